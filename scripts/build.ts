@@ -1,0 +1,28 @@
+// Emits dist/ from src/. It is written beside the old one and swapped in, so that a build that fails, or
+// one that runs while tests use the old files, leaves something whole behind.
+//
+//   node scripts/build.ts              types are checked; an error fails the build
+//   node scripts/build.ts --no-check   emit only (the tests do this: types are a check of their own)
+
+import { spawnSync } from 'node:child_process'
+import { chmodSync, renameSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '..')
+const dist = join(root, 'dist')
+const fresh = `${dist}.${process.pid}.new`
+const tsc = join(root, 'node_modules/typescript/bin/tsc')
+const unchecked = process.argv.includes('--no-check')
+
+const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh, '--noEmitOnError', String(!unchecked)]
+if (unchecked) args.push('--noCheck')
+const compiled = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+if (compiled.status !== 0) {
+  rmSync(fresh, { recursive: true, force: true })
+  process.stderr.write('build: the compiler found errors; dist/ is as it was\n')
+  process.exit(1)
+}
+
+chmodSync(join(fresh, 'cli/launcher.js'), 0o755)
+rmSync(dist, { recursive: true, force: true })
+renameSync(fresh, dist)
