@@ -1,0 +1,107 @@
+/** The narrow view of a node that the HTTP API needs; the daemon implements it, tests fake it. Read-only. */
+import type { Channel, Digest, FleetId, Name, PeerId, ReleaseId } from '../model/ids.ts'
+
+export type ChannelState = 'active' | 'fetching' | 'conflict' | 'held' | 'stale' | 'empty'
+
+/** Why the target is not active yet; see docs/operations.md. */
+export type Gate =
+  | 'content'
+  | 'unsupported'
+  | 'rollout'
+  | 'expired'
+  | 'root-expired'
+  | 'read-only'
+  | 'health'
+  | null
+
+export interface ActiveView {
+  readonly release: ReleaseId
+  readonly clock: Readonly<Record<string, number>>
+  readonly publisher: Name
+  readonly message: string
+  /** RFC 3339. */
+  readonly activatedAt: string
+}
+
+export interface HeadView {
+  readonly release: ReleaseId
+  readonly clock: Readonly<Record<string, number>>
+  readonly publisher: Name
+  readonly message: string
+  readonly created: string
+}
+
+export interface ChannelView {
+  readonly channel: Channel
+  readonly active: ActiveView | null
+  readonly heads: readonly HeadView[]
+  readonly state: ChannelState
+  readonly gate: Gate
+  /** Code and text of the last failure on this channel. */
+  readonly lastError: { readonly code: string; readonly message: string } | null
+}
+
+export interface HistoryView {
+  readonly release: ReleaseId
+  readonly clock: Readonly<Record<string, number>>
+  readonly message: string
+  readonly activatedAt: string
+}
+
+export interface StatusView {
+  readonly peerId: PeerId
+  readonly fleetId: FleetId
+  readonly version: string
+  readonly uptimeSeconds: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly addresses: readonly string[]
+  readonly peers: { readonly connected: number; readonly byRegion: Readonly<Record<string, number>> }
+  readonly root: { readonly version: number; readonly expires: string }
+  readonly channels: readonly ChannelView[]
+  readonly store: { readonly bytes: number; readonly readOnly: boolean }
+}
+
+export interface FileView {
+  readonly path: string
+  readonly mode: number
+  readonly size: number
+  readonly digest: Digest
+}
+
+export interface ReleaseChange {
+  readonly channel: Channel
+  readonly release: ReleaseId
+  readonly clock: Readonly<Record<string, number>>
+  readonly changed: readonly string[]
+}
+
+export interface NodeView {
+  status(): StatusView
+  ready(): { readonly ready: boolean; readonly waitingFor: readonly string[] }
+  /** Undefined: not a channel known here. */
+  channel(channel: Channel): (ChannelView & { readonly history: readonly HistoryView[] }) | undefined
+  /** Files of the active release, or of a stored one; undefined where it has none. @throws MeshError CONTENT_GONE */
+  files(
+    channel: Channel,
+    release?: ReleaseId,
+  ): Promise<{ readonly release: ReleaseId; readonly files: readonly FileView[] } | undefined>
+  /** Bytes of one file, verified block by block; `range` is inclusive. */
+  read(
+    channel: Channel,
+    path: string,
+    release?: ReleaseId,
+    range?: { readonly start: number; readonly end: number },
+  ): Promise<AsyncIterable<Uint8Array>>
+  /** Envelope, pages and blocks of a stored release, for export as CAR. @throws MeshError CONTENT_GONE */
+  blocks(
+    channel: Channel,
+    release?: ReleaseId,
+  ): AsyncIterable<{ readonly digest: Digest; readonly bytes: Uint8Array }>
+  envelope(
+    channel: Channel,
+    release?: ReleaseId,
+  ): Promise<{ readonly release: ReleaseId; readonly bytes: Uint8Array } | undefined>
+  /** Called after each activation; returns the unsubscribe function. */
+  subscribe(channel: Channel, listener: (change: ReleaseChange) => void): () => void
+  metrics(): Promise<string>
+}

@@ -1,0 +1,28 @@
+import type { Limits } from '../limits.ts'
+import type { Address, KeyId, Pattern, PeerId } from '../model/ids.ts'
+
+/** Everything the core is told once. Secrets stay outside: signing is a function. */
+export interface CoreConfig {
+  readonly self: PeerId
+  /** Envelope of the configured root, any version; the newest of this and the store counts. */
+  readonly root: Uint8Array
+  readonly patterns: readonly Pattern[]
+  readonly region: string
+  readonly zone: string
+  /** Takes submissions from anywhere (a seed); others take them from their own host only. */
+  readonly submit: boolean
+  readonly seeds: readonly Address[]
+  /** Own certificate chain, node first; peers judge it. */
+  readonly chain: readonly Uint8Array[]
+  /** Signs beacons; only seeds with a freshness key have it. Deterministic and synchronous. */
+  readonly signBeacon?: { readonly key: KeyId; sign(payload: Uint8Array): Uint8Array }
+  /** Own signed peer record, to be passed on by others. */
+  readonly peerRecord?: () => Uint8Array
+  readonly keepReleases: number
+  readonly soakMs: number
+  /** Files are written and hooks run here; without, activation only marks the release. */
+  readonly materialize: boolean
+  /** Stream of random numbers in [0, 1) for jitter and choice of peers, seeded by the caller. */
+  readonly random: () => number
+  readonly limits: Limits
+}

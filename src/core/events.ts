@@ -1,0 +1,75 @@
+/** Everything that can happen to a node. One union, one dispatcher (`core/node.ts`). */
+import type { Code } from '../errors.ts'
+import type { Address, Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { AnyReply, AnyRequest } from '../model/messages.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** Time of an event. Timeouts use the monotonic one alone; the wall clock serves expiry, beacons and people. */
+export interface Now {
+  /** Milliseconds, never goes back, restarts with the process. */
+  readonly monoMs: number
+  /** Milliseconds since 1970; may jump. */
+  readonly wallMs: number
+}
+
+export type Topic = 'releases' | 'control'
+
+/** A request of ours or theirs, and a write: small integers, unique within one run of the process. */
+export type RequestId = number
+export type Ticket = number
+
+export type ActivationOutcome =
+  /** Files swapped, hooks and health check passed. */
+  | { readonly kind: 'healthy'; readonly changed: number }
+  /** The health check or a hook failed; the files of `release` are still in place. */
+  | { readonly kind: 'unhealthy'; readonly code: Code; readonly text: string }
+  /** Nothing was swapped: disk, unsafe directory. Tried again later. */
+  | { readonly kind: 'failed'; readonly code: Code; readonly text: string }
+
+export type Event =
+  /** First event: what the store held, both floor copies listed. */
+  | { readonly kind: 'started'; readonly snapshot: Snapshot }
+  /** The time asked for by `wake` has come (or later; a spurious one does nothing). */
+  | { readonly kind: 'tick' }
+  | {
+      readonly kind: 'connected'
+      readonly peer: PeerId
+      readonly direction: 'inbound' | 'outbound'
+      readonly address: Address
+      readonly ownHost: boolean
+    }
+  | { readonly kind: 'disconnected'; readonly peer: PeerId }
+  | { readonly kind: 'dialFailed'; readonly address: Address; readonly code: Code }
+  /** A gossip message; `id` names it in the `verdict` that must follow. */
+  | {
+      readonly kind: 'gossip'
+      readonly topic: Topic
+      readonly from: PeerId
+      readonly id: string
+      readonly bytes: Uint8Array
+    }
+  /** A peer asks: answered by `reply` effects with the same id, or `serveBlock`. */
+  | { readonly kind: 'request'; readonly id: RequestId; readonly peer: PeerId; readonly request: AnyRequest }
+  /** An answer to our request; for a run one event each, the last without `more`. */
+  | { readonly kind: 'reply'; readonly id: RequestId; readonly reply: AnyReply }
+  /** No answer: timed out, reset, malformed (`code` says), or the peer is gone. Ends the request. */
+  | { readonly kind: 'requestFailed'; readonly id: RequestId; readonly code: Code }
+  /** The peer broke a protocol (oversize, malformed): already logged and counted by the transport. */
+  | { readonly kind: 'misbehaved'; readonly peer: PeerId; readonly code: Code }
+  /** A write is durable. */
+  | { readonly kind: 'persisted'; readonly ticket: Ticket }
+  | { readonly kind: 'persistFailed'; readonly ticket: Ticket; readonly code: Code }
+  /** Answer to `read`: undefined where the store lacks it or found it corrupt. */
+  | { readonly kind: 'blockRead'; readonly digest: Digest; readonly bytes: Uint8Array | undefined }
+  /** A stored block turned out to be corrupt (quarantined) or was collected: fetch it again if it is wanted. */
+  | { readonly kind: 'blockLost'; readonly digest: Digest }
+  | {
+      readonly kind: 'activated'
+      readonly channel: Channel
+      readonly release: ReleaseId
+      readonly outcome: ActivationOutcome
+    }
+  /** The store takes writes again, or no longer. */
+  | { readonly kind: 'storeMode'; readonly readOnly: boolean }
+
+export type EventOf<K extends Event['kind']> = Extract<Event, { readonly kind: K }>

@@ -1,0 +1,96 @@
+/**
+ * What stages may know of one another. `core/node.ts` implements it and hands it to the stages, which never
+ * import each other: a stage reads the rest of the node through this and asks it to take in what it received.
+ */
+import type { Floor } from '../model/floor.ts'
+import type { Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Place } from '../model/place.ts'
+import type { Release } from '../model/release.ts'
+import type { TrustRoot } from '../model/root.ts'
+import type { AdmittedSession, Session } from './session.ts'
+import type { Step } from './step.ts'
+
+/** Outcome of order for one release; ordering rules in docs/architecture.md. */
+export type Verdict =
+  | 'NEW'
+  | 'CONCURRENT'
+  | 'TWIN'
+  | 'DUPLICATE'
+  | 'TWIN_KNOWN'
+  | 'STALE'
+  | 'STALE_EPOCH'
+  | 'AHEAD'
+  | 'UNAUTHORISED'
+  | 'MISPLACED'
+  | 'MALFORMED'
+  | 'UNSUPPORTED'
+  | 'RATE'
+
+export interface Ingested {
+  readonly verdict: Verdict
+  /** Known as soon as the header could be decoded. */
+  readonly release?: Release
+  /** UNAUTHORISED under the very root it names (kept here): the sender is to blame. */
+  readonly provable: boolean
+  /** Authorised under the root it names, too, which is kept: may be relayed by gossip. */
+  readonly relayable: boolean
+}
+
+export type Adoption =
+  | { readonly kind: 'adopted'; readonly root: TrustRoot }
+  | {
+      readonly kind: 'old' | 'gap' | 'fork' | 'unauthorised' | 'invalid' | 'narrows' | 'unsupported'
+      readonly text: string
+    }
+
+/** How a release came: who is blamed, whose attached blocks count, who is asked for missing roots. */
+export type Source = {
+  readonly via: 'gossip' | 'sync' | 'submit' | 'restore'
+  readonly peer: PeerId | undefined
+}
+
+/** One channel as the other stages see it. */
+export interface ChannelFacts {
+  readonly channel: Channel
+  /** Matches the node's own patterns; others are relayed only. */
+  readonly stored: boolean
+  readonly floor: Floor
+  readonly epoch: number
+  readonly held: boolean
+  readonly target: ReleaseId | undefined
+  readonly heads: readonly Release[]
+  readonly active: ReleaseId | undefined
+  /** The ordered state is on disk: sync may offer it. */
+  readonly durable: boolean
+}
+
+export interface Journey {
+  readonly fleetId: FleetId
+  root(): TrustRoot
+  /** Digest of the current root's payload. */
+  rootDigest(): Digest
+  rootEnvelope(version: number): Uint8Array | undefined
+  adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined): Adoption
+  /** Decode, verify, order, start persisting. With `hold` nothing is ordered or stored: the verdict only (a submission in upload). */
+  ingest(step: Step, envelope: Uint8Array, source: Source, hold?: 'judge-only'): Ingested
+  /** A submission is complete: order it and write everything in one batch that ends with `whole`. The ticket proves it. */
+  ingestWhole(
+    step: Step,
+    envelope: Uint8Array,
+    content: ReadonlyMap<Digest, Uint8Array>,
+    source: Source,
+  ): Ingested & { readonly ticket: number }
+  channels(): Iterable<ChannelFacts>
+  channel(channel: Channel): ChannelFacts | undefined
+  envelope(release: ReleaseId): Uint8Array | undefined
+  isWhole(release: ReleaseId): boolean
+  /** Durable here: may be served. */
+  hasBlock(digest: Digest): boolean
+  sessions(): Iterable<Session>
+  admitted(): Iterable<AdmittedSession>
+  session(peer: PeerId): Session | undefined
+  /** Place of a release under the current root. */
+  place(release: Release): Place
+  /** Start fetching the content of a release we know only by its envelope, from this peer first (a seed told to pull). */
+  fetchFrom(step: Step, release: ReleaseId, peer: PeerId): void
+}

@@ -1,0 +1,67 @@
+/** What a node writes down, as typed records; `store/keys.ts` alone knows where each lies. */
+
+import type { Floor } from '../model/floor.ts'
+import type { Channel, Digest, KeyId, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Place } from '../model/place.ts'
+
+/** Which releases of a channel are shown and run; decides nothing that the floor does not. */
+export interface ChannelRecord {
+  readonly channel: Channel
+  readonly heads: readonly ReleaseId[]
+  readonly active: ActiveRecord | undefined
+  readonly lastGood: ReleaseId | undefined
+  /** Epoch in which `lastGood` was activated: an ended epoch is never gone back to. */
+  readonly lastGoodEpoch: number
+  /** Ids whose health check failed here, newest last, bounded. */
+  readonly failed: readonly ReleaseId[]
+  /** What was active before, newest first, for people. */
+  readonly history: readonly { readonly release: ReleaseId; readonly activatedAt: number }[]
+}
+
+export interface ActiveRecord {
+  readonly release: ReleaseId
+  readonly epoch: number
+  /** Milliseconds since 1970. */
+  readonly activatedAt: number
+  /** Healthy for `health.soakMs`. */
+  readonly soaked: boolean
+}
+
+export interface LeaseRecord {
+  readonly channel: Channel
+  readonly place: Place
+  readonly release: ReleaseId
+  readonly envelope: Uint8Array
+  /** The seed it is lent to, or undefined: our own upload. */
+  readonly holder: PeerId | undefined
+}
+
+export type Write =
+  | { readonly kind: 'root'; readonly version: number; readonly envelope: Uint8Array }
+  /** Written to the store and to the second copy beside the materialized tree. */
+  | { readonly kind: 'floor'; readonly floor: Floor }
+  | { readonly kind: 'channel'; readonly record: ChannelRecord }
+  | {
+      readonly kind: 'envelope'
+      readonly release: ReleaseId
+      readonly channel: Channel
+      readonly bytes: Uint8Array
+    }
+  /** A block or a manifest page, already checked against its digest. */
+  | { readonly kind: 'block'; readonly digest: Digest; readonly bytes: Uint8Array }
+  /** Every page and block of the release is here; written last, synced. */
+  | { readonly kind: 'whole'; readonly release: ReleaseId }
+  | { readonly kind: 'unwhole'; readonly release: ReleaseId }
+  | { readonly kind: 'dropEnvelope'; readonly release: ReleaseId }
+  | { readonly kind: 'beacon'; readonly key: KeyId; readonly at: number; readonly envelope: Uint8Array }
+  | { readonly kind: 'lease'; readonly lease: LeaseRecord }
+  | { readonly kind: 'dropLease'; readonly release: ReleaseId }
+  /** One line of the append-only audit log of submissions. */
+  | {
+      readonly kind: 'audit'
+      readonly at: number
+      readonly peer: PeerId
+      readonly release: ReleaseId
+      readonly channel: Channel
+      readonly answer: string
+    }

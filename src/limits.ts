@@ -1,0 +1,160 @@
+/**
+ * Every maximum, with its reason. A limit is passed to the code it binds as a required argument, so that a test
+ * can set it low and no caller can forget it. Units are last in the names.
+ */
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const LIMITS = {
+  /** Depth of nested dag-cbor and JSON: no document of ours passes 6; 5 KB of arrays would overflow the decoder's stack. */
+  maxDepth: 16,
+  /** Items (values and keys) in one decoded message: a full manifest page has about 40,000 small ones. */
+  maxItems: 65_536,
+
+  /** A root's envelope: 32 publishers with 8 keys each fit twice. */
+  maxRootBytes: 60 * KIB,
+  maxHeaderBytes: 16 * KIB,
+  /** Header, its signatures and the envelope around them. */
+  maxEnvelopeBytes: 20 * KIB,
+  maxPageBytes: 256 * KIB,
+  maxBlockBytes: 256 * KIB,
+  maxBeaconBytes: 14_000,
+  maxCertificateBytes: 8 * KIB,
+  maxPeerRecordBytes: 24 * KIB,
+  maxPages: 256,
+  maxMessageBytes: 1 * KIB,
+  /** Signatures tried on one envelope: more than any threshold we allow, few enough for a flood to be cheap to refuse. */
+  maxSignatures: 16,
+  maxClockEntries: 32,
+  maxPublishers: 64,
+  maxKeysPerRole: 16,
+  maxPatternsPerPublisher: 64,
+  maxEpochs: 256,
+  maxRemoved: 256,
+  maxCritical: 16,
+
+  /** One file of 4 GiB and 100,000 files must pass. */
+  maxReleaseBytes: 64 * 1024 * MIB,
+  maxFiles: 200_000,
+  maxPathBytes: 1024,
+  maxPathSegmentBytes: 255,
+
+  maxChannelBytes: 200,
+  maxChannelSegments: 8,
+  maxSegmentBytes: 63,
+  /** Channel patterns a node may subscribe to. */
+  maxPatterns: 64,
+  /** Channels stored on this node: first come stays. */
+  maxChannels: 20_000,
+  /** Channels relayed but not stored: their place only, the one raised longest ago goes. */
+  maxRelayedChannels: 10_000,
+
+  /** Whole gossip message with content attached: one TCP flight (10 × 1460 B) on an idle connection. */
+  maxInlineBytes: 14_000,
+  maxReleasesGossipBytes: 32 * KIB,
+  maxControlGossipBytes: 64 * KIB,
+  /** Protocol messages; see docs/protocol.md. */
+  maxAdmitMessageBytes: 64 * KIB,
+  maxSyncMessageBytes: 64 * KIB,
+  maxBlockMessageBytes: 257 * KIB,
+  maxPublishMessageBytes: 64 * KIB,
+  /** Bytes of one run of sync replies before the next request. */
+  maxSyncRunBytes: 1 * MIB,
+  admitDeadlineMs: 5_000,
+  syncDeadlineMs: 3_000,
+  blockDeadlineMs: 10_000,
+  publishDeadlineMs: 30_000,
+  /** Roots taken in one run before admission goes on. */
+  maxRootRun: 32,
+  /** Root bytes from one address in a minute. */
+  maxRootBytesPerMinute: 4 * MIB,
+  /** Streams a peer may hold open to us, per protocol. */
+  maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 2 },
+  /** Unadmitted connections, from one address and in all: admission takes 5 s at most. */
+  maxUnadmittedPerAddress: 32,
+  maxUnadmitted: 128,
+
+  /** Mesh degree in the own region, and the top at which a node refuses more. */
+  minDegree: 16,
+  maxDegree: 20,
+  outsideDegree: 3,
+  hardDegree: 32,
+  gatewayDegree: 72,
+  seedDegree: 500,
+  /** Peers of which a signed record is remembered. */
+  maxKnownPeers: 1_000,
+  redialMinMs: 1_000,
+  redialMaxMs: 10_000,
+  redialIdleMaxMs: 60_000,
+  linkSwapMs: 3_600_000,
+
+  syncIntervalMs: 4_500,
+  beaconIntervalMs: 20_000,
+  beaconGraceMs: 30_000,
+  /** A beacon key further ahead of the others than this is left out. */
+  beaconAheadMs: 600_000,
+  maxBeaconEntries: 200,
+  maxBeaconPageBits: 8,
+  floorLostWaitMs: 10_000,
+
+  /** Blocks wanted at once, and from one peer. */
+  maxWants: 16,
+  maxWantsPerPeer: 1,
+  maxWantsPerSeed: 8,
+  /** Block requests waiting for the disk, per peer. */
+  maxServeQueue: 4,
+  busyRetryMs: 10,
+  blockSilenceMs: 1_000,
+  /** Avoid a peer that timed out, was busy or lied about having. */
+  avoidPeerMs: 1_000,
+
+  /** Messages before verification, per peer and second, with bursts. */
+  gossipPerSecond: 200,
+  gossipBurst: 1_000,
+  /** Signature checks a second, all peers together: 0.16 ms each, so a tenth of a core. */
+  verifiesPerSecond: 600,
+  verifiesBurst: 2_000,
+  /** Releases of one channel a seed takes. */
+  submitsPerMinute: 120,
+  submitsBurst: 60,
+  /** Exact bytes of rejected messages remembered by digest. */
+  maxRejectedDigests: 4_096,
+
+  leaseMs: 600_000,
+  leaseRenewMs: 60_000,
+  leaseAskMs: 1_000,
+  leaseSeeds: 8,
+  maxLeases: 4_096,
+  maxUploads: 64,
+  maxUploadsPerAddress: 16,
+  /** Content staged by unfinished uploads, from one address and in all. */
+  maxStagedBytesPerAddress: 8 * 1024 * MIB,
+  maxStagedBytes: 32 * 1024 * MIB,
+  maxNeed: 1_024,
+  counterTries: 5,
+
+  hookTimeoutMs: 60_000,
+  maxHookOutputBytes: 64 * KIB,
+  healthTimeoutMs: 30_000,
+  soakMs: 30_000,
+
+  keepReleases: 3,
+  keepReleasesSeed: 20,
+  keepTrees: 2,
+  /** Cache beyond what must be kept. */
+  maxCacheBytes: 2 * 1024 * MIB,
+  maxHistory: 100,
+
+  maxHttpHeaderBytes: 16 * KIB,
+  maxHttpUrlBytes: 4 * KIB,
+  httpRequestTimeoutMs: 30_000,
+  maxWatchers: 1_000,
+  watchHeartbeatMs: 15_000,
+
+  stopTimeoutMs: 2_000,
+  maxConfigBytes: 1 * MIB,
+} as const
+
+type Widen<T> = { readonly [K in keyof T]: T[K] extends number ? number : Widen<T[K]> }
+/** Same shape with any numbers, so that tests can set bounds low. */
+export type Limits = Widen<typeof LIMITS>

@@ -1,0 +1,181 @@
+/**
+ * Every message of our own protocols, decoded. On the wire each is a length-prefixed dag-cbor map that starts
+ * with `v: 1` and `type`; `codec/messages.ts` is the only place that knows its bytes. A request has one reply,
+ * or a run of replies of which all but the last say `more: true`.
+ */
+import type { ChannelHash } from './beacon.ts'
+import type { Address, Channel, Digest, KeyId, Pattern, PeerId, ReleaseId } from './ids.ts'
+import type { Place } from './place.ts'
+
+export type Protocol = 'admit' | 'sync' | 'blocks' | 'publish'
+
+/** Encoded DSSE envelope, kept as received: signatures are checked over exactly these bytes. */
+export type EnvelopeBytes = Uint8Array
+
+/** A coded refusal: no time-out, no reason to close. `text` is one line for the peer's log. */
+export interface Refused {
+  readonly type: 'refused'
+  readonly code: string
+  readonly text: string
+  /** Set where coming back later makes sense. */
+  readonly retryAfterMs?: number
+  /** With `ORDER_PLACE_TAKEN`: the envelope of the greatest place held or leased. */
+  readonly envelope?: EnvelopeBytes
+}
+
+/** What a peer says of itself once roots agree. */
+export interface Hello {
+  readonly type: 'hello'
+  /** Certificate chain, node first, ≤ 2 envelopes. */
+  readonly chain: readonly EnvelopeBytes[]
+  readonly patterns: readonly Pattern[]
+  readonly region: string
+  readonly zone: string
+  /** Takes submissions from anywhere: a seed. */
+  readonly submit: boolean
+  /** Newest heartbeats known of each region. */
+  readonly heartbeats: readonly EnvelopeBytes[]
+}
+
+export type AdmitRequest =
+  /** First on a connection, from the dialler: newest root by version and digest. */
+  | { readonly type: 'open'; readonly version: number; readonly digest: Digest }
+  /** The root that follows `since`, from either side. */
+  | { readonly type: 'root'; readonly since: number }
+  /** Same version, other digest: each sends its own once. */
+  | { readonly type: 'fork'; readonly root: EnvelopeBytes }
+  | Hello
+
+export type AdmitReply =
+  | { readonly type: 'opened'; readonly version: number; readonly digest: Digest }
+  | { readonly type: 'root'; readonly root?: EnvelopeBytes }
+  | { readonly type: 'noted' }
+  | Hello
+  | Refused
+
+export interface BeaconMark {
+  readonly key: KeyId
+  readonly at: number
+}
+
+/** 8 bytes keyed by the session's salt. */
+export type ShortDigest = string & { readonly shortDigest: true }
+
+export interface SyncEntry {
+  readonly channel: ChannelHash
+  readonly entry: ShortDigest
+}
+
+export type SyncRequest =
+  /** Over the channels that match both hellos: one digest, 64 buckets. Roots and beacons first. */
+  | {
+      readonly type: 'digests'
+      readonly salt: Uint8Array
+      readonly root: number
+      readonly beacons: readonly BeaconMark[]
+      readonly digest: ShortDigest
+      readonly buckets: readonly ShortDigest[]
+    }
+  /** Own entries of the sub-buckets that differ, each named `bucket * subs + sub`. */
+  | {
+      readonly type: 'entries'
+      readonly subBuckets: readonly number[]
+      readonly subs: number
+      readonly entries: readonly SyncEntry[]
+    }
+  /** What the other lacks. */
+  | { readonly type: 'push'; readonly envelopes: readonly EnvelopeBytes[] }
+  /** Signed peer records known here (most recent first), to be answered with the other's. */
+  | { readonly type: 'peers'; readonly records: readonly Uint8Array[] }
+  /** Beacons of these keys, if newer. */
+  | { readonly type: 'beacons'; readonly have: readonly BeaconMark[] }
+
+export type SyncReply =
+  | {
+      readonly type: 'differ'
+      readonly root: number
+      readonly beacons: readonly BeaconMark[]
+      /** Sub-buckets per bucket, a power of two. */
+      readonly subs: number
+      readonly buckets: readonly { readonly bucket: number; readonly digests: readonly ShortDigest[] }[]
+    }
+  /** Envelopes the asker lacks, and the answerer's entries where the asker may have more; a run. */
+  | {
+      readonly type: 'envelopes'
+      readonly envelopes: readonly EnvelopeBytes[]
+      /** Channels for which the answerer lacks something the asker named. */
+      readonly lacks: readonly ChannelHash[]
+      readonly more: boolean
+    }
+  | { readonly type: 'noted' }
+  | { readonly type: 'peers'; readonly records: readonly Uint8Array[] }
+  | { readonly type: 'beacons'; readonly beacons: readonly EnvelopeBytes[] }
+  | Refused
+
+export type BlocksRequest =
+  /** A block or a manifest page (a page is fetched as a block). `failed`: a redirect was tried in vain. */
+  | { readonly type: 'want'; readonly digest: Digest; readonly failed?: boolean }
+  /** The sender holds these of a release: everything, or a bitmap over pages, then blocks in manifest order. */
+  | {
+      readonly type: 'have'
+      readonly release: ReleaseId
+      readonly channel: Channel
+      readonly whole: boolean
+      readonly bitmap?: Uint8Array
+    }
+
+export type BlocksReply =
+  | { readonly type: 'block'; readonly bytes: Uint8Array }
+  | { readonly type: 'gone' }
+  | { readonly type: 'busy'; readonly retryAfterMs: number }
+  | { readonly type: 'redirect'; readonly peer: PeerId; readonly addresses: readonly Address[] }
+  | { readonly type: 'noted' }
+  | Refused
+
+export type PublishRequest =
+  | { readonly type: 'roots'; readonly since: number }
+  | { readonly type: 'state'; readonly channel: Channel }
+  | { readonly type: 'header'; readonly release: ReleaseId }
+  | { readonly type: 'root'; readonly root: EnvelopeBytes }
+  | { readonly type: 'lease'; readonly envelope: EnvelopeBytes }
+  | { readonly type: 'free'; readonly release: ReleaseId }
+  | { readonly type: 'submit'; readonly envelope: EnvelopeBytes }
+  | { readonly type: 'page'; readonly release: ReleaseId; readonly bytes: Uint8Array }
+  | { readonly type: 'block'; readonly release: ReleaseId; readonly bytes: Uint8Array }
+  | { readonly type: 'await'; readonly release: ReleaseId }
+
+export type PublishReply =
+  /** The next root, or none: the asker is up to date. */
+  | { readonly type: 'root'; readonly root?: EnvelopeBytes }
+  /** Envelopes of `ids` and heads, the target first. */
+  | {
+      readonly type: 'state'
+      readonly rootVersion: number
+      readonly top: Place
+      readonly held: boolean
+      readonly envelopes: readonly EnvelopeBytes[]
+      readonly target?: ReleaseId
+      readonly whole: boolean
+    }
+  | { readonly type: 'header'; readonly envelope?: EnvelopeBytes }
+  | { readonly type: 'noted' }
+  /** Pages, then blocks the seed lacks (≤ 1,024 digests at a time, more follow when these have come). Empty: it has all. */
+  | { readonly type: 'need'; readonly pages: readonly Digest[]; readonly blocks: readonly Digest[] }
+  | {
+      readonly type: 'done'
+      readonly verdict: 'NEW' | 'CONCURRENT' | 'DUPLICATE'
+      readonly acknowledgedBy: readonly PeerId[]
+    }
+  | Refused
+
+export type RequestOf = {
+  admit: AdmitRequest
+  sync: SyncRequest
+  blocks: BlocksRequest
+  publish: PublishRequest
+}
+export type ReplyOf = { admit: AdmitReply; sync: SyncReply; blocks: BlocksReply; publish: PublishReply }
+export type AnyRequest = {
+  [P in Protocol]: { readonly protocol: P; readonly message: RequestOf[P] }
+}[Protocol]
+export type AnyReply = { [P in Protocol]: { readonly protocol: P; readonly message: ReplyOf[P] } }[Protocol]

@@ -1,0 +1,46 @@
+import type { FleetId, KeyId, Name, Pattern, PeerId } from './ids.ts'
+
+export interface PublicKey {
+  readonly id: KeyId
+  readonly type: 'ed25519' | 'p256'
+  /** Canonical SPKI, DER. */
+  readonly spki: Uint8Array
+}
+
+export interface Role {
+  /** Distinct, ascending. */
+  readonly keys: readonly KeyId[]
+  readonly threshold: number
+}
+
+export interface Publisher extends Role {
+  readonly name: Name
+  readonly patterns: readonly Pattern[]
+}
+
+export interface EpochEntry {
+  readonly pattern: Pattern
+  /** The root version that raised the epoch of what the pattern matches. */
+  readonly value: number
+}
+
+/** Who may publish what, who admits nodes, which nodes are out, and who may change this document. */
+export interface TrustRoot {
+  readonly v: 1
+  readonly critical: readonly string[]
+  /** The digest of version 1's payload; for version 1 itself computed from its own bytes. */
+  readonly fleetId: FleetId
+  readonly version: number
+  /** Milliseconds since 1970; in the document RFC 3339. */
+  readonly expires: number
+  readonly keys: ReadonlyMap<KeyId, PublicKey>
+  readonly root: Role
+  readonly publishers: ReadonlyMap<Name, Publisher>
+  readonly admission: { readonly keys: readonly KeyId[] }
+  readonly freshness: { readonly keys: readonly KeyId[]; readonly maxAgeS: number; readonly maxSkewS: number }
+  readonly epochs: readonly EpochEntry[]
+  readonly removed: {
+    readonly peers: readonly { readonly id: PeerId; readonly until?: number }[]
+    readonly pools: readonly { readonly key: KeyId; readonly until?: number }[]
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What the driver needs from the world. Real ones: `net`, `store`, `activate`, and clocks; simulated ones: `sim`.
+ * Each port has one contract suite, run on every implementation.
+ */
+import type { Effect, EffectOf } from '../core/effects.ts'
+import type { ActivationOutcome, Event, EventOf, Now, RequestId } from '../core/events.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+import type { Write } from '../core/writes.ts'
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
+
+export type { ActivationOutcome, Effect, EffectOf, Event, EventOf, Now, Snapshot, Write }
+
+export interface ClockPort {
+  now(): Now
+  /** Call `wake` once at this monotonic time or soon after; a later call replaces it. */
+  wakeAt(monoMs: number, wake: () => void): void
+  stop(): void
+}
+
+export interface StorePort {
+  /** @throws MeshError STORE_LOCKED, STORE_VERSION, STORE_CORRUPT (directory unusable), STORE_FAILED */
+  open(): Promise<void>
+  /** Everything the core needs at start. Damaged records are left out, counted, and quarantined. */
+  load(): Promise<Snapshot>
+  /** All or nothing; resolved once durable (`sync`). Floors and roots reach their second copy in the same call. @throws MeshError STORE_FULL, STORE_FAILED */
+  commit(writes: readonly Write[], sync: boolean): Promise<void>
+  /** Checked against its checksum and digest; undefined where absent or damaged (then quarantined). */
+  readBlock(digest: Digest): Promise<Uint8Array | undefined>
+  hasBlock(digest: Digest): boolean
+  readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined>
+  /** Drop releases not in `keep` and blocks only they use, oldest first, until the cache is within its bound. Gone digests are returned. */
+  collect(keep: readonly ReleaseId[], maxCacheBytes: number): Promise<readonly Digest[]>
+  /** Bytes on disk, roughly. */
+  bytes(): number
+  close(): Promise<void>
+}
+
+export type TransportEvent = EventOf<
+  | 'connected'
+  | 'disconnected'
+  | 'dialFailed'
+  | 'gossip'
+  | 'request'
+  | 'reply'
+  | 'requestFailed'
+  | 'misbehaved'
+>
+
+/** Carries effects of these kinds out; what comes of them arrives as events at the sink given to `start`. */
+export type TransportEffect = EffectOf<
+  'verdict' | 'publish' | 'request' | 'reply' | 'admit' | 'dial' | 'hangUp' | 'rememberPeer'
+>
+
+export interface TransportPort {
+  start(sink: (event: TransportEvent) => void): Promise<void>
+  perform(effect: TransportEffect): void
+  /** Answer an inbound blocks request with bytes read by the driver. */
+  replyBlock(id: RequestId, bytes: Uint8Array | undefined): void
+  stop(): Promise<void>
+}
+
+export interface ActivatorPort {
+  /** Never rejects: every failure is an outcome. Calls of one channel come one after another. */
+  activate(effect: EffectOf<'activate'>): Promise<ActivationOutcome>
+  /** At start: is what `current` shows exactly this release? Rebuilds where it is not (drift). */
+  restore(channel: Channel, release: ReleaseId, pages: readonly Digest[]): Promise<ActivationOutcome>
+  stop(): Promise<void>
+}
+
+export interface MetricsPort {
+  count(effect: EffectOf<'count'>): void
+  observe(effect: EffectOf<'observe'>): void
+}
+
+export interface LogPort {
+  note(effect: EffectOf<'note'>): void
+}
+
+export interface Ports {
+  readonly clock: ClockPort
+  readonly store: StorePort
+  readonly transport: TransportPort
+  readonly activator: ActivatorPort
+  readonly metrics: MetricsPort
+  readonly log: LogPort
+}
