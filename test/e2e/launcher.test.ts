@@ -1,0 +1,252 @@
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const root = resolve(import.meta.dirname, '../..')
+
+/**
+ * The built launcher beside a program of our own, in a package of its own: what the launcher passes on can then be
+ * seen exactly, and `node` can be there or not.
+ */
+const program = `
+
+const [what, value] = process.argv.slice(2)
+const facts = { pid: process.pid, node: process.versions.node, args: process.argv.slice(2), watched: process.env.CONFMESH_PARENT_FD ?? null }
+if (what === 'exit') process.exitCode = Number(value)
+else if (what === 'die') process.kill(process.pid, value)
+else if (what === 'echo') process.stdin.on('data', (data) => { process.stdout.write(data); process.stderr.write('E' + data) })
+else if (what === 'block') { console.log(JSON.stringify(facts)); setInterval(() => {}, 1000) }
+else if (what === 'catch') {
+  process.on(value, () => { console.log('caught ' + value); process.exit(7) })
+  console.log(JSON.stringify(facts)); setInterval(() => {}, 1000)
+}
+else console.log(JSON.stringify(facts))
+`
+
+/** Makes a new Node look old to the launcher alone: the option is not handed to what it starts. */
+const lookOld = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.0.0' } })`
+
+let dir: string
+let withNode: string
+let without: string
+let preload: string
+
+function layPackage(name: string): string {
+  const home = join(dir, name)
+  mkdirSync(join(home, 'dist/cli'), { recursive: true })
+  writeFileSync(join(home, 'package.json'), '{"type":"module"}')
+  for (const file of ['launcher.js', 'own-node.js', 'parent-watch.js']) {
+    cpSync(join(root, 'dist/cli', file), join(home, 'dist/cli', file))
+  }
+  writeFileSync(join(home, 'dist/cli/main.js'), program)
+  return join(home, 'dist/cli/launcher.js')
+}
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-launcher-'))
+  preload = join(dir, 'old.mjs')
+  writeFileSync(preload, lookOld)
+  without = layPackage('without')
+  withNode = layPackage('with')
+  mkdirSync(join(dir, 'with/node_modules'))
+  symlinkSync(join(root, 'node_modules/node'), join(dir, 'with/node_modules/node'))
+})
+afterAll(() => {
+  // Only a test that failed has left any.
+  for (const pid of processesWith(dir)) process.kill(pid, 'SIGKILL')
+  rmSync(dir, { recursive: true, force: true })
+})
+
+/** The machine's own Node where it is an older one: then the launcher is also run by the real thing. */
+function systemNode(): string | undefined {
+  const path = (process.env.PATH ?? '').split(':').filter((entry) => !entry.includes('node_modules'))
+  const found = spawnSync('node', ['-p', 'process.execPath + " " + process.versions.node'], {
+    env: { ...process.env, PATH: path.join(':') },
+    encoding: 'utf8',
+  })
+  const [binary, version] = found.status === 0 ? found.stdout.trim().split(' ') : []
+  return binary !== undefined && Number.parseInt(version ?? '', 10) < 24 ? binary : undefined
+}
+
+type Run = { node: string; options: () => string[] }
+const fresh: Run = { node: process.execPath, options: () => [] }
+const old: Run = { node: process.execPath, options: () => ['--import', preload] }
+const real = systemNode()
+const olds: [string, Run][] = [['a Node that says it is 20', old]]
+if (real !== undefined) olds.push(['the older Node of this machine', { node: real, options: () => [] }])
+
+const start = (run: Run, launcher: string, ...args: string[]): ChildProcessWithoutNullStreams =>
+  spawn(run.node, [...run.options(), launcher, ...args])
+
+type End = { code: number | null; signal: NodeJS.Signals | null; out: string; err: string }
+function end(child: ChildProcessWithoutNullStreams): Promise<End> {
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (data) => {
+    out += data
+  })
+  child.stderr.on('data', (data) => {
+    err += data
+  })
+  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, out, err })))
+}
+
+const firstLine = (
+  child: ChildProcessWithoutNullStreams,
+): Promise<{ pid: number; node: string; watched: string }> =>
+  new Promise((resolve) => child.stdout.once('data', (data) => resolve(JSON.parse(String(data)))))
+
+/** True while a process of this id runs (one that waits to be collected by its parent does not). */
+function runs(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z'
+  } catch {
+    return false
+  }
+}
+
+/** The processes whose command line holds this. */
+function processesWith(argument: string): number[] {
+  const ids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
+  return ids.map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(argument)
+    } catch {
+      return false // gone while we looked
+    }
+  })
+}
+
+async function until(condition: () => boolean, deadlineMs: number): Promise<void> {
+  const deadline = performance.now() + deadlineMs
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not so within ${deadlineMs} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+describe('on a Node that is new enough', () => {
+  test('nothing more is started: the program runs in the launcher’s own process', async () => {
+    const child = start(fresh, without, 'facts', '--', 'a b')
+    const { out, code } = await end(child)
+    expect(JSON.parse(out)).toMatchObject({ pid: child.pid, args: ['facts', '--', 'a b'] })
+    expect(code).toBe(0)
+  })
+})
+
+describe.each(olds)('on %s', (_name, run) => {
+  test('the program runs under the package’s own Node 24, with the same arguments', async () => {
+    const child = start(run, withNode, 'facts', '--json', '', 'ä')
+    const facts = JSON.parse((await end(child)).out)
+    expect(facts.node).toBe(process.versions.node)
+    expect(facts.pid).not.toBe(child.pid)
+    expect(facts.args).toEqual(['facts', '--json', '', 'ä'])
+  })
+
+  test('what it starts sees nothing of the pipe’s name, so its own children do not take it for theirs', async () => {
+    expect(JSON.parse((await end(start(run, withNode, 'facts'))).out).watched).toBeNull()
+  })
+
+  test.each([0, 1, 2, 3, 4, 255])('exit code %i is passed on', async (code) => {
+    expect(await end(start(run, withNode, 'exit', String(code)))).toMatchObject({ code, signal: null })
+  })
+
+  test.each(['SIGTERM', 'SIGKILL', 'SIGINT'] as const)(
+    'an end by %s is passed on as such',
+    async (signal) => {
+      expect(await end(start(run, withNode, 'die', signal))).toMatchObject({ code: null, signal })
+    },
+  )
+
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const)(
+    'a %s sent to the launcher reaches the program, whose answer counts',
+    async (signal) => {
+      const child = start(run, withNode, 'catch', signal)
+      const ended = end(child)
+      await firstLine(child)
+      child.kill(signal)
+      const { code, out } = await ended
+      expect(out).toContain(`caught ${signal}`)
+      expect(code).toBe(7)
+    },
+  )
+
+  test('a signal that the program leaves alone ends both', async () => {
+    const child = start(run, withNode, 'block')
+    const ended = end(child)
+    const { pid } = await firstLine(child)
+    child.kill('SIGTERM')
+    expect(await ended).toMatchObject({ code: null, signal: 'SIGTERM' })
+    expect(runs(pid)).toBe(false)
+  })
+
+  test('standard input, output and error are the program’s', async () => {
+    const child = start(run, withNode, 'echo')
+    const ended = end(child)
+    child.stdin.end('hello')
+    expect(await ended).toMatchObject({ out: 'hello', err: 'Ehello', code: 0 })
+  })
+
+  test('kill -9 of the launcher ends the program at once', async () => {
+    const child = start(run, withNode, 'block')
+    const { pid } = await firstLine(child)
+    expect(runs(pid)).toBe(true)
+    child.kill('SIGKILL')
+    await until(() => !runs(pid), 1_000)
+  })
+
+  test('kill -9 in the very first moments leaves nothing running either', async () => {
+    for (const delayMs of [0, 20, 40, 60, 80]) {
+      const mark = `mark-${process.pid}-${delayMs}`
+      const child = start(run, withNode, 'block', mark)
+      await until(() => child.pid !== undefined, 1_000)
+      const since = performance.now()
+      await until(() => performance.now() - since >= delayMs, 1_000)
+      child.kill('SIGKILL')
+      await until(() => processesWith(mark).length === 0, 2_000)
+    }
+  })
+
+  test('without a Node 24 beside it says so in one line and exits 2', async () => {
+    const { code, out, err } = await end(start(run, without, 'facts'))
+    expect(code).toBe(2)
+    expect(out).toBe('')
+    expect(err).toMatch(/^confmesh: RUNTIME_VERSION: Node \d+\.\d+\.\d+ is too old .* Node 24 or newer.*\n$/)
+  })
+
+  test('the same with --json is one JSON value on standard output', async () => {
+    const { code, out, err } = await end(start(run, without, 'status', '--json'))
+    expect(code).toBe(2)
+    expect(err).toBe('')
+    expect(JSON.parse(out)).toMatchObject({ error: { code: 'RUNTIME_VERSION', details: { needs: '24' } } })
+  })
+
+  test('a --json after -- is an argument, not the option', async () => {
+    expect((await end(start(run, without, 'x', '--', '--json'))).err).toMatch(/^confmesh: RUNTIME_VERSION/)
+  })
+})
+
+test('a Node that was started as the new one and is not starts no other', async () => {
+  const child = spawn(old.node, [...old.options(), withNode, 'facts'], {
+    env: { ...process.env, CONFMESH_PARENT_FD: '3' },
+  })
+  expect((await end(child)).code).toBe(2)
+})
+
+test('the built program of this package answers through its bin', () => {
+  const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
+  const answer = spawnSync(join(root, 'dist/cli/launcher.js'), ['--version'], { encoding: 'utf8' })
+  expect(answer).toMatchObject({ status: 0, stdout: `${version}\n` })
+})
