@@ -1,0 +1,118 @@
+/** Who a node is on the network: an Ed25519 key in `<data>/identity.key`, and the peer id that follows from it. */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { generateKeyPairFromSeed, publicKeyFromRaw } from '@libp2p/crypto/keys'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { peerIdFromPublicKey } from '@libp2p/peer-id'
+import { MeshError } from '../errors.ts'
+import type { PeerId } from '../model/ids.ts'
+
+export interface Identity {
+  /** PKCS#8 PEM of the Ed25519 private key. */
+  readonly pem: string
+  readonly peerId: PeerId
+}
+
+export const IDENTITY_FILE = 'identity.key'
+/** The raw key is the tail of both DER forms: RFC 8410. */
+const KEY_BYTES = 32
+const READABLE_BY_OTHERS = 0o077
+
+/**
+ * The key in `<dataDir>/identity.key`, made at first use (mode 0600, on disk before this resolves).
+ * @throws MeshError CONFIG_KEY (no Ed25519 key), CONFIG_KEY_MODE (others may read it), CONFIG_UNREADABLE
+ */
+export async function loadOrCreateIdentity(dataDir: string): Promise<Identity> {
+  const path = join(dataDir, IDENTITY_FILE)
+  const pem = (await readIdentity(path)) ?? (await createIdentity(path))
+  return { pem, peerId: peerIdOf(pem) }
+}
+
+/** @throws MeshError CONFIG_KEY where the text is no PKCS#8 PEM of an Ed25519 key */
+export function peerIdOf(pem: string): PeerId {
+  const spki = createPublicKey(ed25519Key(pem)).export({ type: 'spki', format: 'der' })
+  return peerIdFromPublicKey(publicKeyFromRaw(spki.subarray(-KEY_BYTES))).toString() as PeerId
+}
+
+/** The same key in libp2p's form. @throws MeshError CONFIG_KEY */
+export function libp2pKey(pem: string): Promise<Ed25519PrivateKey> {
+  const pkcs8 = ed25519Key(pem).export({ type: 'pkcs8', format: 'der' })
+  return generateKeyPairFromSeed('Ed25519', new Uint8Array(pkcs8.subarray(-KEY_BYTES)))
+}
+
+/** A fresh key, for hosts that need no lasting identity. */
+export function newIdentityPem(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+}
+
+function ed25519Key(pem: string): KeyObject {
+  let key: KeyObject
+  try {
+    key = createPrivateKey(pem)
+  } catch (error) {
+    throw new MeshError(
+      'CONFIG_KEY',
+      'the node identity is no private key in PKCS#8 PEM',
+      {},
+      { cause: error },
+    )
+  }
+  if (key.asymmetricKeyType !== 'ed25519') {
+    const type = key.asymmetricKeyType ?? 'unknown'
+    throw new MeshError('CONFIG_KEY', `the node identity is a key of type ${type}; it must be Ed25519`, {
+      type,
+    })
+  }
+  return key
+}
+
+async function readIdentity(path: string): Promise<string | undefined> {
+  try {
+    const { mode } = await stat(path)
+    if (process.platform !== 'win32' && (mode & READABLE_BY_OTHERS) !== 0) {
+      const found = (mode & 0o777).toString(8).padStart(4, '0')
+      throw new MeshError('CONFIG_KEY_MODE', `${path} has mode ${found}; run: chmod 600 ${path}`, { path })
+    }
+    const pem = await readFile(path, 'utf8')
+    checkedAt(path, pem)
+    return pem
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw unreadable(path, 'read', error)
+  }
+}
+
+/** Names the file, which `peerIdOf` cannot know. */
+function checkedAt(path: string, pem: string): void {
+  try {
+    ed25519Key(pem)
+  } catch (error) {
+    throw new MeshError('CONFIG_KEY', `${path}: ${(error as Error).message}`, { path }, { cause: error })
+  }
+}
+
+async function createIdentity(path: string): Promise<string> {
+  const pem = newIdentityPem()
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    // 'wx': two processes that start at once must not each believe in a key of their own
+    const file = await open(path, 'wx', 0o600)
+    try {
+      await file.writeFile(pem)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await chmod(path, 0o600)
+    return pem
+  } catch (error) {
+    throw unreadable(path, 'write', error)
+  }
+}
+
+function unreadable(path: string, verb: string, error: unknown): MeshError {
+  const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+  return new MeshError('CONFIG_UNREADABLE', `cannot ${verb} ${path}: ${reason}`, { path }, { cause: error })
+}
