@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { LIMITS } from '../limits.ts'
+
+const text = z.string().min(1)
+const milliseconds = z.int().min(1).max(86_400_000)
+const octal = z.string().regex(/^0[0-7]{3}$/, 'an octal mode as text, such as "0440"')
+const label = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, "._-", at most 63')
+
+const hook = z.strictObject({
+  channels: z.array(text).min(1),
+  command: z.array(text).min(1),
+  timeoutMs: milliseconds.default(LIMITS.hookTimeoutMs),
+})
+
+/** The node's configuration file: closed, so that a misspelt key is an error and not a silent default. */
+export const CONFIG_SCHEMA = z.strictObject({
+  root: text,
+  data: text,
+  listen: z.array(text).default(['/ip4/0.0.0.0/tcp/0']),
+  announce: z.array(text).default([]),
+  seeds: z.array(text).default([]),
+  labels: z.record(label, label).default({}),
+  channels: z.array(text).min(1).max(LIMITS.maxPatterns).default(['**']),
+  admission: z
+    .union([z.strictObject({ certificate: text }), z.strictObject({ pool: text, poolKey: text })])
+    .optional(),
+  submit: z.boolean().default(false),
+  freshness: z.strictObject({ key: text }).optional(),
+  materialize: z
+    .strictObject({ dir: text, mode: octal.optional(), group: z.union([z.int().min(0), text]).optional() })
+    .optional(),
+  floorDir: text.optional(),
+  hooks: z.array(hook).default([]),
+  health: z
+    .strictObject({
+      command: z.array(text).min(1).optional(),
+      timeoutMs: milliseconds.default(LIMITS.healthTimeoutMs),
+      soakMs: z.int().min(0).max(86_400_000).default(LIMITS.soakMs),
+    })
+    .default({ timeoutMs: LIMITS.healthTimeoutMs, soakMs: LIMITS.soakMs }),
+  api: z
+    .strictObject({
+      listen: text.default('127.0.0.1:7480'),
+      public: z.boolean().default(false),
+      tokenFile: text.optional(),
+      hosts: z.array(text).default([]),
+    })
+    .default({ listen: '127.0.0.1:7480', public: false, hosts: [] }),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+    .default({ level: 'info' }),
+  keepReleases: z.int().min(1).max(1_000).optional(),
+  limits: z.record(z.string(), z.number().min(0)).default({}),
+})
+
+export type NodeConfig = z.output<typeof CONFIG_SCHEMA>

@@ -1,0 +1,226 @@
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { isMap, LineCounter, type Node, parseDocument } from 'yaml'
+import type { z } from 'zod'
+import { MeshError } from '../errors.ts'
+import { LIMITS, type Limits } from '../limits.ts'
+import { CONFIG_SCHEMA, type NodeConfig } from './config-schema.ts'
+
+export type { NodeConfig } from './config-schema.ts'
+
+/** Values that override the file: from the environment, then from the command line. Keys are dotted paths. */
+export type Overrides = ReadonlyMap<string, string | readonly string[]>
+
+const LISTS = new Set(['listen', 'announce', 'seeds', 'channels', 'api.hosts', 'health.command'])
+const PATHS = [
+  'root',
+  'data',
+  'floorDir',
+  'admission.certificate',
+  'admission.pool',
+  'admission.poolKey',
+  'freshness.key',
+  'materialize.dir',
+  'api.tokenFile',
+]
+
+/**
+ * The configuration of a node: file, then environment twins (`CONFMESH_NODE_API_LISTEN`), then command line.
+ * Paths are made absolute, relative to the file (those of overrides to the working directory).
+ * @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID (names the line), CONFIG_API_PUBLIC
+ */
+export function loadConfig(
+  file: string,
+  environment: NodeJS.ProcessEnv,
+  overrides: Overrides,
+): NodeConfig & { limitsInForce: Limits } {
+  const { value, lineOf } = parse(file, readConfigFile(file))
+  absolutePaths(value, dirname(resolve(file)))
+  for (const [path, text] of environmentTwins(environment)) assign(value, path, text)
+  for (const [path, text] of overrides) assign(value, path, text)
+  absolutePaths(value, process.cwd())
+
+  const result = CONFIG_SCHEMA.safeParse(value)
+  if (!result.success) throw invalid(file, result.error.issues[0], lineOf)
+  checkApi(result.data)
+  return { ...result.data, limitsInForce: mergeLimits(file, result.data.limits) }
+}
+
+function readConfigFile(file: string): string {
+  try {
+    if (statSync(file).size > LIMITS.maxConfigBytes) {
+      throw new MeshError(
+        'CONFIG_INVALID',
+        `${file}: larger than ${LIMITS.maxConfigBytes} bytes; a node's configuration is short`,
+      )
+    }
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable'
+    throw new MeshError(
+      'CONFIG_UNREADABLE',
+      `${file}: ${reason}; name a readable configuration file, such as one that 'confmesh init' wrote`,
+    )
+  }
+}
+
+type LineOf = (path: readonly PropertyKey[]) => number | undefined
+
+function parse(file: string, text: string): { value: Record<string, unknown>; lineOf: LineOf } {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const problem = document.errors[0]
+  if (problem !== undefined) {
+    const line = lines.linePos(problem.pos[0]).line
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${file}:${line}: ${problem.message.split('\n')[0]?.replace(/ at line \d+.*$/, '') ?? 'not YAML'}`,
+    )
+  }
+  if (!isMap(document.contents))
+    throw new MeshError('CONFIG_INVALID', `${file}: not a map of keys; see docs/operations.md`)
+  // A few aliases are handy; a chain of them is a bomb, so yaml counts them.
+  const value = document.toJS({ maxAliasCount: 32 }) as Record<string, unknown>
+  const lineOf: LineOf = (path) => {
+    for (let length = path.length; length > 0; length--) {
+      const node = document.getIn(path.slice(0, length), true) as Node | undefined
+      if (node?.range) return lines.linePos(node.range[0]).line
+    }
+    return undefined
+  }
+  return { value, lineOf }
+}
+
+function invalid(file: string, issue: z.core.$ZodIssue | undefined, lineOf: LineOf): MeshError {
+  if (issue === undefined) return new MeshError('CONFIG_INVALID', `${file}: invalid`)
+  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
+  const line = lineOf(path)
+  const name = path.map(String).join('.')
+  const what =
+    unknownKey === undefined ? issue.message : 'unknown key; the keys are listed in docs/operations.md'
+  return new MeshError(
+    'CONFIG_INVALID',
+    `${file}${line === undefined ? '' : `:${line}`}: ${name || 'configuration'}: ${what}`,
+    { key: name },
+  )
+}
+
+function absolutePaths(value: Record<string, unknown>, base: string): void {
+  for (const path of PATHS) {
+    const [head, tail] = path.split('.') as [string, string | undefined]
+    const holder = tail === undefined ? value : value[head]
+    const key = tail ?? head
+    if (holder === null || typeof holder !== 'object') continue
+    const map = holder as Record<string, unknown>
+    if (typeof map[key] === 'string' && map[key] !== '') map[key] = resolve(base, map[key])
+  }
+  const api = value['api'] as { listen?: unknown } | undefined
+  if (typeof api?.listen === 'string' && api.listen.startsWith('unix:'))
+    api.listen = `unix:${resolve(base, api.listen.slice(5))}`
+}
+
+function* environmentTwins(environment: NodeJS.ProcessEnv): Iterable<[string, string]> {
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith('CONFMESH_NODE_') || text === undefined) continue
+    yield [dottedKey(name), text]
+  }
+}
+
+const SCALARS = [
+  'root',
+  'data',
+  'floorDir',
+  'keepReleases',
+  'submit',
+  'log.level',
+  'api.listen',
+  'api.public',
+  'api.tokenFile',
+  'freshness.key',
+  'materialize.dir',
+  'materialize.mode',
+  'materialize.group',
+  'admission.certificate',
+  'admission.pool',
+  'admission.poolKey',
+  'health.timeoutMs',
+  'health.soakMs',
+  'labels.region',
+  'labels.zone',
+]
+const KEYS_BY_TWIN = new Map([...SCALARS, ...LISTS].map((key) => [twin(key), key]))
+
+/** `api.tokenFile` → `CONFMESH_NODE_API_TOKEN_FILE`. */
+function twin(key: string): string {
+  return `CONFMESH_NODE_${key
+    .replace(/([A-Z])/g, '_$1')
+    .replaceAll('.', '_')
+    .toUpperCase()}`
+}
+
+function dottedKey(name: string): string {
+  const key = KEYS_BY_TWIN.get(name)
+  if (key !== undefined) return key
+  const label = /^CONFMESH_NODE_LABELS_([A-Z0-9_]+)$/.exec(name)?.[1]
+  if (label !== undefined) return `labels.${label.toLowerCase()}`
+  throw new MeshError(
+    'CONFIG_INVALID',
+    `${name}: no such setting; the environment twins are listed in docs/operations.md`,
+    { key: name },
+  )
+}
+
+function assign(value: Record<string, unknown>, path: string, given: string | readonly string[]): void {
+  const [head, tail] = path.split('.') as [string, string | undefined]
+  const parsed =
+    typeof given !== 'string'
+      ? given
+      : LISTS.has(path)
+        ? given.split(',').filter((part) => part !== '')
+        : scalar(path, given)
+  if (tail === undefined) {
+    value[head] = parsed
+    return
+  }
+  const holder = (value[head] ??= {})
+  if (holder === null || typeof holder !== 'object') return
+  ;(holder as Record<string, unknown>)[tail] = parsed
+}
+
+function scalar(path: string, text: string): unknown {
+  if (path === 'submit' || path === 'api.public')
+    return text === 'true' ? true : text === 'false' ? false : text
+  if (/^(keepReleases|health\.)/.test(path) && /^\d+$/.test(text)) return Number(text)
+  return text
+}
+
+function checkApi(config: NodeConfig): void {
+  const { listen, tokenFile } = config.api
+  if (listen.startsWith('unix:')) return
+  const host = /^(.*):(\d{1,5})$/.exec(listen)?.[1]
+  if (host === undefined || Number(listen.slice(host.length + 1)) > 65_535) {
+    throw new MeshError('CONFIG_INVALID', `api.listen: "${listen}" is neither HOST:PORT nor unix:/path`, {
+      key: 'api.listen',
+    })
+  }
+  const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(host)
+  if (loopback || config.api.public || tokenFile !== undefined) return
+  throw new MeshError(
+    'CONFIG_API_PUBLIC',
+    `api.listen: ${listen} can be reached from other hosts; set api.tokenFile, or api.public: true if everyone may read`,
+    { key: 'api.listen' },
+  )
+}
+
+function mergeLimits(file: string, given: Record<string, number>): Limits {
+  for (const key of Object.keys(given)) {
+    if (typeof (LIMITS as Record<string, unknown>)[key] !== 'number') {
+      throw new MeshError('CONFIG_INVALID', `${file}: limits.${key}: no such limit; see docs/limits.md`, {
+        key: `limits.${key}`,
+      })
+    }
+  }
+  return { ...LIMITS, ...given }
+}

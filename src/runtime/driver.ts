@@ -1,0 +1,155 @@
+import { isMeshError } from '../errors.ts'
+import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
+
+/** What the driver needs of the core: one synchronous step. */
+export interface Core {
+  handle(event: Event, now: Now): readonly Effect[]
+}
+
+export interface Driver {
+  /** Opens the store, feeds the core what it held, then opens the network. @throws MeshError of store or transport */
+  start(): Promise<void>
+  /** Drains: no new events are taken, writes under way end, ports stop. */
+  stop(): Promise<void>
+  dispatch(event: Event): void
+}
+
+/**
+ * Carries effects out in the order the core gave them and turns what comes of them into events. It decides
+ * nothing and knows no stage; the simulator runs this very driver over simulated ports.
+ *
+ * Events are handled one at a time: one that arrives while effects are carried out waits in a queue.
+ */
+export function createDriver(
+  core: Core,
+  ports: Ports,
+  options: { readonly onStep?: () => void; readonly maxCacheBytes: number },
+): Driver {
+  const queue: Event[] = []
+  const pending = new Set<Promise<void>>()
+  let busy = false
+  let held = false
+  let stopped = false
+
+  function dispatch(event: Event): void {
+    if (stopped) return
+    queue.push(event)
+    drain()
+  }
+
+  function drain(): void {
+    if (busy || held) return
+    busy = true
+    try {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        for (const effect of core.handle(next, ports.clock.now())) perform(effect)
+        options.onStep?.()
+      }
+    } finally {
+      busy = false
+    }
+  }
+
+  /** Work that ends with an event. The promise given here never rejects: each caller turns failure into an event. */
+  function track(work: Promise<void>): void {
+    pending.add(work)
+    void work.finally(() => pending.delete(work))
+  }
+
+  function perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'persist':
+        return track(persist(effect))
+      case 'serveBlock':
+        return track(serveBlock(effect))
+      case 'read':
+        return track(
+          ports.store.readBlock(effect.digest).then(
+            (bytes) => dispatch({ kind: 'blockRead', digest: effect.digest, bytes }),
+            () => dispatch({ kind: 'blockRead', digest: effect.digest, bytes: undefined }),
+          ),
+        )
+      case 'activate':
+        return track(
+          ports.activator
+            .activate(effect)
+            .then((outcome) =>
+              dispatch({ kind: 'activated', channel: effect.channel, release: effect.release, outcome }),
+            ),
+        )
+      case 'collect':
+        return track(collect(effect))
+      case 'note':
+        return ports.log.note(effect)
+      case 'count':
+        return ports.metrics.count(effect)
+      case 'observe':
+        return ports.metrics.observe(effect)
+      case 'wake':
+        return ports.clock.wakeAt(effect.atMonoMs, () => dispatch({ kind: 'tick' }))
+      default:
+        return ports.transport.perform(effect)
+    }
+  }
+
+  async function persist(effect: EffectOf<'persist'>): Promise<void> {
+    try {
+      await ports.store.commit(effect.writes, effect.sync)
+    } catch (error) {
+      const code = isMeshError(error) ? error.code : 'STORE_FAILED'
+      ports.log.note({
+        kind: 'note',
+        level: 'error',
+        code,
+        text: error instanceof Error ? error.message : String(error),
+      })
+      dispatch({ kind: 'persistFailed', ticket: effect.ticket, code })
+      return
+    }
+    dispatch({ kind: 'persisted', ticket: effect.ticket })
+  }
+
+  async function serveBlock(effect: EffectOf<'serveBlock'>): Promise<void> {
+    const bytes = await ports.store.readBlock(effect.digest).catch(() => undefined)
+    ports.transport.replyBlock(effect.id, bytes)
+    if (bytes === undefined) dispatch({ kind: 'blockLost', digest: effect.digest })
+    else ports.metrics.count({ kind: 'count', metric: 'blocks_sent', by: 1 })
+  }
+
+  async function collect(effect: EffectOf<'collect'>): Promise<void> {
+    try {
+      for (const digest of await ports.store.collect(effect.keep, options.maxCacheBytes))
+        dispatch({ kind: 'blockLost', digest })
+    } catch (error) {
+      const code = isMeshError(error) ? error.code : 'STORE_FAILED'
+      ports.log.note({
+        kind: 'note',
+        level: 'warn',
+        code,
+        text: `cache not collected: ${error instanceof Error ? error.message : String(error)}`,
+      })
+    }
+  }
+
+  return {
+    dispatch,
+    async start() {
+      await ports.store.open()
+      const snapshot = await ports.store.load()
+      // The transport runs before the core's first effects (dials) but what it brings waits behind `started`.
+      held = true
+      await ports.transport.start(dispatch)
+      held = false
+      queue.unshift({ kind: 'started', snapshot })
+      drain()
+    },
+    async stop() {
+      stopped = true
+      ports.clock.stop()
+      await ports.transport.stop()
+      await ports.activator.stop()
+      await Promise.allSettled(pending)
+      await ports.store.close()
+    },
+  }
+}
