@@ -1,0 +1,64 @@
+/**
+ * What a stage may take part in. `core/node.ts` owns the stages and calls these in the journey's order; a stage
+ * keeps its own slice of state and reaches the rest of the node only through the `Journey` it is handed.
+ */
+import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
+import type { AnyReply } from '../model/messages.ts'
+import type { Release } from '../model/release.ts'
+import type { TrustRoot } from '../model/root.ts'
+import type { GossipVerdict } from './effects.ts'
+import type { EventOf, RequestId } from './events.ts'
+import type { Journey, Source, Verdict } from './journey.ts'
+import type { Session } from './session.ts'
+import type { Step } from './step.ts'
+
+/** A release that order took in just now. */
+export interface OrderedRelease {
+  readonly release: Release
+  readonly envelope: Uint8Array
+  readonly verdict: Verdict
+  readonly source: Source
+  /** One of the node's own channels; others are relayed only. */
+  readonly stored: boolean
+}
+
+export interface Stage {
+  /** Once, before anything else, with what the store held. Roots and channels are already restored. */
+  onStarted?(step: Step, journey: Journey, event: EventOf<'started'>): void
+  onConnected?(step: Step, journey: Journey, event: EventOf<'connected'>): void
+  /** Right after an `admit` effect for this peer: gossip, sync and blocks are open. */
+  onAdmitted?(step: Step, journey: Journey, peer: PeerId): void
+  /** `session` is what it was; `journey.session(peer)` may be gone already. */
+  onDisconnected?(step: Step, journey: Journey, event: EventOf<'disconnected'>, session?: Session): void
+  onDialFailed?(step: Step, journey: Journey, event: EventOf<'dialFailed'>): void
+  /** True: mine, answered or to be answered later. */
+  onRequest?(step: Step, journey: Journey, event: EventOf<'request'>): boolean
+  /** True: the request was mine. */
+  onReply?(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean
+  onRequestFailed?(step: Step, journey: Journey, id: RequestId, code: EventOf<'requestFailed'>['code']): boolean
+  /**
+   * Some wake has come; look at `step.now` for what is due. Earlier wishes are forgotten when a tick comes: ask
+   * again by `step.wakeAt` for everything still outstanding.
+   */
+  onTick?(step: Step, journey: Journey): void
+  onPersisted?(step: Step, journey: Journey, event: EventOf<'persisted'>): void
+  onPersistFailed?(step: Step, journey: Journey, event: EventOf<'persistFailed'>): void
+  /** Order took in a release (NEW, TWIN, CONCURRENT); it is not durable yet. */
+  onOrdered?(step: Step, journey: Journey, ordered: OrderedRelease): void
+  /** The ordered state of a channel is on disk: sync may offer it. */
+  onDurable?(step: Step, journey: Journey, channel: Channel): void
+  /** Every page and block is on disk. */
+  onWhole?(step: Step, journey: Journey, channel: Channel, release: ReleaseId): void
+  /** A newer root counts from now on. */
+  onRoot?(step: Step, journey: Journey, root: TrustRoot): void
+  /** A peer named a root version we lack; at most one call a minute and peer reaches the stage that asks. */
+  onAhead?(step: Step, journey: Journey, peer: PeerId): void
+  /** A beacon or heartbeat off the control topic; undefined: not mine. */
+  onControl?(
+    step: Step,
+    journey: Journey,
+    kind: 'beacon' | 'heartbeat',
+    envelope: Uint8Array,
+    from: PeerId,
+  ): GossipVerdict | undefined
+}

@@ -1,0 +1,75 @@
+/** What a node shows of itself: plain data for the HTTP interface, status and metrics. Decides nothing. */
+import type { Code } from '../errors.ts'
+import type { Freshness } from '../model/beacon.ts'
+import type { Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Place } from '../model/place.ts'
+import type { Release } from '../model/release.ts'
+import type { Session } from './session.ts'
+
+export type ChannelState = 'active' | 'fetching' | 'conflict' | 'held' | 'stale' | 'empty'
+
+/** Why the target is not active yet: "not yet", never "another one". Null: every gate is open. */
+export type Gate =
+  | 'content'
+  | 'unsupported'
+  | 'rollout'
+  | 'expired'
+  | 'root-expired'
+  | 'read-only'
+  | 'health'
+  | null
+
+export interface LastError {
+  readonly code: Code
+  readonly text: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+}
+
+/** A release that is or was active; `release` is undefined where its envelope is gone. */
+export interface ActiveFacts {
+  readonly id: ReleaseId
+  readonly release: Release | undefined
+  /** Milliseconds since 1970. */
+  readonly activatedAt: number
+}
+
+export interface CoreChannelView {
+  readonly channel: Channel
+  readonly state: ChannelState
+  readonly gate: Gate
+  readonly top: Place
+  readonly epoch: number
+  readonly target: ReleaseId | undefined
+  readonly held: boolean
+  /** The one or two releases at the winning place. */
+  readonly ids: readonly ReleaseId[]
+  readonly heads: readonly Release[]
+  readonly active: (ActiveFacts & { readonly soaked: boolean }) | undefined
+  readonly lastGood: ReleaseId | undefined
+  /** Newest first, the active one excluded. */
+  readonly history: readonly ActiveFacts[]
+  readonly freshness: Freshness
+  readonly lastError: LastError | undefined
+  /** Blocks here and in all (pages included) of the target being fetched; `blocks` grows as pages are read. */
+  readonly fetch: { readonly have: number; readonly blocks: number; readonly sinceMonoMs: number } | undefined
+}
+
+export interface CoreView {
+  readonly self: PeerId
+  readonly fleetId: FleetId
+  readonly root: { readonly version: number; readonly expires: number; readonly digest: Digest }
+  readonly sessions: readonly Session[]
+  /** Ascending by channel; stored channels only. */
+  readonly channels: readonly CoreChannelView[]
+  /** Relayed for others, places only. */
+  readonly relayedChannels: number
+  readonly ready: boolean
+  /** Channels (or configured patterns without any known channel) that have nothing active. */
+  readonly waitingFor: readonly string[]
+  readonly readOnly: boolean
+  /** Envelope of a release kept here. */
+  envelope(release: ReleaseId): Uint8Array | undefined
+  release(release: ReleaseId): Release | undefined
+  isWhole(release: ReleaseId): boolean
+}
