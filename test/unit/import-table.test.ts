@@ -95,7 +95,7 @@ beforeAll(() => {
   }
   for (const [from, specifier] of singles) lay(`src/${from}.ts`, `export * as x from '${specifier}'\n`)
 
-  const cli = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
+  const cli = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs')
   const options = ['--config', join(root, '.dependency-cruiser.mjs'), '--output-type', 'json', 'src']
   const { stdout } = spawnSync(process.execPath, [cli, ...options], {
     cwd: dir,
