@@ -1,0 +1,94 @@
+/** What a node keeps of one channel. Values, never changed in place: every rule returns the next state. */
+import { replaces } from '../model/clock.ts'
+import { type Floor, joinFloors } from '../model/floor.ts'
+import type { Channel, FleetId, Name, ReleaseId } from '../model/ids.ts'
+import { comparePlaces, type Place, placeBefore } from '../model/place.ts'
+import type { Release } from '../model/release.ts'
+import type { ActiveRecord, ChannelRecord } from './writes.ts'
+
+export interface ChannelState {
+  readonly channel: Channel
+  /** The safety state: the greatest place and the ids there. Never falls. */
+  readonly floor: Floor
+  /** Releases no other known one replaces, for people and sync; no decision reads them. Ascending by id. */
+  readonly heads: readonly Release[]
+  readonly active: ActiveRecord | undefined
+  readonly lastGood: ReleaseId | undefined
+  readonly lastGoodEpoch: number
+  /** Ids whose health check failed here, newest last. */
+  readonly failed: readonly ReleaseId[]
+  readonly history: ChannelRecord['history']
+}
+
+export function emptyChannel(fleet: FleetId, channel: Channel, epoch: number): ChannelState {
+  return {
+    channel,
+    floor: { fleet, channel, top: placeBefore(epoch), ids: [] },
+    heads: [],
+    active: undefined,
+    lastGood: undefined,
+    lastGoodEpoch: 0,
+    failed: [],
+    history: [],
+  }
+}
+
+/** Two releases in the winning place: nothing is chosen between them. */
+export const isHeld = (floor: Floor): boolean => floor.ids.length === 2
+
+/** The release that order chose, none while held or before the first. */
+export const targetOf = (floor: Floor): ReleaseId | undefined =>
+  floor.ids.length === 1 ? floor.ids[0] : undefined
+
+/** What two nodes must agree on. Which two of three twins a node has is not compared: it changes nothing. */
+export interface Seen {
+  readonly rootVersion: number
+  readonly top: Place
+  readonly target: ReleaseId | 'held' | undefined
+}
+
+export const seenOf = (rootVersion: number, floor: Floor): Seen => ({
+  rootVersion,
+  top: floor.top,
+  target: isHeld(floor) ? 'held' : targetOf(floor),
+})
+
+/**
+ * Of a set of releases, per publisher the at most two of its greatest counter, less those replaced in the set.
+ * Of three twins the two named first stay, so that a third changes nothing. At most 2 × publishers, ascending by id.
+ */
+export function headsOf(releases: readonly Release[]): readonly Release[] {
+  const greatest = new Map<Name, Release[]>()
+  const seen = new Set<ReleaseId>()
+  for (const release of releases) {
+    if (seen.has(release.id)) continue
+    seen.add(release.id)
+    const kept = greatest.get(release.header.publisher)
+    const counter = kept?.[0]?.counter ?? 0
+    if (kept === undefined || release.counter > counter) greatest.set(release.header.publisher, [release])
+    else if (release.counter === counter && kept.length < 2) kept.push(release)
+  }
+  const latest = [...greatest.values()].flat()
+  const heads = latest.filter((head) => !releases.some((other) => replaces(other.header.clock, head.header.clock)))
+  return heads.sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/**
+ * A root raised the channel's epoch: what was ordered before counts no more. What is active stays, and is served
+ * to applications until a release of the new epoch wins.
+ */
+export function raiseEpoch(state: ChannelState, epoch: number): ChannelState {
+  if (comparePlaces(placeBefore(epoch), state.floor.top) <= 0) return state
+  return { ...state, floor: { ...state.floor, top: placeBefore(epoch), ids: [] }, heads: [] }
+}
+
+/** Two nodes' knowledge of a channel, or both copies of one's own, under one root. */
+export function joinChannels(a: ChannelState, b: ChannelState): ChannelState {
+  return { ...a, floor: joinFloors(a.floor, b.floor), heads: headsOf([...a.heads, ...b.heads]) }
+}
+
+/** As written down. */
+export function recordOf(state: ChannelState): ChannelRecord {
+  const { channel, active, lastGood, lastGoodEpoch, failed, history } = state
+  return { channel, heads: state.heads.map((head) => head.id), active, lastGood, lastGoodEpoch, failed, history }
+}
