@@ -92,15 +92,8 @@ export interface NodeView {
     release?: ReleaseId,
     range?: { readonly start: number; readonly end: number },
   ): Promise<AsyncIterable<Uint8Array>>
-  /** Envelope, pages and blocks of a stored release, for export as CAR. @throws MeshError CONTENT_GONE */
-  blocks(
-    channel: Channel,
-    release?: ReleaseId,
-  ): AsyncIterable<{ readonly digest: Digest; readonly bytes: Uint8Array }>
-  envelope(
-    channel: Channel,
-    release?: ReleaseId,
-  ): Promise<{ readonly release: ReleaseId; readonly bytes: Uint8Array } | undefined>
+  /** A stored release as a CAR file, for `export`. @throws MeshError CONTENT_GONE, API_NOT_FOUND */
+  car(channel: Channel, release?: ReleaseId): Promise<AsyncIterable<Uint8Array>>
   /** Called after each activation; returns the unsubscribe function. */
   subscribe(channel: Channel, listener: (change: ReleaseChange) => void): () => void
   metrics(): Promise<string>

@@ -1,0 +1,60 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { MiddlewareHandler } from 'hono'
+import { problem } from './problem.ts'
+
+export interface GuardOptions {
+  /** Names beside IP literals and loopback's that the Host header may carry. */
+  readonly hosts: readonly string[]
+  /** Required as bearer token on all but the health routes. */
+  readonly token: string | undefined
+}
+
+/**
+ * DNS rebinding needs a name of the attacker's in the Host header: only IP literals, `localhost` and configured
+ * names pass. The API is read-only, has no CORS, and takes no encoded bodies.
+ */
+export function guards(options: GuardOptions): MiddlewareHandler {
+  const hosts = new Set(['localhost', ...options.hosts.map((host) => host.toLowerCase())])
+  const wanted = options.token === undefined ? undefined : digest(options.token)
+  return async (c, next) => {
+    const host = hostName(c.req.header('host') ?? '')
+    if (isIP(host) === 0 && !hosts.has(host)) {
+      return problem(
+        'API_HOST',
+        'the Host header names neither an IP address, localhost nor a name of api.hosts',
+      )
+    }
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+      return problem('API_METHOD', 'this API is read-only; publish with the confmesh command', {
+        allow: 'GET, HEAD',
+      })
+    }
+    if (c.req.header('content-encoding') !== undefined)
+      return problem('API_ENCODING', 'send the request without Content-Encoding')
+    const open = c.req.path === '/healthz' || c.req.path === '/readyz'
+    if (wanted !== undefined && !open && !bearerMatches(c.req.header('authorization'), wanted)) {
+      return problem('API_UNAUTHORISED', 'send "Authorization: Bearer" with the token of api.tokenFile', {
+        'www-authenticate': 'Bearer',
+      })
+    }
+    await next()
+    c.header('x-content-type-options', 'nosniff')
+    c.header('content-security-policy', "default-src 'none'")
+    c.header('cache-control', 'no-cache')
+    return undefined
+  }
+}
+
+function hostName(header: string): string {
+  const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(header)
+  return (bracketed?.[1] ?? header.replace(/:\d+$/, '')).toLowerCase()
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+/** Compares digests, so that time tells nothing of the token, its length included. */
+function bearerMatches(header: string | undefined, wanted: Buffer): boolean {
+  const given = /^Bearer (.+)$/.exec(header ?? '')?.[1]
+  return given !== undefined && timingSafeEqual(digest(given), wanted)
+}

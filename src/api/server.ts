@@ -1,0 +1,68 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import { type ApiOptions, createApp } from './app.ts'
+import type { NodeView } from './node-view.ts'
+
+export interface ApiServer {
+  /** `http://127.0.0.1:7480` or `unix:/path`. */
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/**
+ * Listens on `HOST:PORT` or `unix:/path` (mode 0660).
+ * @throws MeshError NET_LISTEN where the address is taken or not ours
+ */
+export async function startApi(node: NodeView, listen: string, options: ApiOptions): Promise<ApiServer> {
+  const app = createApp(node, options)
+  const server = createServer(
+    { maxHeaderSize: options.limits.maxHttpHeaderBytes },
+    getRequestListener(app.fetch),
+  )
+  bound(server, options.limits)
+  const path = listen.startsWith('unix:') ? listen.slice(5) : undefined
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const hint =
+        error.code === 'EADDRINUSE'
+          ? 'is in use; stop the other process or set api.listen'
+          : `cannot be listened on (${error.code})`
+      reject(new MeshError('NET_LISTEN', `api.listen: ${listen} ${hint}`, { address: listen }))
+    })
+    if (path !== undefined) {
+      // A socket file left by a dead process refuses the bind; a live one is protected by the data folder's lock.
+      rmSync(path, { force: true })
+      server.listen(path, resolve)
+    } else {
+      const colon = listen.lastIndexOf(':')
+      server.listen(Number(listen.slice(colon + 1)), listen.slice(0, colon).replace(/^\[|\]$/g, ''), resolve)
+    }
+  })
+  if (path !== undefined) chmodSync(path, 0o660)
+  return { url: path === undefined ? urlOf(server) : listen, stop: () => stop(server) }
+}
+
+function bound(server: Server, limits: Limits): void {
+  server.headersTimeout = limits.httpRequestTimeoutMs
+  server.requestTimeout = limits.httpRequestTimeoutMs
+  server.maxHeadersCount = 64
+  server.maxRequestsPerSocket = 10_000
+}
+
+function urlOf(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+async function stop(server: Server): Promise<void> {
+  server.closeIdleConnections()
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve())
+    // Watchers hold their connection for ever.
+    server.closeAllConnections()
+  })
+}

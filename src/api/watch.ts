@@ -1,0 +1,72 @@
+import type { Context } from 'hono'
+import { streamSSE } from 'hono/streaming'
+import type { Channel } from '../model/ids.ts'
+import type { NodeView, ReleaseChange } from './node-view.ts'
+
+/**
+ * Server-sent events of one channel. The current state comes first, unless `Last-Event-ID` says that the client
+ * has it. A slow reader gets the newest release with all paths changed since what it was sent last; what was
+ * quickly replaced is skipped, so nothing queues up.
+ */
+export function serveWatch(
+  c: Context,
+  node: NodeView,
+  channel: Channel,
+  heartbeatMs: number,
+  onEnd: () => void,
+): Response {
+  return streamSSE(c, async (stream) => {
+    let next: ReleaseChange | undefined
+    let wake: (() => void) | undefined
+    const unsubscribe = node.subscribe(channel, (change) => {
+      next =
+        next === undefined
+          ? change
+          : { ...change, changed: [...new Set([...next.changed, ...change.changed])].sort() }
+      wake?.()
+    })
+    stream.onAbort(() => wake?.())
+    try {
+      next ??= await currentState(node, channel, c.req.header('last-event-id'))
+      while (!stream.aborted) {
+        if (next !== undefined) {
+          const { release, clock, changed } = next
+          next = undefined
+          await stream.writeSSE({
+            event: 'release',
+            id: release,
+            data: JSON.stringify({ release, clock, changed }),
+          })
+          continue
+        }
+        const woken = Promise.withResolvers<void>()
+        wake = woken.resolve
+        const timer = setTimeout(woken.resolve, heartbeatMs)
+        await woken.promise
+        clearTimeout(timer)
+        wake = undefined
+        // A comment keeps proxies from closing the stream and tells us that the reader is gone.
+        if (next === undefined && !stream.aborted) await stream.write(': alive\n\n')
+      }
+    } finally {
+      unsubscribe()
+      onEnd()
+    }
+  })
+}
+
+async function currentState(
+  node: NodeView,
+  channel: Channel,
+  lastSeen: string | undefined,
+): Promise<ReleaseChange | undefined> {
+  const active = node.channel(channel)?.active
+  if (!active || active.release === lastSeen) return undefined
+  const listing = await node.files(channel, active.release)
+  return {
+    channel,
+    release: active.release,
+    clock: active.clock,
+    changed: listing?.files.map((file) => file.path) ?? [],
+  }
+}

@@ -1,0 +1,204 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { parse as parseYaml } from 'yaml'
+import type { ChannelWithHistory, Files, Ready, ReleaseEvent, Status } from '../api/contract.ts'
+import { isMeshError, MeshError } from '../errors.ts'
+import { serverSentEvents } from './events.ts'
+import { type StateFile, stateFile } from './state-file.ts'
+import { bytes, type Endpoint, get, open, text } from './transport.ts'
+
+export interface ClientOptions {
+  /** `http://host:port` or `unix:/path`; default `CONFMESH_API`, then `http://127.0.0.1:7480`. */
+  readonly api?: string
+  readonly token?: string
+  /** Until an answer begins. Default 5,000 ms. */
+  readonly timeoutMs?: number
+  /** Greatest file taken into memory. Default 64 MiB. */
+  readonly maxFileBytes?: number
+}
+
+/** Everything of a channel at one release: never a mix of two. */
+export interface Snapshot {
+  readonly release: string
+  readonly clock: Readonly<Record<string, number>>
+  readonly files: ReadonlyMap<string, Uint8Array>
+  /** Paths that differ from the snapshot before; all of them in the first. */
+  readonly changed: readonly string[]
+  /** From the state file, because the node could not be reached yet. */
+  readonly fromDisk: boolean
+}
+
+export interface WatchOptions {
+  readonly signal?: AbortSignal
+  /** Keep the last state here and start with it when the node is down. */
+  readonly stateFile?: string
+  /** Told of each lost connection; the watch goes on by itself. */
+  readonly onDisconnect?: (error: Error) => void
+}
+
+/** Turns parsed text into a checked value, or throws; a zod schema's `parse` fits. */
+export type Validator<T> = (value: unknown) => T
+
+const MAX_JSON_BYTES = 64 * 1024 * 1024
+const SILENCE_MS = 45_000
+const BACKOFF_MIN_MS = 200
+const BACKOFF_MAX_MS = 10_000
+
+/** Reads configuration from the node on this host. Holds no connection but in `watch`. */
+export class Client {
+  readonly #endpoint: Endpoint
+  readonly #timeoutMs: number
+  readonly #maxFileBytes: number
+
+  constructor(options: ClientOptions = {}) {
+    this.#endpoint = {
+      url: options.api ?? process.env['CONFMESH_API'] ?? 'http://127.0.0.1:7480',
+      token: options.token,
+    }
+    this.#timeoutMs = options.timeoutMs ?? 5_000
+    this.#maxFileBytes = options.maxFileBytes ?? 64 * 1024 * 1024
+  }
+
+  status(): Promise<Status> {
+    return this.#json('/v1/status')
+  }
+
+  async ready(): Promise<Ready> {
+    const response = await open(this.#endpoint, '/readyz', { timeoutMs: this.#timeoutMs })
+    return JSON.parse(await text(response, MAX_JSON_BYTES)) as Ready
+  }
+
+  channel(channel: string): Promise<ChannelWithHistory> {
+    return this.#json(`/v1/channels/${encodeURIComponent(channel)}`)
+  }
+
+  files(channel: string, release?: string): Promise<Files> {
+    return this.#json(`/v1/channels/${encodeURIComponent(channel)}/files${query(release)}`)
+  }
+
+  /** One file's bytes. @throws MeshError API_NOT_FOUND, CONTENT_GONE, NET_UNREACHABLE, NET_TIMEOUT */
+  async get(channel: string, path: string, release?: string): Promise<Uint8Array> {
+    const response = await get(this.#endpoint, `${this.#filePath(channel, path)}${query(release)}`, {
+      timeoutMs: this.#timeoutMs,
+    })
+    return bytes(response, this.#maxFileBytes)
+  }
+
+  /** One file as a stream, for large ones. */
+  stream(channel: string, path: string, release?: string): Promise<AsyncIterable<Buffer>> {
+    return get(this.#endpoint, `${this.#filePath(channel, path)}${query(release)}`, {
+      timeoutMs: this.#timeoutMs,
+    })
+  }
+
+  /** A release as CAR. */
+  car(channel: string, release?: string): Promise<AsyncIterable<Buffer>> {
+    return get(this.#endpoint, `/v1/channels/${encodeURIComponent(channel)}/car${query(release)}`, {
+      timeoutMs: this.#timeoutMs,
+    })
+  }
+
+  async json<T>(channel: string, path: string, validate: Validator<T>): Promise<T> {
+    return validate(JSON.parse(Buffer.from(await this.get(channel, path)).toString('utf8')))
+  }
+
+  async yaml<T>(channel: string, path: string, validate: Validator<T>): Promise<T> {
+    return validate(
+      parseYaml(Buffer.from(await this.get(channel, path)).toString('utf8'), { maxAliasCount: 32 }),
+    )
+  }
+
+  /** Every file of the active release. */
+  async snapshot(channel: string, before?: Snapshot): Promise<Snapshot> {
+    const listing = await this.files(channel)
+    const clock = (await this.channel(channel)).active?.clock ?? {}
+    const files = new Map<string, Uint8Array>()
+    for (const file of listing.files)
+      files.set(file.path, await this.get(channel, file.path, listing.release))
+    return {
+      release: listing.release,
+      clock,
+      files,
+      changed: changedPaths(before?.files, files),
+      fromDisk: false,
+    }
+  }
+
+  /** Bare events: a line per activation, the current state first; reconnects for ever with backoff and jitter. */
+  async *events(channel: string, options: WatchOptions = {}): AsyncGenerator<ReleaseEvent> {
+    let lastSeen: string | undefined
+    let backoffMs = BACKOFF_MIN_MS
+    while (options.signal?.aborted !== true) {
+      try {
+        const headers: Record<string, string> = lastSeen === undefined ? {} : { 'last-event-id': lastSeen }
+        const path = `/v1/channels/${encodeURIComponent(channel)}/watch`
+        const response = await get(this.#endpoint, path, {
+          headers,
+          signal: options.signal,
+          timeoutMs: this.#timeoutMs,
+        })
+        for await (const event of serverSentEvents(response, SILENCE_MS)) {
+          backoffMs = BACKOFF_MIN_MS
+          const change = JSON.parse(event.data) as ReleaseEvent
+          lastSeen = change.release
+          yield change
+        }
+        throw new MeshError('NET_UNREACHABLE', 'the node closed the stream')
+      } catch (error) {
+        if (options.signal?.aborted === true) return
+        if (
+          isMeshError(error) &&
+          !['NET_UNREACHABLE', 'NET_TIMEOUT', 'API_BUSY', 'API_UNAVAILABLE'].includes(error.code)
+        )
+          throw error
+        options.onDisconnect?.(error as Error)
+        await delay(
+          backoffMs * (0.5 + Math.random()),
+          undefined,
+          options.signal === undefined ? {} : { signal: options.signal },
+        ).catch(() => undefined)
+        backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)
+      }
+    }
+  }
+
+  /** Whole snapshots: the last state from disk at once if there is one, then each activation. */
+  async *watch(channel: string, options: WatchOptions = {}): AsyncGenerator<Snapshot> {
+    const kept: StateFile | undefined =
+      options.stateFile === undefined ? undefined : stateFile(options.stateFile)
+    let last = kept?.read()
+    if (last !== undefined) yield last
+    for await (const event of this.events(channel, options)) {
+      if (event.release === last?.release && last.fromDisk === false) continue
+      const next = await this.snapshot(channel, last)
+      kept?.write(next)
+      last = next
+      yield next
+    }
+  }
+
+  #filePath(channel: string, path: string): string {
+    return `/v1/channels/${encodeURIComponent(channel)}/files/${path.split('/').map(encodeURIComponent).join('/')}`
+  }
+
+  async #json<T>(path: string): Promise<T> {
+    return JSON.parse(
+      await text(await get(this.#endpoint, path, { timeoutMs: this.#timeoutMs }), MAX_JSON_BYTES),
+    ) as T
+  }
+}
+
+const query = (release: string | undefined): string =>
+  release === undefined ? '' : `?release=${encodeURIComponent(release)}`
+
+function changedPaths(
+  before: ReadonlyMap<string, Uint8Array> | undefined,
+  after: ReadonlyMap<string, Uint8Array>,
+): string[] {
+  const paths = new Set([...(before?.keys() ?? []), ...after.keys()])
+  return [...paths]
+    .filter((path) => {
+      const [old, now] = [before?.get(path), after.get(path)]
+      return old === undefined || now === undefined || Buffer.compare(old, now) !== 0
+    })
+    .sort()
+}

@@ -1,0 +1,117 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { CODES, type Code, MeshError } from '../errors.ts'
+
+/** Where a node's API is: `http://host:port` or `unix:/path`. */
+export interface Endpoint {
+  readonly url: string
+  readonly token?: string | undefined
+}
+
+export interface RequestOptions {
+  readonly headers?: Record<string, string>
+  readonly signal?: AbortSignal | undefined
+  /** Until the answer's head is here. */
+  readonly timeoutMs: number
+}
+
+/**
+ * GET over TCP or a Unix socket (`fetch` cannot do the latter). Answers other than 2xx and 304 become errors.
+ * @throws MeshError NET_UNREACHABLE, NET_TIMEOUT, or the code of the problem+json answer
+ */
+export async function get(
+  endpoint: Endpoint,
+  path: string,
+  options: RequestOptions,
+): Promise<IncomingMessage> {
+  const response = await open(endpoint, path, options)
+  const status = response.statusCode ?? 0
+  if ((status >= 200 && status < 300) || status === 304) return response
+  throw problemOf(status, await text(response, 64 * 1024), path)
+}
+
+/** Like `get`, but hands out any status. */
+export function open(endpoint: Endpoint, path: string, options: RequestOptions): Promise<IncomingMessage> {
+  const headers: Record<string, string> = { ...options.headers }
+  if (endpoint.token !== undefined) headers['authorization'] = `Bearer ${endpoint.token}`
+  return new Promise((resolve, reject) => {
+    const target = targetOf(endpoint.url, path)
+    const request = httpRequest(
+      { ...target, headers: { host: 'localhost', ...target.headers, ...headers }, signal: options.signal },
+      (response) => {
+        clearTimeout(timer)
+        resolve(response)
+      },
+    )
+    const timer = setTimeout(
+      () =>
+        request.destroy(
+          new MeshError('NET_TIMEOUT', `${endpoint.url}: no answer within ${options.timeoutMs} ms`),
+        ),
+      options.timeoutMs,
+    )
+    request.once('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer)
+      if (error instanceof MeshError || error.name === 'AbortError') return reject(error)
+      reject(
+        new MeshError(
+          'NET_UNREACHABLE',
+          `${endpoint.url}: ${error.code ?? error.message}; is the node running, and is --api or CONFMESH_API right?`,
+        ),
+      )
+    })
+    request.end()
+  })
+}
+
+function targetOf(
+  url: string,
+  path: string,
+): { socketPath?: string; hostname?: string; port?: string; path: string; headers?: Record<string, string> } {
+  if (url.startsWith('unix:')) return { socketPath: url.slice(5), path }
+  let parsed: URL
+  try {
+    parsed = new URL(url)
+  } catch {
+    throw new MeshError('USAGE', `${url}: not an API address; use http://HOST:PORT or unix:/path`)
+  }
+  if (parsed.protocol !== 'http:')
+    throw new MeshError('USAGE', `${url}: not an API address; use http://HOST:PORT or unix:/path`)
+  return {
+    hostname: parsed.hostname.replace(/^\[|\]$/g, ''),
+    port: parsed.port || '80',
+    path,
+    headers: { host: parsed.host },
+  }
+}
+
+/** The whole body as text. @throws MeshError LIMIT_BYTES */
+export async function text(response: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
+  return Buffer.from(await bytes(response, maxBytes)).toString('utf8')
+}
+
+/** The whole body. @throws MeshError LIMIT_BYTES */
+export async function bytes(response: AsyncIterable<Buffer>, maxBytes: number): Promise<Uint8Array> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of response) {
+    size += part.length
+    if (size > maxBytes)
+      throw new MeshError('LIMIT_BYTES', `the node's answer is larger than ${maxBytes} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
+function problemOf(status: number, body: string, path: string): MeshError {
+  try {
+    const parsed = JSON.parse(body) as { code?: unknown; detail?: unknown }
+    if (typeof parsed.code === 'string' && (CODES as readonly string[]).includes(parsed.code)) {
+      return new MeshError(parsed.code as Code, typeof parsed.detail === 'string' ? parsed.detail : path, {
+        status,
+      })
+    }
+  } catch {
+    // Not ours: told below with what is known.
+  }
+  return new MeshError('API_UNAVAILABLE', `${path}: the node answered ${status}`, { status })
+}
