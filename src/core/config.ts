@@ -14,9 +14,9 @@ export interface CoreConfig {
   readonly seeds: readonly Address[]
   /** Own certificate chain, node first; peers judge it. */
   readonly chain: readonly Uint8Array[]
-  /** Signs beacons; only seeds with a freshness key have it. Deterministic and synchronous. */
-  readonly signBeacon?: { readonly key: KeyId; sign(payload: Uint8Array): Uint8Array }
-  /** Own signed peer record, to be passed on by others. */
+  /** A private key of `freshness.keys`: bare signature over the bytes given. Only seeds have it. Deterministic, synchronous. */
+  readonly signBeacon?: { readonly key: KeyId; sign(data: Uint8Array): Uint8Array }
+  /** Own peer record as `signPeerRecord` (trust/peer-record.ts) makes it, with the addresses of now; others pass it on. */
   readonly peerRecord?: () => Uint8Array
   readonly keepReleases: number
   readonly soakMs: number

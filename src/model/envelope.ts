@@ -7,6 +7,7 @@ export const PAYLOAD_TYPES = {
   certificate: 'application/vnd.confmesh.certificate+json',
   beacon: 'application/vnd.confmesh.beacon+cbor',
   heartbeat: 'application/vnd.confmesh.heartbeat+cbor',
+  peer: 'application/vnd.confmesh.peer+cbor',
 } as const
 
 export type DocumentKind = keyof typeof PAYLOAD_TYPES
