@@ -1,0 +1,139 @@
+import { decodeCertificate, encodeCertificate } from '../codec/certificate.ts'
+import { decodeEnvelope, encodeEnvelope } from '../codec/envelope.ts'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Certificate, Labels } from '../model/certificate.ts'
+import type { Envelope } from '../model/envelope.ts'
+import type { Channel, KeyId, Name, Pattern, PeerId } from '../model/ids.ts'
+import { matches } from '../model/pattern.ts'
+import type { PublicKey, TrustRoot } from '../model/root.ts'
+import type { PrivateKey } from './private-key.ts'
+import { importPublicKey } from './public-key.ts'
+import { signEnvelope } from './signing.ts'
+import { keysOf, signers } from './threshold.ts'
+
+/** Milliseconds since 1970, both ends included. */
+export interface Validity {
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** Who a certificate chain says a node is. */
+export interface Admission extends Validity {
+  readonly peer: PeerId
+  readonly labels: Labels
+  /** The admission key at the chain's end. */
+  readonly issuer: KeyId
+  /** All members of a pool count as one identity. */
+  readonly pool?: { readonly name: Name; readonly key: KeyId; readonly notAfter: number }
+}
+
+/** @param key an admission key, or the key of a pool that may grant the labels */
+export function issueNodeCertificate(
+  node: { readonly peer: PeerId; readonly labels: Labels } & Validity,
+  key: PrivateKey,
+): Envelope {
+  const { peer, labels, notBefore, notAfter } = node
+  return issue({ v: 1, critical: [], subject: { peer }, labels, notBefore, notAfter }, key)
+}
+
+/** @param pool `labels`: for each label that members may be given, a pattern of its values */
+export function issuePool(
+  pool: { readonly name: Name; readonly key: PublicKey; readonly labels: Labels } & Validity,
+  admissionKey: PrivateKey,
+): Envelope {
+  const { name, key, labels, notBefore, notAfter } = pool
+  const subject = { pool: name, key: key.id, spki: key.spki }
+  return issue({ v: 1, critical: [], subject, labels, notBefore, notAfter }, admissionKey)
+}
+
+/** Those of a node's labels that the pool may grant; others may be used on the host, but nobody else believes them. */
+export function grantedLabels(pool: Certificate, labels: Labels): Labels {
+  return new Map([...labels].filter(([name, value]) => grants(pool, name, value)))
+}
+
+/**
+ * Decodes a chain and checks its signatures and labels, under the root's admission keys. Time and removal are judged
+ * by the caller, who has a clock: the result says how long the whole chain is valid.
+ * @param chain encoded envelopes, node first, then the pool that signed it, if one did
+ * @throws MeshError CODEC_*, LIMIT_*, TRUST_TYPE, ADMIT_REFUSED, ADMIT_LABELS
+ */
+export function readChain(chain: readonly Uint8Array[], root: TrustRoot, limits: Limits): Admission {
+  const [nodeBytes, poolBytes] = chain
+  if (nodeBytes === undefined || chain.length > 2) {
+    throw refused(`a certificate chain has one or two links, not ${chain.length}`)
+  }
+  const node = openCertificate(nodeBytes, limits)
+  const { subject, labels } = node.certificate
+  if (!('peer' in subject)) throw refused('the first certificate names a pool, not a node')
+  const admissionKeys = keysOf(root.admission.keys, root.keys)
+  if (poolBytes === undefined) {
+    const issuer = issuerOf(node.envelope, admissionKeys, limits, 'the node')
+    return { peer: subject.peer, labels, issuer, ...validityOf([node.certificate]) }
+  }
+  const pool = openCertificate(poolBytes, limits)
+  const group = pool.certificate.subject
+  if (!('pool' in group)) throw refused('the second certificate names a node, not a pool')
+  const issuer = issuerOf(pool.envelope, admissionKeys, limits, 'the pool')
+  const key = importPublicKey(group.spki)
+  if (key.id !== group.key) throw refused('the pool stands under the id of another key')
+  issuerOf(node.envelope, new Map([[key.id, key]]), limits, 'the node')
+  for (const [name, value] of labels) {
+    if (grants(pool.certificate, name, value)) continue
+    throw new MeshError('ADMIT_LABELS', `pool ${group.pool} may not grant the label ${name}=${value}`, {
+      pool: group.pool,
+    })
+  }
+  return {
+    peer: subject.peer,
+    labels,
+    issuer,
+    pool: { name: group.pool, key: key.id, notAfter: pool.certificate.notAfter },
+    ...validityOf([node.certificate, pool.certificate]),
+  }
+}
+
+function issue(certificate: Certificate, key: PrivateKey): Envelope {
+  if (certificate.notAfter < certificate.notBefore)
+    throw refused('the certificate would end before it begins')
+  return signEnvelope('certificate', encodeCertificate(certificate), [key])
+}
+
+/** Encoded for the wire: what `hello` carries. */
+export const certificateBytes = (envelope: Envelope): Uint8Array => encodeEnvelope(envelope)
+
+function openCertificate(
+  bytes: Uint8Array,
+  limits: Limits,
+): { envelope: Envelope; certificate: Certificate } {
+  const envelope = decodeEnvelope(bytes, limits.maxCertificateBytes, limits)
+  return { envelope, certificate: decodeCertificate(envelope.payload, limits) }
+}
+
+function issuerOf(
+  envelope: Envelope,
+  keys: ReadonlyMap<KeyId, PublicKey>,
+  limits: Limits,
+  what: string,
+): KeyId {
+  const [issuer] = signers(envelope, 'certificate', keys, limits)
+  if (issuer === undefined) throw refused(`the certificate of ${what} is signed by no key that may admit it`)
+  return issuer
+}
+
+/** A label's value is one segment, so patterns of channels say what may be granted. */
+function grants(pool: Certificate, name: string, value: string): boolean {
+  const pattern = pool.labels.get(name)
+  return pattern !== undefined && matches(pattern as Pattern, value as Channel)
+}
+
+function validityOf(links: readonly Validity[]): Validity {
+  return {
+    notBefore: Math.max(...links.map((link) => link.notBefore)),
+    notAfter: Math.min(...links.map((link) => link.notAfter)),
+  }
+}
+
+function refused(text: string): MeshError {
+  return new MeshError('ADMIT_REFUSED', text)
+}

@@ -1,0 +1,180 @@
+/**
+ * Changes of a trust root, each a pure step from version N to N+1 that raises epochs by itself where it takes
+ * authority away. They throw MeshError USAGE for what makes no sense; `checkRoot` and `checkSuccession` stay the judges.
+ */
+import { MeshError } from '../errors.ts'
+import type { KeyId, Name, Pattern, PeerId } from '../model/ids.ts'
+import type { PublicKey, Publisher, Role, TrustRoot } from '../model/root.ts'
+import { byName, successor } from './successor.ts'
+
+export interface PublisherSpec {
+  readonly name: Name
+  readonly keys: readonly PublicKey[]
+  readonly threshold: number
+  readonly patterns: readonly Pattern[]
+}
+
+/** `replace`: what was there under this name goes; where that takes authority away, epochs rise. */
+export function addPublisher(root: TrustRoot, spec: PublisherSpec, options: { replace: boolean }): TrustRoot {
+  if (root.publishers.has(spec.name) && !options.replace) {
+    throw usage(`publisher ${spec.name} is there already; --replace puts this one in its place`)
+  }
+  const publishers = byName([...root.publishers.values()].filter(isNot(spec.name)).concat(asPublisher(spec)))
+  return successor(root, { publishers, newKeys: spec.keys })
+}
+
+export function removePublisher(root: TrustRoot, name: Name): TrustRoot {
+  existing(root, name)
+  return successor(root, { publishers: byName([...root.publishers.values()].filter(isNot(name))) })
+}
+
+/** Both at once where wanted: the way to replace a stolen key. */
+export function changePublisherKeys(
+  root: TrustRoot,
+  name: Name,
+  change: { readonly add: readonly PublicKey[]; readonly remove: readonly KeyId[] },
+): TrustRoot {
+  const publisher = existing(root, name)
+  const keys = changedKeys(publisher.keys, change.add, change.remove, `publisher ${name}`)
+  return withPublisher(
+    root,
+    { ...publisher, ...metBy(keys, publisher.threshold, `publisher ${name}`) },
+    change.add,
+  )
+}
+
+export function addRootKey(root: TrustRoot, key: PublicKey): TrustRoot {
+  const keys = changedKeys(root.root.keys, [key], [], 'the root role')
+  return successor(root, { root: { keys, threshold: root.root.threshold }, newKeys: [key] })
+}
+
+export function removeRootKey(root: TrustRoot, key: KeyId): TrustRoot {
+  const keys = changedKeys(root.root.keys, [], [key], 'the root role')
+  return successor(root, { root: metBy(keys, root.root.threshold, 'the root role') })
+}
+
+export function addAdmissionKey(root: TrustRoot, key: PublicKey): TrustRoot {
+  const keys = changedKeys(root.admission.keys, [key], [], 'admission')
+  return successor(root, { admission: { keys }, newKeys: [key] })
+}
+
+export function removeAdmissionKey(root: TrustRoot, key: KeyId): TrustRoot {
+  return successor(root, { admission: { keys: changedKeys(root.admission.keys, [], [key], 'admission') } })
+}
+
+/** Of the root role, or of a publisher. */
+export function setThreshold(root: TrustRoot, threshold: number, publisher?: Name): TrustRoot {
+  if (publisher === undefined) {
+    return successor(root, { root: metBy(root.root.keys, threshold, 'the root role') })
+  }
+  const old = existing(root, publisher)
+  return withPublisher(root, { ...old, ...metBy(old.keys, threshold, `publisher ${publisher}`) }, [])
+}
+
+export interface FreshnessChange {
+  readonly add: readonly PublicKey[]
+  readonly remove: readonly KeyId[]
+  readonly maxAgeS?: number
+  readonly maxSkewS?: number
+}
+
+export function setFreshness(root: TrustRoot, change: FreshnessChange): TrustRoot {
+  const { keys: old, maxAgeS, maxSkewS } = root.freshness
+  const keys = changedKeys(old, change.add, change.remove, 'freshness')
+  const freshness = {
+    keys,
+    maxAgeS: change.maxAgeS ?? maxAgeS,
+    maxSkewS: change.maxSkewS ?? maxSkewS,
+  }
+  return successor(root, { freshness, newKeys: change.add })
+}
+
+/** @param until end of the node's certificate, milliseconds since 1970; the entry may go 7 days after it */
+export function removeNode(root: TrustRoot, id: PeerId, until?: number): TrustRoot {
+  if (root.removed.peers.some((peer) => peer.id === id)) throw usage(`node ${id} is removed already`)
+  const peers = [...root.removed.peers, until === undefined ? { id } : { id, until }]
+  return successor(root, {
+    removed: { ...root.removed, peers: peers.sort((a, b) => (a.id < b.id ? -1 : 1)) },
+  })
+}
+
+export function removePool(root: TrustRoot, key: KeyId, until?: number): TrustRoot {
+  if (root.removed.pools.some((pool) => pool.key === key)) throw usage(`pool ${key} is removed already`)
+  const pools = [...root.removed.pools, until === undefined ? { key } : { key, until }]
+  return successor(root, {
+    removed: { ...root.removed, pools: pools.sort((a, b) => (a.key < b.key ? -1 : 1)) },
+  })
+}
+
+export const raiseEpoch = (root: TrustRoot, pattern: Pattern): TrustRoot =>
+  successor(root, { raise: [pattern] })
+
+/** @param expires milliseconds since 1970 */
+export const renew = (root: TrustRoot, expires: number): TrustRoot => successor(root, { expires })
+
+/** A removed node whose certificate ended this long ago can come back by no clock error that admission tolerates. */
+const REMOVED_KEPT_MS = 7 * 24 * 3_600_000
+
+/** Drops entries that no longer keep anybody out; one without an end stays for ever. Same version. */
+export function dropEndedRemovals(root: TrustRoot, nowMs: number): TrustRoot {
+  const holds = ({ until }: { readonly until?: number }): boolean =>
+    until === undefined || until + REMOVED_KEPT_MS > nowMs
+  const { peers, pools } = root.removed
+  return { ...root, removed: { peers: peers.filter(holds), pools: pools.filter(holds) } }
+}
+
+export function asPublisher(spec: PublisherSpec): Publisher {
+  const what = `publisher ${spec.name}`
+  const keys = changedKeys([], spec.keys, [], what)
+  return {
+    name: spec.name,
+    ...metBy(keys, spec.threshold, what),
+    patterns: [...new Set(spec.patterns)].sort(),
+  }
+}
+
+const isNot =
+  (name: Name) =>
+  (publisher: Publisher): boolean =>
+    publisher.name !== name
+
+function withPublisher(root: TrustRoot, publisher: Publisher, newKeys: readonly PublicKey[]): TrustRoot {
+  const others = [...root.publishers.values()].filter(isNot(publisher.name))
+  return successor(root, { publishers: byName([...others, publisher]), newKeys })
+}
+
+function existing(root: TrustRoot, name: Name): Publisher {
+  const publisher = root.publishers.get(name)
+  if (publisher !== undefined) return publisher
+  const known = [...root.publishers.keys()].join(', ') || 'none'
+  throw usage(`there is no publisher ${name}; the root names: ${known}`)
+}
+
+function changedKeys(
+  old: readonly KeyId[],
+  add: readonly PublicKey[],
+  remove: readonly KeyId[],
+  what: string,
+): readonly KeyId[] {
+  const keys = new Set(old)
+  for (const id of remove) {
+    if (!keys.delete(id)) throw usage(`key ${id.slice(0, 12)} is none of ${what}`)
+  }
+  for (const { id } of add) {
+    if (keys.has(id)) throw usage(`key ${id.slice(0, 12)} stands in ${what} already`)
+    keys.add(id)
+  }
+  return [...keys].sort()
+}
+
+export function metBy(keys: readonly KeyId[], threshold: number, what: string): Role {
+  if (Number.isSafeInteger(threshold) && threshold >= 1 && threshold <= keys.length)
+    return { keys, threshold }
+  throw usage(
+    `${what} would need ${threshold} signatures of ${keys.length} keys; a threshold is 1 to that number`,
+  )
+}
+
+function usage(text: string): MeshError {
+  return new MeshError('USAGE', text)
+}
