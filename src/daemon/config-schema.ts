@@ -53,4 +53,4 @@ export const CONFIG_SCHEMA = z.strictObject({
   limits: z.record(z.string(), z.number().min(0)).default({}),
 })
 
-export type NodeConfig = z.output<typeof CONFIG_SCHEMA>
+export type FileConfig = z.output<typeof CONFIG_SCHEMA>

@@ -4,9 +4,13 @@ import { isMap, LineCounter, type Node, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import { LIMITS, type Limits } from '../limits.ts'
-import { CONFIG_SCHEMA, type NodeConfig } from './config-schema.ts'
+import { CONFIG_SCHEMA, type FileConfig } from './config-schema.ts'
 
-export type { NodeConfig } from './config-schema.ts'
+/** The file's settings with everything that overrides them, paths absolute. */
+export interface NodeConfig extends FileConfig {
+  /** The built-in limits with the file's own on top. */
+  readonly limitsInForce: Limits
+}
 
 /** Values that override the file: from the environment, then from the command line. Keys are dotted paths. */
 export type Overrides = ReadonlyMap<string, string | readonly string[]>
@@ -29,11 +33,7 @@ const PATHS = [
  * Paths are made absolute, relative to the file (those of overrides to the working directory).
  * @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID (names the line), CONFIG_API_PUBLIC
  */
-export function loadConfig(
-  file: string,
-  environment: NodeJS.ProcessEnv,
-  overrides: Overrides,
-): NodeConfig & { limitsInForce: Limits } {
+export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrides: Overrides): NodeConfig {
   const { value, lineOf } = parse(file, readConfigFile(file))
   absolutePaths(value, dirname(resolve(file)))
   for (const [path, text] of environmentTwins(environment)) assign(value, path, text)
@@ -116,7 +116,7 @@ function absolutePaths(value: Record<string, unknown>, base: string): void {
     const map = holder as Record<string, unknown>
     if (typeof map[key] === 'string' && map[key] !== '') map[key] = resolve(base, map[key])
   }
-  const api = value['api'] as { listen?: unknown } | undefined
+  const api = value.api as { listen?: unknown } | undefined
   if (typeof api?.listen === 'string' && api.listen.startsWith('unix:'))
     api.listen = `unix:${resolve(base, api.listen.slice(5))}`
 }
@@ -196,7 +196,7 @@ function scalar(path: string, text: string): unknown {
   return text
 }
 
-function checkApi(config: NodeConfig): void {
+function checkApi(config: FileConfig): void {
   const { listen, tokenFile } = config.api
   if (listen.startsWith('unix:')) return
   const host = /^(.*):(\d{1,5})$/.exec(listen)?.[1]

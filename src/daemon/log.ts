@@ -1,0 +1,36 @@
+import { type Logger, pino } from 'pino'
+import pretty from 'pino-pretty'
+import type { LogPort } from '../runtime/ports.ts'
+
+/** JSON lines on stderr, readable ones on a terminal. stdout belongs to the command. */
+export function createLogger(level: string): Logger {
+  const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  if (process.stderr.isTTY === true)
+    return pino(base, pretty({ colorize: true, sync: true, destination: 2, ignore: 'pid,hostname' }))
+  return pino(base, pino.destination({ dest: 2, sync: true }))
+}
+
+/** Notes of the core: a refusal is counted where it is logged, so that neither happens without the other. */
+export function logPort(logger: Logger, refused: (code: string) => void): LogPort {
+  return {
+    note({ kind: _kind, level, code, text, ...fields }) {
+      logger[level]({ code, ...fields }, printable(text))
+      if (
+        level === 'warn' ||
+        level === 'error' ||
+        /^(TRUST|ORDER|CODEC|LIMIT|ADMIT|BLOCK|CONTENT|SYNC|FETCH|NET|HOOK|ACTIVATE|STORE)_/.test(code)
+      )
+        refused(code)
+    },
+  }
+}
+
+/** Text from peers must not steer a terminal: control and bidi characters are shown as escapes, length is cut. */
+function printable(text: string): string {
+  const cut = text.length > 500 ? `${text.slice(0, 500)}…` : text
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
+  return cut.replace(
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}

@@ -1,0 +1,156 @@
+import type { Counter, Histogram } from '../core/effects.ts'
+
+/** Every metric, once: the registry, `docs/metrics.md` and the check of the alert rules are made from this. */
+export interface MetricRow {
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels?: readonly string[]
+}
+
+export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
+  gossip_received: {
+    name: 'confmesh_gossip_received_total',
+    type: 'counter',
+    help: 'Gossip messages received, by topic',
+    labels: ['topic'],
+  },
+  gossip_verdicts: {
+    name: 'confmesh_gossip_verdicts_total',
+    type: 'counter',
+    help: 'Verdicts given to gossip: accept, ignore, reject',
+    labels: ['verdict'],
+  },
+  duplicates: {
+    name: 'confmesh_duplicates_total',
+    type: 'counter',
+    help: 'Releases received that were known already',
+  },
+  verified: {
+    name: 'confmesh_verified_total',
+    type: 'counter',
+    help: 'Envelopes whose signatures were checked',
+  },
+  ordered: {
+    name: 'confmesh_ordered_total',
+    type: 'counter',
+    help: 'Releases ordered, by verdict',
+    labels: ['verdict'],
+  },
+  blocks_sent: {
+    name: 'confmesh_blocks_sent_total',
+    type: 'counter',
+    help: 'Blocks and manifest pages given to peers',
+  },
+  blocks_received: {
+    name: 'confmesh_blocks_received_total',
+    type: 'counter',
+    help: 'Blocks and manifest pages taken from peers',
+  },
+  sync_rounds: {
+    name: 'confmesh_sync_rounds_total',
+    type: 'counter',
+    help: 'Rounds of anti-entropy, by result',
+    labels: ['result'],
+  },
+  submissions: {
+    name: 'confmesh_submissions_total',
+    type: 'counter',
+    help: 'Releases submitted here, by answer',
+    labels: ['answer'],
+  },
+  activations: {
+    name: 'confmesh_activations_total',
+    type: 'counter',
+    help: 'Activations, by outcome',
+    labels: ['outcome'],
+  },
+  refused: {
+    name: 'confmesh_refused_total',
+    type: 'counter',
+    help: 'Everything refused, by stable code (docs/errors.md)',
+    labels: ['code'],
+  },
+}
+
+export const HISTOGRAMS: Readonly<Record<Histogram, MetricRow>> = {
+  publish_to_ordered: {
+    name: 'confmesh_publish_to_ordered_seconds',
+    type: 'histogram',
+    help: 'From creation (publisher clock) to ordered here',
+  },
+  publish_to_whole: {
+    name: 'confmesh_publish_to_whole_seconds',
+    type: 'histogram',
+    help: 'From creation (publisher clock) to every byte here',
+  },
+  publish_to_active: {
+    name: 'confmesh_publish_to_active_seconds',
+    type: 'histogram',
+    help: 'From creation (publisher clock) to active here',
+  },
+  fetch: { name: 'confmesh_fetch_seconds', type: 'histogram', help: 'From ordered to every byte here' },
+  sync_round: {
+    name: 'confmesh_sync_round_seconds',
+    type: 'histogram',
+    help: 'Length of a round of anti-entropy',
+  },
+}
+
+export const GAUGES = {
+  active: {
+    name: 'confmesh_channels',
+    type: 'gauge',
+    help: 'Channels stored here, by state',
+    labels: ['state'],
+  },
+  peers: { name: 'confmesh_peers', type: 'gauge', help: 'Admitted peers, by region', labels: ['region'] },
+  rootVersion: { name: 'confmesh_root_version', type: 'gauge', help: 'Version of the trust root in force' },
+  rootExpires: {
+    name: 'confmesh_root_expires_seconds',
+    type: 'gauge',
+    help: 'Seconds until the trust root expires',
+  },
+  rootFork: {
+    name: 'confmesh_root_fork',
+    type: 'gauge',
+    help: '1 once two valid roots of one version were seen',
+  },
+  poolExpires: {
+    name: 'confmesh_certificate_expires_seconds',
+    type: 'gauge',
+    help: "Seconds until this node's certificate or pool expires",
+  },
+  storeBytes: { name: 'confmesh_store_bytes', type: 'gauge', help: 'Bytes in the store, roughly' },
+  storeReadOnly: {
+    name: 'confmesh_store_read_only',
+    type: 'gauge',
+    help: '1 while the store takes no writes',
+  },
+  fetchAge: { name: 'confmesh_fetch_age_seconds', type: 'gauge', help: 'Age of the oldest fetch under way' },
+  beaconAge: {
+    name: 'confmesh_beacon_age_seconds',
+    type: 'gauge',
+    help: 'Age of the newest freshness beacon, by local monotonic time',
+  },
+  sent: {
+    name: 'confmesh_network_sent_bytes_total',
+    type: 'counter',
+    help: 'All bytes sent on libp2p connections',
+  },
+  received: {
+    name: 'confmesh_network_received_bytes_total',
+    type: 'counter',
+    help: 'All bytes received on libp2p connections',
+  },
+  loopLag: {
+    name: 'confmesh_loop_lag_seconds',
+    type: 'gauge',
+    help: '99th percentile of event loop delay since the last scrape',
+  },
+  ready: {
+    name: 'confmesh_ready',
+    type: 'gauge',
+    help: '1 once every configured channel has an active release',
+  },
+} as const satisfies Record<string, MetricRow>

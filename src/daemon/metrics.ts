@@ -1,0 +1,107 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { CoreView } from '../core/view.ts'
+import { CODES } from '../errors.ts'
+import type { MetricsPort } from '../runtime/ports.ts'
+import { COUNTERS, GAUGES, HISTOGRAMS, type MetricRow } from './metrics-table.ts'
+
+/** Values read when someone scrapes. */
+export interface Gauged {
+  view(): CoreView
+  storeBytes(): number
+  network(): { readonly sent: number; readonly received: number }
+  certificateExpires(): number | undefined
+}
+
+export interface NodeMetrics extends MetricsPort {
+  refused(code: string): void
+  text(): Promise<string>
+  stop(): void
+}
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+const STATES = ['active', 'fetching', 'conflict', 'held', 'stale', 'empty'] as const
+
+export function createMetrics(gauged: Gauged): NodeMetrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry, prefix: 'confmesh_' })
+  const lag = monitorEventLoopDelay({ resolution: 10 })
+  lag.enable()
+  const counters = new Map(
+    Object.entries(COUNTERS).map(([key, row]) => [key, new Counter(settings(registry, row))]),
+  )
+  const histograms = new Map(
+    Object.entries(HISTOGRAMS).map(([key, row]) => [
+      key,
+      new Histogram({ ...settings(registry, row), buckets: SECONDS }),
+    ]),
+  )
+  const gauges = new Map(
+    Object.entries(GAUGES).map(([key, row]) => [
+      key as keyof typeof GAUGES,
+      new Gauge(settings(registry, row)),
+    ]),
+  )
+  const known = new Set<string>(CODES)
+
+  return {
+    count({ metric, by, label }) {
+      const name = COUNTERS[metric].labels?.[0]
+      if (name === undefined) counters.get(metric)?.inc(by)
+      else counters.get(metric)?.inc({ [name]: label ?? 'other' }, by)
+    },
+    observe({ metric, ms }) {
+      // Clocks differ between hosts: a release "from the future" took no time.
+      histograms.get(metric)?.observe(Math.max(0, ms) / 1000)
+    },
+    refused(code) {
+      counters.get('refused')?.inc({ code: known.has(code) ? code : 'other' })
+    },
+    async text() {
+      fill(gauges, gauged, lag.percentile(99) / 1e9)
+      lag.reset()
+      return registry.metrics()
+    },
+    stop: () => lag.disable(),
+  }
+}
+
+const settings = (registry: Registry, row: MetricRow) => ({
+  name: row.name,
+  help: row.help,
+  labelNames: [...(row.labels ?? [])],
+  registers: [registry],
+})
+
+function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSeconds: number): void {
+  const view = gauged.view()
+  const set = (key: keyof typeof GAUGES, value: number, labels: Record<string, string> = {}): void =>
+    gauges.get(key)?.set(labels, value)
+  for (const state of STATES)
+    set('active', view.channels.filter((channel) => channel.state === state).length, { state })
+  gauges.get('peers')?.reset()
+  for (const [region, count] of peersByRegion(view)) set('peers', count, { region })
+  set('rootVersion', view.root.version)
+  set('rootExpires', (view.root.expires - Date.now()) / 1000)
+  set('storeBytes', gauged.storeBytes())
+  set('storeReadOnly', view.readOnly ? 1 : 0)
+  const since = view.channels.flatMap((channel) =>
+    channel.fetch === undefined ? [] : [channel.fetch.sinceMonoMs],
+  )
+  set('fetchAge', since.length === 0 ? 0 : (performance.now() - Math.min(...since)) / 1000)
+  const { sent, received } = gauged.network()
+  set('sent', sent)
+  set('received', received)
+  const certificate = gauged.certificateExpires()
+  if (certificate !== undefined) set('poolExpires', (certificate - Date.now()) / 1000)
+  set('loopLag', Number.isFinite(lagSeconds) ? lagSeconds : 0)
+  set('ready', view.ready ? 1 : 0)
+}
+
+/** Admitted peers by the region of their hello. */
+export function peersByRegion(view: CoreView): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { hello } of view.sessions)
+    if (hello !== undefined) counts.set(hello.region, (counts.get(hello.region) ?? 0) + 1)
+  return new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
+}

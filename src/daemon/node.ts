@@ -1,0 +1,215 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createActivator, createMarkOnly } from '../activate/activator.ts'
+import { type ApiServer, startApi } from '../api/server.ts'
+import type { CoreConfig } from '../core/config.ts'
+import { createNode } from '../core/node.ts'
+import { MeshError } from '../errors.ts'
+import type { Address } from '../model/ids.ts'
+import { parsePattern } from '../model/names.ts'
+import { parseAddress } from '../net/dial.ts'
+import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
+import { createTransport } from '../net/transport.ts'
+import { createDriver } from '../runtime/driver.ts'
+import type { ActivatorPort, Event, LogPort, Now, StorePort } from '../runtime/ports.ts'
+import { systemClock } from '../runtime/system-clock.ts'
+import { LevelStore } from '../store/level.ts'
+import { startChain } from '../trust/chain.ts'
+import { signPeerRecord } from '../trust/peer-record.ts'
+import { privateKeyFromPem } from '../trust/private-key.ts'
+import type { NodeConfig } from './config.ts'
+import { createContent } from './content.ts'
+import { ownChain, readDocument, readPrivateKey } from './documents.ts'
+import { createLogger, logPort } from './log.ts'
+import { createMetrics, type NodeMetrics } from './metrics.ts'
+import { createView } from './view.ts'
+
+export interface Ready {
+  readonly peerId: string
+  /** Can be dialled as they are. */
+  readonly addresses: readonly string[]
+  readonly api: string
+}
+
+export interface RunningNode {
+  readonly ready: Ready
+  stop(): Promise<void>
+}
+
+/** Work to undo, last first: whatever fails in between leaves nothing open. */
+type Undo = () => Promise<void> | void
+
+/**
+ * Composes a node from its configuration and starts it: store, core, network, files, HTTP.
+ * @throws MeshError of configuration, store, network or HTTP; nothing is left open then
+ */
+export async function startNode(config: NodeConfig, version: string): Promise<RunningNode> {
+  const undo: Undo[] = []
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    const ready = await compose(config, version, undo)
+    return { ready, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function compose(config: NodeConfig, version: string, undo: Undo[]): Promise<Ready> {
+  const startedAtMs = performance.now()
+  const limits = config.limitsInForce
+  const root = readDocument(config.root, 'root', limits)
+  const chain = startChain(root, limits)
+  const identity = await loadOrCreateIdentity(config.data)
+  const logger = createLogger(config.log.level)
+
+  const metrics: NodeMetrics = createMetrics({
+    view: () => core.view(clock.now()),
+    storeBytes: () => store.bytes(),
+    network: () => transport.traffic(),
+    certificateExpires: () => undefined,
+  })
+  undo.push(() => metrics.stop())
+  const log = logPort(logger, (code) => metrics.refused(code))
+  const clock = systemClock()
+  const store = new LevelStore({ ...foldersOf(config), fleetId: chain.current.fleetId, limits, log })
+  const transport = createTransport({
+    identityPem: identity.pem,
+    dataDir: config.data,
+    fleetId: chain.current.fleetId,
+    listen: config.listen,
+    announce: config.announce,
+    seed: config.submit,
+    limits,
+    log,
+    metrics,
+  })
+  const core = createNode(coreConfig(config, root, identity, () => transport.addresses()))
+  const content = createContent(store, limits)
+  const view = createView({
+    core: () => core.view(clock.now()),
+    store,
+    content,
+    version,
+    labels: config.labels,
+    addresses: () => transport.addresses(),
+    metrics: () => metrics.text(),
+    startedAtMs,
+  })
+  const activator = activatorOf(config, store, log)
+  // Watchers hear of an activation once the core has taken it in: then the view shows it.
+  const handle = (event: Event, now: Now) => {
+    const effects = core.handle(event, now)
+    if (event.kind === 'activated') view.activated(event.channel)
+    return effects
+  }
+  const driver = createDriver(
+    { handle },
+    { clock, store, transport, activator, metrics, log },
+    { maxCacheBytes: limits.maxCacheBytes },
+  )
+  undo.push(() => driver.stop())
+  await driver.start()
+
+  const api: ApiServer = await startApi(view, config.api.listen, {
+    hosts: config.api.hosts,
+    token: config.api.tokenFile === undefined ? undefined : readToken(config.api.tokenFile),
+    version,
+    limits,
+    onProblem: (code, text) => logger.warn({ code }, text),
+  })
+  undo.push(() => api.stop())
+  logger.info(
+    { code: 'READY', peer: identity.peerId, addresses: transport.addresses(), api: api.url },
+    'listening',
+  )
+  return { peerId: identity.peerId, addresses: transport.addresses(), api: api.url }
+}
+
+function coreConfig(
+  config: NodeConfig,
+  root: Uint8Array,
+  identity: Identity,
+  addresses: () => readonly string[],
+): CoreConfig {
+  const limits = config.limitsInForce
+  const region = config.labels.region ?? 'default'
+  const zone = config.labels.zone ?? 'default'
+  const patterns = config.channels.map(parsePattern)
+  const chain = ownChain(config, identity.peerId, limits)
+  const key = privateKeyFromPem(identity.pem)
+  const freshness =
+    config.freshness === undefined ? undefined : readPrivateKey(config.freshness.key, 'freshness.key')
+  const peerRecord = (): Uint8Array =>
+    signPeerRecord(
+      {
+        v: 1,
+        critical: [],
+        peer: identity.peerId,
+        at: Date.now(),
+        addresses: addresses().slice(0, 16) as Address[],
+        patterns,
+        region,
+        zone,
+        submit: config.submit,
+        chain,
+      },
+      key,
+    )
+  return {
+    self: identity.peerId,
+    root,
+    patterns,
+    region,
+    zone,
+    submit: config.submit,
+    seeds: config.seeds.map(parseAddress),
+    chain,
+    ...(freshness === undefined
+      ? {}
+      : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
+    peerRecord,
+    keepReleases: config.keepReleases ?? (config.submit ? limits.keepReleasesSeed : limits.keepReleases),
+    soakMs: config.health.soakMs,
+    materialize: config.materialize !== undefined,
+    random: Math.random,
+    limits,
+  }
+}
+
+/** Where the store lies and where the second copy of floor and root goes. */
+function foldersOf(config: NodeConfig): { readonly dir: string; readonly floorDir: string } {
+  const beside =
+    config.materialize === undefined ? join(config.data, 'floor') : join(config.materialize.dir, '.confmesh')
+  return { dir: join(config.data, 'store'), floorDir: config.floorDir ?? beside }
+}
+
+function activatorOf(config: NodeConfig, store: StorePort, log: LogPort): ActivatorPort {
+  if (config.materialize === undefined) return createMarkOnly()
+  return createActivator({
+    ...config.materialize,
+    hooks: config.hooks,
+    health: config.health,
+    store,
+    limits: config.limitsInForce,
+    log,
+  })
+}
+
+/** @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID */
+function readToken(path: string): string {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8').trim()
+  } catch (error) {
+    throw new MeshError(
+      'CONFIG_UNREADABLE',
+      `api.tokenFile: ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}`,
+    )
+  }
+  if (text.length < 16)
+    throw new MeshError('CONFIG_INVALID', `api.tokenFile: ${path}: a token has at least 16 characters`)
+  return text
+}

@@ -1,0 +1,212 @@
+import type {
+  ActiveView,
+  ChannelView,
+  FileView,
+  HeadView,
+  HistoryView,
+  NodeView,
+  ReleaseChange,
+} from '../api/node-view.ts'
+import type { ActiveFacts, CoreChannelView, CoreView } from '../core/view.ts'
+import { MeshError } from '../errors.ts'
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
+import type { Release } from '../model/release.ts'
+import { writeCar } from '../publish/car.ts'
+import type { StorePort } from '../runtime/ports.ts'
+import type { Content } from './content.ts'
+import { peersByRegion } from './metrics.ts'
+
+export interface ViewSources {
+  readonly core: () => CoreView
+  readonly store: StorePort
+  readonly content: Content
+  readonly version: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly addresses: () => readonly string[]
+  readonly metrics: () => Promise<string>
+  readonly startedAtMs: number
+}
+
+export interface DaemonView extends NodeView {
+  /** The core has taken in an activation: tell who watches. */
+  activated(channel: Channel): void
+}
+
+/** The node as the HTTP API sees it: the core's view in the contract's words, contents from the store. */
+export function createView(sources: ViewSources): DaemonView {
+  const listeners = new Map<Channel, Set<(change: ReleaseChange) => void>>()
+  const announced = new Map<Channel, Release>()
+
+  const find = (channel: Channel): CoreChannelView | undefined =>
+    sources.core().channels.find((entry) => entry.channel === channel)
+
+  function releaseOf(channel: Channel, wanted: ReleaseId | undefined): Release | undefined {
+    const id = wanted ?? find(channel)?.active?.id
+    if (id === undefined) return undefined
+    const release = sources.core().release(id)
+    if (release !== undefined && release.header.channel === channel) return release
+    throw new MeshError(
+      'CONTENT_GONE',
+      `release ${id.slice(0, 12)} of ${channel} is not stored here (any longer)`,
+    )
+  }
+
+  async function announce(channel: Channel): Promise<void> {
+    const release = find(channel)?.active?.release
+    if (release === undefined) return
+    const before = announced.get(channel)
+    announced.set(channel, release)
+    const changed = await changedPaths(sources.content, before, release)
+    for (const listener of listeners.get(channel) ?? []) {
+      listener({ channel, release: release.id, clock: Object.fromEntries(release.header.clock), changed })
+    }
+  }
+
+  return {
+    status: () => status(sources),
+    ready: () => {
+      const { ready, waitingFor } = sources.core()
+      return { ready, waitingFor }
+    },
+    channel(channel) {
+      const entry = find(channel)
+      return entry === undefined
+        ? undefined
+        : { ...channelView(entry), history: entry.history.map(historyView) }
+    },
+    async files(channel, wanted) {
+      const release = releaseOf(channel, wanted)
+      return release === undefined
+        ? undefined
+        : { release: release.id, files: await sources.content.files(release) }
+    },
+    async read(channel, path, wanted, range) {
+      const release = releaseOf(channel, wanted)
+      if (release === undefined) throw new MeshError('API_NOT_FOUND', `${channel} has no active release here`)
+      return sources.content.bytes(release, path, range)
+    },
+    async car(channel, wanted) {
+      const release = releaseOf(channel, wanted)
+      const envelope = release === undefined ? undefined : sources.core().envelope(release.id)
+      if (release === undefined || envelope === undefined)
+        throw new MeshError('API_NOT_FOUND', `${channel} has no such release here`)
+      return writeCar(envelope, allBlocks(sources, release))
+    },
+    subscribe(channel, listener) {
+      const set = listeners.get(channel) ?? new Set()
+      listeners.set(channel, set.add(listener))
+      const active = find(channel)?.active?.release
+      if (active !== undefined && !announced.has(channel)) announced.set(channel, active)
+      return () => {
+        set.delete(listener)
+        if (set.size === 0) listeners.delete(channel)
+      }
+    },
+    metrics: sources.metrics,
+    activated(channel) {
+      if (listeners.has(channel)) void announce(channel).catch(() => undefined)
+      else announced.delete(channel)
+    },
+  }
+}
+
+function status(sources: ViewSources): ReturnType<NodeView['status']> {
+  const view = sources.core()
+  const byRegion = peersByRegion(view)
+  return {
+    peerId: view.self,
+    fleetId: view.fleetId,
+    version: sources.version,
+    uptimeSeconds: Math.floor((performance.now() - sources.startedAtMs) / 1000),
+    labels: sources.labels,
+    addresses: sources.addresses(),
+    peers: {
+      connected: [...byRegion.values()].reduce((sum, count) => sum + count, 0),
+      byRegion: Object.fromEntries(byRegion),
+    },
+    root: { version: view.root.version, expires: iso(view.root.expires) },
+    channels: view.channels.map(channelView),
+    store: { bytes: sources.store.bytes(), readOnly: view.readOnly },
+  }
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+function channelView(entry: CoreChannelView): ChannelView {
+  const { channel, state, gate, lastError } = entry
+  return {
+    channel,
+    active: entry.active?.release === undefined ? null : activeView(entry.active, entry.active.release),
+    heads: entry.heads.map(headView),
+    state,
+    gate,
+    lastError: lastError === undefined ? null : { code: lastError.code, message: lastError.text },
+  }
+}
+
+function activeView(active: ActiveFacts, { header }: Release): ActiveView {
+  return {
+    release: active.id,
+    clock: Object.fromEntries(header.clock),
+    publisher: header.publisher,
+    message: header.message,
+    activatedAt: iso(active.activatedAt),
+  }
+}
+
+function headView({ id, header }: Release): HeadView {
+  return {
+    release: id,
+    clock: Object.fromEntries(header.clock),
+    publisher: header.publisher,
+    message: header.message,
+    created: iso(header.created),
+  }
+}
+
+function historyView({ id, release, activatedAt }: ActiveFacts): HistoryView {
+  return {
+    release: id,
+    clock: Object.fromEntries(release?.header.clock ?? []),
+    message: release?.header.message ?? '',
+    activatedAt: iso(activatedAt),
+  }
+}
+
+async function changedPaths(
+  content: Content,
+  before: Release | undefined,
+  after: Release,
+): Promise<string[]> {
+  const now = await content.files(after)
+  if (before === undefined) return now.map((file) => file.path)
+  // The manifest before may be gone from the store by now: then everything may have changed.
+  const old = await content.files(before).catch((): readonly FileView[] => [])
+  const key = (file: FileView): string => `${file.digest} ${file.mode}`
+  const [was, is] = [
+    new Map(old.map((file) => [file.path, key(file)])),
+    new Map(now.map((file) => [file.path, key(file)])),
+  ]
+  return [...new Set([...was.keys(), ...is.keys()])].filter((path) => was.get(path) !== is.get(path)).sort()
+}
+
+/** Pages, then blocks in manifest order, each once. */
+async function* allBlocks(
+  sources: ViewSources,
+  release: Release,
+): AsyncGenerator<{ digest: Digest; bytes: Uint8Array }> {
+  const manifest = await sources.content.manifest(release)
+  const digests = new Set([
+    ...release.header.pages,
+    ...manifest.flatMap((entry) => entry.blocks.map((block) => block.digest)),
+  ])
+  for (const digest of digests) {
+    const bytes = await sources.store.readBlock(digest)
+    if (bytes === undefined)
+      throw new MeshError(
+        'CONTENT_GONE',
+        `release ${release.id.slice(0, 12)}: block ${digest.slice(0, 12)} is no longer here`,
+      )
+    yield { digest, bytes }
+  }
+}
