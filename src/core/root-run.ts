@@ -1,0 +1,85 @@
+/** Catching up with a peer's roots, one message at a time, each checked before the next is asked for. */
+import type { Limits } from '../limits.ts'
+import type { Address, PeerId } from '../model/ids.ts'
+import type { AdmitReply } from '../model/messages.ts'
+import type { RequestId } from './events.ts'
+import type { Journey } from './journey.ts'
+import type { Step } from './step.ts'
+
+const MINUTE_MS = 60_000
+/** Addresses counted at once; beyond, those whose minute is over go first, then the eldest. */
+const MAX_HOSTS = 4_096
+
+/** Host of a multiaddr: `/ip4/192.0.2.1/tcp/…` → `/ip4/192.0.2.1`. */
+export const hostOf = (address: Address): string => address.split('/').slice(0, 3).join('/')
+
+/** Root bytes per host and minute, given and taken together: roots are open to strangers. */
+export class RootBudget {
+  readonly #spent = new Map<string, { sinceMonoMs: number; bytes: number }>()
+
+  /** False: this much is over the budget, and nothing is spent. */
+  spend(host: string, bytes: number, nowMonoMs: number, limits: Limits): boolean {
+    const known = this.#spent.get(host)
+    if (known === undefined || nowMonoMs - known.sinceMonoMs >= MINUTE_MS) {
+      this.#spent.delete(host)
+      this.#makeRoom(nowMonoMs)
+      this.#spent.set(host, { sinceMonoMs: nowMonoMs, bytes })
+      return bytes <= limits.maxRootBytesPerMinute
+    }
+    if (known.bytes + bytes > limits.maxRootBytesPerMinute) return false
+    known.bytes += bytes
+    return true
+  }
+
+  #makeRoom(nowMonoMs: number): void {
+    if (this.#spent.size < MAX_HOSTS) return
+    for (const [host, { sinceMonoMs }] of this.#spent)
+      if (nowMonoMs - sinceMonoMs >= MINUTE_MS) this.#spent.delete(host)
+    const [eldest] = this.#spent.keys()
+    if (this.#spent.size >= MAX_HOSTS && eldest !== undefined) this.#spent.delete(eldest)
+  }
+}
+
+export class RootRun {
+  readonly peer: PeerId
+  #taken = 0
+
+  constructor(peer: PeerId) {
+    this.peer = peer
+  }
+
+  /** Ask for the root after ours. */
+  ask(step: Step, journey: Journey): RequestId {
+    const id = step.nextRequest()
+    const message = { type: 'root', since: journey.root().version } as const
+    const request = { protocol: 'admit', message } as const
+    step.emit({
+      kind: 'request',
+      id,
+      peer: this.peer,
+      request,
+      timeoutMs: step.config.limits.admitDeadlineMs,
+    })
+    return id
+  }
+
+  /**
+   * Takes the answer in. `more`: we advanced (or somebody else's answer was faster) and may ask again; `ended`: the
+   * peer has no more, the root failed, or the run is as long as one may be.
+   */
+  take(step: Step, journey: Journey, reply: AdmitReply, budget: RootBudget): 'more' | 'ended' {
+    const { limits } = step.config
+    if (reply.type !== 'root' || reply.root === undefined) return 'ended'
+    const address = journey.session(this.peer)?.address
+    if (address === undefined) return 'ended'
+    if (!budget.spend(hostOf(address), reply.root.length, step.now.monoMs, limits)) {
+      const text = 'more root bytes from this address than a minute allows; asked again later'
+      step.emit({ kind: 'note', level: 'warn', code: 'LIMIT_RATE', text, peer: this.peer })
+      return 'ended'
+    }
+    this.#taken += 1
+    const { kind } = journey.adoptRoot(step, reply.root, this.peer)
+    const advanced = kind === 'adopted' || kind === 'old'
+    return advanced && this.#taken < limits.maxRootRun ? 'more' : 'ended'
+  }
+}
