@@ -1,0 +1,155 @@
+// Breaks the code on purpose, one small fault at a time, and shows that a test goes red for each.
+//
+//   npm run mutants                  every fault
+//   npm run mutants -- --only NAME   the faults whose name has NAME in it
+//
+// The faults are the entries of scripts/mutants/*.json, each file a list of
+//
+//   {
+//     "name": "order: greatest place wins",         unique; what is broken, in words
+//     "file": "src/core/order.ts",                  the file to change
+//     "find": "a.counter > b.counter",              stands in it exactly once
+//     "replace": "a.counter < b.counter",           what it becomes
+//     "test": "test/unit/core/order.test.ts"        the test file (or list of them) that must go red
+//   }
+//
+// Each is tried in a copy; the work tree stays as it is. The tests are first run without any fault and must be green:
+// a test that is always red would prove nothing. Exit 1 when a fault survives, when `find` does not stand exactly once,
+// or when the tests did not run at all (a fault that does not even load is no fault that a test found).
+
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+
+type Mutant = { name: string; file: string; find: string; replace: string; test: string | string[] }
+type Outcome = 'killed' | 'survived' | 'broken'
+
+const root = resolve(import.meta.dirname, '..')
+const deadlineMs = 300_000
+
+function readMutants(): Mutant[] {
+  const folder = join(root, 'scripts/mutants')
+  const files = readdirSync(folder).filter((name) => name.endsWith('.json'))
+  const all = files.sort().flatMap((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Mutant[])
+  const twice = all.filter(({ name }, i) => all.findIndex((other) => other.name === name) !== i)
+  if (twice.length > 0)
+    throw new Error(`two faults have one name: ${twice.map(({ name }) => name).join(', ')}`)
+  return all
+}
+
+const testsOf = ({ test }: Mutant): string[] => (typeof test === 'string' ? [test] : test)
+
+/** A copy of what the tests need; packages are shared, as nothing writes to them. */
+function copyTree(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'confmesh-mutants-'))
+  for (const name of readdirSync(root)) {
+    if (!['node_modules', '.git', 'dist', 'coverage'].includes(name)) {
+      cpSync(join(root, name), join(copy, name), { recursive: true })
+    }
+  }
+  for (const name of ['node_modules', 'dist']) {
+    if (existsSync(join(root, name))) symlinkSync(join(root, name), join(copy, name))
+  }
+  return copy
+}
+
+type Report = { numFailedTests: number; numPassedTests: number }
+
+/** Runs test files in the copy. `ran` is false when no test was executed. */
+function runTests(copy: string, files: string[]): { green: boolean; red: boolean; output: string } {
+  const report = join(copy, 'report.json')
+  rmSync(report, { force: true })
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+  const args = [
+    vitest,
+    'run',
+    '--bail=1',
+    '--reporter=dot',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...files,
+  ]
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
+    cwd: copy,
+    encoding: 'utf8',
+    timeout: deadlineMs,
+  })
+  const output = `${stdout}${stderr}`
+  if (!existsSync(report)) return { green: false, red: false, output }
+  const { numFailedTests, numPassedTests } = JSON.parse(readFileSync(report, 'utf8')) as Report
+  return { green: status === 0 && numPassedTests > 0, red: numFailedTests > 0, output }
+}
+
+/** The file's text with the fault in it; throws when it is not clear where. */
+function withFault(text: string, { file, find, replace }: Mutant): string {
+  const times = text.split(find).length - 1
+  if (times !== 1) throw new Error(`"find" stands ${times} times in ${file}, not once`)
+  if (find === replace) throw new Error('"replace" changes nothing')
+  return text.replace(find, () => replace)
+}
+
+function tryMutant(copy: string, mutant: Mutant): { outcome: Outcome; why: string } {
+  const path = join(copy, mutant.file)
+  try {
+    const text = readFileSync(path, 'utf8')
+    writeFileSync(path, withFault(text, mutant))
+    const { green, red, output } = runTests(copy, testsOf(mutant))
+    writeFileSync(path, text)
+    if (red) return { outcome: 'killed', why: '' }
+    return green ? { outcome: 'survived', why: '' } : { outcome: 'broken', why: output.trim().slice(-2000) }
+  } catch (cause) {
+    return { outcome: 'broken', why: cause instanceof Error ? cause.message : String(cause) }
+  }
+}
+
+/** The test files that are green as they are; says which are not. */
+function greenTests(copy: string, mutants: Mutant[]): Set<string> {
+  const green = new Set<string>()
+  for (const file of new Set(mutants.flatMap(testsOf))) {
+    const run = runTests(copy, [file])
+    if (run.green) green.add(file)
+    else process.stdout.write(`not green without any fault: ${file}\n${run.output.trim().slice(-2000)}\n`)
+  }
+  return green
+}
+
+function main(): number {
+  const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } })
+  const mutants = readMutants().filter(({ name }) => name.includes(values.only))
+  if (mutants.length === 0) {
+    process.stdout.write(`mutants: none has "${values.only}" in its name\n`)
+    return 1
+  }
+  const copy = copyTree()
+  const counts: Record<Outcome, number> = { killed: 0, survived: 0, broken: 0 }
+  try {
+    const green = greenTests(copy, mutants)
+    for (const mutant of mutants) {
+      const usable = testsOf(mutant).every((file) => green.has(file))
+      const { outcome, why } = usable
+        ? tryMutant(copy, mutant)
+        : { outcome: 'broken' as const, why: 'its tests are not green without it' }
+      counts[outcome] += 1
+      process.stdout.write(`${outcome.padEnd(8)} ${mutant.name}${why === '' ? '' : `: ${why}`}\n`)
+    }
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+  process.stdout.write(
+    `mutants: ${counts.killed} killed, ${counts.survived} survived, ${counts.broken} broken\n`,
+  )
+  return counts.survived + counts.broken === 0 ? 0 : 1
+}
+
+process.exit(main())
