@@ -1,3 +1,4 @@
+import type { Extra } from './extra.ts'
 import type { Channel, Digest, FleetId, KeyId, ReleaseId } from './ids.ts'
 import type { Place } from './place.ts'
 
@@ -13,6 +14,7 @@ export interface Beacon {
   readonly at: number
   /** 2^k digests of beacon pages, k ≤ 8; a channel's page is the first k bits of its hash. */
   readonly pages: readonly Digest[]
+  readonly extra?: Extra
 }
 
 /** First 16 bytes of SHA-256 of a channel's name, as 32 hex digits. */

@@ -1,3 +1,4 @@
+import type { Extra } from './extra.ts'
 import type { KeyId, Name, PeerId } from './ids.ts'
 
 export type Labels = ReadonlyMap<string, string>
@@ -14,4 +15,5 @@ export interface Certificate {
   /** Milliseconds since 1970. */
   readonly notBefore: number
   readonly notAfter: number
+  readonly extra?: Extra
 }

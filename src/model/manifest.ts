@@ -1,3 +1,4 @@
+import type { Extra } from './extra.ts'
 import type { Digest } from './ids.ts'
 
 export interface BlockRef {
@@ -17,6 +18,7 @@ export interface ManifestEntry {
   /** Digest of the whole file. */
   readonly digest: Digest
   readonly blocks: readonly BlockRef[]
+  readonly extra?: Extra
 }
 
 /** Files in ascending order of path (UTF-8 bytes); only the last entry may be unfinished. */

@@ -1,4 +1,5 @@
 import type { VectorClock } from './clock.ts'
+import type { Extra } from './extra.ts'
 import type { Channel, Digest, FleetId, Name, ReleaseId } from './ids.ts'
 
 /** What a publisher signs: a release without its content. The release's id is the digest of these bytes. */
@@ -25,6 +26,8 @@ export interface Header {
   /** Reserved for staged rollouts; kept byte for byte. */
   readonly rollout?: unknown
   readonly requires?: unknown
+  /** Names this build does not know. */
+  readonly extra?: Extra
 }
 
 /** A header with its id and its own counter: what the core works with after decode. */

@@ -1,3 +1,4 @@
+import type { Extra } from './extra.ts'
 import type { FleetId, KeyId, Name, Pattern, PeerId } from './ids.ts'
 
 export interface PublicKey {
@@ -5,12 +6,14 @@ export interface PublicKey {
   readonly type: 'ed25519' | 'p256'
   /** Canonical SPKI, DER. */
   readonly spki: Uint8Array
+  readonly extra?: Extra
 }
 
 export interface Role {
   /** Distinct, ascending. */
   readonly keys: readonly KeyId[]
   readonly threshold: number
+  readonly extra?: Extra
 }
 
 export interface Publisher extends Role {
@@ -43,4 +46,8 @@ export interface TrustRoot {
     readonly peers: readonly { readonly id: PeerId; readonly until?: number }[]
     readonly pools: readonly { readonly key: KeyId; readonly until?: number }[]
   }
+  /** Roles this build does not know. */
+  readonly otherRoles?: Extra
+  /** Names this build does not know, at the top of the document. */
+  readonly extra?: Extra
 }

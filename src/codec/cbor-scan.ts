@@ -1,0 +1,109 @@
+/**
+ * A walk over CBOR bytes without recursion and without allocating what they ask for. It runs before the real
+ * decoder, which recurses: 5 KB of `[[[[…` would overflow its stack, and a count of 2³² would be believed.
+ * Form: RFC 8949 §4.2 as narrowed by dag-cbor, and by us to integers, bytes, text, arrays, maps and booleans.
+ */
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+
+const malformed = (reason: string, at: number): MeshError =>
+  new MeshError('CODEC_MALFORMED', `cbor: ${reason} at byte ${at}`)
+
+/** The least value that needs 1, 2, 4 or 8 bytes after the head: anything smaller has a shorter form. */
+const LEAST = [24, 0x100, 0x10000, 0x100000000] as const
+/** Assigned to a plain object this key would change the object's prototype. */
+const PROTO = new TextEncoder().encode('__proto__')
+
+interface Cursor {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  at: number
+}
+
+/** The argument of an item's head; moves the cursor behind it. */
+function argument(cursor: Cursor, info: number, start: number): number {
+  if (info < 24) return info
+  if (info > 27) throw malformed('indefinite or reserved length', start)
+  const width = 1 << (info - 24)
+  const { view, at } = cursor
+  if (at + width > view.byteLength) throw malformed('cut off', start)
+  cursor.at = at + width
+  const value = [
+    () => view.getUint8(at),
+    () => view.getUint16(at),
+    () => view.getUint32(at),
+    () => view.getUint32(at) * 0x100000000 + view.getUint32(at + 4),
+  ][info - 24]?.() as number
+  if (value < (LEAST[info - 24] as number)) throw malformed('integer not in its shortest form', start)
+  if (value > Number.MAX_SAFE_INTEGER) throw malformed('integer above 2^53-1', start)
+  return value
+}
+
+function isProto(bytes: Uint8Array, at: number, length: number): boolean {
+  return length === PROTO.length && PROTO.every((byte, index) => bytes[at + index] === byte)
+}
+
+/** Containers still open: how many items each still wants, and whether it is a map. */
+interface Open {
+  readonly left: number[]
+  readonly map: boolean[]
+}
+
+/** One item's head and, for strings, body. Returns how many items it opens, -1 where it is no container. */
+function item(cursor: Cursor, asKey: boolean): { major: number; inside: number } {
+  const start = cursor.at
+  const head = cursor.bytes[cursor.at++]
+  if (head === undefined) throw malformed('cut off', start)
+  const major = head >> 5
+  const info = head & 0x1f
+  if (asKey && major !== 3) throw malformed('map key that is no text', start)
+  if (major === 6) throw malformed('tag', start)
+  if (major === 7) {
+    // false, true and null; everything else is undefined, a float or a break.
+    if (info < 20 || info > 22) throw malformed('float, undefined or simple value', start)
+    return { major, inside: -1 }
+  }
+  const value = argument(cursor, info, start)
+  if (major < 2) {
+    if (major === 1 && value === Number.MAX_SAFE_INTEGER) throw malformed('integer below -(2^53-1)', start)
+    return { major, inside: -1 }
+  }
+  const inside = major === 5 ? value * 2 : value
+  // Every item is at least one byte long, so a count beyond the bytes left is a lie.
+  if (inside > cursor.bytes.length - cursor.at) throw malformed('length beyond the end', start)
+  if (major > 3) return { major, inside }
+  if (asKey && isProto(cursor.bytes, cursor.at, value)) throw malformed('forbidden key', start)
+  cursor.at += value
+  return { major, inside: -1 }
+}
+
+/**
+ * Refuses what is not one definite, shallow, small item that fills the bytes. Order of keys and UTF-8 are left
+ * to the comparison with the re-encoded bytes.
+ *
+ * @throws MeshError CODEC_MALFORMED
+ */
+export function scan(bytes: Uint8Array, limits: Pick<Limits, 'maxDepth' | 'maxItems'>): void {
+  const cursor: Cursor = {
+    bytes,
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    at: 0,
+  }
+  const open: Open = { left: [1], map: [false] }
+  let items = 0
+  for (let depth = 0; depth >= 0; ) {
+    const left = open.left[depth] as number
+    if (left === 0) {
+      depth--
+      continue
+    }
+    open.left[depth] = left - 1
+    if (++items > limits.maxItems) throw malformed(`more than ${limits.maxItems} items`, cursor.at)
+    const { major, inside } = item(cursor, open.map[depth] === true && left % 2 === 0)
+    if (inside < 0) continue
+    if (++depth > limits.maxDepth) throw malformed(`nested deeper than ${limits.maxDepth}`, cursor.at)
+    open.left[depth] = inside
+    open.map[depth] = major === 5
+  }
+  if (cursor.at !== bytes.length) throw malformed('bytes after the end', cursor.at)
+}

@@ -1,0 +1,49 @@
+/** Strict dag-cbor: one value, one form. What does not encode back to the very same bytes is refused. */
+import * as dagCbor from '@ipld/dag-cbor'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import { scan } from './cbor-scan.ts'
+import { equalBytes } from './digest.ts'
+
+export interface Bounds {
+  readonly maxBytes: number
+  readonly limits: Limits
+  /** Named in the error: "header", "sync request". */
+  readonly what?: string
+}
+
+/** Checked before anything is allocated or parsed. @throws MeshError LIMIT_BYTES */
+export function checkBytes(bytes: { readonly length: number }, maxBytes: number, what: string): void {
+  if (bytes.length > maxBytes)
+    throw new MeshError('LIMIT_BYTES', `${what}: ${bytes.length} bytes, at most ${maxBytes} are taken`, {
+      bytes: bytes.length,
+      maxBytes,
+    })
+}
+
+/**
+ * @returns integers within ±(2^53−1), strings, booleans, null, Uint8Array (views of the input), arrays and plain
+ *   objects whose own keys alone may be read.
+ * @throws MeshError LIMIT_BYTES, CODEC_MALFORMED
+ */
+export function decodeStrict(bytes: Uint8Array, { maxBytes, limits, what = 'message' }: Bounds): unknown {
+  checkBytes(bytes, maxBytes, what)
+  scan(bytes, limits)
+  let value: unknown
+  let again: Uint8Array
+  try {
+    value = dagCbor.decode(bytes)
+    again = dagCbor.encode(value)
+  } catch (cause) {
+    throw new MeshError('CODEC_MALFORMED', `${what}: not strict dag-cbor`, {}, { cause })
+  }
+  if (!equalBytes(bytes, again))
+    throw new MeshError(
+      'CODEC_MALFORMED',
+      `${what}: not in canonical form (key order, duplicate key or bad UTF-8)`,
+    )
+  return value
+}
+
+/** The one form of a value; keys are sorted by length, then bytes. Undefined and non-finite numbers throw. */
+export const encode = (value: unknown): Uint8Array => dagCbor.encode(value)

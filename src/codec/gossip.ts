@@ -1,0 +1,58 @@
+/** What travels on the two topics. */
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import { decodeStrict, encode } from './cbor.ts'
+import { bytes, type Form, type FormOf, list, record, version, word } from './fields.ts'
+
+/** A release's envelope and, while the whole stays small, all its pages, then all its blocks, each once. */
+export interface ReleaseGossip {
+  readonly envelope: Uint8Array
+  readonly attached: readonly Uint8Array[]
+}
+
+export interface ControlGossip {
+  readonly kind: 'root' | 'beacon' | 'heartbeat'
+  readonly envelope: Uint8Array
+}
+
+const release = record({
+  v: version,
+  envelope: bytes((limits) => limits.maxEnvelopeBytes, 1),
+  // What is attached has at least one byte each and two of CBOR, so the message's bound is one of their number.
+  attached: list(
+    bytes((limits) => limits.maxInlineBytes, 1),
+    (limits) => limits.maxInlineBytes,
+  ),
+})
+
+const control: Form<{
+  readonly v: 1
+  readonly type: ControlGossip['kind']
+  readonly envelope: Uint8Array
+}> = record({
+  v: version,
+  type: word('root', 'beacon', 'heartbeat'),
+  envelope: bytes((limits) => limits.maxRootBytes, 1),
+})
+
+export const encodeReleaseGossip = (message: ReleaseGossip): Uint8Array =>
+  encode(release.write({ v: 1, ...message } satisfies FormOf<typeof release>))
+
+/** @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, CODEC_UNSUPPORTED */
+export function decodeReleaseGossip(encoded: Uint8Array, limits: Limits): ReleaseGossip {
+  const bounds = { maxBytes: limits.maxReleasesGossipBytes, limits, what: 'release gossip' }
+  const { envelope, attached } = release.read(decodeStrict(encoded, bounds), 'release gossip', limits)
+  if (attached.length > 0 && encoded.length > limits.maxInlineBytes)
+    throw new MeshError('LIMIT_BYTES', `release gossip: ${encoded.length} bytes with content attached`)
+  return { envelope, attached }
+}
+
+export const encodeControlGossip = ({ kind, envelope }: ControlGossip): Uint8Array =>
+  encode(control.write({ v: 1, type: kind, envelope }))
+
+/** @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, CODEC_UNSUPPORTED */
+export function decodeControlGossip(encoded: Uint8Array, limits: Limits): ControlGossip {
+  const bounds = { maxBytes: limits.maxControlGossipBytes, limits, what: 'control gossip' }
+  const { type, envelope } = control.read(decodeStrict(encoded, bounds), 'control gossip', limits)
+  return { kind: type, envelope }
+}

@@ -1,0 +1,69 @@
+/** Messages of the four protocols ↔ bytes. The length prefix around them is the transport's. */
+import type { Limits } from '../limits.ts'
+import type { AnyReply, AnyRequest, Protocol, ReplyOf, RequestOf } from '../model/messages.ts'
+import { admitReply, admitRequest } from './admit-messages.ts'
+import { blocksReply, blocksRequest } from './blocks-messages.ts'
+import { checkBytes, decodeStrict, encode } from './cbor.ts'
+import type { Form } from './fields.ts'
+import { publishReply, publishRequest } from './publish-messages.ts'
+import { syncReply, syncRequest } from './sync-messages.ts'
+
+const requests: { readonly [P in Protocol]: Form<RequestOf[P]> } = {
+  admit: admitRequest,
+  sync: syncRequest,
+  blocks: blocksRequest,
+  publish: publishRequest,
+}
+const replies: { readonly [P in Protocol]: Form<ReplyOf[P]> } = {
+  admit: admitReply,
+  sync: syncReply,
+  blocks: blocksReply,
+  publish: publishReply,
+}
+
+/** The most bytes one request may have, for the reader of length prefixes. */
+export function maxRequestBytes(protocol: Protocol, limits: Limits): number {
+  // A page or block is uploaded by `publish`, too.
+  return protocol === 'publish' ? limits.maxBlockMessageBytes : maxReplyBytes(protocol, limits)
+}
+
+export function maxReplyBytes(protocol: Protocol, limits: Limits): number {
+  if (protocol === 'blocks') return limits.maxBlockMessageBytes
+  if (protocol === 'publish') return limits.maxPublishMessageBytes
+  return protocol === 'sync' ? limits.maxSyncMessageBytes : limits.maxAdmitMessageBytes
+}
+
+export const encodeRequest = <P extends Protocol>(protocol: P, message: RequestOf[P]): Uint8Array =>
+  encode(requests[protocol].write(message))
+
+export const encodeReply = <P extends Protocol>(protocol: P, message: ReplyOf[P]): Uint8Array =>
+  encode(replies[protocol].write(message))
+
+/** Only what carries content may be as long as a block. */
+function checkPublish(bytes: Uint8Array, request: AnyRequest, limits: Limits): void {
+  const { protocol, message } = request
+  if (protocol === 'publish' && message.type !== 'page' && message.type !== 'block')
+    checkBytes(bytes, limits.maxPublishMessageBytes, `publish ${message.type}`)
+}
+
+/**
+ * @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, or CODEC_UNSUPPORTED (version or type of a newer build: answer
+ *   with the code, keep the connection)
+ */
+export function decodeRequest(protocol: Protocol, bytes: Uint8Array, limits: Limits): AnyRequest {
+  const what = `${protocol} request`
+  const value = decodeStrict(bytes, { maxBytes: maxRequestBytes(protocol, limits), limits, what })
+  const request = { protocol, message: requests[protocol].read(value, what, limits) } as AnyRequest
+  checkPublish(bytes, request, limits)
+  return request
+}
+
+/** @throws MeshError as `decodeRequest` */
+export function decodeReply(protocol: Protocol, bytes: Uint8Array, limits: Limits): AnyReply {
+  const what = `${protocol} reply`
+  const value = decodeStrict(bytes, { maxBytes: maxReplyBytes(protocol, limits), limits, what })
+  return { protocol, message: replies[protocol].read(value, what, limits) } as AnyReply
+}
+
+/** False while further replies of the same run follow. */
+export const isLast = ({ message }: AnyReply): boolean => !('more' in message && message.more)

@@ -1,0 +1,45 @@
+import type { PublishReply, PublishRequest } from '../model/messages.ts'
+import { bool, bytes, type Form, int, list, optional, word } from './fields.ts'
+import { channel, digest, peerId, place, releaseId } from './ids.ts'
+import { refused, releaseEnvelope, rootEnvelope, union } from './message-forms.ts'
+
+/** A release is acknowledged by the seed it went to and one more; room for a rule that asks for more. */
+const MAX_ACKNOWLEDGED = 16
+
+const part = { release: releaseId, bytes: bytes((limits) => limits.maxBlockBytes, 1) }
+const need = list(digest, (limits) => limits.maxNeed)
+
+export const publishRequest: Form<PublishRequest> = union({
+  // 0 asks for the first root.
+  roots: { since: int(0) },
+  state: { channel },
+  header: { release: releaseId },
+  root: { root: rootEnvelope },
+  lease: { envelope: releaseEnvelope },
+  free: { release: releaseId },
+  submit: { envelope: releaseEnvelope },
+  page: part,
+  block: part,
+  await: { release: releaseId },
+})
+
+export const publishReply: Form<PublishReply> = union({
+  root: { root: optional(rootEnvelope) },
+  state: {
+    rootVersion: int(1),
+    top: place,
+    held: bool,
+    // Of `ids` and heads: two of each publisher at most, and the message's bytes bound them sooner.
+    envelopes: list(releaseEnvelope, (limits) => 2 * limits.maxPublishers + 2),
+    target: optional(releaseId),
+    whole: bool,
+  },
+  header: { envelope: optional(releaseEnvelope) },
+  noted: {},
+  need: { pages: need, blocks: need },
+  done: {
+    verdict: word('NEW', 'CONCURRENT', 'DUPLICATE'),
+    acknowledgedBy: list(peerId, MAX_ACKNOWLEDGED),
+  },
+  refused,
+})
