@@ -1,0 +1,63 @@
+/** Token buckets: so many a second on average, so many at once. Time is the caller's. */
+
+export interface Bucket {
+  /** True: one was left and is taken. */
+  take(monoMs: number): boolean
+}
+
+export function createBucket(perSecond: number, burst: number): Bucket {
+  let tokens = burst
+  let lastMonoMs: number | undefined
+  return {
+    take(monoMs) {
+      tokens = Math.min(burst, tokens + ((monoMs - (lastMonoMs ?? monoMs)) / 1000) * perSecond)
+      lastMonoMs = monoMs
+      if (tokens < 1) return false
+      tokens -= 1
+      return true
+    },
+  }
+}
+
+/** One bucket for each key. `forget` is called when the key's owner leaves, so the map is as large as the connections. */
+export function createBuckets<K>(perSecond: number, burst: number) {
+  const buckets = new Map<K, Bucket>()
+  return {
+    take(key: K, monoMs: number): boolean {
+      let bucket = buckets.get(key)
+      if (bucket === undefined) {
+        bucket = createBucket(perSecond, burst)
+        buckets.set(key, bucket)
+      }
+      return bucket.take(monoMs)
+    },
+    forget(key: K): void {
+      buckets.delete(key)
+    },
+  }
+}
+
+export type Buckets<K> = ReturnType<typeof createBuckets<K>>
+
+/** The newest keys seen, at most `max` of them: the one remembered longest ago goes. */
+export function createMemory<K>(max: number) {
+  const keys = new Set<K>()
+  return {
+    has: (key: K): boolean => keys.has(key),
+    add(key: K): void {
+      keys.delete(key)
+      keys.add(key)
+      if (keys.size <= max) return
+      for (const oldest of keys) {
+        keys.delete(oldest)
+        return
+      }
+    },
+    clear: (): void => keys.clear(),
+    get size(): number {
+      return keys.size
+    },
+  }
+}
+
+export type Memory<K> = ReturnType<typeof createMemory<K>>

@@ -1,0 +1,97 @@
+/** The node's own chain of trust roots: what it was configured with and everything adopted since. */
+import { isMeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { FleetId, PeerId } from '../model/ids.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { adopt, type RootChain, startChain } from '../trust/chain.ts'
+import type { Adoption } from './journey.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** A peer that names a root we lack is asked for it once in this time; 10,000 such messages cost one question. */
+const ASK_EVERY_MS = 60_000
+
+export interface Roots {
+  chain(): RootChain
+  fleetId(): FleetId
+  current(): TrustRoot
+  /** Root of that version if it is kept and no other valid one of the version is known: then nothing may be blamed on it. */
+  undisputed(version: number): TrustRoot | undefined
+  kept(version: number): TrustRoot | undefined
+  adopt(envelope: Uint8Array): Adoption
+  mayAsk(peer: PeerId, monoMs: number): boolean
+  /** @returns what could not be used of the stored roots, one line each. */
+  restore(stored: Snapshot['roots']): readonly string[]
+}
+
+/** @throws MeshError where the configured root is no valid root. */
+export function createRoots(configured: Uint8Array, limits: Limits): Roots {
+  let chain = startChain(configured, limits)
+  const forked = new Set<number>()
+  const asked = new Map<PeerId, number>()
+
+  function take(envelope: Uint8Array): Adoption {
+    const result = adopt(chain, envelope, limits)
+    chain = result.chain
+    return result.adoption
+  }
+
+  return {
+    chain: () => chain,
+    fleetId: () => chain.current.fleetId,
+    current: () => chain.current,
+    kept: (version) => chain.roots.get(version)?.root,
+    undisputed: (version) => (forked.has(version) ? undefined : chain.roots.get(version)?.root),
+    adopt(envelope) {
+      const adoption = take(envelope)
+      // A fork is of a version already known, and the newest is the likely one; older ones are as good as settled.
+      if (adoption.kind === 'fork') forked.add(chain.current.version)
+      return adoption
+    },
+    mayAsk(peer, monoMs) {
+      const last = asked.get(peer)
+      if (last !== undefined && monoMs - last < ASK_EVERY_MS) return false
+      asked.delete(peer)
+      asked.set(peer, monoMs)
+      const [oldest] = asked.keys()
+      if (asked.size > limits.maxKnownPeers && oldest !== undefined) asked.delete(oldest)
+      return true
+    },
+    restore(stored) {
+      const restored = restoreChain(chain, configured, stored, limits)
+      chain = restored.chain
+      return restored.unused
+    },
+  }
+}
+
+/** The newest of configuration and store counts: the stored chain, continued by the configured root where it is newer. */
+function restoreChain(
+  configured: RootChain,
+  configuredBytes: Uint8Array,
+  stored: Snapshot['roots'],
+  limits: Limits,
+): { readonly chain: RootChain; readonly unused: readonly string[] } {
+  const unused: string[] = []
+  const sorted = [...stored].sort((a, b) => a.version - b.version)
+  let chain: RootChain | undefined
+  for (const { version, envelope } of sorted) {
+    try {
+      if (chain === undefined) chain = startChain(envelope, limits)
+      else {
+        const result = adopt(chain, envelope, limits)
+        chain = result.chain
+        if (result.adoption.kind !== 'adopted') unused.push(`stored root ${version}: ${result.adoption.text}`)
+      }
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      unused.push(`stored root ${version}: ${error.message}`)
+    }
+  }
+  if (chain === undefined) return { chain: configured, unused }
+  if (chain.current.fleetId !== configured.current.fleetId) {
+    return { chain: configured, unused: [...unused, 'the stored roots are of another fleet; the configured one counts'] }
+  }
+  if (chain.current.version >= configured.current.version) return { chain, unused }
+  const next = adopt(chain, configuredBytes, limits)
+  return { chain: next.adoption.kind === 'adopted' ? next.chain : configured, unused }
+}

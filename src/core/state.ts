@@ -1,0 +1,136 @@
+/** The node's own slice: channels, envelopes, what is whole and which blocks are here. Bounded by the limits. */
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
+import { matchesAny } from '../model/pattern.ts'
+import type { Release } from '../model/release.ts'
+import { epochOf } from '../trust/epoch.ts'
+import { type ChannelState, emptyChannel, isHeld, targetOf } from './channel.ts'
+import type { CoreConfig } from './config.ts'
+import type { Durable } from './durable.ts'
+import type { ChannelFacts } from './journey.ts'
+import { createRelayed, type Relayed } from './relayed.ts'
+import type { Roots } from './roots.ts'
+import { type GateFacts, gateOf } from './settle.ts'
+import type { Gate, LastError } from './view.ts'
+
+/** A channel whose floor is kept, with what is under way for it. The values inside are replaced, never changed. */
+export interface Cell {
+  state: ChannelState
+  /** Matches the node's own patterns. A floor outlives the subscription, so some cells are only relayed. */
+  readonly stored: boolean
+  /** Under the current root. */
+  epoch: number
+  /** Writes of the ordered state under way: durable at 0, unless `unsaved`. */
+  writing: number
+  /** A write failed: the state is in memory only and is written again. */
+  unsaved: boolean
+  /** An activation under way. */
+  activating: { readonly release: ReleaseId; readonly fallback: boolean } | undefined
+  /** The activation failed without touching anything: not before this time again. */
+  retry: { readonly atMonoMs: number; readonly delayMs: number } | undefined
+  soakAtMonoMs: number | undefined
+  lastError: LastError | undefined
+}
+
+export interface Kept {
+  readonly release: Release
+  readonly channel: Channel
+  readonly envelope: Uint8Array
+}
+
+export interface NodeState {
+  readonly config: CoreConfig
+  readonly roots: Roots
+  readonly cells: Map<Channel, Cell>
+  readonly relayed: Relayed
+  readonly kept: Map<ReleaseId, Kept>
+  /** Releases whose every page and block is on disk, with the proof. */
+  readonly whole: Map<ReleaseId, Durable>
+  /** Durable here: may be served. */
+  readonly blocks: Set<Digest>
+  readOnly: boolean
+  /** Nothing is activated before this time: a node without a floor asks others first. */
+  waitUntilMonoMs: number | undefined
+}
+
+export function createState(config: CoreConfig, roots: Roots): NodeState {
+  return {
+    config,
+    roots,
+    cells: new Map(),
+    relayed: createRelayed(config.limits.maxRelayedChannels),
+    kept: new Map(),
+    whole: new Map(),
+    blocks: new Set(),
+    readOnly: false,
+    waitUntilMonoMs: undefined,
+  }
+}
+
+export function newCell(node: NodeState, channel: Channel, state?: ChannelState): Cell {
+  const epoch = epochOf(node.roots.current(), channel)
+  return {
+    state: state ?? emptyChannel(node.roots.fleetId(), channel, epoch),
+    stored: matchesAny(node.config.patterns, channel),
+    epoch,
+    writing: 0,
+    unsaved: false,
+    activating: undefined,
+    retry: undefined,
+    soakAtMonoMs: undefined,
+    lastError: undefined,
+  }
+}
+
+/**
+ * The channel's cell: its floor is kept, or it is one of ours and there is room (first come stays). Undefined: it is
+ * relayed by its place only. A new cell is not in the map yet: only an accepted release puts it there.
+ */
+export function cellFor(node: NodeState, channel: Channel): Cell | undefined {
+  const known = node.cells.get(channel)
+  if (known !== undefined) return known
+  if (node.cells.size >= node.config.limits.maxChannels) return undefined
+  return matchesAny(node.config.patterns, channel) ? newCell(node, channel) : undefined
+}
+
+export const isDurable = (cell: Cell): boolean => cell.writing === 0 && !cell.unsaved
+
+export function gateFacts(node: NodeState, cell: Cell, wallMs: number): GateFacts {
+  const target = targetOf(cell.state.floor)
+  return {
+    release: target === undefined ? undefined : node.kept.get(target)?.release,
+    whole: target !== undefined && node.whole.has(target),
+    root: node.roots.current(),
+    readOnly: node.readOnly,
+    wallMs,
+  }
+}
+
+export const gateFor = (node: NodeState, cell: Cell, wallMs: number): Gate =>
+  gateOf(cell.state, gateFacts(node, cell, wallMs))
+
+export function factsOf(cell: Cell): ChannelFacts {
+  const { state } = cell
+  return {
+    channel: state.channel,
+    stored: cell.stored,
+    floor: state.floor,
+    epoch: cell.epoch,
+    held: isHeld(state.floor),
+    target: targetOf(state.floor),
+    heads: state.heads,
+    active: state.active?.release,
+    durable: isDurable(cell),
+  }
+}
+
+/** Releases whose envelope and content must stay: floor, heads, what runs or may be gone back to, the newest before. */
+export function neededBy(cell: Cell, keepReleases: number): Set<ReleaseId> {
+  const { state } = cell
+  const needed = new Set<ReleaseId>(state.floor.ids)
+  for (const head of state.heads) needed.add(head.id)
+  if (state.active !== undefined) needed.add(state.active.release)
+  if (state.lastGood !== undefined) needed.add(state.lastGood)
+  if (cell.activating !== undefined) needed.add(cell.activating.release)
+  for (const { release } of state.history.slice(0, keepReleases)) needed.add(release)
+  return needed
+}
