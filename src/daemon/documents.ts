@@ -58,18 +58,9 @@ export function ownChain(config: NodeConfig, peer: PeerId, limits: Limits): Uint
   const pool = readDocument(admission.pool, 'admission.pool', limits)
   const poolKey = readPrivateKey(admission.poolKey, 'admission.poolKey')
   const labels: Labels = new Map(Object.entries(config.labels).sort(([a], [b]) => (a < b ? -1 : 1)))
-  return [
-    encodeEnvelope(
-      issueNodeCertificate({
-        peer,
-        labels,
-        key: poolKey,
-        notBefore: Date.now() - SKEW_MS,
-        notAfter: Date.now() + OWN_CERTIFICATE_MS,
-      }),
-    ),
-    pool,
-  ]
+  const now = Date.now()
+  const node = { peer, labels, notBefore: now - SKEW_MS, notAfter: now + OWN_CERTIFICATE_MS }
+  return [encodeEnvelope(issueNodeCertificate(node, poolKey)), pool]
 }
 
 /** A clock a little behind must not make a certificate that is not valid yet. */

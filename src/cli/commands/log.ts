@@ -1,0 +1,31 @@
+import type { Command } from 'commander'
+import type { ChannelWithHistory } from '../../client/index.ts'
+import { clientOf, shared } from '../api-options.ts'
+import { out, printable } from '../output.ts'
+import { short } from '../text.ts'
+import { clockText } from './status.ts'
+
+export function register(program: Command): void {
+  shared(program.command('log'))
+    .description('releases that were active here, newest first, and heads that are not')
+    .argument('<channel>')
+    .addHelpText('after', '\nExample:\n  confmesh log payments/prod\n')
+    .action(async (channel: string, _options: unknown, command: Command) => {
+      const entry = await clientOf(command).channel(channel)
+      out(entry, describe(channel, entry))
+    })
+}
+
+function describe(channel: string, entry: ChannelWithHistory): string {
+  const line = (
+    mark: string,
+    item: { release: string; clock: Record<string, number>; message: string },
+    when: string,
+  ): string =>
+    `${mark} ${short(item.release)}  ${when.slice(0, 19).replace('T', ' ')}  ${clockText(item.clock)}  ${printable(item.message)}`
+  const lines = entry.active === null ? [] : [line('*', entry.active, entry.active.activatedAt)]
+  const shown = new Set([entry.active?.release])
+  for (const head of entry.heads) if (!shown.has(head.release)) lines.unshift(line('?', head, head.created))
+  lines.push(...entry.history.map((item) => line(' ', item, item.activatedAt)))
+  return lines.length === 0 ? `${channel}: nothing yet (${entry.state})` : lines.join('\n')
+}

@@ -1,0 +1,114 @@
+import { styleText } from 'node:util'
+import Table from 'cli-table3'
+import type { Command } from 'commander'
+import type { ChannelEntry, Status } from '../../client/index.ts'
+import { clientOf, shared } from '../api-options.ts'
+import { out } from '../output.ts'
+import { isTerminal, short } from '../text.ts'
+
+export function register(program: Command): void {
+  shared(program.command('status'))
+    .description('what this node runs: channels, releases, peers, trust root')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  confmesh status\n  confmesh status --api unix:/run/confmesh.sock --json\n',
+    )
+    .action(async (_options: unknown, command: Command) => {
+      const status = await clientOf(command).status()
+      out(status, describe(status))
+    })
+}
+
+const COLOURS: Record<ChannelEntry['state'], Parameters<typeof styleText>[0]> = {
+  active: 'green',
+  fetching: 'cyan',
+  conflict: 'yellow',
+  held: 'red',
+  stale: 'yellow',
+  empty: 'gray',
+}
+
+const paint = (colour: Parameters<typeof styleText>[0], text: string): string =>
+  isTerminal() ? styleText(colour, text) : text
+
+function describe(status: Status): string {
+  const regions = Object.entries(status.peers.byRegion)
+    .map(([region, count]) => `${region} ${count}`)
+    .join(', ')
+  const labels = Object.entries(status.labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ')
+  const head = [
+    `node   ${status.peerId}${labels === '' ? '' : `  ${labels}`}`,
+    `fleet  ${short(status.fleetId)}, root ${status.root.version}, expires ${status.root.expires.slice(0, 10)}`,
+    `peers  ${status.peers.connected}${regions === '' ? '' : ` (${regions})`}`,
+    `store  ${size(status.store.bytes)}${status.store.readOnly ? paint('red', '  READ-ONLY: the disk is full or failing') : ''}`,
+    `up     ${duration(status.uptimeSeconds)}, confmesh ${status.version}`,
+  ]
+  return [...head, '', status.channels.length === 0 ? 'no channels yet' : table(status.channels)].join('\n')
+}
+
+function table(channels: readonly ChannelEntry[]): string {
+  const rows = new Table({
+    head: ['channel', 'state', 'release', 'clock', 'since', 'message'],
+    style: { head: [], border: [] },
+    chars: PLAIN,
+  })
+  for (const entry of channels) {
+    const { active } = entry
+    const state = entry.gate === null ? entry.state : `${entry.state} (${entry.gate})`
+    rows.push([
+      entry.channel,
+      paint(COLOURS[entry.state], state),
+      active === null ? '-' : short(active.release),
+      active === null ? '-' : clockText(active.clock),
+      active === null ? '-' : active.activatedAt.slice(0, 19).replace('T', ' '),
+      entry.lastError === null
+        ? (active?.message ?? '')
+        : `${entry.lastError.code}: ${entry.lastError.message}`,
+    ])
+  }
+  return rows.toString()
+}
+
+const PLAIN = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+}
+
+export const clockText = (clock: Readonly<Record<string, number>>): string =>
+  Object.entries(clock)
+    .map(([name, counter]) => `${name}:${counter}`)
+    .join(' ')
+
+function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`
+  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10))
+  return `${(bytes / 1024 ** power).toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`
+}
+
+function duration(seconds: number): string {
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+  ]
+  const text = parts
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ')
+  return text === '' ? `${seconds} s` : text
+}

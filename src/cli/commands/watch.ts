@@ -1,0 +1,30 @@
+import type { Command } from 'commander'
+import { clientOf, shared } from '../api-options.ts'
+import { isJson, printable } from '../output.ts'
+import { short } from '../text.ts'
+import { clockText } from './status.ts'
+
+export function register(program: Command): void {
+  shared(program.command('watch'))
+    .description('one line per activation, the current state first; reconnects by itself')
+    .argument('<channel>')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  confmesh watch payments/prod\n  confmesh watch payments/prod --json | while read -r change; do ./reload.sh; done\n',
+    )
+    .action(async (channel: string, _options: unknown, command: Command) => {
+      const client = clientOf(command)
+      // A wrong name or an absent node is told at once; what is lost later is waited for.
+      await client.channel(channel)
+      const stopped = new AbortController()
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopped.abort())
+      const onDisconnect = (error: Error): void =>
+        void process.stderr.write(`lost the node (${error.message}); reconnecting\n`)
+      for await (const event of client.events(channel, { signal: stopped.signal, onDisconnect })) {
+        const line = isJson()
+          ? JSON.stringify(event)
+          : `${new Date().toISOString()}  ${short(event.release)}  ${clockText(event.clock)}  ${event.changed.map(printable).join(' ')}`
+        process.stdout.write(`${line}\n`)
+      }
+    })
+}

@@ -1,0 +1,26 @@
+import type { Command } from 'commander'
+
+interface Entry {
+  readonly summary: string
+  /** Loaded only when asked for: `--help` and the offline commands must not wait for the network's code. */
+  load(): Promise<{ register(program: Command): void }>
+}
+
+/** Every command, in the order of `confmesh --help`. */
+export const COMMANDS: Readonly<Record<string, Entry>> = {
+  init: {
+    summary: 'make a new fleet: keys, trust root, configurations',
+    load: () => import('./commands/init.ts'),
+  },
+  'add-seed': { summary: 'make one more seed for a fleet', load: () => import('./commands/add-seed.ts') },
+  keygen: { summary: 'make a key pair', load: () => import('./commands/keygen.ts') },
+  identity: { summary: "print a node's peer id", load: () => import('./commands/identity.ts') },
+  trust: { summary: 'read and change the trust root', load: () => import('./commands/trust.ts') },
+  admit: { summary: 'make a certificate for one node', load: () => import('./commands/admit.ts') },
+  node: { summary: 'run a node', load: () => import('./commands/node.ts') },
+  status: { summary: 'what this node runs', load: () => import('./commands/status.ts') },
+  get: { summary: 'list, print or write the files of a channel', load: () => import('./commands/get.ts') },
+  watch: { summary: 'one line per activation', load: () => import('./commands/watch.ts') },
+  log: { summary: 'releases that were active here', load: () => import('./commands/log.ts') },
+  diff: { summary: 'which files differ between two releases', load: () => import('./commands/diff.ts') },
+}
