@@ -1,0 +1,75 @@
+/** Addresses of peers: multiaddrs, as people write them and as connections show them. */
+import { networkInterfaces } from 'node:os'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { MeshError } from '../errors.ts'
+import type { Address, PeerId } from '../model/ids.ts'
+
+const EXAMPLE = '/dns4/seed1.example.com/tcp/7400/p2p/12D3KooW…'
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
+const UNUSABLE = /^(0\.0\.0\.0|::|fe80:.*)$/
+
+/**
+ * The address of a peer as given by a person: a TCP multiaddr that ends in `/p2p/<peer id>`, since whoever answers
+ * there must prove to be exactly that peer.
+ * @throws MeshError CONFIG_INVALID
+ */
+export function parseAddress(text: string): Address {
+  const wrong = (reason: string, cause?: unknown) =>
+    new MeshError(
+      'CONFIG_INVALID',
+      `address "${text.slice(0, 200)}" ${reason}; write it as ${EXAMPLE}`,
+      {},
+      { cause },
+    )
+  let address: Multiaddr
+  try {
+    address = multiaddr(text)
+  } catch (error) {
+    throw wrong('is no multiaddr', error)
+  }
+  const parts = address.getComponents()
+  if (!parts.some(({ name }) => name === 'tcp')) throw wrong('has no /tcp/<port>')
+  const last = parts.at(-1)
+  if (last?.name !== 'p2p' || last.value === undefined) throw wrong('does not end in /p2p/<peer id>')
+  if (parts.filter(({ name }) => name === 'p2p').length > 1) throw wrong('names more than one peer id')
+  try {
+    peerIdFromString(last.value)
+  } catch (error) {
+    throw wrong('ends in something that is no peer id', error)
+  }
+  return address.toString() as Address
+}
+
+/** The peer id at the end, where there is one. */
+export function peerIdIn(address: Multiaddr): PeerId | undefined {
+  return address.getComponents().findLast(({ name }) => name === 'p2p')?.value as PeerId | undefined
+}
+
+/** IP address or host name. */
+export function hostOf(address: Multiaddr): string | undefined {
+  return address.getComponents().find(({ name }) => /^(ip4|ip6|dns|dns4|dns6|dnsaddr)$/.test(name))?.value
+}
+
+/** With the peer's id at the end, whatever the connection shows. */
+export function addressOf(address: Multiaddr, peer: PeerId): Address {
+  const bare = peerIdIn(address) === undefined ? `${address}/p2p/${peer}` : address.toString()
+  return bare as Address
+}
+
+/** From this very host: loopback, or one of its own addresses (which a container's host, say, does not have). */
+export function isOwnHost(address: Multiaddr): boolean {
+  const host = hostOf(address)
+  if (host === undefined) return false
+  if (LOOPBACK.test(host)) return true
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  return own.some(({ address: mine }) => mine === host.replace(/^::ffff:/, ''))
+}
+
+/** What others can dial, each with `/p2p/<peer id>`; loopback last: it serves demos on one host. */
+export function diallable(addresses: readonly Multiaddr[], peer: PeerId): readonly Address[] {
+  const usable = addresses.filter((address) => !UNUSABLE.test(hostOf(address) ?? ''))
+  const rank = (address: Multiaddr) => (LOOPBACK.test(hostOf(address) ?? '') ? 1 : 0)
+  const sorted = usable.toSorted((a, b) => rank(a) - rank(b) || (a.toString() < b.toString() ? -1 : 1))
+  return [...new Set(sorted.map((address) => addressOf(address, peer)))]
+}

@@ -1,0 +1,193 @@
+/** Their requests: read, decoded and bounded here, answered by the core's `reply` effects. */
+import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
+import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
+import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
+import { decodeRequest, encodeReply, isLast } from '../codec/messages.ts'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { PeerId } from '../model/ids.ts'
+import type { AnyReply, AnyRequest, Protocol } from '../model/messages.ts'
+import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
+import { isMisconduct, streamError, writeMessages } from './framing.ts'
+import type { Gate } from './gate.ts'
+import type { Misconduct } from './misconduct.ts'
+import type { ProtocolRules, RulesOf } from './protocols.ts'
+
+export interface AnswererOptions {
+  readonly rules: RulesOf
+  readonly limits: Limits
+  readonly gate: Gate
+  readonly misconduct: Misconduct
+  readonly log: LogPort
+  readonly sink: (event: TransportEvent) => void
+  /** Streams on a connection that lost against another of the same peer are not served. */
+  readonly isCurrent: (connection: Connection) => boolean
+}
+
+interface Exchange {
+  readonly peer: PeerId
+  readonly replies: AnyReply[]
+  readonly written: PromiseWithResolvers<void>
+  wake: () => void
+}
+
+export class Answerer {
+  readonly #options: AnswererOptions
+  readonly #exchanges = new Map<EffectOf<'reply'>['id'], Exchange>()
+  readonly #streams = new Set<Stream>()
+  #lastId = 0
+
+  constructor(options: AnswererOptions) {
+    this.#options = options
+  }
+
+  handler(protocol: Protocol): StreamHandler {
+    // libp2p resets the stream on a rejection but does not say why, so nothing may reject
+    return (stream, connection) => this.#serve(protocol, stream, connection)
+  }
+
+  /** A reply to an asker that has gone is dropped. */
+  reply({ id, reply }: EffectOf<'reply'>): void {
+    const exchange = this.#exchanges.get(id)
+    exchange?.replies.push(reply)
+    exchange?.wake()
+  }
+
+  /** Resolves when every reply given so far to this peer is on its way. */
+  async flush(peer: PeerId): Promise<void> {
+    const answering = [...this.#exchanges.values()].filter((e) => e.peer === peer && e.replies.length > 0)
+    await Promise.all(answering.map((exchange) => exchange.written.promise))
+  }
+
+  stop(): void {
+    for (const stream of this.#streams) stream.abort(new Error('this node stops'))
+  }
+
+  async #serve(protocol: Protocol, stream: Stream, connection: Connection): Promise<void> {
+    const { limits, gate, misconduct } = this.#options
+    const rules = this.#options.rules[protocol]
+    const peer = connection.remotePeer.toString() as PeerId
+    this.#streams.add(stream)
+    try {
+      if (rules.admittedOnly && !(await gate.opened(stream, connection, limits.admitDeadlineMs)))
+        throw new MeshError('ADMIT_REFUSED', `${rules.id} is for admitted peers`)
+      const messages = lpStream(stream, {
+        maxDataLength: rules.maxRequestBytes,
+        maxBufferSize: 2 * rules.maxRequestBytes,
+      })
+      for (;;) {
+        const bytes = await this.#read(stream, messages, rules)
+        if (bytes === undefined || !this.#options.isCurrent(connection)) break
+        await this.#exchange(peer, decodeRequest(protocol, bytes, limits), stream, rules)
+      }
+      await stream.close({ signal: AbortSignal.timeout(rules.messageDeadlineMs) })
+    } catch (error) {
+      const failure = streamError(error, rules.id)
+      if (isMisconduct(failure)) misconduct.report(peer, failure)
+      await this.#refuse(protocol, stream, failure)
+    } finally {
+      this.#streams.delete(stream)
+    }
+  }
+
+  /**
+   * The next request, or undefined where the asker is done or has been idle. The deadline of a message runs from its
+   * first byte: one byte a second does not renew it.
+   * @throws MeshError LIMIT_TIMEOUT
+   */
+  async #read(
+    stream: Stream,
+    messages: LengthPrefixedStream<Stream>,
+    rules: ProtocolRules,
+  ): Promise<Uint8Array | undefined> {
+    const over = new AbortController()
+    let begun = false
+    let timer = setTimeout(() => over.abort(), this.#options.limits.streamIdleMs)
+    const onBytes = () => {
+      if (begun) return
+      begun = true
+      clearTimeout(timer)
+      timer = setTimeout(() => over.abort(), rules.messageDeadlineMs)
+    }
+    stream.addEventListener('message', onBytes)
+    try {
+      return (await messages.read({ signal: over.signal })).subarray()
+    } catch (error) {
+      if (begun && over.signal.aborted) {
+        const text = `${rules.id}: a message was not whole after ${rules.messageDeadlineMs} ms`
+        throw new MeshError('LIMIT_TIMEOUT', text, {}, { cause: error })
+      }
+      if (begun) throw error
+      return undefined
+    } finally {
+      clearTimeout(timer)
+      stream.removeEventListener('message', onBytes)
+    }
+  }
+
+  /** Gives one request to the core and writes what it answers, up to the last reply of a run. */
+  async #exchange(peer: PeerId, request: AnyRequest, stream: Stream, rules: ProtocolRules): Promise<void> {
+    this.#lastId += 1
+    const id = this.#lastId
+    const exchange: Exchange = { peer, replies: [], written: Promise.withResolvers(), wake: () => {} }
+    this.#exchanges.set(id, exchange)
+    const over = AbortSignal.timeout(rules.answerDeadlineMs)
+    const onEnd = () => exchange.wake()
+    over.addEventListener('abort', onEnd)
+    stream.addEventListener('close', onEnd)
+    try {
+      this.#options.sink({ kind: 'request', id, peer, request })
+      for (;;) {
+        while (exchange.replies.length === 0) {
+          if (stream.status !== 'open')
+            throw new MeshError('NET_UNREACHABLE', `${rules.id}: the asker is gone`)
+          if (over.aborted)
+            throw new MeshError('NET_TIMEOUT', `${rules.id}: ${request.message.type} not answered`)
+          await new Promise<void>((resolve) => {
+            exchange.wake = resolve
+          })
+        }
+        const batch = [...exchange.replies]
+        await this.#write(stream, batch, rules)
+        exchange.replies.splice(0, batch.length)
+        const last = batch.at(-1)
+        if (last !== undefined && isLast(last)) return
+      }
+    } finally {
+      this.#exchanges.delete(id)
+      over.removeEventListener('abort', onEnd)
+      stream.removeEventListener('close', onEnd)
+      exchange.written.resolve()
+    }
+  }
+
+  async #write(stream: Stream, replies: readonly AnyReply[], rules: ProtocolRules): Promise<void> {
+    const bytes = replies.map((reply) => encodeReply(reply.protocol, reply.message as never))
+    const longest = Math.max(...bytes.map((message) => message.byteLength))
+    if (longest > rules.maxReplyBytes) {
+      // our own fault: not to be laid at the peer's door
+      const text = `${rules.id}: own reply of ${longest} bytes is over the limit of ${rules.maxReplyBytes}`
+      this.#options.log.note({ kind: 'note', level: 'error', code: 'INTERNAL', text })
+      throw new MeshError('INTERNAL', text)
+    }
+    await writeMessages(stream, bytes, rules.maxReplyBytes, AbortSignal.timeout(rules.messageDeadlineMs))
+  }
+
+  /** Says why where that is possible, leaves the peer a moment to read it, and frees the stream. */
+  async #refuse(protocol: Protocol, stream: Stream, failure: MeshError): Promise<void> {
+    const worthSaying = isMisconduct(failure) || failure.code === 'ADMIT_REFUSED'
+    if (worthSaying && stream.status === 'open') {
+      const refused = { type: 'refused', code: failure.code, text: failure.message }
+      const { hangUpMs } = this.#options.limits
+      try {
+        const bytes = encodeReply(protocol, refused as never)
+        await writeMessages(stream, [bytes], bytes.byteLength, AbortSignal.timeout(hangUpMs))
+        await stream.close({ signal: AbortSignal.timeout(hangUpMs) })
+        await setTimeoutAsync(hangUpMs, undefined, { ref: false })
+      } catch {
+        // the peer would not take the reason; the reset below is all it gets, and the fault is counted already
+      }
+    }
+    stream.abort(failure)
+  }
+}

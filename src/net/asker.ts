@@ -1,0 +1,70 @@
+/** Carries `request` effects out: finds the line to the peer, and turns what comes back into events. */
+import type { Connection } from '@libp2p/interface'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { PeerId } from '../model/ids.ts'
+import type { Protocol } from '../model/messages.ts'
+import type { EffectOf, TransportEvent } from '../runtime/ports.ts'
+import { isMisconduct, streamError } from './framing.ts'
+import { Line } from './line.ts'
+import type { Misconduct } from './misconduct.ts'
+import type { RulesOf } from './protocols.ts'
+
+export interface AskerOptions {
+  readonly rules: RulesOf
+  readonly limits: Limits
+  readonly misconduct: Misconduct
+  readonly sink: (event: TransportEvent) => void
+  /** The one connection in use with a peer. */
+  readonly current: (peer: PeerId) => Connection | undefined
+}
+
+export class Asker {
+  readonly #options: AskerOptions
+  readonly #lines = new Map<PeerId, Map<Protocol, Line>>()
+
+  constructor(options: AskerOptions) {
+    this.#options = options
+  }
+
+  ask(effect: EffectOf<'request'>): void {
+    const { id, peer, request, timeoutMs } = effect
+    const { sink, misconduct } = this.#options
+    const line = this.#line(peer, request.protocol)
+    if (line === undefined) {
+      // never from within `perform`: the core is in the middle of a step
+      queueMicrotask(() => sink({ kind: 'requestFailed', id, code: 'NET_UNREACHABLE' }))
+      return
+    }
+    line
+      .ask(request, timeoutMs, (reply) => sink({ kind: 'reply', id, reply }))
+      .catch((error: unknown) => {
+        const failure = streamError(error, request.protocol)
+        if (isMisconduct(failure)) misconduct.report(peer, failure)
+        sink({ kind: 'requestFailed', id, code: failure.code })
+      })
+  }
+
+  /** The connection is gone or replaced: what waits on it fails now. */
+  drop(peer: PeerId): void {
+    const lines = this.#lines.get(peer)
+    this.#lines.delete(peer)
+    const gone = new MeshError('NET_UNREACHABLE', 'the connection is gone')
+    for (const line of lines?.values() ?? []) line.close(gone)
+  }
+
+  stop(): void {
+    for (const peer of [...this.#lines.keys()]) this.drop(peer)
+  }
+
+  #line(peer: PeerId, protocol: Protocol): Line | undefined {
+    const found = this.#lines.get(peer)?.get(protocol)
+    if (found !== undefined) return found
+    const connection = this.#options.current(peer)
+    if (connection === undefined) return undefined
+    const line = new Line(connection, this.#options.rules[protocol], this.#options.limits)
+    const lines = this.#lines.get(peer) ?? new Map<Protocol, Line>()
+    this.#lines.set(peer, lines.set(protocol, line))
+    return line
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * One connection for each peer, whatever libp2p holds: which one counts, when it came and went, and its end.
+ * libp2p keeps duplicates after simultaneous dials, and gossipsub then loses its stream without noticing.
+ */
+import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
+import type { Connection, ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
+import type { Libp2p } from 'libp2p'
+import type { Limits } from '../limits.ts'
+import type { PeerId } from '../model/ids.ts'
+import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
+import { addressOf, hostOf, isOwnHost } from './address.ts'
+import type { Answerer } from './answerer.ts'
+import type { Asker } from './asker.ts'
+import type { Gate } from './gate.ts'
+import type { Misconduct } from './misconduct.ts'
+
+export interface ConnectionsOptions {
+  readonly self: PeerId
+  readonly limits: Limits
+  readonly gate: Gate
+  readonly misconduct: Misconduct
+  readonly log: LogPort
+  readonly sink: (event: TransportEvent) => void
+}
+
+/** Who carries messages on connections; told when one ends. */
+export interface Carriers {
+  readonly asker: Asker
+  readonly answerer: Answerer
+}
+
+interface Link {
+  readonly peer: PeerId
+  readonly connection: Connection
+  /** Where it comes from: unadmitted ones are counted by it. */
+  readonly host: string
+}
+
+const idOf = (connection: Connection): PeerId => connection.remotePeer.toString() as PeerId
+
+export class Connections {
+  readonly #options: ConnectionsOptions
+  readonly #links = new Map<PeerId, Link>()
+  /** On their way out: neither used nor taken up again. */
+  readonly #closing = new WeakSet<Connection>()
+  #carriers: Carriers | undefined
+  #node: Libp2p | undefined
+  readonly #onOpen = ({ detail }: CustomEvent<Connection>) => this.#opened(detail)
+  readonly #onClose = ({ detail }: CustomEvent<Connection>) => this.#closed(detail)
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options
+  }
+
+  /** Before any connection can exist: the node does not run yet, or has no listener. */
+  start(node: Libp2p, carriers: Carriers): void {
+    this.#node = node
+    this.#carriers = carriers
+    node.addEventListener('connection:open', this.#onOpen)
+    node.addEventListener('connection:close', this.#onClose)
+    // those that came between listening and now
+    for (const connection of node.getConnections()) this.#opened(connection)
+  }
+
+  stop(): void {
+    this.#node?.removeEventListener('connection:open', this.#onOpen)
+    this.#node?.removeEventListener('connection:close', this.#onClose)
+    this.#node = undefined
+  }
+
+  readonly current = (peer: PeerId): Connection | undefined => this.#links.get(peer)?.connection
+
+  readonly isCurrent = (connection: Connection): boolean => this.current(idOf(connection)) === connection
+
+  /** Turns strangers away before the costly handshake, the newest first, once too many are not admitted yet. */
+  readonly gater: ConnectionGater = {
+    denyInboundConnection: (connection: MultiaddrConnection) =>
+      this.#tooManyStrangers(hostOf(connection.remoteAddr) ?? ''),
+  }
+
+  admit({ peer }: EffectOf<'admit'>): void {
+    const connection = this.current(peer)
+    if (connection !== undefined) this.#options.gate.admit(connection)
+  }
+
+  /** What is queued for the peer (a refusal) goes out first; then close; whatever still stands is reset. */
+  async hangUp(peer: PeerId): Promise<void> {
+    const connection = this.current(peer)
+    if (connection === undefined || this.#closing.has(connection)) return
+    this.#closing.add(connection)
+    this.#options.gate.revoke(connection.remotePeer)
+    const { hangUpMs } = this.#options.limits
+    const timeUp = setTimeoutAsync(hangUpMs, undefined, { ref: false })
+    await Promise.race([this.#carriers?.answerer.flush(peer), timeUp])
+    await this.#end(connection)
+  }
+
+  #opened(connection: Connection): void {
+    const peer = idOf(connection)
+    const host = hostOf(connection.remoteAddr) ?? ''
+    const known = this.#links.get(peer)
+    if (connection.status !== 'open' || known?.connection === connection) return
+    if (known === undefined && connection.direction === 'inbound' && this.#tooManyStrangers(host)) {
+      this.#closing.add(connection)
+      connection.abort(new Error('too many connections that are not admitted'))
+      return
+    }
+    if (known !== undefined && known.connection.status === 'open' && !this.#closing.has(known.connection)) {
+      if (!this.#wins(connection, known.connection)) {
+        void this.#end(connection)
+        return
+      }
+      void this.#end(known.connection)
+    }
+    if (known !== undefined) this.#gone(known)
+    this.#links.set(peer, { peer, connection, host })
+    this.#options.sink({
+      kind: 'connected',
+      peer,
+      direction: connection.direction,
+      address: addressOf(connection.remoteAddr, peer),
+      ownHost: isOwnHost(connection.remoteAddr),
+    })
+  }
+
+  #closed(connection: Connection): void {
+    const link = this.#links.get(idOf(connection))
+    if (link?.connection !== connection) return
+    this.#gone(link)
+    const other = this.#node
+      ?.getConnections(connection.remotePeer)
+      .find((candidate) => candidate.status === 'open' && !this.#closing.has(candidate))
+    if (other !== undefined) this.#opened(other)
+  }
+
+  #gone({ peer, connection }: Link): void {
+    this.#links.delete(peer)
+    this.#options.gate.revoke(connection.remotePeer)
+    this.#carriers?.asker.drop(peer)
+    this.#options.misconduct.forget(peer)
+    this.#options.sink({ kind: 'disconnected', peer })
+  }
+
+  /**
+   * Both sides must keep the same one of two. Simultaneous dials: the one dialled by the lower peer id. Both dialled
+   * by one side: the newer, since that side had given the older up.
+   */
+  #wins(fresh: Connection, known: Connection): boolean {
+    if (fresh.direction === known.direction) return true
+    const peer = idOf(fresh)
+    const dialler = fresh.direction === 'outbound' ? this.#options.self : peer
+    const other = dialler === peer ? this.#options.self : peer
+    return dialler < other
+  }
+
+  #tooManyStrangers(host: string): boolean {
+    const { limits, gate, log } = this.#options
+    let all = 0
+    let here = 0
+    for (const link of this.#links.values()) {
+      if (link.connection.direction === 'outbound' || gate.has(link.peer)) continue
+      all += 1
+      if (link.host === host) here += 1
+    }
+    if (all < limits.maxUnadmitted && here < limits.maxUnadmittedPerAddress) return false
+    const text = `${all} connections are not admitted yet, ${here} of them from ${host}: one more refused`
+    log.note({ kind: 'note', level: 'debug', code: 'LIMIT_STREAMS', text })
+    return true
+  }
+
+  async #end(connection: Connection): Promise<void> {
+    this.#closing.add(connection)
+    try {
+      await connection.close({ signal: AbortSignal.timeout(this.#options.limits.hangUpMs) })
+    } catch (error) {
+      // the other side did not close in time: it gets a reset instead
+      connection.abort(error as Error)
+    }
+  }
+}

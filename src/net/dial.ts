@@ -1,0 +1,89 @@
+/** The publisher's side of `/confmesh/publish/1`: a host that listens to nobody and takes no part in gossip. */
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
+import { noise } from '@chainsafe/libp2p-noise'
+import type { Connection } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Address, PeerId } from '../model/ids.ts'
+import type { PublishReply, PublishRequest } from '../model/messages.ts'
+import { addressOf, parseAddress } from './address.ts'
+import { dial } from './dialling.ts'
+import { boundedYamux } from './host.ts'
+import { type Identity, libp2pKey, newIdentityPem } from './identity.ts'
+import { Line } from './line.ts'
+import { protocolRules } from './protocols.ts'
+
+export { parseAddress }
+
+export interface PublishConnection {
+  /** Who answered, proven by the handshake. */
+  readonly peer: PeerId
+  readonly address: Address
+  /**
+   * One request, one reply; a refusal is a reply.
+   * @throws MeshError NET_TIMEOUT, NET_UNREACHABLE, NET_PROTOCOL, LIMIT_BYTES, CODEC_MALFORMED
+   */
+  ask(request: PublishRequest, timeoutMs: number): Promise<PublishReply>
+  /** Frees the socket; safe to call twice. */
+  close(): Promise<void>
+}
+
+export interface DialOptions {
+  readonly limits: Limits
+  /** A lasting identity, where the seed is to know the caller again; without, a fresh key. */
+  readonly identity?: Identity
+}
+
+/**
+ * @param address as `parseAddress` gives it
+ * @throws MeshError NET_UNREACHABLE, NET_PEER_ID, NET_TIMEOUT
+ */
+export async function dialPublisher(address: Address, options: DialOptions): Promise<PublishConnection> {
+  const { limits } = options
+  const node = await clientHost(options)
+  try {
+    const connection = await dial(node, address, limits.dialDeadlineMs)
+    return publishConnection(node, connection, limits)
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
+}
+
+async function clientHost({ identity, limits }: DialOptions): Promise<Libp2p> {
+  setDefaultAutoSelectFamilyAttemptTimeout(2_000)
+  return createLibp2p({
+    privateKey: await libp2pKey(identity?.pem ?? newIdentityPem()),
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [boundedYamux()],
+    connectionMonitor: { enabled: false },
+    connectionManager: { dialTimeout: limits.dialDeadlineMs },
+  })
+}
+
+function publishConnection(node: Libp2p, connection: Connection, limits: Limits): PublishConnection {
+  const line = new Line(connection, protocolRules(limits).publish, limits)
+  const peer = connection.remotePeer.toString() as PeerId
+  const gone = () => line.close(new MeshError('NET_UNREACHABLE', `${peer}: the connection is gone`))
+  node.addEventListener('connection:close', gone)
+  return {
+    peer,
+    address: addressOf(connection.remoteAddr, peer),
+    async ask(message, timeoutMs) {
+      let last: PublishReply | undefined
+      await line.ask({ protocol: 'publish', message }, timeoutMs, (reply) => {
+        if (reply.protocol === 'publish') last = reply.message
+      })
+      if (last === undefined) throw new MeshError('INTERNAL', `${message.type}: no reply was handed on`)
+      return last
+    },
+    async close() {
+      node.removeEventListener('connection:close', gone)
+      line.close(new MeshError('NET_UNREACHABLE', `${peer}: closed by this side`))
+      await node.stop()
+    },
+  }
+}

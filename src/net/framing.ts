@@ -1,0 +1,53 @@
+/**
+ * Messages on a stream: each with its length before it (unsigned varint, as everywhere in libp2p). Reading goes
+ * through `lpStream`, which looks at the state of the stream and takes a signal; raw async iterators over a libp2p
+ * stream hang for ever once the peer has half-closed it.
+ */
+import type { Stream } from '@libp2p/interface'
+import { encode } from 'it-length-prefixed'
+import { pipe } from 'it-pipe'
+import { pEvent } from 'p-event'
+import { isMeshError, MeshError } from '../errors.ts'
+
+/** One write of a whole run of messages. @throws InvalidDataLengthError where one is longer than `maxBytes` */
+export function frame(messages: readonly Uint8Array[], maxBytes: number): Uint8Array {
+  return pipe(
+    messages,
+    (source) => encode(source, { maxDataLength: maxBytes }),
+    (parts) => Buffer.concat([...parts]),
+  )
+}
+
+/**
+ * Resolves once the stream takes more. Each wait is a listener of its own: the stream's `onDrain` is one promise
+ * for its whole life, so that it bounds nothing after the first time.
+ */
+export async function writeMessages(
+  stream: Stream,
+  messages: readonly Uint8Array[],
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  if (stream.send(frame(messages, maxBytes))) return
+  await pEvent(stream as unknown as EventTarget, 'drain', { signal, rejectionEvents: ['close'] })
+}
+
+/** What ended a stream or a dial, as one of our codes. */
+export function streamError(error: unknown, text: string): MeshError {
+  if (isMeshError(error)) return error
+  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  const because = { cause: error }
+  if (name === 'TimeoutError' || name === 'AbortError')
+    return new MeshError('NET_TIMEOUT', `${text}: no answer in time`, {}, because)
+  if (name.startsWith('InvalidDataLength'))
+    return new MeshError('LIMIT_BYTES', `${text}: message too long`, {}, because)
+  if (name === 'StreamBufferError') return new MeshError('LIMIT_BYTES', `${text}: ${message}`, {}, because)
+  if (name.startsWith('TooMany')) return new MeshError('LIMIT_STREAMS', `${text}: ${message}`, {}, because)
+  if (name === 'UnsupportedProtocolError')
+    return new MeshError('NET_PROTOCOL', `${text}: the peer does not speak this protocol`, {}, because)
+  return new MeshError('NET_UNREACHABLE', `${text}: ${message}`, {}, because)
+}
+
+/** The peer's fault, so that it counts against it: the rest may be the network's. */
+export const isMisconduct = (error: MeshError): boolean =>
+  error.code === 'LIMIT_BYTES' || error.code === 'LIMIT_TIMEOUT' || error.code.startsWith('CODEC_')

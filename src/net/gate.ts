@@ -1,0 +1,113 @@
+/**
+ * Keeps peers that are not admitted out of gossip, sync and blocks. gossipsub opens its streams by itself as soon as
+ * a peer is identified; it gets a registrar that holds these calls back until the core has admitted the peer.
+ */
+import {
+  type GossipSub,
+  type GossipSubComponents,
+  type GossipsubOpts,
+  gossipsub,
+} from '@chainsafe/libp2p-gossipsub'
+import type { Connection, PeerId as Libp2pPeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
+import type { PeerId } from '../model/ids.ts'
+
+const idOf = (peer: Libp2pPeerId): PeerId => peer.toString() as PeerId
+
+export class Gate {
+  readonly #admitted = new Map<PeerId, Connection>()
+  readonly #topologies = new Set<Topology>()
+  readonly #waiting = new Map<PeerId, Set<() => void>>()
+
+  has(peer: PeerId): boolean {
+    return this.#admitted.has(peer)
+  }
+
+  admitted(): readonly PeerId[] {
+    return [...this.#admitted.keys()].sort()
+  }
+
+  /** Opens gossip, sync and blocks on this connection. */
+  admit(connection: Connection): void {
+    const peer = idOf(connection.remotePeer)
+    this.#admitted.set(peer, connection)
+    for (const topology of this.#topologies) void topology.onConnect?.(connection.remotePeer, connection)
+    this.#wake(peer)
+  }
+
+  /** Ends gossip with the peer at once; streams of other protocols end with the connection. */
+  revoke(remote: Libp2pPeerId): void {
+    const peer = idOf(remote)
+    if (this.#admitted.delete(peer))
+      for (const topology of this.#topologies) void topology.onDisconnect?.(remote)
+    this.#wake(peer)
+  }
+
+  /**
+   * Holds an inbound stream until its peer is admitted on this very connection: the other side may have admitted us
+   * a moment earlier. False where the stream ended or the time is up.
+   */
+  opened(stream: Stream, connection: Connection, timeoutMs: number): Promise<boolean> {
+    const peer = idOf(connection.remotePeer)
+    const open = () => this.#admitted.get(peer) === connection && stream.status === 'open'
+    if (open()) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const settle = () => {
+        clearTimeout(timer)
+        stream.removeEventListener('close', settle)
+        this.#waiting.get(peer)?.delete(settle)
+        if (this.#waiting.get(peer)?.size === 0) this.#waiting.delete(peer)
+        resolve(open())
+      }
+      const timer = setTimeout(settle, timeoutMs)
+      stream.addEventListener('close', settle)
+      this.#waiting.set(peer, (this.#waiting.get(peer) ?? new Set()).add(settle))
+    })
+  }
+
+  /** Service factory for libp2p. */
+  gossipsub(
+    options: Partial<GossipsubOpts>,
+    timeoutMs: number,
+  ): (components: GossipSubComponents) => GossipSub {
+    return (components) =>
+      gossipsub(options)({
+        ...gossipComponents(components),
+        registrar: this.#registrar(components, timeoutMs),
+      })
+  }
+
+  #registrar({ registrar: real }: GossipSubComponents, timeoutMs: number): GossipSubComponents['registrar'] {
+    const gated: GossipSubComponents['registrar'] = Object.create(real)
+    gated.handle = (protocol, handler, options) =>
+      real.handle(protocol, this.#held(handler, timeoutMs), options)
+    gated.register = (protocol, topology, options) => {
+      this.#topologies.add(topology)
+      const onConnect: NonNullable<Topology['onConnect']> = (peer, connection) => {
+        if (this.#admitted.get(idOf(peer)) === connection) void topology.onConnect?.(peer, connection)
+      }
+      return real.register(protocol, { ...topology, onConnect }, options)
+    }
+    // the real ones work on private fields, which an object derived from theirs has not
+    gated.unhandle = real.unhandle.bind(real)
+    gated.unregister = real.unregister.bind(real)
+    gated.getTopologies = real.getTopologies.bind(real)
+    return gated
+  }
+
+  #held(handler: StreamHandler, timeoutMs: number): StreamHandler {
+    return async (stream, connection) => {
+      if (await this.opened(stream, connection, timeoutMs)) await handler(stream, connection)
+      else stream.abort(new Error('not admitted'))
+    }
+  }
+
+  #wake(peer: PeerId): void {
+    for (const settle of [...(this.#waiting.get(peer) ?? [])]) settle()
+  }
+}
+
+/** Named one by one: libp2p's components are a proxy that does not list what it holds. */
+function gossipComponents(components: GossipSubComponents): Omit<GossipSubComponents, 'registrar'> {
+  const { privateKey, peerId, peerStore, connectionManager, logger } = components
+  return { privateKey, peerId, peerStore, connectionManager, logger }
+}

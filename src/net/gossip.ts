@@ -1,0 +1,197 @@
+/** The two topics of a fleet on gossipsub: what may be said on them, and the core's verdicts. */
+import { createHash } from 'node:crypto'
+import { type GossipsubOpts, StrictNoSign, TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
+import { createTopicScoreParams } from '@chainsafe/libp2p-gossipsub/score'
+import type { PeerId as Libp2pPeerId } from '@libp2p/interface'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { FleetId, PeerId } from '../model/ids.ts'
+import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
+import type { Gate } from './gate.ts'
+import type { Misconduct } from './misconduct.ts'
+
+export type Topic = EffectOf<'publish'>['topic']
+
+/**
+ * What we use of gossipsub 17.1.1: its exported type leaves these public members out. No contract of theirs, hence
+ * the exact version in package.json.
+ */
+export interface Pubsub {
+  readonly topicValidators: Map<
+    string,
+    (peer: Libp2pPeerId, message: { data: Uint8Array }) => TopicValidatorResult
+  >
+  readonly streamsOutbound: Map<string, { readonly rawStream?: { readonly writeBufferLength?: number } }>
+  readonly streamsInbound: Map<string, unknown>
+  subscribe(topic: string): void
+  publish(topic: string, data: Uint8Array): Promise<{ readonly recipients: readonly unknown[] }>
+  reportMessageValidationResult(id: string, source: string, verdict: TopicValidatorResult): void
+  getMeshPeers(topic: string): string[]
+  getSubscribers(topic: string): Libp2pPeerId[]
+  getScore(peer: string): number
+  addEventListener(type: 'gossipsub:message', listener: (event: CustomEvent<GossipMessage>) => void): void
+}
+
+interface GossipMessage {
+  readonly propagationSource: Libp2pPeerId
+  readonly msgId: string
+  readonly msg: { readonly topic: string; readonly data: Uint8Array }
+}
+
+const VERDICTS = {
+  accept: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject,
+} as const
+
+/** Enough of the fleet's id to keep fleets apart by accident; admission keeps them apart on purpose. */
+const FLEET_ID_CHARS = 8
+
+/** Topic names. Every node is in the region `all` until regions are bridged. */
+export function topicNames(fleetId: FleetId): Readonly<Record<Topic, string>> {
+  const prefix = `/confmesh/${fleetId.slice(0, FLEET_ID_CHARS)}/all`
+  return { releases: `${prefix}/releases`, control: `${prefix}/control` }
+}
+
+/** P4 alone counts: quiet topics and many nodes behind one address are normal here and must cost nothing. */
+const topicScore = () =>
+  createTopicScoreParams({
+    topicWeight: 1,
+    timeInMeshWeight: 0,
+    firstMessageDeliveriesWeight: 0,
+    meshMessageDeliveriesWeight: 0,
+    meshFailurePenaltyWeight: 0,
+    invalidMessageDeliveriesWeight: -20,
+    invalidMessageDeliveriesDecay: 0.99,
+  })
+
+export function gossipOptions(fleetId: FleetId, gate: Gate): Partial<GossipsubOpts> {
+  const topics = topicNames(fleetId)
+  return {
+    globalSignaturePolicy: StrictNoSign,
+    // over all data: a relay that corrupts an unsigned attachment must not mask the good copy
+    msgIdFn: ({ topic, data }) => createHash('sha256').update(topic).update('\0').update(data).digest(),
+    fallbackToFloodsub: false,
+    floodPublish: false,
+    doPX: false,
+    D: 8,
+    Dlo: 6,
+    Dhi: 12,
+    Dout: 3,
+    asyncValidation: true,
+    awaitRpcHandler: true,
+    awaitRpcMessageHandler: true,
+    mcacheLength: 12,
+    mcacheGossip: 8,
+    seenTTL: 600_000,
+    maxInboundStreams: 2,
+    maxOutboundStreams: 2,
+    // maxInboundDataLength stays unset: a lower bound for whole RPCs silently cuts honest links
+    decodeRpcLimits: {
+      maxSubscriptions: 1000,
+      maxMessages: 1000,
+      maxControlMessages: 1000,
+      maxIhaveMessageIDs: 1000,
+      maxIwantMessageIDs: 1000,
+      maxIdontwantMessageIDs: 512,
+      maxPeerInfos: 0,
+    },
+    allowedTopics: new Set([topics.releases, topics.control]),
+    scoreParams: {
+      IPColocationFactorWeight: 0,
+      appSpecificWeight: 1,
+      appSpecificScore: (peer) => (gate.has(peer as PeerId) ? 0 : -1000),
+      topics: { [topics.releases]: topicScore(), [topics.control]: topicScore() },
+    },
+    scoreThresholds: {
+      gossipThreshold: -100,
+      publishThreshold: -500,
+      graylistThreshold: -900,
+      acceptPXThreshold: 1000,
+      opportunisticGraftThreshold: 0,
+    },
+  }
+}
+
+export interface GossipParts {
+  readonly pubsub: Pubsub
+  readonly fleetId: FleetId
+  readonly limits: Limits
+  readonly misconduct: Misconduct
+  readonly log: LogPort
+  readonly sink: (event: TransportEvent) => void
+}
+
+export class Gossip {
+  readonly #parts: GossipParts
+  readonly #names: Readonly<Record<Topic, string>>
+  readonly #maxBytes: Readonly<Record<Topic, number>>
+
+  constructor(parts: GossipParts) {
+    this.#parts = parts
+    this.#names = topicNames(parts.fleetId)
+    const { maxReleasesGossipBytes, maxControlGossipBytes } = parts.limits
+    this.#maxBytes = { releases: maxReleasesGossipBytes, control: maxControlGossipBytes }
+  }
+
+  start(): void {
+    const { pubsub } = this.#parts
+    for (const topic of ['releases', 'control'] as const) {
+      const name = this.#names[topic]
+      pubsub.topicValidators.set(name, (peer, { data }) => this.#bounded(topic, peer, data))
+      pubsub.subscribe(name)
+    }
+    pubsub.addEventListener('gossipsub:message', ({ detail }) => this.#received(detail))
+  }
+
+  verdict({ id, from, verdict }: EffectOf<'verdict'>): void {
+    this.#parts.pubsub.reportMessageValidationResult(id, from, VERDICTS[verdict])
+  }
+
+  /** Nobody there to hear it is no failure: sync brings it to whoever comes later. */
+  async publish({ topic, bytes }: EffectOf<'publish'>): Promise<void> {
+    if (bytes.byteLength > this.#maxBytes[topic]) {
+      const text = `own message of ${bytes.byteLength} bytes is over the limit of ${this.#maxBytes[topic]} on ${topic}`
+      this.#note('error', 'LIMIT_BYTES', text)
+      return
+    }
+    try {
+      const { recipients } = await this.#parts.pubsub.publish(this.#names[topic], bytes)
+      if (recipients.length === 0) this.#note('warn', 'NET_UNREACHABLE', `gossip on ${topic} reached no peer`)
+    } catch (error) {
+      const { message } = error as Error
+      // said before in the same bytes: whoever listens has it
+      if (message.endsWith('.Duplicate')) return
+      this.#note('debug', 'NET_UNREACHABLE', `gossip on ${topic} was not sent: ${message}`)
+    }
+  }
+
+  meshPeers(topic: Topic): readonly PeerId[] {
+    return this.#parts.pubsub.getMeshPeers(this.#names[topic]).sort() as PeerId[]
+  }
+
+  subscribers(topic: Topic): readonly PeerId[] {
+    return this.#parts.pubsub.getSubscribers(this.#names[topic]).map(String).sort() as PeerId[]
+  }
+
+  score(peer: PeerId): number {
+    return this.#parts.pubsub.getScore(peer)
+  }
+
+  #bounded(topic: Topic, peer: Libp2pPeerId, data: Uint8Array): TopicValidatorResult {
+    if (data.byteLength <= this.#maxBytes[topic]) return TopicValidatorResult.Accept
+    const text = `gossip on ${topic}: ${data.byteLength} bytes, at most ${this.#maxBytes[topic]} are allowed`
+    this.#parts.misconduct.report(peer.toString() as PeerId, new MeshError('LIMIT_BYTES', text))
+    return TopicValidatorResult.Reject
+  }
+
+  #received({ propagationSource, msgId, msg }: GossipMessage): void {
+    const topic = msg.topic === this.#names.releases ? 'releases' : 'control'
+    const from = propagationSource.toString() as PeerId
+    this.#parts.sink({ kind: 'gossip', topic, from, id: msgId, bytes: msg.data })
+  }
+
+  #note(level: 'debug' | 'warn' | 'error', code: 'LIMIT_BYTES' | 'NET_UNREACHABLE', text: string): void {
+    this.#parts.log.note({ kind: 'note', level, code, text })
+  }
+}

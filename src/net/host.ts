@@ -1,0 +1,129 @@
+/** The libp2p node itself: transports, limits, and the services gossip needs. */
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
+import { join } from 'node:path'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { identify } from '@libp2p/identify'
+import type { ConnectionGater, Metrics } from '@libp2p/interface'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { LevelDatastore } from 'datastore-level'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { FleetId } from '../model/ids.ts'
+import type { Gate } from './gate.ts'
+import { gossipOptions, type Pubsub } from './gossip.ts'
+import { libp2pKey } from './identity.ts'
+
+const HOUR_MS = 3_600_000
+const KIB = 1024
+/** A name with several addresses over a slow link: Node's 250 ms for each is too short (nodejs/node#54359). */
+const ADDRESS_ATTEMPT_MS = 2_000
+
+export interface HostOptions {
+  readonly identityPem: string
+  readonly dataDir: string
+  readonly fleetId: FleetId
+  readonly listen: readonly string[]
+  readonly announce: readonly string[]
+  readonly seed: boolean
+  readonly limits: Limits
+  readonly gate: Gate
+  readonly meter: Metrics
+  readonly gater: ConnectionGater
+}
+
+export interface Host {
+  readonly node: Libp2p
+  readonly pubsub: Pubsub
+  /** Listening once this resolves. @throws MeshError NET_LISTEN */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Not listening yet, so that handlers are in place before the first stream. @throws MeshError STORE_LOCKED, STORE_FAILED */
+export async function createHost(options: HostOptions): Promise<Host> {
+  setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS)
+  const datastore = await openPeerStore(join(options.dataDir, 'peers'))
+  const node = await createLibp2p({ ...(await configuration(options)), datastore, start: false })
+  const stop = async () => {
+    await node.stop()
+    await datastore.close()
+  }
+  return {
+    node,
+    pubsub: node.services.pubsub as unknown as Pubsub,
+    start: async () => {
+      try {
+        await node.start()
+      } catch (error) {
+        await stop()
+        throw listenError(options.listen, error)
+      }
+    },
+    stop,
+  }
+}
+
+/** yamux for both kinds of host: a window of 512 KiB keeps gossip quick beside a bulk stream. */
+export const boundedYamux = () =>
+  yamux({
+    maxInboundStreams: 64,
+    maxOutboundStreams: 64,
+    streamOptions: { maxStreamWindowSize: 512 * KIB },
+  })
+
+async function configuration(options: HostOptions) {
+  const { seed, gate, fleetId, limits } = options
+  return {
+    privateKey: await libp2pKey(options.identityPem),
+    addresses: { listen: [...options.listen], announce: [...options.announce] },
+    transports: [tcp({ backlog: 1024, maxConnections: seed ? 600 : 120 })],
+    connectionEncrypters: [noise()],
+    streamMuxers: [boundedYamux()],
+    connectionGater: options.gater,
+    connectionManager: {
+      maxConnections: seed ? 500 : 100,
+      inboundConnectionThreshold: seed ? 200 : 50,
+      maxIncomingPendingConnections: 100,
+      maxParallelDials: 16,
+      dialTimeout: limits.dialDeadlineMs,
+    },
+    // the default aborts healthy connections after one stall of 5 s
+    connectionMonitor: { pingInterval: 15_000, pingTimeout: { minTimeout: 30_000, maxTimeout: 60_000 } },
+    // must outlive a partition
+    peerStore: { maxAddressAge: 24 * HOUR_MS, maxPeerAge: 7 * 24 * HOUR_MS },
+    metrics: () => options.meter,
+    services: {
+      identify: identify(),
+      ping: ping({ maxInboundStreams: 2, maxOutboundStreams: 2 }),
+      pubsub: gate.gossipsub(gossipOptions(fleetId, gate), limits.admitDeadlineMs),
+    },
+  }
+}
+
+async function openPeerStore(dir: string): Promise<LevelDatastore> {
+  const datastore = new LevelDatastore(dir)
+  try {
+    await datastore.open()
+    return datastore
+  } catch (error) {
+    const { message, cause } = error as Error
+    const reason = cause instanceof Error ? cause.message : message
+    const locked = /lock/i.test(reason)
+    const text = locked
+      ? `${dir} is in use by another node; stop it first`
+      : `${dir} cannot be opened: ${reason}`
+    throw new MeshError(locked ? 'STORE_LOCKED' : 'STORE_FAILED', text, { dir }, { cause: error })
+  }
+}
+
+function listenError(listen: readonly string[], error: unknown): MeshError {
+  const { message, cause } = error as Error & { errors?: readonly Error[] }
+  const inner =
+    (error as AggregateError).errors?.map(String).join('; ') ?? (cause instanceof Error ? cause.message : '')
+  const reason = inner === '' ? message : `${message} (${inner})`
+  const text = `cannot listen on ${listen.join(', ')}: ${reason}; is the port taken?`
+  return new MeshError('NET_LISTEN', text, {}, { cause: error })
+}

@@ -1,0 +1,152 @@
+/** Our requests of one protocol on one connection: a few streams, reused, one request at a time on each. */
+import type { Connection, Stream } from '@libp2p/interface'
+import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
+import { decodeReply, encodeRequest, isLast } from '../codec/messages.ts'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { AnyReply, AnyRequest } from '../model/messages.ts'
+import { streamError, writeMessages } from './framing.ts'
+import type { ProtocolRules } from './protocols.ts'
+
+interface Wire {
+  readonly stream: Stream
+  readonly messages: LengthPrefixedStream<Stream>
+  idleSinceMs: number
+}
+
+interface Waiter {
+  readonly go: () => void
+  readonly giveUp: (error: MeshError) => void
+}
+
+/** Opening a stream costs a negotiation and a write to the peer store on both sides: five times a request. */
+export class Line {
+  readonly #connection: Connection
+  readonly #rules: ProtocolRules
+  readonly #limits: Limits
+  readonly #idle: Wire[] = []
+  readonly #inUse = new Set<Stream>()
+  readonly #waiting: Waiter[] = []
+  #taken = 0
+  #closed: MeshError | undefined
+
+  constructor(connection: Connection, rules: ProtocolRules, limits: Limits) {
+    this.#connection = connection
+    this.#rules = rules
+    this.#limits = limits
+  }
+
+  /**
+   * Calls `onReply` for each reply, the last one included, in order.
+   * @param timeoutMs for the first reply, waiting for a free stream included, and for each further one of a run
+   * @throws MeshError NET_TIMEOUT, NET_UNREACHABLE, NET_PROTOCOL, LIMIT_BYTES, LIMIT_STREAMS, CODEC_*
+   */
+  async ask(request: AnyRequest, timeoutMs: number, onReply: (reply: AnyReply) => void): Promise<void> {
+    const first = AbortSignal.timeout(timeoutMs)
+    await this.#turn(first)
+    let wire: Wire | undefined
+    try {
+      wire = await this.#wire(first)
+      await this.#exchange(wire, request, first, timeoutMs, onReply)
+      this.#keep(wire)
+    } catch (error) {
+      const failure = this.#closed ?? streamError(error, `${this.#rules.id} ${request.message.type}`)
+      // a late reply must not be taken for the answer to the next request
+      if (wire !== undefined) wire.stream.abort(failure)
+      throw failure
+    } finally {
+      if (wire !== undefined) this.#inUse.delete(wire.stream)
+      this.#taken -= 1
+      this.#waiting.shift()?.go()
+    }
+  }
+
+  /** Ends what is under way with this error; later requests fail with it at once. */
+  close(error: MeshError): void {
+    this.#closed = error
+    for (const waiter of this.#waiting.splice(0)) waiter.giveUp(error)
+    for (const stream of this.#inUse) stream.abort(error)
+    for (const { stream } of this.#idle.splice(0)) stream.abort(error)
+  }
+
+  async #exchange(
+    { stream, messages }: Wire,
+    request: AnyRequest,
+    first: AbortSignal,
+    timeoutMs: number,
+    onReply: (reply: AnyReply) => void,
+  ): Promise<void> {
+    const bytes = encodeRequest(request.protocol, request.message as never)
+    await writeMessages(stream, [bytes], this.#rules.maxRequestBytes, first)
+    let runBytes = 0
+    for (let count = 1; ; count += 1) {
+      const signal = count === 1 ? first : AbortSignal.timeout(timeoutMs)
+      const received = (await messages.read({ signal })).subarray()
+      runBytes += received.byteLength
+      if (runBytes > this.#rules.maxRunBytes || count > this.#limits.maxRunMessages)
+        throw new MeshError('LIMIT_BYTES', `run of replies is longer than ${this.#rules.maxRunBytes} bytes`)
+      const reply = decodeReply(request.protocol, received, this.#limits)
+      onReply(reply)
+      if (isLast(reply)) return
+    }
+  }
+
+  /** Waits for one of the `maxStreams` places. */
+  #turn(signal: AbortSignal): Promise<void> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed)
+    if (this.#taken < this.#rules.maxStreams) {
+      this.#taken += 1
+      return Promise.resolve()
+    }
+    if (this.#waiting.length >= this.#limits.maxQueuedRequests) {
+      const text = `${this.#rules.id}: ${this.#waiting.length} requests wait for this peer already`
+      return Promise.reject(new MeshError('LIMIT_STREAMS', text))
+    }
+    return new Promise((resolve, reject) => {
+      const onTimeout = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+        reject(new MeshError('NET_TIMEOUT', `${this.#rules.id}: no stream to this peer was free in time`))
+      }
+      const settle = () => signal.removeEventListener('abort', onTimeout)
+      const waiter: Waiter = {
+        go: () => {
+          settle()
+          this.#taken += 1
+          resolve()
+        },
+        giveUp: (error) => {
+          settle()
+          reject(error)
+        },
+      }
+      signal.addEventListener('abort', onTimeout, { once: true })
+      this.#waiting.push(waiter)
+    })
+  }
+
+  async #wire(signal: AbortSignal): Promise<Wire> {
+    for (let wire = this.#idle.pop(); wire !== undefined; wire = this.#idle.pop()) {
+      // the answerer closes idle streams too: one given up at half its time is never closed under a request
+      const fresh = performance.now() - wire.idleSinceMs < this.#limits.streamIdleMs / 2
+      if (fresh && wire.stream.status === 'open' && wire.stream.remoteWriteStatus === 'writable') {
+        this.#inUse.add(wire.stream)
+        return wire
+      }
+      wire.stream.abort(new Error('idle'))
+    }
+    const { id, maxReplyBytes, maxRunBytes } = this.#rules
+    const stream = await this.#connection.newStream([id], { signal })
+    this.#inUse.add(stream)
+    const messages = lpStream(stream, {
+      maxDataLength: maxReplyBytes,
+      maxBufferSize: maxRunBytes + 2 * maxReplyBytes,
+    })
+    return { stream, messages, idleSinceMs: 0 }
+  }
+
+  #keep(wire: Wire): void {
+    wire.idleSinceMs = performance.now()
+    if (this.#closed === undefined) this.#idle.push(wire)
+    else wire.stream.abort(this.#closed)
+  }
+}

@@ -1,0 +1,31 @@
+/** Signed records of peers, kept in libp2p's peer store beside their addresses, for the next start. */
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Libp2p } from 'libp2p'
+import { decodeEnvelope } from '../codec/envelope.ts'
+import { decodePeerRecord } from '../codec/peer-record.ts'
+import type { Limits } from '../limits.ts'
+import type { EffectOf } from '../runtime/ports.ts'
+
+const METADATA_KEY = 'confmesh-record'
+
+/** @throws whatever the peer store or the codec throws; the record was verified by the core */
+export async function rememberPeer(
+  node: Libp2p,
+  effect: EffectOf<'rememberPeer'>,
+  limits: Limits,
+): Promise<void> {
+  const envelope = decodeEnvelope(effect.record, limits.maxPeerRecordBytes, limits)
+  const { addresses } = decodePeerRecord(envelope.payload, limits)
+  await node.peerStore.merge(peerIdFromString(effect.peer), {
+    multiaddrs: addresses.map((address) => multiaddr(address)),
+    metadata: { [METADATA_KEY]: effect.record },
+  })
+}
+
+/** Records not older than the peer store keeps them, at most `maxKnownPeers`. */
+export async function rememberedPeers(node: Libp2p, limits: Limits): Promise<readonly Uint8Array[]> {
+  const peers = await node.peerStore.all()
+  const records = peers.flatMap(({ metadata }) => metadata.get(METADATA_KEY) ?? [])
+  return records.slice(0, limits.maxKnownPeers)
+}
