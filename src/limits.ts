@@ -70,6 +70,20 @@ export const LIMITS = {
   maxRootBytesPerMinute: 4 * MIB,
   /** Streams a peer may hold open to us, per protocol. */
   maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 2 },
+  /** Requests of ours that wait for one of those streams, per peer and protocol; beyond, the peer is too slow for us. */
+  maxQueuedRequests: 64,
+  /** Replies in one run: 1 MiB of 64 KiB messages is 17. */
+  maxRunMessages: 64,
+  /** An inbound stream without a request for this long is closed; the asker gives it up at half of that. */
+  streamIdleMs: 60_000,
+  /** The longest a request may wait for our own answer (`await` of a publisher). */
+  answerDeadlineMs: 600_000,
+  /** A dial in all, name lookup and handshake included. */
+  dialDeadlineMs: 10_000,
+  /** What a refused peer has to read the refusal before its connection is reset. */
+  hangUpMs: 50,
+  /** Every five gossip heartbeats; two misses in a row and the link is made anew. */
+  watchdogMs: 5_000,
   /** Unadmitted connections, from one address and in all: admission takes 5 s at most. */
   maxUnadmittedPerAddress: 32,
   maxUnadmitted: 128,
@@ -89,6 +103,11 @@ export const LIMITS = {
   linkSwapMs: 3_600_000,
 
   syncIntervalMs: 4_500,
+  /** Comparisons a peer may ask for: one digests 20,000 channels in about 20 ms. */
+  syncPerSecond: 4,
+  syncBurst: 16,
+  /** Releases waiting to be offered to one peer; what is beyond, the next comparison finds. */
+  maxOffers: 1_024,
   beaconIntervalMs: 20_000,
   beaconGraceMs: 30_000,
   /** A beacon key further ahead of the others than this is left out. */
@@ -131,6 +150,17 @@ export const LIMITS = {
   maxStagedBytesPerAddress: 8 * 1024 * MIB,
   maxStagedBytes: 32 * 1024 * MIB,
   maxNeed: 1_024,
+  /** A question whether a release is whole is answered "not yet" after this, well within its deadline. */
+  awaitMs: 20_000,
+  maxAwaits: 16,
+  /** How long a second seed may take to pull a release before the first acknowledges alone: base, and per MiB. */
+  acknowledgeMs: 15_000,
+  acknowledgeMsPerMib: 250,
+  /** Submissions answered for good that are remembered, so that asking again gets the same answer. */
+  maxAnswered: 1_024,
+  /** Cheap questions (state, header, roots) and submissions, per address and second, with bursts. */
+  publishAsksPerSecond: 50,
+  publishAsksBurst: 400,
   counterTries: 5,
 
   hookTimeoutMs: 60_000,
@@ -144,6 +174,16 @@ export const LIMITS = {
   /** Cache beyond what must be kept. */
   maxCacheBytes: 2 * 1024 * MIB,
   maxHistory: 100,
+  /** One record of the store beside blocks: a lease with its envelope, a channel with its history. */
+  maxStoreRecordBytes: 1 * MIB,
+  /** Commits that wait while the disk syncs go out together, up to this many bytes: one sync for all of them. */
+  maxStoreBatchBytes: 8 * MIB,
+  /** Damaged records kept for people to look at, and damaged stores set aside as a whole. */
+  maxQuarantined: 64,
+  keepCorruptStores: 2,
+  /** How often a full disk is tried again, and with how many bytes: LevelDB needs room for a log and a table. */
+  storeProbeMs: 2_000,
+  storeProbeBytes: 1 * MIB,
 
   maxHttpHeaderBytes: 16 * KIB,
   maxHttpUrlBytes: 4 * KIB,
