@@ -1,10 +1,15 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+#!/usr/bin/env node
+import { runProgram } from './program.ts'
 
-if (process.argv.includes('--version')) {
-  const manifest = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')
-  process.stdout.write(`${(JSON.parse(manifest) as { version: string }).version}\n`)
-} else {
-  process.stderr.write('confmesh: USAGE: only --version is here yet\n')
-  process.exitCode = 2
+// A reader that has seen enough (`| head`) ends the command, without a trace.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+await runProgram(process.argv.slice(2))
+
+// A command that failed half-way may leave connections and timers behind; nothing may keep it from ending.
+if (process.exitCode !== undefined && process.exitCode !== 0) {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit()))
 }

@@ -10,7 +10,7 @@ import type { PublicKey, TrustRoot } from '../model/root.ts'
 import type { PrivateKey } from './private-key.ts'
 import { importPublicKey } from './public-key.ts'
 import { signEnvelope } from './signing.ts'
-import { keysOf, signers } from './threshold.ts'
+import { checkType, keysOf, signers } from './threshold.ts'
 
 /** Milliseconds since 1970, both ends included. */
 export interface Validity {
@@ -68,16 +68,16 @@ export function readChain(chain: readonly Uint8Array[], root: TrustRoot, limits:
   if (!('peer' in subject)) throw refused('the first certificate names a pool, not a node')
   const admissionKeys = keysOf(root.admission.keys, root.keys)
   if (poolBytes === undefined) {
-    const issuer = issuerOf(node.envelope, admissionKeys, limits, 'the node')
+    const issuer = issuerOf(node, admissionKeys, limits, 'the node')
     return { peer: subject.peer, labels, issuer, ...validityOf([node.certificate]) }
   }
   const pool = openCertificate(poolBytes, limits)
   const group = pool.certificate.subject
   if (!('pool' in group)) throw refused('the second certificate names a node, not a pool')
-  const issuer = issuerOf(pool.envelope, admissionKeys, limits, 'the pool')
+  const issuer = issuerOf(pool, admissionKeys, limits, 'the pool')
   const key = importPublicKey(group.spki)
   if (key.id !== group.key) throw refused('the pool stands under the id of another key')
-  issuerOf(node.envelope, new Map([[key.id, key]]), limits, 'the node')
+  issuerOf(node, new Map([[key.id, key]]), limits, 'the node')
   for (const [name, value] of labels) {
     if (grants(pool.certificate, name, value)) continue
     throw new MeshError('ADMIT_LABELS', `pool ${group.pool} may not grant the label ${name}=${value}`, {
@@ -102,22 +102,29 @@ function issue(certificate: Certificate, key: PrivateKey): Envelope {
 /** Encoded for the wire: what `hello` carries. */
 export const certificateBytes = (envelope: Envelope): Uint8Array => encodeEnvelope(envelope)
 
-function openCertificate(
-  bytes: Uint8Array,
-  limits: Limits,
-): { envelope: Envelope; certificate: Certificate } {
+interface Opened {
+  readonly envelope: Envelope
+  readonly certificate: Certificate
+}
+
+function openCertificate(bytes: Uint8Array, limits: Limits): Opened {
   const envelope = decodeEnvelope(bytes, limits.maxCertificateBytes, limits)
+  checkType(envelope, 'certificate')
   return { envelope, certificate: decodeCertificate(envelope.payload, limits) }
 }
 
 function issuerOf(
-  envelope: Envelope,
+  { envelope, certificate }: Opened,
   keys: ReadonlyMap<KeyId, PublicKey>,
   limits: Limits,
   what: string,
 ): KeyId {
   const [issuer] = signers(envelope, 'certificate', keys, limits)
   if (issuer === undefined) throw refused(`the certificate of ${what} is signed by no key that may admit it`)
+  if (certificate.critical.length > 0) {
+    const names = certificate.critical.join(', ')
+    throw new MeshError('CODEC_UNSUPPORTED', `the certificate of ${what} needs ${names}; upgrade this node`)
+  }
   return issuer
 }
 

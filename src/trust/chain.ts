@@ -44,7 +44,7 @@ interface Opened {
  */
 export function startChain(envelopeBytes: Uint8Array, limits: Limits): RootChain {
   const { envelope, kept } = open(envelopeBytes, limits)
-  checkRoot(kept.root, limits)
+  checkRoot(kept.root)
   if (!signsItself(kept.root, envelope, limits)) {
     throw new MeshError(
       'TRUST_ROOT_UNAUTHORISED',
@@ -52,6 +52,7 @@ export function startChain(envelopeBytes: Uint8Array, limits: Limits): RootChain
       { version: kept.root.version },
     )
   }
+  if (kept.root.critical.length > 0) throw new MeshError('CODEC_UNSUPPORTED', unknownNames(kept.root))
   return extend(new Map(), kept)
 }
 
@@ -122,8 +123,9 @@ function refusalOf(previous: TrustRoot, opened: Opened, limits: Limits): Adoptio
     if (!meets(previous.root, previous.keys, envelope, 'root', limits)) {
       return unauthorised(kept.root.version, previous.version)
     }
-    checkRoot(kept.root, limits)
+    checkRoot(kept.root)
     if (!signsItself(kept.root, envelope, limits)) return unauthorised(kept.root.version, kept.root.version)
+    if (kept.root.critical.length > 0) return { kind: 'unsupported', text: unknownNames(kept.root) }
     checkSuccession(previous, kept.root)
     return undefined
   } catch (error) {
@@ -136,6 +138,11 @@ function unauthorised(version: number, threshold: number): Adoption {
     kind: 'unauthorised',
     text: `root ${version} lacks signatures of the root keys of version ${threshold}`,
   }
+}
+
+/** No critical name is known yet: a root that has one says something that this build would get wrong. */
+function unknownNames({ version, critical }: TrustRoot): string {
+  return `root ${version} needs ${critical.join(', ')}, unknown to this build; upgrade this node`
 }
 
 /** An unknown form is said to be one only if this fleet's root keys signed it; else anybody could cry "upgrade". */

@@ -45,27 +45,28 @@ export function changePublisherKeys(
 
 export function addRootKey(root: TrustRoot, key: PublicKey): TrustRoot {
   const keys = changedKeys(root.root.keys, [key], [], 'the root role')
-  return successor(root, { root: { keys, threshold: root.root.threshold }, newKeys: [key] })
+  return successor(root, { root: { ...root.root, keys }, newKeys: [key] })
 }
 
 export function removeRootKey(root: TrustRoot, key: KeyId): TrustRoot {
   const keys = changedKeys(root.root.keys, [], [key], 'the root role')
-  return successor(root, { root: metBy(keys, root.root.threshold, 'the root role') })
+  return successor(root, { root: { ...root.root, ...metBy(keys, root.root.threshold, 'the root role') } })
 }
 
 export function addAdmissionKey(root: TrustRoot, key: PublicKey): TrustRoot {
   const keys = changedKeys(root.admission.keys, [key], [], 'admission')
-  return successor(root, { admission: { keys }, newKeys: [key] })
+  return successor(root, { admission: { ...root.admission, keys }, newKeys: [key] })
 }
 
 export function removeAdmissionKey(root: TrustRoot, key: KeyId): TrustRoot {
-  return successor(root, { admission: { keys: changedKeys(root.admission.keys, [], [key], 'admission') } })
+  const keys = changedKeys(root.admission.keys, [], [key], 'admission')
+  return successor(root, { admission: { ...root.admission, keys } })
 }
 
 /** Of the root role, or of a publisher. */
 export function setThreshold(root: TrustRoot, threshold: number, publisher?: Name): TrustRoot {
   if (publisher === undefined) {
-    return successor(root, { root: metBy(root.root.keys, threshold, 'the root role') })
+    return successor(root, { root: { ...root.root, ...metBy(root.root.keys, threshold, 'the root role') } })
   }
   const old = existing(root, publisher)
   return withPublisher(root, { ...old, ...metBy(old.keys, threshold, `publisher ${publisher}`) }, [])
@@ -82,6 +83,7 @@ export function setFreshness(root: TrustRoot, change: FreshnessChange): TrustRoo
   const { keys: old, maxAgeS, maxSkewS } = root.freshness
   const keys = changedKeys(old, change.add, change.remove, 'freshness')
   const freshness = {
+    ...root.freshness,
     keys,
     maxAgeS: change.maxAgeS ?? maxAgeS,
     maxSkewS: change.maxSkewS ?? maxSkewS,

@@ -1,0 +1,214 @@
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { encodeEnvelopeJson } from '../../codec/envelope-json.ts'
+import { encodeRoot } from '../../codec/root.ts'
+import { LIMITS } from '../../limits.ts'
+import type { FleetId, Name, Pattern } from '../../model/ids.ts'
+import { parseName, parsePattern } from '../../model/names.ts'
+import { loadOrCreateIdentity } from '../../net/identity.ts'
+import { issuePool } from '../../trust/certificates.ts'
+import { firstRoot } from '../../trust/first-root.ts'
+import type { PrivateKey } from '../../trust/private-key.ts'
+import { signEnvelope } from '../../trust/signing.ts'
+import { argument, collect, wholeNumber } from '../arguments.ts'
+import { makeEmptyFolder, writeNew } from '../files.ts'
+import { nodeYaml, seedYaml } from '../fleet-files.ts'
+import { addressOf, dialAddress, type Host, listenAddresses, parseHost } from '../host.ts'
+import { writeKeyPair } from '../key-files.ts'
+import { out } from '../output.ts'
+import { twoYearsFrom, wholeSecond } from '../time.ts'
+
+interface Options {
+  readonly fleet: string
+  readonly host?: readonly string[]
+  readonly channel?: readonly string[]
+  readonly publisher: string
+  readonly rootKeys: string
+  readonly rootThreshold?: string
+  readonly port: string
+  readonly apiPort: string
+}
+
+/** A seed signs a beacon each 20 s: three lost ones in a row are no accident. */
+const MAX_AGE_S = 60
+/** Clocks without time service drift by minutes, not by more. */
+const MAX_SKEW_S = 300
+const PORT = 7400
+const API_PORT = 7480
+
+export function register(program: Command): void {
+  program
+    .command('init')
+    .description('make a new fleet: root keys, trust root, publisher, admission, first seed, configurations')
+    .argument('<dir>', 'a new or empty folder')
+    .option('--fleet <name>', "the fleet's name, which its pool of hosts bears", 'fleet')
+    .option(
+      '--host <addr...>',
+      'where the seed is reached: IP address or DNS name (default 127.0.0.1)',
+      collect,
+    )
+    .option('--channel <pattern...>', 'channels that are published and stored (default **)', collect)
+    .option('--publisher <name>', "the publisher's name", 'publisher')
+    .option('--root-keys <n>', 'how many root keys', '1')
+    .option('--root-threshold <m>', 'how many of them must sign a root (default: more than half)')
+    .option('--port <n>', 'port of the seed', String(PORT))
+    .option('--api-port <n>', "port of the seed's HTTP; the node's is the next one", String(API_PORT))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  confmesh init fleet\n  confmesh init fleet --host seed1.example.net --channel "payments/*" --root-keys 3 --root-threshold 2\n',
+    )
+    .action((dir: string, options: Options) => init(resolve(dir), options))
+}
+
+/** What was asked for, checked as a whole before anything is written. */
+interface Plan {
+  readonly dir: string
+  readonly fleet: Name
+  readonly publisher: Name
+  readonly hosts: readonly Host[]
+  readonly patterns: readonly Pattern[]
+  readonly rootKeys: number
+  readonly rootThreshold: number
+  readonly port: number
+  readonly apiPort: number
+}
+
+function planOf(dir: string, options: Options): Plan {
+  const rootKeys = wholeNumber('--root-keys', options.rootKeys, 1, LIMITS.maxKeysPerRole)
+  const majority = Math.floor(rootKeys / 2) + 1
+  const patterns = (options.channel ?? ['**']).map((text) => argument('--channel', text, parsePattern))
+  return {
+    dir,
+    fleet: argument('--fleet', options.fleet, parseName),
+    publisher: argument('--publisher', options.publisher, parseName),
+    hosts: (options.host ?? ['127.0.0.1']).map(parseHost),
+    patterns: [...new Set(patterns)],
+    rootKeys,
+    rootThreshold: wholeNumber('--root-threshold', options.rootThreshold ?? String(majority), 1, rootKeys),
+    port: wholeNumber('--port', options.port, 1, 65_535),
+    apiPort: wholeNumber('--api-port', options.apiPort, 1, 65_534),
+  }
+}
+
+async function init(dir: string, options: Options): Promise<void> {
+  const plan = planOf(dir, options)
+  makeEmptyFolder(dir)
+  const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
+  const keys = makeKeys(plan)
+  const now = Date.now()
+  const fleetId = writeRoot(plan, keys, now)
+  writePool(plan, keys, now)
+  const seeds = plan.hosts.map((host) => dialAddress(host, plan.port, peerId))
+  writeConfigs(plan, seeds)
+  const result = {
+    fleetId,
+    root: join(dir, 'root.json'),
+    rootKeys: keys.root.map((_, i) => join(dir, rootKeyName(i))),
+    publisher: plan.publisher,
+    publisherKey: join(dir, 'publisher.key'),
+    admissionKey: join(dir, 'admission.key'),
+    pool: join(dir, 'pool.json'),
+    seedConfig: join(dir, 'seed.yaml'),
+    nodeConfig: join(dir, 'node.yaml'),
+    seedAddress: seeds[0] as string,
+  }
+  out(result, describe(plan, result))
+}
+
+interface Keys {
+  readonly root: readonly PrivateKey[]
+  readonly publisher: PrivateKey
+  readonly admission: PrivateKey
+  readonly pool: PrivateKey
+  readonly freshness: PrivateKey
+}
+
+const rootKeyName = (index: number): string => `root-${index + 1}.key`
+
+function makeKeys({ dir, rootKeys }: Plan): Keys {
+  const make = (name: string) => writeKeyPair(join(dir, name), 'ed25519')
+  return {
+    root: Array.from({ length: rootKeys }, (_, index) => make(rootKeyName(index))),
+    publisher: make('publisher.key'),
+    admission: make('admission.key'),
+    pool: make('pool.key'),
+    freshness: make('seed/freshness.key'),
+  }
+}
+
+function writeRoot(plan: Plan, keys: Keys, nowMs: number): FleetId {
+  const root = firstRoot({
+    rootKeys: keys.root.map((key) => key.public),
+    rootThreshold: plan.rootThreshold,
+    publishers: [
+      { name: plan.publisher, keys: [keys.publisher.public], threshold: 1, patterns: plan.patterns },
+    ],
+    admissionKeys: [keys.admission.public],
+    freshnessKeys: [keys.freshness.public],
+    maxAgeS: MAX_AGE_S,
+    maxSkewS: MAX_SKEW_S,
+    expires: twoYearsFrom(nowMs),
+  })
+  const envelope = signEnvelope('root', encodeRoot(root), keys.root)
+  writeNew(join(plan.dir, 'root.json'), encodeEnvelopeJson(envelope), 0o644)
+  return root.fleetId
+}
+
+function writePool(plan: Plan, keys: Keys, nowMs: number): void {
+  const pool = issuePool(
+    {
+      name: plan.fleet,
+      key: keys.pool.public,
+      labels: new Map([
+        ['region', '*'],
+        ['zone', '*'],
+      ]),
+      notBefore: wholeSecond(nowMs),
+      notAfter: twoYearsFrom(nowMs),
+    },
+    keys.admission,
+  )
+  writeNew(join(plan.dir, 'pool.json'), encodeEnvelopeJson(pool), 0o644)
+}
+
+function writeConfigs(plan: Plan, seeds: readonly string[]): void {
+  const { dir, fleet, hosts, port, apiPort, patterns } = plan
+  const seed = seedYaml({
+    title: `The first seed of ${fleet}.`,
+    listen: listenAddresses(hosts, port),
+    announce: hosts.map((host) => addressOf(host, port)),
+    seeds: [],
+    apiPort,
+  })
+  const title = `A node of ${fleet}.`
+  writeNew(join(dir, 'seed.yaml'), seed, 0o644)
+  writeNew(
+    join(dir, 'node.yaml'),
+    nodeYaml({ title, seeds, channels: patterns, apiPort: apiPort + 1 }),
+    0o644,
+  )
+}
+
+function describe(plan: Plan, result: { fleetId: string; seedAddress: string }): string[] {
+  const { dir, hosts, rootKeys, rootThreshold, patterns, publisher } = plan
+  const local = hosts.every((host) => host.loopback)
+  const few =
+    rootKeys === 1
+      ? '; one lost or stolen key ends the fleet: --root-keys 3 makes three, two of which sign'
+      : ''
+  return [
+    `fleet ${result.fleetId.slice(0, 12)} in ${dir}`,
+    `  root.json        trust root 1, ${rootThreshold} of ${rootKeys} root keys sign the next; valid for two years${few}`,
+    `  root-*.key       keep offline, away from every host of the fleet`,
+    `  publisher.key    signs releases of ${publisher} on ${patterns.join(', ')}`,
+    `  admission.key    admits nodes and pools; keep offline`,
+    `  pool.json, .key  every host of the fleet has both`,
+    `  seed.yaml        the seed, at ${result.seedAddress}`,
+    `  node.yaml        a node`,
+    ...(local ? ['The seed is reached on this host alone; --host ADDR says where others reach it.'] : []),
+    'Next:',
+    `  confmesh node --config ${join(dir, 'seed.yaml')}`,
+    `  confmesh node --config ${join(dir, 'node.yaml')}`,
+    `  confmesh publish CHANNEL FOLDER --key ${join(dir, 'publisher.key')} --seed ${result.seedAddress}`,
+  ]
+}

@@ -1,0 +1,100 @@
+/** Files that the command line writes: whole or not at all, and never over what somebody has. */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+
+/** A file in someone's hands that we only read. @throws MeshError INPUT_PATH */
+export function readInput(path: string, what: string): string {
+  try {
+    if (statSync(path).size > LIMITS.maxConfigBytes) {
+      throw new MeshError('INPUT_PATH', `${path}: too long for ${what}`, { path })
+    }
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    throw cannot('read', path, what, error)
+  }
+}
+
+/** A new file, on disk when this returns. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+export function writeNew(path: string, text: string, mode: number): void {
+  writeAside(path, text, mode, (aside) => {
+    linkSync(aside, path) // fails where the name is taken, unlike rename
+    unlinkSync(aside)
+  })
+}
+
+/** Puts a new text in the place of the old: a reader sees the one or the other. @throws MeshError INPUT_PATH */
+export function replaceFile(path: string, text: string, mode: number): void {
+  writeAside(path, text, mode, (aside) => renameSync(aside, path))
+}
+
+/** An empty folder, made where it is missing. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+export function makeEmptyFolder(path: string): void {
+  try {
+    if (existsSync(path) && readdirSync(path).length > 0) {
+      throw new MeshError('INPUT_EXISTS', `${path} is not empty; name a new folder`, { path })
+    }
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    throw cannot('make', path, 'a folder', error)
+  }
+}
+
+function writeAside(path: string, text: string, mode: number, put: (aside: string) => void): void {
+  const aside = `${path}.${process.pid}.new`
+  try {
+    const file = openSync(aside, 'wx', mode)
+    try {
+      writeFileSync(file, text)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    put(aside)
+    syncFolder(dirname(path))
+  } catch (error) {
+    if (existsSync(aside)) unlinkSync(aside)
+    throw cannot('write', path, 'a file', error)
+  }
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
+
+function cannot(verb: string, path: string, what: string, error: unknown): MeshError {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'EEXIST') {
+    return new MeshError('INPUT_EXISTS', `${path} is there already; name another, or remove it first`, {
+      path,
+    })
+  }
+  const reason = code === 'ENOENT' ? 'no such file or folder' : (code ?? (error as Error).message)
+  return new MeshError(
+    'INPUT_PATH',
+    `cannot ${verb} ${path} as ${what}: ${reason}`,
+    { path },
+    { cause: error },
+  )
+}

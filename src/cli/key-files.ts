@@ -1,0 +1,64 @@
+/** Key files: PKCS#8 PEM, mode 0600, with the public half beside it as FILE.pub. */
+import { readFileSync, statSync } from 'node:fs'
+import { isMeshError, MeshError } from '../errors.ts'
+import type { PublicKey } from '../model/root.ts'
+import {
+  generatePrivateKey,
+  type PrivateKey,
+  privateKeyFromPem,
+  publicKeyFromPem,
+  publicPem,
+} from '../trust/private-key.ts'
+import { writeNew } from './files.ts'
+
+const OTHERS_MAY = 0o077
+
+/** @throws MeshError CONFIG_KEY, CONFIG_KEY_MODE (anyone but the owner may read or write it) */
+export function readPrivateKey(path: string): PrivateKey {
+  const pem = readKeyText(path)
+  const { mode } = statSync(path)
+  if (process.platform !== 'win32' && (mode & OTHERS_MAY) !== 0) {
+    const found = (mode & 0o777).toString(8).padStart(4, '0')
+    throw new MeshError(
+      'CONFIG_KEY_MODE',
+      `${path} has mode ${found}, others may use this key; run: chmod 600 ${path}`,
+      {
+        path,
+      },
+    )
+  }
+  return naming(path, () => privateKeyFromPem(pem))
+}
+
+/** @throws MeshError CONFIG_KEY */
+export function readPublicKey(path: string): PublicKey {
+  const pem = readKeyText(path)
+  return naming(path, () => publicKeyFromPem(pem))
+}
+
+/** Writes FILE and FILE.pub, both new. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+export function writeKeyPair(path: string, type: PublicKey['type']): PrivateKey {
+  const { pem, key } = generatePrivateKey(type)
+  writeNew(path, pem, 0o600)
+  writeNew(`${path}.pub`, publicPem(key.public), 0o644)
+  return key
+}
+
+function readKeyText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    const reason = code === 'ENOENT' ? 'no such file' : (code ?? 'unreadable')
+    throw new MeshError('CONFIG_KEY', `cannot read the key ${path}: ${reason}`, { path }, { cause: error })
+  }
+}
+
+function naming<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    throw new MeshError('CONFIG_KEY', `${path}: ${error.message}`, { path }, { cause: error })
+  }
+}

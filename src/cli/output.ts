@@ -1,0 +1,72 @@
+/** What the command line says, and how: text for people, or one JSON value with `--json`; an error in either form. */
+import { stripVTControlCharacters } from 'node:util'
+import { isMeshError, MeshError } from '../errors.ts'
+import { EXIT_CODES } from './exit-codes.ts'
+
+interface OutputMode {
+  readonly json: boolean
+  readonly verbose: boolean
+}
+
+let mode: OutputMode = { json: false, verbose: false }
+
+/** Set once, by `main`. */
+export function setOutput(next: OutputMode): void {
+  mode = next
+}
+
+export const isJson = (): boolean => mode.json
+
+/**
+ * The command's result on stdout.
+ * @param value what `--json` prints, with stable fields
+ * @param text what people read, lines; strings that came from elsewhere go through `printable`
+ */
+export function out(value: unknown, text: string | readonly string[]): void {
+  if (mode.json) process.stdout.write(`${JSON.stringify(value)}\n`)
+  else if (text.length > 0) process.stdout.write(`${typeof text === 'string' ? text : text.join('\n')}\n`)
+}
+
+/** A line that people must see beside the result, on stderr. */
+export function warn(text: string): void {
+  process.stderr.write(`confmesh: ${text}\n`)
+}
+
+/** Progress: on stderr, on a terminal only. */
+export function progress(text: string): void {
+  if (process.stderr.isTTY === true && !mode.json) process.stderr.write(`${text}\n`)
+}
+
+/**
+ * Says what went wrong and sets the exit code: `confmesh: CODE: what, where, what to do` on stderr, or
+ * `{error: {code, message, details}}` on stdout with `--json`. A stack trace only with `--verbose`.
+ */
+export function fail(error: unknown): void {
+  const { code, message, details } = asMeshError(error)
+  if (mode.json) process.stdout.write(`${JSON.stringify({ error: { code, message, details } })}\n`)
+  else process.stderr.write(`confmesh: ${code}: ${printable(message)}\n`)
+  if (mode.verbose && error instanceof Error) process.stderr.write(`${traceOf(error)}\n`)
+  process.exitCode = EXIT_CODES[code]
+}
+
+/** One line, at most 1,000 characters, no control, bidi or invisible characters: safe on a terminal. */
+export function printable(text: string): string {
+  const plain = stripVTControlCharacters(text).replace(/\s+/gu, ' ')
+  return plain.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu, escaped).slice(0, 1_000)
+}
+
+const escaped = (character: string): string => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`
+
+function asMeshError(error: unknown): MeshError {
+  if (isMeshError(error)) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new MeshError(
+    'INTERNAL',
+    `${reason}; this is a fault of confmesh: run it again with --verbose and report it`,
+  )
+}
+
+function traceOf(error: Error): string {
+  const trace = error.stack ?? String(error)
+  return error.cause instanceof Error ? `${trace}\ncaused by: ${traceOf(error.cause)}` : trace
+}
