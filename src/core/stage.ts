@@ -43,6 +43,10 @@ export interface Stage {
   onTick?(step: Step, journey: Journey): void
   onPersisted?(step: Step, journey: Journey, event: EventOf<'persisted'>): void
   onPersistFailed?(step: Step, journey: Journey, event: EventOf<'persistFailed'>): void
+  /** Answer to a `read` effect; every stage that reads hears of each and knows its own. */
+  onBlockRead?(step: Step, journey: Journey, event: EventOf<'blockRead'>): void
+  /** A stored block is gone: damaged or collected. */
+  onBlockLost?(step: Step, journey: Journey, event: EventOf<'blockLost'>): void
   /** Order took in a release (NEW, TWIN, CONCURRENT); it is not durable yet. */
   onOrdered?(step: Step, journey: Journey, ordered: OrderedRelease): void
   /** The ordered state of a channel is on disk: sync may offer it. */

@@ -1,0 +1,193 @@
+/**
+ * A publisher is told `done` when the seed it uploaded to and one more hold the whole release durably. The second
+ * seed is asked by the very question publishers ask (`await`): it pulls the release and answers once it is whole.
+ */
+import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
+import type { PublishReply } from '../model/messages.ts'
+import type { RequestId } from './events.ts'
+import type { Journey } from './journey.ts'
+import type { Step } from './step.ts'
+import { answer, type Refusal, refusedBy } from './submit-answers.ts'
+
+type Accepted = 'NEW' | 'CONCURRENT' | 'DUPLICATE'
+
+interface Pending {
+  readonly channel: Channel
+  readonly verdict: Accepted
+  readonly holders: Set<PeerId>
+  readonly tried: Set<PeerId>
+  readonly deadlineMonoMs: number
+  request: RequestId | undefined
+}
+
+interface Awaiter {
+  readonly id: RequestId
+  readonly untilMonoMs: number
+}
+
+export class Acknowledge {
+  readonly #pending = new Map<ReleaseId, Pending>()
+  readonly #awaiters = new Map<ReleaseId, Awaiter[]>()
+  /** Final answers, oldest first. */
+  readonly #answered = new Map<ReleaseId, PublishReply>()
+
+  /** The release is durable here: name it to one more seed. */
+  begin(
+    step: Step,
+    journey: Journey,
+    release: ReleaseId,
+    channel: Channel,
+    verdict: Accepted,
+    bytes: number,
+  ): void {
+    const { acknowledgeMs, acknowledgeMsPerMib } = step.config.limits
+    const allowedMs = acknowledgeMs + Math.ceil((bytes / 2 ** 20) * acknowledgeMsPerMib)
+    const pending: Pending = {
+      channel,
+      verdict,
+      holders: new Set([step.config.self]),
+      tried: new Set(),
+      deadlineMonoMs: step.now.monoMs + allowedMs,
+      request: undefined,
+    }
+    this.#pending.set(release, pending)
+    step.wakeAt(pending.deadlineMonoMs)
+    this.#askOne(step, journey, release, pending)
+  }
+
+  /** False: too many ask for this release already. */
+  wait(step: Step, release: ReleaseId, id: RequestId): boolean {
+    const answered = this.#answered.get(release)
+    if (answered !== undefined) {
+      answer(step, id, answered)
+      return true
+    }
+    const awaiters = this.#awaiters.get(release) ?? []
+    if (awaiters.length >= step.config.limits.maxAwaits) return false
+    const untilMonoMs = step.now.monoMs + step.config.limits.awaitMs
+    this.#awaiters.set(release, [...awaiters, { id, untilMonoMs }])
+    step.wakeAt(untilMonoMs)
+    return true
+  }
+
+  answered(release: ReleaseId): boolean {
+    return this.#answered.has(release)
+  }
+
+  isPending(release: ReleaseId): boolean {
+    return this.#pending.has(release)
+  }
+
+  /** The upload ended in vain: whoever waits hears why. Submitting the same again starts afresh. */
+  refused(step: Step, release: ReleaseId, refusal: Refusal): void {
+    this.#tell(step, release, refusedBy(refusal))
+  }
+
+  /** Submitted again: what was answered before no longer counts. */
+  forget(release: ReleaseId): void {
+    this.#answered.delete(release)
+  }
+
+  /** Pulled here for another seed, or fetched meanwhile. */
+  onWhole(step: Step, release: ReleaseId): void {
+    if (this.#pending.has(release) || !this.#awaiters.has(release)) return
+    const acknowledgedBy = [step.config.self]
+    this.#tell(step, release, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy })
+  }
+
+  onReply(step: Step, journey: Journey, id: RequestId, reply: PublishReply): boolean {
+    const found = this.#ofRequest(id)
+    if (found === undefined) return false
+    const [release, pending] = found
+    const asked = [...pending.tried].at(-1)
+    pending.request = undefined
+    if (reply.type === 'done' && asked !== undefined) {
+      pending.holders.add(asked)
+      this.#settle(step, journey, release, pending)
+    } else if (reply.type === 'noted' && asked !== undefined) this.#ask(step, release, pending, asked)
+    else this.#askOne(step, journey, release, pending)
+    return true
+  }
+
+  onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
+    const found = this.#ofRequest(id)
+    if (found === undefined) return false
+    const [release, pending] = found
+    pending.request = undefined
+    this.#askOne(step, journey, release, pending)
+    return true
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    const now = step.now.monoMs
+    for (const [release, pending] of this.#pending) {
+      if (pending.deadlineMonoMs <= now) this.#settle(step, journey, release, pending)
+      else step.wakeAt(pending.deadlineMonoMs)
+    }
+    for (const [release, awaiters] of this.#awaiters) {
+      const due = awaiters.filter(({ untilMonoMs }) => untilMonoMs <= now)
+      for (const { id } of due) answer(step, id, { type: 'noted' })
+      const left = awaiters.filter(({ untilMonoMs }) => untilMonoMs > now)
+      for (const { untilMonoMs } of left) step.wakeAt(untilMonoMs)
+      if (left.length === 0) this.#awaiters.delete(release)
+      else this.#awaiters.set(release, left)
+    }
+  }
+
+  #ofRequest(id: RequestId): [ReleaseId, Pending] | undefined {
+    for (const entry of this.#pending) if (entry[1].request === id) return entry
+    return undefined
+  }
+
+  /** One more seed not tried yet, or an answer without. */
+  #askOne(step: Step, journey: Journey, release: ReleaseId, pending: Pending): void {
+    const seeds = [...journey.admitted()]
+      .filter(({ peer, hello }) => hello.submit && peer !== step.config.self && !pending.tried.has(peer))
+      .map(({ peer }) => peer)
+      .sort()
+    const seed = seeds[Math.floor(step.config.random() * seeds.length)]
+    if (seed === undefined) this.#settle(step, journey, release, pending)
+    else this.#ask(step, release, pending, seed)
+  }
+
+  #ask(step: Step, release: ReleaseId, pending: Pending, peer: PeerId): void {
+    // Last in the set is the one asked now.
+    pending.tried.delete(peer)
+    pending.tried.add(peer)
+    pending.request = step.nextRequest()
+    step.emit({
+      kind: 'request',
+      id: pending.request,
+      peer,
+      request: { protocol: 'publish', message: { type: 'await', release } },
+      timeoutMs: step.config.limits.publishDeadlineMs,
+    })
+  }
+
+  #settle(step: Step, journey: Journey, release: ReleaseId, pending: Pending): void {
+    this.#pending.delete(release)
+    const facts = journey.channel(pending.channel)
+    if (facts?.held === true && facts.floor.ids.includes(release)) {
+      const text = `another release was signed for the same place; ${pending.channel} is held until a greater one`
+      this.#final(step, release, refusedBy({ code: 'ORDER_EQUIVOCATION', text }))
+      return
+    }
+    const acknowledgedBy = [...pending.holders].sort()
+    this.#final(step, release, { type: 'done', verdict: pending.verdict, acknowledgedBy })
+  }
+
+  #final(step: Step, release: ReleaseId, reply: PublishReply): void {
+    this.#answered.delete(release)
+    this.#answered.set(release, reply)
+    for (const oldest of this.#answered.keys()) {
+      if (this.#answered.size <= step.config.limits.maxAnswered) break
+      this.#answered.delete(oldest)
+    }
+    this.#tell(step, release, reply)
+  }
+
+  #tell(step: Step, release: ReleaseId, reply: PublishReply): void {
+    for (const { id } of this.#awaiters.get(release) ?? []) answer(step, id, reply)
+    this.#awaiters.delete(release)
+  }
+}

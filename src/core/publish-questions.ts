@@ -1,0 +1,79 @@
+/** What anyone who reaches a seed may ask, envelopes only: roots, headers, the state of a channel; and new roots. */
+import type { Code } from '../errors.ts'
+import type { Channel, PeerId } from '../model/ids.ts'
+import type { PublishReply, PublishRequest } from '../model/messages.ts'
+import { placeBefore } from '../model/place.ts'
+import { epochOf } from '../trust/epoch.ts'
+import type { RequestId } from './events.ts'
+import type { Adoption, Journey } from './journey.ts'
+import type { Step } from './step.ts'
+import { answer, refuse } from './submit-answers.ts'
+
+const ADOPTION_CODES: Readonly<Record<Exclude<Adoption['kind'], 'adopted'>, Code>> = {
+  old: 'TRUST_ROOT_OLD',
+  gap: 'TRUST_ROOT_GAP',
+  fork: 'TRUST_ROOT_FORK',
+  unauthorised: 'TRUST_ROOT_UNAUTHORISED',
+  invalid: 'TRUST_ROOT_INVALID',
+  narrows: 'TRUST_ROOT_NARROWS',
+  unsupported: 'CODEC_UNSUPPORTED',
+}
+
+/** Room for the map around the envelopes of a `state`. */
+const STATE_OVERHEAD_BYTES = 1024
+
+type Question = Extract<PublishRequest, { type: 'roots' | 'header' | 'state' | 'root' }>
+
+export function answerQuestion(
+  step: Step,
+  journey: Journey,
+  { id, peer, message }: { readonly id: RequestId; readonly peer: PeerId; readonly message: Question },
+): void {
+  switch (message.type) {
+    case 'roots': {
+      const root = journey.rootEnvelope(message.since + 1)
+      answer(step, id, { type: 'root', ...(root === undefined ? {} : { root }) })
+      break
+    }
+    case 'header': {
+      const envelope = journey.envelope(message.release)
+      answer(step, id, { type: 'header', ...(envelope === undefined ? {} : { envelope }) })
+      break
+    }
+    case 'state':
+      answer(step, id, stateOf(journey, message.channel, step.config.limits.maxPublishMessageBytes))
+      break
+    case 'root': {
+      const adoption = journey.adoptRoot(step, message.root, peer)
+      if (adoption.kind === 'adopted') answer(step, id, { type: 'noted' })
+      else refuse(step, id, peer, { code: ADOPTION_CODES[adoption.kind], text: adoption.text })
+    }
+  }
+}
+
+/** The target's envelope first, then those of the winning place and of the heads, as many as fit. */
+function stateOf(journey: Journey, channel: Channel, maxBytes: number): PublishReply {
+  const facts = journey.channel(channel)
+  const rootVersion = journey.root().version
+  if (facts === undefined) {
+    const top = placeBefore(epochOf(journey.root(), channel))
+    return { type: 'state', rootVersion, top, held: false, envelopes: [], whole: false }
+  }
+  const { floor, held, target, heads } = facts
+  const envelopes: Uint8Array[] = []
+  let left = maxBytes - STATE_OVERHEAD_BYTES
+  const ids = new Set([
+    ...(target === undefined ? [] : [target]),
+    ...floor.ids,
+    ...heads.map((head) => head.id),
+  ])
+  for (const id of ids) {
+    const envelope = journey.envelope(id)
+    if (envelope === undefined || envelope.length > left) continue
+    left -= envelope.length
+    envelopes.push(envelope)
+  }
+  const whole = target !== undefined && journey.isWhole(target)
+  const named = target === undefined ? {} : { target }
+  return { type: 'state', rootVersion, top: floor.top, held, envelopes, ...named, whole }
+}

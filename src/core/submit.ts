@@ -1,0 +1,351 @@
+/**
+ * `publish/1` at a node: cheap questions anyone who reaches it may ask, and submissions. A submission is judged
+ * first, takes the lease of its place, brings its content, and only then is ordered: in the one batch that makes it
+ * whole. A seed takes submissions from anywhere, any other node from its own host.
+ */
+import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
+import type { AnyReply, PublishRequest } from '../model/messages.ts'
+import { Acknowledge } from './acknowledge.ts'
+import { Claims } from './claims.ts'
+import type { CoreConfig } from './config.ts'
+import type { EventOf, RequestId, Ticket } from './events.ts'
+import type { Ingested, Journey } from './journey.ts'
+import { LeaseTable } from './leases.ts'
+import { Lender } from './lender.ts'
+import { answerQuestion } from './publish-questions.ts'
+import { type Buckets, createBuckets, createMemory, type Memory } from './rate.ts'
+import { hostOf } from './root-run.ts'
+import { isAdmitted, type Session } from './session.ts'
+import type { Stage } from './stage.ts'
+import type { Step } from './step.ts'
+import { answer, audit, placeTaken, type Refusal, refusalOf, refuse } from './submit-answers.ts'
+import type { Upload } from './upload.ts'
+import { Uploads } from './uploads.ts'
+
+interface Ask {
+  readonly id: RequestId
+  readonly peer: PeerId
+  readonly session: Session
+  readonly message: PublishRequest
+}
+
+interface Sent {
+  readonly id: RequestId
+  readonly peer: PeerId
+  readonly release: ReleaseId
+  readonly bytes: Uint8Array
+}
+
+export class Submit implements Stage {
+  readonly #config: CoreConfig
+  readonly #leases: LeaseTable
+  readonly #lender: Lender
+  readonly #claims: Claims
+  readonly #uploads: Uploads
+  readonly #acknowledge = new Acknowledge()
+  /** Batches that end with `whole`, by their ticket. */
+  readonly #ordering = new Map<Ticket, { readonly upload: Upload; readonly verdict: Ingested['verdict'] }>()
+  readonly #asks: Buckets<PeerId>
+  readonly #submits: Buckets<Channel>
+  readonly #channels: Memory<Channel>
+  /** Releases whose upload ended in vain: what still comes of them is late, not unwanted. */
+  readonly #late: Memory<ReleaseId>
+
+  constructor(config: CoreConfig) {
+    const { limits } = config
+    this.#config = config
+    this.#leases = new LeaseTable(limits.maxLeases)
+    this.#lender = new Lender(this.#leases)
+    this.#asks = createBuckets(limits.publishAsksPerSecond, limits.publishAsksBurst)
+    this.#submits = createBuckets(limits.submitsPerMinute / 60, limits.submitsBurst)
+    this.#channels = createMemory(limits.maxChannels)
+    this.#late = createMemory(limits.maxAnswered)
+    this.#claims = new Claims(this.#leases, {
+      granted: (step, journey, release) => {
+        const upload = this.#uploads.get(release)
+        if (upload !== undefined) this.#uploads.begin(step, journey, upload)
+      },
+      lost: (step, _journey, release, refusal) => {
+        const upload = this.#uploads.get(release)
+        if (upload !== undefined) this.#uploads.end(step, upload, refusal)
+      },
+    })
+    this.#uploads = new Uploads({
+      complete: (step, journey, upload) => this.#order(step, journey, upload),
+      ended: (step, upload, refusal) => this.#ended(step, upload, refusal),
+    })
+  }
+
+  onStarted(step: Step, _journey: Journey, { snapshot }: EventOf<'started'>): void {
+    const expires = step.now.monoMs + this.#config.limits.leaseMs
+    for (const record of snapshot.leases) this.#leases.put(record, expires)
+    if (snapshot.leases.length > 0) step.wakeAt(expires)
+  }
+
+  onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
+    this.#asks.forget(peer)
+  }
+
+  onRequest(step: Step, journey: Journey, event: EventOf<'request'>): boolean {
+    if (event.request.protocol !== 'publish') return false
+    const { id, peer } = event
+    const { message } = event.request
+    const session = journey.session(peer)
+    if (session === undefined || !(this.#config.submit || session.ownHost || isAdmitted(session))) {
+      const text = 'this node takes submissions from its own host only; name a seed'
+      refuse(step, id, peer, { code: 'ADMIT_REFUSED', text })
+    } else if (
+      message.type !== 'page' &&
+      message.type !== 'block' &&
+      !this.#asks.take(peer, step.now.monoMs)
+    ) {
+      refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many questions at once', retryAfterMs: 1_000 })
+    } else this.#dispatch(step, journey, { id, peer, session, message })
+    return true
+  }
+
+  onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
+    if (reply.protocol !== 'publish') return false
+    return (
+      this.#claims.onReply(step, journey, id, reply.message) ||
+      this.#acknowledge.onReply(step, journey, id, reply.message)
+    )
+  }
+
+  onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
+    return (
+      this.#claims.onRequestFailed(step, journey, id) || this.#acknowledge.onRequestFailed(step, journey, id)
+    )
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    this.#claims.onTick(step)
+    this.#uploads.onTick(step)
+    this.#acknowledge.onTick(step, journey)
+    for (const { record } of this.#leases.expired(step.now.monoMs)) {
+      // The lease of an upload here lives as long as the upload, which has its own end.
+      if (this.#uploads.get(record.release) !== undefined)
+        this.#leases.extend(record.release, step.now.monoMs + this.#config.limits.leaseMs)
+      else this.#lender.drop(step, record.release)
+    }
+    const next = this.#leases.nextExpiry()
+    if (next !== undefined) step.wakeAt(next)
+  }
+
+  onPersisted(step: Step, journey: Journey, { ticket }: EventOf<'persisted'>): void {
+    this.#lender.onPersisted(step, ticket)
+    this.#claims.onPersisted(step, journey, ticket)
+    const progressed = this.#uploads.onPersisted(step, journey, ticket)
+    if (progressed !== undefined) this.#claims.progress(step, progressed)
+    const ordering = this.#ordering.get(ticket)
+    if (ordering !== undefined) this.#whole(step, journey, ticket, ordering)
+  }
+
+  onPersistFailed(step: Step, journey: Journey, { ticket, code }: EventOf<'persistFailed'>): void {
+    this.#lender.onPersistFailed(step, ticket, code)
+    this.#claims.onPersistFailed(step, journey, ticket, code)
+    this.#uploads.onPersistFailed(step, ticket, code)
+    const ordering = this.#ordering.get(ticket)
+    this.#ordering.delete(ticket)
+    if (ordering === undefined) return
+    const text = 'this seed cannot write to its disk; try another seed'
+    this.#uploads.end(step, ordering.upload, { code, text })
+  }
+
+  onBlockRead(step: Step, journey: Journey, event: EventOf<'blockRead'>): void {
+    this.#uploads.onBlockRead(step, journey, event)
+  }
+
+  onBlockLost(step: Step, _journey: Journey, { digest }: EventOf<'blockLost'>): void {
+    this.#uploads.onBlockLost(step, digest)
+  }
+
+  /** Ordering a release ends its lease, lent or not: its place is held from now on. */
+  onWhole(step: Step, _journey: Journey, _channel: Channel, release: ReleaseId): void {
+    // An upload's own end tells those who wait, once a second seed holds it, too.
+    if (this.#uploads.get(release) !== undefined) return
+    this.#acknowledge.onWhole(step, release)
+    this.#lender.drop(step, release)
+  }
+
+  #dispatch(step: Step, journey: Journey, ask: Ask): void {
+    const { id, peer, message } = ask
+    switch (message.type) {
+      case 'lease':
+        this.#lender.lend(step, journey, { ...ask, envelope: message.envelope })
+        break
+      case 'free':
+        this.#lender.free(step, { ...ask, release: message.release })
+        break
+      case 'submit':
+        this.#submit(step, journey, ask, message.envelope)
+        break
+      case 'page':
+      case 'block':
+        this.#content(step, journey, { id, peer, release: message.release, bytes: message.bytes })
+        break
+      case 'await':
+        this.#await(step, journey, ask, message.release)
+        break
+      default:
+        answerQuestion(step, journey, { id, peer, message })
+    }
+  }
+
+  #content(step: Step, journey: Journey, sent: Sent): void {
+    const upload = this.#uploads.get(sent.release)
+    if (upload !== undefined) {
+      this.#uploads.receive(step, journey, upload, sent)
+      return
+    }
+    const late = this.#late.has(sent.release)
+    refuse(step, sent.id, sent.peer, {
+      code: late ? 'ORDER_PLACE_TAKEN' : 'BLOCK_UNWANTED',
+      text: late ? 'the upload has ended; submit again' : 'no upload of this release is open here',
+    })
+  }
+
+  #submit(step: Step, journey: Journey, ask: Ask, envelope: Uint8Array): void {
+    const { id, peer, session } = ask
+    if (!(this.#config.submit || session.ownHost)) {
+      const text = 'this node takes submissions from its own host only; name a seed'
+      refuse(step, id, peer, { code: 'ADMIT_REFUSED', text })
+      return
+    }
+    const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
+    const { release } = judged
+    const refusal = refusalOf(journey, this.#leases, judged)
+    if (refusal !== undefined || release === undefined) {
+      if (refusal !== undefined) this.#deny(step, ask, judged, refusal)
+      return
+    }
+    const open = this.#uploads.get(release.id)
+    if (open !== undefined) {
+      this.#uploads.resume(step, open, id)
+      return
+    }
+    if (journey.isWhole(release.id) && judged.verdict === 'DUPLICATE') {
+      answer(step, id, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [this.#config.self] })
+      return
+    }
+    if (!this.#takeSubmit(step, release.header.channel)) {
+      const text = 'too many releases of this channel in a minute'
+      this.#deny(step, ask, judged, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+      return
+    }
+    const upload = this.#uploads.open(step, release, envelope, { peer, host: hostOf(session.address) })
+    if ('code' in upload) {
+      this.#deny(step, ask, judged, upload)
+      return
+    }
+    this.#acknowledge.forget(release.id)
+    upload.waiting.push(id)
+    // A release that order knows holds its place already.
+    if (judged.verdict === 'DUPLICATE') this.#uploads.begin(step, journey, upload)
+    else this.#claims.start(step, journey, release, envelope)
+  }
+
+  #takeSubmit(step: Step, channel: Channel): boolean {
+    if (!this.#channels.has(channel)) this.#submits.forget(channel)
+    this.#channels.add(channel)
+    return this.#submits.take(channel, step.now.monoMs)
+  }
+
+  /** Refused; written to the audit log where it is at least a release that verifies. */
+  #deny(step: Step, { id, peer }: Ask, judged: Ingested, refusal: Refusal): void {
+    refuse(step, id, peer, refusal)
+    const proven = !['MALFORMED', 'UNAUTHORISED', 'MISPLACED', 'RATE', 'AHEAD'].includes(judged.verdict)
+    if (judged.release === undefined || !proven) return
+    const { channel } = judged.release.header
+    audit(step, { peer, release: judged.release.id, channel, answer: refusal.code })
+  }
+
+  #ended(step: Step, upload: Upload, refusal: Refusal): void {
+    const { id, header } = upload.release
+    this.#claims.end(step, id, true)
+    this.#late.add(id)
+    this.#acknowledge.refused(step, id, refusal)
+    audit(step, { peer: upload.peer, release: id, channel: header.channel, answer: refusal.code })
+  }
+
+  /** Everything is here: judged once more, for it may have been overtaken while it came. */
+  #order(step: Step, journey: Journey, upload: Upload): void {
+    const source = { via: 'submit', peer: upload.peer } as const
+    const judged = journey.ingest(step, upload.envelope, source, 'judge-only')
+    const refusal = this.#overtaken(journey, upload, judged)
+    if (refusal !== undefined) {
+      this.#uploads.end(step, upload, refusal)
+      return
+    }
+    const content = upload.spill()
+    const { ticket, verdict } = journey.ingestWhole(step, upload.envelope, content, source)
+    this.#ordering.set(ticket, { upload, verdict })
+    for (const id of upload.waiting) answer(step, id, { type: 'need', pages: [], blocks: [] })
+    upload.waiting = []
+  }
+
+  #overtaken(journey: Journey, upload: Upload, judged: Ingested): Refusal | undefined {
+    if (judged.verdict === 'TWIN' || judged.verdict === 'TWIN_KNOWN')
+      return placeTaken(journey, this.#leases, upload.release.header.channel)
+    return refusalOf(journey, this.#leases, judged)
+  }
+
+  #whole(
+    step: Step,
+    journey: Journey,
+    ticket: Ticket,
+    { upload, verdict }: { readonly upload: Upload; readonly verdict: Ingested['verdict'] },
+  ): void {
+    this.#ordering.delete(ticket)
+    this.#uploads.close(upload)
+    const { id, header } = upload.release
+    this.#claims.end(step, id, false)
+    const accepted = verdict === 'NEW' || verdict === 'CONCURRENT' ? verdict : 'DUPLICATE'
+    audit(step, { peer: upload.peer, release: id, channel: header.channel, answer: accepted })
+    step.emit({
+      kind: 'note',
+      level: 'info',
+      code: 'SUBMIT',
+      text: `${header.channel} ${id.slice(0, 12)}: ${accepted}, ${header.files} files, ${header.bytes} bytes`,
+      peer: upload.peer,
+      channel: header.channel,
+      release: id,
+    })
+    step.emit({ kind: 'count', metric: 'submissions', by: 1 })
+    this.#acknowledge.begin(step, journey, id, header.channel, accepted, header.bytes)
+  }
+
+  #await(step: Step, journey: Journey, { id, peer, session }: Ask, release: ReleaseId): void {
+    const underWay =
+      this.#uploads.get(release) !== undefined ||
+      this.#acknowledge.isPending(release) ||
+      this.#acknowledge.answered(release)
+    if (!underWay && journey.isWhole(release)) {
+      answer(step, id, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [this.#config.self] })
+      return
+    }
+    // Another seed names a release to us: pull it. Its envelope comes by gossip or sync.
+    const asSecond = !underWay && isAdmitted(session)
+    if (!underWay && !asSecond) {
+      const late = this.#late.has(release)
+      refuse(step, id, peer, {
+        code: late ? 'ORDER_PLACE_TAKEN' : 'FETCH_UNAVAILABLE',
+        text: late
+          ? 'the upload has ended; submit again'
+          : 'this release was not submitted here; submit it first',
+      })
+      return
+    }
+    if (!this.#acknowledge.wait(step, release, id)) {
+      refuse(step, id, peer, {
+        code: 'LIMIT_RATE',
+        text: 'too many wait for this release',
+        retryAfterMs: 1_000,
+      })
+      return
+    }
+    if (asSecond && journey.envelope(release) !== undefined) journey.fetchFrom(step, release, peer)
+  }
+}
+
+export const createSubmit = (config: CoreConfig): Submit => new Submit(config)

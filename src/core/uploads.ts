@@ -1,0 +1,308 @@
+/**
+ * Takes the content of submissions: pages first, then the blocks they name that are not stored here, each checked
+ * against its digest and written as it comes. Nothing of it is ordered before the batch that writes `whole`, so a
+ * publisher that dies on the way leaves no trace in the fleet.
+ */
+import { sha256 } from '../codec/digest.ts'
+import { decodePage } from '../codec/page.ts'
+import { type Code, isMeshError } from '../errors.ts'
+import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Release } from '../model/release.ts'
+import type { EventOf, RequestId, Ticket } from './events.ts'
+import type { Journey } from './journey.ts'
+import type { Step } from './step.ts'
+import { answer, type Refusal, refuse } from './submit-answers.ts'
+import { Upload } from './upload.ts'
+
+export interface UploadHooks {
+  /** Every page and block is here: order it. */
+  complete(step: Step, journey: Journey, upload: Upload): void
+  /** Ended in vain; those who waited for the next `need` are already answered. */
+  ended(step: Step, upload: Upload, refusal: Refusal): void
+}
+
+interface Writing {
+  readonly release: ReleaseId
+  /** Undefined: kept content that had to be written after all; nobody waits for it. */
+  readonly arrived: { readonly digest: Digest; readonly id: RequestId } | undefined
+}
+
+const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`
+
+export class Uploads {
+  readonly #uploads = new Map<ReleaseId, Upload>()
+  readonly #writing = new Map<Ticket, Writing>()
+  readonly #hooks: UploadHooks
+
+  constructor(hooks: UploadHooks) {
+    this.#hooks = hooks
+  }
+
+  get(release: ReleaseId): Upload | undefined {
+    return this.#uploads.get(release)
+  }
+
+  /** Takes a place among the uploads, or says why there is none. The content is not asked for yet. */
+  open(
+    step: Step,
+    release: Release,
+    envelope: Uint8Array,
+    from: { peer: PeerId; host: string },
+  ): Upload | Refusal {
+    const { limits } = step.config
+    const sameHost = [...this.#uploads.values()].filter(({ host }) => host === from.host).length
+    if (this.#uploads.size >= limits.maxUploads || sameHost >= limits.maxUploadsPerAddress)
+      return { code: 'LIMIT_RATE', text: 'too many uploads under way at this seed', retryAfterMs: 5_000 }
+    if (release.header.bytes > limits.maxReleaseBytes)
+      return { code: 'LIMIT_CONTENT', text: `a release has at most ${mib(limits.maxReleaseBytes)}` }
+    const upload = new Upload(release, envelope, { ...from, monoMs: step.now.monoMs }, limits)
+    this.#uploads.set(release.id, upload)
+    step.wakeAt(step.now.monoMs + limits.leaseMs)
+    return upload
+  }
+
+  /** The place is ours: ask for what is not here. */
+  begin(step: Step, journey: Journey, upload: Upload): void {
+    upload.phase = 'pages'
+    upload.lacking = [...new Set(upload.release.header.pages)].filter(
+      (page) => !this.#has(journey, upload, page),
+    )
+    if (upload.lacking.length > 0) this.#askNext(step, upload)
+    else this.#readOn(step, journey, upload)
+  }
+
+  /** Submitted again (a publisher that lost its connection): the same upload goes on. */
+  resume(step: Step, upload: Upload, id: RequestId): void {
+    upload.progressMonoMs = step.now.monoMs
+    if (upload.phase === 'finishing' || upload.need.size > 0)
+      answer(step, id, needOf(upload, [...upload.need]))
+    else upload.waiting.push(id)
+  }
+
+  receive(
+    step: Step,
+    journey: Journey,
+    upload: Upload,
+    request: { readonly id: RequestId; readonly peer: PeerId; readonly bytes: Uint8Array },
+  ): void {
+    const { limits } = step.config
+    const digest = sha256(request.bytes)
+    if (!upload.need.has(digest)) {
+      if (this.#has(journey, upload, digest)) answer(step, request.id, { type: 'noted' })
+      else
+        refuse(step, request.id, request.peer, {
+          code: 'BLOCK_UNWANTED',
+          text: 'neither a page nor a block that was asked for',
+        })
+      return
+    }
+    const size = upload.sizes.get(digest)
+    if (size !== undefined && size !== request.bytes.length) {
+      this.end(
+        step,
+        upload,
+        { code: 'LIMIT_CONTENT', text: 'a block has another size than the manifest says' },
+        [request.id],
+      )
+      return
+    }
+    const staged = (of: Iterable<Upload>) => [...of].reduce((sum, { stagedBytes }) => sum + stagedBytes, 0)
+    const ofHost = [...this.#uploads.values()].filter(({ host }) => host === upload.host)
+    if (
+      staged(ofHost) + request.bytes.length > limits.maxStagedBytesPerAddress ||
+      staged(this.#uploads.values()) + request.bytes.length > limits.maxStagedBytes
+    ) {
+      const text = `more content under way than this seed takes (${mib(limits.maxStagedBytesPerAddress)} an address)`
+      this.end(step, upload, { code: 'LIMIT_BYTES', text, retryAfterMs: 60_000 }, [request.id])
+      return
+    }
+    upload.need.delete(digest)
+    upload.stagedBytes += request.bytes.length
+    upload.progressMonoMs = step.now.monoMs
+    this.#stage(step, journey, upload, digest, request)
+  }
+
+  onPersisted(step: Step, journey: Journey, ticket: Ticket): ReleaseId | undefined {
+    const writing = this.#writing.get(ticket)
+    this.#writing.delete(ticket)
+    const upload = writing === undefined ? undefined : this.#uploads.get(writing.release)
+    if (writing === undefined || upload === undefined) return undefined
+    upload.writing -= 1
+    this.#arrived(step, journey, upload, writing.arrived?.id)
+    return upload.release.id
+  }
+
+  onPersistFailed(step: Step, ticket: Ticket, code: Code): void {
+    const writing = this.#writing.get(ticket)
+    this.#writing.delete(ticket)
+    const upload = writing === undefined ? undefined : this.#uploads.get(writing.release)
+    if (upload === undefined) return
+    const text = 'this seed cannot write to its disk; try another seed'
+    this.end(step, upload, { code, text }, writing?.arrived === undefined ? [] : [writing.arrived.id])
+  }
+
+  onBlockRead(step: Step, journey: Journey, event: EventOf<'blockRead'>): void {
+    for (const upload of [...this.#uploads.values()]) {
+      if (!upload.reads.delete(event.digest)) continue
+      if (upload.phase === 'reading') this.#pageRead(step, journey, upload, event.digest, event.bytes)
+      else if (upload.phase === 'filling') this.#filled(step, journey, upload, event.digest, event.bytes)
+    }
+  }
+
+  /** A block we counted on is gone: ask for it, or it would be missing from the whole. */
+  onBlockLost(step: Step, digest: Digest): void {
+    for (const upload of this.#uploads.values()) {
+      if (upload.phase !== 'blocks' || !upload.sizes.has(digest) || upload.need.has(digest)) continue
+      upload.lacking.push(digest)
+      if (upload.need.size === 0 && upload.writing === 0) this.#askNext(step, upload)
+    }
+  }
+
+  onTick(step: Step): void {
+    for (const upload of [...this.#uploads.values()]) {
+      if (upload.phase === 'finishing') continue
+      const endMonoMs = upload.progressMonoMs + step.config.limits.leaseMs
+      if (endMonoMs <= step.now.monoMs)
+        this.end(step, upload, { code: 'LIMIT_TIMEOUT', text: 'no progress for too long; submit again' })
+      else step.wakeAt(endMonoMs)
+    }
+  }
+
+  /** Gone for good, done or in vain. */
+  close(upload: Upload): void {
+    this.#uploads.delete(upload.release.id)
+  }
+
+  end(step: Step, upload: Upload, refusal: Refusal, also: readonly RequestId[] = []): void {
+    this.close(upload)
+    for (const id of [...upload.waiting, ...also]) refuse(step, id, upload.peer, refusal)
+    upload.waiting = []
+    this.#hooks.ended(step, upload, refusal)
+  }
+
+  #has(journey: Journey, upload: Upload, digest: Digest): boolean {
+    return upload.content?.has(digest) === true || journey.hasBlock(digest)
+  }
+
+  #stage(
+    step: Step,
+    journey: Journey,
+    upload: Upload,
+    digest: Digest,
+    { id, bytes }: { readonly id: RequestId; readonly bytes: Uint8Array },
+  ): void {
+    if (upload.keep(digest, bytes, step.config.limits.maxInlineBytes)) {
+      this.#arrived(step, journey, upload, id)
+      return
+    }
+    for (const [kept, keptBytes] of upload.spill()) this.#write(step, upload, kept, keptBytes, undefined)
+    this.#write(step, upload, digest, bytes, id)
+  }
+
+  #write(step: Step, upload: Upload, digest: Digest, bytes: Uint8Array, id: RequestId | undefined): void {
+    const ticket = step.nextTicket()
+    upload.writing += 1
+    const arrived = id === undefined ? undefined : { digest, id }
+    this.#writing.set(ticket, { release: upload.release.id, arrived })
+    step.emit({ kind: 'persist', ticket, writes: [{ kind: 'block', digest, bytes }], sync: false })
+  }
+
+  /** Answers the one who sent it: `noted`, or, where it was the last of what was asked for, with what comes next. */
+  #arrived(step: Step, journey: Journey, upload: Upload, id: RequestId | undefined): void {
+    if (upload.need.size > 0 || upload.writing > 0) {
+      if (id !== undefined) answer(step, id, { type: 'noted' })
+      return
+    }
+    if (id !== undefined) upload.waiting.push(id)
+    if (upload.lacking.length > 0) this.#askNext(step, upload)
+    else if (upload.phase === 'pages') this.#readOn(step, journey, upload)
+    else if (upload.phase === 'blocks') this.#fill(step, journey, upload)
+  }
+
+  #askNext(step: Step, upload: Upload): void {
+    const batch = upload.askNext(step.config.limits.maxNeed)
+    for (const id of upload.waiting) answer(step, id, needOf(upload, batch))
+    upload.waiting = []
+  }
+
+  /** Pages in order, one at a time: memory stays flat whatever the number of files. */
+  #readOn(step: Step, journey: Journey, upload: Upload): void {
+    upload.phase = 'reading'
+    for (let page = upload.nextPage; page !== undefined; page = upload.nextPage) {
+      const kept = upload.content?.get(page)
+      if (kept === undefined) {
+        upload.reads.add(page)
+        step.emit({ kind: 'read', digest: page })
+        return
+      }
+      if (!this.#addPage(step, upload, kept)) return
+    }
+    upload.phase = 'blocks'
+    upload.lacking = [...upload.sizes.keys()].filter((digest) => !this.#has(journey, upload, digest))
+    if (upload.lacking.length > 0) this.#askNext(step, upload)
+    else this.#fill(step, journey, upload)
+  }
+
+  #pageRead(
+    step: Step,
+    journey: Journey,
+    upload: Upload,
+    digest: Digest,
+    bytes: Uint8Array | undefined,
+  ): void {
+    if (bytes === undefined) {
+      upload.phase = 'pages'
+      upload.lacking = [digest]
+      this.#askNext(step, upload)
+      return
+    }
+    upload.keep(digest, bytes, step.config.limits.maxInlineBytes)
+    if (this.#addPage(step, upload, bytes)) this.#readOn(step, journey, upload)
+  }
+
+  #addPage(step: Step, upload: Upload, bytes: Uint8Array): boolean {
+    try {
+      upload.addPage(decodePage(bytes, step.config.limits))
+      return true
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      this.end(step, upload, { code: error.code, text: error.message })
+      return false
+    }
+  }
+
+  /** A small release travels with its announcement, so what the store has of it is read back. */
+  #fill(step: Step, journey: Journey, upload: Upload): void {
+    upload.phase = 'filling'
+    const missing = [...upload.release.header.pages, ...upload.sizes.keys()].filter(
+      (digest) => upload.content !== undefined && !upload.content.has(digest),
+    )
+    for (const digest of new Set(missing)) {
+      upload.reads.add(digest)
+      step.emit({ kind: 'read', digest })
+    }
+    if (upload.reads.size === 0) this.#complete(step, journey, upload)
+  }
+
+  #filled(step: Step, journey: Journey, upload: Upload, digest: Digest, bytes: Uint8Array | undefined): void {
+    if (bytes === undefined) upload.lacking.push(digest)
+    else if (!upload.keep(digest, bytes, step.config.limits.maxInlineBytes))
+      for (const [kept, keptBytes] of upload.spill()) this.#write(step, upload, kept, keptBytes, undefined)
+    if (upload.reads.size > 0) return
+    if (upload.lacking.length > 0) {
+      upload.phase = 'blocks'
+      this.#askNext(step, upload)
+    } else if (upload.writing > 0) upload.phase = 'blocks'
+    else this.#complete(step, journey, upload)
+  }
+
+  #complete(step: Step, journey: Journey, upload: Upload): void {
+    upload.phase = 'finishing'
+    this.#hooks.complete(step, journey, upload)
+  }
+}
+
+const needOf = (upload: Upload, digests: readonly Digest[]) =>
+  upload.phase === 'pages'
+    ? ({ type: 'need', pages: digests, blocks: [] } as const)
+    : ({ type: 'need', pages: [], blocks: digests } as const)
