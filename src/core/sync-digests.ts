@@ -14,8 +14,10 @@ import type { ChannelFacts } from './journey.ts'
 export const BUCKETS = 64
 const BUCKET_BITS = 6
 const CHANNELS_PER_SUB = 5
-/** 20,000 channels make 64 of them; more only makes the message longer. */
-export const MAX_SUBS = 256
+/** 20,000 channels make 64 of them; with 64 buckets that is 37 KB, and a message takes 64 KiB. */
+const MAX_SUBS = 64
+/** What another build may choose. */
+const MAX_TAKEN_SUBS = 1_024
 
 const SHORT_HEX = 16
 const utf8 = new TextEncoder()
@@ -92,7 +94,7 @@ export function subsFor(channels: number): number {
 }
 
 const isPowerOfTwo = (n: number): boolean => n >= 1 && (n & (n - 1)) === 0
-export const isSubs = (subs: number): boolean => subs <= MAX_SUBS && isPowerOfTwo(subs)
+export const isSubs = (subs: number): boolean => subs <= MAX_TAKEN_SUBS && isPowerOfTwo(subs)
 
 function fold(table: Table, groups: number, groupOf: (hash: string) => number): ShortDigest[] {
   const parts: string[][] = Array.from({ length: groups }, () => [])
@@ -117,6 +119,18 @@ export function subDigests(
 ): { readonly bucket: number; readonly digests: readonly ShortDigest[] }[] {
   const all = fold(table, BUCKETS * subs, (hash) => subBucketOf(hash, subs))
   return wanted.map((bucket) => ({ bucket, digests: all.slice(bucket * subs, (bucket + 1) * subs) }))
+}
+
+/** Rows by sub-bucket. */
+export function bySubBucket(table: Table, subs: number): ReadonlyMap<number, readonly Row[]> {
+  const groups = new Map<number, Row[]>()
+  for (const row of table.rows) {
+    const at = subBucketOf(row.hash, subs)
+    const group = groups.get(at)
+    if (group === undefined) groups.set(at, [row])
+    else group.push(row)
+  }
+  return groups
 }
 
 /** Rows of these sub-buckets. */

@@ -1,0 +1,170 @@
+/** What sync keeps of one admitted peer, from admission to the end of the connection. */
+import { channelHash } from '../codec/digest.ts'
+import type { Limits } from '../limits.ts'
+import type { ChannelHash } from '../model/beacon.ts'
+import type { Channel, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
+import type { BeaconMark, ShortDigest, SyncReply, SyncRequest } from '../model/messages.ts'
+import { matchesAny } from '../model/pattern.ts'
+import type { RequestId } from './events.ts'
+import type { ChannelFacts, Journey } from './journey.ts'
+import { type Bucket, createBucket, createMemory, type Memory } from './rate.ts'
+import { EVERYTHING } from './session.ts'
+import type { Step } from './step.ts'
+import { saltFrom, type Table, tableOf } from './sync-digests.ts'
+
+/** First pause before the same envelopes are offered again, doubled each time up to the last. */
+const REOFFER_MS = 10_000
+const REOFFER_MAX_MS = 3_600_000
+
+/** What was offered of a channel while both entries and the root were these. */
+interface Offered {
+  readonly mine: ShortDigest | undefined
+  readonly theirs: ShortDigest | undefined
+  readonly root: number
+  readonly pauseMs: number
+  readonly againMonoMs: number
+}
+
+export interface SyncPeer {
+  readonly peer: PeerId
+  readonly patterns: readonly Pattern[]
+  /** Keys the digests of comparisons we start on this connection. */
+  readonly salt: Uint8Array
+  theirSalt: Uint8Array | undefined
+  /** A request went unanswered: one more and the connection ends. */
+  suspect: boolean
+  heardMonoMs: number
+  readonly offered: Map<ChannelHash, Offered>
+  /** Releases the peer is known to have: never offered live. */
+  readonly knows: Memory<ReleaseId>
+  /** To be offered live, in order. */
+  readonly offers: Set<ReleaseId>
+  pushing: RequestId | undefined
+  readonly comparisons: Bucket
+}
+
+export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Pattern[]): SyncPeer {
+  const { limits, random } = step.config
+  return {
+    peer,
+    patterns,
+    salt: saltFrom(random),
+    theirSalt: undefined,
+    suspect: false,
+    heardMonoMs: step.now.monoMs,
+    offered: new Map(),
+    knows: createMemory(limits.maxOffers),
+    offers: new Set(),
+    pushing: undefined,
+    comparisons: createBucket(limits.syncPerSecond, limits.syncBurst),
+  }
+}
+
+export const storesChannel = (patterns: readonly Pattern[], channel: Channel): boolean =>
+  patterns.includes(EVERYTHING) || matchesAny(patterns, channel)
+
+/** Hashes of names, each made once: a stored channel stays for ever. */
+export class ChannelHashes {
+  readonly #hashes = new Map<Channel, ChannelHash>()
+
+  of = (channel: Channel): ChannelHash => {
+    let hash = this.#hashes.get(channel)
+    if (hash === undefined) {
+      hash = channelHash(channel)
+      this.#hashes.set(channel, hash)
+    }
+    return hash
+  }
+}
+
+/** Own channels that the peer stores, too. */
+function* shared(journey: Journey, patterns: readonly Pattern[]): Iterable<ChannelFacts> {
+  for (const facts of journey.channels())
+    if (facts.stored && storesChannel(patterns, facts.channel)) yield facts
+}
+
+export const compareWith = (
+  journey: Journey,
+  { patterns }: SyncPeer,
+  salt: Uint8Array,
+  hashes: ChannelHashes,
+): Table =>
+  tableOf(
+    salt,
+    shared(journey, patterns),
+    ({ channel }) => hashes.of(channel),
+    (id) => journey.envelope(id as ReleaseId) !== undefined,
+  )
+
+/** Releases of a channel that a peer may lack, those of the winning place first: `ids` and heads. */
+export function releasesOf({ floor, heads }: ChannelFacts): ReleaseId[] {
+  return [...new Set([...floor.ids, ...heads.map(({ id }) => id)])]
+}
+
+/**
+ * May this channel be offered now? Not twice while root and entries are what they were: an id answered otherwise than
+ * by taking it in would come again and again. Only because an answer may have been lost on the way it is offered
+ * again all the same, ever more rarely.
+ */
+export function mayOffer(
+  step: Step,
+  to: SyncPeer,
+  channel: ChannelHash,
+  state: Pick<Offered, 'mine' | 'theirs' | 'root'>,
+): boolean {
+  const known = to.offered.get(channel)
+  const same =
+    known !== undefined &&
+    known.mine === state.mine &&
+    known.theirs === state.theirs &&
+    known.root === state.root
+  if (same && step.now.monoMs < known.againMonoMs) return false
+  const pauseMs = same ? Math.min(known.pauseMs * 2, REOFFER_MAX_MS) : REOFFER_MS
+  if (to.offered.size >= step.config.limits.maxChannels) to.offered.clear()
+  to.offered.set(channel, { ...state, pauseMs, againMonoMs: step.now.monoMs + pauseMs })
+  return true
+}
+
+/** Bytes of content in one message; the rest of its bound is for what surrounds it. */
+export const messageBudget = (limits: Limits): number => Math.floor((limits.maxSyncMessageBytes * 15) / 16)
+
+/** Cuts envelopes into messages; one that is longer than a message by itself is left out. */
+export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): Uint8Array[][] {
+  const budget = messageBudget(limits)
+  const messages: Uint8Array[][] = []
+  let current: Uint8Array[] = []
+  let bytes = 0
+  for (const envelope of envelopes) {
+    if (envelope.length > budget) continue
+    if (bytes + envelope.length > budget) {
+      messages.push(current)
+      current = []
+      bytes = 0
+    }
+    current.push(envelope)
+    bytes += envelope.length + 8
+  }
+  if (current.length > 0) messages.push(current)
+  return messages
+}
+
+export function askSync(step: Step, peer: PeerId, message: SyncRequest): RequestId {
+  const id = step.nextRequest()
+  const timeoutMs = step.config.limits.syncDeadlineMs
+  step.emit({ kind: 'request', id, peer, request: { protocol: 'sync', message }, timeoutMs })
+  return id
+}
+
+export function answerSync(step: Step, id: RequestId, message: SyncReply): void {
+  step.emit({ kind: 'reply', id, reply: { protocol: 'sync', message } })
+}
+
+/** Beacons as sync sees them; the stage that judges them keeps the book. */
+export interface BeaconBook {
+  marks(): readonly BeaconMark[]
+  /** Envelopes of those later than `have`, as many as fit into `maxBytes`. */
+  newerThan(have: readonly BeaconMark[], maxBytes: number): readonly Uint8Array[]
+  take(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): void
+  /** True once after a beacon named something that this node lacks. */
+  takeDiffers(): boolean
+}

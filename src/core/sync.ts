@@ -1,0 +1,324 @@
+/**
+ * Anti-entropy: gossip is only for speed, this is what makes nodes equal. Every few seconds, at once on admission and
+ * when a beacon names something we lack, two peers compare digests of the channels both store and hand over what
+ * differs. What sync brings is offered on at once, because gossip does not say a thing twice.
+ */
+import type { Code } from '../errors.ts'
+import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
+import type { AnyReply, SyncRequest } from '../model/messages.ts'
+import type { CoreConfig } from './config.ts'
+import type { EventOf, RequestId } from './events.ts'
+import type { Journey } from './journey.ts'
+import { RootBudget, RootRun } from './root-run.ts'
+import type { OrderedRelease, Stage } from './stage.ts'
+import type { Step } from './step.ts'
+import { answerDigests, answerEntries } from './sync-answer.ts'
+import { choosePeers, type Due, storesDue } from './sync-choice.ts'
+import {
+  answerSync,
+  askSync,
+  type BeaconBook,
+  ChannelHashes,
+  createSyncPeer,
+  intoMessages,
+  messageBudget,
+  releasesOf,
+  type SyncPeer,
+  storesChannel,
+} from './sync-peer.ts'
+import { Round, type RoundContext, type RoundState } from './sync-round.ts'
+
+/** A channel is due a little before the interval has passed, so that jitter does not skip a turn. */
+const DUE_SHARE = 8 / 9
+/** What a beacon names is usually on its way by gossip: only what has not come by then is asked for. */
+const BEACON_PATIENCE_MS = 750
+/** After a black hole: who else has been silent for so long? */
+const SILENT_MS = 10_000
+const PROBES = 4
+
+export class Sync implements Stage {
+  readonly #config: CoreConfig
+  readonly #beacons: BeaconBook
+  readonly #context: RoundContext
+  readonly #peers = new Map<PeerId, SyncPeer>()
+  readonly #rounds = new Map<PeerId, Round>()
+  /** Root runs outside a round. */
+  readonly #catchUps = new Map<PeerId, { readonly id: RequestId; readonly run: RootRun }>()
+  readonly #compared = new Map<string, number>()
+  readonly #complete = new Set<PeerId>()
+  /** Channels whose newest came by sync and is not on disk yet. */
+  readonly #toOffer = new Set<Channel>()
+  #nextMonoMs = 0
+  #soonMonoMs: number | undefined
+
+  /** @param beacons the stage that judges beacons */
+  constructor(config: CoreConfig, beacons: BeaconBook) {
+    this.#config = config
+    this.#beacons = beacons
+    this.#context = {
+      hashes: new ChannelHashes(),
+      beacons,
+      budget: new RootBudget(),
+      ingest: (step, journey, from, envelope) => this.#ingest(step, journey, from, envelope),
+    }
+  }
+
+  /** Peers with which a whole comparison has been made since start, whether still connected or not. */
+  comparedPeers(): number {
+    return this.#complete.size
+  }
+
+  onStarted(step: Step): void {
+    this.#plan(step)
+  }
+
+  onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
+    const session = journey.session(peer)
+    if (session?.hello === undefined) return
+    const known = createSyncPeer(step, peer, session.hello.patterns)
+    this.#peers.set(peer, known)
+    // One comparison tells both sides everything: the dialler's.
+    if (session.direction === 'outbound') this.#start(step, journey, known)
+  }
+
+  onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
+    this.#peers.delete(peer)
+    this.#rounds.delete(peer)
+    this.#catchUps.delete(peer)
+  }
+
+  onRequest(step: Step, journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
+    if (request.protocol !== 'sync' || request.message.type === 'peers') return false
+    const from = this.#peers.get(peer)
+    if (from === undefined) {
+      answerSync(step, id, { type: 'refused', code: 'ADMIT_REFUSED', text: 'not admitted here yet' })
+      return true
+    }
+    from.heardMonoMs = step.now.monoMs
+    this.#answer(step, journey, from, id, request.message)
+    return true
+  }
+
+  onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
+    for (const round of this.#rounds.values())
+      if (round.request === id) {
+        this.#heard(step, round.with)
+        this.#settle(step, journey, round, round.take(step, journey, reply))
+        return true
+      }
+    for (const peer of this.#peers.values())
+      if (peer.pushing === id) {
+        this.#heard(step, peer)
+        peer.pushing = undefined
+        this.#pump(step, journey, peer)
+        return true
+      }
+    for (const [peer, catchUp] of this.#catchUps)
+      if (catchUp.id === id) {
+        this.#catchUps.delete(peer)
+        const { run } = catchUp
+        if (
+          reply.protocol === 'admit' &&
+          run.take(step, journey, reply.message, this.#context.budget) === 'more'
+        )
+          this.#catchUps.set(peer, { id: run.ask(step, journey), run })
+        return true
+      }
+    return false
+  }
+
+  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code): boolean {
+    for (const round of this.#rounds.values())
+      if (round.request === id) {
+        const state = round.fail(step, journey)
+        if (state === 'going') return true
+        this.#rounds.delete(round.peer)
+        this.#unanswered(step, journey, round.with, code)
+        return true
+      }
+    for (const peer of this.#peers.values())
+      if (peer.pushing === id) {
+        peer.pushing = undefined
+        peer.offers.clear() // the next comparison finds them
+        this.#unanswered(step, journey, peer, code)
+        return true
+      }
+    for (const [peer, catchUp] of this.#catchUps) if (catchUp.id === id) return this.#catchUps.delete(peer)
+    return false
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    const { monoMs } = step.now
+    if (this.#beacons.takeDiffers()) this.#soonMonoMs ??= monoMs + BEACON_PATIENCE_MS
+    const due = monoMs >= this.#nextMonoMs
+    const soon = this.#soonMonoMs !== undefined && monoMs >= this.#soonMonoMs
+    if (due) this.#plan(step)
+    if (soon) this.#soonMonoMs = undefined
+    if (due || soon) this.#turn(step, journey, soon)
+    step.wakeAt(Math.min(this.#nextMonoMs, this.#soonMonoMs ?? Number.POSITIVE_INFINITY))
+  }
+
+  onOrdered(_step: Step, _journey: Journey, { source, stored, release }: OrderedRelease): void {
+    if (source.via === 'sync' && stored) this.#toOffer.add(release.header.channel)
+  }
+
+  onDurable(step: Step, journey: Journey, channel: Channel): void {
+    if (!this.#toOffer.delete(channel)) return
+    this.offer(step, journey, channel)
+  }
+
+  /** Offers the releases of a durable channel to every neighbour that stores it and may lack them. */
+  offer(step: Step, journey: Journey, channel: Channel): void {
+    const facts = journey.channel(channel)
+    if (facts === undefined || !facts.durable) return
+    for (const peer of this.#peers.values()) {
+      if (!storesChannel(peer.patterns, channel)) continue
+      for (const release of releasesOf(facts))
+        if (!peer.knows.has(release) && peer.offers.size < this.#config.limits.maxOffers)
+          peer.offers.add(release)
+      this.#pump(step, journey, peer)
+    }
+  }
+
+  onAhead(step: Step, journey: Journey, peer: PeerId): void {
+    if (this.#catchUps.has(peer) || journey.session(peer) === undefined) return
+    const run = new RootRun(peer)
+    this.#catchUps.set(peer, { id: run.ask(step, journey), run })
+  }
+
+  #answer(
+    step: Step,
+    journey: Journey,
+    from: SyncPeer,
+    id: RequestId,
+    message: Exclude<SyncRequest, { type: 'peers' }>,
+  ): void {
+    const { hashes } = this.#context
+    switch (message.type) {
+      case 'digests':
+        answerDigests(step, journey, from, id, message, hashes, this.#beacons.marks())
+        if (message.root > journey.root().version) this.onAhead(step, journey, from.peer)
+        return
+      case 'entries':
+        answerEntries(step, journey, from, id, message, hashes)
+        return
+      case 'push':
+        for (const envelope of message.envelopes) this.#ingest(step, journey, from, envelope)
+        answerSync(step, id, { type: 'noted' })
+        return
+      case 'beacons': {
+        const beacons = this.#beacons.newerThan(message.have, messageBudget(this.#config.limits))
+        answerSync(step, id, { type: 'beacons', beacons })
+      }
+    }
+  }
+
+  #ingest(step: Step, journey: Journey, from: SyncPeer, envelope: Uint8Array): ReleaseId | undefined {
+    const { release } = journey.ingest(step, envelope, { via: 'sync', peer: from.peer })
+    if (release !== undefined) from.knows.add(release.id)
+    return release?.id
+  }
+
+  /** A turn: everybody that is needed to compare each channel that is due, or one peer all the same. */
+  #turn(step: Step, journey: Journey, all: boolean): void {
+    const idle = [...this.#peers.values()].filter(({ peer }) => !this.#rounds.has(peer))
+    const due = this.#due(step, journey, all)
+    for (const peer of choosePeers(due, idle, this.#config.random)) this.#start(step, journey, peer)
+  }
+
+  #due(step: Step, journey: Journey, all: boolean): Due[] {
+    const before = all ? step.now.monoMs : step.now.monoMs - this.#config.limits.syncIntervalMs * DUE_SHARE
+    const due: { readonly due: Due; readonly last: number }[] = []
+    const consider = (key: string, item: Due) => {
+      const last = this.#compared.get(key) ?? Number.NEGATIVE_INFINITY
+      if (last <= before) due.push({ due: item, last })
+    }
+    for (const pattern of this.#config.patterns) consider(`=${pattern}`, { pattern })
+    for (const { channel, stored } of journey.channels()) if (stored) consider(channel, { channel })
+    return due.sort((a, b) => (a.last === b.last ? 0 : a.last - b.last)).map((item) => item.due)
+  }
+
+  #start(step: Step, journey: Journey, peer: SyncPeer): void {
+    this.#rounds.set(peer.peer, new Round(step, journey, peer, this.#context))
+  }
+
+  #settle(step: Step, journey: Journey, round: Round, state: RoundState): void {
+    if (state === 'going' || this.#rounds.get(round.peer) !== round) return
+    this.#rounds.delete(round.peer)
+    if (state === 'broken') {
+      const text = 'answers to a comparison out of turn; the connection is closed'
+      step.emit({ kind: 'note', level: 'warn', code: 'NET_PROTOCOL', text, peer: round.peer })
+      step.emit({ kind: 'hangUp', peer: round.peer, code: 'NET_PROTOCOL' })
+      return
+    }
+    if (state === 'done') this.#conclude(step, journey, round)
+    this.#pump(step, journey, round.with)
+  }
+
+  #conclude(step: Step, journey: Journey, round: Round): void {
+    const { monoMs } = step.now
+    if (this.#complete.size < this.#config.limits.maxKnownPeers) this.#complete.add(round.peer)
+    for (const { facts } of round.table.rows) this.#compared.set(facts.channel, monoMs)
+    for (const pattern of this.#config.patterns)
+      if (storesDue(round.with, { pattern })) this.#compared.set(`=${pattern}`, monoMs)
+    step.emit({ kind: 'count', metric: 'sync_rounds', by: 1 })
+    step.emit({ kind: 'observe', metric: 'sync_round', ms: monoMs - round.startMonoMs })
+    if (round.again) this.#start(step, journey, round.with)
+  }
+
+  #heard(step: Step, peer: SyncPeer): void {
+    peer.suspect = false
+    peer.heardMonoMs = step.now.monoMs
+  }
+
+  /** Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew. */
+  #unanswered(step: Step, journey: Journey, peer: SyncPeer, code: Code): void {
+    if (!this.#peers.has(peer.peer)) return
+    if (!peer.suspect) {
+      peer.suspect = true
+      if (!this.#rounds.has(peer.peer)) this.#start(step, journey, peer)
+      return
+    }
+    const text = `no answer to sync, twice (${code}); the connection is closed and dialled anew`
+    step.emit({ kind: 'note', level: 'warn', code: 'NET_TIMEOUT', text, peer: peer.peer })
+    step.emit({ kind: 'hangUp', peer: peer.peer, code: 'NET_TIMEOUT' })
+    this.#peers.delete(peer.peer)
+    this.#rounds.delete(peer.peer)
+    this.#probe(step, journey)
+  }
+
+  /** Where one connection has died silently, others may have: ask those that were silent longest. */
+  #probe(step: Step, journey: Journey): void {
+    const silent = [...this.#peers.values()]
+      .filter(
+        ({ peer, heardMonoMs }) => step.now.monoMs - heardMonoMs >= SILENT_MS && !this.#rounds.has(peer),
+      )
+      .sort((a, b) => a.heardMonoMs - b.heardMonoMs)
+    for (const peer of silent.slice(0, PROBES)) this.#start(step, journey, peer)
+  }
+
+  /** One push at a time, and none beside a comparison: two streams would be one too many for the other side. */
+  #pump(step: Step, journey: Journey, peer: SyncPeer): void {
+    if (peer.pushing !== undefined || peer.offers.size === 0 || this.#rounds.has(peer.peer)) return
+    const envelopes: Uint8Array[] = []
+    let bytes = 0
+    for (const release of peer.offers) {
+      const envelope = peer.knows.has(release) ? undefined : journey.envelope(release)
+      bytes += envelope?.length ?? 0
+      if (bytes > messageBudget(this.#config.limits) && envelopes.length > 0) break
+      peer.offers.delete(release)
+      peer.knows.add(release)
+      if (envelope !== undefined) envelopes.push(envelope)
+    }
+    const [message] = intoMessages(envelopes, this.#config.limits)
+    if (message !== undefined) peer.pushing = askSync(step, peer.peer, { type: 'push', envelopes: message })
+  }
+
+  #plan(step: Step): void {
+    const { limits, random } = this.#config
+    this.#nextMonoMs = step.now.monoMs + limits.syncIntervalMs * (DUE_SHARE + 2 * (1 - DUE_SHARE) * random())
+    step.wakeAt(this.#nextMonoMs)
+  }
+}
+
+export const createSync = (config: CoreConfig, beacons: BeaconBook): Sync => new Sync(config, beacons)
