@@ -20,20 +20,22 @@ interface Cursor {
   at: number
 }
 
+/** Big-endian unsigned integer of 1, 2, 4 or 8 bytes. */
+function unsigned(view: DataView, at: number, width: number): number {
+  if (width === 1) return view.getUint8(at)
+  if (width === 2) return view.getUint16(at)
+  if (width === 4) return view.getUint32(at)
+  return view.getUint32(at) * 0x100000000 + view.getUint32(at + 4)
+}
+
 /** The argument of an item's head; moves the cursor behind it. */
 function argument(cursor: Cursor, info: number, start: number): number {
   if (info < 24) return info
   if (info > 27) throw malformed('indefinite or reserved length', start)
   const width = 1 << (info - 24)
-  const { view, at } = cursor
-  if (at + width > view.byteLength) throw malformed('cut off', start)
-  cursor.at = at + width
-  const value = [
-    () => view.getUint8(at),
-    () => view.getUint16(at),
-    () => view.getUint32(at),
-    () => view.getUint32(at) * 0x100000000 + view.getUint32(at + 4),
-  ][info - 24]?.() as number
+  if (cursor.at + width > cursor.bytes.length) throw malformed('cut off', start)
+  const value = unsigned(cursor.view, cursor.at, width)
+  cursor.at += width
   if (value < (LEAST[info - 24] as number)) throw malformed('integer not in its shortest form', start)
   if (value > Number.MAX_SAFE_INTEGER) throw malformed('integer above 2^53-1', start)
   return value
@@ -49,7 +51,7 @@ interface Open {
   readonly map: boolean[]
 }
 
-/** One item's head and, for strings, body. Returns how many items it opens, -1 where it is no container. */
+/** One item's head and, for strings, body. `inside`: how many items it opens, -1 where it is no container. */
 function item(cursor: Cursor, asKey: boolean): { major: number; inside: number } {
   const start = cursor.at
   const head = cursor.bytes[cursor.at++]

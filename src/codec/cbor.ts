@@ -22,7 +22,7 @@ export function checkBytes(bytes: { readonly length: number }, maxBytes: number,
 }
 
 /**
- * @returns integers within ±(2^53−1), strings, booleans, null, Uint8Array (views of the input), arrays and plain
+ * @returns integers within ±(2^53−1), strings, booleans, null, Uint8Array (copies), arrays and plain
  *   objects whose own keys alone may be read.
  * @throws MeshError LIMIT_BYTES, CODEC_MALFORMED
  */
@@ -32,7 +32,8 @@ export function decodeStrict(bytes: Uint8Array, { maxBytes, limits, what = 'mess
   let value: unknown
   let again: Uint8Array
   try {
-    value = dagCbor.decode(bytes)
+    // The decoder would give views into a Buffer, but copies of a Uint8Array.
+    value = dagCbor.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     again = dagCbor.encode(value)
   } catch (cause) {
     throw new MeshError('CODEC_MALFORMED', `${what}: not strict dag-cbor`, {}, { cause })
@@ -46,4 +47,8 @@ export function decodeStrict(bytes: Uint8Array, { maxBytes, limits, what = 'mess
 }
 
 /** The one form of a value; keys are sorted by length, then bytes. Undefined and non-finite numbers throw. */
-export const encode = (value: unknown): Uint8Array => dagCbor.encode(value)
+export function encode(value: unknown): Uint8Array {
+  const bytes = dagCbor.encode(value)
+  // Small results are Buffers out of a shared pool: never handed on, or a few bytes would keep 64 KiB alive.
+  return Buffer.isBuffer(bytes) ? new Uint8Array(bytes) : bytes
+}

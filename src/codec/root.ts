@@ -4,7 +4,6 @@
  */
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Extra } from '../model/extra.ts'
 import type { FleetId, KeyId, Name } from '../model/ids.ts'
 import { parseDigest, parseName } from '../model/names.ts'
 import type { EpochEntry, PublicKey, Publisher, Role, TrustRoot } from '../model/root.ts'
@@ -91,26 +90,30 @@ const sorted = <T extends { readonly keys: readonly KeyId[] }>(value: T): T => (
   keys: [...value.keys].sort(),
 })
 
-/** @throws MeshError TRUST_ROOT_INVALID, so that nobody signs what nobody will read. */
-export function encodeRoot(value: TrustRoot): Uint8Array {
-  const { root: rootRole, otherRoles, fleetId, ...rest } = value
-  const roles: { root: Role; extra?: Extra } = { root: sorted(rootRole) }
-  if (otherRoles !== undefined) roles.extra = otherRoles
-  const written = {
-    ...rest,
-    ...(value.version === 1 ? {} : { fleetId }),
-    keys: new Map([...value.keys].map(([id, key]) => [id, without(key, 'id')])),
-    publishers: new Map([...value.publishers].map(([name, of]) => [name, sorted(without(of, 'name'))])),
-    roles,
-    admission: sorted(value.admission),
-    freshness: sorted(value.freshness),
+const mapValues = <K, A, B>(of: ReadonlyMap<K, A>, to: (value: A) => B): ReadonlyMap<K, B> =>
+  new Map([...of].map(([key, value]): [K, B] => [key, to(value)]))
+
+/**
+ * Key lists are sorted on the way.
+ * @throws MeshError TRUST_ROOT_INVALID, so that nobody signs what nobody will take
+ */
+export function encodeRoot(given: TrustRoot): Uint8Array {
+  const value: TrustRoot = {
+    ...given,
+    root: sorted(given.root),
+    publishers: mapValues(given.publishers, sorted),
+    admission: sorted(given.admission),
+    freshness: sorted(given.freshness),
   }
-  checkRoot({
-    ...value,
-    root: roles.root,
-    publishers: new Map([...value.publishers].map(([n, p]) => [n, sorted(p)])),
-    admission: written.admission,
-    freshness: written.freshness,
-  })
-  return encodeCanonicalJson(document.write(written))
+  checkRoot(value)
+  const { root, otherRoles: extra, fleetId, ...rest } = value
+  return encodeCanonicalJson(
+    document.write({
+      ...rest,
+      ...(value.version === 1 ? {} : { fleetId }),
+      keys: mapValues(value.keys, (key) => without(key, 'id')),
+      publishers: mapValues(value.publishers, (of) => without(of, 'name')),
+      roles: { root, ...(extra === undefined ? {} : { extra }) },
+    }),
+  )
 }
