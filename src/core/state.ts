@@ -17,6 +17,8 @@ export interface Cell {
   state: ChannelState
   /** Matches the node's own patterns. A floor outlives the subscription, so some cells are only relayed. */
   readonly stored: boolean
+  /** Releases of the channel whose envelopes are kept. */
+  readonly envelopes: Set<ReleaseId>
   /** Under the current root. */
   epoch: number
   /** Writes of the ordered state under way: durable at 0, unless `unsaved`. */
@@ -71,6 +73,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
   return {
     state: state ?? emptyChannel(node.roots.fleetId(), channel, epoch),
     stored: matchesAny(node.config.patterns, channel),
+    envelopes: new Set(),
     epoch,
     writing: 0,
     unsaved: false,

@@ -1,0 +1,122 @@
+/** Gossip of releases: bounded and cheap before anything is verified, one verdict for each message. */
+import { sha256 } from '../codec/digest.ts'
+import { decodeReleaseGossip, type ReleaseGossip } from '../codec/gossip.ts'
+import { type Code, isMeshError } from '../errors.ts'
+import type { Digest, PeerId } from '../model/ids.ts'
+import type { CoreConfig } from './config.ts'
+import type { GossipVerdict } from './effects.ts'
+import type { EventOf } from './events.ts'
+import { type Attached, checkAttached } from './inline.ts'
+import type { Ingested } from './journey.ts'
+import { createBucket, createBuckets, createMemory } from './rate.ts'
+import type { Step } from './step.ts'
+import { readRelease } from './verify.ts'
+
+type Gossip = EventOf<'gossip'>
+
+/** A message that may be ordered: what it holds is decoded and its content checked. */
+export interface Announced {
+  readonly envelope: Uint8Array
+  readonly content: ReadonlyMap<Digest, Uint8Array> | undefined
+}
+
+export interface Announce {
+  /** Undefined: refused, its verdict is emitted. Else `conclude` must follow. */
+  open(step: Step, event: Gossip): Announced | undefined
+  /** The verdict that order leads to. */
+  conclude(step: Step, event: Gossip, ingested: Ingested): void
+  /** Bucket and memory of any topic's message; false: too many, its verdict is emitted. */
+  admits(step: Step, event: Gossip): boolean
+  verdict(step: Step, event: Gossip, verdict: GossipVerdict): void
+  /** With a new root what was rejected may be right. */
+  forgetRejected(): void
+  forgetPeer(peer: PeerId): void
+}
+
+export function createAnnounce(config: CoreConfig): Announce {
+  const { limits } = config
+  const messages = createBuckets<PeerId>(limits.gossipPerSecond, limits.gossipBurst)
+  const checks = createBucket(limits.verifiesPerSecond, limits.verifiesBurst)
+  // By the exact bytes, and only what was rejected: a bad copy sent first must not mask the good one.
+  const rejected = createMemory<Digest>(limits.maxRejectedDigests)
+
+  function verdict(step: Step, event: Gossip, verdict: GossipVerdict): void {
+    if (verdict === 'reject') rejected.add(sha256(event.bytes))
+    step.emit({ kind: 'verdict', id: event.id, from: event.from, verdict })
+    step.emit({ kind: 'count', metric: 'gossip_verdicts', by: 1, label: verdict })
+  }
+
+  function refuse(step: Step, event: Gossip, as: GossipVerdict, code: Code, text: string): void {
+    step.emit({ kind: 'note', level: as === 'reject' ? 'warn' : 'debug', code, text, peer: event.from })
+    verdict(step, event, as)
+  }
+
+  function admits(step: Step, event: Gossip): boolean {
+    step.emit({ kind: 'count', metric: 'gossip_received', by: 1, label: event.topic })
+    if (!messages.take(event.from, step.now.monoMs)) {
+      refuse(step, event, 'ignore', 'LIMIT_RATE', 'more gossip than a peer may send; the rest is ignored')
+      return false
+    }
+    if (!rejected.has(sha256(event.bytes))) return true
+    verdict(step, event, 'reject')
+    return false
+  }
+
+  return {
+    admits,
+    verdict,
+    open(step, event) {
+      if (!admits(step, event)) return undefined
+      const message = decode(step, event)
+      if (message === undefined) return undefined
+      const { envelope, attached } = message
+      if (!checks.take(step.now.monoMs)) {
+        refuse(step, event, 'ignore', 'LIMIT_RATE', 'more signatures to check than this node takes in a second')
+        return undefined
+      }
+      step.emit({ kind: 'count', metric: 'verified', by: 1 })
+      const content = contentOf(envelope, attached)
+      if (content.kind === 'wrong') {
+        refuse(step, event, 'reject', content.code, content.text)
+        return undefined
+      }
+      return { envelope, content: content.kind === 'whole' ? content.content : undefined }
+    },
+    conclude: (step, event, ingested) => verdict(step, event, verdictOf(ingested)),
+    forgetRejected: () => rejected.clear(),
+    forgetPeer: (peer) => messages.forget(peer),
+  }
+
+  function decode(step: Step, event: Gossip): ReleaseGossip | undefined {
+    try {
+      return decodeReleaseGossip(event.bytes, limits)
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      refuse(step, event, error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore', error.code, error.message)
+      return undefined
+    }
+  }
+
+  function contentOf(envelope: Uint8Array, attached: readonly Uint8Array[]): Attached {
+    if (attached.length === 0) return { kind: 'none' }
+    const read = readRelease(envelope, limits)
+    return read.kind === 'read' ? checkAttached(read.release, attached, limits) : { kind: 'none' }
+  }
+}
+
+/** *Reject* only what the message alone, or the root it names, proves wrong: else honest relays would be punished. */
+export function verdictOf(ingested: Ingested): GossipVerdict {
+  switch (ingested.verdict) {
+    case 'NEW':
+    case 'TWIN':
+    case 'CONCURRENT':
+      return ingested.relayable ? 'accept' : 'ignore'
+    case 'MALFORMED':
+    case 'MISPLACED':
+      return 'reject'
+    case 'UNAUTHORISED':
+      return ingested.provable ? 'reject' : 'ignore'
+    default:
+      return 'ignore'
+  }
+}

@@ -1,0 +1,198 @@
+/** Verify and order: what a received release changes, and the batch that makes it durable. */
+import type { Digest, ReleaseId } from '../model/ids.ts'
+import type { Envelope } from '../model/envelope.ts'
+import type { Release } from '../model/release.ts'
+import { epochOf } from '../trust/epoch.ts'
+import { recordOf } from './channel.ts'
+import type { Ticket } from './events.ts'
+import type { Ingested, Source, Verdict } from './journey.ts'
+import { order, type OrderContext } from './order.ts'
+import { type Cell, cellFor, neededBy, type NodeState } from './state.ts'
+import type { Step } from './step.ts'
+import { CODE_OF, readRelease, signedUnder } from './verify.ts'
+import type { Write } from './writes.ts'
+
+/** Content that came with the envelope, each digest checked; together it is the whole release. */
+export type Content = ReadonlyMap<Digest, Uint8Array>
+
+export interface IngestOptions {
+  /** Say the verdict, change nothing. */
+  readonly judgeOnly?: boolean
+  /** Pages and blocks to write in the same batch, which ends with `whole`. */
+  readonly content?: Content
+}
+
+export interface Outcome extends Ingested {
+  /** The batch under way, 0 where nothing is written. */
+  readonly ticket: Ticket
+}
+
+const nothing = (verdict: Verdict, release?: Release): Outcome => ({
+  verdict,
+  ...(release === undefined ? {} : { release }),
+  provable: false,
+  relayable: false,
+  ticket: 0,
+})
+
+export function ingest(
+  node: NodeState,
+  step: Step,
+  bytes: Uint8Array,
+  source: Source,
+  options: IngestOptions,
+): Outcome {
+  const { limits } = node.config
+  const read = readRelease(bytes, limits)
+  if (read.kind === 'refused') {
+    refuse(step, read.verdict, read.text, source, undefined, read.code)
+    return nothing(read.verdict)
+  }
+  const { envelope, release } = read
+  if (read.kind === 'unsupported') {
+    if (release.header.fleet === node.roots.fleetId() && signedUnder(node.roots.current(), envelope, release, limits))
+      refuse(step, 'UNSUPPORTED', 'a release of a newer format; upgrade this node to take it', source, release)
+    return nothing('UNSUPPORTED')
+  }
+  return orderRead(node, step, { bytes, envelope, release }, source, options)
+}
+
+interface ReadBytes {
+  readonly bytes: Uint8Array
+  readonly envelope: Envelope
+  readonly release: Release
+}
+
+function orderRead(node: NodeState, step: Step, read: ReadBytes, source: Source, options: IngestOptions): Outcome {
+  const { release } = read
+  const context = contextOf(node, read)
+  const cell = cellFor(node, release.header.channel)
+  if (cell === undefined) {
+    const verdict = node.relayed.order(release, context, step.now.monoMs, options.judgeOnly === true)
+    return judged(node, step, read, source, verdict)
+  }
+  const { verdict, state } = order(cell.state, release, context)
+  const outcome = judged(node, step, read, source, verdict)
+  const lost = verdict === 'DUPLICATE' && !node.kept.has(release.id)
+  const fills = verdict === 'DUPLICATE' && options.content !== undefined
+  if (options.judgeOnly || (state === cell.state && !lost && !fills)) return outcome
+  if (state === cell.state && lost && !cell.state.floor.ids.includes(release.id)) return outcome
+  cell.state = state
+  node.cells.set(release.header.channel, cell)
+  if (!node.kept.has(release.id))
+    node.kept.set(release.id, { release, channel: release.header.channel, envelope: read.bytes })
+  if (verdict === 'NEW') announceOrdered(step, release)
+  const ticket = step.nextTicket()
+  const writes = [...batch(node, cell, release, read.bytes), ...contentWrites(release.id, options.content)]
+  step.emit({ kind: 'persist', ticket, writes, sync: true })
+  return { ...outcome, ticket }
+}
+
+function announceOrdered(step: Step, release: Release): void {
+  const { channel, created, publisher } = release.header
+  const text = `release ${release.counter} of ${publisher} is the newest`
+  step.emit({ kind: 'note', level: 'info', code: 'RELEASE_NEW', text, channel, release: release.id })
+  step.emit({ kind: 'observe', metric: 'publish_to_ordered', ms: Math.max(0, step.now.wallMs - created) })
+}
+
+function contextOf(node: NodeState, { envelope, release }: ReadBytes): OrderContext {
+  const root = node.roots.current()
+  return {
+    fleet: node.roots.fleetId(),
+    rootVersion: root.version,
+    epoch: epochOf(root, release.header.channel),
+    authorised: () => signedUnder(root, envelope, release, node.config.limits),
+  }
+}
+
+const ACCEPTED: ReadonlySet<Verdict> = new Set(['NEW', 'TWIN', 'CONCURRENT'])
+
+/**
+ * Relaying asks for more than order: authorised under the root the release names, too, and that root kept and
+ * undisputed; else a node still at that root would punish the relay. Blame asks for the same proof.
+ */
+function judged(node: NodeState, step: Step, read: ReadBytes, source: Source, verdict: Verdict): Outcome {
+  const { release, envelope } = read
+  const named = node.roots.undisputed(release.header.root)
+  const signed = () =>
+    named !== undefined &&
+    (named === node.roots.current() ? verdict !== 'UNAUTHORISED' : signedUnder(named, envelope, release, node.config.limits))
+  if (ACCEPTED.has(verdict)) step.emit({ kind: 'count', metric: 'ordered', by: 1, label: verdict })
+  else if (verdict === 'DUPLICATE' || verdict === 'TWIN_KNOWN') step.emit({ kind: 'count', metric: 'duplicates', by: 1 })
+  else refuse(step, verdict, REFUSALS[verdict] ?? 'refused', source, release)
+  if (verdict === 'TWIN') {
+    const text = 'two releases in one place: the publisher equivocated; the channel is held until its next release'
+    refuse(step, verdict, text, source, release)
+  }
+  return {
+    verdict,
+    release,
+    provable: verdict === 'UNAUTHORISED' && named !== undefined && !signed(),
+    relayable: ACCEPTED.has(verdict) && signed(),
+    ticket: 0,
+  }
+}
+
+const REFUSALS: Partial<Record<Verdict, string>> = {
+  STALE: 'an older release than the one known here',
+  STALE_EPOCH: "the release was made before the channel's epoch was raised; publish it again under the newest root",
+  AHEAD: 'the release names a newer trust root than is known here',
+  UNAUTHORISED: 'the trust root does not let these signatures publish on this channel',
+  MISPLACED: 'the release is of another fleet or channel',
+  MALFORMED: 'the release is malformed',
+  UNSUPPORTED: 'the release is of a format this build does not know',
+  RATE: 'too many channels that are not stored here',
+}
+
+/** What a fault of the sender's costs a warning, the rest is everyday. */
+const LOUD: ReadonlySet<Verdict> = new Set(['UNAUTHORISED', 'MISPLACED', 'MALFORMED', 'TWIN', 'UNSUPPORTED'])
+
+function refuse(
+  step: Step,
+  verdict: Verdict,
+  text: string,
+  source: Source,
+  release?: Release,
+  code = CODE_OF[verdict],
+): void {
+  if (code === undefined) return
+  step.emit({
+    kind: 'note',
+    level: LOUD.has(verdict) ? 'warn' : 'debug',
+    code,
+    text,
+    ...(source.peer === undefined ? {} : { peer: source.peer }),
+    ...(release === undefined ? {} : { channel: release.header.channel, release: release.id }),
+  })
+}
+
+/** Envelope, floor and heads in one; what is needed by nothing any more goes in the same batch. */
+function batch(node: NodeState, cell: Cell, release: Release, bytes: Uint8Array): Write[] {
+  const { channel } = release.header
+  const writes: Write[] = [{ kind: 'envelope', release: release.id, channel, bytes }]
+  writes.push({ kind: 'floor', floor: cell.state.floor }, { kind: 'channel', record: recordOf(cell.state) })
+  return [...writes, ...dropUnneeded(node, cell, release.id)]
+}
+
+/** Forgets envelopes of the channel that floor, heads, active and history no longer name. */
+export function dropUnneeded(node: NodeState, cell: Cell, keep?: ReleaseId): Write[] {
+  const needed = neededBy(cell, node.config.keepReleases)
+  const writes: Write[] = []
+  for (const id of cell.envelopes) {
+    if (needed.has(id) || id === keep) continue
+    cell.envelopes.delete(id)
+    node.kept.delete(id)
+    writes.push({ kind: 'dropEnvelope', release: id })
+    if (node.whole.delete(id)) writes.push({ kind: 'unwhole', release: id })
+  }
+  if (keep !== undefined) cell.envelopes.add(keep)
+  return writes
+}
+
+function contentWrites(release: ReleaseId, content: Content | undefined): Write[] {
+  if (content === undefined) return []
+  const writes: Write[] = []
+  for (const [digest, bytes] of content) writes.push({ kind: 'block', digest, bytes })
+  writes.push({ kind: 'whole', release })
+  return writes
+}

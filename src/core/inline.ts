@@ -1,0 +1,90 @@
+/** A small release travels with its content: all pages, then all blocks, in manifest order, each once, or nothing. */
+import { sha256 } from '../codec/digest.ts'
+import { encodeReleaseGossip } from '../codec/gossip.ts'
+import { ManifestReader } from '../codec/manifest.ts'
+import { decodePage } from '../codec/page.ts'
+import { type Code, isMeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Digest } from '../model/ids.ts'
+import type { Release } from '../model/release.ts'
+
+export type Attached =
+  | { readonly kind: 'none' }
+  /** Every digest checked; together the whole release. */
+  | { readonly kind: 'whole'; readonly content: ReadonlyMap<Digest, Uint8Array> }
+  /** Over a limit of ours: the release counts, what is attached does not. */
+  | { readonly kind: 'unusable'; readonly code: Code; readonly text: string }
+  /** The message alone proves that the sender, or the publisher, is at fault. */
+  | { readonly kind: 'wrong'; readonly code: Code; readonly text: string }
+
+/** Digests of a manifest's blocks in its order, each once. `pages` are decoded and checked as one manifest. */
+export function blocksOf(release: Release, pages: readonly Uint8Array[], limits: Limits): readonly Digest[] {
+  const reader = new ManifestReader(release.header, limits)
+  const blocks = new Set<Digest>()
+  for (const bytes of pages) {
+    const page = decodePage(bytes, limits)
+    reader.add(page)
+    for (const entry of page) for (const block of entry.blocks) blocks.add(block.digest)
+  }
+  reader.end()
+  return [...blocks]
+}
+
+export function checkAttached(release: Release, attached: readonly Uint8Array[], limits: Limits): Attached {
+  if (attached.length === 0) return { kind: 'none' }
+  const wanted = [...new Set(release.header.pages)]
+  const content = new Map<Digest, Uint8Array>()
+  const mismatch: Attached = {
+    kind: 'wrong',
+    code: 'CONTENT_DIGEST',
+    text: 'the attached content is not that of the release, or not in its order',
+  }
+  for (const [i, bytes] of attached.entries()) {
+    const digest = sha256(bytes)
+    if (digest !== wanted[i]) return mismatch
+    content.set(digest, bytes)
+    if (i + 1 !== wanted.length || i >= release.header.pages.length) continue
+    try {
+      const pages = release.header.pages.map((page) => content.get(page) as Uint8Array)
+      for (const block of blocksOf(release, pages, limits)) if (!content.has(block)) wanted.push(block)
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      const kind = error.code.startsWith('LIMIT_') ? 'unusable' : 'wrong'
+      return { kind, code: error.code, text: error.message }
+    }
+  }
+  return attached.length === wanted.length ? { kind: 'whole', content } : mismatch
+}
+
+/** The gossip message of a release: with its content while the whole is small enough for one flight of packets. */
+export function releaseGossip(
+  release: Release,
+  envelope: Uint8Array,
+  content: ReadonlyMap<Digest, Uint8Array>,
+  limits: Limits,
+): Uint8Array {
+  const alone = encodeReleaseGossip({ envelope, attached: [] })
+  const attached = inOrder(release, content, limits)
+  if (attached === undefined) return alone
+  const bytes = encodeReleaseGossip({ envelope, attached })
+  return bytes.length <= limits.maxInlineBytes ? bytes : alone
+}
+
+function inOrder(release: Release, content: ReadonlyMap<Digest, Uint8Array>, limits: Limits): Uint8Array[] | undefined {
+  let total = 0
+  for (const bytes of content.values()) total += bytes.length
+  if (total > limits.maxInlineBytes) return undefined
+  const found: Uint8Array[] = []
+  const pages: Uint8Array[] = []
+  for (const digest of release.header.pages) {
+    const bytes = content.get(digest)
+    if (bytes === undefined) return undefined
+    pages.push(bytes)
+  }
+  for (const digest of new Set([...release.header.pages, ...blocksOf(release, pages, limits)])) {
+    const bytes = content.get(digest)
+    if (bytes === undefined) return undefined
+    found.push(bytes)
+  }
+  return found
+}
