@@ -1,0 +1,64 @@
+import type { Digest, ReleaseId } from '../model/ids.ts'
+import type { Content } from './content.ts'
+
+export interface CollectInput {
+  /** Every release stored, oldest first. */
+  readonly releases: readonly { readonly release: ReleaseId; readonly content: Content }[]
+  readonly keep: ReadonlySet<ReleaseId>
+  /** Every block stored, with its size. */
+  readonly sizes: ReadonlyMap<Digest, number>
+  /** Blocks of uploads and fetches under way: never collected. */
+  readonly fresh: ReadonlySet<Digest>
+  readonly maxCacheBytes: number
+}
+
+export interface Collection {
+  readonly releases: readonly ReleaseId[]
+  readonly blocks: readonly Digest[]
+}
+
+/**
+ * What must go so that the cache fits its bound: first blocks that no release here names, then releases nobody
+ * keeps, oldest first, with the blocks only they use. Cache is all that is neither kept nor under way.
+ */
+export function planCollection({ releases, keep, sizes, fresh, maxCacheBytes }: CollectInput): Collection {
+  const uses = new Map<Digest, number>()
+  const kept = new Set<Digest>()
+  const named = ({ pages, blocks }: Content): ReadonlySet<Digest> => new Set([...pages, ...blocks])
+  for (const { release, content } of releases)
+    for (const digest of named(content)) {
+      uses.set(digest, (uses.get(digest) ?? 0) + 1)
+      if (keep.has(release)) kept.add(digest)
+    }
+
+  const isCache = (digest: Digest): boolean => !kept.has(digest) && (uses.has(digest) || !fresh.has(digest))
+  let cacheBytes = 0
+  for (const [digest, size] of sizes) if (isCache(digest)) cacheBytes += size
+
+  const gone: Digest[] = []
+  const drop = (digest: Digest): void => {
+    cacheBytes -= sizes.get(digest) ?? 0
+    if (sizes.has(digest)) gone.push(digest)
+  }
+
+  // While a kept release lacks a page, a block nobody seems to name may be one of its own.
+  const complete = releases.every(({ release, content }) => !keep.has(release) || !content.partial)
+  if (complete)
+    for (const digest of sizes.keys()) {
+      if (cacheBytes <= maxCacheBytes) break
+      if (!uses.has(digest) && !fresh.has(digest)) drop(digest)
+    }
+
+  const dropped: ReleaseId[] = []
+  for (const { release, content } of releases) {
+    if (cacheBytes <= maxCacheBytes) break
+    if (keep.has(release)) continue
+    dropped.push(release)
+    for (const digest of named(content)) {
+      const left = (uses.get(digest) ?? 0) - 1
+      uses.set(digest, left)
+      if (left === 0) drop(digest)
+    }
+  }
+  return { releases: dropped, blocks: gone }
+}

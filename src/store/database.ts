@@ -1,0 +1,71 @@
+import { open as openFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { rangeOf } from './keys.ts'
+
+export type Operation =
+  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: string }
+
+/** The few operations the store needs of LevelDB; tests put a faulty disk behind it. Errors are LevelDB's own. */
+export interface Database {
+  open(): Promise<void>
+  get(key: string): Promise<Uint8Array | undefined>
+  /** All or nothing, in the order of calls; `sync`: on disk when it resolves. */
+  batch(operations: readonly Operation[], sync: boolean): Promise<void>
+  /** Ascending by key. */
+  entries(prefix: string): AsyncIterable<readonly [string, Uint8Array]>
+  /** Throws while the disk takes no bytes. */
+  probe(bytes: number): Promise<void>
+  close(): Promise<void>
+}
+
+const view = (buffer: Uint8Array): Uint8Array =>
+  new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+
+/**
+ * Snappy is off: one flipped bit in a compressed table block makes LevelDB refuse all its records, in a plain
+ * one it costs a single record, which the checksums find.
+ */
+export function levelDatabase(dir: string, mustExist = false): Database {
+  let level: Level<string, Uint8Array> | undefined
+  const opened = (): Level<string, Uint8Array> => {
+    if (level === undefined) throw new Error('the store is not open')
+    return level
+  }
+  return {
+    async open() {
+      // Its constructor opens at once, hence not before here.
+      level ??= new Level<string, Uint8Array>(dir, {
+        keyEncoding: 'utf8',
+        valueEncoding: 'view',
+        compression: false,
+        createIfMissing: !mustExist,
+      })
+      await level.open()
+    },
+    async get(key) {
+      const value = await opened().get(key)
+      return value === undefined ? undefined : view(value)
+    },
+    batch: async (operations, sync) => opened().batch([...operations], { sync }),
+    async *entries(prefix) {
+      for await (const [key, value] of opened().iterator(rangeOf(prefix))) yield [key, view(value)] as const
+    },
+    async probe(bytes) {
+      const path = join(dir, 'probe')
+      try {
+        const file = await openFile(path, 'w', 0o600)
+        try {
+          await file.write(new Uint8Array(bytes))
+          await file.sync()
+        } finally {
+          await file.close()
+        }
+      } finally {
+        await rm(path, { force: true })
+      }
+    },
+    close: async () => level?.close(),
+  }
+}

@@ -1,0 +1,60 @@
+import { MeshError } from '../errors.ts'
+
+export type Fault = 'locked' | 'full' | 'corrupt' | 'missing' | 'other'
+
+/** Full disk, spent quota, no inode left, read-only file system, file size limit: nothing can be written for now. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG'])
+/** LevelDB passes on only the text of the system's error. */
+const FULL_TEXT = /no space left|quota exceeded|read-only file system|file too large/i
+
+/** What kind of trouble this error of LevelDB or the file system is; LevelDB's own codes are in `cause`. */
+export function faultOf(error: unknown): Fault {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const code = 'code' in at ? String(at.code) : ''
+    if (code === 'STORE_FULL' || FULL.has(code) || FULL_TEXT.test(at.message)) return 'full'
+    if (code === 'STORE_LOCKED' || code === 'LEVEL_LOCKED') return 'locked'
+    if (code === 'LEVEL_CORRUPTION') return 'corrupt'
+    if (code === 'ENOENT' || /does not exist|no such file/i.test(at.message)) return 'missing'
+  }
+  return 'other'
+}
+
+/** One line for people: which folder, what is wrong, what to do. */
+export function storeError(error: unknown, dir: string): MeshError {
+  const options = { cause: error }
+  switch (faultOf(error)) {
+    case 'locked':
+      return new MeshError(
+        'STORE_LOCKED',
+        `${dir} is in use by another process; stop the other node or give this one its own folder`,
+        { dir },
+        options,
+      )
+    case 'full':
+      return new MeshError(
+        'STORE_FULL',
+        `${dir} takes no more bytes; free space, inodes or quota, or remount it writable`,
+        { dir },
+        options,
+      )
+    case 'corrupt':
+      return new MeshError(
+        'STORE_CORRUPT',
+        `${dir} is damaged; it is set aside at the next start`,
+        { dir },
+        options,
+      )
+    case 'missing':
+      return new MeshError('STORE_MISSING', `${dir} holds no store; check the path`, { dir }, options)
+    default: {
+      const deepest = error instanceof Error && error.cause instanceof Error ? error.cause : error
+      const text = deepest instanceof Error ? deepest.message : String(deepest)
+      return new MeshError(
+        'STORE_FAILED',
+        `${dir}: ${text}; check the disk and its permissions`,
+        { dir },
+        options,
+      )
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sha256 } from '../codec/digest.ts'
+import type { Limits } from '../limits.ts'
+import { type Floor, joinFloors } from '../model/floor.ts'
+import type { Channel, FleetId } from '../model/ids.ts'
+import { isDigest } from '../model/names.ts'
+import { replaceFile, syncDirectory } from './durable-file.ts'
+import { FLOOR, ROOT, readRecord, writeRecord } from './records.ts'
+
+export interface RootCopy {
+  readonly version: number
+  readonly envelope: Uint8Array
+}
+
+export interface FloorFilesContent {
+  readonly floors: readonly Floor[]
+  readonly root: RootCopy | undefined
+  /** Files set aside as `<name>.corrupt`. */
+  readonly damaged: readonly string[]
+  /** Floors of other fleets: as if they were absent. */
+  readonly foreign: readonly Floor[]
+}
+
+/** The second copy of what must never be lowered. Tests put a faulty disk behind it. */
+export interface FloorFiles {
+  load(): Promise<FloorFilesContent>
+  /** Durable when it resolves; a floor already higher here stays. */
+  write(floors: readonly Floor[], root: RootCopy | undefined): Promise<void>
+}
+
+const ROOT_FILE = 'root'
+const nameOf = (channel: Channel): string => sha256(new TextEncoder().encode(channel))
+
+/**
+ * One file per channel in `dir`, named by SHA-256 of the channel's name, holding fleet, channel and floor behind
+ * a checksum; and one with the newest root. They lie beside the materialized tree, so that a lost store does not
+ * take the floor with it.
+ */
+export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Limits): FloorFiles {
+  const known = new Map<Channel, Floor>()
+  let rootVersion = 0
+
+  async function readFloor(name: string): Promise<Floor | undefined> {
+    const floor = readRecord(FLOOR, name, await readFile(join(dir, name)), limits)
+    return floor !== undefined && nameOf(floor.channel) === name ? floor : undefined
+  }
+
+  const readRoot = async (): Promise<RootCopy | undefined> =>
+    readRecord(ROOT, ROOT_FILE, await readFile(join(dir, ROOT_FILE)), limits)
+
+  return {
+    async load() {
+      await mkdir(dir, { recursive: true, mode: 0o700 })
+      const floors: Floor[] = []
+      const foreign: Floor[] = []
+      const damaged: string[] = []
+      let root: RootCopy | undefined
+      const setAside = async (name: string): Promise<void> => {
+        damaged.push(name)
+        await rename(join(dir, name), join(dir, `${name}.corrupt`))
+      }
+      for (const name of (await readdir(dir)).sort()) {
+        if (name === ROOT_FILE) {
+          root = await readRoot()
+          if (root === undefined) await setAside(name)
+        } else if (isDigest(name)) {
+          const floor = await readFloor(name)
+          if (floor === undefined) await setAside(name)
+          else if (fleetId !== undefined && floor.fleet !== fleetId) foreign.push(floor)
+          else floors.push(floor)
+        }
+      }
+      for (const floor of floors) known.set(floor.channel, floor)
+      rootVersion = root?.version ?? 0
+      return { floors, root, damaged, foreign }
+    },
+
+    async write(floors, root) {
+      const files = new Map<string, Uint8Array>()
+      const raised: Floor[] = []
+      for (const floor of floors) {
+        const before = known.get(floor.channel)
+        const joined = before === undefined ? floor : joinFloors(before, floor)
+        const name = nameOf(floor.channel)
+        files.set(name, writeRecord(FLOOR, name, joined))
+        raised.push(joined)
+      }
+      if (root !== undefined && root.version > rootVersion)
+        files.set(ROOT_FILE, writeRecord(ROOT, ROOT_FILE, root))
+      if (files.size === 0) return
+      await Promise.all([...files].map(([name, bytes]) => replaceFile(join(dir, name), bytes)))
+      await syncDirectory(dir)
+      for (const floor of raised) known.set(floor.channel, floor)
+      if (root !== undefined) rootVersion = Math.max(rootVersion, root.version)
+    },
+  }
+}

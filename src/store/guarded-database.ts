@@ -1,0 +1,157 @@
+import { access, rm, writeFile } from 'node:fs/promises'
+import type { Code, MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { LogPort } from '../runtime/ports.ts'
+import type { Database, Operation } from './database.ts'
+import { faultOf, storeError } from './faults.ts'
+import { setAside } from './quarantine.ts'
+
+export interface GuardedDatabaseInit {
+  readonly dir: string
+  readonly database: Database
+  readonly limits: Limits
+  readonly log: LogPort
+  readonly onMode: (readOnly: boolean) => void
+  /** Runs work while no write is under way. */
+  readonly alone: (work: () => Promise<void>) => Promise<void>
+}
+
+/**
+ * LevelDB with what it lacks: a full disk makes it read-only until the disk takes bytes again, a damaged one is
+ * set aside. Its errors become ours here.
+ *
+ * After a failed write LevelDB's log may end in a torn record, behind which synced ones would be lost at the next
+ * start; so nothing is written after a failure before the database was closed and opened again.
+ */
+export class GuardedDatabase {
+  readonly #init: GuardedDatabaseInit
+  /** Resolved while the database is open for reading. */
+  #readable: Promise<void> = Promise.resolve()
+  #broken = false
+  #readOnly = false
+  #wasSetAside = false
+  #probing: NodeJS.Timeout | undefined
+
+  constructor(init: GuardedDatabaseInit) {
+    this.#init = init
+  }
+
+  get wasSetAside(): boolean {
+    return this.#wasSetAside
+  }
+
+  /** @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED */
+  async open(): Promise<void> {
+    const { dir, database } = this.#init
+    if (await exists(damageMark(dir))) await this.setAside('its tables were damaged in the last run')
+    try {
+      await database.open()
+    } catch (error) {
+      if (faultOf(error) !== 'corrupt') throw storeError(error, dir)
+      await this.setAside('LevelDB cannot open it')
+      await database.open().catch((again: unknown) => {
+        throw storeError(again, dir)
+      })
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#probing)
+    // A reopening that failed was reported when it did.
+    await this.#readable.catch(() => undefined)
+    await this.#init.database.close()
+  }
+
+  /** A damaged store starts empty: the floor is in its second copy, and peers have the rest. */
+  async setAside(reason: string): Promise<void> {
+    const { dir, database, limits } = this.#init
+    try {
+      await database.close()
+      const path = (await exists(dir)) ? await setAside(dir, limits.keepCorruptStores) : dir
+      await rm(damageMark(dir), { force: true })
+      this.#wasSetAside = true
+      const text = `${dir}: ${reason}; kept as ${path}, starting empty, refilling from peers`
+      this.#note('error', 'STORE_CORRUPT', text)
+    } catch (error) {
+      throw storeError(error, dir)
+    }
+  }
+
+  /** What LevelDB finds unreadable is undefined, as what is absent. @throws MeshError STORE_FAILED */
+  async get(key: string): Promise<Uint8Array | undefined> {
+    try {
+      await this.#readable
+      return await this.#init.database.get(key)
+    } catch (error) {
+      if (faultOf(error) === 'corrupt') return undefined
+      throw storeError(error, this.#init.dir)
+    }
+  }
+
+  /** Only while no other write is under way. @throws MeshError STORE_FULL, STORE_CORRUPT, STORE_FAILED */
+  async write(operations: readonly Operation[], sync: boolean): Promise<void> {
+    await this.mend()
+    try {
+      await this.#init.database.batch(operations, sync)
+    } catch (error) {
+      throw this.failed(error, this.#init.dir)
+    }
+  }
+
+  /** After any failed write, also of a floor file. */
+  failed(error: unknown, where: string): MeshError {
+    const failed = storeError(error, where)
+    this.#broken = true
+    if (failed.code === 'STORE_FULL') this.#setReadOnly(true)
+    if (failed.code === 'STORE_CORRUPT') void this.#markDamaged()
+    return failed
+  }
+
+  /** Nothing is closed before the disk has shown that it takes bytes: LevelDB cannot open on a full one. */
+  async mend(): Promise<void> {
+    if (!this.#broken) return
+    const { dir, database, limits } = this.#init
+    try {
+      await database.probe(limits.storeProbeBytes)
+      this.#readable = database.close().then(() => database.open())
+      await this.#readable
+    } catch (error) {
+      throw this.failed(error, dir)
+    }
+    this.#broken = false
+    this.#setReadOnly(false)
+  }
+
+  #setReadOnly(readOnly: boolean): void {
+    if (this.#readOnly === readOnly) return
+    const { dir, limits, alone, onMode } = this.#init
+    this.#readOnly = readOnly
+    clearInterval(this.#probing)
+    if (readOnly) {
+      this.#note('error', 'STORE_FULL', `${dir}: no room; what is stored is served on, tried again by itself`)
+      // That the disk is still full is known and counted: the next probe follows.
+      const probe = (): void => void alone(() => this.mend()).catch(() => undefined)
+      this.#probing = setInterval(probe, limits.storeProbeMs).unref()
+    }
+    onMode(readOnly)
+  }
+
+  /** Compaction met a table it cannot read, and will again: the next start sets the store aside. */
+  async #markDamaged(): Promise<void> {
+    await writeFile(damageMark(this.#init.dir), '').catch((error: unknown) => {
+      this.#note('error', 'STORE_FAILED', storeError(error, this.#init.dir).message)
+    })
+  }
+
+  #note(level: 'warn' | 'error', code: Code, text: string): void {
+    this.#init.log.note({ kind: 'note', level, code, text })
+  }
+}
+
+const damageMark = (dir: string): string => `${dir}.damaged`
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )

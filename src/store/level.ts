@@ -1,0 +1,359 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { sha256 } from '../codec/digest.ts'
+import { type Code, MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
+import type { EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import { planCollection } from './collect.ts'
+import { CommitQueue } from './commit-queue.ts'
+import { type Content, contentOf } from './content.ts'
+import { type Database, levelDatabase, type Operation } from './database.ts'
+import { faultOf, storeError } from './faults.ts'
+import { type FloorFiles, type FloorFilesContent, floorFiles } from './floor-files.ts'
+import { joinCopies } from './floors-joined.ts'
+import { GuardedDatabase } from './guarded-database.ts'
+import { StoreIndex } from './index-in-memory.ts'
+import { blockKey, envelopeKey, FLEET_KEY, FORMAT, FORMAT_KEY, sizeKey, wholeKey } from './keys.ts'
+import { type Lock, lockAll } from './lock.ts'
+import { operationsOf, putFleet, putFormat, quarantineOperations } from './operations.ts'
+import { checkFormat, readAll, type StoreContent } from './read-all.ts'
+import { ENVELOPE, FLEET, FORMAT_RECORD, readRecord } from './records.ts'
+
+export interface LevelStoreInit {
+  /** `<data>/store`. */
+  readonly dir: string
+  /** Where floors and the newest root lie a second time. */
+  readonly floorDir: string
+  /** Further folders that only this process may use: `materialize.dir`. */
+  readonly lockDirs?: readonly string[]
+  /** Floors of other fleets count as absent. */
+  readonly fleetId?: FleetId
+  readonly limits: Limits
+  readonly log: LogPort
+  /** A block turned out to be damaged; the store takes writes no longer, or again. */
+  readonly emit?: (event: EventOf<'blockLost' | 'storeMode'>) => void
+  /** Another disk behind the store, for tests. */
+  readonly database?: (dir: string) => Database
+  readonly floors?: FloorFiles
+}
+
+/** A damaged record; without a value where nothing readable was under its key. */
+interface Found {
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
+
+type WriteOf<K extends Write['kind']> = Extract<Write, { kind: K }>
+const pick = <K extends Write['kind']>(writes: readonly Write[], kind: K): readonly WriteOf<K>[] =>
+  writes.filter((write): write is WriteOf<K> => write.kind === kind)
+
+/**
+ * The store on disk: LevelDB, every record checksummed, floors and newest root a second time as files.
+ */
+export class LevelStore implements StorePort {
+  readonly #init: LevelStoreInit
+  readonly #raw: Database
+  readonly #database: GuardedDatabase
+  readonly #floors: FloorFiles
+  readonly #queue: CommitQueue
+  #index = new StoreIndex()
+  #locks: readonly Lock[] = []
+  #quarantined = 0
+
+  constructor(init: LevelStoreInit) {
+    this.#init = init
+    this.#raw = (init.database ?? levelDatabase)(init.dir)
+    this.#database = new GuardedDatabase({
+      dir: init.dir,
+      database: this.#raw,
+      limits: init.limits,
+      log: init.log,
+      onMode: (readOnly) => init.emit?.({ kind: 'storeMode', readOnly }),
+      alone: (work) => this.#queue.run(work),
+    })
+    this.#floors = init.floors ?? floorFiles(init.floorDir, init.fleetId, init.limits)
+    this.#queue = new CommitQueue((writes, sync) => this.#flush(writes, sync), init.limits.maxStoreBatchBytes)
+  }
+
+  async open(): Promise<void> {
+    const { dir, floorDir, lockDirs = [] } = this.#init
+    await mkdir(dirname(dir), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+      throw storeError(error, dir)
+    })
+    this.#locks = await lockAll([...new Set([floorDir, ...lockDirs])])
+    try {
+      await this.#database.open()
+      await this.#checkMeta()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  async load(): Promise<Snapshot> {
+    const content = await this.#readContent()
+    const copies = await this.#floors.load().catch((error: unknown) => {
+      throw storeError(error, this.#init.floorDir)
+    })
+    return this.#queue.run(() => this.#settle(content, copies))
+  }
+
+  commit(writes: readonly Write[], sync: boolean): Promise<void> {
+    return this.#queue.commit(writes, sync)
+  }
+
+  async readBlock(digest: Digest): Promise<Uint8Array | undefined> {
+    const bytes = await this.#readBlock(digest)
+    // Whoever asked thought it was here: it is to be fetched again.
+    if (bytes === undefined) this.#init.emit?.({ kind: 'blockLost', digest })
+    return bytes
+  }
+
+  hasBlock(digest: Digest): boolean {
+    return this.#index.blocks.has(digest)
+  }
+
+  async readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined> {
+    if (!this.#index.envelopes.has(release)) return undefined
+    const key = envelopeKey(release)
+    const sealed = await this.#database.get(key)
+    const record = sealed === undefined ? undefined : readRecord(ENVELOPE, key, sealed, this.#init.limits)
+    if (record !== undefined) return record.bytes
+    if (this.#index.envelopes.has(release)) {
+      this.#index.removeEnvelope(release)
+      await this.#quarantine([{ key, value: sealed }])
+    }
+    return undefined
+  }
+
+  collect(keep: readonly ReleaseId[], maxCacheBytes: number): Promise<readonly Digest[]> {
+    return this.#queue.run(async () => {
+      if (this.#index.blockBytes <= maxCacheBytes) return []
+      const plan = planCollection({
+        releases: await this.#contents(),
+        keep: new Set(keep),
+        sizes: this.#index.blocks,
+        fresh: this.#index.fresh,
+        maxCacheBytes,
+      })
+      const keys = [
+        ...plan.releases.flatMap((release) => [wholeKey(release), envelopeKey(release)]),
+        ...plan.blocks.flatMap((digest) => [sizeKey(digest), blockKey(digest)]),
+      ]
+      await this.#database.write(
+        keys.map((key): Operation => ({ type: 'del', key })),
+        false,
+      )
+      for (const release of plan.releases) {
+        this.#index.removeEnvelope(release)
+        this.#index.whole.delete(release)
+      }
+      for (const digest of plan.blocks) this.#index.removeBlock(digest)
+      return plan.blocks
+    })
+  }
+
+  bytes(): number {
+    return this.#index.bytes
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.run(() => this.#database.close())
+    await Promise.allSettled(this.#locks.map((lock) => lock.release()))
+    this.#locks = []
+  }
+
+  // Opening
+
+  /** @throws MeshError STORE_VERSION, CONFIG_INVALID */
+  async #checkMeta(): Promise<void> {
+    const { dir, fleetId, limits } = this.#init
+    const sealed = await this.#database.get(FORMAT_KEY)
+    const format = sealed === undefined ? undefined : readRecord(FORMAT_RECORD, FORMAT_KEY, sealed, limits)
+    if (format !== undefined) checkFormat(format, FORMAT, dir)
+    const sealedFleet = await this.#database.get(FLEET_KEY)
+    const fleet = sealedFleet === undefined ? undefined : readRecord(FLEET, FLEET_KEY, sealedFleet, limits)
+    if (fleetId !== undefined && fleet !== undefined && fleet !== fleetId)
+      throw new MeshError(
+        'CONFIG_INVALID',
+        `${dir} belongs to fleet ${fleet.slice(0, 12)}, not ${fleetId.slice(0, 12)}; give this node another data folder`,
+        { dir },
+      )
+    const missing = [
+      ...(format === undefined ? [putFormat()] : []),
+      ...(fleetId !== undefined && fleet === undefined ? [putFleet(fleetId)] : []),
+    ]
+    if (missing.length > 0) await this.#database.write(missing, true)
+  }
+
+  /** Reading a table that LevelDB cannot read costs the whole store, once. */
+  async #readContent(): Promise<StoreContent> {
+    try {
+      this.#index = new StoreIndex()
+      return await readAll(this.#raw, this.#index, this.#init.limits)
+    } catch (error) {
+      if (faultOf(error) !== 'corrupt') throw storeError(error, this.#init.dir)
+      await this.#database.setAside('a table cannot be read')
+      await this.#database.open()
+      await this.#checkMeta()
+      this.#index = new StoreIndex()
+      return readAll(this.#raw, this.#index, this.#init.limits)
+    }
+  }
+
+  // What was read becomes the snapshot
+
+  async #settle(content: StoreContent, copies: FloorFilesContent): Promise<Snapshot> {
+    const { fleetId, floorDir } = this.#init
+    for (const floor of copies.foreign)
+      this.#note(
+        'warn',
+        'STORE_FLOOR_LOST',
+        `${floorDir}: the floor of ${floor.channel} belongs to fleet ${floor.fleet.slice(0, 12)} and counts as absent`,
+      )
+    if (copies.damaged.length > 0)
+      this.#note(
+        'error',
+        'STORE_CORRUPT',
+        `${floorDir}: ${copies.damaged.length} damaged files set aside as *.corrupt`,
+      )
+    if (content.damaged.length > 0) await this.#quarantineNow(content.damaged)
+
+    const own = content.floors.filter((floor) => fleetId === undefined || floor.fleet === fleetId)
+    const joined = joinCopies(own, copies.floors)
+    const roots = withRootCopy(content.roots, copies)
+    await this.#heal(joined.forStore, joined.forFiles, roots.at(-1))
+    const withFloor = new Set(joined.floors.map((floor) => floor.channel))
+    const used = content.used || this.#database.wasSetAside
+    const floorLost =
+      (used && joined.floors.length === 0) || content.channels.some(({ channel }) => !withFloor.has(channel))
+    if (floorLost)
+      this.#note(
+        'error',
+        'STORE_FLOOR_LOST',
+        `${floorDir} and ${this.#init.dir}: both copies of the floor are gone; asking peers for the newest before anything is activated`,
+      )
+    return {
+      roots,
+      floors: [...own, ...copies.floors],
+      floorLost,
+      channels: content.channels,
+      envelopes: content.envelopes,
+      whole: content.whole,
+      blocks: new Set(this.#index.blocks.keys()),
+      beacons: content.beacons,
+      leases: content.leases,
+      peers: [],
+      corrupt: content.damaged.length + copies.damaged.length + (this.#database.wasSetAside ? 1 : 0),
+    }
+  }
+
+  /** Both copies hold the greater floor again. A full disk delays this, the core has the joined floor anyway. */
+  async #heal(
+    forStore: Snapshot['floors'],
+    forFiles: Snapshot['floors'],
+    root: Snapshot['roots'][number] | undefined,
+  ): Promise<void> {
+    try {
+      await this.#floors.write(forFiles, root)
+      const writes = forStore.map((floor): Write => ({ kind: 'floor', floor }))
+      if (writes.length > 0)
+        await this.#database.write(
+          writes.flatMap((write) => operationsOf(write, this.#index.next)),
+          true,
+        )
+    } catch (error) {
+      const failed = storeError(error, this.#init.floorDir)
+      this.#note('warn', failed.code, `floors not yet restored in both places: ${failed.message}`)
+    }
+  }
+
+  // Writing
+
+  async #flush(writes: readonly Write[], sync: boolean): Promise<void> {
+    await this.#database.mend()
+    const roots = pick(writes, 'root')
+    const newest = roots.toSorted((a, b) => a.version - b.version).at(-1)
+    try {
+      // First the files: a floor that only they hold is as good; a release whose floor only LevelDB holds is not.
+      await this.#floors.write(
+        pick(writes, 'floor').map(({ floor }) => floor),
+        newest,
+      )
+    } catch (error) {
+      throw this.#database.failed(error, this.#init.floorDir)
+    }
+    await this.#database.write(
+      writes.flatMap((write) => operationsOf(write, this.#index.next)),
+      sync,
+    )
+    for (const write of writes) this.#index.apply(write)
+  }
+
+  // Reading
+
+  async #readBlock(digest: Digest): Promise<Uint8Array | undefined> {
+    if (!this.#index.blocks.has(digest)) return undefined
+    const key = blockKey(digest)
+    const bytes = await this.#database.get(key)
+    if (bytes !== undefined && sha256(bytes) === digest) return bytes
+    // Another reader may have seen it first, or collection took it meanwhile.
+    if (this.#index.blocks.has(digest)) {
+      this.#index.removeBlock(digest)
+      await this.#quarantine([
+        { key, value: bytes },
+        { key: sizeKey(digest), value: undefined },
+      ])
+    }
+    return undefined
+  }
+
+  #quarantine(damaged: readonly Found[]): Promise<void> {
+    return this.#queue.run(() => this.#quarantineNow(damaged))
+  }
+
+  /** Out of the way before anyone may read it again; a bounded number stays for people to look at. */
+  async #quarantineNow(damaged: readonly Found[]): Promise<void> {
+    const room = Math.max(0, this.#init.limits.maxQuarantined - this.#quarantined)
+    const operations = damaged.flatMap(({ key, value }, at) =>
+      quarantineOperations(key, at < room ? value : undefined),
+    )
+    this.#quarantined += Math.min(room, damaged.length)
+    const first = damaged[0]
+    this.#note(
+      'error',
+      'STORE_CORRUPT',
+      `${this.#init.dir}: ${damaged.length} damaged records set aside${first === undefined ? '' : `, first ${first.key}`}; what is lost is fetched again`,
+    )
+    await this.#database.write(operations, false).catch((error: unknown) => {
+      this.#note('warn', 'STORE_FAILED', `damaged records stay where they are: ${String(error)}`)
+    })
+  }
+
+  async #contents(): Promise<readonly { release: ReleaseId; content: Content }[]> {
+    const out: { release: ReleaseId; content: Content }[] = []
+    for (const release of this.#index.byArrival()) {
+      const key = envelopeKey(release)
+      const sealed = await this.#database.get(key)
+      const record = sealed === undefined ? undefined : readRecord(ENVELOPE, key, sealed, this.#init.limits)
+      if (record === undefined) continue
+      const readPage = async (digest: Digest): Promise<Uint8Array | undefined> => {
+        const bytes = this.#index.blocks.has(digest) ? await this.#database.get(blockKey(digest)) : undefined
+        return bytes !== undefined && sha256(bytes) === digest ? bytes : undefined
+      }
+      out.push({ release, content: await contentOf(record.bytes, readPage, this.#init.limits) })
+    }
+    return out
+  }
+
+  #note(level: 'warn' | 'error', code: Code, text: string): void {
+    this.#init.log.note({ kind: 'note', level, code, text })
+  }
+}
+
+/** The newest root of the second copy, where the store lacks it. */
+function withRootCopy(roots: Snapshot['roots'], { root }: FloorFilesContent): Snapshot['roots'] {
+  const known = root === undefined || roots.some(({ version }) => version === root.version)
+  return known ? roots : [...roots, root].sort((a, b) => a.version - b.version)
+}

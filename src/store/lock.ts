@@ -1,0 +1,47 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { faultOf, storeError } from './faults.ts'
+
+export interface Lock {
+  release(): Promise<void>
+}
+
+/**
+ * Keeps a folder to this process. Node has no `flock`, but LevelDB locks its folder with `fcntl` for as long as
+ * the process lives, kill -9 included, so an empty one in `<dir>/.lock` serves.
+ *
+ * @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED
+ */
+export async function lockDirectory(dir: string): Promise<Lock> {
+  const path = join(dir, '.lock')
+  await mkdir(dir, { recursive: true, mode: 0o755 }).catch((error: unknown) => {
+    throw storeError(error, dir)
+  })
+  const open = async (): Promise<Lock> => {
+    const level = new Level(path)
+    await level.open()
+    return { release: () => level.close() }
+  }
+  try {
+    return await open()
+  } catch (error) {
+    // Nothing is in it, so damage costs nothing; a lock held by another process is never 'corrupt'.
+    if (faultOf(error) !== 'corrupt') throw storeError(error, dir)
+    await rm(path, { recursive: true, force: true })
+    return await open().catch((again: unknown) => {
+      throw storeError(again, dir)
+    })
+  }
+}
+
+export async function lockAll(dirs: readonly string[]): Promise<readonly Lock[]> {
+  const locks: Lock[] = []
+  try {
+    for (const dir of dirs) locks.push(await lockDirectory(dir))
+  } catch (error) {
+    await Promise.allSettled(locks.map((lock) => lock.release()))
+    throw error
+  }
+  return locks
+}

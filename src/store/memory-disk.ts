@@ -1,0 +1,173 @@
+import { type Floor, joinFloors } from '../model/floor.ts'
+import type { Channel, Digest, KeyId, ReleaseId } from '../model/ids.ts'
+import type { Write } from '../runtime/ports.ts'
+
+type Of<K extends Write['kind']> = Extract<Write, { kind: K }>
+
+/** Everything that lies on a disk of its own kind: maps of what was written. */
+export interface Contents {
+  readonly roots: Map<number, Uint8Array>
+  readonly floors: Map<Channel, Floor>
+  readonly channels: Map<Channel, Of<'channel'>['record']>
+  /** In order of arrival. */
+  readonly envelopes: Map<ReleaseId, Of<'envelope'>>
+  readonly blocks: Map<Digest, Uint8Array>
+  readonly whole: Set<ReleaseId>
+  readonly beacons: Map<KeyId, Of<'beacon'>>
+  readonly leases: Map<ReleaseId, Of<'lease'>['lease']>
+  readonly audit: Of<'audit'>[]
+}
+
+const emptyContents = (): Contents => ({
+  roots: new Map(),
+  floors: new Map(),
+  channels: new Map(),
+  envelopes: new Map(),
+  blocks: new Map(),
+  whole: new Set(),
+  beacons: new Map(),
+  leases: new Map(),
+  audit: [],
+})
+
+/** Bytes are shared: nobody changes what was written. */
+const copyOf = (from: Contents): Contents => ({
+  roots: new Map(from.roots),
+  floors: new Map(from.floors),
+  channels: new Map(from.channels),
+  envelopes: new Map(from.envelopes),
+  blocks: new Map(from.blocks),
+  whole: new Set(from.whole),
+  beacons: new Map(from.beacons),
+  leases: new Map(from.leases),
+  audit: [...from.audit],
+})
+
+const raise = (floors: Map<Channel, Floor>, floor: Floor): void => {
+  const before = floors.get(floor.channel)
+  floors.set(floor.channel, before === undefined ? floor : joinFloors(before, floor))
+}
+
+function apply(to: Contents, write: Write): void {
+  switch (write.kind) {
+    case 'root':
+      return void to.roots.set(write.version, write.envelope)
+    case 'floor':
+      return void to.floors.set(write.floor.channel, write.floor)
+    case 'channel':
+      return void to.channels.set(write.record.channel, write.record)
+    case 'envelope':
+      return void to.envelopes.set(write.release, write)
+    case 'block':
+      return void to.blocks.set(write.digest, write.bytes)
+    case 'whole':
+      return void to.whole.add(write.release)
+    case 'unwhole':
+      return void to.whole.delete(write.release)
+    case 'dropEnvelope':
+      return void to.envelopes.delete(write.release)
+    case 'beacon':
+      return void to.beacons.set(write.key, write)
+    case 'lease':
+      return void to.leases.set(write.lease.release, write.lease)
+    case 'dropLease':
+      return void to.leases.delete(write.release)
+    case 'audit':
+      return void to.audit.push(write)
+  }
+}
+
+/**
+ * What survives the process that uses it. `latest` is what that process reads; a power cut leaves `synced`. The
+ * second copies of floors and newest root are files of their own, so that a simulation can lose either.
+ */
+export class MemoryDisk {
+  latest: Contents = emptyContents()
+  files: {
+    readonly floors: Map<Channel, Floor>
+    root: { version: number; envelope: Uint8Array } | undefined
+  } = {
+    floors: new Map(),
+    root: undefined,
+  }
+  /** A floor was once written. */
+  used = false
+  #synced: Contents = emptyContents()
+  #unsynced: Write[] = []
+
+  write(writes: readonly Write[], sync: boolean): void {
+    for (const write of writes) {
+      if (write.kind === 'floor') this.used = true
+      apply(this.latest, write)
+      this.#unsynced.push(write)
+    }
+    if (sync) this.sync()
+  }
+
+  /** Files are always synced. */
+  writeFiles(writes: readonly Write[]): void {
+    for (const write of writes) {
+      if (write.kind === 'floor') raise(this.files.floors, write.floor)
+      if (write.kind === 'root' && write.version > (this.files.root?.version ?? 0))
+        this.files.root = { version: write.version, envelope: write.envelope }
+    }
+  }
+
+  /** As LevelDB: a synced write carries all before it to disk. */
+  sync(): void {
+    for (const write of this.#unsynced) apply(this.#synced, write)
+    this.#unsynced = []
+  }
+
+  /** Removed for good: collection and quarantine. */
+  remove(releases: readonly ReleaseId[], blocks: readonly Digest[]): void {
+    this.sync()
+    for (const contents of [this.latest, this.#synced]) {
+      for (const release of releases) {
+        contents.envelopes.delete(release)
+        contents.whole.delete(release)
+      }
+      for (const digest of blocks) contents.blocks.delete(digest)
+    }
+  }
+
+  /** The power goes: what was never synced is gone. (A killed process alone loses nothing that was written.) */
+  cutPower(): void {
+    this.latest = copyOf(this.#synced)
+    this.#unsynced = []
+  }
+
+  /** A disk of its own with the same content. */
+  clone(): MemoryDisk {
+    const disk = new MemoryDisk()
+    disk.latest = copyOf(this.latest)
+    disk.#synced = copyOf(this.#synced)
+    disk.#unsynced = [...this.#unsynced]
+    disk.files = { floors: new Map(this.files.floors), root: this.files.root }
+    disk.used = this.used
+    return disk
+  }
+
+  /** The store is gone, as after a new disk under the data folder. */
+  loseStore(): void {
+    this.latest = emptyContents()
+    this.#synced = emptyContents()
+    this.#unsynced = []
+    this.used = false
+  }
+
+  loseFiles(): void {
+    this.files = { floors: new Map(), root: undefined }
+  }
+
+  /** Flips a bit of a stored block: found when it is read. */
+  damageBlock(digest: Digest): void {
+    const bytes = this.latest.blocks.get(digest)
+    if (bytes === undefined) return
+    const damaged = bytes.slice()
+    damaged[0] = (damaged[0] ?? 0) ^ 1
+    this.sync()
+    this.latest.blocks.set(digest, damaged)
+    this.#synced.blocks.set(digest, damaged)
+  }
+}

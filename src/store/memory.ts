@@ -1,0 +1,163 @@
+import { sha256 } from '../codec/digest.ts'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
+import type { EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import { planCollection } from './collect.ts'
+import { type Content, contentOf } from './content.ts'
+import { MemoryDisk } from './memory-disk.ts'
+
+export interface MemoryFaults {
+  /**
+   * Called before each write that reaches the disk, counted from 0: the floor files of a commit are one write, its
+   * batch is the next. `fail`: the disk is full. `crash`: the process dies here; nothing later happens.
+   */
+  beforeWrite(index: number): 'ok' | 'fail' | 'crash'
+}
+
+export interface MemoryStoreInit {
+  readonly limits: Limits
+  readonly fleetId?: FleetId
+  /** What survives; give the same one to the next store to restart. */
+  readonly disk?: MemoryDisk
+  readonly faults?: MemoryFaults
+  readonly emit?: (event: EventOf<'blockLost' | 'storeMode'>) => void
+}
+
+/** The store of simulated nodes: same promises as on disk, no time of its own, and faults on demand. */
+export class MemoryStore implements StorePort {
+  readonly disk: MemoryDisk
+  readonly #init: MemoryStoreInit
+  readonly #fresh = new Set<Digest>()
+  #writes = 0
+  #crashed = false
+  #readOnly = false
+  #open = false
+
+  constructor(init: MemoryStoreInit) {
+    this.#init = init
+    this.disk = init.disk ?? new MemoryDisk()
+  }
+
+  /** A fault told it to crash: the disk is as it was then, every later call fails. */
+  get crashed(): boolean {
+    return this.#crashed
+  }
+
+  /** The store of the next start, on the same disk. */
+  reopened(change: Partial<MemoryStoreInit> = {}): MemoryStore {
+    return new MemoryStore({ ...this.#init, ...change, disk: change.disk ?? this.disk })
+  }
+
+  async open(): Promise<void> {
+    this.#open = true
+  }
+
+  async load(): Promise<Snapshot> {
+    this.#check()
+    const { latest, files, used } = this.disk
+    const { fleetId } = this.#init
+    const own = [...latest.floors.values(), ...files.floors.values()].filter(
+      (floor) => fleetId === undefined || floor.fleet === fleetId,
+    )
+    const withFloor = new Set(own.map((floor) => floor.channel))
+    const roots = new Map(latest.roots)
+    if (files.root !== undefined) roots.set(files.root.version, files.root.envelope)
+    return {
+      roots: [...roots]
+        .map(([version, envelope]) => ({ version, envelope }))
+        .sort((a, b) => a.version - b.version),
+      floors: own,
+      floorLost:
+        (used && own.length === 0) || [...latest.channels.keys()].some((channel) => !withFloor.has(channel)),
+      channels: sorted(latest.channels),
+      envelopes: sorted(latest.envelopes).map(({ release, channel, bytes }) => ({ release, channel, bytes })),
+      whole: [...latest.whole].sort(),
+      blocks: new Set([...latest.blocks.keys()].sort()),
+      beacons: sorted(latest.beacons).map(({ key, at, envelope }) => ({ key, at, envelope })),
+      leases: sorted(latest.leases),
+      peers: [],
+      corrupt: 0,
+    }
+  }
+
+  async commit(writes: readonly Write[], sync: boolean): Promise<void> {
+    this.#check()
+    if (writes.some(({ kind }) => kind === 'floor' || kind === 'root')) {
+      this.#beforeWrite()
+      this.disk.writeFiles(writes)
+    }
+    this.#beforeWrite()
+    this.disk.write(writes, sync)
+    for (const write of writes) if (write.kind === 'block') this.#fresh.add(write.digest)
+    this.#setReadOnly(false)
+  }
+
+  async readBlock(digest: Digest): Promise<Uint8Array | undefined> {
+    this.#check()
+    const bytes = this.disk.latest.blocks.get(digest)
+    if (bytes !== undefined && sha256(bytes) === digest) return bytes
+    if (bytes !== undefined) this.disk.remove([], [digest])
+    this.#init.emit?.({ kind: 'blockLost', digest })
+    return undefined
+  }
+
+  hasBlock(digest: Digest): boolean {
+    return this.disk.latest.blocks.has(digest)
+  }
+
+  async readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined> {
+    this.#check()
+    return this.disk.latest.envelopes.get(release)?.bytes
+  }
+
+  async collect(keep: readonly ReleaseId[], maxCacheBytes: number): Promise<readonly Digest[]> {
+    this.#check()
+    const { blocks, envelopes } = this.disk.latest
+    const sizes = new Map([...blocks].map(([digest, bytes]) => [digest, bytes.length]))
+    if (this.bytes() <= maxCacheBytes) return []
+    const releases: { release: ReleaseId; content: Content }[] = []
+    const readPage = async (digest: Digest) => blocks.get(digest)
+    for (const { release, bytes } of envelopes.values())
+      releases.push({ release, content: await contentOf(bytes, readPage, this.#init.limits) })
+    const plan = planCollection({ releases, keep: new Set(keep), sizes, fresh: this.#fresh, maxCacheBytes })
+    this.#beforeWrite()
+    this.disk.remove(plan.releases, plan.blocks)
+    return plan.blocks
+  }
+
+  bytes(): number {
+    let bytes = 0
+    for (const block of this.disk.latest.blocks.values()) bytes += block.length
+    return bytes
+  }
+
+  async close(): Promise<void> {
+    this.#open = false
+  }
+
+  #check(): void {
+    if (!this.#open || this.#crashed) throw new MeshError('STORE_FAILED', 'the store is not open')
+  }
+
+  #beforeWrite(): void {
+    const fault = this.#init.faults?.beforeWrite(this.#writes++) ?? 'ok'
+    if (fault === 'ok') return
+    if (fault === 'crash') {
+      this.#crashed = true
+      throw new MeshError('STORE_FAILED', 'the process died in the middle of a write')
+    }
+    this.#setReadOnly(true)
+    throw new MeshError('STORE_FULL', 'the disk takes no more bytes')
+  }
+
+  #setReadOnly(readOnly: boolean): void {
+    if (this.#readOnly === readOnly) return
+    this.#readOnly = readOnly
+    this.#init.emit?.({ kind: 'storeMode', readOnly })
+  }
+}
+
+/** Values in the order of their keys, as LevelDB gives them. */
+const sorted = <V>(map: ReadonlyMap<string, V>): readonly V[] =>
+  [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value)

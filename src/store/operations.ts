@@ -1,0 +1,86 @@
+import type { Form } from '../codec/fields.ts'
+import type { FleetId } from '../model/ids.ts'
+import type { Write } from '../runtime/ports.ts'
+import type { Operation } from './database.ts'
+import {
+  auditKey,
+  beaconKey,
+  blockKey,
+  channelKey,
+  envelopeKey,
+  FLEET_KEY,
+  FORMAT,
+  FORMAT_KEY,
+  floorKey,
+  leaseKey,
+  quarantineKey,
+  rootKey,
+  sizeKey,
+  USED_KEY,
+  wholeKey,
+} from './keys.ts'
+import {
+  AUDIT,
+  BEACON,
+  CHANNEL,
+  ENVELOPE,
+  FLEET,
+  FLOOR,
+  FORMAT_RECORD,
+  LEASE,
+  MARK,
+  ROOT,
+  SIZE,
+  writeRecord,
+} from './records.ts'
+
+const put = <T>(key: string, form: Form<T>, value: T): Operation => ({
+  type: 'put',
+  key,
+  value: writeRecord(form, key, value),
+})
+const del = (key: string): Operation => ({ type: 'del', key })
+
+export const putFormat = (): Operation => put(FORMAT_KEY, FORMAT_RECORD, FORMAT)
+export const putFleet = (fleet: FleetId): Operation => put(FLEET_KEY, FLEET, fleet)
+
+/** What one write changes. `next` gives the numbers that keep arrival order, fresh with each call. */
+export function operationsOf(write: Write, next: () => number): readonly Operation[] {
+  switch (write.kind) {
+    case 'root':
+      return [put(rootKey(write.version), ROOT, { version: write.version, envelope: write.envelope })]
+    case 'floor':
+      return [put(floorKey(write.floor.channel), FLOOR, write.floor), put(USED_KEY, MARK, true)]
+    case 'channel':
+      return [put(channelKey(write.record.channel), CHANNEL, write.record)]
+    case 'envelope': {
+      const { channel, bytes } = write
+      return [put(envelopeKey(write.release), ENVELOPE, { channel, number: next(), bytes })]
+    }
+    case 'block':
+      return [
+        { type: 'put', key: blockKey(write.digest), value: write.bytes },
+        put(sizeKey(write.digest), SIZE, write.bytes.length),
+      ]
+    case 'whole':
+      return [put(wholeKey(write.release), MARK, true)]
+    case 'unwhole':
+      return [del(wholeKey(write.release))]
+    case 'dropEnvelope':
+      return [del(envelopeKey(write.release))]
+    case 'beacon':
+      return [put(beaconKey(write.key), BEACON, { at: write.at, envelope: write.envelope })]
+    case 'lease':
+      return [put(leaseKey(write.lease.release), LEASE, write.lease)]
+    case 'dropLease':
+      return [del(leaseKey(write.release))]
+    case 'audit': {
+      const { peer, release, channel, answer } = write
+      return [put(auditKey(write.at, next()), AUDIT, { peer, release, channel, answer })]
+    }
+  }
+}
+
+/** Moves a damaged record out of the way; without `kept` it is only removed. */
+export const quarantineOperations = (key: string, kept: Uint8Array | undefined): readonly Operation[] =>
+  kept === undefined ? [del(key)] : [{ type: 'put', key: quarantineKey(key), value: kept }, del(key)]
