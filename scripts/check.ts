@@ -14,7 +14,7 @@ type Check = { name: string; args: string[] }
 const columns: Check[][] = [
   [{ name: 'types', args: [bin('typescript/bin/tsc'), '--noEmit'] }],
   [
-    { name: 'style', args: [bin('@biomejs/biome/bin/biome'), 'ci', '--colors=off'] },
+    { name: 'style', args: [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', '--colors=off'] },
     {
       name: 'imports',
       args: [
@@ -24,6 +24,7 @@ const columns: Check[][] = [
         'src',
       ],
     },
+    { name: 'reference', args: [bin('typedoc/bin/typedoc'), '--emit', 'none', '--skipErrorChecking'] },
     { name: 'unused', args: [bin('knip/bin/knip.js'), '--no-progress'] },
   ],
 ]
