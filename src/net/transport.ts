@@ -87,11 +87,10 @@ export function createTransport(options: TransportOptions): Transport {
     score: (peer) => parts?.gossip.score(peer) ?? 0,
     /** @throws MeshError NET_LISTEN, STORE_LOCKED, STORE_FAILED */
     async start(sink) {
-      parts = await startParts(
-        options,
-        peerId,
-        guarded(sink, () => parts !== undefined),
-      )
+      parts = await startParts(options, peerId, (event) => {
+        // nothing is heard of a transport that stops
+        if (!stopped) sink(event)
+      })
     },
     perform(effect) {
       if (parts !== undefined) perform(parts, options, peerId, effect)

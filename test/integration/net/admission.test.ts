@@ -1,0 +1,146 @@
+import { afterEach, expect, test } from 'vitest'
+import { connect, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
+
+const running: Scripted[] = []
+const node = async (options?: ScriptOptions): Promise<Scripted> => {
+  const started = await Scripted.start(options)
+  running.push(started)
+  return started
+}
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((each) => each.stop()))
+})
+
+test('a connection is told to both sides once, with its direction, address and origin', async () => {
+  const [a, b] = [await node(), await node()]
+  await connect(a, b)
+  expect(a.of('connected')).toEqual([
+    { kind: 'connected', peer: b.id, direction: 'outbound', address: b.address, ownHost: true },
+  ])
+  expect(b.of('connected')).toMatchObject([{ peer: a.id, direction: 'inbound', ownHost: true }])
+  expect(b.of('connected')[0]?.address).toMatch(new RegExp(`/p2p/${a.id}$`))
+})
+
+test('a peer that is not admitted gets no gossip, however long it is connected', async () => {
+  const [a, b, c] = [await node(), await node(), await node()]
+  await connect(a, b)
+  await joined(c, b)
+  c.transport.perform({ kind: 'publish', topic: 'releases', bytes: new Uint8Array([1]) })
+  const heard = await b.event('gossip')
+  b.transport.perform({ kind: 'verdict', id: heard.id, from: heard.from, verdict: 'accept' })
+  // the same exchange in the other direction proves that what was to come has come
+  b.transport.perform({ kind: 'publish', topic: 'releases', bytes: new Uint8Array([2]) })
+  await c.event('gossip')
+  expect(a.of('gossip')).toEqual([])
+  expect([a.hears(b), b.hears(a)]).toEqual([false, false])
+})
+
+test('one side admits earlier than the other: the mesh still forms', async () => {
+  const [a, b] = [await node(), await node()]
+  await connect(a, b)
+  a.admit(b)
+  // a's gossip stream is at b by now and is held there
+  await a.until('outbound stream', () => a.events.length > 0)
+  a.ask(b.id, open)
+  await b.event('request')
+  b.admit(a)
+  await b.until('mesh', () => a.inMesh(b) && b.inMesh(a))
+})
+
+test('sync and blocks are refused before admission, admit and publish are not', async () => {
+  const [a, b] = [await node(), await node({ limits: { admitDeadlineMs: 200 } })]
+  await connect(a, b)
+  b.onRequest = ({ id, request }) => {
+    if (request.protocol === 'admit')
+      b.transport.perform({ kind: 'reply', id, reply: { protocol: 'admit', message: { type: 'noted' } } })
+    if (request.protocol === 'publish')
+      b.transport.perform({ kind: 'reply', id, reply: { protocol: 'publish', message: { type: 'noted' } } })
+  }
+  const blocks = a.ask(b.id, want)
+  expect((await a.event('reply', ({ id }) => id === blocks)).reply.message).toMatchObject({
+    type: 'refused',
+    code: 'ADMIT_REFUSED',
+  })
+  const admit = a.ask(b.id, open)
+  expect((await a.event('reply', ({ id }) => id === admit)).reply.message).toEqual({ type: 'noted' })
+  const publish = a.ask(b.id, { protocol: 'publish', message: { type: 'roots', since: 1 } })
+  expect((await a.event('reply', ({ id }) => id === publish)).reply.message).toEqual({ type: 'noted' })
+  expect(b.of('request').map(({ request }) => request.protocol)).toEqual(['admit', 'publish'])
+})
+
+test('a sync request that overtakes the admission of its sender is held, not refused', async () => {
+  const [a, b] = [await node(), await node()]
+  await connect(a, b)
+  b.onRequest = ({ id }) => b.transport.replyBlock(id, undefined)
+  const id = a.ask(b.id, want)
+  const admit = a.ask(b.id, open)
+  await b.event('request', ({ request }) => request.protocol === 'admit')
+  expect(a.of('reply')).toEqual([])
+  b.admit(a)
+  expect((await a.event('reply', (event) => event.id === id)).reply.message).toEqual({ type: 'gone' })
+  expect(admit).toBeGreaterThan(id)
+})
+
+test('a refusal reaches the peer before the connection ends, and both sides hear of the end', async () => {
+  const [a, b] = [await node(), await node()]
+  await connect(a, b)
+  b.onRequest = ({ id, peer }) => {
+    const message = { type: 'refused', code: 'ADMIT_REMOVED', text: 'removed' } as const
+    b.transport.perform({ kind: 'reply', id, reply: { protocol: 'admit', message } })
+    b.transport.perform({ kind: 'hangUp', peer, code: 'ADMIT_REMOVED' })
+  }
+  a.ask(b.id, open)
+  const { reply } = await a.event('reply')
+  expect(reply.message).toMatchObject({ type: 'refused', code: 'ADMIT_REMOVED' })
+  await a.event('disconnected')
+  await b.event('disconnected')
+})
+
+test('gossip stops with a peer that is hung up on, and starts again after a new admission', async () => {
+  const [a, b] = [await node(), await node()]
+  await joined(a, b)
+  b.transport.perform({ kind: 'hangUp', peer: a.id, code: 'done' })
+  await a.event('disconnected')
+  await b.event('disconnected')
+  expect(b.hears(a)).toBe(false)
+  a.dial(b)
+  await a.until('second connection', () => a.of('connected').length === 2 && b.of('connected').length === 2)
+  expect(b.inMesh(a)).toBe(false)
+  a.admit(b)
+  b.admit(a)
+  await b.until('subscriptions', () => b.hears(a) && a.hears(b))
+})
+
+test('crossing dials leave one connection, the same for both, and gossip works on it', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const [a, b] = [await node(), await node()]
+    a.dial(b)
+    b.dial(a)
+    await a.until('one connection each', () => settled(a, b) && settled(b, a))
+    a.admit(b)
+    b.admit(a)
+    await a.until('subscriptions', () => a.hears(b) && b.hears(a))
+    const [mine, theirs] = [a.of('connected').at(-1), b.of('connected').at(-1)]
+    expect(new Set([mine?.direction, theirs?.direction])).toEqual(new Set(['inbound', 'outbound']))
+  }
+})
+
+/** `connected` once more than `disconnected`, and the lower id's dial won wherever both came through. */
+function settled(self: Scripted, other: Scripted): boolean {
+  const opened = self.of('connected')
+  if (opened.length !== self.of('disconnected').length + 1) return false
+  if (opened.length === 1 && other.of('connected').length === 1)
+    return opened[0]?.direction !== other.of('connected')[0]?.direction
+  return opened.at(-1)?.direction === (self.id < other.id ? 'outbound' : 'inbound')
+}
+
+test('strangers beyond the bound are turned away, the newest first, and admitted peers do not count', async () => {
+  const b = await node({ limits: { maxUnadmittedPerAddress: 2 } })
+  const [first, second, third] = [await node(), await node(), await node()]
+  await connect(first, b)
+  await connect(second, b)
+  third.dial(b)
+  expect(await third.event('dialFailed')).toMatchObject({ address: b.address, code: 'NET_UNREACHABLE' })
+  b.admit(first)
+  await connect(third, b)
+})
