@@ -60,7 +60,7 @@ function failAsUsage(error: CommanderError): void {
   const message =
     error.code === 'commander.help'
       ? 'name a subcommand; --help lists them'
-      : error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ')
+      : `${error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ')}; --help shows how`
   fail(new MeshError('USAGE', message, {}, { cause: error }))
 }
 

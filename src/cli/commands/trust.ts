@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import { collect } from '../arguments.ts'
+import { signRoot } from '../trust-change.ts'
+import { registerPublisherEdits } from '../trust-publishers.ts'
+import { registerRoleEdits } from '../trust-roles.ts'
+import { showRoot, verifyRoot } from '../trust-show.ts'
+
+export function register(program: Command): void {
+  const trust = program
+    .command('trust')
+    .description('read and change the trust root, offline')
+    .addHelpText(
+      'after',
+      '\nA change says first what it does, and for whom. FILE changes only once the thresholds of the old root and of\nthe new one hold; until then root.N.draft.json beside it waits for "trust sign".\n',
+    )
+  trust
+    .command('show')
+    .description('print what a root says')
+    .requiredOption('--root <file>', 'the root')
+    .action((options: { root: string }) => showRoot(options.root))
+  trust
+    .command('verify')
+    .description('check a root, and every step to it from the older versions beside it')
+    .requiredOption('--root <file>', 'the root')
+    .action((options: { root: string }) => verifyRoot(options.root, Date.now()))
+  trust
+    .command('sign')
+    .description('add signatures to a draft; it takes effect once enough people signed')
+    .argument('<file>', 'root.N.draft.json')
+    .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
+    .option('--root <file>', 'the current root (default: the one beside the draft)')
+    .action((file: string, options: { rootKey: readonly string[]; root?: string }) =>
+      signRoot(file, options.rootKey, options.root),
+    )
+  registerPublisherEdits(trust)
+  registerRoleEdits(trust)
+}

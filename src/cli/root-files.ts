@@ -1,0 +1,102 @@
+/** `root.json` and its kin on disk: DSSE JSON, the old as `root.N.json`, what waits for signatures as `root.N.draft.json`. */
+import { existsSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { encodeEnvelope } from '../codec/envelope.ts'
+import { decodeEnvelopeJson, encodeEnvelopeJson } from '../codec/envelope-json.ts'
+import { decodeRoot, encodeRoot } from '../codec/root.ts'
+import { isMeshError, MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Envelope } from '../model/envelope.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { startChain } from '../trust/chain.ts'
+import { checkRoot } from '../trust/root-rules.ts'
+import { checkType } from '../trust/threshold.ts'
+import { readInput, replaceFile, writeNew } from './files.ts'
+
+export interface RootFile {
+  /** Absolute. */
+  readonly path: string
+  readonly envelope: Envelope
+  readonly root: TrustRoot
+}
+
+/** A root that holds by itself: valid, and signed by its own threshold. @throws MeshError INPUT_PATH, CODEC_*, TRUST_* */
+export function readRoot(path: string): RootFile {
+  const file = readRootDraft(path)
+  naming(file.path, () => startChain(encodeEnvelope(file.envelope), LIMITS))
+  return file
+}
+
+/** A root that may still lack signatures. @throws MeshError INPUT_PATH, CODEC_*, TRUST_ROOT_INVALID, TRUST_TYPE */
+export function readRootDraft(given: string): RootFile {
+  const path = resolve(given)
+  const text = readInput(path, 'a trust root')
+  return naming(path, () => {
+    const envelope = decodeEnvelopeJson(text, LIMITS)
+    checkType(envelope, 'root')
+    const root = decodeRoot(envelope.payload, LIMITS)
+    checkRoot(root)
+    return { path, envelope, root }
+  })
+}
+
+/** The bytes to sign of an edited root, with its limits checked by reading them back. @throws MeshError TRUST_*, LIMIT_* */
+export function payloadOf(root: TrustRoot): Uint8Array {
+  const payload = encodeRoot(root)
+  checkRoot(decodeRoot(payload, LIMITS))
+  return payload
+}
+
+/** `root.json` → `root.3.draft.json`, beside it. */
+export const draftPath = (path: string, version: number): string => beside(path, `${version}.draft`)
+
+/** `root.json` → `root.2.json`, beside it. */
+export const oldPath = (path: string, version: number): string => beside(path, String(version))
+
+/** `root.3.draft.json` → `root.json`; undefined where the name is no draft's. */
+export function rootOfDraft(path: string): string | undefined {
+  const match = /^(.*)\.\d+\.draft\.json$/.exec(basename(path))
+  return match === null ? undefined : join(dirname(path), `${match[1]}.json`)
+}
+
+export function saveEnvelope(path: string, envelope: Envelope): void {
+  const size = encodeEnvelope(envelope).length
+  if (size > LIMITS.maxRootBytes) {
+    throw new MeshError(
+      'LIMIT_BYTES',
+      `the root would be ${size} bytes, more than ${LIMITS.maxRootBytes}; remove what is not used`,
+      {
+        bytes: size,
+      },
+    )
+  }
+  replaceFile(path, encodeEnvelopeJson(envelope), 0o644)
+}
+
+/** Keeps the old root under its own version; one that is there already must be the same root. */
+export function keepOld({ path, envelope, root }: RootFile): string {
+  const kept = oldPath(path, root.version)
+  if (!existsSync(kept)) {
+    writeNew(kept, encodeEnvelopeJson(envelope), 0o644)
+  } else if (!Buffer.from(readRootDraft(kept).envelope.payload).equals(envelope.payload)) {
+    throw new MeshError(
+      'INPUT_EXISTS',
+      `${kept} is there already and holds another root; move it away first`,
+      { path: kept },
+    )
+  }
+  return kept
+}
+
+function beside(path: string, suffix: string): string {
+  return join(dirname(path), `${basename(path).replace(/\.json$/, '')}.${suffix}.json`)
+}
+
+function naming<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    throw new MeshError(error.code, `${path}: ${error.message}`, { ...error.details, path }, { cause: error })
+  }
+}

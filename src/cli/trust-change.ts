@@ -1,0 +1,173 @@
+/** One step of the trust root, from the edit to the files: says what changes, signs, and takes effect once enough signed. */
+import { existsSync, unlinkSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Envelope } from '../model/envelope.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { describeChange } from '../trust/describe.ts'
+import { dropEndedRemovals } from '../trust/edit.ts'
+import type { PrivateKey } from '../trust/private-key.ts'
+import { checkSuccession } from '../trust/root-rules.ts'
+import { addSignature, signEnvelope } from '../trust/signing.ts'
+import { keysOf, signers } from '../trust/threshold.ts'
+import { readPrivateKey } from './key-files.ts'
+import { out, printable } from './output.ts'
+import {
+  draftPath,
+  keepOld,
+  payloadOf,
+  type RootFile,
+  readRoot,
+  readRootDraft,
+  rootOfDraft,
+  saveEnvelope,
+} from './root-files.ts'
+
+export interface ChangeOptions {
+  readonly root: string
+  readonly rootKey: readonly string[]
+  readonly out?: string
+}
+
+interface Count {
+  readonly have: number
+  readonly need: number
+}
+
+/** How far the signatures are: the thresholds of the root that is left and of the one that comes. */
+interface Signatures {
+  readonly old: Count
+  readonly next: Count
+}
+
+/** What came of it: facts for `--json`, lines for people. */
+export interface Outcome {
+  readonly complete: boolean
+  readonly facts: object
+  readonly lines: readonly string[]
+}
+
+/** @param notes what people should know beside the change itself */
+export function changeRoot(
+  options: ChangeOptions,
+  edit: (root: TrustRoot) => TrustRoot,
+  notes: readonly string[] = [],
+): void {
+  say(applyChange(options, edit, notes))
+}
+
+export function applyChange(
+  options: ChangeOptions,
+  edit: (root: TrustRoot) => TrustRoot,
+  notes: readonly string[],
+): Outcome {
+  const current = readRoot(options.root)
+  const next = dropEndedRemovals(edit(current.root), Date.now())
+  const payload = payloadOf(next)
+  checkSuccession(current.root, next)
+  const keys = rootKeys(options.rootKey, current.root, next)
+  const target = resolve(options.out ?? options.root)
+  const draft = draftPath(target, next.version)
+  const envelope = existsSync(draft) ? joinDraft(draft, payload, keys) : signEnvelope('root', payload, keys)
+  return conclude({ current, next, envelope, target, draft }, notes)
+}
+
+/** More signatures: on a draft, or on a root that holds already. */
+export function signRoot(file: string, keyFiles: readonly string[], rootPath: string | undefined): void {
+  const target = rootPath ?? rootOfDraft(resolve(file))
+  if (target === undefined) {
+    signCurrent(file, keyFiles)
+    return
+  }
+  const current = readRoot(target)
+  const draft = readRootDraft(file)
+  checkSuccession(current.root, draft.root)
+  const keys = rootKeys(keyFiles, current.root, draft.root)
+  const envelope = keys.reduce(addSignature, draft.envelope)
+  say(conclude({ current, next: draft.root, envelope, target: resolve(target), draft: draft.path }, []))
+}
+
+interface Step {
+  readonly current: RootFile
+  readonly next: TrustRoot
+  readonly envelope: Envelope
+  readonly target: string
+  readonly draft: string
+}
+
+function conclude(step: Step, notes: readonly string[]): Outcome {
+  const { current, next, envelope, target, draft } = step
+  const signatures = count(current.root, next, envelope)
+  const complete = isMet(signatures.old) && isMet(signatures.next)
+  const changes = describeChange(current.root, next)
+  const facts = { fleetId: next.fleetId, version: next.version, changes, notes, complete, signatures }
+  const said = [...changes, ...notes.map((note) => `note: ${note}`)].map(printable)
+  if (!complete) {
+    saveEnvelope(draft, envelope)
+    const lines = [...said, ...waiting(draft, signatures, current.path, next)]
+    return { complete, facts: { root: current.path, draft, ...facts }, lines }
+  }
+  const previous = target === current.path ? keepOld(current) : current.path
+  saveEnvelope(target, envelope)
+  if (existsSync(draft)) unlinkSync(draft)
+  const lines = [
+    ...said,
+    `${target} is version ${next.version} now; version ${current.root.version} stays as ${previous}`,
+    `hand it out: confmesh trust push --root ${target} --seed ADDRESS`,
+  ]
+  return { complete, facts: { root: target, previous, ...facts }, lines }
+}
+
+const say = ({ facts, lines }: Outcome): void => out(facts, lines)
+
+function waiting(draft: string, { old, next }: Signatures, path: string, root: TrustRoot): string[] {
+  const missing = Math.max(old.need - old.have, next.need - next.have)
+  return [
+    `${path} is unchanged: ${missing} more ${missing === 1 ? 'signature is' : 'signatures are'} needed (version ${root.version - 1}: ${old.have} of ${old.need}, version ${root.version}: ${next.have} of ${next.need})`,
+    `each of the others runs: confmesh trust sign ${draft} --root-key FILE`,
+  ]
+}
+
+/** Somebody made the same change before: the signatures come together. Another change under way is not overwritten. */
+function joinDraft(path: string, payload: Uint8Array, keys: readonly PrivateKey[]): Envelope {
+  const { envelope } = readRootDraft(path)
+  if (Buffer.from(envelope.payload).equals(payload)) return keys.reduce(addSignature, envelope)
+  throw new MeshError(
+    'INPUT_EXISTS',
+    `${path} waits for signatures and changes something else; sign it (confmesh trust sign) or remove it first`,
+    { path },
+  )
+}
+
+function signCurrent(file: string, keyFiles: readonly string[]): void {
+  const { path, envelope, root } = readRootDraft(file)
+  const keys = rootKeys(keyFiles, root, root)
+  const signed = keys.reduce(addSignature, envelope)
+  const { next } = count(root, root, signed)
+  saveEnvelope(path, signed)
+  const facts = { root: path, version: root.version, complete: isMet(next), signatures: { next } }
+  out(facts, `${path}: version ${root.version} bears ${next.have} of ${next.need} needed signatures`)
+}
+
+/** A key that no root names would add a signature that counts for nothing. @throws MeshError CONFIG_KEY */
+export function rootKeys(files: readonly string[], old: TrustRoot, next: TrustRoot): PrivateKey[] {
+  return files.map((file) => {
+    const key = readPrivateKey(file)
+    if (old.root.keys.includes(key.id) || next.root.keys.includes(key.id)) return key
+    const versions = old === next ? `version ${old.version}` : `version ${old.version} or ${next.version}`
+    throw new MeshError('CONFIG_KEY', `${file}: key ${key.id.slice(0, 12)} is no root key of ${versions}`, {
+      path: file,
+    })
+  })
+}
+
+function count(old: TrustRoot, next: TrustRoot, envelope: Envelope): Signatures {
+  const of = (root: TrustRoot): Count => ({
+    have: signers(envelope, 'root', keysOf(root.root.keys, root.keys), LIMITS).length,
+    need: root.root.threshold,
+  })
+  return { old: of(old), next: of(next) }
+}
+
+const isMet = ({ have, need }: Count): boolean => have >= need

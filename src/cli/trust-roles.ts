@@ -1,0 +1,142 @@
+/** `confmesh trust` on root keys, admission, freshness, removed nodes and the root's expiry. */
+import { existsSync } from 'node:fs'
+import type { Command } from 'commander'
+import { decodeCertificate } from '../codec/certificate.ts'
+import { decodeEnvelopeJson } from '../codec/envelope-json.ts'
+import { MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { KeyId } from '../model/ids.ts'
+import { isDigest, parsePeerId } from '../model/names.ts'
+import {
+  addAdmissionKey,
+  addRootKey,
+  removeAdmissionKey,
+  removeNode,
+  removePool,
+  removeRootKey,
+  renew,
+  setFreshness,
+} from '../trust/edit.ts'
+import { checkType } from '../trust/threshold.ts'
+import { argument, collect, wholeNumber } from './arguments.ts'
+import { readInput } from './files.ts'
+import { readPublicKey } from './key-files.ts'
+import { twoYearsFrom } from './time.ts'
+import { type ChangeOptions, changeRoot } from './trust-change.ts'
+import { change } from './trust-publishers.ts'
+
+export function registerRoleEdits(trust: Command): void {
+  registerKeyEdits(trust)
+  registerFreshness(trust)
+  registerRemovals(trust)
+  change(trust, 'renew', 'the same root, valid for two years from now').action((options: ChangeOptions) => {
+    const expires = twoYearsFrom(Date.now())
+    changeRoot(options, (root) => renew(root, expires))
+  })
+}
+
+function registerKeyEdits(trust: Command): void {
+  const edits = [
+    ['add-root-key', 'one more key may sign roots', addRootKey],
+    ['add-admission-key', 'one more key may admit nodes and pools', addAdmissionKey],
+  ] as const
+  for (const [name, description, edit] of edits) {
+    withKey(change(trust, name, description)).action((options: KeyOptions) => {
+      const key = readPublicKey(options.publicKey)
+      changeRoot(options, (root) => edit(root, key))
+    })
+  }
+  const removals = [
+    ['remove-root-key', 'a key may no longer sign roots', removeRootKey],
+    ['remove-admission-key', 'a key may no longer admit; what it admitted is out, too', removeAdmissionKey],
+  ] as const
+  for (const [name, description, edit] of removals) {
+    withKey(change(trust, name, description)).action((options: KeyOptions) => {
+      const key = readPublicKey(options.publicKey)
+      changeRoot(options, (root) => edit(root, key.id))
+    })
+  }
+}
+
+interface KeyOptions extends ChangeOptions {
+  readonly publicKey: string
+}
+
+const withKey = (command: Command): Command => command.requiredOption('--public-key <file>', 'the public key')
+
+interface FreshnessOptions extends ChangeOptions {
+  readonly addKey?: readonly string[]
+  readonly removeKey?: readonly string[]
+  readonly maxAge?: string
+  readonly maxSkew?: string
+}
+
+/** A day: a fleet that hears nothing for longer should know. */
+const MOST_SECONDS = 86_400
+
+function registerFreshness(trust: Command): void {
+  change(
+    trust,
+    'set-freshness',
+    'whose word of what is newest counts, and after which silence a node says so',
+  )
+    .option('--add-key <file...>', "public key of a seed's freshness key", collect)
+    .option('--remove-key <file...>', 'public key that counts no longer', collect)
+    .option('--max-age <seconds>', 'a node that hears nothing new for so long is stale')
+    .option('--max-skew <seconds>', 'how far clocks may differ')
+    .action((options: FreshnessOptions) => {
+      const { maxAge, maxSkew } = options
+      const edit = {
+        add: (options.addKey ?? []).map(readPublicKey),
+        remove: (options.removeKey ?? []).map((file) => readPublicKey(file).id),
+        ...(maxAge === undefined ? {} : { maxAgeS: wholeNumber('--max-age', maxAge, 1, MOST_SECONDS) }),
+        ...(maxSkew === undefined ? {} : { maxSkewS: wholeNumber('--max-skew', maxSkew, 0, MOST_SECONDS) }),
+      }
+      if (edit.add.length + edit.remove.length === 0 && maxAge === undefined && maxSkew === undefined) {
+        throw new MeshError(
+          'USAGE',
+          'set-freshness: name what to change: --add-key, --remove-key, --max-age, --max-skew',
+        )
+      }
+      changeRoot(options, (root) => setFreshness(root, edit))
+    })
+}
+
+const POOL_NOTE =
+  'whoever holds a pool key comes back under another peer id unless the pool is removed, too (trust remove-pool)'
+
+function registerRemovals(trust: Command): void {
+  change(trust, 'remove-node', 'shut a node out')
+    .argument('<peer>', "the node's peer id")
+    .option('--until <date>', 'end of its certificate; the entry is dropped a week later')
+    .action((text: string, options: ChangeOptions & { until?: string }) => {
+      const peer = argument('PEER', text, parsePeerId)
+      const until = options.until === undefined ? undefined : dateOf(options.until)
+      changeRoot(options, (root) => removeNode(root, peer, until), [POOL_NOTE])
+    })
+  change(trust, 'remove-pool', 'shut a pool out, with all its members')
+    .argument('<certificate|key-digest>', "the pool's certificate, or the digest of its key")
+    .action((text: string, options: ChangeOptions) => {
+      const { key, until } = poolOf(text)
+      changeRoot(options, (root) => removePool(root, key, until))
+    })
+}
+
+/** A file of that name counts first: no file is called like a digest by accident. */
+function poolOf(text: string): { key: KeyId; until?: number } {
+  if (!existsSync(text) && isDigest(text)) return { key: text as string as KeyId }
+  const envelope = decodeEnvelopeJson(readInput(text, 'a pool certificate'), LIMITS)
+  checkType(envelope, 'certificate')
+  const { subject, notAfter } = decodeCertificate(envelope.payload, LIMITS)
+  if ('pool' in subject) return { key: subject.key, until: notAfter }
+  throw new MeshError(
+    'USAGE',
+    `${text} is the certificate of a node; confmesh trust remove-node ${subject.peer}`,
+  )
+}
+
+function dateOf(text: string): number {
+  const ms = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isSafeInteger(ms)) return ms
+  throw new MeshError('USAGE', `--until: "${text}" is no date such as 2027-01-31`, { argument: '--until' })
+}
