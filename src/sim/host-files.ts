@@ -1,0 +1,105 @@
+import { sha256 } from '../codec/digest.ts'
+import { decodePage } from '../codec/page.ts'
+import type { Limits } from '../limits.ts'
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
+import type { ActivationOutcome, ActivatorPort, EffectOf, StorePort } from '../runtime/ports.ts'
+import { between, type Random } from './random.ts'
+import type { VirtualTime } from './time.ts'
+
+/** What applications on a host see: a whole tree per channel, never a mix. Outlives the process. */
+export interface Tree {
+  readonly release: ReleaseId
+  /** Path → digest of what lies there, computed from the bytes written. */
+  readonly files: ReadonlyMap<string, Digest>
+}
+
+/** Told of every swap, so that checkers see each activation as an application would. */
+export type OnSwap = (channel: Channel, tree: Tree, fallback: boolean) => void
+
+export class HostFiles {
+  readonly trees = new Map<Channel, Tree>()
+  readonly #time: VirtualTime
+  readonly #random: Random
+  readonly #limits: Limits
+  /** Releases whose health check fails everywhere. */
+  readonly #sick: ReadonlySet<ReleaseId>
+  readonly #onSwap: OnSwap
+  #life = 0
+
+  constructor(
+    time: VirtualTime,
+    random: Random,
+    limits: Limits,
+    sick: ReadonlySet<ReleaseId>,
+    onSwap: OnSwap,
+  ) {
+    this.#time = time
+    this.#random = random
+    this.#limits = limits
+    this.#sick = sick
+    this.#onSwap = onSwap
+  }
+
+  crash(): void {
+    this.#life += 1
+  }
+
+  activator(store: StorePort): ActivatorPort {
+    const life = ++this.#life
+    return {
+      activate: (effect) => this.#activate(life, store, effect),
+      restore: (channel, release, pages) => this.#show(life, store, channel, release, pages, false),
+      stop: () => Promise.resolve(),
+    }
+  }
+
+  #activate(life: number, store: StorePort, effect: EffectOf<'activate'>): Promise<ActivationOutcome> {
+    return this.#show(life, store, effect.channel, effect.release, effect.pages, effect.fallback)
+  }
+
+  async #show(
+    life: number,
+    store: StorePort,
+    channel: Channel,
+    release: ReleaseId,
+    pages: readonly Digest[],
+    fallback: boolean,
+  ): Promise<ActivationOutcome> {
+    const files = await this.#read(store, pages)
+    await this.#delay(life)
+    if (files === undefined) return { kind: 'failed', code: 'CONTENT_GONE', text: 'a block is gone' }
+    if (this.trees.get(channel)?.release !== release) {
+      this.trees.set(channel, { release, files })
+      this.#onSwap(channel, { release, files }, fallback)
+    }
+    if (this.#sick.has(release))
+      return { kind: 'unhealthy', code: 'ACTIVATE_UNHEALTHY', text: 'the health check fails' }
+    return { kind: 'healthy', changed: files.size }
+  }
+
+  async #read(store: StorePort, pages: readonly Digest[]): Promise<Map<string, Digest> | undefined> {
+    const files = new Map<string, Digest>()
+    for (const page of pages) {
+      const bytes = await store.readBlock(page)
+      if (bytes === undefined) return undefined
+      for (const entry of decodePage(bytes, this.#limits)) {
+        const parts: Uint8Array[] = []
+        for (const block of entry.blocks) {
+          const part = await store.readBlock(block.digest)
+          if (part === undefined) return undefined
+          parts.push(part)
+        }
+        files.set(entry.path, sha256(Buffer.concat(parts)))
+      }
+    }
+    return files
+  }
+
+  #delay(life: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#time.after(between(this.#random, 1, 20), () => {
+        if (life === this.#life) resolve()
+      })
+    })
+  }
+}

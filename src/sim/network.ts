@@ -1,0 +1,319 @@
+import { createHash } from 'node:crypto'
+import { decodeReply, decodeRequest, encodeReply, encodeRequest, isLast } from '../codec/messages.ts'
+import type { RequestId } from '../core/events.ts'
+import type { Limits } from '../limits.ts'
+import type { Address, PeerId } from '../model/ids.ts'
+import type { AnyReply, AnyRequest } from '../model/messages.ts'
+import type { TransportEffect, TransportEvent, TransportPort } from '../runtime/ports.ts'
+import { between, chance, type Random } from './random.ts'
+import type { VirtualTime } from './time.ts'
+
+/** How bad the network is: chances in [0, 1], delays in milliseconds. */
+export interface Weather {
+  readonly minDelayMs: number
+  readonly maxDelayMs: number
+  /** A gossip message is lost on one link. */
+  readonly lose: number
+  /** A gossip message comes twice. */
+  readonly duplicate: number
+  /** A request or its answer never arrives. */
+  readonly hang: number
+}
+
+export const CALM: Weather = { minDelayMs: 1, maxDelayMs: 5, lose: 0, duplicate: 0, hang: 0 }
+
+interface Link {
+  readonly ends: readonly [PeerId, PeerId]
+  readonly admittedBy: Set<PeerId>
+}
+
+interface Waiting {
+  readonly asker: PeerId
+  readonly answerer: PeerId
+  readonly id: RequestId
+  readonly request: AnyRequest
+  cancel: () => void
+}
+
+/**
+ * The network between simulated nodes: links with delays and faults, requests over them, and gossip as a lossy,
+ * duplicating, reordering broadcast over links that both ends admitted. Every message is really encoded and decoded.
+ */
+export class SimNetwork {
+  weather: Weather = CALM
+  readonly #time: VirtualTime
+  readonly #random: Random
+  readonly #limits: Limits
+  readonly #ports = new Map<PeerId, SimTransport>()
+  readonly #links = new Map<string, Link>()
+  /** When the last message of each direction arrives. */
+  readonly #arrivals = new Map<string, number>()
+  /** Which side of a partition a node is on; nodes on one side reach one another. */
+  #sides = new Map<PeerId, number>()
+
+  constructor(time: VirtualTime, random: Random, limits: Limits) {
+    this.#time = time
+    this.#random = random
+    this.#limits = limits
+  }
+
+  /** A transport for one life of a node; the one before it is dead from now on. */
+  attach(peer: PeerId): SimTransport {
+    this.detach(peer)
+    const port = new SimTransport(this, peer, this.#limits)
+    this.#ports.set(peer, port)
+    return port
+  }
+
+  /** The node is gone: its links break at once, as the kernel of a dead process does it. */
+  detach(peer: PeerId): void {
+    const port = this.#ports.get(peer)
+    if (port === undefined) return
+    port.sink = undefined
+    this.#ports.delete(peer)
+    for (const link of [...this.#links.values()]) if (link.ends.includes(peer)) this.#cut(link)
+  }
+
+  partition(sides: ReadonlyMap<PeerId, number>): void {
+    this.#sides = new Map(sides)
+    for (const link of [...this.#links.values()]) if (!this.#reaches(...link.ends)) this.#cut(link)
+  }
+
+  heal(): void {
+    this.#sides = new Map()
+    this.weather = CALM
+  }
+
+  dial(from: PeerId, address: Address): void {
+    const to = peerOf(address)
+    this.#later(() => {
+      const [a, b] = [this.#ports.get(from), this.#ports.get(to)]
+      if (a === undefined) return
+      if (b?.sink === undefined || !this.#reaches(from, to) || from === to) {
+        a.deliver({ kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
+        return
+      }
+      if (this.#links.has(linkKey(from, to))) return
+      this.#links.set(linkKey(from, to), { ends: [from, to], admittedBy: new Set() })
+      a.deliver({ kind: 'connected', peer: to, direction: 'outbound', address, ownHost: false })
+      b.deliver({
+        kind: 'connected',
+        peer: from,
+        direction: 'inbound',
+        address: addressOf(from),
+        ownHost: false,
+      })
+    })
+  }
+
+  hangUp(from: PeerId, to: PeerId): void {
+    this.#later(() => {
+      const link = this.#links.get(linkKey(from, to))
+      if (link !== undefined) this.#cut(link)
+    })
+  }
+
+  admit(by: PeerId, other: PeerId): void {
+    this.#links.get(linkKey(by, other))?.admittedBy.add(by)
+  }
+
+  /** Sends gossip to every neighbour but the one it came from. */
+  spread(from: PeerId, topic: 'releases' | 'control', bytes: Uint8Array, except: PeerId | undefined): void {
+    for (const link of this.#links.values()) {
+      const to = otherEnd(link, from)
+      if (to === undefined || to === except || link.admittedBy.size < 2) continue
+      if (chance(this.#random, this.weather.lose)) continue
+      const copies = chance(this.#random, this.weather.duplicate) ? 2 : 1
+      for (let copy = 0; copy < copies; copy++)
+        this.#later(() => {
+          if (this.#links.has(linkKey(from, to))) this.#ports.get(to)?.hear(topic, from, bytes)
+        })
+    }
+  }
+
+  /** Carries a message along a link, if it is still there by then and nothing swallows it. Streams keep their order. */
+  carry(from: PeerId, to: PeerId, action: (port: SimTransport) => void): void {
+    if (chance(this.#random, this.weather.hang)) return
+    const direction = `${from} ${to}`
+    const delayMs = between(this.#random, this.weather.minDelayMs, this.weather.maxDelayMs)
+    const arrivesMs = Math.max(this.#time.nowMs + delayMs, this.#arrivals.get(direction) ?? 0)
+    this.#arrivals.set(direction, arrivesMs)
+    this.#time.after(arrivesMs - this.#time.nowMs, () => {
+      const port = this.#ports.get(to)
+      if (port !== undefined && this.#links.has(linkKey(from, to))) action(port)
+    })
+  }
+
+  timer(ms: number, action: () => void): () => void {
+    return this.#time.after(ms, action)
+  }
+
+  isLinked(a: PeerId, b: PeerId): boolean {
+    return this.#links.has(linkKey(a, b))
+  }
+
+  #later(action: () => void): void {
+    this.#time.after(between(this.#random, this.weather.minDelayMs, this.weather.maxDelayMs), action)
+  }
+
+  #reaches(a: PeerId, b: PeerId): boolean {
+    return (this.#sides.get(a) ?? 0) === (this.#sides.get(b) ?? 0)
+  }
+
+  #cut(link: Link): void {
+    const [a, b] = link.ends
+    this.#links.delete(linkKey(a, b))
+    this.#ports.get(a)?.lost(b)
+    this.#ports.get(b)?.lost(a)
+  }
+}
+
+/** One node's end of the network. */
+export class SimTransport implements TransportPort {
+  sink: ((event: TransportEvent) => void) | undefined
+  readonly #network: SimNetwork
+  readonly #self: PeerId
+  readonly #limits: Limits
+  readonly #seen = new Set<string>()
+  readonly #gossip = new Map<string, { readonly topic: 'releases' | 'control'; readonly bytes: Uint8Array }>()
+  readonly #asked = new Map<RequestId, Waiting>()
+  readonly #inbound = new Map<
+    RequestId,
+    { readonly asker: PeerId; readonly theirs: RequestId; readonly request: AnyRequest }
+  >()
+  #nextInbound = 1
+
+  constructor(network: SimNetwork, self: PeerId, limits: Limits) {
+    this.#network = network
+    this.#self = self
+    this.#limits = limits
+  }
+
+  async start(sink: (event: TransportEvent) => void): Promise<void> {
+    this.sink = sink
+  }
+
+  async stop(): Promise<void> {
+    this.sink = undefined
+  }
+
+  deliver(event: TransportEvent): void {
+    this.sink?.(event)
+  }
+
+  perform(effect: TransportEffect): void {
+    switch (effect.kind) {
+      case 'dial':
+        return this.#network.dial(this.#self, effect.address)
+      case 'hangUp':
+        return this.#network.hangUp(this.#self, effect.peer)
+      case 'admit':
+        return this.#network.admit(this.#self, effect.peer)
+      case 'publish':
+        return this.#publish(effect.topic, effect.bytes)
+      case 'verdict':
+        return this.#judge(effect.id, effect.from, effect.verdict === 'accept')
+      case 'request':
+        return this.#ask(effect.id, effect.peer, effect.request, effect.timeoutMs)
+      case 'reply':
+        return this.#answer(effect.id, effect.reply)
+      case 'rememberPeer':
+        return
+    }
+  }
+
+  replyBlock(id: RequestId, bytes: Uint8Array | undefined): void {
+    this.#answer(id, {
+      protocol: 'blocks',
+      message: bytes === undefined ? { type: 'gone' } : { type: 'block', bytes },
+    })
+  }
+
+  hear(topic: 'releases' | 'control', from: PeerId, bytes: Uint8Array): void {
+    const id = messageId(topic, bytes)
+    if (this.#seen.has(id)) return
+    this.#seen.add(id)
+    this.#gossip.set(id, { topic, bytes })
+    this.deliver({ kind: 'gossip', topic, from, id, bytes })
+  }
+
+  lost(peer: PeerId): void {
+    for (const waiting of [...this.#asked.values()])
+      if (waiting.answerer === peer) this.#fail(waiting.id, 'NET_UNREACHABLE')
+    for (const [id, inbound] of this.#inbound) if (inbound.asker === peer) this.#inbound.delete(id)
+    this.deliver({ kind: 'disconnected', peer })
+  }
+
+  /** A request has arrived, as bytes. */
+  receive(from: PeerId, theirs: RequestId, protocol: AnyRequest['protocol'], bytes: Uint8Array): void {
+    const id = this.#nextInbound++
+    const request = decodeRequest(protocol, bytes, this.#limits)
+    this.#inbound.set(id, { asker: from, theirs, request })
+    this.deliver({ kind: 'request', id, peer: from, request })
+  }
+
+  /** An answer has arrived, as bytes. */
+  take(id: RequestId, bytes: Uint8Array): void {
+    const waiting = this.#asked.get(id)
+    if (waiting === undefined) return
+    const reply = decodeReply(waiting.request.protocol, bytes, this.#limits)
+    if (isLast(reply)) {
+      waiting.cancel()
+      this.#asked.delete(id)
+    }
+    this.deliver({ kind: 'reply', id, reply })
+  }
+
+  #publish(topic: 'releases' | 'control', bytes: Uint8Array): void {
+    this.#seen.add(messageId(topic, bytes))
+    this.#network.spread(this.#self, topic, bytes, undefined)
+  }
+
+  #judge(id: string, from: PeerId, accepted: boolean): void {
+    const message = this.#gossip.get(id)
+    this.#gossip.delete(id)
+    if (accepted && message !== undefined)
+      this.#network.spread(this.#self, message.topic, message.bytes, from)
+  }
+
+  #ask(id: RequestId, peer: PeerId, request: AnyRequest, timeoutMs: number): void {
+    const cancel = this.#network.timer(timeoutMs, () => this.#fail(id, 'NET_TIMEOUT'))
+    this.#asked.set(id, { asker: this.#self, answerer: peer, id, request, cancel })
+    const bytes = encodeRequest(request.protocol, request.message as never)
+    // A link that is gone is found out at once, but never inside the step that asks.
+    if (!this.#network.isLinked(this.#self, peer))
+      this.#network.timer(0, () => this.#fail(id, 'NET_UNREACHABLE'))
+    else
+      this.#network.carry(this.#self, peer, (port) => port.receive(this.#self, id, request.protocol, bytes))
+  }
+
+  #answer(id: RequestId, reply: AnyReply): void {
+    const inbound = this.#inbound.get(id)
+    if (inbound === undefined) return
+    if (isLast(reply)) this.#inbound.delete(id)
+    const bytes = encodeReply(reply.protocol, reply.message as never)
+    this.#network.carry(this.#self, inbound.asker, (port) => port.take(inbound.theirs, bytes))
+  }
+
+  #fail(id: RequestId, code: 'NET_TIMEOUT' | 'NET_UNREACHABLE'): void {
+    const waiting = this.#asked.get(id)
+    if (waiting === undefined) return
+    waiting.cancel()
+    this.#asked.delete(id)
+    this.deliver({ kind: 'requestFailed', id, code })
+  }
+}
+
+const linkKey = (a: PeerId, b: PeerId): string => (a < b ? `${a} ${b}` : `${b} ${a}`)
+
+function otherEnd(link: Link, self: PeerId): PeerId | undefined {
+  const [a, b] = link.ends
+  return a === self ? b : b === self ? a : undefined
+}
+
+const messageId = (topic: string, bytes: Uint8Array): string =>
+  createHash('sha256').update(topic).update('\0').update(bytes).digest('hex')
+
+export const addressOf = (peer: PeerId): Address => `/ip4/192.0.2.1/tcp/7400/p2p/${peer}` as Address
+
+const peerOf = (address: Address): PeerId => address.slice(address.lastIndexOf('/') + 1) as PeerId

@@ -1,0 +1,105 @@
+import type { CoreConfig } from '../core/config.ts'
+import { createNode, type NodeCore } from '../core/node.ts'
+import type { CoreView } from '../core/view.ts'
+import type { Address, PeerId } from '../model/ids.ts'
+import { createDriver, type Driver } from '../runtime/driver.ts'
+import type { ClockPort, EffectOf, Now } from '../runtime/ports.ts'
+import type { SimDisk } from './disk.ts'
+import type { HostFiles } from './host-files.ts'
+import type { SimNetwork } from './network.ts'
+import type { VirtualTime } from './time.ts'
+
+export interface SimNodeParts {
+  readonly config: CoreConfig
+  readonly disk: SimDisk
+  readonly files: HostFiles
+  readonly network: SimNetwork
+  readonly time: VirtualTime
+  readonly onNote: (peer: PeerId, note: EffectOf<'note'>) => void
+  readonly onCacheBytes: number
+}
+
+/** A host: disk and files stay, the process on it dies and comes back. The driver is the daemon's own. */
+export class SimNode {
+  readonly peer: PeerId
+  readonly address: Address
+  /** Error of its wall clock, milliseconds. */
+  clockErrorMs = 0
+  readonly parts: SimNodeParts
+  #core: NodeCore | undefined
+  #driver: Driver | undefined
+  #bootedMs = 0
+
+  constructor(address: Address, parts: SimNodeParts) {
+    this.peer = parts.config.self
+    this.address = address
+    this.parts = parts
+  }
+
+  get alive(): boolean {
+    return this.#core !== undefined
+  }
+
+  async start(): Promise<void> {
+    if (this.alive) return
+    const { config, disk, files, network, time } = this.parts
+    this.#bootedMs = time.nowMs
+    const store = disk.open()
+    const core = createNode(config)
+    this.#core = core
+    const stopped = { clock: false }
+    const ports = {
+      clock: this.#clock(stopped),
+      store,
+      transport: network.attach(this.peer),
+      activator: files.activator(store),
+      metrics: { count: () => {}, observe: () => {} },
+      log: { note: (note: EffectOf<'note'>) => this.parts.onNote(this.peer, note) },
+    }
+    this.#driver = createDriver(core, ports, { maxCacheBytes: this.parts.onCacheBytes })
+    this.#kill = () => {
+      stopped.clock = true
+    }
+    await this.#driver.start()
+  }
+
+  /** kill -9, at this very instant. */
+  crash(): void {
+    if (!this.alive) return
+    this.#kill()
+    this.#core = undefined
+    this.#driver = undefined
+    this.parts.network.detach(this.peer)
+    this.parts.disk.crash()
+    this.parts.files.crash()
+  }
+
+  view(): CoreView | undefined {
+    return this.#core?.view(this.#now())
+  }
+
+  #kill: () => void = () => {}
+
+  #now(): Now {
+    const { nowMs } = this.parts.time
+    return { monoMs: nowMs - this.#bootedMs, wallMs: EPOCH_MS + nowMs + this.clockErrorMs }
+  }
+
+  #clock(stopped: { clock: boolean }): ClockPort {
+    let cancel = (): void => {}
+    return {
+      now: () => this.#now(),
+      wakeAt: (monoMs, wake) => {
+        cancel()
+        const delayMs = monoMs - (this.parts.time.nowMs - this.#bootedMs)
+        cancel = this.parts.time.after(Math.max(0, delayMs), () => {
+          if (!stopped.clock) wake()
+        })
+      },
+      stop: () => cancel(),
+    }
+  }
+}
+
+/** Where virtual wall clocks begin: any date well before the roots expire. */
+export const EPOCH_MS = Date.UTC(2030, 0, 1)
