@@ -1,0 +1,90 @@
+import { afterEach, expect, test } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import { joined, Scripted, type ScriptOptions } from './scripted.ts'
+
+const running: Scripted[] = []
+const node = async (options?: ScriptOptions): Promise<Scripted> => {
+  const started = await Scripted.start(options)
+  running.push(started)
+  return started
+}
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((each) => each.stop()))
+})
+
+/** a - b - c: what reaches c has been relayed by b. */
+async function chain(): Promise<[Scripted, Scripted, Scripted]> {
+  const [a, b, c] = [await node(), await node(), await node()]
+  await joined(a, b)
+  await joined(c, b)
+  return [a, b, c]
+}
+
+const say = (from: Scripted, text: string, topic: 'releases' | 'control' = 'releases') =>
+  from.transport.perform({ kind: 'publish', topic, bytes: Buffer.from(text) })
+
+const hears = (at: Scripted, text: string) =>
+  at.event('gossip', ({ bytes }) => Buffer.from(bytes).toString() === text)
+
+test('a message is relayed only once it is accepted, and not at all when rejected or ignored', async () => {
+  const [a, b, c] = await chain()
+  for (const verdict of ['reject', 'ignore', 'accept'] as const) {
+    say(a, verdict)
+    const { id, from } = await hears(b, verdict)
+    expect(from).toBe(a.id)
+    b.transport.perform({ kind: 'verdict', id, from, verdict })
+  }
+  const relayed = await hears(c, 'accept')
+  expect(relayed).toMatchObject({ topic: 'releases', from: b.id })
+  expect(c.of('gossip')).toHaveLength(1)
+})
+
+test('a reject costs its sender, an ignore costs nothing', async () => {
+  const [a, b] = await chain()
+  say(a, 'old')
+  const old = await hears(b, 'old')
+  b.transport.perform({ kind: 'verdict', id: old.id, from: old.from, verdict: 'ignore' })
+  expect(b.transport.score(a.id)).toBe(0)
+  say(a, 'forged')
+  const forged = await hears(b, 'forged')
+  b.transport.perform({ kind: 'verdict', id: forged.id, from: forged.from, verdict: 'reject' })
+  await b.until('score below zero', () => b.transport.score(a.id) < 0)
+})
+
+test('the two topics are told apart', async () => {
+  const [a, b] = await chain()
+  say(a, 'beacon', 'control')
+  say(a, 'release', 'releases')
+  expect((await hears(b, 'beacon')).topic).toBe('control')
+  expect((await hears(b, 'release')).topic).toBe('releases')
+})
+
+test('a message over the bound of its topic is rejected before the core sees it', async () => {
+  const small = await node({ limits: { maxReleasesGossipBytes: 1_000 } })
+  const large = await node()
+  await joined(large, small)
+  say(large, 'x'.repeat(1_001))
+  expect(await small.event('misbehaved')).toEqual({ kind: 'misbehaved', peer: large.id, code: 'LIMIT_BYTES' })
+  say(large, 'y'.repeat(1_000))
+  await hears(small, 'y'.repeat(1_000))
+  expect(small.of('gossip')).toHaveLength(1)
+  expect(small.refused).toEqual(['LIMIT_BYTES'])
+  expect(small.notes.filter(({ code }) => code === 'LIMIT_BYTES')).toHaveLength(1)
+})
+
+test('own messages over the bound are not sent', async () => {
+  const [a, b] = await chain()
+  say(a, 'x'.repeat(LIMITS.maxReleasesGossipBytes + 1))
+  say(a, 'fits')
+  await hears(b, 'fits')
+  expect(b.of('gossip')).toHaveLength(1)
+  expect(a.notes).toMatchObject([{ level: 'error', code: 'LIMIT_BYTES' }])
+})
+
+test('nobody to hear a message is said, and is no failure', async () => {
+  const alone = await node()
+  say(alone, 'anyone?')
+  await alone.until('note', () => alone.notes.length > 0)
+  expect(alone.notes).toMatchObject([{ level: 'debug', code: 'NET_UNREACHABLE' }])
+  expect(alone.notes[0]?.text).toContain('NoPeersSubscribedToTopic')
+})

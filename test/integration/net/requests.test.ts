@@ -1,0 +1,218 @@
+import type { Stream } from '@libp2p/interface'
+import { lpStream } from '@libp2p/utils'
+import { afterEach, expect, test } from 'vitest'
+import { encodeReply } from '../../../src/codec/messages.ts'
+import type { ChannelHash } from '../../../src/model/beacon.ts'
+import type { AnyReply, SyncReply } from '../../../src/model/messages.ts'
+import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
+import { type RawPeer, rawPeer } from './raw-peer.ts'
+import { joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
+
+const running: { stop(): Promise<void> }[] = []
+const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
+  running.push(started)
+  return started
+}
+const node = async (options?: ScriptOptions): Promise<Scripted> => keep(await Scripted.start(options))
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((each) => each.stop()))
+})
+
+const pair = async (options?: ScriptOptions): Promise<[Scripted, Scripted]> => {
+  const [a, b] = [await node(options), await node(options)]
+  await joined(a, b)
+  return [a, b]
+}
+
+const replyTo = (at: Scripted, id: number, reply: AnyReply) =>
+  at.transport.perform({ kind: 'reply', id, reply })
+const block = (bytes: Uint8Array): AnyReply => ({ protocol: 'blocks', message: { type: 'block', bytes } })
+const envelopes = (marker: number, more: boolean): SyncReply => ({
+  type: 'envelopes',
+  envelopes: [new Uint8Array(1_000).fill(marker)],
+  lacks: [] as ChannelHash[],
+  more,
+})
+const sync = { protocol: 'sync', message: { type: 'push', envelopes: [] } } as const
+
+test('a request gets its reply, and the next one too', async () => {
+  const [a, b] = await pair()
+  b.onRequest = ({ id, peer, request }) => {
+    expect(peer).toBe(a.id)
+    expect(request).toEqual(want)
+    b.transport.replyBlock(id, new Uint8Array([id]))
+  }
+  for (let round = 0; round < 3; round += 1) {
+    const id = a.ask(b.id, want)
+    const { reply } = await a.event('reply', (event) => event.id === id)
+    expect(reply).toEqual(block(new Uint8Array([round + 1])))
+  }
+})
+
+test('requests in parallel are answered out of order, each with its own reply', async () => {
+  const [a, b] = await pair()
+  const ids = [a.ask(b.id, want), a.ask(b.id, want), a.ask(b.id, want)]
+  await b.until('three requests', () => b.of('request').length === 3)
+  const asked = b.of('request').map(({ id }) => id)
+  for (const id of asked.toReversed()) b.transport.replyBlock(id, new Uint8Array([id]))
+  await a.until('three replies', () => a.of('reply').length === 3)
+  expect(
+    a
+      .of('reply')
+      .map(({ id }) => id)
+      .sort(),
+  ).toEqual(ids)
+})
+
+test('more requests than streams wait for one another, and more than may wait are refused', async () => {
+  const limits = { maxStreams: { admit: 1, sync: 1, blocks: 1, publish: 1 }, maxQueuedRequests: 1 }
+  const [a, b] = await pair({ limits })
+  const [first, second, third] = [a.ask(b.id, want), a.ask(b.id, want), a.ask(b.id, want)]
+  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id: third, code: 'LIMIT_STREAMS' })
+  const asked = await b.event('request')
+  expect(b.of('request')).toHaveLength(1)
+  b.onRequest = ({ id }) => b.transport.replyBlock(id, undefined)
+  b.transport.replyBlock(asked.id, undefined)
+  await a.event('reply', ({ id }) => id === second)
+  expect(a.of('reply').map(({ id }) => id)).toEqual([first, second])
+})
+
+test('a run of replies comes in order, and the request ends with the last', async () => {
+  const [a, b] = await pair()
+  b.onRequest = ({ id }) => {
+    replyTo(b, id, { protocol: 'sync', message: envelopes(1, true) })
+    replyTo(b, id, { protocol: 'sync', message: envelopes(2, true) })
+    setImmediate(() => replyTo(b, id, { protocol: 'sync', message: envelopes(3, false) }))
+  }
+  const id = a.ask(b.id, sync)
+  await a.until('three replies', () => a.of('reply').length === 3)
+  const markers = a.of('reply').map((event) => {
+    expect(event.id).toBe(id)
+    return event.reply.message.type === 'envelopes' ? event.reply.message.envelopes[0]?.[0] : undefined
+  })
+  expect(markers).toEqual([1, 2, 3])
+  const again = a.ask(b.id, sync)
+  await a.until('three more', () => a.of('reply').filter((event) => event.id === again).length === 3)
+})
+
+test('a run longer than its bound ends the request', async () => {
+  const [a, b] = await pair({ limits: { maxSyncRunBytes: 2_500 } })
+  b.onRequest = ({ id }) => {
+    for (const more of [true, true, false]) replyTo(b, id, { protocol: 'sync', message: envelopes(1, more) })
+  }
+  const id = a.ask(b.id, sync)
+  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code: 'LIMIT_BYTES' })
+  expect(a.of('misbehaved')).toMatchObject([{ peer: b.id, code: 'LIMIT_BYTES' }])
+  expect(a.of('reply')).toHaveLength(2)
+})
+
+test('no reply in time fails the request, and the late reply is not taken for the answer to the next', async () => {
+  const [a, b] = await pair()
+  const slow = a.ask(b.id, want, 100)
+  const asked = await b.event('request')
+  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id: slow, code: 'NET_TIMEOUT' })
+  b.transport.replyBlock(asked.id, new Uint8Array([1]))
+  b.onRequest = ({ id }) => b.transport.replyBlock(id, new Uint8Array([2]))
+  const next = a.ask(b.id, want)
+  expect((await a.event('reply', ({ id }) => id === next)).reply).toEqual(block(new Uint8Array([2])))
+  expect(a.of('reply')).toHaveLength(1)
+})
+
+test('a request to nobody, and one whose connection ends, fail at once', async () => {
+  const [a, b] = await pair()
+  const c = await node()
+  const nobody = a.ask(c.id, want)
+  await a.event('requestFailed', ({ id, code }) => id === nobody && code === 'NET_UNREACHABLE')
+  const pending = a.ask(b.id, want, 60_000)
+  await b.event('request')
+  b.transport.perform({ kind: 'hangUp', peer: a.id, code: 'done' })
+  await a.event('requestFailed', ({ id, code }) => id === pending && code === 'NET_UNREACHABLE')
+  await a.event('disconnected')
+})
+
+async function hostile(b: Scripted): Promise<RawPeer> {
+  const raw = keep(await rawPeer())
+  await raw.dial(b.address)
+  await b.event('connected', ({ peer }) => peer === raw.id)
+  return raw
+}
+
+/** The code in the refusal that ends the stream. */
+async function refusal(stream: Stream): Promise<string> {
+  const bytes = (await lpStream(stream).read({ signal: AbortSignal.timeout(5_000) })).subarray()
+  return (
+    /LIMIT_BYTES|CODEC_MALFORMED|LIMIT_TIMEOUT/.exec(Buffer.from(bytes).toString('latin1'))?.[0] ?? 'none'
+  )
+}
+
+test.each([
+  ['a length of 4 GiB', 'LIMIT_BYTES', Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f])],
+  ['one byte more than allowed', 'LIMIT_BYTES', Buffer.from([0x81, 0x80, 0x04])],
+  ['no dag-cbor', 'CODEC_MALFORMED', Buffer.from([2, 0xff, 0xff])],
+  ['an unfinished message', 'LIMIT_TIMEOUT', Buffer.from([10, 1, 2])],
+])('%s is refused with %s, counted, told to the core, and ends the stream', async (_what, code, bytes) => {
+  const b = await node({ limits: { admitDeadlineMs: 300 } })
+  const raw = await hostile(b)
+  const stream = await raw.stream(PROTOCOL_IDS.admit)
+  stream.send(bytes)
+  expect(await refusal(stream)).toBe(code)
+  expect(await b.event('misbehaved')).toEqual({ kind: 'misbehaved', peer: raw.id, code })
+  expect(b.refused).toEqual([code])
+  expect(b.of('request')).toEqual([])
+  await b.until('stream ended', () => stream.status !== 'open')
+})
+
+test('the largest message allowed passes', async () => {
+  const [a, b] = await pair()
+  const whole = new Uint8Array(256 * 1024).fill(7)
+  b.onRequest = ({ id }) => b.transport.replyBlock(id, whole)
+  const id = a.ask(b.id, want)
+  expect((await a.event('reply', (event) => event.id === id)).reply).toEqual(block(whole))
+})
+
+test('one byte a second does not renew the deadline of a message', async () => {
+  const b = await node({ limits: { admitDeadlineMs: 400 } })
+  const raw = await hostile(b)
+  const stream = await raw.stream(PROTOCOL_IDS.admit)
+  const startMs = performance.now()
+  stream.send(Buffer.from([100]))
+  const drip = setInterval(() => {
+    if (stream.writeStatus === 'writable') stream.send(Buffer.from([0]))
+  }, 50)
+  await b.event('misbehaved')
+  clearInterval(drip)
+  expect(performance.now() - startMs).toBeLessThan(2_000)
+})
+
+test('a second stream of a protocol that allows one is reset, and the first still served', async () => {
+  const b = await node()
+  const raw = await hostile(b)
+  b.onRequest = ({ id }) => replyTo(b, id, { protocol: 'admit', message: { type: 'noted' } })
+  const first = await raw.stream(PROTOCOL_IDS.admit)
+  const second = await raw.stream(PROTOCOL_IDS.admit)
+  await b.until('second reset', () => second.status === 'reset')
+  const messages = lpStream(first)
+  await messages.write(raw.encode(open))
+  const reply = (await messages.read({ signal: AbortSignal.timeout(5_000) })).subarray()
+  expect(Buffer.from(reply)).toEqual(Buffer.from(encodeReply('admit', { type: 'noted' })))
+})
+
+test('a malformed reply fails the request and is held against the peer', async () => {
+  const a = await node()
+  const raw = keep(await rawPeer({ listen: true }))
+  await raw.answer(PROTOCOL_IDS.admit, Buffer.from([2, 0xff, 0xff]))
+  a.dial(raw)
+  await a.event('connected')
+  const id = a.ask(raw.id, open)
+  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code: 'CODEC_MALFORMED' })
+  expect(a.of('misbehaved')).toMatchObject([{ peer: raw.id, code: 'CODEC_MALFORMED' }])
+})
+
+test('a peer that does not speak the protocol', async () => {
+  const a = await node()
+  const raw = keep(await rawPeer({ listen: true }))
+  a.dial(raw)
+  await a.event('connected')
+  const id = a.ask(raw.id, open)
+  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code: 'NET_PROTOCOL' })
+})
