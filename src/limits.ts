@@ -114,6 +114,8 @@ export const LIMITS = {
   beaconAheadMs: 600_000,
   maxBeaconEntries: 200,
   maxBeaconPageBits: 8,
+  /** Pages of all keys together: 20,000 channels take 2 MiB a key; a stolen key must not fill the memory. */
+  maxBeaconPageBytes: 32 * MIB,
   floorLostWaitMs: 10_000,
 
   /** Blocks wanted at once, and from one peer. */
@@ -162,6 +164,14 @@ export const LIMITS = {
   publishAsksPerSecond: 50,
   publishAsksBurst: 400,
   counterTries: 5,
+  /** A KMS answers in a second; a person who confirms on a token needs longer. */
+  signTimeoutMs: 120_000,
+  /** How long one publish on a host waits for another with the same key. */
+  keyLockMs: 120_000,
+  /** Once one seed is reached, the others have this long to be heard on what is newest. */
+  otherSeedsMs: 2_000,
+  /** Without progress of an upload, or of a second seed's pull, the tool gives up. */
+  publishIdleMs: 600_000,
 
   hookTimeoutMs: 60_000,
   maxHookOutputBytes: 64 * KIB,

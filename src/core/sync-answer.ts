@@ -1,13 +1,13 @@
 /** The answering side of a comparison. It keeps nothing of a round but the salt, so that a peer costs no memory. */
 import type { ChannelHash } from '../model/beacon.ts'
 import type { BeaconMark, SyncRequest } from '../model/messages.ts'
+import type { ChannelHashes } from './channel-hashes.ts'
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import type { Step } from './step.ts'
 import { bucketDigests, isSalt, isSubs, type Row, rowsIn, subDigests, subsFor } from './sync-digests.ts'
 import {
   answerSync,
-  type ChannelHashes,
   compareWith,
   intoMessages,
   mayOffer,

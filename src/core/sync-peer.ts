@@ -1,10 +1,10 @@
 /** What sync keeps of one admitted peer, from admission to the end of the connection. */
-import { channelHash } from '../codec/digest.ts'
 import type { Limits } from '../limits.ts'
 import type { ChannelHash } from '../model/beacon.ts'
 import type { Channel, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import type { BeaconMark, ShortDigest, SyncReply, SyncRequest } from '../model/messages.ts'
 import { matchesAny } from '../model/pattern.ts'
+import type { ChannelHashes } from './channel-hashes.ts'
 import type { RequestId } from './events.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
 import { type Bucket, createBucket, createMemory, type Memory } from './rate.ts'
@@ -62,20 +62,6 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
 
 export const storesChannel = (patterns: readonly Pattern[], channel: Channel): boolean =>
   patterns.includes(EVERYTHING) || matchesAny(patterns, channel)
-
-/** Hashes of names, each made once: a stored channel stays for ever. */
-export class ChannelHashes {
-  readonly #hashes = new Map<Channel, ChannelHash>()
-
-  of = (channel: Channel): ChannelHash => {
-    let hash = this.#hashes.get(channel)
-    if (hash === undefined) {
-      hash = channelHash(channel)
-      this.#hashes.set(channel, hash)
-    }
-    return hash
-  }
-}
 
 /** Own channels that the peer stores, too. */
 function* shared(journey: Journey, patterns: readonly Pattern[]): Iterable<ChannelFacts> {

@@ -5,6 +5,7 @@
 import type { ChannelHash } from '../model/beacon.ts'
 import type { PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, BeaconMark, SyncReply } from '../model/messages.ts'
+import type { ChannelHashes } from './channel-hashes.ts'
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import type { RootBudget } from './root-run.ts'
@@ -22,7 +23,6 @@ import {
 import {
   askSync,
   type BeaconBook,
-  type ChannelHashes,
   compareWith,
   intoMessages,
   messageBudget,

@@ -6,6 +6,7 @@
 import type { Code } from '../errors.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, SyncRequest } from '../model/messages.ts'
+import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
@@ -18,7 +19,6 @@ import {
   answerSync,
   askSync,
   type BeaconBook,
-  ChannelHashes,
   createSyncPeer,
   intoMessages,
   messageBudget,

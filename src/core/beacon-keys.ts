@@ -1,0 +1,109 @@
+/**
+ * What is known of each freshness key: its newest beacon and when it came. Each key is judged apart, so that one that
+ * lies hides nothing the others say.
+ */
+import type { Limits } from '../limits.ts'
+import type { Beacon } from '../model/beacon.ts'
+import type { Digest, KeyId } from '../model/ids.ts'
+import type { Now } from './events.ts'
+
+/** A page is served while current and for two beacons more. */
+const SERVED_BEACONS = 3
+
+export interface Heard {
+  readonly beacon: Beacon
+  readonly envelope: Uint8Array
+  /** Undefined: read from disk at start; its `at` counts, but nothing was heard in this run. */
+  readonly receivedMonoMs: number | undefined
+  /** Pages of this beacon and the two before. */
+  readonly pages: readonly (readonly Digest[])[]
+}
+
+export type HeardNow = Heard & { readonly receivedMonoMs: number }
+
+export class BeaconKeys {
+  readonly #heard = new Map<KeyId, Heard>()
+  #startMonoMs = 0
+
+  start(monoMs: number): void {
+    this.#startMonoMs = monoMs
+  }
+
+  get(key: KeyId): Heard | undefined {
+    return this.#heard.get(key)
+  }
+
+  /** Greatest `at` of a key; 0 where none is known. */
+  at(key: KeyId): number {
+    return this.#heard.get(key)?.beacon.at ?? 0
+  }
+
+  all(): Iterable<Heard> {
+    return this.#heard.values()
+  }
+
+  put(beacon: Beacon, envelope: Uint8Array, receivedMonoMs: number | undefined): void {
+    const before = this.#heard.get(beacon.key)?.pages ?? []
+    const pages = [beacon.pages, ...before].slice(0, SERVED_BEACONS)
+    this.#heard.set(beacon.key, { beacon, envelope, receivedMonoMs, pages })
+  }
+
+  /** Other freshness keys in a new root: what a stolen key said of the time must not outlive it. */
+  reset(): void {
+    this.#heard.clear()
+  }
+
+  /** Digests to be kept and served. */
+  served(): Set<Digest> {
+    return new Set([...this.#heard.values()].flatMap(({ pages }) => pages.flat()))
+  }
+
+  current(): Set<Digest> {
+    return new Set([...this.#heard.values()].flatMap(({ beacon }) => beacon.pages))
+  }
+
+  /** Keys whose `at` advanced within `maxAgeMs` of monotonic time. */
+  within(maxAgeMs: number, now: Now): HeardNow[] {
+    const heard: HeardNow[] = []
+    for (const one of this.#heard.values()) {
+      const { receivedMonoMs } = one
+      if (receivedMonoMs !== undefined && now.monoMs - receivedMonoMs <= maxAgeMs)
+        heard.push({ ...one, receivedMonoMs })
+    }
+    return heard
+  }
+
+  /** No key's `at` has advanced for `maxAgeMs` of monotonic time, or since the process started. */
+  isSilent(maxAgeMs: number, now: Now): boolean {
+    let last = this.#startMonoMs
+    for (const { receivedMonoMs } of this.#heard.values()) last = Math.max(last, receivedMonoMs ?? last)
+    return now.monoMs - last > maxAgeMs
+  }
+}
+
+/** A key's clock as of now. */
+const clockOf = ({ beacon, receivedMonoMs }: HeardNow, now: Now): number =>
+  beacon.at + (now.monoMs - receivedMonoMs)
+
+/** Keys far ahead of every other one heard; where no other is heard, none is. */
+export function tooFarAhead(heard: readonly HeardNow[], now: Now, limits: Limits): ReadonlySet<KeyId> {
+  const ahead = new Set<KeyId>()
+  for (const one of heard) {
+    const others = heard.filter(({ beacon }) => beacon.key !== one.beacon.key)
+    const latest = Math.max(...others.map((other) => clockOf(other, now)))
+    if (others.length > 0 && clockOf(one, now) - latest > limits.beaconAheadMs) ahead.add(one.beacon.key)
+  }
+  return ahead
+}
+
+/** Beacons advance, but every key that counts is further from our wall clock than `boundMs`. */
+export function isClockOrDelay(
+  heard: readonly HeardNow[],
+  boundMs: number,
+  now: Now,
+  limits: Limits,
+): boolean {
+  const ahead = tooFarAhead(heard, now, limits)
+  const counting = heard.filter(({ beacon }) => !ahead.has(beacon.key))
+  return counting.length > 0 && counting.every((one) => Math.abs(clockOf(one, now) - now.wallMs) > boundMs)
+}

@@ -1,0 +1,377 @@
+/**
+ * A node that is kept from updates says so. Seeds sign beacons of what is newest; nodes judge by them whether they are
+ * behind, cut off, or whether a clock or a delay makes it impossible to say. Beacons change reports and start a sync,
+ * never order or floor, so their keys may live on seeds.
+ */
+import { encodeBeacon } from '../codec/beacon.ts'
+import { encodeEnvelope, preAuthEncoding } from '../codec/envelope.ts'
+import { encodeControlGossip } from '../codec/gossip.ts'
+import type { Code } from '../errors.ts'
+import type { Beacon, BeaconEntry, ChannelHash, Freshness as State } from '../model/beacon.ts'
+import { PAYLOAD_TYPES } from '../model/envelope.ts'
+import type { Channel, Digest, KeyId, PeerId } from '../model/ids.ts'
+import type { AnyReply, BeaconMark } from '../model/messages.ts'
+import { comparePlaces } from '../model/place.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { BeaconCache } from './beacon-cache.ts'
+import { checkBeacon } from './beacon-check.ts'
+import { BeaconKeys, type Heard, isClockOrDelay, tooFarAhead } from './beacon-keys.ts'
+import { buildPages, pageBits, pageIndex } from './beacon-pages.ts'
+import { BeaconWants } from './beacon-wants.ts'
+import { ChannelHashes } from './channel-hashes.ts'
+import type { CoreConfig } from './config.ts'
+import type { GossipVerdict } from './effects.ts'
+import type { EventOf, Now, RequestId } from './events.ts'
+import type { ChannelFacts, Journey } from './journey.ts'
+import { EVERYTHING } from './session.ts'
+import type { OrderedRelease, Stage } from './stage.ts'
+import type { Step } from './step.ts'
+
+/** How often states are looked at for a log line: a quarter of a beacon. */
+const LOOKS_PER_BEACON = 4
+
+const CODE_OF = {
+  behind: 'SYNC_BEHIND',
+  silent: 'SYNC_SILENT',
+  'clock-or-delay': 'SYNC_CLOCK_OR_DELAY',
+} as const satisfies Partial<Record<State, Code>>
+
+export class Freshness implements Stage {
+  readonly #config: CoreConfig
+  readonly #keys = new BeaconKeys()
+  readonly #wants = new BeaconWants()
+  readonly #hashes = new ChannelHashes()
+  readonly #pages = new BeaconCache()
+  /** When a current page of the channel was last at hand. */
+  readonly #pageHad = new Map<Channel, number>()
+  readonly #behindSince = new Map<Channel, number>()
+  #rootBehindSince: number | undefined
+  #freshnessKeys = ''
+  #startMonoMs = 0
+  #nextSignMonoMs = 0
+  #nextLookMonoMs = 0
+  #differs = false
+  #said: State = 'fresh'
+  readonly #saidBehind = new Set<Channel>()
+  #saidAhead: ReadonlySet<KeyId> = new Set()
+
+  constructor(config: CoreConfig) {
+    this.#config = config
+  }
+
+  /** A page of a beacon, while current and for two beacons more: serve answers requests for it as for a block. */
+  page(digest: Digest): Uint8Array | undefined {
+    return this.#pages.bytes(digest)
+  }
+
+  /** Some beacon has come in this run. */
+  heardAny(): boolean {
+    return [...this.#keys.all()].some(({ receivedMonoMs }) => receivedMonoMs !== undefined)
+  }
+
+  marks(): readonly BeaconMark[] {
+    return [...this.#keys.all()].map(({ beacon: { key, at } }) => ({ key, at }))
+  }
+
+  newerThan(have: readonly BeaconMark[], maxBytes: number): readonly Uint8Array[] {
+    const known = new Map(have.map(({ key, at }) => [key, at]))
+    const newer: Uint8Array[] = []
+    let bytes = 0
+    for (const { beacon, envelope } of this.#keys.all()) {
+      if (beacon.at <= (known.get(beacon.key) ?? 0)) continue
+      bytes += envelope.length
+      if (bytes <= maxBytes) newer.push(envelope)
+    }
+    return newer
+  }
+
+  takeDiffers(): boolean {
+    const differs = this.#differs
+    this.#differs = false
+    return differs
+  }
+
+  onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
+    const root = journey.root()
+    this.#startMonoMs = step.now.monoMs
+    this.#keys.start(step.now.monoMs)
+    this.#freshnessKeys = root.freshness.keys.join()
+    for (const { envelope } of snapshot.beacons) {
+      const check = checkBeacon(envelope, root, (key) => this.#keys.at(key), this.#config.limits)
+      if (check.kind === 'valid') this.#keys.put(check.beacon, envelope, undefined)
+    }
+    this.#nextSignMonoMs = step.now.monoMs
+    this.onTick(step, journey)
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    const { monoMs } = step.now
+    const { beaconIntervalMs } = this.#config.limits
+    if (this.#config.signBeacon !== undefined) {
+      if (monoMs >= this.#nextSignMonoMs) {
+        this.#nextSignMonoMs = monoMs + beaconIntervalMs
+        this.#sign(step, journey, this.#config.signBeacon)
+      }
+      step.wakeAt(this.#nextSignMonoMs)
+    }
+    this.#wants.pump(step, journey)
+    if (monoMs >= this.#nextLookMonoMs) {
+      this.#nextLookMonoMs = monoMs + beaconIntervalMs / LOOKS_PER_BEACON
+      this.#look(step, journey)
+    }
+    step.wakeAt(this.#nextLookMonoMs)
+  }
+
+  onControl(
+    step: Step,
+    journey: Journey,
+    kind: 'beacon' | 'heartbeat',
+    envelope: Uint8Array,
+    from: PeerId,
+  ): GossipVerdict | undefined {
+    if (kind !== 'beacon') return undefined
+    return this.#judge(step, journey, envelope, from)
+  }
+
+  take(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): void {
+    this.#judge(step, journey, envelope, from)
+  }
+
+  onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
+    const got = this.#wants.take(id, reply)
+    if (got === undefined) return false
+    if (got.bytes !== undefined) this.#takePage(step, journey, got.digest, got.bytes, got.peer)
+    this.#wants.pump(step, journey)
+    return true
+  }
+
+  onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
+    if (this.#wants.take(id, undefined) === undefined) return false
+    this.#wants.pump(step, journey)
+    return true
+  }
+
+  onOrdered(step: Step, journey: Journey, { stored, release }: OrderedRelease): void {
+    const facts = stored ? journey.channel(release.header.channel) : undefined
+    if (facts !== undefined) this.#compare(step.now, journey, facts)
+  }
+
+  onRoot(step: Step, journey: Journey, root: TrustRoot): void {
+    const keys = root.freshness.keys.join()
+    if (keys !== this.#freshnessKeys) {
+      this.#freshnessKeys = keys
+      this.#keys.reset()
+      this.#pages.keep(this.#keys.served())
+    }
+    this.#refresh(step, journey)
+  }
+
+  /** What may be said of a channel; all but `fresh` and `unjudged` make it `stale`. */
+  state(channel: Channel, journey: Journey, now: Now): State {
+    const { keys, maxAgeS } = journey.root().freshness
+    if (keys.length === 0) return 'unjudged'
+    const whole = this.#nodeState(journey, now)
+    if (whole === 'silent' || whole === 'behind') return whole
+    const had = Math.max(this.#startMonoMs, this.#pageHad.get(channel) ?? 0)
+    if (now.monoMs - had > maxAgeS * 1_000) return 'silent'
+    const facts = journey.channel(channel)
+    const named = facts === undefined ? [] : this.#entriesFor(journey, facts, now)
+    if (facts !== undefined && named.some((entry) => comparePlaces(entry.top, facts.floor.top) > 0)) {
+      const since = this.#behindSince.get(channel) ?? now.monoMs
+      if (now.monoMs - since > this.#config.limits.beaconGraceMs) return 'behind'
+    }
+    return named.length === 0 ? 'unjudged' : whole
+  }
+
+  /** What holds for every channel alike. */
+  #nodeState(journey: Journey, now: Now): State {
+    const { maxAgeS, maxSkewS } = journey.root().freshness
+    const { limits } = this.#config
+    if (this.#keys.isSilent(maxAgeS * 1_000, now)) return 'silent'
+    const heard = this.#keys.within(maxAgeS * 1_000, now)
+    if (heard.some(({ beacon }) => beacon.root > journey.root().version)) {
+      const since = this.#rootBehindSince ?? now.monoMs
+      if (now.monoMs - since > limits.beaconGraceMs) return 'behind'
+    }
+    return isClockOrDelay(heard, (maxAgeS + maxSkewS) * 1_000, now, limits) ? 'clock-or-delay' : 'fresh'
+  }
+
+  /** Entries for a channel in the current pages of keys heard lately; empty where no page lists it. */
+  #entriesFor(journey: Journey, { channel }: ChannelFacts, now: Now): BeaconEntry[] {
+    const hash = this.#hashes.of(channel)
+    return this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now).flatMap((heard) => {
+      const digest = this.#pageOf(heard, hash)
+      return (digest === undefined ? undefined : this.#pages.entries(digest).get(hash)) ?? []
+    })
+  }
+
+  #pageOf({ beacon }: Heard, hash: ChannelHash): Digest | undefined {
+    const bits = pageBits(beacon.pages.length, this.#config.limits.maxBeaconPageBits)
+    return bits === undefined ? undefined : beacon.pages[pageIndex(hash, bits)]
+  }
+
+  #judge(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): GossipVerdict {
+    const check = checkBeacon(envelope, journey.root(), (key) => this.#keys.at(key), this.#config.limits)
+    if (check.kind === 'reject') {
+      step.emit({ kind: 'note', level: 'warn', code: check.code, text: check.text, peer: from })
+      return 'reject'
+    }
+    // A key of a root we do not have yet: sync fetches the root, and the beacon comes again.
+    if (check.kind === 'ignore') {
+      if (check.beacon !== undefined && check.beacon.root > journey.root().version) this.#say(step)
+      return 'ignore'
+    }
+    this.#accept(step, journey, check.beacon, envelope)
+    return 'accept'
+  }
+
+  #accept(step: Step, journey: Journey, beacon: Beacon, envelope: Uint8Array): void {
+    this.#keys.put(beacon, envelope, step.now.monoMs)
+    const writes = [{ kind: 'beacon', key: beacon.key, at: beacon.at, envelope }] as const
+    step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
+    this.#pages.keep(this.#keys.served())
+    this.#refresh(step, journey)
+    this.#wants.pump(step, journey)
+  }
+
+  /** Compares own channels with every current page that is at hand, and wants those that are not. */
+  #refresh(step: Step, journey: Journey): void {
+    const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, step.now)
+    const rootBehind = heard.some(({ beacon }) => beacon.root > journey.root().version)
+    this.#rootBehindSince = rootBehind ? (this.#rootBehindSince ?? step.now.monoMs) : undefined
+    const missing = new Set<Digest>()
+    let differs = rootBehind || this.#namesUnknown(journey)
+    for (const facts of journey.channels()) {
+      if (!facts.stored) continue
+      const hash = this.#hashes.of(facts.channel)
+      for (const one of heard) {
+        const digest = this.#pageOf(one, hash)
+        if (digest === undefined) continue
+        if (this.#pages.has(digest)) this.#pageHad.set(facts.channel, step.now.monoMs)
+        else missing.add(digest)
+      }
+      if (this.#compare(step.now, journey, facts)) differs = true
+    }
+    this.#wantAll(step, heard, missing)
+    if (differs) this.#say(step)
+  }
+
+  /** A node that stores everything wants every page: channels it has never heard of are on them, too. */
+  #wantAll(step: Step, heard: readonly Heard[], missing: Set<Digest>): void {
+    if (this.#config.patterns.includes(EVERYTHING))
+      for (const { beacon } of heard)
+        for (const digest of beacon.pages) if (!this.#pages.has(digest)) missing.add(digest)
+    const full = this.#pages.totalBytes >= this.#config.limits.maxBeaconPageBytes
+    this.#wants.want(step, full ? new Set() : missing, this.#keys.current())
+  }
+
+  /** Where everything is stored, a name on a page that is unknown here is something we lack. */
+  #namesUnknown(journey: Journey): boolean {
+    if (!this.#config.patterns.includes(EVERYTHING)) return false
+    const known = new Set<ChannelHash>()
+    for (const { channel } of journey.channels()) known.add(this.#hashes.of(channel))
+    for (const digest of this.#keys.current())
+      for (const hash of this.#pages.entries(digest).keys() ?? []) if (!known.has(hash)) return true
+    return false
+  }
+
+  /** True: a page names something of this channel that is not here. Keeps since when a greater place is named. */
+  #compare(now: Now, journey: Journey, facts: ChannelFacts): boolean {
+    if (!this.#pageHad.has(facts.channel)) this.#pageHad.set(facts.channel, now.monoMs)
+    const { top, ids } = facts.floor
+    const own = facts.held ? 'held' : (ids[0] ?? 'none')
+    const named = this.#entriesFor(journey, facts, now)
+    const behind = named.some((entry) => comparePlaces(entry.top, top) > 0)
+    if (!behind) this.#behindSince.delete(facts.channel)
+    else if (!this.#behindSince.has(facts.channel)) this.#behindSince.set(facts.channel, now.monoMs)
+    return behind || named.some((entry) => comparePlaces(entry.top, top) === 0 && entry.target !== own)
+  }
+
+  /** Sync looks for this at its next tick. */
+  #say(step: Step): void {
+    this.#differs = true
+    step.wakeAt(step.now.monoMs)
+  }
+
+  #takePage(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array, from: PeerId): void {
+    const problem = this.#pages.take(digest, bytes, this.#config.limits)
+    if (problem !== undefined) {
+      step.emit({ kind: 'note', level: 'warn', code: problem.code, text: problem.text, peer: from })
+      return
+    }
+    this.#wants.done(digest)
+    this.#refresh(step, journey)
+  }
+
+  #sign(step: Step, journey: Journey, signer: NonNullable<CoreConfig['signBeacon']>): void {
+    const { key } = signer
+    const root = journey.root()
+    if (!root.freshness.keys.includes(key)) return
+    const pages = buildPages(journey.channels(), this.#config.limits)
+    for (const { digest, bytes, page } of pages) this.#pages.put(digest, bytes, page)
+    // Only a later `at` is news, also after a clock that was ahead has been set right.
+    const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)
+    const digests = pages.map(({ digest }) => digest)
+    const beacon: Beacon = {
+      v: 1,
+      critical: [],
+      fleet: root.fleetId,
+      root: root.version,
+      key,
+      at,
+      pages: digests,
+    }
+    const payload = encodeBeacon(beacon)
+    const payloadType = PAYLOAD_TYPES.beacon
+    const sig = signer.sign(preAuthEncoding(payloadType, payload))
+    const envelope = encodeEnvelope({ payloadType, payload, signatures: [{ keyId: key, sig }] })
+    this.#accept(step, journey, beacon, envelope)
+    const bytes = encodeControlGossip({ kind: 'beacon', envelope })
+    step.emit({ kind: 'publish', topic: 'control', bytes })
+  }
+
+  /** Log lines where something changed since the last look. */
+  #look(step: Step, journey: Journey): void {
+    const { keys, maxAgeS } = journey.root().freshness
+    if (keys.length === 0) return
+    this.#sayNode(step, this.#nodeState(journey, step.now))
+    for (const { channel, stored } of journey.channels()) {
+      if (!stored) continue
+      const behind = this.#said === 'fresh' && this.state(channel, journey, step.now) === 'behind'
+      if (behind === this.#saidBehind.has(channel)) continue
+      if (behind) this.#saidBehind.add(channel)
+      else this.#saidBehind.delete(channel)
+      const text = behind
+        ? 'a beacon names a release that has not come'
+        : 'nothing newer is named by any beacon'
+      const said = behind ? ({ level: 'warn', code: 'SYNC_BEHIND' } as const) : FRESH
+      step.emit({ kind: 'note', ...said, text, channel })
+    }
+    const ahead = tooFarAhead(this.#keys.within(maxAgeS * 1_000, step.now), step.now, this.#config.limits)
+    for (const key of ahead) if (!this.#saidAhead.has(key)) sayAhead(step, key)
+    this.#saidAhead = ahead
+  }
+
+  #sayNode(step: Step, state: State): void {
+    if (state === this.#said) return
+    this.#said = state
+    if (state === 'fresh' || state === 'unjudged')
+      step.emit({ kind: 'note', ...FRESH, text: 'beacons advance and name nothing newer' })
+    else step.emit({ kind: 'note', level: 'warn', code: CODE_OF[state], text: TEXT_OF[state] })
+  }
+}
+
+const FRESH = { level: 'info', code: 'CHANNEL_FRESH' } as const
+
+const TEXT_OF = {
+  behind: 'a beacon names a newer trust root, which has not come',
+  silent: 'no beacon for longer than the trust root allows: this node may be kept from updates',
+  'clock-or-delay': 'beacons are far from the clock of this host: set the clock, or they are delayed',
+} as const
+
+function sayAhead(step: Step, key: KeyId): void {
+  const text = `the clock of freshness key ${key.slice(0, 12)} is far ahead of the others; it is left out`
+  step.emit({ kind: 'note', level: 'warn', code: 'SYNC_CLOCK_OR_DELAY', text })
+}
+
+export const createFreshness = (config: CoreConfig): Freshness => new Freshness(config)
