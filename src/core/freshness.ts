@@ -201,7 +201,7 @@ export class Freshness implements Stage {
     const hash = this.#hashes.of(channel)
     return this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now).flatMap((heard) => {
       const digest = this.#pageOf(heard, hash)
-      return (digest === undefined ? undefined : this.#pages.entries(digest).get(hash)) ?? []
+      return (digest === undefined ? undefined : this.#pages.entries(digest)?.get(hash)) ?? []
     })
   }
 
@@ -271,7 +271,7 @@ export class Freshness implements Stage {
     const known = new Set<ChannelHash>()
     for (const { channel } of journey.channels()) known.add(this.#hashes.of(channel))
     for (const digest of this.#keys.current())
-      for (const hash of this.#pages.entries(digest).keys() ?? []) if (!known.has(hash)) return true
+      for (const hash of this.#pages.entries(digest)?.keys() ?? []) if (!known.has(hash)) return true
     return false
   }
 
