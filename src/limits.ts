@@ -181,6 +181,8 @@ export const LIMITS = {
   keepReleases: 3,
   keepReleasesSeed: 20,
   keepTrees: 2,
+  /** Files of a tree written at once: enough for their syncs to share the disk's. */
+  maxParallelFiles: 16,
   /** Cache beyond what must be kept. */
   maxCacheBytes: 2 * 1024 * MIB,
   maxHistory: 100,

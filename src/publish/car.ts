@@ -1,0 +1,130 @@
+/**
+ * Releases in CAR files (https://ipld.io/specs/transport/car/carv1/), for carrying over an air gap. The one root is the
+ * CID of the release's envelope, which is the first block; pages and blocks follow. No key is needed to read or to
+ * inject one: what is signed proves itself.
+ */
+import { open } from 'node:fs/promises'
+import { CarIndexer } from '@ipld/car/indexer'
+import { CarWriter } from '@ipld/car/writer'
+import { fromCid, toCid } from '../codec/cid.ts'
+import { sha256 } from '../codec/digest.ts'
+import { decodeEnvelope } from '../codec/envelope.ts'
+import { decodeHeader } from '../codec/header.ts'
+import { isMeshError, MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Digest } from '../model/ids.ts'
+import type { Release } from '../model/release.ts'
+import type { Content } from './content.ts'
+import { unreadable } from './sources.ts'
+
+/** A CAR header with one root takes 59 bytes; a longer one is none of ours. */
+const MAX_CAR_HEADER_BYTES = 256
+
+/** @param blocks pages, then blocks, each once */
+export async function* writeCar(
+  envelope: Uint8Array,
+  blocks: AsyncIterable<{ readonly digest: Digest; readonly bytes: Uint8Array }>,
+): AsyncGenerator<Uint8Array> {
+  const root = toCid(sha256(envelope))
+  const { writer, out } = CarWriter.create([root])
+  const writing = (async () => {
+    await writer.put({ cid: root, bytes: envelope })
+    for await (const { digest, bytes } of blocks) await writer.put({ cid: toCid(digest), bytes })
+    await writer.close()
+  })()
+  // Told where it is awaited below; until then a failure must not count as unhandled.
+  writing.catch(() => undefined)
+  const parts = out[Symbol.asyncIterator]()
+  const failed = writing.then(() => new Promise<never>(() => undefined))
+  for (let next = parts.next(); ; next = parts.next()) {
+    const part = await Promise.race([next, failed])
+    if (part.done === true) break
+    yield part.value
+  }
+  await writing
+}
+
+export interface OpenedCar {
+  readonly release: Release
+  readonly envelope: Uint8Array
+  readonly content: Content
+  close(): Promise<void>
+}
+
+interface Place {
+  readonly offset: number
+  readonly size: number
+}
+
+/**
+ * Reads where each block lies, then the envelope; blocks are read and checked when they are asked for.
+ * @throws MeshError INPUT_PATH, CODEC_MALFORMED, LIMIT_*, TRUST_TYPE
+ */
+export async function openCar(path: string, limits: Limits): Promise<OpenedCar> {
+  const handle = await open(path, 'r').catch((error: unknown) => {
+    throw unreadable(path, error)
+  })
+  const readAt = async ({ offset, size }: Place, digest: Digest): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(size)
+    const { bytesRead } = await handle.read(bytes, 0, size, offset)
+    if (bytesRead !== size || sha256(bytes) !== digest)
+      throw new MeshError(
+        'CONTENT_DIGEST',
+        `${path}: block ${digest.slice(0, 12)} is damaged; take another copy`,
+      )
+    return bytes
+  }
+  try {
+    await checkCarHeader(path, handle)
+    const { root, places } = await indexCar(path, limits)
+    const at = places.get(root)
+    if (at === undefined) throw malformed(path, 'the release it names is not in it')
+    if (at.size > limits.maxEnvelopeBytes) throw malformed(path, 'its first block is no release')
+    const envelope = await readAt(at, root)
+    const release = decodeHeader(decodeEnvelope(envelope, limits.maxEnvelopeBytes, limits).payload, limits)
+    const { pages, files, bytes } = release.header
+    const content: Content = {
+      pages,
+      files,
+      bytes,
+      async read(digest) {
+        const place = places.get(digest)
+        return place === undefined ? undefined : readAt(place, digest)
+      },
+    }
+    return { release, envelope, content, close: () => handle.close() }
+  } catch (error) {
+    await handle.close()
+    if (isMeshError(error)) throw error
+    throw malformed(path, (error as Error).message)
+  }
+}
+
+const malformed = (path: string, reason: string): MeshError =>
+  new MeshError('CODEC_MALFORMED', `${path}: not a release as CAR: ${reason}`, { path })
+
+/** The library takes the header's length as it is; a hostile one would have it read everything into memory. */
+async function checkCarHeader(path: string, handle: Awaited<ReturnType<typeof open>>): Promise<void> {
+  const start = new Uint8Array(2)
+  await handle.read(start, 0, 2, 0)
+  const [low = 0, high = 0] = start
+  const length = low < 0x80 ? low : high < 0x80 ? (low & 0x7f) + high * 0x80 : Number.POSITIVE_INFINITY
+  if (length === 0 || length > MAX_CAR_HEADER_BYTES) throw malformed(path, 'no CAR header')
+}
+
+async function indexCar(path: string, limits: Limits): Promise<{ root: Digest; places: Map<Digest, Place> }> {
+  const handle = await open(path, 'r')
+  // The stream owns the handle and closes it.
+  const indexer = await CarIndexer.fromIterable(handle.createReadStream())
+  const [root] = await indexer.getRoots()
+  if (root === undefined) throw malformed(path, 'it names no release')
+  const places = new Map<Digest, Place>()
+  for await (const { cid, blockOffset, blockLength } of indexer) {
+    if (blockLength > limits.maxBlockBytes) throw malformed(path, `a block has ${blockLength} bytes`)
+    places.set(fromCid(cid), { offset: blockOffset, size: blockLength })
+    // Every block of the largest release, its pages and its envelope.
+    if (places.size > limits.maxReleaseBytes / limits.maxBlockBytes + limits.maxFiles + limits.maxPages + 1)
+      throw malformed(path, 'too many blocks')
+  }
+  return { root: fromCid(root), places }
+}
