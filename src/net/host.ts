@@ -106,15 +106,15 @@ async function configuration(options: HostOptions) {
 async function openPeerStore(dir: string): Promise<LevelDatastore> {
   const datastore = new LevelDatastore(dir)
   try {
-    await datastore.open()
+    // the database itself, since the datastore's own `open` drops the reason of a failure
+    await datastore.db.open()
     return datastore
   } catch (error) {
-    const { message, cause } = error as Error
-    const reason = cause instanceof Error ? cause.message : message
-    const locked = /lock/i.test(reason)
+    const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
+    const locked = code === 'LEVEL_LOCKED'
     const text = locked
       ? `${dir} is in use by another node; stop it first`
-      : `${dir} cannot be opened: ${reason}`
+      : `${dir} cannot be opened: ${message}`
     throw new MeshError(locked ? 'STORE_LOCKED' : 'STORE_FAILED', text, { dir }, { cause: error })
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Counts every byte on libp2p's connections, handshakes and framing included, through the place libp2p offers for
- * metrics. Of the metrics it would keep itself none are: they know neither limits nor names of ours.
+ * metrics. Of the metrics that libp2p itself would fill none are kept.
  */
+import type { Socket } from 'node:net'
 import type { Metrics, MultiaddrConnection } from '@libp2p/interface'
 
 export type CountBytes = (direction: 'sent' | 'received', bytes: number) => void
@@ -33,17 +34,33 @@ export function createMeter(count: CountBytes): Metrics {
   }
 }
 
-/** By wrapping, not by a `message` listener: the first listener makes the stream hand out what it holds. */
+/** What we read of TCP's connection (`@libp2p/tcp` 11): the socket knows exactly what went over it. */
+interface OverSocket {
+  readonly socket?: Socket
+}
+
+/**
+ * From the socket, not from the connection's events: what a negotiation has read too far is put back and comes as
+ * a second event.
+ */
 function track(connection: MultiaddrConnection, count: CountBytes): void {
-  const dispatch = connection.dispatchEvent.bind(connection)
-  connection.dispatchEvent = (event: Event) => {
-    if (event.type === 'message')
-      count('received', (event as MessageEvent<{ byteLength: number }>).data.byteLength)
-    return dispatch(event)
+  const { socket } = connection as OverSocket
+  if (socket === undefined) return
+  const counted = { sent: 0, received: 0 }
+  const settle = () => {
+    const { bytesWritten, bytesRead } = socket
+    if (bytesWritten > counted.sent) count('sent', bytesWritten - counted.sent)
+    if (bytesRead > counted.received) count('received', bytesRead - counted.received)
+    counted.sent = bytesWritten
+    counted.received = bytesRead
   }
+  socket.on('data', settle)
+  socket.on('drain', settle)
+  socket.on('close', settle)
   const send = connection.send.bind(connection)
   connection.send = (bytes) => {
-    count('sent', bytes.byteLength)
-    return send(bytes)
+    const more = send(bytes)
+    settle()
+    return more
   }
 }

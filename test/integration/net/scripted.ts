@@ -51,7 +51,8 @@ export class Scripted {
   }
 
   static async start(options: ScriptOptions = {}): Promise<Scripted> {
-    const node = new Scripted(await mkdtemp(join(tmpdir(), 'confmesh-net-')), options)
+    const dir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'confmesh-net-')))
+    const node = new Scripted(dir, options)
     await node.transport.start((event) => node.#take(event))
     return node
   }
@@ -136,6 +137,7 @@ export interface ScriptOptions {
   readonly limits?: Partial<Limits>
   readonly identityPem?: string
   readonly listen?: string
+  readonly dataDir?: string
 }
 
 /** Both sides know of one another. */

@@ -1,0 +1,143 @@
+import { mkdtemp, readFile, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import type { Address } from '../../../src/model/ids.ts'
+import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
+import { connect, joined, Scripted, type ScriptOptions, want } from './scripted.ts'
+
+const running: Scripted[] = []
+const node = async (options?: ScriptOptions): Promise<Scripted> => {
+  const started = await Scripted.start(options)
+  running.push(started)
+  return started
+}
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((each) => each.stop()))
+})
+
+/** Listens and never says a word. */
+async function silentServer(): Promise<{ port: number; close(): void }> {
+  const server = createServer(() => {})
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return { port: address.port, close: () => server.close() }
+}
+
+test('dialling: nobody there, somebody else there, nobody who speaks', async () => {
+  const [a, b] = [await node({ limits: { dialDeadlineMs: 700 } }), await node()]
+  const stranger = peerIdOf(newIdentityPem())
+  const elsewhere = b.address.replace(b.id, stranger) as Address
+  a.dial({ address: elsewhere })
+  expect(await a.event('dialFailed')).toEqual({ kind: 'dialFailed', address: elsewhere, code: 'NET_PEER_ID' })
+
+  const closed = `/ip4/127.0.0.1/tcp/1/p2p/${stranger}` as Address
+  a.dial({ address: closed })
+  await a.event('dialFailed', ({ address, code }) => address === closed && code === 'NET_UNREACHABLE')
+
+  const silent = await silentServer()
+  const mute = `/ip4/127.0.0.1/tcp/${silent.port}/p2p/${peerIdOf(newIdentityPem())}` as Address
+  a.dial({ address: mute })
+  await a.event('dialFailed', ({ address, code }) => address === mute && code === 'NET_TIMEOUT')
+  silent.close()
+
+  a.dial(a)
+  await a.event('dialFailed', ({ address, code }) => address === a.address && code === 'NET_DUPLICATE_ID')
+  expect(a.of('connected')).toEqual([])
+})
+
+test('a taken port is said with its address', async () => {
+  const a = await node()
+  const listen = a.address.slice(0, a.address.indexOf('/p2p/'))
+  await expect(Scripted.start({ listen })).rejects.toMatchObject({
+    code: 'NET_LISTEN',
+    message: expect.stringContaining(listen),
+  })
+})
+
+test('addresses can be dialled: no unspecified ones, each with the peer id, loopback last', async () => {
+  const a = await node({ listen: '/ip4/0.0.0.0/tcp/0' })
+  const addresses = a.transport.addresses()
+  expect(addresses.length).toBeGreaterThan(0)
+  for (const address of addresses)
+    expect(address).toMatch(new RegExp(`^/ip4/(?!0\\.0\\.0\\.0)[0-9.]+/tcp/\\d+/p2p/${a.id}$`))
+  const loopback = addresses.map((address) => address.startsWith('/ip4/127.'))
+  expect(loopback.toSorted()).toEqual(loopback)
+  const b = await node()
+  await connect(b, a)
+})
+
+test('stop ends within two seconds, with requests open in both directions, and nothing is heard afterwards', async () => {
+  const [a, b] = [await node(), await node()]
+  await joined(a, b)
+  a.ask(b.id, want, 60_000)
+  b.ask(a.id, want, 60_000)
+  await Promise.all([a.event('request'), b.event('request')])
+  const heard = b.events.length
+  const startMs = performance.now()
+  await b.transport.stop()
+  expect(performance.now() - startMs).toBeLessThan(2_000)
+  await a.event('disconnected')
+  expect(b.events.length).toBe(heard)
+  b.transport.perform({ kind: 'publish', topic: 'releases', bytes: new Uint8Array() })
+  await b.transport.stop()
+})
+
+test('a node that comes back under the same identity replaces its former connection', async () => {
+  const pem = newIdentityPem()
+  const [a, b] = [await node(), await node({ identityPem: pem })]
+  await joined(b, a)
+  await b.stop()
+  const again = await node({ identityPem: pem })
+  again.dial(a)
+  await a.until('second session', () => a.of('connected').length === 2)
+  expect(a.of('disconnected')).toHaveLength(1)
+  a.admit(again)
+  again.admit(a)
+  await a.until('subscriptions', () => a.hears(again) && again.hears(a))
+})
+
+test('a link whose gossip streams are gone is made anew', async () => {
+  const [a, b] = [await node({ limits: { watchdogMs: 50 } }), await node()]
+  await connect(a, b)
+  // b never admits a: a's stream is held, b opens none
+  a.admit(b)
+  await a.event('disconnected', ({ peer }) => peer === b.id)
+  expect(a.notes).toMatchObject([{ level: 'warn', code: 'NET_UNREACHABLE', peer: b.id }])
+})
+
+test('a healthy link is left alone by the watchdog', async () => {
+  const [a, b] = [await node({ limits: { watchdogMs: 300 } }), await node()]
+  await joined(a, b)
+  const before = a.bytes.received
+  for (let round = 0; round < 3; round += 1) {
+    b.transport.perform({ kind: 'publish', topic: 'control', bytes: Buffer.from(`round ${round}`) })
+    await a.until('round', () => a.of('gossip').length === round + 1)
+    await a.until('heartbeat', () => a.bytes.received > before)
+  }
+  expect(a.of('disconnected')).toEqual([])
+})
+
+test('every byte on the wire is counted, as much received there as was sent here', async () => {
+  const [a, b] = [await node(), await node()]
+  await joined(a, b)
+  const bytes = new Uint8Array(100_000)
+  b.onRequest = ({ id }) => b.transport.replyBlock(id, bytes)
+  const before = a.bytes.received
+  const id = a.ask(b.id, want)
+  await a.event('reply', (event) => event.id === id)
+  expect(a.bytes.received - before).toBeGreaterThan(bytes.byteLength)
+  expect(a.bytes.received - before).toBeLessThan(1.1 * bytes.byteLength)
+  await a.until('both counts', () => a.bytes.received === b.bytes.sent && b.bytes.received === a.bytes.sent)
+})
+
+test('the peer store lies in the data directory and has one owner', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  const a = await node({ dataDir })
+  expect((await stat(join(dataDir, 'peers'))).isDirectory()).toBe(true)
+  expect(await readFile(join(dataDir, 'peers', 'CURRENT'), 'utf8')).toContain('MANIFEST')
+  await expect(Scripted.start({ dataDir })).rejects.toMatchObject({ code: 'STORE_LOCKED' })
+  expect(a.events).toEqual([])
+})

@@ -1,0 +1,82 @@
+import { afterEach, expect, test } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Address } from '../../../src/model/ids.ts'
+import { dialPublisher, type PublishConnection } from '../../../src/net/dial.ts'
+import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
+import { DIGEST, Scripted } from './scripted.ts'
+
+const ending: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ending.splice(0).reverse()) await end()
+})
+
+const seed = async (): Promise<Scripted> => {
+  const started = await Scripted.start()
+  ending.push(() => started.stop())
+  return started
+}
+const dial = async (address: Address, identityPem?: string): Promise<PublishConnection> => {
+  const identity =
+    identityPem === undefined ? {} : { identity: { pem: identityPem, peerId: peerIdOf(identityPem) } }
+  const connection = await dialPublisher(address, { limits: LIMITS, ...identity })
+  ending.push(() => connection.close())
+  return connection
+}
+
+test('questions are answered in turn, without admission', async () => {
+  const b = await seed()
+  b.onRequest = ({ id, request }) => {
+    expect(request.protocol).toBe('publish')
+    b.transport.perform({ kind: 'reply', id, reply: { protocol: 'publish', message: { type: 'noted' } } })
+  }
+  const publisher = await dial(b.address)
+  expect(publisher.peer).toBe(b.id)
+  expect(await publisher.ask({ type: 'roots', since: 0 }, 5_000)).toEqual({ type: 'noted' })
+  const bytes = new Uint8Array(256 * 1024)
+  expect(await publisher.ask({ type: 'block', release: DIGEST as never, bytes }, 5_000)).toEqual({
+    type: 'noted',
+  })
+  expect(b.of('connected')).toMatchObject([{ direction: 'inbound', ownHost: true }])
+})
+
+test('a refusal is a reply', async () => {
+  const b = await seed()
+  b.onRequest = ({ id }) => {
+    const message = { type: 'refused', code: 'LIMIT_RATE', text: 'too many', retryAfterMs: 1_000 } as const
+    b.transport.perform({ kind: 'reply', id, reply: { protocol: 'publish', message } })
+  }
+  const publisher = await dial(b.address)
+  expect(await publisher.ask({ type: 'roots', since: 0 }, 5_000)).toMatchObject({
+    type: 'refused',
+    code: 'LIMIT_RATE',
+  })
+})
+
+test('a seed that does not answer, or hangs up', async () => {
+  const b = await seed()
+  const publisher = await dial(b.address)
+  await expect(publisher.ask({ type: 'roots', since: 0 }, 100)).rejects.toMatchObject({ code: 'NET_TIMEOUT' })
+  const pending = publisher.ask({ type: 'await', release: DIGEST as never }, 60_000)
+  const failed = expect(pending).rejects.toMatchObject({ code: 'NET_UNREACHABLE' })
+  await b.event('request', ({ request }) => request.message.type === 'await')
+  b.transport.perform({ kind: 'hangUp', peer: b.of('connected')[0]?.peer as never, code: 'done' })
+  await failed
+})
+
+test('a lasting identity is the one the seed sees', async () => {
+  const b = await seed()
+  const pem = newIdentityPem()
+  await dial(b.address, pem)
+  expect((await b.event('connected')).peer).toBe(peerIdOf(pem))
+})
+
+test('nobody there, and somebody else there', async () => {
+  const b = await seed()
+  const stranger = peerIdOf(newIdentityPem())
+  await expect(dial(`/ip4/127.0.0.1/tcp/1/p2p/${stranger}` as Address)).rejects.toMatchObject({
+    code: 'NET_UNREACHABLE',
+  })
+  await expect(dial(b.address.replace(b.id, stranger) as Address)).rejects.toMatchObject({
+    code: 'NET_PEER_ID',
+  })
+})

@@ -1,0 +1,55 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect, test } from 'vitest'
+import { addressOf, diallable, isOwnHost, parseAddress } from '../../../src/net/address.ts'
+import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
+
+const peer = peerIdOf(newIdentityPem())
+
+test.each(['/ip4/10.0.0.1/tcp/7400', '/ip6/2001:db8::1/tcp/7400', '/dns4/seed.example.com/tcp/7400'])(
+  'an address is a TCP multiaddr with a peer id: %s',
+  (host) => {
+    expect(parseAddress(`${host}/p2p/${peer}`)).toBe(`${host}/p2p/${peer}`)
+  },
+)
+
+test.each([
+  ['host:7400', 'is no multiaddr'],
+  ['', 'has no /tcp'],
+  ['/ip4/10.0.0.1/tcp/7400', 'does not end in /p2p/'],
+  [`/ip4/10.0.0.1/p2p/${peer}`, 'has no /tcp'],
+  ['/ip4/10.0.0.1/tcp/7400/p2p/nonsense', 'is no peer id'],
+  [`/ip4/10.0.0.1/tcp/70000/p2p/${peer}`, 'is no multiaddr'],
+  [`/ip4/10.0.0.1/tcp/1/p2p/${peer}/p2p-circuit/p2p/${peer}`, 'more than one'],
+])('%s is refused and shown how to write it', (text, reason) => {
+  let error: unknown
+  try {
+    parseAddress(text)
+  } catch (thrown) {
+    error = thrown
+  }
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+  expect((error as Error).message).toContain(reason)
+  expect((error as Error).message).toContain('/dns4/seed1.example.com/tcp/7400/p2p/')
+})
+
+test('the own host: loopback in any form, not a stranger', () => {
+  expect(isOwnHost(multiaddr('/ip4/127.0.0.1/tcp/1'))).toBe(true)
+  expect(isOwnHost(multiaddr('/ip6/::1/tcp/1'))).toBe(true)
+  expect(isOwnHost(multiaddr('/ip4/192.0.2.7/tcp/1'))).toBe(false)
+  expect(isOwnHost(multiaddr('/dns4/localhost.example/tcp/1'))).toBe(false)
+})
+
+test('addresses for others: no unspecified, no link-local, loopback last, the id once', () => {
+  const given = [
+    '/ip4/127.0.0.1/tcp/1',
+    '/ip4/0.0.0.0/tcp/1',
+    '/ip6/fe80::1/tcp/1',
+    `/ip4/192.0.2.7/tcp/1/p2p/${peer}`,
+  ]
+  const all = given.map((text) => multiaddr(text))
+  expect(diallable(all, peer)).toEqual([
+    `/ip4/192.0.2.7/tcp/1/p2p/${peer}`,
+    `/ip4/127.0.0.1/tcp/1/p2p/${peer}`,
+  ])
+  expect(addressOf(multiaddr('/ip4/192.0.2.7/tcp/1'), peer)).toBe(`/ip4/192.0.2.7/tcp/1/p2p/${peer}`)
+})
