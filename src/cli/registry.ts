@@ -23,4 +23,5 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   watch: { summary: 'follow a channel', load: () => import('./commands/watch.ts') },
   log: { summary: 'releases of a channel', load: () => import('./commands/log.ts') },
   diff: { summary: 'what differs between two releases', load: () => import('./commands/diff.ts') },
+  demo: { summary: 'a whole fleet on this machine', load: () => import('./commands/demo.ts') },
 }

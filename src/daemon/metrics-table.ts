@@ -133,16 +133,6 @@ export const GAUGES = {
     type: 'gauge',
     help: 'Age of the newest freshness beacon, by local monotonic time',
   },
-  sent: {
-    name: 'confmesh_network_sent_bytes_total',
-    type: 'counter',
-    help: 'All bytes sent on libp2p connections',
-  },
-  received: {
-    name: 'confmesh_network_received_bytes_total',
-    type: 'counter',
-    help: 'All bytes received on libp2p connections',
-  },
   loopLag: {
     name: 'confmesh_loop_lag_seconds',
     type: 'gauge',
@@ -152,5 +142,19 @@ export const GAUGES = {
     name: 'confmesh_ready',
     type: 'gauge',
     help: '1 once every configured channel has an active release',
+  },
+} as const satisfies Record<string, MetricRow>
+
+/** Counted where the sockets are, so that nothing on a libp2p connection is left out. */
+export const NETWORK = {
+  sent: {
+    name: 'confmesh_network_sent_bytes_total',
+    type: 'counter',
+    help: 'All bytes sent on libp2p connections',
+  },
+  received: {
+    name: 'confmesh_network_received_bytes_total',
+    type: 'counter',
+    help: 'All bytes received on libp2p connections',
   },
 } as const satisfies Record<string, MetricRow>

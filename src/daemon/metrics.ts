@@ -3,17 +3,18 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { CoreView } from '../core/view.ts'
 import { CODES } from '../errors.ts'
 import type { MetricsPort } from '../runtime/ports.ts'
-import { COUNTERS, GAUGES, HISTOGRAMS, type MetricRow } from './metrics-table.ts'
+import { COUNTERS, GAUGES, HISTOGRAMS, type MetricRow, NETWORK } from './metrics-table.ts'
 
 /** Values read when someone scrapes. */
 export interface Gauged {
   view(): CoreView
   storeBytes(): number
-  network(): { readonly sent: number; readonly received: number }
   certificateExpires(): number | undefined
 }
 
 export interface NodeMetrics extends MetricsPort {
+  /** Told of every byte on libp2p connections. */
+  readonly networkBytes: (direction: 'sent' | 'received', bytes: number) => void
   refused(code: string): void
   text(): Promise<string>
   stop(): void
@@ -42,6 +43,10 @@ export function createMetrics(gauged: Gauged): NodeMetrics {
       new Gauge(settings(registry, row)),
     ]),
   )
+  const network = {
+    sent: new Counter(settings(registry, NETWORK.sent)),
+    received: new Counter(settings(registry, NETWORK.received)),
+  }
   const known = new Set<string>(CODES)
 
   return {
@@ -53,6 +58,9 @@ export function createMetrics(gauged: Gauged): NodeMetrics {
     observe({ metric, ms }) {
       // Clocks differ between hosts: a release "from the future" took no time.
       histograms.get(metric)?.observe(Math.max(0, ms) / 1000)
+    },
+    networkBytes(direction, bytes) {
+      network[direction].inc(bytes)
     },
     refused(code) {
       counters.get('refused')?.inc({ code: known.has(code) ? code : 'other' })
@@ -89,9 +97,6 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
     channel.fetch === undefined ? [] : [channel.fetch.sinceMonoMs],
   )
   set('fetchAge', since.length === 0 ? 0 : (performance.now() - Math.min(...since)) / 1000)
-  const { sent, received } = gauged.network()
-  set('sent', sent)
-  set('received', received)
   const certificate = gauged.certificateExpires()
   if (certificate !== undefined) set('poolExpires', (certificate - Date.now()) / 1000)
   set('loopLag', Number.isFinite(lagSeconds) ? lagSeconds : 0)

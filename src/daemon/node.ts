@@ -68,13 +68,18 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const metrics: NodeMetrics = createMetrics({
     view: () => core.view(clock.now()),
     storeBytes: () => store.bytes(),
-    network: () => transport.traffic(),
     certificateExpires: () => undefined,
   })
   undo.push(() => metrics.stop())
   const log = logPort(logger, (code) => metrics.refused(code))
   const clock = systemClock()
-  const store = new LevelStore({ ...foldersOf(config), fleetId: chain.current.fleetId, limits, log })
+  const store = new LevelStore({
+    ...foldersOf(config),
+    fleetId: chain.current.fleetId,
+    limits,
+    log,
+    emit: (event) => driver.dispatch(event),
+  })
   const transport = createTransport({
     identityPem: identity.pem,
     dataDir: config.data,
@@ -180,10 +185,15 @@ function coreConfig(
 }
 
 /** Where the store lies and where the second copy of floor and root goes. */
-function foldersOf(config: NodeConfig): { readonly dir: string; readonly floorDir: string } {
+function foldersOf(config: NodeConfig): {
+  readonly dir: string
+  readonly floorDir: string
+  readonly lockDirs: readonly string[]
+} {
   const beside =
     config.materialize === undefined ? join(config.data, 'floor') : join(config.materialize.dir, '.confmesh')
-  return { dir: join(config.data, 'store'), floorDir: config.floorDir ?? beside }
+  const lockDirs = config.materialize === undefined ? [] : [config.materialize.dir]
+  return { dir: join(config.data, 'store'), floorDir: config.floorDir ?? beside, lockDirs }
 }
 
 function activatorOf(config: NodeConfig, store: StorePort, log: LogPort): ActivatorPort {

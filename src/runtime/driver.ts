@@ -139,8 +139,9 @@ export function createDriver(
       // The transport runs before the core's first effects (dials) but what it brings waits behind `started`.
       held = true
       await ports.transport.start(dispatch)
+      const peers = (await ports.transport.rememberedPeers?.()) ?? snapshot.peers
       held = false
-      queue.unshift({ kind: 'started', snapshot })
+      queue.unshift({ kind: 'started', snapshot: { ...snapshot, peers } })
       drain()
     },
     async stop() {

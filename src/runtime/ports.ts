@@ -54,6 +54,8 @@ export type TransportEffect = EffectOf<
 export interface TransportPort {
   start(sink: (event: TransportEvent) => void): Promise<void>
   perform(effect: TransportEffect): void
+  /** Signed peer records kept by `rememberPeer` in earlier lives; once started. */
+  rememberedPeers?(): Promise<readonly Uint8Array[]>
   /** Answer an inbound blocks request with bytes read by the driver. */
   replyBlock(id: RequestId, bytes: Uint8Array | undefined): void
   stop(): Promise<void>
