@@ -83,7 +83,7 @@ export async function publishAndRead(bin: string, folder: string): Promise<void>
   const started: ChildProcess[] = []
   const codes: (number | null)[] = []
   try {
-    const made = ask<Init>(bin, 'init', folder, '--channel', 'smoke/*')
+    const made = ask<Init>(bin, 'init', folder, '--channel', 'smoke/*', '--port', String(await freePort()))
     const api = async () => `127.0.0.1:${await freePort()}`
     const seed = await startNode(bin, started, '--config', made.seedConfig, '--api', await api())
     const data = join(folder, 'first-node')
