@@ -1,0 +1,119 @@
+/**
+ * A key's own memory of the counters it signed, in KEY.counters.json: two runs against seeds that do not know of each
+ * other must not sign one place twice. Kept per fleet, channel and epoch, or a thief's 2^53−1 would outlive the epoch.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { z } from 'zod'
+import { MeshError } from '../errors.ts'
+import type { Channel, FleetId, ReleaseId } from '../model/ids.ts'
+
+const ENTRY = z.strictObject({
+  epoch: z.int().positive(),
+  counter: z.int().positive(),
+  /** What was signed last, newest first: a prefix of a release can be looked up here. */
+  releases: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(64),
+})
+const MEMORY = z.strictObject({
+  version: z.literal(1),
+  fleets: z.record(z.string(), z.record(z.string(), ENTRY)),
+})
+type Memory = z.infer<typeof MEMORY>
+
+const MAX_RELEASES = 64
+
+export interface CounterMemory {
+  /** Greatest counter signed in this epoch, 0 where none. */
+  counter(fleet: FleetId, channel: Channel, epoch: number): number
+  releases(fleet: FleetId, channel: Channel): readonly ReleaseId[]
+  channels(fleet: FleetId): readonly Channel[]
+  /** On disk when it returns: before anything signed leaves this host. @throws MeshError INPUT_PATH */
+  record(
+    at: { readonly fleet: FleetId; readonly channel: Channel; readonly epoch: number },
+    signed: { readonly counter: number; readonly release: ReleaseId },
+  ): Promise<void>
+}
+
+/** Keys that lie in no file (stdin, environment, a KMS) have no memory: the seeds' word is all there is. */
+export const noMemory: CounterMemory = {
+  counter: () => 0,
+  releases: () => [],
+  channels: () => [],
+  record: async () => undefined,
+}
+
+/** @throws MeshError INPUT_PATH where the file is there and cannot be understood: guessing could sign a place twice */
+export function openMemory(keyFile: string): CounterMemory {
+  const path = `${keyFile}.counters.json`
+  let memory = read(path)
+  return {
+    counter(fleet, channel, epoch) {
+      const entry = memory.fleets[fleet]?.[channel]
+      return entry?.epoch === epoch ? entry.counter : 0
+    },
+    releases: (fleet, channel) => (memory.fleets[fleet]?.[channel]?.releases ?? []) as ReleaseId[],
+    channels: (fleet) => Object.keys(memory.fleets[fleet] ?? {}).sort() as Channel[],
+    async record({ fleet, channel, epoch }, { counter, release }) {
+      const channels = memory.fleets[fleet] ?? {}
+      const before = channels[channel]
+      const releases = [release, ...(before?.releases ?? []).filter((id) => id !== release)].slice(
+        0,
+        MAX_RELEASES,
+      )
+      const greatest = before?.epoch === epoch ? Math.max(before.counter, counter) : counter
+      // Of an older epoch than the one known: an out-of-date root; what is known stays.
+      const entry =
+        before !== undefined && before.epoch > epoch
+          ? { ...before, releases }
+          : { epoch, counter: greatest, releases }
+      memory = { version: 1, fleets: { ...memory.fleets, [fleet]: { ...channels, [channel]: entry } } }
+      await write(path, memory)
+    },
+  }
+}
+
+function read(path: string): Memory {
+  if (!existsSync(path)) return { version: 1, fleets: {} }
+  try {
+    return MEMORY.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch (error) {
+    throw new MeshError(
+      'INPUT_PATH',
+      `${path} (this key's memory of its counters) is damaged; repair it, or remove it if every seed is reached`,
+      { path },
+      { cause: error },
+    )
+  }
+}
+
+async function write(path: string, memory: Memory): Promise<void> {
+  const aside = `${path}.${process.pid}.new`
+  try {
+    const handle = await open(aside, 'w', 0o600)
+    try {
+      await handle.writeFile(`${JSON.stringify(memory, null, 2)}\n`)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(aside, path)
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+    throw new MeshError(
+      'INPUT_PATH',
+      `cannot write ${path} (this key's memory of its counters): ${reason}; make the key's folder writable, or give the key by CONFMESH_KEY`,
+      { path },
+      { cause: error },
+    )
+  }
+}
+
+/** Several keys at hand: each remembers. */
+export const joinMemories = (all: readonly CounterMemory[]): CounterMemory => ({
+  counter: (fleet, channel, epoch) => Math.max(0, ...all.map((one) => one.counter(fleet, channel, epoch))),
+  releases: (fleet, channel) => [...new Set(all.flatMap((one) => one.releases(fleet, channel)))],
+  channels: (fleet) => [...new Set(all.flatMap((one) => one.channels(fleet)))].sort(),
+  async record(at, signed) {
+    for (const one of all) await one.record(at, signed)
+  },
+})

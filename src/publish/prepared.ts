@@ -1,0 +1,54 @@
+/** A release signed by several people: its header, the signatures so far, and where the files lie. */
+import { readFileSync, statSync } from 'node:fs'
+import { z } from 'zod'
+import { checkPayloadType } from '../codec/envelope.ts'
+import { decodeEnvelopeJson, encodeEnvelopeJson } from '../codec/envelope-json.ts'
+import { decodeHeader } from '../codec/header.ts'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import { type Envelope, PAYLOAD_TYPES } from '../model/envelope.ts'
+import type { Release } from '../model/release.ts'
+import { unreadable } from './sources.ts'
+
+const FORM = z.strictObject({
+  version: z.literal(1),
+  /** DSSE JSON; what is signed is inside. */
+  envelope: z.record(z.string(), z.unknown()),
+  /** Where the one who prepared it had the files; not signed, and another place may be named. */
+  paths: z.array(z.string().max(4096)).max(4096),
+})
+
+export interface Prepared {
+  readonly envelope: Envelope
+  readonly release: Release
+  readonly paths: readonly string[]
+}
+
+export const encodePrepared = ({ envelope, paths }: Pick<Prepared, 'envelope' | 'paths'>): string =>
+  `${JSON.stringify({ version: 1, envelope: JSON.parse(encodeEnvelopeJson(envelope)), paths }, null, 2)}\n`
+
+/** @throws MeshError INPUT_PATH (unreadable, no such file), CODEC_MALFORMED, TRUST_TYPE */
+export function readPrepared(file: string, limits: Limits): Prepared {
+  let text: string
+  try {
+    if (statSync(file).size > limits.maxConfigBytes)
+      throw new MeshError('INPUT_PATH', `${file}: too long for a prepared release`, { path: file })
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw error instanceof MeshError ? error : unreadable(file, error)
+  }
+  let form: z.infer<typeof FORM>
+  try {
+    form = FORM.parse(JSON.parse(text))
+  } catch (error) {
+    throw new MeshError(
+      'INPUT_PATH',
+      `${file}: not a prepared release; make one with: confmesh publish … --prepare ${file}`,
+      { path: file },
+      { cause: error },
+    )
+  }
+  const envelope = decodeEnvelopeJson(JSON.stringify(form.envelope), limits)
+  checkPayloadType(envelope, PAYLOAD_TYPES.release)
+  return { envelope, release: decodeHeader(envelope.payload, limits), paths: form.paths }
+}

@@ -1,0 +1,196 @@
+/**
+ * A publish from content to acknowledgement: what stands in the channel, the next clock, signatures, the upload. A place
+ * that another pipeline took meanwhile is left to it and the next one signed, a few times, unless the caller named what
+ * it expects to replace.
+ */
+
+import { sha256 } from '../codec/digest.ts'
+import { encodeEnvelope } from '../codec/envelope.ts'
+import { isMeshError, MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { VectorClock } from '../model/clock.ts'
+import type { Envelope } from '../model/envelope.ts'
+import type { Channel, Name, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Header, Release } from '../model/release.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { nextClock } from './clock.ts'
+import type { Content } from './content.ts'
+import type { CounterMemory } from './counter.ts'
+import { makeHeader } from './header.ts'
+import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
+import { RefusedBySeed, type Seed } from './seeds.ts'
+import { type Signer, signRelease } from './signer.ts'
+import { type Standing, standingOf, verified } from './standing.ts'
+import { type Submitted, submit } from './submit.ts'
+
+export interface Change {
+  readonly standing: Standing
+  readonly header: Header
+}
+
+export interface PublishOptions {
+  readonly channel: Channel
+  readonly content: Content
+  /** Brought up to date (`catchUp`). */
+  readonly root: TrustRoot
+  /** In the order reached: the first takes the upload. */
+  readonly seeds: readonly Seed[]
+  readonly signers: readonly Signer[]
+  readonly memory: CounterMemory
+  /** Needed where the keys do not tell. */
+  readonly publisher: Name | undefined
+  readonly message: string
+  /** Milliseconds since 1970. */
+  readonly expires: number | undefined
+  /** Id, or a prefix of it, of the release that must be the target; `none`: the channel must be empty. */
+  readonly expect: string | undefined
+  /** Publish even where the target is the same. */
+  readonly again: boolean
+  /** Stop before signing, or after it: nothing is sent. */
+  readonly until: 'submitted' | 'signed' | 'shown'
+  readonly limits: Limits
+  readonly wallMs: () => number
+  /** False: the person said no. Asked again for each new counter. */
+  readonly confirm: (change: Change) => Promise<boolean>
+  readonly onProgress?: (uploadedBytes: number) => void
+}
+
+export interface Published {
+  readonly release: ReleaseId
+  readonly clock: VectorClock
+  readonly files: number
+  readonly bytes: number
+  readonly uploadedBytes: number
+  readonly unchanged: boolean
+  readonly acknowledgedBy: readonly PeerId[]
+  /** Signed, where `until` says so. */
+  readonly envelope?: Envelope
+}
+
+/** @throws MeshError TRUST_UNAUTHORISED, PUBLISH_EXPECT, PUBLISH_DECLINED, PUBLISH_COUNTER, ORDER_*, NET_*, … */
+export async function publish(options: PublishOptions): Promise<Published> {
+  const { root, channel, signers, limits } = options
+  const keys = signers.map(({ keyId }) => keyId).filter((id) => id !== undefined)
+  const speaker = speakerFor(root, channel, { keys, name: options.publisher })
+  if (options.until === 'submitted') requireThreshold(speaker, signers.length)
+  const also: Release[] = []
+  for (let attempt = 1; ; attempt++) {
+    const standing = await standingOf(options.seeds, root, channel, { limits, also })
+    requireExpected(standing, channel, options.expect)
+    if (!options.again && isUnchanged(standing, options, speaker)) return unchanged(standing)
+    const result = await tryOnce(options, speaker, standing)
+    if (!('taken' in result)) return result
+    const { taken } = result
+    if (options.expect !== undefined || attempt === limits.counterTries) throw taken
+    const other = taken.envelope === undefined ? undefined : verified(taken.envelope, root, channel, limits)
+    if (other !== undefined) also.push(other)
+  }
+}
+
+async function tryOnce(
+  options: PublishOptions,
+  speaker: Speaker,
+  standing: Standing,
+): Promise<Published | { readonly taken: RefusedBySeed }> {
+  const { root, channel, content, memory, limits } = options
+  const publisher = speaker.publisher.name
+  const { epoch } = standing
+  const remembered = memory.counter(root.fleetId, channel, epoch)
+  const clock = nextClock(publisher, channel, { releases: standing.releases, remembered }, limits)
+  const created = options.wallMs()
+  const facts = { root, channel, publisher, clock, content, created }
+  const { header, payload } = makeHeader(
+    { ...facts, message: options.message, expires: options.expires },
+    limits,
+  )
+  const release = sha256(payload) as string as ReleaseId
+  const { files, bytes } = content
+  const base = { release, clock, files, bytes, uploadedBytes: 0, unchanged: false, acknowledgedBy: [] }
+  if (!(await options.confirm({ standing, header })))
+    throw new MeshError('PUBLISH_DECLINED', 'nothing was signed or sent')
+  if (options.until === 'shown') return base
+  // On disk before a signature exists: a run that dies here only wastes a counter.
+  await memory.record(
+    { fleet: root.fleetId, channel, epoch },
+    { counter: clock.get(publisher) ?? 0, release },
+  )
+  const envelope = await signRelease(payload, options.signers, speaker.keys)
+  if (options.until === 'signed') return { ...base, envelope }
+  try {
+    const submitted = await submitToFirst(
+      options.seeds,
+      { release, envelope: encodeEnvelope(envelope), content },
+      options,
+    )
+    return { ...base, uploadedBytes: submitted.uploadedBytes, acknowledgedBy: submitted.acknowledgedBy }
+  } catch (error) {
+    if (error instanceof RefusedBySeed && error.code === 'ORDER_PLACE_TAKEN') return { taken: error }
+    throw error
+  }
+}
+
+/** One seed after another while they cannot be reached; what one of them refuses is refused. */
+export async function submitToFirst(
+  seeds: readonly Seed[],
+  submission: Parameters<typeof submit>[1],
+  options: Parameters<typeof submit>[2],
+): Promise<Submitted> {
+  let last: unknown = new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
+  for (const seed of seeds) {
+    try {
+      return await submit(seed, submission, options)
+    } catch (error) {
+      if (!isMeshError(error) || !error.code.startsWith('NET_')) throw error
+      last = error
+    }
+  }
+  throw last
+}
+
+/** @throws MeshError PUBLISH_EXPECT */
+function requireExpected(standing: Standing, channel: Channel, expect: string | undefined): void {
+  if (expect === undefined) return
+  const target = standing.target?.id
+  if (expect === 'none' ? standing.releases.length === 0 : target?.startsWith(expect) === true) return
+  const found = standing.held ? 'held (two releases in one place)' : (target?.slice(0, 12) ?? 'empty')
+  throw new MeshError(
+    'PUBLISH_EXPECT',
+    `${channel} is at ${found}, not at ${expect.slice(0, 12)}; look at what came in between`,
+    {
+      expected: expect,
+      found: target ?? 'none',
+    },
+  )
+}
+
+/** The same files by the same publisher, whole at a seed, with nothing left to settle. */
+function isUnchanged(
+  { target, conflict, holders }: Standing,
+  options: PublishOptions,
+  speaker: Speaker,
+): boolean {
+  if (target === undefined || conflict || holders.length === 0) return false
+  const { header } = target
+  return (
+    header.publisher === speaker.publisher.name &&
+    header.expires === options.expires &&
+    header.rollout === undefined &&
+    header.requires === undefined &&
+    header.pages.length === options.content.pages.length &&
+    header.pages.every((page, index) => page === options.content.pages[index])
+  )
+}
+
+function unchanged({ target, holders }: Standing): Published {
+  if (target === undefined) throw new MeshError('INTERNAL', 'unchanged without a target')
+  const { clock, files, bytes } = target.header
+  return {
+    release: target.id,
+    clock,
+    files,
+    bytes,
+    uploadedBytes: 0,
+    unchanged: true,
+    acknowledgedBy: holders,
+  }
+}

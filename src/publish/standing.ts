@@ -1,0 +1,102 @@
+/** What a channel holds by the word of the seeds reached, as far as signatures prove it. */
+import { decodeEnvelope } from '../codec/envelope.ts'
+import { decodeHeader } from '../codec/header.ts'
+import { isMeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import { replaces } from '../model/clock.ts'
+import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
+import { comparePlaces, type Place } from '../model/place.ts'
+import type { Release } from '../model/release.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { authorised } from '../trust/authorise.ts'
+import { epochOf } from '../trust/epoch.ts'
+import { askSeed, type Seed } from './seeds.ts'
+
+export interface Standing {
+  readonly epoch: number
+  /** Verified releases of the current epoch, distinct, the greatest place first. */
+  readonly releases: readonly Release[]
+  readonly target: Release | undefined
+  /** Two releases stand in the winning place. */
+  readonly held: boolean
+  /** A release stands beside the target that it does not replace. */
+  readonly conflict: boolean
+  /** Seeds that hold the target whole. */
+  readonly holders: readonly PeerId[]
+}
+
+/** A verified release, or undefined: a seed's word alone counts for nothing. */
+export function verified(
+  bytes: Uint8Array,
+  root: TrustRoot,
+  channel: Channel,
+  limits: Limits,
+): Release | undefined {
+  try {
+    const envelope = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
+    const release = decodeHeader(envelope.payload, limits)
+    const { header } = release
+    const fits = header.channel === channel && header.fleet === root.fleetId
+    const current = header.root <= root.version && header.root >= epochOf(root, channel)
+    return fits && current && authorised(root, envelope, release, limits) ? release : undefined
+  } catch (error) {
+    if (isMeshError(error)) return undefined
+    throw error
+  }
+}
+
+/** Asks every seed; one that refuses or is silent is left out. @throws MeshError what the only seed said, where none answered */
+export async function standingOf(
+  seeds: readonly Seed[],
+  root: TrustRoot,
+  channel: Channel,
+  options: { readonly limits: Limits; readonly also?: readonly Release[] },
+): Promise<Standing> {
+  const { limits, also = [] } = options
+  const releases = new Map<ReleaseId, Release>(also.map((release) => [release.id, release]))
+  const whole: { peer: PeerId; target: ReleaseId }[] = []
+  const errors: unknown[] = []
+  const answers = seeds.map(async (seed) => {
+    try {
+      const state = await askSeed(seed, { type: 'state', channel }, ['state'], limits)
+      for (const bytes of state.envelopes) {
+        const release = verified(bytes, root, channel, limits)
+        if (release !== undefined) releases.set(release.id, release)
+      }
+      if (state.whole && state.target !== undefined) whole.push({ peer: seed.peer, target: state.target })
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      errors.push(error)
+    }
+  })
+  await Promise.all(answers)
+  if (errors.length === seeds.length) throw errors[0]
+  return judge(epochOf(root, channel), [...releases.values()], whole)
+}
+
+export const placeOf = (release: Release, epoch: number): Place => ({
+  epoch,
+  counter: release.counter,
+  publisher: release.header.publisher,
+})
+
+function judge(
+  epoch: number,
+  found: readonly Release[],
+  whole: readonly { readonly peer: PeerId; readonly target: ReleaseId }[],
+): Standing {
+  const descending = (a: Release, b: Release) =>
+    comparePlaces(placeOf(b, epoch), placeOf(a, epoch)) || (a.id < b.id ? -1 : 1)
+  const releases = found.toSorted(descending)
+  const [first, second] = releases
+  const held =
+    first !== undefined &&
+    second !== undefined &&
+    comparePlaces(placeOf(first, epoch), placeOf(second, epoch)) === 0
+  const target = held ? undefined : first
+  const conflict =
+    target !== undefined &&
+    releases.some((other) => other.id !== target.id && !replaces(target.header.clock, other.header.clock))
+  const holders = whole.filter((seed) => seed.target === target?.id).map(({ peer }) => peer)
+  return { epoch, releases, target, held, conflict, holders: holders.sort() }
+}

@@ -1,0 +1,107 @@
+/** Brings a signed release to a seed: the header first, then only the pages and blocks it lacks, then its word that it is held. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { PublishReply } from '../model/messages.ts'
+import type { Content } from './content.ts'
+import { askSeed, RefusedBySeed, type Seed } from './seeds.ts'
+
+export interface Submitted {
+  readonly verdict: 'NEW' | 'CONCURRENT' | 'DUPLICATE'
+  readonly acknowledgedBy: readonly PeerId[]
+  /** Of pages and blocks. */
+  readonly uploadedBytes: number
+}
+
+export interface Submission {
+  readonly release: ReleaseId
+  readonly envelope: Uint8Array
+  readonly content: Pick<Content, 'read'>
+}
+
+export interface SubmitOptions {
+  readonly limits: Limits
+  readonly onProgress?: (uploadedBytes: number) => void
+}
+
+type Need = Extract<PublishReply, { type: 'need' }>
+
+/** Requests under way at once: one crosses the network while another is written. */
+const PARALLEL = 2
+/** A seed that is busy is asked again this often. */
+const BUSY_TRIES = 6
+
+/** @throws MeshError the seed's refusal (`RefusedBySeed`), NET_*, CONTENT_GONE, CONTENT_DIGEST */
+export async function submit(seed: Seed, submission: Submission, options: SubmitOptions): Promise<Submitted> {
+  const { limits } = options
+  let uploadedBytes = 0
+  const sent = (bytes: number) => {
+    uploadedBytes += bytes
+    options.onProgress?.(uploadedBytes)
+  }
+  let reply = await open(seed, submission.envelope, limits)
+  while (reply.type === 'need' && reply.pages.length + reply.blocks.length > 0)
+    reply = await sendAll(seed, submission, reply, { limits, sent })
+  if (reply.type === 'need') reply = await awaitDone(seed, submission.release, limits)
+  return { verdict: reply.verdict, acknowledgedBy: reply.acknowledgedBy, uploadedBytes }
+}
+
+async function open(seed: Seed, envelope: Uint8Array, limits: Limits) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await askSeed(seed, { type: 'submit', envelope }, ['need', 'done'], limits)
+    } catch (error) {
+      const waitMs = error instanceof RefusedBySeed ? error.retryAfterMs : undefined
+      if (waitMs === undefined || attempt === BUSY_TRIES) throw error
+      await delay(Math.min(waitMs, limits.publishDeadlineMs) * (1 + Math.random() / 2))
+    }
+  }
+}
+
+/** Sends a batch; the answer to its last part says what comes next. */
+async function sendAll(
+  seed: Seed,
+  { release, envelope, content }: Submission,
+  need: Need,
+  { limits, sent }: { readonly limits: Limits; readonly sent: (bytes: number) => void },
+) {
+  const queue: { type: 'page' | 'block'; digest: Digest }[] = [
+    ...need.pages.map((digest) => ({ type: 'page' as const, digest })),
+    ...need.blocks.map((digest) => ({ type: 'block' as const, digest })),
+  ]
+  let next: Need | undefined
+  const worker = async () => {
+    for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
+      const bytes = await readPart(seed, content, part.digest)
+      const reply = await askSeed(seed, { type: part.type, release, bytes }, ['need', 'noted'], limits)
+      sent(bytes.length)
+      if (reply.type === 'need') next = reply
+    }
+  }
+  await Promise.all(Array.from({ length: PARALLEL }, worker))
+  // The seed lost count (it was restarted): submitting again says where it stands.
+  return next ?? open(seed, envelope, limits)
+}
+
+async function readPart(seed: Seed, content: Pick<Content, 'read'>, digest: Digest): Promise<Uint8Array> {
+  const bytes = await content.read(digest)
+  if (bytes !== undefined) return bytes
+  throw new MeshError(
+    'CONTENT_GONE',
+    `seed ${seed.peer} no longer holds block ${digest.slice(0, 12)} and it is not at hand here; publish the files instead`,
+  )
+}
+
+async function awaitDone(seed: Seed, release: ReleaseId, limits: Limits) {
+  const deadline = performance.now() + limits.publishIdleMs
+  for (;;) {
+    const reply = await askSeed(seed, { type: 'await', release }, ['done', 'noted'], limits)
+    if (reply.type === 'done') return reply
+    if (performance.now() > deadline)
+      throw new MeshError(
+        'NET_TIMEOUT',
+        `seed ${seed.peer} has not said that it holds the release; see its log`,
+      )
+  }
+}
