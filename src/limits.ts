@@ -92,6 +92,10 @@ export const LIMITS = {
   minDegree: 16,
   maxDegree: 20,
   outsideDegree: 3,
+  /** Links we chose ourselves: whoever dials us must not choose all our neighbours. */
+  minOutbound: 4,
+  /** Connections to peers that store each of our channels. */
+  minCoverage: 2,
   hardDegree: 32,
   gatewayDegree: 72,
   seedDegree: 500,
@@ -101,6 +105,13 @@ export const LIMITS = {
   redialMaxMs: 10_000,
   redialIdleMaxMs: 60_000,
   linkSwapMs: 3_600_000,
+  /** Dials begun in one look, beside seeds; a look is a second apart while links are missing. */
+  maxDialsAtOnce: 4,
+  /** Peer records are exchanged so often while there is something to learn, and so seldom once there is not. */
+  exchangeMinMs: 5_000,
+  exchangeMaxMs: 300_000,
+  /** Records in one message. */
+  maxExchanged: 32,
 
   syncIntervalMs: 4_500,
   /** Comparisons a peer may ask for: one digests 20,000 channels in about 20 ms. */

@@ -1,0 +1,154 @@
+import { lstat, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Channel, ReleaseId } from '../model/ids.ts'
+import { isDigest } from '../model/names.ts'
+import { activateError, isAbsent } from './errors.ts'
+import { removeTree, syncDirectory, UNFINISHED } from './tree.ts'
+
+const RELEASES = '.releases'
+const LINK = 'current'
+const NOTES = 'trees.json'
+
+/** `<release>` or, built anew after somebody changed it, `<release>.<n>`. */
+const TREE = /^([0-9a-f]{64})(?:\.([1-9][0-9]{0,8}))?$/
+
+export interface TreeNotes {
+  /** Names of trees, the active one first, then those before it. */
+  readonly trees: readonly string[]
+  /** The tree whose hooks and health check are through. */
+  readonly done: string | undefined
+  /** The tree whose hooks or health check failed. */
+  readonly failed: string | undefined
+}
+
+/** The release a tree holds. */
+export const releaseOf = (tree: string | undefined): ReleaseId | undefined => {
+  const release = tree === undefined ? undefined : TREE.exec(tree)?.[1]
+  return isDigest(release) ? (release as string as ReleaseId) : undefined
+}
+
+/** One channel's folder: its trees, the link to the active one, and what was noted of them. */
+export class ChannelFolder {
+  readonly path: string
+  readonly releases: string
+  readonly #current: string
+
+  constructor(base: string, channel: Channel) {
+    this.path = join(base, channel)
+    this.releases = join(this.path, RELEASES)
+    this.#current = join(this.path, LINK)
+  }
+
+  get current(): string {
+    return this.#current
+  }
+
+  /** Folders of this channel below the base. */
+  static below = (channel: Channel): string => `${channel}/${RELEASES}`
+
+  treePath(tree: string): string {
+    return join(this.releases, tree)
+  }
+
+  /**
+   * The tree that `current` shows, by name; undefined where there is none or the link is not one of ours.
+   * @throws MeshError ACTIVATE_UNSAFE_DIR where `current` is no link
+   */
+  async activeTree(): Promise<string | undefined> {
+    try {
+      if (!(await lstat(this.#current)).isSymbolicLink())
+        throw activateError(
+          'ACTIVATE_UNSAFE_DIR',
+          `${this.#current}: is no link of this node; move it away, its place is where the active release appears`,
+        )
+      const target = await readlink(this.#current)
+      const name = target.startsWith(`${RELEASES}/`) ? target.slice(RELEASES.length + 1) : ''
+      return TREE.test(name) ? name : undefined
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      throw error
+    }
+  }
+
+  /** Readers see the old tree or the new one: a link made aside replaces the old link by one rename. */
+  async show(tree: string): Promise<void> {
+    const aside = join(this.path, `.${LINK}.new`)
+    await rm(aside, { force: true })
+    await symlink(`${RELEASES}/${tree}`, aside)
+    await rename(aside, this.#current)
+    await syncDirectory(this.path)
+  }
+
+  /** Names of all complete trees. */
+  async trees(): Promise<readonly string[]> {
+    return (await readdir(this.releases)).filter((name) => TREE.test(name)).sort()
+  }
+
+  /** Trees of this release, the newest build last. */
+  async builds(release: ReleaseId): Promise<readonly string[]> {
+    return (await this.trees())
+      .filter((name) => releaseOf(name) === release)
+      .sort((a, b) => buildOf(a) - buildOf(b))
+  }
+
+  /** A name no tree has. */
+  async freshName(release: ReleaseId): Promise<string> {
+    const newest = (await this.builds(release)).at(-1)
+    return newest === undefined ? release : `${release}.${buildOf(newest) + 1}`
+  }
+
+  /** What a crash left half built. */
+  async removeUnfinished(): Promise<void> {
+    for (const name of await readdir(this.releases))
+      if (name.startsWith(UNFINISHED)) await removeTree(this.treePath(name))
+  }
+
+  /** All trees but these go. */
+  async prune(keep: ReadonlySet<string>): Promise<void> {
+    for (const name of await this.trees()) if (!keep.has(name)) await removeTree(this.treePath(name))
+  }
+
+  /** Lost or unreadable notes only make hooks run once more. */
+  async notes(): Promise<TreeNotes> {
+    try {
+      const read: unknown = JSON.parse(await readFile(join(this.releases, NOTES), 'utf8'))
+      const { trees, done, failed } = (read ?? {}) as Record<string, unknown>
+      return {
+        trees: Array.isArray(trees)
+          ? trees.filter((name): name is string => typeof name === 'string' && TREE.test(name)).slice(0, 16)
+          : [],
+        done: typeof done === 'string' ? done : undefined,
+        failed: typeof failed === 'string' ? failed : undefined,
+      }
+    } catch {
+      return { trees: [], done: undefined, failed: undefined }
+    }
+  }
+
+  async note(notes: TreeNotes): Promise<void> {
+    await this.#replace(NOTES, `${JSON.stringify(notes)}\n`)
+    await syncDirectory(this.releases)
+  }
+
+  /** The list of changed paths for hooks: in a file, as an environment holds neither 10,000 of them nor NUL. */
+  writeChanged(paths: readonly string[]): Promise<string> {
+    return this.#replace('changed', paths.map((path) => `${path}\0`).join(''))
+  }
+
+  async #replace(name: string, text: string): Promise<string> {
+    const path = join(this.releases, name)
+    const aside = `${path}.new`
+    await rm(aside, { force: true })
+    const handle = await open(aside, 'wx', 0o644)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(aside, path)
+    return path
+  }
+}
+
+const buildOf = (tree: string): number => Number(TREE.exec(tree)?.[2] ?? 0)

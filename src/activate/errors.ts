@@ -1,0 +1,25 @@
+import { type Code, isMeshError, MeshError } from '../errors.ts'
+import type { ActivationOutcome } from '../runtime/ports.ts'
+
+/** No room, quota, inode, or a read-only file system. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG'])
+
+/** Why nothing was swapped, with the code that says what to do. */
+export function failedOutcome(error: unknown, dir: string): Extract<ActivationOutcome, { kind: 'failed' }> {
+  if (isMeshError(error)) return { kind: 'failed', code: error.code, text: error.message }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const text = error instanceof Error ? error.message : String(error)
+  if (FULL.has(code))
+    return {
+      kind: 'failed',
+      code: 'STORE_FULL',
+      text: `${dir}: no room for the release (${code}); free space`,
+    }
+  return { kind: 'failed', code: 'ACTIVATE_FAILED', text: `${dir}: ${text}` }
+}
+
+export const activateError = (code: Code, text: string): MeshError => new MeshError(code, text)
+
+/** Errors that only say "not there". */
+export const isAbsent = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')

@@ -1,0 +1,77 @@
+import type { Limits } from '../limits.ts'
+import type { Channel, Pattern, ReleaseId } from '../model/ids.ts'
+import { matchesAny } from '../model/pattern.ts'
+import type { ActivationOutcome } from '../runtime/ports.ts'
+import { type CommandResult, runCommand } from './run-command.ts'
+
+export interface Hook {
+  /** Patterns of the channels it is for. */
+  readonly channels: readonly Pattern[]
+  readonly command: readonly string[]
+  readonly timeoutMs: number
+}
+
+export interface Health {
+  readonly command?: readonly string[] | undefined
+  readonly timeoutMs: number
+}
+
+/** What a command is told, as environment variables; it gets nothing of our own environment but PATH. */
+export interface HookFacts {
+  readonly channel: Channel
+  readonly release: ReleaseId
+  readonly previous: ReleaseId | undefined
+  /** Where the files are. */
+  readonly dir: string
+  /** Path of a file with the changed paths, each ended by NUL. */
+  readonly changedFile: string
+  readonly cwd: string
+}
+
+type Unhealthy = Extract<ActivationOutcome, { kind: 'unhealthy' }>
+
+/** Hooks of the channel in the order of the configuration, then the health command. Undefined: all is well. */
+export async function runHooks(
+  hooks: readonly Hook[],
+  health: Health | undefined,
+  facts: HookFacts,
+  limits: Limits,
+  signal: AbortSignal,
+): Promise<Unhealthy | undefined> {
+  const run = (command: readonly string[], timeoutMs: number): Promise<CommandResult> =>
+    runCommand({
+      command,
+      timeoutMs,
+      cwd: facts.cwd,
+      env: environment(facts),
+      maxOutputBytes: limits.maxHookOutputBytes,
+      signal,
+    })
+  for (const hook of hooks) {
+    if (!matchesAny(hook.channels, facts.channel)) continue
+    const result = await run(hook.command, hook.timeoutMs)
+    if (result.kind === 'timeout')
+      return { kind: 'unhealthy', code: 'HOOK_TIMEOUT', text: `hook ${result.text}` }
+    if (result.kind === 'failed')
+      return { kind: 'unhealthy', code: 'HOOK_FAILED', text: `hook ${result.text}` }
+  }
+  if (health?.command === undefined) return undefined
+  const result = await run(health.command, health.timeoutMs)
+  return result.kind === 'passed'
+    ? undefined
+    : { kind: 'unhealthy', code: 'ACTIVATE_UNHEALTHY', text: `health check ${result.text}` }
+}
+
+const environment = ({
+  channel,
+  release,
+  previous,
+  dir,
+  changedFile,
+}: HookFacts): Record<string, string> => ({
+  CONFMESH_CHANNEL: channel,
+  CONFMESH_RELEASE: release,
+  CONFMESH_PREVIOUS: previous ?? '',
+  CONFMESH_DIR: dir,
+  CONFMESH_CHANGED: changedFile,
+})

@@ -1,0 +1,10 @@
+import type { ActivatorPort } from '../runtime/ports.ts'
+
+/** A node that writes no files: a release is active as soon as it is whole. */
+export function createMarkOnly(): ActivatorPort {
+  return {
+    activate: async () => ({ kind: 'healthy', changed: 0 }),
+    restore: async () => ({ kind: 'healthy', changed: 0 }),
+    stop: async () => {},
+  }
+}

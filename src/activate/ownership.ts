@@ -1,0 +1,37 @@
+import type { FileHandle } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
+import { activateError } from './errors.ts'
+
+/** Modes and group that files and folders of a tree get. */
+export interface Ownership {
+  /** Overrides 0444; a file that is to run gets an `x` beside each `r`. */
+  readonly mode: number | undefined
+  readonly gid: number | undefined
+}
+
+const runnable = (mode: number): number => mode | ((mode & 0o444) >> 2)
+
+export const fileMode = ({ mode }: Ownership, listed: number): number =>
+  mode === undefined ? listed : (listed & 0o111) !== 0 ? runnable(mode) : mode & 0o666
+
+/** Readable folders for whoever may read the files; ours to change. */
+export const directoryMode = ({ mode }: Ownership): number =>
+  mode === undefined ? 0o755 : 0o700 | runnable(mode & 0o444)
+
+/** Through the open file, so that no name is looked up again. */
+export async function own(handle: FileHandle, mode: number, { gid }: Ownership): Promise<void> {
+  if (gid !== undefined) await handle.chown(process.geteuid?.() ?? -1, gid)
+  // After chown, which may clear bits.
+  await handle.chmod(mode)
+}
+
+/** A group by number or name. @throws MeshError CONFIG_INVALID */
+export async function groupId(group: string | number | undefined): Promise<number | undefined> {
+  if (group === undefined || typeof group === 'number') return group
+  if (/^\d+$/.test(group)) return Number(group)
+  const lines = (await readFile('/etc/group', 'utf8')).split('\n')
+  const fields = lines.map((line) => line.split(':')).find(([name]) => name === group)
+  if (fields?.[2] === undefined)
+    throw activateError('CONFIG_INVALID', `materialize.group: no group ${JSON.stringify(group)} on this host`)
+  return Number(fields[2])
+}

@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { killAll, killGroup, MARK } from './descendants.ts'
+
+export interface CommandRun {
+  /** Program and arguments: no shell reads them. */
+  readonly command: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly maxOutputBytes: number
+  /** Aborted when the node stops. */
+  readonly signal: AbortSignal
+}
+
+export type CommandResult =
+  | { readonly kind: 'passed' }
+  | { readonly kind: 'failed'; readonly text: string }
+  | { readonly kind: 'timeout'; readonly text: string }
+
+/**
+ * Runs a command to its end. It leads a process group of its own, so that a timeout can end all it started; what
+ * it left behind in that group ends with it, too; a service it started is to leave the group by `setsid`. Never
+ * rejects.
+ */
+export function runCommand(run: CommandRun): Promise<CommandResult> {
+  const [program = '', ...args] = run.command
+  const mark = randomUUID()
+  return new Promise((resolve) => {
+    let child: ChildProcess
+    try {
+      child = spawn(program, args, {
+        cwd: run.cwd,
+        env: { PATH: process.env.PATH ?? '/usr/bin:/bin', ...run.env, [MARK]: mark },
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+    } catch (error) {
+      return resolve({ kind: 'failed', text: `${program}: ${String(error)}` })
+    }
+    const output = outputOf(child, run.maxOutputBytes)
+    let ended = false
+    const end = async (result: CommandResult, done = false): Promise<void> => {
+      if (ended) return
+      ended = true
+      clearTimeout(timer)
+      run.signal.removeEventListener('abort', abort)
+      if (child.pid !== undefined) await (done ? killGroup(child.pid) : killAll(child.pid, mark))
+      // A process that escaped may hold the pipes open for ever; they are not waited for.
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      resolve(result)
+    }
+    const timer = setTimeout(
+      () => void end({ kind: 'timeout', text: `${program}: not done after ${run.timeoutMs} ms, killed` }),
+      run.timeoutMs,
+    )
+    const abort = (): void => void end({ kind: 'failed', text: `${program}: ended, the node stops` })
+    run.signal.addEventListener('abort', abort)
+    if (run.signal.aborted) abort()
+    child.on('error', (error) => void end({ kind: 'failed', text: `${program}: ${error.message}` }))
+    child.on('exit', (code, signal) => {
+      const how = signal === null ? `exit ${code}` : `killed by ${signal}`
+      const text = `${program}: ${how}${output()}`
+      void end(code === 0 ? { kind: 'passed' } : { kind: 'failed', text }, true)
+    })
+  })
+}
+
+/** The end of the output; what came before is read and dropped, so that a flood neither fills memory nor blocks. */
+function outputOf(child: ChildProcess, maxBytes: number): () => string {
+  const chunks: Buffer[] = []
+  let kept = 0
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      kept += chunk.length
+      for (let first = chunks[0]; first !== undefined && kept - first.length >= maxBytes; first = chunks[0]) {
+        kept -= first.length
+        chunks.shift()
+      }
+    })
+  return () => {
+    const text = Buffer.concat(chunks).subarray(-maxBytes).toString('utf8').trim()
+    const last = (text.split('\n').at(-1) ?? '').replace(/\p{C}/gu, ' ').slice(-300)
+    return last === '' ? '' : `: ${last}`
+  }
+}

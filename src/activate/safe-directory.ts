@@ -1,0 +1,71 @@
+import { chmod, lstat, mkdir, realpath } from 'node:fs/promises'
+import { dirname, join, sep } from 'node:path'
+import { activateError } from './errors.ts'
+
+const WRITABLE_BY_GROUP = 0o020
+const WRITABLE_BY_OTHERS = 0o002
+const STICKY = 0o1000
+
+/**
+ * Node has no `openat`: a path is looked up anew with each call, so whoever may rename one of its folders may
+ * send our writes elsewhere. Hence every folder from the root down must be one that only we or root can change.
+ *
+ * @throws MeshError ACTIVATE_UNSAFE_DIR
+ */
+export async function checkDirectory(path: string): Promise<void> {
+  const parts = path.split(sep).filter((part) => part !== '')
+  let at: string = sep
+  await checkComponent(at, true)
+  for (const [index, part] of parts.entries()) {
+    at = join(at, part)
+    await checkComponent(at, index < parts.length - 1)
+  }
+}
+
+/** @param above a folder above ours: a sticky one of root's (`/tmp`) lets nobody rename what is ours. */
+async function checkComponent(path: string, above: boolean): Promise<void> {
+  const unsafe = (reason: string): Error =>
+    activateError('ACTIVATE_UNSAFE_DIR', `${path}: ${reason}; materialize.dir must be ours alone to change`)
+  const stat = await lstat(path)
+  if (!stat.isDirectory()) throw unsafe(stat.isSymbolicLink() ? 'is a link' : 'is no directory')
+  if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) throw unsafe(`belongs to user ${stat.uid}`)
+  if (above && stat.uid === 0 && (stat.mode & STICKY) !== 0) return
+  if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) throw unsafe('may be written by everyone')
+  // A user's own group of one is how many systems make home folders group-writable.
+  const ownGroup = stat.gid === 0 || stat.gid === process.getegid?.()
+  if ((stat.mode & WRITABLE_BY_GROUP) !== 0 && !ownGroup) throw unsafe(`may be written by group ${stat.gid}`)
+}
+
+/** Makes `dir` where it is missing and gives its real path, checked. @throws MeshError ACTIVATE_UNSAFE_DIR */
+export async function openDirectory(dir: string): Promise<string> {
+  await mkdir(dir, { recursive: true, mode: 0o755 })
+  const real = await realpath(dir)
+  await checkDirectory(real)
+  return real
+}
+
+/** Folders below `base` one by one, each made or checked, none of them a link. @throws MeshError ACTIVATE_UNSAFE_DIR */
+export async function makeDirectories(base: string, below: string): Promise<string> {
+  await mkdir(base, { recursive: true, mode: 0o755 })
+  await checkDirectory(base)
+  let at = base
+  for (const part of below.split('/')) {
+    at = join(at, part)
+    try {
+      await mkdir(at)
+      // Applications of other users read below: the mode must not depend on the process's umask.
+      await chmod(at, 0o755)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    await checkComponent(at, false)
+  }
+  return at
+}
+
+/** Every folder between `base` and `path`, nearest first, without `base`. */
+export function parentsOf(base: string, path: string): readonly string[] {
+  const out: string[] = []
+  for (let at = dirname(path); at.length > base.length; at = dirname(at)) out.push(at)
+  return out
+}

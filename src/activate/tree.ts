@@ -1,0 +1,174 @@
+import { constants } from 'node:fs'
+import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import type { Limits } from '../limits.ts'
+import type { ManifestEntry } from '../model/manifest.ts'
+import { directoryMode, fileMode, type Ownership, own } from './ownership.ts'
+import type { ContentStore } from './read-manifest.ts'
+import { parentsOf } from './safe-directory.ts'
+import { digestOf, openForReading, writeTreeFile } from './write-file.ts'
+
+/** Trees under construction: removed at start. No release id begins like this. */
+export const UNFINISHED = '.new-'
+
+export interface TreePlan {
+  /** `<channel>/.releases` */
+  readonly releases: string
+  /** Name of the tree in it. */
+  readonly name: string
+  /** Name of the tree to clone unchanged files from. */
+  readonly last: string | undefined
+  readonly files: readonly ManifestEntry[]
+  readonly ownership: Ownership
+}
+
+/**
+ * Builds a whole tree under a name of its own, makes it durable, then gives it its name: a tree that has its name
+ * is complete. What fails leaves nothing behind.
+ */
+export async function buildTree(
+  store: ContentStore,
+  plan: TreePlan,
+  limits: Limits,
+  signal: AbortSignal,
+): Promise<void> {
+  const { releases, name, last, files, ownership } = plan
+  const root = join(releases, `${UNFINISHED}${name}`)
+  await removeTree(root)
+  try {
+    await mkdir(root, { mode: 0o700 })
+    const directories = directoriesOf(root, files)
+    for (const directory of directories) if (directory !== root) await mkdir(directory, { mode: 0o700 })
+    await inParallel(files, limits.maxParallelFiles, (entry) => {
+      signal.throwIfAborted()
+      return writeTreeFile(store, {
+        entry,
+        path: join(root, entry.path),
+        last: last === undefined ? undefined : join(releases, last, entry.path),
+        ownership,
+      })
+    })
+    for (const directory of directories.toReversed()) await finishDirectory(directory, ownership)
+    await rename(root, join(releases, name))
+    await syncDirectory(releases)
+  } catch (error) {
+    await removeTree(root)
+    throw error
+  }
+}
+
+/** Root first, every folder after the one that holds it. */
+function directoriesOf(root: string, files: readonly ManifestEntry[]): readonly string[] {
+  const directories = new Set([root])
+  for (const { path } of files)
+    for (const parent of parentsOf(root, join(root, path)).toReversed()) directories.add(parent)
+  return [...directories]
+}
+
+async function finishDirectory(path: string, ownership: Ownership): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    await own(handle, directoryMode(ownership), ownership)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes renames, creations and removals in a folder durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * Is the tree exactly these files? Undefined, or what is different first: missing, added, of another kind, mode
+ * or content, or a file that has a second name somewhere.
+ */
+export async function differenceOf(
+  root: string,
+  files: readonly ManifestEntry[],
+  ownership: Ownership,
+): Promise<string | undefined> {
+  const expected = new Map(files.map((entry) => [entry.path, entry]))
+  let listing: readonly { path: string; isDirectory: boolean }[]
+  try {
+    listing = (await readdir(root, { recursive: true, withFileTypes: true })).map((found) => ({
+      path: relative(root, join(found.parentPath, found.name)),
+      isDirectory: found.isDirectory(),
+    }))
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+  const directories = new Set(directoriesOf(root, files).map((path) => relative(root, path)))
+  for (const { path, isDirectory } of listing) {
+    if (isDirectory ? !directories.has(path) : !expected.has(path)) return `${path}: not of this release`
+  }
+  for (const entry of files) {
+    const difference = await fileDifference(join(root, entry.path), entry, ownership)
+    if (difference !== undefined) return `${entry.path}: ${difference}`
+  }
+  return undefined
+}
+
+async function fileDifference(
+  path: string,
+  entry: ManifestEntry,
+  ownership: Ownership,
+): Promise<string | undefined> {
+  try {
+    const handle = await openForReading(path)
+    try {
+      const stat = await handle.stat()
+      if (!stat.isFile()) return 'no regular file'
+      if (stat.nlink !== 1) return 'has a second name'
+      if (stat.size !== entry.size) return `${stat.size} bytes instead of ${entry.size}`
+      if ((stat.mode & 0o7777) !== fileMode(ownership, entry.mode)) return 'other mode'
+      return (await digestOf(handle)) === entry.digest ? undefined : 'other content'
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** Ours to remove even where somebody took our own right to write in it away. */
+export async function removeTree(root: string): Promise<void> {
+  try {
+    await rm(root, { recursive: true, force: true })
+  } catch {
+    for (const found of await readdir(root, { recursive: true, withFileTypes: true }))
+      if (found.isDirectory()) await chmod(join(found.parentPath, found.name), 0o700)
+    await chmod(dirname(root), 0o755)
+    await rm(root, { recursive: true, force: true })
+  }
+}
+
+/** A bounded number at a time: files wait for the disk together. The first failure ends it. */
+async function inParallel<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items.values()
+  let failed = false
+  const lane = async (): Promise<void> => {
+    for (const item of queue) {
+      if (failed) return
+      try {
+        await work(item)
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    }
+  }
+  // All lanes end before the tree is removed: none may still write into it.
+  const results = await Promise.allSettled(Array.from({ length: Math.min(width, items.length) }, lane))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { copyFile, type FileHandle, lstat, open, rm } from 'node:fs/promises'
+import type { ManifestEntry } from '../model/manifest.ts'
+import { activateError, isAbsent } from './errors.ts'
+import { fileMode, type Ownership, own } from './ownership.ts'
+import { type ContentStore, contentGone } from './read-manifest.ts'
+
+/** Fails where anything, a link too, is at this path already. */
+const EXCLUSIVE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+/** Not waiting where somebody put a pipe in place of a file. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+const CHUNK_BYTES = 1024 * 1024
+
+export interface Target {
+  readonly entry: ManifestEntry
+  /** Where it goes; its folder is there, the file is not. */
+  readonly path: string
+  /** The same path in the last tree, if there was one. */
+  readonly last: string | undefined
+  readonly ownership: Ownership
+}
+
+/**
+ * One file of a tree, durable and checked against its digest when this resolves: cloned from the last tree where
+ * it is the same there (copy-on-write where the file system can, never a shared inode), else from the store.
+ *
+ * @throws MeshError CONTENT_GONE, CONTENT_DIGEST; errors of the file system
+ */
+export async function writeTreeFile(store: ContentStore, target: Target): Promise<void> {
+  if (await clone(target)) return
+  const { entry, path, ownership } = target
+  const handle = await open(path, EXCLUSIVE, 0o600)
+  try {
+    const hash = createHash('sha256')
+    for (const { digest } of entry.blocks) {
+      const bytes = await store.readBlock(digest)
+      if (bytes === undefined)
+        throw contentGone(`block ${digest.slice(0, 12)} of ${JSON.stringify(entry.path)}`)
+      hash.update(bytes)
+      await writeAll(handle, bytes)
+    }
+    if (hash.digest('hex') !== entry.digest)
+      throw activateError(
+        'CONTENT_DIGEST',
+        `${JSON.stringify(entry.path)}: its blocks do not give its digest`,
+      )
+    await finish(handle, entry, ownership)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten
+}
+
+async function finish(handle: FileHandle, entry: ManifestEntry, ownership: Ownership): Promise<void> {
+  await own(handle, fileMode(ownership, entry.mode), ownership)
+  await handle.sync()
+}
+
+/** The clone's digest counts, not the original's: what was edited there must not come over. */
+async function clone({ entry, path, last, ownership }: Target): Promise<boolean> {
+  if (last === undefined) return false
+  try {
+    const stat = await lstat(last)
+    if (!stat.isFile() || stat.size !== entry.size) return false
+    await copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  } catch (error) {
+    if (isAbsent(error)) return false
+    throw error
+  }
+  const handle = await open(path, READ)
+  try {
+    if ((await digestOf(handle)) === entry.digest) {
+      await finish(handle, entry, ownership)
+      return true
+    }
+  } finally {
+    await handle.close()
+  }
+  await rm(path)
+  return false
+}
+
+/** SHA-256 of a file, in hex, read in pieces. */
+export async function digestOf(handle: FileHandle): Promise<string> {
+  const hash = createHash('sha256')
+  const buffer = new Uint8Array(CHUNK_BYTES)
+  for (let at = 0; ; ) {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
+    if (bytesRead === 0) return hash.digest('hex')
+    hash.update(buffer.subarray(0, bytesRead))
+    at += bytesRead
+  }
+}
+
+export const openForReading = (path: string): Promise<FileHandle> => open(path, READ)
