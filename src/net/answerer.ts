@@ -3,7 +3,7 @@ import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
 import { decodeRequest, encodeReply, isLast } from '../codec/messages.ts'
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest, Protocol } from '../model/messages.ts'
@@ -30,6 +30,11 @@ interface Exchange {
   readonly written: PromiseWithResolvers<void>
   wake: () => void
 }
+
+const refused = (protocol: Protocol, { code, message: text }: MeshError): AnyReply => ({
+  protocol,
+  message: { type: 'refused', code, text },
+})
 
 export class Answerer {
   readonly #options: AnswererOptions
@@ -78,7 +83,9 @@ export class Answerer {
       for (;;) {
         const bytes = await this.#read(stream, messages, rules)
         if (bytes === undefined || !this.#options.isCurrent(connection)) break
-        await this.#exchange(peer, decodeRequest(protocol, bytes, limits), stream, rules)
+        const request = this.#decode(protocol, bytes)
+        if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)
+        else await this.#exchange(peer, request, stream, rules)
       }
       await stream.close({ signal: AbortSignal.timeout(rules.messageDeadlineMs) })
     } catch (error) {
@@ -122,6 +129,16 @@ export class Answerer {
     } finally {
       clearTimeout(timer)
       stream.removeEventListener('message', onBytes)
+    }
+  }
+
+  /** What a newer build asks is answered with its code and nothing more. @throws MeshError LIMIT_BYTES, CODEC_MALFORMED */
+  #decode(protocol: Protocol, bytes: Uint8Array): AnyRequest | MeshError {
+    try {
+      return decodeRequest(protocol, bytes, this.#options.limits)
+    } catch (error) {
+      if (isMeshError(error) && error.code === 'CODEC_UNSUPPORTED') return error
+      throw error
     }
   }
 
@@ -177,10 +194,10 @@ export class Answerer {
   async #refuse(protocol: Protocol, stream: Stream, failure: MeshError): Promise<void> {
     const worthSaying = isMisconduct(failure) || failure.code === 'ADMIT_REFUSED'
     if (worthSaying && stream.status === 'open') {
-      const refused = { type: 'refused', code: failure.code, text: failure.message }
       const { hangUpMs } = this.#options.limits
       try {
-        const bytes = encodeReply(protocol, refused as never)
+        const reply = refused(protocol, failure)
+        const bytes = encodeReply(reply.protocol, reply.message as never)
         await writeMessages(stream, [bytes], bytes.byteLength, AbortSignal.timeout(hangUpMs))
         await stream.close({ signal: AbortSignal.timeout(hangUpMs) })
         await setTimeoutAsync(hangUpMs, undefined, { ref: false })

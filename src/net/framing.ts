@@ -48,6 +48,6 @@ export function streamError(error: unknown, text: string): MeshError {
   return new MeshError('NET_UNREACHABLE', `${text}: ${message}`, {}, because)
 }
 
-/** The peer's fault, so that it counts against it: the rest may be the network's. */
-export const isMisconduct = (error: MeshError): boolean =>
-  error.code === 'LIMIT_BYTES' || error.code === 'LIMIT_TIMEOUT' || error.code.startsWith('CODEC_')
+/** The peer's fault, so that it counts against it: the rest may be the network's, or a newer build's. */
+export const isMisconduct = ({ code }: MeshError): boolean =>
+  code === 'LIMIT_BYTES' || code === 'LIMIT_TIMEOUT' || code === 'CODEC_MALFORMED'

@@ -19,10 +19,12 @@ export class Misconduct {
   }
 
   report(peer: PeerId, { code, message }: MeshError): void {
-    this.#metrics.count({ kind: 'count', metric: 'refused', by: 1, label: code })
     const logged = this.#logged.get(peer) ?? new Set()
-    if (!logged.has(code)) {
+    if (logged.has(code)) {
+      this.#metrics.count({ kind: 'count', metric: 'refused', by: 1, label: code })
+    } else {
       this.#logged.set(peer, logged.add(code))
+      // a refusal that is logged is counted by the log
       this.#log.note({ kind: 'note', level: 'warn', code, text: message, peer })
     }
     this.#sink({ kind: 'misbehaved', peer, code })

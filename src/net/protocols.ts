@@ -1,4 +1,5 @@
 /** The protocols by name, and what each allows: the one place for their sizes, deadlines and stream limits. */
+import { maxReplyBytes, maxRequestBytes } from '../codec/messages.ts'
 import type { Limits } from '../limits.ts'
 import type { Protocol } from '../model/messages.ts'
 
@@ -29,47 +30,23 @@ export interface ProtocolRules {
 export type RulesOf = Readonly<Record<Protocol, ProtocolRules>>
 
 export function protocolRules(limits: Limits): RulesOf {
+  const rules = (
+    protocol: Protocol,
+    rest: Pick<ProtocolRules, 'messageDeadlineMs' | 'answerDeadlineMs'>,
+  ) => ({
+    id: PROTOCOL_IDS[protocol],
+    maxRequestBytes: maxRequestBytes(protocol, limits),
+    maxReplyBytes: maxReplyBytes(protocol, limits),
+    maxRunBytes: protocol === 'sync' ? limits.maxSyncRunBytes : maxReplyBytes(protocol, limits),
+    maxStreams: limits.maxStreams[protocol],
+    admittedOnly: protocol === 'sync' || protocol === 'blocks',
+    ...rest,
+  })
+  const { admitDeadlineMs, syncDeadlineMs, blockDeadlineMs, publishDeadlineMs, answerDeadlineMs } = limits
   return {
-    admit: {
-      id: PROTOCOL_IDS.admit,
-      maxRequestBytes: limits.maxAdmitMessageBytes,
-      maxReplyBytes: limits.maxAdmitMessageBytes,
-      maxRunBytes: limits.maxAdmitMessageBytes,
-      messageDeadlineMs: limits.admitDeadlineMs,
-      answerDeadlineMs: limits.admitDeadlineMs,
-      maxStreams: limits.maxStreams.admit,
-      admittedOnly: false,
-    },
-    sync: {
-      id: PROTOCOL_IDS.sync,
-      maxRequestBytes: limits.maxSyncMessageBytes,
-      maxReplyBytes: limits.maxSyncMessageBytes,
-      maxRunBytes: limits.maxSyncRunBytes,
-      messageDeadlineMs: limits.syncDeadlineMs,
-      answerDeadlineMs: limits.blockDeadlineMs,
-      maxStreams: limits.maxStreams.sync,
-      admittedOnly: true,
-    },
-    blocks: {
-      id: PROTOCOL_IDS.blocks,
-      maxRequestBytes: limits.maxSyncMessageBytes,
-      maxReplyBytes: limits.maxBlockMessageBytes,
-      maxRunBytes: limits.maxBlockMessageBytes,
-      messageDeadlineMs: limits.blockDeadlineMs,
-      answerDeadlineMs: limits.blockDeadlineMs,
-      maxStreams: limits.maxStreams.blocks,
-      admittedOnly: true,
-    },
-    publish: {
-      id: PROTOCOL_IDS.publish,
-      // a page or a block; the codec holds every other request to maxPublishMessageBytes
-      maxRequestBytes: limits.maxBlockMessageBytes,
-      maxReplyBytes: limits.maxPublishMessageBytes,
-      maxRunBytes: limits.maxPublishMessageBytes,
-      messageDeadlineMs: limits.publishDeadlineMs,
-      answerDeadlineMs: limits.answerDeadlineMs,
-      maxStreams: limits.maxStreams.publish,
-      admittedOnly: false,
-    },
+    admit: rules('admit', { messageDeadlineMs: admitDeadlineMs, answerDeadlineMs: admitDeadlineMs }),
+    sync: rules('sync', { messageDeadlineMs: syncDeadlineMs, answerDeadlineMs: blockDeadlineMs }),
+    blocks: rules('blocks', { messageDeadlineMs: blockDeadlineMs, answerDeadlineMs: blockDeadlineMs }),
+    publish: rules('publish', { messageDeadlineMs: publishDeadlineMs, answerDeadlineMs }),
   }
 }

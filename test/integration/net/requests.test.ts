@@ -1,7 +1,9 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { afterEach, expect, test } from 'vitest'
-import { encodeReply } from '../../../src/codec/messages.ts'
+import { encode } from '../../../src/codec/cbor.ts'
+import { decodeReply, encodeReply } from '../../../src/codec/messages.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { ChannelHash } from '../../../src/model/beacon.ts'
 import type { AnyReply, SyncReply } from '../../../src/model/messages.ts'
 import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
@@ -160,6 +162,34 @@ test.each([
   expect(b.refused).toEqual([code])
   expect(b.of('request')).toEqual([])
   await b.until('stream ended', () => stream.status !== 'open')
+})
+
+test('what a newer build asks is answered with its code, and the stream goes on', async () => {
+  const b = await node()
+  const raw = await hostile(b)
+  b.onRequest = ({ id }) => replyTo(b, id, { protocol: 'admit', message: { type: 'noted' } })
+  const messages = lpStream(await raw.stream(PROTOCOL_IDS.admit))
+  const read = async () =>
+    decodeReply('admit', (await messages.read({ signal: AbortSignal.timeout(5_000) })).subarray(), LIMITS)
+      .message
+  await messages.write(encode({ v: 1, type: 'tomorrow' }))
+  expect(await read()).toMatchObject({ type: 'refused', code: 'CODEC_UNSUPPORTED' })
+  await messages.write(raw.encode(open))
+  expect(await read()).toEqual({ type: 'noted' })
+  expect(b.of('misbehaved')).toEqual([])
+})
+
+test('each fault is counted and told, and logged once a connection', async () => {
+  const b = await node()
+  const raw = await hostile(b)
+  for (const round of [1, 2]) {
+    const stream = await raw.stream(PROTOCOL_IDS.admit)
+    stream.send(Buffer.from([2, 0xff, 0xff]))
+    await b.until('fault', () => b.of('misbehaved').length === round)
+    await b.until('stream ended', () => stream.status !== 'open')
+  }
+  expect(b.refused).toEqual(['CODEC_MALFORMED', 'CODEC_MALFORMED'])
+  expect(b.notes).toHaveLength(1)
 })
 
 test('the largest message allowed passes', async () => {

@@ -39,7 +39,13 @@ export class Scripted {
       announce: [],
       seed: false,
       limits: { ...LIMITS, ...options.limits },
-      log: { note: (effect) => void this.notes.push(effect) },
+      log: {
+        // a refusal that is logged is counted by the log
+        note: (effect) => {
+          this.notes.push(effect)
+          this.refused.push(effect.code)
+        },
+      },
       metrics: {
         count: ({ label }) => void this.refused.push(label ?? ''),
         observe: () => {},
