@@ -5,14 +5,10 @@
  */
 const P = 2n ** 255n - 19n
 const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n
+/** y of four of the points of order 8; the other four have −y. */
+const ORDER_8_Y = 2707385501144840649318225287225658788936804267575313519463743609750303402022n
 /** y of the points whose order divides 8; their sign bit does not matter. */
-const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
-  0n,
-  1n,
-  P - 1n,
-  2707385501144840649318225287225658788936804267575313519463743609750303021637n,
-  55188659117513257062467267217118295137698188065244968500265048394206261417927n,
-])
+const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([0n, 1n, P - 1n, ORDER_8_Y, P - ORDER_8_Y])
 
 /** On the curve, canonically encoded, not of small order. */
 export function isStrongEd25519Point(encoded: Uint8Array): boolean {
