@@ -71,7 +71,13 @@ export function createAnnounce(config: CoreConfig): Announce {
       if (message === undefined) return undefined
       const { envelope, attached } = message
       if (!checks.take(step.now.monoMs)) {
-        refuse(step, event, 'ignore', 'LIMIT_RATE', 'more signatures to check than this node takes in a second')
+        refuse(
+          step,
+          event,
+          'ignore',
+          'LIMIT_RATE',
+          'more signatures to check than this node takes in a second',
+        )
         return undefined
       }
       step.emit({ kind: 'count', metric: 'verified', by: 1 })

@@ -69,7 +69,9 @@ export function headsOf(releases: readonly Release[]): readonly Release[] {
     else if (release.counter === counter && kept.length < 2) kept.push(release)
   }
   const latest = [...greatest.values()].flat()
-  const heads = latest.filter((head) => !releases.some((other) => replaces(other.header.clock, head.header.clock)))
+  const heads = latest.filter(
+    (head) => !releases.some((other) => replaces(other.header.clock, head.header.clock)),
+  )
   return heads.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
@@ -90,5 +92,13 @@ export function joinChannels(a: ChannelState, b: ChannelState): ChannelState {
 /** As written down. */
 export function recordOf(state: ChannelState): ChannelRecord {
   const { channel, active, lastGood, lastGoodEpoch, failed, history } = state
-  return { channel, heads: state.heads.map((head) => head.id), active, lastGood, lastGoodEpoch, failed, history }
+  return {
+    channel,
+    heads: state.heads.map((head) => head.id),
+    active,
+    lastGood,
+    lastGoodEpoch,
+    failed,
+    history,
+  }
 }

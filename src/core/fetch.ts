@@ -73,7 +73,12 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
   const sources: Sources = createSources(limits)
   let pausedUntilMonoMs = 0
 
-  function start(step: Step, journey: Journey, release: Release, options: { readonly check?: boolean } = {}): void {
+  function start(
+    step: Step,
+    journey: Journey,
+    release: Release,
+    options: { readonly check?: boolean } = {},
+  ): void {
     if (jobs.has(release.id) || journey.isWhole(release.id)) return
     const job: Job = {
       release,
@@ -152,8 +157,9 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
 
   /** Ask for as much as the limits allow. */
   function pump(step: Step, journey: Journey): void {
-    if (step.now.monoMs < pausedUntilMonoMs) return
+    if (step.now.monoMs < pausedUntilMonoMs) return step.wakeAt(pausedUntilMonoMs)
     for (const job of jobs.values()) {
+      if (asking.size + writing.size >= limits.maxWants) break
       const blocked: Digest[] = []
       while (job.queue.length > 0 && asking.size + writing.size < limits.maxWants) {
         const digest = takeRandom(job.queue)
@@ -172,7 +178,10 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
       }
       job.queue.push(...blocked)
     }
-    if (jobs.size > 0) step.wakeAt(step.now.monoMs + Math.min(limits.avoidPeerMs, limits.blockSilenceMs) / 4)
+    const open = [...jobs.values()].filter((job) => !job.refused)
+    if (open.length === 0) return
+    const soonMs = Math.min(limits.avoidPeerMs, limits.blockSilenceMs) / 4
+    step.wakeAt(step.now.monoMs + (open.every((job) => job.unavailable) ? limits.avoidPeerMs : soonMs))
   }
 
   function takeRandom(queue: Digest[]): Digest {
@@ -200,7 +209,13 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
     const failed = redirects.has(peer)
     redirects.delete(peer)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
-    step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs: limits.blockDeadlineMs })
+    step.emit({
+      kind: 'request',
+      id,
+      peer,
+      request: { protocol: 'blocks', message },
+      timeoutMs: limits.blockDeadlineMs,
+    })
   }
 
   /** The request has ended, whatever the answer. */
@@ -230,12 +245,16 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
       case 'gone':
         return sources.lacks(ask.release, ask.peer, monoMs)
       case 'busy':
-        return sources.avoid(ask.peer, monoMs + Math.min(Math.max(reply.retryAfterMs, limits.busyRetryMs), limits.blockDeadlineMs))
+        return sources.avoid(
+          ask.peer,
+          monoMs + Math.min(Math.max(reply.retryAfterMs, limits.busyRetryMs), limits.blockDeadlineMs),
+        )
       case 'redirect':
         sources.avoid(ask.peer, monoMs + limits.avoidPeerMs)
         sources.promised(ask.release, reply.peer)
         redirects.set(ask.peer, monoMs)
-        if (journey.session(reply.peer)?.hello !== undefined) return askPeer(step, ask.release, ask.digest, reply.peer)
+        if (journey.session(reply.peer)?.hello !== undefined)
+          return askPeer(step, ask.release, ask.digest, reply.peer)
         if (reply.addresses[0] !== undefined) step.emit({ kind: 'dial', address: reply.addresses[0] })
         return
       default:
@@ -247,7 +266,14 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
     if (bytes.length > limits.maxBlockBytes || sha256(bytes) !== ask.digest) {
       sources.lied(ask.release, ask.peer)
       const text = 'a block did not match its digest; this peer is asked for nothing more of the release'
-      step.emit({ kind: 'note', level: 'warn', code: 'BLOCK_DIGEST', text, peer: ask.peer, release: ask.release })
+      step.emit({
+        kind: 'note',
+        level: 'warn',
+        code: 'BLOCK_DIGEST',
+        text,
+        peer: ask.peer,
+        release: ask.release,
+      })
       return
     }
     step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
@@ -264,7 +290,8 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'block', digest, bytes }], sync: false })
     for (const job of needed) {
       job.progressMonoMs = step.now.monoMs
-      if (job.release.header.pages[job.pages] === digest && !job.checking.has(digest)) takePage(step, journey, job, bytes)
+      if (job.release.header.pages[job.pages] === digest && !job.checking.has(digest))
+        takePage(step, journey, job, bytes)
     }
   }
 
@@ -279,7 +306,8 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
       const job = jobs.get(ask_.release)
       if (job === undefined || step.now.monoMs - ask_.sinceMonoMs < limits.blockSilenceMs) continue
       sources.avoid(ask_.peer, step.now.monoMs + limits.avoidPeerMs)
-      if ((asking.get(ask_.digest)?.size ?? 0) < 2 && job.missing.has(ask_.digest)) ask(step, journey, job, ask_.digest)
+      if ((asking.get(ask_.digest)?.size ?? 0) < 2 && job.missing.has(ask_.digest))
+        ask(step, journey, job, ask_.digest)
     }
   }
 
@@ -333,7 +361,8 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
       for (const job of jobs.values()) {
         if (!job.checking.delete(event.digest)) continue
         if (event.bytes === undefined) need(journey, job, event.digest)
-        else if (job.release.header.pages[job.pages] === event.digest) takePage(step, journey, job, event.bytes)
+        else if (job.release.header.pages[job.pages] === event.digest)
+          takePage(step, journey, job, event.bytes)
         advance(step, journey, job)
       }
       pump(step, journey)
@@ -351,7 +380,14 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
       if (ask === undefined) return false
       sources.avoid(ask.peer, step.now.monoMs + limits.avoidPeerMs)
       const text = `no block from this peer (${code}); another is asked`
-      step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer: ask.peer, release: ask.release })
+      step.emit({
+        kind: 'note',
+        level: 'debug',
+        code: 'BLOCK_TIMEOUT',
+        text,
+        peer: ask.peer,
+        release: ask.release,
+      })
       requeue(ask.digest)
       pump(step, journey)
       return true

@@ -1,13 +1,14 @@
 /** Verify and order: what a received release changes, and the batch that makes it durable. */
-import type { Digest, ReleaseId } from '../model/ids.ts'
+
 import type { Envelope } from '../model/envelope.ts'
+import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { recordOf } from './channel.ts'
 import type { Ticket } from './events.ts'
 import type { Ingested, Source, Verdict } from './journey.ts'
-import { order, type OrderContext } from './order.ts'
-import { type Cell, cellFor, neededBy, type NodeState } from './state.ts'
+import { type OrderContext, order } from './order.ts'
+import { type Cell, cellFor, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import { CODE_OF, readRelease, signedUnder } from './verify.ts'
 import type { Write } from './writes.ts'
@@ -20,11 +21,15 @@ export interface IngestOptions {
   readonly judgeOnly?: boolean
   /** Pages and blocks to write in the same batch, which ends with `whole`. */
   readonly content?: Content
+  /** The content counts only where the release becomes the target of a channel stored here. */
+  readonly onlyForTarget?: boolean
 }
 
 export interface Outcome extends Ingested {
   /** The batch under way, 0 where nothing is written. */
   readonly ticket: Ticket
+  /** The batch holds the content and ends with `whole`. */
+  readonly whole: boolean
 }
 
 const nothing = (verdict: Verdict, release?: Release): Outcome => ({
@@ -33,6 +38,7 @@ const nothing = (verdict: Verdict, release?: Release): Outcome => ({
   provable: false,
   relayable: false,
   ticket: 0,
+  whole: false,
 })
 
 export function ingest(
@@ -50,8 +56,17 @@ export function ingest(
   }
   const { envelope, release } = read
   if (read.kind === 'unsupported') {
-    if (release.header.fleet === node.roots.fleetId() && signedUnder(node.roots.current(), envelope, release, limits))
-      refuse(step, 'UNSUPPORTED', 'a release of a newer format; upgrade this node to take it', source, release)
+    if (
+      release.header.fleet === node.roots.fleetId() &&
+      signedUnder(node.roots.current(), envelope, release, limits)
+    )
+      refuse(
+        step,
+        'UNSUPPORTED',
+        'a release of a newer format; upgrade this node to take it',
+        source,
+        release,
+      )
     return nothing('UNSUPPORTED')
   }
   return orderRead(node, step, { bytes, envelope, release }, source, options)
@@ -63,7 +78,13 @@ interface ReadBytes {
   readonly release: Release
 }
 
-function orderRead(node: NodeState, step: Step, read: ReadBytes, source: Source, options: IngestOptions): Outcome {
+function orderRead(
+  node: NodeState,
+  step: Step,
+  read: ReadBytes,
+  source: Source,
+  options: IngestOptions,
+): Outcome {
   const { release } = read
   const context = contextOf(node, read)
   const cell = cellFor(node, release.header.channel)
@@ -74,7 +95,9 @@ function orderRead(node: NodeState, step: Step, read: ReadBytes, source: Source,
   const { verdict, state } = order(cell.state, release, context)
   const outcome = judged(node, step, read, source, verdict)
   const lost = verdict === 'DUPLICATE' && !node.kept.has(release.id)
-  const fills = verdict === 'DUPLICATE' && options.content !== undefined
+  const target = verdict === 'NEW' && cell.stored && !node.readOnly
+  const content = options.onlyForTarget && !target ? undefined : options.content
+  const fills = verdict === 'DUPLICATE' && content !== undefined
   if (options.judgeOnly || (state === cell.state && !lost && !fills)) return outcome
   if (state === cell.state && lost && !cell.state.floor.ids.includes(release.id)) return outcome
   cell.state = state
@@ -83,9 +106,9 @@ function orderRead(node: NodeState, step: Step, read: ReadBytes, source: Source,
     node.kept.set(release.id, { release, channel: release.header.channel, envelope: read.bytes })
   if (verdict === 'NEW') announceOrdered(step, release)
   const ticket = step.nextTicket()
-  const writes = [...batch(node, cell, release, read.bytes), ...contentWrites(release.id, options.content)]
+  const writes = [...batch(node, cell, release, read.bytes), ...contentWrites(release.id, content)]
   step.emit({ kind: 'persist', ticket, writes, sync: true })
-  return { ...outcome, ticket }
+  return { ...outcome, ticket, whole: content !== undefined }
 }
 
 function announceOrdered(step: Step, release: Release): void {
@@ -116,12 +139,16 @@ function judged(node: NodeState, step: Step, read: ReadBytes, source: Source, ve
   const named = node.roots.undisputed(release.header.root)
   const signed = () =>
     named !== undefined &&
-    (named === node.roots.current() ? verdict !== 'UNAUTHORISED' : signedUnder(named, envelope, release, node.config.limits))
+    (named === node.roots.current()
+      ? verdict !== 'UNAUTHORISED'
+      : signedUnder(named, envelope, release, node.config.limits))
   if (ACCEPTED.has(verdict)) step.emit({ kind: 'count', metric: 'ordered', by: 1, label: verdict })
-  else if (verdict === 'DUPLICATE' || verdict === 'TWIN_KNOWN') step.emit({ kind: 'count', metric: 'duplicates', by: 1 })
+  else if (verdict === 'DUPLICATE' || verdict === 'TWIN_KNOWN')
+    step.emit({ kind: 'count', metric: 'duplicates', by: 1 })
   else refuse(step, verdict, REFUSALS[verdict] ?? 'refused', source, release)
   if (verdict === 'TWIN') {
-    const text = 'two releases in one place: the publisher equivocated; the channel is held until its next release'
+    const text =
+      'two releases in one place: the publisher equivocated; the channel is held until its next release'
     refuse(step, verdict, text, source, release)
   }
   return {
@@ -130,12 +157,14 @@ function judged(node: NodeState, step: Step, read: ReadBytes, source: Source, ve
     provable: verdict === 'UNAUTHORISED' && named !== undefined && !signed(),
     relayable: ACCEPTED.has(verdict) && signed(),
     ticket: 0,
+    whole: false,
   }
 }
 
 const REFUSALS: Partial<Record<Verdict, string>> = {
   STALE: 'an older release than the one known here',
-  STALE_EPOCH: "the release was made before the channel's epoch was raised; publish it again under the newest root",
+  STALE_EPOCH:
+    "the release was made before the channel's epoch was raised; publish it again under the newest root",
   AHEAD: 'the release names a newer trust root than is known here',
   UNAUTHORISED: 'the trust root does not let these signatures publish on this channel',
   MISPLACED: 'the release is of another fleet or channel',

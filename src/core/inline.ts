@@ -70,7 +70,11 @@ export function releaseGossip(
   return bytes.length <= limits.maxInlineBytes ? bytes : alone
 }
 
-function inOrder(release: Release, content: ReadonlyMap<Digest, Uint8Array>, limits: Limits): Uint8Array[] | undefined {
+function inOrder(
+  release: Release,
+  content: ReadonlyMap<Digest, Uint8Array>,
+  limits: Limits,
+): Uint8Array[] | undefined {
   let total = 0
   for (const bytes of content.values()) total += bytes.length
   if (total > limits.maxInlineBytes) return undefined

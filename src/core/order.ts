@@ -36,7 +36,8 @@ export const placeOf = (release: Release, epoch: number): Place => ({
 export function isWellFormed(release: Release): boolean {
   const { clock, publisher, root } = release.header
   const own = clock.get(publisher)
-  if (own === undefined || own !== release.counter || !Number.isSafeInteger(own) || own < 1 || root < 1) return false
+  if (own === undefined || own !== release.counter || !Number.isSafeInteger(own) || own < 1 || root < 1)
+    return false
   for (const [name, counter] of clock) if (name !== publisher && counter >= own) return false
   return true
 }

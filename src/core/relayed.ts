@@ -2,12 +2,12 @@
  * Channels of others: relayed, never stored. Of each only the greatest place and the ids there are remembered, in
  * memory, so that old releases are not relayed for ever; the channel raised longest ago goes.
  */
-import { type Floor } from '../model/floor.ts'
+import type { Floor } from '../model/floor.ts'
 import type { Channel, FleetId } from '../model/ids.ts'
 import { comparePlaces, placeBefore } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
-import { judge, type OrderContext, orderFloor } from './order.ts'
 import type { Verdict } from './journey.ts'
+import { judge, type OrderContext, orderFloor } from './order.ts'
 import { createBucket } from './rate.ts'
 
 /** New channels a second once the table is full: a flood of names must not turn the table over. */

@@ -89,7 +89,10 @@ function restoreChain(
   }
   if (chain === undefined) return { chain: configured, unused }
   if (chain.current.fleetId !== configured.current.fleetId) {
-    return { chain: configured, unused: [...unused, 'the stored roots are of another fleet; the configured one counts'] }
+    return {
+      chain: configured,
+      unused: [...unused, 'the stored roots are of another fleet; the configured one counts'],
+    }
   }
   if (chain.current.version >= configured.current.version) return { chain, unused }
   const next = adopt(chain, configuredBytes, limits)

@@ -41,7 +41,8 @@ export function settle(state: ChannelState, gate: Gate): ReleaseId | undefined {
 /** `release` is what applications see now. What was active before becomes last-known-good only if it had soaked. */
 export function activated(state: ChannelState, active: ActiveRecord, maxHistory: number): ChannelState {
   const before = state.active
-  if (before?.release === active.release) return { ...state, active: { ...active, activatedAt: before.activatedAt } }
+  if (before?.release === active.release)
+    return { ...state, active: { ...active, activatedAt: before.activatedAt } }
   const soaked = before?.soaked === true
   return {
     ...state,
@@ -51,7 +52,10 @@ export function activated(state: ChannelState, active: ActiveRecord, maxHistory:
     history:
       before === undefined
         ? state.history
-        : [{ release: before.release, activatedAt: before.activatedAt }, ...state.history].slice(0, maxHistory),
+        : [{ release: before.release, activatedAt: before.activatedAt }, ...state.history].slice(
+            0,
+            maxHistory,
+          ),
   }
 }
 

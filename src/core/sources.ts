@@ -18,7 +18,12 @@ export interface Sources {
   lied(release: ReleaseId, peer: PeerId): void
   avoid(peer: PeerId, untilMonoMs: number): void
   asked(peer: PeerId, by: 1 | -1): void
-  choose(want: Want, sessions: Iterable<AdmittedSession>, monoMs: number, random: () => number): PeerId | undefined
+  choose(
+    want: Want,
+    sessions: Iterable<AdmittedSession>,
+    monoMs: number,
+    random: () => number,
+  ): PeerId | undefined
   forgetPeer(peer: PeerId): void
   forgetRelease(release: ReleaseId): void
 }
@@ -48,7 +53,8 @@ export function createSources(limits: Limits): Sources {
       known = { promised: new Set(), liars: new Set(), lacking: new Map() }
       releases.set(release, known)
       order.add(release)
-      if (releases.size > MAX_PROMISED) for (const id of releases.keys()) if (!order.has(id)) releases.delete(id)
+      if (releases.size > MAX_PROMISED)
+        for (const id of releases.keys()) if (!order.has(id)) releases.delete(id)
     }
     return known
   }

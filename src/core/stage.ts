@@ -35,7 +35,12 @@ export interface Stage {
   onRequest?(step: Step, journey: Journey, event: EventOf<'request'>): boolean
   /** True: the request was mine. */
   onReply?(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean
-  onRequestFailed?(step: Step, journey: Journey, id: RequestId, code: EventOf<'requestFailed'>['code']): boolean
+  onRequestFailed?(
+    step: Step,
+    journey: Journey,
+    id: RequestId,
+    code: EventOf<'requestFailed'>['code'],
+  ): boolean
   /**
    * Some wake has come; look at `step.now` for what is due. Earlier wishes are forgotten when a tick comes: ask
    * again by `step.wakeAt` for everything still outstanding.

@@ -12,6 +12,13 @@ import type { Roots } from './roots.ts'
 import { type GateFacts, gateOf } from './settle.ts'
 import type { Gate, LastError } from './view.ts'
 
+/** Under way; `epoch` is that of the release, which a root may end meanwhile. */
+export interface Activating {
+  readonly release: ReleaseId
+  readonly epoch: number
+  readonly kind: 'target' | 'fallback' | 'restore'
+}
+
 /** A channel whose floor is kept, with what is under way for it. The values inside are replaced, never changed. */
 export interface Cell {
   state: ChannelState
@@ -26,7 +33,9 @@ export interface Cell {
   /** A write failed: the state is in memory only and is written again. */
   unsaved: boolean
   /** An activation under way. */
-  activating: { readonly release: ReleaseId; readonly fallback: boolean } | undefined
+  activating: Activating | undefined
+  /** Since start it was not yet seen that the files of the active release are as they should be. */
+  restoring: boolean
   /** The activation failed without touching anything: not before this time again. */
   retry: { readonly atMonoMs: number; readonly delayMs: number } | undefined
   soakAtMonoMs: number | undefined
@@ -78,6 +87,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     writing: 0,
     unsaved: false,
     activating: undefined,
+    restoring: false,
     retry: undefined,
     soakAtMonoMs: undefined,
     lastError: undefined,

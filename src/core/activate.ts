@@ -1,0 +1,182 @@
+/** Activation of the target, what comes of it, and the one step back after a failed health check. */
+import type { Code } from '../errors.ts'
+import type { ReleaseId } from '../model/ids.ts'
+import { recordOf } from './channel.ts'
+import type { EventOf } from './events.ts'
+import { dropUnneeded } from './ingest.ts'
+import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
+import { type Activating, type Cell, gateFor, type NodeState } from './state.ts'
+import type { Step } from './step.ts'
+
+const RETRY_MIN_MS = 1_000
+const RETRY_MAX_MS = 60_000
+/** Failed ids remembered per channel: one is tried again only after so many others have failed. */
+const MAX_FAILED = 32
+
+/** The content was not what it should be: read and fetch it again. */
+const DAMAGED: ReadonlySet<Code> = new Set([
+  'STORE_CORRUPT',
+  'CONTENT_GONE',
+  'CONTENT_DIGEST',
+  'STORE_MISSING',
+])
+
+/** Try to make the target active; does nothing where it is, is under way, or a gate is closed. */
+export function settleCell(node: NodeState, step: Step, cell: Cell): void {
+  if (!cell.stored || cell.activating !== undefined) return
+  const { monoMs, wallMs } = step.now
+  if (cell.retry !== undefined && monoMs < cell.retry.atMonoMs) return step.wakeAt(cell.retry.atMonoMs)
+  if (restoreActive(node, step, cell)) return
+  if (node.waitUntilMonoMs !== undefined && monoMs < node.waitUntilMonoMs)
+    return step.wakeAt(node.waitUntilMonoMs)
+  const target = settle(cell.state, gateFor(node, cell, wallMs))
+  if (target === undefined) return
+  begin(node, step, cell, { release: target, epoch: cell.state.floor.top.epoch, kind: 'target' })
+}
+
+/** After start `current` must show exactly the active release; it is built anew where it does not. */
+function restoreActive(node: NodeState, step: Step, cell: Cell): boolean {
+  const { active } = cell.state
+  if (!cell.restoring || active === undefined) return false
+  return begin(node, step, cell, { release: active.release, epoch: active.epoch, kind: 'restore' })
+}
+
+/** False where the content is not whole: then nothing is begun. */
+function begin(node: NodeState, step: Step, cell: Cell, activating: Activating): boolean {
+  const { release, kind } = activating
+  const after = node.whole.get(release)
+  const kept = node.kept.get(release)
+  if (after === undefined || kept === undefined) return false
+  cell.activating = activating
+  step.emit({
+    kind: 'activate',
+    channel: cell.state.channel,
+    release,
+    pages: kept.release.header.pages,
+    previous: cell.state.active?.release,
+    after,
+    fallback: kind === 'fallback',
+  })
+  return true
+}
+
+/** @returns a release whose stored content is damaged and must be fetched again. */
+export function onActivated(node: NodeState, step: Step, event: EventOf<'activated'>): ReleaseId | undefined {
+  const cell = node.cells.get(event.channel)
+  const under = cell?.activating
+  if (cell === undefined || under === undefined || under.release !== event.release) return undefined
+  cell.activating = undefined
+  const { outcome } = event
+  step.emit({ kind: 'count', metric: 'activations', by: 1, label: outcome.kind })
+  if (outcome.kind === 'failed') return retryLater(node, step, cell, under, outcome.code, outcome.text)
+  cell.retry = undefined
+  cell.restoring = false
+  if (outcome.kind === 'healthy') healthy(node, step, cell, under)
+  else unhealthy(node, step, cell, under, outcome.code, outcome.text)
+  return undefined
+}
+
+function healthy(node: NodeState, step: Step, cell: Cell, under: Activating): void {
+  const { release, epoch, kind } = under
+  const isBack = kind === 'fallback'
+  if (!isBack) cell.lastError = undefined
+  if (kind === 'restore') return scheduleSoak(node, step, cell)
+  setActive(node, step, cell, under, isBack)
+  const kept = node.kept.get(release)
+  const text = isBack ? 'back on the last release that was healthy here' : `active in epoch ${epoch}`
+  step.emit({
+    kind: 'note',
+    level: 'info',
+    code: 'RELEASE_ACTIVE',
+    text,
+    channel: cell.state.channel,
+    release,
+  })
+  if (kept !== undefined && !isBack) {
+    const ms = Math.max(0, step.now.wallMs - kept.release.header.created)
+    step.emit({ kind: 'observe', metric: 'publish_to_active', ms })
+  }
+}
+
+function unhealthy(
+  node: NodeState,
+  step: Step,
+  cell: Cell,
+  under: Activating,
+  code: Code,
+  text: string,
+): void {
+  report(step, cell, under.release, code, text)
+  if (under.kind === 'restore') return scheduleSoak(node, step, cell)
+  if (under.kind === 'fallback') return setActive(node, step, cell, under, false)
+  cell.state = failed(cell.state, under.release, MAX_FAILED)
+  const back = fallbackOf(cell.state, under.release, cell.epoch)
+  const epoch = cell.epoch
+  if (back !== undefined && begin(node, step, cell, { release: back, epoch, kind: 'fallback' })) {
+    return persistRecord(node, step, cell)
+  }
+  // Nothing to go back to: the failed one stays in place, and its state says so.
+  setActive(node, step, cell, under, false)
+}
+
+function setActive(node: NodeState, step: Step, cell: Cell, under: Activating, isSoaked: boolean): void {
+  const { release, epoch } = under
+  const active = { release, epoch, activatedAt: step.now.wallMs, soaked: isSoaked }
+  cell.state = activated(cell.state, active, node.config.limits.maxHistory)
+  persistRecord(node, step, cell)
+  scheduleSoak(node, step, cell)
+}
+
+/** Nothing was touched: again later, ever more slowly. Damaged content is fetched again first. */
+function retryLater(
+  node: NodeState,
+  step: Step,
+  cell: Cell,
+  under: Activating,
+  code: Code,
+  text: string,
+): ReleaseId | undefined {
+  report(step, cell, under.release, code, text)
+  const delayMs = Math.min(RETRY_MAX_MS, (cell.retry?.delayMs ?? RETRY_MIN_MS / 2) * 2)
+  const atMonoMs = step.now.monoMs + Math.round(delayMs * (0.75 + node.config.random() / 2))
+  cell.retry = { atMonoMs, delayMs }
+  step.wakeAt(atMonoMs)
+  if (!DAMAGED.has(code)) return undefined
+  node.whole.delete(under.release)
+  const ticket = step.nextTicket()
+  step.emit({ kind: 'persist', ticket, writes: [{ kind: 'unwhole', release: under.release }], sync: true })
+  return under.release
+}
+
+function report(step: Step, cell: Cell, release: ReleaseId, code: Code, text: string): void {
+  cell.lastError = { code, text, at: step.now.wallMs }
+  step.emit({ kind: 'note', level: 'error', code, text, channel: cell.state.channel, release })
+}
+
+export function persistRecord(node: NodeState, step: Step, cell: Cell): void {
+  const ticket = step.nextTicket()
+  const writes = [{ kind: 'channel', record: recordOf(cell.state) } as const, ...dropUnneeded(node, cell)]
+  step.emit({ kind: 'persist', ticket, writes, sync: true })
+}
+
+function scheduleSoak(node: NodeState, step: Step, cell: Cell): void {
+  const { active, failed: bad } = cell.state
+  cell.soakAtMonoMs = undefined
+  if (active === undefined || active.soaked || bad.includes(active.release)) return
+  cell.soakAtMonoMs = step.now.monoMs + node.config.soakMs
+  step.wakeAt(cell.soakAtMonoMs)
+}
+
+/** Soak over, retries due; asks for the next wake of each channel. */
+export function tickActivations(node: NodeState, step: Step): void {
+  for (const cell of node.cells.values()) {
+    if (cell.soakAtMonoMs !== undefined) {
+      if (step.now.monoMs >= cell.soakAtMonoMs) {
+        cell.soakAtMonoMs = undefined
+        cell.state = soaked(cell.state)
+        persistRecord(node, step, cell)
+      } else step.wakeAt(cell.soakAtMonoMs)
+    }
+    settleCell(node, step, cell)
+  }
+}

@@ -1,0 +1,261 @@
+/** One event in, effects out. What each event means for which stage stands here and nowhere else. */
+import { decodeControlGossip } from '../codec/gossip.ts'
+import { isMeshError } from '../errors.ts'
+import type { Freshness } from '../model/beacon.ts'
+import type { Channel, Digest, PeerId } from '../model/ids.ts'
+import { onActivated, settleCell, tickActivations } from './activate.ts'
+import { type Announce, createAnnounce } from './announce.ts'
+import type { CoreConfig } from './config.ts'
+import type { Effect } from './effects.ts'
+import type { Event, EventOf, Now } from './events.ts'
+import { Housekeeping } from './housekeeping.ts'
+import type { Journey } from './journey.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+import { OpenStep, StepCounter } from './open-step.ts'
+import { OwnJourney } from './own-journey.ts'
+import { restore } from './restore.ts'
+import { createRoots } from './roots.ts'
+import { serve } from './serve.ts'
+import type { Session } from './session.ts'
+import type { Stage } from './stage.ts'
+import { createState, type NodeState } from './state.ts'
+import type { Step } from './step.ts'
+import type { CoreView } from './view.ts'
+import { viewOf } from './view-of.ts'
+
+/** The stages that others own the state of; tests put their own in. */
+export interface Stages {
+  readonly admit: Stage & { sessions(): Iterable<Session> }
+  readonly peers: Stage
+  readonly freshness: Stage & {
+    state(channel: Channel, journey: Journey, now: Now): Freshness
+    page(digest: Digest): Uint8Array | undefined
+    heardAny(): boolean
+  }
+  readonly sync: Stage & { comparedPeers(): number }
+  readonly submit: Stage
+}
+
+export class Dispatcher {
+  readonly #config: CoreConfig
+  readonly #node: NodeState
+  readonly #named: Stages
+  /** In the order in which they hear of things. */
+  readonly #stages: readonly Stage[]
+  readonly #ledger: Ledger
+  readonly #announce: Announce
+  readonly #journey: OwnJourney
+  readonly #housekeeping: Housekeeping
+  readonly #counter = new StepCounter()
+  /** Admitted in this step; the others hear of it once the event is through. */
+  #admitted: PeerId[] = []
+
+  constructor(config: CoreConfig, stages: Stages) {
+    this.#config = config
+    this.#named = stages
+    this.#stages = [stages.admit, stages.peers, stages.freshness, stages.sync, stages.submit]
+    this.#node = createState(config, createRoots(config.root, config.limits))
+    this.#ledger = createLedger(this.#node)
+    this.#announce = createAnnounce(config)
+    this.#journey = new OwnJourney(this.#node, this.#stages, {
+      sessions: () => stages.admit.sessions(),
+      rootAdopted: () => this.#announce.forgetRejected(),
+    })
+    this.#housekeeping = new Housekeeping(this.#node, {
+      compared: () => stages.sync.comparedPeers(),
+      heardBeacon: () => stages.freshness.heardAny(),
+      admitted: () => [...this.#journey.admitted()].length,
+      fetchAgain: (step, release) => this.#journey.refetch(step, release, false),
+    })
+  }
+
+  handle(event: Event, now: Now): readonly Effect[] {
+    const step = new OpenStep(now, this.#config, this.#counter, (effect) => this.#seen(effect))
+    this.#dispatch(step, event)
+    for (let peer = this.#admitted.shift(); peer !== undefined; peer = this.#admitted.shift())
+      this.#admit(step, peer)
+    this.#housekeeping.afterEvent(step)
+    return step.close()
+  }
+
+  view(now: Now): CoreView {
+    return viewOf(this.#node, now, {
+      sessions: [...this.#named.admit.sessions()],
+      freshness: (cell) => this.#named.freshness.state(cell.state.channel, this.#journey, now),
+      progress: (release) => this.#journey.fetch.progress(release),
+      compared: this.#housekeeping.hasCompared(now),
+    })
+  }
+
+  /** Every effect passes here before it leaves, whichever stage emits it. */
+  #seen(effect: Effect): void {
+    if (effect.kind === 'persist') this.#ledger.open(effect)
+    else if (effect.kind === 'admit') this.#admitted.push(effect.peer)
+  }
+
+  #dispatch(step: Step, event: Event): void {
+    switch (event.kind) {
+      case 'started':
+        return this.#started(step, event)
+      case 'tick':
+        return this.#tick(step)
+      case 'connected':
+        return this.#each((stage) => stage.onConnected?.(step, this.#journey, event))
+      case 'disconnected':
+        return this.#disconnected(step, event)
+      case 'dialFailed':
+        return this.#each((stage) => stage.onDialFailed?.(step, this.#journey, event))
+      case 'gossip':
+        return event.topic === 'releases' ? this.#release(step, event) : this.#control(step, event)
+      case 'request':
+        return this.#request(step, event)
+      case 'reply':
+      case 'requestFailed':
+        return this.#answered(step, event)
+      case 'misbehaved':
+        return step.emit({ kind: 'hangUp', peer: event.peer, code: event.code })
+      case 'persisted':
+        return this.#persisted(step, event)
+      case 'persistFailed':
+        return this.#persistFailed(step, event)
+      case 'blockRead':
+      case 'blockLost':
+        return this.#block(step, event)
+      case 'activated':
+        return this.#activated(step, event)
+      case 'storeMode':
+        this.#node.readOnly = event.readOnly
+        if (!event.readOnly) this.#housekeeping.saveNow(step)
+        return this.#settleAll(step)
+    }
+  }
+
+  #each(call: (stage: Stage) => void): void {
+    for (const stage of this.#stages) call(stage)
+  }
+
+  #started(step: Step, event: EventOf<'started'>): void {
+    restore(this.#node, step, event)
+    this.#each((stage) => stage.onStarted?.(step, this.#journey, event))
+    this.#housekeeping.onStarted(step)
+    this.#journey.resume(step)
+  }
+
+  #tick(step: Step): void {
+    this.#counter.spend()
+    this.#each((stage) => stage.onTick?.(step, this.#journey))
+    this.#journey.fetch.onTick(step, this.#journey)
+    tickActivations(this.#node, step)
+    this.#housekeeping.onTick(step)
+  }
+
+  #admit(step: Step, peer: PeerId): void {
+    this.#each((stage) => stage.onAdmitted?.(step, this.#journey, peer))
+    this.#journey.fetch.onAdmitted(step, this.#journey)
+  }
+
+  #disconnected(step: Step, event: EventOf<'disconnected'>): void {
+    const session = this.#journey.session(event.peer)
+    this.#each((stage) => stage.onDisconnected?.(step, this.#journey, event, session))
+    this.#journey.fetch.onDisconnected(event.peer)
+    this.#announce.forgetPeer(event.peer)
+  }
+
+  #release(step: Step, event: EventOf<'gossip'>): void {
+    const announced = this.#announce.open(step, event)
+    if (announced === undefined) return
+    const source = { via: 'gossip', peer: event.from } as const
+    const ingested = this.#journey.take(step, announced.envelope, source, announced.content)
+    this.#announce.conclude(step, event, ingested)
+    if (ingested.verdict === 'AHEAD') this.#journey.askAhead(step, event.from)
+  }
+
+  #control(step: Step, event: EventOf<'gossip'>): void {
+    if (!this.#announce.admits(step, event)) return
+    try {
+      const { kind, envelope } = decodeControlGossip(event.bytes, this.#config.limits)
+      this.#announce.verdict(step, event, this.#controlVerdict(step, kind, envelope, event.from))
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      step.emit({ kind: 'note', level: 'warn', code: error.code, text: error.message, peer: event.from })
+      this.#announce.verdict(step, event, error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore')
+    }
+  }
+
+  /** A root that does not fit may still be right for others, who know more: only what is no root at all is rejected. */
+  #controlVerdict(step: Step, kind: 'root' | 'beacon' | 'heartbeat', envelope: Uint8Array, from: PeerId) {
+    if (kind !== 'root') {
+      for (const stage of this.#stages) {
+        const verdict = stage.onControl?.(step, this.#journey, kind, envelope, from)
+        if (verdict !== undefined) return verdict
+      }
+      return 'ignore'
+    }
+    const adoption = this.#journey.adoptRoot(step, envelope, from, 'gossip')
+    if (adoption.kind === 'gap') this.#journey.askAhead(step, from)
+    return adoption.kind === 'adopted' ? 'accept' : 'ignore'
+  }
+
+  #request(step: Step, event: EventOf<'request'>): void {
+    for (const stage of this.#stages) if (stage.onRequest?.(step, this.#journey, event)) return
+    const { promised } = this.#journey.fetch
+    if (
+      serve(step, this.#journey, event, {
+        promised,
+        beaconPage: (digest) => this.#named.freshness.page(digest),
+      })
+    )
+      return
+    const message = { type: 'refused', code: 'NET_PROTOCOL', text: 'this node does not answer that' } as const
+    const { protocol } = event.request
+    step.emit({ kind: 'reply', id: event.id, reply: { protocol, message } })
+  }
+
+  #answered(step: Step, event: EventOf<'reply' | 'requestFailed'>): void {
+    const mine = (stage: Pick<Stage, 'onReply' | 'onRequestFailed'>): boolean | undefined =>
+      event.kind === 'reply'
+        ? stage.onReply?.(step, this.#journey, event.id, event.reply)
+        : stage.onRequestFailed?.(step, this.#journey, event.id, event.code)
+    for (const stage of [...this.#stages, this.#journey.fetch]) if (mine(stage)) return
+  }
+
+  #persisted(step: Step, event: EventOf<'persisted'>): void {
+    const entry = this.#ledger.close(event)
+    for (const digest of entry?.blocks ?? []) this.#journey.fetch.onBlock(step, this.#journey, digest)
+    for (const release of entry?.whole ?? []) this.#journey.whole(step, release)
+    this.#each((stage) => stage.onPersisted?.(step, this.#journey, event))
+    for (const channel of entry?.channels ?? []) this.#journey.durable(step, channel)
+  }
+
+  #persistFailed(step: Step, event: EventOf<'persistFailed'>): void {
+    const entry = this.#ledger.fail(event)
+    if (entry !== undefined) {
+      this.#journey.fetch.onWriteFailed(step, entry.blocks, entry.whole)
+      this.#housekeeping.onWriteFailed(step, entry)
+    }
+    this.#each((stage) => stage.onPersistFailed?.(step, this.#journey, event))
+  }
+
+  #block(step: Step, event: EventOf<'blockRead' | 'blockLost'>): void {
+    if (event.kind === 'blockLost' || event.bytes === undefined) {
+      this.#node.blocks.delete(event.digest)
+      if (event.kind === 'blockLost') this.#housekeeping.onBlockLost(step)
+    }
+    if (event.kind === 'blockRead') {
+      this.#each((stage) => stage.onBlockRead?.(step, this.#journey, event))
+      this.#journey.fetch.onBlockRead(step, this.#journey, event)
+    } else this.#each((stage) => stage.onBlockLost?.(step, this.#journey, event))
+  }
+
+  #activated(step: Step, event: EventOf<'activated'>): void {
+    const damaged = onActivated(this.#node, step, event)
+    if (damaged !== undefined) this.#journey.refetch(step, damaged, true)
+    this.#housekeeping.onActivated(step)
+    const cell = this.#node.cells.get(event.channel)
+    if (cell !== undefined) settleCell(this.#node, step, cell)
+  }
+
+  #settleAll(step: Step): void {
+    for (const cell of this.#node.cells.values()) settleCell(this.#node, step, cell)
+  }
+}

@@ -1,0 +1,189 @@
+/** What is due now and then: writes to try again, the wait of a node without a floor, damage, the cache, the root's end. */
+import type { ReleaseId } from '../model/ids.ts'
+import { settleCell } from './activate.ts'
+import { recordOf, targetOf } from './channel.ts'
+import type { Now } from './events.ts'
+import type { Entry } from './ledger.ts'
+import { type NodeState, neededBy } from './state.ts'
+import type { Step } from './step.ts'
+import type { Write } from './writes.ts'
+
+const SAVE_RETRY_MS = 5_000
+const COLLECT_EVERY_MS = 30_000
+/** Damage is looked for once in this time at most, however many blocks are reported. */
+const CHECK_EVERY_MS = 10_000
+/** Releases looked at in one go. */
+const CHECKS_AT_ONCE = 8
+const ROOT_WARN_MS = 30 * 24 * 3_600_000
+const ROOT_LOOK_EVERY_MS = 24 * 3_600_000
+/** A node that lost its floor compares with so many peers before it activates anything. */
+const LOST_COMPARES = 3
+
+export interface HousekeepingHooks {
+  compared(): number
+  heardBeacon(): boolean
+  admitted(): number
+  fetchAgain(step: Step, release: ReleaseId): void
+}
+
+export class Housekeeping {
+  readonly #node: NodeState
+  readonly #hooks: HousekeepingHooks
+  #saveAtMonoMs: number | undefined
+  #rootsUnsaved = false
+  #collectAtMonoMs: number | undefined
+  #checkAtMonoMs: number | undefined
+  #nextCheckMonoMs = 0
+  #suspects: ReleaseId[] = []
+  #rootLookAtMonoMs = 0
+  #waitedForLost = false
+
+  constructor(node: NodeState, hooks: HousekeepingHooks) {
+    this.#node = node
+    this.#hooks = hooks
+  }
+
+  onStarted(step: Step): void {
+    this.#waitedForLost = this.#node.cells.size > 0
+    if (this.#node.waitUntilMonoMs !== undefined) step.wakeAt(this.#node.waitUntilMonoMs)
+    this.#lookAtRoot(step)
+  }
+
+  /** Patterns name no channels: until some peer was compared with, it is not known which there are. */
+  hasCompared(now: Now): boolean {
+    const { config, cells, waitUntilMonoMs } = this.#node
+    if (config.seeds.length === 0 || this.#hooks.compared() > 0 || cells.size > 0) return true
+    return waitUntilMonoMs === undefined || now.monoMs >= waitUntilMonoMs
+  }
+
+  /** The wait of a node without a floor ends as soon as enough peers were compared with. */
+  afterEvent(step: Step): void {
+    const until = this.#node.waitUntilMonoMs
+    if (until === undefined) return
+    const inTime = step.now.monoMs < until
+    if (inTime && !this.#knowsEnough()) return
+    this.#node.waitUntilMonoMs = undefined
+    if (!inTime && this.#hooks.compared() === 0) {
+      const text = 'no peer could be compared with before the first activation; what is newest is not known'
+      step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })
+    }
+    for (const cell of this.#node.cells.values()) settleCell(this.#node, step, cell)
+  }
+
+  #knowsEnough(): boolean {
+    const compared = this.#hooks.compared()
+    if (!this.#waitedForLost) return compared > 0
+    const beacons = this.#node.roots.current().freshness.keys.length > 0
+    const enough = Math.max(1, Math.min(LOST_COMPARES, this.#hooks.admitted()))
+    return compared >= enough && (!beacons || this.#hooks.heardBeacon())
+  }
+
+  onWriteFailed(step: Step, entry: Entry): void {
+    if (entry.roots) this.#rootsUnsaved = true
+    if (!entry.roots && entry.channels.length === 0) return
+    this.#saveAtMonoMs = step.now.monoMs + SAVE_RETRY_MS
+    step.wakeAt(this.#saveAtMonoMs)
+  }
+
+  /** Everything that is in memory only, in one batch. */
+  saveNow(step: Step): void {
+    this.#saveAtMonoMs = undefined
+    const { cells, kept, roots } = this.#node
+    const writes: Write[] = []
+    if (this.#rootsUnsaved)
+      for (const [version, { envelope }] of roots.chain().roots)
+        writes.push({ kind: 'root', version, envelope })
+    this.#rootsUnsaved = false
+    for (const cell of cells.values()) {
+      if (!cell.unsaved) continue
+      cell.unsaved = false
+      for (const id of cell.envelopes) {
+        const entry = kept.get(id)
+        if (entry !== undefined)
+          writes.push({ kind: 'envelope', release: id, channel: entry.channel, bytes: entry.envelope })
+      }
+      writes.push(
+        { kind: 'floor', floor: cell.state.floor },
+        { kind: 'channel', record: recordOf(cell.state) },
+      )
+    }
+    if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
+  }
+
+  onActivated(step: Step): void {
+    this.#collectAtMonoMs ??= step.now.monoMs + COLLECT_EVERY_MS
+    step.wakeAt(this.#collectAtMonoMs)
+  }
+
+  /** Which release the block was of is not known in memory: those that count are read through again. */
+  onBlockLost(step: Step): void {
+    this.#checkAtMonoMs ??= Math.max(step.now.monoMs + 1, this.#nextCheckMonoMs)
+    step.wakeAt(this.#checkAtMonoMs)
+  }
+
+  onTick(step: Step): void {
+    const { monoMs } = step.now
+    if (this.#saveAtMonoMs !== undefined) {
+      if (monoMs >= this.#saveAtMonoMs) this.saveNow(step)
+      else step.wakeAt(this.#saveAtMonoMs)
+    }
+    if (this.#node.waitUntilMonoMs !== undefined) step.wakeAt(this.#node.waitUntilMonoMs)
+    this.#collect(step)
+    this.#check(step)
+    if (monoMs >= this.#rootLookAtMonoMs) this.#lookAtRoot(step)
+    else step.wakeAt(this.#rootLookAtMonoMs)
+  }
+
+  #collect(step: Step): void {
+    if (this.#collectAtMonoMs === undefined) return
+    if (step.now.monoMs < this.#collectAtMonoMs) return step.wakeAt(this.#collectAtMonoMs)
+    this.#collectAtMonoMs = undefined
+    const keep = new Set<ReleaseId>()
+    for (const cell of this.#node.cells.values())
+      for (const id of neededBy(cell, this.#node.config.keepReleases)) keep.add(id)
+    step.emit({ kind: 'collect', keep: [...keep].sort() })
+  }
+
+  #check(step: Step): void {
+    const { monoMs } = step.now
+    if (this.#checkAtMonoMs !== undefined) {
+      if (monoMs < this.#checkAtMonoMs) step.wakeAt(this.#checkAtMonoMs)
+      else {
+        this.#checkAtMonoMs = undefined
+        this.#nextCheckMonoMs = monoMs + CHECK_EVERY_MS
+        this.#suspects = this.#counting()
+      }
+    }
+    for (const release of this.#suspects.splice(0, CHECKS_AT_ONCE)) this.#hooks.fetchAgain(step, release)
+    if (this.#suspects.length > 0) step.wakeAt(monoMs + SAVE_RETRY_MS / 10)
+  }
+
+  #counting(): ReleaseId[] {
+    const counting = new Set<ReleaseId>()
+    for (const { state, stored } of this.#node.cells.values()) {
+      if (!stored) continue
+      for (const id of [targetOf(state.floor), state.active?.release, state.lastGood])
+        if (id !== undefined && this.#node.whole.has(id)) counting.add(id)
+    }
+    return [...counting].sort()
+  }
+
+  #lookAtRoot(step: Step): void {
+    this.#rootLookAtMonoMs = step.now.monoMs + ROOT_LOOK_EVERY_MS
+    step.wakeAt(this.#rootLookAtMonoMs)
+    const { version, expires } = this.#node.roots.current()
+    const leftMs = expires - step.now.wallMs
+    if (leftMs > ROOT_WARN_MS) return
+    const days = Math.floor(leftMs / ROOT_LOOK_EVERY_MS)
+    if (leftMs <= 0) {
+      const text = `root ${version} has expired: nothing new is activated; hand out a renewed one`
+      step.emit({ kind: 'note', level: 'error', code: 'TRUST_ROOT_EXPIRED', text })
+    } else
+      step.emit({
+        kind: 'note',
+        level: 'warn',
+        code: 'ROOT_EXPIRES',
+        text: `root ${version} expires in ${days} days`,
+      })
+  }
+}

@@ -1,0 +1,30 @@
+/** The only dispatcher: owns the stages and calls them in the journey's order. */
+import { createAdmit } from './admit.ts'
+import type { CoreConfig } from './config.ts'
+import { Dispatcher } from './dispatcher.ts'
+import type { Effect } from './effects.ts'
+import type { Event, Now } from './events.ts'
+import { createFreshness } from './freshness.ts'
+import { createPeers } from './peers.ts'
+import { createSubmit } from './submit.ts'
+import { createSync } from './sync.ts'
+import type { CoreView } from './view.ts'
+
+/** A whole node without its input and output: the same in the daemon, in tests and in simulated fleets. */
+export interface NodeCore {
+  /** One event, synchronously; the effects are to be carried out in their order. */
+  handle(event: Event, now: Now): readonly Effect[]
+  view(now: Now): CoreView
+}
+
+/** @throws MeshError where the configured root is no valid root. */
+export function createNode(config: CoreConfig): NodeCore {
+  const freshness = createFreshness(config)
+  return new Dispatcher(config, {
+    admit: createAdmit(config),
+    peers: createPeers(config),
+    freshness,
+    sync: createSync(config, freshness),
+    submit: createSubmit(config),
+  })
+}

@@ -1,0 +1,292 @@
+/** The node as its stages see it, and what follows when a release is ordered, durable or whole, or a root adopted. */
+import { encodeControlGossip } from '../codec/gossip.ts'
+import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import { matchesAny } from '../model/pattern.ts'
+import type { Place } from '../model/place.ts'
+import type { Release } from '../model/release.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { epochOf } from '../trust/epoch.ts'
+import { settleCell } from './activate.ts'
+import { raiseEpoch, recordOf, targetOf } from './channel.ts'
+import { createFetch, type Fetch } from './fetch.ts'
+import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
+import { releaseGossip } from './inline.ts'
+import type { Adoption, ChannelFacts, Ingested, Journey, Source } from './journey.ts'
+import { placeOf } from './order.ts'
+import { type AdmittedSession, isAdmitted, type Session } from './session.ts'
+import type { Stage } from './stage.ts'
+import { type Cell, factsOf, isDurable, type NodeState } from './state.ts'
+import type { Step } from './step.ts'
+import type { Write } from './writes.ts'
+
+export interface JourneyHooks {
+  sessions(): Iterable<Session>
+  rootAdopted(): void
+}
+
+export class OwnJourney implements Journey {
+  readonly fetch: Fetch
+  readonly #node: NodeState
+  readonly #stages: readonly Stage[]
+  readonly #hooks: JourneyHooks
+  /** Submissions on their way to disk: what is said of them on the topic once they are whole. */
+  readonly #toSay = new Map<ReleaseId, { readonly bytes: Uint8Array; readonly inline: boolean }>()
+
+  constructor(node: NodeState, stages: readonly Stage[], hooks: JourneyHooks) {
+    this.#node = node
+    this.#stages = stages
+    this.#hooks = hooks
+    this.fetch = createFetch(node.config, {
+      failed: (step, channel, release, code, text) => {
+        const cell = node.cells.get(channel)
+        if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs }
+        step.emit({ kind: 'note', level: 'error', code, text, channel, release })
+      },
+    })
+  }
+
+  get fleetId() {
+    return this.#node.roots.fleetId()
+  }
+
+  root(): TrustRoot {
+    return this.#node.roots.current()
+  }
+
+  rootDigest(): Digest {
+    return this.#node.roots.chain().currentDigest
+  }
+
+  rootEnvelope(version: number): Uint8Array | undefined {
+    return this.#node.roots.chain().roots.get(version)?.envelope
+  }
+
+  /** Durable together with what it raises; handed on by the control topic unless gossip brought it, which relays it. */
+  adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined, via?: 'gossip'): Adoption {
+    const { roots } = this.#node
+    const adoption = roots.adopt(envelope)
+    if (adoption.kind !== 'adopted') {
+      noteRefused(step, adoption, from)
+      return adoption
+    }
+    const { root } = adoption
+    const writes: Write[] = [{ kind: 'root', version: root.version, envelope }, ...this.#raise(root)]
+    step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
+    step.emit({ kind: 'note', level: 'info', code: 'ROOT_ADOPTED', text: `root ${root.version} is current` })
+    this.#hooks.rootAdopted()
+    for (const stage of this.#stages) stage.onRoot?.(step, this, root)
+    if (via !== 'gossip')
+      step.emit({ kind: 'publish', topic: 'control', bytes: encodeControlGossip({ kind: 'root', envelope }) })
+    for (const cell of this.#node.cells.values()) settleCell(this.#node, step, cell)
+    return adoption
+  }
+
+  /** Channels whose epoch the root raises start anew; what is active there stays. */
+  #raise(root: TrustRoot): Write[] {
+    const writes: Write[] = []
+    for (const cell of this.#node.cells.values()) {
+      cell.epoch = epochOf(root, cell.state.channel)
+      const raised = raiseEpoch(cell.state, cell.epoch)
+      if (raised === cell.state) continue
+      cell.state = raised
+      writes.push({ kind: 'floor', floor: raised.floor }, { kind: 'channel', record: recordOf(raised) })
+      writes.push(...dropUnneeded(this.#node, cell))
+    }
+    this.#node.relayed.raise((channel) => epochOf(root, channel))
+    return writes
+  }
+
+  ingest(step: Step, envelope: Uint8Array, source: Source, hold?: 'judge-only'): Ingested {
+    if (hold === 'judge-only') return ingest(this.#node, step, envelope, source, { judgeOnly: true })
+    const outcome = this.take(step, envelope, source, undefined)
+    if (outcome.verdict === 'AHEAD' && source.peer !== undefined) this.askAhead(step, source.peer)
+    return outcome
+  }
+
+  ingestWhole(step: Step, envelope: Uint8Array, content: Content, source: Source): Outcome {
+    const outcome = this.#ordered(
+      step,
+      envelope,
+      source,
+      ingest(this.#node, step, envelope, source, { content }),
+    )
+    const { release, ticket } = outcome
+    if (release === undefined || ticket === 0) return outcome
+    const bytes = releaseGossip(release, envelope, content, this.#node.config.limits)
+    this.#toSay.set(release.id, { bytes, inline: bytes.length > envelope.length + 64 })
+    return outcome
+  }
+
+  /** A release off the network. Content counts where it makes the target whole; a duplicate's may be wanted by fetch. */
+  take(step: Step, envelope: Uint8Array, source: Source, content: Content | undefined): Outcome {
+    const options = content === undefined ? {} : { content, onlyForTarget: true }
+    const outcome = ingest(this.#node, step, envelope, source, options)
+    if (!outcome.whole && outcome.verdict === 'DUPLICATE')
+      for (const [digest, bytes] of content ?? []) this.fetch.offer(step, this, digest, bytes)
+    return this.#ordered(step, envelope, source, outcome)
+  }
+
+  #ordered(step: Step, envelope: Uint8Array, source: Source, outcome: Outcome): Outcome {
+    const { verdict, release } = outcome
+    if (release === undefined || (verdict !== 'NEW' && verdict !== 'TWIN' && verdict !== 'CONCURRENT'))
+      return outcome
+    const stored = this.#node.cells.get(release.header.channel)?.stored === true
+    const ordered = { release, envelope, verdict, source, stored }
+    for (const stage of this.#stages) stage.onOrdered?.(step, this, ordered)
+    return outcome
+  }
+
+  /** Only the peer that named the root is asked for it, once a minute. */
+  askAhead(step: Step, peer: PeerId): void {
+    if (!this.#node.roots.mayAsk(peer, step.now.monoMs)) return
+    for (const stage of this.#stages) stage.onAhead?.(step, this, peer)
+  }
+
+  *channels(): Iterable<ChannelFacts> {
+    for (const cell of this.#node.cells.values()) yield factsOf(cell)
+  }
+
+  channel(channel: Channel): ChannelFacts | undefined {
+    const cell = this.#node.cells.get(channel)
+    return cell === undefined ? undefined : factsOf(cell)
+  }
+
+  envelope(release: ReleaseId): Uint8Array | undefined {
+    return this.#node.kept.get(release)?.envelope
+  }
+
+  isWhole(release: ReleaseId): boolean {
+    return this.#node.whole.has(release)
+  }
+
+  hasBlock(digest: Digest): boolean {
+    return this.#node.blocks.has(digest)
+  }
+
+  sessions(): Iterable<Session> {
+    return this.#hooks.sessions()
+  }
+
+  *admitted(): Iterable<AdmittedSession> {
+    for (const session of this.#hooks.sessions()) if (isAdmitted(session)) yield session
+  }
+
+  session(peer: PeerId): Session | undefined {
+    for (const session of this.#hooks.sessions()) if (session.peer === peer) return session
+    return undefined
+  }
+
+  place(release: Release): Place {
+    return placeOf(release, epochOf(this.root(), release.header.channel))
+  }
+
+  fetchFrom(step: Step, release: ReleaseId, peer: PeerId): void {
+    const kept = this.#node.kept.get(release)
+    if (kept === undefined) return
+    this.fetch.promised(release, peer)
+    this.fetch.start(step, this, kept.release)
+  }
+
+  /** Stored content turned out to be damaged. With `check` every block is read; what is bad or gone is fetched anew. */
+  refetch(step: Step, release: ReleaseId, check: boolean): void {
+    const kept = this.#node.kept.get(release)
+    if (kept === undefined) return
+    this.#node.whole.delete(release)
+    this.fetch.stop(release)
+    this.fetch.start(step, this, kept.release, { check })
+  }
+
+  /** After start: what is active is checked on disk, what is missing fetched, what is whole activated. */
+  resume(step: Step): void {
+    for (const cell of this.#node.cells.values()) {
+      cell.restoring = cell.stored && cell.state.active !== undefined
+      this.#fetchTarget(step, cell)
+      settleCell(this.#node, step, cell)
+    }
+  }
+
+  /** The ordered state of a channel is on disk. */
+  durable(step: Step, channel: Channel): void {
+    const cell = this.#node.cells.get(channel)
+    if (cell === undefined || !isDurable(cell)) return
+    for (const stage of this.#stages) stage.onDurable?.(step, this, channel)
+    this.#fetchTarget(step, cell)
+    settleCell(this.#node, step, cell)
+  }
+
+  /** A newer target ends an older fetch; its blocks stay. */
+  #fetchTarget(step: Step, cell: Cell): void {
+    const target = targetOf(cell.state.floor)
+    const restoring = cell.restoring ? cell.state.active?.release : undefined
+    for (const job of this.fetch.running()) {
+      const shown = job.release === target || cell.state.heads.some((head) => head.id === job.release)
+      if (job.channel === cell.state.channel && !shown && job.release !== restoring)
+        this.fetch.stop(job.release)
+    }
+    for (const release of new Set([target, restoring])) {
+      const kept = release === undefined ? undefined : this.#node.kept.get(release)
+      if (kept !== undefined && cell.stored) this.fetch.start(step, this, kept.release)
+    }
+  }
+
+  /** Every byte of a release is on disk: say so, then let it become active. */
+  whole(step: Step, release: ReleaseId): void {
+    const kept = this.#node.kept.get(release)
+    if (kept === undefined) return
+    const { channel, created } = kept.release.header
+    const ms = this.fetch.onWhole(step, release)
+    if (ms !== undefined) step.emit({ kind: 'observe', metric: 'fetch', ms })
+    step.emit({ kind: 'observe', metric: 'publish_to_whole', ms: Math.max(0, step.now.wallMs - created) })
+    const own = this.#toSay.get(release)
+    this.#toSay.delete(release)
+    if (own !== undefined) step.emit({ kind: 'publish', topic: 'releases', bytes: own.bytes })
+    // What gossip carried whole need not be announced: the neighbours got it the same way.
+    if (ms !== undefined || own?.inline === false) this.#have(step, channel, release)
+    for (const stage of this.#stages) stage.onWhole?.(step, this, channel, release)
+    const cell = this.#node.cells.get(channel)
+    if (cell !== undefined && isDurable(cell)) settleCell(this.#node, step, cell)
+  }
+
+  #have(step: Step, channel: Channel, release: ReleaseId): void {
+    const message = { type: 'have', release, channel, whole: true } as const
+    const peers = [...this.admitted()]
+      .filter(({ hello }) => matchesAny(hello.patterns, channel))
+      .map(({ peer }) => peer)
+    for (const peer of peers.sort()) {
+      const timeoutMs = this.#node.config.limits.blockDeadlineMs
+      step.emit({
+        kind: 'request',
+        id: step.nextRequest(),
+        peer,
+        request: { protocol: 'blocks', message },
+        timeoutMs,
+      })
+    }
+  }
+}
+
+const ROOT_CODES = {
+  old: 'TRUST_ROOT_OLD',
+  gap: 'TRUST_ROOT_GAP',
+  fork: 'TRUST_ROOT_FORK',
+  unauthorised: 'TRUST_ROOT_UNAUTHORISED',
+  invalid: 'TRUST_ROOT_INVALID',
+  narrows: 'TRUST_ROOT_NARROWS',
+  unsupported: 'CODEC_UNSUPPORTED',
+} as const
+
+function noteRefused(
+  step: Step,
+  adoption: Exclude<Adoption, { kind: 'adopted' }>,
+  from: PeerId | undefined,
+): void {
+  const { kind, text } = adoption
+  const level = kind === 'old' || kind === 'gap' ? 'debug' : kind === 'fork' ? 'error' : 'warn'
+  step.emit({
+    kind: 'note',
+    level,
+    code: ROOT_CODES[kind],
+    text,
+    ...(from === undefined ? {} : { peer: from }),
+  })
+}

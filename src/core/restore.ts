@@ -1,0 +1,126 @@
+/** From what the store held to the state of a running node: both copies of each floor joined, nothing judged again. */
+
+import { type Floor, joinFloors } from '../model/floor.ts'
+import type { Channel } from '../model/ids.ts'
+import { comparePlaces } from '../model/place.ts'
+import type { Release } from '../model/release.ts'
+import { type ChannelState, emptyChannel, headsOf, raiseEpoch } from './channel.ts'
+import { durableAtStart } from './durable.ts'
+import type { EventOf } from './events.ts'
+import { dropUnneeded } from './ingest.ts'
+import { placeOf } from './order.ts'
+import { type Cell, type NodeState, newCell } from './state.ts'
+import type { Step } from './step.ts'
+import { readRelease } from './verify.ts'
+import type { ChannelRecord, Write } from './writes.ts'
+
+export function restore(node: NodeState, step: Step, event: EventOf<'started'>): void {
+  const { snapshot } = event
+  const note = (code: 'STORE_CORRUPT' | 'STORE_FLOOR_LOST' | 'TRUST_ROOT_INVALID', text: string) =>
+    step.emit({ kind: 'note', level: 'warn', code, text })
+  for (const line of node.roots.restore(snapshot.roots)) note('TRUST_ROOT_INVALID', line)
+  if (snapshot.corrupt > 0)
+    note('STORE_CORRUPT', `${snapshot.corrupt} damaged records were set aside; peers refill them`)
+  const { floors, foreign, rewrite } = joinCopies(node, snapshot.floors)
+  if (foreign > 0) note('STORE_FLOOR_LOST', `${foreign} floors are of another fleet and count as absent`)
+  const kept = keepEnvelopes(node, event)
+  for (const release of snapshot.whole)
+    if (node.kept.has(release)) node.whole.set(release, durableAtStart(event))
+  for (const digest of snapshot.blocks) node.blocks.add(digest)
+  const writes: Write[] = []
+  const stored = new Set(snapshot.roots.map((root) => root.version))
+  for (const [version, { envelope }] of node.roots.chain().roots)
+    if (!stored.has(version)) writes.push({ kind: 'root', version, envelope })
+  const records = new Map(snapshot.channels.map((record) => [record.channel, record]))
+  for (const channel of [...new Set([...floors.keys(), ...records.keys()])].sort()) {
+    const before = floors.get(channel)
+    const cell = restoreCell(node, channel, before, records.get(channel), kept.get(channel) ?? [])
+    const { floor } = cell.state
+    const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
+    if (changed) writes.push({ kind: 'floor', floor })
+    writes.push(...dropUnneeded(node, cell))
+  }
+  if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
+  if (snapshot.floorLost)
+    note('STORE_FLOOR_LOST', 'no floor is left although the store was used; peers are asked first')
+  const alone = node.config.seeds.length === 0
+  if (snapshot.floorLost || (node.cells.size === 0 && !alone))
+    node.waitUntilMonoMs = step.now.monoMs + node.config.limits.floorLostWaitMs
+}
+
+/** A copy of another fleet counts as absent; a copy that is missing or behind is written anew. */
+function joinCopies(node: NodeState, copies: readonly Floor[]) {
+  const floors = new Map<Channel, Floor>()
+  const count = new Map<Channel, number>()
+  const rewrite = new Set<Channel>()
+  let foreign = 0
+  for (const copy of copies) {
+    if (copy.fleet !== node.roots.fleetId()) {
+      foreign++
+      continue
+    }
+    const other = floors.get(copy.channel)
+    count.set(copy.channel, (count.get(copy.channel) ?? 0) + 1)
+    if (other !== undefined && !sameFloor(other, copy)) rewrite.add(copy.channel)
+    floors.set(copy.channel, other === undefined ? copy : joinFloors(other, copy))
+  }
+  for (const [channel, copiesOf] of count) if (copiesOf < 2) rewrite.add(channel)
+  return { floors, foreign, rewrite }
+}
+
+const sameFloor = (a: Floor, b: Floor): boolean =>
+  comparePlaces(a.top, b.top) === 0 && a.ids.join() === b.ids.join()
+
+function keepEnvelopes(node: NodeState, event: EventOf<'started'>): Map<Channel, Release[]> {
+  const byChannel = new Map<Channel, Release[]>()
+  for (const { release: id, channel, bytes } of event.snapshot.envelopes) {
+    const read = readRelease(bytes, node.config.limits)
+    if (read.kind !== 'read' || read.release.id !== id || read.release.header.channel !== channel) continue
+    node.kept.set(id, { release: read.release, channel, envelope: bytes })
+    byChannel.set(channel, [...(byChannel.get(channel) ?? []), read.release])
+  }
+  return byChannel
+}
+
+function restoreCell(
+  node: NodeState,
+  channel: Channel,
+  floor: Floor | undefined,
+  record: ChannelRecord | undefined,
+  kept: readonly Release[],
+): Cell {
+  const bare = newCell(node, channel)
+  const state = restoreState(node, bare, kept, floor, record)
+  const cell: Cell = { ...bare, state }
+  for (const release of kept) cell.envelopes.add(release.id)
+  node.cells.set(channel, cell)
+  return cell
+}
+
+function restoreState(
+  node: NodeState,
+  { epoch, state: { channel } }: Cell,
+  kept: readonly Release[],
+  floor: Floor | undefined,
+  record: ChannelRecord | undefined,
+): ChannelState {
+  const fleet = node.roots.fleetId()
+  const empty = emptyChannel(fleet, channel, floor?.top.epoch ?? 1)
+  const stored: ChannelState = {
+    ...empty,
+    floor: floor ?? empty.floor,
+    active: record?.active,
+    lastGood: record?.lastGood,
+    lastGoodEpoch: record?.lastGoodEpoch ?? 0,
+    failed: record?.failed ?? [],
+    history: record?.history ?? [],
+  }
+  const raised = raiseEpoch(stored, epoch)
+  // What is kept was accepted once, and stays so while its epoch lasts: it may lift a floor that was lost, never lower one.
+  const current = kept.filter((release) => release.header.root >= epoch && release.header.fleet === fleet)
+  let lifted = raised.floor
+  for (const release of current)
+    lifted = joinFloors(lifted, { ...lifted, top: placeOf(release, epoch), ids: [release.id] })
+  const shown = new Set([...(record?.heads ?? []), ...lifted.ids])
+  return { ...raised, floor: lifted, heads: headsOf(current.filter((release) => shown.has(release.id))) }
+}

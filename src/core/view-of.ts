@@ -1,0 +1,108 @@
+/** The node's state in the words of the view. */
+import type { Freshness } from '../model/beacon.ts'
+import type { ReleaseId } from '../model/ids.ts'
+import { matches } from '../model/pattern.ts'
+import { isHeld, targetOf } from './channel.ts'
+import type { Now } from './events.ts'
+import type { FetchProgress } from './fetch.ts'
+import type { Session } from './session.ts'
+import { type Cell, gateFor, type NodeState } from './state.ts'
+import type { ActiveFacts, ChannelState, CoreChannelView, CoreView, Gate } from './view.ts'
+
+export interface ViewSources {
+  readonly sessions: readonly Session[]
+  freshness(cell: Cell): Freshness
+  progress(release: ReleaseId): FetchProgress | undefined
+  /** Some peer was compared with, or there is none to compare with. */
+  readonly compared: boolean
+}
+
+export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreView {
+  const { roots, config } = node
+  const root = roots.current()
+  const cells = [...node.cells.values()]
+    .filter((cell) => cell.stored)
+    .sort((a, b) => (a.state.channel < b.state.channel ? -1 : 1))
+  const waitingFor = waiting(node, cells, sources.compared)
+  return {
+    self: config.self,
+    fleetId: roots.fleetId(),
+    root: { version: root.version, expires: root.expires, digest: roots.chain().currentDigest },
+    sessions: sources.sessions,
+    channels: cells.map((cell) => channelView(node, cell, now, sources)),
+    relayedChannels: node.relayed.size,
+    ready: waitingFor.length === 0,
+    waitingFor,
+    readOnly: node.readOnly,
+    envelope: (release) => node.kept.get(release)?.envelope,
+    release: (release) => node.kept.get(release)?.release,
+    isWhole: (release) => node.whole.has(release),
+  }
+}
+
+/**
+ * Every configured channel has an active release; of a pattern, every channel known after the first comparison with a
+ * peer. What the store held counts before any peer is reached.
+ */
+function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): readonly string[] {
+  const missing = new Set<string>()
+  for (const pattern of node.config.patterns) {
+    const literal = !pattern.split('/').some((segment) => segment.startsWith('*'))
+    const known = cells.filter((cell) => matches(pattern, cell.state.channel) && isKnown(cell))
+    if (known.length === 0 && (literal || !compared)) missing.add(pattern)
+    for (const cell of known) if (cell.state.active === undefined) missing.add(cell.state.channel)
+  }
+  return [...missing].sort()
+}
+
+const isKnown = ({ state }: Cell): boolean => state.floor.ids.length > 0 || state.active !== undefined
+
+function channelView(node: NodeState, cell: Cell, now: Now, sources: ViewSources): CoreChannelView {
+  const { state } = cell
+  const target = targetOf(state.floor)
+  const gate = gateFor(node, cell, now.wallMs)
+  const freshness = sources.freshness(cell)
+  const facts = (entry: { readonly release: ReleaseId; readonly activatedAt: number }): ActiveFacts => ({
+    id: entry.release,
+    release: node.kept.get(entry.release)?.release,
+    activatedAt: entry.activatedAt,
+  })
+  return {
+    channel: state.channel,
+    state: stateOf(node, cell, gate, freshness, now),
+    gate,
+    top: state.floor.top,
+    epoch: cell.epoch,
+    target,
+    held: isHeld(state.floor),
+    ids: state.floor.ids,
+    heads: state.heads,
+    active: state.active === undefined ? undefined : { ...facts(state.active), soaked: state.active.soaked },
+    lastGood: state.lastGood,
+    history: state.history.map(facts),
+    freshness,
+    lastError: cell.lastError,
+    fetch: target === undefined ? undefined : sources.progress(target),
+  }
+}
+
+/** The first that holds: what stops a channel from moving comes before what is merely to be known. */
+function stateOf(node: NodeState, cell: Cell, gate: Gate, freshness: Freshness, now: Now): ChannelState {
+  const { state } = cell
+  const { active, floor } = state
+  const target = targetOf(floor)
+  if (isHeld(floor)) return 'held'
+  if (target !== undefined && target !== active?.release && (gate === 'content' || gate === null))
+    return 'fetching'
+  if (active === undefined) return 'empty'
+  if (isOld(node, cell, freshness, now)) return 'stale'
+  return state.heads.length > 1 ? 'conflict' : 'active'
+}
+
+function isOld(node: NodeState, { state, epoch }: Cell, freshness: Freshness, now: Now): boolean {
+  if (freshness === 'behind' || freshness === 'silent' || freshness === 'clock-or-delay') return true
+  const { active } = state
+  if (active === undefined) return false
+  const expires = node.kept.get(active.release)?.release.header.expires
+  return active.epoch < epoch || (expires !== undefined && expires <= now.wallMs)
+}
