@@ -1,0 +1,125 @@
+/** Whom a node could connect to: seeds by their address, all others by records they signed themselves. */
+import { sha256 } from '../codec/digest.ts'
+import { type Code, isMeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Address, PeerId } from '../model/ids.ts'
+import { peerOf } from '../model/names.ts'
+import type { PeerRecord } from '../model/peer-record.ts'
+import { openPeerRecord } from '../trust/peer-record.ts'
+import { createMemory, type Memory } from './rate.ts'
+
+/** A newer `at` alone is written down again after so long. */
+const REMEMBER_AGAIN_MS = 86_400_000
+
+export interface KnownPeer {
+  readonly record: PeerRecord
+  readonly bytes: Uint8Array
+  /** It was admitted here once: only such records are passed on and remembered. */
+  readonly proven: boolean
+}
+
+/** `new`: a peer not known before; `changed`: it is reached elsewhere or stores something else now. */
+export type Learnt = 'new' | 'changed' | 'later' | 'old' | 'invalid' | 'full'
+
+export class PeerBook {
+  readonly #self: PeerId
+  readonly #limits: Limits
+  readonly #known = new Map<PeerId, KnownPeer>()
+  readonly #seeds = new Map<PeerId, Address>()
+  readonly #seen: Memory<string>
+
+  constructor(self: PeerId, seeds: readonly Address[], limits: Limits) {
+    this.#self = self
+    this.#limits = limits
+    this.#seen = createMemory(2 * limits.maxKnownPeers)
+    for (const address of seeds) if (peerOf(address) !== self) this.#seeds.set(peerOf(address), address)
+  }
+
+  seeds(): Iterable<PeerId> {
+    return this.#seeds.keys()
+  }
+
+  isSeed(peer: PeerId): boolean {
+    return this.#seeds.has(peer)
+  }
+
+  get(peer: PeerId): KnownPeer | undefined {
+    return this.#known.get(peer)
+  }
+
+  /** Ascending by peer id, so that a choice depends on nothing but the random numbers. */
+  all(): readonly KnownPeer[] {
+    return [...this.#known.values()].sort((a, b) => (a.record.peer < b.record.peer ? -1 : 1))
+  }
+
+  /** Takes a record in. A signature costs a check, so the very same bytes are not looked at twice. */
+  learn(
+    bytes: Uint8Array,
+    proven: boolean,
+  ): {
+    readonly learnt: Learnt
+    readonly peer?: PeerId
+    readonly problem?: { readonly code: Code; readonly text: string }
+  } {
+    const digest = sha256(bytes)
+    if (this.#seen.has(digest)) return { learnt: 'old' }
+    let record: PeerRecord
+    try {
+      record = openPeerRecord(bytes, this.#limits)
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      return { learnt: 'invalid', problem: { code: error.code, text: error.message } }
+    }
+    const { peer } = record
+    const known = this.#known.get(peer)
+    if (peer === this.#self || (known !== undefined && known.record.at >= record.at)) {
+      this.#seen.add(digest)
+      return { learnt: 'old', peer }
+    }
+    if (known === undefined && !this.#hasRoom(proven)) return { learnt: 'full', peer }
+    this.#seen.add(digest)
+    this.#known.set(peer, { record, bytes, proven: proven || known?.proven === true })
+    if (known === undefined) return { learnt: 'new', peer }
+    return { learnt: says(known.record) === says(record) ? 'later' : 'changed', peer }
+  }
+
+  /** @returns true if it was not known to be so */
+  prove(peer: PeerId): boolean {
+    const known = this.#known.get(peer)
+    if (known === undefined || known.proven) return false
+    this.#known.set(peer, { ...known, proven: true })
+    return true
+  }
+
+  forget(peer: PeerId): void {
+    this.#known.delete(peer)
+  }
+
+  /** Where to dial; addresses take turns, those of this very host last. */
+  address(peer: PeerId, attempt: number): Address | undefined {
+    const seed = this.#seeds.get(peer)
+    const own = [...(this.#known.get(peer)?.record.addresses ?? [])]
+    own.sort((a, b) => Number(isLoopback(a)) - Number(isLoopback(b)))
+    const addresses = seed === undefined ? own : [seed, ...own.filter((address) => address !== seed)]
+    return addresses[attempt % Math.max(addresses.length, 1)]
+  }
+
+  /** A full book makes room for peers that proved themselves only, at the expense of one that did not. */
+  #hasRoom(proven: boolean): boolean {
+    if (this.#known.size < this.#limits.maxKnownPeers) return true
+    if (!proven) return false
+    for (const [peer, known] of this.#known)
+      if (!known.proven) {
+        this.#known.delete(peer)
+        return true
+      }
+    return false
+  }
+}
+
+/** What of a record matters to others; `at` only once a day. */
+const says = ({ addresses, patterns, region, zone, submit, at }: PeerRecord): string =>
+  [...addresses, ...patterns, region, zone, submit, Math.floor(at / REMEMBER_AGAIN_MS)].join(' ')
+
+const isLoopback = (address: Address): boolean =>
+  /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/.test(address)

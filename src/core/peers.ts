@@ -1,0 +1,293 @@
+/**
+ * Links of a node: seeds and remembered peers to begin with, then peers of peers, until there are enough of them in
+ * the own region, a few outside, and two at least that store each own channel. Nothing here is ever given up: what
+ * cannot be reached is dialled again for ever.
+ */
+import type { PeerId } from '../model/ids.ts'
+import type { AnyReply, SyncReply } from '../model/messages.ts'
+import { peerOf } from '../model/names.ts'
+import type { TrustRoot } from '../model/root.ts'
+import type { CoreConfig } from './config.ts'
+import { type Candidate, chooseDials, countLinks, type Links, shuffled, spareLink } from './degree.ts'
+import type { EventOf, RequestId } from './events.ts'
+import type { Journey } from './journey.ts'
+import { PeerBook } from './peer-book.ts'
+import { Redial } from './redial.ts'
+import type { AdmittedSession } from './session.ts'
+import type { Stage } from './stage.ts'
+import type { Step } from './step.ts'
+
+/** Failed dials after which a record is no longer passed on. */
+const PASS_ON_FAILURES = 3
+/** A link is not spare before it is so old. */
+const SETTLED_MS = 60_000
+/** Looks are so far apart while nothing is missing. */
+const IDLE_LOOK_MS = 10_000
+/** With so many remembered peers a starting node leaves the seeds to those that have none, for a while. */
+const ENOUGH_REMEMBERED = 4
+
+export class Peers implements Stage {
+  readonly #config: CoreConfig
+  readonly #book: PeerBook
+  readonly #redial: Redial
+  readonly #admitted = new Set<PeerId>()
+  readonly #removed = new Set<PeerId>()
+  readonly #exchanges = new Map<RequestId, PeerId>()
+  #nextLookMonoMs = 0
+  #nextExchangeMonoMs = 0
+  #exchangePauseMs: number
+  #nextSwapMonoMs = 0
+  #short = true
+
+  constructor(config: CoreConfig) {
+    this.#config = config
+    this.#book = new PeerBook(config.self, config.seeds, config.limits)
+    this.#redial = new Redial(config.limits, config.random)
+    this.#exchangePauseMs = config.limits.exchangeMinMs
+  }
+
+  onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
+    const { limits, random } = this.#config
+    const { monoMs } = step.now
+    this.onRoot(step, journey, journey.root())
+    let remembered = 0
+    for (const bytes of snapshot.peers) {
+      const { learnt, problem } = this.#book.learn(bytes, true)
+      if (learnt === 'new') remembered += 1
+      if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem })
+    }
+    if (remembered >= ENOUGH_REMEMBERED)
+      for (const seed of this.#book.seeds())
+        this.#redial.wait(seed, monoMs + (limits.redialMaxMs * random()) / 2)
+    this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
+    this.#look(step, journey)
+  }
+
+  onDialFailed(step: Step, _journey: Journey, { address }: EventOf<'dialFailed'>): void {
+    this.#redial.failed(peerOf(address), step.now.monoMs, this.#short)
+    this.#lookSoon(step)
+  }
+
+  onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
+    this.#admitted.add(peer)
+    this.#redial.admitted(peer)
+    if (this.#book.prove(peer)) this.#remember(step, peer)
+    // The dialler asks: both records go over in one exchange.
+    if (journey.session(peer)?.direction === 'outbound') this.#exchange(step, peer)
+    this.#lookSoon(step)
+  }
+
+  onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
+    const { monoMs } = step.now
+    for (const [id, asked] of this.#exchanges) if (asked === peer) this.#exchanges.delete(id)
+    if (this.#admitted.delete(peer))
+      this.#redial.wait(peer, monoMs + this.#config.limits.redialMinMs * this.#config.random())
+    else this.#redial.failed(peer, monoMs, this.#short)
+    this.#exchangePauseMs = this.#config.limits.exchangeMinMs
+    this.#lookSoon(step)
+  }
+
+  onRequest(step: Step, _journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
+    if (request.protocol !== 'sync' || request.message.type !== 'peers') return false
+    if (!this.#admitted.has(peer)) {
+      answer(step, id, { type: 'refused', code: 'ADMIT_REFUSED', text: 'not admitted here yet' })
+      return true
+    }
+    this.#learn(step, request.message.records, peer)
+    answer(step, id, { type: 'peers', records: this.#sample(peer) })
+    return true
+  }
+
+  onReply(step: Step, _journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
+    const from = this.#exchanges.get(id)
+    if (from === undefined) return false
+    this.#exchanges.delete(id)
+    if (protocol === 'sync' && message.type === 'peers') this.#learn(step, message.records, from)
+    return true
+  }
+
+  onRequestFailed(_step: Step, _journey: Journey, id: RequestId): boolean {
+    return this.#exchanges.delete(id)
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    if (step.now.monoMs >= this.#nextLookMonoMs) this.#look(step, journey)
+    else step.wakeAt(this.#nextLookMonoMs)
+  }
+
+  onRoot(_step: Step, _journey: Journey, root: TrustRoot): void {
+    this.#removed.clear()
+    for (const { id } of root.removed.peers) {
+      this.#removed.add(id)
+      this.#book.forget(id)
+    }
+  }
+
+  /** Everything a look decides: dials, links that are spare, exchange of records; and when to look again. */
+  #look(step: Step, journey: Journey): void {
+    const { limits } = this.#config
+    const { monoMs } = step.now
+    const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
+    const links = countLinks(this.#config, admitted, limits)
+    const candidates = this.#candidates(journey)
+    const missing = this.#wantedSeeds(journey, links, admitted)
+    const wasShort = this.#short
+    this.#short = this.#isShort(links, candidates, missing)
+    if (this.#short && !wasShort) this.#redial.hurry(monoMs)
+    for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
+    const due = candidates.filter(({ peer }) => this.#redial.nextMonoMs(peer) <= monoMs)
+    for (const { peer } of chooseDials(
+      this.#config,
+      this.#withDials(links, candidates, monoMs),
+      due,
+      this.#config.random,
+      limits,
+    ))
+      this.#dial(step, peer)
+    this.#shed(step, links, admitted, candidates)
+    if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
+    const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS
+    this.#nextLookMonoMs = monoMs + pauseMs * (0.75 + this.#config.random() / 2)
+    step.wakeAt(this.#nextLookMonoMs)
+  }
+
+  #candidates(journey: Journey): Candidate[] {
+    return this.#book.all().flatMap(({ record: { peer, region, patterns } }) => {
+      const free = journey.session(peer) === undefined && !this.#removed.has(peer) && !this.#book.isSeed(peer)
+      return free ? [{ peer, region, patterns }] : []
+    })
+  }
+
+  /** Dials under way count as links, or a slow one would draw many more. */
+  #withDials(links: Links, candidates: readonly Candidate[], monoMs: number): Links {
+    const busy = candidates.filter(({ peer }) => this.#redial.isBusy(peer, monoMs))
+    const own = busy.filter(({ region }) => region === this.#config.region).length
+    return {
+      ...links,
+      own: links.own + own,
+      outside: links.outside + busy.length - own,
+      outbound: links.outbound + busy.length,
+    }
+  }
+
+  /** Seeds keep to one another; a node with enough peers of its region keeps to one seed and leaves room for others. */
+  #wantedSeeds(journey: Journey, links: Links, admitted: readonly AdmittedSession[]): readonly PeerId[] {
+    const away = [...this.#book.seeds()].filter(
+      (peer) => journey.session(peer) === undefined && !this.#removed.has(peer),
+    )
+    const enough = links.own >= this.#config.limits.minDegree && links.uncovered.length === 0
+    if (this.#config.submit || !enough) return away
+    if (admitted.some(({ peer }) => this.#book.isSeed(peer))) return []
+    return shuffled(away, this.#config.random).slice(0, 1)
+  }
+
+  /** Below the wanted degree: fewer links than there could be. */
+  #isShort(links: Links, candidates: readonly Candidate[], missingSeeds: readonly PeerId[]): boolean {
+    const { limits, region } = this.#config
+    const near = candidates.filter((candidate) => candidate.region === region).length
+    const wantsNear = links.own < limits.minDegree && near > 0
+    const wantsFar = links.outside < limits.outsideDegree && candidates.length > near
+    return (
+      wantsNear ||
+      wantsFar ||
+      links.uncovered.length > 0 ||
+      (links.own < limits.minDegree && missingSeeds.length > 0)
+    )
+  }
+
+  #dial(step: Step, peer: PeerId): void {
+    const address = this.#book.address(peer, this.#redial.failures(peer))
+    if (address === undefined) return
+    this.#redial.dialled(peer, step.now.monoMs)
+    step.emit({ kind: 'dial', address })
+  }
+
+  /** One link too many goes; and every hour one of those in order, so that clusters cannot close. */
+  #shed(
+    step: Step,
+    links: Links,
+    admitted: readonly AdmittedSession[],
+    candidates: readonly Candidate[],
+  ): void {
+    const { limits, random, submit, region } = this.#config
+    const { monoMs } = step.now
+    if (submit) return
+    const swap = monoMs >= this.#nextSwapMonoMs
+    if (swap) this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
+    const another = candidates.some((candidate) => candidate.region === region)
+    if (links.own <= limits.maxDegree && !(swap && another && links.own >= limits.minDegree)) return
+    const mayGo = ({ peer, sinceMonoMs }: AdmittedSession) =>
+      monoMs - sinceMonoMs >= SETTLED_MS && (!this.#book.isSeed(peer) || links.own > limits.maxDegree)
+    const spare = spareLink(this.#config, admitted, mayGo, random, limits)
+    if (spare === undefined) return
+    this.#redial.wait(spare.peer, monoMs + limits.redialIdleMaxMs)
+    step.emit({ kind: 'hangUp', peer: spare.peer, code: 'done' })
+  }
+
+  #exchangeWithSomebody(step: Step, admitted: readonly AdmittedSession[]): void {
+    const { limits, random } = this.#config
+    this.#nextExchangeMonoMs = step.now.monoMs + this.#exchangePauseMs * (0.75 + random() / 2)
+    this.#exchangePauseMs = Math.min(this.#exchangePauseMs * 2, limits.exchangeMaxMs)
+    const somebody = admitted[Math.floor(random() * admitted.length)]
+    if (somebody !== undefined) this.#exchange(step, somebody.peer)
+  }
+
+  #exchange(step: Step, peer: PeerId): void {
+    const id = step.nextRequest()
+    this.#exchanges.set(id, peer)
+    const message = { type: 'peers', records: this.#sample(peer) } as const
+    const timeoutMs = this.#config.limits.syncDeadlineMs
+    step.emit({ kind: 'request', id, peer, request: { protocol: 'sync', message }, timeoutMs })
+  }
+
+  /** Own record first, then others that were admitted here and can be reached, at random. */
+  #sample(asker: PeerId): readonly Uint8Array[] {
+    const { limits, random, peerRecord } = this.#config
+    const own = peerRecord?.()
+    const known = this.#book.all().filter(({ record, proven }) => {
+      const reachable = this.#redial.failures(record.peer) < PASS_ON_FAILURES
+      return proven && reachable && record.peer !== asker
+    })
+    const records = own === undefined ? [] : [own]
+    let bytes = own?.length ?? 0
+    for (const { bytes: record } of shuffled(known, random)) {
+      bytes += record.length + 8
+      if (records.length >= limits.maxExchanged || bytes > limits.maxSyncMessageBytes / 2) break
+      records.push(record)
+    }
+    return records
+  }
+
+  #learn(step: Step, records: readonly Uint8Array[], from: PeerId): void {
+    for (const bytes of records.slice(0, this.#config.limits.maxExchanged)) {
+      const { learnt, peer, problem } = this.#book.learn(bytes, false)
+      if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
+      if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue
+      if (this.#removed.has(peer)) {
+        this.#book.forget(peer)
+        continue
+      }
+      if (learnt === 'new') this.#exchangePauseMs = this.#config.limits.exchangeMinMs
+      if (this.#admitted.has(peer)) this.#book.prove(peer)
+      if (this.#book.get(peer)?.proven === true) this.#remember(step, peer)
+      this.#lookSoon(step)
+    }
+  }
+
+  #remember(step: Step, peer: PeerId): void {
+    const known = this.#book.get(peer)
+    if (known !== undefined) step.emit({ kind: 'rememberPeer', peer, record: known.bytes })
+  }
+
+  #lookSoon(step: Step): void {
+    const soon = step.now.monoMs + (this.#config.limits.redialMinMs * (1 + this.#config.random())) / 8
+    this.#nextLookMonoMs = Math.min(this.#nextLookMonoMs, soon)
+    step.wakeAt(this.#nextLookMonoMs)
+  }
+}
+
+function answer(step: Step, id: RequestId, message: SyncReply): void {
+  step.emit({ kind: 'reply', id, reply: { protocol: 'sync', message } })
+}
+
+export const createPeers = (config: CoreConfig): Peers => new Peers(config)

@@ -1,0 +1,81 @@
+/** When a peer may be dialled again: endless, with a growing pause and jitter, so that a restarting fleet spreads out. */
+import type { Limits } from '../limits.ts'
+import type { PeerId } from '../model/ids.ts'
+
+interface State {
+  failures: number
+  nextMonoMs: number
+  /** A dial or an admission is under way until then at the latest. */
+  busyUntilMonoMs: number
+}
+
+export class Redial {
+  readonly #limits: Limits
+  readonly #random: () => number
+  readonly #states = new Map<PeerId, State>()
+
+  constructor(limits: Limits, random: () => number) {
+    this.#limits = limits
+    this.#random = random
+  }
+
+  failures(peer: PeerId): number {
+    return this.#states.get(peer)?.failures ?? 0
+  }
+
+  /** Monotonic time of the next attempt; 0: at once. */
+  nextMonoMs(peer: PeerId): number {
+    const state = this.#states.get(peer)
+    return state === undefined ? 0 : Math.max(state.nextMonoMs, state.busyUntilMonoMs)
+  }
+
+  isBusy(peer: PeerId, nowMonoMs: number): boolean {
+    return (this.#states.get(peer)?.busyUntilMonoMs ?? 0) > nowMonoMs
+  }
+
+  dialled(peer: PeerId, nowMonoMs: number): void {
+    this.#state(peer).busyUntilMonoMs = nowMonoMs + this.#limits.dialDeadlineMs + this.#limits.admitDeadlineMs
+  }
+
+  /** @param short below the wanted degree: the pause grows to `redialMaxMs` only */
+  failed(peer: PeerId, nowMonoMs: number, short: boolean): void {
+    const { redialMinMs, redialMaxMs, redialIdleMaxMs } = this.#limits
+    const state = this.#state(peer)
+    const pauseMs = Math.min(short ? redialMaxMs : redialIdleMaxMs, redialMinMs * 2 ** state.failures)
+    state.failures = Math.min(state.failures + 1, 30)
+    state.busyUntilMonoMs = 0
+    state.nextMonoMs = nowMonoMs + pauseMs * (0.5 + this.#random() / 2)
+  }
+
+  admitted(peer: PeerId): void {
+    this.#states.delete(peer)
+  }
+
+  /** Not before so long. */
+  wait(peer: PeerId, untilMonoMs: number): void {
+    const state = this.#state(peer)
+    state.busyUntilMonoMs = 0
+    state.nextMonoMs = Math.max(state.nextMonoMs, untilMonoMs)
+  }
+
+  /** Below the wanted degree again: nobody waits longer than `redialMaxMs` from now. */
+  hurry(nowMonoMs: number): void {
+    const { redialMaxMs } = this.#limits
+    for (const state of this.#states.values())
+      if (state.nextMonoMs > nowMonoMs + redialMaxMs)
+        state.nextMonoMs = nowMonoMs + redialMaxMs * (0.5 + this.#random() / 2)
+  }
+
+  forget(peer: PeerId): void {
+    this.#states.delete(peer)
+  }
+
+  #state(peer: PeerId): State {
+    let state = this.#states.get(peer)
+    if (state === undefined) {
+      state = { failures: 0, nextMonoMs: 0, busyUntilMonoMs: 0 }
+      this.#states.set(peer, state)
+    }
+    return state
+  }
+}
