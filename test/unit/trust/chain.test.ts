@@ -204,6 +204,8 @@ describe('a configured root', () => {
     const keys = new Map([...one.keys, [id, { ...weak, id }] as const].sort(([a], [b]) => (a < b ? -1 : 1)))
     const root: TrustRoot = { ...one, keys, admission: { keys: [...one.admission.keys, id].sort() } }
     expect(code(signedRoot(root))).toBe('TRUST_ROOT_INVALID')
+    const next = { ...root, version: 2 }
+    expect(kind(adopt(startChain(bytes[0], LIMITS), signedRoot(next), LIMITS))).toBe('invalid')
     expect(decodeEnvelope(signedRoot(root), LIMITS.maxRootBytes, LIMITS).signatures.length).toBe(3)
   })
 })

@@ -117,6 +117,15 @@ describe('epochs', () => {
     expect(follows(base, next(...epochs))).toBe(verdict)
   })
 
+  it('of one pattern do not fall to the lower one of a pattern that covers it', () => {
+    const both = [
+      { pattern: pattern('**'), value: 2 },
+      { pattern: pattern('pay/*'), value: 3 },
+    ]
+    expect(follows({ ...base, epochs: both }, next(['**', 2]))).toBe('TRUST_ROOT_INVALID')
+    expect(follows({ ...base, epochs: both }, next(['**', 2], ['pay/*', 3]))).toBe('valid')
+  })
+
   it('of a channel: the greatest that matches, else 1', () => {
     const root = {
       ...base,
