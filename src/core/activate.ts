@@ -26,23 +26,30 @@ export function settleCell(node: NodeState, step: Step, cell: Cell): void {
   if (!cell.stored || cell.activating !== undefined) return
   const { monoMs, wallMs } = step.now
   if (cell.retry !== undefined && monoMs < cell.retry.atMonoMs) return step.wakeAt(cell.retry.atMonoMs)
-  if (restoreActive(node, step, cell)) return
-  if (node.waitUntilMonoMs !== undefined && monoMs < node.waitUntilMonoMs)
-    return step.wakeAt(node.waitUntilMonoMs)
-  const target = settle(cell.state, gateFor(node, cell, wallMs))
-  if (target === undefined) return
-  begin(node, step, cell, { release: target, epoch: cell.state.floor.top.epoch, kind: 'target' })
+  const waits = node.waitUntilMonoMs !== undefined && monoMs < node.waitUntilMonoMs
+  const target = waits ? undefined : settle(cell.state, gateFor(node, cell, wallMs))
+  if (target === undefined) return restoreActive(node, step, cell)
+  // Straight to the target, also after start: a crash may have come between the swap and its record.
+  const epoch = cell.state.floor.top.epoch
+  begin(node, step, cell, { release: target, epoch, kind: 'target' }, cell.state.active?.release)
 }
 
 /** After start `current` must show exactly the active release; it is built anew where it does not. */
-function restoreActive(node: NodeState, step: Step, cell: Cell): boolean {
+function restoreActive(node: NodeState, step: Step, cell: Cell): void {
   const { active } = cell.state
-  if (!cell.restoring || active === undefined) return false
-  return begin(node, step, cell, { release: active.release, epoch: active.epoch, kind: 'restore' })
+  if (!cell.restoring || active === undefined) return
+  const { release, epoch } = active
+  begin(node, step, cell, { release, epoch, kind: 'restore' }, release)
 }
 
 /** False where the content is not whole: then nothing is begun. */
-function begin(node: NodeState, step: Step, cell: Cell, activating: Activating): boolean {
+function begin(
+  node: NodeState,
+  step: Step,
+  cell: Cell,
+  activating: Activating,
+  previous: ReleaseId | undefined,
+): boolean {
   const { release, kind } = activating
   const after = node.whole.get(release)
   const kept = node.kept.get(release)
@@ -53,7 +60,7 @@ function begin(node: NodeState, step: Step, cell: Cell, activating: Activating):
     channel: cell.state.channel,
     release,
     pages: kept.release.header.pages,
-    previous: cell.state.active?.release,
+    previous,
     after,
     fallback: kind === 'fallback',
   })
@@ -110,9 +117,12 @@ function unhealthy(
   if (under.kind === 'restore') return scheduleSoak(node, step, cell)
   if (under.kind === 'fallback') return setActive(node, step, cell, under, false)
   cell.state = failed(cell.state, under.release, MAX_FAILED)
-  const back = fallbackOf(cell.state, under.release, cell.epoch)
-  const epoch = cell.epoch
-  if (back !== undefined && begin(node, step, cell, { release: back, epoch, kind: 'fallback' })) {
+  const { epoch } = cell
+  const release = fallbackOf(cell.state, under.release, epoch)
+  if (
+    release !== undefined &&
+    begin(node, step, cell, { release, epoch, kind: 'fallback' }, under.release)
+  ) {
     return persistRecord(node, step, cell)
   }
   // Nothing to go back to: the failed one stays in place, and its state says so.

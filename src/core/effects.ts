@@ -43,6 +43,7 @@ export type Effect =
       readonly channel: Channel
       readonly release: ReleaseId
       readonly pages: readonly Digest[]
+      /** What applications saw before; `release` itself after start: check the files, build them anew where they differ. */
       readonly previous: ReleaseId | undefined
       readonly after: Durable
       /** Back to last-known-good: no hooks decide, no further step down. */

@@ -70,13 +70,7 @@ export function createDriver(
           ),
         )
       case 'activate':
-        return track(
-          ports.activator
-            .activate(effect)
-            .then((outcome) =>
-              dispatch({ kind: 'activated', channel: effect.channel, release: effect.release, outcome }),
-            ),
-        )
+        return track(activate(effect))
       case 'collect':
         return track(collect(effect))
       case 'note':
@@ -90,6 +84,15 @@ export function createDriver(
       default:
         return ports.transport.perform(effect)
     }
+  }
+
+  async function activate(effect: EffectOf<'activate'>): Promise<void> {
+    const { channel, release, pages, previous, fallback } = effect
+    const outcome =
+      previous === release && !fallback
+        ? await ports.activator.restore(channel, release, pages)
+        : await ports.activator.activate(effect)
+    dispatch({ kind: 'activated', channel, release, outcome })
   }
 
   async function persist(effect: EffectOf<'persist'>): Promise<void> {
