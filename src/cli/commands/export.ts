@@ -1,0 +1,57 @@
+import { createWriteStream, existsSync, renameSync, rmSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { Command } from 'commander'
+import { isMeshError, MeshError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import { parseChannel } from '../../model/names.ts'
+import { openCar } from '../../publish/car.ts'
+import { clientOf, resolveRelease, shared } from '../api-options.ts'
+import { argument } from '../arguments.ts'
+import { out } from '../output.ts'
+import { size } from '../publish-text.ts'
+import { short } from '../text.ts'
+
+export function register(program: Command): void {
+  shared(program.command('export'))
+    .description('write a release to a CAR file, to carry it over an air gap')
+    .argument('<channel>')
+    .argument('<file>', 'FILE.car, which must not exist yet')
+    .option('--release <id>', 'a stored release instead of the active one')
+    .action(async (name: string, file: string, options: { release?: string }, command: Command) => {
+      const channel = argument('channel', name, parseChannel)
+      const path = resolve(file)
+      if (existsSync(path))
+        throw new MeshError('INPUT_EXISTS', `${path} is there already; name another, or remove it first`, {
+          path,
+        })
+      const client = clientOf(command)
+      const wanted =
+        options.release === undefined ? undefined : await resolveRelease(client, channel, options.release)
+      // Under its name only once it is whole and reads back as a release.
+      const aside = `${path}.${process.pid}.new`
+      try {
+        await save(await client.car(channel, wanted), aside)
+        const { release, close } = await openCar(aside, LIMITS)
+        await close()
+        renameSync(aside, path)
+        const bytes = statSync(path).size
+        out(
+          { channel, release: release.id, file: path, bytes },
+          `${channel} ${short(release.id)} is in ${path} (${size(bytes)})`,
+        )
+      } finally {
+        rmSync(aside, { force: true })
+      }
+    })
+}
+
+async function save(from: AsyncIterable<Buffer>, path: string): Promise<void> {
+  try {
+    await pipeline(from, createWriteStream(path, { flags: 'wx', mode: 0o644 }))
+  } catch (error) {
+    if (isMeshError(error)) throw error
+    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+    throw new MeshError('INPUT_PATH', `cannot write ${path}: ${reason}`, { path }, { cause: error })
+  }
+}

@@ -1,0 +1,44 @@
+import type { Command } from 'commander'
+import { MeshError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import type { Address } from '../../model/ids.ts'
+import { parseAddress } from '../../net/address.ts'
+import { openCar } from '../../publish/car.ts'
+import { submitToFirst } from '../../publish/publish.ts'
+import { clientOf, shared } from '../api-options.ts'
+import { collect } from '../arguments.ts'
+import { connect, seedAddresses } from '../publish-session.ts'
+import { outPublished } from '../publish-text.ts'
+
+export function register(program: Command): void {
+  shared(program.command('import'))
+    .description('inject a release out of a CAR file; no key is needed, what is signed proves itself')
+    .argument('<file>', 'made by confmesh export')
+    .option('--seed <address...>', 'a seed instead of the node behind --api', collect)
+    .action(async (file: string, options: { seed?: readonly string[] }, command: Command) => {
+      const { release, envelope, content, close } = await openCar(file, LIMITS)
+      try {
+        const addresses = options.seed === undefined ? await addressesOf(command) : seedAddresses(options)
+        const seeds = await connect(addresses)
+        try {
+          const submission = { release: release.id, envelope, content }
+          const done = await submitToFirst(seeds.reached, submission, { limits: LIMITS })
+          const { clock, files, bytes, channel } = release.header
+          const unchanged = done.verdict === 'DUPLICATE' && done.uploadedBytes === 0
+          outPublished(channel, { release: release.id, clock, files, bytes, unchanged, ...done }, { channel })
+        } finally {
+          await seeds.close()
+        }
+      } finally {
+        await close()
+      }
+    })
+}
+
+/** The node's own addresses, by its API: it takes submissions from its own host. */
+async function addressesOf(command: Command): Promise<readonly Address[]> {
+  const { addresses } = await clientOf(command).status()
+  if (addresses.length === 0)
+    throw new MeshError('NET_UNREACHABLE', 'the node listens on no address; name a seed: --seed ADDRESS')
+  return addresses.map(parseAddress)
+}

@@ -1,0 +1,120 @@
+import type { Command } from 'commander'
+import { decodeEnvelope } from '../../codec/envelope.ts'
+import { decodeHeader } from '../../codec/header.ts'
+import { isMeshError, MeshError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import type { Channel, FleetId, ReleaseId } from '../../model/ids.ts'
+import { parseChannel } from '../../model/names.ts'
+import type { Release } from '../../model/release.ts'
+import { publish } from '../../publish/publish.ts'
+import { askSeed, type Seed } from '../../publish/seeds.ts'
+import { clientOf, resolveRelease, shared } from '../api-options.ts'
+import { argument } from '../arguments.ts'
+import { type Session, SIGNING_HELP, type SigningOptions, signing, withSession } from '../publish-session.ts'
+import { confirm, outPublished } from '../publish-text.ts'
+import { short } from '../text.ts'
+
+interface Options extends SigningOptions {
+  readonly to: string
+  readonly message?: string
+  readonly expect?: string
+  readonly yes?: boolean
+}
+
+export function register(program: Command): void {
+  shared(signing(program.command('rollback')))
+    .description('a new release with the files of an old one; nothing is downloaded again')
+    .argument('<channel>')
+    .requiredOption('--to <release>', 'the release to go back to (at least 8 digits)')
+    .option('-m, --message <text>', 'why, for people')
+    .option('--expect <release>', 'only if this is the target now (at least 8 digits)')
+    .option('--yes', 'do not ask')
+    .addHelpText('after', SIGNING_HELP)
+    .action(async (name: string, options: Options, command: Command) => {
+      const channel = argument('channel', name, parseChannel)
+      if (!/^[0-9a-f]{8,64}$/.test(options.to))
+        throw new MeshError(
+          'USAGE',
+          `--to: "${options.to}" is no release; give at least its first 8 hex digits`,
+        )
+      const done = await withSession(options, async (session) => {
+        const id = await fullId(channel, options.to, session, command)
+        return rollBack(session, channel, await headerOf(session, channel, id), options)
+      })
+      outPublished(channel, done)
+    })
+}
+
+function rollBack(session: Session, channel: Channel, old: Release, options: Options) {
+  const { pages, files, bytes } = old.header
+  return publish({
+    channel,
+    // Seeds hold it, or it cannot be gone back to.
+    content: { pages, files, bytes, read: async () => undefined },
+    root: session.chain.current,
+    seeds: session.seeds.reached,
+    signers: session.signers,
+    memory: session.memory,
+    publisher: session.publisher,
+    message: options.message ?? `back to ${short(old.id)}`,
+    expires: undefined,
+    expect: options.expect,
+    again: false,
+    until: 'submitted',
+    limits: LIMITS,
+    wallMs: Date.now,
+    confirm: (change) => confirm(change, options.yes !== true),
+  })
+}
+
+/** A prefix is looked up in the key's own memory, then at the local node. */
+async function fullId(channel: Channel, to: string, session: Session, command: Command): Promise<ReleaseId> {
+  if (to.length === 64) return to as ReleaseId
+  const own = session.memory.releases(session.chain.current.fleetId, channel)
+  const found = own.filter((id) => id.startsWith(to))
+  if (found.length > 1) throw new MeshError('USAGE', `--to ${to} fits several releases; give more digits`)
+  if (found[0] !== undefined) return found[0]
+  try {
+    return (await resolveRelease(clientOf(command), channel, to)) as ReleaseId
+  } catch (error) {
+    if (!isMeshError(error) || error.code === 'USAGE') throw error
+    throw new MeshError(
+      'USAGE',
+      `--to ${to}: no such release in this key's memory or at the local node; give all 64 digits (confmesh log ${channel})`,
+      {},
+      { cause: error },
+    )
+  }
+}
+
+/** The id is the digest of the signed bytes, so no seed can pass another release off as this one. */
+async function headerOf({ chain, seeds }: Session, channel: Channel, id: ReleaseId): Promise<Release> {
+  for (const seed of seeds.reached) {
+    const release = await askHeader(seed, id)
+    if (release !== undefined) return requireOf(release, channel, chain.current.fleetId)
+  }
+  throw new MeshError(
+    'CONTENT_GONE',
+    `no seed keeps release ${short(id)} any more; publish its files instead (confmesh log ${channel} lists what is kept)`,
+  )
+}
+
+async function askHeader(seed: Seed, id: ReleaseId): Promise<Release | undefined> {
+  try {
+    const { envelope } = await askSeed(seed, { type: 'header', release: id }, ['header'], LIMITS)
+    if (envelope === undefined) return undefined
+    const { payload } = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+    const release = decodeHeader(payload, LIMITS)
+    return release.id === id ? release : undefined
+  } catch (error) {
+    if (isMeshError(error)) return undefined
+    throw error
+  }
+}
+
+function requireOf(release: Release, channel: Channel, fleet: FleetId): Release {
+  const { header, id } = release
+  if (header.channel === channel && header.fleet === fleet) return release
+  const what = header.fleet === fleet ? `of channel ${header.channel}` : 'of another fleet'
+  throw new MeshError('ORDER_MISPLACED', `release ${short(id)} is ${what}, not of ${channel}`)
+}

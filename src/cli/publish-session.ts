@@ -1,0 +1,148 @@
+/** What every command that signs and injects has in common: keys, the trust root, seeds, the lock beside the key. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { encodeEnvelope } from '../codec/envelope.ts'
+import { MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Address, Name } from '../model/ids.ts'
+import { parseName } from '../model/names.ts'
+import { parseAddress } from '../net/address.ts'
+import { type CounterMemory, joinMemories, noMemory, openMemory } from '../publish/counter.ts'
+import { lockKey } from '../publish/key-lock.ts'
+import { catchUp } from '../publish/roots.ts'
+import { reachSeeds, type Seeds } from '../publish/seeds.ts'
+import { commandSigner, keySigner, type Signer } from '../publish/signer.ts'
+import { type RootChain, startChain } from '../trust/chain.ts'
+import { type PrivateKey, privateKeyFromPem } from '../trust/private-key.ts'
+import { argument, collect } from './arguments.ts'
+import { readPrivateKey } from './key-files.ts'
+import { progress, warn } from './output.ts'
+import { readRoot } from './root-files.ts'
+
+export interface SigningOptions {
+  readonly key?: readonly string[]
+  readonly signWith?: readonly string[]
+  readonly publisher?: string
+  readonly root?: string
+  readonly seed?: readonly string[]
+}
+
+export const SIGNING_HELP = `
+Keys: --key FILE (mode 0600), --key - (PEM on stdin) or CONFMESH_KEY (PEM in the environment, for CI). With
+--sign-with COMMAND the key stays in a KMS or HSM: the command, run by the shell, gets the bytes to sign on its stdin
+and prints the signature, raw or base64 (Ed25519: 64 bytes; P-256: ECDSA with SHA-256, DER).
+`
+
+export const signing = (command: Command): Command =>
+  seeded(command)
+    .option('--key <file...>', "the publisher's key, one or more; - reads it from stdin", collect)
+    .option('--sign-with <command>', 'a command that signs; may be given several times', collect)
+    .option('--publisher <name>', 'for whom to sign, where the key does not tell')
+
+export const seeded = (command: Command): Command =>
+  command
+    .option('--seed <address...>', 'where to inject: /ip4/…/tcp/…/p2p/PEER, one or more', collect)
+    .option('--root <file>', 'trust root (default: root.json beside the key)')
+
+export interface Session {
+  readonly chain: RootChain
+  readonly seeds: Seeds
+  readonly signers: readonly Signer[]
+  readonly memory: CounterMemory
+  readonly publisher: Name | undefined
+}
+
+interface Keys {
+  readonly signers: readonly Signer[]
+  /** Key files, for memory and lock. */
+  readonly files: readonly string[]
+}
+
+/** Runs with all of it at hand and puts it away in the end, whatever happens. */
+export async function withSession<T>(
+  options: SigningOptions,
+  run: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { signers, files } = readKeys(options)
+  const publisher =
+    options.publisher === undefined ? undefined : argument('--publisher', options.publisher, parseName)
+  const start = readChain(rootPath(options, files))
+  const addresses = seedAddresses(options)
+  const locks: (() => void)[] = []
+  try {
+    for (const file of files.toSorted()) locks.push(await lockKey(file, LIMITS.keyLockMs))
+    const memory = files.length === 0 ? noMemory : joinMemories(files.map(openMemory))
+    const seeds = await connect(addresses)
+    try {
+      const chain = await catchUp(start, seeds.reached, LIMITS)
+      warnOfExpiry(chain)
+      return await run({ chain, seeds, signers, memory, publisher })
+    } finally {
+      await seeds.close()
+    }
+  } finally {
+    for (const free of locks.reverse()) free()
+  }
+}
+
+/** @throws MeshError USAGE, CONFIG_INVALID */
+export function seedAddresses(options: Pick<SigningOptions, 'seed'>): readonly Address[] {
+  const given = options.seed ?? []
+  if (given.length === 0) throw new MeshError('USAGE', 'name a seed: --seed /ip4/…/tcp/…/p2p/PEER')
+  return given.map((text) => argument('--seed', text, parseAddress))
+}
+
+export async function connect(addresses: readonly Address[]): Promise<Seeds> {
+  progress(`reaching ${addresses.length} seed${addresses.length === 1 ? '' : 's'}`)
+  const seeds = await reachSeeds(addresses, LIMITS)
+  for (const { address, error } of seeds.missed) warn(`seed ${address} was not reached (${error.code})`)
+  return seeds
+}
+
+/** @throws MeshError USAGE, CONFIG_KEY, CONFIG_KEY_MODE */
+function readKeys(options: SigningOptions): Keys {
+  const given = options.key ?? []
+  const files = given.filter((file) => file !== '-').map((file) => resolve(file))
+  const keys: PrivateKey[] = files.map(readPrivateKey)
+  if (given.includes('-')) keys.push(fromText('--key -', readFileSync(0, 'utf8')))
+  const { CONFMESH_KEY } = process.env
+  const commands = options.signWith ?? []
+  if (given.length === 0 && commands.length === 0) {
+    if (CONFMESH_KEY === undefined || CONFMESH_KEY === '')
+      throw new MeshError('USAGE', 'name a key: --key FILE, --key -, CONFMESH_KEY or --sign-with COMMAND')
+    keys.push(fromText('CONFMESH_KEY', CONFMESH_KEY))
+  }
+  const distinct = [...new Map(keys.map((key) => [key.id, key])).values()]
+  return {
+    signers: [...distinct.map(keySigner), ...commands.map((command) => commandSigner(command, LIMITS))],
+    files,
+  }
+}
+
+function fromText(where: string, pem: string): PrivateKey {
+  try {
+    return privateKeyFromPem(pem)
+  } catch (error) {
+    throw new MeshError('CONFIG_KEY', `${where}: ${(error as Error).message}`, {}, { cause: error })
+  }
+}
+
+function rootPath(options: SigningOptions, files: readonly string[]): string {
+  if (options.root !== undefined) return options.root
+  const [first] = files
+  const beside = first === undefined ? resolve('root.json') : join(dirname(first), 'root.json')
+  if (existsSync(beside)) return beside
+  throw new MeshError('USAGE', `there is no ${beside}; name the trust root: --root FILE`)
+}
+
+export function readChain(path: string): RootChain {
+  return startChain(encodeEnvelope(readRoot(path).envelope), LIMITS)
+}
+
+function warnOfExpiry({ current }: RootChain): void {
+  if (current.expires <= Date.now())
+    warn(
+      `root ${current.version} expired at ${new Date(current.expires).toISOString()}: no node activates anything new until it is renewed (confmesh trust renew)`,
+    )
+}

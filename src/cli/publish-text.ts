@@ -1,0 +1,78 @@
+/** What a publish shows: the difference to the target beforehand, the outcome after. */
+import { createInterface } from 'node:readline/promises'
+import type { Channel } from '../model/ids.ts'
+import type { Change, Published } from '../publish/publish.ts'
+import { isJson, out, printable } from './output.ts'
+import { short } from './text.ts'
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB']
+
+export function size(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024
+    unit += 1
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`
+}
+
+const amount = (of: { readonly files: number; readonly bytes: number }): string =>
+  `${of.files} ${of.files === 1 ? 'file' : 'files'}, ${size(of.bytes)}`
+
+export function changeLines({ standing, header }: Change): string[] {
+  const { target, held, conflict, releases } = standing
+  const lines: string[] = []
+  if (held) lines.push(`${header.channel} is held: two releases were signed for one place; this one ends it`)
+  if (target === undefined && !held) lines.push(`${header.channel} is empty; this is its first release`)
+  if (target !== undefined) {
+    const said = target.header.message === '' ? '' : `: ${target.header.message}`
+    lines.push(`- ${short(target.id)} by ${target.header.publisher}, ${amount(target.header)}${said}`)
+  }
+  if (conflict) lines.push(`it stands beside ${releases.length - 1} other; this release replaces all of them`)
+  const said = header.message === '' ? '' : `: ${header.message}`
+  lines.push(`+ ${header.publisher}, counter ${header.clock.get(header.publisher)}, ${amount(header)}${said}`)
+  if (target !== undefined) lines.push(`  ${difference(target.header, header)}`)
+  return lines.map(printable)
+}
+
+function difference(old: Change['header'], next: Change['header']): string {
+  const same = next.pages.filter((page) => old.pages.includes(page)).length
+  if (same === next.pages.length && same === old.pages.length) return 'the same files'
+  const signed = (n: number) => (n >= 0 ? `+${n}` : String(n))
+  return `${signed(next.files - old.files)} files, ${signed(next.bytes - old.bytes)} bytes, ${next.pages.length - same} of ${next.pages.length} pages of the list changed`
+}
+
+/** Shows the difference; asks on a terminal, unless told not to. */
+export async function confirm(change: Change, asks: boolean): Promise<boolean> {
+  const terminal = process.stdin.isTTY === true && process.stderr.isTTY === true && !isJson()
+  if (!terminal) return true
+  for (const line of changeLines(change)) process.stderr.write(`${line}\n`)
+  if (!asks) return true
+  const questions = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const said = await questions.question(`publish to ${change.header.channel}? [y/N] `)
+    return /^y(es)?$/i.test(said.trim())
+  } finally {
+    questions.close()
+  }
+}
+
+/** The fields that `--json` promises. */
+export const publishedFacts = (done: Published) => ({
+  release: done.release,
+  clock: Object.fromEntries(done.clock),
+  files: done.files,
+  bytes: done.bytes,
+  uploadedBytes: done.uploadedBytes,
+  unchanged: done.unchanged,
+  acknowledgedBy: done.acknowledgedBy,
+})
+
+export function outPublished(channel: Channel, done: Published, more: object = {}): void {
+  const held = `held by ${done.acknowledgedBy.length} seed${done.acknowledgedBy.length === 1 ? '' : 's'}`
+  const line = done.unchanged
+    ? `${channel} is ${short(done.release)} already, ${held}`
+    : `${channel} ${short(done.release)}: ${amount(done)}, ${size(done.uploadedBytes)} uploaded, ${held}`
+  out({ ...publishedFacts(done), ...more }, line)
+}
