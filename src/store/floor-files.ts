@@ -25,8 +25,8 @@ export interface FloorFilesContent {
 /** The second copy of what must never be lowered. Tests put a faulty disk behind it. */
 export interface FloorFiles {
   load(): Promise<FloorFilesContent>
-  /** Durable when it resolves; a floor already higher here stays. */
-  write(floors: readonly Floor[], root: RootCopy | undefined): Promise<void>
+  /** Durable when it resolves. A floor already higher here stays: what is given back is what is to be kept. */
+  write(floors: readonly Floor[], root: RootCopy | undefined): Promise<ReadonlyMap<Channel, Floor>>
 }
 
 const ROOT_FILE = 'root'
@@ -77,22 +77,24 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
     },
 
     async write(floors, root) {
-      const files = new Map<string, Uint8Array>()
-      const raised: Floor[] = []
+      const raised = new Map<Channel, Floor>()
       for (const floor of floors) {
-        const before = known.get(floor.channel)
-        const joined = before === undefined ? floor : joinFloors(before, floor)
+        const before = raised.get(floor.channel) ?? known.get(floor.channel)
+        raised.set(floor.channel, before === undefined ? floor : joinFloors(before, floor))
+      }
+      const files = new Map<string, Uint8Array>()
+      for (const floor of raised.values()) {
         const name = nameOf(floor.channel)
-        files.set(name, writeRecord(FLOOR, name, joined))
-        raised.push(joined)
+        files.set(name, writeRecord(FLOOR, name, floor))
       }
       if (root !== undefined && root.version > rootVersion)
         files.set(ROOT_FILE, writeRecord(ROOT, ROOT_FILE, root))
-      if (files.size === 0) return
+      if (files.size === 0) return raised
       await Promise.all([...files].map(([name, bytes]) => replaceFile(join(dir, name), bytes)))
       await syncDirectory(dir)
-      for (const floor of raised) known.set(floor.channel, floor)
+      for (const floor of raised.values()) known.set(floor.channel, floor)
       if (root !== undefined) rootVersion = Math.max(rootVersion, root.version)
+      return raised
     },
   }
 }

@@ -3,7 +3,8 @@ import { dirname } from 'node:path'
 import { sha256 } from '../codec/digest.ts'
 import { type Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
+import type { Floor } from '../model/floor.ts'
+import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
@@ -273,22 +274,29 @@ export class LevelStore implements StorePort {
 
   async #flush(writes: readonly Write[], sync: boolean): Promise<void> {
     await this.#database.mend()
-    const roots = pick(writes, 'root')
-    const newest = roots.toSorted((a, b) => a.version - b.version).at(-1)
+    const kept = await this.#writeFiles(writes)
+    const joined = writes.map((write): Write => {
+      const floor = write.kind === 'floor' ? kept.get(write.floor.channel) : undefined
+      return floor === undefined ? write : { kind: 'floor', floor }
+    })
+    await this.#database.write(
+      joined.flatMap((write) => operationsOf(write, this.#index.next)),
+      sync,
+    )
+    for (const write of joined) this.#index.apply(write)
+  }
+
+  /** First the files: a floor that only they hold is as good; a release whose floor only LevelDB holds is not. */
+  async #writeFiles(writes: readonly Write[]): Promise<ReadonlyMap<Channel, Floor>> {
+    const floors = pick(writes, 'floor').map(({ floor }) => floor)
+    const newest = pick(writes, 'root')
+      .toSorted((a, b) => a.version - b.version)
+      .at(-1)
     try {
-      // First the files: a floor that only they hold is as good; a release whose floor only LevelDB holds is not.
-      await this.#floors.write(
-        pick(writes, 'floor').map(({ floor }) => floor),
-        newest,
-      )
+      return await this.#floors.write(floors, newest)
     } catch (error) {
       throw this.#database.failed(error, this.#init.floorDir)
     }
-    await this.#database.write(
-      writes.flatMap((write) => operationsOf(write, this.#index.next)),
-      sync,
-    )
-    for (const write of writes) this.#index.apply(write)
   }
 
   // Reading

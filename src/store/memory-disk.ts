@@ -53,7 +53,7 @@ function apply(to: Contents, write: Write): void {
     case 'root':
       return void to.roots.set(write.version, write.envelope)
     case 'floor':
-      return void to.floors.set(write.floor.channel, write.floor)
+      return raise(to.floors, write.floor)
     case 'channel':
       return void to.channels.set(write.record.channel, write.record)
     case 'envelope':

@@ -60,6 +60,10 @@ export class MemoryStore implements StorePort {
     const own = [...latest.floors.values(), ...files.floors.values()].filter(
       (floor) => fleetId === undefined || floor.fleet === fleetId,
     )
+    // Both copies hold the greater floor again from here on.
+    const healed = own.map((floor): Write => ({ kind: 'floor', floor }))
+    this.disk.writeFiles(healed)
+    this.disk.write(healed, true)
     const withFloor = new Set(own.map((floor) => floor.channel))
     const roots = new Map(latest.roots)
     if (files.root !== undefined) roots.set(files.root.version, files.root.envelope)

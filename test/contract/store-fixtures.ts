@@ -1,0 +1,95 @@
+/** Small real releases for tests of the store and the activator. */
+import { sha256 } from '../../src/codec/digest.ts'
+import { encodeEnvelope } from '../../src/codec/envelope.ts'
+import { encodeHeader } from '../../src/codec/header.ts'
+import { encodePage } from '../../src/codec/page.ts'
+import { PAYLOAD_TYPES } from '../../src/model/envelope.ts'
+import type { Floor } from '../../src/model/floor.ts'
+import type { Channel, Digest, FleetId, KeyId, Name, ReleaseId } from '../../src/model/ids.ts'
+import type { BlockRef, FileMode } from '../../src/model/manifest.ts'
+import type { Write } from '../../src/runtime/ports.ts'
+
+const text = new TextEncoder()
+export const digestOf = (what: string): Digest => sha256(text.encode(what))
+export const FLEET = digestOf('fleet') as string as FleetId
+export const OTHER_FLEET = digestOf('another fleet') as string as FleetId
+export const CHANNEL = 'payments/prod' as Channel
+const PUBLISHER = 'payments' as Name
+
+export interface FileSpec {
+  readonly path: string
+  readonly content: string
+  readonly mode?: FileMode
+}
+
+export interface TestRelease {
+  readonly id: ReleaseId
+  readonly channel: Channel
+  readonly pages: readonly Digest[]
+  readonly envelope: Uint8Array
+  /** Pages and blocks. */
+  readonly blocks: ReadonlyMap<Digest, Uint8Array>
+  readonly files: readonly FileSpec[]
+  /** All that makes it whole, as one batch. */
+  readonly writes: readonly Write[]
+}
+
+function blocksOf(content: string, blockBytes: number): readonly Uint8Array[] {
+  const bytes = text.encode(content)
+  const blocks: Uint8Array[] = []
+  for (let at = 0; at < bytes.length; at += blockBytes) blocks.push(bytes.slice(at, at + blockBytes))
+  return blocks
+}
+
+/** @param counter the publisher's own; releases of one channel differ by it. */
+export function makeRelease(
+  counter: number,
+  files: readonly FileSpec[],
+  { channel = CHANNEL, blockBytes = 1000, fleet = FLEET } = {},
+): TestRelease {
+  const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
+  const blocks = new Map<Digest, Uint8Array>()
+  const entries = sorted.map(({ path, content, mode = 0o444 }) => {
+    const refs = blocksOf(content, blockBytes).map((bytes): BlockRef => {
+      const digest = sha256(bytes)
+      blocks.set(digest, bytes)
+      return { digest, size: bytes.length }
+    })
+    const bytes = text.encode(content)
+    return { path, mode, size: bytes.length, digest: sha256(bytes), blocks: refs }
+  })
+  const page = encodePage(entries)
+  blocks.set(sha256(page), page)
+  const pages = [sha256(page)]
+  const payload = encodeHeader({
+    v: 1,
+    critical: [],
+    fleet,
+    channel,
+    root: 1,
+    publisher: PUBLISHER,
+    clock: new Map([[PUBLISHER, counter]]),
+    pages,
+    files: entries.length,
+    bytes: entries.reduce((sum, { size }) => sum + size, 0),
+    message: `release ${counter}`,
+    created: 1_700_000_000_000 + counter,
+  })
+  const id = sha256(payload) as string as ReleaseId
+  const signature = { keyId: digestOf('key') as string as KeyId, sig: new Uint8Array(64).fill(7) }
+  const envelope = encodeEnvelope({ payloadType: PAYLOAD_TYPES.release, payload, signatures: [signature] })
+  const writes: Write[] = [
+    { kind: 'envelope', release: id, channel, bytes: envelope },
+    { kind: 'floor', floor: makeFloor(counter, [id], channel, fleet) },
+    ...[...blocks].map(([digest, bytes]): Write => ({ kind: 'block', digest, bytes })),
+    { kind: 'whole', release: id },
+  ]
+  return { id, channel, pages, envelope, blocks, files: sorted, writes }
+}
+
+export const makeFloor = (
+  counter: number,
+  ids: readonly ReleaseId[],
+  channel: Channel = CHANNEL,
+  fleet: FleetId = FLEET,
+): Floor => ({ fleet, channel, top: { epoch: 0, counter, publisher: PUBLISHER }, ids })
