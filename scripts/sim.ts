@@ -65,12 +65,14 @@ async function many(first: number, last: number): Promise<void> {
   process.exitCode = failed.length === 0 ? 0 : 1
 }
 
-const at = (sorted: readonly number[], share: number): string =>
-  sorted.length === 0
+function at(sorted: readonly number[], share: number): string {
+  return sorted.length === 0
     ? '-'
     : ((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000).toFixed(1)
+}
 
-const verdict = ({ seed, nodes, ok, problem, digest }: RunResult): string =>
-  ok
+function verdict({ seed, nodes, ok, problem, digest }: RunResult): string {
+  return ok
     ? `seed ${seed}: ${nodes} nodes, ok, ${digest.slice(0, 16)}`
     : `seed ${seed}: ${nodes} nodes, ${problem}\n  replay: npm run sim -- --seed ${seed}`
+}

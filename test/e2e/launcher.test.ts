@@ -20,6 +20,8 @@ const root = resolve(import.meta.dirname, '../..')
  * seen exactly, and `node` can be there or not.
  */
 const program = `
+import { readlinkSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 
 const [what, value] = process.argv.slice(2)
 const facts = { pid: process.pid, node: process.versions.node, args: process.argv.slice(2), watched: process.env.CONFMESH_PARENT_FD ?? null }
@@ -31,6 +33,10 @@ else if (what === 'catch') {
   process.on(value, () => { console.log('caught ' + value); process.exit(7) })
   console.log(JSON.stringify(facts)); setInterval(() => {}, 1000)
 }
+else if (what === 'open') console.log(JSON.stringify({
+  pipe: readlinkSync('/proc/self/fd/3'),
+  child: spawnSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' }).stdout,
+}))
 else console.log(JSON.stringify(facts))
 `
 
@@ -157,6 +163,12 @@ describe.each(olds)('on %s', (_name, run) => {
 
   test('what it starts sees nothing of the pipe’s name, so its own children do not take it for theirs', async () => {
     expect(JSON.parse((await end(start(run, withNode, 'facts'))).out).watched).toBeNull()
+  })
+
+  test('nor do they get the pipe itself', async () => {
+    const { pipe, child } = JSON.parse((await end(start(run, withNode, 'open'))).out)
+    expect(pipe).toMatch(/^socket:/)
+    expect(child).not.toContain(pipe)
   })
 
   test.each([0, 1, 2, 3, 4, 255])('exit code %i is passed on', async (code) => {
