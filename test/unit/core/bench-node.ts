@@ -1,0 +1,107 @@
+/** A node with admission, peers, sync, submissions and beacons left out: what a stage would do, the test does. */
+import type { CoreConfig } from '../../../src/core/config.ts'
+import { Dispatcher } from '../../../src/core/dispatcher.ts'
+import type { Effect, EffectOf } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import type { Journey } from '../../../src/core/journey.ts'
+import type { Session } from '../../../src/core/session.ts'
+import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
+import type { Stage } from '../../../src/core/stage.ts'
+import type { Step } from '../../../src/core/step.ts'
+import type { Pattern, PeerId } from '../../../src/model/ids.ts'
+import { coreConfig, ROOT, rootBytes, WALL_MS } from './fleet.ts'
+
+export class BenchNode {
+  readonly heard: string[] = []
+  monoMs = 0
+  wallMs = WALL_MS
+  compared = 0
+  readonly #sessions: Session[] = []
+  readonly #node: Dispatcher
+  #inside: ((step: Step, journey: Journey) => void) | undefined
+
+  constructor(change: Partial<CoreConfig> = {}) {
+    const silent: Stage = {}
+    const admit: Stage & { sessions(): Iterable<Session> } = {
+      sessions: () => this.#sessions,
+      onConnected: (step, journey) => this.#inside?.(step, journey),
+      onOrdered: (_step, _journey, { verdict, release }) =>
+        void this.heard.push(`ordered ${verdict} ${release.id.slice(0, 8)}`),
+      onDurable: (_step, _journey, channel) => void this.heard.push(`durable ${channel}`),
+      onWhole: (_step, _journey, channel) => void this.heard.push(`whole ${channel}`),
+      onAhead: (_step, _journey, peer) => void this.heard.push(`ahead ${peer}`),
+    }
+    this.#node = new Dispatcher(coreConfig(change), {
+      admit,
+      peers: silent,
+      freshness: { state: () => 'unjudged', page: () => undefined, heardAny: () => false },
+      sync: { comparedPeers: () => this.compared },
+      submit: silent,
+    })
+  }
+
+  start(snapshot: Partial<Snapshot> = {}): readonly Effect[] {
+    const roots = [{ version: 1, envelope: rootBytes(ROOT) }]
+    return this.handle({ kind: 'started', snapshot: { ...EMPTY_SNAPSHOT, roots, ...snapshot } })
+  }
+
+  handle(event: Event): readonly Effect[] {
+    return this.#node.handle(event, { monoMs: this.monoMs, wallMs: this.wallMs })
+  }
+
+  /** All effects but log lines and metrics. */
+  run(event: Event): readonly Effect[] {
+    return this.handle(event).filter(({ kind }) => kind !== 'note' && kind !== 'count' && kind !== 'observe')
+  }
+
+  /** What a stage does with the journey, in a step of its own. */
+  inside(act: (step: Step, journey: Journey) => void): readonly Effect[] {
+    this.#inside = act
+    const event = {
+      kind: 'connected',
+      peer: '12D3KooWx' as PeerId,
+      direction: 'inbound',
+      address: '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWx',
+      ownHost: false,
+    } as unknown as Event
+    const effects = this.run(event)
+    this.#inside = undefined
+    return effects
+  }
+
+  peer(
+    peer: PeerId,
+    options: { readonly submit?: boolean; readonly patterns?: readonly string[] } = {},
+  ): void {
+    this.#sessions.push({
+      peer,
+      direction: 'outbound',
+      address: `/ip4/10.0.0.1/tcp/1/p2p/${peer}`,
+      ownHost: false,
+      sinceMonoMs: 0,
+      hello: {
+        type: 'hello',
+        chain: [],
+        patterns: (options.patterns ?? ['**']) as readonly Pattern[],
+        region: 'here',
+        zone: 'a',
+        submit: options.submit === true,
+        heartbeats: [],
+      },
+    } as unknown as Session)
+  }
+
+  /** Every write of these effects is on disk now. */
+  persist(effects: readonly Effect[]): readonly Effect[] {
+    return effects.flatMap((effect) =>
+      effect.kind === 'persist' ? this.run({ kind: 'persisted', ticket: effect.ticket }) : [],
+    )
+  }
+
+  view() {
+    return this.#node.view({ monoMs: this.monoMs, wallMs: this.wallMs })
+  }
+}
+
+export const ofKind = <K extends Effect['kind']>(effects: readonly Effect[], kind: K): EffectOf<K>[] =>
+  effects.filter((effect): effect is EffectOf<K> => effect.kind === kind)

@@ -1,0 +1,118 @@
+/** A small fleet's trust, real keys and releases, for tests of the core. */
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeHeader } from '../../../src/codec/header.ts'
+import { encodePage } from '../../../src/codec/page.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
+import type { CoreConfig } from '../../../src/core/config.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
+import type { Channel, Digest, Name, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { Header, Release } from '../../../src/model/release.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { raiseEpoch } from '../../../src/trust/edit.ts'
+import { firstRoot } from '../../../src/trust/first-root.ts'
+import { generatePrivateKey, type PrivateKey } from '../../../src/trust/private-key.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+
+export const WALL_MS = Date.UTC(2030, 0, 1)
+export const CHANNEL = 'app/web' as Channel
+export const SELF = '12D3KooWself' as PeerId
+export const PEER = '12D3KooWpeer' as PeerId
+export const OTHER = '12D3KooWother' as PeerId
+
+const rootKey = generatePrivateKey('ed25519').key
+export const PUBLISHER_KEYS: Readonly<Record<string, PrivateKey>> = {
+  alice: generatePrivateKey('ed25519').key,
+  bob: generatePrivateKey('ed25519').key,
+}
+
+export const ROOT: TrustRoot = firstRoot({
+  rootKeys: [rootKey.public],
+  rootThreshold: 1,
+  publishers: Object.entries(PUBLISHER_KEYS).map(([name, key]) => ({
+    name: name as Name,
+    keys: [key.public],
+    threshold: 1,
+    patterns: ['app/**' as Pattern],
+  })),
+  admissionKeys: [],
+  freshnessKeys: [],
+  maxAgeS: 60,
+  maxSkewS: 10,
+  expires: WALL_MS + 365 * 24 * 3_600_000,
+})
+
+export const rootBytes = (root: TrustRoot): Uint8Array =>
+  encodeEnvelope(signEnvelope('root', encodeRoot(root), [rootKey]))
+
+export const raised = (root: TrustRoot): TrustRoot => raiseEpoch(root, '**' as Pattern)
+
+export const coreConfig = (change: Partial<CoreConfig> = {}): CoreConfig => ({
+  self: SELF,
+  root: rootBytes(ROOT),
+  patterns: ['app/**' as Pattern],
+  region: 'here',
+  zone: 'a',
+  submit: false,
+  seeds: [],
+  chain: [],
+  keepReleases: 3,
+  soakMs: 30_000,
+  materialize: true,
+  random: () => 0,
+  limits: LIMITS,
+  ...change,
+})
+
+export interface Made {
+  readonly release: Release
+  readonly id: ReleaseId
+  readonly envelope: Uint8Array
+  readonly page: Uint8Array
+  readonly block: Uint8Array
+  readonly content: ReadonlyMap<Digest, Uint8Array>
+}
+
+export interface Wish {
+  readonly clock: Readonly<Record<string, number>>
+  readonly publisher?: string
+  readonly text?: string
+  readonly header?: Partial<Header>
+  readonly signedBy?: PrivateKey
+}
+
+/** A signed release with one page and one block. The publisher is alice unless named. */
+export function make({ clock, publisher = 'alice', text = 'a=1\n', header = {}, signedBy }: Wish): Made {
+  const block = new TextEncoder().encode(text)
+  const digest = sha256(block)
+  const page = encodePage([
+    { path: 'a.conf', mode: 0o444, size: block.length, digest, blocks: [{ digest, size: block.length }] },
+  ])
+  const full: Header = {
+    v: 1,
+    critical: [],
+    fleet: ROOT.fleetId,
+    channel: CHANNEL,
+    root: 1,
+    publisher: publisher as Name,
+    clock: new Map(Object.entries(clock).sort() as [Name, number][]),
+    pages: [sha256(page)],
+    files: 1,
+    bytes: block.length,
+    message: '',
+    created: WALL_MS,
+    ...header,
+  }
+  const payload = encodeHeader(full)
+  const id = sha256(payload) as string as ReleaseId
+  const key = signedBy ?? (PUBLISHER_KEYS[publisher] as PrivateKey)
+  const release = { id, header: full, counter: clock[publisher] ?? 0 }
+  const envelope = encodeEnvelope(signEnvelope('release', payload, [key]))
+  const content = new Map([
+    [sha256(page), page],
+    [digest, block],
+  ])
+  return { release, id, envelope, page, block, content }
+}
+
+export const withLimits = (change: Partial<Limits>): Limits => ({ ...LIMITS, ...change })

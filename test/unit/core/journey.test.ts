@@ -1,0 +1,373 @@
+import { describe, expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
+import { durableAtStart, durableBy } from '../../../src/core/durable.ts'
+import type { Event, EventOf } from '../../../src/core/events.ts'
+import { generatePrivateKey } from '../../../src/trust/private-key.ts'
+import { BenchNode, ofKind } from './bench-node.ts'
+import { CHANNEL, type Made, make, OTHER, PEER, ROOT, raised, rootBytes } from './fleet.ts'
+
+const gossip = (made: Pick<Made, 'envelope'>, attached: readonly Uint8Array[] = []): Event => ({
+  kind: 'gossip',
+  topic: 'releases',
+  from: PEER,
+  id: 'm1',
+  bytes: encodeReleaseGossip({ envelope: made.envelope, attached: [...attached] }),
+})
+
+const floorOf = (made: Made, epoch = 1) => ({
+  fleet: ROOT.fleetId,
+  channel: CHANNEL,
+  top: { epoch, counter: made.release.counter, publisher: made.release.header.publisher },
+  ids: [made.id],
+})
+
+const record = (heads: readonly string[], change: object = {}) => ({
+  channel: CHANNEL,
+  heads,
+  active: undefined,
+  lastGood: undefined,
+  lastGoodEpoch: 0,
+  failed: [],
+  history: [],
+  ...change,
+})
+
+const persisted = (ticket: number) => durableBy({ kind: 'persisted', ticket } as EventOf<'persisted'>)
+
+describe('a small release by gossip', () => {
+  const made = make({ clock: { alice: 1 } })
+
+  it('is relayed at once, and written with its content in one batch that ends with `whole`', () => {
+    const node = new BenchNode()
+    node.start()
+    expect(node.run(gossip(made, [made.page, made.block]))).toEqual([
+      {
+        kind: 'persist',
+        ticket: 1,
+        sync: true,
+        writes: [
+          { kind: 'envelope', release: made.id, channel: CHANNEL, bytes: made.envelope },
+          { kind: 'floor', floor: floorOf(made) },
+          { kind: 'channel', record: record([made.id]) },
+          { kind: 'block', digest: sha256(made.page), bytes: made.page },
+          { kind: 'block', digest: sha256(made.block), bytes: made.block },
+          { kind: 'whole', release: made.id },
+        ],
+      },
+      { kind: 'verdict', id: 'm1', from: PEER, verdict: 'accept' },
+    ])
+  })
+
+  it('becomes active once the batch is on disk, not before', () => {
+    const node = new BenchNode()
+    node.start()
+    node.run(gossip(made, [made.page, made.block]))
+    expect(node.view().channels[0]).toMatchObject({ state: 'fetching', gate: 'content', target: made.id })
+    expect(node.run({ kind: 'persisted', ticket: 1 })).toEqual([
+      {
+        kind: 'activate',
+        channel: CHANNEL,
+        release: made.id,
+        pages: made.release.header.pages,
+        previous: undefined,
+        after: persisted(1),
+        fallback: false,
+      },
+    ])
+    node.wallMs += 7
+    const effects = node.run({
+      kind: 'activated',
+      channel: CHANNEL,
+      release: made.id,
+      outcome: { kind: 'healthy', changed: 1 },
+    })
+    const active = { release: made.id, epoch: 1, activatedAt: node.wallMs, soaked: false }
+    expect(effects).toEqual([
+      {
+        kind: 'persist',
+        ticket: 2,
+        sync: true,
+        writes: [{ kind: 'channel', record: record([made.id], { active }) }],
+      },
+      { kind: 'wake', atMonoMs: 30_000 },
+    ])
+    expect(node.view()).toMatchObject({ ready: true, channels: [{ state: 'active', gate: null }] })
+  })
+
+  it('with a changed byte in what is attached is rejected, and stays so by its bytes', () => {
+    const node = new BenchNode()
+    node.start()
+    const bad = gossip(made, [made.page, new TextEncoder().encode('a=2\n')])
+    expect(node.run(bad)).toEqual([{ kind: 'verdict', id: 'm1', from: PEER, verdict: 'reject' }])
+    expect(node.run(bad)).toEqual([{ kind: 'verdict', id: 'm1', from: PEER, verdict: 'reject' }])
+    expect(ofKind(node.run(gossip(made)), 'verdict')).toMatchObject([{ verdict: 'accept' }])
+  })
+
+  it('by an unknown key is rejected; a root we lack is asked for once a minute and peer', () => {
+    const node = new BenchNode()
+    node.start()
+    const forged = make({ clock: { alice: 9 }, signedBy: generatePrivateKey('ed25519').key })
+    expect(node.run(gossip(forged))).toEqual([{ kind: 'verdict', id: 'm1', from: PEER, verdict: 'reject' }])
+    const ahead = make({ clock: { alice: 1 }, header: { root: 50 } })
+    for (let i = 0; i < 10; i++) expect(ofKind(node.run(gossip(ahead)), 'verdict')[0]?.verdict).toBe('ignore')
+    expect(node.heard.filter((line) => line.startsWith('ahead'))).toEqual([`ahead ${PEER}`])
+    expect(node.view().channels).toEqual([])
+  })
+})
+
+describe('a release whose content is fetched', () => {
+  const made = make({ clock: { alice: 1 } })
+  const want = (digest: string) => ({ protocol: 'blocks', message: { type: 'want', digest } })
+  const answer = (id: number, bytes: Uint8Array): Event => ({
+    kind: 'reply',
+    id,
+    reply: { protocol: 'blocks', message: { type: 'block', bytes } },
+  })
+
+  function fetching() {
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER)
+    node.run(gossip(made))
+    return { node, first: node.run({ kind: 'persisted', ticket: 1 }) }
+  }
+
+  it('asks for the page, then the block it names, writes each, and ends with `whole`', () => {
+    const { node, first } = fetching()
+    expect(first).toEqual([
+      { kind: 'request', id: 1, peer: PEER, request: want(sha256(made.page)), timeoutMs: 10_000 },
+      { kind: 'wake', atMonoMs: 250 },
+    ])
+    expect(node.run(answer(1, made.page))).toEqual([
+      {
+        kind: 'persist',
+        ticket: 2,
+        writes: [{ kind: 'block', digest: sha256(made.page), bytes: made.page }],
+        sync: false,
+      },
+      { kind: 'request', id: 2, peer: PEER, request: want(sha256(made.block)), timeoutMs: 10_000 },
+    ])
+    expect(node.run({ kind: 'persisted', ticket: 2 })).toEqual([])
+    expect(ofKind(node.run(answer(2, made.block)), 'persist')).toMatchObject([
+      { ticket: 3, writes: [{ kind: 'block', digest: sha256(made.block) }] },
+    ])
+    expect(node.run({ kind: 'persisted', ticket: 3 })).toEqual([
+      { kind: 'persist', ticket: 4, writes: [{ kind: 'whole', release: made.id }], sync: true },
+    ])
+    const end = node.run({ kind: 'persisted', ticket: 4 })
+    expect(end).toMatchObject([
+      { kind: 'request', peer: PEER, request: { message: { type: 'have', release: made.id, whole: true } } },
+      { kind: 'activate', release: made.id, after: persisted(4) },
+    ])
+    expect(node.heard.at(-1)).toBe(`whole ${CHANNEL}`)
+  })
+
+  it('drops a peer that gives wrong bytes, and asks another', () => {
+    const { node } = fetching()
+    node.peer(OTHER)
+    const effects = node.handle(answer(1, made.block))
+    expect(ofKind(effects, 'note')).toMatchObject([{ code: 'BLOCK_DIGEST', peer: PEER }])
+    expect(ofKind(effects, 'request')).toMatchObject([{ peer: OTHER, request: want(sha256(made.page)) }])
+    expect(ofKind(effects, 'persist')).toEqual([])
+  })
+
+  it('asks a second peer when the first is silent, and takes what comes first', () => {
+    const { node } = fetching()
+    node.peer(OTHER)
+    node.monoMs = 1_000
+    expect(ofKind(node.run({ kind: 'tick' }), 'request')).toMatchObject([{ id: 2, peer: OTHER }])
+    expect(ofKind(node.run(answer(2, made.page)), 'persist')).toHaveLength(1)
+    expect(ofKind(node.run(answer(1, made.page)), 'persist')).toEqual([])
+  })
+
+  it('goes on after a restart without asking for what is here', () => {
+    const node = new BenchNode()
+    node.peer(PEER)
+    const effects = node.start({
+      floors: [floorOf(made), floorOf(made)],
+      channels: [record([made.id])] as never,
+      envelopes: [{ release: made.id, channel: CHANNEL, bytes: made.envelope }],
+      blocks: new Set([sha256(made.page)]),
+    })
+    expect(ofKind(effects, 'read')).toEqual([{ kind: 'read', digest: sha256(made.page) }])
+    const next = node.run({ kind: 'blockRead', digest: sha256(made.page), bytes: made.page })
+    expect(ofKind(next, 'request')).toMatchObject([{ request: want(sha256(made.block)) }])
+  })
+
+  it('is ended by a newer target, and a page that lies closes the gate for good', () => {
+    const { node } = fetching()
+    const next = make({ clock: { alice: 2 }, text: 'b=2\n', header: { files: 2 } })
+    node.persist(node.run(gossip(next)))
+    expect(ofKind(node.run(answer(1, made.page)), 'persist')).toEqual([])
+    node.run({ kind: 'tick' })
+    const asked = node.inside(() => {})
+    expect(asked).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ target: next.id, gate: 'content' })
+  })
+})
+
+describe('what a node restarts with', () => {
+  const old = make({ clock: { alice: 1 } })
+  const made = make({ clock: { alice: 2 }, text: 'b=1\n' })
+  const active = { release: old.id, epoch: 1, activatedAt: 5, soaked: true }
+  const stored = (whole: readonly Made[], change: object = {}) => ({
+    floors: [floorOf(made), floorOf(made)],
+    channels: [record([made.id], { active, ...change })] as never,
+    envelopes: [old, made].map((each) => ({ release: each.id, channel: CHANNEL, bytes: each.envelope })),
+    whole: whole.map((each) => each.id),
+  })
+
+  it('is ready before any peer is reached, and checks the files of what is active', () => {
+    const node = new BenchNode({ seeds: ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never] })
+    const effects = node.start(stored([old]))
+    expect(ofKind(effects, 'activate')).toEqual([
+      {
+        kind: 'activate',
+        channel: CHANNEL,
+        release: old.id,
+        pages: old.release.header.pages,
+        previous: old.id,
+        after: durableAtStart({} as EventOf<'started'>),
+        fallback: false,
+      },
+    ])
+    expect(node.view()).toMatchObject({
+      ready: true,
+      channels: [{ state: 'fetching', active: { id: old.id } }],
+    })
+  })
+
+  it('goes straight to a target that is whole', () => {
+    const effects = new BenchNode().start(stored([old, made]))
+    expect(ofKind(effects, 'activate')).toMatchObject([{ release: made.id, previous: old.id }])
+  })
+
+  it('does not fall below the greater of two copies of the floor, and mends the other', () => {
+    const node = new BenchNode()
+    const effects = node.start({ ...stored([old, made]), floors: [floorOf(old), floorOf(made)] })
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
+    expect(ofKind(node.run(gossip(old)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
+  })
+
+  it('asks others first where the floor is gone, ten seconds at most', () => {
+    const node = new BenchNode()
+    const effects = node.start({ floorLost: true })
+    expect(ofKind(effects, 'note')).toMatchObject([{ code: 'STORE_FLOOR_LOST' }])
+    const later = node.persist(node.run(gossip(made, [made.page, made.block])))
+    expect(ofKind(later, 'activate')).toEqual([])
+    node.monoMs = 10_000
+    const waited = node.handle({ kind: 'tick' })
+    expect(ofKind(waited, 'note')).toMatchObject([{ code: 'SYNC_SILENT' }])
+    expect(ofKind(waited, 'activate')).toMatchObject([{ release: made.id }])
+  })
+})
+
+describe('activation', () => {
+  const first = make({ clock: { alice: 1 } })
+  const second = make({ clock: { alice: 2 }, text: 'b=1\n' })
+  const done = (made: Made, kind: 'healthy' | 'unhealthy' | 'failed'): Event => ({
+    kind: 'activated',
+    channel: CHANNEL,
+    release: made.id,
+    outcome:
+      kind === 'healthy'
+        ? { kind, changed: 1 }
+        : { kind, code: 'ACTIVATE_UNHEALTHY', text: 'the check said no' },
+  })
+
+  function running(soak: boolean) {
+    const node = new BenchNode()
+    node.start()
+    node.persist(node.run(gossip(first, [first.page, first.block])))
+    node.persist(node.run(done(first, 'healthy')))
+    if (soak) {
+      node.monoMs = 30_000
+      node.persist(node.run({ kind: 'tick' }))
+    }
+    node.persist(node.run(gossip(second, [second.page, second.block])))
+    return node
+  }
+
+  it('that fails its health check goes back to what had soaked, and is not tried again', () => {
+    const node = running(true)
+    const effects = node.run(done(second, 'unhealthy'))
+    expect(ofKind(effects, 'activate')).toMatchObject([
+      { release: first.id, previous: second.id, fallback: true },
+    ])
+    node.persist(effects)
+    node.persist(node.run(done(first, 'healthy')))
+    expect(node.view().channels[0]).toMatchObject({
+      gate: 'health',
+      target: second.id,
+      active: { id: first.id, soaked: true },
+      lastError: { code: 'ACTIVATE_UNHEALTHY' },
+    })
+    expect(ofKind(node.run({ kind: 'tick' }), 'activate')).toEqual([])
+  })
+
+  it('that fails with nothing to go back to stays, reported', () => {
+    const node = running(false)
+    expect(ofKind(node.run(done(second, 'unhealthy')), 'activate')).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({
+      active: { id: second.id },
+      lastError: { code: 'ACTIVATE_UNHEALTHY' },
+    })
+  })
+
+  it('that could touch nothing is tried again later', () => {
+    const node = running(true)
+    expect(ofKind(node.run(done(second, 'failed')), 'activate')).toEqual([])
+    node.monoMs += 2_000
+    expect(ofKind(node.run({ kind: 'tick' }), 'activate')).toMatchObject([{ release: second.id }])
+  })
+
+  it('is stopped by equivocation: the channel is held, everything stays, the next release ends it', () => {
+    const node = running(true)
+    node.persist(node.run(done(second, 'healthy')))
+    const twin = make({ clock: { alice: 2 }, text: 'c=1\n' })
+    const held = node.persist(node.run(gossip(twin)))
+    expect(ofKind(held, 'activate')).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ state: 'held', held: true, active: { id: second.id } })
+    const third = make({ clock: { alice: 3 }, text: 'd=1\n' })
+    const effects = node.persist(node.run(gossip(third, [third.page, third.block])))
+    expect(ofKind(effects, 'activate')).toMatchObject([{ release: third.id }])
+  })
+
+  it('never goes back into an ended epoch', () => {
+    const node = running(true)
+    node.persist(node.run(done(second, 'healthy')))
+    node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER)))
+    expect(node.view()).toMatchObject({
+      root: { version: 2 },
+      channels: [{ state: 'stale', active: { id: second.id } }],
+    })
+    expect(ofKind(node.run(gossip(make({ clock: { alice: 9 } }))), 'verdict')).toMatchObject([
+      { verdict: 'ignore' },
+    ])
+    const third = make({ clock: { alice: 1 }, text: 'e=1\n', header: { root: 2 } })
+    node.persist(node.run(gossip(third, [third.page, third.block])))
+    expect(ofKind(node.run(done(third, 'unhealthy')), 'activate')).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ active: { id: third.id } })
+  })
+
+  it('waits behind a critical name this build does not know, an expired release, an expired root', () => {
+    const gates = [
+      [{ critical: ['rollout'] }, 'unsupported'],
+      [{ expires: 1 }, 'expired'],
+    ] as const
+    for (const [header, gate] of gates) {
+      const node = new BenchNode()
+      node.start()
+      const made = make({ clock: { alice: 1 }, header })
+      const effects = node.persist(node.run(gossip(made, [made.page, made.block])))
+      expect(ofKind(effects, 'activate')).toEqual([])
+      expect(node.view().channels[0]?.gate).toBe(gate)
+    }
+    const node = new BenchNode()
+    node.start()
+    node.wallMs = ROOT.expires
+    node.persist(node.run(gossip(first, [first.page, first.block])))
+    expect(node.view().channels[0]?.gate).toBe('root-expired')
+  })
+})
