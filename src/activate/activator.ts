@@ -1,5 +1,6 @@
+import type { Code } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Channel, Digest, Pattern, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import { parsePattern } from '../model/names.ts'
 import type { ActivationOutcome, ActivatorPort, EffectOf, LogPort } from '../runtime/ports.ts'
@@ -9,7 +10,7 @@ import { type Health, type Hook, runHooks } from './hooks.ts'
 import { groupId, type Ownership } from './ownership.ts'
 import { type ContentStore, changedPaths, readManifest } from './read-manifest.ts'
 import { makeDirectories, openDirectory } from './safe-directory.ts'
-import { buildTree, differenceOf, removeTree } from './tree.ts'
+import { buildTree, differenceOf } from './tree.ts'
 
 export { createMarkOnly } from './mark-only.ts'
 
@@ -43,6 +44,15 @@ interface Ready {
   readonly ownership: Ownership
 }
 
+/** What is asked for; `again`: it should be shown already. */
+interface Order {
+  readonly channel: Channel
+  readonly release: ReleaseId
+  readonly pages: readonly Digest[]
+  readonly fallback: boolean
+  readonly again: boolean
+}
+
 /** One activation on its way. */
 interface Work {
   readonly channel: Channel
@@ -60,149 +70,146 @@ interface Work {
  * Makes releases appear as files, all at once: a whole tree is built beside the active one, made durable, and
  * shown by replacing the link `current`. Then hooks and the health check run, again after a crash in between.
  */
-export function createActivator(init: ActivatorInit): Activator {
-  const { dir, store, limits } = init
-  const hooks: readonly Hook[] = init.hooks.map((hook) => ({
-    ...hook,
-    channels: hook.channels.map((pattern): Pattern => parsePattern(pattern)),
-  }))
-  const stopping = new AbortController()
-  const lastChanged = new Map<Channel, readonly string[]>()
-  const tails = new Map<Channel, Promise<unknown>>()
-  const cleaned = new Set<Channel>()
-  let ready: Ready | undefined
+export const createActivator = (init: ActivatorInit): Activator => new FileActivator(init)
 
-  async function start(): Promise<Ready> {
-    const mode = typeof init.mode === 'string' ? Number.parseInt(init.mode, 8) : init.mode
-    ready ??= { base: await openDirectory(dir), ownership: { mode, gid: await groupId(init.group) } }
-    return ready
+class FileActivator implements Activator {
+  readonly #init: ActivatorInit
+  readonly #hooks: readonly Hook[]
+  readonly #stopping = new AbortController()
+  readonly #changed = new Map<Channel, readonly string[]>()
+  readonly #tails = new Map<Channel, Promise<unknown>>()
+  /** Channels from which unfinished trees of an earlier run were removed. */
+  readonly #cleaned = new Set<Channel>()
+  #ready: Ready | undefined
+
+  constructor(init: ActivatorInit) {
+    this.#init = init
+    this.#hooks = init.hooks.map((hook) => ({ ...hook, channels: hook.channels.map(parsePattern) }))
+  }
+
+  async start(): Promise<void> {
+    await this.#prepare()
+  }
+
+  activate({
+    channel,
+    release,
+    pages,
+    fallback,
+    previous,
+  }: EffectOf<'activate'>): Promise<ActivationOutcome> {
+    const order = { channel, release, pages, fallback, again: previous === release }
+    return this.#inTurn(channel, () => this.#activate(order))
+  }
+
+  restore(channel: Channel, release: ReleaseId, pages: readonly Digest[]): Promise<ActivationOutcome> {
+    return this.#inTurn(channel, () =>
+      this.#activate({ channel, release, pages, fallback: false, again: true }),
+    )
+  }
+
+  changed(channel: Channel): readonly string[] {
+    return this.#changed.get(channel) ?? []
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(activateError('ACTIVATE_FAILED', 'the node stops'))
+    await Promise.allSettled(this.#tails.values())
+  }
+
+  async #prepare(): Promise<Ready> {
+    const { dir, mode, group } = this.#init
+    const octal = typeof mode === 'string' ? Number.parseInt(mode, 8) : mode
+    this.#ready ??= { base: await openDirectory(dir), ownership: { mode: octal, gid: await groupId(group) } }
+    return this.#ready
   }
 
   /** One after another within a channel; never rejects. */
-  function inTurn(channel: Channel, work: () => Promise<ActivationOutcome>): Promise<ActivationOutcome> {
-    const outcome = (tails.get(channel) ?? Promise.resolve())
+  #inTurn(channel: Channel, work: () => Promise<ActivationOutcome>): Promise<ActivationOutcome> {
+    const outcome = (this.#tails.get(channel) ?? Promise.resolve())
       .then(work)
-      .catch((error: unknown): ActivationOutcome => failedOutcome(error, dir))
-    tails.set(channel, outcome)
+      .catch((error: unknown): ActivationOutcome => failedOutcome(error, this.#init.dir))
+    this.#tails.set(channel, outcome)
     return outcome
   }
 
-  async function activate(
-    channel: Channel,
-    release: ReleaseId,
-    pages: readonly Digest[],
-    fallback: boolean,
-    again: boolean,
-  ): Promise<ActivationOutcome> {
-    if (stopping.signal.aborted) throw activateError('ACTIVATE_FAILED', 'the node stops')
-    const { base, ownership } = await start()
+  async #activate({ channel, release, pages, fallback, again }: Order): Promise<ActivationOutcome> {
+    this.#stopping.signal.throwIfAborted()
+    const { base, ownership } = await this.#prepare()
     // Again before each activation: what was safe at start may not be any longer.
     await makeDirectories(base, ChannelFolder.below(channel))
     const folder = new ChannelFolder(base, channel)
-    if (!cleaned.has(channel)) await folder.removeUnfinished()
-    cleaned.add(channel)
+    if (!this.#cleaned.has(channel)) await folder.removeUnfinished()
+    this.#cleaned.add(channel)
     const [before, notes] = [await folder.activeTree(), await folder.notes()]
     if (again && isAhead(before, release, notes)) return { kind: 'healthy', changed: 0 }
-    const files = await readManifest(store, release, pages, limits)
+    const files = await readManifest(this.#init.store, release, pages, this.#init.limits)
     const work: Work = { channel, release, files, folder, ownership, before, notes, fallback }
-    const tree = await wholeTree(work)
-    if (tree === before && notes.done === tree) {
-      lastChanged.set(channel, [])
-      return { kind: 'healthy', changed: 0 }
-    }
-    return show(work, tree)
+    const tree = await this.#wholeTree(work)
+    if (tree !== before || notes.done !== tree) return this.#show(work, tree)
+    this.#changed.set(channel, [])
+    return { kind: 'healthy', changed: 0 }
   }
 
   /** The name of a tree that holds exactly this release: one that is there, each digest checked, or a new one. */
-  async function wholeTree(work: Work): Promise<string> {
+  async #wholeTree(work: Work): Promise<string> {
     const { folder, files, ownership, release, before } = work
+    const { store, limits } = this.#init
     const builds = await folder.builds(release)
-    const candidates = new Set(
-      before !== undefined && builds.includes(before) ? [before] : builds.toReversed(),
-    )
+    const candidates = before !== undefined && builds.includes(before) ? [before] : builds.toReversed()
     for (const tree of candidates) {
       const difference = await differenceOf(folder.treePath(tree), files, ownership)
       if (difference === undefined) return tree
-      note(
-        'error',
-        'ACTIVATE_DRIFT',
-        `${folder.treePath(tree)} was changed (${difference}); built anew`,
-        work,
-      )
-      if (tree !== before) await removeTree(folder.treePath(tree))
+      const text = `${folder.treePath(tree)} was changed (${difference}); built anew`
+      this.#note('error', 'ACTIVATE_DRIFT', text, work)
     }
     const name = await folder.freshName(release)
-    await buildTree(
-      store,
-      { releases: folder.releases, name, last: before, files, ownership },
-      limits,
-      stopping.signal,
-    )
+    const plan = { releases: folder.releases, name, last: before, files, ownership }
+    await buildTree(store, plan, limits, this.#stopping.signal)
     return name
   }
 
-  async function show(work: Work, tree: string): Promise<ActivationOutcome> {
-    const { channel, release, folder, before, notes } = work
+  async #show(work: Work, tree: string): Promise<ActivationOutcome> {
+    const { release, folder, before, notes, fallback } = work
     const older = [before, ...notes.trees].filter((name) => name !== undefined && name !== tree)
-    const trees = [tree, ...new Set(older as string[])].slice(0, 1 + limits.keepTrees)
+    const trees = [tree, ...new Set(older as string[])].slice(0, 1 + this.#init.limits.keepTrees)
     const previous = releaseOf(trees.find((name) => releaseOf(name) !== release))
-    const changed = changedPaths(await manifestOf(previous), work.files)
+    const changed = changedPaths(await this.#manifestOf(previous), work.files)
     await folder.show(tree)
-    lastChanged.set(channel, changed)
+    this.#changed.set(work.channel, changed)
     await folder.note({ trees, done: undefined, failed: undefined })
     await folder.prune(new Set(trees))
-    const facts = {
-      channel,
-      release,
-      previous,
-      dir: folder.current,
-      changedFile: await folder.writeChanged(changed),
-      cwd: folder.path,
-    }
-    const unhealthy = await runHooks(
-      hooks,
-      work.fallback ? undefined : init.health,
-      facts,
-      limits,
-      stopping.signal,
-    )
-    // Not done: the node stops and cut the hooks short; they run again at its next start.
-    if (stopping.signal.aborted)
-      throw activateError('ACTIVATE_FAILED', 'the node stops; hooks run again at its start')
-    const passed = unhealthy === undefined || work.fallback
+    const unhealthy = await this.#runHooks(work, previous, changed)
+    // Cut short by the stop: not done, so that they run again at the next start.
+    this.#stopping.signal.throwIfAborted()
+    const passed = unhealthy === undefined || fallback
     await folder.note({ trees, done: passed ? tree : undefined, failed: passed ? undefined : tree })
     if (unhealthy === undefined) return { kind: 'healthy', changed: changed.length }
-    if (!work.fallback) return unhealthy
-    note('error', unhealthy.code, `${unhealthy.text}; back on last-known-good all the same`, work)
+    if (!fallback) return unhealthy
+    this.#note('error', unhealthy.code, `${unhealthy.text}; back on last-known-good all the same`, work)
     return { kind: 'healthy', changed: changed.length }
   }
 
-  /** Undefined where the store does not have it any longer: then every path counts as changed. */
-  const manifestOf = (release: ReleaseId | undefined): Promise<readonly ManifestEntry[] | undefined> =>
-    release === undefined
-      ? Promise.resolve(undefined)
-      : readManifest(store, release, undefined, limits).catch(() => undefined)
-
-  function note(
-    level: 'warn' | 'error',
-    code: 'ACTIVATE_DRIFT' | Unhealthy['code'],
-    text: string,
-    work: Work,
-  ): void {
-    init.log?.note({ kind: 'note', level, code, text, channel: work.channel, release: work.release })
+  async #runHooks(
+    { channel, release, folder, fallback }: Work,
+    previous: ReleaseId | undefined,
+    changed: readonly string[],
+  ): Promise<Unhealthy | undefined> {
+    const { health, limits } = this.#init
+    const changedFile = await folder.writeChanged(changed)
+    const facts = { channel, release, previous, dir: folder.current, changedFile, cwd: folder.path }
+    return runHooks(this.#hooks, fallback ? undefined : health, facts, limits, this.#stopping.signal)
   }
 
-  return {
-    start: async () => void (await start()),
-    activate: ({ channel, release, pages, fallback, previous }: EffectOf<'activate'>) =>
-      inTurn(channel, () => activate(channel, release, pages, fallback, previous === release)),
-    restore: (channel, release, pages) =>
-      inTurn(channel, () => activate(channel, release, pages, false, true)),
-    changed: (channel) => lastChanged.get(channel) ?? [],
-    async stop() {
-      stopping.abort()
-      await Promise.allSettled(tails.values())
-    },
+  /** Undefined where the store does not have it any longer: then every path counts as changed. */
+  async #manifestOf(release: ReleaseId | undefined): Promise<readonly ManifestEntry[] | undefined> {
+    if (release === undefined) return undefined
+    const { store, limits } = this.#init
+    return readManifest(store, release, undefined, limits).catch(() => undefined)
+  }
+
+  #note(level: 'warn' | 'error', code: Code, text: string, { channel, release }: Work): void {
+    this.#init.log?.note({ kind: 'note', level, code, text, channel, release })
   }
 }
 

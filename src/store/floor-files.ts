@@ -77,11 +77,7 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
     },
 
     async write(floors, root) {
-      const raised = new Map<Channel, Floor>()
-      for (const floor of floors) {
-        const before = raised.get(floor.channel) ?? known.get(floor.channel)
-        raised.set(floor.channel, before === undefined ? floor : joinFloors(before, floor))
-      }
+      const raised = raise(known, floors)
       const files = new Map<string, Uint8Array>()
       for (const floor of raised.values()) {
         const name = nameOf(floor.channel)
@@ -97,4 +93,14 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
       return raised
     },
   }
+}
+
+/** The floors that `floors` leave, several of one channel among them. */
+function raise(known: ReadonlyMap<Channel, Floor>, floors: readonly Floor[]): Map<Channel, Floor> {
+  const raised = new Map<Channel, Floor>()
+  for (const floor of floors) {
+    const before = raised.get(floor.channel) ?? known.get(floor.channel)
+    raised.set(floor.channel, before === undefined ? floor : joinFloors(before, floor))
+  }
+  return raised
 }

@@ -1,0 +1,73 @@
+/** What a driver may rely on, whether releases become files or are only marked. */
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createActivator, createMarkOnly } from '../../src/activate/activator.ts'
+import type { EffectOf } from '../../src/core/effects.ts'
+import { LIMITS } from '../../src/limits.ts'
+import type { ActivatorPort } from '../../src/runtime/ports.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
+import { CHANNEL, makeRelease, type TestRelease } from './store-fixtures.ts'
+
+const first = makeRelease(1, [{ path: 'app.yaml', content: 'a: 1\n' }])
+const second = makeRelease(2, [{ path: 'app.yaml', content: 'a: 2\n' }])
+
+const effect = (release: TestRelease, previous?: TestRelease, fallback = false): EffectOf<'activate'> => ({
+  kind: 'activate',
+  channel: CHANNEL,
+  release: release.id,
+  pages: release.pages,
+  previous: previous?.id,
+  after: { ticket: 1 } as EffectOf<'activate'>['after'],
+  fallback,
+})
+
+async function fileActivator(): Promise<{ activator: ActivatorPort; dir: string }> {
+  const dir = await mkdtemp(join(tmpdir(), 'confmesh-activator-'))
+  await chmod(dir, 0o755)
+  const store = new MemoryStore({ limits: LIMITS })
+  await store.open()
+  for (const { writes } of [first, second]) await store.commit(writes, true)
+  return { activator: createActivator({ dir, hooks: [], store, limits: LIMITS }), dir }
+}
+
+const kinds: Readonly<Record<string, () => Promise<{ activator: ActivatorPort; dir?: string }>>> = {
+  'files and hooks': fileActivator,
+  'mark only': async () => ({ activator: createMarkOnly() }),
+}
+
+describe.each(Object.entries(kinds))('%s', (_, make) => {
+  const dirs: string[] = []
+  afterEach(async () => {
+    for (const dir of dirs.splice(0)) await rm(dir, { recursive: true, force: true })
+  })
+  const made = async (): Promise<ActivatorPort> => {
+    const { activator, dir } = await make()
+    if (dir !== undefined) dirs.push(dir)
+    return activator
+  }
+
+  test('a release, the next, the same again, and back: each is healthy', async () => {
+    const activator = await made()
+    expect(await activator.activate(effect(first))).toMatchObject({ kind: 'healthy' })
+    expect(await activator.activate(effect(second, first))).toMatchObject({ kind: 'healthy' })
+    expect(await activator.activate(effect(second, second))).toEqual({ kind: 'healthy', changed: 0 })
+    expect(await activator.activate(effect(first, second, true))).toMatchObject({ kind: 'healthy' })
+    expect(await activator.restore(CHANNEL, first.id, first.pages)).toEqual({ kind: 'healthy', changed: 0 })
+    await activator.stop()
+  })
+
+  test('calls at once end one after another', async () => {
+    const activator = await made()
+    const outcomes = await Promise.all([activator.activate(effect(first)), activator.activate(effect(second))])
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['healthy', 'healthy'])
+    await activator.stop()
+  })
+
+  test('it stops twice without harm', async () => {
+    const activator = await made()
+    await activator.stop()
+    await activator.stop()
+  })
+})
