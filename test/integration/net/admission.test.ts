@@ -1,7 +1,12 @@
 import { afterEach, expect, test } from 'vitest'
+import { encodeReply } from '../../../src/codec/messages.ts'
+import { frame } from '../../../src/net/framing.ts'
+import { newIdentityPem } from '../../../src/net/identity.ts'
+import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
+import { rawPeer } from './raw-peer.ts'
 import { connect, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
 
-const running: Scripted[] = []
+const running: { stop(): Promise<void> }[] = []
 const node = async (options?: ScriptOptions): Promise<Scripted> => {
   const started = await Scripted.start(options)
   running.push(started)
@@ -143,4 +148,48 @@ test('strangers beyond the bound are turned away, the newest first, and admitted
   expect(await third.event('dialFailed')).toMatchObject({ address: b.address, code: 'NET_UNREACHABLE' })
   b.admit(first)
   await connect(third, b)
+})
+
+test('gossip streams are opened to admitted peers only', async () => {
+  const [a, raw] = [await node(), await rawPeer({ listen: true, meshsub: true })]
+  running.push(raw)
+  a.dial(raw)
+  await a.event('connected')
+  await raw.identified()
+  // identified on both sides once an exchange of several round trips is through
+  await raw.answer(PROTOCOL_IDS.admit, frame([encodeReply('admit', { type: 'noted' })], 1_000))
+  for (let round = 0; round < 5; round += 1) {
+    const id = a.ask(raw.id, open)
+    await a.until('round trip', () => a.of('reply').some((event) => event.id === id))
+  }
+  expect(raw.meshsubStreams()).toBe(0)
+  a.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  await a.until('gossip stream', () => raw.meshsubStreams() > 0)
+})
+
+test('of two connections from the same side the newer stays, as a new session', async () => {
+  const [b, raw] = [await node(), await rawPeer()]
+  running.push(raw)
+  await raw.dial(b.address)
+  await b.event('connected')
+  await raw.dial(b.address, { force: true })
+  await b.until('second session', () => b.of('connected').length === 2)
+  expect(b.events.map(({ kind }) => kind)).toEqual(['connected', 'disconnected', 'connected'])
+  await b.until('first closed', () => raw.connections() === 1)
+})
+
+test('a peer that was admitted on an earlier connection is a stranger on the next', async () => {
+  const identityPem = newIdentityPem()
+  const b = await node({ limits: { maxUnadmittedPerAddress: 1 } })
+  const first = await Scripted.start({ identityPem })
+  await connect(first, b)
+  b.admit(first)
+  await first.stop()
+  await b.event('disconnected')
+  const again = await node({ identityPem })
+  again.dial(b)
+  await b.until('second session', () => b.of('connected').length === 2)
+  const third = await node()
+  third.dial(b)
+  expect(await third.event('dialFailed')).toMatchObject({ code: 'NET_UNREACHABLE' })
 })

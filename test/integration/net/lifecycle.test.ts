@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import type { Address } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
+import { signPeerRecord } from '../../../src/trust/peer-record.ts'
+import { privateKeyFromPem } from '../../../src/trust/private-key.ts'
 import { connect, joined, Scripted, type ScriptOptions, want } from './scripted.ts'
 
 const running: Scripted[] = []
@@ -140,4 +142,33 @@ test('the peer store lies in the data directory and has one owner', async () => 
   expect(await readFile(join(dataDir, 'peers', 'CURRENT'), 'utf8')).toContain('MANIFEST')
   await expect(Scripted.start({ dataDir })).rejects.toMatchObject({ code: 'STORE_LOCKED' })
   expect(a.events).toEqual([])
+})
+
+test('a record of a peer is there again after a restart', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  const identityPem = newIdentityPem()
+  const peer = peerIdOf(identityPem)
+  const addresses = [`/ip4/192.0.2.1/tcp/7400/p2p/${peer}` as Address]
+  const said = {
+    v: 1,
+    critical: [],
+    peer,
+    at: 1,
+    addresses,
+    patterns: [],
+    region: '',
+    zone: '',
+    submit: false,
+    chain: [],
+  }
+  const record = signPeerRecord(said as never, privateKeyFromPem(identityPem))
+  const first = await Scripted.start({ dataDir })
+  expect(await first.transport.rememberedPeers()).toEqual([])
+  first.transport.perform({ kind: 'rememberPeer', peer, record })
+  await first.untilAsync('kept', async () => (await first.transport.rememberedPeers()).length === 1)
+  await first.transport.stop()
+  const second = await node({ dataDir })
+  expect((await second.transport.rememberedPeers()).map((bytes) => Buffer.from(bytes))).toEqual([
+    Buffer.from(record),
+  ])
 })

@@ -1,6 +1,7 @@
 /** A peer without our code: says what the test gives it, byte for byte. */
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
+import { identify } from '@libp2p/identify'
 import type { Stream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -12,7 +13,12 @@ import type { AnyRequest } from '../../../src/model/messages.ts'
 export interface RawPeer {
   readonly id: PeerId
   readonly address: Address
-  dial(address: Address): Promise<void>
+  dial(address: Address, options?: { readonly force: boolean }): Promise<void>
+  connections(): number
+  /** Resolves once it knows which protocols the other side speaks. */
+  identified(): Promise<void>
+  /** Gossip streams opened to it. */
+  meshsubStreams(): number
   stream(protocol: string): Promise<Stream>
   /** Whatever is asked, these bytes come back. */
   answer(protocol: string, bytes: Uint8Array): Promise<void>
@@ -20,22 +26,33 @@ export interface RawPeer {
   stop(): Promise<void>
 }
 
-export async function rawPeer({ listen = false } = {}): Promise<RawPeer> {
+export async function rawPeer({ listen = false, meshsub = false } = {}): Promise<RawPeer> {
+  const known = Promise.withResolvers<void>()
+  let meshsubStreams = 0
   const node = await createLibp2p({
     addresses: { listen: listen ? ['/ip4/127.0.0.1/tcp/0'] : [] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
+    services: { identify: identify() },
   })
+  node.addEventListener('peer:identify', () => known.resolve())
+  if (meshsub)
+    await node.handle('/meshsub/1.1.0', () => {
+      meshsubStreams += 1
+    })
   return {
     id: node.peerId.toString() as PeerId,
     get address() {
       return String(node.getMultiaddrs()[0]) as Address
     },
-    async dial(address) {
-      await node.dial(multiaddr(address))
+    async dial(address, { force } = { force: false }) {
+      await node.dial(multiaddr(address), { force })
     },
+    connections: () => node.getConnections().length,
+    identified: () => known.promise,
+    meshsubStreams: () => meshsubStreams,
     async stream(protocol) {
       const [connection] = node.getConnections()
       if (connection === undefined) throw new Error('not connected')
@@ -43,7 +60,7 @@ export async function rawPeer({ listen = false } = {}): Promise<RawPeer> {
     },
     async answer(protocol, bytes) {
       await node.handle(protocol, (stream) => {
-        stream.addEventListener('message', () => void stream.send(bytes), { once: true })
+        stream.addEventListener('message', () => void stream.send(bytes))
       })
     },
     encode: ({ protocol, message }) => encodeRequest(protocol, message as never),

@@ -120,15 +120,17 @@ test('no reply in time fails the request, and the late reply is not taken for th
   expect(a.of('reply')).toHaveLength(1)
 })
 
-test('a request to nobody, and one whose connection ends, fail at once', async () => {
-  const [a, b] = await pair()
+test('a request to nobody, and those whose connection ends, under way or waiting, fail at once', async () => {
+  const [a, b] = await pair({ limits: { maxStreams: { admit: 1, sync: 1, blocks: 1, publish: 1 } } })
   const c = await node()
   const nobody = a.ask(c.id, want)
   await a.event('requestFailed', ({ id, code }) => id === nobody && code === 'NET_UNREACHABLE')
   const pending = a.ask(b.id, want, 60_000)
+  const waiting = a.ask(b.id, want, 60_000)
   await b.event('request')
   b.transport.perform({ kind: 'hangUp', peer: a.id, code: 'done' })
   await a.event('requestFailed', ({ id, code }) => id === pending && code === 'NET_UNREACHABLE')
+  await a.event('requestFailed', ({ id, code }) => id === waiting && code === 'NET_UNREACHABLE')
   await a.event('disconnected')
 })
 

@@ -92,9 +92,13 @@ export class Scripted {
     return this.events.filter((event): event is EventOf<K> => event.kind === kind)
   }
 
-  async until(what: string, holds: () => boolean): Promise<void> {
+  until(what: string, holds: () => boolean): Promise<void> {
+    return this.untilAsync(what, async () => holds())
+  }
+
+  async untilAsync(what: string, holds: () => Promise<boolean>): Promise<void> {
     const endMs = performance.now() + DEADLINE_MS
-    while (!holds()) {
+    while (!(await holds())) {
       if (performance.now() > endMs)
         throw new Error(
           `${what}: not within ${DEADLINE_MS} ms; events: ${this.events.map((e) => e.kind).join(' ')}`,
