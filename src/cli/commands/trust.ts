@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { collect } from '../arguments.ts'
 import { signRoot } from '../trust-change.ts'
+import { registerHandOut } from '../trust-hand-out.ts'
 import { registerPublisherEdits } from '../trust-publishers.ts'
 import { registerRoleEdits } from '../trust-roles.ts'
 import { showRoot, verifyRoot } from '../trust-show.ts'
@@ -34,4 +35,5 @@ export function register(program: Command): void {
     )
   registerPublisherEdits(trust)
   registerRoleEdits(trust)
+  registerHandOut(trust)
 }

@@ -1,0 +1,61 @@
+/** Hands roots out to seeds; the fleet has them from there. */
+import { existsSync } from 'node:fs'
+import { encodeEnvelope } from '../codec/envelope.ts'
+import { isMeshError, MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import { type PushedTo, pushRoots, type RootEnvelope } from '../publish/roots.ts'
+import type { Seed } from '../publish/seeds.ts'
+import { out, warn } from './output.ts'
+import { connect, seedAddresses } from './publish-session.ts'
+import { oldPath, readRoot } from './root-files.ts'
+import { short } from './text.ts'
+import type { PushOptions } from './trust-hand-out.ts'
+
+/** Told to people and to `--json`. */
+export async function pushToSeeds(options: PushOptions): Promise<void> {
+  const roots = rootsBeside(options.root)
+  const seeds = await connect(seedAddresses(options))
+  try {
+    const pushed = await pushToAll(roots, seeds.reached)
+    const unreached = seeds.missed.map(({ address, error }) => ({ address, code: error.code }))
+    const version = roots.at(-1)?.version
+    out({ version, seeds: pushed, unreached }, pushed.map(lineOf))
+  } finally {
+    await seeds.close()
+  }
+}
+
+const lineOf = ({ peer, version, adopted }: PushedTo): string =>
+  `seed ${short(peer)} is at root ${version}${adopted === 0 ? ' already' : `, ${adopted} new`}`
+
+/** @throws MeshError what a seed refused, where none took it */
+export async function pushToAll(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+): Promise<readonly PushedTo[]> {
+  const pushed: PushedTo[] = []
+  const errors: MeshError[] = []
+  for (const seed of seeds) {
+    try {
+      pushed.push(await pushRoots(roots, seed, LIMITS))
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      errors.push(error)
+    }
+  }
+  if (pushed.length === 0) throw errors[0] ?? new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
+  for (const error of errors) warn(`${error.code}: ${error.message}`)
+  return pushed
+}
+
+/** The root and every older one kept beside it, down to the first gap; ascending. */
+export function rootsBeside(path: string): readonly RootEnvelope[] {
+  const newest = readRoot(path)
+  const roots: RootEnvelope[] = [{ version: newest.root.version, envelope: encodeEnvelope(newest.envelope) }]
+  for (let version = newest.root.version - 1; version >= 1; version--) {
+    const older = oldPath(newest.path, version)
+    if (!existsSync(older)) break
+    roots.push({ version, envelope: encodeEnvelope(readRoot(older).envelope) })
+  }
+  return roots.reverse()
+}
