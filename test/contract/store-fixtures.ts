@@ -34,6 +34,8 @@ export interface TestRelease {
   readonly writes: readonly Write[]
 }
 
+const FILES_PER_PAGE = 500
+
 function blocksOf(content: string, blockBytes: number): readonly Uint8Array[] {
   const bytes = text.encode(content)
   const blocks: Uint8Array[] = []
@@ -58,9 +60,12 @@ export function makeRelease(
     const bytes = text.encode(content)
     return { path, mode, size: bytes.length, digest: sha256(bytes), blocks: refs }
   })
-  const page = encodePage(entries)
-  blocks.set(sha256(page), page)
-  const pages = [sha256(page)]
+  const pages: Digest[] = []
+  for (let at = 0; at < entries.length; at += FILES_PER_PAGE) {
+    const page = encodePage(entries.slice(at, at + FILES_PER_PAGE))
+    blocks.set(sha256(page), page)
+    pages.push(sha256(page))
+  }
   const payload = encodeHeader({
     v: 1,
     critical: [],
