@@ -184,9 +184,9 @@ function assign(value: Record<string, unknown>, path: string, given: string | re
     value[head] = parsed
     return
   }
-  const holder = (value[head] ??= {})
-  if (holder === null || typeof holder !== 'object') return
-  ;(holder as Record<string, unknown>)[tail] = parsed
+  const holder = value[head] ?? {}
+  // What is no map there stays: the schema says what is wrong with it.
+  if (typeof holder === 'object') value[head] = { ...holder, [tail]: parsed }
 }
 
 function scalar(path: string, text: string): unknown {

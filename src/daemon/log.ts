@@ -28,9 +28,5 @@ export function logPort(logger: Logger, refused: (code: string) => void): LogPor
 /** Text from peers must not steer a terminal: control and bidi characters are shown as escapes, length is cut. */
 function printable(text: string): string {
   const cut = text.length > 500 ? `${text.slice(0, 500)}…` : text
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
-  return cut.replace(
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16) ?? ''}}`)
 }

@@ -147,22 +147,11 @@ function coreConfig(
   const key = privateKeyFromPem(identity.pem)
   const freshness =
     config.freshness === undefined ? undefined : readPrivateKey(config.freshness.key, 'freshness.key')
-  const peerRecord = (): Uint8Array =>
-    signPeerRecord(
-      {
-        v: 1,
-        critical: [],
-        peer: identity.peerId,
-        at: Date.now(),
-        addresses: addresses().slice(0, 16) as Address[],
-        patterns,
-        region,
-        zone,
-        submit: config.submit,
-        chain,
-      },
-      key,
-    )
+  const { peerId: peer } = identity
+  const fixed = { v: 1, critical: [], peer, patterns, region, zone, submit: config.submit, chain } as const
+  const peerRecord = signedWhenChanged(addresses, (own, at) =>
+    signPeerRecord({ ...fixed, addresses: own, at }, key),
+  )
   return {
     self: identity.peerId,
     root,
@@ -183,6 +172,23 @@ function coreConfig(
     limits,
   }
 }
+
+/** A fresh record makes every peer check a signature: it is signed anew only where the addresses are others. */
+function signedWhenChanged(
+  addresses: () => readonly string[],
+  sign: (addresses: readonly Address[], at: number) => Uint8Array,
+): () => Uint8Array {
+  let last: { readonly addresses: string; readonly record: Uint8Array } | undefined
+  return () => {
+    const own = addresses().slice(0, MAX_RECORD_ADDRESSES) as Address[]
+    const text = own.join(' ')
+    if (last?.addresses !== text) last = { addresses: text, record: sign(own, Date.now()) }
+    return last.record
+  }
+}
+
+/** As many as a peer record may hold. */
+const MAX_RECORD_ADDRESSES = 16
 
 /** Where the store lies and where the second copy of floor and root goes. */
 function foldersOf(config: NodeConfig): {

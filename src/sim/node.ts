@@ -82,7 +82,7 @@ export class SimNode {
 
   #now(): Now {
     const { nowMs } = this.parts.time
-    return { monoMs: nowMs - this.#bootedMs, wallMs: EPOCH_MS + nowMs + this.clockErrorMs }
+    return { monoMs: nowMs - this.#bootedMs, wallMs: EPOCH_MS + Math.floor(nowMs) + this.clockErrorMs }
   }
 
   #clock(stopped: { clock: boolean }): ClockPort {

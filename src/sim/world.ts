@@ -86,6 +86,7 @@ export class World {
       submit: isSeed,
       chain: [],
     } as const
+    const signed = signPeerRecord({ ...record, at: EPOCH_MS }, key)
     const node = new SimNode(address, {
       config: {
         self: peer,
@@ -101,7 +102,7 @@ export class World {
         ...(freshness === undefined
           ? {}
           : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
-        peerRecord: () => signPeerRecord({ ...record, at: EPOCH_MS + Math.floor(this.time.nowMs) }, key),
+        peerRecord: () => signed,
         keepReleases: 3,
         soakMs: 2_000,
         materialize: true,

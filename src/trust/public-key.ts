@@ -23,6 +23,24 @@ export const keyIdOf = (spki: Uint8Array): KeyId => createHash('sha256').update(
  */
 export function importPublicKey(spki: Uint8Array): PublicKey {
   const bytes = Buffer.from(spki)
+  const text = bytes.toString('latin1')
+  const known = imported.get(text)
+  if (known !== undefined) return known
+  const key = strictKey(bytes)
+  if (imported.size >= MAX_IMPORTED) imported.clear()
+  imported.set(text, key)
+  return key
+}
+
+/**
+ * Keys that passed, by their exact bytes: the check of a point takes milliseconds and a fleet's keys come again with
+ * every peer record. What failed is not remembered.
+ */
+const imported = new Map<string, PublicKey>()
+/** A thousand known peers and the keys of a root fit several times. */
+const MAX_IMPORTED = 4_096
+
+function strictKey(bytes: Buffer): PublicKey {
   if (isForm(bytes, ED25519_PREFIX, ED25519_BYTES)) {
     if (!isStrongEd25519Point(bytes.subarray(ED25519_PREFIX.length))) {
       throw invalidKey('is an Ed25519 point that is weak or not on the curve')
