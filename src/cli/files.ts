@@ -46,8 +46,8 @@ export function replaceFile(path: string, text: string, mode: number): void {
 /** An empty folder, made where it is missing. @throws MeshError INPUT_EXISTS, INPUT_PATH */
 export function makeEmptyFolder(path: string): void {
   try {
-    if (existsSync(path) && readdirSync(path).length > 0) {
-      throw new MeshError('INPUT_EXISTS', `${path} is not empty; name a new folder`, { path })
+    if (existsSync(path) && (!statSync(path).isDirectory() || readdirSync(path).length > 0)) {
+      throw new MeshError('INPUT_EXISTS', `${path} is no empty folder; name a new one`, { path })
     }
     mkdirSync(path, { recursive: true })
   } catch (error) {
