@@ -134,8 +134,6 @@ export class Admit implements Stage {
         step.wakeAt(link.deadlineMonoMs)
         continue
       }
-      if (link.held !== undefined)
-        reply(step, link.held.id, refusal('LIMIT_TIMEOUT', 'admission took too long'))
       this.#hangUp(step, link.session.peer, 'ADMIT_REFUSED', 'not admitted in time')
     }
   }
@@ -262,9 +260,11 @@ export class Admit implements Stage {
       this.#ask(step, link, { type: 'fork', root })
       return
     }
+    const dials = link.session.direction === 'outbound'
+    if (!dials && link.held === undefined) return
     if (isRemoved(journey.root(), link.session.peer)) {
       this.#hangUp(step, link.session.peer, 'ADMIT_REMOVED', 'removed by the trust root')
-    } else if (link.session.direction === 'outbound') this.#ask(step, link, ownHello(this.#config))
+    } else if (dials) this.#ask(step, link, ownHello(this.#config))
     else if (link.held !== undefined) {
       reply(step, link.held.id, ownHello(this.#config))
       this.#admit(step, link, link.held.hello)
@@ -326,6 +326,8 @@ export class Admit implements Stage {
   }
 
   #hangUp(step: Step, peer: PeerId, code: Code, text: string): void {
+    const held = this.#links.get(peer)?.held
+    if (held !== undefined) reply(step, held.id, refusal(code, text))
     this.#forget(peer)
     step.emit({ kind: 'note', level: 'warn', code, text, peer })
     step.emit({ kind: 'hangUp', peer, code })

@@ -1,0 +1,210 @@
+/** A node around one stage: the rest of it is plain data that a test sets. */
+
+import type { CoreConfig } from '../../../src/core/config.ts'
+import type { Effect, EffectOf } from '../../../src/core/effects.ts'
+import type { EventOf, Now } from '../../../src/core/events.ts'
+import type { Adoption, ChannelFacts, Ingested, Journey, Source } from '../../../src/core/journey.ts'
+import { type AdmittedSession, isAdmitted, type Session } from '../../../src/core/session.ts'
+import type { Step } from '../../../src/core/step.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
+import type { Address, Channel, Digest, FleetId, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { AnyReply, AnyRequest, Hello } from '../../../src/model/messages.ts'
+import type { Place } from '../../../src/model/place.ts'
+import type { Release } from '../../../src/model/release.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+
+export const hex = (digit: string): Digest => digit.repeat(64).slice(0, 64) as Digest
+export const peer = (name: string): PeerId => name as PeerId
+export const addressOf = (id: PeerId, host = '192.0.2.1'): Address =>
+  `/ip4/${host}/tcp/4001/p2p/${id}` as Address
+
+export const rootOf = (version: number, more: Partial<TrustRoot> = {}): TrustRoot => ({
+  v: 1,
+  critical: [],
+  fleetId: hex('f') as FleetId,
+  version,
+  expires: 4_000_000_000_000,
+  keys: new Map(),
+  root: { keys: [], threshold: 1 },
+  publishers: new Map(),
+  admission: { keys: [] },
+  freshness: { keys: [], maxAgeS: 120, maxSkewS: 60 },
+  epochs: [],
+  removed: { peers: [], pools: [] },
+  ...more,
+})
+
+/** The bytes that stand for a root in these tests: its version, and a tag where there are several. */
+export const rootBytes = (version: number, tag = ''): Uint8Array =>
+  new TextEncoder().encode(`root ${version}${tag}`)
+
+export class FakeJourney implements Journey {
+  readonly fleetId = hex('f') as FleetId
+  current = rootOf(1)
+  digest = hex('1')
+  /** What `adoptRoot` says of bytes; by default the next version is adopted. */
+  judge: (bytes: string) => Adoption['kind'] = () => 'adopted'
+  readonly adopted: string[] = []
+  readonly facts = new Map<Channel, ChannelFacts>()
+  readonly envelopes = new Map<ReleaseId, Uint8Array>()
+  readonly links = new Map<PeerId, Session>()
+  onIngest: (envelope: Uint8Array, source: Source) => Ingested = () => ({
+    verdict: 'STALE',
+    provable: false,
+    relayable: false,
+  })
+
+  root = () => this.current
+  rootDigest = () => this.digest
+  rootEnvelope = (version: number) => (version <= this.current.version ? rootBytes(version) : undefined)
+  adoptRoot = (_step: Step, envelope: Uint8Array): Adoption => {
+    const text = new TextDecoder().decode(envelope)
+    this.adopted.push(text)
+    const kind = this.judge(text)
+    if (kind !== 'adopted') return { kind, text: kind }
+    this.current = { ...this.current, version: this.current.version + 1 }
+    this.digest = hex(String(this.current.version))
+    return { kind, root: this.current }
+  }
+  ingest = (_step: Step, envelope: Uint8Array, source: Source) => this.onIngest(envelope, source)
+  ingestWhole = (): never => {
+    throw new Error('not in these tests')
+  }
+  channels = () => this.facts.values()
+  channel = (channel: Channel) => this.facts.get(channel)
+  envelope = (release: ReleaseId) => this.envelopes.get(release)
+  isWhole = () => false
+  hasBlock = () => false
+  sessions = () => this.links.values()
+  admitted = (): Iterable<AdmittedSession> => [...this.links.values()].filter(isAdmitted)
+  session = (id: PeerId) => this.links.get(id)
+  place = ({ counter, header }: Release): Place => ({ epoch: 1, counter, publisher: header.publisher })
+  fetchFrom = () => undefined
+}
+
+/** 0, 0.5, 0.25, … : a fixed stream, the same in each test. */
+export function numbers(): () => number {
+  let state = 1
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return state / 2_147_483_647
+  }
+}
+
+export const configOf = (more: Partial<CoreConfig> = {}): CoreConfig => ({
+  self: peer('self'),
+  root: rootBytes(1),
+  patterns: ['**' as Pattern],
+  region: 'eu',
+  zone: 'a',
+  submit: false,
+  seeds: [],
+  chain: [],
+  keepReleases: 3,
+  soakMs: 0,
+  materialize: false,
+  random: numbers(),
+  limits: LIMITS,
+  ...more,
+})
+
+export const limitsOf = (more: Partial<Limits>): Limits => ({ ...LIMITS, ...more })
+
+/** One stage's world: `run` gives the effects of one call; wake-ups are kept apart. */
+export class Bench {
+  readonly journey = new FakeJourney()
+  readonly config: CoreConfig
+  now: Now = { monoMs: 1_000, wallMs: 1_700_000_000_000 }
+  wakeMonoMs = Number.POSITIVE_INFINITY
+  #requests = 0
+  #tickets = 0
+
+  constructor(more: Partial<CoreConfig> = {}) {
+    this.config = configOf(more)
+  }
+
+  pass(ms: number): void {
+    this.now = { monoMs: this.now.monoMs + ms, wallMs: this.now.wallMs + ms }
+  }
+
+  run(call: (step: Step, journey: FakeJourney) => void): Effect[] {
+    const effects: Effect[] = []
+    const step: Step = {
+      now: this.now,
+      config: this.config,
+      emit: (effect) => void effects.push(effect),
+      nextRequest: () => {
+        this.#requests += 1
+        return this.#requests
+      },
+      nextTicket: () => {
+        this.#tickets += 1
+        return this.#tickets
+      },
+      wakeAt: (monoMs) => {
+        this.wakeMonoMs = Math.min(this.wakeMonoMs, monoMs)
+      },
+    }
+    call(step, this.journey)
+    return effects
+  }
+
+  /** A link that is admitted, as the rest of the node sees it. */
+  link(id: PeerId, more: Partial<Session> = {}, hello: Partial<Hello> = {}): Session {
+    const session: Session = {
+      peer: id,
+      direction: 'outbound',
+      address: addressOf(id),
+      ownHost: false,
+      sinceMonoMs: this.now.monoMs,
+      hello: helloOf(hello),
+      ...more,
+    }
+    this.journey.links.set(id, session)
+    return session
+  }
+}
+
+export const helloOf = (more: Partial<Hello> = {}): Hello => ({
+  type: 'hello',
+  chain: [],
+  patterns: ['**' as Pattern],
+  region: 'eu',
+  zone: 'a',
+  submit: false,
+  heartbeats: [],
+  ...more,
+})
+
+export const connected = (
+  id: PeerId,
+  direction: 'inbound' | 'outbound',
+  more: Partial<EventOf<'connected'>> = {},
+): EventOf<'connected'> => ({
+  kind: 'connected',
+  peer: id,
+  direction,
+  address: addressOf(id),
+  ownHost: false,
+  ...more,
+})
+
+export const requestOf = (id: number, from: PeerId, request: AnyRequest): EventOf<'request'> => ({
+  kind: 'request',
+  id,
+  peer: from,
+  request,
+})
+
+/** Log lines carry texts for people; what they are about is tested, how it is put is not. */
+export const acts = (effects: readonly Effect[]): Effect[] =>
+  effects.filter(({ kind }) => kind !== 'note' && kind !== 'count' && kind !== 'observe')
+
+export const codes = (effects: readonly Effect[]): string[] =>
+  effects.flatMap((effect) => (effect.kind === 'note' ? [effect.code] : []))
+
+export const asked = (effects: readonly Effect[]): EffectOf<'request'>[] =>
+  effects.filter((effect): effect is EffectOf<'request'> => effect.kind === 'request')
+
+export const replies = (effects: readonly Effect[]): AnyReply['message'][] =>
+  effects.flatMap((effect) => (effect.kind === 'reply' ? [effect.reply.message] : []))
