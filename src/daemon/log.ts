@@ -28,5 +28,8 @@ export function logPort(logger: Logger, refused: (code: string) => void): LogPor
 /** Text from peers must not steer a terminal: control and bidi characters are shown as escapes, length is cut. */
 function printable(text: string): string {
   const cut = text.length > 500 ? `${text.slice(0, 500)}…` : text
-  return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16) ?? ''}}`)
+  return cut.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu,
+    (char) => `\\u{${char.codePointAt(0)?.toString(16) ?? ''}}`,
+  )
 }

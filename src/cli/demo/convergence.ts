@@ -32,8 +32,7 @@ export async function watchConvergence(
         .filter(({ name }) => lines.get(name)?.afterMs === undefined)
         .map(async (node) => {
           const active = await activeOf(node)
-          const afterMs =
-            active?.release === release ? active.afterMs : undefined
+          const afterMs = active?.release === release ? active.afterMs : undefined
           lines.set(node.name, { name: node.name, region: node.region, release: active?.release, afterMs })
         }),
     )
@@ -48,8 +47,12 @@ async function activeOf(node: NodeProcess): Promise<{ release: string; afterMs: 
   const channel = await new Client({ api: node.api }).channel(CHANNEL).catch(() => undefined)
   const active = channel?.active
   if (!active) return undefined
-  const created = channel?.heads.find((head) => head.release === active.release)?.created ?? active.activatedAt
-  return { release: active.release, afterMs: Math.max(0, Date.parse(active.activatedAt) - Date.parse(created)) }
+  const created =
+    channel?.heads.find((head) => head.release === active.release)?.created ?? active.activatedAt
+  return {
+    release: active.release,
+    afterMs: Math.max(0, Date.parse(active.activatedAt) - Date.parse(created)),
+  }
 }
 
 /** Waits until every node has at least one admitted peer. False where the deadline came first. */
