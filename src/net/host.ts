@@ -67,7 +67,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 }
 
 /** yamux for both kinds of host: a window of 512 KiB keeps gossip quick beside a bulk stream. */
-export const boundedYamux = () =>
+export const boundedYamux = (): ReturnType<typeof yamux> =>
   yamux({
     maxInboundStreams: 64,
     maxOutboundStreams: 64,
