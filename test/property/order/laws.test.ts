@@ -19,7 +19,7 @@ import { above, CHANNEL, FLEET, join, P, PaperNode, Q, type Signed, signed } fro
 
 const RUNS = { numRuns: 3_000 }
 
-function after(given: readonly Signed[], sick: readonly ReleaseId[] = []): PaperNode {
+function ordered(given: readonly Signed[], sick: readonly ReleaseId[] = []): PaperNode {
   const node = new PaperNode(undefined, sick)
   for (const release of given) node.receive(release)
   return node
@@ -46,12 +46,12 @@ test('law 2: join is commutative, associative and idempotent on `seen`, and orde
   const seen = (state: PaperNode['state']) => seenOf(1, state.floor)
   fc.assert(
     fc.property(history, history, history, anyRelease, (one, two, three, release) => {
-      const [a, b, c] = [after(one).state, after(two).state, after(three).state]
+      const [a, b, c] = [ordered(one).state, ordered(two).state, ordered(three).state]
       expect(seen(join(a, b))).toEqual(seen(join(b, a)))
       expect(seen(join(join(a, b), c))).toEqual(seen(join(a, join(b, c))))
       expect(seen(join(a, a))).toEqual(seen(a))
       expect(seen(join(a, emptyChannel(FLEET, CHANNEL, 1)))).toEqual(seen(a))
-      expect(seen(join(a, after([release]).state))).toEqual(after([...one, release]).seen())
+      expect(seen(join(a, ordered([release]).state))).toEqual(ordered([...one, release]).seen())
     }),
     RUNS,
   )
@@ -63,7 +63,7 @@ test('law 3: one set in any two orders, duplicates included, gives one `seen`', 
     .chain((set) => fc.tuple(arrivals(set), arrivals(set)))
   fc.assert(
     fc.property(twoOrders, ([one, two]) => {
-      expect(after(one).seen()).toEqual(after(two).seen())
+      expect(ordered(one).seen()).toEqual(ordered(two).seen())
     }),
     RUNS,
   )
@@ -72,7 +72,7 @@ test('law 3: one set in any two orders, duplicates included, gives one `seen`', 
 test('law 4: not held and all gates open, active is the target', () => {
   fc.assert(
     fc.property(history, (given) => {
-      const node = after(given)
+      const node = ordered(given)
       if (!isHeld(node.state.floor)) expect(node.active()).toBe(targetOf(node.state.floor))
     }),
     RUNS,
@@ -133,7 +133,7 @@ test('law 7: replaying all of history in any order changes neither `seen` nor `a
         fc.tuple(fc.constant(given), given.length === 0 ? fc.constant([]) : arrivals(given)),
       ),
       ([given, replay]) => {
-        const node = after(given)
+        const node = ordered(given)
         const [seen, active] = [node.seen(), node.active()]
         for (const release of replay) node.receive(release)
         expect(node.seen()).toEqual(seen)
@@ -196,7 +196,7 @@ test('law 9: honest publishers never hold a channel, in any order of arrival', (
             expect(isHeld(node.state.floor)).toBe(false)
           }
         }
-        expect(after(one).active()).toBe(after(two).active())
+        expect(ordered(one).active()).toBe(ordered(two).active())
       },
     ),
     RUNS,
@@ -207,11 +207,11 @@ test('law 13: a new node that is fed what another keeps sees the same', () => {
   fc.assert(
     fc.property(
       history.chain((given) => {
-        const node = after(given)
+        const node = ordered(given)
         return fc.tuple(fc.constant(node), shuffled(node.offers()))
       }),
       ([node, offers]) => {
-        expect(after(offers).seen()).toEqual(node.seen())
+        expect(ordered(offers).seen()).toEqual(node.seen())
       },
     ),
     RUNS,
@@ -221,7 +221,7 @@ test('law 13: a new node that is fed what another keeps sees the same', () => {
 test('law 14: two ids and two heads a publisher at most, for any input', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(anyRelease, strayRelease), { maxLength: 30 }), (given) => {
-      const { floor, heads } = after(given).state
+      const { floor, heads } = ordered(given).state
       expect(floor.ids.length).toBeLessThanOrEqual(2)
       for (const by of [P, Q])
         expect(heads.filter(({ header }) => header.publisher === by).length).toBeLessThanOrEqual(2)
@@ -278,7 +278,7 @@ test('law 16: a closed gate leads to no other release, and touches neither order
 
 test('law 16: expiry and unknown critical names are gates, not order', () => {
   for (const more of [{ expires: 500 }, { critical: ['teleport'] }]) {
-    const node = after([signed({ publisher: P, clock: { p: 1 } })])
+    const node = ordered([signed({ publisher: P, clock: { p: 1 } })])
     const before = node.active()
     const gated = signed({ publisher: P, clock: { p: 2 }, ...more })
     expect(node.receive(gated)).toBe('NEW')
@@ -310,7 +310,7 @@ test('law 19: where the releases of each publisher form a chain, heads are the m
         ({ release }) => !all.some((other) => replaces(other.release.header.clock, release.header.clock)),
       )
       const expected = [...new Set(maximal.map(({ release }) => release.id))].sort()
-      expect(after(order).state.heads.map(({ id }) => id)).toEqual(expected)
+      expect(ordered(order).state.heads.map(({ id }) => id)).toEqual(expected)
       expect(headsOf(all.map(({ release }) => release)).map(({ id }) => id)).toEqual(expected)
     }),
     RUNS,
