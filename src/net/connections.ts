@@ -13,6 +13,7 @@ import type { Answerer } from './answerer.ts'
 import type { Asker } from './asker.ts'
 import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
+import { forgetStranger } from './remembered-peers.ts'
 
 export interface ConnectionsOptions {
   readonly self: PeerId
@@ -135,10 +136,23 @@ export class Connections {
 
   #gone({ peer, connection }: Link): void {
     this.#links.delete(peer)
+    if (connection.direction === 'inbound' && !this.#options.gate.has(peer)) void this.#forget(connection)
     this.#options.gate.revoke(connection.remotePeer)
     this.#carriers?.asker.drop(peer)
     this.#options.misconduct.forget(peer)
     this.#options.sink({ kind: 'disconnected', peer })
+  }
+
+  async #forget({ remotePeer }: Connection): Promise<void> {
+    const node = this.#node
+    // back already: the next end of a connection decides
+    if (node === undefined || node.getConnections(remotePeer).some(({ status }) => status === 'open')) return
+    try {
+      await forgetStranger(node, remotePeer)
+    } catch (error) {
+      const text = `a peer that was not admitted stays in the peer store: ${(error as Error).message}`
+      this.#options.log.note({ kind: 'note', level: 'debug', code: 'STORE_FAILED', text })
+    }
   }
 
   /**

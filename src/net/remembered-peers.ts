@@ -1,4 +1,5 @@
 /** Signed records of peers, kept in libp2p's peer store beside their addresses, for the next start. */
+import type { PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
@@ -21,6 +22,15 @@ export async function rememberPeer(
     multiaddrs: addresses.map((address) => multiaddr(address)),
     metadata: { [METADATA_KEY]: effect.record },
   })
+}
+
+/**
+ * libp2p writes down every peer that ever opened a stream, for a week: identities are free, so a stranger could fill
+ * the disk. One that was not admitted is forgotten with its connection, unless a record of it is kept.
+ */
+export async function forgetStranger(node: Libp2p, peer: PeerId): Promise<void> {
+  const { metadata } = await node.peerStore.get(peer).catch(() => ({ metadata: new Map() }))
+  if (!metadata.has(METADATA_KEY)) await node.peerStore.delete(peer)
 }
 
 /** Records not older than the peer store keeps them, at most `maxKnownPeers`. */

@@ -2,12 +2,13 @@ import { mkdtemp, readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { LevelDatastore } from 'datastore-level'
 import { afterEach, expect, test } from 'vitest'
 import type { Address } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
 import { signPeerRecord } from '../../../src/trust/peer-record.ts'
 import { privateKeyFromPem } from '../../../src/trust/private-key.ts'
-import { connect, joined, Scripted, type ScriptOptions, want } from './scripted.ts'
+import { connect, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
 
 const running: Scripted[] = []
 const node = async (options?: ScriptOptions): Promise<Scripted> => {
@@ -171,4 +172,35 @@ test('a record of a peer is there again after a restart', async () => {
   expect((await second.transport.rememberedPeers()).map((bytes) => Buffer.from(bytes))).toEqual([
     Buffer.from(record),
   ])
+})
+
+test('strangers leave nothing in the peer store, admitted peers stay', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  const b = await Scripted.start({ dataDir })
+  b.onRequest = ({ id }) =>
+    b.transport.perform({ kind: 'reply', id, reply: { protocol: 'admit', message: { type: 'noted' } } })
+  const [stranger, friend] = [await node(), await node()]
+  for (const other of [stranger, friend]) {
+    await connect(other, b)
+    other.ask(b.id, open)
+    await other.event('reply')
+  }
+  friend.admit(b)
+  b.admit(friend)
+  await b.until('subscriptions', () => b.hears(friend))
+  const peersOnDisk = async () => {
+    const datastore = new LevelDatastore(join(dataDir, 'peers'))
+    await datastore.open()
+    const keys: string[] = []
+    for await (const key of datastore.queryKeys({ prefix: '/peers' })) keys.push(key.toString())
+    await datastore.close()
+    return keys.length
+  }
+  for (const other of [stranger, friend]) {
+    await other.transport.stop()
+    await b.event('disconnected', ({ peer }) => peer === other.id)
+  }
+  await b.transport.stop()
+  // itself and the friend
+  expect(await peersOnDisk()).toBe(2)
 })
