@@ -119,8 +119,9 @@ export class Submit implements Stage {
   }
 
   onTick(step: Step, journey: Journey): void {
-    this.#claims.onTick(step)
+    // Uploads first: what ends here is not renewed.
     this.#uploads.onTick(step)
+    this.#claims.onTick(step)
     this.#acknowledge.onTick(step, journey)
     for (const { record } of this.#leases.expired(step.now.monoMs)) {
       // The lease of an upload here lives as long as the upload, which has its own end.

@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest'
+import type { Snapshot } from '../../../src/core/snapshot.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import { CHANNEL, make, OTHER, PEER } from '../core/fleet.ts'
+import { ofKind, refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
+
+const mine = make({ clock: { alice: 1 }, text: 'mine' })
+const theirs = make({ clock: { alice: 1 }, text: 'theirs' })
+
+/** Two more seeds: in ascending order of peer ids other, peer, self. */
+function seeds(): SubmitNode {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  node.connect(OTHER, { seed: true })
+  return node
+}
+
+test('The lease is taken seed by seed in ascending order of peer ids, our own record in its turn', () => {
+  const node = seeds()
+  const first = node.ask({ type: 'submit', envelope: mine.envelope })
+  expect(requests(first)).toEqual(['lease other'])
+  expect(ofKind(first, 'request')[0]?.timeoutMs).toBe(LIMITS.leaseAskMs)
+  const second = node.answer(first[0], { type: 'noted' })
+  expect(requests(second)).toEqual(['lease peer'])
+  const third = node.answer(second[0], { type: 'noted' })
+  expect(writes(third)).toEqual(['lease!'])
+  expect(replies(third)).toEqual([])
+  expect(replies(node.persist(third))).toMatchObject([{ type: 'need' }])
+})
+
+test('A silent seed is passed over, and so is one that refuses without proof', () => {
+  const node = seeds()
+  const first = node.ask({ type: 'submit', envelope: mine.envelope })
+  const [asked] = ofKind(first, 'request')
+  if (asked === undefined) throw new Error('nobody was asked')
+  const second = node.handle({ kind: 'requestFailed', id: asked.id, code: 'NET_TIMEOUT' })
+  expect(requests(second)).toEqual(['lease peer'])
+  const lie = { type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'no' } as const
+  expect(writes(node.answer(second[0], lie))).toEqual(['lease!'])
+})
+
+test('A refusal counts only with an envelope that verifies, of another release in that place or above', () => {
+  const own = mine.envelope
+  const below = make({ clock: { alice: 1 }, header: { channel: 'app/elsewhere' as typeof CHANNEL } }).envelope
+  const forged = theirs.envelope.slice()
+  forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1
+  for (const envelope of [own, below, forged]) {
+    const node = seeds()
+    const asked = node.ask({ type: 'submit', envelope: mine.envelope })
+    const next = node.answer(asked[0], { type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'no', envelope })
+    expect(requests(next)).toEqual(['lease peer'])
+  }
+})
+
+test('A proven refusal frees what was taken and is passed on with its proof', () => {
+  const node = seeds()
+  const second = node.answer(node.ask({ type: 'submit', envelope: mine.envelope })[0], { type: 'noted' })
+  const taken = { type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'no', envelope: theirs.envelope } as const
+  const after = node.answer(second[0], taken)
+  expect(requests(after)).toEqual(['free other'])
+  expect(replies(after)).toMatchObject([{ code: 'ORDER_PLACE_TAKEN', envelope: theirs.envelope }])
+  expect(writes(after)).toEqual(['audit'])
+})
+
+test('While one upload has a place, another id gets ORDER_PLACE_TAKEN with its envelope', () => {
+  const node = new SubmitNode()
+  node.settled(node.ask({ type: 'submit', envelope: mine.envelope }))
+  const [reply] = replies(node.ask({ type: 'submit', envelope: theirs.envelope }))
+  expect(reply).toMatchObject({ type: 'refused', code: 'ORDER_PLACE_TAKEN', envelope: mine.envelope })
+})
+
+test('A lease is lent to an admitted seed once its record is on disk; another id is refused, never passed on', () => {
+  const node = seeds()
+  expect(refusal(node.ask({ type: 'lease', envelope: mine.envelope }, TOOL))).toBe('ADMIT_REFUSED')
+  const asked = node.ask({ type: 'lease', envelope: mine.envelope }, PEER)
+  expect(writes(asked)).toEqual(['lease!'])
+  expect(replies(asked)).toEqual([])
+  expect(replies(node.persist(asked))).toEqual([{ type: 'noted' }])
+  const other = node.ask({ type: 'lease', envelope: theirs.envelope }, OTHER)
+  expect(requests(other)).toEqual([])
+  expect(replies(other)).toMatchObject([{ code: 'ORDER_PLACE_TAKEN', envelope: mine.envelope }])
+  expect(replies(node.ask({ type: 'submit', envelope: theirs.envelope }))).toMatchObject([
+    { code: 'ORDER_PLACE_TAKEN' },
+  ])
+})
+
+test('Only the seed it is lent to frees a lease; else it ends 10 minutes after its last renewal', () => {
+  const node = seeds()
+  const lend = () => node.settled(node.ask({ type: 'lease', envelope: mine.envelope }, PEER))
+  const taken = () => refusal(node.ask({ type: 'lease', envelope: theirs.envelope }, OTHER))
+  lend()
+  node.ask({ type: 'free', release: mine.id }, OTHER)
+  expect(taken()).toBe('ORDER_PLACE_TAKEN')
+  expect(writes(node.ask({ type: 'free', release: mine.id }, PEER))).toEqual(['dropLease'])
+
+  lend()
+  node.monoMs += LIMITS.leaseMs - 1
+  expect(writes(lend())).toEqual([])
+  expect(writes(node.tick(LIMITS.leaseMs - 1))).toEqual([])
+  expect(taken()).toBe('ORDER_PLACE_TAKEN')
+  expect(writes(node.tick(1))).toEqual(['dropLease'])
+  expect(writes(node.ask({ type: 'lease', envelope: theirs.envelope }, OTHER))).toEqual(['lease!'])
+})
+
+test('A lease survives a restart with its full time', () => {
+  const place = { epoch: 1, counter: 1, publisher: 'alice' as never }
+  const lease = { channel: CHANNEL, place, release: mine.id, envelope: mine.envelope, holder: PEER }
+  const snapshot: Partial<Snapshot> = { leases: [lease] }
+  const node = new SubmitNode({}, snapshot)
+  expect(refusal(node.ask({ type: 'submit', envelope: theirs.envelope }))).toBe('ORDER_PLACE_TAKEN')
+  node.tick(LIMITS.leaseMs)
+  expect(writes(node.ask({ type: 'submit', envelope: theirs.envelope }))).toEqual(['lease!'])
+})
+
+test('The uploading seed renews each minute while there is progress; a proven refusal ends the upload', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const made = make({ clock: { alice: 1 }, text: 'x'.repeat(LIMITS.maxInlineBytes) })
+  node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
+  expect(requests(node.tick(LIMITS.leaseRenewMs))).toEqual([])
+  node.settled(node.ask({ type: 'page', release: made.id, bytes: made.page }))
+  const renewed = node.tick(LIMITS.leaseRenewMs)
+  expect(requests(renewed)).toEqual(['lease peer'])
+  const refused = {
+    type: 'refused',
+    code: 'ORDER_PLACE_TAKEN',
+    text: 'no',
+    envelope: theirs.envelope,
+  } as const
+  expect(requests(node.answer(renewed[0], refused))).toEqual(['free peer'])
+  expect(refusal(node.ask({ type: 'block', release: made.id, bytes: made.block }))).toBe('ORDER_PLACE_TAKEN')
+})

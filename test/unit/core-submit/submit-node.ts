@@ -1,0 +1,129 @@
+/** A seed with its real submit stage and journey; connections are what the test says they are. */
+
+import type { CoreConfig } from '../../../src/core/config.ts'
+import { Dispatcher } from '../../../src/core/dispatcher.ts'
+import type { Effect, EffectOf } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import type { Session } from '../../../src/core/session.ts'
+import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
+import type { Stage } from '../../../src/core/stage.ts'
+import { createSubmit } from '../../../src/core/submit.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
+import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
+import { coreConfig, ROOT, rootBytes, WALL_MS } from '../core/fleet.ts'
+
+export const TOOL = '12D3KooWtool' as PeerId
+
+export class SubmitNode {
+  monoMs = 1_000
+  readonly #sessions: Session[] = []
+  readonly #node: Dispatcher
+  #request = 10_000
+
+  constructor(change: Partial<CoreConfig> = {}, snapshot: Partial<Snapshot> = {}) {
+    const config = coreConfig({ submit: true, ...change })
+    const admit: Stage & { sessions(): Iterable<Session> } = { sessions: () => this.#sessions }
+    this.#node = new Dispatcher(config, {
+      admit,
+      peers: {},
+      freshness: { state: () => 'unjudged', page: () => undefined, heardAny: () => false },
+      sync: { comparedPeers: () => 1 },
+      submit: createSubmit(config),
+    })
+    const roots = [{ version: 1, envelope: rootBytes(ROOT) }]
+    this.handle({ kind: 'started', snapshot: { ...EMPTY_SNAPSHOT, roots, ...snapshot } })
+    this.connect(TOOL)
+  }
+
+  connect(peer: PeerId, options: { readonly seed?: boolean; readonly ownHost?: boolean } = {}): void {
+    const hello =
+      options.seed === true
+        ? {
+            type: 'hello',
+            chain: [],
+            patterns: ['**'],
+            region: 'here',
+            zone: 'a',
+            submit: true,
+            heartbeats: [],
+          }
+        : undefined
+    const address = `/ip4/10.0.0.1/tcp/1/p2p/${peer}`
+    const ownHost = options.ownHost === true
+    this.#sessions.push({
+      peer,
+      direction: 'inbound',
+      address,
+      ownHost,
+      sinceMonoMs: 0,
+      hello,
+    } as unknown as Session)
+  }
+
+  /** Effects without log lines, metrics, wakes and what fetching and activation do. */
+  handle(event: Event): readonly Effect[] {
+    const shown = ['reply', 'request', 'persist', 'publish', 'read']
+    const effects = this.#node.handle(event, { monoMs: this.monoMs, wallMs: WALL_MS + this.monoMs })
+    return effects.filter(({ kind }) => shown.includes(kind))
+  }
+
+  ask(message: PublishRequest, peer: PeerId = TOOL): readonly Effect[] {
+    this.#request += 1
+    return this.handle({
+      kind: 'request',
+      id: this.#request,
+      peer,
+      request: { protocol: 'publish', message },
+    })
+  }
+
+  answer(request: Effect | undefined, message: PublishReply): readonly Effect[] {
+    if (request?.kind !== 'request') throw new Error('not a request')
+    return this.handle({ kind: 'reply', id: request.id, reply: { protocol: 'publish', message } })
+  }
+
+  /** Every write among these is on disk now, and what follows from it, to the end. */
+  persist(effects: readonly Effect[]): readonly Effect[] {
+    const after = ofKind(effects, 'persist').flatMap(({ ticket }) =>
+      this.handle({ kind: 'persisted', ticket }),
+    )
+    return after.length === 0 ? [] : [...after, ...this.persist(after)]
+  }
+
+  /** What comes at once and after all writes. */
+  settled(effects: readonly Effect[]): readonly Effect[] {
+    return [...effects, ...this.persist(effects)]
+  }
+
+  tick(afterMs: number): readonly Effect[] {
+    this.monoMs += afterMs
+    return this.handle({ kind: 'tick' })
+  }
+
+  view() {
+    return this.#node.view({ monoMs: this.monoMs, wallMs: WALL_MS + this.monoMs })
+  }
+}
+
+export const ofKind = <K extends Effect['kind']>(effects: readonly Effect[], kind: K): EffectOf<K>[] =>
+  effects.filter((effect): effect is EffectOf<K> => effect.kind === kind)
+
+/** Replies, in order. */
+export const replies = (effects: readonly Effect[]): PublishReply[] =>
+  ofKind(effects, 'reply').map(({ reply }) => reply.message as PublishReply)
+
+/** `lease PEER`, `await PEER`, … */
+export const requests = (effects: readonly Effect[]): string[] =>
+  ofKind(effects, 'request').map(({ peer, request }) => `${request.message.type} ${peer.slice(8)}`)
+
+/** Kinds of what is written, a batch each; `!` after a synced one. */
+export const writes = (effects: readonly Effect[]): string[] =>
+  ofKind(effects, 'persist').map(
+    ({ writes: batch, sync }) => batch.map(({ kind }) => kind).join(' ') + (sync ? '!' : ''),
+  )
+
+/** Code of the one refusal among the replies. */
+export function refusal(effects: readonly Effect[]): string {
+  const [reply] = replies(effects)
+  return reply?.type === 'refused' ? reply.code : `${reply?.type ?? 'no reply'}`
+}

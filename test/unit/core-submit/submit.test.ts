@@ -1,0 +1,203 @@
+import { expect, test } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import { CHANNEL, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
+import { refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
+
+/** Submits and brings everything; the effects of the last part, settled. */
+function uploaded(node: SubmitNode, made: Made) {
+  node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+  node.settled(node.ask({ type: 'page', release: made.id, bytes: made.page }))
+  return node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+}
+
+const big = (clock: Record<string, number>) => make({ clock, text: 'x'.repeat(LIMITS.maxInlineBytes) })
+
+test('A submission: lease, pages, blocks, then one batch that ends with whole', () => {
+  const node = new SubmitNode()
+  const made = make({ clock: { alice: 1 } })
+  const first = node.ask({ type: 'submit', envelope: made.envelope })
+  expect(writes(first)).toEqual(['lease!'])
+  expect(replies(first)).toEqual([])
+  const granted = node.persist(first)
+  expect(replies(granted)).toEqual([{ type: 'need', pages: made.release.header.pages, blocks: [] }])
+
+  const block = [...made.content.keys()][1]
+  const paged = node.ask({ type: 'page', release: made.id, bytes: made.page })
+  expect(paged.map(({ kind }) => kind)).toEqual(['reply'])
+  expect(replies(paged)).toEqual([{ type: 'need', pages: [], blocks: [block] }])
+
+  const last = node.ask({ type: 'block', release: made.id, bytes: made.block })
+  const batch = writes(last).find((kinds) => kinds.endsWith('whole!'))
+  expect(batch).toBeDefined()
+  expect(batch).toContain('envelope')
+  expect(batch?.split(' ').filter((kind) => kind === 'block')).toHaveLength(2)
+  expect(replies(last)).toEqual([{ type: 'need', pages: [], blocks: [] }])
+  expect(replies(node.ask({ type: 'await', release: made.id }))).toEqual([])
+
+  const after = node.persist(last)
+  expect(replies(after)).toEqual([{ type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] }])
+  expect(writes(after)).toEqual(expect.arrayContaining(['dropLease', 'audit']))
+  expect(node.view().channels[0]?.target).toBe(made.id)
+})
+
+test('What is too long to travel with its announcement is written as it comes, and acknowledged once written', () => {
+  const node = new SubmitNode()
+  const made = big({ alice: 1 })
+  node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+  const paged = node.ask({ type: 'page', release: made.id, bytes: made.page })
+  expect(writes(paged)).toEqual(['block'])
+  expect(replies(paged)).toEqual([])
+  const read = node.persist(paged)
+  expect(read.map(({ kind }) => kind)).toEqual(['read'])
+  const [digest] = made.release.header.pages
+  if (digest === undefined) throw new Error('no page')
+  const asked = node.handle({ kind: 'blockRead', digest, bytes: made.page })
+  expect(replies(asked)).toMatchObject([{ type: 'need', pages: [], blocks: [expect.any(String)] }])
+  const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  expect(writes(last)[0]).toBe('block')
+  expect(writes(last).some((kinds) => kinds.endsWith('whole!'))).toBe(true)
+})
+
+test('A publisher that dies in mid-upload leaves no trace: nothing ordered, said or kept but the lease, which ends', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const made = big({ alice: 1 })
+  const asked = node.ask({ type: 'submit', envelope: made.envelope })
+  expect(requests(asked)).toEqual(['lease peer'])
+  const granted = node.settled(node.answer(asked[0], { type: 'noted' }))
+  const paged = node.settled(node.ask({ type: 'page', release: made.id, bytes: made.page }))
+  const [digest] = made.release.header.pages
+  if (digest === undefined) throw new Error('no page')
+  const all = [
+    ...asked,
+    ...granted,
+    ...paged,
+    ...node.handle({ kind: 'blockRead', digest, bytes: made.page }),
+  ]
+  expect(all.filter(({ kind }) => kind === 'publish')).toEqual([])
+  expect(writes(all)).toEqual(['lease!', 'block'])
+  expect(node.view().channels.find(({ channel }) => channel === CHANNEL)?.target).toBeUndefined()
+  expect(replies(node.ask({ type: 'header', release: made.id }))).toEqual([{ type: 'header' }])
+
+  const ended = node.tick(LIMITS.leaseMs + 1)
+  expect(requests(ended)).toEqual(['free peer'])
+  expect(writes(ended)).toEqual(['dropLease', 'audit'])
+  expect(refusal(node.ask({ type: 'block', release: made.id, bytes: made.block }))).toBe('ORDER_PLACE_TAKEN')
+  const other = make({ clock: { alice: 1 }, text: 'other' })
+  expect(requests(node.ask({ type: 'submit', envelope: other.envelope }))).toEqual(['lease peer'])
+})
+
+test('Only a seed takes submissions from elsewhere; any node takes them from its own host', () => {
+  const made = make({ clock: { alice: 1 } })
+  const node = new SubmitNode({ submit: false })
+  expect(refusal(node.ask({ type: 'submit', envelope: made.envelope }))).toBe('ADMIT_REFUSED')
+  expect(refusal(node.ask({ type: 'state', channel: CHANNEL }))).toBe('ADMIT_REFUSED')
+  node.connect(OTHER, { ownHost: true })
+  expect(writes(node.ask({ type: 'submit', envelope: made.envelope }, OTHER))).toEqual(['lease!'])
+})
+
+test('Nothing is taken that was not asked for', () => {
+  const node = new SubmitNode()
+  const made = make({ clock: { alice: 1 } })
+  expect(refusal(node.ask({ type: 'block', release: made.id, bytes: made.block }))).toBe('BLOCK_UNWANTED')
+  node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+  expect(refusal(node.ask({ type: 'block', release: made.id, bytes: made.block }))).toBe('BLOCK_UNWANTED')
+  expect(refusal(node.ask({ type: 'page', release: made.id, bytes: made.block }))).toBe('BLOCK_UNWANTED')
+})
+
+test('Verdicts are answered with their codes before anything is read', () => {
+  const node = new SubmitNode()
+  uploaded(node, make({ clock: { alice: 5 } }))
+  const submit = (made: Made) => refusal(node.ask({ type: 'submit', envelope: made.envelope }))
+  expect(submit(make({ clock: { alice: 4 } }))).toBe('ORDER_STALE')
+  expect(submit(make({ clock: { alice: 6 }, header: { root: 9 } }))).toBe('ORDER_AHEAD')
+  expect(submit(make({ clock: { alice: 6 }, header: { channel: 'other/x' as typeof CHANNEL } }))).toBe(
+    'TRUST_UNAUTHORISED',
+  )
+  const foreign = make({ clock: { alice: 6 }, header: { fleet: 'f'.repeat(64) as never } })
+  expect(submit(foreign)).toBe('ORDER_MISPLACED')
+})
+
+test('A twin of what stands gets ORDER_PLACE_TAKEN with the envelope of what stands', () => {
+  const node = new SubmitNode()
+  const first = make({ clock: { alice: 5 } })
+  uploaded(node, first)
+  const [reply] = replies(
+    node.ask({ type: 'submit', envelope: make({ clock: { alice: 5 }, text: 'b' }).envelope }),
+  )
+  expect(reply).toMatchObject({ type: 'refused', code: 'ORDER_PLACE_TAKEN', envelope: first.envelope })
+})
+
+test('Overtaken while uploading: ORDER_STALE, and what overtook it stands', () => {
+  const node = new SubmitNode()
+  const slow = make({ clock: { alice: 1 } })
+  const fast = make({ clock: { alice: 2 }, text: 'b' })
+  node.settled(node.ask({ type: 'submit', envelope: slow.envelope }))
+  uploaded(node, fast)
+  node.ask({ type: 'page', release: slow.id, bytes: slow.page })
+  expect(refusal(node.ask({ type: 'block', release: slow.id, bytes: slow.block }))).toBe('ORDER_STALE')
+  expect(node.view().channels[0]?.target).toBe(fast.id)
+})
+
+test('The same submitted again is done at once; half of it goes on where it was', () => {
+  const node = new SubmitNode()
+  const made = make({ clock: { alice: 1 } })
+  node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+  expect(replies(node.ask({ type: 'submit', envelope: made.envelope }))).toEqual([
+    { type: 'need', pages: made.release.header.pages, blocks: [] },
+  ])
+  uploaded(node, made)
+  expect(replies(node.ask({ type: 'submit', envelope: made.envelope }))).toEqual([
+    { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [SELF] },
+  ])
+})
+
+test('Uploads are bounded in number and staged bytes', () => {
+  const few = new SubmitNode({ limits: withLimits({ maxUploadsPerAddress: 1 }) })
+  few.settled(few.ask({ type: 'submit', envelope: make({ clock: { alice: 1 } }).envelope }))
+  expect(
+    refusal(few.ask({ type: 'submit', envelope: make({ clock: { bob: 1 }, publisher: 'bob' }).envelope })),
+  ).toBe('LIMIT_RATE')
+  const small = new SubmitNode({ limits: withLimits({ maxStagedBytesPerAddress: 100 }) })
+  const made = make({ clock: { alice: 1 } })
+  small.settled(small.ask({ type: 'submit', envelope: made.envelope }))
+  expect(refusal(small.ask({ type: 'page', release: made.id, bytes: made.page }))).toBe('LIMIT_BYTES')
+})
+
+test('Releases of one channel come at a bounded rate', () => {
+  const node = new SubmitNode({ limits: withLimits({ submitsBurst: 2, submitsPerMinute: 60 }) })
+  for (const counter of [1, 2]) uploaded(node, make({ clock: { alice: counter } }))
+  const third = make({ clock: { alice: 3 } })
+  expect(refusal(node.ask({ type: 'submit', envelope: third.envelope }))).toBe('LIMIT_RATE')
+  node.monoMs += 1_000
+  expect(writes(node.ask({ type: 'submit', envelope: third.envelope }))).toEqual(['lease!'])
+})
+
+test('One more seed is told to pull, and both are named once it holds the release', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const made = make({ clock: { alice: 1 } })
+  const asked = node.ask({ type: 'submit', envelope: made.envelope })
+  node.settled(node.answer(asked[0], { type: 'noted' }))
+  node.ask({ type: 'page', release: made.id, bytes: made.page })
+  const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  const pull = last.find((effect) => effect.kind === 'request' && effect.request.message.type === 'await')
+  expect(requests(last)).toContain('await peer')
+  expect(replies(node.ask({ type: 'await', release: made.id }, TOOL))).toEqual([])
+  expect(replies(node.answer(pull, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] }))).toEqual([
+    { type: 'done', verdict: 'NEW', acknowledgedBy: [PEER, SELF] },
+  ])
+})
+
+test('A second seed that never holds it is not waited for without end', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const made = make({ clock: { alice: 1 } })
+  node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
+  node.ask({ type: 'page', release: made.id, bytes: made.page })
+  node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  node.ask({ type: 'await', release: made.id })
+  expect(replies(node.tick(LIMITS.acknowledgeMs + LIMITS.acknowledgeMsPerMib))).toEqual([
+    { type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] },
+  ])
+})
