@@ -1,0 +1,182 @@
+/** Two nodes that only sync: real messages over real bytes, a toy order (greatest counter wins), no other stage. */
+import { sha256 } from '../../../src/codec/digest.ts'
+import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../../src/codec/messages.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { ChannelFacts, Ingested } from '../../../src/core/journey.ts'
+import { createSync, type Sync } from '../../../src/core/sync.ts'
+import type { BeaconBook } from '../../../src/core/sync-peer.ts'
+import type { Channel, FleetId, Name, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { AnyReply, AnyRequest } from '../../../src/model/messages.ts'
+import type { Release } from '../../../src/model/release.ts'
+import { Bench, hex } from './fakes.ts'
+
+export const NO_BEACONS: BeaconBook = {
+  marks: () => [],
+  newerThan: () => [],
+  take: () => undefined,
+  takeDiffers: () => false,
+}
+
+const utf8 = new TextEncoder()
+const PUBLISHER = 'ops' as Name
+
+export interface Toy {
+  readonly channel: Channel
+  readonly counter: number
+  readonly text?: string
+}
+
+/** The bytes that stand for a signed release, as long as a real envelope. */
+export const envelopeOf = (toy: Toy): Uint8Array => utf8.encode(JSON.stringify(toy).padEnd(1_500))
+const toyOf = (bytes: Uint8Array): Toy => JSON.parse(new TextDecoder().decode(bytes))
+export const idOf = (toy: Toy): ReleaseId => sha256(envelopeOf(toy)) as string as ReleaseId
+
+const releaseOf = (toy: Toy): Release => ({
+  id: idOf(toy),
+  counter: toy.counter,
+  header: {
+    v: 1,
+    critical: [],
+    fleet: hex('f') as FleetId,
+    channel: toy.channel,
+    root: 1,
+    publisher: PUBLISHER,
+    clock: new Map([[PUBLISHER, toy.counter]]),
+    pages: [],
+    files: 0,
+    bytes: 0,
+    message: '',
+    created: 0,
+  },
+})
+
+export class ToyNode {
+  readonly bench: Bench
+  readonly sync: Sync
+  readonly id: PeerId
+  readonly patterns: readonly Pattern[]
+
+  constructor(id: string, patterns: readonly string[] = ['**']) {
+    this.id = id as PeerId
+    this.patterns = patterns as readonly Pattern[]
+    this.bench = new Bench({ self: this.id, patterns: this.patterns })
+    this.sync = createSync(this.bench.config, NO_BEACONS)
+    this.bench.journey.onIngest = (envelope) => this.order(toyOf(envelope))
+  }
+
+  order(toy: Toy, durable = true): Ingested {
+    const { facts, envelopes } = this.bench.journey
+    const release = releaseOf(toy)
+    const before = facts.get(toy.channel)
+    const top = { epoch: 1, counter: toy.counter, publisher: PUBLISHER }
+    const answer = (verdict: Ingested['verdict']): Ingested => ({
+      verdict,
+      release,
+      provable: false,
+      relayable: true,
+    })
+    if (before !== undefined && before.floor.top.counter > toy.counter) return answer('STALE')
+    if (before?.floor.ids.includes(release.id)) return answer('DUPLICATE')
+    const twin = before !== undefined && before.floor.top.counter === toy.counter
+    const ids = twin ? [...before.floor.ids, release.id].sort() : [release.id]
+    if (ids.length > 2) return answer('TWIN_KNOWN')
+    envelopes.set(release.id, envelopeOf(toy))
+    const next: ChannelFacts = {
+      channel: toy.channel,
+      stored: true,
+      floor: { fleet: hex('f') as FleetId, channel: toy.channel, top, ids },
+      epoch: 1,
+      held: ids.length === 2,
+      target: ids.length === 1 ? release.id : undefined,
+      heads: [release],
+      active: undefined,
+      durable,
+    }
+    facts.set(toy.channel, next)
+    return answer(twin ? 'TWIN' : 'NEW')
+  }
+
+  /** What two nodes must agree on. */
+  seen(): string[] {
+    return [...this.bench.journey.facts.values()]
+      .map(({ channel, floor }) => `${channel} ${floor.top.counter} ${floor.ids.join(' ')}`)
+      .sort()
+  }
+}
+
+export interface Talk {
+  /** Bytes of requests and replies, envelopes inside not counted. */
+  digestBytes: number
+  requests: string[]
+  envelopes: number
+  largest: number
+}
+
+/** Carries every request over and every reply back until nobody says anything. */
+export function talk(from: ToyNode, to: ToyNode, effects: readonly Effect[]): Talk {
+  const said: Talk = { digestBytes: 0, requests: [], envelopes: 0, largest: 0 }
+  const queue = effects.map((effect) => ({ effect, by: from, other: to }))
+  const askers = new Map<string, number>()
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const { effect, by, other } = next
+    let more: Effect[] = []
+    if (effect.kind === 'request') {
+      const request = count(said, effect.request, by)
+      const id = said.requests.length + 10_000
+      askers.set(`${other.id} ${id}`, effect.id)
+      more = other.bench.run((step, journey) => {
+        other.sync.onRequest(step, journey, { kind: 'request', id, peer: by.id, request })
+      })
+    } else if (effect.kind === 'reply') {
+      const reply = countReply(said, effect.reply, by)
+      const id = askers.get(`${by.id} ${effect.id}`) ?? 0
+      more = other.bench.run((step, journey) => {
+        other.sync.onReply(step, journey, id, reply)
+      })
+    }
+    queue.push(...more.map((made) => ({ effect: made, by: other, other: by })))
+  }
+  return said
+}
+
+function count(said: Talk, { protocol, message }: AnyRequest, { bench }: ToyNode): AnyRequest {
+  said.requests.push(message.type)
+  const bytes = encodeRequest(protocol, message)
+  weigh(said, bytes, 'envelopes' in message ? message.envelopes : [])
+  return decodeRequest(protocol, bytes, bench.config.limits)
+}
+
+function countReply(said: Talk, { protocol, message }: AnyReply, { bench }: ToyNode): AnyReply {
+  const bytes = encodeReply(protocol, message)
+  weigh(said, bytes, 'envelopes' in message ? message.envelopes : [])
+  return decodeReply(protocol, bytes, bench.config.limits)
+}
+
+function weigh(said: Talk, bytes: Uint8Array, envelopes: readonly Uint8Array[]): void {
+  const inside = envelopes.reduce((sum, { length }) => sum + length, 0)
+  said.digestBytes += bytes.length - inside
+  said.envelopes += envelopes.length
+  said.largest = Math.max(said.largest, bytes.length)
+}
+
+/** Admits both to each other; the dialler's comparison begins at once. */
+export function join(dialler: ToyNode, listener: ToyNode): Talk {
+  const effects = meet(dialler, listener, 'outbound')
+  meet(listener, dialler, 'inbound')
+  return talk(dialler, listener, effects)
+}
+
+function meet(one: ToyNode, other: ToyNode, direction: 'inbound' | 'outbound'): Effect[] {
+  one.bench.link(other.id, { direction }, { patterns: other.patterns })
+  return one.bench.run((step, journey) => one.sync.onAdmitted(step, journey, other.id))
+}
+
+/** One more comparison after so long. */
+export function later(from: ToyNode, to: ToyNode, ms = 6_000): Talk {
+  for (const node of [from, to]) node.bench.pass(ms)
+  return talk(
+    from,
+    to,
+    from.bench.run((step, journey) => from.sync.onTick(step, journey)),
+  )
+}

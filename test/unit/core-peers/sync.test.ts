@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel } from '../../../src/model/ids.ts'
+import { idOf, join, later, ToyNode, talk } from './dialogue.ts'
+import { acts, asked, codes, peer, replies, requestOf } from './fakes.ts'
+
+const channel = (number: number) => `team-${number % 97}/app-${number}` as Channel
+const fill = (node: ToyNode, count: number, counter = 1) => {
+  for (let number = 0; number < count; number += 1) node.order({ channel: channel(number), counter })
+}
+
+describe('a comparison', () => {
+  it('of equal nodes costs one request of about 600 bytes and moves nothing', () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    for (const node of [a, b]) fill(node, 2_000)
+    const said = join(a, b)
+    expect(said.requests).toEqual(['digests'])
+    expect(said.envelopes).toBe(0)
+    expect(said.digestBytes).toBeLessThan(900)
+    expect([a.sync.comparedPeers(), b.sync.comparedPeers()]).toEqual([1, 0])
+  })
+
+  it('makes two nodes equal, whoever has more', () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    for (const node of [a, b]) fill(node, 300)
+    for (let number = 0; number < 30; number += 1) a.order({ channel: channel(number), counter: 2 })
+    for (let number = 30; number < 60; number += 1) b.order({ channel: channel(number), counter: 2 })
+    a.order({ channel: 'only/a' as Channel, counter: 5 })
+    b.order({ channel: 'only/b' as Channel, counter: 5 })
+    expect(join(a, b).requests).toEqual(['digests', 'entries', 'push'])
+    expect(a.seen()).toEqual(b.seen())
+    expect(a.seen()).toHaveLength(302)
+  })
+
+  it('fills an empty node, in runs within their bounds', () => {
+    const [empty, full] = [new ToyNode('a'), new ToyNode('b')]
+    fill(full, 3_000)
+    const said = join(empty, full)
+    expect(empty.seen()).toEqual(full.seen())
+    expect(said.largest).toBeLessThanOrEqual(LIMITS.maxSyncMessageBytes)
+    expect(said.envelopes).toBe(3_000)
+  })
+
+  it('finds 500 stale of 10,000 channels for less than 110 kB', () => {
+    const [stale, fresh] = [new ToyNode('a'), new ToyNode('b')]
+    for (const node of [stale, fresh]) fill(node, 10_000)
+    for (let number = 0; number < 500; number += 1) fresh.order({ channel: channel(number * 20), counter: 2 })
+    const said = join(stale, fresh)
+    expect(stale.seen()).toEqual(fresh.seen())
+    expect(said.requests.filter((type) => type === 'digests').length).toBeLessThanOrEqual(2)
+    expect(said.digestBytes).toBeLessThan(110_000)
+  }, 20_000)
+
+  it('touches only channels that both store', () => {
+    const [a, b] = [new ToyNode('a', ['team-1/**', 'team-2/**']), new ToyNode('b')]
+    fill(b, 97)
+    join(a, b)
+    expect(a.seen()).toEqual(b.seen().filter((line) => /^team-[12]\//.test(line)))
+  })
+
+  it('hands over both twins, so that both hold', () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    a.order({ channel: channel(1), counter: 3, text: 'one' })
+    b.order({ channel: channel(1), counter: 3, text: 'other' })
+    join(a, b)
+    expect(a.seen()).toEqual(b.seen())
+    expect([...a.bench.journey.facts.values()][0]?.held).toBe(true)
+  })
+
+  it('offers nothing that is not on disk yet', () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    b.order({ channel: channel(1), counter: 1 }, false)
+    expect(join(a, b).envelopes).toBe(0)
+    expect(a.seen()).toEqual([])
+  })
+
+  it('fetches an envelope that only the floor remembers', () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    for (const node of [a, b]) fill(node, 3)
+    a.bench.journey.envelopes.clear()
+    expect(join(a, b).envelopes).toBe(3)
+  })
+})
+
+it('does not offer again what was not taken, until something changes', () => {
+  const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+  b.order({ channel: channel(1), counter: 1 })
+  const refuse = a.bench.journey.onIngest
+  a.bench.journey.onIngest = () => ({ verdict: 'UNAUTHORISED', provable: false, relayable: false })
+  expect(join(a, b).envelopes).toBe(1)
+  expect(later(a, b).envelopes).toBe(0)
+  a.bench.journey.onIngest = refuse
+  b.order({ channel: channel(1), counter: 2 })
+  expect(later(a, b).envelopes).toBe(1)
+  expect(a.seen()).toEqual(b.seen())
+})
+
+it('offers what sync brought to the neighbours that store it, once it is on disk', () => {
+  const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+  b.order({ channel: channel(1), counter: 1 })
+  for (const [name, patterns] of [
+    ['near', '**'],
+    ['far', 'elsewhere/**'],
+  ] as const) {
+    a.bench.link(peer(name), { direction: 'inbound' }, { patterns: [patterns as never] })
+    a.bench.run((step, journey) => a.sync.onAdmitted(step, journey, peer(name)))
+  }
+  join(a, b)
+  const toy = { channel: channel(1), counter: 1 }
+  const release = { id: idOf(toy), header: { channel: toy.channel } } as never
+  const ordered = { release, envelope: new Uint8Array(), verdict: 'NEW', stored: true } as const
+  const source = { via: 'sync', peer: b.id } as const
+  a.bench.run((step, journey) => a.sync.onOrdered(step, journey, { ...ordered, source }))
+  const effects = a.bench.run((step, journey) => a.sync.onDurable(step, journey, toy.channel))
+  expect(asked(effects).map(({ peer: to, request }) => [to, request.message.type])).toEqual([
+    ['near', 'push'],
+  ])
+  expect(a.bench.run((step, journey) => a.sync.onDurable(step, journey, toy.channel))).toEqual([])
+})
+
+describe('a peer that does not answer', () => {
+  it('is asked once more, then its connection ends', () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    a.bench.link(b.id)
+    const [first] = asked(a.bench.run((step, journey) => a.sync.onAdmitted(step, journey, b.id)))
+    const again = a.bench.run((step, journey) => {
+      a.sync.onRequestFailed(step, journey, first?.id ?? 0, 'NET_TIMEOUT')
+    })
+    expect(asked(again).map(({ request, timeoutMs }) => [request.message.type, timeoutMs])).toEqual([
+      ['digests', LIMITS.syncDeadlineMs],
+    ])
+    const end = a.bench.run((step, journey) => {
+      a.sync.onRequestFailed(step, journey, asked(again)[0]?.id ?? 0, 'NET_TIMEOUT')
+    })
+    expect(acts(end)).toEqual([{ kind: 'hangUp', peer: b.id, code: 'NET_TIMEOUT' }])
+    expect(codes(end)).toEqual(['NET_TIMEOUT'])
+  })
+
+  it('is trusted again after an answer', () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    join(a, b)
+    const fail = () => {
+      const effects = a.bench.run((step, journey) => a.sync.onTick(step, journey))
+      return a.bench.run((step, journey) => {
+        a.sync.onRequestFailed(step, journey, asked(effects)[0]?.id ?? 0, 'NET_TIMEOUT')
+      })
+    }
+    for (let times = 0; times < 3; times += 1) {
+      a.bench.pass(6_000)
+      b.bench.pass(6_000)
+      const retry = fail()
+      expect(acts(retry).map(({ kind }) => kind)).toEqual(['request'])
+      talk(a, b, retry)
+    }
+  })
+})
+
+it('answers a stranger with a code', () => {
+  const node = new ToyNode('a')
+  const message = { type: 'push', envelopes: [] } as const
+  const effects = node.bench.run((step, journey) => {
+    node.sync.onRequest(step, journey, requestOf(3, peer('stranger'), { protocol: 'sync', message }))
+  })
+  expect(replies(effects)).toMatchObject([{ type: 'refused', code: 'ADMIT_REFUSED' }])
+})
+
+it('refuses to compare as often as a peer likes', () => {
+  const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+  join(a, b)
+  const digests = {
+    type: 'digests',
+    salt: new Uint8Array(16),
+    root: 1,
+    beacons: [],
+    digest: '0'.repeat(16) as never,
+    buckets: Array.from({ length: 64 }, () => '0'.repeat(16) as never),
+  } as const
+  const said = Array.from({ length: LIMITS.syncBurst + 1 }, (_, at) =>
+    b.bench.run((step, journey) => {
+      b.sync.onRequest(step, journey, requestOf(at, a.id, { protocol: 'sync', message: digests }))
+    }),
+  ).flatMap(replies)
+  expect(said.filter(({ type }) => type === 'refused')).toMatchObject([
+    { code: 'LIMIT_RATE' },
+    { code: 'LIMIT_RATE' },
+  ])
+})
+
+it('asks a peer with a newer root for it, before it compares', () => {
+  const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+  b.bench.journey.current = { ...b.bench.journey.current, version: 2 }
+  a.bench.link(b.id)
+  b.bench.link(a.id, { direction: 'inbound' })
+  b.bench.run((step, journey) => b.sync.onAdmitted(step, journey, a.id))
+  const [first] = asked(a.bench.run((step, journey) => a.sync.onAdmitted(step, journey, b.id)))
+  const differ = { type: 'differ', root: 2, beacons: [], subs: 1, buckets: [] } as const
+  const answer = (id: number, reply: Parameters<typeof a.sync.onReply>[3]) =>
+    a.bench.run((step, journey) => {
+      a.sync.onReply(step, journey, id, reply)
+    })
+  const [second] = asked(answer(first?.id ?? 0, { protocol: 'sync', message: differ }))
+  expect(second?.request).toEqual({ protocol: 'admit', message: { type: 'root', since: 1 } })
+  const root = new TextEncoder().encode('root 2')
+  const [third] = asked(answer(second?.id ?? 0, { protocol: 'admit', message: { type: 'root', root } }))
+  expect(third?.request.message).toMatchObject({ type: 'root', since: 2 })
+  const [fourth] = asked(answer(third?.id ?? 0, { protocol: 'admit', message: { type: 'root' } }))
+  expect(fourth?.request.message).toMatchObject({ type: 'digests', root: 2 })
+})
