@@ -13,8 +13,8 @@ export interface Database {
   get(key: string): Promise<Uint8Array | undefined>
   /** All or nothing, in the order of calls; `sync`: on disk when it resolves. */
   batch(operations: readonly Operation[], sync: boolean): Promise<void>
-  /** Ascending by key. */
-  entries(prefix: string): AsyncIterable<readonly [string, Uint8Array]>
+  /** Ascending by key; all of them without a prefix. */
+  entries(prefix?: string): AsyncIterable<readonly [string, Uint8Array]>
   /** Throws while the disk takes no bytes. */
   probe(bytes: number): Promise<void>
   close(): Promise<void>
@@ -50,7 +50,8 @@ export function levelDatabase(dir: string, mustExist = false): Database {
     },
     batch: async (operations, sync) => opened().batch([...operations], { sync }),
     async *entries(prefix) {
-      for await (const [key, value] of opened().iterator(rangeOf(prefix))) yield [key, view(value)] as const
+      const range = prefix === undefined ? {} : rangeOf(prefix)
+      for await (const [key, value] of opened().iterator(range)) yield [key, view(value)] as const
     },
     async probe(bytes) {
       const path = join(dir, 'probe')

@@ -1,4 +1,4 @@
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 
 export type Fault = 'locked' | 'full' | 'corrupt' | 'missing' | 'other'
 
@@ -13,14 +13,20 @@ export function faultOf(error: unknown): Fault {
     const code = 'code' in at ? String(at.code) : ''
     if (code === 'STORE_FULL' || FULL.has(code) || FULL_TEXT.test(at.message)) return 'full'
     if (code === 'STORE_LOCKED' || code === 'LEVEL_LOCKED') return 'locked'
-    if (code === 'LEVEL_CORRUPTION') return 'corrupt'
+    // What it maps beyond the end of a table that was cut short.
+    const isShort = code === 'LEVEL_IO_ERROR' && /\.(ldb|sst): Invalid argument/.test(at.message)
+    if (code === 'LEVEL_CORRUPTION' || isShort) return 'corrupt'
     if (code === 'ENOENT' || /does not exist|no such file/i.test(at.message)) return 'missing'
   }
   return 'other'
 }
 
+/** LevelDB says it cannot read its own files, or one of them is gone. */
+export const isDamage = (error: unknown): boolean => ['corrupt', 'missing'].includes(faultOf(error))
+
 /** One line for people: which folder, what is wrong, what to do. */
 export function storeError(error: unknown, dir: string): MeshError {
+  if (isMeshError(error)) return error
   const options = { cause: error }
   switch (faultOf(error)) {
     case 'locked':

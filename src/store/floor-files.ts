@@ -41,39 +41,15 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
   const known = new Map<Channel, Floor>()
   let rootVersion = 0
 
-  async function readFloor(name: string): Promise<Floor | undefined> {
-    const floor = readRecord(FLOOR, name, await readFile(join(dir, name)), limits)
-    return floor !== undefined && nameOf(floor.channel) === name ? floor : undefined
-  }
-
-  const readRoot = async (): Promise<RootCopy | undefined> =>
-    readRecord(ROOT, ROOT_FILE, await readFile(join(dir, ROOT_FILE)), limits)
-
   return {
     async load() {
       await mkdir(dir, { recursive: true, mode: 0o700 })
-      const floors: Floor[] = []
-      const foreign: Floor[] = []
-      const damaged: string[] = []
-      let root: RootCopy | undefined
-      const setAside = async (name: string): Promise<void> => {
-        damaged.push(name)
-        await rename(join(dir, name), join(dir, `${name}.corrupt`))
-      }
-      for (const name of (await readdir(dir)).sort()) {
-        if (name === ROOT_FILE) {
-          root = await readRoot()
-          if (root === undefined) await setAside(name)
-        } else if (isDigest(name)) {
-          const floor = await readFloor(name)
-          if (floor === undefined) await setAside(name)
-          else if (fleetId !== undefined && floor.fleet !== fleetId) foreign.push(floor)
-          else floors.push(floor)
-        }
-      }
-      for (const floor of floors) known.set(floor.channel, floor)
+      const { floors, root, damaged } = await readFloorFiles(dir, limits)
+      for (const name of damaged) await rename(join(dir, name), join(dir, `${name}.corrupt`))
+      const isOwn = (floor: Floor): boolean => fleetId === undefined || floor.fleet === fleetId
+      for (const floor of floors.filter(isOwn)) known.set(floor.channel, floor)
       rootVersion = root?.version ?? 0
-      return { floors, root, damaged, foreign }
+      return { floors: floors.filter(isOwn), root, damaged, foreign: floors.filter((floor) => !isOwn(floor)) }
     },
 
     async write(floors, root) {
@@ -103,4 +79,27 @@ function raise(known: ReadonlyMap<Channel, Floor>, floors: readonly Floor[]): Ma
     raised.set(floor.channel, before === undefined ? floor : joinFloors(before, floor))
   }
   return raised
+}
+
+/** What lies in the folder, each file checked, none touched. */
+export async function readFloorFiles(
+  dir: string,
+  limits: Limits,
+): Promise<Pick<FloorFilesContent, 'floors' | 'root' | 'damaged'>> {
+  const floors: Floor[] = []
+  const damaged: string[] = []
+  let root: RootCopy | undefined
+  for (const name of (await readdir(dir)).sort()) {
+    if (name !== ROOT_FILE && !isDigest(name)) continue
+    const bytes = await readFile(join(dir, name))
+    if (name === ROOT_FILE) {
+      root = readRecord(ROOT, name, bytes, limits)
+      if (root === undefined) damaged.push(name)
+      continue
+    }
+    const floor = readRecord(FLOOR, name, bytes, limits)
+    if (floor !== undefined && nameOf(floor.channel) === name) floors.push(floor)
+    else damaged.push(name)
+  }
+  return { floors, root, damaged }
 }

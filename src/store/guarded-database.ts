@@ -3,7 +3,7 @@ import type { Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 import type { Database, Operation } from './database.ts'
-import { faultOf, storeError } from './faults.ts'
+import { isDamage, storeError } from './faults.ts'
 import { setAside } from './quarantine.ts'
 
 export interface GuardedDatabaseInit {
@@ -47,7 +47,7 @@ export class GuardedDatabase {
     try {
       await database.open()
     } catch (error) {
-      if (faultOf(error) !== 'corrupt') throw storeError(error, dir)
+      if (!isDamage(error)) throw storeError(error, dir)
       await this.setAside('LevelDB cannot open it')
       await database.open().catch((again: unknown) => {
         throw storeError(again, dir)
@@ -83,7 +83,7 @@ export class GuardedDatabase {
       await this.#readable
       return await this.#init.database.get(key)
     } catch (error) {
-      if (faultOf(error) === 'corrupt') return undefined
+      if (isDamage(error)) return undefined
       throw storeError(error, this.#init.dir)
     }
   }

@@ -10,7 +10,7 @@ import { planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { type Content, contentOf } from './content.ts'
 import { type Database, levelDatabase, type Operation } from './database.ts'
-import { faultOf, storeError } from './faults.ts'
+import { isDamage, storeError } from './faults.ts'
 import { type FloorFiles, type FloorFilesContent, floorFiles } from './floor-files.ts'
 import { joinCopies } from './floors-joined.ts'
 import { GuardedDatabase } from './guarded-database.ts'
@@ -194,7 +194,7 @@ export class LevelStore implements StorePort {
       this.#index = new StoreIndex()
       return await readAll(this.#raw, this.#index, this.#init.limits)
     } catch (error) {
-      if (faultOf(error) !== 'corrupt') throw storeError(error, this.#init.dir)
+      if (!isDamage(error)) throw storeError(error, this.#init.dir)
       await this.#database.setAside('a table cannot be read')
       await this.#database.open()
       await this.#checkMeta()

@@ -1,0 +1,211 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sha256 } from '../codec/digest.ts'
+import { decodeEnvelope } from '../codec/envelope.ts'
+import type { Form } from '../codec/fields.ts'
+import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import { type Floor, joinFloors } from '../model/floor.ts'
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
+import { comparePlaces } from '../model/place.ts'
+import { contentOf } from './content.ts'
+import { type Database, levelDatabase } from './database.ts'
+import { faultOf, isDamage, storeError } from './faults.ts'
+import { readFloorFiles } from './floor-files.ts'
+import { FLEET_KEY, FORMAT, FORMAT_KEY, nameIn, PREFIX, USED_KEY } from './keys.ts'
+import { checkFiles } from './level-files.ts'
+import type { Problem } from './problem.ts'
+import { checkFormat } from './read-all.ts'
+import {
+  AUDIT,
+  BEACON,
+  CHANNEL,
+  ENVELOPE,
+  FLEET,
+  FLOOR,
+  FORMAT_RECORD,
+  LEASE,
+  MARK,
+  ROOT,
+  readRecord,
+  SIZE,
+} from './records.ts'
+
+export interface VerifyInit {
+  readonly dir: string
+  readonly floorDir: string
+  readonly limits: Limits
+  /** Says what is wrong with the signatures of an envelope; undefined where they hold. */
+  readonly checkEnvelope: (kind: 'root' | 'release' | 'beacon', envelope: Uint8Array) => string | undefined
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each prefix has a form of its own type, used only to be read.
+const FORMS: Readonly<Record<string, Form<any>>> = {
+  [PREFIX.root]: ROOT,
+  [PREFIX.floor]: FLOOR,
+  [PREFIX.channel]: CHANNEL,
+  [PREFIX.envelope]: ENVELOPE,
+  [PREFIX.whole]: MARK,
+  [PREFIX.size]: SIZE,
+  [PREFIX.beacon]: BEACON,
+  [PREFIX.lease]: LEASE,
+  [PREFIX.audit]: AUDIT,
+}
+const META: typeof FORMS = { [FORMAT_KEY]: FORMAT_RECORD, [FLEET_KEY]: FLEET, [USED_KEY]: MARK }
+
+/**
+ * Checks every stored byte of a stopped node: LevelDB's own checksums, each record's, each block's digest, each
+ * signature, that whole releases are whole and that both copies of the floor are there. Changes nothing of ours;
+ * what it finds, the next start of the node sets aside and fetches again.
+ *
+ * @throws MeshError STORE_MISSING, STORE_LOCKED, STORE_VERSION, STORE_FAILED
+ */
+export async function verifyStore(init: VerifyInit): Promise<readonly Problem[]> {
+  const { dir } = init
+  const exists = await access(join(dir, 'CURRENT')).then(
+    () => true,
+    () => false,
+  )
+  if (!exists) throw new MeshError('STORE_MISSING', `${dir} holds no store; check --data`, { dir })
+  const database = levelDatabase(dir, true)
+  // Opening rewrites LevelDB's log, so its files are read before; but only where no node has them open.
+  const problems = [...(await checkFiles(dir))]
+  try {
+    await database.open()
+  } catch (error) {
+    if (!isDamage(error)) throw storeError(error, dir)
+    return [...problems, { where: dir, what: `LevelDB cannot open it: ${storeError(error, dir).message}` }]
+  }
+  try {
+    return [...problems, ...(await new Verification(init, database).run())]
+  } finally {
+    await database.close()
+  }
+}
+
+class Verification {
+  readonly #init: VerifyInit
+  readonly #database: Database
+  readonly #problems: Problem[] = []
+  readonly #good = new Set<Digest>()
+  readonly #sizes = new Map<Digest, number>()
+  readonly #envelopes = new Map<ReleaseId, Uint8Array>()
+  readonly #whole: ReleaseId[] = []
+  readonly #floors = new Map<Channel, Floor>()
+
+  constructor(init: VerifyInit, database: Database) {
+    this.#init = init
+    this.#database = database
+  }
+
+  async run(): Promise<readonly Problem[]> {
+    try {
+      for await (const [key, value] of this.#database.entries()) this.#record(key, value)
+    } catch (error) {
+      if (!isDamage(error)) throw storeError(error, this.#init.dir)
+      this.#add(this.#init.dir, 'a table cannot be read to its end')
+    }
+    for (const [digest, size] of this.#sizes)
+      if (!this.#good.has(digest))
+        this.#add(`block ${digest}`, `${size} bytes are listed, but no such block is here`)
+    for (const release of this.#whole) await this.#checkWhole(release)
+    await this.#checkFloorFiles()
+    return this.#problems
+  }
+
+  #add(where: string, what: string): void {
+    this.#problems.push({ where, what })
+  }
+
+  #record(key: string, value: Uint8Array): void {
+    const prefix = key.slice(0, key.indexOf('/') + 1)
+    if (prefix === PREFIX.quarantine) return
+    if (prefix === PREFIX.block) return this.#block(nameIn(prefix, key) as Digest, value)
+    const form = META[key] ?? FORMS[prefix]
+    if (form === undefined) return this.#add(key, 'no record of this store has such a key')
+    const read: unknown = readRecord(form, key, value, this.#init.limits)
+    if (read === undefined) return this.#add(key, 'its checksum does not hold')
+    if (key === FORMAT_KEY) checkFormat(read as number, FORMAT, this.#init.dir)
+    this.#keep(prefix, nameIn(prefix, key), read)
+  }
+
+  #block(digest: Digest, bytes: Uint8Array): void {
+    if (sha256(bytes) === digest) this.#good.add(digest)
+    else this.#add(`block ${digest}`, 'its bytes do not give its digest')
+  }
+
+  #keep(prefix: string, name: string, read: unknown): void {
+    switch (prefix) {
+      case PREFIX.size:
+        this.#sizes.set(name as Digest, read as number)
+        return
+      case PREFIX.whole:
+        this.#whole.push(name as ReleaseId)
+        return
+      case PREFIX.floor:
+        this.#floors.set(name as Channel, read as Floor)
+        return
+      case PREFIX.root:
+        return this.#envelope('root', `root ${Number(name)}`, (read as { envelope: Uint8Array }).envelope)
+      case PREFIX.beacon:
+        return this.#envelope('beacon', `beacon ${name}`, (read as { envelope: Uint8Array }).envelope)
+      case PREFIX.envelope:
+        return this.#release(name as ReleaseId, (read as { bytes: Uint8Array }).bytes)
+      default:
+        return
+    }
+  }
+
+  #envelope(kind: 'root' | 'release' | 'beacon', where: string, envelope: Uint8Array): void {
+    const wrong = this.#init.checkEnvelope(kind, envelope)
+    if (wrong !== undefined) this.#add(where, wrong)
+  }
+
+  #release(release: ReleaseId, envelope: Uint8Array): void {
+    const { limits } = this.#init
+    try {
+      const { payload } = decodeEnvelope(envelope, limits.maxEnvelopeBytes, limits)
+      if ((sha256(payload) as string) !== release)
+        return this.#add(`release ${release}`, 'holds another release')
+    } catch (error) {
+      return this.#add(`release ${release}`, error instanceof Error ? error.message : String(error))
+    }
+    this.#envelopes.set(release, envelope)
+    this.#envelope('release', `release ${release}`, envelope)
+  }
+
+  async #checkWhole(release: ReleaseId): Promise<void> {
+    const where = `release ${release}`
+    const envelope = this.#envelopes.get(release)
+    if (envelope === undefined) return this.#add(where, 'is noted as whole, but its header is not here')
+    const readPage = async (digest: Digest): Promise<Uint8Array | undefined> =>
+      this.#good.has(digest) ? this.#database.get(PREFIX.block + digest) : undefined
+    try {
+      const { pages, blocks } = await contentOf(envelope, readPage, this.#init.limits)
+      const missing = [...pages, ...blocks].filter((digest) => !this.#good.has(digest))
+      if (missing.length > 0)
+        this.#add(where, `is noted as whole, but ${missing.length} blocks are not here, first ${missing[0]}`)
+    } catch (error) {
+      this.#add(where, error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  /** The file may be ahead (it is written first), never behind. */
+  async #checkFloorFiles(): Promise<void> {
+    const { floorDir, limits } = this.#init
+    const none = { floors: [], root: undefined, damaged: [] }
+    const files = await readFloorFiles(floorDir, limits).catch((error: unknown) => {
+      if (faultOf(error) === 'missing') return none
+      throw storeError(error, floorDir)
+    })
+    for (const name of files.damaged) this.#add(join(floorDir, name), 'its checksum does not hold')
+    const copies = new Map(files.floors.map((floor) => [floor.channel, floor]))
+    for (const [channel, floor] of this.#floors) {
+      const copy = copies.get(channel)
+      if (copy === undefined) this.#add(floorDir, `the second copy of the floor of ${channel} is not there`)
+      else if (comparePlaces(joinFloors(copy, floor).top, copy.top) > 0)
+        this.#add(floorDir, `the second copy of the floor of ${channel} is behind the store`)
+    }
+    if (files.root !== undefined) this.#envelope('root', join(floorDir, 'root'), files.root.envelope)
+  }
+}
