@@ -2,14 +2,9 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { PublicKey } from '../model/root.ts'
-import {
-  generatePrivateKey,
-  type PrivateKey,
-  privateKeyFromPem,
-  publicKeyFromPem,
-  publicPem,
-} from '../trust/private-key.ts'
+import { type PrivateKey, privateKeyFromPem, publicKeyFromPem, publicPem } from '../trust/private-key.ts'
 import { writeNew } from './files.ts'
+import { generatePrivateKey } from './generate-key.ts'
 
 const OTHERS_MAY = 0o077
 

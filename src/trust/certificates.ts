@@ -1,5 +1,5 @@
 import { decodeCertificate, encodeCertificate } from '../codec/certificate.ts'
-import { decodeEnvelope, encodeEnvelope } from '../codec/envelope.ts'
+import { decodeEnvelope } from '../codec/envelope.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Certificate, Labels } from '../model/certificate.ts'
@@ -98,9 +98,6 @@ function issue(certificate: Certificate, key: PrivateKey): Envelope {
     throw refused('the certificate would end before it begins')
   return signEnvelope('certificate', encodeCertificate(certificate), [key])
 }
-
-/** Encoded for the wire: what `hello` carries. */
-export const certificateBytes = (envelope: Envelope): Uint8Array => encodeEnvelope(envelope)
 
 interface Opened {
   readonly envelope: Envelope

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { MeshError } from '../errors.ts'
 import type { KeyId } from '../model/ids.ts'
 import type { PublicKey } from '../model/root.ts'
@@ -62,18 +62,6 @@ export function publicKeyFromPem(pem: string): PublicKey {
     throw new MeshError('CONFIG_KEY', 'no public key in SPKI PEM', {}, { cause: error })
   }
   return asConfigKey(() => importPublicKey(canonicalSpki(key)))
-}
-
-/** @returns the PKCS#8 PEM for a file of mode 0600, and the key itself */
-export function generatePrivateKey(type: PublicKey['type']): { pem: string; key: PrivateKey } {
-  const { privateKey } =
-    type === 'ed25519'
-      ? generateKeyPairSync('ed25519')
-      : generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-  return {
-    pem: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-    key: new PrivateKey(privateKey),
-  }
 }
 
 /** SPKI PEM of a key. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { loadOrCreateIdentity } from '../../net/identity.ts'
+import { loadOrCreateIdentity } from '../../daemon/identity.ts'
 import { out } from '../output.ts'
 
 export function register(program: Command): void {

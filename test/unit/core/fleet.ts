@@ -1,4 +1,6 @@
 /** A small fleet's trust, real keys and releases, for tests of the core. */
+
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeHeader } from '../../../src/codec/header.ts'
@@ -11,7 +13,7 @@ import type { Header, Release } from '../../../src/model/release.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { raiseEpoch } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
-import { generatePrivateKey, type PrivateKey } from '../../../src/trust/private-key.ts'
+import type { PrivateKey } from '../../../src/trust/private-key.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 
 export const WALL_MS = Date.UTC(2030, 0, 1)

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { durableAtStart, durableBy } from '../../../src/core/durable.ts'
 import type { Event, EventOf } from '../../../src/core/events.ts'
-import { generatePrivateKey } from '../../../src/trust/private-key.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { CHANNEL, type Made, make, OTHER, PEER, ROOT, raised, rootBytes } from './fleet.ts'
 

@@ -1,3 +1,4 @@
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeHeader, encodeHeader } from '../../../src/codec/header.ts'
 import { decodeRoot, encodeRoot } from '../../../src/codec/root.ts'
@@ -8,7 +9,7 @@ import type { Header, Release } from '../../../src/model/release.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import type { PublisherSpec } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
-import { generatePrivateKey, type PrivateKey } from '../../../src/trust/private-key.ts'
+import type { PrivateKey } from '../../../src/trust/private-key.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 
 export const key = (type: 'ed25519' | 'p256' = 'ed25519'): PrivateKey => generatePrivateKey(type).key

@@ -2,13 +2,9 @@ import { createPublicKey, ECDH, generateKeyPairSync, type KeyObject } from 'node
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { isMeshError } from '../../../src/errors.ts'
-import {
-  generatePrivateKey,
-  privateKeyFromPem,
-  publicKeyFromPem,
-  publicPem,
-} from '../../../src/trust/private-key.ts'
+import { privateKeyFromPem, publicKeyFromPem, publicPem } from '../../../src/trust/private-key.ts'
 import { canonicalSpki, importPublicKey, verifySignature } from '../../../src/trust/public-key.ts'
 import { key } from './fixtures.ts'
 
