@@ -51,7 +51,7 @@ export class Client {
 
   constructor(options: ClientOptions = {}) {
     this.#endpoint = {
-      url: options.api ?? process.env['CONFMESH_API'] ?? 'http://127.0.0.1:7480',
+      url: options.api ?? process.env.CONFMESH_API ?? 'http://127.0.0.1:7480',
       token: options.token,
     }
     this.#timeoutMs = options.timeoutMs ?? 5_000
@@ -144,7 +144,7 @@ export class Client {
         }
         throw new MeshError('NET_UNREACHABLE', 'the node closed the stream')
       } catch (error) {
-        if (options.signal?.aborted === true) return
+        if (isAborted(options.signal)) return
         if (
           isMeshError(error) &&
           !['NET_UNREACHABLE', 'NET_TIMEOUT', 'API_BUSY', 'API_UNAVAILABLE'].includes(error.code)
@@ -168,7 +168,7 @@ export class Client {
     let last = kept?.read()
     if (last !== undefined) yield last
     for await (const event of this.events(channel, options)) {
-      if (event.release === last?.release && last.fromDisk === false) continue
+      if (last !== undefined && event.release === last.release && !last.fromDisk) continue
       const next = await this.snapshot(channel, last)
       kept?.write(next)
       last = next
@@ -202,3 +202,6 @@ function changedPaths(
     })
     .sort()
 }
+
+/** Asked anew after each wait: the compiler would take the first answer for good. */
+const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted ?? false

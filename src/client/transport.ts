@@ -32,7 +32,7 @@ export async function get(
 /** Like `get`, but hands out any status. */
 export function open(endpoint: Endpoint, path: string, options: RequestOptions): Promise<IncomingMessage> {
   const headers: Record<string, string> = { ...options.headers }
-  if (endpoint.token !== undefined) headers['authorization'] = `Bearer ${endpoint.token}`
+  if (endpoint.token !== undefined) headers.authorization = `Bearer ${endpoint.token}`
   return new Promise((resolve, reject) => {
     const target = targetOf(endpoint.url, path)
     const request = httpRequest(

@@ -1,0 +1,156 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { converged, type InitResult, json, RealFleet, type RealNode, until } from './real-fleet.ts'
+
+const CHANNEL = 'payments/prod'
+const fleet = new RealFleet()
+let made: InitResult
+let seed: RealNode
+let nodes: RealNode[]
+
+const publish = async (dir: string, message: string): Promise<string> => {
+  const { code, value } = await json([
+    'publish',
+    CHANNEL,
+    dir,
+    '--key',
+    made.publisherKey,
+    '--seed',
+    made.seedAddress,
+    '--yes',
+    '-m',
+    message,
+  ])
+  expect(value, message).not.toHaveProperty('error')
+  expect(code).toBe(0)
+  return (value as unknown as { release: string }).release
+}
+
+beforeAll(async () => {
+  made = await fleet.init()
+  seed = await fleet.start('seed', made.seedConfig)
+  const trees = ['--label', 'region=eu']
+  nodes = await Promise.all([1, 2, 3].map((n) => fleet.startNode(`node${n}`, made, trees)))
+})
+afterAll(() => fleet.end())
+
+describe('a fleet of real processes', () => {
+  let first: string
+  let second: string
+
+  test('a release reaches every node and is served, files and all', async () => {
+    first = await publish(fleet.files('app', { 'app.yaml': 'replicas: 3\n', 'deep/er.json': '{}' }), 'first')
+    await converged([seed, ...nodes], CHANNEL, first)
+    for (const node of nodes)
+      expect(Buffer.from(await node.client.get(CHANNEL, 'app.yaml')).toString()).toBe('replicas: 3\n')
+    expect((await nodes[0]?.client.ready())?.ready).toBe(true)
+  })
+
+  test('a changed file uploads its own block and page alone', async () => {
+    const dir = fleet.files('app', { 'app.yaml': 'replicas: 5\n' })
+    const { value } = await json([
+      'publish',
+      CHANNEL,
+      dir,
+      '--key',
+      made.publisherKey,
+      '--seed',
+      made.seedAddress,
+      '--yes',
+      '-m',
+      'second',
+    ])
+    const result = value as unknown as {
+      release: string
+      clock: Record<string, number>
+      uploadedBytes: number
+      unchanged: boolean
+      acknowledgedBy: string[]
+    }
+    second = result.release
+    expect(result).toMatchObject({ clock: { publisher: 2 }, unchanged: false, acknowledgedBy: [seed.peerId] })
+    await converged([seed, ...nodes], CHANNEL, second)
+    const again = await json([
+      'publish',
+      CHANNEL,
+      dir,
+      '--key',
+      made.publisherKey,
+      '--seed',
+      made.seedAddress,
+      '--yes',
+    ])
+    expect(again).toMatchObject({ code: 0, value: { unchanged: true, release: second } })
+  })
+
+  test('status, log, diff and get tell the same', async () => {
+    const api = nodes[0]?.api as string
+    const status = (await json(['status', '--api', api])).value as unknown as {
+      channels: { active: { release: string }; state: string }[]
+    }
+    expect(status.channels).toMatchObject([
+      { channel: CHANNEL, state: 'active', active: { release: second, message: 'second' } },
+    ])
+    const diff = (await json(['diff', CHANNEL, first.slice(0, 12), second.slice(0, 12), '--api', api])).value
+    expect(diff).toMatchObject({ changes: [{ path: 'app.yaml', change: 'modified' }] })
+    expect((await json(['get', CHANNEL, '--api', api])).value).toMatchObject({
+      release: second,
+      files: [{ path: 'app.yaml' }, { path: 'deep/er.json' }],
+    })
+  })
+
+  test('rollback is a new release with the old content', async () => {
+    const { code, value } = await json([
+      'rollback',
+      CHANNEL,
+      '--to',
+      first,
+      '--key',
+      made.publisherKey,
+      '--seed',
+      made.seedAddress,
+      '--yes',
+    ])
+    expect(value).not.toHaveProperty('error')
+    expect(code).toBe(0)
+    const third = (value as unknown as { release: string }).release
+    await converged(nodes, CHANNEL, third)
+    expect(Buffer.from((await nodes[2]?.client.get(CHANNEL, 'app.yaml')) as Uint8Array).toString()).toBe(
+      'replicas: 3\n',
+    )
+    second = third
+  })
+
+  test('materialized files appear whole, under a link', async () => {
+    const dir = join(fleet.dir, 'materialized')
+    const node = await fleet.startNode('materializing', made)
+    await node.kill('SIGTERM')
+    const config = readFileSync(made.nodeConfig, 'utf8')
+    const path = join(fleet.dir, 'fleet', 'materialize.yaml')
+    const { writeFileSync } = await import('node:fs')
+    writeFileSync(path, `${config}\nmaterialize:\n  dir: ${dir}\n`)
+    const again = await fleet.start('materializing', path, [
+      '--data',
+      join(fleet.dir, 'materializing'),
+      '--listen',
+      '/ip4/127.0.0.1/tcp/0',
+    ])
+    await converged([again], CHANNEL, second)
+    expect(readFileSync(join(dir, CHANNEL, 'current', 'app.yaml'), 'utf8')).toBe('replicas: 3\n')
+    expect(readdirSync(join(dir, CHANNEL, 'current', 'deep'))).toEqual(['er.json'])
+    await again.kill('SIGTERM')
+  })
+
+  test('with every seed dead a new node joins through another, and one restarts alone, ready and serving', async () => {
+    await seed.kill()
+    const [first, ...others] = nodes as [RealNode, ...RealNode[]]
+    const joined = await fleet.startNode('joined', made, ['--seed', first.address])
+    await converged([joined], CHANNEL, second)
+    await Promise.all([joined, first, ...others].map((node) => node.kill()))
+    const alone = await fleet.startNode('node1', made)
+    expect(await until('ready', 20_000, async () => (await alone.client.ready()).ready)).toBe(true)
+    expect(Buffer.from(await alone.client.get(CHANNEL, 'app.yaml')).toString()).toBe('replicas: 3\n')
+    await alone.kill('SIGTERM')
+  })
+})

@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Client } from '../../src/client/index.ts'
+
+const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
+
+export interface Run {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** One command as a process of its own, to its end. */
+export function confmesh(
+  args: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+): Promise<Run> {
+  const child = spawn(process.execPath, [LAUNCHER, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+    cwd: options.cwd,
+  })
+  const run = { out: '', err: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    run.out += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    run.err += text
+  })
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code: code ?? -1, ...run })))
+}
+
+/** A command with `--json`; its value, and the exit code beside it. */
+export async function json(
+  args: readonly string[],
+): Promise<{ code: number; value: Record<string, never> & { error?: { code: string; message: string } } }> {
+  const { code, out, err } = await confmesh([...args, '--json'])
+  try {
+    return { code, value: JSON.parse(out) }
+  } catch {
+    throw new Error(`confmesh ${args.join(' ')}: no JSON: ${out} ${err}`)
+  }
+}
+
+export interface RealNode {
+  readonly name: string
+  readonly api: string
+  readonly peerId: string
+  readonly address: string
+  readonly client: Client
+  readonly process: ChildProcess
+  readonly data: string
+  log(): string
+  kill(signal?: NodeJS.Signals): Promise<void>
+}
+
+export interface InitResult {
+  readonly fleetId: string
+  readonly root: string
+  readonly rootKeys: readonly string[]
+  readonly publisherKey: string
+  readonly seedConfig: string
+  readonly nodeConfig: string
+  readonly seedAddress: string
+}
+
+/** A fleet in a temporary folder; everything started here is gone after `end`. */
+export class RealFleet {
+  readonly dir = mkdtempSync(join(tmpdir(), 'confmesh-e2e-'))
+  readonly nodes = new Set<RealNode>()
+
+  async init(name = 'fleet', more: readonly string[] = []): Promise<InitResult> {
+    const port = await freePort()
+    const { code, value } = await json(['init', join(this.dir, name), '--port', String(port), ...more])
+    if (code !== 0) throw new Error(JSON.stringify(value))
+    return value as unknown as InitResult
+  }
+
+  /** Starts a node and waits until it listens. */
+  async start(name: string, config: string, more: readonly string[] = []): Promise<RealNode> {
+    const data = join(this.dir, name)
+    const args = ['node', '--config', config, '--api', '127.0.0.1:0', '--json', ...more]
+    const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let log = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text
+    })
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    const line = await new Promise<string>((resolve, reject) => {
+      createInterface(child.stdout).once('line', resolve)
+      child.once('close', (code) => reject(new Error(`${name} ended with ${code}: ${log}`)))
+    })
+    const ready = JSON.parse(line) as {
+      event?: string
+      peerId: string
+      addresses: string[]
+      api: string
+      error?: { message: string }
+    }
+    if (ready.event !== 'ready') throw new Error(`${name}: ${line}`)
+    const node: RealNode = {
+      name,
+      api: ready.api,
+      peerId: ready.peerId,
+      address:
+        ready.addresses.find((address) => address.startsWith('/ip4/127.0.0.1/')) ??
+        (ready.addresses[0] as string),
+      client: new Client({ api: ready.api }),
+      process: child,
+      data,
+      log: () => log,
+      kill: async (signal = 'SIGKILL') => {
+        if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+        await closed
+        this.nodes.delete(node)
+      },
+    }
+    this.nodes.add(node)
+    return node
+  }
+
+  startNode(name: string, fleet: InitResult, more: readonly string[] = []): Promise<RealNode> {
+    return this.start(name, fleet.nodeConfig, [
+      '--data',
+      join(this.dir, name),
+      '--listen',
+      '/ip4/127.0.0.1/tcp/0',
+      ...more,
+    ])
+  }
+
+  /** A folder with these files. */
+  files(name: string, files: Readonly<Record<string, string>>): string {
+    const dir = join(this.dir, name)
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(dir, path)), { recursive: true })
+      writeFileSync(join(dir, path), text)
+    }
+    return dir
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([...this.nodes].map((node) => node.kill('SIGKILL')))
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Asks again until the condition holds. @throws Error with `what` and the last answer once the deadline has passed */
+export async function until<T>(
+  what: string,
+  deadlineMs: number,
+  ask: () => Promise<T | undefined | false>,
+): Promise<T> {
+  const end = performance.now() + deadlineMs
+  let last: unknown
+  for (;;) {
+    try {
+      const answer = await ask()
+      if (answer !== undefined && answer !== false) return answer
+      last = answer
+    } catch (error) {
+      last = error
+    }
+    if (performance.now() > end)
+      throw new Error(`not within ${deadlineMs} ms: ${what} (last: ${String(last)})`)
+    await delay(50)
+  }
+}
+
+/** Every one of these nodes runs the release. */
+export async function converged(
+  nodes: readonly RealNode[],
+  channel: string,
+  release: string,
+  deadlineMs = 30_000,
+): Promise<void> {
+  await Promise.all(
+    nodes.map((node) =>
+      until(
+        `${node.name} runs ${release.slice(0, 12)}`,
+        deadlineMs,
+        async () => (await node.client.channel(channel)).active?.release === release,
+      ),
+    ),
+  )
+}
