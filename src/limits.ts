@@ -133,8 +133,6 @@ export const LIMITS = {
   maxWants: 16,
   maxWantsPerPeer: 1,
   maxWantsPerSeed: 8,
-  /** Block requests waiting for the disk, per peer. */
-  maxServeQueue: 4,
   busyRetryMs: 10,
   blockSilenceMs: 1_000,
   /** Avoid a peer that timed out, was busy or lied about having. */

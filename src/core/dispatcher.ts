@@ -113,6 +113,8 @@ export class Dispatcher {
       case 'requestFailed':
         return this.#answered(step, event)
       case 'misbehaved':
+        // Another build's format is no reason to close: it was answered with the code.
+        if (event.code === 'CODEC_UNSUPPORTED') return
         return step.emit({ kind: 'hangUp', peer: event.peer, code: event.code })
       case 'persisted':
         return this.#persisted(step, event)
@@ -229,6 +231,7 @@ export class Dispatcher {
 
   #persistFailed(step: Step, event: EventOf<'persistFailed'>): void {
     const entry = this.#ledger.fail(event)
+    this.#journey.undoSubmission(event.ticket)
     if (entry !== undefined) {
       this.#journey.fetch.onWriteFailed(step, entry.blocks, entry.whole)
       this.#housekeeping.onWriteFailed(step, entry)

@@ -255,7 +255,9 @@ export function createFetch(config: CoreConfig, hooks: FetchHooks) {
         redirects.set(ask.peer, monoMs)
         if (journey.session(reply.peer)?.hello !== undefined)
           return askPeer(step, ask.release, ask.digest, reply.peer)
-        if (reply.addresses[0] !== undefined) step.emit({ kind: 'dial', address: reply.addresses[0] })
+        // Only a seed sends others on: from anyone else it would make this node dial whomever a peer names.
+        if (reply.addresses[0] !== undefined && journey.session(ask.peer)?.hello?.submit === true)
+          step.emit({ kind: 'dial', address: reply.addresses[0] })
         return
       default:
         return sources.avoid(ask.peer, monoMs + limits.blockDeadlineMs)

@@ -2,9 +2,10 @@
 
 import type { Envelope } from '../model/envelope.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
+import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
 import { epochOf } from '../trust/epoch.ts'
-import { recordOf } from './channel.ts'
+import { type ChannelState, recordOf } from './channel.ts'
 import type { Ticket } from './events.ts'
 import type { Ingested, Source, Verdict } from './journey.ts'
 import { type OrderContext, order } from './order.ts'
@@ -30,6 +31,8 @@ export interface Outcome extends Ingested {
   readonly ticket: Ticket
   /** The batch holds the content and ends with `whole`. */
   readonly whole: boolean
+  /** The channel as it was, where the release changed it. */
+  readonly before?: ChannelState
 }
 
 const nothing = (verdict: Verdict, release?: Release): Outcome => ({
@@ -89,6 +92,7 @@ function orderRead(
   const context = contextOf(node, read)
   const cell = cellFor(node, release.header.channel)
   if (cell === undefined) {
+    noteFull(node, step, release)
     const verdict = node.relayed.order(release, context, step.now.monoMs, options.judgeOnly === true)
     return judged(node, step, read, source, verdict)
   }
@@ -100,6 +104,7 @@ function orderRead(
   const fills = verdict === 'DUPLICATE' && content !== undefined
   if (options.judgeOnly || (state === cell.state && !lost && !fills)) return outcome
   if (state === cell.state && lost && !cell.state.floor.ids.includes(release.id)) return outcome
+  const before = cell.state
   cell.state = state
   node.cells.set(release.header.channel, cell)
   if (!node.kept.has(release.id))
@@ -108,7 +113,15 @@ function orderRead(
   const ticket = step.nextTicket()
   const writes = [...batch(node, cell, release, read.bytes), ...contentWrites(release.id, content)]
   step.emit({ kind: 'persist', ticket, writes, sync: true })
-  return { ...outcome, ticket, whole: content !== undefined }
+  return { ...outcome, ticket, whole: content !== undefined, before }
+}
+
+/** First come stays: what no longer fits is relayed like a foreign channel, and the operator hears of it. */
+function noteFull(node: NodeState, step: Step, release: Release): void {
+  const { channel } = release.header
+  if (!matchesAny(node.config.patterns, channel)) return
+  const text = `${node.cells.size} channels are stored here, the most allowed; this one is not (limits.maxChannels)`
+  step.emit({ kind: 'note', level: 'warn', code: 'LIMIT_CHANNELS', text, channel })
 }
 
 function announceOrdered(step: Step, release: Release): void {

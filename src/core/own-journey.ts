@@ -7,7 +7,8 @@ import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { settleCell } from './activate.ts'
-import { raiseEpoch, recordOf, targetOf } from './channel.ts'
+import { type ChannelState, raiseEpoch, recordOf, targetOf } from './channel.ts'
+import type { Ticket } from './events.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
 import { releaseGossip } from './inline.ts'
@@ -31,6 +32,17 @@ export class OwnJourney implements Journey {
   readonly #hooks: JourneyHooks
   /** Submissions on their way to disk: what is said of them on the topic once they are whole. */
   readonly #toSay = new Map<ReleaseId, { readonly bytes: Uint8Array; readonly inline: boolean }>()
+
+  /** Their channels as they were before, should the write fail. */
+  readonly #before = new Map<
+    Ticket,
+    {
+      readonly id: ReleaseId
+      readonly cell: Cell
+      readonly before: ChannelState
+      readonly after: ChannelState
+    }
+  >()
 
   constructor(node: NodeState, stages: readonly Stage[], hooks: JourneyHooks) {
     this.#node = node
@@ -110,11 +122,23 @@ export class OwnJourney implements Journey {
       source,
       ingest(this.#node, step, envelope, source, { content }),
     )
-    const { release, ticket } = outcome
+    const { release, ticket, before } = outcome
     if (release === undefined || ticket === 0) return outcome
+    const cell = this.#node.cells.get(release.header.channel)
+    if (cell !== undefined && before !== undefined)
+      this.#before.set(ticket, { id: release.id, cell, before, after: cell.state })
     const bytes = releaseGossip(release, envelope, content, this.#node.config.limits)
     this.#toSay.set(release.id, { bytes, inline: bytes.length > envelope.length + 64 })
     return outcome
+  }
+
+  /** Its batch failed as a whole: a submission is ordered only once its content is on disk, so nobody hears of it. */
+  undoSubmission(ticket: Ticket): void {
+    const undo = this.#before.get(ticket)
+    if (undo === undefined) return
+    this.#before.delete(ticket)
+    this.#toSay.delete(undo.id)
+    if (undo.cell.state === undo.after) undo.cell.state = undo.before
   }
 
   /** A release off the network. Content counts where it makes the target whole; a duplicate's may be wanted by fetch. */
@@ -237,6 +261,7 @@ export class OwnJourney implements Journey {
     const ms = this.fetch.onWhole(step, release)
     if (ms !== undefined) step.emit({ kind: 'observe', metric: 'fetch', ms })
     step.emit({ kind: 'observe', metric: 'publish_to_whole', ms: Math.max(0, step.now.wallMs - created) })
+    for (const [ticket, { id }] of this.#before) if (id === release) this.#before.delete(ticket)
     const own = this.#toSay.get(release)
     this.#toSay.delete(release)
     if (own !== undefined) step.emit({ kind: 'publish', topic: 'releases', bytes: own.bytes })

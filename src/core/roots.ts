@@ -1,4 +1,6 @@
 /** The node's own chain of trust roots: what it was configured with and everything adopted since. */
+import { decodeEnvelope } from '../codec/envelope.ts'
+import { decodeRoot } from '../codec/root.ts'
 import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
@@ -43,8 +45,8 @@ export function createRoots(configured: Uint8Array, limits: Limits): Roots {
     undisputed: (version) => (forked.has(version) ? undefined : chain.roots.get(version)?.root),
     adopt(envelope) {
       const adoption = take(envelope)
-      // A fork is of a version already known, and the newest is the likely one; older ones are as good as settled.
-      if (adoption.kind === 'fork') forked.add(chain.current.version)
+      // It was just found to be a valid root, so it can be read.
+      if (adoption.kind === 'fork') forked.add(versionOf(envelope, limits))
       return adoption
     },
     mayAsk(peer, monoMs) {
@@ -63,6 +65,9 @@ export function createRoots(configured: Uint8Array, limits: Limits): Roots {
     },
   }
 }
+
+const versionOf = (envelope: Uint8Array, limits: Limits): number =>
+  decodeRoot(decodeEnvelope(envelope, limits.maxRootBytes, limits).payload, limits).version
 
 /** The newest of configuration and store counts: the stored chain, continued by the configured root where it is newer. */
 function restoreChain(

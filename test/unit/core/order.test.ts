@@ -57,7 +57,7 @@ const context = (change: Partial<OrderContext> = {}): OrderContext => ({
   ...change,
 })
 
-function after(names: readonly string[], under = context()): { state: ChannelState; verdicts: Verdict[] } {
+function history(names: readonly string[], under = context()): { state: ChannelState; verdicts: Verdict[] } {
   let state = emptyChannel(FLEET, CHANNEL, under.epoch)
   const verdicts: Verdict[] = []
   for (const name of names) {
@@ -136,7 +136,7 @@ describe('order', () => {
   ]
   for (const [what, names, verdicts, target, heads] of cases)
     it(what, () => {
-      const end = after(names)
+      const end = history(names)
       expect(end.verdicts).toEqual(verdicts)
       expect(targetOf(end.state.floor)).toBe(target)
       expect(isHeld(end.state.floor)).toBe(target === undefined)
@@ -171,7 +171,7 @@ describe('order', () => {
   })
 
   it('a raised epoch starts anew: counter 1 wins over 2^53 − 1 of the one before', () => {
-    const { state } = after(['P9007199254740991'])
+    const { state } = history(['P9007199254740991'])
     const raised = raiseEpoch(state, 3)
     expect(raised.floor).toEqual({
       fleet: FLEET,
@@ -185,7 +185,7 @@ describe('order', () => {
   })
 
   it('an id whose envelope was lost joins the heads when it comes again', () => {
-    const { state } = after(['P1'])
+    const { state } = history(['P1'])
     const lost = { ...state, heads: [] }
     const again = order(lost, release('P1'), context())
     expect(again.verdict).toBe('DUPLICATE')
