@@ -1,0 +1,248 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { decodeBeacon } from '../../../src/codec/beacon.ts'
+import { decodeEnvelope } from '../../../src/codec/envelope.ts'
+import { decodeControlGossip } from '../../../src/codec/gossip.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { FleetId, Pattern } from '../../../src/model/ids.ts'
+import {
+  beaconOf,
+  CHANNEL,
+  EVERY_MS,
+  entryAt,
+  factsAt,
+  KEYS,
+  Listener,
+  MAX_AGE_MS,
+  rootWith,
+  SEED,
+} from './beacons.ts'
+import { acts, asked, codes, hex, peer } from './fakes.ts'
+
+const [KEY, OTHER] = KEYS
+
+let node: Listener
+beforeEach(() => {
+  node = new Listener(rootWith(KEYS))
+  node.bench.journey.facts.set(CHANNEL, factsAt(1))
+  node.start()
+})
+
+const wall = () => node.bench.now.wallMs
+const verdictOf = (envelope: Uint8Array) => {
+  let verdict: string | undefined
+  node.bench.run((step, journey) => {
+    verdict = node.freshness.onControl(step, journey, 'beacon', envelope, SEED)
+  })
+  return verdict
+}
+
+describe('a beacon off the topic', () => {
+  it('is written down, and its page asked for, when it is news', () => {
+    const said = beaconOf(KEY, wall(), [entryAt(1)])
+    const effects = node.hear(said)
+    const writes = [{ kind: 'beacon', key: KEY.id, at: wall(), envelope: said.envelope }]
+    expect(acts(effects)).toEqual([{ kind: 'persist', ticket: 1, writes, sync: false }])
+    const [want] = asked(node.pass(3_000))
+    expect(want).toMatchObject({ peer: SEED, request: { message: { type: 'want', digest: said.digest } } })
+    expect(node.freshness.page(said.digest)).toEqual(said.page)
+    expect(node.state()).toBe('fresh')
+  })
+
+  it('is relayed once, ignored when it is old, rejected only for what it proves', () => {
+    const said = beaconOf(KEY, wall(), [])
+    expect(verdictOf(said.envelope)).toBe('accept')
+    expect(verdictOf(said.envelope)).toBe('ignore')
+    expect(verdictOf(beaconOf(KEY, wall() - 1, []).envelope)).toBe('ignore')
+    expect(verdictOf(beaconOf(KEY, wall() + 1, [], { critical: ['later'] }).envelope)).toBe('ignore')
+    expect(verdictOf(beaconOf(KEY, wall() + 1, [], { fleet: hex('e') as FleetId }).envelope)).toBe('reject')
+    expect(verdictOf(beaconOf(KEY, wall() + 1, [], { key: OTHER.id }).envelope)).toBe('reject')
+    expect(verdictOf(new Uint8Array([0xa0]))).toBe('reject')
+  })
+
+  it('by a key that only a newer root may list is ignored, and sync is told', () => {
+    node.bench.journey.current = rootWith([OTHER])
+    expect(verdictOf(beaconOf(KEY, wall(), [], { root: 2 }).envelope)).toBe('ignore')
+    expect(node.freshness.takeDiffers()).toBe(true)
+    expect(node.freshness.takeDiffers()).toBe(false)
+    expect(verdictOf(beaconOf(KEY, wall(), []).envelope)).toBe('reject')
+  })
+})
+
+describe('pages', () => {
+  it('are fetched only when changed, from a neighbour first', () => {
+    node.bench.link(peer('neighbour'))
+    node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+    expect(asked(node.pass(3_000)).map((request) => request.peer)).toEqual(['neighbour'])
+    node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+    expect(asked(node.pass(3_000))).toEqual([])
+  })
+
+  it('are served while current and for two beacons more', () => {
+    const first = beaconOf(KEY, wall(), [entryAt(1)])
+    node.hear(first)
+    for (let counter = 2; counter <= 4; counter += 1) {
+      node.pass(EVERY_MS)
+      expect(node.freshness.page(first.digest)).toBeDefined()
+      node.hear(beaconOf(KEY, wall(), [entryAt(counter)]))
+    }
+    expect(node.freshness.page(first.digest)).toBeUndefined()
+  })
+
+  it('that do not match their digest are not taken', () => {
+    const said = beaconOf(KEY, wall(), [entryAt(1)])
+    node.hear(said)
+    node.pages.set(said.digest, beaconOf(KEY, 1, [entryAt(9)]).page)
+    expect(codes(node.pass(3_000))).toContain('BLOCK_DIGEST')
+    expect(node.freshness.page(said.digest)).toBeUndefined()
+  })
+})
+
+describe('BEHIND', () => {
+  it('is said of a greater place after a grace, and taken back when it has come', () => {
+    node.hear(beaconOf(KEY, wall(), [entryAt(2)]))
+    node.pass(3_000)
+    expect(node.freshness.takeDiffers()).toBe(true)
+    expect(node.state()).toBe('fresh')
+    const lines = codes(node.pass(LIMITS.beaconGraceMs + 6_000))
+    expect(lines).toEqual(['SYNC_BEHIND'])
+    expect(node.state()).toBe('behind')
+    node.bench.journey.facts.set(CHANNEL, factsAt(2))
+    expect(node.state()).toBe('fresh')
+    expect(codes(node.pass(6_000))).toEqual(['CHANNEL_FRESH'])
+  })
+
+  it('is said of any key: one that lies low hides nothing', () => {
+    node.hear(beaconOf(KEY, wall(), [entryAt(2)]))
+    node.hear(beaconOf(OTHER, wall(), [entryAt(1)]))
+    node.pass(3_000)
+    node.pass(LIMITS.beaconGraceMs)
+    expect(node.state()).toBe('behind')
+  })
+
+  it('is said of a greater root', () => {
+    node.hear(beaconOf(KEY, wall(), [entryAt(1)], { root: 2 }))
+    node.pass(LIMITS.beaconGraceMs + 1_000)
+    expect(node.state()).toBe('behind')
+  })
+
+  it('is not said of a channel that no page lists', () => {
+    node.hear(beaconOf(KEY, wall(), []))
+    node.pass(LIMITS.beaconGraceMs)
+    expect(node.state()).toBe('unjudged')
+  })
+})
+
+describe('SILENT', () => {
+  it('is said of a channel whose page cannot be had, though beacons advance', () => {
+    for (let ms = 0; ms <= MAX_AGE_MS; ms += EVERY_MS) {
+      node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+      node.pages.clear()
+      node.pass(EVERY_MS)
+    }
+    expect(node.state()).toBe('silent')
+  })
+
+  it('counts from the start of the process, and what was heard before does not advance', () => {
+    const old = beaconOf(KEY, wall(), [entryAt(1)])
+    node = new Listener(rootWith(KEYS))
+    node.bench.journey.facts.set(CHANNEL, factsAt(1))
+    node.start([old.envelope])
+    expect(node.state()).toBe('unjudged')
+    for (let ms = 0; ms <= MAX_AGE_MS; ms += EVERY_MS) {
+      expect(verdictOf(old.envelope)).toBe('ignore')
+      node.pass(EVERY_MS)
+    }
+    expect(node.state()).toBe('silent')
+  })
+
+  it('ends with other freshness keys in a new root: a forged `at` does not outlive them', () => {
+    node = new Listener(rootWith([KEY]))
+    node.bench.journey.facts.set(CHANNEL, factsAt(1))
+    node.start()
+    node.hear(beaconOf(KEY, 250_000_000_000_000, [entryAt(1)]))
+    node.pass(MAX_AGE_MS + EVERY_MS)
+    expect(verdictOf(beaconOf(KEY, wall(), [entryAt(1)]).envelope)).toBe('ignore')
+    expect(node.state()).toBe('silent')
+    const root = rootWith(KEYS, 2)
+    node.bench.journey.current = root
+    node.bench.run((step, journey) => node.freshness.onRoot(step, journey, root))
+    node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+    node.pass(3_000)
+    expect(node.state()).toBe('fresh')
+  })
+})
+
+describe('CLOCK_OR_DELAY', () => {
+  it('is said where every key that counts is far from the wall clock', () => {
+    node.hear(beaconOf(KEY, wall() - MAX_AGE_MS - 70_000, [entryAt(1)]))
+    node.pass(3_000)
+    expect(node.state()).toBe('clock-or-delay')
+    node.hear(beaconOf(OTHER, wall(), [entryAt(1)]))
+    expect(node.state()).toBe('fresh')
+  })
+
+  it('leaves out a key far ahead of the others, and reports it', () => {
+    node.hear(beaconOf(KEY, wall() - MAX_AGE_MS - 70_000, [entryAt(1)]))
+    node.hear(beaconOf(OTHER, wall() + LIMITS.beaconAheadMs, [entryAt(1)]))
+    const lines = codes(node.pass(6_000))
+    expect(lines.filter((code) => code === 'SYNC_CLOCK_OR_DELAY')).toHaveLength(2)
+    expect(node.state()).toBe('clock-or-delay')
+  })
+})
+
+describe('a seed', () => {
+  const start = (): Effect[] => {
+    node = new Listener(rootWith([KEY]), {
+      patterns: ['**' as Pattern],
+      submit: true,
+      signBeacon: { key: KEY.id, sign: (data) => KEY.sign(data) },
+    })
+    node.bench.journey.facts.set(CHANNEL, factsAt(1))
+    return node.start()
+  }
+  const said = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) => {
+      if (effect.kind !== 'publish') return []
+      const { kind, envelope } = decodeControlGossip(effect.bytes, LIMITS)
+      expect([effect.topic, kind]).toEqual(['control', 'beacon'])
+      return decodeBeacon(decodeEnvelope(envelope, LIMITS.maxBeaconBytes, LIMITS).payload, LIMITS)
+    })
+
+  it('signs at once and every 20 s, and equal states make equal pages', () => {
+    const [first] = said(start())
+    expect(first).toMatchObject({
+      root: 1,
+      key: KEY.id,
+      at: wall(),
+      pages: [beaconOf(KEY, 1, [entryAt(1)]).digest],
+    })
+    const more = said(node.pass(2 * EVERY_MS))
+    expect(more.map(({ pages }) => pages)).toEqual([first?.pages, first?.pages])
+    expect(node.freshness.page(first?.pages[0] ?? hex('0'))).toBeDefined()
+    expect(node.state()).toBe('fresh')
+  })
+
+  it('advances though its clock was set back', () => {
+    const [first] = said(start())
+    node.bench.now = { ...node.bench.now, wallMs: wall() - 86_400_000 }
+    const [second] = said(node.pass(EVERY_MS))
+    expect(second?.at).toBe((first?.at ?? 0) + 1)
+  })
+
+  it('is silent while the root does not list its key', () => {
+    start()
+    node.bench.journey.current = rootWith([OTHER])
+    expect(said(node.pass(2 * EVERY_MS))).toEqual([])
+  })
+})
+
+it('gives sync the beacons that a peer lacks, as many as fit', () => {
+  const said = KEYS.map((key) => beaconOf(key, wall(), []))
+  for (const one of said) node.hear(one)
+  expect(node.freshness.marks()).toEqual(KEYS.map(({ id }) => ({ key: id, at: wall() })))
+  const size = said[0]?.envelope.length ?? 0
+  expect(node.freshness.newerThan([], 10 * size)).toEqual(said.map(({ envelope }) => envelope))
+  expect(node.freshness.newerThan([], size)).toHaveLength(1)
+  expect(node.freshness.newerThan(node.freshness.marks(), 10 * size)).toEqual([])
+})
