@@ -1,7 +1,7 @@
 /** Admission certificates: RFC 8785 JSON. A node's names its peer id, a pool's its key and what it may grant. */
 import type { Limits } from '../limits.ts'
 import type { Certificate, Labels } from '../model/certificate.ts'
-import type { KeyId, PeerId } from '../model/ids.ts'
+import type { KeyId } from '../model/ids.ts'
 import { parseName, parsePattern } from '../model/names.ts'
 import { sha256 } from './digest.ts'
 import { closed, critical, type Form, malformed, map, open, parsed, version } from './fields.ts'
@@ -56,7 +56,3 @@ export function decodeCertificate(payload: Uint8Array, limits: Limits): Certific
 
 export const encodeCertificate = (value: Certificate): Uint8Array =>
   encodeCanonicalJson(certificate.write(value))
-
-/** The peer a node's certificate is for; undefined for a pool's. */
-export const peerOfCertificate = (value: Certificate): PeerId | undefined =>
-  'peer' in value.subject ? value.subject.peer : undefined

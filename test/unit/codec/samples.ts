@@ -13,6 +13,7 @@ import {
 import { decodeHeader, encodeHeader } from '../../../src/codec/header.ts'
 import { decodeHeartbeat, encodeHeartbeat } from '../../../src/codec/heartbeat.ts'
 import { decodePage, encodePage } from '../../../src/codec/page.ts'
+import { decodePeerRecord, encodePeerRecord } from '../../../src/codec/peer-record.ts'
 import { decodeRoot, encodeRoot } from '../../../src/codec/root.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Beacon, BeaconPage } from '../../../src/model/beacon.ts'
@@ -22,6 +23,7 @@ import type { Heartbeat } from '../../../src/model/heartbeat.ts'
 import type { FleetId, KeyId, ReleaseId } from '../../../src/model/ids.ts'
 import type { ManifestEntry, ManifestPage } from '../../../src/model/manifest.ts'
 import { parseAddress, parseChannel, parseName, parsePattern, parsePeerId } from '../../../src/model/names.ts'
+import type { PeerRecord } from '../../../src/model/peer-record.ts'
 import type { Header } from '../../../src/model/release.ts'
 import type { PublicKey, TrustRoot } from '../../../src/model/root.ts'
 
@@ -166,6 +168,19 @@ export const heartbeat: Heartbeat = {
   at: 1_767_225_600_123,
 }
 
+export const peerRecord: PeerRecord = {
+  v: 1,
+  critical: [],
+  peer,
+  at: 1_767_225_600_123,
+  addresses: [address],
+  patterns: [parsePattern('payments/*')],
+  region: 'eu-west',
+  zone: '',
+  submit: false,
+  chain: [utf8('a certificate')],
+}
+
 export const envelope: Envelope = {
   payloadType: PAYLOAD_TYPES.release,
   payload: encodeHeader(header),
@@ -205,6 +220,7 @@ export const samples: readonly Sample<never>[] = [
   sample('beacon', beacon, encodeBeacon, (bytes) => decodeBeacon(bytes, LIMITS)),
   sample('beacon-page', beaconPage, encodeBeaconPage, (bytes) => decodeBeaconPage(bytes, LIMITS)),
   sample('heartbeat', heartbeat, encodeHeartbeat, (bytes) => decodeHeartbeat(bytes, LIMITS)),
+  sample('peer-record', peerRecord, encodePeerRecord, (bytes) => decodePeerRecord(bytes, LIMITS)),
   sample('envelope', envelope, encodeEnvelope, (bytes) =>
     decodeEnvelope(bytes, LIMITS.maxEnvelopeBytes, LIMITS),
   ),
