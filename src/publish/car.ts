@@ -3,6 +3,7 @@
  * CID of the release's envelope, which is the first block; pages and blocks follow. No key is needed to read or to
  * inject one: what is signed proves itself.
  */
+import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { CarIndexer } from '@ipld/car/indexer'
 import { CarWriter } from '@ipld/car/writer'
@@ -113,18 +114,21 @@ async function checkCarHeader(path: string, handle: Awaited<ReturnType<typeof op
 }
 
 async function indexCar(path: string, limits: Limits): Promise<{ root: Digest; places: Map<Digest, Place> }> {
-  const handle = await open(path, 'r')
-  // The stream owns the handle and closes it.
-  const indexer = await CarIndexer.fromIterable(handle.createReadStream())
-  const [root] = await indexer.getRoots()
-  if (root === undefined) throw malformed(path, 'it names no release')
-  const places = new Map<Digest, Place>()
-  for await (const { cid, blockOffset, blockLength } of indexer) {
-    if (blockLength > limits.maxBlockBytes) throw malformed(path, `a block has ${blockLength} bytes`)
-    places.set(fromCid(cid), { offset: blockOffset, size: blockLength })
+  const stream = createReadStream(path)
+  try {
+    const indexer = await CarIndexer.fromIterable(stream)
+    const [root] = await indexer.getRoots()
+    if (root === undefined) throw malformed(path, 'it names no release')
+    const places = new Map<Digest, Place>()
     // Every block of the largest release, its pages and its envelope.
-    if (places.size > limits.maxReleaseBytes / limits.maxBlockBytes + limits.maxFiles + limits.maxPages + 1)
-      throw malformed(path, 'too many blocks')
+    const most = limits.maxReleaseBytes / limits.maxBlockBytes + limits.maxFiles + limits.maxPages + 1
+    for await (const { cid, blockOffset, blockLength } of indexer) {
+      if (blockLength > limits.maxBlockBytes) throw malformed(path, `a block has ${blockLength} bytes`)
+      places.set(fromCid(cid), { offset: blockOffset, size: blockLength })
+      if (places.size > most) throw malformed(path, 'too many blocks')
+    }
+    return { root: fromCid(root), places }
+  } finally {
+    stream.destroy()
   }
-  return { root: fromCid(root), places }
 }

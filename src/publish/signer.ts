@@ -64,17 +64,24 @@ function run(command: string, data: Uint8Array, limits: Limits): Promise<Buffer>
   let size = 0
   child.stdout.on('data', (part: Buffer) => {
     size += part.length
-    if (size <= MAX_OUTPUT_BYTES) parts.push(part)
-    else child.kill()
+    parts.push(part)
+    if (size <= MAX_OUTPUT_BYTES) return
+    failed(`printed more than ${MAX_OUTPUT_BYTES} bytes; it must print the signature alone`)
+    // What the shell started may outlive it: a closed pipe ends it, too.
+    child.stdout.destroy()
+    child.kill()
   })
   child.once('error', (error) => failed(`cannot be run: ${error.message}`, error))
-  child.once('close', (code, signal) => {
-    if (size > MAX_OUTPUT_BYTES)
-      failed(`printed more than ${MAX_OUTPUT_BYTES} bytes; it must print the signature alone`)
-    else if (signal !== null) failed(`was ended by ${signal} (it has ${limits.signTimeoutMs} ms)`)
-    else if (code !== 0) failed(`ended with exit code ${code}`)
-    else resolve(Buffer.concat(parts))
+  child.once('exit', (code, signal) => {
+    if (code === 0) return
+    failed(
+      signal === null
+        ? `ended with exit code ${code}`
+        : `was ended by ${signal} (it has ${limits.signTimeoutMs} ms)`,
+    )
+    child.stdout.destroy()
   })
+  child.once('close', () => resolve(Buffer.concat(parts)))
   // A command that does not read its input is told by its exit code or signature.
   child.stdin.on('error', () => undefined)
   child.stdin.end(data)

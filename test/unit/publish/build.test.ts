@@ -1,0 +1,150 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { checkManifest } from '../../../src/codec/manifest.ts'
+import { decodePage } from '../../../src/codec/page.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
+import type { Digest } from '../../../src/model/ids.ts'
+import type { ManifestEntry, ManifestPage } from '../../../src/model/manifest.ts'
+import { build } from '../../../src/publish/build.ts'
+import type { Content } from '../../../src/publish/content.ts'
+import { ManifestWriter } from '../../../src/publish/manifest-writer.ts'
+
+let dir = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-build-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const put = (path: string, bytes: string | Uint8Array, mode = 0o644): void => {
+  const file = join(dir, path)
+  mkdirSync(join(file, '..'), { recursive: true })
+  writeFileSync(file, bytes)
+  chmodSync(file, mode)
+}
+
+async function pagesOf(content: Content): Promise<ManifestPage[]> {
+  const pages: ManifestPage[] = []
+  for (const digest of content.pages) {
+    const bytes = await content.read(digest)
+    if (bytes === undefined || sha256(bytes) !== digest) throw new Error('a page is missing')
+    pages.push(decodePage(bytes, LIMITS))
+  }
+  return pages
+}
+
+const codeOf = (paths: string[], limits: Limits = LIMITS): Promise<string> =>
+  build(paths, { limits }).then(
+    () => 'accepted',
+    (error) => error.code,
+  )
+
+test('A folder becomes pages that every node accepts, and each byte can be read back by its digest', async () => {
+  const big = new Uint8Array(LIMITS.maxBlockBytes * 2 + 5).map((_, index) => index * 7)
+  put('b/app.yaml', 'a: 1\n')
+  put('a.sh', '#!/bin/sh\n', 0o755)
+  put('big.bin', big)
+  put('empty', '')
+  const content = await build([dir], { limits: LIMITS })
+  const pages = await pagesOf(content)
+  checkManifest(content, pages, LIMITS)
+  const entries = pages.flat()
+  expect(entries.map(({ path, mode }) => [path, mode])).toEqual([
+    ['a.sh', 0o555],
+    ['b/app.yaml', 0o444],
+    ['big.bin', 0o444],
+    ['empty', 0o444],
+  ])
+  expect(content.bytes).toBe(big.length + 5 + 10)
+  for (const { blocks, digest } of entries) {
+    const parts = await Promise.all(blocks.map((block) => content.read(block.digest)))
+    expect(sha256(Buffer.concat(parts.map((part) => part ?? new Uint8Array())))).toBe(digest)
+  }
+  expect((await build([dir], { limits: LIMITS })).pages).toEqual(content.pages)
+})
+
+test('Files are taken by their own names', async () => {
+  put('x/one', '1')
+  put('y/two', '2')
+  const content = await build([join(dir, 'y/two'), join(dir, 'x/one')], { limits: LIMITS })
+  expect((await pagesOf(content)).flat().map(({ path }) => path)).toEqual(['one', 'two'])
+})
+
+test('What no release may hold is refused before anything is sent', async () => {
+  expect(await codeOf([join(dir, 'nowhere')])).toBe('INPUT_PATH')
+  mkdirSync(join(dir, 'empty/in'), { recursive: true })
+  expect(await codeOf([dir])).toBe('CONTENT_EMPTY')
+  put('good', 'x')
+  expect(await codeOf([dir, dir])).toBe('USAGE')
+  symlinkSync('/etc/passwd', join(dir, 'link'))
+  expect(await codeOf([dir])).toBe('CONTENT_PATH')
+  expect(await codeOf([join(dir, 'link')])).toBe('CONTENT_PATH')
+  rmSync(join(dir, 'link'))
+  for (const bad of ['back\\slash', 'GOOD', 'dot.', 'new\nline']) {
+    put(bad, 'x')
+    expect([bad, await codeOf([dir])]).toEqual([bad, 'CONTENT_PATH'])
+    rmSync(join(dir, bad))
+  }
+  writeFileSync(Buffer.concat([Buffer.from(`${dir}/`), Buffer.from([0x66, 0xff])]), 'x')
+  expect(await codeOf([dir])).toBe('CONTENT_PATH')
+})
+
+test('Limits of files and bytes hold while reading, not after', async () => {
+  put('a', 'aaaa')
+  put('b', 'bbbb')
+  expect(await codeOf([dir], { ...LIMITS, maxFiles: 1 })).toBe('LIMIT_CONTENT')
+  expect(await codeOf([dir], { ...LIMITS, maxReleaseBytes: 7 })).toBe('LIMIT_CONTENT')
+  expect(await codeOf([dir], { ...LIMITS, maxReleaseBytes: 8 })).toBe('accepted')
+})
+
+test('A file that changes between build and upload is found', async () => {
+  put('a', 'before')
+  const content = await build([dir], { limits: LIMITS })
+  const [entry] = (await pagesOf(content)).flat()
+  put('a', 'after!')
+  await expect(content.read(entry?.blocks[0]?.digest as Digest)).rejects.toMatchObject({
+    code: 'CONTENT_DIGEST',
+  })
+})
+
+test('Any files fill pages within their bound that read back as one manifest', () => {
+  const file = fc.record({
+    blocks: fc.integer({ min: 0, max: 60 }),
+    name: fc.string({ unit: fc.constantFrom('a', 'b', 'é'), minLength: 1, maxLength: 40 }),
+  })
+  const limits = { ...LIMITS, maxPageBytes: 2048 }
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(file, { selector: ({ name }) => name, minLength: 1, maxLength: 30 }),
+      (files) => {
+        const entries: ManifestEntry[] = files
+          .toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+          .map(({ name, blocks }) => ({
+            path: name,
+            mode: 0o444,
+            size: blocks,
+            digest: sha256(new Uint8Array(blocks > 0 ? [blocks] : [])),
+            blocks: Array.from({ length: blocks }, (_, index) => ({
+              digest: sha256(new Uint8Array([index])),
+              size: 1,
+            })),
+          }))
+        const writer = new ManifestWriter(limits)
+        for (const entry of entries) writer.add(entry)
+        const pages = writer.end()
+        for (const { bytes } of pages) expect(bytes.length).toBeLessThanOrEqual(limits.maxPageBytes)
+        const bytes = files.reduce((sum, { blocks }) => sum + blocks, 0)
+        const header = { pages: pages.map(({ digest }) => digest), files: files.length, bytes }
+        checkManifest(
+          header,
+          pages.map((page) => decodePage(page.bytes, limits)),
+          limits,
+        )
+      },
+    ),
+    { numRuns: 100 },
+  )
+})

@@ -1,0 +1,92 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Digest } from '../../../src/model/ids.ts'
+import { openCar, writeCar } from '../../../src/publish/car.ts'
+import { make } from '../core/fleet.ts'
+
+let file = ''
+beforeEach(() => {
+  file = join(mkdtempSync(join(tmpdir(), 'confmesh-car-')), 'one.car')
+})
+afterEach(() => rmSync(join(file, '..'), { recursive: true, force: true }))
+
+const made = make({ clock: { alice: 1 }, text: 'a=1\n' })
+
+async function* blocks() {
+  for (const [digest, bytes] of made.content) yield { digest, bytes }
+}
+
+async function write(): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for await (const part of writeCar(made.envelope, blocks())) parts.push(part)
+  const bytes = Buffer.concat(parts)
+  writeFileSync(file, bytes)
+  return bytes
+}
+
+test('A release goes into a CAR file and comes out the same', async () => {
+  await write()
+  const car = await openCar(file, LIMITS)
+  expect(car.envelope).toEqual(made.envelope)
+  expect(car.release.id).toBe(made.id)
+  for (const [digest, bytes] of made.content) expect(await car.content.read(digest)).toEqual(bytes)
+  expect(await car.content.read('0'.repeat(64) as Digest)).toBeUndefined()
+  await car.close()
+})
+
+test('A changed byte anywhere is found, at the latest when it is read', async () => {
+  const bytes = await write()
+  for (let index = 0; index < bytes.length; index++) {
+    const damaged = Buffer.from(bytes)
+    damaged[index] = (damaged[index] ?? 0) ^ 0x01
+    writeFileSync(file, damaged)
+    expect([index, await readAll()]).not.toEqual([index, 'same'])
+  }
+})
+
+/** `same`: everything of the release came out as it went in. */
+async function readAll(): Promise<string> {
+  try {
+    const car = await openCar(file, LIMITS)
+    try {
+      for (const digest of made.content.keys())
+        if ((await car.content.read(digest)) === undefined) return 'missing'
+      return 'same'
+    } finally {
+      await car.close()
+    }
+  } catch (error) {
+    return String((error as { code?: unknown }).code)
+  }
+}
+
+test('What is no release as CAR says so, whatever its length claims', async () => {
+  const whole = await write()
+  const bad: [string, Uint8Array][] = [
+    ['empty', new Uint8Array()],
+    ['text', Buffer.from('not a car file at all, just text')],
+    ['a header of 4 GiB', new Uint8Array([0xff, 0xff, 0xff, 0xff, 0x0f])],
+    ['cut', whole.subarray(0, 40)],
+  ]
+  for (const [name, bytes] of bad) {
+    writeFileSync(file, bytes)
+    expect([name, await readAll()]).toEqual([name, 'CODEC_MALFORMED'])
+  }
+  expect(readFileSync(file).length).toBe(40)
+  await expect(openCar(`${file}.not-there`, LIMITS)).rejects.toMatchObject({ code: 'INPUT_PATH' })
+})
+
+test('A source that fails in the middle fails the export', async () => {
+  async function* broken() {
+    yield* blocks()
+    throw new Error('the disk is gone')
+  }
+  await expect(
+    (async () => {
+      for await (const part of writeCar(made.envelope, broken())) void part
+    })(),
+  ).rejects.toThrow('the disk is gone')
+})

@@ -1,0 +1,83 @@
+/** A seed in memory: what it holds, what it was sent, and how it answers. */
+import { sha256 } from '../../../src/codec/digest.ts'
+import { decodeEnvelope } from '../../../src/codec/envelope.ts'
+import { decodeHeader } from '../../../src/codec/header.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Digest, PeerId } from '../../../src/model/ids.ts'
+import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
+import { placeBefore } from '../../../src/model/place.ts'
+import type { Seed } from '../../../src/publish/seeds.ts'
+
+export class FakeSeed implements Seed {
+  readonly peer: PeerId
+  readonly asked: PublishRequest['type'][] = []
+  /** Everything it was sent or holds. */
+  readonly blocks = new Set<Digest>()
+  /** Envelopes it tells of, the target first. */
+  envelopes: Uint8Array[] = []
+  whole = true
+  roots = new Map<number, Uint8Array>()
+  /** Answers taken first, by kind of request. */
+  readonly next = new Map<PublishRequest['type'], (PublishReply | Error)[]>()
+  submitted: Uint8Array | undefined
+  need: { pages: readonly Digest[]; blocks: readonly Digest[] } = { pages: [], blocks: [] }
+
+  constructor(name: string) {
+    this.peer = `12D3KooW${name}` as PeerId
+  }
+
+  async close(): Promise<void> {}
+
+  async ask(request: PublishRequest): Promise<PublishReply> {
+    this.asked.push(request.type)
+    const scripted = this.next.get(request.type)?.shift()
+    if (scripted instanceof Error) throw scripted
+    return scripted ?? this.#answer(request)
+  }
+
+  #answer(request: PublishRequest): PublishReply {
+    switch (request.type) {
+      case 'state': {
+        const [first] = this.envelopes
+        const target = first === undefined ? undefined : idOf(first)
+        const named = target === undefined ? {} : { target }
+        const { envelopes, whole } = this
+        return { type: 'state', rootVersion: 1, top: placeBefore(1), held: false, envelopes, ...named, whole }
+      }
+      case 'submit':
+        this.submitted = request.envelope
+        return this.#lacking()
+      case 'page':
+      case 'block':
+        this.blocks.add(sha256(request.bytes))
+        return this.#lacking()
+      case 'await':
+        return { type: 'done', verdict: 'NEW', acknowledgedBy: [this.peer] }
+      case 'roots': {
+        const root = this.roots.get(request.since + 1)
+        return { type: 'root', ...(root === undefined ? {} : { root }) }
+      }
+      case 'root':
+        this.roots.set(this.roots.size + 1, request.root)
+        return { type: 'noted' }
+      default:
+        return { type: 'noted' }
+    }
+  }
+
+  /** Pages first, then blocks, one digest at a time: every `need` is followed up. */
+  #lacking(): PublishReply {
+    const page = this.need.pages.find((digest) => !this.blocks.has(digest))
+    if (page !== undefined) return { type: 'need', pages: [page], blocks: [] }
+    const block = this.need.blocks.find((digest) => !this.blocks.has(digest))
+    return { type: 'need', pages: [], blocks: block === undefined ? [] : [block] }
+  }
+}
+
+export const idOf = (envelope: Uint8Array) =>
+  decodeHeader(decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS).payload, LIMITS).id
+
+export const headerOf = (envelope: Uint8Array | undefined) => {
+  if (envelope === undefined) throw new Error('nothing was submitted')
+  return decodeHeader(decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS).payload, LIMITS).header
+}

@@ -1,0 +1,190 @@
+import { expect, test } from 'vitest'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { MeshError } from '../../../src/errors.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Digest, Name } from '../../../src/model/ids.ts'
+import { type CounterMemory, noMemory } from '../../../src/publish/counter.ts'
+import { type PublishOptions, publish } from '../../../src/publish/publish.ts'
+import { commandSigner, keySigner } from '../../../src/publish/signer.ts'
+import { CHANNEL, make, PUBLISHER_KEYS, ROOT, WALL_MS } from '../core/fleet.ts'
+import { FakeSeed, headerOf } from './fake-seed.ts'
+
+const alice = PUBLISHER_KEYS.alice as NonNullable<(typeof PUBLISHER_KEYS)[string]>
+/** What is to be published; its clock does not count. */
+const wanted = make({ clock: { alice: 1 }, text: 'wanted' })
+const [pageDigest, blockDigest] = [...wanted.content.keys()] as [Digest, Digest]
+
+const options = (seed: FakeSeed, change: Partial<PublishOptions> = {}): PublishOptions => ({
+  channel: CHANNEL,
+  content: {
+    pages: wanted.release.header.pages,
+    files: 1,
+    bytes: wanted.block.length,
+    read: async (digest) => wanted.content.get(digest),
+  },
+  root: ROOT,
+  seeds: [seed],
+  signers: [keySigner(alice)],
+  memory: noMemory,
+  publisher: undefined,
+  message: '',
+  expires: undefined,
+  expect: undefined,
+  again: false,
+  until: 'submitted',
+  limits: LIMITS,
+  wallMs: () => WALL_MS,
+  confirm: async () => true,
+  ...change,
+})
+
+const taken = (envelope?: Uint8Array) =>
+  ({ type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'taken', ...(envelope && { envelope }) }) as const
+
+function empty(): FakeSeed {
+  const seed = new FakeSeed('a')
+  seed.need = { pages: [pageDigest], blocks: [blockDigest] }
+  return seed
+}
+
+test('Header first, then exactly what the seed lacks, then its word', async () => {
+  const seed = empty()
+  const done = await publish(options(seed))
+  expect(seed.asked).toEqual(['state', 'submit', 'page', 'block', 'await'])
+  expect([...seed.blocks]).toEqual([pageDigest, blockDigest])
+  expect(done).toMatchObject({ unchanged: false, acknowledgedBy: [seed.peer], files: 1 })
+  expect(done.uploadedBytes).toBe(wanted.page.length + wanted.block.length)
+  expect([...headerOf(seed.submitted).clock]).toEqual([['alice', 1]])
+})
+
+test('The clock counts on from verified releases of every seed reached; what does not verify counts for nothing', async () => {
+  const [one, two] = [empty(), empty()]
+  one.envelopes = [make({ clock: { alice: 3 } }).envelope]
+  two.envelopes = [
+    make({ clock: { alice: 4, bob: 5 }, publisher: 'bob' }).envelope,
+    make({ clock: { alice: 99 }, signedBy: generatePrivateKey('ed25519').key }).envelope,
+  ]
+  await publish(options(one, { seeds: [one, two] }))
+  expect([...headerOf(one.submitted).clock]).toEqual([
+    ['alice', 6],
+    ['bob', 5],
+  ])
+})
+
+test('The same files again are unchanged while a seed holds them whole, unless --again', async () => {
+  const seed = empty()
+  seed.envelopes = [wanted.envelope]
+  expect(await publish(options(seed))).toMatchObject({
+    unchanged: true,
+    release: wanted.id,
+    uploadedBytes: 0,
+  })
+  expect(seed.submitted).toBeUndefined()
+  seed.whole = false
+  expect((await publish(options(seed))).unchanged).toBe(false)
+  seed.whole = true
+  expect((await publish(options(seed, { again: true }))).unchanged).toBe(false)
+  expect((await publish(options(seed, { expires: WALL_MS + 1 }))).unchanged).toBe(false)
+})
+
+test('A conflict is published over even by the same files', async () => {
+  const seed = empty()
+  seed.envelopes = [wanted.envelope, make({ clock: { bob: 1 }, publisher: 'bob', text: 'b' }).envelope]
+  const done = await publish(options(seed, { publisher: 'alice' as Name }))
+  expect(done.unchanged).toBe(false)
+  expect([...done.clock]).toEqual([
+    ['alice', 2],
+    ['bob', 1],
+  ])
+})
+
+test('A taken place is left to the other and the next one signed, a few times', async () => {
+  const seed = empty()
+  const other = make({ clock: { alice: 7 }, text: 'other' })
+  seed.next.set('submit', [taken(other.envelope)])
+  let asked = 0
+  const done = await publish(options(seed, { confirm: async () => ++asked > 0 }))
+  expect(done.clock.get('alice' as Name)).toBe(8)
+  expect(asked).toBe(2)
+
+  const stubborn = empty()
+  stubborn.next.set(
+    'submit',
+    Array.from({ length: 9 }, () => taken()),
+  )
+  await expect(publish(options(stubborn))).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+  expect(stubborn.asked.filter((type) => type === 'submit')).toHaveLength(LIMITS.counterTries)
+})
+
+test('With --expect nothing else is signed: a taken place, or another target, is the answer', async () => {
+  const seed = empty()
+  const target = make({ clock: { alice: 1 }, text: 'target' })
+  seed.envelopes = [target.envelope]
+  await expect(publish(options(seed, { expect: '0'.repeat(8) }))).rejects.toMatchObject({
+    code: 'PUBLISH_EXPECT',
+  })
+  await expect(publish(options(seed, { expect: 'none' }))).rejects.toMatchObject({ code: 'PUBLISH_EXPECT' })
+  seed.next.set('submit', [taken()])
+  const expect8 = target.id.slice(0, 8)
+  await expect(publish(options(seed, { expect: expect8 }))).rejects.toMatchObject({
+    code: 'ORDER_PLACE_TAKEN',
+  })
+  expect(seed.asked.filter((type) => type === 'submit')).toHaveLength(1)
+})
+
+test('A counter is remembered before its signature leaves; a lie of the memory is not undone by a silent seed', async () => {
+  const seed = empty()
+  const order: string[] = []
+  const memory: CounterMemory = {
+    ...noMemory,
+    counter: () => 41,
+    record: async (_at, { counter }) =>
+      void order.push(`recorded ${counter}, submitted: ${seed.submitted !== undefined}`),
+  }
+  await publish(options(seed, { memory }))
+  expect(order).toEqual(['recorded 42, submitted: false'])
+})
+
+test('Wrong keys, channels and too few keys are refused before anything is sent', async () => {
+  const seed = empty()
+  const stranger = keySigner(generatePrivateKey('ed25519').key)
+  const refused = { code: 'TRUST_UNAUTHORISED' }
+  await expect(publish(options(seed, { signers: [stranger] }))).rejects.toMatchObject(refused)
+  await expect(publish(options(seed, { channel: 'else/where' as never }))).rejects.toMatchObject(refused)
+  await expect(publish(options(seed, { signers: [], publisher: 'alice' as Name }))).rejects.toMatchObject(
+    refused,
+  )
+  expect(seed.asked).toEqual([])
+})
+
+test('Saying no signs and sends nothing', async () => {
+  const seed = empty()
+  await expect(publish(options(seed, { confirm: async () => false }))).rejects.toMatchObject({
+    code: 'PUBLISH_DECLINED',
+  })
+  expect(seed.submitted).toBeUndefined()
+})
+
+test('A seed lost on the way is followed by the next one reached', async () => {
+  const [gone, here] = [empty(), empty()]
+  gone.next.set('page', [new MeshError('NET_UNREACHABLE', 'gone')])
+  expect((await publish(options(gone, { seeds: [gone, here] }))).acknowledgedBy).toEqual([here.peer])
+  expect(here.submitted).toEqual(gone.submitted)
+})
+
+test('A seed that asks for content nobody has any more: CONTENT_GONE', async () => {
+  const seed = empty()
+  const content = { ...options(seed).content, read: async () => undefined }
+  await expect(publish(options(seed, { content }))).rejects.toMatchObject({ code: 'CONTENT_GONE' })
+})
+
+test('A signing command gets the bytes on stdin and gives the signature as base64; garbage is refused', async () => {
+  const data = new TextEncoder().encode('DSSEv1 bytes')
+  const sig = Buffer.from(alice.sign(data)).toString('base64')
+  const signer = commandSigner(`cat >/dev/null; echo ${sig}`, LIMITS)
+  expect(await signer.sign(data, [alice.public])).toMatchObject({ keyId: alice.id })
+  for (const command of ['echo nonsense', 'exit 3', 'yes', 'kill $$'])
+    await expect(commandSigner(command, LIMITS).sign(data, [alice.public])).rejects.toMatchObject({
+      code: 'SIGN_FAILED',
+    })
+})
