@@ -112,6 +112,9 @@ export const LIMITS = {
   exchangeMaxMs: 300_000,
   /** Records in one message. */
   maxExchanged: 32,
+  /** Exchanges a peer may ask for: a record of a key not seen before costs milliseconds to check. */
+  exchangesPerSecond: 0.5,
+  exchangesBurst: 4,
 
   syncIntervalMs: 4_500,
   /** Comparisons a peer may ask for: one digests 20,000 channels in about 20 ms. */
@@ -202,9 +205,10 @@ export const LIMITS = {
   /** Damaged records kept for people to look at, and damaged stores set aside as a whole. */
   maxQuarantined: 64,
   keepCorruptStores: 2,
-  /** How often a full disk is tried again, and with how many bytes: LevelDB needs room for a log and a table. */
+  /** How often a full disk is tried again. */
   storeProbeMs: 2_000,
-  storeProbeBytes: 1 * MIB,
+  /** And with how many bytes: opening, LevelDB turns its log (a write buffer of 4 MiB and one batch) into a table. */
+  storeProbeBytes: 16 * MIB,
 
   maxHttpHeaderBytes: 16 * KIB,
   maxHttpUrlBytes: 4 * KIB,

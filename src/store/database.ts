@@ -1,4 +1,4 @@
-import { open as openFile, rm } from 'node:fs/promises'
+import { open as openFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { rangeOf } from './keys.ts'
@@ -54,6 +54,9 @@ export function levelDatabase(dir: string, mustExist = false): Database {
       for await (const [key, value] of opened().iterator(range)) yield [key, view(value)] as const
     },
     async probe(bytes) {
+      // Looked up before it is tried, so that probing takes the last bytes from nobody else.
+      const { bavail, bsize } = await statfs(dir)
+      if (bavail * bsize < bytes) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
       const path = join(dir, 'probe')
       try {
         const file = await openFile(path, 'w', 0o600)

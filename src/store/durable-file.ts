@@ -1,6 +1,5 @@
 import { constants } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
 
 /** Makes renames, creations and removals in a folder durable. */
 export async function syncDirectory(dir: string): Promise<void> {
@@ -37,9 +36,4 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
     await rm(aside, { force: true })
     throw error
   }
-}
-
-export async function replaceFileDurably(path: string, bytes: Uint8Array): Promise<void> {
-  await replaceFile(path, bytes)
-  await syncDirectory(dirname(path))
 }
