@@ -85,7 +85,9 @@ export class Gate {
       const onConnect: NonNullable<Topology['onConnect']> = (peer, connection) => {
         if (this.#admitted.get(idOf(peer)) === connection) void topology.onConnect?.(peer, connection)
       }
-      return real.register(protocol, { ...topology, onConnect }, options)
+      // libp2p also calls it when a peer takes a protocol off its list, at its will: gossipsub would forget the peer
+      // and go on reading from it, and what it then subscribes to stays for ever. `revoke` is the only end.
+      return real.register(protocol, { ...topology, onConnect, onDisconnect: () => {} }, options)
     }
     // the real ones work on private fields, which an object derived from theirs has not
     gated.unhandle = real.unhandle.bind(real)

@@ -21,6 +21,8 @@ export interface Pubsub {
     string,
     (peer: Libp2pPeerId, message: { data: Uint8Array }) => TopicValidatorResult
   >
+  /** Topics anybody subscribes to, as far as we have heard. */
+  readonly topics: Map<string, unknown>
   readonly streamsOutbound: Map<string, { readonly rawStream?: { readonly writeBufferLength?: number } }>
   readonly streamsInbound: Map<string, unknown>
   subscribe(topic: string): void
@@ -172,6 +174,11 @@ export class Gossip {
 
   subscribers(topic: Topic): readonly PeerId[] {
     return this.#parts.pubsub.getSubscribers(this.#names[topic]).map(String).sort() as PeerId[]
+  }
+
+  /** Topics known from peers: never more than our own two, whatever they claim. */
+  topicCount(): number {
+    return this.#parts.pubsub.topics.size
   }
 
   score(peer: PeerId): number {

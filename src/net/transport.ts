@@ -56,6 +56,8 @@ export interface Transport extends TransportPort {
   meshPeers(topic: Topic): readonly PeerId[]
   /** Peers known to listen to a topic. */
   subscribers(topic: Topic): readonly PeerId[]
+  /** Topics gossipsub holds anything for: a flood of subscriptions must not show here. */
+  topicCount(): number
   /** gossipsub's opinion of a peer: below 0 it has misbehaved. */
   score(peer: PeerId): number
 }
@@ -84,6 +86,7 @@ export function createTransport(options: TransportOptions): Transport {
       parts === undefined ? [] : rememberedPeers(parts.host.node, options.limits),
     meshPeers: (topic) => parts?.gossip.meshPeers(topic) ?? [],
     subscribers: (topic) => parts?.gossip.subscribers(topic) ?? [],
+    topicCount: () => parts?.gossip.topicCount() ?? 0,
     score: (peer) => parts?.gossip.score(peer) ?? 0,
     /** @throws MeshError NET_LISTEN, STORE_LOCKED, STORE_FAILED */
     async start(sink) {

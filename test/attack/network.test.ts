@@ -1,0 +1,93 @@
+/** Floods by peers and strangers: what they cost is bounded, and others are served meanwhile. */
+import { RPC } from '@chainsafe/libp2p-gossipsub/message'
+import { afterEach, expect, test } from 'vitest'
+import { frame } from '../../src/net/framing.ts'
+import { PROTOCOL_IDS } from '../../src/net/protocols.ts'
+import { type RawPeer, rawPeer } from '../integration/net/raw-peer.ts'
+import { connect, open, Scripted } from '../integration/net/scripted.ts'
+
+const running: { stop(): Promise<void> }[] = []
+const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
+  running.push(started)
+  return started
+}
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((each) => each.stop()))
+})
+
+/** A node that notes whatever is asked, and a peer without our code connected to it. */
+async function attacked(): Promise<[Scripted, RawPeer]> {
+  const node = keep(await Scripted.start())
+  node.onRequest = ({ id }) =>
+    node.transport.perform({ kind: 'reply', id, reply: { protocol: 'admit', message: { type: 'noted' } } })
+  const raw = keep(await rawPeer())
+  await raw.dial(node.address)
+  await node.event('connected')
+  return [node, raw]
+}
+
+/** Somebody else is answered. */
+async function serves(node: Scripted): Promise<void> {
+  const other = keep(await Scripted.start())
+  await connect(other, node)
+  const id = other.ask(node.id, open)
+  await other.event('reply', (event) => event.id === id)
+}
+
+test('10⁵ subscriptions of an admitted peer leave no topic behind, then or after it has gone', async () => {
+  const [node, raw] = await attacked()
+  node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  const stream = await raw.stream('/meshsub/1.1.0')
+  for (let round = 0; round < 100; round += 1) {
+    const subscriptions = Array.from({ length: 1_000 }, (_, index) => ({
+      subscribe: true,
+      topic: `/flood/${round}/${index}`,
+    }))
+    stream.send(frame([RPC.encode({ subscriptions, messages: [] })], 1_000_000))
+  }
+  // the last of them names a real topic: once that is known, all before it have been read
+  const topic = '/confmesh/f1ee7000/all/releases'
+  stream.send(frame([RPC.encode({ subscriptions: [{ subscribe: true, topic }], messages: [] })], 1_000))
+  await node.until('last one read', () => node.transport.subscribers('releases').includes(raw.id))
+  expect(node.transport.topicCount()).toBe(1)
+  await serves(node)
+  await raw.stop()
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  await node.until('forgotten', () => node.transport.topicCount() === 0)
+})
+
+test.each(['admit', 'sync', 'blocks', 'publish'] as const)(
+  'streams of %s opened without end are reset beyond its limit, and others are served',
+  async (protocol) => {
+    const [node, raw] = await attacked()
+    const streams = await Promise.all(Array.from({ length: 40 }, () => raw.stream(PROTOCOL_IDS[protocol])))
+    const limit = { admit: 1, sync: 2, blocks: 8, publish: 2 }[protocol]
+    await node.until('resets', () => streams.filter(({ status }) => status === 'open').length <= limit)
+    await serves(node)
+  },
+)
+
+test('more streams than the connection may have: it ends, or they fail, and others are served', async () => {
+  const [node, raw] = await attacked()
+  const opened = await Promise.allSettled(Array.from({ length: 200 }, () => raw.stream(PROTOCOL_IDS.blocks)))
+  const open = () =>
+    opened.filter((each) => each.status === 'fulfilled' && each.value.status === 'open').length
+  await node.until('bounded', () => open() <= 8)
+  await serves(node)
+})
+
+test('a burst of connections by strangers is bounded, and an admitted peer keeps its own', async () => {
+  const node = keep(await Scripted.start({ limits: { maxUnadmittedPerAddress: 5 } }))
+  const friend = keep(await Scripted.start())
+  await connect(friend, node)
+  node.transport.perform({ kind: 'admit', peer: friend.id, region: 'all' })
+  const strangers = await Promise.all(Array.from({ length: 20 }, () => rawPeer()))
+  strangers.forEach(keep)
+  const dialled = await Promise.allSettled(strangers.map((stranger) => stranger.dial(node.address)))
+  await node.until('settled', () => node.of('connected').length === 6)
+  const standing = () => strangers.filter((stranger) => stranger.connections() > 0).length
+  await node.until('others closed', () => standing() === 5)
+  expect(dialled).toHaveLength(20)
+  expect(node.of('disconnected')).toEqual([])
+  expect(node.refused.every((code) => code === 'LIMIT_STREAMS')).toBe(true)
+})
