@@ -1,0 +1,153 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { loadConfig } from '../../src/daemon/config.ts'
+import { at, confmesh, type Fleet, inScratch, json, refused, show } from './command-line.ts'
+
+inScratch()
+
+let fleet: Fleet
+let single: Fleet
+beforeAll(async () => {
+  fleet = await json<Fleet>(
+    'init',
+    'fleet',
+    '--root-keys',
+    '3',
+    '--channel',
+    'pay/*',
+    'web',
+    '--host',
+    '10.0.0.1',
+  )
+  single = await json<Fleet>('init', 'single', '--fleet', 'acme')
+})
+
+describe('init', () => {
+  test('answers with absolute paths of files that are there, keys for their owner alone', async () => {
+    const { fleetId, publisher, rootKeys, seedAddress, ...paths } = fleet
+    expect(fleetId).toMatch(/^[0-9a-f]{64}$/)
+    expect(publisher).toBe('publisher')
+    expect(seedAddress).toMatch(/^\/ip4\/10\.0\.0\.1\/tcp\/7400\/p2p\/12D3KooW/)
+    for (const path of [...Object.values(paths), ...rootKeys]) {
+      expect(isAbsolute(path) && existsSync(path), path).toBe(true)
+    }
+    const keys = [...rootKeys, fleet.publisherKey, fleet.admissionKey, at('fleet/pool.key')]
+    for (const path of [...keys, at('fleet/seed/identity.key'), at('fleet/seed/freshness.key')]) {
+      expect(statSync(path).mode & 0o777, path).toBe(0o600)
+    }
+  })
+
+  test('writes configurations that a node reads as they are', async () => {
+    const seed = loadConfig(fleet.seedConfig, {}, new Map())
+    expect(seed).toMatchObject({
+      root: fleet.root,
+      submit: true,
+      channels: ['**'],
+      api: { listen: '127.0.0.1:7480' },
+    })
+    expect(seed.listen).toEqual(['/ip4/0.0.0.0/tcp/7400'])
+    const node = loadConfig(fleet.nodeConfig, {}, new Map())
+    expect(node).toMatchObject({ submit: false, seeds: [fleet.seedAddress], channels: ['pay/*', 'web'] })
+    expect(node.api.listen).toBe('127.0.0.1:7481')
+    expect(node.materialize).toBeUndefined()
+    expect(loadConfig(single.seedConfig, {}, new Map()).listen).toEqual(['/ip4/127.0.0.1/tcp/7400'])
+  })
+
+  test('says that loopback is this host alone', async () => {
+    expect((await confmesh('init', 'local')).out).toContain('on this host alone')
+    expect((await confmesh('init', 'open', '--host', 'seed.example.net')).out).not.toContain(
+      'on this host alone',
+    )
+  })
+
+  test('touches no folder that holds anything', async () => {
+    mkdirSync(at('full'))
+    writeFileSync(at('full/mine'), 'mine')
+    await refused(2, 'INPUT_EXISTS', 'full', 'init', 'full')
+    await refused(2, 'INPUT_EXISTS', 'full/mine', 'init', at('full/mine'))
+    expect(readdirSync(at('full'))).toEqual(['mine'])
+  })
+
+  test.each([
+    ['--host', '999.1.1.1'],
+    ['--host', 'a b'],
+    ['--channel', 'pay//x'],
+    ['--root-keys', '0'],
+    ['--root-threshold', '2'],
+    ['--fleet', 'A'],
+    ['--port', '70000'],
+  ])('refuses %s %s before it writes anything', async (option, value) => {
+    await refused(2, 'USAGE', option, 'init', 'never', option, value)
+    expect(existsSync(at('never'))).toBe(false)
+  })
+})
+
+describe('one more seed', () => {
+  test('has its own keys and knows the first; the root names its freshness key', async () => {
+    const made = await json<{ peerId: string; seedConfig: string; seedAddress: string; version: number }>(
+      'add-seed',
+      'seed2',
+      '--from',
+      single.seedConfig,
+      '--host',
+      '127.0.0.1',
+      '--port',
+      '7401',
+      '--root',
+      single.root,
+      '--root-key',
+      single.rootKeys[0] as string,
+    )
+    const config = loadConfig(made.seedConfig, {}, new Map())
+    expect(config.seeds).toEqual([single.seedAddress])
+    expect(config.root).toBe(at('seed2/root.json'))
+    expect(made.seedAddress).toBe(`/ip4/127.0.0.1/tcp/7401/p2p/${made.peerId}`)
+    expect((await show(at('seed2/root.json'))).version).toBe(made.version)
+    expect((await show(single.root)).freshness.keys.length).toBe(2)
+    expect(readFileSync(at('seed2/pool.key'), 'utf8')).toBe(readFileSync(at('single/pool.key'), 'utf8'))
+  })
+})
+
+describe('keygen, identity and admit', () => {
+  test('make keys that are never written over', async () => {
+    const made = await json<{ key: string; publicKey: string }>('keygen', '--out', 'p.key', '--type', 'p256')
+    expect(readFileSync(made.publicKey, 'utf8')).toContain('BEGIN PUBLIC KEY')
+    await refused(2, 'INPUT_EXISTS', 'p.key', 'keygen', '--out', 'p.key')
+    await refused(2, 'INPUT_PATH', 'nowhere', 'keygen', '--out', 'nowhere/p.key')
+  })
+
+  test('an identity stays what it is', async () => {
+    const first = await json<{ peerId: string }>('identity', '--data', 'host')
+    expect(await json('identity', '--data', 'host')).toEqual(first)
+  })
+
+  test('a certificate says what was asked', async () => {
+    const { peerId } = await json<{ peerId: string }>('identity', '--data', 'host')
+    const args = ['admit', peerId, '--admission-key', single.admissionKey]
+    const made = await json<{ certificate: { payload: string }; labels: object }>(
+      ...args,
+      '--label',
+      'region=eu',
+      'zone=eu-1',
+      '--days',
+      '30',
+    )
+    expect(made.labels).toEqual({ region: 'eu', zone: 'eu-1' })
+    expect(JSON.parse(Buffer.from(made.certificate.payload, 'base64').toString())).toMatchObject({
+      subject: { peer: peerId },
+    })
+    await refused(2, 'USAGE', 'region', ...args, '--label', 'region')
+    await refused(2, 'USAGE', 'PEER', 'admit', 'nobody', '--admission-key', single.admissionKey)
+  })
+})
+
+test('what cannot be understood is said in one line', async () => {
+  await refused(2, 'USAGE', "'trsut'", 'trsut')
+  await refused(2, 'USAGE', 'subcommand', 'trust')
+  await refused(2, 'USAGE', '--nonsense', 'keygen', '--out', 'x.key', '--nonsense')
+  await refused(2, 'USAGE', '--root-key', 'trust', 'renew', '--root', single.root)
+  await refused(2, 'USAGE', 'name a command')
+  expect(await confmesh('--help')).toMatchObject({ code: 0, err: '' })
+  expect(await confmesh('trust', '--help')).toMatchObject({ code: 0, err: '' })
+})
