@@ -30,14 +30,20 @@ export interface Links {
 const stores = (patterns: readonly Pattern[], wanted: Pattern): boolean =>
   patterns.some((pattern) => covers(pattern, wanted))
 
-export function countLinks(self: Self, admitted: readonly AdmittedSession[], limits: Limits): Links {
-  const own = admitted.filter(({ hello }) => hello.region === self.region)
-  const covered = (pattern: Pattern): number =>
-    admitted.filter(({ hello }) => stores(hello.patterns, pattern)).length
+/** What counts of a link, made or in the making. */
+export interface Link {
+  readonly region: string
+  readonly patterns: readonly Pattern[]
+  readonly direction: 'inbound' | 'outbound'
+}
+
+export function countLinks(self: Self, links: readonly Link[], limits: Limits): Links {
+  const own = links.filter(({ region }) => region === self.region).length
+  const covered = (wanted: Pattern): number => links.filter(({ patterns }) => stores(patterns, wanted)).length
   return {
-    own: own.length,
-    outside: admitted.length - own.length,
-    outbound: admitted.filter(({ direction }) => direction === 'outbound').length,
+    own,
+    outside: links.length - own,
+    outbound: links.filter(({ direction }) => direction === 'outbound').length,
     uncovered: self.patterns.filter((pattern) => covered(pattern) < limits.minCoverage),
   }
 }
@@ -62,20 +68,20 @@ export function chooseDials(
 ): readonly Candidate[] {
   const mixed = shuffled(candidates, random)
   const chosen = new Set<Candidate>()
-  const add = (fit: readonly Candidate[], count: number) => {
-    for (const one of fit.slice(0, Math.max(count, 0))) chosen.add(one)
+  /** Chooses until `count` of those that fit are chosen, for whatever reason. */
+  const reach = (count: number, fits: (candidate: Candidate) => boolean) => {
+    let missing = count - [...chosen].filter(fits).length
+    for (const one of mixed) {
+      if (missing <= 0) return
+      if (chosen.has(one) || !fits(one)) continue
+      chosen.add(one)
+      missing -= 1
+    }
   }
-  const near = mixed.filter(({ region }) => region === self.region)
-  for (const pattern of links.uncovered)
-    add(
-      mixed.filter(({ patterns }) => stores(patterns, pattern)),
-      1,
-    )
-  add(near, Math.max(limits.minDegree - links.own, limits.minOutbound - links.outbound))
-  add(
-    mixed.filter(({ region }) => region !== self.region),
-    limits.outsideDegree - links.outside,
-  )
+  const isNear = ({ region }: Candidate) => region === self.region
+  for (const wanted of links.uncovered) reach(1, ({ patterns }) => stores(patterns, wanted))
+  reach(Math.max(limits.minDegree - links.own, limits.minOutbound - links.outbound), isNear)
+  reach(limits.outsideDegree - links.outside, (candidate) => !isNear(candidate))
   return [...chosen].slice(0, limits.maxDialsAtOnce)
 }
 
@@ -87,16 +93,16 @@ export function spareLink(
   random: () => number,
   limits: Limits,
 ): AdmittedSession | undefined {
+  const linkOf = ({ hello, direction }: AdmittedSession): Link => ({ ...hello, direction })
+  const uncovered = (sessions: readonly AdmittedSession[]): number =>
+    countLinks(self, sessions.map(linkOf), limits).uncovered.length
+  const now = uncovered(admitted)
   const spare = admitted.filter(
     (session) =>
       session.direction === 'outbound' &&
       session.hello.region === self.region &&
       mayGo(session) &&
-      countLinks(
-        self,
-        admitted.filter((other) => other !== session),
-        limits,
-      ).uncovered.length <= countLinks(self, admitted, limits).uncovered.length,
+      uncovered(admitted.filter((other) => other !== session)) <= now,
   )
   return spare[Math.floor(random() * spare.length)]
 }

@@ -12,6 +12,7 @@ import { type Candidate, chooseDials, countLinks, type Links, shuffled, spareLin
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { PeerBook } from './peer-book.ts'
+import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
 import type { AdmittedSession } from './session.ts'
 import type { Stage } from './stage.ts'
@@ -33,6 +34,7 @@ export class Peers implements Stage {
   readonly #admitted = new Set<PeerId>()
   readonly #removed = new Set<PeerId>()
   readonly #exchanges = new Map<RequestId, PeerId>()
+  readonly #asks: Buckets<PeerId>
   #nextLookMonoMs = 0
   #nextExchangeMonoMs = 0
   #exchangePauseMs: number
@@ -43,6 +45,7 @@ export class Peers implements Stage {
     this.#config = config
     this.#book = new PeerBook(config.self, config.seeds, config.limits)
     this.#redial = new Redial(config.limits, config.random)
+    this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
     this.#exchangePauseMs = config.limits.exchangeMinMs
   }
 
@@ -80,6 +83,7 @@ export class Peers implements Stage {
   onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
     const { monoMs } = step.now
     for (const [id, asked] of this.#exchanges) if (asked === peer) this.#exchanges.delete(id)
+    this.#asks.forget(peer)
     if (this.#admitted.delete(peer))
       this.#redial.wait(peer, monoMs + this.#config.limits.redialMinMs * this.#config.random())
     else this.#redial.failed(peer, monoMs, this.#short)
@@ -91,6 +95,11 @@ export class Peers implements Stage {
     if (request.protocol !== 'sync' || request.message.type !== 'peers') return false
     if (!this.#admitted.has(peer)) {
       answer(step, id, { type: 'refused', code: 'ADMIT_REFUSED', text: 'not admitted here yet' })
+      return true
+    }
+    if (!this.#asks.take(peer, step.now.monoMs)) {
+      const text = 'too many exchanges of peer records'
+      answer(step, id, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs: 10_000 })
       return true
     }
     this.#learn(step, request.message.records, peer)
@@ -128,9 +137,9 @@ export class Peers implements Stage {
     const { limits } = this.#config
     const { monoMs } = step.now
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
-    const links = countLinks(this.#config, admitted, limits)
+    const links = this.#withDials(admitted, [], monoMs)
     const candidates = this.#candidates(journey)
-    const missing = this.#wantedSeeds(journey, links, admitted)
+    const missing = this.#wantedSeeds(journey, links, admitted, monoMs)
     const wasShort = this.#short
     this.#short = this.#isShort(links, candidates, missing)
     if (this.#short && !wasShort) this.#redial.hurry(monoMs)
@@ -138,7 +147,7 @@ export class Peers implements Stage {
     const due = candidates.filter(({ peer }) => this.#redial.nextMonoMs(peer) <= monoMs)
     for (const { peer } of chooseDials(
       this.#config,
-      this.#withDials(links, candidates, monoMs),
+      this.#withDials(admitted, candidates, monoMs),
       due,
       this.#config.random,
       limits,
@@ -159,26 +168,29 @@ export class Peers implements Stage {
   }
 
   /** Dials under way count as links, or a slow one would draw many more. */
-  #withDials(links: Links, candidates: readonly Candidate[], monoMs: number): Links {
+  #withDials(admitted: readonly AdmittedSession[], candidates: readonly Candidate[], monoMs: number): Links {
     const busy = candidates.filter(({ peer }) => this.#redial.isBusy(peer, monoMs))
-    const own = busy.filter(({ region }) => region === this.#config.region).length
-    return {
-      ...links,
-      own: links.own + own,
-      outside: links.outside + busy.length - own,
-      outbound: links.outbound + busy.length,
-    }
+    const links = admitted.map(({ direction, hello }) => ({ ...hello, direction }))
+    const coming = busy.map((candidate) => ({ ...candidate, direction: 'outbound' as const }))
+    return countLinks(this.#config, [...links, ...coming], this.#config.limits)
   }
 
   /** Seeds keep to one another; a node with enough peers of its region keeps to one seed and leaves room for others. */
-  #wantedSeeds(journey: Journey, links: Links, admitted: readonly AdmittedSession[]): readonly PeerId[] {
+  #wantedSeeds(
+    journey: Journey,
+    links: Links,
+    admitted: readonly AdmittedSession[],
+    monoMs: number,
+  ): readonly PeerId[] {
     const away = [...this.#book.seeds()].filter(
       (peer) => journey.session(peer) === undefined && !this.#removed.has(peer),
     )
     const enough = links.own >= this.#config.limits.minDegree && links.uncovered.length === 0
     if (this.#config.submit || !enough) return away
     if (admitted.some(({ peer }) => this.#book.isSeed(peer))) return []
-    return shuffled(away, this.#config.random).slice(0, 1)
+    if (away.some((peer) => this.#redial.isBusy(peer, monoMs))) return []
+    const due = away.filter((peer) => this.#redial.nextMonoMs(peer) <= monoMs)
+    return shuffled(due, this.#config.random).slice(0, 1)
   }
 
   /** Below the wanted degree: fewer links than there could be. */
