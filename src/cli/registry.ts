@@ -30,9 +30,8 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   export: { summary: 'write a release into a file', load: () => import('./commands/export.ts') },
   import: { summary: 'inject a release out of a file', load: () => import('./commands/import.ts') },
   verify: {
-    summary: "check a stopped node's store",
+    summary: "check every byte and signature of a stopped node's store",
     load: () => import('./commands/verify.ts'),
   },
-  doctor: { summary: 'what is wrong with a node, and how to mend it', load: () => import('./commands/doctor.ts') },
   demo: { summary: 'a whole fleet on this machine', load: () => import('./commands/demo.ts') },
 }
