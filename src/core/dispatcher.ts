@@ -2,7 +2,7 @@
 import { decodeControlGossip } from '../codec/gossip.ts'
 import { isMeshError } from '../errors.ts'
 import type { Freshness } from '../model/beacon.ts'
-import type { Channel, Digest, PeerId } from '../model/ids.ts'
+import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import { onActivated, settleCell, tickActivations } from './activate.ts'
 import { type Announce, createAnnounce } from './announce.ts'
 import type { CoreConfig } from './config.ts'
@@ -200,14 +200,11 @@ export class Dispatcher {
 
   #request(step: Step, event: EventOf<'request'>): void {
     for (const stage of this.#stages) if (stage.onRequest?.(step, this.#journey, event)) return
-    const { promised } = this.#journey.fetch
-    if (
-      serve(step, this.#journey, event, {
-        promised,
-        beaconPage: (digest) => this.#named.freshness.page(digest),
-      })
-    )
-      return
+    const from = {
+      promised: (release: ReleaseId, peer: PeerId) => this.#journey.fetch.promised(release, peer),
+      beaconPage: (digest: Digest) => this.#named.freshness.page(digest),
+    }
+    if (serve(step, this.#journey, event, from)) return
     const message = { type: 'refused', code: 'NET_PROTOCOL', text: 'this node does not answer that' } as const
     const { protocol } = event.request
     step.emit({ kind: 'reply', id: event.id, reply: { protocol, message } })

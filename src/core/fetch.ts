@@ -4,17 +4,17 @@
  * Block bytes live only in the effect that writes them.
  */
 import { sha256 } from '../codec/digest.ts'
-import { ManifestReader } from '../codec/manifest.ts'
-import { decodePage } from '../codec/page.ts'
 import { type Code, isMeshError } from '../errors.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, BlocksReply } from '../model/messages.ts'
 import type { Release } from '../model/release.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
+import { FetchJob } from './fetch-job.ts'
 import type { Journey } from './journey.ts'
 import { createSources, type Sources } from './sources.ts'
 import type { Step } from './step.ts'
+import { type Asked, Wants } from './wants.ts'
 
 /** Without a block for so long the fetch says so, and goes on. */
 const UNAVAILABLE_MS = 30_000
@@ -22,34 +22,6 @@ const UNAVAILABLE_MS = 30_000
 const DISK_RETRY_MS = 5_000
 /** Blocks being checked on disk at once, where a fetch looks for damage. */
 const MAX_CHECKS = 8
-
-interface Job {
-  readonly release: Release
-  readonly channel: Channel
-  readonly sinceMonoMs: number
-  /** Read stored blocks, too, before they count: some turned out to be damaged. */
-  readonly check: boolean
-  readonly reader: ManifestReader
-  /** Pages decoded so far. */
-  pages: number
-  blocks: number
-  /** Not durable here: queued, asked for or being written. */
-  readonly missing: Set<Digest>
-  readonly queue: Digest[]
-  readonly unchecked: Digest[]
-  readonly checking: Set<Digest>
-  progressMonoMs: number
-  unavailable: boolean
-  refused: boolean
-  closing: boolean
-}
-
-interface Asked {
-  readonly digest: Digest
-  readonly release: ReleaseId
-  readonly peer: PeerId
-  readonly sinceMonoMs: number
-}
 
 export interface FetchProgress {
   readonly have: number
@@ -62,351 +34,305 @@ export interface FetchHooks {
   failed(step: Step, channel: Channel, release: ReleaseId, code: Code, text: string): void
 }
 
-export function createFetch(config: CoreConfig, hooks: FetchHooks) {
-  const { limits } = config
-  const jobs = new Map<ReleaseId, Job>()
-  const asked = new Map<RequestId, Asked>()
-  /** Who was asked for a block and has not answered. */
-  const asking = new Map<Digest, Set<PeerId>>()
-  const writing = new Set<Digest>()
-  const redirects = new Map<PeerId, number>()
-  const sources: Sources = createSources(limits)
-  let pausedUntilMonoMs = 0
+export class Fetch {
+  readonly #config: CoreConfig
+  readonly #hooks: FetchHooks
+  readonly #sources: Sources
+  readonly #jobs = new Map<ReleaseId, FetchJob>()
+  readonly #wants = new Wants()
+  readonly #writing = new Set<Digest>()
+  /** Seeds that sent us on: asked again, they are told that it failed. */
+  readonly #redirectedBy = new Set<PeerId>()
+  #pausedUntilMonoMs = 0
 
-  function start(
-    step: Step,
-    journey: Journey,
-    release: Release,
-    options: { readonly check?: boolean } = {},
-  ): void {
-    if (jobs.has(release.id) || journey.isWhole(release.id)) return
-    const job: Job = {
-      release,
-      channel: release.header.channel,
-      sinceMonoMs: step.now.monoMs,
-      check: options.check === true,
-      reader: new ManifestReader(release.header, limits),
-      pages: 0,
-      blocks: release.header.pages.length,
-      missing: new Set(),
-      queue: [],
-      unchecked: [],
-      checking: new Set(),
-      progressMonoMs: step.now.monoMs,
-      unavailable: false,
-      refused: false,
-      closing: false,
-    }
-    jobs.set(release.id, job)
-    for (const page of release.header.pages) need(journey, job, page)
-    advance(step, journey, job)
-    pump(step, journey)
+  constructor(config: CoreConfig, hooks: FetchHooks) {
+    this.#config = config
+    this.#hooks = hooks
+    this.#sources = createSources(config.limits)
   }
 
-  function need(journey: Journey, job: Job, digest: Digest): void {
-    if (journey.hasBlock(digest) || job.missing.has(digest)) return
-    job.missing.add(digest)
-    job.queue.push(digest)
+  start(step: Step, journey: Journey, release: Release, check = false): void {
+    if (this.#jobs.has(release.id) || journey.isWhole(release.id)) return
+    const job = new FetchJob(release, check, step.now.monoMs, this.#config.limits)
+    this.#jobs.set(release.id, job)
+    for (const page of release.header.pages) job.need(journey, page)
+    this.#advance(step, journey, job)
+    this.#pump(step, journey)
+  }
+
+  /** A newer target, or none: no more is asked for; what is here stays. */
+  stop(release: ReleaseId): void {
+    this.#jobs.delete(release)
+    this.#sources.forgetRelease(release)
+  }
+
+  running(): readonly { readonly release: ReleaseId; readonly channel: Channel }[] {
+    return [...this.#jobs.values()].map(({ release, channel }) => ({ release: release.id, channel }))
+  }
+
+  /** The peer says that it holds the whole release. */
+  promised(release: ReleaseId, peer: PeerId): void {
+    this.#sources.promised(release, peer)
+  }
+
+  progress(release: ReleaseId): FetchProgress | undefined {
+    const job = this.#jobs.get(release)
+    if (job === undefined) return undefined
+    return { have: job.blocks - job.missing.size, blocks: job.blocks, sinceMonoMs: job.sinceMonoMs }
+  }
+
+  /** A block whose digest was checked, from whomever: written if some job needs it. */
+  offer(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): void {
+    if (this.#writing.has(digest) || journey.hasBlock(digest)) return
+    const needed = [...this.#jobs.values()].filter((job) => job.missing.has(digest))
+    if (needed.length === 0) return
+    this.#writing.add(digest)
+    const ticket = step.nextTicket()
+    step.emit({ kind: 'persist', ticket, writes: [{ kind: 'block', digest, bytes }], sync: false })
+    for (const job of needed) {
+      job.progressMonoMs = step.now.monoMs
+      if (job.nextPage === digest && !job.checking.has(digest)) this.#takePage(step, journey, job, bytes)
+    }
+  }
+
+  /** A block is durable: whoever waited for it goes on. */
+  onBlock(step: Step, journey: Journey, digest: Digest): void {
+    this.#settle(step, journey, digest)
+    this.#pump(step, journey)
+  }
+
+  /** The release is whole: the job ends. @returns milliseconds it took, undefined where there was none. */
+  onWhole(step: Step, release: ReleaseId): number | undefined {
+    const job = this.#jobs.get(release)
+    this.stop(release)
+    return job === undefined ? undefined : step.now.monoMs - job.sinceMonoMs
+  }
+
+  onWriteFailed(step: Step, blocks: readonly Digest[], whole: readonly ReleaseId[]): void {
+    this.#pausedUntilMonoMs = step.now.monoMs + DISK_RETRY_MS
+    for (const digest of blocks) if (this.#writing.delete(digest)) this.#requeue(digest)
+    for (const release of whole) {
+      const job = this.#jobs.get(release)
+      if (job !== undefined) job.closing = false
+    }
+    step.wakeAt(this.#pausedUntilMonoMs)
+  }
+
+  onBlockRead(step: Step, journey: Journey, { digest, bytes }: EventOf<'blockRead'>): void {
+    for (const job of this.#jobs.values()) {
+      if (!job.checking.delete(digest)) continue
+      if (bytes === undefined) job.need(journey, digest)
+      else if (job.nextPage === digest) this.#takePage(step, journey, job, bytes)
+      this.#advance(step, journey, job)
+    }
+    this.#pump(step, journey)
+  }
+
+  onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
+    const asked = this.#close(id)
+    if (asked === undefined) return false
+    if (reply.protocol === 'blocks') this.#answered(step, journey, asked, reply.message)
+    this.#requeue(asked.digest)
+    this.#pump(step, journey)
+    return true
+  }
+
+  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code): boolean {
+    const asked = this.#close(id)
+    if (asked === undefined) return false
+    const { peer, release } = asked
+    this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
+    const text = `no block from this peer (${code}); another is asked`
+    step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
+    this.#requeue(asked.digest)
+    this.#pump(step, journey)
+    return true
+  }
+
+  onAdmitted(step: Step, journey: Journey): void {
+    this.#pump(step, journey)
+  }
+
+  onDisconnected(peer: PeerId): void {
+    this.#sources.forgetPeer(peer)
+    this.#redirectedBy.delete(peer)
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    if (this.#jobs.size === 0) return
+    for (const job of this.#jobs.values()) this.#advance(step, journey, job)
+    this.#hedge(step, journey)
+    this.#complain(step)
+    this.#pump(step, journey)
   }
 
   /** Read the next page off the disk, check a few blocks, or close. */
-  function advance(step: Step, journey: Journey, job: Job): void {
+  #advance(step: Step, journey: Journey, job: FetchJob): void {
     if (job.refused || job.closing) return
-    const page = job.release.header.pages[job.pages]
+    const page = job.nextPage
     if (page !== undefined) {
-      if (journey.hasBlock(page) && !job.checking.has(page)) read(step, job, page)
+      if (journey.hasBlock(page) && !job.checking.has(page)) this.#read(step, job, page)
       return
     }
     while (job.checking.size < MAX_CHECKS) {
       const digest = job.unchecked.pop()
       if (digest === undefined) break
-      read(step, job, digest)
+      this.#read(step, job, digest)
     }
-    if (job.missing.size > 0 || job.checking.size > 0) return
+    if (!job.isComplete) return
     job.closing = true
     const ticket = step.nextTicket()
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'whole', release: job.release.id }], sync: true })
   }
 
-  function read(step: Step, job: Job, digest: Digest): void {
+  #read(step: Step, job: FetchJob, digest: Digest): void {
     job.checking.add(digest)
     step.emit({ kind: 'read', digest })
   }
 
-  /** The next page is at hand: check it against those before, then ask for what it names. */
-  function takePage(step: Step, journey: Journey, job: Job, bytes: Uint8Array): void {
+  #takePage(step: Step, journey: Journey, job: FetchJob, bytes: Uint8Array): void {
     try {
-      const page = decodePage(bytes, limits)
-      job.reader.add(page)
-      job.pages++
-      if (job.pages === job.release.header.pages.length) job.reader.end()
-      for (const entry of page) for (const block of entry.blocks) takeBlock(journey, job, block.digest)
+      job.takePage(journey, bytes)
     } catch (error) {
       if (!isMeshError(error)) throw error
-      job.refused = true
-      job.queue.length = 0
-      hooks.failed(step, job.channel, job.release.id, error.code, error.message)
+      job.refuse()
+      this.#hooks.failed(step, job.channel, job.release.id, error.code, error.message)
     }
   }
 
-  function takeBlock(journey: Journey, job: Job, digest: Digest): void {
-    job.blocks++
-    if (job.check && journey.hasBlock(digest)) job.unchecked.push(digest)
-    else need(journey, job, digest)
+  #settle(step: Step, journey: Journey, digest: Digest): void {
+    this.#writing.delete(digest)
+    for (const job of this.#jobs.values()) if (job.missing.delete(digest)) this.#advance(step, journey, job)
+  }
+
+  get #isFull(): boolean {
+    return this.#wants.size + this.#writing.size >= this.#config.limits.maxWants
   }
 
   /** Ask for as much as the limits allow. */
-  function pump(step: Step, journey: Journey): void {
-    if (step.now.monoMs < pausedUntilMonoMs) return step.wakeAt(pausedUntilMonoMs)
-    for (const job of jobs.values()) {
-      if (asking.size + writing.size >= limits.maxWants) break
-      const blocked: Digest[] = []
-      while (job.queue.length > 0 && asking.size + writing.size < limits.maxWants) {
-        const digest = takeRandom(job.queue)
-        if (!job.missing.has(digest) || writing.has(digest)) continue
-        if (asking.has(digest)) {
-          blocked.push(digest)
-          continue
-        }
-        if (journey.hasBlock(digest)) {
-          settleBlock(step, journey, digest)
-          continue
-        }
-        if (ask(step, journey, job, digest)) continue
-        blocked.push(digest)
+  #pump(step: Step, journey: Journey): void {
+    if (step.now.monoMs < this.#pausedUntilMonoMs) return step.wakeAt(this.#pausedUntilMonoMs)
+    for (const job of this.#jobs.values()) {
+      if (this.#isFull) break
+      this.#pumpJob(step, journey, job)
+    }
+    const open = [...this.#jobs.values()].filter((job) => !job.refused)
+    if (open.length === 0) return
+    const { avoidPeerMs, blockSilenceMs } = this.#config.limits
+    const hopeless = open.every((job) => job.unavailable)
+    step.wakeAt(step.now.monoMs + (hopeless ? avoidPeerMs : Math.min(avoidPeerMs, blockSilenceMs) / 4))
+  }
+
+  #pumpJob(step: Step, journey: Journey, job: FetchJob): void {
+    const later: Digest[] = []
+    while (!this.#isFull) {
+      const digest = job.takeRandom(this.#config.random())
+      if (digest === undefined) break
+      if (!job.missing.has(digest) || this.#writing.has(digest)) continue
+      if (journey.hasBlock(digest)) this.#settle(step, journey, digest)
+      else if (this.#wants.has(digest)) later.push(digest)
+      else if (!this.#ask(step, journey, job, digest)) {
+        later.push(digest)
         break
       }
-      job.queue.push(...blocked)
     }
-    const open = [...jobs.values()].filter((job) => !job.refused)
-    if (open.length === 0) return
-    const soonMs = Math.min(limits.avoidPeerMs, limits.blockSilenceMs) / 4
-    step.wakeAt(step.now.monoMs + (open.every((job) => job.unavailable) ? limits.avoidPeerMs : soonMs))
+    job.queue.push(...later)
   }
 
-  function takeRandom(queue: Digest[]): Digest {
-    const at = Math.floor(config.random() * queue.length)
-    const taken = queue[at] as Digest
-    queue[at] = queue[queue.length - 1] as Digest
-    queue.length--
-    return taken
+  #ask(step: Step, journey: Journey, job: FetchJob, digest: Digest): boolean {
+    const want = { release: job.release.id, channel: job.channel, except: this.#wants.peers(digest) }
+    const peer = this.#sources.choose(want, journey.admitted(), step.now.monoMs, this.#config.random)
+    if (peer !== undefined) this.#askPeer(step, want.release, digest, peer)
+    return peer !== undefined
   }
 
-  function ask(step: Step, journey: Journey, job: Job, digest: Digest): boolean {
-    const except = asking.get(digest) ?? new Set<PeerId>()
-    const want = { release: job.release.id, channel: job.channel, except }
-    const peer = sources.choose(want, journey.admitted(), step.now.monoMs, config.random)
-    if (peer === undefined) return false
-    askPeer(step, job.release.id, digest, peer)
-    return true
-  }
-
-  function askPeer(step: Step, release: ReleaseId, digest: Digest, peer: PeerId): void {
+  #askPeer(step: Step, release: ReleaseId, digest: Digest, peer: PeerId): void {
     const id = step.nextRequest()
-    asked.set(id, { digest, release, peer, sinceMonoMs: step.now.monoMs })
-    asking.set(digest, new Set(asking.get(digest)).add(peer))
-    sources.asked(peer, 1)
-    const failed = redirects.has(peer)
-    redirects.delete(peer)
+    const timeoutMs = this.#config.limits.blockDeadlineMs
+    this.#wants.open(id, { digest, release, peer, sinceMonoMs: step.now.monoMs })
+    this.#sources.asked(peer, 1)
+    const failed = this.#redirectedBy.delete(peer)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
-    step.emit({
-      kind: 'request',
-      id,
-      peer,
-      request: { protocol: 'blocks', message },
-      timeoutMs: limits.blockDeadlineMs,
-    })
+    step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
   }
 
-  /** The request has ended, whatever the answer. */
-  function close(id: RequestId): Asked | undefined {
-    const ask = asked.get(id)
-    if (ask === undefined) return undefined
-    asked.delete(id)
-    sources.asked(ask.peer, -1)
-    const left = asking.get(ask.digest)
-    left?.delete(ask.peer)
-    if (left?.size === 0) asking.delete(ask.digest)
-    return ask
+  #close(id: RequestId): Asked | undefined {
+    const asked = this.#wants.close(id)
+    if (asked !== undefined) this.#sources.asked(asked.peer, -1)
+    return asked
   }
 
   /** Nobody is asked for it any more: back into the queues of those who need it. */
-  function requeue(digest: Digest): void {
-    if (asking.has(digest) || writing.has(digest)) return
-    for (const job of jobs.values())
-      if (job.missing.has(digest) && !job.refused && !job.queue.includes(digest)) job.queue.push(digest)
+  #requeue(digest: Digest): void {
+    if (this.#wants.has(digest) || this.#writing.has(digest)) return
+    for (const job of this.#jobs.values()) job.requeue(digest)
   }
 
-  function answer(step: Step, journey: Journey, ask: Asked, reply: BlocksReply): void {
+  #answered(step: Step, journey: Journey, asked: Asked, reply: BlocksReply): void {
+    const { limits } = this.#config
     const { monoMs } = step.now
     switch (reply.type) {
       case 'block':
-        return receive(step, journey, ask, reply.bytes)
+        return this.#receive(step, journey, asked, reply.bytes)
       case 'gone':
-        return sources.lacks(ask.release, ask.peer, monoMs)
-      case 'busy':
-        return sources.avoid(
-          ask.peer,
-          monoMs + Math.min(Math.max(reply.retryAfterMs, limits.busyRetryMs), limits.blockDeadlineMs),
-        )
+        return this.#sources.lacks(asked.release, asked.peer, monoMs)
+      case 'busy': {
+        const waitMs = Math.min(Math.max(reply.retryAfterMs, limits.busyRetryMs), limits.blockDeadlineMs)
+        return this.#sources.avoid(asked.peer, monoMs + waitMs)
+      }
       case 'redirect':
-        sources.avoid(ask.peer, monoMs + limits.avoidPeerMs)
-        sources.promised(ask.release, reply.peer)
-        redirects.set(ask.peer, monoMs)
-        if (journey.session(reply.peer)?.hello !== undefined)
-          return askPeer(step, ask.release, ask.digest, reply.peer)
-        // Only a seed sends others on: from anyone else it would make this node dial whomever a peer names.
-        if (reply.addresses[0] !== undefined && journey.session(ask.peer)?.hello?.submit === true)
-          step.emit({ kind: 'dial', address: reply.addresses[0] })
-        return
+        return this.#redirected(step, journey, asked, reply)
       default:
-        return sources.avoid(ask.peer, monoMs + limits.blockDeadlineMs)
+        return this.#sources.avoid(asked.peer, monoMs + limits.blockDeadlineMs)
     }
   }
 
-  function receive(step: Step, journey: Journey, ask: Asked, bytes: Uint8Array): void {
-    if (bytes.length > limits.maxBlockBytes || sha256(bytes) !== ask.digest) {
-      sources.lied(ask.release, ask.peer)
+  #redirected(
+    step: Step,
+    journey: Journey,
+    { peer, release, digest }: Asked,
+    to: Extract<BlocksReply, { type: 'redirect' }>,
+  ): void {
+    this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
+    // Only a seed sends others on: from anyone else it would make this node dial whomever a peer names.
+    if (journey.session(peer)?.hello?.submit !== true) return
+    this.#sources.promised(release, to.peer)
+    this.#redirectedBy.add(peer)
+    if (journey.session(to.peer)?.hello !== undefined) this.#askPeer(step, release, digest, to.peer)
+    else if (to.addresses[0] !== undefined) step.emit({ kind: 'dial', address: to.addresses[0] })
+  }
+
+  #receive(step: Step, journey: Journey, { peer, release, digest }: Asked, bytes: Uint8Array): void {
+    if (bytes.length > this.#config.limits.maxBlockBytes || sha256(bytes) !== digest) {
+      this.#sources.lied(release, peer)
       const text = 'a block did not match its digest; this peer is asked for nothing more of the release'
-      step.emit({
-        kind: 'note',
-        level: 'warn',
-        code: 'BLOCK_DIGEST',
-        text,
-        peer: ask.peer,
-        release: ask.release,
-      })
+      step.emit({ kind: 'note', level: 'warn', code: 'BLOCK_DIGEST', text, peer, release })
       return
     }
     step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
-    offer(step, journey, ask.digest, bytes)
+    this.offer(step, journey, digest, bytes)
   }
 
-  /** A checked block, from whomever: written if some job needs it. */
-  function offer(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): void {
-    if (writing.has(digest) || journey.hasBlock(digest)) return
-    const needed = [...jobs.values()].filter((job) => job.missing.has(digest))
-    if (needed.length === 0) return
-    writing.add(digest)
-    const ticket = step.nextTicket()
-    step.emit({ kind: 'persist', ticket, writes: [{ kind: 'block', digest, bytes }], sync: false })
-    for (const job of needed) {
-      job.progressMonoMs = step.now.monoMs
-      if (job.release.header.pages[job.pages] === digest && !job.checking.has(digest))
-        takePage(step, journey, job, bytes)
+  /** Whoever is silent is left alone for a while, and one more peer is asked for the same block. */
+  #hedge(step: Step, journey: Journey): void {
+    const { limits } = this.#config
+    for (const { release, digest, peer, sinceMonoMs } of this.#wants.all()) {
+      const job = this.#jobs.get(release)
+      if (job === undefined || step.now.monoMs - sinceMonoMs < limits.blockSilenceMs) continue
+      this.#sources.avoid(peer, step.now.monoMs + limits.avoidPeerMs)
+      if (this.#wants.peers(digest).size < 2 && job.missing.has(digest)) this.#ask(step, journey, job, digest)
     }
   }
 
-  /** A block is durable: whoever waited for it goes on. */
-  function settleBlock(step: Step, journey: Journey, digest: Digest): void {
-    writing.delete(digest)
-    for (const job of jobs.values()) if (job.missing.delete(digest)) advance(step, journey, job)
-  }
-
-  function hedge(step: Step, journey: Journey): void {
-    for (const ask_ of [...asked.values()]) {
-      const job = jobs.get(ask_.release)
-      if (job === undefined || step.now.monoMs - ask_.sinceMonoMs < limits.blockSilenceMs) continue
-      sources.avoid(ask_.peer, step.now.monoMs + limits.avoidPeerMs)
-      if ((asking.get(ask_.digest)?.size ?? 0) < 2 && job.missing.has(ask_.digest))
-        ask(step, journey, job, ask_.digest)
-    }
-  }
-
-  function complain(step: Step): void {
-    for (const job of jobs.values()) {
+  #complain(step: Step): void {
+    for (const job of this.#jobs.values()) {
       if (job.unavailable || job.refused || step.now.monoMs - job.progressMonoMs < UNAVAILABLE_MS) continue
       job.unavailable = true
-      const text = `${job.missing.size} blocks of release ${job.release.id.slice(0, 12)} cannot be had from any peer; asking on`
-      hooks.failed(step, job.channel, job.release.id, 'FETCH_UNAVAILABLE', text)
+      const id = job.release.id
+      const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; asking on`
+      this.#hooks.failed(step, job.channel, id, 'FETCH_UNAVAILABLE', text)
     }
-  }
-
-  return {
-    start,
-    offer,
-    /** A newer target, or none: no more is asked for; what is here stays. */
-    stop(release: ReleaseId): void {
-      jobs.delete(release)
-      sources.forgetRelease(release)
-    },
-    running: (): Iterable<{ readonly release: ReleaseId; readonly channel: Channel }> =>
-      [...jobs.values()].map((job) => ({ release: job.release.id, channel: job.channel })),
-    promised: sources.promised,
-    progress(release: ReleaseId): FetchProgress | undefined {
-      const job = jobs.get(release)
-      if (job === undefined) return undefined
-      return { have: job.blocks - job.missing.size, blocks: job.blocks, sinceMonoMs: job.sinceMonoMs }
-    },
-    isRefused: (release: ReleaseId): boolean => jobs.get(release)?.refused === true,
-    onBlock(step: Step, journey: Journey, digest: Digest): void {
-      settleBlock(step, journey, digest)
-      pump(step, journey)
-    },
-    /** The release is whole: the job ends. @returns milliseconds it took, undefined where there was none. */
-    onWhole(step: Step, release: ReleaseId): number | undefined {
-      const job = jobs.get(release)
-      jobs.delete(release)
-      sources.forgetRelease(release)
-      return job === undefined ? undefined : step.now.monoMs - job.sinceMonoMs
-    },
-    onWriteFailed(step: Step, blocks: readonly Digest[], whole: readonly ReleaseId[]): void {
-      pausedUntilMonoMs = step.now.monoMs + DISK_RETRY_MS
-      for (const digest of blocks) if (writing.delete(digest)) requeue(digest)
-      for (const release of whole) {
-        const job = jobs.get(release)
-        if (job !== undefined) job.closing = false
-      }
-      step.wakeAt(pausedUntilMonoMs)
-    },
-    onBlockRead(step: Step, journey: Journey, event: EventOf<'blockRead'>): void {
-      for (const job of jobs.values()) {
-        if (!job.checking.delete(event.digest)) continue
-        if (event.bytes === undefined) need(journey, job, event.digest)
-        else if (job.release.header.pages[job.pages] === event.digest)
-          takePage(step, journey, job, event.bytes)
-        advance(step, journey, job)
-      }
-      pump(step, journey)
-    },
-    onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
-      const ask = close(id)
-      if (ask === undefined) return false
-      if (reply.protocol === 'blocks') answer(step, journey, ask, reply.message)
-      requeue(ask.digest)
-      pump(step, journey)
-      return true
-    },
-    onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code): boolean {
-      const ask = close(id)
-      if (ask === undefined) return false
-      sources.avoid(ask.peer, step.now.monoMs + limits.avoidPeerMs)
-      const text = `no block from this peer (${code}); another is asked`
-      step.emit({
-        kind: 'note',
-        level: 'debug',
-        code: 'BLOCK_TIMEOUT',
-        text,
-        peer: ask.peer,
-        release: ask.release,
-      })
-      requeue(ask.digest)
-      pump(step, journey)
-      return true
-    },
-    onAdmitted: (step: Step, journey: Journey): void => pump(step, journey),
-    onDisconnected: (peer: PeerId): void => {
-      sources.forgetPeer(peer)
-      redirects.delete(peer)
-    },
-    onTick(step: Step, journey: Journey): void {
-      if (jobs.size === 0) return
-      for (const job of jobs.values()) advance(step, journey, job)
-      hedge(step, journey)
-      complain(step)
-      pump(step, journey)
-    },
   }
 }
 
-export type Fetch = ReturnType<typeof createFetch>
+export const createFetch = (config: CoreConfig, hooks: FetchHooks): Fetch => new Fetch(config, hooks)

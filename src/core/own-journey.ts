@@ -217,7 +217,7 @@ export class OwnJourney implements Journey {
     if (kept === undefined) return
     this.#node.whole.delete(release)
     this.fetch.stop(release)
-    this.fetch.start(step, this, kept.release, { check })
+    this.fetch.start(step, this, kept.release, check)
   }
 
   /** After start: what is active is checked on disk, what is missing fetched, what is whole activated. */

@@ -1,13 +1,13 @@
 /** What peers get from us: a block that is durable here, and belief in what they say they have. */
-import type { Digest } from '../model/ids.ts'
+import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { BlocksReply } from '../model/messages.ts'
 import type { EventOf } from './events.ts'
-import type { Fetch } from './fetch.ts'
 import type { Journey } from './journey.ts'
 import type { Step } from './step.ts'
 
 export interface ServeFrom {
-  readonly promised: Fetch['promised']
+  /** A peer says that it holds the whole release. */
+  promised(release: ReleaseId, peer: PeerId): void
   /** Pages of beacons are asked for as blocks, and live in memory. */
   beaconPage(digest: Digest): Uint8Array | undefined
 }
