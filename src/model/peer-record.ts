@@ -1,3 +1,4 @@
+import type { Extra } from './extra.ts'
 import type { Address, Pattern, PeerId } from './ids.ts'
 
 /** What a node says of itself for others to pass on: where it is reached and what it stores. Signed by its identity. */
@@ -16,4 +17,6 @@ export interface PeerRecord {
   readonly submit: boolean
   /** Certificate chain, node first, ≤ 2 envelopes. */
   readonly chain: readonly Uint8Array[]
+  /** Names this build does not know. */
+  readonly extra?: Extra
 }

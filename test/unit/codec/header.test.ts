@@ -67,6 +67,10 @@ describe('fields', () => {
   })
 })
 
+test('a message that could not be read again is not written', () => {
+  expect(codeOf(() => encodeHeader({ ...header, message: '\ufeffhello' }))).toBe('CODEC_MALFORMED')
+})
+
 describe('clock', () => {
   const entries = (count: number) =>
     Object.fromEntries(Array.from({ length: count - 1 }, (_, at) => [`p${at}`, 1]))
