@@ -90,4 +90,4 @@ function describeEpochs(old: TrustRoot, next: TrustRoot): string[] {
   )
 }
 
-const date = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
+const date = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')

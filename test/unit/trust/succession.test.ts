@@ -287,7 +287,7 @@ describe('edits', () => {
       /pay is removed[\s\S]*new epoch 2 for every channel that pay\/\* matches/,
     )
     expect(says(edits.renew(root, EXPIRES + 86_400_000))).toMatch(
-      /expires 2030-01-01 -> 2030-01-02[\s\S]*no channel gets a new epoch/,
+      /expires 2030-01-01T00:00:00Z -> 2030-01-02T00:00:00Z[\s\S]*no channel gets a new epoch/,
     )
   })
 })
