@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { createActivator, createMarkOnly } from '../activate/activator.ts'
 import { type ApiServer, startApi } from '../api/server.ts'
 import type { CoreConfig } from '../core/config.ts'
@@ -20,6 +19,7 @@ import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
 import { createContent } from './content.ts'
 import { ownChain, readDocument, readPrivateKey } from './documents.ts'
+import { foldersOf } from './folders.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type NodeMetrics } from './metrics.ts'
 import { createView } from './view.ts'
@@ -189,18 +189,6 @@ function signedWhenChanged(
 
 /** As many as a peer record may hold. */
 const MAX_RECORD_ADDRESSES = 16
-
-/** Where the store lies and where the second copy of floor and root goes. */
-function foldersOf(config: NodeConfig): {
-  readonly dir: string
-  readonly floorDir: string
-  readonly lockDirs: readonly string[]
-} {
-  const beside =
-    config.materialize === undefined ? join(config.data, 'floor') : join(config.materialize.dir, '.confmesh')
-  const lockDirs = config.materialize === undefined ? [] : [config.materialize.dir]
-  return { dir: join(config.data, 'store'), floorDir: config.floorDir ?? beside, lockDirs }
-}
 
 function activatorOf(config: NodeConfig, store: StorePort, log: LogPort): ActivatorPort {
   if (config.materialize === undefined) return createMarkOnly()
