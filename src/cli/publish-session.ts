@@ -26,6 +26,8 @@ export interface SigningOptions {
   readonly publisher?: string
   readonly root?: string
   readonly seed?: readonly string[]
+  /** Nothing is sent, so seeds need not be named. */
+  readonly offline?: boolean
 }
 
 export const SIGNING_HELP = `
@@ -53,6 +55,8 @@ export interface Session {
   readonly publisher: Name | undefined
 }
 
+const NO_SEEDS: Seeds = { reached: [], missed: [], close: async () => undefined }
+
 interface Keys {
   readonly signers: readonly Signer[]
   /** Key files, for memory and lock. */
@@ -68,12 +72,14 @@ export async function withSession<T>(
   const publisher =
     options.publisher === undefined ? undefined : argument('--publisher', options.publisher, parseName)
   const start = readChain(rootPath(options, files))
-  const addresses = seedAddresses(options)
+  const seeded = options.seed !== undefined || options.offline !== true
+  const addresses = seeded ? seedAddresses(options) : []
+  if (!seeded) warn("no seed is named: the counter comes from this key's own memory alone")
   const locks: (() => void)[] = []
   try {
     for (const file of files.toSorted()) locks.push(await lockKey(file, LIMITS.keyLockMs))
     const memory = files.length === 0 ? noMemory : joinMemories(files.map(openMemory))
-    const seeds = await connect(addresses)
+    const seeds = seeded ? await connect(addresses) : NO_SEEDS
     try {
       const chain = await catchUp(start, seeds.reached, LIMITS)
       warnOfExpiry(chain)

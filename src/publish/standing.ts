@@ -45,7 +45,7 @@ export function verified(
   }
 }
 
-/** Asks every seed; one that refuses or is silent is left out. @throws MeshError what the only seed said, where none answered */
+/** Asks every seed; one that refuses or is silent is left out. Without any, the channel counts as empty. @throws MeshError what the only seed said, where none answered */
 export async function standingOf(
   seeds: readonly Seed[],
   root: TrustRoot,
@@ -70,7 +70,7 @@ export async function standingOf(
     }
   })
   await Promise.all(answers)
-  if (errors.length === seeds.length) throw errors[0]
+  if (seeds.length > 0 && errors.length === seeds.length) throw errors[0]
   return judge(epochOf(root, channel), [...releases.values()], whole)
 }
 

@@ -80,7 +80,8 @@ async function publishPaths(
   progress(`reading ${paths.join(' ')}`)
   const content = await build(paths, { limits: LIMITS })
   const until = options.dryRun === true ? 'shown' : options.prepare === undefined ? 'submitted' : 'signed'
-  const done = await withSession(options, ({ chain, seeds, signers, memory, publisher }) =>
+  const session = { ...options, offline: options.prepare !== undefined }
+  const done = await withSession(session, ({ chain, seeds, signers, memory, publisher }) =>
     publish({
       channel,
       content,
@@ -122,15 +123,15 @@ function prepared(
   ])
 }
 
+/** `publish --prepared FILE [CHANNEL] [PATH…]`: the files are looked for where they were, unless another place is named. */
 async function publishPrepared(
   name: string | undefined,
-  given: readonly string[],
+  more: readonly string[],
   options: Options,
 ): Promise<void> {
   const { envelope, release, paths } = readPrepared(options.prepared ?? '', LIMITS)
   const { header, id } = release
-  if (name !== undefined && name !== header.channel)
-    throw new MeshError('USAGE', `${options.prepared} is a release of ${header.channel}, not of ${name}`)
+  const given = name === undefined || name === header.channel ? more : [name, ...more]
   const content: Content = await build(given.length > 0 ? given : paths, { limits: LIMITS })
   if (content.pages.join() !== header.pages.join())
     throw new MeshError(
