@@ -7,6 +7,7 @@ import { dropUnneeded } from './ingest.ts'
 import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
 import { type Activating, type Cell, gateFor, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
+import type { Gate } from './view.ts'
 
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000
@@ -27,11 +28,38 @@ export function settleCell(node: NodeState, step: Step, cell: Cell): void {
   const { monoMs, wallMs } = step.now
   if (cell.retry !== undefined && monoMs < cell.retry.atMonoMs) return step.wakeAt(cell.retry.atMonoMs)
   const waits = node.waitUntilMonoMs !== undefined && monoMs < node.waitUntilMonoMs
-  const target = waits ? undefined : settle(cell.state, gateFor(node, cell, wallMs))
+  const gate = gateFor(node, cell, wallMs)
+  tellGate(step, cell, gate)
+  const target = waits ? undefined : settle(cell.state, gate)
   if (target === undefined) return restoreActive(node, step, cell)
   // Straight to the target, also after start: a crash may have come between the swap and its record.
   const epoch = cell.state.floor.top.epoch
   begin(node, step, cell, { release: target, epoch, kind: 'target' }, cell.state.active?.release)
+}
+
+/** Gates that a person has to do something about. The others open by themselves or are told where they close. */
+const GATES: Partial<Record<NonNullable<Gate>, { readonly code: Code; readonly text: string }>> = {
+  unsupported: {
+    code: 'ACTIVATE_UNSUPPORTED',
+    text: 'the newest release needs a newer build; upgrade this node',
+  },
+  expired: {
+    code: 'ACTIVATE_EXPIRED',
+    text: 'the newest release has expired and is not activated; publish again',
+  },
+  'root-expired': {
+    code: 'TRUST_ROOT_EXPIRED',
+    text: 'the trust root has expired: nothing new is activated; hand out a renewed one',
+  },
+}
+
+function tellGate(step: Step, cell: Cell, gate: Gate): void {
+  const told = `${cell.state.floor.ids.join()} ${gate}`
+  if (told === cell.toldGate) return
+  cell.toldGate = told
+  const target = cell.state.floor.ids[0]
+  const message = gate === null ? undefined : GATES[gate]
+  if (message !== undefined && target !== undefined) report(step, cell, target, message.code, message.text)
 }
 
 /** After start `current` must show exactly the active release; it is built anew where it does not. */
@@ -119,10 +147,7 @@ function unhealthy(
   cell.state = failed(cell.state, under.release, MAX_FAILED)
   const { epoch } = cell
   const release = fallbackOf(cell.state, under.release, epoch)
-  if (
-    release !== undefined &&
-    begin(node, step, cell, { release, epoch, kind: 'fallback' }, under.release)
-  ) {
+  if (release !== undefined && begin(node, step, cell, { release, epoch, kind: 'fallback' }, under.release)) {
     return persistRecord(node, step, cell)
   }
   // Nothing to go back to: the failed one stays in place, and its state says so.

@@ -9,8 +9,8 @@ import type { EventOf } from './events.ts'
 import { type Attached, checkAttached } from './inline.ts'
 import type { Ingested } from './journey.ts'
 import { createBucket, createBuckets, createMemory } from './rate.ts'
+import { readRelease } from './release-bytes.ts'
 import type { Step } from './step.ts'
-import { readRelease } from './verify.ts'
 
 type Gossip = EventOf<'gossip'>
 

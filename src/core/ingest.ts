@@ -9,9 +9,10 @@ import { type ChannelState, recordOf } from './channel.ts'
 import type { Ticket } from './events.ts'
 import type { Ingested, Source, Verdict } from './journey.ts'
 import { type OrderContext, order } from './order.ts'
+import { readRelease } from './release-bytes.ts'
 import { type Cell, cellFor, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
-import { CODE_OF, readRelease, signedUnder } from './verify.ts'
+import { CODE_OF, signedUnder } from './verify.ts'
 import type { Write } from './writes.ts'
 
 /** Content that came with the envelope, each digest checked; together it is the whole release. */

@@ -9,9 +9,9 @@ import { durableAtStart } from './durable.ts'
 import type { EventOf } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
 import { placeOf } from './order.ts'
+import { readRelease } from './release-bytes.ts'
 import { type Cell, type NodeState, newCell } from './state.ts'
 import type { Step } from './step.ts'
-import { readRelease } from './verify.ts'
 import type { ChannelRecord, Write } from './writes.ts'
 
 export function restore(node: NodeState, step: Step, event: EventOf<'started'>): void {

@@ -40,6 +40,8 @@ export interface Cell {
   retry: { readonly atMonoMs: number; readonly delayMs: number } | undefined
   soakAtMonoMs: number | undefined
   lastError: LastError | undefined
+  /** Target and gate last told of, so that each is told once. */
+  toldGate: string | undefined
 }
 
 export interface Kept {
@@ -91,6 +93,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     retry: undefined,
     soakAtMonoMs: undefined,
     lastError: undefined,
+    toldGate: undefined,
   }
 }
 

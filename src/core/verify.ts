@@ -1,54 +1,11 @@
-/** From received bytes to a release whose signatures can be judged. Everything here depends on the bytes and roots alone. */
-import { decodeEnvelope } from '../codec/envelope.ts'
-import { decodeHeader, decodeHeaderCore } from '../codec/header.ts'
+/** Whose signatures count, and what each refusal is called. */
 import { type Code, isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
-import type { Header, Release } from '../model/release.ts'
+import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { authorised } from '../trust/authorise.ts'
-import { checkType } from '../trust/threshold.ts'
 import type { Verdict } from './journey.ts'
-
-export type Read =
-  | { readonly kind: 'read'; readonly envelope: Envelope; readonly release: Release }
-  /** Another version of the format: relayed by nobody, said aloud only if its signatures hold. */
-  | { readonly kind: 'unsupported'; readonly envelope: Envelope; readonly release: Release }
-  | { readonly kind: 'refused'; readonly verdict: Verdict; readonly code: Code; readonly text: string }
-
-/** Strict and bounded; never throws for what a peer can send. */
-export function readRelease(bytes: Uint8Array, limits: Limits): Read {
-  let envelope: Envelope
-  try {
-    envelope = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
-    checkType(envelope, 'release')
-  } catch (error) {
-    return refused(error)
-  }
-  try {
-    return { kind: 'read', envelope, release: decodeHeader(envelope.payload, limits) }
-  } catch (error) {
-    if (!isMeshError(error) || error.code !== 'CODEC_UNSUPPORTED') return refused(error)
-  }
-  try {
-    const core = decodeHeaderCore(envelope.payload, limits)
-    // Only the names that every version has are read from it: publisher and channel, for the signatures.
-    const release = { id: core.id, counter: core.counter, header: core as unknown as Header }
-    return { kind: 'unsupported', envelope, release }
-  } catch (error) {
-    return refused(error)
-  }
-}
-
-/**
- * Over a limit is no proof of guilt: another build may allow more. It is ignored like a message too many, while
- * what is malformed is rejected.
- */
-function refused(error: unknown): Read {
-  if (!isMeshError(error)) throw error
-  const verdict = error.code.startsWith('LIMIT_') ? 'RATE' : 'MALFORMED'
-  return { kind: 'refused', verdict, code: error.code, text: error.message }
-}
 
 /** Enough of the publisher's keys sign it under this root; too many signatures never do. */
 export function signedUnder(root: TrustRoot, envelope: Envelope, release: Release, limits: Limits): boolean {
