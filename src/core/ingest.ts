@@ -5,7 +5,7 @@ import type { Digest, ReleaseId } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
 import { epochOf } from '../trust/epoch.ts'
-import { type ChannelState, recordOf } from './channel.ts'
+import { type ChannelState, recordOf, targetOf } from './channel.ts'
 import type { Ticket } from './events.ts'
 import type { Ingested, Source, Verdict } from './journey.ts'
 import { type OrderContext, order } from './order.ts'
@@ -100,7 +100,8 @@ function orderRead(
   const { verdict, state } = order(cell.state, release, context)
   const outcome = judged(node, step, read, source, verdict)
   const lost = verdict === 'DUPLICATE' && !node.kept.has(release.id)
-  const target = verdict === 'NEW' && cell.stored && !node.readOnly
+  const becomes = verdict === 'NEW' || (lost && targetOf(state.floor) === release.id)
+  const target = becomes && cell.stored && !node.readOnly
   const content = options.onlyForTarget && !target ? undefined : options.content
   const fills = verdict === 'DUPLICATE' && content !== undefined
   if (options.judgeOnly || (state === cell.state && !lost && !fills)) return outcome

@@ -250,6 +250,25 @@ describe('what a node restarts with', () => {
     expect(ofKind(node.run(gossip(old)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
   })
 
+  it('holds to a floor whose envelope is lost, whichever copy names it', () => {
+    const lost = make({ clock: { alice: 3 }, text: 'c=1\n' })
+    for (const floors of [
+      [floorOf(lost), floorOf(made)],
+      [floorOf(made), floorOf(lost)],
+    ]) {
+      const node = new BenchNode()
+      node.start({ ...stored([old, made]), floors })
+      expect(node.view().channels[0]).toMatchObject({
+        target: lost.id,
+        gate: 'content',
+        active: { id: old.id },
+      })
+      expect(ofKind(node.run(gossip(made)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
+      const again = node.run(gossip(lost, [lost.page, lost.block]))
+      expect(ofKind(again, 'persist')[0]?.writes).toContainEqual({ kind: 'whole', release: lost.id })
+    }
+  })
+
   it('asks others first where the floor is gone, ten seconds at most', () => {
     const node = new BenchNode()
     const effects = node.start({ floorLost: true })
@@ -363,6 +382,7 @@ describe('activation', () => {
       const effects = node.persist(node.run(gossip(made, [made.page, made.block])))
       expect(ofKind(effects, 'activate')).toEqual([])
       expect(node.view().channels[0]?.gate).toBe(gate)
+      expect(node.view().channels[0]?.lastError?.code).toBe(`ACTIVATE_${gate.toUpperCase()}`)
     }
     const node = new BenchNode()
     node.start()
