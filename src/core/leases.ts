@@ -3,7 +3,7 @@
  * two pipelines with copies of one key do not sign two releases into one place. A record is synced before it
  * counts and comes back after a restart with its full time, because a lease forgotten is a twin made.
  */
-import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Channel, ReleaseId } from '../model/ids.ts'
 import { comparePlaces, type Place } from '../model/place.ts'
 import type { LeaseRecord } from './writes.ts'
 
@@ -69,17 +69,8 @@ export class LeaseTable {
     return best
   }
 
-  /** Leases lent to this peer or, with undefined, our own uploads'. */
-  lentTo(holder: PeerId | undefined): readonly Lease[] {
-    return [...this.#byPlace.values()].filter((lease) => lease.record.holder === holder)
-  }
-
   expired(monoMs: number): readonly Lease[] {
     return [...this.#byPlace.values()].filter((lease) => lease.expiresMonoMs <= monoMs)
-  }
-
-  all(): Iterable<Lease> {
-    return this.#byPlace.values()
   }
 
   /** Monotonic time of the next expiry, or undefined where there is no lease. */

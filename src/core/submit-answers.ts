@@ -44,9 +44,15 @@ const REFUSED: Partial<Record<Verdict, Refusal>> = {
     code: 'TRUST_UNAUTHORISED',
     text: 'not signed by the threshold of a publisher whose patterns cover the channel',
   },
-  MISPLACED: { code: 'ORDER_MISPLACED', text: 'of another fleet' },
-  MALFORMED: { code: 'CODEC_MALFORMED', text: 'not a well-formed release' },
-  UNSUPPORTED: { code: 'CODEC_UNSUPPORTED', text: 'of a version this seed does not know; upgrade the seed' },
+  MISPLACED: {
+    code: 'ORDER_MISPLACED',
+    text: 'the release belongs to another fleet; take the root and the seeds of one fleet',
+  },
+  MALFORMED: { code: 'CODEC_MALFORMED', text: 'the release is not well formed' },
+  UNSUPPORTED: {
+    code: 'CODEC_UNSUPPORTED',
+    text: 'the release is of a version this seed does not know; upgrade the seed',
+  },
   RATE: { code: 'LIMIT_RATE', text: 'too many submissions at once', retryAfterMs: 1_000 },
 }
 

@@ -74,7 +74,7 @@ export async function standingOf(
   return judge(epochOf(root, channel), [...releases.values()], whole)
 }
 
-export const placeOf = (release: Release, epoch: number): Place => ({
+const placeOf = (release: Release, epoch: number): Place => ({
   epoch,
   counter: release.counter,
   publisher: release.header.publisher,
