@@ -202,6 +202,8 @@ export const LIMITS = {
   maxStoreRecordBytes: 1 * MIB,
   /** Commits that wait while the disk syncs go out together, up to this many bytes: one sync for all of them. */
   maxStoreBatchBytes: 8 * MIB,
+  /** A store up to this size is read through at start (about 0.3 s); a larger one by `verify` alone. */
+  maxCheckedStoreBytes: 64 * MIB,
   /** Damaged records kept for people to look at, and damaged stores set aside as a whole. */
   maxQuarantined: 64,
   keepCorruptStores: 2,

@@ -4,7 +4,9 @@ import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 import type { Database, Operation } from './database.ts'
 import { isDamage, storeError } from './faults.ts'
+import { checkFiles } from './level-files.ts'
 import { setAside } from './quarantine.ts'
+import { salvage } from './salvage.ts'
 
 export interface GuardedDatabaseInit {
   readonly dir: string
@@ -42,8 +44,13 @@ export class GuardedDatabase {
 
   /** @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED */
   async open(): Promise<void> {
-    const { dir, database } = this.#init
-    if (await exists(damageMark(dir))) await this.setAside('its tables were damaged in the last run')
+    const { dir, database, limits } = this.#init
+    const isMarked = await exists(damageMark(dir))
+    const [damage] = isMarked ? [] : await checkFiles(dir, limits.maxCheckedStoreBytes)
+    if (isMarked || damage !== undefined) {
+      const reason = damage === undefined ? 'its tables were damaged in the last run' : damage.what
+      return this.#replace(await this.setAside(reason))
+    }
     try {
       await database.open()
     } catch (error) {
@@ -55,6 +62,18 @@ export class GuardedDatabase {
     }
   }
 
+  /** A new store with what is still sound in the old one. */
+  async #replace(old: string): Promise<void> {
+    const { dir, database, limits } = this.#init
+    try {
+      await database.open()
+      await salvage(old, database, limits)
+    } catch (error) {
+      // Nothing more can be read from the old one: peers have it. A fault of the new one is no salvage's fault.
+      if (!isDamage(error)) throw storeError(error, dir)
+    }
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#probing)
     // A reopening that failed was reported when it did.
@@ -63,15 +82,16 @@ export class GuardedDatabase {
   }
 
   /** A damaged store starts empty: the floor is in its second copy, and peers have the rest. */
-  async setAside(reason: string): Promise<void> {
+  async setAside(reason: string): Promise<string> {
     const { dir, database, limits } = this.#init
     try {
       await database.close()
       const path = (await exists(dir)) ? await setAside(dir, limits.keepCorruptStores) : dir
       await rm(damageMark(dir), { force: true })
       this.#wasSetAside = true
-      const text = `${dir}: ${reason}; kept as ${path}, starting empty, refilling from peers`
+      const text = `${dir}: ${reason}; kept as ${path}, starting anew, refilling from peers`
       this.#note('error', 'STORE_CORRUPT', text)
+      return path
     } catch (error) {
       throw storeError(error, dir)
     }

@@ -2,7 +2,7 @@
  * LevelDB's files by its own checksums, which its reads here do not look at. Forms: doc/table_format.md and
  * doc/log_format.md of LevelDB.
  */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { maskedCrc32c } from './crc32c.ts'
 import type { Problem } from './problem.ts'
@@ -13,10 +13,14 @@ const FOOTER_BYTES = 48
 const TRAILER_BYTES = 5
 const TABLE_MAGIC = 0xdb4775248b80fb57n
 
-/** A first problem of each damaged file; undamaged ones give none. */
-export async function checkFiles(dir: string): Promise<readonly Problem[]> {
+/** A first problem of each damaged file; undamaged ones give none. Nothing is read where all are more than `maxBytes`. */
+export async function checkFiles(dir: string, maxBytes: number): Promise<readonly Problem[]> {
   const problems: Problem[] = []
-  for (const name of (await readdir(dir)).sort()) {
+  const names = (await readdir(dir).catch(() => [] as string[])).sort()
+  let bytes = 0
+  for (const name of names) bytes += (await stat(join(dir, name))).size
+  if (bytes > maxBytes) return []
+  for (const name of names) {
     const check = /^\d+\.ldb$/.test(name)
       ? checkTable
       : /^(\d+\.log|MANIFEST-\d+)$/.test(name)

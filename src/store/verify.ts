@@ -31,12 +31,18 @@ import {
   SIZE,
 } from './records.ts'
 
+export type SignedKind = 'root' | 'release' | 'beacon'
+
 export interface VerifyInit {
   readonly dir: string
-  readonly floorDir: string
+  /** Undefined where it is not known. */
+  readonly floorDir: string | undefined
   readonly limits: Limits
-  /** Says what is wrong with the signatures of an envelope; undefined where they hold. */
-  readonly checkEnvelope: (kind: 'root' | 'release' | 'beacon', envelope: Uint8Array) => string | undefined
+  /**
+   * Says what is wrong with the signatures of an envelope; undefined where they hold. Called for roots first,
+   * ascending by version.
+   */
+  readonly checkEnvelope: (kind: SignedKind, envelope: Uint8Array) => string | undefined
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each prefix has a form of its own type, used only to be read.
@@ -69,7 +75,9 @@ export async function verifyStore(init: VerifyInit): Promise<readonly Problem[]>
   if (!exists) throw new MeshError('STORE_MISSING', `${dir} holds no store; check --data`, { dir })
   const database = levelDatabase(dir, true)
   // Opening rewrites LevelDB's log, so its files are read before; but only where no node has them open.
-  const problems = [...(await checkFiles(dir))]
+  const problems = [...(await checkFiles(dir, Number.POSITIVE_INFINITY))]
+  // Opening would drop what stands behind the damage in a log, and with it the evidence.
+  if (problems.some(({ where }) => !where.endsWith('.ldb'))) return problems
   try {
     await database.open()
   } catch (error) {
@@ -92,6 +100,8 @@ class Verification {
   readonly #envelopes = new Map<ReleaseId, Uint8Array>()
   readonly #whole: ReleaseId[] = []
   readonly #floors = new Map<Channel, Floor>()
+  readonly #signed: { readonly kind: SignedKind; readonly where: string; readonly envelope: Uint8Array }[] =
+    []
 
   constructor(init: VerifyInit, database: Database) {
     this.#init = init
@@ -108,6 +118,7 @@ class Verification {
     for (const [digest, size] of this.#sizes)
       if (!this.#good.has(digest))
         this.#add(`block ${digest}`, `${size} bytes are listed, but no such block is here`)
+    this.#checkSignatures()
     for (const release of this.#whole) await this.#checkWhole(release)
     await this.#checkFloorFiles()
     return this.#problems
@@ -156,9 +167,17 @@ class Verification {
     }
   }
 
-  #envelope(kind: 'root' | 'release' | 'beacon', where: string, envelope: Uint8Array): void {
-    const wrong = this.#init.checkEnvelope(kind, envelope)
-    if (wrong !== undefined) this.#add(where, wrong)
+  #envelope(kind: SignedKind, where: string, envelope: Uint8Array): void {
+    this.#signed.push({ kind, where, envelope })
+  }
+
+  #checkSignatures(): void {
+    const isRoot = ({ kind }: { readonly kind: SignedKind }): boolean => kind === 'root'
+    const rootsFirst = [...this.#signed.filter(isRoot), ...this.#signed.filter((entry) => !isRoot(entry))]
+    for (const { kind, where, envelope } of rootsFirst) {
+      const wrong = this.#init.checkEnvelope(kind, envelope)
+      if (wrong !== undefined) this.#add(where, wrong)
+    }
   }
 
   #release(release: ReleaseId, envelope: Uint8Array): void {
@@ -193,6 +212,7 @@ class Verification {
   /** The file may be ahead (it is written first), never behind. */
   async #checkFloorFiles(): Promise<void> {
     const { floorDir, limits } = this.#init
+    if (floorDir === undefined) return
     const none = { floors: [], root: undefined, damaged: [] }
     const files = await readFloorFiles(floorDir, limits).catch((error: unknown) => {
       if (faultOf(error) === 'missing') return none
@@ -206,6 +226,5 @@ class Verification {
       else if (comparePlaces(joinFloors(copy, floor).top, copy.top) > 0)
         this.#add(floorDir, `the second copy of the floor of ${channel} is behind the store`)
     }
-    if (files.root !== undefined) this.#envelope('root', join(floorDir, 'root'), files.root.envelope)
   }
 }

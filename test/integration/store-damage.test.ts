@@ -157,7 +157,7 @@ test('a store LevelDB cannot open is set aside, the newest few are kept', async 
   expect(kept).toEqual(['store.corrupt-3', 'store.corrupt-4'])
 })
 
-test('damaged records are counted, kept for people, and gone from the store', async () => {
+test('damage is set aside with the store it was in, the sound rest goes on, and after a refill verify is clean', async () => {
   const base = await newFolder()
   await cp(sound, base, { recursive: true })
   let changed = 0
@@ -180,6 +180,7 @@ test('damaged records are counted, kept for people, and gone from the store', as
   await store.close()
   const again = await readAll(base)
   expect(again.codes).toEqual([])
+  expect(await verify(base)).toEqual([])
 })
 
 test('a store of a newer format is refused, and left as it is', async () => {
