@@ -32,10 +32,6 @@ export class BeaconWants {
     }
   }
 
-  has(digest: Digest): boolean {
-    return this.#wants.has(digest)
-  }
-
   /** Asks for what is due. */
   pump(step: Step, journey: Journey): void {
     let out = 0

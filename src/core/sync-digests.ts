@@ -81,10 +81,10 @@ export function tableOf(
 
 /** First bits of a channel hash: the bucket, then the sub-bucket in it. */
 const bitsOf = (hash: string): number => Number.parseInt(hash.slice(0, 8), 16)
-export const bucketOf = (hash: string): number => bitsOf(hash) >>> (32 - BUCKET_BITS)
+const bucketOf = (hash: string): number => bitsOf(hash) >>> (32 - BUCKET_BITS)
 /** `bucket * subs + sub`. */
-export const subBucketOf = (hash: string, subs: number): number =>
-  bitsOf(hash) >>> (32 - BUCKET_BITS - Math.clz32(1) + Math.clz32(subs))
+const subBucketOf = (hash: string, subs: number): number =>
+  bitsOf(hash) >>> (32 - BUCKET_BITS - Math.log2(subs))
 
 /** 2^⌈log₂(n / 5 / 64)⌉, at least 1. */
 export function subsFor(channels: number): number {
