@@ -84,7 +84,7 @@ const bitsOf = (hash: string): number => Number.parseInt(hash.slice(0, 8), 16)
 const bucketOf = (hash: string): number => bitsOf(hash) >>> (32 - BUCKET_BITS)
 /** `bucket * subs + sub`. */
 const subBucketOf = (hash: string, subs: number): number =>
-  bitsOf(hash) >>> (32 - BUCKET_BITS - Math.log2(subs))
+  bitsOf(hash) >>> (32 - BUCKET_BITS - (31 - Math.clz32(subs)))
 
 /** 2^⌈log₂(n / 5 / 64)⌉, at least 1. */
 export function subsFor(channels: number): number {
