@@ -1,0 +1,45 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { loadConfig } from '../../daemon/config.ts'
+import { foldersOf } from '../../daemon/folders.ts'
+import { type Problem, verifyData } from '../../daemon/verify.ts'
+import { LIMITS } from '../../limits.ts'
+import { out, printable } from '../output.ts'
+
+export function register(program: Command): void {
+  program
+    .command('verify')
+    .description("check a stopped node's every stored byte and signature")
+    .option('--data <dir>', "the node's data folder (default: data, or as the configuration says)")
+    .option('--config <file>', "the node's configuration, where it keeps the floor outside the data folder")
+    .addHelpText(
+      'after',
+      "\nRun it as the node's user. Example:\n  confmesh verify --data /var/lib/confmesh\n",
+    )
+    .action(async (options: Options) => {
+      const { data, problems } = await check(options)
+      const lines = problems.map(({ where, what }) => printable(`${where}: ${what}`))
+      const summary =
+        problems.length === 0
+          ? `${data}: sound`
+          : `${data}: ${problems.length} problems; the node sets them aside at its next start and fetches again what is lost`
+      out({ ok: problems.length === 0, data, problems }, [...lines, summary])
+      if (problems.length > 0) process.exitCode = 1
+    })
+}
+
+interface Options {
+  readonly data?: string
+  readonly config?: string
+}
+
+async function check(options: Options): Promise<{ data: string; problems: readonly Problem[] }> {
+  if (options.config === undefined) {
+    const data = resolve(options.data ?? 'data')
+    return { data, problems: await verifyData(data, LIMITS) }
+  }
+  const overrides = new Map(options.data === undefined ? [] : [['data', options.data]])
+  const config = loadConfig(options.config, process.env, overrides)
+  const { floorDir } = foldersOf(config)
+  return { data: config.data, problems: await verifyData(config.data, config.limitsInForce, floorDir) }
+}
