@@ -33,5 +33,9 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "check every byte and signature of a stopped node's store",
     load: () => import('./commands/verify.ts'),
   },
+  doctor: {
+    summary: 'what is wrong with a node, and how to mend it',
+    load: () => import('./commands/doctor.ts'),
+  },
   demo: { summary: 'a whole fleet on this machine', load: () => import('./commands/demo.ts') },
 }

@@ -1,0 +1,24 @@
+/** What may be wrong with a node, looked at from outside, whether it runs or not. Nothing is changed. */
+import type { NodeConfig } from '../config.ts'
+import type { Finding } from './finding.ts'
+import { checkAdmission, checkFreshnessKey, checkKeyFiles } from './keys.ts'
+import { checkPorts, checkSeeds } from './network.ts'
+import { checkFolders, checkSpace, checkStore } from './store.ts'
+import { checkClock, checkRoot } from './time.ts'
+
+/** Every check, in the order in which their failures explain one another. None rejects. */
+export async function examine(config: NodeConfig): Promise<readonly Finding[]> {
+  const { state, finding: store } = await checkStore(config)
+  return [
+    await checkRoot(config),
+    ...checkKeyFiles(config),
+    ...checkAdmission(config),
+    ...checkFreshnessKey(config),
+    ...(await checkFolders(config)),
+    await checkSpace(config),
+    store,
+    ...(await checkPorts(config, state)),
+    await checkClock(config),
+    ...(await checkSeeds(config)),
+  ]
+}

@@ -1,0 +1,88 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { IDENTITY_FILE, peerIdOf } from '../../net/identity.ts'
+import { readChain } from '../../trust/certificates.ts'
+import { startChain } from '../../trust/chain.ts'
+import type { NodeConfig } from '../config.ts'
+import { ownChain, readDocument, readPrivateKey } from '../documents.ts'
+import { type Finding, fine, wrong } from './finding.ts'
+
+const DAY_MS = 86_400_000
+const WARN_MS = 30 * DAY_MS
+
+/** Every private file: there, usable, and nobody else's to read. */
+export function checkKeyFiles(config: NodeConfig): readonly Finding[] {
+  const identity = join(config.data, IDENTITY_FILE)
+  const keys: [string, string][] = existsSync(identity) ? [['identity', identity]] : []
+  if (config.admission !== undefined && 'poolKey' in config.admission)
+    keys.push(['admission.poolKey', config.admission.poolKey])
+  if (config.freshness !== undefined) keys.push(['freshness.key', config.freshness.key])
+  const findings = keys.map(([name, path]): Finding => {
+    try {
+      readPrivateKey(path, name)
+      return fine(`key ${name}`, path)
+    } catch (error) {
+      return wrong(`key ${name}`, (error as Error).message, `an own key file of mode 0600: chmod 600 ${path}`)
+    }
+  })
+  if (!existsSync(identity)) findings.unshift(fine('key identity', `${identity} is made at the first start`))
+  return config.api.tokenFile === undefined ? findings : [...findings, checkToken(config.api.tokenFile)]
+}
+
+function checkToken(path: string): Finding {
+  const check = 'key api.tokenFile'
+  try {
+    const open = (statSync(path).mode & 0o007) !== 0
+    if (open) return wrong(check, `${path}: everyone may read it`, `chmod o-rwx ${path}`)
+    const length = readFileSync(path, 'utf8').trim().length
+    return length >= 16 ? fine(check, path) : wrong(check, `${path}: ${length} characters`, 'at least 16')
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable'
+    return wrong(check, `${path}: ${reason}`, 'check the path and its permissions')
+  }
+}
+
+/** What this node shows of itself, judged by the configured root, as peers are to judge it. */
+export function checkAdmission(config: NodeConfig): readonly Finding[] {
+  const check = 'certificate'
+  if (config.admission === undefined) return [fine(check, 'none is configured; peers do not ask for one yet')]
+  const identity = join(config.data, IDENTITY_FILE)
+  if (!existsSync(identity)) return [fine(check, 'checked once the node has its identity')]
+  try {
+    const { limitsInForce: limits } = config
+    const peer = peerIdOf(readFileSync(identity, 'utf8'))
+    const { current } = startChain(readDocument(config.root, 'root', limits), limits)
+    const admission = readChain(ownChain(config, peer, limits), current, limits)
+    if (admission.peer !== peer)
+      return [
+        wrong(check, `it is made for ${admission.peer}, this is ${peer}`, 'confmesh admit makes another'),
+      ]
+    const left = (admission.pool?.notAfter ?? admission.notAfter) - Date.now()
+    const text = `valid for ${Math.max(0, Math.floor(left / DAY_MS))} days`
+    return [left < WARN_MS ? wrong(check, text, 'hand out a new one in time') : fine(check, text)]
+  } catch (error) {
+    return [
+      wrong(check, (error as Error).message, 'it must be of this fleet and grant the labels of this node'),
+    ]
+  }
+}
+
+export function checkFreshnessKey(config: NodeConfig): readonly Finding[] {
+  if (config.freshness === undefined) return []
+  const check = 'freshness key'
+  try {
+    const { limitsInForce: limits } = config
+    const { current } = startChain(readDocument(config.root, 'root', limits), limits)
+    const { id } = readPrivateKey(config.freshness.key, 'freshness.key')
+    if (current.freshness.keys.includes(id)) return [fine(check, `named by root ${current.version}`)]
+    return [
+      wrong(
+        check,
+        `root ${current.version} does not name it: nobody believes its beacons`,
+        'confmesh trust set-freshness --add-key, then confmesh trust push',
+      ),
+    ]
+  } catch {
+    return [] // root and key are each said by name above
+  }
+}

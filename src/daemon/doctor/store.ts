@@ -1,0 +1,96 @@
+import { constants } from 'node:fs'
+import { access, realpath, stat, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { checkDirectory } from '../../activate/safe-directory.ts'
+import { levelDatabase } from '../../store/database.ts'
+import { isDamage, storeError } from '../../store/faults.ts'
+import type { NodeConfig } from '../config.ts'
+import { foldersOf } from '../folders.ts'
+import { type Finding, fine, wrong } from './finding.ts'
+
+/** `running`: another process has the store, most likely this very node. */
+export type StoreState = 'none' | 'stopped' | 'running'
+
+const MIB = 1024 * 1024
+/** Room for LevelDB's own rewriting and some releases; below it STORE_FULL is near. */
+const MIN_FREE_BYTES = 512 * MIB
+
+/** Folders that the node writes: ours, and where files are materialized, ours alone. */
+export async function checkFolders(config: NodeConfig): Promise<readonly Finding[]> {
+  const findings = [await checkWritable('data folder', config.data)]
+  const { floorDir } = foldersOf(config)
+  if (config.floorDir !== undefined) findings.push(await checkWritable('floor folder', floorDir))
+  if (config.materialize !== undefined) {
+    const check = 'materialize.dir'
+    const writable = await checkWritable(check, config.materialize.dir)
+    findings.push(writable.ok ? await checkSafe(check, config.materialize.dir, writable) : writable)
+  }
+  return findings
+}
+
+async function checkWritable(check: string, path: string): Promise<Finding> {
+  const there = await nearest(path)
+  try {
+    await access(there, constants.W_OK | constants.X_OK)
+    return fine(check, there === path ? path : `${path} is made at the first start`)
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'not writable'
+    return wrong(check, `${there}: ${reason}`, "give it to the node's user")
+  }
+}
+
+async function checkSafe(check: string, path: string, writable: Finding): Promise<Finding> {
+  try {
+    await checkDirectory(await realpath(await nearest(path)))
+    return writable
+  } catch (error) {
+    return wrong(check, (error as Error).message, "give it to the node's user alone, no link on the way")
+  }
+}
+
+/** The folder itself or the nearest above it that is there. */
+async function nearest(path: string): Promise<string> {
+  const isThere = await stat(path).then(
+    () => true,
+    () => false,
+  )
+  return isThere || dirname(path) === path ? path : nearest(dirname(path))
+}
+
+export async function checkSpace(config: NodeConfig): Promise<Finding> {
+  const check = 'disk space'
+  const { bavail, bsize, files, ffree } = await statfs(await nearest(config.data))
+  const free = bavail * bsize
+  const text = `${Math.floor(free / MIB)} MiB free`
+  if (free < MIN_FREE_BYTES)
+    return wrong(check, text, `free space: less than ${MIN_FREE_BYTES / MIB} MiB is little`)
+  // Some file systems have no fixed number of files and say 0.
+  if (files > 0 && ffree < 1_000)
+    return wrong(check, `${ffree} more files fit`, 'remove small files: inodes run out')
+  return fine(check, text)
+}
+
+/** Opens and closes the store, as a start would. */
+export async function checkStore(config: NodeConfig): Promise<{ state: StoreState; finding: Finding }> {
+  const check = 'store'
+  const { dir } = foldersOf(config)
+  const owner = await stat(join(dir, 'CURRENT')).catch(() => undefined)
+  if (owner === undefined) return { state: 'none', finding: fine(check, 'none yet; made at the first start') }
+  // LevelDB makes files anew when it opens: made by another user, the node could not open its own store again.
+  if (process.geteuid !== undefined && owner.uid !== process.geteuid()) {
+    const advice = `run confmesh doctor as user ${owner.uid}`
+    return { state: 'stopped', finding: wrong(check, `${dir} belongs to user ${owner.uid}`, advice) }
+  }
+  const database = levelDatabase(dir, true)
+  try {
+    await database.open()
+    await database.close()
+    return { state: 'stopped', finding: fine(check, `${dir} opens, no node is running on it`) }
+  } catch (error) {
+    const { code, message } = storeError(error, dir)
+    if (code === 'STORE_LOCKED')
+      return { state: 'running', finding: fine(check, `${dir} is in use: a node is running on it`) }
+    const advice = isDamage(error) ? 'confmesh verify says what is damaged; check the disk' : 'check the disk'
+    return { state: 'stopped', finding: wrong(check, message, advice) }
+  }
+}
