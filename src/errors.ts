@@ -15,7 +15,6 @@ export const CODES = [
   'LIMIT_RATE',
   'LIMIT_STREAMS',
   'LIMIT_TIMEOUT',
-  'LIMIT_OUTPUT',
   // Trust
   'TRUST_UNAUTHORISED',
   'TRUST_TYPE',

@@ -41,7 +41,6 @@ export const LIMITS = {
 
   maxChannelBytes: 200,
   maxChannelSegments: 8,
-  maxSegmentBytes: 63,
   /** Channel patterns a node may subscribe to. */
   maxPatterns: 64,
   /** Channels stored on this node: first come stays. */
@@ -97,7 +96,6 @@ export const LIMITS = {
   /** Connections to peers that store each of our channels. */
   minCoverage: 2,
   hardDegree: 32,
-  gatewayDegree: 72,
   seedDegree: 500,
   /** Peers of which a signed record is remembered. */
   maxKnownPeers: 1_000,

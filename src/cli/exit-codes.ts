@@ -18,7 +18,6 @@ export const EXIT_CODES: Readonly<Record<Code, ExitCode>> = {
   LIMIT_RATE: 3,
   LIMIT_STREAMS: 3,
   LIMIT_TIMEOUT: 4,
-  LIMIT_OUTPUT: 1,
 
   TRUST_UNAUTHORISED: 3,
   TRUST_TYPE: 3,

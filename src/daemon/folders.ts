@@ -1,5 +1,8 @@
 import { join } from 'node:path'
+import type { FleetId } from '../model/ids.ts'
+import { startChain } from '../trust/chain.ts'
 import type { NodeConfig } from './config.ts'
+import { readDocument } from './documents.ts'
 
 export interface Folders {
   /** LevelDB with everything the node holds. */
@@ -10,10 +13,19 @@ export interface Folders {
   readonly lockDirs: readonly string[]
 }
 
-/** Where a node keeps what, as its configuration says. */
-export function foldersOf(config: Pick<NodeConfig, 'data' | 'floorDir' | 'materialize'>): Folders {
+/** Where a node keeps what, as its configuration says; floors of two fleets on one host lie apart. */
+export function foldersOf(config: NodeConfig): Folders {
   const { data, floorDir, materialize } = config
   const beside = materialize === undefined ? join(data, 'floor') : join(materialize.dir, '.confmesh')
   const lockDirs = materialize === undefined ? [] : [materialize.dir]
-  return { dir: join(data, 'store'), floorDir: floorDir ?? beside, lockDirs }
+  return {
+    dir: join(data, 'store'),
+    floorDir: floorDir ?? join(beside, fleetOf(config).slice(0, 8)),
+    lockDirs,
+  }
+}
+
+/** The fleet that the configured root belongs to. @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID, TRUST_* */
+export function fleetOf({ root, limitsInForce: limits }: NodeConfig): FleetId {
+  return startChain(readDocument(root, 'root', limits), limits).current.fleetId
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Logger } from 'pino'
 import { createActivator, createMarkOnly } from '../activate/activator.ts'
 import { type ApiServer, startApi } from '../api/server.ts'
 import type { CoreConfig } from '../core/config.ts'
@@ -13,16 +14,15 @@ import { createDriver } from '../runtime/driver.ts'
 import type { ActivatorPort, Event, LogPort, Now, StorePort } from '../runtime/ports.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { LevelStore } from '../store/level.ts'
-import { startChain } from '../trust/chain.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
 import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
 import { createContent } from './content.ts'
-import { ownChain, readDocument, readPrivateKey } from './documents.ts'
-import { foldersOf } from './folders.ts'
+import { chainExpires, ownChain, readDocument, readPrivateKey } from './documents.ts'
+import { fleetOf, foldersOf } from './folders.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type NodeMetrics } from './metrics.ts'
-import { createView } from './view.ts'
+import { createView, type DaemonView } from './view.ts'
 
 export interface Ready {
   readonly peerId: string
@@ -61,21 +61,23 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const startedAtMs = performance.now()
   const limits = config.limitsInForce
   const root = readDocument(config.root, 'root', limits)
-  const chain = startChain(root, limits)
+  const fleetId = fleetOf(config)
   const identity = await loadOrCreateIdentity(config.data)
+  const ownCertificates = ownChain(config, identity.peerId, limits)
+  const certificateExpires = chainExpires(ownCertificates, limits)
   const logger = createLogger(config.log.level)
 
   const metrics: NodeMetrics = createMetrics({
     view: () => core.view(clock.now()),
     storeBytes: () => store.bytes(),
-    certificateExpires: () => undefined,
+    certificateExpires: () => certificateExpires,
   })
   undo.push(() => metrics.stop())
   const log = logPort(logger, (code) => metrics.refused(code))
   const clock = systemClock()
   const store = new LevelStore({
     ...foldersOf(config),
-    fleetId: chain.current.fleetId,
+    fleetId,
     limits,
     log,
     emit: (event) => driver.dispatch(event),
@@ -83,7 +85,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const transport = createTransport({
     identityPem: identity.pem,
     dataDir: config.data,
-    fleetId: chain.current.fleetId,
+    fleetId,
     listen: config.listen,
     announce: config.announce,
     seed: config.submit,
@@ -91,7 +93,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     log,
     metrics,
   })
-  const core = createNode(coreConfig(config, root, identity, () => transport.addresses()))
+  const core = createNode(coreConfig(config, root, identity, ownCertificates, () => transport.addresses()))
   const content = createContent(store, limits)
   const view = createView({
     core: () => core.view(clock.now()),
@@ -103,7 +105,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     metrics: () => metrics.text(),
     startedAtMs,
   })
-  const activator = activatorOf(config, store, log)
+  const activator = await openActivator(config, store, log)
   // Watchers hear of an activation once the core has taken it in: then the view shows it.
   const handle = (event: Event, now: Now) => {
     const effects = core.handle(event, now)
@@ -118,32 +120,35 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   undo.push(() => driver.stop())
   await driver.start()
 
-  const api: ApiServer = await startApi(view, config.api.listen, {
-    hosts: config.api.hosts,
-    token: config.api.tokenFile === undefined ? undefined : readToken(config.api.tokenFile),
+  const api = await openApi(config, view, version, logger)
+  undo.push(() => api.stop())
+  const addresses = transport.addresses()
+  logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
+  return { peerId: identity.peerId, addresses, api: api.url }
+}
+
+function openApi(config: NodeConfig, view: DaemonView, version: string, logger: Logger): Promise<ApiServer> {
+  const { hosts, listen, tokenFile } = config.api
+  return startApi(view, listen, {
+    hosts,
+    token: tokenFile === undefined ? undefined : readToken(tokenFile),
     version,
-    limits,
+    limits: config.limitsInForce,
     onProblem: (code, text) => logger.warn({ code }, text),
   })
-  undo.push(() => api.stop())
-  logger.info(
-    { code: 'READY', peer: identity.peerId, addresses: transport.addresses(), api: api.url },
-    'listening',
-  )
-  return { peerId: identity.peerId, addresses: transport.addresses(), api: api.url }
 }
 
 function coreConfig(
   config: NodeConfig,
   root: Uint8Array,
   identity: Identity,
+  chain: readonly Uint8Array[],
   addresses: () => readonly string[],
 ): CoreConfig {
   const limits = config.limitsInForce
   const region = config.labels.region ?? 'default'
   const zone = config.labels.zone ?? 'default'
   const patterns = config.channels.map(parsePattern)
-  const chain = ownChain(config, identity.peerId, limits)
   const key = privateKeyFromPem(identity.pem)
   const freshness =
     config.freshness === undefined ? undefined : readPrivateKey(config.freshness.key, 'freshness.key')
@@ -190,16 +195,13 @@ function signedWhenChanged(
 /** As many as a peer record may hold. */
 const MAX_RECORD_ADDRESSES = 16
 
-function activatorOf(config: NodeConfig, store: StorePort, log: LogPort): ActivatorPort {
-  if (config.materialize === undefined) return createMarkOnly()
-  return createActivator({
-    ...config.materialize,
-    hooks: config.hooks,
-    health: config.health,
-    store,
-    limits: config.limitsInForce,
-    log,
-  })
+/** @throws MeshError CONFIG_INVALID (no such group), ACTIVATE_UNSAFE_DIR: at start, not at the first release */
+async function openActivator(config: NodeConfig, store: StorePort, log: LogPort): Promise<ActivatorPort> {
+  const { materialize, hooks, health, limitsInForce: limits } = config
+  if (materialize === undefined) return createMarkOnly()
+  const activator = createActivator({ ...materialize, hooks, health, store, limits, log })
+  await activator.start()
+  return activator
 }
 
 /** @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID */

@@ -1,4 +1,4 @@
-import { access, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeHeaderCore } from '../codec/header.ts'
@@ -15,7 +15,7 @@ export type { Problem }
 
 /**
  * Every stored byte and signature of the stopped node whose data folder this is.
- * @param ownFloorDir where the configuration keeps the second copy of floors and root; else `<data>/floor`, where it is there
+ * @param ownFloorDir where the configuration keeps the second copy of floors and root; else the fleet's folder below `<data>/floor`, where it is there
  * @returns what is wrong, and where; nothing where all is sound
  * @throws MeshError STORE_MISSING, STORE_LOCKED, STORE_VERSION, STORE_FAILED, USAGE (another user's store)
  */
@@ -25,18 +25,21 @@ export async function verifyData(
   ownFloorDir?: string,
 ): Promise<readonly Problem[]> {
   await checkOwner(join(data, 'store'))
-  const floorDir = ownFloorDir ?? join(data, 'floor')
-  const isThere = await access(floorDir).then(
-    () => true,
-    () => false,
-  )
+  const floorDir = ownFloorDir ?? (await floorFolder(data))
   return verifyStore({
     dir: join(data, 'store'),
     // A node that materializes keeps its second copy beside the files, where only its configuration leads.
-    floorDir: isThere ? floorDir : undefined,
+    floorDir,
     limits,
     checkEnvelope: signatureCheck(limits),
   })
+}
+
+/** `<data>/floor/<first 8 digits of the fleet's id>`. */
+async function floorFolder(data: string): Promise<string | undefined> {
+  const folders = await readdir(join(data, 'floor')).catch((): string[] => [])
+  const own = folders.filter((name) => /^[0-9a-f]{8}$/.test(name)).sort()[0]
+  return own === undefined ? undefined : join(data, 'floor', own)
 }
 
 /** LevelDB makes files anew when it opens: made by another user, the node could not open its own store again. */

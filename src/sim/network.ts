@@ -22,6 +22,9 @@ export interface Weather {
 
 export const CALM: Weather = { minDelayMs: 1, maxDelayMs: 5, lose: 0, duplicate: 0, hang: 0 }
 
+/** gossipsub's D as the network configures it. */
+const MESH_DEGREE = 8
+
 interface Link {
   readonly ends: readonly [PeerId, PeerId]
   readonly admittedBy: Set<PeerId>
@@ -46,6 +49,8 @@ export class SimNetwork {
   readonly #limits: Limits
   readonly #ports = new Map<PeerId, SimTransport>()
   readonly #links = new Map<string, Link>()
+  /** The same links by each of their ends. */
+  readonly #neighbours = new Map<PeerId, Map<PeerId, Link>>()
   /** When the last message of each direction arrives. */
   readonly #arrivals = new Map<string, number>()
   /** Which side of a partition a node is on; nodes on one side reach one another. */
@@ -94,7 +99,7 @@ export class SimNetwork {
         return
       }
       if (this.#links.has(linkKey(from, to))) return
-      this.#links.set(linkKey(from, to), { ends: [from, to], admittedBy: new Set() })
+      this.#join({ ends: [from, to], admittedBy: new Set() })
       a.deliver({ kind: 'connected', peer: to, direction: 'outbound', address, ownHost: false })
       b.deliver({
         kind: 'connected',
@@ -117,17 +122,23 @@ export class SimNetwork {
     this.#links.get(linkKey(by, other))?.admittedBy.add(by)
   }
 
-  /** Sends gossip to every neighbour but the one it came from. */
+  /** Sends gossip to a few neighbours, as a mesh of bounded degree does, never back to where it came from. */
   spread(from: PeerId, topic: 'releases' | 'control', bytes: Uint8Array, except: PeerId | undefined): void {
-    for (const link of this.#links.values()) {
-      const to = otherEnd(link, from)
-      if (to === undefined || to === except || link.admittedBy.size < 2) continue
-      if (chance(this.#random, this.weather.lose)) continue
+    const open = [...(this.#neighbours.get(from)?.values() ?? [])].filter(
+      (link) => link.admittedBy.size === 2,
+    )
+    const others = open
+      .map((link) => otherEnd(link, from))
+      .filter((peer) => peer !== undefined && peer !== except)
+    for (let sent = 0; sent < MESH_DEGREE && others.length > 0; sent++) {
+      const [to] = others.splice(Math.floor(this.#random() * others.length), 1)
+      if (to === undefined || chance(this.#random, this.weather.lose)) continue
       const copies = chance(this.#random, this.weather.duplicate) ? 2 : 1
-      for (let copy = 0; copy < copies; copy++)
+      for (let copy = 0; copy < copies; copy++) {
         this.#later(() => {
           if (this.#links.has(linkKey(from, to))) this.#ports.get(to)?.hear(topic, from, bytes)
         })
+      }
     }
   }
 
@@ -160,9 +171,23 @@ export class SimNetwork {
     return (this.#sides.get(a) ?? 0) === (this.#sides.get(b) ?? 0)
   }
 
+  #join(link: Link): void {
+    const [a, b] = link.ends
+    this.#links.set(linkKey(a, b), link)
+    for (const [end, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const links = this.#neighbours.get(end) ?? new Map<PeerId, Link>()
+      this.#neighbours.set(end, links.set(other, link))
+    }
+  }
+
   #cut(link: Link): void {
     const [a, b] = link.ends
     this.#links.delete(linkKey(a, b))
+    this.#neighbours.get(a)?.delete(b)
+    this.#neighbours.get(b)?.delete(a)
     this.#ports.get(a)?.lost(b)
     this.#ports.get(b)?.lost(a)
   }
