@@ -1,0 +1,83 @@
+/** Results on disk: one JSON file for each bench, and one table over all of them. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, totalmem } from 'node:os'
+import { join } from 'node:path'
+
+const DIR = join(import.meta.dirname, 'results')
+
+export interface Row {
+  readonly what: string
+  readonly figure: string
+}
+
+export interface Measured {
+  /** What was real in it and what was not. */
+  readonly about: readonly string[]
+  /** For the table. */
+  readonly rows: readonly Row[]
+  /** Every figure, units last in the names. */
+  readonly figures: unknown
+}
+
+interface Result extends Measured {
+  readonly bench: string
+  readonly command: string
+  readonly date: string
+  readonly machine: {
+    readonly cores: number
+    readonly cpu: string
+    readonly memoryGiB: number
+    readonly node: string
+  }
+  /** Processes that ran or waited, over one minute, before and after. */
+  readonly load: { readonly before: number; readonly after: number }
+}
+
+export const loadNow = (): number => Number((loadavg()[0] ?? 0).toFixed(2))
+
+export function write(bench: string, command: string, loadBefore: number, measured: Measured): void {
+  const result: Result = {
+    bench,
+    command,
+    date: new Date().toISOString(),
+    machine: {
+      cores: cpus().length,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      node: process.version,
+    },
+    load: { before: loadBefore, after: loadNow() },
+    ...measured,
+  }
+  mkdirSync(DIR, { recursive: true })
+  writeFileSync(join(DIR, `${bench}.json`), `${JSON.stringify(result, undefined, 2)}\n`)
+  writeFileSync(join(DIR, 'README.md'), table(all()))
+}
+
+const all = (): readonly Result[] =>
+  readdirSync(DIR)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => JSON.parse(readFileSync(join(DIR, name), 'utf8')) as Result)
+
+function table(results: readonly Result[]): string {
+  const sections = results.map(({ bench, command, date, machine, load, about, rows }) => {
+    const busy = Math.max(load.before, load.after) > machine.cores
+    return [
+      `## ${bench}`,
+      '',
+      `\`${command}\`, ${date}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, Node ${machine.node}, load average ${load.before} before and ${load.after} after.`,
+      ...(busy
+        ? ['', `**More work than cores (the bench's own and other jobs'): take these as upper bounds.**`]
+        : []),
+      '',
+      ...about.map((text) => `- ${text}`),
+      '',
+      '| what | figure |',
+      '|---|---|',
+      ...rows.map(({ what, figure }) => `| ${what} | ${figure} |`),
+      '',
+    ].join('\n')
+  })
+  return `# Results\n\nWritten by \`npm run bench\`; every figure and its unit is in the JSON file of the same name.\n\n${sections.join('\n')}`
+}
