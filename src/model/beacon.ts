@@ -1,5 +1,5 @@
 import type { Extra } from './extra.ts'
-import type { Channel, Digest, FleetId, KeyId, ReleaseId } from './ids.ts'
+import type { Digest, FleetId, KeyId, ReleaseId } from './ids.ts'
 import type { Place } from './place.ts'
 
 /** A seed's signed word of what is newest. It changes reports and starts a sync; never order or floor. */
@@ -31,8 +31,3 @@ export type BeaconPage = readonly BeaconEntry[]
 
 /** What a node reports of a channel's freshness. */
 export type Freshness = 'fresh' | 'behind' | 'silent' | 'clock-or-delay' | 'unjudged'
-
-export interface ChannelFreshness {
-  readonly channel: Channel
-  readonly freshness: Freshness
-}

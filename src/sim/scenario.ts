@@ -70,7 +70,7 @@ function publications(random: Random, seeds: number): Happening[] {
   const count = Math.round(between(random, 4, 10))
   return Array.from({ length: count }, (_, at) => ({
     kind: 'publish' as const,
-    atMs: 3_000 + (at * (TROUBLE_MS - 8_000)) / count + between(random, 0, 1_000),
+    atMs: 3_000 + (at * (TROUBLE_MS - 4_500)) / count + between(random, 0, 1_000),
     channel: pick(random, channels),
     publisher: (chance(random, 0.75) ? 'alpha' : 'beta') as Name,
     seed: Math.floor(random() * seeds),
@@ -82,7 +82,7 @@ function publications(random: Random, seeds: number): Happening[] {
 
 function faults(random: Random, nodes: number): Happening[] {
   const list: Happening[] = []
-  const at = (): number => between(random, 2_000, TROUBLE_MS - 6_000)
+  const at = (): number => between(random, 2_000, TROUBLE_MS - 100)
   const some = (most: number): number => Math.floor(random() * (most + 1))
   for (let n = some(6); n > 0; n--) {
     const disk = pick(random, ['keep', 'keep', 'keep', 'lose-store', 'rot'] as const)

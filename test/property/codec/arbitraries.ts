@@ -91,4 +91,4 @@ export const header: fc.Arbitrary<Header> = fc
     ...(more === undefined ? {} : { extra: more }),
   }))
 
-export const keyId = digest as fc.Arbitrary<string> as fc.Arbitrary<KeyId>
+const keyId = digest as fc.Arbitrary<string> as fc.Arbitrary<KeyId>
