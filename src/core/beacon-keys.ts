@@ -75,9 +75,14 @@ export class BeaconKeys {
 
   /** No key's `at` has advanced for `maxAgeMs` of monotonic time, or since the process started. */
   isSilent(maxAgeMs: number, now: Now): boolean {
+    return now.monoMs - this.lastMonoMs() > maxAgeMs
+  }
+
+  /** When some key's `at` last advanced; the start of the process where none has yet. */
+  lastMonoMs(): number {
     let last = this.#startMonoMs
     for (const { receivedMonoMs } of this.#heard.values()) last = Math.max(last, receivedMonoMs ?? last)
-    return now.monoMs - last > maxAgeMs
+    return last
   }
 }
 

@@ -31,6 +31,7 @@ export interface Stages {
     state(channel: Channel, journey: Journey, now: Now): Freshness
     page(digest: Digest): Uint8Array | undefined
     heardAny(): boolean
+    lastHeardMonoMs(): number
   }
   readonly sync: Stage & { comparedPeers(): number }
   readonly submit: Stage
@@ -84,6 +85,7 @@ export class Dispatcher {
       freshness: (cell) => this.#named.freshness.state(cell.state.channel, this.#journey, now),
       progress: (release) => this.#journey.fetch.progress(release),
       compared: this.#housekeeping.hasCompared(now),
+      beaconMonoMs: this.#named.freshness.lastHeardMonoMs(),
     })
   }
 

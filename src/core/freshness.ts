@@ -69,6 +69,11 @@ export class Freshness implements Stage {
     return [...this.#keys.all()].some(({ receivedMonoMs }) => receivedMonoMs !== undefined)
   }
 
+  /** When the newest beacon came; the start of the process where none has yet. */
+  lastHeardMonoMs(): number {
+    return this.#keys.lastMonoMs()
+  }
+
   marks(): readonly BeaconMark[] {
     return [...this.#keys.all()].map(({ beacon: { key, at } }) => ({ key, at }))
   }

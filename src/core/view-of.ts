@@ -15,6 +15,7 @@ export interface ViewSources {
   progress(release: ReleaseId): FetchProgress | undefined
   /** Some peer was compared with, or there is none to compare with. */
   readonly compared: boolean
+  readonly beaconMonoMs: number
 }
 
 export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreView {
@@ -34,6 +35,7 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
     ready: waitingFor.length === 0,
     waitingFor,
     readOnly: node.readOnly,
+    beaconMonoMs: sources.beaconMonoMs,
     envelope: (release) => node.kept.get(release)?.envelope,
     release: (release) => node.kept.get(release)?.release,
     isWhole: (release) => node.whole.has(release),

@@ -68,6 +68,8 @@ export interface CoreView {
   /** Channels (or configured patterns without any known channel) that have nothing active. */
   readonly waitingFor: readonly string[]
   readonly readOnly: boolean
+  /** Monotonic time at which the newest freshness beacon came; the start where none has yet. */
+  readonly beaconMonoMs: number
   /** Envelope of a release kept here. */
   envelope(release: ReleaseId): Uint8Array | undefined
   release(release: ReleaseId): Release | undefined

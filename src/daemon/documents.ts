@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
-import { encodeEnvelope } from '../codec/envelope.ts'
+import { decodeCertificate } from '../codec/certificate.ts'
+import { decodeEnvelope, encodeEnvelope } from '../codec/envelope.ts'
 import { decodeEnvelopeJson } from '../codec/envelope-json.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
@@ -61,6 +62,15 @@ export function ownChain(config: NodeConfig, peer: PeerId, limits: Limits): Uint
   const now = Date.now()
   const node = { peer, labels, notBefore: now - SKEW_MS, notAfter: now + OWN_CERTIFICATE_MS }
   return [encodeEnvelope(issueNodeCertificate(node, poolKey)), pool]
+}
+
+/** Milliseconds since 1970 at which the first link of a chain ends; undefined where there is no chain. */
+export function chainExpires(chain: readonly Uint8Array[], limits: Limits): number | undefined {
+  const ends = chain.map((bytes) => {
+    const { payload } = decodeEnvelope(bytes, limits.maxCertificateBytes, limits)
+    return decodeCertificate(payload, limits).notAfter
+  })
+  return ends.length === 0 ? undefined : Math.min(...ends)
 }
 
 /** A clock a little behind must not make a certificate that is not valid yet. */

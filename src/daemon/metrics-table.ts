@@ -131,7 +131,7 @@ export const GAUGES = {
   beaconAge: {
     name: 'confmesh_beacon_age_seconds',
     type: 'gauge',
-    help: 'Age of the newest freshness beacon, by local monotonic time',
+    help: 'Seconds since the newest freshness beacon came, or since the start where none has',
   },
   loopLag: {
     name: 'confmesh_loop_lag_seconds',

@@ -64,6 +64,7 @@ export function createMetrics(gauged: Gauged): NodeMetrics {
     },
     refused(code) {
       counters.get('refused')?.inc({ code: known.has(code) ? code : 'other' })
+      if (code === 'TRUST_ROOT_FORK') gauges.get('rootFork')?.set(1)
     },
     async text() {
       fill(gauges, gauged, lag.percentile(99) / 1e9)
@@ -98,7 +99,10 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   )
   set('fetchAge', since.length === 0 ? 0 : (performance.now() - Math.min(...since)) / 1000)
   const certificate = gauged.certificateExpires()
-  if (certificate !== undefined) set('poolExpires', (certificate - Date.now()) / 1000)
+  // Without one there is no such series: 0 would be "expired".
+  if (certificate === undefined) gauges.get('poolExpires')?.remove()
+  else set('poolExpires', (certificate - Date.now()) / 1000)
+  set('beaconAge', (performance.now() - view.beaconMonoMs) / 1000)
   set('loopLag', Number.isFinite(lagSeconds) ? lagSeconds : 0)
   set('ready', view.ready ? 1 : 0)
 }

@@ -26,7 +26,12 @@ export class SubmitNode {
     this.#node = new Dispatcher(config, {
       admit,
       peers: {},
-      freshness: { state: () => 'unjudged', page: () => undefined, heardAny: () => false },
+      freshness: {
+        state: () => 'unjudged',
+        page: () => undefined,
+        heardAny: () => false,
+        lastHeardMonoMs: () => 0,
+      },
       sync: { comparedPeers: () => 1 },
       submit: createSubmit(config),
     })

@@ -34,7 +34,12 @@ export class BenchNode {
     this.#node = new Dispatcher(coreConfig(change), {
       admit,
       peers: silent,
-      freshness: { state: () => 'unjudged', page: () => undefined, heardAny: () => false },
+      freshness: {
+        state: () => 'unjudged',
+        page: () => undefined,
+        heardAny: () => false,
+        lastHeardMonoMs: () => 0,
+      },
       sync: { comparedPeers: () => this.compared },
       submit: silent,
     })
