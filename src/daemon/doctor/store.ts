@@ -5,7 +5,6 @@ import { checkDirectory } from '../../activate/safe-directory.ts'
 import { levelDatabase } from '../../store/database.ts'
 import { isDamage, storeError } from '../../store/faults.ts'
 import type { NodeConfig } from '../config.ts'
-import { foldersOf } from '../folders.ts'
 import { type Finding, fine, wrong } from './finding.ts'
 
 /** `running`: another process has the store, most likely this very node. */
@@ -18,8 +17,7 @@ const MIN_FREE_BYTES = 512 * MIB
 /** Folders that the node writes: ours, and where files are materialized, ours alone. */
 export async function checkFolders(config: NodeConfig): Promise<readonly Finding[]> {
   const findings = [await checkWritable('data folder', config.data)]
-  const { floorDir } = foldersOf(config)
-  if (config.floorDir !== undefined) findings.push(await checkWritable('floor folder', floorDir))
+  if (config.floorDir !== undefined) findings.push(await checkWritable('floor folder', config.floorDir))
   if (config.materialize !== undefined) {
     const check = 'materialize.dir'
     const writable = await checkWritable(check, config.materialize.dir)
@@ -73,7 +71,7 @@ export async function checkSpace(config: NodeConfig): Promise<Finding> {
 /** Opens and closes the store, as a start would. */
 export async function checkStore(config: NodeConfig): Promise<{ state: StoreState; finding: Finding }> {
   const check = 'store'
-  const { dir } = foldersOf(config)
+  const dir = join(config.data, 'store')
   const owner = await stat(join(dir, 'CURRENT')).catch(() => undefined)
   if (owner === undefined) return { state: 'none', finding: fine(check, 'none yet; made at the first start') }
   // LevelDB makes files anew when it opens: made by another user, the node could not open its own store again.
