@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { METRIC_ROWS, metricsDocument } from '../../scripts/metrics-text.ts'
+import { COMMANDS } from '../../src/cli/registry.ts'
+import { CONFIG_SCHEMA } from '../../src/daemon/config-schema.ts'
+import { CODES } from '../../src/errors.ts'
+
+const read = (path: string): string =>
+  readFileSync(join(resolve(import.meta.dirname, '../..'), 'docs', path), 'utf8')
+
+interface Rule {
+  readonly alert: string
+  readonly expr: string
+  readonly annotations: { readonly summary: string; readonly runbook: string }
+}
+const { groups } = parse(read('alerts.yaml')) as { groups: { rules: Rule[] }[] }
+const rules = groups.flatMap((group) => group.rules)
+const operations = read('operations.md')
+
+/** As Markdown viewers make them from headings. */
+const anchorsOf = (text: string): Set<string> =>
+  new Set(
+    [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+const namesIn = (expr: string): string[] => expr.match(/\bconfmesh_\w+/g) ?? []
+
+test('docs/metrics.md is what the table says; npm run docs:metrics writes it', () => {
+  expect(read('metrics.md')).toBe(metricsDocument())
+})
+
+describe('alerts', () => {
+  const known = new Set(METRIC_ROWS.map(({ name }) => name))
+  const anchors = anchorsOf(operations)
+
+  test.each(rules)('$alert asks for metrics that there are', ({ expr }) => {
+    expect(namesIn(expr)).not.toEqual([])
+    expect(namesIn(expr).filter((name) => !known.has(name))).toEqual([])
+  })
+
+  test.each(rules)('$alert names error codes that there are', ({ expr }) => {
+    const patterns = [...expr.matchAll(/code=~?"([^"]+)"/g)].flatMap(([, text = '']) => text.split('|'))
+    for (const pattern of patterns)
+      expect(CODES.some((code) => new RegExp(`^${pattern}$`).test(code))).toBe(true)
+  })
+
+  test.each(rules)('$alert leads to a section of operations.md', ({ annotations }) => {
+    const [file, anchor = ''] = annotations.runbook.split('#')
+    expect(file).toBe('docs/operations.md')
+    expect([...anchors]).toContain(anchor)
+  })
+
+  test('none is there twice', () => {
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length)
+  })
+})
+
+describe('operations.md', () => {
+  const keys = Object.keys(CONFIG_SCHEMA.shape)
+
+  test.each(keys)('explains the configuration key %s', (key) => {
+    expect(operations).toMatch(new RegExp(`^\\| \`${key}[\`.]`, 'm'))
+  })
+
+  test('names no command that there is not', () => {
+    const named = [...operations.matchAll(/^(?:\$ )?(?:npx )?confmesh ([a-z-]+)/gm)].map(
+      ([, name = '']) => name,
+    )
+    expect(named).not.toEqual([])
+    expect(named.filter((name) => !(name in COMMANDS))).toEqual([])
+  })
+
+  test('links lead to sections that there are', () => {
+    const anchors = anchorsOf(operations)
+    const links = [...operations.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)
+    expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([])
+  })
+})
