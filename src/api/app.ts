@@ -2,18 +2,16 @@ import { Readable } from 'node:stream'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { isMeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
 import { ROUTES } from './contract.ts'
 import { releaseOf, serveFile } from './files.ts'
 import { type GuardOptions, guards } from './guards.ts'
 import type { NodeView } from './node-view.ts'
-import { problem } from './problem.ts'
-import { parseTarget, type Target } from './target.ts'
+import { CODE_HEADER, problem } from './problem.ts'
+import { parseTarget, rawUrl, type Target } from './target.ts'
 import { serveWatch } from './watch.ts'
 
 export interface ApiOptions extends GuardOptions {
   readonly version: string
-  readonly limits: Limits
   /** Told of every refusal and failure, so that none passes unseen. */
   readonly onProblem: (code: string, text: string) => void
 }
@@ -25,7 +23,7 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   app.use('*', async (c, next) => {
     await next()
     if (c.res.status >= 400 && c.res.status !== 404 && c.res.status !== 503)
-      options.onProblem(`HTTP_${c.res.status}`, `${c.req.method} ${c.req.path}`)
+      options.onProblem(c.res.headers.get(CODE_HEADER) ?? 'INTERNAL', `${c.req.method} ${c.req.path}`)
   })
   app.use('*', guards(options))
   app.onError((error) => {
@@ -59,23 +57,35 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c)))
   app.get('/v1/channels/:channel/watch', (c) => {
     const { channel } = targetOf(c)
+    // Nobody reads the body of an answer to HEAD: a stream would never notice that its reader is gone.
+    if (c.req.method === 'HEAD') return headOnly('text/event-stream')
     if (watchers >= options.limits.maxWatchers)
       return problem('API_BUSY', `${watchers} watchers already; try again later`, { 'retry-after': '5' })
     watchers += 1
-    return serveWatch(c, node, channel, options.limits.watchHeartbeatMs, () => {
-      watchers -= 1
+    return serveWatch(c, node, channel, {
+      heartbeatMs: options.limits.watchHeartbeatMs,
+      onError: (error) =>
+        options.onProblem(isMeshError(error) ? error.code : 'INTERNAL', `watch ${channel}: ${error.message}`),
+      onEnd: () => {
+        watchers -= 1
+      },
     })
   })
   app.get('/v1/channels/:channel/car', async (c) => {
     const { channel } = targetOf(c)
     const bytes = await node.car(channel, releaseOf(c))
+    if (c.req.method === 'HEAD') return headOnly(CAR_TYPE)
     return new Response(Readable.toWeb(Readable.from(bytes)) as ReadableStream<Uint8Array>, {
-      headers: { 'content-type': 'application/vnd.ipld.car' },
+      headers: { 'content-type': CAR_TYPE },
     })
   })
   describe(app, options.version)
   return app
 }
+
+const CAR_TYPE = 'application/vnd.ipld.car'
+
+const headOnly = (type: string): Response => new Response(null, { headers: { 'content-type': type } })
 
 /** Routes served by plain handlers are in the contract all the same. */
 function describe(app: OpenAPIHono, version: string): void {
@@ -95,8 +105,4 @@ function describe(app: OpenAPIHono, version: string): void {
   app.get('/', (c) => c.text(`confmesh ${version}\n\n${paths.join('\n')}\n`))
 }
 
-/** The raw request line where there is a socket, the URL in tests without one. */
-function targetOf(c: Context): Target {
-  const incoming = (c.env as { incoming?: { url?: string } } | undefined)?.incoming
-  return parseTarget(incoming?.url ?? c.req.url)
-}
+const targetOf = (c: Context): Target => parseTarget(rawUrl(c))

@@ -1,13 +1,16 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { MiddlewareHandler } from 'hono'
+import type { Limits } from '../limits.ts'
 import { problem } from './problem.ts'
+import { rawUrl } from './target.ts'
 
 export interface GuardOptions {
   /** Names beside IP literals and loopback's that the Host header may carry. */
   readonly hosts: readonly string[]
   /** Required as bearer token on all but the health routes. */
   readonly token: string | undefined
+  readonly limits: Limits
 }
 
 /**
@@ -29,6 +32,9 @@ export function guards(options: GuardOptions): MiddlewareHandler {
       return problem('API_METHOD', 'this API is read-only; publish with the confmesh command', {
         allow: 'GET, HEAD',
       })
+    }
+    if (Buffer.byteLength(rawUrl(c)) > options.limits.maxHttpUrlBytes) {
+      return problem('API_BAD_REQUEST', `the URL is longer than ${options.limits.maxHttpUrlBytes} bytes`)
     }
     if (c.req.header('content-encoding') !== undefined)
       return problem('API_ENCODING', 'send the request without Content-Encoding')

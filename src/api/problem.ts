@@ -28,12 +28,15 @@ const TITLES: Record<number, string> = {
   503: 'Unavailable',
 }
 
+/** The code once more as a header: an answer to HEAD has no body. */
+export const CODE_HEADER = 'confmesh-code'
+
 /** An `application/problem+json` answer (RFC 9457) with our stable code. */
 export function problem(code: Code, detail: string, headers: Record<string, string> = {}): Response {
   const status = STATUS_OF[code] ?? 500
   const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, code, detail }
   return new Response(JSON.stringify(body), {
     status,
-    headers: { 'content-type': 'application/problem+json', ...headers },
+    headers: { 'content-type': 'application/problem+json', [CODE_HEADER]: code, ...headers },
   })
 }

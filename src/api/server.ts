@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -24,6 +24,11 @@ export async function startApi(node: NodeView, listen: string, options: ApiOptio
     getRequestListener(app.fetch),
   )
   bound(server, options.limits)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    options.onProblem('API_BAD_REQUEST', `no HTTP request within the limits: ${error.code ?? error.message}`)
+    socket.end(unreadable(error))
+  })
   const path = listen.startsWith('unix:') ? listen.slice(5) : undefined
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -34,8 +39,7 @@ export async function startApi(node: NodeView, listen: string, options: ApiOptio
       reject(new MeshError('NET_LISTEN', `api.listen: ${listen} ${hint}`, { address: listen }))
     })
     if (path !== undefined) {
-      // A socket file left by a dead process refuses the bind; a live one is protected by the data folder's lock.
-      rmSync(path, { force: true })
+      removeSocket(path)
       server.listen(path, resolve)
     } else {
       const colon = listen.lastIndexOf(':')
@@ -44,6 +48,34 @@ export async function startApi(node: NodeView, listen: string, options: ApiOptio
   })
   if (path !== undefined) chmodSync(path, 0o660)
   return { url: path === undefined ? urlOf(server) : listen, stop: () => stop(server) }
+}
+
+/** A socket left by a dead process refuses the bind; a live one is protected by the data folder's lock. */
+function removeSocket(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket())
+    throw new MeshError(
+      'NET_LISTEN',
+      `api.listen: unix:${path} is there already and no socket; name another`,
+      {
+        address: `unix:${path}`,
+      },
+    )
+  rmSync(path, { force: true })
+}
+
+/** The parser gave up before there was a request: answered by hand, in the same form as every other refusal. */
+function unreadable({ code }: NodeJS.ErrnoException): string {
+  const [status, title] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? [431, 'Request Header Fields Too Large']
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? [408, 'Request Timeout']
+        : [400, 'Bad Request']
+  const detail = 'the request is malformed, too large or too slow'
+  const body = JSON.stringify({ type: 'about:blank', title, status, code: 'API_BAD_REQUEST', detail })
+  return `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 function bound(server: Server, limits: Limits): void {

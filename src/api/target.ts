@@ -1,3 +1,4 @@
+import type { Context } from 'hono'
 import { MeshError } from '../errors.ts'
 import type { Channel } from '../model/ids.ts'
 import { parseChannel } from '../model/names.ts'
@@ -9,13 +10,19 @@ export interface Target {
   readonly path: string
 }
 
+/** The URL of the request line as it came, where there is a socket; the parsed one where there is none. */
+export function rawUrl(c: Context): string {
+  const incoming = (c.env as { incoming?: { url?: string } } | undefined)?.incoming
+  return incoming?.url ?? c.req.url
+}
+
 /**
  * Parses `/v1/channels/{channel}[/{kind}[/{path…}]]`. The router has matched already, but it and the URL parser
  * normalise (`%2e%2e`, double encoding), so the raw text counts. A slash inside a segment is valid in the channel alone.
  * @throws MeshError API_BAD_REQUEST
  */
-export function parseTarget(rawUrl: string): Target {
-  const pathname = rawUrl.replace(/^[a-z]+:\/\/[^/]*/, '').split(/[?#]/, 1)[0] ?? ''
+export function parseTarget(url: string): Target {
+  const pathname = url.replace(/^[a-z]+:\/\/[^/]*/, '').split(/[?#]/, 1)[0] ?? ''
   const segments = pathname.split('/').slice(1)
   const rest = segments.slice(4).map((segment) => decodeSegment(segment, false))
   return { channel: channelOf(segments[2] ?? ''), path: rest.join('/') }

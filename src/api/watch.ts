@@ -1,33 +1,33 @@
 import type { Context } from 'hono'
-import { streamSSE } from 'hono/streaming'
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { Channel } from '../model/ids.ts'
 import type { NodeView, ReleaseChange } from './node-view.ts'
+
+export interface WatchSettings {
+  readonly heartbeatMs: number
+  /** Told why a stream ended early; its reader comes again. */
+  readonly onError: (error: Error) => void
+  readonly onEnd: () => void
+}
 
 /**
  * Server-sent events of one channel. The current state comes first, unless `Last-Event-ID` says that the client
  * has it. A slow reader gets the newest release with all paths changed since what it was sent last; what was
  * quickly replaced is skipped, so nothing queues up.
  */
-export function serveWatch(
-  c: Context,
-  node: NodeView,
-  channel: Channel,
-  heartbeatMs: number,
-  onEnd: () => void,
-): Response {
-  return streamSSE(c, async (stream) => {
+export function serveWatch(c: Context, node: NodeView, channel: Channel, settings: WatchSettings): Response {
+  const run = async (stream: SSEStreamingApi): Promise<void> => {
     let next: ReleaseChange | undefined
     let wake: (() => void) | undefined
     const unsubscribe = node.subscribe(channel, (change) => {
-      next =
-        next === undefined
-          ? change
-          : { ...change, changed: [...new Set([...next.changed, ...change.changed])].sort() }
+      next = next === undefined ? change : newer(next, change)
       wake?.()
     })
     stream.onAbort(() => wake?.())
     try {
-      next ??= await currentState(node, channel, c.req.header('last-event-id'))
+      const current = await currentState(node, channel, c.req.header('last-event-id'))
+      // What was activated meanwhile is newer than what was read.
+      if (current !== undefined) next = next === undefined ? current : newer(current, next)
       while (!stream.aborted) {
         if (next !== undefined) {
           const { release, clock, changed } = next
@@ -41,7 +41,7 @@ export function serveWatch(
         }
         const woken = Promise.withResolvers<void>()
         wake = woken.resolve
-        const timer = setTimeout(woken.resolve, heartbeatMs)
+        const timer = setTimeout(woken.resolve, settings.heartbeatMs)
         await woken.promise
         clearTimeout(timer)
         wake = undefined
@@ -50,10 +50,17 @@ export function serveWatch(
       }
     } finally {
       unsubscribe()
-      onEnd()
+      settings.onEnd()
     }
-  })
+  }
+  return streamSSE(c, run, async (error) => settings.onError(error))
 }
+
+/** The later of two changes, with the paths of both. */
+const newer = (old: ReleaseChange, change: ReleaseChange): ReleaseChange => ({
+  ...change,
+  changed: [...new Set([...old.changed, ...change.changed])].sort(),
+})
 
 async function currentState(
   node: NodeView,

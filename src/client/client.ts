@@ -109,13 +109,22 @@ export class Client {
 
   /** Every file of the active release. */
   async snapshot(channel: string, before?: Snapshot): Promise<Snapshot> {
-    const listing = await this.files(channel)
-    const clock = (await this.channel(channel)).active?.clock ?? {}
+    const { active } = await this.channel(channel)
+    if (active === null) throw new MeshError('API_NOT_FOUND', `${channel} has no active release here`)
+    return this.#snapshotOf(channel, active, before)
+  }
+
+  /** Release named in every request: an activation meanwhile cannot mix two. */
+  async #snapshotOf(
+    channel: string,
+    { release, clock }: Pick<Snapshot, 'release' | 'clock'>,
+    before: Snapshot | undefined,
+  ): Promise<Snapshot> {
+    const listing = await this.files(channel, release)
     const files = new Map<string, Uint8Array>()
-    for (const file of listing.files)
-      files.set(file.path, await this.get(channel, file.path, listing.release))
+    for (const file of listing.files) files.set(file.path, await this.get(channel, file.path, release))
     return {
-      release: listing.release,
+      release,
       clock,
       files,
       changed: changedPaths(before?.files, files),
@@ -145,17 +154,9 @@ export class Client {
         throw new MeshError('NET_UNREACHABLE', 'the node closed the stream')
       } catch (error) {
         if (isAborted(options.signal)) return
-        if (
-          isMeshError(error) &&
-          !['NET_UNREACHABLE', 'NET_TIMEOUT', 'API_BUSY', 'API_UNAVAILABLE'].includes(error.code)
-        )
-          throw error
+        if (!passes(error)) throw error
         options.onDisconnect?.(error as Error)
-        await delay(
-          backoffMs * (0.5 + Math.random()),
-          undefined,
-          options.signal === undefined ? {} : { signal: options.signal },
-        ).catch(() => undefined)
+        await pause(backoffMs, options.signal)
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)
       }
     }
@@ -169,11 +170,34 @@ export class Client {
     if (last !== undefined) yield last
     for await (const event of this.events(channel, options)) {
       if (last !== undefined && event.release === last.release && !last.fromDisk) continue
-      const next = await this.snapshot(channel, last)
+      const next = await this.#snapshotInTime(channel, event, last, options)
+      // Aborted, or replaced and gone already: the event of the newer one is on its way.
+      if (next === undefined) continue
       kept?.write(next)
       last = next
       yield next
     }
+  }
+
+  /** Tries for as long as the node is away; undefined once the release is gone from it or the watch is aborted. */
+  async #snapshotInTime(
+    channel: string,
+    event: ReleaseEvent,
+    before: Snapshot | undefined,
+    options: WatchOptions,
+  ): Promise<Snapshot | undefined> {
+    for (let backoffMs = BACKOFF_MIN_MS; !isAborted(options.signal); ) {
+      try {
+        return await this.#snapshotOf(channel, event, before)
+      } catch (error) {
+        if (isMeshError(error) && error.code === 'CONTENT_GONE') return undefined
+        if (!passes(error)) throw error
+        options.onDisconnect?.(error as Error)
+        await pause(backoffMs, options.signal)
+        backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)
+      }
+    }
+    return undefined
   }
 
   #filePath(channel: string, path: string): string {
@@ -186,6 +210,15 @@ export class Client {
     ) as T
   }
 }
+
+const PASSING = ['NET_UNREACHABLE', 'NET_TIMEOUT', 'API_BUSY', 'API_UNAVAILABLE', 'STORE_CORRUPT']
+
+/** Worth another try: the node is away, busy, or mending itself. What is no answer of ours at all passes too. */
+const passes = (error: unknown): boolean => !isMeshError(error) || PASSING.includes(error.code)
+
+/** Half to one and a half times as long, cut short by the signal. */
+const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  delay(ms * (0.5 + Math.random()), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
 
 const query = (release: string | undefined): string =>
   release === undefined ? '' : `?release=${encodeURIComponent(release)}`

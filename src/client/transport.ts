@@ -84,16 +84,31 @@ function targetOf(
   }
 }
 
-/** The whole body as text. @throws MeshError LIMIT_BYTES */
-export async function text(response: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
+/** A body that stops coming is given up after this long without a byte. */
+const SILENCE_MS = 30_000
+
+/** The whole body as text. @throws MeshError as `bytes` */
+export async function text(response: IncomingMessage, maxBytes: number): Promise<string> {
   return Buffer.from(await bytes(response, maxBytes)).toString('utf8')
 }
 
-/** The whole body. @throws MeshError LIMIT_BYTES */
-export async function bytes(response: AsyncIterable<Buffer>, maxBytes: number): Promise<Uint8Array> {
+/** The whole body. @throws MeshError LIMIT_BYTES, NET_TIMEOUT, NET_UNREACHABLE where the connection breaks */
+export async function bytes(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  response.setTimeout(SILENCE_MS, () =>
+    response.destroy(new MeshError('NET_TIMEOUT', `no byte of the answer for ${SILENCE_MS} ms`)),
+  )
+  try {
+    return await collect(response, maxBytes)
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    throw new MeshError('NET_UNREACHABLE', `the answer broke off: ${(error as Error).message}`)
+  }
+}
+
+async function collect(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   const parts: Buffer[] = []
   let size = 0
-  for await (const part of response) {
+  for await (const part of response as AsyncIterable<Buffer>) {
     size += part.length
     if (size > maxBytes)
       throw new MeshError('LIMIT_BYTES', `the node's answer is larger than ${maxBytes} bytes`)

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { isMap, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Document, isMap, LineCounter, type Node, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import { LIMITS, type Limits } from '../limits.ts'
@@ -43,7 +43,7 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrid
   const result = CONFIG_SCHEMA.safeParse(value)
   if (!result.success) throw invalid(file, result.error.issues[0], lineOf)
   checkApi(result.data)
-  return { ...result.data, limitsInForce: mergeLimits(file, result.data.limits) }
+  return { ...result.data, limitsInForce: mergeLimits(file, result.data.limits, lineOf) }
 }
 
 function readConfigFile(file: string): string {
@@ -81,7 +81,7 @@ function parse(file: string, text: string): { value: Record<string, unknown>; li
   if (!isMap(document.contents))
     throw new MeshError('CONFIG_INVALID', `${file}: not a map of keys; see docs/operations.md`)
   // A few aliases are handy; a chain of them is a bomb, so yaml counts them.
-  const value = document.toJS({ maxAliasCount: 32 }) as Record<string, unknown>
+  const value = plain(file, document)
   const lineOf: LineOf = (path) => {
     for (let length = path.length; length > 0; length--) {
       const node = document.getIn(path.slice(0, length), true) as Node | undefined
@@ -92,6 +92,14 @@ function parse(file: string, text: string): { value: Record<string, unknown>; li
   return { value, lineOf }
 }
 
+function plain(file: string, document: Document): Record<string, unknown> {
+  try {
+    return document.toJS({ maxAliasCount: 32 }) as Record<string, unknown>
+  } catch (error) {
+    throw new MeshError('CONFIG_INVALID', `${file}: ${(error as Error).message}`)
+  }
+}
+
 function invalid(file: string, issue: z.core.$ZodIssue | undefined, lineOf: LineOf): MeshError {
   if (issue === undefined) return new MeshError('CONFIG_INVALID', `${file}: invalid`)
   const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
@@ -100,12 +108,12 @@ function invalid(file: string, issue: z.core.$ZodIssue | undefined, lineOf: Line
   const name = path.map(String).join('.')
   const what =
     unknownKey === undefined ? issue.message : 'unknown key; the keys are listed in docs/operations.md'
-  return new MeshError(
-    'CONFIG_INVALID',
-    `${file}${line === undefined ? '' : `:${line}`}: ${name || 'configuration'}: ${what}`,
-    { key: name },
-  )
+  return new MeshError('CONFIG_INVALID', `${at(file, line)}: ${name || 'configuration'}: ${what}`, {
+    key: name,
+  })
 }
+
+const at = (file: string, line: number | undefined): string => (line === undefined ? file : `${file}:${line}`)
 
 function absolutePaths(value: Record<string, unknown>, base: string): void {
   for (const path of PATHS) {
@@ -214,12 +222,14 @@ function checkApi(config: FileConfig): void {
   )
 }
 
-function mergeLimits(file: string, given: Record<string, number>): Limits {
+function mergeLimits(file: string, given: Record<string, number>, lineOf: LineOf): Limits {
   for (const key of Object.keys(given)) {
     if (typeof (LIMITS as Record<string, unknown>)[key] !== 'number') {
-      throw new MeshError('CONFIG_INVALID', `${file}: limits.${key}: no such limit; see docs/limits.md`, {
-        key: `limits.${key}`,
-      })
+      throw new MeshError(
+        'CONFIG_INVALID',
+        `${at(file, lineOf(['limits', key]))}: limits.${key}: no such limit; docs/operations.md says where the names are`,
+        { key: `limits.${key}` },
+      )
     }
   }
   return { ...LIMITS, ...given }

@@ -54,9 +54,10 @@ export function createView(sources: ViewSources): DaemonView {
   async function announce(channel: Channel): Promise<void> {
     const release = find(channel)?.active?.release
     if (release === undefined) return
-    const before = announced.get(channel)
+    const changed = await changedPaths(sources.content, announced.get(channel), release)
+    // One activated meanwhile announces itself, against the same release before: older news never come last.
+    if (find(channel)?.active?.id !== release.id) return
     announced.set(channel, release)
-    const changed = await changedPaths(sources.content, before, release)
     for (const listener of listeners.get(channel) ?? []) {
       listener({ channel, release: release.id, clock: Object.fromEntries(release.header.clock), changed })
     }
