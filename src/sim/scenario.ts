@@ -12,6 +12,7 @@ export type Happening = { readonly atMs: number } & (
       readonly sick: boolean
       readonly twin: boolean
     }
+  | { readonly kind: 'replay'; readonly seed: number; readonly which: number }
   | {
       readonly kind: 'crash'
       readonly node: number
@@ -107,10 +108,18 @@ function faults(random: Random, nodes: number): Happening[] {
     list.push({
       kind: 'storm',
       atMs: at(),
-      lose: between(random, 0, 0.5),
+      lose: pick(random, [0.2, 0.9, 1]),
       hang: between(random, 0, 0.05),
       delayMs: between(random, 20, 400),
       forMs: between(random, 1_000, 8_000),
+    })
+  }
+  for (let n = some(3); n > 0; n--) {
+    list.push({
+      kind: 'replay',
+      atMs: between(random, 10_000, TROUBLE_MS - 100),
+      seed: Math.floor(random() * 2),
+      which: random(),
     })
   }
   if (chance(random, 0.3))

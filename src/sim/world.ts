@@ -125,6 +125,8 @@ export class World {
     switch (happening.kind) {
       case 'publish':
         return this.#publish(happening)
+      case 'replay':
+        return this.#replay(happening)
       case 'crash':
         return this.#crash(happening)
       case 'partition':
@@ -171,6 +173,20 @@ export class World {
         if (outcome.kind === 'acknowledged') this.acknowledged.add(made.id)
       }).start()
     }
+  }
+
+  /** Someone who kept an old release hands it in again. */
+  #replay({ seed, which }: Extract<Happening, { kind: 'replay' }>): void {
+    const made = this.#made[Math.floor(which * this.#made.length)]
+    const at = this.nodes[seed]
+    if (made === undefined || at === undefined) return
+    this.#say(`replay ${made.id.slice(0, 8)} at ${label(at.peer)}`)
+    const peer = peerOfKey(keyNamed(`replaying host ${which}`))
+    new SimPublisher(this.#network, peer, at.peer, made, (outcome) => {
+      this.#say(
+        `replay ${made.id.slice(0, 8)} ${outcome.kind}${outcome.kind === 'acknowledged' ? '' : ` ${outcome.code}`}`,
+      )
+    }).start()
   }
 
   /** Counts on from what the publisher knows: all that was acknowledged, and all it published itself. */
