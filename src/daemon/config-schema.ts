@@ -1,13 +1,24 @@
 import { z } from 'zod'
+import { isMeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { parsePattern } from '../model/names.ts'
 
 const text = z.string().min(1)
 const milliseconds = z.int().min(1).max(86_400_000)
 const octal = z.string().regex(/^0[0-7]{3}$/, 'an octal mode as text, such as "0440"')
 const label = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, "._-", at most 63')
+/** Checked here, so that the error names file and line. */
+const pattern = text.superRefine((value, context) => {
+  try {
+    parsePattern(value)
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    context.addIssue({ code: 'custom', message: error.message })
+  }
+})
 
 const hook = z.strictObject({
-  channels: z.array(text).min(1),
+  channels: z.array(pattern).min(1),
   command: z.array(text).min(1),
   timeoutMs: milliseconds.default(LIMITS.hookTimeoutMs),
 })
@@ -20,7 +31,7 @@ export const CONFIG_SCHEMA = z.strictObject({
   announce: z.array(text).default([]),
   seeds: z.array(text).default([]),
   labels: z.record(label, label).default({}),
-  channels: z.array(text).min(1).max(LIMITS.maxPatterns).default(['**']),
+  channels: z.array(pattern).min(1).max(LIMITS.maxPatterns).default(['**']),
   admission: z
     .union([z.strictObject({ certificate: text }), z.strictObject({ pool: text, poolKey: text })])
     .optional(),
