@@ -1,0 +1,81 @@
+/** verify and doctor, as an operator meets them. */
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { confmesh, json, RealFleet } from './real-fleet.ts'
+
+let fleet: RealFleet
+beforeEach(() => {
+  fleet = new RealFleet()
+})
+afterEach(() => fleet.end())
+
+interface Checks {
+  readonly checks: readonly { readonly check: string; readonly ok: boolean; readonly advice?: string }[]
+}
+
+const failed = (value: unknown): string[] =>
+  (value as Checks).checks.filter(({ ok }) => !ok).map(({ check }) => check)
+
+test('verify: refused beside a running node, sound, then damage is said with its place', async () => {
+  const made = await fleet.init()
+  const seed = await fleet.start('seed', made.seedConfig)
+  const app = fleet.files('app', { 'app.yaml': `replicas: ${'3'.repeat(5_000)}\n` })
+  const published = await json([
+    'publish',
+    'pay/prod',
+    app,
+    '--key',
+    made.publisherKey,
+    '--seed',
+    seed.address,
+    '--yes',
+  ])
+  expect(published.code).toBe(0)
+  const data = join(fleet.dir, 'fleet/seed')
+  const running = await json(['verify', '--data', data])
+  expect([running.code, running.value.error?.code]).toEqual([1, 'STORE_LOCKED'])
+  await seed.kill('SIGTERM')
+
+  expect(await json(['verify', '--data', data])).toMatchObject({ code: 0, value: { problems: [] } })
+  expect((await json(['verify', '--config', made.seedConfig])).code).toBe(0)
+  const store = join(data, 'store')
+  for (const name of readdirSync(store).filter((file) => /\.(ldb|log)$/.test(file))) {
+    const bytes = readFileSync(join(store, name))
+    const at = bytes.indexOf('33333333')
+    if (at < 0) continue
+    bytes[at] = 0x34
+    writeFileSync(join(store, name), bytes)
+  }
+  const damaged = await confmesh(['verify', '--data', data])
+  expect(damaged.code).toBe(1)
+  expect(damaged.out).toContain(store)
+  const missing = await json(['verify', '--data', join(fleet.dir, 'nowhere')])
+  expect([missing.code, missing.value.error?.code]).toEqual([2, 'STORE_MISSING'])
+})
+
+test('doctor: well before, beside and after a node; each thing that is wrong by its name', async () => {
+  const made = await fleet.init()
+  const before = await json(['doctor', '--config', made.seedConfig])
+  expect([before.code, failed(before.value)]).toEqual([0, []])
+  const early = await json(['doctor', '--config', made.nodeConfig])
+  expect([early.code, failed(early.value)]).toEqual([1, [`seed ${made.seedAddress}`]])
+
+  const seed = await fleet.start('seed', made.seedConfig)
+  const beside = await json(['doctor', '--config', made.nodeConfig])
+  expect([beside.code, failed(beside.value)]).toEqual([0, []])
+  // The test gives the API another port than the configuration: that nobody listens there is what doctor must see.
+  const running = await json(['doctor', '--config', made.seedConfig])
+  expect(failed(running.value).map((check) => check.slice(0, 8))).toEqual(['port api'])
+  await seed.kill('SIGTERM')
+
+  chmodSync(join(fleet.dir, 'fleet/pool.key'), 0o644)
+  const open = await json(['doctor', '--config', made.seedConfig])
+  expect(failed(open.value)).toContain('key admission.poolKey')
+  writeFileSync(made.root, '{}')
+  const rootless = await json(['doctor', '--config', made.seedConfig])
+  expect([rootless.code, failed(rootless.value)[0]]).toEqual([1, 'trust root'])
+  writeFileSync(made.nodeConfig, 'root: x\nnonsense: 1\n')
+  const unread = await json(['doctor', '--config', made.nodeConfig])
+  expect([unread.code, failed(unread.value)]).toEqual([1, ['configuration']])
+})
