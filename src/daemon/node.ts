@@ -5,11 +5,11 @@ import { type ApiServer, startApi } from '../api/server.ts'
 import type { CoreConfig } from '../core/config.ts'
 import { createNode } from '../core/node.ts'
 import { MeshError } from '../errors.ts'
-import type { Address } from '../model/ids.ts'
+import type { Address, FleetId } from '../model/ids.ts'
 import { parsePattern } from '../model/names.ts'
 import { parseAddress } from '../net/dial.ts'
 import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
-import { createTransport } from '../net/transport.ts'
+import { createTransport, type Transport } from '../net/transport.ts'
 import { createDriver } from '../runtime/driver.ts'
 import type { ActivatorPort, Event, LogPort, Now, StorePort } from '../runtime/ports.ts'
 import { systemClock } from '../runtime/system-clock.ts'
@@ -82,17 +82,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     log,
     emit: (event) => driver.dispatch(event),
   })
-  const transport = createTransport({
-    identityPem: identity.pem,
-    dataDir: config.data,
-    fleetId,
-    listen: config.listen,
-    announce: config.announce,
-    seed: config.submit,
-    limits,
-    log,
-    metrics,
-  })
+  const transport = transportOf(config, identity, fleetId, log, metrics)
   const core = createNode(coreConfig(config, root, identity, ownCertificates, () => transport.addresses()))
   const content = createContent(store, limits)
   const view = createView({
@@ -125,6 +115,27 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const addresses = transport.addresses()
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }
+}
+
+function transportOf(
+  config: NodeConfig,
+  { pem }: Identity,
+  fleetId: FleetId,
+  log: LogPort,
+  metrics: NodeMetrics,
+): Transport {
+  const { data, listen, announce, submit, limitsInForce: limits } = config
+  return createTransport({
+    identityPem: pem,
+    dataDir: data,
+    fleetId,
+    listen,
+    announce,
+    seed: submit,
+    limits,
+    log,
+    metrics,
+  })
 }
 
 function openApi(config: NodeConfig, view: DaemonView, version: string, logger: Logger): Promise<ApiServer> {
