@@ -1,0 +1,142 @@
+import { connect } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { LIMITS } from '../../src/limits.ts'
+import { FakeNode, type Served, serve } from '../integration/api/fake-node.ts'
+import { ask, raw } from '../integration/api/raw.ts'
+
+const FILES = '/v1/channels/payments%2Fprod/files'
+let node: FakeNode
+let served: Served
+
+beforeAll(async () => {
+  node = new FakeNode()
+  node.activate({
+    'app.json': 'content of app.json',
+    'a/b': 'content of a/b',
+    '%2e%2e': 'odd',
+    b: 'content of b',
+  })
+  served = await serve(node, { limits: { maxWatchers: 3, httpRequestTimeoutMs: 1_000 } })
+})
+afterEach(() => served.problems.splice(0))
+afterAll(() => served.api.stop())
+
+describe('paths', () => {
+  test.each([
+    '/a/%2e%2e/b',
+    '/a/%2E%2e/app.json',
+    '/a/../b',
+    '/a/./b',
+    '/a%2fb',
+    '/a%2Fb',
+    '/a//b',
+    '/a/b/',
+    '/app.json%00',
+    '/%00',
+    '/a%5cb',
+    '/..%5c..%5cetc%5cpasswd',
+    '/%2e%2e%2f%2e%2e%2fetc%2fpasswd',
+    '/%ff%fe',
+    '/%c0%ae%c0%ae/b',
+    '/%',
+    '/%zz',
+  ])('files%s names no file', async (path) => {
+    const { status, code, body } = await ask(served.api.url, FILES + path)
+    expect({ status, code, body }).toMatchObject({ status: 400, code: 'API_BAD_REQUEST' })
+    expect(body).not.toContain('content of')
+  })
+
+  test.each(['/../../../../etc/passwd', '/%2e%2e/%2e%2e/status', '/../files', '/%252e%252e/b', '/a%252fb'])(
+    'files%s leads nowhere else',
+    async (path) => {
+      const { status, body } = await ask(served.api.url, FILES + path)
+      expect([400, 404]).toContain(status)
+      expect(body).not.toMatch(/content of|root:|peerId/)
+    },
+  )
+
+  test('double encoding is decoded once: a file of that very name is found', async () => {
+    expect((await ask(served.api.url, `${FILES}/%252e%252e`)).body).toBe('odd')
+  })
+
+  test.each([
+    'payments/prod',
+    '..%2Fprod',
+    'payments%2F..%2Fprod',
+    'payments%252Fprod',
+    'payments%2Fprod%00',
+    '%2F',
+  ])('channel %s is none', async (channel) => {
+    const { status } = await ask(served.api.url, `/v1/channels/${channel}`)
+    expect([400, 404]).toContain(status)
+  })
+})
+
+describe('sizes', () => {
+  test('1000 ranges are refused at once', async () => {
+    const range = Array.from({ length: 1000 }, (_, i) => `${i}-${i}`).join(',')
+    const { status, code } = await ask(served.api.url, `${FILES}/app.json`, {
+      headers: [`Range: bytes=${range}`],
+    })
+    expect([status, code]).toEqual([416, 'API_RANGE'])
+  })
+
+  test('a URL may be as long as the bound and no longer', async () => {
+    const fit = (bytes: number) => `/v1/channels/${'a'.repeat(bytes - '/v1/channels/'.length)}`
+    const long = await ask(served.api.url, fit(LIMITS.maxHttpUrlBytes + 1))
+    expect([long.status, long.code]).toEqual([400, 'API_BAD_REQUEST'])
+    expect(long.body).toContain('URL is longer')
+    expect((await ask(served.api.url, fit(LIMITS.maxHttpUrlBytes))).body).not.toContain('URL is longer')
+  })
+
+  test('huge headers are refused, and told', async () => {
+    const headers = [`X-Big: ${'x'.repeat(LIMITS.maxHttpHeaderBytes)}`]
+    const { status, code } = await ask(served.api.url, '/healthz', { headers })
+    expect([status, code]).toEqual([431, 'API_BAD_REQUEST'])
+    expect(served.problems.map((problem) => problem.code)).toEqual(['API_BAD_REQUEST'])
+  })
+
+  test('what is no HTTP is refused, and told', async () => {
+    const { status, code } = await raw(served.api.url, '\x16\x03\x01\x02\x00\x01\r\n\r\n')
+    expect([status, code]).toEqual([400, 'API_BAD_REQUEST'])
+    expect(served.problems.map((problem) => problem.code)).toEqual(['API_BAD_REQUEST'])
+  })
+
+  test('an encoded body is refused', async () => {
+    const { status, code } = await ask(served.api.url, '/healthz', { headers: ['Content-Encoding: gzip'] })
+    expect([status, code]).toEqual([415, 'API_ENCODING'])
+  })
+})
+
+describe('watchers', () => {
+  const WATCH = '/v1/channels/payments%2Fprod/watch'
+
+  /** Opens a watch and resolves once its first event is here. */
+  const watcher = () =>
+    new Promise<() => void>((resolve, reject) => {
+      const { hostname, port } = new URL(served.api.url)
+      const socket = connect(Number(port), hostname, () =>
+        socket.write(`GET ${WATCH} HTTP/1.1\r\nHost: localhost\r\n\r\n`),
+      )
+      socket.once('error', reject)
+      socket.on('data', (part) => {
+        if (part.includes('event: release')) resolve(() => socket.destroy())
+      })
+    })
+
+  test('are bounded; one that leaves makes room; HEAD takes none', async () => {
+    for (let i = 0; i < 5; i++)
+      expect((await ask(served.api.url, WATCH, { method: 'HEAD' })).status).toBe(200)
+    const open = await Promise.all([watcher(), watcher(), watcher()])
+    const { status, code, head } = await ask(served.api.url, WATCH)
+    expect([status, code]).toEqual([503, 'API_BUSY'])
+    expect(head).toMatch(/^retry-after: \d+\r?$/im)
+    expect(node.listeners.size).toBe(3)
+
+    open[0]?.()
+    await vi.waitFor(() => expect(node.listeners.size).toBe(2), { timeout: 5_000 })
+    const another = await watcher()
+    for (const close of [another, ...open]) close()
+    await vi.waitFor(() => expect(node.listeners.size).toBe(0), { timeout: 5_000 })
+  })
+})
