@@ -76,7 +76,8 @@ function pure(): readonly Bench[] {
 }
 
 const MIN_CPU_NS = 300e6
-const ALLOCATION_CALLS = 201
+const ALLOCATION_BATCHES = 101
+const LARGE_BYTES = 100_000
 
 /** @returns the store's bench, and what closes it */
 async function stored(): Promise<{ readonly bench: Bench; readonly close: () => Promise<void> }> {
@@ -130,20 +131,22 @@ const heapBytes = (): number => {
   return heapUsed + arrayBuffers
 }
 
-/** Median growth over one call; a call that a collection fell into lies far from it and does not count. */
-async function growth(run: () => unknown): Promise<number> {
+/** Median growth of one call over many batches; a batch that a collection fell into lies far from it and does not count. */
+async function growth(run: () => unknown, calls: number): Promise<number> {
   const grown: number[] = []
-  for (let i = 0; i < ALLOCATION_CALLS; i++) {
+  for (let i = 0; i < ALLOCATION_BATCHES; i++) {
     const before = heapBytes()
-    await run()
-    grown.push(heapBytes() - before)
+    for (let call = 0; call < calls; call++) await run()
+    grown.push((heapBytes() - before) / calls)
   }
   return spread(grown).p50
 }
 
-/** What the measuring itself allocates is taken off. */
+/** What the measuring itself allocates is taken off. Where one call fills the young generation alone, calls are taken singly. */
 async function allocated(run: () => unknown, per: number): Promise<number> {
-  return Math.max(0, Math.round(((await growth(run)) - (await growth(() => undefined))) / per))
+  const calls = (await growth(run, 1)) > LARGE_BYTES ? 1 : 10
+  const own = await growth(() => undefined, calls)
+  return Math.max(0, Math.round(((await growth(run, calls)) - own) / per))
 }
 
 async function measureOne({ name, run, per }: Bench, runs: number): Promise<Figure> {

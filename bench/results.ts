@@ -68,7 +68,10 @@ function table(results: readonly Result[]): string {
       '',
       `\`${command}\`, ${date}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, Node ${machine.node}, load average ${load.before} before and ${load.after} after.`,
       ...(busy
-        ? ['', `**More work than cores (the bench's own and other jobs'): take these as upper bounds.**`]
+        ? [
+            '',
+            `**More work than cores, the bench's own and other jobs': not the figures of a quiet machine; run the command again on one.**`,
+          ]
         : []),
       '',
       ...about.map((text) => `- ${text}`),

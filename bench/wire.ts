@@ -1,43 +1,23 @@
 /** Releases to a fleet of real processes: from acknowledgement and from signing to active on every node, and the bytes. */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { withSession } from '../src/cli/publish-session.ts'
-import { LIMITS } from '../src/limits.ts'
-import { parseChannel } from '../src/model/names.ts'
-import { build } from '../src/publish/build.ts'
-import { publish } from '../src/publish/publish.ts'
-import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
+import { RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
 import { total } from './metrics.ts'
+import { CHANNEL, CONFIG_BYTES, type Scenario, type Sent, send } from './release-stream.ts'
 import type { Measured, Row } from './results.ts'
 import { line, type Spread, spread } from './spread.ts'
 import { tcpFanOut } from './tcp-fan-out.ts'
 
-const CHANNEL = parseChannel('bench/config')
-const CONFIG_BYTES = 2_048
 /** A small config as gossip carries it: content, manifest page, envelope. */
 const MESSAGE_BYTES = CONFIG_BYTES + 700
 const DEADLINE_MS = 60_000
 const IDLE_MS = 5_000
-
-interface Sent {
-  readonly release: string
-  readonly signedMs: number
-  readonly acknowledgedMs: number
-}
-
-interface Scenario {
-  readonly nodes: number
-  readonly releases: number
-  /** Between an acknowledgement and the next release, so that no release replaces another before it is seen. */
-  readonly gapMs: number
-}
 
 interface Figures {
   readonly processes: number
   readonly releases: number
   readonly fromAcknowledgementMs: Spread
   readonly fromSigningMs: Spread
+  /** Of all nodes' releases; each node did reach the last one, or there is no result. */
   readonly missed: number
   readonly sentBytesPerNodeAndRelease: Spread
   readonly sentBytesPerRelease: { readonly fleet: number; readonly seed: number }
@@ -47,50 +27,6 @@ interface Figures {
   readonly bareTcpMissed: number
   /** p99 from signing over p99 of the bare fan-out. */
   readonly ratioToFloor: number
-}
-
-async function send(
-  fleet: RealFleet,
-  init: InitResult,
-  seed: RealNode,
-  o: Scenario,
-): Promise<readonly Sent[]> {
-  const dir = fleet.files('config', { 'config.yaml': '' })
-  const sent: Sent[] = []
-  await withSession({ key: [init.publisherKey], seed: [seed.address] }, async (session) => {
-    for (let i = 0; i < o.releases; i++) {
-      writeFileSync(
-        join(dir, 'config.yaml'),
-        `release: ${i}\n${'#'.repeat(CONFIG_BYTES)}`.slice(0, CONFIG_BYTES),
-      )
-      const content = await build([dir], { limits: LIMITS })
-      let signedMs = 0
-      const wallMs = () => {
-        signedMs = Date.now()
-        return signedMs
-      }
-      const { release } = await publish({
-        channel: CHANNEL,
-        content,
-        root: session.chain.current,
-        seeds: session.seeds.reached,
-        signers: session.signers,
-        memory: session.memory,
-        publisher: session.publisher,
-        message: `release ${i}`,
-        expires: undefined,
-        expect: undefined,
-        again: false,
-        until: 'submitted',
-        limits: LIMITS,
-        wallMs,
-        confirm: async () => true,
-      })
-      sent.push({ release, signedMs, acknowledgedMs: Date.now() })
-      await delay(o.gapMs)
-    }
-  })
-  return sent
 }
 
 /** From each node's own history, read once all is over: asking meanwhile would be part of what is measured. */
@@ -173,7 +109,7 @@ const rowsOf = (f: Figures): readonly Row[] => {
   return [
     { what: `${who}: acknowledged → active, ms (p50 / p99 / max)`, figure: line(f.fromAcknowledgementMs) },
     { what: `${who}: signed → active, ms`, figure: line(f.fromSigningMs) },
-    { what: `${who}: missed`, figure: String(f.missed) },
+    { what: `${who}: missed (replaced before that node ran it)`, figure: String(f.missed) },
     { what: 'bare TCP fan-out of the same bytes to as many processes, ms', figure: line(f.bareTcpMs) },
     { what: 'p99 signed → active, over p99 of bare TCP', figure: `${f.ratioToFloor} ×` },
     { what: 'bytes sent by the whole fleet while idle, B/s', figure: String(f.idleSentBytesPerSecond) },

@@ -1,0 +1,70 @@
+/** Releases of a small configuration, one after another, from one publisher over one connection to the seed. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { withSession } from '../src/cli/publish-session.ts'
+import { LIMITS } from '../src/limits.ts'
+import { parseChannel } from '../src/model/names.ts'
+import { build } from '../src/publish/build.ts'
+import { publish } from '../src/publish/publish.ts'
+import type { InitResult, RealFleet, RealNode } from '../test/e2e/real-fleet.ts'
+
+export const CHANNEL = parseChannel('bench/config')
+export const CONFIG_BYTES = 2_048
+
+export interface Sent {
+  readonly release: string
+  readonly signedMs: number
+  readonly acknowledgedMs: number
+}
+
+export interface Scenario {
+  readonly nodes: number
+  readonly releases: number
+  /** Between an acknowledgement and the next release, so that no release replaces another before it is seen. */
+  readonly gapMs: number
+}
+
+export async function send(
+  fleet: RealFleet,
+  init: InitResult,
+  seed: RealNode,
+  o: Scenario,
+): Promise<readonly Sent[]> {
+  const dir = fleet.files('config', { 'config.yaml': '' })
+  const sent: Sent[] = []
+  await withSession({ key: [init.publisherKey], seed: [seed.address] }, async (session) => {
+    for (let i = 0; i < o.releases; i++) {
+      writeFileSync(
+        join(dir, 'config.yaml'),
+        `release: ${i}\n${'#'.repeat(CONFIG_BYTES)}`.slice(0, CONFIG_BYTES),
+      )
+      const content = await build([dir], { limits: LIMITS })
+      let signedMs = 0
+      const wallMs = () => {
+        signedMs = Date.now()
+        return signedMs
+      }
+      const { release } = await publish({
+        channel: CHANNEL,
+        content,
+        root: session.chain.current,
+        seeds: session.seeds.reached,
+        signers: session.signers,
+        memory: session.memory,
+        publisher: session.publisher,
+        message: `release ${i}`,
+        expires: undefined,
+        expect: undefined,
+        again: false,
+        until: 'submitted',
+        limits: LIMITS,
+        wallMs,
+        confirm: async () => true,
+      })
+      sent.push({ release, signedMs, acknowledgedMs: Date.now() })
+      await delay(o.gapMs)
+    }
+  })
+  return sent
+}
