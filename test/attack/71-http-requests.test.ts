@@ -82,11 +82,11 @@ describe('sizes', () => {
   })
 
   test('a URL may be as long as the bound and no longer', async () => {
-    const fit = (bytes: number) => `/v1/channels/${'a'.repeat(bytes - '/v1/channels/'.length)}`
-    const long = await ask(served.api.url, fit(LIMITS.maxHttpUrlBytes + 1))
+    const target = (bytes: number) => `/v1/channels/${'a'.repeat(bytes - '/v1/channels/'.length)}`
+    const long = await ask(served.api.url, target(LIMITS.maxHttpUrlBytes + 1))
     expect([long.status, long.code]).toEqual([400, 'API_BAD_REQUEST'])
     expect(long.body).toContain('URL is longer')
-    expect((await ask(served.api.url, fit(LIMITS.maxHttpUrlBytes))).body).not.toContain('URL is longer')
+    expect((await ask(served.api.url, target(LIMITS.maxHttpUrlBytes))).body).not.toContain('URL is longer')
   })
 
   test('huge headers are refused, and told', async () => {

@@ -58,7 +58,7 @@ test('HTTP gives messages and paths as JSON, never as a page', async () => {
   try {
     const status = await fetch(`${api.url}/v1/status`)
     expect(status.headers.get('content-type')).toBe('application/json')
-    expect(await status.clone().text()).not.toMatch(/[\x1b\n]/)
+    expect(await status.clone().text()).not.toMatch(/\p{Cc}/u)
     expect((await status.json()).channels[0].active.message).toBe(message)
 
     const file = await fetch(

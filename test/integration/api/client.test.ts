@@ -1,0 +1,217 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { Client, type Snapshot } from '../../../src/client/index.ts'
+import { CHANNEL, FakeNode, type Served, serve, sha } from './fake-node.ts'
+
+let node: FakeNode
+let dir: string
+const running: Served[] = []
+
+const start = async (more: Parameters<typeof serve>[1] = {}): Promise<Served> => {
+  const served = await serve(node, more)
+  running.push(served)
+  return served
+}
+
+beforeEach(() => {
+  node = new FakeNode()
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-client-'))
+})
+afterEach(async () => {
+  for (const served of running.splice(0)) await served.api.stop()
+  rmSync(dir, { recursive: true })
+})
+
+const textOf = (snapshot: Snapshot | undefined, path: string): string =>
+  Buffer.from(snapshot?.files.get(path) ?? []).toString('utf8')
+const code = (name: string) => expect.objectContaining({ code: name })
+
+describe('reading', () => {
+  test('status, channel, files, a file, a stored one, a CAR', async () => {
+    const first = node.activate({ 'a b/ü.txt': 'one' })
+    const second = node.activate({ 'a b/ü.txt': 'two' }, 'second')
+    const client = new Client({ api: (await start()).api.url })
+    expect((await client.status()).channels[0]?.active?.release).toBe(second.id)
+    expect((await client.channel(CHANNEL)).history[0]?.release).toBe(first.id)
+    expect((await client.files(CHANNEL)).files[0]?.path).toBe('a b/ü.txt')
+    expect(Buffer.from(await client.get(CHANNEL, 'a b/ü.txt')).toString()).toBe('two')
+    expect(Buffer.from(await client.get(CHANNEL, 'a b/ü.txt', first.id)).toString()).toBe('one')
+    const parts: Buffer[] = []
+    for await (const part of await client.car(CHANNEL)) parts.push(part)
+    expect(Buffer.concat(parts).toString()).toBe(`car of ${second.id}`)
+  })
+
+  test('ready says what is missing and does not throw', async () => {
+    node.waitingFor = ['a']
+    expect(await new Client({ api: (await start()).api.url }).ready()).toEqual({
+      ready: false,
+      waitingFor: ['a'],
+    })
+  })
+
+  test('json and yaml go through the validator, and its refusal through to the caller', async () => {
+    node.activate({
+      'a.json': '{"limit": 5}',
+      'a.yaml': 'limit: 6\n',
+      'bad.yaml': 'limit: many\n',
+      'no.json': '{',
+    })
+    const client = new Client({ api: (await start()).api.url })
+    const schema = z.object({ limit: z.int() })
+    const json = await client.json(CHANNEL, 'a.json', schema.parse)
+    expect(json.limit + (await client.yaml(CHANNEL, 'a.yaml', schema.parse)).limit).toBe(11)
+    await expect(client.yaml(CHANNEL, 'bad.yaml', schema.parse)).rejects.toThrow(z.ZodError)
+    await expect(client.json(CHANNEL, 'no.json', schema.parse)).rejects.toThrow(SyntaxError)
+  })
+
+  test('the node’s code is the error’s code', async () => {
+    node.activate({ a: '1' })
+    const { api } = await start({ token: 'secret' })
+    const client = new Client({ api: api.url, token: 'secret' })
+    await expect(client.get(CHANNEL, 'b')).rejects.toThrow(code('API_NOT_FOUND'))
+    await expect(client.get(CHANNEL, 'a', sha('x'))).rejects.toThrow(code('CONTENT_GONE'))
+    await expect(new Client({ api: api.url, token: 'guess' }).status()).rejects.toThrow(
+      code('API_UNAUTHORISED'),
+    )
+  })
+
+  test('a file larger than the bound is refused', async () => {
+    node.activate({ a: 'x'.repeat(101) })
+    const { api } = await start()
+    await expect(new Client({ api: api.url, maxFileBytes: 100 }).get(CHANNEL, 'a')).rejects.toThrow(
+      code('LIMIT_BYTES'),
+    )
+    expect(await new Client({ api: api.url, maxFileBytes: 101 }).get(CHANNEL, 'a')).toHaveLength(101)
+  })
+
+  test('no node, no answer, an answer that breaks off, no address', async () => {
+    const server = createServer((request, response) => {
+      if (!request.url?.includes('half')) return
+      response.writeHead(200, { 'content-length': '100' })
+      response.write('half', () => response.destroy())
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const client = new Client({ api, timeoutMs: 100 })
+    await expect(client.status()).rejects.toThrow(code('NET_TIMEOUT'))
+    await expect(client.get(CHANNEL, 'half')).rejects.toThrow(code('NET_UNREACHABLE'))
+    await new Promise((resolve) => {
+      server.close(resolve)
+      server.closeAllConnections()
+    })
+    await expect(client.status()).rejects.toThrow(code('NET_UNREACHABLE'))
+    await expect(new Client({ api: 'https://a' }).status()).rejects.toThrow(code('USAGE'))
+    await expect(new Client({ api: 'nonsense' }).status()).rejects.toThrow(code('USAGE'))
+  })
+})
+
+describe('a Unix socket', () => {
+  test('has mode 0660 and serves; one left behind is replaced', async () => {
+    node.activate({ a: '1' })
+    const listen = `unix:${join(dir, 'api.sock')}`
+    const { api } = await start({ listen })
+    expect(api.url).toBe(listen)
+    expect(statSync(join(dir, 'api.sock')).mode & 0o777).toBe(0o660)
+    expect(Buffer.from(await new Client({ api: listen }).get(CHANNEL, 'a')).toString()).toBe('1')
+    const again = await start({ listen })
+    expect(again.api.url).toBe(listen)
+  })
+
+  test('does not replace a file that is no socket', async () => {
+    writeFileSync(join(dir, 'precious'), 'data')
+    await expect(start({ listen: `unix:${join(dir, 'precious')}` })).rejects.toThrow(code('NET_LISTEN'))
+    expect(readFileSync(join(dir, 'precious'), 'utf8')).toBe('data')
+  })
+})
+
+test('a port in use is said so', async () => {
+  const { api } = await start()
+  await expect(start({ listen: api.url.slice(7) })).rejects.toThrow(/in use/)
+})
+
+describe('watching', () => {
+  test('goes on after the node was away, with what changed meanwhile', async () => {
+    node.activate({ a: '1', b: '1' })
+    const served = await start()
+    const client = new Client({ api: served.api.url })
+    const lost: Error[] = []
+    const watch = client.watch(CHANNEL, { onDisconnect: (error) => lost.push(error) })
+    const first = (await watch.next()).value
+    expect([textOf(first, 'a'), first?.changed, first?.fromDisk]).toEqual(['1', ['a', 'b'], false])
+
+    await served.api.stop()
+    const next = watch.next()
+    const second = node.activate({ a: '2', b: '1' })
+    await start({ listen: served.api.url.slice(7) })
+    const { value } = await next
+    expect([value?.release, textOf(value, 'a'), value?.changed]).toEqual([second.id, '2', ['a']])
+    expect(lost.length).toBeGreaterThan(0)
+    await watch.return(undefined)
+  })
+
+  test('starts from the state file while the node is down, then takes the newest', async () => {
+    const stateFile = join(dir, 'state', 'payments.json')
+    const first = node.activate({ a: '1' })
+    const served = await start()
+    const client = new Client({ api: served.api.url })
+    const before = client.watch(CHANNEL, { stateFile })
+    await before.next()
+    await before.return(undefined)
+    expect(statSync(stateFile).mode & 0o777).toBe(0o600)
+    await served.api.stop()
+
+    const watch = client.watch(CHANNEL, { stateFile })
+    const kept = (await watch.next()).value
+    expect([kept?.release, textOf(kept, 'a'), kept?.fromDisk]).toEqual([first.id, '1', true])
+    const second = node.activate({ a: '2' })
+    const next = watch.next()
+    await start({ listen: served.api.url.slice(7) })
+    const { value } = await next
+    expect([value?.release, value?.fromDisk, value?.changed]).toEqual([second.id, false, ['a']])
+    await watch.return(undefined)
+  })
+
+  test('a damaged state file counts as none', async () => {
+    const stateFile = join(dir, 'state.json')
+    writeFileSync(stateFile, '{"release": ')
+    node.activate({ a: '1' })
+    const watch = new Client({ api: (await start()).api.url }).watch(CHANNEL, { stateFile })
+    expect((await watch.next()).value?.fromDisk).toBe(false)
+    await watch.return(undefined)
+  })
+
+  test('a release replaced and gone before it was read is passed over', async () => {
+    const first = node.activate({ a: '1' })
+    let reads = 0
+    let second = first
+    node.beforeFiles = async () => {
+      // The first read is the stream's own; by the second the release is replaced.
+      if (++reads !== 2) return
+      node.gone.add(first.id)
+      second = node.activate({ a: '2' })
+    }
+    const watch = new Client({ api: (await start()).api.url }).watch(CHANNEL)
+    const { value } = await watch.next()
+    expect([value?.release, textOf(value, 'a')]).toEqual([second.id, '2'])
+    expect(second.id).not.toBe(first.id)
+    await watch.return(undefined)
+  })
+
+  test('an error that waiting does not mend ends the watch; the signal ends it quietly', async () => {
+    node.activate({ a: '1' })
+    const { api } = await start({ token: 'secret' })
+    await expect(new Client({ api: api.url }).watch(CHANNEL).next()).rejects.toThrow(code('API_UNAUTHORISED'))
+
+    const stop = new AbortController()
+    const watch = new Client({ api: api.url, token: 'secret' }).watch(CHANNEL, { signal: stop.signal })
+    await watch.next()
+    const next = watch.next()
+    stop.abort()
+    expect((await next).done).toBe(true)
+  })
+})

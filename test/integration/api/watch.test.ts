@@ -1,0 +1,129 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { FakeNode, type FakeRelease, type Served, serve } from './fake-node.ts'
+
+const WATCH = '/v1/channels/payments%2Fprod/watch'
+const within = { timeout: 5_000, interval: 5 }
+
+let node: FakeNode
+let served: Served
+let stop: AbortController
+
+beforeEach(async () => {
+  node = new FakeNode()
+  stop = new AbortController()
+  served = await serve(node, { limits: { watchHeartbeatMs: 20 } })
+})
+afterEach(async () => {
+  stop.abort()
+  await served.api.stop()
+})
+
+interface Watch {
+  readonly events: EventSourceMessage[]
+  readonly releases: () => string[]
+  comments: number
+}
+
+/** Reads the stream as it comes. */
+async function watch(headers: Record<string, string> = {}): Promise<Watch> {
+  const response = await fetch(served.api.url + WATCH, { headers, signal: stop.signal })
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  const events: EventSourceMessage[] = []
+  const seen: Watch = { events, comments: 0, releases: () => events.map(({ id }) => id ?? '') }
+  const parser = createParser({
+    onEvent: (event) => events.push(event),
+    onComment: () => {
+      seen.comments += 1
+    },
+  })
+  const read = async () => {
+    for await (const part of response.body ?? []) parser.feed(Buffer.from(part).toString('utf8'))
+  }
+  void read().catch((error: Error) => {
+    if (!stop.signal.aborted) throw error
+  })
+  return seen
+}
+
+const dataOf = (event: EventSourceMessage | undefined) => JSON.parse(event?.data ?? 'null')
+
+test('the current state comes first, then each activation with the paths that changed', async () => {
+  const first = node.activate({ a: '1', b: '1' })
+  const seen = await watch()
+  await vi.waitFor(() => expect(seen.releases()).toEqual([first.id]), within)
+  expect(dataOf(seen.events[0])).toEqual({ release: first.id, clock: { ops: 1 }, changed: ['a', 'b'] })
+  expect(seen.events[0]?.event).toBe('release')
+
+  const second = node.activate({ a: '2', b: '1' })
+  await vi.waitFor(() => expect(seen.releases()).toEqual([first.id, second.id]), within)
+  expect(dataOf(seen.events[1])).toEqual({ release: second.id, clock: { ops: 2 }, changed: ['a'] })
+})
+
+test('a channel that has nothing yet may be watched; the first release comes', async () => {
+  const seen = await watch()
+  await vi.waitFor(() => expect(seen.comments).toBeGreaterThan(0), within)
+  const first = node.activate({ a: '1' })
+  await vi.waitFor(() => expect(seen.releases()).toEqual([first.id]), within)
+})
+
+test('Last-Event-ID of the current release: only what follows is sent', async () => {
+  const first = node.activate({ a: '1' })
+  const seen = await watch({ 'last-event-id': first.id })
+  await vi.waitFor(() => expect(seen.comments).toBeGreaterThan(0), within)
+  expect(seen.events).toEqual([])
+  const second = node.activate({ a: '2' })
+  await vi.waitFor(() => expect(seen.releases()).toEqual([second.id]), within)
+})
+
+test('Last-Event-ID of an older release: the current one is sent', async () => {
+  const first = node.activate({ a: '1' })
+  const second = node.activate({ a: '2' })
+  const seen = await watch({ 'last-event-id': first.id })
+  await vi.waitFor(() => expect(seen.releases()).toEqual([second.id]), within)
+})
+
+test('of quickly replaced releases the newest is sent, with all that changed since', async () => {
+  const first = node.activate({ a: '1', b: '1' })
+  const seen = await watch()
+  await vi.waitFor(() => expect(seen.releases()).toEqual([first.id]), within)
+  let last: FakeRelease = first
+  for (let i = 2; i <= 200; i++) last = node.activate(i % 2 ? { a: `${i}`, b: '1' } : { a: '1', b: `${i}` })
+  await vi.waitFor(() => expect(seen.releases().at(-1)).toBe(last.id), within)
+  expect(seen.events.length).toBeLessThan(10)
+  expect([...new Set(seen.events.slice(1).flatMap((event) => dataOf(event).changed))].sort()).toEqual([
+    'a',
+    'b',
+  ])
+})
+
+test('what is activated while the first state is read is not overtaken by it', async () => {
+  node.activate({ a: '1' })
+  let second: FakeRelease | undefined
+  node.beforeFiles = async () => {
+    second ??= node.activate({ a: '1', b: '2' })
+  }
+  const seen = await watch()
+  await vi.waitFor(() => expect(seen.releases().at(-1)).toBe(second?.id), within)
+  await vi.waitFor(() => expect(seen.comments).toBeGreaterThan(1), within)
+  expect(seen.releases()).toEqual([second?.id])
+  expect(dataOf(seen.events[0]).changed).toEqual(['a', 'b'])
+})
+
+test('a state that cannot be read ends the stream and is told', async () => {
+  node.activate({ a: '1' })
+  node.beforeFiles = async () => {
+    throw new Error('disk')
+  }
+  await (await fetch(served.api.url + WATCH)).text()
+  expect(served.problems).toEqual([{ code: 'INTERNAL', text: 'watch payments/prod: disk' }])
+  expect(node.listeners.size).toBe(0)
+})
+
+test('stop ends the watches too', async () => {
+  node.activate({ a: '1' })
+  const response = await fetch(served.api.url + WATCH)
+  await served.api.stop()
+  await expect(response.text()).rejects.toThrow()
+  await vi.waitFor(() => expect(node.listeners.size).toBe(0), within)
+})

@@ -1,0 +1,176 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadConfig, type Overrides } from '../../../src/daemon/config.ts'
+import { LIMITS } from '../../../src/limits.ts'
+
+let dir: string
+let file: string
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-config-'))
+  file = join(dir, 'node.yaml')
+})
+afterAll(() => rmSync(dir, { recursive: true }))
+
+const LEAST = 'root: root.json\ndata: data\n'
+
+function load(text: string, environment: NodeJS.ProcessEnv = {}, overrides: Overrides = new Map()) {
+  writeFileSync(file, text)
+  return loadConfig(file, environment, overrides)
+}
+
+const refusal = (message: RegExp, code = 'CONFIG_INVALID') =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) })
+
+test('two keys are enough, and the defaults are safe', () => {
+  const config = load(LEAST)
+  expect(config.api).toEqual({ listen: '127.0.0.1:7480', public: false, hosts: [] })
+  expect([config.submit, config.channels, config.limitsInForce]).toEqual([false, ['**'], LIMITS])
+})
+
+describe('the schema is closed', () => {
+  test.each([
+    ['chanels: [a]', 3, 'chanels'],
+    ['api:\n  listen: 127.0.0.1:1\n  hots: []', 5, 'api.hots'],
+    ['hooks:\n  - channels: [a]\n    command: [b]\n    timeout: 5', 6, 'hooks.0.timeout'],
+    ['submit: maybe', 3, 'submit'],
+    ['labels:\n  region: EU West', 4, 'labels.region'],
+    ['materialize:\n  dir: x\n  mode: "999"', 5, 'materialize.mode'],
+    ['keepReleases: 0', 3, 'keepReleases'],
+    ['log: { level: loud }', 3, 'log.level'],
+    ['channels: []', 3, 'channels'],
+    ['limits:\n  maxWatchers: 5\n  maxWachers: 5', 5, 'limits.maxWachers'],
+    ['limits:\n  maxWatchers: -1', 4, 'limits.maxWatchers'],
+  ])('%j is refused at its line by name', (text, line, name) => {
+    expect(() => load(`${LEAST}${text}\n`)).toThrow(refusal(new RegExp(`node\\.yaml:${line}: ${name}: `)))
+  })
+
+  test('what is missing is named', () => {
+    expect(() => load('root: r\n')).toThrow(refusal(/: data: /))
+  })
+
+  test.each([
+    ['root: a\nroot: b\n', /node\.yaml:2: /],
+    ['root: "a\ndata: b\n', /node\.yaml:\d: /],
+    ['- a\n', /not a map/],
+    ['', /not a map/],
+    ['root: *nowhere\ndata: d\n', /nowhere/],
+  ])('%j is no configuration', (text, message) => {
+    expect(() => load(text)).toThrow(refusal(message))
+  })
+
+  test('a bomb of aliases is refused', () => {
+    const levels = ['a: &a [x, x, x, x, x, x, x, x]']
+    for (let i = 1; i < 8; i++) {
+      const [name, below] = ['abcdefgh'[i], `*${'abcdefgh'[i - 1]}`]
+      levels.push(`${name}: &${name} [${Array(8).fill(below).join(', ')}]`)
+    }
+    expect(() => load(`${LEAST}${levels.join('\n')}\n`)).toThrow(refusal(/alias/i))
+  })
+
+  test('a file beyond the bound, or none, is refused', () => {
+    expect(() => load(`${LEAST}#${'x'.repeat(LIMITS.maxConfigBytes)}`)).toThrow(refusal(/larger than/))
+    expect(() => loadConfig(join(dir, 'absent.yaml'), {}, new Map())).toThrow(
+      refusal(/ENOENT/, 'CONFIG_UNREADABLE'),
+    )
+  })
+})
+
+describe('what overrides what', () => {
+  test('the environment overrides the file, the command line both', () => {
+    const text = `${LEAST}api: { listen: "127.0.0.1:1" }\n`
+    const environment = { CONFMESH_NODE_API_LISTEN: '127.0.0.1:2' }
+    expect(load(text).api.listen).toBe('127.0.0.1:1')
+    expect(load(text, environment).api.listen).toBe('127.0.0.1:2')
+    expect(load(text, environment, new Map([['api.listen', '127.0.0.1:3']])).api.listen).toBe('127.0.0.1:3')
+  })
+
+  test('twins have the types of their keys, and siblings stay', () => {
+    const config = load(`${LEAST}labels: { zone: a }\nhealth: { soakMs: 5 }\n`, {
+      CONFMESH_NODE_SEEDS: '/dns4/a/tcp/1,/dns4/b/tcp/1',
+      CONFMESH_NODE_SUBMIT: 'true',
+      CONFMESH_NODE_KEEP_RELEASES: '7',
+      CONFMESH_NODE_HEALTH_TIMEOUT_MS: '900',
+      CONFMESH_NODE_LABELS_REGION: 'eu',
+      CONFMESH_NODE_LABELS_RACK: 'r1',
+      CONFMESH_NODE_API_PUBLIC: 'true',
+      CONFMESH_NODE_API_LISTEN: '0.0.0.0:1',
+      CONFMESH_NODE_LOG_LEVEL: 'debug',
+      PATH: '/bin',
+    })
+    expect(config.seeds).toEqual(['/dns4/a/tcp/1', '/dns4/b/tcp/1'])
+    expect([config.submit, config.keepReleases, config.log.level]).toEqual([true, 7, 'debug'])
+    expect(config.health).toEqual({ soakMs: 5, timeoutMs: 900 })
+    expect(config.labels).toEqual({ zone: 'a', region: 'eu', rack: 'r1' })
+  })
+
+  test('a twin of no key, or with a value of another type, is refused', () => {
+    expect(() => load(LEAST, { CONFMESH_NODE_API_LISTN: 'x' })).toThrow(refusal(/^CONFMESH_NODE_API_LISTN: /))
+    expect(() => load(LEAST, { CONFMESH_NODE_SUBMIT: 'yes' })).toThrow(refusal(/submit/))
+    expect(() => load(LEAST, { CONFMESH_NODE_KEEP_RELEASES: '1e3' })).toThrow(refusal(/keepReleases/))
+  })
+
+  test('lists of the command line are taken as they are', () => {
+    expect(load(LEAST, {}, new Map([['channels', ['a', 'b']]])).channels).toEqual(['a', 'b'])
+  })
+})
+
+describe('paths', () => {
+  test('of the file are relative to it', () => {
+    const config = load(
+      `${LEAST}floorDir: ../floor\nmaterialize: { dir: out }\nadmission: { pool: p.cert, poolKey: /abs/p.key }\n` +
+        'freshness: { key: f.key }\napi: { listen: "unix:run/api.sock", tokenFile: token }\n',
+    )
+    expect([config.root, config.data, config.floorDir]).toEqual([
+      join(dir, 'root.json'),
+      join(dir, 'data'),
+      resolve(dir, '../floor'),
+    ])
+    expect(config.materialize?.dir).toBe(join(dir, 'out'))
+    expect(config.admission).toEqual({ pool: join(dir, 'p.cert'), poolKey: '/abs/p.key' })
+    expect(config.freshness?.key).toBe(join(dir, 'f.key'))
+    expect(config.api).toMatchObject({
+      listen: `unix:${join(dir, 'run/api.sock')}`,
+      tokenFile: join(dir, 'token'),
+    })
+  })
+
+  test('of environment and command line are relative to the working directory', () => {
+    const config = load(LEAST, { CONFMESH_NODE_ROOT: 'env.json' }, new Map([['data', 'cli-data']]))
+    expect([config.root, config.data]).toEqual([resolve('env.json'), resolve('cli-data')])
+  })
+
+  test('a URL-like text elsewhere is no path', () => {
+    expect(load(`${LEAST}hooks: [{ channels: [a], command: [./run] }]\n`).hooks[0]?.command).toEqual([
+      './run',
+    ])
+  })
+})
+
+describe('limits', () => {
+  test('the file sets single ones, the rest stay', () => {
+    const { limitsInForce } = load(`${LEAST}limits: { maxWatchers: 5 }\n`)
+    expect(limitsInForce).toEqual({ ...LIMITS, maxWatchers: 5 })
+    expect(LIMITS.maxWatchers).not.toBe(5)
+  })
+})
+
+describe('api.listen', () => {
+  test.each(['7480', 'localhost', '127.0.0.1:99999', '127.0.0.1:', 'http://127.0.0.1:1/'])(
+    '%s is refused',
+    (listen) => {
+      expect(() => load(`${LEAST}api: { listen: "${listen}", public: true }\n`)).toThrow(
+        refusal(/api\.listen/),
+      )
+    },
+  )
+
+  test('public must be asked for', () => {
+    expect(() => load(`${LEAST}api: { listen: "0.0.0.0:1" }\n`)).toThrow(
+      refusal(/0\.0\.0\.0/, 'CONFIG_API_PUBLIC'),
+    )
+    expect(load(`${LEAST}api: { listen: "0.0.0.0:1", public: true }\n`).api.public).toBe(true)
+  })
+})
