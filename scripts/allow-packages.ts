@@ -1,6 +1,7 @@
 // Writes the list of packages that may be installed (test/attack/packages.allowed.json) from the lock file.
 // Run it after a change of dependencies, and look at what the change of the list brings in.
 
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
@@ -21,3 +22,14 @@ const list = {
   development: sorted(entries.map(nameOf)).filter((name) => !product.includes(name)),
 }
 writeFileSync(join(root, 'test/attack/packages.allowed.json'), `${JSON.stringify(list, null, 2)}\n`)
+// In the form that the style check wants.
+spawnSync(
+  process.execPath,
+  [
+    join(root, 'node_modules/@biomejs/biome/bin/biome'),
+    'format',
+    '--write',
+    'test/attack/packages.allowed.json',
+  ],
+  { cwd: root },
+)

@@ -60,7 +60,10 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
 
   test('calls at once end one after another', async () => {
     const activator = await made()
-    const outcomes = await Promise.all([activator.activate(effect(first)), activator.activate(effect(second))])
+    const outcomes = await Promise.all([
+      activator.activate(effect(first)),
+      activator.activate(effect(second)),
+    ])
     expect(outcomes.map(({ kind }) => kind)).toEqual(['healthy', 'healthy'])
     await activator.stop()
   })

@@ -90,5 +90,3 @@ export const header: fc.Arbitrary<Header> = fc
     ...(rollout === undefined ? {} : { rollout }),
     ...(more === undefined ? {} : { extra: more }),
   }))
-
-const keyId = digest as fc.Arbitrary<string> as fc.Arbitrary<KeyId>
