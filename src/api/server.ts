@@ -20,7 +20,11 @@ export interface ApiServer {
 export async function startApi(node: NodeView, listen: string, options: ApiOptions): Promise<ApiServer> {
   const app = createApp(node, options)
   const server = createServer(
-    { maxHeaderSize: options.limits.maxHttpHeaderBytes },
+    {
+      maxHeaderSize: options.limits.maxHttpHeaderBytes,
+      // Node looks for slow requests every 30 s unless told otherwise: the timeout would be twice what it says.
+      connectionsCheckingInterval: Math.ceil(options.limits.httpRequestTimeoutMs / 4),
+    },
     getRequestListener(app.fetch),
   )
   bound(server, options.limits)

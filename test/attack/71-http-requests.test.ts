@@ -16,7 +16,7 @@ beforeAll(async () => {
     '%2e%2e': 'odd',
     b: 'content of b',
   })
-  served = await serve(node, { limits: { maxWatchers: 3, httpRequestTimeoutMs: 1_000 } })
+  served = await serve(node, { limits: { maxWatchers: 3, httpRequestTimeoutMs: 400 } })
 })
 afterEach(() => served.problems.splice(0))
 afterAll(() => served.api.stop())
@@ -99,6 +99,12 @@ describe('sizes', () => {
   test('what is no HTTP is refused, and told', async () => {
     const { status, code } = await raw(served.api.url, '\x16\x03\x01\x02\x00\x01\r\n\r\n')
     expect([status, code]).toEqual([400, 'API_BAD_REQUEST'])
+    expect(served.problems.map((problem) => problem.code)).toEqual(['API_BAD_REQUEST'])
+  })
+
+  test('a request that trickles in is ended at the timeout, and told', async () => {
+    const { status, code } = await raw(served.api.url, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
+    expect([status, code]).toEqual([408, 'API_BAD_REQUEST'])
     expect(served.problems.map((problem) => problem.code)).toEqual(['API_BAD_REQUEST'])
   })
 
