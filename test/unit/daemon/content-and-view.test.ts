@@ -1,0 +1,151 @@
+import { describe, expect, test, vi } from 'vitest'
+import type { ReleaseChange } from '../../../src/api/node-view.ts'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodePage } from '../../../src/codec/page.ts'
+import type { CoreView } from '../../../src/core/view.ts'
+import { type Content, createContent } from '../../../src/daemon/content.ts'
+import { createView } from '../../../src/daemon/view.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel, Digest, ReleaseId } from '../../../src/model/ids.ts'
+import type { ManifestEntry } from '../../../src/model/manifest.ts'
+import type { Release } from '../../../src/model/release.ts'
+import type { StorePort } from '../../../src/runtime/ports.ts'
+
+const CHANNEL = 'payments/prod' as Channel
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+function storeOf() {
+  const blocks = new Map<string, Uint8Array>()
+  const put = (data: Uint8Array): Digest => {
+    const digest = sha256(data)
+    blocks.set(digest, data)
+    return digest
+  }
+  const store = {
+    readBlock: async (digest: Digest) => blocks.get(digest),
+    bytes: () => 0,
+  } as unknown as StorePort
+  return { blocks, put, store }
+}
+
+const release = (name: string, counter: number, pages: readonly Digest[]): Release => ({
+  id: sha256(bytes(name)) as string as ReleaseId,
+  counter,
+  header: { channel: CHANNEL, clock: new Map([['ops', counter]]), pages } as unknown as Release['header'],
+})
+
+async function textOf(parts: AsyncIterable<Uint8Array>): Promise<string> {
+  const all: Uint8Array[] = []
+  for await (const part of parts) all.push(part)
+  return Buffer.concat(all).toString()
+}
+
+describe('content', () => {
+  /** One file "0123456789" in blocks of 4, 4 and 2 bytes, split over two pages. */
+  function split() {
+    const { blocks, put, store } = storeOf()
+    const refs = ['0123', '4567', '89'].map((part) => ({ digest: put(bytes(part)), size: part.length }))
+    const whole = { path: 'f', mode: 0o444 as const, size: 10, digest: sha256(bytes('0123456789')) }
+    const page = (from: number, to: number) =>
+      put(encodePage([{ ...whole, blocks: refs.slice(from, to) } as ManifestEntry]))
+    return {
+      blocks,
+      refs,
+      content: createContent(store, LIMITS),
+      made: release('r', 1, [page(0, 2), page(2, 3)]),
+    }
+  }
+
+  test('a file that goes on in the next page is one file', async () => {
+    const { content, made } = split()
+    expect((await content.files(made)).map(({ path, size }) => [path, size])).toEqual([['f', 10]])
+    expect(await textOf(content.bytes(made, 'f'))).toBe('0123456789')
+  })
+
+  test('every range gives its bytes and no more', async () => {
+    const { content, made } = split()
+    for (let start = 0; start < 10; start++)
+      for (let end = start; end < 10; end++)
+        expect(await textOf(content.bytes(made, 'f', { start, end }))).toBe(
+          '0123456789'.slice(start, end + 1),
+        )
+  })
+
+  test('a block or page that is gone is CONTENT_GONE, an unknown path API_NOT_FOUND', async () => {
+    const { blocks, content, made, refs } = split()
+    await expect(textOf(content.bytes(made, 'g'))).rejects.toMatchObject({ code: 'API_NOT_FOUND' })
+    blocks.delete(refs[1]?.digest ?? '')
+    await expect(textOf(content.bytes(made, 'f'))).rejects.toMatchObject({ code: 'CONTENT_GONE' })
+    const other = split()
+    other.blocks.delete(other.made.header.pages[1] ?? '')
+    await expect(other.content.files(other.made)).rejects.toMatchObject({ code: 'CONTENT_GONE' })
+  })
+})
+
+describe('view', () => {
+  /** A view over one channel; what each release's listing waits for is the test's. */
+  function viewOf() {
+    let active: Release = release('one', 1, [])
+    const waits = new Map<string, Promise<void>>()
+    const content = {
+      files: async ({ id, counter }: Release) => {
+        await waits.get(id)
+        return [{ path: `f${counter}`, mode: 0o444, size: 1, digest: id as string as Digest }]
+      },
+    } as unknown as Content
+    const core = () =>
+      ({
+        channels: [{ channel: CHANNEL, active: { id: active.id, release: active } }],
+      }) as unknown as CoreView
+    const view = createView({
+      core,
+      content,
+      store: storeOf().store,
+      version: '1',
+      labels: {},
+      addresses: () => [],
+      metrics: async () => '',
+      startedAtMs: 0,
+    })
+    const activate = (next: Release) => {
+      active = next
+      view.activated(CHANNEL)
+    }
+    return { view, waits, activate }
+  }
+
+  test('who watches is told of each activation, with the paths that differ, until it leaves', async () => {
+    const { view, activate } = viewOf()
+    const seen: ReleaseChange[] = []
+    const leave = view.subscribe(CHANNEL, (change) => seen.push(change))
+    const second = release('two', 2, [])
+    activate(second)
+    await vi.waitFor(() => expect(seen).toHaveLength(1))
+    expect(seen[0]).toEqual({
+      channel: CHANNEL,
+      release: second.id,
+      clock: { ops: 2 },
+      changed: ['f1', 'f2'],
+    })
+    leave()
+    activate(release('three', 3, []))
+    await new Promise(setImmediate)
+    expect(seen).toHaveLength(1)
+  })
+
+  test('a listing that is slow to read never makes older news come last', async () => {
+    const { view, waits, activate } = viewOf()
+    const seen: ReleaseChange[] = []
+    view.subscribe(CHANNEL, (change) => seen.push(change))
+    const [second, third] = [release('two', 2, []), release('three', 3, [])]
+    const slow = Promise.withResolvers<void>()
+    waits.set(second.id, slow.promise)
+    activate(second)
+    activate(third)
+    await vi.waitFor(() => expect(seen.map((change) => change.release)).toEqual([third.id]))
+    slow.resolve()
+    await new Promise(setImmediate)
+    expect(seen.map((change) => change.release)).toEqual([third.id])
+    expect(seen[0]?.changed).toEqual(['f1', 'f3'])
+  })
+})
