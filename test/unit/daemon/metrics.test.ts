@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { CoreView } from '../../../src/core/view.ts'
+import { createMetrics, type NodeMetrics } from '../../../src/daemon/metrics.ts'
+import { COUNTERS, GAUGES, HISTOGRAMS, NETWORK } from '../../../src/daemon/metrics-table.ts'
+
+let certificate: number | undefined
+let metrics: NodeMetrics
+
+const view = {
+  channels: [{ state: 'active' }, { state: 'active' }, { state: 'held' }],
+  sessions: [{ hello: { region: 'eu' } }, { hello: { region: 'us' } }, { hello: { region: 'eu' } }, {}],
+  root: { version: 3, expires: Date.now() + 60_000 },
+  readOnly: true,
+  ready: true,
+  beaconMonoMs: 0,
+} as unknown as CoreView
+
+beforeEach(() => {
+  certificate = undefined
+  metrics = createMetrics({ view: () => view, storeBytes: () => 42, certificateExpires: () => certificate })
+})
+afterEach(() => metrics.stop())
+
+test('every metric of the table is there', async () => {
+  certificate = Date.now()
+  const text = await metrics.text()
+  for (const { name, type } of [COUNTERS, GAUGES, HISTOGRAMS, NETWORK].flatMap((table) =>
+    Object.values(table),
+  ))
+    expect(text).toContain(`# TYPE ${name} ${type}`)
+})
+
+test('gauges say what the node is now', async () => {
+  const lines = (await metrics.text()).split('\n')
+  expect(lines).toContain(`${GAUGES.active.name}{state="active"} 2`)
+  expect(lines).toContain(`${GAUGES.active.name}{state="held"} 1`)
+  expect(lines).toContain(`${GAUGES.peers.name}{region="eu"} 2`)
+  expect(lines).toContain(`${GAUGES.rootVersion.name} 3`)
+  expect(lines).toContain(`${GAUGES.storeBytes.name} 42`)
+  expect(lines).toContain(`${GAUGES.storeReadOnly.name} 1`)
+})
+
+test('a refusal is counted by its code; a code of no list cannot make a series of its own', async () => {
+  metrics.refused('TRUST_ROOT_FORK')
+  metrics.refused('evil"} 1\n')
+  metrics.refused('EVIL_2')
+  const lines = (await metrics.text()).split('\n')
+  expect(lines).toContain('confmesh_refused_total{code="TRUST_ROOT_FORK"} 1')
+  expect(lines).toContain('confmesh_refused_total{code="other"} 2')
+  expect(lines).toContain(`${GAUGES.rootFork.name} 1`)
+})
+
+test('bytes of the network are counted by direction; a release from the future took no time', async () => {
+  metrics.networkBytes('sent', 5)
+  metrics.networkBytes('received', 7)
+  metrics.observe({ kind: 'observe', metric: 'fetch', ms: -5_000 })
+  const lines = (await metrics.text()).split('\n')
+  expect(lines).toContain('confmesh_network_sent_bytes_total 5')
+  expect(lines).toContain('confmesh_network_received_bytes_total 7')
+  expect(lines).toContain('confmesh_fetch_seconds_sum 0')
+})
+
+test('without a certificate there is no time of its expiry', async () => {
+  expect(await metrics.text()).not.toMatch(new RegExp(`^${GAUGES.poolExpires.name} `, 'm'))
+})
