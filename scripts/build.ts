@@ -5,7 +5,7 @@
 //   node scripts/build.ts --no-check   only the code is emitted (the tests do this: types are a check of their own)
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '..')
@@ -26,3 +26,8 @@ if (compiled.status !== 0) {
 chmodSync(join(fresh, 'cli/launcher.js'), 0o755)
 rmSync(dist, { recursive: true, force: true })
 renameSync(fresh, dist)
+
+// npm links the programs of dependencies, not the package's own: with this, `npx confmesh` works in a checkout.
+const link = join(root, 'node_modules/.bin/confmesh')
+rmSync(link, { force: true })
+symlinkSync('../../dist/cli/launcher.js', link)

@@ -1,7 +1,7 @@
 /** Generators shared by the property tests of the codec. */
 import fc from 'fast-check'
 import { sha256 } from '../../../src/codec/digest.ts'
-import type { Channel, FleetId, KeyId, Name, Pattern } from '../../../src/model/ids.ts'
+import type { Channel, FleetId, Name, Pattern } from '../../../src/model/ids.ts'
 import type { Header } from '../../../src/model/release.ts'
 
 const characters = (text: string) => fc.constantFrom(...text)
