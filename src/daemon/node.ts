@@ -110,7 +110,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   undo.push(() => driver.stop())
   await driver.start()
 
-  const api = await openApi(config, view, version, logger)
+  const api = await openApi(config, view, version, logger, metrics)
   undo.push(() => api.stop())
   const addresses = transport.addresses()
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
@@ -138,14 +138,23 @@ function transportOf(
   })
 }
 
-function openApi(config: NodeConfig, view: DaemonView, version: string, logger: Logger): Promise<ApiServer> {
+function openApi(
+  config: NodeConfig,
+  view: DaemonView,
+  version: string,
+  logger: Logger,
+  metrics: NodeMetrics,
+): Promise<ApiServer> {
   const { hosts, listen, tokenFile } = config.api
   return startApi(view, listen, {
     hosts,
     token: tokenFile === undefined ? undefined : readToken(tokenFile),
     version,
     limits: config.limitsInForce,
-    onProblem: (code, text) => logger.warn({ code }, text),
+    onProblem: (code, text) => {
+      logger.warn({ code }, text)
+      metrics.refused(code)
+    },
   })
 }
 

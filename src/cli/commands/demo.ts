@@ -143,12 +143,12 @@ function summary(fleet: DemoFleet, rounds: readonly Round[], exit: boolean): voi
       : [
           '',
           'The nodes go on until Ctrl-C. Try in another terminal:',
-          `  npx confmesh status --api ${node.api}`,
-          `  npx confmesh get ${CHANNEL} app.yaml --api ${node.api}`,
-          `  npx confmesh log ${CHANNEL} --api ${node.api}`,
+          `  confmesh status --api ${node.api}`,
+          `  confmesh get ${CHANNEL} app.yaml --api ${node.api}`,
+          `  confmesh log ${CHANNEL} --api ${node.api}`,
         ]
   const own = exit
-    ? ['', 'Next: make a fleet of your own with "npx confmesh init fleet" (README, "Five minutes").']
+    ? ['', 'Next: make a fleet of your own with "confmesh init fleet" (README, "Five minutes").']
     : []
   out(value, [
     '',

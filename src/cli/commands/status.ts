@@ -3,7 +3,7 @@ import Table from 'cli-table3'
 import type { Command } from 'commander'
 import type { ChannelEntry, Status } from '../../client/index.ts'
 import { clientOf, shared } from '../api-options.ts'
-import { out } from '../output.ts'
+import { out, printable } from '../output.ts'
 import { isTerminal, short } from '../text.ts'
 
 export function register(program: Command): void {
