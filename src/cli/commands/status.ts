@@ -63,9 +63,11 @@ function table(channels: readonly ChannelEntry[]): string {
       active === null ? '-' : short(active.release),
       active === null ? '-' : clockText(active.clock),
       active === null ? '-' : active.activatedAt.slice(0, 19).replace('T', ' '),
-      entry.lastError === null
-        ? (active?.message ?? '')
-        : `${entry.lastError.code}: ${entry.lastError.message}`,
+      printable(
+        entry.lastError === null
+          ? (active?.message ?? '')
+          : `${entry.lastError.code}: ${entry.lastError.message}`,
+      ),
     ])
   }
   return rows.toString()
