@@ -1,0 +1,80 @@
+/** Every threat of docs/threats.md has a test, and the tests it names are there. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { COUNTERS, GAUGES, HISTOGRAMS } from '../../src/daemon/metrics-table.ts'
+import { CODES } from '../../src/errors.ts'
+
+const root = join(import.meta.dirname, '../..')
+const LAST = 75
+
+interface Row {
+  readonly number: number
+  readonly tests: readonly { readonly file: string; readonly name: string }[]
+}
+
+const cells = (line: string): string[] => line.split(' | ')
+
+/** Rows of five cells; the shorter ones of “Left for later” carry no test. */
+function rows(text: string): { shown: Row[]; later: number[] } {
+  const numbered = text.split('\n').filter((line) => /^\| \d+ \| /.test(line))
+  const numberOf = (line: string) => Number(/\d+/.exec(line)?.[0])
+  return {
+    shown: numbered
+      .filter((line) => cells(line).length === 5)
+      .map((line) => ({
+        number: numberOf(line),
+        tests: [...line.matchAll(/`([^`\s]+\.test\.ts)` “([^”]+)”/g)].map(([, file = '', name = '']) => ({
+          file,
+          name,
+        })),
+      })),
+    later: numbered.filter((line) => cells(line).length !== 5).map(numberOf),
+  }
+}
+
+const text = readFileSync(join(root, 'docs/threats.md'), 'utf8')
+const { shown, later } = rows(text)
+const sources = new Map<string, string>()
+const sourceOf = (file: string): string => {
+  const path = join(root, 'test', file)
+  if (!sources.has(file)) sources.set(file, existsSync(path) ? readFileSync(path, 'utf8') : '')
+  return sources.get(file) ?? ''
+}
+/** As the name of a test stands in its source: quoted, whole. */
+const named = (source: string, name: string): boolean =>
+  [`'${name}'`, `"${name}"`, `\`${name}\``].some((quoted) => source.includes(quoted))
+
+describe('docs/threats.md', () => {
+  test('has every number once, in order', () => {
+    const all = [...shown.map(({ number }) => number), ...later].sort((a, b) => a - b)
+    expect(all).toEqual(Array.from({ length: LAST }, (_, at) => at + 1))
+  })
+
+  test.each(shown)('row $number names a test, and each that it names is there', ({ tests }) => {
+    expect(tests).not.toEqual([])
+    const missing = tests.filter(({ file, name }) => !named(sourceOf(file), name))
+    expect(missing).toEqual([])
+  })
+
+  test('codes and metrics that it names are there', () => {
+    const codes = new Set<string>(CODES)
+    const metrics = new Set(
+      [COUNTERS, GAUGES, HISTOGRAMS].flatMap((table) => Object.values(table).map(({ name }) => name)),
+    )
+    const words = [...text.matchAll(/`([A-Z]+_[A-Z_]+|confmesh_[a-z_]+)`/g)].map(([, word = '']) => word)
+    expect(words.filter((word) => !codes.has(word) && !metrics.has(word))).toEqual([])
+  })
+
+  test('every numbered file of test/attack is named in its row', () => {
+    const files = readdirSync(join(root, 'test/attack')).filter((name) => /^\d\d-.*\.test\.ts$/.test(name))
+    const astray = files.filter(
+      (name) =>
+        !shown.some(
+          ({ number, tests }) =>
+            number === Number(name.slice(0, 2)) && tests.some(({ file }) => file === `attack/${name}`),
+        ),
+    )
+    expect(astray).toEqual([])
+  })
+})
