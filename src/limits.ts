@@ -97,6 +97,8 @@ export const LIMITS = {
   minCoverage: 2,
   hardDegree: 32,
   seedDegree: 500,
+  /** Gateways of a region: with three the slowest of a large release needs half as long again, sixteen gain 2 % over eight. */
+  maxGateways: 8,
   /** Peers of which a signed record is remembered. */
   maxKnownPeers: 1_000,
   redialMinMs: 1_000,

@@ -89,6 +89,15 @@ export interface Journey {
   sessions(): Iterable<Session>
   admitted(): Iterable<AdmittedSession>
   session(peer: PeerId): Session | undefined
+  /** The node's own region by configuration; a node without one is in `default`. */
+  readonly region: string
+  /**
+   * Live gateways of a region as far as known here, best rank for the region first, this node among them where it is
+   * one; at most `maxGateways`. Empty: none is known.
+   */
+  gateways(region: string): readonly PeerId[]
+  /** The own region and every one of which a gateway or an admitted peer is known, sorted. */
+  regions(): readonly string[]
   /** Place of a release under the current root. */
   place(release: Release): Place
   /** Start fetching the content of a release we know only by its envelope, from this peer first (a seed told to pull). */

@@ -14,7 +14,8 @@ import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
 import { releaseGossip } from './inline.ts'
 import type { Adoption, ChannelFacts, Ingested, Journey, Source } from './journey.ts'
 import { placeOf } from './order.ts'
-import { type AdmittedSession, isAdmitted, type Session } from './session.ts'
+import { rank } from './rendezvous.ts'
+import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import { type Cell, factsOf, isDurable, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
@@ -55,6 +56,33 @@ export class OwnJourney implements Journey {
         step.emit({ kind: 'note', level: 'error', code, text, channel, release })
       },
     })
+  }
+
+  get region(): string {
+    return regionOf(this.#node.config.region)
+  }
+
+  gateways(region: string): readonly PeerId[] {
+    const { self, submit, limits } = this.#node.config
+    const there = [...this.admitted()].map(({ peer, hello }) => ({
+      peer,
+      region: hello.region,
+      submit: hello.submit,
+    }))
+    there.push({ peer: self, region: this.region, submit })
+    const peers = there.filter((one) => regionOf(one.region) === region)
+    const plain = peers.filter((one) => !one.submit)
+    // a seed has enough to do: it stands in only where there is nobody else
+    const standing = plain.length > 0 ? plain : peers
+    return rank(
+      region,
+      standing.map(({ peer }) => peer),
+    ).slice(0, limits.maxGateways)
+  }
+
+  regions(): readonly string[] {
+    const known = [...this.admitted()].map(({ hello }) => regionOf(hello.region))
+    return [...new Set([this.region, ...known])].sort()
   }
 
   get fleetId() {

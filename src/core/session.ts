@@ -21,3 +21,6 @@ export const isAdmitted = (session: Session): session is AdmittedSession => sess
 
 /** Patterns of a seed: it stores every channel. */
 export const EVERYTHING = '**' as Pattern
+
+/** A node that names no region is in this one. */
+export const regionOf = (label: string): string => (label === '' ? 'default' : label)

@@ -80,6 +80,10 @@ export class FakeJourney implements Journey {
   session = (id: PeerId) => this.links.get(id)
   place = ({ counter, header }: Release): Place => ({ epoch: 1, counter, publisher: header.publisher })
   fetchFrom = () => undefined
+  region = 'eu'
+  readonly gatewaysOf = new Map<string, readonly PeerId[]>()
+  gateways = (region: string) => this.gatewaysOf.get(region) ?? []
+  regions = () => [...new Set([this.region, ...this.gatewaysOf.keys()])].sort()
 }
 
 /** 0, 0.5, 0.25, … : a fixed stream, the same in each test. */
