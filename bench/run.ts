@@ -1,5 +1,6 @@
 /** `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results. */
 import { parseArgs } from 'node:util'
+import { catchUp } from './catch-up.ts'
 import { footprint } from './footprint.ts'
 import { micro } from './micro.ts'
 import { loadNow, type Measured, write } from './results.ts'
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) =>
   micro,
   wire,
   footprint,
+  'catch-up': catchUp,
 }
 
 const { values, positionals } = parseArgs({

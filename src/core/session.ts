@@ -1,5 +1,6 @@
-import type { Address, Pattern, PeerId } from '../model/ids.ts'
+import type { Address, Channel, Pattern, PeerId } from '../model/ids.ts'
 import type { Hello } from '../model/messages.ts'
+import { matchesAny } from '../model/pattern.ts'
 
 /** A connection, from `connected` to `disconnected`. */
 export interface Session {
@@ -24,3 +25,7 @@ export const EVERYTHING = '**' as Pattern
 
 /** A node that names no region is in this one. */
 export const regionOf = (label: string): string => (label === '' ? 'default' : label)
+
+/** A peer with these patterns stores the channel. */
+export const storesChannel = (patterns: readonly Pattern[], channel: Channel): boolean =>
+  patterns.includes(EVERYTHING) || matchesAny(patterns, channel)

@@ -1,23 +1,15 @@
 /** The answering side of a comparison. It keeps nothing of a round but the salt, so that a peer costs no memory. */
-import type { ChannelHash } from '../model/beacon.ts'
-import type { BeaconMark, SyncRequest } from '../model/messages.ts'
-import type { ChannelHashes } from './channel-hashes.ts'
+import type { BeaconMark, ShortDigest, ShortHash, SyncRequest } from '../model/messages.ts'
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import type { Step } from './step.ts'
-import { bucketDigests, isSalt, isSubs, type Row, rowsIn, subDigests, subsFor } from './sync-digests.ts'
-import {
-  answerSync,
-  compareWith,
-  intoMessages,
-  mayOffer,
-  messageBudget,
-  releasesOf,
-  type SyncPeer,
-} from './sync-peer.ts'
+import { isSalt, isSubs, keyed, type Row, subsFor } from './sync-digests.ts'
+import type { SyncIndex } from './sync-index.ts'
+import { answerSync, intoMessages, mayOffer, messageBudget, releasesOf, type SyncPeer } from './sync-peer.ts'
 
 type Asked<T extends SyncRequest['type']> = Extract<SyncRequest, { readonly type: T }>
-const LACK_BYTES = 18
+/** A channel named in a reply. */
+const LACK_BYTES = 8
 
 export function answerDigests(
   step: Step,
@@ -25,7 +17,7 @@ export function answerDigests(
   from: SyncPeer,
   id: RequestId,
   { salt, digest, buckets }: Asked<'digests'>,
-  hashes: ChannelHashes,
+  index: SyncIndex,
   beacons: readonly BeaconMark[],
 ): void {
   if (!isSalt(salt)) {
@@ -38,13 +30,14 @@ export function answerDigests(
     return
   }
   from.theirSalt = salt
-  const table = compareWith(journey, from, salt, hashes)
-  const own = bucketDigests(table)
-  const subs = subsFor(table.rows.length)
+  const view = index.view(journey, from.patterns, step.now.monoMs)
+  const own = view.digests(salt)
+  const subs = subsFor(view.size)
   const differing =
     own.digest === digest ? [] : own.buckets.flatMap((d, at) => (d === buckets[at] ? [] : [at]))
+  const digests = view.subDigests(salt, differing, subs)
   const root = journey.root().version
-  answerSync(step, id, { type: 'differ', root, beacons, subs, buckets: subDigests(table, differing, subs) })
+  answerSync(step, id, { type: 'differ', root, beacons, subs, buckets: differing, digests })
 }
 
 /** Envelopes the asker may lack, and where it may have more. What does not fit the run waits for the next round. */
@@ -54,50 +47,67 @@ export function answerEntries(
   from: SyncPeer,
   id: RequestId,
   { subBuckets, subs, entries }: Asked<'entries'>,
-  hashes: ChannelHashes,
+  index: SyncIndex,
 ): void {
   if (from.theirSalt === undefined || !isSubs(subs)) {
     answerSync(step, id, { type: 'refused', code: 'NET_PROTOCOL', text: 'entries come after digests' })
     return
   }
-  const theirs = new Map(entries.map(({ channel, entry }) => [channel, entry]))
-  const table = compareWith(journey, from, from.theirSalt, hashes)
-  const rows = rowsIn(table, new Set(subBuckets), subs)
+  const salt = from.theirSalt
+  const theirs = byChannel(entries)
+  const rows = index.view(journey, from.patterns, step.now.monoMs).rowsIn(subBuckets, subs).flat()
   const root = journey.root().version
-  const lacks: ChannelHash[] = []
+  const known = new Set<ShortHash>()
+  const lacks = new Set<ShortHash>()
   const envelopes: Uint8Array[] = []
+  const maxBytes = step.config.limits.maxSyncRunBytes - LACK_BYTES * entries.length
   let bytes = 0
   for (const row of rows) {
-    const entry = theirs.get(row.hash)
-    theirs.delete(row.hash)
-    if (entry === row.entry) continue
+    const mine = keyed(salt, row.digest)
+    const said = theirs.get(row.key) ?? []
+    known.add(row.key)
+    if (said.includes(mine)) continue
     const found = envelopesOf(journey, row)
     const size = found.reduce((sum, { length }) => sum + length, 0)
-    if (bytes + size > step.config.limits.maxSyncRunBytes - LACK_BYTES * entries.length) continue
-    if (!mayOffer(step, from, row.hash, { mine: row.entry, theirs: entry, root })) continue
+    if (bytes + size > maxBytes) continue
+    if (!mayOffer(step, from, row.key, { mine, theirs: said[0], root })) continue
     bytes += size
     envelopes.push(...found)
-    if (entry !== undefined) lacks.push(row.hash)
+    if (said.length > 0) lacks.add(row.key)
   }
   // Channels that only the asker knows.
-  for (const [hash, entry] of theirs)
-    if (mayOffer(step, from, hash, { mine: undefined, theirs: entry, root })) lacks.push(hash)
-  sendRun(step, id, envelopes, lacks)
+  for (const [key, [entry]] of theirs)
+    if (!known.has(key) && mayOffer(step, from, key, { mine: undefined, theirs: entry, root })) lacks.add(key)
+  sendRun(step, id, envelopes, [...lacks])
+}
+
+/** Two channels of one short hash are rare, not impossible: both are looked at. */
+function byChannel(entries: Asked<'entries'>['entries']): Map<ShortHash, ShortDigest[]> {
+  const said = new Map<ShortHash, ShortDigest[]>()
+  for (const { channel, entry } of entries) {
+    const known = said.get(channel)
+    if (known === undefined) said.set(channel, [entry])
+    else known.push(entry)
+  }
+  return said
 }
 
 /** Only what is on disk is offered. */
-const envelopesOf = (journey: Journey, { facts }: Row): Uint8Array[] =>
-  facts.durable ? releasesOf(facts).flatMap((release) => journey.envelope(release) ?? []) : []
+function envelopesOf(journey: Journey, { channel }: Row): Uint8Array[] {
+  const facts = journey.channel(channel)
+  if (facts?.durable !== true) return []
+  return releasesOf(facts).flatMap((release) => journey.envelope(release) ?? [])
+}
 
 function sendRun(
   step: Step,
   id: RequestId,
   envelopes: readonly Uint8Array[],
-  lacks: readonly ChannelHash[],
+  lacks: readonly ShortHash[],
 ): void {
   const { limits } = step.config
   const perMessage = Math.floor(messageBudget(limits) / LACK_BYTES)
-  const messages: { envelopes: readonly Uint8Array[]; lacks: readonly ChannelHash[] }[] = []
+  const messages: { envelopes: readonly Uint8Array[]; lacks: readonly ShortHash[] }[] = []
   for (const part of intoMessages(envelopes, limits)) messages.push({ envelopes: part, lacks: [] })
   for (let at = 0; at < lacks.length; at += perMessage)
     messages.push({ envelopes: [], lacks: lacks.slice(at, at + perMessage) })

@@ -1,8 +1,8 @@
 /** With whom to compare next: whoever stores the channels that were compared longest ago. */
 import type { Channel, Pattern } from '../model/ids.ts'
 import { covers } from '../model/pattern.ts'
-import { EVERYTHING } from './session.ts'
-import { type SyncPeer, storesChannel } from './sync-peer.ts'
+import { EVERYTHING, storesChannel } from './session.ts'
+import type { SyncPeer } from './sync-peer.ts'
 
 /** Peers compared with in one turn, where one does not store every channel that is due. */
 const MAX_AT_ONCE = 4

@@ -1,16 +1,12 @@
 /** What sync keeps of one admitted peer, from admission to the end of the connection. */
 import type { Limits } from '../limits.ts'
-import type { ChannelHash } from '../model/beacon.ts'
-import type { Channel, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
-import type { BeaconMark, ShortDigest, SyncReply, SyncRequest } from '../model/messages.ts'
-import { matchesAny } from '../model/pattern.ts'
-import type { ChannelHashes } from './channel-hashes.ts'
+import type { Pattern, PeerId, ReleaseId } from '../model/ids.ts'
+import type { BeaconMark, ShortDigest, ShortHash, SyncReply, SyncRequest } from '../model/messages.ts'
 import type { RequestId } from './events.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
 import { type Bucket, createBucket, createMemory, type Memory } from './rate.ts'
-import { EVERYTHING } from './session.ts'
 import type { Step } from './step.ts'
-import { saltFrom, type Table, tableOf } from './sync-digests.ts'
+import { saltFrom } from './sync-digests.ts'
 
 /** First pause before the same envelopes are offered again, doubled each time up to the last. */
 const REOFFER_MS = 10_000
@@ -34,7 +30,7 @@ export interface SyncPeer {
   /** A request went unanswered: one more and the connection ends. */
   suspect: boolean
   heardMonoMs: number
-  readonly offered: Map<ChannelHash, Offered>
+  readonly offered: Map<ShortHash, Offered>
   /** Releases the peer is known to have: never offered live. */
   readonly knows: Memory<ReleaseId>
   /** To be offered live, in order. */
@@ -60,28 +56,6 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
   }
 }
 
-export const storesChannel = (patterns: readonly Pattern[], channel: Channel): boolean =>
-  patterns.includes(EVERYTHING) || matchesAny(patterns, channel)
-
-/** Own channels that the peer stores, too. */
-function* shared(journey: Journey, patterns: readonly Pattern[]): Iterable<ChannelFacts> {
-  for (const facts of journey.channels())
-    if (facts.stored && storesChannel(patterns, facts.channel)) yield facts
-}
-
-export const compareWith = (
-  journey: Journey,
-  { patterns }: SyncPeer,
-  salt: Uint8Array,
-  hashes: ChannelHashes,
-): Table =>
-  tableOf(
-    salt,
-    shared(journey, patterns),
-    ({ channel }) => hashes.of(channel),
-    (id) => journey.envelope(id as ReleaseId) !== undefined,
-  )
-
 /** Releases of a channel that a peer may lack, those of the winning place first: `ids` and heads. */
 export function releasesOf({ floor, heads }: ChannelFacts): ReleaseId[] {
   return [...new Set([...floor.ids, ...heads.map(({ id }) => id)])]
@@ -95,7 +69,7 @@ export function releasesOf({ floor, heads }: ChannelFacts): ReleaseId[] {
 export function mayOffer(
   step: Step,
   to: SyncPeer,
-  channel: ChannelHash,
+  channel: ShortHash,
   state: Pick<Offered, 'mine' | 'theirs' | 'root'>,
 ): boolean {
   const known = to.offered.get(channel)

@@ -2,28 +2,18 @@
  * The asking side of one comparison with one peer: roots, beacons, digests, entries, then what the other lacks. A
  * round has one request out at a time and ends with the first that gets no answer.
  */
-import type { ChannelHash } from '../model/beacon.ts'
 import type { PeerId, ReleaseId } from '../model/ids.ts'
-import type { AnyReply, BeaconMark, SyncReply } from '../model/messages.ts'
-import type { ChannelHashes } from './channel-hashes.ts'
+import type { AnyReply, BeaconMark, ShortHash, SyncReply } from '../model/messages.ts'
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import type { RootBudget } from './root-run.ts'
 import { RootRun } from './root-run.ts'
 import type { Step } from './step.ts'
-import {
-  bucketDigests,
-  bySubBucket,
-  entriesOf,
-  isSubs,
-  type Row,
-  subDigests,
-  type Table,
-} from './sync-digests.ts'
+import { entriesOf, isSubs, type Row } from './sync-digests.ts'
+import type { SyncIndex, SyncView } from './sync-index.ts'
 import {
   askSync,
   type BeaconBook,
-  compareWith,
   intoMessages,
   messageBudget,
   releasesOf,
@@ -35,11 +25,11 @@ type Said<T extends SyncReply['type']> = Extract<SyncReply, { readonly type: T }
 /** `going`: a request is out. `done`: compared. `broken`: the peer answered out of turn. `refused`: not now. */
 export type RoundState = 'going' | 'done' | 'broken' | 'refused'
 
-const ENTRY_BYTES = 30
-const SUB_BUCKET_BYTES = 5
+const ENTRY_BYTES = 16
+const SUB_BUCKET_BYTES = 2
 
 export interface RoundContext {
-  readonly hashes: ChannelHashes
+  readonly index: SyncIndex
   readonly beacons: BeaconBook
   readonly budget: RootBudget
   /** Takes one envelope in; its release's id as soon as it is known. */
@@ -50,7 +40,6 @@ export class Round {
   readonly with: SyncPeer
   readonly startMonoMs: number
   request: RequestId | undefined
-  table: Table
   /** The reply run was about as long as one may be: there is more. */
   again = false
   readonly #context: RoundContext
@@ -60,22 +49,25 @@ export class Round {
   #theirBeacons: readonly BeaconMark[] = []
   #subs = 1
   #pending: number[] = []
-  #rows: ReadonlyMap<number, readonly Row[]> = new Map()
   #runBytes = 0
   readonly #received = new Set<ReleaseId>()
-  readonly #lacks = new Set<ChannelHash>()
+  readonly #lacks = new Set<ShortHash>()
   #pushes: Uint8Array[][] = []
 
   constructor(step: Step, journey: Journey, peer: SyncPeer, context: RoundContext) {
     this.with = peer
     this.startMonoMs = step.now.monoMs
     this.#context = context
-    this.table = { salt: peer.salt, rows: [] }
     this.#askDigests(step, journey)
   }
 
   get peer(): PeerId {
     return this.with.peer
+  }
+
+  /** What both store, as it is known now. */
+  view(step: Step, journey: Journey): SyncView {
+    return this.#context.index.view(journey, this.with.patterns, step.now.monoMs)
   }
 
   take(step: Step, journey: Journey, { protocol, message }: AnyReply): RoundState {
@@ -101,26 +93,24 @@ export class Round {
   }
 
   #askDigests(step: Step, journey: Journey): void {
-    const { hashes, beacons } = this.#context
+    const { beacons } = this.#context
     this.#phase = 'digests'
-    this.table = compareWith(journey, this.with, this.with.salt, hashes)
     const message = {
       type: 'digests',
       salt: this.with.salt,
       root: journey.root().version,
       beacons: beacons.marks(),
-      ...bucketDigests(this.table),
+      ...this.view(step, journey).digests(this.with.salt),
     } as const
     this.request = askSync(step, this.peer, message)
   }
 
   #takeDiffer(step: Step, journey: Journey, said: Said<'differ'>): RoundState {
-    const sound = isSubs(said.subs) && said.buckets.every(({ digests }) => digests.length === said.subs)
+    const sound = isSubs(said.subs) && said.digests.length === said.buckets.length * said.subs
     if (!sound) return 'broken'
     this.#theirBeacons = said.beacons
     this.#subs = said.subs
-    this.#pending = this.#differing(said)
-    this.#rows = bySubBucket(this.table, said.subs)
+    this.#pending = this.#differing(step, journey, said)
     if (said.root > journey.root().version && !this.#rootsDone) {
       this.#phase = 'roots'
       this.#run = new RootRun(this.peer)
@@ -130,14 +120,12 @@ export class Round {
     return this.#askBeacons(step, journey)
   }
 
-  #differing({ buckets, subs }: Said<'differ'>): number[] {
-    const own = subDigests(
-      this.table,
-      buckets.map(({ bucket }) => bucket),
-      subs,
-    )
-    return buckets.flatMap(({ bucket, digests }, at) =>
-      digests.flatMap((digest, sub) => (own[at]?.digests[sub] === digest ? [] : [bucket * subs + sub])),
+  #differing(step: Step, journey: Journey, { buckets, subs, digests }: Said<'differ'>): number[] {
+    const own = this.view(step, journey).subDigests(this.with.salt, buckets, subs)
+    return buckets.flatMap((bucket, at) =>
+      Array.from({ length: subs }, (_, sub) => sub).flatMap((sub) =>
+        own[at * subs + sub] === digests[at * subs + sub] ? [] : [bucket * subs + sub],
+      ),
     )
   }
 
@@ -180,15 +168,15 @@ export class Round {
     const subBuckets: number[] = []
     const rows: Row[] = []
     let bytes = 0
-    for (const subBucket of this.#pending) {
-      const own = this.#rows.get(subBucket) ?? []
+    const pending = this.view(step, journey).rowsIn(this.#pending, this.#subs)
+    for (const [at, own] of pending.entries()) {
       bytes += SUB_BUCKET_BYTES + ENTRY_BYTES * own.length
       if (bytes > budget && subBuckets.length > 0) break
-      subBuckets.push(subBucket)
+      subBuckets.push(this.#pending[at] ?? 0)
       rows.push(...own)
     }
     this.#pending = this.#pending.slice(subBuckets.length)
-    const entries = entriesOf(rows)
+    const entries = entriesOf(this.with.salt, rows)
     this.request = askSync(step, this.peer, { type: 'entries', subBuckets, subs: this.#subs, entries })
     return 'going'
   }
@@ -210,8 +198,8 @@ export class Round {
   /** What is on disk of the channels the other lacks, but for what it has just given. */
   #startPush(step: Step, journey: Journey): RoundState {
     const envelopes: Uint8Array[] = []
-    for (const { hash, facts: then } of this.table.rows) {
-      const facts = this.#lacks.has(hash) ? journey.channel(then.channel) : undefined
+    for (const { key, channel } of this.#lacks.size === 0 ? [] : this.view(step, journey).rows()) {
+      const facts = this.#lacks.has(key) ? journey.channel(channel) : undefined
       if (facts === undefined || !facts.durable) continue
       for (const release of releasesOf(facts)) {
         const envelope = this.#received.has(release) ? undefined : journey.envelope(release)

@@ -11,10 +11,12 @@ import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { RootBudget, RootRun } from './root-run.ts'
+import { storesChannel } from './session.ts'
 import type { OrderedRelease, Stage } from './stage.ts'
 import type { Step } from './step.ts'
 import { answerDigests, answerEntries } from './sync-answer.ts'
 import { choosePeers, type Due, storesDue } from './sync-choice.ts'
+import { SyncIndex } from './sync-index.ts'
 import {
   answerSync,
   askSync,
@@ -24,7 +26,6 @@ import {
   messageBudget,
   releasesOf,
   type SyncPeer,
-  storesChannel,
 } from './sync-peer.ts'
 import { Round, type RoundContext, type RoundState } from './sync-round.ts'
 
@@ -44,7 +45,9 @@ export class Sync implements Stage {
   readonly #rounds = new Map<PeerId, Round>()
   /** Root runs outside a round. */
   readonly #catchUps = new Map<PeerId, { readonly id: RequestId; readonly run: RootRun }>()
+  /** When each channel, and each own pattern, was last compared, where that is later than `#allMonoMs`. */
   readonly #compared = new Map<string, number>()
+  #allMonoMs = Number.NEGATIVE_INFINITY
   readonly #complete = new Set<PeerId>()
   /** Channels whose newest came by sync and is not on disk yet. */
   readonly #toOffer = new Set<Channel>()
@@ -56,7 +59,7 @@ export class Sync implements Stage {
     this.#config = config
     this.#beacons = beacons
     this.#context = {
-      hashes: new ChannelHashes(),
+      index: new SyncIndex(new ChannelHashes()),
       beacons,
       budget: new RootBudget(),
       ingest: (step, journey, from, envelope) => this.#ingest(step, journey, from, envelope),
@@ -158,11 +161,22 @@ export class Sync implements Stage {
     step.wakeAt(Math.min(this.#nextMonoMs, this.#soonMonoMs ?? Number.POSITIVE_INFINITY))
   }
 
+  onRoot(): void {
+    this.#context.index.touchAll()
+  }
+
+  /** What was ordered may have been taken back. */
+  onPersistFailed(): void {
+    this.#context.index.touchAll()
+  }
+
   onOrdered(_step: Step, _journey: Journey, { source, stored, release }: OrderedRelease): void {
+    this.#context.index.touch(release.header.channel)
     if (source.via === 'sync' && stored) this.#toOffer.add(release.header.channel)
   }
 
   onDurable(step: Step, journey: Journey, channel: Channel): void {
+    this.#context.index.touch(channel)
     if (!this.#toOffer.delete(channel)) return
     this.offer(step, journey, channel)
   }
@@ -193,14 +207,14 @@ export class Sync implements Stage {
     id: RequestId,
     message: Exclude<SyncRequest, { type: 'peers' }>,
   ): void {
-    const { hashes } = this.#context
+    const { index } = this.#context
     switch (message.type) {
       case 'digests':
-        answerDigests(step, journey, from, id, message, hashes, this.#beacons.marks())
+        answerDigests(step, journey, from, id, message, index, this.#beacons.marks())
         if (message.root > journey.root().version) this.onAhead(step, journey, from.peer)
         return
       case 'entries':
-        answerEntries(step, journey, from, id, message, hashes)
+        answerEntries(step, journey, from, id, message, index)
         return
       case 'push':
         for (const envelope of message.envelopes) this.#ingest(step, journey, from, envelope)
@@ -222,20 +236,27 @@ export class Sync implements Stage {
   /** A turn: everybody that is needed to compare each channel that is due, or one peer all the same. */
   #turn(step: Step, journey: Journey, all: boolean): void {
     const idle = [...this.#peers.values()].filter(({ peer }) => !this.#rounds.has(peer))
-    const due = this.#due(step, journey, all)
+    const due = this.#due(step, journey, idle, all)
     for (const peer of choosePeers(due, idle, this.#config.random)) this.#start(step, journey, peer)
   }
 
-  #due(step: Step, journey: Journey, all: boolean): Due[] {
+  #due(step: Step, journey: Journey, idle: readonly SyncPeer[], all: boolean): Due[] {
     const before = all ? step.now.monoMs : step.now.monoMs - this.#config.limits.syncIntervalMs * DUE_SHARE
     const due: { readonly due: Due; readonly last: number }[] = []
+    if (this.#allMonoMs > before) return []
     const consider = (key: string, item: Due) => {
-      const last = this.#compared.get(key) ?? Number.NEGATIVE_INFINITY
+      const last = this.#compared.get(key) ?? this.#allMonoMs
       if (last <= before) due.push({ due: item, last })
     }
     for (const pattern of this.#config.patterns) consider(`=${pattern}`, { pattern })
-    for (const { channel, stored } of journey.channels()) if (stored) consider(channel, { channel })
+    // Whoever covers our patterns stores our channels: no need to go through thousands of them.
+    if (this.#compared.size > 0 || !idle.some((peer) => this.#coversOwn(peer)))
+      for (const { channel, stored } of journey.channels()) if (stored) consider(channel, { channel })
     return due.sort((a, b) => (a.last === b.last ? 0 : a.last - b.last)).map((item) => item.due)
+  }
+
+  #coversOwn(peer: SyncPeer): boolean {
+    return this.#config.patterns.every((pattern) => storesDue(peer, { pattern }))
   }
 
   #start(step: Step, journey: Journey, peer: SyncPeer): void {
@@ -258,12 +279,23 @@ export class Sync implements Stage {
   #conclude(step: Step, journey: Journey, round: Round): void {
     const { monoMs } = step.now
     if (this.#complete.size < this.#config.limits.maxKnownPeers) this.#complete.add(round.peer)
-    for (const { facts } of round.table.rows) this.#compared.set(facts.channel, monoMs)
-    for (const pattern of this.#config.patterns)
-      if (storesDue(round.with, { pattern })) this.#compared.set(`=${pattern}`, monoMs)
+    this.#noteCompared(round.with, round.view(step, journey).rows(), monoMs)
     step.emit({ kind: 'count', metric: 'sync_rounds', by: 1 })
     step.emit({ kind: 'observe', metric: 'sync_round', ms: monoMs - round.startMonoMs })
     if (round.again) this.#start(step, journey, round.with)
+  }
+
+  /** A peer that stores all that we store is the common case, and needs no list of channels. */
+  #noteCompared(peer: SyncPeer, rows: Iterable<{ readonly channel: Channel }>, monoMs: number): void {
+    const { patterns } = this.#config
+    if (this.#coversOwn(peer)) {
+      this.#allMonoMs = monoMs
+      this.#compared.clear()
+      return
+    }
+    for (const { channel } of rows) this.#compared.set(channel, monoMs)
+    for (const pattern of patterns)
+      if (storesDue(peer, { pattern })) this.#compared.set(`=${pattern}`, monoMs)
   }
 
   #heard(step: Step, peer: SyncPeer): void {

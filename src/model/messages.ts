@@ -3,7 +3,6 @@
  * with `v: 1` and `type`; `codec/messages.ts` is the only place that knows its bytes. A request has one reply,
  * or a run of replies of which all but the last say `more: true`.
  */
-import type { ChannelHash } from './beacon.ts'
 import type { Address, Channel, Digest, KeyId, Pattern, PeerId, ReleaseId } from './ids.ts'
 import type { Place } from './place.ts'
 
@@ -61,8 +60,14 @@ export interface BeaconMark {
 /** 8 bytes keyed by the session's salt. */
 export type ShortDigest = string & { readonly shortDigest: true }
 
+/**
+ * First 8 bytes of a channel's hash, as 16 hex digits. Two channels that share them cost a needless comparison, no
+ * more: what is compared is keyed by the whole hash.
+ */
+export type ShortHash = string & { readonly shortHash: true }
+
 export interface SyncEntry {
-  readonly channel: ChannelHash
+  readonly channel: ShortHash
   readonly entry: ShortDigest
 }
 
@@ -76,7 +81,7 @@ export type SyncRequest =
       readonly digest: ShortDigest
       readonly buckets: readonly ShortDigest[]
     }
-  /** Own entries of the sub-buckets that differ, each named `bucket * subs + sub`. */
+  /** Own entries of the sub-buckets that differ, each named `bucket * subs + sub`, ascending. */
   | {
       readonly type: 'entries'
       readonly subBuckets: readonly number[]
@@ -97,14 +102,16 @@ export type SyncReply =
       readonly beacons: readonly BeaconMark[]
       /** Sub-buckets per bucket, a power of two. */
       readonly subs: number
-      readonly buckets: readonly { readonly bucket: number; readonly digests: readonly ShortDigest[] }[]
+      /** Buckets that differ, ascending, and `subs` digests for each of them in turn. */
+      readonly buckets: readonly number[]
+      readonly digests: readonly ShortDigest[]
     }
   /** Envelopes the asker lacks, and the answerer's entries where the asker may have more; a run. */
   | {
       readonly type: 'envelopes'
       readonly envelopes: readonly EnvelopeBytes[]
       /** Channels for which the answerer lacks something the asker named. */
-      readonly lacks: readonly ChannelHash[]
+      readonly lacks: readonly ShortHash[]
       readonly more: boolean
     }
   | { readonly type: 'noted' }

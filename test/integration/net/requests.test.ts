@@ -4,7 +4,6 @@ import { afterEach, expect, test } from 'vitest'
 import { encode } from '../../../src/codec/cbor.ts'
 import { decodeReply, encodeReply } from '../../../src/codec/messages.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { ChannelHash } from '../../../src/model/beacon.ts'
 import type { AnyReply, SyncReply } from '../../../src/model/messages.ts'
 import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from './raw-peer.ts'
@@ -32,7 +31,7 @@ const block = (bytes: Uint8Array): AnyReply => ({ protocol: 'blocks', message: {
 const envelopes = (marker: number, more: boolean): SyncReply => ({
   type: 'envelopes',
   envelopes: [new Uint8Array(1_000).fill(marker)],
-  lacks: [] as ChannelHash[],
+  lacks: [],
   more,
 })
 const sync = { protocol: 'sync', message: { type: 'push', envelopes: [] } } as const

@@ -1,5 +1,4 @@
 /** One message of each type, and each in its shortest form where fields are optional. */
-import type { ChannelHash } from '../../../src/model/beacon.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import type {
   AdmitReply,
@@ -10,6 +9,7 @@ import type {
   PublishRequest,
   Refused,
   ShortDigest,
+  ShortHash,
   SyncReply,
   SyncRequest,
 } from '../../../src/model/messages.ts'
@@ -19,7 +19,7 @@ import { alice, channel, digestOf, keyOne, peer, releaseOf, utf8 } from './sampl
 const envelope = utf8('an envelope')
 const release = releaseOf('r')
 const short = (text: string) => digestOf(text).slice(0, 16) as ShortDigest
-const hash = (text: string) => digestOf(text).slice(0, 32) as ChannelHash
+const hash = (text: string) => digestOf(text).slice(0, 16) as string as ShortHash
 const beacons = [{ key: keyOne.id, at: 1_767_225_600_123 }]
 const sixtyFour = Array.from({ length: 64 }, (_, at) => short(`${at}`))
 
@@ -104,7 +104,7 @@ export const replies: {
     ...refused,
   ],
   sync: [
-    { type: 'differ', root: 3, beacons, subs: 4, buckets: [{ bucket: 63, digests: [short('a')] }] },
+    { type: 'differ', root: 3, beacons, subs: 1, buckets: [0, 63], digests: [short('a'), short('b')] },
     { type: 'envelopes', envelopes: [envelope], lacks: [hash('c')], more: true },
     { type: 'noted' },
     { type: 'peers', records: [] },

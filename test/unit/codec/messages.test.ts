@@ -11,7 +11,14 @@ import {
   maxRequestBytes,
 } from '../../../src/codec/messages.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { AnyReply, Protocol, ReplyOf, RequestOf } from '../../../src/model/messages.ts'
+import type {
+  AnyReply,
+  Protocol,
+  ReplyOf,
+  RequestOf,
+  ShortDigest,
+  ShortHash,
+} from '../../../src/model/messages.ts'
 import { replies, requests } from './message-samples.ts'
 import { codeOf } from './refusal.ts'
 import { releaseOf, utf8 } from './samples.ts'
@@ -92,6 +99,23 @@ test('of publish, only what carries content may be as long as a block', () => {
   expect(pad('block', 65_536, { release, bytes: utf8('x') })).toBe('accepted')
 })
 
+test('a comparison is packed: no head for each of its thousands of digests', () => {
+  const entry = (digit: string) => ({
+    channel: digit.repeat(16) as ShortHash,
+    entry: '2'.repeat(16) as ShortDigest,
+  })
+  const bytes = encodeRequest('sync', {
+    type: 'entries',
+    subBuckets: [1, 2_047],
+    subs: 32,
+    entries: [entry('1'), entry('a')],
+  })
+  expect(Buffer.from(bytes).toString('hex')).toBe(
+    'a561760164737562731820647479706567656e747269657367656e747269657358201111111111111111222222222222' +
+      '2222aaaaaaaaaaaaaaaa22222222222222226a7375624275636b65747344000107ff',
+  )
+})
+
 describe('bounds', () => {
   const request = (protocol: Protocol, more: object) =>
     codeOf(() => decodeRequest(protocol, encode({ v: 1, ...more }), LIMITS))
@@ -125,16 +149,45 @@ describe('bounds', () => {
         root: 1,
         beacons: [],
         digest: new Uint8Array(8),
-        buckets: new Array(buckets).fill(new Uint8Array(8)),
+        buckets: new Uint8Array(8 * buckets),
       })
     expect(digests(64)).toBe('accepted')
     expect(digests(63)).toBe('CODEC_MALFORMED')
     expect(digests(65)).toBe('CODEC_MALFORMED')
     expect(digests(64, 7)).toBe('CODEC_MALFORMED')
-    const entries = (subs: number) => request('sync', { type: 'entries', subBuckets: [], subs, entries: [] })
+    const entries = (subs: number, subBuckets: readonly number[] = [], entryBytes = 0) =>
+      request('sync', {
+        type: 'entries',
+        subBuckets: new Uint8Array(subBuckets),
+        subs,
+        entries: new Uint8Array(entryBytes),
+      })
     expect(entries(8)).toBe('accepted')
     expect(entries(7)).toBe('CODEC_MALFORMED')
     expect(entries(2048)).toBe('CODEC_MALFORMED')
+    expect(entries(8, [0, 1, 0, 2], 32)).toBe('accepted')
+    expect(entries(8, [0, 1, 0])).toBe('CODEC_MALFORMED')
+    expect(entries(8, [0, 1, 0, 1])).toBe('CODEC_MALFORMED')
+    expect(entries(8, [], 17)).toBe('CODEC_MALFORMED')
+    const differ = (buckets: readonly number[]) =>
+      codeOf(() =>
+        decodeReply(
+          'sync',
+          encode({
+            v: 1,
+            type: 'differ',
+            root: 1,
+            beacons: [],
+            subs: 1,
+            buckets: new Uint8Array(buckets),
+            digests: new Uint8Array(8 * buckets.length),
+          }),
+          LIMITS,
+        ),
+      )
+    expect(differ([0, 63])).toBe('accepted')
+    expect(differ([64])).toBe('CODEC_MALFORMED')
+    expect(differ([2, 1])).toBe('CODEC_MALFORMED')
   })
 
   test('blocks of 256 KiB pass, of one byte more not', () => {
