@@ -1,0 +1,168 @@
+/**
+ * How a small release crosses borders in the abstract model: announce to the gateway of the same rank, push to rank 0,
+ * claim inside the region; rank i waits, then pulls itself (docs/protocol.md).
+ */
+import { below, draw, happens, PURPOSE } from './draw.ts'
+import type { Fleet } from './fleet.ts'
+import type { Network } from './network.ts'
+import type { Question } from './question.ts'
+import { ticksOfMs } from './ticks.ts'
+import type { Wheel } from './wheel.ts'
+
+const RANKS = 3
+const RANK_WAIT_TICKS = ticksOfMs(50)
+const CLAIM_TICKS = ticksOfMs(1_000)
+const CLAIM_PER_RANK_TICKS = ticksOfMs(500)
+/** A release that old is told of over every border link, whoever should have carried it. */
+const TELL_ALL_TICKS = ticksOfMs(1_000)
+/** Digest, channel hash and framing. */
+const ANNOUNCE_BYTES = 80
+const CLAIM_BYTES = 60
+const PULL_BYTES = 60
+
+/** What the bridge asks of the gossip. */
+interface Gossip {
+  has(node: number): boolean
+  seen(node: number): boolean
+  push(from: number, to: number): void
+}
+
+interface Gateway {
+  readonly node: number
+  readonly region: number
+  /** What it takes its own rank to be. */
+  readonly rank: number
+  /** Gateways of other regions that have announced to it. */
+  readonly announcedBy: number[]
+  claimedUntil: number
+  waiting: boolean
+}
+
+export class Bridge {
+  readonly #wheel: Wheel
+  readonly #network: Network
+  readonly #gossip: Gossip
+  readonly #kinds: {
+    readonly announce: number
+    readonly claim: number
+    readonly look: number
+    readonly pull: number
+    readonly tell: number
+  }
+  /** By region, in the true order of rank. */
+  readonly #regions: readonly (readonly Gateway[])[]
+  readonly #byNode = new Map<number, Gateway>()
+
+  constructor(
+    fleet: Fleet,
+    question: Question,
+    wheel: Wheel,
+    network: Network,
+    firstKind: number,
+    gossip: Gossip,
+  ) {
+    this.#wheel = wheel
+    this.#network = network
+    this.#gossip = gossip
+    this.#kinds = {
+      announce: firstKind,
+      claim: firstKind + 1,
+      look: firstKind + 2,
+      pull: firstKind + 3,
+      tell: firstKind + 4,
+    }
+    this.#regions = fleet.gateways.map((nodes, region) =>
+      nodes.map((node, rank) => ({
+        ...{ node, region, rank: believedRank(question, node, rank) },
+        ...{ announcedBy: [], claimedUntil: 0, waiting: false },
+      })),
+    )
+    for (const gateway of this.#regions.flat()) this.#byNode.set(gateway.node, gateway)
+  }
+
+  ofRank(rank: number): readonly number[] {
+    return this.#regions.flatMap((gateways) => gateways[rank]?.node ?? [])
+  }
+
+  /** Only home's gateways carry a release abroad, each to its own rank. */
+  onVerified(node: number): void {
+    const gateway = this.#byNode.get(node)
+    if (gateway === undefined) return
+    this.#wheel.push(this.#wheel.tick + TELL_ALL_TICKS, this.#kinds.tell, node, 0, 0, 0)
+    if (gateway.region !== 0 || gateway.rank >= RANKS) return
+    for (const others of this.#regions.slice(1)) {
+      const other = others[Math.min(gateway.rank, others.length - 1)]
+      if (other === undefined) continue
+      this.#network.control(node, other.node, ANNOUNCE_BYTES, this.#kinds.announce, 0, 0)
+      if (gateway.rank === 0) this.#gossip.push(node, other.node)
+    }
+  }
+
+  /** The wheel's event is one of the bridge's. */
+  handle(): void {
+    const { kind, a, b } = this.#wheel
+    const gateway = this.#byNode.get(a)
+    if (gateway === undefined) return
+    if (kind === this.#kinds.announce) this.#hear(gateway, b)
+    else if (kind === this.#kinds.claim) this.#heedClaim(gateway, b)
+    else if (kind === this.#kinds.look) this.#look(gateway)
+    else if (kind === this.#kinds.tell) this.#tellAll(gateway)
+    else if (this.#gossip.has(gateway.node)) this.#gossip.push(gateway.node, b)
+  }
+
+  #hear(gateway: Gateway, from: number): void {
+    if (this.#gossip.seen(gateway.node)) return
+    gateway.announcedBy.push(from)
+    if (gateway.rank === 0 && this.#wheel.tick < TELL_ALL_TICKS) {
+      // The envelope follows the announcement: nothing is pulled unless it fails to come.
+      this.#claim(gateway)
+      this.#lookAt(gateway, gateway.claimedUntil)
+    } else this.#lookAt(gateway, this.#wheel.tick + gateway.rank * RANK_WAIT_TICKS)
+  }
+
+  #heedClaim(gateway: Gateway, claimer: number): void {
+    gateway.claimedUntil = this.#claimEnd(this.#byNode.get(claimer)?.rank ?? 0)
+  }
+
+  /** Neither release nor claim: this gateway brings it over. */
+  #look(gateway: Gateway): void {
+    gateway.waiting = false
+    const { tick } = this.#wheel
+    if (this.#gossip.seen(gateway.node)) return
+    if (gateway.claimedUntil > tick) return this.#lookAt(gateway, gateway.claimedUntil)
+    const source = gateway.announcedBy.shift()
+    if (source === undefined) return
+    gateway.announcedBy.push(source)
+    this.#claim(gateway)
+    this.#network.control(gateway.node, source, PULL_BYTES, this.#kinds.pull, 0, 0)
+    this.#lookAt(gateway, gateway.claimedUntil)
+  }
+
+  #tellAll(gateway: Gateway): void {
+    for (const other of this.#regions.flat())
+      if (other.region !== gateway.region)
+        this.#network.control(gateway.node, other.node, ANNOUNCE_BYTES, this.#kinds.announce, 0, 0)
+  }
+
+  #claim(gateway: Gateway): void {
+    gateway.claimedUntil = this.#claimEnd(gateway.rank)
+    for (const other of this.#regions[gateway.region] ?? [])
+      if (other !== gateway)
+        this.#network.control(gateway.node, other.node, CLAIM_BYTES, this.#kinds.claim, 0, 0)
+  }
+
+  #claimEnd(rank: number): number {
+    return this.#wheel.tick + CLAIM_TICKS + rank * CLAIM_PER_RANK_TICKS
+  }
+
+  #lookAt(gateway: Gateway, tick: number): void {
+    if (gateway.waiting) return
+    gateway.waiting = true
+    this.#wheel.push(tick, this.#kinds.look, gateway.node, 0, 0, 0)
+  }
+}
+
+function believedRank({ seed, failures }: Question, node: number, rank: number): number {
+  if (!happens(draw(seed, node, PURPOSE.rank, 0), failures.wrongRank)) return rank
+  return below(draw(seed, node, PURPOSE.rank, 1), RANKS + 1)
+}

@@ -1,0 +1,93 @@
+/** A simulated fleet before anything happens: who is where, joined to whom, on what link. */
+import { below, draw, PURPOSE } from './draw.ts'
+import { joinAtRandom } from './graph.ts'
+import type { LinkClass, Question } from './question.ts'
+import { ZONES } from './regions.ts'
+
+/** Connections of a node inside its region, and how many of them are links of the gossip mesh (gossipsub's D). */
+export const CONNECTIONS = 16
+export const MESH_DEGREE = 8
+/** Gateways of a region. */
+export const GATEWAYS = 8
+
+/** The origin hands a release to the gateways of its own region that may carry it abroad before anyone else. */
+const PUSHED_GATEWAYS = 3
+
+/** The origin is node 0, in region 0; it stands beside the `nodes` that the question counts. */
+export const ORIGIN = 0
+
+export interface Fleet {
+  /** The origin included. */
+  readonly size: number
+  readonly regions: number
+  readonly regionOf: Uint8Array
+  readonly zoneOf: Uint8Array
+  /** Region r holds nodes firstOf[r] … firstOf[r + 1] − 1 (the origin apart). */
+  readonly firstOf: Int32Array
+  /** `CONNECTIONS` places a node, −1 where empty; the first `MESH_DEGREE` are its mesh. */
+  readonly neighbours: Int32Array
+  /** The origin's own mesh, in its region: gateways first. */
+  readonly originMesh: Int32Array
+  /** By region, in the order of rank. */
+  readonly gateways: readonly (readonly number[])[]
+  readonly upNsPerByte: Float64Array
+  readonly downNsPerByte: Float64Array
+}
+
+export function buildFleet({ nodes, regions, links, seed }: Question): Fleet {
+  const size = nodes + 1
+  const count = regions.names.length
+  const firstOf = Int32Array.from({ length: count + 1 }, (_, r) => 1 + Math.floor((nodes * r) / count))
+  const regionOf = new Uint8Array(size)
+  const zoneOf = new Uint8Array(size)
+  const upNsPerByte = new Float64Array(size)
+  const downNsPerByte = new Float64Array(size)
+  for (let region = 0; region < count; region++) regionOf.fill(region, firstOf[region], firstOf[region + 1])
+  const fastest = links.reduce((best, link) => (link.upBitsPerSecond > best.upBitsPerSecond ? link : best))
+  for (let node = 0; node < size; node++) {
+    zoneOf[node] = below(draw(seed, node, PURPOSE.zone, 0), ZONES)
+    // The origin has the best link there is: it is the one that the fleet's owner chose.
+    const link = node === ORIGIN ? fastest : classOf(links, draw(seed, node, PURPOSE.link, 0))
+    upNsPerByte[node] = 8e9 / link.upBitsPerSecond
+    downNsPerByte[node] = 8e9 / link.downBitsPerSecond
+  }
+  const neighbours = new Int32Array(size * CONNECTIONS).fill(-1)
+  const gateways: number[][] = []
+  for (let region = 0; region < count; region++) {
+    const first = firstOf[region] as number
+    const members = (firstOf[region + 1] as number) - first
+    joinAtRandom(neighbours, first, members, CONNECTIONS, seed)
+    gateways.push(chosen(seed, first, members, GATEWAYS, PURPOSE.gateway, region))
+  }
+  const others = chosen(seed, 1, (firstOf[1] as number) - 1, MESH_DEGREE, PURPOSE.order, -1)
+  const first = [...new Set([...(gateways[0] ?? []).slice(0, PUSHED_GATEWAYS), ...others])]
+  const originMesh = Int32Array.from(first.slice(0, MESH_DEGREE))
+  return {
+    ...{ size, regions: count, regionOf, zoneOf, firstOf, neighbours, originMesh, gateways },
+    ...{ upNsPerByte, downNsPerByte },
+  }
+}
+
+function classOf(links: readonly LinkClass[], drawn: number): LinkClass {
+  let share = 0
+  for (const link of links) {
+    share += link.share * 0x1_0000_0000
+    if (drawn < share) return link
+  }
+  return links.at(-1) as LinkClass
+}
+
+/** `count` different ones of `members` nodes from `first` on. */
+function chosen(
+  seed: number,
+  first: number,
+  members: number,
+  count: number,
+  purpose: number,
+  of: number,
+): number[] {
+  const all = new Set<number>()
+  for (let n = 0; all.size < Math.min(count, members); n++)
+    all.add(first + below(draw(seed, of, purpose, n), members))
+  return [...all]
+}

@@ -1,0 +1,43 @@
+/** What is asked of a simulated fleet. */
+import type { Regions } from './regions.ts'
+
+/** A share of the nodes with this link; the shares of a fleet add up to 1. */
+export interface LinkClass {
+  readonly share: number
+  readonly upBitsPerSecond: number
+  readonly downBitsPerSecond: number
+}
+
+export interface Failures {
+  /** Share of the nodes that die silently, each at a drawn moment of the transfer. */
+  readonly churn: number
+  /** The gateway of rank 0 of every region dies silently: before a small release, in the middle of a large one. */
+  readonly gateway: boolean
+  /** The origin dies silently once it has sent this many payloads; for a small release once its first copies are out. */
+  readonly originAfterPayloads?: number
+  /** Chance for each gateway to take itself for one of another rank. */
+  readonly wrongRank: number
+}
+
+export interface Question {
+  /** Nodes beside the origin, spread evenly over the regions. */
+  readonly nodes: number
+  readonly regions: Regions
+  /** Content of the release. */
+  readonly bytes: number
+  readonly links: readonly LinkClass[]
+  /** Of each region, in each direction. */
+  readonly borderBitsPerSecond: number
+  readonly failures: Failures
+  /** Chance of a packet of up to 1,460 bytes to be lost. */
+  readonly loss: number
+  readonly seed: number
+}
+
+const GBIT = 1e9
+export const EQUAL_LINKS: readonly LinkClass[] = [
+  { share: 1, upBitsPerSecond: GBIT, downBitsPerSecond: GBIT },
+]
+export const BORDER_BITS_PER_SECOND = 10 * GBIT
+export const LOSS = 0.001
+export const NO_FAILURES: Failures = { churn: 0, gateway: false, wrongRank: 0 }

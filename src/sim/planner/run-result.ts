@@ -1,0 +1,27 @@
+/** What one run of one release found. */
+export interface RunResult {
+  /** `core`: the product's own state machines; `abstract`: their rules over typed arrays. */
+  readonly model: 'core' | 'abstract'
+  /** From the origin's acceptance to the verified whole, of the nodes that have it: ascending, the origin left out. */
+  readonly timesMs: Float64Array
+  /** By node in the order of `timesMs` as a multiple of its own line time, ascending; large releases only. */
+  readonly ofLine: Float64Array | undefined
+  /** Living nodes that never got it. */
+  readonly unfinished: number
+  /** One payload: what a node must receive. */
+  readonly payloadBytes: number
+  readonly originBytes: number
+  /** Into each region but home. */
+  readonly enteredBytes: readonly number[]
+  /** Means over the nodes that have it. */
+  readonly receivedBytesPerNode: number
+  readonly controlBytesPerNode: number
+  readonly events: number
+  /** Rolling hash over all events. */
+  readonly hash: string
+}
+
+/** Nearest rank. @param q 0 … 1 */
+export function quantileOf(ascending: Float64Array, q: number): number {
+  return ascending[Math.max(0, Math.ceil(q * ascending.length) - 1)] ?? Number.NaN
+}
