@@ -18,6 +18,8 @@ interface Cursor {
   readonly bytes: Uint8Array
   readonly view: DataView
   at: number
+  /** Every text so far is ASCII and every key stands after the one before it. */
+  plain: boolean
 }
 
 /** Big-endian unsigned integer of 1, 2, 4 or 8 bytes. */
@@ -45,14 +47,20 @@ function isProto(bytes: Uint8Array, at: number, length: number): boolean {
   return length === PROTO.length && PROTO.every((byte, index) => bytes[at + index] === byte)
 }
 
-/** Containers still open: how many items each still wants, and whether it is a map. */
+/** Containers still open: how many items each still wants, whether it is a map, and where its last key lies. */
 interface Open {
   readonly left: number[]
   readonly map: boolean[]
+  readonly keyAt: number[]
+  readonly keyLength: number[]
 }
 
-/** One item's head and, for strings, body. `inside`: how many items it opens, -1 where it is no container. */
-function item(cursor: Cursor, asKey: boolean): { major: number; inside: number } {
+const NO_CONTAINER = -1
+const ARRAY = 4
+const MAP = 5
+
+/** One item's head and, for strings, body. @returns how many items it opens, NO_CONTAINER where it is none. */
+function item(cursor: Cursor, asKey: boolean): number {
   const start = cursor.at
   const head = cursor.bytes[cursor.at++]
   if (head === undefined) throw malformed('cut off', start)
@@ -63,35 +71,72 @@ function item(cursor: Cursor, asKey: boolean): { major: number; inside: number }
   if (major === 7) {
     // false, true and null; everything else is undefined, a float or a break.
     if (info < 20 || info > 22) throw malformed('float, undefined or simple value', start)
-    return { major, inside: -1 }
+    return NO_CONTAINER
   }
   const value = argument(cursor, info, start)
   if (major < 2) {
     if (major === 1 && value === Number.MAX_SAFE_INTEGER) throw malformed('integer below -(2^53-1)', start)
-    return { major, inside: -1 }
+    return NO_CONTAINER
   }
-  const inside = major === 5 ? value * 2 : value
+  const inside = major === MAP ? value * 2 : value
   // Every item is at least one byte long, so a count beyond the bytes left is a lie.
   if (inside > cursor.bytes.length - cursor.at) throw malformed('length beyond the end', start)
-  if (major > 3) return { major, inside }
+  if (major >= ARRAY) return inside
   if (asKey && isProto(cursor.bytes, cursor.at, value)) throw malformed('forbidden key', start)
+  if (major === 3 && cursor.plain) cursor.plain = isAscii(cursor.bytes, cursor.at, cursor.at + value)
   cursor.at += value
-  return { major, inside: -1 }
+  return NO_CONTAINER
+}
+
+function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if ((bytes[at] as number) > 0x7f) return false
+  return true
+}
+
+/** dag-cbor's order: shorter keys first, those of one length by their bytes. False for equal keys, too. */
+function follows(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  before: number,
+  beforeLength: number,
+): boolean {
+  if (length !== beforeLength) return length > beforeLength
+  for (let n = 0; n < length; n++) {
+    const order = (bytes[at + n] as number) - (bytes[before + n] as number)
+    if (order !== 0) return order > 0
+  }
+  return false
+}
+
+/** Compares a key that ends at the cursor with the one before it in its map. */
+function noteKey(cursor: Cursor, open: Open, depth: number, start: number): void {
+  const headBytes =
+    (cursor.bytes[start] as number) < 0x78 ? 1 : 1 + (1 << ((cursor.bytes[start] as number) - 0x78))
+  const at = start + headBytes
+  const length = cursor.at - at
+  const before = open.keyAt[depth] as number
+  if (before >= 0 && !follows(cursor.bytes, at, length, before, open.keyLength[depth] as number))
+    cursor.plain = false
+  open.keyAt[depth] = at
+  open.keyLength[depth] = length
 }
 
 /**
- * Refuses what is not one definite, shallow, small item that fills the bytes. Order of keys and UTF-8 are left
- * to the comparison with the re-encoded bytes.
+ * Refuses what is not one definite, shallow, small item that fills the bytes.
  *
+ * @returns true where it is canonical for certain: what is left to check elsewhere is the order of keys, which was
+ *   seen to be right, and UTF-8, which ASCII always is. False: only comparing with the re-encoded bytes can tell.
  * @throws MeshError CODEC_MALFORMED
  */
-export function scan(bytes: Uint8Array, limits: Pick<Limits, 'maxDepth' | 'maxItems'>): void {
+export function scan(bytes: Uint8Array, limits: Pick<Limits, 'maxDepth' | 'maxItems'>): boolean {
   const cursor: Cursor = {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     at: 0,
+    plain: true,
   }
-  const open: Open = { left: [1], map: [false] }
+  const open: Open = { left: [1], map: [false], keyAt: [-1], keyLength: [0] }
   let items = 0
   for (let depth = 0; depth >= 0; ) {
     const left = open.left[depth] as number
@@ -101,11 +146,16 @@ export function scan(bytes: Uint8Array, limits: Pick<Limits, 'maxDepth' | 'maxIt
     }
     open.left[depth] = left - 1
     if (++items > limits.maxItems) throw malformed(`more than ${limits.maxItems} items`, cursor.at)
-    const { major, inside } = item(cursor, open.map[depth] === true && left % 2 === 0)
+    const start = cursor.at
+    const asKey = open.map[depth] === true && left % 2 === 0
+    const inside = item(cursor, asKey)
+    if (asKey && cursor.plain) noteKey(cursor, open, depth, start)
     if (inside < 0) continue
     if (++depth > limits.maxDepth) throw malformed(`nested deeper than ${limits.maxDepth}`, cursor.at)
     open.left[depth] = inside
-    open.map[depth] = major === 5
+    open.map[depth] = (bytes[start] as number) >> 5 === MAP
+    open.keyAt[depth] = -1
   }
   if (cursor.at !== bytes.length) throw malformed('bytes after the end', cursor.at)
+  return cursor.plain
 }

@@ -28,22 +28,20 @@ export function checkBytes(bytes: { readonly length: number }, maxBytes: number,
  */
 export function decodeStrict(bytes: Uint8Array, { maxBytes, limits, what = 'message' }: Bounds): unknown {
   checkBytes(bytes, maxBytes, what)
-  scan(bytes, limits)
+  const canonical = scan(bytes, limits)
   let value: unknown
-  let again: Uint8Array
   try {
     // The decoder would give views into a Buffer, but copies of a Uint8Array.
     value = dagCbor.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    again = dagCbor.encode(value)
+    // Encoding again costs more than decoding did, so only where the walk could not tell.
+    if (canonical || equalBytes(bytes, dagCbor.encode(value))) return value
   } catch (cause) {
     throw new MeshError('CODEC_MALFORMED', `${what}: not strict dag-cbor`, {}, { cause })
   }
-  if (!equalBytes(bytes, again))
-    throw new MeshError(
-      'CODEC_MALFORMED',
-      `${what}: not in canonical form (key order, duplicate key or bad UTF-8)`,
-    )
-  return value
+  throw new MeshError(
+    'CODEC_MALFORMED',
+    `${what}: not in canonical form (key order, duplicate key or bad UTF-8)`,
+  )
 }
 
 /** The one form of a value; keys are sorted by length, then bytes. Undefined and non-finite numbers throw. */

@@ -25,7 +25,7 @@ import { viewOf } from './view-of.ts'
 
 /** The stages that others own the state of; tests put their own in. */
 export interface Stages {
-  readonly admit: Stage & { sessions(): Iterable<Session> }
+  readonly admit: Stage & { sessions(): Iterable<Session>; session(peer: PeerId): Session | undefined }
   readonly peers: Stage
   readonly freshness: Stage & {
     state(channel: Channel, journey: Journey, now: Now): Freshness
@@ -60,6 +60,7 @@ export class Dispatcher {
     this.#announce = createAnnounce(config)
     this.#journey = new OwnJourney(this.#node, this.#stages, {
       sessions: () => stages.admit.sessions(),
+      session: (peer) => stages.admit.session(peer),
       rootAdopted: () => this.#announce.forgetRejected(),
     })
     this.#housekeeping = new Housekeeping(this.#node, {

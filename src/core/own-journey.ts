@@ -23,6 +23,7 @@ import type { Write } from './writes.ts'
 
 export interface JourneyHooks {
   sessions(): Iterable<Session>
+  session(peer: PeerId): Session | undefined
   rootAdopted(): void
 }
 
@@ -224,8 +225,7 @@ export class OwnJourney implements Journey {
   }
 
   session(peer: PeerId): Session | undefined {
-    for (const session of this.#hooks.sessions()) if (session.peer === peer) return session
-    return undefined
+    return this.#hooks.session(peer)
   }
 
   place(release: Release): Place {

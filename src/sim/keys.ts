@@ -7,8 +7,16 @@ import { type PrivateKey, privateKeyFromPem } from '../trust/private-key.ts'
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 const RAW_KEY_BYTES = 32
 
+const keys = new Map<string, PrivateKey>()
+
 /** The same key for the same name, in every run: signatures are part of what must repeat. */
 export function keyNamed(name: string): PrivateKey {
+  const known = keys.get(name) ?? makeKey(name)
+  keys.set(name, known)
+  return known
+}
+
+function makeKey(name: string): PrivateKey {
   const der = Buffer.concat([
     PKCS8_PREFIX,
     hexToBytes(sha256(Buffer.from(`confmesh simulation key ${name}`))),

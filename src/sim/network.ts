@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../codec/digest.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, isLast } from '../codec/messages.ts'
 import type { RequestId } from '../core/events.ts'
 import type { Limits } from '../limits.ts'
@@ -336,8 +336,7 @@ function otherEnd(link: Link, self: PeerId): PeerId | undefined {
   return a === self ? b : b === self ? a : undefined
 }
 
-const messageId = (topic: string, bytes: Uint8Array): string =>
-  createHash('sha256').update(topic).update('\0').update(bytes).digest('hex')
+const messageId = (topic: string, bytes: Uint8Array): string => `${topic} ${sha256(bytes)}`
 
 export const addressOf = (peer: PeerId): Address => `/ip4/192.0.2.1/tcp/7400/p2p/${peer}` as Address
 

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
 import { MeshError } from '../errors.ts'
 import type { KeyId } from '../model/ids.ts'
 import type { PublicKey } from '../model/root.ts'
@@ -14,7 +14,7 @@ const P256_BYTES = 64
 const keyObjects = new WeakMap<PublicKey, KeyObject>()
 
 /** A key's identity: SHA-256 of its canonical SPKI, so that one key has one id in whatever form it came. */
-export const keyIdOf = (spki: Uint8Array): KeyId => createHash('sha256').update(spki).digest('hex') as KeyId
+export const keyIdOf = (spki: Uint8Array): KeyId => hash('sha256', spki, 'hex') as KeyId
 
 /**
  * A public key out of its SPKI (DER), in the one canonical encoding of the two types we know.
@@ -56,15 +56,28 @@ function strictKey(bytes: Buffer): PublicKey {
 }
 
 /**
+ * Signatures that were found valid, by a digest over key, signature and data: the same release, root or record comes
+ * from several peers, and a look-up is a hundred times cheaper than a verification. What failed is not remembered.
+ */
+const verified = new Set<string>()
+/** A digest of 64 digits each: less than 1 MB. */
+const MAX_VERIFIED = 8_192
+
+/**
  * @param sig Ed25519: 64 bytes (RFC 8032); P-256: ECDSA with SHA-256, DER (what OpenSSL and key services give)
  * @returns false for whatever is no valid signature, malformed ones included
  */
 export function verifySignature(key: PublicKey, data: Uint8Array, sig: Uint8Array): boolean {
+  const what = hash('sha256', Buffer.concat([Buffer.from(`${key.id} ${sig.length} `), sig, data]), 'hex')
+  if (verified.has(what)) return true
   try {
-    return verify(key.type === 'ed25519' ? null : 'sha256', data, keyObjectOf(key), sig)
+    if (!verify(key.type === 'ed25519' ? null : 'sha256', data, keyObjectOf(key), sig)) return false
   } catch {
     return false // OpenSSL could not even read it: as invalid as any other wrong signature
   }
+  if (verified.size >= MAX_VERIFIED) verified.clear()
+  verified.add(what)
+  return true
 }
 
 /** Canonical SPKI of a key that Node could read, compressed points included. @throws MeshError CONFIG_KEY */

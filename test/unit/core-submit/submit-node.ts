@@ -1,12 +1,11 @@
 /** A seed with its real submit stage and journey; connections are what the test says they are. */
 
 import type { CoreConfig } from '../../../src/core/config.ts'
-import { Dispatcher } from '../../../src/core/dispatcher.ts'
+import { Dispatcher, type Stages } from '../../../src/core/dispatcher.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
-import type { Stage } from '../../../src/core/stage.ts'
 import { createSubmit } from '../../../src/core/submit.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
@@ -22,7 +21,10 @@ export class SubmitNode {
 
   constructor(change: Partial<CoreConfig> = {}, snapshot: Partial<Snapshot> = {}) {
     const config = coreConfig({ submit: true, ...change })
-    const admit: Stage & { sessions(): Iterable<Session> } = { sessions: () => this.#sessions }
+    const admit: Stages['admit'] = {
+      sessions: () => this.#sessions,
+      session: (peer) => this.#sessions.find((session) => session.peer === peer),
+    }
     this.#node = new Dispatcher(config, {
       admit,
       peers: {},

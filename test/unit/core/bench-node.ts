@@ -1,6 +1,6 @@
 /** A node with admission, peers, sync, submissions and beacons left out: what a stage would do, the test does. */
 import type { CoreConfig } from '../../../src/core/config.ts'
-import { Dispatcher } from '../../../src/core/dispatcher.ts'
+import { Dispatcher, type Stages } from '../../../src/core/dispatcher.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Journey } from '../../../src/core/journey.ts'
@@ -22,8 +22,9 @@ export class BenchNode {
 
   constructor(change: Partial<CoreConfig> = {}) {
     const silent: Stage = {}
-    const admit: Stage & { sessions(): Iterable<Session> } = {
+    const admit: Stages['admit'] = {
       sessions: () => this.#sessions,
+      session: (peer) => this.#sessions.find((session) => session.peer === peer),
       onConnected: (step, journey) => this.#inside?.(step, journey),
       onOrdered: (_step, _journey, { verdict, release }) =>
         void this.heard.push(`ordered ${verdict} ${release.id.slice(0, 8)}`),
