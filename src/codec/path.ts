@@ -19,13 +19,19 @@ const DRIVE = /^[a-z]:/i
 
 /**
  * Segments that fold to the same key are one name to some file system: NFC, full case folding by way of upper
- * case (`ß` = `SS`, `ſ` = `s`), ignorables dropped as HFS+ does.
+ * case (`ß` = `SS`, `ſ` = `s`), ignorables dropped as HFS+ does. Lower case comes first: `ẞ` is upper case already.
  */
 export const foldSegment = (segment: string): string =>
   // Most names are plain ASCII, for which lower case is all of it.
   /^[\x20-\x7e]*$/.test(segment)
     ? segment.toLowerCase()
-    : segment.normalize('NFD').replace(IGNORABLE, '').toUpperCase().toLowerCase().normalize('NFC')
+    : segment
+        .normalize('NFD')
+        .replace(IGNORABLE, '')
+        .toLowerCase()
+        .toUpperCase()
+        .toLowerCase()
+        .normalize('NFC')
 
 function checkSegment(path: string, segment: string, limits: PathLimits): void {
   if (segment === '') throw refuse(path, 'absolute, or with an empty segment')
