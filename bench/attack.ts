@@ -1,0 +1,253 @@
+/**
+ * `npm run attack [-- --seconds 60] [--nodes 10] [--target seed]`: one attacker process against one node of a fleet of real processes.
+ * What must hold meanwhile: nothing false active anywhere, no crash, memory and event loop of the attacked node within
+ * bounds, and honest releases on time.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
+import type { Orders, Said } from './attacker.ts'
+import { total } from './metrics.ts'
+import { CHANNEL, type Sent, send } from './release-stream.ts'
+import { loadNow, type Measured, write } from './results.ts'
+import { line, type Spread, spread } from './spread.ts'
+
+const SETTLE_MS = 8_000
+const CALM_RELEASES = 10
+const GAP_MS = 1_000
+const DEADLINE_MS = 60_000
+const MIB = 1024 * 1024
+
+interface Figures {
+  readonly nodes: number
+  readonly target: string
+  readonly seconds: number
+  readonly hostileMessages: number
+  readonly byKind: Readonly<Record<string, number>>
+  readonly reconnects: number
+  readonly refused: number
+  readonly calmMs: Spread
+  readonly attackedMs: Spread
+  readonly ratio: number
+  readonly rssMiB: { readonly before: number; readonly most: number; readonly after: number }
+  readonly loopLagP99Ms: number
+  readonly idleProcessLagP99Ms: number
+  readonly falselyActive: number
+  readonly crashed: number
+}
+
+const bounds = { ratio: 3, rssMiB: 64, lagMs: 50, lagRatio: 2, messages: 100_000 }
+
+function rssMiB({ process: { pid } }: RealNode): number {
+  const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Math.round((Number(kib) * 1024) / MIB)
+}
+
+/** A process that does nothing but watch its own event loop, for what the machine itself does to it. */
+function idleProcess(): { stop(): Promise<number> } {
+  const code = `
+    const { monitorEventLoopDelay } = require('node:perf_hooks')
+    const lag = monitorEventLoopDelay({ resolution: 10 }); lag.enable()
+    process.stdin.once('data', () => { process.stdout.write(String(lag.percentile(99) / 1e6)); process.exit(0) })`
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['pipe', 'pipe', 'inherit'] })
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text
+  })
+  return {
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('close', () => resolve(Number(out)))
+        child.stdin.write('now\n')
+      }),
+  }
+}
+
+function startAttacker(orders: Orders): {
+  child: ChildProcess
+  said: () => Said | undefined
+  done: Promise<void>
+} {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'attacker.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let said: Said | undefined
+  createInterface(child.stdout).on('line', (text) => {
+    said = JSON.parse(text) as Said
+  })
+  child.stdin.write(`${JSON.stringify(orders)}\n`)
+  const done = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  return { child, said: () => said, done }
+}
+
+/** For each release: from signing to active on the last node. */
+async function everywhere(nodes: readonly RealNode[], sent: readonly Sent[]): Promise<number[]> {
+  const last = sent.at(-1)?.release
+  const latest = new Map(sent.map(({ release }) => [release, 0]))
+  for (const node of nodes) {
+    const view = await until(`${node.name} runs the last release`, DEADLINE_MS, async () => {
+      const channel = await node.client.channel(CHANNEL)
+      return channel.active?.release === last ? channel : undefined
+    })
+    const lived = view.active === null ? view.history : [...view.history, view.active]
+    for (const { release, activatedAt } of lived) {
+      const before = latest.get(release)
+      if (before !== undefined) latest.set(release, Math.max(before, Date.parse(activatedAt)))
+    }
+  }
+  return sent.map(({ release, signedMs }) => (latest.get(release) ?? Number.NaN) - signedMs)
+}
+
+/** Releases that a node has run and nobody published. */
+async function falseOnes(nodes: readonly RealNode[], published: ReadonlySet<string>): Promise<number> {
+  let count = 0
+  for (const node of nodes)
+    for (const { channel, active } of (await node.client.status()).channels) {
+      const { history } = await node.client.channel(channel)
+      const lived = [...history.map(({ release }) => release), ...(active === null ? [] : [active.release])]
+      count += lived.filter((release) => !published.has(release)).length
+    }
+  return count
+}
+
+async function fleetOf(fleet: RealFleet, nodes: number): Promise<{ init: InitResult; all: RealNode[] }> {
+  const init = await fleet.init('fleet', ['--channel', 'bench/*'])
+  const all = [await fleet.start('seed', init.seedConfig)]
+  for (let i = 1; i < nodes; i++) all.push(await fleet.startNode(`node-${i}`, init))
+  await delay(SETTLE_MS)
+  return { init, all }
+}
+
+async function run(options: { nodes: number; seconds: number; target: string }): Promise<Figures> {
+  const fleet = new RealFleet()
+  try {
+    const { init, all } = await fleetOf(fleet, options.nodes)
+    const seed = all[0] as RealNode
+    const target = options.target === 'seed' ? seed : (all[1] as RealNode)
+    const calm = await send(fleet, init, seed, {
+      nodes: options.nodes,
+      releases: CALM_RELEASES,
+      gapMs: GAP_MS,
+    })
+    const calmMs = spread(await everywhere(all, calm))
+    const before = rssMiB(target)
+    let most = before
+    const watch = setInterval(() => {
+      most = Math.max(most, rssMiB(target))
+    }, 200)
+    // a scrape begins the time that the lag of the next one is of
+    await total(target.api, 'confmesh_loop_lag_seconds')
+    const idle = idleProcess()
+    const attacker = startAttacker({
+      folder: dirname(init.root),
+      target: target.address as Orders['target'],
+      channel: CHANNEL,
+      publisher: 'publisher',
+      seconds: options.seconds,
+    })
+    const releases = Math.max(2, Math.floor(options.seconds / 3))
+    const attacked = await send(fleet, init, seed, { nodes: options.nodes, releases, gapMs: 2_500 })
+    await attacker.done
+    const loopLagP99Ms = (await total(target.api, 'confmesh_loop_lag_seconds')) * 1_000
+    const idleProcessLagP99Ms = await idle.stop()
+    const attackedMs = spread(await everywhere(all, attacked))
+    clearInterval(watch)
+    await delay(SETTLE_MS)
+    const published = new Set([...calm, ...attacked].map(({ release }) => release))
+    const said = attacker.said()
+    return {
+      nodes: options.nodes,
+      target: options.target,
+      seconds: options.seconds,
+      hostileMessages: said?.messages ?? 0,
+      byKind: said?.byKind ?? {},
+      reconnects: said?.reconnects ?? 0,
+      refused: await total(target.api, 'confmesh_refused_total'),
+      calmMs,
+      attackedMs,
+      ratio: Number((attackedMs.p50 / calmMs.p50).toFixed(2)),
+      rssMiB: { before, most, after: rssMiB(target) },
+      loopLagP99Ms: Number(loopLagP99Ms.toFixed(1)),
+      idleProcessLagP99Ms: Number(idleProcessLagP99Ms.toFixed(1)),
+      falselyActive: await falseOnes(all, published),
+      crashed: all.filter(({ process: { exitCode, signalCode } }) => exitCode !== null || signalCode !== null)
+        .length,
+    }
+  } finally {
+    await fleet.end()
+  }
+}
+
+/** What is not as it must be, one line each. */
+function broken(f: Figures): string[] {
+  const lagBound = Math.max(bounds.lagMs, bounds.lagRatio * f.idleProcessLagP99Ms)
+  const wanted = (bounds.messages * Math.min(60, f.seconds)) / 60
+  return [
+    f.falselyActive > 0 && `${f.falselyActive} releases ran that nobody published`,
+    f.crashed > 0 && `${f.crashed} nodes are gone`,
+    f.hostileMessages < wanted &&
+      `${f.hostileMessages} hostile messages, fewer than ${wanted}: not an attack`,
+    f.rssMiB.most - f.rssMiB.before >= bounds.rssMiB &&
+      `memory grew by ${f.rssMiB.most - f.rssMiB.before} MiB, ${bounds.rssMiB} at most`,
+    f.loopLagP99Ms > lagBound && `event loop lag ${f.loopLagP99Ms} ms (p99), ${lagBound} at most`,
+    f.ratio > bounds.ratio && `releases took ${f.ratio} times as long, ${bounds.ratio} at most`,
+  ].filter((problem) => problem !== false)
+}
+
+const measured = (f: Figures): Measured => ({
+  about: [
+    `${f.nodes} real processes on one machine, one more that attacks one of them (${f.target}) with admitted peers and strangers for ${f.seconds} s, every kind of test/attack/kit/attacks.ts in turn; honest releases meanwhile`,
+    'calm and attacked: from signing to active on the last node, the same releases before and during the attack',
+    `bounds: nothing false active, no process gone, memory below +${bounds.rssMiB} MiB, loop lag p99 at most ${bounds.lagMs} ms or twice that of an idle Node process beside it, releases at most ${bounds.ratio} times as long`,
+  ],
+  rows: [
+    { what: 'hostile messages', figure: `${f.hostileMessages} (${f.reconnects} connections)` },
+    { what: 'refusals counted by the node', figure: String(f.refused) },
+    { what: 'active that nobody published · processes gone', figure: `${f.falselyActive} · ${f.crashed}` },
+    { what: 'calm: signed → active everywhere, ms (p50 / p99 / max)', figure: line(f.calmMs) },
+    { what: 'attacked: signed → active everywhere, ms', figure: line(f.attackedMs) },
+    { what: 'attacked over calm, medians', figure: `${f.ratio} ×` },
+    {
+      what: 'resident memory of the node, MiB: before · most · after',
+      figure: `${f.rssMiB.before} · ${f.rssMiB.most} · ${f.rssMiB.after}`,
+    },
+    {
+      what: 'event loop delay p99, ms: the node · an idle process beside it',
+      figure: `${f.loopLagP99Ms} · ${f.idleProcessLagP99Ms}`,
+    },
+  ],
+  figures: f,
+})
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    nodes: { type: 'string', default: '10' },
+    target: { type: 'string', default: 'node' },
+    'dry-run': { type: 'boolean', default: false },
+  },
+})
+const loadBefore = loadNow()
+const figures = await run({
+  nodes: Number(values.nodes),
+  seconds: Number(values.seconds),
+  target: values.target,
+})
+const result = measured(figures)
+for (const { what, figure } of result.rows) process.stdout.write(`  ${what}: ${figure}\n`)
+for (const [kind, count] of Object.entries(figures.byKind).sort(([, a], [, b]) => b - a))
+  process.stdout.write(`    ${count} ${kind}\n`)
+if (!values['dry-run'])
+  write(
+    'attack',
+    `npm run attack -- --seconds ${values.seconds} --nodes ${values.nodes} --target ${values.target}`,
+    loadBefore,
+    result,
+  )
+const problems = broken(figures)
+for (const problem of problems) process.stdout.write(`BROKEN: ${problem}\n`)
+process.exit(problems.length === 0 ? 0 : 1)

@@ -1,0 +1,314 @@
+/**
+ * Each attack is one function: it sends one burst and says how many hostile messages that was. A row's test calls it
+ * once; `bench/attack.ts` calls all of them as fast as they go.
+ */
+import { randomBytes } from 'node:crypto'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { encode } from '../../../src/codec/cbor.ts'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
+import { encodeHeader } from '../../../src/codec/header.ts'
+import type { ChannelHash } from '../../../src/model/beacon.ts'
+import { PAYLOAD_TYPES } from '../../../src/model/envelope.ts'
+import type { Channel, Digest, FleetId, KeyId, Name, ReleaseId } from '../../../src/model/ids.ts'
+import type { AnyReply, AnyRequest, Protocol, ShortDigest, SyncRequest } from '../../../src/model/messages.ts'
+import type { Header } from '../../../src/model/release.ts'
+import { frame } from '../../../src/net/framing.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+import { CBOR_BOMBS, JSON_BOMBS, junk, LENGTH_BOMBS } from './bombs.ts'
+import type { Hostile } from './hostile.ts'
+
+export interface Aim {
+  readonly fleet: FleetId
+  /** Of the fleet's root, at present. */
+  readonly root: number
+  readonly channel: Channel
+  readonly publisher: Name
+  /** Honest releases overheard, as they travel. */
+  readonly overheard: readonly Uint8Array[]
+}
+
+export type Attack = (hostile: Hostile, aim: Aim) => Promise<number>
+
+/** What a burst has of each message. */
+const BURST = 100
+const times = <T>(count: number, make: (at: number) => T): T[] =>
+  Array.from({ length: count }, (_, at) => make(at))
+const ownKey = generatePrivateKey('ed25519').key
+const digest = (): Digest => randomBytes(32).toString('hex') as Digest
+const short = (): ShortDigest => randomBytes(8).toString('hex') as ShortDigest
+const hash = (): ChannelHash => randomBytes(16).toString('hex') as ChannelHash
+const MIB = 1024 * 1024
+
+/** Well-formed, signed by a key that the root does not know. */
+export function forgedEnvelope(aim: Aim, change: Partial<Header> = {}): Uint8Array {
+  const payload = encodeHeader({
+    v: 1,
+    critical: [],
+    fleet: aim.fleet,
+    channel: aim.channel,
+    root: aim.root,
+    publisher: aim.publisher,
+    clock: new Map([[aim.publisher, 1_000_000 + Math.floor(Math.random() * 1e9)]]),
+    pages: [digest()],
+    files: 1,
+    bytes: 1,
+    message: 'forged',
+    created: Date.now(),
+    ...change,
+  })
+  return encodeEnvelope(signEnvelope('release', payload, [ownKey]))
+}
+
+const announced = (envelope: Uint8Array): Uint8Array => encodeReleaseGossip({ envelope, attached: [] })
+
+/** Messages on a topic, many to an RPC, waiting for the stream where it is full. */
+async function say(
+  hostile: Hostile,
+  topic: 'releases' | 'control',
+  all: readonly Uint8Array[],
+): Promise<number> {
+  hostile.gossip(topic, ...all)
+  await drained(hostile)
+  return all.length
+}
+
+/** So that a flood does not end in our own memory. */
+async function drained(hostile: Hostile): Promise<void> {
+  const stream = hostile.gossipStream
+  while (stream?.status === 'open' && stream.writableNeedsDrain)
+    await new Promise<void>((resolve) => setTimeout(resolve, 1))
+}
+
+const gossipOf =
+  (topic: 'releases' | 'control', make: (aim: Aim, at: number) => Uint8Array): Attack =>
+  (hostile, aim) =>
+    say(
+      hostile,
+      topic,
+      times(BURST, (at) => make(aim, at)),
+    )
+
+const bombs = Object.values(CBOR_BOMBS)
+
+/** Requests on one stream, without waiting for a single answer. */
+async function pour(hostile: Hostile, protocol: Protocol, messages: readonly Uint8Array[]): Promise<number> {
+  const stream = await hostile.stream(protocol)
+  let sent = 0
+  for (const message of messages) {
+    if (stream.status !== 'open') break
+    stream.send(frame([message], 2 * MIB))
+    sent += 1
+  }
+  return sent
+}
+
+const requests =
+  (make: (aim: Aim, at: number) => AnyRequest): Attack =>
+  (hostile, aim) => {
+    const all = times(BURST, (at) => make(aim, at))
+    const [first] = all
+    return pour(hostile, first?.protocol ?? 'sync', all.map(hostile.encode))
+  }
+
+const sync = (message: SyncRequest): AnyRequest => ({ protocol: 'sync', message })
+const PROTOCOLS = ['admit', 'sync', 'blocks', 'publish'] as const
+
+/** By an admitted peer with a gossip stream. */
+export const ADMITTED: Readonly<Record<string, Attack>> = {
+  'forged releases': gossipOf('releases', (aim) => announced(forgedEnvelope(aim))),
+  'releases of another fleet': gossipOf('releases', (aim) =>
+    announced(forgedEnvelope({ ...aim, fleet: digest() as string as FleetId })),
+  ),
+  'channels without end': gossipOf('releases', (aim, at) =>
+    announced(forgedEnvelope(aim, { channel: `pay/${Date.now()}-${at}` as Channel })),
+  ),
+  'roots that do not exist': gossipOf('releases', (aim) => announced(forgedEnvelope(aim, { root: 2 ** 50 }))),
+  replays: (hostile, { overheard }) =>
+    say(
+      hostile,
+      'releases',
+      // one changed byte in what is attached makes a message that was not seen yet
+      overheard.map((envelope) => encodeReleaseGossip({ envelope, attached: [junk(8)] })),
+    ),
+  'overheard releases with a byte changed': (hostile, { overheard }) =>
+    say(
+      hostile,
+      'releases',
+      overheard.map((bytes) => {
+        const changed = bytes.slice()
+        const at = Math.floor(Math.random() * changed.length)
+        changed[at] = (changed[at] ?? 0) ^ (1 + Math.floor(Math.random() * 255))
+        return announced(changed)
+      }),
+    ),
+  'stuffed with signatures': gossipOf('releases', (aim, at) =>
+    announced(
+      encodeEnvelope({
+        payloadType: PAYLOAD_TYPES.release,
+        payload: forgedEnvelope(aim),
+        signatures: times(at % 2 === 0 ? 16 : 150, () => ({
+          keyId: digest() as string as KeyId,
+          sig: junk(64),
+        })),
+      }),
+    ),
+  ),
+  'another kind of document': gossipOf('releases', (aim) =>
+    announced(encodeEnvelope(signEnvelope('beacon', forgedEnvelope(aim), [ownKey]))),
+  ),
+  'junk as gossip': gossipOf('releases', (_aim, at) => junk(10 + at * 20)),
+  'bombs as gossip': gossipOf('releases', (_aim, at) =>
+    Buffer.concat([bombs[at % bombs.length] as Uint8Array, junk(4)]),
+  ),
+  'bombs as control': gossipOf('control', (_aim, at) =>
+    Buffer.concat([bombs[at % bombs.length] as Uint8Array, junk(4)]),
+  ),
+  'gossip beyond its bound': async (hostile) =>
+    say(
+      hostile,
+      'releases',
+      times(8, () => junk(40_000)),
+    ),
+  'root bombs': gossipOf('control', (_aim, at) => {
+    const texts = Object.values(JSON_BOMBS)
+    const payload = Buffer.from((texts[at % texts.length] ?? '').slice(0, 50_000))
+    const envelope = encodeEnvelope(signEnvelope('root', payload, [ownKey]))
+    return encode({ v: 1, type: 'root', envelope })
+  }),
+  'forged beacons': gossipOf('control', () =>
+    encode({ v: 1, type: 'beacon', envelope: encodeEnvelope(signEnvelope('beacon', junk(200), [ownKey])) }),
+  ),
+  'subscriptions without end': async (hostile) => {
+    hostile.rpc({
+      subscriptions: times(1_000, (at) => ({ subscribe: true, topic: `/flood/${Date.now()}/${at}` })),
+    })
+    await drained(hostile)
+    return 1_000
+  },
+  'control messages without end': async (hostile) => {
+    const topicID = `/confmesh/${hostile.fleet.slice(0, 8)}/all/releases`
+    hostile.rpc({
+      control: {
+        ihave: [{ topicID, messageIDs: times(500, () => junk(32)) }],
+        iwant: [{ messageIDs: times(500, () => junk(32)) }],
+        graft: times(50, () => ({ topicID })),
+        prune: times(50, () => ({ topicID, peers: [], backoff: 2 ** 31 })),
+        idontwant: [{ messageIDs: times(500, () => junk(32)) }],
+      },
+    })
+    await drained(hostile)
+    return 102
+  },
+  'blocks that nobody has': requests(() => ({
+    protocol: 'blocks',
+    message: { type: 'want', digest: digest() },
+  })),
+  'lies of having': requests(({ channel }) => ({
+    protocol: 'blocks',
+    message: { type: 'have', release: digest() as string as ReleaseId, channel, whole: true },
+  })),
+  'comparisons without end': requests(({ root }) =>
+    sync({
+      type: 'digests',
+      salt: junk(16),
+      root,
+      beacons: [],
+      digest: short(),
+      buckets: times(64, short),
+    }),
+  ),
+  'entries without end': requests(() =>
+    sync({
+      type: 'entries',
+      subBuckets: [0],
+      subs: 1,
+      entries: times(500, () => ({ channel: hash(), entry: short() })),
+    }),
+  ),
+  'forged envelopes by sync': requests((aim) =>
+    sync({ type: 'push', envelopes: times(20, () => forgedEnvelope(aim)) }),
+  ),
+  'forged peer records': requests(() => sync({ type: 'peers', records: times(20, () => junk(300)) })),
+}
+
+/** By anybody who reaches the port. */
+export const STRANGER: Readonly<Record<string, Attack>> = {
+  'lengths that lie': async (hostile) => {
+    let sent = 0
+    for (const protocol of PROTOCOLS)
+      for (const bytes of Object.values(LENGTH_BOMBS)) {
+        ;(await hostile.stream(protocol)).send(bytes)
+        sent += 1
+      }
+    return sent
+  },
+  'bombs as requests': async (hostile) => {
+    let sent = 0
+    for (const protocol of PROTOCOLS) for (const bomb of bombs) sent += await pour(hostile, protocol, [bomb])
+    return sent
+  },
+  'junk as requests': async (hostile) => {
+    let sent = 0
+    for (const protocol of PROTOCOLS)
+      sent += await pour(
+        hostile,
+        protocol,
+        times(10, () => junk(200)),
+      )
+    return sent
+  },
+  'half messages': async (hostile) => {
+    for (const protocol of PROTOCOLS) (await hostile.stream(protocol)).send(Buffer.from([100, 1, 2]))
+    return PROTOCOLS.length
+  },
+  'streams without end': async (hostile) => {
+    const opened = await Promise.allSettled(times(200, (at) => hostile.stream(PROTOCOLS[at % 4] as Protocol)))
+    return opened.length
+  },
+  'admission without end': requests(() => ({
+    protocol: 'admit',
+    message: { type: 'open', version: 1, digest: digest() },
+  })),
+  'roots asked without end': requests(() => ({ protocol: 'admit', message: { type: 'root', since: 0 } })),
+  forks: requests((aim) => ({
+    protocol: 'admit',
+    message: { type: 'fork', root: forgedEnvelope(aim) },
+  })),
+  'forged submissions': requests((aim) => ({
+    protocol: 'publish',
+    message: { type: 'submit', envelope: forgedEnvelope(aim) },
+  })),
+  'blocks nobody asked for': requests((_aim, at) => ({
+    protocol: 'publish',
+    message: {
+      type: at % 2 === 0 ? 'block' : 'page',
+      release: digest() as string as ReleaseId,
+      bytes: junk(1_000),
+    },
+  })),
+  'questions without end': requests(({ channel }) => ({
+    protocol: 'publish',
+    message: { type: 'state', channel },
+  })),
+  'forged leases': requests((aim) => ({
+    protocol: 'publish',
+    message: { type: 'lease', envelope: forgedEnvelope(aim) },
+  })),
+  'root bombs by hand': requests((_aim, at) => ({
+    protocol: 'publish',
+    message: {
+      type: 'root',
+      root: encodeEnvelope(
+        signEnvelope('root', Buffer.from(Object.values(JSON_BOMBS)[at % 7] ?? ''), [ownKey]),
+      ),
+    },
+  })),
+}
+
+/** Wrong bytes for whatever the node wants of it. */
+export const corruptBlocks = (request: AnyRequest): AnyReply | undefined => {
+  if (request.protocol !== 'blocks') return { protocol: 'sync', message: { type: 'noted' } }
+  if (request.message.type === 'have') return { protocol: 'blocks', message: { type: 'noted' } }
+  return { protocol: 'blocks', message: { type: 'block', bytes: junk(64) } }
+}

@@ -1,0 +1,268 @@
+/**
+ * A peer without our network code: libp2p alone, and whatever bytes a test gives it. It follows the protocols as far as
+ * it has to in order to be let in, and no further.
+ */
+import { RPC } from '@chainsafe/libp2p-gossipsub/message'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { identify } from '@libp2p/identify'
+import type { Connection, Stream } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeControlGossip, encodeReleaseGossip } from '../../../src/codec/gossip.ts'
+import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../../src/codec/messages.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Envelope } from '../../../src/model/envelope.ts'
+import type { Address, FleetId, Pattern, PeerId } from '../../../src/model/ids.ts'
+import type {
+  AnyReply,
+  AnyRequest,
+  Hello,
+  Protocol,
+  ReplyOf,
+  RequestOf,
+} from '../../../src/model/messages.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { frame } from '../../../src/net/framing.ts'
+import { topicNames } from '../../../src/net/gossip.ts'
+import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
+import type { MadeRelease } from './fleet.ts'
+import { until } from './victim.ts'
+
+const MESHSUB = '/meshsub/1.1.0'
+const MIB = 1024 * 1024
+const REPLY_MS = 10_000
+
+/** What it answers when it is asked; undefined: nothing, ever. */
+export type Answers = (request: AnyRequest) => AnyReply | undefined
+
+export type Topic = 'releases' | 'control'
+
+/** What an attacker knows of a fleet: its root, and where it was admitted, its own certificate. */
+export interface Known {
+  readonly root: TrustRoot
+  chainFor(peer: PeerId): readonly Envelope[]
+}
+
+export class Hostile {
+  /** Of itself, in hello. */
+  patterns: readonly string[] = ['**']
+  region = 'default'
+  /** Sync and blocks; admission is answered as needed. */
+  answers: Answers = () => undefined
+  readonly asked: AnyRequest[] = []
+  /** Messages of others, as they came by gossip. */
+  readonly heard: Uint8Array[] = []
+  readonly #node: Libp2p
+  readonly #fleet: Known
+  readonly #topics: Readonly<Record<Topic, string>>
+  readonly #lines = new Map<Protocol, { stream: Stream; messages: LengthPrefixedStream<Stream> }>()
+  #gossip: Stream | undefined
+
+  private constructor(node: Libp2p, fleet: Known) {
+    this.#node = node
+    this.#fleet = fleet
+    this.#topics = topicNames(fleet.root.fleetId)
+  }
+
+  static async start(fleet: Known, { listen = false } = {}): Promise<Hostile> {
+    const node = await createLibp2p({
+      addresses: { listen: listen ? ['/ip4/127.0.0.1/tcp/0'] : [] },
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      connectionMonitor: { enabled: false },
+      services: { identify: identify() },
+    })
+    const hostile = new Hostile(node, fleet)
+    await hostile.#listen()
+    return hostile
+  }
+
+  get id(): PeerId {
+    return this.#node.peerId.toString() as PeerId
+  }
+
+  get address(): Address {
+    return String(this.#node.getMultiaddrs()[0]) as Address
+  }
+
+  get fleet(): FleetId {
+    return this.#fleet.root.fleetId
+  }
+
+  encode({ protocol, message }: AnyRequest): Uint8Array {
+    return encodeRequest(protocol, message as never)
+  }
+
+  get connections(): number {
+    return this.#node.getConnections().length
+  }
+
+  async dial(address: Address): Promise<void> {
+    this.#lines.clear()
+    this.#gossip = undefined
+    await this.#node.dial(multiaddr(address))
+  }
+
+  /** Connects and gets in; what the node says instead where it does not let it. */
+  async enter(address: Address, chain = this.#chain()): Promise<AdmitAnswer> {
+    await this.dial(address)
+    await this.ask('admit', this.#opening())
+    return (await this.ask('admit', { ...this.hello(), chain })) as AdmitAnswer
+  }
+
+  /** In, with a gossip stream that the node reads. */
+  async join(address: Address): Promise<void> {
+    const answer = await this.enter(address)
+    if (answer.type !== 'hello') throw new Error(`not admitted: ${JSON.stringify(answer)}`)
+    await this.openGossip()
+  }
+
+  hello(): Hello {
+    return {
+      type: 'hello',
+      chain: this.#chain(),
+      patterns: this.patterns as readonly Pattern[],
+      region: this.region,
+      zone: 'default',
+      submit: false,
+      heartbeats: [],
+    }
+  }
+
+  /** A stream of its own, for bytes that are no messages. */
+  stream(protocol: Protocol | string): Promise<Stream> {
+    const [connection] = this.#node.getConnections()
+    if (connection === undefined) throw new Error('not connected')
+    const id = PROTOCOL_IDS[protocol as Protocol] ?? protocol
+    return connection.newStream([id], { maxOutboundStreams: 100_000 })
+  }
+
+  /** One message of the protocol and its answer, on a stream that is kept. */
+  async ask<P extends Protocol>(protocol: P, message: RequestOf[P]): Promise<ReplyOf[P]> {
+    return (await this.askBytes(protocol, encodeRequest(protocol, message))) as ReplyOf[P]
+  }
+
+  async askBytes(protocol: Protocol, bytes: Uint8Array): Promise<ReplyOf[Protocol]> {
+    let line = this.#lines.get(protocol)
+    if (line === undefined || line.stream.status !== 'open') {
+      const stream = await this.stream(protocol)
+      line = { stream, messages: lpStream(stream, { maxDataLength: MIB }) }
+      this.#lines.set(protocol, line)
+    }
+    await line.messages.write(bytes)
+    const reply = await line.messages.read({ signal: AbortSignal.timeout(REPLY_MS) })
+    return decodeReply(protocol, reply.subarray(), LIMITS).message
+  }
+
+  async openGossip(): Promise<void> {
+    this.#gossip = await this.stream(MESHSUB)
+    const subscriptions = Object.values(this.#topics).map((topic) => ({ subscribe: true, topic }))
+    this.rpc({ subscriptions })
+    const graft = Object.values(this.#topics).map((topicID) => ({ topicID }))
+    this.rpc({ control: { ihave: [], iwant: [], graft, prune: [], idontwant: [] } })
+  }
+
+  /** Any RPC of gossipsub; false: the stream takes no more for now. */
+  rpc(rpc: Partial<Parameters<typeof RPC.encode>[0]>): boolean {
+    return this.rpcBytes(RPC.encode({ subscriptions: [], messages: [], ...rpc }))
+  }
+
+  rpcBytes(bytes: Uint8Array): boolean {
+    if (this.#gossip === undefined || this.#gossip.status !== 'open') throw new Error('no gossip stream')
+    return this.#gossip.send(frame([bytes], 64 * MIB))
+  }
+
+  get gossipStream(): Stream | undefined {
+    return this.#gossip
+  }
+
+  gossip(topic: Topic, ...all: readonly Uint8Array[]): boolean {
+    return this.rpc({ messages: all.map((data) => ({ topic: this.#topics[topic], data })) })
+  }
+
+  /** As a seed announces it, content attached. */
+  announce({ bytes, pages, blocks }: Pick<MadeRelease, 'bytes' | 'pages' | 'blocks'>): boolean {
+    return this.gossip('releases', encodeReleaseGossip({ envelope: bytes, attached: [...pages, ...blocks] }))
+  }
+
+  /** The envelope alone: content is to be fetched. */
+  announceBare({ bytes }: Pick<MadeRelease, 'bytes'>): boolean {
+    return this.gossip('releases', encodeReleaseGossip({ envelope: bytes, attached: [] }))
+  }
+
+  control(kind: 'root' | 'beacon' | 'heartbeat', envelope: Uint8Array): boolean {
+    return this.gossip('control', encodeControlGossip({ kind, envelope }))
+  }
+
+  async stop(): Promise<void> {
+    await this.#node.stop()
+  }
+
+  #chain(): Uint8Array[] {
+    return this.#fleet.chainFor(this.id).map(encodeEnvelope)
+  }
+
+  #opening() {
+    const { root } = this.#fleet
+    return { type: 'open', version: root.version, digest: sha256(encodeRoot(root)) } as const
+  }
+
+  async #listen(): Promise<void> {
+    for (const protocol of ['admit', 'sync', 'blocks', 'publish'] as const)
+      await this.#node.handle(PROTOCOL_IDS[protocol], (stream) => this.#serve(protocol, stream), {
+        maxInboundStreams: 100_000,
+      })
+    await this.#node.handle(MESHSUB, (stream, connection) => this.#listenToGossip(stream, connection))
+  }
+
+  async #serve(protocol: Protocol, stream: Stream): Promise<void> {
+    const line = lpStream(stream, { maxDataLength: MIB })
+    try {
+      for (;;) {
+        const request = decodeRequest(protocol, (await line.read()).subarray(), LIMITS)
+        const reply = this.#reply(request)
+        if (reply !== undefined) await line.write(encodeReply(reply.protocol, reply.message as never))
+      }
+    } catch {
+      // the stream has ended, as they do
+    }
+  }
+
+  #reply(request: AnyRequest): AnyReply | undefined {
+    if (request.protocol === 'admit') {
+      const { message } = request
+      if (message.type === 'open')
+        return { protocol: 'admit', message: { ...this.#opening(), type: 'opened' } }
+      if (message.type === 'hello') return { protocol: 'admit', message: this.hello() }
+      return { protocol: 'admit', message: { type: 'noted' } }
+    }
+    this.asked.push(request)
+    return this.answers(request)
+  }
+
+  /** What the node relays to it. */
+  async #listenToGossip(stream: Stream, _connection: Connection): Promise<void> {
+    const line = lpStream(stream, { maxDataLength: 8 * MIB, maxBufferSize: 16 * MIB })
+    try {
+      for (;;)
+        for (const { data } of RPC.decode((await line.read()).subarray()).messages)
+          if (data !== undefined) this.heard.push(data)
+    } catch {
+      // the stream has ended
+    }
+  }
+
+  /** Waits for a question of the node. */
+  wasAsked(what: string, where: (request: AnyRequest) => boolean): Promise<void> {
+    return until(what, () => this.asked.some(where))
+  }
+}
+
+export type AdmitAnswer = ReplyOf['admit']
