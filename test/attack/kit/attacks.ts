@@ -8,10 +8,16 @@ import { encode } from '../../../src/codec/cbor.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { encodeHeader } from '../../../src/codec/header.ts'
-import type { ChannelHash } from '../../../src/model/beacon.ts'
 import { PAYLOAD_TYPES } from '../../../src/model/envelope.ts'
 import type { Channel, Digest, FleetId, KeyId, Name, ReleaseId } from '../../../src/model/ids.ts'
-import type { AnyReply, AnyRequest, Protocol, ShortDigest, SyncRequest } from '../../../src/model/messages.ts'
+import type {
+  AnyReply,
+  AnyRequest,
+  Protocol,
+  ShortDigest,
+  ShortHash,
+  SyncRequest,
+} from '../../../src/model/messages.ts'
 import type { Header } from '../../../src/model/release.ts'
 import { frame } from '../../../src/net/framing.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
@@ -37,7 +43,7 @@ const times = <T>(count: number, make: (at: number) => T): T[] =>
 const ownKey = generatePrivateKey('ed25519').key
 const digest = (): Digest => randomBytes(32).toString('hex') as Digest
 const short = (): ShortDigest => randomBytes(8).toString('hex') as ShortDigest
-const hash = (): ChannelHash => randomBytes(16).toString('hex') as ChannelHash
+const hash = (): ShortHash => randomBytes(8).toString('hex') as ShortHash
 const MIB = 1024 * 1024
 
 /** Well-formed, signed by a key that the root does not know. */
