@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { catchUp } from './catch-up.ts'
 import { footprint } from './footprint.ts'
 import { micro } from './micro.ts'
+import { peers } from './peers.ts'
 import { loadNow, type Measured, write } from './results.ts'
 import { wire } from './wire.ts'
 
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) =>
   wire,
   footprint,
   'catch-up': catchUp,
+  peers,
 }
 
 const { values, positionals } = parseArgs({

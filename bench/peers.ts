@@ -1,0 +1,190 @@
+/**
+ * The same job by confmesh and by what one would pick instead: from one origin to N subscribers on this machine.
+ * `npm run bench -- peers`; needs root for network namespaces, and takes what Debian and npm packages are there.
+ */
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { aria2 } from './peers/aria2.ts'
+import { confmesh } from './peers/confmesh.ts'
+import { etcd } from './peers/etcd.ts'
+import { gossipsub } from './peers/gossipsub.ts'
+import { hypercore } from './peers/hypercore.ts'
+import { Lab } from './peers/lab.ts'
+import { nats } from './peers/nats.ts'
+import { nginxPoll, nginxSse } from './peers/nginx.ts'
+import { nowMs, type Running, SEQ_DIGITS, type System, until } from './peers/system.ts'
+import type { Measured } from './results.ts'
+import { type Spread, spread } from './spread.ts'
+
+const SYSTEMS: readonly System[] = [confmesh, nginxPoll, nginxSse, nats, etcd, aria2, hypercore, gossipsub]
+/** Enough to see that the bench works; the whole takes most of an hour. */
+const QUICK: readonly System[] = [confmesh, nginxSse, gossipsub]
+const KIB = 1024
+/** Links, meshes and first comparisons come to rest. */
+const SETTLE_MS = 8_000
+const IDLE_MS = 4_000
+const DEADLINE_MS = 180_000
+/** After the last delivery: what is still on its way (offers, acknowledgements) belongs to the release. */
+const TAIL_MS = 1_500
+
+export interface Case {
+  readonly system: string
+  readonly subscribers: number
+  readonly payloadBytes: number
+  readonly releases: number
+  readonly timeMs: Spread
+  /** Bytes out of the origin over payload bytes, idle traffic of the same length of time taken off. */
+  readonly originPayloads: number
+  readonly bytesPerDeliveredByte: number
+  readonly cpuMsPerDelivery: number
+  readonly originRssMiB: number
+  readonly rssMiBPerSubscriber: number
+  readonly failed?: string
+}
+
+export interface PeersOptions {
+  readonly quick: boolean
+  readonly systems?: readonly string[]
+  readonly subscribers?: readonly number[]
+  readonly bytes?: readonly number[]
+}
+
+export async function peers(o: PeersOptions): Promise<Measured> {
+  const skipped: string[] = []
+  const cases: Case[] = []
+  for (const system of o.quick && o.systems === undefined ? QUICK : SYSTEMS) {
+    if (o.systems !== undefined && !o.systems.some((name) => system.name.startsWith(name))) continue
+    const why = system.missing()
+    if (why !== undefined) skipped.push(`${system.name}: not run, ${why}`)
+    else
+      for (const subscribers of o.subscribers ?? (o.quick ? [10] : [10, 40, 100]))
+        cases.push(...(await measured(system, subscribers, o)))
+  }
+  const about = [
+    'one machine: the origin in one network namespace, all subscribers in another, joined by a wire without delay or limit; bytes are those of the network interfaces, headers and retransmissions included',
+    'time from the moment the publisher was told to the moment a subscriber has the whole payload; CPU of every process on both sides; less what the same processes use while idle',
+    ...SYSTEMS.map(({ name, about: how }) => `${name}: ${how}`),
+    ...skipped,
+  ]
+  const rows = cases.map((one) => ({
+    what: `${one.system}, N = ${one.subscribers}, ${one.payloadBytes / KIB} KiB`,
+    figure:
+      one.failed ??
+      `${one.originPayloads} payloads from the origin · ${one.bytesPerDeliveredByte} bytes per delivered byte · ${one.cpuMsPerDelivery} ms CPU per delivery · p50 ${one.timeMs.p50} ms, p99 ${one.timeMs.p99} ms · ${one.rssMiBPerSubscriber} MiB a subscriber`,
+  }))
+  return { about, rows, figures: { cases, skipped } }
+}
+
+async function measured(system: System, subscribers: number, o: PeersOptions): Promise<readonly Case[]> {
+  const sizes = o.bytes ?? (o.quick ? [64 * KIB] : [KIB, 64 * KIB, 1024 * KIB, 8192 * KIB])
+  const out: Case[] = []
+  const lab = new Lab()
+  try {
+    lab.start()
+    const running = await system.start(lab, subscribers)
+    await delay(SETTLE_MS)
+    let seq = 0
+    for (const payloadBytes of sizes) {
+      const releases = payloadBytes > 512 * KIB ? 3 : 5
+      process.stderr.write(`  ${system.name}, N = ${subscribers}, ${payloadBytes / KIB} KiB\n`)
+      out.push(
+        await series(lab, running, {
+          system: system.name,
+          subscribers,
+          payloadBytes,
+          releases,
+          firstSeq: seq + 1,
+        }),
+      )
+      seq += releases
+      if (out.at(-1)?.failed !== undefined) break
+    }
+  } catch (error) {
+    out.push(failed({ system: system.name, subscribers, payloadBytes: 0, releases: 0 }, error))
+  } finally {
+    lab.stop()
+  }
+  return out
+}
+
+interface Series {
+  readonly system: string
+  readonly subscribers: number
+  readonly payloadBytes: number
+  readonly releases: number
+  readonly firstSeq: number
+}
+
+async function series(lab: Lab, running: Running, s: Series): Promise<Case> {
+  const idle = lab.usage()
+  await delay(IDLE_MS)
+  const before = lab.usage()
+  const startedMs = nowMs()
+  const times: number[] = []
+  try {
+    for (let seq = s.firstSeq; seq < s.firstSeq + s.releases; seq++)
+      times.push(...(await delivered(lab, running, s, seq)))
+  } catch (error) {
+    return failed(s, error)
+  }
+  await delay(TAIL_MS)
+  const after = lab.usage()
+  // What runs idly runs on meanwhile: its share of the same length is no cost of the releases.
+  const share = (nowMs() - startedMs) / IDLE_MS
+  const net = (of: (usage: typeof after) => number): number =>
+    of(after) - of(before) - share * (of(before) - of(idle))
+  const deliveries = s.subscribers * s.releases
+  const round = (value: number): number => Number(value.toFixed(2))
+  return {
+    system: s.system,
+    subscribers: s.subscribers,
+    payloadBytes: s.payloadBytes,
+    releases: s.releases,
+    timeMs: spread(times),
+    originPayloads: round(net(({ originBytes }) => originBytes) / (s.payloadBytes * s.releases)),
+    bytesPerDeliveredByte: round(net(({ allBytes }) => allBytes) / (s.payloadBytes * deliveries)),
+    cpuMsPerDelivery: round(net(({ cpuMs }) => cpuMs) / deliveries),
+    originRssMiB: round(lab.rssBytes('origin') / 2 ** 20),
+    rssMiBPerSubscriber: round(lab.rssBytes('fleet') / 2 ** 20 / s.subscribers),
+  }
+}
+
+/** Milliseconds to each subscriber, of one release. */
+async function delivered(lab: Lab, running: Running, s: Series, seq: number): Promise<readonly number[]> {
+  const path = join(lab.dir, 'next')
+  const number = String(seq).padStart(SEQ_DIGITS, '0')
+  writeFileSync(
+    path,
+    `${number}${randomBytes(s.payloadBytes).toString('base64url')}`.slice(0, s.payloadBytes),
+  )
+  const sentMs = nowMs()
+  await running.publish(seq, path)
+  const got = await until(`release ${seq} at all ${s.subscribers}`, DEADLINE_MS, () => {
+    const heard = running.said().filter((said) => said.got === seq)
+    return heard.length >= s.subscribers ? heard : undefined
+  })
+  await delay(500)
+  return got.map(({ atMs }) => (atMs ?? 0) - sentMs)
+}
+
+function failed(s: Omit<Series, 'firstSeq'>, error: unknown): Case {
+  const { system, subscribers, payloadBytes, releases } = s
+  const none = {
+    originPayloads: 0,
+    bytesPerDeliveredByte: 0,
+    cpuMsPerDelivery: 0,
+    originRssMiB: 0,
+    rssMiBPerSubscriber: 0,
+  }
+  return {
+    system,
+    subscribers,
+    payloadBytes,
+    releases,
+    timeMs: spread([]),
+    ...none,
+    failed: (error as Error).message,
+  }
+}

@@ -1,0 +1,136 @@
+/** confmesh: a real seed and a real publisher beside it; nodes are whole daemons, several in a process. */
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { withSession } from '../../src/cli/publish-session.ts'
+import { Client } from '../../src/client/index.ts'
+import { loadConfig } from '../../src/daemon/config.ts'
+import { startNode } from '../../src/daemon/node.ts'
+import { LIMITS } from '../../src/limits.ts'
+import { parseChannel } from '../../src/model/names.ts'
+import { build } from '../../src/publish/build.ts'
+import { publish } from '../../src/publish/publish.ts'
+import { type Lab, ORIGIN_ADDRESS, Program } from './lab.ts'
+import { type Running, readyOf, type System, shares, until } from './system.ts'
+import type { Role } from './worker.ts'
+
+const CHANNEL = parseChannel('bench/config')
+const CLI = join(import.meta.dirname, '../../dist/cli/launcher.js')
+const DEADLINE_MS = 180_000
+/** A look at whoever has not got the newest yet; when it got it is in the node's own history. */
+const LOOK_MS = 500
+
+interface Init {
+  readonly publisherKey: string
+  readonly seedConfig: string
+  readonly nodeConfig: string
+  readonly seedAddress: string
+}
+
+function init(lab: Lab): Init {
+  const args = ['init', join(lab.dir, 'mesh'), '--host', ORIGIN_ADDRESS, '--channel', 'bench/*', '--json']
+  return JSON.parse(execFileSync(process.execPath, [CLI, ...args]).toString()) as Init
+}
+
+export const confmesh: System = {
+  name: 'confmesh',
+  about:
+    'one seed and its publisher at the origin; whole nodes, 25 in a process, each verifies every signature and block and keeps it in its own LevelDB; nothing is materialized',
+  missing: () => undefined,
+  async start(lab, subscribers): Promise<Running> {
+    const fleet = init(lab)
+    lab.spawn('origin', [
+      'env',
+      'CONFMESH_NODE_LOG_LEVEL=error',
+      process.execPath,
+      CLI,
+      'node',
+      '--config',
+      fleet.seedConfig,
+    ])
+    const publisher = new Program(lab, 'origin', 'confmesh', 'publisher', fleet)
+    let first = 0
+    const nodes = shares(subscribers).map((count) => {
+      const options = { config: fleet.nodeConfig, dir: lab.dir, first, count }
+      first += count
+      return new Program(lab, 'fleet', 'confmesh', 'nodes', options)
+    })
+    await until('the publisher has reached the seed', DEADLINE_MS, () =>
+      readyOf(publisher.said) === 1 ? true : undefined,
+    )
+    await until('all nodes run', DEADLINE_MS, () =>
+      nodes.reduce((sum, { said }) => sum + readyOf(said), 0) === subscribers ? true : undefined,
+    )
+    return {
+      async publish(seq, path) {
+        publisher.tell({ path, seq })
+        for (const process of nodes) process.tell({ seq })
+      },
+      said: () => nodes.flatMap(({ said }) => said),
+    }
+  },
+}
+
+export const publisher: Role = async (o, { say, commands }) => {
+  const { publisherKey, seedAddress } = o as unknown as Init
+  await until('the seed answers', DEADLINE_MS, async () => {
+    try {
+      await withSession({ key: [publisherKey], seed: [seedAddress] }, async () => undefined)
+      return true
+    } catch {
+      return undefined
+    }
+  })
+  await withSession({ key: [publisherKey], seed: [seedAddress] }, async (session) => {
+    say({ ready: 1 })
+    for await (const command of commands) {
+      const { path, seq } = JSON.parse(command) as { path: string; seq: number }
+      await publish({
+        channel: CHANNEL,
+        content: await build([path], { limits: LIMITS }),
+        root: session.chain.current,
+        seeds: session.seeds.reached,
+        signers: session.signers,
+        memory: session.memory,
+        publisher: session.publisher,
+        message: String(seq),
+        expires: undefined,
+        expect: undefined,
+        again: false,
+        until: 'submitted',
+        limits: LIMITS,
+        wallMs: Date.now,
+        confirm: async () => true,
+      })
+    }
+  })
+}
+
+export const nodes: Role = async (o, { say, commands }) => {
+  const clients: Client[] = []
+  for (let at = 0; at < Number(o.count); at++) {
+    const data = join(String(o.dir), `node-${Number(o.first) + at}`)
+    const overrides = new Map([
+      ['data', data],
+      ['api.listen', '127.0.0.1:0'],
+      ['log.level', 'error'],
+    ])
+    const node = await startNode(loadConfig(String(o.config), {}, overrides), 'bench')
+    clients.push(new Client({ api: node.ready.api }))
+    say({ ready: at + 1 })
+  }
+  for await (const command of commands) {
+    const { seq } = JSON.parse(command) as { seq: number }
+    void Promise.all(clients.map((client) => arrival(client, seq, say)))
+  }
+}
+
+async function arrival(client: Client, seq: number, say: Parameters<Role>[1]['say']): Promise<void> {
+  for (;;) {
+    await delay(LOOK_MS)
+    const channel = await client.channel(CHANNEL).catch(() => undefined)
+    if (channel?.active?.message !== String(seq)) continue
+    say({ got: seq, atMs: Date.parse(channel.active.activatedAt) })
+    return
+  }
+}
