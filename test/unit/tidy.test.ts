@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { extname, join, resolve } from 'node:path'
+import { extname, join, resolve, sep } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
 import { CODES } from '../../src/errors.ts'
@@ -14,7 +14,7 @@ type Source = { path: string; text: string }
 
 function read(folder: string, extensions: string[]): Source[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => extensions.includes(extname(name)))
+    .filter((name) => extensions.includes(extname(name)) && !name.split(sep).includes('node_modules'))
     .map((name) => ({ path: join(folder, name), text: readFileSync(join(root, folder, name), 'utf8') }))
     .sort((a, b) => (a.path < b.path ? -1 : 1))
 }
