@@ -4,6 +4,7 @@
 
 import { oldestNode, ownNode, runUnder } from './own-node.ts'
 import { PARENT_FD_VARIABLE, watchParent } from './parent-watch.ts'
+import { boundYoungGeneration } from './young-generation.ts'
 
 /** Says in the command line's form of an error (one line, or one JSON value) that no fitting Node is to be had. */
 function refuse(details: { found: string; needs: string }): void {
@@ -21,6 +22,8 @@ function refuse(details: { found: string; needs: string }): void {
 const isOwn = process.env[PARENT_FD_VARIABLE] !== undefined
 if (Number.parseInt(process.versions.node, 10) >= oldestNode) {
   if (isOwn) watchParent()
+  // The one command that stays: it shares its host with what it serves.
+  if (process.argv.slice(2).find((word) => !word.startsWith('-')) === 'node') boundYoungGeneration()
   await import('./main.ts')
 } else {
   // A Node that was started as the new one and is not must not start another: that would never end.

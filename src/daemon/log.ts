@@ -1,12 +1,14 @@
 import { type Logger, pino } from 'pino'
-import pretty from 'pino-pretty'
 import type { LogPort } from '../runtime/ports.ts'
 
 /** JSON lines on stderr, readable ones on a terminal. stdout belongs to the command. */
-export function createLogger(level: string): Logger {
+export async function createLogger(level: string): Promise<Logger> {
   const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
-  if (process.stderr.isTTY === true)
+  if (process.stderr.isTTY === true) {
+    // Only there: a service does not carry what paints for people.
+    const { default: pretty } = await import('pino-pretty')
     return pino(base, pretty({ colorize: true, sync: true, destination: 2, ignore: 'pid,hostname' }))
+  }
   return pino(base, pino.destination({ dest: 2, sync: true }))
 }
 

@@ -65,7 +65,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const identity = await loadOrCreateIdentity(config.data)
   const ownCertificates = ownChain(config, identity.peerId, limits)
   const certificateExpires = chainExpires(ownCertificates, limits)
-  const logger = createLogger(config.log.level)
+  const logger = await createLogger(config.log.level)
 
   const metrics: NodeMetrics = createMetrics({
     view: () => core.view(clock.now()),

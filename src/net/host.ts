@@ -90,8 +90,9 @@ async function configuration(options: HostOptions) {
       maxParallelDials: 16,
       dialTimeout: limits.dialDeadlineMs,
     },
-    // the default aborts healthy connections after one stall of 5 s
-    connectionMonitor: { pingInterval: 15_000, pingTimeout: { minTimeout: 30_000, maxTimeout: 60_000 } },
+    // The default aborts healthy connections after one stall of 5 s. Each ping is a stream of its own and a write on
+    // both sides; sync notices a dead link sooner, this only those it has not asked lately.
+    connectionMonitor: { pingInterval: 60_000, pingTimeout: { minTimeout: 30_000, maxTimeout: 60_000 } },
     // must outlive a partition
     peerStore: { maxAddressAge: 24 * HOUR_MS, maxPeerAge: 7 * 24 * HOUR_MS },
     metrics: () => options.meter,

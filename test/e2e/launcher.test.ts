@@ -52,7 +52,7 @@ function layPackage(name: string): string {
   const home = join(dir, name)
   mkdirSync(join(home, 'dist/cli'), { recursive: true })
   writeFileSync(join(home, 'package.json'), '{"type":"module"}')
-  for (const file of ['launcher.js', 'own-node.js', 'parent-watch.js']) {
+  for (const file of ['launcher.js', 'own-node.js', 'parent-watch.js', 'young-generation.js']) {
     cpSync(join(root, 'dist/cli', file), join(home, 'dist/cli', file))
   }
   writeFileSync(join(home, 'dist/cli/main.js'), program)
@@ -111,7 +111,10 @@ function end(child: ChildProcessWithoutNullStreams): Promise<End> {
 const firstLine = (
   child: ChildProcessWithoutNullStreams,
 ): Promise<{ pid: number; node: string; watched: string }> =>
-  new Promise((resolve) => child.stdout.once('data', (data) => resolve(JSON.parse(String(data)))))
+  new Promise((resolve, reject) => {
+    child.stdout.once('data', (data) => resolve(JSON.parse(String(data))))
+    child.once('close', (code) => reject(new Error(`ended with ${code} before its first line`)))
+  })
 
 /** True while a process of this id runs (one that waits to be collected by its parent does not). */
 function runs(pid: number): boolean {
