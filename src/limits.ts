@@ -79,6 +79,12 @@ export const LIMITS = {
   answerDeadlineMs: 600_000,
   /** A dial in all, name lookup and handshake included. */
   dialDeadlineMs: 10_000,
+  /**
+   * Peers admitted that dialled us: each costs some milliseconds (handshake, records, a comparison), so a restarting
+   * fleet takes a part of a core; a hundred nodes need not wait. Beyond, a peer is told when to come back.
+   */
+  admissionsPerSecond: 50,
+  admissionsBurst: 100,
   /** What a refused peer has to read the refusal before its connection is reset. */
   hangUpMs: 50,
   /** Every five gossip heartbeats; two misses in a row and the link is made anew. */

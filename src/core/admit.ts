@@ -10,6 +10,7 @@ import type { TrustRoot } from '../model/root.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
+import { createTurns, type Turns } from './rate.ts'
 import { hostOf, RootBudget, RootRun } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
@@ -47,9 +48,12 @@ export class Admit implements Stage {
   readonly #links = new Map<PeerId, Link>()
   readonly #asked = new Map<RequestId, Link>()
   readonly #budget = new RootBudget()
+  readonly #turns: Turns
 
   constructor(config: CoreConfig) {
     this.#config = config
+    const { admissionsPerSecond, admissionsBurst, redialMaxMs } = config.limits
+    this.#turns = createTurns(admissionsPerSecond, admissionsBurst, redialMaxMs)
   }
 
   *sessions(): Iterable<Session> {
@@ -191,7 +195,7 @@ export class Admit implements Stage {
       reply(step, id, refusal('NET_PROTOCOL', 'hello comes once, from the dialler, after open'))
       return
     }
-    const refused = this.#refuses(journey, peer)
+    const refused = this.#refuses(journey, peer) ?? this.#tooMany(step)
     if (refused !== undefined) {
       reply(step, id, refused.message)
       this.#hangUp(step, peer, refused.code, refused.message.text)
@@ -213,6 +217,17 @@ export class Admit implements Stage {
     return { code: 'ADMIT_REFUSED', message: refusal('ADMIT_REFUSED', text, limits.redialIdleMaxMs) }
   }
 
+  /**
+   * A fleet that restarts at once: what follows admission costs more than the handshake, so whoever comes too early
+   * hears when its turn is. Asked last, so that whoever would be refused anyway takes no turn.
+   */
+  #tooMany(step: Step): { code: Code; message: Refused } | undefined {
+    const retryAfterMs = this.#turns.take(step.now.monoMs)
+    if (retryAfterMs === 0) return undefined
+    const text = 'too many nodes ask for admission here at once'
+    return { code: 'LIMIT_RATE', message: refusal('LIMIT_RATE', text, retryAfterMs) }
+  }
+
   #take(step: Step, journey: Journey, link: Link, what: AdmitRequest['type'], message: AdmitReply): void {
     if (what === 'root') this.#takeRoot(step, journey, link, message)
     else if (what === 'fork') this.#advance(step, journey, link)
@@ -230,6 +245,7 @@ export class Admit implements Stage {
         link.session.peer,
         message.type === 'refused' ? 'ADMIT_REFUSED' : 'NET_PROTOCOL',
         said,
+        message.type === 'refused' ? message.retryAfterMs : undefined,
       )
     }
   }
@@ -325,12 +341,12 @@ export class Admit implements Stage {
     return all >= limits.maxUnadmitted || same >= limits.maxUnadmittedPerAddress
   }
 
-  #hangUp(step: Step, peer: PeerId, code: Code, text: string): void {
+  #hangUp(step: Step, peer: PeerId, code: Code, text: string, retryAfterMs?: number): void {
     const held = this.#links.get(peer)?.held
     if (held !== undefined) reply(step, held.id, refusal(code, text))
     this.#forget(peer)
     step.emit({ kind: 'note', level: 'warn', code, text, peer })
-    step.emit({ kind: 'hangUp', peer, code })
+    step.emit({ kind: 'hangUp', peer, code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
   }
 
   #forget(peer: PeerId): void {

@@ -50,6 +50,8 @@ export class Dispatcher {
   readonly #counter = new StepCounter()
   /** Admitted in this step; the others hear of it once the event is through. */
   #admitted: PeerId[] = []
+  /** Refused us in this step and said when to come back. */
+  #refused: { readonly peer: PeerId; readonly retryAfterMs: number }[] = []
 
   constructor(config: CoreConfig, stages: Stages) {
     this.#config = config
@@ -76,6 +78,8 @@ export class Dispatcher {
     this.#dispatch(step, event)
     for (let peer = this.#admitted.shift(); peer !== undefined; peer = this.#admitted.shift())
       this.#admit(step, peer)
+    for (const { peer, retryAfterMs } of this.#refused.splice(0))
+      this.#each((stage) => stage.onRefused?.(step, this.#journey, peer, retryAfterMs))
     this.#housekeeping.afterEvent(step)
     return step.close()
   }
@@ -94,6 +98,8 @@ export class Dispatcher {
   #seen(effect: Effect): void {
     if (effect.kind === 'persist') this.#ledger.open(effect)
     else if (effect.kind === 'admit') this.#admitted.push(effect.peer)
+    else if (effect.kind === 'hangUp' && effect.retryAfterMs !== undefined)
+      this.#refused.push({ peer: effect.peer, retryAfterMs: effect.retryAfterMs })
   }
 
   #dispatch(step: Step, event: Event): void {

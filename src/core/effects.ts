@@ -27,7 +27,13 @@ export type Effect =
   | { readonly kind: 'admit'; readonly peer: PeerId; readonly region: string }
   | { readonly kind: 'dial'; readonly address: Address }
   /** Close the connection; what is queued for it (a refusal) goes out first. */
-  | { readonly kind: 'hangUp'; readonly peer: PeerId; readonly code: Code | 'done' }
+  | {
+      readonly kind: 'hangUp'
+      readonly peer: PeerId
+      readonly code: Code | 'done'
+      /** The peer refused us and said when to come back. */
+      readonly retryAfterMs?: number
+    }
   /** Write all or nothing, synced to disk where `sync`; answered by `persisted` or `persistFailed`. */
   | {
       readonly kind: 'persist'

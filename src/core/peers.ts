@@ -71,6 +71,11 @@ export class Peers implements Stage {
     this.#lookSoon(step)
   }
 
+  onRefused(step: Step, _journey: Journey, peer: PeerId, retryAfterMs: number): void {
+    this.#redial.told(peer, step.now.monoMs, retryAfterMs, this.#short)
+    this.#lookSoon(step)
+  }
+
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     this.#admitted.add(peer)
     this.#redial.admitted(peer)

@@ -19,6 +19,25 @@ export function createBucket(perSecond: number, burst: number): Bucket {
   }
 }
 
+/**
+ * As a bucket, and whoever comes beyond it is told when a turn of its own comes: promised turns are as far apart as the
+ * rate allows, so that a crowd comes back one by one.
+ */
+export function createTurns(perSecond: number, burst: number, maxWaitMs: number) {
+  const bucket = createBucket(perSecond, burst)
+  let promisedMonoMs = 0
+  return {
+    /** 0: now; else milliseconds after which to come back, `maxWaitMs` at most. */
+    take(monoMs: number): number {
+      if (bucket.take(monoMs)) return 0
+      promisedMonoMs = Math.min(Math.max(promisedMonoMs, monoMs) + 1000 / perSecond, monoMs + maxWaitMs)
+      return Math.ceil(promisedMonoMs - monoMs)
+    },
+  }
+}
+
+export type Turns = ReturnType<typeof createTurns>
+
 /** One bucket for each key. `forget` is called when the key's owner leaves, so the map is as large as the connections. */
 export function createBuckets<K>(perSecond: number, burst: number) {
   const buckets = new Map<K, Bucket>()

@@ -7,6 +7,8 @@ interface State {
   nextMonoMs: number
   /** A dial or an admission is under way until then at the latest. */
   busyUntilMonoMs: number
+  /** The peer said when to come back: until then what ends is no failure. */
+  toldUntilMonoMs: number
 }
 
 export class Redial {
@@ -41,14 +43,24 @@ export class Redial {
   failed(peer: PeerId, nowMonoMs: number, short: boolean): void {
     const { redialMinMs, redialMaxMs, redialIdleMaxMs } = this.#limits
     const state = this.#state(peer)
+    state.busyUntilMonoMs = 0
+    if (nowMonoMs < state.toldUntilMonoMs) return
     const pauseMs = Math.min(short ? redialMaxMs : redialIdleMaxMs, redialMinMs * 2 ** state.failures)
     state.failures = Math.min(state.failures + 1, 30)
-    state.busyUntilMonoMs = 0
     state.nextMonoMs = nowMonoMs + pauseMs * (0.5 + this.#random() / 2)
   }
 
   admitted(peer: PeerId): void {
     this.#states.delete(peer)
+  }
+
+  /** The peer has no room now and says when to come back: not before, with jitter, and within our own bounds. */
+  told(peer: PeerId, nowMonoMs: number, retryAfterMs: number, short: boolean): void {
+    const maxMs = short ? this.#limits.redialMaxMs : this.#limits.redialIdleMaxMs
+    const random = this.#random() / 4
+    const waitMs = Math.min(Math.max(0, retryAfterMs) * (1 + random), maxMs * (0.75 + random))
+    this.wait(peer, nowMonoMs + waitMs)
+    this.#state(peer).toldUntilMonoMs = nowMonoMs + waitMs
   }
 
   /** Not before so long. */
@@ -73,7 +85,7 @@ export class Redial {
   #state(peer: PeerId): State {
     let state = this.#states.get(peer)
     if (state === undefined) {
-      state = { failures: 0, nextMonoMs: 0, busyUntilMonoMs: 0 }
+      state = { failures: 0, nextMonoMs: 0, busyUntilMonoMs: 0, toldUntilMonoMs: 0 }
       this.#states.set(peer, state)
     }
     return state

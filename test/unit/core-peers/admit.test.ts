@@ -278,3 +278,49 @@ it('forgets a connection that is gone, its request included', () => {
   ).toEqual([])
   expect(asked(dial())).toHaveLength(1)
 })
+
+describe('a fleet that restarts at once', () => {
+  const knock = (name: string): readonly Effect[] => {
+    const from = peer(name)
+    accept(from)
+    asks(1, { type: 'open', version: 1, digest: hex('1') }, from)
+    return acts(asks(2, hello, from))
+  }
+  const limits = limitsOf({ admissionsPerSecond: 10, admissionsBurst: 3, redialMaxMs: 400 })
+
+  it('is admitted so many a second, everyone else told a turn of its own', () => {
+    start({ limits })
+    for (const name of ['a', 'b', 'c'])
+      expect(knock(name).map(({ kind }) => kind)).toEqual(['reply', 'admit'])
+    const text = 'too many nodes ask for admission here at once'
+    for (const [name, retryAfterMs] of [
+      ['d', 100],
+      ['e', 200],
+      ['f', 300],
+      ['g', 400],
+      ['h', 400],
+    ] as const)
+      expect(knock(name)).toEqual([
+        answer(2, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs }),
+        { kind: 'hangUp', peer: peer(name), code: 'LIMIT_RATE' },
+      ])
+    bench.pass(100)
+    expect(knock('d').map(({ kind }) => kind)).toEqual(['reply', 'admit'])
+    expect(knock('e').map(({ kind }) => kind)).toEqual(['reply', 'hangUp'])
+  })
+
+  it('takes no turn for whoever is refused anyway', () => {
+    start({ limits })
+    bench.journey.current = rootOf(1, { removed: { peers: [{ id: peer('x') }], pools: [] } })
+    for (let times = 0; times < 5; times += 1) knock('x')
+    expect(knock('a').map(({ kind }) => kind)).toEqual(['reply', 'admit'])
+  })
+
+  it('hears when to come back, for whoever dials again', () => {
+    dial()
+    const message = { type: 'refused', code: 'LIMIT_RATE', text: 'later', retryAfterMs: 700 } as const
+    expect(acts(answers(1, message))).toEqual([
+      { kind: 'hangUp', peer: OTHER, code: 'ADMIT_REFUSED', retryAfterMs: 700 },
+    ])
+  })
+})

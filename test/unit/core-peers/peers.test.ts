@@ -305,3 +305,35 @@ describe('the degree', () => {
     expect(hungUp(pass(LIMITS.linkSwapMs + 30_000)).length).toBeGreaterThan(0)
   }, 30_000)
 })
+
+describe('a peer that says when to come back', () => {
+  const told = (retryAfterMs: number) => {
+    bench.run((step, journey) => peers.onRefused(step, journey, SEED.id, retryAfterMs))
+    return lose(SEED.id)
+  }
+  const dialledAfterMs = (): number => {
+    for (let ms = 250; ms <= 120_000; ms += 250) if (dials(pass(250)).length > 0) return ms
+    return Number.POSITIVE_INFINITY
+  }
+
+  it.each([
+    [3_000, 3_000, 3_000 * 1.25],
+    // Its own bound holds while links are missing, whatever is said.
+    [600_000, LIMITS.redialMaxMs * 0.75, LIMITS.redialMaxMs],
+  ])('%i ms is dialled then, with jitter', (retryAfterMs, least, most) => {
+    start()
+    told(retryAfterMs)
+    const ms = dialledAfterMs()
+    expect(ms).toBeGreaterThanOrEqual(least)
+    // A look is up to 1.25 s after it is due.
+    expect(ms).toBeLessThanOrEqual(most + 1_500)
+  })
+
+  it('has not failed: the pause does not grow', () => {
+    start()
+    for (let times = 0; times < 8; times += 1) {
+      told(500)
+      expect(dialledAfterMs()).toBeLessThan(2_500)
+    }
+  })
+})

@@ -1,0 +1,198 @@
+/** Many whole cores that only find one another: no content, no loss, a link takes a few milliseconds. */
+import type { CoreConfig } from '../../src/core/config.ts'
+import type { Effect, EffectOf } from '../../src/core/effects.ts'
+import type { Event } from '../../src/core/events.ts'
+import { createNode, type NodeCore } from '../../src/core/node.ts'
+import { EMPTY_SNAPSHOT } from '../../src/core/snapshot.ts'
+import type { Limits } from '../../src/limits.ts'
+import type { Address, Pattern, PeerId } from '../../src/model/ids.ts'
+import { peerOf } from '../../src/model/names.ts'
+import { trustOf } from '../../src/sim/fleet.ts'
+import { keyNamed, peerOfKey } from '../../src/sim/keys.ts'
+import { addressOf } from '../../src/sim/network.ts'
+import { EPOCH_MS } from '../../src/sim/node.ts'
+import { between, type Random, stream } from '../../src/sim/random.ts'
+import { VirtualTime } from '../../src/sim/time.ts'
+import { signPeerRecord } from '../../src/trust/peer-record.ts'
+
+const DIAL_MS = 8
+const MESSAGE_MS = 2
+
+export interface LinkWorldInit {
+  readonly seed: number
+  readonly seeds: number
+  readonly nodes: number
+  /** Peers each node remembers from before. */
+  readonly remembered: number
+  readonly limits: Limits
+}
+
+interface Host {
+  readonly peer: PeerId
+  readonly core: NodeCore
+  readonly links: Set<PeerId>
+  up: boolean
+  cancelWake: () => void
+}
+
+/** What a seed had to do. */
+export interface Load {
+  /** Milliseconds of each dial that reached it, and of each admission it gave. */
+  readonly dialled: number[]
+  readonly admitted: number[]
+}
+
+export class LinkWorld {
+  readonly time = new VirtualTime()
+  readonly loads = new Map<PeerId, Load>()
+  readonly #hosts = new Map<PeerId, Host>()
+  readonly #asked = new Map<string, { readonly asker: Host; readonly id: number }>()
+  readonly #random: Random
+  #requests = 0
+
+  constructor(init: LinkWorldInit) {
+    this.#random = stream(init.seed, 'links')
+    const trust = trustOf(init.seeds)
+    const keys = Array.from({ length: init.seeds + init.nodes }, (_, at) => keyNamed(`node ${at}`))
+    const records = keys.map((key, at) => signPeerRecord(recordOf(peerOfKey(key), at < init.seeds), key))
+    const seeds = keys.slice(0, init.seeds).map((key) => addressOf(peerOfKey(key)))
+    for (const [at, key] of keys.entries()) {
+      const peer = peerOfKey(key)
+      const config: CoreConfig = {
+        self: peer,
+        root: trust.rootEnvelope,
+        patterns: PATTERNS,
+        region: 'all',
+        zone: 'all',
+        submit: at < init.seeds,
+        seeds: seeds.filter((address) => peerOf(address) !== peer),
+        chain: [],
+        peerRecord: () => records[at] as Uint8Array,
+        keepReleases: 3,
+        soakMs: 0,
+        materialize: false,
+        random: stream(init.seed, 'node', at),
+        limits: init.limits,
+      }
+      const host = {
+        peer,
+        core: createNode(config),
+        links: new Set<PeerId>(),
+        up: false,
+        cancelWake: () => {},
+      }
+      this.#hosts.set(peer, host)
+      if (at < init.seeds) this.loads.set(peer, { dialled: [], admitted: [] })
+      const choose = stream(init.seed, 'remembered', at)
+      const peers = Array.from({ length: at < init.seeds ? 0 : init.remembered }, () => {
+        const other = init.seeds + Math.floor(choose() * init.nodes)
+        return records[other] as Uint8Array
+      })
+      // Power returns to all of them within a tenth of a second.
+      this.time.after(between(choose, 0, 100), () => {
+        host.up = true
+        this.#give(host, { kind: 'started', snapshot: { ...EMPTY_SNAPSHOT, peers } })
+      })
+    }
+  }
+
+  run(untilMs: number): void {
+    while (this.time.step(untilMs));
+  }
+
+  /** Admitted links of each node that is no seed, ascending. */
+  degrees(): readonly number[] {
+    return [...this.#hosts.values()]
+      .filter(({ peer }) => !this.loads.has(peer))
+      .map(({ links }) => links.size)
+      .sort((a, b) => a - b)
+  }
+
+  #give(host: Host, event: Event): void {
+    const { nowMs } = this.time
+    const now = { monoMs: nowMs, wallMs: EPOCH_MS + Math.floor(nowMs) }
+    for (const effect of host.core.handle(event, now)) this.#perform(host, effect)
+  }
+
+  #perform(host: Host, effect: Effect): void {
+    switch (effect.kind) {
+      case 'dial':
+        return this.#dial(host, effect.address)
+      case 'request':
+        return this.#ask(host, effect)
+      case 'reply':
+        return this.#answer(host, effect)
+      case 'admit':
+        host.links.add(effect.peer)
+        this.loads.get(host.peer)?.admitted.push(this.time.nowMs)
+        return
+      case 'hangUp':
+        return this.#part(host, effect.peer)
+      case 'persist':
+        this.time.after(1, () => this.#give(host, { kind: 'persisted', ticket: effect.ticket }))
+        return
+      case 'wake':
+        host.cancelWake()
+        host.cancelWake = this.time.after(Math.max(0, effect.atMonoMs - this.time.nowMs), () =>
+          this.#give(host, { kind: 'tick' }),
+        )
+    }
+  }
+
+  #dial(from: Host, address: Address): void {
+    const to = this.#hosts.get(peerOf(address))
+    if (to === undefined) return
+    this.time.after(between(this.#random, DIAL_MS, 2 * DIAL_MS), () => {
+      if (!to.up) return this.#give(from, { kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
+      this.loads.get(to.peer)?.dialled.push(this.time.nowMs)
+      const link = { kind: 'connected', ownHost: false } as const
+      this.#give(from, { ...link, peer: to.peer, direction: 'outbound', address })
+      this.#give(to, { ...link, peer: from.peer, direction: 'inbound', address: addressOf(from.peer) })
+    })
+  }
+
+  #ask(asker: Host, { id, peer, request }: EffectOf<'request'>): void {
+    const to = this.#hosts.get(peer)
+    if (to === undefined) return
+    this.#requests += 1
+    const number = this.#requests
+    this.#asked.set(`${peer} ${number}`, { asker, id })
+    this.time.after(MESSAGE_MS, () =>
+      this.#give(to, { kind: 'request', id: number, peer: asker.peer, request }),
+    )
+  }
+
+  #answer(from: Host, { id, reply }: EffectOf<'reply'>): void {
+    const asked = this.#asked.get(`${from.peer} ${id}`)
+    if (asked !== undefined)
+      this.time.after(MESSAGE_MS, () => this.#give(asked.asker, { kind: 'reply', id: asked.id, reply }))
+  }
+
+  #part(host: Host, peer: PeerId): void {
+    const other = this.#hosts.get(peer)
+    if (other === undefined) return
+    for (const [one, two] of [
+      [host, other],
+      [other, host],
+    ] as const) {
+      one.links.delete(two.peer)
+      this.time.after(2 * MESSAGE_MS, () => this.#give(one, { kind: 'disconnected', peer: two.peer }))
+    }
+  }
+}
+
+const PATTERNS = ['**' as Pattern]
+
+const recordOf = (peer: PeerId, submit: boolean) =>
+  ({
+    v: 1,
+    critical: [],
+    peer,
+    at: EPOCH_MS,
+    addresses: [addressOf(peer)],
+    patterns: PATTERNS,
+    region: 'all',
+    zone: 'all',
+    submit,
+    chain: [],
+  }) as const
