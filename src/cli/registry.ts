@@ -38,4 +38,8 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/doctor.ts'),
   },
   demo: { summary: 'a whole fleet on this machine', load: () => import('./commands/demo.ts') },
+  simulate: {
+    summary: 'how long and how many bytes a release takes in a fleet of yours',
+    load: () => import('./commands/simulate.ts'),
+  },
 }

@@ -3,3 +3,22 @@ export const short = (id: string): string => id.slice(0, 12)
 
 /** Colours and redrawing only where someone looks. */
 export const isTerminal = (): boolean => process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+
+/** A table without lines: cli-table3's characters. */
+export const PLAIN = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+}

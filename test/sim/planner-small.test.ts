@@ -19,6 +19,7 @@ const ask = (regions: readonly string[], seed: number, failures: Failures = NO_F
   regions: publishedRegions(regions),
   bytes: 3_500,
   links: EQUAL_LINKS,
+  gateways: 'any',
   borderBitsPerSecond: BORDER_BITS_PER_SECOND,
   failures,
   loss: LOSS,

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { ChannelEntry, Status } from '../../client/index.ts'
 import { clientOf, shared } from '../api-options.ts'
 import { out, printable } from '../output.ts'
-import { isTerminal, short } from '../text.ts'
+import { isTerminal, PLAIN, short } from '../text.ts'
 
 export function register(program: Command): void {
   shared(program.command('status'))
@@ -71,24 +71,6 @@ function table(channels: readonly ChannelEntry[]): string {
     ])
   }
   return rows.toString()
-}
-
-const PLAIN = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
 }
 
 export const clockText = (clock: Readonly<Record<string, number>>): string =>

@@ -34,7 +34,7 @@ export interface Fleet {
   readonly downNsPerByte: Float64Array
 }
 
-export function buildFleet({ nodes, regions, links, seed }: Question): Fleet {
+export function buildFleet({ nodes, regions, links, gateways: stand, seed }: Question): Fleet {
   const size = nodes + 1
   const count = regions.names.length
   const firstOf = Int32Array.from({ length: count + 1 }, (_, r) => 1 + Math.floor((nodes * r) / count))
@@ -57,7 +57,9 @@ export function buildFleet({ nodes, regions, links, seed }: Question): Fleet {
     const first = firstOf[region] as number
     const members = (firstOf[region + 1] as number) - first
     joinAtRandom(neighbours, first, members, CONNECTIONS, seed)
-    gateways.push(chosen(seed, first, members, GATEWAYS, PURPOSE.gateway, region))
+    const best = upNsPerByte.subarray(first, first + members).reduce((a, b) => Math.min(a, b), Infinity)
+    const mayStand = (node: number): boolean => stand === 'any' || upNsPerByte[node] === best
+    gateways.push(chosen(seed, first, members, GATEWAYS, PURPOSE.gateway, region, mayStand))
   }
   const others = chosen(seed, 1, (firstOf[1] as number) - 1, MESH_DEGREE, PURPOSE.order, -1)
   const first = [...new Set([...(gateways[0] ?? []).slice(0, PUSHED_GATEWAYS), ...others])]
@@ -77,7 +79,7 @@ function classOf(links: readonly LinkClass[], drawn: number): LinkClass {
   return links.at(-1) as LinkClass
 }
 
-/** `count` different ones of `members` nodes from `first` on. */
+/** `count` different ones of those of `members` nodes from `first` on that fit, or all of them. */
 function chosen(
   seed: number,
   first: number,
@@ -85,9 +87,13 @@ function chosen(
   count: number,
   purpose: number,
   of: number,
+  fits: (node: number) => boolean = () => true,
 ): number[] {
   const all = new Set<number>()
-  for (let n = 0; all.size < Math.min(count, members); n++)
-    all.add(first + below(draw(seed, of, purpose, n), members))
+  // Enough draws to meet everyone of a small region.
+  for (let n = 0; all.size < Math.min(count, members) && n < members * 20; n++) {
+    const node = first + below(draw(seed, of, purpose, n), members)
+    if (fits(node)) all.add(node)
+  }
   return [...all]
 }

@@ -38,6 +38,8 @@ export interface Traffic {
 export class Network {
   readonly traffic: Traffic
   readonly up: FifoLinks
+  /** Size of a message by its number. */
+  readonly bytesOf: (what: number) => number
   readonly #down: FifoLinks
   readonly #out: FifoLinks
   readonly #in: FifoLinks
@@ -45,7 +47,6 @@ export class Network {
   readonly #wheel: Wheel
   readonly #seed: number
   readonly #loss: number
-  readonly #bytesOf: (what: number) => number
   readonly #deliver: (to: number, from: number, what: number) => void
   /** One way between regions; inside one it hangs on the zones. */
   readonly #oneWayNs: Float64Array
@@ -67,7 +68,7 @@ export class Network {
     this.#wheel = wheel
     this.#seed = question.seed
     this.#loss = question.loss
-    this.#bytesOf = bytesOf
+    this.bytesOf = bytesOf
     this.#deliver = deliver
     this.up = new FifoLinks(fleet.upNsPerByte)
     this.#down = new FifoLinks(fleet.downNsPerByte)
@@ -89,18 +90,18 @@ export class Network {
 
   /** Queues a payload at the sender's uplink. */
   send(from: number, to: number, what: number): void {
-    const bytes = this.#bytesOf(what)
+    const bytes = this.bytesOf(what)
     this.up.pass(from, this.nowNs, 0, bytes)
     this.leave(from, to, what, this.up.startNs, this.up.lagNs)
   }
 
   /** A payload begins to leave a node at this time; its last byte follows after the lag. */
   leave(from: number, to: number, what: number, startNs: number, lagNs: number): void {
-    this.traffic.sent[from] = (this.traffic.sent[from] as number) + this.#bytesOf(what)
+    this.traffic.sent[from] = (this.traffic.sent[from] as number) + this.bytesOf(what)
     const lagUs = Math.round(lagNs / NS_PER_US)
     if (this.#fleet.regionOf[from] !== this.#fleet.regionOf[to])
       return this.#wheel.push(ticksOfNs(startNs), BORDER_OUT, to, from, what, lagUs)
-    const delayNs = this.#delayNs(from, to, what, this.#bytesOf(what))
+    const delayNs = this.#delayNs(from, to, what, this.bytesOf(what))
     this.#wheel.push(ticksOfNs(startNs + delayNs), DOWNLINK, to, from, what, lagUs)
   }
 
@@ -138,7 +139,7 @@ export class Network {
   }
 
   #crossBorder(to: number, from: number, what: number, lagUs: number): void {
-    const bytes = this.#bytesOf(what)
+    const bytes = this.bytesOf(what)
     this.#out.pass(this.#fleet.regionOf[from] as number, this.nowNs, lagUs * NS_PER_US, bytes)
     const atNs = this.#out.startNs + this.#delayNs(from, to, what, bytes)
     this.#wheel.push(ticksOfNs(atNs), BORDER_IN, to, from, what, Math.round(this.#out.lagNs / NS_PER_US))
@@ -146,7 +147,7 @@ export class Network {
 
   #enter(to: number, from: number, what: number, lagUs: number): void {
     const region = this.#fleet.regionOf[to] as number
-    const bytes = this.#bytesOf(what)
+    const bytes = this.bytesOf(what)
     this.traffic.entered[region] = (this.traffic.entered[region] as number) + bytes
     this.#in.pass(region, this.nowNs, lagUs * NS_PER_US, bytes)
     const atTick = ticksOfNs(this.#in.startNs)
@@ -156,14 +157,14 @@ export class Network {
   }
 
   #arrive(to: number, from: number, what: number, lagUs: number): void {
-    this.#down.pass(to, this.nowNs, lagUs * NS_PER_US, this.#bytesOf(what))
+    this.#down.pass(to, this.nowNs, lagUs * NS_PER_US, this.bytesOf(what))
     const atTick = ticksOfNs(this.#down.startNs + this.#down.lagNs)
     if (atTick > this.#wheel.tick) this.#wheel.push(atTick, DELIVERED, to, from, what, 0)
     else this.#receive(to, from, what)
   }
 
   #receive(to: number, from: number, what: number): void {
-    this.traffic.received[to] = (this.traffic.received[to] as number) + this.#bytesOf(what)
+    this.traffic.received[to] = (this.traffic.received[to] as number) + this.bytesOf(what)
     this.#deliver(to, from, what)
   }
 

@@ -26,6 +26,8 @@ export interface Question {
   /** Content of the release. */
   readonly bytes: number
   readonly links: readonly LinkClass[]
+  /** Gateways are any nodes, as the product elects them, or only those with the fastest uplink. */
+  readonly gateways: 'any' | 'fastest'
   /** Of each region, in each direction. */
   readonly borderBitsPerSecond: number
   readonly failures: Failures
@@ -37,6 +39,12 @@ export interface Question {
 const GBIT = 1e9
 export const EQUAL_LINKS: readonly LinkClass[] = [
   { share: 1, upBitsPerSecond: GBIT, downBitsPerSecond: GBIT },
+]
+/** Half at 1 Gbit/s, three tenths at 500 Mbit/s, the rest at 200. */
+export const MIXED_LINKS: readonly LinkClass[] = [
+  { share: 0.5, upBitsPerSecond: GBIT, downBitsPerSecond: GBIT },
+  { share: 0.3, upBitsPerSecond: 0.5 * GBIT, downBitsPerSecond: 0.5 * GBIT },
+  { share: 0.2, upBitsPerSecond: 0.2 * GBIT, downBitsPerSecond: 0.2 * GBIT },
 ]
 export const BORDER_BITS_PER_SECOND = 10 * GBIT
 export const LOSS = 0.001

@@ -20,6 +20,12 @@ const RTT_MS: readonly (readonly number[])[] = [
   [216.7, 239, 73.79, 161.4, 0, 328.1],
   [119.5, 191.3, 256.8, 182.7, 328.1, 0],
 ]
+const SHORT: Readonly<Record<string, string>> = {
+  us: 'us-east-1',
+  eu: 'eu-west-1',
+  ap: 'ap-northeast-1',
+  sa: 'sa-east-1',
+}
 
 /** Round trips inside a region. */
 export const SAME_ZONE_RTT_MS = 0.5
@@ -43,11 +49,32 @@ export function publishedRegions(names: readonly string[]): Regions {
   }
 }
 
-/** From home to each region; between two others the way over home, the worst that can be without knowing better. */
-export function starRegions(names: readonly string[], toHomeMs: readonly number[]): Regions {
-  return {
-    names,
-    rttMs: names.map((_, a) => names.map((_, b) => (a === b ? 0 : (toHomeMs[a] ?? 0) + (toHomeMs[b] ?? 0)))),
-    source: 'as given; between two regions the way over the first',
-  }
+/** Of a published region its full name, by itself or its short form; undefined where it is none. */
+export function publishedName(name: string): string | undefined {
+  const full = SHORT[name] ?? name
+  return (PUBLISHED as readonly string[]).includes(full) ? full : undefined
+}
+
+export const knownRegions = (): readonly string[] => [...Object.keys(SHORT), ...PUBLISHED]
+
+/**
+ * Own regions beside published ones: what is not published is the way over home.
+ * @param toHomeMs by region, for those that are not published; the first is home
+ */
+export function mixedRegions(names: readonly string[], toHomeMs: ReadonlyMap<string, number>): Regions {
+  const published = publishedRegions(names)
+  const isPublished = (name: string): boolean => !toHomeMs.has(name) && publishedName(name) !== undefined
+  const toHome = (at: number): number =>
+    at === 0 ? 0 : (toHomeMs.get(names[at] as string) ?? published.rttMs[at]?.[0] ?? 0)
+  const rttMs = names.map((a, from) =>
+    names.map((b, to) => {
+      if (from === to) return 0
+      if (isPublished(a) && isPublished(b)) return published.rttMs[from]?.[to] ?? 0
+      return toHome(from) + toHome(to)
+    }),
+  )
+  const source = names.every(isPublished)
+    ? published.source
+    : `as given to ${names[0]}, and over it to the others; between known ones ${published.source}`
+  return { names, rttMs, source }
 }

@@ -36,6 +36,8 @@ const PROCESSING_TICKS = ticksOfMs(2)
 const PROCESSING_SPREAD_TICKS = ticksOfMs(1)
 /** Envelope of a release with its framing: header, one or two signatures. */
 const ENVELOPE_BYTES = 600
+/** Whole gossip message with content attached: one TCP flight (LIMITS.maxInlineBytes). */
+export const MAX_SMALL_BYTES = 14_000 - ENVELOPE_BYTES
 /** Nothing is told of any more after this long; what lacks the release then is counted as never. */
 const HORIZON_TICKS = ticksOfMs(60_000)
 

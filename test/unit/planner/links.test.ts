@@ -3,16 +3,17 @@ import { FifoLinks } from '../../../src/sim/planner/fifo.ts'
 import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from '../../../src/sim/planner/fleet.ts'
 import { Network } from '../../../src/sim/planner/network.ts'
 import { EQUAL_LINKS, NO_FAILURES, type Question } from '../../../src/sim/planner/question.ts'
-import { publishedRegions, starRegions } from '../../../src/sim/planner/regions.ts'
+import { mixedRegions, publishedRegions } from '../../../src/sim/planner/regions.ts'
 import { nsOfTicks } from '../../../src/sim/planner/ticks.ts'
 import { Wheel } from '../../../src/sim/planner/wheel.ts'
 
 const BLOCK_BYTES = 262_144
 const question: Question = {
   nodes: 2,
-  regions: starRegions(['home', 'away'], [0, 100]),
+  regions: mixedRegions(['home', 'away'], new Map([['away', 100]])),
   bytes: 0,
   links: EQUAL_LINKS,
+  gateways: 'any',
   borderBitsPerSecond: 10e9,
   failures: NO_FAILURES,
   loss: 0,

@@ -1,0 +1,117 @@
+/** A simulated answer as people read it: words first, then the table, then what it rests on. */
+import Table from 'cli-table3'
+import type { Plan, Spread } from '../sim/planner/plan.ts'
+import type { Question } from '../sim/planner/question.ts'
+import { PLAIN } from './text.ts'
+
+export function describe(plan: Plan, question: Question): string {
+  return [words(plan, question), '', table(plan), '', ...basis(plan, question)].join('\n')
+}
+
+function words(plan: Plan, question: Question): string {
+  const { timeMs, nodes, regions, originBytes, payloadBytes } = plan
+  const where = regions.length === 1 ? regions[0] : `${regions.length} regions`
+  const lines = [
+    `${count(nodes)} nodes in ${where}, a release of ${size(plan.bytes)}${trouble(question)}:`,
+    `half of them have it, checked, after ${time(timeMs.p50.median)}, 99 % after ${time(timeMs.p99.median)}, the last after ${time(timeMs.all.median)}.`,
+    `The origin sends ${payloads(originBytes.median, payloadBytes)} (${size(originBytes.median)}).`,
+  ]
+  if (plan.borders.length > 0) {
+    const worst = Math.max(...plan.borders.map(({ bytes }) => bytes.max))
+    lines.push(
+      `${payloads(middle(plan), payloadBytes)} over the border into each other region, ${payloads(worst, payloadBytes)} at worst.`,
+    )
+  }
+  if (plan.unfinished > 0) {
+    lines.push(
+      `${count(plan.unfinished)} living nodes never got it: some of its blocks died with their only holders.`,
+    )
+  }
+  return lines.join('\n')
+}
+
+function trouble({ failures }: Question): string {
+  const what = [
+    ...(failures.churn > 0 ? [`${Math.round(failures.churn * 1000) / 10} % of the nodes die meanwhile`] : []),
+    ...(failures.gateway ? ['the first gateway of every region dies'] : []),
+    ...(failures.originAfterPayloads === undefined ? [] : ['the origin dies']),
+  ]
+  return what.length === 0 ? '' : `, while ${what.join(', ')}`
+}
+
+function table(plan: Plan): string {
+  const several = plan.releases > 1
+  const rows = new Table({
+    chars: PLAIN,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    ...(several ? { head: ['', 'median', 'least', 'most'] } : {}),
+  })
+  const row = (what: string, { median, min, max }: Spread, show: (value: number) => string): void => {
+    rows.push(several ? [what, show(median), show(min), show(max)] : [what, show(median)])
+  }
+  row('time to 50 % of nodes', plan.timeMs.p50, time)
+  row('time to 99 %', plan.timeMs.p99, time)
+  row('time to 100 %', plan.timeMs.all, time)
+  if (plan.ofLineTime !== null) row('99 %: time over own line time', plan.ofLineTime, (x) => x.toFixed(2))
+  row('bytes out of the origin', plan.originBytes, size)
+  for (const { region, bytes } of plan.borders) row(`bytes into ${region}`, bytes, size)
+  row('payload bytes received by a node', plan.receivedBytesPerNode, size)
+  row('beyond one payload', plan.duplicateShare, (share) => `${(share * 100).toFixed(1)} %`)
+  row('control bytes of a node', plan.controlBytesPerNode, size)
+  return rows.toString()
+}
+
+function basis(plan: Plan, question: Question): string[] {
+  const blocks =
+    plan.blockBytes === null ? 'gossip, one message' : `pulled in blocks of ${size(plan.blockBytes)}`
+  return [
+    `Model: ${plan.model}, ${blocks}; ${plan.releases} ${plan.releases === 1 ? 'release' : 'releases'}, seed ${plan.seed}, ${count(plan.events)} events.`,
+    `Round trips: ${question.regions.source}.`,
+    ...assumptions(plan, question),
+  ]
+}
+
+/** What the figures rest on, one a line; also in `--json`. */
+export function assumptions(plan: Plan, question: Question): string[] {
+  const rate = (bits: number): string => (bits >= 1e9 ? `${bits / 1e9} Gbit/s` : `${bits / 1e6} Mbit/s`)
+  const links = question.links.map(
+    ({ share, upBitsPerSecond, downBitsPerSecond }) =>
+      `${share * 100} % at ${rate(upBitsPerSecond)} up and ${rate(downBitsPerSecond)} down`,
+  )
+  return [
+    `Links: ${links.join(', ')}; each region's border ${rate(question.borderBitsPerSecond)} each way.`,
+    plan.transport === 'gossip'
+      ? 'Each hop takes 2 ms and a random 1 ms at the mean to check; 0.1 % of packets are lost and cost at least 200 ms.'
+      : 'Time begins when the origin has the whole; the header went ahead. 1 ms to check a block, warm connections, no packet loss.',
+    ...(plan.transport === 'blocks' && question.links.length > 1
+      ? [
+          `Gateways are ${question.gateways === 'any' ? 'any nodes' : 'nodes of the fastest uplink'}: a slow one holds its region up.`,
+        ]
+      : []),
+    'Not in it: slow disks, several releases at once, other traffic on the links, how fast the real program fills a link.',
+  ]
+}
+
+const middle = ({ borders }: Plan): number => {
+  const medians = borders.map(({ bytes }) => bytes.median).sort((a, b) => a - b)
+  return medians[Math.floor((medians.length - 1) / 2)] ?? 0
+}
+
+const count = (n: number): string => n.toLocaleString('en-US')
+
+function payloads(bytes: number, payload: number): string {
+  const n = Number((bytes / payload).toFixed(2))
+  return `${n} ${n === 1 ? 'payload' : 'payloads'}`
+}
+
+function time(ms: number): string {
+  if (Number.isNaN(ms)) return 'never'
+  return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(2)} s`
+}
+
+function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes.toFixed(0)} B`
+  const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : bytes < 2 ** 40 ? 3 : 4
+  const text = (bytes / 1024 ** power).toFixed(1).replace(/\.0$/, '')
+  return `${text} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`
+}

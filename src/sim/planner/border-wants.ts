@@ -1,0 +1,209 @@
+/**
+ * What gateways ask of the origin and of other regions: home's fetchers ask the origin, eight blocks at a time; the
+ * others leave a standing want with the block's fetcher in the parent region, served the moment it is there. After a
+ * death whoever is next in line asks anew, where no living neighbour has the block.
+ */
+import { below, draw, PURPOSE } from './draw.ts'
+import type { Entry } from './entry.ts'
+import { type Fleet, ORIGIN } from './fleet.ts'
+import type { Holdings } from './holdings.ts'
+import type { Network } from './network.ts'
+import type { Uploads } from './uploads.ts'
+
+/** Blocks that a home gateway has asked of the origin. */
+const IN_FLIGHT = 8
+const WANT_BYTES = 40
+/** A run of ranges. */
+const STANDING_BYTES = 120
+const NOBODY = -1
+
+interface Kinds {
+  readonly want: number
+  readonly standing: number
+}
+
+export class BorderWants {
+  readonly #fleet: Fleet
+  readonly #network: Network
+  readonly #entry: Entry
+  readonly #holdings: Holdings
+  readonly #uploads: Uploads
+  readonly #blocks: number
+  readonly #seed: number
+  readonly #kinds: Kinds
+  /** Place (region, block): with whom its want stands, and whose it is. */
+  readonly #standsAt: Int32Array
+  readonly #standsFor: Int32Array
+  /** Place (region, block): whom that region's fetcher asked last, and who it was. */
+  readonly #askedOf: Int32Array
+  readonly #askedBy: Int32Array
+  /** By home gateway: what it has yet to ask the origin for, and how many it waits for. */
+  readonly #toAsk = new Map<number, number[]>()
+  readonly #waiting = new Map<number, number>()
+  readonly #lost = new Set<number>()
+  /** How often home has looked for a block elsewhere since the origin died. */
+  readonly #tries: Int32Array
+
+  constructor(
+    parts: {
+      readonly fleet: Fleet
+      readonly network: Network
+      readonly entry: Entry
+      readonly holdings: Holdings
+      readonly uploads: Uploads
+    },
+    blocks: number,
+    seed: number,
+    kinds: Kinds,
+  ) {
+    this.#fleet = parts.fleet
+    this.#network = parts.network
+    this.#entry = parts.entry
+    this.#holdings = parts.holdings
+    this.#uploads = parts.uploads
+    this.#blocks = blocks
+    this.#seed = seed
+    this.#kinds = kinds
+    const places = parts.fleet.regions * blocks
+    this.#standsAt = new Int32Array(places).fill(NOBODY)
+    this.#standsFor = new Int32Array(places).fill(NOBODY)
+    this.#askedOf = new Int32Array(places).fill(NOBODY)
+    this.#askedBy = new Int32Array(places).fill(NOBODY)
+    this.#tries = new Int32Array(blocks)
+  }
+
+  start(): void {
+    for (const [region, gateways] of this.#fleet.gateways.entries())
+      for (const gateway of gateways) {
+        if (region === 0) this.#askOrigin(gateway)
+        else this.#leaveStanding(region, gateway)
+      }
+  }
+
+  /** A want for one block has arrived: served now or when it is there. */
+  onWant(at: number, from: number, block: number): void {
+    if (at === ORIGIN || this.#holdings.has(at, block)) return this.#uploads.promise(at, from, block)
+    const place = this.#place(from, block)
+    this.#standsAt[place] = at
+    this.#standsFor[place] = from
+  }
+
+  /** The ranges of a whole release: every block for which the two are the fetchers of their regions. */
+  onStanding(at: number, from: number): void {
+    const region = this.#fleet.regionOf[from] as number
+    for (let block = 0; block < this.#blocks; block++)
+      if (this.#entry.fetcher(region, block) === from && this.#source(region, block) === at)
+        this.onWant(at, from, block)
+  }
+
+  /** A node has a block: other regions that wait for it get it. */
+  onBlock(node: number, block: number): void {
+    for (let region = 0; region < this.#fleet.regions; region++) {
+      const place = region * this.#blocks + block
+      if (this.#standsAt[place] !== node) continue
+      this.#standsAt[place] = NOBODY
+      this.#uploads.promise(node, this.#standsFor[place] as number, block)
+    }
+  }
+
+  /** One of home's has its block from the origin: it may ask for another. */
+  onServed(gateway: number): void {
+    const waiting = this.#waiting.get(gateway)
+    if (waiting === undefined) return
+    this.#waiting.set(gateway, waiting - 1)
+    this.#askMore(gateway)
+  }
+
+  /** It is known to be dead: nothing is expected from it any more. */
+  lose(node: number): void {
+    this.#lost.add(node)
+  }
+
+  /**
+   * This gateway is a fetcher of blocks that it lacks and no living neighbour has, and nobody alive is bringing them.
+   * @param again ask once more for what was asked elsewhere since the origin is gone
+   */
+  repair(gateway: number, again: boolean): void {
+    const region = this.#fleet.regionOf[gateway] as number
+    for (let block = 0; block < this.#blocks; block++) {
+      if (this.#holdings.has(gateway, block) || this.#holdings.isAsked(gateway, block)) continue
+      if (this.#entry.fetcher(region, block) !== gateway) continue
+      const place = region * this.#blocks + block
+      const asked = this.#askedOf[place] as number
+      const stands = this.#askedBy[place] === gateway && asked !== NOBODY && !this.#lost.has(asked)
+      if (stands && !(again && region === 0 && asked !== ORIGIN)) continue
+      if (region === 0 && this.#askedBy[place] === NOBODY) continue
+      if (this.#holdings.isTold(gateway, block)) continue
+      const source = this.#source(region, block)
+      if (source !== NOBODY && source !== gateway) this.#ask(gateway, source, block)
+    }
+  }
+
+  #askOrigin(gateway: number): void {
+    const own: number[] = []
+    for (let block = 0; block < this.#blocks; block++)
+      if (this.#entry.fetcher(0, block) === gateway) {
+        own.push(block)
+        // It is this gateway's to ask for, though its turn may come later.
+        this.#note(gateway, ORIGIN, block)
+      }
+    for (let at = own.length - 1; at > 0; at--) {
+      const other = below(draw(this.#seed, gateway, PURPOSE.entry, -1 - at), at + 1)
+      const held = own[at] as number
+      own[at] = own[other] as number
+      own[other] = held
+    }
+    this.#toAsk.set(gateway, own)
+    this.#waiting.set(gateway, 0)
+    this.#askMore(gateway)
+  }
+
+  #askMore(gateway: number): void {
+    const own = this.#toAsk.get(gateway) ?? []
+    let waiting = this.#waiting.get(gateway) ?? 0
+    while (waiting < IN_FLIGHT && own.length > 0) {
+      const block = own.pop() as number
+      if (this.#holdings.has(gateway, block)) continue
+      this.#ask(gateway, ORIGIN, block)
+      waiting++
+    }
+    this.#waiting.set(gateway, waiting)
+  }
+
+  #leaveStanding(region: number, gateway: number): void {
+    const sources = new Set<number>()
+    for (let block = 0; block < this.#blocks; block++) {
+      if (this.#entry.fetcher(region, block) !== gateway) continue
+      const source = this.#source(region, block)
+      sources.add(source)
+      this.#note(gateway, source, block)
+    }
+    for (const source of [...sources].sort((a, b) => a - b))
+      this.#network.control(gateway, source, STANDING_BYTES, this.#kinds.standing, 0, 0)
+  }
+
+  #ask(gateway: number, source: number, block: number): void {
+    this.#note(gateway, source, block)
+    this.#network.control(gateway, source, WANT_BYTES, this.#kinds.want, block, 0)
+  }
+
+  #note(gateway: number, source: number, block: number): void {
+    const place = this.#place(gateway, block)
+    this.#askedOf[place] = source
+    this.#askedBy[place] = gateway
+  }
+
+  /** Whom a region's fetcher asks: upstream's, the origin at home; once that is dead, home asks the other regions in turn. */
+  #source(region: number, block: number): number {
+    if (region !== 0) return this.#entry.fetcher(this.#entry.parent(region, block), block)
+    if (!this.#lost.has(ORIGIN)) return ORIGIN
+    if (this.#fleet.regions === 1) return NOBODY
+    const turn = this.#tries[block] as number
+    this.#tries[block] = turn + 1
+    return this.#entry.fetcher(1 + (turn % (this.#fleet.regions - 1)), block)
+  }
+
+  #place(node: number, block: number): number {
+    return (this.#fleet.regionOf[node] as number) * this.#blocks + block
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Where each block enters a region: one gateway, by rendezvous hashing over those believed alive, and from which region
+ * it gets it: a tree for each block, home at its root (docs/protocol.md).
+ */
+import { draw, PURPOSE } from './draw.ts'
+import type { Fleet } from './fleet.ts'
+
+/** Regions that a region hands each block on to. */
+const EXPORT = 2
+
+export class Entry {
+  readonly #fleet: Fleet
+  readonly #blocks: number
+  /** Place (region, block, turn): number of the gateway that is next in line; the first living one is the fetcher. */
+  readonly #line: Uint8Array
+  readonly #lineLength: number
+  /** Place (region, block): the region it comes from; home's own is home. */
+  readonly #parent: Uint8Array
+  readonly #gone = new Set<number>()
+
+  constructor(fleet: Fleet, blocks: number, seed: number) {
+    this.#fleet = fleet
+    this.#blocks = blocks
+    this.#lineLength = Math.max(...fleet.gateways.map(({ length }) => length))
+    this.#line = new Uint8Array(fleet.regions * blocks * this.#lineLength)
+    this.#parent = new Uint8Array(fleet.regions * blocks)
+    for (let block = 0; block < blocks; block++) {
+      for (let region = 0; region < fleet.regions; region++) this.#lineUp(region, block, seed)
+      this.#plant(block, seed)
+    }
+  }
+
+  /** −1 where no gateway of the region is left. */
+  fetcher(region: number, block: number): number {
+    const gateways = this.#fleet.gateways[region] as readonly number[]
+    const first = (region * this.#blocks + block) * this.#lineLength
+    for (let turn = 0; turn < gateways.length; turn++) {
+      const gateway = gateways[this.#line[first + turn] as number] as number
+      if (!this.#gone.has(gateway)) return gateway
+    }
+    return -1
+  }
+
+  parent(region: number, block: number): number {
+    return this.#parent[region * this.#blocks + block] as number
+  }
+
+  lose(gateway: number): void {
+    this.#gone.add(gateway)
+  }
+
+  #lineUp(region: number, block: number, seed: number): void {
+    const gateways = this.#fleet.gateways[region] as readonly number[]
+    const scored = gateways
+      .map((gateway, at) => ({ at, score: draw(seed, gateway, PURPOSE.entry, block) }))
+      .sort((a, b) => b.score - a.score || a.at - b.at)
+    this.#line.set(
+      scored.map(({ at }) => at),
+      (region * this.#blocks + block) * this.#lineLength,
+    )
+  }
+
+  #plant(block: number, seed: number): void {
+    const others = this.#fleet.regions - 1
+    const turn = others === 0 ? 0 : draw(seed, block, PURPOSE.tree, 0) % others
+    const order = [0, ...Array.from({ length: others }, (_, n) => 1 + ((n + turn) % others))]
+    order.forEach((region, place) => {
+      const parent = place === 0 ? 0 : (order[Math.floor((place - 1) / EXPORT)] as number)
+      this.#parent[region * this.#blocks + block] = parent
+    })
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Which node holds which block, and what each knows of its neighbours: bitmaps, and beside them the order in which a
+ * node got its blocks, so that a HAVE message is only a stretch of that order.
+ */
+import { draw, PURPOSE } from './draw.ts'
+import { CONNECTIONS, type Fleet } from './fleet.ts'
+
+export class Holdings {
+  /** Blocks each node holds. */
+  readonly count: Int32Array
+  readonly #blocks: number
+  readonly #words: number
+  readonly #seed: number
+  readonly #have: Int32Array
+  /** Asked of a neighbour and on the way. */
+  readonly #asked: Int32Array
+  /** Place (node, neighbour): what that neighbour has said it has. */
+  readonly #told: Int32Array
+  /** Place (node, neighbour): how many of those the node neither has nor has asked for. */
+  readonly #useful: Int32Array
+  readonly #order: Uint32Array | Uint16Array
+  readonly #draws: Uint32Array
+
+  constructor(fleet: Fleet, blocks: number, seed: number) {
+    this.#blocks = blocks
+    this.#seed = seed
+    this.#words = Math.ceil(blocks / 32)
+    this.count = new Int32Array(fleet.size)
+    this.#have = new Int32Array(fleet.size * this.#words)
+    this.#asked = new Int32Array(fleet.size * this.#words)
+    this.#told = new Int32Array(fleet.size * CONNECTIONS * this.#words)
+    this.#useful = new Int32Array(fleet.size * CONNECTIONS)
+    const cells = fleet.size * blocks
+    this.#order = blocks > 0xffff ? new Uint32Array(cells) : new Uint16Array(cells)
+    this.#draws = new Uint32Array(fleet.size)
+  }
+
+  has(node: number, block: number): boolean {
+    return this.#bit(this.#have, node, block)
+  }
+
+  isAsked(node: number, block: number): boolean {
+    return this.#bit(this.#asked, node, block)
+  }
+
+  /** Everything at once: the origin. */
+  fill(node: number): void {
+    for (let block = 0; block < this.#blocks; block++) this.acquire(node, block)
+  }
+
+  acquire(node: number, block: number): void {
+    if (this.isAsked(node, block)) this.#clear(this.#asked, node, block)
+    else this.#reckon(node, block, -1)
+    this.#set(this.#have, node, block)
+    const held = this.count[node] as number
+    this.#order[node * this.#blocks + held] = block
+    this.count[node] = held + 1
+  }
+
+  ask(node: number, block: number): void {
+    this.#set(this.#asked, node, block)
+    this.#reckon(node, block, -1)
+  }
+
+  /** It is not coming: it may be asked for again. */
+  unask(node: number, block: number): void {
+    if (!this.isAsked(node, block)) return
+    this.#clear(this.#asked, node, block)
+    if (!this.has(node, block)) this.#reckon(node, block, 1)
+  }
+
+  /** A neighbour told of the blocks that it got as its `from`-th to, without it, `to`-th. */
+  hear(node: number, edge: number, teller: number, from: number, to: number): void {
+    const place = node * CONNECTIONS + edge
+    for (let at = from; at < to; at++) {
+      const block = this.#order[teller * this.#blocks + at] as number
+      if (this.#bit(this.#told, place, block)) continue
+      this.#set(this.#told, place, block)
+      if (!this.has(node, block) && !this.isAsked(node, block))
+        this.#useful[place] = (this.#useful[place] as number) + 1
+    }
+  }
+
+  forget(node: number, edge: number): void {
+    const place = node * CONNECTIONS + edge
+    this.#told.fill(0, place * this.#words, (place + 1) * this.#words)
+    this.#useful[place] = 0
+  }
+
+  isUseful(node: number, edge: number): boolean {
+    return (this.#useful[node * CONNECTIONS + edge] as number) > 0
+  }
+
+  hasTold(node: number, edge: number, block: number): boolean {
+    return this.#bit(this.#told, node * CONNECTIONS + edge, block)
+  }
+
+  isTold(node: number, block: number): boolean {
+    for (let edge = 0; edge < CONNECTIONS; edge++) if (this.hasTold(node, edge, block)) return true
+    return false
+  }
+
+  /**
+   * A random block among those that these neighbours have and the node lacks: a random place to look from, then the next
+   * word that has any, then one of its bits.
+   * @param idle edges, `many` of them; each is useful
+   * @returns −1 where there is none
+   */
+  choose(node: number, idle: Uint8Array, many: number): number {
+    const drawn = this.draw(node)
+    const first = drawn % this.#words
+    for (let step = 0; step < this.#words; step++) {
+      const word = (first + step) % this.#words
+      let told = 0
+      for (let n = 0; n < many; n++)
+        told |= this.#told[(node * CONNECTIONS + (idle[n] as number)) * this.#words + word] as number
+      const at = node * this.#words + word
+      const lacking = told & ~((this.#have[at] as number) | (this.#asked[at] as number))
+      if (lacking !== 0) return word * 32 + oneOf(lacking, this.draw(node))
+    }
+    return -1
+  }
+
+  draw(node: number): number {
+    const n = this.#draws[node] as number
+    this.#draws[node] = n + 1
+    return draw(this.#seed, node, PURPOSE.choose, n)
+  }
+
+  /** What a node may pull grew or shrank by this block, at each neighbour that told of it. */
+  #reckon(node: number, block: number, by: number): void {
+    const word = block >> 5
+    const mask = 1 << (block & 31)
+    for (let place = node * CONNECTIONS; place < (node + 1) * CONNECTIONS; place++)
+      if (((this.#told[place * this.#words + word] as number) & mask) !== 0)
+        this.#useful[place] = (this.#useful[place] as number) + by
+  }
+
+  #bit(map: Int32Array, place: number, block: number): boolean {
+    return ((map[place * this.#words + (block >> 5)] as number) & (1 << (block & 31))) !== 0
+  }
+
+  #set(map: Int32Array, place: number, block: number): void {
+    const at = place * this.#words + (block >> 5)
+    map[at] = (map[at] as number) | (1 << (block & 31))
+  }
+
+  #clear(map: Int32Array, place: number, block: number): void {
+    const at = place * this.#words + (block >> 5)
+    map[at] = (map[at] as number) & ~(1 << (block & 31))
+  }
+}
+
+/** The place of a random bit of those set. */
+function oneOf(bits: number, drawn: number): number {
+  let left = drawn % countOf(bits)
+  let rest = bits
+  while (left-- > 0) rest &= rest - 1
+  return 31 - Math.clz32(rest & -rest)
+}
+
+function countOf(bits: number): number {
+  let n = bits - ((bits >>> 1) & 0x55555555)
+  n = (n & 0x33333333) + ((n >>> 2) & 0x33333333)
+  return Math.imul((n + (n >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}

@@ -1,0 +1,381 @@
+/**
+ * A large release in the abstract model: each block enters a region through one elected gateway, inside everyone pulls
+ * random blocks from neighbours (docs/protocol.md). Time begins when the origin has accepted the whole: the header and
+ * the list of blocks went ahead of it, while it was uploaded.
+ */
+import { BorderWants } from './border-wants.ts'
+import { draw, happens, PURPOSE } from './draw.ts'
+import { Entry } from './entry.ts'
+import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from './fleet.ts'
+import { Holdings } from './holdings.ts'
+import { FIRST_OF_MODEL, Network } from './network.ts'
+import type { Question } from './question.ts'
+import { RollingHash } from './rolling-hash.ts'
+import type { RunResult } from './run-result.ts'
+import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
+import { Uploads } from './uploads.ts'
+import { Wheel } from './wheel.ts'
+
+const WANT = FIRST_OF_MODEL
+const BUSY = FIRST_OF_MODEL + 1
+const SENT = FIRST_OF_MODEL + 2
+const FLUSH = FIRST_OF_MODEL + 3
+const HAVE = FIRST_OF_MODEL + 4
+const CHECKED = FIRST_OF_MODEL + 5
+const RETRY = FIRST_OF_MODEL + 6
+const TIMEOUT = FIRST_OF_MODEL + 7
+const DIE = FIRST_OF_MODEL + 8
+const DETECT = FIRST_OF_MODEL + 9
+const REPAIR = FIRST_OF_MODEL + 10
+const BORDER_WANT = FIRST_OF_MODEL + 11
+const STANDING = FIRST_OF_MODEL + 12
+
+const MAX_BLOCK_BYTES = 262_144
+const WANT_BYTES = 40
+const BUSY_BYTES = 30
+const HAVE_BYTES = 20
+const RANGE_BYTES = 4
+const CHECK_TICKS = ticksOfMs(1)
+const HAVE_TICKS = ticksOfMs(10)
+const HAVE_FAST_TICKS = ticksOfMs(5)
+/** Below this line time news must be quicker. */
+const FAST_LINE_MS = 200
+const HAVE_BLOCKS = 64
+const BUSY_TICKS = ticksOfMs(5)
+const BUSY_SPREAD_TICKS = ticksOfMs(10)
+const TIMEOUT_TICKS = ticksOfMs(400)
+const AVOID_TICKS = ticksOfMs(1_000)
+/** A silent death shows in the connection's keepalive. */
+const DETECT_TICKS = ticksOfMs(500)
+const REPAIR_TICKS = ticksOfMs(250)
+/** Every fourth look asks again elsewhere: once a second. */
+const AGAIN_EVERY = 4
+/** Where nobody got anything for so long, what is missing is lost. */
+const STUCK_TICKS = ticksOfMs(30_000)
+
+const IDLE = 0
+const WAITING = 1
+const GONE = 2
+const NEVER = -1
+
+export class LargeRelease {
+  readonly #question: Question
+  readonly #fleet: Fleet
+  readonly #wheel: Wheel
+  readonly #network: Network
+  readonly #holdings: Holdings
+  readonly #uploads: Uploads
+  readonly #entry: Entry
+  readonly #border: BorderWants
+  readonly #hash = new RollingHash()
+  readonly #blocks: number
+  readonly #blockBytes: number
+  readonly #haveTicks: number
+  /** By place of `neighbours`: is a block on the way from there, and which. */
+  readonly #edge: Uint8Array
+  readonly #wanted: Int32Array
+  readonly #avoidUntil: Int32Array
+  /** Blocks that a node has told its neighbours of. */
+  readonly #told: Int32Array
+  readonly #flushing: Uint8Array
+  readonly #dead: Uint8Array
+  readonly #doneAt: Int32Array
+  readonly #idle = new Uint8Array(CONNECTIONS)
+  #missing: number
+  #received = 0
+  #lastTick = 0
+
+  /** @param blockBytes at most so large; simulated blocks may be larger than real ones where a fleet is */
+  constructor(question: Question, blockBytes: number = MAX_BLOCK_BYTES) {
+    this.#question = question
+    this.#fleet = buildFleet(question)
+    const { size } = this.#fleet
+    this.#blocks = Math.max(1, Math.ceil(question.bytes / blockBytes))
+    this.#blockBytes = Math.ceil(question.bytes / this.#blocks)
+    this.#haveTicks = this.#lineMs(ORIGIN) < FAST_LINE_MS ? HAVE_FAST_TICKS : HAVE_TICKS
+    this.#wheel = new Wheel(size * 16)
+    this.#network = new Network(
+      this.#fleet,
+      // A stream of many packets mends a loss in one round trip, behind others that are under way.
+      { ...question, loss: 0 },
+      this.#wheel,
+      () => this.#blockBytes,
+      (to, from, block) => this.#deliver(to, from, block),
+    )
+    this.#holdings = new Holdings(this.#fleet, this.#blocks, question.seed)
+    this.#uploads = new Uploads(this.#fleet, this.#wheel, this.#network, SENT)
+    this.#entry = new Entry(this.#fleet, this.#blocks, question.seed)
+    this.#border = new BorderWants(
+      {
+        ...{ fleet: this.#fleet, network: this.#network, entry: this.#entry },
+        ...{ holdings: this.#holdings, uploads: this.#uploads },
+      },
+      this.#blocks,
+      question.seed,
+      { want: BORDER_WANT, standing: STANDING },
+    )
+    this.#edge = new Uint8Array(size * CONNECTIONS)
+    this.#wanted = new Int32Array(size * CONNECTIONS)
+    this.#avoidUntil = new Int32Array(size * CONNECTIONS)
+    this.#told = new Int32Array(size)
+    this.#flushing = new Uint8Array(size)
+    this.#dead = new Uint8Array(size)
+    this.#doneAt = new Int32Array(size).fill(NEVER)
+    this.#missing = size - 1
+  }
+
+  run(onProgress: (done: number) => void): RunResult {
+    this.#start()
+    const wheel = this.#wheel
+    let step = 0
+    while (this.#missing > 0 && wheel.next() && wheel.tick < this.#lastTick + STUCK_TICKS) {
+      this.#hash.add(wheel.tick, wheel.a, wheel.kind, wheel.c)
+      if (!this.#network.handles()) this.#handle()
+      if ((++step & 0x3ffff) === 0) onProgress(this.#received / (this.#blocks * this.#fleet.size))
+    }
+    return this.#result()
+  }
+
+  #start(): void {
+    this.#holdings.fill(ORIGIN)
+    const { failures, seed } = this.#question
+    const lineTicks = ticksOfMs(this.#lineMs(ORIGIN))
+    if (failures.gateway)
+      for (const gateways of this.#fleet.gateways)
+        if (gateways[0] !== undefined) this.#dieAt(Math.floor(lineTicks / 2), gateways[0])
+    if (failures.churn > 0)
+      for (let node = 1; node < this.#fleet.size; node++)
+        if (happens(draw(seed, node, PURPOSE.death, 0), failures.churn))
+          this.#dieAt(draw(seed, node, PURPOSE.death, 1) % Math.floor(lineTicks * 1.5), node)
+    const failing = failures.gateway || failures.churn > 0 || failures.originAfterPayloads !== undefined
+    if (failing)
+      for (const gateway of this.#fleet.gateways.flat())
+        this.#wheel.push(REPAIR_TICKS, REPAIR, gateway, 0, 0, 0)
+    // It has sent that much, or had the time to: without failures nobody asks it for a second copy.
+    if (failures.originAfterPayloads !== undefined)
+      this.#dieAt(Math.ceil(lineTicks * failures.originAfterPayloads), ORIGIN)
+    this.#border.start()
+  }
+
+  #dieAt(tick: number, node: number): void {
+    this.#wheel.push(tick, DIE, node, 0, 0, 0)
+  }
+
+  #handle(): void {
+    const { kind, a: node, b: from, c, d } = this.#wheel
+    if (kind === DETECT) return this.#detect(node)
+    if (this.#dead[node] === 1) return this.#atDead(kind, node, from, c)
+    switch (kind) {
+      case WANT:
+        return this.#serve(node, from, c)
+      case BUSY:
+        return this.#avoid(node, from, c, BUSY_TICKS + (this.#holdings.draw(node) % BUSY_SPREAD_TICKS))
+      case SENT:
+        return this.#uploads.next(node)
+      case FLUSH:
+        return this.#tell(node)
+      case HAVE:
+        return this.#hear(node, from, d, c)
+      case CHECKED:
+        return this.#keep(node, c)
+      case RETRY:
+        return this.#choose(node)
+      case TIMEOUT:
+        return this.#avoid(node, from, c, AVOID_TICKS)
+      case DIE:
+        return this.#die(node)
+      case REPAIR:
+        return this.#repair(node, c)
+      case BORDER_WANT:
+        return this.#border.onWant(node, from, c)
+      case STANDING:
+        return this.#border.onStanding(node, from)
+    }
+  }
+
+  /** Nobody answers: who asked finds out by the clock. */
+  #atDead(kind: number, node: number, from: number, block: number): void {
+    if (kind === WANT) this.#wheel.push(this.#wheel.tick + TIMEOUT_TICKS, TIMEOUT, from, node, block, 0)
+  }
+
+  #serve(node: number, from: number, block: number): void {
+    if (!this.#uploads.offer(node, from, block)) this.#network.control(node, from, BUSY_BYTES, BUSY, block, 0)
+  }
+
+  /** The last byte of a block is there; the check comes first. */
+  #deliver(node: number, from: number, block: number): void {
+    if (this.#dead[node] === 1) return
+    if (this.#dead[from] === 1 && this.#uploads.isCut(from, node, block)) return
+    const edge = this.#edgeOf(node, from)
+    if (edge !== -1 && this.#edge[edge] === WAITING) this.#edge[edge] = IDLE
+    else if (from === ORIGIN) this.#border.onServed(node)
+    this.#received++
+    this.#checkOrigin()
+    this.#wheel.push(this.#wheel.tick + CHECK_TICKS, CHECKED, node, from, block, 0)
+    this.#choose(node)
+  }
+
+  #keep(node: number, block: number): void {
+    const { tick } = this.#wheel
+    if (this.#holdings.has(node, block)) return
+    this.#holdings.acquire(node, block)
+    this.#lastTick = tick
+    const held = this.#holdings.count[node] as number
+    if (held === this.#blocks) {
+      this.#doneAt[node] = tick
+      this.#missing--
+    }
+    this.#border.onBlock(node, block)
+    if (held - (this.#told[node] as number) >= HAVE_BLOCKS) this.#tell(node)
+    else if (this.#flushing[node] === 0) {
+      this.#flushing[node] = 1
+      this.#wheel.push(tick + this.#haveTicks, FLUSH, node, 0, 0, 0)
+    }
+  }
+
+  #tell(node: number): void {
+    this.#flushing[node] = 0
+    const from = this.#told[node] as number
+    const to = this.#holdings.count[node] as number
+    if (to === from) return
+    this.#told[node] = to
+    const bytes = HAVE_BYTES + Math.min(RANGE_BYTES * (to - from), Math.ceil(this.#blocks / 8))
+    for (let at = node * CONNECTIONS; at < (node + 1) * CONNECTIONS; at++) {
+      const peer = this.#fleet.neighbours[at] as number
+      if (peer === -1 || this.#edge[at] === GONE) continue
+      // Whoever has it all learns nothing new: the bytes count, the event is spared.
+      if (this.#holdings.count[peer] === this.#blocks) this.#network.traffic.control += bytes
+      else this.#network.control(node, peer, bytes, HAVE, to, from)
+    }
+  }
+
+  #hear(node: number, teller: number, from: number, to: number): void {
+    const edge = this.#edgeOf(node, teller)
+    if (edge === -1 || this.#edge[edge] === GONE) return
+    this.#holdings.hear(node, edge - node * CONNECTIONS, teller, from, to)
+    this.#choose(node)
+  }
+
+  /** Wants one random block of each idle neighbour that has one. */
+  #choose(node: number): void {
+    for (;;) {
+      const many = this.#findIdle(node)
+      if (many === 0) return
+      const block = this.#holdings.choose(node, this.#idle, many)
+      if (block === -1) return
+      let holders = 0
+      for (let n = 0; n < many; n++) {
+        const edge = this.#idle[n] as number
+        if (this.#holdings.hasTold(node, edge, block)) this.#idle[holders++] = edge
+      }
+      const edge = node * CONNECTIONS + (this.#idle[this.#holdings.draw(node) % holders] as number)
+      this.#edge[edge] = WAITING
+      this.#wanted[edge] = block
+      this.#holdings.ask(node, block)
+      this.#network.control(node, this.#fleet.neighbours[edge] as number, WANT_BYTES, WANT, block, 0)
+    }
+  }
+
+  #findIdle(node: number): number {
+    const { tick } = this.#wheel
+    let many = 0
+    for (let edge = 0; edge < CONNECTIONS; edge++) {
+      const place = node * CONNECTIONS + edge
+      if (this.#edge[place] !== IDLE || !this.#holdings.isUseful(node, edge)) continue
+      if ((this.#avoidUntil[place] as number) <= tick) this.#idle[many++] = edge
+    }
+    return many
+  }
+
+  /** A neighbour is busy, or does not answer: its block is looked for elsewhere, itself left alone for a while. */
+  #avoid(node: number, neighbour: number, block: number, ticks: number): void {
+    const edge = this.#edgeOf(node, neighbour)
+    if (edge === -1 || this.#edge[edge] !== WAITING || this.#wanted[edge] !== block) return
+    this.#edge[edge] = IDLE
+    this.#avoidUntil[edge] = this.#wheel.tick + ticks
+    this.#holdings.unask(node, block)
+    this.#wheel.push(this.#wheel.tick + ticks, RETRY, node, 0, 0, 0)
+    this.#choose(node)
+  }
+
+  #checkOrigin(): void {
+    const { originAfterPayloads } = this.#question.failures
+    if (originAfterPayloads === undefined || this.#dead[ORIGIN] === 1) return
+    const sent = this.#network.traffic.sent[ORIGIN] as number
+    if (sent >= originAfterPayloads * this.#question.bytes) this.#die(ORIGIN)
+  }
+
+  #die(node: number): void {
+    if (this.#dead[node] === 1) return
+    const { tick } = this.#wheel
+    this.#dead[node] = 1
+    if (node !== ORIGIN && this.#doneAt[node] === NEVER) this.#missing--
+    for (const [to, what] of this.#uploads.drop(node))
+      if (this.#edgeOf(to, node) !== -1) this.#wheel.push(tick + TIMEOUT_TICKS, TIMEOUT, to, node, what, 0)
+    this.#wheel.push(tick + DETECT_TICKS, DETECT, node, 0, 0, 0)
+  }
+
+  /** Everyone concerned sees that a node is dead. */
+  #detect(gone: number): void {
+    this.#border.lose(gone)
+    this.#entry.lose(gone)
+    for (let at = gone * CONNECTIONS; at < (gone + 1) * CONNECTIONS; at++) {
+      const node = this.#fleet.neighbours[at] as number
+      if (node === -1 || this.#dead[node] === 1) continue
+      const edge = this.#edgeOf(node, gone)
+      if (edge === -1) continue
+      if (this.#edge[edge] === WAITING) this.#holdings.unask(node, this.#wanted[edge] as number)
+      this.#edge[edge] = GONE
+      this.#holdings.forget(node, edge - node * CONNECTIONS)
+      this.#choose(node)
+    }
+    if (gone === ORIGIN || this.#fleet.gateways.some((gateways) => gateways.includes(gone)))
+      for (const gateway of this.#fleet.gateways.flat())
+        if (this.#dead[gateway] === 0) this.#border.repair(gateway, false)
+  }
+
+  #repair(gateway: number, round: number): void {
+    this.#border.repair(gateway, round % AGAIN_EVERY === 0)
+    this.#wheel.push(this.#wheel.tick + REPAIR_TICKS, REPAIR, gateway, 0, round + 1, 0)
+  }
+
+  #edgeOf(node: number, peer: number): number {
+    for (let at = node * CONNECTIONS; at < (node + 1) * CONNECTIONS; at++)
+      if (this.#fleet.neighbours[at] === peer) return at
+    return -1
+  }
+
+  #lineMs(node: number): number {
+    return (this.#question.bytes * (this.#fleet.downNsPerByte[node] as number)) / 1e6
+  }
+
+  #result(): RunResult {
+    const { size, regions } = this.#fleet
+    const { traffic } = this.#network
+    const times: number[] = []
+    const ofLine: number[] = []
+    let received = 0
+    let unfinished = 0
+    for (let node = 1; node < size; node++) {
+      const at = this.#doneAt[node] as number
+      if (at === NEVER && this.#dead[node] === 0) unfinished++
+      if (at === NEVER) continue
+      times.push(at / TICKS_PER_MS)
+      ofLine.push(at / TICKS_PER_MS / this.#lineMs(node))
+      received += traffic.received[node] as number
+    }
+    return {
+      model: 'abstract',
+      timesMs: Float64Array.from(times).sort(),
+      ofLine: Float64Array.from(ofLine).sort(),
+      unfinished,
+      payloadBytes: this.#blocks * this.#blockBytes,
+      originBytes: traffic.sent[ORIGIN] as number,
+      enteredBytes: [...traffic.entered.subarray(1, regions)],
+      receivedBytesPerNode: received / times.length,
+      controlBytesPerNode: traffic.control / times.length,
+      events: this.#wheel.count,
+      hash: this.#hash.hex,
+    }
+  }
+}

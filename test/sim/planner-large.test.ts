@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import { LargeRelease } from '../../src/sim/planner/large.ts'
+import { plan } from '../../src/sim/planner/plan.ts'
+import {
+  BORDER_BITS_PER_SECOND,
+  EQUAL_LINKS,
+  MIXED_LINKS,
+  NO_FAILURES,
+  type Question,
+} from '../../src/sim/planner/question.ts'
+import { publishedRegions } from '../../src/sim/planner/regions.ts'
+import { quantileOf, type RunResult } from '../../src/sim/planner/run-result.ts'
+
+const THREE = ['us-east-1', 'eu-west-1', 'ap-northeast-1']
+const SIX = [...THREE, 'us-west-2', 'ap-southeast-1', 'sa-east-1']
+const MIB = 2 ** 20
+
+const ask = (more: Partial<Question> = {}): Question => ({
+  nodes: 300,
+  regions: publishedRegions(THREE),
+  bytes: 100 * MIB,
+  links: EQUAL_LINKS,
+  gateways: 'any',
+  borderBitsPerSecond: BORDER_BITS_PER_SECOND,
+  failures: NO_FAILURES,
+  loss: 0,
+  seed: 1,
+  ...more,
+})
+const run = (question: Question): RunResult => new LargeRelease(question).run(() => {})
+const p99 = ({ timesMs }: RunResult): number => quantileOf(timesMs, 0.99)
+const r99 = ({ ofLine }: RunResult): number => quantileOf(ofLine ?? new Float64Array(), 0.99)
+const lineMs = (bytes: number): number => (bytes * 8) / 1e6
+const DETECTED_MS = 500
+
+function expectFrugal(result: RunResult, most: { origin: number; region: number; received: number }): void {
+  const { payloadBytes, originBytes, enteredBytes, receivedBytesPerNode, controlBytesPerNode } = result
+  expect(result.unfinished).toBe(0)
+  expect(originBytes / payloadBytes).toBeLessThanOrEqual(most.origin)
+  for (const bytes of enteredBytes) expect(bytes / payloadBytes).toBeLessThanOrEqual(most.region)
+  expect(receivedBytesPerNode / payloadBytes).toBeLessThanOrEqual(most.received)
+  expect(controlBytesPerNode / payloadBytes).toBeLessThanOrEqual(0.003)
+}
+
+test.each([100, 300])('%i nodes, 100 MiB, equal links', (nodes) => {
+  const result = run(ask({ nodes }))
+  expect(p99(result)).toBeLessThanOrEqual(1.15 * lineMs(100 * MIB) + 145.3 / 2 + 200)
+  expectFrugal(result, { origin: 1.05, region: 1.05, received: 1.02 })
+})
+
+test('six regions, a tree of two', () => {
+  const result = run(ask({ regions: publishedRegions(SIX) }))
+  expect(r99(result)).toBeLessThanOrEqual(1.6)
+  expectFrugal(result, { origin: 1.05, region: 1.05, received: 1.02 })
+})
+
+test('mixed links: each against its own line time', () => {
+  expect(r99(run(ask({ links: MIXED_LINKS, gateways: 'fastest' })))).toBeLessThanOrEqual(1.7)
+})
+
+test('a tenth of the nodes and the first gateway of every region die', () => {
+  const calmMs = p99(run(ask()))
+  const result = run(ask({ failures: { ...NO_FAILURES, churn: 0.1, gateway: true } }))
+  expect(p99(result)).toBeLessThanOrEqual(calmMs + DETECTED_MS + 500)
+  expectFrugal(result, { origin: 1.1, region: 1.3, received: 1.05 })
+})
+
+test('the origin dies after 1.2 payloads and a tenth of the nodes: everyone alive completes', () => {
+  for (const seed of [1, 2, 3]) {
+    const failures = { ...NO_FAILURES, churn: 0.1, originAfterPayloads: 1.2 }
+    expect(run(ask({ seed, failures })).unfinished).toBe(0)
+  }
+})
+
+test('an origin that dies before it has given everything away leaves a fleet without it', () => {
+  const failures = { ...NO_FAILURES, originAfterPayloads: 0.5 }
+  expect(run(ask({ nodes: 60, bytes: 10 * MIB, failures })).unfinished).toBe(60)
+})
+
+test('a run is its seed, in a thread of its own too', async () => {
+  const question = ask({ nodes: 60, bytes: 10 * MIB })
+  const once = run(question)
+  expect(run(question).hash).toBe(once.hash)
+  const several = await plan(question, 2, () => {})
+  expect(several.hashes[0]).toBe(once.hash)
+  expect(several.hashes[1]).not.toBe(once.hash)
+})
