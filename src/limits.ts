@@ -20,6 +20,8 @@ export const LIMITS = {
   maxBlockBytes: 256 * KIB,
   maxBeaconBytes: 14_000,
   maxCertificateBytes: 8 * KIB,
+  /** A gateway's heartbeat: eight addresses with long names in them and one signature. */
+  maxHeartbeatBytes: 4 * KIB,
   maxPeerRecordBytes: 24 * KIB,
   maxPages: 256,
   maxMessageBytes: 1 * KIB,
@@ -57,18 +59,21 @@ export const LIMITS = {
   maxSyncMessageBytes: 64 * KIB,
   maxBlockMessageBytes: 257 * KIB,
   maxPublishMessageBytes: 64 * KIB,
+  /** A gossip message and what names it. */
+  maxBridgeMessageBytes: 65 * KIB,
   /** Bytes of one run of sync replies before the next request. */
   maxSyncRunBytes: 1 * MIB,
   admitDeadlineMs: 5_000,
   syncDeadlineMs: 3_000,
   blockDeadlineMs: 10_000,
   publishDeadlineMs: 30_000,
+  bridgeDeadlineMs: 3_000,
   /** Roots taken in one run before admission goes on. */
   maxRootRun: 32,
   /** Root bytes from one address in a minute. */
   maxRootBytesPerMinute: 4 * MIB,
   /** Streams a peer may hold open to us, per protocol. */
-  maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 2 },
+  maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 2, bridge: 8 },
   /** Requests of ours that wait for one of those streams, per peer and protocol; beyond, the peer is too slow for us. */
   maxQueuedRequests: 64,
   /** Replies in one run: 1 MiB of 64 KiB messages is 17. */
@@ -105,6 +110,48 @@ export const LIMITS = {
   seedDegree: 500,
   /** Gateways of a region: with three the slowest of a large release needs half as long again, sixteen gain 2 % over eight. */
   maxGateways: 8,
+  /** A gateway says so often that it lives, and counts as long since it was heard: three misses. */
+  heartbeatMs: 5_000,
+  heartbeatLiveMs: 15_000,
+  /** A heartbeat's clock may be this far from ours: an old one said again must not raise the dead. */
+  heartbeatSkewMs: 600_000,
+  /** A node this long up, and dialled by another host within the hour, is proven: it ranks before all others. */
+  provenUpMs: 600_000,
+  dialledWithinMs: 3_600_000,
+  /** A starting node listens for up to so long before it stands: most of a fleet that starts together never has to. */
+  standDelayMs: 2_000,
+  /** Heartbeats remembered of one region (four times those that count), and regions: an invented one must cost nothing. */
+  maxHeartbeats: 32,
+  maxRegions: 64,
+  /** Heartbeats of keys not seen before, all peers together: an imported key costs a millisecond. */
+  heartbeatChecksPerSecond: 50,
+  heartbeatChecksBurst: 600,
+  /** Links of a gateway: its region's, and one to each gateway of five other regions. */
+  gatewayDegree: 72,
+  /** Gateways of a region that count for one release: the first is pushed to, the others step in for it. */
+  bridgeRanks: 3,
+  /** What each rank waits for the one before it: half the round trip of a long border, ten hops inside a region. */
+  bridgeWaitMs: 50,
+  /** A claim that brought nothing for so long is void, later for each rank so that one pulls and not all. */
+  claimVoidMs: 1_000,
+  claimVoidStepMs: 500,
+  /** So long after it was said here, every border link hears that it is here. */
+  bridgeHaveMs: 1_000,
+  maxBridgeHave: 256,
+  /** Pulls of one thing before it is left to sync. */
+  maxBridgePulls: 4,
+  /** Who announced one thing: enough to pull from when the first is gone. */
+  maxBridgeSources: 8,
+  /** Things remembered as known here or foreign, wanted at once, and bytes kept to be pulled. */
+  maxBridgeItems: 8_192,
+  maxBridgeWanted: 1_024,
+  maxBridgeBytes: 8 * MIB,
+  /** Bridge messages a peer may send: one gateway carries at most what gossip allows one peer. */
+  bridgePerSecond: 200,
+  bridgeBurst: 1_000,
+  /** Announcements that led to nothing, per peer; beyond, what it announces without content is not asked for. */
+  bridgeDudsPerSecond: 0.2,
+  bridgeDudsBurst: 32,
   /** Peers of which a signed record is remembered. */
   maxKnownPeers: 1_000,
   redialMinMs: 1_000,

@@ -1,8 +1,9 @@
 import type { Name } from '../model/ids.ts'
 import type { AdmitReply, AdmitRequest } from '../model/messages.ts'
+import { heartbeatEnvelope } from './bridge-messages.ts'
 import { bool, type Form, int, list, optional } from './fields.ts'
 import { digest, name, pattern } from './ids.ts'
-import { beaconEnvelope, certificateEnvelope, refused, rootEnvelope, union } from './message-forms.ts'
+import { certificateEnvelope, refused, rootEnvelope, union } from './message-forms.ts'
 
 const MAX_CHAIN = 2
 /** Eight of each of 64 regions; the message's bytes bound them sooner. */
@@ -20,7 +21,7 @@ const hello = {
   region: label as Form<string>,
   zone: label as Form<string>,
   submit: bool,
-  heartbeats: list(beaconEnvelope, MAX_HEARTBEATS),
+  heartbeats: list(heartbeatEnvelope, MAX_HEARTBEATS),
 }
 const newest = { version: int(1), digest }
 

@@ -1,7 +1,7 @@
 import type { Limits } from '../limits.ts'
 import type { Heartbeat } from '../model/heartbeat.ts'
 import { decodeStrict, encode } from './cbor.ts'
-import { critical, type Form, list, open, version } from './fields.ts'
+import { critical, type Form, list, open, optional, version, word } from './fields.ts'
 import { address, name, peerId, timeMs } from './ids.ts'
 
 /** Addresses of one gateway: IPv4 and IPv6, inside and outside, with room. */
@@ -14,6 +14,7 @@ const heartbeat: Form<Heartbeat> = open({
   region: name,
   addresses: list(address, MAX_ADDRESSES, 1),
   at: timeMs,
+  stopgap: optional(word('new', 'seed')),
 })
 
 /**
@@ -22,7 +23,7 @@ const heartbeat: Form<Heartbeat> = open({
  */
 export const decodeHeartbeat = (payload: Uint8Array, limits: Limits): Heartbeat =>
   heartbeat.read(
-    decodeStrict(payload, { maxBytes: limits.maxBeaconBytes, limits, what: 'heartbeat' }),
+    decodeStrict(payload, { maxBytes: limits.maxHeartbeatBytes, limits, what: 'heartbeat' }),
     'heartbeat',
     limits,
   )

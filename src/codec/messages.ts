@@ -1,8 +1,9 @@
-/** Messages of the four protocols ↔ bytes. The length prefix around them is the transport's. */
+/** Messages of the protocols ↔ bytes. The length prefix around them is the transport's. */
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest, Protocol, ReplyOf, RequestOf } from '../model/messages.ts'
 import { admitReply, admitRequest } from './admit-messages.ts'
 import { blocksReply, blocksRequest } from './blocks-messages.ts'
+import { bridgeReply, bridgeRequest } from './bridge-messages.ts'
 import { checkBytes, decodeStrict, encode } from './cbor.ts'
 import type { Form } from './fields.ts'
 import { publishReply, publishRequest } from './publish-messages.ts'
@@ -13,12 +14,14 @@ const requests: { readonly [P in Protocol]: Form<RequestOf[P]> } = {
   sync: syncRequest,
   blocks: blocksRequest,
   publish: publishRequest,
+  bridge: bridgeRequest,
 }
 const replies: { readonly [P in Protocol]: Form<ReplyOf[P]> } = {
   admit: admitReply,
   sync: syncReply,
   blocks: blocksReply,
   publish: publishReply,
+  bridge: bridgeReply,
 }
 
 /** The most bytes one request may have, for the reader of length prefixes. */
@@ -30,6 +33,7 @@ export function maxRequestBytes(protocol: Protocol, limits: Limits): number {
 export function maxReplyBytes(protocol: Protocol, limits: Limits): number {
   if (protocol === 'blocks') return limits.maxBlockMessageBytes
   if (protocol === 'publish') return limits.maxPublishMessageBytes
+  if (protocol === 'bridge') return limits.maxBridgeMessageBytes
   return protocol === 'sync' ? limits.maxSyncMessageBytes : limits.maxAdmitMessageBytes
 }
 

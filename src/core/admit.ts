@@ -209,7 +209,8 @@ export class Admit implements Stage {
     if (isRemoved(journey.root(), peer))
       return { code: 'ADMIT_REMOVED', message: refusal('ADMIT_REMOVED', REMOVED) }
     const { limits, submit } = this.#config
-    const top = submit ? limits.seedDegree : limits.hardDegree
+    const stands = journey.gateways(journey.region).includes(this.#config.self)
+    const top = submit ? limits.seedDegree : stands ? limits.gatewayDegree : limits.hardDegree
     let admitted = 0
     for (const { session } of this.#links.values()) if (isAdmitted(session)) admitted += 1
     if (admitted < top) return undefined
@@ -280,9 +281,9 @@ export class Admit implements Stage {
     if (!dials && link.held === undefined) return
     if (isRemoved(journey.root(), link.session.peer)) {
       this.#hangUp(step, link.session.peer, 'ADMIT_REMOVED', 'removed by the trust root')
-    } else if (dials) this.#ask(step, link, ownHello(this.#config))
+    } else if (dials) this.#ask(step, link, ownHello(this.#config, journey))
     else if (link.held !== undefined) {
-      reply(step, link.held.id, ownHello(this.#config))
+      reply(step, link.held.id, ownHello(this.#config, journey))
       this.#admit(step, link, link.held.hello)
     }
   }
@@ -358,14 +359,14 @@ export class Admit implements Stage {
 
 const ownRoot = (journey: Journey) => ({ version: journey.root().version, digest: journey.rootDigest() })
 
-const ownHello = ({ chain, patterns, region, zone, submit }: CoreConfig): Hello => ({
+const ownHello = ({ chain, patterns, region, zone, submit }: CoreConfig, journey: Journey): Hello => ({
   type: 'hello',
   chain,
   patterns,
   region,
   zone,
   submit,
-  heartbeats: [],
+  heartbeats: journey.heartbeats(),
 })
 
 function reply(step: Step, id: RequestId, message: AdmitReply): void {

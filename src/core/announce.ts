@@ -12,7 +12,8 @@ import { createBucket, createBuckets, createMemory } from './rate.ts'
 import { readRelease } from './release-bytes.ts'
 import type { Step } from './step.ts'
 
-type Gossip = EventOf<'gossip'>
+/** Off a topic, or over the bridge, where nobody waits for a verdict. */
+export type Gossip = Omit<EventOf<'gossip'>, 'kind' | 'id'> & { readonly id?: string }
 
 /** A message that may be ordered: what it holds is decoded and its content checked. */
 export interface Announced {
@@ -21,12 +22,12 @@ export interface Announced {
 }
 
 export interface Announce {
-  /** Undefined: refused, its verdict is emitted. Else `conclude` must follow. */
-  open(step: Step, event: Gossip): Announced | undefined
+  /** A verdict: refused, and it is emitted. Else `conclude` must follow. */
+  open(step: Step, event: Gossip): Announced | GossipVerdict
   /** The verdict that order leads to. */
-  conclude(step: Step, event: Gossip, ingested: Ingested): void
-  /** Bucket and memory of any topic's message; false: too many, its verdict is emitted. */
-  admits(step: Step, event: Gossip): boolean
+  conclude(step: Step, event: Gossip, ingested: Ingested): GossipVerdict
+  /** Bucket and memory of any topic's message; a verdict: refused, and it is emitted. */
+  refuses(step: Step, event: Gossip): GossipVerdict | undefined
   verdict(step: Step, event: Gossip, verdict: GossipVerdict): void
   /** With a new root what was rejected may be right. */
   forgetRejected(): void
@@ -42,64 +43,67 @@ export function createAnnounce(config: CoreConfig): Announce {
 
   function verdict(step: Step, event: Gossip, verdict: GossipVerdict): void {
     if (verdict === 'reject') rejected.add(sha256(event.bytes))
+    if (event.id === undefined) return
     step.emit({ kind: 'verdict', id: event.id, from: event.from, verdict })
     step.emit({ kind: 'count', metric: 'gossip_verdicts', by: 1, label: verdict })
   }
 
-  function refuse(step: Step, event: Gossip, as: GossipVerdict, code: Code, text: string): void {
+  function refuse(step: Step, event: Gossip, as: GossipVerdict, code: Code, text: string): GossipVerdict {
     step.emit({ kind: 'note', level: as === 'reject' ? 'warn' : 'debug', code, text, peer: event.from })
     verdict(step, event, as)
+    return as
   }
 
-  function admits(step: Step, event: Gossip): boolean {
-    step.emit({ kind: 'count', metric: 'gossip_received', by: 1, label: event.topic })
-    if (!messages.take(event.from, step.now.monoMs)) {
-      refuse(step, event, 'ignore', 'LIMIT_RATE', 'more gossip than a peer may send; the rest is ignored')
-      return false
-    }
-    if (!rejected.has(sha256(event.bytes))) return true
+  function refuses(step: Step, event: Gossip): GossipVerdict | undefined {
+    if (event.id !== undefined)
+      step.emit({ kind: 'count', metric: 'gossip_received', by: 1, label: event.topic })
+    if (!messages.take(event.from, step.now.monoMs))
+      return refuse(
+        step,
+        event,
+        'ignore',
+        'LIMIT_RATE',
+        'more gossip than a peer may send; the rest is ignored',
+      )
+    if (!rejected.has(sha256(event.bytes))) return undefined
     verdict(step, event, 'reject')
-    return false
+    return 'reject'
   }
 
   return {
-    admits,
+    refuses,
     verdict,
     open(step, event) {
-      if (!admits(step, event)) return undefined
+      const refused = refuses(step, event)
+      if (refused !== undefined) return refused
       const message = decode(step, event)
-      if (message === undefined) return undefined
+      if (typeof message === 'string') return message
       const { envelope, attached } = message
       if (!checks.take(step.now.monoMs)) {
-        refuse(
-          step,
-          event,
-          'ignore',
-          'LIMIT_RATE',
-          'more signatures to check than this node takes in a second',
-        )
-        return undefined
+        const text = 'more signatures to check than this node takes in a second'
+        return refuse(step, event, 'ignore', 'LIMIT_RATE', text)
       }
       step.emit({ kind: 'count', metric: 'verified', by: 1 })
       const content = contentOf(envelope, attached)
-      if (content.kind === 'wrong') {
-        refuse(step, event, 'reject', content.code, content.text)
-        return undefined
-      }
+      if (content.kind === 'wrong') return refuse(step, event, 'reject', content.code, content.text)
       return { envelope, content: content.kind === 'whole' ? content.content : undefined }
     },
-    conclude: (step, event, ingested) => verdict(step, event, verdictOf(ingested)),
+    conclude(step, event, ingested) {
+      const led = verdictOf(ingested)
+      verdict(step, event, led)
+      return led
+    },
     forgetRejected: () => rejected.clear(),
     forgetPeer: (peer) => messages.forget(peer),
   }
 
-  function decode(step: Step, event: Gossip): ReleaseGossip | undefined {
+  function decode(step: Step, event: Gossip): ReleaseGossip | GossipVerdict {
     try {
       return decodeReleaseGossip(event.bytes, limits)
     } catch (error) {
       if (!isMeshError(error)) throw error
-      refuse(step, event, error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore', error.code, error.message)
-      return undefined
+      const as = error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore'
+      return refuse(step, event, as, error.code, error.message)
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Limits } from '../limits.ts'
+import type { Stopgap } from '../model/heartbeat.ts'
 import type { Address, KeyId, Pattern, PeerId } from '../model/ids.ts'
 
 /** Everything the core is told once. Secrets stay outside: signing is a function. */
@@ -18,6 +19,11 @@ export interface CoreConfig {
   readonly signBeacon?: { readonly key: KeyId; sign(data: Uint8Array): Uint8Array }
   /** Own peer record as `signPeerRecord` (trust/peer-record.ts) makes it, with the addresses of now; others pass it on. */
   readonly peerRecord?: () => Uint8Array
+  /**
+   * Own heartbeat as `signHeartbeat` (trust/heartbeat.ts) makes it, with the addresses of now; undefined while there
+   * are none. A node without this never stands for gateway.
+   */
+  readonly signHeartbeat?: (at: number, stopgap: Stopgap | undefined) => Uint8Array | undefined
   readonly keepReleases: number
   readonly soakMs: number
   /** Files are written and hooks run here; without, activation only marks the release. */

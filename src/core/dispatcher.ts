@@ -1,23 +1,24 @@
 /** One event in, effects out. What each event means for which stage stands here and nowhere else. */
+import { sha256 } from '../codec/digest.ts'
 import { decodeControlGossip } from '../codec/gossip.ts'
 import { isMeshError } from '../errors.ts'
 import type { Freshness } from '../model/beacon.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import { onActivated, settleCell, tickActivations } from './activate.ts'
-import { type Announce, createAnnounce } from './announce.ts'
+import { type Announce, createAnnounce, type Gossip } from './announce.ts'
 import type { CoreConfig } from './config.ts'
-import type { Effect } from './effects.ts'
+import type { Effect, GossipVerdict } from './effects.ts'
 import type { Event, EventOf, Now } from './events.ts'
 import { Housekeeping } from './housekeeping.ts'
-import type { Journey } from './journey.ts'
+import type { Heard, Journey, Verdict } from './journey.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { OpenStep, StepCounter } from './open-step.ts'
-import { OwnJourney } from './own-journey.ts'
+import { type GatewayBook, OwnJourney } from './own-journey.ts'
 import { restore } from './restore.ts'
 import { createRoots } from './roots.ts'
 import { serve } from './serve.ts'
 import type { Session } from './session.ts'
-import type { Stage } from './stage.ts'
+import type { Said, Stage } from './stage.ts'
 import { createState, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
 import type { CoreView } from './view.ts'
@@ -27,6 +28,7 @@ import { viewOf } from './view-of.ts'
 export interface Stages {
   readonly admit: Stage & { sessions(): Iterable<Session>; session(peer: PeerId): Session | undefined }
   readonly peers: Stage
+  readonly gateways: Stage & GatewayBook
   readonly freshness: Stage & {
     state(channel: Channel, journey: Journey, now: Now): Freshness
     page(digest: Digest): Uint8Array | undefined
@@ -35,7 +37,11 @@ export interface Stages {
   }
   readonly sync: Stage & { comparedPeers(): number }
   readonly submit: Stage
+  readonly bridge: Stage
 }
+
+/** After these a further copy brings nothing. */
+const KNOWN: ReadonlySet<Verdict> = new Set(['DUPLICATE', 'TWIN_KNOWN', 'STALE', 'STALE_EPOCH'])
 
 export class Dispatcher {
   readonly #config: CoreConfig
@@ -52,17 +58,22 @@ export class Dispatcher {
   #admitted: PeerId[] = []
   /** Refused us in this step and said when to come back. */
   #refused: { readonly peer: PeerId; readonly retryAfterMs: number }[] = []
+  /** Goes round in the region since this step. */
+  #said: Said[] = []
 
   constructor(config: CoreConfig, stages: Stages) {
     this.#config = config
     this.#named = stages
-    this.#stages = [stages.admit, stages.peers, stages.freshness, stages.sync, stages.submit]
+    const { admit, peers, gateways, freshness, sync, submit, bridge } = stages
+    this.#stages = [admit, peers, gateways, freshness, sync, submit, bridge]
     this.#node = createState(config, createRoots(config.root, config.limits))
     this.#ledger = createLedger(this.#node)
     this.#announce = createAnnounce(config)
     this.#journey = new OwnJourney(this.#node, this.#stages, {
-      sessions: () => stages.admit.sessions(),
-      session: (peer) => stages.admit.session(peer),
+      sessions: () => admit.sessions(),
+      session: (peer) => admit.session(peer),
+      gateways,
+      hear: (step, topic, bytes, from) => this.#hear(step, { topic, bytes, from }),
       rootAdopted: () => this.#announce.forgetRejected(),
     })
     this.#housekeeping = new Housekeeping(this.#node, {
@@ -80,6 +91,8 @@ export class Dispatcher {
       this.#admit(step, peer)
     for (const { peer, retryAfterMs } of this.#refused.splice(0))
       this.#each((stage) => stage.onRefused?.(step, this.#journey, peer, retryAfterMs))
+    for (let said = this.#said.shift(); said !== undefined; said = this.#said.shift())
+      this.#saidOn(step, said)
     this.#housekeeping.afterEvent(step)
     return step.close()
   }
@@ -100,6 +113,7 @@ export class Dispatcher {
     else if (effect.kind === 'admit') this.#admitted.push(effect.peer)
     else if (effect.kind === 'hangUp' && effect.retryAfterMs !== undefined)
       this.#refused.push({ peer: effect.peer, retryAfterMs: effect.retryAfterMs })
+    else if (effect.kind === 'publish') this.#said.push({ ...effect, own: true })
   }
 
   #dispatch(step: Step, event: Event): void {
@@ -115,7 +129,7 @@ export class Dispatcher {
       case 'dialFailed':
         return this.#each((stage) => stage.onDialFailed?.(step, this.#journey, event))
       case 'gossip':
-        return event.topic === 'releases' ? this.#release(step, event) : this.#control(step, event)
+        return void this.#hear(step, event)
       case 'request':
         return this.#request(step, event)
       case 'reply':
@@ -172,29 +186,62 @@ export class Dispatcher {
     this.#announce.forgetPeer(event.peer)
   }
 
-  #release(step: Step, event: EventOf<'gossip'>): void {
-    const announced = this.#announce.open(step, event)
-    if (announced === undefined) return
-    const source = { via: 'gossip', peer: event.from } as const
-    const ingested = this.#journey.take(step, announced.envelope, source, announced.content)
-    this.#announce.conclude(step, event, ingested)
-    if (ingested.verdict === 'AHEAD') this.#journey.askAhead(step, event.from)
+  #saidOn(step: Step, said: Said): void {
+    this.#each((stage) => stage.onSaid?.(step, this.#journey, said))
   }
 
-  #control(step: Step, event: EventOf<'gossip'>): void {
-    if (!this.#announce.admits(step, event)) return
+  /** A message of a topic, off gossip or over the bridge. */
+  #hear(step: Step, message: Gossip): Heard {
+    const heard = message.topic === 'releases' ? this.#release(step, message) : this.#control(step, message)
+    const { topic, bytes } = message
+    // What the bridge brought is said by the bridge.
+    if (heard.verdict === 'accept' && message.id !== undefined)
+      this.#said.push({
+        topic,
+        bytes,
+        own: false,
+        ...(topic === 'releases' && heard.id !== undefined
+          ? { release: heard.id as string as ReleaseId }
+          : {}),
+      })
+    return heard
+  }
+
+  #release(step: Step, message: Gossip): Heard {
+    const announced = this.#announce.open(step, message)
+    if (typeof announced === 'string') return { verdict: announced, id: undefined, known: false }
+    const source = { via: 'gossip', peer: message.from } as const
+    const ingested = this.#journey.take(step, announced.envelope, source, announced.content)
+    const verdict = this.#announce.conclude(step, message, ingested)
+    if (ingested.verdict === 'AHEAD') this.#journey.askAhead(step, message.from)
+    const id = ingested.release?.id as string | undefined as Digest | undefined
+    return { verdict, id, known: KNOWN.has(ingested.verdict) }
+  }
+
+  #control(step: Step, message: Gossip): Heard {
+    const id = sha256(message.bytes)
+    const refused = this.#announce.refuses(step, message)
+    if (refused !== undefined) return { verdict: refused, id, known: false }
+    let verdict: GossipVerdict
     try {
-      const { kind, envelope } = decodeControlGossip(event.bytes, this.#config.limits)
-      this.#announce.verdict(step, event, this.#controlVerdict(step, kind, envelope, event.from))
+      const { kind, envelope } = decodeControlGossip(message.bytes, this.#config.limits)
+      verdict = this.#controlVerdict(step, kind, envelope, message.from)
     } catch (error) {
       if (!isMeshError(error)) throw error
-      step.emit({ kind: 'note', level: 'warn', code: error.code, text: error.message, peer: event.from })
-      this.#announce.verdict(step, event, error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore')
+      step.emit({ kind: 'note', level: 'warn', code: error.code, text: error.message, peer: message.from })
+      verdict = error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore'
     }
+    this.#announce.verdict(step, message, verdict)
+    return { verdict, id, known: verdict === 'ignore' }
   }
 
   /** A root that does not fit may still be right for others, who know more: only what is no root at all is rejected. */
-  #controlVerdict(step: Step, kind: 'root' | 'beacon' | 'heartbeat', envelope: Uint8Array, from: PeerId) {
+  #controlVerdict(
+    step: Step,
+    kind: 'root' | 'beacon' | 'heartbeat',
+    envelope: Uint8Array,
+    from: PeerId,
+  ): GossipVerdict {
     if (kind !== 'root') {
       for (const stage of this.#stages) {
         const verdict = stage.onControl?.(step, this.#journey, kind, envelope, from)

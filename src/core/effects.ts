@@ -99,6 +99,11 @@ export type Counter =
   | 'sync_rounds'
   | 'submissions'
   | 'activations'
+  | 'bridge_announced'
+  | 'bridge_pushed'
+  | 'bridge_pulled'
+  | 'bridge_received'
+  | 'bridge_claims'
   | 'refused'
 
 export type Histogram =

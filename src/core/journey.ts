@@ -7,6 +7,8 @@ import type { Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.t
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
+import type { GossipVerdict } from './effects.ts'
+import type { Topic } from './events.ts'
 import type { AdmittedSession, Session } from './session.ts'
 import type { Step } from './step.ts'
 
@@ -64,6 +66,15 @@ export interface ChannelFacts {
   readonly durable: boolean
 }
 
+/** What became of a message from another region. */
+export interface Heard {
+  readonly verdict: GossipVerdict
+  /** A release's id, else the digest of the message; undefined where it could not be read. */
+  readonly id: Digest | undefined
+  /** Further copies are of no use either. */
+  readonly known: boolean
+}
+
 export interface Journey {
   readonly fleetId: FleetId
   root(): TrustRoot
@@ -98,6 +109,14 @@ export interface Journey {
   gateways(region: string): readonly PeerId[]
   /** The own region and every one of which a gateway or an admitted peer is known, sorted. */
   regions(): readonly string[]
+  /** It said lately that it stands for gateway, whatever its rank in our view. */
+  stands(peer: PeerId): boolean
+  /** A link the bridge needs: it is never spare. */
+  keeps(peer: PeerId): boolean
+  /** Newest heartbeats of each region, for a hello. */
+  heartbeats(): readonly Uint8Array[]
+  /** Judges what the bridge brought exactly as gossip of that topic; saying it on is left to the caller. */
+  hear(step: Step, topic: Topic, bytes: Uint8Array, from: PeerId): Heard
   /** Place of a release under the current root. */
   place(release: Release): Place
   /** Start fetching the content of a release we know only by its envelope, from this peer first (a seed told to pull). */

@@ -1,10 +1,12 @@
 /** The only dispatcher: owns the stages and calls them in the journey's order. */
 import { createAdmit } from './admit.ts'
+import { createBridge } from './bridge.ts'
 import type { CoreConfig } from './config.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { Effect } from './effects.ts'
 import type { Event, Now } from './events.ts'
 import { createFreshness } from './freshness.ts'
+import { createGateways } from './gateways.ts'
 import { createPeers } from './peers.ts'
 import { createSubmit } from './submit.ts'
 import { createSync } from './sync.ts'
@@ -23,8 +25,10 @@ export function createNode(config: CoreConfig): NodeCore {
   return new Dispatcher(config, {
     admit: createAdmit(config),
     peers: createPeers(config),
+    gateways: createGateways(config),
     freshness,
     sync: createSync(config, freshness),
     submit: createSubmit(config),
+    bridge: createBridge(config),
   })
 }

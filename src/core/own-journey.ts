@@ -8,20 +8,30 @@ import type { TrustRoot } from '../model/root.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { settleCell } from './activate.ts'
 import { type ChannelState, raiseEpoch, recordOf, targetOf } from './channel.ts'
-import type { Ticket } from './events.ts'
+import type { Ticket, Topic } from './events.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
 import { releaseGossip } from './inline.ts'
-import type { Adoption, ChannelFacts, Ingested, Journey, Source } from './journey.ts'
+import type { Adoption, ChannelFacts, Heard, Ingested, Journey, Source } from './journey.ts'
 import { placeOf } from './order.ts'
-import { rank } from './rendezvous.ts'
 import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import { type Cell, factsOf, isDurable, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
 import type { Write } from './writes.ts'
 
+/** The stage that knows the regions' gateways; see `Journey`. */
+export interface GatewayBook {
+  of(region: string): readonly PeerId[]
+  regions(): readonly string[]
+  stands(peer: PeerId): boolean
+  keeps(peer: PeerId): boolean
+  heartbeats(): readonly Uint8Array[]
+}
+
 export interface JourneyHooks {
+  readonly gateways: GatewayBook
+  hear(step: Step, topic: Topic, bytes: Uint8Array, from: PeerId): Heard
   sessions(): Iterable<Session>
   session(peer: PeerId): Session | undefined
   rootAdopted(): void
@@ -64,26 +74,28 @@ export class OwnJourney implements Journey {
   }
 
   gateways(region: string): readonly PeerId[] {
-    const { self, submit, limits } = this.#node.config
-    const there = [...this.admitted()].map(({ peer, hello }) => ({
-      peer,
-      region: hello.region,
-      submit: hello.submit,
-    }))
-    there.push({ peer: self, region: this.region, submit })
-    const peers = there.filter((one) => regionOf(one.region) === region)
-    const plain = peers.filter((one) => !one.submit)
-    // a seed has enough to do: it stands in only where there is nobody else
-    const standing = plain.length > 0 ? plain : peers
-    return rank(
-      region,
-      standing.map(({ peer }) => peer),
-    ).slice(0, limits.maxGateways)
+    return this.#hooks.gateways.of(region)
   }
 
   regions(): readonly string[] {
-    const known = [...this.admitted()].map(({ hello }) => regionOf(hello.region))
-    return [...new Set([this.region, ...known])].sort()
+    const linked = [...this.admitted()].map(({ hello }) => regionOf(hello.region))
+    return [...new Set([...this.#hooks.gateways.regions(), ...linked])].sort()
+  }
+
+  stands(peer: PeerId): boolean {
+    return this.#hooks.gateways.stands(peer)
+  }
+
+  keeps(peer: PeerId): boolean {
+    return this.#hooks.gateways.keeps(peer)
+  }
+
+  heartbeats(): readonly Uint8Array[] {
+    return this.#hooks.gateways.heartbeats()
+  }
+
+  hear(step: Step, topic: Topic, bytes: Uint8Array, from: PeerId): Heard {
+    return this.#hooks.hear(step, topic, bytes, from)
   }
 
   get fleetId() {

@@ -158,7 +158,7 @@ export class Peers implements Stage {
       limits,
     ))
       this.#dial(step, peer)
-    this.#shed(step, links, admitted, candidates)
+    this.#shed(step, journey, links, admitted, candidates)
     if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
     const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS
     this.#nextLookMonoMs = monoMs + pauseMs * (0.75 + this.#config.random() / 2)
@@ -222,6 +222,7 @@ export class Peers implements Stage {
   /** One link too many goes; and every hour one of those in order, so that clusters cannot close. */
   #shed(
     step: Step,
+    journey: Journey,
     links: Links,
     admitted: readonly AdmittedSession[],
     candidates: readonly Candidate[],
@@ -234,7 +235,9 @@ export class Peers implements Stage {
     const another = candidates.some((candidate) => candidate.region === region)
     if (links.own <= limits.maxDegree && !(swap && another && links.own >= limits.minDegree)) return
     const mayGo = ({ peer, sinceMonoMs }: AdmittedSession) =>
-      monoMs - sinceMonoMs >= SETTLED_MS && (!this.#book.isSeed(peer) || links.own > limits.maxDegree)
+      monoMs - sinceMonoMs >= SETTLED_MS &&
+      !journey.keeps(peer) &&
+      (!this.#book.isSeed(peer) || links.own > limits.maxDegree)
     const spare = spareLink(this.#config, admitted, mayGo, random, limits)
     if (spare === undefined) return
     this.#redial.wait(spare.peer, monoMs + limits.redialIdleMaxMs)

@@ -7,9 +7,12 @@ import type { PeerId } from '../model/ids.ts'
 
 const utf8 = new TextEncoder()
 
-/** Peers by their hash with the key, highest first. SHA-256 of distinct inputs: there are no ties. */
+/** Hash of a pair, as hex digits: the higher one ranks first. SHA-256 of distinct inputs: there are no ties. */
+// A peer id has no space, so no two pairs share a text.
+export const weight = (key: string, peer: PeerId): string => sha256(utf8.encode(`${peer} ${key}`))
+
+/** Peers by their hash with the key, highest first. */
 export function rank(key: string, peers: Iterable<PeerId>): PeerId[] {
-  // A peer id has no space, so no two pairs share a text.
-  const hashed = [...new Set(peers)].map((peer) => ({ peer, hash: sha256(utf8.encode(`${peer} ${key}`)) }))
-  return hashed.sort((a, b) => (a.hash < b.hash ? 1 : -1)).map(({ peer }) => peer)
+  const hashed = [...new Set(peers)].map((peer) => ({ peer, weight: weight(key, peer) }))
+  return hashed.sort((a, b) => (a.weight < b.weight ? 1 : -1)).map(({ peer }) => peer)
 }

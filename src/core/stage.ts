@@ -7,7 +7,7 @@ import type { AnyReply } from '../model/messages.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { GossipVerdict } from './effects.ts'
-import type { EventOf, RequestId } from './events.ts'
+import type { EventOf, RequestId, Topic } from './events.ts'
 import type { Journey, Source, Verdict } from './journey.ts'
 import type { Session } from './session.ts'
 import type { Step } from './step.ts'
@@ -20,6 +20,16 @@ export interface OrderedRelease {
   readonly source: Source
   /** One of the node's own channels; others are relayed only. */
   readonly stored: boolean
+}
+
+/** A valid message that goes round on a topic of the region. */
+export interface Said {
+  readonly topic: Topic
+  readonly bytes: Uint8Array
+  /** This node said it; else it relays it. */
+  readonly own: boolean
+  /** Of a release that was relayed. */
+  readonly release?: ReleaseId
 }
 
 export interface Stage {
@@ -64,6 +74,8 @@ export interface Stage {
   onRoot?(step: Step, journey: Journey, root: TrustRoot): void
   /** A peer named a root version we lack; at most one call a minute and peer reaches the stage that asks. */
   onAhead?(step: Step, journey: Journey, peer: PeerId): void
+  /** Something goes round in the region from here on; called once the step's event is through. */
+  onSaid?(step: Step, journey: Journey, said: Said): void
   /** A beacon or heartbeat off the control topic; undefined: not mine. */
   onControl?(
     step: Step,

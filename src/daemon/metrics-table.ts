@@ -65,6 +65,32 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
     help: 'Activations, by outcome',
     labels: ['outcome'],
   },
+  bridge_announced: {
+    name: 'confmesh_bridge_announced_total',
+    type: 'counter',
+    help: 'Releases, roots and beacons announced to gateways of other regions',
+  },
+  bridge_pushed: {
+    name: 'confmesh_bridge_pushed_total',
+    type: 'counter',
+    help: 'Those of the announcements that carried the content',
+  },
+  bridge_pulled: {
+    name: 'confmesh_bridge_pulled_total',
+    type: 'counter',
+    help: 'Pulls of something that was announced here and not pushed',
+  },
+  bridge_received: {
+    name: 'confmesh_bridge_received_total',
+    type: 'counter',
+    help: 'Contents that came over the bridge, by way: pushed, pulled, or spare where it was here already',
+    labels: ['way'],
+  },
+  bridge_claims: {
+    name: 'confmesh_bridge_claims_total',
+    type: 'counter',
+    help: 'Claims made, so that no other gateway of the region pulls the same',
+  },
   refused: {
     name: 'confmesh_refused_total',
     type: 'counter',

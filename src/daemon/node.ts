@@ -4,8 +4,9 @@ import { createActivator, createMarkOnly } from '../activate/activator.ts'
 import { type ApiServer, startApi } from '../api/server.ts'
 import type { CoreConfig } from '../core/config.ts'
 import { createNode } from '../core/node.ts'
+import { regionOf } from '../core/session.ts'
 import { MeshError } from '../errors.ts'
-import type { Address, FleetId } from '../model/ids.ts'
+import type { Address, FleetId, Name } from '../model/ids.ts'
 import { parsePattern } from '../model/names.ts'
 import { parseAddress } from '../net/dial.ts'
 import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
@@ -14,6 +15,7 @@ import { createDriver } from '../runtime/driver.ts'
 import type { ActivatorPort, Event, LogPort, Now, StorePort } from '../runtime/ports.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { LevelStore } from '../store/level.ts'
+import { signHeartbeat } from '../trust/heartbeat.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
 import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
@@ -129,6 +131,7 @@ function transportOf(
     identityPem: pem,
     dataDir: data,
     fleetId,
+    region: regionOf(config.labels.region ?? ''),
     listen,
     announce,
     seed: submit,
@@ -166,7 +169,7 @@ function coreConfig(
   addresses: () => readonly string[],
 ): CoreConfig {
   const limits = config.limitsInForce
-  const region = config.labels.region ?? 'default'
+  const region = regionOf(config.labels.region ?? '')
   const zone = config.labels.zone ?? 'default'
   const patterns = config.channels.map(parsePattern)
   const key = privateKeyFromPem(identity.pem)
@@ -190,6 +193,12 @@ function coreConfig(
       ? {}
       : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
     peerRecord,
+    signHeartbeat: (at, stopgap) => {
+      const own = addresses().slice(0, MAX_HEARTBEAT_ADDRESSES) as Address[]
+      if (own.length === 0) return undefined
+      const said = { v: 1, critical: [], peer, region: region as Name, addresses: own, at } as const
+      return signHeartbeat(stopgap === undefined ? said : { ...said, stopgap }, key)
+    },
     keepReleases: config.keepReleases ?? (config.submit ? limits.keepReleasesSeed : limits.keepReleases),
     soakMs: config.health.soakMs,
     materialize: config.materialize !== undefined,
@@ -214,6 +223,8 @@ function signedWhenChanged(
 
 /** As many as a peer record may hold. */
 const MAX_RECORD_ADDRESSES = 16
+/** As many as a heartbeat may hold. */
+const MAX_HEARTBEAT_ADDRESSES = 8
 
 /** @throws MeshError CONFIG_INVALID (no such group), ACTIVATE_UNSAFE_DIR: at start, not at the first release */
 async function openActivator(config: NodeConfig, store: StorePort, log: LogPort): Promise<ActivatorPort> {

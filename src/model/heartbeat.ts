@@ -1,6 +1,12 @@
 import type { Extra } from './extra.ts'
 import type { Address, Name, PeerId } from './ids.ts'
 
+/**
+ * Why a node that is not proven stands for gateway all the same: it is up for less than ten minutes or nobody has
+ * dialled it lately (`new`), or it is a seed, which has enough to do (`seed`).
+ */
+export type Stopgap = 'new' | 'seed'
+
 /** A gateway's signed word that it lives and where it is reached. */
 export interface Heartbeat {
   readonly v: 1
@@ -10,5 +16,7 @@ export interface Heartbeat {
   readonly addresses: readonly Address[]
   /** Milliseconds since 1970 by the gateway's clock. */
   readonly at: number
+  /** Set where it ranks behind all that are proven. */
+  readonly stopgap?: Stopgap
   readonly extra?: Extra
 }

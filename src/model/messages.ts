@@ -3,10 +3,10 @@
  * with `v: 1` and `type`; `codec/messages.ts` is the only place that knows its bytes. A request has one reply,
  * or a run of replies of which all but the last say `more: true`.
  */
-import type { Address, Channel, Digest, KeyId, Pattern, PeerId, ReleaseId } from './ids.ts'
+import type { Address, Channel, Digest, KeyId, Name, Pattern, PeerId, ReleaseId } from './ids.ts'
 import type { Place } from './place.ts'
 
-export type Protocol = 'admit' | 'sync' | 'blocks' | 'publish'
+export type Protocol = 'admit' | 'sync' | 'blocks' | 'publish' | 'bridge'
 
 /** Encoded DSSE envelope, kept as received: signatures are checked over exactly these bytes. */
 export type EnvelopeBytes = Uint8Array
@@ -175,13 +175,46 @@ export type PublishReply =
     }
   | Refused
 
+/** What crosses a region border: a release by its id; a root or beacon by the digest of its gossip message. */
+export interface BridgeItem {
+  readonly topic: 'releases' | 'control'
+  readonly id: Digest
+  /** Region of the seed that took it in: its gateways alone carry it over borders. */
+  readonly home: Name
+}
+
+export type BridgeRequest =
+  /** The sender has verified this; with it the gossip message itself, towards the gateway of rank 0. */
+  | { readonly type: 'announce'; readonly item: BridgeItem; readonly bytes?: Uint8Array }
+  /** To the other gateways of a region: the sender has it, or is about to. */
+  | { readonly type: 'claim'; readonly item: BridgeItem }
+  | { readonly type: 'pull'; readonly item: BridgeItem }
+  /** A second after these were said, over all border links: whoever lacks one may pull it. */
+  | { readonly type: 'have'; readonly items: readonly BridgeItem[] }
+  /** Own heartbeats; with `want` all that the other knows come back. */
+  | { readonly type: 'heartbeats'; readonly heartbeats: readonly EnvelopeBytes[]; readonly want: boolean }
+
+export type BridgeReply =
+  | { readonly type: 'noted' }
+  | { readonly type: 'item'; readonly bytes: Uint8Array }
+  | { readonly type: 'gone' }
+  | { readonly type: 'heartbeats'; readonly heartbeats: readonly EnvelopeBytes[] }
+  | Refused
+
 export type RequestOf = {
   admit: AdmitRequest
   sync: SyncRequest
   blocks: BlocksRequest
   publish: PublishRequest
+  bridge: BridgeRequest
 }
-export type ReplyOf = { admit: AdmitReply; sync: SyncReply; blocks: BlocksReply; publish: PublishReply }
+export type ReplyOf = {
+  admit: AdmitReply
+  sync: SyncReply
+  blocks: BlocksReply
+  publish: PublishReply
+  bridge: BridgeReply
+}
 export type AnyRequest = {
   [P in Protocol]: { readonly protocol: P; readonly message: RequestOf[P] }
 }[Protocol]

@@ -1,4 +1,4 @@
-/** The two topics of a fleet on gossipsub: what may be said on them, and the core's verdicts. */
+/** The two topics of a region on gossipsub: what may be said on them, and the core's verdicts. */
 import { createHash } from 'node:crypto'
 import { type GossipsubOpts, StrictNoSign, TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
 import { createTopicScoreParams } from '@chainsafe/libp2p-gossipsub/score'
@@ -49,9 +49,9 @@ const VERDICTS = {
 /** Enough of the fleet's id to keep fleets apart by accident; admission keeps them apart on purpose. */
 const FLEET_ID_CHARS = 8
 
-/** Topic names. Every node is in the region `all` until regions are bridged. */
-export function topicNames(fleetId: FleetId): Readonly<Record<Topic, string>> {
-  const prefix = `/confmesh/${fleetId.slice(0, FLEET_ID_CHARS)}/all`
+/** Topic names. Each region has its own, so that its mesh never crosses a border: the bridge does that once. */
+export function topicNames(fleetId: FleetId, region: string): Readonly<Record<Topic, string>> {
+  const prefix = `/confmesh/${fleetId.slice(0, FLEET_ID_CHARS)}/${region}`
   return { releases: `${prefix}/releases`, control: `${prefix}/control` }
 }
 
@@ -67,8 +67,8 @@ const topicScore = () =>
     invalidMessageDeliveriesDecay: 0.99,
   })
 
-export function gossipOptions(fleetId: FleetId, gate: Gate): Partial<GossipsubOpts> {
-  const topics = topicNames(fleetId)
+export function gossipOptions(fleetId: FleetId, region: string, gate: Gate): Partial<GossipsubOpts> {
+  const topics = topicNames(fleetId, region)
   return {
     globalSignaturePolicy: StrictNoSign,
     // over all data: a relay that corrupts an unsigned attachment must not mask the good copy
@@ -118,6 +118,7 @@ export function gossipOptions(fleetId: FleetId, gate: Gate): Partial<GossipsubOp
 export interface GossipParts {
   readonly pubsub: Pubsub
   readonly fleetId: FleetId
+  readonly region: string
   readonly limits: Limits
   readonly misconduct: Misconduct
   readonly log: LogPort
@@ -131,7 +132,7 @@ export class Gossip {
 
   constructor(parts: GossipParts) {
     this.#parts = parts
-    this.#names = topicNames(parts.fleetId)
+    this.#names = topicNames(parts.fleetId, parts.region)
     const { maxReleasesGossipBytes, maxControlGossipBytes } = parts.limits
     this.#maxBytes = { releases: maxReleasesGossipBytes, control: maxControlGossipBytes }
   }

@@ -25,6 +25,7 @@ export interface HostOptions {
   readonly identityPem: string
   readonly dataDir: string
   readonly fleetId: FleetId
+  readonly region: string
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly seed: boolean
@@ -75,7 +76,7 @@ export const boundedYamux = (): ReturnType<typeof yamux> =>
   })
 
 async function configuration(options: HostOptions) {
-  const { seed, gate, fleetId, limits } = options
+  const { seed, gate, fleetId, region, limits } = options
   return {
     privateKey: await libp2pKey(options.identityPem),
     addresses: { listen: [...options.listen], announce: [...options.announce] },
@@ -99,7 +100,7 @@ async function configuration(options: HostOptions) {
     services: {
       identify: identify(),
       ping: ping({ maxInboundStreams: 2, maxOutboundStreams: 2 }),
-      pubsub: gate.gossipsub(gossipOptions(fleetId, gate), limits.admitDeadlineMs),
+      pubsub: gate.gossipsub(gossipOptions(fleetId, region, gate), limits.admitDeadlineMs),
     },
   }
 }

@@ -8,9 +8,16 @@ export const PROTOCOL_IDS: Readonly<Record<Protocol, string>> = {
   sync: '/confmesh/sync/1',
   blocks: '/confmesh/blocks/1',
   publish: '/confmesh/publish/1',
+  bridge: '/confmesh/bridge/1',
 }
 
-export const PROTOCOLS = ['admit', 'sync', 'blocks', 'publish'] as const satisfies readonly Protocol[]
+export const PROTOCOLS = [
+  'admit',
+  'sync',
+  'blocks',
+  'publish',
+  'bridge',
+] as const satisfies readonly Protocol[]
 
 export interface ProtocolRules {
   readonly id: string
@@ -39,14 +46,16 @@ export function protocolRules(limits: Limits): RulesOf {
     maxReplyBytes: maxReplyBytes(protocol, limits),
     maxRunBytes: protocol === 'sync' ? limits.maxSyncRunBytes : maxReplyBytes(protocol, limits),
     maxStreams: limits.maxStreams[protocol],
-    admittedOnly: protocol === 'sync' || protocol === 'blocks',
+    admittedOnly: protocol !== 'admit' && protocol !== 'publish',
     ...rest,
   })
   const { admitDeadlineMs, syncDeadlineMs, blockDeadlineMs, publishDeadlineMs, answerDeadlineMs } = limits
+  const { bridgeDeadlineMs } = limits
   return {
     admit: rules('admit', { messageDeadlineMs: admitDeadlineMs, answerDeadlineMs: admitDeadlineMs }),
     sync: rules('sync', { messageDeadlineMs: syncDeadlineMs, answerDeadlineMs: blockDeadlineMs }),
     blocks: rules('blocks', { messageDeadlineMs: blockDeadlineMs, answerDeadlineMs: blockDeadlineMs }),
     publish: rules('publish', { messageDeadlineMs: publishDeadlineMs, answerDeadlineMs }),
+    bridge: rules('bridge', { messageDeadlineMs: bridgeDeadlineMs, answerDeadlineMs: bridgeDeadlineMs }),
   }
 }

@@ -32,6 +32,8 @@ export interface TransportOptions {
   /** libp2p's peer store lies in `<dataDir>/peers`. */
   readonly dataDir: string
   readonly fleetId: FleetId
+  /** One segment: the region whose topics this node is on. */
+  readonly region: string
   /** Multiaddrs without a peer id, such as `/ip4/0.0.0.0/tcp/7400`. */
   readonly listen: readonly string[]
   /** Said to others instead of what we listen on; empty: the addresses of this host's interfaces. */
@@ -116,7 +118,7 @@ async function startParts(
   self: PeerId,
   sink: (event: TransportEvent) => void,
 ): Promise<Parts> {
-  const { limits, log, metrics, fleetId } = options
+  const { limits, log, metrics, fleetId, region } = options
   const rules = protocolRules(limits)
   const gate = new Gate()
   const misconduct = new Misconduct(log, metrics, sink)
@@ -126,7 +128,7 @@ async function startParts(
   const asker = new Asker({ rules, limits, misconduct, sink, current: connections.current })
   const { isCurrent } = connections
   const answerer = new Answerer({ rules, limits, gate, misconduct, log, sink, isCurrent })
-  const gossip = new Gossip({ pubsub: host.pubsub, fleetId, limits, misconduct, log, sink })
+  const gossip = new Gossip({ pubsub: host.pubsub, fleetId, region, limits, misconduct, log, sink })
   const hangUp = (peer: PeerId) => connections.hangUp(peer)
   const watchdog = new Watchdog({ gate, pubsub: host.pubsub, limits, log, hangUp })
   for (const protocol of PROTOCOLS) {

@@ -27,7 +27,8 @@ const MESH_DEGREE = 8
 
 interface Link {
   readonly ends: readonly [PeerId, PeerId]
-  readonly admittedBy: Set<PeerId>
+  /** Each end that admitted the other, with the region of that other. */
+  readonly admittedBy: Map<PeerId, string>
 }
 
 interface Waiting {
@@ -99,7 +100,7 @@ export class SimNetwork {
         return
       }
       if (this.#links.has(linkKey(from, to))) return
-      this.#join({ ends: [from, to], admittedBy: new Set() })
+      this.#join({ ends: [from, to], admittedBy: new Map() })
       a.deliver({ kind: 'connected', peer: to, direction: 'outbound', address, ownHost: false })
       b.deliver({
         kind: 'connected',
@@ -118,15 +119,13 @@ export class SimNetwork {
     })
   }
 
-  admit(by: PeerId, other: PeerId): void {
-    this.#links.get(linkKey(by, other))?.admittedBy.add(by)
+  admit(by: PeerId, other: PeerId, region: string): void {
+    this.#links.get(linkKey(by, other))?.admittedBy.set(by, region)
   }
 
   /** Sends gossip to a few neighbours, as a mesh of bounded degree does, never back to where it came from. */
   spread(from: PeerId, topic: 'releases' | 'control', bytes: Uint8Array, except: PeerId | undefined): void {
-    const open = [...(this.#neighbours.get(from)?.values() ?? [])].filter(
-      (link) => link.admittedBy.size === 2,
-    )
+    const open = [...(this.#neighbours.get(from)?.values() ?? [])].filter(isMesh)
     const others = open
       .map((link) => otherEnd(link, from))
       .filter((peer) => peer !== undefined && peer !== except)
@@ -233,7 +232,7 @@ export class SimTransport implements TransportPort {
       case 'hangUp':
         return this.#network.hangUp(this.#self, effect.peer)
       case 'admit':
-        return this.#network.admit(this.#self, effect.peer)
+        return this.#network.admit(this.#self, effect.peer, effect.region)
       case 'publish':
         return this.#publish(effect.topic, effect.bytes)
       case 'verdict':
@@ -330,6 +329,12 @@ export class SimTransport implements TransportPort {
 }
 
 const linkKey = (a: PeerId, b: PeerId): string => (a < b ? `${a} ${b}` : `${b} ${a}`)
+
+/** Admitted by both ends, which are of one region: another's has other topics. */
+function isMesh({ admittedBy }: Link): boolean {
+  const [a, b] = admittedBy.values()
+  return b !== undefined && a === b
+}
 
 function otherEnd(link: Link, self: PeerId): PeerId | undefined {
   const [a, b] = link.ends

@@ -66,7 +66,7 @@ test('requests in parallel are answered out of order, each with its own reply', 
 })
 
 test('more requests than streams wait for one another, and more than may wait are refused', async () => {
-  const limits = { maxStreams: { admit: 1, sync: 1, blocks: 1, publish: 1 }, maxQueuedRequests: 1 }
+  const limits = { maxStreams: { admit: 1, sync: 1, blocks: 1, publish: 1, bridge: 1 }, maxQueuedRequests: 1 }
   const [a, b] = await pair({ limits })
   const [first, second, third] = [a.ask(b.id, want), a.ask(b.id, want), a.ask(b.id, want)]
   expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id: third, code: 'LIMIT_STREAMS' })
@@ -120,7 +120,9 @@ test('no reply in time fails the request, and the late reply is not taken for th
 })
 
 test('a request to nobody, and those whose connection ends, under way or waiting, fail at once', async () => {
-  const [a, b] = await pair({ limits: { maxStreams: { admit: 1, sync: 1, blocks: 1, publish: 1 } } })
+  const [a, b] = await pair({
+    limits: { maxStreams: { admit: 1, sync: 1, blocks: 1, publish: 1, bridge: 1 } },
+  })
   const c = await node()
   const nobody = a.ask(c.id, want)
   await a.event('requestFailed', ({ id, code }) => id === nobody && code === 'NET_UNREACHABLE')

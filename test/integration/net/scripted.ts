@@ -35,6 +35,7 @@ export class Scripted {
       identityPem: this.identityPem,
       dataDir: dir,
       fleetId: FLEET,
+      region: options.region ?? 'default',
       listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'],
       announce: [],
       seed: false,
@@ -144,6 +145,7 @@ export class Scripted {
 }
 
 export interface ScriptOptions {
+  readonly region?: string
   readonly limits?: Partial<Limits>
   readonly identityPem?: string
   readonly listen?: string

@@ -72,7 +72,7 @@ describe('a document with bytes changed, put in or left out is refused with a co
 })
 
 describe('a message with bytes changed, put in or left out is refused with a code', () => {
-  test.each(['admit', 'sync', 'blocks', 'publish'] as const)('%s', (protocol: Protocol) => {
+  test.each(['admit', 'sync', 'blocks', 'publish', 'bridge'] as const)('%s', (protocol: Protocol) => {
     const small = (bytes: Uint8Array) => bytes.length < 4_096
     const asked = requests[protocol].map((message) => encodeRequest(protocol, message as never)).filter(small)
     const answered = replies[protocol].map((message) => encodeReply(protocol, message as never)).filter(small)

@@ -71,5 +71,7 @@ describe('heartbeat', () => {
     ['9 addresses', { addresses: new Array(9).fill(heartbeat.addresses[0]) }, 'CODEC_MALFORMED'],
     ['address without a peer', { addresses: ['/ip4/1.2.3.4/tcp/1'] }, 'CODEC_MALFORMED'],
     ['region of two segments', { region: 'a/b' }, 'CODEC_MALFORMED'],
+    ['a stopgap', { stopgap: 'new' }, 'accepted'],
+    ['a stopgap of another kind', { stopgap: 'old' }, 'CODEC_MALFORMED'],
   ])('%s', (_, more, code) => expect(decode(more)).toBe(code))
 })

@@ -5,6 +5,9 @@ import type {
   AdmitRequest,
   BlocksReply,
   BlocksRequest,
+  BridgeItem,
+  BridgeReply,
+  BridgeRequest,
   PublishReply,
   PublishRequest,
   Refused,
@@ -13,7 +16,7 @@ import type {
   SyncReply,
   SyncRequest,
 } from '../../../src/model/messages.ts'
-import { parseAddress, parsePattern } from '../../../src/model/names.ts'
+import { parseAddress, parseName, parsePattern } from '../../../src/model/names.ts'
 import { alice, channel, digestOf, keyOne, peer, releaseOf, utf8 } from './samples.ts'
 
 const envelope = utf8('an envelope')
@@ -22,6 +25,8 @@ const short = (text: string) => digestOf(text).slice(0, 16) as ShortDigest
 const hash = (text: string) => digestOf(text).slice(0, 16) as string as ShortHash
 const beacons = [{ key: keyOne.id, at: 1_767_225_600_123 }]
 const sixtyFour = Array.from({ length: 64 }, (_, at) => short(`${at}`))
+
+const item: BridgeItem = { topic: 'releases', id: digestOf('r'), home: parseName('eu') }
 
 const refused: readonly Refused[] = [
   { type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'taken; count on', retryAfterMs: 1_000, envelope },
@@ -43,6 +48,7 @@ export const requests: {
   sync: readonly SyncRequest[]
   blocks: readonly BlocksRequest[]
   publish: readonly PublishRequest[]
+  bridge: readonly BridgeRequest[]
 } = {
   admit: [
     { type: 'open', version: 3, digest: digestOf('root') },
@@ -87,6 +93,14 @@ export const requests: {
     { type: 'block', release, bytes: new Uint8Array(256 * 1024) },
     { type: 'await', release },
   ],
+  bridge: [
+    { type: 'announce', item, bytes: envelope },
+    { type: 'announce', item },
+    { type: 'claim', item },
+    { type: 'pull', item: { ...item, topic: 'control' } },
+    { type: 'have', items: [item, item] },
+    { type: 'heartbeats', heartbeats: [envelope], want: true },
+  ],
 }
 
 export const replies: {
@@ -94,6 +108,7 @@ export const replies: {
   sync: readonly SyncReply[]
   blocks: readonly BlocksReply[]
   publish: readonly PublishReply[]
+  bridge: readonly BridgeReply[]
 } = {
   admit: [
     { type: 'opened', version: 3, digest: digestOf('root') },
@@ -144,6 +159,13 @@ export const replies: {
     { type: 'noted' },
     { type: 'need', pages: [digestOf('p')], blocks: new Array(1024).fill(digestOf('b')) },
     { type: 'done', verdict: 'NEW', acknowledgedBy: [peer as PeerId] },
+    ...refused,
+  ],
+  bridge: [
+    { type: 'noted' },
+    { type: 'item', bytes: new Uint8Array(64 * 1024) },
+    { type: 'gone' },
+    { type: 'heartbeats', heartbeats: [envelope] },
     ...refused,
   ],
 }

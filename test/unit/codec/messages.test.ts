@@ -23,7 +23,7 @@ import { replies, requests } from './message-samples.ts'
 import { codeOf } from './refusal.ts'
 import { releaseOf, utf8 } from './samples.ts'
 
-const protocols = ['admit', 'sync', 'blocks', 'publish'] as const
+const protocols = ['admit', 'sync', 'blocks', 'publish', 'bridge'] as const
 
 describe.each(protocols)('%s', (protocol) => {
   test.each(requests[protocol] as readonly RequestOf[Protocol][])(
@@ -73,7 +73,9 @@ describe.each(protocols)('%s', (protocol) => {
         expect([name, code({ a: 1 })]).toEqual([name, 'CODEC_MALFORMED'])
         expect([name, code(-1)]).toEqual([name, 'CODEC_MALFORMED'])
         const { [name]: _, ...rest } = raw
-        const optional = name === 'failed' || name === 'bitmap'
+        // The content of an announcement; elsewhere bytes are all there is.
+        const optional =
+          name === 'failed' || name === 'bitmap' || (message.type === 'announce' && name === 'bytes')
         const missing = codeOf(() => decodeRequest(protocol, encode(rest), LIMITS))
         expect([name, missing]).toEqual([name, optional ? 'accepted' : 'CODEC_MALFORMED'])
       }

@@ -2,8 +2,8 @@
 
 import type { CoreConfig } from '../../../src/core/config.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
-import type { EventOf, Now } from '../../../src/core/events.ts'
-import type { Adoption, ChannelFacts, Ingested, Journey, Source } from '../../../src/core/journey.ts'
+import type { EventOf, Now, Topic } from '../../../src/core/events.ts'
+import type { Adoption, ChannelFacts, Heard, Ingested, Journey, Source } from '../../../src/core/journey.ts'
 import { type AdmittedSession, isAdmitted, type Session } from '../../../src/core/session.ts'
 import type { Step } from '../../../src/core/step.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
@@ -83,6 +83,17 @@ export class FakeJourney implements Journey {
   region = 'eu'
   readonly gatewaysOf = new Map<string, readonly PeerId[]>()
   gateways = (region: string) => this.gatewaysOf.get(region) ?? []
+  readonly standing = new Set<PeerId>()
+  stands = (id: PeerId) => this.standing.has(id)
+  readonly kept = new Set<PeerId>()
+  keeps = (id: PeerId) => this.kept.has(id)
+  heartbeats = (): readonly Uint8Array[] => []
+  onHear: (topic: Topic, bytes: Uint8Array, from: PeerId) => Heard = () => ({
+    verdict: 'ignore',
+    id: undefined,
+    known: false,
+  })
+  hear = (_step: Step, topic: Topic, bytes: Uint8Array, from: PeerId) => this.onHear(topic, bytes, from)
   regions = () => [...new Set([this.region, ...this.gatewaysOf.keys()])].sort()
 }
 

@@ -9,7 +9,7 @@ import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
 import { createSubmit } from '../../../src/core/submit.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
-import { coreConfig, ROOT, rootBytes, WALL_MS } from '../core/fleet.ts'
+import { coreConfig, NO_GATEWAYS, ROOT, rootBytes, WALL_MS } from '../core/fleet.ts'
 
 export const TOOL = '12D3KooWtool' as PeerId
 
@@ -28,6 +28,7 @@ export class SubmitNode {
     this.#node = new Dispatcher(config, {
       admit,
       peers: {},
+      gateways: NO_GATEWAYS,
       freshness: {
         state: () => 'unjudged',
         page: () => undefined,
@@ -36,6 +37,7 @@ export class SubmitNode {
       },
       sync: { comparedPeers: () => 1 },
       submit: createSubmit(config),
+      bridge: {},
     })
     const roots = [{ version: 1, envelope: rootBytes(ROOT) }]
     this.handle({ kind: 'started', snapshot: { ...EMPTY_SNAPSHOT, roots, ...snapshot } })

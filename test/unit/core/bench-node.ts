@@ -9,7 +9,7 @@ import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
 import type { Stage } from '../../../src/core/stage.ts'
 import type { Step } from '../../../src/core/step.ts'
 import type { Pattern, PeerId } from '../../../src/model/ids.ts'
-import { coreConfig, ROOT, rootBytes, WALL_MS } from './fleet.ts'
+import { coreConfig, NO_GATEWAYS, ROOT, rootBytes, WALL_MS } from './fleet.ts'
 
 export class BenchNode {
   readonly heard: string[] = []
@@ -35,6 +35,7 @@ export class BenchNode {
     this.#node = new Dispatcher(coreConfig(change), {
       admit,
       peers: silent,
+      gateways: NO_GATEWAYS,
       freshness: {
         state: () => 'unjudged',
         page: () => undefined,
@@ -43,6 +44,7 @@ export class BenchNode {
       },
       sync: { comparedPeers: () => this.compared },
       submit: silent,
+      bridge: silent,
     })
   }
 

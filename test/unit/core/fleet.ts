@@ -7,6 +7,8 @@ import { encodeHeader } from '../../../src/codec/header.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import type { CoreConfig } from '../../../src/core/config.ts'
+import type { GatewayBook } from '../../../src/core/own-journey.ts'
+import type { Stage } from '../../../src/core/stage.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Channel, Digest, Name, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { Header, Release } from '../../../src/model/release.ts'
@@ -15,6 +17,15 @@ import { raiseEpoch } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
+
+/** Where the stage that knows gateways is left out. */
+export const NO_GATEWAYS: Stage & GatewayBook = {
+  of: () => [],
+  regions: () => [],
+  stands: () => false,
+  keeps: () => false,
+  heartbeats: () => [],
+}
 
 export const WALL_MS = Date.UTC(2030, 0, 1)
 export const CHANNEL = 'app/web' as Channel

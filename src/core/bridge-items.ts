@@ -1,0 +1,94 @@
+/** What the bridge knows of each thing that crosses borders: bounded tables, the oldest goes first. */
+import type { Limits } from '../limits.ts'
+import type { Digest, PeerId } from '../model/ids.ts'
+import type { BridgeItem } from '../model/messages.ts'
+import type { RequestId } from './events.ts'
+
+/** Announced or claimed, not here yet. */
+export interface Wanted {
+  /** Carries the home its first announcement named. */
+  readonly item: BridgeItem
+  /** Who announced it, in the order of arrival. */
+  readonly sources: PeerId[]
+  /** Each of the region's gateways may hold the others off once. */
+  readonly claimedBy: Set<PeerId>
+  /** When this node claims and pulls it. */
+  dueMonoMs: number
+  /** The pull under way, and from whom. */
+  asked: { readonly id: RequestId; readonly peer: PeerId } | undefined
+  pulls: number
+}
+
+export class BridgeItems {
+  readonly #limits: Limits
+  readonly #here = new Set<Digest>()
+  readonly #wanted = new Map<Digest, Wanted>()
+  readonly #bytes = new Map<Digest, Uint8Array>()
+  #totalBytes = 0
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  isHere(id: Digest): boolean {
+    return this.#here.has(id)
+  }
+
+  /** It came, by whatever way: nothing is waited for any more. */
+  here(id: Digest, bytes: Uint8Array | undefined): void {
+    this.#wanted.delete(id)
+    this.#here.add(id)
+    if (this.#here.size > this.#limits.maxBridgeItems) this.#forgetOldest()
+    if (bytes !== undefined) this.#keep(id, bytes)
+  }
+
+  bytes(id: Digest): Uint8Array | undefined {
+    return this.#bytes.get(id)
+  }
+
+  find(id: Digest): Wanted | undefined {
+    return this.#wanted.get(id)
+  }
+
+  all(): Iterable<Wanted> {
+    return this.#wanted.values()
+  }
+
+  /** Undefined: too many are wanted already; sync brings what is left out. */
+  want(item: BridgeItem, dueMonoMs: number): Wanted | undefined {
+    const known = this.#wanted.get(item.id)
+    if (known !== undefined || this.#wanted.size >= this.#limits.maxBridgeWanted) return known
+    const wanted: Wanted = {
+      item,
+      sources: [],
+      claimedBy: new Set(),
+      dueMonoMs,
+      asked: undefined,
+      pulls: 0,
+    }
+    this.#wanted.set(item.id, wanted)
+    return wanted
+  }
+
+  drop(id: Digest): void {
+    this.#wanted.delete(id)
+  }
+
+  #keep(id: Digest, bytes: Uint8Array): void {
+    if (this.#bytes.has(id)) return
+    this.#bytes.set(id, bytes)
+    this.#totalBytes += bytes.length
+    for (const [oldest, gone] of this.#bytes) {
+      if (this.#totalBytes <= this.#limits.maxBridgeBytes) return
+      this.#bytes.delete(oldest)
+      this.#totalBytes -= gone.length
+    }
+  }
+
+  #forgetOldest(): void {
+    for (const oldest of this.#here) {
+      this.#here.delete(oldest)
+      return
+    }
+  }
+}

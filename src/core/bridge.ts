@@ -1,0 +1,346 @@
+/**
+ * The bridge over region borders. Each release, root and beacon enters a region once: a gateway of its home region
+ * pushes it to one gateway of each other region, which claims it there and says it on its region's topic; the next
+ * ranks hear of it and step in only where neither it nor a claim came in time. Sync repairs what even they lose.
+ */
+import { sha256 } from '../codec/digest.ts'
+import { decodeControlGossip, decodeReleaseGossip, encodeReleaseGossip } from '../codec/gossip.ts'
+import type { Digest, Name, PeerId, ReleaseId } from '../model/ids.ts'
+import type { AnyReply, BridgeItem, BridgeReply, BridgeRequest } from '../model/messages.ts'
+import { BridgeItems, type Wanted } from './bridge-items.ts'
+import type { CoreConfig } from './config.ts'
+import type { EventOf, RequestId } from './events.ts'
+import type { Journey } from './journey.ts'
+import { createBuckets } from './rate.ts'
+import { readRelease } from './release-bytes.ts'
+import { rank } from './rendezvous.ts'
+import { isAdmitted, regionOf } from './session.ts'
+import type { Said, Stage } from './stage.ts'
+import type { Step } from './step.ts'
+
+/** Whoever announced too much that led to nothing is not asked for so long. */
+const DISTRUST_MS = 30_000
+
+type Ask = Exclude<BridgeRequest, { readonly type: 'heartbeats' }>
+
+export class Bridge implements Stage {
+  readonly #config: CoreConfig
+  readonly #region: Name
+  readonly #items: BridgeItems
+  readonly #pulls = new Map<RequestId, Wanted>()
+  /** Said here lately; every border link hears of them. */
+  #toSay: { readonly item: BridgeItem; readonly atMonoMs: number }[] = []
+  readonly #messages: ReturnType<typeof createBuckets<PeerId>>
+  readonly #duds: ReturnType<typeof createBuckets<PeerId>>
+  readonly #distrusted = new Map<PeerId, number>()
+
+  constructor(config: CoreConfig) {
+    const { limits } = config
+    this.#config = config
+    this.#region = regionOf(config.region) as Name
+    this.#items = new BridgeItems(limits)
+    this.#messages = createBuckets(limits.bridgePerSecond, limits.bridgeBurst)
+    this.#duds = createBuckets(limits.bridgeDudsPerSecond, limits.bridgeDudsBurst)
+  }
+
+  /** The region's topic carries it: a gateway of its home region takes it over the borders, by its rank. */
+  onSaid(step: Step, journey: Journey, said: Said): void {
+    if (journey.regions().length < 2) return
+    const isGateway = this.#isGateway(journey)
+    if (!isGateway && !(this.#config.submit && said.own)) return
+    const id = this.#idOf(said)
+    if (id === undefined || this.#items.isHere(id)) return
+    const home = this.#items.find(id)?.item.home ?? this.#region
+    const item: BridgeItem = { topic: said.topic, id, home }
+    this.#items.here(id, said.bytes)
+    this.#carryOn(step, journey, item, said.bytes)
+  }
+
+  onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
+    this.#messages.forget(peer)
+    this.#duds.forget(peer)
+    this.#distrusted.delete(peer)
+  }
+
+  onRequest(step: Step, journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
+    if (request.protocol !== 'bridge' || request.message.type === 'heartbeats') return false
+    const { message } = request
+    const refused = this.#refuses(step, journey, peer, message)
+    if (refused !== undefined) {
+      step.emit({ kind: 'note', level: 'debug', code: refused.code, text: refused.text, peer })
+      answer(step, id, { type: 'refused', ...refused })
+    } else if (message.type === 'pull') answer(step, id, this.#give(journey, message.item))
+    else {
+      answer(step, id, { type: 'noted' })
+      this.#hear(step, journey, peer, message)
+    }
+    return true
+  }
+
+  onReply(step: Step, journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
+    const wanted = this.#pulls.get(id)
+    if (wanted === undefined) return false
+    this.#pulls.delete(id)
+    const peer = wanted.asked?.peer
+    if (peer === undefined || this.#items.find(wanted.item.id) !== wanted) return true // it came another way
+    if (protocol === 'bridge' && message.type === 'item') {
+      step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label: 'pulled' })
+      this.#take(step, journey, wanted.item, message.bytes, peer)
+    } else {
+      this.#dud(step, peer)
+      this.#again(step, wanted)
+    }
+    return true
+  }
+
+  onRequestFailed(step: Step, _journey: Journey, id: RequestId): boolean {
+    const wanted = this.#pulls.get(id)
+    if (wanted === undefined) return false
+    this.#pulls.delete(id)
+    if (this.#items.find(wanted.item.id) === wanted) this.#again(step, wanted)
+    return true
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    const { monoMs } = step.now
+    for (const wanted of [...this.#items.all()]) {
+      if (wanted.asked !== undefined) continue
+      if (this.#isHere(journey, wanted.item))
+        this.#items.drop(wanted.item.id) // sync was quicker
+      else if (wanted.dueMonoMs <= monoMs) this.#pull(step, journey, wanted)
+      else step.wakeAt(wanted.dueMonoMs)
+    }
+    this.#sayHave(step, journey)
+  }
+
+  #isGateway(journey: Journey): boolean {
+    return journey.gateways(this.#region).includes(this.#config.self)
+  }
+
+  /** Undefined: heartbeats stay where they are, and what cannot be read is not carried. */
+  #idOf({ topic, bytes, release }: Said): Digest | undefined {
+    const { limits } = this.#config
+    if (topic === 'control')
+      return decodeControlGossip(bytes, limits).kind === 'heartbeat' ? undefined : sha256(bytes)
+    if (release !== undefined) return asDigest(release)
+    const read = readRelease(decodeReleaseGossip(bytes, limits).envelope, limits)
+    return read.kind === 'read' ? asDigest(read.release.id) : undefined
+  }
+
+  /** Over the borders, if this is its home; and a second later a word to all, if this node is a gateway. */
+  #carryOn(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array): void {
+    if (item.home === this.#region) this.#forward(step, journey, item, bytes)
+    if (!this.#isGateway(journey)) return
+    const atMonoMs = step.now.monoMs + this.#config.limits.bridgeHaveMs
+    this.#toSay.push({ item, atMonoMs })
+    step.wakeAt(atMonoMs)
+  }
+
+  /**
+   * The gateway of rank i tells rank i of each other region, rank 0 with the content; where the home region has fewer
+   * gateways than ranks, the last one speaks for the ranks that are missing. A seed that is no gateway does the same
+   * towards the gateways of its own region, which saves the hops to them.
+   */
+  #forward(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array): void {
+    const { self, limits } = this.#config
+    const own = rank(item.id, journey.gateways(this.#region))
+    const place = own.indexOf(self)
+    if (place < 0) {
+      this.#announce(step, journey, item, bytes, this.#region, 0, limits.bridgeRanks - 1)
+      return
+    }
+    if (place >= limits.bridgeRanks) return
+    const last = place === own.length - 1 ? limits.bridgeRanks - 1 : place
+    for (const region of journey.regions())
+      if (region !== this.#region) this.#announce(step, journey, item, bytes, region, place, last)
+  }
+
+  #announce(
+    step: Step,
+    journey: Journey,
+    item: BridgeItem,
+    bytes: Uint8Array,
+    region: string,
+    first: number,
+    last: number,
+  ): void {
+    const ranked = rank(item.id, this.#linked(journey, region))
+    for (const [at, peer] of ranked.slice(first, last + 1).entries()) {
+      const push = first + at === 0
+      this.#ask(step, peer, push ? { type: 'announce', item, bytes } : { type: 'announce', item })
+      step.emit({ kind: 'count', metric: 'bridge_announced', by: 1 })
+      if (push) step.emit({ kind: 'count', metric: 'bridge_pushed', by: 1 })
+    }
+  }
+
+  #linked(journey: Journey, region: string): PeerId[] {
+    return journey.gateways(region).filter((peer) => journey.session(peer)?.hello !== undefined)
+  }
+
+  #refuses(
+    step: Step,
+    journey: Journey,
+    peer: PeerId,
+    message: Ask,
+  ): { readonly code: 'ADMIT_REFUSED' | 'LIMIT_RATE' | 'NET_PROTOCOL'; readonly text: string } | undefined {
+    const session = journey.session(peer)
+    if (session === undefined || !isAdmitted(session))
+      return { code: 'ADMIT_REFUSED', text: 'not admitted here yet' }
+    if (!this.#messages.take(peer, step.now.monoMs))
+      return { code: 'LIMIT_RATE', text: 'more bridge messages than a gateway may send' }
+    const near = regionOf(session.hello.region) === this.#region
+    const mayBridge = journey.stands(peer) && (message.type !== 'claim' || near)
+    const seedTells = message.type === 'announce' && near && session.hello.submit
+    if (mayBridge || seedTells) return undefined
+    return {
+      code: 'NET_PROTOCOL',
+      text: 'only gateways bridge regions, and no heartbeat of this one is known',
+    }
+  }
+
+  #give(journey: Journey, { topic, id }: BridgeItem): BridgeReply {
+    const envelope = topic === 'releases' ? journey.envelope(asRelease(id)) : undefined
+    const bytes = this.#items.bytes(id) ?? (envelope && encodeReleaseGossip({ envelope, attached: [] }))
+    return bytes === undefined ? { type: 'gone' } : { type: 'item', bytes }
+  }
+
+  #hear(step: Step, journey: Journey, peer: PeerId, message: Exclude<Ask, { readonly type: 'pull' }>): void {
+    switch (message.type) {
+      case 'announce':
+        if (message.bytes === undefined) this.#want(step, journey, message.item, peer)
+        else this.#pushed(step, journey, message.item, message.bytes, peer)
+        return
+      case 'claim':
+        this.#heldOff(step, journey, message.item, peer)
+        return
+      case 'have':
+        for (const item of message.items) this.#want(step, journey, item, peer)
+    }
+  }
+
+  #isHere(journey: Journey, { topic, id }: BridgeItem): boolean {
+    return this.#items.isHere(id) || (topic === 'releases' && journey.envelope(asRelease(id)) !== undefined)
+  }
+
+  #pushed(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): void {
+    const spare = this.#isHere(journey, item)
+    const label = spare ? 'spare' : 'pushed'
+    step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label })
+    if (spare) return
+    this.#claim(step, journey, item)
+    this.#take(step, journey, item, bytes, peer)
+  }
+
+  /** Announced without its content: whoever ranks before this node gets it first. */
+  #want(step: Step, journey: Journey, item: BridgeItem, peer: PeerId): void {
+    if (this.#isHere(journey, item) || (this.#distrusted.get(peer) ?? 0) > step.now.monoMs) return
+    const { limits } = this.#config
+    const place = Math.max(1, this.#place(journey, item))
+    const wanted = this.#items.want(item, step.now.monoMs + place * limits.bridgeWaitMs)
+    if (wanted === undefined) return
+    if (!wanted.sources.includes(peer) && wanted.sources.length < limits.maxBridgeSources)
+      wanted.sources.push(peer)
+    step.wakeAt(wanted.dueMonoMs)
+  }
+
+  /** Another gateway of the region has it or is about to; if that comes to nothing, the next rank is first. */
+  #heldOff(step: Step, journey: Journey, item: BridgeItem, peer: PeerId): void {
+    if (this.#isHere(journey, item)) return
+    const { limits } = this.#config
+    const place = this.#place(journey, item)
+    const voidMonoMs = step.now.monoMs + limits.claimVoidMs + place * limits.claimVoidStepMs
+    const wanted = this.#items.want(item, voidMonoMs)
+    if (wanted === undefined || wanted.claimedBy.has(peer)) return
+    wanted.claimedBy.add(peer)
+    wanted.dueMonoMs = voidMonoMs
+    step.wakeAt(voidMonoMs)
+  }
+
+  /** This node's rank for a thing among the gateways of its region; behind all of them where it is none. */
+  #place(journey: Journey, { id }: BridgeItem): number {
+    const gateways = journey.gateways(this.#region)
+    const place = rank(id, gateways).indexOf(this.#config.self)
+    return place < 0 ? gateways.length : place
+  }
+
+  #claim(step: Step, journey: Journey, item: BridgeItem): void {
+    step.emit({ kind: 'count', metric: 'bridge_claims', by: 1 })
+    for (const peer of this.#linked(journey, this.#region)) this.#ask(step, peer, { type: 'claim', item })
+  }
+
+  #pull(step: Step, journey: Journey, wanted: Wanted): void {
+    const { item, sources, pulls } = wanted
+    const linked = sources.filter((peer) => journey.session(peer)?.hello !== undefined)
+    // A claim names no source: then whoever of its home region has it.
+    const from = linked.length > 0 ? linked : rank(item.id, this.#linked(journey, item.home))
+    const peer = from[pulls % Math.max(1, from.length)]
+    if (peer === undefined || pulls >= this.#config.limits.maxBridgePulls) {
+      this.#items.drop(item.id) // sync brings it
+      return
+    }
+    if (pulls === 0) this.#claim(step, journey, item)
+    wanted.pulls += 1
+    wanted.asked = { id: this.#ask(step, peer, { type: 'pull', item }), peer }
+    this.#pulls.set(wanted.asked.id, wanted)
+    step.emit({ kind: 'count', metric: 'bridge_pulled', by: 1 })
+  }
+
+  #again(step: Step, wanted: Wanted): void {
+    wanted.asked = undefined
+    wanted.dueMonoMs = step.now.monoMs
+    step.wakeAt(wanted.dueMonoMs)
+  }
+
+  /** What came over the border is judged as gossip is, and said on the region's topic. */
+  #take(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): void {
+    this.#items.drop(item.id)
+    const { verdict, id, known } = journey.hear(step, item.topic, bytes, peer)
+    if (verdict === 'accept' && id !== undefined) {
+      const heard = { ...item, id }
+      this.#items.here(id, bytes)
+      step.emit({ kind: 'publish', topic: item.topic, bytes })
+      this.#carryOn(step, journey, heard, bytes)
+    } else if (known && id !== undefined) this.#items.here(id, undefined)
+    if (verdict === 'reject' || (id !== undefined && id !== item.id)) {
+      const text = 'what this gateway brought over the border is not what it announced'
+      step.emit({ kind: 'note', level: 'warn', code: 'NET_PROTOCOL', text, peer })
+      step.emit({ kind: 'hangUp', peer, code: 'NET_PROTOCOL' })
+    } else if (verdict === 'ignore' && !known) this.#dud(step, peer)
+  }
+
+  #dud(step: Step, peer: PeerId): void {
+    if (!this.#duds.take(peer, step.now.monoMs)) this.#distrusted.set(peer, step.now.monoMs + DISTRUST_MS)
+  }
+
+  #sayHave(step: Step, journey: Journey): void {
+    const { monoMs } = step.now
+    const due = this.#toSay.filter(({ atMonoMs }) => atMonoMs <= monoMs).map(({ item }) => item)
+    this.#toSay = this.#toSay.filter(({ atMonoMs }) => atMonoMs > monoMs)
+    for (const { atMonoMs } of this.#toSay.slice(0, 1)) step.wakeAt(atMonoMs)
+    if (due.length === 0 || !this.#isGateway(journey)) return
+    for (const region of journey.regions()) {
+      // Where it is at home everybody has it.
+      const items = due.filter(({ home }) => home !== region).slice(0, this.#config.limits.maxBridgeHave)
+      if (region === this.#region || items.length === 0) continue
+      for (const peer of this.#linked(journey, region)) this.#ask(step, peer, { type: 'have', items })
+    }
+  }
+
+  #ask(step: Step, peer: PeerId, message: Ask): RequestId {
+    const id = step.nextRequest()
+    const { bridgeDeadlineMs, claimVoidMs, claimVoidStepMs } = this.#config.limits
+    // A pull that takes as long as a claim holds is as good as failed.
+    const timeoutMs = message.type === 'pull' ? claimVoidMs + claimVoidStepMs : bridgeDeadlineMs
+    step.emit({ kind: 'request', id, peer, request: { protocol: 'bridge', message }, timeoutMs })
+    return id
+  }
+}
+
+const asDigest = (release: ReleaseId): Digest => release as string as Digest
+const asRelease = (id: Digest): ReleaseId => id as string as ReleaseId
+
+function answer(step: Step, id: RequestId, message: BridgeReply): void {
+  step.emit({ kind: 'reply', id, reply: { protocol: 'bridge', message } })
+}
+
+export const createBridge = (config: CoreConfig): Bridge => new Bridge(config)

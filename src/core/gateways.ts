@@ -1,0 +1,357 @@
+/**
+ * Gateways of regions, found without full membership: a node stands while it hears, on its region's control topic,
+ * fewer than F live gateways that rank above it, and says so every five seconds. Gateways keep warm links to all
+ * gateways of all regions and tell one another of those they know; others learn of them by hello.
+ */
+import { encodeControlGossip } from '../codec/gossip.ts'
+import type { Heartbeat, Stopgap } from '../model/heartbeat.ts'
+import type { PeerId } from '../model/ids.ts'
+import type { AnyReply } from '../model/messages.ts'
+import type { TrustRoot } from '../model/root.ts'
+import type { CoreConfig } from './config.ts'
+import type { GossipVerdict } from './effects.ts'
+import type { EventOf, RequestId } from './events.ts'
+import { byStanding, Heartbeats, type Known, type Standing } from './heartbeats.ts'
+import type { Journey } from './journey.ts'
+import { createBuckets } from './rate.ts'
+import { weight } from './rendezvous.ts'
+import { isAdmitted, regionOf } from './session.ts'
+import type { Stage } from './stage.ts'
+import type { Step } from './step.ts'
+import { WarmLinks } from './warm-links.ts'
+
+/** Looks are so far apart: a link that is missing is dialled, one that is spare closed. */
+const LOOK_MS = 1_000
+/** And so far apart where the node is no gateway and keeps no such link. */
+const IDLE_LOOK_MS = 5_000
+/** Gateways tell one another of themselves all the time, and so often of all they know. */
+const ASK_ALL_MS = 30_000
+/** Heartbeats in one hello or answer: eight of each region while they fit in half a message. */
+const SHARE = 2
+
+export class Gateways implements Stage {
+  readonly #config: CoreConfig
+  readonly #region: string
+  readonly #weight: string
+  readonly #book: Heartbeats
+  readonly #links: WarmLinks
+  readonly #asked = new Map<RequestId, PeerId>()
+  readonly #asks: ReturnType<typeof createBuckets<PeerId>>
+  readonly #removed = new Set<PeerId>()
+  /** What `of` answers, until something changes. */
+  readonly #best = new Map<string, readonly PeerId[]>()
+  #monoMs = 0
+  #startMonoMs = 0
+  #standFromMonoMs = 0
+  #nextSayMonoMs = 0
+  #nextLookMonoMs = 0
+  #nextAskMonoMs = 0
+  #nextAskAllMonoMs = 0
+  #own: { readonly at: number; readonly bytes: Uint8Array; readonly stopgap: Stopgap | undefined } | undefined
+  /** Another host dialled this node, and any connection was not from this very host. */
+  #dialledMonoMs = Number.NEGATIVE_INFINITY
+  #dialledHereMonoMs = Number.NEGATIVE_INFINITY
+  #sawOtherHost = false
+
+  constructor(config: CoreConfig) {
+    this.#config = config
+    this.#region = regionOf(config.region)
+    this.#weight = weight(this.#region, config.self)
+    this.#book = new Heartbeats(config.self, config.limits)
+    this.#links = new WarmLinks(config)
+    this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
+  }
+
+  /** Live gateways of a region, best first; see `Journey.gateways`. */
+  of(region: string): readonly PeerId[] {
+    const known = this.#best.get(region)
+    if (known !== undefined) return known
+    const live: Standing[] = [...this.#live(region)]
+    if (region === this.#region && this.#own !== undefined) live.push(this.#self(this.#own.stopgap))
+    const best = live.sort(byStanding).slice(0, this.#config.limits.maxGateways)
+    const peers = best.map(({ peer }) => peer)
+    this.#best.set(region, peers)
+    return peers
+  }
+
+  /** The own region and those of live gateways. */
+  regions(): readonly string[] {
+    const { limits } = this.#config
+    const live = this.#book.regions().filter((region) => this.#live(region).length > 0)
+    return [...new Set([this.#region, ...live])].sort().slice(0, limits.maxRegions + 1)
+  }
+
+  /** Stands, or did so lately: whatever its rank in our view, its bridge messages count. */
+  stands(peer: PeerId): boolean {
+    const known = this.#book.find(peer)
+    return known !== undefined && known.heardMonoMs > this.#monoMs - this.#config.limits.heartbeatLiveMs
+  }
+
+  regionOf(peer: PeerId): string | undefined {
+    return this.#book.find(peer)?.heartbeat.region
+  }
+
+  /** A link the bridge needs: never spare. */
+  keeps(peer: PeerId): boolean {
+    return this.#links.keeps(peer)
+  }
+
+  /** The newest known of each region, the own one first; fewer where they would not fit. */
+  heartbeats(): readonly Uint8Array[] {
+    const { limits } = this.#config
+    const own = this.#own === undefined ? [] : [this.#own.bytes]
+    const known = this.regions().flatMap((region) => this.#live(region).slice(0, limits.maxGateways))
+    const chosen: Uint8Array[] = []
+    let bytes = 0
+    for (const one of [...own, ...known.map((known) => known.bytes)]) {
+      bytes += one.length + 8
+      if (bytes > limits.maxAdmitMessageBytes / SHARE) break
+      chosen.push(one)
+    }
+    return chosen
+  }
+
+  onStarted(step: Step, journey: Journey, _event: EventOf<'started'>): void {
+    const { limits, random } = this.#config
+    this.#startMonoMs = step.now.monoMs
+    this.#standFromMonoMs = step.now.monoMs + limits.standDelayMs * random()
+    this.onRoot(step, journey, journey.root())
+    this.#nextLookMonoMs = this.#standFromMonoMs
+    step.wakeAt(this.#nextLookMonoMs)
+  }
+
+  onConnected(step: Step, _journey: Journey, { direction, ownHost }: EventOf<'connected'>): void {
+    if (!ownHost) this.#sawOtherHost = true
+    if (direction === 'outbound') return
+    if (ownHost) this.#dialledHereMonoMs = step.now.monoMs
+    else this.#dialledMonoMs = step.now.monoMs
+  }
+
+  onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
+    this.#time(step)
+    this.#book.found(peer, step.now)
+    const session = journey.session(peer)
+    if (session === undefined || !isAdmitted(session)) return
+    this.#links.made(peer)
+    for (const bytes of session.hello.heartbeats) this.#learn(step, bytes, peer)
+    this.#lookSoon(step)
+  }
+
+  onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
+    this.#time(step)
+    this.#book.lost(peer)
+    this.#asks.forget(peer)
+    for (const [id, asked] of this.#asked) if (asked === peer) this.#asked.delete(id)
+    this.#best.clear()
+    this.#lookSoon(step)
+  }
+
+  onControl(
+    step: Step,
+    _journey: Journey,
+    kind: 'beacon' | 'heartbeat',
+    envelope: Uint8Array,
+    from: PeerId,
+  ): GossipVerdict | undefined {
+    if (kind !== 'heartbeat') return undefined
+    this.#time(step)
+    const verdict = this.#learn(step, envelope, from, ({ region }) => region === this.#region)
+    if (verdict === 'invalid') return 'reject'
+    if (verdict === undefined) return 'ignore'
+    // Who ranks far behind falls silent by itself; until then nobody need hear it.
+    const place = this.#live(this.#region).findIndex(({ peer }) => peer === verdict.peer)
+    return place < 2 * this.#config.limits.maxGateways ? 'accept' : 'ignore'
+  }
+
+  onRequest(step: Step, journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
+    if (request.protocol !== 'bridge' || request.message.type !== 'heartbeats') return false
+    this.#time(step)
+    if (journey.session(peer)?.hello === undefined) return false
+    const { heartbeats, want } = request.message
+    for (const bytes of heartbeats) this.#learn(step, bytes, peer)
+    const answer = want && this.#asks.take(peer, step.now.monoMs) ? this.heartbeats() : []
+    const message = { type: 'heartbeats', heartbeats: answer } as const
+    step.emit({ kind: 'reply', id, reply: { protocol: 'bridge', message } })
+    return true
+  }
+
+  onReply(step: Step, _journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
+    const from = this.#asked.get(id)
+    if (from === undefined) return false
+    this.#asked.delete(id)
+    this.#time(step)
+    if (protocol === 'bridge' && message.type === 'heartbeats')
+      for (const bytes of message.heartbeats) this.#learn(step, bytes, from)
+    return true
+  }
+
+  onRequestFailed(_step: Step, _journey: Journey, id: RequestId): boolean {
+    return this.#asked.delete(id)
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    this.#time(step)
+    const { monoMs } = step.now
+    if (monoMs >= this.#standFromMonoMs) this.#stand(step, journey)
+    if (monoMs >= this.#nextLookMonoMs) this.#look(step, journey)
+    step.wakeAt(Math.min(this.#nextLookMonoMs, Math.max(this.#standFromMonoMs, this.#nextSayMonoMs)))
+  }
+
+  onRoot(_step: Step, _journey: Journey, root: TrustRoot): void {
+    this.#removed.clear()
+    for (const { id } of root.removed.peers) {
+      this.#removed.add(id)
+      this.#book.forget(id)
+    }
+    this.#best.clear()
+  }
+
+  /** Whoever is no longer heard drops out, whatever event tells the time. */
+  #time(step: Step): void {
+    if (step.now.monoMs === this.#monoMs) return
+    this.#monoMs = step.now.monoMs
+    this.#best.clear()
+  }
+
+  #live(region: string): readonly Known[] {
+    return this.#book.live(region, this.#monoMs)
+  }
+
+  #self(stopgap: Stopgap | undefined): Standing {
+    return { peer: this.#config.self, stopgap, weight: this.#weight }
+  }
+
+  #learn(
+    step: Step,
+    bytes: Uint8Array,
+    from: PeerId,
+    more: (heartbeat: Heartbeat) => boolean = () => true,
+  ): Heartbeat | 'invalid' | undefined {
+    const wanted = (heartbeat: Heartbeat) => !this.#removed.has(heartbeat.peer) && more(heartbeat)
+    const verdict = this.#book.learn(bytes, step.now, wanted)
+    if (verdict.kind === 'ignored') return undefined
+    if (verdict.kind === 'invalid') {
+      step.emit({ kind: 'note', level: 'warn', code: verdict.code, text: verdict.text, peer: from })
+      return 'invalid'
+    }
+    this.#best.clear()
+    if (verdict.isNew) this.#lookSoon(step)
+    return verdict.heartbeat
+  }
+
+  /** Says that this node lives while it stands, and falls silent once enough others rank above it. */
+  #stand(step: Step, journey: Journey): void {
+    const { limits, random } = this.#config
+    const stopgap = this.#stopgap(step)
+    if (!this.#mayStand(stopgap)) {
+      this.#own = undefined
+      this.#best.clear()
+      this.#nextSayMonoMs = step.now.monoMs + IDLE_LOOK_MS
+      return
+    }
+    if (this.#own !== undefined && step.now.monoMs < this.#nextSayMonoMs) return
+    const at = Math.max(step.now.wallMs, (this.#own?.at ?? 0) + 1)
+    const bytes = this.#config.signHeartbeat?.(at, stopgap)
+    this.#nextSayMonoMs = step.now.monoMs + limits.heartbeatMs * (0.9 + random() / 5)
+    if (bytes === undefined) return
+    this.#own = { at, bytes, stopgap }
+    this.#best.clear()
+    step.emit({
+      kind: 'publish',
+      topic: 'control',
+      bytes: encodeControlGossip({ kind: 'heartbeat', envelope: bytes }),
+    })
+    for (const peer of this.#elsewhere(journey)) this.#tell(step, peer, [bytes], false)
+  }
+
+  /** Fewer than F live ones rank above it; a seed stands only where nobody else does. */
+  #mayStand(stopgap: Stopgap | undefined): boolean {
+    if (this.#config.signHeartbeat === undefined) return false
+    const others = this.#live(this.#region)
+    if (stopgap === 'seed' && others.some((other) => other.stopgap !== 'seed')) return false
+    const own = this.#self(stopgap)
+    const above = others.filter((other) => byStanding(other, own) < 0)
+    return above.length < this.#config.limits.maxGateways
+  }
+
+  /**
+   * Proven is who is up for ten minutes and was dialled by another host within the hour. Where a node has met no other
+   * host at all, the whole fleet is on this one (a demo, a test), and being dialled from here counts.
+   */
+  #stopgap({ now }: Step): Stopgap | undefined {
+    const { limits, submit } = this.#config
+    if (submit) return 'seed'
+    const since = now.monoMs - limits.dialledWithinMs
+    const dialled = this.#sawOtherHost ? this.#dialledMonoMs : this.#dialledHereMonoMs
+    return now.monoMs - this.#startMonoMs >= limits.provenUpMs && dialled > since ? undefined : 'new'
+  }
+
+  /** Linked gateways of other regions: they do not hear our control topic. */
+  #elsewhere(journey: Journey): PeerId[] {
+    return [...journey.admitted()]
+      .map(({ peer }) => peer)
+      .filter((peer) => this.stands(peer) && this.regionOf(peer) !== this.#region)
+      .sort()
+  }
+
+  #look(step: Step, journey: Journey): void {
+    const wanted = this.#wanted()
+    this.#links.look(step, journey, wanted, (peer) => this.#book.find(peer)?.heartbeat.addresses ?? [])
+    if (this.#own !== undefined || this.#config.submit) this.#askAround(step, journey)
+    this.#nextLookMonoMs = step.now.monoMs + (wanted.length > 0 ? LOOK_MS : IDLE_LOOK_MS)
+  }
+
+  /** A gateway keeps to all gateways once there is a border, a seed to those of its region, which it tells first. */
+  #wanted(): PeerId[] {
+    const { self, submit } = this.#config
+    const known = this.regions()
+    const bridges = known.length > 1 && this.of(this.#region).includes(self)
+    const regions = bridges ? known : submit ? [this.#region] : []
+    return regions.flatMap((region) => this.of(region)).filter((peer) => peer !== self)
+  }
+
+  /**
+   * Of a region of which no gateway is known any peer is asked, at once; a gateway now and then for all it knows. A
+   * seed, which foreign gateways do not tell, asks one of its own region's each time.
+   */
+  #askAround(step: Step, journey: Journey): void {
+    const { limits, random, submit } = this.#config
+    const { monoMs } = step.now
+    if (monoMs < this.#nextAskMonoMs) return
+    this.#nextAskMonoMs = monoMs + limits.heartbeatMs * (0.9 + random() / 5)
+    const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
+    const groups = new Map<string, PeerId[]>()
+    const gateways: PeerId[] = []
+    for (const { peer, hello } of admitted) {
+      const region = regionOf(hello.region)
+      if (this.stands(peer)) gateways.push(peer)
+      if (region === this.#region || this.of(region).length > 0) continue
+      groups.set(region, [...(groups.get(region) ?? []), peer])
+    }
+    const bordered = groups.size > 0 || this.regions().length > 1
+    if (bordered && (submit || monoMs >= this.#nextAskAllMonoMs)) {
+      this.#nextAskAllMonoMs = monoMs + ASK_ALL_MS
+      groups.set('', gateways)
+    }
+    const own = this.#own === undefined ? [] : [this.#own.bytes]
+    for (const [, some] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const one = some[Math.floor(random() * some.length)]
+      if (one !== undefined) this.#tell(step, one, own, true)
+    }
+  }
+
+  #tell(step: Step, peer: PeerId, heartbeats: readonly Uint8Array[], want: boolean): void {
+    const id = step.nextRequest()
+    this.#asked.set(id, peer)
+    const message = { type: 'heartbeats', heartbeats, want } as const
+    const timeoutMs = this.#config.limits.bridgeDeadlineMs
+    step.emit({ kind: 'request', id, peer, request: { protocol: 'bridge', message }, timeoutMs })
+  }
+
+  #lookSoon(step: Step): void {
+    this.#nextLookMonoMs = Math.min(this.#nextLookMonoMs, Math.max(step.now.monoMs, this.#standFromMonoMs))
+    step.wakeAt(this.#nextLookMonoMs)
+  }
+}
+
+export const createGateways = (config: CoreConfig): Gateways => new Gateways(config)

@@ -1,0 +1,155 @@
+/** Who is known to stand for gateway, region by region: verified, bounded, the newest word of each peer. */
+import { isMeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Heartbeat, Stopgap } from '../model/heartbeat.ts'
+import type { PeerId } from '../model/ids.ts'
+import type { PublicKey } from '../model/root.ts'
+import { checkHeartbeat, type ReadHeartbeat, readHeartbeat } from '../trust/heartbeat.ts'
+import type { Now } from './events.ts'
+import { type Bucket, createBucket } from './rate.ts'
+import { weight } from './rendezvous.ts'
+
+export interface Known extends Standing {
+  readonly heartbeat: Heartbeat
+  readonly bytes: Uint8Array
+  readonly key: PublicKey
+  /** Negative infinity: its connection broke, and nothing was heard of it since. */
+  readonly heardMonoMs: number
+}
+
+export type HeartbeatVerdict =
+  | { readonly kind: 'fresh'; readonly heartbeat: Heartbeat; readonly isNew: boolean }
+  /** Known already, too far from our clock, beyond a bound, or removed: not to blame on who brought it. */
+  | { readonly kind: 'ignored' }
+  | {
+      readonly kind: 'invalid'
+      readonly code: 'CODEC_MALFORMED' | 'TRUST_UNAUTHORISED'
+      readonly text: string
+    }
+
+/** What the order of gateways depends on. */
+export interface Standing {
+  readonly peer: PeerId
+  readonly stopgap: Stopgap | undefined
+  /** Rendezvous with the region's name. */
+  readonly weight: string
+}
+
+const CLASS = { proven: 0, new: 1, seed: 2 } as const
+
+/** Proven ones first, then the new, seeds last; within each by rendezvous. */
+export const byStanding = (a: Standing, b: Standing): number =>
+  CLASS[a.stopgap ?? 'proven'] - CLASS[b.stopgap ?? 'proven'] || (a.weight < b.weight ? 1 : -1)
+
+export class Heartbeats {
+  readonly #self: PeerId
+  readonly #limits: Limits
+  readonly #regions = new Map<string, Map<PeerId, Known>>()
+  readonly #checks: Bucket
+
+  constructor(self: PeerId, limits: Limits) {
+    this.#self = self
+    this.#limits = limits
+    this.#checks = createBucket(limits.heartbeatChecksPerSecond, limits.heartbeatChecksBurst)
+  }
+
+  /** @param wanted may refuse what it reads, before its signature costs anything */
+  learn(bytes: Uint8Array, now: Now, wanted: (heartbeat: Heartbeat) => boolean): HeartbeatVerdict {
+    try {
+      const read = readHeartbeat(bytes, this.#limits)
+      return wanted(read.heartbeat) ? this.#take(read, bytes, now) : { kind: 'ignored' }
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      const { code, message: text } = error
+      if (code === 'CODEC_UNSUPPORTED' || code.startsWith('LIMIT_')) return { kind: 'ignored' }
+      return {
+        kind: 'invalid',
+        code: code === 'TRUST_UNAUTHORISED' ? code : 'CODEC_MALFORMED',
+        text: `heartbeat: ${text}`,
+      }
+    }
+  }
+
+  /** Heard within `heartbeatLiveMs`, in order of standing. */
+  live(region: string, monoMs: number): readonly Known[] {
+    const since = monoMs - this.#limits.heartbeatLiveMs
+    const known = [...(this.#regions.get(region)?.values() ?? [])]
+    return known.filter(({ heardMonoMs }) => heardMonoMs > since).sort(byStanding)
+  }
+
+  regions(): readonly string[] {
+    return [...this.#regions.keys()].sort()
+  }
+
+  find(peer: PeerId): Known | undefined {
+    for (const peers of this.#regions.values()) {
+      const known = peers.get(peer)
+      if (known !== undefined) return known
+    }
+    return undefined
+  }
+
+  /** Its connection broke: dead until it is heard again. */
+  lost(peer: PeerId): void {
+    this.#heard(peer, Number.NEGATIVE_INFINITY)
+  }
+
+  /** It is linked again, and spoke lately: as alive as it was. */
+  found(peer: PeerId, now: Now): void {
+    const known = this.find(peer)
+    if (known === undefined || known.heardMonoMs !== Number.NEGATIVE_INFINITY) return
+    if (Math.abs(now.wallMs - known.heartbeat.at) < this.#limits.heartbeatLiveMs)
+      this.#heard(peer, now.monoMs)
+  }
+
+  forget(peer: PeerId): void {
+    for (const [region, peers] of this.#regions)
+      if (peers.delete(peer) && peers.size === 0) this.#regions.delete(region)
+  }
+
+  #heard(peer: PeerId, heardMonoMs: number): void {
+    const known = this.find(peer)
+    if (known !== undefined) this.#regions.get(known.heartbeat.region)?.set(peer, { ...known, heardMonoMs })
+  }
+
+  #take(read: ReadHeartbeat, bytes: Uint8Array, now: Now): HeartbeatVerdict {
+    const { heartbeat } = read
+    const { peer, region, at } = heartbeat
+    const before = this.find(peer)
+    if (peer === this.#self || (before !== undefined && before.heartbeat.at >= at)) return { kind: 'ignored' }
+    if (Math.abs(at - now.wallMs) > this.#limits.heartbeatSkewMs) return { kind: 'ignored' }
+    // Honest ones come every `heartbeatMs`: a peer that signs more of them gets no more checks for it.
+    const tooSoon = (before?.heardMonoMs ?? 0) > now.monoMs - this.#limits.heartbeatMs / 2
+    if (before === undefined ? !this.#checks.take(now.monoMs) : tooSoon) return { kind: 'ignored' }
+    const key = checkHeartbeat(read, before?.key, this.#limits)
+    if (before !== undefined && before.heartbeat.region !== region) this.forget(peer)
+    const known: Known = {
+      ...{ peer, stopgap: heartbeat.stopgap, weight: weight(region, peer) },
+      ...{ heartbeat, bytes, key, heardMonoMs: now.monoMs },
+    }
+    if (!this.#put(known, now)) return { kind: 'ignored' }
+    return { kind: 'fresh', heartbeat, isNew: before === undefined }
+  }
+
+  /** A full region keeps those that stand best, the dead go first; a full table takes no further region. */
+  #put(known: Known, now: Now): boolean {
+    const { peer } = known
+    const { region } = known.heartbeat
+    const peers = this.#regions.get(region) ?? new Map<PeerId, Known>()
+    if (peers.size === 0 && !this.#hasRoom(now)) return false
+    peers.set(peer, known)
+    this.#regions.set(region, peers)
+    if (peers.size <= this.#limits.maxHeartbeats) return true
+    const live = this.live(region, now.monoMs)
+    const kept = new Set(live.slice(0, this.#limits.maxHeartbeats).map((one) => one.peer))
+    for (const other of [...peers.keys()]) if (!kept.has(other)) peers.delete(other)
+    return kept.has(peer)
+  }
+
+  #hasRoom(now: Now): boolean {
+    if (this.#regions.size < this.#limits.maxRegions) return true
+    for (const region of this.regions())
+      if (this.live(region, now.monoMs).length === 0) return this.#regions.delete(region)
+    return false
+  }
+}
