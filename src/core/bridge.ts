@@ -47,9 +47,10 @@ export class Bridge implements Stage {
   onSaid(step: Step, journey: Journey, said: Said): void {
     if (journey.regions().length < 2) return
     const isGateway = this.#isGateway(journey)
-    if (!isGateway && !(this.#config.submit && said.own)) return
+    if (!isGateway && !(this.#config.submit && said.how === 'own')) return
     const id = this.#idOf(said)
     if (id === undefined || this.#items.isHere(id)) return
+    if (said.how === 'known') return this.#items.here(id, undefined)
     const home = this.#items.find(id)?.item.home ?? this.#region
     const item: BridgeItem = { topic: said.topic, id, home }
     this.#items.here(id, said.bytes)

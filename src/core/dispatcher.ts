@@ -113,7 +113,7 @@ export class Dispatcher {
     else if (effect.kind === 'admit') this.#admitted.push(effect.peer)
     else if (effect.kind === 'hangUp' && effect.retryAfterMs !== undefined)
       this.#refused.push({ peer: effect.peer, retryAfterMs: effect.retryAfterMs })
-    else if (effect.kind === 'publish') this.#said.push({ ...effect, own: true })
+    else if (effect.kind === 'publish') this.#said.push({ ...effect, how: 'own' })
   }
 
   #dispatch(step: Step, event: Event): void {
@@ -194,16 +194,12 @@ export class Dispatcher {
   #hear(step: Step, message: Gossip): Heard {
     const heard = message.topic === 'releases' ? this.#release(step, message) : this.#control(step, message)
     const { topic, bytes } = message
+    const how = heard.verdict === 'accept' ? 'relayed' : heard.known ? 'known' : undefined
     // What the bridge brought is said by the bridge.
-    if (heard.verdict === 'accept' && message.id !== undefined)
-      this.#said.push({
-        topic,
-        bytes,
-        own: false,
-        ...(topic === 'releases' && heard.id !== undefined
-          ? { release: heard.id as string as ReleaseId }
-          : {}),
-      })
+    if (how === undefined || message.id === undefined) return heard
+    const said = { topic, bytes, how } as const
+    if (topic === 'control' || heard.id === undefined) this.#said.push(said)
+    else this.#said.push({ ...said, release: heard.id as string as ReleaseId })
     return heard
   }
 

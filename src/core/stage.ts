@@ -26,9 +26,9 @@ export interface OrderedRelease {
 export interface Said {
   readonly topic: Topic
   readonly bytes: Uint8Array
-  /** This node said it; else it relays it. */
-  readonly own: boolean
-  /** Of a release that was relayed. */
+  /** This node said it, relays it, or heard a copy of what it knew: by sync, or in other bytes. */
+  readonly how: 'own' | 'relayed' | 'known'
+  /** Of a release that others said. */
   readonly release?: ReleaseId
 }
 

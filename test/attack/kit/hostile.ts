@@ -67,7 +67,7 @@ export class Hostile {
   private constructor(node: Libp2p, fleet: Known) {
     this.#node = node
     this.#fleet = fleet
-    this.#topics = topicNames(fleet.root.fleetId)
+    this.#topics = topicNames(fleet.root.fleetId, 'default')
   }
 
   static async start(fleet: Known, { listen = false } = {}): Promise<Hostile> {
