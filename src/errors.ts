@@ -67,6 +67,7 @@ export const CODES = [
   // Network
   'ADMIT_REFUSED',
   'ADMIT_REMOVED',
+  'ADMIT_EXPIRED',
   'ADMIT_LABELS',
   'NET_PEER_ID',
   'NET_DUPLICATE_ID',

@@ -64,6 +64,12 @@ export const LIMITS = {
   /** Bytes of one run of sync replies before the next request. */
   maxSyncRunBytes: 1 * MIB,
   admitDeadlineMs: 5_000,
+  /** What a node that we refuse has to answer that it heard so. */
+  refuseDeadlineMs: 1_000,
+  /** Error of a clock by which a certificate may have ended, or not begun: a host restored from a snapshot gets in. */
+  admitSkewMs: 48 * 3_600_000,
+  /** An end of a root or certificate is said so long ahead. */
+  expiryWarnMs: 30 * 24 * 3_600_000,
   syncDeadlineMs: 3_000,
   blockDeadlineMs: 10_000,
   publishDeadlineMs: 30_000,

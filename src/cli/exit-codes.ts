@@ -70,6 +70,7 @@ export const EXIT_CODES: Readonly<Record<Code, ExitCode>> = {
 
   ADMIT_REFUSED: 3,
   ADMIT_REMOVED: 3,
+  ADMIT_EXPIRED: 3,
   ADMIT_LABELS: 3,
   NET_PEER_ID: 3,
   NET_DUPLICATE_ID: 1,

@@ -29,6 +29,7 @@ export const admitRequest: Form<AdmitRequest> = union({
   open: newest,
   root: { since: int(1) },
   fork: { root: rootEnvelope },
+  refuse: { code: refused.code, text: refused.text },
   hello,
 })
 

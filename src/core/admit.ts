@@ -1,59 +1,51 @@
 /**
  * Admission: what two nodes say before anything else opens. The dialler opens; whoever has the older root catches up
- * first, so that a node thirty roots behind still gets in; then hellos go both ways. Whatever a stranger does here
- * ends by a deadline that only advancing roots renew.
+ * first, so that a node thirty roots behind still gets in; then hellos go both ways and each judges the other's
+ * certificate. Whatever a stranger does here ends by a deadline that only advancing roots renew.
  */
 import type { Code } from '../errors.ts'
+import { regionIn, zoneIn } from '../model/certificate.ts'
 import type { PeerId } from '../model/ids.ts'
-import type { AdmitReply, AdmitRequest, AnyReply, Hello, Refused } from '../model/messages.ts'
+import type { AdmitReply, AdmitRequest, AnyReply, Hello } from '../model/messages.ts'
 import type { TrustRoot } from '../model/root.ts'
+import { isStillNamed, type Judge, type Judgement } from '../trust/admission.ts'
+import type { Admission } from '../trust/certificates.ts'
+import {
+  type Asked,
+  codeHeard,
+  type Link,
+  newLink,
+  ownHello,
+  ownRoot,
+  refusal,
+  textHeard,
+} from './admit-link.ts'
+import { isCrowded, roomFor } from './admit-room.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
+import { OwnCertificate } from './own-certificate.ts'
 import { createTurns, type Turns } from './rate.ts'
 import { hostOf, RootBudget, RootRun } from './root-run.ts'
-import { isAdmitted, type Session } from './session.ts'
+import { identityOf, isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
-interface Link {
-  session: Session
-  deadlineMonoMs: number
-  /** The one request of ours that is out. */
-  asked: { readonly id: RequestId; readonly what: AdmitRequest['type'] } | undefined
-  /** The other's newest root, once open was exchanged. */
-  theirs: { readonly version: number; readonly digest: string } | undefined
-  run: RootRun | 'ended' | undefined
-  /** Greatest `since` served: roots that go out renew the deadline only while they advance. */
-  served: number
-  forkSent: boolean
-  forkTaken: boolean
-  /** The dialler's hello, held while our own run goes on. */
-  held: { readonly id: RequestId; readonly hello: Hello } | undefined
-}
-
-const isRemoved = (root: TrustRoot, peer: PeerId): boolean => root.removed.peers.some(({ id }) => id === peer)
-
-const refusal = (code: Code, text: string, retryAfterMs?: number): Refused => ({
-  type: 'refused',
-  code,
-  text,
-  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-})
-
-const REMOVED = 'this node is removed by the trust root; ask whoever runs the fleet'
-
 export class Admit implements Stage {
   readonly #config: CoreConfig
+  readonly #judge: Judge
+  readonly #own: OwnCertificate
   readonly #links = new Map<PeerId, Link>()
   readonly #asked = new Map<RequestId, Link>()
   readonly #budget = new RootBudget()
   readonly #turns: Turns
 
-  constructor(config: CoreConfig) {
+  constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
     const { admissionsPerSecond, admissionsBurst, redialMaxMs } = config.limits
     this.#turns = createTurns(admissionsPerSecond, admissionsBurst, redialMaxMs)
+    this.#judge = judge
+    this.#own = new OwnCertificate(config, judge)
   }
 
   *sessions(): Iterable<Session> {
@@ -64,27 +56,25 @@ export class Admit implements Stage {
     return this.#links.get(peer)?.session
   }
 
+  /** What peers make of this node. */
+  own(): Judgement | undefined {
+    return this.#own.judgement
+  }
+
+  onStarted(step: Step, journey: Journey): void {
+    this.#own.look(step, journey)
+  }
+
   onConnected(step: Step, journey: Journey, event: EventOf<'connected'>): void {
-    const { peer, direction, address, ownHost } = event
+    const { peer, direction, address } = event
+    const { limits } = this.#config
     this.#forget(peer)
-    if (direction === 'inbound' && this.#isCrowded(event)) {
+    if (direction === 'inbound' && isCrowded(address, this.sessions(), limits)) {
       this.#hangUp(step, peer, 'LIMIT_STREAMS', 'too many connections that are not admitted yet')
       return
     }
-    const sinceMonoMs = step.now.monoMs
-    const deadlineMonoMs = sinceMonoMs + this.#config.limits.admitDeadlineMs
-    const session: Session = { peer, direction, address, ownHost, sinceMonoMs, hello: undefined }
-    const link: Link = {
-      session,
-      deadlineMonoMs,
-      asked: undefined,
-      theirs: undefined,
-      run: undefined,
-      served: 0,
-      forkSent: false,
-      forkTaken: false,
-      held: undefined,
-    }
+    const deadlineMonoMs = step.now.monoMs + limits.admitDeadlineMs
+    const link = newLink(event, step.now.monoMs, deadlineMonoMs)
     this.#links.set(peer, link)
     step.wakeAt(deadlineMonoMs)
     if (direction === 'outbound') this.#ask(step, link, { type: 'open', ...ownRoot(journey) })
@@ -122,7 +112,8 @@ export class Admit implements Stage {
     const what = link.asked?.what
     this.#asked.delete(id)
     link.asked = undefined
-    if (what === 'open' || what === 'hello')
+    if (what === 'refuse') this.#refuseHeard(step, link)
+    else if (what === 'open' || what === 'hello')
       this.#hangUp(step, link.session.peer, code, `no answer to ${what} of admission`)
     else {
       link.run = 'ended'
@@ -131,7 +122,8 @@ export class Admit implements Stage {
     return true
   }
 
-  onTick(step: Step, _journey: Journey): void {
+  onTick(step: Step, journey: Journey): void {
+    this.#own.onTick(step, journey)
     for (const link of [...this.#links.values()]) {
       if (isAdmitted(link.session)) continue
       if (step.now.monoMs < link.deadlineMonoMs) {
@@ -142,10 +134,17 @@ export class Admit implements Stage {
     }
   }
 
-  /** Whoever the new root removes is cut off, admitted or not. */
-  onRoot(step: Step, _journey: Journey, root: TrustRoot): void {
-    for (const peer of [...this.#links.keys()])
-      if (isRemoved(root, peer)) this.#hangUp(step, peer, 'ADMIT_REMOVED', 'removed by the trust root')
+  /** Whoever the new root does not admit any more is cut off: removed, of a removed pool, of a key that admits no more. */
+  onRoot(step: Step, journey: Journey, root: TrustRoot): void {
+    this.#own.look(step, journey)
+    for (const { session, refusing } of [...this.#links.values()]) {
+      const { peer, hello, admission } = session
+      if (refusing !== undefined || (admission !== undefined && isStillNamed(peer, admission, root))) continue
+      // Not admitted yet: its certificate is judged when its hello comes, under this root.
+      if (hello === undefined && !root.removed.peers.some(({ id }) => id === peer)) continue
+      const judgement = this.#judge(peer, hello?.chain ?? [], root, undefined)
+      if (judgement.kind === 'refused') this.#hangUp(step, peer, judgement.code, judgement.text)
+    }
   }
 
   #answer(step: Step, journey: Journey, link: Link, id: RequestId, message: AdmitRequest): void {
@@ -162,6 +161,10 @@ export class Admit implements Stage {
       case 'fork':
         reply(step, id, { type: 'noted' })
         this.#takeFork(step, journey, link, message.root)
+        return
+      case 'refuse':
+        reply(step, id, { type: 'noted' })
+        this.#hangUp(step, link.session.peer, codeHeard(message.code), textHeard(message))
         return
       case 'hello':
         this.#takeHello(step, journey, link, id, message)
@@ -189,66 +192,41 @@ export class Admit implements Stage {
   }
 
   #takeHello(step: Step, journey: Journey, link: Link, id: RequestId, hello: Hello): void {
-    const { peer, direction } = link.session
+    const { direction } = link.session
     const inTurn = direction === 'inbound' && link.theirs !== undefined && link.held === undefined
     if (!inTurn || isAdmitted(link.session)) {
       reply(step, id, refusal('NET_PROTOCOL', 'hello comes once, from the dialler, after open'))
-      return
-    }
-    const refused = this.#refuses(journey, peer) ?? this.#tooMany(step)
-    if (refused !== undefined) {
-      reply(step, id, refused.message)
-      this.#hangUp(step, peer, refused.code, refused.message.text)
       return
     }
     link.held = { id, hello }
     this.#advance(step, journey, link)
   }
 
-  #refuses(journey: Journey, peer: PeerId): { code: Code; message: Refused } | undefined {
-    if (isRemoved(journey.root(), peer))
-      return { code: 'ADMIT_REMOVED', message: refusal('ADMIT_REMOVED', REMOVED) }
-    const { limits, submit } = this.#config
-    const stands = journey.gateways(journey.region).includes(this.#config.self)
-    const top = submit ? limits.seedDegree : stands ? limits.gatewayDegree : limits.hardDegree
-    let admitted = 0
-    for (const { session } of this.#links.values()) if (isAdmitted(session)) admitted += 1
-    if (admitted < top) return undefined
-    const text = `this node has its ${top} peers; try another`
-    return { code: 'ADMIT_REFUSED', message: refusal('ADMIT_REFUSED', text, limits.redialIdleMaxMs) }
-  }
-
-  /**
-   * A fleet that restarts at once: what follows admission costs more than the handshake, so whoever comes too early
-   * hears when its turn is. Asked last, so that whoever would be refused anyway takes no turn.
-   */
-  #tooMany(step: Step): { code: Code; message: Refused } | undefined {
-    const retryAfterMs = this.#turns.take(step.now.monoMs)
-    if (retryAfterMs === 0) return undefined
-    const text = 'too many nodes ask for admission here at once'
-    return { code: 'LIMIT_RATE', message: refusal('LIMIT_RATE', text, retryAfterMs) }
-  }
-
-  #take(step: Step, journey: Journey, link: Link, what: AdmitRequest['type'], message: AdmitReply): void {
-    if (what === 'root') this.#takeRoot(step, journey, link, message)
+  #take(step: Step, journey: Journey, link: Link, what: Asked, message: AdmitReply): void {
+    const { peer } = link.session
+    if (what === 'refuse') this.#refuseHeard(step, link)
+    else if (what === 'root') this.#takeRoot(step, journey, link, message)
     else if (what === 'fork') this.#advance(step, journey, link)
     else if (what === 'open' && message.type === 'opened') {
       link.theirs = { version: message.version, digest: message.digest }
       this.#advance(step, journey, link)
-    } else if (what === 'hello' && message.type === 'hello') this.#admit(step, link, message)
-    else {
-      const said =
-        message.type === 'refused'
-          ? `the peer refuses: ${message.code}: ${message.text}`
-          : 'the peer answers out of turn'
-      this.#hangUp(
-        step,
-        link.session.peer,
-        message.type === 'refused' ? 'ADMIT_REFUSED' : 'NET_PROTOCOL',
-        said,
-        message.type === 'refused' ? message.retryAfterMs : undefined,
-      )
-    }
+    } else if (what === 'hello' && message.type === 'hello') {
+      const judgement = this.#judge(peer, message.chain, journey.root(), step.now.wallMs)
+      if (judgement.kind === 'admitted') this.#admit(step, link, message, judgement.admission)
+      else this.#refuse(step, link, judgement)
+    } else if (message.type === 'refused')
+      this.#hangUp(step, peer, codeHeard(message.code), textHeard(message), message.retryAfterMs)
+    else this.#hangUp(step, peer, 'NET_PROTOCOL', 'the peer answers out of turn')
+  }
+
+  /** The dialler tells the other why before it hangs up; the other has admitted us and would wonder. */
+  #refuse(step: Step, link: Link, { code, text }: Extract<Judgement, { kind: 'refused' }>): void {
+    link.refusing = { code, text }
+    this.#ask(step, link, { type: 'refuse', code, text })
+  }
+
+  #refuseHeard(step: Step, { session, refusing }: Link): void {
+    if (refusing !== undefined) this.#hangUp(step, session.peer, refusing.code, refusing.text)
   }
 
   #takeRoot(step: Step, journey: Journey, link: Link, message: AdmitReply): void {
@@ -264,6 +242,7 @@ export class Admit implements Stage {
   /** The next thing to say, if nothing of ours is out: roots, then the fork, then hello. */
   #advance(step: Step, journey: Journey, link: Link): void {
     if (link.asked !== undefined || link.theirs === undefined || isAdmitted(link.session)) return
+    if (link.refusing !== undefined) return
     const { version, digest } = link.theirs
     const own = ownRoot(journey)
     if (version > own.version && link.run !== 'ended') {
@@ -277,31 +256,68 @@ export class Admit implements Stage {
       this.#ask(step, link, { type: 'fork', root })
       return
     }
-    const dials = link.session.direction === 'outbound'
-    if (!dials && link.held === undefined) return
-    if (isRemoved(journey.root(), link.session.peer)) {
-      this.#hangUp(step, link.session.peer, 'ADMIT_REMOVED', 'removed by the trust root')
-    } else if (dials) this.#ask(step, link, ownHello(this.#config, journey))
-    else if (link.held !== undefined) {
-      reply(step, link.held.id, ownHello(this.#config, journey))
-      this.#admit(step, link, link.held.hello)
-    }
+    if (link.session.direction === 'outbound') this.#ask(step, link, ownHello(this.#config, journey))
+    else if (link.held !== undefined) this.#conclude(step, journey, link, link.held)
   }
 
-  #admit(step: Step, link: Link, hello: Hello): void {
+  /** The listener's part, once its root is as new as the dialler's: judge, make room, answer, admit. */
+  #conclude(step: Step, journey: Journey, link: Link, held: NonNullable<Link['held']>): void {
     const { peer } = link.session
-    link.session = { ...link.session, hello }
+    const judgement = this.#judge(peer, held.hello.chain, journey.root(), step.now.wallMs)
+    if (judgement.kind === 'refused') return this.#hangUp(step, peer, judgement.code, judgement.text)
+    const { limits, submit } = this.#config
+    const stands = journey.gateways(journey.region).includes(this.#config.self)
+    const most = submit ? limits.seedDegree : stands ? limits.gatewayDegree : limits.hardDegree
+    const room = roomFor(identityOf(peer, judgement.admission), this.sessions(), most)
+    if (room.kind === 'none') {
+      const text = `this node has its ${most} peers; try another`
+      return this.#turnAway(step, link, 'ADMIT_REFUSED', text, limits.redialIdleMaxMs)
+    }
+    const retryAfterMs = this.#turns.take(step.now.monoMs)
+    if (retryAfterMs > 0)
+      return this.#turnAway(
+        step,
+        link,
+        'LIMIT_RATE',
+        'too many nodes ask for admission here at once',
+        retryAfterMs,
+      )
+    if (room.kind === 'instead')
+      this.#hangUp(step, room.of, 'ADMIT_REFUSED', 'makes room for a node of another pool')
+    reply(step, held.id, ownHello(this.#config, journey))
+    this.#admit(step, link, held.hello, judgement.admission)
+  }
+
+  /**
+   * Not now. A fleet that restarts at once hears when each turn is, for what follows admission costs more than the
+   * handshake; asked last, so that whoever would be refused anyway takes no turn.
+   */
+  #turnAway(step: Step, link: Link, code: Code, text: string, retryAfterMs: number): void {
+    if (link.held !== undefined) reply(step, link.held.id, refusal(code, text, retryAfterMs))
+    link.held = undefined
+    this.#hangUp(step, link.session.peer, code, text)
+  }
+
+  #admit(step: Step, link: Link, said: Hello, admission: Admission): void {
+    const { peer } = link.session
+    const [region, zone] = [regionIn(admission.labels), zoneIn(admission.labels)]
+    if (said.region !== region || said.zone !== zone) {
+      const text = `says region ${said.region}, zone ${said.zone}; its certificate says ${region}, ${zone}, which counts`
+      step.emit({ kind: 'note', level: 'warn', code: 'ADMIT_LABELS', text, peer })
+    }
+    link.session = { ...link.session, hello: { ...said, region, zone }, admission }
     link.held = undefined
     link.run = undefined
-    step.emit({ kind: 'admit', peer, region: hello.region })
-    const text = `admitted ${peer} of region ${hello.region}`
+    step.emit({ kind: 'admit', peer, region })
+    const text = `admitted ${peer} of region ${region}`
     step.emit({ kind: 'note', level: 'debug', code: 'PEER_ADMITTED', text, peer })
   }
 
   #ask(step: Step, link: Link, message: AdmitRequest): void {
     const id = step.nextRequest()
     this.#remember(link, id, message.type)
-    const timeoutMs = this.#config.limits.admitDeadlineMs
+    const { admitDeadlineMs, refuseDeadlineMs } = this.#config.limits
+    const timeoutMs = message.type === 'refuse' ? refuseDeadlineMs : admitDeadlineMs
     step.emit({
       kind: 'request',
       id,
@@ -311,7 +327,7 @@ export class Admit implements Stage {
     })
   }
 
-  #remember(link: Link, id: RequestId, what: AdmitRequest['type']): void {
+  #remember(link: Link, id: RequestId, what: Asked): void {
     link.asked = { id, what }
     this.#asked.set(id, link)
   }
@@ -329,19 +345,6 @@ export class Admit implements Stage {
     link.deadlineMonoMs = Math.max(link.deadlineMonoMs, step.now.monoMs + this.#config.limits.leaseMs)
   }
 
-  #isCrowded({ address }: EventOf<'connected'>): boolean {
-    const { limits } = this.#config
-    const host = hostOf(address)
-    let all = 0
-    let same = 0
-    for (const { session } of this.#links.values()) {
-      if (isAdmitted(session) || session.direction === 'outbound') continue
-      all += 1
-      if (hostOf(session.address) === host) same += 1
-    }
-    return all >= limits.maxUnadmitted || same >= limits.maxUnadmittedPerAddress
-  }
-
   #hangUp(step: Step, peer: PeerId, code: Code, text: string, retryAfterMs?: number): void {
     const held = this.#links.get(peer)?.held
     if (held !== undefined) reply(step, held.id, refusal(code, text))
@@ -357,20 +360,8 @@ export class Admit implements Stage {
   }
 }
 
-const ownRoot = (journey: Journey) => ({ version: journey.root().version, digest: journey.rootDigest() })
-
-const ownHello = ({ chain, patterns, region, zone, submit }: CoreConfig, journey: Journey): Hello => ({
-  type: 'hello',
-  chain,
-  patterns,
-  region,
-  zone,
-  submit,
-  heartbeats: journey.heartbeats(),
-})
-
 function reply(step: Step, id: RequestId, message: AdmitReply): void {
   step.emit({ kind: 'reply', id, reply: { protocol: 'admit', message } })
 }
 
-export const createAdmit = (config: CoreConfig): Admit => new Admit(config)
+export const createAdmit = (config: CoreConfig, judge: Judge): Admit => new Admit(config, judge)

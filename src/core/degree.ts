@@ -5,13 +5,15 @@
 import type { Limits } from '../limits.ts'
 import type { Pattern, PeerId } from '../model/ids.ts'
 import { covers } from '../model/pattern.ts'
-import type { AdmittedSession } from './session.ts'
+import { type AdmittedSession, identityOf } from './session.ts'
 
 /** A peer that is not connected and might be dialled. */
 export interface Candidate {
   readonly peer: PeerId
   readonly region: string
   readonly patterns: readonly Pattern[]
+  /** All members of a pool are one. */
+  readonly identity: string
 }
 
 export interface Self {
@@ -23,6 +25,8 @@ export interface Links {
   readonly own: number
   readonly outside: number
   readonly outbound: number
+  /** The only identity all links are of; undefined where there are several, or no link. */
+  readonly soleIdentity: string | undefined
   /** Own patterns with too few links to peers that store them. */
   readonly uncovered: readonly Pattern[]
 }
@@ -35,15 +39,25 @@ export interface Link {
   readonly region: string
   readonly patterns: readonly Pattern[]
   readonly direction: 'inbound' | 'outbound'
+  readonly identity: string
 }
+
+export const linkOf = ({ peer, hello, direction, admission }: AdmittedSession): Link => ({
+  region: hello.region,
+  patterns: hello.patterns,
+  direction,
+  identity: identityOf(peer, admission),
+})
 
 export function countLinks(self: Self, links: readonly Link[], limits: Limits): Links {
   const own = links.filter(({ region }) => region === self.region).length
+  const identities = new Set(links.map(({ identity }) => identity))
   const covered = (wanted: Pattern): number => links.filter(({ patterns }) => stores(patterns, wanted)).length
   return {
     own,
     outside: links.length - own,
     outbound: links.filter(({ direction }) => direction === 'outbound').length,
+    soleIdentity: identities.size === 1 ? links[0]?.identity : undefined,
     uncovered: self.patterns.filter((pattern) => covered(pattern) < limits.minCoverage),
   }
 }
@@ -80,6 +94,12 @@ export function chooseDials(
   }
   const isNear = ({ region }: Candidate) => region === self.region
   for (const wanted of links.uncovered) reach(1, ({ patterns }) => stores(patterns, wanted))
+  // A second identity, so that whoever has one pool's key cannot be all our neighbours; where there are too few others
+  // for everybody, they would only be run over.
+  const { soleIdentity } = links
+  const isOther = ({ identity }: Candidate) => identity !== soleIdentity
+  const others = candidates.filter(isOther).length
+  if (soleIdentity !== undefined && others * limits.hardDegree >= candidates.length) reach(1, isOther)
   reach(Math.max(limits.minDegree - links.own, limits.minOutbound - links.outbound), isNear)
   reach(limits.outsideDegree - links.outside, (candidate) => !isNear(candidate))
   return [...chosen].slice(0, limits.maxDialsAtOnce)
@@ -93,7 +113,6 @@ export function spareLink(
   random: () => number,
   limits: Limits,
 ): AdmittedSession | undefined {
-  const linkOf = ({ hello, direction }: AdmittedSession): Link => ({ ...hello, direction })
   const uncovered = (sessions: readonly AdmittedSession[]): number =>
     countLinks(self, sessions.map(linkOf), limits).uncovered.length
   const now = uncovered(admitted)

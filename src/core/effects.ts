@@ -86,6 +86,7 @@ export type Note =
   | 'SUBMIT'
   | 'CHANNEL_FRESH'
   | 'ROOT_EXPIRES'
+  | 'CERTIFICATE_EXPIRES'
   | 'POOL_EXPIRES'
 
 export type Counter =

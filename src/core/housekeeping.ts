@@ -14,7 +14,6 @@ const COLLECT_EVERY_MS = 30_000
 const CHECK_EVERY_MS = 10_000
 /** Releases looked at in one go. */
 const CHECKS_AT_ONCE = 8
-const ROOT_WARN_MS = 30 * 24 * 3_600_000
 const ROOT_LOOK_EVERY_MS = 24 * 3_600_000
 /** A node that lost its floor compares with so many peers before it activates anything. */
 const LOST_COMPARES = 3
@@ -173,7 +172,7 @@ export class Housekeeping {
     step.wakeAt(this.#rootLookAtMonoMs)
     const { version, expires } = this.#node.roots.current()
     const leftMs = expires - step.now.wallMs
-    if (leftMs > ROOT_WARN_MS) return
+    if (leftMs > this.#node.config.limits.expiryWarnMs) return
     const days = Math.floor(leftMs / ROOT_LOOK_EVERY_MS)
     if (leftMs <= 0) {
       const text = `root ${version} has expired: nothing new is activated; hand out a renewed one`

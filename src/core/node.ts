@@ -1,4 +1,5 @@
 /** The only dispatcher: owns the stages and calls them in the journey's order. */
+import { createJudge } from '../trust/admission.ts'
 import { createAdmit } from './admit.ts'
 import { createBridge } from './bridge.ts'
 import type { CoreConfig } from './config.ts'
@@ -22,9 +23,10 @@ export interface NodeCore {
 /** @throws MeshError where the configured root is no valid root. */
 export function createNode(config: CoreConfig): NodeCore {
   const freshness = createFreshness(config)
+  const judge = createJudge(config.limits)
   return new Dispatcher(config, {
-    admit: createAdmit(config),
-    peers: createPeers(config),
+    admit: createAdmit(config, judge),
+    peers: createPeers(config, judge),
     gateways: createGateways(config),
     freshness,
     sync: createSync(config, freshness),

@@ -5,6 +5,9 @@ import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import { peerOf } from '../model/names.ts'
 import type { PeerRecord } from '../model/peer-record.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { isStillNamed, type Judgement } from '../trust/admission.ts'
+import type { Admission } from '../trust/certificates.ts'
 import { openPeerRecord } from '../trust/peer-record.ts'
 import { createMemory, type Memory } from './rate.ts'
 
@@ -14,9 +17,14 @@ const REMEMBER_AGAIN_MS = 86_400_000
 export interface KnownPeer {
   readonly record: PeerRecord
   readonly bytes: Uint8Array
+  /** What its certificate chain says; labels in the record itself are the peer's own word and count for nothing. */
+  readonly admission: Admission
   /** It was admitted here once: only such records are passed on and remembered. */
   readonly proven: boolean
 }
+
+/** Whether the peer of a record would be admitted, as of now. */
+export type JudgeRecord = (record: PeerRecord) => Judgement
 
 /** `new`: a peer not known before; `changed`: it is reached elsewhere or stores something else now. */
 export type Learnt = 'new' | 'changed' | 'later' | 'old' | 'invalid' | 'full'
@@ -26,7 +34,7 @@ export class PeerBook {
   readonly #limits: Limits
   readonly #known = new Map<PeerId, KnownPeer>()
   readonly #seeds = new Map<PeerId, Address>()
-  readonly #seen: Memory<string>
+  #seen: Memory<string>
 
   constructor(self: PeerId, seeds: readonly Address[], limits: Limits) {
     this.#self = self
@@ -52,10 +60,11 @@ export class PeerBook {
     return [...this.#known.values()].sort((a, b) => (a.record.peer < b.record.peer ? -1 : 1))
   }
 
-  /** Takes a record in. A signature costs a check, so the very same bytes are not looked at twice. */
+  /** Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root. */
   learn(
     bytes: Uint8Array,
     proven: boolean,
+    judge: JudgeRecord,
   ): {
     readonly learnt: Learnt
     readonly peer?: PeerId
@@ -78,7 +87,13 @@ export class PeerBook {
     }
     if (known === undefined && !this.#hasRoom(proven)) return { learnt: 'full', peer }
     this.#seen.add(digest)
-    this.#known.set(peer, { record, bytes, proven: proven || known?.proven === true })
+    const judgement = judge(record)
+    if (judgement.kind === 'refused') {
+      const text = `record of ${peer}: ${judgement.text}`
+      return { learnt: 'invalid', peer, problem: { code: judgement.code, text } }
+    }
+    const { admission } = judgement
+    this.#known.set(peer, { record, bytes, admission, proven: proven || known?.proven === true })
     if (known === undefined) return { learnt: 'new', peer }
     return { learnt: says(known.record) === says(record) ? 'later' : 'changed', peer }
   }
@@ -91,8 +106,15 @@ export class PeerBook {
     return true
   }
 
-  forget(peer: PeerId): void {
-    this.#known.delete(peer)
+  /** A new root: who is admitted no more goes, and what was refused under the old one may come again. */
+  judgeAgain(root: TrustRoot, judge: JudgeRecord): void {
+    this.#seen = createMemory(2 * this.#limits.maxKnownPeers)
+    for (const [peer, known] of this.#known) {
+      if (isStillNamed(peer, known.admission, root)) continue
+      const judgement = judge(known.record)
+      if (judgement.kind === 'refused') this.#known.delete(peer)
+      else this.#known.set(peer, { ...known, admission: judgement.admission })
+    }
   }
 
   /** Where to dial; addresses take turns, those of this very host last. */

@@ -3,18 +3,22 @@
  * the own region, a few outside, and two at least that store each own channel. Nothing here is ever given up: what
  * cannot be reached is dialled again for ever.
  */
+
+import { regionIn } from '../model/certificate.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply, SyncReply } from '../model/messages.ts'
 import { peerOf } from '../model/names.ts'
+import type { PeerRecord } from '../model/peer-record.ts'
 import type { TrustRoot } from '../model/root.ts'
+import type { Judge } from '../trust/admission.ts'
 import type { CoreConfig } from './config.ts'
-import { type Candidate, chooseDials, countLinks, type Links, shuffled, spareLink } from './degree.ts'
+import { type Candidate, chooseDials, countLinks, type Links, linkOf, shuffled, spareLink } from './degree.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
-import { PeerBook } from './peer-book.ts'
+import { type JudgeRecord, PeerBook } from './peer-book.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
-import type { AdmittedSession } from './session.ts'
+import { type AdmittedSession, identityOf } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -29,6 +33,7 @@ const ENOUGH_REMEMBERED = 4
 
 export class Peers implements Stage {
   readonly #config: CoreConfig
+  readonly #judge: Judge
   readonly #book: PeerBook
   readonly #redial: Redial
   readonly #admitted = new Set<PeerId>()
@@ -41,8 +46,9 @@ export class Peers implements Stage {
   #nextSwapMonoMs = 0
   #short = true
 
-  constructor(config: CoreConfig) {
+  constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
+    this.#judge = judge
     this.#book = new PeerBook(config.self, config.seeds, config.limits)
     this.#redial = new Redial(config.limits, config.random)
     this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
@@ -54,8 +60,9 @@ export class Peers implements Stage {
     const { monoMs } = step.now
     this.onRoot(step, journey, journey.root())
     let remembered = 0
+    const judge = this.#judgeAt(step, journey.root())
     for (const bytes of snapshot.peers) {
-      const { learnt, problem } = this.#book.learn(bytes, true)
+      const { learnt, problem } = this.#book.learn(bytes, true, judge)
       if (learnt === 'new') remembered += 1
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem })
     }
@@ -96,7 +103,7 @@ export class Peers implements Stage {
     this.#lookSoon(step)
   }
 
-  onRequest(step: Step, _journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
+  onRequest(step: Step, journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
     if (request.protocol !== 'sync' || request.message.type !== 'peers') return false
     if (!this.#admitted.has(peer)) {
       answer(step, id, { type: 'refused', code: 'ADMIT_REFUSED', text: 'not admitted here yet' })
@@ -107,16 +114,16 @@ export class Peers implements Stage {
       answer(step, id, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs: 10_000 })
       return true
     }
-    this.#learn(step, request.message.records, peer)
+    this.#learn(step, journey, request.message.records, peer)
     answer(step, id, { type: 'peers', records: this.#sample(peer) })
     return true
   }
 
-  onReply(step: Step, _journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
+  onReply(step: Step, journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
     const from = this.#exchanges.get(id)
     if (from === undefined) return false
     this.#exchanges.delete(id)
-    if (protocol === 'sync' && message.type === 'peers') this.#learn(step, message.records, from)
+    if (protocol === 'sync' && message.type === 'peers') this.#learn(step, journey, message.records, from)
     return true
   }
 
@@ -129,12 +136,14 @@ export class Peers implements Stage {
     else step.wakeAt(this.#nextLookMonoMs)
   }
 
-  onRoot(_step: Step, _journey: Journey, root: TrustRoot): void {
+  onRoot(step: Step, _journey: Journey, root: TrustRoot): void {
     this.#removed.clear()
-    for (const { id } of root.removed.peers) {
-      this.#removed.add(id)
-      this.#book.forget(id)
-    }
+    for (const { id } of root.removed.peers) this.#removed.add(id)
+    this.#book.judgeAgain(root, this.#judgeAt(step, root))
+  }
+
+  #judgeAt({ now }: Step, root: TrustRoot): JudgeRecord {
+    return ({ peer, chain }: PeerRecord) => this.#judge(peer, chain, root, now.wallMs)
   }
 
   /** Everything a look decides: dials, links that are spare, exchange of records; and when to look again. */
@@ -166,16 +175,17 @@ export class Peers implements Stage {
   }
 
   #candidates(journey: Journey): Candidate[] {
-    return this.#book.all().flatMap(({ record: { peer, region, patterns } }) => {
+    return this.#book.all().flatMap(({ record: { peer, patterns }, admission }) => {
       const free = journey.session(peer) === undefined && !this.#removed.has(peer) && !this.#book.isSeed(peer)
-      return free ? [{ peer, region, patterns }] : []
+      if (!free) return []
+      return [{ peer, region: regionIn(admission.labels), patterns, identity: identityOf(peer, admission) }]
     })
   }
 
   /** Dials under way count as links, or a slow one would draw many more. */
   #withDials(admitted: readonly AdmittedSession[], candidates: readonly Candidate[], monoMs: number): Links {
     const busy = candidates.filter(({ peer }) => this.#redial.isBusy(peer, monoMs))
-    const links = admitted.map(({ direction, hello }) => ({ ...hello, direction }))
+    const links = admitted.map(linkOf)
     const coming = busy.map((candidate) => ({ ...candidate, direction: 'outbound' as const }))
     return countLinks(this.#config, [...links, ...coming], this.#config.limits)
   }
@@ -278,15 +288,12 @@ export class Peers implements Stage {
     return records
   }
 
-  #learn(step: Step, records: readonly Uint8Array[], from: PeerId): void {
+  #learn(step: Step, journey: Journey, records: readonly Uint8Array[], from: PeerId): void {
+    const judge = this.#judgeAt(step, journey.root())
     for (const bytes of records.slice(0, this.#config.limits.maxExchanged)) {
-      const { learnt, peer, problem } = this.#book.learn(bytes, false)
+      const { learnt, peer, problem } = this.#book.learn(bytes, false, judge)
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
       if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue
-      if (this.#removed.has(peer)) {
-        this.#book.forget(peer)
-        continue
-      }
       if (learnt === 'new') this.#exchangePauseMs = this.#config.limits.exchangeMinMs
       if (this.#admitted.has(peer)) this.#book.prove(peer)
       if (this.#book.get(peer)?.proven === true) this.#remember(step, peer)
@@ -310,4 +317,4 @@ function answer(step: Step, id: RequestId, message: SyncReply): void {
   step.emit({ kind: 'reply', id, reply: { protocol: 'sync', message } })
 }
 
-export const createPeers = (config: CoreConfig): Peers => new Peers(config)
+export const createPeers = (config: CoreConfig, judge: Judge): Peers => new Peers(config, judge)

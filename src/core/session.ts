@@ -1,6 +1,7 @@
 import type { Address, Channel, Pattern, PeerId } from '../model/ids.ts'
 import type { Hello } from '../model/messages.ts'
 import { matchesAny } from '../model/pattern.ts'
+import type { Admission } from '../trust/certificates.ts'
 
 /** A connection, from `connected` to `disconnected`. */
 export interface Session {
@@ -10,8 +11,13 @@ export interface Session {
   /** The connection comes from this very host (loopback or one of its own addresses). */
   readonly ownHost: boolean
   readonly sinceMonoMs: number
-  /** Set once both sides' hello went through: gossip, sync and blocks are open. */
+  /**
+   * Set once both sides' hello went through: gossip, sync and blocks are open. Its region and zone are those of the
+   * certificate, whatever the peer said.
+   */
   readonly hello: Hello | undefined
+  /** What its certificate chain says; set with `hello`. */
+  readonly admission?: Admission
 }
 
 export interface AdmittedSession extends Session {
@@ -19,6 +25,10 @@ export interface AdmittedSession extends Session {
 }
 
 export const isAdmitted = (session: Session): session is AdmittedSession => session.hello !== undefined
+
+/** All members of a pool are one identity: whoever has its key makes as many peer ids as it likes. */
+export const identityOf = (peer: PeerId, admission: Admission | undefined): string =>
+  admission?.pool?.key ?? peer
 
 /** Patterns of a seed: it stores every channel. */
 export const EVERYTHING = '**' as Pattern

@@ -4,9 +4,9 @@ import { decodeEnvelope, encodeEnvelope } from '../codec/envelope.ts'
 import { decodeEnvelopeJson } from '../codec/envelope-json.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Labels } from '../model/certificate.ts'
+import type { Certificate, Labels } from '../model/certificate.ts'
 import type { PeerId } from '../model/ids.ts'
-import { issueNodeCertificate } from '../trust/certificates.ts'
+import { grantedLabels, issueNodeCertificate } from '../trust/certificates.ts'
 import { type PrivateKey, privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
 
@@ -50,26 +50,54 @@ function readText(path: string, key: string): string {
   }
 }
 
-/** How this node proves itself: its certificate, or one it signs for itself with its pool's key. */
+/**
+ * How this node proves itself: its certificate, or one it signs for itself with its pool's key.
+ * @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID (also: a region or zone that the certificate does not give)
+ */
 export function ownChain(config: NodeConfig, peer: PeerId, limits: Limits): Uint8Array[] {
   const { admission } = config
   if (admission === undefined) return []
-  if ('certificate' in admission)
-    return [readDocument(admission.certificate, 'admission.certificate', limits)]
+  if ('certificate' in admission) {
+    const own = readDocument(admission.certificate, 'admission.certificate', limits)
+    checkLabels(config, certificateOf(own, 'admission.certificate', limits).labels, admission.certificate)
+    return [own]
+  }
   const pool = readDocument(admission.pool, 'admission.pool', limits)
   const poolKey = readPrivateKey(admission.poolKey, 'admission.poolKey')
-  const labels: Labels = new Map(Object.entries(config.labels).sort(([a], [b]) => (a < b ? -1 : 1)))
+  const wished: Labels = new Map(Object.entries(config.labels).sort(([a], [b]) => (a < b ? -1 : 1)))
+  const labels = grantedLabels(certificateOf(pool, 'admission.pool', limits), wished)
+  checkLabels(config, labels, admission.pool)
   const now = Date.now()
   const node = { peer, labels, notBefore: now - SKEW_MS, notAfter: now + OWN_CERTIFICATE_MS }
   return [encodeEnvelope(issueNodeCertificate(node, poolKey)), pool]
 }
 
+/** Labels of the node as its peers see them; empty without a certificate. */
+export const certifiedLabels = (chain: readonly Uint8Array[], limits: Limits): Labels =>
+  chain[0] === undefined ? new Map() : certificateOf(chain[0], 'admission', limits).labels
+
+function certificateOf(bytes: Uint8Array, key: string, limits: Limits): Certificate {
+  try {
+    return decodeCertificate(decodeEnvelope(bytes, limits.maxCertificateBytes, limits).payload, limits)
+  } catch (error) {
+    throw new MeshError('CONFIG_INVALID', `${key}: no certificate: ${(error as Error).message}`, { key })
+  }
+}
+
+/** Peers believe the certificate alone: a node that thought itself elsewhere would talk past its region. */
+function checkLabels(config: NodeConfig, granted: Labels, path: string): void {
+  for (const name of ['region', 'zone']) {
+    const wished = config.labels[name]
+    if (wished === undefined || wished === granted.get(name)) continue
+    const given = granted.get(name) ?? 'none'
+    const text = `labels.${name}: ${wished}, but ${path} gives ${given}; take it out, or admit the node with it`
+    throw new MeshError('CONFIG_INVALID', text, { key: `labels.${name}` })
+  }
+}
+
 /** Milliseconds since 1970 at which the first link of a chain ends; undefined where there is no chain. */
 export function chainExpires(chain: readonly Uint8Array[], limits: Limits): number | undefined {
-  const ends = chain.map((bytes) => {
-    const { payload } = decodeEnvelope(bytes, limits.maxCertificateBytes, limits)
-    return decodeCertificate(payload, limits).notAfter
-  })
+  const ends = chain.map((bytes) => certificateOf(bytes, 'admission', limits).notAfter)
   return ends.length === 0 ? undefined : Math.min(...ends)
 }
 

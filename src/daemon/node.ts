@@ -4,8 +4,8 @@ import { createActivator, createMarkOnly } from '../activate/activator.ts'
 import { type ApiServer, startApi } from '../api/server.ts'
 import type { CoreConfig } from '../core/config.ts'
 import { createNode } from '../core/node.ts'
-import { regionOf } from '../core/session.ts'
 import { MeshError } from '../errors.ts'
+import { regionIn, zoneIn } from '../model/certificate.ts'
 import type { Address, FleetId, Name } from '../model/ids.ts'
 import { parsePattern } from '../model/names.ts'
 import { parseAddress } from '../net/dial.ts'
@@ -20,7 +20,7 @@ import { signPeerRecord } from '../trust/peer-record.ts'
 import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
 import { createContent } from './content.ts'
-import { chainExpires, ownChain, readDocument, readPrivateKey } from './documents.ts'
+import { certifiedLabels, chainExpires, ownChain, readDocument, readPrivateKey } from './documents.ts'
 import { fleetOf, foldersOf } from './folders.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type NodeMetrics } from './metrics.ts'
@@ -84,7 +84,8 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     log,
     emit: (event) => driver.dispatch(event),
   })
-  const transport = transportOf(config, identity, fleetId, log, metrics)
+  const region = regionIn(certifiedLabels(ownCertificates, limits))
+  const transport = transportOf(config, identity, { fleetId, region }, log, metrics)
   const core = createNode(coreConfig(config, root, identity, ownCertificates, () => transport.addresses()))
   const content = createContent(store, limits)
   const view = createView({
@@ -122,7 +123,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
 function transportOf(
   config: NodeConfig,
   { pem }: Identity,
-  fleetId: FleetId,
+  place: { readonly fleetId: FleetId; readonly region: string },
   log: LogPort,
   metrics: NodeMetrics,
 ): Transport {
@@ -130,8 +131,7 @@ function transportOf(
   return createTransport({
     identityPem: pem,
     dataDir: data,
-    fleetId,
-    region: regionOf(config.labels.region ?? ''),
+    ...place,
     listen,
     announce,
     seed: submit,
@@ -169,8 +169,8 @@ function coreConfig(
   addresses: () => readonly string[],
 ): CoreConfig {
   const limits = config.limitsInForce
-  const region = regionOf(config.labels.region ?? '')
-  const zone = config.labels.zone ?? 'default'
+  const labels = certifiedLabels(chain, limits)
+  const [region, zone] = [regionIn(labels), zoneIn(labels)]
   const patterns = config.channels.map(parsePattern)
   const key = privateKeyFromPem(identity.pem)
   const freshness =

@@ -17,3 +17,10 @@ export interface Certificate {
   readonly notAfter: number
   readonly extra?: Extra
 }
+
+/** A node without the label. */
+const UNLABELLED = 'default'
+
+/** Where a node stands in the eyes of others: only what its certificate says. */
+export const regionIn = (labels: Labels): string => labels.get('region') ?? UNLABELLED
+export const zoneIn = (labels: Labels): string => labels.get('zone') ?? UNLABELLED

@@ -43,6 +43,8 @@ export type AdmitRequest =
   | { readonly type: 'root'; readonly since: number }
   /** Same version, other digest: each sends its own once. */
   | { readonly type: 'fork'; readonly root: EnvelopeBytes }
+  /** The dialler does not admit the other: a code and a line for its log; the connection ends. */
+  | { readonly type: 'refuse'; readonly code: string; readonly text: string }
   | Hello
 
 export type AdmitReply =

@@ -3,10 +3,11 @@ import { encodeEnvelope } from '../codec/envelope.ts'
 import { encodeHeader } from '../codec/header.ts'
 import { encodePage } from '../codec/page.ts'
 import { encodeRoot } from '../codec/root.ts'
-import type { Channel, Digest, FleetId, Name, Pattern, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, FleetId, Name, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import type { ManifestPage } from '../model/manifest.ts'
 import type { Header } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
+import { issueNodeCertificate, issuePool } from '../trust/certificates.ts'
 import { firstRoot } from '../trust/first-root.ts'
 import type { PrivateKey } from '../trust/private-key.ts'
 import { signEnvelope } from '../trust/signing.ts'
@@ -20,12 +21,19 @@ export interface Trust {
   readonly rootKey: PrivateKey
   readonly publishers: ReadonlyMap<Name, PrivateKey>
   readonly freshness: readonly PrivateKey[]
+  /** Every simulated host has this pool's key; it grants any region and zone. */
+  readonly poolKey: PrivateKey
+  readonly poolEnvelope: Uint8Array
 }
+
+/** Before and after any simulated time. */
+const VALIDITY = { notBefore: 0, notAfter: Date.UTC(2100, 0, 1) }
 
 export const PUBLISHERS = ['alpha', 'beta'] as Name[]
 
 export function trustOf(seeds: number): Trust {
   const rootKey = keyNamed('root')
+  const admissionKey = keyNamed('admission')
   const publishers = new Map(PUBLISHERS.map((name) => [name, keyNamed(`publisher ${name}`)]))
   const freshness = Array.from({ length: seeds }, (_, at) => keyNamed(`freshness ${at}`))
   const root = firstRoot({
@@ -38,12 +46,17 @@ export function trustOf(seeds: number): Trust {
       threshold: 1,
       patterns: ['**' as Pattern],
     })),
-    admissionKeys: [keyNamed('admission').public],
+    admissionKeys: [admissionKey.public],
     freshnessKeys: freshness.map((key) => key.public),
     maxAgeS: 90,
     maxSkewS: 60,
   })
   const payload = encodeRoot(root)
+  const poolKey = keyNamed('pool')
+  const pool = issuePool(
+    { name: 'hosts' as Name, key: poolKey.public, labels: GRANTS, ...VALIDITY },
+    admissionKey,
+  )
   return {
     fleetId: sha256(payload) as string as FleetId,
     root,
@@ -51,7 +64,25 @@ export function trustOf(seeds: number): Trust {
     rootKey,
     publishers,
     freshness,
+    poolKey,
+    poolEnvelope: encodeEnvelope(pool),
   }
+}
+
+/** What a pool's labels say: any region, any zone. */
+const GRANTS = new Map([
+  ['region', '*'],
+  ['zone', '*'],
+])
+
+/** The certificate chain of a host: signed with the pool's key, as the daemon does at its start. */
+export function chainOf(trust: Trust, peer: PeerId, region: string, zone: string): readonly Uint8Array[] {
+  const labels = new Map([
+    ['region', region],
+    ['zone', zone],
+  ])
+  const own = issueNodeCertificate({ peer, labels, ...VALIDITY }, trust.poolKey)
+  return [encodeEnvelope(own), trust.poolEnvelope]
 }
 
 /** A release with its content, ready to be submitted. */

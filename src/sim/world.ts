@@ -4,7 +4,7 @@ import type { Channel, Name, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
 import { Checker, label, placeOf } from './checkers.ts'
 import { SimDisk } from './disk.ts'
-import { type Made, makeRelease, type Trust, trustOf } from './fleet.ts'
+import { chainOf, type Made, makeRelease, type Trust, trustOf } from './fleet.ts'
 import { HostFiles } from './host-files.ts'
 import { keyNamed, peerOfKey } from './keys.ts'
 import { addressOf, CALM, SimNetwork } from './network.ts'
@@ -77,6 +77,7 @@ export class World {
     )
     const patterns = ['**' as Pattern]
     const address = addressOf(peer)
+    const chain = chainOf(this.#trust, peer, 'all', 'all')
     const record = {
       v: 1,
       critical: [],
@@ -86,7 +87,7 @@ export class World {
       region: 'all',
       zone: 'all',
       submit: isSeed,
-      chain: [],
+      chain,
     } as const
     const signed = signPeerRecord({ ...record, at: EPOCH_MS }, key)
     const node = new SimNode(address, {
@@ -100,7 +101,7 @@ export class World {
         seeds: Array.from({ length: seeds }, (_, n) => addressOf(peerOfKey(keyNamed(`node ${n}`)))).filter(
           (other) => other !== address,
         ),
-        chain: [],
+        chain,
         ...(freshness === undefined
           ? {}
           : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),

@@ -1,10 +1,11 @@
 import { decodeCertificate, encodeCertificate } from '../codec/certificate.ts'
+import { sha256 } from '../codec/digest.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Certificate, Labels } from '../model/certificate.ts'
 import type { Envelope } from '../model/envelope.ts'
-import type { Channel, KeyId, Name, Pattern, PeerId } from '../model/ids.ts'
+import type { Channel, Digest, KeyId, Name, Pattern, PeerId } from '../model/ids.ts'
 import { matches } from '../model/pattern.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import type { PrivateKey } from './private-key.ts'
@@ -52,45 +53,78 @@ export function grantedLabels(pool: Certificate, labels: Labels): Labels {
   return new Map([...labels].filter(([name, value]) => grants(pool, name, value)))
 }
 
+/** A pool whose certificate an admission key signed, verified under one root. */
+export interface VerifiedPool {
+  readonly certificate: Certificate
+  readonly name: Name
+  readonly key: PublicKey
+  readonly issuer: KeyId
+}
+
+/** Pools verified under one root, by the digest of their envelope. */
+export type PoolMemory = Map<Digest, VerifiedPool>
+
+/** Pools remembered under one root; a fleet has a few. */
+const MAX_POOLS = 64
+
 /**
  * Decodes a chain and checks its signatures and labels, under the root's admission keys. Time and removal are judged
  * by the caller, who has a clock: the result says how long the whole chain is valid.
  * @param chain encoded envelopes, node first, then the pool that signed it, if one did
+ * @param pools those verified under this very root; grows
  * @throws MeshError CODEC_*, LIMIT_*, TRUST_TYPE, ADMIT_REFUSED, ADMIT_LABELS
  */
-export function readChain(chain: readonly Uint8Array[], root: TrustRoot, limits: Limits): Admission {
+export function readChain(
+  chain: readonly Uint8Array[],
+  root: TrustRoot,
+  limits: Limits,
+  pools: PoolMemory = new Map(),
+): Admission {
   const [nodeBytes, poolBytes] = chain
   if (nodeBytes === undefined || chain.length > 2) {
-    throw refused(`a certificate chain has one or two links, not ${chain.length}`)
+    throw refused(
+      chain.length === 0
+        ? 'the node shows no certificate'
+        : `a certificate chain has one or two links, not ${chain.length}`,
+    )
   }
   const node = openCertificate(nodeBytes, limits)
   const { subject, labels } = node.certificate
   if (!('peer' in subject)) throw refused('the first certificate names a pool, not a node')
-  const admissionKeys = keysOf(root.admission.keys, root.keys)
   if (poolBytes === undefined) {
-    const issuer = issuerOf(node, admissionKeys, limits, 'the node')
+    const issuer = issuerOf(node, keysOf(root.admission.keys, root.keys), limits, 'the node')
     return { peer: subject.peer, labels, issuer, ...validityOf([node.certificate]) }
   }
-  const pool = openCertificate(poolBytes, limits)
-  const group = pool.certificate.subject
-  if (!('pool' in group)) throw refused('the second certificate names a node, not a pool')
-  const issuer = issuerOf(pool, admissionKeys, limits, 'the pool')
-  const key = importPublicKey(group.spki)
-  if (key.id !== group.key) throw refused('the pool stands under the id of another key')
+  const { certificate, name: poolName, key, issuer } = readPool(poolBytes, root, limits, pools)
   issuerOf(node, new Map([[key.id, key]]), limits, 'the node')
   for (const [name, value] of labels) {
-    if (grants(pool.certificate, name, value)) continue
-    throw new MeshError('ADMIT_LABELS', `pool ${group.pool} may not grant the label ${name}=${value}`, {
-      pool: group.pool,
+    if (grants(certificate, name, value)) continue
+    throw new MeshError('ADMIT_LABELS', `pool ${poolName} may not grant the label ${name}=${value}`, {
+      pool: poolName,
     })
   }
   return {
     peer: subject.peer,
     labels,
     issuer,
-    pool: { name: group.pool, key: key.id, notAfter: pool.certificate.notAfter },
-    ...validityOf([node.certificate, pool.certificate]),
+    pool: { name: poolName, key: key.id, notAfter: certificate.notAfter },
+    ...validityOf([node.certificate, certificate]),
   }
+}
+
+function readPool(bytes: Uint8Array, root: TrustRoot, limits: Limits, pools: PoolMemory): VerifiedPool {
+  const digest = sha256(bytes)
+  const known = pools.get(digest)
+  if (known !== undefined) return known
+  const pool = openCertificate(bytes, limits)
+  const { subject } = pool.certificate
+  if (!('pool' in subject)) throw refused('the second certificate names a node, not a pool')
+  const issuer = issuerOf(pool, keysOf(root.admission.keys, root.keys), limits, 'the pool')
+  const key = importPublicKey(subject.spki)
+  if (key.id !== subject.key) throw refused('the pool stands under the id of another key')
+  const verified = { certificate: pool.certificate, name: subject.pool, key, issuer }
+  if (pools.size < MAX_POOLS) pools.set(digest, verified)
+  return verified
 }
 
 function issue(certificate: Certificate, key: PrivateKey): Envelope {

@@ -10,6 +10,7 @@ import {
   Bench,
   codes,
   connected,
+  FakeJudge,
   helloOf,
   hex,
   limitsOf,
@@ -25,11 +26,13 @@ const timeoutMs = LIMITS.admitDeadlineMs
 
 let bench: Bench
 let admit: Admit
+let judge: FakeJudge
 beforeEach(() => start())
 
 function start(more: ConstructorParameters<typeof Bench>[0] = {}): void {
   bench = new Bench(more)
-  admit = createAdmit(bench.config)
+  judge = new FakeJudge()
+  admit = createAdmit(bench.config, judge.judge)
   bench.journey.session = (id) => admit.session(id)
 }
 
@@ -117,8 +120,8 @@ describe('the dialler', () => {
     dial()
     answers(1, { type: 'opened', version: 1, digest: hex('1') })
     const effects = answers(2, { type: 'refused', code: 'ADMIT_REMOVED', text: 'out' })
-    expect(codes(effects)).toEqual(['ADMIT_REFUSED'])
-    expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: OTHER, code: 'ADMIT_REFUSED' }])
+    expect(codes(effects)).toEqual(['ADMIT_REMOVED'])
+    expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: OTHER, code: 'ADMIT_REMOVED' }])
   })
 
   it('hangs up where open or hello gets no answer', () => {

@@ -7,11 +7,22 @@ import type { Adoption, ChannelFacts, Heard, Ingested, Journey, Source } from '.
 import { type AdmittedSession, isAdmitted, type Session } from '../../../src/core/session.ts'
 import type { Step } from '../../../src/core/step.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
-import type { Address, Channel, Digest, FleetId, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type {
+  Address,
+  Channel,
+  Digest,
+  FleetId,
+  KeyId,
+  Pattern,
+  PeerId,
+  ReleaseId,
+} from '../../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, Hello } from '../../../src/model/messages.ts'
 import type { Place } from '../../../src/model/place.ts'
 import type { Release } from '../../../src/model/release.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
+import type { Judge } from '../../../src/trust/admission.ts'
+import type { Admission } from '../../../src/trust/certificates.ts'
 
 export const hex = (digit: string): Digest => digit.repeat(64).slice(0, 64) as Digest
 export const peer = (name: string): PeerId => name as PeerId
@@ -27,7 +38,7 @@ export const rootOf = (version: number, more: Partial<TrustRoot> = {}): TrustRoo
   keys: new Map(),
   root: { keys: [], threshold: 1 },
   publishers: new Map(),
-  admission: { keys: [] },
+  admission: { keys: [hex('a') as string as KeyId] },
   freshness: { keys: [], maxAgeS: 120, maxSkewS: 60 },
   epochs: [],
   removed: { peers: [], pools: [] },
@@ -223,3 +234,30 @@ export const asked = (effects: readonly Effect[]): EffectOf<'request'>[] =>
 
 export const replies = (effects: readonly Effect[]): AnyReply['message'][] =>
   effects.flatMap((effect) => (effect.kind === 'reply' ? [effect.reply.message] : []))
+
+/** What a certificate says in these tests, and whom it is refused to; chains are not looked at. */
+export class FakeJudge {
+  readonly admissions = new Map<PeerId, Partial<Admission>>()
+  readonly refused = new Map<PeerId, 'ADMIT_REFUSED' | 'ADMIT_EXPIRED' | 'ADMIT_LABELS'>()
+
+  admission = (id: PeerId): Admission => ({
+    peer: id,
+    labels: new Map([
+      ['region', 'eu'],
+      ['zone', 'a'],
+    ]),
+    issuer: hex('a') as string as Admission['issuer'],
+    notBefore: 0,
+    notAfter: 4_000_000_000_000,
+    ...this.admissions.get(id),
+  })
+
+  judge: Judge = (id, _chain, root) => {
+    const code = root.removed.peers.some((removed) => removed.id === id)
+      ? 'ADMIT_REMOVED'
+      : this.refused.get(id)
+    return code === undefined
+      ? { kind: 'admitted', admission: this.admission(id) }
+      : { kind: 'refused', code, text: `${id} is not for this fleet` }
+  }
+}

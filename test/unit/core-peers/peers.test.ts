@@ -5,17 +5,31 @@ import type { Effect } from '../../../src/core/effects.ts'
 import { createPeers, type Peers } from '../../../src/core/peers.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Address, Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { Address, KeyId, Name, Pattern, PeerId } from '../../../src/model/ids.ts'
 import type { PeerRecord } from '../../../src/model/peer-record.ts'
 import { openPeerRecord, signPeerRecord } from '../../../src/trust/peer-record.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
-import { addressOf, asked, Bench, codes, limitsOf, peer, replies, requestOf, rootOf } from './fakes.ts'
+import {
+  addressOf,
+  asked,
+  Bench,
+  codes,
+  FakeJudge,
+  limitsOf,
+  peer,
+  replies,
+  requestOf,
+  rootOf,
+} from './fakes.ts'
 
 interface Someone {
   readonly id: PeerId
   readonly key: PrivateKey
   record(more?: Partial<PeerRecord>): Uint8Array
 }
+
+/** Region in the certificate of a peer, where it is not the own one. */
+const certified = new Map<PeerId, string>()
 
 function someone(base: Partial<PeerRecord> = {}): Someone {
   const { key } = generatePrivateKey('ed25519')
@@ -39,13 +53,16 @@ function someone(base: Partial<PeerRecord> = {}): Someone {
 const SEED = someone({ submit: true })
 let bench: Bench
 let peers: Peers
+let judge: FakeJudge
 
 function start(
   more: ConstructorParameters<typeof Bench>[0] = {},
   remembered: readonly Uint8Array[] = [],
 ): Effect[] {
   bench = new Bench({ seeds: [addressOf(SEED.id)], ...more })
-  peers = createPeers(bench.config)
+  judge = new FakeJudge()
+  for (const [id, region] of certified) judge.admissions.set(id, { labels: new Map([['region', region]]) })
+  peers = createPeers(bench.config, judge.judge)
   const snapshot = { ...EMPTY_SNAPSHOT, peers: remembered }
   return bench.run((step, journey) => peers.onStarted(step, journey, { kind: 'started', snapshot }))
 }
@@ -229,7 +246,11 @@ describe('records of peers', () => {
 
 describe('the degree', () => {
   const region = (name: string, count: number) =>
-    Array.from({ length: count }, () => someone({ region: name }))
+    Array.from({ length: count }, () => {
+      const one = someone({ region: name })
+      certified.set(one.id, name)
+      return one
+    })
 
   it('is dialled up to in the own region, a few outside, no more at once than a bound', () => {
     const limits = limitsOf({ minDegree: 4, outsideDegree: 2, maxDialsAtOnce: 3 })
@@ -242,6 +263,48 @@ describe('the degree', () => {
     const all = [...dials(first), ...dials(pass(5_000))]
     const of = (group: readonly Someone[]) => group.filter(({ id }) => all.includes(addressOf(id))).length
     expect([of(near), of(far)]).toEqual([4, 2])
+  })
+
+  it('goes by the region of the certificate, whatever a record says', () => {
+    const liars = Array.from({ length: 6 }, () => someone({ region: 'us' }))
+    const limits = limitsOf({ minDegree: 6, outsideDegree: 0, maxDialsAtOnce: 6 })
+    const found = dials(
+      start(
+        { limits, seeds: [] },
+        liars.map((one) => one.record()),
+      ),
+    )
+    expect(found.sort()).toEqual(liars.map(({ id }) => addressOf(id)).sort())
+  })
+
+  it('has a link to a second pool where one is known', () => {
+    const pool = (digit: string) => ({ pool: { name: 'p' as Name, key: digit as KeyId, notAfter: 0 } })
+    const [others, mine] = [[someone()], region('eu', 7)]
+    const limits = limitsOf({ minDegree: 2, minOutbound: 0, outsideDegree: 0 })
+    start({ limits, seeds: [] }, [])
+    const held = [mine[0], mine[1]] as Someone[]
+    for (const { id } of mine) judge.admissions.set(id, pool('a'))
+    for (const { id } of held) admit(id, { admission: judge.admission(id) })
+    asksPeers(
+      (held[0] as Someone).id,
+      [...mine, ...others].map((one) => one.record()),
+    )
+    const all = dials(pass(5_000))
+    expect(all).toContain(addressOf((others[0] as Someone).id))
+  })
+
+  it('knows nobody whose certificate does not hold, until a new root says otherwise', () => {
+    const one = someone()
+    start()
+    judge.refused.set(one.id, 'ADMIT_REFUSED')
+    admit(SEED.id, { direction: 'inbound' })
+    expect(codes(asksPeers(SEED.id, [one.record()]))).toEqual(['ADMIT_REFUSED'])
+    expect(codes(asksPeers(SEED.id, [one.record()]))).toEqual([])
+    expect(dials(pass(3_000))).not.toContain(addressOf(one.id))
+    judge.refused.clear()
+    bench.run((step, journey) => peers.onRoot(step, journey, rootOf(2)))
+    asksPeers(SEED.id, [one.record()])
+    expect(dials(pass(3_000))).toContain(addressOf(one.id))
   })
 
   it('counts only links of this moment: a lost one is replaced', () => {
