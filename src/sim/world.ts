@@ -78,18 +78,9 @@ export class World {
     const patterns = ['**' as Pattern]
     const address = addressOf(peer)
     const chain = chainOf(this.#trust, peer, 'all', 'all')
-    const record = {
-      v: 1,
-      critical: [],
-      peer,
-      addresses: [address],
-      patterns,
-      region: 'all',
-      zone: 'all',
-      submit: isSeed,
-      chain,
-    } as const
-    const signed = signPeerRecord({ ...record, at: EPOCH_MS }, key)
+    const said = { peer, patterns, region: 'all', zone: 'all', submit: isSeed, chain } as const
+    const record = { v: 1, critical: [], addresses: [address], at: EPOCH_MS, ...said } as const
+    const signed = signPeerRecord(record, key)
     const node = new SimNode(address, {
       config: {
         self: peer,
