@@ -5,7 +5,7 @@ import type { Effect } from '../../../src/core/effects.ts'
 import { createPeers, type Peers } from '../../../src/core/peers.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Address, KeyId, Name, Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { Address, Pattern, PeerId } from '../../../src/model/ids.ts'
 import type { PeerRecord } from '../../../src/model/peer-record.ts'
 import { openPeerRecord, signPeerRecord } from '../../../src/trust/peer-record.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
@@ -275,22 +275,6 @@ describe('the degree', () => {
       ),
     )
     expect(found.sort()).toEqual(liars.map(({ id }) => addressOf(id)).sort())
-  })
-
-  it('has a link to a second pool where one is known', () => {
-    const pool = (digit: string) => ({ pool: { name: 'p' as Name, key: digit as KeyId, notAfter: 0 } })
-    const [others, mine] = [[someone()], region('eu', 7)]
-    const limits = limitsOf({ minDegree: 2, minOutbound: 0, outsideDegree: 0 })
-    start({ limits, seeds: [] }, [])
-    const held = [mine[0], mine[1]] as Someone[]
-    for (const { id } of mine) judge.admissions.set(id, pool('a'))
-    for (const { id } of held) admit(id, { admission: judge.admission(id) })
-    asksPeers(
-      (held[0] as Someone).id,
-      [...mine, ...others].map((one) => one.record()),
-    )
-    const all = dials(pass(5_000))
-    expect(all).toContain(addressOf((others[0] as Someone).id))
   })
 
   it('knows nobody whose certificate does not hold, until a new root says otherwise', () => {
