@@ -224,7 +224,8 @@ export class LevelStore implements StorePort {
     const own = content.floors.filter((floor) => fleetId === undefined || floor.fleet === fleetId)
     const joined = joinCopies(own, copies.floors)
     const roots = withRootCopy(content.roots, copies)
-    await this.#heal(joined.forStore, joined.forFiles, roots.at(-1))
+    const missing = roots.filter(({ version }) => !content.roots.some((root) => root.version === version))
+    await this.#heal({ floors: joined.forStore, roots: missing }, joined.forFiles, roots.at(-1))
     const withFloor = new Set(joined.floors.map((floor) => floor.channel))
     const used = content.used || this.#database.wasSetAside
     const floorLost =
@@ -250,15 +251,19 @@ export class LevelStore implements StorePort {
     }
   }
 
-  /** Both copies hold the greater floor again. A full disk delays this, the core has the joined floor anyway. */
+  /**
+   * Both copies hold the greater floor and the newest root again: a node may have died between writing the one and
+   * the other. A full disk delays this, the core has what was joined anyway.
+   */
   async #heal(
-    forStore: Snapshot['floors'],
+    forStore: Pick<Snapshot, 'floors' | 'roots'>,
     forFiles: Snapshot['floors'],
     root: Snapshot['roots'][number] | undefined,
   ): Promise<void> {
     try {
       await this.#floors.write(forFiles, root)
-      const writes = forStore.map((floor): Write => ({ kind: 'floor', floor }))
+      const writes: Write[] = forStore.floors.map((floor) => ({ kind: 'floor', floor }))
+      for (const { version, envelope } of forStore.roots) writes.push({ kind: 'root', version, envelope })
       if (writes.length > 0)
         await this.#database.write(
           writes.flatMap((write) => operationsOf(write, this.#index.next)),

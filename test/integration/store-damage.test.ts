@@ -236,3 +236,21 @@ test('a floor file under another channel’s name is damage', async () => {
   const { codes } = await readAll(base)
   expect(codes).toContain('STORE_CORRUPT')
 })
+
+test('a root that only its second copy holds, as after a crash between the two writes, is in both after a start', async () => {
+  const base = await newFolder()
+  const envelope = Uint8Array.of(1, 2, 3)
+  const inOneLife = async (act: (store: LevelStore) => Promise<unknown>) => {
+    const store = storeIn(base)
+    await store.open()
+    const { roots } = await store.load()
+    await act(store)
+    await store.close()
+    return roots
+  }
+  await inOneLife((store) => store.commit([{ kind: 'root', version: 1, envelope }], true))
+  await rm(join(base, 'store'), { recursive: true })
+  await inOneLife(async () => undefined)
+  await rm(join(base, 'floor', 'root'))
+  expect(await inOneLife(async () => undefined)).toEqual([{ version: 1, envelope }])
+})
