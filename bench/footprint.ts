@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { confmesh, converged, type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
+import { converged, type InitResult, publish, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import { total } from './metrics.ts'
 import type { Measured } from './results.ts'
 import { type Spread, spread } from './spread.ts'
@@ -81,25 +81,12 @@ async function run(idleSeconds: number): Promise<Figures> {
   const fleet = new RealFleet()
   try {
     const init = await fleet.init('fleet', ['--channel', 'bench/*'])
-    const seed = await fleet.start('seed', init.seedConfig)
+    await fleet.start('seed', init.seedConfig)
     const times = await starts(fleet, init)
     const node = await fleet.startNode('node', init)
     const files = fleet.files('config', { 'config.yaml': 'a: 1\n' })
-    const published = await confmesh([
-      ...[
-        'publish',
-        'bench/config',
-        files,
-        '--key',
-        init.publisherKey,
-        '--seed',
-        seed.address,
-        '--yes',
-        '--json',
-      ],
-    ])
-    if (published.code !== 0) throw new Error(published.out)
-    await converged([node], 'bench/config', (JSON.parse(published.out) as { release: string }).release)
+    const { release } = await publish(init, 'bench/config', files)
+    await converged([node], 'bench/config', release)
     await delay(SETTLE_MS)
     const nodeItselfMs = spread(times.node)
     const listeningMs = spread(times.listening)

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { confmesh, converged, json, RealFleet, until } from './real-fleet.ts'
+import { confmesh, converged, publish, RealFleet, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const fleet = new RealFleet()
@@ -13,17 +13,7 @@ test('bytes flipped in a stopped node: found, never served, healed from peers', 
   const victim = await fleet.startNode('victim', made)
   const text = Array.from({ length: 60_000 }, (_, n) => `line ${n}\n`).join('')
   const dir = fleet.files('app', { 'app.txt': text })
-  const { value } = await json([
-    'publish',
-    CHANNEL,
-    dir,
-    '--key',
-    made.publisherKey,
-    '--seed',
-    made.seedAddress,
-    '--yes',
-  ])
-  const { release } = value as unknown as { release: string }
+  const { release } = await publish(made, CHANNEL, dir)
   await converged([victim], CHANNEL, release)
   await victim.kill('SIGTERM')
 

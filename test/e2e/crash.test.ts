@@ -1,66 +1,76 @@
 import { lstatSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { confmesh, converged, json, RealFleet, type RealNode, until } from './real-fleet.ts'
+import { newNode, nodeThatLooksOld, processesWith, systemNode } from './processes.ts'
+import { confmesh, converged, type InitResult, publish, RealFleet, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const KILLS = 30
+/** How long the program may outlive its launcher. */
+const ORPHAN_MS = 2_000
 const fleet = new RealFleet()
 afterAll(() => fleet.end())
 
-test('kill -9 of a node 30 times in a stream of releases: current is always whole, the newest is there at the end', async () => {
+test('kill -9 of a node 30 times in a stream of releases, of its launcher in half of them: current is always whole, the newest is there at the end', async () => {
   const made = await fleet.init()
-  await fleet.start('seed', made.seedConfig)
+  const seed = await fleet.start('seed', made.seedConfig)
   const tree = join(fleet.dir, 'tree')
   const config = join(fleet.dir, 'fleet', 'files.yaml')
   writeFileSync(config, `${readFileSync(made.nodeConfig, 'utf8')}\nmaterialize:\n  dir: ${tree}\n`)
-  const start = (): Promise<RealNode> =>
-    fleet.start('victim', config, ['--data', join(fleet.dir, 'victim'), '--listen', '/ip4/127.0.0.1/tcp/0'])
+  const current = join(tree, CHANNEL, 'current')
+  // On an old Node the launcher starts the program as a process of its own and is all that gets killed.
+  const oldNode = systemNode() ?? nodeThatLooksOld(fleet.dir)
+  const start = (kill: number) =>
+    fleet.start('victim', config, fleet.own('victim'), kill % 2 === 0 ? newNode : oldNode)
+  const running = () => processesWith(config)
 
-  let newest = ''
+  const stream = publishing(made)
+  for (let kill = 0; kill < KILLS; kill++) {
+    const victim = await start(kill)
+    expect(running(), 'the program, and on an old Node its launcher').toHaveLength(1 + (kill % 2))
+    await moment((kill * 97) % 600)
+    victim.process.kill('SIGKILL')
+    await until('nothing of the victim runs', ORPHAN_MS, async () => running().length === 0)
+    await victim.kill()
+    expectWhole(current)
+  }
+  const newest = await stream.end()
+  const last = await start(1)
+  await converged([last], CHANNEL, newest)
+  expectWhole(current)
+  await last.kill('SIGTERM')
+  await seed.kill('SIGTERM')
+  expect(processesWith(fleet.dir)).toEqual([])
+  const verified = await confmesh(['verify', '--data', last.data, '--json'])
+  expect(verified.code, verified.out).toBe(0)
+}, 600_000)
+
+/** Releases one after another, each of two small files and a large one that all say its number. */
+function publishing(made: InitResult): { end(): Promise<string> } {
   let stop = false
-  const publishing = (async () => {
+  const done = (async () => {
+    let newest = ''
     for (let n = 1; !stop; n++) {
       const dir = fleet.files('app', {
         'a.txt': `${n}\n`,
         'b.txt': `${n}\n`,
         'large.bin': `${n}`.repeat(300_000),
       })
-      const { code, value } = await json([
-        'publish',
-        CHANNEL,
-        dir,
-        '--key',
-        made.publisherKey,
-        '--seed',
-        made.seedAddress,
-        '--yes',
-        '-m',
-        String(n),
-      ])
-      expect(value).not.toHaveProperty('error')
-      expect(code).toBe(0)
-      newest = (value as unknown as { release: string }).release
+      newest = (await publish(made, CHANNEL, dir, { message: String(n) })).release
     }
+    return newest
   })()
-
-  for (let kill = 0; kill < KILLS; kill++) {
-    const victim = await start()
-    await wait((kill * 97) % 600)
-    await victim.kill('SIGKILL')
-    expectWhole(join(tree, CHANNEL, 'current'))
+  // A failure is thrown where the stream's end is awaited, not while nobody looks.
+  done.catch(() => undefined)
+  return {
+    end: () => {
+      stop = true
+      return done
+    },
   }
-  stop = true
-  await publishing
-  const last = await start()
-  await converged([last], CHANNEL, newest)
-  expectWhole(join(tree, CHANNEL, 'current'))
-  await last.kill('SIGTERM')
-  const verified = await confmesh(['verify', '--data', join(fleet.dir, 'victim'), '--json'])
-  expect(verified.code, verified.out).toBe(0)
-}, 600_000)
+}
 
-/** Both files say the same number: one tree or the other, never a mix. */
+/** All files say the same number: one tree or the other, never a mix. */
 function expectWhole(current: string): void {
   if (lstatSync(current, { throwIfNoEntry: false }) === undefined) return
   const a = readFileSync(join(current, 'a.txt'), 'utf8')
@@ -69,7 +79,7 @@ function expectWhole(current: string): void {
 }
 
 /** A moment to kill at, different each time: not a wait for something to happen. */
-const wait = (ms: number): Promise<unknown> => {
+const moment = (ms: number): Promise<unknown> => {
   const end = performance.now() + ms
   return until('the moment to kill', ms + 1_000, async () => performance.now() >= end)
 }

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { converged, type InitResult, json, RealFleet, type RealNode, until } from './real-fleet.ts'
+import { converged, type InitResult, json, publish, RealFleet, type RealNode, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const fleet = new RealFleet()
@@ -9,23 +9,8 @@ let made: InitResult
 let seed: RealNode
 let nodes: RealNode[]
 
-const publish = async (dir: string, message: string): Promise<string> => {
-  const { code, value } = await json([
-    'publish',
-    CHANNEL,
-    dir,
-    '--key',
-    made.publisherKey,
-    '--seed',
-    made.seedAddress,
-    '--yes',
-    '-m',
-    message,
-  ])
-  expect(value, message).not.toHaveProperty('error')
-  expect(code).toBe(0)
-  return (value as unknown as { release: string }).release
-}
+const release = async (dir: string, message: string): Promise<string> =>
+  (await publish(made, CHANNEL, dir, { message })).release
 
 beforeAll(async () => {
   made = await fleet.init()
@@ -40,7 +25,7 @@ describe('a fleet of real processes', () => {
   let second: string
 
   test('a release reaches every node and is served, files and all', async () => {
-    first = await publish(fleet.files('app', { 'app.yaml': 'replicas: 3\n', 'deep/er.json': '{}' }), 'first')
+    first = await release(fleet.files('app', { 'app.yaml': 'replicas: 3\n', 'deep/er.json': '{}' }), 'first')
     await converged([seed, ...nodes], CHANNEL, first)
     for (const node of nodes)
       expect(Buffer.from(await node.client.get(CHANNEL, 'app.yaml')).toString()).toBe('replicas: 3\n')
@@ -49,39 +34,12 @@ describe('a fleet of real processes', () => {
 
   test('a changed file uploads its own block and page alone', async () => {
     const dir = fleet.files('app', { 'app.yaml': 'replicas: 5\n' })
-    const { value } = await json([
-      'publish',
-      CHANNEL,
-      dir,
-      '--key',
-      made.publisherKey,
-      '--seed',
-      made.seedAddress,
-      '--yes',
-      '-m',
-      'second',
-    ])
-    const result = value as unknown as {
-      release: string
-      clock: Record<string, number>
-      uploadedBytes: number
-      unchanged: boolean
-      acknowledgedBy: string[]
-    }
+    const result = await publish(made, CHANNEL, dir, { message: 'second' })
     second = result.release
     expect(result).toMatchObject({ clock: { publisher: 2 }, unchanged: false, acknowledgedBy: [seed.peerId] })
     await converged([seed, ...nodes], CHANNEL, second)
-    const again = await json([
-      'publish',
-      CHANNEL,
-      dir,
-      '--key',
-      made.publisherKey,
-      '--seed',
-      made.seedAddress,
-      '--yes',
-    ])
-    expect(again).toMatchObject({ code: 0, value: { unchanged: true, release: second } })
+    const again = await publish(made, CHANNEL, dir)
+    expect(again).toMatchObject({ unchanged: true, release: second })
   })
 
   test('status, log, diff and get tell the same', async () => {
@@ -128,14 +86,8 @@ describe('a fleet of real processes', () => {
     await node.kill('SIGTERM')
     const config = readFileSync(made.nodeConfig, 'utf8')
     const path = join(fleet.dir, 'fleet', 'materialize.yaml')
-    const { writeFileSync } = await import('node:fs')
     writeFileSync(path, `${config}\nmaterialize:\n  dir: ${dir}\n`)
-    const again = await fleet.start('materializing', path, [
-      '--data',
-      join(fleet.dir, 'materializing'),
-      '--listen',
-      '/ip4/127.0.0.1/tcp/0',
-    ])
+    const again = await fleet.start('materializing', path, fleet.own('materializing'))
     await converged([again], CHANNEL, second)
     expect(readFileSync(join(dir, CHANNEL, 'current', 'app.yaml'), 'utf8')).toBe('replicas: 3\n')
     expect(readdirSync(join(dir, CHANNEL, 'current', 'deep'))).toEqual(['er.json'])

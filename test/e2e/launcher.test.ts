@@ -1,17 +1,9 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newNode, nodeThatLooksOld, processesWith, type Runner, runs, systemNode } from './processes.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -40,13 +32,9 @@ else if (what === 'open') console.log(JSON.stringify({
 else console.log(JSON.stringify(facts))
 `
 
-/** Makes a new Node look old to the launcher alone: the option is not handed to what it starts. */
-const lookOld = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.0.0' } })`
-
-let dir: string
+const dir = mkdtempSync(join(tmpdir(), 'confmesh-launcher-'))
 let withNode: string
 let without: string
-let preload: string
 
 function layPackage(name: string): string {
   const home = join(dir, name)
@@ -60,9 +48,6 @@ function layPackage(name: string): string {
 }
 
 beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), 'confmesh-launcher-'))
-  preload = join(dir, 'old.mjs')
-  writeFileSync(preload, lookOld)
   without = layPackage('without')
   withNode = layPackage('with')
   mkdirSync(join(dir, 'with/node_modules'))
@@ -74,26 +59,13 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-/** The machine's own Node where it is an older one: then the launcher is also run by the real thing. */
-function systemNode(): string | undefined {
-  const path = (process.env.PATH ?? '').split(':').filter((entry) => !entry.includes('node_modules'))
-  const found = spawnSync('node', ['-p', 'process.execPath + " " + process.versions.node'], {
-    env: { ...process.env, PATH: path.join(':') },
-    encoding: 'utf8',
-  })
-  const [binary, version] = found.status === 0 ? found.stdout.trim().split(' ') : []
-  return binary !== undefined && Number.parseInt(version ?? '', 10) < 24 ? binary : undefined
-}
-
-type Run = { node: string; options: () => string[] }
-const fresh: Run = { node: process.execPath, options: () => [] }
-const old: Run = { node: process.execPath, options: () => ['--import', preload] }
+const old = nodeThatLooksOld(dir)
 const real = systemNode()
-const olds: [string, Run][] = [['a Node that says it is 20', old]]
-if (real !== undefined) olds.push(['the older Node of this machine', { node: real, options: () => [] }])
+const olds: [string, Runner][] = [['a Node that says it is 20', old]]
+if (real !== undefined) olds.push(['the older Node of this machine', real])
 
-const start = (run: Run, launcher: string, ...args: string[]): ChildProcessWithoutNullStreams =>
-  spawn(run.node, [...run.options(), launcher, ...args])
+const start = (run: Runner, launcher: string, ...args: string[]): ChildProcessWithoutNullStreams =>
+  spawn(run.node, [...run.options, launcher, ...args])
 
 type End = { code: number | null; signal: NodeJS.Signals | null; out: string; err: string }
 function end(child: ChildProcessWithoutNullStreams): Promise<End> {
@@ -116,28 +88,6 @@ const firstLine = (
     child.once('close', (code) => reject(new Error(`ended with ${code} before its first line`)))
   })
 
-/** True while a process of this id runs (one that waits to be collected by its parent does not). */
-function runs(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z'
-  } catch {
-    return false
-  }
-}
-
-/** The processes whose command line holds this. */
-function processesWith(argument: string): number[] {
-  const ids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
-  return ids.map(Number).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(argument)
-    } catch {
-      return false // gone while we looked
-    }
-  })
-}
-
 async function until(condition: () => boolean, deadlineMs: number): Promise<void> {
   const deadline = performance.now() + deadlineMs
   while (!condition()) {
@@ -148,7 +98,7 @@ async function until(condition: () => boolean, deadlineMs: number): Promise<void
 
 describe('on a Node that is new enough', () => {
   test('nothing more is started: the program runs in the launcher’s own process', async () => {
-    const child = start(fresh, without, 'facts', '--', 'a b')
+    const child = start(newNode, without, 'facts', '--', 'a b')
     const { out, code } = await end(child)
     expect(JSON.parse(out)).toMatchObject({ pid: child.pid, args: ['facts', '--', 'a b'] })
     expect(code).toBe(0)
@@ -254,7 +204,7 @@ describe.each(olds)('on %s', (_name, run) => {
 })
 
 test('a Node that was started as the new one and is not starts no other', async () => {
-  const child = spawn(old.node, [...old.options(), withNode, 'facts'], {
+  const child = spawn(old.node, [...old.options, withNode, 'facts'], {
     env: { ...process.env, CONFMESH_PARENT_FD: '3' },
   })
   expect((await end(child)).code).toBe(2)

@@ -2,7 +2,7 @@
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { confmesh, json, RealFleet } from './real-fleet.ts'
+import { confmesh, json, publish, RealFleet } from './real-fleet.ts'
 
 let fleet: RealFleet
 beforeEach(() => {
@@ -21,17 +21,7 @@ test('verify: refused beside a running node, sound, then damage is said with its
   const made = await fleet.init()
   const seed = await fleet.start('seed', made.seedConfig)
   const app = fleet.files('app', { 'app.yaml': `replicas: ${'3'.repeat(5_000)}\n` })
-  const published = await json([
-    'publish',
-    'pay/prod',
-    app,
-    '--key',
-    made.publisherKey,
-    '--seed',
-    seed.address,
-    '--yes',
-  ])
-  expect(published.code).toBe(0)
+  await publish(made, 'pay/prod', app)
   const data = join(fleet.dir, 'fleet/seed')
   const running = await json(['verify', '--data', data])
   expect([running.code, running.value.error?.code]).toEqual([1, 'STORE_LOCKED'])

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from '../../src/client/index.ts'
+import { newNode, type Runner } from './processes.ts'
 
 const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
 
@@ -69,6 +70,52 @@ export interface InitResult {
   readonly seedAddress: string
 }
 
+export interface Published {
+  readonly release: string
+  readonly clock: Readonly<Record<string, number>>
+  readonly uploadedBytes: number
+  readonly unchanged: boolean
+  readonly acknowledgedBy: readonly string[]
+}
+
+export interface PublishOptions {
+  readonly message?: string
+  /** Of the publisher; the fleet's own otherwise. */
+  readonly key?: string
+  readonly seed?: string
+}
+
+/** One run of `publish`, whatever comes of it. */
+export const tryPublish = (
+  fleet: InitResult,
+  channel: string,
+  dir: string,
+  { message = '', key = fleet.publisherKey, seed = fleet.seedAddress }: PublishOptions = {},
+): ReturnType<typeof json> =>
+  json([
+    'publish',
+    channel,
+    dir,
+    '--key',
+    key,
+    '--seed',
+    seed,
+    '--yes',
+    ...(message === '' ? [] : ['-m', message]),
+  ])
+
+/** Publishes a folder by a process of its own. @throws Error with its answer where that was a refusal */
+export async function publish(
+  fleet: InitResult,
+  channel: string,
+  dir: string,
+  options: PublishOptions = {},
+): Promise<Published> {
+  const { code, value } = await tryPublish(fleet, channel, dir, options)
+  if (code !== 0) throw new Error(`publish ended with ${code}: ${JSON.stringify(value)}`)
+  return value as unknown as Published
+}
+
 /** A fleet in a temporary folder; everything started here is gone after `end`. */
 export class RealFleet {
   readonly dir = mkdtempSync(join(tmpdir(), 'confmesh-e2e-'))
@@ -82,10 +129,25 @@ export class RealFleet {
   }
 
   /** Starts a node and waits until it listens. */
-  async start(name: string, config: string, more: readonly string[] = []): Promise<RealNode> {
+  async start(
+    name: string,
+    config: string,
+    more: readonly string[] = [],
+    under: Runner = newNode,
+  ): Promise<RealNode> {
     const data = join(this.dir, name)
-    const args = ['node', '--config', config, '--api', '127.0.0.1:0', '--json', ...more]
-    const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const args = [
+      ...under.options,
+      LAUNCHER,
+      'node',
+      '--config',
+      config,
+      '--api',
+      '127.0.0.1:0',
+      '--json',
+      ...more,
+    ]
+    const child = spawn(under.node, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let log = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       log += text
@@ -125,13 +187,12 @@ export class RealFleet {
   }
 
   startNode(name: string, fleet: InitResult, more: readonly string[] = []): Promise<RealNode> {
-    return this.start(name, fleet.nodeConfig, [
-      '--data',
-      join(this.dir, name),
-      '--listen',
-      '/ip4/127.0.0.1/tcp/0',
-      ...more,
-    ])
+    return this.start(name, fleet.nodeConfig, [...this.own(name), ...more])
+  }
+
+  /** Options of a node that shares its configuration with others. */
+  own(name: string): string[] {
+    return ['--data', join(this.dir, name), '--listen', '/ip4/127.0.0.1/tcp/0']
   }
 
   /** A folder with these files. */

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { converged, type InitResult, json, RealFleet, type RealNode } from './real-fleet.ts'
+import { converged, type InitResult, json, publish, RealFleet, type RealNode } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const fleet = new RealFleet()
@@ -42,17 +42,7 @@ beforeAll(async () => {
   firstPrepared = await prepare('first', made, ['--seed', made.seedAddress])
   expect((await inject(firstPrepared)).code).toBe(0)
   fleet.files('app', { 'app.yaml': 'replicas: 2\n' })
-  const second = await json([
-    'publish',
-    CHANNEL,
-    content,
-    '--key',
-    made.publisherKey,
-    '--seed',
-    made.seedAddress,
-    '--yes',
-  ])
-  newest = (second.value as unknown as { release: string }).release
+  newest = (await publish(made, CHANNEL, content)).release
   await converged(nodes, CHANNEL, newest)
 })
 afterAll(() => fleet.end())

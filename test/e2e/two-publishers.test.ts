@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { freePort, json, RealFleet, until } from './real-fleet.ts'
+import { freePort, json, RealFleet, tryPublish, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const ROUNDS = 10
@@ -50,23 +50,13 @@ test('two runs at once with copies of one key, each knowing one seed only: no ho
     const runs = await Promise.all(
       folders.map((key, at) => {
         const dir = fleet.files(`app-${at}`, { 'app.yaml': `round: ${round}\nfrom: ${at}\n` })
-        return json([
-          'publish',
-          CHANNEL,
-          dir,
-          '--key',
-          key,
-          '--seed',
-          seeds[at]?.address as string,
-          '--yes',
-          '-m',
-          `${round}.${at}`,
-        ])
+        const seed = seeds[at]?.address as string
+        return tryPublish(made, CHANNEL, dir, { key, seed, message: `${round}.${at}` })
       }),
     )
     for (const { code, value } of runs) {
       if (code === 0) released.push((value as unknown as { release: string }).release)
-      else expect(value.error).toMatchObject({ code: 'ORDER_STALE' })
+      else expect(value.error, JSON.stringify(value)).toMatchObject({ code: 'ORDER_STALE' })
     }
   }
   const all = [...seeds, ...nodes]
