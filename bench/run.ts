@@ -1,6 +1,7 @@
 /** `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results. */
 import { parseArgs } from 'node:util'
 import { catchUp } from './catch-up.ts'
+import { chunking } from './chunking.ts'
 import { footprint } from './footprint.ts'
 import { micro } from './micro.ts'
 import { peers } from './peers.ts'
@@ -12,6 +13,7 @@ const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) =>
   wire,
   footprint,
   'catch-up': catchUp,
+  chunking,
   peers,
 }
 

@@ -1,6 +1,7 @@
 /**
- * Builds a release's content from files: blocks of a fixed 256 KiB, the manifest over them. Files are read once, a
- * block at a time, and once more for what a seed lacks, so memory stays flat whatever their size.
+ * Builds a release's content from files: blocks that end where the content says so, the manifest over them. Files are
+ * read once, a window at a time, and once more for what a seed lacks: memory is 2 MiB for each file being read, the
+ * manifest's pages (64 MiB at most) and a record of about 200 bytes for each block and file.
  */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
@@ -10,6 +11,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest } from '../model/ids.ts'
 import type { BlockRef, ManifestEntry } from '../model/manifest.ts'
+import { chunkSizes, chunks } from './chunks.ts'
 import type { Content } from './content.ts'
 import { ManifestWriter } from './manifest-writer.ts'
 import { findSources, type SourceFile, unreadable } from './sources.ts'
@@ -22,6 +24,15 @@ interface Span {
 
 const EXECUTABLE = 0o111
 
+/** Files read at once: a small one is mostly waiting for the disk. */
+const PARALLEL = 8
+
+export interface BuildOptions {
+  readonly limits: Limits
+  /** Called as files are read. */
+  readonly onProgress?: (files: number, bytes: number) => void
+}
+
 /** A link in the file's place is refused, and a pipe does not block. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
@@ -29,26 +40,24 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
  * @param paths one folder, or files
  * @throws MeshError INPUT_PATH, CONTENT_PATH, CONTENT_EMPTY, LIMIT_CONTENT, USAGE
  */
-export async function build(
-  paths: readonly string[],
-  options: { readonly limits: Limits },
-): Promise<Content> {
+export async function build(paths: readonly string[], options: BuildOptions): Promise<Content> {
   const { limits } = options
   const sources = await findSources(paths, limits)
   const manifest = new ManifestWriter(limits)
   const spans = new Map<Digest, Span>()
   let bytes = 0
-  for (const source of sources) {
-    const entry = await readSource(source, limits, (digest, span) => {
-      if (!spans.has(digest)) spans.set(digest, span)
-    })
+  let files = 0
+  for await (const { entry, found } of readSources(sources, limits)) {
     bytes += entry.size
+    files += 1
     if (bytes > limits.maxReleaseBytes)
       throw new MeshError(
         'LIMIT_CONTENT',
         `more than ${limits.maxReleaseBytes} bytes; publish in several channels`,
       )
+    for (const [digest, span] of found) if (!spans.has(digest)) spans.set(digest, span)
     manifest.add(entry)
+    options.onProgress?.(files, bytes)
   }
   const pages = manifest.end()
   const pageBytes = new Map(pages.map((page) => [page.digest, page.bytes]))
@@ -65,11 +74,30 @@ export async function build(
   }
 }
 
-async function readSource(
-  { path, file }: SourceFile,
-  limits: Limits,
-  onBlock: (digest: Digest, span: Span) => void,
-): Promise<ManifestEntry> {
+interface Read {
+  readonly entry: ManifestEntry
+  /** Where each of its blocks lies. */
+  readonly found: ReadonlyMap<Digest, Span>
+}
+
+/** In order, several at once. */
+async function* readSources(sources: readonly SourceFile[], limits: Limits): AsyncIterable<Read> {
+  const reading: Promise<Read>[] = []
+  try {
+    for (const source of sources) {
+      const read = readSource(source, limits)
+      // Heard of when its turn comes, or not at all where an earlier one failed.
+      read.catch(() => undefined)
+      reading.push(read)
+      if (reading.length >= PARALLEL) yield (await reading.shift()) as Read
+    }
+    while (reading.length > 0) yield (await reading.shift()) as Read
+  } finally {
+    await Promise.allSettled(reading)
+  }
+}
+
+async function readSource({ path, file }: SourceFile, limits: Limits): Promise<Read> {
   const handle = await openFile(file)
   try {
     const stats = await handle.stat()
@@ -77,18 +105,18 @@ async function readSource(
       throw new MeshError('CONTENT_PATH', `${file} is no regular file; a release holds regular files only`)
     const whole = createHash('sha256')
     const blocks: BlockRef[] = []
-    const buffer = Buffer.alloc(Math.min(limits.maxBlockBytes, Math.max(stats.size, 1)))
+    const found = new Map<Digest, Span>()
     let size = 0
-    for (let got = await fill(handle, buffer, size); got > 0; got = await fill(handle, buffer, size)) {
-      const block = buffer.subarray(0, got)
+    const read = (buffer: Uint8Array, position: number) => fill(handle, buffer, position)
+    for await (const block of chunks(read, stats.size, chunkSizes(limits))) {
       const digest = sha256(block)
       whole.update(block)
-      onBlock(digest, { file, offset: size, size: got })
-      blocks.push({ digest, size: got })
-      size += got
+      if (!found.has(digest)) found.set(digest, { file, offset: size, size: block.length })
+      blocks.push({ digest, size: block.length })
+      size += block.length
     }
     const mode = (stats.mode & EXECUTABLE) === 0 ? 0o444 : 0o555
-    return { path, mode, size, digest: whole.digest('hex') as Digest, blocks }
+    return { entry: { path, mode, size, digest: whole.digest('hex') as Digest, blocks }, found }
   } catch (error) {
     throw error instanceof MeshError ? error : unreadable(file, error)
   } finally {
@@ -107,7 +135,7 @@ async function openFile(file: string): Promise<FileHandle> {
 }
 
 /** As much as the buffer holds, for a read may bring less than is there. */
-async function fill(handle: FileHandle, buffer: Buffer, position: number): Promise<number> {
+async function fill(handle: FileHandle, buffer: Uint8Array, position: number): Promise<number> {
   let got = 0
   while (got < buffer.length) {
     const { bytesRead } = await handle.read(buffer, got, buffer.length - got, position + got)
