@@ -1,5 +1,5 @@
 /**
- * `npm run attack [-- --seconds 60] [--nodes 10] [--target seed]`: one attacker process against one node of a fleet of real processes.
+ * `npm run attack [-- --seconds 60] [--nodes 10] [--target seed] [--only KIND]`: one attacker process against one node of a fleet of real processes.
  * What must hold meanwhile: nothing false active anywhere, no crash, memory and event loop of the attacked node within
  * bounds, and honest releases on time.
  */
@@ -122,7 +122,12 @@ async function fleetOf(fleet: RealFleet, nodes: number): Promise<{ init: InitRes
   return { init, all }
 }
 
-async function run(options: { nodes: number; seconds: number; target: string }): Promise<Figures> {
+async function run(options: {
+  nodes: number
+  seconds: number
+  target: string
+  only: string
+}): Promise<Figures> {
   const fleet = new RealFleet()
   try {
     const { init, all } = await fleetOf(fleet, options.nodes)
@@ -148,6 +153,7 @@ async function run(options: { nodes: number; seconds: number; target: string }):
       channel: CHANNEL,
       publisher: 'publisher',
       seconds: options.seconds,
+      only: options.only,
     })
     const releases = Math.max(2, Math.floor(options.seconds / 3))
     const attacked = await send(fleet, init, seed, { nodes: options.nodes, releases, gapMs: 2_500 })
@@ -228,6 +234,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     nodes: { type: 'string', default: '10' },
     target: { type: 'string', default: 'node' },
+    only: { type: 'string', default: '' },
     'dry-run': { type: 'boolean', default: false },
   },
 })
@@ -236,6 +243,7 @@ const figures = await run({
   nodes: Number(values.nodes),
   seconds: Number(values.seconds),
   target: values.target,
+  only: values.only,
 })
 const result = measured(figures)
 for (const { what, figure } of result.rows) process.stdout.write(`  ${what}: ${figure}\n`)

@@ -23,6 +23,8 @@ export interface Orders {
   readonly channel: string
   readonly publisher: string
   readonly seconds: number
+  /** Those attacks alone whose name has this in it; empty: all. */
+  readonly only: string
 }
 
 export interface Said {
@@ -68,7 +70,8 @@ class Attacker {
 
   /** Goes round the attacks from a place of its own; whoever is thrown out comes back under another name. */
   async #loop(attacks: Readonly<Record<string, Attack>>, first: number, admitted: boolean): Promise<void> {
-    const names = Object.keys(attacks)
+    const names = Object.keys(attacks).filter((name) => name.includes(this.#orders.only))
+    if (names.length === 0) return
     let next = first * 3
     while (performance.now() < this.#endMs) {
       const hostile = await Hostile.start(this.#known)
@@ -112,6 +115,7 @@ class Attacker {
       root: root.version,
       channel: this.#orders.channel as Channel,
       publisher: this.#orders.publisher as Name,
+      keys: root.publishers.get(this.#orders.publisher as Name)?.keys ?? [],
       overheard: this.#overheard,
     }
   }

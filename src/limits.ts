@@ -200,9 +200,19 @@ export const LIMITS = {
   /** Avoid a peer that timed out, was busy or lied about having. */
   avoidPeerMs: 1_000,
 
-  /** Messages before verification, per peer and second, with bursts. */
+  /** Messages before verification, per peer and second, with bursts; beyond, they are ignored, beyond twice that not read. */
   gossipPerSecond: 200,
   gossipBurst: 1_000,
+  /** Gossip is known again for this long. Times the messages of all peers it bounds memory: about 150 B for each. */
+  gossipSeenMs: 120_000,
+  /** Requests on one connection: 128 MB/s of blocks. Beyond, it is not read. */
+  requestsPerSecond: 500,
+  requestsBurst: 1_000,
+  /** Work that peers cause in one turn of the event loop, before I/O and timers come again. */
+  sliceMs: 10,
+  /** Log lines of one code: a flood must not fill a disk, nor block on a slow reader. What is left out is counted. */
+  logLinesPerSecond: 5,
+  logLinesBurst: 100,
   /** Signature checks a second, all peers together: 0.16 ms each, so a tenth of a core. */
   verifiesPerSecond: 600,
   verifiesBurst: 2_000,

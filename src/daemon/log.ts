@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino'
+import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 
 /** JSON lines on stderr, readable ones on a terminal. stdout belongs to the command. */
@@ -12,11 +13,23 @@ export async function createLogger(level: string): Promise<Logger> {
   return pino(base, pino.destination({ dest: 2, sync: true }))
 }
 
-/** Notes of the core: a refusal is counted where it is logged, so that neither happens without the other. */
-export function logPort(logger: Logger, refused: (code: string) => void): LogPort {
+/**
+ * Notes of the core: a refusal is counted where it is logged, so that neither happens without the other. Of each code
+ * only so many lines are written; the rest is counted, and its number said with the next line.
+ */
+export function logPort(
+  logger: Logger,
+  refused: (code: string) => void,
+  limits: Pick<Limits, 'logLinesPerSecond' | 'logLinesBurst'>,
+): LogPort {
+  const lines = new LineBudget(limits.logLinesPerSecond, limits.logLinesBurst)
   return {
     note({ kind: _kind, level, code, text, ...fields }) {
-      logger[level]({ code, ...fields }, printable(text))
+      if (logger.isLevelEnabled(level)) {
+        const leftOut = lines.take(code)
+        if (leftOut !== undefined)
+          logger[level]({ code, ...fields, ...(leftOut > 0 ? { leftOut } : {}) }, printable(text))
+      }
       if (
         level === 'warn' ||
         level === 'error' ||
@@ -24,6 +37,36 @@ export function logPort(logger: Logger, refused: (code: string) => void): LogPor
       )
         refused(code)
     },
+  }
+}
+
+/** Codes are a closed list, so this is as large as that. */
+class LineBudget {
+  readonly #perSecond: number
+  readonly #burst: number
+  readonly #byCode = new Map<string, { tokens: number; atMs: number; leftOut: number }>()
+
+  constructor(perSecond: number, burst: number) {
+    this.#perSecond = perSecond
+    this.#burst = burst
+  }
+
+  /** Undefined: leave it out. Else how many were left out before it. */
+  take(code: string): number | undefined {
+    const nowMs = performance.now()
+    const budget = this.#byCode.get(code) ?? { tokens: this.#burst, atMs: nowMs, leftOut: 0 }
+    this.#byCode.set(code, budget)
+    const gained = ((nowMs - budget.atMs) / 1_000) * this.#perSecond
+    budget.tokens = Math.min(this.#burst, budget.tokens + gained)
+    budget.atMs = nowMs
+    if (budget.tokens < 1) {
+      budget.leftOut += 1
+      return undefined
+    }
+    budget.tokens -= 1
+    const { leftOut } = budget
+    budget.leftOut = 0
+    return leftOut
   }
 }
 

@@ -75,7 +75,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     certificateExpires: () => certificateExpires,
   })
   undo.push(() => metrics.stop())
-  const log = logPort(logger, (code) => metrics.refused(code))
+  const log = logPort(logger, (code) => metrics.refused(code), config.limitsInForce)
   const clock = systemClock()
   const store = new LevelStore({
     ...foldersOf(config),

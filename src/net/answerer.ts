@@ -11,12 +11,14 @@ import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
 import { isMisconduct, streamError, writeMessages } from './framing.ts'
 import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
+import { type Pace, Throttle } from './pace.ts'
 import type { ProtocolRules, RulesOf } from './protocols.ts'
 
 export interface AnswererOptions {
   readonly rules: RulesOf
   readonly limits: Limits
   readonly gate: Gate
+  readonly pace: Pace
   readonly misconduct: Misconduct
   readonly log: LogPort
   readonly sink: (event: TransportEvent) => void
@@ -40,10 +42,13 @@ export class Answerer {
   readonly #options: AnswererOptions
   readonly #exchanges = new Map<EffectOf<'reply'>['id'], Exchange>()
   readonly #streams = new Set<Stream>()
+  readonly #throttle: Throttle
   #lastId = 0
 
   constructor(options: AnswererOptions) {
     this.#options = options
+    const { requestsPerSecond, requestsBurst } = options.limits
+    this.#throttle = new Throttle(requestsPerSecond, requestsBurst)
   }
 
   handler(protocol: Protocol): StreamHandler {
@@ -69,7 +74,7 @@ export class Answerer {
   }
 
   async #serve(protocol: Protocol, stream: Stream, connection: Connection): Promise<void> {
-    const { limits, gate, misconduct } = this.#options
+    const { limits, gate, pace, misconduct } = this.#options
     const rules = this.#options.rules[protocol]
     const peer = connection.remotePeer.toString() as PeerId
     this.#streams.add(stream)
@@ -83,6 +88,8 @@ export class Answerer {
       for (;;) {
         const bytes = await this.#read(stream, messages, rules)
         if (bytes === undefined || !this.#options.isCurrent(connection)) break
+        await this.#throttle.take(connection)
+        await pace.slice()
         const request = this.#decode(protocol, bytes)
         if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)
         else await this.#exchange(peer, request, stream, rules)

@@ -9,6 +9,7 @@ import type { FleetId, PeerId } from '../model/ids.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
 import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
+import { type Pace, Throttle } from './pace.ts'
 
 export type Topic = EffectOf<'publish'>['topic']
 
@@ -19,7 +20,7 @@ export type Topic = EffectOf<'publish'>['topic']
 export interface Pubsub {
   readonly topicValidators: Map<
     string,
-    (peer: Libp2pPeerId, message: { data: Uint8Array }) => TopicValidatorResult
+    (peer: Libp2pPeerId, message: { data: Uint8Array }) => Promise<TopicValidatorResult>
   >
   /** Topics anybody subscribes to, as far as we have heard. */
   readonly topics: Map<string, unknown>
@@ -67,12 +68,30 @@ const topicScore = () =>
     invalidMessageDeliveriesDecay: 0.99,
   })
 
-export function gossipOptions(fleetId: FleetId, region: string, gate: Gate): Partial<GossipsubOpts> {
+export interface GossipSettings {
+  readonly fleetId: FleetId
+  readonly region: string
+  readonly gate: Gate
+  readonly pace: Pace
+  readonly limits: Limits
+}
+
+export function gossipOptions({
+  fleetId,
+  region,
+  gate,
+  pace,
+  limits,
+}: GossipSettings): Partial<GossipsubOpts> {
   const topics = topicNames(fleetId, region)
   return {
     globalSignaturePolicy: StrictNoSign,
     // over all data: a relay that corrupts an unsigned attachment must not mask the good copy
-    msgIdFn: ({ topic, data }) => createHash('sha256').update(topic).update('\0').update(data).digest(),
+    // the first thing that is done for a message, a duplicate included: whoever floods waits here
+    msgIdFn: async ({ topic, data }) => {
+      await pace.slice()
+      return createHash('sha256').update(topic).update('\0').update(data).digest()
+    },
     fallbackToFloodsub: false,
     floodPublish: false,
     doPX: false,
@@ -85,7 +104,7 @@ export function gossipOptions(fleetId: FleetId, region: string, gate: Gate): Par
     awaitRpcMessageHandler: true,
     mcacheLength: 12,
     mcacheGossip: 8,
-    seenTTL: 600_000,
+    seenTTL: limits.gossipSeenMs,
     maxInboundStreams: 2,
     maxOutboundStreams: 2,
     // maxInboundDataLength stays unset: a lower bound for whole RPCs silently cuts honest links
@@ -129,12 +148,14 @@ export class Gossip {
   readonly #parts: GossipParts
   readonly #names: Readonly<Record<Topic, string>>
   readonly #maxBytes: Readonly<Record<Topic, number>>
+  readonly #throttle: Throttle
 
   constructor(parts: GossipParts) {
     this.#parts = parts
     this.#names = topicNames(parts.fleetId, parts.region)
-    const { maxReleasesGossipBytes, maxControlGossipBytes } = parts.limits
+    const { maxReleasesGossipBytes, maxControlGossipBytes, gossipPerSecond, gossipBurst } = parts.limits
     this.#maxBytes = { releases: maxReleasesGossipBytes, control: maxControlGossipBytes }
+    this.#throttle = new Throttle(2 * gossipPerSecond, 2 * gossipBurst)
   }
 
   start(): void {
@@ -186,7 +207,9 @@ export class Gossip {
     return this.#parts.pubsub.getScore(peer)
   }
 
-  #bounded(topic: Topic, peer: Libp2pPeerId, data: Uint8Array): TopicValidatorResult {
+  /** gossipsub reads a peer's next message once this one is through: to be slow here slows the peer. */
+  async #bounded(topic: Topic, peer: Libp2pPeerId, data: Uint8Array): Promise<TopicValidatorResult> {
+    await this.#throttle.take(peer)
     if (data.byteLength <= this.#maxBytes[topic]) return TopicValidatorResult.Accept
     const text = `gossip on ${topic}: ${data.byteLength} bytes, at most ${this.#maxBytes[topic]} are allowed`
     this.#parts.misconduct.report(peer.toString() as PeerId, new MeshError('LIMIT_BYTES', text))

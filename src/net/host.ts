@@ -15,6 +15,7 @@ import type { FleetId } from '../model/ids.ts'
 import type { Gate } from './gate.ts'
 import { gossipOptions, type Pubsub } from './gossip.ts'
 import { libp2pKey } from './identity.ts'
+import type { Pace } from './pace.ts'
 
 const HOUR_MS = 3_600_000
 const KIB = 1024
@@ -31,6 +32,7 @@ export interface HostOptions {
   readonly seed: boolean
   readonly limits: Limits
   readonly gate: Gate
+  readonly pace: Pace
   readonly meter: Metrics
   readonly gater: ConnectionGater
 }
@@ -76,7 +78,7 @@ export const boundedYamux = (): ReturnType<typeof yamux> =>
   })
 
 async function configuration(options: HostOptions) {
-  const { seed, gate, fleetId, region, limits } = options
+  const { seed, gate, limits } = options
   return {
     privateKey: await libp2pKey(options.identityPem),
     addresses: { listen: [...options.listen], announce: [...options.announce] },
@@ -100,7 +102,7 @@ async function configuration(options: HostOptions) {
     services: {
       identify: identify(),
       ping: ping({ maxInboundStreams: 2, maxOutboundStreams: 2 }),
-      pubsub: gate.gossipsub(gossipOptions(fleetId, region, gate), limits.admitDeadlineMs),
+      pubsub: gate.gossipsub(gossipOptions(options), limits.admitDeadlineMs),
     },
   }
 }

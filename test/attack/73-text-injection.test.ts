@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { expect, test } from 'vitest'
 import { printable } from '../../src/cli/output.ts'
 import { logPort } from '../../src/daemon/log.ts'
+import { LIMITS } from '../../src/limits.ts'
 import { FakeNode, serve } from '../integration/api/fake-node.ts'
 
 const ATTACKS = [
@@ -24,8 +25,9 @@ function logged(text: string): { text: string; refused: string[] } {
   const take = (_fields: unknown, message: string) => {
     seen = message
   }
-  const logger = { debug: take, info: take, warn: take, error: take } as unknown as Logger
-  logPort(logger, (code) => refused.push(code)).note({
+  const levels = { debug: take, info: take, warn: take, error: take }
+  const logger = { ...levels, isLevelEnabled: () => true } as unknown as Logger
+  logPort(logger, (code) => refused.push(code), LIMITS).note({
     kind: 'note',
     level: 'info',
     code: 'CODEC_MALFORMED',

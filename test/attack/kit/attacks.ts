@@ -30,6 +30,8 @@ export interface Aim {
   readonly root: number
   readonly channel: Channel
   readonly publisher: Name
+  /** The publisher's, which the root names for everybody: a forger names them so that they are tried. */
+  readonly keys: readonly KeyId[]
   /** Honest releases overheard, as they travel. */
   readonly overheard: readonly Uint8Array[]
 }
@@ -46,7 +48,7 @@ const short = (): ShortDigest => randomBytes(8).toString('hex') as ShortDigest
 const hash = (): ShortHash => randomBytes(8).toString('hex') as ShortHash
 const MIB = 1024 * 1024
 
-/** Well-formed, signed by a key that the root does not know. */
+/** Well-formed, under the names of the right keys, which made none of its signatures. */
 export function forgedEnvelope(aim: Aim, change: Partial<Header> = {}): Uint8Array {
   const payload = encodeHeader({
     v: 1,
@@ -63,7 +65,8 @@ export function forgedEnvelope(aim: Aim, change: Partial<Header> = {}): Uint8Arr
     created: Date.now(),
     ...change,
   })
-  return encodeEnvelope(signEnvelope('release', payload, [ownKey]))
+  const signatures = aim.keys.map((keyId) => ({ keyId, sig: junk(64) }))
+  return encodeEnvelope({ payloadType: PAYLOAD_TYPES.release, payload, signatures })
 }
 
 const announced = (envelope: Uint8Array): Uint8Array => encodeReleaseGossip({ envelope, attached: [] })
@@ -163,6 +166,15 @@ export const ADMITTED: Readonly<Record<string, Attack>> = {
   'another kind of document': gossipOf('releases', (aim) =>
     announced(encodeEnvelope(signEnvelope('beacon', forgedEnvelope(aim), [ownKey]))),
   ),
+  'the same again and again': async (hostile, aim) => {
+    const [same] = times(1, () => announced(forgedEnvelope(aim)))
+    return say(hostile, 'releases', new Array(1_000).fill(same))
+  },
+  'tiny RPCs': async (hostile) => {
+    hostile.tinyRpcs(5_000)
+    await drained(hostile)
+    return 5_000
+  },
   'junk as gossip': gossipOf('releases', (_aim, at) => junk(10 + at * 20)),
   'bombs as gossip': gossipOf('releases', (_aim, at) =>
     Buffer.concat([bombs[at % bombs.length] as Uint8Array, junk(4)]),
@@ -193,7 +205,7 @@ export const ADMITTED: Readonly<Record<string, Attack>> = {
     return 1_000
   },
   'control messages without end': async (hostile) => {
-    const topicID = `/confmesh/${hostile.fleet.slice(0, 8)}/all/releases`
+    const topicID = hostile.topics.releases
     hostile.rpc({
       control: {
         ihave: [{ topicID, messageIDs: times(500, () => junk(32)) }],

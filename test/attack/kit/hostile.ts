@@ -18,7 +18,7 @@ import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../..
 import { encodeRoot } from '../../../src/codec/root.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Envelope } from '../../../src/model/envelope.ts'
-import type { Address, FleetId, Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { Address, Pattern, PeerId } from '../../../src/model/ids.ts'
 import type {
   AnyReply,
   AnyRequest,
@@ -37,6 +37,8 @@ import { until } from './victim.ts'
 const MESHSUB = '/meshsub/1.1.0'
 const MIB = 1024 * 1024
 const REPLY_MS = 10_000
+/** Where nodes without labels are. */
+const REGION = 'default'
 
 /** What it answers when it is asked; undefined: nothing, ever. */
 export type Answers = (request: AnyRequest) => AnyReply | undefined
@@ -52,7 +54,7 @@ export interface Known {
 export class Hostile {
   /** Of itself, in hello. */
   patterns: readonly string[] = ['**']
-  region = 'default'
+  region = REGION
   /** Sync and blocks; admission is answered as needed. */
   answers: Answers = () => undefined
   readonly asked: AnyRequest[] = []
@@ -60,14 +62,14 @@ export class Hostile {
   readonly heard: Uint8Array[] = []
   readonly #node: Libp2p
   readonly #fleet: Known
-  readonly #topics: Readonly<Record<Topic, string>>
+  readonly topics: Readonly<Record<Topic, string>>
   readonly #lines = new Map<Protocol, { stream: Stream; messages: LengthPrefixedStream<Stream> }>()
   #gossip: Stream | undefined
 
   private constructor(node: Libp2p, fleet: Known) {
     this.#node = node
     this.#fleet = fleet
-    this.#topics = topicNames(fleet.root.fleetId, 'default')
+    this.topics = topicNames(fleet.root.fleetId, 'default')
   }
 
   static async start(fleet: Known, { listen = false } = {}): Promise<Hostile> {
@@ -90,10 +92,6 @@ export class Hostile {
 
   get address(): Address {
     return String(this.#node.getMultiaddrs()[0]) as Address
-  }
-
-  get fleet(): FleetId {
-    return this.#fleet.root.fleetId
   }
 
   encode({ protocol, message }: AnyRequest): Uint8Array {
@@ -122,6 +120,13 @@ export class Hostile {
     const answer = await this.enter(address)
     if (answer.type !== 'hello') throw new Error(`not admitted: ${JSON.stringify(answer)}`)
     await this.openGossip()
+  }
+
+  /** The honest way, for a peer that is to be believed in a test. */
+  static async joined(fleet: Known, address: Address): Promise<Hostile> {
+    const peer = await Hostile.start(fleet)
+    await peer.join(address)
+    return peer
   }
 
   hello(): Hello {
@@ -163,9 +168,9 @@ export class Hostile {
 
   async openGossip(): Promise<void> {
     this.#gossip = await this.stream(MESHSUB)
-    const subscriptions = Object.values(this.#topics).map((topic) => ({ subscribe: true, topic }))
+    const subscriptions = Object.values(this.topics).map((topic) => ({ subscribe: true, topic }))
     this.rpc({ subscriptions })
-    const graft = Object.values(this.#topics).map((topicID) => ({ topicID }))
+    const graft = Object.values(this.topics).map((topicID) => ({ topicID }))
     this.rpc({ control: { ihave: [], iwant: [], graft, prune: [], idontwant: [] } })
   }
 
@@ -179,12 +184,24 @@ export class Hostile {
     return this.#gossip.send(frame([bytes], 64 * MIB))
   }
 
+  /** Empty RPCs, and those that graft what is grafted, in one write. */
+  tinyRpcs(count: number): void {
+    const graft = [{ topicID: this.topics.releases }]
+    const rpc = RPC.encode({
+      subscriptions: [],
+      messages: [],
+      control: { ihave: [], iwant: [], graft, prune: [], idontwant: [] },
+    })
+    const all = Array.from({ length: count }, (_, at) => (at % 2 === 0 ? new Uint8Array() : rpc))
+    this.#gossip?.send(frame(all, MIB))
+  }
+
   get gossipStream(): Stream | undefined {
     return this.#gossip
   }
 
   gossip(topic: Topic, ...all: readonly Uint8Array[]): boolean {
-    return this.rpc({ messages: all.map((data) => ({ topic: this.#topics[topic], data })) })
+    return this.rpc({ messages: all.map((data) => ({ topic: this.topics[topic], data })) })
   }
 
   /** As a seed announces it, content attached. */
@@ -241,7 +258,8 @@ export class Hostile {
       if (message.type === 'open')
         return { protocol: 'admit', message: { ...this.#opening(), type: 'opened' } }
       if (message.type === 'hello') return { protocol: 'admit', message: this.hello() }
-      return { protocol: 'admit', message: { type: 'noted' } }
+      this.asked.push(request)
+      return this.answers(request) ?? { protocol: 'admit', message: { type: 'noted' } }
     }
     this.asked.push(request)
     return this.answers(request)

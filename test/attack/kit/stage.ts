@@ -7,6 +7,8 @@ import { Victim, type VictimOptions } from './victim.ts'
 export interface Stage {
   readonly fleet: (options?: FleetOptions) => AttackedFleet
   readonly victim: (fleet: AttackedFleet, options?: VictimOptions) => Promise<Victim>
+  /** Admitted, with a gossip stream. */
+  readonly joined: (fleet: AttackedFleet, victim: Victim) => Promise<Hostile>
   readonly hostile: (fleet: AttackedFleet, options?: { listen?: boolean }) => Promise<Hostile>
 }
 
@@ -24,6 +26,7 @@ export function stage(): Stage {
   return {
     fleet: (options) => new AttackedFleet(options),
     victim: async (fleet, options) => keep(await Victim.start(fleet, options)),
+    joined: async (fleet, victim) => keep(await Hostile.joined(fleet, victim.address)),
     hostile: async (fleet, options) => keep(await Hostile.start(fleet, options)),
   }
 }

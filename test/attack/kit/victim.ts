@@ -129,6 +129,14 @@ export class Victim {
     return until(`${times} × ${code}`, async () => (await this.refused(code)) >= times)
   }
 
+  metricAtLeast(name: string, least: number, where = ''): Promise<void> {
+    return until(`${name} ${where} ≥ ${least}`, async () => (await this.metric(name, where)) >= least)
+  }
+
+  rootVersion(version: number): Promise<void> {
+    return until(`root ${version}`, async () => (await this.client.status()).root.version >= version)
+  }
+
   async peers(): Promise<number> {
     return (await this.client.status()).peers.connected
   }

@@ -1,0 +1,83 @@
+/**
+ * Leaves the event loop free under a flood: what peers send is taken a slice at a time, and no peer's faster than its
+ * bucket allows. Whoever is slowed down is not read from meanwhile, so that what it sends piles up on its own side.
+ */
+import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
+import type { Limits } from '../limits.ts'
+
+/** As many may begin at once in a turn before the clock can tell what they cost: a slice of about 0.3 ms each. */
+const MAX_AT_ONCE = 32
+
+interface Allowance {
+  tokens: number
+  atMs: number
+}
+
+export class Pace {
+  readonly #sliceMs: number
+  readonly #waiting: (() => void)[] = []
+  /** When this turn of the event loop began its first work; undefined: none of ours yet. */
+  #sinceMs: number | undefined
+  #begun = 0
+  #scheduled = false
+
+  constructor({ sliceMs }: Pick<Limits, 'sliceMs'>) {
+    this.#sliceMs = sliceMs
+  }
+
+  /** Resolves at once while the slice of this turn of the event loop lasts, else in a later turn, in order. */
+  async slice(): Promise<void> {
+    const nowMs = performance.now()
+    if (this.#sinceMs === undefined) {
+      this.#sinceMs = nowMs
+      this.#next()
+    }
+    this.#begun += 1
+    const inTime = nowMs - this.#sinceMs < this.#sliceMs && this.#begun <= MAX_AT_ONCE
+    if (inTime && this.#waiting.length === 0) return
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve)
+      this.#next()
+    })
+  }
+
+  /** One waiter a turn: what it goes on with is work of that turn, and I/O and timers come in between. */
+  #next(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#sinceMs = undefined
+      this.#begun = 0
+      const resume = this.#waiting.shift()
+      if (resume === undefined) return
+      this.#sinceMs = performance.now()
+      resume()
+      this.#next()
+    })
+  }
+}
+
+/** Token buckets that make the one who empties them wait, instead of refusing. Keyed by what lives as long as a link. */
+export class Throttle {
+  readonly #perSecond: number
+  readonly #burst: number
+  readonly #allowances = new WeakMap<object, Allowance>()
+
+  constructor(perSecond: number, burst: number) {
+    this.#perSecond = perSecond
+    this.#burst = burst
+  }
+
+  /** Resolves once there is one for whoever this is. */
+  async take(who: object): Promise<void> {
+    const nowMs = performance.now()
+    const allowance = this.#allowances.get(who) ?? { tokens: this.#burst, atMs: nowMs }
+    const gained = ((nowMs - allowance.atMs) / 1_000) * this.#perSecond
+    allowance.tokens = Math.min(this.#burst, allowance.tokens + gained) - 1
+    allowance.atMs = nowMs
+    this.#allowances.set(who, allowance)
+    if (allowance.tokens >= 0) return
+    await setTimeoutAsync((-allowance.tokens / this.#perSecond) * 1_000, undefined, { ref: false })
+  }
+}

@@ -1,0 +1,65 @@
+/** Rows 11 to 14: roots that are old, skip a version, are not signed as they must be, or fork. */
+import { expect, test } from 'vitest'
+import { generatePrivateKey } from '../../src/cli/generate-key.ts'
+import { encodeEnvelope } from '../../src/codec/envelope.ts'
+import { parsePattern } from '../../src/model/names.ts'
+import { raiseEpoch, renew } from '../../src/trust/edit.ts'
+import { stage } from './kit/stage.ts'
+
+const { fleet: aFleet, victim: aVictim, joined } = stage()
+const DAY_MS = 86_400_000
+
+test('a root beyond the next is not adopted; what is between is asked for; old ones change nothing', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const peer = await joined(fleet, victim)
+  const [one, later] = [fleet.root, fleet.root.expires + DAY_MS]
+  const two = renew(one, later)
+  const three = renew(two, later + DAY_MS)
+  const bytesOf = (root: typeof one) => encodeEnvelope(fleet.signedRoot(root))
+  peer.control('root', bytesOf(three))
+  await victim.refusedAtLeast('TRUST_ROOT_GAP')
+  await peer.wasAsked('what is between', ({ message }) => message.type === 'root')
+  expect((await victim.client.status()).root.version).toBe(1)
+  peer.control('root', bytesOf(two))
+  peer.control('root', bytesOf(three))
+  await victim.rootVersion(2)
+  // the very bytes of three were seen already: another set of them is not
+  peer.answers = ({ message }) =>
+    message.type === 'root'
+      ? { protocol: 'admit', message: { type: 'root', root: bytesOf(three) } }
+      : undefined
+  const other = await joined(fleet, victim)
+  other.control('root', bytesOf(one))
+  await victim.refusedAtLeast('TRUST_ROOT_OLD')
+  expect((await victim.client.status()).root.version).toBeGreaterThanOrEqual(2)
+})
+
+test('a root that strangers sign is refused, whatever it says', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet, { seed: true })
+  const peer = await joined(fleet, victim)
+  const next = renew(fleet.root, fleet.root.expires + DAY_MS)
+  const stranger = generatePrivateKey('ed25519').key
+  const forged = encodeEnvelope(fleet.signedRoot(next, [stranger, ...fleet.publisherKeys]))
+  peer.control('root', forged)
+  await peer.ask('publish', { type: 'root', root: forged })
+  await victim.refusedAtLeast('TRUST_ROOT_UNAUTHORISED', 2)
+  expect((await victim.client.status()).root.version).toBe(1)
+})
+
+test('of two valid roots of one version the first stays, the alarm is raised, and releases go on', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const peer = await joined(fleet, victim)
+  const one = fleet.root
+  const two = renew(one, one.expires + DAY_MS)
+  peer.control('root', encodeEnvelope(fleet.signedRoot(two)))
+  await victim.rootVersion(2)
+  peer.control('root', encodeEnvelope(fleet.signedRoot(raiseEpoch(one, parsePattern('pay/**')))))
+  await victim.refusedAtLeast('TRUST_ROOT_FORK')
+  expect(await victim.metric('confmesh_root_fork')).toBe(1)
+  const release = fleet.release()
+  peer.announce(release)
+  await victim.runs(release)
+})

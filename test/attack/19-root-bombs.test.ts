@@ -1,0 +1,45 @@
+/** Row 19: what pretends to be a root. Row 20: roots that do not exist. */
+import { expect, test } from 'vitest'
+import { encode } from '../../src/codec/cbor.ts'
+import { encodeEnvelope } from '../../src/codec/envelope.ts'
+import { signEnvelope } from '../../src/trust/signing.ts'
+import { JSON_BOMBS } from './kit/bombs.ts'
+import { stage } from './kit/stage.ts'
+
+const { fleet: aFleet, victim: aVictim, joined } = stage()
+
+test('bombs signed by the root key itself are refused by gossip and by hand, and the node goes on', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet, { seed: true })
+  for (const text of Object.values(JSON_BOMBS)) {
+    const peer = await joined(fleet, victim)
+    const payload = Buffer.from(text.slice(0, 50_000))
+    const envelope = encodeEnvelope(signEnvelope('root', payload, [fleet.rootKey]))
+    peer.gossip('control', encode({ v: 1, type: 'root', envelope }))
+    expect((await peer.ask('publish', { type: 'root', root: envelope })).type).toMatch(/^(refused|noted)$/)
+    await peer.stop()
+  }
+  await victim.refusedAtLeast('TRUST_ROOT_INVALID', Object.keys(JSON_BOMBS).length)
+  expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  expect((await victim.client.status()).root.version).toBe(1)
+  const release = fleet.release()
+  await victim.submit(release)
+  await victim.runs(release)
+})
+
+test('2,000 releases of roots that do not exist cost the sender one question, and nothing is kept', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const peer = await joined(fleet, victim)
+  const made = Array.from({ length: 2_000 }, (_, at) =>
+    fleet.release({ counter: at + 1, header: { root: 2 ** 50 } }),
+  )
+  for (const release of made) peer.announceBare(release)
+  await victim.refusedAtLeast('ORDER_AHEAD', 1_000)
+  const honest = await joined(fleet, victim)
+  const good = fleet.release()
+  honest.announce(good)
+  await victim.runs(good)
+  expect(peer.asked.filter(({ message }) => message.type === 'root')).toHaveLength(1)
+  expect((await victim.client.status()).channels).toHaveLength(1)
+})

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { Pace, Throttle } from '../../../src/net/pace.ts'
+
+const busy = (ms: number): void => {
+  const endMs = performance.now() + ms
+  while (performance.now() < endMs);
+}
+
+/** Turns of the event loop between now and the end of the work. */
+async function turnsDuring(work: Promise<unknown>): Promise<number> {
+  let turns = 0
+  let over = false
+  const count = (): void => {
+    turns += 1
+    if (!over) setImmediate(count)
+  }
+  setImmediate(count)
+  await work
+  over = true
+  return turns
+}
+
+test('a flood of work is spread over turns of the event loop, in order', async () => {
+  const pace = new Pace({ sliceMs: 4 })
+  const done: number[] = []
+  const all = Array.from({ length: 100 }, async (_, at) => {
+    await pace.slice()
+    busy(1)
+    done.push(at)
+  })
+  const turns = await turnsDuring(Promise.all(all))
+  expect(turns).toBeGreaterThan(60)
+  expect(done).toEqual([...done].sort((a, b) => a - b))
+})
+
+test('one after another in the same turn, as messages of one RPC are, they are spread, too', async () => {
+  const pace = new Pace({ sliceMs: 4 })
+  const flood = async (): Promise<void> => {
+    for (let at = 0; at < 40; at += 1) {
+      await pace.slice()
+      busy(2)
+    }
+  }
+  expect(await turnsDuring(flood())).toBeGreaterThan(10)
+})
+
+test('what is little is not put off', async () => {
+  const pace = new Pace({ sliceMs: 1_000 })
+  let turn = false
+  setImmediate(() => {
+    turn = true
+  })
+  for (let at = 0; at < 30; at += 1) await pace.slice()
+  expect(turn).toBe(false)
+})
+
+test('who empties its bucket waits; another does not', async () => {
+  const throttle = new Throttle(100, 5)
+  const [fast, other] = [{}, {}]
+  const sinceMs = performance.now()
+  for (let at = 0; at < 5; at += 1) await throttle.take(fast)
+  const burstMs = performance.now() - sinceMs
+  for (let at = 0; at < 10; at += 1) await throttle.take(fast)
+  const allMs = performance.now() - sinceMs
+  await throttle.take(other)
+  expect(allMs - burstMs).toBeGreaterThan(80)
+  expect(performance.now() - sinceMs - allMs).toBeLessThan(80)
+})
