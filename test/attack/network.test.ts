@@ -46,7 +46,7 @@ test('10⁵ subscriptions of an admitted peer leave no topic behind, then or aft
     stream.send(frame([RPC.encode({ subscriptions, messages: [] })], 1_000_000))
   }
   // the last of them names a real topic: once that is known, all before it have been read
-  const topic = '/confmesh/f1ee7000/all/releases'
+  const topic = '/confmesh/f1ee7000/default/releases'
   stream.send(frame([RPC.encode({ subscriptions: [{ subscribe: true, topic }], messages: [] })], 1_000))
   await node.until('last one read', () => node.transport.subscribers('releases').includes(raw.id))
   expect(node.transport.topicCount()).toBe(1)
