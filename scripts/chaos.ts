@@ -7,6 +7,7 @@
 // The schedule follows from the printed seed, what the machine makes of it does not. Exit 1 when a promise was broken,
 // a node ended by itself, or the fleet did not converge once all was over.
 
+import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -15,11 +16,13 @@ import { parseArgs } from 'node:util'
 import { confmesh, freePort } from '../test/e2e/real-fleet.ts'
 import { CHANNEL, Checker, contentOf, FILES } from './chaos/checker.ts'
 import { Member } from './chaos/member.ts'
-import { randomOf } from './chaos/random.ts'
+import { type Random, randomOf } from './chaos/random.ts'
 import { type Planned, schedule } from './chaos/schedule.ts'
 
 const REGIONS = ['eu', 'us', 'ap']
 const CONVERGE_MS = 120_000
+const PATIENCE_MS = 60_000
+const LAUNCHER = join(import.meta.dirname, '../dist/cli/launcher.js')
 const PUBLISH_EVERY_MS = 2_000
 const LOOK_EVERY_MS = 100
 const ASK_EVERY_MS = 1_000
@@ -97,6 +100,19 @@ async function found(): Promise<Fleet> {
   return { dir, key: init.publisherKey as string, root: init.root as string, members, seedAddresses }
 }
 
+/** A command that gets no answer is ended: a seed may be gone for as long as a publisher is patient. */
+async function run(args: readonly string[]): Promise<{ code: number; err: string }> {
+  const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let err = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text
+  })
+  const patience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
+  const code = await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? -1)))
+  clearTimeout(patience)
+  return { code, err }
+}
+
 /** One release after another; what is refused or gets no answer may still be ordered. */
 async function publishing(
   { dir, key, seedAddresses }: Fleet,
@@ -111,16 +127,7 @@ async function publishing(
     }
     checker.published.add(number)
     const seeds = seedAddresses.flatMap((address) => ['--seed', address])
-    const { code, err } = await confmesh([
-      'publish',
-      CHANNEL,
-      content,
-      '--key',
-      key,
-      ...seeds,
-      '--yes',
-      '--json',
-    ])
+    const { code, err } = await run(['publish', CHANNEL, content, '--key', key, ...seeds, '--yes', '--json'])
     if (code === 0) checker.acknowledged = number
     else
       say(
@@ -130,7 +137,7 @@ async function publishing(
   }
 }
 
-async function carryOut(fault: Planned, member: Member, random: ReturnType<typeof randomOf>): Promise<void> {
+async function carryOut(fault: Planned, member: Member, random: Random, checker: Checker): Promise<void> {
   if (fault.kind === 'cut' || fault.kind === 'slow') {
     if (fault.kind === 'cut') member.proxy.cut = true
     else member.proxy.delayMs = fault.delayMs ?? 0
@@ -156,6 +163,7 @@ async function carryOut(fault: Planned, member: Member, random: ReturnType<typeo
       await member.kill()
       if (fault.kind === 'delete-store') member.deleteStore()
       if (fault.kind === 'flip-bytes') member.flipBytes(random)
+      if (fault.kind !== 'kill') checker.storeTouched(member)
       await delay(fault.forMs)
       await member.start()
     }
@@ -176,7 +184,7 @@ async function watching(members: readonly Member[], checker: Checker, over: () =
   }
 }
 
-async function troubles(fleet: Fleet): Promise<{ done: Record<string, number> }> {
+async function troubles(fleet: Fleet, checker: Checker): Promise<{ done: Record<string, number> }> {
   const random = randomOf(seed)
   const plan = schedule(random, { nodes: count, seeds: REGIONS.length, lastMs })
   const done: Record<string, number> = {}
@@ -187,7 +195,7 @@ async function troubles(fleet: Fleet): Promise<{ done: Record<string, number> }>
     const member = fleet.members[fault.node] as Member
     done[fault.kind] = (done[fault.kind] ?? 0) + 1
     say(`${fault.kind} ${member.name} for ${(fault.forMs / 1_000).toFixed(1)} s`)
-    under.push(carryOut(fault, member, randomOf(seed + under.length)))
+    under.push(carryOut(fault, member, randomOf(seed + under.length), checker))
   }
   await Promise.all(under)
   return { done }
@@ -220,9 +228,11 @@ async function main(): Promise<number> {
     const watch = watching(members, checker, () => over)
     let quiet = false
     const publish = publishing(fleet, checker, () => quiet)
-    const { done } = await troubles(fleet)
+    const { done } = await troubles(fleet, checker)
     quiet = true
+    say('no more faults')
     await publish
+    say('no more releases')
     const calmMs = performance.now()
     const problem = await converged(fleet, checker)
     const tookS = ((performance.now() - calmMs) / 1_000).toFixed(1)

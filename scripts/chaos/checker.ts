@@ -20,6 +20,8 @@ export class Checker {
   acknowledged = 0
   looks = 0
   readonly #highest = new Map<string, number>()
+  /** By HTTP, which hears of a swap a moment after the files show it. */
+  readonly #served = new Map<string, number>()
   readonly #said = new Set<string>()
 
   /** What a member shows now: promises 1, 2 and 5. */
@@ -42,8 +44,8 @@ export class Checker {
 
   /** What a ready member serves: it never stops once it had something (promise 6). */
   async ask(member: Member): Promise<void> {
-    const had = this.#highest.get(member.name)
-    if (!member.ready || member.busy || had === undefined) return
+    const had = this.#served.get(member.name)
+    if (!member.ready || member.busy) return
     try {
       const response = await fetch(`${member.api}/v1/channels/${encodeURIComponent(CHANNEL)}/files/a.txt`, {
         signal: AbortSignal.timeout(10_000),
@@ -52,23 +54,30 @@ export class Checker {
       const text = await response.text()
       if (response.status !== 200) {
         // damage that is being refilled says so, and is no wrong answer
-        if (response.status < 500)
+        if (response.status < 500 && had !== undefined)
           this.#break(`${member.name} answers ${response.status}: ${text.slice(0, 200)}`)
         return
       }
       const number = Number.parseInt(text, 10)
       if (text !== contentOf(number, 'a.txt')) this.#break(`${member.name} serves bytes that are no release`)
-      if (number < had) this.#break(`${member.name} serves ${number} after it had shown ${had}`)
+      if (had !== undefined && number < had)
+        this.#break(`${member.name} serves ${number} after it had served ${had}`)
+      this.#served.set(member.name, Math.max(had ?? 0, number))
     } catch {
       // gone meanwhile; that it comes back is asked in the end
     }
+  }
+
+  /** It lost its store, or bytes of it: it serves again once it has fetched, and no older release even so. */
+  storeTouched(member: Member): void {
+    this.#served.delete(member.name)
   }
 
   /** Undefined: as it must be in the end. */
   unsettled(members: readonly Member[]): string | undefined {
     for (const member of members) {
       const number = this.look(member)
-      if (!member.ready) return `${member.name} is not up`
+      if (!member.ready) return `${member.name} is not up: ${member.lastWords}`
       if (number === undefined || number < this.acknowledged)
         return `${member.name} is at ${number ?? 'nothing'}, acknowledged is ${this.acknowledged}`
     }

@@ -63,6 +63,11 @@ export class Member {
     mkdirSync(this.#data, { recursive: true, mode: 0o700 })
   }
 
+  /** The end of what it logged. */
+  get lastWords(): string {
+    return this.#errors.trim().slice(-600)
+  }
+
   get up(): boolean {
     return this.#child !== undefined
   }
