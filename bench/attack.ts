@@ -122,12 +122,23 @@ async function fleetOf(fleet: RealFleet, nodes: number): Promise<{ init: InitRes
   return { init, all }
 }
 
-async function run(options: {
-  nodes: number
-  seconds: number
-  target: string
-  only: string
-}): Promise<Figures> {
+interface Options {
+  readonly nodes: number
+  readonly seconds: number
+  readonly target: string
+  readonly only: string
+}
+
+const ordersOf = (init: InitResult, target: RealNode, { seconds, only }: Options): Orders => ({
+  folder: dirname(init.root),
+  target: target.address as Orders['target'],
+  channel: CHANNEL,
+  publisher: 'publisher',
+  seconds,
+  only,
+})
+
+async function run(options: Options): Promise<Figures> {
   const fleet = new RealFleet()
   try {
     const { init, all } = await fleetOf(fleet, options.nodes)
@@ -147,14 +158,7 @@ async function run(options: {
     // a scrape begins the time that the lag of the next one is of
     await total(target.api, 'confmesh_loop_lag_seconds')
     const idle = idleProcess()
-    const attacker = startAttacker({
-      folder: dirname(init.root),
-      target: target.address as Orders['target'],
-      channel: CHANNEL,
-      publisher: 'publisher',
-      seconds: options.seconds,
-      only: options.only,
-    })
+    const attacker = startAttacker(ordersOf(init, target, options))
     const releases = Math.max(2, Math.floor(options.seconds / 3))
     const attacked = await send(fleet, init, seed, { nodes: options.nodes, releases, gapMs: 2_500 })
     await attacker.done
