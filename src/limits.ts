@@ -132,6 +132,9 @@ export const LIMITS = {
   /** Heartbeats of keys not seen before, all peers together: an imported key costs a millisecond. */
   heartbeatChecksPerSecond: 50,
   heartbeatChecksBurst: 600,
+  /** Questions for all heartbeats that one peer may ask: once a second while a region is unknown to it. */
+  heartbeatAsksPerSecond: 1,
+  heartbeatAsksBurst: 8,
   /** Links of a gateway: its region's, and one to each gateway of five other regions. */
   gatewayDegree: 72,
   /** Gateways of a region that count for one release: the first is pushed to, the others step in for it. */

@@ -15,7 +15,7 @@ import { byStanding, Heartbeats, type Known, type Standing } from './heartbeats.
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
 import { weight } from './rendezvous.ts'
-import { isAdmitted, regionOf } from './session.ts'
+import { type AdmittedSession, isAdmitted, regionOf } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 import { WarmLinks } from './warm-links.ts'
@@ -45,7 +45,7 @@ export class Gateways implements Stage {
   #standFromMonoMs = 0
   #nextSayMonoMs = 0
   #nextLookMonoMs = 0
-  #nextAskMonoMs = 0
+  #lastAskMonoMs = Number.NEGATIVE_INFINITY
   #nextAskAllMonoMs = 0
   #own: { readonly at: number; readonly bytes: Uint8Array; readonly stopgap: Stopgap | undefined } | undefined
   /** Another host dialled this node, and any connection was not from this very host. */
@@ -59,7 +59,7 @@ export class Gateways implements Stage {
     this.#weight = weight(this.#region, config.self)
     this.#book = new Heartbeats(config.self, config.limits)
     this.#links = new WarmLinks(config)
-    this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
+    this.#asks = createBuckets(config.limits.heartbeatAsksPerSecond, config.limits.heartbeatAsksBurst)
   }
 
   /** Live gateways of a region, best first; see `Journey.gateways`. */
@@ -254,6 +254,7 @@ export class Gateways implements Stage {
     const bytes = this.#config.signHeartbeat?.(at, stopgap)
     this.#nextSayMonoMs = step.now.monoMs + limits.heartbeatMs * (0.9 + random() / 5)
     if (bytes === undefined) return
+    if (this.#own === undefined) this.#lookSoon(step)
     this.#own = { at, bytes, stopgap }
     this.#best.clear()
     step.emit({
@@ -297,8 +298,9 @@ export class Gateways implements Stage {
   #look(step: Step, journey: Journey): void {
     const wanted = this.#wanted()
     this.#links.look(step, journey, wanted, (peer) => this.#book.find(peer)?.heartbeat.addresses ?? [])
-    if (this.#own !== undefined || this.#config.submit) this.#askAround(step, journey)
-    this.#nextLookMonoMs = step.now.monoMs + (wanted.length > 0 ? LOOK_MS : IDLE_LOOK_MS)
+    const asks = this.#own !== undefined || this.#config.submit
+    const unknown = asks && this.#askAround(step, journey)
+    this.#nextLookMonoMs = step.now.monoMs + (unknown || wanted.length > 0 ? LOOK_MS : IDLE_LOOK_MS)
   }
 
   /** A gateway keeps to all gateways once there is a border, a seed to those of its region, which it tells first. */
@@ -311,33 +313,44 @@ export class Gateways implements Stage {
   }
 
   /**
-   * Of a region of which no gateway is known any peer is asked, at once; a gateway now and then for all it knows. A
-   * seed, which foreign gateways do not tell, asks one of its own region's each time.
+   * Of a region of which no gateway is known any peer is asked, at every look; a gateway now and then for all it knows.
+   * A seed, which foreign gateways do not tell, asks one of its own region's each time.
+   * @returns true while there is a region of which no gateway is known
    */
-  #askAround(step: Step, journey: Journey): void {
-    const { limits, random, submit } = this.#config
+  #askAround(step: Step, journey: Journey): boolean {
+    const { limits, submit } = this.#config
     const { monoMs } = step.now
-    if (monoMs < this.#nextAskMonoMs) return
-    this.#nextAskMonoMs = monoMs + limits.heartbeatMs * (0.9 + random() / 5)
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
-    const groups = new Map<string, PeerId[]>()
-    const gateways: PeerId[] = []
-    for (const { peer, hello } of admitted) {
-      const region = regionOf(hello.region)
-      if (this.stands(peer)) gateways.push(peer)
-      if (region === this.#region || this.of(region).length > 0) continue
-      groups.set(region, [...(groups.get(region) ?? []), peer])
-    }
-    const bordered = groups.size > 0 || this.regions().length > 1
+    const unknown = this.#unknown(admitted)
+    const isUnknown = unknown.length > 0
+    if (monoMs < this.#lastAskMonoMs + (isUnknown ? LOOK_MS : limits.heartbeatMs)) return isUnknown
+    this.#lastAskMonoMs = monoMs
+    for (const peers of unknown) this.#tellOne(step, peers)
+    const bordered = isUnknown || this.regions().length > 1
     if (bordered && (submit || monoMs >= this.#nextAskAllMonoMs)) {
       this.#nextAskAllMonoMs = monoMs + ASK_ALL_MS
-      groups.set('', gateways)
+      this.#tellOne(
+        step,
+        admitted.map(({ peer }) => peer).filter((peer) => this.stands(peer)),
+      )
     }
-    const own = this.#own === undefined ? [] : [this.#own.bytes]
-    for (const [, some] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const one = some[Math.floor(random() * some.length)]
-      if (one !== undefined) this.#tell(step, one, own, true)
+    return isUnknown
+  }
+
+  /** Admitted peers of each other region of which no gateway is known, region by region. */
+  #unknown(admitted: readonly AdmittedSession[]): readonly (readonly PeerId[])[] {
+    const regions = new Map<string, PeerId[]>()
+    for (const { peer, hello } of admitted) {
+      const region = regionOf(hello.region)
+      if (region === this.#region || this.of(region).length > 0) continue
+      regions.set(region, [...(regions.get(region) ?? []), peer])
     }
+    return [...regions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, peers]) => peers)
+  }
+
+  #tellOne(step: Step, peers: readonly PeerId[]): void {
+    const one = peers[Math.floor(this.#config.random() * peers.length)]
+    if (one !== undefined) this.#tell(step, one, this.#own === undefined ? [] : [this.#own.bytes], true)
   }
 
   #tell(step: Step, peer: PeerId, heartbeats: readonly Uint8Array[], want: boolean): void {
