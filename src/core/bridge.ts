@@ -264,9 +264,12 @@ export class Bridge implements Stage {
     return place < 0 ? gateways.length : place
   }
 
+  /** To everybody near who stands, whatever its rank here: who takes itself for a gateway must not pull as well. */
   #claim(step: Step, journey: Journey, item: BridgeItem): void {
     step.emit({ kind: 'count', metric: 'bridge_claims', by: 1 })
-    for (const peer of this.#linked(journey, this.#region)) this.#ask(step, peer, { type: 'claim', item })
+    const near = [...journey.admitted()].filter(({ hello }) => regionOf(hello.region) === this.#region)
+    const standing = near.map(({ peer }) => peer).filter((peer) => journey.stands(peer))
+    for (const peer of standing.sort()) this.#ask(step, peer, { type: 'claim', item })
   }
 
   #pull(step: Step, journey: Journey, wanted: Wanted): void {

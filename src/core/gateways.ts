@@ -130,6 +130,7 @@ export class Gateways implements Stage {
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     this.#time(step)
     this.#book.found(peer, step.now)
+    this.#best.clear()
     const session = journey.session(peer)
     if (session === undefined || !isAdmitted(session)) return
     this.#links.made(peer)

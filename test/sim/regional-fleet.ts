@@ -3,6 +3,7 @@
  * round trip of its regions; gossip goes to at most eight admitted peers of the own region. A node may die silently:
  * its links stay, and nothing comes of what is sent to it.
  */
+import { decodeControlGossip } from '../../src/codec/gossip.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, isLast } from '../../src/codec/messages.ts'
 import type { Effect, EffectOf } from '../../src/core/effects.ts'
 import type { Event, RequestId } from '../../src/core/events.ts'
@@ -50,6 +51,9 @@ export class CoreNode {
   readonly seen = new Set<string>()
   readonly notes: EffectOf<'note'>[] = []
   readonly counts = new Map<string, number>()
+  /** What it asked of whom over the bridge protocol, heartbeats left out. */
+  bridged = 0
+  lastHeartbeatMs = Number.NEGATIVE_INFINITY
   cancelWake: () => void = () => {}
   bornMs = 0
 
@@ -85,6 +89,12 @@ export class RegionalFleet {
 
   of(region: string): CoreNode[] {
     return this.nodes.filter((node) => node.region === region)
+  }
+
+  /** Whoever said so in the last interval. */
+  gatewaysOf(region: string): CoreNode[] {
+    const since = this.time.nowMs - 1.1 * LIMITS.heartbeatMs
+    return this.of(region).filter(({ lastHeartbeatMs, silent }) => lastHeartbeatMs > since && !silent)
   }
 
   seedOf(region: string): CoreNode {
@@ -191,6 +201,8 @@ export class RegionalFleet {
           this.handle(node, { kind: 'blockRead', digest: effect.digest, bytes: undefined }),
         )
       case 'publish':
+        if (effect.topic === 'control' && decodeControlGossip(effect.bytes, LIMITS).kind === 'heartbeat')
+          node.lastHeartbeatMs = this.time.nowMs
         node.seen.add(keyOf(effect.topic, effect.bytes))
         return this.#spread(node, effect.topic, effect.bytes, undefined)
       case 'verdict': {
@@ -290,6 +302,7 @@ export class RegionalFleet {
 
   #ask(from: CoreNode, { id, peer, request, timeoutMs }: EffectOf<'request'>): void {
     const to = from.links.get(peer)
+    if (request.protocol === 'bridge' && request.message.type !== 'heartbeats') from.bridged += 1
     const fail = (code: 'NET_TIMEOUT' | 'NET_UNREACHABLE') => {
       if (from.asked.delete(id)) this.handle(from, { kind: 'requestFailed', id, code })
     }

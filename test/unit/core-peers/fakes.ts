@@ -91,9 +91,9 @@ export class FakeJourney implements Journey {
   session = (id: PeerId) => this.links.get(id)
   place = ({ counter, header }: Release): Place => ({ epoch: 1, counter, publisher: header.publisher })
   fetchFrom = () => undefined
-  region = 'eu'
+  region: string = 'eu'
   readonly gatewaysOf = new Map<string, readonly PeerId[]>()
-  gateways = (region: string) => this.gatewaysOf.get(region) ?? []
+  gateways: Journey['gateways'] = (region) => this.gatewaysOf.get(region) ?? []
   readonly standing = new Set<PeerId>()
   stands = (id: PeerId) => this.standing.has(id)
   readonly kept = new Set<PeerId>()

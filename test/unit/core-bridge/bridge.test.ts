@@ -1,0 +1,310 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { type Bridge, createBridge } from '../../../src/core/bridge.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Heard } from '../../../src/core/journey.ts'
+import { rank } from '../../../src/core/rendezvous.ts'
+import type { Limits } from '../../../src/limits.ts'
+import type { Digest, Name, PeerId } from '../../../src/model/ids.ts'
+import type { BridgeItem, BridgeRequest } from '../../../src/model/messages.ts'
+import { acts, Bench, codes, limitsOf, peer, replies, requestOf } from '../core-peers/fakes.ts'
+import { messageOf } from './toy-regions.ts'
+
+const bytes = messageOf('one')
+const id = sha256(bytes)
+const item = (home: string, more: Partial<BridgeItem> = {}): BridgeItem => ({
+  topic: 'control',
+  id,
+  home: home as Name,
+  ...more,
+})
+const NEAR = ['eu-0', 'eu-1', 'eu-2', 'eu-3'].map(peer)
+const FAR = ['us-0', 'us-1', 'us-2', 'us-3'].map(peer)
+
+let bench: Bench
+let bridge: Bridge
+let heard: Heard
+
+/** A gateway of `eu` that is of this rank for the message; both regions have four. */
+function gateway(
+  place: number,
+  more: { submit?: boolean; stands?: boolean; limits?: Partial<Limits> } = {},
+): void {
+  const self = rank(id, NEAR)[place] as PeerId
+  const { submit = false, limits = {} } = more
+  bench = new Bench({ self, region: 'eu', submit, limits: limitsOf(limits) })
+  bridge = createBridge(bench.config)
+  const { journey } = bench
+  const own = more.stands === false ? NEAR.filter((one) => one !== self) : NEAR
+  journey.gatewaysOf.set('eu', own)
+  journey.gatewaysOf.set('us', FAR)
+  for (const one of [...own, ...FAR]) {
+    journey.standing.add(one)
+    if (one !== self) bench.link(one, {}, { region: FAR.includes(one) ? 'us' : 'eu' })
+  }
+  heard = { verdict: 'accept', id, known: false }
+  journey.onHear = () => heard
+}
+
+const near = (place: number): PeerId => rank(id, NEAR)[place] as PeerId
+const far = (place: number): PeerId => rank(id, FAR)[place] as PeerId
+const say = (how: 'own' | 'relayed' | 'known' = 'relayed') =>
+  acts(bench.run((step, journey) => bridge.onSaid(step, journey, { topic: 'control', bytes, how })))
+let asked = 1_000
+const ask = (from: PeerId, message: BridgeRequest): Effect[] => {
+  asked += 1
+  return bench.run((step, journey) =>
+    bridge.onRequest(step, journey, requestOf(asked, from, { protocol: 'bridge', message })),
+  )
+}
+const tick = () => bench.run((step, journey) => bridge.onTick(step, journey))
+const later = (ms: number) => {
+  bench.pass(ms)
+  return acts(tick())
+}
+const request = (number: number, to: PeerId, message: BridgeRequest, timeoutMs = 3_000): Effect => ({
+  kind: 'request',
+  id: number,
+  peer: to,
+  request: { protocol: 'bridge', message },
+  timeoutMs,
+})
+const noted: Effect = { kind: 'reply', id: 0, reply: { protocol: 'bridge', message: { type: 'noted' } } }
+const noting = (): Effect => ({ ...noted, id: asked }) as Effect
+const publish: Effect = { kind: 'publish', topic: 'control', bytes }
+/** To the other gateways near, in the order of their ids. */
+const claims = (first: number, of = item('us')): Effect[] =>
+  NEAR.filter((one) => one !== bench.config.self)
+    .sort()
+    .map((to, at) => request(first + at, to, { type: 'claim', item: of }))
+
+beforeEach(() => gateway(0))
+
+describe('at home', () => {
+  it('rank 0 pushes to rank 0 of the other region, and a second later tells all of it', () => {
+    expect(say()).toEqual([request(1, far(0), { type: 'announce', item: item('eu'), bytes })])
+    expect(say()).toEqual([])
+    expect(later(999)).toEqual([])
+    expect(later(1)).toEqual(FAR.map((to, at) => request(2 + at, to, { type: 'have', items: [item('eu')] })))
+    expect(later(10_000)).toEqual([])
+  })
+
+  it.each([1, 2])('rank %i announces to its like, without the content', (place) => {
+    gateway(place)
+    expect(say()).toEqual([request(1, far(place), { type: 'announce', item: item('eu') })])
+  })
+
+  it('rank 3 tells nobody before the second is over', () => {
+    gateway(3)
+    expect(say()).toEqual([])
+    expect(later(1_000)).toHaveLength(4)
+  })
+
+  it('a lone gateway speaks for the ranks that are missing', () => {
+    bench.journey.gatewaysOf.set('eu', [bench.config.self])
+    expect(say()).toEqual([
+      request(1, far(0), { type: 'announce', item: item('eu'), bytes }),
+      request(2, far(1), { type: 'announce', item: item('eu') }),
+      request(3, far(2), { type: 'announce', item: item('eu') }),
+    ])
+  })
+
+  it('a seed that is no gateway tells its own first, and only of what it took in itself', () => {
+    gateway(0, { submit: true, stands: false })
+    expect(say('relayed')).toEqual([])
+    const own = rank(id, bench.journey.gateways('eu'))
+    expect(say('own')).toEqual([
+      request(1, own[0] as PeerId, { type: 'announce', item: item('eu'), bytes }),
+      request(2, own[1] as PeerId, { type: 'announce', item: item('eu') }),
+      request(3, own[2] as PeerId, { type: 'announce', item: item('eu') }),
+    ])
+    expect(later(1_000)).toEqual([])
+  })
+
+  it('nobody else bridges, and in a fleet of one region nobody does', () => {
+    gateway(0, { stands: false })
+    expect(say('own')).toEqual([])
+    gateway(0)
+    bench.journey.gatewaysOf.delete('us')
+    expect(say('own')).toEqual([])
+    expect(later(1_000)).toEqual([])
+  })
+})
+
+describe('over the border', () => {
+  it('what is pushed is claimed, judged, said on the own topic, and carried no further', () => {
+    expect(acts(ask(far(0), { type: 'announce', item: item('us'), bytes }))).toEqual([
+      noting(),
+      ...claims(1),
+      publish,
+    ])
+    expect(say('own')).toEqual([]) // its own publication comes back to it
+    expect(acts(ask(far(1), { type: 'announce', item: item('us'), bytes }))).toEqual([noting()])
+  })
+
+  it('what is announced waits for the rank before, then is claimed and pulled', () => {
+    gateway(2)
+    expect(acts(ask(far(2), { type: 'announce', item: item('us') }))).toEqual([noting()])
+    expect(later(99)).toEqual([])
+    const pull = request(4, far(2), { type: 'pull', item: item('us') }, 1_500)
+    expect(later(1)).toEqual([...claims(1), pull])
+    const message = { type: 'item', bytes } as const
+    const got = bench.run((step, journey) =>
+      bridge.onReply(step, journey, 4, { protocol: 'bridge', message }),
+    )
+    expect(acts(got)).toEqual([publish])
+  })
+
+  it('a claim holds it off; one that brings nothing is void after a second and half of one for each rank', () => {
+    gateway(1)
+    ask(far(1), { type: 'announce', item: item('us') })
+    expect(acts(ask(near(0), { type: 'claim', item: item('us') }))).toEqual([noting()])
+    ask(near(0), { type: 'claim', item: item('us') }) // again: no longer than once
+    expect(later(1_499)).toEqual([])
+    expect(later(1)).toEqual([...claims(1), request(4, far(1), { type: 'pull', item: item('us') }, 1_500)])
+  })
+
+  it('what was only claimed is pulled from the home region, whoever announced it there', () => {
+    gateway(1)
+    ask(near(0), { type: 'claim', item: item('us') })
+    expect(later(1_500)).toEqual([
+      ...claims(1),
+      request(4, far(0), { type: 'pull', item: item('us') }, 1_500),
+    ])
+  })
+
+  it('what gossip brought meanwhile is neither pulled nor carried on: it is at home elsewhere', () => {
+    gateway(1)
+    ask(near(0), { type: 'claim', item: item('us') })
+    expect(say()).toEqual([])
+    expect(later(400)).toEqual([])
+    gateway(1)
+    ask(far(1), { type: 'announce', item: item('us') })
+    say('known')
+    expect(later(2_000)).toEqual([])
+  })
+
+  it('a source that has it no longer, or does not answer, gives way to the next; in the end sync has to bring it', () => {
+    gateway(1)
+    for (const place of [1, 2]) ask(far(place), { type: 'announce', item: item('us') })
+    const pull = (number: number, place: number) =>
+      request(number, far(place), { type: 'pull', item: item('us') }, 1_500)
+    expect(later(50)).toEqual([...claims(1), pull(4, 1)])
+    const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
+    bench.run((step, journey) => bridge.onReply(step, journey, 4, gone))
+    expect(acts(tick())).toEqual([pull(5, 2)])
+    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 5))
+    expect(acts(tick())).toEqual([pull(6, 1)])
+    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 6))
+    expect(acts(tick())).toEqual([pull(7, 2)])
+    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 7))
+    expect(acts(tick())).toEqual([])
+  })
+
+  it('gives what it has to those who pull', () => {
+    say()
+    expect(replies(ask(far(3), { type: 'pull', item: item('eu') }))).toEqual([{ type: 'item', bytes }])
+    const other = sha256(messageOf('two'))
+    expect(replies(ask(far(3), { type: 'pull', item: item('eu', { id: other }) }))).toEqual([
+      { type: 'gone' },
+    ])
+  })
+})
+
+describe('hostile neighbours', () => {
+  it('a node that is no gateway may neither announce, claim, pull nor say what it has', () => {
+    const stranger = peer('stranger')
+    bench.link(stranger, {}, { region: 'us' })
+    for (const message of [
+      { type: 'announce', item: item('us'), bytes },
+      { type: 'claim', item: item('us') },
+      { type: 'pull', item: item('eu') },
+      { type: 'have', items: [item('us')] },
+    ] as const) {
+      const effects = ask(stranger, message)
+      expect(replies(effects)).toMatchObject([{ type: 'refused', code: 'NET_PROTOCOL' }])
+      expect(acts(effects)).toHaveLength(1)
+    }
+    expect(later(10_000)).toEqual([])
+    expect(codes(ask(peer('not admitted'), { type: 'claim', item: item('us') }))).toEqual(['ADMIT_REFUSED'])
+  })
+
+  it('gateways of other regions claim nothing here', () => {
+    expect(codes(ask(far(0), { type: 'claim', item: item('us') }))).toEqual(['NET_PROTOCOL'])
+  })
+
+  it('a seed may announce to its own region alone', () => {
+    const seed = peer('seed')
+    bench.link(seed, {}, { region: 'eu', submit: true })
+    expect(acts(ask(seed, { type: 'announce', item: item('eu'), bytes }))).toContainEqual(publish)
+    gateway(0)
+    bench.link(seed, {}, { region: 'us', submit: true })
+    expect(codes(ask(seed, { type: 'announce', item: item('us'), bytes }))).toEqual(['NET_PROTOCOL'])
+  })
+
+  it('a flood is refused beyond what gossip allows one peer, and takes nobody else’s share', () => {
+    gateway(0, { limits: { bridgePerSecond: 10, bridgeBurst: 20 } })
+    const said = Array.from({ length: 40 }, () => ask(far(0), { type: 'pull', item: item('us') }))
+    expect(said.filter((effects) => codes(effects).includes('LIMIT_RATE'))).toHaveLength(20)
+    expect(codes(ask(far(1), { type: 'pull', item: item('us') }))).toEqual([])
+    bench.pass(1_000)
+    expect(codes(ask(far(0), { type: 'pull', item: item('us') }))).toEqual([])
+  })
+
+  it('rubbish costs the gateway that pushed it its link', () => {
+    heard = { verdict: 'reject', id: undefined, known: false }
+    const effects = acts(ask(far(0), { type: 'announce', item: item('us'), bytes }))
+    expect(effects).toEqual([noting(), ...claims(1), { kind: 'hangUp', peer: far(0), code: 'NET_PROTOCOL' }])
+  })
+
+  it('so does something else than was announced, however valid: it is said on under its own name', () => {
+    heard = { verdict: 'accept', id: sha256(messageOf('two')), known: false }
+    const effects = acts(ask(far(0), { type: 'announce', item: item('us'), bytes }))
+    expect(effects.slice(-2).map(({ kind }) => kind)).toEqual(['publish', 'hangUp'])
+    heard = { verdict: 'accept', id, known: false }
+    expect(acts(ask(far(1), { type: 'announce', item: item('us'), bytes }))).toContainEqual(publish)
+  })
+
+  it('announcements of nothing are not asked for after a while', () => {
+    gateway(1, { limits: { bridgeDudsPerSecond: 0, bridgeDudsBurst: 2, maxBridgePulls: 1 } })
+    const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
+    const pulls = Array.from({ length: 5 }, (_, at) => {
+      ask(far(1), { type: 'announce', item: item('us', { id: sha256(messageOf(`${at}`)) }) })
+      const pulled = later(150).filter(
+        (effect) => effect.kind === 'request' && effect.request.message.type === 'pull',
+      )
+      for (const one of pulled)
+        if (one.kind === 'request') bench.run((step, journey) => bridge.onReply(step, journey, one.id, gone))
+      tick()
+      return pulled.length
+    })
+    expect(pulls).toEqual([1, 1, 1, 0, 0])
+    bench.pass(30_001)
+    ask(far(1), { type: 'announce', item: item('us', { id: sha256(messageOf('later')) }) })
+    expect(later(150).at(-1)).toMatchObject({ request: { message: { type: 'pull' } } })
+  })
+
+  it('wants only so much at once', () => {
+    gateway(1, { limits: { maxBridgeWanted: 3 } })
+    const items = Array.from({ length: 10 }, (_, at) => item('us', { id: sha256(messageOf(`${at}`)) }))
+    ask(far(1), { type: 'have', items })
+    const pulled = later(150).filter(
+      (effect) => effect.kind === 'request' && effect.request.message.type === 'pull',
+    )
+    expect(pulled).toHaveLength(3)
+  })
+
+  it('keeps only so many bytes to be pulled', () => {
+    gateway(0, { limits: { maxBridgeBytes: 3 * bytes.length } })
+    const texts = ['a', 'b', 'c', 'd', 'e']
+    for (const text of texts) {
+      const said = { topic: 'control', bytes: messageOf(text.repeat(3)), how: 'relayed' } as const
+      bench.run((step, journey) => bridge.onSaid(step, journey, said))
+    }
+    const given = texts.map((text) => {
+      const one: Digest = sha256(messageOf(text.repeat(3)))
+      return replies(ask(far(0), { type: 'pull', item: item('eu', { id: one }) }))[0]?.type
+    })
+    expect(given).toEqual(['gone', 'gone', 'item', 'item', 'item'])
+  })
+})

@@ -1,0 +1,332 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { decodeControlGossip, encodeControlGossip } from '../../../src/codec/gossip.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import { createGateways, type Gateways } from '../../../src/core/gateways.ts'
+import { weight } from '../../../src/core/rendezvous.ts'
+import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
+import type { Limits } from '../../../src/limits.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Heartbeat, Stopgap } from '../../../src/model/heartbeat.ts'
+import type { Name, PeerId } from '../../../src/model/ids.ts'
+import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'
+import { checkHeartbeat, readHeartbeat, signHeartbeat } from '../../../src/trust/heartbeat.ts'
+import {
+  acts,
+  addressOf,
+  asked,
+  Bench,
+  codes,
+  connected,
+  limitsOf,
+  replies,
+  requestOf,
+  rootOf,
+} from '../core-peers/fakes.ts'
+
+const SELF = peerOfKey(keyNamed('self'))
+const named = (name: string): PeerId => peerOfKey(keyNamed(name))
+let bench: Bench
+let gateways: Gateways
+
+/** Signed by the named node's own key, unless another signs. */
+function heartbeat(name: string, more: Partial<Heartbeat> = {}, signer = name): Uint8Array {
+  const peer = named(name)
+  const said: Heartbeat = {
+    ...{ v: 1, critical: [], peer, region: 'eu' as Name, addresses: [addressOf(peer)], at: bench.now.wallMs },
+    ...more,
+  }
+  return signHeartbeat(said, keyNamed(signer))
+}
+
+interface Options {
+  readonly limits?: Partial<Limits>
+  readonly submit?: boolean
+  readonly signs?: boolean
+}
+
+function start({ limits = {}, submit = false, signs = true }: Options = {}): void {
+  bench = new Bench({
+    self: SELF,
+    region: 'eu',
+    submit,
+    random: () => 0.5,
+    limits: limitsOf(limits),
+    ...(signs
+      ? {
+          signHeartbeat: (at: number, stopgap: Stopgap | undefined) =>
+            heartbeat('self', stopgap === undefined ? { at } : { at, stopgap }),
+        }
+      : {}),
+  })
+  gateways = createGateways(bench.config)
+  bench.journey.gateways = (region) => gateways.of(region)
+  bench.run((step, journey) =>
+    gateways.onStarted(step, journey, { kind: 'started', snapshot: EMPTY_SNAPSHOT }),
+  )
+}
+
+const tick = () => bench.run((step, journey) => gateways.onTick(step, journey))
+const pass = (ms: number): Effect[] => {
+  const all: Effect[] = []
+  for (let left = ms; left > 0; left -= 500) {
+    bench.pass(Math.min(500, left))
+    all.push(...acts(tick()))
+  }
+  return all
+}
+const hear = (bytes: Uint8Array, from = named('relay')) => {
+  let verdict: string | undefined
+  const effects = bench.run((step, journey) => {
+    verdict = gateways.onControl(step, journey, 'heartbeat', bytes, from)
+  })
+  return { verdict, codes: codes(effects) }
+}
+const said = (effects: readonly Effect[]): Heartbeat[] =>
+  effects.flatMap((effect) => {
+    if (effect.kind !== 'publish') return []
+    const { kind, envelope } = decodeControlGossip(effect.bytes, LIMITS)
+    if (kind !== 'heartbeat') return []
+    const read = readHeartbeat(envelope, LIMITS)
+    checkHeartbeat(read, undefined, LIMITS)
+    return [read.heartbeat]
+  })
+/** So many others, some of which rank above this node and some below. */
+const others = (count: number): string[] => Array.from({ length: count }, (_, at) => `other ${at}`)
+const above = (count: number, region = 'eu'): string[] => {
+  const found: string[] = []
+  for (let at = 0; found.length < count; at += 1) {
+    const name = `other ${at}`
+    if (weight(region, named(name)) > weight(region, SELF)) found.push(name)
+  }
+  return found
+}
+
+beforeEach(() => start())
+
+describe('standing', () => {
+  it('listens first, then says every five seconds that it stands', () => {
+    expect(said(pass(900))).toEqual([])
+    const beats = said(pass(30_000))
+    expect(beats.length).toBeGreaterThanOrEqual(5)
+    expect(beats.length).toBeLessThanOrEqual(8)
+    expect(beats[0]).toMatchObject({ peer: SELF, region: 'eu', stopgap: 'new' })
+    expect(gateways.of('eu')).toEqual([SELF])
+  })
+
+  it('falls silent while eight live ones rank above it, and stands again once one of them is not heard', () => {
+    const eight = above(8)
+    for (const name of eight) hear(heartbeat(name))
+    expect(said(pass(4_000))).toEqual([])
+    expect(gateways.of('eu')).not.toContain(SELF)
+    for (const name of eight.slice(1)) hear(heartbeat(name))
+    bench.pass(11_500) // the first one was heard 15.5 s ago, the others 11.5
+    tick()
+    expect(gateways.of('eu')).toContain(SELF)
+    expect(gateways.of('eu')).toHaveLength(8)
+  })
+
+  it('eight that rank below it change nothing', () => {
+    const below = others(60).filter((name) => weight('eu', named(name)) < weight('eu', SELF))
+    for (const name of below.slice(0, 8)) hear(heartbeat(name, { stopgap: 'new' }))
+    expect(said(pass(4_000))).not.toEqual([])
+    expect(gateways.of('eu')[0]).toBe(SELF)
+    expect(gateways.of('eu')).toHaveLength(8)
+  })
+
+  it('proven ones rank before those that are new, whatever their hash', () => {
+    const below = others(60).filter((name) => weight('eu', named(name)) < weight('eu', SELF))
+    for (const name of below.slice(0, 8)) hear(heartbeat(name))
+    expect(said(pass(4_000))).toEqual([])
+  })
+
+  it('is proven after ten minutes, if another host dialled it within the hour', () => {
+    const limits = { provenUpMs: 10_000, dialledWithinMs: 60_000 }
+    const from = (ownHost: boolean, direction: 'inbound' | 'outbound' = 'inbound') =>
+      bench.run((step, journey) =>
+        gateways.onConnected(step, journey, connected(named('x'), direction, { ownHost })),
+      )
+    const standing = () => said(pass(12_000)).at(-1)?.stopgap
+    start({ limits })
+    expect(standing()).toBe('new')
+    from(false, 'outbound')
+    expect(standing()).toBe('new')
+    from(true) // there are other hosts, and none of them reaches this one
+    expect(standing()).toBe('new')
+    from(false)
+    expect(standing()).toBeUndefined()
+    pass(60_000)
+    expect(standing()).toBe('new')
+    // The whole fleet on one host.
+    start({ limits })
+    from(true)
+    expect(standing()).toBeUndefined()
+  })
+
+  it('a seed stands only where nobody else does', () => {
+    start({ submit: true })
+    expect(said(pass(4_000))[0]).toMatchObject({ stopgap: 'seed' })
+    hear(heartbeat('other', { stopgap: 'new' }))
+    expect(said(pass(8_000))).toEqual([])
+    expect(gateways.of('eu')).toEqual([named('other')])
+    expect(said(pass(14_000))).not.toEqual([])
+  })
+
+  it('a node without addresses or a key stands for nothing', () => {
+    start({ signs: false })
+    expect(acts(pass(20_000))).toEqual([])
+    expect(gateways.of('eu')).toEqual([])
+  })
+})
+
+describe('hearing', () => {
+  it.each<[string, () => Uint8Array, string]>([
+    ['a live one', () => heartbeat('a'), 'accept'],
+    ['of another region', () => heartbeat('a', { region: 'us' as Name }), 'ignore'],
+    ['signed by another', () => heartbeat('a', {}, 'b'), 'reject'],
+    ['no heartbeat at all', () => new TextEncoder().encode('rubbish'), 'reject'],
+    ['of a clock an hour ahead', () => heartbeat('a', { at: bench.now.wallMs + 3_600_000 }), 'ignore'],
+    ['an hour old', () => heartbeat('a', { at: bench.now.wallMs - 3_600_000 }), 'ignore'],
+    ['of this very node', () => heartbeat('self'), 'ignore'],
+    ['with something critical', () => heartbeat('a', { critical: ['teleport'] }), 'ignore'],
+  ])('%s: %s', (_, bytes, verdict) => {
+    expect(hear(bytes()).verdict).toBe(verdict)
+    expect(gateways.of('eu')).toEqual(verdict === 'accept' ? [named('a')] : [])
+  })
+
+  it('the same again, or an older one, does not keep it alive', () => {
+    const old = heartbeat('a', { at: bench.now.wallMs - 1_000 })
+    const bytes = heartbeat('a')
+    hear(bytes)
+    bench.pass(14_000)
+    expect(hear(bytes).verdict).toBe('ignore')
+    expect(hear(old).verdict).toBe('ignore')
+    bench.pass(1_000)
+    tick()
+    expect(gateways.of('eu')).not.toContain(named('a'))
+  })
+
+  it('one whose connection broke is dead at once, until it is linked or heard again', () => {
+    const a = named('a')
+    hear(heartbeat('a'))
+    const lose = () =>
+      bench.run((step, journey) => gateways.onDisconnected(step, journey, { kind: 'disconnected', peer: a }))
+    lose()
+    expect(gateways.of('eu')).toEqual([])
+    bench.link(a)
+    bench.run((step, journey) => gateways.onAdmitted(step, journey, a))
+    expect(gateways.of('eu')).toEqual([a])
+    lose()
+    bench.pass(1)
+    hear(heartbeat('a'))
+    expect(gateways.of('eu')).toEqual([a])
+  })
+
+  it('whom the root removes is none', () => {
+    hear(heartbeat('a'))
+    const root = rootOf(2, { removed: { peers: [{ id: named('a') }], pools: [] } })
+    bench.run((step, journey) => gateways.onRoot(step, journey, root))
+    expect(gateways.of('eu')).toEqual([])
+    bench.pass(10)
+    expect(hear(heartbeat('a')).verdict).toBe('ignore')
+  })
+
+  it('invented peers are bounded: so many new keys a second, so many of a region, so many regions', () => {
+    start({
+      limits: { heartbeatChecksPerSecond: 1, heartbeatChecksBurst: 20, maxHeartbeats: 10, maxRegions: 3 },
+    })
+    for (const name of others(60)) hear(heartbeat(name))
+    expect(gateways.of('eu')).toHaveLength(8)
+    expect(gateways.heartbeats()).toHaveLength(8)
+    bench.pass(20_000)
+    const peer = named('teller')
+    bench.link(peer, {}, { region: 'us' })
+    for (let at = 0; at < 6; at += 1) {
+      const heartbeats = [heartbeat(`liar ${at}`, { region: `r${at}` as Name })]
+      const request = {
+        protocol: 'bridge',
+        message: { type: 'heartbeats', heartbeats, want: false },
+      } as const
+      bench.run((step, journey) => gateways.onRequest(step, journey, requestOf(at, peer, request)))
+    }
+    expect(gateways.regions()).toEqual(['eu', 'r0', 'r1', 'r2'])
+  })
+})
+
+describe('telling', () => {
+  const admit = (name: string, heartbeats: readonly Uint8Array[], region = 'us') => {
+    const peer = named(name)
+    bench.link(peer, {}, { region, heartbeats })
+    return bench.run((step, journey) => gateways.onAdmitted(step, journey, peer))
+  }
+
+  it('learns from a hello, and dials every gateway of the other region at the addresses they sign', () => {
+    pass(4_000)
+    admit('guide', [heartbeat('u1', { region: 'us' as Name }), heartbeat('u2', { region: 'us' as Name })])
+    expect(gateways.regions()).toEqual(['eu', 'us'])
+    const dials = pass(4_000).flatMap((effect) => (effect.kind === 'dial' ? [effect.address] : []))
+    expect(new Set(dials)).toEqual(new Set([addressOf(named('u1')), addressOf(named('u2'))]))
+    expect(gateways.keeps(named('u1'))).toBe(true)
+  })
+
+  it('an address that names somebody else is not dialled', () => {
+    pass(4_000)
+    admit('guide', [heartbeat('u1', { region: 'us' as Name, addresses: [addressOf(named('victim'))] })])
+    expect(pass(10_000).filter(({ kind }) => kind === 'dial')).toEqual([])
+  })
+
+  it('asks a peer of a region of which no gateway is known, and tells what it knows to those who want it', () => {
+    pass(4_000)
+    admit('guide', [])
+    const [question] = asked(pass(1_500))
+    expect(question).toMatchObject({
+      peer: named('guide'),
+      request: { protocol: 'bridge', message: { type: 'heartbeats', want: true } },
+    })
+    const message = { type: 'heartbeats', heartbeats: [heartbeat('u1', { region: 'us' as Name })] } as const
+    bench.run((step, journey) =>
+      gateways.onReply(step, journey, question?.id ?? 0, { protocol: 'bridge', message }),
+    )
+    expect(gateways.of('us')).toEqual([named('u1')])
+    const request = {
+      protocol: 'bridge',
+      message: { type: 'heartbeats', heartbeats: [], want: true },
+    } as const
+    const answer = bench.run((step, journey) =>
+      gateways.onRequest(step, journey, requestOf(7, named('guide'), request)),
+    )
+    expect(replies(answer)[0]).toMatchObject({ type: 'heartbeats', heartbeats: { length: 2 } })
+  })
+
+  it('who asks too often gets an empty answer', () => {
+    pass(4_000)
+    admit('guide', [])
+    const request = {
+      protocol: 'bridge',
+      message: { type: 'heartbeats', heartbeats: [], want: true },
+    } as const
+    const answers = Array.from({ length: 20 }, (_, at) =>
+      replies(
+        bench.run((step, journey) =>
+          gateways.onRequest(step, journey, requestOf(at, named('guide'), request)),
+        ),
+      ),
+    )
+    const full = answers.filter(([one]) => one?.type === 'heartbeats' && one.heartbeats.length > 0)
+    expect(full).toHaveLength(LIMITS.heartbeatAsksBurst)
+  })
+
+  it('in a fleet of one region keeps no link and asks nobody', () => {
+    admit('near', [heartbeat('other', { stopgap: 'new' })], 'eu')
+    const effects = pass(60_000)
+    expect(effects.filter(({ kind }) => kind !== 'publish')).toEqual([])
+  })
+})
+
+it('gossip of a heartbeat is what others take in', () => {
+  const [beat] = pass(4_000)
+  expect(beat).toMatchObject({ kind: 'publish', topic: 'control' })
+  if (beat?.kind !== 'publish') return
+  const { envelope } = decodeControlGossip(beat.bytes, LIMITS)
+  expect(encodeControlGossip({ kind: 'heartbeat', envelope })).toEqual(beat.bytes)
+  expect(envelope.length).toBeLessThan(400)
+})
