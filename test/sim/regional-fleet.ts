@@ -7,19 +7,20 @@ import { decodeControlGossip } from '../../src/codec/gossip.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, isLast } from '../../src/codec/messages.ts'
 import type { Effect, EffectOf } from '../../src/core/effects.ts'
 import type { Event, RequestId } from '../../src/core/events.ts'
-import { createNode, type NodeCore } from '../../src/core/node.ts'
+import { createNode } from '../../src/core/node.ts'
 import { EMPTY_SNAPSHOT } from '../../src/core/snapshot.ts'
 import { LIMITS } from '../../src/limits.ts'
 import type { Address, Channel, Digest, Name, Pattern, PeerId, ReleaseId } from '../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, PublishReply } from '../../src/model/messages.ts'
 import { peerOf } from '../../src/model/names.ts'
-import { type Made, makeRelease, trustOf } from '../../src/sim/fleet.ts'
+import { chainOf, type Made, makeRelease, trustOf } from '../../src/sim/fleet.ts'
 import { keyNamed, peerOfKey } from '../../src/sim/keys.ts'
 import { addressOf } from '../../src/sim/network.ts'
 import { stream } from '../../src/sim/random.ts'
 import { VirtualTime } from '../../src/sim/time.ts'
 import { signHeartbeat } from '../../src/trust/heartbeat.ts'
 import { signPeerRecord } from '../../src/trust/peer-record.ts'
+import { CoreNode } from './core-node.ts'
 
 const EPOCH_MS = Date.UTC(2030, 0, 1)
 const NEAR_MS = 1
@@ -31,38 +32,6 @@ export interface Shape {
   /** Beside the one seed of each region. */
   readonly nodes: number
   readonly seed?: number
-}
-
-type Ports = { readonly from: CoreNode; readonly id: RequestId; readonly request: AnyRequest }
-
-export class CoreNode {
-  readonly peer: PeerId
-  readonly region: string
-  readonly isSeed: boolean
-  readonly core: NodeCore
-  /** Still linked, never answers. */
-  silent = false
-  /** Whole contents that came to it over a border: the releases alone. */
-  readonly payloads: ReleaseId[] = []
-  readonly links = new Map<PeerId, CoreNode>()
-  readonly admitted = new Map<PeerId, string>()
-  readonly asked = new Map<RequestId, () => void>()
-  readonly inbound = new Map<RequestId, Ports>()
-  readonly seen = new Set<string>()
-  readonly notes: EffectOf<'note'>[] = []
-  readonly counts = new Map<string, number>()
-  /** What it asked of whom over the bridge protocol, heartbeats left out. */
-  bridged = 0
-  lastHeartbeatMs = Number.NEGATIVE_INFINITY
-  cancelWake: () => void = () => {}
-  bornMs = 0
-
-  constructor(core: NodeCore, peer: PeerId, region: string, isSeed: boolean) {
-    this.core = core
-    this.peer = peer
-    this.region = region
-    this.isSeed = isSeed
-  }
 }
 
 export class RegionalFleet {
@@ -158,11 +127,12 @@ export class RegionalFleet {
     const freshness = submit ? this.#trust.freshness[this.#shape.regions.indexOf(region)] : undefined
     const patterns = ['**' as Pattern]
     const address = addressOf(peer)
+    const chain = chainOf(this.#trust, peer, region, 'z')
     const own = { v: 1, critical: [], peer, addresses: [address], region: region as Name } as const
-    const record = signPeerRecord({ ...own, patterns, zone: 'z', submit, chain: [], at: EPOCH_MS }, key)
+    const record = signPeerRecord({ ...own, patterns, zone: 'z', submit, chain, at: EPOCH_MS }, key)
     const seeds = this.#shape.regions.map((name) => addressOf(peerOfKey(keyNamed(`${name} node 0`))))
     const core = createNode({
-      ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit, chain: [] },
+      ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit, chain },
       seeds: seeds.filter((seed) => seed !== address),
       ...(freshness === undefined
         ? {}
