@@ -247,6 +247,11 @@ export const LIMITS = {
   /** Cheap questions (state, header, roots) and submissions, per address and second, with bursts. */
   publishAsksPerSecond: 50,
   publishAsksBurst: 400,
+  /** Names of channels in one answer: 200 bytes each at most. */
+  maxListed: 256,
+  /** Such answers a second, all askers together: each sorts the names of up to 20,000 channels. */
+  listsPerSecond: 5,
+  listsBurst: 100,
   counterTries: 5,
   /** A KMS answers in a second; a person who confirms on a token needs longer. */
   signTimeoutMs: 120_000,

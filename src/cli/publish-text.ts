@@ -1,8 +1,8 @@
 /** What a publish shows: the difference to the target beforehand, the outcome after. */
-import { createInterface } from 'node:readline/promises'
 import type { Channel } from '../model/ids.ts'
 import type { Change, Published } from '../publish/publish.ts'
 import { isJson, out, printable } from './output.ts'
+import { saysYes } from './question.ts'
 import { short } from './text.ts'
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB']
@@ -49,13 +49,7 @@ export async function confirm(change: Change, asks: boolean): Promise<boolean> {
   if (!terminal) return true
   for (const line of changeLines(change)) process.stderr.write(`${line}\n`)
   if (!asks) return true
-  const questions = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    const said = await questions.question(`publish to ${change.header.channel}? [y/N] `)
-    return /^y(es)?$/i.test(said.trim())
-  } finally {
-    questions.close()
-  }
+  return saysYes(`publish to ${change.header.channel}?`)
 }
 
 /** The fields that `--json` promises. */

@@ -4,15 +4,17 @@ import { resolve } from 'node:path'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
+import type { Channel, Pattern } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
-import { describeChange } from '../trust/describe.ts'
+import { describeChange, raisedBy } from '../trust/describe.ts'
 import { dropEndedRemovals } from '../trust/edit.ts'
 import type { PrivateKey } from '../trust/private-key.ts'
 import { checkSuccession } from '../trust/root-rules.ts'
 import { addSignature, signEnvelope } from '../trust/signing.ts'
 import { keysOf, signers } from '../trust/threshold.ts'
 import { readPrivateKey } from './key-files.ts'
-import { out, printable } from './output.ts'
+import { isJson, out, printable } from './output.ts'
+import { saysYes } from './question.ts'
 import {
   draftPath,
   keepOld,
@@ -28,6 +30,9 @@ export interface ChangeOptions {
   readonly root: string
   readonly rootKey: readonly string[]
   readonly out?: string
+  /** Asked which channels a new epoch touches. */
+  readonly seed?: readonly string[]
+  readonly yes?: true
 }
 
 interface Count {
@@ -49,19 +54,21 @@ export interface Outcome {
 }
 
 /** @param notes what people should know beside the change itself */
-export function changeRoot(
+export async function changeRoot(
   options: ChangeOptions,
   edit: (root: TrustRoot) => TrustRoot,
   notes: readonly string[] = [],
-): void {
-  say(applyChange(options, edit, notes))
+): Promise<void> {
+  say(await applyChange(options, edit, notes))
 }
 
-export function applyChange(
+/** Explains, asks on a terminal, writes. `channels`: those that a new epoch touches, where they are known already. */
+export async function applyChange(
   options: ChangeOptions,
   edit: (root: TrustRoot) => TrustRoot,
   notes: readonly string[],
-): Outcome {
+  channels?: readonly Channel[],
+): Promise<Outcome> {
   const current = readRoot(options.root)
   const next = dropEndedRemovals(edit(current.root), Date.now())
   const payload = payloadOf(next)
@@ -70,7 +77,22 @@ export function applyChange(
   const target = resolve(options.out ?? options.root)
   const draft = draftPath(target, next.version)
   const envelope = existsSync(draft) ? joinDraft(draft, payload, keys) : signEnvelope('root', payload, keys)
-  return conclude({ current, next, envelope, target, draft }, notes)
+  const raised = raisedBy(current.root, next).map(({ pattern }) => pattern)
+  const touched = channels ?? (await touchedChannels(options.seed, raised))
+  const step = { current, next, envelope, target, draft }
+  const explained = explain(step, notes, touched)
+  await agree(explained.lines, options.yes === true)
+  return conclude(step, explained)
+}
+
+/** @returns undefined where nobody was asked */
+async function touchedChannels(
+  seeds: readonly string[] | undefined,
+  patterns: readonly Pattern[],
+): Promise<readonly Channel[] | undefined> {
+  if (seeds === undefined || patterns.length === 0) return undefined
+  const { channelsAt } = await import('./trust-touched.ts')
+  return channelsAt(seeds, patterns)
 }
 
 /** More signatures: on a draft, or on a root that holds already. */
@@ -85,7 +107,10 @@ export function signRoot(file: string, keyFiles: readonly string[], rootPath: st
   checkSuccession(current.root, draft.root)
   const keys = rootKeys(keyFiles, current.root, draft.root)
   const envelope = keys.reduce(addSignature, draft.envelope)
-  say(conclude({ current, next: draft.root, envelope, target: resolve(target), draft: draft.path }, []))
+  const step = { current, next: draft.root, envelope, target: resolve(target), draft: draft.path }
+  const explained = explain(step, [], undefined)
+  tell(explained.lines)
+  say(conclude(step, explained))
 }
 
 interface Step {
@@ -96,23 +121,51 @@ interface Step {
   readonly draft: string
 }
 
-function conclude(step: Step, notes: readonly string[]): Outcome {
+/** What changes, for whom, what must be issued again: before anything is written. */
+interface Explained {
+  readonly facts: object
+  readonly lines: readonly string[]
+}
+
+function explain(
+  { current, next }: Step,
+  notes: readonly string[],
+  channels: readonly Channel[] | undefined,
+): Explained {
+  const changes = describeChange(current.root, next)
+  const again = (channels ?? []).map(
+    (channel) => `${channel} must be issued again under root ${next.version}`,
+  )
+  const lines = [...changes, ...again, ...notes.map((note) => `note: ${note}`)].map(printable)
+  return { facts: { changes, notes, ...(channels === undefined ? {} : { channels }) }, lines }
+}
+
+const tell = (lines: readonly string[]): void => {
+  if (!isJson()) process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** @throws MeshError PUBLISH_DECLINED where somebody at a terminal says no */
+async function agree(lines: readonly string[], yes: boolean): Promise<void> {
+  tell(lines)
+  if (yes || isJson() || process.stdin.isTTY !== true || process.stderr.isTTY !== true) return
+  if (await saysYes('write this root?')) return
+  throw new MeshError('PUBLISH_DECLINED', 'nothing was changed')
+}
+
+function conclude(step: Step, explained: Explained): Outcome {
   const { current, next, envelope, target, draft } = step
   const signatures = count(current.root, next, envelope)
   const complete = isMet(signatures.old) && isMet(signatures.next)
-  const changes = describeChange(current.root, next)
-  const facts = { fleetId: next.fleetId, version: next.version, changes, notes, complete, signatures }
-  const said = [...changes, ...notes.map((note) => `note: ${note}`)].map(printable)
+  const facts = { fleetId: next.fleetId, version: next.version, ...explained.facts, complete, signatures }
   if (!complete) {
     saveEnvelope(draft, envelope)
-    const lines = [...said, ...waiting(draft, signatures, current.path, next)]
+    const lines = waiting(draft, signatures, current.path, next)
     return { complete, facts: { root: current.path, draft, ...facts }, lines }
   }
   const previous = target === current.path ? keepOld(current) : current.path
   saveEnvelope(target, envelope)
   if (existsSync(draft)) unlinkSync(draft)
   const lines = [
-    ...said,
     `${target} is version ${next.version} now; version ${current.root.version} stays as ${previous}`,
     `hand it out: confmesh trust push --root ${target} --seed ADDRESS`,
   ]

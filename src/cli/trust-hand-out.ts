@@ -15,6 +15,8 @@ export interface RotateOptions extends PushOptions {
   readonly key?: readonly string[]
   readonly signWith?: readonly string[]
   readonly channel?: readonly string[]
+  readonly stolen?: true
+  readonly yes?: true
 }
 
 export function registerHandOut(trust: Command): void {
@@ -38,7 +40,9 @@ export function registerHandOut(trust: Command): void {
     .option('--seed <address...>', 'hand it out to these seeds', collect)
     .option('--key <file...>', "the publisher's keys that sign the re-issued releases", collect)
     .option('--sign-with <command>', 'a command that signs them; may be given several times', collect)
-    .option('--channel <name...>', 'channels to re-issue beside those the key remembers', collect)
+    .option('--channel <name...>', 'channels to re-issue beside those that seeds and keys know', collect)
+    .option('--stolen', 'the removed key is stolen: issue nothing again, it may be what the thief published')
+    .option('--yes', 'do not ask on a terminal')
     .addHelpText(
       'after',
       `

@@ -22,6 +22,8 @@ export function change(trust: Command, name: string, description: string): Comma
     .requiredOption('--root <file>', 'the current root')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
     .option('--out <file>', 'write the new root here and leave the current file alone')
+    .option('--seed <address...>', 'ask these seeds which channels must be issued again', collect)
+    .option('--yes', 'do not ask on a terminal')
 }
 
 export function registerPublisherEdits(trust: Command): void {
@@ -37,13 +39,15 @@ export function registerPublisherEdits(trust: Command): void {
       const threshold = wholeNumber('--threshold', options.threshold, 1, LIMITS.maxKeysPerRole)
       const patterns = options.channel.map((text) => argument('--channel', text, parsePattern))
       const replace = options.replace === true
-      changeRoot(options, (root) => addPublisher(root, { name, keys, threshold, patterns }, { replace }))
+      return changeRoot(options, (root) =>
+        addPublisher(root, { name, keys, threshold, patterns }, { replace }),
+      )
     })
   change(trust, 'remove-publisher', 'a publisher may publish nothing any more; its channels get a new epoch')
     .argument('<name>')
     .action((nameText: string, options: ChangeOptions) => {
       const name = argument('NAME', nameText, parseName)
-      changeRoot(options, (root) => removePublisher(root, name))
+      return changeRoot(options, (root) => removePublisher(root, name))
     })
   change(trust, 'set-threshold', 'how many keys of the root role, or of a publisher, must sign')
     .argument('<n>')
@@ -52,12 +56,12 @@ export function registerPublisherEdits(trust: Command): void {
       const threshold = wholeNumber('N', text, 1, LIMITS.maxKeysPerRole)
       const publisher =
         options.publisher === undefined ? undefined : argument('--publisher', options.publisher, parseName)
-      changeRoot(options, (root) => setThreshold(root, threshold, publisher))
+      return changeRoot(options, (root) => setThreshold(root, threshold, publisher))
     })
   change(trust, 'raise-epoch', 'end the epoch of channels: no older release of theirs counts any more')
     .argument('<pattern>')
     .action((text: string, options: ChangeOptions) => {
       const pattern = argument('PATTERN', text, parsePattern)
-      changeRoot(options, (root) => raiseEpoch(root, pattern))
+      return changeRoot(options, (root) => raiseEpoch(root, pattern))
     })
 }

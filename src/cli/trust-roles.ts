@@ -31,7 +31,7 @@ export function registerRoleEdits(trust: Command): void {
   registerRemovals(trust)
   change(trust, 'renew', 'the same root, valid for two years from now').action((options: ChangeOptions) => {
     const expires = twoYearsFrom(Date.now())
-    changeRoot(options, (root) => renew(root, expires))
+    return changeRoot(options, (root) => renew(root, expires))
   })
 }
 
@@ -43,7 +43,7 @@ function registerKeyEdits(trust: Command): void {
   for (const [name, description, edit] of edits) {
     withKey(change(trust, name, description)).action((options: KeyOptions) => {
       const key = readPublicKey(options.publicKey)
-      changeRoot(options, (root) => edit(root, key))
+      return changeRoot(options, (root) => edit(root, key))
     })
   }
   const removals = [
@@ -53,7 +53,7 @@ function registerKeyEdits(trust: Command): void {
   for (const [name, description, edit] of removals) {
     withKey(change(trust, name, description)).action((options: KeyOptions) => {
       const key = readPublicKey(options.publicKey)
-      changeRoot(options, (root) => edit(root, key.id))
+      return changeRoot(options, (root) => edit(root, key.id))
     })
   }
 }
@@ -98,7 +98,7 @@ function registerFreshness(trust: Command): void {
           'set-freshness: name what to change: --add-key, --remove-key, --max-age, --max-skew',
         )
       }
-      changeRoot(options, (root) => setFreshness(root, edit))
+      return changeRoot(options, (root) => setFreshness(root, edit))
     })
 }
 
@@ -112,13 +112,13 @@ function registerRemovals(trust: Command): void {
     .action((text: string, options: ChangeOptions & { until?: string }) => {
       const peer = argument('PEER', text, parsePeerId)
       const until = options.until === undefined ? undefined : dateOf(options.until)
-      changeRoot(options, (root) => removeNode(root, peer, until), [POOL_NOTE])
+      return changeRoot(options, (root) => removeNode(root, peer, until), [POOL_NOTE])
     })
   change(trust, 'remove-pool', 'shut a pool out, with all its members')
     .argument('<certificate|key-digest>', "the pool's certificate, or the digest of its key")
     .action((text: string, options: ChangeOptions) => {
       const { key, until } = poolOf(text)
-      changeRoot(options, (root) => removePool(root, key, until))
+      return changeRoot(options, (root) => removePool(root, key, until))
     })
 }
 

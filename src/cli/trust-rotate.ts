@@ -9,6 +9,7 @@ import { parseChannel, parseName } from '../model/names.ts'
 import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
+import { channelsUnder } from '../publish/channels.ts'
 import { joinMemories, openMemory } from '../publish/counter.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { standingOf } from '../publish/standing.ts'
@@ -32,7 +33,7 @@ export async function rotate(name: string, options: RotateOptions): Promise<void
   if (add.length + remove.length === 0)
     throw new MeshError('USAGE', 'nothing to rotate: name --add-key FILE or --remove-key FILE')
   if (options.seed === undefined) {
-    const { facts, lines } = changeKeys(publisher, { add, remove }, options)
+    const { facts, lines } = await changeKeys(publisher, { add, remove }, options)
     out(facts, lines)
     return
   }
@@ -46,11 +47,19 @@ interface KeyChange {
   readonly remove: readonly PublicKey[]
 }
 
-function changeKeys(publisher: Name, { add, remove }: KeyChange, options: RotateOptions): Outcome {
+function changeKeys(
+  publisher: Name,
+  { add, remove }: KeyChange,
+  options: RotateOptions,
+  channels?: readonly Channel[],
+): Promise<Outcome> {
   const edit = (root: TrustRoot) =>
     changePublisherKeys(root, publisher, { add, remove: remove.map(({ id }) => id) })
-  return applyChange(options, edit, [])
+  return applyChange(options, edit, options.stolen === true ? [STOLEN_NOTE] : [], channels)
 }
+
+const STOLEN_NOTE =
+  "nothing is issued again by itself: what stands there may be the thief's; publish the right content of each channel"
 
 async function rotateInFleet(
   publisher: Name,
@@ -64,8 +73,10 @@ async function rotateInFleet(
       'TRUST_ROOT_OLD',
       `the fleet is at root ${session.chain.current.version}, ${options.root} is version ${old.version}; take the newest first`,
     )
-  const before = await targetsOf(channelsOf(publisher, old, options, session), old, session)
-  const { complete, facts, lines } = changeKeys(publisher, change, options)
+  const channels = change.remove.length === 0 ? [] : await channelsOf(publisher, old, options, session)
+  // Looked up before the root goes out: afterwards they count no more.
+  const before = options.stolen === true ? [] : await targetsOf(channels, old, session)
+  const { complete, facts, lines } = await changeKeys(publisher, change, options, channels)
   if (!complete) {
     out({ ...facts, seeds: [], reissued: [] }, [...lines, 'nothing was handed out yet'])
     return
@@ -85,17 +96,20 @@ async function rotateInFleet(
       ...lines.filter((line) => !line.startsWith('hand it out')),
       ...seeds.map(({ peer, version }) => `seed ${short(peer)} is at root ${version}`),
       ...reissued.map(({ channel, release }) => `${channel} issued again as ${short(release)}`),
+      ...(options.stolen === true
+        ? channels.map((channel) => `publish the right content of ${channel} now: confmesh publish`)
+        : []),
     ],
   )
 }
 
-/** Those the keys remember, old and new; those named, and patterns that are one channel's name. */
-function channelsOf(
+/** Those the seeds hold under the publisher's patterns, those its keys remember, old and new, and those named. */
+async function channelsOf(
   publisher: Name,
   root: TrustRoot,
   options: RotateOptions,
-  { memory }: Session,
-): readonly Channel[] {
+  { memory, seeds }: Session,
+): Promise<readonly Channel[]> {
   const patterns = root.publishers.get(publisher)?.patterns ?? []
   const named = (options.channel ?? []).map((text) => argument('--channel', text, parseChannel))
   const literal = patterns.filter((pattern) => !pattern.includes('*')).map((pattern) => parseChannel(pattern))
@@ -103,7 +117,8 @@ function channelsOf(
   const remembered = joinMemories([memory, ...leaving])
     .channels(root.fleetId)
     .filter((channel) => matchesAny(patterns, channel))
-  return [...new Set([...named, ...literal, ...remembered])].sort()
+  const held = await channelsUnder(patterns, seeds.reached, LIMITS)
+  return [...new Set([...named, ...literal, ...remembered, ...held])].sort()
 }
 
 async function targetsOf(

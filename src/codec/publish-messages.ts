@@ -13,6 +13,7 @@ export const publishRequest: Form<PublishRequest> = union({
   // 0 asks for the first root.
   roots: { since: int(0) },
   state: { channel },
+  channels: { after: optional(channel) },
   header: { release: releaseId },
   root: { root: rootEnvelope },
   lease: { envelope: releaseEnvelope },
@@ -35,6 +36,7 @@ export const publishReply: Form<PublishReply> = union({
     whole: bool,
   },
   header: { envelope: optional(releaseEnvelope) },
+  channels: { channels: list(channel, (limits) => limits.maxListed), more: bool },
   noted: {},
   need: { pages: need, blocks: need },
   done: {

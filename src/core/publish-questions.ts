@@ -22,7 +22,7 @@ const ADOPTION_CODES: Readonly<Record<Exclude<Adoption['kind'], 'adopted'>, Code
 /** Room for the map around the envelopes of a `state`. */
 const STATE_OVERHEAD_BYTES = 1024
 
-type Question = Extract<PublishRequest, { type: 'roots' | 'header' | 'state' | 'root' }>
+type Question = Extract<PublishRequest, { type: 'roots' | 'header' | 'state' | 'channels' | 'root' }>
 
 export function answerQuestion(
   step: Step,
@@ -42,6 +42,9 @@ export function answerQuestion(
     }
     case 'state':
       answer(step, id, stateOf(journey, message.channel, step.config.limits.maxPublishMessageBytes))
+      break
+    case 'channels':
+      answer(step, id, channelsOf(journey, message.after ?? '', step.config.limits.maxListed))
       break
     case 'root': {
       const adoption = journey.adoptRoot(step, message.root, peer)
@@ -76,4 +79,13 @@ function stateOf(journey: Journey, channel: Channel, maxBytes: number): PublishR
   const whole = target !== undefined && journey.isWhole(target)
   const named = target === undefined ? {} : { target }
   return { type: 'state', rootVersion, top: floor.top, held, envelopes, ...named, whole }
+}
+
+/** Channels that have a release in this epoch or show one of an earlier; names alone, for their states are asked for one by one. */
+function channelsOf(journey: Journey, after: string, most: number): PublishReply {
+  const names = [...journey.channels()]
+    .filter(({ channel, floor, active }) => channel > after && (floor.ids.length > 0 || active !== undefined))
+    .map(({ channel }) => channel)
+    .sort()
+  return { type: 'channels', channels: names.slice(0, most), more: names.length > most }
 }

@@ -13,7 +13,7 @@ import type { Ingested, Journey } from './journey.ts'
 import { LeaseTable } from './leases.ts'
 import { Lender } from './lender.ts'
 import { answerQuestion } from './publish-questions.ts'
-import { type Buckets, createBuckets, createMemory, type Memory } from './rate.ts'
+import { type Bucket, type Buckets, createBucket, createBuckets, createMemory, type Memory } from './rate.ts'
 import { hostOf } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
@@ -47,6 +47,7 @@ export class Submit implements Stage {
   readonly #ordering = new Map<Ticket, { readonly upload: Upload; readonly verdict: Ingested['verdict'] }>()
   readonly #asks: Buckets<PeerId>
   readonly #submits: Buckets<Channel>
+  readonly #lists: Bucket
   readonly #channels: Memory<Channel>
   /** Releases whose upload ended in vain: what still comes of them is late, not unwanted. */
   readonly #late: Memory<ReleaseId>
@@ -58,6 +59,7 @@ export class Submit implements Stage {
     this.#lender = new Lender(this.#leases)
     this.#asks = createBuckets(limits.publishAsksPerSecond, limits.publishAsksBurst)
     this.#submits = createBuckets(limits.submitsPerMinute / 60, limits.submitsBurst)
+    this.#lists = createBucket(limits.listsPerSecond, limits.listsBurst)
     this.#channels = createMemory(limits.maxChannels)
     this.#late = createMemory(limits.maxAnswered)
     this.#claims = new Claims(this.#leases, {
@@ -187,6 +189,13 @@ export class Submit implements Stage {
         break
       case 'await':
         this.#await(step, journey, ask, message.release)
+        break
+      case 'channels':
+        if (this.#lists.take(step.now.monoMs)) answerQuestion(step, journey, { id, peer, message })
+        else {
+          const text = 'too many lists of channels are asked for'
+          refuse(step, id, peer, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+        }
         break
       default:
         answerQuestion(step, journey, { id, peer, message })

@@ -144,6 +144,8 @@ export type BlocksReply =
 export type PublishRequest =
   | { readonly type: 'roots'; readonly since: number }
   | { readonly type: 'state'; readonly channel: Channel }
+  /** Names of the channels that hold something here, ascending, those after `after`; for who must issue them again. */
+  | { readonly type: 'channels'; readonly after?: Channel }
   | { readonly type: 'header'; readonly release: ReleaseId }
   | { readonly type: 'root'; readonly root: EnvelopeBytes }
   | { readonly type: 'lease'; readonly envelope: EnvelopeBytes }
@@ -167,6 +169,7 @@ export type PublishReply =
       readonly whole: boolean
     }
   | { readonly type: 'header'; readonly envelope?: EnvelopeBytes }
+  | { readonly type: 'channels'; readonly channels: readonly Channel[]; readonly more: boolean }
   | { readonly type: 'noted' }
   /** Pages, then blocks the seed lacks (≤ 1,024 digests at a time, more follow when these have come). Empty: it has all. */
   | { readonly type: 'need'; readonly pages: readonly Digest[]; readonly blocks: readonly Digest[] }

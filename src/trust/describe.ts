@@ -79,10 +79,14 @@ function describeRemoved(old: TrustRoot, next: TrustRoot): string[] {
   ]
 }
 
+/** Patterns whose channels get a new epoch: what they hold must be issued again. */
+export const raisedBy = (old: TrustRoot, next: TrustRoot): readonly EpochEntry[] =>
+  next.epochs.filter(
+    ({ pattern, value }) => !old.epochs.some((entry) => entry.pattern === pattern && entry.value === value),
+  )
+
 function describeEpochs(old: TrustRoot, next: TrustRoot): string[] {
-  const had = (entry: EpochEntry) =>
-    old.epochs.some((o) => o.pattern === entry.pattern && o.value === entry.value)
-  const raised = next.epochs.filter((entry) => !had(entry))
+  const raised = raisedBy(old, next)
   if (raised.length === 0) return ['no channel gets a new epoch']
   return raised.map(
     ({ pattern, value }) =>

@@ -64,7 +64,10 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   writeNew(join(dir, 'pool.json'), pool.certificate, 0o644)
   writeNew(join(dir, 'pool.key'), pool.key, 0o600)
   const added = { add: [freshness.public], remove: [] }
-  const change = applyChange(options, (root) => setFreshness(root, added), [HAND_OUT_NOTE, LIST_NOTE])
+  const change = await applyChange({ ...options, yes: true }, (root) => setFreshness(root, added), [
+    HAND_OUT_NOTE,
+    LIST_NOTE,
+  ])
   const root = readRoot(options.root)
   writeNew(join(dir, 'root.json'), encodeEnvelopeJson(root.envelope), 0o644)
   const seedConfig = writeSeedConfig(dir, { hosts, port, apiPort, seeds })

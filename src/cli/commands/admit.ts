@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 import { encodeEnvelopeJson } from '../../codec/envelope-json.ts'
 import { MeshError } from '../../errors.ts'
 import type { Labels } from '../../model/certificate.ts'
-import { parseName, parsePeerId } from '../../model/names.ts'
-import { issueNodeCertificate } from '../../trust/certificates.ts'
+import type { Envelope } from '../../model/envelope.ts'
+import { parseName, parsePattern, parsePeerId } from '../../model/names.ts'
+import { issueNodeCertificate, issuePool, type Validity } from '../../trust/certificates.ts'
 import { argument, collect, wholeNumber } from '../arguments.ts'
 import { writeNew } from '../files.ts'
-import { readPrivateKey } from '../key-files.ts'
+import { readPrivateKey, readPublicKey } from '../key-files.ts'
 import { out } from '../output.ts'
 import { wholeSecond } from '../time.ts'
 
@@ -16,6 +17,8 @@ interface Options {
   readonly label?: readonly string[]
   readonly days: string
   readonly out?: string
+  readonly pool?: string
+  readonly publicKey?: string
 }
 
 const DAY_MS = 86_400_000
@@ -23,38 +26,69 @@ const DAY_MS = 86_400_000
 export function register(program: Command): void {
   program
     .command('admit')
-    .description('make a certificate that admits one node, for fleets that keep no pool on their hosts')
-    .argument('<peer>', "the node's peer id: confmesh identity --data DIR")
+    .description('make a certificate that admits one node, or a pool: a key that a group of hosts shares')
+    .argument('[peer]', "the node's peer id: confmesh identity --data DIR")
+    .option(
+      '--pool <name>',
+      'admit a pool of this name instead of a node; --label says what it may grant, as patterns',
+    )
+    .option('--public-key <file>', "the pool's public key: confmesh keygen")
     .requiredOption('--admission-key <file>', 'a key that the trust root names for admission')
     .option('--label <k=v...>', 'labels that others may rely on, such as region=eu', collect)
     .option('--days <n>', 'how long it is valid', '365')
     .option('--out <file>', 'write it to a new file instead of stdout')
     .addHelpText(
       'after',
-      '\nExample:\n  confmesh admit 12D3KooW... --admission-key admission.key --label region=eu --out node.cert.json\n',
+      '\nExamples:\n  confmesh admit 12D3KooW... --admission-key admission.key --label region=eu --out node.cert.json\n  confmesh admit --pool hosts --public-key pool2.key.pub --admission-key admission.key --label region=* zone=* --out pool2.json\n',
     )
-    .action((peerText: string, options: Options) => admit(peerText, options))
+    .action((peer: string | undefined, options: Options) => admit(peer, options))
 }
 
-function admit(peerText: string, options: Options): void {
-  const peer = argument('PEER', peerText, parsePeerId)
-  const labels = readLabels(options.label ?? [])
+function admit(peerText: string | undefined, options: Options): void {
   const days = wholeNumber('--days', options.days, 1, 36_500)
   const notBefore = wholeSecond(Date.now())
-  const notAfter = notBefore + days * DAY_MS
-  const key = readPrivateKey(options.admissionKey)
-  const text = encodeEnvelopeJson(issueNodeCertificate({ peer, labels, notBefore, notAfter }, key))
-  const facts = { peer, labels: Object.fromEntries(labels), notAfter: new Date(notAfter).toISOString() }
+  const valid = { notBefore, notAfter: notBefore + days * DAY_MS }
+  const { subject, facts, envelope } = certificateFor(peerText, options, valid)
+  const text = encodeEnvelopeJson(envelope)
+  const said = { ...facts, notAfter: new Date(valid.notAfter).toISOString() }
   if (options.out === undefined) {
-    out({ ...facts, certificate: JSON.parse(text) }, text.trimEnd())
+    out({ ...said, certificate: JSON.parse(text) }, text.trimEnd())
     return
   }
   const certificate = resolve(options.out)
   writeNew(certificate, text, 0o644)
-  out({ ...facts, certificate }, `${certificate}: admits ${peer} until ${facts.notAfter}`)
+  out({ ...said, certificate }, `${certificate}: admits ${subject} until ${said.notAfter}`)
 }
 
-function readLabels(given: readonly string[]): Labels {
+interface Made {
+  readonly subject: string
+  readonly facts: object
+  readonly envelope: Envelope
+}
+
+function certificateFor(peerText: string | undefined, options: Options, valid: Validity): Made {
+  const { pool, publicKey, label = [] } = options
+  const admissionKey = readPrivateKey(options.admissionKey)
+  if (peerText !== undefined && pool === undefined) {
+    const peer = argument('PEER', peerText, parsePeerId)
+    const labels = readLabels(label, parseName)
+    const envelope = issueNodeCertificate({ peer, labels, ...valid }, admissionKey)
+    return { subject: peer, facts: { peer, labels: Object.fromEntries(labels) }, envelope }
+  }
+  if (pool === undefined || publicKey === undefined || peerText !== undefined)
+    throw new MeshError('USAGE', 'admit takes PEER, or else --pool NAME and --public-key FILE')
+  const name = argument('--pool', pool, parseName)
+  const key = readPublicKey(publicKey)
+  const labels = readLabels(label, parsePattern)
+  const envelope = issuePool({ name, key, labels, ...valid }, admissionKey)
+  return {
+    subject: `pool ${name}`,
+    facts: { pool: name, key: key.id, labels: Object.fromEntries(labels) },
+    envelope,
+  }
+}
+
+function readLabels(given: readonly string[], parse: (text: string) => string): Labels {
   const labels = new Map<string, string>()
   for (const pair of given) {
     const at = pair.indexOf('=')
@@ -62,7 +96,7 @@ function readLabels(given: readonly string[]): Labels {
     const name = argument('--label', pair.slice(0, at), parseName)
     if (labels.has(name))
       throw new MeshError('USAGE', `--label: ${name} is given twice`, { argument: '--label' })
-    labels.set(name, argument('--label', pair.slice(at + 1), parseName))
+    labels.set(name, argument('--label', pair.slice(at + 1), parse))
   }
   return labels
 }

@@ -84,6 +84,8 @@ export const requests: {
   publish: [
     { type: 'roots', since: 0 },
     { type: 'state', channel },
+    { type: 'channels' },
+    { type: 'channels', after: channel },
     { type: 'header', release },
     { type: 'root', root: envelope },
     { type: 'lease', envelope },
@@ -156,6 +158,7 @@ export const replies: {
     },
     { type: 'header', envelope },
     { type: 'header' },
+    { type: 'channels', channels: [channel], more: true },
     { type: 'noted' },
     { type: 'need', pages: [digestOf('p')], blocks: new Array(1024).fill(digestOf('b')) },
     { type: 'done', verdict: 'NEW', acknowledgedBy: [peer as PeerId] },
