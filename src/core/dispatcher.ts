@@ -36,7 +36,7 @@ export interface Stages {
     lastHeardMonoMs(): number
   }
   readonly sync: Stage & { comparedPeers(): number }
-  readonly submit: Stage
+  readonly submit: Stage & { uploads?(): number }
   readonly bridge: Stage
 }
 
@@ -81,6 +81,7 @@ export class Dispatcher {
       heardBeacon: () => stages.freshness.heardAny(),
       admitted: () => [...this.#journey.admitted()].length,
       fetchAgain: (step, release) => this.#journey.refetch(step, release, false),
+      uploads: () => stages.submit.uploads?.() ?? 0,
     })
   }
 
@@ -273,7 +274,9 @@ export class Dispatcher {
   #persisted(step: Step, event: EventOf<'persisted'>): void {
     const entry = this.#ledger.close(event)
     for (const digest of entry?.blocks ?? []) this.#journey.fetch.onBlock(step, this.#journey, digest)
-    for (const release of entry?.whole ?? []) this.#journey.whole(step, release)
+    for (const release of entry?.whole ?? [])
+      if (entry?.doubtful === true) this.#journey.recheck(step, release)
+      else this.#journey.whole(step, release)
     this.#each((stage) => stage.onPersisted?.(step, this.#journey, event))
     for (const channel of entry?.channels ?? []) this.#journey.durable(step, channel)
   }
@@ -291,6 +294,7 @@ export class Dispatcher {
   #block(step: Step, event: EventOf<'blockRead' | 'blockLost'>): void {
     if (event.kind === 'blockLost' || event.bytes === undefined) {
       this.#node.blocks.delete(event.digest)
+      this.#ledger.doubt()
       if (event.kind === 'blockLost') this.#housekeeping.onBlockLost(step)
     }
     if (event.kind === 'blockRead') {

@@ -55,8 +55,11 @@ export type Effect =
       /** Back to last-known-good: no hooks decide, no further step down. */
       readonly fallback: boolean
     }
-  /** Remove what nothing keeps any more, down to the cache's bound. `keep` is complete. */
-  | { readonly kind: 'collect'; readonly keep: readonly ReleaseId[] }
+  /**
+   * Remove what nothing keeps any more, down to the cache's bound. `keep` is complete. While there are `uploads`, what was
+   * written since start and no release names is theirs; without, it is cache like the rest: an upload was given up.
+   */
+  | { readonly kind: 'collect'; readonly keep: readonly ReleaseId[]; readonly uploads: boolean }
   /** Remember a peer for the next start. */
   | { readonly kind: 'rememberPeer'; readonly peer: PeerId; readonly record: Uint8Array }
   /** One log line with a stable code, also counted where it is a refusal. `peer`, `channel` are fields, never labels. */

@@ -23,6 +23,8 @@ export interface HousekeepingHooks {
   heardBeacon(): boolean
   admitted(): number
   fetchAgain(step: Step, release: ReleaseId): void
+  /** Uploads under way. */
+  uploads(): number
 }
 
 export class Housekeeping {
@@ -36,6 +38,7 @@ export class Housekeeping {
   #suspects: ReleaseId[] = []
   #rootLookAtMonoMs = 0
   #waitedForLost = false
+  #hadUploads = false
 
   constructor(node: NodeState, hooks: HousekeepingHooks) {
     this.#node = node
@@ -57,6 +60,10 @@ export class Housekeeping {
 
   /** The wait of a node without a floor ends as soon as enough peers were compared with. */
   afterEvent(step: Step): void {
+    const hasUploads = this.#hooks.uploads() > 0
+    // Done or given up: in the second case its blocks are nobody's.
+    if (this.#hadUploads && !hasUploads) this.#collectSoon(step)
+    this.#hadUploads = hasUploads
     const until = this.#node.waitUntilMonoMs
     if (until === undefined) return
     const inTime = step.now.monoMs < until
@@ -110,6 +117,10 @@ export class Housekeeping {
   }
 
   onActivated(step: Step): void {
+    this.#collectSoon(step)
+  }
+
+  #collectSoon(step: Step): void {
     this.#collectAtMonoMs ??= step.now.monoMs + COLLECT_EVERY_MS
     step.wakeAt(this.#collectAtMonoMs)
   }
@@ -140,7 +151,7 @@ export class Housekeeping {
     const keep = new Set<ReleaseId>()
     for (const cell of this.#node.cells.values())
       for (const id of neededBy(cell, this.#node.config.keepReleases)) keep.add(id)
-    step.emit({ kind: 'collect', keep: [...keep].sort() })
+    step.emit({ kind: 'collect', keep: [...keep].sort(), uploads: this.#hooks.uploads() > 0 })
   }
 
   #check(step: Step): void {

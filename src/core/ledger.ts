@@ -16,6 +16,8 @@ export interface Entry {
   readonly channels: readonly Channel[]
   /** Other writes in the same batch that must not get lost: roots. */
   readonly roots: boolean
+  /** A stored block was lost while this was being written: `whole` may say too much. */
+  doubtful: boolean
 }
 
 export interface Ledger {
@@ -23,6 +25,8 @@ export interface Ledger {
   /** @returns what is durable now, undefined for a ticket unknown here. */
   close(event: EventOf<'persisted'>): Entry | undefined
   fail(event: EventOf<'persistFailed'>): Entry | undefined
+  /** A stored block is gone: what is being written as whole may have counted on it. */
+  doubt(): void
 }
 
 export function createLedger(node: NodeState): Ledger {
@@ -50,8 +54,12 @@ export function createLedger(node: NodeState): Ledger {
     close(event) {
       const entry = take(event.ticket)
       for (const digest of entry?.blocks ?? []) node.blocks.add(digest)
-      for (const release of entry?.whole ?? []) node.whole.set(release, durableBy(event))
+      if (entry?.doubtful === false)
+        for (const release of entry.whole) node.whole.set(release, durableBy(event))
       return entry
+    },
+    doubt() {
+      for (const entry of entries.values()) if (entry.whole.length > 0) entry.doubtful = true
     },
     fail(event) {
       const entry = take(event.ticket)
@@ -76,5 +84,5 @@ function entryOf(effect: EffectOf<'persist'>): Entry {
     else if (write.kind === 'channel') channels.add(write.record.channel)
     else if (write.kind === 'root') roots = true
   }
-  return { blocks, whole, channels: [...channels], roots }
+  return { blocks, whole, channels: [...channels], roots, doubtful: false }
 }

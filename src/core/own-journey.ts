@@ -260,6 +260,16 @@ export class OwnJourney implements Journey {
     this.fetch.start(step, this, kept.release, check)
   }
 
+  /**
+   * A block was lost while `whole` was being written, and may be one of its own: collection met an upload or a fetch that
+   * counted on it. The record is taken back, the manifest read again, what is missing fetched, and `whole` written anew.
+   */
+  recheck(step: Step, release: ReleaseId): void {
+    const writes: Write[] = [{ kind: 'unwhole', release }]
+    step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
+    this.refetch(step, release, false)
+  }
+
   /** After start: what is active is checked on disk, what is missing fetched, what is whole activated. */
   resume(step: Step): void {
     for (const cell of this.#node.cells.values()) {

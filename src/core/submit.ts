@@ -36,6 +36,14 @@ interface Sent {
   readonly bytes: Uint8Array
 }
 
+/** A submission whose last batch is on its way to disk. */
+interface Ordering {
+  readonly upload: Upload
+  readonly verdict: Ingested['verdict']
+  /** Written, but being looked through again: a block was lost meanwhile. */
+  doubtfulUntilMonoMs: number | undefined
+}
+
 export class Submit implements Stage {
   readonly #config: CoreConfig
   readonly #leases: LeaseTable
@@ -44,7 +52,7 @@ export class Submit implements Stage {
   readonly #uploads: Uploads
   readonly #acknowledge = new Acknowledge()
   /** Batches that end with `whole`, by their ticket. */
-  readonly #ordering = new Map<Ticket, { readonly upload: Upload; readonly verdict: Ingested['verdict'] }>()
+  readonly #ordering = new Map<Ticket, Ordering>()
   readonly #asks: Buckets<PeerId>
   readonly #submits: Buckets<Channel>
   readonly #lists: Bucket
@@ -76,6 +84,11 @@ export class Submit implements Stage {
       complete: (step, journey, upload) => this.#order(step, journey, upload),
       ended: (step, upload, refusal) => this.#ended(step, upload, refusal),
     })
+  }
+
+  /** Uploads under way: their blocks are named by nothing that is stored yet. */
+  uploads(): number {
+    return this.#uploads.size
   }
 
   onStarted(step: Step, _journey: Journey, { snapshot }: EventOf<'started'>): void {
@@ -123,6 +136,7 @@ export class Submit implements Stage {
   onTick(step: Step, journey: Journey): void {
     // Uploads first: what ends here is not renewed.
     this.#uploads.onTick(step)
+    this.#endDoubtful(step)
     this.#claims.onTick(step)
     this.#acknowledge.onTick(step, journey)
     for (const { record } of this.#leases.expired(step.now.monoMs)) {
@@ -141,7 +155,25 @@ export class Submit implements Stage {
     const progressed = this.#uploads.onPersisted(step, journey, ticket)
     if (progressed !== undefined) this.#claims.progress(step, progressed)
     const ordering = this.#ordering.get(ticket)
-    if (ordering !== undefined) this.#whole(step, journey, ticket, ordering)
+    if (ordering === undefined) return
+    if (journey.isWhole(ordering.upload.release.id)) this.#whole(step, journey, ticket, ordering)
+    else {
+      // A block it counted on was collected meanwhile: acknowledged once it was looked through again, or not at all.
+      ordering.doubtfulUntilMonoMs = step.now.monoMs + this.#config.limits.acknowledgeMs
+      step.wakeAt(ordering.doubtfulUntilMonoMs)
+    }
+  }
+
+  #endDoubtful(step: Step): void {
+    for (const [ticket, { upload, doubtfulUntilMonoMs }] of this.#ordering) {
+      if (doubtfulUntilMonoMs === undefined) continue
+      if (step.now.monoMs < doubtfulUntilMonoMs) step.wakeAt(doubtfulUntilMonoMs)
+      else {
+        this.#ordering.delete(ticket)
+        const text = 'a block that this seed had was removed from its cache meanwhile; publish again'
+        this.#uploads.end(step, upload, { code: 'CONTENT_GONE', text })
+      }
+    }
   }
 
   onPersistFailed(step: Step, journey: Journey, { ticket, code }: EventOf<'persistFailed'>): void {
@@ -164,7 +196,10 @@ export class Submit implements Stage {
   }
 
   /** Ordering a release ends its lease, lent or not: its place is held from now on. */
-  onWhole(step: Step, _journey: Journey, _channel: Channel, release: ReleaseId): void {
+  onWhole(step: Step, journey: Journey, _channel: Channel, release: ReleaseId): void {
+    for (const [ticket, ordering] of this.#ordering)
+      if (ordering.upload.release.id === release && ordering.doubtfulUntilMonoMs !== undefined)
+        return this.#whole(step, journey, ticket, ordering)
     // An upload's own end tells those who wait, once a second seed holds it, too.
     if (this.#uploads.get(release) !== undefined) return
     this.#acknowledge.onWhole(step, release)
@@ -289,7 +324,7 @@ export class Submit implements Stage {
     }
     const content = upload.spill()
     const { ticket, verdict } = journey.ingestWhole(step, upload.envelope, content, source)
-    this.#ordering.set(ticket, { upload, verdict })
+    this.#ordering.set(ticket, { upload, verdict, doubtfulUntilMonoMs: undefined })
     for (const id of upload.waiting) answer(step, id, { type: 'need', pages: [], blocks: [] })
     upload.waiting = []
   }

@@ -38,6 +38,10 @@ export class Uploads {
     this.#hooks = hooks
   }
 
+  get size(): number {
+    return this.#uploads.size
+  }
+
   get(release: ReleaseId): Upload | undefined {
     return this.#uploads.get(release)
   }

@@ -121,7 +121,10 @@ export function createDriver(
 
   async function collect(effect: EffectOf<'collect'>): Promise<void> {
     try {
-      for (const digest of await ports.store.collect(effect.keep, options.maxCacheBytes))
+      for (const digest of await ports.store.collect(effect.keep, {
+        maxCacheBytes: options.maxCacheBytes,
+        uploads: effect.uploads,
+      }))
         dispatch({ kind: 'blockLost', digest })
     } catch (error) {
       const code = isMeshError(error) ? error.code : 'STORE_FAILED'

@@ -17,6 +17,12 @@ export interface ClockPort {
   stop(): void
 }
 
+export interface CacheBound {
+  readonly maxCacheBytes: number
+  /** Uploads are under way: what was written since start and no release names may be theirs. */
+  readonly uploads: boolean
+}
+
 export interface StorePort {
   /** @throws MeshError STORE_LOCKED, STORE_VERSION, STORE_CORRUPT (directory unusable), STORE_FAILED */
   open(): Promise<void>
@@ -29,7 +35,7 @@ export interface StorePort {
   hasBlock(digest: Digest): boolean
   readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined>
   /** Drop releases not in `keep` and blocks only they use, oldest first, until the cache is within its bound. Gone digests are returned. */
-  collect(keep: readonly ReleaseId[], maxCacheBytes: number): Promise<readonly Digest[]>
+  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]>
   /** Bytes on disk, roughly. */
   bytes(): number
   close(): Promise<void>

@@ -1,7 +1,7 @@
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
-import type { Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import type { CacheBound, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { between, chance, type Random } from './random.ts'
 import type { VirtualTime } from './time.ts'
@@ -134,8 +134,8 @@ class SimStore implements StorePort {
     return this.#memory.readEnvelope(release)
   }
 
-  collect(keep: readonly ReleaseId[], maxCacheBytes: number): Promise<readonly Digest[]> {
-    return this.#memory.collect(keep, maxCacheBytes)
+  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
+    return this.#memory.collect(keep, bound)
   }
 
   bytes(): number {

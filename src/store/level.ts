@@ -5,7 +5,7 @@ import { type Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Floor } from '../model/floor.ts'
 import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
-import type { EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { type Content, contentOf } from './content.ts'
@@ -128,7 +128,9 @@ export class LevelStore implements StorePort {
     return undefined
   }
 
-  collect(keep: readonly ReleaseId[], maxCacheBytes: number): Promise<readonly Digest[]> {
+  collect(keep: readonly ReleaseId[], { maxCacheBytes, uploads }: CacheBound): Promise<readonly Digest[]> {
+    // Before it is this work's turn: what comes from now on may be of an upload that begins now.
+    if (!uploads) this.#index.fresh.clear()
     return this.#queue.run(async () => {
       if (this.#index.blockBytes <= maxCacheBytes) return []
       const plan = planCollection({

@@ -2,7 +2,7 @@ import { sha256 } from '../codec/digest.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
-import type { EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { planCollection } from './collect.ts'
 import { type Content, contentOf } from './content.ts'
 import { MemoryDisk } from './memory-disk.ts'
@@ -115,8 +115,13 @@ export class MemoryStore implements StorePort {
     return this.disk.latest.envelopes.get(release)?.bytes
   }
 
-  async collect(keep: readonly ReleaseId[], maxCacheBytes: number): Promise<readonly Digest[]> {
+  async collect(
+    keep: readonly ReleaseId[],
+    { maxCacheBytes, uploads }: CacheBound,
+  ): Promise<readonly Digest[]> {
     this.#check()
+    // What comes from now on may be of an upload that begins now.
+    if (!uploads) this.#fresh.clear()
     const { blocks, envelopes } = this.disk.latest
     const sizes = new Map([...blocks].map(([digest, bytes]) => [digest, bytes.length]))
     if (this.bytes() <= maxCacheBytes) return []

@@ -74,6 +74,9 @@ export function storeContract(name: string, makeBench: () => Promise<StoreBench>
   })
 }
 
+/** A bound of the cache while uploads may be under way. */
+const to = (maxCacheBytes: number) => ({ maxCacheBytes, uploads: true })
+
 const emptyRecord = {
   channel: CHANNEL,
   heads: [],
@@ -272,16 +275,16 @@ const PROMISES: Readonly<Record<string, (harness: Harness) => Promise<void>>> = 
     )
     const ids = releases.map(({ id }) => id)
     for (const { writes } of releases) await store.commit(writes, true)
-    expect(await store.collect(ids, 0)).toEqual([])
-    expect(await store.collect(ids.slice(3), 1_000_000)).toEqual([])
-    const gone = await store.collect(ids.slice(3), 2_500)
+    expect(await store.collect(ids, to(0))).toEqual([])
+    expect(await store.collect(ids.slice(3), to(1_000_000))).toEqual([])
+    const gone = await store.collect(ids.slice(3), to(2_500))
     const [first, second, third, fourth] = releases
     const own = (of: (typeof releases)[number] | undefined) =>
       [...(of?.blocks.keys() ?? [])].filter((digest) => !fourth?.blocks.has(digest))
     expect([...gone].sort()).toEqual([...own(first)].sort())
     for (const digest of gone) expect(await store.readBlock(digest)).toBeUndefined()
     expect(await store.readEnvelope(ids[0] as ReleaseId)).toBeUndefined()
-    const rest = await store.collect(ids.slice(3), 0)
+    const rest = await store.collect(ids.slice(3), to(0))
     expect([...rest].sort()).toEqual([...own(second), ...own(third)].sort())
     for (const [digest, bytes] of fourth?.blocks ?? []) expect(await store.readBlock(digest)).toEqual(bytes)
     await store.close()
@@ -294,8 +297,23 @@ const PROMISES: Readonly<Record<string, (harness: Harness) => Promise<void>>> = 
     const { store } = await loaded(await bench())
     const staged = block('staged by an upload')
     await store.commit([staged], false)
-    expect(await store.collect([], 0)).toEqual([])
+    expect(await store.collect([], to(0))).toEqual([])
     expect(await store.readBlock(staged.digest)).toEqual(staged.bytes)
+  },
+
+  'blocks of an upload that was given up are cache, those that come meanwhile are not': async ({
+    bench,
+    loaded,
+  }) => {
+    const { store } = await loaded(await bench())
+    const [given, coming] = [block('of an upload that was given up'), block('of one that begins now')]
+    await store.commit([given], false)
+    const collected = store.collect([], { maxCacheBytes: 0, uploads: false })
+    const committed = store.commit([coming], false)
+    expect(await collected).toEqual([given.digest])
+    await committed
+    expect(await store.collect([], to(0))).toEqual([])
+    expect(store.hasBlock(coming.digest)).toBe(true)
   },
 
   'a block nobody names is dropped after the next start': async ({ bench, loaded }) => {
@@ -305,7 +323,7 @@ const PROMISES: Readonly<Record<string, (harness: Harness) => Promise<void>>> = 
     await store.commit([staged], true)
     await store.close()
     const { store: again } = await loaded(on)
-    expect(await again.collect([], 0)).toEqual([staged.digest])
+    expect(await again.collect([], to(0))).toEqual([staged.digest])
     expect(again.hasBlock(staged.digest)).toBe(false)
   },
 }

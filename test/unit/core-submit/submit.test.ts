@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { CHANNEL, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
 import { refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
@@ -200,4 +201,31 @@ test('A second seed that never holds it is not waited for without end', () => {
   expect(replies(node.tick(LIMITS.acknowledgeMs + LIMITS.acknowledgeMsPerMib))).toEqual([
     { type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] },
   ])
+})
+
+test('A block that is lost while the last batch is written: nothing is acknowledged before it was looked through again', () => {
+  const lose = { kind: 'blockLost', digest: sha256(Buffer.from('collected meanwhile')) } as const
+  const written = (node: SubmitNode, made: Made) => {
+    node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+    node.settled(node.ask({ type: 'page', release: made.id, bytes: made.page }))
+    const last = node.ask({ type: 'block', release: made.id, bytes: made.block })
+    node.ask({ type: 'await', release: made.id })
+    node.handle(lose)
+    return node.persist(last)
+  }
+  const made = make({ clock: { alice: 1 } })
+  const [digest] = made.release.header.pages
+  if (digest === undefined) throw new Error('no page')
+
+  const sound = new SubmitNode()
+  expect(replies(written(sound, made))).toEqual([])
+  const looked = sound.settled(sound.handle({ kind: 'blockRead', digest, bytes: made.page }))
+  expect(replies(looked)).toEqual([{ type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] }])
+
+  const damaged = new SubmitNode()
+  written(damaged, made)
+  // The page itself was the lost block, and nobody else has it.
+  damaged.handle({ kind: 'blockRead', digest, bytes: undefined })
+  expect(refusal(damaged.tick(LIMITS.acknowledgeMs))).toBe('CONTENT_GONE')
+  expect(refusal(damaged.ask({ type: 'await', release: made.id }))).not.toBe('done')
 })

@@ -16,6 +16,7 @@ export class BenchNode {
   monoMs = 0
   wallMs = WALL_MS
   compared = 0
+  uploads = 0
   readonly #sessions: Session[] = []
   readonly #node: Dispatcher
   #inside: ((step: Step, journey: Journey) => void) | undefined
@@ -43,7 +44,7 @@ export class BenchNode {
         lastHeardMonoMs: () => 0,
       },
       sync: { comparedPeers: () => this.compared },
-      submit: silent,
+      submit: { uploads: () => this.uploads },
       bridge: silent,
     })
   }

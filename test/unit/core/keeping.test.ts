@@ -100,6 +100,30 @@ describe('serving', () => {
     expect(ofKind(next, 'request')).toMatchObject([{ request: { message: { digest: sha256(made.block) } } }])
   })
 
+  it('lost while `whole` is being written, it is missed: the record is taken back and the manifest read again', () => {
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER)
+    submitted(node, made)
+    node.run({ kind: 'blockLost', digest: sha256(Buffer.from('of some other release')) })
+    const effects = node.run({ kind: 'persisted', ticket: 1 })
+    expect(ofKind(effects, 'persist')).toMatchObject([
+      { writes: [{ kind: 'unwhole', release: made.id }], sync: false },
+    ])
+    expect(ofKind(effects, 'activate')).toEqual([])
+    expect(ofKind(effects, 'read')).toEqual([{ kind: 'read', digest: sha256(made.page) }])
+    expect(node.heard.filter((line) => line.startsWith('whole'))).toEqual([])
+    // Nothing of its own was lost: whole after all.
+    const [again] = ofKind(
+      node.run({ kind: 'blockRead', digest: sha256(made.page), bytes: made.page }),
+      'persist',
+    )
+    expect(again?.writes).toEqual([{ kind: 'whole', release: made.id }])
+    const after = node.run({ kind: 'persisted', ticket: again?.ticket ?? 0 })
+    expect(ofKind(after, 'activate')).toMatchObject([{ release: made.id }])
+    expect(node.heard.filter((line) => line.startsWith('whole'))).toEqual([`whole ${CHANNEL}`])
+  })
+
   it('damage found by activation is looked for in every block', () => {
     const node = new BenchNode()
     node.start()
@@ -239,5 +263,27 @@ describe('bounds', () => {
       gate: 'content',
       lastError: { code: 'FETCH_UNAVAILABLE' },
     })
+  })
+})
+
+describe('uploads that end', () => {
+  const collects = (node: BenchNode, afterMs: number) => {
+    node.monoMs += afterMs
+    return ofKind(node.run({ kind: 'tick' }), 'collect')
+  }
+
+  it('leave the cache to be collected; while one is under way its blocks are spared', () => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    node.uploads = 2
+    node.run({ kind: 'tick' })
+    expect(collects(node, 60_000)).toEqual([])
+    node.uploads = 0
+    node.run({ kind: 'tick' })
+    node.uploads = 1
+    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', keep: [], uploads: true }])
+    node.uploads = 0
+    node.run({ kind: 'tick' })
+    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', keep: [], uploads: false }])
   })
 })
