@@ -5,6 +5,7 @@ import { chunking } from './chunking.ts'
 import { footprint } from './footprint.ts'
 import { micro } from './micro.ts'
 import { peers } from './peers.ts'
+import { planner } from './planner.ts'
 import { loadNow, type Measured, write } from './results.ts'
 import { wire } from './wire.ts'
 
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) =>
   'catch-up': catchUp,
   chunking,
   peers,
+  planner,
 }
 
 const { values, positionals } = parseArgs({

@@ -1,5 +1,6 @@
 /** A simulated answer as people read it: words first, then the table, then what it rests on. */
 import Table from 'cli-table3'
+import { GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
 import type { Question } from '../sim/planner/question.ts'
 import { PLAIN } from './text.ts'
@@ -12,9 +13,9 @@ function words(plan: Plan, question: Question): string {
   const { timeMs, nodes, regions, originBytes, payloadBytes } = plan
   const where = regions.length === 1 ? regions[0] : `${regions.length} regions`
   const lines = [
-    `${count(nodes)} nodes in ${where}, a release of ${size(plan.bytes)}${trouble(question)}:`,
+    `${count(nodes)} nodes in ${where}, a release of ${bytesText(plan.bytes)}${trouble(question)}:`,
     `half of them have it, checked, after ${time(timeMs.p50.median)}, 99 % after ${time(timeMs.p99.median)}, the last after ${time(timeMs.all.median)}.`,
-    `The origin sends ${payloads(originBytes.median, payloadBytes)} (${size(originBytes.median)}).`,
+    `The origin sends ${payloads(originBytes.median, payloadBytes)} (${bytesText(originBytes.median)}).`,
   ]
   if (plan.borders.length > 0) {
     const worst = Math.max(...plan.borders.map(({ bytes }) => bytes.max))
@@ -53,22 +54,31 @@ function table(plan: Plan): string {
   row('time to 99 %', plan.timeMs.p99, time)
   row('time to 100 %', plan.timeMs.all, time)
   if (plan.ofLineTime !== null) row('99 %: time over own line time', plan.ofLineTime, (x) => x.toFixed(2))
-  row('bytes out of the origin', plan.originBytes, size)
-  for (const { region, bytes } of plan.borders) row(`bytes into ${region}`, bytes, size)
-  row('payload bytes received by a node', plan.receivedBytesPerNode, size)
+  row('bytes out of the origin', plan.originBytes, bytesText)
+  for (const { region, bytes } of plan.borders) row(`bytes into ${region}`, bytes, bytesText)
+  row('payload bytes received by a node', plan.receivedBytesPerNode, bytesText)
   row('beyond one payload', plan.duplicateShare, (share) => `${(share * 100).toFixed(1)} %`)
-  row('control bytes of a node', plan.controlBytesPerNode, size)
+  row('control bytes of a node', plan.controlBytesPerNode, bytesText)
   return rows.toString()
 }
 
 function basis(plan: Plan, question: Question): string[] {
   const blocks =
-    plan.blockBytes === null ? 'gossip, one message' : `pulled in blocks of ${size(plan.blockBytes)}`
+    plan.blockBytes === null ? 'gossip, one message' : `pulled in blocks of ${bytesText(plan.blockBytes)}`
   return [
     `Model: ${plan.model}, ${blocks}; ${plan.releases} ${plan.releases === 1 ? 'release' : 'releases'}, seed ${plan.seed}, ${count(plan.events)} events.`,
+    errorText(plan),
     `Round trips: ${question.regions.source}.`,
     ...assumptions(plan, question),
   ]
+}
+
+/** How far the model is from the program itself. */
+export function errorText({ transport }: Plan): string {
+  const { nodes, seeds, p50Percent, p99Percent } = GOSSIP_AGREEMENT
+  return transport === 'gossip'
+    ? `Error: against the program's own state machines, ${nodes} nodes and ${seeds} seeds, ${p50Percent} % at half of the nodes and ${p99Percent} % at 99 %.`
+    : "Error: not yet compared with the program's own exchange of blocks; it is a plan by its rules, not a measurement."
 }
 
 /** What the figures rest on, one a line; also in `--json`. */
@@ -109,7 +119,7 @@ function time(ms: number): string {
   return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(2)} s`
 }
 
-function size(bytes: number): string {
+export function bytesText(bytes: number): string {
   if (bytes < 1024) return `${bytes.toFixed(0)} B`
   const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : bytes < 2 ** 40 ? 3 : 4
   const text = (bytes / 1024 ** power).toFixed(1).replace(/\.0$/, '')

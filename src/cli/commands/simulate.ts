@@ -3,8 +3,10 @@ import { plan } from '../../sim/planner/plan.ts'
 import type { Question } from '../../sim/planner/question.ts'
 import { collect, wholeNumber } from '../arguments.ts'
 import { isJson, out } from '../output.ts'
+import { writePlot } from '../plot.ts'
+import { plotOf } from '../simulate-plot.ts'
 import { questionOf, type SimulateOptions } from '../simulate-question.ts'
-import { assumptions, describe } from '../simulate-text.ts'
+import { assumptions, describe, errorText } from '../simulate-text.ts'
 
 const MAX_RELEASES = 100
 
@@ -43,8 +45,9 @@ async function simulate(options: SimulateOptions): Promise<void> {
   const releases = wholeNumber('--releases', options.releases, 1, MAX_RELEASES)
   const answer = await plan(question, releases, tellProgress())
   endProgress()
+  if (options.plot !== undefined) await writePlot(options.plot, plotOf(answer, question))
   out(
-    { ...answer, ...asked(question), assumptions: assumptions(answer, question) },
+    { ...answer, ...asked(question), error: errorText(answer), assumptions: assumptions(answer, question) },
     describe(answer, question),
   )
 }

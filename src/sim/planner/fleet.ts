@@ -56,14 +56,17 @@ export function buildFleet({ nodes, regions, links, gateways: stand, seed }: Que
   for (let region = 0; region < count; region++) {
     const first = firstOf[region] as number
     const members = (firstOf[region + 1] as number) - first
-    joinAtRandom(neighbours, first, members, CONNECTIONS, seed)
+    const places = { neighbours, stride: CONNECTIONS }
+    joinAtRandom({ ...places, from: 0, to: MESH_DEGREE }, first, members, seed)
+    joinAtRandom({ ...places, from: MESH_DEGREE, to: CONNECTIONS }, first, members, seed)
     const best = upNsPerByte.subarray(first, first + members).reduce((a, b) => Math.min(a, b), Infinity)
     const mayStand = (node: number): boolean => stand === 'any' || upNsPerByte[node] === best
     gateways.push(chosen(seed, first, members, GATEWAYS, PURPOSE.gateway, region, mayStand))
   }
   const others = chosen(seed, 1, (firstOf[1] as number) - 1, MESH_DEGREE, PURPOSE.order, -1)
-  const first = [...new Set([...(gateways[0] ?? []).slice(0, PUSHED_GATEWAYS), ...others])]
-  const originMesh = Int32Array.from(first.slice(0, MESH_DEGREE))
+  const pushed = (gateways[0] ?? []).slice(0, PUSHED_GATEWAYS)
+  const mesh = [...pushed, ...others.filter((node) => !pushed.includes(node))].slice(0, MESH_DEGREE)
+  const originMesh = Int32Array.from(mesh)
   return {
     ...{ size, regions: count, regionOf, zoneOf, firstOf, neighbours, originMesh, gateways },
     ...{ upNsPerByte, downNsPerByte },
@@ -89,11 +92,11 @@ function chosen(
   of: number,
   fits: (node: number) => boolean = () => true,
 ): number[] {
-  const all = new Set<number>()
+  const all: number[] = []
   // Enough draws to meet everyone of a small region.
-  for (let n = 0; all.size < Math.min(count, members) && n < members * 20; n++) {
+  for (let n = 0; all.length < Math.min(count, members) && n < members * 20; n++) {
     const node = first + below(draw(seed, of, purpose, n), members)
-    if (fits(node)) all.add(node)
+    if (fits(node) && !all.includes(node)) all.push(node)
   }
-  return [...all]
+  return all
 }

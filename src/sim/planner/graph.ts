@@ -1,67 +1,66 @@
 /** Random graphs of equal degree: the slowest node of a fleet is the one with too few neighbours. */
 import { below, draw, PURPOSE } from './draw.ts'
 
+/** Where a node's neighbours stand: `stride` places a node, −1 where empty; this graph fills those from `from` to `to`. */
+export interface Places {
+  readonly neighbours: Int32Array
+  readonly stride: number
+  readonly from: number
+  readonly to: number
+}
+
 /**
- * Joins the nodes `first` … `first + members − 1` into a random graph: the union of degree/2 random cycles, which gives
- * everyone two new neighbours each; what a cycle wanted to join twice is made up for at the end among those who lack one.
- * @param neighbours `degree` places a node, −1 where empty
+ * Joins the nodes `first` … `first + members − 1` into a random graph: the union of random cycles, each of which gives
+ * everyone two new neighbours; what a cycle wanted to join twice is made up for at the end among those who lack one.
+ * An edge stands in these places at both its ends.
  */
-export function joinAtRandom(
-  neighbours: Int32Array,
-  first: number,
-  members: number,
-  degree: number,
-  seed: number,
-): void {
-  if (members <= degree + 1) return joinAll(neighbours, first, members, degree)
+export function joinAtRandom(places: Places, first: number, members: number, seed: number): void {
+  const { from, to } = places
   const order = Int32Array.from({ length: members }, (_, at) => first + at)
-  for (let cycle = 0; cycle < degree / 2; cycle++) {
-    shuffle(order, seed, first, cycle)
+  shuffle(order, seed, first, from)
+  if (members <= to + 1) return joinAll(places, order)
+  for (let cycle = from / 2; cycle < to / 2; cycle++) {
+    shuffle(order, seed, first, cycle + 1)
     for (let at = 0; at < members; at++)
-      join(neighbours, degree, order[at] as number, order[(at + 1) % members] as number)
+      join(places, order[at] as number, order[(at + 1) % members] as number)
   }
-  joinLacking(neighbours, first, members, degree)
+  joinLacking(places, first, members)
 }
 
-function joinAll(neighbours: Int32Array, first: number, members: number, degree: number): void {
-  for (let a = first; a < first + members; a++)
-    for (let b = a + 1; b < first + members; b++) join(neighbours, degree, a, b)
+/** Too few for a random graph: everyone with those nearest on a ring, until the places are full. */
+function joinAll(places: Places, order: Int32Array): void {
+  const members = order.length
+  for (let distance = 1; distance <= members / 2; distance++)
+    for (let at = 0; at < members; at++)
+      join(places, order[at] as number, order[(at + distance) % members] as number)
 }
 
-/** Joins what is left over; two that are joined already, or one with itself, take an edge of others apart and go between. */
-function joinLacking(neighbours: Int32Array, first: number, members: number, degree: number): void {
+/** Two that are joined already, or one with itself, take an edge of others apart and go between. */
+function joinLacking(places: Places, first: number, members: number): void {
+  const { neighbours, stride, from, to } = places
   const lacking: number[] = []
   for (let node = first; node < first + members; node++)
-    for (let at = 0; at < degree; at++) if (neighbours[node * degree + at] === -1) lacking.push(node)
+    for (let at = from; at < to; at++) if (neighbours[node * stride + at] === -1) lacking.push(node)
   while (lacking.length > 1) {
     const a = lacking.shift() as number
-    const at = lacking.findIndex((b) => join(neighbours, degree, a, b))
+    const at = lacking.findIndex((b) => join(places, a, b))
     const b = lacking.splice(Math.max(at, 0), 1)[0] as number
-    if (at === -1) goBetween(neighbours, first, members, degree, a, b)
+    if (at === -1) goBetween(places, first, members, a, b)
   }
 }
 
-/** Only edges in the later half of both ends' places are taken apart: the earlier ones are the mesh. */
-function goBetween(
-  neighbours: Int32Array,
-  first: number,
-  members: number,
-  degree: number,
-  a: number,
-  b: number,
-): void {
+function goBetween(places: Places, first: number, members: number, a: number, b: number): void {
+  const { neighbours, stride, from, to } = places
   for (let step = 0; step < members; step++) {
-    const x = first + ((a - first + 1 + step * 7) % members)
-    if (x === a || x === b || freePlace(neighbours, degree, a, x) < 0) continue
-    for (let at = x * degree + degree / 2; at < (x + 1) * degree; at++) {
+    const x = first + ((a - first + 1 + step) % members)
+    if (x === a || x === b || freePlace(places, a, x) < 0) continue
+    for (let at = x * stride + from; at < x * stride + to; at++) {
       const y = neighbours[at] as number
-      if (y === -1 || y === a || y === b) continue
-      const back = neighbours.indexOf(x, y * degree)
-      if (back < y * degree + degree / 2 || freePlace(neighbours, degree, b, y) < 0) continue
+      if (y === -1 || y === a || y === b || freePlace(places, b, y) < 0) continue
       neighbours[at] = -1
-      neighbours[back] = -1
-      join(neighbours, degree, a, x)
-      join(neighbours, degree, b, y)
+      neighbours[neighbours.indexOf(x, y * stride)] = -1
+      join(places, a, x)
+      join(places, b, y)
       return
     }
   }
@@ -77,22 +76,22 @@ function shuffle(order: Int32Array, seed: number, first: number, cycle: number):
   }
 }
 
-function join(neighbours: Int32Array, degree: number, a: number, b: number): boolean {
+function join(places: Places, a: number, b: number): boolean {
   if (a === b) return false
-  const placeAtA = freePlace(neighbours, degree, a, b)
-  const placeAtB = freePlace(neighbours, degree, b, a)
+  const placeAtA = freePlace(places, a, b)
+  const placeAtB = freePlace(places, b, a)
   if (placeAtA < 0 || placeAtB < 0) return false
-  neighbours[placeAtA] = b
-  neighbours[placeAtB] = a
+  places.neighbours[placeAtA] = b
+  places.neighbours[placeAtB] = a
   return true
 }
 
-/** −1 where there is none, or the two are joined. */
-function freePlace(neighbours: Int32Array, degree: number, node: number, other: number): number {
-  for (let at = node * degree; at < (node + 1) * degree; at++) {
+/** −1 where there is none, or the two are joined, here or in earlier places. */
+function freePlace({ neighbours, stride, from, to }: Places, node: number, other: number): number {
+  for (let at = node * stride; at < node * stride + to; at++) {
     const there = neighbours[at] as number
-    if (there === -1) return at
     if (there === other) return -1
+    if (there === -1 && at >= node * stride + from) return at
   }
   return -1
 }

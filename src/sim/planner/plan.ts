@@ -34,6 +34,8 @@ export interface Plan {
   readonly receivedBytesPerNode: Spread
   readonly duplicateShare: Spread
   readonly controlBytesPerNode: Spread
+  /** Of the first release: share of the nodes that have it, by time, in steps of a hundredth. */
+  readonly curve: readonly { readonly ms: number; readonly share: number }[]
   readonly events: number
   /** Rolling hash of each release's events: the same question gives the same. */
   readonly hashes: readonly string[]
@@ -77,6 +79,7 @@ export function summed(question: Question, results: readonly RunResult[]): Plan 
     receivedBytesPerNode: over(({ receivedBytesPerNode }) => receivedBytesPerNode),
     duplicateShare: over(({ receivedBytesPerNode }) => receivedBytesPerNode / payload - 1),
     controlBytesPerNode: over(({ controlBytesPerNode }) => controlBytesPerNode),
+    curve: curveOf(results[0]?.timesMs ?? new Float64Array()),
     events: results.reduce((sum, { events }) => sum + events, 0),
     hashes: results.map(({ hash }) => hash),
   }
@@ -90,4 +93,13 @@ function spreadOf(values: readonly number[]): Spread {
     min: ascending[0] ?? Number.NaN,
     max: ascending.at(-1) ?? Number.NaN,
   }
+}
+
+function curveOf(timesMs: Float64Array): { ms: number; share: number }[] {
+  if (timesMs.length === 0) return []
+  const steps = Math.min(100, timesMs.length)
+  return Array.from({ length: steps }, (_, n) => {
+    const share = (n + 1) / steps
+    return { ms: quantileOf(timesMs, share), share }
+  })
 }

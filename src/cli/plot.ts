@@ -1,0 +1,120 @@
+/**
+ * Plots as SVG. The packages that draw are large and no node needs them: they are loaded when a plot is asked for, and
+ * installed beside confmesh by whoever wants one.
+ */
+import { writeFileSync } from 'node:fs'
+import { MeshError } from '../errors.ts'
+
+export interface Series {
+  readonly name: string
+  readonly points: readonly (readonly [x: number, y: number])[]
+}
+
+export interface Axis {
+  /** With its unit. */
+  readonly title: string
+  readonly scale: 'linear' | 'log'
+}
+
+export interface Plot {
+  readonly title: string
+  /** What the figures are: real or simulated, by which model. */
+  readonly subtitle: readonly string[]
+  readonly x: Axis
+  readonly y: Axis
+  readonly series: readonly Series[]
+  /** A step for each point, or a line with a mark at each. */
+  readonly mark: 'step' | 'points'
+}
+
+/** @throws MeshError USAGE where the packages are not there, INPUT_PATH where the file cannot be written */
+export async function writePlot(path: string, plot: Plot): Promise<void> {
+  const svg = await svgOf(plot)
+  try {
+    writeFileSync(path, svg)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new MeshError('INPUT_PATH', `--plot: ${path} cannot be written: ${reason}`, {}, { cause: error })
+  }
+}
+
+async function svgOf(plot: Plot): Promise<string> {
+  const { vega, lite } = await drawing()
+  const { spec } = lite.compile(specOf(plot))
+  const view = new vega.View(vega.parse(spec), { renderer: 'none', logLevel: vega.Error })
+  const svg = await view.toSVG()
+  view.finalize()
+  return `${svg}\n`
+}
+
+/** What is used of them. Their own types do not hold under `exactOptionalPropertyTypes`, hence no import by name. */
+interface Vega {
+  readonly Error: number
+  parse(spec: object): object
+  readonly View: new (
+    runtime: object,
+    options: { readonly renderer: 'none'; readonly logLevel: number },
+  ) => { toSVG(): Promise<string>; finalize(): void }
+}
+interface VegaLite {
+  compile(spec: object): { readonly spec: object }
+}
+const PACKAGES = { vega: 'vega', lite: 'vega-lite' }
+
+async function drawing(): Promise<{ vega: Vega; lite: VegaLite }> {
+  try {
+    return { vega: (await import(PACKAGES.vega)) as Vega, lite: (await import(PACKAGES.lite)) as VegaLite }
+  } catch (error) {
+    throw new MeshError(
+      'USAGE',
+      '--plot needs two packages that confmesh does not bring; npm install vega@6 vega-lite@6 beside it',
+      {},
+      { cause: error },
+    )
+  }
+}
+
+function specOf({ title, subtitle, x, y, series, mark }: Plot): object {
+  const values = series.flatMap(({ name, points }) => points.map(([px, py]) => ({ name, x: px, y: py })))
+  const axis = ({ title: text, scale }: Axis) => ({
+    type: 'quantitative' as const,
+    title: text,
+    scale: scale === 'log' ? { type: 'log' as const } : { zero: true },
+    axis: scale === 'log' ? { format: ',', tickCount: 6 } : {},
+  })
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    width: 560,
+    height: 320,
+    padding: 14,
+    background: 'white',
+    title: {
+      text: title,
+      subtitle: [...subtitle],
+      anchor: 'start',
+      fontSize: 15,
+      subtitleFontSize: 11,
+      offset: 12,
+    },
+    data: { values },
+    mark:
+      mark === 'step'
+        ? { type: 'line', interpolate: 'step-after', strokeWidth: 2 }
+        : { type: 'line', point: true, strokeWidth: 2 },
+    encoding: {
+      x: { field: 'x', ...axis(x) },
+      y: { field: 'y', ...axis(y) },
+      ...(series.length > 1
+        ? {
+            color: {
+              field: 'name',
+              type: 'nominal' as const,
+              sort: series.map(({ name }) => name),
+              legend: { title: null, orient: 'bottom' as const, labelLimit: 400, columns: 2 },
+            },
+          }
+        : {}),
+    },
+    config: { font: 'sans-serif', view: { stroke: '#ddd' } },
+  }
+}

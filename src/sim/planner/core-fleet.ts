@@ -1,0 +1,86 @@
+/** The product's own state machines for a simulated fleet: one core a node, with its keys, certificate and labels. */
+import { createNode, type NodeCore } from '../../core/node.ts'
+import { LIMITS } from '../../limits.ts'
+import type { Channel, Name, Pattern, PeerId } from '../../model/ids.ts'
+import { signHeartbeat } from '../../trust/heartbeat.ts'
+import { signPeerRecord } from '../../trust/peer-record.ts'
+import { chainOf, type Made, makeRelease, type Trust, trustOf } from '../fleet.ts'
+import { keyNamed, peerOfKey } from '../keys.ts'
+import { addressOf } from '../network.ts'
+import { stream } from '../random.ts'
+import { type Fleet, ORIGIN } from './fleet.ts'
+import type { Question } from './question.ts'
+
+export const EPOCH_MS = Date.UTC(2030, 0, 1)
+/** Long enough up for everyone to stand as a gateway. */
+export const UPTIME_MS = 700_000
+
+export interface CoreNode {
+  readonly at: number
+  readonly peer: PeerId
+  readonly core: NodeCore
+}
+
+export function buildCores(
+  fleet: Fleet,
+  { regions, seed }: Question,
+): { trust: Trust; nodes: readonly CoreNode[] } {
+  const trust = trustOf(1)
+  const nodes = Array.from({ length: fleet.size }, (_, at) =>
+    buildCore(
+      trust,
+      at,
+      regions.names[fleet.regionOf[at] as number] as Name,
+      `z${fleet.zoneOf[at]}` as Name,
+      seed,
+    ),
+  )
+  return { trust, nodes }
+}
+
+const keyOf = (at: number) => keyNamed(`fleet node ${at}`)
+
+function buildCore(trust: Trust, at: number, region: Name, zone: Name, seed: number): CoreNode {
+  const key = keyOf(at)
+  const peer = peerOfKey(key)
+  const addresses = [addressOf(peer)]
+  const patterns = ['**' as Pattern]
+  const submit = at === ORIGIN
+  const chain = chainOf(trust, peer, region, zone)
+  const own = { v: 1, critical: [], peer, addresses, region } as const
+  const record = signPeerRecord({ ...own, patterns, zone, submit, chain, at: EPOCH_MS }, key)
+  const [freshness] = trust.freshness
+  const core = createNode({
+    ...{ self: peer, root: trust.rootEnvelope, patterns, region, zone, submit, chain },
+    seeds: submit ? [] : [addressOf(peerOfKey(keyOf(ORIGIN)))],
+    ...(submit && freshness !== undefined
+      ? { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }
+      : {}),
+    peerRecord: () => record,
+    // The origin never stands, as the abstract model has it: it is no gateway.
+    ...(submit
+      ? {}
+      : {
+          signHeartbeat: (now, stopgap) =>
+            signHeartbeat({ ...own, at: now, ...(stopgap === undefined ? {} : { stopgap }) }, key),
+        }),
+    ...{ keepReleases: 3, soakMs: 0, materialize: false, limits: LIMITS },
+    random: stream(seed, 'fleet node', at),
+  })
+  return { at, peer, core }
+}
+
+/** A release with one file of so many bytes. */
+export const releaseOf = (trust: Trust, bytes: number): Made =>
+  makeRelease(trust, {
+    ...{
+      channel: 'app/config' as Channel,
+      publisher: 'alpha' as Name,
+      clock: new Map([['alpha' as Name, 1]]),
+    },
+    ...{
+      files: new Map([['app.conf', Buffer.alloc(bytes, 'configuration ')]]),
+      message: '',
+      created: EPOCH_MS,
+    },
+  })

@@ -1,0 +1,250 @@
+/**
+ * A small release through the product's own cores: real encoding, real signatures, the real bridge, on virtual time and
+ * the planner's network. What the abstract model says must agree with this wherever both can run.
+ */
+import type { Effect } from '../../core/effects.ts'
+import type { Event } from '../../core/events.ts'
+import { EMPTY_SNAPSHOT } from '../../core/snapshot.ts'
+import type { Digest, PeerId } from '../../model/ids.ts'
+import type { AnyRequest, PublishReply } from '../../model/messages.ts'
+import { peerOf } from '../../model/names.ts'
+import type { Made } from '../fleet.ts'
+import { addressOf } from '../network.ts'
+import { Carrier } from './core-carrier.ts'
+import { buildCores, type CoreNode, EPOCH_MS, releaseOf, UPTIME_MS } from './core-fleet.ts'
+import { CoreGossip } from './core-gossip.ts'
+import { draw, exponential, PURPOSE } from './draw.ts'
+import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from './fleet.ts'
+import { FIRST_OF_MODEL, Network } from './network.ts'
+import type { Question } from './question.ts'
+import { RollingHash } from './rolling-hash.ts'
+import type { RunResult } from './run-result.ts'
+import { nsOfTicks, TICKS_PER_MS, ticksOfMs } from './ticks.ts'
+import { Wheel } from './wheel.ts'
+
+const ACTION = FIRST_OF_MODEL
+const LETTER = FIRST_OF_MODEL + 1
+const WAKE = FIRST_OF_MODEL + 2
+
+/** Links, admission and heartbeats until every region knows its gateways and they know one another. */
+const SETTLE_TICKS = ticksOfMs(15_000)
+const GIVE_UP_TICKS = ticksOfMs(30_000)
+const PERSIST_MS = 0.5
+const PROCESSING_TICKS = ticksOfMs(2)
+const PROCESSING_SPREAD_TICKS = ticksOfMs(1)
+const TOOL = '12D3KooWtool' as PeerId
+const TOOL_REQUEST = 1
+
+export class CoreRelease {
+  readonly #question: Question
+  readonly #fleet: Fleet
+  readonly #wheel: Wheel
+  readonly #network: Network
+  readonly #nodes: readonly CoreNode[]
+  readonly #carrier: Carrier
+  readonly #gossip: CoreGossip
+  readonly #made: Made
+  readonly #hash = new RollingHash()
+  readonly #actions = new Map<number, () => void>()
+  readonly #wakes: Int32Array
+  readonly #looks: Uint32Array
+  /** When each node ordered it; −1 before. */
+  readonly #orderedAt: Int32Array
+  #nextAction = 0
+  #copies = 0
+  #originCopies = 0
+  readonly #entered: Float64Array
+  #messageBytes = 0
+
+  constructor(question: Question) {
+    this.#question = question
+    this.#fleet = buildFleet(question)
+    const { trust, nodes } = buildCores(this.#fleet, question)
+    this.#nodes = nodes
+    this.#made = releaseOf(trust, question.bytes)
+    this.#wheel = new Wheel(this.#fleet.size * 64)
+    this.#network = new Network(
+      ...([this.#fleet, question, this.#wheel] as const),
+      (letter) => this.#carrier.bytesOf(letter),
+      (to, from, letter) => this.#carrier.open(letter, to, from),
+    )
+    const shared = {
+      peers: nodes.map(({ peer }) => peer),
+      handle: (node: number, event: Event) => this.#handle(node, event),
+      later: (ms: number, action: () => void) => this.#later(ms, action),
+      processingMs: (node: number) => this.#processingMs(node),
+      onContent: (from: number, to: number, bytes: number) => this.#count(from, to, bytes),
+    }
+    this.#carrier = new Carrier({ ...shared, network: this.#network, letterKind: LETTER })
+    this.#gossip = new CoreGossip({
+      ...{ ...shared, fleet: this.#fleet, carrier: this.#carrier },
+    })
+    this.#wakes = new Int32Array(this.#fleet.size).fill(-1)
+    this.#entered = new Float64Array(this.#fleet.regions)
+    this.#looks = new Uint32Array(this.#fleet.size)
+    this.#orderedAt = new Int32Array(this.#fleet.size).fill(-1)
+  }
+
+  run(): RunResult {
+    for (const { at } of this.#nodes) this.#handle(at, { kind: 'started', snapshot: EMPTY_SNAPSHOT })
+    this.#join()
+    this.#until(SETTLE_TICKS, () => false)
+    const { traffic } = this.#network
+    traffic.control = 0
+    this.#submit()
+    let missing = true
+    this.#until(this.#wheel.tick + GIVE_UP_TICKS, () => {
+      missing = this.#orderedAt.includes(-1)
+      return !missing
+    })
+    return this.#result()
+  }
+
+  /** The links of the abstract model's fleet; what else the cores want they dial themselves. */
+  #join(): void {
+    const { neighbours, originMesh, size } = this.#fleet
+    for (let node = 1; node < size; node++)
+      for (const peer of neighbours.subarray(node * CONNECTIONS, (node + 1) * CONNECTIONS))
+        if (peer > node) this.#carrier.link(node, peer)
+    for (const peer of originMesh) this.#carrier.link(peer, ORIGIN)
+  }
+
+  #until(tick: number, done: () => boolean): void {
+    const wheel = this.#wheel
+    while (!done() && wheel.next() && wheel.tick <= tick) {
+      const { kind, a, b, c } = wheel
+      this.#hash.add(wheel.tick, a, kind, b)
+      if (this.#network.handles()) continue
+      if (kind === ACTION) this.#act(a)
+      else if (kind === LETTER) this.#carrier.open(c, a, b)
+      else if (this.#wakes[a] === wheel.tick) this.#handle(a, { kind: 'tick' })
+    }
+  }
+
+  #act(action: number): void {
+    const found = this.#actions.get(action)
+    this.#actions.delete(action)
+    found?.()
+  }
+
+  #later(ms: number, action: () => void): void {
+    const number = this.#nextAction++
+    this.#actions.set(number, action)
+    this.#wheel.push(this.#wheel.tick + ticksOfMs(ms), ACTION, number, 0, 0, 0)
+  }
+
+  #processingMs(node: number): number {
+    const n = this.#looks[node] as number
+    this.#looks[node] = n + 1
+    const drawn = draw(this.#question.seed, node, PURPOSE.processing, n)
+    return (PROCESSING_TICKS + exponential(drawn, PROCESSING_SPREAD_TICKS)) / TICKS_PER_MS
+  }
+
+  #now() {
+    const ms = nsOfTicks(this.#wheel.tick) / 1e6
+    return { monoMs: UPTIME_MS + ms, wallMs: EPOCH_MS + UPTIME_MS + Math.floor(ms) }
+  }
+
+  #handle(node: number, event: Event): void {
+    const { core } = this.#nodes[node] as CoreNode
+    for (const effect of core.handle(event, this.#now())) this.#perform(node, effect)
+  }
+
+  #perform(node: number, effect: Effect): void {
+    switch (effect.kind) {
+      case 'wake': {
+        const tick = Math.max(this.#wheel.tick, ticksOfMs(effect.atMonoMs - UPTIME_MS))
+        this.#wakes[node] = tick
+        return this.#wheel.push(tick, WAKE, node, 0, 0, 0)
+      }
+      case 'dial':
+        return this.#carrier.dial(node, peerOf(effect.address))
+      case 'hangUp':
+        return this.#carrier.hangUp(node, effect.peer)
+      case 'request':
+        return this.#carrier.ask(node, effect)
+      case 'reply':
+        return this.#reply(node, effect)
+      case 'publish':
+        return this.#gossip.publish(node, effect.topic, effect.bytes)
+      case 'verdict':
+        return this.#gossip.judge(node, effect)
+      case 'persist':
+        return this.#later(PERSIST_MS, () => this.#handle(node, { kind: 'persisted', ticket: effect.ticket }))
+      case 'activate': {
+        const { channel, release } = effect
+        return this.#later(1, () =>
+          this.#handle(node, {
+            kind: 'activated',
+            channel,
+            release,
+            outcome: { kind: 'healthy', changed: 1 },
+          }),
+        )
+      }
+      case 'count':
+        if (effect.metric === 'ordered' && this.#orderedAt[node] === -1)
+          this.#orderedAt[node] = this.#wheel.tick
+        return
+      default:
+        return
+    }
+  }
+
+  /** Hands the release to the origin as the tool does: submit, then what it lacks. */
+  #submit(): void {
+    const address = addressOf(TOOL)
+    this.#handle(ORIGIN, {
+      ...{ kind: 'connected', peer: TOOL, direction: 'inbound', ownHost: false },
+      address,
+    })
+    this.#say({ protocol: 'publish', message: { type: 'submit', envelope: this.#made.envelope } })
+  }
+
+  #say(request: AnyRequest): void {
+    this.#handle(ORIGIN, { kind: 'request', id: TOOL_REQUEST, peer: TOOL, request })
+  }
+
+  #reply(node: number, { id, reply }: Extract<Effect, { kind: 'reply' }>): void {
+    if (node !== ORIGIN || id !== TOOL_REQUEST) return this.#carrier.answer(node, id, reply)
+    const said = reply.message as PublishReply
+    if (said.type !== 'need') return
+    const release = this.#made.id
+    const bytesOf = (digest: Digest): Uint8Array => this.#made.content.get(digest) as Uint8Array
+    for (const digest of said.pages)
+      this.#later(0, () =>
+        this.#say({ protocol: 'publish', message: { type: 'page', release, bytes: bytesOf(digest) } }),
+      )
+    for (const digest of said.blocks)
+      this.#later(0, () =>
+        this.#say({ protocol: 'publish', message: { type: 'block', release, bytes: bytesOf(digest) } }),
+      )
+  }
+
+  #count(from: number, to: number, bytes: number): void {
+    this.#messageBytes = bytes
+    this.#copies++
+    if (from === ORIGIN) this.#originCopies++
+    const region = this.#fleet.regionOf[to] as number
+    if (region !== this.#fleet.regionOf[from]) this.#entered[region] = (this.#entered[region] as number) + 1
+  }
+
+  #result(): RunResult {
+    const { traffic } = this.#network
+    const from = this.#orderedAt[ORIGIN] as number
+    const times = [...this.#orderedAt.subarray(1)].filter((tick) => tick !== -1)
+    return {
+      model: 'core',
+      timesMs: Float64Array.from(times, (tick) => (tick - from) / TICKS_PER_MS).sort(),
+      ofLine: undefined,
+      unfinished: this.#fleet.size - 1 - times.length,
+      payloadBytes: this.#messageBytes,
+      originBytes: this.#originCopies * this.#messageBytes,
+      enteredBytes: Array.from(this.#entered.subarray(1), (copies) => copies * this.#messageBytes),
+      receivedBytesPerNode: (this.#copies * this.#messageBytes) / times.length,
+      controlBytesPerNode: traffic.control / times.length,
+      events: this.#wheel.count,
+      hash: this.#hash.hex,
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { afterEach, expect, test } from 'vitest'
+import { CoreRelease } from '../../src/sim/planner/core-release.ts'
+import { LargeRelease } from '../../src/sim/planner/large.ts'
+import {
+  BORDER_BITS_PER_SECOND,
+  EQUAL_LINKS,
+  LOSS,
+  NO_FAILURES,
+  type Question,
+} from '../../src/sim/planner/question.ts'
+import { publishedRegions } from '../../src/sim/planner/regions.ts'
+import { quantileOf, type RunResult } from '../../src/sim/planner/run-result.ts'
+import { SmallRelease } from '../../src/sim/planner/small.ts'
+
+const ask = (nodes: number, seed: number): Question => ({
+  nodes,
+  regions: publishedRegions(['us-east-1', 'eu-west-1', 'ap-northeast-1']),
+  bytes: 3_500,
+  links: EQUAL_LINKS,
+  gateways: 'any',
+  borderBitsPerSecond: BORDER_BITS_PER_SECOND,
+  failures: NO_FAILURES,
+  loss: LOSS,
+  seed,
+})
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+test("the abstract model agrees with the product's own cores within a tenth, at p50 and p99", () => {
+  const seeds = [1, 2, 3]
+  const cores = seeds.map((seed) => new CoreRelease(ask(100, seed)).run())
+  const models = seeds.map((seed) => new SmallRelease(ask(100, seed)).run(() => {}))
+  for (const q of [0.5, 0.99]) {
+    const at = (results: readonly RunResult[]): number =>
+      median(results.map(({ timesMs }) => quantileOf(timesMs, q)))
+    expect(Math.abs(at(models) / at(cores) - 1)).toBeLessThanOrEqual(0.1)
+  }
+  for (const { unfinished, enteredBytes, payloadBytes, receivedBytesPerNode } of cores) {
+    expect(unfinished).toBe(0)
+    for (const bytes of enteredBytes) expect(bytes / payloadBytes).toBeLessThanOrEqual(2)
+    expect(receivedBytesPerNode / payloadBytes).toBeLessThanOrEqual(2.5)
+  }
+})
+
+const iterate = { map: Map.prototype[Symbol.iterator], set: Set.prototype[Symbol.iterator] }
+
+afterEach(() => {
+  Map.prototype[Symbol.iterator] = iterate.map
+  Set.prototype[Symbol.iterator] = iterate.set
+})
+
+/** Every Map and Set is walked backwards from now on, as after another order of insertion. */
+function walkBackwards(): void {
+  Map.prototype[Symbol.iterator] = function* (this: Map<unknown, unknown>) {
+    yield* [...{ [Symbol.iterator]: () => iterate.map.call(this) }].reverse()
+  } as never
+  Set.prototype[Symbol.iterator] = function* (this: Set<unknown>) {
+    yield* [...{ [Symbol.iterator]: () => iterate.set.call(this) }].reverse()
+  } as never
+}
+
+test('no decision hangs on the order of a Map or Set', () => {
+  const failures = { ...NO_FAILURES, churn: 0.1, gateway: true }
+  const small = (): string => new SmallRelease({ ...ask(300, 5), failures }).run(() => {}).hash
+  const large = (): string => new LargeRelease({ ...ask(60, 5), failures, bytes: 8e6 }).run(() => {}).hash
+  const calm = [small(), large()]
+  walkBackwards()
+  expect([small(), large()]).toEqual(calm)
+})
+
+test('a run of cores is its seed', () => {
+  const once = new CoreRelease(ask(12, 5)).run().hash
+  expect(new CoreRelease(ask(12, 5)).run().hash).toBe(once)
+  expect(new CoreRelease(ask(12, 6)).run().hash).not.toBe(once)
+})
