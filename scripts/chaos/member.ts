@@ -126,14 +126,17 @@ export class Member {
       if (this.#expected) return
       this.died.push(`${this.name} ended by itself (${code ?? signal}): ${this.#errors.trim().slice(-800)}`)
     })
-    const line = await Promise.race([
-      new Promise<string>((resolve) => createInterface(child.stdout).once('line', resolve)),
-      new Promise<string>((resolve) => child.once('close', () => resolve(''))),
-      new Promise<string>((resolve) => setTimeout(resolve, START_DEADLINE_MS, '').unref()),
-    ])
-    if (line === '') return
-    this.peerId = (JSON.parse(line) as { peerId: string }).peerId
-    this.ready = true
+    const said = new Promise<void>((resolve) =>
+      createInterface(child.stdout).once('line', (line) => {
+        if (this.#child !== child) return
+        this.peerId = (JSON.parse(line) as { peerId: string }).peerId
+        this.ready = true
+        resolve()
+      }),
+    )
+    // on a machine with more to do than cores it may come later still
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, START_DEADLINE_MS).unref())
+    await Promise.race([said, patience, new Promise((resolve) => child.once('close', resolve))])
   }
 
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {

@@ -277,6 +277,10 @@ export class Hostile {
     }
   }
 
+  until(what: string, holds: () => boolean): Promise<void> {
+    return until(what, holds)
+  }
+
   /** Waits for a question of the node. */
   wasAsked(what: string, where: (request: AnyRequest) => boolean): Promise<void> {
     return until(what, () => this.asked.some(where))

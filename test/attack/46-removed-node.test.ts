@@ -1,0 +1,22 @@
+/** Row 46: a node that the root removes. */
+import { expect, test } from 'vitest'
+import { encodeEnvelope } from '../../src/codec/envelope.ts'
+import { removeNode } from '../../src/trust/edit.ts'
+import { stage } from './kit/stage.ts'
+
+const { fleet: aFleet, victim: aVictim, joined } = stage()
+
+test('its connection ends within 5 s of the root, and it does not get in again', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const [removed, other] = [await joined(fleet, victim), await joined(fleet, victim)]
+  const next = removeNode(fleet.root, removed.id)
+  other.control('root', encodeEnvelope(fleet.signedRoot(next)))
+  await victim.rootVersion(2)
+  const sinceMs = performance.now()
+  await removed.until('cut off', () => removed.connections === 0)
+  expect(performance.now() - sinceMs).toBeLessThan(5_000)
+  fleet.root = next
+  const answer = await removed.enter(victim.address)
+  expect(answer).toMatchObject({ type: 'refused', code: 'ADMIT_REMOVED' })
+})

@@ -1,0 +1,41 @@
+/** Rows 49, 51 and 62: as much as a peer can send, of everything. */
+import { expect, test } from 'vitest'
+import { ADMITTED } from './kit/attacks.ts'
+import { CHANNEL, PUBLISHER } from './kit/fleet.ts'
+import { stage } from './kit/stage.ts'
+
+const { fleet: aFleet, victim: aVictim, joined } = stage()
+
+test.each(Object.keys(ADMITTED).filter((name) => !/overheard|replays/.test(name)))(
+  '%s: nothing of it is active, and an honest release lands beside it',
+  async (name) => {
+    const fleet = aFleet()
+    const victim = await aVictim(fleet)
+    const [flooder, honest] = [await joined(fleet, victim), await joined(fleet, victim)]
+    const keys = fleet.publisherKeys.map(({ id }) => id)
+    const aim = {
+      fleet: fleet.root.fleetId,
+      root: 1,
+      channel: CHANNEL,
+      publisher: PUBLISHER,
+      keys,
+      overheard: [],
+    }
+    for (let round = 0; round < 3; round += 1)
+      if (flooder.connections > 0) await ADMITTED[name]?.(flooder, aim).catch(() => 0)
+    const release = fleet.release()
+    honest.announce(release)
+    await victim.runs(release)
+    expect((await victim.client.status()).channels).toHaveLength(1)
+  },
+)
+
+test('channels without end under one pattern: the first come stay, the operator hears of it', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet, { limits: { maxChannels: 20 } })
+  const peer = await joined(fleet, victim)
+  for (let at = 0; at < 60; at += 1)
+    peer.announce(fleet.release({ header: { channel: `pay/flood-${at}` as typeof CHANNEL } }))
+  await victim.refusedAtLeast('LIMIT_CHANNELS', 40)
+  expect((await victim.client.status()).channels).toHaveLength(20)
+})
