@@ -85,7 +85,7 @@ export class Bridge implements Stage {
     const peer = wanted.asked?.peer
     if (peer === undefined || this.#items.find(wanted.item.id) !== wanted) return true // it came another way
     if (protocol === 'bridge' && message.type === 'item') {
-      step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label: 'pulled' })
+      step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label: `${wanted.item.topic}-pulled` })
       this.#take(step, journey, wanted.item, message.bytes, peer)
     } else {
       this.#dud(step, peer)
@@ -225,7 +225,7 @@ export class Bridge implements Stage {
 
   #pushed(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): void {
     const spare = this.#isHere(journey, item)
-    const label = spare ? 'spare' : 'pushed'
+    const label = `${item.topic}-${spare ? 'spare' : 'pushed'}`
     step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label })
     if (spare) return
     this.#claim(step, journey, item)

@@ -83,7 +83,7 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
   bridge_received: {
     name: 'confmesh_bridge_received_total',
     type: 'counter',
-    help: 'Contents that came over the bridge, by way: pushed, pulled, or spare where it was here already',
+    help: 'Contents that came over the bridge, by topic and way: releases-pushed, releases-pulled, releases-spare (it was here already), control-pushed, control-pulled, control-spare',
     labels: ['way'],
   },
   bridge_claims: {

@@ -77,7 +77,7 @@ test('once they are gone for good others stand, and the border is bridged again'
 test('beacons and roots cross borders, too', () => {
   const fleet = warm(6, 8)
   const heard = () =>
-    fleet.nodes.reduce((sum, { counts }) => sum + (counts.get('bridge_received pushed') ?? 0), 0)
+    fleet.nodes.reduce((sum, { counts }) => sum + (counts.get('bridge_received control-pushed') ?? 0), 0)
   const before = heard()
   fleet.run(45_000) // two beacons of each of three seeds, to two other regions each
   expect(heard() - before).toBeGreaterThanOrEqual(12)
