@@ -1,0 +1,211 @@
+/**
+ * `node bench/large.ts --bytes 4GiB | --files 100000 [--name NAME]`: one release of that size through a seed and two nodes,
+ * all real processes on this machine: times, memory, and what a change of one file sends. Writes bench/results/large-NAME.json.
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { converged, type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
+import { total } from './metrics.ts'
+import { loadNow, write } from './results.ts'
+
+const CHANNEL = 'data/large'
+const LAUNCHER = join(import.meta.dirname, '../dist/cli/launcher.js')
+const MIB = 2 ** 20
+const DEADLINE_MS = 3_600_000
+const SMALL_FILE_BYTES = 700
+
+const { values } = parseArgs({ options: { files: { type: 'string' }, bytes: { type: 'string' } } })
+
+function bytesOf(text: string): number {
+  const [, number, unit = 'B'] = /^(\d+)(B|KiB|MiB|GiB)?$/.exec(text) ?? []
+  if (number === undefined) throw new Error(`--bytes ${text}: give a number such as 4GiB`)
+  return Number(number) * ({ B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }[unit] ?? 1)
+}
+
+/** Pseudo-random words: fast to make, and no two blocks are alike. */
+function fill(buffer: Buffer, state: number): number {
+  let next = state | 1
+  for (let at = 0; at + 4 <= buffer.length; at += 4) {
+    next ^= next << 13
+    next ^= next >>> 17
+    next ^= next << 5
+    buffer.writeInt32LE(next, at)
+  }
+  return next
+}
+
+function oneFile(dir: string, bytes: number): void {
+  mkdirSync(dir, { recursive: true })
+  const file = openSync(join(dir, 'data.bin'), 'w')
+  const buffer = Buffer.alloc(8 * MIB)
+  let state = 1
+  for (let left = bytes; left > 0; left -= buffer.length) {
+    state = fill(buffer, state)
+    writeSync(file, buffer.subarray(0, Math.min(left, buffer.length)))
+  }
+  closeSync(file)
+}
+
+function manyFiles(dir: string, files: number): void {
+  for (let at = 0; at < files; at += 1) {
+    const folder = join(
+      dir,
+      `group-${String(at % 100).padStart(2, '0')}`,
+      `set-${String(Math.floor(at / 100) % 50)}`,
+    )
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(
+      join(folder, `file-${String(at)}.yaml`),
+      `name: file-${String(at)}\n`.padEnd(SMALL_FILE_BYTES, `x${String(at)} `),
+    )
+  }
+}
+
+const status = (pid: number, name: string): number =>
+  Number(
+    new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(
+      readFileSync(`/proc/${String(pid)}/status`, 'utf8'),
+    )?.[1] ?? 0,
+  )
+
+/** Greatest resident memory of a process so far, MiB. */
+const peakMiB = (pid: number): number => {
+  try {
+    return Math.round(status(pid, 'VmHWM') / 1024)
+  } catch {
+    return 0
+  }
+}
+
+interface Published {
+  readonly release: string
+  readonly uploadedBytes: number
+  readonly seconds: number
+  readonly peakRssMiB: number
+}
+
+async function publish(dir: string, init: InitResult): Promise<Published> {
+  const start = performance.now()
+  const args = [
+    'publish',
+    CHANNEL,
+    dir,
+    '--key',
+    init.publisherKey,
+    '--seed',
+    init.seedAddress,
+    '--yes',
+    '--json',
+  ]
+  const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (more: string) => {
+    text += more
+  })
+  let peakRssMiB = 0
+  const sampler = setInterval(() => {
+    peakRssMiB = Math.max(peakRssMiB, peakMiB(child.pid ?? 0))
+  }, 200)
+  await new Promise((resolve) => child.once('close', resolve))
+  clearInterval(sampler)
+  const said = JSON.parse(text) as { release?: string; uploadedBytes: number; error?: { message: string } }
+  if (said.release === undefined) throw new Error(said.error?.message ?? text)
+  return { release: said.release, uploadedBytes: said.uploadedBytes, seconds: seconds(start), peakRssMiB }
+}
+
+const seconds = (start: number): number => Number(((performance.now() - start) / 1000).toFixed(1))
+
+const received = (nodes: readonly RealNode[]): Promise<number[]> =>
+  Promise.all(nodes.map(({ api }) => total(api, 'confmesh_network_received_bytes_total')))
+
+async function run(): Promise<void> {
+  const bytes = values.bytes === undefined ? 0 : bytesOf(values.bytes)
+  const files = Number(values.files ?? 0)
+  const before = loadNow()
+  const fleet = new RealFleet()
+  try {
+    const dir = join(fleet.dir, 'content')
+    if (files > 0) manyFiles(dir, files)
+    else oneFile(dir, bytes)
+    const init = await fleet.init()
+    const seed = await fleet.start('seed', init.seedConfig)
+    // The first shows its files to applications, the second only serves them.
+    process.env.CONFMESH_NODE_MATERIALIZE_DIR = join(fleet.dir, 'files')
+    const one = await fleet.startNode('node1', init)
+    delete process.env.CONFMESH_NODE_MATERIALIZE_DIR
+    const nodes = [one, await fleet.startNode('node2', init)]
+    const all = [seed, ...nodes]
+    const first = await publish(dir, init)
+    process.stdout.write(
+      `  acknowledged after ${String(first.seconds)} s, publisher ${String(first.peakRssMiB)} MiB\n`,
+    )
+    const start = performance.now()
+    await converged(all, CHANNEL, first.release, DEADLINE_MS)
+    const activeSeconds = seconds(start)
+    process.stdout.write(`  active everywhere ${String(activeSeconds)} s later\n`)
+    const listStart = performance.now()
+    const list = await fetch(`${seed.api}/v1/channels/${encodeURIComponent(CHANNEL)}/files`)
+    const listBytes = (await list.text()).length
+    const listSeconds = seconds(listStart)
+    const earlier = await received(nodes)
+    const changed = files > 0 ? join(dir, 'group-00', 'set-0', 'file-0.yaml') : join(dir, 'data.bin')
+    const handle = openSync(changed, 'r+')
+    writeSync(handle, Buffer.alloc(files > 0 ? 100 : 1024, 9), 0, undefined, Math.floor(bytes / 3))
+    closeSync(handle)
+    const second = await publish(dir, init)
+    const again = performance.now()
+    await converged(all, CHANNEL, second.release, DEADLINE_MS)
+    const secondActiveSeconds = seconds(again)
+    await delay(1_000)
+    const changeBytes = (await received(nodes)).map((now, at) => now - (earlier[at] ?? 0))
+    const peaks = Object.fromEntries(all.map((node) => [node.name, peakMiB(node.process.pid ?? 0)]))
+    const name = files > 0 ? `large-${String(files)}-files` : `large-${values.bytes ?? ''}`
+    const command = `node bench/large.ts ${files > 0 ? `--files ${String(files)}` : `--bytes ${values.bytes ?? ''}`}`
+    write(name, command, before, {
+      about: [
+        'one release through a seed and two nodes, real processes on one machine; greatest resident memory of each process (VmHWM); the publisher reads, hashes and uploads',
+        'then one file is changed (1 KiB in the large file, 100 bytes in a small one) and published again; bytes are all that libp2p connections received, idle traffic included',
+      ],
+      rows: [
+        { what: 'publish: read, uploaded and acknowledged by the seed, s', figure: String(first.seconds) },
+        { what: 'from there until active on the seed and both nodes, s', figure: String(activeSeconds) },
+        {
+          what: 'greatest resident memory, MiB: publisher · seed · nodes',
+          figure: `${String(first.peakRssMiB)} · ${String(peaks.seed)} · ${String(peaks.node1)}, ${String(peaks.node2)}`,
+        },
+        {
+          what: 'list of files through the API: s, bytes',
+          figure: `${String(listSeconds)}, ${String(listBytes)}`,
+        },
+        {
+          what: 'a small change: uploaded bytes · received by each node',
+          figure: `${String(second.uploadedBytes)} · ${changeBytes.join(', ')}`,
+        },
+        {
+          what: 'a small change: publish · until active everywhere, s',
+          figure: `${String(second.seconds)} · ${String(secondActiveSeconds)}`,
+        },
+      ],
+      figures: {
+        files,
+        bytes,
+        first,
+        activeSeconds,
+        listSeconds,
+        listBytes,
+        second,
+        secondActiveSeconds,
+        changeBytes,
+        peaks,
+      },
+    })
+    process.stdout.write(`${readFileSync(join(import.meta.dirname, 'results', `${name}.json`), 'utf8')}\n`)
+  } finally {
+    await fleet.end()
+  }
+}
+
+await run()

@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { total } from '../../bench/metrics.ts'
+import { converged, type InitResult, json, RealFleet, type RealNode, until } from './real-fleet.ts'
+
+const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
+const CHANNEL = 'data/large'
+const MIB = 1024 * 1024
+const FILE_BYTES = 48 * MIB
+/** So much of it is there when the process dies. */
+const PART_BYTES = 8 * MIB
+/** Under way when it died, the manifest, envelopes and all that nodes say besides. */
+const SLACK_BYTES = 3 * MIB
+
+const fleet = new RealFleet()
+const dir = join(fleet.dir, 'content')
+let made: InitResult
+let seed: RealNode
+
+const publishing = () => [
+  'publish',
+  CHANNEL,
+  dir,
+  '--key',
+  made.publisherKey,
+  '--seed',
+  made.seedAddress,
+  '--yes',
+]
+const newContent = () => writeFileSync(join(dir, 'data.bin'), randomBytes(FILE_BYTES))
+
+/** Bytes in the store once it has grown by as much as a part. */
+const grown = (node: RealNode, fromBytes: number): Promise<number> =>
+  until(`${node.name} holds a part`, 60_000, async () => {
+    const bytes = await total(node.api, 'confmesh_store_bytes')
+    return bytes - fromBytes >= PART_BYTES && bytes
+  })
+
+/** Publishes until a part is at the seed, then ends with whatever `interrupt` does. @returns bytes that were there */
+async function interrupted(interrupt: (kill: () => void) => Promise<void>): Promise<number> {
+  const before = await total(seed.api, 'confmesh_store_bytes')
+  const child = spawn(process.execPath, [LAUNCHER, ...publishing()], { stdio: 'ignore' })
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  const there = (await grown(seed, before)) - before
+  expect(there, 'it was interrupted in the middle').toBeLessThan(FILE_BYTES)
+  await interrupt(() => child.kill('SIGKILL'))
+  await closed
+  return there
+}
+
+async function again(): Promise<{ readonly release: string; readonly uploadedBytes: number }> {
+  const { code, value } = await json(publishing())
+  expect(value).not.toHaveProperty('error')
+  expect(code).toBe(0)
+  return value as unknown as { release: string; uploadedBytes: number }
+}
+
+beforeAll(async () => {
+  mkdirSync(dir)
+  made = await fleet.init()
+  seed = await fleet.start('seed', made.seedConfig)
+})
+afterAll(() => fleet.end())
+
+test('a publisher killed in mid-upload: run again, it uploads what is not there yet', async () => {
+  newContent()
+  const there = await interrupted(async (kill) => kill())
+  const { release, uploadedBytes } = await again()
+  expect(uploadedBytes).toBeLessThan(FILE_BYTES - there + SLACK_BYTES)
+  await converged([seed], CHANNEL, release)
+})
+
+test('a seed killed in mid-upload: the same', async () => {
+  newContent()
+  const there = await interrupted(async () => {
+    await seed.kill('SIGKILL')
+    seed = await fleet.start('seed', made.seedConfig)
+  })
+  const { release, uploadedBytes } = await again()
+  expect(uploadedBytes).toBeLessThan(FILE_BYTES - there + SLACK_BYTES)
+  await converged([seed], CHANNEL, release)
+})
+
+test('a node killed in mid-fetch fetches nothing twice but what was under way', async () => {
+  const first = await fleet.startNode('node', made)
+  const there = await grown(first, 0)
+  expect(there, 'it was killed in the middle').toBeLessThan(FILE_BYTES)
+  await first.kill('SIGKILL')
+  const node = await fleet.startNode('node', made)
+  const { target } = await until('the seed names its release', 10_000, async () => {
+    const { active } = await seed.client.channel(CHANNEL)
+    return active === null || active === undefined ? undefined : { target: active.release }
+  })
+  await converged([node], CHANNEL, target, 90_000)
+  expect(await total(node.api, 'confmesh_network_received_bytes_total')).toBeLessThan(
+    FILE_BYTES - there + SLACK_BYTES,
+  )
+})
