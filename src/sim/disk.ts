@@ -1,22 +1,36 @@
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
+import type { Floor } from '../model/floor.ts'
+import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { between, chance, type Random } from './random.ts'
 import type { VirtualTime } from './time.ts'
 
 interface Batch {
+  readonly atMs: number
   readonly writes: readonly Write[]
   readonly synced: boolean
 }
 
+/** What lies on a disk, read from outside without asking the node. */
+export interface OnDisk {
+  /** Envelopes by when they came. */
+  readonly envelopes: ReadonlyMap<ReleaseId, number>
+  readonly floors: ReadonlyMap<Channel, Floor>
+  /** Newest trust root, and when it came. */
+  readonly root: { readonly version: number; readonly atMs: number }
+  readonly blocks: ReadonlySet<Digest>
+}
+
 /**
  * A node's disk over all its lives: a log of batches. A crash takes what was under way and any tail that was not
- * synced; a lost store takes all but the floor files, a lost host those, too.
+ * synced; a lost store takes all but the floor files.
  */
 export class SimDisk {
   full = false
+  /** It lost or damaged something in its life: what it holds says less. */
+  hurt = false
   readonly #time: VirtualTime
   readonly #random: Random
   readonly #fleetId: FleetId
@@ -50,16 +64,49 @@ export class SimDisk {
 
   /** LevelDB's folder is gone; floors and roots have their second copy elsewhere. */
   loseStore(): void {
+    this.hurt = true
     this.#log = this.#filtered((write) => write.kind === 'floor' || write.kind === 'root')
   }
 
-  loseAll(): void {
-    this.#log = []
+  /** Some blocks are gone: the store is told so by its own checks. */
+  rot(probability: number): void {
+    this.hurt = true
+    this.#log = this.#filtered((write) => write.kind !== 'block' || !chance(this.#random, probability))
   }
 
-  /** Some blocks rot: the checksum finds each, so it is as if they were absent. */
-  rot(probability: number): void {
-    this.#log = this.#filtered((write) => write.kind !== 'block' || !chance(this.#random, probability))
+  /**
+   * Bits flip in any record. Blocks really change, as their digest is looked at when they are read. Other records
+   * bear a checksum, and the store leaves out those that fail it; of a floor or root the second copy is left.
+   */
+  flip(probability: number): void {
+    this.hurt = true
+    const safe = (write: Write): boolean =>
+      write.kind === 'block' || write.kind === 'floor' || write.kind === 'root'
+    const left = this.#filtered((write) => safe(write) || !chance(this.#random, probability / 4))
+    this.#log = left.map((batch) => ({
+      ...batch,
+      writes: batch.writes.map((write) =>
+        write.kind === 'block' && chance(this.#random, probability)
+          ? { ...write, bytes: flipped(write.bytes, this.#random) }
+          : write,
+      ),
+    }))
+  }
+
+  onDisk(): OnDisk {
+    const envelopes = new Map<ReleaseId, number>()
+    const floors = new Map<Channel, Floor>()
+    const blocks = new Set<Digest>()
+    let root = { version: 1, atMs: 0 }
+    for (const { atMs, writes } of this.#log)
+      for (const write of writes) {
+        if (write.kind === 'envelope' && !envelopes.has(write.release)) envelopes.set(write.release, atMs)
+        if (write.kind === 'dropEnvelope') envelopes.delete(write.release)
+        if (write.kind === 'floor') floors.set(write.floor.channel, write.floor)
+        if (write.kind === 'block') blocks.add(write.digest)
+        if (write.kind === 'root' && write.version > root.version) root = { version: write.version, atMs }
+      }
+    return { envelopes, floors, root, blocks }
   }
 
   /** Appends after a while, unless the node has died by then. */
@@ -71,7 +118,7 @@ export class SimDisk {
   ): Promise<void> {
     await this.#delay(life, synced)
     if (this.full) throw new MeshError('STORE_FULL', 'the simulated disk is full')
-    this.#log.push({ writes, synced })
+    this.#log.push({ atMs: this.#time.nowMs, writes, synced })
     await apply()
   }
 
@@ -90,7 +137,7 @@ export class SimDisk {
 
   #filtered(keep: (write: Write) => boolean): Batch[] {
     return this.#log
-      .map(({ writes, synced }) => ({ writes: writes.filter(keep), synced }))
+      .map((batch) => ({ ...batch, writes: batch.writes.filter(keep) }))
       .filter(({ writes }) => writes.length > 0)
   }
 }
@@ -145,4 +192,11 @@ class SimStore implements StorePort {
   close(): Promise<void> {
     return this.#memory.close()
   }
+}
+
+function flipped(bytes: Uint8Array, random: Random): Uint8Array {
+  const copy = Uint8Array.from(bytes)
+  const at = Math.floor(random() * copy.length)
+  copy[at] = (copy[at] ?? 0) ^ (1 << Math.floor(random() * 8))
+  return copy
 }

@@ -44,6 +44,15 @@ export class HostFiles {
     this.#life += 1
   }
 
+  /** A file of every tree is damaged behind the node's back. */
+  flip(): void {
+    for (const [channel, { release, files }] of this.trees) {
+      const [path] = files.keys()
+      if (path !== undefined)
+        this.trees.set(channel, { release, files: new Map(files).set(path, sha256(`damaged ${release}`)) })
+    }
+  }
+
   activator(store: StorePort): ActivatorPort {
     const life = ++this.#life
     return {
@@ -68,7 +77,8 @@ export class HostFiles {
     const files = await this.#read(store, pages)
     await this.#delay(life)
     if (files === undefined) return { kind: 'failed', code: 'CONTENT_GONE', text: 'a block is gone' }
-    if (this.trees.get(channel)?.release !== release) {
+    const before = this.trees.get(channel)
+    if (before?.release !== release || !sameFiles(before.files, files)) {
       this.trees.set(channel, { release, files })
       this.#onSwap(channel, { release, files }, fallback)
     }
@@ -103,3 +113,6 @@ export class HostFiles {
     })
   }
 }
+
+const sameFiles = (a: Tree['files'], b: Tree['files']): boolean =>
+  a.size === b.size && [...a].every(([path, digest]) => b.get(path) === digest)

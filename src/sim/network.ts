@@ -18,9 +18,11 @@ export interface Weather {
   readonly duplicate: number
   /** A request or its answer never arrives. */
   readonly hang: number
+  /** An offer of sync is answered, yet nobody took it in. */
+  readonly swallow: number
 }
 
-export const CALM: Weather = { minDelayMs: 1, maxDelayMs: 5, lose: 0, duplicate: 0, hang: 0 }
+export const CALM: Weather = { minDelayMs: 1, maxDelayMs: 5, lose: 0, duplicate: 0, hang: 0, swallow: 0 }
 
 /** gossipsub's D as the network configures it. */
 const MESH_DEGREE = 8
@@ -54,6 +56,8 @@ export class SimNetwork {
   readonly #neighbours = new Map<PeerId, Map<PeerId, Link>>()
   /** When the last message of each direction arrives. */
   readonly #arrivals = new Map<string, number>()
+  /** A node whose neighbours give it everything but releases. */
+  #withheldFrom: PeerId | undefined
   /** Which side of a partition a node is on; nodes on one side reach one another. */
   #sides = new Map<PeerId, number>()
 
@@ -88,6 +92,34 @@ export class SimNetwork {
   heal(): void {
     this.#sides = new Map()
     this.weather = CALM
+  }
+
+  withholdFrom(peer: PeerId | undefined): void {
+    this.#withheldFrom = peer
+  }
+
+  /** One of the nodes it has admitted, the same one for the same links. */
+  neighbourOf(peer: PeerId): PeerId | undefined {
+    const admitted = [...(this.#neighbours.get(peer) ?? [])].filter(([, link]) => link.admittedBy.size === 2)
+    return admitted.map(([other]) => other).sort()[0]
+  }
+
+  /** Gossip out of nowhere: a neighbour is told to have said it. */
+  whisper(to: PeerId, from: PeerId, bytes: Uint8Array): void {
+    this.#ports.get(to)?.hear('releases', from, bytes)
+  }
+
+  /** True: the offer gets an answer that means nothing. */
+  swallows(to: PeerId, { protocol, message }: AnyRequest): boolean {
+    if (protocol !== 'sync' || message.type !== 'push') return false
+    return to === this.#withheldFrom || chance(this.#random, this.weather.swallow)
+  }
+
+  /** What an answer becomes on its way to a node from which releases are withheld. */
+  censored(to: PeerId, reply: AnyReply): AnyReply {
+    if (to !== this.#withheldFrom || reply.protocol !== 'sync' || reply.message.type !== 'envelopes')
+      return reply
+    return { protocol: 'sync', message: { ...reply.message, envelopes: [] } }
   }
 
   dial(from: PeerId, address: Address): void {
@@ -132,6 +164,7 @@ export class SimNetwork {
     for (let sent = 0; sent < MESH_DEGREE && others.length > 0; sent++) {
       const [to] = others.splice(Math.floor(this.#random() * others.length), 1)
       if (to === undefined || chance(this.#random, this.weather.lose)) continue
+      if (to === this.#withheldFrom && topic === 'releases') continue
       const copies = chance(this.#random, this.weather.duplicate) ? 2 : 1
       for (let copy = 0; copy < copies; copy++) {
         this.#later(() => {
@@ -304,6 +337,10 @@ export class SimTransport implements TransportPort {
     const cancel = this.#network.timer(timeoutMs, () => this.#fail(id, 'NET_TIMEOUT'))
     this.#asked.set(id, { asker: this.#self, answerer: peer, id, request, cancel })
     const bytes = encodeRequest(request.protocol, request.message as never)
+    if (this.#network.swallows(peer, request))
+      return this.#network.carry(peer, this.#self, (port) =>
+        port.take(id, encodeReply('sync', { type: 'noted' })),
+      )
     // A link that is gone is found out at once, but never inside the step that asks.
     if (!this.#network.isLinked(this.#self, peer))
       this.#network.timer(0, () => this.#fail(id, 'NET_UNREACHABLE'))
@@ -315,7 +352,8 @@ export class SimTransport implements TransportPort {
     const inbound = this.#inbound.get(id)
     if (inbound === undefined) return
     if (isLast(reply)) this.#inbound.delete(id)
-    const bytes = encodeReply(reply.protocol, reply.message as never)
+    const { protocol, message } = this.#network.censored(inbound.asker, reply)
+    const bytes = encodeReply(protocol, message as never)
     this.#network.carry(this.#self, inbound.asker, (port) => port.take(inbound.theirs, bytes))
   }
 

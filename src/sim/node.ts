@@ -40,6 +40,11 @@ export class SimNode {
     return this.#core !== undefined
   }
 
+  /** Virtual time of its last start. */
+  get bootedMs(): number {
+    return this.#bootedMs
+  }
+
   async start(): Promise<void> {
     if (this.alive) return
     const { config, disk, files, network, time } = this.parts

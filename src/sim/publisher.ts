@@ -11,25 +11,33 @@ export type Outcome =
   | { readonly kind: 'lost'; readonly code: Code }
 
 /**
- * A publisher on the simulated network: submits one release to one seed over the publish protocol, as the tool
- * does, then leaves. It has no core and is never admitted.
+ * A publisher on the simulated network: hands new roots to one seed, then submits a release there, over the publish
+ * protocol as the tool does, then leaves. It has no core and is never admitted.
  */
 export class SimPublisher {
   readonly #network: SimNetwork
   readonly #peer: PeerId
   readonly #seed: PeerId
-  readonly #made: Made
+  readonly #made: Made | undefined
   readonly #done: (outcome: Outcome) => void
   #transport: SimTransport | undefined
   #request = 0
-  readonly #toSend: PublishRequest[] = []
+  readonly #toSend: PublishRequest[]
 
-  constructor(network: SimNetwork, peer: PeerId, seed: PeerId, made: Made, done: (outcome: Outcome) => void) {
+  /** @param what roots in the order of their versions, those the seed knows included, and a release if any */
+  constructor(
+    network: SimNetwork,
+    ends: { readonly self: PeerId; readonly seed: PeerId },
+    what: { readonly roots: readonly Uint8Array[]; readonly made?: Made },
+    done: (outcome: Outcome) => void,
+  ) {
     this.#network = network
-    this.#peer = peer
-    this.#seed = seed
-    this.#made = made
+    this.#peer = ends.self
+    this.#seed = ends.seed
+    this.#made = what.made
     this.#done = done
+    this.#toSend = what.roots.map((root) => ({ type: 'root', root }))
+    if (what.made !== undefined) this.#toSend.push({ type: 'submit', envelope: what.made.envelope })
   }
 
   start(): void {
@@ -41,7 +49,7 @@ export class SimPublisher {
   #handle(event: TransportEvent): void {
     switch (event.kind) {
       case 'connected':
-        return this.#ask({ type: 'submit', envelope: this.#made.envelope })
+        return this.#next()
       case 'dialFailed':
         return this.#end({ kind: 'lost', code: event.code })
       case 'disconnected':
@@ -58,6 +66,7 @@ export class SimPublisher {
   #take(reply: PublishReply): void {
     switch (reply.type) {
       case 'refused':
+        if (reply.code === 'TRUST_ROOT_OLD') break
         return this.#end({ kind: 'refused', code: reply.code })
       case 'done':
         return this.#end({ kind: 'acknowledged' })
@@ -68,12 +77,20 @@ export class SimPublisher {
       default:
         break
     }
-    this.#ask(this.#toSend.shift() ?? { type: 'await', release: this.#made.id })
+    this.#next()
   }
 
   #queue(type: 'page' | 'block', digest: string): void {
-    const bytes = this.#made.content.get(digest as never)
-    if (bytes !== undefined) this.#toSend.push({ type, release: this.#made.id, bytes })
+    const bytes = this.#made?.content.get(digest as never)
+    if (bytes !== undefined && this.#made !== undefined)
+      this.#toSend.push({ type, release: this.#made.id, bytes })
+  }
+
+  #next(): void {
+    const message = this.#toSend.shift()
+    if (message !== undefined) this.#ask(message)
+    else if (this.#made === undefined) this.#end({ kind: 'acknowledged' })
+    else this.#ask({ type: 'await', release: this.#made.id })
   }
 
   #ask(message: PublishRequest): void {

@@ -1,3 +1,4 @@
+import type { Size } from './happening.ts'
 import { scenarioOf } from './scenario.ts'
 import { World } from './world.ts'
 
@@ -14,33 +15,22 @@ export interface RunResult {
   readonly trace: readonly string[]
 }
 
-/** Connectivity restored → converged: 20 s, and what a crash at the last moment needs to boot and dial. */
-const HEALING_BOUND_MS = 25_000
-
 /** One run: trouble first, then calm, then convergence is demanded. */
-export async function runSeed(
-  seed: number,
-  size: { readonly minNodes: number; readonly maxNodes: number } = { minNodes: 20, maxNodes: 50 },
-): Promise<RunResult> {
+export async function runSeed(seed: number, size: Size = { minNodes: 20, maxNodes: 50 }): Promise<RunResult> {
   const scenario = scenarioOf(seed, size)
   const world = new World(scenario)
-  await world.run(scenario.calmFromMs)
-  const settled = (): boolean => world.checker.unsettled(world.nodes, world.acknowledged) === undefined
-  await world.run(scenario.calmFromMs + HEALING_BOUND_MS, settled)
-  const unsettled = world.checker.unsettled(world.nodes, world.acknowledged)
-  const broken = world.checker.broken[0]
-  const problem =
-    broken !== undefined
-      ? `promise ${broken.promise}: ${broken.text}`
-      : unsettled === undefined
-        ? undefined
-        : `promise 7: ${unsettled}`
+  const { calmFromMs, healingBoundMs } = scenario
+  await world.run(calmFromMs)
+  if (world.broken === undefined)
+    await world.run(calmFromMs + healingBoundMs, () => world.unsettled() === undefined)
+  const broken = world.broken ?? world.unsettled()
+  const problem = broken === undefined ? undefined : `promise ${broken.promise}: ${broken.text}`
   return {
     seed,
     nodes: scenario.nodes,
     ok: problem === undefined,
     problem,
-    settledAfterMs: unsettled === undefined ? world.time.nowMs - scenario.calmFromMs : undefined,
+    settledAfterMs: problem === undefined ? world.time.nowMs - calmFromMs : undefined,
     digest: world.digest,
     trace: world.trace,
   }

@@ -7,12 +7,12 @@ import { EMPTY_SNAPSHOT } from '../../src/core/snapshot.ts'
 import type { Limits } from '../../src/limits.ts'
 import type { Address, Pattern, PeerId } from '../../src/model/ids.ts'
 import { peerOf } from '../../src/model/names.ts'
-import { trustOf } from '../../src/sim/fleet.ts'
 import { keyNamed, peerOfKey } from '../../src/sim/keys.ts'
 import { addressOf } from '../../src/sim/network.ts'
 import { EPOCH_MS } from '../../src/sim/node.ts'
 import { between, type Random, stream } from '../../src/sim/random.ts'
 import { VirtualTime } from '../../src/sim/time.ts'
+import { SimTrust } from '../../src/sim/trust.ts'
 import { signPeerRecord } from '../../src/trust/peer-record.ts'
 
 const DIAL_MS = 8
@@ -52,7 +52,7 @@ export class LinkWorld {
 
   constructor(init: LinkWorldInit) {
     this.#random = stream(init.seed, 'links')
-    const trust = trustOf(init.seeds)
+    const trust = new SimTrust(init.seeds)
     const keys = Array.from({ length: init.seeds + init.nodes }, (_, at) => keyNamed(`node ${at}`))
     const records = keys.map((key, at) => signPeerRecord(recordOf(peerOfKey(key), at < init.seeds), key))
     const seeds = keys.slice(0, init.seeds).map((key) => addressOf(peerOfKey(key)))

@@ -13,11 +13,12 @@ import { LIMITS } from '../../src/limits.ts'
 import type { Address, Channel, Digest, Name, Pattern, PeerId, ReleaseId } from '../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, PublishReply } from '../../src/model/messages.ts'
 import { peerOf } from '../../src/model/names.ts'
-import { chainOf, type Made, makeRelease, trustOf } from '../../src/sim/fleet.ts'
+import { type Made, makeRelease } from '../../src/sim/fleet.ts'
 import { keyNamed, peerOfKey } from '../../src/sim/keys.ts'
 import { addressOf } from '../../src/sim/network.ts'
 import { stream } from '../../src/sim/random.ts'
 import { VirtualTime } from '../../src/sim/time.ts'
+import { chainOf, SimTrust } from '../../src/sim/trust.ts'
 import { signHeartbeat } from '../../src/trust/heartbeat.ts'
 import { signPeerRecord } from '../../src/trust/peer-record.ts'
 import { CoreNode } from './core-node.ts'
@@ -38,14 +39,14 @@ export class RegionalFleet {
   readonly time = new VirtualTime()
   readonly nodes: CoreNode[] = []
   readonly #shape: Shape
-  readonly #trust: ReturnType<typeof trustOf>
+  readonly #trust: SimTrust
   readonly #random: () => number
   #inbound = 1_000_000
   #made = 0
 
   constructor(shape: Shape) {
     this.#shape = shape
-    this.#trust = trustOf(shape.regions.length)
+    this.#trust = new SimTrust(shape.regions.length)
     this.#random = stream(shape.seed ?? 1, 'regional fleet')
     for (const region of shape.regions)
       for (let at = 0; at <= shape.nodes; at += 1) this.nodes.push(this.#make(region, at))
@@ -79,14 +80,18 @@ export class RegionalFleet {
   /** Hands a release to the seed, as the tool does; the first event of the seed that orders it is its start. */
   publish(region: string, bytes = 500): Made {
     this.#made += 1
-    const made = makeRelease(this.#trust, {
+    const publisher = 'alpha' as Name
+    const order = {
+      fleetId: this.#trust.fleetId,
+      root: this.#trust.version,
       channel: `app/c${this.#made}` as Channel,
-      publisher: 'alpha' as Name,
+      publisher,
       clock: new Map([['alpha' as Name, 1]]),
       files: new Map([['app.conf', Buffer.alloc(bytes, `${this.#made} `)]]),
       message: '',
       created: EPOCH_MS + Math.floor(this.time.nowMs),
-    })
+    }
+    const made = makeRelease(order, (payload) => this.#trust.sign(publisher, payload))
     const seed = this.seedOf(region)
     const tool = `12D3KooWtool${this.#made}` as PeerId
     this.handle(seed, {
