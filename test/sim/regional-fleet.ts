@@ -81,9 +81,9 @@ export class RegionalFleet {
   publish(region: string, bytes = 500): Made {
     this.#made += 1
     const publisher = 'alpha' as Name
+    const { fleetId, version: root } = this.#trust
     const order = {
-      fleetId: this.#trust.fleetId,
-      root: this.#trust.version,
+      ...{ fleetId, root },
       channel: `app/c${this.#made}` as Channel,
       publisher,
       clock: new Map([['alpha' as Name, 1]]),
