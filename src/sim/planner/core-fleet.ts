@@ -4,10 +4,11 @@ import { LIMITS } from '../../limits.ts'
 import type { Channel, Name, Pattern, PeerId } from '../../model/ids.ts'
 import { signHeartbeat } from '../../trust/heartbeat.ts'
 import { signPeerRecord } from '../../trust/peer-record.ts'
-import { chainOf, type Made, makeRelease, type Trust, trustOf } from '../fleet.ts'
+import { type Made, makeRelease } from '../fleet.ts'
 import { keyNamed, peerOfKey } from '../keys.ts'
 import { addressOf } from '../network.ts'
 import { stream } from '../random.ts'
+import { chainOf, SimTrust } from '../trust.ts'
 import { type Fleet, ORIGIN } from './fleet.ts'
 import type { Question } from './question.ts'
 
@@ -24,8 +25,8 @@ export interface CoreNode {
 export function buildCores(
   fleet: Fleet,
   { regions, seed }: Question,
-): { trust: Trust; nodes: readonly CoreNode[] } {
-  const trust = trustOf(1)
+): { trust: SimTrust; nodes: readonly CoreNode[] } {
+  const trust = new SimTrust(1)
   const nodes = Array.from({ length: fleet.size }, (_, at) =>
     buildCore(
       trust,
@@ -40,7 +41,7 @@ export function buildCores(
 
 const keyOf = (at: number) => keyNamed(`fleet node ${at}`)
 
-function buildCore(trust: Trust, at: number, region: Name, zone: Name, seed: number): CoreNode {
+function buildCore(trust: SimTrust, at: number, region: Name, zone: Name, seed: number): CoreNode {
   const key = keyOf(at)
   const peer = peerOfKey(key)
   const addresses = [addressOf(peer)]
@@ -71,16 +72,12 @@ function buildCore(trust: Trust, at: number, region: Name, zone: Name, seed: num
 }
 
 /** A release with one file of so many bytes. */
-export const releaseOf = (trust: Trust, bytes: number): Made =>
-  makeRelease(trust, {
-    ...{
-      channel: 'app/config' as Channel,
-      publisher: 'alpha' as Name,
-      clock: new Map([['alpha' as Name, 1]]),
-    },
-    ...{
-      files: new Map([['app.conf', Buffer.alloc(bytes, 'configuration ')]]),
-      message: '',
-      created: EPOCH_MS,
-    },
-  })
+export function releaseOf(trust: SimTrust, bytes: number): Made {
+  const publisher = 'alpha' as Name
+  const order = {
+    ...{ fleetId: trust.fleetId, root: trust.version, channel: 'app/config' as Channel },
+    ...{ publisher, clock: new Map([[publisher, 1]]), message: '', created: EPOCH_MS },
+    files: new Map([['app.conf', Buffer.alloc(bytes, 'configuration ')]]),
+  }
+  return makeRelease(order, (payload) => trust.sign(publisher, payload))
+}
