@@ -59,6 +59,15 @@ export const STATUS = z
     addresses: z.array(z.string()),
     peers: z.object({ connected: z.number(), byRegion: z.record(z.string(), z.number()) }),
     root: z.object({ version: z.number(), expires: z.string() }),
+    certificate: z
+      .object({
+        valid: z.boolean(),
+        problem: z.object({ code: z.string(), message: z.string() }).nullable(),
+        labels: z.record(z.string(), z.string()),
+        pool: z.string().nullable(),
+        expires: z.string().nullable(),
+      })
+      .optional(),
     channels: z.array(CHANNEL),
     store: z.object({ bytes: z.number(), readOnly: z.boolean() }),
   })

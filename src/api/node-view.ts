@@ -48,6 +48,17 @@ export interface HistoryView {
   readonly activatedAt: string
 }
 
+/** The node's own certificate as its peers judge it. */
+export interface CertificateView {
+  readonly valid: boolean
+  /** Why it is refused: code and text; null where it is not. */
+  readonly problem: { readonly code: string; readonly message: string } | null
+  readonly labels: Readonly<Record<string, string>>
+  readonly pool: string | null
+  /** RFC 3339; null where it could not be read. */
+  readonly expires: string | null
+}
+
 export interface StatusView {
   readonly peerId: PeerId
   readonly fleetId: FleetId
@@ -57,6 +68,7 @@ export interface StatusView {
   readonly addresses: readonly string[]
   readonly peers: { readonly connected: number; readonly byRegion: Readonly<Record<string, number>> }
   readonly root: { readonly version: number; readonly expires: string }
+  readonly certificate?: CertificateView
   readonly channels: readonly ChannelView[]
   readonly store: { readonly bytes: number; readonly readOnly: boolean }
 }

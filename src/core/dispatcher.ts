@@ -4,6 +4,7 @@ import { decodeControlGossip } from '../codec/gossip.ts'
 import { isMeshError } from '../errors.ts'
 import type { Freshness } from '../model/beacon.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Judgement } from '../trust/admission.ts'
 import { onActivated, settleCell, tickActivations } from './activate.ts'
 import { type Announce, createAnnounce, type Gossip } from './announce.ts'
 import type { CoreConfig } from './config.ts'
@@ -26,7 +27,11 @@ import { viewOf } from './view-of.ts'
 
 /** The stages that others own the state of; tests put their own in. */
 export interface Stages {
-  readonly admit: Stage & { sessions(): Iterable<Session>; session(peer: PeerId): Session | undefined }
+  readonly admit: Stage & {
+    sessions(): Iterable<Session>
+    session(peer: PeerId): Session | undefined
+    own?(): Judgement | undefined
+  }
   readonly peers: Stage
   readonly gateways: Stage & GatewayBook
   readonly freshness: Stage & {
@@ -105,6 +110,7 @@ export class Dispatcher {
       progress: (release) => this.#journey.fetch.progress(release),
       compared: this.#housekeeping.hasCompared(now),
       beaconMonoMs: this.#named.freshness.lastHeardMonoMs(),
+      own: this.#named.admit.own?.(),
     })
   }
 

@@ -2,6 +2,7 @@
 import type { Freshness } from '../model/beacon.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import { matches } from '../model/pattern.ts'
+import type { Judgement } from '../trust/admission.ts'
 import { isHeld, targetOf } from './channel.ts'
 import type { Now } from './events.ts'
 import type { FetchProgress } from './fetch.ts'
@@ -16,6 +17,8 @@ export interface ViewSources {
   /** Some peer was compared with, or there is none to compare with. */
   readonly compared: boolean
   readonly beaconMonoMs: number
+  /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */
+  readonly own?: Judgement | undefined
 }
 
 export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreView {
@@ -36,6 +39,7 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
     waitingFor,
     readOnly: node.readOnly,
     beaconMonoMs: sources.beaconMonoMs,
+    own: sources.own,
     envelope: (release) => node.kept.get(release)?.envelope,
     release: (release) => node.kept.get(release)?.release,
     isWhole: (release) => node.whole.has(release),

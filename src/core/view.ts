@@ -4,6 +4,7 @@ import type { Freshness } from '../model/beacon.ts'
 import type { Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
+import type { Judgement } from '../trust/admission.ts'
 import type { Session } from './session.ts'
 
 export type ChannelState = 'active' | 'fetching' | 'conflict' | 'held' | 'stale' | 'empty'
@@ -70,6 +71,8 @@ export interface CoreView {
   readonly readOnly: boolean
   /** Monotonic time at which the newest freshness beacon came; the start where none has yet. */
   readonly beaconMonoMs: number
+  /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */
+  readonly own?: Judgement | undefined
   /** Envelope of a release kept here. */
   envelope(release: ReleaseId): Uint8Array | undefined
   release(release: ReleaseId): Release | undefined

@@ -1,5 +1,6 @@
 import type {
   ActiveView,
+  CertificateView,
   ChannelView,
   FileView,
   HeadView,
@@ -13,6 +14,7 @@ import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { writeCar } from '../publish/car.ts'
 import type { StorePort } from '../runtime/ports.ts'
+import type { Judgement } from '../trust/admission.ts'
 import type { Content } from './content.ts'
 import { peersByRegion } from './metrics.ts'
 
@@ -126,8 +128,28 @@ function status(sources: ViewSources): ReturnType<NodeView['status']> {
       byRegion: Object.fromEntries(byRegion),
     },
     root: { version: view.root.version, expires: iso(view.root.expires) },
+    ...(view.own === undefined ? {} : { certificate: certificateView(view.own) }),
     channels: view.channels.map(channelView),
     store: { bytes: sources.store.bytes(), readOnly: view.readOnly },
+  }
+}
+
+function certificateView(own: Judgement): CertificateView {
+  if (own.kind === 'refused')
+    return {
+      valid: false,
+      problem: { code: own.code, message: own.text },
+      labels: {},
+      pool: null,
+      expires: null,
+    }
+  const { labels, pool, notAfter } = own.admission
+  return {
+    valid: true,
+    problem: null,
+    labels: Object.fromEntries(labels),
+    pool: pool?.name ?? null,
+    expires: iso(notAfter),
   }
 }
 

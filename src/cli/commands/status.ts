@@ -41,11 +41,24 @@ function describe(status: Status): string {
   const head = [
     `node   ${status.peerId}${labels === '' ? '' : `  ${labels}`}`,
     `fleet  ${short(status.fleetId)}, root ${status.root.version}, expires ${status.root.expires.slice(0, 10)}`,
+    ...certificateLines(status.certificate),
     `peers  ${status.peers.connected}${regions === '' ? '' : ` (${regions})`}`,
     `store  ${size(status.store.bytes)}${status.store.readOnly ? paint('red', '  READ-ONLY: the disk is full or failing') : ''}`,
     `up     ${duration(status.uptimeSeconds)}, confmesh ${status.version}`,
   ]
   return [...head, '', status.channels.length === 0 ? 'no channels yet' : table(status.channels)].join('\n')
+}
+
+function certificateLines(certificate: Status['certificate']): string[] {
+  if (certificate === undefined) return []
+  const { problem, pool, labels, expires } = certificate
+  if (problem !== null)
+    return [
+      `cert   ${paint('red', `${problem.code}: ${printable(problem.message)}; peers refuse this node`)}`,
+    ]
+  const granted = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
+  const from = pool === null ? 'of its own' : `of pool ${pool}`
+  return [`cert   ${[from, ...granted].join(' ')}, expires ${(expires ?? '').slice(0, 10)}`]
 }
 
 function table(channels: readonly ChannelEntry[]): string {

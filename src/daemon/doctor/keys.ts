@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { IDENTITY_FILE, peerIdOf } from '../../net/identity.ts'
-import { readChain } from '../../trust/certificates.ts'
+import { createJudge } from '../../trust/admission.ts'
 import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
 import { ownChain, readDocument, readPrivateKey } from '../documents.ts'
@@ -45,20 +45,29 @@ function checkToken(path: string): Finding {
 /** What this node shows of itself, judged by the configured root, as peers are to judge it. */
 export function checkAdmission(config: NodeConfig): readonly Finding[] {
   const check = 'certificate'
-  if (config.admission === undefined) return [fine(check, 'none is configured; peers do not ask for one yet')]
+  if (config.admission === undefined) {
+    const advice = "admission: {pool, poolKey}, or {certificate} that 'confmesh admit' made"
+    return [wrong(check, 'none is configured: every peer refuses this node', advice)]
+  }
   const identity = join(config.data, IDENTITY_FILE)
   if (!existsSync(identity)) return [fine(check, 'checked once the node has its identity')]
   try {
     const { limitsInForce: limits } = config
     const peer = peerIdOf(readFileSync(identity, 'utf8'))
     const { current } = startChain(readDocument(config.root, 'root', limits), limits)
-    const admission = readChain(ownChain(config, peer, limits), current, limits)
-    if (admission.peer !== peer)
+    const judgement = createJudge(limits)(peer, ownChain(config, peer, limits), current, Date.now())
+    if (judgement.kind === 'refused')
       return [
-        wrong(check, `it is made for ${admission.peer}, this is ${peer}`, 'confmesh admit makes another'),
+        wrong(
+          check,
+          `${judgement.code}: ${judgement.text}`,
+          `peers refuse it so; see docs/operations.md#certificate-expiry`,
+        ),
       ]
-    const left = (admission.pool?.notAfter ?? admission.notAfter) - Date.now()
-    const text = `valid for ${Math.max(0, Math.floor(left / DAY_MS))} days`
+    const { labels, pool, notAfter } = judgement.admission
+    const left = Math.min(pool?.notAfter ?? notAfter, notAfter) - Date.now()
+    const said = [...labels].map(([name, value]) => `${name}=${value}`).join(' ') || 'no labels'
+    const text = `${pool === undefined ? 'of its own' : `of pool ${pool.name}`}, ${said}, valid for ${Math.max(0, Math.floor(left / DAY_MS))} days`
     return [left < WARN_MS ? wrong(check, text, 'hand out a new one in time') : fine(check, text)]
   } catch (error) {
     return [
