@@ -2,8 +2,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { writePlot } from '../src/cli/plot.ts'
+import { GOSSIP_AGREEMENT } from '../src/sim/planner/agreement.ts'
+import { CoreRelease } from '../src/sim/planner/core-release.ts'
 import { type Plan, plan } from '../src/sim/planner/plan.ts'
 import type { Question } from '../src/sim/planner/question.ts'
+import { quantileOf, type RunResult } from '../src/sim/planner/run-result.ts'
+import { SmallRelease } from '../src/sim/planner/small.ts'
 import { CASES, type Case, failing, MIB, question, SIX, SMALL_BYTES, THREE } from './planner-cases.ts'
 import type { Measured, Row } from './results.ts'
 
@@ -94,39 +98,44 @@ const COSTS = [
 
 interface Line {
   readonly name: string
-  readonly points: readonly (readonly [number, number])[]
+  readonly points: readonly (readonly [nodes: number, p99Ms: number])[]
 }
 
-async function draw(): Promise<readonly Line[]> {
-  const sizes = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
-  const line = async (name: string, of: (nodes: number) => Question, upTo: number): Promise<Line> => {
-    const points: (readonly [number, number])[] = []
-    for (const nodes of sizes.filter((size) => size <= upTo)) {
-      const seeds = nodes <= 10_000 ? 5 : nodes <= 100_000 ? 3 : 1
-      const { timeMs } = await plan(of(nodes), upTo < 1e6 && nodes > 1_000 ? 1 : seeds, () => {})
-      points.push([nodes, Number(timeMs.p99.median.toFixed(1))])
-    }
-    return { name, points }
+const SIZES = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
+/** Above, a release in blocks takes minutes. */
+const MOST_IN_BLOCKS = 10_000
+
+/** Median p99 by fleet size; one seed where a fleet is large, which varies little by itself. */
+async function lineOf(name: string, of: (nodes: number) => Question): Promise<Line> {
+  const points: [number, number][] = []
+  for (const nodes of SIZES) {
+    const asked = of(nodes)
+    const blocks = asked.bytes > SMALL_BYTES
+    if (blocks && nodes > MOST_IN_BLOCKS) continue
+    const { timeMs } = await plan(asked, nodes <= (blocks ? 1_000 : 30_000) ? 3 : 1, () => {})
+    points.push([nodes, Number(timeMs.p99.median.toFixed(1))])
   }
+  return { name, points }
+}
+
+/** Time until 99 % have a release against the size of the fleet, into `docs`. */
+export async function draw(): Promise<readonly Line[]> {
+  const small = (regions: readonly string[]) => (nodes: number) => question(regions, nodes, SMALL_BYTES)
   const lines = [
-    await line('4 KiB, 3 regions', (nodes) => question(THREE, nodes, SMALL_BYTES), 1e6),
-    await line('4 KiB, 6 regions', (nodes) => question(SIX, nodes, SMALL_BYTES), 1e6),
-    await line(
-      '4 KiB, 3 regions, first gateways dead',
-      (nodes) => failing(question(THREE, nodes, SMALL_BYTES), { gateway: true }),
-      1e6,
+    await lineOf('100 MiB in blocks, 3 regions (its line time is 839 ms)', (nodes) =>
+      question(THREE, nodes, 100 * MIB),
     ),
-    await line(
-      '100 MiB, 3 regions (839 ms of line time)',
-      (nodes) => question(THREE, nodes, 100 * MIB),
-      10_000,
+    await lineOf('4 KiB, 3 regions, first gateway of each dead', (nodes) =>
+      failing(small(THREE)(nodes), { gateway: true }),
     ),
+    await lineOf('4 KiB, 6 regions', small(SIX)),
+    await lineOf('4 KiB, 3 regions', small(THREE)),
   ]
   await writePlot(PLOT, {
     title: 'Time until 99 % of the nodes have a release, checked',
     subtitle: [
-      'simulated, model: abstract; 1 Gbit/s links, published round trips, medians of 1 to 5 seeds',
-      'npm run bench -- planner',
+      'simulated, model: abstract (docs/simulate.md); links of 1 Gbit/s, published round trips; median of 3 seeds, 1 for large fleets',
+      `npm run bench -- planner; against real cores, ${agreementText()}`,
     ],
     x: { title: 'nodes', scale: 'log' },
     y: { title: 'time to p99, ms', scale: 'log' },
@@ -134,6 +143,45 @@ async function draw(): Promise<readonly Line[]> {
     mark: 'points',
   })
   return lines
+}
+
+const agreementText = (): string => {
+  const { nodes, p50Percent, p99Percent } = GOSSIP_AGREEMENT
+  return `4 KiB and ${nodes} nodes: ${p50Percent} % off at p50, ${p99Percent} % at p99`
+}
+
+interface Agreed {
+  readonly nodes: number
+  readonly seeds: number
+  readonly core: { readonly p50Ms: number; readonly p99Ms: number; readonly originCopies: number }
+  readonly abstract: { readonly p50Ms: number; readonly p99Ms: number }
+}
+
+/** The product's own cores beside the abstract model, the same fleets. */
+function agree(nodes: number, seeds: number): Agreed {
+  const asked = Array.from({ length: seeds }, (_, n) => ({
+    ...question(THREE, nodes, SMALL_BYTES),
+    seed: n + 1,
+  }))
+  const cores = asked.map((one) => new CoreRelease(one).run())
+  const models = asked.map((one) => new SmallRelease(one).run(() => {}))
+  const median = (values: readonly number[]): number => quantileOf(Float64Array.from(values).sort(), 0.5)
+  const at = (results: readonly RunResult[], q: number): number =>
+    median(results.map(({ timesMs }) => quantileOf(timesMs, q)))
+  const originCopies = median(cores.map(({ originBytes, payloadBytes }) => originBytes / payloadBytes))
+  return {
+    ...{ nodes, seeds },
+    core: { p50Ms: at(cores, 0.5), p99Ms: at(cores, 0.99), originCopies },
+    abstract: { p50Ms: at(models, 0.5), p99Ms: at(models, 0.99) },
+  }
+}
+
+function agreedRow({ nodes, seeds, core, abstract }: Agreed): Row {
+  const off = (model: number, real: number): string => `${((model / real - 1) * 100).toFixed(1)} %`
+  return {
+    what: `agreement: 4 KiB, ${nodes} nodes, 3 regions, ${seeds} seeds, p50 and p99 within 10 %`,
+    figure: `core ${core.p50Ms} / ${core.p99Ms} ms, abstract ${abstract.p50Ms} / ${abstract.p99Ms} ms: ${off(abstract.p50Ms, core.p50Ms)} and ${off(abstract.p99Ms, core.p99Ms)} off; ${core.originCopies} copies out of the origin's core`,
+  }
 }
 
 export async function planner({ quick }: { readonly quick: boolean }): Promise<Measured> {
@@ -145,6 +193,7 @@ export async function planner({ quick }: { readonly quick: boolean }): Promise<M
     ...cost(asked.nodes, asked.bytes),
   }))
   const lines = quick ? [] : await draw()
+  const agreed = quick ? agree(60, 3) : agree(200, 5)
   return {
     about: [
       'simulated, no real node: model "abstract" of docs/simulate.md; home us-east-1, links of 1 Gbit/s, borders of 10 Gbit/s, round trips published for three and six regions',
@@ -154,6 +203,7 @@ export async function planner({ quick }: { readonly quick: boolean }): Promise<M
     ],
     rows: [
       ...judged.map(rowOf),
+      agreedRow(agreed),
       ...costs.map(({ what, seconds, mib, events, cpuSeconds, rssMiB }) => ({
         what: `cost of ${what}`,
         figure: `${cpuSeconds <= seconds && rssMiB <= mib ? 'reached' : '**missed**'}: ${cpuSeconds.toFixed(1)} s of CPU ≤ ${seconds}, ${rssMiB.toFixed(0)} MiB ≤ ${mib}, ${events} events`,
@@ -163,6 +213,7 @@ export async function planner({ quick }: { readonly quick: boolean }): Promise<M
       cases: judged.map(({ plan: { curve: _, ...rest }, ...judgedCase }) => ({ ...judgedCase, plan: rest })),
       costs,
       lines,
+      agreed,
     },
   }
 }
