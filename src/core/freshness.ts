@@ -23,7 +23,7 @@ import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, Now, RequestId } from './events.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
-import { EVERYTHING } from './session.ts'
+import { EVERYTHING, regionOf } from './session.ts'
 import type { OrderedRelease, Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -138,8 +138,12 @@ export class Freshness implements Stage {
     return this.#judge(step, journey, envelope, from)
   }
 
+  /** By sync. What came from another region so is news to this one: where the bridge is down nobody else says it here. */
   take(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): void {
-    this.#judge(step, journey, envelope, from)
+    const verdict = this.#judge(step, journey, envelope, from)
+    const region = journey.session(from)?.hello?.region
+    if (verdict !== 'accept' || region === undefined || regionOf(region) === journey.region) return
+    step.emit({ kind: 'publish', topic: 'control', bytes: encodeControlGossip({ kind: 'beacon', envelope }) })
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {

@@ -49,6 +49,20 @@ describe('a beacon off the topic', () => {
     expect(node.state()).toBe('fresh')
   })
 
+  it('by sync from another region is said on the own topic, once; from the own region it is not', () => {
+    const [far, near] = [peer('far'), peer('near')]
+    node.bench.link(far, {}, { region: 'us' })
+    node.bench.link(near, {}, { region: 'eu' })
+    const take = (envelope: Uint8Array, from: typeof far) =>
+      node.bench
+        .run((step, journey) => node.freshness.take(step, journey, envelope, from))
+        .flatMap((effect) => (effect.kind === 'publish' ? [decodeControlGossip(effect.bytes, LIMITS)] : []))
+    const { envelope } = beaconOf(KEY, wall(), [])
+    expect(take(envelope, far)).toEqual([{ kind: 'beacon', envelope }])
+    expect(take(envelope, far)).toEqual([])
+    expect(take(beaconOf(KEY, wall() + 1, []).envelope, near)).toEqual([])
+  })
+
   it('is relayed once, ignored when it is old, rejected only for what it proves', () => {
     const said = beaconOf(KEY, wall(), [])
     expect(verdictOf(said.envelope)).toBe('accept')
