@@ -70,6 +70,8 @@ export const STATUS = z
       .optional(),
     channels: z.array(CHANNEL),
     store: z.object({ bytes: z.number(), readOnly: z.boolean() }),
+    // Absent from nodes of before it.
+    problems: z.array(z.object({ code: z.string(), message: z.string() })).default([]),
   })
   .openapi('Status')
 

@@ -1,18 +1,6 @@
 /** The narrow view of a node that the HTTP API needs; the daemon implements it, tests fake it. Read-only. */
+import type { ChannelState, Gate } from '../model/channel-state.ts'
 import type { Channel, Digest, FleetId, Name, PeerId, ReleaseId } from '../model/ids.ts'
-
-export type ChannelState = 'active' | 'fetching' | 'conflict' | 'held' | 'stale' | 'empty'
-
-/** Why the target is not active yet; see docs/operations.md. */
-export type Gate =
-  | 'content'
-  | 'unsupported'
-  | 'rollout'
-  | 'expired'
-  | 'root-expired'
-  | 'read-only'
-  | 'health'
-  | null
 
 export interface ActiveView {
   readonly release: ReleaseId
@@ -71,6 +59,8 @@ export interface StatusView {
   readonly certificate?: CertificateView
   readonly channels: readonly ChannelView[]
   readonly store: { readonly bytes: number; readonly readOnly: boolean }
+  /** What is wrong with the node as a whole and needs a person. */
+  readonly problems: readonly { readonly code: string; readonly message: string }[]
 }
 
 export interface FileView {

@@ -1,6 +1,7 @@
 /** What the command line says, and how: text for people, or one JSON value with `--json`; an error in either form. */
 import { stripVTControlCharacters } from 'node:util'
 import { isMeshError, MeshError } from '../errors.ts'
+import { printable as escaped } from '../model/printable.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 
 interface OutputMode {
@@ -50,12 +51,10 @@ export function fail(error: unknown): void {
 }
 
 /** One line, at most 1,000 characters, no control, bidi or invisible characters: safe on a terminal. */
-export function printable(text: string): string {
-  const plain = stripVTControlCharacters(text).replace(/\s+/gu, ' ')
-  return plain.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu, escaped).slice(0, 1_000)
-}
+export const printable = (text: string): string =>
+  escaped(stripVTControlCharacters(text).replace(/\s+/gu, ' '), MAX_LINE_CHARS)
 
-const escaped = (character: string): string => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`
+const MAX_LINE_CHARS = 1_000
 
 function asMeshError(error: unknown): MeshError {
   if (isMeshError(error)) return error

@@ -1,5 +1,6 @@
 /** Activation of the target, what comes of it, and the one step back after a failed health check. */
 import type { Code } from '../errors.ts'
+import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import { recordOf } from './channel.ts'
 import type { EventOf } from './events.ts'
@@ -7,7 +8,6 @@ import { dropUnneeded } from './ingest.ts'
 import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
 import { type Activating, type Cell, gateFor, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
-import type { Gate } from './view.ts'
 
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000

@@ -3,7 +3,7 @@ import { sha256 } from '../codec/digest.ts'
 import { decodeControlGossip } from '../codec/gossip.ts'
 import { isMeshError } from '../errors.ts'
 import type { Freshness } from '../model/beacon.ts'
-import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Address, Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { onActivated, settleCell, tickActivations } from './activate.ts'
 import { type Announce, createAnnounce, type Gossip } from './announce.ts'
@@ -32,7 +32,7 @@ export interface Stages {
     session(peer: PeerId): Session | undefined
     own?(): Judgement | undefined
   }
-  readonly peers: Stage
+  readonly peers: Stage & { twin(monoMs: number): readonly Address[] | undefined }
   readonly gateways: Stage & GatewayBook
   readonly freshness: Stage & {
     state(channel: Channel, journey: Journey, now: Now): Freshness
@@ -111,6 +111,7 @@ export class Dispatcher {
       compared: this.#housekeeping.hasCompared(now),
       beaconMonoMs: this.#named.freshness.lastHeardMonoMs(),
       own: this.#named.admit.own?.(),
+      twin: this.#named.peers.twin(now.monoMs),
     })
   }
 

@@ -26,8 +26,8 @@ export interface KnownPeer {
 /** Whether the peer of a record would be admitted, as of now. */
 export type JudgeRecord = (record: PeerRecord) => Judgement
 
-/** `new`: a peer not known before; `changed`: it is reached elsewhere or stores something else now. */
-export type Learnt = 'new' | 'changed' | 'later' | 'old' | 'invalid' | 'full'
+/** `new`: a peer not known before; `changed`: it is reached elsewhere or stores something else now; `own`: this node's. */
+export type Learnt = 'new' | 'own' | 'changed' | 'later' | 'old' | 'invalid' | 'full'
 
 export class PeerBook {
   readonly #self: PeerId
@@ -68,6 +68,7 @@ export class PeerBook {
   ): {
     readonly learnt: Learnt
     readonly peer?: PeerId
+    readonly own?: PeerRecord
     readonly problem?: { readonly code: Code; readonly text: string }
   } {
     const digest = sha256(bytes)
@@ -81,7 +82,8 @@ export class PeerBook {
     }
     const { peer } = record
     const known = this.#known.get(peer)
-    if (peer === this.#self || (known !== undefined && known.record.at >= record.at)) {
+    if (peer === this.#self) return { learnt: 'own', own: record }
+    if (known !== undefined && known.record.at >= record.at) {
       this.#seen.add(digest)
       return { learnt: 'old', peer }
     }

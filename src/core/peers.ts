@@ -5,7 +5,7 @@
  */
 
 import { regionIn } from '../model/certificate.ts'
-import type { PeerId } from '../model/ids.ts'
+import type { Address, PeerId } from '../model/ids.ts'
 import type { AnyReply, SyncReply } from '../model/messages.ts'
 import { peerOf } from '../model/names.ts'
 import type { PeerRecord } from '../model/peer-record.ts'
@@ -21,6 +21,7 @@ import { Redial } from './redial.ts'
 import { type AdmittedSession, identityOf } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
+import { Twin } from './twin.ts'
 
 /** Failed dials after which a record is no longer passed on. */
 const PASS_ON_FAILURES = 3
@@ -36,6 +37,7 @@ export class Peers implements Stage {
   readonly #judge: Judge
   readonly #book: PeerBook
   readonly #redial: Redial
+  readonly #twin = new Twin()
   readonly #admitted = new Set<PeerId>()
   readonly #removed = new Set<PeerId>()
   readonly #exchanges = new Map<RequestId, PeerId>()
@@ -70,7 +72,13 @@ export class Peers implements Stage {
       for (const seed of this.#book.seeds())
         this.#redial.wait(seed, monoMs + (limits.redialMaxMs * random()) / 2)
     this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
+    this.#twin.started(step.now.wallMs)
     this.#look(step, journey)
+  }
+
+  /** Addresses of another process with this node's identity; undefined: none was heard of lately. */
+  twin(monoMs: number): readonly Address[] | undefined {
+    return this.#twin.at(monoMs)
   }
 
   onDialFailed(step: Step, _journey: Journey, { address }: EventOf<'dialFailed'>): void {
@@ -115,7 +123,7 @@ export class Peers implements Stage {
       return true
     }
     this.#learn(step, journey, request.message.records, peer)
-    answer(step, id, { type: 'peers', records: this.#sample(peer) })
+    answer(step, id, { type: 'peers', records: this.#sample(peer, request.message.records) })
     return true
   }
 
@@ -270,16 +278,23 @@ export class Peers implements Stage {
     step.emit({ kind: 'request', id, peer, request: { protocol: 'sync', message }, timeoutMs })
   }
 
-  /** Own record first, then others that were admitted here and can be reached, at random. */
-  #sample(asker: PeerId): readonly Uint8Array[] {
+  /**
+   * Own record first, then others that were admitted here and can be reached, at random. The asker's own among them
+   * only where it is a later one than those it gave: somebody else gave it.
+   */
+  #sample(asker: PeerId, given: readonly Uint8Array[] = []): readonly Uint8Array[] {
     const { limits, random, peerRecord } = this.#config
     const own = peerRecord?.()
+    if (own !== undefined) this.#twin.gave(own)
     const known = this.#book.all().filter(({ record, proven }) => {
       const reachable = this.#redial.failures(record.peer) < PASS_ON_FAILURES
       return proven && reachable && record.peer !== asker
     })
     const records = own === undefined ? [] : [own]
-    let bytes = own?.length ?? 0
+    const theirs = this.#book.get(asker)?.bytes
+    if (theirs !== undefined && given.length > 0 && !given.some((bytes) => isSame(bytes, theirs)))
+      records.push(theirs)
+    let bytes = records.reduce((sum, { length }) => sum + length, 0)
     for (const { bytes: record } of shuffled(known, random)) {
       bytes += record.length + 8
       if (records.length >= limits.maxExchanged || bytes > limits.maxSyncMessageBytes / 2) break
@@ -291,7 +306,8 @@ export class Peers implements Stage {
   #learn(step: Step, journey: Journey, records: readonly Uint8Array[], from: PeerId): void {
     const judge = this.#judgeAt(step, journey.root())
     for (const bytes of records.slice(0, this.#config.limits.maxExchanged)) {
-      const { learnt, peer, problem } = this.#book.learn(bytes, false, judge)
+      const { learnt, peer, own, problem } = this.#book.learn(bytes, false, judge)
+      if (own !== undefined) this.#twin.heard(step, own, bytes)
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
       if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue
       if (learnt === 'new') this.#exchangePauseMs = this.#config.limits.exchangeMinMs
@@ -312,6 +328,8 @@ export class Peers implements Stage {
     step.wakeAt(this.#nextLookMonoMs)
   }
 }
+
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 function answer(step: Step, id: RequestId, message: SyncReply): void {
   step.emit({ kind: 'reply', id, reply: { protocol: 'sync', message } })

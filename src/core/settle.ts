@@ -1,9 +1,9 @@
 /** When does the target become active? Gates may only say "not yet"; they never choose another release. */
+import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { type ChannelState, targetOf } from './channel.ts'
-import type { Gate } from './view.ts'
 import type { ActiveRecord } from './writes.ts'
 
 /** Features of a release that this build knows; any other name in `critical` keeps what is active. */

@@ -1,4 +1,5 @@
 /** The node's own slice: channels, envelopes, what is whole and which blocks are here. Bounded by the limits. */
+import type { Gate } from '../model/channel-state.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
@@ -10,7 +11,7 @@ import type { ChannelFacts } from './journey.ts'
 import { createRelayed, type Relayed } from './relayed.ts'
 import type { Roots } from './roots.ts'
 import { type GateFacts, gateOf } from './settle.ts'
-import type { Gate, LastError } from './view.ts'
+import type { LastError } from './view.ts'
 
 /** Under way; `epoch` is that of the release, which a root may end meanwhile. */
 export interface Activating {

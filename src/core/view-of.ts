@@ -1,6 +1,7 @@
 /** The node's state in the words of the view. */
 import type { Freshness } from '../model/beacon.ts'
-import type { ReleaseId } from '../model/ids.ts'
+import type { ChannelState, Gate } from '../model/channel-state.ts'
+import type { Address, ReleaseId } from '../model/ids.ts'
 import { matches } from '../model/pattern.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { isHeld, targetOf } from './channel.ts'
@@ -8,7 +9,7 @@ import type { Now } from './events.ts'
 import type { FetchProgress } from './fetch.ts'
 import type { Session } from './session.ts'
 import { type Cell, gateFor, type NodeState } from './state.ts'
-import type { ActiveFacts, ChannelState, CoreChannelView, CoreView, Gate } from './view.ts'
+import type { ActiveFacts, CoreChannelView, CoreView } from './view.ts'
 
 export interface ViewSources {
   readonly sessions: readonly Session[]
@@ -19,6 +20,7 @@ export interface ViewSources {
   readonly beaconMonoMs: number
   /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */
   readonly own?: Judgement | undefined
+  readonly twin: readonly Address[] | undefined
 }
 
 export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreView {
@@ -40,6 +42,7 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
     readOnly: node.readOnly,
     beaconMonoMs: sources.beaconMonoMs,
     own: sources.own,
+    twin: sources.twin,
     envelope: (release) => node.kept.get(release)?.envelope,
     release: (release) => node.kept.get(release)?.release,
     isWhole: (release) => node.whole.has(release),

@@ -1,24 +1,12 @@
 /** What a node shows of itself: plain data for the HTTP interface, status and metrics. Decides nothing. */
 import type { Code } from '../errors.ts'
 import type { Freshness } from '../model/beacon.ts'
-import type { Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.ts'
+import type { ChannelState, Gate } from '../model/channel-state.ts'
+import type { Address, Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { Judgement } from '../trust/admission.ts'
 import type { Session } from './session.ts'
-
-export type ChannelState = 'active' | 'fetching' | 'conflict' | 'held' | 'stale' | 'empty'
-
-/** Why the target is not active yet: "not yet", never "another one". Null: every gate is open. */
-export type Gate =
-  | 'content'
-  | 'unsupported'
-  | 'rollout'
-  | 'expired'
-  | 'root-expired'
-  | 'read-only'
-  | 'health'
-  | null
 
 export interface LastError {
   readonly code: Code
@@ -73,6 +61,8 @@ export interface CoreView {
   readonly beaconMonoMs: number
   /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */
   readonly own?: Judgement | undefined
+  /** Where another process with this node's identity is reached; undefined: none was heard of lately. */
+  readonly twin: readonly Address[] | undefined
   /** Envelope of a release kept here. */
   envelope(release: ReleaseId): Uint8Array | undefined
   release(release: ReleaseId): Release | undefined

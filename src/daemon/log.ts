@@ -1,6 +1,10 @@
 import { type Logger, pino } from 'pino'
 import type { Limits } from '../limits.ts'
+import { printable } from '../model/printable.ts'
 import type { LogPort } from '../runtime/ports.ts'
+
+/** Of one line; peers have a say in some. */
+const MAX_TEXT_CHARS = 500
 
 /** JSON lines on stderr, readable ones on a terminal. stdout belongs to the command. */
 export async function createLogger(level: string): Promise<Logger> {
@@ -28,7 +32,10 @@ export function logPort(
       if (logger.isLevelEnabled(level)) {
         const leftOut = lines.take(code)
         if (leftOut !== undefined)
-          logger[level]({ code, ...fields, ...(leftOut > 0 ? { leftOut } : {}) }, printable(text))
+          logger[level](
+            { code, ...fields, ...(leftOut > 0 ? { leftOut } : {}) },
+            printable(text, MAX_TEXT_CHARS),
+          )
       }
       if (
         level === 'warn' ||
@@ -68,13 +75,4 @@ class LineBudget {
     budget.leftOut = 0
     return leftOut
   }
-}
-
-/** Text from peers must not steer a terminal: control and bidi characters are shown as escapes, length is cut. */
-function printable(text: string): string {
-  const cut = text.length > 500 ? `${text.slice(0, 500)}…` : text
-  return cut.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu,
-    (char) => `\\u{${char.codePointAt(0)?.toString(16) ?? ''}}`,
-  )
 }

@@ -159,6 +159,22 @@ export const GAUGES = {
     type: 'gauge',
     help: 'Seconds since the newest freshness beacon came, or since the start where none has',
   },
+  gossipTopics: {
+    name: 'confmesh_gossip_topics',
+    type: 'gauge',
+    help: "Gossip topics known of peers; never more than the node's own",
+  },
+  meshPeers: {
+    name: 'confmesh_gossip_mesh_peers',
+    type: 'gauge',
+    help: 'Peers in the mesh of a topic: those that get every message at once',
+    labels: ['topic'],
+  },
+  scoreMin: {
+    name: 'confmesh_gossip_score_min',
+    type: 'gauge',
+    help: 'Lowest gossip score among the peers; below 0 a peer has sent what was rejected',
+  },
   loopLag: {
     name: 'confmesh_loop_lag_seconds',
     type: 'gauge',

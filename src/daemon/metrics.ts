@@ -10,6 +10,14 @@ export interface Gauged {
   view(): CoreView
   storeBytes(): number
   certificateExpires(): number | undefined
+  /** As gossipsub counts them itself; scores of the peers that are admitted. */
+  gossip(): GossipNumbers
+}
+
+export interface GossipNumbers {
+  readonly topics: number
+  readonly meshPeers: { readonly releases: number; readonly control: number }
+  readonly scores: readonly number[]
 }
 
 export interface NodeMetrics extends MetricsPort {
@@ -109,6 +117,12 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   // Without one there is no such series: 0 would be "expired".
   if (certificate === undefined) gauges.get('poolExpires')?.remove()
   else set('poolExpires', (certificate - Date.now()) / 1000)
+  const { topics, meshPeers, scores } = gauged.gossip()
+  set('gossipTopics', topics)
+  for (const [topic, count] of Object.entries(meshPeers)) set('meshPeers', count, { topic })
+  // No peer, no lowest score: 0 would look like one.
+  if (scores.length === 0) gauges.get('scoreMin')?.remove()
+  else set('scoreMin', Math.min(...scores))
   set('beaconAge', (performance.now() - view.beaconMonoMs) / 1000)
   set('loopLag', Number.isFinite(lagSeconds) ? lagSeconds : 0)
   set('ready', view.ready ? 1 : 0)

@@ -4,7 +4,8 @@ import { createActivator, createMarkOnly } from '../activate/activator.ts'
 import { type ApiServer, startApi } from '../api/server.ts'
 import type { CoreConfig } from '../core/config.ts'
 import { createNode } from '../core/node.ts'
-import { MeshError } from '../errors.ts'
+import type { CoreView } from '../core/view.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import { regionIn, zoneIn } from '../model/certificate.ts'
 import type { Address, FleetId, Name } from '../model/ids.ts'
 import { parsePattern } from '../model/names.ts'
@@ -23,7 +24,7 @@ import { createContent } from './content.ts'
 import { certifiedLabels, chainExpires, ownChain, readDocument, readPrivateKey } from './documents.ts'
 import { fleetOf, foldersOf } from './folders.ts'
 import { createLogger, logPort } from './log.ts'
-import { createMetrics, type NodeMetrics } from './metrics.ts'
+import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
 import { createView, type DaemonView } from './view.ts'
 
 export interface Ready {
@@ -73,6 +74,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     view: () => core.view(clock.now()),
     storeBytes: () => store.bytes(),
     certificateExpires: () => certificateExpires,
+    gossip: () => gossipOf(transport, core.view(clock.now())),
   })
   undo.push(() => metrics.stop())
   const log = logPort(logger, (code) => metrics.refused(code), config.limitsInForce)
@@ -97,6 +99,11 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     addresses: () => transport.addresses(),
     metrics: () => metrics.text(),
     startedAtMs,
+    onProblem: (channel, error) => {
+      const code = isMeshError(error) ? error.code : 'INTERNAL'
+      const text = `watchers of ${channel} were not told of an activation: ${(error as Error).message}`
+      log.note({ kind: 'note', level: 'warn', code, text })
+    },
   })
   const activator = await openActivator(config, store, log)
   // Watchers hear of an activation once the core has taken it in: then the view shows it.
@@ -119,6 +126,15 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }
 }
+
+const gossipOf = (transport: Transport, { sessions }: CoreView): GossipNumbers => ({
+  topics: transport.topicCount(),
+  meshPeers: {
+    releases: transport.meshPeers('releases').length,
+    control: transport.meshPeers('control').length,
+  },
+  scores: sessions.map(({ peer }) => transport.score(peer)),
+})
 
 function transportOf(
   config: NodeConfig,

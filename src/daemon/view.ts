@@ -9,7 +9,7 @@ import type {
   ReleaseChange,
 } from '../api/node-view.ts'
 import type { ActiveFacts, CoreChannelView, CoreView } from '../core/view.ts'
-import { MeshError } from '../errors.ts'
+import { type Code, MeshError } from '../errors.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { writeCar } from '../publish/car.ts'
@@ -27,6 +27,8 @@ export interface ViewSources {
   readonly addresses: () => readonly string[]
   readonly metrics: () => Promise<string>
   readonly startedAtMs: number
+  /** Watchers were not told of an activation. */
+  readonly onProblem: (channel: Channel, error: unknown) => void
 }
 
 export interface DaemonView extends NodeView {
@@ -107,7 +109,8 @@ export function createView(sources: ViewSources): DaemonView {
     },
     metrics: sources.metrics,
     activated(channel) {
-      if (listeners.has(channel)) void announce(channel).catch(() => undefined)
+      if (listeners.has(channel))
+        announce(channel).catch((error: unknown) => sources.onProblem(channel, error))
       else announced.delete(channel)
     },
   }
@@ -131,6 +134,7 @@ function status(sources: ViewSources): ReturnType<NodeView['status']> {
     ...(view.own === undefined ? {} : { certificate: certificateView(view.own) }),
     channels: view.channels.map(channelView),
     store: { bytes: sources.store.bytes(), readOnly: view.readOnly },
+    problems: problemsOf(view),
   }
 }
 
@@ -151,6 +155,18 @@ function certificateView(own: Judgement): CertificateView {
     pool: pool?.name ?? null,
     expires: iso(notAfter),
   }
+}
+
+function problemsOf({ twin, readOnly }: CoreView): { code: Code; message: string }[] {
+  const problems: { code: Code; message: string }[] = []
+  if (twin !== undefined) {
+    const where = twin.length === 0 ? '' : `, reached at ${twin.join(', ')}`
+    const message = `another process runs with this node's identity${where}; give each its own data folder`
+    problems.push({ code: 'NET_DUPLICATE_ID', message })
+  }
+  if (readOnly)
+    problems.push({ code: 'STORE_FULL', message: 'the store takes no writes; free space, or see the log' })
+  return problems
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString()

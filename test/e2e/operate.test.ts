@@ -1,8 +1,9 @@
 /** verify and doctor, as an operator meets them. */
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { confmesh, json, publish, RealFleet } from './real-fleet.ts'
+import { confmesh, json, publish, RealFleet, until } from './real-fleet.ts'
 
 let fleet: RealFleet
 beforeEach(() => {
@@ -68,4 +69,25 @@ test('doctor: well before, beside and after a node; each thing that is wrong by 
   writeFileSync(made.nodeConfig, 'root: x\nnonsense: 1\n')
   const unread = await json(['doctor', '--config', made.nodeConfig])
   expect([unread.code, failed(unread.value)]).toEqual([1, ['configuration']])
+})
+
+test('two processes with one identity: said in log, status and metrics', async () => {
+  const made = await fleet.init()
+  await fleet.start('seed', made.seedConfig)
+  const node = await fleet.startNode('node', made)
+  await mkdir(join(fleet.dir, 'copy'), { recursive: true, mode: 0o700 })
+  await cp(join(node.data, 'identity.key'), join(fleet.dir, 'copy/identity.key'))
+  const copy = await fleet.startNode('copy', made)
+  expect(copy.peerId).toBe(node.peerId)
+  const problems = await until('the first hears of the second', 60_000, async () => {
+    const status = await node.client.status()
+    return status.problems.length > 0 ? status.problems : undefined
+  })
+  expect(problems).toMatchObject([
+    { code: 'NET_DUPLICATE_ID', message: expect.stringContaining(copy.address) },
+  ])
+  expect((await confmesh(['status', '--api', node.api])).out).toContain(
+    'wrong  NET_DUPLICATE_ID: another process',
+  )
+  expect(node.log()).toContain('"NET_DUPLICATE_ID"')
 })

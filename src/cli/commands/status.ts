@@ -46,7 +46,15 @@ function describe(status: Status): string {
     `store  ${size(status.store.bytes)}${status.store.readOnly ? paint('red', '  READ-ONLY: the disk is full or failing') : ''}`,
     `up     ${duration(status.uptimeSeconds)}, confmesh ${status.version}`,
   ]
-  return [...head, '', status.channels.length === 0 ? 'no channels yet' : table(status.channels)].join('\n')
+  const problems = status.problems.map(({ code, message }) =>
+    paint('red', `wrong  ${printable(`${code}: ${message}`)}`),
+  )
+  return [
+    ...head,
+    ...problems,
+    '',
+    status.channels.length === 0 ? 'no channels yet' : table(status.channels),
+  ].join('\n')
 }
 
 function certificateLines(certificate: Status['certificate']): string[] {

@@ -74,6 +74,7 @@ export class FakeNode implements NodeView {
       root: { version: 1, expires: '2028-01-01T00:00:00.000Z' },
       channels: [...this.channels.keys()].map((channel) => this.#entry(channel as Channel)),
       store: { bytes: 4096, readOnly: false },
+      problems: [],
     }
   }
 

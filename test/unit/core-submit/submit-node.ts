@@ -27,7 +27,7 @@ export class SubmitNode {
     }
     this.#node = new Dispatcher(config, {
       admit,
-      peers: {},
+      peers: { twin: () => undefined },
       gateways: NO_GATEWAYS,
       freshness: {
         state: () => 'unjudged',

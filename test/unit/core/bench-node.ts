@@ -35,7 +35,7 @@ export class BenchNode {
     }
     this.#node = new Dispatcher(coreConfig(change), {
       admit,
-      peers: silent,
+      peers: { ...silent, twin: () => undefined },
       gateways: NO_GATEWAYS,
       freshness: {
         state: () => 'unjudged',

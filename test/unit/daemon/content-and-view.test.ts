@@ -106,6 +106,7 @@ describe('view', () => {
       addresses: () => [],
       metrics: async () => '',
       startedAtMs: 0,
+      onProblem: () => undefined,
     })
     const activate = (next: Release) => {
       active = next

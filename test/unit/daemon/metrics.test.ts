@@ -4,6 +4,7 @@ import { createMetrics, type NodeMetrics } from '../../../src/daemon/metrics.ts'
 import { COUNTERS, GAUGES, HISTOGRAMS, NETWORK } from '../../../src/daemon/metrics-table.ts'
 
 let certificate: number | undefined
+let scores: readonly number[]
 let metrics: NodeMetrics
 
 const view = {
@@ -17,7 +18,13 @@ const view = {
 
 beforeEach(() => {
   certificate = undefined
-  metrics = createMetrics({ view: () => view, storeBytes: () => 42, certificateExpires: () => certificate })
+  scores = [0, -19.6, 3]
+  metrics = createMetrics({
+    view: () => view,
+    storeBytes: () => 42,
+    certificateExpires: () => certificate,
+    gossip: () => ({ topics: 2, meshPeers: { releases: 5, control: 4 }, scores }),
+  })
 })
 afterEach(() => metrics.stop())
 
@@ -38,6 +45,14 @@ test('gauges say what the node is now', async () => {
   expect(lines).toContain(`${GAUGES.rootVersion.name} 3`)
   expect(lines).toContain(`${GAUGES.storeBytes.name} 42`)
   expect(lines).toContain(`${GAUGES.storeReadOnly.name} 1`)
+  expect(lines).toContain(`${GAUGES.gossipTopics.name} 2`)
+  expect(lines).toContain(`${GAUGES.meshPeers.name}{topic="control"} 4`)
+  expect(lines).toContain(`${GAUGES.scoreMin.name} -19.6`)
+})
+
+test('without peers there is no lowest score', async () => {
+  scores = []
+  expect(await metrics.text()).not.toContain(`\n${GAUGES.scoreMin.name} `)
 })
 
 test('a refusal is counted by its code; a code of no list cannot make a series of its own', async () => {

@@ -1,0 +1,51 @@
+/**
+ * A second process with this node's identity, as when a data folder was copied to another host. Peers keep one
+ * connection for each identity, so the two push each other out for ever. What proves it is a peer record that bears
+ * this node's signature, is younger than its start, and was not given out here.
+ */
+import { sha256 } from '../codec/digest.ts'
+import type { Address } from '../model/ids.ts'
+import type { PeerRecord } from '../model/peer-record.ts'
+import { createMemory } from './rate.ts'
+import type { Step } from './step.ts'
+
+/** A record is signed anew when the own addresses change; nobody passes on older ones. */
+const KEPT_RECORDS = 64
+/** How long one is told of after it was last heard of, and how often it is logged. */
+const TELL_MS = 600_000
+
+export class Twin {
+  readonly #given = createMemory<string>(KEPT_RECORDS)
+  #startWallMs = Number.POSITIVE_INFINITY
+  #heardMonoMs = Number.NEGATIVE_INFINITY
+  #toldMonoMs = Number.NEGATIVE_INFINITY
+  #addresses: readonly Address[] = []
+
+  started(wallMs: number): void {
+    this.#startWallMs = wallMs
+  }
+
+  /** A record that goes out from here. */
+  gave(record: Uint8Array): void {
+    this.#given.add(sha256(record))
+  }
+
+  /** A record of this very identity that came from a peer, its signature checked. */
+  heard(step: Step, { at, addresses }: PeerRecord, bytes: Uint8Array): void {
+    if (at <= this.#startWallMs || this.#given.has(sha256(bytes))) return
+    const { monoMs } = step.now
+    const isTold = monoMs - this.#toldMonoMs < TELL_MS && addresses.join() === this.#addresses.join()
+    this.#heardMonoMs = monoMs
+    this.#addresses = addresses
+    if (isTold) return
+    this.#toldMonoMs = monoMs
+    const where = addresses.length === 0 ? 'without an address' : `at ${addresses.join(', ')}`
+    const text = `another process runs with this node's identity, ${where}; give each its own data folder and never copy identity.key`
+    step.emit({ kind: 'note', level: 'error', code: 'NET_DUPLICATE_ID', text })
+  }
+
+  /** Where the other is reached; undefined: none was heard of lately. */
+  at(monoMs: number): readonly Address[] | undefined {
+    return monoMs - this.#heardMonoMs < TELL_MS ? this.#addresses : undefined
+  }
+}

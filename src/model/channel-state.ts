@@ -1,0 +1,14 @@
+/** What a node says of a channel: the words of the core's view, of the HTTP interface and of `status`. */
+
+export type ChannelState = 'active' | 'fetching' | 'conflict' | 'held' | 'stale' | 'empty'
+
+/** Why the target is not active yet: "not yet", never "another one". Null: every gate is open. */
+export type Gate =
+  | 'content'
+  | 'unsupported'
+  | 'rollout'
+  | 'expired'
+  | 'root-expired'
+  | 'read-only'
+  | 'health'
+  | null
