@@ -145,7 +145,6 @@ async function run(options: Options): Promise<Figures> {
     const seed = all[0] as RealNode
     const target = options.target === 'seed' ? seed : (all[1] as RealNode)
     const calm = await send(fleet, init, seed, {
-      nodes: options.nodes,
       releases: CALM_RELEASES,
       gapMs: GAP_MS,
     })
@@ -160,7 +159,7 @@ async function run(options: Options): Promise<Figures> {
     const idle = idleProcess()
     const attacker = startAttacker(ordersOf(init, target, options))
     const releases = Math.max(2, Math.floor(options.seconds / 3))
-    const attacked = await send(fleet, init, seed, { nodes: options.nodes, releases, gapMs: 2_500 })
+    const attacked = await send(fleet, init, seed, { releases, gapMs: 2_500 })
     await attacker.done
     const loopLagP99Ms = (await total(target.api, 'confmesh_loop_lag_seconds')) * 1_000
     const idleProcessLagP99Ms = await idle.stop()

@@ -1,14 +1,12 @@
 /** What one node costs its host: time to start, memory, and CPU and traffic while nothing happens. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { converged, type InitResult, publish, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import { total } from './metrics.ts'
+import { cpuSeconds, pidOf, rssMiB } from './processes.ts'
 import type { Measured } from './results.ts'
 import { type Spread, spread } from './spread.ts'
 
-/** Clock ticks of /proc/PID/stat on Linux. */
-const TICKS_PER_SECOND = 100
 const STARTS = 7
 /** Until links stand and nothing is left to pull. */
 const SETTLE_MS = 10_000
@@ -41,21 +39,6 @@ async function starts(fleet: RealFleet, init: InitResult): Promise<{ node: numbe
     await node.kill('SIGTERM')
   }
   return times
-}
-
-const pidOf = ({ process: { pid } }: RealNode): number => pid ?? 0
-
-/** Seconds of CPU, user and system. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name in brackets may hold spaces; utime and stime are fields 14 and 15.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-}
-
-function rssMiB(pid: number): number {
-  const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Math.round(Number(kib) / 1024)
 }
 
 async function idle(node: RealNode, seconds: number) {

@@ -10,7 +10,7 @@ import { publish } from '../src/publish/publish.ts'
 import type { InitResult, RealFleet, RealNode } from '../test/e2e/real-fleet.ts'
 
 export const CHANNEL = parseChannel('bench/config')
-export const CONFIG_BYTES = 2_048
+const CONFIG_BYTES = 2_048
 
 export interface Sent {
   readonly release: string
@@ -18,27 +18,26 @@ export interface Sent {
   readonly acknowledgedMs: number
 }
 
-export interface Scenario {
-  readonly nodes: number
+export interface Stream {
   readonly releases: number
   /** Between an acknowledgement and the next release, so that no release replaces another before it is seen. */
   readonly gapMs: number
+  /** Of the one file of a release; by default text of 2 KiB that says the release's number. */
+  readonly content?: () => Uint8Array
 }
 
 export async function send(
   fleet: RealFleet,
   init: InitResult,
   seed: RealNode,
-  o: Scenario,
+  o: Stream,
 ): Promise<readonly Sent[]> {
   const dir = fleet.files('config', { 'config.yaml': '' })
   const sent: Sent[] = []
   await withSession({ key: [init.publisherKey], seed: [seed.address] }, async (session) => {
     for (let i = 0; i < o.releases; i++) {
-      writeFileSync(
-        join(dir, 'config.yaml'),
-        `release: ${i}\n${'#'.repeat(CONFIG_BYTES)}`.slice(0, CONFIG_BYTES),
-      )
+      const text = `release: ${i}\n${'#'.repeat(CONFIG_BYTES)}`.slice(0, CONFIG_BYTES)
+      writeFileSync(join(dir, 'config.yaml'), o.content?.() ?? text)
       const content = await build([dir], { limits: LIMITS })
       let signedMs = 0
       const wallMs = () => {

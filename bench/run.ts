@@ -1,4 +1,7 @@
-/** `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results. */
+/**
+ * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results.
+ * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own.
+ */
 import { parseArgs } from 'node:util'
 import { catchUp } from './catch-up.ts'
 import { chunking } from './chunking.ts'
@@ -7,9 +10,9 @@ import { micro } from './micro.ts'
 import { peers } from './peers.ts'
 import { planner } from './planner.ts'
 import { loadNow, type Measured, write } from './results.ts'
-import { wire } from './wire.ts'
+import { type WireOptions, wire } from './wire.ts'
 
-const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) => Promise<Measured>>> = {
+const BENCHES: Readonly<Record<string, (options: WireOptions) => Promise<Measured>>> = {
   micro,
   wire,
   footprint,
@@ -20,7 +23,12 @@ const BENCHES: Readonly<Record<string, (options: { readonly quick: boolean }) =>
 }
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean', default: false } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    nodes: { type: 'string' },
+    regions: { type: 'string' },
+    bytes: { type: 'string' },
+  },
   allowPositionals: true,
 })
 const names = positionals.length === 0 ? Object.keys(BENCHES) : positionals
@@ -31,11 +39,21 @@ if (unknown.length > 0) {
   )
   process.exit(2)
 }
+const given = Object.entries(values).filter(([name]) => name !== 'quick')
+for (const [name, text] of given)
+  if (!/^[1-9]\d{0,9}$/.test(String(text))) {
+    process.stderr.write(`bench: --${name} ${text}: a whole number from 1 on\n`)
+    process.exit(2)
+  }
+const shape = Object.fromEntries(given.map(([name, text]) => [name, Number(text)]))
+const options = { quick: values.quick, ...(given.length === 0 ? {} : { shape }) }
 for (const name of names) {
   const before = loadNow()
   process.stdout.write(`${name}: measuring (load average ${before})\n`)
-  const measured = await BENCHES[name]?.(values)
+  const measured = await BENCHES[name]?.(options)
   if (measured === undefined) continue
-  write(name, `npm run bench --${values.quick ? ' --quick' : ''} ${name}`, before, measured)
+  const words = given.map(([key, value]) => ` --${key} ${value}`).join('')
+  const result = [name, ...given.map(([key, value]) => `${key}-${value}`)].join('-')
+  write(result, `npm run bench --${values.quick ? ' --quick' : ''} ${name}${words}`, before, measured)
   for (const { what, figure } of measured.rows) process.stdout.write(`  ${what}: ${figure}\n`)
 }

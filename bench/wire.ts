@@ -1,32 +1,102 @@
-/** Releases to a fleet of real processes: from acknowledgement and from signing to active on every node, and the bytes. */
+/**
+ * Releases to a fleet of real processes: from acknowledgement and from signing to active on every node, bytes and CPU;
+ * on one network, or in regions with wide-area links between them.
+ */
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
+import { freePort, type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
+import { Border, type Crossings } from './border.ts'
 import { total } from './metrics.ts'
-import { CHANNEL, CONFIG_BYTES, type Scenario, type Sent, send } from './release-stream.ts'
+import { cpuSeconds, pidOf } from './processes.ts'
+import { CHANNEL, type Sent, send } from './release-stream.ts'
 import type { Measured, Row } from './results.ts'
 import { line, type Spread, spread } from './spread.ts'
 import { tcpFanOut } from './tcp-fan-out.ts'
 
-/** A small config as gossip carries it: content, manifest page, envelope. */
-const MESSAGE_BYTES = CONFIG_BYTES + 700
-const DEADLINE_MS = 60_000
+/** Manifest page and envelope beside the content. */
+const ENVELOPE_BYTES = 700
+const DEADLINE_MS = 120_000
 const IDLE_MS = 5_000
+/** One way between two regions: a round trip of 80 ms, as across an ocean. */
+const BORDER_MS = 40
+/** Processes that start at once; more would only wait for the cores. */
+const STARTS_AT_ONCE = 3
 
-interface Figures {
-  readonly processes: number
+export interface Scenario {
+  /** Beside the one seed. */
+  readonly nodes: number
+  readonly regions: number
+  /** Content of one release: one file of random bytes, so that nothing of it is there already. */
+  readonly bytes: number
   readonly releases: number
+  /** Between an acknowledgement and the next release, so that no release replaces another before it is seen. */
+  readonly gapMs: number
+}
+
+interface Figures extends Scenario {
   readonly fromAcknowledgementMs: Spread
   readonly fromSigningMs: Spread
   /** Of all nodes' releases; each node did reach the last one, or there is no result. */
   readonly missed: number
-  readonly sentBytesPerNodeAndRelease: Spread
-  readonly sentBytesPerRelease: { readonly fleet: number; readonly seed: number }
+  /** What the seed sent for a release, over the release's bytes. */
+  readonly seedEgressPayloads: number
+  /** What the whole fleet sent, over the bytes that arrived at its nodes. */
+  readonly sentPerDeliveredByte: number
+  readonly cpuMsPerDelivery: number
+  /** For each release, over its bytes; empty where there is one region. */
+  readonly payloadsOverBorder: Readonly<Record<string, number>>
   /** The whole fleet, before the first release. */
   readonly idleSentBytesPerSecond: number
   readonly bareTcpMs: Spread
   readonly bareTcpMissed: number
-  /** p99 from signing over p99 of the bare fan-out. */
+  /** p99 from signing over p99 of the bare fan-out, which knows no borders. */
   readonly ratioToFloor: number
+}
+
+interface Fleet {
+  readonly init: InitResult
+  readonly seed: RealNode
+  /** The seed first. */
+  readonly nodes: readonly RealNode[]
+  readonly border: Border | undefined
+}
+
+const regionName = (index: number): string => `region-${index + 1}`
+
+async function start(fleet: RealFleet, o: Scenario): Promise<Fleet> {
+  const init = await fleet.init('fleet', ['--channel', 'bench/*'])
+  const regions = new Map<number, string>()
+  const border =
+    o.regions === 1
+      ? undefined
+      : new Border({
+          oneWayMs: BORDER_MS,
+          regionOf: (pid) => regions.get(pid),
+          pids: () => [...fleet.nodes].map(pidOf),
+        })
+  const launch = async (name: string, index: number): Promise<RealNode> => {
+    const region = regionName(index % o.regions)
+    const isSeed = index === 0
+    const own = isSeed ? [] : fleet.own(name).slice(0, 2)
+    if (border === undefined)
+      return fleet.start(name, isSeed ? init.seedConfig : init.nodeConfig, isSeed ? [] : fleet.own(name))
+    const port = await freePort()
+    const env = { CONFMESH_NODE_ANNOUNCE: `/ip4/127.0.0.1/tcp/${await border.before(port, region)}` }
+    const args = [...own, '--listen', `/ip4/127.0.0.1/tcp/${port}`, '--label', `region=${region}`]
+    if (!isSeed) args.push('--seed', seedAddress)
+    const node = await fleet.start(name, isSeed ? init.seedConfig : init.nodeConfig, args, { env })
+    regions.set(pidOf(node), region)
+    return node
+  }
+  let seedAddress = init.seedAddress
+  const seed = await launch('seed', 0)
+  seedAddress = seed.address
+  const nodes = [seed]
+  for (let at = 1; at <= o.nodes; at += STARTS_AT_ONCE) {
+    const indices = Array.from({ length: Math.min(STARTS_AT_ONCE, o.nodes - at + 1) }, (_, i) => at + i)
+    nodes.push(...(await Promise.all(indices.map((index) => launch(`node-${index}`, index)))))
+  }
+  return { init: { ...init, seedAddress }, seed, nodes, border }
 }
 
 /** From each node's own history, read once all is over: asking meanwhile would be part of what is measured. */
@@ -53,83 +123,153 @@ async function arrivals(nodes: readonly RealNode[], sent: readonly Sent[]) {
   return found
 }
 
-const sentBytes = (nodes: readonly RealNode[]): Promise<number[]> =>
-  Promise.all(nodes.map((node) => total(node.api, 'confmesh_network_sent_bytes_total')))
+interface Counted {
+  /** By node. */
+  readonly sent: readonly number[]
+  readonly cpuS: number
+  readonly crossed: Crossings
+}
+
+async function count({ nodes, border }: Fleet): Promise<Counted> {
+  const cpuS = sum(nodes.map((node) => cpuSeconds(pidOf(node))))
+  const crossed = border?.crossings() ?? new Map()
+  const sent = await Promise.all(nodes.map((node) => total(node.api, 'confmesh_network_sent_bytes_total')))
+  return { sent, cpuS, crossed }
+}
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+const rounded = (value: number, digits = 2): number => Number(value.toFixed(digits))
 
 async function run(o: Scenario): Promise<Figures> {
   const fleet = new RealFleet()
+  let border: Border | undefined
   try {
-    const init = await fleet.init('fleet', ['--channel', 'bench/*'])
-    const seed = await fleet.start('seed', init.seedConfig)
-    const nodes: RealNode[] = [seed]
-    for (let i = 1; i <= o.nodes; i++) nodes.push(await fleet.startNode(`node-${i}`, init))
+    const started = await start(fleet, o)
+    border = started.border
     // Links and gossip's mesh take a few heartbeats to stand.
     await delay(5_000)
-    const idleFrom = await sentBytes(nodes)
+    const idleFrom = await count(started)
     await delay(IDLE_MS)
-    const before = await sentBytes(nodes)
-    const sent = await send(fleet, init, seed, o)
-    const found = await arrivals(nodes, sent)
-    const after = await sentBytes(nodes)
-    const bytes = after.map((value, i) => (value - (before[i] ?? 0)) / o.releases)
+    const before = await count(started)
+    const content = () => randomBytes(o.bytes)
+    const sent = await send(fleet, started.init, started.seed, { ...o, content })
+    const found = await arrivals(started.nodes, sent)
+    const after = await count(started)
     // The fleet idles on beside it: the same processes, the same machine, the same minute.
     const tcp = await tcpFanOut({
       receivers: o.nodes,
-      payloadBytes: MESSAGE_BYTES,
+      payloadBytes: o.bytes + ENVELOPE_BYTES,
       rounds: o.releases,
-      gapMs: Math.min(o.gapMs, 300),
+      gapMs: Math.min(o.gapMs, 300 + o.bytes / 10_000),
     })
-    const fromSigningMs = spread(found.fromSigning)
-    const bareTcpMs = spread(tcp.times, 2)
-    return {
-      processes: nodes.length,
-      releases: o.releases,
-      fromAcknowledgementMs: spread(found.fromAcknowledgement),
-      fromSigningMs,
-      missed: found.missed,
-      sentBytesPerNodeAndRelease: spread(bytes),
-      sentBytesPerRelease: {
-        fleet: Math.round(sum(bytes)),
-        seed: Math.round(bytes[0] ?? 0),
-      },
-      idleSentBytesPerSecond: Math.round(((sum(before) - sum(idleFrom)) * 1_000) / IDLE_MS),
-      bareTcpMs,
-      bareTcpMissed: tcp.missed,
-      ratioToFloor: Number((fromSigningMs.p99 / bareTcpMs.p99).toFixed(1)),
-    }
+    return figuresOf(o, { found, idleFrom, before, after, tcp })
   } finally {
+    border?.end()
     await fleet.end()
   }
 }
 
-const rowsOf = (f: Figures): readonly Row[] => {
-  const who = `1 seed + ${f.processes - 1} nodes, ${f.releases} releases`
+function figuresOf(
+  o: Scenario,
+  m: {
+    readonly found: Awaited<ReturnType<typeof arrivals>>
+    readonly idleFrom: Counted
+    readonly before: Counted
+    readonly after: Counted
+    readonly tcp: Awaited<ReturnType<typeof tcpFanOut>>
+  },
+): Figures {
+  const { found, before, after } = m
+  const payloads = o.releases * o.bytes
+  const bytes = after.sent.map((value, at) => value - (before.sent[at] ?? 0))
+  const fromSigningMs = spread(found.fromSigning)
+  const bareTcpMs = spread(m.tcp.times, 2)
+  const borders = [...after.crossed].map(([pair, value]): [string, number] => [
+    pair,
+    rounded((value - (before.crossed.get(pair) ?? 0)) / payloads),
+  ])
+  return {
+    ...o,
+    fromAcknowledgementMs: spread(found.fromAcknowledgement),
+    fromSigningMs,
+    missed: found.missed,
+    seedEgressPayloads: rounded((bytes[0] ?? 0) / payloads),
+    sentPerDeliveredByte: rounded(sum(bytes) / (payloads * o.nodes)),
+    cpuMsPerDelivery: rounded(((after.cpuS - before.cpuS) * 1_000) / (o.releases * (o.nodes + 1)), 1),
+    payloadsOverBorder: Object.fromEntries(borders.sort(([a], [b]) => (a < b ? -1 : 1))),
+    idleSentBytesPerSecond: Math.round(((sum(before.sent) - sum(m.idleFrom.sent)) * 1_000) / IDLE_MS),
+    bareTcpMs,
+    bareTcpMissed: m.tcp.missed,
+    ratioToFloor: rounded(fromSigningMs.p99 / bareTcpMs.p99, 1),
+  }
+}
+
+const sizeText = (bytes: number): string =>
+  bytes < 1024 * 1024 ? `${Math.round(bytes / 1024)} KiB` : `${Math.round(bytes / 1024 / 1024)} MiB`
+
+function rowsOf(f: Figures): readonly Row[] {
+  const where = f.regions === 1 ? '' : ` in ${f.regions} regions`
+  const who = `1 seed + ${f.nodes} nodes${where}, ${f.releases} × ${sizeText(f.bytes)}`
+  const borders = Object.entries(f.payloadsOverBorder).map(([pair, payloads]) => `${pair} ${payloads}`)
   return [
     { what: `${who}: acknowledged → active, ms (p50 / p99 / max)`, figure: line(f.fromAcknowledgementMs) },
-    { what: `${who}: signed → active, ms`, figure: line(f.fromSigningMs) },
-    { what: `${who}: missed (replaced before that node ran it)`, figure: String(f.missed) },
+    { what: 'signed → active, ms', figure: line(f.fromSigningMs) },
+    { what: 'missed (replaced before that node ran it)', figure: String(f.missed) },
+    { what: 'seed egress, payloads for each release', figure: String(f.seedEgressPayloads) },
+    { what: 'bytes sent by the whole fleet for each byte delivered', figure: String(f.sentPerDeliveredByte) },
+    { what: 'CPU for each delivery, ms', figure: String(f.cpuMsPerDelivery) },
+    ...(borders.length === 0
+      ? []
+      : [{ what: 'payloads over each border for each release', figure: borders.join(', ') }]),
+    { what: 'bytes sent by the whole fleet while idle, B/s', figure: String(f.idleSentBytesPerSecond) },
     { what: 'bare TCP fan-out of the same bytes to as many processes, ms', figure: line(f.bareTcpMs) },
     { what: 'p99 signed → active, over p99 of bare TCP', figure: `${f.ratioToFloor} ×` },
-    { what: 'bytes sent by the whole fleet while idle, B/s', figure: String(f.idleSentBytesPerSecond) },
-    {
-      what: 'bytes sent for each release: whole fleet · seed',
-      figure: `${f.sentBytesPerRelease.fleet} · ${f.sentBytesPerRelease.seed}`,
-    },
   ]
 }
 
-export async function wire({ quick }: { readonly quick: boolean }): Promise<Measured> {
-  const figures = [
-    await run({ nodes: 9, releases: 30, gapMs: quick ? 600 : 1_000 }),
-    await run({ nodes: 29, releases: quick ? 10 : 30, gapMs: quick ? 1_000 : 2_000 }),
+const KIB = 1024
+const MIB = 1024 * KIB
+
+function scenarios(quick: boolean): readonly Scenario[] {
+  if (quick)
+    return [
+      { nodes: 9, regions: 1, bytes: 2 * KIB, releases: 30, gapMs: 600 },
+      { nodes: 9, regions: 3, bytes: 2 * KIB, releases: 10, gapMs: 1_000 },
+      { nodes: 9, regions: 3, bytes: MIB, releases: 5, gapMs: 3_000 },
+    ]
+  const regional = { nodes: 29, regions: 3 }
+  return [
+    { nodes: 9, regions: 1, bytes: 2 * KIB, releases: 30, gapMs: 1_000 },
+    { nodes: 29, regions: 1, bytes: 2 * KIB, releases: 30, gapMs: 2_000 },
+    { nodes: 59, regions: 1, bytes: 2 * KIB, releases: 30, gapMs: 3_000 },
+    { ...regional, bytes: 2 * KIB, releases: 30, gapMs: 2_000 },
+    { ...regional, bytes: 64 * KIB, releases: 20, gapMs: 4_000 },
+    { ...regional, bytes: MIB, releases: 10, gapMs: 8_000 },
+    { ...regional, bytes: 8 * MIB, releases: 5, gapMs: 30_000 },
   ]
+}
+
+export interface WireOptions {
+  readonly quick: boolean
+  /** One run of this shape alone. */
+  readonly shape?: Partial<Pick<Scenario, 'nodes' | 'regions' | 'bytes'>>
+}
+
+const shaped = (quick: boolean, shape: NonNullable<WireOptions['shape']>): Scenario => {
+  const { nodes, regions, bytes } = { nodes: 9, regions: 1, bytes: 2 * KIB, ...shape }
+  return { nodes, regions, bytes, releases: quick ? 10 : 30, gapMs: 1_000 + 50 * nodes + bytes / 300 }
+}
+
+export async function wire({ quick, shape }: WireOptions): Promise<Measured> {
+  const figures: Figures[] = []
+  for (const scenario of shape === undefined ? scenarios(quick) : [shaped(quick, shape)])
+    figures.push(await run(scenario))
   return {
     about: [
-      `real processes on one machine over loopback, real libp2p, LevelDB and signatures; no wide-area delay; a config of ${CONFIG_BYTES} bytes, one release after another, published in one process over one connection to the seed`,
+      'real processes on one machine over loopback, real libp2p, LevelDB and signatures; one release after another, one file of random bytes, published by one process over one connection to the seed',
+      `where there are regions, every byte between two of them passes a proxy that holds it for ${BORDER_MS} ms each way; no loss, no bound on bandwidth; all nodes share the machine’s cores all the same`,
       'active is what the node itself recorded in its history; the seed counts as a node; a time from acknowledgement below zero means active before the publisher had heard of it',
-      'bytes are all that libp2p connections sent meanwhile, idle traffic of the gaps included',
+      'bytes are all that libp2p connections sent meanwhile, idle traffic of the gaps included; so is the CPU, user and system, of all nodes',
     ],
     rows: figures.flatMap(rowsOf),
     figures,

@@ -21,7 +21,7 @@ test('kill -9 of a node 30 times in a stream of releases, of its launcher in hal
   // On an old Node the launcher starts the program as a process of its own and is all that gets killed.
   const oldNode = systemNode() ?? nodeThatLooksOld(fleet.dir)
   const start = (kill: number) =>
-    fleet.start('victim', config, fleet.own('victim'), kill % 2 === 0 ? newNode : oldNode)
+    fleet.start('victim', config, fleet.own('victim'), { under: kill % 2 === 0 ? newNode : oldNode })
   const running = () => processesWith(config)
 
   const stream = publishing(made)

@@ -133,7 +133,7 @@ export class RealFleet {
     name: string,
     config: string,
     more: readonly string[] = [],
-    under: Runner = newNode,
+    { under = newNode, env = {} }: { readonly under?: Runner; readonly env?: NodeJS.ProcessEnv } = {},
   ): Promise<RealNode> {
     const data = join(this.dir, name)
     const args = [
@@ -147,7 +147,10 @@ export class RealFleet {
       '--json',
       ...more,
     ]
-    const child = spawn(under.node, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(under.node, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
     let log = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       log += text
