@@ -293,6 +293,8 @@ export const LIMITS = {
   maxHttpUrlBytes: 4 * KIB,
   httpRequestTimeoutMs: 30_000,
   maxWatchers: 1_000,
+  /** Every watcher and some more: each is a descriptor of the node, which it needs for peers and store. */
+  maxHttpConnections: 1_200,
   watchHeartbeatMs: 15_000,
 
   stopTimeoutMs: 2_000,

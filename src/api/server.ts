@@ -86,6 +86,7 @@ function bound(server: Server, limits: Limits): void {
   server.headersTimeout = limits.httpRequestTimeoutMs
   server.requestTimeout = limits.httpRequestTimeoutMs
   server.maxHeadersCount = 64
+  server.maxConnections = limits.maxHttpConnections
   server.maxRequestsPerSocket = 10_000
 }
 

@@ -165,7 +165,7 @@ export class Client {
   /** Whole snapshots: the last state from disk at once if there is one, then each activation. */
   async *watch(channel: string, options: WatchOptions = {}): AsyncGenerator<Snapshot> {
     const kept: StateFile | undefined =
-      options.stateFile === undefined ? undefined : stateFile(options.stateFile)
+      options.stateFile === undefined ? undefined : stateFile(options.stateFile, channel)
     let last = kept?.read()
     if (last !== undefined) yield last
     for await (const event of this.events(channel, options)) {

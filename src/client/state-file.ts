@@ -9,17 +9,23 @@ export interface StateFile {
 }
 
 interface Stored {
+  /** Absent where an older build wrote it. */
+  channel?: string
   release: string
   clock: Record<string, number>
   files: Record<string, string>
 }
 
-/** Written aside, synced and renamed: a reader finds the old state or the new one. */
-export function stateFile(path: string): StateFile {
+/**
+ * Written aside, synced and renamed: a reader finds the old state or the new one. A file of another channel is as good
+ * as none: two watches were given one path.
+ */
+export function stateFile(path: string, channel: string): StateFile {
   return {
     read() {
       try {
         const stored = JSON.parse(readFileSync(path, 'utf8')) as Stored
+        if ((stored.channel ?? channel) !== channel) return undefined
         const files = new Map(
           Object.entries(stored.files).map(([name, text]) => [
             name,
@@ -47,7 +53,12 @@ export function stateFile(path: string): StateFile {
       const fd = openSync(aside, 'w', 0o600)
       writeSync(
         fd,
-        JSON.stringify({ release: snapshot.release, clock: snapshot.clock, files } satisfies Stored),
+        JSON.stringify({
+          channel,
+          release: snapshot.release,
+          clock: snapshot.clock,
+          files,
+        } satisfies Stored),
       )
       fsyncSync(fd)
       closeSync(fd)

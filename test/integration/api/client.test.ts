@@ -185,6 +185,17 @@ describe('watching', () => {
     await watch.return(undefined)
   })
 
+  test('a state file of another channel counts as none', async () => {
+    const stateFile = join(dir, 'state.json')
+    const clock = { ops: 1 }
+    writeFileSync(stateFile, JSON.stringify({ channel: 'other/prod', release: 'ab', clock, files: {} }))
+    node.activate({ a: '1' })
+    const watch = new Client({ api: (await start()).api.url }).watch(CHANNEL, { stateFile })
+    expect((await watch.next()).value?.fromDisk).toBe(false)
+    await watch.return(undefined)
+    expect(JSON.parse(readFileSync(stateFile, 'utf8'))).toMatchObject({ channel: CHANNEL })
+  })
+
   test('a release replaced and gone before it was read is passed over', async () => {
     const first = node.activate({ a: '1' })
     let reads = 0
