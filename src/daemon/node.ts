@@ -7,7 +7,7 @@ import { createNode } from '../core/node.ts'
 import type { CoreView } from '../core/view.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import { regionIn, zoneIn } from '../model/certificate.ts'
-import type { Address, FleetId, Name } from '../model/ids.ts'
+import type { Address, Channel, FleetId, Name } from '../model/ids.ts'
 import { parsePattern } from '../model/names.ts'
 import { parseAddress } from '../net/dial.ts'
 import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
@@ -99,11 +99,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     addresses: () => transport.addresses(),
     metrics: () => metrics.text(),
     startedAtMs,
-    onProblem: (channel, error) => {
-      const code = isMeshError(error) ? error.code : 'INTERNAL'
-      const text = `watchers of ${channel} were not told of an activation: ${(error as Error).message}`
-      log.note({ kind: 'note', level: 'warn', code, text })
-    },
+    onProblem: unannounced(log),
   })
   const activator = await openActivator(config, store, log)
   // Watchers hear of an activation once the core has taken it in: then the view shows it.
@@ -125,6 +121,12 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const addresses = transport.addresses()
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }
+}
+
+const unannounced = (log: LogPort) => (channel: Channel, error: unknown) => {
+  const code = isMeshError(error) ? error.code : 'INTERNAL'
+  const text = `watchers of ${channel} were not told of an activation: ${(error as Error).message}`
+  log.note({ kind: 'note', level: 'warn', code, text })
 }
 
 const gossipOf = (transport: Transport, { sessions }: CoreView): GossipNumbers => ({
