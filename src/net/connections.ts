@@ -47,7 +47,10 @@ export class Connections {
   #carriers: Carriers | undefined
   #node: Libp2p | undefined
   readonly #onOpen = ({ detail }: CustomEvent<Connection>) => this.#opened(detail)
-  readonly #onClose = ({ detail }: CustomEvent<Connection>) => this.#closed(detail)
+  /** A turn later: an answer that came together with the end is read first, or nobody would hear why it ended. */
+  readonly #onClose = ({ detail }: CustomEvent<Connection>) => {
+    setImmediate(() => this.#closed(detail))
+  }
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
