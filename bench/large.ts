@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { converged, type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import { total } from './metrics.ts'
-import { loadNow, write } from './results.ts'
+import { loadNow, type Row, write } from './results.ts'
 
 const CHANNEL = 'data/large'
 const LAUNCHER = join(import.meta.dirname, '../dist/cli/launcher.js')
@@ -121,88 +121,115 @@ const seconds = (start: number): number => Number(((performance.now() - start) /
 const received = (nodes: readonly RealNode[]): Promise<number[]> =>
   Promise.all(nodes.map(({ api }) => total(api, 'confmesh_network_received_bytes_total')))
 
+interface Figures {
+  readonly files: number
+  readonly bytes: number
+  readonly first: Published
+  readonly activeSeconds: number
+  readonly listSeconds: number
+  readonly listBytes: number
+  readonly second: Published
+  readonly secondActiveSeconds: number
+  /** Received by each node for the change. */
+  readonly changeBytes: readonly number[]
+  /** Greatest resident memory of each process, MiB. */
+  readonly peaks: Readonly<Record<string, number>>
+}
+
+async function startAll(fleet: RealFleet, init: InitResult): Promise<[RealNode, RealNode, RealNode]> {
+  const seed = await fleet.start('seed', init.seedConfig)
+  // The first shows its files to applications, the second only serves them.
+  process.env.CONFMESH_NODE_MATERIALIZE_DIR = join(fleet.dir, 'files')
+  const one = await fleet.startNode('node1', init)
+  delete process.env.CONFMESH_NODE_MATERIALIZE_DIR
+  return [seed, one, await fleet.startNode('node2', init)]
+}
+
+/** Seconds until it is active everywhere. */
+async function active(nodes: readonly RealNode[], release: string): Promise<number> {
+  const start = performance.now()
+  await converged(nodes, CHANNEL, release, DEADLINE_MS)
+  return seconds(start)
+}
+
+async function listed({ api }: RealNode): Promise<Pick<Figures, 'listSeconds' | 'listBytes'>> {
+  const start = performance.now()
+  const list = await fetch(`${api}/v1/channels/${encodeURIComponent(CHANNEL)}/files`)
+  const listBytes = (await list.text()).length
+  return { listSeconds: seconds(start), listBytes }
+}
+
+/** 1 KiB in the middle of the large file, or 100 bytes of a small one. */
+function changeOne(dir: string, files: number, bytes: number): void {
+  const path = join(dir, files > 0 ? 'group-00/set-0/file-0.yaml' : 'data.bin')
+  const handle = openSync(path, 'r+')
+  writeSync(handle, Buffer.alloc(files > 0 ? 100 : 1024, 9), 0, undefined, Math.floor(bytes / 3))
+  closeSync(handle)
+}
+
+async function measure(fleet: RealFleet, files: number, bytes: number): Promise<Figures> {
+  const dir = join(fleet.dir, 'content')
+  if (files > 0) manyFiles(dir, files)
+  else oneFile(dir, bytes)
+  const init = await fleet.init()
+  const all = await startAll(fleet, init)
+  const [seed, ...nodes] = all
+  const first = await publish(dir, init)
+  process.stdout.write(
+    `  acknowledged after ${String(first.seconds)} s, publisher ${String(first.peakRssMiB)} MiB\n`,
+  )
+  const activeSeconds = await active(all, first.release)
+  process.stdout.write(`  active everywhere ${String(activeSeconds)} s later\n`)
+  const list = await listed(seed)
+  const earlier = await received(nodes)
+  changeOne(dir, files, bytes)
+  const second = await publish(dir, init)
+  const secondActiveSeconds = await active(all, second.release)
+  await delay(1_000)
+  const changeBytes = (await received(nodes)).map((now, at) => now - (earlier[at] ?? 0))
+  const peaks = Object.fromEntries(all.map((node) => [node.name, peakMiB(node.process.pid ?? 0)]))
+  return { files, bytes, first, activeSeconds, ...list, second, secondActiveSeconds, changeBytes, peaks }
+}
+
+const ABOUT = [
+  'one release through a seed and two nodes, real processes on one machine; greatest resident memory of each process (VmHWM); the publisher reads, hashes and uploads',
+  'then one file is changed (1 KiB in the large file, 100 bytes in a small one) and published again; bytes are all that libp2p connections received, idle traffic included',
+]
+
+function rowsOf(figures: Figures): Row[] {
+  const { first, second, peaks, changeBytes } = figures
+  const memory = `${String(first.peakRssMiB)} · ${String(peaks.seed)} · ${String(peaks.node1)}, ${String(peaks.node2)}`
+  const times = `${String(second.seconds)} · ${String(figures.secondActiveSeconds)}`
+  return [
+    { what: 'publish: read, uploaded and acknowledged by the seed, s', figure: String(first.seconds) },
+    {
+      what: 'from there until active on the seed and both nodes, s',
+      figure: String(figures.activeSeconds),
+    },
+    { what: 'greatest resident memory, MiB: publisher · seed · nodes', figure: memory },
+    {
+      what: 'list of files through the API: s, bytes',
+      figure: `${String(figures.listSeconds)}, ${String(figures.listBytes)}`,
+    },
+    {
+      what: 'a small change: uploaded bytes · received by each node',
+      figure: `${String(second.uploadedBytes)} · ${changeBytes.join(', ')}`,
+    },
+    { what: 'a small change: publish · until active everywhere, s', figure: times },
+  ]
+}
+
 async function run(): Promise<void> {
   const bytes = values.bytes === undefined ? 0 : bytesOf(values.bytes)
   const files = Number(values.files ?? 0)
   const before = loadNow()
   const fleet = new RealFleet()
   try {
-    const dir = join(fleet.dir, 'content')
-    if (files > 0) manyFiles(dir, files)
-    else oneFile(dir, bytes)
-    const init = await fleet.init()
-    const seed = await fleet.start('seed', init.seedConfig)
-    // The first shows its files to applications, the second only serves them.
-    process.env.CONFMESH_NODE_MATERIALIZE_DIR = join(fleet.dir, 'files')
-    const one = await fleet.startNode('node1', init)
-    delete process.env.CONFMESH_NODE_MATERIALIZE_DIR
-    const nodes = [one, await fleet.startNode('node2', init)]
-    const all = [seed, ...nodes]
-    const first = await publish(dir, init)
-    process.stdout.write(
-      `  acknowledged after ${String(first.seconds)} s, publisher ${String(first.peakRssMiB)} MiB\n`,
-    )
-    const start = performance.now()
-    await converged(all, CHANNEL, first.release, DEADLINE_MS)
-    const activeSeconds = seconds(start)
-    process.stdout.write(`  active everywhere ${String(activeSeconds)} s later\n`)
-    const listStart = performance.now()
-    const list = await fetch(`${seed.api}/v1/channels/${encodeURIComponent(CHANNEL)}/files`)
-    const listBytes = (await list.text()).length
-    const listSeconds = seconds(listStart)
-    const earlier = await received(nodes)
-    const changed = files > 0 ? join(dir, 'group-00', 'set-0', 'file-0.yaml') : join(dir, 'data.bin')
-    const handle = openSync(changed, 'r+')
-    writeSync(handle, Buffer.alloc(files > 0 ? 100 : 1024, 9), 0, undefined, Math.floor(bytes / 3))
-    closeSync(handle)
-    const second = await publish(dir, init)
-    const again = performance.now()
-    await converged(all, CHANNEL, second.release, DEADLINE_MS)
-    const secondActiveSeconds = seconds(again)
-    await delay(1_000)
-    const changeBytes = (await received(nodes)).map((now, at) => now - (earlier[at] ?? 0))
-    const peaks = Object.fromEntries(all.map((node) => [node.name, peakMiB(node.process.pid ?? 0)]))
+    const figures = await measure(fleet, files, bytes)
     const name = files > 0 ? `large-${String(files)}-files` : `large-${values.bytes ?? ''}`
-    const command = `node bench/large.ts ${files > 0 ? `--files ${String(files)}` : `--bytes ${values.bytes ?? ''}`}`
-    write(name, command, before, {
-      about: [
-        'one release through a seed and two nodes, real processes on one machine; greatest resident memory of each process (VmHWM); the publisher reads, hashes and uploads',
-        'then one file is changed (1 KiB in the large file, 100 bytes in a small one) and published again; bytes are all that libp2p connections received, idle traffic included',
-      ],
-      rows: [
-        { what: 'publish: read, uploaded and acknowledged by the seed, s', figure: String(first.seconds) },
-        { what: 'from there until active on the seed and both nodes, s', figure: String(activeSeconds) },
-        {
-          what: 'greatest resident memory, MiB: publisher · seed · nodes',
-          figure: `${String(first.peakRssMiB)} · ${String(peaks.seed)} · ${String(peaks.node1)}, ${String(peaks.node2)}`,
-        },
-        {
-          what: 'list of files through the API: s, bytes',
-          figure: `${String(listSeconds)}, ${String(listBytes)}`,
-        },
-        {
-          what: 'a small change: uploaded bytes · received by each node',
-          figure: `${String(second.uploadedBytes)} · ${changeBytes.join(', ')}`,
-        },
-        {
-          what: 'a small change: publish · until active everywhere, s',
-          figure: `${String(second.seconds)} · ${String(secondActiveSeconds)}`,
-        },
-      ],
-      figures: {
-        files,
-        bytes,
-        first,
-        activeSeconds,
-        listSeconds,
-        listBytes,
-        second,
-        secondActiveSeconds,
-        changeBytes,
-        peaks,
-      },
-    })
-    process.stdout.write(`${readFileSync(join(import.meta.dirname, 'results', `${name}.json`), 'utf8')}\n`)
+    const option = files > 0 ? `--files ${String(files)}` : `--bytes ${values.bytes ?? ''}`
+    write(name, `node bench/large.ts ${option}`, before, { about: ABOUT, rows: rowsOf(figures), figures })
+    for (const { what, figure } of rowsOf(figures)) process.stdout.write(`  ${what}: ${figure}\n`)
   } finally {
     await fleet.end()
   }
