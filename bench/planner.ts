@@ -134,8 +134,9 @@ export async function draw(): Promise<readonly Line[]> {
   await writePlot(PLOT, {
     title: 'Time until 99 % of the nodes have a release, checked',
     subtitle: [
-      'simulated, model: abstract (docs/simulate.md); links of 1 Gbit/s, published round trips; median of 3 seeds, 1 for large fleets',
-      `npm run bench -- planner; against real cores, ${agreementText()}`,
+      'simulated, model: abstract (docs/simulate.md); median of 3 seeds, 1 for large fleets',
+      'links of 1 Gbit/s, published round trips; npm run bench -- planner',
+      `against real cores, ${agreementText()}`,
     ],
     x: { title: 'nodes', scale: 'log' },
     y: { title: 'time to p99, ms', scale: 'log' },

@@ -79,7 +79,7 @@ function specOf({ title, subtitle, x, y, series, mark }: Plot): object {
   const axis = ({ title: text, scale }: Axis) => ({
     type: 'quantitative' as const,
     title: text,
-    scale: scale === 'log' ? { type: 'log' as const } : { zero: true },
+    scale: scale === 'log' ? { type: 'log' as const, nice: false } : { zero: true },
     axis: scale === 'log' ? { format: ',', tickCount: 6 } : {},
   })
   return {
@@ -110,7 +110,7 @@ function specOf({ title, subtitle, x, y, series, mark }: Plot): object {
               field: 'name',
               type: 'nominal' as const,
               sort: series.map(({ name }) => name),
-              legend: { title: null, orient: 'bottom' as const, labelLimit: 400, columns: 2 },
+              legend: { title: null, orient: 'bottom' as const, labelLimit: 500, columns: 1 },
             },
           }
         : {}),
