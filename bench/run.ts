@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { catchUp } from './catch-up.ts'
 import { chunking } from './chunking.ts'
+import { egress } from './egress.ts'
 import { footprint } from './footprint.ts'
 import { micro } from './micro.ts'
 import { peers } from './peers.ts'
@@ -15,6 +16,7 @@ import { type WireOptions, wire } from './wire.ts'
 const BENCHES: Readonly<Record<string, (options: WireOptions) => Promise<Measured>>> = {
   micro,
   wire,
+  egress,
   footprint,
   'catch-up': catchUp,
   chunking,

@@ -1,0 +1,244 @@
+/**
+ * What one release costs its origin and its fleet: bytes the seed sends, bytes all nodes send, CPU of all processes,
+ * and times, by size and by number of nodes. The nodes are real; several of them share a process.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { withSession } from '../src/cli/publish-session.ts'
+import { LIMITS } from '../src/limits.ts'
+import { parseChannel } from '../src/model/names.ts'
+import { build } from '../src/publish/build.ts'
+import { publish } from '../src/publish/publish.ts'
+import { type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
+import { total } from './metrics.ts'
+import type { Measured, Row } from './results.ts'
+import { type Spread, spread } from './spread.ts'
+
+const CHANNEL = parseChannel('bench/bulk')
+const KIB = 1024
+const SIZES = [KIB, 64 * KIB, KIB * KIB, 8 * KIB * KIB] as const
+const NODES_A_PROCESS = 25
+const DEADLINE_MS = 180_000
+/** Before each release: what the one before left to say has been said. */
+const SETTLE_MS = 4_000
+const TICKS_PER_SECOND = 100
+
+interface Figures {
+  readonly nodes: number
+  readonly bytes: number
+  readonly seedPayloads: Spread
+  /** Bytes all nodes and the seed sent, over bytes delivered. */
+  readonly sentPerDelivered: Spread
+  readonly cpuMsPerDelivery: Spread
+  readonly blocksPerDelivery: Spread
+  /** From the publisher's start to active, over all nodes and rounds. */
+  readonly activeMs: Spread
+  readonly idleSeedBytesPerSecond: number
+}
+
+/** Times at which nodes ran a release, read off their logs: asking them would be part of what is measured. */
+class Arrivals {
+  readonly #at = new Map<string, number[]>()
+  #wake = () => {}
+
+  listen(child: ChildProcess): void {
+    if (child.stderr === null) return
+    createInterface(child.stderr).on('line', (line) => {
+      if (!line.includes('"RELEASE_ACTIVE"')) return
+      const { release } = JSON.parse(line) as { release: string }
+      const at = this.#at.get(release) ?? []
+      at.push(Date.now())
+      this.#at.set(release, at)
+      this.#wake()
+    })
+  }
+
+  async of(release: string, nodes: number): Promise<readonly number[]> {
+    const over = AbortSignal.timeout(DEADLINE_MS)
+    over.addEventListener('abort', () => this.#wake())
+    for (;;) {
+      const at = this.#at.get(release) ?? []
+      if (at.length >= nodes) return at
+      if (over.aborted) throw new Error(`${at.length} of ${nodes} nodes ran ${release} in ${DEADLINE_MS} ms`)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}
+
+class Crowd {
+  readonly apis: string[] = []
+  readonly children: ChildProcess[] = []
+  readonly #fleet: RealFleet
+  readonly #arrivals: Arrivals
+
+  constructor(fleet: RealFleet, arrivals: Arrivals) {
+    this.#fleet = fleet
+    this.#arrivals = arrivals
+  }
+
+  async start(init: InitResult, nodes: number): Promise<void> {
+    for (let first = 1; first <= nodes; first += NODES_A_PROCESS) {
+      const count = Math.min(NODES_A_PROCESS, nodes - first + 1)
+      const args = [
+        '--config',
+        init.nodeConfig,
+        '--dir',
+        this.#fleet.dir,
+        '--first',
+        `${first}`,
+        '--count',
+        `${count}`,
+      ]
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'many-nodes.ts'), ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      this.children.push(child)
+      this.#arrivals.listen(child)
+      const line = await new Promise<string>((resolve, reject) => {
+        createInterface(child.stdout).once('line', resolve)
+        child.once('close', (code) => reject(new Error(`nodes ended with ${code}`)))
+      })
+      this.apis.push(...(JSON.parse(line) as { apis: string[] }).apis)
+    }
+  }
+
+  end(): void {
+    for (const child of this.children) child.kill('SIGKILL')
+  }
+}
+
+function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND
+}
+
+async function release(
+  init: InitResult,
+  seed: RealNode,
+  dir: string,
+): Promise<{ id: string; fromMs: number }> {
+  let result: { id: string; fromMs: number } | undefined
+  await withSession({ key: [init.publisherKey], seed: [seed.address] }, async (session) => {
+    const content = await build([dir], { limits: LIMITS })
+    const fromMs = Date.now()
+    const { release: id } = await publish({
+      channel: CHANNEL,
+      content,
+      root: session.chain.current,
+      seeds: session.seeds.reached,
+      signers: session.signers,
+      memory: session.memory,
+      publisher: session.publisher,
+      message: 'bench',
+      expires: undefined,
+      expect: undefined,
+      again: false,
+      until: 'submitted',
+      limits: LIMITS,
+      wallMs: Date.now,
+      confirm: async () => true,
+    })
+    result = { id, fromMs }
+  })
+  if (result === undefined) throw new Error('nothing was published')
+  return result
+}
+
+async function run(nodes: number, sizes: readonly number[], rounds: number): Promise<Figures[]> {
+  const fleet = new RealFleet()
+  const arrivals = new Arrivals()
+  const crowd = new Crowd(fleet, arrivals)
+  try {
+    const init = await fleet.init('fleet', ['--channel', 'bench/*'])
+    const seed = await fleet.start('seed', init.seedConfig)
+    arrivals.listen(seed.process)
+    await crowd.start(init, nodes)
+    const pids = [seed.process.pid ?? 0, ...crowd.children.map(({ pid }) => pid ?? 0)]
+    const sums = async () => {
+      const read = (name: string) => Promise.all([seed.api, ...crowd.apis].map((api) => total(api, name)))
+      const sent = await read('confmesh_network_sent_bytes_total')
+      const blocks = await read('confmesh_blocks_received_total')
+      return { seed: sent[0] ?? 0, all: sum(sent), blocks: sum(blocks) }
+    }
+    await delay(15_000)
+    const idleFrom = await sums()
+    await delay(5_000)
+    const idleSeedBytesPerSecond = Math.round(((await sums()).seed - idleFrom.seed) / 5)
+    const figures: Figures[] = []
+    for (const bytes of sizes) {
+      const seen = {
+        seed: [] as number[],
+        sent: [] as number[],
+        cpu: [] as number[],
+        blocks: [] as number[],
+        ms: [] as number[],
+      }
+      for (let round = 0; round < rounds; round += 1) {
+        // Not part of a release: what reading the figures costs.
+        const dir = fleet.files('bulk', { 'bulk.bin': '' })
+        writeFileSync(join(dir, 'bulk.bin'), randomBytes(bytes))
+        await delay(SETTLE_MS)
+        const before = await sums()
+        const cpuFrom = sum(pids.map(cpuMs))
+        const { id, fromMs } = await release(init, seed, dir)
+        const at = await arrivals.of(id, nodes + 1)
+        const cpu = sum(pids.map(cpuMs)) - cpuFrom
+        await delay(500)
+        const after = await sums()
+        seen.seed.push((after.seed - before.seed) / bytes)
+        seen.sent.push((after.all - before.all) / (bytes * nodes))
+        seen.cpu.push(cpu / nodes)
+        seen.blocks.push((after.blocks - before.blocks) / nodes)
+        seen.ms.push(...at.map((ms) => ms - fromMs))
+      }
+      figures.push({
+        nodes,
+        bytes,
+        seedPayloads: spread(seen.seed, 3),
+        sentPerDelivered: spread(seen.sent, 3),
+        cpuMsPerDelivery: spread(seen.cpu, 1),
+        blocksPerDelivery: spread(seen.blocks, 2),
+        activeMs: spread(seen.ms),
+        idleSeedBytesPerSecond,
+      })
+      process.stderr.write(
+        `${rowOf(figures.at(-1) as Figures).what}: ${rowOf(figures.at(-1) as Figures).figure}\n`,
+      )
+    }
+    return figures
+  } finally {
+    crowd.end()
+    await fleet.end()
+  }
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+
+const rowOf = (f: Figures): Row => ({
+  what: `1 seed + ${f.nodes} nodes, ${f.bytes / KIB} KiB: payloads the seed sent · sent per delivered byte · CPU ms per delivery · signed → active ms p50 / p99`,
+  figure: `${f.seedPayloads.p50} · ${f.sentPerDelivered.p50} · ${f.cpuMsPerDelivery.p50} · ${f.activeMs.p50} / ${f.activeMs.p99}`,
+})
+
+export async function egress({ quick }: { readonly quick: boolean }): Promise<Measured> {
+  const rounds = quick ? 3 : 7
+  const counts = process.env.EGRESS_NODES?.split(',').map(Number) ?? (quick ? [40] : [10, 40, 100])
+  const sizes = process.env.EGRESS_BYTES?.split(',').map(Number) ?? SIZES
+  const figures: Figures[] = []
+  for (const nodes of counts) figures.push(...(await run(nodes, sizes, rounds)))
+  return {
+    about: [
+      `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases`,
+      'bytes are all that libp2p connections sent from just before the release until 0.5 s after the last node ran it, gossip, sync and pings included',
+      'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it',
+    ],
+    rows: figures.map(rowOf),
+    figures,
+  }
+}
