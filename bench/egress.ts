@@ -25,6 +25,10 @@ const NODES_A_PROCESS = 25
 const DEADLINE_MS = 180_000
 /** Before each release: what the one before left to say has been said. */
 const SETTLE_MS = 4_000
+/** Links, gossip's mesh and the region's gateways stand by then. */
+const START_MS = 20_000
+const IDLE_MS = 5_000
+const AFTER_MS = 500
 const TICKS_PER_SECOND = 100
 
 interface Figures {
@@ -33,11 +37,14 @@ interface Figures {
   readonly seedPayloads: Spread
   /** Bytes all nodes and the seed sent, over bytes delivered. */
   readonly sentPerDelivered: Spread
+  /** Beyond what the same time costs idle. */
   readonly cpuMsPerDelivery: Spread
+  readonly cpuMsWithIdle: Spread
   readonly blocksPerDelivery: Spread
   /** From the publisher's start to active, over all nodes and rounds. */
   readonly activeMs: Spread
   readonly idleSeedBytesPerSecond: number
+  readonly idleCpuMsPerNodeAndSecond: number
 }
 
 /** Times at which nodes ran a release, read off their logs: asking them would be part of what is measured. */
@@ -151,6 +158,19 @@ async function release(
   return result
 }
 
+/** A fleet that stands, and what is read off it. */
+interface Standing {
+  readonly fleet: RealFleet
+  readonly init: InitResult
+  readonly seed: RealNode
+  readonly nodes: number
+  readonly arrivals: Arrivals
+  readonly cpuMs: () => number
+  readonly sums: () => Promise<{ seed: number; all: number; blocks: number }>
+  /** What it costs to do nothing, per millisecond. */
+  readonly idle: { readonly cpuMs: number; readonly seedBytes: number }
+}
+
 async function run(nodes: number, sizes: readonly number[], rounds: number): Promise<Figures[]> {
   const fleet = new RealFleet()
   const arrivals = new Arrivals()
@@ -161,61 +181,72 @@ async function run(nodes: number, sizes: readonly number[], rounds: number): Pro
     arrivals.listen(seed.process)
     await crowd.start(init, nodes)
     const pids = [seed.process.pid ?? 0, ...crowd.children.map(({ pid }) => pid ?? 0)]
+    const cpu = () => sum(pids.map(cpuMs))
+    const read = (name: string) => Promise.all([seed.api, ...crowd.apis].map((api) => total(api, name)))
     const sums = async () => {
-      const read = (name: string) => Promise.all([seed.api, ...crowd.apis].map((api) => total(api, name)))
       const sent = await read('confmesh_network_sent_bytes_total')
       const blocks = await read('confmesh_blocks_received_total')
       return { seed: sent[0] ?? 0, all: sum(sent), blocks: sum(blocks) }
     }
-    await delay(15_000)
-    const idleFrom = await sums()
-    await delay(5_000)
-    const idleSeedBytesPerSecond = Math.round(((await sums()).seed - idleFrom.seed) / 5)
+    await delay(START_MS)
+    const from = await sums()
+    const cpuFrom = cpu()
+    await delay(IDLE_MS)
+    const idle = {
+      cpuMs: (cpu() - cpuFrom) / IDLE_MS,
+      seedBytes: ((await sums()).seed - from.seed) / IDLE_MS,
+    }
+    const standing = { fleet, init, seed, nodes, arrivals, cpuMs: cpu, sums, idle }
     const figures: Figures[] = []
     for (const bytes of sizes) {
-      const seen = {
-        seed: [] as number[],
-        sent: [] as number[],
-        cpu: [] as number[],
-        blocks: [] as number[],
-        ms: [] as number[],
-      }
-      for (let round = 0; round < rounds; round += 1) {
-        // Not part of a release: what reading the figures costs.
-        const dir = fleet.files('bulk', { 'bulk.bin': '' })
-        writeFileSync(join(dir, 'bulk.bin'), randomBytes(bytes))
-        await delay(SETTLE_MS)
-        const before = await sums()
-        const cpuFrom = sum(pids.map(cpuMs))
-        const { id, fromMs } = await release(init, seed, dir)
-        const at = await arrivals.of(id, nodes + 1)
-        const cpu = sum(pids.map(cpuMs)) - cpuFrom
-        await delay(500)
-        const after = await sums()
-        seen.seed.push((after.seed - before.seed) / bytes)
-        seen.sent.push((after.all - before.all) / (bytes * nodes))
-        seen.cpu.push(cpu / nodes)
-        seen.blocks.push((after.blocks - before.blocks) / nodes)
-        seen.ms.push(...at.map((ms) => ms - fromMs))
-      }
-      figures.push({
-        nodes,
-        bytes,
-        seedPayloads: spread(seen.seed, 3),
-        sentPerDelivered: spread(seen.sent, 3),
-        cpuMsPerDelivery: spread(seen.cpu, 1),
-        blocksPerDelivery: spread(seen.blocks, 2),
-        activeMs: spread(seen.ms),
-        idleSeedBytesPerSecond,
-      })
-      process.stderr.write(
-        `${rowOf(figures.at(-1) as Figures).what}: ${rowOf(figures.at(-1) as Figures).figure}\n`,
-      )
+      const measured = await measure(standing, bytes, rounds)
+      process.stderr.write(`${rowOf(measured).what}: ${rowOf(measured).figure}\n`)
+      figures.push(measured)
     }
     return figures
   } finally {
     crowd.end()
     await fleet.end()
+  }
+}
+
+async function measure(on: Standing, bytes: number, rounds: number): Promise<Figures> {
+  const { nodes, idle } = on
+  const seen = { seed: [], sent: [], cpu: [], all: [], blocks: [], ms: [] } as Record<string, number[]>
+  const note = (name: string, ...values: number[]) => seen[name]?.push(...values)
+  const dir = on.fleet.files('bulk', { 'bulk.bin': '' })
+  for (let round = 0; round < rounds; round += 1) {
+    writeFileSync(join(dir, 'bulk.bin'), randomBytes(bytes))
+    await delay(SETTLE_MS)
+    // Not part of a release: what reading the figures costs.
+    const before = await on.sums()
+    const cpuFrom = on.cpuMs()
+    const beganMs = Date.now()
+    const { id, fromMs } = await release(on.init, on.seed, dir)
+    const at = await on.arrivals.of(id, nodes + 1)
+    const cpu = on.cpuMs() - cpuFrom
+    const tookMs = Date.now() - beganMs
+    await delay(AFTER_MS)
+    const after = await on.sums()
+    note('seed', (after.seed - before.seed) / bytes)
+    note('sent', (after.all - before.all) / (bytes * nodes))
+    note('cpu', (cpu - idle.cpuMs * tookMs) / nodes)
+    note('all', cpu / nodes)
+    note('blocks', (after.blocks - before.blocks) / nodes)
+    note('ms', ...at.map((ms) => ms - fromMs))
+  }
+  const of = (name: string, digits?: number) => spread(seen[name] ?? [], digits)
+  return {
+    nodes,
+    bytes,
+    seedPayloads: of('seed', 3),
+    sentPerDelivered: of('sent', 3),
+    cpuMsPerDelivery: of('cpu', 1),
+    cpuMsWithIdle: of('all', 1),
+    blocksPerDelivery: of('blocks', 2),
+    activeMs: of('ms'),
+    idleSeedBytesPerSecond: Math.round(idle.seedBytes * 1_000),
+    idleCpuMsPerNodeAndSecond: Number(((idle.cpuMs * 1_000) / nodes).toFixed(2)),
   }
 }
 
@@ -236,7 +267,7 @@ export async function egress({ quick }: { readonly quick: boolean }): Promise<Me
     about: [
       `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases`,
       'bytes are all that libp2p connections sent from just before the release until 0.5 s after the last node ran it, gossip, sync and pings included',
-      'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it',
+      'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it, less what the fleet took in the same time while idle',
     ],
     rows: figures.map(rowOf),
     figures,

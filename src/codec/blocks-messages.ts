@@ -6,10 +6,20 @@ import { refused, union } from './message-forms.ts'
 /** One bit for each page and block: 64 GiB in blocks of 256 KiB take 32 KiB; smaller blocks have room. */
 const MAX_BITMAP_BYTES = 64 * 1024
 const MAX_ADDRESSES = 16
+/** Pairs of first place and count: a batch of 64 blocks apart from one another has room four times. */
+const MAX_RANGES = 512
+const MAX_PLACE = 2 ** 24
 
 export const blocksRequest: Form<BlocksRequest> = union({
   want: { digest, failed: optional(bool) },
   have: { release: releaseId, channel, whole: bool, bitmap: optional(bytes(MAX_BITMAP_BYTES, 1)) },
+  holds: {
+    release: releaseId,
+    channel,
+    whole: bool,
+    bitmap: optional(bytes(MAX_BITMAP_BYTES, 1)),
+    ranges: optional(list(int(0, MAX_PLACE), MAX_RANGES)),
+  },
 })
 
 export const blocksReply: Form<BlocksReply> = union({
@@ -17,6 +27,6 @@ export const blocksReply: Form<BlocksReply> = union({
   gone: {},
   busy: { retryAfterMs: int() },
   redirect: { peer: peerId, addresses: list(address, MAX_ADDRESSES) },
-  noted: {},
+  noted: { whole: optional(bool) },
   refused,
 })

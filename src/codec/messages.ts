@@ -69,5 +69,8 @@ export function decodeReply(protocol: Protocol, bytes: Uint8Array, limits: Limit
   return { protocol, message: replies[protocol].read(value, what, limits) } as AnyReply
 }
 
+/** Said and never answered. */
+export const isNotice = ({ message }: AnyRequest): boolean => message.type === 'holds'
+
 /** False while further replies of the same run follow. */
 export const isLast = ({ message }: AnyReply): boolean => !('more' in message && message.more)

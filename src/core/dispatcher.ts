@@ -17,7 +17,7 @@ import { OpenStep, StepCounter } from './open-step.ts'
 import { type GatewayBook, OwnJourney } from './own-journey.ts'
 import { restore } from './restore.ts'
 import { createRoots } from './roots.ts'
-import { serve } from './serve.ts'
+import { Serve } from './serve.ts'
 import type { Session } from './session.ts'
 import type { Said, Stage } from './stage.ts'
 import { createState, type NodeState } from './state.ts'
@@ -32,7 +32,10 @@ export interface Stages {
     session(peer: PeerId): Session | undefined
     own?(): Judgement | undefined
   }
-  readonly peers: Stage & { twin(monoMs: number): readonly Address[] | undefined }
+  readonly peers: Stage & {
+    twin(monoMs: number): readonly Address[] | undefined
+    address?(peer: PeerId): Address | undefined
+  }
   readonly gateways: Stage & GatewayBook
   readonly freshness: Stage & {
     state(channel: Channel, journey: Journey, now: Now): Freshness
@@ -58,6 +61,7 @@ export class Dispatcher {
   readonly #announce: Announce
   readonly #journey: OwnJourney
   readonly #housekeeping: Housekeeping
+  readonly #serve: Serve
   readonly #counter = new StepCounter()
   /** Admitted in this step; the others hear of it once the event is through. */
   #admitted: PeerId[] = []
@@ -80,6 +84,15 @@ export class Dispatcher {
       gateways,
       hear: (step, topic, bytes, from) => this.#hear(step, { topic, bytes, from }),
       rootAdopted: () => this.#announce.forgetRejected(),
+    })
+    const content = this.#journey.fetch
+    this.#serve = new Serve(config, {
+      announced: (step, release, peer, holding) =>
+        content.announced(step, this.#journey, release, peer, holding),
+      isComing: (digest) => content.isComing(digest),
+      beaconPage: (digest) => stages.freshness.page(digest),
+      address: (peer) => stages.peers.address?.(peer),
+      taken: (step) => content.taken(step),
     })
     this.#housekeeping = new Housekeeping(this.#node, {
       compared: () => stages.sync.comparedPeers(),
@@ -151,6 +164,8 @@ export class Dispatcher {
         return this.#persisted(step, event)
       case 'persistFailed':
         return this.#persistFailed(step, event)
+      case 'served':
+        return this.#serve.onServed(step, event.id)
       case 'blockRead':
       case 'blockLost':
         return this.#block(step, event)
@@ -178,6 +193,7 @@ export class Dispatcher {
     this.#counter.spend()
     this.#each((stage) => stage.onTick?.(step, this.#journey))
     this.#journey.fetch.onTick(step, this.#journey)
+    this.#serve.onTick(step)
     tickActivations(this.#node, step)
     this.#housekeeping.onTick(step)
   }
@@ -190,7 +206,8 @@ export class Dispatcher {
   #disconnected(step: Step, event: EventOf<'disconnected'>): void {
     const session = this.#journey.session(event.peer)
     this.#each((stage) => stage.onDisconnected?.(step, this.#journey, event, session))
-    this.#journey.fetch.onDisconnected(event.peer)
+    this.#serve.onDisconnected(event.peer)
+    this.#journey.fetch.onDisconnected(step, this.#journey, event.peer)
     this.#announce.forgetPeer(event.peer)
   }
 
@@ -260,11 +277,7 @@ export class Dispatcher {
 
   #request(step: Step, event: EventOf<'request'>): void {
     for (const stage of this.#stages) if (stage.onRequest?.(step, this.#journey, event)) return
-    const from = {
-      promised: (release: ReleaseId, peer: PeerId) => this.#journey.fetch.promised(release, peer),
-      beaconPage: (digest: Digest) => this.#named.freshness.page(digest),
-    }
-    if (serve(step, this.#journey, event, from)) return
+    if (this.#serve.onRequest(step, this.#journey, event)) return
     const message = { type: 'refused', code: 'NET_PROTOCOL', text: 'this node does not answer that' } as const
     const { protocol } = event.request
     step.emit({ kind: 'reply', id: event.id, reply: { protocol, message } })
@@ -280,7 +293,10 @@ export class Dispatcher {
 
   #persisted(step: Step, event: EventOf<'persisted'>): void {
     const entry = this.#ledger.close(event)
-    for (const digest of entry?.blocks ?? []) this.#journey.fetch.onBlock(step, this.#journey, digest)
+    for (const digest of entry?.blocks ?? []) {
+      this.#journey.fetch.onBlock(step, this.#journey, digest)
+      this.#serve.onBlock(step, digest)
+    }
     for (const release of entry?.whole ?? [])
       if (entry?.doubtful === true) this.#journey.recheck(step, release)
       else this.#journey.whole(step, release)

@@ -13,6 +13,7 @@ export type Effect =
   | { readonly kind: 'verdict'; readonly id: string; readonly from: PeerId; readonly verdict: GossipVerdict }
   /** Say something on a topic ourselves. */
   | { readonly kind: 'publish'; readonly topic: Topic; readonly bytes: Uint8Array }
+  /** Answered by `reply` or `requestFailed` events, but for a notice (`holds`), of which nothing more is heard. */
   | {
       readonly kind: 'request'
       readonly id: RequestId
@@ -100,6 +101,10 @@ export type Counter =
   | 'ordered'
   | 'blocks_sent'
   | 'blocks_received'
+  | 'blocks_in_vain'
+  | 'offers'
+  | 'busy'
+  | 'redirects'
   | 'sync_rounds'
   | 'submissions'
   | 'activations'

@@ -59,6 +59,8 @@ export type Event =
   /** A write is durable. */
   | { readonly kind: 'persisted'; readonly ticket: Ticket }
   | { readonly kind: 'persistFailed'; readonly ticket: Ticket; readonly code: Code }
+  /** What `serveBlock` asked for is on its way, or the asker has gone: its place is free. */
+  | { readonly kind: 'served'; readonly id: RequestId }
   /** Answer to `read`: undefined where the store lacks it or found it corrupt. */
   | { readonly kind: 'blockRead'; readonly digest: Digest; readonly bytes: Uint8Array | undefined }
   /** A stored block turned out to be corrupt (quarantined) or was collected: fetch it again if it is wanted. */

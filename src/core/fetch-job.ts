@@ -4,6 +4,7 @@ import { decodePage } from '../codec/page.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel, Digest } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
+import { Bitmap } from './bitmap.ts'
 import type { Journey } from './journey.ts'
 
 export class FetchJob {
@@ -12,11 +13,12 @@ export class FetchJob {
   readonly sinceMonoMs: number
   /** Read stored blocks, too, before they count: some turned out to be damaged. */
   readonly check: boolean
-  /** Blocks known so far, pages included. */
-  blocks: number
-  /** Not durable here: queued, asked for or being written. */
+  /** Pages, then blocks in the manifest's order, each once, as far as pages are read: announcements go by these places. */
+  readonly digests: Digest[] = []
+  /** Not durable here: open, asked for or being written. */
   readonly missing = new Set<Digest>()
-  readonly queue: Digest[] = []
+  /** Places of those missing that nobody is asked for and nothing is written of. */
+  readonly open = new Bitmap()
   readonly unchecked: Digest[] = []
   /** Being read off the disk. */
   readonly checking = new Set<Digest>()
@@ -27,6 +29,17 @@ export class FetchJob {
   refused = false
   /** The record `whole` is being written. */
   closing = false
+  /** When neighbours are asked next what they have, and how often they were in vain. */
+  nextQueryMonoMs: number
+  queries = 0
+  /** When what nobody announces is next asked for at a seed, or of anybody. */
+  nextRescueMonoMs: number
+  /** Rescues since a block came last. */
+  rescues = 0
+  /** Blocks for which a seed sent us elsewhere. */
+  readonly redirected = new Map<Digest, number>()
+  readonly #places = new Map<Digest, number>()
+  readonly #sizes: number[] = []
   readonly #reader: ManifestReader
   readonly #limits: Limits
   #pages = 0
@@ -37,9 +50,11 @@ export class FetchJob {
     this.check = check
     this.sinceMonoMs = monoMs
     this.progressMonoMs = monoMs
-    this.blocks = release.header.pages.length
+    this.nextQueryMonoMs = monoMs
+    this.nextRescueMonoMs = monoMs + limits.rescueMs
     this.#reader = new ManifestReader(release.header, limits)
     this.#limits = limits
+    for (const page of release.header.pages) this.#place(page, limits.maxPageBytes)
   }
 
   /** The page that has to be read next; those before it are checked. */
@@ -51,15 +66,31 @@ export class FetchJob {
     return this.nextPage === undefined && this.missing.size === 0 && this.checking.size === 0
   }
 
+  place(digest: Digest): number | undefined {
+    return this.#places.get(digest)
+  }
+
+  /** Bytes at this place; of a page, the most it can have. */
+  size(place: number): number {
+    return this.#sizes[place] ?? this.#limits.maxBlockBytes
+  }
+
   need(journey: Journey, digest: Digest): void {
     if (journey.hasBlock(digest) || this.missing.has(digest)) return
     this.missing.add(digest)
-    this.queue.push(digest)
+    this.reopen(digest)
   }
 
-  /** Back into the queue, unless it is there or came by another way. */
-  requeue(digest: Digest): void {
-    if (this.missing.has(digest) && !this.refused && !this.queue.includes(digest)) this.queue.push(digest)
+  /** Nobody is asked for it any more; it counts unless it came by another way. */
+  reopen(digest: Digest): void {
+    const place = this.#places.get(digest)
+    if (place !== undefined && this.missing.has(digest) && !this.refused) this.open.add(place)
+  }
+
+  /** Asked for, being written, or here. */
+  shut(digest: Digest): void {
+    const place = this.#places.get(digest)
+    if (place !== undefined) this.open.delete(place)
   }
 
   /** The bytes of `nextPage`. @throws MeshError CODEC_MALFORMED, CONTENT_PATH, LIMIT_CONTENT: the publisher's fault */
@@ -69,8 +100,8 @@ export class FetchJob {
     this.#pages++
     if (this.nextPage === undefined) this.#reader.end()
     for (const entry of page)
-      for (const { digest } of entry.blocks) {
-        this.blocks++
+      for (const { digest, size } of entry.blocks) {
+        this.#place(digest, size)
         if (this.check && journey.hasBlock(digest)) this.unchecked.push(digest)
         else this.need(journey, digest)
       }
@@ -78,15 +109,13 @@ export class FetchJob {
 
   refuse(): void {
     this.refused = true
-    this.queue.length = 0
+    for (const digest of this.missing) this.shut(digest)
   }
 
-  /** Any of the queue: peers that ask in the same order would all wait for the same block. */
-  takeRandom(random: number): Digest | undefined {
-    const at = Math.floor(random * this.queue.length)
-    const taken = this.queue[at]
-    const last = this.queue.pop()
-    if (last !== undefined && at < this.queue.length) this.queue[at] = last
-    return taken
+  #place(digest: Digest, size: number): void {
+    if (this.#places.has(digest)) return
+    this.#places.set(digest, this.digests.length)
+    this.digests.push(digest)
+    this.#sizes.push(size)
   }
 }

@@ -1,7 +1,6 @@
 /** The node as its stages see it, and what follows when a release is ordered, durable or whole, or a root adopted. */
 import { encodeControlGossip } from '../codec/gossip.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
-import { matchesAny } from '../model/pattern.ts'
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -196,6 +195,7 @@ export class OwnJourney implements Journey {
     if (release === undefined || (verdict !== 'NEW' && verdict !== 'TWIN' && verdict !== 'CONCURRENT'))
       return outcome
     const stored = this.#node.cells.get(release.header.channel)?.stored === true
+    if (source.via === 'gossip') this.fetch.heard(release.id)
     const ordered = { release, envelope, verdict, source, stored }
     for (const stage of this.#stages) stage.onOrdered?.(step, this, ordered)
     return outcome
@@ -247,8 +247,8 @@ export class OwnJourney implements Journey {
   fetchFrom(step: Step, release: ReleaseId, peer: PeerId): void {
     const kept = this.#node.kept.get(release)
     if (kept === undefined) return
-    this.fetch.promised(release, peer)
     this.fetch.start(step, this, kept.release)
+    this.fetch.announced(step, this, release, peer, { whole: true })
   }
 
   /** Stored content turned out to be damaged. With `check` every block is read; what is bad or gone is fetched anew. */
@@ -315,28 +315,11 @@ export class OwnJourney implements Journey {
     const own = this.#toSay.get(release)
     this.#toSay.delete(release)
     if (own !== undefined) step.emit({ kind: 'publish', topic: 'releases', bytes: own.bytes })
-    // What gossip carried whole need not be announced: the neighbours got it the same way.
-    if (ms !== undefined || own?.inline === false) this.#have(step, channel, release)
+    // What gossip carried whole need not be offered: the neighbours got it the same way.
+    if (own?.inline === false) this.fetch.onSubmitted(step, release, channel)
     for (const stage of this.#stages) stage.onWhole?.(step, this, channel, release)
     const cell = this.#node.cells.get(channel)
     if (cell !== undefined && isDurable(cell)) settleCell(this.#node, step, cell)
-  }
-
-  #have(step: Step, channel: Channel, release: ReleaseId): void {
-    const message = { type: 'have', release, channel, whole: true } as const
-    const peers = [...this.admitted()]
-      .filter(({ hello }) => matchesAny(hello.patterns, channel))
-      .map(({ peer }) => peer)
-    for (const peer of peers.sort()) {
-      const timeoutMs = this.#node.config.limits.blockDeadlineMs
-      step.emit({
-        kind: 'request',
-        id: step.nextRequest(),
-        peer,
-        request: { protocol: 'blocks', message },
-        timeoutMs,
-      })
-    }
   }
 }
 

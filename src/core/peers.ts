@@ -57,6 +57,11 @@ export class Peers implements Stage {
     this.#exchangePauseMs = config.limits.exchangeMinMs
   }
 
+  /** Where others can dial this peer, as its own record says. */
+  address(peer: PeerId): Address | undefined {
+    return this.#book.address(peer, 0)
+  }
+
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
     const { limits, random } = this.#config
     const { monoMs } = step.now

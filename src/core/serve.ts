@@ -1,35 +1,172 @@
-/** What peers get from us: a block that is durable here, and belief in what they say they have. */
-import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
+/**
+ * What peers get from us: a durable block, first come first served, few at a time, and "busy" beyond, so that they
+ * ask somebody who is free. What is on its way here may be waited for.
+ */
+import type { Address, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { BlocksReply } from '../model/messages.ts'
-import type { EventOf } from './events.ts'
+import type { CoreConfig } from './config.ts'
+import { Copies } from './copies.ts'
+import type { EventOf, RequestId } from './events.ts'
+import type { Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
+import { regionOf } from './session.ts'
 import type { Step } from './step.ts'
 
 export interface ServeFrom {
-  /** A peer says that it holds the whole release. */
-  promised(release: ReleaseId, peer: PeerId): void
+  /** A peer says what it holds of a release. */
+  announced(step: Step, release: ReleaseId, peer: PeerId, holding: Holding): void
+  /** It is missing here, and being fetched or written. */
+  isComing(digest: Digest): boolean
   /** Pages of beacons are asked for as blocks, and live in memory. */
   beaconPage(digest: Digest): Uint8Array | undefined
+  /** Where others can dial this peer, as far as it is known. */
+  address(peer: PeerId): Address | undefined
+  /** A peer asked for a block. */
+  taken(step: Step): void
 }
 
-export function serve(step: Step, journey: Journey, event: EventOf<'request'>, from: ServeFrom): boolean {
-  if (event.request.protocol !== 'blocks') return false
-  const { message } = event.request
-  const answer = (reply: BlocksReply) =>
-    step.emit({ kind: 'reply', id: event.id, reply: { protocol: 'blocks', message: reply } })
-  if (journey.session(event.peer)?.hello === undefined) {
-    answer({ type: 'refused', code: 'ADMIT_REFUSED', text: 'blocks are for admitted peers' })
+interface Wanted {
+  readonly id: RequestId
+  readonly peer: PeerId
+  readonly digest: Digest
+  readonly border: boolean
+  readonly untilMonoMs: number
+}
+
+export class Serve {
+  readonly #config: CoreConfig
+  readonly #from: ServeFrom
+  readonly #copies: Copies
+  /** Being read and written to the network. */
+  readonly #active = new Map<RequestId, Wanted>()
+  readonly #queue: Wanted[] = []
+  /** Until the block is here. */
+  #standing: Wanted[] = []
+
+  constructor(config: CoreConfig, from: ServeFrom) {
+    this.#config = config
+    this.#from = from
+    this.#copies = new Copies(config)
+  }
+
+  onRequest(step: Step, journey: Journey, event: EventOf<'request'>): boolean {
+    if (event.request.protocol !== 'blocks') return false
+    const { message } = event.request
+    if (journey.session(event.peer)?.hello === undefined) {
+      const text = 'blocks are for admitted peers'
+      if (message.type !== 'holds')
+        this.#answer(step, event.id, { type: 'refused', code: 'ADMIT_REFUSED', text })
+    } else if (message.type === 'want')
+      this.#want(step, journey, event, message.digest, message.failed === true)
+    else {
+      this.#from.announced(step, message.release, event.peer, message)
+      if (message.type === 'have')
+        this.#answer(step, event.id, { type: 'noted', whole: journey.isWhole(message.release) })
+    }
     return true
   }
-  if (message.type === 'want') {
-    const page = from.beaconPage(message.digest)
-    if (page !== undefined) answer({ type: 'block', bytes: page })
-    else if (journey.hasBlock(message.digest))
-      step.emit({ kind: 'serveBlock', id: event.id, digest: message.digest })
-    else answer({ type: 'gone' })
-    return true
+
+  /** The block is durable: those who waited for it get it. */
+  onBlock(step: Step, digest: Digest): void {
+    if (this.#standing.length === 0) return
+    const ready = this.#standing.filter((wanted) => wanted.digest === digest)
+    if (ready.length === 0) return
+    this.#standing = this.#standing.filter((wanted) => wanted.digest !== digest)
+    for (const wanted of ready) this.#enqueue(step, wanted)
   }
-  if (message.whole) from.promised(message.release, event.peer)
-  answer({ type: 'noted' })
-  return true
+
+  /** A block is on its way, or the asker has gone. */
+  onServed(step: Step, id: RequestId): void {
+    if (this.#active.delete(id)) this.#next(step)
+  }
+
+  onDisconnected(peer: PeerId): void {
+    const left = this.#queue.filter((wanted) => wanted.peer !== peer)
+    this.#queue.splice(0, this.#queue.length, ...left)
+    this.#standing = this.#standing.filter((wanted) => wanted.peer !== peer)
+  }
+
+  onTick(step: Step): void {
+    const { monoMs } = step.now
+    for (const { id, untilMonoMs } of this.#active.values())
+      if (untilMonoMs <= monoMs) this.#active.delete(id)
+    this.#next(step)
+    const due = this.#standing.filter(({ untilMonoMs }) => untilMonoMs <= monoMs)
+    if (due.length > 0) this.#standing = this.#standing.filter(({ untilMonoMs }) => untilMonoMs > monoMs)
+    for (const { id } of due) this.#busy(step, id)
+    for (const { untilMonoMs } of this.#standing) step.wakeAt(untilMonoMs)
+  }
+
+  #want(
+    step: Step,
+    journey: Journey,
+    { id, peer }: EventOf<'request'>,
+    digest: Digest,
+    failed: boolean,
+  ): void {
+    const page = this.#from.beaconPage(digest)
+    if (page !== undefined) return this.#answer(step, id, { type: 'block', bytes: page })
+    const border = regionOf(journey.session(peer)?.hello?.region ?? '') !== journey.region
+    const { limits } = this.#config
+    const wanted = { id, peer, digest, border, untilMonoMs: step.now.monoMs + limits.standMs }
+    if (journey.hasBlock(digest)) {
+      this.#from.taken(step)
+      if (this.#config.submit && !this.#gives(step, journey, wanted, failed)) return
+      return this.#enqueue(step, wanted)
+    }
+    if (!this.#from.isComing(digest)) return this.#answer(step, id, { type: 'gone' })
+    const mine = this.#standing.filter((one) => one.peer === peer).length
+    if (mine >= limits.maxWantsPerSeed || this.#standing.length >= limits.maxStanding)
+      return this.#busy(step, id)
+    this.#standing.push(wanted)
+    step.wakeAt(wanted.untilMonoMs)
+  }
+
+  #gives(step: Step, journey: Journey, { id, peer, digest }: Wanted, failed: boolean): boolean {
+    const judgement = this.#copies.judge(journey, digest, peer, failed, step.now.monoMs)
+    if (judgement.kind === 'give') return true
+    if (judgement.kind === 'later') this.#busy(step, id, this.#config.limits.avoidPeerMs)
+    else {
+      const { to } = judgement
+      const address = this.#from.address(to)
+      step.emit({ kind: 'count', metric: 'redirects', by: 1 })
+      this.#answer(step, id, {
+        type: 'redirect',
+        peer: to,
+        addresses: address === undefined ? [] : [address],
+      })
+    }
+    return false
+  }
+
+  #enqueue(step: Step, wanted: Wanted): void {
+    const { limits, submit } = this.#config
+    const room = submit ? limits.maxServedBySeed : limits.maxServed
+    if (this.#active.size + this.#queue.length >= room) return this.#busy(step, wanted.id)
+    // A region waits behind whoever asks over its border.
+    const at = wanted.border ? this.#queue.findIndex(({ border }) => !border) : -1
+    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, wanted)
+    this.#next(step)
+  }
+
+  #next(step: Step): void {
+    const { limits } = this.#config
+    while (this.#active.size < limits.maxServedAtOnce) {
+      const wanted = this.#queue.shift()
+      if (wanted === undefined) return
+      const untilMonoMs = step.now.monoMs + limits.blockDeadlineMs
+      this.#active.set(wanted.id, { ...wanted, untilMonoMs })
+      step.wakeAt(untilMonoMs)
+      step.emit({ kind: 'serveBlock', id: wanted.id, digest: wanted.digest })
+    }
+  }
+
+  #busy(step: Step, id: RequestId, retryAfterMs = this.#config.limits.busyRetryMs): void {
+    step.emit({ kind: 'count', metric: 'busy', by: 1 })
+    this.#answer(step, id, { type: 'busy', retryAfterMs })
+  }
+
+  #answer(step: Step, id: RequestId, message: BlocksReply): void {
+    step.emit({ kind: 'reply', id, reply: { protocol: 'blocks', message } })
+  }
 }

@@ -1,4 +1,4 @@
-/** Blocks asked for and not answered yet. */
+/** Blocks asked for and not answered yet, and their bytes. */
 
 import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { RequestId } from './events.ts'
@@ -8,15 +8,25 @@ export interface Asked {
   readonly release: ReleaseId
   readonly peer: PeerId
   readonly sinceMonoMs: number
+  /** As the manifest has it; before it is read, the most it can be. */
+  readonly bytes: number
+  /** Over a region border, where it may stand until the other side has it. */
+  readonly border: boolean
 }
 
 export class Wants {
   readonly #asked = new Map<RequestId, Asked>()
   readonly #peers = new Map<Digest, ReadonlySet<PeerId>>()
+  #bytes = 0
 
   /** Blocks, not requests: a second peer asked for the same takes no further place. */
   get size(): number {
     return this.#peers.size
+  }
+
+  /** What may come at once, were all of them answered now. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   has(digest: Digest): boolean {
@@ -27,12 +37,13 @@ export class Wants {
     return this.#peers.get(digest) ?? new Set()
   }
 
-  all(): readonly Asked[] {
-    return [...this.#asked.values()]
+  all(): Iterable<Asked> {
+    return this.#asked.values()
   }
 
   open(id: RequestId, asked: Asked): void {
     this.#asked.set(id, asked)
+    this.#bytes += asked.bytes
     this.#peers.set(asked.digest, new Set(this.peers(asked.digest)).add(asked.peer))
   }
 
@@ -41,6 +52,7 @@ export class Wants {
     const asked = this.#asked.get(id)
     if (asked === undefined) return undefined
     this.#asked.delete(id)
+    this.#bytes -= asked.bytes
     const left = new Set(this.peers(asked.digest))
     left.delete(asked.peer)
     if (left.size === 0) this.#peers.delete(asked.digest)

@@ -47,6 +47,26 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
     type: 'counter',
     help: 'Blocks and manifest pages taken from peers',
   },
+  blocks_in_vain: {
+    name: 'confmesh_blocks_in_vain_total',
+    type: 'counter',
+    help: 'Blocks taken from peers that were here already: two were asked for one block',
+  },
+  offers: {
+    name: 'confmesh_block_offers_total',
+    type: 'counter',
+    help: 'Messages that told a neighbour which blocks are here',
+  },
+  busy: {
+    name: 'confmesh_blocks_busy_total',
+    type: 'counter',
+    help: 'Times a peer that asked for a block was told to ask elsewhere, since too many were queued',
+  },
+  redirects: {
+    name: 'confmesh_blocks_redirected_total',
+    type: 'counter',
+    help: 'Times this seed sent a peer on to one that it gave the block to',
+  },
   sync_rounds: {
     name: 'confmesh_sync_rounds_total',
     type: 'counter',

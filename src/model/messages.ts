@@ -132,13 +132,23 @@ export type BlocksRequest =
       readonly whole: boolean
       readonly bitmap?: Uint8Array
     }
+  /** The same said unasked, and never answered; `ranges`: pairs of first place and count, what is new since the last. */
+  | {
+      readonly type: 'holds'
+      readonly release: ReleaseId
+      readonly channel: Channel
+      readonly whole: boolean
+      readonly bitmap?: Uint8Array
+      readonly ranges?: readonly number[]
+    }
 
 export type BlocksReply =
   | { readonly type: 'block'; readonly bytes: Uint8Array }
   | { readonly type: 'gone' }
   | { readonly type: 'busy'; readonly retryAfterMs: number }
   | { readonly type: 'redirect'; readonly peer: PeerId; readonly addresses: readonly Address[] }
-  | { readonly type: 'noted' }
+  /** To a `have`: whether the answerer holds the whole release. */
+  | { readonly type: 'noted'; readonly whole?: boolean }
   | Refused
 
 export type PublishRequest =

@@ -2,7 +2,7 @@
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
-import { decodeRequest, encodeReply, isLast } from '../codec/messages.ts'
+import { decodeRequest, encodeReply, isLast, isNotice } from '../codec/messages.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
@@ -63,6 +63,11 @@ export class Answerer {
     exchange?.wake()
   }
 
+  /** Resolves once the exchange of this request has ended, by its last reply or because the asker is gone. */
+  ended(id: EffectOf<'reply'>['id']): Promise<void> {
+    return this.#exchanges.get(id)?.written.promise ?? Promise.resolve()
+  }
+
   /** Resolves when every reply given so far to this peer is on its way. */
   async flush(peer: PeerId): Promise<void> {
     const answering = [...this.#exchanges.values()].filter((e) => e.peer === peer && e.replies.length > 0)
@@ -91,7 +96,8 @@ export class Answerer {
         await this.#throttle.take(connection)
         await pace.slice()
         const request = this.#decode(protocol, bytes)
-        if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)
+        if (!('code' in request) && isNotice(request)) this.#noticed(peer, request)
+        else if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)
         else await this.#exchange(peer, request, stream, rules)
       }
       await stream.close({ signal: AbortSignal.timeout(rules.messageDeadlineMs) })
@@ -147,6 +153,11 @@ export class Answerer {
       if (isMeshError(error) && error.code === 'CODEC_UNSUPPORTED') return error
       throw error
     }
+  }
+
+  #noticed(peer: PeerId, request: AnyRequest): void {
+    this.#lastId += 1
+    this.#options.sink({ kind: 'request', id: this.#lastId, peer, request })
   }
 
   /** Gives one request to the core and writes what it answers, up to the last reply of a run. */

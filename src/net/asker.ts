@@ -1,5 +1,6 @@
 /** Carries `request` effects out: finds the line to the peer, and turns what comes back into events. */
 import type { Connection } from '@libp2p/interface'
+import { isNotice } from '../codec/messages.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
@@ -41,6 +42,7 @@ export class Asker {
       .catch((error: unknown) => {
         const failure = streamError(error, request.protocol)
         if (isMisconduct(failure)) misconduct.report(peer, failure)
+        if (isNotice(request)) return
         sink({ kind: 'requestFailed', id, code: failure.code })
       })
   }

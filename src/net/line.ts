@@ -1,7 +1,7 @@
 /** Our requests of one protocol on one connection: a few streams, reused, one request at a time on each. */
 import type { Connection, Stream } from '@libp2p/interface'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
-import { decodeReply, encodeRequest, isLast } from '../codec/messages.ts'
+import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
@@ -37,7 +37,7 @@ export class Line {
   }
 
   /**
-   * Calls `onReply` for each reply, the last one included, in order.
+   * Calls `onReply` for each reply, the last one included, in order; a notice has none and ends once it is sent.
    * @param timeoutMs for the first reply, waiting for a free stream included, and for each further one of a run
    * @throws MeshError NET_TIMEOUT, NET_UNREACHABLE, NET_PROTOCOL, LIMIT_BYTES, LIMIT_STREAMS, CODEC_*
    */
@@ -78,6 +78,7 @@ export class Line {
   ): Promise<void> {
     const bytes = encodeRequest(request.protocol, request.message as never)
     await writeMessages(stream, [bytes], this.#rules.maxRequestBytes, first)
+    if (isNotice(request)) return
     let runBytes = 0
     for (let count = 1; ; count += 1) {
       const signal = count === 1 ? first : AbortSignal.timeout(timeoutMs)

@@ -104,6 +104,7 @@ export function createTransport(options: TransportOptions): Transport {
     replyBlock(id, bytes) {
       const message = bytes === undefined ? { type: 'gone' as const } : { type: 'block' as const, bytes }
       parts?.answerer.reply({ kind: 'reply', id, reply: { protocol: 'blocks', message } })
+      return parts?.answerer.ended(id)
     },
     async stop() {
       const stopping = parts

@@ -114,9 +114,11 @@ export function createDriver(
 
   async function serveBlock(effect: EffectOf<'serveBlock'>): Promise<void> {
     const bytes = await ports.store.readBlock(effect.digest).catch(() => undefined)
-    ports.transport.replyBlock(effect.id, bytes)
+    const sent = ports.transport.replyBlock(effect.id, bytes)
     if (bytes === undefined) dispatch({ kind: 'blockLost', digest: effect.digest })
     else ports.metrics.count({ kind: 'count', metric: 'blocks_sent', by: 1 })
+    await sent
+    dispatch({ kind: 'served', id: effect.id })
   }
 
   async function collect(effect: EffectOf<'collect'>): Promise<void> {

@@ -1,5 +1,12 @@
 import { sha256 } from '../codec/digest.ts'
-import { decodeReply, decodeRequest, encodeReply, encodeRequest, isLast } from '../codec/messages.ts'
+import {
+  decodeReply,
+  decodeRequest,
+  encodeReply,
+  encodeRequest,
+  isLast,
+  isNotice,
+} from '../codec/messages.ts'
 import type { RequestId } from '../core/events.ts'
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
@@ -279,7 +286,7 @@ export class SimTransport implements TransportPort {
     }
   }
 
-  replyBlock(id: RequestId, bytes: Uint8Array | undefined): void {
+  replyBlock(id: RequestId, bytes: Uint8Array | undefined): undefined {
     this.#answer(id, {
       protocol: 'blocks',
       message: bytes === undefined ? { type: 'gone' } : { type: 'block', bytes },
@@ -305,7 +312,7 @@ export class SimTransport implements TransportPort {
   receive(from: PeerId, theirs: RequestId, protocol: AnyRequest['protocol'], bytes: Uint8Array): void {
     const id = this.#nextInbound++
     const request = decodeRequest(protocol, bytes, this.#limits)
-    this.#inbound.set(id, { asker: from, theirs, request })
+    if (!isNotice(request)) this.#inbound.set(id, { asker: from, theirs, request })
     this.deliver({ kind: 'request', id, peer: from, request })
   }
 
@@ -334,9 +341,12 @@ export class SimTransport implements TransportPort {
   }
 
   #ask(id: RequestId, peer: PeerId, request: AnyRequest, timeoutMs: number): void {
+    const bytes = encodeRequest(request.protocol, request.message as never)
+    const carry = () =>
+      this.#network.carry(this.#self, peer, (port) => port.receive(this.#self, id, request.protocol, bytes))
+    if (isNotice(request)) return carry()
     const cancel = this.#network.timer(timeoutMs, () => this.#fail(id, 'NET_TIMEOUT'))
     this.#asked.set(id, { asker: this.#self, answerer: peer, id, request, cancel })
-    const bytes = encodeRequest(request.protocol, request.message as never)
     if (this.#network.swallows(peer, request))
       return this.#network.carry(peer, this.#self, (port) =>
         port.take(id, encodeReply('sync', { type: 'noted' })),
@@ -344,8 +354,7 @@ export class SimTransport implements TransportPort {
     // A link that is gone is found out at once, but never inside the step that asks.
     if (!this.#network.isLinked(this.#self, peer))
       this.#network.timer(0, () => this.#fail(id, 'NET_UNREACHABLE'))
-    else
-      this.#network.carry(this.#self, peer, (port) => port.receive(this.#self, id, request.protocol, bytes))
+    else carry()
   }
 
   #answer(id: RequestId, reply: AnyReply): void {

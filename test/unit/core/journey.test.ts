@@ -128,7 +128,7 @@ describe('a release whose content is fetched', () => {
   function fetching() {
     const node = new BenchNode()
     node.start()
-    node.peer(PEER)
+    node.peer(PEER, { submit: true })
     node.run(gossip(made))
     return { node, first: node.run({ kind: 'persisted', ticket: 1 }) }
   }
@@ -148,7 +148,8 @@ describe('a release whose content is fetched', () => {
       },
       { kind: 'request', id: 2, peer: PEER, request: want(sha256(made.block)), timeoutMs: 10_000 },
     ])
-    expect(node.run({ kind: 'persisted', ticket: 2 })).toEqual([])
+    // Neighbours hear of what is here a moment later, in one message for all of it.
+    expect(node.run({ kind: 'persisted', ticket: 2 })).toEqual([{ kind: 'wake', atMonoMs: 10 }])
     expect(ofKind(node.run(answer(2, made.block)), 'persist')).toMatchObject([
       { ticket: 3, writes: [{ kind: 'block', digest: sha256(made.block) }] },
     ])
@@ -157,15 +158,16 @@ describe('a release whose content is fetched', () => {
     ])
     const end = node.run({ kind: 'persisted', ticket: 4 })
     expect(end).toMatchObject([
-      { kind: 'request', peer: PEER, request: { message: { type: 'have', release: made.id, whole: true } } },
       { kind: 'activate', release: made.id, after: persisted(4) },
+      // To offer it to others.
+      { kind: 'wake' },
     ])
     expect(node.heard.at(-1)).toBe(`whole ${CHANNEL}`)
   })
 
   it('drops a peer that gives wrong bytes, and asks another', () => {
     const { node } = fetching()
-    node.peer(OTHER)
+    node.peer(OTHER, { submit: true })
     const effects = node.handle(answer(1, made.block))
     expect(ofKind(effects, 'note')).toMatchObject([{ code: 'BLOCK_DIGEST', peer: PEER }])
     expect(ofKind(effects, 'request')).toMatchObject([{ peer: OTHER, request: want(sha256(made.page)) }])
@@ -174,8 +176,10 @@ describe('a release whose content is fetched', () => {
 
   it('asks a second peer when the first is silent, and takes what comes first', () => {
     const { node } = fetching()
-    node.peer(OTHER)
-    node.monoMs = 1_000
+    node.peer(OTHER, { submit: true })
+    node.monoMs = 250
+    expect(ofKind(node.run({ kind: 'tick' }), 'request')).toEqual([])
+    node.monoMs = 500
     expect(ofKind(node.run({ kind: 'tick' }), 'request')).toMatchObject([{ id: 2, peer: OTHER }])
     expect(ofKind(node.run(answer(2, made.page)), 'persist')).toHaveLength(1)
     expect(ofKind(node.run(answer(1, made.page)), 'persist')).toEqual([])
@@ -183,7 +187,7 @@ describe('a release whose content is fetched', () => {
 
   it('goes on after a restart without asking for what is here', () => {
     const node = new BenchNode()
-    node.peer(PEER)
+    node.peer(PEER, { submit: true })
     const effects = node.start({
       floors: [floorOf(made), floorOf(made)],
       channels: [record([made.id])] as never,

@@ -1,0 +1,214 @@
+/**
+ * Which block to ask whom for next. Inside a region a random block among those a free neighbour announces; what only
+ * the elected fetcher brings in, from the seed or over the border; and what nobody announces for too long, from
+ * whoever may have it.
+ */
+import type { Digest, PeerId } from '../model/ids.ts'
+import { matchesAny } from '../model/pattern.ts'
+import type { CoreConfig } from './config.ts'
+import { shuffled } from './degree.ts'
+import { Entrants, parentRegion } from './entry.ts'
+import type { Now } from './events.ts'
+import type { FetchJob } from './fetch-job.ts'
+import type { Journey } from './journey.ts'
+import { type AdmittedSession, regionOf } from './session.ts'
+import type { Sources } from './sources.ts'
+
+export interface Choice {
+  readonly digest: Digest
+  readonly peer: PeerId
+  /** Over a border. */
+  readonly border: boolean
+  readonly seed: boolean
+}
+
+/** How long a view of the regions' gateways is used before it is asked for again. */
+const VIEW_MS = 250
+/** Own blocks looked at in one go for which nobody is free. */
+const MAX_VAIN = 16
+
+/** Blocks of one job that this node brings into its region, and how far it is with asking for them. */
+interface Entry {
+  readonly entrants: Entrants
+  readonly digests: number
+  /** Places by ascending digest: every fetcher goes through its blocks in this order, so that a standing want is met soon. */
+  readonly places: readonly number[]
+}
+
+export class Chooser {
+  readonly #config: CoreConfig
+  readonly #sources: Sources
+  readonly #entries = new WeakMap<FetchJob, Entry>()
+  readonly #entrants = new Map<string, { readonly entrants: Entrants; readonly untilMonoMs: number }>()
+  #connected: ReadonlySet<PeerId> = new Set()
+  /** Connections that ended, until the peer's heartbeat would be missed by all. */
+  readonly #gone = new Map<PeerId, number>()
+  #regions: { readonly names: readonly string[]; readonly untilMonoMs: number } | undefined
+
+  constructor(config: CoreConfig, sources: Sources) {
+    this.#config = config
+    this.#sources = sources
+  }
+
+  /** Peers that may be asked for this release, in a random order. */
+  candidates(journey: Journey, job: FetchJob): readonly AdmittedSession[] {
+    const holders = this.#sources.of(job.release.id)
+    const fit = [...journey.admitted()].filter(
+      ({ peer, hello }) => !holders.isLiar(peer) && matchesAny(hello.patterns, job.channel),
+    )
+    return shuffled(fit, this.#config.random)
+  }
+
+  /** From neighbours that announced it; a seed asks other seeds whether they announced anything or not. */
+  pull(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
+    const { submit, random } = this.#config
+    const { peer, hello } = session
+    if (!this.#sources.isFree(peer, this.#most(session), monoMs)) return undefined
+    const holders = this.#sources.of(job.release.id)
+    // Whoever is no seed has its blocks from one through the fetchers alone.
+    if (hello.submit && !submit && !holders.isWhole(peer)) return undefined
+    const place =
+      hello.submit && submit ? job.open.pick(undefined, random()) : holders.pick(peer, job.open, random())
+    return place === undefined ? undefined : this.#choice(job, place, session)
+  }
+
+  /** What this node is to bring into its region and nobody here announces. */
+  *entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Iterable<Choice> {
+    if (this.#config.submit || job.open.count === 0) return
+    const holders = this.#sources.of(job.release.id)
+    let vain = 0
+    for (const place of this.#entry(journey, job, sessions, now).places) {
+      if (!job.open.has(place) || holders.announced(place)) continue
+      const digest = job.digests[place] as Digest
+      if (job.redirected.has(digest)) continue
+      const from = this.#upstream(journey, digest, sessions, now)
+      if (from !== undefined) yield this.#choice(job, place, from)
+      else if (++vain >= MAX_VAIN) return
+    }
+  }
+
+  /** Somebody who may have what nobody announces: a seed first. */
+  rescue(job: FetchJob, sessions: readonly AdmittedSession[], monoMs: number): Choice | undefined {
+    const holders = this.#sources.of(job.release.id)
+    const place = job.open.pick(undefined, this.#config.random())
+    if (place === undefined || holders.announced(place)) return undefined
+    const free = sessions.filter((session) => this.#sources.isFree(session.peer, this.#most(session), monoMs))
+    const from = free.find(({ hello }) => hello.submit) ?? free[0]
+    return from === undefined ? undefined : this.#choice(job, place, from)
+  }
+
+  #most({ hello }: AdmittedSession): number {
+    const { maxWantsPerSeed, maxWantsPerPeer } = this.#config.limits
+    return hello.submit || regionOf(hello.region) !== regionOf(this.#config.region)
+      ? maxWantsPerSeed
+      : maxWantsPerPeer
+  }
+
+  #choice(job: FetchJob, place: number, { peer, hello }: AdmittedSession): Choice {
+    const border = regionOf(hello.region) !== regionOf(this.#config.region)
+    return { digest: job.digests[place] as Digest, peer, border, seed: hello.submit }
+  }
+
+  /** The seed at home, or the fetcher of the region that feeds this one; it is free, or nobody is. */
+  #upstream(
+    journey: Journey,
+    digest: Digest,
+    sessions: readonly AdmittedSession[],
+    now: Now,
+  ): AdmittedSession | undefined {
+    const free = (session: AdmittedSession) =>
+      this.#sources.isFree(session.peer, this.#config.limits.maxWantsPerSeed, now.monoMs)
+    const seeds = sessions.filter(({ hello }) => hello.submit)
+    const home = this.#home(journey, seeds)
+    const parent =
+      home === undefined
+        ? undefined
+        : parentRegion(
+            digest,
+            journey.region,
+            home,
+            this.#names(journey, now),
+            this.#config.limits.exportRegions,
+          )
+    if (parent !== undefined) {
+      const except = new Set<PeerId>()
+      // The fetcher there, or its successor while it is left alone; after two the seed.
+      for (let tries = 0; tries < 2; tries += 1) {
+        const peer = this.#of(journey, parent, now).fetcher(digest, except)
+        const session = sessions.find((one) => one.peer === peer)
+        if (session !== undefined && free(session)) return session
+        if (session !== undefined && !this.#sources.isAvoided(session.peer, now.monoMs)) return undefined
+        if (peer !== undefined) except.add(peer)
+      }
+    }
+    return seeds.filter(free).sort((a, b) => this.#sources.load(a.peer) - this.#sources.load(b.peer))[0]
+  }
+
+  /** The region of the seeds: this one where there is any here. */
+  #home(journey: Journey, seeds: readonly AdmittedSession[]): string | undefined {
+    const regions = seeds.map(({ hello }) => regionOf(hello.region)).sort()
+    return regions.includes(journey.region) ? journey.region : regions[0]
+  }
+
+  #entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Entry {
+    const entrants = this.#storing(this.#of(journey, journey.region, now), sessions)
+    const known = this.#entries.get(job)
+    if (known?.digests === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
+    const { self } = this.#config
+    const places = job.digests
+      .map((digest, place) => ({ digest, place }))
+      .filter(({ digest }) => entrants.fetcher(digest) === self)
+      .sort((a, b) => (a.digest < b.digest ? -1 : 1))
+      .map(({ place }) => place)
+    const entry = { entrants, digests: job.digests.length, places }
+    this.#entries.set(job, entry)
+    return entry
+  }
+
+  /** Gateways that are known not to store the channel, or to have lied, bring nothing of it in. */
+  #storing(all: Entrants, sessions: readonly AdmittedSession[]): Entrants {
+    const { self, region } = this.#config
+    if (all.peers.length === 0) {
+      // None is known yet: the nearest there are, so that a fleet of a few nodes works from its first second.
+      const near = sessions.filter(
+        ({ hello }) => !hello.submit && regionOf(hello.region) === regionOf(region),
+      )
+      return new Entrants([self, ...near.map(({ peer }) => peer)])
+    }
+    const fit = all.peers.filter(
+      (peer) =>
+        peer === self || !this.#connected.has(peer) || sessions.some((session) => session.peer === peer),
+    )
+    return fit.length === all.peers.length ? all : new Entrants(fit.length > 0 ? fit : [self])
+  }
+
+  #of(journey: Journey, region: string, now: Now): Entrants {
+    const known = this.#entrants.get(region)
+    if (known !== undefined && known.untilMonoMs > now.monoMs) return known.entrants
+    this.#connected = new Set([...journey.admitted()].map(({ peer }) => peer))
+    for (const [peer, untilMonoMs] of this.#gone)
+      if (untilMonoMs <= now.monoMs || this.#connected.has(peer)) this.#gone.delete(peer)
+    const peers = journey.gateways(region).filter((peer) => !this.#gone.has(peer))
+    const entrants = known?.entrants.sameAs(peers) ? known.entrants : new Entrants(peers)
+    this.#entrants.set(region, { entrants, untilMonoMs: now.monoMs + VIEW_MS })
+    return entrants
+  }
+
+  #names(journey: Journey, now: Now): readonly string[] {
+    if (this.#regions === undefined || this.#regions.untilMonoMs <= now.monoMs)
+      this.#regions = { names: journey.regions(), untilMonoMs: now.monoMs + VIEW_MS }
+    return this.#regions.names
+  }
+
+  /** Its part falls to others at once, where its end was seen. */
+  onDisconnected(peer: PeerId, monoMs: number): void {
+    this.#gone.set(peer, monoMs + this.#config.limits.heartbeatLiveMs)
+    this.forgetViews()
+  }
+
+  /** Who is connected has changed. */
+  forgetViews(): void {
+    this.#entrants.clear()
+    this.#regions = undefined
+  }
+}

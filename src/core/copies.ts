@@ -1,0 +1,70 @@
+/**
+ * What a seed gives away: each block about once. It remembers to whom it gave which block and sends whoever asks next
+ * there; a copy more is given only where that failed, and beyond two only with a small part of the uplink.
+ */
+import type { Digest, PeerId } from '../model/ids.ts'
+import type { CoreConfig } from './config.ts'
+import type { Journey } from './journey.ts'
+import { createMemory } from './rate.ts'
+import { regionOf } from './session.ts'
+
+export type Judgement =
+  | { readonly kind: 'give' }
+  | { readonly kind: 'redirect'; readonly to: PeerId }
+  | { readonly kind: 'later' }
+
+/** Blocks of which it is remembered who got them: 16 GiB of content. */
+const MAX_BLOCKS = 65_536
+/** Copies a block may have before further ones are rationed. */
+const FREE_COPIES = 2
+
+export class Copies {
+  readonly #config: CoreConfig
+  readonly #given = new Map<Digest, PeerId[]>()
+  readonly #order = createMemory<Digest>(MAX_BLOCKS)
+  #spareBytes: number
+  #lastMonoMs = 0
+
+  constructor(config: CoreConfig) {
+    this.#config = config
+    this.#spareBytes = config.limits.seedExtraBytesPerSecond
+  }
+
+  /** @param failed the asker was sent on before, in vain */
+  judge(journey: Journey, digest: Digest, asker: PeerId, failed: boolean, monoMs: number): Judgement {
+    const session = journey.session(asker)
+    if (session?.hello?.submit === true) return { kind: 'give' }
+    const given = this.#given.get(digest) ?? []
+    if (!failed && !given.includes(asker)) {
+      const region = regionOf(session?.hello?.region ?? '')
+      const to = given.find((peer) => this.#reaches(journey, peer, region))
+      if (to !== undefined) return { kind: 'redirect', to }
+    }
+    if (given.length >= FREE_COPIES && !this.#spare(monoMs)) return { kind: 'later' }
+    this.#note(digest, given, asker)
+    return { kind: 'give' }
+  }
+
+  /** Of the asker's region, or of the own one: its gateways reach both. */
+  #reaches(journey: Journey, peer: PeerId, region: string): boolean {
+    const hello = journey.session(peer)?.hello
+    return hello !== undefined && [region, journey.region].includes(regionOf(hello.region))
+  }
+
+  #spare(monoMs: number): boolean {
+    const { seedExtraBytesPerSecond, maxBlockBytes } = this.#config.limits
+    const earned = ((monoMs - this.#lastMonoMs) / 1_000) * seedExtraBytesPerSecond
+    this.#spareBytes = Math.min(seedExtraBytesPerSecond, this.#spareBytes + earned)
+    this.#lastMonoMs = monoMs
+    if (this.#spareBytes < maxBlockBytes) return false
+    this.#spareBytes -= maxBlockBytes
+    return true
+  }
+
+  #note(digest: Digest, given: readonly PeerId[], asker: PeerId): void {
+    this.#given.set(digest, [...given.filter((peer) => peer !== asker), asker].slice(-4))
+    this.#order.add(digest)
+    if (this.#given.size <= MAX_BLOCKS) return
+    for (const known of this.#given.keys()) if (!this.#order.has(known)) this.#given.delete(known)
+  }
+}

@@ -1,0 +1,111 @@
+/** Who announced what of one release, and who turned out to lie: what a node believes of its neighbours. */
+import type { PeerId } from '../model/ids.ts'
+import { Bitmap } from './bitmap.ts'
+
+/** What a peer says it has: everything, or pages and blocks by their place in the manifest. */
+export interface Holding {
+  readonly whole: boolean
+  readonly bitmap?: Uint8Array
+  /** Pairs of first and count. */
+  readonly ranges?: readonly number[]
+}
+
+/** Places a peer may name: more than the blocks of the largest release. */
+const MAX_PLACES = 1 << 21
+
+interface Holder {
+  whole: boolean
+  /** It gave a block without having announced any: it may well have the rest. */
+  likely: boolean
+  readonly bits: Bitmap
+}
+
+export class Holders {
+  readonly #holders = new Map<PeerId, Holder>()
+  readonly #liars = new Set<PeerId>()
+
+  takes(peer: PeerId, { whole, bitmap, ranges = [] }: Holding): void {
+    if (this.#liars.has(peer)) return
+    const holder = this.#of(peer)
+    holder.whole ||= whole
+    if (whole) return
+    if (bitmap !== undefined) for (const place of places(bitmap)) holder.bits.add(place)
+    for (let at = 0; at + 1 < ranges.length; at += 2) {
+      const first = ranges[at] ?? 0
+      const end = Math.min(first + (ranges[at + 1] ?? 0), MAX_PLACES)
+      for (let place = first; place < end; place += 1) holder.bits.add(place)
+    }
+  }
+
+  gave(peer: PeerId): void {
+    if (!this.#liars.has(peer) && !this.#holders.has(peer)) this.#of(peer).likely = true
+  }
+
+  /** It announced what it does not have, or has none of it: what it said counts no longer. */
+  lacks(peer: PeerId): void {
+    this.#holders.delete(peer)
+  }
+
+  /** It gave wrong bytes: nothing of this release is taken from it any more. */
+  lied(peer: PeerId): void {
+    this.#holders.delete(peer)
+    this.#liars.add(peer)
+  }
+
+  isLiar(peer: PeerId): boolean {
+    return this.#liars.has(peer)
+  }
+
+  has(peer: PeerId, place: number): boolean {
+    const holder = this.#holders.get(peer)
+    return holder !== undefined && (holder.whole || holder.bits.has(place))
+  }
+
+  isWhole(peer: PeerId): boolean {
+    return this.#holders.get(peer)?.whole === true
+  }
+
+  /** Places of `open` that this peer announced, one at random; undefined: none. */
+  pick(peer: PeerId, open: Bitmap, random: number): number | undefined {
+    const holder = this.#holders.get(peer)
+    if (holder === undefined) return undefined
+    return open.pick(holder.whole || holder.likely ? undefined : holder.bits, random)
+  }
+
+  announced(place: number): boolean {
+    for (const holder of this.#holders.values()) if (holder.whole || holder.bits.has(place)) return true
+    return false
+  }
+
+  /** Somebody has announced something. */
+  get any(): boolean {
+    return this.#holders.size > 0
+  }
+
+  forget(peer: PeerId): void {
+    this.#holders.delete(peer)
+  }
+
+  #of(peer: PeerId): Holder {
+    const holder = this.#holders.get(peer) ?? { whole: false, likely: false, bits: new Bitmap() }
+    this.#holders.set(peer, holder)
+    return holder
+  }
+}
+
+function* places(bitmap: Uint8Array): Iterable<number> {
+  for (const [at, byte] of bitmap.entries())
+    for (let bit = 0; bit < 8; bit += 1) if ((byte & (1 << bit)) !== 0) yield at * 8 + bit
+}
+
+/** Ascending places as pairs of first and count. */
+export function rangesOf(ascending: readonly number[]): readonly number[] {
+  const ranges: number[] = []
+  for (const place of ascending) {
+    const last = ranges.length - 1
+    if (last > 0 && (ranges[last - 1] ?? 0) + (ranges[last] ?? 0) === place)
+      ranges[last] = (ranges[last] ?? 0) + 1
+    else ranges.push(place, 1)
+  }
+  return ranges
+}

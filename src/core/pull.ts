@@ -1,0 +1,272 @@
+/**
+ * Asking for blocks: as much at once as the limits allow, whoever `chooser.ts` names; what becomes of each question;
+ * and somebody else where one is silent. Which blocks are missing and what is done with one is `fetch.ts`'s.
+ */
+import { sha256 } from '../codec/digest.ts'
+import type { Code } from '../errors.ts'
+import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { AnyReply, BlocksReply } from '../model/messages.ts'
+import { type Choice, Chooser } from './chooser.ts'
+import type { CoreConfig } from './config.ts'
+import type { RequestId } from './events.ts'
+import type { FetchJob } from './fetch-job.ts'
+import type { Journey } from './journey.ts'
+import { Patience } from './patience.ts'
+import { type AdmittedSession, regionOf } from './session.ts'
+import type { Sources } from './sources.ts'
+import type { Step } from './step.ts'
+import { type Asked, Wants } from './wants.ts'
+
+/** Peers asked for one block at once, the silent ones among them. */
+const MAX_ASKED = 4
+
+export interface Puller {
+  job(release: ReleaseId): FetchJob | undefined
+  jobs(): Iterable<FetchJob>
+  isWriting(digest: Digest): boolean
+  /** Blocks being written, and their bytes: they count as under way. */
+  readonly writing: { readonly size: number; readonly bytes: number }
+  /** A block whose digest is right. */
+  received(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): void
+}
+
+export class Pull {
+  readonly #config: CoreConfig
+  readonly #sources: Sources
+  readonly #puller: Puller
+  readonly #chooser: Chooser
+  readonly #patience: Patience
+  readonly #wants = new Wants()
+  readonly #queries = new Map<RequestId, { readonly release: ReleaseId; readonly peer: PeerId }>()
+  #nextDialMonoMs = 0
+  /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
+  #lookMonoMs = Number.POSITIVE_INFINITY
+
+  constructor(config: CoreConfig, sources: Sources, puller: Puller) {
+    this.#config = config
+    this.#sources = sources
+    this.#puller = puller
+    this.#chooser = new Chooser(config, sources)
+    this.#patience = new Patience(config.limits)
+  }
+
+  /** Ask for as much as the limits allow. */
+  pump(step: Step, journey: Journey): void {
+    let wakeMs = Number.POSITIVE_INFINITY
+    for (const job of this.#puller.jobs()) {
+      if (job.refused || job.closing) continue
+      wakeMs = this.#config.limits.repairMs
+      if (job.open.count > 0) this.#pumpJob(step, journey, job)
+    }
+    if (this.#wants.size > 0) this.#lookMonoMs = Math.min(this.#lookMonoMs, step.now.monoMs + wakeMs)
+    if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
+  }
+
+  /** True: the question was ours, and is closed. */
+  onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
+    const query = this.#queries.get(id)
+    if (query !== undefined) {
+      this.#queries.delete(id)
+      if (reply.protocol === 'blocks' && reply.message.type === 'noted' && reply.message.whole === true)
+        this.#sources.announced(query.release, query.peer, { whole: true })
+      return true
+    }
+    const asked = this.#close(id)
+    if (asked === undefined) return false
+    if (reply.protocol === 'blocks') this.#answered(step, journey, asked, reply.message)
+    this.reopen(asked.digest)
+    return true
+  }
+
+  onRequestFailed(step: Step, id: RequestId, code: Code): boolean {
+    if (this.#queries.delete(id)) return true
+    const asked = this.#close(id)
+    if (asked === undefined) return false
+    const { peer, release } = asked
+    this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
+    const text = `no block from this peer (${code}); another is asked`
+    step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
+    this.reopen(asked.digest)
+    return true
+  }
+
+  onAdmitted(): void {
+    this.#chooser.forgetViews()
+  }
+
+  onDisconnected(peer: PeerId, monoMs: number): void {
+    this.#chooser.onDisconnected(peer, monoMs)
+  }
+
+  /** It may be asked for, unless somebody is, or it is being written. */
+  reopen(digest: Digest): void {
+    if (this.#wants.has(digest) || this.#puller.isWriting(digest)) return
+    for (const job of this.#puller.jobs()) job.reopen(digest)
+  }
+
+  /**
+   * Whoever is silent is left alone for a while, and its block may be had from one more. A look that comes much later
+   * than it was asked for says that this node was busy, and nothing of others.
+   */
+  lookForSilence(step: Step): void {
+    const { limits } = this.#config
+    const { monoMs } = step.now
+    const late = monoMs - this.#lookMonoMs > limits.repairMs
+    if (monoMs >= this.#lookMonoMs) this.#lookMonoMs = Number.POSITIVE_INFINITY
+    if (late) return
+    for (const { digest, peer, sinceMonoMs, border } of this.#wants.all()) {
+      const asked = this.#wants.peers(digest).size
+      const standing = border ? limits.standMs : 0
+      if (monoMs - sinceMonoMs < this.#patience.silenceMs(border, asked - 1) + standing) continue
+      this.#sources.avoid(peer, monoMs + limits.avoidPeerMs)
+      if (asked >= MAX_ASKED || this.#puller.isWriting(digest)) continue
+      for (const job of this.#puller.jobs()) job.reopen(digest)
+    }
+  }
+
+  /** Bytes under way have their bound, whatever asks for them. */
+  get #isFull(): boolean {
+    const { maxWants, maxWantBytes } = this.#config.limits
+    const { size, bytes } = this.#puller.writing
+    return this.#wants.size + size >= maxWants || this.#wants.bytes + bytes >= maxWantBytes
+  }
+
+  #pumpJob(step: Step, journey: Journey, job: FetchJob): void {
+    const { monoMs } = step.now
+    const sessions = this.#chooser.candidates(journey, job)
+    for (const session of sessions) {
+      for (;;) {
+        const choice = this.#next(job, session, monoMs)
+        if (choice === undefined || !this.#ask(step, job, choice)) break
+      }
+    }
+    for (const choice of this.#chooser.entry(journey, job, sessions, step.now)) {
+      if (this.#isFull) return
+      this.#ask(step, job, choice)
+    }
+    if (this.#isFull || job.open.count === 0) return
+    this.#query(step, journey, job, sessions)
+    if (job.nextRescueMonoMs > monoMs) return
+    const { limits, random } = this.#config
+    // Each time later: a whole region that waits must not all ask the seed again and again.
+    job.nextRescueMonoMs = monoMs + limits.rescueMs * Math.min(2 ** job.rescues, 8) * (0.5 + random())
+    if (monoMs - job.progressMonoMs < limits.rescueMs) return
+    job.rescues += 1
+    const choice = this.#chooser.rescue(job, sessions, monoMs)
+    if (choice !== undefined) this.#ask(step, job, choice)
+  }
+
+  #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
+    return this.#isFull || job.open.count === 0 ? undefined : this.#chooser.pull(job, session, monoMs)
+  }
+
+  /** False: this very peer is asked for it already. */
+  #ask(step: Step, job: FetchJob, { digest, peer, border, seed }: Choice): boolean {
+    if (this.#wants.peers(digest).has(peer)) return false
+    const id = step.nextRequest()
+    const place = job.place(digest) ?? 0
+    const release = job.release.id
+    for (const other of this.#puller.jobs()) other.shut(digest)
+    this.#wants.open(id, {
+      digest,
+      release,
+      peer,
+      sinceMonoMs: step.now.monoMs,
+      bytes: job.size(place),
+      border,
+    })
+    this.#sources.asked(peer, 1)
+    // Only a seed sends others on.
+    const failed = seed && job.redirected.has(digest)
+    const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
+    const timeoutMs = this.#config.limits.blockDeadlineMs
+    step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
+    return true
+  }
+
+  /** Nothing heard of it from anybody: ask a few what they have, each time later. */
+  #query(step: Step, journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[]): void {
+    const { limits, random } = this.#config
+    const { monoMs } = step.now
+    const release = job.release.id
+    if (job.nextQueryMonoMs > monoMs || this.#sources.of(release).any) return
+    job.nextQueryMonoMs = monoMs + limits.repairMs * Math.min(2 ** job.queries, 16) * (0.75 + random() / 2)
+    job.queries += 1
+    const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
+    const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)
+    for (const { peer } of (near.length > 0 ? near : others).slice(0, limits.offersAtOnce)) {
+      const id = step.nextRequest()
+      this.#queries.set(id, { release, peer })
+      const message = { type: 'have', release, channel: job.channel, whole: false } as const
+      const timeoutMs = limits.blockDeadlineMs
+      step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
+    }
+  }
+
+  #close(id: RequestId): Asked | undefined {
+    const asked = this.#wants.close(id)
+    if (asked !== undefined) this.#sources.asked(asked.peer, -1)
+    return asked
+  }
+
+  #answered(step: Step, journey: Journey, asked: Asked, reply: BlocksReply): void {
+    const { limits, random } = this.#config
+    const { monoMs } = step.now
+    switch (reply.type) {
+      case 'block':
+        return this.#receive(step, journey, asked, reply.bytes)
+      case 'gone':
+        return this.#sources.lacks(asked.release, asked.peer, monoMs)
+      case 'busy': {
+        const waitMs = Math.min(Math.max(reply.retryAfterMs, limits.busyRetryMs), limits.blockDeadlineMs)
+        const untilMonoMs = monoMs + waitMs * (0.5 + random())
+        this.#sources.avoid(asked.peer, untilMonoMs)
+        return step.wakeAt(untilMonoMs)
+      }
+      case 'redirect':
+        return this.#redirected(step, journey, asked, reply)
+      default:
+        return this.#sources.avoid(asked.peer, monoMs + limits.blockDeadlineMs)
+    }
+  }
+
+  #redirected(
+    step: Step,
+    journey: Journey,
+    { peer, release, digest }: Asked,
+    to: Extract<BlocksReply, { type: 'redirect' }>,
+  ): void {
+    const job = this.#puller.job(release)
+    const place = job?.place(digest)
+    // Only a seed sends others on: from anyone else it would make this node dial whomever a peer names.
+    if (journey.session(peer)?.hello?.submit !== true || job === undefined || place === undefined)
+      return this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
+    job.redirected.set(digest, (job.redirected.get(digest) ?? 0) + 1)
+    if (journey.session(to.peer)?.hello !== undefined)
+      return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
+    const [address] = to.addresses
+    // Most blocks come by neighbours all the same: a link more is for those that have none with it.
+    if (address === undefined || step.now.monoMs < this.#nextDialMonoMs || this.#sources.of(release).any)
+      return
+    this.#nextDialMonoMs = step.now.monoMs + this.#config.limits.redialMinMs
+    step.emit({ kind: 'dial', address })
+  }
+
+  #receive(step: Step, journey: Journey, asked: Asked, bytes: Uint8Array): void {
+    const { peer, release, digest } = asked
+    if (bytes.length > this.#config.limits.maxBlockBytes || sha256(bytes) !== digest) {
+      this.#sources.of(release).lied(peer)
+      const text = 'a block did not match its digest; this peer is asked for nothing more of the release'
+      step.emit({ kind: 'note', level: 'warn', code: 'BLOCK_DIGEST', text, peer, release })
+      return
+    }
+    step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
+    if (this.#puller.isWriting(digest) || journey.hasBlock(digest))
+      step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
+    this.#patience.answered(step.now.monoMs - asked.sinceMonoMs, asked.border)
+    const hello = journey.session(peer)?.hello
+    if (this.#puller.job(release) !== undefined && !asked.border && hello?.submit === false)
+      this.#sources.gave(release, peer)
+    this.#puller.received(step, journey, digest, bytes)
+  }
+}
