@@ -234,6 +234,9 @@ export const LIMITS = {
   offersAtOnce: 4,
   /** Whoever has not heard of a whole release by then asks. */
   offerMs: 30_000,
+  /** Announcements of one peer that are looked at: twice the most that a batch of 10 ms leads to. */
+  announcementsPerSecond: 200,
+  announcementsBurst: 1_000,
   /** Regions that one region feeds with a block. */
   exportRegions: 2,
   /** Third and further copies of a block, from one seed: a tenth of 1 Gbit/s. */

@@ -7,7 +7,7 @@ import { refused, union } from './message-forms.ts'
 const MAX_BITMAP_BYTES = 64 * 1024
 const MAX_ADDRESSES = 16
 /** Pairs of first place and count: a batch of 64 blocks apart from one another has room four times. */
-const MAX_RANGES = 512
+export const MAX_RANGES = 512
 const MAX_PLACE = 2 ** 24
 
 export const blocksRequest: Form<BlocksRequest> = union({

@@ -23,6 +23,23 @@ export class Bitmap {
     this.#count += 1
   }
 
+  /** All of another bitmap's bytes, a byte at a time: peers send these. */
+  addBytes(bytes: Uint8Array): void {
+    this.#reserve(bytes.length)
+    for (const [at, byte] of bytes.entries()) this.#merge(at, byte)
+  }
+
+  /** `count` members from `first` on, a byte at a time. */
+  addRange(first: number, count: number): void {
+    const end = first + count
+    this.#reserve((end + 7) >> 3)
+    for (let at = first; at < end; ) {
+      const upTo = Math.min(end, (at | 7) + 1)
+      this.#merge(at >> 3, ((1 << (upTo - at)) - 1) << (at & 7))
+      at = upTo
+    }
+  }
+
   delete(index: number): void {
     if (!this.has(index)) return
     this.#bytes[index >> 3] = (this.#bytes[index >> 3] ?? 0) & ~(1 << (index & 7))
@@ -48,6 +65,12 @@ export class Bitmap {
       if (common !== 0) return at * 8 + (31 - Math.clz32(common & -common))
     }
     return undefined
+  }
+
+  #merge(at: number, byte: number): void {
+    const before = this.#bytes[at] ?? 0
+    this.#bytes[at] = before | byte
+    this.#count += ones(before | byte) - ones(before)
   }
 
   #byte(at: number): number {

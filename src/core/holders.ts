@@ -10,8 +10,8 @@ export interface Holding {
   readonly ranges?: readonly number[]
 }
 
-/** Places a peer may name: more than the blocks of the largest release. */
-const MAX_PLACES = 1 << 21
+/** Places a peer may name: more than the blocks of the largest release, in 128 KiB of bits. */
+const MAX_PLACES = 1 << 20
 
 interface Holder {
   whole: boolean
@@ -29,11 +29,14 @@ export class Holders {
     const holder = this.#of(peer)
     holder.whole ||= whole
     if (whole) return
-    if (bitmap !== undefined) for (const place of places(bitmap)) holder.bits.add(place)
-    for (let at = 0; at + 1 < ranges.length; at += 2) {
+    if (bitmap !== undefined) holder.bits.addBytes(bitmap)
+    let left = MAX_PLACES
+    for (let at = 0; at + 1 < ranges.length && left > 0; at += 2) {
       const first = ranges[at] ?? 0
-      const end = Math.min(first + (ranges[at + 1] ?? 0), MAX_PLACES)
-      for (let place = first; place < end; place += 1) holder.bits.add(place)
+      const count = Math.min(ranges[at + 1] ?? 0, MAX_PLACES - first)
+      if (count <= 0) continue
+      holder.bits.addRange(first, count)
+      left -= count
     }
   }
 
@@ -91,11 +94,6 @@ export class Holders {
     this.#holders.set(peer, holder)
     return holder
   }
-}
-
-function* places(bitmap: Uint8Array): Iterable<number> {
-  for (const [at, byte] of bitmap.entries())
-    for (let bit = 0; bit < 8; bit += 1) if ((byte & (1 << bit)) !== 0) yield at * 8 + bit
 }
 
 /** Ascending places as pairs of first and count. */

@@ -3,6 +3,7 @@
  * nothing to whoever said that it has all. A release of few blocks is offered to a few neighbours at a time, since
  * most of them get it from those few: offering it to all at once costs more messages than there are blocks.
  */
+import { MAX_RANGES } from '../codec/blocks-messages.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
 import type { CoreConfig } from './config.ts'
@@ -147,17 +148,16 @@ export class Offers {
 
   #tell(step: Step, { release, channel, job, log, told }: Offer, peer: PeerId): void {
     const news = log.slice(told.get(peer) ?? 0).sort((a, b) => a - b)
-    const message = {
-      type: 'holds',
-      release,
-      channel,
-      whole: job === undefined,
-      ...(job === undefined ? {} : { ranges: rangesOf(news) }),
-    } as const
-    const request = { protocol: 'blocks', message } as const
-    const timeoutMs = this.#config.limits.blockDeadlineMs
-    step.emit({ kind: 'request', id: step.nextRequest(), peer, request, timeoutMs })
-    step.emit({ kind: 'count', metric: 'offers', by: 1 })
+    const ranges = job === undefined ? [] : rangesOf(news)
+    // Whoever is new to a node that has much hears it in several messages.
+    for (let at = 0; at === 0 || at < ranges.length; at += MAX_RANGES) {
+      const some = job === undefined ? {} : { ranges: ranges.slice(at, at + MAX_RANGES) }
+      const message = { type: 'holds', release, channel, whole: job === undefined, ...some } as const
+      const request = { protocol: 'blocks', message } as const
+      const timeoutMs = this.#config.limits.blockDeadlineMs
+      step.emit({ kind: 'request', id: step.nextRequest(), peer, request, timeoutMs })
+      step.emit({ kind: 'count', metric: 'offers', by: 1 })
+    }
   }
 }
 

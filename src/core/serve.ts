@@ -9,6 +9,7 @@ import { Copies } from './copies.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
+import { type Buckets, createBuckets } from './rate.ts'
 import { regionOf } from './session.ts'
 import type { Step } from './step.ts'
 
@@ -37,6 +38,7 @@ export class Serve {
   readonly #config: CoreConfig
   readonly #from: ServeFrom
   readonly #copies: Copies
+  readonly #announcements: Buckets<PeerId>
   /** Being read and written to the network. */
   readonly #active = new Map<RequestId, Wanted>()
   readonly #queue: Wanted[] = []
@@ -47,6 +49,8 @@ export class Serve {
     this.#config = config
     this.#from = from
     this.#copies = new Copies(config)
+    const { announcementsPerSecond, announcementsBurst } = config.limits
+    this.#announcements = createBuckets(announcementsPerSecond, announcementsBurst)
   }
 
   onRequest(step: Step, journey: Journey, event: EventOf<'request'>): boolean {
@@ -59,7 +63,8 @@ export class Serve {
     } else if (message.type === 'want')
       this.#want(step, journey, event, message.digest, message.failed === true)
     else {
-      this.#from.announced(step, message.release, event.peer, message)
+      if (this.#announcements.take(event.peer, step.now.monoMs))
+        this.#from.announced(step, message.release, event.peer, message)
       if (message.type === 'have')
         this.#answer(step, event.id, { type: 'noted', whole: journey.isWhole(message.release) })
     }
@@ -84,6 +89,7 @@ export class Serve {
     const left = this.#queue.filter((wanted) => wanted.peer !== peer)
     this.#queue.splice(0, this.#queue.length, ...left)
     this.#standing = this.#standing.filter((wanted) => wanted.peer !== peer)
+    this.#announcements.forget(peer)
   }
 
   onTick(step: Step): void {

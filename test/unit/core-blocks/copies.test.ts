@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest'
+import { Copies } from '../../../src/core/copies.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
+import { coreConfig } from '../core/fleet.ts'
+import { FakeJourney, hex, peer } from '../core-peers/fakes.ts'
+import { link } from './links.ts'
+
+const A = peer('A')
+const B = peer('B')
+const C = peer('C')
+const D = peer('D')
+const block = hex('a')
+
+function seed(limits: Partial<Limits> = {}) {
+  const journey = new FakeJourney()
+  journey.region = 'here'
+  for (const one of ['A', 'B', 'C', 'D']) link(journey, one)
+  return { journey, copies: new Copies(coreConfig({ submit: true, limits: { ...LIMITS, ...limits } })) }
+}
+
+describe('a seed gives each block about once', () => {
+  test('to whoever asks first; the next are sent there', () => {
+    const { journey, copies } = seed()
+    expect(copies.judge(journey, block, A, false, 0)).toEqual({ kind: 'give' })
+    expect(copies.judge(journey, block, B, false, 0)).toEqual({ kind: 'redirect', to: A })
+    expect(copies.judge(journey, block, C, false, 0)).toEqual({ kind: 'redirect', to: A })
+    expect(copies.judge(journey, hex('b'), B, false, 0)).toEqual({ kind: 'give' })
+  })
+
+  test('once more to whom it was given before, whose disk may have failed', () => {
+    const { journey, copies } = seed()
+    copies.judge(journey, block, A, false, 0)
+    expect(copies.judge(journey, block, A, false, 0)).toEqual({ kind: 'give' })
+  })
+
+  test('to another where the first has gone', () => {
+    const { journey, copies } = seed()
+    copies.judge(journey, block, A, false, 0)
+    journey.links.delete(A)
+    expect(copies.judge(journey, block, B, false, 0)).toEqual({ kind: 'give' })
+    expect(copies.judge(journey, block, C, false, 0)).toEqual({ kind: 'redirect', to: B })
+  })
+
+  test('beyond two copies only as far as the ration goes, which time fills again', () => {
+    const { journey, copies } = seed({ seedExtraBytesPerSecond: LIMITS.maxBlockBytes })
+    expect(copies.judge(journey, block, A, true, 0)).toEqual({ kind: 'give' })
+    expect(copies.judge(journey, block, B, true, 0)).toEqual({ kind: 'give' })
+    expect(copies.judge(journey, block, C, true, 0)).toEqual({ kind: 'give' })
+    expect(copies.judge(journey, block, D, true, 0)).toEqual({ kind: 'later' })
+    expect(copies.judge(journey, block, D, true, 1_000)).toEqual({ kind: 'give' })
+  })
+
+  test('other seeds are never sent on', () => {
+    const { journey, copies } = seed()
+    link(journey, 'seed', { submit: true })
+    copies.judge(journey, block, A, false, 0)
+    for (let times = 0; times < 5; times += 1)
+      expect(copies.judge(journey, block, peer('seed'), false, 0)).toEqual({ kind: 'give' })
+  })
+
+  test('a region far away is sent to one that has it at home, not to a third region', () => {
+    const { journey, copies } = seed()
+    link(journey, 'far', { region: 'far' })
+    link(journey, 'farther', { region: 'farther' })
+    copies.judge(journey, block, peer('far'), false, 0)
+    expect(copies.judge(journey, block, peer('farther'), false, 0)).toEqual({ kind: 'give' })
+    copies.judge(journey, hex('b'), A, false, 0)
+    expect(copies.judge(journey, hex('b'), peer('far'), false, 0)).toEqual({ kind: 'redirect', to: A })
+  })
+})

@@ -1,0 +1,71 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Bitmap } from '../../../src/core/bitmap.ts'
+import { Holders, rangesOf } from '../../../src/core/holders.ts'
+import { peer } from '../core-peers/fakes.ts'
+
+const A = peer('A')
+const open = (...places: number[]): Bitmap => {
+  const bitmap = new Bitmap()
+  for (const place of places) bitmap.add(place)
+  return bitmap
+}
+
+describe('what a peer announced of a release', () => {
+  test('ranges say exactly the places they were made of', () => {
+    const places = fc.uniqueArray(fc.integer({ min: 0, max: 300 }), { maxLength: 64 })
+    fc.assert(
+      fc.property(places, (some) => {
+        const holders = new Holders()
+        holders.takes(A, { whole: false, ranges: rangesOf(some.toSorted((a, b) => a - b)) })
+        for (let place = 0; place <= 301; place += 1) expect(holders.has(A, place)).toBe(some.includes(place))
+      }),
+    )
+  })
+
+  test('adds up over messages, and everything is everything', () => {
+    const holders = new Holders()
+    holders.takes(A, { whole: false, bitmap: new Uint8Array([0b101]) })
+    holders.takes(A, { whole: false, ranges: [9, 2] })
+    expect([0, 1, 2, 9, 10, 11].filter((place) => holders.has(A, place))).toEqual([0, 2, 9, 10])
+    holders.takes(A, { whole: true })
+    expect(holders.has(A, 12_345)).toBe(true)
+    expect(holders.pick(A, open(7), 0)).toBe(7)
+  })
+
+  test('a range without end costs no more than the largest release', () => {
+    const holders = new Holders()
+    const start = performance.now()
+    holders.takes(A, { whole: false, ranges: Array.from({ length: 512 }, () => 2 ** 24) })
+    holders.takes(A, { whole: false, ranges: Array.from({ length: 512 }, (_, at) => (at % 2) * 2 ** 24) })
+    expect(performance.now() - start).toBeLessThan(1_000)
+    expect(holders.has(A, 2 ** 24)).toBe(false)
+  })
+
+  test('counts no longer once the peer lacked some of it', () => {
+    const holders = new Holders()
+    holders.takes(A, { whole: true })
+    holders.lacks(A)
+    expect(holders.pick(A, open(1), 0)).toBeUndefined()
+    expect(holders.announced(1)).toBe(false)
+  })
+
+  test('never counts again once it gave wrong bytes', () => {
+    const holders = new Holders()
+    holders.lied(A)
+    holders.takes(A, { whole: true })
+    holders.gave(A)
+    expect(holders.isLiar(A)).toBe(true)
+    expect(holders.pick(A, open(1), 0)).toBeUndefined()
+  })
+
+  test('whoever gave a block unasked for may have the rest; what it announced itself goes before', () => {
+    const holders = new Holders()
+    holders.gave(A)
+    expect(holders.pick(A, open(5), 0)).toBe(5)
+    const other = new Holders()
+    other.takes(A, { whole: false, ranges: [3, 1] })
+    other.gave(A)
+    expect(other.pick(A, open(5), 0)).toBeUndefined()
+  })
+})

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest'
+import type { EventOf } from '../../../src/core/events.ts'
+import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
+import { Serve } from '../../../src/core/serve.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Digest, PeerId } from '../../../src/model/ids.ts'
+import { coreConfig } from '../core/fleet.ts'
+import { FakeJourney, hex, peer } from '../core-peers/fakes.ts'
+import { link } from './links.ts'
+
+class HasBlocks extends FakeJourney {
+  readonly here = new Set<Digest>()
+  override region = 'here'
+  override hasBlock = ((digest: Digest) => this.here.has(digest)) as () => boolean
+}
+
+function server(submit = false) {
+  const journey = new HasBlocks()
+  const coming = new Set<Digest>()
+  const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce: 1 } })
+  const counter = new StepCounter()
+  let monoMs = 0
+  const serve = new Serve(config, {
+    announced: () => {},
+    isComing: (digest) => coming.has(digest),
+    beaconPage: () => undefined,
+    address: () => undefined,
+    taken: () => {},
+  })
+  const run = (act: (step: OpenStep) => void) => {
+    const step = new OpenStep({ monoMs, wallMs: 0 }, config, counter, () => {})
+    act(step)
+    return step.effects.flatMap((effect) => {
+      if (effect.kind === 'serveBlock') return [`serve ${effect.id}`]
+      if (effect.kind === 'reply') return [`${effect.reply.message.type} ${effect.id}`]
+      return []
+    })
+  }
+  return {
+    journey,
+    coming,
+    want: (id: number, from: string, digest = hex('a'), failed = false) =>
+      run((step) => {
+        const message = { type: 'want', digest, ...(failed ? { failed } : {}) } as const
+        const event: EventOf<'request'> = {
+          kind: 'request',
+          id,
+          peer: peer(from),
+          request: { protocol: 'blocks', message },
+        }
+        serve.onRequest(step, journey, event)
+      }),
+    served: (id: number) => run((step) => serve.onServed(step, id)),
+    block: (digest: Digest) => {
+      journey.here.add(digest)
+      return run((step) => serve.onBlock(step, digest))
+    },
+    gone: (from: PeerId) => serve.onDisconnected(from),
+    tick: (ms: number) => {
+      monoMs = ms
+      return run((step) => serve.onTick(step))
+    },
+  }
+}
+
+describe('serving blocks', () => {
+  test('first come first served, one after another, and "busy" where four are queued', () => {
+    const node = server()
+    for (const name of ['A', 'B', 'C', 'D', 'E']) link(node.journey, name)
+    node.journey.here.add(hex('a'))
+    expect(node.want(1, 'A')).toEqual(['serve 1'])
+    expect(node.want(2, 'B')).toEqual([])
+    expect(node.want(3, 'C')).toEqual([])
+    expect(node.want(4, 'D')).toEqual([])
+    expect(node.want(5, 'E')).toEqual(['busy 5'])
+    expect(node.served(1)).toEqual(['serve 2'])
+    expect(node.want(6, 'E')).toEqual([])
+    expect(node.served(2)).toEqual(['serve 3'])
+  })
+
+  test('whoever asks over a border goes before the region', () => {
+    const node = server()
+    for (const name of ['A', 'B']) link(node.journey, name)
+    link(node.journey, 'far', { region: 'far' })
+    node.journey.here.add(hex('a'))
+    node.want(1, 'A')
+    node.want(2, 'B')
+    node.want(3, 'far')
+    expect(node.served(1)).toEqual(['serve 3'])
+    expect(node.served(3)).toEqual(['serve 2'])
+  })
+
+  test('a want stands for what is on its way here, is met once that is durable, and is given back in time', () => {
+    const node = server()
+    link(node.journey, 'A')
+    link(node.journey, 'B')
+    expect(node.want(1, 'A')).toEqual(['gone 1'])
+    node.coming.add(hex('a'))
+    expect(node.want(2, 'A')).toEqual([])
+    expect(node.block(hex('a'))).toEqual(['serve 2'])
+    node.coming.add(hex('b'))
+    expect(node.want(3, 'B', hex('b'))).toEqual([])
+    expect(node.tick(LIMITS.standMs - 1)).toEqual([])
+    expect(node.tick(LIMITS.standMs)).toEqual(['busy 3'])
+  })
+
+  test('what a peer waits for goes with it', () => {
+    const node = server()
+    for (const name of ['A', 'B']) link(node.journey, name)
+    node.journey.here.add(hex('a'))
+    node.want(1, 'A')
+    node.want(2, 'B')
+    node.gone(peer('B'))
+    expect(node.served(1)).toEqual([])
+  })
+
+  test('a block whose end is never heard of holds its place for as long as a block may take', () => {
+    const node = server()
+    for (const name of ['A', 'B']) link(node.journey, name)
+    node.journey.here.add(hex('a'))
+    node.want(1, 'A')
+    node.want(2, 'B')
+    expect(node.tick(LIMITS.blockDeadlineMs)).toEqual(['serve 2'])
+  })
+
+  test('a seed gives a block once and sends the next one on, unless that was tried', () => {
+    const node = server(true)
+    for (const name of ['A', 'B']) link(node.journey, name)
+    node.journey.here.add(hex('a'))
+    expect(node.want(1, 'A')).toEqual(['serve 1'])
+    expect(node.want(2, 'B')).toEqual(['redirect 2'])
+    node.served(1)
+    expect(node.want(3, 'B', hex('a'), true)).toEqual(['serve 3'])
+  })
+
+  test('strangers get nothing', () => {
+    const node = server()
+    node.journey.here.add(hex('a'))
+    expect(node.want(1, 'nobody')).toEqual(['refused 1'])
+  })
+})
