@@ -15,6 +15,7 @@ const serving =
   ({ protocol, message }: AnyRequest): AnyReply | undefined => {
     if (protocol !== 'blocks') return undefined
     if (message.type === 'have') return { protocol, message: { type: 'noted' } }
+    if (message.type !== 'want') return undefined
     const bytes = choose(message.digest)
     return { protocol, message: bytes === undefined ? { type: 'gone' } : { type: 'block', bytes } }
   }
