@@ -236,6 +236,7 @@ export const LIMITS = {
   offerMs: 30_000,
   /** Announcements of one peer that are looked at: twice the most that a batch of 10 ms leads to. */
   announcementsPerSecond: 200,
+  /** What a node says at once to a neighbour that is new to it. */
   announcementsBurst: 1_000,
   /** Regions that one region feeds with a block. */
   exportRegions: 2,

@@ -2,8 +2,8 @@
 import type { EffectOf } from '../../src/core/effects.ts'
 import type { RequestId } from '../../src/core/events.ts'
 import type { NodeCore } from '../../src/core/node.ts'
-import type { PeerId, ReleaseId } from '../../src/model/ids.ts'
-import type { AnyRequest } from '../../src/model/messages.ts'
+import type { Digest, PeerId, ReleaseId } from '../../src/model/ids.ts'
+import type { AnyReply, AnyRequest } from '../../src/model/messages.ts'
 
 type Ports = { readonly from: CoreNode; readonly id: RequestId; readonly request: AnyRequest }
 
@@ -16,6 +16,10 @@ export class CoreNode {
   silent = false
   /** Whole contents that came to it over a border: the releases alone. */
   readonly payloads: ReleaseId[] = []
+  /** Pages and blocks on its disk. */
+  readonly blocks = new Map<Digest, Uint8Array>()
+  /** Bytes of blocks it sent, by the region they went to. */
+  readonly sentTo = new Map<string, number>()
   readonly links = new Map<PeerId, CoreNode>()
   readonly admitted = new Map<PeerId, string>()
   readonly asked = new Map<RequestId, () => void>()
@@ -35,4 +39,20 @@ export class CoreNode {
     this.region = region
     this.isSeed = isSeed
   }
+}
+
+/** Stands for the tool, which the seed answers later: no node, it only listens. */
+export function listener(id: RequestId, onReply: (reply: AnyReply) => void): CoreNode {
+  const core: NodeCore = {
+    handle: (event) => {
+      if (event.kind === 'reply') onReply(event.reply)
+      return []
+    },
+    view: () => {
+      throw new Error('a tool has no view')
+    },
+  }
+  const tool = new CoreNode(core, `12D3KooWtool ${id}` as PeerId, 'nowhere', false)
+  tool.asked.set(id, () => {})
+  return tool
 }

@@ -21,7 +21,7 @@ import { VirtualTime } from '../../src/sim/time.ts'
 import { chainOf, SimTrust } from '../../src/sim/trust.ts'
 import { signHeartbeat } from '../../src/trust/heartbeat.ts'
 import { signPeerRecord } from '../../src/trust/peer-record.ts'
-import { CoreNode } from './core-node.ts'
+import { CoreNode, listener } from './core-node.ts'
 
 const EPOCH_MS = Date.UTC(2030, 0, 1)
 const NEAR_MS = 1
@@ -33,6 +33,8 @@ export interface Shape {
   /** Beside the one seed of each region. */
   readonly nodes: number
   readonly seed?: number
+  /** Regions with a seed; all of them unless said. */
+  readonly seeds?: readonly string[]
 }
 
 export class RegionalFleet {
@@ -41,15 +43,19 @@ export class RegionalFleet {
   readonly #shape: Shape
   readonly #trust: SimTrust
   readonly #random: () => number
+  readonly #seeds: readonly string[]
   #inbound = 1_000_000
   #made = 0
 
   constructor(shape: Shape) {
     this.#shape = shape
     this.#trust = new SimTrust(shape.regions.length)
+    this.#seeds = shape.seeds ?? shape.regions
     this.#random = stream(shape.seed ?? 1, 'regional fleet')
-    for (const region of shape.regions)
-      for (let at = 0; at <= shape.nodes; at += 1) this.nodes.push(this.#make(region, at))
+    for (const region of shape.regions) {
+      const first = this.#seeds.includes(region) ? 0 : 1
+      for (let at = first; at <= shape.nodes; at += 1) this.nodes.push(this.#make(region, at))
+    }
     for (const node of this.nodes)
       this.time.after(this.#random() * 500, () => {
         node.bornMs = this.time.nowMs
@@ -78,7 +84,7 @@ export class RegionalFleet {
   }
 
   /** Hands a release to the seed, as the tool does; the first event of the seed that orders it is its start. */
-  publish(region: string, bytes = 500): Made {
+  publish(region: string, bytes: number | Uint8Array = 500): Made {
     this.#made += 1
     const publisher = 'alpha' as Name
     const { fleetId, version: root } = this.#trust
@@ -87,7 +93,9 @@ export class RegionalFleet {
       channel: `app/c${this.#made}` as Channel,
       publisher,
       clock: new Map([['alpha' as Name, 1]]),
-      files: new Map([['app.conf', Buffer.alloc(bytes, `${this.#made} `)]]),
+      files: new Map([
+        ['app.conf', typeof bytes === 'number' ? Buffer.alloc(bytes, `${this.#made} `) : bytes],
+      ]),
       message: '',
       created: EPOCH_MS + Math.floor(this.time.nowMs),
     }
@@ -110,6 +118,17 @@ export class RegionalFleet {
   /** Contents that came into a region from outside it. */
   entered(region: string, { id }: Made): number {
     return this.of(region).reduce((sum, { payloads }) => sum + payloads.filter((one) => one === id).length, 0)
+  }
+
+  /** Runs the release: every page and block is there, and it was activated. */
+  runs(node: CoreNode, { id, header }: Made): boolean {
+    const channel = node.core.view(this.#now(node)).channels.find((one) => one.channel === header.channel)
+    return channel?.active?.id === id
+  }
+
+  /** Bytes of blocks sent by these nodes to a region. */
+  blockBytes(from: readonly CoreNode[], to: string): number {
+    return from.reduce((sum, { sentTo }) => sum + (sentTo.get(to) ?? 0), 0)
   }
 
   count(metric: string): number {
@@ -135,7 +154,7 @@ export class RegionalFleet {
     const chain = chainOf(this.#trust, peer, region, 'z')
     const own = { v: 1, critical: [], peer, addresses: [address], region: region as Name } as const
     const record = signPeerRecord({ ...own, patterns, zone: 'z', submit, chain, at: EPOCH_MS }, key)
-    const seeds = this.#shape.regions.map((name) => addressOf(peerOfKey(keyNamed(`${name} node 0`))))
+    const seeds = this.#seeds.map((name) => addressOf(peerOfKey(keyNamed(`${name} node 0`))))
     const core = createNode({
       ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit, chain },
       seeds: seeds.filter((seed) => seed !== address),
@@ -170,10 +189,14 @@ export class RegionalFleet {
       case 'reply':
         return this.#answer(node, effect.id, effect.reply)
       case 'serveBlock':
-        return this.#answer(node, effect.id, { protocol: 'blocks', message: { type: 'gone' } })
+        return this.#serve(node, effect.id, node.blocks.get(effect.digest))
       case 'read':
         return void this.time.after(0, () =>
-          this.handle(node, { kind: 'blockRead', digest: effect.digest, bytes: undefined }),
+          this.handle(node, {
+            kind: 'blockRead',
+            digest: effect.digest,
+            bytes: node.blocks.get(effect.digest),
+          }),
         )
       case 'publish':
         if (effect.topic === 'control' && decodeControlGossip(effect.bytes, LIMITS).kind === 'heartbeat')
@@ -187,6 +210,8 @@ export class RegionalFleet {
         return
       }
       case 'persist':
+        for (const write of effect.writes)
+          if (write.kind === 'block') node.blocks.set(write.digest, write.bytes)
         return void this.time.after(0.5, () =>
           this.handle(node, { kind: 'persisted', ticket: effect.ticket }),
         )
@@ -302,6 +327,14 @@ export class RegionalFleet {
       to.payloads.push(message.item.id as string as ReleaseId)
   }
 
+  #serve(node: CoreNode, id: RequestId, bytes: Uint8Array | undefined): void {
+    const to = node.inbound.get(id)?.from.region
+    if (to !== undefined) node.sentTo.set(to, (node.sentTo.get(to) ?? 0) + (bytes?.length ?? 0))
+    const message = bytes === undefined ? ({ type: 'gone' } as const) : ({ type: 'block', bytes } as const)
+    this.#answer(node, id, { protocol: 'blocks', message })
+    this.time.after(1, () => this.handle(node, { kind: 'served', id }))
+  }
+
   #answer(by: CoreNode, inboundId: RequestId, reply: AnyReply): void {
     const inbound = by.inbound.get(inboundId)
     if (inbound === undefined) return
@@ -323,62 +356,39 @@ export class RegionalFleet {
   }
 
   /** Submits, then sends what the seed lacks: its answers are taken from the effects directly. */
+  /** As the tool does it; what the seed answers later (after a lease, after a page) is waited for. */
   #submit(seed: CoreNode, tool: PeerId, made: Made): void {
     const release = made.id
-    const say = (request: AnyRequest): PublishReply | undefined => {
+    const bytesOf = (digest: Digest) => made.content.get(digest) as Uint8Array
+    const say = (request: AnyRequest): void => {
       this.#inbound += 1
       const id = this.#inbound
-      let said: PublishReply | undefined
-      for (const effect of seed.core.handle({ kind: 'request', id, peer: tool, request }, this.#now(seed)))
-        if (effect.kind === 'reply' && effect.id === id) said = effect.reply.message as PublishReply
-        else this.#perform(seed, effect)
-      return said
+      seed.inbound.set(id, {
+        from: listener(id, (reply) => this.#late.set(id, reply.message as PublishReply)),
+        id,
+        request,
+      })
+      const poll = () => {
+        const reply = this.#late.get(id)
+        if (reply === undefined) return void this.time.after(1, poll)
+        this.#late.delete(id)
+        next(reply)
+      }
+      this.handle(seed, { kind: 'request', id, peer: tool, request })
+      poll()
     }
-    const next = (reply: PublishReply | undefined) => {
-      if (reply?.type !== 'need') return
-      const bytesOf = (digest: Digest) => made.content.get(digest) as Uint8Array
+    const next = (reply: PublishReply) => {
+      if (reply.type !== 'need') return
       for (const digest of reply.pages)
-        next(say({ protocol: 'publish', message: { type: 'page', release, bytes: bytesOf(digest) } }))
+        say({ protocol: 'publish', message: { type: 'page', release, bytes: bytesOf(digest) } })
       for (const digest of reply.blocks)
-        next(say({ protocol: 'publish', message: { type: 'block', release, bytes: bytesOf(digest) } }))
+        say({ protocol: 'publish', message: { type: 'block', release, bytes: bytesOf(digest) } })
     }
-    const answer = say({ protocol: 'publish', message: { type: 'submit', envelope: made.envelope } })
-    if (answer !== undefined) return next(answer)
-    // A lease of other seeds comes first: the answer is a later reply to the request above.
-    const waiting = this.#inbound
-    const poll = () => {
-      const reply = this.#late.get(waiting)
-      if (reply === undefined) return void this.time.after(1, poll)
-      next(reply)
-    }
-    seed.inbound.set(waiting, { from: this.#tool(waiting), id: waiting, request: SUBMIT })
-    poll()
+    say({ protocol: 'publish', message: { type: 'submit', envelope: made.envelope } })
   }
 
   readonly #late = new Map<RequestId, PublishReply>()
-
-  /** Stands for the tool where the seed answers later. */
-  #tool(id: RequestId): CoreNode {
-    const tool = new CoreNode(
-      {
-        handle: (event) => {
-          if (event.kind === 'reply') this.#late.set(id, event.reply.message as PublishReply)
-          return []
-        },
-        view: () => {
-          throw new Error('a tool has no view')
-        },
-      },
-      `12D3KooWtool ${id}` as PeerId,
-      'nowhere',
-      false,
-    )
-    tool.asked.set(id, () => {})
-    return tool
-  }
 }
-
-const SUBMIT = { protocol: 'publish', message: { type: 'submit', envelope: new Uint8Array(1) } } as const
 
 const keyOf = (topic: string, bytes: Uint8Array): string =>
   `${topic} ${Buffer.from(bytes).toString('base64')}`

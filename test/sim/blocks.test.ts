@@ -1,0 +1,75 @@
+/** Large releases on whole cores: what leaves the seed, what enters a region, and what is left when nodes die. */
+import { describe, expect, test } from 'vitest'
+import type { Made } from '../../src/sim/fleet.ts'
+import { stream } from '../../src/sim/random.ts'
+import type { CoreNode } from './core-node.ts'
+import { RegionalFleet, type Shape } from './regional-fleet.ts'
+
+const MIB = 1024 * 1024
+/** Gateways have said so, links between regions stand. */
+const SETTLED_MS = 60_000
+const DEADLINE_MS = 60_000
+
+function noise(bytes: number, seed = 1): Uint8Array {
+  const random = stream(seed, 'noise')
+  return Uint8Array.from({ length: bytes }, () => Math.floor(random() * 256))
+}
+
+function started(shape: Shape): RegionalFleet {
+  const fleet = new RegionalFleet(shape)
+  fleet.run(SETTLED_MS)
+  return fleet
+}
+
+const sizeOf = (made: Made): number =>
+  [...made.content.values()].reduce((sum, bytes) => sum + bytes.length, 0)
+
+const alive = (fleet: RegionalFleet): CoreNode[] => fleet.nodes.filter(({ silent }) => !silent)
+
+const all = (fleet: RegionalFleet, made: Made) => () => alive(fleet).every((node) => fleet.runs(node, made))
+
+describe('a large release in a fleet of forty', () => {
+  test('of one region leaves the seed once', () => {
+    const fleet = started({ regions: ['eu'], nodes: 40 })
+    const made = fleet.publish('eu', noise(MIB))
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+    expect(fleet.blockBytes([fleet.seedOf('eu')], 'eu') / sizeOf(made)).toBeLessThanOrEqual(1.05)
+    expect(fleet.blockBytes(fleet.nodes, 'eu') / (40 * sizeOf(made))).toBeLessThanOrEqual(1.02)
+  }, 120_000)
+
+  test('of two regions leaves the seed once and crosses the border once', () => {
+    const fleet = started({ regions: ['eu', 'us'], nodes: 20, seeds: ['eu'] })
+    const made = fleet.publish('eu', noise(MIB))
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+    const size = sizeOf(made)
+    const seed = [fleet.seedOf('eu')]
+    expect((fleet.blockBytes(seed, 'eu') + fleet.blockBytes(seed, 'us')) / size).toBeLessThanOrEqual(1.05)
+    expect(fleet.blockBytes(fleet.of('eu'), 'us') / size).toBeLessThanOrEqual(1.05)
+  }, 120_000)
+
+  test('is completed by all who live when the seed dies once it gave each block away, and a tenth of the nodes with it', () => {
+    const fleet = started({ regions: ['eu', 'us'], nodes: 20, seeds: ['eu'] })
+    const made = fleet.publish('eu', noise(MIB))
+    const seed = fleet.seedOf('eu')
+    const size = sizeOf(made)
+    const given = () => fleet.blockBytes([seed], 'eu') + fleet.blockBytes([seed], 'us') >= size
+    expect(fleet.run(DEADLINE_MS, given)).toBe(true)
+    // Each block is handed on once in this time; a block whose only holder dies would be lost with it.
+    fleet.run(20)
+    expect(all(fleet, made)()).toBe(false)
+    fleet.kill(seed)
+    for (const region of ['eu', 'us']) for (const node of fleet.of(region).slice(3, 5)) fleet.kill(node)
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+  }, 120_000)
+
+  test('goes on where a fetcher dies in the middle', () => {
+    const fleet = started({ regions: ['eu'], nodes: 40 })
+    const made = fleet.publish('eu', noise(MIB))
+    const gateways = () => fleet.of('eu').filter(({ isSeed, blocks }) => !isSeed && blocks.size > 4)
+    expect(fleet.run(DEADLINE_MS, () => gateways().length > 0)).toBe(true)
+    for (const node of gateways().slice(0, 3)) fleet.kill(node)
+    const fromMs = fleet.time.nowMs
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+    expect(fleet.time.nowMs - fromMs).toBeLessThan(5_000)
+  }, 120_000)
+})
