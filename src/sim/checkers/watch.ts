@@ -53,10 +53,13 @@ export class Watch {
     }
   }
 
-  /** What the host shows is what the node serves, and it has every byte of it, with or without a network. */
+  /**
+   * What the host shows is what the node serves, and it has every byte of it, with or without a network. A node whose
+   * disk lost something may have nothing to serve until its peers or the publisher help; the end state judges it.
+   */
   #serves(node: SimNode, view: CoreView): void {
     const serving = new Map(view.channels.map((entry) => [entry.channel, entry.active?.id]))
-    const { hurt } = node.parts.disk
+    if (node.parts.disk.hurt) return
     const { blocks } = node.parts.disk.onDisk()
     for (const [channel, { release }] of node.parts.files.trees) {
       const agrees = serving.get(channel) === release && !view.waitingFor.includes(channel)
@@ -67,7 +70,7 @@ export class Watch {
         `serves ${serving.get(channel)?.slice(0, 8) ?? 'nothing'}, the host shows`,
       )
       const content = [...(this.#published.get(release)?.made.content.keys() ?? [])]
-      const whole = hurt || content.every((digest) => blocks.has(digest))
+      const whole = content.every((digest) => blocks.has(digest))
       this.#count(node, `${channel} content`, whole, 'lacks content of')
     }
   }
