@@ -222,6 +222,8 @@ export class CoreRelease {
   }
 
   #count(from: number, to: number, bytes: number): void {
+    // Beacons cross borders too; only what carries the content is a copy of the release.
+    if (bytes < this.#question.bytes) return
     this.#messageBytes = bytes
     this.#copies++
     if (from === ORIGIN) this.#originCopies++
