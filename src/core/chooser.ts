@@ -11,6 +11,7 @@ import { Entrants, parentRegion } from './entry.ts'
 import type { Now } from './events.ts'
 import type { FetchJob } from './fetch-job.ts'
 import type { Journey } from './journey.ts'
+import { Recent } from './recent.ts'
 import { type AdmittedSession, regionOf } from './session.ts'
 import type { Sources } from './sources.ts'
 
@@ -42,12 +43,13 @@ export class Chooser {
   readonly #entrants = new Map<string, { readonly entrants: Entrants; readonly untilMonoMs: number }>()
   #connected: ReadonlySet<PeerId> = new Set()
   /** Connections that ended, until the peer's heartbeat would be missed by all. */
-  readonly #gone = new Map<PeerId, number>()
+  readonly #gone: Recent<PeerId>
   #regions: { readonly names: readonly string[]; readonly untilMonoMs: number } | undefined
 
   constructor(config: CoreConfig, sources: Sources) {
     this.#config = config
     this.#sources = sources
+    this.#gone = new Recent(config.limits.maxKnownPeers, config.limits.heartbeatLiveMs)
   }
 
   /** Peers that may be asked for this release, in a random order. */
@@ -186,9 +188,8 @@ export class Chooser {
     const known = this.#entrants.get(region)
     if (known !== undefined && known.untilMonoMs > now.monoMs) return known.entrants
     this.#connected = new Set([...journey.admitted()].map(({ peer }) => peer))
-    for (const [peer, untilMonoMs] of this.#gone)
-      if (untilMonoMs <= now.monoMs || this.#connected.has(peer)) this.#gone.delete(peer)
-    const peers = journey.gateways(region).filter((peer) => !this.#gone.has(peer))
+    const isGone = (peer: PeerId) => !this.#connected.has(peer) && this.#gone.has(peer, now.monoMs)
+    const peers = journey.gateways(region).filter((peer) => !isGone(peer))
     const entrants = known?.entrants.sameAs(peers) ? known.entrants : new Entrants(peers)
     this.#entrants.set(region, { entrants, untilMonoMs: now.monoMs + VIEW_MS })
     return entrants
@@ -202,7 +203,7 @@ export class Chooser {
 
   /** Its part falls to others at once, where its end was seen. */
   onDisconnected(peer: PeerId, monoMs: number): void {
-    this.#gone.set(peer, monoMs + this.#config.limits.heartbeatLiveMs)
+    this.#gone.add(peer, monoMs)
     this.forgetViews()
   }
 
