@@ -51,6 +51,11 @@ export class PeerBook {
     return this.#seeds.has(peer)
   }
 
+  /** It could be dialled. */
+  knows(peer: PeerId): boolean {
+    return this.#seeds.has(peer) || this.#known.has(peer)
+  }
+
   get(peer: PeerId): KnownPeer | undefined {
     return this.#known.get(peer)
   }

@@ -87,7 +87,8 @@ export class Peers implements Stage {
   }
 
   onDialFailed(step: Step, _journey: Journey, { address }: EventOf<'dialFailed'>): void {
-    this.#redial.failed(peerOf(address), step.now.monoMs, this.#short)
+    const peer = peerOf(address)
+    if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#short)
     this.#lookSoon(step)
   }
 
@@ -111,7 +112,8 @@ export class Peers implements Stage {
     this.#asks.forget(peer)
     if (this.#admitted.delete(peer))
       this.#redial.wait(peer, monoMs + this.#config.limits.redialMinMs * this.#config.random())
-    else this.#redial.failed(peer, monoMs, this.#short)
+    // A stranger is dialled by nobody: to remember each would fill the memory.
+    else if (this.#book.knows(peer)) this.#redial.failed(peer, monoMs, this.#short)
     this.#exchangePauseMs = this.#config.limits.exchangeMinMs
     this.#lookSoon(step)
   }

@@ -107,6 +107,15 @@ const asksPeers = (from: PeerId, records: readonly Uint8Array[]) =>
 
 beforeEach(() => void start())
 
+it('does not keep an account of strangers that come and go', () => {
+  start()
+  admit(SEED.id)
+  const other = someone()
+  for (let times = 0; times < 20; times += 1) lose(other.id)
+  asksPeers(SEED.id, [other.record()])
+  expect(dials(pass(1_500))).toContain(addressOf(other.id))
+})
+
 describe('seeds', () => {
   it('are dialled at once', () => {
     expect(dials(start())).toEqual([addressOf(SEED.id)])
