@@ -17,10 +17,19 @@ export type Judgement =
 const MAX_BLOCKS = 65_536
 /** Copies a block may have before further ones are rationed. */
 const FREE_COPIES = 2
+/** Peers remembered for one block. */
+const MAX_HOLDERS = 4
+
+interface Given {
+  /** All of them, to one peer twice as well: else whoever asks again and again has the whole uplink. */
+  readonly copies: number
+  /** To whom, the latest last. */
+  readonly peers: readonly PeerId[]
+}
 
 export class Copies {
   readonly #config: CoreConfig
-  readonly #given = new Map<Digest, PeerId[]>()
+  readonly #given = new Map<Digest, Given>()
   readonly #order = createMemory<Digest>(MAX_BLOCKS)
   #spareBytes: number
   #lastMonoMs = 0
@@ -34,14 +43,15 @@ export class Copies {
   judge(journey: Journey, digest: Digest, asker: PeerId, failed: boolean, monoMs: number): Judgement {
     const session = journey.session(asker)
     if (session?.hello?.submit === true) return { kind: 'give' }
-    const given = this.#given.get(digest) ?? []
-    if (!failed && !given.includes(asker)) {
+    const { copies, peers } = this.#given.get(digest) ?? { copies: 0, peers: [] }
+    if (!failed && !peers.includes(asker)) {
       const region = regionOf(session?.hello?.region ?? '')
-      const to = given.find((peer) => this.#reaches(journey, peer, region))
+      const to = peers.find((peer) => this.#reaches(journey, peer, region))
       if (to !== undefined) return { kind: 'redirect', to }
     }
-    if (given.length >= FREE_COPIES && !this.#spare(monoMs)) return { kind: 'later' }
-    this.#note(digest, given, asker)
+    if (copies >= FREE_COPIES && !this.#spare(monoMs)) return { kind: 'later' }
+    const others = peers.filter((peer) => peer !== asker)
+    this.#note(digest, { copies: copies + 1, peers: [...others, asker].slice(-MAX_HOLDERS) })
     return { kind: 'give' }
   }
 
@@ -61,8 +71,8 @@ export class Copies {
     return true
   }
 
-  #note(digest: Digest, given: readonly PeerId[], asker: PeerId): void {
-    this.#given.set(digest, [...given.filter((peer) => peer !== asker), asker].slice(-4))
+  #note(digest: Digest, given: Given): void {
+    this.#given.set(digest, given)
     this.#order.add(digest)
     if (this.#given.size <= MAX_BLOCKS) return
     for (const known of this.#given.keys()) if (!this.#order.has(known)) this.#given.delete(known)

@@ -33,6 +33,12 @@ describe('a seed gives each block about once', () => {
     expect(copies.judge(journey, block, A, false, 0)).toEqual({ kind: 'give' })
   })
 
+  test('but no peer draws on the uplink by asking for the same again and again', () => {
+    const { journey, copies } = seed({ seedExtraBytesPerSecond: LIMITS.maxBlockBytes })
+    const kinds = Array.from({ length: 5 }, () => copies.judge(journey, block, A, false, 0).kind)
+    expect(kinds).toEqual(['give', 'give', 'give', 'later', 'later'])
+  })
+
   test('to another where the first has gone', () => {
     const { journey, copies } = seed()
     copies.judge(journey, block, A, false, 0)
