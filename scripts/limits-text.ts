@@ -136,6 +136,11 @@ function memory(): readonly (readonly [string, string, number])[] {
       `${L.hardDegree} peers × ${2 * L.gossipPerSecond} messages/s × ${L.gossipSeenMs / 1_000} s × ${SEEN_BYTES} B`,
       (L.hardDegree * 2 * L.gossipPerSecond * L.gossipSeenMs * SEEN_BYTES) / 1_000,
     ],
+    [
+      'announced blocks',
+      `${L.hardDegree} peers × ${L.maxAnnouncedInPart} releases × a bitmap that grows to 256 KiB`,
+      L.hardDegree * L.maxAnnouncedInPart * 256 * KIB,
+    ],
     ['beacon pages', 'of all keys', L.maxBeaconPageBytes],
     [
       'channels',

@@ -238,6 +238,8 @@ export const LIMITS = {
   announcementsPerSecond: 200,
   /** What a node says at once to a neighbour that is new to it. */
   announcementsBurst: 1_000,
+  /** Releases of which one peer may announce single blocks: what it said of others before is forgotten. */
+  maxAnnouncedInPart: 16,
   /** Regions that one region feeds with a block. */
   exportRegions: 2,
   /** Third and further copies of a block, from one seed: a tenth of 1 Gbit/s. */

@@ -13,6 +13,8 @@ export class Sources {
   readonly #limits: Limits
   readonly #releases = new Map<ReleaseId, Holders>()
   readonly #order = createMemory<ReleaseId>(MAX_RELEASES)
+  /** Releases of which a peer announced single places, the latest last: a bitmap each. */
+  readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
   readonly #avoided = new Map<PeerId, number>()
   readonly #load = new Map<PeerId, number>()
   /** How long a peer that lacked what it was asked for is left alone; each time longer. */
@@ -36,6 +38,7 @@ export class Sources {
 
   announced(release: ReleaseId, peer: PeerId, holding: Holding): void {
     this.of(release).takes(peer, holding)
+    if (!holding.whole) this.#notePart(release, peer)
     if (!this.#lacking.delete(peer)) return
     this.#avoided.delete(peer)
   }
@@ -78,10 +81,21 @@ export class Sources {
     this.#avoided.delete(peer)
     this.#load.delete(peer)
     this.#lacking.delete(peer)
+    this.#inPart.delete(peer)
     for (const holders of this.#releases.values()) holders.forget(peer)
   }
 
-  forgetRelease(release: ReleaseId): void {
-    this.#releases.delete(release)
+  /** What a peer says of releases nobody knows must not fill the memory. */
+  #notePart(release: ReleaseId, peer: PeerId): void {
+    const noted = this.#inPart.get(peer) ?? new Set()
+    this.#inPart.set(peer, noted)
+    noted.delete(release)
+    noted.add(release)
+    if (noted.size <= this.#limits.maxAnnouncedInPart) return
+    for (const oldest of noted) {
+      noted.delete(oldest)
+      this.#releases.get(oldest)?.forget(peer)
+      return
+    }
   }
 }
