@@ -319,6 +319,7 @@ export class Dispatcher {
       this.#node.blocks.delete(event.digest)
       this.#ledger.doubt()
       if (event.kind === 'blockLost') this.#housekeeping.onBlockLost(step)
+      this.#journey.fetch.onBlockLost(step, this.#journey, event.digest)
     }
     if (event.kind === 'blockRead') {
       this.#each((stage) => stage.onBlockRead?.(step, this.#journey, event))

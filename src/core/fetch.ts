@@ -182,6 +182,13 @@ export class Fetch {
     this.#pump(step, journey)
   }
 
+  /** It counted as here when the manifest was read; whoever still fetches asks for it after all. */
+  onBlockLost(step: Step, journey: Journey, digest: Digest): void {
+    for (const job of this.#jobs.values())
+      if (job.place(digest) !== undefined && !job.checking.has(digest)) job.need(journey, digest)
+    this.#pump(step, journey)
+  }
+
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
     if (!this.#pull.onReply(step, journey, id, reply)) return false
     this.#pump(step, journey)

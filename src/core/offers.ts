@@ -29,7 +29,7 @@ interface Offer {
   nextMonoMs: number
   /** Rounds since the last that somebody took up. */
   idleRounds: number
-  readonly endsMonoMs: number
+  endsMonoMs: number
 }
 
 const EVERYTHING = Number.POSITIVE_INFINITY
@@ -61,6 +61,8 @@ export class Offers {
     const offer = this.#of(step, release, channel, undefined)
     offer.job = undefined
     offer.few = few
+    // From now on: a long fetch has used up what was counted from its first block.
+    offer.endsMonoMs = step.now.monoMs + this.#config.limits.offerMs
     this.#soon(step, offer, few)
   }
 

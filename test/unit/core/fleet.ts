@@ -90,17 +90,29 @@ export interface Wish {
   readonly clock: Readonly<Record<string, number>>
   readonly publisher?: string
   readonly text?: string
+  /** A second file. */
+  readonly also?: string
   readonly header?: Partial<Header>
   readonly signedBy?: PrivateKey
 }
 
-/** A signed release with one page and one block. The publisher is alice unless named. */
-export function make({ clock, publisher = 'alice', text = 'a=1\n', header = {}, signedBy }: Wish): Made {
+const fileOf = (path: string, block: Uint8Array) => {
+  const [digest, size] = [sha256(block), block.length]
+  return { path, mode: 0o444 as const, size, digest, blocks: [{ digest, size }] }
+}
+
+/** A signed release with one page and one block, or two. The publisher is alice unless named. */
+export function make({
+  clock,
+  publisher = 'alice',
+  text = 'a=1\n',
+  also,
+  header = {},
+  signedBy,
+}: Wish): Made {
   const block = new TextEncoder().encode(text)
-  const digest = sha256(block)
-  const page = encodePage([
-    { path: 'a.conf', mode: 0o444, size: block.length, digest, blocks: [{ digest, size: block.length }] },
-  ])
+  const blocks = [block, ...(also === undefined ? [] : [new TextEncoder().encode(also)])]
+  const page = encodePage(blocks.map((each, at) => fileOf(at === 0 ? 'a.conf' : 'b.conf', each)))
   const full: Header = {
     v: 1,
     critical: [],
@@ -110,8 +122,8 @@ export function make({ clock, publisher = 'alice', text = 'a=1\n', header = {}, 
     publisher: publisher as Name,
     clock: new Map(Object.entries(clock).sort() as [Name, number][]),
     pages: [sha256(page)],
-    files: 1,
-    bytes: block.length,
+    files: blocks.length,
+    bytes: blocks.reduce((sum, { length }) => sum + length, 0),
     message: '',
     created: WALL_MS,
     ...header,
@@ -121,10 +133,7 @@ export function make({ clock, publisher = 'alice', text = 'a=1\n', header = {}, 
   const key = signedBy ?? (PUBLISHER_KEYS[publisher] as PrivateKey)
   const release = { id, header: full, counter: clock[publisher] ?? 0 }
   const envelope = encodeEnvelope(signEnvelope('release', payload, [key]))
-  const content = new Map([
-    [sha256(page), page],
-    [digest, block],
-  ])
+  const content = new Map([[sha256(page), page], ...blocks.map((each) => [sha256(each), each] as const)])
   return { release, id, envelope, page, block, content }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import { decodeReleaseGossip, encodeControlGossip } from '../../../src/codec/gossip.ts'
+import { decodeReleaseGossip, encodeControlGossip, encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Journey } from '../../../src/core/journey.ts'
@@ -14,11 +14,46 @@ const submitted = (node: BenchNode, made: Made, content = made.content): readonl
     journey.ingestWhole(step, made.envelope, content, { via: 'submit', peer: PEER }),
   )
 
+const gossip = ({ envelope }: Made): Event => ({
+  kind: 'gossip',
+  id: 'm',
+  topic: 'releases',
+  from: PEER,
+  bytes: encodeReleaseGossip({ envelope, attached: [] }),
+})
+
+const given = (id = 0, bytes: Uint8Array): Event => ({
+  kind: 'reply',
+  id,
+  reply: { protocol: 'blocks', message: { type: 'block', bytes } },
+})
+
 const want = (made: Made, digest = sha256(made.page)): Event => ({
   kind: 'request',
   id: 7,
   peer: PEER,
   request: { protocol: 'blocks', message: { type: 'want', digest } },
+})
+
+describe('a fetched release', () => {
+  it('is offered to neighbours as whole however long the fetch took', () => {
+    const made = make({ clock: { alice: 1 } })
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
+    const asked = node.run(given(page?.id, made.page))
+    node.persist(asked)
+    node.peer(OTHER)
+    node.monoMs = 2 * LIMITS.offerMs
+    const [block] = ofKind(asked, 'request')
+    const closing = node.persist(node.run(given(block?.id, made.block)))
+    node.persist(closing)
+    node.monoMs += LIMITS.haveBatchMs
+    expect(ofKind(node.run({ kind: 'tick' }), 'request')).toMatchObject([
+      { peer: OTHER, request: { message: { type: 'holds', release: made.id, whole: true } } },
+    ])
+  })
 })
 
 describe('a submission', () => {
@@ -115,6 +150,22 @@ describe('serving', () => {
     expect(ofKind(node.run({ kind: 'tick' }), 'read')).toEqual([{ kind: 'read', digest: sha256(made.page) }])
     const next = node.run({ kind: 'blockRead', digest: sha256(made.page), bytes: made.page })
     expect(ofKind(next, 'request')).toMatchObject([{ request: { message: { digest: sha256(made.block) } } }])
+  })
+
+  it('one that a running fetch counted as here is asked for by it, too', () => {
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    node.persist(submitted(node, made))
+    const more = make({ clock: { alice: 2 }, also: 'b=1\n' })
+    const [page] = ofKind(node.persist(node.run(gossip(more))), 'request')
+    expect(page).toMatchObject({ request: { message: { digest: sha256(more.page) } } })
+    const taken = node.run(given(page?.id, more.page))
+    expect(ofKind(taken, 'request')).toMatchObject([
+      { request: { message: { digest: sha256(Buffer.from('b=1\n')) } } },
+    ])
+    const after = node.run({ kind: 'blockLost', digest: sha256(made.block) })
+    expect(ofKind(after, 'request')).toMatchObject([{ request: { message: { digest: sha256(made.block) } } }])
   })
 
   it('lost while `whole` is being written, it is missed: the record is taken back and the manifest read again', () => {
