@@ -75,7 +75,10 @@ describe.each(protocols)('%s', (protocol) => {
         const { [name]: _, ...rest } = raw
         // The content of an announcement; elsewhere bytes are all there is.
         const optional =
-          name === 'failed' || name === 'bitmap' || (message.type === 'announce' && name === 'bytes')
+          name === 'failed' ||
+          name === 'bitmap' ||
+          name === 'after' ||
+          (message.type === 'announce' && name === 'bytes')
         const missing = codeOf(() => decodeRequest(protocol, encode(rest), LIMITS))
         expect([name, missing]).toEqual([name, optional ? 'accepted' : 'CODEC_MALFORMED'])
       }
