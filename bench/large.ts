@@ -25,7 +25,7 @@ function bytesOf(text: string): number {
   return Number(number) * ({ B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }[unit] ?? 1)
 }
 
-/** Pseudo-random words: fast to make, and no two blocks are alike. */
+/** Pseudo-random words: fast to make; some stretches repeat, as `uploadedBytes` shows. */
 function fill(buffer: Buffer, state: number): number {
   let next = state | 1
   for (let at = 0; at + 4 <= buffer.length; at += 4) {
