@@ -13,6 +13,7 @@ export class Swaps {
   readonly #published: Published
   readonly #sick: ReadonlySet<ReleaseId>
   readonly #highest = new Map<string, Place>()
+  readonly #last = new Map<string, ReleaseId>()
 
   constructor(published: Published, sick: ReadonlySet<ReleaseId>) {
     this.#published = published
@@ -29,8 +30,12 @@ export class Swaps {
       return this.#fail(entry.tooFew ? 3 : 1, `${name}: activated ${id}, which no publisher signed`)
     this.#sameFiles(name, tree, entry.made.files)
     const place = this.#published.placeOf(entry.made)
-    this.#forward(name, `${node.peer} ${channel}`, place, channel, fallback)
-    if (!fallback) this.#knewBetter(name, node, nowMs - UNDER_WAY_MS, tree.release, place)
+    const key = `${node.peer} ${channel}`
+    this.#forward(name, key, place, channel, fallback)
+    // What was shown before comes again where its files were damaged: that is no choice.
+    const again = this.#last.get(key) === tree.release
+    this.#last.set(key, tree.release)
+    if (!fallback && !again) this.#knewBetter(name, node, nowMs - UNDER_WAY_MS, tree.release, place)
   }
 
   #sameFiles(name: string, tree: Tree, files: Tree['files']): void {
