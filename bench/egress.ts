@@ -13,7 +13,7 @@ import { LIMITS } from '../src/limits.ts'
 import { parseChannel } from '../src/model/names.ts'
 import { build } from '../src/publish/build.ts'
 import { publish } from '../src/publish/publish.ts'
-import { type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
+import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
 import { total } from './metrics.ts'
 import type { Measured, Row } from './results.ts'
 import { type Spread, spread } from './spread.ts'
@@ -21,11 +21,15 @@ import { type Spread, spread } from './spread.ts'
 const CHANNEL = parseChannel('bench/bulk')
 const KIB = 1024
 const SIZES = [KIB, 64 * KIB, KIB * KIB, 8 * KIB * KIB] as const
-const NODES_A_PROCESS = 25
+/** With many more a process's event loop is what is measured. */
+const NODES_A_PROCESS = 10
 const DEADLINE_MS = 180_000
 /** Before each release: what the one before left to say has been said. */
 const SETTLE_MS = 4_000
-/** Links, gossip's mesh and the region's gateways stand by then. */
+/** Links of a node before the first release, where there are so many others, and how long they may take. */
+const LINKS = 8
+const STAND_MS = 300_000
+/** Gossip's mesh and the region's gateways stand by then, once there are links. */
 const START_MS = 20_000
 const IDLE_MS = 5_000
 const AFTER_MS = 500
@@ -35,12 +39,17 @@ interface Figures {
   readonly nodes: number
   readonly bytes: number
   readonly seedPayloads: Spread
+  /** Less what it says while idle, in the same time. */
+  readonly seedPayloadsBeyondIdle: Spread
   /** Bytes all nodes and the seed sent, over bytes delivered. */
   readonly sentPerDelivered: Spread
+  readonly sentPerDeliveredBeyondIdle: Spread
   /** Beyond what the same time costs idle. */
   readonly cpuMsPerDelivery: Spread
   readonly cpuMsWithIdle: Spread
   readonly blocksPerDelivery: Spread
+  /** Of these, what was there already when it came. */
+  readonly blocksInVainPerDelivery: Spread
   /** From the publisher's start to active, over all nodes and rounds. */
   readonly activeMs: Spread
   readonly idleSeedBytesPerSecond: number
@@ -166,9 +175,9 @@ interface Standing {
   readonly nodes: number
   readonly arrivals: Arrivals
   readonly cpuMs: () => number
-  readonly sums: () => Promise<{ seed: number; all: number; blocks: number }>
+  readonly sums: () => Promise<{ seed: number; all: number; blocks: number; vain: number }>
   /** What it costs to do nothing, per millisecond. */
-  readonly idle: { readonly cpuMs: number; readonly seedBytes: number }
+  readonly idle: { readonly cpuMs: number; readonly seedBytes: number; readonly allBytes: number }
 }
 
 async function run(nodes: number, sizes: readonly number[], rounds: number): Promise<Figures[]> {
@@ -186,15 +195,20 @@ async function run(nodes: number, sizes: readonly number[], rounds: number): Pro
     const sums = async () => {
       const sent = await read('confmesh_network_sent_bytes_total')
       const blocks = await read('confmesh_blocks_received_total')
-      return { seed: sent[0] ?? 0, all: sum(sent), blocks: sum(blocks) }
+      const vain = await read('confmesh_blocks_in_vain_total')
+      return { seed: sent[0] ?? 0, all: sum(sent), blocks: sum(blocks), vain: sum(vain) }
     }
+    await stand(crowd.apis, Math.min(LINKS, nodes))
     await delay(START_MS)
     const from = await sums()
     const cpuFrom = cpu()
     await delay(IDLE_MS)
+    const cpuIdle = (cpu() - cpuFrom) / IDLE_MS
+    const to = await sums()
     const idle = {
-      cpuMs: (cpu() - cpuFrom) / IDLE_MS,
-      seedBytes: ((await sums()).seed - from.seed) / IDLE_MS,
+      cpuMs: cpuIdle,
+      seedBytes: (to.seed - from.seed) / IDLE_MS,
+      allBytes: (to.all - from.all) / IDLE_MS,
     }
     const standing = { fleet, init, seed, nodes, arrivals, cpuMs: cpu, sums, idle }
     const figures: Figures[] = []
@@ -210,10 +224,19 @@ async function run(nodes: number, sizes: readonly number[], rounds: number): Pro
   }
 }
 
+/** Every node has its links. @throws Error once the time is up */
+async function stand(apis: readonly string[], links: number): Promise<void> {
+  await until(`each node has ${links} links`, STAND_MS, async () => {
+    await delay(1_000)
+    for (const api of apis) if ((await total(api, 'confmesh_peers')) < links) return false
+    return true
+  })
+}
+
 async function measure(on: Standing, bytes: number, rounds: number): Promise<Figures> {
   const { nodes, idle } = on
-  const seen = { seed: [], sent: [], cpu: [], all: [], blocks: [], ms: [] } as Record<string, number[]>
-  const note = (name: string, ...values: number[]) => seen[name]?.push(...values)
+  const seen = new Map<string, number[]>()
+  const note = (name: string, ...values: number[]) => seen.set(name, [...(seen.get(name) ?? []), ...values])
   const dir = on.fleet.files('bulk', { 'bulk.bin': '' })
   for (let round = 0; round < rounds; round += 1) {
     writeFileSync(join(dir, 'bulk.bin'), randomBytes(bytes))
@@ -228,6 +251,10 @@ async function measure(on: Standing, bytes: number, rounds: number): Promise<Fig
     const tookMs = Date.now() - beganMs
     await delay(AFTER_MS)
     const after = await on.sums()
+    const spanMs = tookMs + AFTER_MS
+    note('seedNet', (after.seed - before.seed - idle.seedBytes * spanMs) / bytes)
+    note('sentNet', (after.all - before.all - idle.allBytes * spanMs) / (bytes * nodes))
+    note('vain', (after.vain - before.vain) / nodes)
     note('seed', (after.seed - before.seed) / bytes)
     note('sent', (after.all - before.all) / (bytes * nodes))
     note('cpu', (cpu - idle.cpuMs * tookMs) / nodes)
@@ -235,15 +262,18 @@ async function measure(on: Standing, bytes: number, rounds: number): Promise<Fig
     note('blocks', (after.blocks - before.blocks) / nodes)
     note('ms', ...at.map((ms) => ms - fromMs))
   }
-  const of = (name: string, digits?: number) => spread(seen[name] ?? [], digits)
+  const of = (name: string, digits?: number) => spread(seen.get(name) ?? [], digits)
   return {
     nodes,
     bytes,
     seedPayloads: of('seed', 3),
+    seedPayloadsBeyondIdle: of('seedNet', 3),
     sentPerDelivered: of('sent', 3),
+    sentPerDeliveredBeyondIdle: of('sentNet', 3),
     cpuMsPerDelivery: of('cpu', 1),
     cpuMsWithIdle: of('all', 1),
     blocksPerDelivery: of('blocks', 2),
+    blocksInVainPerDelivery: of('vain', 3),
     activeMs: of('ms'),
     idleSeedBytesPerSecond: Math.round(idle.seedBytes * 1_000),
     idleCpuMsPerNodeAndSecond: Number(((idle.cpuMs * 1_000) / nodes).toFixed(2)),
