@@ -45,13 +45,15 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   app.get('/v1/channels/:channel', (c) => {
     const { channel } = targetOf(c)
     const entry = node.channel(channel)
-    return entry === undefined ? problem('API_NOT_FOUND', `no channel ${channel} known here`) : c.json(entry)
+    return entry === undefined
+      ? problem('API_NOT_FOUND', `no channel ${channel} known here; 'confmesh status' lists them`)
+      : c.json(entry)
   })
   app.get('/v1/channels/:channel/files', async (c) => {
     const { channel } = targetOf(c)
     const listing = await node.files(channel, releaseOf(c))
     return listing === undefined
-      ? problem('API_NOT_FOUND', `${channel} has no active release here`)
+      ? problem('API_NOT_FOUND', `${channel} has no active release here; 'confmesh status' lists what has`)
       : c.json(listing)
   })
   app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c)))

@@ -22,7 +22,11 @@ export function releaseOf(c: Context): ReleaseId | undefined {
 export async function serveFile(c: Context, node: NodeView, target: Target): Promise<Response> {
   const asked = releaseOf(c)
   const listing = await node.files(target.channel, asked)
-  if (listing === undefined) return problem('API_NOT_FOUND', `${target.channel} has no active release here`)
+  if (listing === undefined)
+    return problem(
+      'API_NOT_FOUND',
+      `${target.channel} has no active release here; 'confmesh status' lists what has`,
+    )
   const file = listing.files.find((candidate) => candidate.path === target.path)
   if (file === undefined)
     return problem(

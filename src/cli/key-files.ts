@@ -11,6 +11,9 @@ const OTHERS_MAY = 0o077
 /** @throws MeshError CONFIG_KEY, CONFIG_KEY_MODE (anyone but the owner may read or write it) */
 export function readPrivateKey(path: string): PrivateKey {
   const pem = readKeyText(path)
+  // Before its mode: nobody is to make a public key private in order to learn that it is the wrong file.
+  if (pem.includes('BEGIN PUBLIC KEY'))
+    throw new MeshError('CONFIG_KEY', `${path} is a public key; name the private one, without .pub`, { path })
   const { mode } = statSync(path)
   if (process.platform !== 'win32' && (mode & OTHERS_MAY) !== 0) {
     const found = (mode & 0o777).toString(8).padStart(4, '0')

@@ -19,12 +19,20 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   }
 }
 
+const EXIT_HELP = `
+Exit codes: 0 done, 1 failed, 2 wrong input (command line, configuration, key, file), 3 refused (signature, trust,
+order), 4 unreachable or timed out.
+
+Start with: confmesh demo, or confmesh init fleet
+`
+
 /** Only the command that is asked for is loaded; of the others help needs the name and one line. */
 async function programFor(words: readonly string[]): Promise<Command> {
   const program = new Command('confmesh')
     .description('Distributes signed configuration releases over a peer-to-peer mesh.')
     .showSuggestionAfterError()
     .option('--version', 'print the version')
+    .addHelpText('after', EXIT_HELP)
   const wanted = words[0] === 'help' ? words[1] : words[0]
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     if (name === wanted) (await load()).register(program)

@@ -17,7 +17,7 @@ export function size(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`
 }
 
-const amount = (of: { readonly files: number; readonly bytes: number }): string =>
+export const amount = (of: { readonly files: number; readonly bytes: number }): string =>
   `${of.files} ${of.files === 1 ? 'file' : 'files'}, ${size(of.bytes)}`
 
 export function changeLines({ standing, header }: Change): string[] {

@@ -96,11 +96,26 @@ async function rotateInFleet(
       ...lines.filter((line) => !line.startsWith('hand it out')),
       ...seeds.map(({ peer, version }) => `seed ${short(peer)} is at root ${version}`),
       ...reissued.map(({ channel, release }) => `${channel} issued again as ${short(release)}`),
+      ...(options.stolen === true ? [] : leftOut(channels, before, old.version)),
       ...(options.stolen === true
         ? channels.map((channel) => `publish the right content of ${channel} now: confmesh publish`)
         : []),
     ],
   )
+}
+
+/** Whose last release did not count before either, such as one of a publisher that was removed. */
+const leftOut = (
+  channels: readonly Channel[],
+  issued: readonly (readonly [Channel, Release])[],
+  version: number,
+): string[] => {
+  const done = new Set(issued.map(([channel]) => channel))
+  return channels
+    .filter((channel) => !done.has(channel))
+    .map(
+      (channel) => `${channel} is not issued again: nothing there counted under root ${version}; publish it`,
+    )
 }
 
 /** Those the seeds hold under the publisher's patterns, those its keys remember, old and new, and those named. */

@@ -39,7 +39,7 @@ export function verifyRoot(path: string, nowMs: number): void {
     verifiedFrom: from,
   }
   out({ ...value, expires: iso(root.expires) }, [
-    `${file.path} is valid: version ${root.version} of fleet ${root.fleetId}, ${signersOf(file)} signatures of ${root.root.threshold} needed, until ${iso(root.expires)}`,
+    `${file.path} is valid: version ${root.version} of fleet ${root.fleetId}, ${signersOf(file)} of ${root.root.threshold} signatures needed, until ${iso(root.expires)}`,
     from === root.version
       ? 'no older version lies beside it to follow from'
       : `it follows from version ${from}, step by step`,
@@ -101,7 +101,7 @@ function describe(root: TrustRoot, have: number): string[] {
   const { maxAgeS, maxSkewS } = root.freshness
   return [
     `fleet      ${root.fleetId}`,
-    `version    ${root.version}, expires ${iso(root.expires)}, ${have} signatures of ${root.root.threshold} needed`,
+    `version    ${root.version}, expires ${iso(root.expires)}, ${have} of ${root.root.threshold} signatures needed`,
     `root       ${root.root.threshold} of ${root.root.keys.length}: ${short(root.root.keys)}`,
     ...[...root.publishers.values()].map(
       ({ name, keys, threshold, patterns }) =>

@@ -110,7 +110,11 @@ export class Client {
   /** Every file of the active release. */
   async snapshot(channel: string, before?: Snapshot): Promise<Snapshot> {
     const { active } = await this.channel(channel)
-    if (active === null) throw new MeshError('API_NOT_FOUND', `${channel} has no active release here`)
+    if (active === null)
+      throw new MeshError(
+        'API_NOT_FOUND',
+        `${channel} has no active release here; 'confmesh status' lists what has`,
+      )
     return this.#snapshotOf(channel, active, before)
   }
 

@@ -205,7 +205,7 @@ function coreConfig(
     region,
     zone,
     submit: config.submit,
-    seeds: config.seeds.map(parseAddress),
+    seeds: config.seeds.map(seedAddress),
     chain,
     ...(freshness === undefined
       ? {}
@@ -222,6 +222,20 @@ function coreConfig(
     materialize: config.materialize !== undefined,
     random: Math.random,
     limits,
+  }
+}
+
+/** @throws MeshError CONFIG_INVALID, naming the key */
+function seedAddress(text: string): Address {
+  try {
+    return parseAddress(text)
+  } catch (error) {
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `seeds: ${(error as Error).message}`,
+      { key: 'seeds' },
+      { cause: error },
+    )
   }
 }
 

@@ -87,7 +87,11 @@ export function createView(sources: ViewSources): DaemonView {
     },
     async read(channel, path, wanted, range) {
       const release = releaseOf(channel, wanted)
-      if (release === undefined) throw new MeshError('API_NOT_FOUND', `${channel} has no active release here`)
+      if (release === undefined)
+        throw new MeshError(
+          'API_NOT_FOUND',
+          `${channel} has no active release here; 'confmesh status' lists what has`,
+        )
       return sources.content.bytes(release, path, range)
     },
     async car(channel, wanted) {

@@ -127,7 +127,13 @@ function listenError(listen: readonly string[], error: unknown): MeshError {
   const { message, cause } = error as Error & { errors?: readonly Error[] }
   const inner =
     (error as AggregateError).errors?.map(String).join('; ') ?? (cause instanceof Error ? cause.message : '')
-  const reason = inner === '' ? message : `${message} (${inner})`
-  const text = `cannot listen on ${listen.join(', ')}: ${reason}; is the port taken?`
+  const all = inner === '' ? message : `${message} (${inner})`
+  const taken = /EADDRINUSE: address already in use (\S+)/.exec(all)
+  // libp2p's text is its own advice and a stack for every address; of it people need what the system said.
+  const reason = /listen (E[A-Z]+: [^\n]+)/.exec(all)?.[1]?.trim() ?? all
+  const text =
+    taken === null
+      ? `cannot listen on ${listen.join(', ')}: ${reason}; correct listen`
+      : `listen: ${taken[1]} is in use; stop the other process or set listen`
   return new MeshError('NET_LISTEN', text, {}, { cause: error })
 }

@@ -102,7 +102,11 @@ export async function openCar(path: string, limits: Limits): Promise<OpenedCar> 
 }
 
 const malformed = (path: string, reason: string): MeshError =>
-  new MeshError('CODEC_MALFORMED', `${path}: not a release as CAR: ${reason}`, { path })
+  new MeshError(
+    'CODEC_MALFORMED',
+    `${path}: not a release as CAR: ${reason}; name a file that 'confmesh export' wrote`,
+    { path },
+  )
 
 /** The library takes the header's length as it is; a hostile one would have it read everything into memory. */
 async function checkCarHeader(path: string, handle: Awaited<ReturnType<typeof open>>): Promise<void> {

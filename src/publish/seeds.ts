@@ -65,10 +65,13 @@ function requireOne(reached: readonly Seed[]): void {
 function noneReached(missed: readonly { readonly address: Address; readonly error: MeshError }[]): MeshError {
   const [first] = missed
   if (first === undefined) return new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
-  if (missed.length === 1) return first.error
   const reasons = missed.map(({ error }) => error.message).join('; ')
   const alike = missed.every(({ error }) => error.code === first.error.code)
-  return new MeshError(alike ? first.error.code : 'NET_UNREACHABLE', `no seed was reached: ${reasons}`)
+  const code = alike ? first.error.code : 'NET_UNREACHABLE'
+  const what = missed.length === 1 ? reasons : `no seed was reached: ${reasons}`
+  // Who answers as another peer says so himself, and what to look at.
+  const advice = code === 'NET_PEER_ID' ? '' : '; is the seed running, and can this host reach its port?'
+  return new MeshError(code, `${what}${advice}`, first.error.details, { cause: first.error })
 }
 
 /** A reply that is no refusal. @throws MeshError the refusal's code, NET_* */

@@ -51,7 +51,12 @@ export function storeError(error: unknown, dir: string): MeshError {
         options,
       )
     case 'missing':
-      return new MeshError('STORE_MISSING', `${dir} holds no store; check the path`, { dir }, options)
+      return new MeshError(
+        'STORE_MISSING',
+        `${dir} holds no store; check the path, and restart the node if the folder was taken from it`,
+        { dir },
+        options,
+      )
     default: {
       const deepest = error instanceof Error && error.cause instanceof Error ? error.cause : error
       const text = deepest instanceof Error ? deepest.message : String(deepest)

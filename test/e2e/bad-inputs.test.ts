@@ -128,6 +128,16 @@ const KEYS_AND_ADDRESSES: Row[] = [
     ],
   ],
   [
+    'the public half of a key',
+    2,
+    'CONFIG_KEY',
+    'is a public key',
+    () => [
+      ...['publish', 'pay/prod', at('app'), '--key', `${fleet.publisherKey}.pub`],
+      ...['--root', fleet.root, '--seed', nowhere(STRANGER)],
+    ],
+  ],
+  [
     'a seed address without a peer id',
     2,
     'USAGE',
@@ -138,7 +148,7 @@ const KEYS_AND_ADDRESSES: Row[] = [
     'a seed that cannot be reached',
     4,
     'NET_UNREACHABLE',
-    '/tcp/1',
+    'is the seed running',
     () => publishing(at('app'), '--seed', nowhere(STRANGER)),
   ],
   [
@@ -185,6 +195,13 @@ const CONTENT: Row[] = [
       mkdirSync(at('bare'), { recursive: true })
       return ['check', at('bare')]
     },
+  ],
+  [
+    'a file that is no release',
+    3,
+    'CODEC_MALFORMED',
+    "name a file that 'confmesh export' wrote",
+    () => ['import', at('app/app.yaml'), '--seed', nowhere(STRANGER)],
   ],
   ['a path that is not there', 2, 'INPUT_PATH', 'missing', () => ['check', at('missing')]],
   [
@@ -245,7 +262,7 @@ const NODE: Row[] = [
     'a seed without a peer id',
     2,
     'CONFIG_INVALID',
-    '/ip4/10.0.0.1/tcp/7400',
+    'seeds: address "/ip4/10.0.0.1/tcp/7400"',
     () => ['--config', config('seed.yaml', 'seeds: [/ip4/10.0.0.1/tcp/7400]\n')],
   ],
   [
@@ -284,7 +301,7 @@ const NODE: Row[] = [
     'a port in use',
     1,
     'NET_LISTEN',
-    'tcp',
+    'is in use; stop the other process or set listen',
     () => [
       '--config',
       config('port.yaml', ''),
@@ -300,8 +317,9 @@ const NODE: Row[] = [
     'NET_LISTEN',
     '127.0.0.1',
     () => [
+      // With a certificate: a node without says so before it comes to its API.
       '--config',
-      config('api.yaml', ''),
+      running.nodeConfig,
       '--data',
       at('api'),
       '--listen',

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { LIMITS } from '../../limits.ts'
 import { build } from '../../publish/build.ts'
 import { out } from '../output.ts'
-import { size } from '../publish-text.ts'
+import { amount } from '../publish-text.ts'
 
 export function register(program: Command): void {
   program
@@ -12,6 +12,6 @@ export function register(program: Command): void {
     .action(async (paths: readonly string[]) => {
       const { files, bytes, pages } = await build(paths, { limits: LIMITS })
       const value = { ok: true, files, bytes, pages: pages.length }
-      out(value, `${paths.join(' ')} can be published: ${files} files, ${size(bytes)}`)
+      out(value, `${paths.join(' ')} can be published: ${amount({ files, bytes })}`)
     })
 }

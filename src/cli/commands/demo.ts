@@ -73,7 +73,9 @@ async function tell(fleet: DemoFleet): Promise<Round[]> {
   say('killing every seed')
   for (const seed of fleet.seeds) seed.kill()
   const last = rounds.at(-1) as Round
-  rounds.push(await converge(fleet, 'all seeds dead: still serving', last.release, Date.now()))
+  // Nothing is published in this step, so it has no time from a signature.
+  const after = await converge(fleet, 'all seeds dead, still serving', last.release, Date.now())
+  rounds.push({ ...after, p50Ms: null, maxMs: null })
   return rounds
 }
 
@@ -133,10 +135,10 @@ function summary(fleet: DemoFleet, rounds: readonly Round[], exit: boolean): voi
     converged: rounds.every((round) => round.converged === fleet.nodes.length),
   }
   const node = fleet.nodes[0]
-  const text = rounds.map(
-    (round) =>
-      `  ${round.what}: ${round.converged}/${fleet.nodes.length}, median ${round.p50Ms ?? '-'} ms, slowest ${round.maxMs ?? '-'} ms after signing`,
-  )
+  const text = rounds.map(({ what, converged, p50Ms, maxMs }) => {
+    const times = p50Ms === null ? '' : `, median ${p50Ms} ms, slowest ${maxMs} ms after signing`
+    return `  ${what}: ${converged}/${fleet.nodes.length}${times}`
+  })
   const next =
     exit || node === undefined
       ? []

@@ -12,7 +12,7 @@ interface Change {
 export function register(program: Command): void {
   shared(program.command('diff'))
     .description('which files differ between two stored releases')
-    .argument('<channel>')
+    .argument('<channel>', 'such as payments/prod')
     .argument('<from>', 'release, or its first digits (at least 8)')
     .argument('<to>', 'release, or its first digits (at least 8)')
     .addHelpText('after', '\nExample:\n  confmesh diff payments/prod 3f9a01bc 77e2d04f\n')

@@ -14,7 +14,7 @@ export function register(program: Command): void {
     .option('--config <file>', "the node's configuration", 'node.yaml')
     .addHelpText(
       'after',
-      "\nWorks beside a running node and before the first start. Run it as the node's user.\nExample:\n  confmesh doctor --config /etc/confmesh/node.yaml\n",
+      "\nWorks beside a running node and before the first start. Run it as the node's user.\nA node that is started with --data or --api: give them as CONFMESH_NODE_DATA and CONFMESH_NODE_API_LISTEN.\nExample:\n  confmesh doctor --config /etc/confmesh/node.yaml\n",
     )
     .action(async ({ config }: { config: string }) => {
       const findings = await diagnose(config)

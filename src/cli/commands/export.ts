@@ -15,9 +15,13 @@ import { short } from '../text.ts'
 export function register(program: Command): void {
   shared(program.command('export'))
     .description('write a release to a CAR file, to carry it over an air gap')
-    .argument('<channel>')
+    .argument('<channel>', 'such as payments/prod')
     .argument('<file>', 'FILE.car, which must not exist yet')
     .option('--release <id>', 'a stored release instead of the active one')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  confmesh export payments/prod release.car\n  confmesh export payments/prod old.car --release 3f9a01bc\n',
+    )
     .action(async (name: string, file: string, options: { release?: string }, command: Command) => {
       const channel = argument('channel', name, parseChannel)
       const path = resolve(file)

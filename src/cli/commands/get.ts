@@ -15,7 +15,7 @@ interface GetOptions {
 export function register(program: Command): void {
   shared(program.command('get'))
     .description('list the files of a channel, print one, or write them to a folder')
-    .argument('<channel>')
+    .argument('<channel>', 'such as payments/prod')
     .argument('[file]', 'one file, printed as it is')
     .option('--out <dir>', 'write the files (or the one file) below this folder')
     .option('--release <id>', 'a stored release instead of the active one')

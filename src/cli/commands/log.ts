@@ -8,7 +8,7 @@ import { clockText } from './status.ts'
 export function register(program: Command): void {
   shared(program.command('log'))
     .description('releases that were active here, newest first, and heads that are not')
-    .argument('<channel>')
+    .argument('<channel>', 'such as payments/prod')
     .addHelpText('after', '\nExample:\n  confmesh log payments/prod\n')
     .action(async (channel: string, _options: unknown, command: Command) => {
       const entry = await clientOf(command).channel(channel)

@@ -43,13 +43,16 @@ export function register(program: Command): void {
     .option('--expect <release>', 'only if this is the target now (at least 8 digits, or none)')
     .option('--expires <time>', 'not newly activated after this time (RFC 3339)')
     .option('--again', 'a new release even where the files are the same')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask; without a terminal nothing is asked')
     .option('--dry-run', 'build and compare; sign and send nothing')
     .option('--prepare <file>', 'sign with the keys at hand into FILE, for others to sign; send nothing')
     .option('--prepared <file>', 'inject what FILE holds, once enough people signed it')
     .addHelpText(
       'after',
-      `${SIGNING_HELP}
+      `
+Example:
+  confmesh publish payments/prod ./config --key publisher.key --seed ADDR -m 'raise the limit'
+${SIGNING_HELP}
 Several people sign the same bytes:
   confmesh publish pay/prod ./config --key a.key --seed ADDR --prepare release.json
   confmesh sign release.json --key b.key

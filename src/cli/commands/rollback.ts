@@ -24,12 +24,18 @@ interface Options extends SigningOptions {
 export function register(program: Command): void {
   shared(signing(program.command('rollback')))
     .description('a new release with the files of an old one; nothing is downloaded again')
-    .argument('<channel>')
+    .argument('<channel>', 'such as payments/prod')
     .requiredOption('--to <release>', 'the release to go back to (at least 8 digits)')
     .option('-m, --message <text>', 'why, for people')
     .option('--expect <release>', 'only if this is the target now (at least 8 digits)')
-    .option('--yes', 'do not ask')
-    .addHelpText('after', SIGNING_HELP)
+    .option('--yes', 'do not ask; without a terminal nothing is asked')
+    .addHelpText(
+      'after',
+      `
+Example (confmesh log payments/prod lists the releases):
+  confmesh rollback payments/prod --to 3f9a01bc --key publisher.key --seed ADDR -m 'limits were wrong'
+${SIGNING_HELP}`,
+    )
     .action(async (name: string, options: Options, command: Command) => {
       const channel = argument('channel', name, parseChannel)
       if (!/^[0-9a-f]{8,64}$/.test(options.to))

@@ -8,13 +8,14 @@ import { collect } from '../arguments.ts'
 import { replaceFile } from '../files.ts'
 import { readPrivateKey } from '../key-files.ts'
 import { out, printable } from '../output.ts'
+import { amount } from '../publish-text.ts'
 import { short } from '../text.ts'
 
 export function register(program: Command): void {
   program
     .command('sign')
     .description('add signatures to a release that waits in a file (publish --prepare)')
-    .argument('<file>')
+    .argument('<file>', 'as publish --prepare wrote it')
     .option('--key <file...>', "the publisher's key, one or more", collect)
     .action((file: string, options: { key?: readonly string[] }) => {
       if (options.key === undefined) throw new MeshError('USAGE', 'name a key: --key FILE')
@@ -26,10 +27,11 @@ export function register(program: Command): void {
       const { id, header } = prepared.release
       const signatures = envelope.signatures.length
       const value = { release: id, channel: header.channel, signatures, prepared: resolve(file) }
-      const what = `${header.files} files, ${header.bytes} bytes, by ${header.publisher}: ${header.message}`
+      const said = header.message === '' ? '' : `: ${header.message}`
+      const what = `${amount(header)}, by ${header.publisher}${said}`
       out(value, [
         `${header.channel} ${short(id)}: ${printable(what)}`,
-        `${file} bears ${signatures} signature(s)`,
+        `${file} bears ${signatures} signature${signatures === 1 ? '' : 's'}`,
       ])
     })
 }

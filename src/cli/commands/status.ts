@@ -32,9 +32,10 @@ const paint = (colour: Parameters<typeof styleText>[0], text: string): string =>
   isTerminal() ? styleText(colour, text) : text
 
 function describe(status: Status): string {
-  const regions = Object.entries(status.peers.byRegion)
-    .map(([region, count]) => `${region} ${count}`)
-    .join(', ')
+  const entries = Object.entries(status.peers.byRegion)
+  // Peers without a region count as of "default": beside no other it says nothing.
+  const labelled = entries.some(([region]) => region !== 'default')
+  const regions = labelled ? entries.map(([region, count]) => `${region} ${count}`).join(', ') : ''
   const labels = Object.entries(status.labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(' ')

@@ -7,7 +7,7 @@ import { clockText } from './status.ts'
 export function register(program: Command): void {
   shared(program.command('watch'))
     .description('one line per activation, the current state first; reconnects by itself')
-    .argument('<channel>')
+    .argument('<channel>', 'such as payments/prod')
     .addHelpText(
       'after',
       '\nExamples:\n  confmesh watch payments/prod\n  confmesh watch payments/prod --json | while read -r change; do ./reload.sh; done\n',
