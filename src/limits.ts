@@ -20,8 +20,8 @@ export const LIMITS = {
   maxBlockBytes: 256 * KIB,
   maxBeaconBytes: 14_000,
   maxCertificateBytes: 8 * KIB,
-  /** A gateway's heartbeat: eight addresses with long names in them and one signature. */
-  maxHeartbeatBytes: 4 * KIB,
+  /** A gateway's heartbeat: eight addresses with long names in them, one signature, and a chain of usual length. */
+  maxHeartbeatBytes: 8 * KIB,
   maxPeerRecordBytes: 24 * KIB,
   maxPages: 256,
   maxMessageBytes: 1 * KIB,
@@ -59,8 +59,8 @@ export const LIMITS = {
   maxSyncMessageBytes: 64 * KIB,
   maxBlockMessageBytes: 257 * KIB,
   maxPublishMessageBytes: 64 * KIB,
-  /** A gossip message and what names it. */
-  maxBridgeMessageBytes: 65 * KIB,
+  /** A gossip message and what names it, or the heartbeats of sixteen regions. */
+  maxBridgeMessageBytes: 128 * KIB,
   /** Bytes of one run of sync replies before the next request. */
   maxSyncRunBytes: 1 * MIB,
   admitDeadlineMs: 5_000,

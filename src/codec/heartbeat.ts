@@ -1,11 +1,12 @@
 import type { Limits } from '../limits.ts'
 import type { Heartbeat } from '../model/heartbeat.ts'
 import { decodeStrict, encode } from './cbor.ts'
-import { critical, type Form, list, open, optional, version, word } from './fields.ts'
+import { bytes, critical, type Form, list, open, optional, version, word } from './fields.ts'
 import { address, name, peerId, timeMs } from './ids.ts'
 
 /** Addresses of one gateway: IPv4 and IPv6, inside and outside, with room. */
 const MAX_ADDRESSES = 8
+const MAX_CHAIN = 2
 
 const heartbeat: Form<Heartbeat> = open({
   v: version,
@@ -13,6 +14,12 @@ const heartbeat: Form<Heartbeat> = open({
   peer: peerId,
   region: name,
   addresses: list(address, MAX_ADDRESSES, 1),
+  chain: optional(
+    list(
+      bytes((limits) => limits.maxCertificateBytes),
+      MAX_CHAIN,
+    ),
+  ),
   at: timeMs,
   stopgap: optional(word('new', 'seed')),
 })

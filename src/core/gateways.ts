@@ -4,10 +4,13 @@
  * gateways of all regions and tell one another of those they know; others learn of them by hello.
  */
 import { encodeControlGossip } from '../codec/gossip.ts'
+import { regionIn } from '../model/certificate.ts'
 import type { Heartbeat, Stopgap } from '../model/heartbeat.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply } from '../model/messages.ts'
 import type { TrustRoot } from '../model/root.ts'
+import { isStillNamed, type Judge } from '../trust/admission.ts'
+import type { Admission } from '../trust/certificates.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId } from './events.ts'
@@ -26,11 +29,14 @@ const LOOK_MS = 1_000
 const IDLE_LOOK_MS = 5_000
 /** Gateways tell one another of themselves all the time, and so often of all they know. */
 const ASK_ALL_MS = 30_000
-/** Heartbeats in one hello or answer: eight of each region while they fit in half a message. */
+/** Heartbeats take half a hello at most. */
 const SHARE = 2
+/** Room for the map around the heartbeats of an answer. */
+const ANSWER_OVERHEAD_BYTES = 1_024
 
 export class Gateways implements Stage {
   readonly #config: CoreConfig
+  readonly #judge: Judge
   readonly #region: string
   readonly #weight: string
   readonly #book: Heartbeats
@@ -53,8 +59,9 @@ export class Gateways implements Stage {
   #dialledHereMonoMs = Number.NEGATIVE_INFINITY
   #sawOtherHost = false
 
-  constructor(config: CoreConfig) {
+  constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
+    this.#judge = judge
     this.#region = regionOf(config.region)
     this.#weight = weight(this.#region, config.self)
     this.#book = new Heartbeats(config.self, config.limits)
@@ -96,16 +103,17 @@ export class Gateways implements Stage {
     return this.#links.keeps(peer)
   }
 
-  /** The newest known of each region, the own one first; fewer where they would not fit. */
-  heartbeats(): readonly Uint8Array[] {
-    const { limits } = this.#config
+  /** The own one, then the best of each region, then the second of each, and so on: as many as fit. */
+  heartbeats(maxBytes = this.#config.limits.maxAdmitMessageBytes / SHARE): readonly Uint8Array[] {
     const own = this.#own === undefined ? [] : [this.#own.bytes]
-    const known = this.regions().flatMap((region) => this.#live(region).slice(0, limits.maxGateways))
+    const regions = this.regions().map((region) => this.#live(region))
+    const ranks = Array.from({ length: this.#config.limits.maxGateways }, (_, rank) => rank)
+    const known = ranks.flatMap((rank) => regions.flatMap((live) => live[rank]?.bytes ?? []))
     const chosen: Uint8Array[] = []
     let bytes = 0
-    for (const one of [...own, ...known.map((known) => known.bytes)]) {
+    for (const one of [...own, ...known]) {
       bytes += one.length + 8
-      if (bytes > limits.maxAdmitMessageBytes / SHARE) break
+      if (bytes > maxBytes) break
       chosen.push(one)
     }
     return chosen
@@ -134,7 +142,7 @@ export class Gateways implements Stage {
     const session = journey.session(peer)
     if (session === undefined || !isAdmitted(session)) return
     this.#links.made(peer)
-    for (const bytes of session.hello.heartbeats) this.#learn(step, bytes, peer)
+    for (const bytes of session.hello.heartbeats) this.#learn(step, journey, bytes, peer)
     this.#lookSoon(step)
   }
 
@@ -149,14 +157,14 @@ export class Gateways implements Stage {
 
   onControl(
     step: Step,
-    _journey: Journey,
+    journey: Journey,
     kind: 'beacon' | 'heartbeat',
     envelope: Uint8Array,
     from: PeerId,
   ): GossipVerdict | undefined {
     if (kind !== 'heartbeat') return undefined
     this.#time(step)
-    const verdict = this.#learn(step, envelope, from, ({ region }) => region === this.#region)
+    const verdict = this.#learn(step, journey, envelope, from, ({ region }) => region === this.#region)
     if (verdict === 'invalid') return 'reject'
     if (verdict === undefined) return 'ignore'
     // Who ranks far behind falls silent by itself; until then nobody need hear it.
@@ -169,20 +177,21 @@ export class Gateways implements Stage {
     this.#time(step)
     if (journey.session(peer)?.hello === undefined) return false
     const { heartbeats, want } = request.message
-    for (const bytes of heartbeats) this.#learn(step, bytes, peer)
-    const answer = want && this.#asks.take(peer, step.now.monoMs) ? this.heartbeats() : []
+    for (const bytes of heartbeats) this.#learn(step, journey, bytes, peer)
+    const most = this.#config.limits.maxBridgeMessageBytes - ANSWER_OVERHEAD_BYTES
+    const answer = want && this.#asks.take(peer, step.now.monoMs) ? this.heartbeats(most) : []
     const message = { type: 'heartbeats', heartbeats: answer } as const
     step.emit({ kind: 'reply', id, reply: { protocol: 'bridge', message } })
     return true
   }
 
-  onReply(step: Step, _journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
+  onReply(step: Step, journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
     const from = this.#asked.get(id)
     if (from === undefined) return false
     this.#asked.delete(id)
     this.#time(step)
     if (protocol === 'bridge' && message.type === 'heartbeats')
-      for (const bytes of message.heartbeats) this.#learn(step, bytes, from)
+      for (const bytes of message.heartbeats) this.#learn(step, journey, bytes, from)
     return true
   }
 
@@ -200,10 +209,8 @@ export class Gateways implements Stage {
 
   onRoot(_step: Step, _journey: Journey, root: TrustRoot): void {
     this.#removed.clear()
-    for (const { id } of root.removed.peers) {
-      this.#removed.add(id)
-      this.#book.forget(id)
-    }
+    for (const { id } of root.removed.peers) this.#removed.add(id)
+    this.#book.keep((peer, admission) => isStillNamed(peer, admission, root))
     this.#best.clear()
   }
 
@@ -224,12 +231,14 @@ export class Gateways implements Stage {
 
   #learn(
     step: Step,
+    journey: Journey,
     bytes: Uint8Array,
     from: PeerId,
     more: (heartbeat: Heartbeat) => boolean = () => true,
   ): Heartbeat | 'invalid' | undefined {
     const wanted = (heartbeat: Heartbeat) => !this.#removed.has(heartbeat.peer) && more(heartbeat)
-    const verdict = this.#book.learn(bytes, step.now, wanted)
+    const admitted = (heartbeat: Heartbeat) => this.#admission(step, journey, heartbeat)
+    const verdict = this.#book.learn(bytes, step.now, wanted, admitted)
     if (verdict.kind === 'ignored') return undefined
     if (verdict.kind === 'invalid') {
       step.emit({ kind: 'note', level: 'warn', code: verdict.code, text: verdict.text, peer: from })
@@ -238,6 +247,17 @@ export class Gateways implements Stage {
     this.#best.clear()
     if (verdict.isNew) this.#lookSoon(step)
     return verdict.heartbeat
+  }
+
+  /**
+   * A peer id costs nothing and may be chosen to rank first: whoever stands shows that it may be here, and where. As
+   * for connections, the end of a certificate alone ends nothing.
+   */
+  #admission(step: Step, journey: Journey, { peer, region, chain = [] }: Heartbeat): Admission | undefined {
+    const judgement = this.#judge(peer, chain, journey.root(), step.now.wallMs)
+    if (judgement.kind === 'refused') return undefined
+    const { admission } = judgement
+    return regionOf(regionIn(admission.labels)) === region ? admission : undefined
   }
 
   /** Says that this node lives while it stands, and falls silent once enough others rank above it. */
@@ -368,4 +388,4 @@ export class Gateways implements Stage {
   }
 }
 
-export const createGateways = (config: CoreConfig): Gateways => new Gateways(config)
+export const createGateways = (config: CoreConfig, judge: Judge): Gateways => new Gateways(config, judge)

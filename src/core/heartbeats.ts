@@ -4,6 +4,7 @@ import type { Limits } from '../limits.ts'
 import type { Heartbeat, Stopgap } from '../model/heartbeat.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { PublicKey } from '../model/root.ts'
+import type { Admission } from '../trust/certificates.ts'
 import { checkHeartbeat, type ReadHeartbeat, readHeartbeat } from '../trust/heartbeat.ts'
 import type { Now } from './events.ts'
 import { type Bucket, createBucket } from './rate.ts'
@@ -13,13 +14,14 @@ export interface Known extends Standing {
   readonly heartbeat: Heartbeat
   readonly bytes: Uint8Array
   readonly key: PublicKey
+  readonly admission: Admission
   /** Negative infinity: its connection broke, and nothing was heard of it since. */
   readonly heardMonoMs: number
 }
 
 export type HeartbeatVerdict =
   | { readonly kind: 'fresh'; readonly heartbeat: Heartbeat; readonly isNew: boolean }
-  /** Known already, too far from our clock, beyond a bound, or removed: not to blame on who brought it. */
+  /** Known already, too far from our clock, beyond a bound, or not admitted here: not to blame on who brought it. */
   | { readonly kind: 'ignored' }
   | {
       readonly kind: 'invalid'
@@ -53,11 +55,19 @@ export class Heartbeats {
     this.#checks = createBucket(limits.heartbeatChecksPerSecond, limits.heartbeatChecksBurst)
   }
 
-  /** @param wanted may refuse what it reads, before its signature costs anything */
-  learn(bytes: Uint8Array, now: Now, wanted: (heartbeat: Heartbeat) => boolean): HeartbeatVerdict {
+  /**
+   * @param wanted may refuse what it reads, before its signature costs anything
+   * @param admitted what its chain says, if it admits the peer to the region it names; asked once for each chain
+   */
+  learn(
+    bytes: Uint8Array,
+    now: Now,
+    wanted: (heartbeat: Heartbeat) => boolean,
+    admitted: (heartbeat: Heartbeat) => Admission | undefined,
+  ): HeartbeatVerdict {
     try {
       const read = readHeartbeat(bytes, this.#limits)
-      return wanted(read.heartbeat) ? this.#take(read, bytes, now) : { kind: 'ignored' }
+      return wanted(read.heartbeat) ? this.#take(read, bytes, now, admitted) : { kind: 'ignored' }
     } catch (error) {
       if (!isMeshError(error)) throw error
       const { code, message: text } = error
@@ -102,6 +112,12 @@ export class Heartbeats {
       this.#heard(peer, now.monoMs)
   }
 
+  /** Those whose admission does not hold under a new root go; who may stay all the same is heard again. */
+  keep(holds: (peer: PeerId, admission: Admission) => boolean): void {
+    for (const peers of [...this.#regions.values()])
+      for (const { peer, admission } of [...peers.values()]) if (!holds(peer, admission)) this.forget(peer)
+  }
+
   forget(peer: PeerId): void {
     for (const [region, peers] of this.#regions)
       if (peers.delete(peer) && peers.size === 0) this.#regions.delete(region)
@@ -112,7 +128,12 @@ export class Heartbeats {
     if (known !== undefined) this.#regions.get(known.heartbeat.region)?.set(peer, { ...known, heardMonoMs })
   }
 
-  #take(read: ReadHeartbeat, bytes: Uint8Array, now: Now): HeartbeatVerdict {
+  #take(
+    read: ReadHeartbeat,
+    bytes: Uint8Array,
+    now: Now,
+    admitted: (heartbeat: Heartbeat) => Admission | undefined,
+  ): HeartbeatVerdict {
     const { heartbeat } = read
     const { peer, region, at } = heartbeat
     const before = this.find(peer)
@@ -122,10 +143,13 @@ export class Heartbeats {
     const tooSoon = (before?.heardMonoMs ?? 0) > now.monoMs - this.#limits.heartbeatMs / 2
     if (before === undefined ? !this.#checks.take(now.monoMs) : tooSoon) return { kind: 'ignored' }
     const key = checkHeartbeat(read, before?.key, this.#limits)
+    const admission =
+      before !== undefined && saysSame(before.heartbeat, heartbeat) ? before.admission : admitted(heartbeat)
+    if (admission === undefined) return { kind: 'ignored' }
     if (before !== undefined && before.heartbeat.region !== region) this.forget(peer)
     const known: Known = {
       ...{ peer, stopgap: heartbeat.stopgap, weight: weight(region, peer) },
-      ...{ heartbeat, bytes, key, heardMonoMs: now.monoMs },
+      ...{ heartbeat, bytes, key, admission, heardMonoMs: now.monoMs },
     }
     if (!this.#put(known, now)) return { kind: 'ignored' }
     return { kind: 'fresh', heartbeat, isNew: before === undefined }
@@ -153,3 +177,13 @@ export class Heartbeats {
     return false
   }
 }
+
+/** What an admission was found for. */
+function saysSame(a: Heartbeat, b: Heartbeat): boolean {
+  const [old = [], chain = []] = [a.chain, b.chain]
+  const sameChain = old.length === chain.length && old.every((link, at) => isSame(link, chain[at]))
+  return a.region === b.region && sameChain
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
+  b !== undefined && Buffer.compare(a, b) === 0

@@ -27,7 +27,7 @@ export function createNode(config: CoreConfig): NodeCore {
   return new Dispatcher(config, {
     admit: createAdmit(config, judge),
     peers: createPeers(config, judge),
-    gateways: createGateways(config),
+    gateways: createGateways(config, judge),
     freshness,
     sync: createSync(config, freshness),
     submit: createSubmit(config),

@@ -214,7 +214,7 @@ function coreConfig(
     signHeartbeat: (at, stopgap) => {
       const own = addresses().slice(0, MAX_HEARTBEAT_ADDRESSES) as Address[]
       if (own.length === 0) return undefined
-      const said = { v: 1, critical: [], peer, region: region as Name, addresses: own, at } as const
+      const said = { v: 1, critical: [], peer, region: region as Name, addresses: own, chain, at } as const
       return signHeartbeat(stopgap === undefined ? said : { ...said, stopgap }, key)
     },
     keepReleases: config.keepReleases ?? (config.submit ? limits.keepReleasesSeed : limits.keepReleases),

@@ -14,6 +14,8 @@ export interface Heartbeat {
   readonly peer: PeerId
   readonly region: Name
   readonly addresses: readonly Address[]
+  /** Certificate chain, node first, ≤ 2 envelopes. Without it nobody counts the peer: a key alone makes no gateway. */
+  readonly chain?: readonly Uint8Array[]
   /** Milliseconds since 1970 by the gateway's clock. */
   readonly at: number
   /** Set where it ranks behind all that are proven. */

@@ -152,8 +152,8 @@ export class RegionalFleet {
     const patterns = ['**' as Pattern]
     const address = addressOf(peer)
     const chain = chainOf(this.#trust, peer, region, 'z')
-    const own = { v: 1, critical: [], peer, addresses: [address], region: region as Name } as const
-    const record = signPeerRecord({ ...own, patterns, zone: 'z', submit, chain, at: EPOCH_MS }, key)
+    const own = { v: 1, critical: [], peer, addresses: [address], region: region as Name, chain } as const
+    const record = signPeerRecord({ ...own, patterns, zone: 'z', submit, at: EPOCH_MS }, key)
     const seeds = this.#seeds.map((name) => addressOf(peerOfKey(keyNamed(`${name} node 0`))))
     const core = createNode({
       ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit, chain },

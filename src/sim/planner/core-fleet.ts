@@ -48,8 +48,8 @@ function buildCore(trust: SimTrust, at: number, region: Name, zone: Name, seed: 
   const patterns = ['**' as Pattern]
   const submit = at === ORIGIN
   const chain = chainOf(trust, peer, region, zone)
-  const own = { v: 1, critical: [], peer, addresses, region } as const
-  const record = signPeerRecord({ ...own, patterns, zone, submit, chain, at: EPOCH_MS }, key)
+  const own = { v: 1, critical: [], peer, addresses, region, chain } as const
+  const record = signPeerRecord({ ...own, patterns, zone, submit, at: EPOCH_MS }, key)
   const [freshness] = trust.freshness
   const core = createNode({
     ...{ self: peer, root: trust.rootEnvelope, patterns, region, zone, submit, chain },

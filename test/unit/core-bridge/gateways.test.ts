@@ -7,8 +7,9 @@ import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
 import type { Limits } from '../../../src/limits.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Heartbeat, Stopgap } from '../../../src/model/heartbeat.ts'
-import type { Name, PeerId } from '../../../src/model/ids.ts'
+import type { KeyId, Name, PeerId } from '../../../src/model/ids.ts'
 import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'
+import type { Judge } from '../../../src/trust/admission.ts'
 import { checkHeartbeat, readHeartbeat, signHeartbeat } from '../../../src/trust/heartbeat.ts'
 import {
   acts,
@@ -33,10 +34,22 @@ function heartbeat(name: string, more: Partial<Heartbeat> = {}, signer = name): 
   const peer = named(name)
   const said: Heartbeat = {
     ...{ v: 1, critical: [], peer, region: 'eu' as Name, addresses: [addressOf(peer)], at: bench.now.wallMs },
+    chain: chainOf(peer, more.region),
     ...more,
   }
   return signHeartbeat(said, keyNamed(signer))
 }
+
+/** Stands for a certificate: whom it admits, and to which region. */
+const chainOf = (peer: PeerId, region = 'eu'): Uint8Array[] => [new TextEncoder().encode(`${peer} ${region}`)]
+const judge: Judge = (peer, [link], root) => {
+  const [subject, region] = new TextDecoder().decode(link).split(' ')
+  if (subject !== peer || root.removed.peers.some(({ id }) => id === peer))
+    return { kind: 'refused', code: 'ADMIT_REFUSED', text: 'not of this fleet' }
+  const labels = new Map([['region', region ?? '']])
+  return { kind: 'admitted', admission: { peer, labels, issuer, notBefore: 0, notAfter: 4e12 } }
+}
+const [issuer] = rootOf(1).admission.keys as [KeyId]
 
 interface Options {
   readonly limits?: Partial<Limits>
@@ -58,7 +71,7 @@ function start({ limits = {}, submit = false, signs = true }: Options = {}): voi
         }
       : {}),
   })
-  gateways = createGateways(bench.config)
+  gateways = createGateways(bench.config, judge)
   bench.journey.gateways = (region) => gateways.of(region)
   bench.run((step, journey) =>
     gateways.onStarted(step, journey, { kind: 'started', snapshot: EMPTY_SNAPSHOT }),
@@ -186,11 +199,15 @@ describe('hearing', () => {
     ['no heartbeat at all', () => new TextEncoder().encode('rubbish'), 'reject'],
     ['of a clock an hour ahead', () => heartbeat('a', { at: bench.now.wallMs + 3_600_000 }), 'ignore'],
     ['an hour old', () => heartbeat('a', { at: bench.now.wallMs - 3_600_000 }), 'ignore'],
+    ['of a peer that shows no certificate', () => heartbeat('a', { chain: [] }), 'ignore'],
+    ['with the certificate of another', () => heartbeat('a', { chain: chainOf(named('b')) }), 'ignore'],
+    ['certified for another region', () => heartbeat('a', { chain: chainOf(named('a'), 'us') }), 'ignore'],
     ['of this very node', () => heartbeat('self'), 'ignore'],
     ['with something critical', () => heartbeat('a', { critical: ['teleport'] }), 'ignore'],
   ])('%s: %s', (_, bytes, verdict) => {
     expect(hear(bytes()).verdict).toBe(verdict)
     expect(gateways.of('eu')).toEqual(verdict === 'accept' ? [named('a')] : [])
+    expect(gateways.stands(named('a'))).toBe(verdict === 'accept')
   })
 
   it('the same again, or an older one, does not keep it alive', () => {
@@ -230,7 +247,21 @@ describe('hearing', () => {
     expect(hear(heartbeat('a')).verdict).toBe('ignore')
   })
 
-  it('invented peers are bounded: so many new keys a second, so many of a region, so many regions', () => {
+  it('one that stands already and shows another certificate is judged anew', () => {
+    hear(heartbeat('a'))
+    bench.pass(5_000)
+    expect(hear(heartbeat('a', { chain: chainOf(named('a'), 'us') })).verdict).toBe('ignore')
+    expect(hear(heartbeat('a')).verdict).toBe('accept')
+  })
+
+  it('whose admission key a root takes away is none', () => {
+    hear(heartbeat('a'))
+    const root = rootOf(2, { admission: { keys: [] } })
+    bench.run((step, journey) => gateways.onRoot(step, journey, root))
+    expect(gateways.of('eu')).toEqual([])
+  })
+
+  it('peers are bounded: so many new keys a second, so many of a region, so many regions', () => {
     start({
       limits: { heartbeatChecksPerSecond: 1, heartbeatChecksBurst: 20, maxHeartbeats: 10, maxRegions: 3 },
     })
@@ -315,6 +346,15 @@ describe('telling', () => {
     expect(full).toHaveLength(LIMITS.heartbeatAsksBurst)
   })
 
+  it('of many regions the best of each come first, as far as a hello goes', () => {
+    const regions = Array.from({ length: 40 }, (_, at) => `r${at}` as Name)
+    for (const round of ['a', 'b', 'c'])
+      for (const region of regions) admit(`teller ${round}`, [heartbeat(`${round} ${region}`, { region })])
+    const told = gateways.heartbeats(44 * 500).map((bytes) => readHeartbeat(bytes, LIMITS).heartbeat.region)
+    expect(told.length).toBeLessThan(80)
+    expect(new Set(told)).toEqual(new Set(regions))
+  })
+
   it('in a fleet of one region keeps no link and asks nobody', () => {
     admit('near', [heartbeat('other', { stopgap: 'new' })], 'eu')
     const effects = pass(60_000)
@@ -328,5 +368,5 @@ it('gossip of a heartbeat is what others take in', () => {
   if (beat?.kind !== 'publish') return
   const { envelope } = decodeControlGossip(beat.bytes, LIMITS)
   expect(encodeControlGossip({ kind: 'heartbeat', envelope })).toEqual(beat.bytes)
-  expect(envelope.length).toBeLessThan(400)
+  expect(envelope.length).toBeLessThan(500)
 })
