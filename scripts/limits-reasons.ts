@@ -82,6 +82,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   acknowledgeMsPerMib: 'see above',
   publishAsksBurst: 'see above',
   listsBurst: 'see above',
+  auditsBurst: 'see above',
   counterTries: 'places taken by another pipeline in a row',
   hookTimeoutMs: 'longer ones are set in the configuration',
   maxHookOutputBytes: 'for the log; the rest is read and dropped',

@@ -77,7 +77,7 @@ const COSTS: readonly (readonly [RegExp, string])[] = [
   ],
   [/^(gossipPerSecond|gossipBurst)/, 'the sender: ignored, and read from more slowly'],
   [/^(requests|slice)/, 'the sender: read from more slowly'],
-  [/^logLines/, 'nobody: the rest is counted and left out of the log'],
+  [/^(logLines|audits)/, 'nobody: the rest is counted and left out of the log'],
   [
     /^(verifies|heartbeatChecks|syncPerSecond|syncBurst|exchanges(Per|Burst)|admissions)/,
     'the sender: ignored or told to come back',

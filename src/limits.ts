@@ -289,6 +289,9 @@ export const LIMITS = {
   /** Cheap questions (state, header, roots) and submissions, per address and second, with bursts. */
   publishAsksPerSecond: 50,
   publishAsksBurst: 400,
+  /** Refused submissions written to the audit log: a megabyte a day at most, for anybody can send old releases again. */
+  auditsPerSecond: 0.05,
+  auditsBurst: 1_000,
   /** Names of channels in one answer: 200 bytes each at most. */
   maxListed: 256,
   /** Such answers a second, all askers together: each sorts the names of up to 20,000 channels. */

@@ -5,7 +5,6 @@
 import type { Digest, PeerId } from '../model/ids.ts'
 import type { CoreConfig } from './config.ts'
 import type { Journey } from './journey.ts'
-import { createMemory } from './rate.ts'
 import { regionOf } from './session.ts'
 
 export type Judgement =
@@ -30,7 +29,6 @@ interface Given {
 export class Copies {
   readonly #config: CoreConfig
   readonly #given = new Map<Digest, Given>()
-  readonly #order = createMemory<Digest>(MAX_BLOCKS)
   #spareBytes: number
   #lastMonoMs = 0
 
@@ -72,9 +70,13 @@ export class Copies {
   }
 
   #note(digest: Digest, given: Given): void {
+    // Put last again: the first is the one given longest ago.
+    this.#given.delete(digest)
     this.#given.set(digest, given)
-    this.#order.add(digest)
     if (this.#given.size <= MAX_BLOCKS) return
-    for (const known of this.#given.keys()) if (!this.#order.has(known)) this.#given.delete(known)
+    for (const oldest of this.#given.keys()) {
+      this.#given.delete(oldest)
+      return
+    }
   }
 }

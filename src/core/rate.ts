@@ -38,16 +38,22 @@ export function createTurns(perSecond: number, burst: number, maxWaitMs: number)
 
 export type Turns = ReturnType<typeof createTurns>
 
-/** One bucket for each key. `forget` is called when the key's owner leaves, so the map is as large as the connections. */
-export function createBuckets<K>(perSecond: number, burst: number) {
+/**
+ * One bucket for each key. `forget` is called when the key's owner leaves, so the map is as large as the connections;
+ * where keys have no such end, `maxKeys` bounds it, and the one used longest ago goes.
+ */
+export function createBuckets<K>(perSecond: number, burst: number, maxKeys = Number.POSITIVE_INFINITY) {
   const buckets = new Map<K, Bucket>()
   return {
     take(key: K, monoMs: number): boolean {
-      let bucket = buckets.get(key)
-      if (bucket === undefined) {
-        bucket = createBucket(perSecond, burst)
-        buckets.set(key, bucket)
-      }
+      const bucket = buckets.get(key) ?? createBucket(perSecond, burst)
+      buckets.delete(key)
+      buckets.set(key, bucket)
+      if (buckets.size > maxKeys)
+        for (const oldest of buckets.keys()) {
+          buckets.delete(oldest)
+          break
+        }
       return bucket.take(monoMs)
     },
     forget(key: K): void {

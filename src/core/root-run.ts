@@ -8,7 +8,7 @@ import type { Step } from './step.ts'
 
 const MINUTE_MS = 60_000
 /** Addresses counted at once; beyond, those whose minute is over go first, then the eldest. */
-const MAX_HOSTS = 4_096
+export const MAX_HOSTS = 4_096
 
 /** Host of a multiaddr: `/ip4/192.0.2.1/tcp/…` → `/ip4/192.0.2.1`. */
 export const hostOf = (address: Address): string => address.split('/').slice(0, 3).join('/')

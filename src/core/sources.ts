@@ -26,10 +26,11 @@ export class Sources {
 
   of(release: ReleaseId): Holders {
     let holders = this.#releases.get(release)
+    // Used, not only new: what is being fetched must outlive a flood of announcements of what does not exist.
+    this.#order.add(release)
     if (holders === undefined) {
       holders = new Holders()
       this.#releases.set(release, holders)
-      this.#order.add(release)
       if (this.#releases.size > MAX_RELEASES)
         for (const id of this.#releases.keys()) if (!this.#order.has(id)) this.#releases.delete(id)
     }

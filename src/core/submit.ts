@@ -14,7 +14,7 @@ import { LeaseTable } from './leases.ts'
 import { Lender } from './lender.ts'
 import { answerQuestion } from './publish-questions.ts'
 import { type Bucket, type Buckets, createBucket, createBuckets, createMemory, type Memory } from './rate.ts'
-import { hostOf } from './root-run.ts'
+import { hostOf, MAX_HOSTS } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
@@ -53,10 +53,11 @@ export class Submit implements Stage {
   readonly #acknowledge = new Acknowledge()
   /** Batches that end with `whole`, by their ticket. */
   readonly #ordering = new Map<Ticket, Ordering>()
-  readonly #asks: Buckets<PeerId>
+  /** By peer where it is admitted, else by address: peer ids cost nothing. */
+  readonly #asks: Buckets<string>
+  readonly #audits: Bucket
   readonly #submits: Buckets<Channel>
   readonly #lists: Bucket
-  readonly #channels: Memory<Channel>
   /** Releases whose upload ended in vain: what still comes of them is late, not unwanted. */
   readonly #late: Memory<ReleaseId>
 
@@ -65,10 +66,10 @@ export class Submit implements Stage {
     this.#config = config
     this.#leases = new LeaseTable(limits.maxLeases)
     this.#lender = new Lender(this.#leases)
-    this.#asks = createBuckets(limits.publishAsksPerSecond, limits.publishAsksBurst)
-    this.#submits = createBuckets(limits.submitsPerMinute / 60, limits.submitsBurst)
+    this.#asks = createBuckets(limits.publishAsksPerSecond, limits.publishAsksBurst, MAX_HOSTS)
+    this.#audits = createBucket(limits.auditsPerSecond, limits.auditsBurst)
+    this.#submits = createBuckets(limits.submitsPerMinute / 60, limits.submitsBurst, limits.maxChannels)
     this.#lists = createBucket(limits.listsPerSecond, limits.listsBurst)
-    this.#channels = createMemory(limits.maxChannels)
     this.#late = createMemory(limits.maxAnswered)
     this.#claims = new Claims(this.#leases, {
       granted: (step, journey, release) => {
@@ -112,7 +113,7 @@ export class Submit implements Stage {
     } else if (
       message.type !== 'page' &&
       message.type !== 'block' &&
-      !this.#asks.take(peer, step.now.monoMs)
+      !this.#asks.take(isAdmitted(session) ? peer : hostOf(session.address), step.now.monoMs)
     ) {
       refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many questions at once', retryAfterMs: 1_000 })
     } else this.#dispatch(step, journey, { id, peer, session, message })
@@ -291,16 +292,14 @@ export class Submit implements Stage {
   }
 
   #takeSubmit(step: Step, channel: Channel): boolean {
-    if (!this.#channels.has(channel)) this.#submits.forget(channel)
-    this.#channels.add(channel)
     return this.#submits.take(channel, step.now.monoMs)
   }
 
-  /** Refused; written to the audit log where it is at least a release that verifies. */
+  /** Refused; in the audit log where it verifies, at a bounded rate: anybody can send old ones again. */
   #deny(step: Step, { id, peer }: Ask, judged: Ingested, refusal: Refusal): void {
     refuse(step, id, peer, refusal)
     const proven = !['MALFORMED', 'UNAUTHORISED', 'MISPLACED', 'RATE', 'AHEAD'].includes(judged.verdict)
-    if (judged.release === undefined || !proven) return
+    if (judged.release === undefined || !proven || !this.#audits.take(step.now.monoMs)) return
     const { channel } = judged.release.header
     audit(step, { peer, release: judged.release.id, channel, answer: refusal.code })
   }

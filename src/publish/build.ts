@@ -109,6 +109,8 @@ async function readSource({ path, file }: SourceFile, limits: Limits): Promise<R
     let size = 0
     const read = (buffer: Uint8Array, position: number) => fill(handle, buffer, position)
     for await (const block of chunks(read, stats.size, chunkSizes(limits))) {
+      // A log that grows as fast as it is read would never end.
+      if (size + block.length > stats.size) throw changed(file)
       const digest = sha256(block)
       whole.update(block)
       if (!found.has(digest)) found.set(digest, { file, offset: size, size: block.length })
@@ -145,15 +147,17 @@ async function fill(handle: FileHandle, buffer: Uint8Array, position: number): P
   return got
 }
 
+const changed = (file: string): MeshError =>
+  new MeshError('CONTENT_DIGEST', `${file} changed while it was being published; publish again`, {
+    path: file,
+  })
+
 async function readSpan(digest: Digest, { file, offset, size }: Span): Promise<Uint8Array> {
   const handle = await openFile(file)
   try {
     const bytes = Buffer.alloc(size)
     const got = await fill(handle, bytes, offset)
-    if (got !== size || sha256(bytes) !== digest)
-      throw new MeshError('CONTENT_DIGEST', `${file} changed while it was being published; publish again`, {
-        path: file,
-      })
+    if (got !== size || sha256(bytes) !== digest) throw changed(file)
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   } finally {
     await handle.close()

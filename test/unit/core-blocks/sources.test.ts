@@ -29,3 +29,14 @@ test('having everything costs no bitmap and is remembered of many', () => {
   for (let n = 1; n <= 100; n += 1) sources.announced(release(n), A, { whole: true })
   expect(sources.of(release(1)).isWhole(A)).toBe(true)
 })
+
+test('announcements of releases that do not exist do not drive out what is being fetched', () => {
+  const sources = new Sources(LIMITS)
+  sources.announced(release(0), A, { whole: true })
+  for (let n = 1; n < 10_000; n += 1) {
+    sources.announced(release(n), B, { whole: true })
+    // The fetch looks several times a second.
+    if (n % 500 === 0) expect(sources.of(release(0)).any).toBe(true)
+  }
+  expect(sources.of(release(1)).any).toBe(false)
+})

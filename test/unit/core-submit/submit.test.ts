@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
 import { CHANNEL, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
 import { refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
@@ -163,6 +164,30 @@ test('Uploads are bounded in number and staged bytes', () => {
   const made = make({ clock: { alice: 1 } })
   small.settled(small.ask({ type: 'submit', envelope: made.envelope }))
   expect(refusal(small.ask({ type: 'page', release: made.id, bytes: made.page }))).toBe('LIMIT_BYTES')
+})
+
+test('Questions have a rate for each address: another peer id is no other asker', () => {
+  const node = new SubmitNode({ limits: withLimits({ publishAsksPerSecond: 1, publishAsksBurst: 2 }) })
+  const ask = (peer: string) => {
+    node.connect(peer as PeerId)
+    return refusal(node.ask({ type: 'roots', since: 0 }, peer as PeerId))
+  }
+  expect(['a', 'b', 'c'].map((name) => ask(`12D3KooW${name}`))).toEqual(['root', 'root', 'LIMIT_RATE'])
+  node.handle({ kind: 'disconnected', peer: '12D3KooWc' as PeerId })
+  expect(ask('12D3KooWd')).toBe('LIMIT_RATE')
+  node.connect(PEER, { seed: true })
+  expect(refusal(node.ask({ type: 'roots', since: 0 }, PEER))).toBe('root')
+})
+
+test('Old releases sent again and again are written down at a bounded rate', () => {
+  const node = new SubmitNode({ limits: withLimits({ auditsPerSecond: 1, auditsBurst: 3 }) })
+  for (const counter of [1, 2]) uploaded(node, make({ clock: { alice: counter } }))
+  const { envelope } = make({ clock: { alice: 1 }, text: 'another' })
+  const again = Array.from({ length: 20 }, () => node.ask({ type: 'submit', envelope }))
+  expect(again.map(refusal)).toEqual(Array.from({ length: 20 }, () => 'ORDER_PLACE_TAKEN'))
+  expect(again.flatMap(writes)).toEqual(['audit', 'audit', 'audit'])
+  node.monoMs += 1_000
+  expect(writes(node.ask({ type: 'submit', envelope }))).toEqual(['audit'])
 })
 
 test('Releases of one channel come at a bounded rate', () => {

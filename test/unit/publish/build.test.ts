@@ -100,6 +100,11 @@ test('Limits of files and bytes hold while reading, not after', async () => {
   expect(await codeOf([dir], { ...LIMITS, maxReleaseBytes: 8 })).toBe('accepted')
 })
 
+test('A file that grows while it is read is refused, however long it would go on', async () => {
+  // Said to have no bytes, and has some when it is read: as a log that grows after it was looked at.
+  expect(await codeOf(['/proc/self/maps'])).toBe('CONTENT_DIGEST')
+})
+
 test('A file that changes between build and upload is found', async () => {
   put('a', 'before')
   const content = await build([dir], { limits: LIMITS })
