@@ -374,7 +374,8 @@ const FRESH = { level: 'info', code: 'CHANNEL_FRESH' } as const
 
 const TEXT_OF = {
   behind: 'a beacon names a newer trust root, which has not come',
-  silent: 'no beacon for longer than the trust root allows: this node may be kept from updates',
+  silent:
+    'no beacon for longer than the trust root allows: this node may be kept from updates; are the seeds up (confmesh doctor)?',
   'clock-or-delay': 'beacons are far from the clock of this host: set the clock, or they are delayed',
 } as const
 

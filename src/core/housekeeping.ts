@@ -70,7 +70,8 @@ export class Housekeeping {
     if (inTime && !this.#knowsEnough()) return
     this.#node.waitUntilMonoMs = undefined
     if (!inTime && this.#hooks.compared() === 0) {
-      const text = 'no peer could be compared with before the first activation; what is newest is not known'
+      const text =
+        'no peer could be compared with before the first activation; what is newest is not known; does it reach a seed (confmesh doctor)?'
       step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })
     }
     for (const cell of this.#node.cells.values()) settleCell(this.#node, step, cell)

@@ -9,6 +9,7 @@ export function register(program: Command): void {
     .command('check')
     .description('would these files be accepted as a release? Uses no network and no key')
     .argument('<path...>', 'one folder with all below it, or files')
+    .addHelpText('after', '\nExample:\n  confmesh check ./config\n')
     .action(async (paths: readonly string[]) => {
       const { files, bytes, pages } = await build(paths, { limits: LIMITS })
       const value = { ok: true, files, bytes, pages: pages.length }
