@@ -53,6 +53,8 @@ export interface Scenario {
   readonly seed: number
   readonly nodes: number
   readonly seeds: number
+  /** Nodes take turns, the seeds first. In several, nodes sign heartbeats: gateways stand, and the bridge carries. */
+  readonly regions: readonly Name[]
   /** Per node: how wrong its wall clock is. */
   readonly clockErrorsMs: readonly number[]
   /** Ascending by time. */

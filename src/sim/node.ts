@@ -16,6 +16,7 @@ export interface SimNodeParts {
   readonly network: SimNetwork
   readonly time: VirtualTime
   readonly onNote: (peer: PeerId, note: EffectOf<'note'>) => void
+  readonly onCount: (effect: EffectOf<'count'>) => void
   readonly onCacheBytes: number
 }
 
@@ -58,7 +59,7 @@ export class SimNode {
       store,
       transport: network.attach(this.peer),
       activator: files.activator(store),
-      metrics: { count: () => {}, observe: () => {} },
+      metrics: { count: this.parts.onCount, observe: () => {} },
       log: { note: (note: EffectOf<'note'>) => this.parts.onNote(this.peer, note) },
     }
     this.#driver = createDriver(core, ports, { maxCacheBytes: this.parts.onCacheBytes })

@@ -10,6 +10,8 @@ export interface RunResult {
   readonly problem: string | undefined
   /** Virtual milliseconds from the end of the last fault to convergence, looked at every second. */
   readonly settledAfterMs: number | undefined
+  /** What the bridge brought over region borders. */
+  readonly bridged: number
   /** Equal for equal seeds. */
   readonly digest: string
   readonly trace: readonly string[]
@@ -31,6 +33,7 @@ export async function runSeed(seed: number, size: Size = { minNodes: 20, maxNode
     ok: problem === undefined,
     problem,
     settledAfterMs: problem === undefined ? world.time.nowMs - calmFromMs : undefined,
+    bridged: world.bridged,
     digest: world.digest,
     trace: world.trace,
   }

@@ -1,7 +1,9 @@
+import type { Name } from '../model/ids.ts'
 import { type Scenario, type Size, TROUBLE_MS } from './happening.ts'
 import { cutOff, darkness, faults, forgeries, publications, roots, silentLoss, theft } from './plots.ts'
 import { between, chance, pick, stream } from './random.ts'
 
+const ONLY_REGION = 'all' as Name
 const DAY_MS = 86_400_000
 /** Connectivity restored → converged: 20 s, and what a crash at the last moment needs to boot and dial. */
 const HEALING_BOUND_MS = 25_000
@@ -15,6 +17,7 @@ export function scenarioOf(seed: number, size: Size): Scenario {
   const base = {
     seed,
     seeds,
+    regions: [ONLY_REGION],
     healingBoundMs: HEALING_BOUND_MS,
     calmFromMs: TROUBLE_MS,
     clockErrorsMs: Array.from({ length: nodes }, () =>
@@ -36,7 +39,14 @@ export function scenarioOf(seed: number, size: Size): Scenario {
     ...(plot < 0.4 ? theft(random, seeds) : []),
     ...(plot > 0.8 ? darkness(random, seeds, nodes) : []),
   ]
-  return sorted({ ...base, nodes, happenings })
+  return sorted({ ...base, nodes, regions: regionsOf(seed), happenings })
+}
+
+/** In a third of the runs two or three, so that one of them may be without a seed. */
+function regionsOf(seed: number): readonly Name[] {
+  const random = stream(seed, 'regions')
+  if (!chance(random, 1 / 3)) return [ONLY_REGION]
+  return (['eu', 'us', 'asia'] as Name[]).slice(0, chance(random, 0.5) ? 2 : 3)
 }
 
 const sorted = (scenario: Scenario): Scenario => ({

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
+import type { CoreConfig } from '../core/config.ts'
 import { LIMITS, type Limits } from '../limits.ts'
-import type { Pattern, ReleaseId } from '../model/ids.ts'
+import type { Address, Name, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
+import { signHeartbeat } from '../trust/heartbeat.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
+import type { PrivateKey } from '../trust/private-key.ts'
 import { type Broken, label } from './checkers/broken.ts'
 import { Published } from './checkers/published.ts'
 import { unsettled } from './checkers/settled.ts'
@@ -18,6 +21,15 @@ import { VirtualTime } from './time.ts'
 import { Trouble } from './trouble.ts'
 import { chainOf, SimTrust } from './trust.ts'
 
+/** The word of a host that it lives, as its core wants it signed. */
+const heartbeatOf =
+  (peer: PeerId, region: Name, address: Address, key: PrivateKey): CoreConfig['signHeartbeat'] & {} =>
+  (at, stopgap) =>
+    signHeartbeat(
+      { v: 1, critical: [], peer, region, addresses: [address], at, ...(stopgap && { stopgap }) },
+      key,
+    )
+
 /** One simulated fleet with its publishers, faults and checkers. */
 export class World {
   readonly time = new VirtualTime()
@@ -33,6 +45,7 @@ export class World {
   readonly #swaps = new Swaps(this.#published, this.#sick)
   readonly #watch = new Watch(this.#published)
   readonly #hash = createHash('sha256')
+  #bridged = 0
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario
@@ -66,6 +79,11 @@ export class World {
     return unsettled(this.nodes, this.#published, this.#acknowledged, this.#sick)
   }
 
+  /** Releases, roots and beacons that came over a region border by the bridge. */
+  get bridged(): number {
+    return this.#bridged
+  }
+
   /** The same seed gives the same digest: everything said and shown, with its time, went into it. */
   get digest(): string {
     return this.#hash.copy().digest('hex')
@@ -87,7 +105,7 @@ export class World {
   }
 
   #makeNode(at: number): SimNode {
-    const { seed, seeds, clockErrorsMs } = this.#scenario
+    const { seed, seeds, regions, clockErrorsMs } = this.#scenario
     const key = keyNamed(`node ${at}`)
     const peer = peerOfKey(key)
     const isSeed = at < seeds
@@ -104,8 +122,9 @@ export class World {
     )
     const patterns = ['**' as Pattern]
     const address = addressOf(peer)
-    const chain = chainOf(this.#trust, peer, 'all', 'all')
-    const said = { peer, patterns, region: 'all', zone: 'all', submit: isSeed, chain } as const
+    const region = regions[at % regions.length] as Name
+    const chain = chainOf(this.#trust, peer, region, 'all')
+    const said = { peer, patterns, region, zone: 'all', submit: isSeed, chain } as const
     const record = { v: 1, critical: [], addresses: [address], at: EPOCH_MS, ...said } as const
     const signed = signPeerRecord(record, key)
     const node: SimNode = new SimNode(address, {
@@ -113,7 +132,7 @@ export class World {
         self: peer,
         root: this.#trust.rootEnvelope,
         patterns,
-        region: 'all',
+        region,
         zone: 'all',
         submit: isSeed,
         seeds: Array.from({ length: seeds }, (_, n) => addressOf(peerOfKey(keyNamed(`node ${n}`)))).filter(
@@ -124,6 +143,7 @@ export class World {
           ? {}
           : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
         peerRecord: () => signed,
+        ...(regions.length < 2 ? {} : { signHeartbeat: heartbeatOf(peer, region, address, key) }),
         keepReleases: 3,
         soakMs: 2_000,
         materialize: true,
@@ -135,6 +155,9 @@ export class World {
       network: this.#network,
       time: this.time,
       onNote: (from, note) => this.#say(`${label(from)} ${note.code} ${note.text}`, note.level === 'debug'),
+      onCount: ({ metric, by }) => {
+        if (metric === 'bridge_received') this.#bridged += by
+      },
       onCacheBytes: 64 * 1024 * 1024,
     })
     node.clockErrorMs = clockErrorsMs[at] ?? 0
