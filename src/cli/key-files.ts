@@ -1,12 +1,11 @@
 /** Key files: PKCS#8 PEM, mode 0600, with the public half beside it as FILE.pub. */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { looseMode } from '../daemon/key-mode.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { PublicKey } from '../model/root.ts'
 import { type PrivateKey, privateKeyFromPem, publicKeyFromPem, publicPem } from '../trust/private-key.ts'
 import { writeNew } from './files.ts'
 import { generatePrivateKey } from './generate-key.ts'
-
-const OTHERS_MAY = 0o077
 
 /** @throws MeshError CONFIG_KEY, CONFIG_KEY_MODE (anyone but the owner may read or write it) */
 export function readPrivateKey(path: string): PrivateKey {
@@ -14,16 +13,10 @@ export function readPrivateKey(path: string): PrivateKey {
   // Before its mode: nobody is to make a public key private in order to learn that it is the wrong file.
   if (pem.includes('BEGIN PUBLIC KEY'))
     throw new MeshError('CONFIG_KEY', `${path} is a public key; name the private one, without .pub`, { path })
-  const { mode } = statSync(path)
-  if (process.platform !== 'win32' && (mode & OTHERS_MAY) !== 0) {
-    const found = (mode & 0o777).toString(8).padStart(4, '0')
-    throw new MeshError(
-      'CONFIG_KEY_MODE',
-      `${path} has mode ${found}, others may use this key; run: chmod 600 ${path}`,
-      {
-        path,
-      },
-    )
+  const loose = looseMode(path)
+  if (loose !== undefined) {
+    const text = `${path} has mode ${loose}, others may use this key; run: chmod 600 ${path}`
+    throw new MeshError('CONFIG_KEY_MODE', text, { path })
   }
   return naming(path, () => privateKeyFromPem(pem))
 }

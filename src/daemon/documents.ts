@@ -1,14 +1,15 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { decodeCertificate } from '../codec/certificate.ts'
 import { decodeEnvelope, encodeEnvelope } from '../codec/envelope.ts'
 import { decodeEnvelopeJson } from '../codec/envelope-json.ts'
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Certificate, Labels } from '../model/certificate.ts'
 import type { PeerId } from '../model/ids.ts'
 import { grantedLabels, issueNodeCertificate } from '../trust/certificates.ts'
 import { type PrivateKey, privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
+import { looseMode } from './key-mode.ts'
 
 /** A document a configuration names, as wire envelope. @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID */
 export function readDocument(path: string, key: string, limits: Limits): Uint8Array {
@@ -27,14 +28,17 @@ export function readDocument(path: string, key: string, limits: Limits): Uint8Ar
 /** A private key that nobody else may read. @throws MeshError CONFIG_UNREADABLE, CONFIG_KEY, CONFIG_KEY_MODE */
 export function readPrivateKey(path: string, key: string): PrivateKey {
   const pem = readText(path, key)
-  if ((statSync(path).mode & 0o077) !== 0) {
-    throw new MeshError(
-      'CONFIG_KEY_MODE',
-      `${key}: ${path}: others may read this private key; run chmod 600 on it`,
-      { key },
-    )
+  const loose = looseMode(path)
+  if (loose !== undefined) {
+    const text = `${key}: ${path} has mode ${loose}, others may use this key; run: chmod 600 ${path}`
+    throw new MeshError('CONFIG_KEY_MODE', text, { key })
   }
-  return privateKeyFromPem(pem)
+  try {
+    return privateKeyFromPem(pem)
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    throw new MeshError(error.code, `${key}: ${path}: ${error.message}`, { key }, { cause: error })
+  }
 }
 
 function readText(path: string, key: string): string {

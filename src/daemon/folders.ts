@@ -1,8 +1,8 @@
 import { join } from 'node:path'
+import type { Limits } from '../limits.ts'
 import type { FleetId } from '../model/ids.ts'
 import { startChain } from '../trust/chain.ts'
 import type { NodeConfig } from './config.ts'
-import { readDocument } from './documents.ts'
 
 export interface Folders {
   /** LevelDB with everything the node holds. */
@@ -13,19 +13,20 @@ export interface Folders {
   readonly lockDirs: readonly string[]
 }
 
-/** Where a node keeps what, as its configuration says; floors of two fleets on one host lie apart. */
-export function foldersOf(config: NodeConfig): Folders {
+/**
+ * Where a node keeps what, as its configuration says; floors of two fleets on one host lie apart.
+ * @param fleetId asked for only where the folder is named after the fleet
+ */
+export function foldersOf(config: NodeConfig, fleetId: () => FleetId): Folders {
   const { data, floorDir, materialize } = config
   const beside = materialize === undefined ? join(data, 'floor') : join(materialize.dir, '.confmesh')
   const lockDirs = materialize === undefined ? [] : [materialize.dir]
   return {
     dir: join(data, 'store'),
-    floorDir: floorDir ?? join(beside, fleetOf(config).slice(0, 8)),
+    floorDir: floorDir ?? join(beside, fleetId().slice(0, 8)),
     lockDirs,
   }
 }
 
-/** The fleet that the configured root belongs to. @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID, TRUST_* */
-export function fleetOf({ root, limitsInForce: limits }: NodeConfig): FleetId {
-  return startChain(readDocument(root, 'root', limits), limits).current.fleetId
-}
+/** The fleet that a root belongs to. @throws MeshError TRUST_* */
+export const fleetOf = (root: Uint8Array, limits: Limits): FleetId => startChain(root, limits).current.fleetId

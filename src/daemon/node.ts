@@ -64,7 +64,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const startedAtMs = performance.now()
   const limits = config.limitsInForce
   const root = readDocument(config.root, 'root', limits)
-  const fleetId = fleetOf(config)
+  const fleetId = fleetOf(root, limits)
   const identity = await loadOrCreateIdentity(config.data)
   const ownCertificates = ownChain(config, identity.peerId, limits)
   const certificateExpires = chainExpires(ownCertificates, limits)
@@ -80,7 +80,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const log = logPort(logger, (code) => metrics.refused(code), config.limitsInForce)
   const clock = systemClock()
   const store = new LevelStore({
-    ...foldersOf(config),
+    ...foldersOf(config, () => fleetId),
     fleetId,
     limits,
     log,

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { loadConfig } from '../../daemon/config.ts'
-import { foldersOf } from '../../daemon/folders.ts'
+import { readDocument } from '../../daemon/documents.ts'
+import { fleetOf, foldersOf } from '../../daemon/folders.ts'
 import { type Problem, verifyData } from '../../daemon/verify.ts'
 import { LIMITS } from '../../limits.ts'
 import { out, printable } from '../output.ts'
@@ -40,6 +41,7 @@ async function check(options: Options): Promise<{ data: string; problems: readon
   }
   const overrides = new Map(options.data === undefined ? [] : [['data', options.data]])
   const config = loadConfig(options.config, process.env, overrides)
-  const { floorDir } = foldersOf(config)
-  return { data: config.data, problems: await verifyData(config.data, config.limitsInForce, floorDir) }
+  const limits = config.limitsInForce
+  const { floorDir } = foldersOf(config, () => fleetOf(readDocument(config.root, 'root', limits), limits))
+  return { data: config.data, problems: await verifyData(config.data, limits, floorDir) }
 }

@@ -35,7 +35,7 @@ export async function checkRoot(config: NodeConfig): Promise<Finding> {
 export async function newestRoot(config: NodeConfig): Promise<TrustRoot> {
   const { limitsInForce: limits } = config
   const configured = startChain(readDocument(config.root, 'root', limits), limits)
-  const { floorDir } = foldersOf(config)
+  const { floorDir } = foldersOf(config, () => configured.current.fleetId)
   // A folder that is not there, or that we may not read, is said elsewhere.
   const kept = await readFloorFiles(floorDir, limits).catch(() => undefined)
   if (kept?.root === undefined) return configured.current
