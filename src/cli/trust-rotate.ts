@@ -25,6 +25,7 @@ import { short } from './text.ts'
 import { applyChange, type Outcome } from './trust-change.ts'
 import type { RotateOptions } from './trust-hand-out.ts'
 import { pushToAll, rootsBeside } from './trust-push.ts'
+import { warnUnsaid } from './trust-touched.ts'
 
 export async function rotate(name: string, options: RotateOptions): Promise<void> {
   const publisher = argument('publisher', name, parseName)
@@ -132,7 +133,7 @@ async function channelsOf(
   const remembered = joinMemories([memory, ...leaving])
     .channels(root.fleetId)
     .filter((channel) => matchesAny(patterns, channel))
-  const held = await channelsUnder(patterns, seeds.reached, LIMITS)
+  const held = await channelsUnder(patterns, seeds.reached, LIMITS, warnUnsaid)
   return [...new Set([...named, ...literal, ...remembered, ...held])].sort()
 }
 

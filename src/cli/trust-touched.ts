@@ -1,7 +1,10 @@
 /** Which channels a change touches, by the word of running seeds. Network code is loaded only by who asks. */
+import type { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern } from '../model/ids.ts'
 import { channelsUnder } from '../publish/channels.ts'
+import type { Seed } from '../publish/seeds.ts'
+import { printable, warn } from './output.ts'
 import { connect, seedAddresses } from './publish-session.ts'
 
 export async function channelsAt(
@@ -10,8 +13,15 @@ export async function channelsAt(
 ): Promise<readonly Channel[]> {
   const seeds = await connect(seedAddresses({ seed: addresses }))
   try {
-    return await channelsUnder(patterns, seeds.reached, LIMITS)
+    return await channelsUnder(patterns, seeds.reached, LIMITS, warnUnsaid)
   } finally {
     await seeds.close()
   }
+}
+
+/** A channel that nobody names is not issued again: the list's gaps are said, and what to do about them. */
+export function warnUnsaid({ peer }: Seed, { code, message }: MeshError): void {
+  warn(
+    `seed ${peer} did not name all its channels: ${code}: ${printable(message)}; name with --channel what is missing`,
+  )
 }

@@ -1,18 +1,26 @@
 /** Which channels seeds hold: a raised epoch leaves each of them without a release until it is issued again. */
-import { isMeshError } from '../errors.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isMeshError, type MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel, Pattern } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
-import { askSeed, type Seed } from './seeds.ts'
+import { askSeed, RefusedBySeed, type Seed } from './seeds.ts'
 
 /** Answers taken from one seed: all channels that one can hold. */
 const mostPages = ({ maxChannels, maxListed }: Limits): number => Math.ceil(maxChannels / maxListed)
 
-/** Of all seeds that answer, those under the patterns, ascending. A seed of an older build cannot say and is passed over. */
+/** Lists are rationed over all who ask, strangers included: a page is asked for so often, a second or so apart. */
+const TRIES = 5
+
+/**
+ * Of all seeds that answer, those under the patterns, ascending.
+ * @param unsaid told of each seed whose list is missing or ends early: whoever relies on the list must say so
+ */
 export async function channelsUnder(
   patterns: readonly Pattern[],
   seeds: readonly Seed[],
   limits: Limits,
+  unsaid: (seed: Seed, error: MeshError) => void,
 ): Promise<readonly Channel[]> {
   const found = new Set<Channel>()
   for (const seed of seeds) {
@@ -21,6 +29,7 @@ export async function channelsUnder(
         if (matchesAny(patterns, channel)) found.add(channel)
     } catch (error) {
       if (!isMeshError(error)) throw error
+      unsaid(seed, error)
     }
   }
   return [...found].sort()
@@ -30,10 +39,24 @@ async function* channelsOf(seed: Seed, limits: Limits): AsyncGenerator<Channel> 
   let after: Channel | undefined
   for (let page = 0; page < mostPages(limits); page += 1) {
     const request = { type: 'channels', ...(after === undefined ? {} : { after }) } as const
-    const { channels, more } = await askSeed(seed, request, ['channels'], limits)
+    const { channels, more } = await patiently(() => askSeed(seed, request, ['channels'], limits), limits)
     yield* channels
     const last = channels.at(-1)
     if (!more || last === undefined || (after !== undefined && last <= after)) return
     after = last
+  }
+}
+
+/** Again after as long as a seed says that is busy. @throws MeshError as the last try did */
+async function patiently<T>(ask: () => Promise<T>, limits: Limits): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask()
+    } catch (error) {
+      const busy = error instanceof RefusedBySeed && error.code === 'LIMIT_RATE'
+      if (!busy || tries === TRIES) throw error
+      const pauseMs = Math.min(Math.max(0, error.retryAfterMs ?? 0), limits.publishDeadlineMs)
+      await delay(pauseMs * (1 + Math.random() / 4))
+    }
   }
 }
