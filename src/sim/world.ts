@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { CoreConfig } from '../core/config.ts'
 import { LIMITS, type Limits } from '../limits.ts'
-import type { Address, Name, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Heartbeat } from '../model/heartbeat.ts'
+import type { Name, Pattern, ReleaseId } from '../model/ids.ts'
 import { signHeartbeat } from '../trust/heartbeat.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
 import type { PrivateKey } from '../trust/private-key.ts'
@@ -23,12 +24,9 @@ import { chainOf, SimTrust } from './trust.ts'
 
 /** The word of a host that it lives, as its core wants it signed. */
 const heartbeatOf =
-  (peer: PeerId, region: Name, address: Address, key: PrivateKey): CoreConfig['signHeartbeat'] & {} =>
+  (said: Omit<Heartbeat, 'at'>, key: PrivateKey): CoreConfig['signHeartbeat'] & {} =>
   (at, stopgap) =>
-    signHeartbeat(
-      { v: 1, critical: [], peer, region, addresses: [address], at, ...(stopgap && { stopgap }) },
-      key,
-    )
+    signHeartbeat({ ...said, at, ...(stopgap && { stopgap }) }, key)
 
 /** One simulated fleet with its publishers, faults and checkers. */
 export class World {
@@ -127,6 +125,7 @@ export class World {
     const said = { peer, patterns, region, zone: 'all', submit: isSeed, chain } as const
     const record = { v: 1, critical: [], addresses: [address], at: EPOCH_MS, ...said } as const
     const signed = signPeerRecord(record, key)
+    const own = { v: 1, critical: [], peer, region, addresses: [address], chain } as const
     const node: SimNode = new SimNode(address, {
       config: {
         self: peer,
@@ -143,7 +142,7 @@ export class World {
           ? {}
           : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
         peerRecord: () => signed,
-        ...(regions.length < 2 ? {} : { signHeartbeat: heartbeatOf(peer, region, address, key) }),
+        ...(regions.length < 2 ? {} : { signHeartbeat: heartbeatOf(own, key) }),
         keepReleases: 3,
         soakMs: 2_000,
         materialize: true,
