@@ -18,12 +18,17 @@ interface Pending {
   readonly tried: Set<PeerId>
   readonly deadlineMonoMs: number
   request: RequestId | undefined
+  askedMonoMs: number
 }
 
 interface Awaiter {
   readonly id: RequestId
   readonly untilMonoMs: number
 }
+
+/** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
+const isPatient = ({ now, config }: Step, { askedMonoMs }: Pending): boolean =>
+  now.monoMs - askedMonoMs >= config.limits.awaitMs / 2
 
 export class Acknowledge {
   readonly #pending = new Map<ReleaseId, Pending>()
@@ -49,6 +54,7 @@ export class Acknowledge {
       tried: new Set(),
       deadlineMonoMs: step.now.monoMs + allowedMs,
       request: undefined,
+      askedMonoMs: 0,
     }
     this.#pending.set(release, pending)
     step.wakeAt(pending.deadlineMonoMs)
@@ -104,7 +110,8 @@ export class Acknowledge {
     if (reply.type === 'done' && asked !== undefined) {
       pending.holders.add(asked)
       this.#settle(step, journey, release, pending)
-    } else if (reply.type === 'noted' && asked !== undefined) this.#ask(step, release, pending, asked)
+    } else if (reply.type === 'noted' && asked !== undefined && isPatient(step, pending))
+      this.#ask(step, release, pending, asked)
     else this.#askOne(step, journey, release, pending)
     return true
   }
@@ -155,6 +162,7 @@ export class Acknowledge {
     pending.tried.delete(peer)
     pending.tried.add(peer)
     pending.request = step.nextRequest()
+    pending.askedMonoMs = step.now.monoMs
     step.emit({
       kind: 'request',
       id: pending.request,

@@ -53,6 +53,11 @@ export function answerEntries(
     answerSync(step, id, { type: 'refused', code: 'NET_PROTOCOL', text: 'entries come after digests' })
     return
   }
+  if (!from.entries.take(step.now.monoMs)) {
+    const text = 'too many requests for entries a second'
+    answerSync(step, id, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+    return
+  }
   const salt = from.theirSalt
   const theirs = byChannel(entries)
   const rows = index.view(journey, from.patterns, step.now.monoMs).rowsIn(subBuckets, subs).flat()

@@ -12,6 +12,11 @@ import { saltFrom } from './sync-digests.ts'
 const REOFFER_MS = 10_000
 const REOFFER_MAX_MS = 3_600_000
 
+/** Requests for entries in one comparison: the short hashes of 20,000 channels fill so many messages. */
+const ENTRIES_SHARE = 8
+/** Forgeries before the connection ends, one more each minute: each costs two checks of signatures. */
+const MAX_FORGED = 16
+
 /** What was offered of a channel while both entries and the root were these. */
 interface Offered {
   readonly mine: ShortDigest | undefined
@@ -37,6 +42,10 @@ export interface SyncPeer {
   readonly offers: Set<ReleaseId>
   pushing: RequestId | undefined
   readonly comparisons: Bucket
+  /** Requests for entries: a comparison of all channels takes a few. */
+  readonly entries: Bucket
+  /** Envelopes that no root ever let be: an honest peer passes on only what it verified. */
+  readonly forged: Bucket
 }
 
 export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Pattern[]): SyncPeer {
@@ -53,6 +62,8 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
     offers: new Set(),
     pushing: undefined,
     comparisons: createBucket(limits.syncPerSecond, limits.syncBurst),
+    entries: createBucket(limits.syncPerSecond * ENTRIES_SHARE, limits.syncBurst * ENTRIES_SHARE),
+    forged: createBucket(1 / 60, MAX_FORGED),
   }
 }
 

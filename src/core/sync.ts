@@ -217,7 +217,10 @@ export class Sync implements Stage {
         answerEntries(step, journey, from, id, message, index)
         return
       case 'push':
-        for (const envelope of message.envelopes) this.#ingest(step, journey, from, envelope)
+        for (const envelope of message.envelopes) {
+          if (!this.#peers.has(from.peer)) break
+          this.#ingest(step, journey, from, envelope)
+        }
         answerSync(step, id, { type: 'noted' })
         return
       case 'beacons': {
@@ -228,7 +231,12 @@ export class Sync implements Stage {
   }
 
   #ingest(step: Step, journey: Journey, from: SyncPeer, envelope: Uint8Array): ReleaseId | undefined {
-    const { release } = journey.ingest(step, envelope, { via: 'sync', peer: from.peer })
+    const { release, provable } = journey.ingest(step, envelope, { via: 'sync', peer: from.peer })
+    if (provable && !from.forged.take(step.now.monoMs) && this.#peers.delete(from.peer)) {
+      const text = 'hands over releases that nobody may publish, again and again; the connection is closed'
+      step.emit({ kind: 'note', level: 'warn', code: 'TRUST_UNAUTHORISED', text, peer: from.peer })
+      step.emit({ kind: 'hangUp', peer: from.peer, code: 'TRUST_UNAUTHORISED' })
+    }
     if (release !== undefined) from.knows.add(release.id)
     return release?.id
   }

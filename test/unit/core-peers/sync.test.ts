@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
+import type { SyncRequest } from '../../../src/model/messages.ts'
 import { idOf, join, later, ToyNode, talk } from './dialogue.ts'
 import { acts, asked, codes, peer, replies, requestOf } from './fakes.ts'
 
@@ -266,5 +267,49 @@ describe('a comparison of what has not changed', () => {
     for (const part of parts) later(part, full)
     for (const [at, part] of parts.entries())
       expect(part.seen()).toEqual(full.seen().filter((line) => line.startsWith(`team-${at}/`)))
+  })
+})
+
+describe('a hostile peer', () => {
+  const linked = () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    join(a, b)
+    return { a, b }
+  }
+  const ask = (node: ToyNode, from: ToyNode, at: number, message: SyncRequest) =>
+    node.bench.run((step, journey) =>
+      node.sync.onRequest(step, journey, requestOf(900 + at, from.id, { protocol: 'sync', message })),
+    )
+
+  it('that hands over forgeries is cut off after a few', () => {
+    const { a, b } = linked()
+    let checks = 0
+    a.bench.journey.onIngest = () => {
+      checks += 1
+      return { verdict: 'UNAUTHORISED', provable: true, relayable: false }
+    }
+    const envelopes = Array.from({ length: 40 }, (_, at) => Uint8Array.of(at))
+    const effects = ask(a, b, 0, { type: 'push', envelopes })
+    expect(checks).toBe(17)
+    expect(acts(effects).filter(({ kind }) => kind === 'hangUp')).toEqual([
+      { kind: 'hangUp', peer: b.id, code: 'TRUST_UNAUTHORISED' },
+    ])
+  })
+
+  it('that asks for entries without end is told to wait, and costs no more', () => {
+    const { a, b } = linked()
+    ask(a, b, 0, {
+      type: 'digests',
+      salt: new Uint8Array(16),
+      root: 1,
+      beacons: [],
+      digest: '' as never,
+      buckets: [],
+    })
+    const answers = Array.from({ length: 400 }, (_, at) =>
+      replies(ask(a, b, at + 1, { type: 'entries', subBuckets: [], subs: 1, entries: [] })),
+    )
+    const refused = answers.filter(([one]) => one?.type === 'refused' && one.code === 'LIMIT_RATE')
+    expect(refused).toHaveLength(400 - 8 * LIMITS.syncBurst)
   })
 })

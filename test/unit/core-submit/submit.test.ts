@@ -228,6 +228,20 @@ test('A second seed that never holds it is not waited for without end', () => {
   ])
 })
 
+test('A second seed that says “not yet” at once is not asked in a circle', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const made = make({ clock: { alice: 1 } })
+  node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
+  node.ask({ type: 'page', release: made.id, bytes: made.page })
+  const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  const pull = last.find((effect) => effect.kind === 'request' && effect.request.message.type === 'await')
+  expect(requests(node.answer(pull, { type: 'noted' }))).toEqual([])
+  expect(replies(node.ask({ type: 'await', release: made.id }))).toEqual([
+    { type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] },
+  ])
+})
+
 test('A block that is lost while the last batch is written: nothing is acknowledged before it was looked through again', () => {
   const lose = { kind: 'blockLost', digest: sha256(Buffer.from('collected meanwhile')) } as const
   const written = (node: SubmitNode, made: Made) => {
