@@ -92,3 +92,10 @@ export interface Shown {
   removed: { peers: { id: string }[]; pools: { key: string; until?: string }[] }
 }
 export const show = (root: string): Promise<Shown> => json<Shown>('trust', 'show', '--root', root)
+
+/** One whose root needs two of three keys and whose publisher has its channels, and one as `init` makes it by itself. */
+export async function twoFleets(): Promise<{ readonly fleet: Fleet; readonly single: Fleet }> {
+  const channels = ['--channel', 'pay/*', 'web']
+  const fleet = await json<Fleet>('init', 'fleet', '--root-keys', '3', ...channels, '--host', '10.0.0.1')
+  return { fleet, single: await json<Fleet>('init', 'single', '--fleet', 'acme') }
+}

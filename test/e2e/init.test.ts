@@ -2,25 +2,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { isAbsolute } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/daemon/config.ts'
-import { at, confmesh, type Fleet, inScratch, json, refused, show } from './command-line.ts'
+import { at, confmesh, type Fleet, inScratch, json, refused, show, twoFleets } from './command-line.ts'
 
 inScratch()
 
 let fleet: Fleet
 let single: Fleet
 beforeAll(async () => {
-  fleet = await json<Fleet>(
-    'init',
-    'fleet',
-    '--root-keys',
-    '3',
-    '--channel',
-    'pay/*',
-    'web',
-    '--host',
-    '10.0.0.1',
-  )
-  single = await json<Fleet>('init', 'single', '--fleet', 'acme')
+  ;({ fleet, single } = await twoFleets())
 })
 
 describe('init', () => {

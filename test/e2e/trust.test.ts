@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { at, confmesh, type Fleet, inScratch, json, refused, show } from './command-line.ts'
+import { at, confmesh, type Fleet, inScratch, json, refused, show, twoFleets } from './command-line.ts'
 
 inScratch()
 
@@ -17,18 +17,7 @@ interface Change {
 let fleet: Fleet
 let single: Fleet
 beforeAll(async () => {
-  fleet = await json<Fleet>(
-    'init',
-    'fleet',
-    '--root-keys',
-    '3',
-    '--channel',
-    'pay/*',
-    'web',
-    '--host',
-    '10.0.0.1',
-  )
-  single = await json<Fleet>('init', 'single', '--fleet', 'acme')
+  ;({ fleet, single } = await twoFleets())
 })
 
 describe('trust', () => {
