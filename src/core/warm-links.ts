@@ -76,7 +76,8 @@ export class WarmLinks {
     const own = regionOf(region)
     const outside = [...journey.admitted()].filter(({ hello }) => regionOf(hello.region) !== own)
     let spare = outside.length - limits.outsideDegree
-    for (const [peer, lastMonoMs] of [...this.#made]) {
+    const longest = [...this.#made].sort(([a, since], [b, other]) => since - other || (a < b ? -1 : 1))
+    for (const [peer, lastMonoMs] of longest) {
       if (step.now.monoMs - lastMonoMs < LINGER_MS) continue
       this.#made.delete(peer)
       const session = outside.find((one) => one.peer === peer)
