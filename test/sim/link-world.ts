@@ -12,7 +12,7 @@ import { addressOf } from '../../src/sim/network.ts'
 import { EPOCH_MS } from '../../src/sim/node.ts'
 import { between, type Random, stream } from '../../src/sim/random.ts'
 import { VirtualTime } from '../../src/sim/time.ts'
-import { SimTrust } from '../../src/sim/trust.ts'
+import { chainOf, SimTrust } from '../../src/sim/trust.ts'
 import { signPeerRecord } from '../../src/trust/peer-record.ts'
 
 const DIAL_MS = 8
@@ -54,7 +54,11 @@ export class LinkWorld {
     this.#random = stream(init.seed, 'links')
     const trust = new SimTrust(init.seeds)
     const keys = Array.from({ length: init.seeds + init.nodes }, (_, at) => keyNamed(`node ${at}`))
-    const records = keys.map((key, at) => signPeerRecord(recordOf(peerOfKey(key), at < init.seeds), key))
+    const chains = keys.map((key) => chainOf(trust, peerOfKey(key), 'all', 'all'))
+    const records = keys.map((key, at) => {
+      const record = recordOf(peerOfKey(key), at < init.seeds, chains[at] as readonly Uint8Array[])
+      return signPeerRecord(record, key)
+    })
     const seeds = keys.slice(0, init.seeds).map((key) => addressOf(peerOfKey(key)))
     for (const [at, key] of keys.entries()) {
       const peer = peerOfKey(key)
@@ -66,7 +70,7 @@ export class LinkWorld {
         zone: 'all',
         submit: at < init.seeds,
         seeds: seeds.filter((address) => peerOf(address) !== peer),
-        chain: [],
+        chain: chains[at] as readonly Uint8Array[],
         peerRecord: () => records[at] as Uint8Array,
         keepReleases: 3,
         soakMs: 0,
@@ -183,7 +187,7 @@ export class LinkWorld {
 
 const PATTERNS = ['**' as Pattern]
 
-const recordOf = (peer: PeerId, submit: boolean) =>
+const recordOf = (peer: PeerId, submit: boolean, chain: readonly Uint8Array[]) =>
   ({
     v: 1,
     critical: [],
@@ -194,5 +198,5 @@ const recordOf = (peer: PeerId, submit: boolean) =>
     region: 'all',
     zone: 'all',
     submit,
-    chain: [],
+    chain,
   }) as const
