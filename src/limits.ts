@@ -119,6 +119,12 @@ export const LIMITS = {
   /** A gateway says so often that it lives, and counts as long since it was heard: three misses. */
   heartbeatMs: 5_000,
   heartbeatLiveMs: 15_000,
+  /**
+   * The same where no other region is known: nothing waits for a gateway there but large releases, which ask another
+   * after a silence. Every five seconds eight gateways would cost each node of a small fleet 20 KB/s.
+   */
+  calmHeartbeatMs: 120_000,
+  calmHeartbeatLiveMs: 360_000,
   /** A heartbeat's clock may be this far from ours: an old one said again must not raise the dead. */
   heartbeatSkewMs: 600_000,
   /** A node this long up, and dialled by another host within the hour, is proven: it ranks before all others. */

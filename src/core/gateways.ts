@@ -14,6 +14,7 @@ import type { Admission } from '../trust/certificates.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId } from './events.ts'
+import { type Pace, paceOf } from './heartbeat-pace.ts'
 import { byStanding, Heartbeats, type Known, type Standing } from './heartbeats.ts'
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
@@ -49,7 +50,9 @@ export class Gateways implements Stage {
   #monoMs = 0
   #startMonoMs = 0
   #standFromMonoMs = 0
-  #nextSayMonoMs = 0
+  #saidMonoMs = Number.NEGATIVE_INFINITY
+  /** Around 1, drawn anew for each beat. */
+  #sayJitter = 1
   #nextLookMonoMs = 0
   #lastAskMonoMs = Number.NEGATIVE_INFINITY
   #nextAskAllMonoMs = 0
@@ -91,7 +94,7 @@ export class Gateways implements Stage {
   /** Stands, or did so lately: whatever its rank in our view, its bridge messages count. */
   stands(peer: PeerId): boolean {
     const known = this.#book.find(peer)
-    return known !== undefined && known.heardMonoMs > this.#monoMs - this.#config.limits.heartbeatLiveMs
+    return known !== undefined && known.heardMonoMs > this.#monoMs - this.#pace().liveMs
   }
 
   regionOf(peer: PeerId): string | undefined {
@@ -137,7 +140,7 @@ export class Gateways implements Stage {
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     this.#time(step)
-    this.#book.found(peer, step.now)
+    this.#book.found(peer, step.now, this.#pace().liveMs)
     this.#best.clear()
     const session = journey.session(peer)
     if (session === undefined || !isAdmitted(session)) return
@@ -222,7 +225,11 @@ export class Gateways implements Stage {
   }
 
   #live(region: string): readonly Known[] {
-    return this.#book.live(region, this.#monoMs)
+    return this.#book.live(region, this.#monoMs, this.#pace().liveMs)
+  }
+
+  #pace(): Pace {
+    return paceOf(this.#region, this.#book, this.#monoMs, this.#config.limits)
   }
 
   #self(stopgap: Stopgap | undefined): Standing {
@@ -256,24 +263,22 @@ export class Gateways implements Stage {
   #admission(step: Step, journey: Journey, { peer, region, chain = [] }: Heartbeat): Admission | undefined {
     const judgement = this.#judge(peer, chain, journey.root(), step.now.wallMs)
     if (judgement.kind === 'refused') return undefined
-    const { admission } = judgement
-    return regionOf(regionIn(admission.labels)) === region ? admission : undefined
+    return regionOf(regionIn(judgement.admission.labels)) === region ? judgement.admission : undefined
   }
 
   /** Says that this node lives while it stands, and falls silent once enough others rank above it. */
   #stand(step: Step, journey: Journey): void {
-    const { limits, random } = this.#config
     const stopgap = this.#stopgap(step)
     if (!this.#mayStand(stopgap)) {
       this.#own = undefined
       this.#best.clear()
-      this.#nextSayMonoMs = step.now.monoMs + IDLE_LOOK_MS
       return
     }
     if (this.#own !== undefined && step.now.monoMs < this.#nextSayMonoMs) return
     const at = Math.max(step.now.wallMs, (this.#own?.at ?? 0) + 1)
     const bytes = this.#config.signHeartbeat?.(at, stopgap)
-    this.#nextSayMonoMs = step.now.monoMs + limits.heartbeatMs * (0.9 + random() / 5)
+    this.#saidMonoMs = step.now.monoMs
+    this.#sayJitter = 0.9 + this.#config.random() / 5
     if (bytes === undefined) return
     if (this.#own === undefined) this.#lookSoon(step)
     this.#own = { at, bytes, stopgap }
@@ -286,13 +291,18 @@ export class Gateways implements Stage {
     for (const peer of this.#elsewhere(journey)) this.#tell(step, peer, [bytes], false)
   }
 
+  /** Sooner once a border is known; a look at whether to stand where this node does not. */
+  get #nextSayMonoMs(): number {
+    if (this.#own === undefined) return this.#monoMs + IDLE_LOOK_MS
+    return this.#saidMonoMs + this.#pace().everyMs * this.#sayJitter
+  }
+
   /** Fewer than F live ones rank above it; a seed stands only where nobody else does. */
   #mayStand(stopgap: Stopgap | undefined): boolean {
     if (this.#config.signHeartbeat === undefined) return false
     const others = this.#live(this.#region)
     if (stopgap === 'seed' && others.some((other) => other.stopgap !== 'seed')) return false
-    const own = this.#self(stopgap)
-    const above = others.filter((other) => byStanding(other, own) < 0)
+    const above = others.filter((other) => byStanding(other, this.#self(stopgap)) < 0)
     return above.length < this.#config.limits.maxGateways
   }
 
@@ -303,9 +313,9 @@ export class Gateways implements Stage {
   #stopgap({ now }: Step): Stopgap | undefined {
     const { limits, submit } = this.#config
     if (submit) return 'seed'
-    const since = now.monoMs - limits.dialledWithinMs
-    const dialled = this.#sawOtherHost ? this.#dialledMonoMs : this.#dialledHereMonoMs
-    return now.monoMs - this.#startMonoMs >= limits.provenUpMs && dialled > since ? undefined : 'new'
+    const dialledMonoMs = this.#sawOtherHost ? this.#dialledMonoMs : this.#dialledHereMonoMs
+    const isDialled = dialledMonoMs > now.monoMs - limits.dialledWithinMs
+    return isDialled && now.monoMs - this.#startMonoMs >= limits.provenUpMs ? undefined : 'new'
   }
 
   /** Linked gateways of other regions: they do not hear our control topic. */
@@ -319,8 +329,7 @@ export class Gateways implements Stage {
   #look(step: Step, journey: Journey): void {
     const wanted = this.#wanted()
     this.#links.look(step, journey, wanted, (peer) => this.#book.find(peer)?.heartbeat.addresses ?? [])
-    const asks = this.#own !== undefined || this.#config.submit
-    const unknown = asks && this.#askAround(step, journey)
+    const unknown = (this.#own !== undefined || this.#config.submit) && this.#askAround(step, journey)
     this.#nextLookMonoMs = step.now.monoMs + (unknown || wanted.length > 0 ? LOOK_MS : IDLE_LOOK_MS)
   }
 

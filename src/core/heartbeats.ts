@@ -80,9 +80,9 @@ export class Heartbeats {
     }
   }
 
-  /** Heard within `heartbeatLiveMs`, in order of standing. */
-  live(region: string, monoMs: number): readonly Known[] {
-    const since = monoMs - this.#limits.heartbeatLiveMs
+  /** Heard within `liveMs`, in order of standing. */
+  live(region: string, monoMs: number, liveMs: number): readonly Known[] {
+    const since = monoMs - liveMs
     const known = [...(this.#regions.get(region)?.values() ?? [])]
     return known.filter(({ heardMonoMs }) => heardMonoMs > since).sort(byStanding)
   }
@@ -105,11 +105,10 @@ export class Heartbeats {
   }
 
   /** It is linked again, and spoke lately: as alive as it was. */
-  found(peer: PeerId, now: Now): void {
+  found(peer: PeerId, now: Now, liveMs: number): void {
     const known = this.find(peer)
     if (known === undefined || known.heardMonoMs !== Number.NEGATIVE_INFINITY) return
-    if (Math.abs(now.wallMs - known.heartbeat.at) < this.#limits.heartbeatLiveMs)
-      this.#heard(peer, now.monoMs)
+    if (Math.abs(now.wallMs - known.heartbeat.at) < liveMs) this.#heard(peer, now.monoMs)
   }
 
   /** Those whose admission does not hold under a new root go; who may stay all the same is heard again. */
@@ -164,7 +163,7 @@ export class Heartbeats {
     peers.set(peer, known)
     this.#regions.set(region, peers)
     if (peers.size <= this.#limits.maxHeartbeats) return true
-    const live = this.live(region, now.monoMs)
+    const live = this.live(region, now.monoMs, this.#limits.calmHeartbeatLiveMs)
     const kept = new Set(live.slice(0, this.#limits.maxHeartbeats).map((one) => one.peer))
     for (const other of [...peers.keys()]) if (!kept.has(other)) peers.delete(other)
     return kept.has(peer)
@@ -173,7 +172,8 @@ export class Heartbeats {
   #hasRoom(now: Now): boolean {
     if (this.#regions.size < this.#limits.maxRegions) return true
     for (const region of this.regions())
-      if (this.live(region, now.monoMs).length === 0) return this.#regions.delete(region)
+      if (this.live(region, now.monoMs, this.#limits.heartbeatLiveMs).length === 0)
+        return this.#regions.delete(region)
     return false
   }
 }

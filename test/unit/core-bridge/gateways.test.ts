@@ -51,6 +51,12 @@ const judge: Judge = (peer, [link], root) => {
 }
 const [issuer] = rootOf(1).admission.keys as [KeyId]
 
+/** The pace of a fleet with borders, also where a test knows one region alone. */
+const BRIDGED = {
+  calmHeartbeatMs: LIMITS.heartbeatMs,
+  calmHeartbeatLiveMs: LIMITS.heartbeatLiveMs,
+}
+
 interface Options {
   readonly limits?: Partial<Limits>
   readonly submit?: boolean
@@ -63,7 +69,7 @@ function start({ limits = {}, submit = false, signs = true }: Options = {}): voi
     region: 'eu',
     submit,
     random: () => 0.5,
-    limits: limitsOf(limits),
+    limits: limitsOf({ ...BRIDGED, ...limits }),
     ...(signs
       ? {
           signHeartbeat: (at: number, stopgap: Stopgap | undefined) =>
@@ -124,6 +130,17 @@ describe('standing', () => {
     expect(beats.length).toBeLessThanOrEqual(8)
     expect(beats[0]).toMatchObject({ peer: SELF, region: 'eu', stopgap: 'new' })
     expect(gateways.of('eu')).toEqual([SELF])
+  })
+
+  it('says so every two minutes while no other region is known, and every five seconds once one is', () => {
+    start({
+      limits: { calmHeartbeatMs: LIMITS.calmHeartbeatMs, calmHeartbeatLiveMs: LIMITS.calmHeartbeatLiveMs },
+    })
+    expect(said(pass(100_000))).toHaveLength(1)
+    const far = named('far')
+    bench.link(far, {}, { region: 'us', heartbeats: [heartbeat('far', { region: 'us' as Name })] })
+    bench.run((step, journey) => gateways.onAdmitted(step, journey, far))
+    expect(said(pass(12_000)).length).toBeGreaterThanOrEqual(2)
   })
 
   it('falls silent while eight live ones rank above it, and stands again once one of them is not heard', () => {
