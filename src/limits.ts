@@ -125,6 +125,8 @@ export const LIMITS = {
    */
   calmHeartbeatMs: 120_000,
   calmHeartbeatLiveMs: 360_000,
+  /** Heartbeats before the calm: a fleet that starts has no mesh yet to carry the first ones. */
+  heartbeatsFirst: 12,
   /** A heartbeat's clock may be this far from ours: an old one said again must not raise the dead. */
   heartbeatSkewMs: 600_000,
   /** A node this long up, and dialled by another host within the hour, is proven: it ranks before all others. */

@@ -15,7 +15,7 @@ import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId } from './events.ts'
 import { type Pace, paceOf } from './heartbeat-pace.ts'
-import { byStanding, Heartbeats, type Known, type Standing } from './heartbeats.ts'
+import { byStanding, gatewaysAmong, Heartbeats, type Known, type Standing } from './heartbeats.ts'
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
 import { weight } from './rendezvous.ts'
@@ -50,9 +50,7 @@ export class Gateways implements Stage {
   #monoMs = 0
   #startMonoMs = 0
   #standFromMonoMs = 0
-  #saidMonoMs = Number.NEGATIVE_INFINITY
-  /** Around 1, drawn anew for each beat. */
-  #sayJitter = 1
+  #said = { count: 0, monoMs: Number.NEGATIVE_INFINITY, jitter: 1 }
   #nextLookMonoMs = 0
   #lastAskMonoMs = Number.NEGATIVE_INFINITY
   #nextAskAllMonoMs = 0
@@ -78,8 +76,7 @@ export class Gateways implements Stage {
     if (known !== undefined) return known
     const live: Standing[] = [...this.#live(region)]
     if (region === this.#region && this.#own !== undefined) live.push(this.#self(this.#own.stopgap))
-    const best = live.sort(byStanding).slice(0, this.#config.limits.maxGateways)
-    const peers = best.map(({ peer }) => peer)
+    const peers = gatewaysAmong(live, this.#config.limits.maxGateways)
     this.#best.set(region, peers)
     return peers
   }
@@ -277,8 +274,8 @@ export class Gateways implements Stage {
     if (this.#own !== undefined && step.now.monoMs < this.#nextSayMonoMs) return
     const at = Math.max(step.now.wallMs, (this.#own?.at ?? 0) + 1)
     const bytes = this.#config.signHeartbeat?.(at, stopgap)
-    this.#saidMonoMs = step.now.monoMs
-    this.#sayJitter = 0.9 + this.#config.random() / 5
+    const jitter = 0.9 + this.#config.random() / 5
+    this.#said = { count: this.#said.count + 1, monoMs: step.now.monoMs, jitter }
     if (bytes === undefined) return
     if (this.#own === undefined) this.#lookSoon(step)
     this.#own = { at, bytes, stopgap }
@@ -294,7 +291,9 @@ export class Gateways implements Stage {
   /** Sooner once a border is known; a look at whether to stand where this node does not. */
   get #nextSayMonoMs(): number {
     if (this.#own === undefined) return this.#monoMs + IDLE_LOOK_MS
-    return this.#saidMonoMs + this.#pace().everyMs * this.#sayJitter
+    const { heartbeatMs, heartbeatsFirst } = this.#config.limits
+    const everyMs = this.#said.count <= heartbeatsFirst ? heartbeatMs : this.#pace().everyMs
+    return this.#said.monoMs + everyMs * this.#said.jitter
   }
 
   /** Fewer than F live ones rank above it; a seed stands only where nobody else does. */

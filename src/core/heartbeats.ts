@@ -43,6 +43,19 @@ const CLASS = { proven: 0, new: 1, seed: 2 } as const
 export const byStanding = (a: Standing, b: Standing): number =>
   CLASS[a.stopgap ?? 'proven'] - CLASS[b.stopgap ?? 'proven'] || (a.weight < b.weight ? 1 : -1)
 
+/**
+ * The best of those that live. A seed stands only where nobody else does, and is silent before others forget it: for as
+ * long as some count it and some don't, each block has two who wait for one another.
+ */
+export function gatewaysAmong(live: readonly Standing[], count: number): readonly PeerId[] {
+  const others = live.filter(({ stopgap }) => stopgap !== 'seed')
+  const standing = others.length > 0 ? others : [...live]
+  return standing
+    .sort(byStanding)
+    .slice(0, count)
+    .map(({ peer }) => peer)
+}
+
 export class Heartbeats {
   readonly #self: PeerId
   readonly #limits: Limits

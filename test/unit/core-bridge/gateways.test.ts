@@ -136,11 +136,20 @@ describe('standing', () => {
     start({
       limits: { calmHeartbeatMs: LIMITS.calmHeartbeatMs, calmHeartbeatLiveMs: LIMITS.calmHeartbeatLiveMs },
     })
-    expect(said(pass(100_000))).toHaveLength(1)
+    expect(said(pass(70_000))).toHaveLength(LIMITS.heartbeatsFirst + 1)
+    expect(said(pass(100_000))).toEqual([])
     const far = named('far')
     bench.link(far, {}, { region: 'us', heartbeats: [heartbeat('far', { region: 'us' as Name })] })
     bench.run((step, journey) => gateways.onAdmitted(step, journey, far))
     expect(said(pass(12_000)).length).toBeGreaterThanOrEqual(2)
+  })
+
+  it('counts no seed, however lately heard, once somebody else stands', () => {
+    start({ signs: false })
+    hear(heartbeat('seed', { stopgap: 'seed' }))
+    expect(gateways.of('eu')).toEqual([named('seed')])
+    hear(heartbeat('node', { stopgap: 'new' }))
+    expect(gateways.of('eu')).toEqual([named('node')])
   })
 
   it('falls silent while eight live ones rank above it, and stands again once one of them is not heard', () => {
