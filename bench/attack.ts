@@ -4,7 +4,6 @@
  * bounds, and honest releases on time.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
 import type { Orders, Said } from './attacker.ts'
 import { total } from './metrics.ts'
+import { pidOf, rssMiB } from './processes.ts'
 import { CHANNEL, type Sent, send } from './release-stream.ts'
 import { loadNow, type Measured, write } from './results.ts'
 import { line, type Spread, spread } from './spread.ts'
@@ -20,7 +20,6 @@ const SETTLE_MS = 8_000
 const CALM_RELEASES = 10
 const GAP_MS = 1_000
 const DEADLINE_MS = 60_000
-const MIB = 1024 * 1024
 
 interface Figures {
   readonly nodes: number
@@ -41,11 +40,6 @@ interface Figures {
 }
 
 const bounds = { ratio: 3, rssMiB: 64, lagMs: 50, lagRatio: 2, messages: 100_000 }
-
-function rssMiB({ process: { pid } }: RealNode): number {
-  const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Math.round((Number(kib) * 1024) / MIB)
-}
 
 /** A process that does nothing but watch its own event loop, for what the machine itself does to it. */
 function idleProcess(): { stop(): Promise<number> } {
@@ -149,10 +143,10 @@ async function run(options: Options): Promise<Figures> {
       gapMs: GAP_MS,
     })
     const calmMs = spread(await everywhere(all, calm))
-    const before = rssMiB(target)
+    const before = rssMiB(pidOf(target))
     let most = before
     const watch = setInterval(() => {
-      most = Math.max(most, rssMiB(target))
+      most = Math.max(most, rssMiB(pidOf(target)))
     }, 200)
     // a scrape begins the time that the lag of the next one is of
     await total(target.api, 'confmesh_loop_lag_seconds')
@@ -179,7 +173,7 @@ async function run(options: Options): Promise<Figures> {
       calmMs,
       attackedMs,
       ratio: Number((attackedMs.p50 / calmMs.p50).toFixed(2)),
-      rssMiB: { before, most, after: rssMiB(target) },
+      rssMiB: { before, most, after: rssMiB(pidOf(target)) },
       loopLagP99Ms: Number(loopLagP99Ms.toFixed(1)),
       idleProcessLagP99Ms: Number(idleProcessLagP99Ms.toFixed(1)),
       falselyActive: await falseOnes(all, published),

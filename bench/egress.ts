@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,9 +12,10 @@ import { withSession } from '../src/cli/publish-session.ts'
 import { LIMITS } from '../src/limits.ts'
 import { parseChannel } from '../src/model/names.ts'
 import { build } from '../src/publish/build.ts'
-import { publish } from '../src/publish/publish.ts'
 import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
 import { total } from './metrics.ts'
+import { cpuSeconds } from './processes.ts'
+import { publishRelease } from './publish-release.ts'
 import type { Measured, Row } from './results.ts'
 import { type Spread, spread } from './spread.ts'
 
@@ -33,7 +34,6 @@ const STAND_MS = 300_000
 const START_MS = 20_000
 const IDLE_MS = 5_000
 const AFTER_MS = 500
-const TICKS_PER_SECOND = 100
 
 interface Figures {
   readonly nodes: number
@@ -129,12 +129,6 @@ class Crowd {
   }
 }
 
-function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND
-}
-
 async function release(
   init: InitResult,
   seed: RealNode,
@@ -144,23 +138,7 @@ async function release(
   await withSession({ key: [init.publisherKey], seed: [seed.address] }, async (session) => {
     const content = await build([dir], { limits: LIMITS })
     const fromMs = Date.now()
-    const { release: id } = await publish({
-      channel: CHANNEL,
-      content,
-      root: session.chain.current,
-      seeds: session.seeds.reached,
-      signers: session.signers,
-      memory: session.memory,
-      publisher: session.publisher,
-      message: 'bench',
-      expires: undefined,
-      expect: undefined,
-      again: false,
-      until: 'submitted',
-      limits: LIMITS,
-      wallMs: Date.now,
-      confirm: async () => true,
-    })
+    const { release: id } = await publishRelease(session, CHANNEL, content, 'bench')
     result = { id, fromMs }
   })
   if (result === undefined) throw new Error('nothing was published')
@@ -190,7 +168,7 @@ async function run(nodes: number, sizes: readonly number[], rounds: number): Pro
     arrivals.listen(seed.process)
     await crowd.start(init, nodes)
     const pids = [seed.process.pid ?? 0, ...crowd.children.map(({ pid }) => pid ?? 0)]
-    const cpu = () => sum(pids.map(cpuMs))
+    const cpu = () => sum(pids.map((pid) => cpuSeconds(pid) * 1_000))
     const read = (name: string) => Promise.all([seed.api, ...crowd.apis].map((api) => total(api, name)))
     const sums = async () => {
       const sent = await read('confmesh_network_sent_bytes_total')

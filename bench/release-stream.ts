@@ -6,8 +6,8 @@ import { withSession } from '../src/cli/publish-session.ts'
 import { LIMITS } from '../src/limits.ts'
 import { parseChannel } from '../src/model/names.ts'
 import { build } from '../src/publish/build.ts'
-import { publish } from '../src/publish/publish.ts'
 import type { InitResult, RealFleet, RealNode } from '../test/e2e/real-fleet.ts'
+import { publishRelease } from './publish-release.ts'
 
 export const CHANNEL = parseChannel('bench/config')
 const CONFIG_BYTES = 2_048
@@ -39,28 +39,7 @@ export async function send(
       const text = `release: ${i}\n${'#'.repeat(CONFIG_BYTES)}`.slice(0, CONFIG_BYTES)
       writeFileSync(join(dir, 'config.yaml'), o.content?.() ?? text)
       const content = await build([dir], { limits: LIMITS })
-      let signedMs = 0
-      const wallMs = () => {
-        signedMs = Date.now()
-        return signedMs
-      }
-      const { release } = await publish({
-        channel: CHANNEL,
-        content,
-        root: session.chain.current,
-        seeds: session.seeds.reached,
-        signers: session.signers,
-        memory: session.memory,
-        publisher: session.publisher,
-        message: `release ${i}`,
-        expires: undefined,
-        expect: undefined,
-        again: false,
-        until: 'submitted',
-        limits: LIMITS,
-        wallMs,
-        confirm: async () => true,
-      })
+      const { release, signedMs } = await publishRelease(session, CHANNEL, content, `release ${i}`)
       sent.push({ release, signedMs, acknowledgedMs: Date.now() })
       await delay(o.gapMs)
     }

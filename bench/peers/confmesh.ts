@@ -9,7 +9,7 @@ import { startNode } from '../../src/daemon/node.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { parseChannel } from '../../src/model/names.ts'
 import { build } from '../../src/publish/build.ts'
-import { publish } from '../../src/publish/publish.ts'
+import { publishRelease } from '../publish-release.ts'
 import { type Lab, ORIGIN_ADDRESS, Program } from './lab.ts'
 import { type Running, readyOf, type System, shares, until } from './system.ts'
 import type { Role } from './worker.ts'
@@ -85,23 +85,8 @@ export const publisher: Role = async (o, { say, commands }) => {
     say({ ready: 1 })
     for await (const command of commands) {
       const { path, seq } = JSON.parse(command) as { path: string; seq: number }
-      await publish({
-        channel: CHANNEL,
-        content: await build([path], { limits: LIMITS }),
-        root: session.chain.current,
-        seeds: session.seeds.reached,
-        signers: session.signers,
-        memory: session.memory,
-        publisher: session.publisher,
-        message: String(seq),
-        expires: undefined,
-        expect: undefined,
-        again: false,
-        until: 'submitted',
-        limits: LIMITS,
-        wallMs: Date.now,
-        confirm: async () => true,
-      })
+      const content = await build([path], { limits: LIMITS })
+      await publishRelease(session, CHANNEL, content, String(seq))
     }
   })
 }

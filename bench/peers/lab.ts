@@ -8,14 +8,14 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { cpuSeconds } from '../processes.ts'
 
 export type Side = 'origin' | 'fleet'
 
 export const ORIGIN_ADDRESS = '10.77.0.2'
 const FLEET_ADDRESS = '10.77.0.1'
 
-/** Linux counts CPU time in these, and memory in these. */
-const TICK_MS = 10
+/** Linux counts memory in these. */
 const PAGE_BYTES = 4096
 
 export interface Usage {
@@ -117,11 +117,9 @@ const ip = (...argv: string[]): void => {
 
 function cpuMsOf(pid: number): number {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+    return cpuSeconds(pid) * 1_000
   } catch {
-    return 0
+    return 0 // it has just ended
   }
 }
 
