@@ -1,6 +1,6 @@
 /**
  * Gateways of regions, found without full membership: a node stands while it hears, on its region's control topic,
- * fewer than F live gateways that rank above it, and says so every five seconds. Gateways keep warm links to all
+ * fewer than F live gateways that rank above it, and says so again and again. Gateways keep warm links to all
  * gateways of all regions and tell one another of those they know; others learn of them by hello.
  */
 import { encodeControlGossip } from '../codec/gossip.ts'
@@ -48,6 +48,8 @@ export class Gateways implements Stage {
   /** What `of` answers, until something changes. */
   readonly #best = new Map<string, readonly PeerId[]>()
   #monoMs = 0
+  /** Of this moment. */
+  #pace: Pace
   #startMonoMs = 0
   #standFromMonoMs = 0
   #said = { count: 0, monoMs: Number.NEGATIVE_INFINITY, jitter: 1 }
@@ -66,6 +68,7 @@ export class Gateways implements Stage {
     this.#region = regionOf(config.region)
     this.#weight = weight(this.#region, config.self)
     this.#book = new Heartbeats(config.self, config.limits)
+    this.#pace = paceOf(this.#region, this.#book, this.#monoMs, config.limits)
     this.#links = new WarmLinks(config)
     this.#asks = createBuckets(config.limits.heartbeatAsksPerSecond, config.limits.heartbeatAsksBurst)
   }
@@ -91,7 +94,7 @@ export class Gateways implements Stage {
   /** Stands, or did so lately: whatever its rank in our view, its bridge messages count. */
   stands(peer: PeerId): boolean {
     const known = this.#book.find(peer)
-    return known !== undefined && known.heardMonoMs > this.#monoMs - this.#pace().liveMs
+    return known !== undefined && known.heardMonoMs > this.#monoMs - this.#pace.liveMs
   }
 
   regionOf(peer: PeerId): string | undefined {
@@ -137,7 +140,7 @@ export class Gateways implements Stage {
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     this.#time(step)
-    this.#book.found(peer, step.now, this.#pace().liveMs)
+    this.#book.found(peer, step.now, this.#pace.liveMs)
     this.#best.clear()
     const session = journey.session(peer)
     if (session === undefined || !isAdmitted(session)) return
@@ -218,15 +221,12 @@ export class Gateways implements Stage {
   #time(step: Step): void {
     if (step.now.monoMs === this.#monoMs) return
     this.#monoMs = step.now.monoMs
+    this.#pace = paceOf(this.#region, this.#book, this.#monoMs, this.#config.limits)
     this.#best.clear()
   }
 
   #live(region: string): readonly Known[] {
-    return this.#book.live(region, this.#monoMs, this.#pace().liveMs)
-  }
-
-  #pace(): Pace {
-    return paceOf(this.#region, this.#book, this.#monoMs, this.#config.limits)
+    return this.#book.live(region, this.#monoMs, this.#pace.liveMs)
   }
 
   #self(stopgap: Stopgap | undefined): Standing {
@@ -292,7 +292,7 @@ export class Gateways implements Stage {
   get #nextSayMonoMs(): number {
     if (this.#own === undefined) return this.#monoMs + IDLE_LOOK_MS
     const { heartbeatMs, heartbeatsFirst } = this.#config.limits
-    const everyMs = this.#said.count <= heartbeatsFirst ? heartbeatMs : this.#pace().everyMs
+    const everyMs = this.#said.count <= heartbeatsFirst ? heartbeatMs : this.#pace.everyMs
     return this.#said.monoMs + everyMs * this.#said.jitter
   }
 
