@@ -226,8 +226,9 @@ export function dropUnneeded(node: NodeState, cell: Cell, keep?: ReleaseId): Wri
     if (needed.has(id) || id === keep) continue
     cell.envelopes.delete(id)
     node.kept.delete(id)
-    writes.push({ kind: 'dropEnvelope', release: id })
-    if (node.whole.delete(id)) writes.push({ kind: 'unwhole', release: id })
+    node.whole.delete(id)
+    // Also where it is not known to be whole: the record may be on its way to disk, ahead of this one.
+    writes.push({ kind: 'dropEnvelope', release: id }, { kind: 'unwhole', release: id })
   }
   if (keep !== undefined) cell.envelopes.add(keep)
   return writes

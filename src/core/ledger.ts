@@ -54,8 +54,9 @@ export function createLedger(node: NodeState): Ledger {
     close(event) {
       const entry = take(event.ticket)
       for (const digest of entry?.blocks ?? []) node.blocks.add(digest)
-      if (entry?.doubtful === false)
-        for (const release of entry.whole) node.whole.set(release, durableBy(event))
+      // What was replaced meanwhile has been dropped behind this very record.
+      const whole = entry?.doubtful === false ? entry.whole.filter((release) => node.kept.has(release)) : []
+      for (const release of whole) node.whole.set(release, durableBy(event))
       return entry
     },
     doubt() {

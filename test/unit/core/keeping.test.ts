@@ -56,6 +56,28 @@ describe('a fetched release', () => {
   })
 })
 
+describe('a release replaced while its record `whole` is on its way to disk', () => {
+  it('is whole nowhere: the record goes with the envelope, and its coming late changes nothing', () => {
+    const made = make({ clock: { alice: 1 } })
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
+    const asked = node.run(given(page?.id, made.page))
+    node.persist(asked)
+    const [block] = ofKind(asked, 'request')
+    const closing = node.persist(node.run(given(block?.id, made.block)))
+    expect(ofKind(closing, 'persist')).toMatchObject([{ writes: [{ kind: 'whole', release: made.id }] }])
+    const newer = node.run(gossip(make({ clock: { alice: 2 }, also: 'b=1\n' })))
+    expect(ofKind(newer, 'persist')[0]?.writes.slice(-2)).toEqual([
+      { kind: 'dropEnvelope', release: made.id },
+      { kind: 'unwhole', release: made.id },
+    ])
+    node.persist(closing)
+    node.inside((_step, journey) => expect(journey.isWhole(made.id)).toBe(false))
+  })
+})
+
 describe('a submission', () => {
   const made = make({ clock: { alice: 1 } })
 
