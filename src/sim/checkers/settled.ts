@@ -1,6 +1,7 @@
 import type { CoreChannelView } from '../../core/view.ts'
-import type { Channel, ReleaseId } from '../../model/ids.ts'
+import type { Channel, Digest, ReleaseId } from '../../model/ids.ts'
 import type { OnDisk } from '../disk.ts'
+import type { Made } from '../fleet.ts'
 import type { SimNode } from '../node.ts'
 import { type Broken, label } from './broken.ts'
 import { type Entry, order, type Place, type Published, shown } from './published.ts'
@@ -14,6 +15,9 @@ interface Expected {
 interface Known {
   /** Releases that lie on some disk. */
   readonly anywhere: ReadonlySet<ReleaseId>
+  /** Pages and blocks that lie on some disk. */
+  readonly blocks: ReadonlySet<Digest>
+  readonly acknowledged: ReadonlySet<ReleaseId>
   readonly sick: ReadonlySet<ReleaseId>
   readonly published: Published
 }
@@ -28,12 +32,12 @@ export function unsettled(
   const disks = nodes.map((node) => node.parts.disk.onDisk())
   const root = Math.max(...disks.map((disk) => disk.root.version))
   const anywhere = new Set(disks.flatMap((disk) => [...disk.envelopes.keys()]))
-  const known = (id: ReleaseId): boolean => acknowledged.has(id) || anywhere.has(id)
-  const expected = expectation(published, root, known)
+  const blocks = new Set(disks.flatMap((disk) => [...disk.blocks]))
+  const expected = expectation(published, root, (id) => acknowledged.has(id) || anywhere.has(id))
+  const known: Known = { anywhere, blocks, acknowledged, sick, published }
   for (const [at, node] of nodes.entries()) {
     const disk = disks[at] as OnDisk
-    const broken =
-      rootProblem(node, disk, root) ?? channelProblem(node, disk, expected, { anywhere, sick, published })
+    const broken = rootProblem(node, disk, root) ?? channelProblem(node, disk, expected, known)
     if (broken !== undefined) return { ...broken, text: `${label(node.peer)}: ${broken.text}` }
   }
   return undefined
@@ -68,21 +72,21 @@ function channelProblem(
   node: SimNode,
   disk: OnDisk,
   expected: ReadonlyMap<Channel, Expected>,
-  { anywhere, sick, published }: Known,
+  known: Known,
 ): Broken | undefined {
   const entries = new Map(node.view()?.channels.map((entry) => [entry.channel, entry]))
   for (const [channel, { place, entries: best }] of expected) {
     // A lost disk kept a floor that names what nobody has any more: such a node waits for a greater place, rightly.
-    const lost = disk.floors.get(channel)?.ids.some((id) => !anywhere.has(id)) === true
+    const lost = disk.floors.get(channel)?.ids.some((id) => !known.anywhere.has(id)) === true
     const [target] = best
     if ((node.parts.disk.hurt && lost) || target === undefined) continue
     const entry = entries.get(channel)
     const broken =
       best.length > 1
         ? heldProblem(entry, best)
-        : sick.has(target.made.id)
+        : known.sick.has(target.made.id)
           ? undefined
-          : (thiefProblem(node, target, published) ?? targetProblem(node, entry, target))
+          : (thiefProblem(node, target, known.published) ?? targetProblem(node, entry, target, known))
     if (broken !== undefined) return { ...broken, text: `${channel} at ${shown(place)}: ${broken.text}` }
   }
   return undefined
@@ -107,15 +111,28 @@ function targetProblem(
   node: SimNode,
   entry: CoreChannelView | undefined,
   { made }: Entry,
+  known: Known,
 ): Broken | undefined {
   if (entry === undefined) return { promise: 7, text: 'unknown' }
   if (entry.held) return { promise: 13, text: 'held, though one release alone is in that place' }
-  const tree = node.parts.files.trees.get(made.header.channel)
   const id = made.id.slice(0, 8)
+  if (!obtainable(made, known))
+    return entry.gate === 'content'
+      ? undefined
+      : { promise: 7, text: `${id} cannot be had, yet the gate is ${entry.gate ?? 'none'}` }
+  const tree = node.parts.files.trees.get(made.header.channel)
   if (tree?.release !== made.id || entry.active?.id !== made.id) {
     const text = `shows ${tree?.release.slice(0, 8) ?? 'nothing'} instead of ${id}, gate ${entry.gate ?? 'none'}`
     return { promise: 7, text }
   }
   const same = [...made.files].every(([path, digest]) => tree.files.get(path) === digest)
   return same ? undefined : { promise: 11, text: `files of ${id} stay damaged` }
+}
+
+/**
+ * Its content lies on some disk, or must: an acknowledged release was whole on a seed. An envelope alone can get about
+ * whose publisher was lost before the upload; all a node can do then is to say that it waits for content.
+ */
+function obtainable({ id, content }: Made, { acknowledged, blocks }: Known): boolean {
+  return acknowledged.has(id) || [...content.keys()].every((digest) => blocks.has(digest))
 }
