@@ -300,6 +300,10 @@ export const LIMITS = {
   /** Refused submissions written to the audit log: a megabyte a day at most, for anybody can send old releases again. */
   auditsPerSecond: 0.05,
   auditsBurst: 1_000,
+  /** A file of the audit log: some 30,000 submissions, small enough to be opened by people. */
+  maxAuditBytes: 8 * MIB,
+  /** Older files of it that stay: 150,000 submissions in all, in 40 MiB. */
+  keepAuditFiles: 4,
   /** Names of channels in one answer: 200 bytes each at most. */
   maxListed: 256,
   /** Such answers a second, all askers together: each sorts the names of up to 20,000 channels. */

@@ -15,7 +15,7 @@
  *     block/<digest>         a block or a manifest page
  *     beacon/<key>           newest beacon of a freshness key
  *     lease/<release>        a place leased to a publisher
- *     audit/<at>/<number>    who submitted what, and what was answered
+ *     audit/<at>/<number>    by builds before audit-file.ts; moved there at the start
  *     quarantine/<key>       a damaged record as it was found
  */
 import type { Channel, Digest, KeyId, ReleaseId } from '../model/ids.ts'
@@ -52,8 +52,6 @@ export const sizeKey = (digest: Digest): string => PREFIX.size + digest
 export const blockKey = (digest: Digest): string => PREFIX.block + digest
 export const beaconKey = (key: KeyId): string => PREFIX.beacon + key
 export const leaseKey = (release: ReleaseId): string => PREFIX.lease + release
-export const auditKey = (at: number, number: number): string =>
-  `${PREFIX.audit}${padded(at)}/${padded(number)}`
 export const quarantineKey = (key: string): string => PREFIX.quarantine + key
 
 /** What follows the prefix. */

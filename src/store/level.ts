@@ -6,6 +6,8 @@ import type { Limits } from '../limits.ts'
 import type { Floor } from '../model/floor.ts'
 import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import { type AuditFile, auditFile } from './audit-file.ts'
+import { moveAuditRecords } from './audit-moved.ts'
 import { planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { type Content, contentOf } from './content.ts'
@@ -57,6 +59,7 @@ export class LevelStore implements StorePort {
   readonly #raw: Database
   readonly #database: GuardedDatabase
   readonly #floors: FloorFiles
+  readonly #audit: AuditFile
   readonly #queue: CommitQueue
   #index = new StoreIndex()
   #locks: readonly Lock[] = []
@@ -74,6 +77,7 @@ export class LevelStore implements StorePort {
       alone: (work) => this.#queue.run(work),
     })
     this.#floors = init.floors ?? floorFiles(init.floorDir, init.fleetId, init.limits)
+    this.#audit = auditFile(dirname(init.dir), init.limits)
     this.#queue = new CommitQueue((writes, sync) => this.#flush(writes, sync), init.limits.maxStoreBatchBytes)
   }
 
@@ -97,6 +101,7 @@ export class LevelStore implements StorePort {
     const copies = await this.#floors.load().catch((error: unknown) => {
       throw storeError(error, this.#init.floorDir)
     })
+    await this.#moveAudit()
     return this.#queue.run(() => this.#settle(content, copies))
   }
 
@@ -205,6 +210,14 @@ export class LevelStore implements StorePort {
     }
   }
 
+  /** Where it cannot be done, it is for the next start. */
+  async #moveAudit(): Promise<void> {
+    await moveAuditRecords(this.#raw, this.#audit, this.#init.limits).catch((error: unknown) => {
+      const { code, message } = storeError(error, this.#audit.path)
+      this.#note('warn', code, `the audit log stays in the store: ${message}`)
+    })
+  }
+
   // What was read becomes the snapshot
 
   async #settle(content: StoreContent, copies: FloorFilesContent): Promise<Snapshot> {
@@ -291,6 +304,15 @@ export class LevelStore implements StorePort {
       sync,
     )
     for (const write of joined) this.#index.apply(write)
+    await this.#appendAudit(pick(writes, 'audit'))
+  }
+
+  /** What was answered stands, also where its line cannot be written: that is said, and counted. */
+  async #appendAudit(lines: readonly WriteOf<'audit'>[]): Promise<void> {
+    await this.#audit.append(lines).catch((error: unknown) => {
+      const { code, message } = storeError(error, this.#audit.path)
+      this.#note('error', code, `${lines.length} lines of the audit log are lost: ${message}`)
+    })
   }
 
   /** First the files: a floor that only they hold is as good; a release whose floor only LevelDB holds is not. */
