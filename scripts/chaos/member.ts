@@ -1,26 +1,12 @@
-/** One node of the fleet under chaos: its process, its folders, its proxy, and what is done to them. */
+/** One node of the fleet under chaos: its process, its folders, and how long nothing has been done to it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { LinkProxy } from './proxy.ts'
-import type { Random } from './random.ts'
 
-const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
 const DISK_BYTES = 96 * 1024 * 1024
-const START_DEADLINE_MS = 60_000
+/** A stop that takes longer is no clean one. */
+const STOP_MS = 30_000
 
 export interface MemberOptions {
   readonly name: string
@@ -30,37 +16,44 @@ export interface MemberOptions {
   readonly port: number
   readonly proxyPort: number
   readonly apiPort: number
+  /** Grows as seeds come up. */
   readonly seeds: readonly string[]
-  readonly say: (text: string) => void
+  readonly launcher: string
 }
 
 export class Member {
   readonly name: string
+  readonly region: string
   readonly api: string
-  readonly proxy: LinkProxy
   readonly trees: string
-  /** Ended though nobody ended it. */
-  readonly died: string[] = []
+  readonly data: string
+  /** Ended though nobody ended it, or not cleanly when asked to. */
+  readonly failures: string[] = []
   peerId = ''
   /** A fault of its process is under way. */
   busy = false
   hasDisk = false
   ready = false
+  /** Grows with whatever is done to its process. */
+  life = 0
+  launcher: string
   readonly #o: MemberOptions
-  readonly #data: string
   #child: ChildProcess | undefined
   #expected = false
   #errors = ''
+  #troubles = 0
+  #calmSinceMs = 0
 
   constructor(options: MemberOptions) {
     this.#o = options
     this.name = options.name
+    this.region = options.region
+    this.launcher = options.launcher
     this.api = `http://127.0.0.1:${options.apiPort}`
-    this.proxy = new LinkProxy(options.port)
     this.trees = join(options.dir, options.name, 'trees')
-    this.#data = join(options.dir, options.name, 'data')
+    this.data = join(options.dir, options.name, 'data')
     mkdirSync(this.trees, { recursive: true })
-    mkdirSync(this.#data, { recursive: true, mode: 0o700 })
+    mkdirSync(this.data, { recursive: true, mode: 0o700 })
   }
 
   /** The end of what it logged. */
@@ -72,40 +65,50 @@ export class Member {
     return this.#child !== undefined
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  get address(): string {
+    return `/ip4/127.0.0.1/tcp/${this.#o.proxyPort}/p2p/${this.peerId}`
+  }
+
+  /** For how long it has been up and nothing was done to it or its links; 0 while something is. */
+  get calmMs(): number {
+    return this.ready && this.#troubles === 0 ? performance.now() - this.#calmSinceMs : 0
+  }
+
+  /** Something is done to it until what is given back is called. */
+  trouble(): () => void {
+    this.#troubles += 1
+    return () => {
+      this.#troubles -= 1
+      this.#calmSinceMs = performance.now()
+    }
+  }
+
   /** A small disk of its own, where this machine lets us mount one. */
-  mount(): boolean {
+  mount(): void {
+    const args = ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},mode=0700`, 'confmesh-chaos', this.data]
     try {
-      execFileSync(
-        'mount',
-        ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},mode=0700`, 'confmesh-chaos', this.#data],
-        {
-          stdio: 'pipe',
-        },
-      )
+      execFileSync('mount', args, { stdio: 'pipe' })
       this.hasDisk = true
     } catch {
       this.hasDisk = false
     }
-    return this.hasDisk
   }
 
-  async start(): Promise<void> {
+  /** @param deadlineMs it may come later still: on a machine with more to do than cores it does */
+  async start(deadlineMs: number): Promise<void> {
     const o = this.#o
-    const args = [
-      'node',
-      '--config',
-      o.config,
-      '--json',
-      '--data',
-      this.#data,
-      '--api',
-      `127.0.0.1:${o.apiPort}`,
-    ]
-    args.push('--listen', `/ip4/127.0.0.1/tcp/${o.port}`, '--label', `region=${o.region}`)
+    const args = ['node', '--config', o.config, '--json', '--data', this.data]
+    args.push('--api', `127.0.0.1:${o.apiPort}`, '--listen', `/ip4/127.0.0.1/tcp/${o.port}`)
+    args.push('--label', `region=${o.region}`)
     for (const seed of o.seeds) args.push('--seed', seed)
+    this.life += 1
     this.#expected = false
     this.ready = false
-    const child = spawn(process.execPath, [LAUNCHER, ...args], {
+    const child = spawn(process.execPath, [this.launcher, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
@@ -119,80 +122,59 @@ export class Member {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-4_000)
     })
-    child.once('close', (code, signal) => {
-      if (this.#child !== child) return
-      this.#child = undefined
-      this.ready = false
-      if (this.#expected) return
-      this.died.push(`${this.name} ended by itself (${code ?? signal}): ${this.#errors.trim().slice(-800)}`)
-    })
-    const said = new Promise<void>((resolve) =>
-      createInterface(child.stdout).once('line', (line) => {
-        if (this.#child !== child) return
-        this.peerId = (JSON.parse(line) as { peerId: string }).peerId
-        this.ready = true
+    const closed = new Promise<void>((resolve) =>
+      child.once('close', (code, signal) => {
+        this.#closed(child, code ?? signal)
         resolve()
       }),
     )
-    // on a machine with more to do than cores it may come later still
-    const patience = new Promise<void>((resolve) => setTimeout(resolve, START_DEADLINE_MS).unref())
-    await Promise.race([said, patience, new Promise((resolve) => child.once('close', resolve))])
+    const said = new Promise<void>((resolve) =>
+      createInterface(child.stdout).once('line', (line) => {
+        if (this.#child === child) this.#isReady(line)
+        resolve()
+      }),
+    )
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref())
+    await Promise.race([said, patience, closed])
   }
 
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child
     if (child === undefined) return
+    this.life += 1
     this.#expected = true
-    const closed = new Promise((resolve) => child.once('close', resolve))
+    const closed = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))
     child.kill('SIGCONT')
     child.kill(signal)
-    await closed
+    const patience = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+    const code = await closed
+    clearTimeout(patience)
+    if (signal === 'SIGTERM' && code !== 0)
+      this.failures.push(`${this.name} did not stop cleanly (${code}): ${this.lastWords}`)
   }
 
   freeze(frozen: boolean): void {
+    this.life += 1
     this.#child?.kill(frozen ? 'SIGSTOP' : 'SIGCONT')
-  }
-
-  deleteStore(): void {
-    rmSync(join(this.#data, 'store'), { recursive: true, force: true })
-  }
-
-  /** A few bytes of the store's files, anywhere. */
-  flipBytes(random: Random): void {
-    const store = join(this.#data, 'store')
-    if (!existsSync(store)) return
-    const files = readdirSync(store).filter((name) => /\.(ldb|log)$/.test(name))
-    for (let flips = 0; flips < 3 && files.length > 0; flips++) {
-      const path = join(store, random.pick(files))
-      const { size } = statSync(path)
-      if (size === 0) continue
-      const file = openSync(path, 'r+')
-      const byte = Buffer.alloc(1)
-      const at = Math.floor(random() * size)
-      readSync(file, byte, 0, 1, at)
-      byte[0] = (byte[0] ?? 0) ^ (1 << Math.floor(random() * 8))
-      writeSync(file, byte, 0, 1, at)
-      closeSync(file)
-    }
-  }
-
-  fillDisk(full: boolean): void {
-    const filler = join(this.#data, 'filler')
-    if (!full) {
-      rmSync(filler, { force: true })
-      return
-    }
-    const { bavail, bsize } = statfsSync(this.#data)
-    try {
-      writeFileSync(filler, Buffer.alloc(bavail * bsize))
-    } catch {
-      // the node took the last of it meanwhile: full is full
-    }
   }
 
   async end(): Promise<void> {
     await this.kill()
-    this.proxy.stop()
-    if (this.hasDisk) execFileSync('umount', ['-l', this.#data], { stdio: 'pipe' })
+    if (this.hasDisk) execFileSync('umount', ['-l', this.data], { stdio: 'pipe' })
+  }
+
+  #isReady(line: string): void {
+    const said = JSON.parse(line) as { event?: string; peerId: string }
+    if (said.event !== 'ready') return // an error: its end follows
+    this.peerId = said.peerId
+    this.ready = true
+    this.#calmSinceMs = performance.now()
+  }
+
+  #closed(child: ChildProcess, how: number | string | null): void {
+    if (this.#child !== child) return
+    this.#child = undefined
+    this.ready = false
+    if (!this.#expected) this.failures.push(`${this.name} ended by itself (${how}): ${this.lastWords}`)
   }
 }

@@ -1,23 +1,19 @@
 /** What is done to whom and when: decided before the run from its seed alone. */
 import type { Random } from './random.ts'
 
+/** As often as they stand here. */
 const KINDS = [
-  'kill',
-  'kill',
-  'kill',
-  'stop',
-  'cut',
-  'cut',
-  'slow',
-  'delete-store',
-  'flip-bytes',
-  'fill-disk',
+  ...['kill', 'kill', 'kill', 'stop', 'stop', 'cut', 'cut', 'slow', 'slow'],
+  ...['delete-store', 'delete-floor', 'flip-bytes', 'fill-disk', 'upgrade'],
 ] as const
 
+export type Kind = (typeof KINDS)[number]
+
 export interface Planned {
-  readonly kind: (typeof KINDS)[number]
+  readonly kind: Kind | 'partition' | 'all-seeds'
   readonly atMs: number
-  readonly node: number
+  /** Of a node; of a region where all of it is parted from the others. */
+  readonly at: number
   readonly forMs: number
   /** Of what is slow. */
   readonly delayMs?: number
@@ -25,31 +21,28 @@ export interface Planned {
 
 export interface Size {
   readonly nodes: number
-  /** The first so many of them. */
-  readonly seeds: number
+  readonly regions: number
   readonly lastMs: number
 }
 
-export function schedule(random: Random, { nodes, seeds, lastMs }: Size): Planned[] {
+export function schedule(random: Random, { nodes, regions, lastMs }: Size): Planned[] {
   const planned: Planned[] = []
-  for (let atMs = 3_000; atMs < lastMs; atMs += random.between(500, 60_000 / nodes + 500)) {
-    const kind = random.pick(KINDS)
-    const node = Math.floor(random() * nodes)
-    const forMs = Math.min(random.between(500, 12_000), lastMs - atMs)
-    planned.push(
-      kind === 'slow'
-        ? { kind, atMs, node, forMs, delayMs: Math.round(random.between(50, 800)) }
-        : { kind, atMs, node, forMs },
-    )
+  const put = (fault: Planned): void => {
+    planned.push({ ...fault, forMs: Math.max(500, Math.min(fault.forMs, lastMs - fault.atMs)) })
   }
-  // now and then nobody is left to publish to
-  for (let atMs = 20_000; atMs < lastMs - 10_000; atMs += random.between(30_000, 90_000))
-    for (let node = 0; node < seeds; node++)
-      planned.push({
-        kind: 'kill',
-        atMs: atMs + random.between(0, 500),
-        node,
-        forMs: random.between(4_000, 9_000),
-      })
+  for (let atMs = 3_000; atMs < lastMs; atMs += random.between(500, 105_000 / nodes + 500)) {
+    const kind = random.pick(KINDS)
+    const at = Math.floor(random() * nodes)
+    const forMs = random.between(500, 12_000)
+    if (kind === 'slow') put({ kind, atMs, at, forMs, delayMs: Math.round(random.between(50, 800)) })
+    // a disk is full for longer than a node needs to notice
+    else if (kind === 'fill-disk') put({ kind, atMs, at, forMs: forMs + 10_000 })
+    else put({ kind, atMs, at, forMs })
+  }
+  // now and then no seed is left to publish at, or a region is on its own
+  for (let atMs = 20_000; atMs < lastMs - 10_000; atMs += random.between(40_000, 120_000))
+    put({ kind: 'all-seeds', atMs, at: 0, forMs: random.between(5_000, 15_000) })
+  for (let atMs = 45_000; atMs < lastMs - 10_000; atMs += random.between(60_000, 180_000))
+    put({ kind: 'partition', atMs, at: Math.floor(random() * regions), forMs: random.between(5_000, 25_000) })
   return planned.sort((a, b) => a.atMs - b.atMs)
 }
