@@ -102,7 +102,7 @@ const COSTS: readonly (readonly [RegExp, string])[] = [
   ],
   [/^(hook|maxHook|health|soak)/, 'the hook or check: ended, the release counts as unhealthy'],
   [
-    /^(max(Audit|Cache|Store|Checked|History|Quarantined|Parallel)|keep|storeProbe)/,
+    /^(max(Audit|Cache|Store|Checked|History|Quarantined|Parallel)|keep|storeProbe|storeWatch)/,
     'this node: older things go, or work waits',
   ],
   [/^(maxConfig|maxPatterns$|keyLock|sign|counterTries|otherSeeds|publishIdle)/, 'the operator: told so'],

@@ -64,6 +64,7 @@ export const CODES = [
   'STORE_FLOOR_LOST',
   'STORE_FAILED',
   'STORE_MISSING',
+  'STORE_GONE',
   // Network
   'ADMIT_REFUSED',
   'ADMIT_REMOVED',

@@ -343,6 +343,8 @@ export const LIMITS = {
   keepCorruptStores: 2,
   /** How often a full disk is tried again. */
   storeProbeMs: 2_000,
+  /** How often it is looked whether the folders are still there; before anything is acknowledged it is looked anyway. */
+  storeWatchMs: 2_000,
   /** And with how many bytes: opening, LevelDB turns its log (a write buffer of 4 MiB and one batch) into a table. */
   storeProbeBytes: 16 * MIB,
 

@@ -67,6 +67,7 @@ export const EXIT_CODES: Readonly<Record<Code, ExitCode>> = {
   STORE_FLOOR_LOST: 1,
   STORE_FAILED: 1,
   STORE_MISSING: 2,
+  STORE_GONE: 1,
 
   ADMIT_REFUSED: 3,
   ADMIT_REMOVED: 3,

@@ -36,11 +36,14 @@ export interface Ready {
 
 export interface RunningNode {
   readonly ready: Ready
+  /** Resolved once the node cannot go on; whoever runs it stops it. */
+  readonly failed: Promise<MeshError>
   stop(): Promise<void>
 }
 
 /** Work to undo, last first: whatever fails in between leaves nothing open. */
 type Undo = () => Promise<void> | void
+type OnEnd = (error: MeshError) => void
 
 /**
  * Composes a node from its configuration and starts it: store, core, network, files, HTTP.
@@ -51,16 +54,17 @@ export async function startNode(config: NodeConfig, version: string): Promise<Ru
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step()
   }
+  const failed = Promise.withResolvers<MeshError>()
   try {
-    const ready = await compose(config, version, undo)
-    return { ready, stop }
+    const ready = await compose(config, version, undo, failed.resolve)
+    return { ready, failed: failed.promise, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-async function compose(config: NodeConfig, version: string, undo: Undo[]): Promise<Ready> {
+async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd: OnEnd): Promise<Ready> {
   const startedAtMs = performance.now()
   const limits = config.limitsInForce
   const root = readDocument(config.root, 'root', limits)
@@ -85,6 +89,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
     limits,
     log,
     emit: (event) => driver.dispatch(event),
+    onGone: ended(log, onEnd),
   })
   const region = regionIn(certifiedLabels(ownCertificates, limits))
   const transport = transportOf(config, identity, { fleetId, region }, log, metrics)
@@ -121,6 +126,11 @@ async function compose(config: NodeConfig, version: string, undo: Undo[]): Promi
   const addresses = transport.addresses()
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }
+}
+
+const ended = (log: LogPort, onEnd: OnEnd) => (error: MeshError) => {
+  log.note({ kind: 'note', level: 'error', code: error.code, text: error.message })
+  onEnd(error)
 }
 
 const unannounced = (log: LogPort) => (channel: Channel, error: unknown) => {

@@ -5,20 +5,21 @@ import { type Ready, startNode } from './node.ts'
 /** A stop that takes longer is cut off: what matters is durable already. */
 const STOP_DEADLINE_MS = 5_000
 
-/** Runs a node until SIGTERM or SIGINT; resolves once it has stopped. */
+/** Runs a node until SIGTERM or SIGINT, then ends the process. @throws MeshError why it cannot start, or go on */
 export async function runNode(
   config: NodeConfig,
   options: { readonly version: string; readonly onReady: (ready: Ready) => void },
 ): Promise<void> {
   // Node's 250 ms per address fails a host of several addresses over a slow link.
   setDefaultAutoSelectFamilyAttemptTimeout(2_000)
-  const ended = Promise.withResolvers<void>()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ended.resolve())
+  const ended = Promise.withResolvers<undefined>()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ended.resolve(undefined))
   const node = await startNode(config, options.version)
   options.onReady(node.ready)
-  await ended.promise
+  const failed = await Promise.race([ended.promise, node.failed])
   setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref()
   await node.stop()
+  if (failed !== undefined) throw failed
   // libp2p leaves a heartbeat timer behind; everything of ours is closed.
   process.exit(0)
 }

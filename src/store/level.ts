@@ -6,8 +6,7 @@ import type { Limits } from '../limits.ts'
 import type { Floor } from '../model/floor.ts'
 import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
-import { type AuditFile, auditFile } from './audit-file.ts'
-import { moveAuditRecords } from './audit-moved.ts'
+import { type AuditLog, auditLog } from './audit-log.ts'
 import { planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { type Content, contentOf } from './content.ts'
@@ -15,6 +14,7 @@ import { type Database, levelDatabase, type Operation } from './database.ts'
 import { isDamage, storeError } from './faults.ts'
 import { type FloorFiles, type FloorFilesContent, floorFiles } from './floor-files.ts'
 import { joinCopies } from './floors-joined.ts'
+import { FolderWatch } from './folder-watch.ts'
 import { GuardedDatabase } from './guarded-database.ts'
 import { StoreIndex } from './index-in-memory.ts'
 import { blockKey, envelopeKey, FLEET_KEY, FORMAT, FORMAT_KEY, sizeKey, wholeKey } from './keys.ts'
@@ -36,6 +36,8 @@ export interface LevelStoreInit {
   readonly log: LogPort
   /** A block turned out to be damaged; the store takes writes no longer, or again. */
   readonly emit?: (event: EventOf<'blockLost' | 'storeMode'>) => void
+  /** A folder was taken away: nothing can be kept any more, and a second node may come. STORE_GONE. */
+  readonly onGone?: (gone: MeshError) => void
   /** Another disk behind the store, for tests. */
   readonly database?: (dir: string) => Database
   readonly floors?: FloorFiles
@@ -59,7 +61,8 @@ export class LevelStore implements StorePort {
   readonly #raw: Database
   readonly #database: GuardedDatabase
   readonly #floors: FloorFiles
-  readonly #audit: AuditFile
+  readonly #audit: AuditLog
+  readonly #watch: FolderWatch
   readonly #queue: CommitQueue
   #index = new StoreIndex()
   #locks: readonly Lock[] = []
@@ -77,7 +80,8 @@ export class LevelStore implements StorePort {
       alone: (work) => this.#queue.run(work),
     })
     this.#floors = init.floors ?? floorFiles(init.floorDir, init.fleetId, init.limits)
-    this.#audit = auditFile(dirname(init.dir), init.limits)
+    this.#audit = auditLog(dirname(init.dir), init.limits, init.log)
+    this.#watch = new FolderWatch(init.limits.storeWatchMs, (gone) => init.onGone?.(gone))
     this.#queue = new CommitQueue((writes, sync) => this.#flush(writes, sync), init.limits.maxStoreBatchBytes)
   }
 
@@ -101,8 +105,10 @@ export class LevelStore implements StorePort {
     const copies = await this.#floors.load().catch((error: unknown) => {
       throw storeError(error, this.#init.floorDir)
     })
-    await this.#moveAudit()
-    return this.#queue.run(() => this.#settle(content, copies))
+    await this.#audit.takeOver(this.#raw)
+    const snapshot = await this.#queue.run(() => this.#settle(content, copies))
+    await this.#watch.start([this.#init.dir, ...this.#locks.map(({ path }) => path)])
+    return snapshot
   }
 
   commit(writes: readonly Write[], sync: boolean): Promise<void> {
@@ -167,6 +173,7 @@ export class LevelStore implements StorePort {
   }
 
   async close(): Promise<void> {
+    this.#watch.stop()
     await this.#queue.run(() => this.#database.close())
     await Promise.allSettled(this.#locks.map((lock) => lock.release()))
     this.#locks = []
@@ -208,14 +215,6 @@ export class LevelStore implements StorePort {
       this.#index = new StoreIndex()
       return readAll(this.#raw, this.#index, this.#init.limits)
     }
-  }
-
-  /** Where it cannot be done, it is for the next start. */
-  async #moveAudit(): Promise<void> {
-    await moveAuditRecords(this.#raw, this.#audit, this.#init.limits).catch((error: unknown) => {
-      const { code, message } = storeError(error, this.#audit.path)
-      this.#note('warn', code, `the audit log stays in the store: ${message}`)
-    })
   }
 
   // What was read becomes the snapshot
@@ -292,7 +291,18 @@ export class LevelStore implements StorePort {
 
   // Writing
 
+  /** Bytes in a folder that is gone are not durable, whatever LevelDB says. */
   async #flush(writes: readonly Write[], sync: boolean): Promise<void> {
+    try {
+      await this.#write(writes, sync)
+    } catch (error) {
+      await this.#watch.check()
+      throw error
+    }
+    if (sync) await this.#watch.check()
+  }
+
+  async #write(writes: readonly Write[], sync: boolean): Promise<void> {
     await this.#database.mend()
     const kept = await this.#writeFiles(writes)
     const joined = writes.map((write): Write => {
@@ -304,15 +314,7 @@ export class LevelStore implements StorePort {
       sync,
     )
     for (const write of joined) this.#index.apply(write)
-    await this.#appendAudit(pick(writes, 'audit'))
-  }
-
-  /** What was answered stands, also where its line cannot be written: that is said, and counted. */
-  async #appendAudit(lines: readonly WriteOf<'audit'>[]): Promise<void> {
-    await this.#audit.append(lines).catch((error: unknown) => {
-      const { code, message } = storeError(error, this.#audit.path)
-      this.#note('error', code, `${lines.length} lines of the audit log are lost: ${message}`)
-    })
+    await this.#audit.append(pick(writes, 'audit'))
   }
 
   /** First the files: a floor that only they hold is as good; a release whose floor only LevelDB holds is not. */

@@ -4,6 +4,8 @@ import { Level } from 'level'
 import { faultOf, storeError } from './faults.ts'
 
 export interface Lock {
+  /** LevelDB's folder that is locked. */
+  readonly path: string
   release(): Promise<void>
 }
 
@@ -21,7 +23,7 @@ export async function lockDirectory(dir: string): Promise<Lock> {
   const open = async (): Promise<Lock> => {
     const level = new Level(path)
     await level.open()
-    return { release: () => level.close() }
+    return { path, release: () => level.close() }
   }
   try {
     return await open()

@@ -1,0 +1,74 @@
+/** A store whose folder is taken away: nothing counts as durable from then on, and it is told once. */
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LIMITS } from '../../src/limits.ts'
+import { LevelStore } from '../../src/store/level.ts'
+import { FLEET, makeRelease } from '../contract/store-fixtures.ts'
+
+const NEVER_MS = 3_600_000
+let base: string
+let gone: string[]
+let store: LevelStore
+
+async function open(storeWatchMs: number): Promise<void> {
+  store = new LevelStore({
+    dir: join(base, 'data', 'store'),
+    floorDir: join(base, 'files', '.confmesh'),
+    lockDirs: [join(base, 'files')],
+    fleetId: FLEET,
+    limits: { ...LIMITS, storeWatchMs },
+    log: { note: () => {} },
+    onGone: ({ code }) => void gone.push(code),
+  })
+  await store.open()
+  await store.load()
+}
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'confmesh-gone-'))
+  gone = []
+})
+afterEach(async () => {
+  await store.close()
+  await rm(base, { recursive: true, force: true })
+})
+
+const release = (counter: number) => makeRelease(counter, [{ path: 'a', content: `${counter}` }])
+const commit = (counter: number) => store.commit(release(counter).writes, true)
+
+test.each([
+  ['the store', 'data/store'],
+  ['the data folder', 'data'],
+  ['the floor', 'files/.confmesh'],
+  ['the files', 'files'],
+])('%s removed: LevelDB still takes the bytes, the commit is refused', async (_, path) => {
+  await open(NEVER_MS)
+  await commit(1)
+  await rm(join(base, path), { recursive: true })
+  await expect(commit(2)).rejects.toMatchObject({ code: 'STORE_GONE' })
+  await expect(commit(3)).rejects.toMatchObject({ code: 'STORE_GONE' })
+  expect(gone).toEqual(['STORE_GONE'])
+})
+
+test('another folder in its place is not taken for it', async () => {
+  await open(NEVER_MS)
+  await rename(join(base, 'data'), join(base, 'old'))
+  await mkdir(join(base, 'data', 'store'), { recursive: true })
+  await writeFile(join(base, 'data', 'store', 'LOCK'), '')
+  await expect(commit(1)).rejects.toMatchObject({ code: 'STORE_GONE' })
+})
+
+test('it is seen without a write as well', async () => {
+  await open(20)
+  await rm(join(base, 'data'), { recursive: true })
+  await expect.poll(() => gone, { timeout: 5_000 }).toEqual(['STORE_GONE'])
+})
+
+test('a folder that stays is no trouble', async () => {
+  await open(20)
+  await commit(1)
+  await commit(2)
+  expect(gone).toEqual([])
+})
