@@ -1,5 +1,6 @@
 import type { BlocksReply, BlocksRequest } from '../model/messages.ts'
-import { bool, bytes, type Form, int, list, optional } from './fields.ts'
+import { peerOf } from '../model/names.ts'
+import { bool, bytes, convert, type Form, int, list, malformed, optional } from './fields.ts'
 import { address, channel, digest, peerId, releaseId } from './ids.ts'
 import { refused, union } from './message-forms.ts'
 
@@ -22,7 +23,7 @@ export const blocksRequest: Form<BlocksRequest> = union({
   },
 })
 
-export const blocksReply: Form<BlocksReply> = union({
+const reply: Form<BlocksReply> = union({
   block: { bytes: bytes((limits) => limits.maxBlockBytes, 1) },
   gone: {},
   busy: { retryAfterMs: int() },
@@ -30,3 +31,14 @@ export const blocksReply: Form<BlocksReply> = union({
   noted: { whole: optional(bool) },
   refused,
 })
+
+/** Whom a seed sends on dials these addresses: each must end at the peer that is named, or it could be sent anywhere. */
+export const blocksReply: Form<BlocksReply> = convert(
+  reply,
+  (message, at) => {
+    if (message.type === 'redirect' && message.addresses.some((one) => peerOf(one) !== message.peer))
+      throw malformed(`${at}.addresses`, 'an address names another peer than the redirect')
+    return message
+  },
+  (message) => message,
+)

@@ -6,6 +6,7 @@ import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { PublishReply } from '../model/messages.ts'
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
+import { namedFirst } from './named-seeds.ts'
 import type { Step } from './step.ts'
 import { answer, type Refusal, refusedBy } from './submit-answers.ts'
 
@@ -151,8 +152,9 @@ export class Acknowledge {
     const seeds = [...journey.admitted()]
       .filter(({ peer, hello }) => hello.submit && peer !== step.config.self && !pending.tried.has(peer))
       .map(({ peer }) => peer)
-      .sort()
-    const seed = seeds[Math.floor(step.config.random() * seeds.length)]
+    const { named, others } = namedFirst(step.config, seeds)
+    const from = named.length > 0 ? named : others
+    const seed = from[Math.floor(step.config.random() * from.length)]
     if (seed === undefined) this.#settle(step, journey, release, pending)
     else this.#ask(step, release, pending, seed)
   }

@@ -1,6 +1,6 @@
 /**
  * Before a seed grants a submission it takes the place's lease from the lowest peer ids among itself and the
- * connected seeds, in ascending order, so that of two pipelines that reach different seeds exactly one gets the
+ * connected seeds, those it names in its configuration first, in ascending order, so that of two pipelines that reach different seeds exactly one gets the
  * place: both begin at the same seed. Silent seeds are passed over; a refusal counts only with an envelope that
  * verifies, or a lying seed could burn counters.
  */
@@ -12,6 +12,7 @@ import type { Release } from '../model/release.ts'
 import type { RequestId, Ticket } from './events.ts'
 import type { Journey } from './journey.ts'
 import type { LeaseTable } from './leases.ts'
+import { namedFirst } from './named-seeds.ts'
 import type { Step } from './step.ts'
 import { placeTaken, type Refusal } from './submit-answers.ts'
 
@@ -55,7 +56,8 @@ export class Claims {
   start(step: Step, journey: Journey, release: Release, envelope: Uint8Array): void {
     const { self, limits } = step.config
     const seeds = [...journey.admitted()].filter((session) => session.hello.submit).map(({ peer }) => peer)
-    const lowest = [...new Set([self, ...seeds])].sort().slice(0, limits.leaseSeeds)
+    const { named, others } = namedFirst(step.config, [self, ...seeds])
+    const lowest = [...named, ...others].slice(0, limits.leaseSeeds).sort()
     this.#claims.set(release.id, {
       release,
       envelope,

@@ -55,6 +55,8 @@ export class Hostile {
   /** Of itself, in hello. */
   patterns: readonly string[] = ['**']
   region = REGION
+  /** Its own word, which nobody certifies. */
+  submits = false
   /** Sync and blocks; admission is answered as needed. */
   answers: Answers = () => undefined
   readonly asked: AnyRequest[] = []
@@ -136,7 +138,7 @@ export class Hostile {
       patterns: this.patterns as readonly Pattern[],
       region: this.region,
       zone: 'default',
-      submit: false,
+      submit: this.submits,
       heartbeats: [],
     }
   }

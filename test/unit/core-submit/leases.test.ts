@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Snapshot } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Address, PeerId } from '../../../src/model/ids.ts'
 import { CHANNEL, make, OTHER, PEER } from '../core/fleet.ts'
 import { ofKind, refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
@@ -26,6 +27,24 @@ test('The lease is taken seed by seed in ascending order of peer ids, our own re
   expect(writes(third)).toEqual(['lease!'])
   expect(replies(third)).toEqual([])
   expect(replies(node.persist(third))).toMatchObject([{ type: 'need' }])
+})
+
+test('Peers that only say they are seeds cannot push out one that the configuration names', () => {
+  const named = `/ip4/10.0.0.2/tcp/7400/p2p/${PEER}` as Address
+  const liars = Array.from({ length: LIMITS.leaseSeeds }, (_, n) => `${OTHER}${n}` as PeerId)
+  expect(liars.every((liar) => liar < PEER)).toBe(true)
+  const node = new SubmitNode({ seeds: [named] })
+  for (const liar of liars) node.connect(liar, { seed: true })
+  node.connect(PEER, { seed: true })
+  const asked: string[] = []
+  let effects = node.ask({ type: 'submit', envelope: mine.envelope })
+  for (let next = requests(effects); next.length > 0; next = requests(effects)) {
+    asked.push(...next)
+    effects = node.answer(effects[0], { type: 'noted' })
+  }
+  expect(asked).toContain('lease peer')
+  expect(asked).toHaveLength(LIMITS.leaseSeeds - 1)
+  expect(writes(effects)).toEqual(['lease!'])
 })
 
 test('A silent seed is passed over, and so is one that refuses without proof', () => {

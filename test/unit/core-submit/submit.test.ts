@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { PeerId } from '../../../src/model/ids.ts'
+import type { Address, PeerId } from '../../../src/model/ids.ts'
 import { CHANNEL, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
 import { refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
@@ -213,6 +213,22 @@ test('One more seed is told to pull, and both are named once it holds the releas
   expect(replies(node.answer(pull, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] }))).toEqual([
     { type: 'done', verdict: 'NEW', acknowledgedBy: [PEER, SELF] },
   ])
+})
+
+test('A seed that the configuration names is told to pull, not a peer that only says it is one', () => {
+  const named = `/ip4/10.0.0.2/tcp/7400/p2p/${PEER}` as Address
+  for (const draw of [0, 0.5, 0.99]) {
+    const node = new SubmitNode({ seeds: [named], random: () => draw })
+    node.connect(OTHER, { seed: true })
+    node.connect(PEER, { seed: true })
+    const made = make({ clock: { alice: 1 } })
+    const first = node.ask({ type: 'submit', envelope: made.envelope })
+    const second = node.answer(first[0], { type: 'noted' })
+    node.settled(node.answer(second[0], { type: 'noted' }))
+    node.ask({ type: 'page', release: made.id, bytes: made.page })
+    const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+    expect(requests(last)).toEqual(['await peer'])
+  }
 })
 
 test('A second seed that never holds it is not waited for without end', () => {
