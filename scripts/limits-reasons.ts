@@ -66,6 +66,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   busyRetryMs: 'a neighbour’s block takes about that',
   blockSilenceMs: 'another is asked after this, and the first answer counts',
   gossipBurst: 'see above',
+  gossipRpcsBurst: 'see above',
   requestsBurst: 'see above',
   logLinesBurst: 'see above',
   verifiesBurst: 'see above',

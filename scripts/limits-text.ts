@@ -76,7 +76,7 @@ const COSTS: readonly (readonly [RegExp, string])[] = [
     'the caller: refused with a 4xx, 503 or the end of its connection',
   ],
   [/^(gossipPerSecond|gossipBurst)/, 'the sender: ignored, and read from more slowly'],
-  [/^(requests|slice)/, 'the sender: read from more slowly'],
+  [/^(requests|slice|gossipRpcs)/, 'the sender: read from more slowly'],
   [/^(logLines|audits)/, 'nobody: the rest is counted and left out of the log'],
   [
     /^(verifies|heartbeatChecks|syncPerSecond|syncBurst|exchanges(Per|Burst)|admissions)/,
@@ -130,6 +130,11 @@ function memory(): readonly (readonly [string, string, number])[] {
       'admitted peers',
       `${L.hardDegree} × ${admittedStreams} streams × 256 KiB; as many as send nothing hold nothing`,
       L.hardDegree * admittedStreams * STREAM_WINDOW_BYTES,
+    ],
+    [
+      'gossip under way',
+      `${L.hardDegree} peers × (one RPC of 4 MiB + two windows of 512 KiB); as many as send nothing hold nothing`,
+      L.hardDegree * 5 * MIB,
     ],
     [
       'gossip known again',

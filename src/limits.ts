@@ -76,7 +76,7 @@ export const LIMITS = {
   bridgeDeadlineMs: 3_000,
   /** Roots taken in one run before admission goes on. */
   maxRootRun: 32,
-  /** Root bytes from one address in a minute. */
+  /** Root bytes from one address, or by gossip from one peer, in a minute. */
   maxRootBytesPerMinute: 4 * MIB,
   /** Streams a peer may hold open to us, per protocol. */
   maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 2, bridge: 8 },
@@ -256,6 +256,9 @@ export const LIMITS = {
   /** Messages before verification, per peer and second, with bursts; beyond, they are ignored, beyond twice that not read. */
   gossipPerSecond: 200,
   gossipBurst: 1_000,
+  /** RPCs of one peer, whatever is in them: a message, and what it leads to (IHAVE, IDONTWANT). Beyond, it is not read. */
+  gossipRpcsPerSecond: 800,
+  gossipRpcsBurst: 4_000,
   /** Gossip is known again for this long. Times the messages of all peers it bounds memory: about 150 B for each. */
   gossipSeenMs: 120_000,
   /** Requests on one connection: 128 MB/s of blocks. Beyond, it is not read. */

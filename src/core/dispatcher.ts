@@ -16,6 +16,7 @@ import { createLedger, type Ledger } from './ledger.ts'
 import { OpenStep, StepCounter } from './open-step.ts'
 import { type GatewayBook, OwnJourney } from './own-journey.ts'
 import { restore } from './restore.ts'
+import { RootBudget } from './root-run.ts'
 import { createRoots } from './roots.ts'
 import { Serve } from './serve.ts'
 import type { Session } from './session.ts'
@@ -63,6 +64,8 @@ export class Dispatcher {
   readonly #housekeeping: Housekeeping
   readonly #serve: Serve
   readonly #counter = new StepCounter()
+  /** Off gossip, by peer. */
+  readonly #rootBytes = new RootBudget()
   /** Admitted in this step; the others hear of it once the event is through. */
   #admitted: PeerId[] = []
   /** Refused us in this step and said when to come back. */
@@ -268,6 +271,12 @@ export class Dispatcher {
         const verdict = stage.onControl?.(step, this.#journey, kind, envelope, from)
         if (verdict !== undefined) return verdict
       }
+      return 'ignore'
+    }
+    // The largest and costliest of documents to read, and the rarest.
+    if (!this.#rootBytes.spend(from, envelope.length, step.now.monoMs, this.#config.limits)) {
+      const text = 'more root bytes by gossip than a peer may send in a minute; the rest is not read'
+      step.emit({ kind: 'note', level: 'debug', code: 'LIMIT_RATE', text, peer: from })
       return 'ignore'
     }
     const adoption = this.#journey.adoptRoot(step, envelope, from, 'gossip')

@@ -13,7 +13,7 @@ export const MAX_HOSTS = 4_096
 /** Host of a multiaddr: `/ip4/192.0.2.1/tcp/…` → `/ip4/192.0.2.1`. */
 export const hostOf = (address: Address): string => address.split('/').slice(0, 3).join('/')
 
-/** Root bytes per host and minute, given and taken together: roots are open to strangers. */
+/** Root bytes per host (of strangers) or peer, and minute, given and taken together: reading a root costs a millisecond. */
 export class RootBudget {
   readonly #spent = new Map<string, { sinceMonoMs: number; bytes: number }>()
 

@@ -10,6 +10,14 @@ import {
 } from '@chainsafe/libp2p-gossipsub'
 import type { Connection, PeerId as Libp2pPeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
 import type { PeerId } from '../model/ids.ts'
+import { pulled } from './pulled.ts'
+
+/** How gossip of others is let in. */
+export interface Inbound {
+  readonly admitDeadlineMs: number
+  /** Resolves when the next RPC on this connection may be worked off. */
+  readonly turn: (connection: Connection) => Promise<void>
+}
 
 const idOf = (peer: Libp2pPeerId): PeerId => peer.toString() as PeerId
 
@@ -67,19 +75,19 @@ export class Gate {
   /** Service factory for libp2p. */
   gossipsub(
     options: Partial<GossipsubOpts>,
-    timeoutMs: number,
+    inbound: Inbound,
   ): (components: GossipSubComponents) => GossipSub {
     return (components) =>
       gossipsub(options)({
         ...gossipComponents(components),
-        registrar: this.#registrar(components, timeoutMs),
+        registrar: this.#registrar(components, inbound),
       })
   }
 
-  #registrar({ registrar: real }: GossipSubComponents, timeoutMs: number): GossipSubComponents['registrar'] {
+  #registrar({ registrar: real }: GossipSubComponents, inbound: Inbound): GossipSubComponents['registrar'] {
     const gated: GossipSubComponents['registrar'] = Object.create(real)
     gated.handle = (protocol, handler, options) =>
-      real.handle(protocol, this.#held(handler, timeoutMs), options)
+      real.handle(protocol, this.#held(handler, inbound), options)
     gated.register = (protocol, topology, options) => {
       this.#topologies.add(topology)
       const onConnect: NonNullable<Topology['onConnect']> = (peer, connection) => {
@@ -96,9 +104,13 @@ export class Gate {
     return gated
   }
 
-  #held(handler: StreamHandler, timeoutMs: number): StreamHandler {
+  #held(handler: StreamHandler, { admitDeadlineMs, turn }: Inbound): StreamHandler {
     return async (stream, connection) => {
-      if (await this.opened(stream, connection, timeoutMs)) await handler(stream, connection)
+      if (await this.opened(stream, connection, admitDeadlineMs))
+        await handler(
+          pulled(stream, () => turn(connection)),
+          connection,
+        )
       else stream.abort(new Error('not admitted'))
     }
   }

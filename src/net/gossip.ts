@@ -7,7 +7,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
-import type { Gate } from './gate.ts'
+import type { Gate, Inbound } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 
@@ -130,6 +130,18 @@ export function gossipOptions({
       graylistThreshold: -900,
       acceptPXThreshold: 1000,
       opportunisticGraftThreshold: 0,
+    },
+  }
+}
+
+/** RPCs of one connection, empty ones included, no faster than allowed and never many in one turn of the event loop. */
+export function gossipInbound({ pace, limits }: Pick<GossipSettings, 'pace' | 'limits'>): Inbound {
+  const throttle = new Throttle(limits.gossipRpcsPerSecond, limits.gossipRpcsBurst)
+  return {
+    admitDeadlineMs: limits.admitDeadlineMs,
+    turn: async (connection) => {
+      await throttle.take(connection)
+      await pace.slice()
     },
   }
 }

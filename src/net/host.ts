@@ -13,7 +13,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId } from '../model/ids.ts'
 import type { Gate } from './gate.ts'
-import { gossipOptions, type Pubsub } from './gossip.ts'
+import { gossipInbound, gossipOptions, type Pubsub } from './gossip.ts'
 import { libp2pKey } from './identity.ts'
 import type { Pace } from './pace.ts'
 
@@ -102,7 +102,7 @@ async function configuration(options: HostOptions) {
     services: {
       identify: identify(),
       ping: ping({ maxInboundStreams: 2, maxOutboundStreams: 2 }),
-      pubsub: gate.gossipsub(gossipOptions(options), limits.admitDeadlineMs),
+      pubsub: gate.gossipsub(gossipOptions(options), gossipInbound(options)),
     },
   }
 }

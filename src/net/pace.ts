@@ -1,6 +1,7 @@
 /**
  * Leaves the event loop free under a flood: what peers send is taken a slice at a time, and no peer's faster than its
- * bucket allows. Whoever is slowed down is not read from meanwhile, so that what it sends piles up on its own side.
+ * bucket allows. Whoever is slowed down is not read from meanwhile: gossip then piles up on its own side (pulled.ts), and
+ * a stream of requests beyond two messages is reset.
  */
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Limits } from '../limits.ts'

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { encode } from '../../src/codec/cbor.ts'
 import { encodeEnvelope } from '../../src/codec/envelope.ts'
+import { renew } from '../../src/trust/edit.ts'
 import { signEnvelope } from '../../src/trust/signing.ts'
 import { JSON_BOMBS } from './kit/bombs.ts'
 import { stage } from './kit/stage.ts'
@@ -25,6 +26,18 @@ test('bombs signed by the root key itself are refused by gossip and by hand, and
   const release = fleet.release()
   await victim.submit(release)
   await victim.runs(release)
+})
+
+test('roots beyond what a peer may send in a minute are not read; that of another peer counts', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet, { limits: { maxRootBytesPerMinute: 100 * 1_024 } })
+  const [flooder, honest] = [await joined(fleet, victim), await joined(fleet, victim)]
+  for (let at = 0; at < 10; at += 1) flooder.control('root', Buffer.alloc(50_000, at))
+  await victim.refusedAtLeast('LIMIT_RATE', 8)
+  expect(await victim.refused('TRUST_ROOT_INVALID')).toBe(2)
+  const next = renew(fleet.root, fleet.root.expires + 86_400_000)
+  honest.control('root', encodeEnvelope(fleet.signedRoot(next)))
+  await victim.rootVersion(2)
 })
 
 test('2,000 releases of roots that do not exist cost the sender one question, and nothing is kept', async () => {

@@ -1,10 +1,14 @@
 /** Floods by peers and strangers: what they cost is bounded, and others are served meanwhile. */
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import { afterEach, expect, test } from 'vitest'
+import type { Limits } from '../../src/limits.ts'
 import { frame } from '../../src/net/framing.ts'
 import { PROTOCOL_IDS } from '../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from '../integration/net/raw-peer.ts'
 import { connect, open, Scripted } from '../integration/net/scripted.ts'
+
+/** Of the fleet of `Scripted`. */
+const TOPIC = '/confmesh/f1ee7000/default/releases'
 
 const running: { stop(): Promise<void> }[] = []
 const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
@@ -16,8 +20,8 @@ afterEach(async () => {
 })
 
 /** A node that notes whatever is asked, and a peer without our code connected to it. */
-async function attacked(): Promise<[Scripted, RawPeer]> {
-  const node = keep(await Scripted.start())
+async function attacked(limits: Partial<Limits> = {}): Promise<[Scripted, RawPeer]> {
+  const node = keep(await Scripted.start({ limits }))
   node.onRequest = ({ id }) =>
     node.transport.perform({ kind: 'reply', id, reply: { protocol: 'admit', message: { type: 'noted' } } })
   const raw = keep(await rawPeer())
@@ -46,14 +50,42 @@ test('10⁵ subscriptions of an admitted peer leave no topic behind, then or aft
     stream.send(frame([RPC.encode({ subscriptions, messages: [] })], 1_000_000))
   }
   // the last of them names a real topic: once that is known, all before it have been read
-  const topic = '/confmesh/f1ee7000/default/releases'
-  stream.send(frame([RPC.encode({ subscriptions: [{ subscribe: true, topic }], messages: [] })], 1_000))
+  stream.send(
+    frame([RPC.encode({ subscriptions: [{ subscribe: true, topic: TOPIC }], messages: [] })], 1_000),
+  )
   await node.until('last one read', () => node.transport.subscribers('releases').includes(raw.id))
   expect(node.transport.topicCount()).toBe(1)
   await serves(node)
   await raw.stop()
   await node.event('disconnected', ({ peer }) => peer === raw.id)
   await node.until('forgotten', () => node.transport.topicCount() === 0)
+})
+
+test('gossip faster than it is worked off stays on the side of its sender', async () => {
+  const [node, raw] = await attacked({ gossipPerSecond: 10, gossipBurst: 10 })
+  node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  const stream = await raw.stream('/meshsub/1.1.0')
+  const data = (round: number, at: number) => Buffer.alloc(2_000, `${round}-${at} `)
+  for (let round = 0; round < 100; round += 1) {
+    const messages = Array.from({ length: 100 }, (_, at) => ({ topic: TOPIC, data: data(round, at) }))
+    stream.send(frame([RPC.encode({ subscriptions: [], messages })], 1_000_000))
+  }
+  await node.until('beyond the burst', () => node.of('gossip').length > 25)
+  // 20 MB in all: an RPC of 200 KB is worked off, two windows of 512 KiB are on their way or held
+  expect(stream.writeBufferLength).toBeGreaterThan(18_000_000)
+  expect(stream.status).toBe('open')
+  await serves(node)
+})
+
+test('RPCs without anything in them are not read faster than a peer may send them', async () => {
+  const [node, raw] = await attacked({ gossipRpcsPerSecond: 1_000, gossipRpcsBurst: 100 })
+  node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  const stream = await raw.stream('/meshsub/1.1.0')
+  const last = RPC.encode({ subscriptions: [{ subscribe: true, topic: TOPIC }], messages: [] })
+  const sinceMs = performance.now()
+  stream.send(frame([...Array.from({ length: 1_000 }, () => new Uint8Array()), last], 1_000))
+  await node.until('last one read', () => node.transport.subscribers('releases').includes(raw.id))
+  expect(performance.now() - sinceMs).toBeGreaterThan(850)
 })
 
 test.each(['admit', 'sync', 'blocks', 'publish'] as const)(

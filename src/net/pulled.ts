@@ -1,0 +1,121 @@
+/**
+ * Gossip that is read no faster than it is worked off. libp2p's iterator over a stream takes whatever comes, tells the
+ * sender at once to go on, and keeps it all in a list without an end; gossipsub then handles every RPC of what came
+ * in one turn of the event loop. So it gets, instead of the stream, its RPCs one by one: the next is read when the
+ * one before is through and the peer's allowance and this turn have room for it. What a peer sends beyond that fills
+ * the window of its stream, and then waits on its own side.
+ */
+import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+import { decode, encode } from 'it-length-prefixed'
+
+type Data = StreamMessageEvent['data']
+
+/** What gossipsub 17 uses of an inbound stream. Without `addEventListener`, so that its `pipe` takes the iterator. */
+type Readable = Pick<Stream, 'id' | 'protocol' | 'close' | 'abort'> & AsyncIterable<Data>
+
+/** @param turn resolves when the next RPC may be worked off */
+export function pulled(stream: Stream, turn: () => Promise<void>): Stream {
+  const source = new Source(stream)
+  const readable: Readable = {
+    id: stream.id,
+    protocol: stream.protocol,
+    // closes the writing half only; whoever is closed here is not to be heard any more either
+    close: async (options) => {
+      source.stop()
+      await stream.close(options)
+    },
+    abort: (error) => stream.abort(error),
+    [Symbol.asyncIterator]: () => rpcs(source, turn),
+  }
+  return readable as unknown as Stream
+}
+
+/** Each with its length before it, as gossipsub wants to decode it. */
+async function* rpcs(source: Source, turn: () => Promise<void>): AsyncGenerator<Data> {
+  for await (const rpc of decode(source.read())) {
+    await turn()
+    yield encode.single(rpc)
+  }
+}
+
+/** Pauses the stream while something of it is not worked off: at most two windows of it are held here. */
+class Source {
+  readonly #stream: Stream
+  readonly #held: Data[] = []
+  #stopped = false
+  #ended = false
+  #error: Error | undefined
+  #resuming = false
+  #wake: () => void = () => {}
+
+  constructor(stream: Stream) {
+    this.#stream = stream
+  }
+
+  /** Drops what is held; what still comes stays in the window of the stream. */
+  stop(): void {
+    this.#stopped = true
+    this.#held.length = 0
+    this.#pause()
+    this.#finish()
+  }
+
+  async *read(): AsyncGenerator<Data> {
+    const stream = this.#stream
+    stream.addEventListener('message', this.#onMessage)
+    stream.addEventListener('remoteCloseWrite', this.#onRemoteClose)
+    stream.addEventListener('close', this.#onClose)
+    try {
+      for (;;) {
+        if (this.#held.length === 0 && !this.#stopped) this.#resume()
+        const next = this.#held.shift()
+        if (next !== undefined) yield next
+        else if (this.#error !== undefined) throw this.#error
+        else if (this.#ended) return
+        else await new Promise<void>((resolve) => this.#waitFor(resolve))
+      }
+    } finally {
+      stream.removeEventListener('message', this.#onMessage)
+      stream.removeEventListener('remoteCloseWrite', this.#onRemoteClose)
+      stream.removeEventListener('close', this.#onClose)
+    }
+  }
+
+  #waitFor(resolve: () => void): void {
+    this.#wake = resolve
+  }
+
+  readonly #onMessage = ({ data }: StreamMessageEvent): void => {
+    if (this.#stopped) return
+    this.#held.push(data)
+    this.#pause()
+    this.#wake()
+  }
+
+  readonly #onRemoteClose = (): void => this.#finish()
+
+  readonly #onClose = ({ error }: StreamCloseEvent): void => {
+    // a reset: what is left of it is nobody's word any more
+    if (error !== undefined) this.#held.length = 0
+    this.#error = error
+    this.#finish()
+  }
+
+  #finish(): void {
+    this.#ended = true
+    this.#wake()
+  }
+
+  /** Not from within `resume`: yamux would then send window updates for a stream that counts as paused. */
+  #pause(): void {
+    if (!this.#resuming && this.#stream.readStatus === 'readable') this.#stream.pause()
+  }
+
+  #resume(): void {
+    if (this.#stream.readStatus !== 'paused') return
+    this.#resuming = true
+    this.#stream.resume()
+    this.#resuming = false
+    if (this.#held.length > 0) this.#pause()
+  }
+}
