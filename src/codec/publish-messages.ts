@@ -1,6 +1,6 @@
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
 import { bool, bytes, type Form, int, list, optional, word } from './fields.ts'
-import { channel, digest, peerId, place, releaseId } from './ids.ts'
+import { channel, digest, peerId, place, releaseId, timeMs } from './ids.ts'
 import { refused, releaseEnvelope, rootEnvelope, union } from './message-forms.ts'
 
 /** A release is acknowledged by the seed it went to and one more; room for a rule that asks for more. */
@@ -25,7 +25,7 @@ export const publishRequest: Form<PublishRequest> = union({
 })
 
 export const publishReply: Form<PublishReply> = union({
-  root: { root: optional(rootEnvelope) },
+  root: { root: optional(rootEnvelope), at: optional(timeMs) },
   state: {
     rootVersion: int(1),
     top: place,

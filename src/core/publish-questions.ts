@@ -32,7 +32,7 @@ export function answerQuestion(
   switch (message.type) {
     case 'roots': {
       const root = journey.rootEnvelope(message.since + 1)
-      answer(step, id, { type: 'root', ...(root === undefined ? {} : { root }) })
+      answer(step, id, { type: 'root', ...(root === undefined ? {} : { root }), at: step.now.wallMs })
       break
     }
     case 'header': {

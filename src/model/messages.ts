@@ -166,8 +166,8 @@ export type PublishRequest =
   | { readonly type: 'await'; readonly release: ReleaseId }
 
 export type PublishReply =
-  /** The next root, or none: the asker is up to date. */
-  | { readonly type: 'root'; readonly root?: EnvelopeBytes }
+  /** The next root, or none: the asker is up to date. `at`: the answerer's clock, milliseconds since 1970; builds before it say none. */
+  | { readonly type: 'root'; readonly root?: EnvelopeBytes; readonly at?: number }
   /** Envelopes of `ids` and heads, the target first. */
   | {
       readonly type: 'state'

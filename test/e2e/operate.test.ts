@@ -71,6 +71,31 @@ test('doctor: well before, beside and after a node; each thing that is wrong by 
   expect([unread.code, failed(unread.value)]).toEqual([1, ['configuration']])
 })
 
+test('doctor: a clock that is off by more than the root allows is compared with the seeds', async () => {
+  const made = await fleet.init()
+  const seed = await fleet.start('seed', made.seedConfig)
+  const clockOf = async (aheadMs: number) => {
+    const shift = join(fleet.dir, 'shift.mjs')
+    writeFileSync(shift, `const now = Date.now; Date.now = () => now() + ${aheadMs}`)
+    const run = await confmesh(['doctor', '--config', made.nodeConfig, '--json'], {
+      env: { NODE_OPTIONS: `--import=${shift}` },
+    })
+    const { checks } = JSON.parse(run.out) as { checks: { check: string; ok: boolean; text: string }[] }
+    return checks.find(({ check }) => check === 'clock')
+  }
+  expect(await clockOf(0)).toMatchObject({ ok: true, text: expect.stringContaining('of the seed') })
+  expect(await clockOf(600_000)).toMatchObject({
+    ok: false,
+    text: expect.stringContaining('10 min ahead of the seed'),
+  })
+  expect(await clockOf(-7_200_000)).toMatchObject({
+    ok: false,
+    text: expect.stringContaining('2.0 h behind'),
+  })
+  await seed.kill('SIGTERM')
+  expect(await clockOf(0)).toMatchObject({ ok: true, text: expect.stringContaining('no seed said its own') })
+}, 60_000)
+
 test('two processes with one identity: said in log, status and metrics', async () => {
   const made = await fleet.init()
   await fleet.start('seed', made.seedConfig)

@@ -1,14 +1,17 @@
 /** What may be wrong with a node, looked at from outside, whether it runs or not. Nothing is changed. */
 import type { NodeConfig } from '../config.ts'
+import { checkClock } from './clock.ts'
 import type { Finding } from './finding.ts'
+import { checkBeacons } from './freshness.ts'
 import { checkAdmission, checkFreshnessKey, checkKeyFiles } from './keys.ts'
 import { checkPorts, checkSeeds } from './network.ts'
+import { checkRoot } from './root.ts'
 import { checkFolders, checkSpace, checkStore } from './store.ts'
-import { checkClock, checkRoot } from './time.ts'
 
 /** Every check, in the order in which their failures explain one another. None rejects. */
 export async function examine(config: NodeConfig): Promise<readonly Finding[]> {
   const { state, finding: store } = await checkStore(config)
+  const seeds = await checkSeeds(config)
   return [
     await checkRoot(config),
     ...checkKeyFiles(config),
@@ -18,7 +21,8 @@ export async function examine(config: NodeConfig): Promise<readonly Finding[]> {
     await checkSpace(config),
     store,
     ...(await checkPorts(config, state)),
-    await checkClock(config),
-    ...(await checkSeeds(config)),
+    await checkClock(config, seeds.clocks),
+    ...(await checkBeacons(config, state)),
+    ...seeds.findings,
   ]
 }

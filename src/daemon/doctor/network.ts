@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { isMeshError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import { parseAddress } from '../../net/address.ts'
-import { dialPublisher } from '../../net/dial.ts'
+import { dialPublisher, type PublishConnection } from '../../net/dial.ts'
 import type { NodeConfig } from '../config.ts'
+import type { SeedClock } from './clock.ts'
 import { type Finding, fine, wrong } from './finding.ts'
 import type { StoreState } from './store.ts'
 
@@ -53,27 +55,53 @@ async function checkPort({ name, host, port }: Place, state: StoreState): Promis
   }
 }
 
-/** Each seed answers within the dial's deadline and proves to be the peer it is said to be. */
-export async function checkSeeds(config: NodeConfig): Promise<readonly Finding[]> {
-  const { seeds, limitsInForce: limits, submit } = config
-  if (seeds.length === 0)
-    return submit
-      ? [fine('seeds', 'none is named; this is a seed itself')]
-      : [wrong('seeds', 'none is named', 'name one in `seeds`: a node without finds nobody')]
-  return Promise.all(
-    seeds.map(async (address): Promise<Finding> => {
-      const check = `seed ${address}`
-      const begin = performance.now()
-      try {
-        const connection = await dialPublisher(parseAddress(address), { limits })
-        await connection.close()
-        return fine(check, `answers, ${Math.round(performance.now() - begin)} ms`)
-      } catch (error) {
-        if (!isMeshError(error)) throw error
-        return wrong(check, `${error.code}: ${error.message}`, adviceFor(error.code))
-      }
-    }),
-  )
+/** Each seed answers within the dial's deadline and proves to be the peer it is said to be; it says what its clock shows. */
+export async function checkSeeds(
+  config: NodeConfig,
+): Promise<{ readonly findings: readonly Finding[]; readonly clocks: readonly SeedClock[] }> {
+  const { seeds, submit } = config
+  if (seeds.length === 0) {
+    const none = submit
+      ? fine('seeds', 'none is named; this is a seed itself')
+      : wrong('seeds', 'none is named', 'name one in `seeds`: a node without finds nobody')
+    return { findings: [none], clocks: [] }
+  }
+  const asked = await Promise.all(seeds.map((address) => checkSeed(config, address)))
+  return {
+    findings: asked.map(({ finding }) => finding),
+    clocks: asked.map(({ clock }) => clock).filter((clock) => clock !== undefined),
+  }
+}
+
+async function checkSeed(
+  { limitsInForce: limits }: NodeConfig,
+  address: string,
+): Promise<{ readonly finding: Finding; readonly clock?: SeedClock | undefined }> {
+  const check = `seed ${address}`
+  const begin = performance.now()
+  try {
+    const connection = await dialPublisher(parseAddress(address), { limits })
+    try {
+      const text = `answers, ${Math.round(performance.now() - begin)} ms`
+      return { finding: fine(check, text), clock: await clockOf(connection, limits) }
+    } finally {
+      await connection.close()
+    }
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    return { finding: wrong(check, `${error.code}: ${error.message}`, adviceFor(error.code)) }
+  }
+}
+
+/** By the answer to a question that costs a seed nothing: for a root that cannot be there yet. */
+async function clockOf(connection: PublishConnection, limits: Limits): Promise<SeedClock | undefined> {
+  const [sentMs, begin] = [Date.now(), performance.now()]
+  const question = { type: 'roots', since: Number.MAX_SAFE_INTEGER - 1 } as const
+  const reply = await connection.ask(question, limits.publishDeadlineMs)
+  const tripMs = performance.now() - begin
+  // A seed of an earlier build says none, one that is busy refuses.
+  if (reply.type !== 'root' || reply.at === undefined) return undefined
+  return { peer: connection.peer, aheadMs: sentMs + tripMs / 2 - reply.at, withinMs: tripMs / 2 }
 }
 
 const adviceFor = (code: string): string =>

@@ -139,6 +139,7 @@ export const replies: {
   publish: [
     { type: 'root', root: envelope },
     { type: 'root' },
+    { type: 'root', at: 1_700_000_000_000 },
     {
       type: 'state',
       rootVersion: 3,

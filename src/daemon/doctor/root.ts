@@ -1,5 +1,3 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { TrustRoot } from '../../model/root.ts'
 import { readFloorFiles } from '../../store/floor-files.ts'
 import { adopt, startChain } from '../../trust/chain.ts'
@@ -11,8 +9,6 @@ import { type Finding, fine, wrong } from './finding.ts'
 const DAY_MS = 86_400_000
 /** A root is renewed by people who must be found and gather: a month. */
 const WARN_MS = 30 * DAY_MS
-/** Two hosts' clocks, both kept by a time service, differ by less. */
-const SKEW_MS = 300_000
 
 /** The newest root of configuration and data folder: valid, and valid for a while yet. */
 export async function checkRoot(config: NodeConfig): Promise<Finding> {
@@ -45,35 +41,4 @@ export async function newestRoot(config: NodeConfig): Promise<TrustRoot> {
   // Some versions on: the node adopted it link by link, and keeps only the newest outside its store.
   const { current } = startChain(kept.root.envelope, limits)
   return current.fleetId === configured.current.fleetId ? current : configured.current
-}
-
-/** Without asking a time service: no file of ours may be from the future. */
-export async function checkClock(config: NodeConfig): Promise<Finding> {
-  const check = 'clock'
-  const now = Date.now()
-  const text = new Date(now).toISOString()
-  const newest = await newestFile([
-    config.root,
-    config.data,
-    join(config.data, 'store'),
-    join(config.data, 'floor'),
-  ])
-  if (newest === undefined || newest.at <= now + SKEW_MS) return fine(check, text)
-  return wrong(
-    check,
-    `${text}, but ${newest.path} was written at ${new Date(newest.at).toISOString()}`,
-    'set the clock, and keep it with a time service',
-  )
-}
-
-async function newestFile(paths: readonly string[]): Promise<{ path: string; at: number } | undefined> {
-  let newest: { path: string; at: number } | undefined
-  for (const top of paths) {
-    const names = await readdir(top).catch((): string[] => [])
-    for (const path of [top, ...names.map((name) => join(top, name))]) {
-      const at = (await stat(path).catch(() => undefined))?.mtimeMs
-      if (at !== undefined && at > (newest?.at ?? 0)) newest = { path, at }
-    }
-  }
-  return newest
 }

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs'
+import { get, text } from '../../client/transport.ts'
+import { isMeshError } from '../../errors.ts'
+import type { TrustRoot } from '../../model/root.ts'
+import type { NodeConfig } from '../config.ts'
+import { type Finding, fine, wrong } from './finding.ts'
+import { newestRoot } from './root.ts'
+import type { StoreState } from './store.ts'
+
+const ASK_MS = 5_000
+const MAX_METRICS_BYTES = 4 * 1024 * 1024
+
+/** What the running node has heard of its seeds' beacons lately. Nothing where it cannot be asked: ports and root say why. */
+export async function checkBeacons(config: NodeConfig, state: StoreState): Promise<readonly Finding[]> {
+  if (state !== 'running') return []
+  const root = await newestRoot(config).catch(() => undefined)
+  if (root === undefined) return []
+  try {
+    const answer = await get(endpointOf(config), '/metrics', { timeoutMs: ASK_MS })
+    return [judgeBeacons(await text(answer, MAX_METRICS_BYTES), root.freshness)]
+  } catch (error) {
+    if (isMeshError(error) || (error as NodeJS.ErrnoException).code !== undefined) return []
+    throw error
+  }
+}
+
+/** @param metrics as `/metrics` of the node gives them */
+export function judgeBeacons(metrics: string, { maxAgeS }: Pick<TrustRoot['freshness'], 'maxAgeS'>): Finding {
+  const check = 'beacons'
+  const value = (name: string): number | undefined => {
+    const line = metrics.split('\n').find((one) => one.startsWith(`${name} `))
+    return line === undefined ? undefined : Number(line.slice(name.length + 1))
+  }
+  const ageS = value('confmesh_beacon_age_seconds')
+  if (ageS === undefined) return wrong(check, 'the node does not say when it heard one', 'is it confmesh?')
+  const said = `the running node heard the newest ${Math.round(ageS)} s ago`
+  if (ageS > maxAgeS)
+    return wrong(
+      check,
+      `${said}; the root asks for one in ${maxAgeS} s`,
+      'are the seeds up, and does this host reach them? Each is tried below',
+    )
+  const doubtful = value('confmesh_refused_total{code="SYNC_CLOCK_OR_DELAY"}') ?? 0
+  if (doubtful > 0)
+    return fine(check, `${said}; since its start it has doubted its clock (SYNC_CLOCK_OR_DELAY)`)
+  return fine(check, said)
+}
+
+function endpointOf({ api }: NodeConfig): { readonly url: string; readonly token?: string } {
+  const { listen, tokenFile } = api
+  const url = listen.startsWith('unix:')
+    ? listen
+    : `http://${listen.replace(/^(0\.0\.0\.0|\[::\])/, '127.0.0.1')}`
+  return tokenFile === undefined ? { url } : { url, token: readFileSync(tokenFile, 'utf8').trim() }
+}

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { judgeClock, type SeedClock } from '../../../src/daemon/doctor/clock.ts'
+import { judgeBeacons } from '../../../src/daemon/doctor/freshness.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
+
+const NOW_MS = Date.UTC(2030, 0, 1)
+const ALLOWED_MS = 300_000
+const seed = (name: string, aheadMs: number, withinMs = 10): SeedClock => ({
+  peer: name as PeerId,
+  aheadMs,
+  withinMs,
+})
+const judge = (...clocks: SeedClock[]) => judgeClock(NOW_MS, clocks, ALLOWED_MS)
+
+test.each([
+  [[], 'no seed said its own to compare it with'],
+  [[seed('a', 400)], 'within a second of the seed'],
+  [[seed('a', 12_000), seed('b', 11_000), seed('c', 12_500)], '12 s ahead of 3 seeds'],
+  [[seed('a', -90_000)], '90 s behind the seed'],
+  // Half of a slow round trip may be all of the difference.
+  [[seed('a', 305_000, 6_000)], '5 min ahead of the seed'],
+])('clocks that agree: %o', (clocks, text) => {
+  expect(judge(...clocks)).toMatchObject({ ok: true, text: expect.stringContaining(text) })
+})
+
+test.each([
+  [
+    [seed('a', 600_000)],
+    '10 min ahead of the seed, more than the 5 min that the root allows',
+    'set the clock',
+  ],
+  [[seed('a', -90_000_000), seed('b', -90_000_500)], '25.0 h behind 2 seeds', 'set the clock'],
+  [
+    [seed('a', 600_000), seed('b', 601_000), seed('c', 3)],
+    '10 min ahead of 3 seeds',
+    'set the clock and keep it',
+  ],
+  [
+    [seed('a', 0), seed('b', 5), seed('odd', -600_000)],
+    '10 min behind seed odd',
+    'set the clock of that seed',
+  ],
+])('a clock that is off: %o', (clocks, text, advice) => {
+  expect(judge(...clocks)).toMatchObject({
+    ok: false,
+    text: expect.stringContaining(text),
+    advice: expect.stringContaining(advice),
+  })
+})
+
+test('beacons of a running node: fresh, late, and doubted', () => {
+  const metrics = (ageS: number, doubted: number) =>
+    `confmesh_beacon_age_seconds ${ageS}\nconfmesh_refused_total{code="SYNC_CLOCK_OR_DELAY"} ${doubted}\n`
+  const bound = { maxAgeS: 60 }
+  expect(judgeBeacons(metrics(12.4, 0), bound)).toMatchObject({
+    ok: true,
+    text: expect.stringMatching(/12 s ago$/),
+  })
+  expect(judgeBeacons(metrics(12, 3), bound)).toMatchObject({
+    ok: true,
+    text: expect.stringContaining('doubted its clock'),
+  })
+  expect(judgeBeacons(metrics(61, 0), bound)).toMatchObject({
+    ok: false,
+    text: expect.stringContaining('in 60 s'),
+  })
+  expect(judgeBeacons('', bound)).toMatchObject({ ok: false })
+})
