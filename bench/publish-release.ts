@@ -1,12 +1,14 @@
 /** One release over a session that stands: what every bench publishes with, and nothing asked. */
 import type { Session } from '../src/cli/publish-session.ts'
 import { LIMITS } from '../src/limits.ts'
+import type { VectorClock } from '../src/model/clock.ts'
 import type { Channel, ReleaseId } from '../src/model/ids.ts'
 import type { Content } from '../src/publish/content.ts'
 import { publish } from '../src/publish/publish.ts'
 
 export interface Published {
   readonly release: ReleaseId
+  readonly clock: VectorClock
   /** When it was signed, by the wall clock. */
   readonly signedMs: number
 }
@@ -24,7 +26,7 @@ export async function publishRelease(
   }
   const { root, seeds } = { root: session.chain.current, seeds: session.seeds.reached }
   const { signers, memory, publisher } = session
-  const { release } = await publish({
+  const { release, clock } = await publish({
     ...{ channel, content, root, seeds, signers, memory, publisher, message, wallMs },
     expires: undefined,
     expect: undefined,
@@ -33,5 +35,5 @@ export async function publishRelease(
     limits: LIMITS,
     confirm: async () => true,
   })
-  return { release, signedMs }
+  return { release, clock, signedMs }
 }

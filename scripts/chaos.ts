@@ -1,12 +1,13 @@
 // Real processes under faults, watched from outside.
 //
-//   npm run chaos [-- --minutes 60] [--nodes 30] [--seed N] [--keep]
+//   npm run chaos [-- --minutes 60] [--nodes 30] [--seed N] [--patience 1] [--keep]
 //
 // Nodes in three regions, a seed in each; three publishers all along, at seeds and at other nodes; kill -9, SIGSTOP,
 // links cut and slowed by proxies, regions parted, all seeds dead, stores or floors deleted, bytes flipped, full disks
 // (where this machine lets us mount a small one; else it says that there were none), nodes upgraded. The schedule
 // follows from the printed seed, what the machine makes of it does not. Exit 1 when a promise was broken, a node ended
-// by itself, or the fleet did not converge once all was over.
+// by itself, or the fleet did not converge once all was over. Every bound that the checker grants is multiplied by the
+// patience: more than 1 only where the machine has other work to do.
 
 import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -33,11 +34,13 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '60' },
     nodes: { type: 'string', default: '30' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    patience: { type: 'string', default: '1' },
     keep: { type: 'boolean', default: false },
   },
 })
 const seed = Number(values.seed)
 const count = Number(values.nodes)
+const patience = Number(values.patience)
 const lastMs = Number(values.minutes) * 60_000
 const startMs = performance.now()
 let folder = ''
@@ -68,7 +71,7 @@ async function asking(member: Member, checker: Checker, over: () => boolean): Pr
   let comingUpMs = performance.now()
   while (!over()) {
     if (member.ready || member.busy || !member.up) comingUpMs = performance.now()
-    else if (performance.now() - comingUpMs > COMING_UP_MS)
+    else if (performance.now() - comingUpMs > COMING_UP_MS * patience)
       member.failures.push(`${member.name} does not come up: ${member.lastWords}`)
     const { life } = member
     if (member.ready) {
@@ -93,15 +96,15 @@ async function troubles(fleet: Fleet, checker: Checker, done: Record<string, num
   for (const fault of plan) {
     await delay(Math.max(0, fault.atMs - (performance.now() - sinceMs)))
     const random = randomOf(seed + under.length)
-    under.push(carryOut({ fleet, checker, random, say, done }, fault))
+    under.push(carryOut({ fleet, checker, random, say, patience, done }, fault))
   }
   await Promise.all(under)
 }
 
 /** Once nothing is done to it any more, the fleet agrees. */
 async function converged({ members }: Fleet, checker: Checker): Promise<string | undefined> {
-  for (const member of members) if (!member.up) await member.start(CONVERGE_MS)
-  const endMs = performance.now() + CONVERGE_MS
+  for (const member of members) if (!member.up) await member.start(CONVERGE_MS * patience)
+  const endMs = performance.now() + CONVERGE_MS * patience
   for (;;) {
     const problems: string[] = []
     for (const member of members) {
@@ -144,7 +147,7 @@ async function underWay(fleet: Fleet, checker: Checker): Promise<boolean> {
   ])
   const publish = fleet.publishers.map((publisher, at) =>
     publishing(
-      { fleet, checker, random: randomOf(seed + 77 + at), say, over: () => quiet, outcomes },
+      { fleet, checker, random: randomOf(seed + 77 + at), say, patience, over: () => quiet, outcomes },
       publisher,
     ),
   )
@@ -174,8 +177,8 @@ async function underWay(fleet: Fleet, checker: Checker): Promise<boolean> {
 }
 
 async function main(): Promise<number> {
-  say(`seed ${seed}: ${count} nodes in 3 regions for ${values.minutes} min`)
-  const checker = new Checker()
+  say(`seed ${seed}: ${count} nodes in 3 regions for ${values.minutes} min, patience ${patience}`)
+  const checker = new Checker(patience)
   const fleet = await found(count, say)
   folder = fleet.dir
   for (const signal of ['SIGINT', 'SIGTERM'] as const)

@@ -33,6 +33,7 @@ interface Acknowledged {
 }
 
 export class Checker {
+  readonly #patience: number
   readonly broken: string[] = []
   /** Publishing of it has begun, whether or not a node said that it holds it. */
   readonly #published = new Set<string>()
@@ -50,6 +51,11 @@ export class Checker {
   readonly #since = new Map<string, number>()
   readonly #said = new Set<string>()
   readonly checks: Record<string, number> = {}
+
+  /** @param patience what every bound is multiplied by: 1 where the machine has nothing else to do */
+  constructor(patience: number) {
+    this.#patience = patience
+  }
 
   published({ publisher, number }: Label): void {
     this.#published.add(`${publisher} ${number}`)
@@ -85,6 +91,10 @@ export class Checker {
   floorRemoved(member: string): void {
     this.#floors.delete(member)
     this.#floorGone.add(member)
+  }
+
+  placeOf(release: string): Place | undefined {
+    return this.#places.get(release)
   }
 
   hasFlippedBits(member: string): boolean {
@@ -135,8 +145,8 @@ export class Checker {
       if (!served.any) return
       const text = `${member} answers ${seen.status}: ${seen.text.slice(0, 200)}`
       if (!this.#damaged.has(member)) this.#break(text)
-      else if (this.#lasts(`refused ${member}`, calmMs, nowMs) > REFILL_MS)
-        this.#break(`${text}, ${REFILL_MS / 1_000} s after damage`)
+      else if (this.#lasts(`refused ${member}`, calmMs, nowMs) > REFILL_MS * this.#patience)
+        this.#break(`${text}, ${(REFILL_MS * this.#patience) / 1_000} s after damage`)
       return
     }
     this.#since.delete(`refused ${member}`)
@@ -154,8 +164,8 @@ export class Checker {
   /** It runs, was asked and gave no answer in time. */
   noAnswer(member: string, calmMs: number, nowMs: number): void {
     this.#count('questions without an answer')
-    if (this.#lasts(`silent ${member}`, calmMs, nowMs) > SILENT_MS)
-      this.#break(`${member} gives no answer for ${SILENT_MS / 1_000} s`)
+    if (this.#lasts(`silent ${member}`, calmMs, nowMs) > SILENT_MS * this.#patience)
+      this.#break(`${member} gives no answer for ${(SILENT_MS * this.#patience) / 1_000} s`)
   }
 
   /** Honest publishers never hold a channel; all nodes say the same of one release. */
@@ -168,14 +178,15 @@ export class Checker {
 
   /** Promise 7, all along: what was acknowledged long enough ago is there, where nothing was done to a node since. */
   progress(member: string, calmMs: number, nowMs: number): void {
-    if (calmMs < REACH_MS) return
-    const due = this.#newestOf(this.#acknowledged.filter(({ atMs }) => atMs <= nowMs - REACH_MS))
+    const reachMs = REACH_MS * this.#patience
+    if (calmMs < reachMs) return
+    const due = this.#newestOf(this.#acknowledged.filter(({ atMs }) => atMs <= nowMs - reachMs))
     const has = this.#placeShown(member)
     if (due === undefined) return
     this.#count('checks of progress')
     if (has === undefined || comparePlaces(has, due) < 0)
       this.#break(
-        `${member} is at ${has === undefined ? 'nothing' : textOf(has)} in calm, ${textOf(due)} is ${REACH_MS / 1_000} s old`,
+        `${member} is at ${has === undefined ? 'nothing' : textOf(has)} in calm, ${textOf(due)} is ${reachMs / 1_000} s old`,
       )
   }
 
@@ -245,7 +256,7 @@ export class Checker {
       this.#break(`${member} serves ${textOf(served)}, its files show ${textOf(after)}`)
     const isBehind = served !== undefined && before !== undefined && comparePlaces(served, before) < 0
     if (!isBehind) this.#since.delete(`behind ${member}`)
-    else if (this.#lasts(`behind ${member}`, calmMs, nowMs) > LAG_MS)
+    else if (this.#lasts(`behind ${member}`, calmMs, nowMs) > LAG_MS * this.#patience)
       this.#break(`${member} serves ${textOf(served)} long after its files showed ${textOf(before)}`)
   }
 

@@ -8,12 +8,16 @@ import type { Random } from './random.ts'
 import type { Planned } from './schedule.ts'
 
 const START_MS = 60_000
+/** No more of the fleet than this is down at once by what is done to single nodes: where starts are slow, less is done. */
+const MOST_ILL = 1 / 3
 
 export interface Scene {
   readonly fleet: Fleet
   readonly checker: Checker
   readonly random: Random
   readonly say: (text: string) => void
+  /** What the bounds are multiplied by. */
+  readonly patience: number
   /** Faults carried out, by kind. */
   readonly done: Record<string, number>
 }
@@ -43,8 +47,15 @@ export async function carryOut(scene: Scene, fault: Planned): Promise<void> {
       note(scene, fault, member.name)
       await slowed(scene, member, fault)
     } else {
-      // two faults of one process at once would be one
-      if (member.busy || !member.up || (fault.kind === 'fill-disk' && !member.hasDisk)) return
+      // two faults of one process at once would be one, and a fleet that is down shows nothing
+      const ill = members.filter(({ busy, ready }) => busy || !ready).length
+      if (
+        member.busy ||
+        !member.up ||
+        ill >= members.length * MOST_ILL ||
+        (fault.kind === 'fill-disk' && !member.hasDisk)
+      )
+        return
       note(scene, fault, member.name)
       await alone(scene, member, fault)
     }
@@ -101,7 +112,11 @@ async function alone(scene: Scene, member: Member, fault: Planned): Promise<void
   }
 }
 
-async function down({ checker, fleet, random }: Scene, member: Member, fault: Planned): Promise<void> {
+async function down(
+  { checker, fleet, random, patience }: Scene,
+  member: Member,
+  fault: Planned,
+): Promise<void> {
   await member.kill(fault.kind === 'upgrade' ? 'SIGTERM' : 'SIGKILL')
   if (fault.kind === 'delete-store') {
     deleteStore(member.data)
@@ -117,5 +132,5 @@ async function down({ checker, fleet, random }: Scene, member: Member, fault: Pl
   }
   if (fault.kind === 'upgrade') member.launcher = fleet.otherBuild(member.launcher)
   await delay(fault.forMs)
-  await member.start(START_MS)
+  await member.start(START_MS * patience)
 }

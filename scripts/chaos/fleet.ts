@@ -1,6 +1,15 @@
 /** Founds the fleet that chaos comes over: regions with a seed each, publishers, two builds of the program. */
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
@@ -8,10 +17,13 @@ import { Links } from './links.ts'
 import { Member } from './member.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const LAUNCHER = join(ROOT, 'dist/cli/launcher.js')
+export const LAUNCHER = join(ROOT, 'dist/cli/launcher.js')
 const REGIONS = ['eu', 'us', 'ap']
 const PUBLISHERS = ['publisher', 'second', 'third']
 const START_MS = 300_000
+const AT_ONCE = 9
+/** So small that a run of minutes collects, and an hour's releases do not fill a small disk. */
+export const LIMITS = '\nlimits:\n  maxCacheBytes: 16777216\n'
 /** Below the ports that the system hands out by itself: one of those would be taken while its node is down. */
 const FIRST_PORT = 21_000
 
@@ -54,7 +66,7 @@ export async function confmesh(args: readonly string[], killAfterMs = 120_000): 
   return { code, ...ran }
 }
 
-async function json(args: readonly string[]): Promise<Record<string, string>> {
+export async function json(args: readonly string[]): Promise<Record<string, string>> {
   const { code, out, err } = await confmesh([...args, '--json'])
   if (code !== 0) throw new Error(`confmesh ${args.join(' ')}: exit ${code}: ${out} ${err}`)
   return JSON.parse(out) as Record<string, string>
@@ -72,8 +84,8 @@ export async function found(count: number, say: (text: string) => void): Promise
     links.stop()
   }
   try {
-    const port = portsFrom(FIRST_PORT)
-    for (let at = 0; at < count; at++) {
+    const port = portsFrom()
+    const add = async (at: number): Promise<Member> => {
       const region = REGIONS[at % REGIONS.length] as string
       const isSeed = at < REGIONS.length
       const name = isSeed ? `seed-of-${region}` : `node-${String(at + 1).padStart(2, '0')}`
@@ -83,10 +95,22 @@ export async function found(count: number, say: (text: string) => void): Promise
       members.push(member)
       if (at % 3 === 0) member.mount()
       await links.open(name, ports.port, ports.proxyPort)
+      return member
+    }
+    const start = async (member: Member): Promise<void> => {
       await member.start(START_MS)
       if (!member.ready)
-        throw new Error(`${name} did not start: ${member.failures.join()}${member.lastWords}`)
-      if (isSeed) seeds.push(member.address)
+        throw new Error(`${member.name} did not start: ${member.failures.join()}${member.lastWords}`)
+    }
+    for (let at = 0; at < REGIONS.length; at++) {
+      const seed = await add(at)
+      await start(seed)
+      seeds.push(seed.address)
+    }
+    for (let at = REGIONS.length; at < count; at += AT_ONCE) {
+      const group: Member[] = []
+      for (let one = at; one < Math.min(at + AT_ONCE, count); one++) group.push(await add(one))
+      await Promise.all(group.map(start))
     }
   } catch (error) {
     await end()
@@ -123,6 +147,7 @@ async function documents(dir: string) {
     await json(['add-seed', made, '--from', configs[0] as string, '--host', '127.0.0.1', ...signed])
     configs.push(join(made, 'seed.yaml'))
   }
+  for (const config of [...configs, init.nodeConfig as string]) appendFileSync(config, LIMITS)
   for (const { key: own } of publishers.slice(1)) cpSync(root, join(own, '..', basename(root)))
   return { configs, nodeConfig: init.nodeConfig as string, publishers }
 }
@@ -137,7 +162,8 @@ function secondBuild(folder: string): string {
   return join(folder, 'dist/cli/launcher.js')
 }
 
-function portsFrom(first: number): () => Promise<number> {
+/** Free ports, one after another. */
+export function portsFrom(first = FIRST_PORT): () => Promise<number> {
   let next = first + Math.floor((process.pid % 100) * 100)
   return async () => {
     for (;;) {

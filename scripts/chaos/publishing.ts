@@ -21,6 +21,8 @@ export interface Publishing {
   readonly checker: Checker
   readonly random: Random
   readonly say: (text: string) => void
+  /** What the bounds are multiplied by. */
+  readonly patience: number
   readonly over: () => boolean
   /** What came of it, by outcome. */
   readonly outcomes: Record<string, number>
@@ -41,7 +43,7 @@ export async function publishing(init: Publishing, publisher: Publisher): Promis
 }
 
 async function release(
-  { fleet, checker, random, say }: Publishing,
+  { fleet, checker, random, say, patience }: Publishing,
   publisher: Publisher,
   number: number,
   elsewhere: boolean,
@@ -60,7 +62,7 @@ async function release(
   const isLast = number === LAST
   const args = ['publish', CHANNEL, content, '--key', publisher.key, ...seeds, '--yes', '--json']
   const killed = !isLast && random() < KILLED
-  const { code, out } = await confmesh(args, killed ? random.between(300, 4_000) : PATIENCE_MS)
+  const { code, out } = await confmesh(args, killed ? random.between(300, 4_000) : PATIENCE_MS * patience)
   if (code === 0) {
     const { release, clock } = JSON.parse(out) as { release: string; clock: Clock }
     checker.acknowledged(release, clock, performance.now())

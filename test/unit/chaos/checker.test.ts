@@ -54,7 +54,7 @@ const view = (active: Release, more: Partial<ChannelSeen> = {}): ChannelSeen => 
 
 let checker: Checker
 beforeEach(() => {
-  checker = new Checker()
+  checker = new Checker(1)
   for (const label of [first, second, third]) {
     checker.published(label)
     checker.channel('elsewhere', view(label))

@@ -1,0 +1,44 @@
+/** A seed and a few nodes, without proxies: for kills and soak. */
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { json, LAUNCHER, LIMITS, portsFrom } from './fleet.ts'
+import { Member } from './member.ts'
+
+const START_MS = 120_000
+
+export interface SmallFleet {
+  readonly dir: string
+  readonly key: string
+  readonly seed: Member
+  readonly nodes: readonly Member[]
+  end(): Promise<void>
+}
+
+/** The seed is up, the nodes are not. */
+export async function smallFleet(count: number): Promise<SmallFleet> {
+  const dir = mkdtempSync(join(tmpdir(), 'confmesh-chaos-'))
+  const init = await json(['init', join(dir, 'fleet'), '--channel', 'chaos/*'])
+  const port = portsFrom()
+  const seeds: string[] = []
+  const member = async (name: string, config: string): Promise<Member> => {
+    const own = await port()
+    const ports = { port: own, proxyPort: own, apiPort: await port() }
+    return new Member({ name, dir, config, region: 'eu', ...ports, seeds, launcher: LAUNCHER })
+  }
+  for (const config of [init.seedConfig, init.nodeConfig]) appendFileSync(config as string, LIMITS)
+  const seed = await member('seed', init.seedConfig as string)
+  const nodes: Member[] = []
+  for (let at = 1; at <= count; at++) nodes.push(await member(`node-${at}`, init.nodeConfig as string))
+  const end = async (): Promise<void> => {
+    await Promise.all([seed, ...nodes].map((one) => one.end()))
+    rmSync(dir, { recursive: true, force: true })
+  }
+  await seed.start(START_MS)
+  if (!seed.ready) {
+    await end()
+    throw new Error(`the seed did not start: ${seed.failures.join()}`)
+  }
+  seeds.push(seed.address)
+  return { dir, key: init.publisherKey as string, seed, nodes, end }
+}

@@ -1,0 +1,100 @@
+// kill -9 at random moments, many times: real processes, short lives, a stream of releases all along.
+//
+//   npm run kills [-- --times 1000] [--nodes 4] [--seed N] [--patience 1]
+//
+// Several nodes at once, each killed again and again: a third of the times while it comes up, else some time after it
+// shows what was newest. After each kill its files are whole and none older than before, the floor has not fallen, and
+// a copy of its store verifies clean; each that comes up again shows the newest. Exit 1 where anything is broken.
+
+import { parseArgs } from 'node:util'
+import { Checker } from './chaos/checker.ts'
+import { confmesh } from './chaos/fleet.ts'
+import { caughtUp, killing } from './chaos/killing.ts'
+import { randomOf } from './chaos/random.ts'
+import { type SmallFleet, smallFleet } from './chaos/small-fleet.ts'
+import { streaming } from './chaos/stream.ts'
+
+const START_MS = 120_000
+const SAY_EVERY = 10
+
+const { values } = parseArgs({
+  options: {
+    times: { type: 'string', default: '1000' },
+    nodes: { type: 'string', default: '4' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    patience: { type: 'string', default: '1' },
+  },
+})
+const times = Number(values.times)
+const seed = Number(values.seed)
+const patience = Number(values.patience)
+const startMs = performance.now()
+const say = (text: string): void => {
+  process.stdout.write(`${((performance.now() - startMs) / 1_000).toFixed(1).padStart(8)} s  ${text}\n`)
+}
+
+async function kill(fleet: SmallFleet, checker: Checker): Promise<void> {
+  const random = randomOf(seed)
+  let begun = 0
+  let over = false
+  const done: Record<string, number> = {}
+  const next = (): boolean => {
+    const isNext = begun < times && checker.broken.length === 0
+    if (isNext && ++begun % SAY_EVERY === 0) say(`${begun} of ${times}, ${checker.releases} releases`)
+    return isNext
+  }
+  const stream = streaming(fleet, { checker, over: () => over, gapMs: () => random.between(100, 600) })
+  stream.catch(() => undefined) // thrown where it is awaited
+  try {
+    await Promise.all(
+      fleet.nodes.map((member, at) =>
+        killing({ member, checker, random: randomOf(seed + at), patience, next, done }),
+      ),
+    )
+  } finally {
+    over = true
+  }
+  await stream
+  for (const member of fleet.nodes) await member.start(START_MS * patience)
+  for (const member of fleet.nodes) await caughtUp(member, checker, patience)
+  say(
+    `killed ${Object.entries(done)
+      .map(([when, count]) => `${count} times ${when}`)
+      .join(', ')}`,
+  )
+}
+
+/** Stopped as it should be, by the tool's own command. */
+async function verified({ nodes }: SmallFleet, checker: Checker): Promise<void> {
+  for (const member of nodes) {
+    await member.kill('SIGTERM')
+    const { code, out } = await confmesh(['verify', '--data', member.data, '--json'])
+    if (code !== 0) checker.broken.push(`${member.name}: verify ends with ${code}: ${out.slice(0, 500)}`)
+  }
+}
+
+async function main(): Promise<number> {
+  say(`seed ${seed}: ${times} kills of ${values.nodes} nodes`)
+  const checker = new Checker(patience)
+  const fleet = await smallFleet(Number(values.nodes))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      say(`${signal}: given up`)
+      void fleet.end().finally(() => process.exit(1))
+    })
+  try {
+    await kill(fleet, checker)
+    await verified(fleet, checker)
+    checker.inOrder()
+    const broken = [...checker.broken, ...fleet.nodes.flatMap(({ failures }) => failures)]
+    for (const text of broken) say(`BROKEN ${text.replaceAll(fleet.dir, 'DIR')}`)
+    const counts = Object.entries(checker.checks).map(([what, count]) => `${count} × ${what}`)
+    say(`${checker.releases} releases; checks: ${counts.join(', ')}`)
+    say(broken.length === 0 ? 'every promise held' : `${broken.length} broken promises`)
+    return broken.length === 0 ? 0 : 1
+  } finally {
+    await fleet.end()
+  }
+}
+
+process.exit(await main())
