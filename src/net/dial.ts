@@ -1,6 +1,5 @@
 /** The publisher's side of `/confmesh/publish/1`: a host that listens to nobody and takes no part in gossip. */
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
-import { noise } from '@chainsafe/libp2p-noise'
 import type { Connection } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p } from 'libp2p'
@@ -10,9 +9,10 @@ import type { Address, PeerId } from '../model/ids.ts'
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
 import { addressOf, parseAddress } from './address.ts'
 import { dial } from './dialling.ts'
-import { boundedYamux } from './host.ts'
 import { type Identity, libp2pKey, newIdentityPem } from './identity.ts'
 import { Line } from './line.ts'
+import { boundedYamux } from './muxer.ts'
+import { nativeNoise } from './noise.ts'
 import { protocolRules } from './protocols.ts'
 
 export { parseAddress }
@@ -57,7 +57,7 @@ async function clientHost({ identity, limits }: DialOptions): Promise<Libp2p> {
   return createLibp2p({
     privateKey: await libp2pKey(identity?.pem ?? newIdentityPem()),
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [nativeNoise()],
     streamMuxers: [boundedYamux()],
     connectionMonitor: { enabled: false },
     connectionManager: { dialTimeout: limits.dialDeadlineMs },

@@ -71,14 +71,20 @@ const topicScore = () =>
 export interface GossipSettings {
   readonly fleetId: FleetId
   readonly region: string
+  readonly seed: boolean
   readonly gate: Gate
   readonly pace: Pace
   readonly limits: Limits
 }
 
+/** Neighbours in the mesh of a topic. */
+const MESH_DEGREE = 8
+const MAX_MESH_DEGREE = 12
+
 export function gossipOptions({
   fleetId,
   region,
+  seed,
   gate,
   pace,
   limits,
@@ -95,9 +101,10 @@ export function gossipOptions({
     fallbackToFloodsub: false,
     floodPublish: false,
     doPX: false,
-    D: 8,
+    D: MESH_DEGREE,
     Dlo: 6,
-    Dhi: 12,
+    // everybody wants to be a seed's neighbour, and each of them is a copy that the origin sends
+    Dhi: seed ? MESH_DEGREE : MAX_MESH_DEGREE,
     Dout: 3,
     asyncValidation: true,
     awaitRpcHandler: true,

@@ -1,8 +1,6 @@
 /** The libp2p node itself: transports, limits, and the services gossip needs. */
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import { join } from 'node:path'
-import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
 import type { ConnectionGater, Metrics } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
@@ -15,10 +13,11 @@ import type { FleetId } from '../model/ids.ts'
 import type { Gate } from './gate.ts'
 import { gossipInbound, gossipOptions, type Pubsub } from './gossip.ts'
 import { libp2pKey } from './identity.ts'
+import { boundedYamux } from './muxer.ts'
+import { nativeNoise } from './noise.ts'
 import type { Pace } from './pace.ts'
 
 const HOUR_MS = 3_600_000
-const KIB = 1024
 /** A name with several addresses over a slow link: Node's 250 ms for each is too short (nodejs/node#54359). */
 const ADDRESS_ATTEMPT_MS = 2_000
 
@@ -69,21 +68,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
   }
 }
 
-/** yamux for both kinds of host: a window of 512 KiB keeps gossip quick beside a bulk stream. */
-export const boundedYamux = (): ReturnType<typeof yamux> =>
-  yamux({
-    maxInboundStreams: 64,
-    maxOutboundStreams: 64,
-    streamOptions: { maxStreamWindowSize: 512 * KIB },
-  })
-
 async function configuration(options: HostOptions) {
   const { seed, gate, limits } = options
   return {
     privateKey: await libp2pKey(options.identityPem),
     addresses: { listen: [...options.listen], announce: [...options.announce] },
     transports: [tcp({ backlog: 1024, maxConnections: seed ? 600 : 120 })],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [nativeNoise()],
     streamMuxers: [boundedYamux()],
     connectionGater: options.gater,
     connectionManager: {

@@ -2,8 +2,8 @@
  * Counts every byte on libp2p's connections, handshakes and framing included, through the place libp2p offers for
  * metrics. Of the metrics that libp2p itself would fill none are kept.
  */
-import type { Socket } from 'node:net'
 import type { Metrics, MultiaddrConnection } from '@libp2p/interface'
+import { gatherWrites, type OverSocket } from './gathered-writes.ts'
 
 export type CountBytes = (direction: 'sent' | 'received', bytes: number) => void
 
@@ -34,17 +34,12 @@ export function createMeter(count: CountBytes): Metrics {
   }
 }
 
-/** What we read of TCP's connection (`@libp2p/tcp` 11): the socket knows exactly what went over it. */
-interface OverSocket {
-  readonly socket?: Socket
-}
-
 /**
  * From the socket, not from the connection's events: what a negotiation has read too far is put back and comes as
  * a second event.
  */
 function track(connection: MultiaddrConnection, count: CountBytes): void {
-  const { socket } = connection as OverSocket
+  const { socket } = connection as unknown as Partial<OverSocket>
   if (socket === undefined) return
   const counted = { sent: 0, received: 0 }
   const settle = () => {
@@ -57,10 +52,5 @@ function track(connection: MultiaddrConnection, count: CountBytes): void {
   socket.on('data', settle)
   socket.on('drain', settle)
   socket.on('close', settle)
-  const send = connection.send.bind(connection)
-  connection.send = (bytes) => {
-    const more = send(bytes)
-    settle()
-    return more
-  }
+  gatherWrites(connection as unknown as OverSocket, settle)
 }

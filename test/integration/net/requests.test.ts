@@ -109,7 +109,7 @@ test('a run longer than its bound ends the request', async () => {
 
 test('no reply in time fails the request, and the late reply is not taken for the answer to the next', async () => {
   const [a, b] = await pair()
-  const slow = a.ask(b.id, want, 100)
+  const slow = a.ask(b.id, want, 1_000)
   const asked = await b.event('request')
   expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id: slow, code: 'NET_TIMEOUT' })
   b.transport.replyBlock(asked.id, new Uint8Array([1]))

@@ -1,0 +1,60 @@
+/** Streams on a connection: yamux, its windows bounded, its window updates sent when they matter. */
+import { yamux } from '@chainsafe/libp2p-yamux'
+
+const KIB = 1024
+const MAX_STREAMS = 64
+
+/**
+ * What we use of yamux 8.0.3 beyond its exported types. No contract of theirs, hence the exact version in
+ * package.json; `test/integration/net/muxer.test.ts` notices where it does not hold any longer.
+ */
+interface Windowed {
+  readonly state: number
+  /** Bytes the other side may have on their way to us, and how many of these it has not used yet. */
+  readonly recvWindow: number
+  readonly recvWindowCapacity: number
+  sendWindowUpdate(): void
+}
+interface Muxer {
+  _newStream(...args: readonly unknown[]): Windowed
+}
+
+/** States in which an update carries the flag that opens or acknowledges the stream. */
+const INIT = 0
+const SYN_RECEIVED = 2
+
+/** For every kind of host. A window of 512 KiB keeps gossip quick beside a bulk stream. */
+export function boundedYamux(): ReturnType<typeof yamux> {
+  const factoryOf = yamux({
+    maxInboundStreams: MAX_STREAMS,
+    maxOutboundStreams: MAX_STREAMS,
+    streamOptions: { maxStreamWindowSize: 512 * KIB },
+  })
+  return (...components) => {
+    const factory = factoryOf(...components)
+    const create = factory.createStreamMuxer.bind(factory)
+    factory.createStreamMuxer = (connection) => {
+      const muxer = create(connection)
+      updateSparingly(muxer as unknown as Muxer)
+      return muxer
+    }
+    return factory
+  }
+}
+
+/**
+ * yamux answers each frame, however small, with a window update: a frame, an encryption and a write of its own.
+ * Nobody needs one before half the window is used (hashicorp/yamux, `sendWindowUpdate` of stream.go).
+ */
+function updateSparingly(muxer: Muxer): void {
+  const create = muxer._newStream.bind(muxer)
+  muxer._newStream = (...args) => {
+    const stream = create(...args)
+    const update = stream.sendWindowUpdate.bind(stream)
+    stream.sendWindowUpdate = () => {
+      const opens = stream.state === INIT || stream.state === SYN_RECEIVED
+      if (opens || stream.recvWindowCapacity <= stream.recvWindow / 2) update()
+    }
+    return stream
+  }
+}
