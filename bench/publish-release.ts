@@ -30,6 +30,7 @@ export async function publishRelease(
     ...{ channel, content, root, seeds, signers, memory, publisher, message, wallMs },
     expires: undefined,
     expect: undefined,
+    checkName: false,
     again: false,
     until: 'submitted',
     limits: LIMITS,

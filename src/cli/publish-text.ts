@@ -1,7 +1,8 @@
 /** What a publish shows: the difference to the target beforehand, the outcome after. */
 import type { Channel } from '../model/ids.ts'
+import type { NewChannel } from '../publish/new-channel.ts'
 import type { Change, Published } from '../publish/publish.ts'
-import { isJson, out, printable } from './output.ts'
+import { isJson, out, printable, warn } from './output.ts'
 import { saysYes } from './question.ts'
 import { short } from './text.ts'
 
@@ -43,8 +44,20 @@ function difference(old: Change['header'], next: Change['header']): string {
   return `${signed(next.files - old.files)} files, ${signed(next.bytes - old.bytes)} bytes, ${next.pages.length - same} of ${next.pages.length} pages of the list changed`
 }
 
+const SHOWN_NAMES = 5
+
+/** Said on a terminal or not: a slip in a pipeline would bring a channel to life that no node asks for. */
+export function newChannelLine({ channel, nearest, known }: NewChannel): string {
+  const begin = `new channel ${channel}: nothing was ever published there`
+  if (nearest !== undefined) return `${begin}; nearest known is ${nearest}`
+  const more = known.length > SHOWN_NAMES ? ', …' : ''
+  return `${begin}; known are ${known.slice(0, SHOWN_NAMES).join(', ')}${more}`
+}
+
 /** Shows the difference; asks on a terminal, unless told not to. */
 export async function confirm(change: Change, asks: boolean): Promise<boolean> {
+  // The first channel of a fleet cannot be a slip for another.
+  if (change.isNew !== undefined && change.isNew.known.length > 0) warn(newChannelLine(change.isNew))
   const terminal = process.stdin.isTTY === true && process.stderr.isTTY === true && !isJson()
   if (!terminal) return true
   for (const line of changeLines(change)) process.stderr.write(`${line}\n`)
@@ -60,6 +73,7 @@ export const publishedFacts = (done: Published) => ({
   bytes: done.bytes,
   uploadedBytes: done.uploadedBytes,
   unchanged: done.unchanged,
+  ...(done.newChannel === undefined ? {} : { newChannel: done.newChannel }),
   acknowledgedBy: done.acknowledgedBy,
 })
 

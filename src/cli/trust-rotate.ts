@@ -163,6 +163,7 @@ function reissue(channel: Channel, release: Release, root: TrustRoot, publisher:
     message,
     expires,
     expect: undefined,
+    checkName: false,
     again: true,
     until: 'submitted',
     limits: LIMITS,

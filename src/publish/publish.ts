@@ -17,6 +17,7 @@ import { nextClock } from './clock.ts'
 import type { Content } from './content.ts'
 import type { CounterMemory } from './counter.ts'
 import { makeHeader } from './header.ts'
+import { lookForNew, type NewChannel } from './new-channel.ts'
 import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
 import { RefusedBySeed, type Seed } from './seeds.ts'
 import { type Signer, signRelease } from './signer.ts'
@@ -26,6 +27,8 @@ import { type Submitted, submit } from './submit.ts'
 export interface Change {
   readonly standing: Standing
   readonly header: Header
+  /** Nothing was ever published there: a slip of the hand, perhaps. */
+  readonly isNew: NewChannel | undefined
 }
 
 export interface PublishOptions {
@@ -42,8 +45,10 @@ export interface PublishOptions {
   readonly message: string
   /** Milliseconds since 1970. */
   readonly expires: number | undefined
-  /** Id, or a prefix of it, of the release that must be the target; `none`: the channel must be empty. */
+  /** Id, or a prefix of it, of the release that must be the target; `none`: the channel must be empty; `any`: it must be known. */
   readonly expect: string | undefined
+  /** Whether an empty channel is looked up among the known ones: a person or a pipeline wrote its name. */
+  readonly checkName: boolean
   /** Publish even where the target is the same. */
   readonly again: boolean
   /** Stop before signing, or after it: nothing is sent. */
@@ -62,6 +67,8 @@ export interface Published {
   readonly bytes: number
   readonly uploadedBytes: number
   readonly unchanged: boolean
+  /** Nothing was ever published there; absent where that was not looked up. */
+  readonly newChannel?: boolean
   readonly acknowledgedBy: readonly PeerId[]
   /** Signed, where `until` says so. */
   readonly envelope?: Envelope
@@ -74,14 +81,17 @@ export async function publish(options: PublishOptions): Promise<Published> {
   const speaker = speakerFor(root, channel, { keys, name: options.publisher })
   if (options.until === 'submitted') requireThreshold(speaker, signers.length)
   const also: Release[] = []
+  let name: NewChannel | 'known' | MeshError = 'known'
   for (let attempt = 1; ; attempt++) {
     const standing = await standingOf(options.seeds, root, channel, { limits, also })
-    requireExpected(standing, channel, options.expect)
+    if (attempt === 1 && options.checkName && standing.releases.length === 0)
+      name = await lookForNew(channel, options.seeds, limits)
+    requireExpected(standing, name, options)
     if (!options.again && isUnchanged(standing, options, speaker)) return unchanged(standing)
-    const result = await tryOnce(options, speaker, standing)
+    const result = await tryOnce(options, speaker, { standing, isNew: isNewChannel(name) ? name : undefined })
     if (!('taken' in result)) return result
     const { taken } = result
-    if (options.expect !== undefined || attempt === limits.counterTries) throw taken
+    if (!['any', undefined].includes(options.expect) || attempt === limits.counterTries) throw taken
     const other = taken.envelope === undefined ? undefined : verified(taken.envelope, root, channel, limits)
     if (other !== undefined) also.push(other)
   }
@@ -90,7 +100,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
 async function tryOnce(
   options: PublishOptions,
   speaker: Speaker,
-  standing: Standing,
+  { standing, isNew }: Pick<Change, 'standing' | 'isNew'>,
 ): Promise<Published | { readonly taken: RefusedBySeed }> {
   const { root, channel, content, memory, limits } = options
   const publisher = speaker.publisher.name
@@ -105,8 +115,11 @@ async function tryOnce(
   )
   const release = sha256(payload) as string as ReleaseId
   const { files, bytes } = content
-  const base = { release, clock, files, bytes, uploadedBytes: 0, unchanged: false, acknowledgedBy: [] }
-  if (!(await options.confirm({ standing, header })))
+  const base = {
+    ...{ release, clock, files, bytes, uploadedBytes: 0, unchanged: false, acknowledgedBy: [] },
+    ...(options.checkName ? { newChannel: isNew !== undefined } : {}),
+  }
+  if (!(await options.confirm({ standing, header, isNew })))
     throw new MeshError('PUBLISH_DECLINED', 'nothing was signed or sent')
   if (options.until === 'shown') return base
   // On disk before a signature exists: a run that dies here only wastes a counter.
@@ -148,8 +161,13 @@ export async function submitToFirst(
 }
 
 /** @throws MeshError PUBLISH_EXPECT */
-function requireExpected(standing: Standing, channel: Channel, expect: string | undefined): void {
-  if (expect === undefined) return
+function requireExpected(
+  standing: Standing,
+  name: NewChannel | 'known' | MeshError,
+  { channel, expect }: Pick<PublishOptions, 'channel' | 'expect'>,
+): void {
+  if (expect === undefined || (expect === 'any' && standing.releases.length > 0)) return
+  if (expect === 'any') return requireKnown(name)
   const target = standing.target?.id
   if (expect === 'none' ? standing.releases.length === 0 : target?.startsWith(expect) === true) return
   const found = standing.held ? 'held (two releases in one place)' : (target?.slice(0, 12) ?? 'empty')
@@ -160,6 +178,22 @@ function requireExpected(standing: Standing, channel: Channel, expect: string | 
       expected: expect,
       found: target ?? 'none',
     },
+  )
+}
+
+const isNewChannel = (name: NewChannel | 'known' | MeshError): name is NewChannel =>
+  name !== 'known' && !isMeshError(name)
+
+/** A channel that a new epoch left empty is known. @throws MeshError PUBLISH_EXPECT, or why no seed says */
+function requireKnown(name: NewChannel | 'known' | MeshError): void {
+  if (isMeshError(name)) throw name
+  if (name === 'known') return
+  const { channel, nearest } = name
+  const meant = nearest === undefined ? '' : `; is ${nearest} meant?`
+  throw new MeshError(
+    'PUBLISH_EXPECT',
+    `nothing was ever published on ${channel}, and --expect any asks for a channel that is known${meant}`,
+    { channel, found: 'none', ...(nearest === undefined ? {} : { nearest }) },
   )
 }
 
@@ -191,6 +225,7 @@ function unchanged({ target, holders }: Standing): Published {
     bytes,
     uploadedBytes: 0,
     unchanged: true,
+    newChannel: false,
     acknowledgedBy: holders,
   }
 }

@@ -40,7 +40,10 @@ export function register(program: Command): void {
     .argument('[channel]', 'such as payments/prod')
     .argument('[path...]', 'one folder with all below it, or files')
     .option('-m, --message <text>', 'what changed, for people', '')
-    .option('--expect <release>', 'only if this is the target now (at least 8 digits, or none)')
+    .option(
+      '--expect <release>',
+      'only if this is the target now (at least 8 digits); none: only if the channel is empty; any: only if it is known',
+    )
     .option('--expires <time>', 'not newly activated after this time (RFC 3339)')
     .option('--again', 'a new release even where the files are the same')
     .option('--yes', 'do not ask; without a terminal nothing is asked')
@@ -75,10 +78,10 @@ async function publishPaths(
     throw new MeshError('USAGE', 'name the channel and the files: confmesh publish CHANNEL PATH…')
   const channel = argument('channel', name, parseChannel)
   const expires = expiryOf(options.expires)
-  if (options.expect !== undefined && !/^([0-9a-f]{8,64}|none)$/.test(options.expect))
+  if (options.expect !== undefined && !/^([0-9a-f]{8,64}|none|any)$/.test(options.expect))
     throw new MeshError(
       'USAGE',
-      `--expect: "${options.expect}" is no release; give at least 8 hex digits, or none`,
+      `--expect: "${options.expect}" is no release; give at least 8 hex digits, none or any`,
     )
   progress(`reading ${paths.join(' ')}`)
   const content = await build(paths, { limits: LIMITS })
@@ -96,6 +99,7 @@ async function publishPaths(
       message: options.message ?? '',
       expires,
       expect: options.expect,
+      checkName: true,
       again: options.again === true,
       until,
       limits: LIMITS,

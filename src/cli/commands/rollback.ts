@@ -65,6 +65,7 @@ function rollBack(session: Session, channel: Channel, old: Release, options: Opt
     message: options.message ?? `back to ${short(old.id)}`,
     expires: undefined,
     expect: options.expect,
+    checkName: false,
     again: false,
     until: 'submitted',
     limits: LIMITS,

@@ -3,7 +3,7 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeHeader } from '../../../src/codec/header.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Digest, PeerId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
 import { placeBefore } from '../../../src/model/place.ts'
 import type { Seed } from '../../../src/publish/seeds.ts'
@@ -16,6 +16,7 @@ export class FakeSeed implements Seed {
   /** Envelopes it tells of, the target first. */
   envelopes: Uint8Array[] = []
   whole = true
+  channels: Channel[] = []
   roots = new Map<number, Uint8Array>()
   /** Answers taken first, by kind of request. */
   readonly next = new Map<PublishRequest['type'], (PublishReply | Error)[]>()
@@ -53,6 +54,8 @@ export class FakeSeed implements Seed {
         return this.#lacking()
       case 'await':
         return { type: 'done', verdict: 'NEW', acknowledgedBy: [this.peer] }
+      case 'channels':
+        return { type: 'channels', channels: this.channels, more: false }
       case 'roots': {
         const root = this.roots.get(request.since + 1)
         return { type: 'root', ...(root === undefined ? {} : { root }) }

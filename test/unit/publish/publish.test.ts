@@ -30,6 +30,7 @@ const options = (seed: FakeSeed, change: Partial<PublishOptions> = {}): PublishO
   message: '',
   expires: undefined,
   expect: undefined,
+  checkName: true,
   again: false,
   until: 'submitted',
   limits: LIMITS,
@@ -50,7 +51,7 @@ function empty(): FakeSeed {
 test('Header first, then exactly what the seed lacks, then its word', async () => {
   const seed = empty()
   const done = await publish(options(seed))
-  expect(seed.asked).toEqual(['state', 'submit', 'page', 'block', 'await'])
+  expect(seed.asked).toEqual(['state', 'channels', 'submit', 'page', 'block', 'await'])
   expect([...seed.blocks]).toEqual([pageDigest, blockDigest])
   expect(done).toMatchObject({ unchanged: false, acknowledgedBy: [seed.peer], files: 1 })
   expect(done.uploadedBytes).toBe(wanted.page.length + wanted.block.length)
