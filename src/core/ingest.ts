@@ -56,7 +56,7 @@ export function ingest(
   const read = readRelease(bytes, limits)
   if (read.kind === 'refused') {
     refuse(step, read.verdict, read.text, source, undefined, read.code)
-    return nothing(read.verdict)
+    return { ...nothing(read.verdict), code: read.code }
   }
   const { envelope, release } = read
   if (read.kind === 'unsupported') {

@@ -2,6 +2,7 @@
  * What stages may know of one another. `core/node.ts` implements it and hands it to the stages, which never
  * import each other: a stage reads the rest of the node through this and asks it to take in what it received.
  */
+import type { Code } from '../errors.ts'
 import type { Floor } from '../model/floor.ts'
 import type { Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Place } from '../model/place.ts'
@@ -36,6 +37,8 @@ export interface Ingested {
   readonly provable: boolean
   /** Authorised under the root it names, too, which is kept: may be relayed by gossip. */
   readonly relayable: boolean
+  /** Why it could not even be read. */
+  readonly code?: Code
 }
 
 export type Adoption =

@@ -58,6 +58,12 @@ const REFUSED: Partial<Record<Verdict, Refusal>> = {
 
 /** Undefined: an upload may open (NEW, CONCURRENT, or DUPLICATE). TWIN and TWIN_KNOWN: the place is taken. */
 export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested): Refusal | undefined {
+  // To come back later would not help: it is the release that is too much.
+  if (judged.verdict === 'RATE' && judged.code !== undefined)
+    return {
+      code: judged.code,
+      text: 'the release is over a limit that is the same everywhere (docs/limits.md)',
+    }
   const refusal = REFUSED[judged.verdict]
   if (refusal !== undefined) return refusal
   if (judged.release === undefined) return REFUSED.MALFORMED

@@ -3,6 +3,7 @@ import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeHeader } from '../../../src/codec/header.ts'
+import { encodeCanonicalJson } from '../../../src/codec/json.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import type { Envelope } from '../../../src/model/envelope.ts'
@@ -34,6 +35,13 @@ export interface MadeRelease {
   readonly content: ReadonlyMap<Digest, Uint8Array>
 }
 
+/** What a root's JSON says, as far as tests alter it. */
+export interface RootDocument {
+  readonly keys: Record<string, { type: string; spki: string }>
+  readonly publishers: Record<string, { keys: string[]; threshold: number; patterns: string[] }>
+  epochs: { pattern: string; value: number }[]
+}
+
 export interface ReleaseOptions {
   readonly counter?: number
   readonly files?: Readonly<Record<string, string | Uint8Array>>
@@ -47,6 +55,8 @@ export interface ReleaseOptions {
 export interface FleetOptions {
   readonly patterns?: readonly string[]
   readonly threshold?: number
+  /** After so long without a beacon a node is silent. */
+  readonly maxAgeS?: number
 }
 
 export class AttackedFleet {
@@ -57,7 +67,7 @@ export class AttackedFleet {
   readonly threshold: number
   root: TrustRoot
 
-  constructor({ patterns = ['pay/**'], threshold = 2 }: FleetOptions = {}) {
+  constructor({ patterns = ['pay/**'], threshold = 2, maxAgeS = 60 }: FleetOptions = {}) {
     this.threshold = threshold
     this.root = firstRoot({
       rootKeys: [this.rootKey.public],
@@ -72,7 +82,7 @@ export class AttackedFleet {
       ],
       admissionKeys: [this.admissionKey.public],
       freshnessKeys: [this.freshness.key.public],
-      maxAgeS: 60,
+      maxAgeS,
       maxSkewS: 300,
       expires: second(Date.now() + 1_000 * HOUR_MS),
     })
@@ -81,6 +91,19 @@ export class AttackedFleet {
   /** Signed by the root key, or by whoever pretends to be. */
   signedRoot(root: TrustRoot = this.root, keys: readonly PrivateKey[] = [this.rootKey]): Envelope {
     return signEnvelope('root', encodeRoot(root), keys)
+  }
+
+  /** Signed by the root key, as it travels, and from now on the root of this fleet's releases. */
+  rotate(next: TrustRoot, keys: readonly PrivateKey[] = [this.rootKey]): Uint8Array {
+    this.root = next
+    return encodeEnvelope(this.signedRoot(next, keys))
+  }
+
+  /** As no tool of ours would write it, with the root key's good signature on it. */
+  alteredRoot(root: TrustRoot, alter: (document: RootDocument) => void): Uint8Array {
+    const document = JSON.parse(new TextDecoder().decode(encodeRoot(root))) as RootDocument
+    alter(document)
+    return encodeEnvelope(signEnvelope('root', encodeCanonicalJson(document), [this.rootKey]))
   }
 
   /** The chain that gets this peer admitted. */

@@ -11,12 +11,14 @@ import { tcp } from '@libp2p/tcp'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
+import { decodeBeacon } from '../../../src/codec/beacon.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
-import { encodeEnvelope } from '../../../src/codec/envelope.ts'
-import { encodeControlGossip, encodeReleaseGossip } from '../../../src/codec/gossip.ts'
+import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { decodeControlGossip, encodeControlGossip, encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../../src/codec/messages.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Beacon } from '../../../src/model/beacon.ts'
 import type { Envelope } from '../../../src/model/envelope.ts'
 import type { Address, Pattern, PeerId } from '../../../src/model/ids.ts'
 import type {
@@ -277,6 +279,21 @@ export class Hostile {
     } catch {
       // the stream has ended
     }
+  }
+
+  /** Those that came by gossip, each with what it was read from. */
+  beacons(): { readonly beacon: Beacon; readonly envelope: Uint8Array }[] {
+    return this.heard.flatMap((bytes) => {
+      try {
+        const { kind, envelope } = decodeControlGossip(bytes, LIMITS)
+        if (kind !== 'beacon') return []
+        const { payload } = decodeEnvelope(envelope, LIMITS.maxBeaconBytes, LIMITS)
+        return [{ beacon: decodeBeacon(payload, LIMITS), envelope }]
+      } catch {
+        // a message of the other topic
+        return []
+      }
+    })
   }
 
   until(what: string, holds: () => boolean): Promise<void> {

@@ -1,0 +1,63 @@
+/** Rows 52 and 53: whose score falls, and whose must not. */
+import { expect, test } from 'vitest'
+import { encodeReleaseGossip } from '../../src/codec/gossip.ts'
+import { stage } from './kit/stage.ts'
+import { until } from './kit/victim.ts'
+
+const { fleet: aFleet, victim: aVictim, joined } = stage()
+const score = 'confmesh_gossip_score_min'
+
+test('a relay is not blamed for what is old, double, ahead or a twin; it is for what proves itself forged', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const relay = await joined(fleet, victim)
+  const [old, newest] = [fleet.release({ counter: 1 }), fleet.release({ counter: 2 })]
+  relay.announce(newest)
+  await victim.runs(newest)
+  const harmless = [
+    old,
+    fleet.release({ counter: 2, files: { 'app.yaml': 'a twin' } }),
+    fleet.release({ counter: 3, header: { root: 2 } }),
+    { ...newest, bytes: fleet.release({ header: newest.header, keys: fleet.publisherKeys.slice(1) }).bytes },
+  ]
+  for (const release of harmless) relay.announceBare(release)
+  const verdicts = () => victim.metric('confmesh_gossip_verdicts_total', 'verdict="ignore"')
+  await victim.refusedAtLeast('ORDER_AHEAD')
+  await victim.metricAtLeast('confmesh_duplicates_total', 1)
+  expect(await verdicts()).toBe(3)
+  expect(await victim.metric('confmesh_gossip_verdicts_total', 'verdict="reject"')).toBe(0)
+  relay.announceBare(fleet.release({ counter: 4, keys: [fleet.rootKey, fleet.admissionKey] }))
+  await until('its score falls', async () => (await victim.metric(score)) < 0)
+  // by that one alone: each costs 20
+  expect(await victim.metric(score)).toBeGreaterThan(-21)
+})
+
+test('between a liar and a node an honest relay passes on nothing false, and keeps its score', async () => {
+  const fleet = aFleet()
+  const relay = await aVictim(fleet)
+  const behind = await aVictim(fleet, { seeds: [relay.address] })
+  const liar = await joined(fleet, relay)
+  await behind.metricAtLeast('confmesh_gossip_mesh_peers', 1, 'topic="releases"')
+  for (let counter = 10; counter < 40; counter += 1)
+    liar.announce(fleet.release({ counter, keys: [fleet.rootKey, fleet.admissionKey] }))
+  liar.gossip('releases', encodeReleaseGossip({ envelope: Buffer.from('no envelope'), attached: [] }))
+  await relay.refusedAtLeast('TRUST_UNAUTHORISED', 10)
+  const honest = await joined(fleet, relay)
+  const release = fleet.release()
+  honest.announce(release)
+  await behind.runs(release)
+  expect(await behind.metric(score)).toBe(0)
+  expect(await behind.refused('TRUST_UNAUTHORISED')).toBe(0)
+  await until('the liar’s falls', async () => (await relay.metric(score)) < 0)
+})
+
+test('sixteen quiet nodes behind one address keep their scores and their links', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const quiet = await Promise.all(Array.from({ length: 16 }, () => joined(fleet, victim)))
+  const release = fleet.release()
+  quiet[0]?.announce(release)
+  await victim.runs(release)
+  expect(await victim.metric(score)).toBe(0)
+  expect(await victim.peers()).toBe(16)
+})

@@ -1,0 +1,57 @@
+/** Rows 61 and 63: a fleet that restarts at once, a publisher in a loop. */
+import { expect, test } from 'vitest'
+import { isMeshError } from '../../src/errors.ts'
+import type { MadeRelease } from './kit/fleet.ts'
+import { stage } from './kit/stage.ts'
+import type { Victim } from './kit/victim.ts'
+
+const { fleet: aFleet, victim: aVictim, hostile: aHostile } = stage()
+
+test('of a crowd some get in, the others hear each its own time to come back', async () => {
+  const fleet = aFleet()
+  const seed = await aVictim(fleet, { seed: true, limits: { admissionsPerSecond: 1, admissionsBurst: 3 } })
+  const crowd = await Promise.all(Array.from({ length: 12 }, () => aHostile(fleet)))
+  const answers = await Promise.all(crowd.map((node) => node.enter(seed.address)))
+  const admitted = answers.filter(({ type }) => type === 'hello').length
+  const waits = answers.flatMap((answer) =>
+    answer.type === 'refused' && answer.code === 'LIMIT_RATE' ? [answer.retryAfterMs ?? 0] : [],
+  )
+  expect(admitted).toBeGreaterThanOrEqual(3)
+  expect(admitted + waits.length).toBe(12)
+  // one a second is promised: no two turns fall together
+  const turns = waits.sort((a, b) => a - b)
+  expect(new Set(turns.map((ms) => Math.floor(ms / 400))).size).toBe(turns.length)
+  expect(await seed.peers()).toBe(admitted)
+})
+
+test('a publisher in a loop is slowed down, and its last release is what runs', async () => {
+  const fleet = aFleet()
+  const seed = await aVictim(fleet, { seed: true, limits: { submitsPerMinute: 60, submitsBurst: 5 } })
+  const publisher = await aHostile(fleet)
+  await publisher.dial(seed.address)
+  const sinceMs = performance.now()
+  const all = Array.from({ length: 60 }, (_, at) => fleet.release({ counter: at + 1 }))
+  const became: string[] = []
+  for (const { bytes } of all) {
+    const reply = await publisher.ask('publish', { type: 'submit', envelope: bytes })
+    became.push(reply.type === 'refused' ? reply.code : reply.type)
+  }
+  const taken = became.filter((what) => what === 'need').length
+  expect(taken).toBeGreaterThanOrEqual(5)
+  expect(taken).toBeLessThanOrEqual(6 + (performance.now() - sinceMs) / 1_000)
+  expect(became.filter((what) => what === 'LIMIT_RATE')).toHaveLength(60 - taken)
+  const last = all.at(-1) as MadeRelease
+  await expect.poll(() => submitted(seed, last), { timeout: 10_000, interval: 200 }).toBe('taken')
+  await seed.runs(last)
+})
+
+/** What became of it, sent by our own tool. */
+async function submitted(seed: Victim, release: MadeRelease): Promise<string> {
+  try {
+    await seed.submit(release)
+    return 'taken'
+  } catch (error) {
+    if (isMeshError(error)) return error.code
+    throw error
+  }
+}
