@@ -146,13 +146,22 @@ export class Serve {
   }
 
   #enqueue(step: Step, wanted: Wanted): void {
-    const { limits, submit } = this.#config
-    const room = submit ? limits.maxServedBySeed : limits.maxServed
-    if (this.#active.size + this.#queue.length >= room) return this.#busy(step, wanted.id)
+    if (this.#isFullFor(wanted)) return this.#busy(step, wanted.id)
     // A region waits behind whoever asks over its border.
     const at = wanted.border ? this.#queue.findIndex(({ border }) => !border) : -1
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, wanted)
     this.#next(step)
+  }
+
+  /**
+   * The own region finds the block elsewhere. Whoever asks over the border is the only one to bring it in there, and
+   * would lose a round trip of up to 330 ms: it waits in line, with as much as it may want at once.
+   */
+  #isFullFor({ peer, border }: Wanted): boolean {
+    const { limits, submit } = this.#config
+    const room = submit || border ? limits.maxServedBySeed : limits.maxServed
+    if (this.#active.size + this.#queue.length >= room) return true
+    return border && this.#queue.filter((one) => one.peer === peer).length >= limits.maxWantsPerSeed
   }
 
   #next(step: Step): void {

@@ -90,6 +90,19 @@ describe('serving blocks', () => {
     expect(node.served(3)).toEqual(['serve 2'])
   })
 
+  test('whoever asks over a border waits in line where the region hears "busy", each with a bounded part of it', () => {
+    const node = server()
+    for (const name of ['A', 'B', 'C', 'D', 'E']) link(node.journey, name)
+    for (const name of ['far', 'farther']) link(node.journey, name, { region: 'far' })
+    node.journey.here.add(hex('a'))
+    for (const [at, name] of ['A', 'B', 'C', 'D'].entries()) node.want(at, name)
+    for (let id = 10; id < 10 + LIMITS.maxWantsPerSeed; id += 1) expect(node.want(id, 'far')).toEqual([])
+    expect(node.want(30, 'far')).toEqual(['busy 30'])
+    expect(node.want(31, 'farther')).toEqual([])
+    expect(node.want(32, 'E')).toEqual(['busy 32'])
+    expect(node.served(0)).toEqual(['serve 10'])
+  })
+
   test('a want stands for what is on its way here, is met once that is durable, and is given back in time', () => {
     const node = server()
     link(node.journey, 'A')
