@@ -1,6 +1,6 @@
 /** A simulated answer as people read it: words first, then the table, then what it rests on. */
 import Table from 'cli-table3'
-import { GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
+import { BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
 import type { Question } from '../sim/planner/question.ts'
 import { PLAIN } from './text.ts'
@@ -75,10 +75,10 @@ function basis(plan: Plan, question: Question): string[] {
 
 /** How far the model is from the program itself. */
 export function errorText({ transport }: Plan): string {
-  const { nodes, seeds, p50Percent, p99Percent } = GOSSIP_AGREEMENT
-  return transport === 'gossip'
-    ? `Error: against the program's own state machines, ${nodes} nodes and ${seeds} seeds, ${p50Percent} % at half of the nodes and ${p99Percent} % at 99 %.`
-    : "Error: not yet compared with the program's own exchange of blocks; it is a plan by its rules, not a measurement."
+  const gossip = transport === 'gossip'
+  const { nodes, seeds, p50Percent, p99Percent } = gossip ? GOSSIP_AGREEMENT : BLOCKS_AGREEMENT
+  const what = gossip ? '4 KiB' : '1 to 8 MiB'
+  return `Error: against the program's own state machines, ${what}, ${nodes} nodes and ${seeds} seeds, ${p50Percent} % at half of the nodes and ${p99Percent} % at 99 %; real machines: docs/simulate.md.`
 }
 
 /** What the figures rest on, one a line; also in `--json`. */
@@ -92,7 +92,7 @@ export function assumptions(plan: Plan, question: Question): string[] {
     `Links: ${links.join(', ')}; each region's border ${rate(question.borderBitsPerSecond)} each way.`,
     plan.transport === 'gossip'
       ? 'Each hop takes 2 ms and a random 1 ms at the mean to check; 0.1 % of packets are lost and cost at least 200 ms.'
-      : 'Time begins when the origin has the whole; the header went ahead. 1 ms to check a block, warm connections, no packet loss.',
+      : 'Time begins when the origin has the whole. 1 ms to check a block, warm connections, no packet loss.',
     ...(plan.transport === 'blocks' && question.links.length > 1
       ? [
           `Gateways are ${question.gateways === 'any' ? 'any nodes' : 'nodes of the fastest uplink'}: a slow one holds its region up.`,

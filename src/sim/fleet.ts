@@ -33,7 +33,11 @@ export interface Order {
 const BLOCK_BYTES = 16 * 1024
 
 /** @param sign the payload, by whoever makes the release: thieves and strangers sign in their own ways */
-export function makeRelease(order: Order, sign: (payload: Uint8Array) => Envelope): Made {
+export function makeRelease(
+  order: Order,
+  sign: (payload: Uint8Array) => Envelope,
+  blockBytes: number = BLOCK_BYTES,
+): Made {
   const content = new Map<Digest, Uint8Array>()
   const put = (bytes: Uint8Array): Digest => {
     const digest = sha256(bytes)
@@ -47,7 +51,7 @@ export function makeRelease(order: Order, sign: (payload: Uint8Array) => Envelop
       mode: 0o444,
       size: bytes.length,
       digest: sha256(bytes),
-      blocks: blocksOf(bytes).map((block) => ({ digest: put(block), size: block.length })),
+      blocks: blocksOf(bytes, blockBytes).map((block) => ({ digest: put(block), size: block.length })),
     }))
   const header: Header = {
     v: 1,
@@ -85,8 +89,8 @@ export function filesOf(random: () => number, bytes: number): Map<string, Uint8A
   ])
 }
 
-function blocksOf(bytes: Uint8Array): Uint8Array[] {
+function blocksOf(bytes: Uint8Array, blockBytes: number): Uint8Array[] {
   const blocks: Uint8Array[] = []
-  for (let at = 0; at < bytes.length; at += BLOCK_BYTES) blocks.push(bytes.subarray(at, at + BLOCK_BYTES))
+  for (let at = 0; at < bytes.length; at += blockBytes) blocks.push(bytes.subarray(at, at + blockBytes))
   return blocks
 }

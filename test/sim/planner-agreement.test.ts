@@ -40,6 +40,26 @@ test("the abstract model agrees with the product's own cores within a tenth, at 
   }
 })
 
+/** Hundreds of real signatures, and each block hashed by each node. */
+const MINUTES = { timeout: 300_000 }
+
+test.each([
+  { mib: 1, seeds: [1, 2] },
+  { mib: 8, seeds: [2] },
+])('and for a release of $mib MiB in blocks', MINUTES, ({ mib, seeds }) => {
+  const asked = seeds.map((seed) => ({ ...ask(50, seed), bytes: mib * 2 ** 20 }))
+  const cores = asked.map((one) => new CoreRelease(one).run())
+  const models = asked.map((one) => new LargeRelease(one).run(() => {}))
+  for (const q of [0.5, 0.99])
+    expect(Math.abs(pooled(models, q) / pooled(cores, q) - 1)).toBeLessThanOrEqual(0.1)
+  for (const { unfinished, originBytes, enteredBytes, payloadBytes, receivedBytesPerNode } of cores) {
+    expect(unfinished).toBe(0)
+    expect(originBytes / payloadBytes).toBeLessThanOrEqual(1.05)
+    for (const bytes of enteredBytes) expect(bytes / payloadBytes).toBeLessThanOrEqual(1.1)
+    expect(receivedBytesPerNode / payloadBytes).toBeLessThanOrEqual(1.02)
+  }
+})
+
 const iterate = { map: Map.prototype[Symbol.iterator], set: Set.prototype[Symbol.iterator] }
 
 afterEach(() => {

@@ -6,7 +6,7 @@
 import { below, draw, PURPOSE } from './draw.ts'
 import type { Entry } from './entry.ts'
 import { type Fleet, ORIGIN } from './fleet.ts'
-import type { Holdings } from './holdings.ts'
+import { type Holdings, MANIFEST } from './holdings.ts'
 import type { Network } from './network.ts'
 import type { Uploads } from './uploads.ts'
 
@@ -72,12 +72,20 @@ export class BorderWants {
     this.#tries = new Int32Array(blocks)
   }
 
-  start(): void {
-    for (const [region, gateways] of this.#fleet.gateways.entries())
-      for (const gateway of gateways) {
-        if (region === 0) this.#askOrigin(gateway)
-        else this.#leaveStanding(region, gateway)
-      }
+  /** A gateway has the header: whoever is to bring the manifest in asks for it. */
+  onHeader(node: number): void {
+    const region = this.#fleet.regionOf[node] as number
+    if (this.#entry.fetcher(region, MANIFEST) !== node) return
+    const source = this.#source(region, MANIFEST)
+    if (source !== NOBODY) this.#ask(node, source, MANIFEST)
+  }
+
+  /** A gateway knows all blocks: it asks for those that it is to bring in. */
+  onManifest(node: number): void {
+    const region = this.#fleet.regionOf[node] as number
+    if (this.#fleet.gateways[region]?.includes(node) !== true) return
+    if (region === 0) this.#askOrigin(node)
+    else this.#leaveStanding(region, node)
   }
 
   /** A want for one block has arrived: served now or when it is there. */
@@ -91,7 +99,7 @@ export class BorderWants {
   /** The ranges of a whole release: every block for which the two are the fetchers of their regions. */
   onStanding(at: number, from: number): void {
     const region = this.#fleet.regionOf[from] as number
-    for (let block = 0; block < this.#blocks; block++)
+    for (let block = MANIFEST + 1; block < this.#blocks; block++)
       if (this.#entry.fetcher(region, block) === from && this.#source(region, block) === at)
         this.onWant(at, from, block)
   }
@@ -125,14 +133,14 @@ export class BorderWants {
    */
   repair(gateway: number, again: boolean): void {
     const region = this.#fleet.regionOf[gateway] as number
-    for (let block = 0; block < this.#blocks; block++) {
+    const known = this.#holdings.has(gateway, MANIFEST) ? this.#blocks : MANIFEST + 1
+    for (let block = 0; block < known; block++) {
       if (this.#holdings.has(gateway, block) || this.#holdings.isAsked(gateway, block)) continue
       if (this.#entry.fetcher(region, block) !== gateway) continue
       const place = region * this.#blocks + block
       const asked = this.#askedOf[place] as number
       const stands = this.#askedBy[place] === gateway && asked !== NOBODY && !this.#lost.has(asked)
       if (stands && !(again && region === 0 && asked !== ORIGIN)) continue
-      if (region === 0 && this.#askedBy[place] === NOBODY) continue
       if (this.#holdings.isTold(gateway, block)) continue
       const source = this.#source(region, block)
       if (source !== NOBODY && source !== gateway) this.#ask(gateway, source, block)
@@ -141,7 +149,7 @@ export class BorderWants {
 
   #askOrigin(gateway: number): void {
     const own: number[] = []
-    for (let block = 0; block < this.#blocks; block++)
+    for (let block = MANIFEST + 1; block < this.#blocks; block++)
       if (this.#entry.fetcher(0, block) === gateway) {
         own.push(block)
         // It is this gateway's to ask for, though its turn may come later.
@@ -172,7 +180,7 @@ export class BorderWants {
 
   #leaveStanding(region: number, gateway: number): void {
     const sources = new Set<number>()
-    for (let block = 0; block < this.#blocks; block++) {
+    for (let block = MANIFEST + 1; block < this.#blocks; block++) {
       if (this.#entry.fetcher(region, block) !== gateway) continue
       const source = this.#source(region, block)
       sources.add(source)

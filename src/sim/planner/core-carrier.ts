@@ -13,6 +13,8 @@ import type { Network } from './network.ts'
 
 /** What is longer queues behind payloads; what is shorter goes beside them. */
 const PAYLOAD_BYTES = 512
+/** Type, length and framing around a block. */
+const BLOCK_FRAME_BYTES = 24
 
 interface Letter {
   readonly bytes: number
@@ -32,8 +34,11 @@ export interface CarrierParts {
   readonly later: (ms: number, action: () => void) => void
   /** What it costs a node to look into a payload, ms. */
   readonly processingMs: (node: number) => number
+  /** And to check a block. */
+  readonly blockCheckMs: number
   /** A whole release leaves a node for another. */
   readonly onContent: (from: number, to: number, bytes: number) => void
+  readonly onBlock: (from: number, to: number, bytes: number) => void
   /** Kind of wheel events that carry short letters. */
   readonly letterKind: number
 }
@@ -146,6 +151,30 @@ export class Carrier {
       this.#looked(at, big, { kind: 'request', id: inbound, peer: asker, request: read })
     }
     this.post(from, to, bytes.length, arrive, big)
+  }
+
+  /**
+   * A block: it goes as it is, encoded by nobody, since nothing but its bytes counts and hundreds of megabytes would be
+   * copied.
+   * @returns ms until its last byte has left the sender
+   */
+  serve(by: number, inboundId: RequestId, bytes: Uint8Array): number {
+    const inbound = this.#inbound.get(inboundId)
+    if (inbound === undefined) return 0
+    this.#inbound.delete(inboundId)
+    const { asker, id } = inbound
+    const { network, blockCheckMs, later, handle, onBlock } = this.#parts
+    onBlock(by, asker, bytes.length)
+    const reply = { protocol: 'blocks', message: { type: 'block', bytes } } as const
+    const arrive = (at: number): void => {
+      const close = this.#asked[at]?.get(id)
+      if (close === undefined) return
+      close()
+      this.#asked[at]?.delete(id)
+      later(blockCheckMs, () => handle(at, { kind: 'reply', id, reply }))
+    }
+    this.post(by, asker, bytes.length + BLOCK_FRAME_BYTES, arrive, true)
+    return (network.up.freeNs(by) - network.nowNs) / 1e6
   }
 
   answer(by: number, inboundId: RequestId, reply: AnyReply): void {

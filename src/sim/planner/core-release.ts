@@ -1,8 +1,8 @@
 /**
- * A small release through the product's own cores: real encoding, real signatures, the real bridge, on virtual time and
- * the planner's network. What the abstract model says must agree with this wherever both can run.
+ * A release through the product's own cores: real encoding, real signatures, the real bridge and exchange of blocks, on
+ * virtual time and the planner's network. What the abstract model says must agree with this wherever both can run.
  */
-import type { Effect } from '../../core/effects.ts'
+import type { Effect, EffectOf } from '../../core/effects.ts'
 import type { Event } from '../../core/events.ts'
 import { EMPTY_SNAPSHOT } from '../../core/snapshot.ts'
 import type { Digest, PeerId } from '../../model/ids.ts'
@@ -18,6 +18,7 @@ import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from './fleet.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import type { Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
+import { isSmall } from './run-one.ts'
 import type { RunResult } from './run-result.ts'
 import { nsOfTicks, TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Wheel } from './wheel.ts'
@@ -29,7 +30,12 @@ const WAKE = FIRST_OF_MODEL + 2
 /** Links, admission and heartbeats until every region knows its gateways and they know one another. */
 const SETTLE_TICKS = ticksOfMs(15_000)
 const GIVE_UP_TICKS = ticksOfMs(30_000)
+/** A stream of many packets mends a loss in one round trip, behind others that are under way: as the abstract model has it. */
+const linksFor = (question: Question): Question =>
+  isSmall(question.bytes) ? question : { ...question, loss: 0 }
 const PERSIST_MS = 0.5
+/** With the write after it, 1 ms for a block, as in the abstract model. */
+const BLOCK_CHECK_MS = 0.5
 const PROCESSING_TICKS = ticksOfMs(2)
 const PROCESSING_SPREAD_TICKS = ticksOfMs(1)
 const TOOL = '12D3KooWtool' as PeerId
@@ -48,13 +54,16 @@ export class CoreRelease {
   readonly #actions = new Map<number, () => void>()
   readonly #wakes: Int32Array
   readonly #looks: Uint32Array
-  /** When each node ordered it; −1 before. */
+  /** By node: pages and blocks on its disk. */
+  readonly #disks: readonly Map<Digest, Uint8Array>[]
+  /** When each node ordered it, and when it had the whole and was to run it; −1 before. */
   readonly #orderedAt: Int32Array
+  readonly #wholeAt: Int32Array
   #nextAction = 0
-  #copies = 0
-  #originCopies = 0
   readonly #entered: Float64Array
-  #messageBytes = 0
+  #receivedBytes = 0
+  #originBytes = 0
+  #payloadBytes = 0
 
   constructor(question: Question) {
     this.#question = question
@@ -64,7 +73,7 @@ export class CoreRelease {
     this.#made = releaseOf(trust, question.bytes)
     this.#wheel = new Wheel(this.#fleet.size * 64)
     this.#network = new Network(
-      ...([this.#fleet, question, this.#wheel] as const),
+      ...([this.#fleet, linksFor(question), this.#wheel] as const),
       (letter) => this.#carrier.bytesOf(letter),
       (to, from, letter) => this.#carrier.open(letter, to, from),
     )
@@ -73,16 +82,26 @@ export class CoreRelease {
       handle: (node: number, event: Event) => this.#handle(node, event),
       later: (ms: number, action: () => void) => this.#later(ms, action),
       processingMs: (node: number) => this.#processingMs(node),
-      onContent: (from: number, to: number, bytes: number) => this.#count(from, to, bytes),
+      onContent: (from: number, to: number, bytes: number) => {
+        // Beacons cross borders too; only what carries the content is a copy of the release.
+        if (bytes < question.bytes) return
+        this.#payloadBytes = bytes
+        this.#count(from, to, bytes)
+      },
     }
-    this.#carrier = new Carrier({ ...shared, network: this.#network, letterKind: LETTER })
+    this.#carrier = new Carrier({
+      ...{ ...shared, network: this.#network, letterKind: LETTER, blockCheckMs: BLOCK_CHECK_MS },
+      onBlock: (from, to, bytes) => this.#count(from, to, bytes),
+    })
     this.#gossip = new CoreGossip({
       ...{ ...shared, fleet: this.#fleet, carrier: this.#carrier },
     })
     this.#wakes = new Int32Array(this.#fleet.size).fill(-1)
     this.#entered = new Float64Array(this.#fleet.regions)
     this.#looks = new Uint32Array(this.#fleet.size)
+    this.#disks = nodes.map(() => new Map<Digest, Uint8Array>())
     this.#orderedAt = new Int32Array(this.#fleet.size).fill(-1)
+    this.#wholeAt = new Int32Array(this.#fleet.size).fill(-1)
   }
 
   run(): RunResult {
@@ -92,12 +111,13 @@ export class CoreRelease {
     const { traffic } = this.#network
     traffic.control = 0
     this.#submit()
-    let missing = true
-    this.#until(this.#wheel.tick + GIVE_UP_TICKS, () => {
-      missing = this.#orderedAt.includes(-1)
-      return !missing
-    })
+    this.#until(this.#wheel.tick + GIVE_UP_TICKS, () => !this.#doneAt.includes(-1))
     return this.#result()
+  }
+
+  /** Content attached to its gossip is there once it is ordered. */
+  get #doneAt(): Int32Array {
+    return isSmall(this.#question.bytes) ? this.#orderedAt : this.#wholeAt
   }
 
   /** The links of the abstract model's fleet; what else the cores want they dial themselves. */
@@ -111,7 +131,8 @@ export class CoreRelease {
 
   #until(tick: number, done: () => boolean): void {
     const wheel = this.#wheel
-    while (!done() && wheel.next() && wheel.tick <= tick) {
+    // The event that ends it is handled too: one dropped would be a wake or a letter that never comes.
+    while (!done() && wheel.tick <= tick && wheel.next()) {
       const { kind, a, b, c } = wheel
       this.#hash.add(wheel.tick, a, kind, b)
       if (this.#network.handles()) continue
@@ -170,9 +191,16 @@ export class CoreRelease {
       case 'verdict':
         return this.#gossip.judge(node, effect)
       case 'persist':
+        for (const write of effect.writes)
+          if (write.kind === 'block') this.#disks[node]?.set(write.digest, write.bytes)
         return this.#later(PERSIST_MS, () => this.#handle(node, { kind: 'persisted', ticket: effect.ticket }))
+      case 'read':
+        return this.#later(0, () => this.#read(node, effect.digest))
+      case 'serveBlock':
+        return this.#serve(node, effect)
       case 'activate': {
         const { channel, release } = effect
+        if (this.#wholeAt[node] === -1) this.#wholeAt[node] = this.#wheel.tick
         return this.#later(1, () =>
           this.#handle(node, {
             kind: 'activated',
@@ -189,6 +217,17 @@ export class CoreRelease {
       default:
         return
     }
+  }
+
+  #read(node: number, digest: Digest): void {
+    this.#handle(node, { kind: 'blockRead', digest, bytes: this.#disks[node]?.get(digest) })
+  }
+
+  #serve(node: number, { id, digest }: EffectOf<'serveBlock'>): void {
+    const bytes = this.#disks[node]?.get(digest)
+    const busyMs = bytes === undefined ? 0 : this.#carrier.serve(node, id, bytes)
+    if (bytes === undefined) this.#carrier.answer(node, id, { protocol: 'blocks', message: { type: 'gone' } })
+    this.#later(busyMs, () => this.#handle(node, { kind: 'served', id }))
   }
 
   /** Hands the release to the origin as the tool does: submit, then what it lacks. */
@@ -222,28 +261,26 @@ export class CoreRelease {
   }
 
   #count(from: number, to: number, bytes: number): void {
-    // Beacons cross borders too; only what carries the content is a copy of the release.
-    if (bytes < this.#question.bytes) return
-    this.#messageBytes = bytes
-    this.#copies++
-    if (from === ORIGIN) this.#originCopies++
+    this.#receivedBytes += bytes
+    if (from === ORIGIN) this.#originBytes += bytes
     const region = this.#fleet.regionOf[to] as number
-    if (region !== this.#fleet.regionOf[from]) this.#entered[region] = (this.#entered[region] as number) + 1
+    if (region !== this.#fleet.regionOf[from])
+      this.#entered[region] = (this.#entered[region] as number) + bytes
   }
 
   #result(): RunResult {
     const { traffic } = this.#network
     const from = this.#orderedAt[ORIGIN] as number
-    const times = [...this.#orderedAt.subarray(1)].filter((tick) => tick !== -1)
+    const times = [...this.#doneAt.subarray(1)].filter((tick) => tick !== -1)
     return {
       model: 'core',
       timesMs: Float64Array.from(times, (tick) => (tick - from) / TICKS_PER_MS).sort(),
       ofLine: undefined,
       unfinished: this.#fleet.size - 1 - times.length,
-      payloadBytes: this.#messageBytes,
-      originBytes: this.#originCopies * this.#messageBytes,
-      enteredBytes: Array.from(this.#entered.subarray(1), (copies) => copies * this.#messageBytes),
-      receivedBytesPerNode: (this.#copies * this.#messageBytes) / times.length,
+      payloadBytes: isSmall(this.#question.bytes) ? this.#payloadBytes : this.#question.bytes,
+      originBytes: this.#originBytes,
+      enteredBytes: [...this.#entered.subarray(1)],
+      receivedBytesPerNode: this.#receivedBytes / times.length,
       controlBytesPerNode: traffic.control / times.length,
       events: this.#wheel.count,
       hash: this.#hash.hex,

@@ -5,6 +5,9 @@
 import { draw, PURPOSE } from './draw.ts'
 import { CONNECTIONS, type Fleet } from './fleet.ts'
 
+/** The number of the manifest among the blocks: without it a node knows of no other. */
+export const MANIFEST = 0
+
 export class Holdings {
   /** Blocks each node holds. */
   readonly count: Int32Array
@@ -107,6 +110,7 @@ export class Holdings {
    * @returns −1 where there is none
    */
   choose(node: number, idle: Uint8Array, many: number): number {
+    if (!this.has(node, MANIFEST)) return this.#manifest(node, idle, many)
     const drawn = this.draw(node)
     const first = drawn % this.#words
     for (let step = 0; step < this.#words; step++) {
@@ -118,6 +122,12 @@ export class Holdings {
       const lacking = told & ~((this.#have[at] as number) | (this.#asked[at] as number))
       if (lacking !== 0) return word * 32 + oneOf(lacking, this.draw(node))
     }
+    return -1
+  }
+
+  #manifest(node: number, idle: Uint8Array, many: number): number {
+    if (this.isAsked(node, MANIFEST)) return -1
+    for (let n = 0; n < many; n++) if (this.hasTold(node, idle[n] as number, MANIFEST)) return MANIFEST
     return -1
   }
 

@@ -1,14 +1,16 @@
 /**
- * A large release in the abstract model: each block enters a region through one elected gateway, inside everyone pulls
- * random blocks from neighbours (docs/protocol.md). Time begins when the origin has accepted the whole: the header and
- * the list of blocks went ahead of it, while it was uploaded.
+ * A large release in the abstract model: its header goes by gossip, with the manifest while that is short; each block
+ * enters a region through one elected gateway, and inside everyone pulls random blocks from neighbours (docs/protocol.md). Time begins
+ * when the origin has accepted the whole, which is when the header leaves it.
  */
 import { BorderWants } from './border-wants.ts'
 import { draw, happens, PURPOSE } from './draw.ts'
 import { Entry } from './entry.ts'
 import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from './fleet.ts'
-import { Holdings } from './holdings.ts'
+import { type Heard, hearOf } from './header.ts'
+import { Holdings, MANIFEST } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
+import { News } from './news.ts'
 import type { Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import type { RunResult } from './run-result.ts'
@@ -29,18 +31,17 @@ const DETECT = FIRST_OF_MODEL + 9
 const REPAIR = FIRST_OF_MODEL + 10
 const BORDER_WANT = FIRST_OF_MODEL + 11
 const STANDING = FIRST_OF_MODEL + 12
+const HEADER = FIRST_OF_MODEL + 13
 
 const MAX_BLOCK_BYTES = 262_144
+/** A manifest of one file names each block in so many bytes: digest, size and their framing. */
+const ENTRY_BYTES = 40
+const MANIFEST_BYTES = 110
+/** Up to this size it travels with the header (LIMITS.maxManifestGossipBytes, less the envelope). */
+const MAX_ATTACHED_BYTES = 28_000 - 600
 const WANT_BYTES = 40
 const BUSY_BYTES = 30
-const HAVE_BYTES = 20
-const RANGE_BYTES = 4
 const CHECK_TICKS = ticksOfMs(1)
-const HAVE_TICKS = ticksOfMs(10)
-const HAVE_FAST_TICKS = ticksOfMs(5)
-/** Below this line time news must be quicker. */
-const FAST_LINE_MS = 200
-const HAVE_BLOCKS = 64
 const BUSY_TICKS = ticksOfMs(5)
 const BUSY_SPREAD_TICKS = ticksOfMs(10)
 const TIMEOUT_TICKS = ticksOfMs(400)
@@ -68,16 +69,18 @@ export class LargeRelease {
   readonly #entry: Entry
   readonly #border: BorderWants
   readonly #hash = new RollingHash()
+  /** The manifest is the first of them. */
   readonly #blocks: number
   readonly #blockBytes: number
-  readonly #haveTicks: number
+  readonly #manifestBytes: number
+  readonly #news: News
+  /** Before a node has the header it can ask for nothing. */
+  readonly #heard: Heard
+  readonly #attached: boolean
   /** By place of `neighbours`: is a block on the way from there, and which. */
   readonly #edge: Uint8Array
   readonly #wanted: Int32Array
   readonly #avoidUntil: Int32Array
-  /** Blocks that a node has told its neighbours of. */
-  readonly #told: Int32Array
-  readonly #flushing: Uint8Array
   readonly #dead: Uint8Array
   readonly #doneAt: Int32Array
   readonly #idle = new Uint8Array(CONNECTIONS)
@@ -90,16 +93,17 @@ export class LargeRelease {
     this.#question = question
     this.#fleet = buildFleet(question)
     const { size } = this.#fleet
-    this.#blocks = Math.max(1, Math.ceil(question.bytes / blockBytes))
-    this.#blockBytes = Math.ceil(question.bytes / this.#blocks)
-    this.#haveTicks = this.#lineMs(ORIGIN) < FAST_LINE_MS ? HAVE_FAST_TICKS : HAVE_TICKS
+    const content = Math.max(1, Math.ceil(question.bytes / blockBytes))
+    this.#blocks = content + 1
+    this.#blockBytes = Math.ceil(question.bytes / content)
+    this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / MAX_BLOCK_BYTES)
     this.#wheel = new Wheel(size * 16)
     this.#network = new Network(
       this.#fleet,
       // A stream of many packets mends a loss in one round trip, behind others that are under way.
       { ...question, loss: 0 },
       this.#wheel,
-      () => this.#blockBytes,
+      (block) => (block === MANIFEST ? this.#manifestBytes : this.#blockBytes),
       (to, from, block) => this.#deliver(to, from, block),
     )
     this.#holdings = new Holdings(this.#fleet, this.#blocks, question.seed)
@@ -117,8 +121,10 @@ export class LargeRelease {
     this.#edge = new Uint8Array(size * CONNECTIONS)
     this.#wanted = new Int32Array(size * CONNECTIONS)
     this.#avoidUntil = new Int32Array(size * CONNECTIONS)
-    this.#told = new Int32Array(size)
-    this.#flushing = new Uint8Array(size)
+    const parts = { fleet: this.#fleet, wheel: this.#wheel, network: this.#network, holdings: this.#holdings }
+    this.#news = new News(parts, this.#blocks, { flush: FLUSH, have: HAVE })
+    this.#attached = this.#manifestBytes <= MAX_ATTACHED_BYTES
+    this.#heard = hearOf(question, this.#attached ? this.#manifestBytes : 0)
     this.#dead = new Uint8Array(size)
     this.#doneAt = new Int32Array(size).fill(NEVER)
     this.#missing = size - 1
@@ -154,7 +160,8 @@ export class LargeRelease {
     // It has sent that much, or had the time to: without failures nobody asks it for a second copy.
     if (failures.originAfterPayloads !== undefined)
       this.#dieAt(Math.ceil(lineTicks * failures.originAfterPayloads), ORIGIN)
-    this.#border.start()
+    for (let node = 1; node < this.#fleet.size; node++)
+      this.#wheel.push(this.#heard.ticks[node] as number, HEADER, node, 0, 0, 0)
   }
 
   #dieAt(tick: number, node: number): void {
@@ -173,7 +180,7 @@ export class LargeRelease {
       case SENT:
         return this.#uploads.next(node)
       case FLUSH:
-        return this.#tell(node)
+        return this.#news.flush(node)
       case HAVE:
         return this.#hear(node, from, d, c)
       case CHECKED:
@@ -190,7 +197,16 @@ export class LargeRelease {
         return this.#border.onWant(node, from, c)
       case STANDING:
         return this.#border.onStanding(node, from)
+      case HEADER:
+        return this.#open(node)
     }
+  }
+
+  /** The header is there: now it knows what to ask for. */
+  #open(node: number): void {
+    if (this.#attached) return this.#keep(node, MANIFEST)
+    this.#border.onHeader(node)
+    this.#choose(node)
   }
 
   /** Nobody answers: who asked finds out by the clock. */
@@ -199,7 +215,8 @@ export class LargeRelease {
   }
 
   #serve(node: number, from: number, block: number): void {
-    if (!this.#uploads.offer(node, from, block)) this.#network.control(node, from, BUSY_BYTES, BUSY, block, 0)
+    if (this.#uploads.offer(node, from, block)) this.#news.onTaken(node)
+    else this.#network.control(node, from, BUSY_BYTES, BUSY, block, 0)
   }
 
   /** The last byte of a block is there; the check comes first. */
@@ -220,33 +237,15 @@ export class LargeRelease {
     if (this.#holdings.has(node, block)) return
     this.#holdings.acquire(node, block)
     this.#lastTick = tick
-    const held = this.#holdings.count[node] as number
-    if (held === this.#blocks) {
+    if (this.#holdings.count[node] === this.#blocks) {
       this.#doneAt[node] = tick
       this.#missing--
     }
     this.#border.onBlock(node, block)
-    if (held - (this.#told[node] as number) >= HAVE_BLOCKS) this.#tell(node)
-    else if (this.#flushing[node] === 0) {
-      this.#flushing[node] = 1
-      this.#wheel.push(tick + this.#haveTicks, FLUSH, node, 0, 0, 0)
-    }
-  }
-
-  #tell(node: number): void {
-    this.#flushing[node] = 0
-    const from = this.#told[node] as number
-    const to = this.#holdings.count[node] as number
-    if (to === from) return
-    this.#told[node] = to
-    const bytes = HAVE_BYTES + Math.min(RANGE_BYTES * (to - from), Math.ceil(this.#blocks / 8))
-    for (let at = node * CONNECTIONS; at < (node + 1) * CONNECTIONS; at++) {
-      const peer = this.#fleet.neighbours[at] as number
-      if (peer === -1 || this.#edge[at] === GONE) continue
-      // Whoever has it all learns nothing new: the bytes count, the event is spared.
-      if (this.#holdings.count[peer] === this.#blocks) this.#network.traffic.control += bytes
-      else this.#network.control(node, peer, bytes, HAVE, to, from)
-    }
+    this.#news.onBlock(node)
+    if (block !== MANIFEST) return
+    this.#border.onManifest(node)
+    this.#choose(node)
   }
 
   #hear(node: number, teller: number, from: number, to: number): void {
@@ -256,8 +255,9 @@ export class LargeRelease {
     this.#choose(node)
   }
 
-  /** Wants one random block of each idle neighbour that has one. */
+  /** Wants one random block of each idle neighbour that has one; the manifest before any other. */
   #choose(node: number): void {
+    if ((this.#heard.ticks[node] as number) > this.#wheel.tick) return
     for (;;) {
       const many = this.#findIdle(node)
       if (many === 0) return
@@ -326,6 +326,7 @@ export class LargeRelease {
       if (edge === -1) continue
       if (this.#edge[edge] === WAITING) this.#holdings.unask(node, this.#wanted[edge] as number)
       this.#edge[edge] = GONE
+      this.#news.lose(edge)
       this.#holdings.forget(node, edge - node * CONNECTIONS)
       this.#choose(node)
     }
@@ -369,11 +370,11 @@ export class LargeRelease {
       timesMs: Float64Array.from(times).sort(),
       ofLine: Float64Array.from(ofLine).sort(),
       unfinished,
-      payloadBytes: this.#blocks * this.#blockBytes,
+      payloadBytes: (this.#blocks - 1) * this.#blockBytes + this.#manifestBytes,
       originBytes: traffic.sent[ORIGIN] as number,
       enteredBytes: [...traffic.entered.subarray(1, regions)],
       receivedBytesPerNode: received / times.length,
-      controlBytesPerNode: traffic.control / times.length,
+      controlBytesPerNode: traffic.control / times.length + this.#heard.bytesPerNode,
       events: this.#wheel.count,
       hash: this.#hash.hex,
     }

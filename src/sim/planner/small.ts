@@ -52,7 +52,8 @@ export class SmallRelease {
   readonly #hash = new RollingHash()
   readonly #messageBytes: number
   readonly #seenAt: Int32Array
-  readonly #verifiedAt: Int32Array
+  /** By node, −1 before. */
+  readonly verifiedAt: Int32Array
   readonly #deadAt: Int32Array
   /** By place of `neighbours`: that neighbour is known to have it. */
   readonly #known: Uint8Array
@@ -73,10 +74,10 @@ export class SmallRelease {
       (to, from) => this.#see(to, from),
     )
     this.#seenAt = new Int32Array(size).fill(NEVER)
-    this.#verifiedAt = new Int32Array(size).fill(NEVER)
+    this.verifiedAt = new Int32Array(size).fill(NEVER)
     this.#known = new Uint8Array(size * MESH_DEGREE)
     this.#bridge = new Bridge(this.#fleet, question, this.#wheel, this.#network, FIRST_OF_BRIDGE, {
-      has: (node) => this.#verifiedAt[node] !== NEVER,
+      has: (node) => this.verifiedAt[node] !== NEVER,
       seen: (node) => this.#seenAt[node] !== NEVER,
       push: (from, to) => this.#network.send(from, to, PAYLOAD),
     })
@@ -100,7 +101,7 @@ export class SmallRelease {
   /** The origin has verified, ordered and stored it: time begins. */
   #accept(): void {
     this.#seenAt[ORIGIN] = 0
-    this.#verifiedAt[ORIGIN] = 0
+    this.verifiedAt[ORIGIN] = 0
     for (const peer of this.#fleet.originMesh) this.#network.send(ORIGIN, peer, PAYLOAD)
     if (this.#question.failures.originAfterPayloads !== undefined) this.#deadAt[ORIGIN] = 1
     this.#wheel.push(this.#phase(ORIGIN), HEARTBEAT, ORIGIN, 0, 0, 0)
@@ -144,7 +145,7 @@ export class SmallRelease {
       const peer = this.#fleet.neighbours[node * CONNECTIONS + at] as number
       if (peer === -1 || peer === from) continue
       // Whoever has forwarded it learns nothing new: the bytes count, the event is spared.
-      if (this.#verifiedAt[peer] !== NEVER) this.#network.traffic.control += DONT_WANT_BYTES
+      if (this.verifiedAt[peer] !== NEVER) this.#network.traffic.control += DONT_WANT_BYTES
       else this.#network.control(node, peer, DONT_WANT_BYTES, DONT_WANT, 0, 0)
     }
   }
@@ -159,7 +160,7 @@ export class SmallRelease {
 
   #verify(node: number): void {
     const { tick } = this.#wheel
-    this.#verifiedAt[node] = tick
+    this.verifiedAt[node] = tick
     this.#missing--
     for (let at = 0; at < MESH_DEGREE; at++) {
       const peer = this.#fleet.neighbours[node * CONNECTIONS + at] as number
@@ -206,7 +207,7 @@ export class SmallRelease {
     const times: number[] = []
     let unfinished = 0
     for (let node = 1; node < size; node++) {
-      const at = this.#verifiedAt[node] as number
+      const at = this.verifiedAt[node] as number
       if (at !== NEVER) times.push(at / TICKS_PER_MS)
       else if ((this.#deadAt[node] as number) > this.#wheel.tick) unfinished++
     }
