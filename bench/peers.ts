@@ -15,17 +15,23 @@ import { Lab } from './peers/lab.ts'
 import { nats } from './peers/nats.ts'
 import { nginxPoll, nginxSse } from './peers/nginx.ts'
 import { nowMs, type Running, SEQ_DIGITS, type System, until } from './peers/system.ts'
+import { drawEgress } from './peers-plot.ts'
 import type { Measured } from './results.ts'
 import { type Spread, spread } from './spread.ts'
 
 const SYSTEMS: readonly System[] = [confmesh, nginxPoll, nginxSse, nats, etcd, aria2, hypercore, gossipsub]
-/** Enough to see that the bench works; the whole takes most of an hour. */
+/** Enough to see that the bench works; the whole takes half an hour. */
 const QUICK: readonly System[] = [confmesh, nginxSse, gossipsub]
 const KIB = 1024
 /** Links, meshes and first comparisons come to rest. */
 const SETTLE_MS = 8_000
 const IDLE_MS = 4_000
-const DEADLINE_MS = 180_000
+/** Of one release; a system that needs longer fails there, and gets no larger payload. */
+const DEADLINE_MS = 60_000
+/** No further release of a cell begins after so long: slow cells have fewer rounds, and say so. */
+const CELL_MS = 40_000
+/** No further system begins after so long: what is not run is said. */
+const WHOLE_MS = 30 * 60_000
 /** After the last delivery: what is still on its way (offers, acknowledgements) belongs to the release. */
 const TAIL_MS = 1_500
 
@@ -33,6 +39,7 @@ export interface Case {
   readonly system: string
   readonly subscribers: number
   readonly payloadBytes: number
+  /** Rounds that were run. */
   readonly releases: number
   readonly timeMs: Spread
   /** Bytes out of the origin over payload bytes, idle traffic of the same length of time taken off. */
@@ -49,27 +56,47 @@ export interface PeersOptions {
   readonly systems?: readonly string[]
   readonly subscribers?: readonly number[]
   readonly bytes?: readonly number[]
+  readonly keep?: (soFar: Measured) => void
 }
 
+/** @param o.keep is given all there is after every cell: a run that is stopped keeps what it has */
 export async function peers(o: PeersOptions): Promise<Measured> {
   const skipped: string[] = []
   const cases: Case[] = []
-  for (const system of o.quick && o.systems === undefined ? QUICK : SYSTEMS) {
-    if (o.systems !== undefined && !o.systems.some((name) => system.name.startsWith(name))) continue
-    const why = system.missing()
-    if (why !== undefined) skipped.push(`${system.name}: not run, ${why}`)
-    else
-      for (const subscribers of o.subscribers ?? (o.quick ? [10] : [10, 40, 100]))
-        cases.push(...(await measured(system, subscribers, o)))
+  const endMs = performance.now() + WHOLE_MS
+  const keep = (one: Case): void => {
+    cases.push(one)
+    o.keep?.(summed(cases, skipped))
   }
+  const chosen = (o.quick && o.systems === undefined ? QUICK : SYSTEMS).filter(
+    ({ name }) => o.systems === undefined || o.systems.some((start) => name.startsWith(start)),
+  )
+  const runnable = chosen.filter((system) => {
+    const why = Lab.missing() ?? system.missing()
+    if (why !== undefined) skipped.push(`${system.name}: not run, ${why}`)
+    return why === undefined
+  })
+  // All systems at one size of the fleet before any at the next: a run that is stopped has whole rows.
+  for (const subscribers of o.subscribers ?? (o.quick ? [10] : [10, 40, 100]))
+    for (const system of runnable) {
+      if (performance.now() > endMs)
+        skipped.push(`${system.name}, N = ${subscribers}: not run, the half hour was over`)
+      else await measured(system, subscribers, o, keep)
+    }
+  await drawEgress(cases)
+  return summed(cases, skipped)
+}
+
+function summed(cases: readonly Case[], skipped: readonly string[]): Measured {
   const about = [
     'one machine: the origin in one network namespace, all subscribers in another, joined by a wire without delay or limit; bytes are those of the network interfaces, headers and retransmissions included',
     'time from the moment the publisher was told to the moment a subscriber has the whole payload; CPU of every process on both sides; less what the same processes use while idle',
+    `5 releases of 1 and 64 KiB, 3 of 1 and 8 MiB; none begins once ${CELL_MS / 1_000} s are over, and each has ${DEADLINE_MS / 1_000} s to reach everybody`,
     ...SYSTEMS.map(({ name, about: how }) => `${name}: ${how}`),
     ...skipped,
   ]
   const rows = cases.map((one) => ({
-    what: `${one.system}, N = ${one.subscribers}, ${one.payloadBytes / KIB} KiB`,
+    what: `${one.system}, N = ${one.subscribers}, ${one.payloadBytes / KIB} KiB, ${one.releases} ${one.releases === 1 ? 'release' : 'releases'}`,
     figure:
       one.failed ??
       `${one.originPayloads} payloads from the origin · ${one.bytesPerDeliveredByte} bytes per delivered byte · ${one.cpuMsPerDelivery} ms CPU per delivery · p50 ${one.timeMs.p50} ms, p99 ${one.timeMs.p99} ms · ${one.rssMiBPerSubscriber} MiB a subscriber`,
@@ -77,9 +104,13 @@ export async function peers(o: PeersOptions): Promise<Measured> {
   return { about, rows, figures: { cases, skipped } }
 }
 
-async function measured(system: System, subscribers: number, o: PeersOptions): Promise<readonly Case[]> {
+async function measured(
+  system: System,
+  subscribers: number,
+  o: PeersOptions,
+  keep: (one: Case) => void,
+): Promise<void> {
   const sizes = o.bytes ?? (o.quick ? [64 * KIB] : [KIB, 64 * KIB, 1024 * KIB, 8192 * KIB])
-  const out: Case[] = []
   const lab = new Lab()
   try {
     lab.start()
@@ -89,24 +120,22 @@ async function measured(system: System, subscribers: number, o: PeersOptions): P
     for (const payloadBytes of sizes) {
       const releases = payloadBytes > 512 * KIB ? 3 : 5
       process.stderr.write(`  ${system.name}, N = ${subscribers}, ${payloadBytes / KIB} KiB\n`)
-      out.push(
-        await series(lab, running, {
-          system: system.name,
-          subscribers,
-          payloadBytes,
-          releases,
-          firstSeq: seq + 1,
-        }),
-      )
+      const one = await series(lab, running, {
+        system: system.name,
+        subscribers,
+        payloadBytes,
+        releases,
+        firstSeq: seq + 1,
+      })
+      keep(one)
       seq += releases
-      if (out.at(-1)?.failed !== undefined) break
+      if (one.failed !== undefined) break
     }
   } catch (error) {
-    out.push(failed({ system: system.name, subscribers, payloadBytes: 0, releases: 0 }, error))
+    keep(failed({ system: system.name, subscribers, payloadBytes: 0, releases: 0 }, error))
   } finally {
     lab.stop()
   }
-  return out
 }
 
 interface Series {
@@ -123,9 +152,10 @@ async function series(lab: Lab, running: Running, s: Series): Promise<Case> {
   const before = lab.usage()
   const startedMs = nowMs()
   const times: number[] = []
+  let rounds = 0
   try {
-    for (let seq = s.firstSeq; seq < s.firstSeq + s.releases; seq++)
-      times.push(...(await delivered(lab, running, s, seq)))
+    for (; rounds < s.releases && nowMs() - startedMs < CELL_MS; rounds++)
+      times.push(...(await delivered(lab, running, s, s.firstSeq + rounds)))
   } catch (error) {
     return failed(s, error)
   }
@@ -135,15 +165,15 @@ async function series(lab: Lab, running: Running, s: Series): Promise<Case> {
   const share = (nowMs() - startedMs) / IDLE_MS
   const net = (of: (usage: typeof after) => number): number =>
     of(after) - of(before) - share * (of(before) - of(idle))
-  const deliveries = s.subscribers * s.releases
+  const deliveries = s.subscribers * rounds
   const round = (value: number): number => Number(value.toFixed(2))
   return {
     system: s.system,
     subscribers: s.subscribers,
     payloadBytes: s.payloadBytes,
-    releases: s.releases,
+    releases: rounds,
     timeMs: spread(times),
-    originPayloads: round(net(({ originBytes }) => originBytes) / (s.payloadBytes * s.releases)),
+    originPayloads: round(net(({ originBytes }) => originBytes) / (s.payloadBytes * rounds)),
     bytesPerDeliveredByte: round(net(({ allBytes }) => allBytes) / (s.payloadBytes * deliveries)),
     cpuMsPerDelivery: round(net(({ cpuMs }) => cpuMs) / deliveries),
     originRssMiB: round(lab.rssBytes('origin') / 2 ** 20),

@@ -13,16 +13,27 @@ import { planner } from './planner.ts'
 import { loadNow, type Measured, write } from './results.ts'
 import { type WireOptions, wire } from './wire.ts'
 
-const BENCHES: Readonly<Record<string, (options: WireOptions) => Promise<Measured>>> = {
+interface Options extends WireOptions {
+  /** Writes what there is so far: a long bench that is stopped keeps it. */
+  readonly keep: (soFar: Measured) => void
+}
+
+const BENCHES: Readonly<Record<string, (options: Options) => Promise<Measured>>> = {
   micro,
   wire,
   egress,
   footprint,
   'catch-up': catchUp,
   chunking,
-  peers,
+  peers: ({ shape = {}, ...options }) => peers({ ...options, ...cellsOf(shape) }),
   planner,
 }
+
+/** Of `peers`, one size of fleet or of payload alone. */
+const cellsOf = ({ nodes, bytes }: NonNullable<WireOptions['shape']>) => ({
+  ...(nodes === undefined ? {} : { subscribers: [nodes] }),
+  ...(bytes === undefined ? {} : { bytes: [bytes] }),
+})
 
 const { values, positionals } = parseArgs({
   options: {
@@ -48,14 +59,16 @@ for (const [name, text] of given)
     process.exit(2)
   }
 const shape = Object.fromEntries(given.map(([name, text]) => [name, Number(text)]))
-const options = { quick: values.quick, ...(given.length === 0 ? {} : { shape }) }
+const words = given.map(([key, value]) => ` --${key} ${value}`).join('')
 for (const name of names) {
   const before = loadNow()
   process.stdout.write(`${name}: measuring (load average ${before})\n`)
+  const result = [name, ...given.map(([key, value]) => `${key}-${value}`)].join('-')
+  const command = `npm run bench --${values.quick ? ' --quick' : ''} ${name}${words}`
+  const keep = (measured: Measured): void => write(result, command, before, measured)
+  const options = { quick: values.quick, keep, ...(given.length === 0 ? {} : { shape }) }
   const measured = await BENCHES[name]?.(options)
   if (measured === undefined) continue
-  const words = given.map(([key, value]) => ` --${key} ${value}`).join('')
-  const result = [name, ...given.map(([key, value]) => `${key}-${value}`)].join('-')
-  write(result, `npm run bench --${values.quick ? ' --quick' : ''} ${name}${words}`, before, measured)
+  keep(measured)
   for (const { what, figure } of measured.rows) process.stdout.write(`  ${what}: ${figure}\n`)
 }

@@ -6,7 +6,8 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { ORIGIN_ADDRESS, Program } from './lab.ts'
-import { nowMs, program, type Running, readyOf, type System, until } from './system.ts'
+import { program } from './program.ts'
+import { nowMs, type Running, readyOf, type System, until } from './system.ts'
 import type { Role } from './worker.ts'
 
 const TRACKER_PORT = 6969

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { get, request } from 'node:http'
 import { join } from 'node:path'
 import { ORIGIN_ADDRESS, Program } from './lab.ts'
-import { nowMs, program, type Running, readyOf, SEQ_DIGITS, type System, shares, until } from './system.ts'
+import { program } from './program.ts'
+import { nowMs, type Running, readyOf, SEQ_DIGITS, type System, shares, until } from './system.ts'
 import type { Role } from './worker.ts'
 
 const PORT = 2379

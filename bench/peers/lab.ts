@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { cpuSeconds } from '../processes.ts'
+import { program } from './program.ts'
 
 export type Side = 'origin' | 'fleet'
 
@@ -34,7 +35,12 @@ export class Lab {
     this.#names = { origin: `cm-origin-${process.pid}`, fleet: `cm-fleet-${process.pid}` }
   }
 
-  /** @throws Error where namespaces cannot be had: no root, no iproute2 */
+  /** Why there can be no lab on this machine; undefined: there can. */
+  static missing(): string | undefined {
+    if (process.getuid?.() !== 0) return 'network namespaces need root'
+    return program('ip', 'iproute2')
+  }
+
   start(): void {
     const { origin, fleet } = this.#names
     for (const name of [origin, fleet]) ip('netns', 'add', name)

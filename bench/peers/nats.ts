@@ -2,17 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ORIGIN_ADDRESS, Program } from './lab.ts'
-import {
-  nowMs,
-  npmPackage,
-  program,
-  type Running,
-  readyOf,
-  type System,
-  seqOf,
-  shares,
-  until,
-} from './system.ts'
+import { program } from './program.ts'
+import { nowMs, npmPackage, type Running, readyOf, type System, seqOf, shares, until } from './system.ts'
 import type { Role } from './worker.ts'
 
 const PORT = 4222

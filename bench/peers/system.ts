@@ -1,5 +1,4 @@
 /** What every compared system does: bring each new payload from one origin to every subscriber. */
-import { execFileSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Lab, Said } from './lab.ts'
 
@@ -26,16 +25,6 @@ export const seqOf = (payload: Uint8Array): number =>
   Number(Buffer.from(payload.subarray(0, SEQ_DIGITS)).toString('latin1'))
 
 export const nowMs = (): number => performance.timeOrigin + performance.now()
-
-/** @returns why not, for `missing` */
-export function program(name: string, debian: string): string | undefined {
-  try {
-    execFileSync('which', [name], { stdio: 'ignore' })
-    return undefined
-  } catch {
-    return `no ${name} here (Debian's ${debian})`
-  }
-}
 
 /** The npm packages of bench/peers/package.json. */
 export function npmPackage(name: string): string | undefined {
