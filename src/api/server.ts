@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { dirname } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
@@ -36,10 +37,7 @@ export async function startApi(node: NodeView, listen: string, options: ApiOptio
   const path = listen.startsWith('unix:') ? listen.slice(5) : undefined
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const hint =
-        error.code === 'EADDRINUSE'
-          ? 'is in use; stop the other process or set api.listen'
-          : `cannot be listened on (${error.code})`
+      const hint = hintFor(error.code, path)
       reject(new MeshError('NET_LISTEN', `api.listen: ${listen} ${hint}`, { address: listen }))
     })
     if (path !== undefined) {
@@ -52,6 +50,16 @@ export async function startApi(node: NodeView, listen: string, options: ApiOptio
   })
   if (path !== undefined) chmodSync(path, 0o660)
   return { url: path === undefined ? urlOf(server) : listen, stop: () => stop(server) }
+}
+
+function hintFor(code: string | undefined, path: string | undefined): string {
+  if (code === 'EADDRINUSE') return 'is in use; stop the other process or set api.listen'
+  const what = `cannot be listened on (${code})`
+  // libuv says EACCES for a folder that is not there, too.
+  if (path !== undefined) return `${what}; is ${dirname(path)} there, and may this user write to it?`
+  if (code === 'EACCES') return `${what}; ports below 1024 are for root: choose one from 1024 on`
+  if (code === 'EADDRNOTAVAIL') return `${what}; it is none of this host`
+  return what
 }
 
 /** A socket left by a dead process refuses the bind; a live one is protected by the data folder's lock. */

@@ -42,6 +42,8 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrid
 
   const result = CONFIG_SCHEMA.safeParse(value)
   if (!result.success) throw invalid(file, result.error.issues[0], lineOf)
+  for (const key of ['listen', 'announce'] as const)
+    for (const address of result.data[key] ?? []) checkAddress(key, address)
   checkApi(result.data)
   return { ...result.data, limitsInForce: mergeLimits(file, result.data.limits, lineOf) }
 }
@@ -204,6 +206,22 @@ function scalar(path: string, text: string): unknown {
   return text
 }
 
+const ADDRESS = /^\/(?:ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/(\d{1,5})(?:\/p2p\/[^/\s]+)?$/
+const HOST_PORT = /^\[?([\d.]+|[\da-f:]*:[\da-f:]*|[a-z\d.-]+)\]?:(\d{1,5})$/i
+
+/** What most people try first is HOST:PORT: they are told the same as a multiaddr. @throws MeshError CONFIG_INVALID */
+function checkAddress(key: string, address: string): void {
+  const port = ADDRESS.exec(address)?.[1]
+  if (port !== undefined && Number(port) <= 65_535) return
+  const given = HOST_PORT.exec(address)
+  const [, host = '', number = ''] = given ?? []
+  const kind = host.includes(':') ? 'ip6' : /^[\d.]+$/.test(host) ? 'ip4' : 'dns4'
+  const form = given === null ? '/ip4/0.0.0.0/tcp/7400 or /ip6/::/tcp/7400' : `/${kind}/${host}/tcp/${number}`
+  throw new MeshError('CONFIG_INVALID', `${key}: "${address}" is no TCP multiaddr; write it as ${form}`, {
+    key,
+  })
+}
+
 function checkApi(config: FileConfig): void {
   const { listen, tokenFile } = config.api
   if (listen.startsWith('unix:')) return
@@ -212,6 +230,16 @@ function checkApi(config: FileConfig): void {
     throw new MeshError('CONFIG_INVALID', `api.listen: "${listen}" is neither HOST:PORT nor unix:/path`, {
       key: 'api.listen',
     })
+  }
+  if (host.includes(':') && !/^\[.*\]$/.test(host)) {
+    const port = listen.slice(host.length + 1)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `api.listen: "${listen}": write an IPv6 address as [${host}]:${port}`,
+      {
+        key: 'api.listen',
+      },
+    )
   }
   const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(host)
   if (loopback || config.api.public || tokenFile !== undefined) return

@@ -114,6 +114,13 @@ async function openPeerStore(dir: string): Promise<LevelDatastore> {
   }
 }
 
+const adviceFor = (reason: string): string =>
+  reason.startsWith('EACCES')
+    ? 'ports below 1024 are for root or CAP_NET_BIND_SERVICE: choose one from 1024 on'
+    : reason.startsWith('EADDRNOTAVAIL')
+      ? 'it is none of this host; set listen to one that is, or to /ip4/0.0.0.0, and announce what others reach'
+      : 'correct listen'
+
 function listenError(listen: readonly string[], error: unknown): MeshError {
   const { message, cause } = error as Error & { errors?: readonly Error[] }
   const inner =
@@ -124,7 +131,7 @@ function listenError(listen: readonly string[], error: unknown): MeshError {
   const reason = /listen (E[A-Z]+: [^\n]+)/.exec(all)?.[1]?.trim() ?? all
   const text =
     taken === null
-      ? `cannot listen on ${listen.join(', ')}: ${reason}; correct listen`
+      ? `cannot listen on ${listen.join(', ')}: ${reason}; ${adviceFor(reason)}`
       : `listen: ${taken[1]} is in use; stop the other process or set listen`
   return new MeshError('NET_LISTEN', text, {}, { cause: error })
 }

@@ -114,5 +114,10 @@ async function createIdentity(path: string): Promise<string> {
 
 function unreadable(path: string, verb: string, error: unknown): MeshError {
   const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
-  return new MeshError('CONFIG_UNREADABLE', `cannot ${verb} ${path}: ${reason}`, { path }, { cause: error })
+  return new MeshError(
+    'CONFIG_UNREADABLE',
+    `cannot ${verb} ${path}: ${reason}; the data folder must be the node's user's own`,
+    { path },
+    { cause: error },
+  )
 }

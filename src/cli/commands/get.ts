@@ -1,8 +1,8 @@
-import { createWriteStream, mkdirSync, renameSync } from 'node:fs'
+import { createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
-import { MeshError } from '../../errors.ts'
+import { isMeshError, MeshError } from '../../errors.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { isJson, out } from '../output.ts'
 import { short } from '../text.ts'
@@ -63,9 +63,16 @@ async function save(dir: string, path: string, mode: number, bytes: AsyncIterabl
   const target = join(resolve(dir), path)
   if (!target.startsWith(resolve(dir) + sep))
     throw new MeshError('CONTENT_PATH', `${path}: leads out of ${dir}`)
-  mkdirSync(dirname(target), { recursive: true })
   // Aside and renamed: a file that is there already is replaced whole, a link in its place is not followed.
   const aside = `${target}.${process.pid}.part`
-  await pipeline(bytes, createWriteStream(aside, { mode: mode | 0o200, flags: 'wx' }))
-  renameSync(aside, target)
+  try {
+    mkdirSync(dirname(target), { recursive: true })
+    await pipeline(bytes, createWriteStream(aside, { mode: mode | 0o200, flags: 'wx' }))
+    renameSync(aside, target)
+  } catch (error) {
+    rmSync(aside, { force: true })
+    const { code, syscall } = error as NodeJS.ErrnoException
+    if (isMeshError(error) || syscall === undefined) throw error
+    throw new MeshError('INPUT_PATH', `cannot write ${target}: ${code}`, { path: target }, { cause: error })
+  }
 }

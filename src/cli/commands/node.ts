@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { loadConfig, type Overrides } from '../../daemon/config.ts'
 import { runNode } from '../../daemon/run.ts'
 import { VERSION } from '../../daemon/version.ts'
+import { MeshError } from '../../errors.ts'
 
 interface NodeOptions {
   config: string
@@ -61,7 +62,8 @@ function overridesOf(options: NodeOptions): Overrides {
   put('api.listen', options.api)
   for (const label of options.label ?? []) {
     const equals = label.indexOf('=')
-    put(`labels.${equals < 0 ? label : label.slice(0, equals)}`, equals < 0 ? '' : label.slice(equals + 1))
+    if (equals < 1) throw new MeshError('USAGE', `--label: "${label}" is no KEY=VALUE such as region=eu`)
+    put(`labels.${label.slice(0, equals)}`, label.slice(equals + 1))
   }
   return overrides
 }
