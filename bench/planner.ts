@@ -2,12 +2,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { writePlot } from '../src/cli/plot.ts'
-import { GOSSIP_AGREEMENT } from '../src/sim/planner/agreement.ts'
+import { type Agreement, BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../src/sim/planner/agreement.ts'
 import { CoreRelease } from '../src/sim/planner/core-release.ts'
 import { type Plan, plan } from '../src/sim/planner/plan.ts'
 import type { Question } from '../src/sim/planner/question.ts'
+import { runOne } from '../src/sim/planner/run-one.ts'
 import { quantileOf, type RunResult } from '../src/sim/planner/run-result.ts'
-import { SmallRelease } from '../src/sim/planner/small.ts'
 import { CASES, type Case, failing, MIB, question, SIX, SMALL_BYTES, THREE } from './planner-cases.ts'
 import type { Measured, Row } from './results.ts'
 
@@ -27,6 +27,8 @@ async function judge(asked: Case, seeds: number, before: readonly Judged[]): Pro
   const { most } = asked
   const payload = found.payloadBytes
   const worstRegion = Math.max(0, ...found.borders.map(({ bytes }) => bytes.max))
+  const medians = found.borders.map(({ bytes }) => bytes.median).sort((a, b) => a - b)
+  const medianRegion = medians[Math.floor((medians.length - 1) / 2)] ?? 0
   const calm = before.find(({ name }) => name === most.beyondMs?.name)?.plan.timeMs.p99.median
   const beyond = calm === undefined ? undefined : calm + (most.beyondMs?.ms ?? 0)
   const targets = [
@@ -34,6 +36,7 @@ async function judge(asked: Case, seeds: number, before: readonly Judged[]): Pro
     { what: 'p99 over line time (median)', most: most.ofLine, seen: found.ofLineTime?.median ?? Number.NaN },
     { what: 'payloads out of the origin (worst)', most: most.origin, seen: found.originBytes.max / payload },
     { what: 'payloads into a region (worst)', most: most.region, seen: worstRegion / payload },
+    { what: 'payloads into a region (median)', most: most.regionMedian, seen: medianRegion / payload },
     {
       what: 'payloads received by a node',
       most: most.received,
@@ -146,12 +149,14 @@ export async function draw(): Promise<readonly Line[]> {
   return lines
 }
 
-const agreementText = (): string => {
-  const { nodes, p50Percent, p99Percent } = GOSSIP_AGREEMENT
-  return `4 KiB and ${nodes} nodes: ${p50Percent} % off at p50, ${p99Percent} % at p99`
-}
+const offText = ({ nodes, p50Percent, p99Percent }: Agreement): string =>
+  `and ${nodes} nodes: ${p50Percent} % off at p50, ${p99Percent} % at p99`
+
+const agreementText = (): string =>
+  `4 KiB ${offText(GOSSIP_AGREEMENT)}; 1 to 8 MiB ${offText(BLOCKS_AGREEMENT)}`
 
 interface Agreed {
+  readonly bytes: number
   readonly nodes: number
   readonly seeds: number
   readonly core: { readonly p50Ms: number; readonly p99Ms: number; readonly originCopies: number }
@@ -159,28 +164,28 @@ interface Agreed {
 }
 
 /** The product's own cores beside the abstract model, the same fleets. */
-function agree(nodes: number, seeds: number): Agreed {
+function agree(bytes: number, nodes: number, seeds: number): Agreed {
   const asked = Array.from({ length: seeds }, (_, n) => ({
-    ...question(THREE, nodes, SMALL_BYTES),
+    ...question(THREE, nodes, bytes),
     seed: n + 1,
   }))
   const cores = asked.map((one) => new CoreRelease(one).run())
-  const models = asked.map((one) => new SmallRelease(one).run(() => {}))
+  const models = asked.map((one) => runOne(one, () => {}))
   const median = (values: readonly number[]): number => quantileOf(Float64Array.from(values).sort(), 0.5)
   const at = (results: readonly RunResult[], q: number): number =>
     median(results.map(({ timesMs }) => quantileOf(timesMs, q)))
   const originCopies = median(cores.map(({ originBytes, payloadBytes }) => originBytes / payloadBytes))
   return {
-    ...{ nodes, seeds },
+    ...{ bytes, nodes, seeds },
     core: { p50Ms: at(cores, 0.5), p99Ms: at(cores, 0.99), originCopies },
     abstract: { p50Ms: at(models, 0.5), p99Ms: at(models, 0.99) },
   }
 }
 
-function agreedRow({ nodes, seeds, core, abstract }: Agreed): Row {
+function agreedRow({ bytes, nodes, seeds, core, abstract }: Agreed): Row {
   const off = (model: number, real: number): string => `${((model / real - 1) * 100).toFixed(1)} %`
   return {
-    what: `agreement: 4 KiB, ${nodes} nodes, 3 regions, ${seeds} seeds, p50 and p99 within 10 %`,
+    what: `agreement: ${bytes < MIB ? '4 KiB' : `${bytes / MIB} MiB`}, ${nodes} nodes, 3 regions, ${seeds} seeds, p50 and p99 within 10 %`,
     figure: `core ${core.p50Ms} / ${core.p99Ms} ms, abstract ${abstract.p50Ms} / ${abstract.p99Ms} ms: ${off(abstract.p50Ms, core.p50Ms)} and ${off(abstract.p99Ms, core.p99Ms)} off; ${core.originCopies} copies out of the origin's core`,
   }
 }
@@ -194,7 +199,9 @@ export async function planner({ quick }: { readonly quick: boolean }): Promise<M
     ...cost(asked.nodes, asked.bytes),
   }))
   const lines = quick ? [] : await draw()
-  const agreed = quick ? agree(60, 3) : agree(200, 5)
+  const agreed = quick
+    ? [agree(SMALL_BYTES, 60, 3), agree(MIB, 50, 1)]
+    : [agree(SMALL_BYTES, 200, 5), agree(MIB, 50, 3), agree(8 * MIB, 50, 3), agree(8 * MIB, 200, 1)]
   return {
     about: [
       'simulated, no real node: model "abstract" of docs/simulate.md; home us-east-1, links of 1 Gbit/s, borders of 10 Gbit/s, round trips published for three and six regions',
@@ -204,7 +211,7 @@ export async function planner({ quick }: { readonly quick: boolean }): Promise<M
     ],
     rows: [
       ...judged.map(rowOf),
-      agreedRow(agreed),
+      ...agreed.map(agreedRow),
       ...costs.map(({ what, seconds, mib, events, cpuSeconds, rssMiB }) => ({
         what: `cost of ${what}`,
         figure: `${cpuSeconds <= seconds && rssMiB <= mib ? 'reached' : '**missed**'}: ${cpuSeconds.toFixed(1)} s of CPU ≤ ${seconds}, ${rssMiB.toFixed(0)} MiB ≤ ${mib}, ${events} events`,

@@ -3,6 +3,7 @@
  * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own.
  */
 import { parseArgs } from 'node:util'
+import { calibrate } from './calibrate.ts'
 import { catchUp } from './catch-up.ts'
 import { chunking } from './chunking.ts'
 import { egress } from './egress.ts'
@@ -27,6 +28,7 @@ const BENCHES: Readonly<Record<string, (options: Options) => Promise<Measured>>>
   chunking,
   peers: ({ shape = {}, ...options }) => peers({ ...options, ...cellsOf(shape) }),
   planner,
+  calibrate,
 }
 
 /** Of `peers`, one size of fleet or of payload alone. */

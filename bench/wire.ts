@@ -18,7 +18,7 @@ const ENVELOPE_BYTES = 700
 const DEADLINE_MS = 120_000
 const IDLE_MS = 5_000
 /** One way between two regions: a round trip of 80 ms, as across an ocean. */
-const BORDER_MS = 40
+export const BORDER_MS = 40
 /** Processes that start at once; more would only wait for the cores. */
 const STARTS_AT_ONCE = 3
 
@@ -33,7 +33,7 @@ export interface Scenario {
   readonly gapMs: number
 }
 
-interface Figures extends Scenario {
+export interface Figures extends Scenario {
   readonly fromAcknowledgementMs: Spread
   readonly fromSigningMs: Spread
   /** Of all nodes' releases; each node did reach the last one, or there is no result. */
@@ -43,6 +43,8 @@ interface Figures extends Scenario {
   /** What the whole fleet sent, over the bytes that arrived at its nodes. */
   readonly sentPerDeliveredByte: number
   readonly cpuMsPerDelivery: number
+  /** The same with that of this process, whose proxies carry every byte between nodes, and without what all need idly. */
+  readonly netCpuMsPerDelivery: number
   /** For each release, over its bytes; empty where there is one region. */
   readonly payloadsOverBorder: Readonly<Record<string, number>>
   /** The whole fleet, before the first release. */
@@ -127,6 +129,9 @@ interface Counted {
   /** By node. */
   readonly sent: readonly number[]
   readonly cpuS: number
+  /** Nodes and this process, and when that was. */
+  readonly allCpuS: number
+  readonly atMs: number
   readonly crossed: Crossings
 }
 
@@ -134,13 +139,15 @@ async function count({ nodes, border }: Fleet): Promise<Counted> {
   const cpuS = sum(nodes.map((node) => cpuSeconds(pidOf(node))))
   const crossed = border?.crossings() ?? new Map()
   const sent = await Promise.all(nodes.map((node) => total(node.api, 'confmesh_network_sent_bytes_total')))
-  return { sent, cpuS, crossed }
+  const { user, system } = process.cpuUsage()
+  return { sent, cpuS, allCpuS: cpuS + (user + system) / 1e6, atMs: performance.now(), crossed }
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 const rounded = (value: number, digits = 2): number => Number(value.toFixed(digits))
 
-async function run(o: Scenario): Promise<Figures> {
+/** Starts a fleet of this shape and gives it these releases. */
+export async function releaseTo(o: Scenario): Promise<Figures> {
   const fleet = new RealFleet()
   let border: Border | undefined
   try {
@@ -179,7 +186,10 @@ function figuresOf(
     readonly tcp: Awaited<ReturnType<typeof tcpFanOut>>
   },
 ): Figures {
-  const { found, before, after } = m
+  const { found, idleFrom, before, after } = m
+  const idleCpuS =
+    ((before.allCpuS - idleFrom.allCpuS) * (after.atMs - before.atMs)) / (before.atMs - idleFrom.atMs)
+  const netCpuS = Math.max(0, after.allCpuS - before.allCpuS - idleCpuS)
   const payloads = o.releases * o.bytes
   const bytes = after.sent.map((value, at) => value - (before.sent[at] ?? 0))
   const fromSigningMs = spread(found.fromSigning)
@@ -196,6 +206,7 @@ function figuresOf(
     seedEgressPayloads: rounded((bytes[0] ?? 0) / payloads),
     sentPerDeliveredByte: rounded(sum(bytes) / (payloads * o.nodes)),
     cpuMsPerDelivery: rounded(((after.cpuS - before.cpuS) * 1_000) / (o.releases * (o.nodes + 1)), 1),
+    netCpuMsPerDelivery: rounded((netCpuS * 1_000) / (o.releases * (o.nodes + 1)), 1),
     payloadsOverBorder: Object.fromEntries(borders.sort(([a], [b]) => (a < b ? -1 : 1))),
     idleSentBytesPerSecond: Math.round(((sum(before.sent) - sum(m.idleFrom.sent)) * 1_000) / IDLE_MS),
     bareTcpMs,
@@ -263,7 +274,7 @@ const shaped = (quick: boolean, shape: NonNullable<WireOptions['shape']>): Scena
 export async function wire({ quick, shape }: WireOptions): Promise<Measured> {
   const figures: Figures[] = []
   for (const scenario of shape === undefined ? scenarios(quick) : [shaped(quick, shape)])
-    figures.push(await run(scenario))
+    figures.push(await releaseTo(scenario))
   return {
     about: [
       'real processes on one machine over loopback, real libp2p, LevelDB and signatures; one release after another, one file of random bytes, published by one process over one connection to the seed',

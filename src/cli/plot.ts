@@ -8,6 +8,8 @@ import { MeshError } from '../errors.ts'
 export interface Series {
   readonly name: string
   readonly points: readonly (readonly [x: number, y: number])[]
+  /** No line joins its points. */
+  readonly marksOnly?: boolean
 }
 
 export interface Axis {
@@ -74,6 +76,26 @@ async function drawing(): Promise<{ vega: Vega; lite: VegaLite }> {
   }
 }
 
+/** One layer; where some series have no line, one for these beside it. */
+function marksOf(series: readonly Series[], mark: Plot['mark']): object {
+  const line =
+    mark === 'step'
+      ? { type: 'line', interpolate: 'step-after', strokeWidth: 2 }
+      : { type: 'line', point: true, strokeWidth: 2 }
+  const bare = series.filter(({ marksOnly }) => marksOnly === true).map(({ name }) => name)
+  if (bare.length === 0) return { mark: line }
+  const joined = series.map(({ name }) => name).filter((name) => !bare.includes(name))
+  return {
+    layer: [
+      { transform: [{ filter: { field: 'name', oneOf: joined } }], mark: line },
+      {
+        transform: [{ filter: { field: 'name', oneOf: bare } }],
+        mark: { type: 'point', shape: 'cross', size: 120, strokeWidth: 2, filled: false },
+      },
+    ],
+  }
+}
+
 function specOf({ title, subtitle, x, y, series, mark }: Plot): object {
   const values = series.flatMap(({ name, points }) => points.map(([px, py]) => ({ name, x: px, y: py })))
   const axis = ({ title: text, scale }: Axis) => ({
@@ -97,10 +119,7 @@ function specOf({ title, subtitle, x, y, series, mark }: Plot): object {
       offset: 12,
     },
     data: { values },
-    mark:
-      mark === 'step'
-        ? { type: 'line', interpolate: 'step-after', strokeWidth: 2 }
-        : { type: 'line', point: true, strokeWidth: 2 },
+    ...marksOf(series, mark),
     encoding: {
       x: { field: 'x', ...axis(x) },
       y: { field: 'y', ...axis(y) },

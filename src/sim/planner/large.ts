@@ -11,7 +11,7 @@ import { type Heard, hearOf } from './header.ts'
 import { Holdings, MANIFEST } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { News } from './news.ts'
-import type { Question } from './question.ts'
+import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import type { RunResult } from './run-result.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
@@ -41,7 +41,6 @@ const MANIFEST_BYTES = 110
 const MAX_ATTACHED_BYTES = 28_000 - 600
 const WANT_BYTES = 40
 const BUSY_BYTES = 30
-const CHECK_TICKS = ticksOfMs(1)
 const BUSY_TICKS = ticksOfMs(5)
 const BUSY_SPREAD_TICKS = ticksOfMs(10)
 const TIMEOUT_TICKS = ticksOfMs(400)
@@ -73,6 +72,7 @@ export class LargeRelease {
   readonly #blocks: number
   readonly #blockBytes: number
   readonly #manifestBytes: number
+  readonly #checkTicks: number
   readonly #news: News
   /** Before a node has the header it can ask for nothing. */
   readonly #heard: Heard
@@ -95,6 +95,7 @@ export class LargeRelease {
     const { size } = this.#fleet
     const content = Math.max(1, Math.ceil(question.bytes / blockBytes))
     this.#blocks = content + 1
+    this.#checkTicks = ticksOfMs((question.host ?? HOST).blockMs)
     this.#blockBytes = Math.ceil(question.bytes / content)
     this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / MAX_BLOCK_BYTES)
     this.#wheel = new Wheel(size * 16)
@@ -228,7 +229,7 @@ export class LargeRelease {
     else if (from === ORIGIN) this.#border.onServed(node)
     this.#received++
     this.#checkOrigin()
-    this.#wheel.push(this.#wheel.tick + CHECK_TICKS, CHECKED, node, from, block, 0)
+    this.#wheel.push(this.#wheel.tick + this.#checkTicks, CHECKED, node, from, block, 0)
     this.#choose(node)
   }
 

@@ -33,8 +33,21 @@ export interface Question {
   readonly failures: Failures
   /** Chance of a packet of up to 1,460 bytes to be lost. */
   readonly loss: number
+  /** Of each node; `HOST` unless said. */
+  readonly host?: Host
   readonly seed: number
 }
+
+/** What a node's CPU takes. */
+export interface Host {
+  /** To check and order a message before it is passed on: this, and an exponential part with this mean. */
+  readonly hopMs: number
+  readonly hopSpreadMs: number
+  /** To check a block and write it. */
+  readonly blockMs: number
+}
+
+export const HOST: Host = { hopMs: 2, hopSpreadMs: 1, blockMs: 1 }
 
 const GBIT = 1e9
 export const EQUAL_LINKS: readonly LinkClass[] = [

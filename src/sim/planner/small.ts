@@ -6,7 +6,7 @@ import { Bridge } from './bridge.ts'
 import { draw, exponential, happens, PURPOSE } from './draw.ts'
 import { buildFleet, CONNECTIONS, type Fleet, MESH_DEGREE, ORIGIN } from './fleet.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
-import type { Question } from './question.ts'
+import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import type { RunResult } from './run-result.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
@@ -31,9 +31,6 @@ const DONT_WANT_FROM_BYTES = 512
 const HEARTBEAT_TICKS = ticksOfMs(1_000)
 const HEARTBEATS = 3
 const LAZY_PEERS = 6
-/** Signature, order and the relay's own work at each hop. */
-const PROCESSING_TICKS = ticksOfMs(2)
-const PROCESSING_SPREAD_TICKS = ticksOfMs(1)
 /** Envelope of a release with its framing: header, one or two signatures. */
 const ENVELOPE_BYTES = 600
 /** Whole gossip message with content attached: one TCP flight (LIMITS.maxInlineBytes). */
@@ -136,7 +133,9 @@ export class SmallRelease {
     this.#seenAt[node] = tick
     if (this.#messageBytes >= DONT_WANT_FROM_BYTES) this.#sayDontWant(node, from)
     const drawn = draw(this.#question.seed, node, PURPOSE.processing, 0)
-    const busy = PROCESSING_TICKS + exponential(drawn, PROCESSING_SPREAD_TICKS)
+    const { hopMs, hopSpreadMs } = this.#question.host ?? HOST
+    // Signature, order and the relay's own work at each hop.
+    const busy = ticksOfMs(hopMs) + exponential(drawn, ticksOfMs(hopSpreadMs))
     this.#wheel.push(tick + busy, VERIFIED, node, 0, 0, 0)
   }
 
