@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
 import type { Orders, Said } from './attacker.ts'
 import { total } from './metrics.ts'
-import { pidOf, rssMiB } from './processes.ts'
+import { cpuSeconds, pidOf, rssMiB } from './processes.ts'
 import { CHANNEL, type Sent, send } from './release-stream.ts'
 import { loadNow, type Measured, write } from './results.ts'
 import { line, type Spread, spread } from './spread.ts'
@@ -20,6 +20,7 @@ const SETTLE_MS = 8_000
 const CALM_RELEASES = 10
 const GAP_MS = 1_000
 const DEADLINE_MS = 60_000
+const MIB = 1024 * 1024
 
 interface Figures {
   readonly nodes: number
@@ -33,6 +34,10 @@ interface Figures {
   readonly attackedMs: Spread
   readonly ratio: number
   readonly rssMiB: { readonly before: number; readonly most: number; readonly after: number }
+  /** At the end of the attack, garbage included, as the node says it. */
+  readonly heapMiB: number
+  readonly buffersMiB: number
+  readonly cpuSeconds: number
   readonly loopLagP99Ms: number
   readonly idleProcessLagP99Ms: number
   readonly falselyActive: number
@@ -41,12 +46,18 @@ interface Figures {
 
 const bounds = { ratio: 3, rssMiB: 64, lagMs: 50, lagRatio: 2, messages: 100_000 }
 
-/** A process that does nothing but watch its own event loop, for what the machine itself does to it. */
+/** How often a node looks at its event loop: the 99th of a hundred looks is another figure than that of ten times as many. */
+const LAG_SAMPLE_MS = 100
+
+/** A process that does nothing but watch its own event loop as a node does, for what the machine itself does to it. */
 function idleProcess(): { stop(): Promise<number> } {
   const code = `
     const { monitorEventLoopDelay } = require('node:perf_hooks')
-    const lag = monitorEventLoopDelay({ resolution: 10 }); lag.enable()
-    process.stdin.once('data', () => { process.stdout.write(String(lag.percentile(99) / 1e6)); process.exit(0) })`
+    const lag = monitorEventLoopDelay({ resolution: ${LAG_SAMPLE_MS} }); lag.enable()
+    process.stdin.once('data', () => {
+      process.stdout.write(String(Math.max(0, lag.percentile(99) / 1e6 - ${LAG_SAMPLE_MS})))
+      process.exit(0)
+    })`
   const child = spawn(process.execPath, ['-e', code], { stdio: ['pipe', 'pipe', 'inherit'] })
   let out = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -151,12 +162,16 @@ async function run(options: Options): Promise<Figures> {
     // a scrape begins the time that the lag of the next one is of
     await total(target.api, 'confmesh_loop_lag_seconds')
     const idle = idleProcess()
+    const cpuBefore = cpuSeconds(pidOf(target))
     const attacker = startAttacker(ordersOf(init, target, options))
     const releases = Math.max(2, Math.floor(options.seconds / 3))
     const attacked = await send(fleet, init, seed, { releases, gapMs: 2_500 })
     await attacker.done
     const loopLagP99Ms = (await total(target.api, 'confmesh_loop_lag_seconds')) * 1_000
     const idleProcessLagP99Ms = await idle.stop()
+    const cpu = cpuSeconds(pidOf(target)) - cpuBefore
+    const heapMiB = Math.round((await total(target.api, 'confmesh_nodejs_heap_size_used_bytes')) / MIB)
+    const buffersMiB = Math.round((await total(target.api, 'confmesh_nodejs_external_memory_bytes')) / MIB)
     const attackedMs = spread(await everywhere(all, attacked))
     clearInterval(watch)
     await delay(SETTLE_MS)
@@ -174,6 +189,9 @@ async function run(options: Options): Promise<Figures> {
       attackedMs,
       ratio: Number((attackedMs.p50 / calmMs.p50).toFixed(2)),
       rssMiB: { before, most, after: rssMiB(pidOf(target)) },
+      heapMiB,
+      buffersMiB,
+      cpuSeconds: Number(cpu.toFixed(1)),
       loopLagP99Ms: Number(loopLagP99Ms.toFixed(1)),
       idleProcessLagP99Ms: Number(idleProcessLagP99Ms.toFixed(1)),
       falselyActive: await falseOnes(all, published),
@@ -218,6 +236,8 @@ const measured = (f: Figures): Measured => ({
       what: 'resident memory of the node, MiB: before · most · after',
       figure: `${f.rssMiB.before} · ${f.rssMiB.most} · ${f.rssMiB.after}`,
     },
+    { what: 'of it heap · buffers at the end, MiB', figure: `${f.heapMiB} · ${f.buffersMiB}` },
+    { what: 'CPU of the node, s', figure: String(f.cpuSeconds) },
     {
       what: 'event loop delay p99, ms: the node · an idle process beside it',
       figure: `${f.loopLagP99Ms} · ${f.idleProcessLagP99Ms}`,

@@ -3,14 +3,10 @@
  * it has to in order to be let in, and no further.
  */
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
-import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
-import { identify } from '@libp2p/identify'
 import type { Connection, Stream } from '@libp2p/interface'
-import { tcp } from '@libp2p/tcp'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p, type Libp2p } from 'libp2p'
+import type { Libp2p } from 'libp2p'
 import { decodeBeacon } from '../../../src/codec/beacon.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
@@ -33,6 +29,7 @@ import type { TrustRoot } from '../../../src/model/root.ts'
 import { frame } from '../../../src/net/framing.ts'
 import { topicNames } from '../../../src/net/gossip.ts'
 import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
+import { plainHost } from '../../integration/net/plain-host.ts'
 import type { MadeRelease } from './fleet.ts'
 import { until } from './victim.ts'
 
@@ -77,14 +74,7 @@ export class Hostile {
   }
 
   static async start(fleet: Known, { listen = false } = {}): Promise<Hostile> {
-    const node = await createLibp2p({
-      addresses: { listen: listen ? ['/ip4/127.0.0.1/tcp/0'] : [] },
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-      connectionMonitor: { enabled: false },
-      services: { identify: identify() },
-    })
+    const node = await plainHost({ listen })
     const hostile = new Hostile(node, fleet)
     await hostile.#listen()
     return hostile

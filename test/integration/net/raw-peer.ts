@@ -1,14 +1,10 @@
 /** A peer without our code: says what the test gives it, byte for byte. */
-import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
-import { identify } from '@libp2p/identify'
 import type { Stream } from '@libp2p/interface'
-import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
 import { encodeRequest } from '../../../src/codec/messages.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
 import type { AnyRequest } from '../../../src/model/messages.ts'
+import { plainHost } from './plain-host.ts'
 
 export interface RawPeer {
   readonly id: PeerId
@@ -29,14 +25,7 @@ export interface RawPeer {
 export async function rawPeer({ listen = false, meshsub = false } = {}): Promise<RawPeer> {
   const known = Promise.withResolvers<void>()
   let meshsubStreams = 0
-  const node = await createLibp2p({
-    addresses: { listen: listen ? ['/ip4/127.0.0.1/tcp/0'] : [] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    connectionMonitor: { enabled: false },
-    services: { identify: identify() },
-  })
+  const node = await plainHost({ listen })
   node.addEventListener('peer:identify', () => known.resolve())
   if (meshsub)
     await node.handle('/meshsub/1.1.0', () => {
