@@ -72,6 +72,7 @@ export class WarmLinks {
 
   /** One that nobody needs any more: the few links outside that sync wants stay. */
   #close(step: Step, journey: Journey): void {
+    if (this.#made.size === 0) return
     const { limits, region } = this.#config
     const own = regionOf(region)
     const outside = [...journey.admitted()].filter(({ hello }) => regionOf(hello.region) !== own)

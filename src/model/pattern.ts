@@ -3,6 +3,8 @@ import type { Channel, Pattern } from './ids.ts'
 
 /** `*` matches exactly one segment, `**` (last only) one or more. */
 export function matches(pattern: Pattern, channel: Channel): boolean {
+  // Asked for every beacon, hash and peer, and most often of a node that takes everything.
+  if (pattern === '**') return true
   const wanted = pattern.split('/')
   const segments = channel.split('/')
   for (const [index, want] of wanted.entries()) {

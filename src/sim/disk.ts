@@ -23,6 +23,14 @@ export interface OnDisk {
   readonly blocks: ReadonlySet<Digest>
 }
 
+interface Lies extends OnDisk {
+  batches: number
+  readonly envelopes: Map<ReleaseId, number>
+  readonly floors: Map<Channel, Floor>
+  root: OnDisk['root']
+  readonly blocks: Set<Digest>
+}
+
 /**
  * A node's disk over all its lives: a log of batches. A crash takes what was under way and any tail that was not
  * synced; a lost store takes all but the floor files.
@@ -36,6 +44,8 @@ export class SimDisk {
   readonly #fleetId: FleetId
   readonly #limits: Limits
   #log: Batch[] = []
+  /** What the log amounts to, as far as it was read; undefined once something was taken out of it. */
+  #lies: Lies | undefined
   #life = 0
 
   constructor(time: VirtualTime, random: Random, fleetId: FleetId, limits: Limits) {
@@ -59,19 +69,19 @@ export class SimDisk {
     this.#life += 1
     const lastSynced = this.#log.findLastIndex((batch) => batch.synced)
     const kept = lastSynced + 1 + Math.floor(this.#random() * (this.#log.length - lastSynced))
-    this.#log = this.#log.slice(0, kept)
+    this.#replace(this.#log.slice(0, kept))
   }
 
   /** LevelDB's folder is gone; floors and roots have their second copy elsewhere. */
   loseStore(): void {
     this.hurt = true
-    this.#log = this.#filtered((write) => write.kind === 'floor' || write.kind === 'root')
+    this.#replace(this.#filtered((write) => write.kind === 'floor' || write.kind === 'root'))
   }
 
   /** Some blocks are gone: the store is told so by its own checks. */
   rot(probability: number): void {
     this.hurt = true
-    this.#log = this.#filtered((write) => write.kind !== 'block' || !chance(this.#random, probability))
+    this.#replace(this.#filtered((write) => write.kind !== 'block' || !chance(this.#random, probability)))
   }
 
   /**
@@ -83,30 +93,41 @@ export class SimDisk {
     const safe = (write: Write): boolean =>
       write.kind === 'block' || write.kind === 'floor' || write.kind === 'root'
     const left = this.#filtered((write) => safe(write) || !chance(this.#random, probability / 4))
-    this.#log = left.map((batch) => ({
-      ...batch,
-      writes: batch.writes.map((write) =>
-        write.kind === 'block' && chance(this.#random, probability)
-          ? { ...write, bytes: flipped(write.bytes, this.#random) }
-          : write,
-      ),
-    }))
+    this.#replace(
+      left.map((batch) => ({
+        ...batch,
+        writes: batch.writes.map((write) =>
+          write.kind === 'block' && chance(this.#random, probability)
+            ? { ...write, bytes: flipped(write.bytes, this.#random) }
+            : write,
+        ),
+      })),
+    )
   }
 
+  /** A view of this moment: later writes change it. Checkers look often, so that what was read is not read again. */
   onDisk(): OnDisk {
-    const envelopes = new Map<ReleaseId, number>()
-    const floors = new Map<Channel, Floor>()
-    const blocks = new Set<Digest>()
-    let root = { version: 1, atMs: 0 }
-    for (const { atMs, writes } of this.#log)
+    const lies = this.#lies ?? {
+      batches: 0,
+      envelopes: new Map(),
+      floors: new Map(),
+      root: { version: 1, atMs: 0 },
+      blocks: new Set(),
+    }
+    this.#lies = lies
+    for (; lies.batches < this.#log.length; lies.batches++) {
+      const { atMs, writes } = this.#log[lies.batches] as Batch
       for (const write of writes) {
-        if (write.kind === 'envelope' && !envelopes.has(write.release)) envelopes.set(write.release, atMs)
-        if (write.kind === 'dropEnvelope') envelopes.delete(write.release)
-        if (write.kind === 'floor') floors.set(write.floor.channel, write.floor)
-        if (write.kind === 'block') blocks.add(write.digest)
-        if (write.kind === 'root' && write.version > root.version) root = { version: write.version, atMs }
+        if (write.kind === 'envelope' && !lies.envelopes.has(write.release))
+          lies.envelopes.set(write.release, atMs)
+        if (write.kind === 'dropEnvelope') lies.envelopes.delete(write.release)
+        if (write.kind === 'floor') lies.floors.set(write.floor.channel, write.floor)
+        if (write.kind === 'block') lies.blocks.add(write.digest)
+        if (write.kind === 'root' && write.version > lies.root.version)
+          lies.root = { version: write.version, atMs }
       }
-    return { envelopes, floors, root, blocks }
+    }
+    return lies
   }
 
   /** Appends after a while, unless the node has died by then. */
@@ -133,6 +154,11 @@ export class SimDisk {
         if (life === this.#life) resolve()
       })
     })
+  }
+
+  #replace(log: Batch[]): void {
+    this.#log = log
+    this.#lies = undefined
   }
 
   #filtered(keep: (write: Write) => boolean): Batch[] {

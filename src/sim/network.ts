@@ -9,7 +9,7 @@ import {
 } from '../codec/messages.ts'
 import type { RequestId } from '../core/events.ts'
 import type { Limits } from '../limits.ts'
-import type { Address, PeerId } from '../model/ids.ts'
+import type { Address, Digest, PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
 import type { TransportEffect, TransportEvent, TransportPort } from '../runtime/ports.ts'
 import { between, chance, type Random } from './random.ts'
@@ -388,7 +388,14 @@ function otherEnd(link: Link, self: PeerId): PeerId | undefined {
   return a === self ? b : b === self ? a : undefined
 }
 
-const messageId = (topic: string, bytes: Uint8Array): string => `${topic} ${sha256(bytes)}`
+/** Every node on a message's way is given the same bytes, which nobody changes: one digest serves all. */
+const digests = new WeakMap<Uint8Array, Digest>()
+
+function messageId(topic: string, bytes: Uint8Array): string {
+  const digest = digests.get(bytes) ?? sha256(bytes)
+  digests.set(bytes, digest)
+  return `${topic} ${digest}`
+}
 
 export const addressOf = (peer: PeerId): Address => `/ip4/192.0.2.1/tcp/7400/p2p/${peer}` as Address
 
