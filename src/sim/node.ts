@@ -1,5 +1,5 @@
 import type { CoreConfig } from '../core/config.ts'
-import { createNode, type NodeCore } from '../core/node.ts'
+import type { NodeCore } from '../core/node.ts'
 import type { CoreView } from '../core/view.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import { createDriver, type Driver } from '../runtime/driver.ts'
@@ -8,6 +8,8 @@ import type { SimDisk } from './disk.ts'
 import type { HostFiles } from './host-files.ts'
 import type { SimNetwork } from './network.ts'
 import type { VirtualTime } from './time.ts'
+
+export type CreateCore = (config: CoreConfig) => NodeCore
 
 export interface SimNodeParts {
   readonly config: CoreConfig
@@ -18,6 +20,7 @@ export interface SimNodeParts {
   readonly onNote: (peer: PeerId, note: EffectOf<'note'>) => void
   readonly onCount: (effect: EffectOf<'count'>) => void
   readonly onCacheBytes: number
+  readonly createCore: CreateCore
 }
 
 /** A host: disk and files stay, the process on it dies and comes back. The driver is the daemon's own. */
@@ -51,7 +54,7 @@ export class SimNode {
     const { config, disk, files, network, time } = this.parts
     this.#bootedMs = time.nowMs
     const store = disk.open()
-    const core = createNode(config)
+    const core = this.parts.createCore(config)
     this.#core = core
     const stopped = { clock: false }
     const ports = {

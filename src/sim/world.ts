@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { CoreConfig } from '../core/config.ts'
+import { createNode } from '../core/node.ts'
 import { LIMITS, type Limits } from '../limits.ts'
 import type { Heartbeat } from '../model/heartbeat.ts'
 import type { Name, Pattern, ReleaseId } from '../model/ids.ts'
@@ -16,7 +17,7 @@ import type { Scenario } from './happening.ts'
 import { HostFiles } from './host-files.ts'
 import { keyNamed, peerOfKey } from './keys.ts'
 import { addressOf, SimNetwork } from './network.ts'
-import { EPOCH_MS, SimNode } from './node.ts'
+import { type CreateCore, EPOCH_MS, SimNode } from './node.ts'
 import { between, stream } from './random.ts'
 import { VirtualTime } from './time.ts'
 import { Trouble } from './trouble.ts'
@@ -43,10 +44,12 @@ export class World {
   readonly #swaps = new Swaps(this.#published, this.#sick)
   readonly #watch = new Watch(this.#published)
   readonly #hash = createHash('sha256')
+  readonly #createCore: CreateCore
   #bridged = 0
 
-  constructor(scenario: Scenario) {
+  constructor(scenario: Scenario, createCore: CreateCore = createNode) {
     this.#scenario = scenario
+    this.#createCore = createCore
     this.#trust = new SimTrust(scenario.seeds)
     this.#network = new SimNetwork(this.time, stream(scenario.seed, 'network'), this.#limits)
     for (let at = 0; at < scenario.nodes; at++) this.nodes.push(this.#makeNode(at))
@@ -158,6 +161,7 @@ export class World {
         if (metric === 'bridge_received') this.#bridged += by
       },
       onCacheBytes: 64 * 1024 * 1024,
+      createCore: this.#createCore,
     })
     node.clockErrorMs = clockErrorsMs[at] ?? 0
     this.time.after(between(stream(seed, 'boot', at), 0, 1_000), () => void node.start())

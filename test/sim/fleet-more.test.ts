@@ -1,7 +1,7 @@
 import { describe } from 'vitest'
-import { testSeeds } from './seeds.ts'
+import { SMALL, testSeeds } from './seeds.ts'
 
 // A file of its own, so that both halves run side by side.
 describe('more simulated fleets under faults', () => {
-  testSeeds(101, 200)
+  testSeeds(101, 500, SMALL)
 })
