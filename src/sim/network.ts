@@ -1,19 +1,9 @@
-import { sha256 } from '../codec/digest.ts'
-import {
-  decodeReply,
-  decodeRequest,
-  encodeReply,
-  encodeRequest,
-  isLast,
-  isNotice,
-} from '../codec/messages.ts'
-import type { RequestId } from '../core/events.ts'
 import type { Limits } from '../limits.ts'
-import type { Address, Digest, PeerId } from '../model/ids.ts'
+import type { Address, PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
-import type { TransportEffect, TransportEvent, TransportPort } from '../runtime/ports.ts'
 import { between, chance, type Random } from './random.ts'
 import type { VirtualTime } from './time.ts'
+import { SimTransport } from './transport.ts'
 
 /** How bad the network is: chances in [0, 1], delays in milliseconds. */
 export interface Weather {
@@ -38,14 +28,6 @@ interface Link {
   readonly ends: readonly [PeerId, PeerId]
   /** Each end that admitted the other, with the region of that other. */
   readonly admittedBy: Map<PeerId, string>
-}
-
-interface Waiting {
-  readonly asker: PeerId
-  readonly answerer: PeerId
-  readonly id: RequestId
-  readonly request: AnyRequest
-  cancel: () => void
 }
 
 /**
@@ -232,149 +214,6 @@ export class SimNetwork {
   }
 }
 
-/** One node's end of the network. */
-export class SimTransport implements TransportPort {
-  sink: ((event: TransportEvent) => void) | undefined
-  readonly #network: SimNetwork
-  readonly #self: PeerId
-  readonly #limits: Limits
-  readonly #seen = new Set<string>()
-  readonly #gossip = new Map<string, { readonly topic: 'releases' | 'control'; readonly bytes: Uint8Array }>()
-  readonly #asked = new Map<RequestId, Waiting>()
-  readonly #inbound = new Map<
-    RequestId,
-    { readonly asker: PeerId; readonly theirs: RequestId; readonly request: AnyRequest }
-  >()
-  #nextInbound = 1
-
-  constructor(network: SimNetwork, self: PeerId, limits: Limits) {
-    this.#network = network
-    this.#self = self
-    this.#limits = limits
-  }
-
-  async start(sink: (event: TransportEvent) => void): Promise<void> {
-    this.sink = sink
-  }
-
-  async stop(): Promise<void> {
-    this.sink = undefined
-  }
-
-  deliver(event: TransportEvent): void {
-    this.sink?.(event)
-  }
-
-  perform(effect: TransportEffect): void {
-    switch (effect.kind) {
-      case 'dial':
-        return this.#network.dial(this.#self, effect.address)
-      case 'hangUp':
-        return this.#network.hangUp(this.#self, effect.peer)
-      case 'admit':
-        return this.#network.admit(this.#self, effect.peer, effect.region)
-      case 'publish':
-        return this.#publish(effect.topic, effect.bytes)
-      case 'verdict':
-        return this.#judge(effect.id, effect.from, effect.verdict === 'accept')
-      case 'request':
-        return this.#ask(effect.id, effect.peer, effect.request, effect.timeoutMs)
-      case 'reply':
-        return this.#answer(effect.id, effect.reply)
-      case 'rememberPeer':
-        return
-    }
-  }
-
-  replyBlock(id: RequestId, bytes: Uint8Array | undefined): undefined {
-    this.#answer(id, {
-      protocol: 'blocks',
-      message: bytes === undefined ? { type: 'gone' } : { type: 'block', bytes },
-    })
-  }
-
-  hear(topic: 'releases' | 'control', from: PeerId, bytes: Uint8Array): void {
-    const id = messageId(topic, bytes)
-    if (this.#seen.has(id)) return
-    this.#seen.add(id)
-    this.#gossip.set(id, { topic, bytes })
-    this.deliver({ kind: 'gossip', topic, from, id, bytes })
-  }
-
-  lost(peer: PeerId): void {
-    for (const waiting of [...this.#asked.values()])
-      if (waiting.answerer === peer) this.#fail(waiting.id, 'NET_UNREACHABLE')
-    for (const [id, inbound] of this.#inbound) if (inbound.asker === peer) this.#inbound.delete(id)
-    this.deliver({ kind: 'disconnected', peer })
-  }
-
-  /** A request has arrived, as bytes. */
-  receive(from: PeerId, theirs: RequestId, protocol: AnyRequest['protocol'], bytes: Uint8Array): void {
-    const id = this.#nextInbound++
-    const request = decodeRequest(protocol, bytes, this.#limits)
-    if (!isNotice(request)) this.#inbound.set(id, { asker: from, theirs, request })
-    this.deliver({ kind: 'request', id, peer: from, request })
-  }
-
-  /** An answer has arrived, as bytes. */
-  take(id: RequestId, bytes: Uint8Array): void {
-    const waiting = this.#asked.get(id)
-    if (waiting === undefined) return
-    const reply = decodeReply(waiting.request.protocol, bytes, this.#limits)
-    if (isLast(reply)) {
-      waiting.cancel()
-      this.#asked.delete(id)
-    }
-    this.deliver({ kind: 'reply', id, reply })
-  }
-
-  #publish(topic: 'releases' | 'control', bytes: Uint8Array): void {
-    this.#seen.add(messageId(topic, bytes))
-    this.#network.spread(this.#self, topic, bytes, undefined)
-  }
-
-  #judge(id: string, from: PeerId, accepted: boolean): void {
-    const message = this.#gossip.get(id)
-    this.#gossip.delete(id)
-    if (accepted && message !== undefined)
-      this.#network.spread(this.#self, message.topic, message.bytes, from)
-  }
-
-  #ask(id: RequestId, peer: PeerId, request: AnyRequest, timeoutMs: number): void {
-    const bytes = encodeRequest(request.protocol, request.message as never)
-    const carry = () =>
-      this.#network.carry(this.#self, peer, (port) => port.receive(this.#self, id, request.protocol, bytes))
-    if (isNotice(request)) return carry()
-    const cancel = this.#network.timer(timeoutMs, () => this.#fail(id, 'NET_TIMEOUT'))
-    this.#asked.set(id, { asker: this.#self, answerer: peer, id, request, cancel })
-    if (this.#network.swallows(peer, request))
-      return this.#network.carry(peer, this.#self, (port) =>
-        port.take(id, encodeReply('sync', { type: 'noted' })),
-      )
-    // A link that is gone is found out at once, but never inside the step that asks.
-    if (!this.#network.isLinked(this.#self, peer))
-      this.#network.timer(0, () => this.#fail(id, 'NET_UNREACHABLE'))
-    else carry()
-  }
-
-  #answer(id: RequestId, reply: AnyReply): void {
-    const inbound = this.#inbound.get(id)
-    if (inbound === undefined) return
-    if (isLast(reply)) this.#inbound.delete(id)
-    const { protocol, message } = this.#network.censored(inbound.asker, reply)
-    const bytes = encodeReply(protocol, message as never)
-    this.#network.carry(this.#self, inbound.asker, (port) => port.take(inbound.theirs, bytes))
-  }
-
-  #fail(id: RequestId, code: 'NET_TIMEOUT' | 'NET_UNREACHABLE'): void {
-    const waiting = this.#asked.get(id)
-    if (waiting === undefined) return
-    waiting.cancel()
-    this.#asked.delete(id)
-    this.deliver({ kind: 'requestFailed', id, code })
-  }
-}
-
 const linkKey = (a: PeerId, b: PeerId): string => (a < b ? `${a} ${b}` : `${b} ${a}`)
 
 /** Admitted by both ends, which are of one region: another's has other topics. */
@@ -386,15 +225,6 @@ function isMesh({ admittedBy }: Link): boolean {
 function otherEnd(link: Link, self: PeerId): PeerId | undefined {
   const [a, b] = link.ends
   return a === self ? b : b === self ? a : undefined
-}
-
-/** Every node on a message's way is given the same bytes, which nobody changes: one digest serves all. */
-const digests = new WeakMap<Uint8Array, Digest>()
-
-function messageId(topic: string, bytes: Uint8Array): string {
-  const digest = digests.get(bytes) ?? sha256(bytes)
-  digests.set(bytes, digest)
-  return `${topic} ${digest}`
 }
 
 export const addressOf = (peer: PeerId): Address => `/ip4/192.0.2.1/tcp/7400/p2p/${peer}` as Address

@@ -3,7 +3,8 @@ import type { PeerId } from '../model/ids.ts'
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
 import type { TransportEvent } from '../runtime/ports.ts'
 import type { Made } from './fleet.ts'
-import { addressOf, type SimNetwork, type SimTransport } from './network.ts'
+import { addressOf, type SimNetwork } from './network.ts'
+import type { SimTransport } from './transport.ts'
 
 export type Outcome =
   | { readonly kind: 'acknowledged' }
