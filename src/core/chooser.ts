@@ -80,7 +80,7 @@ export class Chooser {
     const holders = this.#sources.of(job.release.id)
     let vain = 0
     for (const place of this.#entry(journey, job, sessions, now).places) {
-      if (!job.open.has(place) || holders.announced(place)) continue
+      if (!job.open.has(place) || holders.announced(place, this.#sources.counts)) continue
       const digest = job.digests[place] as Digest
       if (job.redirected.has(digest)) continue
       const from = this.#upstream(journey, digest, sessions, now)
@@ -93,7 +93,7 @@ export class Chooser {
   rescue(job: FetchJob, sessions: readonly AdmittedSession[], monoMs: number): Choice | undefined {
     const holders = this.#sources.of(job.release.id)
     const place = job.open.pick(undefined, this.#config.random())
-    if (place === undefined || holders.announced(place)) return undefined
+    if (place === undefined || holders.announced(place, this.#sources.counts)) return undefined
     const free = sessions.filter((session) => this.#sources.isFree(session.peer, this.#most(session), monoMs))
     const from = free.find(({ hello }) => hello.submit) ?? free[0]
     return from === undefined ? undefined : this.#choice(job, place, from)

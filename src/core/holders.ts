@@ -75,14 +75,17 @@ export class Holders {
     return open.pick(holder.whole || holder.likely ? undefined : holder.bits, random)
   }
 
-  announced(place: number): boolean {
-    for (const holder of this.#holders.values()) if (holder.whole || holder.bits.has(place)) return true
+  /** By anybody whose word counts. */
+  announced(place: number, counts: (peer: PeerId) => boolean): boolean {
+    for (const [peer, holder] of this.#holders)
+      if ((holder.whole || holder.bits.has(place)) && counts(peer)) return true
     return false
   }
 
-  /** Somebody has announced something. */
-  get any(): boolean {
-    return this.#holders.size > 0
+  /** Somebody whose word counts has announced something. */
+  any(counts: (peer: PeerId) => boolean): boolean {
+    for (const peer of this.#holders.keys()) if (counts(peer)) return true
+    return false
   }
 
   forget(peer: PeerId): void {

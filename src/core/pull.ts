@@ -83,7 +83,7 @@ export class Pull {
     const asked = this.#close(id)
     if (asked === undefined) return false
     const { peer, release } = asked
-    this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
+    this.#sources.silent(peer, step.now.monoMs)
     const text = `no block from this peer (${code}); another is asked`
     step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
     this.reopen(asked.digest)
@@ -118,7 +118,7 @@ export class Pull {
       const asked = this.#wants.peers(digest).size
       const standing = border ? limits.standMs : 0
       if (monoMs - sinceMonoMs < this.#patience.silenceMs(border, asked - 1) + standing) continue
-      this.#sources.avoid(peer, monoMs + limits.avoidPeerMs)
+      if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
       if (asked >= MAX_ASKED || this.#puller.isWriting(digest)) continue
       for (const job of this.#puller.jobs()) job.reopen(digest)
     }
@@ -189,7 +189,7 @@ export class Pull {
     const { limits, random } = this.#config
     const { monoMs } = step.now
     const release = job.release.id
-    if (job.nextQueryMonoMs > monoMs || this.#sources.of(release).any) return
+    if (job.nextQueryMonoMs > monoMs || this.#sources.of(release).any(this.#sources.counts)) return
     job.nextQueryMonoMs = monoMs + limits.repairMs * Math.min(2 ** job.queries, 16) * (0.75 + random() / 2)
     job.queries += 1
     const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
@@ -220,7 +220,7 @@ export class Pull {
       case 'busy': {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, limits.busyRetryMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
-        this.#sources.avoid(asked.peer, untilMonoMs)
+        this.#sources.busy(asked.peer, untilMonoMs)
         return step.wakeAt(untilMonoMs)
       }
       case 'redirect':
@@ -246,7 +246,11 @@ export class Pull {
       return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
     const [address] = to.addresses
     // Most blocks come by neighbours all the same: a link more is for those that have none with it.
-    if (address === undefined || step.now.monoMs < this.#nextDialMonoMs || this.#sources.of(release).any)
+    if (
+      address === undefined ||
+      step.now.monoMs < this.#nextDialMonoMs ||
+      this.#sources.of(release).any(this.#sources.counts)
+    )
       return
     this.#nextDialMonoMs = step.now.monoMs + this.#config.limits.redialMinMs
     step.emit({ kind: 'dial', address })

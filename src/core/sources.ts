@@ -8,6 +8,8 @@ import { createMemory } from './rate.ts'
 const MAX_RELEASES = 1_024
 /** The longest a peer without the content is left alone; it announces when it has it. */
 const MAX_AVOID_MS = 10_000
+/** So many times in a row a peer may be too busy for what it announced before nobody waits for it any more. */
+const MAX_BUSY = 4
 
 export class Sources {
   readonly #limits: Limits
@@ -17,8 +19,18 @@ export class Sources {
   readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
   readonly #avoided = new Map<PeerId, number>()
   readonly #load = new Map<PeerId, number>()
+  /** How often in a row a peer was too busy, or silent, which counts as all of them at once. */
+  readonly #vain = new Map<PeerId, number>()
+  /** How long a peer is left alone after its next silence. */
+  readonly #silent = new Map<PeerId, number>()
   /** How long a peer that lacked what it was asked for is left alone; each time longer. */
   readonly #lacking = new Map<PeerId, number>()
+
+  /**
+   * Its announcements count: it was not asked in vain before. One peer that announces everything and gives nothing must
+   * not keep a block out; whoever would bring it in, or ask elsewhere, does not wait for that one.
+   */
+  readonly counts = (peer: PeerId): boolean => (this.#vain.get(peer) ?? 0) < MAX_BUSY
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -46,6 +58,8 @@ export class Sources {
 
   gave(release: ReleaseId, peer: PeerId): void {
     this.of(release).gave(peer)
+    this.#vain.delete(peer)
+    this.#silent.delete(peer)
     this.#lacking.delete(peer)
   }
 
@@ -54,6 +68,19 @@ export class Sources {
     this.of(release).lacks(peer)
     const delayMs = Math.min(MAX_AVOID_MS, (this.#lacking.get(peer) ?? this.#limits.avoidPeerMs / 8) * 2)
     this.#lacking.set(peer, delayMs)
+    this.avoid(peer, monoMs + delayMs)
+  }
+
+  busy(peer: PeerId, untilMonoMs: number): void {
+    this.#vain.set(peer, (this.#vain.get(peer) ?? 0) + 1)
+    this.avoid(peer, untilMonoMs)
+  }
+
+  /** It is left alone for a while, each time longer until it gives something. */
+  silent(peer: PeerId, monoMs: number): void {
+    const delayMs = this.#silent.get(peer) ?? this.#limits.avoidPeerMs
+    this.#silent.set(peer, Math.min(MAX_AVOID_MS, delayMs * 2))
+    this.#vain.set(peer, MAX_BUSY)
     this.avoid(peer, monoMs + delayMs)
   }
 
@@ -82,6 +109,8 @@ export class Sources {
     this.#avoided.delete(peer)
     this.#load.delete(peer)
     this.#lacking.delete(peer)
+    this.#vain.delete(peer)
+    this.#silent.delete(peer)
     this.#inPart.delete(peer)
     for (const holders of this.#releases.values()) holders.forget(peer)
   }

@@ -47,7 +47,7 @@ describe('what a peer announced of a release', () => {
     holders.takes(A, { whole: true })
     holders.lacks(A)
     expect(holders.pick(A, open(1), 0)).toBeUndefined()
-    expect(holders.announced(1)).toBe(false)
+    expect(holders.announced(1, () => true)).toBe(false)
   })
 
   test('never counts again once it gave wrong bytes', () => {

@@ -36,7 +36,42 @@ test('announcements of releases that do not exist do not drive out what is being
   for (let n = 1; n < 10_000; n += 1) {
     sources.announced(release(n), B, { whole: true })
     // The fetch looks several times a second.
-    if (n % 500 === 0) expect(sources.of(release(0)).any).toBe(true)
+    if (n % 500 === 0) expect(sources.of(release(0)).any(sources.counts)).toBe(true)
   }
-  expect(sources.of(release(1)).any).toBe(false)
+  expect(sources.of(release(1)).any(sources.counts)).toBe(false)
+})
+
+test('what a peer announced counts no longer once it was silent, until it gives something', () => {
+  const sources = new Sources(LIMITS)
+  const holders = sources.of(release(1))
+  sources.announced(release(1), A, { whole: true })
+  expect(holders.announced(0, sources.counts)).toBe(true)
+  sources.silent(A, 1_000)
+  sources.announced(release(1), A, { whole: true })
+  expect(holders.announced(0, sources.counts)).toBe(false)
+  expect(holders.any(sources.counts)).toBe(false)
+  sources.announced(release(1), B, lastPlace)
+  expect(holders.any(sources.counts)).toBe(true)
+  sources.gave(release(1), A)
+  expect(holders.announced(0, sources.counts)).toBe(true)
+})
+
+test('nor while it is too busy again and again', () => {
+  const sources = new Sources(LIMITS)
+  sources.announced(release(1), A, { whole: true })
+  for (let n = 0; n < 3; n += 1) sources.busy(A, n)
+  expect(sources.counts(A)).toBe(true)
+  sources.busy(A, 3)
+  expect(sources.counts(A)).toBe(false)
+})
+
+test('each further silence leaves it alone for twice as long, ten seconds at most', () => {
+  const sources = new Sources(LIMITS)
+  const { avoidPeerMs } = LIMITS
+  sources.silent(A, 0)
+  expect([sources.isAvoided(A, avoidPeerMs - 1), sources.isAvoided(A, avoidPeerMs)]).toEqual([true, false])
+  sources.silent(A, avoidPeerMs)
+  expect(sources.isAvoided(A, 3 * avoidPeerMs - 1)).toBe(true)
+  for (let n = 0; n < 10; n += 1) sources.silent(A, 100_000)
+  expect([sources.isAvoided(A, 109_999), sources.isAvoided(A, 110_000)]).toEqual([true, false])
 })
