@@ -2,12 +2,14 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Floor } from '../model/floor.ts'
 import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
-import type { CacheBound, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import type { StorePort, Write } from '../runtime/ports.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { between, chance, type Random } from './random.ts'
+import { type OnStoreEvent, SimStore } from './store.ts'
 import type { VirtualTime } from './time.ts'
 
-interface Batch {
+/** Writes that reach the disk together or not at all. */
+export interface Batch {
   readonly atMs: number
   readonly writes: readonly Write[]
   readonly synced: boolean
@@ -22,6 +24,12 @@ export interface OnDisk {
   readonly root: { readonly version: number; readonly atMs: number }
   readonly blocks: ReadonlySet<Digest>
 }
+
+/**
+ * What becomes of one write. `torn`: of a commit that holds a floor or a root their second copies were written, the
+ * process died before the store's batch. An `io-error` is that one write's, a full disk stays so until it has room.
+ */
+export type WriteFate = 'ok' | 'full' | 'io-error' | 'die-before' | 'die-torn' | 'die-after'
 
 interface Lies extends OnDisk {
   batches: number
@@ -39,6 +47,10 @@ export class SimDisk {
   full = false
   /** It lost or damaged something in its life: what it holds says less. */
   hurt = false
+  /** Asked at every write, counted from 0 over all lives of the disk. */
+  fate: ((write: number) => WriteFate) | undefined
+  /** Kills the process in the middle of a write. */
+  onDeath: () => void = () => {}
   readonly #time: VirtualTime
   readonly #random: Random
   readonly #fleetId: FleetId
@@ -47,6 +59,7 @@ export class SimDisk {
   /** What the log amounts to, as far as it was read; undefined once something was taken out of it. */
   #lies: Lies | undefined
   #life = 0
+  #writes = 0
 
   constructor(time: VirtualTime, random: Random, fleetId: FleetId, limits: Limits) {
     this.#fleetId = fleetId
@@ -56,13 +69,27 @@ export class SimDisk {
   }
 
   /** The disk as the next life of the node finds it. */
-  open(): StorePort {
-    return new SimStore(
-      this,
-      ++this.#life,
-      this.#log,
-      new MemoryStore({ fleetId: this.#fleetId, limits: this.#limits }),
-    )
+  open(emit: OnStoreEvent): StorePort {
+    const life = ++this.#life
+    const alive: OnStoreEvent = (event) => {
+      if (life === this.#life) emit(event)
+    }
+    const memory = new MemoryStore({ fleetId: this.#fleetId, limits: this.#limits, emit: alive })
+    return new SimStore(this, life, this.#log, memory, alive)
+  }
+
+  /** How many writes it has been asked for. */
+  get writes(): number {
+    return this.#writes
+  }
+
+  /** A full disk is looked at again and again, and says when it has room. */
+  whenFree(life: number, then: () => void): void {
+    this.#time.after(this.#limits.storeProbeMs, () => {
+      if (life !== this.#life) return
+      if (this.full) this.whenFree(life, then)
+      else then()
+    })
   }
 
   crash(): void {
@@ -75,7 +102,7 @@ export class SimDisk {
   /** LevelDB's folder is gone; floors and roots have their second copy elsewhere. */
   loseStore(): void {
     this.hurt = true
-    this.#replace(this.#filtered((write) => write.kind === 'floor' || write.kind === 'root'))
+    this.#replace(this.#filtered(hasSecondCopy))
   }
 
   /** Some blocks are gone: the store is told so by its own checks. */
@@ -89,20 +116,31 @@ export class SimDisk {
    * bear a checksum, and the store leaves out those that fail it; of a floor or root the second copy is left.
    */
   flip(probability: number): void {
+    const share = (key: string): number => (key.startsWith('block ') ? probability : probability / 4)
+    this.#damage(new Set(this.records().filter((key) => chance(this.#random, share(key)))))
+  }
+
+  /** Bits flip in this one. */
+  flipRecord(key: string): void {
+    this.#damage(new Set([key]))
+  }
+
+  /** The records that lie there, by names of their own. */
+  records(): readonly string[] {
+    return [...new Set(this.#log.flatMap(({ writes }) => writes.map(keyOf)))].sort()
+  }
+
+  /** A damaged record is gone, and what was written there earlier does not come back. */
+  #damage(keys: ReadonlySet<string>): void {
     this.hurt = true
-    const safe = (write: Write): boolean =>
-      write.kind === 'block' || write.kind === 'floor' || write.kind === 'root'
-    const left = this.#filtered((write) => safe(write) || !chance(this.#random, probability / 4))
-    this.#replace(
-      left.map((batch) => ({
-        ...batch,
-        writes: batch.writes.map((write) =>
-          write.kind === 'block' && chance(this.#random, probability)
-            ? { ...write, bytes: flipped(write.bytes, this.#random) }
-            : write,
-        ),
-      })),
+    const left = this.#filtered(
+      (write) => write.kind === 'block' || hasSecondCopy(write) || !keys.has(keyOf(write)),
     )
+    const changed = (write: Write): Write =>
+      write.kind === 'block' && keys.has(keyOf(write))
+        ? { ...write, bytes: flipped(write.bytes, this.#random) }
+        : write
+    this.#replace(left.map((batch) => ({ ...batch, writes: batch.writes.map(changed) })))
   }
 
   /** A view of this moment: later writes change it. Checkers look often, so that what was read is not read again. */
@@ -130,7 +168,7 @@ export class SimDisk {
     return lies
   }
 
-  /** Appends after a while, unless the node has died by then. */
+  /** Appends after a while, unless the node has died by then. @throws MeshError STORE_FULL, STORE_FAILED */
   async write(
     life: number,
     writes: readonly Write[],
@@ -138,13 +176,25 @@ export class SimDisk {
     apply: () => Promise<void>,
   ): Promise<void> {
     await this.#delay(life, synced)
-    if (this.full) throw new MeshError('STORE_FULL', 'the simulated disk is full')
-    this.#log.push({ atMs: this.#time.nowMs, writes, synced })
+    const fate = this.fate?.(this.#writes) ?? 'ok'
+    this.#writes += 1
+    if (this.full || fate === 'full') throw new MeshError('STORE_FULL', 'the simulated disk is full')
+    if (fate === 'io-error') throw new MeshError('STORE_FAILED', 'the simulated disk fails')
+    if (fate === 'die-torn') this.#append(writes.filter(hasSecondCopy), true)
+    if (fate === 'ok' || fate === 'die-after') this.#append(writes, synced)
+    if (fate !== 'ok') {
+      this.onDeath()
+      return new Promise(() => {})
+    }
     await apply()
   }
 
   read(life: number): Promise<void> {
     return this.#delay(life, false)
+  }
+
+  #append(writes: readonly Write[], synced: boolean): void {
+    if (writes.length > 0) this.#log.push({ atMs: this.#time.nowMs, writes, synced })
   }
 
   /** A process that died waits for ever. */
@@ -168,55 +218,33 @@ export class SimDisk {
   }
 }
 
-class SimStore implements StorePort {
-  readonly #disk: SimDisk
-  readonly #life: number
-  readonly #memory: MemoryStore
-  readonly #log: readonly Batch[]
+const hasSecondCopy = ({ kind }: Write): boolean => kind === 'floor' || kind === 'root'
 
-  constructor(disk: SimDisk, life: number, log: readonly Batch[], memory: MemoryStore) {
-    this.#memory = memory
-    this.#disk = disk
-    this.#life = life
-    this.#log = [...log]
-  }
-
-  async open(): Promise<void> {
-    await this.#memory.open()
-    for (const { writes } of this.#log) await this.#memory.commit(writes, true)
-  }
-
-  load(): Promise<Snapshot> {
-    return this.#memory.load()
-  }
-
-  commit(writes: readonly Write[], sync: boolean): Promise<void> {
-    return this.#disk.write(this.#life, writes, sync, () => this.#memory.commit(writes, sync))
-  }
-
-  async readBlock(digest: Digest): Promise<Uint8Array | undefined> {
-    await this.#disk.read(this.#life)
-    return this.#memory.readBlock(digest)
-  }
-
-  hasBlock(digest: Digest): boolean {
-    return this.#memory.hasBlock(digest)
-  }
-
-  readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined> {
-    return this.#memory.readEnvelope(release)
-  }
-
-  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
-    return this.#memory.collect(keep, bound)
-  }
-
-  bytes(): number {
-    return this.#memory.bytes()
-  }
-
-  close(): Promise<void> {
-    return this.#memory.close()
+/** Writes of one key are about one record: a later one replaces or removes it. */
+function keyOf(write: Write): string {
+  switch (write.kind) {
+    case 'root':
+      return `root ${write.version}`
+    case 'floor':
+      return `floor ${write.floor.channel}`
+    case 'channel':
+      return `channel ${write.record.channel}`
+    case 'envelope':
+    case 'dropEnvelope':
+      return `envelope ${write.release}`
+    case 'whole':
+    case 'unwhole':
+      return `whole ${write.release}`
+    case 'block':
+      return `block ${write.digest}`
+    case 'beacon':
+      return `beacon ${write.key}`
+    case 'lease':
+      return `lease ${write.lease.release}`
+    case 'dropLease':
+      return `lease ${write.release}`
+    case 'audit':
+      return 'audit'
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Channel, Name } from '../model/ids.ts'
+import type { HostileKind } from './hostile.ts'
 
 /** What a crash does to the disk: nothing, LevelDB's folder is gone, blocks vanish, or bits flip everywhere. */
 export type DiskFate = 'keep' | 'lose-store' | 'rot' | 'flip'
@@ -30,7 +31,17 @@ export type Happening = { readonly atMs: number } & (
   /** A root that changes nobody's authority. */
   | { readonly kind: 'renew'; readonly seed: number }
   | { readonly kind: 'crash'; readonly node: number; readonly downMs: number; readonly disk: DiskFate }
+  /** Who is on one side reaches the others there; on side -1 everybody. */
   | { readonly kind: 'partition'; readonly sides: readonly number[]; readonly forMs: number }
+  /** Its connections stay, yet nothing it says arrives (`mute`), or nothing reaches it (`deaf`). */
+  | {
+      readonly kind: 'gray'
+      readonly node: number
+      readonly how: 'mute' | 'deaf'
+      readonly forMs: number
+    }
+  /** Its wall clock jumps. */
+  | { readonly kind: 'clock'; readonly node: number; readonly byMs: number }
   | {
       readonly kind: 'storm'
       readonly lose: number
@@ -41,6 +52,13 @@ export type Happening = { readonly atMs: number } & (
       readonly swallow?: number
     }
   | { readonly kind: 'disk-full'; readonly node: number; readonly forMs: number }
+  /** Whatever it dials or is dialled by, it gets to these alone; they keep all news from it. */
+  | {
+      readonly kind: 'eclipse'
+      readonly node: number
+      readonly by: readonly number[]
+      readonly forMs: number
+    }
   | {
       readonly kind: 'cut-off'
       readonly node: number
@@ -57,6 +75,8 @@ export interface Scenario {
   readonly regions: readonly Name[]
   /** Per node: how wrong its wall clock is. */
   readonly clockErrorsMs: readonly number[]
+  /** Nodes of an attacker, by number; they stay hostile when the faults are over. */
+  readonly hostile: ReadonlyMap<number, HostileKind>
   /** Ascending by time. */
   readonly happenings: readonly Happening[]
   /** When every fault is over. */

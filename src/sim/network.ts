@@ -1,6 +1,7 @@
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
+import { withoutNews, withoutReleases } from './hostile.ts'
 import { between, chance, type Random } from './random.ts'
 import type { VirtualTime } from './time.ts'
 import { SimTransport } from './transport.ts'
@@ -47,8 +48,12 @@ export class SimNetwork {
   readonly #arrivals = new Map<string, number>()
   /** A node whose neighbours give it everything but releases. */
   #withheldFrom: PeerId | undefined
-  /** Which side of a partition a node is on; nodes on one side reach one another. */
+  /** One node that reaches only those around it, which keep all news from it. */
+  #eclipse: { readonly victim: PeerId; readonly around: ReadonlySet<PeerId> } | undefined
+  /** Which side of a partition a node is on; nodes on one side reach one another, those on side -1 everybody. */
   #sides = new Map<PeerId, number>()
+  /** Nodes that nothing comes from, or nothing comes to. */
+  readonly #gray = new Map<PeerId, 'mute' | 'deaf'>()
 
   constructor(time: VirtualTime, random: Random, limits: Limits) {
     this.#time = time
@@ -78,13 +83,27 @@ export class SimNetwork {
     for (const link of [...this.#links.values()]) if (!this.#reaches(...link.ends)) this.#cut(link)
   }
 
+  /** Undefined: it is sound again. */
+  gray(peer: PeerId, how: 'mute' | 'deaf' | undefined): void {
+    if (how === undefined) this.#gray.delete(peer)
+    else this.#gray.set(peer, how)
+  }
+
   heal(): void {
     this.#sides = new Map()
+    this.#gray.clear()
+    this.#eclipse = undefined
     this.weather = CALM
   }
 
   withholdFrom(peer: PeerId | undefined): void {
     this.#withheldFrom = peer
+  }
+
+  /** Undefined: no more. */
+  eclipse(victim?: PeerId, around: readonly PeerId[] = []): void {
+    this.#eclipse = victim === undefined ? undefined : { victim, around: new Set(around) }
+    for (const link of [...this.#links.values()]) if (!this.#reaches(...link.ends)) this.#cut(link)
   }
 
   /** One of the nodes it has admitted, the same one for the same links. */
@@ -101,14 +120,15 @@ export class SimNetwork {
   /** True: the offer gets an answer that means nothing. */
   swallows(to: PeerId, { protocol, message }: AnyRequest): boolean {
     if (protocol !== 'sync' || message.type !== 'push') return false
-    return to === this.#withheldFrom || chance(this.#random, this.weather.swallow)
+    return (
+      to === this.#withheldFrom || to === this.#eclipse?.victim || chance(this.#random, this.weather.swallow)
+    )
   }
 
-  /** What an answer becomes on its way to a node from which releases are withheld. */
+  /** What an answer becomes on its way to a node from which releases, or all news, are withheld. */
   censored(to: PeerId, reply: AnyReply): AnyReply {
-    if (to !== this.#withheldFrom || reply.protocol !== 'sync' || reply.message.type !== 'envelopes')
-      return reply
-    return { protocol: 'sync', message: { ...reply.message, envelopes: [] } }
+    if (to === this.#eclipse?.victim) return withoutNews(reply)
+    return to === this.#withheldFrom ? withoutReleases(reply) : reply
   }
 
   dial(from: PeerId, address: Address): void {
@@ -152,8 +172,9 @@ export class SimNetwork {
       .filter((peer) => peer !== undefined && peer !== except)
     for (let sent = 0; sent < MESH_DEGREE && others.length > 0; sent++) {
       const [to] = others.splice(Math.floor(this.#random() * others.length), 1)
-      if (to === undefined || chance(this.#random, this.weather.lose)) continue
+      if (to === undefined || chance(this.#random, this.weather.lose) || this.#swallowed(from, to)) continue
       if (to === this.#withheldFrom && topic === 'releases') continue
+      if (to === this.#eclipse?.victim) continue
       const copies = chance(this.#random, this.weather.duplicate) ? 2 : 1
       for (let copy = 0; copy < copies; copy++) {
         this.#later(() => {
@@ -165,7 +186,7 @@ export class SimNetwork {
 
   /** Carries a message along a link, if it is still there by then and nothing swallows it. Streams keep their order. */
   carry(from: PeerId, to: PeerId, action: (port: SimTransport) => void): void {
-    if (chance(this.#random, this.weather.hang)) return
+    if (chance(this.#random, this.weather.hang) || this.#swallowed(from, to)) return
     const direction = `${from} ${to}`
     const delayMs = between(this.#random, this.weather.minDelayMs, this.weather.maxDelayMs)
     const arrivesMs = Math.max(this.#time.nowMs + delayMs, this.#arrivals.get(direction) ?? 0)
@@ -188,8 +209,18 @@ export class SimNetwork {
     this.#time.after(between(this.#random, this.weather.minDelayMs, this.weather.maxDelayMs), action)
   }
 
+  /** It never arrives: the sender is mute or the receiver deaf. */
+  #swallowed(from: PeerId, to: PeerId): boolean {
+    return this.#gray.size > 0 && (this.#gray.get(from) === 'mute' || this.#gray.get(to) === 'deaf')
+  }
+
   #reaches(a: PeerId, b: PeerId): boolean {
-    return (this.#sides.get(a) ?? 0) === (this.#sides.get(b) ?? 0)
+    if (this.#eclipse !== undefined) {
+      const { victim, around } = this.#eclipse
+      if ((a === victim && !around.has(b)) || (b === victim && !around.has(a))) return false
+    }
+    const [one, other] = [this.#sides.get(a) ?? 0, this.#sides.get(b) ?? 0]
+    return one === other || one === -1 || other === -1
   }
 
   #join(link: Link): void {

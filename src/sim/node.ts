@@ -3,11 +3,12 @@ import type { NodeCore } from '../core/node.ts'
 import type { CoreView } from '../core/view.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import { createDriver, type Driver } from '../runtime/driver.ts'
-import type { ClockPort, EffectOf, Now } from '../runtime/ports.ts'
+import type { ClockPort, EffectOf, Now, TransportPort } from '../runtime/ports.ts'
 import type { SimDisk } from './disk.ts'
 import type { HostFiles } from './host-files.ts'
 import type { SimNetwork } from './network.ts'
 import type { VirtualTime } from './time.ts'
+import type { SimTransport } from './transport.ts'
 
 export type CreateCore = (config: CoreConfig) => NodeCore
 
@@ -21,6 +22,8 @@ export interface SimNodeParts {
   readonly onCount: (effect: EffectOf<'count'>) => void
   readonly onCacheBytes: number
   readonly createCore: CreateCore
+  /** What an attacker puts in the place of the node's transport. */
+  readonly hostile?: (port: SimTransport) => TransportPort
 }
 
 /** A host: disk and files stay, the process on it dies and comes back. The driver is the daemon's own. */
@@ -29,6 +32,8 @@ export class SimNode {
   readonly address: Address
   /** Error of its wall clock, milliseconds. */
   clockErrorMs = 0
+  /** Called once the effects of an event are carried out. */
+  afterStep: () => void = () => {}
   readonly parts: SimNodeParts
   #core: NodeCore | undefined
   #driver: Driver | undefined
@@ -38,6 +43,11 @@ export class SimNode {
     this.peer = parts.config.self
     this.address = address
     this.parts = parts
+    parts.disk.onDeath = () => this.crash()
+  }
+
+  get isHostile(): boolean {
+    return this.parts.hostile !== undefined
   }
 
   get alive(): boolean {
@@ -53,19 +63,23 @@ export class SimNode {
     if (this.alive) return
     const { config, disk, files, network, time } = this.parts
     this.#bootedMs = time.nowMs
-    const store = disk.open()
+    const store = disk.open((event) => this.#driver?.dispatch(event))
     const core = this.parts.createCore(config)
     this.#core = core
     const stopped = { clock: false }
+    const port = network.attach(this.peer)
     const ports = {
       clock: this.#clock(stopped),
       store,
-      transport: network.attach(this.peer),
+      transport: this.parts.hostile?.(port) ?? port,
       activator: files.activator(store),
       metrics: { count: this.parts.onCount, observe: () => {} },
       log: { note: (note: EffectOf<'note'>) => this.parts.onNote(this.peer, note) },
     }
-    this.#driver = createDriver(core, ports, { maxCacheBytes: this.parts.onCacheBytes })
+    this.#driver = createDriver(core, ports, {
+      maxCacheBytes: this.parts.onCacheBytes,
+      onStep: () => this.afterStep(),
+    })
     this.#kill = () => {
       stopped.clock = true
     }

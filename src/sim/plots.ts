@@ -1,14 +1,18 @@
 /** What may happen to a fleet, each kind of trouble drawn from the scenario's own random numbers. */
 import type { Channel, Name } from '../model/ids.ts'
 import { type Happening, type Scenario, TROUBLE_MS } from './happening.ts'
-import { between, chance, pick, type Random } from './random.ts'
+import { HOSTILE_KINDS, type HostileKind } from './hostile.ts'
+import { between, chance, pick, type Random, shuffled } from './random.ts'
 import { VAULT_PUBLISHER } from './trust.ts'
 
-type Plot = Pick<Scenario, 'happenings'> & Partial<Pick<Scenario, 'calmFromMs' | 'healingBoundMs'>>
+type Plot = Pick<Scenario, 'happenings'> &
+  Partial<Pick<Scenario, 'calmFromMs' | 'healingBoundMs' | 'hostile'>>
 
 /** One publisher's word is enough here. */
 const OPEN_CHANNELS = ['payments/prod', 'edge/routes'] as Channel[]
 const VAULT = 'vault/keys' as Channel
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 const some = (random: Random, most: number): number => Math.floor(random() * (most + 1))
 const someSeed = (random: Random, seeds: number): number => Math.floor(random() * seeds)
@@ -69,18 +73,75 @@ export function faults(random: Random, nodes: number): Happening[] {
   return list
 }
 
-/** Two sides of any size, one node alone, or several islands; releases go on at seeds of each. */
+/**
+ * Two sides of any size, one node alone, several islands, or two sides that do not reach each other while some nodes
+ * between them reach both; releases go on at seeds of each.
+ */
 function partition(random: Random, nodes: number, atMs: number): Happening {
-  const shape = pick(random, ['two', 'two', 'alone', 'islands'] as const)
+  const shape = pick(random, ['two', 'two', 'alone', 'islands', 'bridged'] as const)
   const share = between(random, 0.1, 0.6)
   const islands = 2 + some(random, 3)
   const alone = Math.floor(random() * nodes)
   const side = (node: number): number => {
     if (shape === 'alone') return node === alone ? 1 : 0
+    if (shape === 'bridged' && chance(random, 0.15)) return -1
     return shape === 'islands' ? Math.floor(random() * islands) : Number(chance(random, share))
   }
   const sides = Array.from({ length: nodes }, (_, node) => side(node))
   return { kind: 'partition', atMs, sides, forMs: between(random, 1_000, 10_000) }
+}
+
+/**
+ * The network splits between the seeds, and each side goes on: releases at both, two of them in one place, a root that
+ * only one side has.
+ */
+export function divided(random: Random, seeds: number, nodes: number): Happening[] {
+  const atMs = between(random, 8_000, 14_000)
+  const forMs = between(random, 8_000, 14_000)
+  const during = (): number => atMs + between(random, 500, forMs - 500)
+  const sides = Array.from({ length: nodes }, (_, node) =>
+    node < seeds ? node % 2 : Number(chance(random, 0.5)),
+  )
+  const channel = pick(random, OPEN_CHANNELS)
+  const publish = (publisher: Name, seed: number, twin: boolean): Happening => ({
+    kind: 'publish',
+    atMs: during(),
+    channel,
+    publisher,
+    seed,
+    bytes: Math.round(between(random, 10, 40_000)),
+    sick: false,
+    twin,
+  })
+  const both = [publish('alpha' as Name, 0, false), publish('beta' as Name, 1, false)]
+  const twins = chance(random, 0.5) ? [publish('alpha' as Name, 0, true)] : []
+  const root: Happening[] = chance(random, 0.5) ? [{ kind: 'renew', atMs: during(), seed: 1 }] : []
+  return [{ kind: 'partition', atMs, sides, forMs }, ...both, ...twins, ...root]
+}
+
+/** Wall clocks of a third of the nodes jump, by up to a day, forth and back. */
+export function jumps(random: Random, nodes: number): Happening[] {
+  return Array.from({ length: nodes }, (_, node) => node).flatMap((node) =>
+    chance(random, 1 / 3)
+      ? Array.from({ length: 1 + some(random, 1) }, () => ({
+          kind: 'clock' as const,
+          atMs: between(random, 2_000, TROUBLE_MS),
+          node,
+          byMs: pick(random, [-DAY_MS, -HOUR_MS, HOUR_MS, DAY_MS]),
+        }))
+      : [],
+  )
+}
+
+/** Connections that look alive and carry one way only. */
+export function grayNodes(random: Random, nodes: number): Happening[] {
+  return Array.from({ length: 1 + some(random, 1) }, () => ({
+    kind: 'gray' as const,
+    atMs: between(random, 3_000, TROUBLE_MS - 3_000),
+    node: Math.floor(random() * nodes),
+    how: pick(random, ['mute', 'deaf'] as const),
+    forMs: between(random, 1_000, 12_000),
+  }))
 }
 
 export function roots(random: Random, seeds: number): Happening[] {
@@ -179,6 +240,39 @@ export function silentLoss(random: Random, seeds: number): Plot {
     calmFromMs,
     healingBoundMs: 9_500,
   }
+}
+
+/** A fifth of all nodes, of every kind in turn. */
+export function someHostile(random: Random, seeds: number, nodes: number): Map<number, HostileKind> {
+  const others = shuffled(
+    Array.from({ length: nodes - seeds }, (_, at) => seeds + at),
+    random,
+  )
+  const hostile = others.slice(0, Math.floor(nodes / 5)).sort((a, b) => a - b)
+  return new Map(hostile.map((node, at) => [node, HOSTILE_KINDS[at % HOSTILE_KINDS.length] as HostileKind]))
+}
+
+/** A fifth of the nodes is hostile, and they are all that one of the honest ones gets to see for a while. */
+export function besieged(random: Random, seeds: number, nodes: number): Plot {
+  const hostile = someHostile(random, seeds, nodes)
+  const honest = Array.from({ length: nodes - seeds }, (_, at) => seeds + at).filter(
+    (node) => !hostile.has(node),
+  )
+  const atMs = between(random, 10_000, 13_000)
+  const forMs = 76_000
+  const releases = publications(random, seeds).map((happening) => ({
+    ...happening,
+    sick: false,
+    twin: false,
+  }))
+  const eclipse = {
+    kind: 'eclipse',
+    atMs,
+    node: pick(random, honest),
+    by: [...hostile.keys()],
+    forMs,
+  } as const
+  return { hostile, happenings: [...releases, eclipse], calmFromMs: atMs + forMs }
 }
 
 /** One node is alone, or hears everything but releases, for longer than it may take to notice. */

@@ -37,3 +37,13 @@ export function pick<T>(random: Random, list: readonly T[]): T {
   if (chosen === undefined) throw new RangeError('nothing to pick from')
   return chosen
 }
+
+/** Another list of the same items, in an order of chance (Fisher and Yates). */
+export function shuffled<T>(list: readonly T[], random: Random): T[] {
+  const all = [...list]
+  for (let at = all.length - 1; at > 0; at--) {
+    const other = Math.floor(random() * (at + 1))
+    ;[all[at], all[other]] = [all[other] as T, all[at] as T]
+  }
+  return all
+}

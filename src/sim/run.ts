@@ -66,7 +66,7 @@ const narrowed = (scenario: Scenario, only: readonly number[]): Scenario => ({
 })
 
 async function runScenario(scenario: Scenario, createCore?: CreateCore): Promise<RunResult> {
-  const world = new World(scenario, createCore)
+  const world = new World(scenario, { createCore })
   const { calmFromMs, healingBoundMs } = scenario
   await world.run(calmFromMs)
   if (world.broken === undefined)

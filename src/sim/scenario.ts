@@ -1,7 +1,22 @@
 import type { Name } from '../model/ids.ts'
-import { type Scenario, type Size, TROUBLE_MS } from './happening.ts'
-import { cutOff, darkness, faults, forgeries, publications, roots, silentLoss, theft } from './plots.ts'
-import { between, chance, pick, stream } from './random.ts'
+import { type Happening, type Scenario, type Size, TROUBLE_MS } from './happening.ts'
+import type { HostileKind } from './hostile.ts'
+import {
+  besieged,
+  cutOff,
+  darkness,
+  divided,
+  faults,
+  forgeries,
+  grayNodes,
+  jumps,
+  publications,
+  roots,
+  silentLoss,
+  someHostile,
+  theft,
+} from './plots.ts'
+import { between, chance, pick, type Random, stream } from './random.ts'
 
 const ONLY_REGION = 'all' as Name
 const DAY_MS = 86_400_000
@@ -19,6 +34,7 @@ export function scenarioOf(seed: number, size: Size): Scenario {
     seeds,
     regions: [ONLY_REGION],
     healingBoundMs: HEALING_BOUND_MS,
+    hostile: new Map<number, HostileKind>(),
     calmFromMs: TROUBLE_MS,
     clockErrorsMs: Array.from({ length: nodes }, () =>
       chance(random, 0.33) ? pick(random, [-DAY_MS, DAY_MS]) : 0,
@@ -31,6 +47,7 @@ export function scenarioOf(seed: number, size: Size): Scenario {
       nodes: Math.min(nodes, size.minNodes + 4),
       ...cutOff(random, seeds, size.minNodes),
     })
+  if (plot < 0.19) return sorted({ ...base, nodes, ...besieged(stream(seed, 'besieged'), seeds, nodes) })
   const happenings = [
     ...publications(random, seeds),
     ...faults(random, nodes),
@@ -38,8 +55,34 @@ export function scenarioOf(seed: number, size: Size): Scenario {
     ...forgeries(random, seeds, nodes),
     ...(plot < 0.4 ? theft(random, seeds) : []),
     ...(plot > 0.8 ? darkness(random, seeds, nodes) : []),
+    ...sometimes(seed, 'divided', 0.15, (own) => divided(own, seeds, nodes)),
+    ...sometimes(seed, 'clocks', 0.3, (own) => jumps(own, nodes)),
+    ...sometimes(seed, 'gray', 0.2, (own) => grayNodes(own, nodes)),
   ]
-  return sorted({ ...base, nodes, regions: regionsOf(seed), happenings })
+  return sorted({
+    ...base,
+    nodes,
+    regions: regionsOf(seed),
+    hostile: hostileOf(seed, seeds, nodes),
+    happenings,
+  })
+}
+
+/** Troubles with random numbers of their own: one kind more moves nothing else. */
+function sometimes(
+  seed: number,
+  name: string,
+  probability: number,
+  plot: (random: Random) => readonly Happening[],
+): readonly Happening[] {
+  const random = stream(seed, name)
+  return chance(random, probability) ? plot(random) : []
+}
+
+/** In a tenth of the runs a fifth of the nodes, none of them a seed. */
+function hostileOf(seed: number, seeds: number, nodes: number): ReadonlyMap<number, HostileKind> {
+  const random = stream(seed, 'hostile')
+  return chance(random, 0.1) ? someHostile(random, seeds, nodes) : new Map()
 }
 
 /** In a third of the runs two or three, so that one of them may be without a seed. */

@@ -70,6 +70,12 @@ export class Trouble {
         return this.#fill(what)
       case 'cut-off':
         return this.#cutOff(what)
+      case 'eclipse':
+        return this.#eclipse(what)
+      case 'gray':
+        return this.#gray(what)
+      case 'clock':
+        return this.#jump(what)
     }
   }
 
@@ -295,6 +301,38 @@ export class Trouble {
     this.#parts.time.after(forMs, () => {
       node.parts.disk.full = false
     })
+  }
+
+  #eclipse({ node: at, by, forMs }: Of<'eclipse'>): void {
+    const { nodes, network, watch, time, say } = this.#parts
+    const node = nodes[at]
+    if (node === undefined) return
+    say(`${label(node.peer)} is eclipsed`)
+    const around = by.flatMap((other) => nodes[other]?.peer ?? [])
+    network.eclipse(node.peer, around)
+    const ended = watch.cutOff(node, time.nowMs, 'alone')
+    const end = (): void => {
+      ended()
+      network.eclipse()
+    }
+    this.#over.push(end)
+    time.after(forMs, end)
+  }
+
+  #gray({ node: at, how, forMs }: Of<'gray'>): void {
+    const { nodes, network, time, say } = this.#parts
+    const node = nodes[at]
+    if (node === undefined) return
+    say(`${label(node.peer)} is ${how}`)
+    network.gray(node.peer, how)
+    time.after(forMs, () => network.gray(node.peer, undefined))
+  }
+
+  #jump({ node: at, byMs }: Of<'clock'>): void {
+    const node = this.#parts.nodes[at]
+    if (node === undefined) return
+    node.clockErrorMs += byMs
+    this.#parts.say(`clock of ${label(node.peer)} jumps by ${byMs / 3_600_000} h`)
   }
 
   #cutOff({ node: at, how, forMs }: Of<'cut-off'>): void {

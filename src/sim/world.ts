@@ -15,6 +15,7 @@ import { Watch } from './checkers/watch.ts'
 import { SimDisk } from './disk.ts'
 import type { Scenario } from './happening.ts'
 import { HostFiles } from './host-files.ts'
+import { hostileTransport } from './hostile.ts'
 import { keyNamed, peerOfKey } from './keys.ts'
 import { addressOf, SimNetwork } from './network.ts'
 import { type CreateCore, EPOCH_MS, SimNode } from './node.ts'
@@ -29,6 +30,14 @@ const heartbeatOf =
   (at, stopgap) =>
     signHeartbeat({ ...said, at, ...(stopgap && { stopgap }) }, key)
 
+export interface WorldOptions {
+  /** How cores are made: tests break them. */
+  readonly createCore?: CreateCore | undefined
+  readonly limits?: Limits
+  /** Told of each release that comes to be seen on an honest host. */
+  readonly onShow?: (node: number, release: ReleaseId, nowMs: number) => void
+}
+
 /** One simulated fleet with its publishers, faults and checkers. */
 export class World {
   readonly time = new VirtualTime()
@@ -37,22 +46,25 @@ export class World {
   readonly #scenario: Scenario
   readonly #network: SimNetwork
   readonly #trust: SimTrust
-  readonly #limits: Limits = LIMITS
+  readonly #limits: Limits
   readonly #sick = new Set<ReleaseId>()
   readonly #acknowledged = new Set<ReleaseId>()
   readonly #published = new Published()
   readonly #swaps = new Swaps(this.#published, this.#sick)
   readonly #watch = new Watch(this.#published)
   readonly #hash = createHash('sha256')
-  readonly #createCore: CreateCore
+  readonly #options: WorldOptions
+  readonly #honest: readonly SimNode[]
   #bridged = 0
 
-  constructor(scenario: Scenario, createCore: CreateCore = createNode) {
+  constructor(scenario: Scenario, options: WorldOptions = {}) {
     this.#scenario = scenario
-    this.#createCore = createCore
+    this.#options = options
+    this.#limits = options.limits ?? LIMITS
     this.#trust = new SimTrust(scenario.seeds)
     this.#network = new SimNetwork(this.time, stream(scenario.seed, 'network'), this.#limits)
     for (let at = 0; at < scenario.nodes; at++) this.nodes.push(this.#makeNode(at))
+    this.#honest = this.nodes.filter(({ isHostile }) => !isHostile)
     const trouble = new Trouble({
       scenario,
       time: this.time,
@@ -77,7 +89,7 @@ export class World {
 
   /** What has not come right yet. */
   unsettled(): Broken | undefined {
-    return unsettled(this.nodes, this.#published, this.#acknowledged, this.#sick)
+    return unsettled(this.#honest, this.#published, this.#acknowledged, this.#sick)
   }
 
   /** Releases, roots and beacons that came over a region border by the bridge. */
@@ -100,7 +112,7 @@ export class World {
       if (this.time.nowMs < nextLookMs) continue
       nextLookMs += 1000
       await new Promise(setImmediate)
-      this.#watch.look(this.nodes, this.time.nowMs)
+      this.#watch.look(this.#honest, this.time.nowMs)
       if (this.broken !== undefined || done()) return
     }
   }
@@ -111,13 +123,16 @@ export class World {
     const peer = peerOfKey(key)
     const isSeed = at < seeds
     const freshness = isSeed ? this.#trust.freshness[at] : undefined
+    const hostile = this.#scenario.hostile.get(at)
     const files = new HostFiles(
       this.time,
       stream(seed, 'files', at),
       this.#limits,
       this.#sick,
       (channel, tree, fallback) => {
+        if (hostile !== undefined) return
         this.#say(`${label(peer)} shows ${tree.release.slice(0, 8)} on ${channel}`)
+        this.#options.onShow?.(at, tree.release, this.time.nowMs)
         this.#swaps.swapped(node, this.time.nowMs, channel, tree, fallback)
       },
     )
@@ -161,7 +176,10 @@ export class World {
         if (metric === 'bridge_received') this.#bridged += by
       },
       onCacheBytes: 64 * 1024 * 1024,
-      createCore: this.#createCore,
+      createCore: this.#options.createCore ?? createNode,
+      ...(hostile && {
+        hostile: (port) => hostileTransport(hostile, port, this.time, stream(seed, 'hostile', at)),
+      }),
     })
     node.clockErrorMs = clockErrorsMs[at] ?? 0
     this.time.after(between(stream(seed, 'boot', at), 0, 1_000), () => void node.start())
