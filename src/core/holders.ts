@@ -44,9 +44,14 @@ export class Holders {
     if (!this.#liars.has(peer) && !this.#holders.has(peer)) this.#of(peer).likely = true
   }
 
-  /** It announced what it does not have, or has none of it: what it said counts no longer. */
-  lacks(peer: PeerId): void {
+  /**
+   * It announced what it does not have, or has none of it: what it said counts no longer.
+   * @returns true if it had announced something
+   */
+  lacks(peer: PeerId): boolean {
+    const holder = this.#holders.get(peer)
     this.#holders.delete(peer)
+    return holder !== undefined && (holder.whole || !holder.likely)
   }
 
   /** It gave wrong bytes: nothing of this release is taken from it any more. */

@@ -233,7 +233,7 @@ export class Pull {
   #redirected(
     step: Step,
     journey: Journey,
-    { peer, release, digest }: Asked,
+    { peer, release, digest, border }: Asked,
     to: Extract<BlocksReply, { type: 'redirect' }>,
   ): void {
     const job = this.#puller.job(release)
@@ -242,6 +242,8 @@ export class Pull {
     if (journey.session(peer)?.hello?.submit !== true || job === undefined || place === undefined)
       return this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
     job.redirected.set(digest, (job.redirected.get(digest) ?? 0) + 1)
+    // It was asked in vain before: the seed is told at once.
+    if (!this.#sources.counts(to.peer)) return void this.#ask(step, job, { digest, peer, border, seed: true })
     if (journey.session(to.peer)?.hello !== undefined)
       return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
     const [address] = to.addresses

@@ -8,7 +8,7 @@ import { createMemory } from './rate.ts'
 const MAX_RELEASES = 1_024
 /** The longest a peer without the content is left alone; it announces when it has it. */
 const MAX_AVOID_MS = 10_000
-/** So many times in a row a peer may be too busy for what it announced before nobody waits for it any more. */
+/** So many times in a row a peer may be too busy for what it announced before this node waits for it no more. */
 const MAX_BUSY = 4
 
 export class Sources {
@@ -19,7 +19,7 @@ export class Sources {
   readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
   readonly #avoided = new Map<PeerId, number>()
   readonly #load = new Map<PeerId, number>()
-  /** How often in a row a peer was too busy, or silent, which counts as all of them at once. */
+  /** How often in a row a peer was too busy; silent, or without what it announced, counts as all of them at once. */
   readonly #vain = new Map<PeerId, number>()
   /** How long a peer is left alone after its next silence. */
   readonly #silent = new Map<PeerId, number>()
@@ -65,7 +65,7 @@ export class Sources {
 
   /** It said that it lacks what it was asked for: its word counts no longer, and it is asked later, each time more so. */
   lacks(release: ReleaseId, peer: PeerId, monoMs: number): void {
-    this.of(release).lacks(peer)
+    if (this.of(release).lacks(peer)) this.#vain.set(peer, MAX_BUSY)
     const delayMs = Math.min(MAX_AVOID_MS, (this.#lacking.get(peer) ?? this.#limits.avoidPeerMs / 8) * 2)
     this.#lacking.set(peer, delayMs)
     this.avoid(peer, monoMs + delayMs)

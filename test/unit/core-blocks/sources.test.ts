@@ -56,6 +56,18 @@ test('what a peer announced counts no longer once it was silent, until it gives 
   expect(holders.announced(0, sources.counts)).toBe(true)
 })
 
+test('nor once it lacked what it had announced, however often it says so again', () => {
+  const sources = new Sources(LIMITS)
+  sources.announced(release(1), A, { whole: true })
+  sources.lacks(release(1), A, 1_000)
+  sources.announced(release(1), A, { whole: true })
+  expect(sources.of(release(1)).has(A, 0)).toBe(true)
+  expect(sources.of(release(1)).announced(0, sources.counts)).toBe(false)
+  sources.gave(release(1), B)
+  sources.lacks(release(1), B, 1_000)
+  expect(sources.counts(B)).toBe(true)
+})
+
 test('nor while it is too busy again and again', () => {
   const sources = new Sources(LIMITS)
   sources.announced(release(1), A, { whole: true })
