@@ -3,7 +3,7 @@ import type { CoreConfig } from '../core/config.ts'
 import { createNode } from '../core/node.ts'
 import { LIMITS, type Limits } from '../limits.ts'
 import type { Heartbeat } from '../model/heartbeat.ts'
-import type { Name, Pattern, ReleaseId } from '../model/ids.ts'
+import type { Name, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import { signHeartbeat } from '../trust/heartbeat.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
 import type { PrivateKey } from '../trust/private-key.ts'
@@ -124,18 +124,6 @@ export class World {
     const isSeed = at < seeds
     const freshness = isSeed ? this.#trust.freshness[at] : undefined
     const hostile = this.#scenario.hostile.get(at)
-    const files = new HostFiles(
-      this.time,
-      stream(seed, 'files', at),
-      this.#limits,
-      this.#sick,
-      (channel, tree, fallback) => {
-        if (hostile !== undefined) return
-        this.#say(`${label(peer)} shows ${tree.release.slice(0, 8)} on ${channel}`)
-        this.#options.onShow?.(at, tree.release, this.time.nowMs)
-        this.#swaps.swapped(node, this.time.nowMs, channel, tree, fallback)
-      },
-    )
     const patterns = ['**' as Pattern]
     const address = addressOf(peer)
     const region = regions[at % regions.length] as Name
@@ -168,7 +156,7 @@ export class World {
         limits: this.#limits,
       },
       disk: new SimDisk(this.time, stream(seed, 'disk', at), this.#trust.fleetId, this.#limits),
-      files,
+      files: this.#makeFiles(at, peer, () => node),
       network: this.#network,
       time: this.time,
       onNote: (from, note) => this.#say(`${label(from)} ${note.code} ${note.text}`, note.level === 'debug'),
@@ -184,6 +172,16 @@ export class World {
     node.clockErrorMs = clockErrorsMs[at] ?? 0
     this.time.after(between(stream(seed, 'boot', at), 0, 1_000), () => void node.start())
     return node
+  }
+
+  #makeFiles(at: number, peer: PeerId, node: () => SimNode): HostFiles {
+    const random = stream(this.#scenario.seed, 'files', at)
+    return new HostFiles(this.time, random, this.#limits, this.#sick, (channel, tree, fallback) => {
+      if (this.#scenario.hostile.has(at)) return
+      this.#say(`${label(peer)} shows ${tree.release.slice(0, 8)} on ${channel}`)
+      this.#options.onShow?.(at, tree.release, this.time.nowMs)
+      this.#swaps.swapped(node(), this.time.nowMs, channel, tree, fallback)
+    })
   }
 
   #say(text: string, quiet = false): void {
