@@ -17,6 +17,8 @@ import type { Role } from './worker.ts'
 const CHANNEL = parseChannel('bench/config')
 const CLI = join(import.meta.dirname, '../../dist/cli/launcher.js')
 const DEADLINE_MS = 180_000
+/** A hundred whole daemons on two cores. */
+const START_MS = 300_000
 /** A look at whoever has not got the newest yet; when it got it is in the node's own history. */
 const LOOK_MS = 500
 
@@ -58,7 +60,7 @@ export const confmesh: System = {
     await until('the publisher has reached the seed', DEADLINE_MS, () =>
       readyOf(publisher.said) === 1 ? true : undefined,
     )
-    await until('all nodes run', DEADLINE_MS, () =>
+    await until('all nodes run', START_MS, () =>
       nodes.reduce((sum, { said }) => sum + readyOf(said), 0) === subscribers ? true : undefined,
     )
     return {
