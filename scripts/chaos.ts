@@ -7,7 +7,7 @@
 // (where this machine lets us mount a small one; else it says that there were none), nodes upgraded. The schedule
 // follows from the printed seed, what the machine makes of it does not. Exit 1 when a promise was broken, a node ended
 // by itself, or the fleet did not converge once all was over. Every bound that the checker grants is multiplied by the
-// patience: more than 1 only where the machine has other work to do.
+// patience: more than 1 only where the machine has other work to do. SIGINT ends the faults and judges what was done.
 
 import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -93,8 +93,15 @@ async function troubles(fleet: Fleet, checker: Checker, done: Record<string, num
   const plan = schedule(randomOf(seed), { nodes: count, regions: fleet.regions.length, lastMs })
   const sinceMs = performance.now()
   const under: Promise<void>[] = []
+  const hasten = new AbortController()
+  process.once('SIGINT', () => hasten.abort())
   for (const fault of plan) {
-    await delay(Math.max(0, fault.atMs - (performance.now() - sinceMs)))
+    const waitMs = Math.max(0, fault.atMs - (performance.now() - sinceMs))
+    await delay(waitMs, undefined, { signal: hasten.signal }).catch(() => undefined)
+    if (hasten.signal.aborted) {
+      say(`no more faults are begun after ${((performance.now() - sinceMs) / 60_000).toFixed(1)} min`)
+      break
+    }
     const random = randomOf(seed + under.length)
     under.push(carryOut({ fleet, checker, random, say, patience, done }, fault))
   }
@@ -129,7 +136,7 @@ async function verified({ members }: Fleet, checker: Checker): Promise<string> {
     const { code, out } = await confmesh(['verify', '--data', member.data, '--json'])
     if (code === 0) sound += 1
     else if (!checker.hasFlippedBits(member.name))
-      checker.broken.push(`${member.name}: verify ends with ${code}: ${out.slice(0, 500)}`)
+      checker.break(`${member.name}: verify ends with ${code}: ${out.slice(0, 500)}`)
   }
   const rest = sound === members.length ? '' : ', the others had bytes flipped'
   return `verify: ${sound} of ${members.length} stores are sound${rest}`
@@ -178,14 +185,13 @@ async function underWay(fleet: Fleet, checker: Checker): Promise<boolean> {
 
 async function main(): Promise<number> {
   say(`seed ${seed}: ${count} nodes in 3 regions for ${values.minutes} min, patience ${patience}`)
-  const checker = new Checker(patience)
+  const checker = new Checker(patience, (text) => say(`broken: ${text}`))
   const fleet = await found(count, say)
   folder = fleet.dir
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      say(`${signal}: given up`)
-      void fleet.end().finally(() => process.exit(1))
-    })
+  process.once('SIGTERM', () => {
+    say('given up')
+    void fleet.end().finally(() => process.exit(1))
+  })
   const { members } = fleet
   if (!members.some(({ hasDisk }) => hasDisk)) say('no small disk can be mounted here: NO full disks')
   try {

@@ -69,13 +69,13 @@ async function verified({ nodes }: SmallFleet, checker: Checker): Promise<void> 
   for (const member of nodes) {
     await member.kill('SIGTERM')
     const { code, out } = await confmesh(['verify', '--data', member.data, '--json'])
-    if (code !== 0) checker.broken.push(`${member.name}: verify ends with ${code}: ${out.slice(0, 500)}`)
+    if (code !== 0) checker.break(`${member.name}: verify ends with ${code}: ${out.slice(0, 500)}`)
   }
 }
 
 async function main(): Promise<number> {
   say(`seed ${seed}: ${times} kills of ${values.nodes} nodes`)
-  const checker = new Checker(patience)
+  const checker = new Checker(patience, (text) => say(`broken: ${text}`))
   const fleet = await smallFleet(Number(values.nodes))
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {

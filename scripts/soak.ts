@@ -112,7 +112,7 @@ async function soak(fleet: SmallFleet, checker: Checker): Promise<string[]> {
 
 async function main(): Promise<number> {
   say(`seed ${seed}: ${values.minutes} min`)
-  const checker = new Checker(patience)
+  const checker = new Checker(patience, (text) => say(`broken: ${text}`))
   const fleet = await smallFleet(Number(values.nodes))
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {

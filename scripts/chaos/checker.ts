@@ -34,6 +34,7 @@ interface Acknowledged {
 
 export class Checker {
   readonly #patience: number
+  readonly #onBreak: (text: string) => void
   readonly broken: string[] = []
   /** Publishing of it has begun, whether or not a node said that it holds it. */
   readonly #published = new Set<string>()
@@ -52,9 +53,13 @@ export class Checker {
   readonly #said = new Set<string>()
   readonly checks: Record<string, number> = {}
 
-  /** @param patience what every bound is multiplied by: 1 where the machine has nothing else to do */
-  constructor(patience: number) {
+  /**
+   * @param patience what every bound in time is multiplied by: 1 where the machine has nothing else to do
+   * @param onBreak is told at once
+   */
+  constructor(patience: number, onBreak: (text: string) => void = () => undefined) {
     this.#patience = patience
+    this.#onBreak = onBreak
   }
 
   published({ publisher, number }: Label): void {
@@ -106,25 +111,25 @@ export class Checker {
     this.#count('looks at files')
     const shown = this.#shownBy(this.#files, member)
     if (seen.tree === undefined) {
-      if (shown.any) this.#break(`${member}: current is gone`)
+      if (shown.any) this.break(`${member}: current is gone`)
       return undefined
     }
     const release = releaseIn(seen.tree)
     if (release === undefined) {
-      this.#break(`${member}: current leads to ${seen.tree}`)
+      this.break(`${member}: current leads to ${seen.tree}`)
       return undefined
     }
     const missing = FILES.filter((_, at) => seen.texts[at] === undefined)
     if (missing.length > 0) {
       // two releases later an old tree may go while it is read
-      if (seen.treeAfter === seen.tree) this.#break(`${member}: ${seen.tree} lacks ${missing.join(', ')}`)
+      if (seen.treeAfter === seen.tree) this.break(`${member}: ${seen.tree} lacks ${missing.join(', ')}`)
       return undefined
     }
     const labels = FILES.map((file, at) => labelOf(seen.texts[at] ?? '', file))
     const says = new Set(labels.map((label) => (label === undefined ? 'no release' : nameOf(label))))
     const [label] = labels
     if (label === undefined || says.size !== 1) {
-      this.#break(`${member} shows a mix in ${seen.tree}: ${[...says].join(', ')}`)
+      this.break(`${member} shows a mix in ${seen.tree}: ${[...says].join(', ')}`)
       return undefined
     }
     this.#isReal(member, release, label)
@@ -144,16 +149,16 @@ export class Checker {
     if (seen.status !== 200) {
       if (!served.any) return
       const text = `${member} answers ${seen.status}: ${seen.text.slice(0, 200)}`
-      if (!this.#damaged.has(member)) this.#break(text)
+      if (!this.#damaged.has(member)) this.break(text)
       else if (this.#lasts(`refused ${member}`, calmMs, nowMs) > REFILL_MS * this.#patience)
-        this.#break(`${text}, ${(REFILL_MS * this.#patience) / 1_000} s after damage`)
+        this.break(`${text}, ${(REFILL_MS * this.#patience) / 1_000} s after damage`)
       return
     }
     this.#since.delete(`refused ${member}`)
     const [file] = FILES
     const label = labelOf(seen.text, file)
     if (label === undefined || seen.release === undefined) {
-      this.#break(`${member} serves bytes that are no release: ${JSON.stringify(seen.text.slice(0, 60))}`)
+      this.break(`${member} serves bytes that are no release: ${JSON.stringify(seen.text.slice(0, 60))}`)
       return
     }
     this.#isReal(member, seen.release, label)
@@ -165,7 +170,7 @@ export class Checker {
   noAnswer(member: string, calmMs: number, nowMs: number): void {
     this.#count('questions without an answer')
     if (this.#lasts(`silent ${member}`, calmMs, nowMs) > SILENT_MS * this.#patience)
-      this.#break(`${member} gives no answer for ${(SILENT_MS * this.#patience) / 1_000} s`)
+      this.break(`${member} gives no answer for ${(SILENT_MS * this.#patience) / 1_000} s`)
   }
 
   /** Honest publishers never hold a channel; all nodes say the same of one release. */
@@ -173,7 +178,7 @@ export class Checker {
     this.#count('channel views')
     for (const known of active === null ? history : [active, ...history])
       if (Object.keys(known.clock).length > 0) this.#learn(known.release, known.clock, member)
-    if (state === 'held') this.#break(`${member} holds the channel, though no publisher lied`)
+    if (state === 'held') this.break(`${member} holds the channel, though no publisher lied`)
   }
 
   /** Promise 7, all along: what was acknowledged long enough ago is there, where nothing was done to a node since. */
@@ -185,7 +190,7 @@ export class Checker {
     if (due === undefined) return
     this.#count('checks of progress')
     if (has === undefined || comparePlaces(has, due) < 0)
-      this.#break(
+      this.break(
         `${member} is at ${has === undefined ? 'nothing' : textOf(has)} in calm, ${textOf(due)} is ${reachMs / 1_000} s old`,
       )
   }
@@ -212,38 +217,38 @@ export class Checker {
       ['served', this.#served],
     ] as const)
       for (const [member, shown] of all)
-        for (const text of shown.disorder(this.#places, unknown)) this.#break(`${member} ${verb} ${text}`)
+        for (const text of shown.disorder(this.#places, unknown)) this.break(`${member} ${verb} ${text}`)
     return unknown.size
   }
 
   #isReal(member: string, release: string, label: Label): void {
     const name = nameOf(label)
-    if (!this.#published.has(name)) this.#break(`${member} has ${name}, which nobody published`)
+    if (!this.#published.has(name)) this.break(`${member} has ${name}, which nobody published`)
     const known = this.#labels.get(release)
     if (known !== undefined && known !== name)
-      this.#break(`${member}: ${release.slice(0, 12)} holds ${name}, elsewhere ${known}`)
+      this.break(`${member}: ${release.slice(0, 12)} holds ${name}, elsewhere ${known}`)
     this.#labels.set(release, name)
   }
 
   #goesUp(shown: Shown, member: string, verb: string, release: string, label: Label): void {
     const text = shown.next(release, label, this.#places)
-    if (text !== undefined) this.#break(`${member} ${verb} ${text}`)
+    if (text !== undefined) this.break(`${member} ${verb} ${text}`)
   }
 
   #floor(member: string, floor: FilesSeen['floor'], release: string): void {
     const before = this.#floors.get(member)
     if (floor === 'none') {
-      if (!this.#floorGone.has(member)) this.#break(`${member}: the file of its floor is gone`)
+      if (!this.#floorGone.has(member)) this.break(`${member}: the file of its floor is gone`)
       return
     }
-    if (floor === 'damaged') return this.#break(`${member}: the file of its floor is damaged`)
+    if (floor === 'damaged') return this.break(`${member}: the file of its floor is damaged`)
     this.#count('floors')
     this.#floorGone.delete(member)
     const place = this.#places.get(release)
     if (before !== undefined && comparePlaces(floor, before) < 0)
-      this.#break(`${member}: its floor fell from ${textOf(before)} to ${textOf(floor)}`)
+      this.break(`${member}: its floor fell from ${textOf(before)} to ${textOf(floor)}`)
     if (place !== undefined && comparePlaces(floor, place) < 0)
-      this.#break(`${member} shows ${textOf(place)}, above its floor ${textOf(floor)}`)
+      this.break(`${member} shows ${textOf(place)}, above its floor ${textOf(floor)}`)
     this.#floors.set(member, floor)
   }
 
@@ -253,18 +258,18 @@ export class Checker {
       this.#places.get(id ?? ''),
     )
     if (served !== undefined && after !== undefined && comparePlaces(served, after) > 0)
-      this.#break(`${member} serves ${textOf(served)}, its files show ${textOf(after)}`)
+      this.break(`${member} serves ${textOf(served)}, its files show ${textOf(after)}`)
     const isBehind = served !== undefined && before !== undefined && comparePlaces(served, before) < 0
     if (!isBehind) this.#since.delete(`behind ${member}`)
     else if (this.#lasts(`behind ${member}`, calmMs, nowMs) > LAG_MS * this.#patience)
-      this.#break(`${member} serves ${textOf(served)} long after its files showed ${textOf(before)}`)
+      this.break(`${member} serves ${textOf(served)} long after its files showed ${textOf(before)}`)
   }
 
   #learn(release: string, clock: Clock, from: string): Place | undefined {
     const place = placeOf(clock)
     const known = this.#places.get(release)
     if (place === undefined || (known !== undefined && comparePlaces(known, place) !== 0)) {
-      this.#break(`${from} gives ${release.slice(0, 12)} the clock ${JSON.stringify(clock)}`)
+      this.break(`${from} gives ${release.slice(0, 12)} the clock ${JSON.stringify(clock)}`)
       return known
     }
     this.#places.set(release, place)
@@ -299,10 +304,12 @@ export class Checker {
     this.checks[what] = (this.checks[what] ?? 0) + 1
   }
 
-  #break(text: string): void {
+  /** Also for what is found beside these rules. */
+  break(text: string): void {
     if (this.#said.has(text)) return
     this.#said.add(text)
     this.broken.push(text)
+    this.#onBreak(text)
   }
 }
 

@@ -49,7 +49,7 @@ export async function killing(init: Killing): Promise<void> {
     checker.files(member.name, lookAt(member.trees))
     const problems = await problemsIn(member)
     if (problems.length > 0)
-      checker.broken.push(`${member.name}, killed ${when}: verify says ${problems.join('; ')}`)
+      checker.break(`${member.name}, killed ${when}: verify says ${problems.join('; ')}`)
   }
 }
 
@@ -65,7 +65,7 @@ export async function caughtUp(member: Member, checker: Checker, patience: numbe
     if (wanted === undefined || (has !== undefined && comparePlaces(has, wanted) >= 0)) return true
     await delay(LOOK_EVERY_MS)
   }
-  checker.broken.push(
+  checker.break(
     `${member.name} shows ${has === undefined ? 'nothing' : textOf(has)} ${(CATCH_UP_MS * patience) / 1_000} s after it came up, not ${wanted === undefined ? '' : textOf(wanted)}`,
   )
   return false

@@ -71,7 +71,7 @@ async function release(
   if (code < 0) return killed ? 'killed' : 'without an answer'
   const error = errorIn(out)
   if (UNEXPECTED.test(error))
-    checker.broken.push(`${publisher.name} ${number} was refused: ${error} ${out.slice(0, 300)}`)
+    checker.break(`${publisher.name} ${number} was refused: ${error} ${out.slice(0, 300)}`)
   else say(`${publisher.name} ${number}: exit ${code} ${error}`)
   return `exit ${code} ${error}`
 }
