@@ -1,10 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { decodeCertificate } from '../../../src/codec/certificate.ts'
+import { decodeCertificate, encodeCertificate } from '../../../src/codec/certificate.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
-import { grantedLabels, issueNodeCertificate, issuePool, readChain } from '../../../src/trust/certificates.ts'
+import { createJudge } from '../../../src/trust/admission.ts'
+import {
+  grantedLabels,
+  issueNodeCertificate,
+  issuePool,
+  type PoolMemory,
+  readChain,
+} from '../../../src/trust/certificates.ts'
 import { addAdmissionKey, removeAdmissionKey } from '../../../src/trust/edit.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
 import { admissionKey, EXPIRES, key, name, otherKey, publisherKey, rootOne } from './fixtures.ts'
 
 const root = rootOne()
@@ -84,4 +92,42 @@ describe('a certificate chain', () => {
     const times = { notBefore: EXPIRES, notAfter: EXPIRES - 1_000 }
     expect(() => member(labels, poolKey, times)).toThrow(refusedAs('ADMIT_REFUSED'))
   })
+
+  it('that needs what this build does not know says so, once its signature holds', () => {
+    const later = { ...certificateOf(member(labels, admissionKey)), critical: ['waves'] }
+    const signed = (by: typeof admissionKey) => signEnvelope('certificate', encodeCertificate(later), [by])
+    expect(() => read(signed(admissionKey))).toThrow(
+      expect.objectContaining({ code: 'CODEC_UNSUPPORTED', message: expect.stringMatching(/needs waves/) }),
+    )
+    expect(() => read(signed(otherKey))).toThrow(refusedAs('ADMIT_REFUSED'))
+  })
+
+  it('takes no pool that stands under the id of another key', () => {
+    const { subject, ...rest } = certificateOf(pool)
+    const foreign = { ...rest, subject: { ...subject, key: otherKey.id } }
+    const bad = signEnvelope('certificate', encodeCertificate(foreign), [admissionKey])
+    expect(() => read(member(), bad)).toThrow(refusedAs('CODEC_MALFORMED'))
+  })
+
+  it('remembers 64 pools of one root, and reads the others each time', () => {
+    const memory: PoolMemory = new Map()
+    for (let at = 0; at < 66; at++) {
+      const own = issuePool(
+        { name: name(`hosts-${at}`), key: poolKey.public, labels: grants, ...valid },
+        admissionKey,
+      )
+      const chain = [member(), own].map(encodeEnvelope)
+      expect(readChain(chain, root, LIMITS, memory).pool?.name).toBe(`hosts-${at}`)
+    }
+    expect(memory.size).toBe(64)
+  })
+
+  it('is refused for what is wrong with it, never for a fault of our own', () => {
+    const broken = { ...root, admission: undefined } as unknown as typeof root
+    const chain = [encodeEnvelope(member(labels, admissionKey))]
+    expect(createJudge(LIMITS)(peer, chain, root, EXPIRES).kind).toBe('admitted')
+    expect(() => createJudge(LIMITS)(peer, chain, broken, EXPIRES)).toThrow(TypeError)
+  })
 })
+
+const certificateOf = ({ payload }: { readonly payload: Uint8Array }) => decodeCertificate(payload, LIMITS)

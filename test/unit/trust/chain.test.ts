@@ -209,3 +209,15 @@ describe('a configured root', () => {
     expect(decodeEnvelope(signedRoot(root), LIMITS.maxRootBytes, LIMITS).signatures.length).toBe(3)
   })
 })
+
+it('a first root that needs what this build does not know is not started from, once it is signed', () => {
+  const later = { ...one, critical: ['waves'] }
+  const refusedAs = (code: string, message: RegExp) =>
+    expect.objectContaining({ code, message: expect.stringMatching(message) })
+  expect(() => startChain(signedRoot(later), LIMITS)).toThrow(
+    refusedAs('CODEC_UNSUPPORTED', /root 1 needs waves/),
+  )
+  expect(() => startChain(signedRoot(later, [publisherKey]), LIMITS)).toThrow(
+    refusedAs('TRUST_ROOT_UNAUTHORISED', /own threshold/),
+  )
+})

@@ -138,3 +138,13 @@ it('gives one canonical form to a key however it was read', () => {
   const { public: one } = key('p256')
   expect(canonicalSpki(createPublicKey(publicPem(one)))).toEqual(one.spki)
 })
+
+it('a weak key in a file is a wrong key file, with the reason', () => {
+  const weak = createPublicKey({ key: ed25519(`01${'00'.repeat(31)}`), format: 'der', type: 'spki' })
+  expect(() => publicKeyFromPem(pemOf(weak))).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_KEY',
+      message: expect.stringMatching(/weak or not on the curve/),
+    }),
+  )
+})

@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest'
+import type { KeyId, PeerId } from '../../../src/model/ids.ts'
+import { describeChange } from '../../../src/trust/describe.ts'
+import { dropEndedRemovals, removeNode, removePool, setFreshness } from '../../../src/trust/edit.ts'
+import { checkRoot, checkSuccession } from '../../../src/trust/root-rules.ts'
+import { keysInUse, raiseEpochs } from '../../../src/trust/successor.ts'
+import { keysOf } from '../../../src/trust/threshold.ts'
+import { EXPIRES, freshnessKey, key, otherKey, pattern, publisherKey, rootOne, spec } from './fixtures.ts'
+
+const root = rootOne()
+const peers = ['b', 'c', 'a'].map(
+  (end) => `12D3KooWHqucq6StiYQpADMJqa56fD1Wrnq5DzuNXmohptaVr6V${end}` as PeerId,
+)
+const [b, c, a] = peers as [PeerId, PeerId, PeerId]
+const pools = [key(), key(), key()].map(({ id }) => id).sort() as [KeyId, KeyId, KeyId]
+const refusedAs = (code: string, message: RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) })
+
+describe('removals', () => {
+  it('stand in one order, whatever order they came in, with the end where one is known', () => {
+    const nodes = [b, c, a].reduce((old, id) => removeNode(old, id, id === c ? EXPIRES : undefined), root)
+    expect(nodes.removed.peers).toEqual([{ id: a }, { id: b }, { id: c, until: EXPIRES }])
+    const [first, second, third] = pools
+    const hosts = [second, third, first].reduce(
+      (old, id) => removePool(old, id, id === second ? EXPIRES : undefined),
+      root,
+    )
+    expect(hosts.removed.pools).toEqual([{ key: first }, { key: second, until: EXPIRES }, { key: third }])
+  })
+
+  it('are not made twice', () => {
+    expect(() => removeNode(removeNode(root, a), a)).toThrow(refusedAs('USAGE', /node .* is removed already/))
+    const [pool] = pools
+    expect(() => removePool(removePool(root, pool), pool)).toThrow(
+      refusedAs('USAGE', /pool .* is removed already/),
+    )
+  })
+
+  it('end seven days after the certificate, and those without an end never', () => {
+    const [pool] = pools
+    const old = removePool(removeNode(removeNode(root, a, EXPIRES), b), pool, EXPIRES)
+    const week = 7 * 24 * 3_600_000
+    expect(dropEndedRemovals(old, EXPIRES + week - 1).removed).toEqual(old.removed)
+    const next = dropEndedRemovals(old, EXPIRES + week)
+    expect(next.removed).toEqual({ ...old.removed, peers: [{ id: b }], pools: [] })
+    expect(describeChange(old, { ...next, version: old.version + 1 })).toEqual([
+      expect.stringMatching(/^root 4 -> 5 of fleet/),
+      `node ${a}: its certificate has ended, the entry is dropped`,
+      `pool ${pool.slice(0, 12)}: it has ended, the entry is dropped`,
+      'no channel gets a new epoch',
+    ])
+  })
+})
+
+describe('freshness', () => {
+  it.each([
+    ['age', { maxAgeS: 90 }, 'freshness: a node is silent after 60 s -> 90 s'],
+    ['skew', { maxSkewS: 10 }, 'freshness: clocks may differ by 300 s -> 10 s'],
+  ])('of another %s alone leaves the rest, and is said', (_, change, line) => {
+    const next = setFreshness(root, { add: [], remove: [], ...change })
+    expect(next.freshness).toEqual({ ...root.freshness, ...change })
+    expect(describeChange(root, next).slice(1, -1)).toEqual([line])
+  })
+
+  it('of another key says who comes and goes', () => {
+    const next = setFreshness(root, { add: [otherKey.public], remove: [freshnessKey.id] })
+    expect(describeChange(root, next).slice(1, -1)).toEqual([
+      `freshness: key ${otherKey.id.slice(0, 12)} is added`,
+      `freshness: key ${freshnessKey.id.slice(0, 12)} is removed`,
+    ])
+    expect([...next.keys.keys()]).not.toContain(freshnessKey.id)
+  })
+})
+
+describe('a root by itself', () => {
+  it('holds each key under its own id and type', () => {
+    const { public: stranger } = key()
+    const other = [...root.keys].map(([id, one]) => [id, id === publisherKey.id ? stranger : one] as const)
+    expect(() => checkRoot({ ...root, keys: new Map(other) })).toThrow(
+      refusedAs('TRUST_ROOT_INVALID', /under another key's id/),
+    )
+    const type = [...root.keys].map(([id, one]) => [id, { ...one, type: 'p256' as const }] as const)
+    expect(() => checkRoot({ ...root, keys: new Map(type) })).toThrow(
+      refusedAs('TRUST_ROOT_INVALID', /is ed25519, not p256/),
+    )
+  })
+
+  it.each([1, 3])('does not follow version 1 as version %i', (version) => {
+    expect(() => checkSuccession(root, { ...root, version })).toThrow(
+      refusedAs('TRUST_ROOT_INVALID', /does not follow version 1/),
+    )
+  })
+
+  it('keeps no key that it does not have', () => {
+    const missing = key().id
+    expect([...keysOf([missing, publisherKey.id], root.keys).keys()]).toEqual([publisherKey.id])
+    const roles = { ...root, admission: { ...root.admission, keys: [missing] } }
+    expect(keysInUse(roles, [publisherKey.public])).toEqual(new Map([[publisherKey.id, publisherKey.public]]))
+  })
+})
+
+it('epochs stand by pattern, and by value where a pattern has two', () => {
+  const old = [
+    { pattern: pattern('web'), value: 3 },
+    { pattern: pattern('web'), value: 2 },
+    { pattern: pattern('pay/*'), value: 1 },
+  ]
+  expect(raiseEpochs(old, [pattern('pay/**'), pattern('pay/prod')], 4)).toEqual([
+    { pattern: 'pay/**', value: 4 },
+    { pattern: 'web', value: 2 },
+    { pattern: 'web', value: 3 },
+  ])
+})
+
+it('a publisher whose threshold nobody can meet is none', () => {
+  for (const threshold of [0, 2, 1.5])
+    expect(() => rootOne([spec({ threshold })])).toThrow(refusedAs('USAGE', /would need .* signatures/))
+})
