@@ -1,0 +1,157 @@
+/** What anyone may ask a seed: envelopes only, and nothing is kept of the question. */
+import { describe, expect, test } from 'vitest'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
+import type { Channel, Pattern, ReleaseId } from '../../../src/model/ids.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { raiseEpoch, renew } from '../../../src/trust/edit.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+import {
+  CHANNEL,
+  type Made,
+  make,
+  PUBLISHER_KEYS,
+  ROOT,
+  raised,
+  rootBytes,
+  withLimits,
+} from '../core/fleet.ts'
+import { refusal, replies, SubmitNode, writes } from './submit-node.ts'
+
+function publish(node: SubmitNode, made: Made): void {
+  node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+  node.settled(node.ask({ type: 'page', release: made.id, bytes: made.page }))
+  node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+}
+const two = renew(ROOT, ROOT.expires + 1_000)
+const at = expect.any(Number)
+const other = 'app/api' as Channel
+
+describe('roots', () => {
+  test('the one after the version asked for, and nothing after the newest', () => {
+    const node = new SubmitNode()
+    expect(replies(node.ask({ type: 'roots', since: 0 }))).toEqual([
+      { type: 'root', root: rootBytes(ROOT), at },
+    ])
+    expect(replies(node.ask({ type: 'roots', since: 1 }))).toEqual([{ type: 'root', at }])
+  })
+
+  test('a new one is adopted, written and handed on', () => {
+    const node = new SubmitNode()
+    const effects = node.ask({ type: 'root', root: rootBytes(two) })
+    expect(replies(effects)).toEqual([{ type: 'noted' }])
+    expect(writes(effects)).toContainEqual(expect.stringContaining('root'))
+    expect(replies(node.ask({ type: 'roots', since: 1 }))).toEqual([
+      { type: 'root', root: rootBytes(two), at },
+    ])
+  })
+
+  const strangerSigns = (root: TrustRoot): Uint8Array =>
+    encodeEnvelope(signEnvelope('root', encodeRoot(root), [PUBLISHER_KEYS.alice as never]))
+  const narrower = { ...ROOT, version: 2, publishers: new Map([...ROOT.publishers].slice(1)) }
+  test.each<[string, Uint8Array]>([
+    ['TRUST_ROOT_OLD', rootBytes(ROOT)],
+    ['TRUST_ROOT_FORK', rootBytes(renew(ROOT, ROOT.expires + 5_000))],
+    ['TRUST_ROOT_GAP', rootBytes(renew({ ...two, version: 3 }, ROOT.expires + 9_000))],
+    ['TRUST_ROOT_UNAUTHORISED', strangerSigns(renew(two, ROOT.expires + 2_000))],
+    ['TRUST_ROOT_INVALID', Uint8Array.of(1, 2, 3)],
+    ['CODEC_UNSUPPORTED', rootBytes({ ...renew(two, ROOT.expires + 2_000), critical: ['waves'] })],
+  ])('%s: refused with its code, and nothing is written', (code, root) => {
+    const node = new SubmitNode()
+    node.settled(node.ask({ type: 'root', root: rootBytes(two) }))
+    const effects = node.ask({ type: 'root', root })
+    expect(refusal(effects)).toBe(code)
+    expect(writes(effects)).toEqual([])
+    expect(replies(node.ask({ type: 'roots', since: 2 }))).toEqual([{ type: 'root', at }])
+  })
+
+  test('TRUST_ROOT_NARROWS: authority is taken without a new epoch', () => {
+    expect(refusal(new SubmitNode().ask({ type: 'root', root: rootBytes(narrower) }))).toBe(
+      'TRUST_ROOT_NARROWS',
+    )
+  })
+})
+
+describe('headers', () => {
+  test('one that is kept, and none that is not', () => {
+    const node = new SubmitNode()
+    const made = make({ clock: { alice: 1 } })
+    publish(node, made)
+    expect(replies(node.ask({ type: 'header', release: made.id }))).toEqual([
+      { type: 'header', envelope: made.envelope },
+    ])
+    expect(replies(node.ask({ type: 'header', release: 'f'.repeat(64) as ReleaseId }))).toEqual([
+      { type: 'header' },
+    ])
+  })
+})
+
+describe('the state of a channel', () => {
+  const state = (node: SubmitNode, channel = CHANNEL) => replies(node.ask({ type: 'state', channel }))
+
+  test('nothing is known: the place before all others of its epoch', () => {
+    const nothing = { type: 'state', held: false, envelopes: [], whole: false }
+    const node = new SubmitNode()
+    expect(state(node)).toEqual([
+      { ...nothing, rootVersion: 1, top: { epoch: 1, counter: 0, publisher: '' } },
+    ])
+    node.settled(node.ask({ type: 'root', root: rootBytes(raised(ROOT)) }))
+    expect(state(node)).toEqual([
+      { ...nothing, rootVersion: 2, top: { epoch: 2, counter: 0, publisher: '' } },
+    ])
+  })
+
+  test('the target first, then what stands beside it', () => {
+    const node = new SubmitNode()
+    const [alice, bob] = [
+      make({ clock: { alice: 1 } }),
+      make({ clock: { bob: 2 }, publisher: 'bob', text: 'b=2\n' }),
+    ]
+    for (const made of [alice, bob]) publish(node, made)
+    expect(state(node)).toEqual([
+      {
+        ...{ type: 'state', rootVersion: 1, held: false, whole: true, target: bob.id },
+        top: { epoch: 1, counter: 2, publisher: 'bob' },
+        envelopes: [bob.envelope, alice.envelope],
+      },
+    ])
+  })
+
+  test('as many envelopes as fit into one message, the target before all', () => {
+    const [alice, bob] = [
+      make({ clock: { alice: 1 } }),
+      make({ clock: { bob: 2 }, publisher: 'bob', text: 'b=2\n' }),
+    ]
+    const limits = withLimits({ maxPublishMessageBytes: 1_024 + bob.envelope.length })
+    const node = new SubmitNode({ limits })
+    for (const made of [alice, bob]) publish(node, made)
+    expect(state(node)).toMatchObject([{ target: bob.id, envelopes: [bob.envelope] }])
+  })
+
+  test('an ended epoch: what is active is not handed out any more', () => {
+    const node = new SubmitNode()
+    publish(node, make({ clock: { alice: 1 } }))
+    node.settled(node.ask({ type: 'root', root: rootBytes(raiseEpoch(ROOT, 'app/**' as Pattern)) }))
+    expect(state(node)).toEqual([
+      {
+        ...{ type: 'state', rootVersion: 2, held: false, whole: false, envelopes: [] },
+        top: { epoch: 2, counter: 0, publisher: '' },
+      },
+    ])
+  })
+})
+
+describe('channels', () => {
+  test('the names of those that have a release, in order, in pages', () => {
+    const node = new SubmitNode({ limits: withLimits({ maxListed: 1 }) })
+    expect(replies(node.ask({ type: 'channels' }))).toEqual([{ type: 'channels', channels: [], more: false }])
+    publish(node, make({ clock: { alice: 1 } }))
+    publish(node, make({ clock: { alice: 1 }, text: 'c=3\n', header: { channel: other } }))
+    expect(replies(node.ask({ type: 'channels' }))).toEqual([
+      { type: 'channels', channels: [other], more: true },
+    ])
+    expect(replies(node.ask({ type: 'channels', after: other }))).toEqual([
+      { type: 'channels', channels: [CHANNEL], more: false },
+    ])
+  })
+})

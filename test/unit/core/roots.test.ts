@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest'
+import { createRoots } from '../../../src/core/roots.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { renew } from '../../../src/trust/edit.ts'
+import { firstRoot } from '../../../src/trust/first-root.ts'
+import { key } from '../trust/fixtures.ts'
+import { PEER, ROOT, rootBytes, withLimits } from './fleet.ts'
+
+const two = renew(ROOT, ROOT.expires + 1_000)
+const three = renew(two, ROOT.expires + 2_000)
+const stored = (...roots: readonly TrustRoot[]) =>
+  roots.map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+const restored = (configured: TrustRoot, from: ReturnType<typeof stored>) => {
+  const roots = createRoots(rootBytes(configured), LIMITS)
+  const unused = roots.restore(from)
+  return {
+    unused,
+    version: roots.current().version,
+    kept: [1, 2, 3].filter((v) => roots.kept(v) !== undefined),
+  }
+}
+
+describe('the newest of configuration and store counts', () => {
+  test.each<[string, TrustRoot, TrustRoot[], number, number[]]>([
+    ['nothing stored', two, [], 2, [2]],
+    ['stored is newer', ROOT, [three, two, ROOT], 3, [1, 2, 3]],
+    ['configured follows the stored', three, [ROOT, two], 3, [1, 2, 3]],
+    ['configured is too far ahead to follow', three, [ROOT], 3, [3]],
+  ])('%s', (_, configured, from, version, kept) => {
+    expect(restored(configured, stored(...from))).toEqual({ unused: [], version, kept })
+  })
+
+  test('what cannot be used of the store is said, and the rest counts', () => {
+    const bad = { version: 2, envelope: Uint8Array.of(1) }
+    expect(restored(ROOT, [...stored(ROOT), bad])).toEqual({
+      unused: [expect.stringMatching(/^stored root 2: /)],
+      version: 1,
+      kept: [1],
+    })
+    expect(restored(two, [{ version: 1, envelope: Uint8Array.of(1) }])).toEqual({
+      unused: [expect.stringMatching(/^stored root 1: /)],
+      version: 2,
+      kept: [2],
+    })
+  })
+
+  test('another fleet in the store: the configured root counts', () => {
+    const foreign = firstRoot({
+      rootKeys: [key().public],
+      rootThreshold: 1,
+      publishers: [],
+      admissionKeys: [],
+      freshnessKeys: [],
+      maxAgeS: 60,
+      maxSkewS: 10,
+      expires: ROOT.expires,
+    })
+    const signed = createRoots(rootBytes(ROOT), LIMITS)
+    expect(signed.restore([{ version: 1, envelope: rootBytes(foreign) }])).toHaveLength(1)
+    expect(signed.fleetId()).toBe(ROOT.fleetId)
+  })
+})
+
+test('a version with two valid roots is disputed: the first stays, and nobody is blamed under it', () => {
+  const roots = createRoots(rootBytes(ROOT), LIMITS)
+  expect(roots.adopt(rootBytes(two)).kind).toBe('adopted')
+  expect(roots.undisputed(2)).toEqual(two)
+  expect(roots.adopt(rootBytes(renew(ROOT, ROOT.expires + 9_000))).kind).toBe('fork')
+  expect(roots.undisputed(2)).toBeUndefined()
+  expect(roots.kept(2)).toEqual(two)
+  expect(roots.current()).toEqual(two)
+})
+
+test('a peer is asked for roots once a minute; of too many the one asked longest ago is forgotten', () => {
+  const roots = createRoots(rootBytes(ROOT), withLimits({ maxKnownPeers: 2 }))
+  const ask = (peer: string, monoMs: number): boolean => roots.mayAsk(peer as PeerId, monoMs)
+  expect([ask(PEER, 0), ask(PEER, 59_999), ask(PEER, 60_000)]).toEqual([true, false, true])
+  expect([ask('b', 60_001), ask('c', 60_002)]).toEqual([true, true])
+  expect([ask('b', 60_003), ask(PEER, 60_004)]).toEqual([false, true])
+})
