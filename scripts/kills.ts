@@ -40,11 +40,12 @@ async function kill(fleet: SmallFleet, checker: Checker): Promise<void> {
   const done: Record<string, number> = {}
   const next = (): boolean => {
     const isNext = begun < times && checker.broken.length === 0
-    if (isNext && ++begun % SAY_EVERY === 0) say(`${begun} of ${times}, ${checker.releases} releases`)
+    if (isNext && ++begun % SAY_EVERY === 0) say(`${begun} of ${times}, ${checker.acknowledgements} releases`)
     return isNext
   }
   const stream = streaming(fleet, { checker, over: () => over, gapMs: () => random.between(100, 600) })
-  stream.catch(() => undefined) // thrown where it is awaited
+  // thrown where it is awaited; without releases the kills show nothing
+  stream.catch((error: unknown) => checker.break(`the stream of releases ended: ${String(error)}`))
   try {
     await Promise.all(
       fleet.nodes.map((member, at) =>
@@ -85,6 +86,7 @@ async function main(): Promise<number> {
   try {
     await kill(fleet, checker)
     await verified(fleet, checker)
+    if (checker.acknowledgements < fleet.nodes.length) checker.break('hardly a release was published')
     checker.inOrder()
     const broken = [...checker.broken, ...fleet.nodes.flatMap(({ failures }) => failures)]
     for (const text of broken) say(`BROKEN ${text.replaceAll(fleet.dir, 'DIR')}`)

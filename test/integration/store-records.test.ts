@@ -45,10 +45,8 @@ import {
   makeRelease,
 } from '../contract/store-fixtures.ts'
 
-const [one, two] = [1, 2].map((counter) =>
-  makeRelease(counter, [{ path: 'app.yaml', content: `v: ${counter}\n` }]),
-)
-if (one === undefined || two === undefined) throw new Error('two releases')
+const app = (counter: number) => makeRelease(counter, [{ path: 'app.yaml', content: `v: ${counter}\n` }])
+const [one, two] = [app(1), app(2)]
 const other = 'payments/test' as Channel
 const beacon = digestOf('beacon key') as string as KeyId
 const block = [...one.blocks.keys()].find((digest) => !one.pages.includes(digest)) ?? digestOf('none')
