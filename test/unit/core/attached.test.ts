@@ -1,0 +1,132 @@
+/** A release as bytes from a peer, and what travels with it: what each kind of wrong is called. */
+import { encode } from '@ipld/dag-cbor'
+import { describe, expect, test } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { decodeReleaseGossip } from '../../../src/codec/gossip.ts'
+import { checkAttached, releaseGossip } from '../../../src/core/inline.ts'
+import { readRelease } from '../../../src/core/release-bytes.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+import { make, PUBLISHER_KEYS, ROOT, rootBytes, withLimits } from './fleet.ts'
+
+const alice = PUBLISHER_KEYS.alice
+if (alice === undefined) throw new Error('alice has a key')
+const made = make({ clock: { alice: 1 }, also: 'b=2\n' })
+const [page, block, also] = [...made.content.values()] as [Uint8Array, Uint8Array, Uint8Array]
+const asRelease = (payload: Uint8Array): Uint8Array =>
+  encodeEnvelope(signEnvelope('release', payload, [alice]))
+
+describe('the bytes of a release', () => {
+  test('are read', () => {
+    expect(readRelease(made.envelope, LIMITS)).toMatchObject({ kind: 'read', release: made.release })
+  })
+
+  const core = {
+    ...{ v: 2, critical: [], fleet: ROOT.fleetId, channel: 'app/web', root: 1, publisher: 'alice' },
+    clock: { alice: 1 },
+  }
+  test.each<[string, Uint8Array, object]>([
+    ['of no envelope', Uint8Array.of(1), { kind: 'refused', verdict: 'MALFORMED', code: 'CODEC_MALFORMED' }],
+    ['of another document', rootBytes(ROOT), { kind: 'refused', verdict: 'MALFORMED', code: 'TRUST_TYPE' }],
+    [
+      'of no header',
+      asRelease(encode({ v: 1 })),
+      { kind: 'refused', verdict: 'MALFORMED', code: 'CODEC_MALFORMED' },
+    ],
+    [
+      'of a later version without the names of all',
+      asRelease(encode({ v: 2 })),
+      { kind: 'refused', verdict: 'MALFORMED' },
+    ],
+  ])('%s are refused, with the code', (_, bytes, outcome) => {
+    expect(readRelease(bytes, LIMITS)).toMatchObject(outcome)
+  })
+
+  test('of a later version are told apart from nonsense by the names that every version has', () => {
+    const fleet = Uint8Array.from(Buffer.from(ROOT.fleetId, 'hex'))
+    const read = readRelease(asRelease(encode({ ...core, fleet })), LIMITS)
+    expect(read).toMatchObject({
+      kind: 'unsupported',
+      release: { counter: 1, header: { publisher: 'alice' } },
+    })
+  })
+
+  test('over a limit of ours prove no guilt: the verdict is that of a message too many', () => {
+    const limits = withLimits({ maxEnvelopeBytes: made.envelope.length - 1 })
+    expect(readRelease(made.envelope, limits)).toMatchObject({ kind: 'refused', verdict: 'RATE' })
+  })
+})
+
+describe('what is attached', () => {
+  const check = (attached: readonly Uint8Array[], limits = LIMITS) =>
+    checkAttached(made.release, attached, limits)
+
+  test('is nothing, the manifest, or the whole in its order', () => {
+    expect(check([])).toEqual({ kind: 'none' })
+    expect(check([page])).toEqual({ kind: 'manifest', content: new Map([[sha256(page), page]]) })
+    expect(check([page, block, also])).toEqual({ kind: 'whole', content: made.content })
+  })
+
+  test.each<[string, readonly Uint8Array[]]>([
+    ['in another order', [page, also, block]],
+    ['without its manifest', [block, also]],
+    ['with one block missing', [page, block]],
+    ['with one too many', [page, block, also, also]],
+    ['with another byte', [page, block, Uint8Array.of(1)]],
+  ])('%s is wrong', (_, attached) => {
+    expect(check(attached)).toMatchObject({ kind: 'wrong', code: 'CONTENT_DIGEST' })
+  })
+
+  test('of more bytes than we take is unusable, and the release counts all the same', () => {
+    const most = page.length + block.length + also.length
+    const attached = [page, block, also]
+    expect(check(attached, withLimits({ maxInlineBytes: most }))).toMatchObject({ kind: 'whole' })
+    expect(check(attached, withLimits({ maxInlineBytes: most - 1 }))).toMatchObject({
+      kind: 'unusable',
+      code: 'LIMIT_BYTES',
+    })
+  })
+
+  test('with a manifest that is none is wrong, since its digest is signed', () => {
+    const bad = Uint8Array.of(1, 2)
+    const lying = make({ clock: { alice: 1 }, header: { pages: [sha256(bad)] } })
+    expect(checkAttached(lying.release, [bad], LIMITS)).toMatchObject({
+      kind: 'wrong',
+      code: 'CODEC_MALFORMED',
+    })
+  })
+
+  test('with a manifest over a limit of ours is unusable', () => {
+    expect(check([page], withLimits({ maxPageBytes: page.length - 1 }))).toMatchObject({ kind: 'unusable' })
+  })
+})
+
+describe('the gossip of a release', () => {
+  const gossip = (content = made.content, manifest?: readonly Uint8Array[], limits = LIMITS) => {
+    const { bytes, whole } = releaseGossip(made.release, made.envelope, content, manifest, limits)
+    return { whole, attached: decodeReleaseGossip(bytes, LIMITS).attached.map((one) => sha256(one)) }
+  }
+  const none: typeof made.content = new Map()
+  const digests = [...made.content.keys()]
+
+  test('holds all of it where that is at hand and small', () => {
+    expect(gossip()).toEqual({ whole: true, attached: digests })
+  })
+
+  test('holds the manifest where a block is not at hand, and nothing where that is not either', () => {
+    const part = new Map([...made.content].slice(0, 2))
+    expect(gossip(part, [page])).toEqual({ whole: false, attached: [sha256(page)] })
+    expect(gossip(none, [page])).toEqual({ whole: false, attached: [sha256(page)] })
+    expect(gossip(part)).toEqual({ whole: false, attached: [] })
+  })
+
+  test('holds no more than fits', () => {
+    const tiny = withLimits({ maxInlineBytes: 10 })
+    expect(gossip(made.content, [page], tiny)).toEqual({ whole: false, attached: [sha256(page)] })
+    const least = withLimits({ maxInlineBytes: 10, maxManifestGossipBytes: page.length })
+    expect(gossip(made.content, [page], least)).toEqual({ whole: false, attached: [] })
+    const less = withLimits({ maxInlineBytes: 10, maxManifestGossipBytes: page.length - 1 })
+    expect(gossip(made.content, [page], less)).toEqual({ whole: false, attached: [] })
+  })
+})
