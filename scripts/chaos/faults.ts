@@ -39,7 +39,10 @@ export async function carryOut(scene: Scene, fault: Planned): Promise<void> {
       fault,
     )
   } else {
-    const member = members[fault.at] as Member
+    // only some have a disk of their own: those are filled in turn
+    const able = fault.kind === 'fill-disk' ? members.filter(({ hasDisk }) => hasDisk) : members
+    const member = able[fault.at % Math.max(1, able.length)]
+    if (member === undefined) return
     if (fault.kind === 'cut') {
       note(scene, fault, member.name)
       await parted(scene, [member], new Set([member.name]), fault)
@@ -49,13 +52,7 @@ export async function carryOut(scene: Scene, fault: Planned): Promise<void> {
     } else {
       // two faults of one process at once would be one, and a fleet that is down shows nothing
       const ill = members.filter(({ busy, ready }) => busy || !ready).length
-      if (
-        member.busy ||
-        !member.up ||
-        ill >= members.length * MOST_ILL ||
-        (fault.kind === 'fill-disk' && !member.hasDisk)
-      )
-        return
+      if (member.busy || !member.up || ill >= members.length * MOST_ILL) return
       note(scene, fault, member.name)
       await alone(scene, member, fault)
     }

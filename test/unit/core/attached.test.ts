@@ -6,7 +6,7 @@ import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { checkAttached, releaseGossip } from '../../../src/core/inline.ts'
 import { readRelease } from '../../../src/core/release-bytes.ts'
-import { LIMITS } from '../../../src/limits.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 import { make, PUBLISHER_KEYS, ROOT, rootBytes, withLimits } from './fleet.ts'
 
@@ -59,7 +59,7 @@ describe('the bytes of a release', () => {
 })
 
 describe('what is attached', () => {
-  const check = (attached: readonly Uint8Array[], limits = LIMITS) =>
+  const check = (attached: readonly Uint8Array[], limits: Limits = LIMITS) =>
     checkAttached(made.release, attached, limits)
 
   test('is nothing, the manifest, or the whole in its order', () => {
@@ -103,7 +103,7 @@ describe('what is attached', () => {
 })
 
 describe('the gossip of a release', () => {
-  const gossip = (content = made.content, manifest?: readonly Uint8Array[], limits = LIMITS) => {
+  const gossip = (content = made.content, manifest?: readonly Uint8Array[], limits: Limits = LIMITS) => {
     const { bytes, whole } = releaseGossip(made.release, made.envelope, content, manifest, limits)
     return { whole, attached: decodeReleaseGossip(bytes, LIMITS).attached.map((one) => sha256(one)) }
   }
