@@ -2,17 +2,16 @@
  * What one release costs its origin and its fleet: bytes the seed sends, bytes all nodes send, CPU of all processes,
  * and times, by size and by number of nodes. The nodes are real; several of them share a process.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { withSession } from '../src/cli/publish-session.ts'
 import { LIMITS } from '../src/limits.ts'
 import { parseChannel } from '../src/model/names.ts'
 import { build } from '../src/publish/build.ts'
 import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
+import { Arrivals, Crowd } from './crowd-of-nodes.ts'
 import { total } from './metrics.ts'
 import { cpuSeconds } from './processes.ts'
 import { publishRelease } from './publish-release.ts'
@@ -56,79 +55,6 @@ interface Figures {
   readonly idleCpuMsPerNodeAndSecond: number
 }
 
-/** Times at which nodes ran a release, read off their logs: asking them would be part of what is measured. */
-class Arrivals {
-  readonly #at = new Map<string, number[]>()
-  #wake = () => {}
-
-  listen(child: ChildProcess): void {
-    if (child.stderr === null) return
-    createInterface(child.stderr).on('line', (line) => {
-      if (!line.includes('"RELEASE_ACTIVE"')) return
-      const { release } = JSON.parse(line) as { release: string }
-      const at = this.#at.get(release) ?? []
-      at.push(Date.now())
-      this.#at.set(release, at)
-      this.#wake()
-    })
-  }
-
-  async of(release: string, nodes: number): Promise<readonly number[]> {
-    const over = AbortSignal.timeout(DEADLINE_MS)
-    over.addEventListener('abort', () => this.#wake())
-    for (;;) {
-      const at = this.#at.get(release) ?? []
-      if (at.length >= nodes) return at
-      if (over.aborted) throw new Error(`${at.length} of ${nodes} nodes ran ${release} in ${DEADLINE_MS} ms`)
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-  }
-}
-
-class Crowd {
-  readonly apis: string[] = []
-  readonly children: ChildProcess[] = []
-  readonly #fleet: RealFleet
-  readonly #arrivals: Arrivals
-
-  constructor(fleet: RealFleet, arrivals: Arrivals) {
-    this.#fleet = fleet
-    this.#arrivals = arrivals
-  }
-
-  async start(init: InitResult, nodes: number): Promise<void> {
-    for (let first = 1; first <= nodes; first += NODES_A_PROCESS) {
-      const count = Math.min(NODES_A_PROCESS, nodes - first + 1)
-      const args = [
-        '--config',
-        init.nodeConfig,
-        '--dir',
-        this.#fleet.dir,
-        '--first',
-        `${first}`,
-        '--count',
-        `${count}`,
-      ]
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'many-nodes.ts'), ...args], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
-      this.children.push(child)
-      this.#arrivals.listen(child)
-      const line = await new Promise<string>((resolve, reject) => {
-        createInterface(child.stdout).once('line', resolve)
-        child.once('close', (code) => reject(new Error(`nodes ended with ${code}`)))
-      })
-      this.apis.push(...(JSON.parse(line) as { apis: string[] }).apis)
-    }
-  }
-
-  end(): void {
-    for (const child of this.children) child.kill('SIGKILL')
-  }
-}
-
 async function release(
   init: InitResult,
   seed: RealNode,
@@ -161,12 +87,12 @@ interface Standing {
 async function run(nodes: number, sizes: readonly number[], rounds: number): Promise<Figures[]> {
   const fleet = new RealFleet()
   const arrivals = new Arrivals()
-  const crowd = new Crowd(fleet, arrivals)
+  const crowd = new Crowd(arrivals)
   try {
     const init = await fleet.init('fleet', ['--channel', 'bench/*'])
     const seed = await fleet.start('seed', init.seedConfig)
     arrivals.listen(seed.process)
-    await crowd.start(init, nodes)
+    await crowd.start({ config: init.nodeConfig, dir: fleet.dir, nodes, nodesAProcess: NODES_A_PROCESS })
     const pids = [seed.process.pid ?? 0, ...crowd.children.map(({ pid }) => pid ?? 0)]
     const cpu = () => sum(pids.map((pid) => cpuSeconds(pid) * 1_000))
     const read = (name: string) => Promise.all([seed.api, ...crowd.apis].map((api) => total(api, name)))
@@ -224,7 +150,7 @@ async function measure(on: Standing, bytes: number, rounds: number): Promise<Fig
     const cpuFrom = on.cpuMs()
     const beganMs = Date.now()
     const { id, fromMs } = await release(on.init, on.seed, dir)
-    const at = await on.arrivals.of(id, nodes + 1)
+    const at = await on.arrivals.of(id, nodes + 1, DEADLINE_MS)
     const cpu = on.cpuMs() - cpuFrom
     const tookMs = Date.now() - beganMs
     await delay(AFTER_MS)

@@ -2,12 +2,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { withSession } from '../src/cli/publish-session.ts'
+import { type Session, withSession } from '../src/cli/publish-session.ts'
 import { LIMITS } from '../src/limits.ts'
 import { parseChannel } from '../src/model/names.ts'
 import { build } from '../src/publish/build.ts'
 import type { InitResult, RealFleet, RealNode } from '../test/e2e/real-fleet.ts'
-import { publishRelease } from './publish-release.ts'
+import { type Published, publishRelease } from './publish-release.ts'
 
 export const CHANNEL = parseChannel('bench/config')
 const CONFIG_BYTES = 2_048
@@ -26,20 +26,29 @@ export interface Stream {
   readonly content?: () => Uint8Array
 }
 
+/** One of them: text of 2 KiB that says its number. */
+export async function publishSmall(
+  fleet: RealFleet,
+  session: Session,
+  number: number,
+  content?: Uint8Array,
+): Promise<Published> {
+  const text = `release: ${number}\n${'#'.repeat(CONFIG_BYTES)}`.slice(0, CONFIG_BYTES)
+  const dir = fleet.files('config', { 'config.yaml': '' })
+  writeFileSync(join(dir, 'config.yaml'), content ?? text)
+  return publishRelease(session, CHANNEL, await build([dir], { limits: LIMITS }), `release ${number}`)
+}
+
 export async function send(
   fleet: RealFleet,
   init: InitResult,
   seed: RealNode,
   o: Stream,
 ): Promise<readonly Sent[]> {
-  const dir = fleet.files('config', { 'config.yaml': '' })
   const sent: Sent[] = []
   await withSession({ key: [init.publisherKey], seed: [seed.address] }, async (session) => {
     for (let i = 0; i < o.releases; i++) {
-      const text = `release: ${i}\n${'#'.repeat(CONFIG_BYTES)}`.slice(0, CONFIG_BYTES)
-      writeFileSync(join(dir, 'config.yaml'), o.content?.() ?? text)
-      const content = await build([dir], { limits: LIMITS })
-      const { release, signedMs } = await publishRelease(session, CHANNEL, content, `release ${i}`)
+      const { release, signedMs } = await publishSmall(fleet, session, i, o.content?.())
       sent.push({ release, signedMs, acknowledgedMs: Date.now() })
       await delay(o.gapMs)
     }

@@ -3,9 +3,11 @@
  * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own.
  */
 import { parseArgs } from 'node:util'
+import { beside } from './beside.ts'
 import { calibrate } from './calibrate.ts'
 import { catchUp } from './catch-up.ts'
 import { chunking } from './chunking.ts'
+import { crowd } from './crowd.ts'
 import { egress } from './egress.ts'
 import { footprint } from './footprint.ts'
 import { micro } from './micro.ts'
@@ -23,6 +25,8 @@ const BENCHES: Readonly<Record<string, (options: Options) => Promise<Measured>>>
   micro,
   wire,
   egress,
+  crowd,
+  beside,
   footprint,
   'catch-up': catchUp,
   chunking,

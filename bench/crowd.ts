@@ -1,0 +1,122 @@
+/** One seed with 500 connections: its memory, and how long a small release takes to all who hang on it. */
+import { appendFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { withSession } from '../src/cli/publish-session.ts'
+import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
+import { Arrivals, Crowd } from './crowd-of-nodes.ts'
+import { total } from './metrics.ts'
+import { cpuSeconds, pidOf, rssMiB } from './processes.ts'
+import { publishSmall } from './release-stream.ts'
+import type { Measured } from './results.ts'
+import { line, type Spread, spread } from './spread.ts'
+
+const NODES_A_PROCESS = 25
+/** Beyond the seed: what is measured is the seed, and 500 nodes with sixteen links each are 4,000 handshakes. */
+const LIMITS_OF_NODES = 'limits:\n  minDegree: 3\n  maxDegree: 6\n  outsideDegree: 0\n'
+const STAND_MS = 300_000
+/** Gossip's mesh stands by then. */
+const SETTLE_MS = 15_000
+const IDLE_MS = 10_000
+const GAP_MS = 3_000
+const DEADLINE_MS = 60_000
+
+interface Figures {
+  readonly nodes: number
+  readonly seedPeers: number
+  readonly seedRssMiB: number
+  readonly activeMs: Spread
+  /** Of each release, the last node's. */
+  readonly lastMs: Spread
+  readonly seedCopies: number
+  readonly cpuMsPerDelivery: number
+  readonly idleCpuMsPerNodeAndSecond: number
+}
+
+async function releases(
+  o: { readonly init: InitResult; readonly fleet: RealFleet },
+  rounds: number,
+  arrived: (release: string) => Promise<readonly number[]>,
+): Promise<{ all: number[]; last: number[] }> {
+  const times = { all: [] as number[], last: [] as number[] }
+  await withSession({ key: [o.init.publisherKey], seed: [o.init.seedAddress] }, async (session) => {
+    for (let round = 0; round < rounds; round += 1) {
+      const { release, signedMs } = await publishSmall(o.fleet, session, round)
+      const ms = (await arrived(release)).map((at) => at - signedMs)
+      times.all.push(...ms)
+      times.last.push(Math.max(...ms))
+      await delay(GAP_MS)
+    }
+  })
+  return times
+}
+
+async function run(nodes: number, rounds: number): Promise<Figures> {
+  const fleet = new RealFleet()
+  const arrivals = new Arrivals()
+  const crowd = new Crowd(arrivals)
+  try {
+    const init = await fleet.init('fleet', ['--channel', 'bench/*'])
+    appendFileSync(init.nodeConfig, LIMITS_OF_NODES)
+    const seed = await fleet.start('seed', init.seedConfig)
+    arrivals.listen(seed.process)
+    await crowd.start({ config: init.nodeConfig, dir: fleet.dir, nodes, nodesAProcess: NODES_A_PROCESS })
+    await until(`${nodes} nodes are linked to the seed`, STAND_MS, async () => {
+      await delay(1_000)
+      return (await peersOf(seed)) >= nodes
+    })
+    await delay(SETTLE_MS)
+    const pids = [pidOf(seed), ...crowd.children.map(({ pid }) => pid ?? 0)]
+    const cpu = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid) * 1_000, 0)
+    const sent = () => total(seed.api, 'confmesh_network_sent_bytes_total')
+    const still = { cpu: cpu(), bytes: await sent() }
+    await delay(IDLE_MS)
+    const idle = { cpuMs: (cpu() - still.cpu) / IDLE_MS, bytes: ((await sent()) - still.bytes) / IDLE_MS }
+    const from = { cpu: cpu(), bytes: await sent(), ms: performance.now() }
+    const times = await releases({ init, fleet }, rounds, (id) => arrivals.of(id, nodes + 1, DEADLINE_MS))
+    const spanMs = performance.now() - from.ms
+    const sentBytes = (await sent()) - from.bytes - idle.bytes * spanMs
+    return {
+      nodes,
+      seedPeers: await peersOf(seed),
+      seedRssMiB: rssMiB(pidOf(seed)),
+      activeMs: spread(times.all),
+      lastMs: spread(times.last),
+      seedCopies: Number((sentBytes / rounds / SMALL_BYTES).toFixed(1)),
+      cpuMsPerDelivery: Number(((cpu() - from.cpu - idle.cpuMs * spanMs) / (rounds * nodes)).toFixed(1)),
+      idleCpuMsPerNodeAndSecond: Number(((idle.cpuMs * 1_000) / nodes).toFixed(2)),
+    }
+  } finally {
+    crowd.end()
+    await fleet.end()
+  }
+}
+
+/** Content, manifest page and envelope. */
+const SMALL_BYTES = 2_048 + 700
+
+const peersOf = ({ api }: RealNode): Promise<number> => total(api, 'confmesh_peers')
+
+export async function crowd({ quick }: { readonly quick: boolean }): Promise<Measured> {
+  // One connection is the publisher's.
+  const f = await run(quick ? 99 : 499, quick ? 5 : 10)
+  return {
+    about: [
+      `one seed in a process of its own, ${f.nodes} whole nodes, ${NODES_A_PROCESS} to a process, each with three to six links beside that to the seed, and the publisher; one machine, loopback; one release of 2 KiB after another`,
+      'bytes and CPU are less what the fleet took in the same time while idle, over ten seconds before',
+      'goals: 512 MiB, 2,000 ms',
+    ],
+    rows: [
+      { what: `connections of the seed to admitted peers, of ${f.nodes}`, figure: String(f.seedPeers) },
+      { what: 'resident memory of the seed, MiB', figure: String(f.seedRssMiB) },
+      { what: 'signed → active, ms (p50 / p99 / max)', figure: line(f.activeMs) },
+      {
+        what: 'signed → active on the last node, ms (p50 / p99 / max over releases)',
+        figure: line(f.lastMs),
+      },
+      { what: 'copies the seed sent of a release', figure: String(f.seedCopies) },
+      { what: 'CPU for each delivery, ms', figure: String(f.cpuMsPerDelivery) },
+      { what: 'idle CPU, ms a node and second', figure: String(f.idleCpuMsPerNodeAndSecond) },
+    ],
+    figures: f,
+  }
+}
