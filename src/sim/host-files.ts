@@ -57,13 +57,31 @@ export class HostFiles {
     const life = ++this.#life
     return {
       activate: (effect) => this.#activate(life, store, effect),
-      restore: (channel, release, pages) => this.#show(life, store, channel, release, pages, false),
+      restore: (channel, release, pages) => this.#restore(life, store, channel, release, pages),
       stop: () => Promise.resolve(),
     }
   }
 
   #activate(life: number, store: StorePort, effect: EffectOf<'activate'>): Promise<ActivationOutcome> {
     return this.#show(life, store, effect.channel, effect.release, effect.pages, effect.fallback)
+  }
+
+  /**
+   * The record of what is active can be older than what is shown: a crash came in between, or the newer record was
+   * lost. As on a real host, what is shown then stays, as it is the target; a tree that failed its check does not.
+   */
+  async #restore(
+    life: number,
+    store: StorePort,
+    channel: Channel,
+    release: ReleaseId,
+    pages: readonly Digest[],
+  ): Promise<ActivationOutcome> {
+    const shown = this.trees.get(channel)?.release
+    if (shown === undefined || shown === release || this.#sick.has(shown))
+      return this.#show(life, store, channel, release, pages, false)
+    await this.#delay(life)
+    return { kind: 'healthy', changed: 0 }
   }
 
   async #show(
