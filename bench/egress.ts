@@ -25,7 +25,7 @@ const SIZES = [KIB, 64 * KIB, KIB * KIB, 8 * KIB * KIB] as const
 const NODES_A_PROCESS = 10
 const DEADLINE_MS = 180_000
 /** Before each release: what the one before left to say has been said. */
-const SETTLE_MS = 4_000
+const SETTLE_MS = 2_500
 /** Links of a node before the first release, where there are so many others, and how long they may take. */
 const LINKS = 8
 const STAND_MS = 300_000
@@ -192,7 +192,7 @@ const rowOf = (f: Figures): Row => ({
 })
 
 export async function egress({ quick }: { readonly quick: boolean }): Promise<Measured> {
-  const rounds = quick ? 3 : 7
+  const rounds = quick ? 3 : 5
   const counts = process.env.EGRESS_NODES?.split(',').map(Number) ?? (quick ? [40] : [10, 40, 100])
   const sizes = process.env.EGRESS_BYTES?.split(',').map(Number) ?? SIZES
   const figures: Figures[] = []
