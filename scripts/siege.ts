@@ -1,0 +1,31 @@
+/**
+ * A fleet of which a fifth is hostile, beside the same fleet in peace: `npm run sim:siege -- --nodes 1000 --seed 1`.
+ * Prints for each release when half and when all of the honest nodes showed it, and what the eclipsed node says.
+ */
+import { parseArgs } from 'node:util'
+import { besiege } from '../src/sim/siege.ts'
+
+const { values } = parseArgs({
+  options: { nodes: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
+})
+
+const { hostileNodes, calm, besieged, victimSays, problem } = await besiege({
+  seed: Number(values.seed),
+  nodes: Number(values.nodes),
+  onSecond: (virtualMs) => {
+    if (process.stderr.isTTY === true)
+      process.stderr.write(`\r${Math.round(virtualMs / 1000)} s of virtual time`)
+  },
+})
+console.log(`${values.nodes} nodes, ${hostileNodes} of them hostile, seed ${values.seed}`)
+for (const [at, { bytes, medianMs, lastMs, missing }] of calm.entries()) {
+  const under = besieged[at]
+  if (under === undefined) continue
+  const times = (under.lastMs / lastMs).toFixed(1)
+  console.log(
+    `${bytes} bytes: half after ${medianMs.toFixed(0)} ms, besieged ${under.medianMs.toFixed(0)}; all after ${lastMs.toFixed(0)} ms, besieged ${under.lastMs.toFixed(0)} (${times} times); never ${missing + under.missing}`,
+  )
+}
+console.log(`the eclipsed node says: ${victimSays}`)
+if (problem !== undefined) console.log(problem)
+process.exitCode = problem === undefined ? 0 : 1
