@@ -6,7 +6,7 @@ import { CHANNEL, type MadeRelease } from './kit/fleet.ts'
 import { stage } from './kit/stage.ts'
 import type { Victim } from './kit/victim.ts'
 
-const { fleet: aFleet, victim: aVictim, joined } = stage()
+const { fleet: aFleet, victim: aVictim, hostile: aHostile, joined } = stage()
 const ORDERED = 'confmesh_ordered_total'
 const PAST = Math.floor(Date.now() / 1_000) * 1_000 - 1_000
 
@@ -35,15 +35,16 @@ test.each([
 ] as const)('after the %s is lost an old release does not come back', async (_what, lost, taken) => {
   const fleet = aFleet()
   const first = await aVictim(fleet)
-  const peer = await joined(fleet, first)
   const [old, newest] = [1, 2].map((counter) => fleet.release({ counter })) as [MadeRelease, MadeRelease]
   for (const release of [old, newest]) {
+    // a new one each time: whoever answers no comparison is cut off after some seconds
+    const peer = await joined(fleet, first)
     peer.announce(release)
     await first.runs(release)
   }
   await first.stop(true)
   for (const folder of lost) rmSync(join(first.dir, 'data', folder), { recursive: true })
-  const seeds = [`/ip4/127.0.0.1/tcp/1/p2p/${peer.id}`]
+  const seeds = [`/ip4/127.0.0.1/tcp/1/p2p/${(await aHostile(fleet)).id}`]
   const victim = await aVictim(fleet, { dir: first.dir, seeds, limits: { floorLostWaitMs: 3_000 } })
   const [thief, honest] = [await joined(fleet, victim), await joined(fleet, victim)]
   thief.announce(old)
