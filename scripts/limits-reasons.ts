@@ -20,7 +20,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxPathSegmentBytes: 'what file systems take',
   maxChannelBytes: 'a name for people, and a path below the folder of files',
   maxChannelSegments: 'a name for people, and a path below the folder of files',
-  maxReleasesGossipBytes: 'an envelope of 20 KiB, or one with its content or its manifest attached',
+  maxReleasesGossipBytes: 'an envelope of 20 KiB, or one with its content attached',
   maxControlGossipBytes: 'a root of 60 KiB',
   maxSyncMessageBytes: 'three envelopes of the greatest size, hundreds of common ones',
   maxBlockMessageBytes: 'a block and what names it',

@@ -52,11 +52,6 @@ export const LIMITS = {
 
   /** Whole gossip message with content attached: one TCP flight (10 × 1460 B) on an idle connection. */
   maxInlineBytes: 14_000,
-  /**
-   * The same with the manifest alone: with a second flight, three times as much, under way. A manifest that is longer is
-   * fetched, which costs that round trip, too.
-   */
-  maxManifestGossipBytes: 28_000,
   maxReleasesGossipBytes: 32 * KIB,
   maxControlGossipBytes: 64 * KIB,
   /** Protocol messages; see docs/protocol.md. */

@@ -4,7 +4,7 @@ import type { Limits } from '../limits.ts'
 import { decodeStrict, encode } from './cbor.ts'
 import { bytes, type Form, type FormOf, list, record, version, word } from './fields.ts'
 
-/** A release's envelope and, while the whole stays small, all its pages, then all its blocks, each once; or its pages alone. */
+/** A release's envelope and, while the whole stays small, all its pages, then all its blocks, each once. */
 export interface ReleaseGossip {
   readonly envelope: Uint8Array
   readonly attached: readonly Uint8Array[]
@@ -20,8 +20,8 @@ const release = record({
   envelope: bytes((limits) => limits.maxEnvelopeBytes, 1),
   // What is attached has at least one byte each and two of CBOR, so the message's bound is one of their number.
   attached: list(
-    bytes((limits) => limits.maxManifestGossipBytes, 1),
-    (limits) => limits.maxManifestGossipBytes,
+    bytes((limits) => limits.maxInlineBytes, 1),
+    (limits) => limits.maxInlineBytes,
   ),
 })
 
@@ -42,7 +42,7 @@ export const encodeReleaseGossip = (message: ReleaseGossip): Uint8Array =>
 export function decodeReleaseGossip(encoded: Uint8Array, limits: Limits): ReleaseGossip {
   const bounds = { maxBytes: limits.maxReleasesGossipBytes, limits, what: 'release gossip' }
   const { envelope, attached } = release.read(decodeStrict(encoded, bounds), 'release gossip', limits)
-  if (attached.length > 0 && encoded.length > limits.maxManifestGossipBytes)
+  if (attached.length > 0 && encoded.length > limits.maxInlineBytes)
     throw new MeshError('LIMIT_BYTES', `release gossip: ${encoded.length} bytes with content attached`)
   return { envelope, attached }
 }

@@ -19,8 +19,6 @@ export type Gossip = Omit<EventOf<'gossip'>, 'kind' | 'id'> & { readonly id?: st
 export interface Announced {
   readonly envelope: Uint8Array
   readonly content: ReadonlyMap<Digest, Uint8Array> | undefined
-  /** The pages of one that came without its blocks. */
-  readonly manifest: ReadonlyMap<Digest, Uint8Array> | undefined
 }
 
 export interface Announce {
@@ -88,11 +86,7 @@ export function createAnnounce(config: CoreConfig): Announce {
       step.emit({ kind: 'count', metric: 'verified', by: 1 })
       const content = contentOf(envelope, attached)
       if (content.kind === 'wrong') return refuse(step, event, 'reject', content.code, content.text)
-      return {
-        envelope,
-        content: content.kind === 'whole' ? content.content : undefined,
-        manifest: content.kind === 'manifest' ? content.content : undefined,
-      }
+      return { envelope, content: content.kind === 'whole' ? content.content : undefined }
     },
     conclude(step, event, ingested) {
       const led = verdictOf(ingested)

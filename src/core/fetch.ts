@@ -26,8 +26,6 @@ const DISK_RETRY_MS = 5_000
 const MAX_CHECKS = 8
 /** Releases of which it is remembered that gossip brought them: their content is on its way to the neighbours, too. */
 const MAX_NEWS = 256
-/** Releases whose pages came by gossip before the fetch began, which it does once the release is durable: 28 kB each. */
-const MAX_MANIFESTS = 16
 
 export interface FetchProgress {
   readonly have: number
@@ -49,7 +47,6 @@ export class Fetch {
   readonly #jobs = new Map<ReleaseId, FetchJob>()
   readonly #writing = new Map<Digest, number>()
   readonly #news = createMemory<ReleaseId>(MAX_NEWS)
-  readonly #manifests = new Map<ReleaseId, ReadonlyMap<Digest, Uint8Array>>()
   #pausedUntilMonoMs = 0
 
   constructor(config: CoreConfig, hooks: FetchHooks) {
@@ -81,22 +78,6 @@ export class Fetch {
     this.#news.add(release)
   }
 
-  /** Gossip brought the pages, too: used now, or once the release is fetched. */
-  knows(step: Step, journey: Journey, release: ReleaseId, pages: ReadonlyMap<Digest, Uint8Array>): void {
-    if (this.#jobs.has(release)) {
-      for (const [digest, bytes] of pages) this.offer(step, journey, digest, bytes)
-      return this.#pump(step, journey)
-    }
-    if (journey.isWhole(release)) return
-    this.#manifests.delete(release)
-    this.#manifests.set(release, pages)
-    if (this.#manifests.size <= MAX_MANIFESTS) return
-    for (const oldest of this.#manifests.keys()) {
-      this.#manifests.delete(oldest)
-      return
-    }
-  }
-
   start(step: Step, journey: Journey, release: Release, check = false): void {
     if (this.#jobs.has(release.id) || journey.isWhole(release.id)) return
     const { limits, random } = this.#config
@@ -104,9 +85,6 @@ export class Fetch {
     if (this.#news.has(release.id)) job.nextQueryMonoMs += limits.rescueMs * (0.75 + random() / 2)
     this.#jobs.set(release.id, job)
     for (const page of release.header.pages) job.need(journey, page)
-    for (const [digest, bytes] of this.#manifests.get(release.id) ?? [])
-      this.offer(step, journey, digest, bytes)
-    this.#manifests.delete(release.id)
     this.#advance(step, journey, job)
     this.#pump(step, journey)
   }

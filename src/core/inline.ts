@@ -1,7 +1,4 @@
-/**
- * A small release travels with its content: all pages, then all blocks, in manifest order, each once. A larger one with
- * its pages alone while they are few, so that nobody has to fetch them before the first block.
- */
+/** A small release travels with its content: all pages, then all blocks, in manifest order, each once, or nothing. */
 import { sha256 } from '../codec/digest.ts'
 import { encodeReleaseGossip } from '../codec/gossip.ts'
 import { ManifestReader } from '../codec/manifest.ts'
@@ -15,8 +12,6 @@ export type Attached =
   | { readonly kind: 'none' }
   /** Every digest checked; together the whole release. */
   | { readonly kind: 'whole'; readonly content: ReadonlyMap<Digest, Uint8Array> }
-  /** Every page, checked against its digest and as one manifest; no block. */
-  | { readonly kind: 'manifest'; readonly content: ReadonlyMap<Digest, Uint8Array> }
   /** Over a limit of ours: the release counts, what is attached does not. */
   | { readonly kind: 'unusable'; readonly code: Code; readonly text: string }
   /** The message alone proves that the sender, or the publisher, is at fault. */
@@ -38,7 +33,6 @@ export function blocksOf(release: Release, pages: readonly Uint8Array[], limits:
 export function checkAttached(release: Release, attached: readonly Uint8Array[], limits: Limits): Attached {
   if (attached.length === 0) return { kind: 'none' }
   const wanted = [...new Set(release.header.pages)]
-  const pages = wanted.length
   const content = new Map<Digest, Uint8Array>()
   const mismatch: Attached = {
     kind: 'wrong',
@@ -51,46 +45,30 @@ export function checkAttached(release: Release, attached: readonly Uint8Array[],
     content.set(digest, bytes)
     if (i + 1 !== wanted.length || i >= release.header.pages.length) continue
     try {
-      const manifest = release.header.pages.map((page) => content.get(page) as Uint8Array)
-      for (const block of blocksOf(release, manifest, limits)) if (!content.has(block)) wanted.push(block)
+      const pages = release.header.pages.map((page) => content.get(page) as Uint8Array)
+      for (const block of blocksOf(release, pages, limits)) if (!content.has(block)) wanted.push(block)
     } catch (error) {
       if (!isMeshError(error)) throw error
       const kind = error.code.startsWith('LIMIT_') ? 'unusable' : 'wrong'
       return { kind, code: error.code, text: error.message }
     }
   }
-  if (attached.length !== wanted.length)
-    return attached.length === pages ? { kind: 'manifest', content } : mismatch
-  if (sizeOf(attached) <= limits.maxInlineBytes) return { kind: 'whole', content }
-  const text = `more than ${limits.maxInlineBytes} bytes of content attached`
-  return { kind: 'unusable', code: 'LIMIT_BYTES', text }
+  return attached.length === wanted.length ? { kind: 'whole', content } : mismatch
 }
 
-/**
- * The gossip message of a release: with its content while the whole is small enough for one flight of packets, with its
- * manifest while that is small enough for two.
- * @param manifest all its pages in order, where they were kept
- */
+/** The gossip message of a release: with its content while the whole is small enough for one flight of packets. */
 export function releaseGossip(
   release: Release,
   envelope: Uint8Array,
   content: ReadonlyMap<Digest, Uint8Array>,
-  manifest: readonly Uint8Array[] | undefined,
   limits: Limits,
-): { readonly bytes: Uint8Array; readonly whole: boolean } {
+): Uint8Array {
+  const alone = encodeReleaseGossip({ envelope, attached: [] })
   const attached = inOrder(release, content, limits)
-  const whole = attached && encodeReleaseGossip({ envelope, attached })
-  if (whole !== undefined && whole.length <= limits.maxInlineBytes) return { bytes: whole, whole: true }
-  const alone = { bytes: encodeReleaseGossip({ envelope, attached: [] }), whole: false }
-  if (manifest === undefined || sizeOf(manifest) > limits.maxManifestGossipBytes) return alone
-  const pages = [
-    ...new Map(release.header.pages.map((digest, at) => [digest, manifest[at]] as const)).values(),
-  ]
-  const bytes = encodeReleaseGossip({ envelope, attached: pages.filter((page) => page !== undefined) })
-  return bytes.length <= limits.maxManifestGossipBytes ? { bytes, whole: false } : alone
+  if (attached === undefined) return alone
+  const bytes = encodeReleaseGossip({ envelope, attached })
+  return bytes.length <= limits.maxInlineBytes ? bytes : alone
 }
-
-const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, { length }) => sum + length, 0)
 
 function inOrder(
   release: Release,

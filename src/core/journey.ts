@@ -87,13 +87,12 @@ export interface Journey {
   adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined): Adoption
   /** Decode, verify, order, start persisting. With `hold` nothing is ordered or stored: the verdict only (a submission in upload). */
   ingest(step: Step, envelope: Uint8Array, source: Source, hold?: 'judge-only'): Ingested
-  /** A submission is complete: order it and write everything in one batch that ends with `whole`. The ticket proves it. With `manifest`, its pages, others may be told. */
+  /** A submission is complete: order it and write everything in one batch that ends with `whole`. The ticket proves it. */
   ingestWhole(
     step: Step,
     envelope: Uint8Array,
     content: ReadonlyMap<Digest, Uint8Array>,
     source: Source,
-    manifest?: readonly Uint8Array[],
   ): Ingested & { readonly ticket: number }
   channels(): Iterable<ChannelFacts>
   channel(channel: Channel): ChannelFacts | undefined

@@ -42,7 +42,7 @@ export class OwnJourney implements Journey {
   readonly #stages: readonly Stage[]
   readonly #hooks: JourneyHooks
   /** Submissions on their way to disk: what is said of them on the topic once they are whole. */
-  readonly #toSay = new Map<ReleaseId, { readonly bytes: Uint8Array; readonly whole: boolean }>()
+  readonly #toSay = new Map<ReleaseId, { readonly bytes: Uint8Array; readonly inline: boolean }>()
 
   /** Their channels as they were before, should the write fail. */
   readonly #before = new Map<
@@ -150,18 +150,12 @@ export class OwnJourney implements Journey {
 
   ingest(step: Step, envelope: Uint8Array, source: Source, hold?: 'judge-only'): Ingested {
     if (hold === 'judge-only') return ingest(this.#node, step, envelope, source, { judgeOnly: true })
-    const outcome = this.take(step, envelope, source, {})
+    const outcome = this.take(step, envelope, source, undefined)
     if (outcome.verdict === 'AHEAD' && source.peer !== undefined) this.askAhead(step, source.peer)
     return outcome
   }
 
-  ingestWhole(
-    step: Step,
-    envelope: Uint8Array,
-    content: Content,
-    source: Source,
-    manifest?: readonly Uint8Array[],
-  ): Outcome {
+  ingestWhole(step: Step, envelope: Uint8Array, content: Content, source: Source): Outcome {
     const outcome = this.#ordered(
       step,
       envelope,
@@ -173,7 +167,8 @@ export class OwnJourney implements Journey {
     const cell = this.#node.cells.get(release.header.channel)
     if (cell !== undefined && before !== undefined)
       this.#before.set(ticket, { id: release.id, cell, before, after: cell.state })
-    this.#toSay.set(release.id, releaseGossip(release, envelope, content, manifest, this.#node.config.limits))
+    const bytes = releaseGossip(release, envelope, content, this.#node.config.limits)
+    this.#toSay.set(release.id, { bytes, inline: bytes.length > envelope.length + 64 })
     return outcome
   }
 
@@ -186,27 +181,13 @@ export class OwnJourney implements Journey {
     if (undo.cell.state === undo.after) undo.cell.state = undo.before
   }
 
-  /**
-   * A release off the network. Content counts where it makes the target whole; a duplicate's may be wanted by fetch, and
-   * so are the pages of a release that is larger.
-   */
-  take(
-    step: Step,
-    envelope: Uint8Array,
-    source: Source,
-    {
-      content,
-      manifest,
-    }: { readonly content?: Content | undefined; readonly manifest?: Content | undefined },
-  ): Outcome {
+  /** A release off the network. Content counts where it makes the target whole; a duplicate's may be wanted by fetch. */
+  take(step: Step, envelope: Uint8Array, source: Source, content: Content | undefined): Outcome {
     const options = content === undefined ? {} : { content, onlyForTarget: true }
     const outcome = ingest(this.#node, step, envelope, source, options)
     if (!outcome.whole && outcome.verdict === 'DUPLICATE')
       for (const [digest, bytes] of content ?? []) this.fetch.offer(step, this, digest, bytes)
-    const ordered = this.#ordered(step, envelope, source, outcome)
-    if (manifest !== undefined && ordered.release !== undefined && WANTED.has(ordered.verdict))
-      this.fetch.knows(step, this, ordered.release.id, manifest)
-    return ordered
+    return this.#ordered(step, envelope, source, outcome)
   }
 
   #ordered(step: Step, envelope: Uint8Array, source: Source, outcome: Outcome): Outcome {
@@ -335,15 +316,12 @@ export class OwnJourney implements Journey {
     this.#toSay.delete(release)
     if (own !== undefined) step.emit({ kind: 'publish', topic: 'releases', bytes: own.bytes })
     // What gossip carried whole need not be offered: the neighbours got it the same way.
-    if (own?.whole === false) this.fetch.onSubmitted(step, release, channel)
+    if (own?.inline === false) this.fetch.onSubmitted(step, release, channel)
     for (const stage of this.#stages) stage.onWhole?.(step, this, channel, release)
     const cell = this.#node.cells.get(channel)
     if (cell !== undefined && isDurable(cell)) settleCell(this.#node, step, cell)
   }
 }
-
-/** Verdicts on a release whose content is fetched, or may be. */
-const WANTED: ReadonlySet<Outcome['verdict']> = new Set(['NEW', 'CONCURRENT', 'DUPLICATE'])
 
 const ROOT_CODES = {
   old: 'TRUST_ROOT_OLD',

@@ -322,7 +322,7 @@ export class Submit implements Stage {
       return
     }
     const content = upload.spill()
-    const { ticket, verdict } = journey.ingestWhole(step, upload.envelope, content, source, upload.manifest)
+    const { ticket, verdict } = journey.ingestWhole(step, upload.envelope, content, source)
     this.#ordering.set(ticket, { upload, verdict, doubtfulUntilMonoMs: undefined })
     for (const id of upload.waiting) answer(step, id, { type: 'need', pages: [], blocks: [] })
     upload.waiting = []

@@ -27,8 +27,6 @@ export class Upload {
   readonly need = new Set<Digest>()
   /** Asked for after these. */
   lacking: Digest[] = []
-  /** Every page in order, or undefined once they are too much to be attached. */
-  manifest: Uint8Array[] | undefined = []
   /** Content small enough to be attached to the announcement, or undefined once it is not. */
   content: Map<Digest, Uint8Array> | undefined = new Map()
   #contentBytes: number
@@ -41,7 +39,6 @@ export class Upload {
   progressMonoMs: number
   #reader: ManifestReader
   #pagesRead = 0
-  #manifestBytes = 0
 
   constructor(
     release: Release,
@@ -91,13 +88,6 @@ export class Upload {
     this.#contentBytes += bytes.length
     this.content.set(digest, bytes)
     return true
-  }
-
-  /** All pages so far, while they may travel with the header. */
-  keepPage(bytes: Uint8Array, maxBytes: number): void {
-    this.#manifestBytes += bytes.length
-    if (this.#manifestBytes > maxBytes) this.manifest = undefined
-    else this.manifest?.push(bytes)
   }
 
   /** What was kept so far, to be written after all. */

@@ -267,7 +267,6 @@ export class Uploads {
   #addPage(step: Step, upload: Upload, bytes: Uint8Array): boolean {
     try {
       upload.addPage(decodePage(bytes, step.config.limits))
-      upload.keepPage(bytes, step.config.limits.maxManifestGossipBytes)
       return true
     } catch (error) {
       if (!isMeshError(error)) throw error

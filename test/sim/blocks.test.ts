@@ -51,8 +51,8 @@ describe('a large release in a fleet of forty', () => {
     const fleet = started({ regions: ['eu', 'us'], nodes: 20, seeds: ['eu'] })
     const made = fleet.publish('eu', noise(MIB))
     const seed = fleet.seedOf('eu')
-    // Its manifest goes with the header.
-    const given = () => fleet.blockBytes([seed], 'eu') + fleet.blockBytes([seed], 'us') >= MIB
+    const size = sizeOf(made)
+    const given = () => fleet.blockBytes([seed], 'eu') + fleet.blockBytes([seed], 'us') >= size
     expect(fleet.run(DEADLINE_MS, given)).toBe(true)
     // Each block is handed on once in this time; a block whose only holder dies would be lost with it.
     fleet.run(20)

@@ -1,4 +1,4 @@
-/** When each node hears of a large release: its header travels as a small release does, with its manifest while that is short. */
+/** When each node hears of a large release: its header travels as a small release does. */
 import { NO_FAILURES, type Question } from './question.ts'
 import { SmallRelease } from './small.ts'
 
@@ -11,9 +11,9 @@ export interface Heard {
   readonly bytesPerNode: number
 }
 
-/** Whoever dies later on has heard of it all the same. @param attachedBytes pages that go with it */
-export function hearOf(question: Question, attachedBytes: number): Heard {
-  const release = new SmallRelease({ ...question, bytes: attachedBytes, failures: NO_FAILURES })
+/** Whoever dies later on has heard of it all the same. */
+export function hearOf(question: Question): Heard {
+  const release = new SmallRelease({ ...question, bytes: 0, failures: NO_FAILURES })
   const { receivedBytesPerNode, controlBytesPerNode } = release.run(() => {})
   return {
     ticks: release.verifiedAt.map((tick) => (tick === -1 ? NEVER : tick)),

@@ -1,5 +1,5 @@
 /**
- * A large release in the abstract model: its header goes by gossip, with the manifest while that is short; each block
+ * A large release in the abstract model: its header goes by gossip; the manifest is the first block, and each block
  * enters a region through one elected gateway, and inside everyone pulls random blocks from neighbours (docs/protocol.md). Time begins
  * when the origin has accepted the whole, which is when the header leaves it.
  */
@@ -37,8 +37,6 @@ const MAX_BLOCK_BYTES = 262_144
 /** A manifest of one file names each block in so many bytes: digest, size and their framing. */
 const ENTRY_BYTES = 40
 const MANIFEST_BYTES = 110
-/** Up to this size it travels with the header (LIMITS.maxManifestGossipBytes, less the envelope). */
-const MAX_ATTACHED_BYTES = 28_000 - 600
 const WANT_BYTES = 40
 const BUSY_BYTES = 30
 const BUSY_TICKS = ticksOfMs(5)
@@ -76,7 +74,6 @@ export class LargeRelease {
   readonly #news: News
   /** Before a node has the header it can ask for nothing. */
   readonly #heard: Heard
-  readonly #attached: boolean
   /** By place of `neighbours`: is a block on the way from there, and which. */
   readonly #edge: Uint8Array
   readonly #wanted: Int32Array
@@ -124,8 +121,7 @@ export class LargeRelease {
     this.#avoidUntil = new Int32Array(size * CONNECTIONS)
     const parts = { fleet: this.#fleet, wheel: this.#wheel, network: this.#network, holdings: this.#holdings }
     this.#news = new News(parts, this.#blocks, { flush: FLUSH, have: HAVE })
-    this.#attached = this.#manifestBytes <= MAX_ATTACHED_BYTES
-    this.#heard = hearOf(question, this.#attached ? this.#manifestBytes : 0)
+    this.#heard = hearOf(question)
     this.#dead = new Uint8Array(size)
     this.#doneAt = new Int32Array(size).fill(NEVER)
     this.#missing = size - 1
@@ -205,7 +201,6 @@ export class LargeRelease {
 
   /** The header is there: now it knows what to ask for. */
   #open(node: number): void {
-    if (this.#attached) return this.#keep(node, MANIFEST)
     this.#border.onHeader(node)
     this.#choose(node)
   }

@@ -28,12 +28,12 @@ describe('releases', () => {
     ['32 KiB and more', { envelope: new Uint8Array(LIMITS.maxReleasesGossipBytes) }, 'LIMIT_BYTES'],
   ])('%s', (_, more, code) => expect(decode(more)).toBe(code))
 
-  test('with anything attached, 28,000 bytes are the limit', () => {
+  test('with content attached, 14,000 bytes are the limit', () => {
     const sized = (size: number) => encodeReleaseGossip({ envelope, attached: [new Uint8Array(size)] })
     const overhead = sized(10_000).length - 10_000
     const code = (size: number) => codeOf(() => decodeReleaseGossip(sized(size - overhead), LIMITS))
-    expect(code(LIMITS.maxManifestGossipBytes)).toBe('accepted')
-    expect(code(LIMITS.maxManifestGossipBytes + 1)).toBe('LIMIT_BYTES')
+    expect(code(LIMITS.maxInlineBytes)).toBe('accepted')
+    expect(code(LIMITS.maxInlineBytes + 1)).toBe('LIMIT_BYTES')
   })
 })
 

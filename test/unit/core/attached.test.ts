@@ -62,30 +62,20 @@ describe('what is attached', () => {
   const check = (attached: readonly Uint8Array[], limits: Limits = LIMITS) =>
     checkAttached(made.release, attached, limits)
 
-  test('is nothing, the manifest, or the whole in its order', () => {
+  test('is nothing, or the whole in its order', () => {
     expect(check([])).toEqual({ kind: 'none' })
-    expect(check([page])).toEqual({ kind: 'manifest', content: new Map([[sha256(page), page]]) })
     expect(check([page, block, also])).toEqual({ kind: 'whole', content: made.content })
   })
 
   test.each<[string, readonly Uint8Array[]]>([
     ['in another order', [page, also, block]],
     ['without its manifest', [block, also]],
+    ['with its manifest alone', [page]],
     ['with one block missing', [page, block]],
     ['with one too many', [page, block, also, also]],
     ['with another byte', [page, block, Uint8Array.of(1)]],
   ])('%s is wrong', (_, attached) => {
     expect(check(attached)).toMatchObject({ kind: 'wrong', code: 'CONTENT_DIGEST' })
-  })
-
-  test('of more bytes than we take is unusable, and the release counts all the same', () => {
-    const most = page.length + block.length + also.length
-    const attached = [page, block, also]
-    expect(check(attached, withLimits({ maxInlineBytes: most }))).toMatchObject({ kind: 'whole' })
-    expect(check(attached, withLimits({ maxInlineBytes: most - 1 }))).toMatchObject({
-      kind: 'unusable',
-      code: 'LIMIT_BYTES',
-    })
   })
 
   test('with a manifest that is none is wrong, since its digest is signed', () => {
@@ -103,30 +93,18 @@ describe('what is attached', () => {
 })
 
 describe('the gossip of a release', () => {
-  const gossip = (content = made.content, manifest?: readonly Uint8Array[], limits: Limits = LIMITS) => {
-    const { bytes, whole } = releaseGossip(made.release, made.envelope, content, manifest, limits)
-    return { whole, attached: decodeReleaseGossip(bytes, LIMITS).attached.map((one) => sha256(one)) }
-  }
-  const none: typeof made.content = new Map()
-  const digests = [...made.content.keys()]
+  const gossip = (content: typeof made.content, limits: Limits = LIMITS) =>
+    decodeReleaseGossip(releaseGossip(made.release, made.envelope, content, limits), LIMITS).attached.map(
+      (one) => sha256(one),
+    )
 
   test('holds all of it where that is at hand and small', () => {
-    expect(gossip()).toEqual({ whole: true, attached: digests })
+    expect(gossip(made.content)).toEqual([...made.content.keys()])
   })
 
-  test('holds the manifest where a block is not at hand, and nothing where that is not either', () => {
-    const part = new Map([...made.content].slice(0, 2))
-    expect(gossip(part, [page])).toEqual({ whole: false, attached: [sha256(page)] })
-    expect(gossip(none, [page])).toEqual({ whole: false, attached: [sha256(page)] })
-    expect(gossip(part)).toEqual({ whole: false, attached: [] })
-  })
-
-  test('holds no more than fits', () => {
-    const tiny = withLimits({ maxInlineBytes: 10 })
-    expect(gossip(made.content, [page], tiny)).toEqual({ whole: false, attached: [sha256(page)] })
-    const least = withLimits({ maxInlineBytes: 10, maxManifestGossipBytes: page.length })
-    expect(gossip(made.content, [page], least)).toEqual({ whole: false, attached: [] })
-    const less = withLimits({ maxInlineBytes: 10, maxManifestGossipBytes: page.length - 1 })
-    expect(gossip(made.content, [page], less)).toEqual({ whole: false, attached: [] })
+  test('holds nothing of it where a part is not at hand, or it is too much', () => {
+    expect(gossip(new Map([...made.content].slice(0, 2)))).toEqual([])
+    expect(gossip(new Map())).toEqual([])
+    expect(gossip(made.content, withLimits({ maxInlineBytes: 10 }))).toEqual([])
   })
 })
