@@ -1,7 +1,11 @@
 import { describe } from 'vitest'
 import { SMALL, testSeeds } from './seeds.ts'
 
-// A file of its own, so that both halves run side by side.
+// Files of their own, so that they run side by side.
 describe('more simulated fleets under faults', () => {
-  testSeeds(101, 500, SMALL)
+  testSeeds(101, 200)
+})
+
+describe('many small ones', () => {
+  testSeeds(201, 500, SMALL)
 })
