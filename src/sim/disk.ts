@@ -56,6 +56,8 @@ export class SimDisk {
   readonly #fleetId: FleetId
   readonly #limits: Limits
   #log: Batch[] = []
+  /** Blocks whose bits flipped: they lie there and are of no use. */
+  readonly #rotten = new WeakSet<Uint8Array>()
   /** What the log amounts to, as far as it was read; undefined once something was taken out of it. */
   #lies: Lies | undefined
   #life = 0
@@ -136,10 +138,12 @@ export class SimDisk {
     const left = this.#filtered(
       (write) => write.kind === 'block' || hasSecondCopy(write) || !keys.has(keyOf(write)),
     )
-    const changed = (write: Write): Write =>
-      write.kind === 'block' && keys.has(keyOf(write))
-        ? { ...write, bytes: flipped(write.bytes, this.#random) }
-        : write
+    const changed = (write: Write): Write => {
+      if (write.kind !== 'block' || !keys.has(keyOf(write))) return write
+      const bytes = flipped(write.bytes, this.#random)
+      this.#rotten.add(bytes)
+      return { ...write, bytes }
+    }
     this.#replace(left.map((batch) => ({ ...batch, writes: batch.writes.map(changed) })))
   }
 
@@ -160,7 +164,7 @@ export class SimDisk {
           lies.envelopes.set(write.release, atMs)
         if (write.kind === 'dropEnvelope') lies.envelopes.delete(write.release)
         if (write.kind === 'floor') lies.floors.set(write.floor.channel, write.floor)
-        if (write.kind === 'block') lies.blocks.add(write.digest)
+        if (write.kind === 'block' && !this.#rotten.has(write.bytes)) lies.blocks.add(write.digest)
         if (write.kind === 'root' && write.version > lies.root.version)
           lies.root = { version: write.version, atMs }
       }
