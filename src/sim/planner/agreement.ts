@@ -11,4 +11,4 @@ export interface Agreement {
 
 /** The same of releases in blocks, of 1 to 8 MiB. */
 export const BLOCKS_AGREEMENT: Agreement = { nodes: 50, seeds: 3, p50Percent: 4, p99Percent: 5 }
-export const GOSSIP_AGREEMENT: Agreement = { nodes: 200, seeds: 5, p50Percent: 2, p99Percent: 1 }
+export const GOSSIP_AGREEMENT: Agreement = { nodes: 200, seeds: 5, p50Percent: 3, p99Percent: 1 }
