@@ -35,18 +35,24 @@ const want = (made: Made, digest = sha256(made.page)): Event => ({
   request: { protocol: 'blocks', message: { type: 'want', digest } },
 })
 
+/** A node that has the manifest and has asked for the block. */
+function fetching(made: Made) {
+  const node = new BenchNode()
+  node.start()
+  node.peer(PEER, { submit: true })
+  const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
+  const asked = node.run(given(page?.id, made.page))
+  node.persist(asked)
+  const [block] = ofKind(asked, 'request')
+  return { node, block }
+}
+
 describe('a fetched release', () => {
   it('is offered to neighbours as whole however long the fetch took', () => {
     const made = make({ clock: { alice: 1 } })
-    const node = new BenchNode()
-    node.start()
-    node.peer(PEER, { submit: true })
-    const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
-    const asked = node.run(given(page?.id, made.page))
-    node.persist(asked)
+    const { node, block } = fetching(made)
     node.peer(OTHER)
     node.monoMs = 2 * LIMITS.offerMs
-    const [block] = ofKind(asked, 'request')
     const closing = node.persist(node.run(given(block?.id, made.block)))
     node.persist(closing)
     node.monoMs += LIMITS.haveBatchMs
@@ -59,13 +65,7 @@ describe('a fetched release', () => {
 describe('a release replaced while its record `whole` is on its way to disk', () => {
   it('is whole nowhere: the record goes with the envelope, and its coming late changes nothing', () => {
     const made = make({ clock: { alice: 1 } })
-    const node = new BenchNode()
-    node.start()
-    node.peer(PEER, { submit: true })
-    const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
-    const asked = node.run(given(page?.id, made.page))
-    node.persist(asked)
-    const [block] = ofKind(asked, 'request')
+    const { node, block } = fetching(made)
     const closing = node.persist(node.run(given(block?.id, made.block)))
     expect(ofKind(closing, 'persist')).toMatchObject([{ writes: [{ kind: 'whole', release: made.id }] }])
     const newer = node.run(gossip(make({ clock: { alice: 2 }, also: 'b=1\n' })))
