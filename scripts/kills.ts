@@ -11,7 +11,7 @@ import { Checker } from './chaos/checker.ts'
 import { confmesh } from './chaos/fleet.ts'
 import { caughtUp, killing } from './chaos/killing.ts'
 import { randomOf } from './chaos/random.ts'
-import { type SmallFleet, smallFleet } from './chaos/small-fleet.ts'
+import { onSmallFleet, type SmallFleet } from './chaos/small-fleet.ts'
 import { streaming } from './chaos/stream.ts'
 
 const START_MS = 120_000
@@ -77,13 +77,7 @@ async function verified({ nodes }: SmallFleet, checker: Checker): Promise<void> 
 async function main(): Promise<number> {
   say(`seed ${seed}: ${times} kills of ${values.nodes} nodes`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
-  const fleet = await smallFleet(Number(values.nodes))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      say(`${signal}: given up`)
-      void fleet.end().finally(() => process.exit(1))
-    })
-  try {
+  return onSmallFleet(Number(values.nodes), say, async (fleet) => {
     await kill(fleet, checker)
     await verified(fleet, checker)
     if (checker.acknowledgements < fleet.nodes.length) checker.break('hardly a release was published')
@@ -94,9 +88,7 @@ async function main(): Promise<number> {
     say(`${checker.releases} releases; checks: ${counts.join(', ')}`)
     say(broken.length === 0 ? 'every promise held' : `${broken.length} broken promises`)
     return broken.length === 0 ? 0 : 1
-  } finally {
-    await fleet.end()
-  }
+  })
 }
 
 process.exit(await main())

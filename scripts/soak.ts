@@ -16,7 +16,7 @@ import type { Member } from './chaos/member.ts'
 import { lookAt } from './chaos/observe.ts'
 import { randomOf } from './chaos/random.ts'
 import { type Sample, slopeOf } from './chaos/slope.ts'
-import { type SmallFleet, smallFleet } from './chaos/small-fleet.ts'
+import { onSmallFleet, type SmallFleet } from './chaos/small-fleet.ts'
 import { streaming } from './chaos/stream.ts'
 
 const START_MS = 120_000
@@ -113,13 +113,7 @@ async function soak(fleet: SmallFleet, checker: Checker): Promise<string[]> {
 async function main(): Promise<number> {
   say(`seed ${seed}: ${values.minutes} min`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
-  const fleet = await smallFleet(Number(values.nodes))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      say(`${signal}: given up`)
-      void fleet.end().finally(() => process.exit(1))
-    })
-  try {
+  return onSmallFleet(Number(values.nodes), say, async (fleet) => {
     const grown = await soak(fleet, checker)
     checker.inOrder()
     const failures = [fleet.seed, ...fleet.nodes].flatMap((member) => member.failures)
@@ -127,9 +121,7 @@ async function main(): Promise<number> {
     for (const text of broken) say(`BROKEN ${text.replaceAll(fleet.dir, 'DIR')}`)
     say(broken.length === 0 ? 'flat, and every promise held' : `${broken.length} broken`)
     return broken.length === 0 ? 0 : 1
-  } finally {
-    await fleet.end()
-  }
+  })
 }
 
 process.exit(await main())

@@ -15,8 +15,26 @@ export interface SmallFleet {
   end(): Promise<void>
 }
 
-/** The seed is up, the nodes are not. */
-export async function smallFleet(count: number): Promise<SmallFleet> {
+/** Ends the fleet whatever happens, a signal included. The seed is up, the nodes are not. @returns what `work` gives */
+export async function onSmallFleet<T>(
+  count: number,
+  say: (text: string) => void,
+  work: (fleet: SmallFleet) => Promise<T>,
+): Promise<T> {
+  const fleet = await smallFleet(count)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      say(`${signal}: given up`)
+      void fleet.end().finally(() => process.exit(1))
+    })
+  try {
+    return await work(fleet)
+  } finally {
+    await fleet.end()
+  }
+}
+
+async function smallFleet(count: number): Promise<SmallFleet> {
   const dir = mkdtempSync(join(tmpdir(), 'confmesh-chaos-'))
   const init = await json(['init', join(dir, 'fleet'), '--channel', 'chaos/*'])
   const port = portsFrom()
