@@ -229,6 +229,8 @@ export class Fetch {
 
   /** Read the next page off the disk, check a few blocks, or close. */
   #advance(step: Step, journey: Journey, job: FetchJob): void {
+    // Replaced a moment ago, and dropped: a record that it is whole would come behind the one that drops it, and stay.
+    if (journey.envelope(job.release.id) === undefined) return this.stop(job.release.id)
     if (job.refused || job.closing) return
     const page = job.nextPage
     if (page !== undefined) {

@@ -24,10 +24,12 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   const { floors, foreign, rewrite } = joinCopies(node, snapshot.floors)
   if (foreign > 0) note('STORE_FLOOR_LOST', `${foreign} floors are of another fleet and count as absent`)
   const kept = keepEnvelopes(node, event)
+  const writes: Write[] = []
   for (const release of snapshot.whole)
     if (node.kept.has(release)) node.whole.set(release, durableAtStart(event))
+    // Its envelope was set aside as damaged: once that comes again the content is read anew.
+    else writes.push({ kind: 'unwhole', release })
   for (const digest of snapshot.blocks) node.blocks.add(digest)
-  const writes: Write[] = []
   const stored = new Set(snapshot.roots.map((root) => root.version))
   for (const [version, { envelope }] of node.roots.chain().roots)
     if (!stored.has(version)) writes.push({ kind: 'root', version, envelope })

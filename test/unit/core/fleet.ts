@@ -3,10 +3,12 @@
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { encodeHeader } from '../../../src/codec/header.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import type { CoreConfig } from '../../../src/core/config.ts'
+import type { Event } from '../../../src/core/events.ts'
 import type { GatewayBook } from '../../../src/core/own-journey.ts'
 import type { Stage } from '../../../src/core/stage.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
@@ -138,3 +140,31 @@ export function make({
 }
 
 export const withLimits = (change: Partial<Limits>): Limits => ({ ...LIMITS, ...change })
+
+/** A release as gossip brings it, with its content or without. */
+export const gossip = (made: Pick<Made, 'envelope'>, attached: readonly Uint8Array[] = []): Event => ({
+  kind: 'gossip',
+  topic: 'releases',
+  from: PEER,
+  id: 'm1',
+  bytes: encodeReleaseGossip({ envelope: made.envelope, attached: [...attached] }),
+})
+
+export const floorOf = (made: Made, epoch = 1) => ({
+  fleet: ROOT.fleetId,
+  channel: CHANNEL,
+  top: { epoch, counter: made.release.counter, publisher: made.release.header.publisher },
+  ids: [made.id],
+})
+
+/** The channel's record, where these are its heads. */
+export const record = (heads: readonly string[], change: object = {}) => ({
+  channel: CHANNEL,
+  heads,
+  active: undefined,
+  lastGood: undefined,
+  lastGoodEpoch: 0,
+  failed: [],
+  history: [],
+  ...change,
+})

@@ -78,6 +78,18 @@ describe('a release replaced while its record `whole` is on its way to disk', ()
   })
 })
 
+describe('a release replaced while its last block is on its way to disk', () => {
+  it('is fetched no further: no record says that it is whole behind the one that dropped it', () => {
+    const made = make({ clock: { alice: 1 } })
+    const { node, block } = fetching(made)
+    const last = node.run(given(block?.id, made.block))
+    expect(ofKind(last, 'persist')).toMatchObject([{ writes: [{ kind: 'block' }] }])
+    node.run(gossip(make({ clock: { alice: 2 }, also: 'b=1\n' })))
+    expect(node.persist(last)).toEqual([])
+    node.inside((_step, journey) => expect(journey.isWhole(made.id)).toBe(false))
+  })
+})
+
 describe('a submission', () => {
   const made = make({ clock: { alice: 1 } })
 

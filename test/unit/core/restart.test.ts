@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import { durableAtStart } from '../../../src/core/durable.ts'
+import type { EventOf } from '../../../src/core/events.ts'
+import { BenchNode, ofKind } from './bench-node.ts'
+import { CHANNEL, floorOf, gossip, type Made, make, record } from './fleet.ts'
+
+describe('what a node restarts with', () => {
+  const old = make({ clock: { alice: 1 } })
+  const made = make({ clock: { alice: 2 }, text: 'b=1\n' })
+  const third = make({ clock: { alice: 3 }, text: 'c=1\n' })
+  const active = { release: old.id, epoch: 1, activatedAt: 5, soaked: true }
+  const stored = (whole: readonly Made[], change: object = {}) => ({
+    floors: [floorOf(made), floorOf(made)],
+    channels: [record([made.id], { active, ...change })] as never,
+    envelopes: [old, made].map((each) => ({ release: each.id, channel: CHANNEL, bytes: each.envelope })),
+    whole: whole.map((each) => each.id),
+  })
+
+  it('is ready before any peer is reached, and checks the files of what is active', () => {
+    const node = new BenchNode({ seeds: ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never] })
+    const effects = node.start(stored([old]))
+    expect(ofKind(effects, 'activate')).toEqual([
+      {
+        kind: 'activate',
+        channel: CHANNEL,
+        release: old.id,
+        pages: old.release.header.pages,
+        previous: old.id,
+        after: durableAtStart({} as EventOf<'started'>),
+        fallback: false,
+      },
+    ])
+    expect(node.view()).toMatchObject({
+      ready: true,
+      channels: [{ state: 'fetching', active: { id: old.id } }],
+    })
+  })
+
+  it('goes straight to a target that is whole', () => {
+    const effects = new BenchNode().start(stored([old, made]))
+    expect(ofKind(effects, 'activate')).toMatchObject([{ release: made.id, previous: old.id }])
+  })
+
+  it('does not fall below the greater of two copies of the floor, and mends the other', () => {
+    const node = new BenchNode()
+    const effects = node.start({ ...stored([old, made]), floors: [floorOf(old), floorOf(made)] })
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
+    expect(ofKind(node.run(gossip(old)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
+  })
+
+  it('holds to a floor whose envelope is lost, whichever copy names it', () => {
+    const lost = make({ clock: { alice: 3 }, text: 'c=1\n' })
+    for (const floors of [
+      [floorOf(lost), floorOf(made)],
+      [floorOf(made), floorOf(lost)],
+    ]) {
+      const node = new BenchNode()
+      node.start({ ...stored([old, made]), floors })
+      expect(node.view().channels[0]).toMatchObject({
+        target: lost.id,
+        gate: 'content',
+        active: { id: old.id },
+      })
+      expect(ofKind(node.run(gossip(made)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
+      const again = node.run(gossip(lost, [lost.page, lost.block]))
+      expect(ofKind(again, 'persist')[0]?.writes).toContainEqual({ kind: 'whole', release: lost.id })
+    }
+  })
+
+  it('asks others first where the floor is gone, ten seconds at most', () => {
+    const node = new BenchNode()
+    const effects = node.start({ floorLost: true })
+    expect(ofKind(effects, 'note')).toMatchObject([{ code: 'STORE_FLOOR_LOST' }])
+    const later = node.persist(node.run(gossip(made, [made.page, made.block])))
+    expect(ofKind(later, 'activate')).toEqual([])
+    node.monoMs = 10_000
+    const waited = node.handle({ kind: 'tick' })
+    expect(ofKind(waited, 'note')).toMatchObject([{ code: 'SYNC_SILENT' }])
+    expect(ofKind(waited, 'activate')).toMatchObject([{ release: made.id }])
+  })
+
+  it('takes back a record `whole` whose release is not here: its envelope was damaged', () => {
+    const effects = new BenchNode().start({ ...stored([old, made]), whole: [old.id, made.id, third.id] })
+    expect(ofKind(effects, 'persist')).toEqual([
+      { kind: 'persist', ticket: 1, writes: [{ kind: 'unwhole', release: third.id }], sync: true },
+    ])
+  })
+})
