@@ -3,7 +3,7 @@
 // them, and a program that runs out of dist/ meanwhile would find half of it gone.
 //
 //   node scripts/build.ts              types are checked; an error fails the build
-//   node scripts/build.ts --no-check   only the code is emitted (the tests do this: types are a check of their own)
+//   node scripts/build.ts --no-check   only the code is emitted (tests, benchmarks, chaos: types are a check of their own)
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
