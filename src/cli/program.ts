@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help, type Option } from 'commander'
 import { MeshError } from '../errors.ts'
 import { fail, out, setOutput } from './output.ts'
 import { COMMANDS } from './registry.ts'
@@ -57,10 +57,16 @@ function runBare(options: readonly string[]): void {
 function settle(command: Command): void {
   command.exitOverride()
   command.configureOutput({ writeErr: () => {}, outputError: () => {} })
+  command.configureHelp({ optionDescription: described })
   const has = (long: string) => command.options.some((option) => option.long === long)
   if (!has('--json')) command.option('--json', 'print one JSON value')
   if (!has('--verbose')) command.option('--verbose', 'print a stack trace with an error')
   for (const child of command.commands) settle(child)
+}
+
+function described(option: Option): string {
+  const text = new Help().optionDescription(option)
+  return option.mandatory ? `${text} (required)` : text
 }
 
 function failAsUsage(error: CommanderError): void {

@@ -31,6 +31,10 @@ export function readRoot(path: string): RootFile {
 export function readRootDraft(given: string): RootFile {
   const path = resolve(given)
   const text = readInput(path, 'a trust root')
+  if (!/^\s*\{/.test(text))
+    throw new MeshError('CODEC_MALFORMED', `${path}: no trust root; name the root.json that init wrote`, {
+      path,
+    })
   return naming(path, () => {
     const envelope = decodeEnvelopeJson(text, LIMITS)
     checkType(envelope, 'root')

@@ -4,7 +4,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Address } from '../model/ids.ts'
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
-import { dialPublisher, type PublishConnection } from '../net/dial.ts'
+import type { PublishConnection } from '../net/dial.ts'
 import { codeOf } from './refusals.ts'
 
 /** A seed as the tool sees it; tests put their own in its place. */
@@ -17,13 +17,21 @@ export interface Seeds {
   close(): Promise<void>
 }
 
+/** The network's code is loaded only now: a wrong command line, a wrong key are told without it. */
+const overNetwork =
+  (limits: Limits) =>
+  async (address: Address): Promise<Seed> => {
+    const { dialPublisher } = await import('../net/dial.ts')
+    return dialPublisher(address, { limits })
+  }
+
 /**
  * @throws MeshError NET_UNREACHABLE, NET_TIMEOUT, NET_PEER_ID where none is reached
  */
 export async function reachSeeds(
   addresses: readonly Address[],
   limits: Limits,
-  dial: (address: Address) => Promise<Seed> = (address) => dialPublisher(address, { limits }),
+  dial: (address: Address) => Promise<Seed> = overNetwork(limits),
 ): Promise<Seeds> {
   const reached: Seed[] = []
   const missed: { address: Address; error: MeshError }[] = []

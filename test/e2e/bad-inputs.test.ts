@@ -171,6 +171,13 @@ const KEYS_AND_ADDRESSES: Row[] = [
     ],
   ],
   [
+    'a configuration given as root',
+    3,
+    'CODEC_MALFORMED',
+    'seed.yaml: no trust root; name the root.json',
+    () => ['trust', 'show', '--root', write('seed.yaml', 'root: root.json\n')],
+  ],
+  [
     'a fleet the key has no part in',
     3,
     'TRUST_UNAUTHORISED',

@@ -139,4 +139,5 @@ test('what cannot be understood is said in one line', async () => {
   await refused(2, 'USAGE', 'name a command')
   expect(await confmesh('--help')).toMatchObject({ code: 0, err: '' })
   expect(await confmesh('trust', '--help')).toMatchObject({ code: 0, err: '' })
+  expect((await confmesh('trust', 'show', '--help')).out).toContain('--root <file>  the root (required)')
 })

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { loadConfig, type Overrides } from '../../daemon/config.ts'
-import { runNode } from '../../daemon/run.ts'
 import { VERSION } from '../../daemon/version.ts'
 import { MeshError } from '../../errors.ts'
 
@@ -36,6 +35,8 @@ export function register(program: Command): void {
     .action(async (options: NodeOptions, command: Command) => {
       const json = command.optsWithGlobals<{ json?: boolean }>().json === true
       const config = loadConfig(options.config, process.env, overridesOf(options))
+      // The network's code is loaded only now: a wrong configuration is told without it.
+      const { runNode } = await import('../../daemon/run.ts')
       await runNode(config, {
         version: VERSION,
         onReady: (ready) => {
