@@ -6,7 +6,43 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
 import { placeBefore } from '../../../src/model/place.ts'
+import { noMemory } from '../../../src/publish/counter.ts'
+import type { PublishOptions } from '../../../src/publish/publish.ts'
 import type { Seed } from '../../../src/publish/seeds.ts'
+import { keySigner } from '../../../src/publish/signer.ts'
+import { CHANNEL, type Made, PUBLISHER_KEYS, ROOT, WALL_MS } from '../core/fleet.ts'
+
+export const ALICE = PUBLISHER_KEYS.alice as NonNullable<(typeof PUBLISHER_KEYS)[string]>
+
+/** To publish what was made, at this seed. */
+export const publishing = (
+  made: Made,
+  seed: FakeSeed,
+  change: Partial<PublishOptions> = {},
+): PublishOptions => ({
+  channel: CHANNEL,
+  content: {
+    pages: made.release.header.pages,
+    files: 1,
+    bytes: made.block.length,
+    read: async (digest) => made.content.get(digest),
+  },
+  root: ROOT,
+  seeds: [seed],
+  signers: [keySigner(ALICE)],
+  memory: noMemory,
+  publisher: undefined,
+  message: '',
+  expires: undefined,
+  expect: undefined,
+  checkName: true,
+  again: false,
+  until: 'submitted',
+  limits: LIMITS,
+  wallMs: () => WALL_MS,
+  confirm: async () => true,
+  ...change,
+})
 
 export class FakeSeed implements Seed {
   readonly peer: PeerId

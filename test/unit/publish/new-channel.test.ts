@@ -3,12 +3,10 @@ import { newChannelLine } from '../../../src/cli/publish-text.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
-import { noMemory } from '../../../src/publish/counter.ts'
 import { editDistance, lookForNew } from '../../../src/publish/new-channel.ts'
 import { type Change, type PublishOptions, publish } from '../../../src/publish/publish.ts'
-import { keySigner } from '../../../src/publish/signer.ts'
-import { CHANNEL, make, PUBLISHER_KEYS, ROOT, WALL_MS } from '../core/fleet.ts'
-import { FakeSeed } from './fake-seed.ts'
+import { CHANNEL, make } from '../core/fleet.ts'
+import { FakeSeed, publishing } from './fake-seed.ts'
 
 const seedWith = (...names: string[]): FakeSeed => {
   const seed = new FakeSeed('a')
@@ -69,50 +67,32 @@ test('a slip is one step away: put in, taken out, changed, swapped', () => {
   }
 })
 
-const alice = PUBLISHER_KEYS.alice as NonNullable<(typeof PUBLISHER_KEYS)[string]>
 const made = make({ clock: { alice: 1 } })
-const publishing = (seed: FakeSeed, change: Partial<PublishOptions> = {}): PublishOptions => ({
-  channel: CHANNEL,
-  content: { pages: made.release.header.pages, files: 1, bytes: 1, read: async () => undefined },
-  root: ROOT,
-  seeds: [seed],
-  signers: [keySigner(alice)],
-  memory: noMemory,
-  publisher: undefined,
-  message: '',
-  expires: undefined,
-  expect: undefined,
-  checkName: true,
-  again: false,
-  until: 'shown',
-  limits: LIMITS,
-  wallMs: () => WALL_MS,
-  confirm: async () => true,
-  ...change,
-})
+const options = (seed: FakeSeed, change: Partial<PublishOptions> = {}): PublishOptions =>
+  publishing(made, seed, { until: 'shown', ...change })
 
 test('publish shows it before it signs, and says it afterwards', async () => {
   const changes: Change[] = []
   const confirm = async (change: Change) => changes.push(change) > 0
   const seed = seedWith(`${CHANNEL}s`)
-  expect(await publish(publishing(seed, { confirm }))).toMatchObject({ newChannel: true })
+  expect(await publish(options(seed, { confirm }))).toMatchObject({ newChannel: true })
   expect(changes[0]?.isNew).toMatchObject({ nearest: `${CHANNEL}s` })
   seed.channels = [CHANNEL]
-  expect(await publish(publishing(seed))).toMatchObject({ newChannel: false })
+  expect(await publish(options(seed))).toMatchObject({ newChannel: false })
 })
 
 test('--expect any refuses a channel that nobody knows, and takes one that a new epoch left empty', async () => {
   const seed = seedWith(`${CHANNEL}s`)
-  await expect(publish(publishing(seed, { expect: 'any' }))).rejects.toMatchObject({
+  await expect(publish(options(seed, { expect: 'any' }))).rejects.toMatchObject({
     code: 'PUBLISH_EXPECT',
     details: { nearest: `${CHANNEL}s` },
   })
   seed.channels = [CHANNEL]
-  await publish(publishing(seed, { expect: 'any' }))
+  await publish(options(seed, { expect: 'any' }))
   seed.channels = []
-  await expect(publish(publishing(seed, { expect: 'any' }))).rejects.toMatchObject({ code: 'PUBLISH_EXPECT' })
+  await expect(publish(options(seed, { expect: 'any' }))).rejects.toMatchObject({ code: 'PUBLISH_EXPECT' })
   seed.next.set('channels', [new MeshError('LIMIT_RATE', 'busy')])
-  await expect(publish(publishing(seed, { expect: 'any' }))).rejects.toMatchObject({ code: 'LIMIT_RATE' })
+  await expect(publish(options(seed, { expect: 'any' }))).rejects.toMatchObject({ code: 'LIMIT_RATE' })
   seed.envelopes = [make({ clock: { alice: 1 }, text: 'stands' }).envelope]
-  await publish(publishing(seed, { expect: 'any' }))
+  await publish(options(seed, { expect: 'any' }))
 })

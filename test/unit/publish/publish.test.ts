@@ -6,38 +6,15 @@ import type { Digest, Name } from '../../../src/model/ids.ts'
 import { type CounterMemory, noMemory } from '../../../src/publish/counter.ts'
 import { type PublishOptions, publish } from '../../../src/publish/publish.ts'
 import { commandSigner, keySigner } from '../../../src/publish/signer.ts'
-import { CHANNEL, make, PUBLISHER_KEYS, ROOT, WALL_MS } from '../core/fleet.ts'
-import { FakeSeed, headerOf } from './fake-seed.ts'
+import { make, WALL_MS } from '../core/fleet.ts'
+import { ALICE, FakeSeed, headerOf, publishing } from './fake-seed.ts'
 
-const alice = PUBLISHER_KEYS.alice as NonNullable<(typeof PUBLISHER_KEYS)[string]>
 /** What is to be published; its clock does not count. */
 const wanted = make({ clock: { alice: 1 }, text: 'wanted' })
 const [pageDigest, blockDigest] = [...wanted.content.keys()] as [Digest, Digest]
 
-const options = (seed: FakeSeed, change: Partial<PublishOptions> = {}): PublishOptions => ({
-  channel: CHANNEL,
-  content: {
-    pages: wanted.release.header.pages,
-    files: 1,
-    bytes: wanted.block.length,
-    read: async (digest) => wanted.content.get(digest),
-  },
-  root: ROOT,
-  seeds: [seed],
-  signers: [keySigner(alice)],
-  memory: noMemory,
-  publisher: undefined,
-  message: '',
-  expires: undefined,
-  expect: undefined,
-  checkName: true,
-  again: false,
-  until: 'submitted',
-  limits: LIMITS,
-  wallMs: () => WALL_MS,
-  confirm: async () => true,
-  ...change,
-})
+const options = (seed: FakeSeed, change: Partial<PublishOptions> = {}): PublishOptions =>
+  publishing(wanted, seed, change)
 
 const taken = (envelope?: Uint8Array) =>
   ({ type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'taken', ...(envelope && { envelope }) }) as const
@@ -181,11 +158,11 @@ test('A seed that asks for content nobody has any more: CONTENT_GONE', async () 
 
 test('A signing command gets the bytes on stdin and gives the signature as base64; garbage is refused', async () => {
   const data = new TextEncoder().encode('DSSEv1 bytes')
-  const sig = Buffer.from(alice.sign(data)).toString('base64')
+  const sig = Buffer.from(ALICE.sign(data)).toString('base64')
   const signer = commandSigner(`cat >/dev/null; echo ${sig}`, LIMITS)
-  expect(await signer.sign(data, [alice.public])).toMatchObject({ keyId: alice.id })
+  expect(await signer.sign(data, [ALICE.public])).toMatchObject({ keyId: ALICE.id })
   for (const command of ['echo nonsense', 'exit 3', 'yes', 'kill $$'])
-    await expect(commandSigner(command, LIMITS).sign(data, [alice.public])).rejects.toMatchObject({
+    await expect(commandSigner(command, LIMITS).sign(data, [ALICE.public])).rejects.toMatchObject({
       code: 'SIGN_FAILED',
     })
 })
