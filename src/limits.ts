@@ -234,12 +234,23 @@ export const LIMITS = {
   rescueMs: 500,
   /** Neighbours hear of new blocks after so long, or after so many: 50 ms made the slowest node 13 % slower. */
   haveBatchMs: 10,
+  /** New blocks that are worth a message so soon, unless fewer were announced before; at 1 Gbit/s one comes in 2 ms. */
+  haveAtOnce: 4,
+  /** Fewer wait so long: a slow host would announce each by itself, which makes it slower. */
+  havePauseMs: 100,
   /** 16 MiB that nobody knew of would stand idle. */
   maxHaveBlocks: 64,
-  /** A release of so few blocks is offered to a few neighbours at a time, the others as it is taken up. */
-  fewBlocks: 16,
+  /**
+   * A release of so few blocks enters by one gateway and is offered to a few neighbours only, from whom most get it: at
+   * 64 KiB a node says a third of what it would say to all. Of 16 blocks the slowest node needs half as long again.
+   */
+  fewBlocks: 10,
   /** As many as are served without hearing `busy`. */
   offersAtOnce: 4,
+  /** One more neighbour hears of the whole after so long, and the next after twice as long. */
+  fewPauseMs: 40,
+  /** Of 100 neighbours who choose four each at random two are left out, with two more each one in four hundred. */
+  lateOffers: 2,
   /** Whoever has not heard of a whole release by then asks. */
   offerMs: 30_000,
   /** Announcements of one peer that are looked at: twice the most that a batch of 10 ms leads to. */

@@ -83,7 +83,7 @@ export class Chooser {
       if (!job.open.has(place) || holders.announced(place, this.#sources.counts)) continue
       const digest = job.digests[place] as Digest
       if (job.redirected.has(digest)) continue
-      const from = this.#upstream(journey, digest, sessions, now)
+      const from = this.#upstream(journey, this.#key(job, digest), sessions, now)
       if (from !== undefined) yield this.#choice(job, place, from)
       else if (++vain >= MAX_VAIN) return
     }
@@ -114,7 +114,7 @@ export class Chooser {
   /** The seed at home, or the fetcher of the region that feeds this one; it is free, or nobody is. */
   #upstream(
     journey: Journey,
-    digest: Digest,
+    key: Digest,
     sessions: readonly AdmittedSession[],
     now: Now,
   ): AdmittedSession | undefined {
@@ -126,7 +126,7 @@ export class Chooser {
       home === undefined
         ? undefined
         : parentRegion(
-            digest,
+            key,
             journey.region,
             home,
             this.#names(journey, now),
@@ -136,7 +136,7 @@ export class Chooser {
       const except = new Set<PeerId>()
       // The fetcher there, or its successor while it is left alone; after two the seed.
       for (let tries = 0; tries < 2; tries += 1) {
-        const peer = this.#of(journey, parent, now).fetcher(digest, except)
+        const peer = this.#of(journey, parent, now).fetcher(key, except)
         const session = sessions.find((one) => one.peer === peer)
         if (session !== undefined && free(session)) return session
         if (session !== undefined && !this.#sources.isAvoided(session.peer, now.monoMs)) return undefined
@@ -159,7 +159,7 @@ export class Chooser {
     const { self } = this.#config
     const places = job.digests
       .map((digest, place) => ({ digest, place }))
-      .filter(({ digest }) => entrants.fetcher(digest) === self)
+      .filter(({ digest }) => entrants.fetcher(this.#key(job, digest)) === self)
       .sort((a, b) => (a.digest < b.digest ? -1 : 1))
       .map(({ place }) => place)
     const entry = { entrants, digests: job.digests.length, places }
@@ -193,6 +193,15 @@ export class Chooser {
     const entrants = known?.entrants.sameAs(peers) ? known.entrants : new Entrants(peers)
     this.#entrants.set(region, { entrants, untilMonoMs: now.monoMs + VIEW_MS })
     return entrants
+  }
+
+  /**
+   * What elects a block's fetchers: its digest, and for a release of few blocks that of its first page. Whoever has read
+   * the manifest brings in all the rest at once, and no other gateway has to learn first that there is something to bring.
+   */
+  #key(job: FetchJob, digest: Digest): Digest {
+    const isFew = job.nextPage === undefined && job.digests.length <= this.#config.limits.fewBlocks
+    return (isFew ? job.release.header.pages[0] : undefined) ?? digest
   }
 
   #names(journey: Journey, now: Now): readonly string[] {

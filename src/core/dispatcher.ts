@@ -95,7 +95,6 @@ export class Dispatcher {
       isComing: (digest) => content.isComing(digest),
       beaconPage: (digest) => stages.freshness.page(digest),
       address: (peer) => stages.peers.address?.(peer),
-      taken: (step) => content.taken(step),
     })
     this.#housekeeping = new Housekeeping(this.#node, {
       compared: () => stages.sync.comparedPeers(),

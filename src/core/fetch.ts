@@ -112,11 +112,6 @@ export class Fetch {
     if (this.#jobs.has(release)) this.#pump(step, journey)
   }
 
-  /** A neighbour asked for a block of ours. */
-  taken(step: Step): void {
-    this.#offers.onTaken(step)
-  }
-
   progress(release: ReleaseId): FetchProgress | undefined {
     const job = this.#jobs.get(release)
     if (job === undefined) return undefined

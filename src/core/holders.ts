@@ -69,6 +69,11 @@ export class Holders {
     return holder !== undefined && (holder.whole || holder.bits.has(place))
   }
 
+  /** It announced or gave something. */
+  knows(peer: PeerId): boolean {
+    return this.#holders.has(peer)
+  }
+
   isWhole(peer: PeerId): boolean {
     return this.#holders.get(peer)?.whole === true
   }

@@ -1,7 +1,7 @@
 /**
  * Telling neighbours of the own region what is here, so that they can ask for it: never one message a block, and
- * nothing to whoever said that it has all. A release of few blocks is offered to a few neighbours at a time, since
- * most of them get it from those few: offering it to all at once costs more messages than there are blocks.
+ * nothing to whoever said that it has all. A release of few blocks is offered to few neighbours, the same from the
+ * first block to the last: telling all of them costs many times what the blocks do.
  */
 import { MAX_RANGES } from '../codec/blocks-messages.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
@@ -27,14 +27,14 @@ interface Offer {
   readonly told: Map<PeerId, number>
   few: boolean
   nextMonoMs: number
-  /** Rounds since the last that somebody took up. */
-  idleRounds: number
   endsMonoMs: number
+  /** Places for further neighbours, once few have been told of the whole; and when there is one more. */
+  late: number
+  lateMonoMs: number
 }
 
 const EVERYTHING = Number.POSITIVE_INFINITY
-/** Offering pauses no longer than this many times the batch. */
-const MAX_PAUSE_BATCHES = 32
+const NEVER = Number.POSITIVE_INFINITY
 
 export class Offers {
   readonly #config: CoreConfig
@@ -50,20 +50,29 @@ export class Offers {
   onBlock(step: Step, job: FetchJob, place: number): void {
     // A seed gives each block away once, to whoever asks first: it offers nothing.
     if (this.#config.submit) return
+    const { limits } = this.#config
     const offer = this.#of(step, job.release.id, job.channel, job)
     offer.log.push(place)
-    offer.few = job.digests.length <= this.#config.limits.fewBlocks
-    this.#soon(step, offer, offer.log.length - toldLeast(offer) >= this.#config.limits.maxHaveBlocks)
+    offer.few = job.digests.length <= limits.fewBlocks
+    const told = toldMost(offer)
+    const { haveBatchMs, havePauseMs, haveAtOnce, maxHaveBlocks } = limits
+    const news = offer.log.length - told
+    if (news >= maxHaveBlocks) return this.#soon(step, offer, 0)
+    // The last block of few is said with the whole, a write later.
+    const isSoon = news >= Math.min(told, haveAtOnce) && !(offer.few && job.isComplete)
+    this.#soon(step, offer, isSoon ? haveBatchMs : havePauseMs)
   }
 
   onWhole(step: Step, release: ReleaseId, channel: Channel, few: boolean): void {
     if (this.#config.submit) return
+    const { limits } = this.#config
     const offer = this.#of(step, release, channel, undefined)
     offer.job = undefined
     offer.few = few
     // From now on: a long fetch has used up what was counted from its first block.
-    offer.endsMonoMs = step.now.monoMs + this.#config.limits.offerMs
-    this.#soon(step, offer, few)
+    offer.endsMonoMs = step.now.monoMs + limits.offerMs
+    if (few) offer.lateMonoMs = step.now.monoMs + limits.fewPauseMs
+    this.#soon(step, offer, few ? 0 : limits.haveBatchMs)
   }
 
   /** What was being fetched is no longer wanted. */
@@ -71,17 +80,10 @@ export class Offers {
     if (this.#offers.get(release)?.job !== undefined) this.#offers.delete(release)
   }
 
-  /** A neighbour asked for a block: offers are being taken up. */
-  onTaken(step: Step): void {
-    for (const offer of this.#offers.values()) {
-      offer.idleRounds = 0
-      if (offer.few) this.#soon(step, offer, false)
-    }
-  }
-
   /** Somebody new, who was told nothing. */
   onAdmitted(step: Step): void {
-    for (const offer of this.#offers.values()) if (offer.log.length > 0) this.#soon(step, offer, false)
+    for (const offer of this.#offers.values())
+      if (offer.log.length > 0) this.#soon(step, offer, this.#config.limits.haveBatchMs)
   }
 
   onDisconnected(peer: PeerId): void {
@@ -91,8 +93,9 @@ export class Offers {
   onTick(step: Step, journey: Journey): void {
     for (const offer of this.#offers.values()) {
       if (step.now.monoMs >= offer.endsMonoMs && offer.job === undefined) this.#offers.delete(offer.release)
-      else if (offer.nextMonoMs <= step.now.monoMs) this.#round(step, journey, offer)
-      else if (offer.nextMonoMs !== EVERYTHING) step.wakeAt(offer.nextMonoMs)
+      else if (Math.min(offer.nextMonoMs, offer.lateMonoMs) <= step.now.monoMs)
+        this.#round(step, journey, offer)
+      this.#wake(step, offer)
     }
   }
 
@@ -106,45 +109,62 @@ export class Offers {
       log: [],
       told: new Map(),
       few: true,
-      nextMonoMs: EVERYTHING,
-      idleRounds: 0,
+      nextMonoMs: NEVER,
       endsMonoMs: step.now.monoMs + this.#config.limits.offerMs,
+      late: 0,
+      lateMonoMs: NEVER,
     }
     this.#offers.set(release, offer)
     return offer
   }
 
-  #soon(step: Step, offer: Offer, now: boolean): void {
-    offer.nextMonoMs = Math.min(
-      offer.nextMonoMs,
-      step.now.monoMs + (now ? 0 : this.#config.limits.haveBatchMs),
-    )
-    step.wakeAt(offer.nextMonoMs)
+  #soon(step: Step, offer: Offer, delayMs: number): void {
+    offer.nextMonoMs = Math.min(offer.nextMonoMs, step.now.monoMs + delayMs)
+    this.#wake(step, offer)
+  }
+
+  #wake(step: Step, { nextMonoMs, lateMonoMs }: Offer): void {
+    const wakeMonoMs = Math.min(nextMonoMs, lateMonoMs)
+    if (wakeMonoMs !== NEVER) step.wakeAt(wakeMonoMs)
   }
 
   #round(step: Step, journey: Journey, offer: Offer): void {
-    const { limits, random } = this.#config
     const latest = offer.job === undefined ? EVERYTHING : offer.log.length
     const behind = [...journey.admitted()].filter((session) => this.#lacks(journey, offer, session, latest))
-    const chosen = offer.few ? shuffled(behind, random).slice(0, limits.offersAtOnce) : behind
-    for (const { peer } of chosen) {
+    offer.nextMonoMs = NEVER
+    for (const { peer } of offer.few ? this.#few(step, offer, behind) : behind) {
       this.#tell(step, offer, peer)
       offer.told.set(peer, latest)
     }
-    offer.nextMonoMs = EVERYTHING
-    if (behind.length === chosen.length) {
-      if (offer.job === undefined) this.#offers.delete(offer.release)
-      return
+    if (offer.job === undefined && offer.lateMonoMs === NEVER) this.#offers.delete(offer.release)
+  }
+
+  /** Whoever was told a part hears the rest; others as there are places, first those that are known to have nothing. */
+  #few(step: Step, offer: Offer, behind: readonly AdmittedSession[]): readonly AdmittedSession[] {
+    const { limits, random } = this.#config
+    if (offer.lateMonoMs <= step.now.monoMs) {
+      offer.late += 1
+      const isLast = offer.late === limits.lateOffers
+      offer.lateMonoMs = isLast ? NEVER : step.now.monoMs + limits.fewPauseMs * 2 ** offer.late
     }
-    const pauseMs = limits.haveBatchMs * Math.min(2 ** offer.idleRounds, MAX_PAUSE_BATCHES)
-    offer.idleRounds += 1
-    offer.nextMonoMs = step.now.monoMs + pauseMs * (0.75 + random() / 2)
-    step.wakeAt(offer.nextMonoMs)
+    const holders = this.#sources.of(offer.release)
+    const places = limits.offersAtOnce + offer.late - offer.told.size
+    const isTold = ({ peer }: AdmittedSession) => offer.told.has(peer)
+    const others = shuffled(
+      behind.filter((session) => !isTold(session)),
+      random,
+    )
+    const empty = others.filter(({ peer }) => !holders.knows(peer))
+    const rest = others.filter(({ peer }) => holders.knows(peer))
+    return [...behind.filter(isTold), ...[...empty, ...rest].slice(0, Math.max(0, places))]
   }
 
   #lacks(journey: Journey, offer: Offer, { peer, hello }: AdmittedSession, latest: number): boolean {
     if (hello.submit || regionOf(hello.region) !== journey.region) return false
-    if ((offer.told.get(peer) ?? 0) >= latest || this.#sources.of(offer.release).isWhole(peer)) return false
+    const holders = this.#sources.of(offer.release)
+    if ((offer.told.get(peer) ?? 0) >= latest || holders.isWhole(peer)) return false
+    if (offer.few && offer.log.length > 0 && offer.log.every((place) => holders.has(peer, place)))
+      return false
     return matchesAny(hello.patterns, offer.channel)
   }
 
@@ -164,4 +184,4 @@ export class Offers {
 }
 
 /** What the neighbour told most has been told of the log. */
-const toldLeast = ({ told }: Offer): number => Math.max(0, ...told.values())
+const toldMost = ({ told }: Offer): number => Math.max(0, ...told.values())

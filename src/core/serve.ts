@@ -22,8 +22,6 @@ export interface ServeFrom {
   beaconPage(digest: Digest): Uint8Array | undefined
   /** Where others can dial this peer, as far as it is known. */
   address(peer: PeerId): Address | undefined
-  /** A peer asked for a block. */
-  taken(step: Step): void
 }
 
 interface Wanted {
@@ -116,7 +114,6 @@ export class Serve {
     const { limits } = this.#config
     const wanted = { id, peer, digest, border, untilMonoMs: step.now.monoMs + limits.standMs }
     if (journey.hasBlock(digest)) {
-      this.#from.taken(step)
       if (this.#config.submit && !this.#gives(step, journey, wanted, failed)) return
       return this.#enqueue(step, wanted)
     }

@@ -1,9 +1,12 @@
 /**
  * Where each block enters a region: one gateway, by rendezvous hashing over those believed alive, and from which region
- * it gets it: a tree for each block, home at its root (docs/protocol.md).
+ * it gets it: a tree for each block, home at its root; all blocks of a release of few go the manifest's way
+ * (docs/protocol.md).
  */
 import { draw, PURPOSE } from './draw.ts'
 import type { Fleet } from './fleet.ts'
+import { MANIFEST } from './holdings.ts'
+import { FEW_BLOCKS } from './news.ts'
 
 /** Regions that a region hands each block on to. */
 const EXPORT = 2
@@ -25,8 +28,9 @@ export class Entry {
     this.#line = new Uint8Array(fleet.regions * blocks * this.#lineLength)
     this.#parent = new Uint8Array(fleet.regions * blocks)
     for (let block = 0; block < blocks; block++) {
-      for (let region = 0; region < fleet.regions; region++) this.#lineUp(region, block, seed)
-      this.#plant(block, seed)
+      const key = blocks <= FEW_BLOCKS ? MANIFEST : block
+      for (let region = 0; region < fleet.regions; region++) this.#lineUp(region, block, key, seed)
+      this.#plant(block, key, seed)
     }
   }
 
@@ -49,10 +53,10 @@ export class Entry {
     this.#gone.add(gateway)
   }
 
-  #lineUp(region: number, block: number, seed: number): void {
+  #lineUp(region: number, block: number, key: number, seed: number): void {
     const gateways = this.#fleet.gateways[region] as readonly number[]
     const scored = gateways
-      .map((gateway, at) => ({ at, score: draw(seed, gateway, PURPOSE.entry, block) }))
+      .map((gateway, at) => ({ at, score: draw(seed, gateway, PURPOSE.entry, key) }))
       .sort((a, b) => b.score - a.score || a.at - b.at)
     this.#line.set(
       scored.map(({ at }) => at),
@@ -60,9 +64,9 @@ export class Entry {
     )
   }
 
-  #plant(block: number, seed: number): void {
+  #plant(block: number, key: number, seed: number): void {
     const others = this.#fleet.regions - 1
-    const turn = others === 0 ? 0 : draw(seed, block, PURPOSE.tree, 0) % others
+    const turn = others === 0 ? 0 : draw(seed, key, PURPOSE.tree, 0) % others
     const order = [0, ...Array.from({ length: others }, (_, n) => 1 + ((n + turn) % others))]
     order.forEach((region, place) => {
       const parent = place === 0 ? 0 : (order[Math.floor((place - 1) / EXPORT)] as number)

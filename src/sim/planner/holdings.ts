@@ -98,6 +98,19 @@ export class Holdings {
     return this.#bit(this.#told, node * CONNECTIONS + edge, block)
   }
 
+  /** That neighbour told of something. */
+  knows(node: number, edge: number): boolean {
+    const place = node * CONNECTIONS + edge
+    return this.#told.subarray(place * this.#words, (place + 1) * this.#words).some((word) => word !== 0)
+  }
+
+  /** That neighbour told of all that the node has. */
+  knowsAll(node: number, edge: number): boolean {
+    for (let at = 0; at < (this.count[node] as number); at++)
+      if (!this.hasTold(node, edge, this.#order[node * this.#blocks + at] as number)) return false
+    return true
+  }
+
   isTold(node: number, block: number): boolean {
     for (let edge = 0; edge < CONNECTIONS; edge++) if (this.hasTold(node, edge, block)) return true
     return false

@@ -211,8 +211,7 @@ export class LargeRelease {
   }
 
   #serve(node: number, from: number, block: number): void {
-    if (this.#uploads.offer(node, from, block)) this.#news.onTaken(node)
-    else this.#network.control(node, from, BUSY_BYTES, BUSY, block, 0)
+    if (!this.#uploads.offer(node, from, block)) this.#network.control(node, from, BUSY_BYTES, BUSY, block, 0)
   }
 
   /** The last byte of a block is there; the check comes first. */

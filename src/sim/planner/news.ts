@@ -1,6 +1,6 @@
 /**
  * What nodes tell their neighbours of the blocks they have: after 10 ms or 64 blocks, to all of them; of a release of
- * few blocks to four at a time, the others as it is taken up, since most get it from those few (docs/protocol.md).
+ * few blocks to four, the same from the first to the last, and of the whole to two more (docs/protocol.md).
  */
 import { below } from './draw.ts'
 import { CONNECTIONS, type Fleet } from './fleet.ts'
@@ -11,10 +11,14 @@ import type { Wheel } from './wheel.ts'
 
 const BATCH_TICKS = ticksOfMs(10)
 const MOST_BLOCKS = 64
-const FEW_BLOCKS = 16
+export const FEW_BLOCKS = 10
 const FEW_AT_ONCE = 4
-/** Rounds that nobody takes up come later each time, up to 32 batches. */
-const MAX_IDLE_ROUNDS = 5
+/** Fewer blocks than these, and than were told before, wait so long. */
+const AT_ONCE = 4
+const PAUSE_TICKS = ticksOfMs(100)
+/** The whole is told to one more after so long, then after twice. */
+const FEW_PAUSE_TICKS = ticksOfMs(40)
+const LATE = 2
 const HAVE_BYTES = 20
 const RANGE_BYTES = 4
 const NEVER = 0
@@ -37,7 +41,10 @@ export class News {
   readonly #toldMost: Int32Array
   /** When a node tells next; one that came earlier made others void. */
   readonly #nextAt: Int32Array
-  readonly #idleRounds: Uint8Array
+  /** Of few blocks: how many neighbours a node told, places for more of them, and when there is one more. */
+  readonly #toldPeers: Uint8Array
+  readonly #late: Uint8Array
+  readonly #lateAt: Int32Array
   readonly #gone: Uint8Array
   readonly #behind = new Int32Array(CONNECTIONS)
 
@@ -51,45 +58,73 @@ export class News {
     this.#told = new Int32Array(size * CONNECTIONS)
     this.#toldMost = new Int32Array(size)
     this.#nextAt = new Int32Array(size)
-    this.#idleRounds = new Uint8Array(size)
+    this.#toldPeers = new Uint8Array(size)
+    this.#late = new Uint8Array(size)
+    this.#lateAt = new Int32Array(size)
     this.#gone = new Uint8Array(size * CONNECTIONS)
   }
 
   /** A node has one more block. */
   onBlock(node: number): void {
     const held = this.#parts.holdings.count[node] as number
-    const now = held - (this.#toldMost[node] as number) >= MOST_BLOCKS || (this.#few && held === this.#blocks)
-    this.#soon(node, now ? 0 : BATCH_TICKS)
-  }
-
-  /** A neighbour asked a node for a block: what it tells is taken up. */
-  onTaken(node: number): void {
-    if (!this.#few) return
-    this.#idleRounds[node] = 0
-    if (this.#isBehind(node)) this.#soon(node, BATCH_TICKS)
+    const told = this.#toldMost[node] as number
+    if (!this.#few || held < this.#blocks) {
+      if (held - told >= MOST_BLOCKS) return this.#soon(node, 0)
+      return this.#soon(node, held - told >= Math.min(told, AT_ONCE) ? BATCH_TICKS : PAUSE_TICKS)
+    }
+    this.#comeLate(node)
+    this.#soon(node, 0)
   }
 
   /** This place holds somebody dead. */
   lose(place: number): void {
+    if (this.#gone[place] === 0 && (this.#told[place] as number) > 0) {
+      const node = Math.floor(place / CONNECTIONS)
+      this.#toldPeers[node] = (this.#toldPeers[node] as number) - 1
+    }
     this.#gone[place] = 1
   }
 
   /** It is time, unless another came before. */
   flush(node: number): void {
-    const { wheel, holdings } = this.#parts
-    if (this.#nextAt[node] !== wheel.tick) return
+    const { tick } = this.#parts.wheel
+    const isLate = this.#lateAt[node] === tick
+    if (this.#nextAt[node] !== tick && !isLate) return
     this.#nextAt[node] = NEVER
-    const many = this.#findBehind(node)
-    const chosen = this.#few ? Math.min(FEW_AT_ONCE, many) : many
-    for (let n = 0; n < chosen; n++) {
-      if (this.#few) this.#swap(n, n + below(holdings.draw(node), many - n))
-      this.#tell(node, this.#behind[n] as number)
+    if (isLate) {
+      this.#late[node] = (this.#late[node] as number) + 1
+      this.#comeLate(node)
     }
-    if (chosen === many) return
-    const idle = this.#idleRounds[node] as number
-    this.#idleRounds[node] = Math.min(idle + 1, MAX_IDLE_ROUNDS)
-    const pause = BATCH_TICKS * 2 ** idle
-    this.#soon(node, Math.floor(pause * 0.75) + below(holdings.draw(node), pause / 2))
+    const many = this.#findBehind(node)
+    const chosen = this.#few ? this.#chooseFew(node, many) : many
+    for (let n = 0; n < chosen; n++) this.#tell(node, this.#behind[n] as number)
+  }
+
+  #comeLate(node: number): void {
+    const late = this.#late[node] as number
+    const { wheel } = this.#parts
+    this.#lateAt[node] = late === LATE ? NEVER : wheel.tick + FEW_PAUSE_TICKS * 2 ** late
+    if (late < LATE) wheel.push(this.#lateAt[node] as number, this.#kinds.flush, node, 0, 0, 0)
+  }
+
+  /**
+   * Puts those that are told first: whoever was told a part, then as many others as there are places, first those that
+   * told nothing themselves.
+   * @returns how many these are
+   */
+  #chooseFew(node: number, many: number): number {
+    const { holdings } = this.#parts
+    let first = 0
+    for (let n = 0; n < many; n++)
+      if ((this.#told[this.#behind[n] as number] as number) > 0) this.#swap(first++, n)
+    for (let n = first; n < many; n++) this.#swap(n, n + below(holdings.draw(node), many - n))
+    let empty = first
+    for (let n = first; n < many; n++)
+      if (!holdings.knows(node, (this.#behind[n] as number) - node * CONNECTIONS)) this.#swap(empty++, n)
+    const places = FEW_AT_ONCE + (this.#late[node] as number) - (this.#toldPeers[node] as number)
+    const others = Math.max(0, Math.min(many - first, places))
+    this.#toldPeers[node] = (this.#toldPeers[node] as number) + others
+    return first + others
   }
 
   #tell(node: number, place: number): void {
@@ -113,16 +148,12 @@ export class News {
     return many
   }
 
-  #isBehind(node: number): boolean {
-    const held = this.#parts.holdings.count[node] as number
-    for (let place = node * CONNECTIONS; place < (node + 1) * CONNECTIONS; place++)
-      if (this.#lacks(place, held)) return true
-    return false
-  }
-
   #lacks(place: number, held: number): boolean {
-    if (this.#parts.fleet.neighbours[place] === -1 || this.#gone[place] === 1) return false
-    return (this.#told[place] as number) < held
+    const { fleet, holdings } = this.#parts
+    if (fleet.neighbours[place] === -1 || this.#gone[place] === 1) return false
+    if ((this.#told[place] as number) >= held) return false
+    const node = Math.floor(place / CONNECTIONS)
+    return !this.#few || !holdings.knowsAll(node, place - node * CONNECTIONS)
   }
 
   #swap(a: number, b: number): void {

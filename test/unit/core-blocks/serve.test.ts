@@ -25,7 +25,6 @@ function server(submit = false) {
     isComing: (digest) => coming.has(digest),
     beaconPage: () => undefined,
     address: () => undefined,
-    taken: () => {},
   })
   const run = (act: (step: OpenStep) => void) => {
     const step = new OpenStep({ monoMs, wallMs: 0 }, config, counter, () => {})

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { Bitmap } from '../../../src/core/bitmap.ts'
+import { Chooser } from '../../../src/core/chooser.ts'
+import { Entrants } from '../../../src/core/entry.ts'
+import type { FetchJob } from '../../../src/core/fetch-job.ts'
+import { Sources } from '../../../src/core/sources.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import { configOf, FakeJourney, peer } from '../core-peers/fakes.ts'
+import { link } from './links.ts'
+
+const gateways = Array.from({ length: 8 }, (_, at) => peer(`g${at}`))
+const digestOf = (at: number) => sha256(new TextEncoder().encode(`block ${at}`))
+
+/** Places that each gateway asks the seed for, of a release of so many pages and blocks, one page among them. */
+function brought(places: number, pagesRead: boolean): number[][] {
+  const digests = Array.from({ length: places }, (_, at) => digestOf(at))
+  const open = new Bitmap()
+  digests.forEach((_, place) => void open.add(place))
+  const job = {
+    release: { id: digestOf(-1), header: { pages: [digests[0]] } },
+    nextPage: pagesRead ? undefined : digests[0],
+    digests,
+    open,
+    redirected: new Map(),
+  } as unknown as FetchJob
+  return gateways.map((self) => {
+    const journey = new FakeJourney()
+    journey.gatewaysOf.set(journey.region, gateways)
+    for (const one of gateways) if (one !== self) link(journey, one, { region: journey.region })
+    link(journey, 'seed', { region: journey.region, submit: true })
+    const chooser = new Chooser(configOf({ self }), new Sources(LIMITS))
+    const sessions = [...journey.admitted()]
+    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 })]
+      .map(({ digest }) => digests.indexOf(digest))
+      .sort((a, b) => a - b)
+  })
+}
+
+test('a release of few blocks enters by one gateway: the one that brings its first page', () => {
+  const first = gateways.indexOf(new Entrants(gateways).fetcher(digestOf(0)) ?? peer(''))
+  const all = Array.from({ length: LIMITS.fewBlocks }, (_, at) => at)
+  expect(brought(LIMITS.fewBlocks, true)).toEqual(gateways.map((_, at) => (at === first ? all : [])))
+})
+
+test.each([
+  { what: 'one of many blocks', places: LIMITS.fewBlocks + 1, read: true },
+  { what: 'one whose manifest is not read yet', places: 3, read: false },
+])('$what enters by all of them, each block once', ({ places, read }) => {
+  const shares = brought(places, read)
+  expect(shares.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: places }, (_, at) => at))
+  expect(shares.filter((share) => share.length > 0).length).toBeGreaterThan(1)
+})

@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { FetchJob } from '../../../src/core/fetch-job.ts'
+import { Offers } from '../../../src/core/offers.ts'
+import { Sources } from '../../../src/core/sources.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
+import { Bench, hex, peer } from '../core-peers/fakes.ts'
+import { link } from './links.ts'
+
+const RELEASE = hex('e') as string as ReleaseId
+const CHANNEL = 'a/b' as Channel
+
+/** A neighbour, and what it is told: places, or that all is here. */
+const said = (effects: readonly Effect[]): string[] =>
+  effects.flatMap((effect) => {
+    if (effect.kind === 'count') return []
+    if (effect.kind !== 'request' || effect.request.message.type !== 'holds') return [effect.kind]
+    const { whole, ranges } = effect.request.message
+    return [`${effect.peer} ${whole ? 'whole' : ranges}`]
+  })
+
+/** A node with twelve neighbours that fetches a release of so many pages and blocks. */
+function fetching(places: number, neighbours = 12) {
+  const bench = new Bench()
+  bench.journey.region = 'here'
+  const sources = new Sources(LIMITS)
+  const offers = new Offers(bench.config, sources)
+  for (let at = 0; at < neighbours; at += 1) link(bench.journey, `n${at}`)
+  let left = places
+  const job = {
+    release: { id: RELEASE },
+    channel: CHANNEL,
+    digests: Array.from({ length: places }),
+    get isComplete() {
+      return left === 0
+    },
+  } as unknown as FetchJob
+  return {
+    bench,
+    sources,
+    offers,
+    block: (place: number) => {
+      left -= 1
+      expect(bench.run((step) => offers.onBlock(step, job, place))).toEqual([])
+    },
+    whole: () => bench.run((step) => offers.onWhole(step, RELEASE, CHANNEL, places <= LIMITS.fewBlocks)),
+    tick: (ms: number): string[] => {
+      bench.pass(ms)
+      return said(bench.run((step, journey) => offers.onTick(step, journey)))
+    },
+  }
+}
+
+const peersOf = (lines: readonly string[]) => lines.map((line) => line.split(' ')[0]).sort()
+
+describe('a release of few blocks', () => {
+  test('is offered to four neighbours, the same from the first block to the last', () => {
+    const node = fetching(4)
+    node.block(0)
+    expect(node.tick(LIMITS.haveBatchMs - 1)).toEqual([])
+    const first = node.tick(1)
+    expect(first.map((line) => line.split(' ')[1])).toEqual(['0,1', '0,1', '0,1', '0,1'])
+    node.block(2)
+    const second = node.tick(LIMITS.haveBatchMs)
+    expect(second.map((line) => line.split(' ')[1])).toEqual(['2,1', '2,1', '2,1', '2,1'])
+    node.block(1)
+    node.block(3)
+    node.whole()
+    const last = node.tick(0)
+    expect(last.map((line) => line.split(' ')[1])).toEqual(['whole', 'whole', 'whole', 'whole'])
+    expect(peersOf(second)).toEqual(peersOf(first))
+    expect(peersOf(last)).toEqual(peersOf(first))
+  })
+
+  test('as a whole it is offered to one more, then to another, and then to nobody', () => {
+    const node = fetching(1)
+    node.block(0)
+    node.whole()
+    const four = node.tick(0)
+    const one = node.tick(LIMITS.fewPauseMs)
+    const another = node.tick(2 * LIMITS.fewPauseMs)
+    expect([four.length, one.length, another.length]).toEqual([4, 1, 1])
+    expect(new Set(peersOf([...four, ...one, ...another])).size).toBe(6)
+    expect(node.tick(LIMITS.offerMs / 2)).toEqual([])
+  })
+
+  test('first to those that announced nothing, and never to those that announced all that is here', () => {
+    const node = fetching(3, 6)
+    node.sources.announced(RELEASE, peer('n0'), { whole: true })
+    node.sources.announced(RELEASE, peer('n1'), { whole: false, ranges: [0, 1] })
+    node.sources.announced(RELEASE, peer('n2'), { whole: false, ranges: [1, 1] })
+    node.block(0)
+    expect(peersOf(node.tick(LIMITS.haveBatchMs))).toEqual(['n2', 'n3', 'n4', 'n5'])
+  })
+
+  test('its last block is said with the whole, or by itself where that takes long', () => {
+    const node = fetching(1)
+    node.block(0)
+    expect(node.tick(LIMITS.havePauseMs - 1)).toEqual([])
+    expect(node.tick(1)).toHaveLength(4)
+  })
+
+  test('a neighbour that goes leaves its place to another', () => {
+    const node = fetching(3)
+    node.block(0)
+    const [gone] = peersOf(node.tick(LIMITS.haveBatchMs))
+    node.offers.onDisconnected(peer(gone as string))
+    node.bench.journey.links.delete(peer(gone as string))
+    node.block(1)
+    const next = node.tick(LIMITS.haveBatchMs)
+    expect(next.filter((line) => line.endsWith(' 0,2'))).toHaveLength(1)
+    expect(next.filter((line) => line.endsWith(' 1,1'))).toHaveLength(3)
+  })
+})
+
+describe('a release of many blocks', () => {
+  test('is offered to all, soon while there is much that is new, later where there is little', () => {
+    const node = fetching(LIMITS.fewBlocks + 1)
+    node.block(0)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
+    for (const place of [1, 2, 3, 4]) node.block(place)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
+    for (const place of [5, 6, 7]) node.block(place)
+    expect(node.tick(LIMITS.havePauseMs - 1)).toEqual([])
+    expect(node.tick(1)).toHaveLength(12)
+  })
+
+  test('as a whole it is offered to all, once', () => {
+    const node = fetching(LIMITS.fewBlocks + 1)
+    node.block(0)
+    node.whole()
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
+    expect(node.tick(LIMITS.offerMs / 2)).toEqual([])
+  })
+})
+
+test('a seed offers nothing', () => {
+  const bench = new Bench({ submit: true })
+  link(bench.journey, 'A', { region: bench.journey.region })
+  const offers = new Offers(bench.config, new Sources(LIMITS))
+  bench.run((step) => offers.onWhole(step, RELEASE, CHANNEL, true))
+  expect(bench.run((step, journey) => offers.onTick(step, journey))).toEqual([])
+})
