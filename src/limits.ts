@@ -121,12 +121,11 @@ export const LIMITS = {
   heartbeatLiveMs: 15_000,
   /**
    * The same where no other region is known: nothing waits for a gateway there but large releases, which ask another
-   * after a silence. Every five seconds eight gateways would cost each node of a small fleet 20 KB/s.
+   * after a silence. Every five seconds eight gateways would cost each node of a small fleet 20 KB/s. The first ones come
+   * sooner, each pause twice the last: a fleet that starts has no mesh yet to carry them.
    */
   calmHeartbeatMs: 120_000,
   calmHeartbeatLiveMs: 360_000,
-  /** Heartbeats before the calm: a fleet that starts has no mesh yet to carry the first ones. */
-  heartbeatsFirst: 12,
   /** A heartbeat's clock may be this far from ours: an old one said again must not raise the dead. */
   heartbeatSkewMs: 600_000,
   /** A node this long up, and dialled by another host within the hour, is proven: it ranks before all others. */

@@ -291,8 +291,9 @@ export class Gateways implements Stage {
   /** Sooner once a border is known; a look at whether to stand where this node does not. */
   get #nextSayMonoMs(): number {
     if (this.#own === undefined) return this.#monoMs + IDLE_LOOK_MS
-    const { heartbeatMs, heartbeatsFirst } = this.#config.limits
-    const everyMs = this.#said.count <= heartbeatsFirst ? heartbeatMs : this.#pace.everyMs
+    // A fleet that starts has no mesh yet to carry the first ones.
+    const soonMs = this.#config.limits.heartbeatMs * 2 ** (this.#said.count - 1)
+    const everyMs = Math.min(soonMs, this.#pace.everyMs)
     return this.#said.monoMs + everyMs * this.#said.jitter
   }
 
