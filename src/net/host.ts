@@ -15,6 +15,7 @@ import { gossipInbound, gossipOptions, type Pubsub } from './gossip.ts'
 import { libp2pKey } from './identity.ts'
 import { boundedYamux } from './muxer.ts'
 import { nativeNoise } from './noise.ts'
+import { noteProtocolsOnce } from './noted-protocols.ts'
 import type { Pace } from './pace.ts'
 
 const HOUR_MS = 3_600_000
@@ -49,6 +50,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS)
   const datastore = await openPeerStore(join(options.dataDir, 'peers'))
   const node = await createLibp2p({ ...(await configuration(options)), datastore, start: false })
+  noteProtocolsOnce(node)
   const stop = async () => {
     await node.stop()
     await datastore.close()

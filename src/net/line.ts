@@ -5,7 +5,7 @@ import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
-import { streamError, writeMessages } from './framing.ts'
+import { frame, streamError, writeMessages } from './framing.ts'
 import type { ProtocolRules } from './protocols.ts'
 
 interface Wire {
@@ -42,6 +42,7 @@ export class Line {
    * @throws MeshError NET_TIMEOUT, NET_UNREACHABLE, NET_PROTOCOL, LIMIT_BYTES, LIMIT_STREAMS, CODEC_*
    */
   async ask(request: AnyRequest, timeoutMs: number, onReply: (reply: AnyReply) => void): Promise<void> {
+    if (isNotice(request) && this.#toldAtOnce(request)) return
     const first = AbortSignal.timeout(timeoutMs)
     await this.#turn(first)
     let wire: Wire | undefined
@@ -67,6 +68,20 @@ export class Line {
     for (const waiter of this.#waiting.splice(0)) waiter.giveUp(error)
     for (const stream of this.#inUse) stream.abort(error)
     for (const { stream } of this.#idle.splice(0)) stream.abort(error)
+  }
+
+  /** On a stream that stands idle and takes it: there is nothing to wait for, and no deadline to watch. */
+  #toldAtOnce(notice: AnyRequest): boolean {
+    const bytes = frame(
+      [encodeRequest(notice.protocol, notice.message as never)],
+      this.#rules.maxRequestBytes,
+    )
+    const wire = this.#taken < this.#rules.maxStreams ? this.#idleWire() : undefined
+    if (wire === undefined) return false
+    const isFree = !wire.stream.writableNeedsDrain
+    if (isFree) wire.stream.send(bytes)
+    this.#keep(wire)
+    return isFree
   }
 
   async #exchange(
@@ -126,14 +141,10 @@ export class Line {
   }
 
   async #wire(signal: AbortSignal): Promise<Wire> {
-    for (let wire = this.#idle.pop(); wire !== undefined; wire = this.#idle.pop()) {
-      // the answerer closes idle streams too: one given up at half its time is never closed under a request
-      const fresh = performance.now() - wire.idleSinceMs < this.#limits.streamIdleMs / 2
-      if (fresh && wire.stream.status === 'open' && wire.stream.remoteWriteStatus === 'writable') {
-        this.#inUse.add(wire.stream)
-        return wire
-      }
-      wire.stream.abort(new Error('idle'))
+    const idle = this.#idleWire()
+    if (idle !== undefined) {
+      this.#inUse.add(idle.stream)
+      return idle
     }
     const { id, maxReplyBytes, maxRunBytes } = this.#rules
     const stream = await this.#connection.newStream([id], { signal })
@@ -143,6 +154,16 @@ export class Line {
       maxBufferSize: maxRunBytes + 2 * maxReplyBytes,
     })
     return { stream, messages, idleSinceMs: 0 }
+  }
+
+  #idleWire(): Wire | undefined {
+    for (let wire = this.#idle.pop(); wire !== undefined; wire = this.#idle.pop()) {
+      // the answerer closes idle streams too: one given up at half its time is never closed under a request
+      const fresh = performance.now() - wire.idleSinceMs < this.#limits.streamIdleMs / 2
+      if (fresh && wire.stream.status === 'open' && wire.stream.remoteWriteStatus === 'writable') return wire
+      wire.stream.abort(new Error('idle'))
+    }
+    return undefined
   }
 
   #keep(wire: Wire): void {

@@ -44,4 +44,44 @@ const nativeCrypto: ICryptoInterface = {
   },
 }
 
-export const nativeNoise = (): ReturnType<typeof noise> => noise({ crypto: nativeCrypto })
+/**
+ * What we use of a secured connection beyond its exported type (`EncryptedMessageStream` of noise 17.0.3). No contract
+ * of theirs, hence the exact version.
+ */
+interface Decoding {
+  readonly decoder: { lengthDecoder: (data: Bytes) => number }
+}
+/** What has come so far, in parts. */
+interface Bytes {
+  readonly byteLength: number
+  get(at: number): number
+}
+
+const NOT_YET = new RangeError('the length of the next frame is not there yet')
+
+/** Of two bytes, big endian. @throws RangeError where there are fewer: the decoder waits for more */
+function lengthOf(data: Bytes): number {
+  if (data.byteLength < 2) throw NOT_YET
+  return (data.get(0) << 8) | data.get(1)
+}
+
+/**
+ * The decoder asks for one length more than there are frames, each time something comes. Theirs makes a new error then,
+ * with the stack it was thrown on, which costs as much as decrypting a small message.
+ */
+function readLengthsQuickly<T extends { readonly connection: unknown }>(secured: T): T {
+  ;(secured.connection as Decoding).decoder.lengthDecoder = lengthOf
+  return secured
+}
+
+export function nativeNoise(): ReturnType<typeof noise> {
+  const factory = noise({ crypto: nativeCrypto })
+  return (components) => {
+    const encrypter = factory(components)
+    const inbound = encrypter.secureInbound.bind(encrypter)
+    const outbound = encrypter.secureOutbound.bind(encrypter)
+    encrypter.secureInbound = async (...args) => readLengthsQuickly(await inbound(...args))
+    encrypter.secureOutbound = async (...args) => readLengthsQuickly(await outbound(...args))
+    return encrypter
+  }
+}

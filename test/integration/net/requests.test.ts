@@ -4,10 +4,11 @@ import { afterEach, expect, test } from 'vitest'
 import { encode } from '../../../src/codec/cbor.ts'
 import { decodeReply, encodeReply } from '../../../src/codec/messages.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { AnyReply, SyncReply } from '../../../src/model/messages.ts'
+import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
+import type { AnyReply, AnyRequest, SyncReply } from '../../../src/model/messages.ts'
 import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from './raw-peer.ts'
-import { joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
+import { DIGEST, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
 
 const running: { stop(): Promise<void> }[] = []
 const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
@@ -34,6 +35,18 @@ const envelopes = (marker: number, more: boolean): SyncReply => ({
   lacks: [],
   more,
 })
+const holds = (place: number): AnyRequest => ({
+  protocol: 'blocks',
+  message: {
+    type: 'holds',
+    release: DIGEST as string as ReleaseId,
+    channel: 'a' as Channel,
+    whole: false,
+    ranges: [place, 1],
+  },
+})
+const placesOf = ({ message }: AnyRequest): readonly number[] =>
+  message.type === 'holds' ? (message.ranges ?? []).slice(0, 1) : []
 const sync = { protocol: 'sync', message: { type: 'push', envelopes: [] } } as const
 
 test('a request gets its reply, and the next one too', async () => {
@@ -63,6 +76,28 @@ test('requests in parallel are answered out of order, each with its own reply', 
       .map(({ id }) => id)
       .sort(),
   ).toEqual(ids)
+})
+
+test('notices go out in order on a stream that stands, and the next request on it gets its own reply', async () => {
+  const [a, b] = await pair()
+  b.onRequest = ({ id, request }) => {
+    if (request.message.type === 'want') b.transport.replyBlock(id, new Uint8Array([7]))
+  }
+  const ask = async () => {
+    const id = a.ask(b.id, want)
+    const { reply } = await a.event('reply', (event) => event.id === id)
+    expect(reply).toEqual(block(new Uint8Array([7])))
+  }
+  await ask()
+  const sentBefore = a.bytes.sent
+  const places = Array.from({ length: 20 }, (_, place) => place)
+  for (const place of places) a.ask(b.id, holds(place))
+  await ask()
+  const heard = () => b.of('request').flatMap(({ request }) => placesOf(request))
+  await b.until('all notices', () => heard().length === places.length)
+  expect(heard()).toEqual(places)
+  // Twenty notices and a request: a stream opened for each would cost 150 bytes more.
+  expect(a.bytes.sent - sentBefore).toBeLessThan(21 * 250)
 })
 
 test('more requests than streams wait for one another, and more than may wait are refused', async () => {
