@@ -231,6 +231,8 @@ export const LIMITS = {
   repairMs: 250,
   /** What nobody announces for so long is asked of whoever may have it, the seed first. */
   rescueMs: 500,
+  /** A fetcher that has asked a seed for nothing for so long, or not announced what it was given, may have died. */
+  doubtMs: 100,
   /** Neighbours hear of new blocks after so long, or after so many: 50 ms made the slowest node 13 % slower. */
   haveBatchMs: 10,
   /** New blocks that are worth a message so soon, unless fewer were announced before; at 1 Gbit/s one comes in 2 ms. */

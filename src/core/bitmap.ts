@@ -1,3 +1,6 @@
+/** How much further than to the first member that would do it is looked for a better one: in bytes, 4,096 members. */
+const MAX_BETTER = 512
+
 /** A growing set of small integers, one bit each: which blocks of a release somebody has. */
 export class Bitmap {
   #bytes: Uint8Array
@@ -23,23 +26,6 @@ export class Bitmap {
     this.#count += 1
   }
 
-  /** All of another bitmap's bytes, a byte at a time: peers send these. */
-  addBytes(bytes: Uint8Array): void {
-    this.#reserve(bytes.length)
-    for (const [at, byte] of bytes.entries()) this.#merge(at, byte)
-  }
-
-  /** `count` members from `first` on, a byte at a time. */
-  addRange(first: number, count: number): void {
-    const end = first + count
-    this.#reserve((end + 7) >> 3)
-    for (let at = first; at < end; ) {
-      const upTo = Math.min(end, (at | 7) + 1)
-      this.#merge(at >> 3, ((1 << (upTo - at)) - 1) << (at & 7))
-      at = upTo
-    }
-  }
-
   delete(index: number): void {
     if (!this.has(index)) return
     this.#bytes[index >> 3] = (this.#bytes[index >> 3] ?? 0) & ~(1 << (index & 7))
@@ -53,28 +39,44 @@ export class Bitmap {
     return this.#bytes.slice(0, length)
   }
 
-  /** A member of both, from a random place on; with no `other` any member. @param random in [0, 1) */
-  pick(other: Bitmap | undefined, random: number): number | undefined {
+  /** The members `at × 8` to `at × 8 + 7`, lowest first. */
+  byteAt(at: number): number {
+    return this.#bytes[at] ?? 0
+  }
+
+  /** Adds the members of a byte. */
+  mergeAt(at: number, byte: number): void {
+    if (byte === 0) return
+    this.#reserve(at + 1)
+    this.#merge(at, byte)
+  }
+
+  /**
+   * A member of both, from a random place on; with no `other` any member.
+   * @param random in [0, 1)
+   * @param worse members taken only where none without it is near
+   */
+  pick(other: Bitmap | undefined, random: number, worse?: Bitmap): number | undefined {
     const length = this.#bytes.length
     const from = Math.floor(random * length * 8)
-    for (let step = 0; step <= length; step += 1) {
+    let found: number | undefined
+    for (let step = 0, left = MAX_BETTER; step <= length && left > 0; step += 1) {
       const at = ((from >> 3) + step) % Math.max(length, 1)
-      let common = (this.#bytes[at] ?? 0) & (other === undefined ? 255 : other.#byte(at))
+      let common = (this.#bytes[at] ?? 0) & (other === undefined ? 255 : other.byteAt(at))
       // The byte begun in the middle is looked at twice: its upper bits first, the others last.
       if (step === 0) common &= 255 << (from & 7)
-      if (common !== 0) return at * 8 + (31 - Math.clz32(common & -common))
+      const better = worse === undefined ? common : common & ~worse.byteAt(at)
+      if (better !== 0) return at * 8 + lowest(better)
+      if (common !== 0) found ??= at * 8 + lowest(common)
+      if (found !== undefined) left -= 1
     }
-    return undefined
+    return found
   }
 
   #merge(at: number, byte: number): void {
     const before = this.#bytes[at] ?? 0
     this.#bytes[at] = before | byte
     this.#count += ones(before | byte) - ones(before)
-  }
-
-  #byte(at: number): number {
-    return this.#bytes[at] ?? 0
   }
 
   #reserve(length: number): void {
@@ -84,6 +86,18 @@ export class Bitmap {
     this.#bytes = larger
   }
 }
+
+/** `count` members from `first` on, as the bytes that they set. */
+export function eachByte(first: number, count: number, set: (at: number, byte: number) => void): void {
+  const end = first + count
+  for (let at = first; at < end; ) {
+    const upTo = Math.min(end, (at | 7) + 1)
+    set(at >> 3, ((1 << (upTo - at)) - 1) << (at & 7))
+    at = upTo
+  }
+}
+
+const lowest = (byte: number): number => 31 - Math.clz32(byte & -byte)
 
 function ones(byte: number): number {
   let count = 0

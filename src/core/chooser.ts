@@ -21,12 +21,16 @@ export interface Choice {
   /** Over a border. */
   readonly border: boolean
   readonly seed: boolean
+  /** Another's to bring in, asked of the seed in case that one is dead. */
+  readonly takeOver?: true
 }
 
 /** How long a view of the regions' gateways is used before it is asked for again. */
 const VIEW_MS = 250
 /** Own blocks looked at in one go for which nobody is free. */
 const MAX_VAIN = 16
+/** Places looked at in one go for what other fetchers have not brought in: the next go begins elsewhere. */
+const MAX_LOOKS = 512
 
 /** Blocks of one job that this node brings into its region, and how far it is with asking for them. */
 interface Entry {
@@ -34,6 +38,8 @@ interface Entry {
   readonly digests: number
   /** Places by ascending digest: every fetcher goes through its blocks in this order, so that a standing want is met soon. */
   readonly places: readonly number[]
+  /** How many of the first of them are here. */
+  done: number
 }
 
 export class Chooser {
@@ -86,6 +92,39 @@ export class Chooser {
       const from = this.#upstream(journey, this.#key(job, digest), sessions, now)
       if (from !== undefined) yield this.#choice(job, place, from)
       else if (++vain >= MAX_VAIN) return
+    }
+    yield* this.#takeOver(job, sessions, now)
+  }
+
+  /**
+   * A fetcher at home that has all of its own share asks the seed for what is nobody's yet: whoever should bring it in
+   * may have died unseen, and the seed may not live until that shows. What was given to that one the seed gives to no
+   * other unless it doubts, too (`copies.ts`), so that asking costs a message and no block.
+   */
+  *#takeOver(job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Iterable<Choice> {
+    const { limits, random, region, self } = this.#config
+    const entry = this.#entries.get(job)
+    if (job.digests.length <= limits.fewBlocks || entry?.entrants.peers.includes(self) !== true) return
+    if (now.monoMs - job.sinceMonoMs < limits.doubtMs) return
+    const seeds = sessions.filter(({ hello }) => hello.submit && regionOf(hello.region) === regionOf(region))
+    const seed = seeds.find(({ peer }) => this.#sources.isFree(peer, limits.maxWantsPerSeed, now.monoMs))
+    const isMissing = (place: number | undefined) =>
+      place !== undefined && job.missing.has(job.digests[place] as Digest)
+    while (entry.done < entry.places.length && !isMissing(entry.places[entry.done])) entry.done += 1
+    // Its own blocks come first, and while they do, the others' do as well.
+    if (seed === undefined || entry.done < entry.places.length) return
+    const holders = this.#sources.of(job.release.id)
+    // However busy: held is held. What only a silent one has is as good as lost.
+    const inTime = (peer: PeerId) => !this.#sources.isLate(peer, now.monoMs)
+    const places = job.digests.length
+    const first = Math.floor(random() * places)
+    for (let step = 0; step < Math.min(places, MAX_LOOKS); step += 1) {
+      const place = (first + step) % places
+      const digest = job.digests[place] as Digest
+      if (!job.missing.has(digest) || holders.announced(place, inTime)) continue
+      if ((job.sentOnMonoMs.get(digest) ?? 0) > now.monoMs - limits.doubtMs) continue
+      if (!this.#sources.isFree(seed.peer, limits.maxWantsPerSeed, now.monoMs)) return
+      yield { ...this.#choice(job, place, seed), takeOver: true }
     }
   }
 
@@ -162,7 +201,7 @@ export class Chooser {
       .filter(({ digest }) => entrants.fetcher(this.#key(job, digest)) === self)
       .sort((a, b) => (a.digest < b.digest ? -1 : 1))
       .map(({ place }) => place)
-    const entry = { entrants, digests: job.digests.length, places }
+    const entry = { entrants, digests: job.digests.length, places, done: 0 }
     this.#entries.set(job, entry)
     return entry
   }

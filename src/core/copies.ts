@@ -18,6 +18,12 @@ const MAX_BLOCKS = 65_536
 const FREE_COPIES = 2
 /** Peers remembered for one block. */
 const MAX_HOLDERS = 4
+/** One block in so many may be given twice for a mere doubt: at most 1.1 payloads leave for it. */
+const BLOCKS_PER_SPARE = 10
+/** Spare copies saved up: what two fetchers that die at once wait for, and half as much that they have not handed on. */
+const MAX_SPARE = 24
+/** Peers of which it is remembered when they were last heard: fetchers of a few regions. */
+const MAX_HEARD = 256
 
 interface Given {
   /** All of them, to one peer twice as well: else whoever asks again and again has the whole uplink. */
@@ -29,6 +35,10 @@ interface Given {
 export class Copies {
   readonly #config: CoreConfig
   readonly #given = new Map<Digest, Given>()
+  /** When each last asked for a block or got one, the latest last. */
+  readonly #heard = new Map<PeerId, number>()
+  /** First copies given since the last that a doubt has cost, as far as they are saved up. */
+  #earned = 0
   #spareBytes: number
   #lastMonoMs = 0
 
@@ -40,17 +50,39 @@ export class Copies {
   /** @param failed the asker was sent on before, in vain */
   judge(journey: Journey, digest: Digest, asker: PeerId, failed: boolean, monoMs: number): Judgement {
     const session = journey.session(asker)
+    this.heard(asker, monoMs)
     if (session?.hello?.submit === true) return { kind: 'give' }
     const { copies, peers } = this.#given.get(digest) ?? { copies: 0, peers: [] }
     if (!failed && !peers.includes(asker)) {
       const region = regionOf(session?.hello?.region ?? '')
       const to = peers.find((peer) => this.#reaches(journey, peer, region))
-      if (to !== undefined) return { kind: 'redirect', to }
+      if (to !== undefined && !this.#doubts(to, copies, monoMs)) return { kind: 'redirect', to }
     }
-    if (copies >= FREE_COPIES && !this.#spare(monoMs)) return { kind: 'later' }
+    if (copies >= FREE_COPIES && !this.#ration(monoMs)) return { kind: 'later' }
+    if (copies === 0) this.#earned = Math.min(MAX_SPARE * BLOCKS_PER_SPARE, this.#earned + 1)
     const others = peers.filter((peer) => peer !== asker)
     this.#note(digest, { copies: copies + 1, peers: [...others, asker].slice(-MAX_HOLDERS) })
     return { kind: 'give' }
+  }
+
+  /** It has asked for a block, or one that it waited for has left. */
+  heard(peer: PeerId, monoMs: number): void {
+    this.#heard.delete(peer)
+    this.#heard.set(peer, monoMs)
+    if (this.#heard.size <= MAX_HEARD) return
+    for (const oldest of this.#heard.keys()) return void this.#heard.delete(oldest)
+  }
+
+  /**
+   * Whoever was given a block asks for the next at once. One that has asked for nothing for a while may have died
+   * unseen and taken the block with it, and this seed may be gone before that shows: somebody else gets it, too.
+   */
+  #doubts(holder: PeerId, copies: number, monoMs: number): boolean {
+    const silentMs = monoMs - (this.#heard.get(holder) ?? Number.NEGATIVE_INFINITY)
+    if (silentMs < this.#config.limits.doubtMs || copies >= FREE_COPIES) return false
+    if (this.#earned < BLOCKS_PER_SPARE) return false
+    this.#earned -= BLOCKS_PER_SPARE
+    return true
   }
 
   /** Of the asker's region, or of the own one: its gateways reach both. */
@@ -59,7 +91,7 @@ export class Copies {
     return hello !== undefined && [region, journey.region].includes(regionOf(hello.region))
   }
 
-  #spare(monoMs: number): boolean {
+  #ration(monoMs: number): boolean {
     const { seedExtraBytesPerSecond, maxBlockBytes } = this.#config.limits
     const earned = ((monoMs - this.#lastMonoMs) / 1_000) * seedExtraBytesPerSecond
     this.#spareBytes = Math.min(seedExtraBytesPerSecond, this.#spareBytes + earned)

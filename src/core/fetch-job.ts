@@ -37,7 +37,9 @@ export class FetchJob {
   /** Rescues since a block came last. */
   rescues = 0
   /** Blocks for which a seed sent us elsewhere. */
-  readonly redirected = new Map<Digest, number>()
+  readonly redirected = new Set<Digest>()
+  /** When a seed last said of a block that another was given it, which that one has yet to announce. */
+  readonly sentOnMonoMs = new Map<Digest, number>()
   readonly #places = new Map<Digest, number>()
   readonly #sizes: number[] = []
   readonly #reader: ManifestReader

@@ -1,6 +1,6 @@
 /** Who announced what of one release, and who turned out to lie: what a node believes of its neighbours. */
 import type { PeerId } from '../model/ids.ts'
-import { Bitmap } from './bitmap.ts'
+import { Bitmap, eachByte } from './bitmap.ts'
 
 /** What a peer says it has: everything, or pages and blocks by their place in the manifest. */
 export interface Holding {
@@ -23,19 +23,23 @@ interface Holder {
 export class Holders {
   readonly #holders = new Map<PeerId, Holder>()
   readonly #liars = new Set<PeerId>()
+  /** What single places at least one, and at least two of them have announced; counted anew once one is forgotten. */
+  #once = new Bitmap()
+  #twice = new Bitmap()
+  #isStale = false
 
   takes(peer: PeerId, { whole, bitmap, ranges = [] }: Holding): void {
     if (this.#liars.has(peer)) return
     const holder = this.#of(peer)
     holder.whole ||= whole
     if (whole) return
-    if (bitmap !== undefined) holder.bits.addBytes(bitmap)
+    for (const [at, byte] of bitmap?.entries() ?? []) this.#mark(holder, at, byte)
     let left = MAX_PLACES
     for (let at = 0; at + 1 < ranges.length && left > 0; at += 2) {
       const first = ranges[at] ?? 0
       const count = Math.min(ranges[at + 1] ?? 0, MAX_PLACES - first)
       if (count <= 0) continue
-      holder.bits.addRange(first, count)
+      eachByte(first, count, (at, byte) => this.#mark(holder, at, byte))
       left -= count
     }
   }
@@ -50,13 +54,13 @@ export class Holders {
    */
   lacks(peer: PeerId): boolean {
     const holder = this.#holders.get(peer)
-    this.#holders.delete(peer)
+    this.forget(peer)
     return holder !== undefined && (holder.whole || !holder.likely)
   }
 
   /** It gave wrong bytes: nothing of this release is taken from it any more. */
   lied(peer: PeerId): void {
-    this.#holders.delete(peer)
+    this.forget(peer)
     this.#liars.add(peer)
   }
 
@@ -78,11 +82,16 @@ export class Holders {
     return this.#holders.get(peer)?.whole === true
   }
 
-  /** Places of `open` that this peer announced, one at random; undefined: none. */
+  /**
+   * Places of `open` that this peer announced, one at random, of those that nobody else did while there are any: what
+   * one has alone would be gone with it. Undefined: none.
+   */
   pick(peer: PeerId, open: Bitmap, random: number): number | undefined {
     const holder = this.#holders.get(peer)
     if (holder === undefined) return undefined
-    return open.pick(holder.whole || holder.likely ? undefined : holder.bits, random)
+    if (this.#isStale) this.#recount()
+    if (holder.whole) return open.pick(undefined, random, this.#once)
+    return open.pick(holder.likely ? undefined : holder.bits, random, this.#twice)
   }
 
   /** By anybody whose word counts. */
@@ -99,7 +108,25 @@ export class Holders {
   }
 
   forget(peer: PeerId): void {
-    this.#holders.delete(peer)
+    if (this.#holders.delete(peer)) this.#isStale = true
+  }
+
+  #mark(holder: Holder, at: number, byte: number): void {
+    const news = byte & ~holder.bits.byteAt(at)
+    holder.bits.mergeAt(at, news)
+    this.#twice.mergeAt(at, news & this.#once.byteAt(at))
+    this.#once.mergeAt(at, news)
+  }
+
+  #recount(): void {
+    this.#isStale = false
+    this.#once = new Bitmap()
+    this.#twice = new Bitmap()
+    for (const { bits } of this.#holders.values())
+      for (const [at, byte] of bits.toBytes().entries()) {
+        this.#twice.mergeAt(at, byte & this.#once.byteAt(at))
+        this.#once.mergeAt(at, byte)
+      }
   }
 
   #of(peer: PeerId): Holder {

@@ -58,8 +58,10 @@ export class Offers {
     const { haveBatchMs, havePauseMs, haveAtOnce, maxHaveBlocks } = limits
     const news = offer.log.length - told
     if (news >= maxHaveBlocks) return this.#soon(step, offer, 0)
+    // What nobody else has would be gone with this node.
+    const isFirst = !offer.few && !this.#sources.of(offer.release).announced(place, () => true)
     // The last block of few is said with the whole, a write later.
-    const isSoon = news >= Math.min(told, haveAtOnce) && !(offer.few && job.isComplete)
+    const isSoon = isFirst || (news >= Math.min(told, haveAtOnce) && !(offer.few && job.isComplete))
     this.#soon(step, offer, isSoon ? haveBatchMs : havePauseMs)
   }
 

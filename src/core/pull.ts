@@ -71,7 +71,7 @@ export class Pull {
         this.#sources.announced(query.release, query.peer, { whole: true })
       return true
     }
-    const asked = this.#close(id)
+    const asked = this.#close(id, step.now.monoMs)
     if (asked === undefined) return false
     if (reply.protocol === 'blocks') this.#answered(step, journey, asked, reply.message)
     this.reopen(asked.digest)
@@ -80,7 +80,7 @@ export class Pull {
 
   onRequestFailed(step: Step, id: RequestId, code: Code): boolean {
     if (this.#queries.delete(id)) return true
-    const asked = this.#close(id)
+    const asked = this.#close(id, step.now.monoMs)
     if (asked === undefined) return false
     const { peer, release } = asked
     this.#sources.silent(peer, step.now.monoMs)
@@ -160,9 +160,9 @@ export class Pull {
     return this.#isFull || job.open.count === 0 ? undefined : this.#chooser.pull(job, session, monoMs)
   }
 
-  /** False: this very peer is asked for it already. */
-  #ask(step: Step, job: FetchJob, { digest, peer, border, seed }: Choice): boolean {
-    if (this.#wants.peers(digest).has(peer)) return false
+  /** False: this very peer is asked for it already, or it is being written. */
+  #ask(step: Step, job: FetchJob, { digest, peer, border, seed, takeOver }: Choice): boolean {
+    if (this.#wants.peers(digest).has(peer) || this.#puller.isWriting(digest)) return false
     const id = step.nextRequest()
     const place = job.place(digest) ?? 0
     const release = job.release.id
@@ -174,10 +174,11 @@ export class Pull {
       sinceMonoMs: step.now.monoMs,
       bytes: job.size(place),
       border,
+      takeOver: takeOver === true,
     })
-    this.#sources.asked(peer, 1)
+    this.#sources.asked(peer, 1, step.now.monoMs)
     // Only a seed sends others on.
-    const failed = seed && job.redirected.has(digest)
+    const failed = seed && takeOver !== true && job.redirected.has(digest)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
     const timeoutMs = this.#config.limits.blockDeadlineMs
     step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
@@ -203,9 +204,9 @@ export class Pull {
     }
   }
 
-  #close(id: RequestId): Asked | undefined {
+  #close(id: RequestId, monoMs: number): Asked | undefined {
     const asked = this.#wants.close(id)
-    if (asked !== undefined) this.#sources.asked(asked.peer, -1)
+    if (asked !== undefined) this.#sources.asked(asked.peer, -1, monoMs)
     return asked
   }
 
@@ -233,7 +234,7 @@ export class Pull {
   #redirected(
     step: Step,
     journey: Journey,
-    { peer, release, digest, border }: Asked,
+    { peer, release, digest, border, takeOver }: Asked,
     to: Extract<BlocksReply, { type: 'redirect' }>,
   ): void {
     const job = this.#puller.job(release)
@@ -241,9 +242,12 @@ export class Pull {
     // Only a seed sends others on: from anyone else it would make this node dial whomever a peer names.
     if (journey.session(peer)?.hello?.submit !== true || job === undefined || place === undefined)
       return this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
-    job.redirected.set(digest, (job.redirected.get(digest) ?? 0) + 1)
+    // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
+    if (takeOver) return void job.sentOnMonoMs.set(digest, step.now.monoMs)
+    job.redirected.add(digest)
     // It was asked in vain before: the seed is told at once.
-    if (!this.#sources.counts(to.peer)) return void this.#ask(step, job, { digest, peer, border, seed: true })
+    if (!this.#sources.answers(to.peer))
+      return void this.#ask(step, job, { digest, peer, border, seed: true })
     if (journey.session(to.peer)?.hello !== undefined)
       return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
     const [address] = to.addresses

@@ -80,7 +80,12 @@ export class Serve {
 
   /** A block is on its way, or the asker has gone. */
   onServed(step: Step, id: RequestId): void {
-    if (this.#active.delete(id)) this.#next(step)
+    const active = this.#active.get(id)
+    if (active === undefined) return
+    this.#active.delete(id)
+    // What waits in line here is no sign of a dead peer.
+    if (this.#config.submit) this.#copies.heard(active.peer, step.now.monoMs)
+    this.#next(step)
   }
 
   onDisconnected(peer: PeerId): void {

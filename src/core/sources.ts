@@ -19,6 +19,8 @@ export class Sources {
   readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
   readonly #avoided = new Map<PeerId, number>()
   readonly #load = new Map<PeerId, number>()
+  /** Since when each has answered nothing, of those that are asked for something. */
+  readonly #owesSince = new Map<PeerId, number>()
   /** How often in a row a peer was too busy; silent, or without what it announced, counts as all of them at once. */
   readonly #vain = new Map<PeerId, number>()
   /** How long a peer is left alone after its next silence. */
@@ -31,6 +33,11 @@ export class Sources {
    * not keep a block out; whoever would bring it in, or ask elsewhere, does not wait for that one.
    */
   readonly counts = (peer: PeerId): boolean => (this.#vain.get(peer) ?? 0) < MAX_BUSY
+
+  /** Busy it may be, but it was neither silent nor without what it was asked for since it gave something. */
+  answers(peer: PeerId): boolean {
+    return !this.#silent.has(peer) && !this.#lacking.has(peer)
+  }
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -101,13 +108,23 @@ export class Sources {
     return this.#load.get(peer) ?? 0
   }
 
-  asked(peer: PeerId, by: 1 | -1): void {
-    this.#load.set(peer, Math.max(0, this.load(peer) + by))
+  asked(peer: PeerId, by: 1 | -1, monoMs: number): void {
+    const load = Math.max(0, this.load(peer) + by)
+    this.#load.set(peer, load)
+    if (load === 0) this.#owesSince.delete(peer)
+    else if (by === -1 || load === 1) this.#owesSince.set(peer, monoMs)
+  }
+
+  /** It has let this node wait for so long, or was silent before: dead, or no better than that. */
+  isLate(peer: PeerId, monoMs: number): boolean {
+    const owesMs = monoMs - (this.#owesSince.get(peer) ?? monoMs)
+    return owesMs >= this.#limits.doubtMs || this.#silent.has(peer)
   }
 
   forgetPeer(peer: PeerId): void {
     this.#avoided.delete(peer)
     this.#load.delete(peer)
+    this.#owesSince.delete(peer)
     this.#lacking.delete(peer)
     this.#vain.delete(peer)
     this.#silent.delete(peer)

@@ -12,6 +12,8 @@ export interface Asked {
   readonly bytes: number
   /** Over a region border, where it may stand until the other side has it. */
   readonly border: boolean
+  /** Another's to bring in. */
+  readonly takeOver: boolean
 }
 
 export class Wants {

@@ -1,5 +1,6 @@
 /** Large releases on whole cores: what leaves the seed, what enters a region, and what is left when nodes die. */
 import { describe, expect, test } from 'vitest'
+import { LIMITS } from '../../src/limits.ts'
 import type { Made } from '../../src/sim/fleet.ts'
 import { stream } from '../../src/sim/random.ts'
 import type { CoreNode } from './core-node.ts'
@@ -61,6 +62,23 @@ describe('a large release in a fleet of forty', () => {
     for (const region of ['eu', 'us']) for (const node of fleet.of(region).slice(3, 5)) fleet.kill(node)
     expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
   }, 120_000)
+
+  test('is completed when a fetcher dies unseen and the seed follows before anybody can tell', () => {
+    for (const seedNumber of [1, 2, 3, 4]) {
+      const fleet = started({ regions: ['eu'], nodes: 20, seed: seedNumber })
+      const made = fleet.publish('eu', noise(4 * MIB))
+      const seed = fleet.seedOf('eu')
+      const given = () => fleet.blockBytes([seed], 'eu') / sizeOf(made)
+      expect(fleet.run(DEADLINE_MS, () => given() >= 0.5)).toBe(true)
+      const fetchers = fleet.gatewaysOf('eu').filter(({ isSeed }) => !isSeed)
+      // No connection ends with it: what it asked for is lost, and what it should still ask for is nobody's.
+      for (const node of fetchers.slice(0, 1)) node.silent = true
+      fleet.run(LIMITS.blockSilenceMs - 50)
+      expect(given()).toBeLessThanOrEqual(1.11)
+      fleet.kill(seed)
+      expect(fleet.run(DEADLINE_MS, all(fleet, made)), `seed ${seedNumber}`).toBe(true)
+    }
+  }, 240_000)
 
   test('goes on where a fetcher dies in the middle', () => {
     const fleet = started({ regions: ['eu'], nodes: 40 })

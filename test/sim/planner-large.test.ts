@@ -70,10 +70,13 @@ test('a tenth of the nodes and the first gateway of every region die', () => {
 })
 
 test('the origin dies after 1.2 payloads and a tenth of the nodes: everyone alive completes', () => {
-  for (const seed of [1, 2, 3]) {
-    const failures = { ...NO_FAILURES, churn: 0.1, originAfterPayloads: 1.2 }
-    expect(run(ask({ seed, failures })).unfinished).toBe(0)
-  }
+  const failures = { ...NO_FAILURES, churn: 0.1, originAfterPayloads: 1.2 }
+  for (const nodes of [30, 100])
+    for (let seed = 1; seed <= 40; seed++) {
+      const result = run(ask({ nodes, seed, failures }))
+      expect(result.unfinished, `${nodes} nodes, seed ${seed}`).toBe(0)
+      expect(result.originBytes / result.payloadBytes).toBeLessThanOrEqual(1.2)
+    }
 })
 
 test('an origin that dies before it has given everything away leaves a fleet without it', () => {

@@ -8,11 +8,20 @@ import type { Entry } from './entry.ts'
 import { type Fleet, ORIGIN } from './fleet.ts'
 import { type Holdings, MANIFEST } from './holdings.ts'
 import type { Network } from './network.ts'
+import { FEW_BLOCKS } from './news.ts'
+import { ticksOfMs } from './ticks.ts'
 import type { Uploads } from './uploads.ts'
+import type { Wheel } from './wheel.ts'
 
 /** Blocks that a home gateway has asked of the origin. */
 const IN_FLIGHT = 8
 const WANT_BYTES = 40
+const REDIRECT_BYTES = 60
+/** A gateway that asks for nothing for so long may be dead: what it was given is given to another. */
+export const DOUBT_TICKS = ticksOfMs(100)
+/** One block in so many may be given twice for such a doubt, and so many of these are saved up. */
+const BLOCKS_PER_SPARE = 10
+const MAX_SPARE = 24
 /** A run of ranges. */
 const STANDING_BYTES = 120
 const NOBODY = -1
@@ -20,14 +29,18 @@ const NOBODY = -1
 interface Kinds {
   readonly want: number
   readonly standing: number
+  readonly redirect: number
+  readonly again: number
 }
 
 export class BorderWants {
   readonly #fleet: Fleet
+  readonly #wheel: Wheel
   readonly #network: Network
   readonly #entry: Entry
   readonly #holdings: Holdings
   readonly #uploads: Uploads
+  readonly #isInTime: (place: number) => boolean
   readonly #blocks: number
   readonly #seed: number
   readonly #kinds: Kinds
@@ -41,26 +54,44 @@ export class BorderWants {
   readonly #toAsk = new Map<number, number[]>()
   readonly #waiting = new Map<number, number>()
   readonly #lost = new Set<number>()
+  /** By block: to whom the origin gave it. */
+  readonly #given: Int32Array
+  /** By home gateway: what others are to bring in, looked through once its own are asked for. */
+  readonly #others = new Map<number, number[]>()
+  readonly #takesOver = new Set<number>()
+  /** Of these, what a neighbour has: looked at again in case that one is dead. */
+  readonly #held = new Map<number, number[]>()
+  /** When each home gateway had the manifest. */
+  readonly #knowsSince = new Map<number, number>()
+  /** When each home gateway last asked the origin for a block or got one. */
+  readonly #heardAt = new Map<number, number>()
+  /** First copies the origin gave since the last that a doubt has cost, as far as they are saved up. */
+  #earned = 0
   /** How often home has looked for a block elsewhere since the origin died. */
   readonly #tries: Int32Array
 
   constructor(
     parts: {
       readonly fleet: Fleet
+      readonly wheel: Wheel
       readonly network: Network
       readonly entry: Entry
       readonly holdings: Holdings
       readonly uploads: Uploads
+      /** This neighbour has not let its node wait for longer than `DOUBT_TICKS`. */
+      readonly isInTime: (place: number) => boolean
     },
     blocks: number,
     seed: number,
     kinds: Kinds,
   ) {
     this.#fleet = parts.fleet
+    this.#wheel = parts.wheel
     this.#network = parts.network
     this.#entry = parts.entry
     this.#holdings = parts.holdings
     this.#uploads = parts.uploads
+    this.#isInTime = parts.isInTime
     this.#blocks = blocks
     this.#seed = seed
     this.#kinds = kinds
@@ -70,6 +101,7 @@ export class BorderWants {
     this.#askedOf = new Int32Array(places).fill(NOBODY)
     this.#askedBy = new Int32Array(places).fill(NOBODY)
     this.#tries = new Int32Array(blocks)
+    this.#given = new Int32Array(blocks).fill(NOBODY)
   }
 
   /** A gateway has the header: whoever is to bring the manifest in asks for it. */
@@ -90,7 +122,8 @@ export class BorderWants {
 
   /** A want for one block has arrived: served now or when it is there. */
   onWant(at: number, from: number, block: number): void {
-    if (at === ORIGIN || this.#holdings.has(at, block)) return this.#uploads.promise(at, from, block)
+    if (at === ORIGIN) return this.#give(from, block)
+    if (this.#holdings.has(at, block)) return this.#uploads.promise(at, from, block)
     const place = this.#place(from, block)
     this.#standsAt[place] = at
     this.#standsFor[place] = from
@@ -122,6 +155,39 @@ export class BorderWants {
     this.#askMore(gateway)
   }
 
+  /** The origin said who was given this block: that one will tell of it. */
+  onRedirect(gateway: number, block: number): void {
+    this.#wheel.push(this.#wheel.tick + DOUBT_TICKS, this.#kinds.again, gateway, 0, block, 0)
+    this.onServed(gateway)
+  }
+
+  /** Whoever was given the block has not told of it for long: it is asked for once more. `NOBODY`: what neighbours had. */
+  askAgain(gateway: number, block: number): void {
+    if (block !== NOBODY) this.#others.get(gateway)?.push(block)
+    else this.#others.get(gateway)?.push(...(this.#held.get(gateway) ?? []).splice(0))
+    this.#askMore(gateway)
+  }
+
+  /** A block has left the origin. */
+  onLeft(to: number): void {
+    this.#heardAt.set(to, this.#wheel.tick)
+  }
+
+  /** Each block once, to whoever asks first; once more where that one is known to be dead, or may well be. */
+  #give(to: number, block: number): void {
+    const { tick } = this.#wheel
+    const holder = this.#given[block] as number
+    this.#heardAt.set(to, tick)
+    if (holder === NOBODY) this.#earned = Math.min(MAX_SPARE * BLOCKS_PER_SPARE, this.#earned + 1)
+    else if (holder !== to && !this.#lost.has(holder)) {
+      if (tick - (this.#heardAt.get(holder) ?? tick) < DOUBT_TICKS || this.#earned < BLOCKS_PER_SPARE)
+        return this.#network.control(ORIGIN, to, REDIRECT_BYTES, this.#kinds.redirect, block, 0)
+      this.#earned -= BLOCKS_PER_SPARE
+    }
+    this.#given[block] = to
+    this.#uploads.promise(ORIGIN, to, block)
+  }
+
   /** It is known to be dead: nothing is expected from it any more. */
   lose(node: number): void {
     this.#lost.add(node)
@@ -149,30 +215,59 @@ export class BorderWants {
 
   #askOrigin(gateway: number): void {
     const own: number[] = []
+    const others: number[] = []
     for (let block = MANIFEST + 1; block < this.#blocks; block++)
       if (this.#entry.fetcher(0, block) === gateway) {
         own.push(block)
         // It is this gateway's to ask for, though its turn may come later.
         this.#note(gateway, ORIGIN, block)
-      }
-    for (let at = own.length - 1; at > 0; at--) {
-      const other = below(draw(this.#seed, gateway, PURPOSE.entry, -1 - at), at + 1)
-      const held = own[at] as number
-      own[at] = own[other] as number
-      own[other] = held
-    }
+      } else others.push(block)
+    this.#shuffle(gateway, own)
+    this.#shuffle(gateway, others)
     this.#toAsk.set(gateway, own)
+    this.#others.set(gateway, others)
+    this.#held.set(gateway, [])
     this.#waiting.set(gateway, 0)
+    this.#knowsSince.set(gateway, this.#wheel.tick)
+    // A look at others' share, should its own be here by then.
+    this.#wheel.push(this.#wheel.tick + DOUBT_TICKS, this.#kinds.again, gateway, 0, NOBODY, 0)
     this.#askMore(gateway)
   }
 
+  #shuffle(gateway: number, blocks: number[]): void {
+    for (let at = blocks.length - 1; at > 0; at--) {
+      const other = below(draw(this.#seed, gateway, PURPOSE.entry, -1 - at), at + 1)
+      const held = blocks[at] as number
+      blocks[at] = blocks[other] as number
+      blocks[other] = held
+    }
+  }
+
+  /** Its own first, and once these are here, what nobody near has and whoever should bring it in may have died. */
   #askMore(gateway: number): void {
+    if (this.#lost.has(ORIGIN)) return
     const own = this.#toAsk.get(gateway) ?? []
     let waiting = this.#waiting.get(gateway) ?? 0
     while (waiting < IN_FLIGHT && own.length > 0) {
       const block = own.pop() as number
       if (this.#holdings.has(gateway, block)) continue
       this.#ask(gateway, ORIGIN, block)
+      waiting++
+    }
+    const since = this.#knowsSince.get(gateway) ?? 0
+    if (waiting === 0 && this.#blocks > FEW_BLOCKS && this.#wheel.tick - since >= DOUBT_TICKS)
+      this.#takesOver.add(gateway)
+    const held = this.#held.get(gateway) ?? []
+    const others = this.#takesOver.has(gateway) ? (this.#others.get(gateway) ?? []) : []
+    while (waiting < IN_FLIGHT && others.length > 0) {
+      const block = others.pop() as number
+      if (this.#holdings.has(gateway, block)) continue
+      if (this.#holdings.isTold(gateway, block, this.#isInTime)) {
+        if (held.push(block) === 1)
+          this.#wheel.push(this.#wheel.tick + DOUBT_TICKS, this.#kinds.again, gateway, 0, NOBODY, 0)
+        continue
+      }
+      this.#network.control(gateway, ORIGIN, WANT_BYTES, this.#kinds.want, block, 0)
       waiting++
     }
     this.#waiting.set(gateway, waiting)

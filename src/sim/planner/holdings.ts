@@ -19,6 +19,9 @@ export class Holdings {
   readonly #asked: Int32Array
   /** Place (node, neighbour): what that neighbour has said it has. */
   readonly #told: Int32Array
+  /** By node: what any neighbour has said it has, and what more than one has. */
+  readonly #toldOnce: Int32Array
+  readonly #toldTwice: Int32Array
   /** Place (node, neighbour): how many of those the node neither has nor has asked for. */
   readonly #useful: Int32Array
   readonly #order: Uint32Array | Uint16Array
@@ -32,6 +35,8 @@ export class Holdings {
     this.#have = new Int32Array(fleet.size * this.#words)
     this.#asked = new Int32Array(fleet.size * this.#words)
     this.#told = new Int32Array(fleet.size * CONNECTIONS * this.#words)
+    this.#toldOnce = new Int32Array(fleet.size * this.#words)
+    this.#toldTwice = new Int32Array(fleet.size * this.#words)
     this.#useful = new Int32Array(fleet.size * CONNECTIONS)
     const cells = fleet.size * blocks
     this.#order = blocks > 0xffff ? new Uint32Array(cells) : new Uint16Array(cells)
@@ -79,6 +84,7 @@ export class Holdings {
       const block = this.#order[teller * this.#blocks + at] as number
       if (this.#bit(this.#told, place, block)) continue
       this.#set(this.#told, place, block)
+      this.#set(this.#bit(this.#toldOnce, node, block) ? this.#toldTwice : this.#toldOnce, node, block)
       if (!this.has(node, block) && !this.isAsked(node, block))
         this.#useful[place] = (this.#useful[place] as number) + 1
     }
@@ -88,6 +94,19 @@ export class Holdings {
     const place = node * CONNECTIONS + edge
     this.#told.fill(0, place * this.#words, (place + 1) * this.#words)
     this.#useful[place] = 0
+    for (let word = 0; word < this.#words; word++) this.#retell(node, word)
+  }
+
+  #retell(node: number, word: number): void {
+    let once = 0
+    let twice = 0
+    for (let place = node * CONNECTIONS; place < (node + 1) * CONNECTIONS; place++) {
+      const told = this.#told[place * this.#words + word] as number
+      twice |= once & told
+      once |= told
+    }
+    this.#toldOnce[node * this.#words + word] = once
+    this.#toldTwice[node * this.#words + word] = twice
   }
 
   isUseful(node: number, edge: number): boolean {
@@ -111,21 +130,23 @@ export class Holdings {
     return true
   }
 
-  isTold(node: number, block: number): boolean {
-    for (let edge = 0; edge < CONNECTIONS; edge++) if (this.hasTold(node, edge, block)) return true
+  /** @param counts of a place (node, neighbour); each does unless said */
+  isTold(node: number, block: number, counts?: (place: number) => boolean): boolean {
+    for (let edge = 0; edge < CONNECTIONS; edge++)
+      if (this.hasTold(node, edge, block) && counts?.(node * CONNECTIONS + edge) !== false) return true
     return false
   }
 
   /**
-   * A random block among those that these neighbours have and the node lacks: a random place to look from, then the next
-   * word that has any, then one of its bits.
+   * A random block among those that these neighbours have and the node lacks, one that only one of all has before the
+   * others: a random place to look from, then the next word that has any, then one of its bits.
    * @param idle edges, `many` of them; each is useful
    * @returns −1 where there is none
    */
   choose(node: number, idle: Uint8Array, many: number): number {
     if (!this.has(node, MANIFEST)) return this.#manifest(node, idle, many)
-    const drawn = this.draw(node)
-    const first = drawn % this.#words
+    const first = this.draw(node) % this.#words
+    let common = -1
     for (let step = 0; step < this.#words; step++) {
       const word = (first + step) % this.#words
       let told = 0
@@ -133,9 +154,11 @@ export class Holdings {
         told |= this.#told[(node * CONNECTIONS + (idle[n] as number)) * this.#words + word] as number
       const at = node * this.#words + word
       const lacking = told & ~((this.#have[at] as number) | (this.#asked[at] as number))
-      if (lacking !== 0) return word * 32 + oneOf(lacking, this.draw(node))
+      const single = lacking & ~(this.#toldTwice[at] as number)
+      if (single !== 0) return word * 32 + oneOf(single, this.draw(node))
+      if (lacking !== 0 && common === -1) common = word * 32 + oneOf(lacking, this.draw(node))
     }
-    return -1
+    return common
   }
 
   #manifest(node: number, idle: Uint8Array, many: number): number {

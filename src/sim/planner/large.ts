@@ -3,7 +3,7 @@
  * enters a region through one elected gateway, and inside everyone pulls random blocks from neighbours (docs/protocol.md). Time begins
  * when the origin has accepted the whole, which is when the header leaves it.
  */
-import { BorderWants } from './border-wants.ts'
+import { BorderWants, DOUBT_TICKS } from './border-wants.ts'
 import { draw, happens, PURPOSE } from './draw.ts'
 import { Entry } from './entry.ts'
 import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from './fleet.ts'
@@ -32,6 +32,8 @@ const REPAIR = FIRST_OF_MODEL + 10
 const BORDER_WANT = FIRST_OF_MODEL + 11
 const STANDING = FIRST_OF_MODEL + 12
 const HEADER = FIRST_OF_MODEL + 13
+const REDIRECT = FIRST_OF_MODEL + 14
+const AGAIN = FIRST_OF_MODEL + 15
 
 const MAX_BLOCK_BYTES = 262_144
 /** A manifest of one file names each block in so many bytes: digest, size and their framing. */
@@ -77,6 +79,7 @@ export class LargeRelease {
   /** By place of `neighbours`: is a block on the way from there, and which. */
   readonly #edge: Uint8Array
   readonly #wanted: Int32Array
+  readonly #waitingSince: Int32Array
   readonly #avoidUntil: Int32Array
   readonly #dead: Uint8Array
   readonly #doneAt: Int32Array
@@ -109,15 +112,19 @@ export class LargeRelease {
     this.#entry = new Entry(this.#fleet, this.#blocks, question.seed)
     this.#border = new BorderWants(
       {
-        ...{ fleet: this.#fleet, network: this.#network, entry: this.#entry },
+        ...{ fleet: this.#fleet, wheel: this.#wheel, network: this.#network, entry: this.#entry },
         ...{ holdings: this.#holdings, uploads: this.#uploads },
+        isInTime: (place) =>
+          this.#edge[place] !== WAITING ||
+          (this.#waitingSince[place] as number) + DOUBT_TICKS > this.#wheel.tick,
       },
       this.#blocks,
       question.seed,
-      { want: BORDER_WANT, standing: STANDING },
+      { want: BORDER_WANT, standing: STANDING, redirect: REDIRECT, again: AGAIN },
     )
     this.#edge = new Uint8Array(size * CONNECTIONS)
     this.#wanted = new Int32Array(size * CONNECTIONS)
+    this.#waitingSince = new Int32Array(size * CONNECTIONS)
     this.#avoidUntil = new Int32Array(size * CONNECTIONS)
     const parts = { fleet: this.#fleet, wheel: this.#wheel, network: this.#network, holdings: this.#holdings }
     this.#news = new News(parts, this.#blocks, { flush: FLUSH, have: HAVE })
@@ -175,6 +182,7 @@ export class LargeRelease {
       case BUSY:
         return this.#avoid(node, from, c, BUSY_TICKS + (this.#holdings.draw(node) % BUSY_SPREAD_TICKS))
       case SENT:
+        if (node === ORIGIN) this.#border.onLeft(from)
         return this.#uploads.next(node)
       case FLUSH:
         return this.#news.flush(node)
@@ -196,6 +204,10 @@ export class LargeRelease {
         return this.#border.onStanding(node, from)
       case HEADER:
         return this.#open(node)
+      case REDIRECT:
+        return this.#border.onRedirect(node, c)
+      case AGAIN:
+        return this.#border.askAgain(node, c)
     }
   }
 
@@ -237,7 +249,7 @@ export class LargeRelease {
       this.#missing--
     }
     this.#border.onBlock(node, block)
-    this.#news.onBlock(node)
+    this.#news.onBlock(node, block)
     if (block !== MANIFEST) return
     this.#border.onManifest(node)
     this.#choose(node)
@@ -266,6 +278,7 @@ export class LargeRelease {
       const edge = node * CONNECTIONS + (this.#idle[this.#holdings.draw(node) % holders] as number)
       this.#edge[edge] = WAITING
       this.#wanted[edge] = block
+      this.#waitingSince[edge] = this.#wheel.tick
       this.#holdings.ask(node, block)
       this.#network.control(node, this.#fleet.neighbours[edge] as number, WANT_BYTES, WANT, block, 0)
     }

@@ -65,12 +65,15 @@ export class News {
   }
 
   /** A node has one more block. */
-  onBlock(node: number): void {
+  onBlock(node: number, block: number): void {
     const held = this.#parts.holdings.count[node] as number
     const told = this.#toldMost[node] as number
     if (!this.#few || held < this.#blocks) {
       if (held - told >= MOST_BLOCKS) return this.#soon(node, 0)
-      return this.#soon(node, held - told >= Math.min(told, AT_ONCE) ? BATCH_TICKS : PAUSE_TICKS)
+      // What nobody has told of would be gone with this node.
+      const isFirst = !this.#few && !this.#parts.holdings.isTold(node, block)
+      const isSoon = isFirst || held - told >= Math.min(told, AT_ONCE)
+      return this.#soon(node, isSoon ? BATCH_TICKS : PAUSE_TICKS)
     }
     this.#comeLate(node)
     this.#soon(node, 0)

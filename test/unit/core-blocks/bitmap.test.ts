@@ -38,6 +38,21 @@ describe('a bitmap is a set of places', () => {
     )
   })
 
+  test('a worse one is picked only where no better one is near', () => {
+    fc.assert(
+      fc.property(places, places, chance, (a, bad, random) => {
+        const picked = bitmapOf(a).pick(undefined, random, bitmapOf(bad))
+        if (a.length === 0) expect(picked).toBeUndefined()
+        else expect(a).toContain(picked)
+        // Within the first 4,096 places everything is near.
+        const near = a.filter((place) => place < 4_000)
+        const better = near.filter((place) => !bad.includes(place))
+        const chosen = bitmapOf(near).pick(undefined, random, bitmapOf(bad))
+        if (better.length > 0) expect(better).toContain(chosen)
+      }),
+    )
+  })
+
   test('every member is picked by some chance', () => {
     const bitmap = bitmapOf([3, 70, 1_000])
     const picked = new Set(Array.from({ length: 4_000 }, (_, at) => bitmap.pick(undefined, at / 4_000)))

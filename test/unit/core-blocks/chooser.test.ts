@@ -22,7 +22,9 @@ function brought(places: number, pagesRead: boolean): number[][] {
     nextPage: pagesRead ? undefined : digests[0],
     digests,
     open,
-    redirected: new Map(),
+    missing: new Set(digests),
+    redirected: new Set(),
+    sinceMonoMs: 0,
   } as unknown as FetchJob
   return gateways.map((self) => {
     const journey = new FakeJourney()

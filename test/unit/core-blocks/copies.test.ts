@@ -56,6 +56,26 @@ describe('a seed gives each block about once', () => {
     expect(copies.judge(journey, block, D, true, 1_000)).toEqual({ kind: 'give' })
   })
 
+  test('once more where whoever has it may have died: one block in ten, and only to somebody else', () => {
+    const { journey, copies } = seed()
+    for (let at = 0; at < 10; at += 1) copies.judge(journey, hex(`b${at}`), A, false, 0)
+    copies.judge(journey, block, A, false, 0)
+    const { doubtMs } = LIMITS
+    expect(copies.judge(journey, block, B, false, doubtMs - 1)).toEqual({ kind: 'redirect', to: A })
+    expect(copies.judge(journey, block, B, false, doubtMs)).toEqual({ kind: 'give' })
+    // Two have it now, and what ten others earned is spent.
+    expect(copies.judge(journey, block, C, false, 9 * doubtMs)).toEqual({ kind: 'redirect', to: A })
+    expect(copies.judge(journey, hex('b1'), C, false, 9 * doubtMs)).toEqual({ kind: 'redirect', to: A })
+  })
+
+  test('no doubt about whom this seed has just sent something', () => {
+    const { journey, copies } = seed()
+    for (let at = 0; at < 40; at += 1) copies.judge(journey, hex(`b${at}`), A, false, 0)
+    copies.heard(A, LIMITS.doubtMs)
+    expect(copies.judge(journey, hex('b1'), B, false, 2 * LIMITS.doubtMs - 1)).toMatchObject({ to: A })
+    expect(copies.judge(journey, hex('b1'), B, false, 2 * LIMITS.doubtMs)).toEqual({ kind: 'give' })
+  })
+
   test('other seeds are never sent on', () => {
     const { journey, copies } = seed()
     link(journey, 'seed', { submit: true })

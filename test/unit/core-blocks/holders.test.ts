@@ -2,9 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Bitmap } from '../../../src/core/bitmap.ts'
 import { Holders, rangesOf } from '../../../src/core/holders.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
 
 const A = peer('A')
+const B = peer('B')
+const chances = Array.from({ length: 64 }, (_, at) => at / 64)
 const open = (...places: number[]): Bitmap => {
   const bitmap = new Bitmap()
   for (const place of places) bitmap.add(place)
@@ -40,6 +43,28 @@ describe('what a peer announced of a release', () => {
     holders.takes(A, { whole: false, ranges: Array.from({ length: 512 }, (_, at) => (at % 2) * 2 ** 24) })
     expect(performance.now() - start).toBeLessThan(1_000)
     expect(holders.has(A, 2 ** 24)).toBe(false)
+  })
+
+  test('what one alone has is taken before what others have, too', () => {
+    const holders = new Holders()
+    holders.takes(A, { whole: false, ranges: [0, 8] })
+    holders.takes(B, { whole: false, bitmap: new Uint8Array([0b1110_1111]) })
+    const picked = (by: PeerId) => new Set(chances.map((chance) => holders.pick(by, open(0, 4, 7), chance)))
+    expect(picked(A)).toEqual(new Set([4]))
+    expect(picked(B)).toEqual(new Set([0, 7]))
+    // Said twice it is no more; with the other gone it is the only one's again.
+    holders.takes(A, { whole: false, ranges: [4, 1] })
+    expect(picked(A)).toEqual(new Set([4]))
+    holders.forget(B)
+    expect(picked(A)).toEqual(new Set([0, 4, 7]))
+  })
+
+  test('of whoever has all, first what nobody else has announced', () => {
+    const holders = new Holders()
+    holders.takes(A, { whole: true })
+    holders.takes(B, { whole: false, ranges: [0, 4] })
+    for (const chance of chances) expect(holders.pick(A, open(1, 2, 6), chance)).toBe(6)
+    expect(holders.pick(A, open(1), 0.5)).toBe(1)
   })
 
   test('counts no longer once the peer lacked some of it', () => {

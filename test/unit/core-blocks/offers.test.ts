@@ -117,6 +117,7 @@ describe('a release of few blocks', () => {
 describe('a release of many blocks', () => {
   test('is offered to all, soon while there is much that is new, later where there is little', () => {
     const node = fetching(LIMITS.fewBlocks + 1)
+    node.sources.announced(RELEASE, peer('n0'), { whole: false, ranges: [1, 7] })
     node.block(0)
     expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
     for (const place of [1, 2, 3, 4]) node.block(place)
@@ -124,6 +125,17 @@ describe('a release of many blocks', () => {
     for (const place of [5, 6, 7]) node.block(place)
     expect(node.tick(LIMITS.havePauseMs - 1)).toEqual([])
     expect(node.tick(1)).toHaveLength(12)
+  })
+
+  test('what nobody else has is not kept back', () => {
+    const node = fetching(LIMITS.fewBlocks + 1)
+    node.sources.announced(RELEASE, peer('n0'), { whole: false, ranges: [1, 7] })
+    for (const place of [0, 1, 2, 3, 4]) node.block(place)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
+    node.block(5)
+    expect(node.tick(LIMITS.haveBatchMs)).toEqual([])
+    node.block(8)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
   })
 
   test('as a whole it is offered to all, once', () => {

@@ -1,0 +1,98 @@
+/**
+ * Who holds which blocks, seen from outside: a peer beside each node, which asks for nothing and is told by that node,
+ * as every neighbour is, what has become durable there (`holds`, docs/protocol.md). Durable blocks stay, so whatever
+ * was seen once is true from then on.
+ */
+import { readFileSync } from 'node:fs'
+import { decodeEnvelopeJson } from '../../src/codec/envelope-json.ts'
+import { decodeRoot } from '../../src/codec/root.ts'
+import { Holders } from '../../src/core/holders.ts'
+import { LIMITS } from '../../src/limits.ts'
+import type { Address, PeerId } from '../../src/model/ids.ts'
+import type { AnyReply, AnyRequest, BlocksRequest } from '../../src/model/messages.ts'
+import { issueNodeCertificate } from '../../src/trust/certificates.ts'
+import { privateKeyFromPem } from '../../src/trust/private-key.ts'
+import { Hostile as Peer } from '../attack/kit/hostile.ts'
+import type { RealNode } from './real-fleet.ts'
+
+const HOUR_MS = 3_600_000
+const MESHSUB = '/meshsub/1.1.0'
+
+/** Of one node: what it has said of one release. */
+export interface Held {
+  has(place: number): boolean
+  count(places: number): number
+}
+
+export class BlockWatch {
+  readonly #root: number
+  readonly #watchers = new Map<RealNode, Peer>()
+
+  private constructor(root: number) {
+    this.#root = root
+  }
+
+  /** @param files paths of the fleet's root and of the key that admits nodes */
+  static async start(
+    files: { readonly root: string; readonly admissionKey: string },
+    nodes: readonly RealNode[],
+  ): Promise<BlockWatch> {
+    const root = decodeRoot(decodeEnvelopeJson(readFileSync(files.root, 'utf8'), LIMITS).payload, LIMITS)
+    const key = privateKeyFromPem(readFileSync(files.admissionKey, 'utf8'))
+    const notBefore = Date.now() - (Date.now() % 1_000) - HOUR_MS
+    const span = { labels: new Map<string, string>(), notBefore, notAfter: notBefore + 9 * HOUR_MS }
+    const chainFor = (peer: PeerId) => [issueNodeCertificate({ peer, ...span }, key)]
+    const watch = new BlockWatch(root.version)
+    for (const node of nodes) await watch.#beside(node, await Peer.start({ root, chainFor }))
+    return watch
+  }
+
+  /** What this node has said of a release by now. */
+  held(node: RealNode, release: string): Held {
+    const watcher = this.#watchers.get(node)
+    if (watcher === undefined || watcher.connections !== 1) throw new Error(`${node.name} is not watched`)
+    const said = new Holders()
+    for (const { protocol, message } of watcher.asked)
+      if (protocol === 'blocks' && isAbout(message, release)) said.takes(watcher.id, message)
+    const has = (place: number): boolean => said.has(watcher.id, place)
+    const count = (places: number): number =>
+      Array.from({ length: places }, (_, place) => has(place)).filter(Boolean).length
+    return { has, count }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#watchers.values()].map((watcher) => watcher.stop()))
+    this.#watchers.clear()
+  }
+
+  async #beside(node: RealNode, watcher: Peer): Promise<void> {
+    this.#watchers.set(node, watcher)
+    watcher.answers = (request) => this.#answer(request)
+    const answer = await watcher.enter(node.address as Address)
+    if (answer.type !== 'hello') throw new Error(`${node.name} admits no watcher: ${JSON.stringify(answer)}`)
+    // Without gossip the node would make the connection anew; a watcher subscribes to nothing.
+    await watcher.stream(MESHSUB)
+  }
+
+  /** A neighbour with nothing to give: it knows of no release that the other lacks. */
+  #answer({ protocol, message }: AnyRequest): AnyReply | undefined {
+    if (protocol === 'sync')
+      switch (message.type) {
+        case 'digests': {
+          const same = { root: this.#root, beacons: [], subs: 1, buckets: [], digests: [] }
+          return { protocol, message: { type: 'differ', ...same } }
+        }
+        case 'peers':
+          return { protocol, message: { type: 'peers', records: [] } }
+        case 'beacons':
+          return { protocol, message: { type: 'beacons', beacons: [] } }
+        default:
+          return { protocol, message: { type: 'noted' } }
+      }
+    if (protocol !== 'blocks' || message.type === 'holds') return undefined
+    return { protocol, message: message.type === 'want' ? { type: 'gone' } : { type: 'noted' } }
+  }
+}
+
+const isAbout = (message: BlocksRequest, release: string): message is BlocksRequest & { type: 'holds' } =>
+  message.type === 'holds' && message.release === release

@@ -1,0 +1,158 @@
+/**
+ * What a fetcher asks of the seed beside its own share: every effect of a fetch is looked at, on a release of twenty
+ * blocks of which two gateways at home bring in what is theirs.
+ */
+import { describe, expect, test } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodePage } from '../../../src/codec/page.ts'
+import { Entrants } from '../../../src/core/entry.ts'
+import { createFetch } from '../../../src/core/fetch.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { BlocksReply } from '../../../src/model/messages.ts'
+import type { Release } from '../../../src/model/release.ts'
+import { Bench, peer } from '../core-peers/fakes.ts'
+
+const SELF = peer('self')
+const OTHER = peer('other')
+const SEED = peer('seed')
+const RELEASE = 'e'.repeat(64) as ReleaseId
+const CHANNEL = 'app/web' as Channel
+
+interface Want {
+  readonly id: number
+  readonly to: PeerId
+  readonly digest: Digest
+  readonly failed: boolean
+}
+
+/** A home of two gateways, this node one of them, linked to the other and to the seed; it has read the manifest. */
+function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
+  const bench = new Bench({ self, random: () => 0 })
+  const here = new Set<Digest>()
+  bench.journey.hasBlock = ((digest: Digest) => here.has(digest)) as () => boolean
+  bench.journey.gatewaysOf.set('eu', gateways)
+  bench.journey.envelopes.set(RELEASE, new Uint8Array())
+  bench.link(OTHER)
+  bench.link(SEED, {}, { submit: true })
+  const bytes = new Map<Digest, Uint8Array>()
+  const put = (content: Uint8Array): Digest => {
+    const digest = sha256(content)
+    bytes.set(digest, content)
+    return digest
+  }
+  const digests = Array.from({ length: blocks }, (_, at) => put(new TextEncoder().encode(`block ${at}`)))
+  const sizes = digests.map((digest) => ({ digest, size: (bytes.get(digest) as Uint8Array).length }))
+  const size = sizes.reduce((sum, block) => sum + block.size, 0)
+  const file = { path: 'a', mode: 0o444 as const, size, digest: sha256(new Uint8Array()), blocks: sizes }
+  const page = put(encodePage([file]))
+  const header = { channel: CHANNEL, pages: [page], files: 1, bytes: size }
+  const release = { id: RELEASE, header, counter: 1 } as unknown as Release
+  const fetch = createFetch(bench.config, { failed: () => {} })
+  const tickets = new Map<number, Digest>()
+
+  /** What is asked of whom; what is to be written is noted. */
+  const run = (act: Parameters<Bench['run']>[0]): Want[] =>
+    bench.run(act).flatMap((effect): Want[] => {
+      if (effect.kind === 'persist')
+        for (const write of effect.writes)
+          if (write.kind === 'block') tickets.set(effect.ticket, write.digest)
+      if (effect.kind !== 'request' || effect.request.protocol !== 'blocks') return []
+      const { message } = effect.request
+      if (message.type !== 'want') return []
+      return [{ id: effect.id, to: effect.peer, digest: message.digest, failed: message.failed === true }]
+    })
+  const answer = (id: number, message: BlocksReply): Want[] =>
+    run((step, journey) => fetch.onReply(step, journey, id, { protocol: 'blocks', message }))
+  const written = (): Want[] => {
+    const done = [...tickets.values()]
+    tickets.clear()
+    for (const digest of done) here.add(digest)
+    return done.flatMap((digest) => run((step, journey) => fetch.onBlock(step, journey, digest)))
+  }
+  const give = ({ id, digest }: Want): Want[] => {
+    const asked = answer(id, { type: 'block', bytes: bytes.get(digest) as Uint8Array })
+    return [...asked, ...written()]
+  }
+  const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
+  const started = run((step, journey) => fetch.start(step, journey, release))
+  const announce = (from: PeerId, places: readonly number[]): Want[] =>
+    run((step, journey) => {
+      const ranges = places.flatMap((place) => [place, 1])
+      fetch.announced(step, journey, RELEASE, from, { whole: false, ranges })
+    })
+  const tick = (ms: number): Want[] => {
+    bench.pass(ms)
+    return run((step, journey) => fetch.onTick(step, journey))
+  }
+  /** The page, by whoever is asked for it, then its own share, block by block. @returns what is asked for beyond that */
+  const ownShare = (): Want[] => {
+    const open = started.length > 0 ? [...started] : announce(OTHER, [0])
+    for (let want = open.shift(); want !== undefined; want = open.shift()) open.push(...give(want))
+    expect(here).toEqual(new Set([page, ...digests.filter(isOwn)]))
+    return tick(LIMITS.doubtMs)
+  }
+  return {
+    own: digests.filter(isOwn),
+    others: digests.filter((digest) => !isOwn(digest)),
+    digests,
+    started,
+    give,
+    answer,
+    announce,
+    tick,
+    ownShare,
+  }
+}
+
+const digestsOf = (wants: readonly Want[]): Digest[] => wants.map(({ digest }) => digest).sort()
+
+describe('a fetcher at home', () => {
+  test('asks for what is its own to bring in, and for no more while any of it is under way', () => {
+    const { started, give, own, announce } = fetcher()
+    const first = started.length > 0 ? started : announce(OTHER, [0])
+    const wants = first.flatMap(give)
+    expect(wants.every(({ to, failed }) => to === SEED && !failed)).toBe(true)
+    expect(wants.length).toBe(Math.min(own.length, LIMITS.maxWantsPerSeed))
+    for (const { digest } of wants) expect(own).toContain(digest)
+  })
+
+  test('then for what nobody has announced, as much as for its own at once', () => {
+    const { others, ownShare, announce, give } = fetcher()
+    const wants = ownShare()
+    expect(wants.length).toBe(Math.min(others.length, LIMITS.maxWantsPerSeed))
+    for (const want of wants) expect(want).toMatchObject({ to: SEED, failed: false })
+    for (const { digest } of wants) expect(others).toContain(digest)
+    // What is on its way is asked for once; what is announced is pulled from whoever has it.
+    expect(announce(OTHER, [])).toEqual([])
+    const [first] = wants
+    const next = first === undefined ? [] : give(first)
+    expect(next.map(({ to }) => to)).toEqual(others.length > wants.length ? [SEED] : [])
+  })
+
+  test('what the other was given it leaves to it, and asks again where that one does not announce it', () => {
+    const { others, ownShare, answer, tick, announce, digests } = fetcher()
+    const sentOn = ownShare()
+    const rest: Want[] = []
+    for (let want = sentOn[0], at = 0; want !== undefined; at += 1, want = [...sentOn, ...rest][at])
+      rest.push(...answer(want.id, { type: 'redirect', peer: OTHER, addresses: [] }))
+    expect(digestsOf([...sentOn, ...rest])).toEqual([...others].sort())
+    expect(tick(LIMITS.doubtMs - 1)).toEqual([])
+    // One of them has come: it is pulled. The others are doubted, which the seed judges for itself.
+    const known = digests.indexOf(others[0] as Digest) + 1
+    expect(announce(OTHER, [known])).toEqual([
+      expect.objectContaining({ to: OTHER, digest: others[0], failed: false }),
+    ])
+    const again = tick(1)
+    expect(again.length).toBe(Math.min(others.length - 1, LIMITS.maxWantsPerSeed))
+    for (const want of again) {
+      expect(want).toMatchObject({ to: SEED, failed: false })
+      expect(others.slice(1)).toContain(want.digest)
+    }
+  })
+
+  test('and whoever is no gateway takes nothing over', () => {
+    const { ownShare } = fetcher({ self: peer('nobody') })
+    expect(ownShare()).toEqual([])
+  })
+})
