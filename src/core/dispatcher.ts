@@ -92,6 +92,7 @@ export class Dispatcher {
     this.#serve = new Serve(config, {
       announced: (step, release, peer, holding) =>
         content.announced(step, this.#journey, release, peer, holding),
+      asked: (step, release, peer) => content.asked(step, release, peer),
       isComing: (digest) => content.isComing(digest),
       beaconPage: (digest) => stages.freshness.page(digest),
       address: (peer) => stages.peers.address?.(peer),

@@ -112,6 +112,11 @@ export class Fetch {
     if (this.#jobs.has(release)) this.#pump(step, journey)
   }
 
+  /** A peer asks what is here. */
+  asked(step: Step, release: ReleaseId, peer: PeerId): void {
+    this.#offers.onAsked(step, release, peer)
+  }
+
   progress(release: ReleaseId): FetchProgress | undefined {
     const job = this.#jobs.get(release)
     if (job === undefined) return undefined
@@ -132,6 +137,7 @@ export class Fetch {
       job.progressMonoMs = step.now.monoMs
       job.unavailable = false
       job.rescues = 0
+      job.queries = 0
       if (job.nextPage === digest && !job.checking.has(digest)) this.#takePage(step, journey, job, bytes)
     }
   }

@@ -49,11 +49,13 @@ export class Holders {
   }
 
   /**
-   * It announced what it does not have, or has none of it: what it said counts no longer.
+   * It announced what it does not have, or has none of it: what it said counts no longer. Asked for a place that it
+   * never announced, it has said nothing wrong.
    * @returns true if it had announced something
    */
-  lacks(peer: PeerId): boolean {
+  lacks(peer: PeerId, place?: number): boolean {
     const holder = this.#holders.get(peer)
+    if (holder !== undefined && place !== undefined && !holder.likely && !this.has(peer, place)) return false
     this.forget(peer)
     return holder !== undefined && (holder.whole || !holder.likely)
   }

@@ -25,6 +25,8 @@ interface Offer {
   readonly log: number[]
   /** How much of the log each neighbour was told; of a whole release, everything. */
   readonly told: Map<PeerId, number>
+  /** When each neighbour was last told all of it anew, as it asked. */
+  readonly retoldMonoMs: Map<PeerId, number>
   few: boolean
   nextMonoMs: number
   endsMonoMs: number
@@ -34,6 +36,8 @@ interface Offer {
 }
 
 const EVERYTHING = Number.POSITIVE_INFINITY
+/** So much later at the earliest a neighbour that asks again is told everything anew: of a large release that is much. */
+const RETELL_MS = 1_000
 const NEVER = Number.POSITIVE_INFINITY
 
 export class Offers {
@@ -88,8 +92,25 @@ export class Offers {
       if (offer.log.length > 0) this.#soon(step, offer, this.#config.limits.haveBatchMs)
   }
 
+  /**
+   * A neighbour asks what is here. What it was told may have been lost: nobody answers an announcement, and one that
+   * waits too long for a stream is dropped. Of a whole release the answer itself says so.
+   */
+  onAsked(step: Step, release: ReleaseId, peer: PeerId): void {
+    const offer = this.#offers.get(release)
+    if (offer?.job === undefined || offer.log.length === 0) return
+    const { monoMs } = step.now
+    if (monoMs - (offer.retoldMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) < RETELL_MS) return
+    offer.retoldMonoMs.set(peer, monoMs)
+    offer.told.set(peer, 0)
+    this.#soon(step, offer, this.#config.limits.haveBatchMs)
+  }
+
   onDisconnected(peer: PeerId): void {
-    for (const offer of this.#offers.values()) offer.told.delete(peer)
+    for (const { told, retoldMonoMs } of this.#offers.values()) {
+      told.delete(peer)
+      retoldMonoMs.delete(peer)
+    }
   }
 
   onTick(step: Step, journey: Journey): void {
@@ -110,6 +131,7 @@ export class Offers {
       job,
       log: [],
       told: new Map(),
+      retoldMonoMs: new Map(),
       few: true,
       nextMonoMs: NEVER,
       endsMonoMs: step.now.monoMs + this.#config.limits.offerMs,

@@ -185,12 +185,14 @@ export class Pull {
     return true
   }
 
-  /** Nothing heard of it from anybody: ask a few what they have, each time later. */
+  /** Nothing heard of it from anybody, or nothing of use for long: ask a few what they have, each time later. */
   #query(step: Step, journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[]): void {
     const { limits, random } = this.#config
     const { monoMs } = step.now
     const release = job.release.id
-    if (job.nextQueryMonoMs > monoMs || this.#sources.of(release).any(this.#sources.counts)) return
+    if (job.nextQueryMonoMs > monoMs) return
+    const isStuck = monoMs - job.progressMonoMs >= limits.rescueMs
+    if (!isStuck && this.#sources.of(release).any(this.#sources.counts)) return
     job.nextQueryMonoMs = monoMs + limits.repairMs * Math.min(2 ** job.queries, 16) * (0.75 + random() / 2)
     job.queries += 1
     const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
@@ -217,7 +219,7 @@ export class Pull {
       case 'block':
         return this.#receive(step, journey, asked, reply.bytes)
       case 'gone':
-        return this.#sources.lacks(asked.release, asked.peer, monoMs)
+        return this.#lacks(asked, monoMs)
       case 'busy': {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, limits.busyRetryMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
@@ -229,6 +231,10 @@ export class Pull {
       default:
         return this.#sources.avoid(asked.peer, monoMs + limits.blockDeadlineMs)
     }
+  }
+
+  #lacks({ release, peer, digest }: Asked, monoMs: number): void {
+    this.#sources.lacks(release, peer, monoMs, this.#puller.job(release)?.place(digest))
   }
 
   #redirected(

@@ -16,6 +16,8 @@ import type { Step } from './step.ts'
 export interface ServeFrom {
   /** A peer says what it holds of a release. */
   announced(step: Step, release: ReleaseId, peer: PeerId, holding: Holding): void
+  /** A peer asks what is here of a release. */
+  asked(step: Step, release: ReleaseId, peer: PeerId): void
   /** It is missing here, and being fetched or written. */
   isComing(digest: Digest): boolean
   /** Pages of beacons are asked for as blocks, and live in memory. */
@@ -61,8 +63,10 @@ export class Serve {
     } else if (message.type === 'want')
       this.#want(step, journey, event, message.digest, message.failed === true)
     else {
-      if (this.#announcements.take(event.peer, step.now.monoMs))
+      if (this.#announcements.take(event.peer, step.now.monoMs)) {
         this.#from.announced(step, message.release, event.peer, message)
+        if (message.type === 'have') this.#from.asked(step, message.release, event.peer)
+      }
       if (message.type === 'have')
         this.#answer(step, event.id, { type: 'noted', whole: journey.isWhole(message.release) })
     }

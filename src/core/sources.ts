@@ -71,8 +71,8 @@ export class Sources {
   }
 
   /** It said that it lacks what it was asked for: its word counts no longer, and it is asked later, each time more so. */
-  lacks(release: ReleaseId, peer: PeerId, monoMs: number): void {
-    if (this.of(release).lacks(peer)) this.#vain.set(peer, MAX_BUSY)
+  lacks(release: ReleaseId, peer: PeerId, monoMs: number, place?: number): void {
+    if (this.of(release).lacks(peer, place)) this.#vain.set(peer, MAX_BUSY)
     const delayMs = Math.min(MAX_AVOID_MS, (this.#lacking.get(peer) ?? this.#limits.avoidPeerMs / 8) * 2)
     this.#lacking.set(peer, delayMs)
     this.avoid(peer, monoMs + delayMs)

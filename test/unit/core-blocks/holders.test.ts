@@ -75,6 +75,15 @@ describe('what a peer announced of a release', () => {
     expect(holders.announced(1, () => true)).toBe(false)
   })
 
+  test('asked for what it never announced it has told no lie', () => {
+    const holders = new Holders()
+    holders.takes(A, { whole: false, ranges: [3, 1] })
+    expect(holders.lacks(A, 4)).toBe(false)
+    expect(holders.has(A, 3)).toBe(true)
+    expect(holders.lacks(A, 3)).toBe(true)
+    expect(holders.has(A, 3)).toBe(false)
+  })
+
   test('never counts again once it gave wrong bytes', () => {
     const holders = new Holders()
     holders.lied(A)

@@ -138,6 +138,20 @@ describe('a release of many blocks', () => {
     expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
   })
 
+  test('a neighbour that asks hears all of it anew, as what it was told may be lost; not at once again', () => {
+    const node = fetching(LIMITS.fewBlocks + 1)
+    for (const place of [0, 1, 5]) node.block(place)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
+    const ask = () => void node.bench.run((step) => node.offers.onAsked(step, RELEASE, peer('n3')))
+    ask()
+    expect(node.tick(LIMITS.haveBatchMs)).toEqual(['n3 0,2,5,1'])
+    ask()
+    expect(node.tick(900)).toEqual([])
+    node.bench.pass(100)
+    ask()
+    expect(node.tick(LIMITS.haveBatchMs)).toEqual(['n3 0,2,5,1'])
+  })
+
   test('as a whole it is offered to all, once', () => {
     const node = fetching(LIMITS.fewBlocks + 1)
     node.block(0)

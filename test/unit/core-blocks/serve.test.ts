@@ -22,6 +22,7 @@ function server(submit = false) {
   let monoMs = 0
   const serve = new Serve(config, {
     announced: () => {},
+    asked: () => {},
     isComing: (digest) => coming.has(digest),
     beaconPage: () => undefined,
     address: () => undefined,

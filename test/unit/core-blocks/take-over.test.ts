@@ -50,6 +50,8 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
   const release = { id: RELEASE, header, counter: 1 } as unknown as Release
   const fetch = createFetch(bench.config, { failed: () => {} })
   const tickets = new Map<number, Digest>()
+  /** Who was asked what it has. */
+  const asked: PeerId[] = []
 
   /** What is asked of whom; what is to be written is noted. */
   const run = (act: Parameters<Bench['run']>[0]): Want[] =>
@@ -59,6 +61,7 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
           if (write.kind === 'block') tickets.set(effect.ticket, write.digest)
       if (effect.kind !== 'request' || effect.request.protocol !== 'blocks') return []
       const { message } = effect.request
+      if (message.type === 'have') asked.push(effect.peer)
       if (message.type !== 'want') return []
       return [{ id: effect.id, to: effect.peer, digest: message.digest, failed: message.failed === true }]
     })
@@ -97,6 +100,7 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
     others: digests.filter((digest) => !isOwn(digest)),
     digests,
     started,
+    asked,
     give,
     answer,
     announce,
@@ -155,4 +159,17 @@ describe('a fetcher at home', () => {
     const { ownShare } = fetcher({ self: peer('nobody') })
     expect(ownShare()).toEqual([])
   })
+})
+
+test('whoever gets nothing for long asks neighbours what they have, though they have announced something', () => {
+  const { ownShare, tick, asked, announce, digests } = fetcher({ self: peer('nobody') })
+  ownShare()
+  // The page it has from a neighbour, whose further words did not come through.
+  asked.length = 0
+  tick(LIMITS.rescueMs - LIMITS.doubtMs - 1)
+  expect(asked).toEqual([])
+  tick(1)
+  expect(asked).toEqual([OTHER])
+  const [wanted] = announce(OTHER, [digests.length])
+  expect(wanted).toMatchObject({ to: OTHER, digest: digests.at(-1) })
 })
