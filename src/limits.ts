@@ -242,15 +242,17 @@ export const LIMITS = {
   /** 16 MiB that nobody knew of would stand idle. */
   maxHaveBlocks: 64,
   /**
-   * A release of so few blocks enters by one gateway and is offered to a few neighbours only, from whom most get it: at
-   * 64 KiB a node says a third of what it would say to all. Of 16 blocks the slowest node needs half as long again.
+   * A release of so few blocks is offered to a few neighbours only, from whom most get it: at 64 KiB a node says a third
+   * of what it would say to all. Of 16 blocks the slowest node needs half as long again.
    */
   fewBlocks: 10,
+  /** And one of so few enters by one gateway: of more the fleet is not to wait for a single uplink of 10 Mbit/s. */
+  singleEntryBlocks: 3,
   /** As many as are served without hearing `busy`. */
   offersAtOnce: 4,
-  /** One more neighbour hears of the whole after so long, and the next after twice as long. */
+  /** One more neighbour hears of few blocks after so long, and each further one after twice as long. */
   fewPauseMs: 40,
-  /** Of 100 neighbours who choose four each at random two are left out, with two more each one in four hundred. */
+  /** So many hear of the whole: of 100 neighbours who choose four each at random two are left out, with two more each one in four hundred. */
   lateOffers: 2,
   /** Whoever has not heard of a whole release by then asks. */
   offerMs: 30_000,

@@ -235,12 +235,12 @@ export class Chooser {
   }
 
   /**
-   * What elects a block's fetchers: its digest, and for a release of few blocks that of its first page. Whoever has read
-   * the manifest brings in all the rest at once, and no other gateway has to learn first that there is something to bring.
+   * What elects a block's fetchers: its digest, and for a release of very few blocks that of its first page. Whoever has
+   * read the manifest brings in the rest at once, and no other gateway has to learn first that there is something to bring.
    */
   #key(job: FetchJob, digest: Digest): Digest {
-    const isFew = job.nextPage === undefined && job.digests.length <= this.#config.limits.fewBlocks
-    return (isFew ? job.release.header.pages[0] : undefined) ?? digest
+    const isSingle = job.nextPage === undefined && job.digests.length <= this.#config.limits.singleEntryBlocks
+    return (isSingle ? job.release.header.pages[0] : undefined) ?? digest
   }
 
   #names(journey: Journey, now: Now): readonly string[] {

@@ -30,7 +30,7 @@ interface Offer {
   few: boolean
   nextMonoMs: number
   endsMonoMs: number
-  /** Places for further neighbours, once few have been told of the whole; and when there is one more. */
+  /** Places for further neighbours, once few have been told; and when there is one more. */
   late: number
   lateMonoMs: number
 }
@@ -77,7 +77,6 @@ export class Offers {
     offer.few = few
     // From now on: a long fetch has used up what was counted from its first block.
     offer.endsMonoMs = step.now.monoMs + limits.offerMs
-    if (few) offer.lateMonoMs = step.now.monoMs + limits.fewPauseMs
     this.#soon(step, offer, few ? 0 : limits.haveBatchMs)
   }
 
@@ -156,6 +155,8 @@ export class Offers {
     const latest = offer.job === undefined ? EVERYTHING : offer.log.length
     const behind = [...journey.admitted()].filter((session) => this.#lacks(journey, offer, session, latest))
     offer.nextMonoMs = NEVER
+    // Further pages may have named many.
+    if (!offer.few) offer.lateMonoMs = NEVER
     for (const { peer } of offer.few ? this.#few(step, offer, behind) : behind) {
       this.#tell(step, offer, peer)
       offer.told.set(peer, latest)
@@ -166,11 +167,12 @@ export class Offers {
   /** Whoever was told a part hears the rest; others as there are places, first those that are known to have nothing. */
   #few(step: Step, offer: Offer, behind: readonly AdmittedSession[]): readonly AdmittedSession[] {
     const { limits, random } = this.#config
-    if (offer.lateMonoMs <= step.now.monoMs) {
-      offer.late += 1
-      const isLast = offer.late === limits.lateOffers
-      offer.lateMonoMs = isLast ? NEVER : step.now.monoMs + limits.fewPauseMs * 2 ** offer.late
-    }
+    const isFirst = offer.told.size === 0 && offer.late === 0
+    const isLate = offer.lateMonoMs <= step.now.monoMs
+    if (isLate) offer.late += 1
+    if (isFirst || isLate) offer.lateMonoMs = step.now.monoMs + limits.fewPauseMs * 2 ** offer.late
+    // While something is missing here all may have to know, so that those who bring the rest do.
+    if (offer.job === undefined && offer.late >= limits.lateOffers) offer.lateMonoMs = NEVER
     const holders = this.#sources.of(offer.release)
     const places = limits.offersAtOnce + offer.late - offer.told.size
     const isTold = ({ peer }: AdmittedSession) => offer.told.has(peer)

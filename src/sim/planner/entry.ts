@@ -1,15 +1,16 @@
 /**
  * Where each block enters a region: one gateway, by rendezvous hashing over those believed alive, and from which region
- * it gets it: a tree for each block, home at its root; all blocks of a release of few go the manifest's way
+ * it gets it: a tree for each block, home at its root; all blocks of a release of three go the manifest's way
  * (docs/protocol.md).
  */
 import { draw, PURPOSE } from './draw.ts'
 import type { Fleet } from './fleet.ts'
 import { MANIFEST } from './holdings.ts'
-import { FEW_BLOCKS } from './news.ts'
 
 /** Regions that a region hands each block on to. */
 const EXPORT = 2
+/** A release of so few blocks enters a region by one gateway. */
+const SINGLE_ENTRY_BLOCKS = 3
 
 export class Entry {
   readonly #fleet: Fleet
@@ -28,7 +29,7 @@ export class Entry {
     this.#line = new Uint8Array(fleet.regions * blocks * this.#lineLength)
     this.#parent = new Uint8Array(fleet.regions * blocks)
     for (let block = 0; block < blocks; block++) {
-      const key = blocks <= FEW_BLOCKS ? MANIFEST : block
+      const key = blocks <= SINGLE_ENTRY_BLOCKS ? MANIFEST : block
       for (let region = 0; region < fleet.regions; region++) this.#lineUp(region, block, key, seed)
       this.#plant(block, key, seed)
     }

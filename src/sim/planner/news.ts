@@ -16,7 +16,7 @@ const FEW_AT_ONCE = 4
 /** Fewer blocks than these, and than were told before, wait so long. */
 const AT_ONCE = 4
 const PAUSE_TICKS = ticksOfMs(100)
-/** The whole is told to one more after so long, then after twice. */
+/** One more neighbour is told after so long, and each further one after twice as long; of the whole so many. */
 const FEW_PAUSE_TICKS = ticksOfMs(40)
 const LATE = 2
 const HAVE_BYTES = 20
@@ -68,15 +68,11 @@ export class News {
   onBlock(node: number, block: number): void {
     const held = this.#parts.holdings.count[node] as number
     const told = this.#toldMost[node] as number
-    if (!this.#few || held < this.#blocks) {
-      if (held - told >= MOST_BLOCKS) return this.#soon(node, 0)
-      // What nobody has told of would be gone with this node.
-      const isFirst = !this.#few && !this.#parts.holdings.isTold(node, block)
-      const isSoon = isFirst || held - told >= Math.min(told, AT_ONCE)
-      return this.#soon(node, isSoon ? BATCH_TICKS : PAUSE_TICKS)
-    }
-    this.#comeLate(node)
-    this.#soon(node, 0)
+    if (this.#few && held === this.#blocks) return this.#soon(node, 0)
+    if (held - told >= MOST_BLOCKS) return this.#soon(node, 0)
+    // What nobody has told of would be gone with this node.
+    const isFirst = !this.#few && !this.#parts.holdings.isTold(node, block)
+    this.#soon(node, isFirst || held - told >= Math.min(told, AT_ONCE) ? BATCH_TICKS : PAUSE_TICKS)
   }
 
   /** This place holds somebody dead. */
@@ -94,20 +90,23 @@ export class News {
     const isLate = this.#lateAt[node] === tick
     if (this.#nextAt[node] !== tick && !isLate) return
     this.#nextAt[node] = NEVER
-    if (isLate) {
-      this.#late[node] = (this.#late[node] as number) + 1
-      this.#comeLate(node)
-    }
+    if (this.#few) this.#comeLate(node, isLate)
     const many = this.#findBehind(node)
     const chosen = this.#few ? this.#chooseFew(node, many) : many
     for (let n = 0; n < chosen; n++) this.#tell(node, this.#behind[n] as number)
   }
 
-  #comeLate(node: number): void {
+  /** When there is a place for one more: after the first round, and again and again; of the whole only for few. */
+  #comeLate(node: number, isLate: boolean): void {
+    const { wheel, holdings } = this.#parts
+    const isFirst = this.#toldPeers[node] === 0 && this.#late[node] === 0
+    if (isLate) this.#late[node] = (this.#late[node] as number) + 1
     const late = this.#late[node] as number
-    const { wheel } = this.#parts
-    this.#lateAt[node] = late === LATE ? NEVER : wheel.tick + FEW_PAUSE_TICKS * 2 ** late
-    if (late < LATE) wheel.push(this.#lateAt[node] as number, this.#kinds.flush, node, 0, 0, 0)
+    if (isFirst || isLate) {
+      this.#lateAt[node] = wheel.tick + FEW_PAUSE_TICKS * 2 ** late
+      wheel.push(this.#lateAt[node] as number, this.#kinds.flush, node, 0, 0, 0)
+    }
+    if (holdings.count[node] === this.#blocks && late >= LATE) this.#lateAt[node] = NEVER
   }
 
   /**

@@ -39,14 +39,14 @@ function brought(places: number, pagesRead: boolean): number[][] {
   })
 }
 
-test('a release of few blocks enters by one gateway: the one that brings its first page', () => {
+test('a release of very few blocks enters by one gateway: the one that brings its first page', () => {
   const first = gateways.indexOf(new Entrants(gateways).fetcher(digestOf(0)) ?? peer(''))
-  const all = Array.from({ length: LIMITS.fewBlocks }, (_, at) => at)
-  expect(brought(LIMITS.fewBlocks, true)).toEqual(gateways.map((_, at) => (at === first ? all : [])))
+  const all = Array.from({ length: LIMITS.singleEntryBlocks }, (_, at) => at)
+  expect(brought(LIMITS.singleEntryBlocks, true)).toEqual(gateways.map((_, at) => (at === first ? all : [])))
 })
 
 test.each([
-  { what: 'one of many blocks', places: LIMITS.fewBlocks + 1, read: true },
+  { what: 'one of more blocks', places: LIMITS.singleEntryBlocks + 1, read: true },
   { what: 'one whose manifest is not read yet', places: 3, read: false },
 ])('$what enters by all of them, each block once', ({ places, read }) => {
   const shares = brought(places, read)

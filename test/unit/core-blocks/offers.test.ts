@@ -85,6 +85,22 @@ describe('a release of few blocks', () => {
     expect(node.tick(LIMITS.offerMs / 2)).toEqual([])
   })
 
+  test('while a part is missing one neighbour after another hears of it, each twice as late', () => {
+    const node = fetching(3, 7)
+    node.block(0)
+    const told = [node.tick(LIMITS.haveBatchMs).length]
+    for (let late = 0; late < 4; late += 1) {
+      expect(node.tick(LIMITS.fewPauseMs * 2 ** late - 1)).toEqual([])
+      told.push(node.tick(1).length)
+    }
+    expect(told).toEqual([4, 1, 1, 1, 0])
+    node.block(1)
+    node.block(2)
+    node.whole()
+    expect(node.tick(0)).toHaveLength(7)
+    expect(node.tick(LIMITS.offerMs / 2)).toEqual([])
+  })
+
   test('first to those that announced nothing, and never to those that announced all that is here', () => {
     const node = fetching(3, 6)
     node.sources.announced(RELEASE, peer('n0'), { whole: true })
