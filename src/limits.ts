@@ -223,6 +223,10 @@ export const LIMITS = {
   busyRetryMs: 10,
   /** Before somebody else is asked for a block: in the region, and longer over a border (round trips up to 330 ms). */
   blockSilenceMs: 400,
+  /** Before a second neighbour is asked for the same block: ten times what it takes at 1 Gbit/s from a busy one. */
+  hedgeMs: 100,
+  /** Without any block for so long, others step in for those who should have brought it into the region, one after the other. */
+  stuckMs: 100,
   /** In addition over a border: twice the longest round trip between regions. */
   borderSilenceMs: 600,
   /** Avoid a peer that timed out or lied about having. */

@@ -32,6 +32,9 @@ const MAX_VAIN = 16
 /** Places looked at in one go for what other fetchers have not brought in: the next go begins elsewhere. */
 const MAX_LOOKS = 512
 
+/** Who may bring a block in, turn by turn: the first, the first four, the first sixteen. */
+const MORE_BY_TURN = 4
+
 /** Blocks of one job that this node brings into its region, and how far it is with asking for them. */
 interface Entry {
   readonly entrants: Entrants
@@ -58,13 +61,22 @@ export class Chooser {
     this.#gone = new Recent(config.limits.maxKnownPeers, config.limits.heartbeatLiveMs)
   }
 
-  /** Peers that may be asked for this release, in a random order. */
+  /** Peers that may be asked for this release, those that gave something first, else in a random order. */
   candidates(journey: Journey, job: FetchJob): readonly AdmittedSession[] {
     const holders = this.#sources.of(job.release.id)
     const fit = [...journey.admitted()].filter(
       ({ peer, hello }) => !holders.isLiar(peer) && matchesAny(hello.patterns, job.channel),
     )
-    return shuffled(fit, this.#config.random)
+    // Seeds rely on seeds, and everyone on whoever gave something before; whoever was asked in vain comes last.
+    const place = ({ peer, hello }: AdmittedSession): number =>
+      hello.submit && this.#config.submit
+        ? 0
+        : this.#sources.isProven(peer)
+          ? 1
+          : this.#sources.counts(peer)
+            ? 2
+            : 3
+    return shuffled(fit, this.#config.random).sort((a, b) => place(a) - place(b))
   }
 
   /** From neighbours that announced it; a seed asks other seeds whether they announced anything or not. */
@@ -84,11 +96,18 @@ export class Chooser {
   *entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Iterable<Choice> {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
+    // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
+    const isHome = sessions.some(({ hello }) => hello.submit && regionOf(hello.region) === journey.region)
+    const relied = isHome ? this.#sources.isProven : this.#sources.counts
+    const entry = this.#entry(journey, job, sessions, now)
+    // Of many blocks fetchers take over from one another once each has its own share, see below.
+    const isFew = job.digests.length <= this.#config.limits.fewBlocks
+    const places = isHome && isFew ? this.#places(job, entry, now) : entry.places
     let vain = 0
-    for (const place of this.#entry(journey, job, sessions, now).places) {
-      if (!job.open.has(place) || holders.announced(place, this.#sources.counts)) continue
+    for (const place of places) {
+      if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
-      if (job.redirected.has(digest)) continue
+      if (!this.#mayAskAgain(job, digest, now)) continue
       const from = this.#upstream(journey, this.#key(job, digest), sessions, now)
       if (from !== undefined) yield this.#choice(job, place, from)
       else if (++vain >= MAX_VAIN) return
@@ -126,6 +145,26 @@ export class Chooser {
       if (!this.#sources.isFree(seed.peer, limits.maxWantsPerSeed, now.monoMs)) return
       yield { ...this.#choice(job, place, seed), takeOver: true }
     }
+  }
+
+  /** The node's own part; and while nothing comes, in turn, that of others who should bring it and do not. */
+  *#places(job: FetchJob, { entrants, places }: Entry, now: Now): Iterable<number> {
+    yield* places
+    const { self, random, limits } = this.#config
+    const turn = Math.floor((now.monoMs - job.progressMonoMs) / limits.stuckMs)
+    for (let looked = 0; turn > 0 && looked < MAX_VAIN; looked += 1) {
+      const place = job.open.pick(undefined, random())
+      if (place === undefined) return
+      const key = this.#key(job, job.digests[place] as Digest)
+      if (entrants.rank(key, self) < MORE_BY_TURN ** turn) yield place
+    }
+  }
+
+  /** The one that a seed sent us to may be gone, or silent: once nothing comes any more, the seed is told so. */
+  #mayAskAgain(job: FetchJob, digest: Digest, { monoMs }: Now): boolean {
+    const again = job.redirected.get(digest)
+    if (again === undefined) return true
+    return monoMs >= again && monoMs - job.progressMonoMs >= this.#config.limits.stuckMs
   }
 
   /** Somebody who may have what nobody announces: a seed first. */

@@ -94,6 +94,7 @@ export class Dispatcher {
         content.announced(step, this.#journey, release, peer, holding),
       asked: (step, release, peer) => content.asked(step, release, peer),
       isComing: (digest) => content.isComing(digest),
+      isAskedOf: (digest, peer) => content.isAskedOf(digest, peer),
       beaconPage: (digest) => stages.freshness.page(digest),
       address: (peer) => stages.peers.address?.(peer),
     })

@@ -43,6 +43,15 @@ export class Entrants {
     return best
   }
 
+  /** How many would bring the block in before this one. */
+  rank(digest: Digest, peer: PeerId): number {
+    const at = this.peers.indexOf(peer)
+    if (at < 0) return Number.POSITIVE_INFINITY
+    const word = wordOf(digest)
+    const own = mixed(word ^ (this.#words[at] ?? 0))
+    return this.#words.filter((other) => mixed(word ^ other) > own).length
+  }
+
   sameAs(peers: readonly PeerId[]): boolean {
     return (
       peers.length === this.peers.length && [...peers].sort().every((peer, at) => peer === this.peers[at])

@@ -36,8 +36,8 @@ export class FetchJob {
   nextRescueMonoMs: number
   /** Rescues since a block came last. */
   rescues = 0
-  /** Blocks for which a seed sent us elsewhere. */
-  readonly redirected = new Set<Digest>()
+  /** Blocks for which a seed sent us elsewhere, and when it is asked again should nobody announce them. */
+  readonly redirected = new Map<Digest, number>()
   /** When a seed last said of a block that another was given it, which that one has yet to announce. */
   readonly sentOnMonoMs = new Map<Digest, number>()
   readonly #places = new Map<Digest, number>()

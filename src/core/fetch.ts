@@ -106,6 +106,10 @@ export class Fetch {
     return false
   }
 
+  isAskedOf(digest: Digest, peer: PeerId): boolean {
+    return !this.#writing.has(digest) && this.#pull.isAskedOnly(digest, peer)
+  }
+
   /** What a peer says it holds, asked or not. */
   announced(step: Step, journey: Journey, release: ReleaseId, peer: PeerId, holding: Holding): void {
     this.#sources.announced(release, peer, holding)

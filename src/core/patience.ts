@@ -1,8 +1,18 @@
 /**
  * How long a block may take before somebody else is asked: the retransmission timer of TCP (RFC 6298), never below
  * the limits. On a busy host every answer is late, and asking twice would make it busier.
+ *
+ * Long before a peer counts as silent a block may be asked of a second one (a hedged request: Dean and Barroso, "The
+ * Tail at Scale", 2013), within an allowance: what both of them send is a block in vain.
  */
 import type { Limits } from '../limits.ts'
+
+/** Blocks that hedging may fetch twice before others came, and how many blocks earn one more. */
+const MAX_ALLOWED = 4
+const EARNED_BY = 100
+
+/** Where a block comes from: over a border round trips are longer, and a seed lets many wait in line. */
+export type Way = 'near' | 'seed' | 'border'
 
 interface Estimate {
   smoothMs: number
@@ -11,17 +21,18 @@ interface Estimate {
 
 export class Patience {
   readonly #limits: Limits
-  readonly #estimates = new Map<boolean, Estimate>()
+  readonly #estimates = new Map<Way, Estimate>()
+  #allowed = MAX_ALLOWED
 
   constructor(limits: Limits) {
     this.#limits = limits
   }
 
-  /** @param border over a region border: its round trips are longer */
-  answered(tookMs: number, border: boolean): void {
-    const known = this.#estimates.get(border)
+  answered(tookMs: number, way: Way): void {
+    this.#allowed = Math.min(MAX_ALLOWED, this.#allowed + 1 / EARNED_BY)
+    const known = this.#estimates.get(way)
     if (known === undefined) {
-      this.#estimates.set(border, { smoothMs: tookMs, variationMs: tookMs / 2 })
+      this.#estimates.set(way, { smoothMs: tookMs, variationMs: tookMs / 2 })
       return
     }
     known.variationMs = (3 * known.variationMs + Math.abs(known.smoothMs - tookMs)) / 4
@@ -29,11 +40,32 @@ export class Patience {
   }
 
   /** @param tries asked in vain before; each doubles it, so that a slow network is not asked ever more */
-  silenceMs(border: boolean, tries: number): number {
+  silenceMs(way: Way, tries: number): number {
     const { blockSilenceMs, borderSilenceMs, blockDeadlineMs } = this.#limits
-    const least = blockSilenceMs + (border ? borderSilenceMs : 0)
-    const known = this.#estimates.get(border)
-    const usual = known === undefined ? 0 : known.smoothMs + 4 * known.variationMs
-    return Math.min(Math.max(least, usual) * 2 ** Math.min(tries, 4), blockDeadlineMs / 2)
+    const least = blockSilenceMs + (way === 'border' ? borderSilenceMs : 0)
+    return Math.min(Math.max(least, this.#usualMs(way)) * 2 ** Math.min(tries, 4), blockDeadlineMs / 2)
+  }
+
+  /** When a second neighbour may be asked for the same block, though the first is not silent yet. */
+  get hedgeMs(): number {
+    const { hedgeMs, blockSilenceMs } = this.#limits
+    return Math.min(Math.max(hedgeMs, this.#usualMs('near')), blockSilenceMs)
+  }
+
+  /** False: too many blocks were asked for twice of late. */
+  hedge(): boolean {
+    if (this.#allowed < 1) return false
+    this.#allowed -= 1
+    return true
+  }
+
+  /** Whoever was asked first is silent indeed: nothing comes twice. */
+  hedgedRightly(): void {
+    this.#allowed = Math.min(MAX_ALLOWED, this.#allowed + 1)
+  }
+
+  #usualMs(way: Way): number {
+    const known = this.#estimates.get(way)
+    return known === undefined ? 0 : known.smoothMs + 4 * known.variationMs
   }
 }

@@ -55,11 +55,18 @@ export class Pull {
     let wakeMs = Number.POSITIVE_INFINITY
     for (const job of this.#puller.jobs()) {
       if (job.refused || job.closing) continue
-      wakeMs = this.#config.limits.repairMs
+      wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
       if (job.open.count > 0) this.#pumpJob(step, journey, job)
     }
     if (this.#wants.size > 0) this.#lookMonoMs = Math.min(this.#lookMonoMs, step.now.monoMs + wakeMs)
     if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
+  }
+
+  /** Until others step in for whoever should bring in what does not come. */
+  #nextTurnMs({ progressMonoMs }: FetchJob, monoMs: number): number {
+    const { stuckMs, repairMs } = this.#config.limits
+    const turn = Math.floor((monoMs - progressMonoMs) / stuckMs) + 1
+    return Math.min(repairMs, progressMonoMs + turn * stuckMs - monoMs)
   }
 
   /** True: the question was ours, and is closed. */
@@ -90,6 +97,11 @@ export class Pull {
     return true
   }
 
+  isAskedOnly(digest: Digest, peer: PeerId): boolean {
+    const peers = this.#wants.peers(digest)
+    return peers.size === 1 && peers.has(peer)
+  }
+
   onAdmitted(): void {
     this.#chooser.forgetViews()
   }
@@ -98,9 +110,11 @@ export class Pull {
     this.#chooser.onDisconnected(peer, monoMs)
   }
 
-  /** It may be asked for, unless somebody is, or it is being written. */
+  /** It may be asked for, unless somebody is whose word counts, or it is being written. */
   reopen(digest: Digest): void {
-    if (this.#wants.has(digest) || this.#puller.isWriting(digest)) return
+    const asked = this.#wants.peers(digest)
+    if (asked.size >= MAX_ASKED || [...asked].some(this.#sources.counts) || this.#puller.isWriting(digest))
+      return
     for (const job of this.#puller.jobs()) job.reopen(digest)
   }
 
@@ -111,17 +125,49 @@ export class Pull {
   lookForSilence(step: Step): void {
     const { limits } = this.#config
     const { monoMs } = step.now
-    const late = monoMs - this.#lookMonoMs > limits.repairMs
-    if (monoMs >= this.#lookMonoMs) this.#lookMonoMs = Number.POSITIVE_INFINITY
-    if (late) return
-    for (const { digest, peer, sinceMonoMs, border } of this.#wants.all()) {
-      const asked = this.#wants.peers(digest).size
-      const standing = border ? limits.standMs : 0
-      if (monoMs - sinceMonoMs < this.#patience.silenceMs(border, asked - 1) + standing) continue
+    const lateMs = monoMs - this.#lookMonoMs
+    this.#lookMonoMs = Number.POSITIVE_INFINITY
+    if (lateMs > limits.repairMs) return
+    const mayHedge = lateMs <= limits.hedgeMs / 2
+    for (const asked of this.#wants.all()) {
+      const { digest, peer, sinceMonoMs, way } = asked
+      const peers = this.#wants.peers(digest).size
+      const standing = way === 'border' ? limits.standMs : 0
+      const silentMonoMs = sinceMonoMs + this.#patience.silenceMs(way, peers - 1) + standing
+      if (monoMs < silentMonoMs) {
+        this.#lookAt(step, silentMonoMs)
+        this.#hedge(step, asked, mayHedge)
+        continue
+      }
       if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
-      if (asked >= MAX_ASKED || this.#puller.isWriting(digest)) continue
-      for (const job of this.#puller.jobs()) job.reopen(digest)
+      if (asked.hedged === true) this.#patience.hedgedRightly()
+      asked.hedged = false
+      if (peers < MAX_ASKED) this.#again(digest)
     }
+  }
+
+  /** A block that takes long may be had from a second neighbour, while the first is not blamed yet. */
+  #hedge(step: Step, asked: Asked, now: boolean): void {
+    const { digest, peer, sinceMonoMs, way } = asked
+    if (way !== 'near' || asked.hedged !== undefined) return
+    const { monoMs } = step.now
+    const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
+    if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
+    if (!now) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
+    if (this.#wants.peers(digest).size >= MAX_ASKED || !this.#patience.hedge()) return
+    asked.hedged = true
+    this.#sources.doubt(peer)
+    this.#again(digest)
+  }
+
+  #again(digest: Digest): void {
+    if (this.#puller.isWriting(digest)) return
+    for (const job of this.#puller.jobs()) job.reopen(digest)
+  }
+
+  #lookAt(step: Step, monoMs: number): void {
+    this.#lookMonoMs = Math.min(this.#lookMonoMs, monoMs)
+    step.wakeAt(monoMs)
   }
 
   /** Bytes under way have their bound, whatever asks for them. */
@@ -151,9 +197,12 @@ export class Pull {
     // Each time later: a whole region that waits must not all ask the seed again and again.
     job.nextRescueMonoMs = monoMs + limits.rescueMs * Math.min(2 ** job.rescues, 8) * (0.5 + random())
     if (monoMs - job.progressMonoMs < limits.rescueMs) return
+    // The more the longer it lasts: what a whole region waits for is rarely one block.
+    for (let left = 2 ** Math.min(job.rescues, 3); left > 0 && !this.#isFull; left -= 1) {
+      const choice = this.#chooser.rescue(job, sessions, monoMs)
+      if (choice !== undefined) this.#ask(step, job, choice)
+    }
     job.rescues += 1
-    const choice = this.#chooser.rescue(job, sessions, monoMs)
-    if (choice !== undefined) this.#ask(step, job, choice)
   }
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
@@ -163,6 +212,7 @@ export class Pull {
   /** False: this very peer is asked for it already, or it is being written. */
   #ask(step: Step, job: FetchJob, { digest, peer, border, seed, takeOver }: Choice): boolean {
     if (this.#wants.peers(digest).has(peer) || this.#puller.isWriting(digest)) return false
+    if (!border && !seed) this.#lookAt(step, step.now.monoMs + this.#patience.hedgeMs)
     const id = step.nextRequest()
     const place = job.place(digest) ?? 0
     const release = job.release.id
@@ -173,7 +223,7 @@ export class Pull {
       peer,
       sinceMonoMs: step.now.monoMs,
       bytes: job.size(place),
-      border,
+      way: border ? 'border' : seed ? 'seed' : 'near',
       takeOver: takeOver === true,
     })
     this.#sources.asked(peer, 1, step.now.monoMs)
@@ -240,7 +290,7 @@ export class Pull {
   #redirected(
     step: Step,
     journey: Journey,
-    { peer, release, digest, border, takeOver }: Asked,
+    { peer, release, digest, way, takeOver }: Asked,
     to: Extract<BlocksReply, { type: 'redirect' }>,
   ): void {
     const job = this.#puller.job(release)
@@ -250,10 +300,12 @@ export class Pull {
       return this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
     if (takeOver) return void job.sentOnMonoMs.set(digest, step.now.monoMs)
-    job.redirected.add(digest)
+    const againMonoMs = step.now.monoMs + this.#config.limits.stuckMs * (0.5 + this.#config.random())
+    job.redirected.set(digest, againMonoMs)
+    step.wakeAt(againMonoMs)
     // It was asked in vain before: the seed is told at once.
     if (!this.#sources.answers(to.peer))
-      return void this.#ask(step, job, { digest, peer, border, seed: true })
+      return void this.#ask(step, job, { digest, peer, border: way === 'border', seed: true })
     if (journey.session(to.peer)?.hello !== undefined)
       return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
     const [address] = to.addresses
@@ -279,9 +331,9 @@ export class Pull {
     step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
     if (this.#puller.isWriting(digest) || journey.hasBlock(digest))
       step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
-    this.#patience.answered(step.now.monoMs - asked.sinceMonoMs, asked.border)
+    this.#patience.answered(step.now.monoMs - asked.sinceMonoMs, asked.way)
     const hello = journey.session(peer)?.hello
-    if (this.#puller.job(release) !== undefined && !asked.border && hello?.submit === false)
+    if (this.#puller.job(release) !== undefined && asked.way === 'near' && hello?.submit === false)
       this.#sources.gave(release, peer)
     this.#puller.received(step, journey, digest, bytes)
   }

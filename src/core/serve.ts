@@ -20,6 +20,8 @@ export interface ServeFrom {
   asked(step: Step, release: ReleaseId, peer: PeerId): void
   /** It is missing here, and being fetched or written. */
   isComing(digest: Digest): boolean
+  /** This very peer is asked for it, and nobody else: each would wait for the other. */
+  isAskedOf(digest: Digest, peer: PeerId): boolean
   /** Pages of beacons are asked for as blocks, and live in memory. */
   beaconPage(digest: Digest): Uint8Array | undefined
   /** Where others can dial this peer, as far as it is known. */
@@ -128,8 +130,8 @@ export class Serve {
     }
     if (!this.#from.isComing(digest)) return this.#answer(step, id, { type: 'gone' })
     const mine = this.#standing.filter((one) => one.peer === peer).length
-    if (mine >= limits.maxWantsPerSeed || this.#standing.length >= limits.maxStanding)
-      return this.#busy(step, id)
+    const isFull = mine >= limits.maxWantsPerSeed || this.#standing.length >= limits.maxStanding
+    if (isFull || this.#from.isAskedOf(digest, peer)) return this.#busy(step, id)
     this.#standing.push(wanted)
     step.wakeAt(wanted.untilMonoMs)
   }

@@ -23,6 +23,7 @@ export class Sources {
   readonly #owesSince = new Map<PeerId, number>()
   /** How often in a row a peer was too busy; silent, or without what it announced, counts as all of them at once. */
   readonly #vain = new Map<PeerId, number>()
+  readonly #proven = new Set<PeerId>()
   /** How long a peer is left alone after its next silence. */
   readonly #silent = new Map<PeerId, number>()
   /** How long a peer that lacked what it was asked for is left alone; each time longer. */
@@ -33,6 +34,8 @@ export class Sources {
    * not keep a block out; whoever would bring it in, or ask elsewhere, does not wait for that one.
    */
   readonly counts = (peer: PeerId): boolean => (this.#vain.get(peer) ?? 0) < MAX_BUSY
+  /** And it gave a block before: saying that one has everything costs nothing. */
+  readonly isProven = (peer: PeerId): boolean => this.#proven.has(peer) && this.counts(peer)
 
   /** Busy it may be, but it was neither silent nor without what it was asked for since it gave something. */
   answers(peer: PeerId): boolean {
@@ -65,6 +68,7 @@ export class Sources {
 
   gave(release: ReleaseId, peer: PeerId): void {
     this.of(release).gave(peer)
+    this.#proven.add(peer)
     this.#vain.delete(peer)
     this.#silent.delete(peer)
     this.#lacking.delete(peer)
@@ -89,6 +93,11 @@ export class Sources {
     this.#silent.set(peer, Math.min(MAX_AVOID_MS, delayMs * 2))
     this.#vain.set(peer, MAX_BUSY)
     this.avoid(peer, monoMs + delayMs)
+  }
+
+  /** What it was asked for takes long: nobody relies on its word until it gives something. */
+  doubt(peer: PeerId): void {
+    this.#vain.set(peer, MAX_BUSY)
   }
 
   avoid(peer: PeerId, untilMonoMs: number): void {
@@ -127,6 +136,7 @@ export class Sources {
     this.#owesSince.delete(peer)
     this.#lacking.delete(peer)
     this.#vain.delete(peer)
+    this.#proven.delete(peer)
     this.#silent.delete(peer)
     this.#inPart.delete(peer)
     for (const holders of this.#releases.values()) holders.forget(peer)

@@ -2,6 +2,7 @@
 
 import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { RequestId } from './events.ts'
+import type { Way } from './patience.ts'
 
 export interface Asked {
   readonly digest: Digest
@@ -10,10 +11,12 @@ export interface Asked {
   readonly sinceMonoMs: number
   /** As the manifest has it; before it is read, the most it can be. */
   readonly bytes: number
-  /** Over a region border, where it may stand until the other side has it. */
-  readonly border: boolean
+  /** Over a region border it may stand until the other side has it. */
+  readonly way: Way
   /** Another's to bring in. */
   readonly takeOver: boolean
+  /** A second peer was asked, or may be, before this one counts as silent. */
+  hedged?: boolean
 }
 
 export class Wants {

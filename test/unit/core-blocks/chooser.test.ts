@@ -23,8 +23,9 @@ function brought(places: number, pagesRead: boolean): number[][] {
     digests,
     open,
     missing: new Set(digests),
-    redirected: new Set(),
+    redirected: new Map(),
     sinceMonoMs: 0,
+    progressMonoMs: 0,
   } as unknown as FetchJob
   return gateways.map((self) => {
     const journey = new FakeJourney()

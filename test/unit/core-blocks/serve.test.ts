@@ -17,6 +17,7 @@ class HasBlocks extends FakeJourney {
 function server(submit = false) {
   const journey = new HasBlocks()
   const coming = new Set<Digest>()
+  let askedOf: PeerId | undefined
   const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce: 1 } })
   const counter = new StepCounter()
   let monoMs = 0
@@ -24,6 +25,7 @@ function server(submit = false) {
     announced: () => {},
     asked: () => {},
     isComing: (digest) => coming.has(digest),
+    isAskedOf: (_digest, from) => from === askedOf,
     beaconPage: () => undefined,
     address: () => undefined,
   })
@@ -54,6 +56,9 @@ function server(submit = false) {
     block: (digest: Digest) => {
       journey.here.add(digest)
       return run((step) => serve.onBlock(step, digest))
+    },
+    ask: (of: PeerId) => {
+      askedOf = of
     },
     gone: (from: PeerId) => serve.onDisconnected(from),
     tick: (ms: number) => {
@@ -115,6 +120,16 @@ describe('serving blocks', () => {
     expect(node.want(3, 'B', hex('b'))).toEqual([])
     expect(node.tick(LIMITS.standMs - 1)).toEqual([])
     expect(node.tick(LIMITS.standMs)).toEqual(['busy 3'])
+  })
+
+  test('a want does not stand for what is asked of that very peer: each would wait for the other', () => {
+    const node = server()
+    for (const name of ['A', 'B']) link(node.journey, name)
+    node.coming.add(hex('a'))
+    node.ask(peer('A'))
+    expect(node.want(1, 'A')).toEqual(['busy 1'])
+    expect(node.want(2, 'B')).toEqual([])
+    expect(node.block(hex('a'))).toEqual(['serve 2'])
   })
 
   test('what a peer waits for goes with it', () => {

@@ -80,7 +80,11 @@ export class BenchNode {
 
   peer(
     peer: PeerId,
-    options: { readonly submit?: boolean; readonly patterns?: readonly string[] } = {},
+    options: {
+      readonly submit?: boolean
+      readonly patterns?: readonly string[]
+      readonly region?: string
+    } = {},
   ): void {
     this.#sessions.push({
       peer,
@@ -92,7 +96,7 @@ export class BenchNode {
         type: 'hello',
         chain: [],
         patterns: (options.patterns ?? ['**']) as readonly Pattern[],
-        region: 'here',
+        region: options.region ?? 'here',
         zone: 'a',
         submit: options.submit === true,
         heartbeats: [],

@@ -92,8 +92,8 @@ export interface Wish {
   readonly clock: Readonly<Record<string, number>>
   readonly publisher?: string
   readonly text?: string
-  /** A second file. */
-  readonly also?: string
+  /** More files. */
+  readonly also?: string | readonly string[]
   readonly header?: Partial<Header>
   readonly signedBy?: PrivateKey
 }
@@ -103,18 +103,18 @@ const fileOf = (path: string, block: Uint8Array) => {
   return { path, mode: 0o444 as const, size, digest, blocks: [{ digest, size }] }
 }
 
-/** A signed release with one page and one block, or two. The publisher is alice unless named. */
+/** A signed release with one page and a block for each file. The publisher is alice unless named. */
 export function make({
   clock,
   publisher = 'alice',
   text = 'a=1\n',
-  also,
+  also = [],
   header = {},
   signedBy,
 }: Wish): Made {
   const block = new TextEncoder().encode(text)
-  const blocks = [block, ...(also === undefined ? [] : [new TextEncoder().encode(also)])]
-  const page = encodePage(blocks.map((each, at) => fileOf(at === 0 ? 'a.conf' : 'b.conf', each)))
+  const blocks = [block, ...[also].flat().map((each) => new TextEncoder().encode(each))]
+  const page = encodePage(blocks.map((each, at) => fileOf(`${'abcdefgh'[at]}.conf`, each)))
   const full: Header = {
     v: 1,
     critical: [],

@@ -122,7 +122,7 @@ describe('a release whose content is fetched', () => {
     const { node, first } = fetching()
     expect(first).toEqual([
       { kind: 'request', id: 1, peer: PEER, request: want(sha256(made.page)), timeoutMs: 10_000 },
-      { kind: 'wake', atMonoMs: 250 },
+      { kind: 'wake', atMonoMs: 100 },
     ])
     expect(node.run(answer(1, made.page))).toEqual([
       {

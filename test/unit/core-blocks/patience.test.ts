@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { Patience } from '../../../src/core/patience.ts'
+import { LIMITS } from '../../../src/limits.ts'
+
+const { hedgeMs, blockSilenceMs, borderSilenceMs } = LIMITS
+
+test('a second neighbour is asked once a block takes longer than usual, neither before nor later than the bounds', () => {
+  const patience = new Patience(LIMITS)
+  expect(patience.hedgeMs).toBe(hedgeMs)
+  for (let n = 0; n < 50; n += 1) patience.answered(5, 'near')
+  expect(patience.hedgeMs).toBe(hedgeMs)
+  for (let n = 0; n < 50; n += 1) patience.answered(n % 2 === 0 ? 100 : 150, 'near')
+  expect(patience.hedgeMs).toBeGreaterThan(150)
+  expect(patience.hedgeMs).toBeLessThan(300)
+  for (let n = 0; n < 50; n += 1) patience.answered(5_000, 'near')
+  expect(patience.hedgeMs).toBe(blockSilenceMs)
+})
+
+test('what a seed lets wait in line, or a border takes, says nothing of the neighbours', () => {
+  const patience = new Patience(LIMITS)
+  for (let n = 0; n < 50; n += 1) {
+    patience.answered(2_000, 'seed')
+    patience.answered(3_000, 'border')
+  }
+  expect(patience.hedgeMs).toBe(hedgeMs)
+  expect(patience.silenceMs('near', 0)).toBe(blockSilenceMs)
+  expect(patience.silenceMs('seed', 0)).toBeGreaterThanOrEqual(2_000)
+  expect(patience.silenceMs('border', 0)).toBeGreaterThanOrEqual(3_000)
+  expect(new Patience(LIMITS).silenceMs('border', 0)).toBe(blockSilenceMs + borderSilenceMs)
+})
+
+test('blocks come twice by it four times at once, and once in a hundred from then on', () => {
+  const patience = new Patience(LIMITS)
+  const allowed = () => Array.from({ length: 10 }, () => patience.hedge()).filter(Boolean).length
+  expect(allowed()).toBe(4)
+  for (let n = 0; n < 99; n += 1) patience.answered(5, 'near')
+  expect(allowed()).toBe(0)
+  for (let n = 0; n < 2; n += 1) patience.answered(5, 'near')
+  expect(allowed()).toBe(1)
+})
+
+test('a hedge that was right costs no allowance: nothing came twice', () => {
+  const patience = new Patience(LIMITS)
+  for (let n = 0; n < 20; n += 1) {
+    expect(patience.hedge()).toBe(true)
+    patience.hedgedRightly()
+  }
+})

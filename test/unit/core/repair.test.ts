@@ -1,0 +1,205 @@
+/** What a node does where others lie, stall or spoil blocks: whom it asks next, and when. */
+import { describe, expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { Entrants } from '../../../src/core/entry.ts'
+import type { Event } from '../../../src/core/events.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Digest, PeerId } from '../../../src/model/ids.ts'
+import type { BlocksReply } from '../../../src/model/messages.ts'
+import { BenchNode, ofKind } from './bench-node.ts'
+import { CHANNEL, gossip, type Made, make, OTHER, PEER, SELF } from './fleet.ts'
+
+const SEED = '12D3KooWseed' as PeerId
+const THIRD = '12D3KooWthird' as PeerId
+/** Who brings a block in hangs on its digest, and that on this run's keys: contents are tried until one fits the test. */
+function suited(fits: (release: Made) => boolean, more = 0): Made {
+  for (let n = 0; ; n += 1) {
+    const also = Array.from({ length: more }, (_, at) => `${at}=${n}\n`)
+    const release = make({ clock: { alice: 1 }, text: `a=${n}\n`, also })
+    if (fits(release)) return release
+  }
+}
+const brings = (digest: Digest, peer: PeerId, ...others: PeerId[]): boolean =>
+  new Entrants([peer, ...others]).fetcher(digest) === peer
+const NAMES = Array.from({ length: 16 }, (_, n) => `12D3KooWn${n}` as PeerId)
+/** Those that should bring the page in before this node. */
+const beforeSelf = ({ page }: Made) => NAMES.filter((name) => brings(sha256(page), name, SELF))
+
+const made = suited(
+  (release) =>
+    beforeSelf(release).length >= 5 &&
+    [release.page, release.block].every((each) => brings(sha256(each), SELF, PEER)),
+)
+const before = beforeSelf(made).slice(0, 5)
+const page = sha256(made.page)
+const block = sha256(made.block)
+const timeoutMs = LIMITS.blockDeadlineMs
+
+const want = (id: number, peer: PeerId, digest: Digest, failed?: true) => ({
+  kind: 'request',
+  id,
+  peer,
+  request: { protocol: 'blocks', message: { type: 'want', digest, ...(failed && { failed }) } },
+  timeoutMs,
+})
+const replied = (id: number, message: BlocksReply): Event => ({
+  kind: 'reply',
+  id,
+  reply: { protocol: 'blocks', message },
+})
+const gives = (id: number, bytes: Uint8Array): Event => replied(id, { type: 'block', bytes })
+const written = (ticket: number, digest: Digest, bytes: Uint8Array) => ({
+  kind: 'persist',
+  ticket,
+  writes: [{ kind: 'block', digest, bytes }],
+  sync: false,
+})
+
+/** Its target is known and its content missing; these neighbours are linked and have said nothing yet. */
+function fetching(...neighbours: PeerId[]) {
+  const node = new BenchNode()
+  node.start()
+  for (const peer of neighbours) node.peer(peer, { submit: peer === SEED })
+  node.run(gossip(made))
+  const first = node.run({ kind: 'persisted', ticket: 1 })
+  const says = (peer: PeerId, whole = true) => {
+    const holding = whole ? { whole } : { whole, ranges: [0, 2] }
+    const message = { type: 'holds', release: made.id, channel: CHANNEL, ...holding } as const
+    return node.run({ kind: 'request', id: 1, peer, request: { protocol: 'blocks', message } })
+  }
+  const tick = (monoMs: number) => {
+    node.monoMs = monoMs
+    return node.run({ kind: 'tick' })
+  }
+  return { node, first, says, tick }
+}
+
+describe('a neighbour that leaves a block lying', () => {
+  it('is not waited for: after 100 ms a second one is asked, and what comes first is written, once', () => {
+    const { node, says, tick } = fetching(PEER, OTHER)
+    expect(says(PEER)).toEqual([want(1, PEER, page)])
+    expect(says(OTHER)).toEqual([])
+    expect(tick(99)).toEqual([{ kind: 'wake', atMonoMs: 100 }])
+    expect(tick(100)).toEqual([want(2, OTHER, page), { kind: 'wake', atMonoMs: 200 }])
+    // The first is no worse off than slow: it is left alone only once it has been silent for 400 ms.
+    expect(node.run(gives(2, made.page))).toEqual([written(2, page, made.page), want(3, OTHER, block)])
+    expect(node.run(gives(1, made.page))).toEqual([])
+  })
+
+  it('is blamed for nothing where this node was busy itself: it looks again before it asks another', () => {
+    const { says, tick } = fetching(PEER, OTHER)
+    says(PEER)
+    says(OTHER)
+    const late = 100 + LIMITS.hedgeMs / 2 + 1
+    expect(tick(late)).toEqual([{ kind: 'wake', atMonoMs: 200 }])
+    expect(ofKind(tick(late + LIMITS.hedgeMs / 2), 'request')).toEqual([want(2, OTHER, page)])
+  })
+
+  it('is asked for nothing else while it is silent, and after all others from then on', () => {
+    const { node, says, tick } = fetching(PEER, OTHER, THIRD)
+    for (const peer of [PEER, OTHER, THIRD]) says(peer)
+    tick(100)
+    tick(200)
+    expect(ofKind(node.run(gives(2, made.page)), 'request')).toEqual([want(4, OTHER, block)])
+  })
+
+  it('keeps nobody else’s wrong bytes from being mended at once', () => {
+    const { node, says, tick } = fetching(PEER, OTHER, THIRD)
+    for (const peer of [PEER, OTHER]) says(peer)
+    tick(100)
+    says(THIRD)
+    expect(ofKind(node.run(gives(2, made.block)), 'request')).toEqual([want(3, THIRD, page)])
+  })
+})
+
+describe('a neighbour that says it has everything', () => {
+  it('keeps no block out of the region: whoever is to bring it in asks the seed for what that one does not give at once', () => {
+    const two = suited(({ content }) => [...content.keys()].every((digest) => brings(digest, SELF, PEER)), 1)
+    const node = new BenchNode()
+    node.start()
+    node.peer(SEED, { submit: true })
+    node.run(gossip(two))
+    const [first] = ofKind(node.run({ kind: 'persisted', ticket: 1 }), 'request')
+    expect(first).toEqual(want(1, SEED, sha256(two.page)))
+    node.peer(PEER)
+    const message = { type: 'holds', release: two.id, channel: CHANNEL, whole: true } as const
+    node.run({ kind: 'request', id: 1, peer: PEER, request: { protocol: 'blocks', message } })
+    const asked = ofKind(node.run(gives(1, two.page)), 'request')
+    expect(asked.map(({ peer }) => peer)).toEqual([PEER, SEED])
+  })
+
+  it('and gives nothing is asked after whoever gave something, whatever the draw', () => {
+    for (const draw of [0, 0.99]) {
+      const node = new BenchNode({ random: () => draw })
+      node.start()
+      for (const peer of [PEER, OTHER]) node.peer(peer)
+      const say = (release: Made, peer: PeerId) => {
+        const message = { type: 'holds', release: release.id, channel: CHANNEL, whole: true } as const
+        node.run({ kind: 'request', id: 1, peer, request: { protocol: 'blocks', message } })
+      }
+      node.persist(node.run(gossip(made)))
+      say(made, PEER)
+      say(made, OTHER)
+      node.run(replied(1, { type: 'gone' }))
+      node.persist(node.run(gives(2, made.page)))
+      node.persist(node.persist(node.run(gives(3, made.block))))
+      node.monoMs = 60_000
+      const next = make({ clock: { alice: 2 }, text: 'next\n' })
+      say(next, PEER)
+      say(next, OTHER)
+      const asked = node.persist(node.run(gossip(next)))
+      expect(ofKind(asked, 'request').map(({ peer }) => peer)).toEqual([OTHER])
+    }
+  })
+
+  it('is left for the seed as soon as it is slow', () => {
+    const [liar] = before
+    const { says, tick, first } = fetching(liar as PeerId, SEED)
+    expect(first).toEqual([{ kind: 'wake', atMonoMs: 100 }])
+    expect(says(liar as PeerId)).toEqual([want(1, liar as PeerId, page)])
+    expect(ofKind(tick(100), 'request')).toEqual([want(2, SEED, page)])
+  })
+})
+
+describe('a block that nobody brings in', () => {
+  it('is the next one’s after 100 ms without any block, and everybody’s soon after', () => {
+    const near = fetching(...before.slice(0, 3), SEED)
+    expect(near.first).toEqual([{ kind: 'wake', atMonoMs: 100 }])
+    expect(near.tick(99)).toEqual([{ kind: 'wake', atMonoMs: 100 }])
+    expect(near.tick(100)).toEqual([want(1, SEED, page), { kind: 'wake', atMonoMs: 200 }])
+    const far = fetching(...before, SEED)
+    expect(ofKind(far.tick(100), 'request')).toEqual([])
+    expect(ofKind(far.tick(200), 'request')).toEqual([want(1, SEED, page)])
+  })
+
+  it('is asked of the seed again where the one it sent to gives nothing', () => {
+    const { node, first, tick } = fetching(SEED)
+    expect(ofKind(first, 'request')).toEqual([want(1, SEED, page)])
+    const sent = node.run(replied(1, { type: 'redirect', peer: THIRD, addresses: [] }))
+    expect(sent).toEqual([{ kind: 'wake', atMonoMs: 50 }])
+    expect(ofKind(tick(50), 'request')).toEqual([])
+    expect(ofKind(tick(100), 'request')).toEqual([want(2, SEED, page, true)])
+  })
+
+  it('is asked of the seed with more and more others, where the seed is far and nobody near has any', () => {
+    const many = suited(
+      ({ content }) => [...content.keys()].every((digest) => !brings(digest, SELF, ...NAMES)),
+      3,
+    )
+    const digests = [...many.content.keys()]
+    const node = new BenchNode({ random: () => 0.5 })
+    node.start({ blocks: new Set([digests[0] as Digest]) })
+    for (const name of NAMES) node.peer(name)
+    node.peer(SEED, { submit: true, region: 'far' })
+    node.run(gossip(many))
+    node.run({ kind: 'persisted', ticket: 1 })
+    node.run({ kind: 'blockRead', digest: digests[0] as Digest, bytes: many.page })
+    const asked: number[] = []
+    for (let ms = 100; ms <= 5_000; ms += 100) {
+      node.monoMs = ms
+      const wants = ofKind(node.run({ kind: 'tick' }), 'request').filter(({ peer }) => peer === SEED)
+      if (wants.length > 0) asked.push(wants.length)
+    }
+    expect(asked).toEqual([1, 2, 1])
+  })
+})
