@@ -29,9 +29,10 @@ const SETTLE_MS = 2_500
 /** Links of a node before the first release, where there are so many others, and how long they may take. */
 const LINKS = 8
 const STAND_MS = 300_000
-/** Gossip's mesh and the region's gateways stand by then, once there are links. */
-const START_MS = 20_000
-const IDLE_MS = 5_000
+/** Gossip's mesh and the region's gateways stand by then, once there are links, and most of what is said once is said. */
+const START_MS = 60_000
+/** Before each release: a fleet grows calmer by the minute. */
+const IDLE_MS = 2_500
 const AFTER_MS = 500
 
 interface Figures {
@@ -80,8 +81,13 @@ interface Standing {
   readonly arrivals: Arrivals
   readonly cpuMs: () => number
   readonly sums: () => Promise<{ seed: number; all: number; blocks: number; vain: number }>
-  /** What it costs to do nothing, per millisecond. */
-  readonly idle: { readonly cpuMs: number; readonly seedBytes: number; readonly allBytes: number }
+}
+
+/** What it costs to do nothing, per millisecond. */
+interface Idle {
+  readonly cpuMs: number
+  readonly seedBytes: number
+  readonly allBytes: number
 }
 
 async function run(nodes: number, sizes: readonly number[], rounds: number): Promise<Figures[]> {
@@ -104,17 +110,7 @@ async function run(nodes: number, sizes: readonly number[], rounds: number): Pro
     }
     await stand(crowd.apis, Math.min(LINKS, nodes))
     await delay(START_MS)
-    const from = await sums()
-    const cpuFrom = cpu()
-    await delay(IDLE_MS)
-    const cpuIdle = (cpu() - cpuFrom) / IDLE_MS
-    const to = await sums()
-    const idle = {
-      cpuMs: cpuIdle,
-      seedBytes: (to.seed - from.seed) / IDLE_MS,
-      allBytes: (to.all - from.all) / IDLE_MS,
-    }
-    const standing = { fleet, init, seed, nodes, arrivals, cpuMs: cpu, sums, idle }
+    const standing = { fleet, init, seed, nodes, arrivals, cpuMs: cpu, sums }
     const figures: Figures[] = []
     for (const bytes of sizes) {
       const measured = await measure(standing, bytes, rounds)
@@ -137,14 +133,30 @@ async function stand(apis: readonly string[], links: number): Promise<void> {
   })
 }
 
+async function idle({ cpuMs, sums }: Standing): Promise<Idle> {
+  const from = await sums()
+  const cpuFrom = cpuMs()
+  await delay(IDLE_MS)
+  const cpuTo = cpuMs()
+  const to = await sums()
+  return {
+    cpuMs: (cpuTo - cpuFrom) / IDLE_MS,
+    seedBytes: (to.seed - from.seed) / IDLE_MS,
+    allBytes: (to.all - from.all) / IDLE_MS,
+  }
+}
+
 async function measure(on: Standing, bytes: number, rounds: number): Promise<Figures> {
-  const { nodes, idle } = on
+  const { nodes } = on
   const seen = new Map<string, number[]>()
   const note = (name: string, ...values: number[]) => seen.set(name, [...(seen.get(name) ?? []), ...values])
   const dir = on.fleet.files('bulk', { 'bulk.bin': '' })
   for (let round = 0; round < rounds; round += 1) {
     writeFileSync(join(dir, 'bulk.bin'), randomBytes(bytes))
     await delay(SETTLE_MS)
+    const calm = await idle(on)
+    note('idleSeed', calm.seedBytes * 1_000)
+    note('idleCpu', (calm.cpuMs * 1_000) / nodes)
     // Not part of a release: what reading the figures costs.
     const before = await on.sums()
     const cpuFrom = on.cpuMs()
@@ -156,12 +168,12 @@ async function measure(on: Standing, bytes: number, rounds: number): Promise<Fig
     await delay(AFTER_MS)
     const after = await on.sums()
     const spanMs = tookMs + AFTER_MS
-    note('seedNet', (after.seed - before.seed - idle.seedBytes * spanMs) / bytes)
-    note('sentNet', (after.all - before.all - idle.allBytes * spanMs) / (bytes * nodes))
+    note('seedNet', (after.seed - before.seed - calm.seedBytes * spanMs) / bytes)
+    note('sentNet', (after.all - before.all - calm.allBytes * spanMs) / (bytes * nodes))
     note('vain', (after.vain - before.vain) / nodes)
     note('seed', (after.seed - before.seed) / bytes)
     note('sent', (after.all - before.all) / (bytes * nodes))
-    note('cpu', (cpu - idle.cpuMs * tookMs) / nodes)
+    note('cpu', (cpu - calm.cpuMs * tookMs) / nodes)
     note('all', cpu / nodes)
     note('blocks', (after.blocks - before.blocks) / nodes)
     note('ms', ...at.map((ms) => ms - fromMs))
@@ -179,8 +191,8 @@ async function measure(on: Standing, bytes: number, rounds: number): Promise<Fig
     blocksPerDelivery: of('blocks', 2),
     blocksInVainPerDelivery: of('vain', 3),
     activeMs: of('ms'),
-    idleSeedBytesPerSecond: Math.round(idle.seedBytes * 1_000),
-    idleCpuMsPerNodeAndSecond: Number(((idle.cpuMs * 1_000) / nodes).toFixed(2)),
+    idleSeedBytesPerSecond: of('idleSeed').p50,
+    idleCpuMsPerNodeAndSecond: of('idleCpu', 2).p50,
   }
 }
 
@@ -201,7 +213,7 @@ export async function egress({ quick }: { readonly quick: boolean }): Promise<Me
     about: [
       `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases`,
       'bytes are all that libp2p connections sent from just before the release until 0.5 s after the last node ran it, gossip, sync and pings included',
-      'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it, less what the fleet took in the same time while idle',
+      'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it, less what the fleet took in the same time while idle, which is measured before each release',
     ],
     rows: figures.map(rowOf),
     figures,
