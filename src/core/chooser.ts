@@ -93,7 +93,13 @@ export class Chooser {
   }
 
   /** What this node is to bring into its region and nobody here announces. */
-  *entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Iterable<Choice> {
+  *entry(
+    journey: Journey,
+    job: FetchJob,
+    sessions: readonly AdmittedSession[],
+    now: Now,
+    doubtMs: number,
+  ): Iterable<Choice> {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
@@ -112,7 +118,7 @@ export class Chooser {
       if (from !== undefined) yield this.#choice(job, place, from)
       else if (++vain >= MAX_VAIN) return
     }
-    yield* this.#takeOver(job, sessions, now)
+    yield* this.#takeOver(job, sessions, now, doubtMs)
   }
 
   /**
@@ -120,11 +126,16 @@ export class Chooser {
    * may have died unseen, and the seed may not live until that shows. What was given to that one the seed gives to no
    * other unless it doubts, too (`copies.ts`), so that asking costs a message and no block.
    */
-  *#takeOver(job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Iterable<Choice> {
+  *#takeOver(
+    job: FetchJob,
+    sessions: readonly AdmittedSession[],
+    now: Now,
+    doubtMs: number,
+  ): Iterable<Choice> {
     const { limits, random, region, self } = this.#config
     const entry = this.#entries.get(job)
     if (job.digests.length <= limits.fewBlocks || entry?.entrants.peers.includes(self) !== true) return
-    if (now.monoMs - job.sinceMonoMs < limits.doubtMs) return
+    if (now.monoMs - job.sinceMonoMs < doubtMs) return
     const seeds = sessions.filter(({ hello }) => hello.submit && regionOf(hello.region) === regionOf(region))
     const seed = seeds.find(({ peer }) => this.#sources.isFree(peer, limits.maxWantsPerSeed, now.monoMs))
     const isMissing = (place: number | undefined) =>
@@ -134,14 +145,14 @@ export class Chooser {
     if (seed === undefined || entry.done < entry.places.length) return
     const holders = this.#sources.of(job.release.id)
     // However busy: held is held. What only a silent one has is as good as lost.
-    const inTime = (peer: PeerId) => !this.#sources.isLate(peer, now.monoMs)
+    const inTime = (peer: PeerId) => !this.#sources.isLate(peer, doubtMs, now.monoMs)
     const places = job.digests.length
     const first = Math.floor(random() * places)
     for (let step = 0; step < Math.min(places, MAX_LOOKS); step += 1) {
       const place = (first + step) % places
       const digest = job.digests[place] as Digest
       if (!job.missing.has(digest) || holders.announced(place, inTime)) continue
-      if ((job.sentOnMonoMs.get(digest) ?? 0) > now.monoMs - limits.doubtMs) continue
+      if ((job.leftTo.get(digest)?.untilMonoMs ?? 0) > now.monoMs) continue
       if (!this.#sources.isFree(seed.peer, limits.maxWantsPerSeed, now.monoMs)) return
       yield { ...this.#choice(job, place, seed), takeOver: true }
     }

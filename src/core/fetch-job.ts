@@ -38,8 +38,8 @@ export class FetchJob {
   rescues = 0
   /** Blocks for which a seed sent us elsewhere, and when it is asked again should nobody announce them. */
   readonly redirected = new Map<Digest, number>()
-  /** When a seed last said of a block that another was given it, which that one has yet to announce. */
-  readonly sentOnMonoMs = new Map<Digest, number>()
+  /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */
+  readonly leftTo = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
   readonly #places = new Map<Digest, number>()
   readonly #sizes: number[] = []
   readonly #reader: ManifestReader
@@ -107,6 +107,13 @@ export class FetchJob {
         if (this.check && journey.hasBlock(digest)) this.unchecked.push(digest)
         else this.need(journey, digest)
       }
+  }
+
+  /** Each time for twice as long, up to `mostMs`: a host that is busy is no dead one, and asking makes it busier. */
+  leave(digest: Digest, monoMs: number, leastMs: number, mostMs: number): void {
+    const known = this.leftTo.get(digest)
+    const ms = known === undefined ? leastMs : Math.min(known.ms * 2, mostMs)
+    this.leftTo.set(digest, { untilMonoMs: monoMs + ms, ms })
   }
 
   refuse(): void {

@@ -39,6 +39,11 @@ export class Patience {
     known.smoothMs = (7 * known.smoothMs + tookMs) / 8
   }
 
+  /** How long before it is doubted that a near peer lives: on a host where all answers are late, later. */
+  get doubtMs(): number {
+    return Math.max(this.#limits.doubtMs, this.#usualMs('near'))
+  }
+
   /** @param tries asked in vain before; each doubles it, so that a slow network is not asked ever more */
   silenceMs(way: Way, tries: number): number {
     const { blockSilenceMs, borderSilenceMs, blockDeadlineMs } = this.#limits

@@ -186,7 +186,7 @@ export class Pull {
         if (choice === undefined || !this.#ask(step, job, choice)) break
       }
     }
-    for (const choice of this.#chooser.entry(journey, job, sessions, step.now)) {
+    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience.doubtMs)) {
       if (this.#isFull) return
       this.#ask(step, job, choice)
     }
@@ -299,7 +299,8 @@ export class Pull {
     if (journey.session(peer)?.hello?.submit !== true || job === undefined || place === undefined)
       return this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
-    if (takeOver) return void job.sentOnMonoMs.set(digest, step.now.monoMs)
+    if (takeOver)
+      return job.leave(digest, step.now.monoMs, this.#patience.doubtMs, this.#config.limits.blockDeadlineMs)
     const againMonoMs = step.now.monoMs + this.#config.limits.stuckMs * (0.5 + this.#config.random())
     job.redirected.set(digest, againMonoMs)
     step.wakeAt(againMonoMs)

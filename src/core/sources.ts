@@ -125,9 +125,9 @@ export class Sources {
   }
 
   /** It has let this node wait for so long, or was silent before: dead, or no better than that. */
-  isLate(peer: PeerId, monoMs: number): boolean {
+  isLate(peer: PeerId, doubtMs: number, monoMs: number): boolean {
     const owesMs = monoMs - (this.#owesSince.get(peer) ?? monoMs)
-    return owesMs >= this.#limits.doubtMs || this.#silent.has(peer)
+    return owesMs >= doubtMs || this.#silent.has(peer)
   }
 
   forgetPeer(peer: PeerId): void {
