@@ -137,7 +137,7 @@ export class Submit implements Stage {
   onTick(step: Step, journey: Journey): void {
     // Uploads first: what ends here is not renewed.
     this.#uploads.onTick(step)
-    this.#endDoubtful(step)
+    this.#endDoubtful(step, journey)
     this.#claims.onTick(step)
     this.#acknowledge.onTick(step, journey)
     for (const { record } of this.#leases.expired(step.now.monoMs)) {
@@ -161,18 +161,24 @@ export class Submit implements Stage {
     else {
       // A block it counted on was collected meanwhile: acknowledged once it was looked through again, or not at all.
       ordering.doubtfulUntilMonoMs = step.now.monoMs + this.#config.limits.acknowledgeMs
-      step.wakeAt(ordering.doubtfulUntilMonoMs)
+      this.#endDoubtful(step, journey)
     }
   }
 
-  #endDoubtful(step: Step): void {
+  #endDoubtful(step: Step, journey: Journey): void {
+    const gone: Refusal = {
+      code: 'CONTENT_GONE',
+      text: 'a block that this seed had was removed from its cache meanwhile; publish again',
+    }
     for (const [ticket, { upload, doubtfulUntilMonoMs }] of this.#ordering) {
       if (doubtfulUntilMonoMs === undefined) continue
-      if (step.now.monoMs < doubtfulUntilMonoMs) step.wakeAt(doubtfulUntilMonoMs)
+      // Or it was replaced while it was being written, and dropped.
+      const replaced =
+        journey.envelope(upload.release.id) === undefined ? this.#overtaken(step, journey, upload) : undefined
+      if (replaced === undefined && step.now.monoMs < doubtfulUntilMonoMs) step.wakeAt(doubtfulUntilMonoMs)
       else {
         this.#ordering.delete(ticket)
-        const text = 'a block that this seed had was removed from its cache meanwhile; publish again'
-        this.#uploads.end(step, upload, { code: 'CONTENT_GONE', text })
+        this.#uploads.end(step, upload, replaced ?? gone)
       }
     }
   }
@@ -312,15 +318,11 @@ export class Submit implements Stage {
     audit(step, { peer: upload.peer, release: id, channel: header.channel, answer: refusal.code })
   }
 
-  /** Everything is here: judged once more, for it may have been overtaken while it came. */
+  /** Everything is here. */
   #order(step: Step, journey: Journey, upload: Upload): void {
+    const refusal = this.#overtaken(step, journey, upload)
+    if (refusal !== undefined) return this.#uploads.end(step, upload, refusal)
     const source = { via: 'submit', peer: upload.peer } as const
-    const judged = journey.ingest(step, upload.envelope, source, 'judge-only')
-    const refusal = this.#overtaken(journey, upload, judged)
-    if (refusal !== undefined) {
-      this.#uploads.end(step, upload, refusal)
-      return
-    }
     const content = upload.spill()
     const { ticket, verdict } = journey.ingestWhole(step, upload.envelope, content, source)
     this.#ordering.set(ticket, { upload, verdict, doubtfulUntilMonoMs: undefined })
@@ -328,9 +330,11 @@ export class Submit implements Stage {
     upload.waiting = []
   }
 
-  #overtaken(journey: Journey, upload: Upload, judged: Ingested): Refusal | undefined {
+  /** Judged once more, for it may have been overtaken while it came. */
+  #overtaken(step: Step, journey: Journey, { release, envelope, peer }: Upload): Refusal | undefined {
+    const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     if (judged.verdict === 'TWIN' || judged.verdict === 'TWIN_KNOWN')
-      return placeTaken(journey, this.#leases, upload.release.header.channel)
+      return placeTaken(journey, this.#leases, release.header.channel)
     return refusalOf(journey, this.#leases, judged)
   }
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
-import { CHANNEL, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
+import { CHANNEL, gossip, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
 import { refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
 /** Submits and brings everything; the effects of the last part, settled. */
@@ -283,4 +283,15 @@ test('A block that is lost while the last batch is written: nothing is acknowled
   damaged.handle({ kind: 'blockRead', digest, bytes: undefined })
   expect(refusal(damaged.tick(LIMITS.acknowledgeMs))).toBe('CONTENT_GONE')
   expect(refusal(damaged.ask({ type: 'await', release: made.id }))).not.toBe('done')
+})
+
+test('A release replaced while it is being written was overtaken, and its publisher is told so at once', () => {
+  const node = new SubmitNode()
+  const made = make({ clock: { alice: 1 } })
+  node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+  node.settled(node.ask({ type: 'page', release: made.id, bytes: made.page }))
+  const last = node.ask({ type: 'block', release: made.id, bytes: made.block })
+  node.ask({ type: 'await', release: made.id })
+  node.handle(gossip(make({ clock: { alice: 2 }, text: 'newer' })))
+  expect(refusal(node.persist(last))).toBe('ORDER_STALE')
 })
