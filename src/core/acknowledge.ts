@@ -31,6 +31,13 @@ interface Awaiter {
 const isPatient = ({ now, config }: Step, { askedMonoMs }: Pending): boolean =>
   now.monoMs - askedMonoMs >= config.limits.awaitMs / 2
 
+/** By a newer one: no second seed pulls it any more. */
+function isReplaced(journey: Journey, release: ReleaseId, { channel }: Pending): boolean {
+  const facts = journey.channel(channel)
+  if (facts === undefined || facts.floor.ids.includes(release)) return false
+  return facts.heads.every(({ id }) => id !== release)
+}
+
 export class Acknowledge {
   readonly #pending = new Map<ReleaseId, Pending>()
   readonly #awaiters = new Map<ReleaseId, Awaiter[]>()
@@ -129,7 +136,8 @@ export class Acknowledge {
   onTick(step: Step, journey: Journey): void {
     const now = step.now.monoMs
     for (const [release, pending] of this.#pending) {
-      if (pending.deadlineMonoMs <= now) this.#settle(step, journey, release, pending)
+      if (pending.deadlineMonoMs <= now || isReplaced(journey, release, pending))
+        this.#settle(step, journey, release, pending)
       else step.wakeAt(pending.deadlineMonoMs)
     }
     for (const [release, awaiters] of this.#awaiters) {

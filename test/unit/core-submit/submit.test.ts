@@ -295,3 +295,16 @@ test('A release replaced while it is being written was overtaken, and its publis
   node.handle(gossip(make({ clock: { alice: 2 }, text: 'newer' })))
   expect(refusal(node.persist(last))).toBe('ORDER_STALE')
 })
+
+test('A release replaced while a second seed is awaited: its publisher does not wait on', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const made = make({ clock: { alice: 1 } })
+  node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
+  node.ask({ type: 'page', release: made.id, bytes: made.page })
+  node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  node.ask({ type: 'await', release: made.id })
+  expect(replies(node.tick(1))).toEqual([])
+  node.settled(node.handle(gossip(make({ clock: { alice: 2 }, text: 'newer' }))))
+  expect(replies(node.tick(1))).toEqual([{ type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] }])
+})
