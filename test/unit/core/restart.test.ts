@@ -67,16 +67,20 @@ describe('what a node restarts with', () => {
     }
   })
 
-  it('asks others first where the floor is gone, ten seconds at most', () => {
-    const node = new BenchNode()
-    const effects = node.start({ floorLost: true })
-    expect(ofKind(effects, 'note')).toMatchObject([{ code: 'STORE_FLOOR_LOST' }])
-    const later = node.persist(node.run(gossip(made, [made.page, made.block])))
-    expect(ofKind(later, 'activate')).toEqual([])
-    node.monoMs = 10_000
-    const waited = node.handle({ kind: 'tick' })
-    expect(ofKind(waited, 'note')).toMatchObject([{ code: 'SYNC_SILENT' }])
-    expect(ofKind(waited, 'activate')).toMatchObject([{ release: made.id }])
+  it('asks others first where the floor is gone, or nothing was ever here, ten seconds at most', () => {
+    const seeds = ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never]
+    for (const [node, snapshot, codes] of [
+      [new BenchNode(), { floorLost: true }, ['STORE_FLOOR_LOST']],
+      [new BenchNode({ seeds }), {}, []],
+    ] as const) {
+      expect(ofKind(node.start(snapshot), 'note').map(({ code }) => code)).toEqual(codes)
+      const later = node.persist(node.run(gossip(made, [made.page, made.block])))
+      expect(ofKind(later, 'activate')).toEqual([])
+      node.monoMs = 10_000
+      const waited = node.handle({ kind: 'tick' })
+      expect(ofKind(waited, 'note')).toMatchObject([{ code: 'SYNC_SILENT' }])
+      expect(ofKind(waited, 'activate')).toMatchObject([{ release: made.id }])
+    }
   })
 
   it('takes back a record `whole` whose release is not here: its envelope was damaged', () => {
