@@ -231,13 +231,19 @@ test('A seed that the configuration names is told to pull, not a peer that only 
   }
 })
 
-test('A second seed that never holds it is not waited for without end', () => {
+/** A release that is whole here, and is to be held by a second seed as well. */
+function besideAnother() {
   const node = new SubmitNode()
   node.connect(PEER, { seed: true })
   const made = make({ clock: { alice: 1 } })
   node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
   node.ask({ type: 'page', release: made.id, bytes: made.page })
-  node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  return { node, made, last }
+}
+
+test('A second seed that never holds it is not waited for without end', () => {
+  const { node, made } = besideAnother()
   node.ask({ type: 'await', release: made.id })
   expect(replies(node.tick(LIMITS.acknowledgeMs + LIMITS.acknowledgeMsPerMib))).toEqual([
     { type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] },
@@ -245,12 +251,7 @@ test('A second seed that never holds it is not waited for without end', () => {
 })
 
 test('A second seed that says “not yet” at once is not asked in a circle', () => {
-  const node = new SubmitNode()
-  node.connect(PEER, { seed: true })
-  const made = make({ clock: { alice: 1 } })
-  node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
-  node.ask({ type: 'page', release: made.id, bytes: made.page })
-  const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  const { node, made, last } = besideAnother()
   const pull = last.find((effect) => effect.kind === 'request' && effect.request.message.type === 'await')
   expect(requests(node.answer(pull, { type: 'noted' }))).toEqual([])
   expect(replies(node.ask({ type: 'await', release: made.id }))).toEqual([
@@ -297,12 +298,7 @@ test('A release replaced while it is being written was overtaken, and its publis
 })
 
 test('A release replaced while a second seed is awaited: its publisher does not wait on', () => {
-  const node = new SubmitNode()
-  node.connect(PEER, { seed: true })
-  const made = make({ clock: { alice: 1 } })
-  node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
-  node.ask({ type: 'page', release: made.id, bytes: made.page })
-  node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  const { node, made } = besideAnother()
   node.ask({ type: 'await', release: made.id })
   expect(replies(node.tick(1))).toEqual([])
   node.settled(node.handle(gossip(make({ clock: { alice: 2 }, text: 'newer' }))))
