@@ -19,9 +19,9 @@ const FREE_COPIES = 2
 /** Peers remembered for one block. */
 const MAX_HOLDERS = 4
 /** One block in so many may be given twice for a mere doubt: at most 1.1 payloads leave for it. */
-const BLOCKS_PER_SPARE = 10
+export const BLOCKS_PER_SPARE = 10
 /** Spare copies saved up: what two fetchers that die at once wait for, and half as much that they have not handed on. */
-const MAX_SPARE = 24
+export const MAX_SPARE = 24
 /** Peers of which it is remembered when they were last heard: fetchers of a few regions. */
 const MAX_HEARD = 256
 

@@ -3,12 +3,13 @@
  * others leave a standing want with the block's fetcher in the parent region, served the moment it is there. After a
  * death whoever is next in line asks anew, where no living neighbour has the block.
  */
+import { BLOCKS_PER_SPARE, MAX_SPARE } from '../../core/copies.ts'
+import { LIMITS } from '../../limits.ts'
 import { below, draw, PURPOSE } from './draw.ts'
 import type { Entry } from './entry.ts'
 import { type Fleet, ORIGIN } from './fleet.ts'
 import { type Holdings, MANIFEST } from './holdings.ts'
 import type { Network } from './network.ts'
-import { FEW_BLOCKS } from './news.ts'
 import { ticksOfMs } from './ticks.ts'
 import type { Uploads } from './uploads.ts'
 import type { Wheel } from './wheel.ts'
@@ -18,10 +19,7 @@ const IN_FLIGHT = 8
 const WANT_BYTES = 40
 const REDIRECT_BYTES = 60
 /** A gateway that asks for nothing for so long may be dead: what it was given is given to another. */
-export const DOUBT_TICKS = ticksOfMs(100)
-/** One block in so many may be given twice for such a doubt, and so many of these are saved up. */
-const BLOCKS_PER_SPARE = 10
-const MAX_SPARE = 24
+export const DOUBT_TICKS = ticksOfMs(LIMITS.doubtMs)
 /** A run of ranges. */
 const STANDING_BYTES = 120
 const NOBODY = -1
@@ -255,7 +253,7 @@ export class BorderWants {
       waiting++
     }
     const since = this.#knowsSince.get(gateway) ?? 0
-    if (waiting === 0 && this.#blocks > FEW_BLOCKS && this.#wheel.tick - since >= DOUBT_TICKS)
+    if (waiting === 0 && this.#blocks > LIMITS.fewBlocks && this.#wheel.tick - since >= DOUBT_TICKS)
       this.#takesOver.add(gateway)
     const held = this.#held.get(gateway) ?? []
     const others = this.#takesOver.has(gateway) ? (this.#others.get(gateway) ?? []) : []

@@ -3,14 +3,13 @@
  * it gets it: a tree for each block, home at its root; all blocks of a release of three go the manifest's way
  * (docs/protocol.md).
  */
+import { LIMITS } from '../../limits.ts'
 import { draw, PURPOSE } from './draw.ts'
 import type { Fleet } from './fleet.ts'
 import { MANIFEST } from './holdings.ts'
 
 /** Regions that a region hands each block on to. */
 const EXPORT = 2
-/** A release of so few blocks enters a region by one gateway. */
-const SINGLE_ENTRY_BLOCKS = 3
 
 export class Entry {
   readonly #fleet: Fleet
@@ -29,7 +28,7 @@ export class Entry {
     this.#line = new Uint8Array(fleet.regions * blocks * this.#lineLength)
     this.#parent = new Uint8Array(fleet.regions * blocks)
     for (let block = 0; block < blocks; block++) {
-      const key = blocks <= SINGLE_ENTRY_BLOCKS ? MANIFEST : block
+      const key = blocks <= LIMITS.singleEntryBlocks ? MANIFEST : block
       for (let region = 0; region < fleet.regions; region++) this.#lineUp(region, block, key, seed)
       this.#plant(block, key, seed)
     }

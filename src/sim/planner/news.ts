@@ -2,6 +2,7 @@
  * What nodes tell their neighbours of the blocks they have: after 10 ms or 64 blocks, to all of them; of a release of
  * few blocks to four, the same from the first to the last, and of the whole to two more (docs/protocol.md).
  */
+import { LIMITS } from '../../limits.ts'
 import { below } from './draw.ts'
 import { CONNECTIONS, type Fleet } from './fleet.ts'
 import type { Holdings } from './holdings.ts'
@@ -9,16 +10,9 @@ import type { Network } from './network.ts'
 import { ticksOfMs } from './ticks.ts'
 import type { Wheel } from './wheel.ts'
 
-const BATCH_TICKS = ticksOfMs(10)
-const MOST_BLOCKS = 64
-export const FEW_BLOCKS = 10
-const FEW_AT_ONCE = 4
-/** Fewer blocks than these, and than were told before, wait so long. */
-const AT_ONCE = 4
-const PAUSE_TICKS = ticksOfMs(100)
-/** One more neighbour is told after so long, and each further one after twice as long; of the whole so many. */
-const FEW_PAUSE_TICKS = ticksOfMs(40)
-const LATE = 2
+const BATCH_TICKS = ticksOfMs(LIMITS.haveBatchMs)
+const PAUSE_TICKS = ticksOfMs(LIMITS.havePauseMs)
+const FEW_PAUSE_TICKS = ticksOfMs(LIMITS.fewPauseMs)
 const HAVE_BYTES = 20
 const RANGE_BYTES = 4
 const NEVER = 0
@@ -53,7 +47,7 @@ export class News {
     const { size } = parts.fleet
     this.#parts = parts
     this.#blocks = blocks
-    this.#few = blocks <= FEW_BLOCKS
+    this.#few = blocks <= LIMITS.fewBlocks
     this.#kinds = kinds
     this.#told = new Int32Array(size * CONNECTIONS)
     this.#toldMost = new Int32Array(size)
@@ -69,10 +63,10 @@ export class News {
     const held = this.#parts.holdings.count[node] as number
     const told = this.#toldMost[node] as number
     if (this.#few && held === this.#blocks) return this.#soon(node, 0)
-    if (held - told >= MOST_BLOCKS) return this.#soon(node, 0)
+    if (held - told >= LIMITS.maxHaveBlocks) return this.#soon(node, 0)
     // What nobody has told of would be gone with this node.
     const isFirst = !this.#few && !this.#parts.holdings.isTold(node, block)
-    this.#soon(node, isFirst || held - told >= Math.min(told, AT_ONCE) ? BATCH_TICKS : PAUSE_TICKS)
+    this.#soon(node, isFirst || held - told >= Math.min(told, LIMITS.haveAtOnce) ? BATCH_TICKS : PAUSE_TICKS)
   }
 
   /** This place holds somebody dead. */
@@ -106,7 +100,7 @@ export class News {
       this.#lateAt[node] = wheel.tick + FEW_PAUSE_TICKS * 2 ** late
       wheel.push(this.#lateAt[node] as number, this.#kinds.flush, node, 0, 0, 0)
     }
-    if (holdings.count[node] === this.#blocks && late >= LATE) this.#lateAt[node] = NEVER
+    if (holdings.count[node] === this.#blocks && late >= LIMITS.lateOffers) this.#lateAt[node] = NEVER
   }
 
   /**
@@ -123,7 +117,7 @@ export class News {
     let empty = first
     for (let n = first; n < many; n++)
       if (!holdings.knows(node, (this.#behind[n] as number) - node * CONNECTIONS)) this.#swap(empty++, n)
-    const places = FEW_AT_ONCE + (this.#late[node] as number) - (this.#toldPeers[node] as number)
+    const places = LIMITS.offersAtOnce + (this.#late[node] as number) - (this.#toldPeers[node] as number)
     const others = Math.max(0, Math.min(many - first, places))
     this.#toldPeers[node] = (this.#toldPeers[node] as number) + others
     return first + others
