@@ -174,8 +174,15 @@ export const LIMITS = {
   redialMaxMs: 10_000,
   redialIdleMaxMs: 60_000,
   linkSwapMs: 3_600_000,
+  /** A link this old has lasted: until then it is not spare, and one that ends is made anew later each time. */
+  settledLinkMs: 60_000,
   /** Dials begun in one look, beside seeds; a look is a second apart while links are missing. */
   maxDialsAtOnce: 4,
+  /**
+   * Dials under way beside those of seeds. A link costs both sides tens of milliseconds: of thirty nodes on two cores that
+   * began four links a look none had the time to finish one, and all began anew for ever.
+   */
+  maxDialsUnderWay: 16,
   /** Peer records are exchanged so often while there is something to learn, and so seldom once there is not. */
   exchangeMinMs: 5_000,
   exchangeMaxMs: 300_000,

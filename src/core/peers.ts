@@ -13,20 +13,19 @@ import type { TrustRoot } from '../model/root.ts'
 import type { Judge } from '../trust/admission.ts'
 import type { CoreConfig } from './config.ts'
 import { type Candidate, chooseDials, countLinks, type Links, linkOf, shuffled, spareLink } from './degree.ts'
+import { DialWindow } from './dial-window.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { type JudgeRecord, PeerBook } from './peer-book.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
-import { type AdmittedSession, identityOf } from './session.ts'
+import { type AdmittedSession, identityOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 import { Twin } from './twin.ts'
 
 /** Failed dials after which a record is no longer passed on. */
 const PASS_ON_FAILURES = 3
-/** A link is not spare before it is so old. */
-const SETTLED_MS = 60_000
 /** Looks are so far apart while nothing is missing. */
 const IDLE_LOOK_MS = 10_000
 /** With so many remembered peers a starting node leaves the seeds to those that have none, for a while. */
@@ -37,8 +36,10 @@ export class Peers implements Stage {
   readonly #judge: Judge
   readonly #book: PeerBook
   readonly #redial: Redial
+  readonly #window: DialWindow
   readonly #twin = new Twin()
-  readonly #admitted = new Set<PeerId>()
+  /** Since when. */
+  readonly #admitted = new Map<PeerId, number>()
   readonly #removed = new Set<PeerId>()
   readonly #exchanges = new Map<RequestId, PeerId>()
   readonly #asks: Buckets<PeerId>
@@ -53,6 +54,7 @@ export class Peers implements Stage {
     this.#judge = judge
     this.#book = new PeerBook(config.self, config.seeds, config.limits)
     this.#redial = new Redial(config.limits, config.random)
+    this.#window = new DialWindow(config.limits)
     this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
     this.#exchangePauseMs = config.limits.exchangeMinMs
   }
@@ -98,22 +100,30 @@ export class Peers implements Stage {
   }
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
-    this.#admitted.add(peer)
+    this.#admitted.set(peer, step.now.monoMs)
     this.#redial.admitted(peer)
     if (this.#book.prove(peer)) this.#remember(step, peer)
-    // The dialler asks: both records go over in one exchange.
-    if (journey.session(peer)?.direction === 'outbound') this.#exchange(step, peer)
+    if (journey.session(peer)?.direction === 'outbound') {
+      this.#window.made()
+      // The dialler asks: both records go over in one exchange.
+      this.#exchange(step, peer)
+    }
     this.#lookSoon(step)
   }
 
-  onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
+  onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>, session?: Session): void {
     const { monoMs } = step.now
     for (const [id, asked] of this.#exchanges) if (asked === peer) this.#exchanges.delete(id)
     this.#asks.forget(peer)
-    if (this.#admitted.delete(peer))
-      this.#redial.wait(peer, monoMs + this.#config.limits.redialMinMs * this.#config.random())
-    // A stranger is dialled by nobody: to remember each would fill the memory.
-    else if (this.#book.knows(peer)) this.#redial.failed(peer, monoMs, this.#short)
+    const since = this.#admitted.get(peer)
+    if (since !== undefined) {
+      this.#admitted.delete(peer)
+      this.#redial.ended(peer, monoMs, monoMs - since)
+    } else if (this.#book.knows(peer)) {
+      // A stranger is dialled by nobody: to remember each would fill the memory.
+      if (session?.direction === 'outbound' && !this.#redial.isTold(peer, monoMs)) this.#window.starved()
+      this.#redial.failed(peer, monoMs, this.#short)
+    }
     this.#exchangePauseMs = this.#config.limits.exchangeMinMs
     this.#lookSoon(step)
   }
@@ -174,14 +184,15 @@ export class Peers implements Stage {
     if (this.#short && !wasShort) this.#redial.hurry(monoMs)
     for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
     const due = candidates.filter(({ peer }) => this.#redial.nextMonoMs(peer) <= monoMs)
-    for (const { peer } of chooseDials(
+    const dials = chooseDials(
       this.#config,
       this.#withDials(admitted, candidates, monoMs),
       due,
       this.#config.random,
       limits,
-    ))
-      this.#dial(step, peer)
+    )
+    const room = this.#window.room(this.#redial.underWay(monoMs))
+    for (const { peer } of dials.slice(0, room)) this.#dial(step, peer)
     this.#shed(step, journey, links, admitted, candidates)
     if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
     const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS
@@ -260,7 +271,7 @@ export class Peers implements Stage {
     const another = candidates.some((candidate) => candidate.region === region)
     if (links.own <= limits.maxDegree && !(swap && another && links.own >= limits.minDegree)) return
     const mayGo = ({ peer, sinceMonoMs }: AdmittedSession) =>
-      monoMs - sinceMonoMs >= SETTLED_MS &&
+      monoMs - sinceMonoMs >= limits.settledLinkMs &&
       !journey.keeps(peer) &&
       (!this.#book.isSeed(peer) || links.own > limits.maxDegree)
     const spare = spareLink(this.#config, admitted, mayGo, random, limits)

@@ -4,6 +4,8 @@ import type { PeerId } from '../model/ids.ts'
 
 interface State {
   failures: number
+  /** Links in a row that were made and did not last. */
+  flaps: number
   nextMonoMs: number
   /** A dial or an admission is under way until then at the latest. */
   busyUntilMonoMs: number
@@ -35,6 +37,15 @@ export class Redial {
     return (this.#states.get(peer)?.busyUntilMonoMs ?? 0) > nowMonoMs
   }
 
+  /** Dials of which nothing has come yet; one into a void, which costs nobody anything, counts for a while only. */
+  underWay(nowMonoMs: number): number {
+    const { dialDeadlineMs } = this.#limits
+    let count = 0
+    for (const { busyUntilMonoMs } of this.#states.values())
+      if (busyUntilMonoMs - dialDeadlineMs > nowMonoMs) count += 1
+    return count
+  }
+
   dialled(peer: PeerId, nowMonoMs: number): void {
     this.#state(peer).busyUntilMonoMs = nowMonoMs + this.#limits.dialDeadlineMs + this.#limits.admitDeadlineMs
   }
@@ -51,7 +62,18 @@ export class Redial {
   }
 
   admitted(peer: PeerId): void {
+    const flaps = this.#states.get(peer)?.flaps ?? 0
     this.#states.delete(peer)
+    if (flaps > 0) this.#state(peer).flaps = flaps
+  }
+
+  /** An admitted link is gone: made anew almost at once, later each time it does not last. */
+  ended(peer: PeerId, nowMonoMs: number, livedMs: number): void {
+    const { redialMinMs, redialMaxMs, settledLinkMs } = this.#limits
+    const state = this.#state(peer)
+    state.flaps = livedMs < settledLinkMs ? Math.min(state.flaps + 1, 30) : 0
+    const mostMs = state.flaps === 0 ? redialMinMs : Math.min(redialMaxMs, redialMinMs * 2 ** state.flaps)
+    this.wait(peer, nowMonoMs + mostMs * this.#random())
   }
 
   /** The peer has no room now and says when to come back: not before, with jitter, and within our own bounds. */
@@ -61,6 +83,10 @@ export class Redial {
     const waitMs = Math.min(Math.max(0, retryAfterMs) * (1 + random), maxMs * (0.75 + random))
     this.wait(peer, nowMonoMs + waitMs)
     this.#state(peer).toldUntilMonoMs = nowMonoMs + waitMs
+  }
+
+  isTold(peer: PeerId, nowMonoMs: number): boolean {
+    return (this.#states.get(peer)?.toldUntilMonoMs ?? 0) > nowMonoMs
   }
 
   /** Not before so long. */
@@ -85,7 +111,7 @@ export class Redial {
   #state(peer: PeerId): State {
     let state = this.#states.get(peer)
     if (state === undefined) {
-      state = { failures: 0, nextMonoMs: 0, busyUntilMonoMs: 0, toldUntilMonoMs: 0 }
+      state = { failures: 0, flaps: 0, nextMonoMs: 0, busyUntilMonoMs: 0, toldUntilMonoMs: 0 }
       this.#states.set(peer, state)
     }
     return state

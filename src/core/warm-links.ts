@@ -18,6 +18,8 @@ export class WarmLinks {
   #wanted: ReadonlySet<PeerId> = new Set()
   /** Since when it is wanted. */
   readonly #since = new Map<PeerId, number>()
+  /** Dialled and not made yet, and when. */
+  readonly #dialled = new Map<PeerId, number>()
   /** Made for the bridge, and when it was last wanted. */
   readonly #made = new Map<PeerId, number>()
 
@@ -31,6 +33,7 @@ export class WarmLinks {
   }
 
   made(peer: PeerId): void {
+    this.#dialled.delete(peer)
     this.#redial.admitted(peer)
   }
 
@@ -47,13 +50,17 @@ export class WarmLinks {
         this.#since.delete(peer)
         this.#redial.forget(peer)
       }
+    for (const [peer, atMonoMs] of this.#dialled)
+      if (monoMs - atMonoMs >= this.#config.limits.admitDeadlineMs) this.#dialled.delete(peer)
     for (const peer of wanted) {
       const since = this.#since.get(peer) ?? monoMs
       this.#since.set(peer, since)
       if (this.#made.has(peer)) this.#made.set(peer, monoMs)
       if (journey.session(peer) !== undefined) continue
       const patient = this.#config.self < peer || monoMs - since >= PATIENCE_MS
-      if (patient && this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer, addressesOf(peer))
+      const room = this.#dialled.size < this.#config.limits.maxDialsAtOnce
+      if (patient && room && this.#redial.nextMonoMs(peer) <= monoMs)
+        this.#dial(step, peer, addressesOf(peer))
     }
     this.#close(step, journey)
   }
@@ -66,6 +73,7 @@ export class WarmLinks {
     if (address === undefined) return
     // Counted as failed until it is admitted: the next attempt waits longer.
     this.#redial.failed(peer, step.now.monoMs, false)
+    this.#dialled.set(peer, step.now.monoMs)
     this.#made.set(peer, step.now.monoMs)
     step.emit({ kind: 'dial', address })
   }

@@ -1,0 +1,108 @@
+/** A node with its peers stage alone, and what others do to it. */
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { peerOfRawKey } from '../../../src/codec/peer-id.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import { createPeers, type Peers } from '../../../src/core/peers.ts'
+import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
+import type { Address, Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { PeerRecord } from '../../../src/model/peer-record.ts'
+import { signPeerRecord } from '../../../src/trust/peer-record.ts'
+import type { PrivateKey } from '../../../src/trust/private-key.ts'
+import { addressOf, Bench, FakeJudge, peer, requestOf } from './fakes.ts'
+
+export interface Someone {
+  readonly id: PeerId
+  readonly key: PrivateKey
+  record(more?: Partial<PeerRecord>): Uint8Array
+}
+
+/** Region in the certificate of a peer, where it is not the own one. */
+export const certified = new Map<PeerId, string>()
+
+export function someone(base: Partial<PeerRecord> = {}): Someone {
+  const { key } = generatePrivateKey('ed25519')
+  const id = peerOfRawKey(key.public.spki.subarray(-32))
+  const plain: PeerRecord = {
+    v: 1,
+    critical: [],
+    peer: id,
+    at: 1,
+    addresses: [addressOf(id)],
+    patterns: ['**' as Pattern],
+    region: 'eu',
+    zone: 'a',
+    submit: false,
+    chain: [],
+    ...base,
+  }
+  return { id, key, record: (more = {}) => signPeerRecord({ ...plain, ...more }, key) }
+}
+
+export const SEED = someone({ submit: true })
+export let bench: Bench
+export let peers: Peers
+export let judge: FakeJudge
+
+export function start(
+  more: ConstructorParameters<typeof Bench>[0] = {},
+  remembered: readonly Uint8Array[] = [],
+): Effect[] {
+  bench = new Bench({ seeds: [addressOf(SEED.id)], ...more })
+  judge = new FakeJudge()
+  for (const [id, region] of certified) judge.admissions.set(id, { labels: new Map([['region', region]]) })
+  peers = createPeers(bench.config, judge.judge)
+  const snapshot = { ...EMPTY_SNAPSHOT, peers: remembered }
+  return bench.run((step, journey) => peers.onStarted(step, journey, { kind: 'started', snapshot }))
+}
+
+export const tick = () => bench.run((step, journey) => peers.onTick(step, journey))
+export const pass = (ms: number): Effect[] => {
+  const all: Effect[] = []
+  for (let left = ms; left > 0; left -= 250) {
+    bench.pass(Math.min(left, 250))
+    all.push(...tick())
+  }
+  return all
+}
+export const dials = (effects: readonly Effect[]): Address[] =>
+  effects.flatMap((effect) => (effect.kind === 'dial' ? [effect.address] : []))
+export const hungUp = (effects: readonly Effect[]): PeerId[] =>
+  effects.flatMap((effect) => (effect.kind === 'hangUp' ? [effect.peer] : []))
+export const remembered = (effects: readonly Effect[]): PeerId[] =>
+  effects.flatMap((effect) => (effect.kind === 'rememberPeer' ? [effect.peer] : []))
+
+export const admit = (
+  id: PeerId,
+  more: Parameters<Bench['link']>[1] = {},
+  hello: Parameters<Bench['link']>[2] = {},
+) => {
+  bench.link(id, more, hello)
+  return bench.run((step, journey) => peers.onAdmitted(step, journey, id))
+}
+export const lose = (id: PeerId) => {
+  bench.journey.links.delete(id)
+  return bench.run((step, journey) => peers.onDisconnected(step, journey, { kind: 'disconnected', peer: id }))
+}
+/** Its connection ends before it is admitted. */
+export const giveUp = (id: PeerId) => {
+  const session = { peer: id, direction: 'outbound' as const, address: addressOf(id), ownHost: false }
+  return bench.run((step, journey) =>
+    peers.onDisconnected(
+      step,
+      journey,
+      { kind: 'disconnected', peer: id },
+      { ...session, sinceMonoMs: bench.now.monoMs, hello: undefined },
+    ),
+  )
+}
+export const idAt = (group: readonly Someone[], address: Address): PeerId =>
+  group.find(({ id }) => addressOf(id) === address)?.id ?? peer('')
+export const fail = (address: Address) =>
+  bench.run((step, journey) => {
+    peers.onDialFailed(step, journey, { kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
+  })
+export const asksPeers = (from: PeerId, records: readonly Uint8Array[]) =>
+  bench.run((step, journey) => {
+    const message = { type: 'peers', records } as const
+    peers.onRequest(step, journey, requestOf(9, from, { protocol: 'sync', message }))
+  })
