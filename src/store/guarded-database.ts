@@ -62,12 +62,12 @@ export class GuardedDatabase {
     }
   }
 
-  /** A new store with what is still sound in the old one. */
-  async #replace(old: string): Promise<void> {
+  /** A new store with what is still sound in the old one, if there is one. */
+  async #replace(old: string | undefined): Promise<void> {
     const { dir, database, limits } = this.#init
     try {
       await database.open()
-      await salvage(old, database, limits)
+      if (old !== undefined) await salvage(old, database, limits)
     } catch (error) {
       // Nothing more can be read from the old one: peers have it. A fault of the new one is no salvage's fault.
       if (!isDamage(error)) throw storeError(error, dir)
@@ -81,15 +81,18 @@ export class GuardedDatabase {
     await this.#init.database.close()
   }
 
-  /** A damaged store starts empty: the floor is in its second copy, and peers have the rest. */
-  async setAside(reason: string): Promise<string> {
+  /**
+   * A damaged store starts empty: the floor is in its second copy, and peers have the rest.
+   * @returns where the old one went; undefined where somebody has removed it
+   */
+  async setAside(reason: string): Promise<string | undefined> {
     const { dir, database, limits } = this.#init
     try {
       await database.close()
-      const path = (await exists(dir)) ? await setAside(dir, limits.keepCorruptStores) : dir
+      const path = (await exists(dir)) ? await setAside(dir, limits.keepCorruptStores) : undefined
       await rm(damageMark(dir), { force: true })
       this.#wasSetAside = true
-      const text = `${dir}: ${reason}; kept as ${path}, starting anew, refilling from peers`
+      const text = `${dir}: ${reason}; ${path === undefined ? 'it is gone' : `kept as ${path}`}, starting anew, refilling from peers`
       this.#note('error', 'STORE_CORRUPT', text)
       return path
     } catch (error) {

@@ -1,0 +1,133 @@
+/** LevelDB's own files, read by their checksums: what a kill leaves is sound, what a disk changed is damage. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { levelDatabase } from '../../src/store/database.ts'
+import { checkFiles } from '../../src/store/level-files.ts'
+
+let dir: string
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'confmesh-files-'))
+})
+afterEach(() => rm(dir, { recursive: true, force: true }))
+
+const check = () => checkFiles(dir, Number.POSITIVE_INFINITY)
+const fileOf = async (form: RegExp): Promise<string> => {
+  const [name] = (await readdir(dir)).filter((one) => form.test(one))
+  if (name === undefined) throw new Error(`no ${form} in ${dir}`)
+  return join(dir, name)
+}
+const log = () => fileOf(/^\d+\.log$/)
+
+/** A log as LevelDB writes it, one record for each value. */
+async function writeLog(...sizes: readonly number[]): Promise<void> {
+  const database = levelDatabase(dir)
+  await database.open()
+  for (const size of sizes)
+    await database.batch([{ type: 'put', key: 'key', value: new Uint8Array(size).fill(1) }], true)
+  await database.close()
+}
+
+const flipped = (bytes: Buffer, at: number, mask: number): Buffer => {
+  const changed = Buffer.from(bytes)
+  changed[at] = (changed[at] ?? 0) ^ mask
+  return changed
+}
+
+describe('a log', () => {
+  test('that a kill cut at any byte is sound: nothing behind the cut was promised', async () => {
+    await writeLog(40, 40)
+    const path = await log()
+    const bytes = await readFile(path)
+    for (let length = 0; length <= bytes.length; length += 1) {
+      await writeFile(path, bytes.subarray(0, length))
+      expect(await check(), `${length} bytes`).toEqual([])
+    }
+  })
+
+  test('with one changed byte in a record that others follow is damaged', async () => {
+    await writeLog(40, 40)
+    const path = await log()
+    const bytes = await readFile(path)
+    for (let at = 0; at < bytes.length / 2; at += 1) {
+      // A longer record would reach beyond the end, as a torn one does.
+      if (at === 4 || at === 5) continue
+      await writeFile(path, flipped(bytes, at, 1))
+      expect(await check(), `byte ${at}`).toEqual([
+        { where: path, what: 'the checksum at byte 0 does not hold' },
+      ])
+    }
+  })
+
+  test('whose next record begins behind a rest of a block that holds no head is read on there', async () => {
+    // 7 bytes of head, 12 of batch, kind and length and text of the key (1 + 1 + 3), length of the value (3).
+    const value = 32_768 - 7 - 12 - 5 - 3 - 4
+    await writeLog(value, 40)
+    const path = await log()
+    const bytes = await readFile(path)
+    expect([...bytes.subarray(32_764, 32_768)]).toEqual([0, 0, 0, 0])
+    expect(await check()).toEqual([])
+    await writeFile(path, flipped(bytes, bytes.length - 1, 1))
+    expect(await check()).toEqual([{ where: path, what: 'the checksum at byte 32768 does not hold' }])
+  })
+
+  test('may end in zeros, as a crashed file system leaves them; zeros before anything else are damage', async () => {
+    await writeLog(40)
+    const path = await log()
+    const bytes = await readFile(path)
+    await writeFile(path, Buffer.concat([bytes, Buffer.alloc(500)]))
+    expect(await check()).toEqual([])
+    await writeFile(path, Buffer.concat([bytes, Buffer.alloc(500), bytes]))
+    expect(await check()).toEqual([
+      { where: path, what: `the checksum at byte ${bytes.length} does not hold` },
+    ])
+  })
+
+  test('with a record longer than its block is damaged', async () => {
+    await writeLog(40)
+    const path = await log()
+    const bytes = await readFile(path)
+    bytes.writeUInt16LE(0xffff, 4)
+    await writeFile(path, Buffer.concat([bytes, Buffer.alloc(40_000, 1)]))
+    expect(await check()).toEqual([{ where: path, what: 'the checksum at byte 0 does not hold' }])
+  })
+})
+
+describe('a table', () => {
+  const table = () => fileOf(/\.ldb$/)
+
+  test('with any bit of its end, where everything else is found from, changed is damaged', async () => {
+    await writeLog(40, 40)
+    await writeLog(40) // the next start turns the log into a table
+    const path = await table()
+    const bytes = await readFile(path)
+    expect(await check()).toEqual([])
+    for (let at = bytes.length - 48; at < bytes.length; at += 1)
+      for (let bit = 0; bit < 8; bit += 1) {
+        await writeFile(path, flipped(bytes, at, 1 << bit))
+        expect(await check(), `bit ${bit} of byte ${at}`).toHaveLength(1)
+      }
+    await writeFile(path, bytes.subarray(0, 40))
+    expect(await check()).toEqual([{ where: path, what: 'too short for a table' }])
+  })
+})
+
+test('more bytes than a start may read are left to the checksums of the records', async () => {
+  await writeLog(40, 40)
+  const path = await log()
+  const bytes = await readFile(path)
+  await writeFile(path, flipped(bytes, 20, 1))
+  expect(await checkFiles(dir, 1_000_000)).toHaveLength(1)
+  expect(await checkFiles(dir, bytes.length - 1)).toEqual([])
+})
+
+test('a disk with less room than is asked for is full, and the look at it leaves nothing behind', async () => {
+  const database = levelDatabase(dir)
+  await database.open()
+  const before = await readdir(dir)
+  await expect(database.probe(2 ** 52)).rejects.toMatchObject({ code: 'ENOSPC' })
+  await database.probe(1_000)
+  expect(await readdir(dir)).toEqual(before)
+  await database.close()
+})
