@@ -2,7 +2,6 @@ import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeHeader } from '../codec/header.ts'
 import { decodePage } from '../codec/page.ts'
 import type { Limits } from '../limits.ts'
-import { PAYLOAD_TYPES } from '../model/envelope.ts'
 import type { Digest } from '../model/ids.ts'
 
 export interface Content {
@@ -13,19 +12,14 @@ export interface Content {
   readonly partial: boolean
 }
 
-/** Digests of the manifest's pages; none where the envelope holds no release. */
-function pagesOf(envelope: Uint8Array, limits: Limits): readonly Digest[] {
-  const { payload, payloadType } = decodeEnvelope(envelope, limits.maxEnvelopeBytes, limits)
-  return payloadType === PAYLOAD_TYPES.release ? decodeHeader(payload, limits).header.pages : []
-}
-
-/** Everything a release is made of, as far as its pages are here. */
+/** Everything a release is made of, as far as its pages are here. @param envelope of a release */
 export async function contentOf(
   envelope: Uint8Array,
   readPage: (digest: Digest) => Promise<Uint8Array | undefined>,
   limits: Limits,
 ): Promise<Content> {
-  const pages = pagesOf(envelope, limits)
+  const { payload } = decodeEnvelope(envelope, limits.maxEnvelopeBytes, limits)
+  const { pages } = decodeHeader(payload, limits).header
   const blocks = new Set<Digest>()
   let partial = false
   for (const digest of pages) {

@@ -359,11 +359,11 @@ export class LevelStore implements StorePort {
       quarantineOperations(key, at < room ? value : undefined),
     )
     this.#quarantined += Math.min(room, damaged.length)
-    const first = damaged[0]
+    const keys = damaged.map(({ key }) => key)
     this.#note(
       'error',
       'STORE_CORRUPT',
-      `${this.#init.dir}: ${damaged.length} damaged records set aside${first === undefined ? '' : `, first ${first.key}`}; what is lost is fetched again`,
+      `${this.#init.dir}: ${keys.length} damaged records set aside, first ${keys[0]}; what is lost is fetched again`,
     )
     await this.#database.write(operations, false).catch((error: unknown) => {
       this.#note('warn', 'STORE_FAILED', `damaged records stay where they are: ${String(error)}`)

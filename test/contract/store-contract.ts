@@ -293,6 +293,49 @@ const PROMISES: Readonly<Record<string, (harness: Harness) => Promise<void>>> = 
     expect(snapshot.blocks).toEqual(new Set([...(fourth?.blocks.keys() ?? [])].sort()))
   },
 
+  'what is kept stays, however old, and a release that never became whole goes with what there is of it':
+    async ({ bench, loaded }) => {
+      const { store } = await loaded(await bench())
+      const releases = [1, 2, 3].map((counter) =>
+        makeRelease(counter, [{ path: 'own.txt', content: `${counter}`.repeat(800) }]),
+      )
+      const [oldest, half, whole] = releases
+      if (oldest === undefined || half === undefined || whole === undefined)
+        throw new Error('three were made')
+      await store.commit(oldest.writes, true)
+      const [page] = half.pages
+      const lacking = (write: Write) =>
+        write.kind === 'whole' || (write.kind === 'block' && write.digest !== page)
+      await store.commit(
+        half.writes.filter((write) => !lacking(write)),
+        true,
+      )
+      await store.commit(whole.writes, true)
+      const gone = await store.collect([oldest.id], to(0))
+      expect([...gone].sort()).toEqual([...half.pages, ...whole.blocks.keys()].sort())
+      for (const [digest, bytes] of oldest.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
+      for (const { id } of [half, whole]) expect(await store.readEnvelope(id)).toBeUndefined()
+    },
+
+  'while a page of a kept release is not here, no block is taken for one that nobody names': async ({
+    bench,
+    loaded,
+  }) => {
+    const on = await bench()
+    const { store } = await loaded(on)
+    const [page] = release.pages
+    const started = release.writes.filter(
+      (write) => write.kind !== 'whole' && !(write.kind === 'block' && write.digest === page),
+    )
+    await store.commit(started, true)
+    await store.close()
+    const { store: again, snapshot } = await loaded(on)
+    expect(snapshot.whole).toEqual([])
+    expect(await again.collect([release.id], to(0))).toEqual([])
+    expect([...snapshot.blocks].every((digest) => again.hasBlock(digest))).toBe(true)
+    expect([...(await again.collect([], to(0)))].sort()).toEqual([...snapshot.blocks].sort())
+  },
+
   'blocks of an upload under way are not collected': async ({ bench, loaded }) => {
     const { store } = await loaded(await bench())
     const staged = block('staged by an upload')

@@ -1,5 +1,5 @@
 /** The audit log of a seed as files: what a line says, how much disk it takes, what becomes of older forms. */
-import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -90,30 +90,64 @@ test('a log that cannot be written is said with a code, and the submission stand
   ])
 })
 
-test('records of an earlier build become lines, and leave the store', async () => {
+test('one that cannot be set aside is said, and does not grow beyond its bytes', async () => {
+  const limits = { ...LIMITS, maxAuditBytes: 2 * LINE_BYTES, keepAuditFiles: 1 }
+  await mkdir(join(data, 'audit.1.jsonl', 'a folder of somebody'), { recursive: true })
+  const log = auditFile(data, limits)
+  await log.append([line(1), line(2)])
+  await expect(log.append([line(3)])).rejects.toThrow()
+  expect(await read('audit.jsonl')).toHaveLength(2)
+  const notes: EffectOf<'note'>[] = []
+  const store = storeIn(notes, limits)
+  await store.open()
+  await store.load()
+  await store.commit([{ kind: 'audit', ...line(4) }], false)
+  await store.close()
+  expect(notes).toMatchObject([{ code: 'STORE_FAILED', text: expect.stringMatching(/1 lines .* lost/) }])
+})
+
+/** As a build of before `audit.jsonl` left its store. */
+async function earlierBuild(entries: readonly (readonly [at: number, value: (key: string) => Uint8Array])[]) {
   const first = storeIn()
   await first.open()
   await first.load()
   await first.close()
   const database = levelDatabase(join(data, 'store'))
-  const keyOf = (at: number) => `${PREFIX.audit}${String(at).padStart(16, '0')}/${'1'.padStart(16, '0')}`
   await database.open()
-  const { at: _, ...record } = line(0)
+  const keyOf = (at: number) => `${PREFIX.audit}${String(at).padStart(16, '0')}/${'1'.padStart(16, '0')}`
   await database.batch(
-    [
-      { type: 'put', key: keyOf(7), value: writeRecord(AUDIT, keyOf(7), record) },
-      { type: 'put', key: keyOf(8), value: new Uint8Array(20) },
-    ],
+    entries.map(([at, value]) => ({ type: 'put', key: keyOf(at), value: value(keyOf(at)) })),
     true,
   )
   await database.close()
+}
+
+/** A life of this build; no record of an earlier one is left behind it. */
+async function thisBuild() {
   const store = storeIn()
   await store.open()
   await store.load()
   await store.close()
-  expect(await read('audit.jsonl')).toEqual([{ ...record, at: new Date(7).toISOString() }])
   const after = levelDatabase(join(data, 'store'))
   await after.open()
   for await (const [key] of after.entries(PREFIX.audit)) expect.fail(`${key} is still there`)
   await after.close()
+}
+
+test('records of an earlier build become lines, and leave the store; damaged ones go as they are', async () => {
+  const { at: _, ...record } = line(0)
+  await earlierBuild([
+    [7, (key) => writeRecord(AUDIT, key, record)],
+    [8, () => new Uint8Array(20)],
+  ])
+  await thisBuild()
+  expect(await read('audit.jsonl')).toEqual([{ ...record, at: new Date(7).toISOString() }])
+})
+
+test('a seed’s years of them come over completely and in order', async () => {
+  const { at: _, ...record } = line(0)
+  const times = Array.from({ length: 1_001 }, (_, at) => at)
+  await earlierBuild(times.map((at) => [at, (key) => writeRecord(AUDIT, key, record)]))
+  await thisBuild()
+  expect((await read('audit.jsonl')).map(({ at }) => Date.parse(at))).toEqual(times)
 })

@@ -1,5 +1,5 @@
 /** A store whose folder is taken away: nothing counts as durable from then on, and it is told once. */
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -58,6 +58,24 @@ test('another folder in its place is not taken for it', async () => {
   await mkdir(join(base, 'data', 'store'), { recursive: true })
   await writeFile(join(base, 'data', 'store', 'LOCK'), '')
   await expect(commit(1)).rejects.toMatchObject({ code: 'STORE_GONE' })
+})
+
+test('a file in its place is not taken for it either', async () => {
+  await open(NEVER_MS)
+  await rename(join(base, 'data'), join(base, 'old'))
+  await writeFile(join(base, 'data'), '')
+  await expect(commit(1)).rejects.toMatchObject({ code: 'STORE_GONE' })
+})
+
+test('one that cannot be looked at for a while refuses commits, and is not yet gone', async () => {
+  await open(NEVER_MS)
+  await rename(join(base, 'data'), join(base, 'aside'))
+  await symlink('data', join(base, 'data')) // a link to itself: nobody can look behind it
+  await expect(commit(1)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  await rm(join(base, 'data'))
+  await rename(join(base, 'aside'), join(base, 'data'))
+  await commit(1)
+  expect(gone).toEqual([])
 })
 
 test('it is seen without a write as well', async () => {

@@ -183,7 +183,10 @@ test('damage is set aside with the store it was in, the sound rest goes on, and 
   expect(await verify(base)).toEqual([])
 })
 
-test('a store of a newer format is refused, and left as it is', async () => {
+test.each([
+  ['newer', 1, 'upgrade this node'],
+  ['unknown', -1, 'no build of this line wrote it'],
+])('a store of a %s format is refused, and left as it is', async (_, more, advice) => {
   const base = await newFolder()
   await cp(sound, base, { recursive: true })
   const { levelDatabase } = await import('../../src/store/database.ts')
@@ -191,11 +194,12 @@ test('a store of a newer format is refused, and left as it is', async () => {
   const { FORMAT_RECORD, writeRecord } = await import('../../src/store/records.ts')
   const database = levelDatabase(join(base, 'store'))
   await database.open()
-  const value = writeRecord(FORMAT_RECORD, FORMAT_KEY, FORMAT + 1)
+  const value = writeRecord(FORMAT_RECORD, FORMAT_KEY, FORMAT + more)
   await database.batch([{ type: 'put', key: FORMAT_KEY, value }], true)
   await database.close()
-  await expect(storeIn(base).open()).rejects.toMatchObject({ code: 'STORE_VERSION' })
-  await expect(verify(base)).rejects.toMatchObject({ code: 'STORE_VERSION' })
+  const refused = { code: 'STORE_VERSION', message: expect.stringContaining(advice) }
+  await expect(storeIn(base).open()).rejects.toMatchObject(refused)
+  await expect(verify(base)).rejects.toMatchObject(refused)
 })
 
 test('one folder, two nodes: the second is refused, whichever folder it shares', async () => {

@@ -2,14 +2,18 @@
  * Records that LevelDB reads without an error and that are wrong all the same: damaged below its checksums' notice, or
  * whole but in another one's place. Of every kind: verify names it, the next start sets it aside, the one after is clean.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { sha256 } from '../../src/codec/digest.ts'
+import { decodeEnvelope, encodeEnvelope } from '../../src/codec/envelope.ts'
 import type { Form } from '../../src/codec/fields.ts'
+import { decodeHeader, encodeHeader } from '../../src/codec/header.ts'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS } from '../../src/limits.ts'
-import type { Channel, KeyId } from '../../src/model/ids.ts'
+import { PAYLOAD_TYPES } from '../../src/model/envelope.ts'
+import type { Channel, KeyId, ReleaseId } from '../../src/model/ids.ts'
 import type { EventOf, Snapshot } from '../../src/runtime/ports.ts'
 import { levelDatabase } from '../../src/store/database.ts'
 import {
@@ -297,6 +301,36 @@ describe('verify', () => {
       'beacon: no beacon of ours',
       'release: no release of ours',
     ])
+  })
+
+  test('names a release that is noted as whole and whose page is none', async () => {
+    const base = await sound()
+    const bytes = new TextEncoder().encode('no page')
+    const header = decodeHeader(
+      decodeEnvelope(one.envelope, LIMITS.maxEnvelopeBytes, LIMITS).payload,
+      LIMITS,
+    ).header
+    const payload = encodeHeader({ ...header, pages: [sha256(bytes)] })
+    const id = sha256(payload) as string as ReleaseId
+    const envelope = encodeEnvelope({ payloadType: PAYLOAD_TYPES.release, payload, signatures: [] })
+    await running(base, ({ store }) =>
+      store.commit(
+        [
+          { kind: 'envelope', release: id, channel: CHANNEL_NAME, bytes: envelope },
+          { kind: 'block', digest: sha256(bytes), bytes },
+          { kind: 'whole', release: id },
+        ],
+        true,
+      ),
+    )
+    expect(await verify(base)).toEqual([{ where: `release ${id}`, what: expect.any(String) }])
+  })
+
+  test('cannot look for floors in what is no folder, and says so', async () => {
+    const base = await sound()
+    const floorDir = join(base, 'file')
+    await writeFile(floorDir, '')
+    await expect(verify(base, { floorDir })).rejects.toMatchObject({ code: 'STORE_FAILED' })
   })
 
   test('passes over what was set aside, and over floors where no folder is named for them', async () => {

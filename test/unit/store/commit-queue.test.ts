@@ -1,0 +1,65 @@
+/** Commits that wait share a batch: how large it may be, who fails with it, and that nothing runs beside it. */
+import { expect, test } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import type { Write } from '../../../src/runtime/ports.ts'
+import { CommitQueue } from '../../../src/store/commit-queue.ts'
+
+const block = (size: number): Write => {
+  const bytes = new Uint8Array(size).fill(size)
+  return { kind: 'block', digest: sha256(bytes), bytes }
+}
+
+/** Batches by the sizes of their blocks; the first is under way from `begun` until `go`, all later commits wait behind it. */
+function queueOf(maxBatchBytes: number, fails: (sizes: readonly number[]) => boolean = () => false) {
+  const batches: { sizes: readonly number[]; sync: boolean }[] = []
+  const { promise: gone, resolve: go } = Promise.withResolvers<void>()
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+  const queue = new CommitQueue(async (writes, sync) => {
+    begin()
+    await gone
+    const sizes = writes.map((write) => (write.kind === 'block' ? write.bytes.length : 0))
+    batches.push({ sizes, sync })
+    if (fails(sizes)) throw new Error(`no room for ${sizes.join()}`)
+  }, maxBatchBytes)
+  return { queue, batches, begun, go }
+}
+
+test('what waits goes out in few batches, in order, none beyond its bytes but a commit that is larger by itself', async () => {
+  const { queue, batches, begun, go } = queueOf(100)
+  const first = queue.commit([block(10)], false)
+  await begun
+  const rest = [40, 50, 11, 250, 60, 40].map((size, at) => queue.commit([block(size)], at === 2))
+  go()
+  await Promise.all([first, ...rest])
+  expect(batches).toEqual([
+    { sizes: [10], sync: false },
+    { sizes: [40, 50], sync: false },
+    { sizes: [11], sync: true },
+    { sizes: [250], sync: false },
+    { sizes: [60, 40], sync: false },
+  ])
+})
+
+test('who shares a batch that fails hears of it, the others do not', async () => {
+  const { queue, begun, go } = queueOf(100, (sizes) => sizes.includes(70))
+  const first = queue.commit([block(10)], true)
+  await begun
+  const rest = [70, 20, 90].map((size) => queue.commit([block(size)], true))
+  go()
+  const results = await Promise.allSettled([first, ...rest])
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled'])
+})
+
+test('work alone waits for the commits before it, fails alone, and those after it go on', async () => {
+  const { queue, batches, go } = queueOf(100)
+  const before = queue.commit([block(10)], false)
+  const alone = queue.run(async () => {
+    expect(batches).toHaveLength(1)
+    throw new Error('nothing to collect')
+  })
+  go()
+  await before
+  await expect(alone).rejects.toThrow('nothing to collect')
+  await queue.commit([block(20)], true)
+  expect(batches).toHaveLength(2)
+})
