@@ -2,7 +2,6 @@
  * DSSE envelopes (https://github.com/secure-systems-lab/dsse) as dag-cbor: `{payload, payloadType, signatures:
  * [{keyid, sig}]}`. The envelope is no document: it keeps these names and this form in every version.
  */
-import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Envelope, Signature } from '../model/envelope.ts'
 import { decodeStrict, encode } from './cbor.ts'
@@ -50,13 +49,4 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8
       payload,
     ]),
   )
-}
-
-/** The type says which kind of document was signed; another kind is refused before its payload is parsed. */
-export function checkPayloadType(value: Envelope, expected: string): void {
-  if (value.payloadType !== expected)
-    throw new MeshError(
-      'TRUST_TYPE',
-      `envelope: expected ${expected}, found ${JSON.stringify(value.payloadType)}`,
-    )
 }

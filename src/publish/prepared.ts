@@ -1,13 +1,13 @@
 /** A release signed by several people: its header, the signatures so far, and where the files lie. */
 import { readFileSync, statSync } from 'node:fs'
 import { z } from 'zod'
-import { checkPayloadType } from '../codec/envelope.ts'
 import { decodeEnvelopeJson, encodeEnvelopeJson } from '../codec/envelope-json.ts'
 import { decodeHeader } from '../codec/header.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import { type Envelope, PAYLOAD_TYPES } from '../model/envelope.ts'
+import type { Envelope } from '../model/envelope.ts'
 import type { Release } from '../model/release.ts'
+import { checkType } from '../trust/threshold.ts'
 import { unreadable } from './sources.ts'
 
 const FORM = z.strictObject({
@@ -49,6 +49,6 @@ export function readPrepared(file: string, limits: Limits): Prepared {
     )
   }
   const envelope = decodeEnvelopeJson(JSON.stringify(form.envelope), limits)
-  checkPayloadType(envelope, PAYLOAD_TYPES.release)
+  checkType(envelope, 'release')
   return { envelope, release: decodeHeader(envelope.payload, limits), paths: form.paths }
 }

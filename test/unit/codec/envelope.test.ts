@@ -74,6 +74,7 @@ describe('JSON on disk', () => {
     ['base64 without padding', json.replace(/"payload": "[^"]*"/, '"payload": "AA"')],
     ['a key id that is none', json.replace(keyOne.id, keyOne.id.toUpperCase())],
     ['a key id of another length', json.replace(keyOne.id, digestOf('x').slice(1))],
+    ['half a character', json.replace(/"payloadType": "[^"]*"/, '"payloadType": "\\ud800"')],
     ['depth', `{"payload": ${'['.repeat(5_000)}`],
   ])('refuses: %s', (_, text) => expect(read(text)).toBe('CODEC_MALFORMED'))
 

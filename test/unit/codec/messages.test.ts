@@ -206,6 +206,29 @@ describe('bounds', () => {
   })
 })
 
+test('a redirect names addresses of the peer it sends to, and of nobody else', () => {
+  const [peer, other] = [
+    '12D3KooWHqucq6StiYQpADMJqa56fD1Wrnq5DzuNXmohptaVr6Vk',
+    '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN',
+  ]
+  const redirect = (...hosts: readonly (string | undefined)[]) =>
+    codeOf(() =>
+      decodeReply(
+        'blocks',
+        encode({
+          v: 1,
+          type: 'redirect',
+          peer,
+          addresses: hosts.map((id) => `/ip4/192.0.2.1/tcp/1/p2p/${id}`),
+        }),
+        LIMITS,
+      ),
+    )
+  expect(redirect()).toBe('accepted')
+  expect(redirect(peer, peer)).toBe('accepted')
+  expect(redirect(peer, other)).toBe('CODEC_MALFORMED')
+})
+
 test("a refusal's text is one line, and its code looks like one", () => {
   const refused = (code: string, text: string) => ({ v: 1, type: 'refused', code, text })
   const bytes = encode(refused('LIMIT_RATE', 'a\u001b[2J\nconfmesh: forged'))

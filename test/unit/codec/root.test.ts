@@ -33,6 +33,7 @@ describe('form', () => {
     ['fleetId in upper case', (r) => (r.fleetId = r.fleetId.toUpperCase()), 'CODEC_MALFORMED'],
     ['key type rsa', (r) => (r.keys[keyOne.id].type = 'rsa'), 'CODEC_MALFORMED'],
     ['key that is no base64', (r) => (r.keys[keyOne.id].spki = '?'), 'CODEC_MALFORMED'],
+    ['key as a number', (r) => (r.keys[keyOne.id].spki = 5), 'CODEC_MALFORMED'],
     ['key without padding', (r) => (r.keys[keyOne.id].spki = 'AA'), 'CODEC_MALFORMED'],
     ['key with other spare bits', (r) => (r.keys[keyOne.id].spki = 'AB=='), 'CODEC_MALFORMED'],
     [
