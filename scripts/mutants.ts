@@ -2,6 +2,8 @@
 //
 //   npm run mutants                  every fault
 //   npm run mutants -- --only NAME   the faults whose name has NAME in it
+//   npm run mutants -- --slice 2/4   the second quarter of them, taken in turn
+//   npm run mutants -- --patience 5  on a machine with other work: every deadline five times as long
 //
 // The faults are the entries of scripts/mutants/*.json, each file a list of
 //
@@ -11,10 +13,12 @@
 //     "find": "a.counter > b.counter",              stands in it exactly once
 //     "replace": "a.counter < b.counter",           what it becomes
 //     "test": "test/unit/core/order.test.ts"        the test file (or list of them) that must go red
+//     "title": "seeds 1 to 20"                      where the file is long: only the tests with this in their names
 //   }
 //
 // Each is tried in a copy; the work tree stays as it is. The tests are first run without any fault and must be green:
-// a test that is always red would prove nothing. Exit 1 when a fault survives, when `find` does not stand exactly once,
+// a test that is always red would prove nothing. Each line names the test that went red, and says where it did so by
+// its deadline alone: on a busy machine that proves nothing either. Exit 1 when a fault survives, when `find` does not stand exactly once,
 // or when the tests did not run at all (a fault that does not even load is no fault that a test found).
 
 import { spawnSync } from 'node:child_process'
@@ -32,11 +36,30 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-type Mutant = { name: string; file: string; find: string; replace: string; test: string | string[] }
+type Mutant = {
+  name: string
+  file: string
+  find: string
+  replace: string
+  test: string | string[]
+  title?: string
+}
 type Outcome = 'killed' | 'survived' | 'broken'
 
 const root = resolve(import.meta.dirname, '..')
-const deadlineMs = 300_000
+/** Of one run of test files. */
+const DEADLINE_MS = 300_000
+/** The longest that any layer gives a test. */
+const TEST_TIMEOUT_MS = 120_000
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    slice: { type: 'string', default: '1/1' },
+    patience: { type: 'string', default: '1' },
+  },
+})
+const patience = Number(options.patience)
 
 function readMutants(): Mutant[] {
   const folder = join(root, 'scripts/mutants')
@@ -64,10 +87,13 @@ function copyTree(): string {
   return copy
 }
 
-type Report = { numFailedTests: number; numPassedTests: number }
+type Failure = { status: string; fullName: string; failureMessages: string[] }
+type Report = { numPassedTests: number; testResults: { assertionResults: Failure[] }[] }
+/** `red` is the test that failed; neither is true where no test was executed. */
+type Run = { green: boolean; red: string | undefined; output: string }
 
-/** Runs test files in the copy. `ran` is false when no test was executed. */
-function runTests(copy: string, files: string[]): { green: boolean; red: boolean; output: string } {
+/** Runs test files in the copy. */
+function runTests(copy: string, files: string[], title = ''): Run {
   const report = join(copy, 'report.json')
   rmSync(report, { force: true })
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
@@ -78,17 +104,28 @@ function runTests(copy: string, files: string[]): { green: boolean; red: boolean
     '--reporter=dot',
     '--reporter=json',
     `--outputFile.json=${report}`,
+    ...(patience > 1 ? [`--testTimeout=${patience * TEST_TIMEOUT_MS}`] : []),
+    ...(title === '' ? [] : ['-t', title]),
     ...files,
   ]
   const { stdout, stderr, status } = spawnSync(process.execPath, args, {
     cwd: copy,
     encoding: 'utf8',
-    timeout: deadlineMs,
+    timeout: patience * DEADLINE_MS,
   })
   const output = `${stdout}${stderr}`
-  if (!existsSync(report)) return { green: false, red: false, output }
-  const { numFailedTests, numPassedTests } = JSON.parse(readFileSync(report, 'utf8')) as Report
-  return { green: status === 0 && numPassedTests > 0, red: numFailedTests > 0, output }
+  if (!existsSync(report)) return { green: false, red: undefined, output }
+  const { numPassedTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report
+  return { green: status === 0 && numPassedTests > 0, red: redOf(testResults), output }
+}
+
+function redOf(files: Report['testResults']): string | undefined {
+  const failed = files
+    .flatMap(({ assertionResults }) => assertionResults)
+    .find((one) => one.status === 'failed')
+  if (failed === undefined) return undefined
+  const late = failed.failureMessages.some((text) => /timed out in/.test(text)) ? ' (its deadline)' : ''
+  return `by “${failed.fullName}”${late}`
 }
 
 /** The file's text with the fault in it; throws when it is not clear where. */
@@ -104,50 +141,66 @@ function tryMutant(copy: string, mutant: Mutant): { outcome: Outcome; why: strin
   try {
     const text = readFileSync(path, 'utf8')
     writeFileSync(path, withFault(text, mutant))
-    const { green, red, output } = runTests(copy, testsOf(mutant))
+    const { green, red, output } = runTests(copy, testsOf(mutant), mutant.title)
     writeFileSync(path, text)
-    if (red) return { outcome: 'killed', why: '' }
+    if (red !== undefined) return { outcome: 'killed', why: red }
     return green ? { outcome: 'survived', why: '' } : { outcome: 'broken', why: output.trim().slice(-2000) }
   } catch (cause) {
     return { outcome: 'broken', why: cause instanceof Error ? cause.message : String(cause) }
   }
 }
 
+const keyOf = (file: string, { title = '' }: Mutant): string => `${file} ${title}`.trimEnd()
+
 /** The test files that are green as they are; says which are not. */
 function greenTests(copy: string, mutants: Mutant[]): Set<string> {
   const green = new Set<string>()
-  for (const file of new Set(mutants.flatMap(testsOf))) {
-    const run = runTests(copy, [file])
-    if (run.green) green.add(file)
-    else process.stdout.write(`not green without any fault: ${file}\n${run.output.trim().slice(-2000)}\n`)
-  }
+  const tried = new Set<string>()
+  for (const mutant of mutants)
+    for (const file of testsOf(mutant)) {
+      const key = keyOf(file, mutant)
+      if (tried.has(key)) continue
+      tried.add(key)
+      const run = runTests(copy, [file], mutant.title)
+      if (run.green) green.add(key)
+      else process.stdout.write(`not green without any fault: ${key}\n${run.output.trim().slice(-2000)}\n`)
+    }
   return green
 }
 
+/** Neighbours in a file share their tests, so a slice takes every so-many-th. */
+function sliceOf(mutants: Mutant[]): Mutant[] {
+  const [at = 1, of = 1] = options.slice.split('/').map(Number)
+  return mutants.filter((_, i) => i % of === at - 1)
+}
+
 function main(): number {
-  const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } })
-  const mutants = readMutants().filter(({ name }) => name.includes(values.only))
-  if (mutants.length === 0) {
-    process.stdout.write(`mutants: none has "${values.only}" in its name\n`)
+  const mutants = sliceOf(readMutants().filter(({ name }) => name.includes(options.only)))
+  if (mutants.length === 0 || !(patience >= 1)) {
+    process.stdout.write(
+      `mutants: none for --only "${options.only}" --slice ${options.slice}, or patience below 1\n`,
+    )
     return 1
   }
+  const startedMs = performance.now()
   const copy = copyTree()
   const counts: Record<Outcome, number> = { killed: 0, survived: 0, broken: 0 }
   try {
     const green = greenTests(copy, mutants)
     for (const mutant of mutants) {
-      const usable = testsOf(mutant).every((file) => green.has(file))
+      const usable = testsOf(mutant).every((file) => green.has(keyOf(file, mutant)))
       const { outcome, why } = usable
         ? tryMutant(copy, mutant)
         : { outcome: 'broken' as const, why: 'its tests are not green without it' }
       counts[outcome] += 1
-      process.stdout.write(`${outcome.padEnd(8)} ${mutant.name}${why === '' ? '' : `: ${why}`}\n`)
+      process.stdout.write(`${outcome.padEnd(8)} ${mutant.name}${why === '' ? '' : `  ${why}`}\n`)
     }
   } finally {
     rmSync(copy, { recursive: true, force: true })
   }
+  const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1)
   process.stdout.write(
-    `mutants: ${counts.killed} killed, ${counts.survived} survived, ${counts.broken} broken\n`,
+    `mutants: ${counts.killed} killed, ${counts.survived} survived, ${counts.broken} broken, in ${minutes} minutes\n`,
   )
   return counts.survived + counts.broken === 0 ? 0 : 1
 }
