@@ -2,9 +2,9 @@
 // The program's first lines, the only ones that any Node from 18 on must be able to read: on a Node that is new
 // enough the program itself follows in this process; on an older one it follows under the package's own Node.
 
+import { boundHeapGrowth } from './heap-growth.ts'
 import { oldestNode, ownNode, runUnder } from './own-node.ts'
 import { PARENT_FD_VARIABLE, watchParent } from './parent-watch.ts'
-import { boundYoungGeneration } from './young-generation.ts'
 
 /** Says in the command line's form of an error (one line, or one JSON value) that no fitting Node is to be had. */
 function refuse(details: { found: string; needs: string }): void {
@@ -23,7 +23,7 @@ const isOwn = process.env[PARENT_FD_VARIABLE] !== undefined
 if (Number.parseInt(process.versions.node, 10) >= oldestNode) {
   if (isOwn) watchParent()
   // The one command that stays: it shares its host with what it serves.
-  if (process.argv.slice(2).find((word) => !word.startsWith('-')) === 'node') boundYoungGeneration()
+  if (process.argv.slice(2).find((word) => !word.startsWith('-')) === 'node') boundHeapGrowth()
   await import('./main.ts')
 } else {
   // A Node that was started as the new one and is not must not start another: that would never end.

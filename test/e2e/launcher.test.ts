@@ -40,7 +40,7 @@ function layPackage(name: string): string {
   const home = join(dir, name)
   mkdirSync(join(home, 'dist/cli'), { recursive: true })
   writeFileSync(join(home, 'package.json'), '{"type":"module"}')
-  for (const file of ['launcher.js', 'own-node.js', 'parent-watch.js', 'young-generation.js']) {
+  for (const file of ['heap-growth.js', 'launcher.js', 'own-node.js', 'parent-watch.js']) {
     cpSync(join(root, 'dist/cli', file), join(home, 'dist/cli', file))
   }
   writeFileSync(join(home, 'dist/cli/main.js'), program)

@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const MODULE = join(import.meta.dirname, '../../../src/cli/heap-growth.ts')
+
+const COMMON = `
+  import { setImmediate } from 'node:timers/promises'
+  import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
+  import { runInNewContext } from 'node:vm'
+  import { boundHeapGrowth } from ${JSON.stringify(MODULE)}
+
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  /** Of one semi-space, whole MiB. */
+  const semiSpace = () => {
+    const { space_used_size, space_available_size } =
+      getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
+    return Math.round((space_used_size + space_available_size) / 2 ** 20)
+  }
+  /** Makes the young generation grow as far as it may. */
+  async function work() {
+    let kept = []
+    for (let round = 0; round < 30; round++) {
+      for (let i = 0; i < 100_000; i++) {
+        kept.push({ i })
+        if (kept.length > 200_000) kept = []
+      }
+      await setImmediate()
+    }
+  }`
+
+/** What a process of its own says. */
+function run(program: string): unknown {
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', COMMON + program], {
+    encoding: 'utf8',
+  })
+  expect(stderr).toBe('')
+  return JSON.parse(stdout)
+}
+
+test('the young generation of a node works with 4 MiB, where V8 would take many times that', () => {
+  const sizes = run(`
+    await work()
+    const free = semiSpace()
+    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+    boundHeapGrowth()
+    await work()
+    console.log(JSON.stringify({ free, bounded: semiSpace() }))`)
+  expect(sizes).toMatchObject({ bounded: 4 })
+  expect((sizes as { free: number }).free).toBeGreaterThan(8)
+})
+
+test('what V8 takes off it while the node is idle it gets back', () => {
+  const sizes = run(`
+    boundHeapGrowth()
+    const first = semiSpace()
+    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+    const idle = semiSpace()
+    await setImmediate()
+    await work()
+    console.log(JSON.stringify({ first, idle, busy: semiSpace() }))`)
+  expect(sizes).toEqual({ first: 4, idle: 1, busy: 4 })
+})
+
+/** MiB of the heap at most, beyond what lives, while things grow old and are garbage then, as what peers send does. */
+const garbage = (bound: string): unknown =>
+  run(`
+    ${bound}
+    const old = Array.from({ length: 200_000 }, () => [0])
+    const used = () => process.memoryUsage().heapUsed / 2 ** 20
+    collect()
+    const living = used()
+    let most = 0
+    for (let i = 0; i < 5_000_000; i++) {
+      old[i % old.length] = [i]
+      if (i % 50_000 === 0) await setImmediate()
+      if (i % 10_000 === 0) most = Math.max(most, used())
+    }
+    console.log(JSON.stringify(most / living))`)
+
+test('what is garbage in the old generation of a node stays below what lives', () => {
+  expect(garbage('boundHeapGrowth()')).toBeLessThan(2.5)
+  expect(garbage('')).toBeGreaterThan(3)
+})
