@@ -48,6 +48,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxBridgeBytes: 'what a gateway keeps for other regions to fetch',
   bridgeBurst: 'see above',
   bridgeDudsBurst: 'see above',
+  streamsBurst: 'as many as a connection may have',
   redialMinMs: 'first pause after a failed dial, with jitter',
   redialMaxMs: 'longest pause while links are missing: a healed network is found within it',
   redialIdleMaxMs: 'longest pause while nothing is missing',

@@ -76,7 +76,7 @@ const COSTS: readonly (readonly [RegExp, string])[] = [
     'the caller: refused with a 4xx, 503 or the end of its connection',
   ],
   [/^(gossipPerSecond|gossipBurst)/, 'the sender: ignored, and read from more slowly'],
-  [/^(requests|slice|gossipRpcs)/, 'the sender: read from more slowly'],
+  [/^(requests|slice|gossipRpcs|streams(Per|Burst))/, 'the sender: read from more slowly'],
   [/^(logLines|audits)/, 'nobody: the rest is counted and left out of the log'],
   [
     /^(verifies|heartbeatChecks|syncPerSecond|syncBurst|exchanges(Per|Burst)|admissions)/,

@@ -84,6 +84,12 @@ export const LIMITS = {
   maxQueuedRequests: 64,
   /** Replies in one run: 1 MiB of 64 KiB messages is 17. */
   maxRunMessages: 64,
+  /**
+   * Streams that a peer opens, taken up on one connection: an honest one has 25, and opens one anew when it broke.
+   * Beyond, they wait, and more than 64 that wait or live are reset.
+   */
+  streamsPerSecond: 20,
+  streamsBurst: 64,
   /** An inbound stream without a request for this long is closed; the asker gives it up at half of that. */
   streamIdleMs: 60_000,
   /** The longest a request may wait for our own answer (`await` of a publisher). */

@@ -16,7 +16,7 @@ import { libp2pKey } from './identity.ts'
 import { boundedYamux } from './muxer.ts'
 import { nativeNoise } from './noise.ts'
 import { noteProtocolsOnce } from './noted-protocols.ts'
-import type { Pace } from './pace.ts'
+import { type Pace, Throttle } from './pace.ts'
 
 const HOUR_MS = 3_600_000
 /** A name with several addresses over a slow link: Node's 250 ms for each is too short (nodejs/node#54359). */
@@ -77,7 +77,7 @@ async function configuration(options: HostOptions) {
     addresses: { listen: [...options.listen], announce: [...options.announce] },
     transports: [tcp({ backlog: 1024, maxConnections: seed ? 600 : 120 })],
     connectionEncrypters: [nativeNoise()],
-    streamMuxers: [boundedYamux()],
+    streamMuxers: [boundedYamux(streamTurn(options))],
     connectionGater: options.gater,
     connectionManager: {
       maxConnections: seed ? 500 : 100,
@@ -97,6 +97,14 @@ async function configuration(options: HostOptions) {
       ping: ping({ maxInboundStreams: 2, maxOutboundStreams: 2 }),
       pubsub: gate.gossipsub(gossipOptions(options), gossipInbound(options)),
     },
+  }
+}
+
+function streamTurn({ pace, limits }: HostOptions): (connection: object) => Promise<void> {
+  const throttle = new Throttle(limits.streamsPerSecond, limits.streamsBurst)
+  return async (connection) => {
+    await throttle.take(connection)
+    await pace.slice()
   }
 }
 

@@ -1,5 +1,9 @@
-/** Streams on a connection: yamux, its windows bounded, its window updates sent when they matter. */
+/**
+ * Streams on a connection: yamux, its windows bounded, its window updates sent when they matter, what others open taken
+ * up no faster than it should be.
+ */
 import { yamux } from '@chainsafe/libp2p-yamux'
+import type { Stream } from '@libp2p/interface'
 
 const KIB = 1024
 const MAX_STREAMS = 64
@@ -17,14 +21,19 @@ interface Windowed {
 }
 interface Muxer {
   _newStream(...args: readonly unknown[]): Windowed
+  /** Tells libp2p of each stream that the other side opened. */
+  safeDispatchEvent(type: string, event: { readonly detail: Stream }): boolean
 }
 
 /** States in which an update carries the flag that opens or acknowledges the stream. */
 const INIT = 0
 const SYN_RECEIVED = 2
 
-/** For every kind of host. A window of 512 KiB keeps gossip quick beside a bulk stream. */
-export function boundedYamux(): ReturnType<typeof yamux> {
+/**
+ * For every kind of host. A window of 512 KiB keeps gossip quick beside a bulk stream.
+ * @param turn resolves when the next stream that the other side of this connection opened may be taken up
+ */
+export function boundedYamux(turn?: (connection: object) => Promise<void>): ReturnType<typeof yamux> {
   const factoryOf = yamux({
     maxInboundStreams: MAX_STREAMS,
     maxOutboundStreams: MAX_STREAMS,
@@ -36,6 +45,7 @@ export function boundedYamux(): ReturnType<typeof yamux> {
     factory.createStreamMuxer = (connection) => {
       const muxer = create(connection)
       updateSparingly(muxer as unknown as Muxer)
+      if (turn !== undefined) takeInTurn(muxer as unknown as Muxer, () => turn(connection))
       return muxer
     }
     return factory
@@ -56,5 +66,23 @@ function updateSparingly(muxer: Muxer): void {
       if (opens || stream.recvWindowCapacity <= stream.recvWindow / 2) update()
     }
     return stream
+  }
+}
+
+/**
+ * libp2p negotiates the protocol of every stream that came in one read within the same turn of the event loop, of dozens
+ * for some tens of milliseconds. What is sent on a stream that waits stays in its window; one that has ended meanwhile
+ * costs nothing more.
+ */
+function takeInTurn(muxer: Muxer, turn: () => Promise<void>): void {
+  const dispatch = muxer.safeDispatchEvent.bind(muxer)
+  const take = async (event: { readonly detail: Stream }) => {
+    await turn()
+    if (event.detail.status === 'open') dispatch('stream', event)
+  }
+  muxer.safeDispatchEvent = (type, event) => {
+    if (type !== 'stream') return dispatch(type, event)
+    void take(event)
+    return true
   }
 }

@@ -108,6 +108,16 @@ test('more streams than the connection may have: it ends, or they fail, and othe
   await serves(node)
 })
 
+test('streams are not taken up faster than a peer may open them', async () => {
+  const [node, raw] = await attacked({ streamsPerSecond: 10, streamsBurst: 10 })
+  const sinceMs = performance.now()
+  const streams = await Promise.all(Array.from({ length: 30 }, () => raw.stream(PROTOCOL_IDS.admit)))
+  // whatever is taken up beyond the first is reset; two seconds' worth are beyond the burst
+  await node.until('resets', () => streams.filter(({ status }) => status === 'open').length <= 1)
+  expect(performance.now() - sinceMs).toBeGreaterThan(1_800)
+  await serves(node)
+})
+
 test('a burst of connections by strangers is bounded, and an admitted peer keeps its own', async () => {
   const node = keep(await Scripted.start({ limits: { maxUnadmittedPerAddress: 5 } }))
   const friend = keep(await Scripted.start())
