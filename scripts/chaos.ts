@@ -17,6 +17,7 @@ import { carryOut } from './chaos/faults.ts'
 import { confmesh, type Fleet, found } from './chaos/fleet.ts'
 import type { Member } from './chaos/member.ts'
 import { askChannel, askFile, lookAt, treeOf } from './chaos/observe.ts'
+import { goFirst } from './chaos/priority.ts'
 import { publishing } from './chaos/publishing.ts'
 import { randomOf } from './chaos/random.ts'
 import { schedule } from './chaos/schedule.ts'
@@ -185,6 +186,8 @@ async function underWay(fleet: Fleet, checker: Checker): Promise<boolean> {
 
 async function main(): Promise<number> {
   say(`seed ${seed}: ${count} nodes in 3 regions for ${values.minutes} min, patience ${patience}`)
+  const problem = goFirst()
+  if (problem !== undefined) say(`links share the cores with the nodes: ${problem}`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
   const fleet = await found(count, say)
   folder = fleet.dir

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { Links } from './links.ts'
 import { Member } from './member.ts'
+import { behind } from './priority.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 export const LAUNCHER = join(ROOT, 'dist/cli/launcher.js')
@@ -53,6 +54,7 @@ export interface Ran {
 /** One command to its end, or until it is killed. */
 export async function confmesh(args: readonly string[], killAfterMs = 120_000): Promise<Ran> {
   const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  behind(child)
   const ran = { out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     ran.out += text

@@ -4,6 +4,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /** Bytes that wait in a slow link before its sender has to. */
 const MAX_WAITING_BYTES = 1024 * 1024
+/** Who dials is looked up for all new links of this time at once: one look reads every socket of the machine. */
+const LOOK_UP_MS = 100
 
 /** One connection: who dialled it is found by its port among the sockets of the processes in question. */
 interface Pair {
@@ -19,6 +21,7 @@ export class Links {
   readonly #servers: Server[] = []
   readonly #cuts = new Set<ReadonlySet<string>>()
   readonly #slow = new Map<{ readonly ms: number }, string>()
+  #joining: { readonly target: string; readonly port: number; readonly inbound: Socket }[] = []
 
   constructor(pidOf: (name: string) => number | undefined) {
     this.#pidOf = pidOf
@@ -37,7 +40,7 @@ export class Links {
   /** No link between these and all others, in either direction, until what is given back is called. */
   cut(names: ReadonlySet<string>): () => void {
     this.#cuts.add(names)
-    const ports = this.#portsOf(names)
+    const ports = this.#lookUp()(names)
     for (const pair of this.#pairs) if (crosses(pair, names, ports)) destroy(pair)
     return () => this.#cuts.delete(names)
   }
@@ -46,7 +49,7 @@ export class Links {
   slow(name: string, ms: number): () => void {
     const delay = { ms }
     this.#slow.set(delay, name)
-    const ports = this.#portsOf(new Set([name]))
+    const ports = this.#lookUp()(new Set([name]))
     for (const pair of this.#pairs) if (touches(pair, name, ports)) pair.delays.add(delay)
     return () => {
       this.#slow.delete(delay)
@@ -60,38 +63,59 @@ export class Links {
   }
 
   #join(target: string, port: number, inbound: Socket): void {
-    const outbound = connect(port, '127.0.0.1')
-    const pair: Pair = { target, inbound, outbound, delays: new Set() }
-    for (const names of this.#cuts) {
-      if (!crosses(pair, names, this.#portsOf(names))) continue
-      destroy(pair)
+    if (this.#cuts.size === 0 && this.#slow.size === 0) {
+      this.#pass(target, port, inbound, [])
       return
     }
-    for (const [delay, name] of this.#slow)
-      if (touches(pair, name, this.#portsOf(new Set([name])))) pair.delays.add(delay)
+    inbound.on('error', () => inbound.destroy())
+    if (this.#joining.length === 0) setTimeout(() => this.#joinAll(), LOOK_UP_MS)
+    this.#joining.push({ target, port, inbound })
+  }
+
+  #joinAll(): void {
+    const joining = this.#joining
+    this.#joining = []
+    const portsOf = this.#lookUp()
+    const cuts = [...this.#cuts].map((names) => ({ names, ports: portsOf(names) }))
+    const slow = [...this.#slow].map(([delay, name]) => ({ delay, name, ports: portsOf(new Set([name])) }))
+    for (const one of joining.filter(({ inbound }) => !inbound.destroyed)) {
+      if (cuts.some(({ names, ports }) => crosses(one, names, ports))) one.inbound.destroy()
+      else {
+        const delays = slow.filter(({ name, ports }) => touches(one, name, ports)).map(({ delay }) => delay)
+        this.#pass(one.target, one.port, one.inbound, delays)
+      }
+    }
+  }
+
+  #pass(target: string, port: number, inbound: Socket, delays: readonly { readonly ms: number }[]): void {
+    const outbound = connect(port, '127.0.0.1')
+    const pair: Pair = { target, inbound, outbound, delays: new Set(delays) }
     this.#pairs.add(pair)
     inbound.once('close', () => this.#pairs.delete(pair))
     pass(inbound, outbound, pair.delays)
     pass(outbound, inbound, pair.delays)
   }
 
-  /** Local ports of these nodes' sockets, as /proc tells. */
-  #portsOf(names: ReadonlySet<string>): ReadonlySet<number> {
-    const inodes = new Set<string>()
-    for (const name of names) for (const inode of socketsOf(this.#pidOf(name))) inodes.add(inode)
-    const ports = new Set<number>()
+  /** Local ports of nodes' sockets, as /proc tells at this moment. */
+  #lookUp(): (names: ReadonlySet<string>) => ReadonlySet<number> {
+    const portOf = new Map<string, number>()
     for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1)) {
       const [, local = '', , , , , , , , inode = ''] = line.trim().split(/\s+/)
-      if (inodes.has(inode)) ports.add(Number.parseInt(local.split(':')[1] ?? '', 16))
+      portOf.set(inode, Number.parseInt(local.split(':')[1] ?? '', 16))
     }
-    return ports
+    return (names) => {
+      const inodes = [...names].flatMap((name) => socketsOf(this.#pidOf(name)))
+      return new Set(inodes.flatMap((inode) => portOf.get(inode) ?? []))
+    }
   }
 }
 
-const crosses = (pair: Pair, names: ReadonlySet<string>, ports: ReadonlySet<number>): boolean =>
+type Dialled = Pick<Pair, 'target' | 'inbound'>
+
+const crosses = (pair: Dialled, names: ReadonlySet<string>, ports: ReadonlySet<number>): boolean =>
   names.has(pair.target) !== ports.has(pair.inbound.remotePort ?? -1)
 
-const touches = (pair: Pair, name: string, ports: ReadonlySet<number>): boolean =>
+const touches = (pair: Dialled, name: string, ports: ReadonlySet<number>): boolean =>
   pair.target === name || ports.has(pair.inbound.remotePort ?? -1)
 
 function destroy({ inbound, outbound }: Pair): void {

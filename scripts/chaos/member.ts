@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { behind } from './priority.ts'
 
 const DISK_BYTES = 96 * 1024 * 1024
 /** A stop that takes longer is no clean one. */
@@ -117,6 +118,7 @@ export class Member {
         CONFMESH_NODE_LOG_LEVEL: 'warn',
       },
     })
+    behind(child)
     this.#child = child
     this.#errors = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -25,12 +25,15 @@ export interface Size {
   readonly lastMs: number
 }
 
+/** Between two faults of one node, on the average: a node has a minute or two in which to recover, or nothing would be learnt of how it does. */
+const A_NODE_MS = 112_000
+
 export function schedule(random: Random, { nodes, regions, lastMs }: Size): Planned[] {
   const planned: Planned[] = []
   const put = (fault: Planned): void => {
     planned.push({ ...fault, forMs: Math.max(500, Math.min(fault.forMs, lastMs - fault.atMs)) })
   }
-  for (let atMs = 3_000; atMs < lastMs; atMs += random.between(500, 105_000 / nodes + 500)) {
+  for (let atMs = 3_000; atMs < lastMs; atMs += random.between(500, (2 * A_NODE_MS) / nodes + 500)) {
     const kind = random.pick(KINDS)
     const at = Math.floor(random() * nodes)
     const forMs = random.between(500, 12_000)
