@@ -147,6 +147,8 @@ export class Checker {
     this.#since.delete(`silent ${member}`)
     const served = this.#shownBy(this.#served, member)
     if (seen.status !== 200) {
+      // Behind its files is what it is twice in a row, with nothing else between.
+      this.#since.delete(`behind ${member}`)
       if (!served.any) return
       const text = `${member} answers ${seen.status}: ${seen.text.slice(0, 200)}`
       if (!this.#damaged.has(member)) this.break(text)
@@ -169,6 +171,7 @@ export class Checker {
   /** It runs, was asked and gave no answer in time. */
   noAnswer(member: string, calmMs: number, nowMs: number): void {
     this.#count('questions without an answer')
+    this.#since.delete(`behind ${member}`)
     if (this.#lasts(`silent ${member}`, calmMs, nowMs) > SILENT_MS * this.#patience)
       this.break(`${member} gives no answer for ${(SILENT_MS * this.#patience) / 1_000} s`)
   }
