@@ -108,6 +108,16 @@ class FileActivator implements Activator {
     )
   }
 
+  async shown(channel: Channel): Promise<ReleaseId | undefined> {
+    try {
+      const { base } = await this.#prepare()
+      return releaseOf(await new ChannelFolder(base, channel).activeTree())
+    } catch {
+      // the next activation says what is wrong with the folder
+      return undefined
+    }
+  }
+
   changed(channel: Channel): readonly string[] {
     return this.#changed.get(channel) ?? []
   }

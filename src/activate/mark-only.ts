@@ -5,6 +5,7 @@ export function createMarkOnly(): ActivatorPort {
   return {
     activate: async () => ({ kind: 'healthy', changed: 0 }),
     restore: async () => ({ kind: 'healthy', changed: 0 }),
+    shown: async () => undefined,
     stop: async () => {},
   }
 }

@@ -27,8 +27,15 @@ export type ActivationOutcome =
   | { readonly kind: 'failed'; readonly code: Code; readonly text: string }
 
 export type Event =
-  /** First event: what the store held, both floor copies listed. */
-  | { readonly kind: 'started'; readonly snapshot: Snapshot }
+  /**
+   * First event: what the store held, both floor copies listed.
+   * @param shown what files show, of channels where `inDoubt` asks for it
+   */
+  | {
+      readonly kind: 'started'
+      readonly snapshot: Snapshot
+      readonly shown?: ReadonlyMap<Channel, ReleaseId>
+    }
   /** The time asked for by `wake` has come (or later; a spurious one does nothing). */
   | { readonly kind: 'tick' }
   | {

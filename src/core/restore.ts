@@ -1,7 +1,7 @@
 /** From what the store held to the state of a running node: both copies of each floor joined, nothing judged again. */
 
 import { type Floor, joinFloors } from '../model/floor.ts'
-import type { Channel } from '../model/ids.ts'
+import type { Channel, ReleaseId } from '../model/ids.ts'
 import { comparePlaces } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import { type ChannelState, emptyChannel, headsOf, raiseEpoch } from './channel.ts'
@@ -10,6 +10,7 @@ import type { EventOf } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
 import { placeOf } from './order.ts'
 import { readRelease } from './release-bytes.ts'
+import type { Snapshot } from './snapshot.ts'
 import { type Cell, type NodeState, newCell } from './state.ts'
 import type { Step } from './step.ts'
 import type { ChannelRecord, Write } from './writes.ts'
@@ -37,6 +38,8 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   for (const channel of [...new Set([...floors.keys(), ...records.keys()])].sort()) {
     const before = floors.get(channel)
     const cell = restoreCell(node, channel, before, records.get(channel), kept.get(channel) ?? [])
+    const shown = event.shown?.get(channel)
+    cell.ahead = shown !== undefined && !knows(cell.state, shown)
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
@@ -48,6 +51,20 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   const alone = node.config.seeds.length === 0
   if (snapshot.floorLost || (node.cells.size === 0 && !alone))
     node.waitUntilMonoMs = step.now.monoMs + node.config.limits.floorLostWaitMs
+}
+
+/** The release is active by this record, or was before: one that it does not know came later. */
+const knows = ({ active, lastGood, history }: ChannelState, release: ReleaseId): boolean =>
+  [active?.release, lastGood, ...history.map((before) => before.release)].includes(release)
+
+/**
+ * Channels whose record tells of another release than their floor does. Either that one was not activated yet, or it was,
+ * and a crash came before its record or damage after it: only the files can tell.
+ */
+export function inDoubt({ floors, channels }: Snapshot): readonly Channel[] {
+  const active = new Map(channels.map((record) => [record.channel, record.active?.release]))
+  const differs = ({ channel, ids }: Floor) => !ids.some((id) => id === active.get(channel))
+  return [...new Set(floors.filter(differs).map(({ channel }) => channel))].sort()
 }
 
 /** A copy of another fleet counts as absent; a copy that is missing or behind is written anew. */

@@ -37,6 +37,8 @@ export interface Cell {
   activating: Activating | undefined
   /** Since start it was not yet seen that the files of the active release are as they should be. */
   restoring: boolean
+  /** Files show a release that the record of what is active does not know: what it does know is older and must not be served. */
+  ahead: boolean
   /** The activation failed without touching anything: not before this time again. */
   retry: { readonly atMonoMs: number; readonly delayMs: number } | undefined
   soakAtMonoMs: number | undefined
@@ -91,6 +93,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     unsaved: false,
     activating: undefined,
     restoring: false,
+    ahead: false,
     retry: undefined,
     soakAtMonoMs: undefined,
     lastError: undefined,

@@ -10,6 +10,7 @@ import type { FetchProgress } from './fetch.ts'
 import type { Session } from './session.ts'
 import { type Cell, gateFor, type NodeState } from './state.ts'
 import type { ActiveFacts, CoreChannelView, CoreView } from './view.ts'
+import type { ActiveRecord } from './writes.ts'
 
 export interface ViewSources {
   readonly sessions: readonly Session[]
@@ -59,16 +60,20 @@ function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): re
     const literal = !pattern.split('/').some((segment) => segment.startsWith('*'))
     const known = cells.filter((cell) => matches(pattern, cell.state.channel) && isKnown(cell))
     if (known.length === 0 && (literal || !compared)) missing.add(pattern)
-    for (const cell of known) if (cell.state.active === undefined) missing.add(cell.state.channel)
+    for (const cell of known) if (activeOf(cell) === undefined) missing.add(cell.state.channel)
   }
   return [...missing].sort()
 }
+
+/** What is served: nothing where that would be older than what files show. */
+const activeOf = ({ ahead, state }: Cell): ActiveRecord | undefined => (ahead ? undefined : state.active)
 
 const isKnown = ({ state }: Cell): boolean => state.floor.ids.length > 0 || state.active !== undefined
 
 function channelView(node: NodeState, cell: Cell, now: Now, sources: ViewSources): CoreChannelView {
   const { state } = cell
   const target = targetOf(state.floor)
+  const active = activeOf(cell)
   const gate = gateFor(node, cell, now.wallMs)
   const freshness = sources.freshness(cell)
   const facts = (entry: { readonly release: ReleaseId; readonly activatedAt: number }): ActiveFacts => ({
@@ -86,7 +91,7 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ViewSources
     held: isHeld(state.floor),
     ids: state.floor.ids,
     heads: state.heads,
-    active: state.active === undefined ? undefined : { ...facts(state.active), soaked: state.active.soaked },
+    active: active === undefined ? undefined : { ...facts(active), soaked: active.soaked },
     lastGood: state.lastGood,
     history: state.history.map(facts),
     freshness,

@@ -1,4 +1,6 @@
+import { inDoubt } from '../core/restore.ts'
 import { isMeshError } from '../errors.ts'
+import type { Channel, ReleaseId } from '../model/ids.ts'
 import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
 
 /** What the driver needs of the core: one synchronous step. */
@@ -121,6 +123,15 @@ export function createDriver(
     dispatch({ kind: 'served', id: effect.id })
   }
 
+  async function shownNow(channels: readonly Channel[]): Promise<ReadonlyMap<Channel, ReleaseId>> {
+    const shown = new Map<Channel, ReleaseId>()
+    for (const channel of channels) {
+      const release = await ports.activator.shown(channel)
+      if (release !== undefined) shown.set(channel, release)
+    }
+    return shown
+  }
+
   async function collect(effect: EffectOf<'collect'>): Promise<void> {
     try {
       for (const digest of await ports.store.collect(effect.keep, {
@@ -144,12 +155,13 @@ export function createDriver(
     async start() {
       await ports.store.open()
       const snapshot = await ports.store.load()
+      const shown = await shownNow(inDoubt(snapshot))
       // The transport runs before the core's first effects (dials) but what it brings waits behind `started`.
       held = true
       await ports.transport.start(dispatch)
       const peers = (await ports.transport.rememberedPeers?.()) ?? snapshot.peers
       held = false
-      queue.unshift({ kind: 'started', snapshot: { ...snapshot, peers } })
+      queue.unshift({ kind: 'started', snapshot: { ...snapshot, peers }, shown })
       drain()
     },
     async stop() {

@@ -72,6 +72,8 @@ export interface ActivatorPort {
   activate(effect: EffectOf<'activate'>): Promise<ActivationOutcome>
   /** At start: is what `current` shows exactly this release? Rebuilds where it is not (drift). */
   restore(channel: Channel, release: ReleaseId, pages: readonly Digest[]): Promise<ActivationOutcome>
+  /** At start: the release that `current` shows; undefined where there is none, or it cannot be told. Never rejects. */
+  shown(channel: Channel): Promise<ReleaseId | undefined>
   stop(): Promise<void>
 }
 

@@ -58,6 +58,7 @@ export class HostFiles {
     return {
       activate: (effect) => this.#activate(life, store, effect),
       restore: (channel, release, pages) => this.#restore(life, store, channel, release, pages),
+      shown: (channel) => Promise.resolve(this.trees.get(channel)?.release),
       stop: () => Promise.resolve(),
     }
   }

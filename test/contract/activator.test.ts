@@ -58,6 +58,16 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
     await activator.stop()
   })
 
+  test('it tells what is shown, where there are files', async () => {
+    const { activator, dir } = await make()
+    if (dir !== undefined) dirs.push(dir)
+    expect(await activator.shown(CHANNEL)).toBeUndefined()
+    await activator.activate(effect(first))
+    await activator.activate(effect(second, first))
+    expect(await activator.shown(CHANNEL)).toBe(dir === undefined ? undefined : second.id)
+    await activator.stop()
+  })
+
   test('calls at once end one after another', async () => {
     const activator = await made()
     const outcomes = await Promise.all([

@@ -8,7 +8,7 @@ import type { Session } from '../../../src/core/session.ts'
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
 import type { Stage } from '../../../src/core/stage.ts'
 import type { Step } from '../../../src/core/step.ts'
-import type { Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { Channel, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { coreConfig, NO_GATEWAYS, ROOT, rootBytes, WALL_MS } from './fleet.ts'
 
 export class BenchNode {
@@ -49,9 +49,12 @@ export class BenchNode {
     })
   }
 
-  start(snapshot: Partial<Snapshot> = {}): readonly Effect[] {
+  start(
+    snapshot: Partial<Snapshot> = {},
+    shown: ReadonlyMap<Channel, ReleaseId> = new Map(),
+  ): readonly Effect[] {
     const roots = [{ version: 1, envelope: rootBytes(ROOT) }]
-    return this.handle({ kind: 'started', snapshot: { ...EMPTY_SNAPSHOT, roots, ...snapshot } })
+    return this.handle({ kind: 'started', snapshot: { ...EMPTY_SNAPSHOT, roots, ...snapshot }, shown })
   }
 
   handle(event: Event): readonly Effect[] {

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { durableAtStart } from '../../../src/core/durable.ts'
 import type { EventOf } from '../../../src/core/events.ts'
+import { inDoubt } from '../../../src/core/restore.ts'
+import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
+import type { ReleaseId } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { CHANNEL, floorOf, gossip, type Made, make, record } from './fleet.ts'
 
@@ -34,6 +37,36 @@ describe('what a node restarts with', () => {
       ready: true,
       channels: [{ state: 'fetching', active: { id: old.id } }],
     })
+  })
+
+  it('serves nothing older than what files show, where the record of it is lost', () => {
+    const shown = new Map([[CHANNEL, made.id]])
+    const snapshot = {
+      ...stored([old]),
+      envelopes: [{ release: old.id, channel: CHANNEL, bytes: old.envelope }],
+    }
+    expect(inDoubt({ ...EMPTY_SNAPSHOT, ...snapshot })).toEqual([CHANNEL])
+    const node = new BenchNode()
+    const healthy = (release: ReleaseId) =>
+      node.handle({ kind: 'activated', channel: CHANNEL, release, outcome: { kind: 'healthy', changed: 0 } })
+    expect(ofKind(node.start(snapshot, shown), 'activate')).toMatchObject([{ release: old.id }])
+    healthy(old.id) // files are ahead of it and stay
+    expect(node.view()).toMatchObject({ ready: false, channels: [{ state: 'fetching', target: made.id }] })
+    expect(node.view().channels[0]?.active).toBeUndefined()
+    const durable = node.persist(node.run(gossip(made, [made.page, made.block])))
+    expect(ofKind(durable, 'activate')).toMatchObject([{ release: made.id }])
+    healthy(made.id)
+    expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: made.id } }] })
+  })
+
+  it('goes on with what its record says where files show what it knows', () => {
+    const history = [{ release: third.id, activatedAt: 1 }]
+    for (const release of [old.id, third.id]) {
+      const node = new BenchNode()
+      node.start(stored([old], { history }), new Map([[CHANNEL, release]]))
+      expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: old.id } }] })
+    }
+    expect(inDoubt({ ...EMPTY_SNAPSHOT, ...stored([old]), floors: [floorOf(old)] })).toEqual([])
   })
 
   it('goes straight to a target that is whole', () => {
