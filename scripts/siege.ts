@@ -9,12 +9,13 @@ const { values } = parseArgs({
   options: { nodes: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
 })
 
-const { hostileNodes, calm, besieged, victimSays, problem } = await besiege({
+const { hostileNodes, calm, besieged, victimSays, problem, digests } = await besiege({
   seed: Number(values.seed),
   nodes: Number(values.nodes),
   onSecond: (virtualMs) => {
-    if (process.stderr.isTTY === true)
-      process.stderr.write(`\r${Math.round(virtualMs / 1000)} s of virtual time`)
+    const text = `${Math.round(virtualMs / 1000)} s of virtual time, ${Math.round(process.cpuUsage().user / 1e6)} s of CPU`
+    if (process.stderr.isTTY === true) process.stderr.write(`\r${text}`)
+    else if (Math.floor(virtualMs / 1000) % 10 === 0) process.stderr.write(`${text}\n`)
   },
 })
 console.log(`${values.nodes} nodes, ${hostileNodes} of them hostile, seed ${values.seed}`)
@@ -27,5 +28,6 @@ for (const [at, { bytes, medianMs, lastMs, missing }] of calm.entries()) {
   )
 }
 console.log(`the eclipsed node says: ${victimSays}`)
+console.log(`digests of the two runs: ${digests.map((digest) => digest.slice(0, 16)).join(' ')}`)
 if (problem !== undefined) console.log(problem)
 process.exitCode = problem === undefined ? 0 : 1

@@ -242,8 +242,8 @@ export class Chooser {
   }
 
   #entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Entry {
-    const entrants = this.#storing(this.#of(journey, journey.region, now), sessions)
     const known = this.#entries.get(job)
+    const entrants = this.#storing(this.#of(journey, journey.region, now), sessions, known?.entrants)
     if (known?.digests === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
     const { self } = this.#config
     const places = job.digests
@@ -257,20 +257,24 @@ export class Chooser {
   }
 
   /** Gateways that are known not to store the channel, or to have lied, bring nothing of it in. */
-  #storing(all: Entrants, sessions: readonly AdmittedSession[]): Entrants {
+  #storing(all: Entrants, sessions: readonly AdmittedSession[], known: Entrants | undefined): Entrants {
     const { self, region } = this.#config
     if (all.peers.length === 0) {
       // None is known yet: the nearest there are, so that a fleet of a few nodes works from its first second.
       const near = sessions.filter(
         ({ hello }) => !hello.submit && regionOf(hello.region) === regionOf(region),
       )
-      return new Entrants([self, ...near.map(({ peer }) => peer)])
+      const peers = [self, ...near.map(({ peer }) => peer)]
+      // The same from one look to the next: each is a hash.
+      return known?.sameAs(peers) === true ? known : new Entrants(peers)
     }
     const fit = all.peers.filter(
       (peer) =>
         peer === self || !this.#connected.has(peer) || sessions.some((session) => session.peer === peer),
     )
-    return fit.length === all.peers.length ? all : new Entrants(fit.length > 0 ? fit : [self])
+    if (fit.length === all.peers.length) return all
+    const peers = fit.length > 0 ? fit : [self]
+    return known?.sameAs(peers) === true ? known : new Entrants(peers)
   }
 
   #of(journey: Journey, region: string, now: Now): Entrants {

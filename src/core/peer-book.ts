@@ -33,6 +33,8 @@ export class PeerBook {
   readonly #self: PeerId
   readonly #limits: Limits
   readonly #known = new Map<PeerId, KnownPeer>()
+  /** All of them in order, until one changes: a look each second and every exchange go through a thousand. */
+  #sorted: readonly KnownPeer[] | undefined
   readonly #seeds = new Map<PeerId, Address>()
   #seen: Memory<string>
 
@@ -62,7 +64,8 @@ export class PeerBook {
 
   /** Ascending by peer id, so that a choice depends on nothing but the random numbers. */
   all(): readonly KnownPeer[] {
-    return [...this.#known.values()].sort((a, b) => (a.record.peer < b.record.peer ? -1 : 1))
+    this.#sorted ??= [...this.#known.values()].sort((a, b) => (a.record.peer < b.record.peer ? -1 : 1))
+    return this.#sorted
   }
 
   /** Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root. */
@@ -100,7 +103,7 @@ export class PeerBook {
       return { learnt: 'invalid', peer, problem: { code: judgement.code, text } }
     }
     const { admission } = judgement
-    this.#known.set(peer, { record, bytes, admission, proven: proven || known?.proven === true })
+    this.#put(peer, { record, bytes, admission, proven: proven || known?.proven === true })
     if (known === undefined) return { learnt: 'new', peer }
     return { learnt: says(known.record) === says(record) ? 'later' : 'changed', peer }
   }
@@ -109,7 +112,7 @@ export class PeerBook {
   prove(peer: PeerId): boolean {
     const known = this.#known.get(peer)
     if (known === undefined || known.proven) return false
-    this.#known.set(peer, { ...known, proven: true })
+    this.#put(peer, { ...known, proven: true })
     return true
   }
 
@@ -119,8 +122,8 @@ export class PeerBook {
     for (const [peer, known] of this.#known) {
       if (isStillNamed(peer, known.admission, root)) continue
       const judgement = judge(known.record)
-      if (judgement.kind === 'refused') this.#known.delete(peer)
-      else this.#known.set(peer, { ...known, admission: judgement.admission })
+      if (judgement.kind === 'refused') this.#drop(peer)
+      else this.#put(peer, { ...known, admission: judgement.admission })
     }
   }
 
@@ -139,10 +142,20 @@ export class PeerBook {
     if (!proven) return false
     for (const [peer, known] of this.#known)
       if (!known.proven) {
-        this.#known.delete(peer)
+        this.#drop(peer)
         return true
       }
     return false
+  }
+
+  #put(peer: PeerId, known: KnownPeer): void {
+    this.#known.set(peer, known)
+    this.#sorted = undefined
+  }
+
+  #drop(peer: PeerId): void {
+    this.#known.delete(peer)
+    this.#sorted = undefined
   }
 }
 

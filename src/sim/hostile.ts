@@ -27,6 +27,9 @@ export const HOSTILE_KINDS: readonly HostileKind[] = ['drop', 'lie', 'corrupt', 
 const FLOOD_EVERY_MS = 100
 const FLOOD_BYTES = 400
 
+/** Anew for each neighbour it would have to be encoded anew. */
+const BEACONS = { protocol: 'sync', message: { type: 'beacons', have: [] } } as const
+
 /** @param port what an honest node would have */
 export function hostileTransport(
   kind: HostileKind,
@@ -92,8 +95,7 @@ class Hostile implements TransportPort {
 
   /** A question nobody waits for the answer of: its id is far from those of the core. */
   protected ask(peer: PeerId, request: AnyRequest): void {
-    const id = 2 ** 40 + Math.floor(this.random() * 2 ** 32)
-    this.port.perform({ kind: 'request', id, peer, request, timeoutMs: 1_000 })
+    this.port.shout(2 ** 40 + Math.floor(this.random() * 2 ** 32), peer, request)
   }
 }
 
@@ -197,9 +199,10 @@ class Flooder extends Hostile {
     const bytes = Uint8Array.from({ length: FLOOD_BYTES }, () => Math.floor(this.random() * 256))
     const topic = this.random() < 0.5 ? 'releases' : 'control'
     this.port.perform({ kind: 'publish', topic, bytes })
+    const peers = { protocol: 'sync', message: { type: 'peers', records: [bytes] } } as const
     for (const peer of [...this.admitted].sort()) {
-      this.ask(peer, { protocol: 'sync', message: { type: 'beacons', have: [] } })
-      this.ask(peer, { protocol: 'sync', message: { type: 'peers', records: [bytes] } })
+      this.ask(peer, BEACONS)
+      this.ask(peer, peers)
     }
     this.#time.after(FLOOD_EVERY_MS, () => this.#flood())
   }

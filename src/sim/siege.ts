@@ -33,6 +33,8 @@ export interface SiegeResult {
   readonly victimSays: string | undefined
   /** Which promise was broken in either run, or undefined. */
   readonly problem: string | undefined
+  /** Of both runs: the same seed gives the same. */
+  readonly digests: readonly [calm: string, besieged: string]
 }
 
 const SEEDS = 3
@@ -70,6 +72,7 @@ export async function besiege({ seed, nodes, onSecond }: Siege): Promise<SiegeRe
     besieged: other.spreads,
     victimSays: other.victimSays,
     problem: one.problem ?? other.problem,
+    digests: [one.digest, other.digest],
   }
 }
 
@@ -126,6 +129,7 @@ async function run(
   return {
     spreads: spreads.map(({ atMs, bytes }, at) => spreadOf(bytes, atMs, seen[at] ?? [], measured.size)),
     victimSays,
+    digest: world.digest,
     problem: broken && `promise ${broken.promise}: ${broken.text}`,
   }
 }

@@ -76,6 +76,11 @@ export class SimTransport implements TransportPort {
     }
   }
 
+  /** Asks and does not wait: an answer comes to nobody. */
+  shout(id: RequestId, peer: PeerId, request: AnyRequest): void {
+    if (this.#network.isLinked(this.#self, peer)) this.#carry(id, peer, request)
+  }
+
   replyBlock(id: RequestId, bytes: Uint8Array | undefined): undefined {
     this.#answer(id, {
       protocol: 'blocks',
@@ -101,7 +106,9 @@ export class SimTransport implements TransportPort {
   /** A request has arrived, as bytes. */
   receive(from: PeerId, theirs: RequestId, protocol: AnyRequest['protocol'], bytes: Uint8Array): void {
     const id = this.#nextInbound++
-    const request = decodeRequest(protocol, bytes, this.#limits)
+    const known = decoded.get(bytes)
+    const request = known ?? decodeRequest(protocol, bytes, this.#limits)
+    decoded.set(bytes, request)
     if (!isNotice(request)) this.#inbound.set(id, { asker: from, theirs, request })
     this.deliver({ kind: 'request', id, peer: from, request })
   }
@@ -131,10 +138,7 @@ export class SimTransport implements TransportPort {
   }
 
   #ask(id: RequestId, peer: PeerId, request: AnyRequest, timeoutMs: number): void {
-    const bytes = encodeRequest(request.protocol, request.message as never)
-    const carry = () =>
-      this.#network.carry(this.#self, peer, (port) => port.receive(this.#self, id, request.protocol, bytes))
-    if (isNotice(request)) return carry()
+    if (isNotice(request)) return this.#carry(id, peer, request)
     const cancel = this.#network.timer(timeoutMs, () => this.#fail(id, 'NET_TIMEOUT'))
     this.#asked.set(id, { asker: this.#self, answerer: peer, id, request, cancel })
     if (this.#network.swallows(peer, request))
@@ -144,7 +148,14 @@ export class SimTransport implements TransportPort {
     // A link that is gone is found out at once, but never inside the step that asks.
     if (!this.#network.isLinked(this.#self, peer))
       this.#network.timer(0, () => this.#fail(id, 'NET_UNREACHABLE'))
-    else carry()
+    else this.#carry(id, peer, request)
+  }
+
+  #carry(id: RequestId, peer: PeerId, request: AnyRequest): void {
+    const known = encoded.get(request)
+    const bytes = known ?? encodeRequest(request.protocol, request.message as never)
+    encoded.set(request, bytes)
+    this.#network.carry(this.#self, peer, (port) => port.receive(this.#self, id, request.protocol, bytes))
   }
 
   #answer(id: RequestId, reply: AnyReply): void {
@@ -164,6 +175,10 @@ export class SimTransport implements TransportPort {
     this.deliver({ kind: 'requestFailed', id, code })
   }
 }
+
+/** What one node says to many is encoded once, and decoded once: nobody changes either. */
+const encoded = new WeakMap<AnyRequest, Uint8Array>()
+const decoded = new WeakMap<Uint8Array, AnyRequest>()
 
 /** Every node on a message's way is given the same bytes, which nobody changes: one digest serves all. */
 const digests = new WeakMap<Uint8Array, Digest>()
