@@ -2,6 +2,7 @@
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest, Protocol, ReplyOf, RequestOf } from '../model/messages.ts'
 import { admitReply, admitRequest } from './admit-messages.ts'
+import { decodeBlockReply, encodeBlockReply } from './block-reply.ts'
 import { blocksReply, blocksRequest } from './blocks-messages.ts'
 import { bridgeReply, bridgeRequest } from './bridge-messages.ts'
 import { checkBytes, decodeStrict, encode } from './cbor.ts'
@@ -43,6 +44,12 @@ export const encodeRequest = <P extends Protocol>(protocol: P, message: RequestO
 export const encodeReply = <P extends Protocol>(protocol: P, message: ReplyOf[P]): Uint8Array =>
   encode(replies[protocol].write(message))
 
+/** In parts that follow one another: a block is not copied. */
+export function encodeReplyParts({ protocol, message }: AnyReply): readonly Uint8Array[] {
+  if (protocol === 'blocks' && message.type === 'block') return encodeBlockReply(message.bytes)
+  return [encodeReply(protocol, message as never)]
+}
+
 /** Only what carries content may be as long as a block. */
 function checkPublish(bytes: Uint8Array, request: AnyRequest, limits: Limits): void {
   const { protocol, message } = request
@@ -64,6 +71,8 @@ export function decodeRequest(protocol: Protocol, bytes: Uint8Array, limits: Lim
 
 /** @throws MeshError as `decodeRequest` */
 export function decodeReply(protocol: Protocol, bytes: Uint8Array, limits: Limits): AnyReply {
+  const block = protocol === 'blocks' ? decodeBlockReply(bytes, limits) : undefined
+  if (block !== undefined) return { protocol: 'blocks', message: { type: 'block', bytes: block } }
   const what = `${protocol} reply`
   const value = decodeStrict(bytes, { maxBytes: maxReplyBytes(protocol, limits), limits, what })
   return { protocol, message: replies[protocol].read(value, what, limits) } as AnyReply

@@ -2,7 +2,7 @@
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
-import { decodeRequest, encodeReply, isLast, isNotice } from '../codec/messages.ts'
+import { decodeRequest, encodeReply, encodeReplyParts, isLast, isNotice } from '../codec/messages.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
@@ -197,15 +197,17 @@ export class Answerer {
   }
 
   async #write(stream: Stream, replies: readonly AnyReply[], rules: ProtocolRules): Promise<void> {
-    const bytes = replies.map((reply) => encodeReply(reply.protocol, reply.message as never))
-    const longest = Math.max(...bytes.map((message) => message.byteLength))
+    const messages = replies.map((reply) => encodeReplyParts(reply))
+    const longest = Math.max(
+      ...messages.map((parts) => parts.reduce((sum, { byteLength }) => sum + byteLength, 0)),
+    )
     if (longest > rules.maxReplyBytes) {
       // our own fault: not to be laid at the peer's door
       const text = `${rules.id}: own reply of ${longest} bytes is over the limit of ${rules.maxReplyBytes}`
       this.#options.log.note({ kind: 'note', level: 'error', code: 'INTERNAL', text })
       throw new MeshError('INTERNAL', text)
     }
-    await writeMessages(stream, bytes, rules.maxReplyBytes, AbortSignal.timeout(rules.messageDeadlineMs))
+    await writeMessages(stream, messages, rules.maxReplyBytes, AbortSignal.timeout(rules.messageDeadlineMs))
   }
 
   /** Says why where that is possible, leaves the peer a moment to read it, and frees the stream. */

@@ -5,17 +5,24 @@
  */
 import type { Stream } from '@libp2p/interface'
 import { encode } from 'it-length-prefixed'
-import { pipe } from 'it-pipe'
 import { pEvent } from 'p-event'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { isMeshError, MeshError } from '../errors.ts'
 
+/** What is longer is not copied to make one piece of it. */
+const LONG_BYTES = 16 * 1024
+
+/** A message, in one piece or in several that follow one another. */
+export type Message = Uint8Array | readonly Uint8Array[]
+
 /** One write of a whole run of messages. @throws InvalidDataLengthError where one is longer than `maxBytes` */
-export function frame(messages: readonly Uint8Array[], maxBytes: number): Uint8Array {
-  return pipe(
-    messages,
-    (source) => encode(source, { maxDataLength: maxBytes }),
-    (parts) => Buffer.concat([...parts]),
-  )
+export function frame(messages: readonly Message[], maxBytes: number): Uint8Array | Uint8ArrayList {
+  const run = new Uint8ArrayList()
+  for (const message of messages) {
+    const pieces = message instanceof Uint8Array ? message : new Uint8ArrayList(...message)
+    run.append(encode.single(pieces, { maxDataLength: maxBytes }))
+  }
+  return run.byteLength < LONG_BYTES ? run.subarray() : run
 }
 
 /**
@@ -24,7 +31,7 @@ export function frame(messages: readonly Uint8Array[], maxBytes: number): Uint8A
  */
 export async function writeMessages(
   stream: Stream,
-  messages: readonly Uint8Array[],
+  messages: readonly Message[],
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<void> {

@@ -2,10 +2,13 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 import { type ICryptoInterface, noise } from '@chainsafe/libp2p-noise'
 import { defaultCrypto } from '@chainsafe/libp2p-noise/crypto'
+import { Uint8ArrayList } from 'uint8arraylist'
 
 const CIPHER = 'chacha20-poly1305'
 const TAG_BYTES = 16
 const TAG = { authTagLength: TAG_BYTES } as const
+/** What is longer is carried on in parts, since copying it costs more than looking at each; what is shorter, joined. */
+const LONG_BYTES = 16 * 1024
 
 /** By the very array that noise keeps for as long as the session lasts. */
 const keys = new WeakMap<Uint8Array, KeyObject>()
@@ -18,29 +21,39 @@ function keyOf(bytes: Uint8Array): KeyObject {
   return key
 }
 
+type Bytes = Uint8Array | Uint8ArrayList
+
+const isLong = ({ byteLength }: Bytes): boolean => byteLength >= LONG_BYTES
+const partsOf = (bytes: Bytes): Iterable<Uint8Array> =>
+  bytes instanceof Uint8Array ? [bytes] : isLong(bytes) ? bytes : [bytes.subarray()]
+const whole = (parts: readonly Uint8Array[]): Bytes =>
+  parts.length === 1 && parts[0] !== undefined ? parts[0] : new Uint8ArrayList(...parts)
+
 /**
  * The default takes in the key anew for each message, which costs more than encrypting a small one, and leaves what
- * it makes in parts, which costs more than to join them: all that carries bytes further looks at each part.
+ * it makes of a small one in parts, which costs more than to join them: all that carries bytes further looks at each.
  */
 const nativeCrypto: ICryptoInterface = {
   ...defaultCrypto,
   chaCha20Poly1305Encrypt(plaintext, nonce, ad, k) {
     const cipher = createCipheriv(CIPHER, keyOf(k), nonce, TAG)
     cipher.setAAD(ad, { plaintextLength: plaintext.byteLength })
-    const text = cipher.update(plaintext.subarray())
+    const text = Array.from(partsOf(plaintext), (part) => cipher.update(part))
     cipher.final()
-    return Buffer.concat([text, cipher.getAuthTag()])
+    const parts = [...text, cipher.getAuthTag()]
+    return isLong(plaintext) ? whole(parts) : Buffer.concat(parts)
   },
-  /** @throws Error where the tag does not fit: noise ends the connection */
+  /** @throws Error where the tag does not fit, or is not there: noise ends the connection */
   chaCha20Poly1305Decrypt(ciphertext, nonce, ad, k) {
-    const bytes = ciphertext.subarray()
-    const end = bytes.byteLength - TAG_BYTES
+    const end = ciphertext.byteLength - TAG_BYTES
+    if (end < 0) throw new Error('a message without its tag')
     const decipher = createDecipheriv(CIPHER, keyOf(k), nonce, TAG)
     decipher.setAAD(ad, { plaintextLength: end })
-    decipher.setAuthTag(bytes.subarray(end))
-    const text = decipher.update(bytes.subarray(0, end))
+    decipher.setAuthTag(ciphertext.subarray(end))
+    const text = ciphertext instanceof Uint8Array ? ciphertext.subarray(0, end) : ciphertext.sublist(0, end)
+    const parts = Array.from(partsOf(text), (part) => decipher.update(part))
     decipher.final()
-    return text
+    return whole(parts)
   },
 }
 
@@ -48,29 +61,29 @@ const nativeCrypto: ICryptoInterface = {
  * What we use of a secured connection beyond its exported type (`EncryptedMessageStream` of noise 17.0.3). No contract
  * of theirs, hence the exact version.
  */
-interface Decoding {
-  readonly decoder: { lengthDecoder: (data: Bytes) => number }
-}
-/** What has come so far, in parts. */
-interface Bytes {
-  readonly byteLength: number
-  get(at: number): number
+interface Secured {
+  readonly decoder: { lengthDecoder: (data: Uint8ArrayList) => number }
+  readonly handshake: { decrypt(message: Uint8ArrayList): Bytes }
+  decrypt: (message: Uint8ArrayList) => Bytes
 }
 
 const NOT_YET = new RangeError('the length of the next frame is not there yet')
 
 /** Of two bytes, big endian. @throws RangeError where there are fewer: the decoder waits for more */
-function lengthOf(data: Bytes): number {
+function lengthOf(data: Uint8ArrayList): number {
   if (data.byteLength < 2) throw NOT_YET
   return (data.get(0) << 8) | data.get(1)
 }
 
 /**
  * The decoder asks for one length more than there are frames, each time something comes. Theirs makes a new error then,
- * with the stack it was thrown on, which costs as much as decrypting a small message.
+ * with the stack it was thrown on, which costs as much as decrypting a small message. And their `decrypt` copies each
+ * message that came in parts, for a cipher that writes over what it reads.
  */
-function readLengthsQuickly<T extends { readonly connection: unknown }>(secured: T): T {
-  ;(secured.connection as Decoding).decoder.lengthDecoder = lengthOf
+function readQuickly<T extends { readonly connection: unknown }>(secured: T): T {
+  const connection = secured.connection as Secured
+  connection.decoder.lengthDecoder = lengthOf
+  connection.decrypt = (message) => connection.handshake.decrypt(message)
   return secured
 }
 
@@ -80,8 +93,8 @@ export function nativeNoise(): ReturnType<typeof noise> {
     const encrypter = factory(components)
     const inbound = encrypter.secureInbound.bind(encrypter)
     const outbound = encrypter.secureOutbound.bind(encrypter)
-    encrypter.secureInbound = async (...args) => readLengthsQuickly(await inbound(...args))
-    encrypter.secureOutbound = async (...args) => readLengthsQuickly(await outbound(...args))
+    encrypter.secureInbound = async (...args) => readQuickly(await inbound(...args))
+    encrypter.secureOutbound = async (...args) => readQuickly(await outbound(...args))
     return encrypter
   }
 }

@@ -157,7 +157,7 @@ test('gossip streams are opened to admitted peers only', async () => {
   await a.event('connected')
   await raw.identified()
   // identified on both sides once an exchange of several round trips is through
-  await raw.answer(PROTOCOL_IDS.admit, frame([encodeReply('admit', { type: 'noted' })], 1_000))
+  await raw.answer(PROTOCOL_IDS.admit, frame([encodeReply('admit', { type: 'noted' })], 1_000).subarray())
   for (let round = 0; round < 5; round += 1) {
     const id = a.ask(raw.id, open)
     await a.until('round trip', () => a.of('reply').some((event) => event.id === id))
