@@ -68,10 +68,13 @@ export class PeerBook {
     return this.#sorted
   }
 
-  /** Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root. */
+  /**
+   * Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root.
+   * @param isProven is admitted here, or was once: such a peer finds room in a full book
+   */
   learn(
     bytes: Uint8Array,
-    proven: boolean,
+    isProven: (peer: PeerId) => boolean,
     judge: JudgeRecord,
   ): {
     readonly learnt: Learnt
@@ -90,6 +93,7 @@ export class PeerBook {
     }
     const { peer } = record
     const known = this.#known.get(peer)
+    const proven = known?.proven === true || isProven(peer)
     if (peer === this.#self) return { learnt: 'own', own: record }
     if (known !== undefined && known.record.at >= record.at) {
       this.#seen.add(digest)
@@ -103,7 +107,7 @@ export class PeerBook {
       return { learnt: 'invalid', peer, problem: { code: judgement.code, text } }
     }
     const { admission } = judgement
-    this.#put(peer, { record, bytes, admission, proven: proven || known?.proven === true })
+    this.#put(peer, { record, bytes, admission, proven })
     if (known === undefined) return { learnt: 'new', peer }
     return { learnt: says(known.record) === says(record) ? 'later' : 'changed', peer }
   }

@@ -71,7 +71,7 @@ export class Peers implements Stage {
     let remembered = 0
     const judge = this.#judgeAt(step, journey.root())
     for (const bytes of snapshot.peers) {
-      const { learnt, problem } = this.#book.learn(bytes, true, judge)
+      const { learnt, problem } = this.#book.learn(bytes, () => true, judge)
       if (learnt === 'new') remembered += 1
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem })
     }
@@ -324,12 +324,12 @@ export class Peers implements Stage {
   #learn(step: Step, journey: Journey, records: readonly Uint8Array[], from: PeerId): void {
     const judge = this.#judgeAt(step, journey.root())
     for (const bytes of records.slice(0, this.#config.limits.maxExchanged)) {
-      const { learnt, peer, own, problem } = this.#book.learn(bytes, false, judge)
+      const isAdmitted = (id: PeerId): boolean => this.#admitted.has(id)
+      const { learnt, peer, own, problem } = this.#book.learn(bytes, isAdmitted, judge)
       if (own !== undefined) this.#twin.heard(step, own, bytes)
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
       if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue
       if (learnt === 'new') this.#exchangePauseMs = this.#config.limits.exchangeMinMs
-      if (this.#admitted.has(peer)) this.#book.prove(peer)
       if (this.#book.get(peer)?.proven === true) this.#remember(step, peer)
       this.#lookSoon(step)
     }

@@ -1,14 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Address } from '../../../src/model/ids.ts'
+import type { Address, KeyId } from '../../../src/model/ids.ts'
 import { openPeerRecord, signPeerRecord } from '../../../src/trust/peer-record.ts'
-import { addressOf, asked, codes, limitsOf, peer, replies, rootOf } from './fakes.ts'
+import { addressOf, asked, codes, hex, limitsOf, peer, replies, rootOf } from './fakes.ts'
 import {
   admit,
   asksPeers,
   bench,
   dials,
   fail,
+  judge,
   lose,
   pass,
   peers,
@@ -163,6 +164,40 @@ describe('records of peers', () => {
     const found = dials(pass(3_000))
     expect(found).toContain(addressOf(old.id))
     expect(found).not.toContain(addressOf(late.id))
+    admit(late.id, { direction: 'inbound' })
+    expect(remembered(asksPeers(late.id, [late.record()]))).toEqual([late.id])
+    lose(late.id)
+    // Of two that proved themselves the first stays.
+    const third = someone()
+    admit(third.id, { direction: 'inbound' })
+    expect(remembered(asksPeers(third.id, [third.record()]))).toEqual([])
+    const after = dials(pass(20_000))
+    expect(after).toContain(addressOf(late.id))
+    expect(after).not.toContain(addressOf(old.id))
+  })
+
+  it('that were kept are judged anew under a new root; what is no record is said at the start', () => {
+    const [good, bad] = [someone(), someone()]
+    expect(codes(start({}, [good.record(), bad.record(), new Uint8Array([1, 2])]))).toEqual([
+      'CODEC_MALFORMED',
+    ])
+    judge.refused.set(bad.id, 'ADMIT_REFUSED')
+    const root = rootOf(2, { admission: { keys: [hex('b') as string as KeyId] } })
+    bench.run((step, journey) => peers.onRoot(step, journey, root))
+    for (const { id } of [good, bad]) fail(addressOf(id))
+    const found = dials(pass(30_000))
+    expect(found).toContain(addressOf(good.id))
+    expect(found).not.toContain(addressOf(bad.id))
+  })
+
+  it('of this very node that it has not given out are another process with its key', () => {
+    const self = someone()
+    start({ self: self.id, peerRecord: () => self.record() })
+    admit(SEED.id)
+    expect(codes(asksPeers(SEED.id, [self.record()]))).toEqual([])
+    const at = bench.now.wallMs + 1
+    expect(codes(asksPeers(SEED.id, [self.record({ at })]))).toEqual(['NET_DUPLICATE_ID'])
+    expect(peers.twin(bench.now.monoMs)).toEqual([addressOf(self.id)])
   })
 })
 
