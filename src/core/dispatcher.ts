@@ -303,24 +303,22 @@ export class Dispatcher {
 
   #persisted(step: Step, event: EventOf<'persisted'>): void {
     const entry = this.#ledger.close(event)
-    for (const digest of entry?.blocks ?? []) {
+    for (const digest of entry.blocks) {
       this.#journey.fetch.onBlock(step, this.#journey, digest)
       this.#serve.onBlock(step, digest)
     }
-    for (const release of entry?.whole ?? [])
-      if (entry?.doubtful === true) this.#journey.recheck(step, release)
+    for (const release of entry.whole)
+      if (entry.doubtful) this.#journey.recheck(step, release)
       else this.#journey.whole(step, release)
     this.#each((stage) => stage.onPersisted?.(step, this.#journey, event))
-    for (const channel of entry?.channels ?? []) this.#journey.durable(step, channel)
+    for (const channel of entry.channels) this.#journey.durable(step, channel)
   }
 
   #persistFailed(step: Step, event: EventOf<'persistFailed'>): void {
     const entry = this.#ledger.fail(event)
     this.#journey.undoSubmission(event.ticket)
-    if (entry !== undefined) {
-      this.#journey.fetch.onWriteFailed(step, entry.blocks, entry.whole)
-      this.#housekeeping.onWriteFailed(step, entry)
-    }
+    this.#journey.fetch.onWriteFailed(step, entry.blocks, entry.whole)
+    this.#housekeeping.onWriteFailed(step, entry)
     this.#each((stage) => stage.onPersistFailed?.(step, this.#journey, event))
   }
 

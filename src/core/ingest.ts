@@ -4,6 +4,7 @@ import type { Envelope } from '../model/envelope.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
+import { authorised } from '../trust/authorise.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { type ChannelState, recordOf, targetOf } from './channel.ts'
 import type { Ticket } from './events.ts'
@@ -12,7 +13,7 @@ import { type OrderContext, order } from './order.ts'
 import { readRelease } from './release-bytes.ts'
 import { type Cell, cellFor, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
-import { CODE_OF, signedUnder } from './verify.ts'
+import { CODE_OF } from './verify.ts'
 import type { Write } from './writes.ts'
 
 /** Content that came with the envelope, each digest checked; together it is the whole release. */
@@ -62,7 +63,7 @@ export function ingest(
   if (read.kind === 'unsupported') {
     if (
       release.header.fleet === node.roots.fleetId() &&
-      signedUnder(node.roots.current(), envelope, release, limits)
+      authorised(node.roots.current(), envelope, release, limits)
     )
       refuse(
         step,
@@ -139,7 +140,7 @@ function contextOf(node: NodeState, { envelope, release }: ReadBytes): OrderCont
     fleet: node.roots.fleetId(),
     rootVersion: root.version,
     epoch: epochOf(root, release.header.channel),
-    authorised: () => signedUnder(root, envelope, release, node.config.limits),
+    authorised: () => authorised(root, envelope, release, node.config.limits),
   }
 }
 
@@ -156,7 +157,7 @@ function judged(node: NodeState, step: Step, read: ReadBytes, source: Source, ve
     named !== undefined &&
     (named === node.roots.current()
       ? verdict !== 'UNAUTHORISED'
-      : signedUnder(named, envelope, release, node.config.limits))
+      : authorised(named, envelope, release, node.config.limits))
   if (ACCEPTED.has(verdict)) step.emit({ kind: 'count', metric: 'ordered', by: 1, label: verdict })
   else if (verdict === 'DUPLICATE' || verdict === 'TWIN_KNOWN')
     step.emit({ kind: 'count', metric: 'duplicates', by: 1 })

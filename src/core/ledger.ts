@@ -6,7 +6,8 @@ import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import { durableBy } from './durable.ts'
 import type { EffectOf } from './effects.ts'
 import type { EventOf, Ticket } from './events.ts'
-import type { NodeState } from './state.ts'
+import type { Cell, NodeState } from './state.ts'
+import type { Write } from './writes.ts'
 
 /** Digests and names only: bytes belong to the effect. */
 export interface Entry {
@@ -22,9 +23,10 @@ export interface Entry {
 
 export interface Ledger {
   open(effect: EffectOf<'persist'>): void
-  /** @returns what is durable now, undefined for a ticket unknown here. */
-  close(event: EventOf<'persisted'>): Entry | undefined
-  fail(event: EventOf<'persistFailed'>): Entry | undefined
+  /** @returns what is durable now */
+  close(event: EventOf<'persisted'>): Entry
+  /** @returns what is not */
+  fail(event: EventOf<'persistFailed'>): Entry
   /** A stored block is gone: what is being written as whole may have counted on it. */
   doubt(): void
 }
@@ -32,30 +34,28 @@ export interface Ledger {
 export function createLedger(node: NodeState): Ledger {
   const entries = new Map<Ticket, Entry>()
 
-  function take(ticket: Ticket): Entry | undefined {
-    const entry = entries.get(ticket)
+  /** Every write is opened before it leaves; one that was not holds nothing. */
+  function take(ticket: Ticket): Entry {
+    const entry = entries.get(ticket) ?? entryOf([])
     entries.delete(ticket)
-    for (const channel of entry?.channels ?? []) {
-      const cell = node.cells.get(channel)
-      if (cell !== undefined) cell.writing -= 1
-    }
+    for (const cell of cellsOf(entry)) cell.writing -= 1
     return entry
   }
 
+  const cellsOf = ({ channels }: Entry): readonly Cell[] =>
+    channels.flatMap((channel) => node.cells.get(channel) ?? [])
+
   return {
-    open(effect) {
-      const entry = entryOf(effect)
-      entries.set(effect.ticket, entry)
-      for (const channel of entry.channels) {
-        const cell = node.cells.get(channel)
-        if (cell !== undefined) cell.writing += 1
-      }
+    open({ ticket, writes }) {
+      const entry = entryOf(writes)
+      entries.set(ticket, entry)
+      for (const cell of cellsOf(entry)) cell.writing += 1
     },
     close(event) {
       const entry = take(event.ticket)
-      for (const digest of entry?.blocks ?? []) node.blocks.add(digest)
+      for (const digest of entry.blocks) node.blocks.add(digest)
       // What was replaced meanwhile has been dropped behind this very record.
-      const whole = entry?.doubtful === false ? entry.whole.filter((release) => node.kept.has(release)) : []
+      const whole = entry.doubtful ? [] : entry.whole.filter((release) => node.kept.has(release))
       for (const release of whole) node.whole.set(release, durableBy(event))
       return entry
     },
@@ -64,21 +64,18 @@ export function createLedger(node: NodeState): Ledger {
     },
     fail(event) {
       const entry = take(event.ticket)
-      for (const channel of entry?.channels ?? []) {
-        const cell = node.cells.get(channel)
-        if (cell !== undefined) cell.unsaved = true
-      }
+      for (const cell of cellsOf(entry)) cell.unsaved = true
       return entry
     },
   }
 }
 
-function entryOf(effect: EffectOf<'persist'>): Entry {
+function entryOf(writes: readonly Write[]): Entry {
   const blocks: Digest[] = []
   const whole: ReleaseId[] = []
   const channels = new Set<Channel>()
   let roots = false
-  for (const write of effect.writes) {
+  for (const write of writes) {
     if (write.kind === 'block') blocks.push(write.digest)
     else if (write.kind === 'whole') whole.push(write.release)
     else if (write.kind === 'floor') channels.add(write.floor.channel)

@@ -198,8 +198,8 @@ export class Submit implements Stage {
     this.#uploads.onBlockRead(step, journey, event)
   }
 
-  onBlockLost(step: Step, _journey: Journey, { digest }: EventOf<'blockLost'>): void {
-    this.#uploads.onBlockLost(step, digest)
+  onBlockLost(_step: Step, _journey: Journey, { digest }: EventOf<'blockLost'>): void {
+    this.#uploads.onBlockLost(digest)
   }
 
   /** Ordering a release ends its lease, lent or not: its place is held from now on. */

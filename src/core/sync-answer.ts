@@ -3,7 +3,7 @@ import type { BeaconMark, ShortDigest, ShortHash, SyncRequest } from '../model/m
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import type { Step } from './step.ts'
-import { isSalt, isSubs, keyed, type Row, subsFor } from './sync-digests.ts'
+import { keyed, type Row, subsFor } from './sync-digests.ts'
 import type { SyncIndex } from './sync-index.ts'
 import { answerSync, intoMessages, mayOffer, messageBudget, releasesOf, type SyncPeer } from './sync-peer.ts'
 
@@ -20,10 +20,6 @@ export function answerDigests(
   index: SyncIndex,
   beacons: readonly BeaconMark[],
 ): void {
-  if (!isSalt(salt)) {
-    answerSync(step, id, { type: 'refused', code: 'NET_PROTOCOL', text: 'a salt has 8 to 32 bytes' })
-    return
-  }
   if (!from.comparisons.take(step.now.monoMs)) {
     const text = 'too many comparisons a second'
     answerSync(step, id, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
@@ -49,7 +45,7 @@ export function answerEntries(
   { subBuckets, subs, entries }: Asked<'entries'>,
   index: SyncIndex,
 ): void {
-  if (from.theirSalt === undefined || !isSubs(subs)) {
+  if (from.theirSalt === undefined) {
     answerSync(step, id, { type: 'refused', code: 'NET_PROTOCOL', text: 'entries come after digests' })
     return
   }

@@ -35,7 +35,7 @@ export function choosePeers(
     if (peer === undefined)
       rest = rest.slice(1).filter((other) => peers.some((known) => storesDue(known, other)))
     else {
-      if (!chosen.includes(peer)) chosen.push(peer)
+      chosen.push(peer)
       rest = rest.filter((other) => !storesDue(peer, other))
     }
   }

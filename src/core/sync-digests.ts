@@ -19,8 +19,6 @@ const BUCKET_BITS = 6
 const CHANNELS_PER_SUB = 5
 /** 20,000 channels make 64 of them; with 64 buckets that is 32 KB, and a message takes 64 KiB. */
 const MAX_SUBS = 64
-/** What another build may choose. */
-const MAX_TAKEN_SUBS = 1_024
 
 const SHORT_HEX = 16
 /** Digest of a group without channels: most groups of a node with few. */
@@ -88,9 +86,6 @@ export function subsFor(channels: number): number {
   return subs
 }
 
-const isPowerOfTwo = (n: number): boolean => n >= 1 && (n & (n - 1)) === 0
-export const isSubs = (subs: number): boolean => subs <= MAX_TAKEN_SUBS && isPowerOfTwo(subs)
-
 /** Digest of a group of rows ascending by hash; undefined where there are none. */
 export const groupDigest = (rows: readonly Row[]): Digest | undefined =>
   rows.length === 0 ? undefined : sha256(utf8.encode(rows.map(({ digest }) => digest).join('')))
@@ -116,6 +111,3 @@ export const entriesOf = (salt: Uint8Array, rows: readonly Row[]): SyncEntry[] =
 /** A salt of 16 bytes out of the core's own stream of random numbers. */
 export const saltFrom = (random: () => number): Uint8Array =>
   Uint8Array.from({ length: 16 }, () => Math.floor(random() * 256))
-
-/** Salts of a sensible length only. */
-export const isSalt = (salt: Uint8Array): boolean => salt.length >= 8 && salt.length <= 32

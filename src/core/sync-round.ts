@@ -9,7 +9,7 @@ import type { Journey } from './journey.ts'
 import type { RootBudget } from './root-run.ts'
 import { RootRun } from './root-run.ts'
 import type { Step } from './step.ts'
-import { entriesOf, isSubs, type Row } from './sync-digests.ts'
+import { entriesOf, type Row } from './sync-digests.ts'
 import type { SyncIndex, SyncView } from './sync-index.ts'
 import {
   askSync,
@@ -106,8 +106,7 @@ export class Round {
   }
 
   #takeDiffer(step: Step, journey: Journey, said: Said<'differ'>): RoundState {
-    const sound = isSubs(said.subs) && said.digests.length === said.buckets.length * said.subs
-    if (!sound) return 'broken'
+    if (said.digests.length !== said.buckets.length * said.subs) return 'broken'
     this.#theirBeacons = said.beacons
     this.#subs = said.subs
     this.#pending = this.#differing(step, journey, said)

@@ -149,16 +149,15 @@ export class Uploads {
     for (const upload of [...this.#uploads.values()]) {
       if (!upload.reads.delete(event.digest)) continue
       if (upload.phase === 'reading') this.#pageRead(step, journey, upload, event.digest, event.bytes)
-      else if (upload.phase === 'filling') this.#filled(step, journey, upload, event.digest, event.bytes)
+      else this.#filled(step, journey, upload, event.digest, event.bytes)
     }
   }
 
-  /** A block we counted on is gone: ask for it, or it would be missing from the whole. */
-  onBlockLost(step: Step, digest: Digest): void {
+  /** A block we counted on is gone: asked for with the next batch, or it would be missing from the whole. */
+  onBlockLost(digest: Digest): void {
     for (const upload of this.#uploads.values()) {
       if (upload.phase !== 'blocks' || !upload.sizes.has(digest) || upload.need.has(digest)) continue
       upload.lacking.push(digest)
-      if (upload.need.size === 0 && upload.writing === 0) this.#askNext(step, upload)
     }
   }
 

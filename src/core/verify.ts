@@ -1,21 +1,6 @@
-/** Whose signatures count, and what each refusal is called. */
-import { type Code, isMeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
-import type { Envelope } from '../model/envelope.ts'
-import type { Release } from '../model/release.ts'
-import type { TrustRoot } from '../model/root.ts'
-import { authorised } from '../trust/authorise.ts'
+/** What each refusal is called. */
+import type { Code } from '../errors.ts'
 import type { Verdict } from './journey.ts'
-
-/** Enough of the publisher's keys sign it under this root; too many signatures never do. */
-export function signedUnder(root: TrustRoot, envelope: Envelope, release: Release, limits: Limits): boolean {
-  try {
-    return authorised(root, envelope, release, limits)
-  } catch (error) {
-    if (isMeshError(error)) return false
-    throw error
-  }
-}
 
 /** The code under which each refusal of order is known to people. */
 export const CODE_OF: Readonly<Record<Verdict, Code | undefined>> = {

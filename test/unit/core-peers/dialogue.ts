@@ -5,10 +5,11 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { ChannelFacts, Ingested } from '../../../src/core/journey.ts'
 import { createSync, type Sync } from '../../../src/core/sync.ts'
 import type { BeaconBook } from '../../../src/core/sync-peer.ts'
+import type { Limits } from '../../../src/limits.ts'
 import type { Channel, FleetId, Name, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { AnyReply, AnyRequest } from '../../../src/model/messages.ts'
 import type { Release } from '../../../src/model/release.ts'
-import { Bench, hex } from './fakes.ts'
+import { Bench, hex, limitsOf } from './fakes.ts'
 
 export const NO_BEACONS: BeaconBook = {
   marks: () => [],
@@ -66,10 +67,10 @@ export class ToyNode {
   readonly id: PeerId
   readonly patterns: readonly Pattern[]
 
-  constructor(id: string, patterns: readonly string[] = ['**']) {
+  constructor(id: string, patterns: readonly string[] = ['**'], limits: Partial<Limits> = {}) {
     this.id = id as PeerId
     this.patterns = patterns as readonly Pattern[]
-    this.bench = new Bench({ self: this.id, patterns: this.patterns })
+    this.bench = new Bench({ self: this.id, patterns: this.patterns, limits: limitsOf(limits) })
     this.sync = createSync(this.bench.config, NO_BEACONS)
     this.bench.journey.onIngest = (envelope) => this.order(toyOf(envelope))
   }
