@@ -75,20 +75,23 @@ test('what a crash tore stays one broken line', async () => {
   expect(JSON.parse(lines[1] ?? '')).toMatchObject({ answer: 'NEW' })
 })
 
-test('a log that cannot be written is said with a code, and the submission stands', async () => {
-  await symlink('/dev/null', join(data, 'audit.jsonl'))
-  const notes: EffectOf<'note'>[] = []
-  const store = storeIn(notes)
-  await store.open()
-  await store.load()
-  const { writes, id } = makeRelease(2, [{ path: 'a', content: 'b' }])
-  await store.commit([...writes, { kind: 'audit', ...line(1) }], true)
-  expect(await store.readEnvelope(id)).toBeDefined()
-  await store.close()
-  expect(notes).toMatchObject([
-    { level: 'error', code: 'STORE_FAILED', text: expect.stringMatching(/1 lines .* lost.*audit\.jsonl/) },
-  ])
-})
+test.each(['/dev/null', 'audit.jsonl'])(
+  'a log that cannot be written (a link to %s) is said with a code, and the submission stands',
+  async (to) => {
+    await symlink(to, join(data, 'audit.jsonl'))
+    const notes: EffectOf<'note'>[] = []
+    const store = storeIn(notes)
+    await store.open()
+    await store.load()
+    const { writes, id } = makeRelease(2, [{ path: 'a', content: 'b' }])
+    await store.commit([...writes, { kind: 'audit', ...line(1) }], true)
+    expect(await store.readEnvelope(id)).toBeDefined()
+    await store.close()
+    expect(notes).toMatchObject([
+      { level: 'error', code: 'STORE_FAILED', text: expect.stringMatching(/1 lines .* lost.*audit\.jsonl/) },
+    ])
+  },
+)
 
 test('one that cannot be set aside is said, and does not grow beyond its bytes', async () => {
   const limits = { ...LIMITS, maxAuditBytes: 2 * LINE_BYTES, keepAuditFiles: 1 }

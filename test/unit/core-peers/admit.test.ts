@@ -190,6 +190,49 @@ describe('the listener', () => {
   })
 })
 
+describe('a peer out of turn', () => {
+  const hungUp = (code: string): Effect => ({ kind: 'hangUp', peer: OTHER, code }) as Effect
+
+  it('is answered and nothing more where its connection is closing', () => {
+    expect(replies(asks(7, hello))).toMatchObject([{ type: 'refused', code: 'ADMIT_REFUSED' }])
+    expect([...admit.sessions()]).toEqual([])
+  })
+
+  it('that answers open with anything else is hung up on', () => {
+    dial()
+    expect(acts(answers(1, { type: 'noted' }))).toEqual([hungUp('NET_PROTOCOL')])
+  })
+
+  it('that does not answer our hello is hung up on; that does not hand over a root is greeted all the same', () => {
+    dial()
+    answers(1, { type: 'opened', version: 2, digest: hex('2') })
+    const fails = (id: number) =>
+      bench.run((step, journey) => admit.onRequestFailed(step, journey, id, 'NET_TIMEOUT'))
+    expect(acts(fails(2))).toEqual([request(3, hello)])
+    expect(acts(fails(3))).toEqual([hungUp('NET_TIMEOUT')])
+  })
+
+  it('opens once: a second time is answered, and changes nothing', () => {
+    accept()
+    const open = { type: 'open', version: 2, digest: hex('2') } as const
+    expect(asked(asks(7, open))).toHaveLength(1)
+    expect(acts(asks(8, { ...open, version: 9 }))).toEqual([
+      answer(8, { type: 'opened', version: 1, digest: hex('1') }),
+    ])
+  })
+
+  it('gets, and has us read, so many root bytes in a minute and no more', () => {
+    start({ limits: limitsOf({ maxRootBytesPerMinute: rootBytes(1).length }) })
+    accept()
+    expect(replies(asks(7, { type: 'root', since: 0 }))).toMatchObject([{ type: 'root', root: rootBytes(1) }])
+    expect(replies(asks(8, { type: 'root', since: 0 }))).toMatchObject([
+      { type: 'refused', code: 'LIMIT_RATE', retryAfterMs: 60_000 },
+    ])
+    expect(replies(asks(9, { type: 'fork', root: rootBytes(1, ' of others') }))).toEqual([{ type: 'noted' }])
+    expect(bench.journey.adopted).toEqual([])
+  })
+})
+
 describe('the deadline', () => {
   const hungUp: Effect = { kind: 'hangUp', peer: OTHER, code: 'ADMIT_REFUSED' }
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { decodeBeacon } from '../../../src/codec/beacon.ts'
+import { decodeBeacon, decodeBeaconPage } from '../../../src/codec/beacon.ts'
+import { channelHash } from '../../../src/codec/digest.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeControlGossip } from '../../../src/codec/gossip.ts'
 import type { Effect } from '../../../src/core/effects.ts'
@@ -17,7 +18,7 @@ import {
   rootWith,
   SEED,
 } from './beacons.ts'
-import { acts, asked, codes, hex, peer } from './fakes.ts'
+import { acts, asked, codes, hex, limitsOf, peer } from './fakes.ts'
 
 const [KEY, OTHER] = KEYS
 
@@ -110,6 +111,95 @@ describe('pages', () => {
     expect(codes(node.pass(3_000))).toContain('BLOCK_DIGEST')
     expect(node.freshness.page(said.digest)).toBeUndefined()
   })
+})
+
+describe('pages that are not asked for', () => {
+  const wanted = (effects: readonly Effect[]) =>
+    asked(effects).map(({ request: { message } }) =>
+      message.type === 'want' ? message.digest : message.type,
+    )
+
+  it('are those of channels that are not stored here', () => {
+    node.bench.journey.facts.set(CHANNEL, { ...factsAt(1), stored: false })
+    node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+    expect(wanted(node.pass(3_000))).toEqual([])
+    node.bench.run((step, journey) => {
+      const release = { id: hex('9'), header: { channel: CHANNEL } } as never
+      const ordered = { release, envelope: new Uint8Array(), verdict: 'NEW', stored: false } as const
+      node.freshness.onOrdered(step, journey, { ...ordered, source: { via: 'gossip', peer: SEED } })
+    })
+    expect(node.freshness.takeDiffers()).toBe(false)
+  })
+
+  it('are those of a beacon that a newer one has replaced', () => {
+    node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+    const newer = beaconOf(KEY, wall() + 1, [entryAt(2)])
+    node.hear(newer)
+    expect(wanted(node.pass(3_000))).toEqual([newer.digest])
+  })
+
+  it('are those of a number that channels cannot be dealt to', () => {
+    const digests = ['1', '2', '3'].map((digit) => hex(digit))
+    node.hear(beaconOf(KEY, wall(), [], { pages: digests }))
+    expect(wanted(node.pass(3_000))).toEqual([])
+    expect(node.state()).toBe('unjudged')
+  })
+
+  it('are all, once those at hand take as much memory as they may', () => {
+    node = new Listener(rootWith(KEYS), { limits: limitsOf({ maxBeaconPageBytes: 1 }) })
+    node.bench.journey.facts.set(CHANNEL, factsAt(1))
+    node.start()
+    node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+    expect(wanted(node.pass(3_000))).toHaveLength(1)
+    node.hear(beaconOf(KEY, wall(), [entryAt(2)]))
+    expect(wanted(node.pass(3_000))).toEqual([])
+  })
+})
+
+it('a node that stores everything learns of channels it has never heard of', () => {
+  node = new Listener(rootWith(KEYS), { patterns: ['**' as Pattern] })
+  node.start()
+  node.hear(beaconOf(KEY, wall(), [entryAt(1, 'never/heard' as typeof CHANNEL)]))
+  expect(node.freshness.takeDiffers()).toBe(false)
+  node.pass(3_000)
+  expect(node.freshness.takeDiffers()).toBe(true)
+})
+
+it('what is ordered ends what a beacon named, at once', () => {
+  node.hear(beaconOf(KEY, wall(), [entryAt(2)]))
+  node.pass(3_000 + LIMITS.beaconGraceMs + 6_000)
+  expect(node.state()).toBe('behind')
+  node.bench.journey.facts.set(CHANNEL, factsAt(2))
+  node.bench.run((step, journey) => {
+    const release = { id: hex('2'), header: { channel: CHANNEL } } as never
+    const ordered = { release, envelope: new Uint8Array(), verdict: 'NEW', stored: true } as const
+    node.freshness.onOrdered(step, journey, { ...ordered, source: { via: 'gossip', peer: SEED } })
+  })
+  expect(node.state()).toBe('fresh')
+  // A later one has its own grace.
+  node.bench.journey.facts.set(CHANNEL, factsAt(1))
+  expect(node.state()).toBe('fresh')
+})
+
+it('without freshness keys nothing is judged and nothing said; of a channel unknown here neither', () => {
+  node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+  node.pass(3_000)
+  expect(node.state('no/such' as typeof CHANNEL)).toBe('unjudged')
+  node = new Listener(rootWith([]))
+  node.bench.journey.facts.set(CHANNEL, factsAt(1))
+  node.start()
+  expect(codes(node.pass(2 * MAX_AGE_MS))).toEqual([])
+  expect(node.state()).toBe('unjudged')
+})
+
+it('beacons that were kept count only as far as the root lets them', () => {
+  const [good, foreign] = [
+    beaconOf(KEY, wall(), []),
+    beaconOf(OTHER, wall(), [], { fleet: hex('e') as FleetId }),
+  ]
+  node = new Listener(rootWith(KEYS))
+  node.start([good.envelope, foreign.envelope])
+  expect(node.freshness.marks()).toEqual([{ key: KEY.id, at: wall() }])
 })
 
 describe('BEHIND', () => {
@@ -235,6 +325,33 @@ describe('a seed', () => {
     expect(more.map(({ pages }) => pages)).toEqual([first?.pages, first?.pages])
     expect(node.freshness.page(first?.pages[0] ?? hex('0'))).toBeDefined()
     expect(node.state()).toBe('fresh')
+  })
+
+  it('says what is on its disk, in as many pages as keep each short', () => {
+    node = new Listener(rootWith([KEY]), {
+      patterns: ['**' as Pattern],
+      limits: limitsOf({ maxBeaconEntries: 8 }),
+      submit: true,
+      signBeacon: { key: KEY.id, sign: (data) => KEY.sign(data) },
+    })
+    const names = Array.from({ length: 30 }, (_, at) => `team/app-${at}` as typeof CHANNEL)
+    for (const name of names) node.bench.journey.facts.set(name, factsAt(1, name))
+    const [coming, bare] = ['team/coming', 'team/bare'] as (typeof CHANNEL)[]
+    if (coming === undefined || bare === undefined) throw new Error('two names')
+    node.bench.journey.facts.set(coming, { ...factsAt(1, coming), durable: false })
+    const raised = factsAt(0, bare)
+    node.bench.journey.facts.set(bare, { ...raised, floor: { ...raised.floor, ids: [] } })
+    const [beacon] = said(node.start())
+    const entries = (beacon?.pages ?? []).map((digest) =>
+      decodeBeaconPage(node.freshness.page(digest) ?? new Uint8Array(), LIMITS),
+    )
+    expect(Math.log2(entries.length) % 1).toBe(0)
+    expect(entries.length).toBeGreaterThanOrEqual(4)
+    expect(entries.every((page) => page.length <= 8)).toBe(true)
+    const named = new Map(entries.flat().map(({ channel, target }) => [channel as string, target]))
+    expect(named.size).toBe(31)
+    expect(named.get(channelHash(bare))).toBe('none')
+    expect(named.has(channelHash(coming))).toBe(false)
   })
 
   it('advances though its clock was set back', () => {

@@ -149,3 +149,65 @@ test('The uploading seed renews each minute while there is progress; a proven re
   expect(requests(node.answer(renewed[0], refused))).toEqual(['free peer'])
   expect(refusal(node.ask({ type: 'block', release: made.id, bytes: made.block }))).toBe('ORDER_PLACE_TAKEN')
 })
+
+test('A place that was lent while others were asked for it is taken: what they gave is freed', () => {
+  const node = seeds()
+  const first = node.ask({ type: 'submit', envelope: mine.envelope })
+  node.settled(node.ask({ type: 'lease', envelope: theirs.envelope }, PEER))
+  const second = node.answer(first[0], { type: 'noted' })
+  const last = node.answer(second[0], { type: 'noted' })
+  expect(replies(last)).toMatchObject([{ code: 'ORDER_PLACE_TAKEN', envelope: theirs.envelope }])
+  expect(requests(last)).toEqual(['free other', 'free peer'])
+  // How the others answer that changes nothing.
+  const [one, other] = ofKind(last, 'request')
+  expect(node.answer(one, { type: 'noted' })).toEqual([])
+  expect(node.handle({ kind: 'requestFailed', id: other?.id ?? 0, code: 'NET_TIMEOUT' })).toEqual([])
+})
+
+test('A seed has so many leases, lent and its own, and refuses what is more', () => {
+  const elsewhere = make({ clock: { alice: 1 }, header: { channel: 'app/elsewhere' as typeof CHANNEL } })
+  const node = new SubmitNode({ limits: { ...LIMITS, maxLeases: 1 } })
+  node.connect(PEER, { seed: true })
+  node.settled(node.ask({ type: 'lease', envelope: elsewhere.envelope }, PEER))
+  expect(refusal(node.ask({ type: 'lease', envelope: mine.envelope }, PEER))).toBe('LIMIT_RATE')
+  const asked = node.ask({ type: 'submit', envelope: mine.envelope })
+  expect(refusal(node.answer(asked[0], { type: 'noted' }))).toBe('LIMIT_RATE')
+})
+
+test('A lease that cannot be written is none: whoever asked is told, and the place is free', () => {
+  for (const own of [true, false]) {
+    const node = new SubmitNode()
+    node.connect(PEER, { seed: true })
+    const asked = own
+      ? node.answer(node.ask({ type: 'submit', envelope: mine.envelope })[0], { type: 'noted' })
+      : node.ask({ type: 'lease', envelope: mine.envelope }, PEER)
+    const ticket = ofKind(asked, 'persist')[0]?.ticket ?? 0
+    const failed = node.handle({ kind: 'persistFailed', ticket, code: 'STORE_FULL' })
+    expect(refusal(failed)).toBe('STORE_FULL')
+    expect(requests(failed)).toEqual(own ? ['free peer'] : [])
+    expect(requests(node.ask({ type: 'submit', envelope: theirs.envelope }))).toEqual(['lease peer'])
+  }
+})
+
+test('What others answer to an upload that has ended, or is under way, moves nothing', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const asked = node.ask({ type: 'submit', envelope: mine.envelope })
+  node.tick(LIMITS.leaseMs)
+  expect(node.answer(asked[0], { type: 'noted' })).toEqual([])
+
+  const large = make({ clock: { alice: 2 }, text: 'x'.repeat(LIMITS.maxInlineBytes), also: 'y' })
+  node.settled(node.answer(node.ask({ type: 'submit', envelope: large.envelope })[0], { type: 'noted' }))
+  const [read] = ofKind(
+    node.settled(node.ask({ type: 'page', release: large.id, bytes: large.page })),
+    'read',
+  )
+  if (read === undefined) throw new Error('the page was not read')
+  node.handle({ kind: 'blockRead', digest: read.digest, bytes: large.page })
+  const [first] = ofKind(node.tick(LIMITS.leaseRenewMs), 'request')
+  expect(node.handle({ kind: 'requestFailed', id: first?.id ?? 0, code: 'NET_TIMEOUT' })).toEqual([])
+  node.settled(node.ask({ type: 'block', release: large.id, bytes: large.block }))
+  const second = node.tick(LIMITS.leaseRenewMs)
+  expect(requests(second)).toEqual(['lease peer'])
+  expect(node.answer(second[0], { type: 'noted' })).toEqual([])
+})

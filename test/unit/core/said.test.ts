@@ -1,0 +1,179 @@
+/** What a node cannot take, or finds at its start: what it says, to whom, and what it does all the same. */
+import { decode as decodeLoosely } from '@ipld/dag-cbor'
+import { describe, expect, it } from 'vitest'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { encode } from '../../../src/codec/cbor.ts'
+import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeControlGossip } from '../../../src/codec/gossip.ts'
+import { verdictOf } from '../../../src/core/announce.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { FleetId } from '../../../src/model/ids.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+import { BenchNode, ofKind } from './bench-node.ts'
+import {
+  CHANNEL,
+  floorOf,
+  gossip,
+  make,
+  PEER,
+  PUBLISHER_KEYS,
+  ROOT,
+  record,
+  rootBytes,
+  WALL_MS,
+  withLimits,
+} from './fleet.ts'
+
+const DAY_MS = 24 * 3_600_000
+const notes = (effects: readonly Effect[]) => ofKind(effects, 'note').map(({ code }) => code)
+const verdicts = (effects: readonly Effect[]) => ofKind(effects, 'verdict').map(({ verdict }) => verdict)
+const started = (change: ConstructorParameters<typeof BenchNode>[0] = {}) => {
+  const node = new BenchNode(change)
+  node.start()
+  return node
+}
+
+describe('a release of a newer format', () => {
+  /** As a later build may write it: names unknown here, and another version. */
+  function newer(signer = PUBLISHER_KEYS.alice, fleet: FleetId = ROOT.fleetId) {
+    const { envelope } = make({ clock: { alice: 1 }, header: { fleet } })
+    const { payload } = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+    const header = encode({ ...(decodeLoosely(payload) as object), v: 2, moons: 2 })
+    if (signer === undefined) throw new Error('no key')
+    return { envelope: encodeEnvelope(signEnvelope('release', header, [signer])) }
+  }
+
+  it('is relayed by nobody, and said where this fleet’s publisher signed it: an upgrade is due', () => {
+    const effects = started().handle(gossip(newer(), [Uint8Array.of(1)]))
+    expect(verdicts(effects)).toEqual(['ignore'])
+    expect(notes(effects)).toEqual(['CODEC_UNSUPPORTED'])
+  })
+
+  it('is not said where anybody else may have made it up', () => {
+    for (const made of [
+      newer(generatePrivateKey('ed25519').key),
+      newer(undefined, 'e'.repeat(64) as FleetId),
+    ]) {
+      const effects = started().handle(gossip(made))
+      expect(verdicts(effects)).toEqual(['ignore'])
+      expect(notes(effects)).toEqual([])
+    }
+  })
+})
+
+describe('more than a node takes', () => {
+  const made = (counter: number) => make({ clock: { alice: counter } })
+
+  it('of signatures in a second is ignored, and taken later', () => {
+    const node = started({ limits: withLimits({ verifiesBurst: 1, verifiesPerSecond: 1 }) })
+    expect(verdicts(node.handle(gossip(made(1))))).toEqual(['accept'])
+    const effects = node.handle(gossip(made(2)))
+    expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['LIMIT_RATE']])
+    node.monoMs = 1_000
+    expect(verdicts(node.handle(gossip(made(2))))).toEqual(['accept'])
+  })
+
+  it('of bytes in a message is ignored, not rejected: another build may allow more', () => {
+    for (const topic of ['releases', 'control'] as const) {
+      const most = topic === 'releases' ? LIMITS.maxReleasesGossipBytes : LIMITS.maxControlGossipBytes
+      const event: Event = { kind: 'gossip', topic, from: PEER, id: 'm', bytes: new Uint8Array(most + 1) }
+      const effects = started().handle(event)
+      expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['LIMIT_BYTES']])
+    }
+  })
+
+  it('of messages on the control topic is ignored before it is read', () => {
+    const node = started({ limits: withLimits({ gossipBurst: 1, gossipPerSecond: 0 }) })
+    const bytes = encodeControlGossip({ kind: 'root', envelope: rootBytes(ROOT) })
+    const event: Event = { kind: 'gossip', topic: 'control', from: PEER, id: 'm', bytes }
+    expect(notes(node.handle(event))).toEqual(['TRUST_ROOT_OLD'])
+    expect(notes(node.handle(event))).toEqual(['LIMIT_RATE'])
+  })
+})
+
+it('only what the message alone, or the root it names, proves wrong is rejected', () => {
+  const of = (verdict: Parameters<typeof verdictOf>[0]['verdict'], provable: boolean, relayable: boolean) =>
+    verdictOf({ verdict, provable, relayable })
+  expect([of('NEW', false, true), of('NEW', false, false)]).toEqual(['accept', 'ignore'])
+  expect([of('UNAUTHORISED', true, false), of('UNAUTHORISED', false, false)]).toEqual(['reject', 'ignore'])
+  expect([of('MISPLACED', false, false), of('STALE', false, false)]).toEqual(['reject', 'ignore'])
+})
+
+it('a peer that misbehaves is hung up on; one of another build, which was answered so, is not', () => {
+  const node = started()
+  const event = (code: 'CODEC_MALFORMED' | 'CODEC_UNSUPPORTED'): Event =>
+    ({ kind: 'misbehaved', peer: PEER, code }) as Event
+  expect(node.run(event('CODEC_MALFORMED'))).toEqual([
+    { kind: 'hangUp', peer: PEER, code: 'CODEC_MALFORMED' },
+  ])
+  expect(node.run(event('CODEC_UNSUPPORTED'))).toEqual([])
+})
+
+it('a release of a root that is not here, by whatever way, has its sender asked for that root', () => {
+  const node = started()
+  const ahead = make({ clock: { alice: 1 }, header: { root: 9 } })
+  node.inside((step, journey) => journey.ingest(step, ahead.envelope, { via: 'sync', peer: PEER }))
+  expect(node.heard).toEqual([`ahead ${PEER}`])
+})
+
+it('the root’s end is said in time, once a day, and when it has come', () => {
+  const node = new BenchNode()
+  const said: (readonly [day: number, code: string])[] = []
+  const look = (day: number, effects: readonly Effect[]) => {
+    for (const code of notes(effects)) if (/ROOT/.test(code)) said.push([day, code])
+  }
+  const first = (ROOT.expires - WALL_MS - LIMITS.expiryWarnMs) / DAY_MS
+  node.wallMs = WALL_MS + (first - 1) * DAY_MS
+  look(0, node.start())
+  const days = LIMITS.expiryWarnMs / DAY_MS + 2
+  for (let hour = 1; hour <= days * 24; hour += 1) {
+    node.monoMs = hour * 3_600_000
+    node.wallMs += 3_600_000
+    look(Math.floor(hour / 24), node.handle({ kind: 'tick' }))
+  }
+  expect(said).toEqual(
+    Array.from({ length: days }, (_, at) => [at + 1, at + 2 < days ? 'ROOT_EXPIRES' : 'TRUST_ROOT_EXPIRED']),
+  )
+})
+
+describe('what a start finds', () => {
+  const made = make({ clock: { alice: 1 } })
+  const kept = { release: made.id, channel: CHANNEL, bytes: made.envelope }
+
+  it('damaged or of another fleet is said, and counts for nothing', () => {
+    const node = new BenchNode()
+    const foreign = { ...floorOf(made), fleet: 'e'.repeat(64) as FleetId }
+    const effects = node.start({ corrupt: 3, floors: [foreign], floorLost: false })
+    expect(notes(effects)).toEqual(['STORE_CORRUPT', 'STORE_FLOOR_LOST'])
+    expect(node.view().channels).toEqual([])
+  })
+
+  it('of a floor in one place is written again, to be in both', () => {
+    const effects = new BenchNode().start({ floors: [floorOf(made)], envelopes: [kept] })
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
+  })
+
+  it('of a channel whose floor is lost takes its floor from what was accepted', () => {
+    const effects = new BenchNode().start({ channels: [record([made.id])] as never, envelopes: [kept] })
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
+  })
+
+  it('in an envelope’s place that is another release’s, or no release, is not taken for it', () => {
+    const other = make({ clock: { alice: 9 } })
+    const node = new BenchNode()
+    node.start({
+      floors: [floorOf(made), floorOf(made)],
+      envelopes: [
+        { ...kept, bytes: other.envelope },
+        { ...kept, release: other.id, bytes: Uint8Array.of(1) },
+      ],
+    })
+    node.inside((_step, journey) => {
+      expect(journey.envelope(made.id)).toBeUndefined()
+      expect(journey.envelope(other.id)).toBeUndefined()
+    })
+    expect(node.view().channels[0]).toMatchObject({ target: made.id, gate: 'content' })
+  })
+})
