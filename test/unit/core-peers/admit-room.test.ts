@@ -28,6 +28,18 @@ const member = (name: string, pool: string, more: Partial<Session> = {}): Sessio
   admission: admissionOf(name, pool),
   ...more,
 })
+const strangerAt = (
+  name: string,
+  host = '192.0.2.1',
+  direction: Session['direction'] = 'inbound',
+): Session => ({
+  peer: peer(name),
+  direction,
+  address: addressOf(peer(name), host),
+  ownHost: false,
+  sinceMonoMs: 0,
+  hello: undefined,
+})
 const identity = (pool: string): string => identityOf(peer('new'), admissionOf('new', pool))
 
 describe('a full node', () => {
@@ -40,8 +52,7 @@ describe('a full node', () => {
   ]
 
   it('has room below its number, and counts only who is admitted', () => {
-    const stranger: Session = { ...member('x', 'x'), hello: undefined, admission: undefined }
-    expect(roomFor(identity('c'), [...five, stranger], 6)).toEqual({ kind: 'free' })
+    expect(roomFor(identity('c'), [...five, strangerAt('x')], 6)).toEqual({ kind: 'free' })
   })
 
   it('takes the newest that came of the largest pool, whatever the order it knows them in', () => {
@@ -67,22 +78,17 @@ describe('a full node', () => {
 })
 
 describe('strangers', () => {
-  const stranger = (name: string, host: string): Session => ({
-    ...member(name, 'x', { address: addressOf(peer(name), host) }),
-    hello: undefined,
-    admission: undefined,
-  })
   const limits = limitsOf({ maxUnadmitted: 3, maxUnadmittedPerAddress: 2 })
   const crowded = (sessions: readonly Session[], host: string) =>
     isCrowded(addressOf(peer('new'), host), sessions, limits)
 
   it('are bounded, in all and for each address; who is admitted, and whom we dialled, does not count', () => {
-    const two = [stranger('x', '192.0.2.1'), stranger('y', '192.0.2.1')]
+    const two = [strangerAt('x'), strangerAt('y')]
     expect(crowded(two, '192.0.2.1')).toBe(true)
     expect(crowded(two, '192.0.2.2')).toBe(false)
-    expect(crowded([...two, stranger('z', '192.0.2.3')], '192.0.2.2')).toBe(true)
-    const others = [member('m', 'a'), { ...stranger('d', '192.0.2.1'), direction: 'outbound' as const }]
-    expect(crowded([stranger('x', '192.0.2.1'), ...others], '192.0.2.1')).toBe(false)
+    expect(crowded([...two, strangerAt('z', '192.0.2.3')], '192.0.2.2')).toBe(true)
+    const others = [member('m', 'a'), strangerAt('d', '192.0.2.1', 'outbound')]
+    expect(crowded([strangerAt('x'), ...others], '192.0.2.1')).toBe(false)
   })
 })
 
