@@ -122,6 +122,8 @@ export const LIMITS = {
   seedDegree: 500,
   /** Gateways of a region: with three the slowest of a large release needs half as long again, sixteen gain 2 % over eight. */
   maxGateways: 8,
+  /** Of a small region fewer stand, so many at least: one may die with the next. */
+  minGateways: 3,
   /** A gateway says so often that it lives, and counts as long since it was heard: three misses. */
   heartbeatMs: 5_000,
   heartbeatLiveMs: 15_000,
@@ -184,10 +186,7 @@ export const LIMITS = {
   settledLinkMs: 60_000,
   /** Dials begun in one look, beside seeds; a look is a second apart while links are missing. */
   maxDialsAtOnce: 4,
-  /**
-   * Dials under way beside those of seeds. A link costs both sides tens of milliseconds: of thirty nodes on two cores that
-   * began four links a look none had the time to finish one, and all began anew for ever.
-   */
+  /** Dials under way, at most and beside those of seeds: a link costs both sides tens of milliseconds (`dial-window.ts`). */
   maxDialsUnderWay: 16,
   /** Peer records are exchanged so often while there is something to learn, and so seldom once there is not. */
   exchangeMinMs: 5_000,

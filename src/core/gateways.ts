@@ -21,14 +21,14 @@ import { createBuckets } from './rate.ts'
 import { weight } from './rendezvous.ts'
 import { type AdmittedSession, isAdmitted, regionOf } from './session.ts'
 import type { Stage } from './stage.ts'
+import { gatewaysFor, nodesKnownIn } from './standing.ts'
 import type { Step } from './step.ts'
 import { WarmLinks } from './warm-links.ts'
 
-/** Looks are so far apart: a link that is missing is dialled, one that is spare closed. */
+/** Looks for links to dial or to close are so far apart; the second where the node is no gateway and keeps no such link. */
 const LOOK_MS = 1_000
-/** And so far apart where the node is no gateway and keeps no such link. */
 const IDLE_LOOK_MS = 5_000
-/** Gateways tell one another of themselves all the time, and so often of all they know. */
+/** Gateways tell one another of themselves all the time, so often of all they know. */
 const ASK_ALL_MS = 30_000
 /** Heartbeats take half a hello at most. */
 const SHARE = 2
@@ -266,7 +266,7 @@ export class Gateways implements Stage {
   /** Says that this node lives while it stands, and falls silent once enough others rank above it. */
   #stand(step: Step, journey: Journey): void {
     const stopgap = this.#stopgap(step)
-    if (!this.#mayStand(stopgap)) {
+    if (!this.#mayStand(journey, stopgap)) {
       this.#own = undefined
       this.#best.clear()
       return
@@ -298,12 +298,12 @@ export class Gateways implements Stage {
   }
 
   /** Fewer than F live ones rank above it; a seed stands only where nobody else does. */
-  #mayStand(stopgap: Stopgap | undefined): boolean {
+  #mayStand(journey: Journey, stopgap: Stopgap | undefined): boolean {
     if (this.#config.signHeartbeat === undefined) return false
     const others = this.#live(this.#region)
     if (stopgap === 'seed' && others.some((other) => other.stopgap !== 'seed')) return false
     const above = others.filter((other) => byStanding(other, this.#self(stopgap)) < 0)
-    return above.length < this.#config.limits.maxGateways
+    return above.length < gatewaysFor(nodesKnownIn(this.#region, journey), this.#config.limits)
   }
 
   /**

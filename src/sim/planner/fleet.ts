@@ -1,4 +1,6 @@
 /** A simulated fleet before anything happens: who is where, joined to whom, on what link. */
+import { gatewaysFor } from '../../core/standing.ts'
+import { LIMITS } from '../../limits.ts'
 import { below, draw, PURPOSE } from './draw.ts'
 import { joinAtRandom } from './graph.ts'
 import type { LinkClass, Question } from './question.ts'
@@ -7,8 +9,6 @@ import { ZONES } from './regions.ts'
 /** Connections of a node inside its region, and how many of them are links of the gossip mesh (gossipsub's D). */
 export const CONNECTIONS = 16
 export const MESH_DEGREE = 8
-/** Gateways of a region. */
-export const GATEWAYS = 8
 
 /** The origin hands a release to the gateways of its own region that may carry it abroad before anyone else. */
 const PUSHED_GATEWAYS = 3
@@ -61,7 +61,9 @@ export function buildFleet({ nodes, regions, links, gateways: stand, seed }: Que
     joinAtRandom({ ...places, from: MESH_DEGREE, to: CONNECTIONS }, first, members, seed)
     const best = upNsPerByte.subarray(first, first + members).reduce((a, b) => Math.min(a, b), Infinity)
     const mayStand = (node: number): boolean => stand === 'any' || upNsPerByte[node] === best
-    gateways.push(chosen(seed, first, members, GATEWAYS, PURPOSE.gateway, region, mayStand))
+    gateways.push(
+      chosen(seed, first, members, gatewaysFor(members, LIMITS), PURPOSE.gateway, region, mayStand),
+    )
   }
   const others = chosen(seed, 1, (firstOf[1] as number) - 1, MESH_DEGREE, PURPOSE.order, -1)
   const pushed = (gateways[0] ?? []).slice(0, PUSHED_GATEWAYS)

@@ -50,11 +50,11 @@ const judge: Judge = (peer, [link], root) => {
   return { kind: 'admitted', admission: { peer, labels, issuer, notBefore: 0, notAfter: 4e12 } }
 }
 const [issuer] = rootOf(1).admission.keys as [KeyId]
-
-/** The pace of a fleet with borders, also where a test knows one region alone. */
+/** The pace and the gateways of a large fleet with borders, also where a test knows few nodes of one region. */
 const BRIDGED = {
   calmHeartbeatMs: LIMITS.heartbeatMs,
   calmHeartbeatLiveMs: LIMITS.heartbeatLiveMs,
+  minGateways: LIMITS.maxGateways,
 }
 
 interface Options {
