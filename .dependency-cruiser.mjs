@@ -34,7 +34,7 @@ const onlyIn = [
     name: 'libp2p-only-in-net',
     folders: 'net',
     packages:
-      'node_modules/(libp2p|@libp2p|@chainsafe|@multiformats|datastore-level|it-length-prefixed|uint8arraylist)/',
+      'node_modules/(libp2p|@libp2p|@chainsafe|@multiformats|datastore-level|it-pipe|it-length-prefixed|uint8arraylist)/',
   },
   {
     name: 'level-only-in-store',

@@ -5,6 +5,7 @@
  */
 import type { Stream } from '@libp2p/interface'
 import { encode } from 'it-length-prefixed'
+import { pipe } from 'it-pipe'
 import { pEvent } from 'p-event'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { isMeshError, MeshError } from '../errors.ts'
@@ -17,11 +18,13 @@ export type Message = Uint8Array | readonly Uint8Array[]
 
 /** One write of a whole run of messages. @throws InvalidDataLengthError where one is longer than `maxBytes` */
 export function frame(messages: readonly Message[], maxBytes: number): Uint8Array | Uint8ArrayList {
-  const run = new Uint8ArrayList()
-  for (const message of messages) {
-    const pieces = message instanceof Uint8Array ? message : new Uint8ArrayList(...message)
-    run.append(encode.single(pieces, { maxDataLength: maxBytes }))
-  }
+  const run = pipe(
+    messages,
+    (source) =>
+      source.map((message) => (message instanceof Uint8Array ? message : new Uint8ArrayList(...message))),
+    (source) => encode(source, { maxDataLength: maxBytes }),
+    (parts) => new Uint8ArrayList(...parts),
+  )
   return run.byteLength < LONG_BYTES ? run.subarray() : run
 }
 
