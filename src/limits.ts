@@ -170,6 +170,8 @@ export const LIMITS = {
   maxBridgeItems: 8_192,
   maxBridgeWanted: 1_024,
   maxBridgeBytes: 8 * MIB,
+  /** Pages that go over a border with the release that names them: 1,200 blocks, and all fits into a message of 64 KiB. */
+  maxHandedBytes: 48 * KIB,
   /** Bridge messages a peer may send: one gateway carries at most what gossip allows one peer. */
   bridgePerSecond: 200,
   bridgeBurst: 1_000,

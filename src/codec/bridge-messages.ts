@@ -11,11 +11,16 @@ const MAX_TOLD = 8
 const item: Form<BridgeItem> = record({ topic: word('releases', 'control'), id: digest, home: name })
 
 const gossip = bytes((limits: Limits) => limits.maxControlGossipBytes, 1)
+const pages = list(
+  bytes((limits) => limits.maxHandedBytes, 1),
+  (limits) => limits.maxPages,
+  1,
+)
 export const heartbeatEnvelope = bytes((limits) => limits.maxHeartbeatBytes, 1)
 
 export const bridgeRequest: Form<BridgeRequest> = union({
-  announce: { item, bytes: optional(gossip) },
-  claim: { item },
+  announce: { item, bytes: optional(gossip), pages: optional(pages) },
+  claim: { item, pages: optional(pages) },
   pull: { item },
   have: { items: list(item, (limits) => limits.maxBridgeHave, 1) },
   heartbeats: { heartbeats: list(heartbeatEnvelope, MAX_TOLD), want: bool },

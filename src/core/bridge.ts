@@ -11,7 +11,7 @@ import { BridgeItems, type Wanted } from './bridge-items.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
-import { createBuckets } from './rate.ts'
+import { createBuckets, createMemory } from './rate.ts'
 import { readRelease } from './release-bytes.ts'
 import { rank } from './rendezvous.ts'
 import { isAdmitted, regionOf } from './session.ts'
@@ -20,6 +20,8 @@ import type { Step } from './step.ts'
 
 /** Whoever announced too much that led to nothing is not asked for so long. */
 const DISTRUST_MS = 30_000
+/** Releases of which it is remembered that their pages went on. */
+const MAX_HANDED = 256
 
 type Ask = Exclude<BridgeRequest, { readonly type: 'heartbeats' }>
 
@@ -33,6 +35,7 @@ export class Bridge implements Stage {
   readonly #messages: ReturnType<typeof createBuckets<PeerId>>
   readonly #duds: ReturnType<typeof createBuckets<PeerId>>
   readonly #distrusted = new Map<PeerId, number>()
+  readonly #handedOn = createMemory<Digest>(MAX_HANDED)
 
   constructor(config: CoreConfig) {
     const { limits } = config
@@ -131,6 +134,7 @@ export class Bridge implements Stage {
   /** Over the borders, if this is its home; and a second later a word to all, if this node is a gateway. */
   #carryOn(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array): void {
     if (item.home === this.#region) this.#forward(step, journey, item, bytes)
+    this.#handOn(step, journey, item)
     if (!this.#isGateway(journey)) return
     const atMonoMs = step.now.monoMs + this.#config.limits.bridgeHaveMs
     this.#toSay.push({ item, atMonoMs })
@@ -174,6 +178,35 @@ export class Bridge implements Stage {
     }
   }
 
+  /**
+   * The manifest goes behind its release, by rank 0 alone: from the seed, over every border, and to all gateways around,
+   * who know what to bring in as soon as they hear of it. It may come before the release or after.
+   */
+  #handOn(step: Step, journey: Journey, item: BridgeItem): void {
+    const pages = this.#handedOn.has(item.id) ? [] : this.#pages(journey, item)
+    if (pages.length === 0) return
+    this.#handedOn.add(item.id)
+    const { self, submit } = this.#config
+    const own = journey.gateways(this.#region)
+    const [first] = rank(item.id, own)
+    const regions = first === self && item.home === this.#region ? journey.regions() : []
+    const abroad = regions.filter((region) => region !== this.#region)
+    const firsts = abroad.flatMap((region) => rank(item.id, this.#linked(journey, region))[0] ?? [])
+    const others = own.filter((peer) => first === self && peer !== self)
+    for (const peer of first === self ? firsts : submit && first !== undefined ? [first] : [])
+      this.#ask(step, peer, { type: 'announce', item, pages })
+    for (const peer of others) this.#ask(step, peer, { type: 'claim', item, pages })
+  }
+
+  /** Of a release that is here: all pages or none. */
+  #pages(journey: Journey, { topic, id }: BridgeItem): readonly Uint8Array[] {
+    const bytes = topic === 'releases' ? this.#items.bytes(id) : undefined
+    if (bytes === undefined) return []
+    const { limits } = this.#config
+    const read = readRelease(decodeReleaseGossip(bytes, limits).envelope, limits)
+    return read.kind === 'read' ? journey.handed(read.release) : []
+  }
+
   #linked(journey: Journey, region: string): PeerId[] {
     return journey.gateways(region).filter((peer) => journey.session(peer)?.hello !== undefined)
   }
@@ -206,8 +239,11 @@ export class Bridge implements Stage {
   }
 
   #hear(step: Step, journey: Journey, peer: PeerId, message: Exclude<Ask, { readonly type: 'pull' }>): void {
+    const pages = message.type === 'have' ? undefined : message.pages
+    if (pages !== undefined) journey.hand(step, pages)
     switch (message.type) {
       case 'announce':
+        if (pages !== undefined) this.#handOn(step, journey, message.item)
         if (message.bytes === undefined) this.#want(step, journey, message.item, peer)
         else this.#pushed(step, journey, message.item, message.bytes, peer)
         return

@@ -10,6 +10,7 @@ import type { Release } from '../model/release.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import { FetchJob } from './fetch-job.ts'
+import { Handed } from './handed.ts'
 import type { Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { Offers } from './offers.ts'
@@ -45,6 +46,7 @@ export class Fetch {
   readonly #offers: Offers
   readonly #pull: Pull
   readonly #jobs = new Map<ReleaseId, FetchJob>()
+  readonly #handed: Handed
   readonly #writing = new Map<Digest, number>()
   readonly #news = createMemory<ReleaseId>(MAX_NEWS)
   #pausedUntilMonoMs = 0
@@ -54,6 +56,7 @@ export class Fetch {
     this.#hooks = hooks
     this.#sources = new Sources(config.limits)
     this.#offers = new Offers(config, this.#sources)
+    this.#handed = new Handed(config.limits)
     const writing = this.#writing
     this.#pull = new Pull(config, this.#sources, {
       job: (release) => this.#jobs.get(release),
@@ -84,9 +87,28 @@ export class Fetch {
     const job = new FetchJob(release, check, step.now.monoMs, limits)
     if (this.#news.has(release.id)) job.nextQueryMonoMs += limits.rescueMs * (0.75 + random() / 2)
     this.#jobs.set(release.id, job)
-    for (const page of release.header.pages) job.need(journey, page)
+    for (const page of release.header.pages) {
+      job.need(journey, page)
+      const bytes = this.#handed.page(page)
+      if (bytes !== undefined) this.offer(step, journey, page, bytes)
+    }
     this.#advance(step, journey, job)
     this.#pump(step, journey)
+  }
+
+  /** Pages nobody asked for: of a release that is under way, or to be heard of in a moment. */
+  hand(step: Step, journey: Journey, pages: readonly Uint8Array[]): void {
+    this.#handed.take(pages)
+    for (const job of [...this.#jobs.values()])
+      for (const page of job.release.header.pages) {
+        const bytes = this.#handed.page(page)
+        if (bytes !== undefined && job.missing.has(page)) this.offer(step, journey, page, bytes)
+      }
+    this.#pump(step, journey)
+  }
+
+  handed(release: Release): readonly Uint8Array[] {
+    return this.#handed.of(release)
   }
 
   /** A newer target, or none: no more is asked for; what is here stays. */

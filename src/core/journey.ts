@@ -120,6 +120,10 @@ export interface Journey {
   heartbeats(): readonly Uint8Array[]
   /** Judges what the bridge brought exactly as gossip of that topic; saying it on is left to the caller. */
   hear(step: Step, topic: Topic, bytes: Uint8Array, from: PeerId): Heard
+  /** Pages that came with a release's announcement: whoever fetches it need not ask for them. */
+  hand(step: Step, pages: readonly Uint8Array[]): void
+  /** All pages of a release, where they came so or were submitted here, and are few; else none. */
+  handed(release: Release): readonly Uint8Array[]
   /** Place of a release under the current root. */
   place(release: Release): Place
   /** Start fetching the content of a release we know only by its envelope, from this peer first (a seed told to pull). */

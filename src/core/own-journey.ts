@@ -244,6 +244,14 @@ export class OwnJourney implements Journey {
     return placeOf(release, epochOf(this.root(), release.header.channel))
   }
 
+  hand(step: Step, pages: readonly Uint8Array[]): void {
+    this.fetch.hand(step, this, pages)
+  }
+
+  handed(release: Release): readonly Uint8Array[] {
+    return this.fetch.handed(release)
+  }
+
   fetchFrom(step: Step, release: ReleaseId, peer: PeerId): void {
     const kept = this.#node.kept.get(release)
     if (kept === undefined) return

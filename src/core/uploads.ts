@@ -259,7 +259,8 @@ export class Uploads {
       this.#askNext(step, upload)
       return
     }
-    upload.keep(digest, bytes, step.config.limits.maxInlineBytes)
+    // What does not travel with its announcement is fetched by whoever hears of it: its pages go ahead.
+    if (!upload.keep(digest, bytes, step.config.limits.maxInlineBytes)) journey.hand(step, [bytes])
     if (this.#addPage(step, upload, bytes)) this.#readOn(step, journey, upload)
   }
 

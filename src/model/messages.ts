@@ -199,10 +199,18 @@ export interface BridgeItem {
 }
 
 export type BridgeRequest =
-  /** The sender has verified this; with it the gossip message itself, towards the gateway of rank 0. */
-  | { readonly type: 'announce'; readonly item: BridgeItem; readonly bytes?: Uint8Array }
-  /** To the other gateways of a region: the sender has it, or is about to. */
-  | { readonly type: 'claim'; readonly item: BridgeItem }
+  /**
+   * The sender has verified this; with it the gossip message itself, towards the gateway of rank 0; or, behind that, the
+   * pages of a release in blocks while they are few.
+   */
+  | {
+      readonly type: 'announce'
+      readonly item: BridgeItem
+      readonly bytes?: Uint8Array
+      readonly pages?: readonly Uint8Array[]
+    }
+  /** To the other gateways of a region: the sender has it, or is about to. Pages as above. */
+  | { readonly type: 'claim'; readonly item: BridgeItem; readonly pages?: readonly Uint8Array[] }
   | { readonly type: 'pull'; readonly item: BridgeItem }
   /** A second after these were said, over all border links: whoever lacks one may pull it. */
   | { readonly type: 'have'; readonly items: readonly BridgeItem[] }

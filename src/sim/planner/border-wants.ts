@@ -65,6 +65,8 @@ export class BorderWants {
   readonly #heardAt = new Map<number, number>()
   /** First copies the origin gave since the last that a doubt has cost, as far as they are saved up. */
   #earned = 0
+  /** The manifest is small enough to go with the header. */
+  #handsOn = false
   /** How often home has looked for a block elsewhere since the origin died. */
   readonly #tries: Int32Array
 
@@ -135,14 +137,37 @@ export class BorderWants {
         this.onWant(at, from, block)
   }
 
+  /** The origin has the whole, and the manifest goes with the header, to the gateway that is the first to have that. */
+  handOut(): void {
+    const [first] = this.#fleet.gateways[0] ?? []
+    if (first === undefined) return
+    this.#handsOn = true
+    this.#given[MANIFEST] = first
+    this.#uploads.promise(ORIGIN, first, MANIFEST)
+  }
+
   /** A node has a block: other regions that wait for it get it. */
   onBlock(node: number, block: number): void {
+    if (block === MANIFEST && this.#handsOn) this.#handOn(node)
     for (let region = 0; region < this.#fleet.regions; region++) {
       const place = region * this.#blocks + block
       if (this.#standsAt[place] !== node) continue
       this.#standsAt[place] = NOBODY
       this.#uploads.promise(node, this.#standsFor[place] as number, block)
     }
+  }
+
+  /**
+   * With the header the first gateway of each region gets the manifest, from home's, and gives it to the others of its
+   * region: they all ask for blocks a round trip earlier than if they had to ask for it.
+   */
+  #handOn(node: number): void {
+    const region = this.#fleet.regionOf[node] as number
+    const gateways = this.#fleet.gateways[region] ?? []
+    if (gateways[0] !== node) return
+    const abroad = region === 0 ? this.#fleet.gateways.slice(1).flatMap(([first]) => first ?? []) : []
+    for (const to of [...abroad, ...gateways])
+      if (!this.#holdings.has(to, MANIFEST)) this.#uploads.promise(node, to, MANIFEST)
   }
 
   /** One of home's has its block from the origin: it may ask for another. */

@@ -1,8 +1,9 @@
 /**
- * A large release in the abstract model: its header goes by gossip; the manifest is the first block, and each block
+ * A large release in the abstract model: its header goes by gossip; the manifest is the first block, and each other block
  * enters a region through one elected gateway, and inside everyone pulls random blocks from neighbours (docs/protocol.md). Time begins
  * when the origin has accepted the whole, which is when the header leaves it.
  */
+import { LIMITS } from '../../limits.ts'
 import { BorderWants, DOUBT_TICKS } from './border-wants.ts'
 import { draw, happens, PURPOSE } from './draw.ts'
 import { Entry } from './entry.ts'
@@ -84,6 +85,8 @@ export class LargeRelease {
   readonly #dead: Uint8Array
   readonly #doneAt: Int32Array
   readonly #idle = new Uint8Array(CONNECTIONS)
+  /** They were given the manifest before they heard of the release. */
+  readonly #early = new Set<number>()
   #missing: number
   #received = 0
   #lastTick = 0
@@ -148,6 +151,7 @@ export class LargeRelease {
 
   #start(): void {
     this.#holdings.fill(ORIGIN)
+    if (this.#manifestBytes <= LIMITS.maxHandedBytes) this.#border.handOut()
     const { failures, seed } = this.#question
     const lineTicks = ticksOfMs(this.#lineMs(ORIGIN))
     if (failures.gateway)
@@ -213,7 +217,8 @@ export class LargeRelease {
 
   /** The header is there: now it knows what to ask for. */
   #open(node: number): void {
-    this.#border.onHeader(node)
+    if (this.#early.delete(node)) this.#keep(node, MANIFEST)
+    else this.#border.onHeader(node)
     this.#choose(node)
   }
 
@@ -231,7 +236,7 @@ export class LargeRelease {
     if (this.#dead[node] === 1) return
     if (this.#dead[from] === 1 && this.#uploads.isCut(from, node, block)) return
     const edge = this.#edgeOf(node, from)
-    if (edge !== -1 && this.#edge[edge] === WAITING) this.#edge[edge] = IDLE
+    if (edge !== -1 && this.#edge[edge] === WAITING && this.#wanted[edge] === block) this.#edge[edge] = IDLE
     else if (from === ORIGIN) this.#border.onServed(node)
     this.#received++
     this.#checkOrigin()
@@ -241,6 +246,8 @@ export class LargeRelease {
 
   #keep(node: number, block: number): void {
     const { tick } = this.#wheel
+    // Only the manifest is given to anybody unasked.
+    if ((this.#heard.ticks[node] as number) > tick) return void this.#early.add(node)
     if (this.#holdings.has(node, block)) return
     this.#holdings.acquire(node, block)
     this.#lastTick = tick

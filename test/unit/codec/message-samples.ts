@@ -98,7 +98,9 @@ export const requests: {
   bridge: [
     { type: 'announce', item, bytes: envelope },
     { type: 'announce', item },
+    { type: 'announce', item, pages: [envelope, envelope] },
     { type: 'claim', item },
+    { type: 'claim', item, pages: [envelope] },
     { type: 'pull', item: { ...item, topic: 'control' } },
     { type: 'have', items: [item, item] },
     { type: 'heartbeats', heartbeats: [envelope], want: true },

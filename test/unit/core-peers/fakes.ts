@@ -3,6 +3,7 @@
 import type { CoreConfig } from '../../../src/core/config.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
 import type { EventOf, Now, Topic } from '../../../src/core/events.ts'
+import { Handed } from '../../../src/core/handed.ts'
 import type { Adoption, ChannelFacts, Heard, Ingested, Journey, Source } from '../../../src/core/journey.ts'
 import { type AdmittedSession, isAdmitted, type Session } from '../../../src/core/session.ts'
 import type { Step } from '../../../src/core/step.ts'
@@ -91,6 +92,9 @@ export class FakeJourney implements Journey {
   session = (id: PeerId) => this.links.get(id)
   place = ({ counter, header }: Release): Place => ({ epoch: 1, counter, publisher: header.publisher })
   fetchFrom = () => undefined
+  readonly #handed = new Handed(LIMITS)
+  hand = (_step: Step, pages: readonly Uint8Array[]) => this.#handed.take(pages)
+  handed = (release: Release) => this.#handed.of(release)
   region: string = 'eu'
   readonly gatewaysOf = new Map<string, readonly PeerId[]>()
   gateways: Journey['gateways'] = (region) => this.gatewaysOf.get(region) ?? []

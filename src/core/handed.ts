@@ -1,0 +1,47 @@
+/**
+ * Pages that came with the news of a release, before anybody asked: with them a gateway knows at once what to bring in,
+ * a round trip of the longest border sooner. Nothing is known of them but their digests until a release names these.
+ */
+import { sha256 } from '../codec/digest.ts'
+import type { Limits } from '../limits.ts'
+import type { Digest } from '../model/ids.ts'
+import type { Release } from '../model/release.ts'
+
+/** Remembered, of all releases together: those of one under way, and of some behind it. */
+export const MAX_PAGES = 16
+
+export class Handed {
+  readonly #limits: Limits
+  /** The latest last. */
+  readonly #pages = new Map<Digest, Uint8Array>()
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  /** Of one release, or too much to be handed on. */
+  take(pages: readonly Uint8Array[]): void {
+    if (pages.reduce((sum, { length }) => sum + length, 0) > this.#limits.maxHandedBytes) return
+    for (const bytes of pages.slice(0, MAX_PAGES)) {
+      const digest = sha256(bytes)
+      this.#pages.delete(digest)
+      this.#pages.set(digest, bytes)
+      if (this.#pages.size <= MAX_PAGES) continue
+      for (const oldest of this.#pages.keys()) {
+        this.#pages.delete(oldest)
+        break
+      }
+    }
+  }
+
+  page(digest: Digest): Uint8Array | undefined {
+    return this.#pages.get(digest)
+  }
+
+  /** All pages of the release in their order, or none. */
+  of({ header }: Release): readonly Uint8Array[] {
+    const pages = header.pages.flatMap((digest) => this.#pages.get(digest) ?? [])
+    const bytes = pages.reduce((sum, { length }) => sum + length, 0)
+    return pages.length === header.pages.length && bytes <= this.#limits.maxHandedBytes ? pages : []
+  }
+}
