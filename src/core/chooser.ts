@@ -11,6 +11,7 @@ import { Entrants, parentRegion } from './entry.ts'
 import type { Now } from './events.ts'
 import type { FetchJob } from './fetch-job.ts'
 import type { Journey } from './journey.ts'
+import type { Patience } from './patience.ts'
 import { Recent } from './recent.ts'
 import { type AdmittedSession, regionOf } from './session.ts'
 import type { Sources } from './sources.ts'
@@ -98,7 +99,7 @@ export class Chooser {
     job: FetchJob,
     sessions: readonly AdmittedSession[],
     now: Now,
-    doubtMs: number,
+    { doubtMs, stuckMs }: Pick<Patience, 'doubtMs' | 'stuckMs'>,
   ): Iterable<Choice> {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
@@ -108,12 +109,12 @@ export class Chooser {
     const entry = this.#entry(journey, job, sessions, now)
     // Of many blocks fetchers take over from one another once each has its own share, see below.
     const isFew = job.digests.length <= this.#config.limits.fewBlocks
-    const places = isHome && isFew ? this.#places(job, entry, now) : entry.places
+    const places = isHome && isFew ? this.#places(job, entry, now, stuckMs) : entry.places
     let vain = 0
     for (const place of places) {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
-      if (!this.#mayAskAgain(job, digest, now)) continue
+      if (!this.#mayAskAgain(job, digest, now, stuckMs)) continue
       const from = this.#upstream(journey, this.#key(job, digest), sessions, now)
       if (from !== undefined) yield this.#choice(job, place, from)
       else if (++vain >= MAX_VAIN) return
@@ -159,10 +160,10 @@ export class Chooser {
   }
 
   /** The node's own part; and while nothing comes, in turn, that of others who should bring it and do not. */
-  *#places(job: FetchJob, { entrants, places }: Entry, now: Now): Iterable<number> {
+  *#places(job: FetchJob, { entrants, places }: Entry, now: Now, stuckMs: number): Iterable<number> {
     yield* places
-    const { self, random, limits } = this.#config
-    const turn = Math.floor((now.monoMs - job.progressMonoMs) / limits.stuckMs)
+    const { self, random } = this.#config
+    const turn = Math.floor((now.monoMs - job.progressMonoMs) / stuckMs)
     for (let looked = 0; turn > 0 && looked < MAX_VAIN; looked += 1) {
       const place = job.open.pick(undefined, random())
       if (place === undefined) return
@@ -172,10 +173,10 @@ export class Chooser {
   }
 
   /** The one that a seed sent us to may be gone, or silent: once nothing comes any more, the seed is told so. */
-  #mayAskAgain(job: FetchJob, digest: Digest, { monoMs }: Now): boolean {
+  #mayAskAgain(job: FetchJob, digest: Digest, { monoMs }: Now, stuckMs: number): boolean {
     const again = job.redirected.get(digest)
     if (again === undefined) return true
-    return monoMs >= again && monoMs - job.progressMonoMs >= this.#config.limits.stuckMs
+    return monoMs >= again && monoMs - job.progressMonoMs >= stuckMs
   }
 
   /** Somebody who may have what nobody announces: a seed first. */

@@ -44,6 +44,15 @@ export class Patience {
     return Math.max(this.#limits.doubtMs, this.#usualMs('near'))
   }
 
+  /**
+   * How long without any block before others step in for whoever should bring it: where all answers are late, later, or a
+   * fleet on a busy host asks its seed for what is on its way.
+   */
+  get stuckMs(): number {
+    const { stuckMs, blockSilenceMs } = this.#limits
+    return Math.min(Math.max(stuckMs, this.#usualMs('near')), blockSilenceMs)
+  }
+
   /** @param tries asked in vain before; each doubles it, so that a slow network is not asked ever more */
   silenceMs(way: Way, tries: number): number {
     const { blockSilenceMs, borderSilenceMs, blockDeadlineMs } = this.#limits

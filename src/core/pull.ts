@@ -64,7 +64,8 @@ export class Pull {
 
   /** Until others step in for whoever should bring in what does not come. */
   #nextTurnMs({ progressMonoMs }: FetchJob, monoMs: number): number {
-    const { stuckMs, repairMs } = this.#config.limits
+    const { repairMs } = this.#config.limits
+    const { stuckMs } = this.#patience
     const turn = Math.floor((monoMs - progressMonoMs) / stuckMs) + 1
     return Math.min(repairMs, progressMonoMs + turn * stuckMs - monoMs)
   }
@@ -186,7 +187,7 @@ export class Pull {
         if (choice === undefined || !this.#ask(step, job, choice)) break
       }
     }
-    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience.doubtMs)) {
+    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience)) {
       if (this.#isFull) return
       this.#ask(step, job, choice)
     }
@@ -301,7 +302,7 @@ export class Pull {
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
     if (takeOver)
       return job.leave(digest, step.now.monoMs, this.#patience.doubtMs, this.#config.limits.blockDeadlineMs)
-    const againMonoMs = step.now.monoMs + this.#config.limits.stuckMs * (0.5 + this.#config.random())
+    const againMonoMs = step.now.monoMs + this.#patience.stuckMs * (0.5 + this.#config.random())
     job.redirected.set(digest, againMonoMs)
     step.wakeAt(againMonoMs)
     // It was asked in vain before: the seed is told at once.

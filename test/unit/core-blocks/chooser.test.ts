@@ -34,7 +34,7 @@ function brought(places: number, pagesRead: boolean): number[][] {
     link(journey, 'seed', { region: journey.region, submit: true })
     const chooser = new Chooser(configOf({ self }), new Sources(LIMITS))
     const sessions = [...journey.admitted()]
-    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, LIMITS.doubtMs)]
+    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, LIMITS)]
       .map(({ digest }) => digests.indexOf(digest))
       .sort((a, b) => a - b)
   })

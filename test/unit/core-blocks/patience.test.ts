@@ -16,6 +16,15 @@ test('a second neighbour is asked once a block takes longer than usual, neither 
   expect(patience.hedgeMs).toBe(blockSilenceMs)
 })
 
+test('others step in later where all answers are late, and no later than a neighbour counts as silent', () => {
+  const patience = new Patience(LIMITS)
+  expect(patience.stuckMs).toBe(LIMITS.stuckMs)
+  for (let n = 0; n < 50; n += 1) patience.answered(n % 2 === 0 ? 200 : 220, 'near')
+  expect(patience.stuckMs).toBeGreaterThan(200)
+  for (let n = 0; n < 50; n += 1) patience.answered(5_000, 'near')
+  expect(patience.stuckMs).toBe(blockSilenceMs)
+})
+
 test('what a seed lets wait in line, or a border takes, says nothing of the neighbours', () => {
   const patience = new Patience(LIMITS)
   for (let n = 0; n < 50; n += 1) {
