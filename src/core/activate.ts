@@ -158,7 +158,7 @@ function setActive(node: NodeState, step: Step, cell: Cell, under: Activating, i
   const { release, epoch } = under
   const active = { release, epoch, activatedAt: step.now.wallMs, soaked: isSoaked }
   cell.state = activated(cell.state, active, node.config.limits.maxHistory)
-  cell.ahead = false
+  cell.ahead = undefined
   persistRecord(node, step, cell)
   scheduleSoak(node, step, cell)
 }

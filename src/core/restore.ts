@@ -13,7 +13,7 @@ import { readRelease } from './release-bytes.ts'
 import type { Snapshot } from './snapshot.ts'
 import { type Cell, type NodeState, newCell } from './state.ts'
 import type { Step } from './step.ts'
-import type { ChannelRecord, Write } from './writes.ts'
+import type { ActiveRecord, ChannelRecord, Write } from './writes.ts'
 
 export function restore(node: NodeState, step: Step, event: EventOf<'started'>): void {
   const { snapshot } = event
@@ -39,7 +39,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const before = floors.get(channel)
     const cell = restoreCell(node, channel, before, records.get(channel), kept.get(channel) ?? [])
     const shown = event.shown?.get(channel)
-    cell.ahead = shown !== undefined && !knows(cell.state, shown)
+    if (shown !== undefined && !knows(cell.state, shown)) cell.ahead = since(step, cell, shown)
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
@@ -52,6 +52,13 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   if (snapshot.floorLost || (node.cells.size === 0 && !alone))
     node.waitUntilMonoMs = step.now.monoMs + node.config.limits.floorLostWaitMs
 }
+
+const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord => ({
+  release,
+  epoch: state.floor.top.epoch,
+  activatedAt: now.wallMs,
+  soaked: false,
+})
 
 /** The release is active by this record, or was before: one that it does not know came later. */
 const knows = ({ active, lastGood, history }: ChannelState, release: ReleaseId): boolean =>

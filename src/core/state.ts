@@ -12,6 +12,7 @@ import { createRelayed, type Relayed } from './relayed.ts'
 import type { Roots } from './roots.ts'
 import { type GateFacts, gateOf } from './settle.ts'
 import type { LastError } from './view.ts'
+import type { ActiveRecord } from './writes.ts'
 
 /** Under way; `epoch` is that of the release, which a root may end meanwhile. */
 export interface Activating {
@@ -37,8 +38,8 @@ export interface Cell {
   activating: Activating | undefined
   /** Since start it was not yet seen that the files of the active release are as they should be. */
   restoring: boolean
-  /** Files show a release that the record of what is active does not know: what it does know is older and must not be served. */
-  ahead: boolean
+  /** What files show, where the record of what is active does not know it: what it does know is older and must not be served. */
+  ahead: ActiveRecord | undefined
   /** The activation failed without touching anything: not before this time again. */
   retry: { readonly atMonoMs: number; readonly delayMs: number } | undefined
   soakAtMonoMs: number | undefined
@@ -93,7 +94,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     unsaved: false,
     activating: undefined,
     restoring: false,
-    ahead: false,
+    ahead: undefined,
     retry: undefined,
     soakAtMonoMs: undefined,
     lastError: undefined,

@@ -60,20 +60,23 @@ function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): re
     const literal = !pattern.split('/').some((segment) => segment.startsWith('*'))
     const known = cells.filter((cell) => matches(pattern, cell.state.channel) && isKnown(cell))
     if (known.length === 0 && (literal || !compared)) missing.add(pattern)
-    for (const cell of known) if (activeOf(cell) === undefined) missing.add(cell.state.channel)
+    for (const cell of known) if (activeOf(node, cell) === undefined) missing.add(cell.state.channel)
   }
   return [...missing].sort()
 }
 
-/** What is served: nothing where that would be older than what files show. */
-const activeOf = ({ ahead, state }: Cell): ActiveRecord | undefined => (ahead ? undefined : state.active)
+/** What is served: what files show, as soon as it is here; nothing that is older. */
+function activeOf(node: NodeState, { ahead, state }: Cell): ActiveRecord | undefined {
+  if (ahead === undefined) return state.active
+  return node.whole.has(ahead.release) && node.kept.has(ahead.release) ? ahead : undefined
+}
 
 const isKnown = ({ state }: Cell): boolean => state.floor.ids.length > 0 || state.active !== undefined
 
 function channelView(node: NodeState, cell: Cell, now: Now, sources: ViewSources): CoreChannelView {
   const { state } = cell
   const target = targetOf(state.floor)
-  const active = activeOf(cell)
+  const active = activeOf(node, cell)
   const gate = gateFor(node, cell, now.wallMs)
   const freshness = sources.freshness(cell)
   const facts = (entry: { readonly release: ReleaseId; readonly activatedAt: number }): ActiveFacts => ({

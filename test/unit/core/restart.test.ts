@@ -59,6 +59,13 @@ describe('what a node restarts with', () => {
     expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: made.id } }] })
   })
 
+  it('serves what files show at once where it is whole: a crash came before its record', () => {
+    const node = new BenchNode()
+    const effects = node.start(stored([old, made]), new Map([[CHANNEL, made.id]]))
+    expect(ofKind(effects, 'activate')).toMatchObject([{ release: made.id }])
+    expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: made.id } }] })
+  })
+
   it('goes on with what its record says where files show what it knows', () => {
     const history = [{ release: third.id, activatedAt: 1 }]
     for (const release of [old.id, third.id]) {
