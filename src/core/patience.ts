@@ -49,8 +49,7 @@ export class Patience {
    * fleet on a busy host asks its seed for what is on its way.
    */
   get stuckMs(): number {
-    const { stuckMs, blockSilenceMs } = this.#limits
-    return Math.min(Math.max(stuckMs, this.#usualMs('near')), blockSilenceMs)
+    return this.#laterWhereSlow(this.#limits.stuckMs)
   }
 
   /** @param tries asked in vain before; each doubles it, so that a slow network is not asked ever more */
@@ -62,8 +61,7 @@ export class Patience {
 
   /** When a second neighbour may be asked for the same block, though the first is not silent yet. */
   get hedgeMs(): number {
-    const { hedgeMs, blockSilenceMs } = this.#limits
-    return Math.min(Math.max(hedgeMs, this.#usualMs('near')), blockSilenceMs)
+    return this.#laterWhereSlow(this.#limits.hedgeMs)
   }
 
   /** False: too many blocks were asked for twice of late. */
@@ -76,6 +74,11 @@ export class Patience {
   /** Whoever was asked first is silent indeed: nothing comes twice. */
   hedgedRightly(): void {
     this.#allowed = Math.min(MAX_ALLOWED, this.#allowed + 1)
+  }
+
+  /** What neighbours usually take, within these bounds: never so late as they count as silent. */
+  #laterWhereSlow(leastMs: number): number {
+    return Math.min(Math.max(leastMs, this.#usualMs('near')), this.#limits.blockSilenceMs)
   }
 
   #usualMs(way: Way): number {

@@ -119,8 +119,8 @@ export class Peers implements Stage {
     if (since !== undefined) {
       this.#admitted.delete(peer)
       this.#redial.ended(peer, monoMs, monoMs - since)
-    } else if (this.#book.knows(peer)) {
       // A stranger is dialled by nobody: to remember each would fill the memory.
+    } else if (this.#book.knows(peer)) {
       if (session?.direction === 'outbound' && !this.#redial.isTold(peer, monoMs)) this.#window.starved()
       this.#redial.failed(peer, monoMs, this.#short)
     }
