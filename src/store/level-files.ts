@@ -5,57 +5,49 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { maskedCrc32c } from './crc32c.ts'
+import { damagedAt, partsOf } from './level-log.ts'
+import { tablesInUse } from './level-manifest.ts'
+import { varintAt } from './level-number.ts'
 import type { Problem } from './problem.ts'
 
-const LOG_BLOCK_BYTES = 32_768
-const LOG_HEADER_BYTES = 7
 const FOOTER_BYTES = 48
 const TRAILER_BYTES = 5
 const TABLE_MAGIC = 0xdb4775248b80fb57n
 
-/** A first problem of each damaged file; undamaged ones give none. Nothing is read where all are more than `maxBytes`. */
+/**
+ * A first problem of each damaged file; undamaged ones give none, nor do tables that nothing names (a kill leaves them
+ * half written). Nothing is read where all are more than `maxBytes`.
+ */
 export async function checkFiles(dir: string, maxBytes: number): Promise<readonly Problem[]> {
   const problems: Problem[] = []
   const names = (await readdir(dir).catch(() => [] as string[])).sort()
   let bytes = 0
   for (const name of names) bytes += (await stat(join(dir, name))).size
   if (bytes > maxBytes) return []
+  const inUse = await tablesInUse(dir)
   for (const name of names) {
-    const check = /^\d+\.ldb$/.test(name)
-      ? checkTable
-      : /^(\d+\.log|MANIFEST-\d+)$/.test(name)
-        ? checkLog
-        : undefined
+    const check = checkOf(name, inUse)
     if (check === undefined) continue
-    const what = check(await readFile(join(dir, name)))
-    if (what !== undefined) problems.push({ where: join(dir, name), what })
+    const file = await readFile(join(dir, name))
+    try {
+      check(file)
+    } catch (error) {
+      problems.push({ where: join(dir, name), what: error instanceof Error ? error.message : String(error) })
+    }
   }
   return problems
 }
 
-/** Records lie in blocks of 32 KiB: checksum (4), length (2), type (1), data; a block's rest below 7 bytes is empty. */
-function checkLog(file: Buffer): string | undefined {
-  for (let at = 0; at < file.length; ) {
-    const left = LOG_BLOCK_BYTES - (at % LOG_BLOCK_BYTES)
-    if (left < LOG_HEADER_BYTES) {
-      at += left
-      continue
-    }
-    // A kill in the middle of a write leaves a torn end: nothing that was promised to be durable.
-    if (at + LOG_HEADER_BYTES > file.length) return undefined
-    const length = file.readUInt16LE(at + 4)
-    const end = at + LOG_HEADER_BYTES + length
-    const isZero = file.readUInt32LE(at) === 0 && length === 0 && file[at + 6] === 0
-    if (isZero) return file.subarray(at).every((byte) => byte === 0) ? undefined : damagedAt(at)
-    if (length > left - LOG_HEADER_BYTES) return damagedAt(at)
-    if (end > file.length) return undefined
-    if (file.readUInt32LE(at) !== maskedCrc32c(file.subarray(at + 6, end))) return damagedAt(at)
-    at = end
-  }
-  return undefined
+/** @returns what throws where a file is damaged; undefined where nothing can be said of it */
+function checkOf(name: string, inUse: ReadonlySet<number> | undefined): ((file: Buffer) => void) | undefined {
+  const table = /^(\d+)\.ldb$/.exec(name)
+  if (table !== null) return inUse === undefined || inUse.has(Number(table[1])) ? checkTable : undefined
+  return /^(\d+\.log|MANIFEST-\d+)$/.test(name) ? checkLog : undefined
 }
 
-const damagedAt = (at: number): string => `the checksum at byte ${at} does not hold`
+function checkLog(file: Buffer): void {
+  for (const _ of partsOf(file));
+}
 
 interface Handle {
   readonly offset: number
@@ -63,28 +55,24 @@ interface Handle {
 }
 
 /** Footer → index and metaindex → every block they name. */
-function checkTable(file: Buffer): string | undefined {
-  if (file.length < FOOTER_BYTES) return 'too short for a table'
+function checkTable(file: Buffer): void {
+  if (file.length < FOOTER_BYTES) throw new Error('too short for a table')
   const footer = file.subarray(file.length - FOOTER_BYTES)
-  if (footer.readBigUInt64LE(FOOTER_BYTES - 8) !== TABLE_MAGIC) return 'it does not end as a table does'
-  try {
-    const metaindex = handleAt(footer, 0)
-    const index = handleAt(footer, metaindex.next)
-    if (footer.subarray(index.next, FOOTER_BYTES - 8).some((byte) => byte !== 0)) return 'its end is damaged'
-    const blocks = [...entriesOf(blockAt(file, metaindex)), ...entriesOf(blockAt(file, index))]
-    for (const block of blocks) blockAt(file, block)
-    return undefined
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
+  if (footer.readBigUInt64LE(FOOTER_BYTES - 8) !== TABLE_MAGIC)
+    throw new Error('it does not end as a table does')
+  const metaindex = handleAt(footer, 0)
+  const index = handleAt(footer, metaindex.next)
+  if (footer.subarray(index.next, FOOTER_BYTES - 8).some((byte) => byte !== 0))
+    throw new Error('its end is damaged')
+  const blocks = [...entriesOf(blockAt(file, metaindex)), ...entriesOf(blockAt(file, index))]
+  for (const block of blocks) blockAt(file, block)
 }
 
 /** A block's bytes, its checksum checked (over data and the byte of its compression). */
 function blockAt(file: Buffer, { offset, size }: Handle): Buffer {
   const end = offset + size + TRAILER_BYTES
   if (end > file.length - FOOTER_BYTES) throw new Error(`a block at byte ${offset} reaches beyond the end`)
-  if (file.readUInt32LE(end - 4) !== maskedCrc32c(file.subarray(offset, end - 4)))
-    throw new Error(damagedAt(offset))
+  if (file.readUInt32LE(end - 4) !== maskedCrc32c(file.subarray(offset, end - 4))) throw damagedAt(offset)
   return file.subarray(offset, offset + size)
 }
 
@@ -108,16 +96,4 @@ function handleAt(bytes: Buffer, at: number): Handle & { readonly next: number }
   const offset = varintAt(bytes, at)
   const size = varintAt(bytes, offset.next)
   return { offset: offset.value, size: size.value, next: size.next }
-}
-
-/** Little end first, seven bits a byte, none more than it needs: LevelDB would read a longer one, but never writes it. */
-function varintAt(bytes: Buffer, start: number): { readonly value: number; readonly next: number } {
-  let value = 0
-  for (let at = start, factor = 1; at < bytes.length && at < start + 7; at++, factor *= 128) {
-    const byte = bytes[at] ?? 0
-    value += (byte & 127) * factor
-    if (byte === 0 && at > start) break
-    if (byte < 128) return { value, next: at + 1 }
-  }
-  throw new Error('a number in the index is not one that LevelDB writes')
 }

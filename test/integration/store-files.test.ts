@@ -1,7 +1,8 @@
 /** LevelDB's own files, read by their checksums: what a kill leaves is sound, what a disk changed is damage. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { levelDatabase } from '../../src/store/database.ts'
 import { checkFiles } from '../../src/store/level-files.ts'
@@ -110,6 +111,60 @@ describe('a table', () => {
       }
     await writeFile(path, bytes.subarray(0, 40))
     expect(await check()).toEqual([{ where: path, what: 'too short for a table' }])
+  })
+})
+
+describe('a table that no MANIFEST names', () => {
+  /** Number 999999: LevelDB had begun it when it was killed. */
+  const begun = () => join(dir, '999999.ldb')
+  const tables = async () => (await readdir(dir)).filter((name) => name.endsWith('.ldb'))
+
+  test('is sound wherever a kill cut it, and the next start removes it', async () => {
+    await writeLog(40, 40)
+    await writeLog(40)
+    const bytes = await readFile(await fileOf(/\.ldb$/))
+    for (let length = 0; length <= bytes.length; length += 1) {
+      await writeFile(begun(), bytes.subarray(0, length))
+      expect(await check(), `${length} bytes`).toEqual([])
+    }
+    await writeLog(40)
+    expect(await readdir(dir)).not.toContain('999999.ldb')
+  })
+
+  test('is checked as any other where the MANIFEST cannot be read: it may be in use', async () => {
+    await writeLog(40, 40)
+    await writeFile(begun(), 'torn')
+    const manifest = await fileOf(/^MANIFEST-/)
+    const bytes = await readFile(manifest)
+    await writeFile(manifest, flipped(bytes, 10, 1))
+    expect(await check()).toEqual([
+      { where: begun(), what: 'too short for a table' },
+      { where: manifest, what: 'the checksum at byte 0 does not hold' },
+    ])
+    await writeFile(manifest, bytes)
+    expect(await check()).toEqual([])
+    await rm(join(dir, 'CURRENT'))
+    expect(await check()).toHaveLength(1)
+  })
+
+  test('is told from those in use after tables were merged and dropped', async () => {
+    for (let round = 0; round < 3; round += 1) await writeLog(40_000, 40)
+    const before = await tables()
+    // what `level` is in Node, which its own types leave open
+    const level = new Level(dir) as Level & { compactRange(start: string, end: string): Promise<void> }
+    await level.open()
+    await level.compactRange('a', 'z')
+    await level.close()
+    const after = await tables()
+    const [dropped = ''] = before.filter((name) => !after.includes(name))
+    await copyFile(join(dir, after[0] ?? ''), join(dir, dropped))
+    expect(await check()).toEqual([])
+    for (const name of [...after, dropped]) {
+      const bytes = await readFile(join(dir, name))
+      await writeFile(join(dir, name), flipped(bytes, 20, 1))
+      expect(await check(), name).toHaveLength(name === dropped ? 0 : 1)
+      await writeFile(join(dir, name), bytes)
+    }
   })
 })
 
