@@ -9,6 +9,7 @@ import { startNode } from '../../src/daemon/node.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { parseChannel } from '../../src/model/names.ts'
 import { build } from '../../src/publish/build.ts'
+import { total } from '../metrics.ts'
 import { publishRelease } from '../publish-release.ts'
 import { type Lab, ORIGIN_ADDRESS, Program } from './lab.ts'
 import { type Running, readyOf, type System, shares, until } from './system.ts'
@@ -17,8 +18,12 @@ import type { Role } from './worker.ts'
 const CHANNEL = parseChannel('bench/config')
 const CLI = join(import.meta.dirname, '../../dist/cli/launcher.js')
 const DEADLINE_MS = 180_000
-/** A hundred whole daemons on two cores. */
+/** A hundred whole daemons on two cores, and the links among them. */
 const START_MS = 300_000
+/** Of each node, where there are so many others. */
+const LINKS = 8
+/** Once links stand: the mesh of gossip, the first comparisons and what is said once; a young fleet is not idle. */
+const CALM_MS = 45_000
 /** A look at whoever has not got the newest yet; when it got it is in the node's own history. */
 const LOOK_MS = 500
 
@@ -53,16 +58,18 @@ export const confmesh: System = {
     const publisher = new Program(lab, 'origin', 'confmesh', 'publisher', fleet)
     let first = 0
     const nodes = shares(subscribers).map((count) => {
-      const options = { config: fleet.nodeConfig, dir: lab.dir, first, count }
+      const links = Math.min(LINKS, subscribers)
+      const options = { config: fleet.nodeConfig, dir: lab.dir, first, count, links }
       first += count
       return new Program(lab, 'fleet', 'confmesh', 'nodes', options)
     })
     await until('the publisher has reached the seed', DEADLINE_MS, () =>
       readyOf(publisher.said) === 1 ? true : undefined,
     )
-    await until('all nodes run', START_MS, () =>
+    await until('all nodes run and have their links', START_MS, () =>
       nodes.reduce((sum, { said }) => sum + readyOf(said), 0) === subscribers ? true : undefined,
     )
+    await delay(CALM_MS)
     return {
       async publish(seq, path) {
         publisher.tell({ path, seq })
@@ -95,6 +102,7 @@ export const publisher: Role = async (o, { say, commands }) => {
 
 export const nodes: Role = async (o, { say, commands }) => {
   const clients: Client[] = []
+  const apis: string[] = []
   for (let at = 0; at < Number(o.count); at++) {
     const data = join(String(o.dir), `node-${Number(o.first) + at}`)
     const overrides = new Map([
@@ -104,8 +112,13 @@ export const nodes: Role = async (o, { say, commands }) => {
     ])
     const node = await startNode(loadConfig(String(o.config), {}, overrides), 'bench')
     clients.push(new Client({ api: node.ready.api }))
-    say({ ready: at + 1 })
+    apis.push(node.ready.api)
   }
+  for (const api of apis)
+    await until('a node has its links', START_MS, async () =>
+      (await total(api, 'confmesh_peers')) >= Number(o.links) ? true : undefined,
+    )
+  say({ ready: clients.length })
   for await (const command of commands) {
     const { seq } = JSON.parse(command) as { seq: number }
     void Promise.all(clients.map((client) => arrival(client, seq, say)))
