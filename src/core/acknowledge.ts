@@ -2,10 +2,12 @@
  * A publisher is told `done` when the seed it uploaded to and one more hold the whole release durably. The second
  * seed is asked by the very question publishers ask (`await`): it pulls the release and answers once it is whole.
  */
+import type { Limits } from '../limits.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { PublishReply } from '../model/messages.ts'
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
+import { LatestMap } from './latest.ts'
 import { namedFirst } from './named-seeds.ts'
 import type { Step } from './step.ts'
 import { answer, type Refusal, refusedBy } from './submit-answers.ts'
@@ -41,8 +43,12 @@ function isReplaced(journey: Journey, release: ReleaseId, { channel }: Pending):
 export class Acknowledge {
   readonly #pending = new Map<ReleaseId, Pending>()
   readonly #awaiters = new Map<ReleaseId, Awaiter[]>()
-  /** Final answers, oldest first. */
-  readonly #answered = new Map<ReleaseId, PublishReply>()
+  /** Final answers. */
+  readonly #answered: LatestMap<ReleaseId, PublishReply>
+
+  constructor({ maxAnswered }: Pick<Limits, 'maxAnswered'>) {
+    this.#answered = new LatestMap(maxAnswered)
+  }
 
   /** The release is durable here: name it to one more seed. */
   begin(
@@ -195,12 +201,7 @@ export class Acknowledge {
   }
 
   #final(step: Step, release: ReleaseId, reply: PublishReply): void {
-    this.#answered.delete(release)
     this.#answered.set(release, reply)
-    for (const oldest of this.#answered.keys()) {
-      if (this.#answered.size <= step.config.limits.maxAnswered) break
-      this.#answered.delete(oldest)
-    }
     this.#tell(step, release, reply)
   }
 

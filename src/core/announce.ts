@@ -8,7 +8,8 @@ import type { GossipVerdict } from './effects.ts'
 import type { EventOf } from './events.ts'
 import { type Attached, checkAttached } from './inline.ts'
 import type { Ingested } from './journey.ts'
-import { createBucket, createBuckets, createMemory } from './rate.ts'
+import { LatestSet } from './latest.ts'
+import { createBucket, createBuckets } from './rate.ts'
 import { readRelease } from './release-bytes.ts'
 import type { Step } from './step.ts'
 
@@ -39,7 +40,7 @@ export function createAnnounce(config: CoreConfig): Announce {
   const messages = createBuckets<PeerId>(limits.gossipPerSecond, limits.gossipBurst)
   const checks = createBucket(limits.verifiesPerSecond, limits.verifiesBurst)
   // By the exact bytes, and only what was rejected: a bad copy sent first must not mask the good one.
-  const rejected = createMemory<Digest>(limits.maxRejectedDigests)
+  const rejected = new LatestSet<Digest>(limits.maxRejectedDigests)
 
   function verdict(step: Step, event: Gossip, verdict: GossipVerdict): void {
     if (verdict === 'reject') rejected.add(sha256(event.bytes))

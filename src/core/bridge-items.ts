@@ -3,6 +3,7 @@ import type { Limits } from '../limits.ts'
 import type { Digest, PeerId } from '../model/ids.ts'
 import type { BridgeItem } from '../model/messages.ts'
 import type { RequestId } from './events.ts'
+import { LatestSet } from './latest.ts'
 
 /** Announced or claimed, not here yet. */
 export interface Wanted {
@@ -21,13 +22,14 @@ export interface Wanted {
 
 export class BridgeItems {
   readonly #limits: Limits
-  readonly #here = new Set<Digest>()
+  readonly #here: LatestSet<Digest>
   readonly #wanted = new Map<Digest, Wanted>()
   readonly #bytes = new Map<Digest, Uint8Array>()
   #totalBytes = 0
 
   constructor(limits: Limits) {
     this.#limits = limits
+    this.#here = new LatestSet(limits.maxBridgeItems)
   }
 
   isHere(id: Digest): boolean {
@@ -38,7 +40,6 @@ export class BridgeItems {
   here(id: Digest, bytes: Uint8Array | undefined): void {
     this.#wanted.delete(id)
     this.#here.add(id)
-    if (this.#here.size > this.#limits.maxBridgeItems) this.#forgetOldest()
     if (bytes !== undefined) this.#keep(id, bytes)
   }
 
@@ -82,13 +83,6 @@ export class BridgeItems {
       if (this.#totalBytes <= this.#limits.maxBridgeBytes) return
       this.#bytes.delete(oldest)
       this.#totalBytes -= gone.length
-    }
-  }
-
-  #forgetOldest(): void {
-    for (const oldest of this.#here) {
-      this.#here.delete(oldest)
-      return
     }
   }
 }

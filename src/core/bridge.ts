@@ -11,7 +11,8 @@ import { BridgeItems, type Wanted } from './bridge-items.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
-import { createBuckets, createMemory } from './rate.ts'
+import { LatestSet } from './latest.ts'
+import { createBuckets } from './rate.ts'
 import { readRelease } from './release-bytes.ts'
 import { rank } from './rendezvous.ts'
 import { isAdmitted, regionOf } from './session.ts'
@@ -35,7 +36,7 @@ export class Bridge implements Stage {
   readonly #messages: ReturnType<typeof createBuckets<PeerId>>
   readonly #duds: ReturnType<typeof createBuckets<PeerId>>
   readonly #distrusted = new Map<PeerId, number>()
-  readonly #handedOn = createMemory<Digest>(MAX_HANDED)
+  readonly #handedOn = new LatestSet<Digest>(MAX_HANDED)
 
   constructor(config: CoreConfig) {
     const { limits } = config

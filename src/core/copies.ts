@@ -5,6 +5,7 @@
 import type { Digest, PeerId } from '../model/ids.ts'
 import type { CoreConfig } from './config.ts'
 import type { Journey } from './journey.ts'
+import { LatestMap } from './latest.ts'
 import { regionOf } from './session.ts'
 
 export type Judgement =
@@ -34,9 +35,9 @@ interface Given {
 
 export class Copies {
   readonly #config: CoreConfig
-  readonly #given = new Map<Digest, Given>()
-  /** When each last asked for a block or got one, the latest last. */
-  readonly #heard = new Map<PeerId, number>()
+  readonly #given = new LatestMap<Digest, Given>(MAX_BLOCKS)
+  /** When each last asked for a block or got one. */
+  readonly #heard = new LatestMap<PeerId, number>(MAX_HEARD)
   /** First copies given since the last that a doubt has cost, as far as they are saved up. */
   #earned = 0
   #spareBytes: number
@@ -61,16 +62,13 @@ export class Copies {
     if (copies >= FREE_COPIES && !this.#ration(monoMs)) return { kind: 'later' }
     if (copies === 0) this.#earned = Math.min(MAX_SPARE * BLOCKS_PER_SPARE, this.#earned + 1)
     const others = peers.filter((peer) => peer !== asker)
-    this.#note(digest, { copies: copies + 1, peers: [...others, asker].slice(-MAX_HOLDERS) })
+    this.#given.set(digest, { copies: copies + 1, peers: [...others, asker].slice(-MAX_HOLDERS) })
     return { kind: 'give' }
   }
 
   /** It has asked for a block, or one that it waited for has left. */
   heard(peer: PeerId, monoMs: number): void {
-    this.#heard.delete(peer)
     this.#heard.set(peer, monoMs)
-    if (this.#heard.size <= MAX_HEARD) return
-    for (const oldest of this.#heard.keys()) return void this.#heard.delete(oldest)
   }
 
   /**
@@ -99,16 +97,5 @@ export class Copies {
     if (this.#spareBytes < maxBlockBytes) return false
     this.#spareBytes -= maxBlockBytes
     return true
-  }
-
-  #note(digest: Digest, given: Given): void {
-    // Put last again: the first is the one given longest ago.
-    this.#given.delete(digest)
-    this.#given.set(digest, given)
-    if (this.#given.size <= MAX_BLOCKS) return
-    for (const oldest of this.#given.keys()) {
-      this.#given.delete(oldest)
-      return
-    }
   }
 }

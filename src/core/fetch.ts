@@ -13,9 +13,9 @@ import { FetchJob } from './fetch-job.ts'
 import { Handed } from './handed.ts'
 import type { Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
+import { LatestSet } from './latest.ts'
 import { Offers } from './offers.ts'
 import { Pull } from './pull.ts'
-import { createMemory } from './rate.ts'
 import { Sources } from './sources.ts'
 import type { Step } from './step.ts'
 
@@ -48,7 +48,7 @@ export class Fetch {
   readonly #jobs = new Map<ReleaseId, FetchJob>()
   readonly #handed: Handed
   readonly #writing = new Map<Digest, number>()
-  readonly #news = createMemory<ReleaseId>(MAX_NEWS)
+  readonly #news = new LatestSet<ReleaseId>(MAX_NEWS)
   #pausedUntilMonoMs = 0
 
   constructor(config: CoreConfig, hooks: FetchHooks) {

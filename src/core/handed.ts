@@ -6,14 +6,14 @@ import { sha256 } from '../codec/digest.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
+import { LatestMap } from './latest.ts'
 
 /** Remembered, of all releases together: those of one under way, and of some behind it. */
 export const MAX_PAGES = 16
 
 export class Handed {
   readonly #limits: Limits
-  /** The latest last. */
-  readonly #pages = new Map<Digest, Uint8Array>()
+  readonly #pages = new LatestMap<Digest, Uint8Array>(MAX_PAGES)
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -22,16 +22,7 @@ export class Handed {
   /** Of one release, or too much to be handed on. */
   take(pages: readonly Uint8Array[]): void {
     if (pages.reduce((sum, { length }) => sum + length, 0) > this.#limits.maxHandedBytes) return
-    for (const bytes of pages.slice(0, MAX_PAGES)) {
-      const digest = sha256(bytes)
-      this.#pages.delete(digest)
-      this.#pages.set(digest, bytes)
-      if (this.#pages.size <= MAX_PAGES) continue
-      for (const oldest of this.#pages.keys()) {
-        this.#pages.delete(oldest)
-        break
-      }
-    }
+    for (const bytes of pages.slice(0, MAX_PAGES)) this.#pages.set(sha256(bytes), bytes)
   }
 
   page(digest: Digest): Uint8Array | undefined {

@@ -9,7 +9,7 @@ import type { TrustRoot } from '../model/root.ts'
 import { isStillNamed, type Judgement } from '../trust/admission.ts'
 import type { Admission } from '../trust/certificates.ts'
 import { openPeerRecord } from '../trust/peer-record.ts'
-import { createMemory, type Memory } from './rate.ts'
+import { LatestSet } from './latest.ts'
 
 /** A newer `at` alone is written down again after so long. */
 const REMEMBER_AGAIN_MS = 86_400_000
@@ -36,12 +36,12 @@ export class PeerBook {
   /** All of them in order, until one changes: a look each second and every exchange go through a thousand. */
   #sorted: readonly KnownPeer[] | undefined
   readonly #seeds = new Map<PeerId, Address>()
-  #seen: Memory<string>
+  #seen: LatestSet<string>
 
   constructor(self: PeerId, seeds: readonly Address[], limits: Limits) {
     this.#self = self
     this.#limits = limits
-    this.#seen = createMemory(2 * limits.maxKnownPeers)
+    this.#seen = new LatestSet(2 * limits.maxKnownPeers)
     for (const address of seeds) if (peerOf(address) !== self) this.#seeds.set(peerOf(address), address)
   }
 
@@ -122,7 +122,7 @@ export class PeerBook {
 
   /** A new root: who is admitted no more goes, and what was refused under the old one may come again. */
   judgeAgain(root: TrustRoot, judge: JudgeRecord): void {
-    this.#seen = createMemory(2 * this.#limits.maxKnownPeers)
+    this.#seen = new LatestSet(2 * this.#limits.maxKnownPeers)
     for (const [peer, known] of this.#known) {
       if (isStillNamed(peer, known.admission, root)) continue
       const judgement = judge(known.record)

@@ -1,4 +1,5 @@
 /** Token buckets: so many a second on average, so many at once. Time is the caller's. */
+import { LatestMap } from './latest.ts'
 
 export interface Bucket {
   /** True: one was left and is taken. */
@@ -43,17 +44,11 @@ export type Turns = ReturnType<typeof createTurns>
  * where keys have no such end, `maxKeys` bounds it, and the one used longest ago goes.
  */
 export function createBuckets<K>(perSecond: number, burst: number, maxKeys = Number.POSITIVE_INFINITY) {
-  const buckets = new Map<K, Bucket>()
+  const buckets = new LatestMap<K, Bucket>(maxKeys)
   return {
     take(key: K, monoMs: number): boolean {
       const bucket = buckets.get(key) ?? createBucket(perSecond, burst)
-      buckets.delete(key)
       buckets.set(key, bucket)
-      if (buckets.size > maxKeys)
-        for (const oldest of buckets.keys()) {
-          buckets.delete(oldest)
-          break
-        }
       return bucket.take(monoMs)
     },
     forget(key: K): void {
@@ -63,26 +58,3 @@ export function createBuckets<K>(perSecond: number, burst: number, maxKeys = Num
 }
 
 export type Buckets<K> = ReturnType<typeof createBuckets<K>>
-
-/** The newest keys seen, at most `max` of them: the one remembered longest ago goes. */
-export function createMemory<K>(max: number) {
-  const keys = new Set<K>()
-  return {
-    has: (key: K): boolean => keys.has(key),
-    add(key: K): void {
-      keys.delete(key)
-      keys.add(key)
-      if (keys.size <= max) return
-      for (const oldest of keys) {
-        keys.delete(oldest)
-        return
-      }
-    },
-    clear: (): void => keys.clear(),
-    get size(): number {
-      return keys.size
-    },
-  }
-}
-
-export type Memory<K> = ReturnType<typeof createMemory<K>>

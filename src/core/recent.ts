@@ -1,12 +1,13 @@
+import { LatestMap } from './latest.ts'
+
 /** Keys seen within a span of time, the newest `max` of them: whoever adds strangers to it does not fill the memory. */
 export class Recent<K> {
-  readonly #max: number
   readonly #spanMs: number
   /** When each ends; in the order in which they were seen, hence in which they end. */
-  readonly #untilMonoMs = new Map<K, number>()
+  readonly #untilMonoMs: LatestMap<K, number>
 
   constructor(max: number, spanMs: number) {
-    this.#max = max
+    this.#untilMonoMs = new LatestMap(max)
     this.#spanMs = spanMs
   }
 
@@ -15,10 +16,9 @@ export class Recent<K> {
   }
 
   add(key: K, monoMs: number): void {
-    this.#untilMonoMs.delete(key)
     this.#untilMonoMs.set(key, monoMs + this.#spanMs)
     for (const [other, untilMonoMs] of this.#untilMonoMs) {
-      if (untilMonoMs > monoMs && this.size <= this.#max) return
+      if (untilMonoMs > monoMs) return
       this.#untilMonoMs.delete(other)
     }
   }

@@ -7,6 +7,7 @@ import type { Channel, FleetId } from '../model/ids.ts'
 import { comparePlaces, placeBefore } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { Verdict } from './journey.ts'
+import { LatestMap } from './latest.ts'
 import { judge, type OrderContext, orderFloor } from './order.ts'
 import { createBucket } from './rate.ts'
 
@@ -22,15 +23,8 @@ export interface Relayed {
 }
 
 export function createRelayed(maxChannels: number): Relayed {
-  const floors = new Map<Channel, Floor>()
+  const floors = new LatestMap<Channel, Floor>(maxChannels)
   const bucket = createBucket(NEW_WHEN_FULL_PER_SECOND, NEW_WHEN_FULL_BURST)
-
-  function raised(channel: Channel, floor: Floor): void {
-    floors.delete(channel)
-    floors.set(channel, floor)
-    const [oldest] = floors.keys()
-    if (floors.size > maxChannels && oldest !== undefined) floors.delete(oldest)
-  }
 
   return {
     order(release, context, monoMs, hold) {
@@ -42,7 +36,7 @@ export function createRelayed(maxChannels: number): Relayed {
       const { verdict, floor: next } = orderFloor(floor, release, context.epoch)
       if (next === floor || hold) return verdict
       if (known === undefined && floors.size >= maxChannels && !bucket.take(monoMs)) return 'RATE'
-      raised(channel, next)
+      floors.set(channel, next)
       return verdict
     },
     raise(epochOf) {

@@ -4,10 +4,11 @@ import type { Address, PeerId } from '../model/ids.ts'
 import type { AdmitReply } from '../model/messages.ts'
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
+import { LatestMap } from './latest.ts'
 import type { Step } from './step.ts'
 
 const MINUTE_MS = 60_000
-/** Addresses counted at once; beyond, those whose minute is over go first, then the eldest. */
+/** Addresses counted at once; beyond, the one whose minute began first goes. */
 export const MAX_HOSTS = 4_096
 
 /** Host of a multiaddr: `/ip4/192.0.2.1/tcp/…` → `/ip4/192.0.2.1`. */
@@ -15,28 +16,18 @@ export const hostOf = (address: Address): string => address.split('/').slice(0, 
 
 /** Root bytes per host (of strangers) or peer, and minute, given and taken together: reading a root costs a millisecond. */
 export class RootBudget {
-  readonly #spent = new Map<string, { sinceMonoMs: number; bytes: number }>()
+  readonly #spent = new LatestMap<string, { sinceMonoMs: number; bytes: number }>(MAX_HOSTS)
 
   /** False: this much is over the budget, and nothing is spent. */
   spend(host: string, bytes: number, nowMonoMs: number, limits: Limits): boolean {
     const known = this.#spent.get(host)
     if (known === undefined || nowMonoMs - known.sinceMonoMs >= MINUTE_MS) {
-      this.#spent.delete(host)
-      this.#makeRoom(nowMonoMs)
       this.#spent.set(host, { sinceMonoMs: nowMonoMs, bytes })
       return bytes <= limits.maxRootBytesPerMinute
     }
     if (known.bytes + bytes > limits.maxRootBytesPerMinute) return false
     known.bytes += bytes
     return true
-  }
-
-  #makeRoom(nowMonoMs: number): void {
-    if (this.#spent.size < MAX_HOSTS) return
-    for (const [host, { sinceMonoMs }] of this.#spent)
-      if (nowMonoMs - sinceMonoMs >= MINUTE_MS) this.#spent.delete(host)
-    const [eldest] = this.#spent.keys()
-    if (this.#spent.size >= MAX_HOSTS && eldest !== undefined) this.#spent.delete(eldest)
   }
 }
 

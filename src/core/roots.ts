@@ -7,6 +7,7 @@ import type { FleetId, PeerId } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { adopt, type RootChain, startChain } from '../trust/chain.ts'
 import type { Adoption } from './journey.ts'
+import { LatestMap } from './latest.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** A peer that names a root we lack is asked for it once in this time; 10,000 such messages cost one question. */
@@ -29,7 +30,7 @@ export interface Roots {
 export function createRoots(configured: Uint8Array, limits: Limits): Roots {
   let chain = startChain(configured, limits)
   const forked = new Set<number>()
-  const asked = new Map<PeerId, number>()
+  const asked = new LatestMap<PeerId, number>(limits.maxKnownPeers)
 
   function take(envelope: Uint8Array): Adoption {
     const result = adopt(chain, envelope, limits)
@@ -52,10 +53,7 @@ export function createRoots(configured: Uint8Array, limits: Limits): Roots {
     mayAsk(peer, monoMs) {
       const last = asked.get(peer)
       if (last !== undefined && monoMs - last < ASK_EVERY_MS) return false
-      asked.delete(peer)
       asked.set(peer, monoMs)
-      const [oldest] = asked.keys()
-      if (asked.size > limits.maxKnownPeers && oldest !== undefined) asked.delete(oldest)
       return true
     },
     restore(stored) {

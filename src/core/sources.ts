@@ -2,7 +2,7 @@
 import type { Limits } from '../limits.ts'
 import type { PeerId, ReleaseId } from '../model/ids.ts'
 import { Holders, type Holding } from './holders.ts'
-import { createMemory } from './rate.ts'
+import { LatestMap } from './latest.ts'
 
 /** Releases of which announcements are remembered: one may come before the envelope does. */
 const MAX_RELEASES = 1_024
@@ -13,8 +13,7 @@ const MAX_BUSY = 4
 
 export class Sources {
   readonly #limits: Limits
-  readonly #releases = new Map<ReleaseId, Holders>()
-  readonly #order = createMemory<ReleaseId>(MAX_RELEASES)
+  readonly #releases = new LatestMap<ReleaseId, Holders>(MAX_RELEASES)
   /** Releases of which a peer announced single places, the latest last: a bitmap each. */
   readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
   readonly #avoided = new Map<PeerId, number>()
@@ -47,15 +46,9 @@ export class Sources {
   }
 
   of(release: ReleaseId): Holders {
-    let holders = this.#releases.get(release)
+    const holders = this.#releases.get(release) ?? new Holders()
     // Used, not only new: what is being fetched must outlive a flood of announcements of what does not exist.
-    this.#order.add(release)
-    if (holders === undefined) {
-      holders = new Holders()
-      this.#releases.set(release, holders)
-      if (this.#releases.size > MAX_RELEASES)
-        for (const id of this.#releases.keys()) if (!this.#order.has(id)) this.#releases.delete(id)
-    }
+    this.#releases.set(release, holders)
     return holders
   }
 

@@ -10,10 +10,11 @@ import { Claims } from './claims.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId, Ticket } from './events.ts'
 import type { Ingested, Journey } from './journey.ts'
+import { LatestSet } from './latest.ts'
 import { LeaseTable } from './leases.ts'
 import { Lender } from './lender.ts'
 import { answerQuestion } from './publish-questions.ts'
-import { type Bucket, type Buckets, createBucket, createBuckets, createMemory, type Memory } from './rate.ts'
+import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
 import { hostOf, MAX_HOSTS } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
@@ -29,9 +30,7 @@ interface Ask {
   readonly message: PublishRequest
 }
 
-interface Sent {
-  readonly id: RequestId
-  readonly peer: PeerId
+interface Sent extends Pick<Ask, 'id' | 'peer'> {
   readonly release: ReleaseId
   readonly bytes: Uint8Array
 }
@@ -50,7 +49,7 @@ export class Submit implements Stage {
   readonly #lender: Lender
   readonly #claims: Claims
   readonly #uploads: Uploads
-  readonly #acknowledge = new Acknowledge()
+  readonly #acknowledge: Acknowledge
   /** Batches that end with `whole`, by their ticket. */
   readonly #ordering = new Map<Ticket, Ordering>()
   /** By peer where it is admitted, else by address: peer ids cost nothing. */
@@ -59,18 +58,19 @@ export class Submit implements Stage {
   readonly #submits: Buckets<Channel>
   readonly #lists: Bucket
   /** Releases whose upload ended in vain: what still comes of them is late, not unwanted. */
-  readonly #late: Memory<ReleaseId>
+  readonly #late: LatestSet<ReleaseId>
 
   constructor(config: CoreConfig) {
     const { limits } = config
     this.#config = config
     this.#leases = new LeaseTable(limits.maxLeases)
     this.#lender = new Lender(this.#leases)
+    this.#acknowledge = new Acknowledge(limits)
     this.#asks = createBuckets(limits.publishAsksPerSecond, limits.publishAsksBurst, MAX_HOSTS)
     this.#audits = createBucket(limits.auditsPerSecond, limits.auditsBurst)
     this.#submits = createBuckets(limits.submitsPerMinute / 60, limits.submitsBurst, limits.maxChannels)
     this.#lists = createBucket(limits.listsPerSecond, limits.listsBurst)
-    this.#late = createMemory(limits.maxAnswered)
+    this.#late = new LatestSet(limits.maxAnswered)
     this.#claims = new Claims(this.#leases, {
       granted: (step, journey, release) => {
         const upload = this.#uploads.get(release)

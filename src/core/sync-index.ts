@@ -6,6 +6,7 @@ import type { Channel, Pattern } from '../model/ids.ts'
 import type { ShortDigest } from '../model/messages.ts'
 import type { ChannelHashes } from './channel-hashes.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
+import { LatestMap } from './latest.ts'
 import { storesChannel } from './session.ts'
 import {
   BUCKETS,
@@ -33,7 +34,7 @@ interface Known {
 export class SyncIndex {
   readonly #hashes: ChannelHashes
   readonly #known = new Map<Channel, Known>()
-  readonly #views = new Map<string, SyncView>()
+  readonly #views = new LatestMap<string, SyncView>(MAX_VIEWS)
   readonly #changed = new Set<Channel>()
   #rescanMonoMs = Number.NEGATIVE_INFINITY
 
@@ -55,13 +56,7 @@ export class SyncIndex {
     this.#refresh(journey, monoMs)
     const key = patterns.join('\n')
     const view = this.#views.get(key) ?? new SyncView(patterns, this.#rows())
-    this.#views.delete(key)
     this.#views.set(key, view)
-    if (this.#views.size > MAX_VIEWS)
-      for (const oldest of this.#views.keys()) {
-        this.#views.delete(oldest)
-        break
-      }
     return view
   }
 

@@ -4,7 +4,8 @@ import type { Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import type { BeaconMark, ShortDigest, ShortHash, SyncReply, SyncRequest } from '../model/messages.ts'
 import type { RequestId } from './events.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
-import { type Bucket, createBucket, createMemory, type Memory } from './rate.ts'
+import { LatestMap, LatestSet } from './latest.ts'
+import { type Bucket, createBucket } from './rate.ts'
 import type { Step } from './step.ts'
 import { saltFrom } from './sync-digests.ts'
 
@@ -37,7 +38,7 @@ export interface SyncPeer {
   heardMonoMs: number
   readonly offered: Map<ShortHash, Offered>
   /** Releases the peer is known to have: never offered live. */
-  readonly knows: Memory<ReleaseId>
+  readonly knows: LatestSet<ReleaseId>
   /** To be offered live, in order. */
   readonly offers: Set<ReleaseId>
   pushing: RequestId | undefined
@@ -57,8 +58,8 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
     theirSalt: undefined,
     suspect: false,
     heardMonoMs: step.now.monoMs,
-    offered: new Map(),
-    knows: createMemory(limits.maxOffers),
+    offered: new LatestMap(limits.maxChannels),
+    knows: new LatestSet(limits.maxOffers),
     offers: new Set(),
     pushing: undefined,
     comparisons: createBucket(limits.syncPerSecond, limits.syncBurst),
@@ -91,7 +92,6 @@ export function mayOffer(
     known.root === state.root
   if (same && step.now.monoMs < known.againMonoMs) return false
   const pauseMs = same ? Math.min(known.pauseMs * 2, REOFFER_MAX_MS) : REOFFER_MS
-  if (to.offered.size >= step.config.limits.maxChannels) to.offered.clear()
   to.offered.set(channel, { ...state, pauseMs, againMonoMs: step.now.monoMs + pauseMs })
   return true
 }

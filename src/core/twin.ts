@@ -6,7 +6,7 @@
 import { sha256 } from '../codec/digest.ts'
 import type { Address } from '../model/ids.ts'
 import type { PeerRecord } from '../model/peer-record.ts'
-import { createMemory } from './rate.ts'
+import { LatestSet } from './latest.ts'
 import type { Step } from './step.ts'
 
 /** A record is signed anew when the own addresses change; nobody passes on older ones. */
@@ -15,7 +15,7 @@ const KEPT_RECORDS = 64
 const TELL_MS = 600_000
 
 export class Twin {
-  readonly #given = createMemory<string>(KEPT_RECORDS)
+  readonly #given = new LatestSet<string>(KEPT_RECORDS)
   #startWallMs = Number.POSITIVE_INFINITY
   #heardMonoMs = Number.NEGATIVE_INFINITY
   #toldMonoMs = Number.NEGATIVE_INFINITY

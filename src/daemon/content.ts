@@ -1,5 +1,6 @@
 import type { FileView } from '../api/node-view.ts'
 import { decodePage } from '../codec/page.ts'
+import { LatestMap } from '../core/latest.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
@@ -23,7 +24,7 @@ export interface Content {
 const KEPT_MANIFESTS = 8
 
 export function createContent(store: StorePort, limits: Limits): Content {
-  const kept = new Map<string, readonly ManifestEntry[]>()
+  const kept = new LatestMap<string, readonly ManifestEntry[]>(KEPT_MANIFESTS)
 
   async function manifest(release: Release): Promise<readonly ManifestEntry[]> {
     const known = kept.get(release.id)
@@ -36,8 +37,6 @@ export function createContent(store: StorePort, limits: Limits): Content {
     }
     const whole = joinParts(entries)
     kept.set(release.id, whole)
-    const oldest = kept.keys().next().value
-    if (kept.size > KEPT_MANIFESTS && oldest !== undefined) kept.delete(oldest)
     return whole
   }
 
