@@ -19,7 +19,7 @@ import type { Journey } from './journey.ts'
 import { type JudgeRecord, PeerBook } from './peer-book.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
-import { type AdmittedSession, identityOf, type Session } from './session.ts'
+import { type AdmittedSession, identityOf, isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 import { Twin } from './twin.ts'
@@ -38,8 +38,6 @@ export class Peers implements Stage {
   readonly #redial: Redial
   readonly #window: DialWindow
   readonly #twin = new Twin()
-  /** Since when. */
-  readonly #admitted = new Map<PeerId, number>()
   readonly #removed = new Set<PeerId>()
   readonly #exchanges = new Map<RequestId, PeerId>()
   readonly #asks: Buckets<PeerId>
@@ -100,7 +98,6 @@ export class Peers implements Stage {
   }
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
-    this.#admitted.set(peer, step.now.monoMs)
     this.#redial.admitted(peer)
     if (this.#book.prove(peer)) this.#remember(step, peer)
     if (journey.session(peer)?.direction === 'outbound') {
@@ -115,10 +112,8 @@ export class Peers implements Stage {
     const { monoMs } = step.now
     for (const [id, asked] of this.#exchanges) if (asked === peer) this.#exchanges.delete(id)
     this.#asks.forget(peer)
-    const since = this.#admitted.get(peer)
-    if (since !== undefined) {
-      this.#admitted.delete(peer)
-      this.#redial.ended(peer, monoMs, monoMs - since)
+    if (session !== undefined && isAdmitted(session)) {
+      this.#redial.ended(peer, monoMs, monoMs - session.sinceMonoMs)
       // A stranger is dialled by nobody: to remember each would fill the memory.
     } else if (this.#book.knows(peer)) {
       if (session?.direction === 'outbound' && !this.#redial.isTold(peer, monoMs)) this.#window.starved()
@@ -130,7 +125,7 @@ export class Peers implements Stage {
 
   onRequest(step: Step, journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
     if (request.protocol !== 'sync' || request.message.type !== 'peers') return false
-    if (!this.#admitted.has(peer)) {
+    if (journey.session(peer)?.hello === undefined) {
       answer(step, id, { type: 'refused', code: 'ADMIT_REFUSED', text: 'not admitted here yet' })
       return true
     }
@@ -323,9 +318,9 @@ export class Peers implements Stage {
 
   #learn(step: Step, journey: Journey, records: readonly Uint8Array[], from: PeerId): void {
     const judge = this.#judgeAt(step, journey.root())
+    const isProven = (id: PeerId): boolean => journey.session(id)?.hello !== undefined
     for (const bytes of records.slice(0, this.#config.limits.maxExchanged)) {
-      const isAdmitted = (id: PeerId): boolean => this.#admitted.has(id)
-      const { learnt, peer, own, problem } = this.#book.learn(bytes, isAdmitted, judge)
+      const { learnt, peer, own, problem } = this.#book.learn(bytes, isProven, judge)
       if (own !== undefined) this.#twin.heard(step, own, bytes)
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
       if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue

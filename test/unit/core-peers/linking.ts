@@ -80,8 +80,11 @@ export const admit = (
   return bench.run((step, journey) => peers.onAdmitted(step, journey, id))
 }
 export const lose = (id: PeerId) => {
+  const session = bench.journey.links.get(id)
   bench.journey.links.delete(id)
-  return bench.run((step, journey) => peers.onDisconnected(step, journey, { kind: 'disconnected', peer: id }))
+  return bench.run((step, journey) =>
+    peers.onDisconnected(step, journey, { kind: 'disconnected', peer: id }, session),
+  )
 }
 /** Its connection ends before it is admitted. */
 export const giveUp = (id: PeerId) => {
