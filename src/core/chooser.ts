@@ -33,6 +33,14 @@ const MAX_VAIN = 16
 /** Places looked at in one go for what other fetchers have not brought in: the next go begins elsewhere. */
 const MAX_LOOKS = 512
 
+/** Peers that may be asked, and the seeds among them: looked up once for all places of a go. */
+interface Around {
+  readonly sessions: readonly AdmittedSession[]
+  readonly seeds: readonly AdmittedSession[]
+  /** The region of the seeds: this one where there is any here. */
+  readonly home: string | undefined
+}
+
 /** Who may bring a block in, turn by turn: the first, the first four, the first sixteen. */
 const MORE_BY_TURN = 4
 
@@ -104,7 +112,8 @@ export class Chooser {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
-    const isHome = sessions.some(({ hello }) => hello.submit && regionOf(hello.region) === journey.region)
+    const around = aroundOf(sessions, journey.region)
+    const isHome = around.home === journey.region
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
     const entry = this.#entry(journey, job, sessions, now)
     // Of many blocks fetchers take over from one another once each has its own share, see below.
@@ -115,11 +124,11 @@ export class Chooser {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
       if (!this.#mayAskAgain(job, digest, now, stuckMs)) continue
-      const from = this.#upstream(journey, this.#key(job, digest), sessions, now)
+      const from = this.#upstream(journey, this.#key(job, digest), around, now)
       if (from !== undefined) yield this.#choice(job, place, from)
       else if (++vain >= MAX_VAIN) return
     }
-    yield* this.#takeOver(job, sessions, now, doubtMs)
+    if (isHome) yield* this.#takeOver(job, entry, around, now, doubtMs)
   }
 
   /**
@@ -129,16 +138,16 @@ export class Chooser {
    */
   *#takeOver(
     job: FetchJob,
-    sessions: readonly AdmittedSession[],
+    entry: Entry,
+    { seeds, home }: Around,
     now: Now,
     doubtMs: number,
   ): Iterable<Choice> {
-    const { limits, random, region, self } = this.#config
-    const entry = this.#entries.get(job)
-    if (job.digests.length <= limits.fewBlocks || entry?.entrants.peers.includes(self) !== true) return
+    const { limits, random, self } = this.#config
+    if (job.digests.length <= limits.fewBlocks || !entry.entrants.peers.includes(self)) return
     if (now.monoMs - job.sinceMonoMs < doubtMs) return
-    const seeds = sessions.filter(({ hello }) => hello.submit && regionOf(hello.region) === regionOf(region))
-    const seed = seeds.find(({ peer }) => this.#sources.isFree(peer, limits.maxWantsPerSeed, now.monoMs))
+    const near = seeds.filter(({ hello }) => regionOf(hello.region) === home)
+    const seed = near.find(({ peer }) => this.#sources.isFree(peer, limits.maxWantsPerSeed, now.monoMs))
     const isMissing = (place: number | undefined) =>
       place !== undefined && job.missing.has(job.digests[place] as Digest)
     while (entry.done < entry.places.length && !isMissing(entry.places[entry.done])) entry.done += 1
@@ -205,13 +214,11 @@ export class Chooser {
   #upstream(
     journey: Journey,
     key: Digest,
-    sessions: readonly AdmittedSession[],
+    { sessions, seeds, home }: Around,
     now: Now,
   ): AdmittedSession | undefined {
     const free = (session: AdmittedSession) =>
       this.#sources.isFree(session.peer, this.#config.limits.maxWantsPerSeed, now.monoMs)
-    const seeds = sessions.filter(({ hello }) => hello.submit)
-    const home = this.#home(journey, seeds)
     const parent =
       home === undefined
         ? undefined
@@ -234,12 +241,6 @@ export class Chooser {
       }
     }
     return seeds.filter(free).sort((a, b) => this.#sources.load(a.peer) - this.#sources.load(b.peer))[0]
-  }
-
-  /** The region of the seeds: this one where there is any here. */
-  #home(journey: Journey, seeds: readonly AdmittedSession[]): string | undefined {
-    const regions = seeds.map(({ hello }) => regionOf(hello.region)).sort()
-    return regions.includes(journey.region) ? journey.region : regions[0]
   }
 
   #entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Entry {
@@ -315,4 +316,10 @@ export class Chooser {
     this.#entrants.clear()
     this.#regions = undefined
   }
+}
+
+function aroundOf(sessions: readonly AdmittedSession[], region: string): Around {
+  const seeds = sessions.filter(({ hello }) => hello.submit)
+  const regions = seeds.map(({ hello }) => regionOf(hello.region)).sort()
+  return { sessions, seeds, home: regions.includes(region) ? region : regions[0] }
 }
