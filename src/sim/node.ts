@@ -7,7 +7,7 @@ import type { ClockPort, EffectOf, Now, TransportPort } from '../runtime/ports.t
 import type { SimDisk } from './disk.ts'
 import type { HostFiles } from './host-files.ts'
 import type { SimNetwork } from './network.ts'
-import type { VirtualTime } from './time.ts'
+import { EPOCH_MS, type VirtualTime } from './time.ts'
 import type { SimTransport } from './transport.ts'
 
 export type CreateCore = (config: CoreConfig) => NodeCore
@@ -123,6 +123,3 @@ export class SimNode {
     }
   }
 }
-
-/** Where virtual wall clocks begin: any date well before the roots expire. */
-export const EPOCH_MS = Date.UTC(2030, 0, 1)

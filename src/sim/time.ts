@@ -1,5 +1,8 @@
 import FlatQueue from 'flatqueue'
 
+/** Where virtual wall clocks begin: any date well before the roots expire. */
+export const EPOCH_MS = Date.UTC(2030, 0, 1)
+
 /**
  * Virtual time in microseconds. Events of one instant run in the order of their insertion, and nothing else decides
  * an order, so one seed gives one run.

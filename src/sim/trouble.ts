@@ -7,10 +7,10 @@ import { forge, gossipOf } from './forger.ts'
 import type { Happening, Scenario } from './happening.ts'
 import { keyNamed, peerOfKey } from './keys.ts'
 import { CALM, type SimNetwork } from './network.ts'
-import { EPOCH_MS, type SimNode } from './node.ts'
+import type { SimNode } from './node.ts'
 import { type Outcome, SimPublisher } from './publisher.ts'
 import { stream } from './random.ts'
-import type { VirtualTime } from './time.ts'
+import { EPOCH_MS, type VirtualTime } from './time.ts'
 import { type SimTrust, STOLEN_PUBLISHER } from './trust.ts'
 
 type Of<K extends Happening['kind']> = Extract<Happening, { readonly kind: K }>

@@ -1,12 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { CoreConfig } from '../core/config.ts'
 import { createNode } from '../core/node.ts'
 import { LIMITS, type Limits } from '../limits.ts'
-import type { Heartbeat } from '../model/heartbeat.ts'
 import type { Name, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
-import { signHeartbeat } from '../trust/heartbeat.ts'
-import { signPeerRecord } from '../trust/peer-record.ts'
-import type { PrivateKey } from '../trust/private-key.ts'
 import { type Broken, label } from './checkers/broken.ts'
 import { Published } from './checkers/published.ts'
 import { unsettled } from './checkers/settled.ts'
@@ -18,17 +13,12 @@ import { HostFiles } from './host-files.ts'
 import { hostileTransport } from './hostile.ts'
 import { keyNamed, peerOfKey } from './keys.ts'
 import { addressOf, SimNetwork } from './network.ts'
-import { type CreateCore, EPOCH_MS, SimNode } from './node.ts'
+import { type CreateCore, SimNode } from './node.ts'
+import { heartbeatsOf, signedRecord } from './own-records.ts'
 import { between, stream } from './random.ts'
 import { VirtualTime } from './time.ts'
 import { Trouble } from './trouble.ts'
 import { chainOf, SimTrust } from './trust.ts'
-
-/** The word of a host that it lives, as its core wants it signed. */
-const heartbeatOf =
-  (said: Omit<Heartbeat, 'at'>, key: PrivateKey): CoreConfig['signHeartbeat'] & {} =>
-  (at, stopgap) =>
-    signHeartbeat({ ...said, at, ...(stopgap && { stopgap }) }, key)
 
 export interface WorldOptions {
   /** How cores are made: tests break them. */
@@ -128,10 +118,7 @@ export class World {
     const address = addressOf(peer)
     const region = regions[at % regions.length] as Name
     const chain = chainOf(this.#trust, peer, region, 'all')
-    const said = { peer, patterns, region, zone: 'all', submit: isSeed, chain } as const
-    const record = { v: 1, critical: [], addresses: [address], at: EPOCH_MS, ...said } as const
-    const signed = signPeerRecord(record, key)
-    const own = { v: 1, critical: [], peer, region, addresses: [address], chain } as const
+    const signed = signedRecord(key, { region, zone: 'all', submit: isSeed, chain })
     const node: SimNode = new SimNode(address, {
       config: {
         self: peer,
@@ -148,7 +135,7 @@ export class World {
           ? {}
           : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
         peerRecord: () => signed,
-        ...(regions.length < 2 ? {} : { signHeartbeat: heartbeatOf(own, key) }),
+        ...(regions.length < 2 ? {} : { signHeartbeat: heartbeatsOf(key, region, chain) }),
         keepReleases: 3,
         soakMs: 2_000,
         materialize: true,

@@ -9,11 +9,10 @@ import type { Address, Pattern, PeerId } from '../../src/model/ids.ts'
 import { peerOf } from '../../src/model/names.ts'
 import { keyNamed, peerOfKey } from '../../src/sim/keys.ts'
 import { addressOf } from '../../src/sim/network.ts'
-import { EPOCH_MS } from '../../src/sim/node.ts'
+import { signedRecord } from '../../src/sim/own-records.ts'
 import { between, type Random, stream } from '../../src/sim/random.ts'
-import { VirtualTime } from '../../src/sim/time.ts'
+import { EPOCH_MS, VirtualTime } from '../../src/sim/time.ts'
 import { chainOf, SimTrust } from '../../src/sim/trust.ts'
-import { signPeerRecord } from '../../src/trust/peer-record.ts'
 
 const DIAL_MS = 8
 const MESSAGE_MS = 2
@@ -55,10 +54,14 @@ export class LinkWorld {
     const trust = new SimTrust(init.seeds)
     const keys = Array.from({ length: init.seeds + init.nodes }, (_, at) => keyNamed(`node ${at}`))
     const chains = keys.map((key) => chainOf(trust, peerOfKey(key), 'all', 'all'))
-    const records = keys.map((key, at) => {
-      const record = recordOf(peerOfKey(key), at < init.seeds, chains[at] as readonly Uint8Array[])
-      return signPeerRecord(record, key)
-    })
+    const records = keys.map((key, at) =>
+      signedRecord(key, {
+        region: 'all',
+        zone: 'all',
+        submit: at < init.seeds,
+        chain: chains[at] as readonly Uint8Array[],
+      }),
+    )
     const seeds = keys.slice(0, init.seeds).map((key) => addressOf(peerOfKey(key)))
     for (const [at, key] of keys.entries()) {
       const peer = peerOfKey(key)
@@ -186,17 +189,3 @@ export class LinkWorld {
 }
 
 const PATTERNS = ['**' as Pattern]
-
-const recordOf = (peer: PeerId, submit: boolean, chain: readonly Uint8Array[]) =>
-  ({
-    v: 1,
-    critical: [],
-    peer,
-    at: EPOCH_MS,
-    addresses: [addressOf(peer)],
-    patterns: PATTERNS,
-    region: 'all',
-    zone: 'all',
-    submit,
-    chain,
-  }) as const

@@ -16,14 +16,12 @@ import { peerOf } from '../../src/model/names.ts'
 import { type Made, makeRelease } from '../../src/sim/fleet.ts'
 import { keyNamed, peerOfKey } from '../../src/sim/keys.ts'
 import { addressOf } from '../../src/sim/network.ts'
+import { heartbeatsOf, signedRecord } from '../../src/sim/own-records.ts'
 import { stream } from '../../src/sim/random.ts'
-import { VirtualTime } from '../../src/sim/time.ts'
+import { EPOCH_MS, VirtualTime } from '../../src/sim/time.ts'
 import { chainOf, SimTrust } from '../../src/sim/trust.ts'
-import { signHeartbeat } from '../../src/trust/heartbeat.ts'
-import { signPeerRecord } from '../../src/trust/peer-record.ts'
 import { CoreNode, listener } from './core-node.ts'
 
-const EPOCH_MS = Date.UTC(2030, 0, 1)
 const NEAR_MS = 1
 const FAR_MS = 50
 const MESH_DEGREE = 8
@@ -152,8 +150,7 @@ export class RegionalFleet {
     const patterns = ['**' as Pattern]
     const address = addressOf(peer)
     const chain = chainOf(this.#trust, peer, region, 'z')
-    const own = { v: 1, critical: [], peer, addresses: [address], region: region as Name, chain } as const
-    const record = signPeerRecord({ ...own, patterns, zone: 'z', submit, at: EPOCH_MS }, key)
+    const record = signedRecord(key, { region, zone: 'z', submit, chain })
     const seeds = this.#seeds.map((name) => addressOf(peerOfKey(keyNamed(`${name} node 0`))))
     const core = createNode({
       ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit, chain },
@@ -162,8 +159,7 @@ export class RegionalFleet {
         ? {}
         : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
       peerRecord: () => record,
-      signHeartbeat: (now, stopgap) =>
-        signHeartbeat({ ...own, at: now, ...(stopgap === undefined ? {} : { stopgap }) }, key),
+      signHeartbeat: heartbeatsOf(key, region as Name, chain),
       ...{ keepReleases: 3, soakMs: 0, materialize: false, limits: LIMITS },
       random: stream(this.#shape.seed ?? 1, region, at),
     })

@@ -2,17 +2,16 @@
 import { createNode, type NodeCore } from '../../core/node.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Channel, Name, Pattern, PeerId } from '../../model/ids.ts'
-import { signHeartbeat } from '../../trust/heartbeat.ts'
-import { signPeerRecord } from '../../trust/peer-record.ts'
 import { type Made, makeRelease } from '../fleet.ts'
 import { keyNamed, peerOfKey } from '../keys.ts'
 import { addressOf } from '../network.ts'
+import { heartbeatsOf, signedRecord } from '../own-records.ts'
 import { stream } from '../random.ts'
+import { EPOCH_MS } from '../time.ts'
 import { chainOf, SimTrust } from '../trust.ts'
 import { type Fleet, ORIGIN } from './fleet.ts'
 import type { Question } from './question.ts'
 
-export const EPOCH_MS = Date.UTC(2030, 0, 1)
 /** Long enough up for everyone to stand as a gateway. */
 export const UPTIME_MS = 700_000
 
@@ -44,12 +43,10 @@ const keyOf = (at: number) => keyNamed(`fleet node ${at}`)
 function buildCore(trust: SimTrust, at: number, region: Name, zone: Name, seed: number): CoreNode {
   const key = keyOf(at)
   const peer = peerOfKey(key)
-  const addresses = [addressOf(peer)]
   const patterns = ['**' as Pattern]
   const submit = at === ORIGIN
   const chain = chainOf(trust, peer, region, zone)
-  const own = { v: 1, critical: [], peer, addresses, region, chain } as const
-  const record = signPeerRecord({ ...own, patterns, zone, submit, at: EPOCH_MS }, key)
+  const record = signedRecord(key, { region, zone, submit, chain })
   const [freshness] = trust.freshness
   const core = createNode({
     ...{ self: peer, root: trust.rootEnvelope, patterns, region, zone, submit, chain },
@@ -59,12 +56,7 @@ function buildCore(trust: SimTrust, at: number, region: Name, zone: Name, seed: 
       : {}),
     peerRecord: () => record,
     // The origin never stands, as the abstract model has it: it is no gateway.
-    ...(submit
-      ? {}
-      : {
-          signHeartbeat: (now, stopgap) =>
-            signHeartbeat({ ...own, at: now, ...(stopgap === undefined ? {} : { stopgap }) }, key),
-        }),
+    ...(submit ? {} : { signHeartbeat: heartbeatsOf(key, region, chain) }),
     ...{ keepReleases: 3, soakMs: 0, materialize: false, limits: LIMITS },
     random: stream(seed, 'fleet node', at),
   })

@@ -6,7 +6,7 @@ import { LevelDatastore } from 'datastore-level'
 import { afterEach, expect, test } from 'vitest'
 import type { Address } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
-import { signPeerRecord } from '../../../src/trust/peer-record.ts'
+import { signedRecord } from '../../../src/sim/own-records.ts'
 import { privateKeyFromPem } from '../../../src/trust/private-key.ts'
 import { connect, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
 
@@ -150,20 +150,7 @@ test('a record of a peer is there again after a restart', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
   const identityPem = newIdentityPem()
   const peer = peerIdOf(identityPem)
-  const addresses = [`/ip4/192.0.2.1/tcp/7400/p2p/${peer}` as Address]
-  const said = {
-    v: 1,
-    critical: [],
-    peer,
-    at: 1,
-    addresses,
-    patterns: [],
-    region: '',
-    zone: '',
-    submit: false,
-    chain: [],
-  }
-  const record = signPeerRecord(said as never, privateKeyFromPem(identityPem))
+  const record = signedRecord(privateKeyFromPem(identityPem))
   const first = await Scripted.start({ dataDir })
   expect(await first.transport.rememberedPeers()).toEqual([])
   first.transport.perform({ kind: 'rememberPeer', peer, record })

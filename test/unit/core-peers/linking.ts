@@ -1,12 +1,12 @@
 /** A node with its peers stage alone, and what others do to it. */
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
-import { peerOfRawKey } from '../../../src/codec/peer-id.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import { createPeers, type Peers } from '../../../src/core/peers.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
-import type { Address, Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { Address, PeerId } from '../../../src/model/ids.ts'
 import type { PeerRecord } from '../../../src/model/peer-record.ts'
-import { signPeerRecord } from '../../../src/trust/peer-record.ts'
+import { peerOfKey } from '../../../src/sim/keys.ts'
+import { signedRecord } from '../../../src/sim/own-records.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
 import { addressOf, Bench, FakeJudge, peer, requestOf } from './fakes.ts'
 
@@ -21,21 +21,9 @@ export const certified = new Map<PeerId, string>()
 
 export function someone(base: Partial<PeerRecord> = {}): Someone {
   const { key } = generatePrivateKey('ed25519')
-  const id = peerOfRawKey(key.public.spki.subarray(-32))
-  const plain: PeerRecord = {
-    v: 1,
-    critical: [],
-    peer: id,
-    at: 1,
-    addresses: [addressOf(id)],
-    patterns: ['**' as Pattern],
-    region: 'eu',
-    zone: 'a',
-    submit: false,
-    chain: [],
-    ...base,
-  }
-  return { id, key, record: (more = {}) => signPeerRecord({ ...plain, ...more }, key) }
+  const id = peerOfKey(key)
+  const plain = { at: 1, addresses: [addressOf(id)], region: 'eu', zone: 'a', ...base }
+  return { id, key, record: (more = {}) => signedRecord(key, { ...plain, ...more }) }
 }
 
 export const SEED = someone({ submit: true })

@@ -4,24 +4,14 @@ import { peerOfRawKey, rawKeyOfPeer } from '../../../src/codec/peer-id.ts'
 import { decodePeerRecord, encodePeerRecord } from '../../../src/codec/peer-record.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Pattern, PeerId } from '../../../src/model/ids.ts'
-import type { PeerRecord } from '../../../src/model/peer-record.ts'
+import { peerOfKey } from '../../../src/sim/keys.ts'
+import { recordOf } from '../../../src/sim/own-records.ts'
 import { openPeerRecord, signPeerRecord } from '../../../src/trust/peer-record.ts'
 import { addressOf, peer } from './fakes.ts'
 
 const { key } = generatePrivateKey('ed25519')
-const id = peerOfRawKey(key.public.spki.subarray(-32))
-const record: PeerRecord = {
-  v: 1,
-  critical: [],
-  peer: id,
-  at: 1_700_000_000_000,
-  addresses: [addressOf(id)],
-  patterns: ['shop/**' as Pattern],
-  region: 'eu',
-  zone: '',
-  submit: false,
-  chain: [new Uint8Array([1])],
-}
+const id = peerOfKey(key)
+const record = recordOf(key, { patterns: ['shop/**' as Pattern], region: 'eu', chain: [new Uint8Array([1])] })
 
 describe('a peer id', () => {
   it('is its Ed25519 key, as libp2p writes it', () => {
@@ -55,7 +45,7 @@ describe('a peer record', () => {
   })
 
   it('that names addresses of another peer is malformed', () => {
-    const other = addressOf(peerOfRawKey(generatePrivateKey('ed25519').key.public.spki.subarray(-32)))
+    const other = addressOf(peerOfKey(generatePrivateKey('ed25519').key))
     const lying = signPeerRecord({ ...record, addresses: [other] }, key)
     expect(() => openPeerRecord(lying, LIMITS)).toThrow(expect.objectContaining({ code: 'CODEC_MALFORMED' }))
   })
