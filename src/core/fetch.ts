@@ -102,7 +102,7 @@ export class Fetch {
     for (const job of [...this.#jobs.values()])
       for (const page of job.release.header.pages) {
         const bytes = this.#handed.page(page)
-        if (bytes !== undefined && job.missing.has(page)) this.offer(step, journey, page, bytes)
+        if (bytes !== undefined) this.offer(step, journey, page, bytes)
       }
     this.#pump(step, journey)
   }

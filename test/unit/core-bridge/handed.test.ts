@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
 import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { type Bridge, createBridge } from '../../../src/core/bridge.ts'
 import type { Effect } from '../../../src/core/effects.ts'
@@ -133,6 +134,27 @@ describe('the manifest goes behind its release', () => {
   })
 })
 
+describe('a message with pages', () => {
+  const held = (): number => pages.filter((page) => bench.journey.page(sha256(page)) !== undefined).length
+
+  it.each([
+    ['a gateway of the region', () => near(1), 'claim', 1],
+    ['a gateway of another region, which claims nothing here', () => far(0), 'claim', 0],
+    ['a peer that is no gateway', () => peer('nobody'), 'announce', 0],
+    ['a stranger', () => peer('stranger'), 'announce', 0],
+  ] as const)('from %s', (_who, from, type, pagesHeld) => {
+    bench.link(peer('nobody'))
+    hear(from(), { type, item: item('eu'), pages })
+    expect(held()).toBe(pagesHeld)
+  })
+
+  it('counts against what a peer may send', () => {
+    for (let n = 0; n < LIMITS.bridgeBurst; n += 1) hear(near(1), { type: 'have', items: [item('eu')] })
+    hear(near(1), { type: 'claim', item: item('eu'), pages })
+    expect(held()).toBe(0)
+  })
+})
+
 describe('pages that nobody asked for', () => {
   const releaseOf = ({ envelope }: Made): Release => {
     const read = readRelease(envelope, LIMITS)
@@ -146,18 +168,62 @@ describe('pages that nobody asked for', () => {
     expect(book.of(releaseOf(one))).toEqual([])
     book.take(pages)
     expect(book.of(releaseOf(one))).toEqual(pages)
+    const { header } = releaseOf(one)
+    const longer = {
+      ...releaseOf(one),
+      header: { ...header, pages: [...header.pages, ...another.header.pages] },
+    }
+    expect(new Handed(LIMITS).of(longer)).toEqual([])
+    const part = new Handed(LIMITS)
+    part.take(pages)
+    expect(part.of(longer)).toEqual([])
   })
 
   it('too much at once is left out, and of many the oldest go', () => {
     const tight = new Handed(limitsOf({ maxHandedBytes: (pages[0]?.length ?? 0) - 1 }))
     tight.take(pages)
-    expect(tight.of(releaseOf(one))).toEqual([])
+    expect(pages.map((page) => tight.page(sha256(page)))).toEqual(pages.map(() => undefined))
     const book = new Handed(LIMITS)
     book.take(pages)
     for (let at = 1; at < MAX_PAGES; at += 1) book.take([Uint8Array.of(at)])
     expect(book.of(releaseOf(one))).toEqual(pages)
     book.take([Uint8Array.of(MAX_PAGES)])
     expect(book.of(releaseOf(one))).toEqual([])
+  })
+
+  it('are known by their digest, whatever they are as long as', () => {
+    const book = new Handed(LIMITS)
+    const page = pages[0] as Uint8Array
+    const forged = page.map((byte, at) => (at === page.length - 1 ? byte ^ 1 : byte))
+    book.take([forged])
+    expect(book.of(releaseOf(one))).toEqual([])
+    book.take(pages)
+    book.take([forged])
+    expect(book.of(releaseOf(one))).toEqual(pages)
+  })
+
+  it('of a message of too many only the first are looked at', () => {
+    const book = new Handed(LIMITS)
+    const many = Array.from({ length: MAX_PAGES + 4 }, (_, at) => Uint8Array.of(at))
+    book.take(many)
+    expect(many.map((page) => book.page(sha256(page)) !== undefined)).toEqual(
+      many.map((_, at) => at < MAX_PAGES),
+    )
+  })
+
+  it('and named by no release under way are neither written nor asked for', () => {
+    bench.link(peer('one'))
+    const { journey } = bench
+    journey.envelopes.set(one.id, one.envelope)
+    const fetch = createFetch(bench.config, { failed: () => {} })
+    bench.run((step) => fetch.start(step, journey, releaseOf(one)))
+    const effects = bench.run((step) => fetch.hand(step, journey, pagesOf(another)))
+    expect(effects.filter(({ kind }) => kind === 'persist' || kind === 'request')).toEqual([])
+    // Nor is what was written before.
+    const hand = () => bench.run((step) => fetch.hand(step, journey, pages))
+    expect(hand().filter(({ kind }) => kind === 'persist')).toHaveLength(pages.length)
+    for (const page of pages) bench.run((step) => fetch.onBlock(step, journey, sha256(page)))
+    expect(hand().filter(({ kind }) => kind === 'persist')).toEqual([])
   })
 
   it.each(['before', 'after'])('spare a fetch the question for them: %s it begins', (when) => {

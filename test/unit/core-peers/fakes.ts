@@ -94,6 +94,7 @@ export class FakeJourney implements Journey {
   fetchFrom = () => undefined
   readonly #handed = new Handed(LIMITS)
   hand = (_step: Step, pages: readonly Uint8Array[]) => this.#handed.take(pages)
+  page = (digest: Digest) => this.#handed.page(digest)
   handed = (release: Release) => this.#handed.of(release)
   region: string = 'eu'
   readonly gatewaysOf = new Map<string, readonly PeerId[]>()
