@@ -144,7 +144,7 @@ export function factsOf(cell: Cell): ChannelFacts {
   }
 }
 
-/** Releases whose envelope and content must stay: floor, heads, what runs or may be gone back to, the newest before. */
+/** Releases whose envelope and content must stay: floor, heads, what runs, is shown or may be gone back to, the newest before. */
 export function neededBy(cell: Cell, keepReleases: number): Set<ReleaseId> {
   const { state } = cell
   const needed = new Set<ReleaseId>(state.floor.ids)
@@ -152,6 +152,7 @@ export function neededBy(cell: Cell, keepReleases: number): Set<ReleaseId> {
   if (state.active !== undefined) needed.add(state.active.release)
   if (state.lastGood !== undefined) needed.add(state.lastGood)
   if (cell.activating !== undefined) needed.add(cell.activating.release)
+  if (cell.ahead !== undefined) needed.add(cell.ahead.release)
   for (const { release } of state.history.slice(0, keepReleases)) needed.add(release)
   return needed
 }

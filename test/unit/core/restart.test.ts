@@ -66,6 +66,25 @@ describe('what a node restarts with', () => {
     expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: made.id } }] })
   })
 
+  it('keeps what files show where something newer is on its way, and serves it until that is here', () => {
+    const newest = make({ clock: { alice: 3 }, text: 'c=1\n' })
+    const snapshot = {
+      ...stored([old, made]),
+      floors: [floorOf(newest), floorOf(newest)],
+      channels: [record([newest.id], { active })] as never,
+    }
+    const node = new BenchNode()
+    const healthy = (release: ReleaseId) =>
+      node.handle({ kind: 'activated', channel: CHANNEL, release, outcome: { kind: 'healthy', changed: 0 } })
+    expect(ofKind(node.start(snapshot, new Map([[CHANNEL, made.id]])), 'persist')).toEqual([])
+    healthy(old.id)
+    node.persist(node.run(gossip(newest, [newest.page, newest.block])))
+    const channels = [{ target: newest.id, active: { id: made.id } }]
+    expect(node.view()).toMatchObject({ ready: true, channels })
+    healthy(newest.id)
+    expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: newest.id } }] })
+  })
+
   it('goes on with what its record says where files show what it knows', () => {
     const history = [{ release: third.id, activatedAt: 1 }]
     for (const release of [old.id, third.id]) {
