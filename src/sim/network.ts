@@ -1,6 +1,7 @@
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
+import type { Frame, GossipParts } from './gossip.ts'
 import { withoutNews, withoutReleases } from './hostile.ts'
 import { between, chance, type Random } from './random.ts'
 import type { VirtualTime } from './time.ts'
@@ -22,18 +23,16 @@ export interface Weather {
 
 export const CALM: Weather = { minDelayMs: 1, maxDelayMs: 5, lose: 0, duplicate: 0, hang: 0, swallow: 0 }
 
-/** gossipsub's D as the network configures it. */
-const MESH_DEGREE = 8
-
 interface Link {
+  /** The dialler first. */
   readonly ends: readonly [PeerId, PeerId]
   /** Each end that admitted the other, with the region of that other. */
   readonly admittedBy: Map<PeerId, string>
 }
 
 /**
- * The network between simulated nodes: links with delays and faults, requests over them, and gossip as a lossy,
- * duplicating, reordering broadcast over links that both ends admitted. Every message is really encoded and decoded.
+ * The network between simulated nodes: links with delays and faults, requests over them, and gossip over those that both
+ * ends admitted, which loses, doubles and reorders what is said. Every message is really encoded and decoded.
  */
 export class SimNetwork {
   weather: Weather = CALM
@@ -62,9 +61,9 @@ export class SimNetwork {
   }
 
   /** A transport for one life of a node; the one before it is dead from now on. */
-  attach(peer: PeerId): SimTransport {
+  attach(peer: PeerId, isSeed = false): SimTransport {
     this.detach(peer)
-    const port = new SimTransport(this, peer, this.#limits)
+    const port = new SimTransport(this, peer, this.#limits, isSeed)
     this.#ports.set(peer, port)
     return port
   }
@@ -161,26 +160,31 @@ export class SimNetwork {
   }
 
   admit(by: PeerId, other: PeerId, region: string): void {
-    this.#links.get(linkKey(by, other))?.admittedBy.set(by, region)
+    const link = this.#links.get(linkKey(by, other))
+    if (link === undefined) return
+    link.admittedBy.set(by, region)
+    if (!isMesh(link)) return
+    const [dialler, dialled] = link.ends
+    this.#ports.get(dialler)?.joined(dialled, true)
+    this.#ports.get(dialled)?.joined(dialler, false)
   }
 
-  /** Sends gossip to a few neighbours, as a mesh of bounded degree does, never back to where it came from. */
-  spread(from: PeerId, topic: 'releases' | 'control', bytes: Uint8Array, except: PeerId | undefined): void {
-    const open = [...(this.#neighbours.get(from)?.values() ?? [])].filter(isMesh)
-    const others = open
-      .map((link) => otherEnd(link, from))
-      .filter((peer) => peer !== undefined && peer !== except)
-    for (let sent = 0; sent < MESH_DEGREE && others.length > 0; sent++) {
-      const [to] = others.splice(Math.floor(this.#random() * others.length), 1)
-      if (to === undefined || chance(this.#random, this.weather.lose) || this.#swallowed(from, to)) continue
-      if (to === this.#withheldFrom && topic === 'releases') continue
-      if (to === this.#eclipse?.victim) continue
-      const copies = chance(this.#random, this.weather.duplicate) ? 2 : 1
-      for (let copy = 0; copy < copies; copy++) {
-        this.#later(() => {
-          if (this.#links.has(linkKey(from, to))) this.#ports.get(to)?.hear(topic, from, bytes)
-        })
-      }
+  /**
+   * Carries what gossip says along a link, if it is still there by then. Who is in whose mesh is never lost: a stream
+   * brings it or breaks, and both ends would be wrong about each other from then on.
+   */
+  say(from: PeerId, to: PeerId, frame: Frame): void {
+    const isMesh = frame.kind === 'graft' || frame.kind === 'prune'
+    if (!isMesh && (chance(this.#random, this.weather.lose) || this.#swallowed(from, to))) return
+    if (frame.kind === 'message') {
+      if (to === this.#withheldFrom && frame.topic === 'releases') return
+      if (to === this.#eclipse?.victim) return
+    }
+    const copies = !isMesh && chance(this.#random, this.weather.duplicate) ? 2 : 1
+    for (let copy = 0; copy < copies; copy++) {
+      this.#later(() => {
+        if (this.#links.has(linkKey(from, to))) this.#ports.get(to)?.receiveGossip(from, frame)
+      })
     }
   }
 
@@ -195,6 +199,20 @@ export class SimNetwork {
       const port = this.#ports.get(to)
       if (port !== undefined && this.#links.has(linkKey(from, to))) action(port)
     })
+  }
+
+  /** What gossip of any node needs of the network. */
+  get gossipClock(): Pick<GossipParts, 'random' | 'nowMs' | 'after'> {
+    return {
+      random: this.#random,
+      nowMs: () => this.#time.nowMs,
+      after: (ms, action) => this.timer(ms, action),
+    }
+  }
+
+  /** False: that life of the node is over. */
+  isCurrent(peer: PeerId, port: SimTransport): boolean {
+    return this.#ports.get(peer) === port
   }
 
   timer(ms: number, action: () => void): () => void {
@@ -251,11 +269,6 @@ const linkKey = (a: PeerId, b: PeerId): string => (a < b ? `${a} ${b}` : `${b} $
 function isMesh({ admittedBy }: Link): boolean {
   const [a, b] = admittedBy.values()
   return b !== undefined && a === b
-}
-
-function otherEnd(link: Link, self: PeerId): PeerId | undefined {
-  const [a, b] = link.ends
-  return a === self ? b : b === self ? a : undefined
 }
 
 export const addressOf = (peer: PeerId): Address => `/ip4/192.0.2.1/tcp/7400/p2p/${peer}` as Address

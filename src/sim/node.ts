@@ -67,7 +67,7 @@ export class SimNode {
     const core = this.parts.createCore(config)
     this.#core = core
     const stopped = { clock: false }
-    const port = network.attach(this.peer)
+    const port = network.attach(this.peer, config.submit)
     const ports = {
       clock: this.#clock(stopped),
       store,

@@ -1,5 +1,6 @@
 /** What may happen to a fleet, each kind of trouble drawn from the scenario's own random numbers. */
 import type { Channel, Name } from '../model/ids.ts'
+import { GOSSIP } from './gossip.ts'
 import { type Happening, type Scenario, TROUBLE_MS } from './happening.ts'
 import { HOSTILE_KINDS, type HostileKind } from './hostile.ts'
 import { between, chance, pick, type Random, shuffled } from './random.ts'
@@ -213,9 +214,9 @@ export function darkness(random: Random, seeds: number, nodes: number): Happenin
 }
 
 /**
- * Nothing visible happens, yet no gossip and no offer arrives while a release is published. Connections stay, and the
- * bound ends before the next beacon (they come every 20 s from the start on), so that only the periodic comparison
- * can repair this.
+ * Nothing visible happens, yet no gossip and no offer arrives while a release is published, nor as long as gossip tells of
+ * it later. Connections stay, and the bound ends before the next beacon (they come every 20 s from the start on), so that
+ * only the periodic comparison can repair this.
  */
 export function silentLoss(random: Random, seeds: number): Plot {
   const publish = (atMs: number): Happening => ({
@@ -228,9 +229,9 @@ export function silentLoss(random: Random, seeds: number): Plot {
     sick: false,
     twin: false,
   })
-  const [fromMs, calmFromMs] = [42_000, 50_000]
+  const [fromMs, calmFromMs] = [42_000, 52_000]
   const storm = { kind: 'storm', atMs: fromMs, lose: 1, hang: 0, delayMs: 10, swallow: 1 } as const
-  const late = between(random, 46_000, 49_500)
+  const late = between(random, 42_100, calmFromMs - (GOSSIP.told + 1) * GOSSIP.heartbeatMs)
   return {
     happenings: [
       publish(between(random, 5_000, 25_000)),
@@ -238,7 +239,7 @@ export function silentLoss(random: Random, seeds: number): Plot {
       publish(late),
     ],
     calmFromMs,
-    healingBoundMs: 9_500,
+    healingBoundMs: 7_500,
   }
 }
 

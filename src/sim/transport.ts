@@ -1,4 +1,3 @@
-import { sha256 } from '../codec/digest.ts'
 import {
   decodeReply,
   decodeRequest,
@@ -9,9 +8,10 @@ import {
 } from '../codec/messages.ts'
 import type { RequestId } from '../core/events.ts'
 import type { Limits } from '../limits.ts'
-import type { Digest, PeerId } from '../model/ids.ts'
+import type { PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
 import type { TransportEffect, TransportEvent, TransportPort } from '../runtime/ports.ts'
+import { type Frame, SimGossip, type Topic } from './gossip.ts'
 import type { SimNetwork } from './network.ts'
 
 interface Waiting {
@@ -28,8 +28,7 @@ export class SimTransport implements TransportPort {
   readonly #network: SimNetwork
   readonly #self: PeerId
   readonly #limits: Limits
-  readonly #seen = new Set<string>()
-  readonly #gossip = new Map<string, { readonly topic: 'releases' | 'control'; readonly bytes: Uint8Array }>()
+  readonly #gossip: SimGossip
   readonly #asked = new Map<RequestId, Waiting>()
   readonly #inbound = new Map<
     RequestId,
@@ -37,10 +36,17 @@ export class SimTransport implements TransportPort {
   >()
   #nextInbound = 1
 
-  constructor(network: SimNetwork, self: PeerId, limits: Limits) {
+  constructor(network: SimNetwork, self: PeerId, limits: Limits, isSeed: boolean) {
     this.#network = network
     this.#self = self
     this.#limits = limits
+    this.#gossip = new SimGossip({
+      isSeed,
+      ...network.gossipClock,
+      isUp: () => network.isCurrent(self, this),
+      send: (to, frame) => network.say(self, to, frame),
+      hear: (event) => this.deliver(event),
+    })
   }
 
   async start(sink: (event: TransportEvent) => void): Promise<void> {
@@ -64,9 +70,9 @@ export class SimTransport implements TransportPort {
       case 'admit':
         return this.#network.admit(this.#self, effect.peer, effect.region)
       case 'publish':
-        return this.#publish(effect.topic, effect.bytes)
+        return this.#gossip.publish(effect.topic, effect.bytes)
       case 'verdict':
-        return this.#judge(effect.id, effect.from, effect.verdict === 'accept')
+        return this.#gossip.judge(effect)
       case 'request':
         return this.#ask(effect.id, effect.peer, effect.request, effect.timeoutMs)
       case 'reply':
@@ -88,15 +94,25 @@ export class SimTransport implements TransportPort {
     })
   }
 
-  hear(topic: 'releases' | 'control', from: PeerId, bytes: Uint8Array): void {
-    const id = messageId(topic, bytes)
-    if (this.#seen.has(id)) return
-    this.#seen.add(id)
-    this.#gossip.set(id, { topic, bytes })
-    this.deliver({ kind: 'gossip', topic, from, id, bytes })
+  hear(topic: Topic, from: PeerId, bytes: Uint8Array): void {
+    this.#gossip.hear(topic, from, bytes)
+  }
+
+  receiveGossip(from: PeerId, frame: Frame): void {
+    this.#gossip.receive(from, frame)
+  }
+
+  meshPeers(topic: Topic): readonly PeerId[] {
+    return this.#gossip.meshPeers(topic)
+  }
+
+  /** Both ends have admitted each other, and are of one region: another's has other topics. */
+  joined(peer: PeerId, dialled: boolean): void {
+    this.#gossip.joined(peer, dialled)
   }
 
   lost(peer: PeerId): void {
+    this.#gossip.left(peer)
     for (const waiting of [...this.#asked.values()])
       if (waiting.answerer === peer) this.#fail(waiting.id, 'NET_UNREACHABLE')
     for (const [id, inbound] of this.#inbound) if (inbound.asker === peer) this.#inbound.delete(id)
@@ -123,18 +139,6 @@ export class SimTransport implements TransportPort {
       this.#asked.delete(id)
     }
     this.deliver({ kind: 'reply', id, reply })
-  }
-
-  #publish(topic: 'releases' | 'control', bytes: Uint8Array): void {
-    this.#seen.add(messageId(topic, bytes))
-    this.#network.spread(this.#self, topic, bytes, undefined)
-  }
-
-  #judge(id: string, from: PeerId, accepted: boolean): void {
-    const message = this.#gossip.get(id)
-    this.#gossip.delete(id)
-    if (accepted && message !== undefined)
-      this.#network.spread(this.#self, message.topic, message.bytes, from)
   }
 
   #ask(id: RequestId, peer: PeerId, request: AnyRequest, timeoutMs: number): void {
@@ -179,12 +183,3 @@ export class SimTransport implements TransportPort {
 /** What one node says to many is encoded once, and decoded once: nobody changes either. */
 const encoded = new WeakMap<AnyRequest, Uint8Array>()
 const decoded = new WeakMap<Uint8Array, AnyRequest>()
-
-/** Every node on a message's way is given the same bytes, which nobody changes: one digest serves all. */
-const digests = new WeakMap<Uint8Array, Digest>()
-
-function messageId(topic: string, bytes: Uint8Array): string {
-  const digest = digests.get(bytes) ?? sha256(bytes)
-  digests.set(bytes, digest)
-  return `${topic} ${digest}`
-}
