@@ -247,9 +247,10 @@ export class Fetch {
 
   onTick(step: Step, journey: Journey): void {
     this.#offers.onTick(step, journey)
+    // What is still out says something of whom it was asked of, be the release whole by now.
+    this.#pull.lookForSilence(step)
     if (this.#jobs.size === 0) return
     for (const job of this.#jobs.values()) this.#advance(step, journey, job)
-    this.#pull.lookForSilence(step)
     this.#complain(step)
     this.#pump(step, journey)
   }

@@ -81,6 +81,7 @@ export class Pull {
     }
     const asked = this.#close(id, step.now.monoMs)
     if (asked === undefined) return false
+    if (reply.protocol !== 'blocks' || reply.message.type !== 'block') this.#gaveNothing(asked)
     if (reply.protocol === 'blocks') this.#answered(step, journey, asked, reply.message)
     this.reopen(asked.digest)
     return true
@@ -90,6 +91,7 @@ export class Pull {
     if (this.#queries.delete(id)) return true
     const asked = this.#close(id, step.now.monoMs)
     if (asked === undefined) return false
+    this.#gaveNothing(asked)
     const { peer, release } = asked
     this.#sources.silent(peer, step.now.monoMs)
     const text = `no block from this peer (${code}); another is asked`
@@ -141,16 +143,21 @@ export class Pull {
         continue
       }
       if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
-      if (asked.hedged === true) this.#patience.hedgedRightly()
-      asked.hedged = false
+      this.#gaveNothing(asked)
       if (peers < MAX_ASKED) this.#again(digest)
     }
+  }
+
+  /** To ask a second one was right, if that was done: from this one nothing came, so nothing twice. */
+  #gaveNothing(asked: Asked): void {
+    if (asked.hedged === true) this.#patience.hedgedRightly()
+    asked.hedged = false
   }
 
   /** A block that takes long may be had from a second neighbour, while the first is not blamed yet. */
   #hedge(step: Step, asked: Asked, now: boolean): void {
     const { digest, peer, sinceMonoMs, way } = asked
-    if (way !== 'near' || asked.hedged !== undefined) return
+    if (way !== 'near' || asked.hedged !== undefined || !this.#isMissing(digest)) return
     const { monoMs } = step.now
     const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
     if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
@@ -159,6 +166,12 @@ export class Pull {
     asked.hedged = true
     this.#sources.doubt(peer)
     this.#again(digest)
+  }
+
+  #isMissing(digest: Digest): boolean {
+    if (this.#puller.isWriting(digest)) return false
+    for (const job of this.#puller.jobs()) if (job.missing.has(digest)) return true
+    return false
   }
 
   #again(digest: Digest): void {

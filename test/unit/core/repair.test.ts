@@ -1,8 +1,9 @@
 /** What a node does where others lie, stall or spoil blocks: whom it asks next, and when. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { Entrants } from '../../../src/core/entry.ts'
 import type { Event } from '../../../src/core/events.ts'
+import { Patience } from '../../../src/core/patience.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'
@@ -74,6 +75,41 @@ function fetching(...neighbours: PeerId[]) {
   return { node, first, says, tick }
 }
 
+/** One release after the other, a second apart. */
+function releases(neighbours: readonly PeerId[]) {
+  const node = new BenchNode()
+  node.start()
+  for (const peer of neighbours) node.peer(peer)
+  const open = new Map<PeerId, number>()
+  let made = 0
+  const run = (event: Event): PeerId[] => {
+    const effects = node.run(event)
+    const asked = ofKind(effects, 'request').filter(({ request }) => request.message.type === 'want')
+    for (const { peer, id } of asked) open.set(peer, id)
+    for (const { ticket } of ofKind(effects, 'persist')) run({ kind: 'persisted', ticket })
+    return asked.map(({ peer }) => peer)
+  }
+  return {
+    /** A new release, and that these have it. */
+    says: (...peers: PeerId[]): Made => {
+      made += 1
+      node.monoMs = 1_000 * made
+      const release = make({ clock: { alice: made }, text: `${made}\n` })
+      run(gossip(release))
+      const message = { type: 'holds', release: release.id, channel: CHANNEL, whole: true } as const
+      for (const peer of peers)
+        run({ kind: 'request', id: 1, peer, request: { protocol: 'blocks', message } })
+      return release
+    },
+    /** Whom it asks for a block so long after the release came. */
+    at: (ms: number) => {
+      node.monoMs = 1_000 * made + ms
+      return run({ kind: 'tick' })
+    },
+    gives: (peer: PeerId, bytes: Uint8Array) => run(gives(open.get(peer) as number, bytes)),
+  }
+}
+
 describe('a neighbour that leaves a block lying', () => {
   it('is not waited for: after 100 ms a second one is asked, and what comes first is written, once', () => {
     const { node, says, tick } = fetching(PEER, OTHER)
@@ -84,6 +120,54 @@ describe('a neighbour that leaves a block lying', () => {
     // The first is no worse off than slow: it is left alone only once it has been silent for 400 ms.
     expect(node.run(gives(2, made.page))).toEqual([written(2, page, made.page), want(3, OTHER, block)])
     expect(node.run(gives(1, made.page))).toEqual([])
+  })
+
+  it('is not waited for in the next release either', () => {
+    const { node, says, tick } = fetching(PEER, OTHER)
+    says(PEER)
+    node.persist(node.run(gives(1, made.page)))
+    node.persist(node.persist(node.run(gives(2, made.block))))
+    tick(100)
+    node.monoMs = 5_000
+    const next = make({ clock: { alice: 2 }, text: 'next\n' })
+    node.persist(node.run(gossip(next)))
+    const message = { type: 'holds', release: next.id, channel: CHANNEL, whole: true } as const
+    for (const peer of [PEER, OTHER])
+      node.run({ kind: 'request', id: 1, peer, request: { protocol: 'blocks', message } })
+    expect(ofKind(tick(5_100), 'request')).toEqual([want(5, OTHER, sha256(next.page))])
+  })
+
+  it('is found out, though each release is whole without it soon: any number of such is not waited for', () => {
+    const { says, gives, at } = releases([...NAMES, OTHER])
+    for (const silent of NAMES.slice(0, 6)) {
+      const release = says(silent, OTHER)
+      expect(at(LIMITS.hedgeMs)).toEqual([OTHER])
+      gives(OTHER, release.page)
+      gives(OTHER, release.block)
+      expect(at(LIMITS.blockSilenceMs)).toEqual([])
+    }
+  })
+
+  it('is no reason to spend what is kept for slow ones on a block that came from elsewhere meanwhile', () => {
+    const spent = vi.spyOn(Patience.prototype, 'hedge')
+    const { says, gives, at } = releases([PEER, OTHER])
+    const release = says(PEER, OTHER)
+    expect(at(LIMITS.hedgeMs)).toEqual([OTHER])
+    gives(PEER, release.page)
+    gives(PEER, release.block)
+    for (let ms = LIMITS.hedgeMs; ms < LIMITS.hedgeMs + LIMITS.blockSilenceMs; ms += 10) at(ms)
+    expect(spent).toHaveBeenCalledTimes(1)
+    spent.mockRestore()
+  })
+
+  it('for a while and lacks it then costs nothing that is kept for slow ones: any number of such is not waited for', () => {
+    const liars = NAMES.slice(0, 8)
+    const { node, says, tick } = fetching(...liars)
+    for (const peer of liars) says(peer)
+    for (let id = 1; id < liars.length; id += 1) {
+      expect(ofKind(tick(100 * id), 'request')).toHaveLength(1)
+      expect(ofKind(node.run(replied(id, { type: 'gone' })), 'request')).toEqual([])
+    }
   })
 
   it('is blamed for nothing where this node was busy itself: it looks again before it asks another', () => {
