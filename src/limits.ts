@@ -272,8 +272,6 @@ export const LIMITS = {
   fewPauseMs: 40,
   /** So many hear of the whole: of 100 neighbours who choose four each at random two are left out, with two more each one in four hundred. */
   lateOffers: 2,
-  /** Whoever has not heard of a whole release by then asks. */
-  offerMs: 30_000,
   /** Announcements of one peer that are looked at: twice the most that a batch of 10 ms leads to. */
   announcementsPerSecond: 200,
   /** What a node says at once to a neighbour that is new to it. */

@@ -106,7 +106,6 @@ function orderRead(
   const content = options.onlyForTarget && !target ? undefined : options.content
   const fills = verdict === 'DUPLICATE' && content !== undefined
   if (options.judgeOnly || (state === cell.state && !lost && !fills)) return outcome
-  if (state === cell.state && lost && !cell.state.floor.ids.includes(release.id)) return outcome
   const before = cell.state
   cell.state = state
   node.cells.set(release.header.channel, cell)

@@ -29,7 +29,6 @@ interface Offer {
   readonly retoldMonoMs: Map<PeerId, number>
   few: boolean
   nextMonoMs: number
-  endsMonoMs: number
   /** Places for further neighbours, once few have been told; and when there is one more. */
   late: number
   lateMonoMs: number
@@ -55,7 +54,7 @@ export class Offers {
     // A seed gives each block away once, to whoever asks first: it offers nothing.
     if (this.#config.submit) return
     const { limits } = this.#config
-    const offer = this.#of(step, job.release.id, job.channel, job)
+    const offer = this.#of(job.release.id, job.channel, job)
     offer.log.push(place)
     offer.few = job.digests.length <= limits.fewBlocks
     const told = toldMost(offer)
@@ -72,11 +71,9 @@ export class Offers {
   onWhole(step: Step, release: ReleaseId, channel: Channel, few: boolean): void {
     if (this.#config.submit) return
     const { limits } = this.#config
-    const offer = this.#of(step, release, channel, undefined)
+    const offer = this.#of(release, channel, undefined)
     offer.job = undefined
     offer.few = few
-    // From now on: a long fetch has used up what was counted from its first block.
-    offer.endsMonoMs = step.now.monoMs + limits.offerMs
     this.#soon(step, offer, few ? 0 : limits.haveBatchMs)
   }
 
@@ -114,14 +111,12 @@ export class Offers {
 
   onTick(step: Step, journey: Journey): void {
     for (const offer of this.#offers.values()) {
-      if (step.now.monoMs >= offer.endsMonoMs && offer.job === undefined) this.#offers.delete(offer.release)
-      else if (Math.min(offer.nextMonoMs, offer.lateMonoMs) <= step.now.monoMs)
-        this.#round(step, journey, offer)
+      if (Math.min(offer.nextMonoMs, offer.lateMonoMs) <= step.now.monoMs) this.#round(step, journey, offer)
       this.#wake(step, offer)
     }
   }
 
-  #of(step: Step, release: ReleaseId, channel: Channel, job: FetchJob | undefined): Offer {
+  #of(release: ReleaseId, channel: Channel, job: FetchJob | undefined): Offer {
     const known = this.#offers.get(release)
     if (known !== undefined) return known
     const offer: Offer = {
@@ -133,7 +128,6 @@ export class Offers {
       retoldMonoMs: new Map(),
       few: true,
       nextMonoMs: NEVER,
-      endsMonoMs: step.now.monoMs + this.#config.limits.offerMs,
       late: 0,
       lateMonoMs: NEVER,
     }

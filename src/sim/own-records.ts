@@ -1,5 +1,5 @@
 /** What a host of a model signs of itself. Models and tests say only what matters to them; the rest is filled in. */
-import type { CoreConfig } from '../core/config.ts'
+import type { Stopgap } from '../model/heartbeat.ts'
 import type { Name, Pattern } from '../model/ids.ts'
 import type { PeerRecord } from '../model/peer-record.ts'
 import { signHeartbeat } from '../trust/heartbeat.ts'
@@ -25,7 +25,7 @@ export function heartbeatsOf(
   key: PrivateKey,
   region: Name,
   chain: readonly Uint8Array[],
-): NonNullable<CoreConfig['signHeartbeat']> {
+): (at: number, stopgap?: Stopgap) => Uint8Array {
   const peer = peerOfKey(key)
   const own = { v: 1, critical: [], peer, region, addresses: [addressOf(peer)], chain } as const
   return (at, stopgap) => signHeartbeat({ ...own, at, ...(stopgap && { stopgap }) }, key)

@@ -12,12 +12,12 @@ import { link } from './links.ts'
 const gateways = Array.from({ length: 8 }, (_, at) => peer(`g${at}`))
 const digestOf = (at: number) => sha256(new TextEncoder().encode(`block ${at}`))
 
-/** Places that each gateway asks the seed for, of a release of so many pages and blocks, one page among them. */
-function brought(places: number, pagesRead: boolean): number[][] {
+/** A release of so many pages and blocks, one page among them, of which nothing is here. */
+function jobOf(places: number, pagesRead: boolean): FetchJob {
   const digests = Array.from({ length: places }, (_, at) => digestOf(at))
   const open = new Bitmap()
   digests.forEach((_, place) => void open.add(place))
-  const job = {
+  return {
     release: { id: digestOf(-1), header: { pages: [digests[0]] } },
     nextPage: pagesRead ? undefined : digests[0],
     digests,
@@ -27,6 +27,12 @@ function brought(places: number, pagesRead: boolean): number[][] {
     sinceMonoMs: 0,
     progressMonoMs: 0,
   } as unknown as FetchJob
+}
+
+/** Places that each gateway asks the seed for. */
+function brought(places: number, pagesRead: boolean): number[][] {
+  const job = jobOf(places, pagesRead)
+  const { digests } = job
   return gateways.map((self) => {
     const journey = new FakeJourney()
     journey.gatewaysOf.set(journey.region, gateways)
@@ -53,4 +59,21 @@ test.each([
   const shares = brought(places, read)
   expect(shares.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: places }, (_, at) => at))
   expect(shares.filter((share) => share.length > 0).length).toBeGreaterThan(1)
+})
+
+test('where no gateway that is linked stores the channel, or all lied, each node brings in what it needs', () => {
+  const journey = new FakeJourney()
+  journey.gatewaysOf.set(journey.region, gateways)
+  const sources = new Sources(LIMITS)
+  const job = jobOf(20, true)
+  for (const [at, one] of gateways.entries()) {
+    link(journey, one, { region: journey.region, patterns: at % 2 === 0 ? ['other/**'] : ['**'] })
+    if (at % 2 === 1) sources.of(job.release.id).lied(one)
+  }
+  link(journey, 'seed', { region: journey.region, submit: true })
+  const chooser = new Chooser(configOf({ self: peer('node') }), sources)
+  const sessions = chooser.candidates(journey, { ...job, channel: 'app/config' } as unknown as FetchJob)
+  const choices = [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, LIMITS)]
+  expect(choices.map(({ peer: from }) => from)).toEqual(job.digests.map(() => peer('seed')))
+  expect(new Set(choices.map(({ digest }) => digest))).toEqual(new Set(job.digests))
 })

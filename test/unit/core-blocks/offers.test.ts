@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { MAX_RANGES } from '../../../src/codec/blocks-messages.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { FetchJob } from '../../../src/core/fetch-job.ts'
 import { Offers } from '../../../src/core/offers.ts'
@@ -10,6 +11,8 @@ import { link } from './links.ts'
 
 const RELEASE = hex('e') as string as ReleaseId
 const CHANNEL = 'a/b' as Channel
+/** Longer than anything that an offer waits for. */
+const LONG_MS = 60_000
 
 /** A neighbour, and what it is told: places, or that all is here. */
 const said = (effects: readonly Effect[]): string[] =>
@@ -82,7 +85,7 @@ describe('a release of few blocks', () => {
     const another = node.tick(2 * LIMITS.fewPauseMs)
     expect([four.length, one.length, another.length]).toEqual([4, 1, 1])
     expect(new Set(peersOf([...four, ...one, ...another])).size).toBe(6)
-    expect(node.tick(LIMITS.offerMs / 2)).toEqual([])
+    expect(node.tick(LONG_MS)).toEqual([])
   })
 
   test('while a part is missing one neighbour after another hears of it, each twice as late', () => {
@@ -98,7 +101,7 @@ describe('a release of few blocks', () => {
     node.block(2)
     node.whole()
     expect(node.tick(0)).toHaveLength(7)
-    expect(node.tick(LIMITS.offerMs / 2)).toEqual([])
+    expect(node.tick(LONG_MS)).toEqual([])
   })
 
   test('first to those that announced nothing, and never to those that announced all that is here', () => {
@@ -168,12 +171,28 @@ describe('a release of many blocks', () => {
     expect(node.tick(LIMITS.haveBatchMs)).toEqual(['n3 0,2,5,1'])
   })
 
+  test('to whoever is new it is told in as many messages as its parts need, each part once', () => {
+    const parts = MAX_RANGES / 2 + 1
+    const node = fetching(4 * parts, 1)
+    for (let at = 0; at < parts; at += 1) node.block(2 * at)
+    const told = node.tick(0)
+    expect(told).toHaveLength(2)
+    const places = told.flatMap((line) => (line.split(' ')[1] ?? '').split(',')).map(Number)
+    expect(places).toEqual(Array.from({ length: parts }, (_, at) => [2 * at, 1]).flat())
+  })
+
+  test('as a whole it is offered however late the node comes to it', () => {
+    const node = fetching(LIMITS.fewBlocks + 1)
+    node.whole()
+    expect(node.tick(LONG_MS)).toHaveLength(12)
+  })
+
   test('as a whole it is offered to all, once', () => {
     const node = fetching(LIMITS.fewBlocks + 1)
     node.block(0)
     node.whole()
     expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
-    expect(node.tick(LIMITS.offerMs / 2)).toEqual([])
+    expect(node.tick(LONG_MS)).toEqual([])
   })
 })
 

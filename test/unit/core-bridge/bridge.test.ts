@@ -131,6 +131,26 @@ describe('at home', () => {
   })
 })
 
+it('what came another way while it was pulled is judged once: the answer changes nothing', () => {
+  ask(far(0), { type: 'announce', item: item('us') })
+  const pulls = later(50 * bench.config.limits.bridgeRanks).flatMap((effect) =>
+    effect.kind === 'request' && effect.request.message.type === 'pull' ? [effect.id] : [],
+  )
+  expect(pulls).toHaveLength(1)
+  say('relayed')
+  const judged: string[] = []
+  bench.journey.onHear = (_topic, _bytes, from) => {
+    judged.push(from)
+    return heard
+  }
+  let mine = false
+  const effects = bench.run((step, journey) => {
+    const message = { type: 'item', bytes } as const
+    mine = bridge.onReply(step, journey, pulls[0] as number, { protocol: 'bridge', message })
+  })
+  expect([mine, effects, judged]).toEqual([true, [], []])
+})
+
 describe('over the border', () => {
   it('what is pushed is claimed, judged, said on the own topic, and carried no further', () => {
     expect(acts(ask(far(0), { type: 'announce', item: item('us'), bytes }))).toEqual([

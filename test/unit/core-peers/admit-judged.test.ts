@@ -192,6 +192,19 @@ describe('the own certificate', () => {
     expect(codes(nextDay())).toEqual(['CERTIFICATE_EXPIRES'])
   })
 
+  it('names the pool where that ends first, and says what has ended', () => {
+    const notAfter = bench.now.wallMs + 1_000
+    const texts = (effects: readonly Effect[]) =>
+      effects.flatMap((effect) => (effect.kind === 'note' ? [`${effect.code} ${effect.text}`] : []))
+    const pool = (poolEnds: number) => ({ name: 'web' as Name, key: 'k' as KeyId, notAfter: poolEnds })
+    judge.admissions.set(peer('self'), { notAfter, pool: pool(notAfter) })
+    expect(texts(look())).toEqual([expect.stringMatching(/^CERTIFICATE_EXPIRES pool web /)])
+    judge.admissions.set(peer('self'), { notAfter, pool: pool(notAfter + 1) })
+    expect(texts(nextDay())).toEqual([
+      expect.stringMatching(/^ADMIT_EXPIRED this node's certificate has ended/),
+    ])
+  })
+
   it('is refused aloud, once a day and not once a root', () => {
     judge.refused.set(peer('self'), 'ADMIT_REFUSED')
     expect(codes(look())).toEqual(['ADMIT_REFUSED'])

@@ -237,6 +237,12 @@ export const codes = (effects: readonly Effect[]): string[] =>
 export const asked = (effects: readonly Effect[]): EffectOf<'request'>[] =>
   effects.filter((effect): effect is EffectOf<'request'> => effect.kind === 'request')
 
+export const dialled = (effects: readonly Effect[]): Address[] =>
+  effects.flatMap((effect) => (effect.kind === 'dial' ? [effect.address] : []))
+
+export const hungUp = (effects: readonly Effect[]): PeerId[] =>
+  effects.flatMap((effect) => (effect.kind === 'hangUp' ? [effect.peer] : []))
+
 export const replies = (effects: readonly Effect[]): AnyReply['message'][] =>
   effects.flatMap((effect) => (effect.kind === 'reply' ? [effect.reply.message] : []))
 

@@ -52,10 +52,7 @@ export const pass = (ms: number): Effect[] => {
   }
   return all
 }
-export const dials = (effects: readonly Effect[]): Address[] =>
-  effects.flatMap((effect) => (effect.kind === 'dial' ? [effect.address] : []))
-export const hungUp = (effects: readonly Effect[]): PeerId[] =>
-  effects.flatMap((effect) => (effect.kind === 'hangUp' ? [effect.peer] : []))
+export { dialled as dials, hungUp } from './fakes.ts'
 export const remembered = (effects: readonly Effect[]): PeerId[] =>
   effects.flatMap((effect) => (effect.kind === 'rememberPeer' ? [effect.peer] : []))
 

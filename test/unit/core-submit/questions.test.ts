@@ -142,6 +142,15 @@ describe('the state of a channel', () => {
 })
 
 describe('channels', () => {
+  test('lists are many, and given at a bounded rate', () => {
+    const node = new SubmitNode({ limits: withLimits({ listsPerSecond: 1, listsBurst: 2 }) })
+    for (let n = 0; n < 2; n += 1)
+      expect(replies(node.ask({ type: 'channels' }))).toMatchObject([{ type: 'channels' }])
+    expect(refusal(node.ask({ type: 'channels' }))).toBe('LIMIT_RATE')
+    node.tick(1_000)
+    expect(replies(node.ask({ type: 'channels' }))).toMatchObject([{ type: 'channels' }])
+  })
+
   test('the names of those that have a release, in order, in pages', () => {
     const node = new SubmitNode({ limits: withLimits({ maxListed: 1 }) })
     expect(replies(node.ask({ type: 'channels' }))).toEqual([{ type: 'channels', channels: [], more: false }])

@@ -107,4 +107,12 @@ describe('the gossip of a release', () => {
     expect(gossip(new Map())).toEqual([])
     expect(gossip(made.content, withLimits({ maxInlineBytes: 10 }))).toEqual([])
   })
+
+  test('counts the envelope, too: what fits by itself and not beside it stays out', () => {
+    const { length } = releaseGossip(made.release, made.envelope, made.content, LIMITS)
+    const alone = [...made.content.values()].reduce((sum, part) => sum + part.length, 0)
+    expect(gossip(made.content, withLimits({ maxInlineBytes: length }))).toEqual([...made.content.keys()])
+    for (const maxInlineBytes of [length - 1, alone])
+      expect(gossip(made.content, withLimits({ maxInlineBytes }))).toEqual([])
+  })
 })

@@ -52,7 +52,7 @@ describe('a fetched release', () => {
     const made = make({ clock: { alice: 1 } })
     const { node, block } = fetching(made)
     node.peer(OTHER)
-    node.monoMs = 2 * LIMITS.offerMs
+    node.monoMs = 60_000
     const closing = node.persist(node.run(given(block?.id, made.block)))
     node.persist(closing)
     node.monoMs += LIMITS.haveBatchMs

@@ -3,7 +3,7 @@ import { durableAtStart } from '../../../src/core/durable.ts'
 import type { EventOf } from '../../../src/core/events.ts'
 import { inDoubt } from '../../../src/core/restore.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
-import type { ReleaseId } from '../../../src/model/ids.ts'
+import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { CHANNEL, floorOf, gossip, type Made, make, record } from './fleet.ts'
 
@@ -141,6 +141,32 @@ describe('what a node restarts with', () => {
       expect(ofKind(waited, 'activate')).toMatchObject([{ release: made.id }])
     }
   })
+
+  it.each([
+    [4, 3],
+    [1, 1],
+    [0, 1],
+  ])(
+    'with its floor gone and %i peers it runs nothing new before it has compared with %i',
+    (peers, enough) => {
+      const node = new BenchNode()
+      const start = node.start({ ...stored([old, made]), floors: [], floorLost: true })
+      expect(ofKind(start, 'activate')).not.toMatchObject([{ release: made.id }])
+      for (let at = 0; at < peers; at += 1) node.peer(`12D3KooW${at}` as PeerId)
+      node.handle({
+        kind: 'activated',
+        channel: CHANNEL,
+        release: old.id,
+        outcome: { kind: 'healthy', changed: 0 },
+      })
+      for (let compared = 0; compared <= enough; compared += 1) {
+        node.compared = compared
+        node.monoMs += 10
+        const begun = ofKind(node.handle({ kind: 'tick' }), 'activate').map(({ release }) => release)
+        expect(begun).toEqual(compared < enough ? [] : [made.id])
+      }
+    },
+  )
 
   it('takes back a record `whole` whose release is not here: its envelope was damaged', () => {
     const effects = new BenchNode().start({ ...stored([old, made]), whole: [old.id, made.id, third.id] })

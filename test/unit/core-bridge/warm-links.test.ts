@@ -1,0 +1,66 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
+import { WarmLinks } from '../../../src/core/warm-links.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
+import { addressOf, Bench, dialled, hungUp, peer } from '../core-peers/fakes.ts'
+
+const MINUTE_MS = 60_000
+let bench: Bench
+let links: WarmLinks
+
+const look = (...wanted: readonly PeerId[]): Effect[] =>
+  bench.run((step, journey) => links.look(step, journey, wanted, (id) => [addressOf(id)]))
+const made = (id: PeerId, region = 'us'): void => {
+  bench.link(id, {}, { region })
+  links.made(id)
+}
+const outside = Array.from({ length: LIMITS.outsideDegree + 1 }, (_, at) => peer(`us-${at}`))
+const [first] = outside as [PeerId, ...PeerId[]]
+
+beforeEach(() => {
+  bench = new Bench({ self: peer('a'), region: 'eu' })
+  links = new WarmLinks(bench.config)
+})
+
+describe('a link made for the bridge', () => {
+  test('stays while it is wanted, and a minute longer', () => {
+    expect(dialled(look(...outside))).toEqual(outside.map((id) => addressOf(id)))
+    for (const id of outside) made(id)
+    bench.pass(10 * MINUTE_MS)
+    expect(hungUp(look(...outside))).toEqual([])
+    bench.pass(MINUTE_MS - 1)
+    expect(hungUp(look())).toEqual([])
+    bench.pass(1)
+    expect(hungUp(look())).toEqual([first])
+  })
+
+  test('is one of the few links outside that sync wants where there are no more of them', () => {
+    look(first)
+    made(first)
+    bench.pass(MINUTE_MS)
+    expect(hungUp(look())).toEqual([])
+    // It is nobody's any more: that there are more later does not end it.
+    for (const id of outside) made(id)
+    bench.pass(MINUTE_MS)
+    expect(hungUp(look())).toEqual([])
+  })
+
+  test('is not ended here where the other side dialled it', () => {
+    look(...outside)
+    for (const id of outside) {
+      made(id)
+      bench.link(id, { direction: 'inbound' }, { region: 'us' })
+    }
+    bench.pass(MINUTE_MS)
+    expect(hungUp(look())).toEqual([])
+  })
+})
+
+test('so many are dialled at a time, and further ones once those are made or have had their time', () => {
+  const many = Array.from({ length: LIMITS.maxDialsAtOnce + 2 }, (_, at) => peer(`us-${at}`))
+  expect(dialled(look(...many))).toHaveLength(LIMITS.maxDialsAtOnce)
+  expect(dialled(look(...many))).toEqual([])
+  made(many[0] as PeerId)
+  expect(dialled(look(...many))).toHaveLength(1)
+})

@@ -1,0 +1,44 @@
+/** What a verdict means to someone who submits, where the release itself is in order. */
+import { describe, expect, test } from 'vitest'
+import type { ChannelFacts, Ingested } from '../../../src/core/journey.ts'
+import { LeaseTable } from '../../../src/core/leases.ts'
+import { refusalOf } from '../../../src/core/submit-answers.ts'
+import { CHANNEL, floorOf, type Made, make } from '../core/fleet.ts'
+import { FakeJourney } from '../core-peers/fakes.ts'
+
+const made = make({ clock: { alice: 1 } })
+const other = make({ clock: { alice: 1 }, text: 'other=1\n' })
+const judged = ({ release }: Made, more: Partial<Ingested> = {}): Ingested => ({
+  ...{ verdict: 'NEW', release, provable: false, relayable: true, ...more },
+})
+
+function seed(heads: readonly Made[] = []) {
+  const journey = new FakeJourney()
+  const leases = new LeaseTable(10)
+  for (const { id, envelope } of heads) journey.envelopes.set(id, envelope)
+  const facts = { floor: floorOf(made), heads: heads.map(({ release }) => release) }
+  if (heads.length > 0) journey.facts.set(CHANNEL, facts as unknown as ChannelFacts)
+  return { journey, leases, refused: (one: Ingested) => refusalOf(journey, leases, one) }
+}
+
+describe('a release that may be ordered', () => {
+  test('is taken where its place is free, or its own', () => {
+    expect(seed().refused(judged(made))).toBeUndefined()
+    expect(seed([made]).refused(judged(made))).toBeUndefined()
+  })
+
+  test('is refused where the root that it names does not authorise it: no other node would take it', () => {
+    expect(seed().refused(judged(made, { relayable: false }))).toMatchObject({ code: 'TRUST_UNAUTHORISED' })
+  })
+
+  test('is refused where another holds its place, or has it leased, with the proof', () => {
+    const held = seed([other])
+    expect(held.refused(judged(made, { verdict: 'CONCURRENT' }))).toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+    const { journey, leases, refused } = seed()
+    const place = journey.place(made.release)
+    const lease = { channel: CHANNEL, place, release: other.id, envelope: other.envelope, holder: undefined }
+    leases.put(lease, 1_000)
+    expect(refused(judged(made))).toMatchObject({ code: 'ORDER_PLACE_TAKEN', envelope: other.envelope })
+    expect(refused(judged(other))).toBeUndefined()
+  })
+})
