@@ -371,7 +371,7 @@ export const LIMITS = {
   maxStoreBatchBytes: 8 * MIB,
   /** A store up to this size is read through at start (about 0.3 s); a larger one by `verify` alone. */
   maxCheckedStoreBytes: 64 * MIB,
-  /** Damaged records kept for people to look at, and damaged stores set aside as a whole. */
+  /** Damaged records kept for people to look at, and damaged stores set aside as a whole; fewer where the disk is full. */
   maxQuarantined: 64,
   keepCorruptStores: 2,
   /** How often a full disk is tried again. */

@@ -3,9 +3,9 @@ import type { Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 import type { Database, Operation } from './database.ts'
-import { isDamage, storeError } from './faults.ts'
+import { faultOf, isDamage, storeError } from './faults.ts'
 import { checkFiles } from './level-files.ts'
-import { setAside } from './quarantine.ts'
+import { dropOldest, setAside } from './quarantine.ts'
 import { salvage } from './salvage.ts'
 
 export interface GuardedDatabaseInit {
@@ -52,11 +52,11 @@ export class GuardedDatabase {
       return this.#replace(await this.setAside(reason))
     }
     try {
-      await database.open()
+      await this.#withRoom(() => database.open())
     } catch (error) {
       if (!isDamage(error)) throw storeError(error, dir)
       await this.setAside('LevelDB cannot open it')
-      await database.open().catch((again: unknown) => {
+      await this.#withRoom(() => database.open()).catch((again: unknown) => {
         throw storeError(again, dir)
       })
     }
@@ -66,6 +66,7 @@ export class GuardedDatabase {
   async #replace(old: string | undefined): Promise<void> {
     const { dir, database, limits } = this.#init
     try {
+      // without making room: the old one is what is read from
       await database.open()
       if (old !== undefined) await salvage(old, database, limits)
     } catch (error) {
@@ -135,7 +136,7 @@ export class GuardedDatabase {
     if (!this.#broken) return
     const { dir, database, limits } = this.#init
     try {
-      await database.probe(limits.storeProbeBytes)
+      await this.#withRoom(() => database.probe(limits.storeProbeBytes))
       this.#readable = database.close().then(() => database.open())
       await this.#readable
     } catch (error) {
@@ -143,6 +144,20 @@ export class GuardedDatabase {
     }
     this.#broken = false
     this.#setReadOnly(false)
+  }
+
+  /** A disk may be full of what was set aside for people to look at: that goes, the oldest first, before the node stands still. */
+  async #withRoom(work: () => Promise<void>): Promise<void> {
+    const { dir } = this.#init
+    for (;;) {
+      try {
+        return await work()
+      } catch (error) {
+        const gone = faultOf(error) === 'full' ? await dropOldest(dir) : undefined
+        if (gone === undefined) throw error
+        this.#note('warn', 'STORE_FULL', `${dir}: no room; ${gone}, kept of a damaged store, is removed`)
+      }
+    }
   }
 
   #setReadOnly(readOnly: boolean): void {

@@ -1,5 +1,5 @@
 import { readdir, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { syncDirectory } from './durable-file.ts'
 
 /**
@@ -9,16 +9,40 @@ import { syncDirectory } from './durable-file.ts'
  * @returns where it went
  */
 export async function setAside(dir: string, keep: number): Promise<string> {
-  const parent = dirname(dir)
-  const prefix = `${basename(dir)}.corrupt-`
-  const numbers = (await readdir(parent))
+  const numbers = await numbersBeside(dir)
+  const path = pathOf(dir, (numbers.at(-1) ?? 0) + 1)
+  await rename(dir, path)
+  await syncDirectory(dirname(dir))
+  for (const old of numbers.slice(0, Math.max(0, numbers.length + 1 - keep))) await remove(pathOf(dir, old))
+  return path
+}
+
+/**
+ * Where the disk is full, what people may look at gives way to what the node needs.
+ *
+ * @returns what is gone; undefined where nothing was kept, or it cannot be removed
+ */
+export async function dropOldest(dir: string): Promise<string | undefined> {
+  try {
+    const [oldest] = await numbersBeside(dir)
+    if (oldest === undefined) return undefined
+    await remove(pathOf(dir, oldest))
+    return pathOf(dir, oldest)
+  } catch {
+    // A disk that takes no change at all (read-only): the full disk is what is said.
+    return undefined
+  }
+}
+
+const pathOf = (dir: string, number: number): string => `${dir}.corrupt-${number}`
+
+const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true })
+
+/** Ascending: the oldest first. */
+async function numbersBeside(dir: string): Promise<readonly number[]> {
+  const prefix = basename(pathOf(dir, 0)).slice(0, -1)
+  return (await readdir(dirname(dir)))
     .filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
     .map((name) => Number(name.slice(prefix.length)))
     .sort((a, b) => a - b)
-  const path = join(parent, `${prefix}${(numbers.at(-1) ?? 0) + 1}`)
-  await rename(dir, path)
-  await syncDirectory(parent)
-  for (const old of numbers.slice(0, Math.max(0, numbers.length + 1 - keep)))
-    await rm(join(parent, `${prefix}${old}`), { recursive: true, force: true })
-  return path
 }

@@ -1,5 +1,5 @@
 /** A disk that fails in the middle of the work: what was promised stays, what cannot be kept is said, and it goes on by itself. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -210,6 +210,50 @@ describe('a disk that cannot be read', () => {
     await reading.store.close()
     const { snapshot } = await loaded()
     expect(snapshot).toMatchObject({ corrupt: 0, whole: [one.id, two.id].sort() })
+  })
+})
+
+describe('a disk that is full of damaged stores kept to be looked at', () => {
+  const corpses = async (count: number) => {
+    for (let at = 1; at <= count; at += 1) await mkdir(join(base, `store.corrupt-${at}`))
+  }
+  /** No call to LevelDB passes while more than so many are kept. */
+  const fullBeyond =
+    (most: number) =>
+    <Of extends unknown[]>(call: (...of: Of) => Promise<void>) =>
+    async (...of: Of) => {
+      if ((await setAside()).length > most) throw noSpace()
+      return call(...of)
+    }
+
+  test('opens once the oldest is gone, and says so', async () => {
+    await lived()
+    await corpses(3)
+    const { store, notes, snapshot } = await loaded((raw) => ({ open: fullBeyond(1)(raw.open) }))
+    expect([...snapshot.whole].sort()).toEqual([one.id, two.id].sort())
+    expect(await setAside()).toEqual(['store.corrupt-3'])
+    const gone = (at: number) => ({
+      code: 'STORE_FULL',
+      text: expect.stringContaining(`store.corrupt-${at}, kept of a damaged store, is removed`),
+    })
+    expect(notes).toMatchObject([gone(1), gone(2)])
+    await store.close()
+  })
+
+  test('takes writes again once the oldest is gone, and keeps the rest', async () => {
+    const { store, events } = await loaded((raw) => ({
+      batch: fullBeyond(1)(raw.batch),
+      probe: fullBeyond(1)(raw.probe),
+    }))
+    await store.commit(one.writes, true)
+    await corpses(2)
+    await expect(store.commit(two.writes, true)).rejects.toMatchObject({ code: 'STORE_FULL' })
+    await store.commit(two.writes, true)
+    expect(await setAside()).toEqual(['store.corrupt-2'])
+    expect(events).toEqual([
+      { kind: 'storeMode', readOnly: true },
+      { kind: 'storeMode', readOnly: false },
+    ])
   })
 })
 
