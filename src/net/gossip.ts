@@ -77,6 +77,11 @@ export interface GossipSettings {
   readonly limits: Limits
 }
 
+/**
+ * A message is told of in so many heartbeats, each time to six peers outside the mesh. Whoever comes later compares with a
+ * peer as soon as it is admitted: what was said before is for sync to bring.
+ */
+const TOLD_HEARTBEATS = 3
 /** Neighbours in the mesh of a topic. */
 const MESH_DEGREE = 8
 const MAX_MESH_DEGREE = 12
@@ -109,8 +114,9 @@ export function gossipOptions({
     asyncValidation: true,
     awaitRpcHandler: true,
     awaitRpcMessageHandler: true,
+    // a verdict that comes later than this many heartbeats passes nothing on
     mcacheLength: 12,
-    mcacheGossip: 8,
+    mcacheGossip: TOLD_HEARTBEATS,
     seenTTL: limits.gossipSeenMs,
     maxInboundStreams: 2,
     maxOutboundStreams: 2,
