@@ -39,6 +39,7 @@ export class BorderWants {
   readonly #holdings: Holdings
   readonly #uploads: Uploads
   readonly #isInTime: (place: number) => boolean
+  readonly #serve: (node: number, to: number, block: number) => void
   readonly #blocks: number
   readonly #seed: number
   readonly #kinds: Kinds
@@ -80,6 +81,8 @@ export class BorderWants {
       readonly uploads: Uploads
       /** This neighbour has not let its node wait for longer than `DOUBT_TICKS`. */
       readonly isInTime: (place: number) => boolean
+      /** Gives a neighbour a block, or tells it that there is no room. */
+      readonly serve: (node: number, to: number, block: number) => void
     },
     blocks: number,
     seed: number,
@@ -92,6 +95,7 @@ export class BorderWants {
     this.#holdings = parts.holdings
     this.#uploads = parts.uploads
     this.#isInTime = parts.isInTime
+    this.#serve = parts.serve
     this.#blocks = blocks
     this.#seed = seed
     this.#kinds = kinds
@@ -153,7 +157,9 @@ export class BorderWants {
       const place = region * this.#blocks + block
       if (this.#standsAt[place] !== node) continue
       this.#standsAt[place] = NOBODY
-      this.#uploads.promise(node, this.#standsFor[place] as number, block)
+      const to = this.#standsFor[place] as number
+      if (this.#fleet.regionOf[node] === region) this.#serve(node, to, block)
+      else this.#uploads.promise(node, to, block)
     }
   }
 
@@ -204,7 +210,7 @@ export class BorderWants {
     if (holder === NOBODY) this.#earned = Math.min(MAX_SPARE * BLOCKS_PER_SPARE, this.#earned + 1)
     else if (holder !== to && !this.#lost.has(holder)) {
       if (tick - (this.#heardAt.get(holder) ?? tick) < DOUBT_TICKS || this.#earned < BLOCKS_PER_SPARE)
-        return this.#network.control(ORIGIN, to, REDIRECT_BYTES, this.#kinds.redirect, block, 0)
+        return this.#network.control(ORIGIN, to, REDIRECT_BYTES, this.#kinds.redirect, block, holder)
       this.#earned -= BLOCKS_PER_SPARE
     }
     this.#given[block] = to

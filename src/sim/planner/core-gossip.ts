@@ -3,7 +3,7 @@ import type { EffectOf } from '../../core/effects.ts'
 import type { Event, Topic } from '../../core/events.ts'
 import type { PeerId } from '../../model/ids.ts'
 import type { Carrier } from './core-carrier.ts'
-import { CONNECTIONS, type Fleet, MESH_DEGREE, ORIGIN } from './fleet.ts'
+import { type Fleet, MESH_DEGREE, ORIGIN, PLACES } from './fleet.ts'
 
 const DONT_WANT_BYTES = 44
 const DONT_WANT_FROM_BYTES = 512
@@ -89,9 +89,7 @@ export class CoreGossip {
   #mesh(node: number): readonly number[] {
     const { originMesh, neighbours } = this.#parts.fleet
     if (node === ORIGIN) return [...originMesh]
-    return [...neighbours.subarray(node * CONNECTIONS, node * CONNECTIONS + MESH_DEGREE)].filter(
-      (peer) => peer !== -1,
-    )
+    return [...neighbours.subarray(node * PLACES, node * PLACES + MESH_DEGREE)].filter((peer) => peer !== -1)
   }
 }
 

@@ -15,7 +15,7 @@ import { Carrier } from './core-carrier.ts'
 import { buildCores, type CoreNode, releaseOf, UPTIME_MS } from './core-fleet.ts'
 import { CoreGossip } from './core-gossip.ts'
 import { draw, exponential, PURPOSE } from './draw.ts'
-import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from './fleet.ts'
+import { buildFleet, CONNECTIONS, type Fleet, ORIGIN, PLACES } from './fleet.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import type { Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
@@ -125,7 +125,7 @@ export class CoreRelease {
   #join(): void {
     const { neighbours, originMesh, size } = this.#fleet
     for (let node = 1; node < size; node++)
-      for (const peer of neighbours.subarray(node * CONNECTIONS, (node + 1) * CONNECTIONS))
+      for (const peer of neighbours.subarray(node * PLACES, node * PLACES + CONNECTIONS))
         if (peer > node) this.#carrier.link(node, peer)
     for (const peer of originMesh) this.#carrier.link(peer, ORIGIN)
   }

@@ -10,6 +10,9 @@ import { ZONES } from './regions.ts'
 export const CONNECTIONS = 16
 export const MESH_DEGREE = 8
 
+/** Places for them, and behind them for a gateway's links to the other gateways of its region. */
+export const PLACES = CONNECTIONS + LIMITS.maxGateways - 1
+
 /** The origin hands a release to the gateways of its own region that may carry it abroad before anyone else. */
 const PUSHED_GATEWAYS = 3
 
@@ -24,7 +27,7 @@ export interface Fleet {
   readonly zoneOf: Uint8Array
   /** Region r holds nodes firstOf[r] … firstOf[r + 1] − 1 (the origin apart). */
   readonly firstOf: Int32Array
-  /** `CONNECTIONS` places a node, −1 where empty; the first `MESH_DEGREE` are its mesh. */
+  /** `PLACES` a node, −1 where empty; the first `MESH_DEGREE` are its mesh. */
   readonly neighbours: Int32Array
   /** The origin's own mesh, in its region: gateways first. */
   readonly originMesh: Int32Array
@@ -51,19 +54,19 @@ export function buildFleet({ nodes, regions, links, gateways: stand, seed }: Que
     upNsPerByte[node] = 8e9 / link.upBitsPerSecond
     downNsPerByte[node] = 8e9 / link.downBitsPerSecond
   }
-  const neighbours = new Int32Array(size * CONNECTIONS).fill(-1)
+  const neighbours = new Int32Array(size * PLACES).fill(-1)
   const gateways: number[][] = []
   for (let region = 0; region < count; region++) {
     const first = firstOf[region] as number
     const members = (firstOf[region + 1] as number) - first
-    const places = { neighbours, stride: CONNECTIONS }
+    const places = { neighbours, stride: PLACES }
     joinAtRandom({ ...places, from: 0, to: MESH_DEGREE }, first, members, seed)
     joinAtRandom({ ...places, from: MESH_DEGREE, to: CONNECTIONS }, first, members, seed)
     const best = upNsPerByte.subarray(first, first + members).reduce((a, b) => Math.min(a, b), Infinity)
     const mayStand = (node: number): boolean => stand === 'any' || upNsPerByte[node] === best
-    gateways.push(
-      chosen(seed, first, members, gatewaysFor(members, LIMITS), PURPOSE.gateway, region, mayStand),
-    )
+    const standing = gatewaysFor(members, LIMITS)
+    gateways.push(chosen(seed, first, members, standing, PURPOSE.gateway, region, mayStand))
+    linkAll(neighbours, gateways.at(-1) ?? [])
   }
   const others = chosen(seed, 1, (firstOf[1] as number) - 1, MESH_DEGREE, PURPOSE.order, -1)
   const pushed = (gateways[0] ?? []).slice(0, PUSHED_GATEWAYS)
@@ -72,6 +75,15 @@ export function buildFleet({ nodes, regions, links, gateways: stand, seed }: Que
   return {
     ...{ size, regions: count, regionOf, zoneOf, firstOf, neighbours, originMesh, gateways },
     ...{ upNsPerByte, downNsPerByte },
+  }
+}
+
+/** Gateways keep links to one another. */
+function linkAll(neighbours: Int32Array, gateways: readonly number[]): void {
+  for (const gateway of gateways) {
+    const places = neighbours.subarray(gateway * PLACES, (gateway + 1) * PLACES)
+    const others = gateways.filter((peer) => peer !== gateway && !places.includes(peer))
+    places.set(others, CONNECTIONS)
   }
 }
 
@@ -101,4 +113,10 @@ function chosen(
     if (fits(node) && !all.includes(node)) all.push(node)
   }
   return all
+}
+
+/** Where a node keeps this peer among its neighbours; −1 where it does not. */
+export function placeOf({ neighbours }: Fleet, node: number, peer: number): number {
+  for (let at = node * PLACES; at < (node + 1) * PLACES; at++) if (neighbours[at] === peer) return at
+  return -1
 }

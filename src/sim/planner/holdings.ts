@@ -3,7 +3,7 @@
  * node got its blocks, so that a HAVE message is only a stretch of that order.
  */
 import { draw, PURPOSE } from './draw.ts'
-import { CONNECTIONS, type Fleet } from './fleet.ts'
+import { type Fleet, PLACES } from './fleet.ts'
 
 /** The number of the manifest among the blocks: without it a node knows of no other. */
 export const MANIFEST = 0
@@ -34,10 +34,10 @@ export class Holdings {
     this.count = new Int32Array(fleet.size)
     this.#have = new Int32Array(fleet.size * this.#words)
     this.#asked = new Int32Array(fleet.size * this.#words)
-    this.#told = new Int32Array(fleet.size * CONNECTIONS * this.#words)
+    this.#told = new Int32Array(fleet.size * PLACES * this.#words)
     this.#toldOnce = new Int32Array(fleet.size * this.#words)
     this.#toldTwice = new Int32Array(fleet.size * this.#words)
-    this.#useful = new Int32Array(fleet.size * CONNECTIONS)
+    this.#useful = new Int32Array(fleet.size * PLACES)
     const cells = fleet.size * blocks
     this.#order = blocks > 0xffff ? new Uint32Array(cells) : new Uint16Array(cells)
     this.#draws = new Uint32Array(fleet.size)
@@ -79,19 +79,22 @@ export class Holdings {
 
   /** A neighbour told of the blocks that it got as its `from`-th to, without it, `to`-th. */
   hear(node: number, edge: number, teller: number, from: number, to: number): void {
-    const place = node * CONNECTIONS + edge
-    for (let at = from; at < to; at++) {
-      const block = this.#order[teller * this.#blocks + at] as number
-      if (this.#bit(this.#told, place, block)) continue
-      this.#set(this.#told, place, block)
-      this.#set(this.#bit(this.#toldOnce, node, block) ? this.#toldTwice : this.#toldOnce, node, block)
-      if (!this.has(node, block) && !this.isAsked(node, block))
-        this.#useful[place] = (this.#useful[place] as number) + 1
-    }
+    for (let at = from; at < to; at++)
+      this.tell(node, edge, this.#order[teller * this.#blocks + at] as number)
+  }
+
+  /** A node knows that this neighbour has a block, or will in a moment. */
+  tell(node: number, edge: number, block: number): void {
+    const place = node * PLACES + edge
+    if (this.#bit(this.#told, place, block)) return
+    this.#set(this.#told, place, block)
+    this.#set(this.#bit(this.#toldOnce, node, block) ? this.#toldTwice : this.#toldOnce, node, block)
+    if (!this.has(node, block) && !this.isAsked(node, block))
+      this.#useful[place] = (this.#useful[place] as number) + 1
   }
 
   forget(node: number, edge: number): void {
-    const place = node * CONNECTIONS + edge
+    const place = node * PLACES + edge
     this.#told.fill(0, place * this.#words, (place + 1) * this.#words)
     this.#useful[place] = 0
     for (let word = 0; word < this.#words; word++) this.#retell(node, word)
@@ -100,7 +103,7 @@ export class Holdings {
   #retell(node: number, word: number): void {
     let once = 0
     let twice = 0
-    for (let place = node * CONNECTIONS; place < (node + 1) * CONNECTIONS; place++) {
+    for (let place = node * PLACES; place < (node + 1) * PLACES; place++) {
       const told = this.#told[place * this.#words + word] as number
       twice |= once & told
       once |= told
@@ -110,16 +113,16 @@ export class Holdings {
   }
 
   isUseful(node: number, edge: number): boolean {
-    return (this.#useful[node * CONNECTIONS + edge] as number) > 0
+    return (this.#useful[node * PLACES + edge] as number) > 0
   }
 
   hasTold(node: number, edge: number, block: number): boolean {
-    return this.#bit(this.#told, node * CONNECTIONS + edge, block)
+    return this.#bit(this.#told, node * PLACES + edge, block)
   }
 
   /** That neighbour told of something. */
   knows(node: number, edge: number): boolean {
-    const place = node * CONNECTIONS + edge
+    const place = node * PLACES + edge
     return this.#told.subarray(place * this.#words, (place + 1) * this.#words).some((word) => word !== 0)
   }
 
@@ -132,8 +135,8 @@ export class Holdings {
 
   /** @param counts of a place (node, neighbour); each does unless said */
   isTold(node: number, block: number, counts?: (place: number) => boolean): boolean {
-    for (let edge = 0; edge < CONNECTIONS; edge++)
-      if (this.hasTold(node, edge, block) && counts?.(node * CONNECTIONS + edge) !== false) return true
+    for (let edge = 0; edge < PLACES; edge++)
+      if (this.hasTold(node, edge, block) && counts?.(node * PLACES + edge) !== false) return true
     return false
   }
 
@@ -151,7 +154,7 @@ export class Holdings {
       const word = (first + step) % this.#words
       let told = 0
       for (let n = 0; n < many; n++)
-        told |= this.#told[(node * CONNECTIONS + (idle[n] as number)) * this.#words + word] as number
+        told |= this.#told[(node * PLACES + (idle[n] as number)) * this.#words + word] as number
       const at = node * this.#words + word
       const lacking = told & ~((this.#have[at] as number) | (this.#asked[at] as number))
       const single = lacking & ~(this.#toldTwice[at] as number)
@@ -177,7 +180,7 @@ export class Holdings {
   #reckon(node: number, block: number, by: number): void {
     const word = block >> 5
     const mask = 1 << (block & 31)
-    for (let place = node * CONNECTIONS; place < (node + 1) * CONNECTIONS; place++)
+    for (let place = node * PLACES; place < (node + 1) * PLACES; place++)
       if (((this.#told[place * this.#words + word] as number) & mask) !== 0)
         this.#useful[place] = (this.#useful[place] as number) + by
   }

@@ -7,7 +7,7 @@ import { LIMITS } from '../../limits.ts'
 import { BorderWants, DOUBT_TICKS } from './border-wants.ts'
 import { draw, happens, PURPOSE } from './draw.ts'
 import { Entry } from './entry.ts'
-import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from './fleet.ts'
+import { buildFleet, type Fleet, ORIGIN, PLACES, placeOf } from './fleet.ts'
 import { type Heard, hearOf } from './header.ts'
 import { Holdings, MANIFEST } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
@@ -84,7 +84,7 @@ export class LargeRelease {
   readonly #avoidUntil: Int32Array
   readonly #dead: Uint8Array
   readonly #doneAt: Int32Array
-  readonly #idle = new Uint8Array(CONNECTIONS)
+  readonly #idle = new Uint8Array(PLACES)
   /** They were given the manifest before they heard of the release. */
   readonly #early = new Set<number>()
   #missing: number
@@ -120,15 +120,16 @@ export class LargeRelease {
         isInTime: (place) =>
           this.#edge[place] !== WAITING ||
           (this.#waitingSince[place] as number) + DOUBT_TICKS > this.#wheel.tick,
+        serve: (node, to, block) => this.#serve(node, to, block),
       },
       this.#blocks,
       question.seed,
       { want: BORDER_WANT, standing: STANDING, redirect: REDIRECT, again: AGAIN },
     )
-    this.#edge = new Uint8Array(size * CONNECTIONS)
-    this.#wanted = new Int32Array(size * CONNECTIONS)
-    this.#waitingSince = new Int32Array(size * CONNECTIONS)
-    this.#avoidUntil = new Int32Array(size * CONNECTIONS)
+    this.#edge = new Uint8Array(size * PLACES)
+    this.#wanted = new Int32Array(size * PLACES)
+    this.#waitingSince = new Int32Array(size * PLACES)
+    this.#avoidUntil = new Int32Array(size * PLACES)
     const parts = { fleet: this.#fleet, wheel: this.#wheel, network: this.#network, holdings: this.#holdings }
     this.#news = new News(parts, this.#blocks, { flush: FLUSH, have: HAVE })
     this.#heard = hearOf(question)
@@ -179,7 +180,10 @@ export class LargeRelease {
   #handle(): void {
     const { kind, a: node, b: from, c, d } = this.#wheel
     if (kind === DETECT) return this.#detect(node)
-    if (this.#dead[node] === 1) return this.#atDead(kind, node, from, c)
+    if (this.#dead[node] === 1 && kind !== WANT) return
+    // Nobody answers: who asked finds out by the clock.
+    if (this.#dead[node] === 1)
+      return this.#wheel.push(this.#wheel.tick + TIMEOUT_TICKS, TIMEOUT, from, node, c, 0)
     switch (kind) {
       case WANT:
         return this.#serve(node, from, c)
@@ -209,7 +213,7 @@ export class LargeRelease {
       case HEADER:
         return this.#open(node)
       case REDIRECT:
-        return this.#border.onRedirect(node, c)
+        return this.#redirect(node, c, d)
       case AGAIN:
         return this.#border.askAgain(node, c)
     }
@@ -222,12 +226,17 @@ export class LargeRelease {
     this.#choose(node)
   }
 
-  /** Nobody answers: who asked finds out by the clock. */
-  #atDead(kind: number, node: number, from: number, block: number): void {
-    if (kind === WANT) this.#wheel.push(this.#wheel.tick + TIMEOUT_TICKS, TIMEOUT, from, node, block, 0)
+  /** What a fetcher lacks of its own is asked of whoever the origin gave it to: other regions wait for it here. */
+  #redirect(node: number, block: number, holder: number): void {
+    const edge = this.#entry.fetcher(0, block) === node ? placeOf(this.#fleet, node, holder) : -1
+    if (edge !== -1 && this.#edge[edge] !== GONE) this.#holdings.tell(node, edge - node * PLACES, block)
+    this.#border.onRedirect(node, block)
+    this.#choose(node)
   }
 
+  /** Sent here by the origin it may be before the block is: then it waits for that. */
   #serve(node: number, from: number, block: number): void {
+    if (!this.#holdings.has(node, block)) return this.#border.onWant(node, from, block)
     if (!this.#uploads.offer(node, from, block)) this.#network.control(node, from, BUSY_BYTES, BUSY, block, 0)
   }
 
@@ -235,7 +244,7 @@ export class LargeRelease {
   #deliver(node: number, from: number, block: number): void {
     if (this.#dead[node] === 1) return
     if (this.#dead[from] === 1 && this.#uploads.isCut(from, node, block)) return
-    const edge = this.#edgeOf(node, from)
+    const edge = placeOf(this.#fleet, node, from)
     if (edge !== -1 && this.#edge[edge] === WAITING && this.#wanted[edge] === block) this.#edge[edge] = IDLE
     else if (from === ORIGIN) this.#border.onServed(node)
     this.#received++
@@ -263,9 +272,9 @@ export class LargeRelease {
   }
 
   #hear(node: number, teller: number, from: number, to: number): void {
-    const edge = this.#edgeOf(node, teller)
+    const edge = placeOf(this.#fleet, node, teller)
     if (edge === -1 || this.#edge[edge] === GONE) return
-    this.#holdings.hear(node, edge - node * CONNECTIONS, teller, from, to)
+    this.#holdings.hear(node, edge - node * PLACES, teller, from, to)
     this.#choose(node)
   }
 
@@ -282,7 +291,7 @@ export class LargeRelease {
         const edge = this.#idle[n] as number
         if (this.#holdings.hasTold(node, edge, block)) this.#idle[holders++] = edge
       }
-      const edge = node * CONNECTIONS + (this.#idle[this.#holdings.draw(node) % holders] as number)
+      const edge = node * PLACES + (this.#idle[this.#holdings.draw(node) % holders] as number)
       this.#edge[edge] = WAITING
       this.#wanted[edge] = block
       this.#waitingSince[edge] = this.#wheel.tick
@@ -292,19 +301,18 @@ export class LargeRelease {
   }
 
   #findIdle(node: number): number {
-    const { tick } = this.#wheel
     let many = 0
-    for (let edge = 0; edge < CONNECTIONS; edge++) {
-      const place = node * CONNECTIONS + edge
+    for (let edge = 0; edge < PLACES; edge++) {
+      const place = node * PLACES + edge
       if (this.#edge[place] !== IDLE || !this.#holdings.isUseful(node, edge)) continue
-      if ((this.#avoidUntil[place] as number) <= tick) this.#idle[many++] = edge
+      if ((this.#avoidUntil[place] as number) <= this.#wheel.tick) this.#idle[many++] = edge
     }
     return many
   }
 
   /** A neighbour is busy, or does not answer: its block is looked for elsewhere, itself left alone for a while. */
   #avoid(node: number, neighbour: number, block: number, ticks: number): void {
-    const edge = this.#edgeOf(node, neighbour)
+    const edge = placeOf(this.#fleet, node, neighbour)
     if (edge === -1 || this.#edge[edge] !== WAITING || this.#wanted[edge] !== block) return
     this.#edge[edge] = IDLE
     this.#avoidUntil[edge] = this.#wheel.tick + ticks
@@ -326,7 +334,8 @@ export class LargeRelease {
     this.#dead[node] = 1
     if (node !== ORIGIN && this.#doneAt[node] === NEVER) this.#missing--
     for (const [to, what] of this.#uploads.drop(node))
-      if (this.#edgeOf(to, node) !== -1) this.#wheel.push(tick + TIMEOUT_TICKS, TIMEOUT, to, node, what, 0)
+      if (placeOf(this.#fleet, to, node) !== -1)
+        this.#wheel.push(tick + TIMEOUT_TICKS, TIMEOUT, to, node, what, 0)
     this.#wheel.push(tick + DETECT_TICKS, DETECT, node, 0, 0, 0)
   }
 
@@ -334,15 +343,15 @@ export class LargeRelease {
   #detect(gone: number): void {
     this.#border.lose(gone)
     this.#entry.lose(gone)
-    for (let at = gone * CONNECTIONS; at < (gone + 1) * CONNECTIONS; at++) {
+    for (let at = gone * PLACES; at < (gone + 1) * PLACES; at++) {
       const node = this.#fleet.neighbours[at] as number
       if (node === -1 || this.#dead[node] === 1) continue
-      const edge = this.#edgeOf(node, gone)
+      const edge = placeOf(this.#fleet, node, gone)
       if (edge === -1) continue
       if (this.#edge[edge] === WAITING) this.#holdings.unask(node, this.#wanted[edge] as number)
       this.#edge[edge] = GONE
       this.#news.lose(edge)
-      this.#holdings.forget(node, edge - node * CONNECTIONS)
+      this.#holdings.forget(node, edge - node * PLACES)
       this.#choose(node)
     }
     if (gone === ORIGIN || this.#fleet.gateways.some((gateways) => gateways.includes(gone)))
@@ -353,12 +362,6 @@ export class LargeRelease {
   #repair(gateway: number, round: number): void {
     this.#border.repair(gateway, round % AGAIN_EVERY === 0)
     this.#wheel.push(this.#wheel.tick + REPAIR_TICKS, REPAIR, gateway, 0, round + 1, 0)
-  }
-
-  #edgeOf(node: number, peer: number): number {
-    for (let at = node * CONNECTIONS; at < (node + 1) * CONNECTIONS; at++)
-      if (this.#fleet.neighbours[at] === peer) return at
-    return -1
   }
 
   #lineMs(node: number): number {

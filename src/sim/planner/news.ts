@@ -4,7 +4,7 @@
  */
 import { LIMITS } from '../../limits.ts'
 import { below } from './draw.ts'
-import { CONNECTIONS, type Fleet } from './fleet.ts'
+import { type Fleet, PLACES } from './fleet.ts'
 import type { Holdings } from './holdings.ts'
 import type { Network } from './network.ts'
 import { ticksOfMs } from './ticks.ts'
@@ -40,7 +40,7 @@ export class News {
   readonly #late: Uint8Array
   readonly #lateAt: Int32Array
   readonly #gone: Uint8Array
-  readonly #behind = new Int32Array(CONNECTIONS)
+  readonly #behind = new Int32Array(PLACES)
 
   /** @param blocks pages included */
   constructor(parts: Parts, blocks: number, kinds: { readonly flush: number; readonly have: number }) {
@@ -49,13 +49,13 @@ export class News {
     this.#blocks = blocks
     this.#few = blocks <= LIMITS.fewBlocks
     this.#kinds = kinds
-    this.#told = new Int32Array(size * CONNECTIONS)
+    this.#told = new Int32Array(size * PLACES)
     this.#toldMost = new Int32Array(size)
     this.#nextAt = new Int32Array(size)
     this.#toldPeers = new Uint8Array(size)
     this.#late = new Uint8Array(size)
     this.#lateAt = new Int32Array(size)
-    this.#gone = new Uint8Array(size * CONNECTIONS)
+    this.#gone = new Uint8Array(size * PLACES)
   }
 
   /** A node has one more block. */
@@ -72,7 +72,7 @@ export class News {
   /** This place holds somebody dead. */
   lose(place: number): void {
     if (this.#gone[place] === 0 && (this.#told[place] as number) > 0) {
-      const node = Math.floor(place / CONNECTIONS)
+      const node = Math.floor(place / PLACES)
       this.#toldPeers[node] = (this.#toldPeers[node] as number) - 1
     }
     this.#gone[place] = 1
@@ -116,7 +116,7 @@ export class News {
     for (let n = first; n < many; n++) this.#swap(n, n + below(holdings.draw(node), many - n))
     let empty = first
     for (let n = first; n < many; n++)
-      if (!holdings.knows(node, (this.#behind[n] as number) - node * CONNECTIONS)) this.#swap(empty++, n)
+      if (!holdings.knows(node, (this.#behind[n] as number) - node * PLACES)) this.#swap(empty++, n)
     const places = LIMITS.offersAtOnce + (this.#late[node] as number) - (this.#toldPeers[node] as number)
     const others = Math.max(0, Math.min(many - first, places))
     this.#toldPeers[node] = (this.#toldPeers[node] as number) + others
@@ -139,7 +139,7 @@ export class News {
   #findBehind(node: number): number {
     const held = this.#parts.holdings.count[node] as number
     let many = 0
-    for (let place = node * CONNECTIONS; place < (node + 1) * CONNECTIONS; place++)
+    for (let place = node * PLACES; place < (node + 1) * PLACES; place++)
       if (this.#lacks(place, held)) this.#behind[many++] = place
     return many
   }
@@ -148,8 +148,8 @@ export class News {
     const { fleet, holdings } = this.#parts
     if (fleet.neighbours[place] === -1 || this.#gone[place] === 1) return false
     if ((this.#told[place] as number) >= held) return false
-    const node = Math.floor(place / CONNECTIONS)
-    return !this.#few || !holdings.knowsAll(node, place - node * CONNECTIONS)
+    const node = Math.floor(place / PLACES)
+    return !this.#few || !holdings.knowsAll(node, place - node * PLACES)
   }
 
   #swap(a: number, b: number): void {

@@ -4,7 +4,7 @@
  */
 import { Bridge } from './bridge.ts'
 import { draw, exponential, happens, PURPOSE } from './draw.ts'
-import { buildFleet, CONNECTIONS, type Fleet, MESH_DEGREE, ORIGIN } from './fleet.ts'
+import { buildFleet, CONNECTIONS, type Fleet, MESH_DEGREE, ORIGIN, PLACES } from './fleet.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
@@ -141,7 +141,7 @@ export class SmallRelease {
 
   #sayDontWant(node: number, from: number): void {
     for (let at = 0; at < MESH_DEGREE; at++) {
-      const peer = this.#fleet.neighbours[node * CONNECTIONS + at] as number
+      const peer = this.#fleet.neighbours[node * PLACES + at] as number
       if (peer === -1 || peer === from) continue
       // Whoever has forwarded it learns nothing new: the bytes count, the event is spared.
       if (this.verifiedAt[peer] !== NEVER) this.#network.traffic.control += DONT_WANT_BYTES
@@ -151,7 +151,7 @@ export class SmallRelease {
 
   #know(node: number, peer: number): void {
     for (let at = 0; at < MESH_DEGREE; at++) {
-      if (this.#fleet.neighbours[node * CONNECTIONS + at] !== peer) continue
+      if (this.#fleet.neighbours[node * PLACES + at] !== peer) continue
       this.#known[node * MESH_DEGREE + at] = 1
       return
     }
@@ -162,7 +162,7 @@ export class SmallRelease {
     this.verifiedAt[node] = tick
     this.#missing--
     for (let at = 0; at < MESH_DEGREE; at++) {
-      const peer = this.#fleet.neighbours[node * CONNECTIONS + at] as number
+      const peer = this.#fleet.neighbours[node * PLACES + at] as number
       if (peer !== -1 && this.#known[node * MESH_DEGREE + at] === 0) this.#network.send(node, peer, PAYLOAD)
     }
     this.#bridge.onVerified(node)
@@ -178,7 +178,7 @@ export class SmallRelease {
     for (let n = 0; n < LAZY_PEERS; n++) {
       const drawn = draw(this.#question.seed, node, PURPOSE.lazy, round * LAZY_PEERS + n)
       const at = MESH_DEGREE + (drawn % (CONNECTIONS - MESH_DEGREE))
-      const peer = this.#fleet.neighbours[node * CONNECTIONS + at] as number
+      const peer = this.#fleet.neighbours[node * PLACES + at] as number
       // Its bytes are in the bill that `#result` makes out for everybody.
       if (peer !== -1 && this.#seenAt[peer] === NEVER) this.#network.control(node, peer, 0, I_HAVE, 0, 0)
     }

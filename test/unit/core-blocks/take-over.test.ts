@@ -155,6 +155,16 @@ describe('a fetcher at home', () => {
     }
   })
 
+  test('of its own that another was given it asks that one at once: other regions wait for it here', () => {
+    const { started, give, answer, announce } = fetcher()
+    const first = started.length > 0 ? started : announce(OTHER, [0])
+    const [own] = first.flatMap(give)
+    if (own === undefined) throw new Error('it is to bring nothing in')
+    expect(answer(own.id, { type: 'redirect', peer: OTHER, addresses: [] })).toContainEqual(
+      expect.objectContaining({ to: OTHER, digest: own.digest, failed: false }),
+    )
+  })
+
   test('and whoever is no gateway takes nothing over', () => {
     const { ownShare } = fetcher({ self: peer('nobody') })
     expect(ownShare()).toEqual([])

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { FifoLinks } from '../../../src/sim/planner/fifo.ts'
-import { buildFleet, CONNECTIONS, type Fleet, ORIGIN } from '../../../src/sim/planner/fleet.ts'
+import { buildFleet, CONNECTIONS, type Fleet, ORIGIN, PLACES } from '../../../src/sim/planner/fleet.ts'
 import { Network } from '../../../src/sim/planner/network.ts'
 import { EQUAL_LINKS, NO_FAILURES, type Question } from '../../../src/sim/planner/question.ts'
 import { mixedRegions, publishedRegions } from '../../../src/sim/planner/regions.ts'
@@ -67,18 +67,23 @@ test('a receiver serves others while a sender still queues for it', () => {
   expect(links.startNs).toBe(99 * BLOCK_BYTES * 8)
 })
 
-test('everyone has as many neighbours, in the own region, both ways', () => {
+test('everyone has as many neighbours, in the own region, both ways, and gateways one another', () => {
   const fleet = buildFleet({
     ...question,
     nodes: 300,
     regions: publishedRegions(['us-east-1', 'eu-west-1', 'sa-east-1']),
   })
+  const peersOf = (node: number) =>
+    fleet.neighbours.subarray(node * PLACES, (node + 1) * PLACES).filter((peer) => peer !== -1)
   for (let node = 1; node < fleet.size; node++) {
-    const peers = [...fleet.neighbours.subarray(node * CONNECTIONS, (node + 1) * CONNECTIONS)]
-    expect(new Set(peers).size).toBe(CONNECTIONS)
+    const peers = peersOf(node)
+    const others = fleet.gateways.find((gateways) => gateways.includes(node)) ?? []
+    expect(new Set(peers).size).toBe(peers.length)
+    expect([...peers]).toEqual(expect.arrayContaining(others.filter((peer) => peer !== node)))
+    if (others.length === 0) expect(peers.length).toBe(CONNECTIONS)
     for (const peer of peers) {
       expect(fleet.regionOf[peer]).toBe(fleet.regionOf[node])
-      expect(fleet.neighbours.subarray(peer * CONNECTIONS, (peer + 1) * CONNECTIONS)).toContain(node)
+      expect(peersOf(peer)).toContain(node)
     }
   }
 })
