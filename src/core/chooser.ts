@@ -97,8 +97,30 @@ export class Chooser {
     // Whoever is no seed has its blocks from one through the fetchers alone.
     if (hello.submit && !submit && !holders.isWhole(peer)) return undefined
     const place =
-      hello.submit && submit ? job.open.pick(undefined, random()) : holders.pick(peer, job.open, random())
+      hello.submit && submit
+        ? job.open.pick(undefined, random())
+        : (this.#ownOf(job, peer) ?? holders.pick(peer, job.open, random()))
     return place === undefined ? undefined : this.#choice(job, place, session)
+  }
+
+  /**
+   * Of what this node is to bring in and others have by now, the next that this peer has: other regions wait for it here,
+   * in this order, and would do so until the end where this node's link is slow.
+   */
+  #ownOf(job: FetchJob, peer: PeerId): number | undefined {
+    const entry = this.#entries.get(job)
+    if (entry === undefined) return undefined
+    this.#skipDone(job, entry)
+    const holders = this.#sources.of(job.release.id)
+    return entry.places
+      .slice(entry.done, entry.done + MAX_VAIN)
+      .find((place) => job.open.has(place) && holders.has(peer, place))
+  }
+
+  #skipDone(job: FetchJob, entry: Entry): void {
+    const isMissing = (place: number | undefined) =>
+      place !== undefined && job.missing.has(job.digests[place] as Digest)
+    while (entry.done < entry.places.length && !isMissing(entry.places[entry.done])) entry.done += 1
   }
 
   /** What this node is to bring into its region and nobody here announces. */
@@ -148,9 +170,7 @@ export class Chooser {
     if (now.monoMs - job.sinceMonoMs < doubtMs) return
     const near = seeds.filter(({ hello }) => regionOf(hello.region) === home)
     const seed = near.find(({ peer }) => this.#sources.isFree(peer, limits.maxWantsPerSeed, now.monoMs))
-    const isMissing = (place: number | undefined) =>
-      place !== undefined && job.missing.has(job.digests[place] as Digest)
-    while (entry.done < entry.places.length && !isMissing(entry.places[entry.done])) entry.done += 1
+    this.#skipDone(job, entry)
     // Its own blocks come first, and while they do, the others' do as well.
     if (seed === undefined || entry.done < entry.places.length) return
     const holders = this.#sources.of(job.release.id)

@@ -46,6 +46,8 @@ export class BorderWants {
   /** Place (region, block): with whom its want stands, and whose it is. */
   readonly #standsAt: Int32Array
   readonly #standsFor: Int32Array
+  /** By home gateway: what it is to bring in. */
+  readonly #own = new Map<number, readonly number[]>()
   /** Place (region, block): whom that region's fetcher asked last, and who it was. */
   readonly #askedOf: Int32Array
   readonly #askedBy: Int32Array
@@ -131,6 +133,15 @@ export class BorderWants {
     const place = this.#place(from, block)
     this.#standsAt[place] = at
     this.#standsFor[place] = from
+  }
+
+  /** Of these idle neighbours' blocks first one that is the node's own to bring in: other regions wait for it here. */
+  choose(node: number, idle: Uint8Array, many: number): number {
+    for (const block of this.#own.get(node) ?? []) {
+      if (this.#holdings.has(node, block) || this.#holdings.isAsked(node, block)) continue
+      for (let n = 0; n < many; n++) if (this.#holdings.hasTold(node, idle[n] as number, block)) return block
+    }
+    return this.#holdings.choose(node, idle, many)
   }
 
   /** The ranges of a whole release: every block for which the two are the fetchers of their regions. */
@@ -251,6 +262,7 @@ export class BorderWants {
         // It is this gateway's to ask for, though its turn may come later.
         this.#note(gateway, ORIGIN, block)
       } else others.push(block)
+    this.#own.set(gateway, [...own])
     this.#shuffle(gateway, own)
     this.#shuffle(gateway, others)
     this.#toAsk.set(gateway, own)

@@ -284,7 +284,7 @@ export class LargeRelease {
     for (;;) {
       const many = this.#findIdle(node)
       if (many === 0) return
-      const block = this.#holdings.choose(node, this.#idle, many)
+      const block = this.#border.choose(node, this.#idle, many)
       if (block === -1) return
       let holders = 0
       for (let n = 0; n < many; n++) {

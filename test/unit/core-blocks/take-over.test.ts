@@ -165,6 +165,16 @@ describe('a fetcher at home', () => {
     )
   })
 
+  test('and what another has of its own it pulls before anything else', () => {
+    const { started, give, announce, own, digests } = fetcher({ blocks: 40 })
+    const first = started.length > 0 ? started : announce(OTHER, [0])
+    const asked = new Set(first.flatMap(give).map(({ digest }) => digest))
+    const left = own.filter((digest) => !asked.has(digest))
+    expect(left.length).toBeGreaterThan(0)
+    const all = Array.from(digests, (_, at) => at + 1)
+    expect(left).toContain(announce(OTHER, all).find(({ to }) => to === OTHER)?.digest)
+  })
+
   test('and whoever is no gateway takes nothing over', () => {
     const { ownShare } = fetcher({ self: peer('nobody') })
     expect(ownShare()).toEqual([])
