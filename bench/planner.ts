@@ -155,13 +155,27 @@ const offText = ({ nodes, p50Percent, p99Percent }: Agreement): string =>
 const agreementText = (): string =>
   `4 KiB ${offText(GOSSIP_AGREEMENT)}; 1 to 8 MiB ${offText(BLOCKS_AGREEMENT)}`
 
+/** The two models' times at one share of the nodes: medians over the seeds. */
+interface Compared {
+  readonly coreMs: number
+  readonly abstractMs: number
+  /** The abstract model's share off, fleet by fleet: the median, and the quartiles around it. */
+  readonly off: number
+  readonly offFrom: number
+  readonly offTo: number
+}
+
 interface Agreed {
   readonly bytes: number
   readonly nodes: number
   readonly seeds: number
-  readonly core: { readonly p50Ms: number; readonly p99Ms: number; readonly originCopies: number }
-  readonly abstract: { readonly p50Ms: number; readonly p99Ms: number }
+  readonly p50: Compared
+  readonly p99: Compared
+  readonly originCopies: number
 }
+
+/** Of 4 KiB: single fleets are up to a third off at p50, and more where a packet is lost on the way: five say nothing of a tenth. */
+const AGREEING_SEEDS = 24
 
 /** The product's own cores beside the abstract model, the same fleets. */
 function agree(bytes: number, nodes: number, seeds: number): Agreed {
@@ -171,22 +185,38 @@ function agree(bytes: number, nodes: number, seeds: number): Agreed {
   }))
   const cores = asked.map((one) => new CoreRelease(one).run())
   const models = asked.map((one) => runOne(one, () => {}))
-  const median = (values: readonly number[]): number => quantileOf(Float64Array.from(values).sort(), 0.5)
-  const at = (results: readonly RunResult[], q: number): number =>
-    median(results.map(({ timesMs }) => quantileOf(timesMs, q)))
-  const originCopies = median(cores.map(({ originBytes, payloadBytes }) => originBytes / payloadBytes))
+  const originCopies = over(
+    cores.map(({ originBytes, payloadBytes }) => originBytes / payloadBytes),
+    0.5,
+  )
   return {
-    ...{ bytes, nodes, seeds },
-    core: { p50Ms: at(cores, 0.5), p99Ms: at(cores, 0.99), originCopies },
-    abstract: { p50Ms: at(models, 0.5), p99Ms: at(models, 0.99) },
+    ...{ bytes, nodes, seeds, originCopies },
+    ...{ p50: compare(cores, models, 0.5), p99: compare(cores, models, 0.99) },
   }
 }
 
-function agreedRow({ bytes, nodes, seeds, core, abstract }: Agreed): Row {
-  const off = (model: number, real: number): string => `${((model / real - 1) * 100).toFixed(1)} %`
+function compare(cores: readonly RunResult[], models: readonly RunResult[], q: number): Compared {
+  const coresMs = cores.map(({ timesMs }) => quantileOf(timesMs, q))
+  const modelsMs = models.map(({ timesMs }) => quantileOf(timesMs, q))
+  const off = modelsMs.map((ms, at) => ms / (coresMs[at] as number) - 1)
   return {
-    what: `agreement: ${bytes < MIB ? '4 KiB' : `${bytes / MIB} MiB`}, ${nodes} nodes, 3 regions, ${seeds} seeds, p50 and p99 within 10 %`,
-    figure: `core ${core.p50Ms} / ${core.p99Ms} ms, abstract ${abstract.p50Ms} / ${abstract.p99Ms} ms: ${off(abstract.p50Ms, core.p50Ms)} and ${off(abstract.p99Ms, core.p99Ms)} off; ${core.originCopies} copies out of the origin's core`,
+    ...{ coreMs: over(coresMs, 0.5), abstractMs: over(modelsMs, 0.5) },
+    ...{ off: over(off, 0.5), offFrom: over(off, 0.25), offTo: over(off, 0.75) },
+  }
+}
+
+const over = (values: readonly number[], q: number): number => quantileOf(Float64Array.from(values).sort(), q)
+
+function agreedRow({ bytes, nodes, seeds, p50, p99, originCopies }: Agreed): Row {
+  const percent = (share: number): string => (share * 100).toFixed(1)
+  const offText = ({ off, offFrom, offTo }: Compared): string =>
+    seeds === 1
+      ? `${percent(off)} %`
+      : `${percent(off)} % (quartiles ${percent(offFrom)} and ${percent(offTo)})`
+  const ok = [p50, p99].every(({ off }) => Math.abs(off) <= 0.1)
+  return {
+    what: `agreement: ${bytes < MIB ? '4 KiB' : `${bytes / MIB} MiB`}, ${nodes} nodes, 3 regions, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}, p50 and p99 within 10 %`,
+    figure: `${ok ? 'reached' : '**missed**'}: core ${p50.coreMs} / ${p99.coreMs} ms, abstract ${p50.abstractMs} / ${p99.abstractMs} ms: ${offText(p50)} and ${offText(p99)} off; ${Number(originCopies.toFixed(4))} copies out of the origin's core`,
   }
 }
 
@@ -201,7 +231,12 @@ export async function planner({ quick }: { readonly quick: boolean }): Promise<M
   const lines = quick ? [] : await draw()
   const agreed = quick
     ? [agree(SMALL_BYTES, 60, 3), agree(MIB, 50, 1)]
-    : [agree(SMALL_BYTES, 200, 5), agree(MIB, 50, 3), agree(8 * MIB, 50, 3), agree(8 * MIB, 200, 1)]
+    : [
+        agree(SMALL_BYTES, 200, AGREEING_SEEDS),
+        agree(MIB, 50, 3),
+        agree(8 * MIB, 50, 3),
+        agree(8 * MIB, 200, 1),
+      ]
   return {
     about: [
       'simulated, no real node: model "abstract" of docs/simulate.md; home us-east-1, links of 1 Gbit/s, borders of 10 Gbit/s, round trips published for three and six regions',

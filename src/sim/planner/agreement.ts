@@ -1,6 +1,7 @@
 /**
- * How far the abstract model is from the product's own cores where both can run: medians over seeds, 4 KiB, three
- * regions, as `npm run bench -- planner` measures it; the simulation tests hold it below a tenth.
+ * How far the abstract model is from the product's own cores where both can run: 4 KiB, three regions, as in the last
+ * full run of `npm run bench -- planner` (`bench/results`). Of 4 KiB one seed differs from another by more than that at
+ * p50; the simulation tests hold the nodes of several seeds together below a tenth.
  */
 export interface Agreement {
   readonly nodes: number
@@ -11,4 +12,4 @@ export interface Agreement {
 
 /** The same of releases in blocks, of 1 to 8 MiB. */
 export const BLOCKS_AGREEMENT: Agreement = { nodes: 50, seeds: 3, p50Percent: 4, p99Percent: 5 }
-export const GOSSIP_AGREEMENT: Agreement = { nodes: 200, seeds: 5, p50Percent: 3, p99Percent: 1 }
+export const GOSSIP_AGREEMENT: Agreement = { nodes: 200, seeds: 5, p50Percent: 13, p99Percent: 2 }
