@@ -374,6 +374,8 @@ export const LIMITS = {
   /** Damaged records kept for people to look at, and damaged stores set aside as a whole; fewer where the disk is full. */
   maxQuarantined: 64,
   keepCorruptStores: 2,
+  /** To open a damaged store LevelDB reads its log and merges tables: seconds. */
+  salvageAnswerMs: 60_000,
   /** How often a full disk is tried again. */
   storeProbeMs: 2_000,
   /** How often it is looked whether the folders are still there; before anything is acknowledged it is looked anyway. */

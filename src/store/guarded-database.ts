@@ -68,7 +68,9 @@ export class GuardedDatabase {
     try {
       // without making room: the old one is what is read from
       await database.open()
-      if (old !== undefined) await salvage(old, database, limits)
+      const problem = old === undefined ? undefined : await salvage(old, database, limits)
+      if (problem !== undefined)
+        this.#note('warn', 'STORE_CORRUPT', `${old} was not read to its end: ${problem}; peers have the rest`)
     } catch (error) {
       // Nothing more can be read from the old one: peers have it. A fault of the new one is no salvage's fault.
       if (!isDamage(error)) throw storeError(error, dir)

@@ -75,17 +75,18 @@ export async function verifyStore(init: VerifyInit): Promise<readonly Problem[]>
   if (!exists) throw new MeshError('STORE_MISSING', `${dir} holds no store; check --data`, { dir })
   const database = levelDatabase(dir, true)
   // Opening rewrites LevelDB's log, so its files are read before; but only where no node has them open.
-  const problems = [...(await checkFiles(dir, Number.POSITIVE_INFINITY))]
-  // Opening would drop what stands behind the damage in a log, and with it the evidence.
-  if (problems.some(({ where }) => !where.endsWith('.ldb'))) return problems
+  const problems = await checkFiles(dir, Number.POSITIVE_INFINITY)
+  // Opening would drop what stands behind the damage in a log, and with it the evidence; where a damaged table is merged,
+  // which opening begins, LevelDB may end this process.
+  if (problems.length > 0) return problems
   try {
     await database.open()
   } catch (error) {
     if (!isDamage(error)) throw storeError(error, dir)
-    return [...problems, { where: dir, what: `LevelDB cannot open it: ${storeError(error, dir).message}` }]
+    return [{ where: dir, what: `LevelDB cannot open it: ${storeError(error, dir).message}` }]
   }
   try {
-    return [...problems, ...(await new Verification(init, database).run())]
+    return await new Verification(init, database).run()
   } finally {
     await database.close()
   }

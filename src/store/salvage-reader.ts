@@ -1,0 +1,43 @@
+/** The process in which a store that was set aside is read: `salvage.ts` says why. Arguments: its folder, bytes an answer. */
+import { once } from 'node:events'
+import { sha256 } from '../codec/digest.ts'
+import { unseal } from './checksum.ts'
+import { levelDatabase } from './database.ts'
+import { nameIn, PREFIX } from './keys.ts'
+
+/** Keys and values; none: that was all. */
+export type Records = readonly (readonly [string, Uint8Array])[]
+
+const isSound = (key: string, value: Uint8Array): boolean =>
+  key.startsWith(PREFIX.block)
+    ? (sha256(value) as string) === nameIn(PREFIX.block, key)
+    : unseal(key, value) !== undefined
+
+/** Sound records, a few more bytes than `maxBytes` at a time. */
+async function* soundRecords(dir: string, maxBytes: number): AsyncGenerator<Records> {
+  const old = levelDatabase(dir, true)
+  await old.open()
+  let records: [string, Uint8Array][] = []
+  let bytes = 0
+  for await (const [key, value] of old.entries()) {
+    if (key.startsWith(PREFIX.quarantine) || !isSound(key, value)) continue
+    records.push([key, value.slice()])
+    bytes += value.length
+    if (bytes < maxBytes) continue
+    yield records
+    records = []
+    bytes = 0
+  }
+  yield records
+  if (records.length > 0) yield []
+}
+
+const [dir = '', maxBytes] = process.argv.slice(2)
+process.once('disconnect', () => process.exit(1))
+// Each answer is asked for, so that no more than one is in memory.
+let asked = once(process, 'message')
+for await (const records of soundRecords(dir, Number(maxBytes))) {
+  await asked
+  asked = once(process, 'message')
+  process.send?.(records)
+}
