@@ -44,8 +44,9 @@ export function createAnnounce(config: CoreConfig): Announce {
 
   function verdict(step: Step, event: Gossip, verdict: GossipVerdict): void {
     if (verdict === 'reject') rejected.add(sha256(event.bytes))
-    if (event.id === undefined) return
-    step.emit({ kind: 'verdict', id: event.id, from: event.from, verdict })
+    const { id, from, topic } = event
+    if (id === undefined) return
+    step.emit({ kind: 'verdict', id, from, topic, verdict })
     step.emit({ kind: 'count', metric: 'gossip_verdicts', by: 1, label: verdict })
   }
 

@@ -10,7 +10,13 @@ export type GossipVerdict = 'accept' | 'ignore' | 'reject'
 
 export type Effect =
   /** Answer to one `gossip` event: `accept` relays it. */
-  | { readonly kind: 'verdict'; readonly id: string; readonly from: PeerId; readonly verdict: GossipVerdict }
+  | {
+      readonly kind: 'verdict'
+      readonly id: string
+      readonly from: PeerId
+      readonly topic: Topic
+      readonly verdict: GossipVerdict
+    }
   /** Say something on a topic ourselves. */
   | { readonly kind: 'publish'; readonly topic: Topic; readonly bytes: Uint8Array }
   /** Answered by `reply` or `requestFailed` events, but for a notice (`holds`), of which nothing more is heard. */

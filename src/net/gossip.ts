@@ -85,6 +85,8 @@ const TOLD_HEARTBEATS = 3
 /** Neighbours in the mesh of a topic. */
 const MESH_DEGREE = 8
 const MAX_MESH_DEGREE = 12
+/** Before a release is passed on, at random up to twice this: longer than one way within a region takes. */
+const RELAY_HOLD_MS = 2
 
 export function gossipOptions({
   fleetId,
@@ -169,6 +171,11 @@ export interface GossipParts {
   readonly sink: (event: TransportEvent) => void
 }
 
+/** What has come in meanwhile is read first: on a busy host words lie in the socket when the time is over. */
+const afterReading = (work: () => void) => (): void => {
+  setImmediate(() => setImmediate(work))
+}
+
 export class Gossip {
   readonly #parts: GossipParts
   readonly #names: Readonly<Record<Topic, string>>
@@ -193,8 +200,15 @@ export class Gossip {
     pubsub.addEventListener('gossipsub:message', ({ detail }) => this.#received(detail))
   }
 
-  verdict({ id, from, verdict }: EffectOf<'verdict'>): void {
-    this.#parts.pubsub.reportMessageValidationResult(id, from, VERDICTS[verdict])
+  /**
+   * Neighbours get a release at nearly the same moment, and each says so (IDONTWANT) before it looks into it. To check
+   * one takes less time than that needs to arrive: passed on at once it would go to all who have it.
+   */
+  verdict({ id, from, topic, verdict }: EffectOf<'verdict'>): void {
+    const { pubsub } = this.#parts
+    const tell = () => pubsub.reportMessageValidationResult(id, from, VERDICTS[verdict])
+    if (verdict !== 'accept' || topic !== 'releases') tell()
+    else setTimeout(afterReading(tell), RELAY_HOLD_MS * (1 + Math.random())).unref()
   }
 
   /** Nobody there to hear it is no failure: sync brings it to whoever comes later. */

@@ -34,7 +34,7 @@ export const GOSSIP = {
   heartbeatMs: 1_000,
   /** Heartbeats for which a message can be had, and for which it is told of. */
   cached: 12,
-  told: 8,
+  told: 3,
   backoffMs: 60_000,
   invalidWeight: -20,
   invalidDecay: 0.99,

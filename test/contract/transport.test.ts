@@ -226,7 +226,9 @@ describe.each([
     await b.until('first', () => of(b, 'gossip').length === 1)
     const judge = (verdict: 'accept' | 'ignore') => {
       const heard = of(b, 'gossip').at(-1)
-      if (heard !== undefined) b.port.perform({ kind: 'verdict', id: heard.id, from: heard.from, verdict })
+      if (heard === undefined) return
+      const { id, from, topic } = heard
+      b.port.perform({ kind: 'verdict', id, from, topic, verdict })
     }
     judge('ignore')
     say(2)

@@ -33,7 +33,7 @@ class Fleet {
     await port.start((event) => {
       if (event.kind !== 'gossip') return
       heard.set(event.bytes[0] ?? 0, this.time.nowMs)
-      port.perform({ kind: 'verdict', id: event.id, from: event.from, verdict })
+      port.perform({ kind: 'verdict', id: event.id, from: event.from, topic: event.topic, verdict })
     })
     const end = { peer, port, heard }
     this.ends.push(end)

@@ -32,7 +32,13 @@ test('a peer that is not admitted gets no gossip, however long it is connected',
   await joined(c, b)
   c.transport.perform({ kind: 'publish', topic: 'releases', bytes: new Uint8Array([1]) })
   const heard = await b.event('gossip')
-  b.transport.perform({ kind: 'verdict', id: heard.id, from: heard.from, verdict: 'accept' })
+  b.transport.perform({
+    kind: 'verdict',
+    id: heard.id,
+    from: heard.from,
+    topic: 'releases',
+    verdict: 'accept',
+  })
   // the same exchange in the other direction proves that what was to come has come
   b.transport.perform({ kind: 'publish', topic: 'releases', bytes: new Uint8Array([2]) })
   await c.event('gossip')

@@ -32,7 +32,7 @@ test('a message is relayed only once it is accepted, and not at all when rejecte
     say(a, verdict)
     const { id, from } = await hears(b, verdict)
     expect(from).toBe(a.id)
-    b.transport.perform({ kind: 'verdict', id, from, verdict })
+    b.transport.perform({ kind: 'verdict', id, from, topic: 'releases', verdict })
   }
   const relayed = await hears(c, 'accept')
   expect(relayed).toMatchObject({ topic: 'releases', from: b.id })
@@ -45,8 +45,14 @@ test('a reject costs its sender, an ignore costs nothing', async () => {
   say(a, 'forged')
   const [old, forged] = [await hears(b, 'old'), await hears(b, 'forged')]
   // in one turn, so that no score is taken between the two
-  b.transport.perform({ kind: 'verdict', id: old.id, from: old.from, verdict: 'ignore' })
-  b.transport.perform({ kind: 'verdict', id: forged.id, from: forged.from, verdict: 'reject' })
+  b.transport.perform({ kind: 'verdict', id: old.id, from: old.from, topic: 'releases', verdict: 'ignore' })
+  b.transport.perform({
+    kind: 'verdict',
+    id: forged.id,
+    from: forged.from,
+    topic: 'releases',
+    verdict: 'reject',
+  })
   await b.until('score below zero', () => b.transport.score(a.id) < 0)
   // one reject is -20; two would be -80
   expect(b.transport.score(a.id)).toBeGreaterThan(-21)

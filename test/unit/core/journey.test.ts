@@ -40,7 +40,7 @@ describe('a small release by gossip', () => {
           { kind: 'whole', release: made.id },
         ],
       },
-      { kind: 'verdict', id: 'm1', from: PEER, verdict: 'accept' },
+      { kind: 'verdict', id: 'm1', from: PEER, topic: 'releases', verdict: 'accept' },
     ])
   })
 
@@ -84,8 +84,12 @@ describe('a small release by gossip', () => {
     const node = new BenchNode()
     node.start()
     const bad = gossip(made, [made.page, new TextEncoder().encode('a=2\n')])
-    expect(node.run(bad)).toEqual([{ kind: 'verdict', id: 'm1', from: PEER, verdict: 'reject' }])
-    expect(node.run(bad)).toEqual([{ kind: 'verdict', id: 'm1', from: PEER, verdict: 'reject' }])
+    expect(node.run(bad)).toEqual([
+      { kind: 'verdict', id: 'm1', from: PEER, topic: 'releases', verdict: 'reject' },
+    ])
+    expect(node.run(bad)).toEqual([
+      { kind: 'verdict', id: 'm1', from: PEER, topic: 'releases', verdict: 'reject' },
+    ])
     expect(ofKind(node.run(gossip(made)), 'verdict')).toMatchObject([{ verdict: 'accept' }])
   })
 
@@ -93,7 +97,9 @@ describe('a small release by gossip', () => {
     const node = new BenchNode()
     node.start()
     const forged = make({ clock: { alice: 9 }, signedBy: generatePrivateKey('ed25519').key })
-    expect(node.run(gossip(forged))).toEqual([{ kind: 'verdict', id: 'm1', from: PEER, verdict: 'reject' }])
+    expect(node.run(gossip(forged))).toEqual([
+      { kind: 'verdict', id: 'm1', from: PEER, topic: 'releases', verdict: 'reject' },
+    ])
     const ahead = make({ clock: { alice: 1 }, header: { root: 50 } })
     for (let i = 0; i < 10; i++) expect(ofKind(node.run(gossip(ahead)), 'verdict')[0]?.verdict).toBe('ignore')
     expect(node.heard.filter((line) => line.startsWith('ahead'))).toEqual([`ahead ${PEER}`])

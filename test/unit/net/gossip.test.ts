@@ -1,13 +1,16 @@
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { FleetId } from '../../../src/model/ids.ts'
+import type { FleetId, PeerId } from '../../../src/model/ids.ts'
 import { Gate } from '../../../src/net/gate.ts'
-import { gossipOptions } from '../../../src/net/gossip.ts'
+import { Gossip, gossipOptions, type Pubsub } from '../../../src/net/gossip.ts'
+import { Misconduct } from '../../../src/net/misconduct.ts'
 import { Pace } from '../../../src/net/pace.ts'
+
+const FLEET = 'f1ee7'.padEnd(64, '0') as FleetId
 
 const options = (seed: boolean) =>
   gossipOptions({
-    fleetId: 'f1ee7'.padEnd(64, '0') as FleetId,
+    fleetId: FLEET,
     region: 'default',
     seed,
     gate: new Gate(),
@@ -22,4 +25,49 @@ test('a small release leaves its origin in eight copies at most, in a large flee
 
 test('a node that is no seed takes a few neighbours more, so that newcomers find a place', () => {
   expect(options(false).Dhi).toBe(12)
+})
+
+describe('a verdict', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  /** What gossipsub hears of a verdict, by the time at which it hears it. */
+  function judge(topic: 'releases' | 'control', verdict: 'accept' | 'ignore' | 'reject'): readonly string[] {
+    const heard: string[] = []
+    const pubsub = {
+      reportMessageValidationResult: (id, from, as) => {
+        heard.push(`${id} ${from} ${as}`)
+      },
+    } satisfies Partial<Pubsub>
+    const [log, sink] = [{ note: vi.fn() }, vi.fn()]
+    const gossip = new Gossip({
+      pubsub: pubsub as unknown as Pubsub,
+      fleetId: FLEET,
+      region: 'default',
+      limits: LIMITS,
+      misconduct: new Misconduct(log, { count: vi.fn(), observe: vi.fn() }, sink),
+      log,
+      sink,
+    })
+    gossip.verdict({ kind: 'verdict', id: 'm', from: 'p' as PeerId, topic, verdict })
+    return heard
+  }
+
+  test('that passes a release on waits for neighbours to say that they have it', () => {
+    const heard = judge('releases', 'accept')
+    vi.advanceTimersByTime(1)
+    expect(heard).toEqual([])
+    vi.runAllTimers()
+    expect(heard).toEqual(['m p accept'])
+  })
+
+  test('on anything else, or that passes nothing on, is heard at once', () => {
+    expect(judge('control', 'accept')).toEqual(['m p accept'])
+    expect(judge('releases', 'ignore')).toEqual(['m p ignore'])
+    expect(judge('releases', 'reject')).toEqual(['m p reject'])
+  })
 })
