@@ -9,7 +9,6 @@ import type { Snapshot } from '../../src/runtime/ports.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { blockKey, channelKey, envelopeKey, quarantineKey } from '../../src/store/keys.ts'
 import { LevelStore } from '../../src/store/level.ts'
-import { salvage } from '../../src/store/salvage.ts'
 import type { StoreEvent } from '../contract/store-contract.ts'
 import { CHANNEL, FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
 
@@ -284,45 +283,6 @@ test('what is salvaged goes over in batches of bounded size', async () => {
   expect(Math.max(...sizes)).toBeLessThan(600 + 600)
   expect(snapshot.whole).toEqual([one.id, two.id].sort())
   for (const [digest, bytes] of one.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
-})
-
-describe('what is salvaged comes from a process of its own', () => {
-  const fresh = async () => {
-    const database = levelDatabase(join(base, 'fresh'))
-    await database.open()
-    return database
-  }
-
-  test('and a store that cannot be read leaves the new one as it is', async () => {
-    const database = await fresh()
-    expect(await salvage(join(base, 'nothing'), database, FAST)).toBe('its reader ended with 1')
-    await database.batch([{ type: 'put', key: 'a', value: new Uint8Array([1]) }], true)
-    await database.close()
-  })
-
-  test('and a table with keys out of order, by which LevelDB ends its process while it merges, ends no node', async () => {
-    const old = join(base, 'old')
-    // Three tables and a log of the same keys: at the next start there are four, enough for LevelDB to merge them.
-    for (let life = 0; life < 4; life += 1) {
-      const before = levelDatabase(old)
-      await before.open()
-      for (const key of ['key-1', 'key-2', 'key-3'])
-        await before.batch([{ type: 'put', key, value: new Uint8Array([life]) }], true)
-      await before.close()
-    }
-    const [name = ''] = (await readdir(old)).filter((each) => each.endsWith('.ldb'))
-    const table = await readFile(join(old, name))
-    // Keys share their first letters with the one before: of the third the table holds its last letter.
-    const at = table.indexOf(Buffer.from([4, 9, 1]), table.indexOf('key-1') + 14)
-    expect(String.fromCharCode(table[at + 3] ?? 0)).toMatch(/[23]/)
-    table[at + 3] = 0x30
-    await writeFile(join(old, name), table)
-    const database = await fresh()
-    // three records may be read before the merge comes to the damage
-    const problem = () => salvage(old, database, FAST)
-    await expect.poll(problem, { timeout: 20_000 }).toBe('its reader ended with SIGABRT')
-    await database.close()
-  })
 })
 
 describe('a record that is damaged while the node runs', () => {
