@@ -22,6 +22,11 @@ const GAP_MS = 1_000
 const DEADLINE_MS = 60_000
 const MIB = 1024 * 1024
 
+interface Memory {
+  readonly before: number
+  readonly most: number
+}
+
 interface Figures {
   readonly nodes: number
   readonly target: string
@@ -33,7 +38,9 @@ interface Figures {
   readonly calmMs: Spread
   readonly attackedMs: Spread
   readonly ratio: number
-  readonly rssMiB: { readonly before: number; readonly most: number; readonly after: number }
+  readonly rssMiB: Memory & { readonly after: number }
+  /** Of a node that nobody attacks: what a young node's memory grows by meanwhile. */
+  readonly notAttackedRssMiB: Memory
   /** At the end of the attack, garbage included, as the node says it. */
   readonly heapMiB: number
   readonly buffersMiB: number
@@ -143,6 +150,21 @@ const ordersOf = (init: InitResult, target: RealNode, { seconds, only }: Options
   only,
 })
 
+/** From now on, until it is stopped. */
+function watchMemory(node: RealNode): { stop(): Memory } {
+  const before = rssMiB(pidOf(node))
+  let most = before
+  const watch = setInterval(() => {
+    most = Math.max(most, rssMiB(pidOf(node)))
+  }, 200)
+  return {
+    stop: () => {
+      clearInterval(watch)
+      return { before, most }
+    },
+  }
+}
+
 async function run(options: Options): Promise<Figures> {
   const fleet = new RealFleet()
   try {
@@ -154,11 +176,8 @@ async function run(options: Options): Promise<Figures> {
       gapMs: GAP_MS,
     })
     const calmMs = spread(await everywhere(all, calm))
-    const before = rssMiB(pidOf(target))
-    let most = before
-    const watch = setInterval(() => {
-      most = Math.max(most, rssMiB(pidOf(target)))
-    }, 200)
+    const memory = watchMemory(target)
+    const besides = watchMemory(all.findLast((node) => node !== target) as RealNode)
     // a scrape begins the time that the lag of the next one is of
     await total(target.api, 'confmesh_loop_lag_seconds')
     const idle = idleProcess()
@@ -173,7 +192,7 @@ async function run(options: Options): Promise<Figures> {
     const heapMiB = Math.round((await total(target.api, 'confmesh_nodejs_heap_size_used_bytes')) / MIB)
     const buffersMiB = Math.round((await total(target.api, 'confmesh_nodejs_external_memory_bytes')) / MIB)
     const attackedMs = spread(await everywhere(all, attacked))
-    clearInterval(watch)
+    const mostRss = { target: memory.stop(), besides: besides.stop() }
     await delay(SETTLE_MS)
     const published = new Set([...calm, ...attacked].map(({ release }) => release))
     const said = attacker.said()
@@ -188,7 +207,8 @@ async function run(options: Options): Promise<Figures> {
       calmMs,
       attackedMs,
       ratio: Number((attackedMs.p50 / calmMs.p50).toFixed(2)),
-      rssMiB: { before, most, after: rssMiB(pidOf(target)) },
+      rssMiB: { ...mostRss.target, after: rssMiB(pidOf(target)) },
+      notAttackedRssMiB: mostRss.besides,
       heapMiB,
       buffersMiB,
       cpuSeconds: Number(cpu.toFixed(1)),
@@ -236,7 +256,11 @@ const measured = (f: Figures): Measured => ({
       what: 'resident memory of the node, MiB: before · most · after',
       figure: `${f.rssMiB.before} · ${f.rssMiB.most} · ${f.rssMiB.after}`,
     },
-    { what: 'of it heap · buffers at the end, MiB', figure: `${f.heapMiB} · ${f.buffersMiB}` },
+    {
+      what: 'of a node that is not attacked, MiB: before · most',
+      figure: `${f.notAttackedRssMiB.before} · ${f.notAttackedRssMiB.most}`,
+    },
+    { what: 'the attacked node’s heap · buffers at the end, MiB', figure: `${f.heapMiB} · ${f.buffersMiB}` },
     { what: 'CPU of the node, s', figure: String(f.cpuSeconds) },
     {
       what: 'event loop delay p99, ms: the node · an idle process beside it',
