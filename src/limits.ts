@@ -369,7 +369,7 @@ export const LIMITS = {
   maxStoreRecordBytes: 1 * MIB,
   /** Commits that wait while the disk syncs go out together, up to this many bytes: one sync for all of them. */
   maxStoreBatchBytes: 8 * MIB,
-  /** A store up to this size is read through at start (about 0.3 s); a larger one by `verify` alone. */
+  /** A store up to this size is read through at start (about 0.3 s); a larger one by `verify`, and where its last two lives did not close it. */
   maxCheckedStoreBytes: 64 * MIB,
   /** Damaged records kept for people to look at, and damaged stores set aside as a whole; fewer where the disk is full. */
   maxQuarantined: 64,

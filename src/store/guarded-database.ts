@@ -7,6 +7,10 @@ import { faultOf, isDamage, storeError } from './faults.ts'
 import { checkFiles } from './level-files.ts'
 import { dropOldest, setAside } from './quarantine.ts'
 import { salvage } from './salvage.ts'
+import { closedCleanly, countEnds, uncleanEnds } from './unclean-ends.ts'
+
+/** One may be a kill or a power cut, the second the damage: the third start looks. */
+const MAX_UNCLEAN_ENDS = 2
 
 export interface GuardedDatabaseInit {
   readonly dir: string
@@ -46,7 +50,11 @@ export class GuardedDatabase {
   async open(): Promise<void> {
     const { dir, database, limits } = this.#init
     const isMarked = await exists(damageMark(dir))
-    const [damage] = isMarked ? [] : await checkFiles(dir, limits.maxCheckedStoreBytes)
+    const ends = await uncleanEnds(dir)
+    const isDoubtful = ends >= MAX_UNCLEAN_ENDS
+    const maxBytes = isDoubtful ? Number.POSITIVE_INFINITY : limits.maxCheckedStoreBytes
+    const [damage] = isMarked ? [] : await checkFiles(dir, maxBytes)
+    await countEnds(dir, isDoubtful ? 1 : ends + 1)
     if (isMarked || damage !== undefined) {
       const reason = damage === undefined ? 'its tables were damaged in the last run' : damage.what
       return this.#replace(await this.setAside(reason))
@@ -82,6 +90,7 @@ export class GuardedDatabase {
     // A reopening that failed was reported when it did.
     await this.#readable.catch(() => undefined)
     await this.#init.database.close()
+    await closedCleanly(this.#init.dir)
   }
 
   /**

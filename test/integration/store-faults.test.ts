@@ -257,6 +257,25 @@ describe('a disk that is full of damaged stores kept to be looked at', () => {
   })
 })
 
+test('a store too large to be read through is read through once two lives ended without closing it', async () => {
+  const limits = { ...FAST, maxCheckedStoreBytes: 0 }
+  await lived()
+  await (await loaded()).store.close() // what lay in the log is in a table now
+  const [name = ''] = (await readdir(join(base, 'store'))).filter((each) => each.endsWith('.ldb'))
+  const path = join(base, 'store', name)
+  const table = await readFile(path)
+  table[table.length - 20] = (table.at(-20) ?? 0) ^ 1 // of the zeros before the last bytes: nobody else looks at them
+  await writeFile(path, table)
+  for (const ends of [0, 1, 2]) {
+    const { store, notes } = await loaded(undefined, limits)
+    expect(notes.map(({ code }) => code)).toEqual(ends < 2 ? [] : ['STORE_CORRUPT'])
+    expect(await readFile(join(base, 'store-ends'), 'utf8')).toBe(ends < 2 ? `${ends + 1}` : '1')
+    await store.close()
+    expect(await readdir(base)).not.toContain('store-ends')
+    await writeFile(join(base, 'store-ends'), `${ends + 1}`) // as if it had not been closed
+  }
+})
+
 test('a store that a full disk keeps from being replaced says so, and starts once there is room', async () => {
   await lived()
   await writeFile(join(base, 'store.damaged'), '')
