@@ -1,4 +1,4 @@
-import { access, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import type { Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
@@ -6,7 +6,7 @@ import type { Database, Operation } from './database.ts'
 import { faultOf, isDamage, storeError } from './faults.ts'
 import { checkFiles } from './level-files.ts'
 import { dropOldest, setAside } from './quarantine.ts'
-import { salvage } from './salvage.ts'
+import { exists, prepareReplacement, takePlace } from './replacement.ts'
 import { closedCleanly, countEnds, uncleanEnds } from './unclean-ends.ts'
 
 /** One may be a kill or a power cut, the second the damage: the third start looks. */
@@ -15,6 +15,8 @@ const MAX_UNCLEAN_ENDS = 2
 export interface GuardedDatabaseInit {
   readonly dir: string
   readonly database: Database
+  /** The same in another folder. */
+  readonly databaseAt: (dir: string) => Database
   readonly limits: Limits
   readonly log: LogPort
   readonly onMode: (readOnly: boolean) => void
@@ -36,6 +38,7 @@ export class GuardedDatabase {
   #broken = false
   #readOnly = false
   #wasSetAside = false
+  #opened = false
   #probing: NodeJS.Timeout | undefined
 
   constructor(init: GuardedDatabaseInit) {
@@ -48,41 +51,57 @@ export class GuardedDatabase {
 
   /** @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED */
   async open(): Promise<void> {
-    const { dir, database, limits } = this.#init
-    const isMarked = await exists(damageMark(dir))
+    const { dir } = this.#init
+    try {
+      await takePlace(dir)
+      const damage = await this.#damage()
+      if (damage !== undefined) await this.#replace(damage)
+      else await this.#openOrBegin()
+    } catch (error) {
+      throw storeError(error, dir)
+    }
+    this.#opened = true
+  }
+
+  /** @returns what is wrong with the store; undefined: nothing that is seen from outside */
+  async #damage(): Promise<string | undefined> {
+    const { dir, limits } = this.#init
     const ends = await uncleanEnds(dir)
     const isDoubtful = ends >= MAX_UNCLEAN_ENDS
-    const maxBytes = isDoubtful ? Number.POSITIVE_INFINITY : limits.maxCheckedStoreBytes
-    const [damage] = isMarked ? [] : await checkFiles(dir, maxBytes)
+    // before the look: where that takes so long that the node is killed in it, the next life goes without
     await countEnds(dir, isDoubtful ? 1 : ends + 1)
-    if (isMarked || damage !== undefined) {
-      const reason = damage === undefined ? 'its tables were damaged in the last run' : damage.what
-      return this.#replace(await this.setAside(reason))
-    }
+    if (await exists(damageMark(dir))) return 'its tables were damaged in the last run'
+    const maxBytes = isDoubtful ? Number.POSITIVE_INFINITY : limits.maxCheckedStoreBytes
+    const [damage] = await checkFiles(dir, maxBytes)
+    return damage?.what
+  }
+
+  async #openOrBegin(): Promise<void> {
+    const { database } = this.#init
     try {
       await this.#withRoom(() => database.open())
     } catch (error) {
-      if (!isDamage(error)) throw storeError(error, dir)
+      if (!isDamage(error)) throw error
       await this.setAside('LevelDB cannot open it')
-      await this.#withRoom(() => database.open()).catch((again: unknown) => {
-        throw storeError(again, dir)
-      })
+      await this.#withRoom(() => database.open())
     }
   }
 
   /** A new store with what is still sound in the old one, if there is one. */
-  async #replace(old: string | undefined): Promise<void> {
-    const { dir, database, limits } = this.#init
-    try {
-      // without making room: the old one is what is read from
-      await database.open()
-      const problem = old === undefined ? undefined : await salvage(old, database, limits)
+  async #replace(reason: string): Promise<void> {
+    const { dir, database, databaseAt, limits } = this.#init
+    if (await exists(dir)) {
+      await this.#markDamaged()
+      let problem: string | undefined
+      await this.#withRoom(async () => {
+        problem = await prepareReplacement(dir, databaseAt, limits)
+      })
       if (problem !== undefined)
-        this.#note('warn', 'STORE_CORRUPT', `${old} was not read to its end: ${problem}; peers have the rest`)
-    } catch (error) {
-      // Nothing more can be read from the old one: peers have it. A fault of the new one is no salvage's fault.
-      if (!isDamage(error)) throw storeError(error, dir)
+        this.#note('warn', 'STORE_CORRUPT', `${dir}: not read to its end: ${problem}; peers have the rest`)
     }
+    await this.setAside(reason)
+    await takePlace(dir)
+    await database.open()
   }
 
   async close(): Promise<void> {
@@ -90,7 +109,8 @@ export class GuardedDatabase {
     // A reopening that failed was reported when it did.
     await this.#readable.catch(() => undefined)
     await this.#init.database.close()
-    await closedCleanly(this.#init.dir)
+    // one that another process has open keeps its count
+    if (this.#opened) await closedCleanly(this.#init.dir)
   }
 
   /**
@@ -198,9 +218,3 @@ export class GuardedDatabase {
 }
 
 const damageMark = (dir: string): string => `${dir}.damaged`
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )

@@ -28,14 +28,23 @@ export async function checkFiles(dir: string, maxBytes: number): Promise<readonl
   for (const name of names) {
     const check = checkOf(name, inUse)
     if (check === undefined) continue
-    const file = await readFile(join(dir, name))
-    try {
-      check(file)
-    } catch (error) {
-      problems.push({ where: join(dir, name), what: error instanceof Error ? error.message : String(error) })
-    }
+    const what = await problemOf(join(dir, name), check)
+    if (what !== undefined) problems.push({ where: join(dir, name), what })
   }
   return problems
+}
+
+async function problemOf(path: string, check: (file: Buffer) => void): Promise<string | undefined> {
+  try {
+    check(await readFile(path))
+    return undefined
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    // Else of the system, but for a disk that cannot read it: nothing is said of the file.
+    if (code !== undefined && code !== 'EIO') throw error
+    return message
+  }
 }
 
 /** @returns what throws where a file is damaged; undefined where nothing can be said of it */

@@ -74,6 +74,7 @@ export class LevelStore implements StorePort {
     this.#database = new GuardedDatabase({
       dir: init.dir,
       database: this.#raw,
+      databaseAt: init.database ?? levelDatabase,
       limits: init.limits,
       log: init.log,
       onMode: (readOnly) => init.emit?.({ kind: 'storeMode', readOnly }),

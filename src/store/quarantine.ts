@@ -42,7 +42,7 @@ const remove = (path: string): Promise<void> => rm(path, { recursive: true, forc
 async function numbersBeside(dir: string): Promise<readonly number[]> {
   const prefix = basename(pathOf(dir, 0)).slice(0, -1)
   return (await readdir(dirname(dir)))
-    .filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
+    .filter((name) => name.startsWith(prefix) && /^[1-9]\d{0,8}$/.test(name.slice(prefix.length)))
     .map((name) => Number(name.slice(prefix.length)))
     .sort((a, b) => a - b)
 }

@@ -1,4 +1,4 @@
-/** The process in which a store that was set aside is read: `salvage.ts` says why. Arguments: its folder, bytes an answer. */
+/** The process in which a damaged store is read: `salvage.ts` says why. Arguments: its folder, bytes an answer. */
 import { once } from 'node:events'
 import { sha256 } from '../codec/digest.ts'
 import { unseal } from './checksum.ts'
@@ -13,27 +13,34 @@ const isSound = (key: string, value: Uint8Array): boolean =>
     ? (sha256(value) as string) === nameIn(PREFIX.block, key)
     : unseal(key, value) !== undefined
 
-/** Sound records, a few more bytes than `maxBytes` at a time. */
+/** A few more bytes than `maxBytes` at a time; blocks last and by themselves, since the others say what they are of. */
 async function* soundRecords(dir: string, maxBytes: number): AsyncGenerator<Records> {
   const old = levelDatabase(dir, true)
   await old.open()
   let records: [string, Uint8Array][] = []
   let bytes = 0
-  for await (const [key, value] of old.entries()) {
-    if (key.startsWith(PREFIX.quarantine) || !isSound(key, value)) continue
-    records.push([key, value.slice()])
-    bytes += value.length
-    if (bytes < maxBytes) continue
-    yield records
+  for (const isOfBlocks of [false, true]) {
+    for await (const [key, value] of old.entries(isOfBlocks ? PREFIX.block : undefined)) {
+      if (key.startsWith(PREFIX.block) !== isOfBlocks) continue
+      if (key.startsWith(PREFIX.quarantine) || !isSound(key, value)) continue
+      records.push([key, value.slice()])
+      bytes += value.length
+      if (bytes < maxBytes) continue
+      yield records
+      records = []
+      bytes = 0
+    }
+    if (records.length > 0) yield records
     records = []
     bytes = 0
   }
-  yield records
-  if (records.length > 0) yield []
+  yield []
 }
 
 const [dir = '', maxBytes] = process.argv.slice(2)
 process.once('disconnect', () => process.exit(1))
+// Its parent ends it; a terminal tells both at once.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 // Each answer is asked for, so that no more than one is in memory.
 let asked = once(process, 'message')
 for await (const records of soundRecords(dir, Number(maxBytes))) {

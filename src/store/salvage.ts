@@ -1,26 +1,34 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { extname, join } from 'node:path'
 import type { Limits } from '../limits.ts'
 import type { Database } from './database.ts'
+import { faultOf } from './faults.ts'
+import { PREFIX } from './keys.ts'
 import type { Records } from './salvage-reader.ts'
 
 const READER = join(import.meta.dirname, `salvage-reader${extname(import.meta.filename)}`)
+/** What its end takes with it: little, since it may end at any time. */
+const ANSWER_BYTES = 256 * 1024
 
 /**
- * Copies every record that is still sound out of a store that was set aside, as far as LevelDB can read it: a
- * flipped bit costs a record, not what a node without network would go on serving.
+ * Copies every record that is still sound out of a damaged store, as far as LevelDB can read it: a flipped bit costs a
+ * record, not what a node without network would go on serving. Blocks come last, as many as there is room for.
  *
- * @returns what kept it from reading everything; undefined where nothing did
+ * @returns what kept it from copying everything; undefined where nothing did
+ * @throws what LevelDB throws of `to` before the blocks
  */
 export async function salvage(from: string, to: Database, limits: Limits): Promise<string | undefined> {
   const reader = readApart(from, limits)
-  let records: Records = []
-  const write = (sync: boolean): Promise<void> =>
-    to.batch(
+  let records: (readonly [string, Uint8Array])[] = []
+  let bytes = 0
+  const write = async (sync: boolean): Promise<void> => {
+    await to.batch(
       records.map(([key, value]) => ({ type: 'put', key, value })),
       sync,
     )
+    records = []
+    bytes = 0
+  }
   try {
     for (;;) {
       const { done, value } = await reader.next()
@@ -28,13 +36,21 @@ export async function salvage(from: string, to: Database, limits: Limits): Promi
         await write(true)
         return value
       }
-      if (records.length > 0) await write(false)
-      records = value
+      const more = value.reduce((sum, [, { length }]) => sum + length, 0)
+      const isOther = isOfBlocks(value) !== isOfBlocks(records)
+      if (records.length > 0 && (isOther || bytes + more > limits.maxStoreBatchBytes)) await write(false)
+      records.push(...value)
+      bytes += more
     }
+  } catch (error) {
+    if (faultOf(error) !== 'full' || !isOfBlocks(records)) throw error
+    return 'the disk has no room for all of its blocks'
   } finally {
     await reader.return(undefined)
   }
 }
+
+const isOfBlocks = ([first]: Records): boolean => first?.[0].startsWith(PREFIX.block) === true
 
 /**
  * In a process of its own: where LevelDB merges a damaged table an assertion of its own may end the process
@@ -42,16 +58,17 @@ export async function salvage(from: string, to: Database, limits: Limits): Promi
  */
 async function* readApart(
   dir: string,
-  { maxStoreBatchBytes, salvageAnswerMs }: Limits,
+  { salvageAnswerMs, maxStoreBatchBytes }: Limits,
 ): AsyncGenerator<Records, string | undefined, undefined> {
-  const child = fork(READER, [dir, String(maxStoreBatchBytes)], {
+  const child = fork(READER, [dir, String(Math.min(ANSWER_BYTES, maxStoreBatchBytes))], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     execArgv: [],
   })
+  const ended = endOf(child)
   try {
     for (;;) {
-      const answer = await ask(child, salvageAnswerMs)
+      const answer = await ask(child, ended, salvageAnswerMs)
       if (typeof answer === 'string') return answer
       if (answer.length === 0) return undefined
       yield answer
@@ -61,18 +78,36 @@ async function* readApart(
   }
 }
 
+/** Once what it had said before is heard: its end may be known sooner. */
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', ({ message }) => resolve(message))
+    child.once('exit', (code, by) => {
+      const text = `its reader ended with ${by ?? code}`
+      if (child.connected) child.once('disconnect', () => resolve(text))
+      else resolve(text)
+    })
+  })
+}
+
 /** @returns the next records, none at the end; a text where there will be no answer */
-async function ask(child: ChildProcess, deadlineMs: number): Promise<Records | string> {
-  const over = new AbortController()
-  const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)])
+async function ask(
+  child: ChildProcess,
+  ended: Promise<string>,
+  deadlineMs: number,
+): Promise<Records | string> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve('its reader gave no answer'), deadlineMs)
+  })
+  const answer = new Promise<Records>((resolve) =>
+    child.once('message', (records) => resolve(records as Records)),
+  )
+  // that it cannot be asked any more is said by its end
+  if (child.connected) child.send('next', () => undefined)
   try {
-    child.send('next', () => undefined)
-    const ended = once(child, 'exit', { signal }).then(([code, by]) => `its reader ended with ${by ?? code}`)
-    const answer = once(child, 'message', { signal }).then(([records]) => records as Records)
-    return await Promise.race([answer, ended])
-  } catch (error) {
-    return error instanceof Error && error.name !== 'AbortError' ? error.message : 'its reader gave no answer'
+    return await Promise.race([answer, ended, late])
   } finally {
-    over.abort()
+    clearTimeout(timer)
   }
 }

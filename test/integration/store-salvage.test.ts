@@ -1,10 +1,16 @@
 /** What is still sound in a store that was set aside, read in a process of its own. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { sha256 } from '../../src/codec/digest.ts'
 import { LIMITS } from '../../src/limits.ts'
+import { seal } from '../../src/store/checksum.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
+import { blockKey, sizeKey } from '../../src/store/keys.ts'
+import { dropOldest } from '../../src/store/quarantine.ts'
+import { takePlace } from '../../src/store/replacement.ts'
 import { salvage } from '../../src/store/salvage.ts'
 
 let base: string
@@ -18,6 +24,18 @@ afterEach(async () => {
   await fresh.close()
   await rm(base, { recursive: true, force: true })
 })
+
+const closed = async () => {
+  await fresh.close()
+  return join(base, 'fresh')
+}
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 test('a store that cannot be read leaves the new one as it is', async () => {
   expect(await salvage(join(base, 'nothing'), fresh, LIMITS)).toBe('its reader ended with 1')
@@ -44,4 +62,92 @@ test('a table with keys out of order, by which LevelDB ends its process while it
   // three records may be read before the merge comes to the damage
   const problem = () => salvage(old, fresh, LIMITS)
   await expect.poll(problem, { timeout: 20_000 }).toBe('its reader ended with SIGABRT')
+})
+
+describe('a store of more than one answer', () => {
+  const [old, limits] = [() => join(base, 'old'), { ...LIMITS, maxStoreBatchBytes: 2_000 }]
+  /** Sound records of 1,000 bytes: five blocks, and five of another kind. */
+  beforeEach(async () => {
+    const before = levelDatabase(old())
+    await before.open()
+    for (let at = 0; at < 5; at += 1) {
+      const bytes = new Uint8Array(1_000).fill(at)
+      await before.batch([{ type: 'put', key: blockKey(sha256(bytes)), value: bytes }], true)
+      const size = sizeKey(sha256(bytes))
+      await before.batch([{ type: 'put', key: size, value: seal(size, bytes) }], true)
+    }
+    await before.close()
+  })
+  const keys = async () => {
+    const found: string[] = []
+    for await (const [key] of fresh.entries()) found.push(key.slice(0, key.indexOf('/')))
+    return found
+  }
+
+  test('of which all is copied in batches of bounded size, blocks last', async () => {
+    const order: string[] = []
+    const sizes: number[] = []
+    const noting: Database = {
+      ...fresh,
+      batch: async (operations, sync) => {
+        order.push(...operations.map(({ key }) => key.slice(0, key.indexOf('/'))))
+        sizes.push(operations.reduce((sum, each) => sum + (each.type === 'put' ? each.value.length : 0), 0))
+        return fresh.batch(operations, sync)
+      },
+    }
+    expect(await salvage(old(), noting, limits)).toBeUndefined()
+    expect(Math.max(...sizes)).toBeLessThan(2 * limits.maxStoreBatchBytes)
+    expect(order).toEqual([...Array(5).fill('size'), ...Array(5).fill('block')])
+  })
+
+  test('whose reader ends between two of them is told of at once, and what came before is kept', async () => {
+    let killed = false
+    const killing: Database = {
+      ...fresh,
+      batch: async (operations, sync) => {
+        await fresh.batch(operations, sync)
+        if (killed) return
+        killed = true
+        const [pid] = execFileSync('pgrep', ['-P', String(process.pid), '-f', 'salvage-reader'])
+          .toString()
+          .split('\n')
+        process.kill(Number(pid), 'SIGKILL')
+        await expect.poll(() => isAlive(Number(pid))).toBe(false)
+      },
+    }
+    const fromMs = performance.now()
+    expect(await salvage(old(), killing, limits)).toBe('its reader ended with SIGKILL')
+    expect(performance.now() - fromMs).toBeLessThan(LIMITS.salvageAnswerMs / 2)
+    expect(await keys()).toContain('size')
+  })
+
+  test('for whose blocks the disk has no room keeps the rest', async () => {
+    const full: Database = {
+      ...fresh,
+      batch: (operations, sync) =>
+        operations.some(({ key }) => key.startsWith('block/'))
+          ? Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }))
+          : fresh.batch(operations, sync),
+    }
+    expect(await salvage(old(), full, limits)).toBe('the disk has no room for all of its blocks')
+    expect(await keys()).toEqual(Array(5).fill('size'))
+  })
+})
+
+test('a kill between the two renames: the next start takes the new one', async () => {
+  const dir = join(base, 'store')
+  await rename(await closed(), `${dir}.new`)
+  await takePlace(dir)
+  expect(await readdir(base)).toEqual(['store'])
+  await mkdir(`${dir}.new`)
+  await takePlace(dir)
+  expect(await readdir(base)).toEqual(['store', 'store.new'])
+})
+
+test('a folder that a person has put beside the store is none of those set aside', async () => {
+  const dir = join(base, 'store')
+  for (const name of ['store.corrupt-007', 'store.corrupt-3', 'store.corrupt-x'])
+    await mkdir(join(base, name))
+  expect(await dropOldest(dir)).toBe(`${dir}.corrupt-3`)
+  expect(await dropOldest(dir)).toBeUndefined()
 })
