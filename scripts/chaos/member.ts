@@ -133,6 +133,8 @@ export class Member {
     const said = new Promise<void>((resolve) =>
       createInterface(child.stdout).once('line', (line) => {
         if (this.#child === child) this.#isReady(line)
+        // the reason of a start that failed is said here
+        if (!this.ready) this.#errors += `${line}\n`
         resolve()
       }),
     )

@@ -1,4 +1,5 @@
 /** The libp2p node itself: transports, limits, and the services gossip needs. */
+import { rm } from 'node:fs/promises'
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import { join } from 'node:path'
 import { identify } from '@libp2p/identify'
@@ -10,6 +11,7 @@ import { createLibp2p, type Libp2p } from 'libp2p'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId } from '../model/ids.ts'
+import type { LogPort } from '../runtime/ports.ts'
 import type { Gate } from './gate.ts'
 import { gossipInbound, gossipOptions, type Pubsub } from './gossip.ts'
 import { libp2pKey } from './identity.ts'
@@ -35,6 +37,7 @@ export interface HostOptions {
   readonly pace: Pace
   readonly meter: Metrics
   readonly gater: ConnectionGater
+  readonly log: LogPort
 }
 
 export interface Host {
@@ -48,7 +51,7 @@ export interface Host {
 /** Not listening yet, so that handlers are in place before the first stream. @throws MeshError STORE_LOCKED, STORE_FAILED */
 export async function createHost(options: HostOptions): Promise<Host> {
   setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS)
-  const datastore = await openPeerStore(join(options.dataDir, 'peers'))
+  const datastore = await openPeerStore(join(options.dataDir, 'peers'), options.log)
   const node = await createLibp2p({ ...(await configuration(options)), datastore, start: false })
   noteProtocolsOnce(node)
   const stop = async () => {
@@ -108,7 +111,24 @@ function streamTurn({ pace, limits }: HostOptions): (connection: object) => Prom
   }
 }
 
-async function openPeerStore(dir: string): Promise<LevelDatastore> {
+/** Damaged, or there is no room to open it. */
+const UNUSABLE = /corrupt|missing files|no space left|quota exceeded/i
+
+/** libp2p's own memory of peers. An unusable one is begun anew: seeds bring what was in it. */
+async function openPeerStore(dir: string, log: LogPort): Promise<LevelDatastore> {
+  try {
+    return await openedDatastore(dir)
+  } catch (error) {
+    const { message } = error as Error
+    if (!UNUSABLE.test(message)) throw error
+    log.note({ kind: 'note', level: 'warn', code: 'STORE_FAILED', text: `${message}; begun anew` })
+    await rm(dir, { recursive: true, force: true })
+    return await openedDatastore(dir)
+  }
+}
+
+/** @throws MeshError STORE_LOCKED, STORE_FAILED */
+async function openedDatastore(dir: string): Promise<LevelDatastore> {
   const datastore = new LevelDatastore(dir)
   try {
     // the database itself, since the datastore's own `open` drops the reason of a failure

@@ -23,6 +23,12 @@ export interface Database {
 const view = (buffer: Uint8Array): Uint8Array =>
   new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 
+/** @throws ENOSPC where the disk has fewer bytes left, and what the system says where it cannot be asked */
+export async function demandRoom(dir: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dir)
+  if (bavail * bsize < bytes) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+}
+
 /**
  * Snappy is off: one flipped bit in a compressed table block makes LevelDB refuse all its records, in a plain
  * one it costs a single record, which the checksums find.
@@ -55,8 +61,7 @@ export function levelDatabase(dir: string, mustExist = false): Database {
     },
     async probe(bytes) {
       // Looked up before it is tried, so that probing takes the last bytes from nobody else.
-      const { bavail, bsize } = await statfs(dir)
-      if (bavail * bsize < bytes) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+      await demandRoom(dir, bytes)
       const path = join(dir, 'probe')
       try {
         const file = await openFile(path, 'w', 0o600)

@@ -1,8 +1,9 @@
 import { rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
-import type { Database, Operation } from './database.ts'
+import { type Database, demandRoom, type Operation } from './database.ts'
 import { faultOf, isDamage, storeError } from './faults.ts'
 import { checkFiles } from './level-files.ts'
 import { dropOldest, setAside } from './quarantine.ts'
@@ -51,9 +52,11 @@ export class GuardedDatabase {
 
   /** @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED */
   async open(): Promise<void> {
-    const { dir } = this.#init
+    const { dir, limits } = this.#init
     try {
       await takePlace(dir)
+      // Others need room on this disk as well, such as libp2p's own store. Where nothing can go, opening says what is wrong.
+      await this.#withRoom(() => demandRoom(dirname(dir), limits.storeProbeBytes)).catch(() => undefined)
       const damage = await this.#damage()
       if (damage !== undefined) await this.#replace(damage)
       else await this.#openOrBegin()

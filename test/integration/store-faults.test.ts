@@ -243,6 +243,14 @@ describe('a disk that is full of damaged stores kept to be looked at', () => {
     await store.close()
   })
 
+  test('opens with none of them where little room is left, since others need some as well', async () => {
+    await lived()
+    await corpses(2)
+    const { snapshot } = await loaded(undefined, { ...FAST, storeProbeBytes: 2 ** 52 })
+    expect([...snapshot.whole].sort()).toEqual([one.id, two.id].sort())
+    expect(await setAside()).toEqual([])
+  })
+
   test('takes writes again once the oldest is gone, and keeps the rest', async () => {
     const { store, events } = await loaded((raw) => ({
       batch: fullBeyond(1)(raw.batch),

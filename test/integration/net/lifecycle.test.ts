@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -144,6 +144,15 @@ test('the peer store lies in the data directory and has one owner', async () => 
   expect(await readFile(join(dataDir, 'peers', 'CURRENT'), 'utf8')).toContain('MANIFEST')
   await expect(Scripted.start({ dataDir })).rejects.toMatchObject({ code: 'STORE_LOCKED' })
   expect(a.events).toEqual([])
+})
+
+test('a peer store that is damaged is begun anew', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  await (await Scripted.start({ dataDir })).transport.stop()
+  await writeFile(join(dataDir, 'peers', 'CURRENT'), 'nonsense')
+  const again = await node({ dataDir })
+  expect(again.notes).toMatchObject([{ code: 'STORE_FAILED', text: expect.stringContaining('begun anew') }])
+  expect(await again.transport.rememberedPeers()).toEqual([])
 })
 
 test('a record of a peer is there again after a restart', async () => {
