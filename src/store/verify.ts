@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../codec/digest.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
@@ -30,6 +29,7 @@ import {
   readRecord,
   SIZE,
 } from './records.ts'
+import { exists } from './replacement.ts'
 
 export type SignedKind = 'root' | 'release' | 'beacon'
 
@@ -68,11 +68,8 @@ const META: typeof FORMS = { [FORMAT_KEY]: FORMAT_RECORD, [FLEET_KEY]: FLEET, [U
  */
 export async function verifyStore(init: VerifyInit): Promise<readonly Problem[]> {
   const { dir } = init
-  const exists = await access(join(dir, 'CURRENT')).then(
-    () => true,
-    () => false,
-  )
-  if (!exists) throw new MeshError('STORE_MISSING', `${dir} holds no store; check --data`, { dir })
+  if (!(await exists(join(dir, 'CURRENT'))))
+    throw new MeshError('STORE_MISSING', `${dir} holds no store; check --data`, { dir })
   const database = levelDatabase(dir, true)
   // Opening rewrites LevelDB's log, so its files are read before; but only where no node has them open.
   const problems = await checkFiles(dir, Number.POSITIVE_INFINITY)

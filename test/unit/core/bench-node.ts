@@ -9,7 +9,7 @@ import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
 import type { Stage } from '../../../src/core/stage.ts'
 import type { Step } from '../../../src/core/step.ts'
 import type { Channel, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
-import { coreConfig, NO_GATEWAYS, ROOT, rootBytes, WALL_MS } from './fleet.ts'
+import { coreConfig, given, gossip, type Made, NO_GATEWAYS, PEER, ROOT, rootBytes, WALL_MS } from './fleet.ts'
 
 export class BenchNode {
   readonly heard: string[] = []
@@ -121,3 +121,15 @@ export class BenchNode {
 
 export const ofKind = <K extends Effect['kind']>(effects: readonly Effect[], kind: K): EffectOf<K>[] =>
   effects.filter((effect): effect is EffectOf<K> => effect.kind === kind)
+
+/** A node that has the manifest and has asked for the block. */
+export function fetching(made: Made) {
+  const node = new BenchNode()
+  node.start()
+  node.peer(PEER, { submit: true })
+  const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
+  const asked = node.run(given(page?.id, made.page))
+  node.persist(asked)
+  const [block] = ofKind(asked, 'request')
+  return { node, block }
+}

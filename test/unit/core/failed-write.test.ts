@@ -1,25 +1,12 @@
 /** A disk that takes a write no more: what was not written counts for nothing, and what came behind it stays. */
 import { describe, expect, it } from 'vitest'
-import type { Event } from '../../../src/core/events.ts'
-import { BenchNode, ofKind } from './bench-node.ts'
-import { gossip, type Made, make, PEER } from './fleet.ts'
-
-const given = (id = 0, bytes: Uint8Array): Event => ({
-  kind: 'reply',
-  id,
-  reply: { protocol: 'blocks', message: { type: 'block', bytes } },
-})
+import { BenchNode, fetching, ofKind } from './bench-node.ts'
+import { given, type Made, make, PEER } from './fleet.ts'
 
 describe('a release whose record `whole` cannot be written', () => {
   it('is not whole, and the record is written again once the disk may have room', () => {
     const made = make({ clock: { alice: 1 } })
-    const node = new BenchNode()
-    node.start()
-    node.peer(PEER, { submit: true })
-    const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
-    const asked = node.run(given(page?.id, made.page))
-    node.persist(asked)
-    const [block] = ofKind(asked, 'request')
+    const { node, block } = fetching(made)
     const [closing] = ofKind(node.persist(node.run(given(block?.id, made.block))), 'persist')
     node.run({ kind: 'persistFailed', ticket: closing?.ticket ?? 0, code: 'STORE_FULL' })
     expect(node.view().channels[0]).toMatchObject({ state: 'fetching' })

@@ -150,6 +150,13 @@ export const gossip = (made: Pick<Made, 'envelope'>, attached: readonly Uint8Arr
   bytes: encodeReleaseGossip({ envelope: made.envelope, attached: [...attached] }),
 })
 
+/** A block or page, as the answer to a request. */
+export const given = (id = 0, bytes: Uint8Array): Event => ({
+  kind: 'reply',
+  id,
+  reply: { protocol: 'blocks', message: { type: 'block', bytes } },
+})
+
 export const floorOf = (made: Made, epoch = 1) => ({
   fleet: ROOT.fleetId,
   channel: CHANNEL,

@@ -1,32 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import { decodeReleaseGossip, encodeControlGossip, encodeReleaseGossip } from '../../../src/codec/gossip.ts'
+import { decodeReleaseGossip, encodeControlGossip } from '../../../src/codec/gossip.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Journey } from '../../../src/core/journey.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
-import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, type Made, make, OTHER, PEER, ROOT, raised, rootBytes } from './fleet.ts'
+import { BenchNode, fetching, ofKind } from './bench-node.ts'
+import { CHANNEL, given, gossip, type Made, make, OTHER, PEER, ROOT, raised, rootBytes } from './fleet.ts'
 
 const submitted = (node: BenchNode, made: Made, content = made.content): readonly Effect[] =>
   node.inside((step, journey: Journey) =>
     journey.ingestWhole(step, made.envelope, content, { via: 'submit', peer: PEER }),
   )
-
-const gossip = ({ envelope }: Made): Event => ({
-  kind: 'gossip',
-  id: 'm',
-  topic: 'releases',
-  from: PEER,
-  bytes: encodeReleaseGossip({ envelope, attached: [] }),
-})
-
-const given = (id = 0, bytes: Uint8Array): Event => ({
-  kind: 'reply',
-  id,
-  reply: { protocol: 'blocks', message: { type: 'block', bytes } },
-})
 
 const want = (made: Made, digest = sha256(made.page)): Event => ({
   kind: 'request',
@@ -34,18 +20,6 @@ const want = (made: Made, digest = sha256(made.page)): Event => ({
   peer: PEER,
   request: { protocol: 'blocks', message: { type: 'want', digest } },
 })
-
-/** A node that has the manifest and has asked for the block. */
-function fetching(made: Made) {
-  const node = new BenchNode()
-  node.start()
-  node.peer(PEER, { submit: true })
-  const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
-  const asked = node.run(given(page?.id, made.page))
-  node.persist(asked)
-  const [block] = ofKind(asked, 'request')
-  return { node, block }
-}
 
 describe('a fetched release', () => {
   it('is offered to neighbours as whole however long the fetch took', () => {
