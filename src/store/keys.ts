@@ -25,9 +25,10 @@ export const FORMAT = 1
 
 const padded = (number: number): string => String(number).padStart(16, '0')
 
-export const FORMAT_KEY = 'meta/format'
-export const FLEET_KEY = 'meta/fleet'
-export const USED_KEY = 'meta/used'
+export const META = 'meta/'
+export const FORMAT_KEY = `${META}format`
+export const FLEET_KEY = `${META}fleet`
+export const USED_KEY = `${META}used`
 
 export const PREFIX = {
   root: 'root/',

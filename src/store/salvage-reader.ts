@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { sha256 } from '../codec/digest.ts'
 import { unseal } from './checksum.ts'
 import { levelDatabase } from './database.ts'
-import { nameIn, PREFIX } from './keys.ts'
+import { META, nameIn, PREFIX } from './keys.ts'
 
 /** Keys and values; none: that was all. */
 export type Records = readonly (readonly [string, Uint8Array])[]
@@ -13,27 +13,34 @@ const isSound = (key: string, value: Uint8Array): boolean =>
     ? (sha256(value) as string) === nameIn(PREFIX.block, key)
     : unseal(key, value) !== undefined
 
-/** A few more bytes than `maxBytes` at a time; blocks last and by themselves, since the others say what they are of. */
+const { block, quarantine, ...others } = PREFIX
+/** Blocks last, since the others say what they are of. */
+const KINDS = [META, ...Object.values(others), block]
+
+/** A few more bytes than `maxBytes` at a time, of one kind; what cannot be read of one keeps nobody from the next. */
 async function* soundRecords(dir: string, maxBytes: number): AsyncGenerator<Records> {
   const old = levelDatabase(dir, true)
   await old.open()
-  let records: [string, Uint8Array][] = []
-  let bytes = 0
-  for (const isOfBlocks of [false, true]) {
-    for await (const [key, value] of old.entries(isOfBlocks ? PREFIX.block : undefined)) {
-      if (key.startsWith(PREFIX.block) !== isOfBlocks) continue
-      if (key.startsWith(PREFIX.quarantine) || !isSound(key, value)) continue
-      records.push([key, value.slice()])
-      bytes += value.length
-      if (bytes < maxBytes) continue
-      yield records
-      records = []
-      bytes = 0
+  const failures: unknown[] = []
+  for (const kind of KINDS) {
+    let records: [string, Uint8Array][] = []
+    let bytes = 0
+    try {
+      for await (const [key, value] of old.entries(kind)) {
+        if (!isSound(key, value)) continue
+        records.push([key, value.slice()])
+        bytes += value.length
+        if (bytes < maxBytes) continue
+        yield records
+        records = []
+        bytes = 0
+      }
+    } catch (error) {
+      failures.push(error)
     }
     if (records.length > 0) yield records
-    records = []
-    bytes = 0
   }
+  if (failures.length > 0) throw failures[0]
   yield []
 }
 

@@ -9,6 +9,7 @@ import { LIMITS } from '../../src/limits.ts'
 import { seal } from '../../src/store/checksum.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { blockKey, sizeKey } from '../../src/store/keys.ts'
+import { varintAt } from '../../src/store/level-number.ts'
 import { dropOldest } from '../../src/store/quarantine.ts'
 import { takePlace } from '../../src/store/replacement.ts'
 import { salvage } from '../../src/store/salvage.ts'
@@ -48,20 +49,49 @@ test('a table with keys out of order, by which LevelDB ends its process while it
   for (let life = 0; life < 4; life += 1) {
     const before = levelDatabase(old)
     await before.open()
-    for (const key of ['key-1', 'key-2', 'key-3'])
+    for (const key of ['meta/1', 'meta/2', 'meta/3'])
       await before.batch([{ type: 'put', key, value: new Uint8Array([life]) }], true)
     await before.close()
   }
   const [name = ''] = (await readdir(old)).filter((each) => each.endsWith('.ldb'))
   const table = await readFile(join(old, name))
   // Keys share their first letters with the one before: of the third the table holds its last letter.
-  const at = table.indexOf(Buffer.from([4, 9, 1]), table.indexOf('key-1') + 14)
+  const at = table.indexOf(Buffer.from([5, 9, 1]), table.indexOf('meta/1') + 15)
   expect(String.fromCharCode(table[at + 3] ?? 0)).toMatch(/[23]/)
   table[at + 3] = 0x30
   await writeFile(join(old, name), table)
   // three records may be read before the merge comes to the damage
   const problem = () => salvage(old, fresh, LIMITS)
   await expect.poll(problem, { timeout: 20_000 }).toBe('its reader ended with SIGABRT')
+})
+
+test('a table of blocks that LevelDB cannot read costs blocks, and nothing that comes after them', async () => {
+  const old = join(base, 'old')
+  const bytes = new Uint8Array([1, 2, 3])
+  const size = sizeKey(sha256(bytes))
+  const lives: [string, Uint8Array][] = [
+    [blockKey(sha256(bytes)), bytes],
+    [size, seal(size, bytes)],
+  ]
+  for (const [key, value] of lives) {
+    const before = levelDatabase(old)
+    await before.open()
+    await before.batch([{ type: 'put', key, value }], true)
+    await before.close()
+  }
+  const [name = ''] = (await readdir(old)).filter((each) => each.endsWith('.ldb'))
+  const table = await readFile(join(old, name))
+  // LevelDB's table format: its end names its index, the one entry of which names its only run of records.
+  const metaindex = varintAt(table, varintAt(table, table.length - 48).next)
+  const index = varintAt(table, metaindex.next).value
+  const keyLength = varintAt(table, index + 1)
+  const run = varintAt(table, varintAt(table, keyLength.next).next + keyLength.value)
+  const typeAt = run.value + varintAt(table, run.next).value
+  expect(table[typeAt]).toBe(0)
+  table[typeAt] = 9
+  await writeFile(join(old, name), table)
+  expect(await salvage(old, fresh, LIMITS)).toBe('its reader ended with 1')
+  expect(await fresh.get(size)).toBeDefined()
 })
 
 describe('a store of more than one answer', () => {
