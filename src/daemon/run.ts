@@ -2,7 +2,7 @@ import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import type { NodeConfig } from './config.ts'
 import { type Ready, startNode } from './node.ts'
 
-/** A stop that takes longer is cut off: what matters is durable already. */
+/** A stop that takes longer is cut off, as is a start that is told to stop: what matters is durable already. */
 const STOP_DEADLINE_MS = 5_000
 
 /** Runs a node until SIGTERM or SIGINT, then ends the process. @throws MeshError why it cannot start, or go on */
@@ -13,11 +13,15 @@ export async function runNode(
   // Node's 250 ms per address fails a host of several addresses over a slow link.
   setDefaultAutoSelectFamilyAttemptTimeout(2_000)
   const ended = Promise.withResolvers<undefined>()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ended.resolve(undefined))
+  const end = () => {
+    ended.resolve(undefined)
+    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
   const node = await startNode(config, options.version)
   options.onReady(node.ready)
-  const failed = await Promise.race([ended.promise, node.failed])
-  setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref()
+  void node.failed.then(end)
+  const failed = await Promise.race([node.failed, ended.promise])
   await node.stop()
   if (failed !== undefined) throw failed
   // libp2p leaves a heartbeat timer behind; everything of ours is closed.

@@ -54,3 +54,9 @@ export function processesWith(argument: string): number[] {
     }
   })
 }
+
+/** @throws Error where there is no such process */
+export function parentOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+}
