@@ -67,6 +67,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   busyRetryMs: 'a neighbour’s block takes about that',
   blockSilenceMs: 'another is asked after this, and the first answer counts',
   gossipBurst: 'see above',
+  maxGossipSeen:
+    'a few honest minutes; an older one that comes again is known to the core, and costs one more check',
   gossipRpcsBurst: 'see above',
   requestsBurst: 'see above',
   logLinesBurst: 'see above',

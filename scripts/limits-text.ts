@@ -97,7 +97,7 @@ const COSTS: readonly (readonly [RegExp, string])[] = [
   ],
   [/^(maxRelease|maxFiles|maxPath|maxChannel(Bytes|Segments))/, 'the publisher: the release is refused'],
   [
-    /^(maxChannels|maxRelayedChannels|maxKnownPeers|maxRejected|maxAnswered|maxOffers|maxHeartbeats|maxRegions|maxWants|maxQueued)/,
+    /^(maxChannels|maxRelayedChannels|maxKnownPeers|maxRejected|maxAnswered|maxOffers|maxHeartbeats|maxRegions|maxWants|maxQueued|maxGossipSeen)/,
     'what comes last, or came longest ago: it is not remembered',
   ],
   [/^(hook|maxHook|health|soak)/, 'the hook or check: ended, the release counts as unhealthy'],
@@ -112,7 +112,7 @@ const costOf = (name: string): string =>
   COSTS.find(([pattern]) => pattern.test(name))?.[1] ?? 'this node: it waits, or tries again later'
 
 const STREAM_WINDOW_BYTES = 256 * KIB
-const SEEN_BYTES = 150
+const SEEN_BYTES = 600
 
 /** What peers can make a node hold at most, each from the limits. */
 function memory(): readonly (readonly [string, string, number])[] {
@@ -138,8 +138,8 @@ function memory(): readonly (readonly [string, string, number])[] {
     ],
     [
       'gossip known again',
-      `${L.hardDegree} peers × ${2 * L.gossipPerSecond} messages/s × ${L.gossipSeenMs / 1_000} s × ${SEEN_BYTES} B`,
-      (L.hardDegree * 2 * L.gossipPerSecond * L.gossipSeenMs * SEEN_BYTES) / 1_000,
+      `(${L.maxGossipSeen.toLocaleString('en')} messages + ${L.hardDegree} peers × ${2 * L.gossipPerSecond} in a second) × ${SEEN_BYTES} B`,
+      (L.maxGossipSeen + L.hardDegree * 2 * L.gossipPerSecond) * SEEN_BYTES,
     ],
     [
       'announced blocks',

@@ -289,8 +289,9 @@ export const LIMITS = {
   /** RPCs of one peer, whatever is in them: a message, and what it leads to (IHAVE, IDONTWANT). Beyond, it is not read. */
   gossipRpcsPerSecond: 800,
   gossipRpcsBurst: 4_000,
-  /** Gossip is known again for this long. Times the messages of all peers it bounds memory: about 150 B for each. */
+  /** Gossip is known again for this long, and no more messages than that: with what gossipsub notes of them 600 B each. */
   gossipSeenMs: 120_000,
+  maxGossipSeen: 20_000,
   /** Requests on one connection: 128 MB/s of blocks. Beyond, it is not read. */
   requestsPerSecond: 500,
   requestsBurst: 1_000,
@@ -390,7 +391,6 @@ export const LIMITS = {
   /** Every watcher and some more: each is a descriptor of the node, which it needs for peers and store. */
   maxHttpConnections: 1_200,
   watchHeartbeatMs: 15_000,
-
   stopTimeoutMs: 2_000,
   maxConfigBytes: 1 * MIB,
 } as const

@@ -184,6 +184,11 @@ export const GAUGES = {
     type: 'gauge',
     help: "Gossip topics known of peers; never more than the node's own",
   },
+  gossipRemembered: {
+    name: 'confmesh_gossip_remembered',
+    type: 'gauge',
+    help: 'Gossip messages that would be known again; a flood fills it to its bound',
+  },
   meshPeers: {
     name: 'confmesh_gossip_mesh_peers',
     type: 'gauge',

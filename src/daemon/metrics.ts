@@ -16,6 +16,7 @@ export interface Gauged {
 
 export interface GossipNumbers {
   readonly topics: number
+  readonly remembered: number
   readonly meshPeers: { readonly releases: number; readonly control: number }
   readonly scores: readonly number[]
 }
@@ -117,8 +118,9 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   // Without one there is no such series: 0 would be "expired".
   if (certificate === undefined) gauges.get('poolExpires')?.remove()
   else set('poolExpires', (certificate - Date.now()) / 1000)
-  const { topics, meshPeers, scores } = gauged.gossip()
+  const { topics, remembered, meshPeers, scores } = gauged.gossip()
   set('gossipTopics', topics)
+  set('gossipRemembered', remembered)
   for (const [topic, count] of Object.entries(meshPeers)) set('meshPeers', count, { topic })
   // No peer, no lowest score: 0 would look like one.
   if (scores.length === 0) gauges.get('scoreMin')?.remove()

@@ -141,6 +141,7 @@ const unannounced = (log: LogPort) => (channel: Channel, error: unknown) => {
 
 const gossipOf = (transport: Transport, { sessions }: CoreView): GossipNumbers => ({
   topics: transport.topicCount(),
+  remembered: transport.rememberedCount(),
   meshPeers: {
     releases: transport.meshPeers('releases').length,
     control: transport.meshPeers('control').length,

@@ -8,6 +8,7 @@ import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
 import type { Gate, Inbound } from './gate.ts'
+import { forgetOldest, type GossipMemory } from './gossip-memory.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 
@@ -17,7 +18,7 @@ export type Topic = EffectOf<'publish'>['topic']
  * What we use of gossipsub 17.1.1: its exported type leaves these public members out. No contract of theirs, hence
  * the exact version in package.json.
  */
-export interface Pubsub {
+export interface Pubsub extends GossipMemory {
   readonly topicValidators: Map<
     string,
     (peer: Libp2pPeerId, message: { data: Uint8Array }) => Promise<TopicValidatorResult>
@@ -33,6 +34,7 @@ export interface Pubsub {
   getSubscribers(topic: string): Libp2pPeerId[]
   getScore(peer: string): number
   addEventListener(type: 'gossipsub:message', listener: (event: CustomEvent<GossipMessage>) => void): void
+  addEventListener(type: 'gossipsub:heartbeat', listener: () => void): void
 }
 
 interface GossipMessage {
@@ -191,13 +193,14 @@ export class Gossip {
   }
 
   start(): void {
-    const { pubsub } = this.#parts
+    const { pubsub, limits } = this.#parts
     for (const topic of ['releases', 'control'] as const) {
       const name = this.#names[topic]
       pubsub.topicValidators.set(name, (peer, { data }) => this.#bounded(topic, peer, data))
       pubsub.subscribe(name)
     }
     pubsub.addEventListener('gossipsub:message', ({ detail }) => this.#received(detail))
+    pubsub.addEventListener('gossipsub:heartbeat', () => forgetOldest(pubsub, limits.maxGossipSeen))
   }
 
   /**
@@ -240,6 +243,12 @@ export class Gossip {
   /** Topics known from peers: never more than our own two, whatever they claim. */
   topicCount(): number {
     return this.#parts.pubsub.topics.size
+  }
+
+  /** Messages that would be known again. */
+  rememberedCount(): number {
+    const { seenCache, score } = this.#parts.pubsub
+    return Math.max(seenCache.entries.size, score.deliveryRecords.records.size)
   }
 
   score(peer: PeerId): number {

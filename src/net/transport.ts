@@ -61,6 +61,8 @@ export interface Transport extends TransportPort {
   subscribers(topic: Topic): readonly PeerId[]
   /** Topics gossipsub holds anything for: a flood of subscriptions must not show here. */
   topicCount(): number
+  /** Gossip messages that would be known again. */
+  rememberedCount(): number
   /** gossipsub's opinion of a peer: below 0 it has misbehaved. */
   score(peer: PeerId): number
 }
@@ -90,6 +92,7 @@ export function createTransport(options: TransportOptions): Transport {
     meshPeers: (topic) => parts?.gossip.meshPeers(topic) ?? [],
     subscribers: (topic) => parts?.gossip.subscribers(topic) ?? [],
     topicCount: () => parts?.gossip.topicCount() ?? 0,
+    rememberedCount: () => parts?.gossip.rememberedCount() ?? 0,
     score: (peer) => parts?.gossip.score(peer) ?? 0,
     /** @throws MeshError NET_LISTEN, STORE_LOCKED, STORE_FAILED */
     async start(sink) {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { ADMITTED } from './kit/attacks.ts'
 import { CHANNEL, PUBLISHER } from './kit/fleet.ts'
 import { stage } from './kit/stage.ts'
+import { until } from './kit/victim.ts'
 
 const { fleet: aFleet, victim: aVictim, joined } = stage()
 
@@ -38,4 +39,24 @@ test('channels without end under one pattern: the first come stay, the operator 
     peer.announce(fleet.release({ header: { channel: `pay/flood-${at}` as typeof CHANNEL } }))
   await victim.refusedAtLeast('LIMIT_CHANNELS', 40)
   expect((await victim.client.status()).channels).toHaveLength(20)
+})
+
+test('as many messages as a peer can make up: no more of them are remembered than the bound says', async () => {
+  const fleet = aFleet()
+  const maxGossipSeen = 50
+  const victim = await aVictim(fleet, { limits: { maxGossipSeen } })
+  const peer = await joined(fleet, victim)
+  const remembered = () => victim.metric('confmesh_gossip_remembered')
+  const keys = fleet.publisherKeys.map(({ id }) => id)
+  const aim = {
+    fleet: fleet.root.fleetId,
+    root: 1,
+    channel: CHANNEL,
+    publisher: PUBLISHER,
+    keys,
+    overheard: [],
+  }
+  await ADMITTED['forged releases']?.(peer, aim)
+  await until('the flood has come in', async () => (await remembered()) > 1)
+  await until('the oldest are forgotten', async () => (await remembered()) === maxGossipSeen)
 })

@@ -23,7 +23,7 @@ beforeEach(() => {
     view: () => view,
     storeBytes: () => 42,
     certificateExpires: () => certificate,
-    gossip: () => ({ topics: 2, meshPeers: { releases: 5, control: 4 }, scores }),
+    gossip: () => ({ topics: 2, remembered: 7, meshPeers: { releases: 5, control: 4 }, scores }),
   })
 })
 afterEach(() => metrics.stop())

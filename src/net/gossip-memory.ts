@@ -1,0 +1,25 @@
+/** What gossipsub 17.1.1 keeps of each message, in members that its types leave out. */
+export interface GossipMemory {
+  /** Ids, so that a message that comes again is known; for `seenTTL`, oldest first. */
+  readonly seenCache: { readonly entries: Map<string, unknown> }
+  /** What became of each, for two minutes (its constant `TimeCacheDuration`). */
+  readonly score: {
+    readonly deliveryRecords: {
+      readonly records: Map<string, unknown>
+      readonly queue: { readonly length: number; shift(): { readonly msgId: string } | undefined }
+    }
+  }
+}
+
+/**
+ * Forgets the oldest messages beyond so many. gossipsub bounds its memory of them by time alone, at more than half a
+ * kilobyte for each that a peer makes up.
+ */
+export function forgetOldest({ seenCache: { entries }, score }: GossipMemory, most: number): void {
+  for (const id of entries.keys()) {
+    if (entries.size <= most) break
+    entries.delete(id)
+  }
+  const { records, queue } = score.deliveryRecords
+  while (queue.length > most) records.delete(queue.shift()?.msgId ?? '')
+}
