@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
+import { optionsOf } from '../scripts/options.ts'
 import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
 import type { Orders, Said } from './attacker.ts'
 import { total } from './metrics.ts'
@@ -270,7 +270,7 @@ const measured = (f: Figures): Measured => ({
   figures: f,
 })
 
-const { values } = parseArgs({
+const { values } = optionsOf({
   options: {
     seconds: { type: 'string', default: '60' },
     nodes: { type: 'string', default: '10' },

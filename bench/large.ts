@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
+import { optionsOf } from '../scripts/options.ts'
 import { converged, type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import { total } from './metrics.ts'
 import { loadNow, type Row, write } from './results.ts'
@@ -17,7 +17,7 @@ const MIB = 2 ** 20
 const DEADLINE_MS = 3_600_000
 const SMALL_FILE_BYTES = 700
 
-const { values } = parseArgs({ options: { files: { type: 'string' }, bytes: { type: 'string' } } })
+const { values } = optionsOf({ options: { files: { type: 'string' }, bytes: { type: 'string' } } })
 
 function bytesOf(text: string): number {
   const [, number, unit = 'B'] = /^(\d+)(B|KiB|MiB|GiB)?$/.exec(text) ?? []

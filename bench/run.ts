@@ -2,7 +2,8 @@
  * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results.
  * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own.
  */
-import { parseArgs } from 'node:util'
+
+import { optionsOf } from '../scripts/options.ts'
 import { beside } from './beside.ts'
 import { calibrate } from './calibrate.ts'
 import { catchUp } from './catch-up.ts'
@@ -41,7 +42,7 @@ const cellsOf = ({ nodes, bytes }: NonNullable<WireOptions['shape']>) => ({
   ...(bytes === undefined ? {} : { bytes: [bytes] }),
 })
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = optionsOf({
   options: {
     quick: { type: 'boolean', default: false },
     nodes: { type: 'string' },

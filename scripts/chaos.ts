@@ -11,7 +11,6 @@
 
 import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { Checker } from './chaos/checker.ts'
 import { carryOut } from './chaos/faults.ts'
 import { confmesh, type Fleet, found } from './chaos/fleet.ts'
@@ -21,6 +20,7 @@ import { goFirst } from './chaos/priority.ts'
 import { publishing } from './chaos/publishing.ts'
 import { randomOf } from './chaos/random.ts'
 import { schedule } from './chaos/schedule.ts'
+import { optionsOf } from './options.ts'
 
 const CONVERGE_MS = 180_000
 const LOOK_EVERY_MS = 100
@@ -30,7 +30,7 @@ const ASK_EVERY_MS = 2_000
 /** A node that was started and has not said that it listens. */
 const COMING_UP_MS = 180_000
 
-const { values } = parseArgs({
+const { values } = optionsOf({
   options: {
     minutes: { type: 'string', default: '60' },
     nodes: { type: 'string', default: '30' },

@@ -3,13 +3,13 @@
  * time: `npm run sim:points`, `-- --stride 10` for every tenth point, `-- --node 2 --kind effect --at 17` for one.
  * Exit code 1 where a promise broke.
  */
-import { parseArgs } from 'node:util'
 import { POINT_KINDS, type Point, pointsOf, runPoint } from '../src/sim/crash-points.ts'
+import { optionsOf } from './options.ts'
 
 /** A seed, and one that is none. */
 const NODES = [0, 2]
 
-const { values } = parseArgs({
+const { values } = optionsOf({
   options: {
     stride: { type: 'string', default: '1' },
     node: { type: 'string' },

@@ -8,12 +8,12 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { mutator } from '../test/fuzz/mutate.ts'
 import { sequenceFault } from '../test/fuzz/sequences.ts'
 import { corpus, fault, TARGETS } from '../test/fuzz/targets.ts'
+import { optionsOf } from './options.ts'
 
-const { values } = parseArgs({
+const { values } = optionsOf({
   options: {
     seconds: { type: 'string', default: '60' },
     only: { type: 'string', default: '' },

@@ -6,18 +6,18 @@
 // shows what was newest. After each kill its files are whole and none older than before, the floor has not fallen, and
 // a copy of its store verifies clean; each that comes up again shows the newest. Exit 1 where anything is broken.
 
-import { parseArgs } from 'node:util'
 import { Checker } from './chaos/checker.ts'
 import { confmesh } from './chaos/fleet.ts'
 import { caughtUp, killing } from './chaos/killing.ts'
 import { randomOf } from './chaos/random.ts'
 import { onSmallFleet, type SmallFleet } from './chaos/small-fleet.ts'
 import { streaming } from './chaos/stream.ts'
+import { optionsOf } from './options.ts'
 
 const START_MS = 120_000
 const SAY_EVERY = 10
 
-const { values } = parseArgs({
+const { values } = optionsOf({
   options: {
     times: { type: 'string', default: '1000' },
     nodes: { type: 'string', default: '4' },

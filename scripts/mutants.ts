@@ -34,7 +34,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { optionsOf } from './options.ts'
 
 type Mutant = {
   name: string
@@ -52,7 +52,7 @@ const DEADLINE_MS = 300_000
 /** The longest that any layer gives a test. */
 const TEST_TIMEOUT_MS = 120_000
 
-const { values: options } = parseArgs({
+const { values: options } = optionsOf({
   options: {
     only: { type: 'string', default: '' },
     slice: { type: 'string', default: '1/1' },

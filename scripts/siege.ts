@@ -2,10 +2,10 @@
  * A fleet of which a fifth is hostile, beside the same fleet in peace: `npm run sim:siege -- --nodes 1000 --seed 1`.
  * Prints for each release when half and when all of the honest nodes showed it, and what the eclipsed node says.
  */
-import { parseArgs } from 'node:util'
 import { besiege } from '../src/sim/siege.ts'
+import { optionsOf } from './options.ts'
 
-const { values } = parseArgs({
+const { values } = optionsOf({
   options: { nodes: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
 })
 

@@ -6,12 +6,12 @@
  */
 import { appendFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import type { Size } from '../src/sim/happening.ts'
 import { ORDINARY, type RunResult, runSeed, shrinkSeed } from '../src/sim/run.ts'
+import { optionsOf } from './options.ts'
 
-const { values } = parseArgs({
+const { values } = optionsOf({
   options: {
     seeds: { type: 'string' },
     from: { type: 'string', default: '1' },

@@ -8,7 +8,6 @@
 
 import { readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { rssMiB } from '../bench/processes.ts'
 import { Checker } from './chaos/checker.ts'
 import { caughtUp } from './chaos/killing.ts'
@@ -18,6 +17,7 @@ import { randomOf } from './chaos/random.ts'
 import { type Sample, slopeOf } from './chaos/slope.ts'
 import { onSmallFleet, type SmallFleet } from './chaos/small-fleet.ts'
 import { streaming } from './chaos/stream.ts'
+import { optionsOf } from './options.ts'
 
 const START_MS = 120_000
 /** Between the second and the last quarter. V8 takes what it is given before it collects: some MiB are no growth. */
@@ -25,7 +25,7 @@ const MAX_RSS_MIB = 24
 /** Links of peers that come and go. */
 const MAX_HANDLES = 12
 
-const { values } = parseArgs({
+const { values } = optionsOf({
   options: {
     minutes: { type: 'string', default: '10' },
     nodes: { type: 'string', default: '4' },
