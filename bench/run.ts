@@ -2,7 +2,6 @@
  * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results.
  * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own.
  */
-
 import { optionsOf } from '../scripts/options.ts'
 import { beside } from './beside.ts'
 import { calibrate } from './calibrate.ts'
