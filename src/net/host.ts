@@ -24,20 +24,30 @@ const HOUR_MS = 3_600_000
 /** A name with several addresses over a slow link: Node's 250 ms for each is too short (nodejs/node#54359). */
 const ADDRESS_ATTEMPT_MS = 2_000
 
-export interface HostOptions {
+/** What this node is in the network. */
+export interface Station {
+  /** PKCS#8 PEM, Ed25519. */
   readonly identityPem: string
+  /** libp2p's peer store lies in `<dataDir>/peers`. */
   readonly dataDir: string
   readonly fleetId: FleetId
+  /** One segment: the region whose topics this node is on. */
   readonly region: string
+  /** Multiaddrs without a peer id, such as `/ip4/0.0.0.0/tcp/7400`. */
   readonly listen: readonly string[]
+  /** Said to others instead of what we listen on; empty: the addresses of this host's interfaces. */
   readonly announce: readonly string[]
+  /** Takes many more connections. */
   readonly seed: boolean
   readonly limits: Limits
+  readonly log: LogPort
+}
+
+export interface HostOptions extends Station {
   readonly gate: Gate
   readonly pace: Pace
   readonly meter: Metrics
   readonly gater: ConnectionGater
-  readonly log: LogPort
 }
 
 export interface Host {

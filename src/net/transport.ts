@@ -1,11 +1,9 @@
 /** The transport port on libp2p: puts the parts together and hands each effect to the one it concerns. */
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import { isMeshError, MeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
-import type { Address, FleetId, PeerId } from '../model/ids.ts'
+import type { Address, PeerId } from '../model/ids.ts'
 import type {
   EffectOf,
-  LogPort,
   MetricsPort,
   TransportEffect,
   TransportEvent,
@@ -18,7 +16,7 @@ import { Connections } from './connections.ts'
 import { dial } from './dialling.ts'
 import { Gate } from './gate.ts'
 import { Gossip, type Topic } from './gossip.ts'
-import { createHost, type Host } from './host.ts'
+import { createHost, type Host, type Station } from './host.ts'
 import { peerIdOf } from './identity.ts'
 import { type CountBytes, createMeter } from './meter.ts'
 import { Misconduct } from './misconduct.ts'
@@ -27,22 +25,7 @@ import { PROTOCOLS, protocolRules } from './protocols.ts'
 import { rememberedPeers, rememberPeer } from './remembered-peers.ts'
 import { Watchdog } from './watchdog.ts'
 
-export interface TransportOptions {
-  /** PKCS#8 PEM, Ed25519. */
-  readonly identityPem: string
-  /** libp2p's peer store lies in `<dataDir>/peers`. */
-  readonly dataDir: string
-  readonly fleetId: FleetId
-  /** One segment: the region whose topics this node is on. */
-  readonly region: string
-  /** Multiaddrs without a peer id, such as `/ip4/0.0.0.0/tcp/7400`. */
-  readonly listen: readonly string[]
-  /** Said to others instead of what we listen on; empty: the addresses of this host's interfaces. */
-  readonly announce: readonly string[]
-  /** Takes many more connections. */
-  readonly seed: boolean
-  readonly limits: Limits
-  readonly log: LogPort
+export interface TransportOptions extends Station {
   readonly metrics: MetricsPort & {
     /** For `confmesh_network_sent_bytes_total` and `…_received_…`: every byte on libp2p's connections. */
     readonly networkBytes: CountBytes

@@ -1,9 +1,18 @@
 /** Rows 49, 51 and 62: as much as a peer can send, of everything. */
 import { expect, test } from 'vitest'
 import { ADMITTED } from './kit/attacks.ts'
-import { CHANNEL, PUBLISHER } from './kit/fleet.ts'
+import { type AttackedFleet, CHANNEL, PUBLISHER } from './kit/fleet.ts'
 import { stage } from './kit/stage.ts'
 import { until } from './kit/victim.ts'
+
+const aimAt = ({ root, publisherKeys }: AttackedFleet) => ({
+  fleet: root.fleetId,
+  root: 1,
+  channel: CHANNEL,
+  publisher: PUBLISHER,
+  keys: publisherKeys.map(({ id }) => id),
+  overheard: [],
+})
 
 const { fleet: aFleet, victim: aVictim, joined } = stage()
 
@@ -13,15 +22,7 @@ test.each(Object.keys(ADMITTED).filter((name) => !/overheard|replays/.test(name)
     const fleet = aFleet()
     const victim = await aVictim(fleet)
     const [flooder, honest] = [await joined(fleet, victim), await joined(fleet, victim)]
-    const keys = fleet.publisherKeys.map(({ id }) => id)
-    const aim = {
-      fleet: fleet.root.fleetId,
-      root: 1,
-      channel: CHANNEL,
-      publisher: PUBLISHER,
-      keys,
-      overheard: [],
-    }
+    const aim = aimAt(fleet)
     for (let round = 0; round < 3; round += 1)
       if (flooder.connections > 0) await ADMITTED[name]?.(flooder, aim).catch(() => 0)
     const release = fleet.release()
@@ -47,16 +48,7 @@ test('as many messages as a peer can make up: no more of them are remembered tha
   const victim = await aVictim(fleet, { limits: { maxGossipSeen } })
   const peer = await joined(fleet, victim)
   const remembered = () => victim.metric('confmesh_gossip_remembered')
-  const keys = fleet.publisherKeys.map(({ id }) => id)
-  const aim = {
-    fleet: fleet.root.fleetId,
-    root: 1,
-    channel: CHANNEL,
-    publisher: PUBLISHER,
-    keys,
-    overheard: [],
-  }
-  await ADMITTED['forged releases']?.(peer, aim)
+  await ADMITTED['forged releases']?.(peer, aimAt(fleet))
   await until('the flood has come in', async () => (await remembered()) > 1)
   await until('the oldest are forgotten', async () => (await remembered()) === maxGossipSeen)
 })
