@@ -17,7 +17,7 @@ import { confmesh, type Fleet, found } from './chaos/fleet.ts'
 import type { Member } from './chaos/member.ts'
 import { askChannel, askFile, lookAt, treeOf } from './chaos/observe.ts'
 import { goFirst } from './chaos/priority.ts'
-import { publishing } from './chaos/publishing.ts'
+import { type Publishing, publishing, publishingLast } from './chaos/publishing.ts'
 import { randomOf } from './chaos/random.ts'
 import { schedule } from './chaos/schedule.ts'
 import { optionsOf } from './options.ts'
@@ -153,17 +153,17 @@ async function underWay(fleet: Fleet, checker: Checker): Promise<boolean> {
     watching(members, checker, () => over),
     ...members.map((member) => asking(member, checker, () => over)),
   ])
-  const publish = fleet.publishers.map((publisher, at) =>
-    publishing(
-      { fleet, checker, random: randomOf(seed + 77 + at), say, patience, over: () => quiet, outcomes },
-      publisher,
-    ),
-  )
+  const publisherOf = (at: number): Publishing => ({
+    ...{ fleet, checker, say, patience, outcomes },
+    ...{ random: randomOf(seed + 77 + at), over: () => quiet },
+  })
+  const publish = fleet.publishers.map((publisher, at) => publishing(publisherOf(at), publisher))
   try {
     await troubles(fleet, checker, done)
     quiet = true
     say('no more faults')
     await Promise.all(publish)
+    await publishingLast(publisherOf(fleet.publishers.length))
     say('no more releases')
     const calmMs = performance.now()
     const problem = await converged(fleet, checker)

@@ -37,9 +37,17 @@ export async function publishing(init: Publishing, publisher: Publisher): Promis
     init.outcomes[outcome] = (init.outcomes[outcome] ?? 0) + 1
     if (!init.over()) await delay(init.random.between(0, 2 * EVERY_MS))
   }
-  // the last one while nothing is done any more: what is newest in the end is held by more than one
-  const last = await release(init, publisher, LAST, false)
-  init.say(`the last release of ${publisher.name}: ${last}`)
+}
+
+/**
+ * One more of each while nothing is done any more: what is newest in the end is held by more than one. In turn, so that the
+ * last of all knows the others: of two that do not know each other every node shows the same, and says `conflict` for good.
+ */
+export async function publishingLast(init: Publishing): Promise<void> {
+  for (const publisher of init.fleet.publishers) {
+    const last = await release(init, publisher, LAST, false)
+    init.say(`the last release of ${publisher.name}: ${last}`)
+  }
 }
 
 async function release(

@@ -2,8 +2,11 @@ import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import type { NodeConfig } from './config.ts'
 import { type Ready, startNode } from './node.ts'
 
-/** A stop that takes longer is cut off, as is a start that is told to stop: what matters is durable already. */
-const STOP_DEADLINE_MS = 5_000
+/**
+ * A stop that takes longer is cut off, as is a start that is told to stop: what matters is durable already. Container
+ * engines kill after 10 s; on a host with far more to do than cores a stop was seen to take more than 5.
+ */
+const STOP_DEADLINE_MS = 8_000
 
 /** Runs a node until SIGTERM or SIGINT, then ends the process. @throws MeshError why it cannot start, or go on */
 export async function runNode(
