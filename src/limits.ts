@@ -291,7 +291,7 @@ export const LIMITS = {
   gossipRpcsBurst: 4_000,
   /** Gossip is known again for this long, and no more messages than that: with what gossipsub notes of them 600 B each. */
   gossipSeenMs: 120_000,
-  maxGossipSeen: 20_000,
+  maxGossipSeen: 5_000,
   /** Requests on one connection: 128 MB/s of blocks. Beyond, it is not read. */
   requestsPerSecond: 500,
   requestsBurst: 1_000,

@@ -1,5 +1,10 @@
 /** What gossipsub 17.1.1 keeps of each message, in members that its types leave out. */
 export interface GossipMemory {
+  /** Messages while they are judged, and those to be told of; and what came in each heartbeat, refused ones too. */
+  readonly mcache: {
+    readonly msgs: ReadonlyMap<string, unknown>
+    readonly history: { readonly msgIdStr: string }[][]
+  }
   /** Ids, so that a message that comes again is known; for `seenTTL`, oldest first. */
   readonly seenCache: { readonly entries: Map<string, unknown> }
   /** What became of each, for two minutes (its constant `TimeCacheDuration`). */
@@ -15,7 +20,11 @@ export interface GossipMemory {
  * Forgets the oldest messages beyond so many. gossipsub bounds its memory of them by time alone, at more than half a
  * kilobyte for each that a peer makes up.
  */
-export function forgetOldest({ seenCache: { entries }, score }: GossipMemory, most: number): void {
+export function forgetOldest(
+  { mcache: { msgs, history }, seenCache: { entries }, score }: GossipMemory,
+  most: number,
+): void {
+  for (const [at, came] of history.entries()) history[at] = came.filter(({ msgIdStr }) => msgs.has(msgIdStr))
   for (const id of entries.keys()) {
     if (entries.size <= most) break
     entries.delete(id)

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { garbagePercent } from '../../../src/cli/heap-growth.ts'
 
 const MODULE = join(import.meta.dirname, '../../../src/cli/heap-growth.ts')
 
@@ -91,4 +92,8 @@ const least = (bound: string): number => Math.min(...[1, 2, 3].map(() => Number(
 
 test('a node lets less garbage lie in its old generation than V8 by itself', () => {
   expect(least('boundHeapGrowth()')).toBeLessThan(0.8 * least(''))
+})
+
+test('and less again once it holds more than a node in calm does', () => {
+  expect([20, 40, 50, 200].map((mib) => garbagePercent(mib * 2 ** 20))).toEqual([50, 50, 30, 30])
 })
