@@ -116,12 +116,12 @@ function targetProblem(
   if (entry === undefined) return { promise: 7, text: 'unknown' }
   if (entry.held) return { promise: 13, text: 'held, though one release alone is in that place' }
   const id = made.id.slice(0, 8)
-  if (!obtainable(made, known))
-    return entry.gate === 'content'
-      ? undefined
-      : { promise: 7, text: `${id} cannot be had, yet the gate is ${entry.gate ?? 'none'}` }
   const tree = node.parts.files.trees.get(made.header.channel)
   if (tree?.release !== made.id || entry.active?.id !== made.id) {
+    if (!obtainable(made, known))
+      return entry.gate === 'content'
+        ? undefined
+        : { promise: 7, text: `${id} cannot be had, yet the gate is ${entry.gate ?? 'none'}` }
     const text = `shows ${tree?.release.slice(0, 8) ?? 'nothing'} instead of ${id}, gate ${entry.gate ?? 'none'}`
     return { promise: 7, text }
   }
@@ -131,7 +131,8 @@ function targetProblem(
 
 /**
  * Its content lies on some disk, or must: an acknowledged release was whole on a seed. An envelope alone can get about
- * whose publisher was lost before the upload; all a node can do then is to say that it waits for content.
+ * whose publisher was lost before the upload; all a node can do then is to say that it waits for content, unless it shows it:
+ * a block may have been lost since, on the only disk that had it.
  */
 function obtainable({ id, content }: Made, { acknowledged, blocks }: Known): boolean {
   return acknowledged.has(id) || [...content.keys()].every((digest) => blocks.has(digest))
