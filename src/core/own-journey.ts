@@ -15,7 +15,7 @@ import type { Adoption, ChannelFacts, Heard, Ingested, Journey, Source } from '.
 import { placeOf } from './order.ts'
 import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
-import { type Cell, factsOf, isDurable, type NodeState } from './state.ts'
+import { type Cell, factsOf, isDurable, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import type { Write } from './writes.ts'
 
@@ -178,7 +178,13 @@ export class OwnJourney implements Journey {
     if (undo === undefined) return
     this.#before.delete(ticket)
     this.#toSay.delete(undo.id)
-    if (undo.cell.state === undo.after) undo.cell.state = undo.before
+    const { id, cell, before, after } = undo
+    if (cell.state !== after) return
+    cell.state = before
+    if (neededBy(cell, this.#node.config.keepReleases).has(id)) return
+    // it would be written together with what waits for room, and lie there as if it had been ordered
+    cell.envelopes.delete(id)
+    this.#node.kept.delete(id)
   }
 
   /** A release off the network. Content counts where it makes the target whole; a duplicate's may be wanted by fetch. */

@@ -11,6 +11,11 @@ const FOUND = [
     of: 'an envelope gets about whose publisher was lost before the upload: its gate says content',
   },
   {
+    seed: 21_035,
+    size: SMALL,
+    of: 'a submission that a full disk refused is written all the same, once there is room',
+  },
+  {
     seed: 25_468,
     size: SMALL,
     of: 'a block of a release that was not acknowledged rots on the only disk that has it, and one node shows it',

@@ -246,6 +246,8 @@ describe('A disk that loses or refuses', () => {
     expect(refusal(failed)).toBe('STORE_FULL')
     expect(writes(failed)).toContain('dropLease')
     expectEnded(node, made)
+    // what waits for room is written then: the channel as it was, and nothing of what was refused
+    expect(writes(node.handle({ kind: 'storeMode', readOnly: false }))).toEqual(['floor channel!'])
   })
 })
 
