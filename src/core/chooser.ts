@@ -325,11 +325,6 @@ export class Chooser {
     return this.#regions.names
   }
 
-  /** Who brings a block of a release of many into the own region; none where no gateway is known. */
-  fetcher(journey: Journey, digest: Digest, now: Now): PeerId | undefined {
-    return this.#of(journey, journey.region, now).fetcher(digest)
-  }
-
   /** Its part falls to others at once, where its end was seen. */
   onDisconnected(peer: PeerId, monoMs: number): void {
     this.#gone.add(peer, monoMs)

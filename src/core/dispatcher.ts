@@ -95,7 +95,6 @@ export class Dispatcher {
       asked: (step, release, peer) => content.asked(step, release, peer),
       isComing: (digest) => content.isComing(digest),
       isAskedOf: (digest, peer) => content.isAskedOf(digest, peer),
-      bringsIn: (step, digest, peer) => content.bringsIn(step, this.#journey, digest, peer),
       beaconPage: (digest) => stages.freshness.page(digest),
       address: (peer) => stages.peers.address?.(peer),
     })

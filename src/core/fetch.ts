@@ -132,11 +132,6 @@ export class Fetch {
     return !this.#writing.has(digest) && this.#pull.isAskedOnly(digest, peer)
   }
 
-  /** It is a peer's to bring into this region. */
-  bringsIn(step: Step, journey: Journey, digest: Digest, peer: PeerId): boolean {
-    return this.#pull.fetcher(step, journey, digest) === peer
-  }
-
   /** What a peer says it holds, asked or not. */
   announced(step: Step, journey: Journey, release: ReleaseId, peer: PeerId, holding: Holding): void {
     this.#sources.announced(release, peer, holding)

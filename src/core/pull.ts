@@ -105,11 +105,6 @@ export class Pull {
     return peers.size === 1 && peers.has(peer)
   }
 
-  /** Who brings it into this region. */
-  fetcher(step: Step, journey: Journey, digest: Digest): PeerId | undefined {
-    return this.#chooser.fetcher(journey, digest, step.now)
-  }
-
   onAdmitted(): void {
     this.#chooser.forgetViews()
   }

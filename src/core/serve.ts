@@ -22,8 +22,6 @@ export interface ServeFrom {
   isComing(digest: Digest): boolean
   /** This very peer is asked for it, and nobody else: each would wait for the other. */
   isAskedOf(digest: Digest, peer: PeerId): boolean
-  /** Elected to bring it into this region: others, and regions that this one feeds, wait for it there. */
-  bringsIn(step: Step, digest: Digest, peer: PeerId): boolean
   /** Pages of beacons are asked for as blocks, and live in memory. */
   beaconPage(digest: Digest): Uint8Array | undefined
   /** Where others can dial this peer, as far as it is known. */
@@ -35,8 +33,6 @@ interface Wanted {
   readonly peer: PeerId
   readonly digest: Digest
   readonly border: boolean
-  /** A region waits behind whoever asks over its border (0), and behind whoever should have brought the block in (1). */
-  readonly turn: number
   readonly untilMonoMs: number
 }
 
@@ -127,8 +123,7 @@ export class Serve {
     if (page !== undefined) return this.#answer(step, id, { type: 'block', bytes: page })
     const border = regionOf(journey.session(peer)?.hello?.region ?? '') !== journey.region
     const { limits } = this.#config
-    const turn = border ? 0 : this.#from.bringsIn(step, digest, peer) ? 1 : 2
-    const wanted = { id, peer, digest, border, turn, untilMonoMs: step.now.monoMs + limits.standMs }
+    const wanted = { id, peer, digest, border, untilMonoMs: step.now.monoMs + limits.standMs }
     if (journey.hasBlock(digest)) {
       if (this.#config.submit && !this.#gives(step, journey, wanted, failed)) return
       return this.#enqueue(step, wanted)
@@ -160,7 +155,8 @@ export class Serve {
 
   #enqueue(step: Step, wanted: Wanted): void {
     if (this.#isFullFor(wanted)) return this.#busy(step, wanted.id)
-    const at = this.#queue.findIndex(({ turn }) => turn > wanted.turn)
+    // A region waits behind whoever asks over its border.
+    const at = wanted.border ? this.#queue.findIndex(({ border }) => !border) : -1
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, wanted)
     this.#next(step)
   }

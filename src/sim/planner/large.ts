@@ -111,8 +111,8 @@ export class LargeRelease {
       (to, from, block) => this.#deliver(to, from, block),
     )
     this.#holdings = new Holdings(this.#fleet, this.#blocks, question.seed)
+    this.#uploads = new Uploads(this.#fleet, this.#wheel, this.#network, SENT)
     this.#entry = new Entry(this.#fleet, this.#blocks, question.seed)
-    this.#uploads = new Uploads(this.#fleet, this.#entry, this.#wheel, this.#network, SENT)
     this.#border = new BorderWants(
       {
         ...{ fleet: this.#fleet, wheel: this.#wheel, network: this.#network, entry: this.#entry },

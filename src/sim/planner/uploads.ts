@@ -1,8 +1,4 @@
-/**
- * What each node sends: one block after another, those for other regions first, at most four waiting for the own one, of
- * whom those go first who should have brought the block in.
- */
-import type { Entry } from './entry.ts'
+/** What each node sends: one block after another, those for other regions first, at most four waiting for the own one. */
 import type { Fleet } from './fleet.ts'
 import type { Network } from './network.ts'
 import { ticksOfNs } from './ticks.ts'
@@ -13,8 +9,6 @@ const QUEUE_BLOCKS = 4
 const NOBODY = -1
 
 export class Uploads {
-  readonly #fleet: Fleet
-  readonly #entry: Entry
   readonly #wheel: Wheel
   readonly #network: Network
   readonly #doneKind: number
@@ -26,9 +20,7 @@ export class Uploads {
   /** Only gateways and the origin have one. */
   readonly #border = new Map<number, [to: number, what: number][]>()
 
-  constructor(fleet: Fleet, entry: Entry, wheel: Wheel, network: Network, doneKind: number) {
-    this.#fleet = fleet
-    this.#entry = entry
+  constructor(fleet: Fleet, wheel: Wheel, network: Network, doneKind: number) {
     this.#wheel = wheel
     this.#network = network
     this.#doneKind = doneKind
@@ -45,25 +37,12 @@ export class Uploads {
     if (length + sending >= QUEUE_BLOCKS) return false
     if (sending === 0) this.#send(node, to, what, this.#network.nowNs)
     else {
-      const first = node * QUEUE_BLOCKS * 2
-      const end = first + length * 2
-      let at = first
-      const isFirst = this.#bringsIn(to, what)
-      while (
-        at < end &&
-        !(isFirst && !this.#bringsIn(this.#queue[at] as number, this.#queue[at + 1] as number))
-      )
-        at += 2
-      this.#queue.copyWithin(at + 2, at, end)
+      const at = (node * QUEUE_BLOCKS + length) * 2
       this.#queue[at] = to
       this.#queue[at + 1] = what
       this.#length[node] = length + 1
     }
     return true
-  }
-
-  #bringsIn(node: number, block: number): boolean {
-    return this.#entry.fetcher(this.#fleet.regionOf[node] as number, block) === node
   }
 
   /** Before everything that waits, behind what other regions were promised earlier. */

@@ -18,7 +18,6 @@ function server(submit = false) {
   const journey = new HasBlocks()
   const coming = new Set<Digest>()
   let askedOf: PeerId | undefined
-  let fetcher: PeerId | undefined
   const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce: 1 } })
   const counter = new StepCounter()
   let monoMs = 0
@@ -27,7 +26,6 @@ function server(submit = false) {
     asked: () => {},
     isComing: (digest) => coming.has(digest),
     isAskedOf: (_digest, from) => from === askedOf,
-    bringsIn: (_step, _digest, from) => from === fetcher,
     beaconPage: () => undefined,
     address: () => undefined,
   })
@@ -62,9 +60,6 @@ function server(submit = false) {
     ask: (of: PeerId) => {
       askedOf = of
     },
-    elect: (of: PeerId) => {
-      fetcher = of
-    },
     gone: (from: PeerId) => serve.onDisconnected(from),
     tick: (ms: number) => {
       monoMs = ms
@@ -97,21 +92,6 @@ describe('serving blocks', () => {
     node.want(2, 'B')
     node.want(3, 'far')
     expect(node.served(1)).toEqual(['serve 3'])
-    expect(node.served(3)).toEqual(['serve 2'])
-  })
-
-  test('whoever should have brought the block in goes before the region, and behind whoever asks over a border', () => {
-    const node = server()
-    for (const name of ['A', 'B', 'C']) link(node.journey, name)
-    link(node.journey, 'far', { region: 'far' })
-    node.journey.here.add(hex('a'))
-    node.elect(peer('C'))
-    node.want(1, 'A')
-    node.want(2, 'B')
-    node.want(3, 'C')
-    node.want(4, 'far')
-    expect(node.served(1)).toEqual(['serve 4'])
-    expect(node.served(4)).toEqual(['serve 3'])
     expect(node.served(3)).toEqual(['serve 2'])
   })
 
