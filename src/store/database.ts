@@ -29,11 +29,17 @@ export async function demandRoom(dir: string, bytes: number): Promise<void> {
   if (bavail * bsize < bytes) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
 }
 
+export interface Opening {
+  readonly mustExist?: boolean
+  /** Records read ahead are lost with the one that cannot be read: none are, where each counts. */
+  readonly oneByOne?: boolean
+}
+
 /**
  * Snappy is off: one flipped bit in a compressed table block makes LevelDB refuse all its records, in a plain
  * one it costs a single record, which the checksums find.
  */
-export function levelDatabase(dir: string, mustExist = false): Database {
+export function levelDatabase(dir: string, { mustExist = false, oneByOne = false }: Opening = {}): Database {
   let level: Level<string, Uint8Array> | undefined
   const opened = (): Level<string, Uint8Array> => {
     if (level === undefined) throw new Error('the store is not open')
@@ -57,7 +63,8 @@ export function levelDatabase(dir: string, mustExist = false): Database {
     batch: async (operations, sync) => opened().batch([...operations], { sync }),
     async *entries(prefix) {
       const range = prefix === undefined ? {} : rangeOf(prefix)
-      for await (const [key, value] of opened().iterator(range)) yield [key, view(value)] as const
+      const options = oneByOne ? { ...range, highWaterMarkBytes: 0 } : range
+      for await (const [key, value] of opened().iterator(options)) yield [key, view(value)] as const
     },
     async probe(bytes) {
       // Looked up before it is tried, so that probing takes the last bytes from nobody else.

@@ -17,11 +17,14 @@ const { block, quarantine, ...others } = PREFIX
 /** Blocks last, since the others say what they are of. */
 const KINDS = [META, ...Object.values(others), block]
 
-/** A few more bytes than `maxBytes` at a time, of one kind; what cannot be read of one keeps nobody from the next. */
+/**
+ * A few more bytes than `maxBytes` at a time, of one kind. LevelDB leaves out what it cannot read and says so at the end of
+ * a kind, which then keeps nobody from the next.
+ */
 async function* soundRecords(dir: string, maxBytes: number): AsyncGenerator<Records> {
-  const old = levelDatabase(dir, true)
+  const old = levelDatabase(dir, { mustExist: true, oneByOne: true })
   await old.open()
-  const failures: unknown[] = []
+  let failure: { readonly error: unknown } | undefined
   for (const kind of KINDS) {
     let records: [string, Uint8Array][] = []
     let bytes = 0
@@ -36,11 +39,11 @@ async function* soundRecords(dir: string, maxBytes: number): AsyncGenerator<Reco
         bytes = 0
       }
     } catch (error) {
-      failures.push(error)
+      failure ??= { error }
     }
     if (records.length > 0) yield records
   }
-  if (failures.length > 0) throw failures[0]
+  if (failure !== undefined) throw failure.error
   yield []
 }
 
@@ -48,10 +51,10 @@ const [dir = '', maxBytes] = process.argv.slice(2)
 process.once('disconnect', () => process.exit(1))
 // Its parent ends it; a terminal tells both at once.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
-// Each answer is asked for, so that no more than one is in memory.
-let asked = once(process, 'message')
+// Each answer is asked for, so that no more than one is in memory, and the one before has arrived.
+await once(process, 'message')
 for await (const records of soundRecords(dir, Number(maxBytes))) {
-  await asked
-  asked = once(process, 'message')
+  const asked = once(process, 'message')
   process.send?.(records)
+  await asked
 }

@@ -79,7 +79,7 @@ export async function checkStore(config: NodeConfig): Promise<{ state: StoreStat
     const advice = `run confmesh doctor as user ${owner.uid}`
     return { state: 'stopped', finding: wrong(check, `${dir} belongs to user ${owner.uid}`, advice) }
   }
-  const database = levelDatabase(dir, true)
+  const database = levelDatabase(dir, { mustExist: true })
   try {
     await database.open()
     await database.close()
