@@ -68,7 +68,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   blockSilenceMs: 'another is asked after this, and the first answer counts',
   gossipBurst: 'see above',
   maxGossipSeen:
-    'the same message comes again within seconds; an older one that comes again is known to the core, and costs one more check',
+    'the same message comes again within seconds; an older one is sent for and checked once more, and is known to the core',
   gossipRpcsBurst: 'see above',
   requestsBurst: 'see above',
   logLinesBurst: 'see above',

@@ -138,8 +138,8 @@ function memory(): readonly (readonly [string, string, number])[] {
     ],
     [
       'gossip known again',
-      `(${L.maxGossipSeen.toLocaleString('en')} messages + ${L.hardDegree} peers × ${2 * L.gossipPerSecond} in a second) × ${SEEN_BYTES} B`,
-      (L.maxGossipSeen + L.hardDegree * 2 * L.gossipPerSecond) * SEEN_BYTES,
+      `(${L.maxGossipSeen.toLocaleString('en')} messages + ${L.hardDegree} peers × ${2 * (L.gossipPerSecond + L.gossipBurst)} in a second) × ${SEEN_BYTES} B`,
+      (L.maxGossipSeen + L.hardDegree * 2 * (L.gossipPerSecond + L.gossipBurst)) * SEEN_BYTES,
     ],
     [
       'announced blocks',
@@ -186,7 +186,7 @@ comes nowhere near: \`npm run attack\` sends everything it can and shows the mem
 ${sums.map(([what, of, most]) => `| ${what} | ${of} | ${Math.ceil(most / MIB)} MiB |`).join('\n')}
 | **together** | | **${Math.ceil(total / MIB)} MiB** |
 
-Beside it stands what nobody holds any more: V8 collects once garbage is half of what lives, three tenths beyond 44 MiB,
+Beside it stands what nobody holds any more: V8 collects once garbage is half of what lives, three tenths where 44 MiB are used,
 buffers included, and the young generation works with two halves of 4 MiB (\`src/cli/heap-growth.ts\`); the allocator gives
 free memory back late.
 

@@ -7,13 +7,13 @@ import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'n
 const SEMI_SPACE_MIB = 4
 /**
  * What may be garbage of the old generation before it is collected, buffers of old objects included, over what lives:
- * V8 lets it be three times as much, which under a flood was half of a node's memory. Beyond what a node in calm holds
- * memory is dearer than time: under a flood a node then takes a tenth fewer messages and grows by 54 MiB instead of 62.
+ * V8 lets it be three times as much, which under a flood was half of a node's memory. Beyond what a node in calm uses,
+ * garbage included, memory is dearer than time: under a flood a node then takes a tenth fewer messages and grows by 54 MiB instead of 62.
  */
 const GARBAGE_PERCENT = { calm: 50, flooded: 30 }
 const CALM_BYTES = 44 * 1024 * 1024
-export const garbagePercent = (livingBytes: number): number =>
-  livingBytes > CALM_BYTES ? GARBAGE_PERCENT.flooded : GARBAGE_PERCENT.calm
+export const garbagePercent = (usedBytes: number): number =>
+  usedBytes > CALM_BYTES ? GARBAGE_PERCENT.flooded : GARBAGE_PERCENT.calm
 /** Objects that live through a collection, about 1 MiB of them: more than the first, smallest semi-space lets pass. */
 const SURVIVORS = 20_000
 const TRIES = 20
@@ -26,7 +26,7 @@ function semiSpaceMib(): number {
   return space === undefined ? SEMI_SPACE_MIB : (space.space_used_size + space.space_available_size) / MIB
 }
 
-/** After a collection: how much garbage there may be until the next; one growth to the wanted size, and none beyond. */
+/** After a collection: how much garbage the next one leaves room for; one growth to the wanted size, and none beyond. */
 function steer(): void {
   const { used_heap_size, external_memory } = getHeapStatistics()
   setFlagsFromString(`--heap-growing-percent=${garbagePercent(used_heap_size + external_memory)}`)

@@ -187,7 +187,7 @@ export const GAUGES = {
   gossipRemembered: {
     name: 'confmesh_gossip_remembered',
     type: 'gauge',
-    help: 'Gossip messages that would be known again; a flood fills it to its bound',
+    help: 'Gossip messages of which anything is remembered; a flood fills it, each second it is cut to its bound',
   },
   meshPeers: {
     name: 'confmesh_gossip_mesh_peers',

@@ -8,6 +8,11 @@ import { type Ready, startNode } from './node.ts'
  */
 const STOP_DEADLINE_MS = 8_000
 
+function cutOff(): void {
+  process.stderr.write(`confmesh: cut off, it took more than ${STOP_DEADLINE_MS / 1_000} s to stop\n`)
+  process.exit(1)
+}
+
 /** Runs a node until SIGTERM or SIGINT, then ends the process. @throws MeshError why it cannot start, or go on */
 export async function runNode(
   config: NodeConfig,
@@ -18,13 +23,13 @@ export async function runNode(
   const ended = Promise.withResolvers<undefined>()
   const end = () => {
     ended.resolve(undefined)
-    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref()
+    setTimeout(cutOff, STOP_DEADLINE_MS).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
   const node = await startNode(config, options.version)
   options.onReady(node.ready)
-  void node.failed.then(end)
-  const failed = await Promise.race([node.failed, ended.promise])
+  const failed = await Promise.race([ended.promise, node.failed])
+  end()
   await node.stop()
   if (failed !== undefined) throw failed
   // libp2p leaves a heartbeat timer behind; everything of ours is closed.

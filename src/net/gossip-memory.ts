@@ -27,7 +27,8 @@ export function forgetOldest(
   for (const [at, came] of history.entries()) history[at] = came.filter(({ msgIdStr }) => msgs.has(msgIdStr))
   for (const id of entries.keys()) {
     if (entries.size <= most) break
-    entries.delete(id)
+    // what is still told of, or judged, must be known: it would be taken for news, and then for refused
+    if (!msgs.has(id)) entries.delete(id)
   }
   const { records, queue } = score.deliveryRecords
   while (queue.length > most) records.delete(queue.shift()?.msgId ?? '')

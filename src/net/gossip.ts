@@ -245,7 +245,7 @@ export class Gossip {
     return this.#parts.pubsub.topics.size
   }
 
-  /** Messages that would be known again. */
+  /** Messages of which anything is remembered. */
   rememberedCount(): number {
     const { seenCache, score } = this.#parts.pubsub
     return Math.max(seenCache.entries.size, score.deliveryRecords.records.size)

@@ -44,7 +44,7 @@ export interface Transport extends TransportPort {
   subscribers(topic: Topic): readonly PeerId[]
   /** Topics gossipsub holds anything for: a flood of subscriptions must not show here. */
   topicCount(): number
-  /** Gossip messages that would be known again. */
+  /** Gossip messages of which anything is remembered. */
   rememberedCount(): number
   /** gossipsub's opinion of a peer: below 0 it has misbehaved. */
   score(peer: PeerId): number

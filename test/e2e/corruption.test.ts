@@ -63,17 +63,14 @@ test('a node told to end while it reads a damaged store ends in the time of any 
   writeFileSync(still, `if (process.argv[1].includes('salvage-reader')) process.kill(process.pid, 'SIGSTOP')`)
   const env = { NODE_OPTIONS: `--import ${still}` }
   const ended = fleet.start('slow', made.nodeConfig, fleet.own('slow'), { env }).catch(String)
-  const reader = await until('its store is read', 20_000, async () =>
-    processesWith('salvage-reader').find((pid) =>
-      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(node.data),
-    ),
-  )
+  const readers = () => processesWith(`${node.data}/store`)
   try {
+    const reader = await until('its store is read', 20_000, async () => readers()[0])
     const fromMs = performance.now()
     process.kill(parentOf(reader), 'SIGTERM')
     expect(await ended).toContain('ended with 1')
     expect(performance.now() - fromMs).toBeLessThan(20_000)
   } finally {
-    process.kill(reader, 'SIGKILL')
+    for (const pid of processesWith(node.data)) process.kill(pid, 'SIGKILL')
   }
 }, 120_000)

@@ -6,14 +6,17 @@ test('the oldest messages are forgotten, and what came in a heartbeat is no long
   const queue = ids.map((msgId) => ({ msgId }))
   const memory: GossipMemory = {
     mcache: {
-      msgs: new Map([['d', {}]]),
+      msgs: new Map([
+        ['b', {}],
+        ['d', {}],
+      ]),
       history: [[{ msgIdStr: 'd' }, { msgIdStr: 'c' }], [{ msgIdStr: 'a' }]],
     },
     seenCache: { entries: new Map(ids.map((id) => [id, {}])) },
     score: { deliveryRecords: { records: new Map(ids.map((id) => [id, {}])), queue } },
   }
   forgetOldest(memory, 2)
-  expect([...memory.seenCache.entries.keys()]).toEqual(['c', 'd'])
+  expect([...memory.seenCache.entries.keys()]).toEqual(['b', 'd'])
   expect([...memory.score.deliveryRecords.records.keys()]).toEqual(['c', 'd'])
   expect(queue).toEqual([{ msgId: 'c' }, { msgId: 'd' }])
   expect(memory.mcache.history).toEqual([[{ msgIdStr: 'd' }], []])
