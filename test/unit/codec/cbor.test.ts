@@ -39,6 +39,7 @@ describe('what is refused', () => {
     ['simple value 0', 'e0'],
     ['simple value 255', 'f8 ff'],
     ['tag 42 (a CID)', 'd8 2a 45 00 01 55 12 00'],
+    ['tag 42 (a CID as dag-cbor has them)', `d8 2a 58 25 00 01 55 12 20 ${'ab'.repeat(32)}`],
     ['tag 0 (a date)', 'c0 61 61'],
     ['tag 2 (a big integer)', 'c2 49 010000000000000000'],
     ['text longer than the bytes', '62 61'],

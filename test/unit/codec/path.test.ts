@@ -40,6 +40,10 @@ describe('segments that are refused wherever they stand', () => {
     test.each(positions)(`${what}, %s`, (_, at) => expect(check(at(segment))).toBe('CONTENT_PATH'))
 })
 
+test('a segment that climbs is named as what it is', () => {
+  expect(() => checkPath('a/../b', LIMITS)).toThrow('has the segment ".."')
+})
+
 describe('whole paths', () => {
   test.each(['/etc/passwd', '//a', 'a/', '/', '', '../../etc/passwd', '\ufeffa'])('%j is refused', (path) =>
     expect(check(path)).toBe('CONTENT_PATH'),
