@@ -92,7 +92,7 @@ export class Trouble {
 
   #publish(what: Of<'publish'>): void {
     const { trust, scenario, published, sick, say } = this.#parts
-    const clock = this.#nextClock(what.channel, what.publisher)
+    const clock = this.#nextClock(what.channel, what.publisher, what.seed)
     if (clock === undefined) return say(`no counter is left on ${what.channel}`)
     for (let copy = 0; copy < (what.twin ? 2 : 1); copy++) {
       const random = stream(scenario.seed, 'content', what.atMs, copy)
@@ -125,7 +125,7 @@ export class Trouble {
   #forge({ atMs, how, seed, heardBy }: Of<'forge'>): void {
     const { published, nodes, scenario } = this.#parts
     const { channel, publisher, files } = forge.plan(how, stream(scenario.seed, 'content', atMs))
-    const clock = this.#nextClock(channel, publisher)
+    const clock = this.#nextClock(channel, publisher, seed)
     if (clock === undefined) return
     const made = makeRelease(this.#order(channel, publisher, clock, files, how), forge.signer(how))
     published.add(made, 'forged', how !== 'stranger')
@@ -147,7 +147,7 @@ export class Trouble {
 
   #steal({ atMs, channel, seed, counter }: Of<'steal'>): void {
     const { scenario, published } = this.#parts
-    const next = this.#nextClock(channel, STOLEN_PUBLISHER)
+    const next = this.#nextClock(channel, STOLEN_PUBLISHER, seed)
     const clock = counter === undefined ? next : new Map([[STOLEN_PUBLISHER, counter]])
     if (clock === undefined || this.#recovered) return
     const files = filesOf(stream(scenario.seed, 'content', atMs), 500)
@@ -172,7 +172,7 @@ export class Trouble {
   #reissue(seed: number, round: number): void {
     const { scenario, time, trust, published } = this.#parts
     for (const channel of [...this.#toReissue].sort()) {
-      const clock = this.#nextClock(channel, STOLEN_PUBLISHER)
+      const clock = this.#nextClock(channel, STOLEN_PUBLISHER, (seed + round) % scenario.seeds)
       if (clock === undefined) continue
       const files = filesOf(stream(scenario.seed, 'reissue', channel, round), 900)
       const order = this.#order(channel, STOLEN_PUBLISHER, clock, files, 'after the theft')
@@ -238,16 +238,22 @@ export class Trouble {
   }
 
   /**
-   * Counts on, within the channel's epoch, from what the publisher knows: all that was acknowledged, and all it
-   * published itself. Undefined: no greater counter is left.
+   * Counts on, within the channel's epoch, from what the publisher knows: all it published itself, and of what was
+   * acknowledged that which its seed has. Undefined: no greater counter is left.
    */
-  #nextClock(channel: Channel, publisher: Name): Map<Name, number> | undefined {
-    const { published, trust, acknowledged } = this.#parts
+  #nextClock(channel: Channel, publisher: Name, seed: number): Map<Name, number> | undefined {
+    const { published, trust, acknowledged, nodes } = this.#parts
+    const there = nodes[seed]?.parts.disk.onDisk().envelopes
     const epoch = published.epochOf(channel, trust.version)
     const clock = new Map<Name, number>()
     for (const { id, header } of this.#made) {
       const own = header.publisher === publisher && published.get(id)?.right === 'granted'
-      if (header.channel !== channel || header.root < epoch || !(own || acknowledged.has(id))) continue
+      if (
+        header.channel !== channel ||
+        header.root < epoch ||
+        !(own || (acknowledged.has(id) && there?.has(id)))
+      )
+        continue
       for (const [name, counter] of header.clock) clock.set(name, Math.max(clock.get(name) ?? 0, counter))
     }
     const next = Math.max(0, ...clock.values()) + 1

@@ -4,7 +4,7 @@ import type { Channel, ReleaseId } from '../../model/ids.ts'
 import type { SimNode } from '../node.ts'
 import { MAX_AGE_S } from '../trust.ts'
 import { type Broken, label } from './broken.ts'
-import { order, type Published, shown } from './published.ts'
+import { order, type Place, type Published, shown } from './published.ts'
 
 /** Between a swap and the node's own word for it, a restart included, lie moments; it is looked at every second. */
 const LOOKS_TO_AGREE = 4
@@ -19,7 +19,7 @@ interface CutOff {
   readonly how: 'alone' | 'withheld'
 }
 
-/** Looks at every node each second, whatever goes on: promises 6 and 8. */
+/** Looks at every node each second, whatever goes on: promises 6, 8 and 13. */
 export class Watch {
   readonly broken: Broken[] = []
   readonly #published: Published
@@ -43,7 +43,9 @@ export class Watch {
   look(nodes: readonly SimNode[], nowMs: number): void {
     for (const node of nodes) {
       const view = node.view()
-      if (view !== undefined) this.#serves(node, view)
+      if (view === undefined) continue
+      this.#serves(node, view)
+      this.#holds(node, view)
     }
     for (const one of this.#cutOff) {
       const view = one.node.view()
@@ -72,6 +74,19 @@ export class Watch {
       const content = [...(this.#published.get(release)?.made.content.keys() ?? [])]
       const whole = content.every((digest) => blocks.has(digest))
       this.#count(node, `${channel} content`, whole, 'lacks content of')
+    }
+  }
+
+  /** Only two releases in one place hold a channel; what the disk does not know yet is looked at the next time. */
+  #holds(node: SimNode, view: CoreView): void {
+    const { floors } = node.parts.disk.onDisk()
+    for (const { channel, held } of view.channels) {
+      const [first, second] = floors.get(channel)?.ids.map((id) => this.#published.get(id)?.made) ?? []
+      if (!held || first === undefined || second === undefined) continue
+      const places = [first, second].map((made) => this.#published.placeOf(made))
+      const [a, b] = places as [Place, Place]
+      if (order(a, b) !== 0)
+        this.#fail(13, `${label(node.peer)} holds ${channel} for ${places.map(shown).join(' and ')}`)
     }
   }
 
