@@ -8,7 +8,8 @@ const SEMI_SPACE_MIB = 4
 /**
  * What may be garbage of the old generation before it is collected, buffers of old objects included, over what lives:
  * V8 lets it be three times as much, which under a flood was half of a node's memory. Beyond what a node in calm uses,
- * garbage included, memory is dearer than time: under a flood a node then takes a tenth fewer messages and grows by 54 MiB instead of 62.
+ * garbage included, memory is dearer than time: under a flood a node then takes a tenth fewer messages and grows by 54 MiB
+ * instead of 62.
  */
 const GARBAGE_PERCENT = { calm: 50, flooded: 30 }
 const CALM_BYTES = 44 * 1024 * 1024
