@@ -20,6 +20,11 @@ const FOUND = [
     size: SMALL,
     of: 'a block of a release that was not acknowledged rots on the only disk that has it, and one node shows it',
   },
+  {
+    seed: 28_926,
+    size: SMALL,
+    of: 'the same, and the files of the node that shows it are damaged as well: nobody can mend them',
+  },
 ]
 
 test.each(FOUND)(

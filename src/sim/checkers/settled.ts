@@ -126,7 +126,7 @@ function targetProblem(
     return { promise: 7, text }
   }
   const same = [...made.files].every(([path, digest]) => tree.files.get(path) === digest)
-  return same ? undefined : { promise: 11, text: `files of ${id} stay damaged` }
+  return same || !obtainable(made, known) ? undefined : { promise: 11, text: `files of ${id} stay damaged` }
 }
 
 /**
