@@ -171,15 +171,16 @@ export class Trouble {
 
   #reissue(seed: number, round: number): void {
     const { scenario, time, trust, published } = this.#parts
+    const at = (seed + round) % scenario.seeds
     for (const channel of [...this.#toReissue].sort()) {
-      const clock = this.#nextClock(channel, STOLEN_PUBLISHER, (seed + round) % scenario.seeds)
+      const clock = this.#nextClock(channel, STOLEN_PUBLISHER, at)
       if (clock === undefined) continue
       const files = filesOf(stream(scenario.seed, 'reissue', channel, round), 900)
       const order = this.#order(channel, STOLEN_PUBLISHER, clock, files, 'after the theft')
       const made = makeRelease(order, (payload) => trust.sign(STOLEN_PUBLISHER, payload))
       published.add(made, 'granted')
       this.#made.push(made)
-      this.#submit('reissue', made, (seed + round) % scenario.seeds, () => this.#toReissue.delete(channel))
+      this.#submit('reissue', made, at, () => this.#toReissue.delete(channel))
     }
     if (this.#toReissue.size > 0) time.after(RECOVER_AGAIN_MS, () => this.#reissue(seed, round + 1))
   }

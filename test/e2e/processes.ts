@@ -36,8 +36,7 @@ export function systemNode(): Runner | undefined {
 /** True while a process of this id runs (one that waits to be collected by its parent does not). */
 export function runs(pid: number): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z'
+    return statOf(pid)[0] !== 'Z'
   } catch {
     return false
   }
@@ -56,7 +55,10 @@ export function processesWith(argument: string): number[] {
 }
 
 /** @throws Error where there is no such process */
-export function parentOf(pid: number): number {
+export const parentOf = (pid: number): number => Number(statOf(pid)[1])
+
+/** What follows the process's name, which may hold anything: state, parent and more. */
+function statOf(pid: number): readonly string[] {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }

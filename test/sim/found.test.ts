@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { ORDINARY, runSeed } from '../../src/sim/run.ts'
-
-const SMALL = { minNodes: 6, maxNodes: 14 }
+import { SMALL } from './seeds.ts'
 
 /** Seeds beyond those of every run that once went red, with what they showed. */
 const FOUND = [

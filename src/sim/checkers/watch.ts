@@ -4,7 +4,7 @@ import type { Channel, ReleaseId } from '../../model/ids.ts'
 import type { SimNode } from '../node.ts'
 import { MAX_AGE_S } from '../trust.ts'
 import { type Broken, label } from './broken.ts'
-import { order, type Place, type Published, shown } from './published.ts'
+import { order, type Published, shown } from './published.ts'
 
 /** Between a swap and the node's own word for it, a restart included, lie moments; it is looked at every second. */
 const LOOKS_TO_AGREE = 4
@@ -81,12 +81,11 @@ export class Watch {
   #holds(node: SimNode, view: CoreView): void {
     const { floors } = node.parts.disk.onDisk()
     for (const { channel, held } of view.channels) {
-      const [first, second] = floors.get(channel)?.ids.map((id) => this.#published.get(id)?.made) ?? []
-      if (!held || first === undefined || second === undefined) continue
-      const places = [first, second].map((made) => this.#published.placeOf(made))
-      const [a, b] = places as [Place, Place]
-      if (order(a, b) !== 0)
-        this.#fail(13, `${label(node.peer)} holds ${channel} for ${places.map(shown).join(' and ')}`)
+      const ids = held ? (floors.get(channel)?.ids ?? []) : []
+      const known = ids.flatMap((id) => this.#published.get(id)?.made ?? [])
+      const [a, b] = known.map((made) => this.#published.placeOf(made))
+      if (a === undefined || b === undefined || order(a, b) === 0) continue
+      this.#fail(13, `${label(node.peer)} holds ${channel} for ${shown(a)} and ${shown(b)}`)
     }
   }
 
