@@ -214,9 +214,9 @@ export function darkness(random: Random, seeds: number, nodes: number): Happenin
 }
 
 /**
- * Nothing visible happens, yet no gossip and no offer arrives while a release is published, nor as long as gossip tells of
- * it later. Connections stay, and the bound ends before the next beacon (they come every 20 s from the start on), so that
- * only the periodic comparison can repair this.
+ * Nothing visible happens, yet no offer arrives that follows a release at once, and no gossip as long as gossip tells of
+ * it. Connections stay, and the bound ends before the next beacon (they come every 20 s from the start on), so that only
+ * the periodic comparison can repair this. What that hands over does arrive: handed over in vain, it waits ten seconds.
  */
 export function silentLoss(random: Random, seeds: number): Plot {
   const publish = (atMs: number): Happening => ({
@@ -230,13 +230,15 @@ export function silentLoss(random: Random, seeds: number): Plot {
     twin: false,
   })
   const [fromMs, calmFromMs] = [42_000, 52_000]
-  const storm = { kind: 'storm', atMs: fromMs, lose: 1, hang: 0, delayMs: 10, swallow: 1 } as const
   const late = between(random, 42_100, calmFromMs - (GOSSIP.told + 1) * GOSSIP.heartbeatMs)
+  const offered = late + 500
+  const storm = { kind: 'storm', lose: 1, hang: 0, delayMs: 10 } as const
   return {
     happenings: [
       publish(between(random, 5_000, 25_000)),
-      { ...storm, forMs: calmFromMs - fromMs },
+      { ...storm, atMs: fromMs, forMs: offered - fromMs, swallow: 1 },
       publish(late),
+      { ...storm, atMs: offered + 1, forMs: calmFromMs - offered - 1 },
     ],
     calmFromMs,
     healingBoundMs: 7_500,
