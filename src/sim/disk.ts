@@ -45,8 +45,8 @@ interface Lies extends OnDisk {
  */
 export class SimDisk {
   full = false
-  /** It lost or damaged something in its life: what it holds says less. */
-  hurt = false
+  /** How often it lost or damaged something. */
+  losses = 0
   /** Asked at every write, counted from 0 over all lives of the disk. */
   fate: ((write: number) => WriteFate) | undefined
   /** Kills the process in the middle of a write. */
@@ -80,6 +80,11 @@ export class SimDisk {
     return new SimStore(this, life, this.#log, memory, alive)
   }
 
+  /** It lost or damaged something in its life: what it holds says less. */
+  get hurt(): boolean {
+    return this.losses > 0
+  }
+
   /** How many writes it has been asked for. */
   get writes(): number {
     return this.#writes
@@ -103,13 +108,13 @@ export class SimDisk {
 
   /** LevelDB's folder is gone; floors and roots have their second copy elsewhere. */
   loseStore(): void {
-    this.hurt = true
+    this.losses += 1
     this.#replace(this.#filtered(hasSecondCopy))
   }
 
   /** Some blocks are gone: the store is told so by its own checks. */
   rot(probability: number): void {
-    this.hurt = true
+    this.losses += 1
     this.#replace(this.#filtered((write) => write.kind !== 'block' || !chance(this.#random, probability)))
   }
 
@@ -134,7 +139,7 @@ export class SimDisk {
 
   /** A damaged record is gone, and what was written there earlier does not come back. */
   #damage(keys: ReadonlySet<string>): void {
-    this.hurt = true
+    this.losses += 1
     const left = this.#filtered(
       (write) => write.kind === 'block' || hasSecondCopy(write) || !keys.has(keyOf(write)),
     )

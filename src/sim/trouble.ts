@@ -1,6 +1,7 @@
 import type { Channel, Name, ReleaseId } from '../model/ids.ts'
 import { label } from './checkers/broken.ts'
 import type { Published } from './checkers/published.ts'
+import type { Acknowledged } from './checkers/settled.ts'
 import type { Watch } from './checkers/watch.ts'
 import { filesOf, type Made, makeRelease, type Order } from './fleet.ts'
 import { forge, gossipOf } from './forger.ts'
@@ -25,7 +26,7 @@ export interface TroubleParts {
   readonly watch: Watch
   /** Releases whose health check fails everywhere. */
   readonly sick: Set<ReleaseId>
-  readonly acknowledged: Set<ReleaseId>
+  readonly acknowledged: Map<ReleaseId, Acknowledged>
   readonly say: (text: string) => void
 }
 
@@ -193,10 +194,11 @@ export class Trouble {
   }
 
   #submit(what: string, made: Made, seed: number, done: () => void = () => {}): void {
-    const { acknowledged, watch, time, trust } = this.#parts
+    const { acknowledged, nodes, watch, time, trust } = this.#parts
     this.#hand(what, made, seed, trust.roots.slice(1), (outcome) => {
-      if (outcome.kind !== 'acknowledged') return
-      acknowledged.add(made.id)
+      const disk = nodes[seed]?.parts.disk
+      if (outcome.kind !== 'acknowledged' || disk === undefined) return
+      acknowledged.set(made.id, { disk, losses: disk.losses })
       watch.acknowledged(made.id, time.nowMs)
       done()
     })

@@ -4,7 +4,7 @@ import { LIMITS, type Limits } from '../limits.ts'
 import type { Name, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import { type Broken, label } from './checkers/broken.ts'
 import { Published } from './checkers/published.ts'
-import { unsettled } from './checkers/settled.ts'
+import { type Acknowledged, unsettled } from './checkers/settled.ts'
 import { Swaps } from './checkers/swaps.ts'
 import { Watch } from './checkers/watch.ts'
 import { SimDisk } from './disk.ts'
@@ -38,7 +38,7 @@ export class World {
   readonly #trust: SimTrust
   readonly #limits: Limits
   readonly #sick = new Set<ReleaseId>()
-  readonly #acknowledged = new Set<ReleaseId>()
+  readonly #acknowledged = new Map<ReleaseId, Acknowledged>()
   readonly #published = new Published()
   readonly #swaps = new Swaps(this.#published, this.#sick)
   readonly #watch = new Watch(this.#published)

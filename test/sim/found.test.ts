@@ -24,6 +24,16 @@ const FOUND = [
     size: SMALL,
     of: 'the same, and the files of the node that shows it are damaged as well: nobody can mend them',
   },
+  {
+    seed: 28_523,
+    size: SMALL,
+    of: 'acknowledged in a partition by one seed, whose disk loses it to flipped bits before anybody else has it',
+  },
+  {
+    seed: 21_310,
+    size: SMALL,
+    of: 'handed over in vain, a release waits ten seconds at that peer: silence must not swallow what comparison brings',
+  },
 ]
 
 test.each(FOUND)(

@@ -1,6 +1,6 @@
 import type { CoreChannelView } from '../../core/view.ts'
 import type { Channel, Digest, ReleaseId } from '../../model/ids.ts'
-import type { OnDisk } from '../disk.ts'
+import type { OnDisk, SimDisk } from '../disk.ts'
 import type { Made } from '../fleet.ts'
 import type { SimNode } from '../node.ts'
 import { type Broken, label } from './broken.ts'
@@ -12,12 +12,19 @@ interface Expected {
   readonly entries: readonly Entry[]
 }
 
+/** A release that a seed acknowledged: by its disk, and how much that had lost by then. */
+export interface Acknowledged {
+  readonly disk: SimDisk
+  readonly losses: number
+}
+
 interface Known {
   /** Releases that lie on some disk. */
   readonly anywhere: ReadonlySet<ReleaseId>
   /** Pages and blocks that lie on some disk. */
   readonly blocks: ReadonlySet<Digest>
-  readonly acknowledged: ReadonlySet<ReleaseId>
+  /** It must lie on some disk, whole: the seed that acknowledged it lost nothing since. */
+  readonly safe: (id: ReleaseId) => boolean
   readonly sick: ReadonlySet<ReleaseId>
   readonly published: Published
 }
@@ -26,15 +33,19 @@ interface Known {
 export function unsettled(
   nodes: readonly SimNode[],
   published: Published,
-  acknowledged: ReadonlySet<ReleaseId>,
+  acknowledged: ReadonlyMap<ReleaseId, Acknowledged>,
   sick: ReadonlySet<ReleaseId>,
 ): Broken | undefined {
   const disks = nodes.map((node) => node.parts.disk.onDisk())
   const root = Math.max(...disks.map((disk) => disk.root.version))
   const anywhere = new Set(disks.flatMap((disk) => [...disk.envelopes.keys()]))
   const blocks = new Set(disks.flatMap((disk) => [...disk.blocks]))
-  const expected = expectation(published, root, (id) => acknowledged.has(id) || anywhere.has(id))
-  const known: Known = { anywhere, blocks, acknowledged, sick, published }
+  const safe = (id: ReleaseId): boolean => {
+    const by = acknowledged.get(id)
+    return by !== undefined && by.disk.losses === by.losses
+  }
+  const expected = expectation(published, root, (id) => safe(id) || anywhere.has(id))
+  const known: Known = { anywhere, blocks, safe, sick, published }
   for (const [at, node] of nodes.entries()) {
     const disk = disks[at] as OnDisk
     const broken = rootProblem(node, disk, root) ?? channelProblem(node, disk, expected, known)
@@ -130,10 +141,10 @@ function targetProblem(
 }
 
 /**
- * Its content lies on some disk, or must: an acknowledged release was whole on a seed. An envelope alone can get about
- * whose publisher was lost before the upload; all a node can do then is to say that it waits for content, unless it shows it:
- * a block may have been lost since, on the only disk that had it.
+ * Its content lies on some disk, or must. An envelope alone can get about whose publisher was lost before the upload, or
+ * that was acknowledged in a partition by one seed, whose disk then loses it; all a node can do then is to say that it
+ * waits for content, unless it shows it: a block may have been lost since, on the only disk that had it.
  */
-function obtainable({ id, content }: Made, { acknowledged, blocks }: Known): boolean {
-  return acknowledged.has(id) || [...content.keys()].every((digest) => blocks.has(digest))
+function obtainable({ id, content }: Made, { safe, blocks }: Known): boolean {
+  return safe(id) || [...content.keys()].every((digest) => blocks.has(digest))
 }
