@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
-import type { Channel, Pattern } from '../model/ids.ts'
+import type { Channel } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { describeChange, raisedBy } from '../trust/describe.ts'
 import { dropEndedRemovals } from '../trust/edit.ts'
@@ -34,6 +34,10 @@ export interface ChangeOptions {
   readonly seed?: readonly string[]
   readonly yes?: true
 }
+
+/** Of somebody who signs what another changed. */
+export type SignOptions = Pick<ChangeOptions, 'rootKey' | 'seed' | 'yes'> &
+  Partial<Pick<ChangeOptions, 'root'>>
 
 interface Count {
   readonly have: number
@@ -77,39 +81,37 @@ export async function applyChange(
   const target = resolve(options.out ?? options.root)
   const draft = draftPath(target, next.version)
   const envelope = existsSync(draft) ? joinDraft(draft, payload, keys) : signEnvelope('root', payload, keys)
-  const raised = raisedBy(current.root, next).map(({ pattern }) => pattern)
-  const touched = channels ?? (await touchedChannels(options.seed, raised))
+  const touched = channels ?? (await touchedChannels(options.seed, current.root, next))
   const step = { current, next, envelope, target, draft }
   const explained = explain(step, notes, touched)
-  await agree(explained.lines, options.yes === true)
+  await agree(explained.lines, 'write this root?', options.yes === true)
   return conclude(step, explained)
 }
 
 /** @returns undefined where nobody was asked */
 async function touchedChannels(
   seeds: readonly string[] | undefined,
-  patterns: readonly Pattern[],
+  old: TrustRoot,
+  next: TrustRoot,
 ): Promise<readonly Channel[] | undefined> {
+  const patterns = raisedBy(old, next).map(({ pattern }) => pattern)
   if (seeds === undefined || patterns.length === 0) return undefined
   const { channelsAt } = await import('./trust-touched.ts')
   return channelsAt(seeds, patterns)
 }
 
-/** More signatures: on a draft, or on a root that holds already. */
-export function signRoot(file: string, keyFiles: readonly string[], rootPath: string | undefined): void {
-  const target = rootPath ?? rootOfDraft(resolve(file))
-  if (target === undefined) {
-    signCurrent(file, keyFiles)
-    return
-  }
+/** More signatures: on a draft, or on a root that holds already. Whoever signs is told what by this command, not by the other. */
+export async function signRoot(file: string, options: SignOptions): Promise<void> {
+  const target = options.root ?? rootOfDraft(resolve(file))
+  if (target === undefined) return signCurrent(file, options.rootKey)
   const current = readRoot(target)
   const draft = readRootDraft(file)
   checkSuccession(current.root, draft.root)
-  const keys = rootKeys(keyFiles, current.root, draft.root)
+  const keys = rootKeys(options.rootKey, current.root, draft.root)
   const envelope = keys.reduce(addSignature, draft.envelope)
   const step = { current, next: draft.root, envelope, target: resolve(target), draft: draft.path }
-  const explained = explain(step, [], undefined)
-  tell(explained.lines)
+  const explained = explain(step, [], await touchedChannels(options.seed, current.root, draft.root))
+  await agree(explained.lines, 'sign this root?', options.yes === true)
   say(conclude(step, explained))
 }
 
@@ -140,15 +142,11 @@ function explain(
   return { facts: { changes, notes, ...(channels === undefined ? {} : { channels }) }, lines }
 }
 
-const tell = (lines: readonly string[]): void => {
-  if (!isJson()) process.stdout.write(`${lines.join('\n')}\n`)
-}
-
 /** @throws MeshError PUBLISH_DECLINED where somebody at a terminal says no */
-async function agree(lines: readonly string[], yes: boolean): Promise<void> {
-  tell(lines)
+async function agree(lines: readonly string[], question: string, yes: boolean): Promise<void> {
+  if (!isJson()) process.stdout.write(`${lines.join('\n')}\n`)
   if (yes || isJson() || process.stdin.isTTY !== true || process.stderr.isTTY !== true) return
-  if (await saysYes('write this root?')) return
+  if (await saysYes(question)) return
   throw new MeshError('PUBLISH_DECLINED', 'nothing was changed')
 }
 
@@ -165,9 +163,13 @@ function conclude(step: Step, explained: Explained): Outcome {
   const previous = target === current.path ? keepOld(current) : current.path
   saveEnvelope(target, envelope)
   if (existsSync(draft)) unlinkSync(draft)
+  const again =
+    raisedBy(current.root, next).length === 0
+      ? ''
+      : '; with --key FILE it issues again what has a new epoch (not after a theft)'
   const lines = [
     `${target} is version ${next.version} now; version ${current.root.version} stays as ${previous}`,
-    `hand it out: confmesh trust push --root ${target} --seed ADDRESS`,
+    `hand it out: confmesh trust push --root ${target} --seed ADDRESS${again}`,
   ]
   return { complete, facts: { root: target, previous, ...facts }, lines }
 }
@@ -178,7 +180,7 @@ function waiting(draft: string, { old, next }: Signatures, path: string, root: T
   const missing = Math.max(old.need - old.have, next.need - next.have)
   return [
     `${path} is unchanged: ${missing} more ${missing === 1 ? 'signature is' : 'signatures are'} needed (version ${root.version - 1}: ${old.have} of ${old.need}, version ${root.version}: ${next.have} of ${next.need})`,
-    `each of the others runs: confmesh trust sign ${draft} --root-key FILE`,
+    `each of the others runs: confmesh trust sign ${draft} --root-key FILE --seed ADDRESS`,
   ]
 }
 

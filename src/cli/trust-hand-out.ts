@@ -5,16 +5,17 @@ import { collect } from './arguments.ts'
 export interface PushOptions {
   readonly root: string
   readonly seed?: readonly string[]
+  readonly key?: readonly string[]
+  readonly signWith?: readonly string[]
+  readonly publisher?: string
+  readonly channel?: readonly string[]
 }
 
-export interface RotateOptions extends PushOptions {
+export interface RotateOptions extends Omit<PushOptions, 'publisher'> {
   readonly rootKey: readonly string[]
   readonly out?: string
   readonly addKey?: readonly string[]
   readonly removeKey?: readonly string[]
-  readonly key?: readonly string[]
-  readonly signWith?: readonly string[]
-  readonly channel?: readonly string[]
   readonly stolen?: true
   readonly yes?: true
 }
@@ -25,7 +26,22 @@ export function registerHandOut(trust: Command): void {
     .description('hand new roots to a running fleet; they prove themselves')
     .requiredOption('--root <file>', 'the newest root; the older root.N.json are taken from beside it')
     .requiredOption('--seed <address...>', 'seeds, one or more', collect)
-    .action(async (options: PushOptions) => (await import('./trust-push.ts')).pushToSeeds(options))
+    .option(
+      '--key <file...>',
+      "a publisher's keys: issue again what a new epoch touches, signed by them",
+      collect,
+    )
+    .option('--sign-with <command>', 'a command that signs it; may be given several times', collect)
+    .option('--publisher <name>', 'for whom to sign, where the key does not tell')
+    .option('--channel <name...>', 'channels to re-issue beside those that seeds and keys know', collect)
+    .addHelpText(
+      'after',
+      `
+With a key it ends a rotation whose root several people signed: the same files, signed anew. After a theft push without
+one: what stands in the channels may be the thief's.
+`,
+    )
+    .action(pushed)
   trust
     .command('rotate')
     .description(
@@ -53,4 +69,11 @@ files, signed anew. Nothing is downloaded again.
     .action(async (name: string, options: RotateOptions) =>
       (await import('./trust-rotate.ts')).rotate(name, options),
     )
+}
+
+async function pushed(options: PushOptions): Promise<void> {
+  const { key, signWith, publisher, channel } = options
+  if ([key, signWith, publisher, channel].every((option) => option === undefined))
+    return (await import('./trust-push.ts')).pushToSeeds(options)
+  await (await import('./trust-reissue.ts')).pushAndReissue(options)
 }

@@ -25,7 +25,7 @@ export async function pushToSeeds(options: PushOptions): Promise<void> {
   }
 }
 
-const lineOf = ({ peer, version, adopted }: PushedTo): string =>
+export const lineOf = ({ peer, version, adopted }: PushedTo): string =>
   `seed ${short(peer)} is at root ${version}${adopted === 0 ? ' already' : `, ${adopted} new`}`
 
 /** @throws MeshError what a seed refused, where none took it */

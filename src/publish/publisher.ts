@@ -9,23 +9,15 @@ export interface Speaker {
   readonly keys: readonly PublicKey[]
 }
 
-/**
- * @param keys ids known beforehand; a signing command's is not
- * @throws MeshError TRUST_UNAUTHORISED (no publisher, another's channel), USAGE (several fit)
- */
-export function speakerFor(
-  root: TrustRoot,
-  channel: Channel,
-  by: { readonly keys: readonly KeyId[]; readonly name: Name | undefined },
-): Speaker {
-  const all = [...root.publishers.values()].filter(({ name }) => by.name === undefined || name === by.name)
-  const owners = all.filter(({ keys }) => by.keys.every((key) => keys.includes(key)))
-  if (owners.length === 0) {
-    const whose = by.keys.map((key) => key.slice(0, 12)).join(', ')
-    const what =
-      by.name === undefined ? `no publisher has the key ${whose}` : `publisher ${by.name} has no such key`
-    throw refused(`${what} in root ${root.version}; add it with: confmesh trust add-publisher`)
-  }
+export interface By {
+  /** Ids known beforehand; a signing command's is not. */
+  readonly keys: readonly KeyId[]
+  readonly name: Name | undefined
+}
+
+/** @throws MeshError TRUST_UNAUTHORISED (no publisher, another's channel), USAGE (several fit) */
+export function speakerFor(root: TrustRoot, channel: Channel, by: By): Speaker {
+  const owners = ownersOf(root, by)
   const fitting = owners.filter(({ patterns }) => matchesAny(patterns, channel))
   const [publisher] = fitting
   if (publisher === undefined) {
@@ -39,6 +31,17 @@ export function speakerFor(
     )
   const keys = publisher.keys.map((id) => root.keys.get(id)).filter((key) => key !== undefined)
   return { publisher, keys }
+}
+
+/** Publishers with all of these keys. @throws MeshError TRUST_UNAUTHORISED where there is none */
+export function ownersOf(root: TrustRoot, by: By): readonly Publisher[] {
+  const all = [...root.publishers.values()].filter(({ name }) => by.name === undefined || name === by.name)
+  const owners = all.filter(({ keys }) => by.keys.every((key) => keys.includes(key)))
+  if (owners.length > 0) return owners
+  const whose = by.keys.map((key) => key.slice(0, 12)).join(', ')
+  const what =
+    by.name === undefined ? `no publisher has the key ${whose}` : `publisher ${by.name} has no such key`
+  throw refused(`${what} in root ${root.version}; add it with: confmesh trust add-publisher`)
 }
 
 /** Before anything is built or sent. @throws MeshError TRUST_UNAUTHORISED */

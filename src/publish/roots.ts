@@ -74,6 +74,24 @@ export async function pushRoots(
   return { peer: seed.peer, version: newest.version, adopted }
 }
 
+/** The newest of these that one of the seeds has; undefined where none has any, or says so. */
+export async function newestKnown(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+  limits: Limits,
+): Promise<RootEnvelope | undefined> {
+  for (const root of roots.toReversed()) {
+    for (const seed of seeds) {
+      try {
+        if (await knows(seed, root.version, limits)) return root
+      } catch (error) {
+        if (!isMeshError(error)) throw error
+      }
+    }
+  }
+  return undefined
+}
+
 async function knows(seed: Seed, version: number, limits: Limits): Promise<boolean> {
   const { root } = await askSeed(seed, { type: 'roots', since: version - 1 }, ['root'], limits)
   return root !== undefined

@@ -16,16 +16,24 @@ export interface Run {
   readonly err: string
 }
 
-/** One command as a process of its own, to its end. */
+/** Makes a command believe that a person sits before it. */
+const AT_TERMINAL = '--import=data:text/javascript,process.stdin.isTTY=process.stderr.isTTY=true'
+
+/**
+ * One command as a process of its own, to its end.
+ * @param options.says what a person at a terminal answers; without it nobody is there
+ */
 export function confmesh(
   args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly says?: string } = {},
 ): Promise<Run> {
+  const { env, cwd, says } = options
   const child = spawn(process.execPath, [LAUNCHER, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...options.env },
-    cwd: options.cwd,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env, ...(says === undefined ? {} : { NODE_OPTIONS: AT_TERMINAL }) },
+    cwd,
   })
+  child.stdin.end(says)
   const run = { out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     run.out += text

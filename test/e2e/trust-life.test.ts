@@ -1,4 +1,4 @@
-/** Trust in daily life: each section of docs/operations.md, carried out on a running fleet by its own commands. */
+/** Trust in daily life: sections of docs/operations.md, carried out on a running fleet by their own commands. */
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -90,7 +90,7 @@ describe('on a running fleet, by the commands of its page', () => {
     const before = await publish(CHANNEL, 'before', 'publisher.key')
     await converged(nodes, CHANNEL, before)
     rmSync(join(folder, 'publisher.key.counters.json'))
-    await carryOut("Rotate a publisher's key")
+    await carryOut("Rotate a publisher's key", {}, 0, 2)
     await atRoot(4)
     for (const channel of [CHANNEL, 'partner/site'])
       await everywhere(`${channel} issued again`, async (node) => {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { collect } from '../arguments.ts'
-import { signRoot } from '../trust-change.ts'
+import { type SignOptions, signRoot } from '../trust-change.ts'
 import { registerHandOut } from '../trust-hand-out.ts'
 import { registerPublisherEdits } from '../trust-publishers.ts'
 import { registerRoleEdits } from '../trust-roles.ts'
@@ -26,13 +26,15 @@ export function register(program: Command): void {
     .action((options: { root: string }) => verifyRoot(options.root, Date.now()))
   trust
     .command('sign')
-    .description('add signatures to a draft; it takes effect once enough people signed')
+    .description(
+      'add signatures to a draft, once it is said what it changes; it takes effect once enough people signed',
+    )
     .argument('<file>', 'root.N.draft.json')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
     .option('--root <file>', 'the current root (default: the one beside the draft)')
-    .action((file: string, options: { rootKey: readonly string[]; root?: string }) =>
-      signRoot(file, options.rootKey, options.root),
-    )
+    .option('--seed <address...>', 'ask these seeds which channels must be issued again', collect)
+    .option('--yes', 'do not ask on a terminal')
+    .action((file: string, options: SignOptions) => signRoot(file, options))
   registerPublisherEdits(trust)
   registerRoleEdits(trust)
   registerHandOut(trust)

@@ -1,0 +1,196 @@
+/**
+ * A root handed out together with what it leaves without a release. That is looked up before the root goes out, for
+ * afterwards it counts no more, and issued again right after it: nodes born in between would stay empty.
+ */
+import { MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Channel, Pattern } from '../model/ids.ts'
+import { parseChannel } from '../model/names.ts'
+import { matchesAny } from '../model/pattern.ts'
+import type { Release } from '../model/release.ts'
+import type { TrustRoot } from '../model/root.ts'
+import { channelsUnder } from '../publish/channels.ts'
+import { type CounterMemory, joinMemories } from '../publish/counter.ts'
+import { type Published, publish } from '../publish/publish.ts'
+import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
+import { newestKnown, type PushedTo } from '../publish/roots.ts'
+import { standingOf } from '../publish/standing.ts'
+import { startChain } from '../trust/chain.ts'
+import { raisedBy } from '../trust/describe.ts'
+import { epochOf } from '../trust/epoch.ts'
+import { argument } from './arguments.ts'
+import { out, progress } from './output.ts'
+import { type Session, withSession } from './publish-session.ts'
+import { publishedFacts } from './publish-text.ts'
+import { readRoot } from './root-files.ts'
+import { short } from './text.ts'
+import type { PushOptions } from './trust-hand-out.ts'
+import { lineOf, pushToAll, rootsBeside } from './trust-push.ts'
+import { warnUnsaid } from './trust-touched.ts'
+
+/** What counted in a channel before the root. */
+export type Target = readonly [Channel, Release]
+
+export interface HandedOut {
+  readonly seeds: readonly PushedTo[]
+  readonly reissued: readonly ({ readonly channel: Channel } & Published)[]
+}
+
+/** `trust push` with a publisher's keys: of a root that others have signed, so that no `rotate` is left to do it. */
+export async function pushAndReissue(options: PushOptions): Promise<void> {
+  await withSession(options, async (session) => {
+    const { root } = readRoot(options.root)
+    requireNewest(root, options.root, session)
+    const old = await rootOfFleet(options.root, session)
+    const raised = raisedBy(old, root).map(({ pattern }) => pattern)
+    const channels = await channelsKnown(raised, options.channel, [session.memory], root, session)
+    const owners = ownersOf(root, speaking(session))
+    const own = channels.filter((channel) => owners.some(({ patterns }) => matchesAny(patterns, channel)))
+    const targets = await targetsOf(own, old, session)
+    requireSigners(old, root, targets, session)
+    const handed = await handOut(options.root, old, targets, session)
+    const unreached = session.seeds.missed.map(({ address, error }) => ({ address, code: error.code }))
+    out({ version: root.version, ...factsOf(handed), unreached }, [
+      ...handed.seeds.map(lineOf),
+      ...reissuedLines(handed),
+      ...(old.version === root.version
+        ? [`nothing is issued again: what counted before root ${root.version} is not known any more`]
+        : []),
+      ...leftOut(own, targets, old),
+      ...channels
+        .filter((channel) => !own.includes(channel))
+        .map((channel) => `${channel} is not issued again: these keys may not publish there`),
+    ])
+  })
+}
+
+/** @throws MeshError TRUST_ROOT_GAP where what the seeds have is not at hand */
+async function rootOfFleet(path: string, { seeds }: Session): Promise<TrustRoot> {
+  const known = await newestKnown(rootsBeside(path), seeds.reached, LIMITS)
+  if (known !== undefined) return startChain(known.envelope, LIMITS).current
+  throw new MeshError(
+    'TRUST_ROOT_GAP',
+    `no seed has a root that is kept beside ${path}, so what a new epoch touches is not known; put the older root.N.json there`,
+    { path },
+  )
+}
+
+/** @throws MeshError TRUST_ROOT_OLD */
+export function requireNewest({ version }: TrustRoot, path: string, { chain }: Session): void {
+  if (chain.current.version <= version) return
+  throw new MeshError(
+    'TRUST_ROOT_OLD',
+    `the fleet is at root ${chain.current.version}, ${path} is version ${version}; take the newest first`,
+  )
+}
+
+/** Those the seeds hold under the patterns, those that keys remember, and those named. */
+export async function channelsKnown(
+  patterns: readonly Pattern[],
+  given: readonly string[] | undefined,
+  memories: readonly CounterMemory[],
+  { fleetId }: TrustRoot,
+  { seeds }: Session,
+): Promise<readonly Channel[]> {
+  const named = (given ?? []).map((text) => argument('--channel', text, parseChannel))
+  const literal = patterns.filter((pattern) => !pattern.includes('*')).map((pattern) => parseChannel(pattern))
+  const remembered = joinMemories(memories)
+    .channels(fleetId)
+    .filter((channel) => matchesAny(patterns, channel))
+  const held = await channelsUnder(patterns, seeds.reached, LIMITS, warnUnsaid)
+  return [...new Set([...named, ...literal, ...remembered, ...held])].sort()
+}
+
+export async function targetsOf(
+  channels: readonly Channel[],
+  root: TrustRoot,
+  { seeds }: Session,
+): Promise<readonly Target[]> {
+  const found: Target[] = []
+  for (const channel of channels) {
+    const { target } = await standingOf(seeds.reached, root, channel, { limits: LIMITS })
+    if (target !== undefined) found.push([channel, target])
+  }
+  return found
+}
+
+/** Before anything changes: a wrong key, or one too few, would leave the channels empty. @throws MeshError TRUST_UNAUTHORISED, USAGE */
+export function requireSigners(
+  old: TrustRoot,
+  next: TrustRoot,
+  targets: readonly Target[],
+  session: Session,
+): void {
+  for (const [channel] of targets.filter(isTouched(old, next)))
+    requireThreshold(speakerFor(next, channel, speaking(session)), session.signers.length)
+}
+
+const speaking = ({ signers, publisher }: Session): By => ({
+  keys: signers.map(({ keyId }) => keyId).filter((id) => id !== undefined),
+  name: publisher,
+})
+
+const isTouched =
+  (old: TrustRoot, next: TrustRoot) =>
+  ([channel]: Target): boolean =>
+    epochOf(next, channel) !== epochOf(old, channel)
+
+export async function handOut(
+  path: string,
+  old: TrustRoot,
+  targets: readonly Target[],
+  session: Session,
+): Promise<HandedOut> {
+  const { root } = readRoot(path)
+  const seeds = await pushToAll(rootsBeside(path), session.seeds.reached)
+  const reissued: ({ readonly channel: Channel } & Published)[] = []
+  for (const [channel, release] of targets.filter(isTouched(old, root))) {
+    progress(`issuing ${channel} again`)
+    reissued.push({ channel, ...(await reissue(channel, release, root, session)) })
+  }
+  return { seeds, reissued }
+}
+
+export const factsOf = ({ seeds, reissued }: HandedOut) => ({
+  seeds,
+  reissued: reissued.map((one) => ({ channel: one.channel, ...publishedFacts(one) })),
+})
+
+export const reissuedLines = ({ reissued }: HandedOut): string[] =>
+  reissued.map(({ channel, release }) => `${channel} issued again as ${short(release)}`)
+
+/** Whose last release did not count before either, such as one of a publisher that was removed. */
+export function leftOut(
+  channels: readonly Channel[],
+  targets: readonly Target[],
+  { version }: TrustRoot,
+): string[] {
+  const done = new Set(targets.map(([channel]) => channel))
+  return channels
+    .filter((channel) => !done.has(channel))
+    .map(
+      (channel) => `${channel} is not issued again: nothing there counted under root ${version}; publish it`,
+    )
+}
+
+function reissue(channel: Channel, release: Release, root: TrustRoot, session: Session) {
+  const { pages, files, bytes, message, expires } = release.header
+  return publish({
+    channel,
+    content: { pages, files, bytes, read: async () => undefined },
+    root,
+    seeds: session.seeds.reached,
+    signers: session.signers,
+    memory: session.memory,
+    publisher: session.publisher,
+    message,
+    expires,
+    expect: undefined,
+    checkName: false,
+    again: true,
+    until: 'submitted',
+    limits: LIMITS,
+    wallMs: Date.now,
+    confirm: async () => true,
+  })
+}
