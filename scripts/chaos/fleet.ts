@@ -1,21 +1,13 @@
 /** Founds the fleet that chaos comes over: regions with a seed each, publishers, two builds of the program. */
 import { spawn } from 'node:child_process'
-import {
-  appendFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { Links } from './links.ts'
 import { Member } from './member.ts'
 import { behind } from './priority.ts'
+import { secondBuild } from './second-build.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 export const LAUNCHER = join(ROOT, 'dist/cli/launcher.js')
@@ -77,7 +69,7 @@ export async function json(args: readonly string[]): Promise<Record<string, stri
 export async function found(count: number, say: (text: string) => void): Promise<Fleet> {
   const dir = mkdtempSync(join(tmpdir(), 'confmesh-chaos-'))
   const { configs, nodeConfig, publishers } = await documents(dir)
-  const other = secondBuild(join(dir, 'other-build'))
+  const other = secondBuild(join(dir, 'other-build'), '0.1.1-chaos')
   const members: Member[] = []
   const links = new Links((name) => members.find((member) => member.name === name)?.pid)
   const seeds: string[] = []
@@ -152,16 +144,6 @@ async function documents(dir: string) {
   for (const config of [...configs, init.nodeConfig as string]) appendFileSync(config, LIMITS)
   for (const { key: own } of publishers.slice(1)) cpSync(root, join(own, '..', basename(root)))
   return { configs, nodeConfig: init.nodeConfig as string, publishers }
-}
-
-/** What a rolling upgrade goes to: the program again, under another version. */
-function secondBuild(folder: string): string {
-  mkdirSync(folder)
-  cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true })
-  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as object
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...manifest, version: '0.1.1-chaos' }))
-  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-  return join(folder, 'dist/cli/launcher.js')
 }
 
 /** Free ports, one after another. */

@@ -124,6 +124,13 @@ export async function publish(
   return value as unknown as Published
 }
 
+interface StartOptions {
+  readonly under?: Runner
+  readonly env?: NodeJS.ProcessEnv
+  /** Of another build. */
+  readonly launcher?: string
+}
+
 /** A fleet in a temporary folder; everything started here is gone after `end`. */
 export class RealFleet {
   readonly dir = mkdtempSync(join(tmpdir(), 'confmesh-e2e-'))
@@ -141,12 +148,12 @@ export class RealFleet {
     name: string,
     config: string,
     more: readonly string[] = [],
-    { under = newNode, env = {} }: { readonly under?: Runner; readonly env?: NodeJS.ProcessEnv } = {},
+    { under = newNode, env = {}, launcher = LAUNCHER }: StartOptions = {},
   ): Promise<RealNode> {
     const data = join(this.dir, name)
     const args = [
       ...under.options,
-      LAUNCHER,
+      launcher,
       'node',
       '--config',
       config,

@@ -172,20 +172,6 @@ describe('on a running fleet, by the commands of its page', () => {
     await atRoot(versionNow())
     await converged(nodes, CHANNEL, await publish(CHANNEL, 'through the new seed', 'new.key'))
   })
-
-  test('upgrade host by host: every node serves again after its restart, with a release in between', async () => {
-    expect(commandsOf('Upgrade', {})).toEqual([['doctor', '--config', 'node.yaml']])
-    for (const at of nodes.keys()) {
-      const old = nodes[at] as RealNode
-      await old.kill('SIGTERM')
-      const release = await publish(CHANNEL, `while ${old.name} is away`, 'new.key')
-      nodes[at] = await fleet.startNode(old.name, { ...made, nodeConfig: moved(made.nodeConfig) }, [
-        '--seed',
-        seed.address,
-      ])
-      await converged(nodes, CHANNEL, release, 60_000)
-    }
-  })
 })
 
 const peersOf = async ({ client }: RealNode): Promise<number> => (await client.status()).peers.connected
