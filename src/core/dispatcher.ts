@@ -248,16 +248,18 @@ export class Dispatcher {
     const refused = this.#announce.refuses(step, message)
     if (refused !== undefined) return { verdict: refused, id, known: false }
     let verdict: GossipVerdict
+    let known = false
     try {
       const { kind, envelope } = decodeControlGossip(message.bytes, this.#config.limits)
       verdict = this.#controlVerdict(step, kind, envelope, message.from)
+      known = verdict === 'ignore'
     } catch (error) {
       if (!isMeshError(error)) throw error
       step.emit({ kind: 'note', level: 'warn', code: error.code, text: error.message, peer: message.from })
       verdict = error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore'
     }
     this.#announce.verdict(step, message, verdict)
-    return { verdict, id, known: verdict === 'ignore' }
+    return { verdict, id, known }
   }
 
   /** A root that does not fit may still be right for others, who know more: only what is no root at all is rejected. */

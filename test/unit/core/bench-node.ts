@@ -21,7 +21,7 @@ export class BenchNode {
   readonly #node: Dispatcher
   #inside: ((step: Step, journey: Journey) => void) | undefined
 
-  constructor(change: Partial<CoreConfig> = {}) {
+  constructor(change: Partial<CoreConfig> = {}, stages: Partial<Stages> = {}) {
     const silent: Stage = {}
     const admit: Stages['admit'] = {
       sessions: () => this.#sessions,
@@ -46,6 +46,7 @@ export class BenchNode {
       sync: { comparedPeers: () => this.compared },
       submit: { uploads: () => this.uploads },
       bridge: silent,
+      ...stages,
     })
   }
 

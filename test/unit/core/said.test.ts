@@ -6,6 +6,7 @@ import { encode } from '../../../src/codec/cbor.ts'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeControlGossip } from '../../../src/codec/gossip.ts'
 import { verdictOf } from '../../../src/core/announce.ts'
+import { createBridge } from '../../../src/core/bridge.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -14,14 +15,17 @@ import { signEnvelope } from '../../../src/trust/signing.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import {
   CHANNEL,
+  coreConfig,
   floorOf,
   gossip,
   make,
+  NO_GATEWAYS,
   PEER,
   PUBLISHER_KEYS,
   ROOT,
   record,
   rootBytes,
+  SELF,
   WALL_MS,
   withLimits,
 } from './fleet.ts'
@@ -61,6 +65,15 @@ describe('a release of a newer format', () => {
       expect(notes(effects)).toEqual([])
     }
   })
+})
+
+it('a message of a newer control format is relayed by nobody, a gateway between regions included', () => {
+  const gateways = { ...NO_GATEWAYS, of: () => [SELF], regions: () => ['here', 'there'] }
+  const node = new BenchNode({}, { gateways, bridge: createBridge(coreConfig()) })
+  node.start()
+  const bytes = encode({ v: 2, type: 'beacon', envelope: new Uint8Array(4) })
+  const effects = node.handle({ kind: 'gossip', topic: 'control', from: PEER, id: 'm', bytes })
+  expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['CODEC_UNSUPPORTED']])
 })
 
 describe('more than a node takes', () => {
