@@ -67,7 +67,11 @@ export function createRoots(configured: Uint8Array, limits: Limits): Roots {
 const versionOf = (envelope: Uint8Array, limits: Limits): number =>
   decodeRoot(decodeEnvelope(envelope, limits.maxRootBytes, limits).payload, limits).version
 
-/** The newest of configuration and store counts: the stored chain, continued by the configured root where it is newer. */
+/**
+ * The newest of configuration and store counts, as far as they are one chain: what the store holds may be damaged, or
+ * somebody else's. Only where all between them was lost (a second copy of the newest root is kept apart) the store is
+ * taken at its word, so that losing it brings no older root back.
+ */
 function restoreChain(
   configured: RootChain,
   configuredBytes: Uint8Array,
@@ -97,7 +101,26 @@ function restoreChain(
       unused: [...unused, 'the stored roots are of another fleet; the configured one counts'],
     }
   }
-  if (chain.current.version >= configured.current.version) return { chain, unused }
+  if (chain.current.version >= configured.current.version) return anchored(configured, chain, unused, limits)
   const next = adopt(chain, configuredBytes, limits)
   return { chain: next.adoption.kind === 'adopted' ? next.chain : configured, unused }
+}
+
+/** A stored chain that reaches the configured version or passes it. */
+function anchored(
+  configured: RootChain,
+  stored: RootChain,
+  unused: readonly string[],
+  limits: Limits,
+): { readonly chain: RootChain; readonly unused: readonly string[] } {
+  const { version } = configured.current
+  const digest = stored.roots.get(version)?.digest
+  const first = Math.min(...stored.roots.keys())
+  if (digest === configured.currentDigest || first > version + 1) return { chain: stored, unused }
+  let chain = configured
+  for (const { root, envelope } of stored.roots.values())
+    if (root.version > version) chain = adopt(chain, envelope, limits).chain
+  if (chain.current.version === stored.current.version) return { chain, unused }
+  const text = `stored root ${chain.current.version + 1} does not follow from the configured root ${version}, which counts`
+  return { chain, unused: [...unused, text] }
 }

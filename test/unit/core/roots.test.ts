@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
 import { createRoots } from '../../../src/core/roots.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { renew } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
 import { key } from '../trust/fixtures.ts'
 import { PEER, ROOT, rootBytes, withLimits } from './fleet.ts'
 
@@ -44,6 +47,25 @@ describe('the newest of configuration and store counts', () => {
       version: 2,
       kept: [2],
     })
+  })
+
+  test('a stored root that does not follow from the configured one is set aside, whatever fleet it says it is of', () => {
+    const thief = key()
+    const keys = [...two.keys, [thief.public.id, thief.public] as const].sort(([a], [b]) => (a < b ? -1 : 1))
+    const own = { ...two, keys: new Map(keys) }
+    const theirs = { ...own, root: { keys: [thief.public.id], threshold: 1 } }
+    const envelope = encodeEnvelope(signEnvelope('root', encodeRoot(theirs), [thief]))
+    for (const configured of [ROOT, two])
+      expect(restored(configured, [{ version: 2, envelope }])).toEqual({
+        unused: configured === ROOT ? [expect.stringMatching(/^stored root 2 does not follow/)] : [],
+        version: configured.version,
+        kept: [configured.version],
+      })
+  })
+
+  test('the roots of a store that begins right after the configured one are a chain with it', () => {
+    expect(restored(ROOT, stored(two, three))).toEqual({ unused: [], version: 3, kept: [1, 2, 3] })
+    expect(restored(ROOT, stored(three))).toEqual({ unused: [], version: 3, kept: [3] })
   })
 
   test('another fleet in the store: the configured root counts', () => {
