@@ -13,6 +13,8 @@ export type Asked = 'open' | 'root' | 'fork' | 'refuse' | 'hello'
 export interface Link {
   session: Session
   deadlineMonoMs: number
+  /** When it last asked for something of publishing, by which it is kept. */
+  publishedMonoMs: number | undefined
   asked: { readonly id: RequestId; readonly what: Asked } | undefined
   /** The other's newest root, once open was exchanged. */
   theirs: { readonly version: number; readonly digest: string } | undefined
@@ -32,6 +34,7 @@ export function newLink(event: EventOf<'connected'>, sinceMonoMs: number, deadli
   return {
     session: { peer, direction, address, ownHost, sinceMonoMs, hello: undefined },
     deadlineMonoMs,
+    publishedMonoMs: undefined,
     asked: undefined,
     theirs: undefined,
     run: undefined,

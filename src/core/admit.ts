@@ -338,11 +338,28 @@ export class Admit implements Stage {
     step.wakeAt(link.deadlineMonoMs)
   }
 
-  /** Publishing needs no admission where submissions are taken: such a connection lives as long as an idle lease. */
+  /**
+   * Publishing needs no admission where submissions are taken: such a connection lives as long as an idle lease. Half of
+   * the places of strangers are for it, so that whoever asks now and then keeps out neither new nodes nor publishers.
+   */
   #keepPublisher(step: Step, link: Link): void {
     const { session } = link
+    const { leaseMs, maxUnadmitted } = this.#config.limits
     if (session.direction !== 'inbound' || !(this.#config.submit || session.ownHost)) return
-    link.deadlineMonoMs = Math.max(link.deadlineMonoMs, step.now.monoMs + this.#config.limits.leaseMs)
+    link.deadlineMonoMs = Math.max(link.deadlineMonoMs, step.now.monoMs + leaseMs)
+    link.publishedMonoMs = step.now.monoMs
+    const kept = [...this.#links.values()].filter(
+      (one) => one.publishedMonoMs !== undefined && !isAdmitted(one.session),
+    )
+    if (isAdmitted(session) || kept.length <= maxUnadmitted / 2) return
+    const [idlest] = kept.sort((a, b) => (a.publishedMonoMs ?? 0) - (b.publishedMonoMs ?? 0))
+    if (idlest !== undefined)
+      this.#hangUp(
+        step,
+        idlest.session.peer,
+        'LIMIT_STREAMS',
+        'others publish, and this connection was idle longest',
+      )
   }
 
   #hangUp(step: Step, peer: PeerId, code: Code, text: string, retryAfterMs?: number): void {

@@ -2,6 +2,7 @@
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import type { AdmitReply } from '../model/messages.ts'
+import { networkOf } from '../model/network.ts'
 import type { RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { LatestMap } from './latest.ts'
@@ -12,7 +13,10 @@ const MINUTE_MS = 60_000
 export const MAX_HOSTS = 4_096
 
 /** Host of a multiaddr: `/ip4/192.0.2.1/tcp/…` → `/ip4/192.0.2.1`. */
-export const hostOf = (address: Address): string => address.split('/').slice(0, 3).join('/')
+export function hostOf(address: Address): string {
+  const [, family = '', host = ''] = address.split('/')
+  return `/${family}/${networkOf(host)}`
+}
 
 /** Root bytes per host (of strangers) or peer, and minute, given and taken together: reading a root costs a millisecond. */
 export class RootBudget {

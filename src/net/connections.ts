@@ -7,6 +7,7 @@ import type { Connection, ConnectionGater, MultiaddrConnection } from '@libp2p/i
 import type { Libp2p } from 'libp2p'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
+import { networkOf } from '../model/network.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
 import { addressOf, hostOf, isOwnHost } from './address.ts'
 import type { Answerer } from './answerer.ts'
@@ -79,7 +80,7 @@ export class Connections {
   /** Turns strangers away before the costly handshake, the newest first, once too many are not admitted yet. */
   readonly gater: ConnectionGater = {
     denyInboundConnection: (connection: MultiaddrConnection) =>
-      this.#tooManyStrangers(hostOf(connection.remoteAddr) ?? ''),
+      this.#tooManyStrangers(networkOf(hostOf(connection.remoteAddr) ?? '')),
   }
 
   admit({ peer }: EffectOf<'admit'>): void {
@@ -101,7 +102,7 @@ export class Connections {
 
   #opened(connection: Connection): void {
     const peer = idOf(connection)
-    const host = hostOf(connection.remoteAddr) ?? ''
+    const host = networkOf(hostOf(connection.remoteAddr) ?? '')
     const known = this.#links.get(peer)
     if (connection.status !== 'open' || known?.connection === connection) return
     if (known === undefined && connection.direction === 'inbound' && this.#tooManyStrangers(host)) {

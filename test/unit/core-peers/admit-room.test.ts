@@ -4,7 +4,7 @@ import { isCrowded, roomFor } from '../../../src/core/admit-room.ts'
 import { hostOf, MAX_HOSTS, RootBudget } from '../../../src/core/root-run.ts'
 import { identityOf, type Session } from '../../../src/core/session.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { KeyId, Name } from '../../../src/model/ids.ts'
+import type { Address, KeyId, Name } from '../../../src/model/ids.ts'
 import type { Admission } from '../../../src/trust/certificates.ts'
 import { addressOf, helloOf, hex, limitsOf, peer } from './fakes.ts'
 
@@ -99,6 +99,7 @@ describe('root bytes', () => {
 
   it('are bounded for each address and minute', () => {
     expect(hostOf(addressOf(peer('x'), '192.0.2.7'))).toBe('/ip4/192.0.2.7')
+    expect(hostOf('/ip6/2001:db8::7/tcp/1/p2p/x' as Address)).toBe('/ip6/2001:db8:0:0::')
     expect(spend('first', most, 0)).toBe(true)
     expect(spend('first', 1, 59_999)).toBe(false)
     expect(spend('first', most + 1, 60_000)).toBe(false)

@@ -285,6 +285,21 @@ describe('the deadline', () => {
     }
   })
 
+  it('spares half as many as may be strangers: of more, the one that was idle longest goes', () => {
+    start({ submit: true, limits: { ...LIMITS, maxUnadmitted: 6 } })
+    const publishes = (name: string): Effect[] =>
+      bench.run((step, journey) => {
+        const message = { type: 'roots', since: 1 } as const
+        admit.onRequest(step, journey, requestOf(7, peer(name), { protocol: 'publish', message }))
+      })
+    for (const name of ['p1', 'p2', 'p3', 'p4']) accept(peer(name))
+    for (const name of ['p1', 'p2', 'p3', 'p1']) {
+      bench.pass(1)
+      expect(acts(publishes(name))).toEqual([])
+    }
+    expect(acts(publishes('p4'))).toEqual([{ kind: 'hangUp', peer: 'p2', code: 'LIMIT_STREAMS' }])
+  })
+
   it('answers a hello that is still held before it hangs up', () => {
     accept()
     asks(7, { type: 'open', version: 2, digest: hex('2') })
