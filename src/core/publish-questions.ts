@@ -1,11 +1,15 @@
 /** What anyone who reaches a seed may ask, envelopes only: roots, headers, the state of a channel; and new roots. */
 import type { Code } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import type { Channel, PeerId } from '../model/ids.ts'
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
 import { placeBefore } from '../model/place.ts'
 import { epochOf } from '../trust/epoch.ts'
 import type { RequestId } from './events.ts'
 import type { Adoption, Journey } from './journey.ts'
+import { type Bucket, createBucket } from './rate.ts'
+import { hostOf, RootBudget } from './root-run.ts'
+import type { Session } from './session.ts'
 import type { Step } from './step.ts'
 import { answer, refuse } from './submit-answers.ts'
 
@@ -24,34 +28,62 @@ const STATE_OVERHEAD_BYTES = 1024
 
 type Question = Extract<PublishRequest, { type: 'roots' | 'header' | 'state' | 'channels' | 'root' }>
 
-export function answerQuestion(
-  step: Step,
-  journey: Journey,
-  { id, peer, message }: { readonly id: RequestId; readonly peer: PeerId; readonly message: Question },
-): void {
-  switch (message.type) {
-    case 'roots': {
-      const root = journey.rootEnvelope(message.since + 1)
-      answer(step, id, { type: 'root', ...(root === undefined ? {} : { root }), at: step.now.wallMs })
-      break
-    }
-    case 'header': {
-      const envelope = journey.envelope(message.release)
-      answer(step, id, { type: 'header', ...(envelope === undefined ? {} : { envelope }) })
-      break
-    }
-    case 'state':
-      answer(step, id, stateOf(journey, message.channel, step.config.limits.maxPublishMessageBytes))
-      break
-    case 'channels':
-      answer(step, id, channelsOf(journey, message.after ?? '', step.config.limits.maxListed))
-      break
-    case 'root': {
-      const adoption = journey.adoptRoot(step, message.root, peer)
-      if (adoption.kind === 'adopted') answer(step, id, { type: 'noted' })
-      else refuse(step, id, peer, { code: ADOPTION_CODES[adoption.kind], text: adoption.text })
+interface Asked {
+  readonly id: RequestId
+  readonly peer: PeerId
+  readonly session: Session
+  readonly message: Question
+}
+
+export class Questions {
+  /** A list costs as much as hundreds of other answers. */
+  readonly #lists: Bucket
+  /** By address, as in admission: a root that nobody signed costs 20 ms to read. */
+  readonly #rootBytes = new RootBudget()
+
+  constructor({ listsPerSecond, listsBurst }: Limits) {
+    this.#lists = createBucket(listsPerSecond, listsBurst)
+  }
+
+  answer(step: Step, journey: Journey, { id, peer, session, message }: Asked): void {
+    const { limits } = step.config
+    switch (message.type) {
+      case 'roots': {
+        const root = journey.rootEnvelope(message.since + 1)
+        answer(step, id, { type: 'root', ...(root === undefined ? {} : { root }), at: step.now.wallMs })
+        break
+      }
+      case 'header': {
+        const envelope = journey.envelope(message.release)
+        answer(step, id, { type: 'header', ...(envelope === undefined ? {} : { envelope }) })
+        break
+      }
+      case 'state':
+        answer(step, id, stateOf(journey, message.channel, limits.maxPublishMessageBytes))
+        break
+      case 'channels':
+        if (this.#lists.take(step.now.monoMs))
+          answer(step, id, channelsOf(journey, message.after ?? '', limits.maxListed))
+        else {
+          const text = 'too many lists of channels are asked for'
+          refuse(step, id, peer, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+        }
+        break
+      case 'root': {
+        const host = hostOf(session.address)
+        if (this.#rootBytes.spend(host, message.root.length, step.now.monoMs, limits))
+          return takeRoot(step, journey, id, peer, message.root)
+        const text = 'too many root bytes from this address in a minute'
+        refuse(step, id, peer, { code: 'LIMIT_RATE', text, retryAfterMs: 60_000 })
+      }
     }
   }
+}
+
+function takeRoot(step: Step, journey: Journey, id: RequestId, peer: PeerId, root: Uint8Array): void {
+  const adoption = journey.adoptRoot(step, root, peer)
+  if (adoption.kind === 'adopted') answer(step, id, { type: 'noted' })
+  else refuse(step, id, peer, { code: ADOPTION_CODES[adoption.kind], text: adoption.text })
 }
 
 /** The target's envelope first, then those of the winning place and of the heads, as many as fit. */

@@ -13,7 +13,7 @@ import type { Ingested, Journey } from './journey.ts'
 import { LatestSet } from './latest.ts'
 import { LeaseTable } from './leases.ts'
 import { Lender } from './lender.ts'
-import { answerQuestion } from './publish-questions.ts'
+import { Questions } from './publish-questions.ts'
 import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
 import { hostOf, MAX_HOSTS } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
@@ -56,7 +56,7 @@ export class Submit implements Stage {
   readonly #asks: Buckets<string>
   readonly #audits: Bucket
   readonly #submits: Buckets<Channel>
-  readonly #lists: Bucket
+  readonly #questions: Questions
   /** Releases whose upload ended in vain: what still comes of them is late, not unwanted. */
   readonly #late: LatestSet<ReleaseId>
 
@@ -69,7 +69,7 @@ export class Submit implements Stage {
     this.#asks = createBuckets(limits.publishAsksPerSecond, limits.publishAsksBurst, MAX_HOSTS)
     this.#audits = createBucket(limits.auditsPerSecond, limits.auditsBurst)
     this.#submits = createBuckets(limits.submitsPerMinute / 60, limits.submitsBurst, limits.maxChannels)
-    this.#lists = createBucket(limits.listsPerSecond, limits.listsBurst)
+    this.#questions = new Questions(limits)
     this.#late = new LatestSet(limits.maxAnswered)
     this.#claims = new Claims(this.#leases, {
       granted: (step, journey, release) => {
@@ -232,15 +232,8 @@ export class Submit implements Stage {
       case 'await':
         this.#await(step, journey, ask, message.release)
         break
-      case 'channels':
-        if (this.#lists.take(step.now.monoMs)) answerQuestion(step, journey, { id, peer, message })
-        else {
-          const text = 'too many lists of channels are asked for'
-          refuse(step, id, peer, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
-        }
-        break
       default:
-        answerQuestion(step, journey, { id, peer, message })
+        this.#questions.answer(step, journey, { ...ask, message })
     }
   }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
-import type { Channel, Pattern, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { raiseEpoch, renew } from '../../../src/trust/edit.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
@@ -139,6 +139,18 @@ describe('the state of a channel', () => {
       },
     ])
   })
+})
+
+test('Roots are read up to so many bytes of one address in a minute, whoever hands them in', () => {
+  const root = rootBytes(ROOT)
+  const node = new SubmitNode({ limits: withLimits({ maxRootBytesPerMinute: 2 * root.length }) })
+  const hand = (name: string) => {
+    node.connect(`12D3KooW${name}` as PeerId)
+    return refusal(node.ask({ type: 'root', root }, `12D3KooW${name}` as PeerId))
+  }
+  expect(['a', 'b', 'c'].map(hand)).toEqual(['TRUST_ROOT_OLD', 'TRUST_ROOT_OLD', 'LIMIT_RATE'])
+  node.tick(60_000)
+  expect(hand('d')).toBe('TRUST_ROOT_OLD')
 })
 
 describe('channels', () => {
