@@ -13,10 +13,14 @@ export type BeaconCheck =
   | { readonly kind: 'ignore'; readonly beacon?: Beacon }
   | { readonly kind: 'reject'; readonly code: Code; readonly text: string }
 
-/** @param knownAt greatest `at` known of a key: only a later one is news, and costs a signature check. */
+/**
+ * @param blames whether the root's keys are beyond doubt: where two valid roots of its version are about, or could be
+ *   unseen, the other one may list the key, and whoever relays such a beacon has done nothing wrong
+ * @param knownAt greatest `at` known of a key: only a later one is news, and costs a signature check
+ */
 export function checkBeacon(
   envelope: Uint8Array,
-  root: TrustRoot,
+  { root, blames }: { readonly root: TrustRoot; readonly blames: boolean },
   knownAt: (key: Beacon['key']) => number,
   limits: Limits,
 ): BeaconCheck {
@@ -28,7 +32,7 @@ export function checkBeacon(
       return { kind: 'reject', code: 'ORDER_MISPLACED', text: 'a beacon of another fleet' }
     if (beacon.at <= knownAt(beacon.key)) return { kind: 'ignore' }
     if (!root.freshness.keys.includes(beacon.key)) {
-      if (beacon.root !== root.version) return { kind: 'ignore', beacon }
+      if (beacon.root !== root.version || !blames) return { kind: 'ignore', beacon }
       const text = 'a beacon by a key that the root it names does not list'
       return { kind: 'reject', code: 'TRUST_UNAUTHORISED', text }
     }

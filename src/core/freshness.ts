@@ -98,11 +98,12 @@ export class Freshness implements Stage {
 
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
     const root = journey.root()
+    const trust = { root, blames: journey.isRootCertain() }
     this.#startMonoMs = step.now.monoMs
     this.#keys.start(step.now.monoMs)
     this.#freshnessKeys = root.freshness.keys.join()
     for (const { envelope } of snapshot.beacons) {
-      const check = checkBeacon(envelope, root, (key) => this.#keys.at(key), this.#config.limits)
+      const check = checkBeacon(envelope, trust, (key) => this.#keys.at(key), this.#config.limits)
       if (check.kind === 'valid') this.#keys.put(check.beacon, envelope, undefined)
     }
     this.#nextSignMonoMs = step.now.monoMs
@@ -220,7 +221,8 @@ export class Freshness implements Stage {
   }
 
   #judge(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): GossipVerdict {
-    const check = checkBeacon(envelope, journey.root(), (key) => this.#keys.at(key), this.#config.limits)
+    const trust = { root: journey.root(), blames: journey.isRootCertain() }
+    const check = checkBeacon(envelope, trust, (key) => this.#keys.at(key), this.#config.limits)
     if (check.kind === 'reject') {
       step.emit({ kind: 'note', level: 'warn', code: check.code, text: check.text, peer: from })
       return 'reject'

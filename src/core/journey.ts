@@ -81,6 +81,8 @@ export interface Heard {
 export interface Journey {
   readonly fleetId: FleetId
   root(): TrustRoot
+  /** No other valid root of its version is known, and one would have been recognised: its keys are beyond doubt. */
+  isRootCertain(): boolean
   /** Digest of the current root's payload. */
   rootDigest(): Digest
   rootEnvelope(version: number): Uint8Array | undefined

@@ -105,6 +105,13 @@ export class OwnJourney implements Journey {
     return this.#node.roots.current()
   }
 
+  isRootCertain(): boolean {
+    const { roots } = this.#node
+    const { version } = roots.current()
+    // A fork is told by the root before; the first one is what the fleet is named after.
+    return roots.undisputed(version) !== undefined && (version === 1 || roots.kept(version - 1) !== undefined)
+  }
+
   rootDigest(): Digest {
     return this.#node.roots.chain().currentDigest
   }

@@ -67,6 +67,8 @@ export class FakeJourney implements Journey {
   })
 
   root = () => this.current
+  rootIsCertain = true
+  isRootCertain = () => this.rootIsCertain
   rootDigest = () => this.digest
   rootEnvelope = (version: number) => (version <= this.current.version ? rootBytes(version) : undefined)
   adoptRoot = (_step: Step, envelope: Uint8Array): Adoption => {

@@ -82,6 +82,13 @@ describe('a beacon off the topic', () => {
     expect(node.freshness.takeDiffers()).toBe(false)
     expect(verdictOf(beaconOf(KEY, wall(), []).envelope)).toBe('reject')
   })
+
+  it('by a key that another valid root of the version may list is ignored: its relay has done nothing wrong', () => {
+    node.bench.journey.current = rootWith([OTHER])
+    node.bench.journey.rootIsCertain = false
+    expect(verdictOf(beaconOf(KEY, wall(), []).envelope)).toBe('ignore')
+    expect(verdictOf(beaconOf(OTHER, wall(), []).envelope)).toBe('accept')
+  })
 })
 
 describe('pages', () => {
