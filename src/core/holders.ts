@@ -10,6 +10,8 @@ export interface Holding {
   readonly ranges?: readonly number[]
 }
 
+/** So many places cost as much as the rest of a message: 16,384 take 0.1 ms to mark. */
+const PLACES_A_MESSAGE = 16_384
 /** Places a peer may name: more than the blocks of the largest release, in 128 KiB of bits. */
 const MAX_PLACES = 1 << 20
 
@@ -110,7 +112,10 @@ export class Holders {
   }
 
   forget(peer: PeerId): void {
-    if (this.#holders.delete(peer)) this.#isStale = true
+    if (!this.#holders.delete(peer)) return
+    this.#isStale = true
+    // Of what nobody holds nothing is picked, so that it would never be counted anew.
+    if (this.#holders.size === 0) this.#recount()
   }
 
   #mark(holder: Holder, at: number, byte: number): void {
@@ -136,6 +141,13 @@ export class Holders {
     this.#holders.set(peer, holder)
     return holder
   }
+}
+
+/** What it costs to take in, in messages of a few places. */
+export function costOf({ bitmap, ranges = [] }: Holding): number {
+  let places = (bitmap?.length ?? 0) * 8
+  for (let at = 1; at < ranges.length; at += 2) places += ranges[at] ?? 0
+  return 1 + Math.floor(Math.min(places, MAX_PLACES) / PLACES_A_MESSAGE)
 }
 
 /** Ascending places as pairs of first and count. */

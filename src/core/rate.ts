@@ -2,19 +2,19 @@
 import { LatestMap } from './latest.ts'
 
 export interface Bucket {
-  /** True: one was left and is taken. */
-  take(monoMs: number): boolean
+  /** True: `cost` (1) were left and are taken. */
+  take(monoMs: number, cost?: number): boolean
 }
 
 export function createBucket(perSecond: number, burst: number): Bucket {
   let tokens = burst
   let lastMonoMs: number | undefined
   return {
-    take(monoMs) {
+    take(monoMs, cost = 1) {
       tokens = Math.min(burst, tokens + ((monoMs - (lastMonoMs ?? monoMs)) / 1000) * perSecond)
       lastMonoMs = monoMs
-      if (tokens < 1) return false
-      tokens -= 1
+      if (tokens < cost) return false
+      tokens -= cost
       return true
     },
   }
@@ -46,10 +46,10 @@ export type Turns = ReturnType<typeof createTurns>
 export function createBuckets<K>(perSecond: number, burst: number, maxKeys = Number.POSITIVE_INFINITY) {
   const buckets = new LatestMap<K, Bucket>(maxKeys)
   return {
-    take(key: K, monoMs: number): boolean {
+    take(key: K, monoMs: number, cost = 1): boolean {
       const bucket = buckets.get(key) ?? createBucket(perSecond, burst)
       buckets.set(key, bucket)
-      return bucket.take(monoMs)
+      return bucket.take(monoMs, cost)
     },
     forget(key: K): void {
       buckets.delete(key)

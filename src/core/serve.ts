@@ -7,7 +7,7 @@ import type { BlocksReply } from '../model/messages.ts'
 import type { CoreConfig } from './config.ts'
 import { Copies } from './copies.ts'
 import type { EventOf, RequestId } from './events.ts'
-import type { Holding } from './holders.ts'
+import { costOf, type Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { regionOf } from './session.ts'
@@ -65,7 +65,7 @@ export class Serve {
     } else if (message.type === 'want')
       this.#want(step, journey, event, message.digest, message.failed === true)
     else {
-      if (this.#announcements.take(event.peer, step.now.monoMs)) {
+      if (this.#announcements.take(event.peer, step.now.monoMs, costOf(message))) {
         this.#from.announced(step, message.release, event.peer, message)
         if (message.type === 'have') this.#from.asked(step, message.release, event.peer)
       }

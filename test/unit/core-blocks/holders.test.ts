@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Bitmap } from '../../../src/core/bitmap.ts'
-import { Holders, rangesOf } from '../../../src/core/holders.ts'
+import { costOf, Holders, rangesOf } from '../../../src/core/holders.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
 
@@ -43,6 +43,16 @@ describe('what a peer announced of a release', () => {
     holders.takes(A, { whole: false, ranges: Array.from({ length: 512 }, (_, at) => (at % 2) * 2 ** 24) })
     expect(performance.now() - start).toBeLessThan(1_000)
     expect(holders.has(A, 2 ** 24)).toBe(false)
+  })
+
+  test('costs as many messages as there are places in it, in some thousands', () => {
+    const costs = [
+      { whole: true },
+      { whole: false, ranges: [0, 16_383] },
+      { whole: false, ranges: [0, 2 ** 24] },
+    ]
+    expect(costs.map(costOf)).toEqual([1, 1, 65])
+    expect(costOf({ whole: false, bitmap: new Uint8Array(4_096), ranges: [0, 1, 9, 16_384] })).toBe(4)
   })
 
   test('what one alone has is taken before what others have, too', () => {
