@@ -17,6 +17,9 @@ const REOFFER_MAX_MS = 3_600_000
 const ENTRIES_SHARE = 8
 /** Forgeries before the connection ends, one more each minute: each costs two checks of signatures. */
 const MAX_FORGED = 16
+/** Of a newer format, or signed by keys unknown here: 0.2 ms each. A publisher of many channels may be ahead of us. */
+const VAIN_PER_SECOND = 100
+const VAIN_BURST = 200
 
 /** What was offered of a channel while both entries and the root were these. */
 interface Offered {
@@ -47,6 +50,10 @@ export interface SyncPeer {
   readonly entries: Bucket
   /** Envelopes that no root ever let be: an honest peer passes on only what it verified. */
   readonly forged: Bucket
+  /** Envelopes that came to nothing, whoever is to blame: each costs a check of signatures. */
+  readonly vain: Bucket
+  /** Until then its envelopes are not looked at; the next comparison brings them again. */
+  deafUntilMonoMs: number
 }
 
 export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Pattern[]): SyncPeer {
@@ -65,6 +72,8 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
     comparisons: createBucket(limits.syncPerSecond, limits.syncBurst),
     entries: createBucket(limits.syncPerSecond * ENTRIES_SHARE, limits.syncBurst * ENTRIES_SHARE),
     forged: createBucket(1 / 60, MAX_FORGED),
+    vain: createBucket(VAIN_PER_SECOND, VAIN_BURST),
+    deafUntilMonoMs: 0,
   }
 }
 

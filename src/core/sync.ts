@@ -9,7 +9,7 @@ import type { AnyReply, SyncRequest } from '../model/messages.ts'
 import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
-import type { Journey } from './journey.ts'
+import type { Journey, Verdict } from './journey.ts'
 import { RootBudget, RootRun } from './root-run.ts'
 import { storesChannel } from './session.ts'
 import type { OrderedRelease, Stage } from './stage.ts'
@@ -36,6 +36,14 @@ const BEACON_PATIENCE_MS = 750
 /** After a black hole: who else has been silent for so long? */
 const SILENT_MS = 10_000
 const PROBES = 4
+const IN_VAIN: ReadonlySet<Verdict> = new Set([
+  'UNAUTHORISED',
+  'UNSUPPORTED',
+  'MISPLACED',
+  'MALFORMED',
+  'AHEAD',
+])
+const DEAF_MS = 1_000
 
 export class Sync implements Stage {
   readonly #config: CoreConfig
@@ -231,7 +239,10 @@ export class Sync implements Stage {
   }
 
   #ingest(step: Step, journey: Journey, from: SyncPeer, envelope: Uint8Array): ReleaseId | undefined {
-    const { release, provable } = journey.ingest(step, envelope, { via: 'sync', peer: from.peer })
+    const { monoMs } = step.now
+    if (monoMs < from.deafUntilMonoMs) return undefined
+    const { release, provable, verdict } = journey.ingest(step, envelope, { via: 'sync', peer: from.peer })
+    if (IN_VAIN.has(verdict) && !from.vain.take(monoMs)) from.deafUntilMonoMs = monoMs + DEAF_MS
     if (provable && !from.forged.take(step.now.monoMs) && this.#peers.delete(from.peer)) {
       const text = 'hands over releases that nobody may publish, again and again; the connection is closed'
       step.emit({ kind: 'note', level: 'warn', code: 'TRUST_UNAUTHORISED', text, peer: from.peer })

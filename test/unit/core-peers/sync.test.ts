@@ -296,6 +296,23 @@ describe('a hostile peer', () => {
     ])
   })
 
+  it('that hands over what comes to nothing is not listened to for a while, and nobody is blamed', () => {
+    const { a, b } = linked()
+    let checks = 0
+    a.bench.journey.onIngest = () => {
+      checks += 1
+      return { verdict: 'UNSUPPORTED', provable: false, relayable: false }
+    }
+    const envelopes = Array.from({ length: 400 }, (_, at) => Uint8Array.of(at))
+    const push = (at: number) =>
+      acts(ask(a, b, at, { type: 'push', envelopes })).filter(({ kind }) => kind === 'hangUp')
+    expect([push(0), checks]).toEqual([[], 201])
+    a.bench.pass(999)
+    expect([push(1), checks]).toEqual([[], 201])
+    a.bench.pass(1)
+    expect([push(2), checks]).toEqual([[], 302])
+  })
+
   it('that asks for entries without end is told to wait, and costs no more', () => {
     const { a, b } = linked()
     ask(a, b, 0, {
