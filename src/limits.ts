@@ -144,9 +144,9 @@ export const LIMITS = {
   /** Heartbeats remembered of one region (four times those that count), and regions: an invented one must cost nothing. */
   maxHeartbeats: 32,
   maxRegions: 64,
-  /** Heartbeats of keys not seen before, all peers together: an imported key costs a millisecond. */
+  /** Heartbeats of keys not seen before, all peers together: an imported key costs a millisecond, and one message holds 300. */
   heartbeatChecksPerSecond: 50,
-  heartbeatChecksBurst: 600,
+  heartbeatChecksBurst: 50,
   /** Questions for all heartbeats that one peer may ask: once a second while a region is unknown to it. */
   heartbeatAsksPerSecond: 1,
   heartbeatAsksBurst: 8,
