@@ -39,10 +39,12 @@ export interface RunningNode {
   /** Resolved once the node cannot go on; whoever runs it stops it. */
   readonly failed: Promise<MeshError>
   stop(): Promise<void>
+  /** What a stop waits for. */
+  stopping(): string
 }
 
 /** Work to undo, last first: whatever fails in between leaves nothing open. */
-type Undo = () => Promise<void> | void
+type Undo = (at: (what: string) => void) => Promise<void> | void
 type OnEnd = (error: MeshError) => void
 
 /**
@@ -51,13 +53,17 @@ type OnEnd = (error: MeshError) => void
  */
 export async function startNode(config: NodeConfig, version: string): Promise<RunningNode> {
   const undo: Undo[] = []
+  let waitsFor = 'nothing'
+  const at = (what: string): void => {
+    waitsFor = what
+  }
   const stop = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step()
+    for (const step of undo.splice(0).reverse()) await step(at)
   }
   const failed = Promise.withResolvers<MeshError>()
   try {
     const ready = await compose(config, version, undo, failed.resolve)
-    return { ready, failed: failed.promise, stop }
+    return { ready, failed: failed.promise, stop, stopping: () => waitsFor }
   } catch (error) {
     await stop()
     throw error
@@ -118,11 +124,14 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
     { clock, store, transport, activator, metrics, log },
     { maxCacheBytes: limits.maxCacheBytes },
   )
-  undo.push(() => driver.stop())
+  undo.push((at) => driver.stop(at))
   await driver.start()
 
   const api = await openApi(config, view, version, logger, metrics)
-  undo.push(() => api.stop())
+  undo.push((at) => {
+    at('HTTP')
+    return api.stop()
+  })
   const addresses = transport.addresses()
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }

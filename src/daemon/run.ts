@@ -1,6 +1,6 @@
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import type { NodeConfig } from './config.ts'
-import { type Ready, startNode } from './node.ts'
+import { type Ready, type RunningNode, startNode } from './node.ts'
 
 /**
  * A stop that takes longer is cut off, as is a start that is told to stop: what matters is durable already. Container
@@ -8,8 +8,9 @@ import { type Ready, startNode } from './node.ts'
  */
 const STOP_DEADLINE_MS = 8_000
 
-function cutOff(): void {
-  process.stderr.write(`confmesh: cut off, it took more than ${STOP_DEADLINE_MS / 1_000} s to stop\n`)
+function cutOff(waitsFor: string): void {
+  const text = `cut off, it took more than ${STOP_DEADLINE_MS / 1_000} s to stop; it waited for ${waitsFor}`
+  process.stderr.write(`confmesh: ${text}\n`)
   process.exit(1)
 }
 
@@ -21,12 +22,13 @@ export async function runNode(
   // Node's 250 ms per address fails a host of several addresses over a slow link.
   setDefaultAutoSelectFamilyAttemptTimeout(2_000)
   const ended = Promise.withResolvers<undefined>()
+  let node: RunningNode | undefined
   const end = () => {
     ended.resolve(undefined)
-    setTimeout(cutOff, STOP_DEADLINE_MS).unref()
+    setTimeout(() => cutOff(node?.stopping() ?? 'its start'), STOP_DEADLINE_MS).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
-  const node = await startNode(config, options.version)
+  node = await startNode(config, options.version)
   options.onReady(node.ready)
   const failed = await Promise.race([ended.promise, node.failed])
   end()

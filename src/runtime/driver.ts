@@ -11,8 +11,11 @@ export interface Core {
 export interface Driver {
   /** Opens the store, feeds the core what it held, then opens the network. @throws MeshError of store or transport */
   start(): Promise<void>
-  /** Drains: no new events are taken, writes under way end, ports stop. */
-  stop(): Promise<void>
+  /**
+   * Drains: no new events are taken, writes under way end, ports stop.
+   * @param at told what is waited for, before each wait
+   */
+  stop(at?: (what: string) => void): Promise<void>
   dispatch(event: Event): void
 }
 
@@ -164,12 +167,16 @@ export function createDriver(
       queue.unshift({ kind: 'started', snapshot: { ...snapshot, peers }, shown })
       drain()
     },
-    async stop() {
+    async stop(at = () => {}) {
       stopped = true
       ports.clock.stop()
+      at('connections')
       await ports.transport.stop()
+      at('activations')
       await ports.activator.stop()
+      at('writes under way')
       await Promise.allSettled(pending)
+      at('the store')
       await ports.store.close()
     },
   }
