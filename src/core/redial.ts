@@ -1,6 +1,7 @@
 /** When a peer may be dialled again: endless, with a growing pause and jitter, so that a restarting fleet spreads out. */
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
+import { LatestMap } from './latest.ts'
 
 interface State {
   failures: number
@@ -16,11 +17,13 @@ interface State {
 export class Redial {
   readonly #limits: Limits
   readonly #random: () => number
-  readonly #states = new Map<PeerId, State>()
+  readonly #states: LatestMap<PeerId, State>
 
   constructor(limits: Limits, random: () => number) {
     this.#limits = limits
     this.#random = random
+    // Every identity that was ever admitted here leaves one.
+    this.#states = new LatestMap(limits.maxKnownPeers)
   }
 
   failures(peer: PeerId): number {

@@ -41,6 +41,14 @@ export function parseAddress(text: string): Address {
   return address.toString() as Address
 }
 
+const HOST_NAMES: ReadonlySet<string> = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
+
+/** TCP to a host: what peers say of others may name sockets of this machine, too (`/unix/…`), which are not dialled. */
+export function isTcp(address: Multiaddr): boolean {
+  const [host, port] = address.getComponents().filter(({ name }) => name !== 'ip6zone')
+  return HOST_NAMES.has(host?.name ?? '') && port?.name === 'tcp'
+}
+
 /** The peer id at the end, where there is one. */
 export function peerIdIn(address: Multiaddr): PeerId | undefined {
   return address.getComponents().findLast(({ name }) => name === 'p2p')?.value as PeerId | undefined

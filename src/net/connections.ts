@@ -9,7 +9,7 @@ import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import { networkOf } from '../model/network.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
-import { addressOf, hostOf, isOwnHost } from './address.ts'
+import { addressOf, hostOf, isOwnHost, isTcp } from './address.ts'
 import type { Answerer } from './answerer.ts'
 import type { Asker } from './asker.ts'
 import type { Gate } from './gate.ts'
@@ -77,10 +77,11 @@ export class Connections {
 
   readonly isCurrent = (connection: Connection): boolean => this.current(idOf(connection)) === connection
 
-  /** Turns strangers away before the costly handshake, the newest first, once too many are not admitted yet. */
+  /** Turns strangers away before the costly handshake, the newest first, once too many are not admitted yet; dials TCP alone. */
   readonly gater: ConnectionGater = {
     denyInboundConnection: (connection: MultiaddrConnection) =>
       this.#tooManyStrangers(networkOf(hostOf(connection.remoteAddr) ?? '')),
+    denyDialMultiaddr: (address) => !isTcp(address),
   }
 
   admit({ peer }: EffectOf<'admit'>): void {

@@ -1,6 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
-import { addressOf, diallable, isOwnHost, parseAddress } from '../../../src/net/address.ts'
+import { addressOf, diallable, isOwnHost, isTcp, parseAddress } from '../../../src/net/address.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
 
 const peer = peerIdOf(newIdentityPem())
@@ -52,4 +52,16 @@ test('addresses for others: no unspecified, no link-local, loopback last, the id
     `/ip4/127.0.0.1/tcp/1/p2p/${peer}`,
   ])
   expect(addressOf(multiaddr('/ip4/192.0.2.7/tcp/1'), peer)).toBe(`/ip4/192.0.2.7/tcp/1/p2p/${peer}`)
+})
+
+test('only TCP to a host is dialled: peers may name a socket of this machine, or a carrier of others', () => {
+  const tcp = [
+    '/ip4/10.0.0.1/tcp/1',
+    '/ip6/::1/tcp/1',
+    '/ip6zone/eth0/ip6/fe80::1/tcp/1',
+    '/dns/a.example/tcp/1',
+  ]
+  expect(tcp.filter((text) => !isTcp(multiaddr(text)))).toEqual([])
+  const others = ['/unix/%2Frun%2Fd.sock', '/dnsaddr/a.example', '/ip4/10.0.0.1/udp/1', `/p2p/${peer}`]
+  expect(others.filter((text) => isTcp(multiaddr(text)))).toEqual([])
 })
