@@ -5,9 +5,9 @@ import { bool, type Form, int, list, optional } from './fields.ts'
 import { digest, name, pattern } from './ids.ts'
 import { certificateEnvelope, refused, rootEnvelope, union } from './message-forms.ts'
 
-const MAX_CHAIN = 2
+export const MAX_CHAIN = 2
 /** Eight of each of 64 regions; the message's bytes bound them sooner. */
-const MAX_HEARTBEATS = 512
+export const MAX_HEARTBEATS = 512
 
 /** Empty for a node without the label. */
 const label: Form<Name | ''> = {

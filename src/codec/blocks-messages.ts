@@ -5,11 +5,11 @@ import { address, channel, digest, peerId, releaseId } from './ids.ts'
 import { refused, union } from './message-forms.ts'
 
 /** One bit for each page and block: 64 GiB in blocks of 256 KiB take 32 KiB; smaller blocks have room. */
-const MAX_BITMAP_BYTES = 64 * 1024
-const MAX_ADDRESSES = 16
+export const MAX_BITMAP_BYTES = 64 * 1024
+export const MAX_ADDRESSES = 16
 /** Pairs of first place and count: a batch of 64 blocks apart from one another has room four times. */
 export const MAX_RANGES = 512
-const MAX_PLACE = 2 ** 24
+export const MAX_PLACE = 2 ** 24
 
 export const blocksRequest: Form<BlocksRequest> = union({
   want: { digest, failed: optional(bool) },

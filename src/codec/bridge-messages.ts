@@ -6,7 +6,7 @@ import { digest, name } from './ids.ts'
 import { refused, union } from './message-forms.ts'
 
 /** Own heartbeats in one message: the sender's, and room for a build that says more. */
-const MAX_TOLD = 8
+export const MAX_TOLD = 8
 
 const item: Form<BridgeItem> = record({ topic: word('releases', 'control'), id: digest, home: name })
 

@@ -10,8 +10,8 @@ import { decodeCanonicalJson, encodeCanonicalJson } from './json.ts'
 import { base64, hex, time } from './json-fields.ts'
 
 /** Labels of one node; more is a mistake. */
-const MAX_LABELS = 32
-const MAX_SPKI_BYTES = 128
+export const MAX_LABELS = 32
+export const MAX_SPKI_BYTES = 128
 
 /** Patterns include names, so a pool's labels are read by the wider form and a node's are narrowed after. */
 const labels: Form<Labels> = map<string, string>(parseName, parsed<string>(parsePattern), MAX_LABELS)

@@ -8,7 +8,7 @@ import { decodeStrict, encode } from './cbor.ts'
 import { bytes, closed, convert, type Form, list, text } from './fields.ts'
 import { keyId } from './ids.ts'
 
-const MAX_PAYLOAD_TYPE_BYTES = 128
+export const MAX_PAYLOAD_TYPE_BYTES = 128
 /** P-256 in DER needs 72 bytes, Ed25519 64. */
 export const MAX_SIGNATURE_BYTES = 128
 

@@ -5,8 +5,8 @@ import { bytes, critical, type Form, list, open, optional, version, word } from 
 import { address, name, peerId, timeMs } from './ids.ts'
 
 /** Addresses of one gateway: IPv4 and IPv6, inside and outside, with room. */
-const MAX_ADDRESSES = 8
-const MAX_CHAIN = 2
+export const MAX_ADDRESSES = 8
+export const MAX_CHAIN = 2
 
 const heartbeat: Form<Heartbeat> = open({
   v: version,

@@ -54,7 +54,7 @@ export const beaconEnvelope = bytes((limits) => limits.maxBeaconBytes, 1)
 export const certificateEnvelope = bytes((limits) => limits.maxCertificateBytes, 1)
 
 const CONTROL = /\p{Cc}+/gu
-const MAX_TEXT_BYTES = 1024
+export const MAX_TEXT_BYTES = 1024
 
 /** One line for a log: what a peer says must not be able to forge a second one or steer a terminal. */
 const line: Form<string> = convert(

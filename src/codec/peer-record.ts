@@ -7,8 +7,8 @@ import type { PeerRecord } from '../model/peer-record.ts'
 import { decodeStrict, encode } from './cbor.ts'
 import * as form from './fields.ts'
 
-const MAX_ADDRESSES = 16
-const MAX_CHAIN = 2
+export const MAX_ADDRESSES = 16
+export const MAX_CHAIN = 2
 /** A region or zone is a name, or empty where the node says none. */
 const label: form.Form<string> = form.parsed((text) => (text === '' ? '' : parseName(text)))
 

@@ -4,7 +4,7 @@ import { channel, digest, peerId, place, releaseId, timeMs } from './ids.ts'
 import { refused, releaseEnvelope, rootEnvelope, union } from './message-forms.ts'
 
 /** A release is acknowledged by the seed it went to and one more; room for a rule that asks for more. */
-const MAX_ACKNOWLEDGED = 16
+export const MAX_ACKNOWLEDGED = 16
 
 const part = { release: releaseId, bytes: bytes((limits) => limits.maxBlockBytes, 1) }
 const need = list(digest, (limits) => limits.maxNeed)

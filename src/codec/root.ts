@@ -15,9 +15,9 @@ import { base64, hex, time } from './json-fields.ts'
 import { checkRoot } from './root-rules.ts'
 
 /** An SPKI of P-256 has 91 bytes, compressed 59; Ed25519 44. */
-const MAX_SPKI_BYTES = 128
+export const MAX_SPKI_BYTES = 128
 /** A century in seconds: beyond it a time is a mistake, and sums stay far from 2^53. */
-const MAX_SECONDS = 3_155_760_000
+export const MAX_SECONDS = 3_155_760_000
 
 const keys = list(hex<KeyId>(), (limits) => limits.maxKeysPerRole)
 const parseKeyId = (text: string): KeyId => parseDigest(text) as string as KeyId

@@ -14,9 +14,9 @@ import { type Element, packed, packedHash, packedInt } from './packed.ts'
 
 /** Buckets of the first level, and the most sub-buckets in each: a sub-bucket's number then fits two bytes. */
 const BUCKETS = 64
-const MAX_SUBS = 1024
+export const MAX_SUBS = 1024
 /** Beacon keys named in one message: a root holds fewer. */
-const MAX_BEACONS = 64
+export const MAX_BEACONS = 64
 const SHORT_BYTES = 8
 
 const mark: Form<BeaconMark> = convert<readonly [KeyId, number], BeaconMark>(

@@ -1,5 +1,7 @@
 /** How much further than to the first member that would do it is looked for a better one: in bytes, 4,096 members. */
 const MAX_BETTER = 512
+/** Bytes up to which it grows ahead of what is added: all places that a peer may name (`MAX_PLACES` of holders.ts). */
+const MAX_AHEAD = 2 ** 17
 
 /** A growing set of small integers, one bit each: which blocks of a release somebody has. */
 export class Bitmap {
@@ -81,7 +83,7 @@ export class Bitmap {
 
   #reserve(length: number): void {
     if (length <= this.#bytes.length) return
-    const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2, 8))
+    const larger = new Uint8Array(Math.max(length, Math.min(this.#bytes.length * 2, MAX_AHEAD), 8))
     larger.set(this.#bytes)
     this.#bytes = larger
   }

@@ -13,7 +13,7 @@ export interface Holding {
 /** So many places cost as much as the rest of a message: 16,384 take 0.1 ms to mark. */
 const PLACES_A_MESSAGE = 16_384
 /** Places a peer may name: more than the blocks of the largest release, in 128 KiB of bits. */
-const MAX_PLACES = 1 << 20
+export const MAX_PLACES = 1 << 20
 
 interface Holder {
   whole: boolean

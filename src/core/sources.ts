@@ -5,7 +5,12 @@ import { Holders, type Holding } from './holders.ts'
 import { LatestMap } from './latest.ts'
 
 /** Releases of which announcements are remembered: one may come before the envelope does. */
-const MAX_RELEASES = 1_024
+export const MAX_RELEASES = 1_024
+/**
+ * Announcements of single blocks that are remembered, of all peers: a bitmap each, and two for what one and what several
+ * have. A seed has 500 peers, and of releases under way few.
+ */
+export const MAX_PARTS = 1_024
 /** The longest a peer without the content is left alone; it announces when it has it. */
 const MAX_AVOID_MS = 10_000
 /** So many times in a row a peer may be too busy for what it announced before this node waits for it no more. */
@@ -16,6 +21,7 @@ export class Sources {
   readonly #releases = new LatestMap<ReleaseId, Holders>(MAX_RELEASES)
   /** Releases of which a peer announced single places, the latest last: a bitmap each. */
   readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
+  #parts = 0
   readonly #avoided = new Map<PeerId, number>()
   readonly #load = new Map<PeerId, number>()
   /** Since when each has answered nothing, of those that are asked for something. */
@@ -131,6 +137,7 @@ export class Sources {
     this.#vain.delete(peer)
     this.#proven.delete(peer)
     this.#silent.delete(peer)
+    this.#parts -= this.#inPart.get(peer)?.size ?? 0
     this.#inPart.delete(peer)
     for (const holders of this.#releases.values()) holders.forget(peer)
   }
@@ -139,11 +146,19 @@ export class Sources {
   #notePart(release: ReleaseId, peer: PeerId): void {
     const noted = this.#inPart.get(peer) ?? new Set()
     this.#inPart.set(peer, noted)
-    noted.delete(release)
+    if (!noted.delete(release)) this.#parts += 1
     noted.add(release)
-    if (noted.size <= this.#limits.maxAnnouncedInPart) return
+    if (noted.size > this.#limits.maxAnnouncedInPart) this.#forgetPart(peer, noted)
+    if (this.#parts <= MAX_PARTS) return
+    let most: [PeerId, Set<ReleaseId>] = [peer, noted]
+    for (const each of this.#inPart) if (each[1].size > most[1].size) most = each
+    this.#forgetPart(...most)
+  }
+
+  #forgetPart(peer: PeerId, noted: Set<ReleaseId>): void {
     for (const oldest of noted) {
       noted.delete(oldest)
+      this.#parts -= 1
       this.#releases.get(oldest)?.forget(peer)
       return
     }

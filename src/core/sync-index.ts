@@ -21,7 +21,7 @@ import {
 } from './sync-digests.ts'
 
 /** Sets of patterns kept grouped: most peers share one, and a peer may name any; the one used longest ago goes. */
-const MAX_VIEWS = 16
+export const MAX_VIEWS = 16
 /** Every channel is looked at again so often, should a change not have been told. */
 const RESCAN_MS = 60_000
 

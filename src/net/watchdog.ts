@@ -8,8 +8,11 @@ import type { LogPort } from '../runtime/ports.ts'
 import type { Gate } from './gate.ts'
 import type { Pubsub } from './gossip.ts'
 
+const MIB = 1024 * 1024
 /** A peer that leaves this much unread gets nothing of ours any more. */
-const MAX_UNSENT_BYTES = 4 * 1024 * 1024
+export const MAX_UNSENT_BYTES = 4 * MIB
+/** And all peers together, each an equal part: at a seed with 500 of them 1 MiB. */
+export const MAX_ALL_UNSENT_BYTES = 512 * MIB
 const MISSES = 2
 
 export interface WatchdogOptions {
@@ -43,9 +46,10 @@ export class Watchdog {
   look(): void {
     const { gate, log, hangUp } = this.#options
     const admitted = gate.admitted()
+    const mostUnsent = Math.min(MAX_UNSENT_BYTES, MAX_ALL_UNSENT_BYTES / admitted.length)
     for (const peer of this.#misses.keys()) if (!gate.has(peer)) this.#misses.delete(peer)
     for (const peer of admitted) {
-      const misses = this.#healthy(peer) ? 0 : (this.#misses.get(peer) ?? 0) + 1
+      const misses = this.#healthy(peer, mostUnsent) ? 0 : (this.#misses.get(peer) ?? 0) + 1
       this.#misses.set(peer, misses)
       if (misses < MISSES) continue
       this.#misses.delete(peer)
@@ -55,10 +59,10 @@ export class Watchdog {
     }
   }
 
-  #healthy(peer: PeerId): boolean {
+  #healthy(peer: PeerId, mostUnsent: number): boolean {
     const { streamsInbound, streamsOutbound } = this.#options.pubsub
     const outbound = streamsOutbound.get(peer)
     if (outbound === undefined || !streamsInbound.has(peer)) return false
-    return (outbound.rawStream?.writeBufferLength ?? 0) <= MAX_UNSENT_BYTES
+    return (outbound.rawStream?.writeBufferLength ?? 0) <= mostUnsent
   }
 }

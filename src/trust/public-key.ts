@@ -38,7 +38,7 @@ export function importPublicKey(spki: Uint8Array): PublicKey {
  */
 const imported = new Map<string, PublicKey>()
 /** A thousand known peers and the keys of a root fit several times. */
-const MAX_IMPORTED = 4_096
+export const MAX_IMPORTED = 4_096
 
 function strictKey(bytes: Buffer): PublicKey {
   if (isForm(bytes, ED25519_PREFIX, ED25519_BYTES)) {
@@ -61,7 +61,7 @@ function strictKey(bytes: Buffer): PublicKey {
  */
 const verified = new Set<string>()
 /** A digest of 64 digits each: less than 1 MB. */
-const MAX_VERIFIED = 8_192
+export const MAX_VERIFIED = 8_192
 
 /**
  * @param sig Ed25519: 64 bytes (RFC 8032); P-256: ECDSA with SHA-256, DER (what OpenSSL and key services give)

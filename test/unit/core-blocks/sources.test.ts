@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Sources } from '../../../src/core/sources.ts'
+import { MAX_PARTS, Sources } from '../../../src/core/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { ReleaseId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
@@ -22,6 +22,30 @@ test('a peer that announces blocks of releases nobody knows is remembered for a 
     ),
   )
   expect(sources.of(release(1)).has(B, (1 << 20) - 1)).toBe(true)
+})
+
+test('of all peers together so many announcements are remembered: beyond, the loudest is forgotten first', () => {
+  const sources = new Sources(LIMITS)
+  const said = { whole: false, ranges: [0, 1] }
+  for (let n = 1; n <= LIMITS.maxAnnouncedInPart; n += 1) sources.announced(release(n), A, said)
+  const quiet = Array.from({ length: MAX_PARTS }, (_, at) => peer(`Q${at}`))
+  const heard = () => quiet.filter((each) => sources.of(release(0)).has(each, 0)).length
+  const loud = () => {
+    const all = Array.from({ length: LIMITS.maxAnnouncedInPart }, (_, at) => release(at + 1))
+    return all.filter((id) => sources.of(id).has(A, 0)).length
+  }
+  for (const each of quiet.slice(0, MAX_PARTS - LIMITS.maxAnnouncedInPart))
+    sources.announced(release(0), each, said)
+  expect(loud()).toBe(LIMITS.maxAnnouncedInPart)
+  // said again it is the same, and who leaves makes room
+  for (const each of quiet.slice(0, 4)) sources.announced(release(0), each, said)
+  for (const each of quiet.slice(0, 4)) sources.forgetPeer(each)
+  for (const each of quiet.slice(0, 4)) sources.announced(release(0), each, said)
+  expect(loud()).toBe(LIMITS.maxAnnouncedInPart)
+  for (const each of quiet.slice(-6)) sources.announced(release(0), each, said)
+  expect(loud()).toBe(LIMITS.maxAnnouncedInPart - 6)
+  expect(sources.of(release(1)).has(A, 0)).toBe(false)
+  expect(heard()).toBe(MAX_PARTS - LIMITS.maxAnnouncedInPart + 6)
 })
 
 test('having everything costs no bitmap and is remembered of many', () => {
