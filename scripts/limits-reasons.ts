@@ -30,6 +30,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   blockDeadlineMs: '256 KiB over a slow link',
   publishDeadlineMs: '256 KiB from a publisher’s laptop',
   bridgeDeadlineMs: 'a border that does not answer is passed over',
+  maxUnreadBytes:
+    'what all peers sent and nobody has read as whole messages: each stream has its bound, of 500 peers they add up to gigabytes',
   admissionsBurst: 'see above',
   maxUnadmitted: 'see above',
   maxDegree: 'see above',
@@ -96,6 +98,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   keepReleases: 'content to go back to',
   keepReleasesSeed: 'content for nodes that come late',
   keepTrees: 'beside the active one, for readers that still hold them',
+  maxCacheBytes: 'beyond what must be kept',
   maxHistory: 'activations shown for a channel',
   keepCorruptStores: 'for people to look at',
   maxHttpHeaderBytes: 'what Node reads of a request before its route',

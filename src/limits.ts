@@ -82,6 +82,7 @@ export const LIMITS = {
   maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 2, bridge: 8 },
   /** Requests of ours that wait for one of those streams, per peer and protocol; beyond, the peer is too slow for us. */
   maxQueuedRequests: 64,
+  maxUnreadBytes: 128 * MIB,
   /** Replies in one run: 1 MiB of 64 KiB messages is 17. */
   maxRunMessages: 64,
   /**
@@ -363,7 +364,6 @@ export const LIMITS = {
   keepTrees: 2,
   /** Files of a tree written at once: enough for their syncs to share the disk's. */
   maxParallelFiles: 16,
-  /** Cache beyond what must be kept. */
   maxCacheBytes: 2 * 1024 * MIB,
   maxHistory: 100,
   /** One record of the store beside blocks: a lease with its envelope, a channel with its history. */

@@ -13,12 +13,14 @@ import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 import type { ProtocolRules, RulesOf } from './protocols.ts'
+import type { Unread } from './unread.ts'
 
 export interface AnswererOptions {
   readonly rules: RulesOf
   readonly limits: Limits
   readonly gate: Gate
   readonly pace: Pace
+  readonly unread: Unread
   readonly misconduct: Misconduct
   readonly log: LogPort
   readonly sink: (event: TransportEvent) => void
@@ -79,13 +81,14 @@ export class Answerer {
   }
 
   async #serve(protocol: Protocol, stream: Stream, connection: Connection): Promise<void> {
-    const { limits, gate, pace, misconduct } = this.#options
+    const { limits, gate, pace, unread, misconduct } = this.#options
     const rules = this.#options.rules[protocol]
     const peer = connection.remotePeer.toString() as PeerId
     this.#streams.add(stream)
     try {
       if (rules.admittedOnly && !(await gate.opened(stream, connection, limits.admitDeadlineMs)))
         throw new MeshError('ADMIT_REFUSED', `${rules.id} is for admitted peers`)
+      const done = unread.watch(stream, connection)
       const messages = lpStream(stream, {
         maxDataLength: rules.maxRequestBytes,
         maxBufferSize: 2 * rules.maxRequestBytes,
@@ -99,6 +102,7 @@ export class Answerer {
         if (!('code' in request) && isNotice(request)) this.#noticed(peer, request)
         else if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)
         else await this.#exchange(peer, request, stream, rules)
+        done(bytes.byteLength)
       }
       await stream.close({ signal: AbortSignal.timeout(rules.messageDeadlineMs) })
     } catch (error) {

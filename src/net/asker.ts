@@ -10,10 +10,12 @@ import { isMisconduct, streamError } from './framing.ts'
 import { Line } from './line.ts'
 import type { Misconduct } from './misconduct.ts'
 import type { RulesOf } from './protocols.ts'
+import type { Unread } from './unread.ts'
 
 export interface AskerOptions {
   readonly rules: RulesOf
   readonly limits: Limits
+  readonly unread: Unread
   readonly misconduct: Misconduct
   readonly sink: (event: TransportEvent) => void
   /** The one connection in use with a peer. */
@@ -64,7 +66,8 @@ export class Asker {
     if (found !== undefined) return found
     const connection = this.#options.current(peer)
     if (connection === undefined) return undefined
-    const line = new Line(connection, this.#options.rules[protocol], this.#options.limits)
+    const { rules, limits, unread } = this.#options
+    const line = new Line(connection, rules[protocol], limits, unread)
     const lines = this.#lines.get(peer) ?? new Map<Protocol, Line>()
     this.#lines.set(peer, lines.set(protocol, line))
     return line

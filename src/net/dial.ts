@@ -14,6 +14,7 @@ import { Line } from './line.ts'
 import { boundedYamux } from './muxer.ts'
 import { nativeNoise } from './noise.ts'
 import { protocolRules } from './protocols.ts'
+import { Unread } from './unread.ts'
 
 export { parseAddress }
 
@@ -42,30 +43,35 @@ export interface DialOptions {
  */
 export async function dialPublisher(address: Address, options: DialOptions): Promise<PublishConnection> {
   const { limits } = options
-  const node = await clientHost(options)
+  // a connection that ends for it shows in the request that fails
+  const unread = new Unread(limits, { note: () => {} })
+  const node = await clientHost(options, unread)
   try {
     const connection = await dial(node, address, limits.dialDeadlineMs)
-    return publishConnection(node, connection, limits)
+    return publishConnection(
+      node,
+      connection,
+      new Line(connection, protocolRules(limits).publish, limits, unread),
+    )
   } catch (error) {
     await node.stop()
     throw error
   }
 }
 
-async function clientHost({ identity, limits }: DialOptions): Promise<Libp2p> {
+async function clientHost({ identity, limits }: DialOptions, unread: Unread): Promise<Libp2p> {
   setDefaultAutoSelectFamilyAttemptTimeout(2_000)
   return createLibp2p({
     privateKey: await libp2pKey(identity?.pem ?? newIdentityPem()),
     transports: [tcp()],
     connectionEncrypters: [nativeNoise()],
-    streamMuxers: [boundedYamux()],
+    streamMuxers: [boundedYamux(unread)],
     connectionMonitor: { enabled: false },
     connectionManager: { dialTimeout: limits.dialDeadlineMs },
   })
 }
 
-function publishConnection(node: Libp2p, connection: Connection, limits: Limits): PublishConnection {
-  const line = new Line(connection, protocolRules(limits).publish, limits)
+function publishConnection(node: Libp2p, connection: Connection, line: Line): PublishConnection {
   const peer = connection.remotePeer.toString() as PeerId
   const gone = () => line.close(new MeshError('NET_UNREACHABLE', `${peer}: the connection is gone`))
   node.addEventListener('connection:close', gone)

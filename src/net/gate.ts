@@ -11,10 +11,12 @@ import {
 import type { Connection, PeerId as Libp2pPeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
 import type { PeerId } from '../model/ids.ts'
 import { pulled } from './pulled.ts'
+import type { Unread } from './unread.ts'
 
 /** How gossip of others is let in. */
 export interface Inbound {
   readonly admitDeadlineMs: number
+  readonly unread: Unread
   /** Resolves when the next RPC on this connection may be worked off. */
   readonly turn: (connection: Connection) => Promise<void>
 }
@@ -104,14 +106,15 @@ export class Gate {
     return gated
   }
 
-  #held(handler: StreamHandler, { admitDeadlineMs, turn }: Inbound): StreamHandler {
+  #held(handler: StreamHandler, { admitDeadlineMs, unread, turn }: Inbound): StreamHandler {
     return async (stream, connection) => {
-      if (await this.opened(stream, connection, admitDeadlineMs))
-        await handler(
-          pulled(stream, () => turn(connection)),
-          connection,
-        )
-      else stream.abort(new Error('not admitted'))
+      if (!(await this.opened(stream, connection, admitDeadlineMs)))
+        return stream.abort(new Error('not admitted'))
+      const watch = () => unread.watch(stream, connection)
+      await handler(
+        pulled(stream, () => turn(connection), watch),
+        connection,
+      )
     }
   }
 

@@ -11,6 +11,7 @@ import type { Gate, Inbound } from './gate.ts'
 import { forgetOldest, type GossipMemory } from './gossip-memory.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
+import type { Unread } from './unread.ts'
 
 export type Topic = EffectOf<'publish'>['topic']
 
@@ -87,6 +88,16 @@ const TOLD_HEARTBEATS = 3
 /** Neighbours in the mesh of a topic. */
 const MESH_DEGREE = 8
 const MAX_MESH_DEGREE = 12
+/** What is in one RPC of gossip: far more than an honest peer has to say at once. */
+export const RPC_LIMITS = {
+  maxSubscriptions: 1000,
+  maxMessages: 1000,
+  maxControlMessages: 1000,
+  maxIhaveMessageIDs: 1000,
+  maxIwantMessageIDs: 1000,
+  maxIdontwantMessageIDs: 512,
+  maxPeerInfos: 0,
+} as const
 /** Before a release is passed on, at random up to twice this: longer than one way within a region takes. */
 const RELAY_HOLD_MS = 2
 
@@ -125,15 +136,7 @@ export function gossipOptions({
     maxInboundStreams: 2,
     maxOutboundStreams: 2,
     // maxInboundDataLength stays unset: a lower bound for whole RPCs silently cuts honest links
-    decodeRpcLimits: {
-      maxSubscriptions: 1000,
-      maxMessages: 1000,
-      maxControlMessages: 1000,
-      maxIhaveMessageIDs: 1000,
-      maxIwantMessageIDs: 1000,
-      maxIdontwantMessageIDs: 512,
-      maxPeerInfos: 0,
-    },
+    decodeRpcLimits: RPC_LIMITS,
     allowedTopics: new Set([topics.releases, topics.control]),
     scoreParams: {
       IPColocationFactorWeight: 0,
@@ -152,10 +155,15 @@ export function gossipOptions({
 }
 
 /** RPCs of one connection, empty ones included, no faster than allowed and never many in one turn of the event loop. */
-export function gossipInbound({ pace, limits }: Pick<GossipSettings, 'pace' | 'limits'>): Inbound {
+export function gossipInbound({
+  pace,
+  limits,
+  unread,
+}: Pick<GossipSettings, 'pace' | 'limits'> & { readonly unread: Unread }): Inbound {
   const throttle = new Throttle(limits.gossipRpcsPerSecond, limits.gossipRpcsBurst)
   return {
     admitDeadlineMs: limits.admitDeadlineMs,
+    unread,
     turn: async (connection) => {
       await throttle.take(connection)
       await pace.slice()

@@ -19,10 +19,21 @@ import { boundedYamux } from './muxer.ts'
 import { nativeNoise } from './noise.ts'
 import { noteProtocolsOnce } from './noted-protocols.ts'
 import { type Pace, Throttle } from './pace.ts'
+import type { Unread } from './unread.ts'
 
 const HOUR_MS = 3_600_000
 /** A name with several addresses over a slow link: Node's 250 ms for each is too short (nodejs/node#54359). */
 const ADDRESS_ATTEMPT_MS = 2_000
+
+/** Connections in all, sockets (those of a handshake, too), and dials taken from one host in a second. */
+export const CONNECTIONS = {
+  node: { connections: 100, sockets: 120, dialsPerSecond: 50 },
+  seed: { connections: 500, sockets: 600, dialsPerSecond: 200 },
+} as const
+/** Of others with us, under way. */
+export const MAX_HANDSHAKES = 100
+/** Of our own, under way: as many as the core begins (limits.maxDialsUnderWay). */
+export const MAX_DIALS = 16
 
 /** What this node is in the network. */
 export interface Station {
@@ -46,6 +57,7 @@ export interface Station {
 export interface HostOptions extends Station {
   readonly gate: Gate
   readonly pace: Pace
+  readonly unread: Unread
   readonly meter: Metrics
   readonly gater: ConnectionGater
 }
@@ -85,18 +97,19 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
 async function configuration(options: HostOptions) {
   const { seed, gate, limits } = options
+  const most = CONNECTIONS[seed ? 'seed' : 'node']
   return {
     privateKey: await libp2pKey(options.identityPem),
     addresses: { listen: [...options.listen], announce: [...options.announce] },
-    transports: [tcp({ backlog: 1024, maxConnections: seed ? 600 : 120 })],
+    transports: [tcp({ backlog: 1024, maxConnections: most.sockets })],
     connectionEncrypters: [nativeNoise()],
-    streamMuxers: [boundedYamux(streamTurn(options))],
+    streamMuxers: [boundedYamux(options.unread, streamTurn(options))],
     connectionGater: options.gater,
     connectionManager: {
-      maxConnections: seed ? 500 : 100,
-      inboundConnectionThreshold: seed ? 200 : 50,
-      maxIncomingPendingConnections: 100,
-      maxParallelDials: 16,
+      maxConnections: most.connections,
+      inboundConnectionThreshold: most.dialsPerSecond,
+      maxIncomingPendingConnections: MAX_HANDSHAKES,
+      maxParallelDials: MAX_DIALS,
       dialTimeout: limits.dialDeadlineMs,
     },
     // The default aborts healthy connections after one stall of 5 s. Each ping is a stream of its own and a write on

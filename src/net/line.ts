@@ -7,10 +7,13 @@ import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
 import { frame, streamError, writeMessages } from './framing.ts'
 import type { ProtocolRules } from './protocols.ts'
+import type { Unread } from './unread.ts'
 
 interface Wire {
   readonly stream: Stream
   readonly messages: LengthPrefixedStream<Stream>
+  /** Called with the length of each message that is done with. */
+  readonly done: (bytes: number) => void
   idleSinceMs: number
 }
 
@@ -24,16 +27,18 @@ export class Line {
   readonly #connection: Connection
   readonly #rules: ProtocolRules
   readonly #limits: Limits
+  readonly #unread: Unread
   readonly #idle: Wire[] = []
   readonly #inUse = new Set<Stream>()
   readonly #waiting: Waiter[] = []
   #taken = 0
   #closed: MeshError | undefined
 
-  constructor(connection: Connection, rules: ProtocolRules, limits: Limits) {
+  constructor(connection: Connection, rules: ProtocolRules, limits: Limits, unread: Unread) {
     this.#connection = connection
     this.#rules = rules
     this.#limits = limits
+    this.#unread = unread
   }
 
   /**
@@ -85,7 +90,7 @@ export class Line {
   }
 
   async #exchange(
-    { stream, messages }: Wire,
+    { stream, messages, done }: Wire,
     request: AnyRequest,
     first: AbortSignal,
     timeoutMs: number,
@@ -103,6 +108,7 @@ export class Line {
         throw new MeshError('LIMIT_BYTES', `run of replies is longer than ${this.#rules.maxRunBytes} bytes`)
       const reply = decodeReply(request.protocol, received, this.#limits)
       onReply(reply)
+      done(received.byteLength)
       if (isLast(reply)) return
     }
   }
@@ -149,11 +155,12 @@ export class Line {
     const { id, maxReplyBytes, maxRunBytes } = this.#rules
     const stream = await this.#connection.newStream([id], { signal })
     this.#inUse.add(stream)
+    const done = this.#unread.watch(stream, this.#connection)
     const messages = lpStream(stream, {
       maxDataLength: maxReplyBytes,
       maxBufferSize: maxRunBytes + 2 * maxReplyBytes,
     })
-    return { stream, messages, idleSinceMs: 0 }
+    return { stream, messages, done, idleSinceMs: 0 }
   }
 
   #idleWire(): Wire | undefined {

@@ -4,20 +4,26 @@
  */
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Stream } from '@libp2p/interface'
+import type { Unread } from './unread.ts'
 
 const KIB = 1024
-const MAX_STREAMS = 64
+export const MAX_STREAMS = 64
+export const MAX_WINDOW_BYTES = 512 * KIB
+/** What came before a stream was paused, or of which nobody took notice, and one window after that; beyond, it is reset. */
+export const MAX_STREAM_UNREAD_BYTES = 2 * MAX_WINDOW_BYTES
 
 /**
  * What we use of yamux 8.0.3 beyond its exported types. No contract of theirs, hence the exact version in
  * package.json; `test/integration/net/muxer.test.ts` notices where it does not hold any longer.
  */
-interface Windowed {
+interface Windowed extends Pick<Stream, 'status' | 'readBufferLength' | 'addEventListener'> {
   readonly state: number
   /** Bytes the other side may have on their way to us, and how many of these it has not used yet. */
   readonly recvWindow: number
   readonly recvWindowCapacity: number
   sendWindowUpdate(): void
+  /** Hands out what has come, if somebody listens and it is not paused; after each frame, too. */
+  dispatchReadBuffer(): void
 }
 interface Muxer {
   _newStream(...args: readonly unknown[]): Windowed
@@ -33,18 +39,21 @@ const SYN_RECEIVED = 2
  * For every kind of host. A window of 512 KiB keeps gossip quick beside a bulk stream.
  * @param turn resolves when the next stream that the other side of this connection opened may be taken up
  */
-export function boundedYamux(turn?: (connection: object) => Promise<void>): ReturnType<typeof yamux> {
+export function boundedYamux(
+  unread: Unread,
+  turn?: (connection: object) => Promise<void>,
+): ReturnType<typeof yamux> {
   const factoryOf = yamux({
     maxInboundStreams: MAX_STREAMS,
     maxOutboundStreams: MAX_STREAMS,
-    streamOptions: { maxStreamWindowSize: 512 * KIB },
+    streamOptions: { maxStreamWindowSize: MAX_WINDOW_BYTES, maxReadBufferLength: MAX_STREAM_UNREAD_BYTES },
   })
   return (...components) => {
     const factory = factoryOf(...components)
     const create = factory.createStreamMuxer.bind(factory)
     factory.createStreamMuxer = (connection) => {
       const muxer = create(connection)
-      updateSparingly(muxer as unknown as Muxer)
+      updateSparingly(muxer as unknown as Muxer, (bytes) => unread.change(connection, bytes))
       if (turn !== undefined) takeInTurn(muxer as unknown as Muxer, () => turn(connection))
       return muxer
     }
@@ -54,19 +63,40 @@ export function boundedYamux(turn?: (connection: object) => Promise<void>): Retu
 
 /**
  * yamux answers each frame, however small, with a window update: a frame, an encryption and a write of its own.
- * Nobody needs one before half the window is used (hashicorp/yamux, `sendWindowUpdate` of stream.go).
+ * Nobody needs one before half the window is used (hashicorp/yamux, `sendWindowUpdate` of stream.go). And none is due
+ * while what came lies unread: yamux would let four mebibytes come on a stream that nobody has taken up yet.
+ * @param held told how much more, or less, lies unread
  */
-function updateSparingly(muxer: Muxer): void {
+function updateSparingly(muxer: Muxer, held: (bytes: number) => void): void {
   const create = muxer._newStream.bind(muxer)
   muxer._newStream = (...args) => {
     const stream = create(...args)
     const update = stream.sendWindowUpdate.bind(stream)
     stream.sendWindowUpdate = () => {
       const opens = stream.state === INIT || stream.state === SYN_RECEIVED
-      if (opens || stream.recvWindowCapacity <= stream.recvWindow / 2) update()
+      const isDue = stream.readBufferLength === 0 && stream.recvWindowCapacity <= stream.recvWindow / 2
+      if (opens || isDue) update()
     }
+    countUnread(stream, held)
     return stream
   }
+}
+
+function countUnread(stream: Windowed, held: (bytes: number) => void): void {
+  let counted = 0
+  const count = () => {
+    const bytes = stream.status === 'open' ? stream.readBufferLength : 0
+    held(bytes - counted)
+    counted = bytes
+  }
+  const dispatch = stream.dispatchReadBuffer.bind(stream)
+  stream.dispatchReadBuffer = () => {
+    dispatch()
+    count()
+    // the update that was held back
+    if (stream.status === 'open') stream.sendWindowUpdate()
+  }
+  stream.addEventListener('close', count)
 }
 
 /**

@@ -10,12 +10,21 @@ import { decode, encode } from 'it-length-prefixed'
 
 type Data = StreamMessageEvent['data']
 
+/** Begins to count what comes. @returns to be called with the length of each RPC that is done with */
+type Watch = () => (bytes: number) => void
+
+/** As gossipsub's own bound: a lower one would cut links to honest peers that bundle messages. */
+export const MAX_RPC_BYTES = 4 * 1024 * 1024
+
 /** What gossipsub 17 uses of an inbound stream. Without `addEventListener`, so that its `pipe` takes the iterator. */
 type Readable = Pick<Stream, 'id' | 'protocol' | 'close' | 'abort'> & AsyncIterable<Data>
 
-/** @param turn resolves when the next RPC may be worked off */
-export function pulled(stream: Stream, turn: () => Promise<void>): Stream {
-  const source = new Source(stream)
+/**
+ * @param turn resolves when the next RPC may be worked off
+ * @param watch called once the stream is read: whoever listened sooner would be given what waits, in place of its reader
+ */
+export function pulled(stream: Stream, turn: () => Promise<void>, watch: Watch = () => () => {}): Stream {
+  const source = new Source(stream, watch)
   const readable: Readable = {
     id: stream.id,
     protocol: stream.protocol,
@@ -32,8 +41,9 @@ export function pulled(stream: Stream, turn: () => Promise<void>): Stream {
 
 /** Each with its length before it, as gossipsub wants to decode it. */
 async function* rpcs(source: Source, turn: () => Promise<void>): AsyncGenerator<Data> {
-  for await (const rpc of decode(source.read())) {
+  for await (const rpc of decode(source.read(), { maxDataLength: MAX_RPC_BYTES })) {
     await turn()
+    source.done(rpc.byteLength)
     yield encode.single(rpc)
   }
 }
@@ -47,15 +57,19 @@ class Source {
   #error: Error | undefined
   #resuming = false
   #wake: () => void = () => {}
+  readonly #watch: Watch
+  done: (bytes: number) => void = () => {}
 
-  constructor(stream: Stream) {
+  constructor(stream: Stream, watch: Watch) {
     this.#stream = stream
+    this.#watch = watch
   }
 
   /** Drops what is held; what still comes stays in the window of the stream. */
   stop(): void {
     this.#stopped = true
     this.#held.length = 0
+    this.done(Number.POSITIVE_INFINITY)
     this.#pause()
     this.#finish()
   }
@@ -65,6 +79,7 @@ class Source {
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('remoteCloseWrite', this.#onRemoteClose)
     stream.addEventListener('close', this.#onClose)
+    this.done = this.#watch()
     try {
       for (;;) {
         if (this.#held.length === 0 && !this.#stopped) this.#resume()

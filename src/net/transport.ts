@@ -23,6 +23,7 @@ import { Misconduct } from './misconduct.ts'
 import { Pace } from './pace.ts'
 import { PROTOCOLS, protocolRules } from './protocols.ts'
 import { rememberedPeers, rememberPeer } from './remembered-peers.ts'
+import { Unread } from './unread.ts'
 import { Watchdog } from './watchdog.ts'
 
 export interface TransportOptions extends Station {
@@ -110,13 +111,14 @@ async function startParts(
   const rules = protocolRules(limits)
   const gate = new Gate()
   const pace = new Pace(limits)
+  const unread = new Unread(limits, log)
   const misconduct = new Misconduct(log, metrics, sink)
   const connections = new Connections({ self, limits, gate, misconduct, log, sink })
   const meter = createMeter(metrics.networkBytes)
-  const host = await createHost({ ...options, gate, pace, meter, gater: connections.gater })
-  const asker = new Asker({ rules, limits, misconduct, sink, current: connections.current })
+  const host = await createHost({ ...options, gate, pace, unread, meter, gater: connections.gater })
+  const asker = new Asker({ rules, limits, unread, misconduct, sink, current: connections.current })
   const { isCurrent } = connections
-  const answerer = new Answerer({ rules, limits, gate, pace, misconduct, log, sink, isCurrent })
+  const answerer = new Answerer({ rules, limits, gate, pace, unread, misconduct, log, sink, isCurrent })
   const gossip = new Gossip({ pubsub: host.pubsub, fleetId, region, limits, misconduct, log, sink })
   const hangUp = (peer: PeerId) => connections.hangUp(peer)
   const watchdog = new Watchdog({ gate, pubsub: host.pubsub, limits, log, hangUp })

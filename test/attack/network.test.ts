@@ -1,11 +1,12 @@
 /** Floods by peers and strangers: what they cost is bounded, and others are served meanwhile. */
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
+import { decode, encode } from '@ipld/dag-cbor'
 import { afterEach, expect, test } from 'vitest'
-import type { Limits } from '../../src/limits.ts'
+import { LIMITS, type Limits } from '../../src/limits.ts'
 import { frame } from '../../src/net/framing.ts'
 import { PROTOCOL_IDS } from '../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from '../integration/net/raw-peer.ts'
-import { connect, open, Scripted } from '../integration/net/scripted.ts'
+import { connect, open, Scripted, want } from '../integration/net/scripted.ts'
 
 /** Of the fleet of `Scripted`. */
 const TOPIC = '/confmesh/f1ee7000/default/releases'
@@ -132,4 +133,80 @@ test('a burst of connections by strangers is bounded, and an admitted peer keeps
   expect(dialled).toHaveLength(20)
   expect(node.of('disconnected')).toEqual([])
   expect(node.refused.every((code) => code === 'LIMIT_STREAMS')).toBe(true)
+})
+
+test('what comes on a stream that nobody has taken up stays on the side of its sender', async () => {
+  const [node, raw] = await attacked({ admitDeadlineMs: 30_000 })
+  const stream = await raw.stream(PROTOCOL_IDS.sync)
+  stream.send(new Uint8Array(4_000_000))
+  await serves(node)
+  // two windows of 256 KiB: one that each stream has, one that came with its answer
+  expect(stream.writeBufferLength).toBeGreaterThan(3_400_000)
+  expect(stream.status).toBe('open')
+})
+
+test('gossip that came before its sender was admitted is read once it is, however much it is', async () => {
+  const [node, raw] = await attacked({ admitDeadlineMs: 30_000 })
+  const stream = await raw.stream('/meshsub/1.1.0')
+  const data = (at: number) => Buffer.alloc(10_000, `${at} `)
+  for (let at = 0; at < 300; at += 1)
+    stream.send(
+      frame([RPC.encode({ subscriptions: [], messages: [{ topic: TOPIC, data: data(at) }] })], 20_000),
+    )
+  const last = RPC.encode({ subscriptions: [{ subscribe: true, topic: TOPIC }], messages: [] })
+  stream.send(frame([last], 1_000))
+  await serves(node)
+  expect(stream.writeBufferLength).toBeGreaterThan(2_000_000)
+  node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  await node.until('last one read', () => node.transport.subscribers('releases').includes(raw.id))
+})
+
+test('a message longer than the window that waited with its stream is whole once that is taken up', async () => {
+  const [node, raw] = await attacked({ admitDeadlineMs: 30_000 })
+  const stream = await raw.stream(PROTOCOL_IDS.blocks)
+  // names that a build does not know are left out
+  const long = encode({ ...decode<object>(raw.encode(want)), pad: new Uint8Array(262_800) })
+  stream.send(frame([long], LIMITS.maxBlockMessageBytes))
+  await serves(node)
+  expect(stream.writeBufferLength).toBeGreaterThan(0)
+  node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  await node.event('request', ({ request }) => request.protocol === 'blocks')
+})
+
+/** So much of a message that is longer. */
+const begun = (bytes: number): Uint8Array => frame([new Uint8Array(262_144)], 262_144).subarray(0, bytes)
+
+test('of messages begun and not ended no more is held than allowed: who holds most goes, others stay', async () => {
+  const [node, raw] = await attacked({ maxUnreadBytes: 500_000 })
+  const other = keep(await rawPeer())
+  await other.dial(node.address)
+  const small = await other.stream(PROTOCOL_IDS.publish)
+  small.send(begun(100_000))
+  for (const stream of await Promise.all([
+    raw.stream(PROTOCOL_IDS.publish),
+    raw.stream(PROTOCOL_IDS.publish),
+  ]))
+    stream.send(begun(240_000))
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.notes.map(({ code }) => code)).toContain('LIMIT_BYTES')
+  await serves(node)
+  expect(small.status).toBe('open')
+})
+
+test('nor of an RPC of gossip that is begun and not ended', async () => {
+  const [node, raw] = await attacked({ maxUnreadBytes: 1_000_000 })
+  node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  const stream = await raw.stream('/meshsub/1.1.0')
+  stream.send(frame([new Uint8Array(3_000_000)], 3_000_000).subarray(0, 2_500_000))
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.notes.map(({ code }) => code)).toContain('LIMIT_BYTES')
+  await serves(node)
+})
+
+test('nor of what comes on streams that nobody has taken up', async () => {
+  const [node, raw] = await attacked({ maxUnreadBytes: 400_000, admitDeadlineMs: 30_000 })
+  for (const stream of await Promise.all([raw.stream(PROTOCOL_IDS.sync), raw.stream(PROTOCOL_IDS.sync)]))
+    stream.send(begun(240_000))
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  await serves(node)
 })

@@ -4,6 +4,7 @@ import { decode } from 'it-length-prefixed'
 import { expect, test } from 'vitest'
 import { frame } from '../../../src/net/framing.ts'
 import { pulled } from '../../../src/net/pulled.ts'
+import { Unread } from '../../../src/net/unread.ts'
 
 const numbered = (count: number): Uint8Array[] =>
   Array.from({ length: count }, (_, at) => new TextEncoder().encode(`${at}`.padStart(6, '0')))
@@ -96,4 +97,33 @@ test('a stream that gossipsub closes is read no further, though the sender goes 
   await stream.close()
   sender.send(frame(numbered(3), 100))
   expect((await reading).length).toBeLessThan(2)
+})
+
+test('what came before it is read is counted and not lost, and an RPC that is through counts no longer', async () => {
+  const [sender, receiver] = await streamPair()
+  const unread = new Unread({ maxUnreadBytes: 100_000 }, { note: () => {} })
+  const all = numbered(1_000)
+  sender.send(frame(all, 100))
+  await expect.poll(() => receiver.readBufferLength).toBe(7_000)
+  let given: () => void = () => {}
+  const first = new Promise<void>((resolve) => {
+    given = resolve
+  })
+  const stream = pulled(
+    receiver,
+    () => first,
+    () => unread.watch(receiver, { abort: () => {} }),
+  )
+  const read: string[] = []
+  const reading = (async () => {
+    for await (const rpc of decode(stream as unknown as AsyncIterable<Uint8Array>))
+      read.push(new TextDecoder().decode(rpc.subarray()))
+  })()
+  await expect.poll(() => unread.total).toBe(7_000)
+  given()
+  await expect.poll(() => read.length).toBe(1_000)
+  expect(read).toEqual(texts(all))
+  expect(unread.total).toBe(0)
+  await sender.close()
+  await reading
 })
