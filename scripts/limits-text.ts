@@ -1,8 +1,11 @@
-/** `docs/limits.md` as text: every limit of src/limits.ts with its value and the reason that stands beside it there. */
+/** `docs/limits.md` as text: every limit of src/limits.ts with its value and the reason that stands beside it there, and all other bounds. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LIMITS } from '../src/limits.ts'
+import { COSTS } from './limits-costs.ts'
+import { DEGREES, memory, ROLES, type Role, together } from './limits-memory.ts'
 import { REASONS } from './limits-reasons.ts'
+import { WIRE_BOUNDS } from './wire-bounds.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -65,135 +68,83 @@ function bytes(count: number): string {
 }
 
 function milliseconds(count: number): string {
+  if (count > 3_600_000 && count % 3_600_000 === 0) return `${count / 3_600_000} h`
   if (count >= 60_000 && count % 60_000 === 0) return `${count / 60_000} min`
   return count >= 1_000 ? `${count / 1_000} s` : `${count} ms`
 }
 
-/** Who pays for too much, by what is limited; the first that fits. */
-const COSTS: readonly (readonly [RegExp, string])[] = [
-  [
-    /^(maxHttp|httpRequest|maxWatchers|watch)/,
-    'the caller: refused with a 4xx, 503 or the end of its connection',
-  ],
-  [/^(gossipPerSecond|gossipBurst)/, 'the sender: ignored, and read from more slowly'],
-  [/^(requests|slice|gossipRpcs|streams(Per|Burst))/, 'the sender: read from more slowly'],
-  [/^(logLines|audits)/, 'nobody: the rest is counted and left out of the log'],
-  [
-    /^(verifies|heartbeatChecks|syncPerSecond|syncBurst|exchanges(Per|Burst)|admissions)/,
-    'the sender: ignored or told to come back',
-  ],
-  [
-    /^(submits|publishAsks|maxUploads|maxStaged|maxLeases|maxAwaits|maxNeed)/,
-    'the publisher: `LIMIT_RATE`, and when to come back',
-  ],
-  [/^(maxUnadmitted|maxStreams|hardDegree|seedDegree|gatewayDegree)/, 'the newest: turned away'],
-  [
-    /^max.*(Message|Gossip|Run)Bytes$|DeadlineMs$|^maxRunMessages|^streamIdle/,
-    'the sender: its stream is reset, it loses score or its connection',
-  ],
-  [
-    /^(maxRoot|maxHeader|maxEnvelope|maxPage|maxBlock|maxBeacon|maxCertificate|maxHeartbeatBytes|maxPeerRecord|maxSignatures|maxDepth|maxItems|maxInline|maxMessage|maxClock|maxPublishers|maxKeysPerRole|maxPatternsPer|maxEpochs|maxRemoved|maxCritical)/,
-    'whoever made the document: it is refused',
-  ],
-  [/^(maxRelease|maxFiles|maxPath|maxChannel(Bytes|Segments))/, 'the publisher: the release is refused'],
-  [
-    /^(maxChannels|maxRelayedChannels|maxKnownPeers|maxRejected|maxAnswered|maxOffers|maxHeartbeats|maxRegions|maxWants|maxQueued|maxGossipSeen)/,
-    'what comes last, or came longest ago: it is not remembered',
-  ],
-  [/^(hook|maxHook|health|soak)/, 'the hook or check: ended, the release counts as unhealthy'],
-  [
-    /^(max(Audit|Cache|Store|Checked|History|Quarantined|Parallel)|keep|storeProbe|storeWatch)/,
-    'this node: older things go, or work waits',
-  ],
-  [/^(maxConfig|maxPatterns$|keyLock|sign|counterTries|otherSeeds|publishIdle)/, 'the operator: told so'],
-]
-
-const costOf = (name: string): string =>
-  COSTS.find(([pattern]) => pattern.test(name))?.[1] ?? 'this node: it waits, or tries again later'
-
-const STREAM_WINDOW_BYTES = 256 * KIB
-const SEEN_BYTES = 600
-
-/** What peers can make a node hold at most, each from the limits. */
-function memory(): readonly (readonly [string, string, number])[] {
-  const L = LIMITS
-  const perStranger =
-    L.maxStreams.admit + 2 * L.maxStreams.publish + L.maxStreams.sync + L.maxStreams.blocks + 2
-  const admittedStreams = Object.values(L.maxStreams).reduce<number>((sum, each) => sum + each, 2)
-  return [
-    [
-      'strangers of one address',
-      `${L.maxUnadmittedPerAddress} connections × ${perStranger} streams × a first window of 256 KiB, for ${L.admitDeadlineMs / 1_000} s`,
-      L.maxUnadmittedPerAddress * perStranger * STREAM_WINDOW_BYTES,
-    ],
-    [
-      'admitted peers',
-      `${L.hardDegree} × ${admittedStreams} streams × 256 KiB; as many as send nothing hold nothing`,
-      L.hardDegree * admittedStreams * STREAM_WINDOW_BYTES,
-    ],
-    [
-      'gossip under way',
-      `${L.hardDegree} peers × (one RPC of 4 MiB + two windows of 512 KiB); as many as send nothing hold nothing`,
-      L.hardDegree * 5 * MIB,
-    ],
-    [
-      'gossip known again',
-      `(${L.maxGossipSeen.toLocaleString('en')} messages + ${L.hardDegree} peers × ${2 * (L.gossipPerSecond + L.gossipBurst)} in a second) × ${SEEN_BYTES} B`,
-      (L.maxGossipSeen + L.hardDegree * 2 * (L.gossipPerSecond + L.gossipBurst)) * SEEN_BYTES,
-    ],
-    [
-      'announced blocks',
-      `${L.hardDegree} peers × ${L.maxAnnouncedInPart} releases × a bitmap that grows to 256 KiB`,
-      L.hardDegree * L.maxAnnouncedInPart * 256 * KIB,
-    ],
-    ['beacon pages', 'of all keys', L.maxBeaconPageBytes],
-    [
-      'channels',
-      `${L.maxChannels} stored × 2 KiB, ${L.maxRelayedChannels} relayed × 256 B`,
-      L.maxChannels * 2 * KIB + L.maxRelayedChannels * 256,
-    ],
-    ['peers known', `${L.maxKnownPeers} records × 2 KiB`, L.maxKnownPeers * 2 * KIB],
-    ['leases', `${L.maxLeases} × 4 KiB`, L.maxLeases * 4 * KIB],
-    ['uploads', `${L.maxUploads} × 2 blocks under way`, L.maxUploads * 2 * L.maxBlockMessageBytes],
-    ['rejected messages', `${L.maxRejectedDigests} digests`, L.maxRejectedDigests * 128],
-  ]
-}
-
 const INTRODUCTION = `# Limits
 
-<!-- Made by \`npm run docs:limits\` from src/limits.ts; a test says when it is out of date. -->
+<!-- Made by \`npm run docs:limits\` from src/limits.ts and scripts/; a test says when it is out of date. -->
 
 Every input has a bound, and what exceeds it costs the one who sent it. Single limits can be set under \`limits\` in a node's
 configuration, by these names.
 `
 
-export function limitsDocument(): string {
-  const rows = limitsInSource().map(({ name, reason }) => {
+/** A row for each thing that some kind of node holds, in the order of the fullest kind, a column for each kind. */
+function memoryRows(): string[] {
+  const sums = new Map(ROLES.map((role) => [role, memory(role)]))
+  const cell = (role: Role, what: string) => {
+    const held = sums.get(role)?.find((each) => each.what === what)
+    return held === undefined ? '-' : mebibytes(held.bytes)
+  }
+  return memory('seed').map(
+    ({ what, of }) => `| ${what} | ${of} | ${ROLES.map((role) => cell(role, what)).join(' | ')} |`,
+  )
+}
+
+const mebibytes = (count: number): string => `${Math.ceil(count / MIB).toLocaleString('en')} MiB`
+
+function limitRows(): string[] {
+  return limitsInSource().map(({ name, reason }) => {
     const value = (LIMITS as Readonly<Record<string, unknown>>)[name]
-    return `| \`${name}\` | ${amount(name, value)} | ${reason.replaceAll('|', '\\|') || '-'} | ${costOf(name)} |`
+    const cost = COSTS[name as keyof typeof COSTS]
+    return `| \`${name}\` | ${amount(name, value)} | ${reason.replaceAll('|', '\\|') || '-'} | ${cost} |`
   })
-  const sums = memory()
-  const total = sums.reduce((sum, [, , each]) => sum + each, 0)
+}
+
+const boundRows = (): string[] =>
+  WIRE_BOUNDS.map(
+    ({ name, file, value, what, cost }) =>
+      `| ${what} | ${amount(name.endsWith('_BYTES') ? 'Bytes' : '', value)} | ${cost} | \`${name}\` of \`src/${file}\` |`,
+  )
+
+/** Garbage may be half of what lives before V8 collects it. */
+const gibibytesFor = (role: Role): number => Math.ceil((together(role) * 1.5) / GIB)
+
+export function limitsDocument(): string {
   return `${INTRODUCTION}
 ## Memory under attack
 
-What hostile peers can make one node hold, if every neighbour is hostile and all do their worst at once. A single attacker
-comes nowhere near: \`npm run attack\` sends everything it can and shows the memory of the attacked process
+What hostile peers can make a node hold, if every neighbour is hostile, all do their worst at once and every table is full. N is
+the number of neighbours: ${ROLES.map((role) => `${DEGREES[role]} of a ${role}`).join(', ')}. A single attacker comes nowhere
+near: \`npm run attack\` sends everything it can and shows the memory of the attacked process
 ([results](../bench/results/README.md)).
 
-| what | made of | at most |
-|---|---|---|
-${sums.map(([what, of, most]) => `| ${what} | ${of} | ${Math.ceil(most / MIB)} MiB |`).join('\n')}
-| **together** | | **${Math.ceil(total / MIB)} MiB** |
+| what | made of | ${ROLES.join(' | ')} |
+|---|---|${ROLES.map(() => '---|').join('')}
+${memoryRows().join('\n')}
+| **together** | | ${ROLES.map((role) => `**${mebibytes(together(role))}**`).join(' | ')} |
 
 Beside it stands what nobody holds any more: V8 collects once garbage is half of what lives, three tenths where 44 MiB are used,
 buffers included, and the young generation works with two halves of 4 MiB (\`src/cli/heap-growth.ts\`); the allocator gives
-free memory back late.
+free memory back late. So a host that is to outlast even that has ${ROLES.map((role) => `${gibibytesFor(role)} GiB for a ${role}`).join(', ')}.
+Most of a seed's is for ${DEGREES.seed} neighbours that all store ${LIMITS.maxChannels.toLocaleString('en')} channels and read no answer: with fewer of either it is less in
+proportion. Not in it is what publishers of the root have signed, as the list of files of a release: who holds such a key is
+trusted with more than memory.
 
 ## Every limit
 
 | name | bound | reason | what exceeds it costs |
 |---|---|---|---|
-${rows.join('\n')}
+${limitRows().join('\n')}
+
+## Bounds of the wire format and of connections
+
+They are the same everywhere, or follow from what a node is, and stand in the code beside what they bound.
+
+| what | bound | what exceeds it costs | where |
+|---|---|---|---|
+${boundRows().join('\n')}
 `
 }

@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { memory, ROLES, together } from '../../scripts/limits-memory.ts'
 import { limitsDocument } from '../../scripts/limits-text.ts'
+import { WIRE_BOUNDS } from '../../scripts/wire-bounds.ts'
 import { LIMITS } from '../../src/limits.ts'
 
+const src = join(import.meta.dirname, '../../src')
 const written = readFileSync(join(import.meta.dirname, '../../docs/limits.md'), 'utf8')
 
 test('docs/limits.md is what src/limits.ts says; npm run docs:limits writes it', () => {
@@ -17,8 +20,43 @@ test('every limit stands in it once, with its reason and what exceeding it costs
   expect(rows.filter(([, , , reason]) => reason === '-').map(([, name]) => name)).toEqual([])
 })
 
-test('what peers can make a node hold is below two gibibytes, whatever they do', () => {
-  const [, mebibytes] = /\*\*together\*\* \| \| \*\*(\d+) MiB/.exec(written) ?? []
-  expect(Number(mebibytes)).toBeGreaterThan(0)
-  expect(Number(mebibytes)).toBeLessThan(2_048)
+test.each([
+  ['node', 1.25],
+  ['gateway', 2],
+  ['seed', 6],
+] as const)('what peers can make a %s hold is below %f GiB, whatever they do', (role, gibibytes) => {
+  const rows = memory(role)
+  expect(rows.every(({ bytes }) => Number.isSafeInteger(bytes) && bytes > 0)).toBe(true)
+  expect(together(role)).toBeLessThan(gibibytes * 2 ** 30)
+})
+
+test('each kind of node holds what the one before it holds, and more', () => {
+  const whats = ROLES.map((role) => memory(role).map(({ what }) => what))
+  for (const [at, less] of whats.slice(0, -1).entries())
+    expect(whats[at + 1]).toEqual(expect.arrayContaining(less))
+  const sums = ROLES.map(together)
+  expect(sums).toEqual(sums.toSorted((a, b) => a - b))
+})
+
+/** What begins with MAX_ in the code that reads messages, by its file. */
+function boundsInCode(folder: string): string[] {
+  return readdirSync(join(src, folder))
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => {
+      const text = readFileSync(join(src, folder, name), 'utf8')
+      return [...text.matchAll(/^(?:export )?const (MAX_\w+)/gm)].map(
+        ([, bound]) => `${folder}/${name} ${bound}`,
+      )
+    })
+    .sort()
+}
+
+test('every bound of a message in the codec stands on the page, and each of those on the page is a number above zero', () => {
+  const listed = WIRE_BOUNDS.map(({ file, name }) => `${file} ${name}`)
+  expect(listed.filter((each) => each.startsWith('codec/')).sort()).toEqual(boundsInCode('codec'))
+  expect(new Set(listed).size).toBe(listed.length)
+  for (const { name, value } of WIRE_BOUNDS)
+    expect(value, name).toSatisfy(
+      (number: number) => Number.isSafeInteger(number) && (number > 0 || name.endsWith('PeerInfos')),
+    )
 })

@@ -1,0 +1,201 @@
+/** Bounds of the wire format and of connections: constants that stand beside what they bound, and cannot be configured. */
+import * as admit from '../src/codec/admit-messages.ts'
+import * as blocks from '../src/codec/blocks-messages.ts'
+import * as bridge from '../src/codec/bridge-messages.ts'
+import * as certificate from '../src/codec/certificate.ts'
+import * as envelope from '../src/codec/envelope.ts'
+import * as heartbeat from '../src/codec/heartbeat.ts'
+import * as ids from '../src/codec/ids.ts'
+import * as forms from '../src/codec/message-forms.ts'
+import * as peerRecord from '../src/codec/peer-record.ts'
+import * as publish from '../src/codec/publish-messages.ts'
+import * as root from '../src/codec/root.ts'
+import * as sync from '../src/codec/sync-messages.ts'
+import * as handed from '../src/core/handed.ts'
+import * as holders from '../src/core/holders.ts'
+import * as sources from '../src/core/sources.ts'
+import * as gossip from '../src/net/gossip.ts'
+import * as host from '../src/net/host.ts'
+import * as muxer from '../src/net/muxer.ts'
+import * as pulled from '../src/net/pulled.ts'
+import * as watchdog from '../src/net/watchdog.ts'
+
+export interface WireBound {
+  /** The constant, and the file below src in which it stands. */
+  readonly name: string
+  readonly file: string
+  readonly value: number
+  readonly what: string
+  readonly cost: string
+}
+
+const CONNECTION = 'the sender: its connection ends'
+const DOCUMENT = 'whoever made it: the document is refused'
+const RESET = 'whoever opens one more: it is reset'
+const DIALLER = 'the dialler: its connection ends at once'
+
+type Row = readonly [name: string, value: number, what: string, cost: string]
+const inFile = (file: string, rows: readonly Row[]): WireBound[] =>
+  rows.map(([name, value, what, cost]) => ({ file, name, value, what, cost }))
+
+const GOSSIP_WHAT: Readonly<Record<keyof typeof gossip.RPC_LIMITS, string>> = {
+  maxSubscriptions: 'subscriptions in one RPC',
+  maxMessages: 'messages in one RPC',
+  maxControlMessages: 'control messages in one RPC',
+  maxIhaveMessageIDs: 'messages told of in one RPC',
+  maxIwantMessageIDs: 'messages asked for in one RPC',
+  maxIdontwantMessageIDs: 'messages declined in one RPC',
+  maxPeerInfos: 'peers named in one RPC',
+}
+
+/** As many as in src/codec begin with MAX_: a test compares. */
+const CODEC: readonly WireBound[] = [
+  ...inFile('codec/admit-messages.ts', [
+    ['MAX_CHAIN', admit.MAX_CHAIN, 'certificates in a hello', CONNECTION],
+    ['MAX_HEARTBEATS', admit.MAX_HEARTBEATS, 'heartbeats in a hello', CONNECTION],
+  ]),
+  ...inFile('codec/blocks-messages.ts', [
+    ['MAX_BITMAP_BYTES', blocks.MAX_BITMAP_BYTES, 'bytes of a bitmap of blocks', CONNECTION],
+    ['MAX_ADDRESSES', blocks.MAX_ADDRESSES, 'addresses of a peer that somebody is sent to', CONNECTION],
+    [
+      'MAX_RANGES',
+      blocks.MAX_RANGES,
+      'numbers in a list of ranges of blocks, two for each range',
+      CONNECTION,
+    ],
+    ['MAX_PLACE', blocks.MAX_PLACE, 'place of a block in its release', CONNECTION],
+  ]),
+  ...inFile('codec/bridge-messages.ts', [
+    ['MAX_TOLD', bridge.MAX_TOLD, 'own heartbeats in one bridge message', CONNECTION],
+  ]),
+  ...inFile('codec/certificate.ts', [
+    ['MAX_LABELS', certificate.MAX_LABELS, 'labels of a certificate', DOCUMENT],
+    ['MAX_SPKI_BYTES', certificate.MAX_SPKI_BYTES, 'bytes of a pool’s key', DOCUMENT],
+  ]),
+  ...inFile('codec/envelope.ts', [
+    ['MAX_PAYLOAD_TYPE_BYTES', envelope.MAX_PAYLOAD_TYPE_BYTES, 'bytes of the type that is signed', DOCUMENT],
+    ['MAX_SIGNATURE_BYTES', envelope.MAX_SIGNATURE_BYTES, 'bytes of a signature', DOCUMENT],
+  ]),
+  ...inFile('codec/heartbeat.ts', [
+    ['MAX_ADDRESSES', heartbeat.MAX_ADDRESSES, 'addresses in a heartbeat', DOCUMENT],
+    ['MAX_CHAIN', heartbeat.MAX_CHAIN, 'certificates in a heartbeat', DOCUMENT],
+  ]),
+  ...inFile('codec/ids.ts', [['MAX_TIME_MS', ids.MAX_TIME_MS, 'a time: the end of the year 9999', DOCUMENT]]),
+  ...inFile('codec/message-forms.ts', [
+    ['MAX_TEXT_BYTES', forms.MAX_TEXT_BYTES, 'bytes of the text of a refusal', CONNECTION],
+  ]),
+  ...inFile('codec/peer-record.ts', [
+    ['MAX_ADDRESSES', peerRecord.MAX_ADDRESSES, 'addresses in a peer record', DOCUMENT],
+    ['MAX_CHAIN', peerRecord.MAX_CHAIN, 'certificates in a peer record', DOCUMENT],
+  ]),
+  ...inFile('codec/publish-messages.ts', [
+    ['MAX_ACKNOWLEDGED', publish.MAX_ACKNOWLEDGED, 'seeds that acknowledge a release', CONNECTION],
+  ]),
+  ...inFile('codec/root.ts', [
+    ['MAX_SPKI_BYTES', root.MAX_SPKI_BYTES, 'bytes of a key in a root', DOCUMENT],
+    ['MAX_SECONDS', root.MAX_SECONDS, 'seconds of a span in a root: a century', DOCUMENT],
+  ]),
+  ...inFile('codec/sync-messages.ts', [
+    ['MAX_SUBS', sync.MAX_SUBS, 'parts of a bucket of channels that are compared', CONNECTION],
+    ['MAX_BEACONS', sync.MAX_BEACONS, 'beacons, or marks of them, in one message', CONNECTION],
+  ]),
+]
+
+const { node, seed } = host.CONNECTIONS
+const CONNECTIONS: readonly WireBound[] = [
+  ...inFile('net/host.ts', [
+    ['CONNECTIONS.node.connections', node.connections, 'connections of a node', DIALLER],
+    ['CONNECTIONS.node.sockets', node.sockets, 'sockets of a node, those of handshakes too', DIALLER],
+    [
+      'CONNECTIONS.node.dialsPerSecond',
+      node.dialsPerSecond,
+      'dials from one host that a node takes in a second',
+      DIALLER,
+    ],
+    ['CONNECTIONS.seed.connections', seed.connections, 'connections of a seed', DIALLER],
+    ['CONNECTIONS.seed.sockets', seed.sockets, 'sockets of a seed', DIALLER],
+    [
+      'CONNECTIONS.seed.dialsPerSecond',
+      seed.dialsPerSecond,
+      'dials from one host that a seed takes in a second',
+      DIALLER,
+    ],
+    ['MAX_HANDSHAKES', host.MAX_HANDSHAKES, 'handshakes of others under way', DIALLER],
+    ['MAX_DIALS', host.MAX_DIALS, 'own dials under way', 'this node: further ones wait'],
+  ]),
+  ...inFile('net/muxer.ts', [
+    ['MAX_STREAMS', muxer.MAX_STREAMS, 'streams on a connection, each way', RESET],
+    ['MAX_WINDOW_BYTES', muxer.MAX_WINDOW_BYTES, 'bytes on their way on a stream', CONNECTION],
+    [
+      'MAX_STREAM_UNREAD_BYTES',
+      muxer.MAX_STREAM_UNREAD_BYTES,
+      'bytes on a stream that nobody reads',
+      'the sender: its stream is reset',
+    ],
+  ]),
+  ...inFile('net/pulled.ts', [
+    [
+      'MAX_RPC_BYTES',
+      pulled.MAX_RPC_BYTES,
+      'bytes of one RPC of gossip',
+      'the sender: it is heard no more, and the link is made anew',
+    ],
+  ]),
+  ...inFile(
+    'net/gossip.ts',
+    Object.entries(gossip.RPC_LIMITS).map(
+      ([name, value]): Row => [
+        `RPC_LIMITS.${name}`,
+        value,
+        GOSSIP_WHAT[name as keyof typeof GOSSIP_WHAT],
+        'the sender: that RPC is not looked at',
+      ],
+    ),
+  ),
+  ...inFile('net/watchdog.ts', [
+    [
+      'MAX_UNSENT_BYTES',
+      watchdog.MAX_UNSENT_BYTES,
+      'bytes of gossip that a peer leaves unread',
+      'the peer: its link is made anew',
+    ],
+    [
+      'MAX_ALL_UNSENT_BYTES',
+      watchdog.MAX_ALL_UNSENT_BYTES,
+      'and all peers together, each an equal part',
+      'the peer: its link is made anew',
+    ],
+  ]),
+  ...inFile('core/sources.ts', [
+    [
+      'MAX_RELEASES',
+      sources.MAX_RELEASES,
+      'releases of which announcements are remembered',
+      'what was used longest ago: forgotten',
+    ],
+    [
+      'MAX_PARTS',
+      sources.MAX_PARTS,
+      'announcements of single blocks remembered, a release of a peer each',
+      'whoever announced most: its oldest is forgotten',
+    ],
+  ]),
+  ...inFile('core/holders.ts', [
+    [
+      'MAX_PLACES',
+      holders.MAX_PLACES,
+      'blocks that one announcement may name',
+      'the sender: the rest is not looked at',
+    ],
+  ]),
+  ...inFile('core/handed.ts', [
+    [
+      'MAX_PAGES',
+      handed.MAX_PAGES,
+      'pages handed on with releases that are remembered',
+      'what came longest ago: it goes',
+    ],
+  ]),
+]
+
+export const WIRE_BOUNDS: readonly WireBound[] = [...CODEC, ...CONNECTIONS]
