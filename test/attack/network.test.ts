@@ -173,24 +173,33 @@ test('a message longer than the window that waited with its stream is whole once
   await node.event('request', ({ request }) => request.protocol === 'blocks')
 })
 
-/** So much of a message that is longer. */
-const begun = (bytes: number): Uint8Array => frame([new Uint8Array(262_144)], 262_144).subarray(0, bytes)
+/** A part of a message that is longer. */
+const part = (from: number, to: number): Uint8Array =>
+  frame([new Uint8Array(262_144)], 262_144).subarray(from, to)
 
 test('of messages begun and not ended no more is held than allowed: who holds most goes, others stay', async () => {
   const [node, raw] = await attacked({ maxUnreadBytes: 500_000 })
   const other = keep(await rawPeer())
   await other.dial(node.address)
   const small = await other.stream(PROTOCOL_IDS.publish)
-  small.send(begun(100_000))
-  for (const stream of await Promise.all([
-    raw.stream(PROTOCOL_IDS.publish),
-    raw.stream(PROTOCOL_IDS.publish),
-  ]))
-    stream.send(begun(240_000))
+  const large = await Promise.all([raw.stream(PROTOCOL_IDS.publish), raw.stream(PROTOCOL_IDS.publish)])
+  for (const stream of [small, ...large]) stream.send(part(0, 10))
+  // taken up by then: what comes now is read at once
+  await serves(node)
+  small.send(part(10, 100_000))
+  for (const stream of large) stream.send(part(10, 240_000))
   await node.event('disconnected', ({ peer }) => peer === raw.id)
   expect(node.notes.map(({ code }) => code)).toContain('LIMIT_BYTES')
   await serves(node)
   expect(small.status).toBe('open')
+})
+
+test('nor of answers begun and not ended', async () => {
+  const [node, raw] = await attacked({ maxUnreadBytes: 150_000 })
+  await raw.answer(PROTOCOL_IDS.blocks, part(0, 200_000))
+  node.ask(raw.id, want, 60_000)
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  await serves(node)
 })
 
 test('nor of an RPC of gossip that is begun and not ended', async () => {
@@ -206,7 +215,7 @@ test('nor of an RPC of gossip that is begun and not ended', async () => {
 test('nor of what comes on streams that nobody has taken up', async () => {
   const [node, raw] = await attacked({ maxUnreadBytes: 400_000, admitDeadlineMs: 30_000 })
   for (const stream of await Promise.all([raw.stream(PROTOCOL_IDS.sync), raw.stream(PROTOCOL_IDS.sync)]))
-    stream.send(begun(240_000))
+    stream.send(part(0, 240_000))
   await node.event('disconnected', ({ peer }) => peer === raw.id)
   await serves(node)
 })
