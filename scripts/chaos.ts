@@ -189,7 +189,7 @@ async function main(): Promise<number> {
   const problem = goFirst()
   if (problem !== undefined) say(`links share the cores with the nodes: ${problem}`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
-  const fleet = await found(count, say)
+  const fleet = await found(count, patience, say)
   folder = fleet.dir
   process.once('SIGTERM', () => {
     say('given up')

@@ -259,5 +259,6 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxHttpConnections: 'the caller: its connection ends at once',
   watchHeartbeatMs: PACE,
   stopTimeoutMs: 'connections still open: they end with the process',
+  stopDeadlineMs: 'this node: it ends with 1 and says what it waited for',
   maxConfigBytes: 'the operator: the file is refused',
 }

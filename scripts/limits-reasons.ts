@@ -107,5 +107,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxWatchers: 'open event streams',
   watchHeartbeatMs: 'proxies close what is silent for longer',
   stopTimeoutMs: 'then what is left is left to the end of the process',
+  stopDeadlineMs:
+    'a stop, or a start that is told to stop, that takes longer is cut off: what matters is durable. Container engines kill after 10 s; 60 ms of CPU, yet some seconds where thirty others want the same core',
+  storeProbeMs: 'how often a full disk is tried again',
   maxConfigBytes: 'a configuration is short',
 }

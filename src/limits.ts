@@ -377,7 +377,6 @@ export const LIMITS = {
   keepCorruptStores: 2,
   /** To open a damaged store LevelDB reads its log and merges tables: seconds. */
   salvageAnswerMs: 60_000,
-  /** How often a full disk is tried again. */
   storeProbeMs: 2_000,
   /** How often it is looked whether the folders are still there; before anything is acknowledged it is looked anyway. */
   storeWatchMs: 2_000,
@@ -392,6 +391,7 @@ export const LIMITS = {
   maxHttpConnections: 1_200,
   watchHeartbeatMs: 15_000,
   stopTimeoutMs: 2_000,
+  stopDeadlineMs: 8_000,
   maxConfigBytes: 1 * MIB,
 } as const
 

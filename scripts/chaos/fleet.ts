@@ -4,6 +4,7 @@ import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
+import { LIMITS } from '../../src/limits.ts'
 import { Links } from './links.ts'
 import { Member } from './member.ts'
 import { behind } from './priority.ts'
@@ -16,7 +17,7 @@ const PUBLISHERS = ['publisher', 'second', 'third']
 const START_MS = 300_000
 const AT_ONCE = 9
 /** So small that a run of minutes collects, and an hour's releases do not fill a small disk. */
-export const LIMITS = '\nlimits:\n  maxCacheBytes: 16777216\n'
+export const SMALL_CACHE = '\nlimits:\n  maxCacheBytes: 16777216\n'
 /** Below the ports that the system hands out by itself: one of those would be taken while its node is down. */
 const FIRST_PORT = 21_000
 
@@ -66,9 +67,10 @@ export async function json(args: readonly string[]): Promise<Record<string, stri
   return JSON.parse(out) as Record<string, string>
 }
 
-export async function found(count: number, say: (text: string) => void): Promise<Fleet> {
+/** @param patience what a node's time for an orderly stop is multiplied by, as the checker's bounds are */
+export async function found(count: number, patience: number, say: (text: string) => void): Promise<Fleet> {
   const dir = mkdtempSync(join(tmpdir(), 'confmesh-chaos-'))
-  const { configs, nodeConfig, publishers } = await documents(dir)
+  const { configs, nodeConfig, publishers } = await documents(dir, patience)
   const other = secondBuild(join(dir, 'other-build'), '0.1.1-chaos')
   const members: Member[] = []
   const links = new Links((name) => members.find((member) => member.name === name)?.pid)
@@ -119,7 +121,7 @@ export async function found(count: number, say: (text: string) => void): Promise
   }
 }
 
-async function documents(dir: string) {
+async function documents(dir: string, patience: number) {
   const fleet = join(dir, 'fleet')
   const init = await json(['init', fleet, '--channel', 'chaos/*'])
   const [root, key] = [init.root as string, join(fleet, 'root-1.key')]
@@ -141,7 +143,9 @@ async function documents(dir: string) {
     await json(['add-seed', made, '--from', configs[0] as string, '--host', '127.0.0.1', ...signed])
     configs.push(join(made, 'seed.yaml'))
   }
-  for (const config of [...configs, init.nodeConfig as string]) appendFileSync(config, LIMITS)
+  const stop = `  stopDeadlineMs: ${LIMITS.stopDeadlineMs * patience}\n`
+  for (const config of [...configs, init.nodeConfig as string])
+    appendFileSync(config, `${SMALL_CACHE}${stop}`)
   for (const { key: own } of publishers.slice(1)) cpSync(root, join(own, '..', basename(root)))
   return { configs, nodeConfig: init.nodeConfig as string, publishers }
 }

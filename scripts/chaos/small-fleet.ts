@@ -2,7 +2,7 @@
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { json, LAUNCHER, LIMITS, portsFrom } from './fleet.ts'
+import { json, LAUNCHER, portsFrom, SMALL_CACHE } from './fleet.ts'
 import { Member } from './member.ts'
 
 const START_MS = 120_000
@@ -44,7 +44,7 @@ async function smallFleet(count: number): Promise<SmallFleet> {
     const ports = { port: own, proxyPort: own, apiPort: await port() }
     return new Member({ name, dir, config, region: 'eu', ...ports, seeds, launcher: LAUNCHER })
   }
-  for (const config of [init.seedConfig, init.nodeConfig]) appendFileSync(config as string, LIMITS)
+  for (const config of [init.seedConfig, init.nodeConfig]) appendFileSync(config as string, SMALL_CACHE)
   const seed = await member('seed', init.seedConfig as string)
   const nodes: Member[] = []
   for (let at = 1; at <= count; at++) nodes.push(await member(`node-${at}`, init.nodeConfig as string))

@@ -2,14 +2,8 @@ import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import type { NodeConfig } from './config.ts'
 import { type Ready, type RunningNode, startNode } from './node.ts'
 
-/**
- * A stop that takes longer is cut off, as is a start that is told to stop: what matters is durable already. Container
- * engines kill after 10 s; on a host with far more to do than cores a stop was seen to take more than 5.
- */
-const STOP_DEADLINE_MS = 8_000
-
-function cutOff(waitsFor: string): void {
-  const text = `cut off, it took more than ${STOP_DEADLINE_MS / 1_000} s to stop; it waited for ${waitsFor}`
+function cutOff(deadlineMs: number, waitsFor: string): void {
+  const text = `cut off, it took more than ${deadlineMs / 1_000} s to stop; it waited for ${waitsFor}`
   process.stderr.write(`confmesh: ${text}\n`)
   process.exit(1)
 }
@@ -25,7 +19,8 @@ export async function runNode(
   let node: RunningNode | undefined
   const end = () => {
     ended.resolve(undefined)
-    setTimeout(() => cutOff(node?.stopping() ?? 'its start'), STOP_DEADLINE_MS).unref()
+    const { stopDeadlineMs } = config.limitsInForce
+    setTimeout(() => cutOff(stopDeadlineMs, node?.stopping() ?? 'its start'), stopDeadlineMs).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
   node = await startNode(config, options.version)
