@@ -46,6 +46,12 @@ describe('reading', () => {
     expect(Buffer.concat(parts).toString()).toBe(`car of ${second.id}`)
   })
 
+  test('what a node of before does not say is read as nothing to say', async () => {
+    const { problems: _, ...before } = node.status()
+    node.status = () => before as ReturnType<FakeNode['status']>
+    expect((await new Client({ api: (await start()).api.url }).status()).problems).toEqual([])
+  })
+
   test('ready says what is missing and does not throw', async () => {
     node.waitingFor = ['a']
     expect(await new Client({ api: (await start()).api.url }).ready()).toEqual({
