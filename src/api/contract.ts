@@ -42,6 +42,10 @@ export const CHANNEL = z
       .enum(['content', 'unsupported', 'rollout', 'expired', 'root-expired', 'read-only', 'health'])
       .nullable(),
     lastError: z.object({ code: z.string(), message: z.string() }).nullable(),
+    // Absent from nodes of before it.
+    fetch: z.object({ have: z.number(), blocks: z.number() }).nullable().default(null).openapi({
+      description: 'Of the release on its way: blocks here and in all; the manifest names more as it comes',
+    }),
   })
   .openapi('Channel')
 

@@ -2,7 +2,7 @@
 import type { Channel } from '../model/ids.ts'
 import type { NewChannel } from '../publish/new-channel.ts'
 import type { Change, Published } from '../publish/publish.ts'
-import { isJson, out, printable, warn } from './output.ts'
+import { isJson, out, printable, progress, warn } from './output.ts'
 import { saysYes } from './question.ts'
 import { short } from './text.ts'
 
@@ -16,6 +16,20 @@ export function size(bytes: number): string {
     unit += 1
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`
+}
+
+/**
+ * Progress of an upload, a line for each hundredth.
+ * @param mostBytes what a seed can lack; it has what has not changed
+ */
+export function tellUpload(mostBytes: number): (uploadedBytes: number) => void {
+  let shown = -1
+  return (bytes) => {
+    const percent = Math.floor((bytes / mostBytes) * 100)
+    if (percent === shown) return
+    shown = percent
+    progress(`${size(bytes)} of at most ${size(mostBytes)} uploaded`)
+  }
 }
 
 export const amount = (of: { readonly files: number; readonly bytes: number }): string =>

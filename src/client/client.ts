@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parse as parseYaml } from 'yaml'
-import type { ChannelWithHistory, Files, Ready, ReleaseEvent, Status } from '../api/contract.ts'
+import type { ChannelEntry, ChannelWithHistory, Files, Ready, ReleaseEvent, Status } from '../api/contract.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import { serverSentEvents } from './events.ts'
 import { type StateFile, stateFile } from './state-file.ts'
@@ -61,7 +61,7 @@ export class Client {
   /** A node of before some field is read as one that has nothing to say there. */
   async status(): Promise<Status> {
     const status = await this.#json<Status>('/v1/status')
-    return { ...status, problems: status.problems ?? [] }
+    return { ...status, problems: status.problems ?? [], channels: status.channels.map(entryOf) }
   }
 
   async ready(): Promise<Ready> {
@@ -69,8 +69,8 @@ export class Client {
     return JSON.parse(await text(response, MAX_JSON_BYTES)) as Ready
   }
 
-  channel(channel: string): Promise<ChannelWithHistory> {
-    return this.#json(`/v1/channels/${encodeURIComponent(channel)}`)
+  async channel(channel: string): Promise<ChannelWithHistory> {
+    return entryOf(await this.#json<ChannelWithHistory>(`/v1/channels/${encodeURIComponent(channel)}`))
   }
 
   files(channel: string, release?: string): Promise<Files> {
@@ -216,6 +216,8 @@ export class Client {
     ) as T
   }
 }
+
+const entryOf = <T extends ChannelEntry>(entry: T): T => ({ ...entry, fetch: entry.fetch ?? null })
 
 const PASSING = ['NET_UNREACHABLE', 'NET_TIMEOUT', 'API_BUSY', 'API_UNAVAILABLE', 'STORE_CORRUPT']
 

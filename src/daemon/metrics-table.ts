@@ -174,6 +174,16 @@ export const GAUGES = {
     help: '1 while the store takes no writes',
   },
   fetchAge: { name: 'confmesh_fetch_age_seconds', type: 'gauge', help: 'Age of the oldest fetch under way' },
+  fetchBlocks: {
+    name: 'confmesh_fetch_blocks',
+    type: 'gauge',
+    help: 'Blocks and manifest pages of the fetches under way; more as their manifests come',
+  },
+  fetchMissing: {
+    name: 'confmesh_fetch_blocks_missing',
+    type: 'gauge',
+    help: 'Those of them that are not here yet',
+  },
   beaconAge: {
     name: 'confmesh_beacon_age_seconds',
     type: 'gauge',

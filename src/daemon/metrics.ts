@@ -110,10 +110,11 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   set('rootExpires', (view.root.expires - Date.now()) / 1000)
   set('storeBytes', gauged.storeBytes())
   set('storeReadOnly', view.readOnly ? 1 : 0)
-  const since = view.channels.flatMap((channel) =>
-    channel.fetch === undefined ? [] : [channel.fetch.sinceMonoMs],
-  )
+  const fetches = view.channels.flatMap(({ fetch }) => (fetch === undefined ? [] : [fetch]))
+  const since = fetches.map(({ sinceMonoMs }) => sinceMonoMs)
   set('fetchAge', since.length === 0 ? 0 : (performance.now() - Math.min(...since)) / 1000)
+  set('fetchBlocks', sum(fetches.map(({ blocks }) => blocks)))
+  set('fetchMissing', sum(fetches.map(({ blocks, have }) => blocks - have)))
   const certificate = gauged.certificateExpires()
   // Without one there is no such series: 0 would be "expired".
   if (certificate === undefined) gauges.get('poolExpires')?.remove()
@@ -129,6 +130,8 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   set('loopLag', Number.isFinite(lagSeconds) ? lagSeconds : 0)
   set('ready', view.ready ? 1 : 0)
 }
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 /** Admitted peers by the region of their hello. */
 export function peersByRegion(view: CoreView): Map<string, number> {

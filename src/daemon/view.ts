@@ -176,7 +176,7 @@ function problemsOf({ twin, readOnly }: CoreView): { code: Code; message: string
 const iso = (ms: number): string => new Date(ms).toISOString()
 
 function channelView(entry: CoreChannelView): ChannelView {
-  const { channel, state, gate, lastError } = entry
+  const { channel, state, gate, lastError, fetch } = entry
   return {
     channel,
     active: entry.active?.release === undefined ? null : activeView(entry.active, entry.active.release),
@@ -184,6 +184,7 @@ function channelView(entry: CoreChannelView): ChannelView {
     state,
     gate,
     lastError: lastError === undefined ? null : { code: lastError.code, message: lastError.text },
+    fetch: fetch === undefined ? null : { have: fetch.have, blocks: fetch.blocks },
   }
 }
 

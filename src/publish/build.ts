@@ -33,6 +33,11 @@ export interface BuildOptions {
   readonly onProgress?: (files: number, bytes: number) => void
 }
 
+export interface Built extends Content {
+  /** All pages and blocks, each once: the most that a seed can lack. */
+  readonly uploadBytes: number
+}
+
 /** A link in the file's place is refused, and a pipe does not block. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
@@ -40,12 +45,13 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
  * @param paths one folder, or files
  * @throws MeshError INPUT_PATH, CONTENT_PATH, CONTENT_EMPTY, LIMIT_CONTENT, USAGE
  */
-export async function build(paths: readonly string[], options: BuildOptions): Promise<Content> {
+export async function build(paths: readonly string[], options: BuildOptions): Promise<Built> {
   const { limits } = options
   const sources = await findSources(paths, limits)
   const manifest = new ManifestWriter(limits)
   const spans = new Map<Digest, Span>()
   let bytes = 0
+  let uploadBytes = 0
   let files = 0
   for await (const { entry, found } of readSources(sources, limits)) {
     bytes += entry.size
@@ -55,16 +61,22 @@ export async function build(paths: readonly string[], options: BuildOptions): Pr
         'LIMIT_CONTENT',
         `more than ${limits.maxReleaseBytes} bytes; publish in several channels`,
       )
-    for (const [digest, span] of found) if (!spans.has(digest)) spans.set(digest, span)
+    for (const [digest, span] of found) {
+      if (spans.has(digest)) continue
+      spans.set(digest, span)
+      uploadBytes += span.size
+    }
     manifest.add(entry)
     options.onProgress?.(files, bytes)
   }
   const pages = manifest.end()
   const pageBytes = new Map(pages.map((page) => [page.digest, page.bytes]))
+  for (const page of pageBytes.values()) uploadBytes += page.length
   return {
     pages: pages.map(({ digest }) => digest),
     files: sources.length,
     bytes,
+    uploadBytes,
     async read(digest) {
       const page = pageBytes.get(digest)
       if (page !== undefined) return page

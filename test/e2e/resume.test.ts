@@ -86,6 +86,12 @@ test('a seed killed in mid-upload: the same', async () => {
 
 test('a node killed in mid-fetch fetches nothing twice but what was under way', async () => {
   const first = await fleet.startNode('node', made)
+  const { state } = await until('the node says how far it is', 30_000, async () => {
+    const entry = await first.client.channel(CHANNEL)
+    const { have, blocks } = entry.fetch ?? { have: 0, blocks: 0 }
+    return have > 1 && have < blocks && entry
+  })
+  expect(state).toBe('fetching')
   const there = await grown(first, 0)
   expect(there, 'it was killed in the middle').toBeLessThan(FILE_BYTES)
   await first.kill('SIGKILL')

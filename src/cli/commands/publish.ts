@@ -6,7 +6,6 @@ import { LIMITS } from '../../limits.ts'
 import type { Channel } from '../../model/ids.ts'
 import { parseChannel } from '../../model/names.ts'
 import { build } from '../../publish/build.ts'
-import type { Content } from '../../publish/content.ts'
 import { encodePrepared, readPrepared } from '../../publish/prepared.ts'
 import { publish, submitToFirst } from '../../publish/publish.ts'
 import { argument } from '../arguments.ts'
@@ -20,7 +19,7 @@ import {
   signing,
   withSession,
 } from '../publish-session.ts'
-import { confirm, outPublished, publishedFacts, size } from '../publish-text.ts'
+import { confirm, outPublished, publishedFacts, tellUpload } from '../publish-text.ts'
 import { short } from '../text.ts'
 
 interface Options extends SigningOptions {
@@ -105,7 +104,7 @@ async function publishPaths(
       limits: LIMITS,
       wallMs: Date.now,
       confirm: (change) => confirm(change, options.yes !== true && options.dryRun !== true),
-      onProgress: (bytes) => progress(`${size(bytes)} uploaded`),
+      onProgress: tellUpload(content.uploadBytes),
     }),
   )
   if (options.prepare === undefined || done.envelope === undefined)
@@ -139,7 +138,7 @@ async function publishPrepared(
   const { envelope, release, paths } = readPrepared(options.prepared ?? '', LIMITS)
   const { header, id } = release
   const given = name === undefined || name === header.channel ? more : [name, ...more]
-  const content: Content = await build(given.length > 0 ? given : paths, { limits: LIMITS })
+  const content = await build(given.length > 0 ? given : paths, { limits: LIMITS })
   if (content.pages.join() !== header.pages.join())
     throw new MeshError(
       'CONTENT_DIGEST',
@@ -148,7 +147,8 @@ async function publishPrepared(
   const seeds = await connect(seedAddresses(options))
   try {
     const submission = { release: id, envelope: encodeEnvelope(envelope), content }
-    const done = await submitToFirst(seeds.reached, submission, { limits: LIMITS })
+    const onProgress = tellUpload(content.uploadBytes)
+    const done = await submitToFirst(seeds.reached, submission, { limits: LIMITS, onProgress })
     const { clock, files, bytes } = header
     outPublished(header.channel, { release: id, clock, files, bytes, unchanged: false, ...done })
   } finally {

@@ -78,10 +78,9 @@ function table(channels: readonly ChannelEntry[]): string {
   })
   for (const entry of channels) {
     const { active } = entry
-    const state = entry.gate === null ? entry.state : `${entry.state} (${entry.gate})`
     rows.push([
       entry.channel,
-      paint(COLOURS[entry.state], state),
+      paint(COLOURS[entry.state], stateText(entry)),
       active === null ? '-' : short(active.release),
       active === null ? '-' : clockText(active.clock),
       active === null ? '-' : active.activatedAt.slice(0, 19).replace('T', ' '),
@@ -93,6 +92,12 @@ function table(channels: readonly ChannelEntry[]): string {
     ])
   }
   return rows.toString()
+}
+
+/** With how far the content has come; blocks of the manifest's pages that are not here yet are not known. */
+export function stateText({ state, gate, fetch }: Pick<ChannelEntry, 'state' | 'gate' | 'fetch'>): string {
+  const progress = fetch === null ? '' : ` ${fetch.have} of ${fetch.blocks} blocks`
+  return `${state}${progress}${gate === null ? '' : ` (${gate})`}`
 }
 
 export const clockText = (clock: Readonly<Record<string, number>>): string =>

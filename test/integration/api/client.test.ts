@@ -47,9 +47,18 @@ describe('reading', () => {
   })
 
   test('what a node of before does not say is read as nothing to say', async () => {
-    const { problems: _, ...before } = node.status()
-    node.status = () => before as ReturnType<FakeNode['status']>
-    expect((await new Client({ api: (await start()).api.url }).status()).problems).toEqual([])
+    node.activate({ a: 'one' })
+    const { problems: _, ...status } = node.status()
+    const {
+      fetch: __,
+      history,
+      ...entry
+    } = node.channel(CHANNEL) as NonNullable<ReturnType<FakeNode['channel']>>
+    node.status = () => ({ ...status, channels: [entry] }) as unknown as ReturnType<FakeNode['status']>
+    node.channel = () => ({ ...entry, history }) as unknown as ReturnType<FakeNode['channel']>
+    const client = new Client({ api: (await start()).api.url })
+    expect(await client.status()).toMatchObject({ problems: [], channels: [{ fetch: null }] })
+    expect((await client.channel(CHANNEL)).fetch).toBeNull()
   })
 
   test('ready says what is missing and does not throw', async () => {

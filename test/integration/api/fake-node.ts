@@ -59,6 +59,7 @@ export class FakeNode implements NodeView {
       state: 'active' as const,
       gate: null,
       lastError: null,
+      fetch: null,
     }
   }
 

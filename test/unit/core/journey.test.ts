@@ -156,6 +156,20 @@ describe('a release whose content is fetched', () => {
     expect(node.heard.at(-1)).toBe(`whole ${CHANNEL}`)
   })
 
+  it('says how much of what it knows of is here: what is on disk, not what came', () => {
+    const { node } = fetching()
+    const progress = () => node.view().channels[0]?.fetch
+    expect(progress()).toMatchObject({ have: 0, blocks: 1 })
+    node.run(answer(1, made.page))
+    expect(progress()).toMatchObject({ have: 0, blocks: 2 })
+    node.run({ kind: 'persisted', ticket: 2 })
+    expect(progress()).toMatchObject({ have: 1, blocks: 2 })
+    node.persist(node.run(answer(2, made.block)))
+    expect(progress()).toMatchObject({ have: 2, blocks: 2 })
+    node.run({ kind: 'persisted', ticket: 4 })
+    expect(progress()).toBeUndefined()
+  })
+
   it('drops a peer that gives wrong bytes, and asks another', () => {
     const { node } = fetching()
     node.peer(OTHER, { submit: true })

@@ -84,7 +84,7 @@ describe('content', () => {
 
 describe('view', () => {
   /** A view over one channel; what each release's listing waits for is the test's. */
-  function viewOf() {
+  function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: number }) {
     let active: Release = release('one', 1, [])
     const waits = new Map<string, Promise<void>>()
     const content = {
@@ -95,7 +95,15 @@ describe('view', () => {
     } as unknown as Content
     const core = () =>
       ({
-        channels: [{ channel: CHANNEL, active: { id: active.id, release: active } }],
+        channels: [
+          {
+            channel: CHANNEL,
+            active: { id: active.id, release: active, activatedAt: 0 },
+            heads: [],
+            history: [],
+            fetch,
+          },
+        ],
       }) as unknown as CoreView
     const view = createView({
       core,
@@ -132,6 +140,12 @@ describe('view', () => {
     activate(release('three', 3, []))
     await new Promise(setImmediate)
     expect(seen).toHaveLength(1)
+  })
+
+  test('a fetch under way is shown in blocks, and null where there is none', () => {
+    const { view } = viewOf({ have: 120, blocks: 400, sinceMonoMs: 5 })
+    expect(view.channel(CHANNEL)?.fetch).toEqual({ have: 120, blocks: 400 })
+    expect(viewOf().view.channel(CHANNEL)?.fetch).toBeNull()
   })
 
   test('a listing that is slow to read never makes older news come last', async () => {

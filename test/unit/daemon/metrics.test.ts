@@ -8,7 +8,11 @@ let scores: readonly number[]
 let metrics: NodeMetrics
 
 const view = {
-  channels: [{ state: 'active' }, { state: 'active' }, { state: 'held' }],
+  channels: [
+    { state: 'active' },
+    { state: 'active', fetch: { have: 1, blocks: 10, sinceMonoMs: 0 } },
+    { state: 'held', fetch: { have: 5, blocks: 7, sinceMonoMs: 0 } },
+  ],
   sessions: [{ hello: { region: 'eu' } }, { hello: { region: 'us' } }, { hello: { region: 'eu' } }, {}],
   root: { version: 3, expires: Date.now() + 60_000 },
   readOnly: true,
@@ -45,6 +49,8 @@ test('gauges say what the node is now', async () => {
   expect(lines).toContain(`${GAUGES.rootVersion.name} 3`)
   expect(lines).toContain(`${GAUGES.storeBytes.name} 42`)
   expect(lines).toContain(`${GAUGES.storeReadOnly.name} 1`)
+  expect(lines).toContain(`${GAUGES.fetchBlocks.name} 17`)
+  expect(lines).toContain(`${GAUGES.fetchMissing.name} 11`)
   expect(lines).toContain(`${GAUGES.gossipTopics.name} 2`)
   expect(lines).toContain(`${GAUGES.meshPeers.name}{topic="control"} 4`)
   expect(lines).toContain(`${GAUGES.scoreMin.name} -19.6`)

@@ -66,6 +66,18 @@ test('A folder becomes pages that every node accepts, and each byte can be read 
   expect((await build([dir], { limits: LIMITS })).pages).toEqual(content.pages)
 })
 
+test('The most that a seed can lack is every page and block once', async () => {
+  put('one', 'the same')
+  put('two', 'the same')
+  put('three', 'another')
+  const content = await build([dir], { limits: LIMITS })
+  const lengths = await Promise.all(
+    content.pages.map(async (page) => (await content.read(page))?.length ?? 0),
+  )
+  const pages = lengths.reduce((sum, length) => sum + length, 0)
+  expect(content.uploadBytes).toBe(pages + 'the same'.length + 'another'.length)
+})
+
 test('Files are taken by their own names', async () => {
   put('x/one', '1')
   put('y/two', '2')
