@@ -204,10 +204,16 @@ const rowOf = (f: Figures): Row => ({
   figure: `${f.seedPayloads.p50} · ${f.sentPerDelivered.p50} · ${f.cpuMsPerDelivery.p50} · ${f.activeMs.p50} / ${f.activeMs.p99}`,
 })
 
-export async function egress({ quick }: { readonly quick: boolean }): Promise<Measured> {
+interface EgressOptions {
+  readonly quick: boolean
+  /** One number of nodes, or one size, alone. */
+  readonly shape?: { readonly nodes?: number; readonly bytes?: number }
+}
+
+export async function egress({ quick, shape = {} }: EgressOptions): Promise<Measured> {
   const rounds = quick ? 3 : 5
-  const counts = process.env.EGRESS_NODES?.split(',').map(Number) ?? (quick ? [40] : [10, 40, 100])
-  const sizes = process.env.EGRESS_BYTES?.split(',').map(Number) ?? SIZES
+  const counts = shape.nodes === undefined ? (quick ? [40] : [10, 40, 100]) : [shape.nodes]
+  const sizes = shape.bytes === undefined ? SIZES : [shape.bytes]
   const figures: Figures[] = []
   for (const nodes of counts) figures.push(...(await run(nodes, sizes, rounds)))
   return {

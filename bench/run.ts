@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results.
- * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own.
+ * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own; so with
+ * `egress` and `peers`, for one number of nodes or one size.
  */
 import { optionsOf } from '../scripts/options.ts'
 import { beside } from './beside.ts'
@@ -35,6 +36,13 @@ const BENCHES: Readonly<Record<string, (options: Options) => Promise<Measured>>>
   calibrate,
 }
 
+/** What shapes which bench; the others are refused it, or their results would bear the name of what nobody measured. */
+const SHAPED: Readonly<Record<'nodes' | 'regions' | 'bytes', readonly string[]>> = {
+  nodes: ['wire', 'egress', 'peers'],
+  regions: ['wire'],
+  bytes: ['wire', 'egress', 'peers'],
+}
+
 /** Of `peers`, one size of fleet or of payload alone. */
 const cellsOf = ({ nodes, bytes }: NonNullable<WireOptions['shape']>) => ({
   ...(nodes === undefined ? {} : { subscribers: [nodes] }),
@@ -64,6 +72,14 @@ for (const [name, text] of given)
     process.stderr.write(`bench: --${name} ${text}: a whole number from 1 on\n`)
     process.exit(2)
   }
+for (const [option, shaped] of Object.entries(SHAPED)) {
+  const others = names.filter((name) => !shaped.includes(name))
+  if (given.every(([name]) => name !== option) || others.length === 0) continue
+  process.stderr.write(
+    `bench: --${option} says nothing to ${others.join(', ')}; it is for ${shaped.join(', ')}\n`,
+  )
+  process.exit(2)
+}
 const shape = Object.fromEntries(given.map(([name, text]) => [name, Number(text)]))
 const words = given.map(([key, value]) => ` --${key} ${value}`).join('')
 for (const name of names) {
