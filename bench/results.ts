@@ -1,4 +1,4 @@
-/** Results on disk: one JSON file for each bench, and one table over all of them. */
+/** Results on disk: one JSON file for each bench, what other commands printed as text, and one table over all of them. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -82,5 +82,15 @@ function table(results: readonly Result[]): string {
       '',
     ].join('\n')
   })
-  return `# Results\n\nWritten by \`npm run bench\`; every figure and its unit is in the JSON file of the same name.\n\n${sections.join('\n')}`
+  return `# Results\n\nWritten by \`npm run bench\`; every figure and its unit is in the JSON file of the same name.\n\n${sections.join('\n')}\n${texts()}`
+}
+
+/** Each begins with what it is: the command, or the run's own first line. */
+function texts(): string {
+  const names = readdirSync(DIR).filter((name) => name.endsWith('.txt'))
+  const lines = names.sort().map((name) => {
+    const [first = ''] = readFileSync(join(DIR, name), 'utf8').split('\n')
+    return `- [${name}](${name}): \`${first.trim()}\``
+  })
+  return `## As text\n\nWhat other commands printed, each with what it is in its first lines.\n\n${lines.join('\n')}\n`
 }
