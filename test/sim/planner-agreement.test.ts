@@ -11,6 +11,8 @@ import {
 import { publishedRegions } from '../../src/sim/planner/regions.ts'
 import { quantileOf, type RunResult } from '../../src/sim/planner/run-result.ts'
 import { SmallRelease } from '../../src/sim/planner/small.ts'
+import { runSeed } from '../../src/sim/run.ts'
+import { shuffleWalks } from './shuffled-walks.ts'
 
 const ask = (nodes: number, seed: number): Question => ({
   nodes,
@@ -60,30 +62,32 @@ test.each([
   }
 })
 
-const iterate = { map: Map.prototype[Symbol.iterator], set: Set.prototype[Symbol.iterator] }
-
-afterEach(() => {
-  Map.prototype[Symbol.iterator] = iterate.map
-  Set.prototype[Symbol.iterator] = iterate.set
-})
-
-/** Every Map and Set is walked backwards from now on, as after another order of insertion. */
-function walkBackwards(): void {
-  Map.prototype[Symbol.iterator] = function* (this: Map<unknown, unknown>) {
-    yield* [...{ [Symbol.iterator]: () => iterate.map.call(this) }].reverse()
-  } as never
-  Set.prototype[Symbol.iterator] = function* (this: Set<unknown>) {
-    yield* [...{ [Symbol.iterator]: () => iterate.set.call(this) }].reverse()
-  } as never
-}
+let end = (): void => {}
+afterEach(() => end())
 
 test('no decision hangs on the order of a Map or Set', () => {
   const failures = { ...NO_FAILURES, churn: 0.1, gateway: true }
   const small = (): string => new SmallRelease({ ...ask(300, 5), failures }).run(() => {}).hash
   const large = (): string => new LargeRelease({ ...ask(60, 5), failures, bytes: 8e6 }).run(() => {}).hash
   const calm = [small(), large()]
-  walkBackwards()
+  end = shuffleWalks('src/sim/planner')
   expect([small(), large()]).toEqual(calm)
+})
+
+/** In these the order of insertion says something, and they go by it: anywhere else it must not decide. */
+const ORDER_IS_MEANT = [
+  // Blocks as the manifest has them, whom to dial as the draw had them, seeds as configured.
+  ...['inline.ts', 'degree.ts', 'peer-book.ts'],
+  // First come, first served: links, peers to compare with, fetches, uploads; channels as the store gave them.
+  ...['admit.ts', 'sync.ts', 'fetch.ts', 'uploads.ts', 'own-journey.ts'],
+]
+
+test('nor does any of the cores, but where the order is that of what came', async () => {
+  const release = (bytes: number): string => new CoreRelease({ ...ask(12, 5), bytes }).run().hash
+  const fleet = async (): Promise<string> => (await runSeed(7, { size: { minNodes: 6, maxNodes: 8 } })).digest
+  const calm = [release(3_500), release(400_000), await fleet()]
+  end = shuffleWalks('src/core', ORDER_IS_MEANT)
+  expect([release(3_500), release(400_000), await fleet()]).toEqual(calm)
 })
 
 test('a run of cores is its seed', () => {
