@@ -10,10 +10,11 @@ import { decodeEnvelopeJson } from '../src/codec/envelope-json.ts'
 import { decodeReleaseGossip } from '../src/codec/gossip.ts'
 import { decodeRoot } from '../src/codec/root.ts'
 import { LIMITS } from '../src/limits.ts'
-import type { Address, Channel, Name, PeerId } from '../src/model/ids.ts'
+import type { Address, Channel, Name } from '../src/model/ids.ts'
 import { issueNodeCertificate } from '../src/trust/certificates.ts'
 import { privateKeyFromPem } from '../src/trust/private-key.ts'
-import { ADMITTED, type Aim, type Attack, corruptBlocks, STRANGER } from '../test/attack/kit/attacks.ts'
+import { ADMITTED, corruptBlocks, STRANGER, sendsOn } from '../test/attack/kit/attacks.ts'
+import type { Aim, Attack } from '../test/attack/kit/bursts.ts'
 import { Hostile, type Known } from '../test/attack/kit/hostile.ts'
 
 export interface Orders {
@@ -37,6 +38,7 @@ export interface Said {
 
 const ADMITTED_PEERS = 6
 const STRANGERS = 6
+const ELSEWHERE = 'elsewhere'
 const DAY_MS = 86_400_000
 const OVERHEARD = 50
 /** The node takes 50 connections a second from one address; a refused dial is tried again after this. */
@@ -74,8 +76,9 @@ class Attacker {
     if (names.length === 0) return
     let next = first * 3
     while (performance.now() < this.#endMs) {
-      const hostile = await Hostile.start(this.#known)
-      hostile.answers = corruptBlocks
+      // every other one is of a region of its own, so that the node has a border to bridge
+      const hostile = await Hostile.start(this.#known, first % 2 === 0 ? {} : { region: ELSEWHERE })
+      hostile.answers = first % 4 < 2 ? corruptBlocks : sendsOn
       try {
         if (admitted) await hostile.join(this.#orders.target)
         else await hostile.dial(this.#orders.target)
@@ -128,10 +131,9 @@ function knownOf(folder: string): Known {
   )
   const key = privateKeyFromPem(readFileSync(join(folder, 'admission.key'), 'utf8'))
   const notBefore = Math.floor(Date.now() / 1_000) * 1_000 - DAY_MS
-  const labels = new Map<string, string>()
   return {
     root,
-    chainFor: (peer: PeerId) => [
+    chainFor: (peer, _key, labels = new Map()) => [
       issueNodeCertificate({ peer, labels, notBefore, notAfter: notBefore + 30 * DAY_MS }, key),
     ],
   }

@@ -4,7 +4,7 @@ import { decode, encode } from '@ipld/dag-cbor'
 import { afterEach, expect, test } from 'vitest'
 import { LIMITS, type Limits } from '../../src/limits.ts'
 import { frame } from '../../src/net/framing.ts'
-import { PROTOCOL_IDS } from '../../src/net/protocols.ts'
+import { PROTOCOL_IDS, PROTOCOLS } from '../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from '../integration/net/raw-peer.ts'
 import { connect, open, Scripted, want } from '../integration/net/scripted.ts'
 
@@ -89,12 +89,12 @@ test('RPCs without anything in them are not read faster than a peer may send the
   expect(performance.now() - sinceMs).toBeGreaterThan(850)
 })
 
-test.each(['admit', 'sync', 'blocks', 'publish'] as const)(
+test.each(PROTOCOLS)(
   'streams of %s opened without end are reset beyond its limit, and others are served',
   async (protocol) => {
     const [node, raw] = await attacked()
     const streams = await Promise.all(Array.from({ length: 40 }, () => raw.stream(PROTOCOL_IDS[protocol])))
-    const limit = { admit: 1, sync: 2, blocks: 8, publish: 2 }[protocol]
+    const limit = { admit: 1, sync: 2, blocks: 8, publish: 2, bridge: 8 }[protocol]
     await node.until('resets', () => streams.filter(({ status }) => status === 'open').length <= limit)
     await serves(node)
   },

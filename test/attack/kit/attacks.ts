@@ -9,7 +9,7 @@ import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { encodeHeader } from '../../../src/codec/header.ts'
 import { PAYLOAD_TYPES } from '../../../src/model/envelope.ts'
-import type { Channel, Digest, FleetId, KeyId, Name, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, FleetId, KeyId, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type {
   AnyReply,
   AnyRequest,
@@ -19,34 +19,15 @@ import type {
   SyncRequest,
 } from '../../../src/model/messages.ts'
 import type { Header } from '../../../src/model/release.ts'
-import { frame } from '../../../src/net/framing.ts'
+import { PROTOCOLS } from '../../../src/net/protocols.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 import { CBOR_BOMBS, JSON_BOMBS, junk, LENGTH_BOMBS } from './bombs.ts'
-import type { Hostile } from './hostile.ts'
+import { BRIDGING } from './bridge-attacks.ts'
+import { type Aim, type Attack, digest, drained, gossipOf, pour, requests, say, times } from './bursts.ts'
 
-export interface Aim {
-  readonly fleet: FleetId
-  /** Of the fleet's root, at present. */
-  readonly root: number
-  readonly channel: Channel
-  readonly publisher: Name
-  /** The publisher's, which the root names for everybody: a forger names them so that they are tried. */
-  readonly keys: readonly KeyId[]
-  /** Honest releases overheard, as they travel. */
-  readonly overheard: readonly Uint8Array[]
-}
-
-export type Attack = (hostile: Hostile, aim: Aim) => Promise<number>
-
-/** What a burst has of each message. */
-const BURST = 100
-const times = <T>(count: number, make: (at: number) => T): T[] =>
-  Array.from({ length: count }, (_, at) => make(at))
 const ownKey = generatePrivateKey('ed25519').key
-const digest = (): Digest => randomBytes(32).toString('hex') as Digest
 const short = (): ShortDigest => randomBytes(8).toString('hex') as ShortDigest
 const hash = (): ShortHash => randomBytes(8).toString('hex') as ShortHash
-const MIB = 1024 * 1024
 
 /** Well-formed, under the names of the right keys, which made none of its signatures. */
 export function forgedEnvelope(aim: Aim, change: Partial<Header> = {}): Uint8Array {
@@ -71,57 +52,9 @@ export function forgedEnvelope(aim: Aim, change: Partial<Header> = {}): Uint8Arr
 
 const announced = (envelope: Uint8Array): Uint8Array => encodeReleaseGossip({ envelope, attached: [] })
 
-/** Messages on a topic, many to an RPC, waiting for the stream where it is full. */
-async function say(
-  hostile: Hostile,
-  topic: 'releases' | 'control',
-  all: readonly Uint8Array[],
-): Promise<number> {
-  hostile.gossip(topic, ...all)
-  await drained(hostile)
-  return all.length
-}
-
-/** So that a flood does not end in our own memory. */
-async function drained(hostile: Hostile): Promise<void> {
-  const stream = hostile.gossipStream
-  while (stream?.status === 'open' && stream.writableNeedsDrain)
-    await new Promise<void>((resolve) => setTimeout(resolve, 1))
-}
-
-const gossipOf =
-  (topic: 'releases' | 'control', make: (aim: Aim, at: number) => Uint8Array): Attack =>
-  (hostile, aim) =>
-    say(
-      hostile,
-      topic,
-      times(BURST, (at) => make(aim, at)),
-    )
-
 const bombs = Object.values(CBOR_BOMBS)
 
-/** Requests on one stream, without waiting for a single answer. */
-async function pour(hostile: Hostile, protocol: Protocol, messages: readonly Uint8Array[]): Promise<number> {
-  const stream = await hostile.stream(protocol)
-  let sent = 0
-  for (const message of messages) {
-    if (stream.status !== 'open') break
-    stream.send(frame([message], 2 * MIB))
-    sent += 1
-  }
-  return sent
-}
-
-const requests =
-  (make: (aim: Aim, at: number) => AnyRequest): Attack =>
-  (hostile, aim) => {
-    const all = times(BURST, (at) => make(aim, at))
-    const [first] = all
-    return pour(hostile, first?.protocol ?? 'sync', all.map(hostile.encode))
-  }
-
 const sync = (message: SyncRequest): AnyRequest => ({ protocol: 'sync', message })
-const PROTOCOLS = ['admit', 'sync', 'blocks', 'publish'] as const
 
 /** By an admitted peer with a gossip stream. */
 export const ADMITTED: Readonly<Record<string, Attack>> = {
@@ -226,6 +159,16 @@ export const ADMITTED: Readonly<Record<string, Attack>> = {
     protocol: 'blocks',
     message: { type: 'have', release: digest() as string as ReleaseId, channel, whole: true },
   })),
+  'holdings without end': requests(({ channel }, at) => ({
+    protocol: 'blocks',
+    message: {
+      type: 'holds',
+      release: digest() as string as ReleaseId,
+      channel,
+      whole: at % 2 === 0,
+      bitmap: junk(1_000),
+    },
+  })),
   'comparisons without end': requests(({ root }) =>
     sync({
       type: 'digests',
@@ -248,6 +191,7 @@ export const ADMITTED: Readonly<Record<string, Attack>> = {
     sync({ type: 'push', envelopes: times(20, () => forgedEnvelope(aim)) }),
   ),
   'forged peer records': requests(() => sync({ type: 'peers', records: times(20, () => junk(300)) })),
+  ...BRIDGING,
 }
 
 /** By anybody who reaches the port. */
@@ -281,7 +225,9 @@ export const STRANGER: Readonly<Record<string, Attack>> = {
     return PROTOCOLS.length
   },
   'streams without end': async (hostile) => {
-    const opened = await Promise.allSettled(times(200, (at) => hostile.stream(PROTOCOLS[at % 4] as Protocol)))
+    const opened = await Promise.allSettled(
+      times(200, (at) => hostile.stream(PROTOCOLS[at % PROTOCOLS.length] as Protocol)),
+    )
     return opened.length
   },
   'admission without end': requests(() => ({
@@ -330,3 +276,11 @@ export const corruptBlocks = (request: AnyRequest): AnyReply | undefined => {
   if (request.message.type === 'have') return { protocol: 'blocks', message: { type: 'noted' } }
   return { protocol: 'blocks', message: { type: 'block', bytes: junk(64) } }
 }
+
+const NOBODY = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN' as PeerId
+
+/** Sends whoever wants a block of it to a peer that is not there. */
+export const sendsOn = (request: AnyRequest): AnyReply | undefined =>
+  request.protocol === 'blocks' && request.message.type === 'want'
+    ? { protocol: 'blocks', message: { type: 'redirect', peer: NOBODY, addresses: [] } }
+    : corruptBlocks(request)

@@ -16,7 +16,8 @@ import { encodeRoot } from '../../../src/codec/root.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Beacon } from '../../../src/model/beacon.ts'
 import type { Envelope } from '../../../src/model/envelope.ts'
-import type { Address, Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { Heartbeat } from '../../../src/model/heartbeat.ts'
+import type { Address, Name, Pattern, PeerId } from '../../../src/model/ids.ts'
 import type {
   AnyReply,
   AnyRequest,
@@ -28,7 +29,10 @@ import type {
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { frame } from '../../../src/net/framing.ts'
 import { topicNames } from '../../../src/net/gossip.ts'
-import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
+import { libp2pKey, newIdentityPem } from '../../../src/net/identity.ts'
+import { PROTOCOL_IDS, PROTOCOLS } from '../../../src/net/protocols.ts'
+import { signHeartbeat } from '../../../src/trust/heartbeat.ts'
+import { type PrivateKey, privateKeyFromPem } from '../../../src/trust/private-key.ts'
 import { plainHost } from '../../integration/net/plain-host.ts'
 import type { MadeRelease } from './fleet.ts'
 import { until } from './victim.ts'
@@ -42,40 +46,65 @@ const REGION = 'default'
 /** What it answers when it is asked; undefined: nothing, ever. */
 export type Answers = (request: AnyRequest) => AnyReply | undefined
 
+/** Compares as whoever has the same: a node hangs up on peers that answer nothing. */
+export const agreeing: Answers = ({ protocol, message }) => {
+  if (protocol !== 'sync') return undefined
+  if (message.type === 'peers') return { protocol, message: { type: 'peers', records: [] } }
+  if (message.type === 'beacons') return { protocol, message: { type: 'beacons', beacons: [] } }
+  if (message.type !== 'digests') return { protocol, message: { type: 'noted' } }
+  const { root, beacons } = message
+  return { protocol, message: { type: 'differ', root, beacons, subs: 1, buckets: [], digests: [] } }
+}
+
 export type Topic = 'releases' | 'control'
 
 /** What an attacker knows of a fleet: its root, and where it was admitted, its own certificate. */
 export interface Known {
   readonly root: TrustRoot
-  chainFor(peer: PeerId): readonly Envelope[]
+  chainFor(peer: PeerId, key?: PrivateKey, labels?: Map<string, string>): readonly Envelope[]
+}
+
+export interface HostileOptions {
+  readonly listen?: boolean
+  /** Of its certificate; its topics are those of the node that it attacks all the same. */
+  readonly region?: string
 }
 
 export class Hostile {
   /** Of itself, in hello. */
   patterns: readonly string[] = ['**']
-  region = REGION
+  region: string
   /** Its own word, which nobody certifies. */
   submits = false
-  /** Sync and blocks; admission is answered as needed. */
+  /** In hello: of gateways that it knows. */
+  heartbeats: readonly Uint8Array[] = []
+  /** Sync, blocks and bridge; admission is answered as needed. */
   answers: Answers = () => undefined
   readonly asked: AnyRequest[] = []
   /** Messages of others, as they came by gossip. */
   readonly heard: Uint8Array[] = []
   readonly #node: Libp2p
   readonly #fleet: Known
+  readonly #key: PrivateKey
+  /** As the certificate has it, whatever hello says. */
+  readonly #certified: string | undefined
   readonly topics: Readonly<Record<Topic, string>>
   readonly #lines = new Map<Protocol, { stream: Stream; messages: LengthPrefixedStream<Stream> }>()
   #gossip: Stream | undefined
 
-  private constructor(node: Libp2p, fleet: Known) {
+  private constructor(node: Libp2p, key: PrivateKey, fleet: Known, region: string | undefined) {
     this.#node = node
+    this.#key = key
     this.#fleet = fleet
-    this.topics = topicNames(fleet.root.fleetId, 'default')
+    this.#certified = region
+    this.region = region ?? REGION
+    this.topics = topicNames(fleet.root.fleetId, REGION)
   }
 
-  static async start(fleet: Known, { listen = false } = {}): Promise<Hostile> {
-    const node = await plainHost({ listen })
-    const hostile = new Hostile(node, fleet)
+  static async start(fleet: Known, { listen = false, region }: HostileOptions = {}): Promise<Hostile> {
+    const pem = newIdentityPem()
+    const node = await plainHost({ listen, privateKey: await libp2pKey(pem) })
+    const hostile = new Hostile(node, privateKeyFromPem(pem), fleet, region)
     await hostile.#listen()
     return hostile
   }
@@ -131,8 +160,16 @@ export class Hostile {
       region: this.region,
       zone: 'default',
       submit: this.submits,
-      heartbeats: [],
+      heartbeats: this.heartbeats,
     }
+  }
+
+  /** Its word that it stands for gateway, with all that makes one count. */
+  heartbeat(change: Partial<Heartbeat> = {}, key = this.#key): Uint8Array {
+    const addresses = [`/ip4/127.0.0.1/tcp/9/p2p/${change.peer ?? this.id}` as Address]
+    const region = (this.#certified ?? REGION) as Name
+    const said = { v: 1, critical: [], peer: this.id, region, addresses, at: Date.now() } as const
+    return signHeartbeat({ ...said, chain: this.#chain(), ...change }, key)
   }
 
   /** A stream of its own, for bytes that are no messages. */
@@ -217,7 +254,8 @@ export class Hostile {
   }
 
   #chain(): Uint8Array[] {
-    return this.#fleet.chainFor(this.id).map(encodeEnvelope)
+    const labels = new Map(this.#certified === undefined ? [] : [['region', this.#certified]])
+    return this.#fleet.chainFor(this.id, undefined, labels).map(encodeEnvelope)
   }
 
   #opening() {
@@ -226,7 +264,7 @@ export class Hostile {
   }
 
   async #listen(): Promise<void> {
-    for (const protocol of ['admit', 'sync', 'blocks', 'publish'] as const)
+    for (const protocol of PROTOCOLS)
       await this.#node.handle(PROTOCOL_IDS[protocol], (stream) => this.#serve(protocol, stream), {
         maxInboundStreams: 100_000,
       })

@@ -1,7 +1,7 @@
 /** Starts the two sides of an attack and takes them down after each test. */
 import { afterEach } from 'vitest'
 import { AttackedFleet, type FleetOptions } from './fleet.ts'
-import { Hostile } from './hostile.ts'
+import { Hostile, type HostileOptions } from './hostile.ts'
 import { Victim, type VictimOptions } from './victim.ts'
 
 export interface Stage {
@@ -9,7 +9,7 @@ export interface Stage {
   readonly victim: (fleet: AttackedFleet, options?: VictimOptions) => Promise<Victim>
   /** Admitted, with a gossip stream. */
   readonly joined: (fleet: AttackedFleet, victim: Victim) => Promise<Hostile>
-  readonly hostile: (fleet: AttackedFleet, options?: { listen?: boolean }) => Promise<Hostile>
+  readonly hostile: (fleet: AttackedFleet, options?: HostileOptions) => Promise<Hostile>
 }
 
 /** Call once at the top of a test file. */
