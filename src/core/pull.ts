@@ -231,6 +231,8 @@ export class Pull {
     const place = job.place(digest) ?? 0
     const release = job.release.id
     for (const other of this.#puller.jobs()) other.shut(digest)
+    // Only a seed sends others on.
+    const failed = seed && takeOver !== true && job.redirected.has(digest)
     this.#wants.open(id, {
       digest,
       release,
@@ -239,10 +241,9 @@ export class Pull {
       bytes: job.size(place),
       way: border ? 'border' : seed ? 'seed' : 'near',
       takeOver: takeOver === true,
+      failed,
     })
     this.#sources.asked(peer, 1, step.now.monoMs)
-    // Only a seed sends others on.
-    const failed = seed && takeOver !== true && job.redirected.has(digest)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
     const timeoutMs = this.#config.limits.blockDeadlineMs
     step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
@@ -293,7 +294,7 @@ export class Pull {
       case 'redirect':
         return this.#redirected(step, journey, asked, reply)
       default:
-        return this.#sources.avoid(asked.peer, monoMs + limits.blockDeadlineMs)
+        return this.#sources.silent(asked.peer, monoMs)
     }
   }
 
@@ -304,14 +305,15 @@ export class Pull {
   #redirected(
     step: Step,
     journey: Journey,
-    { peer, release, digest, way, takeOver }: Asked,
+    { peer, release, digest, way, takeOver, failed }: Asked,
     to: Extract<BlocksReply, { type: 'redirect' }>,
   ): void {
+    // Only a seed sends others on, and nobody twice: from anyone else it would make this node dial whomever a peer names.
+    if (journey.session(peer)?.hello?.submit !== true || failed)
+      return this.#sources.silent(peer, step.now.monoMs)
     const job = this.#puller.job(release)
     const place = job?.place(digest)
-    // Only a seed sends others on: from anyone else it would make this node dial whomever a peer names.
-    if (journey.session(peer)?.hello?.submit !== true || job === undefined || place === undefined)
-      return this.#sources.avoid(peer, step.now.monoMs + this.#config.limits.avoidPeerMs)
+    if (job === undefined || place === undefined) return
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
     if (takeOver)
       return job.leave(digest, step.now.monoMs, this.#patience.doubtMs, this.#config.limits.blockDeadlineMs)

@@ -15,6 +15,8 @@ export interface Asked {
   readonly way: Way
   /** Another's to bring in. */
   readonly takeOver: boolean
+  /** Of a seed that sent this node on before, in vain. */
+  readonly failed: boolean
   /** A second peer was asked, or may be, before this one counts as silent. */
   hedged?: boolean
 }

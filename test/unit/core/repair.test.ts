@@ -7,6 +7,7 @@ import { Patience } from '../../../src/core/patience.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'
+import { addressOf } from '../core-peers/fakes.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { CHANNEL, gossip, type Made, make, OTHER, PEER, SELF } from './fleet.ts'
 
@@ -35,6 +36,7 @@ const before = beforeSelf(made).slice(0, 5)
 const page = sha256(made.page)
 const block = sha256(made.block)
 const timeoutMs = LIMITS.blockDeadlineMs
+const ELSEWHERE: BlocksReply = { type: 'redirect', peer: THIRD, addresses: [addressOf(THIRD)] }
 
 const want = (id: number, peer: PeerId, digest: Digest, failed?: true) => ({
   kind: 'request',
@@ -263,6 +265,29 @@ describe('a block that nobody brings in', () => {
     expect(sent).toEqual([{ kind: 'wake', atMonoMs: 50 }])
     expect(ofKind(tick(50), 'request')).toEqual([])
     expect(ofKind(tick(100), 'request')).toEqual([want(2, SEED, page, true)])
+  })
+
+  it.each<[string, BlocksReply]>([
+    ['sends on, and is no seed', ELSEWHERE],
+    ['says something else', { type: 'noted' }],
+    ['refuses', { type: 'refused', code: 'LIMIT_RATE', text: 'not now' }],
+  ])('is asked of a seed beyond the border as soon as who has all by its own word %s', (_, reply) => {
+    const { node, says } = fetching(PEER)
+    node.peer(SEED, { submit: true, region: 'far' })
+    expect(says(PEER)).toEqual([want(1, PEER, page)])
+    const next = node.run(replied(1, reply))
+    expect(ofKind(next, 'request')).toEqual([want(2, SEED, page)])
+    expect(ofKind(next, 'dial')).toEqual([])
+  })
+
+  it('a seed sends on but once: one that does so again is left alone for a second', () => {
+    const { node, tick } = fetching(SEED)
+    node.run(replied(1, ELSEWHERE))
+    expect(ofKind(tick(100), 'request')).toEqual([want(2, SEED, page, true)])
+    const asked = [...node.run(replied(2, ELSEWHERE))]
+    for (let ms = 200; ms < 1_100; ms += 100) asked.push(...tick(ms))
+    expect(ofKind(asked, 'request').filter(({ request }) => request.message.type === 'want')).toEqual([])
+    expect(ofKind(tick(1_200), 'request')).toContainEqual(want(2 + 1, SEED, page, true))
   })
 
   it('is asked of the seed with more and more others, where the seed is far and nobody near has any', () => {
