@@ -5,6 +5,7 @@
  */
 import { sha256 } from '../codec/digest.ts'
 import { decodeControlGossip, decodeReleaseGossip, encodeReleaseGossip } from '../codec/gossip.ts'
+import type { Code } from '../errors.ts'
 import type { Digest, Name, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, BridgeItem, BridgeReply, BridgeRequest } from '../model/messages.ts'
 import { BridgeItems, type Wanted } from './bridge-items.ts'
@@ -91,18 +92,17 @@ export class Bridge implements Stage {
     if (protocol === 'bridge' && message.type === 'item') {
       step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label: `${wanted.item.topic}-pulled` })
       this.#take(step, journey, wanted.item, message.bytes, peer)
-    } else {
-      this.#dud(step, peer)
-      this.#again(step, wanted)
-    }
+    } else this.#inVain(step, wanted, peer)
     return true
   }
 
-  onRequestFailed(step: Step, _journey: Journey, id: RequestId): boolean {
+  onRequestFailed(step: Step, _journey: Journey, id: RequestId, code: Code): boolean {
     const wanted = this.#pulls.get(id)
     if (wanted === undefined) return false
     this.#pulls.delete(id)
-    if (this.#items.find(wanted.item.id) === wanted) this.#again(step, wanted)
+    if (this.#items.find(wanted.item.id) !== wanted) return true
+    // Of a connection that broke, or of our own haste, the peer is innocent.
+    this.#inVain(step, wanted, code === 'NET_TIMEOUT' ? wanted.asked?.peer : undefined)
     return true
   }
 
@@ -221,7 +221,9 @@ export class Bridge implements Stage {
     const session = journey.session(peer)
     if (session === undefined || !isAdmitted(session))
       return { code: 'ADMIT_REFUSED', text: 'not admitted here yet' }
-    if (!this.#messages.take(peer, step.now.monoMs))
+    // Each thing is looked up, and ranked where it is new: a list of them is no cheaper than as many messages.
+    const count = message.type === 'have' ? message.items.length : 1
+    if (!this.#messages.take(peer, step.now.monoMs, count))
       return { code: 'LIMIT_RATE', text: 'more bridge messages than a gateway may send' }
     const near = regionOf(session.hello.region) === this.#region
     const mayBridge = journey.stands(peer) && (message.type !== 'claim' || near)
@@ -326,7 +328,9 @@ export class Bridge implements Stage {
     step.emit({ kind: 'count', metric: 'bridge_pulled', by: 1 })
   }
 
-  #again(step: Step, wanted: Wanted): void {
+  /** Laid to whoever announced it: one that was asked for what others claimed promised nothing. */
+  #inVain(step: Step, wanted: Wanted, peer: PeerId | undefined): void {
+    if (peer !== undefined && wanted.sources.includes(peer)) this.#dud(step, peer)
     wanted.asked = undefined
     wanted.dueMonoMs = step.now.monoMs
     step.wakeAt(wanted.dueMonoMs)

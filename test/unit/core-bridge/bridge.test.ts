@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { type Bridge, createBridge } from '../../../src/core/bridge.ts'
-import type { Effect } from '../../../src/core/effects.ts'
+import type { Effect, EffectOf } from '../../../src/core/effects.ts'
 import type { Heard } from '../../../src/core/journey.ts'
 import { rank } from '../../../src/core/rendezvous.ts'
 import type { Limits } from '../../../src/limits.ts'
@@ -69,6 +69,8 @@ const request = (number: number, to: PeerId, message: BridgeRequest, timeoutMs =
   request: { protocol: 'bridge', message },
   timeoutMs,
 })
+const isPull = (effect: Effect): effect is EffectOf<'request'> =>
+  effect.kind === 'request' && effect.request.message.type === 'pull'
 const noted: Effect = { kind: 'reply', id: 0, reply: { protocol: 'bridge', message: { type: 'noted' } } }
 const noting = (): Effect => ({ ...noted, id: asked }) as Effect
 const publish: Effect = { kind: 'publish', topic: 'control', bytes }
@@ -213,11 +215,11 @@ describe('over the border', () => {
     const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
     bench.run((step, journey) => bridge.onReply(step, journey, 4, gone))
     expect(acts(tick())).toEqual([pull(5, 2)])
-    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 5))
+    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 5, 'NET_TIMEOUT'))
     expect(acts(tick())).toEqual([pull(6, 1)])
-    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 6))
+    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 6, 'NET_TIMEOUT'))
     expect(acts(tick())).toEqual([pull(7, 2)])
-    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 7))
+    bench.run((step, journey) => bridge.onRequestFailed(step, journey, 7, 'NET_TIMEOUT'))
     expect(acts(tick())).toEqual([])
   })
 
@@ -271,6 +273,15 @@ describe('hostile neighbours', () => {
     expect(codes(ask(far(0), { type: 'pull', item: item('us') }))).toEqual([])
   })
 
+  it('a list of what one has costs as much as so many messages', () => {
+    gateway(0, { limits: { bridgePerSecond: 10, bridgeBurst: 20 } })
+    const have = { type: 'have', items: Array.from({ length: 15 }, () => item('us')) } as const
+    expect(codes(ask(far(0), have))).toEqual([])
+    expect(codes(ask(far(0), have))).toEqual(['LIMIT_RATE'])
+    bench.pass(1_000)
+    expect(codes(ask(far(0), have))).toEqual([])
+  })
+
   it('rubbish costs the gateway that pushed it its link', () => {
     heard = { verdict: 'reject', id: undefined, known: false }
     const effects = acts(ask(far(0), { type: 'announce', item: item('us'), bytes }))
@@ -285,23 +296,44 @@ describe('hostile neighbours', () => {
     expect(acts(ask(far(1), { type: 'announce', item: item('us'), bytes }))).toContainEqual(publish)
   })
 
-  it('announcements of nothing are not asked for after a while', () => {
-    gateway(1, { limits: { bridgeDudsPerSecond: 0, bridgeDudsBurst: 2, maxBridgePulls: 1 } })
-    const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
-    const pulls = Array.from({ length: 5 }, (_, at) => {
-      ask(far(1), { type: 'announce', item: item('us', { id: sha256(messageOf(`${at}`)) }) })
-      const pulled = later(150).filter(
-        (effect) => effect.kind === 'request' && effect.request.message.type === 'pull',
-      )
-      for (const one of pulled)
-        if (one.kind === 'request') bench.run((step, journey) => bridge.onReply(step, journey, one.id, gone))
-      tick()
-      return pulled.length
-    })
-    expect(pulls).toEqual([1, 1, 1, 0, 0])
-    bench.pass(30_001)
-    ask(far(1), { type: 'announce', item: item('us', { id: sha256(messageOf('later')) }) })
-    expect(later(150).at(-1)).toMatchObject({ request: { message: { type: 'pull' } } })
+  const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
+  it.each(['gone', 'NET_TIMEOUT'] as const)(
+    'announcements that lead to %s are not asked for after a while',
+    (end) => {
+      gateway(1, { limits: { bridgeDudsPerSecond: 0, bridgeDudsBurst: 2, maxBridgePulls: 1 } })
+      const pulls = Array.from({ length: 5 }, (_, at) => {
+        ask(far(1), { type: 'announce', item: item('us', { id: sha256(messageOf(`${at}`)) }) })
+        const pulled = later(150).filter(
+          (effect) => effect.kind === 'request' && effect.request.message.type === 'pull',
+        )
+        for (const one of pulled)
+          if (one.kind === 'request')
+            bench.run((step, journey) =>
+              end === 'gone'
+                ? bridge.onReply(step, journey, one.id, gone)
+                : bridge.onRequestFailed(step, journey, one.id, end),
+            )
+        tick()
+        return pulled.length
+      })
+      expect(pulls).toEqual([1, 1, 1, 0, 0])
+      bench.pass(30_001)
+      ask(far(1), { type: 'announce', item: item('us', { id: sha256(messageOf('later')) }) })
+      expect(later(150).at(-1)).toMatchObject({ request: { message: { type: 'pull' } } })
+    },
+  )
+
+  it('what a neighbour claimed is not laid to the gateway that is asked for it, nor is a connection that broke', () => {
+    gateway(1, { limits: { bridgeDudsPerSecond: 0, bridgeDudsBurst: 0, maxBridgePulls: 1 } })
+    const other = (text: string) => item('us', { id: sha256(messageOf(text)) })
+    ask(near(0), { type: 'claim', item: other('claimed') })
+    const [claimed] = later(1_500).filter(isPull)
+    bench.run((step, journey) => bridge.onReply(step, journey, claimed?.id as number, gone))
+    ask(claimed?.peer as PeerId, { type: 'announce', item: other('lost') })
+    const [lost] = later(150).filter(isPull)
+    bench.run((step, journey) => bridge.onRequestFailed(step, journey, lost?.id as number, 'NET_UNREACHABLE'))
+    ask(claimed?.peer as PeerId, { type: 'announce', item: other('true') })
+    expect(later(150).filter(isPull)).toHaveLength(1)
   })
 
   it('wants only so much at once', () => {

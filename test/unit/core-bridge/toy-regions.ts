@@ -137,7 +137,7 @@ export class ToyRegions {
     const other = this.gateways.find((one) => one.id === to)
     if (other === undefined) return
     const cancel = this.time.after(timeoutMs, () =>
-      this.#step(from, (step, journey) => from.bridge.onRequestFailed(step, journey, id)),
+      this.#step(from, (step, journey) => from.bridge.onRequestFailed(step, journey, id, 'NET_TIMEOUT')),
     )
     this.#asked.set(`${from.id} ${to} ${id}`, cancel)
     this.time.after(this.#delay(from, other), () => {
