@@ -145,9 +145,9 @@ export const LIMITS = {
   /** Heartbeats remembered of one region (four times those that count), and regions: an invented one must cost nothing. */
   maxHeartbeats: 32,
   maxRegions: 64,
-  /** Heartbeats of keys not seen before, all peers together: an imported key costs a millisecond, and one message holds 300. */
+  /** Heartbeats of keys not seen before, all peers together, an eighth for each: an imported key costs a millisecond. */
   heartbeatChecksPerSecond: 50,
-  heartbeatChecksBurst: 50,
+  heartbeatChecksBurst: 400,
   /** Questions for all heartbeats that one peer may ask: once a second while a region is unknown to it. */
   heartbeatAsksPerSecond: 1,
   heartbeatAsksBurst: 8,
@@ -173,7 +173,7 @@ export const LIMITS = {
   maxBridgeBytes: 8 * MIB,
   /** Pages that go over a border with the release that names them: 1,200 blocks, and all fits into a message of 64 KiB. */
   maxHandedBytes: 48 * KIB,
-  /** Bridge messages a peer may send: one gateway carries at most what gossip allows one peer. */
+  /** Bridge messages a peer may send, each thing it says it has as one: what gossip allows one peer. */
   bridgePerSecond: 200,
   bridgeBurst: 1_000,
   /** Announcements that led to nothing, per peer; beyond, what it announces without content is not asked for. */

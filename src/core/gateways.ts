@@ -242,10 +242,13 @@ export class Gateways implements Stage {
   ): Heartbeat | 'invalid' | undefined {
     const wanted = (heartbeat: Heartbeat) => !this.#removed.has(heartbeat.peer) && more(heartbeat)
     const admitted = (heartbeat: Heartbeat) => this.#admission(step, journey, heartbeat)
-    const verdict = this.#book.learn(bytes, step.now, wanted, admitted)
+    const verdict = this.#book.learn(bytes, from, step.now, wanted, admitted)
     if (verdict.kind === 'ignored') return undefined
     if (verdict.kind === 'invalid') {
-      step.emit({ kind: 'note', level: 'warn', code: verdict.code, text: verdict.text, peer: from })
+      const { code, text } = verdict
+      step.emit({ kind: 'note', level: 'warn', code, text, peer: from })
+      // Honest nodes check what they pass on: a forged one is the word of whoever brought it.
+      if (code === 'TRUST_UNAUTHORISED') step.emit({ kind: 'hangUp', peer: from, code })
       return 'invalid'
     }
     this.#best.clear()
@@ -280,11 +283,8 @@ export class Gateways implements Stage {
     if (this.#own === undefined) this.#lookSoon(step)
     this.#own = { at, bytes, stopgap }
     this.#best.clear()
-    step.emit({
-      kind: 'publish',
-      topic: 'control',
-      bytes: encodeControlGossip({ kind: 'heartbeat', envelope: bytes }),
-    })
+    const word = encodeControlGossip({ kind: 'heartbeat', envelope: bytes })
+    step.emit({ kind: 'publish', topic: 'control', bytes: word })
     for (const peer of this.#elsewhere(journey)) this.#tell(step, peer, [bytes], false)
   }
 

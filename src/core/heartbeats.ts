@@ -7,7 +7,7 @@ import type { PublicKey } from '../model/root.ts'
 import type { Admission } from '../trust/certificates.ts'
 import { checkHeartbeat, type ReadHeartbeat, readHeartbeat } from '../trust/heartbeat.ts'
 import type { Now } from './events.ts'
-import { type Bucket, createBucket } from './rate.ts'
+import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
 import { weight } from './rendezvous.ts'
 
 export interface Known extends Standing {
@@ -56,31 +56,40 @@ export function gatewaysAmong(live: readonly Standing[], count: number): readonl
     .map(({ peer }) => peer)
 }
 
+/** What one peer may bring is a part of what is looked at: it can invent as many as it likes. */
+const SHARES = 8
+
 export class Heartbeats {
   readonly #self: PeerId
   readonly #limits: Limits
   readonly #regions = new Map<string, Map<PeerId, Known>>()
   readonly #checks: Bucket
+  readonly #checksFor: Buckets<PeerId>
 
   constructor(self: PeerId, limits: Limits) {
     this.#self = self
     this.#limits = limits
-    this.#checks = createBucket(limits.heartbeatChecksPerSecond, limits.heartbeatChecksBurst)
+    const { heartbeatChecksPerSecond, heartbeatChecksBurst, maxKnownPeers } = limits
+    const [perSecond, burst] = [heartbeatChecksPerSecond / SHARES, heartbeatChecksBurst / SHARES]
+    this.#checks = createBucket(heartbeatChecksPerSecond, heartbeatChecksBurst)
+    this.#checksFor = createBuckets(perSecond, burst, maxKnownPeers)
   }
 
   /**
+   * @param from who brought it
    * @param wanted may refuse what it reads, before its signature costs anything
    * @param admitted what its chain says, if it admits the peer to the region it names; asked once for each chain
    */
   learn(
     bytes: Uint8Array,
+    from: PeerId,
     now: Now,
     wanted: (heartbeat: Heartbeat) => boolean,
     admitted: (heartbeat: Heartbeat) => Admission | undefined,
   ): HeartbeatVerdict {
     try {
       const read = readHeartbeat(bytes, this.#limits)
-      return wanted(read.heartbeat) ? this.#take(read, bytes, now, admitted) : { kind: 'ignored' }
+      return wanted(read.heartbeat) ? this.#take(read, bytes, from, now, admitted) : { kind: 'ignored' }
     } catch (error) {
       if (!isMeshError(error)) throw error
       const { code, message: text } = error
@@ -143,6 +152,7 @@ export class Heartbeats {
   #take(
     read: ReadHeartbeat,
     bytes: Uint8Array,
+    from: PeerId,
     now: Now,
     admitted: (heartbeat: Heartbeat) => Admission | undefined,
   ): HeartbeatVerdict {
@@ -153,7 +163,7 @@ export class Heartbeats {
     if (Math.abs(at - now.wallMs) > this.#limits.heartbeatSkewMs) return { kind: 'ignored' }
     // Honest ones come every `heartbeatMs`: a peer that signs more of them gets no more checks for it.
     const tooSoon = (before?.heardMonoMs ?? 0) > now.monoMs - this.#limits.heartbeatMs / 2
-    if (before === undefined ? !this.#checks.take(now.monoMs) : tooSoon) return { kind: 'ignored' }
+    if (before === undefined ? !this.#mayCheck(from, now) : tooSoon) return { kind: 'ignored' }
     const key = checkHeartbeat(read, before?.key, this.#limits)
     const admission =
       before !== undefined && saysSame(before.heartbeat, heartbeat) ? before.admission : admitted(heartbeat)
@@ -165,6 +175,11 @@ export class Heartbeats {
     }
     if (!this.#put(known, now)) return { kind: 'ignored' }
     return { kind: 'fresh', heartbeat, isNew: before === undefined }
+  }
+
+  /** A key not seen before, which costs a millisecond. */
+  #mayCheck(from: PeerId, { monoMs }: Now): boolean {
+    return this.#checksFor.take(from, monoMs) && this.#checks.take(monoMs)
   }
 
   /** A full region keeps those that stand best, the dead go first; a full table takes no further region. */

@@ -16,7 +16,6 @@ import {
   addressOf,
   asked,
   Bench,
-  codes,
   connected,
   limitsOf,
   replies,
@@ -98,7 +97,7 @@ const hear = (bytes: Uint8Array, from = named('relay')) => {
   const effects = bench.run((step, journey) => {
     verdict = gateways.onControl(step, journey, 'heartbeat', bytes, from)
   })
-  return { verdict, codes: codes(effects) }
+  return { verdict, hangUps: effects.flatMap((one) => (one.kind === 'hangUp' ? [one.peer] : [])) }
 }
 const said = (effects: readonly Effect[]): Heartbeat[] =>
   effects.flatMap((effect) => {
@@ -232,8 +231,9 @@ describe('hearing', () => {
     ['certified for another region', () => heartbeat('a', { chain: chainOf(named('a'), 'us') }), 'ignore'],
     ['of this very node', () => heartbeat('self'), 'ignore'],
     ['with something critical', () => heartbeat('a', { critical: ['teleport'] }), 'ignore'],
-  ])('%s: %s', (_, bytes, verdict) => {
-    expect(hear(bytes()).verdict).toBe(verdict)
+  ])('%s: %s', (what, bytes, verdict) => {
+    const hangUps = what === 'signed by another' ? [named('relay')] : []
+    expect(hear(bytes())).toEqual({ verdict, hangUps })
     expect(gateways.of('eu')).toEqual(verdict === 'accept' ? [named('a')] : [])
     expect(gateways.stands(named('a'))).toBe(verdict === 'accept')
   })
@@ -293,13 +293,13 @@ describe('hearing', () => {
     start({
       limits: { heartbeatChecksPerSecond: 1, heartbeatChecksBurst: 20, maxHeartbeats: 10, maxRegions: 3 },
     })
-    for (const name of others(60)) hear(heartbeat(name))
+    for (const name of others(60)) hear(heartbeat(name), named(name))
     expect(gateways.of('eu')).toHaveLength(8)
     expect(gateways.heartbeats()).toHaveLength(8)
     bench.pass(20_000)
-    const peer = named('teller')
-    bench.link(peer, {}, { region: 'us' })
     for (let at = 0; at < 6; at += 1) {
+      const peer = named(`teller ${at}`)
+      bench.link(peer, {}, { region: 'us' })
       const heartbeats = [heartbeat(`liar ${at}`, { region: `r${at}` as Name })]
       const request = {
         protocol: 'bridge',

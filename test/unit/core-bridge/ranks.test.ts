@@ -8,7 +8,7 @@ import type { Name } from '../../../src/model/ids.ts'
 import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'
 import { heartbeatsOf } from '../../../src/sim/own-records.ts'
 import type { Judge } from '../../../src/trust/admission.ts'
-import { Bench, hex, requestOf } from '../core-peers/fakes.ts'
+import { Bench, hex, limitsOf, requestOf } from '../core-peers/fakes.ts'
 
 /** A chain of one link that is the name of a region: whoever shows it is of that region. */
 const judge: Judge = (peer, [link]) => {
@@ -22,10 +22,10 @@ const heartbeat = (name: string, region = 'eu') =>
 
 let bench: Bench
 let gateways: Gateways
-const hear = (bytes: Uint8Array): GossipVerdict | undefined => {
+const hear = (bytes: Uint8Array, from = 'relay'): GossipVerdict | undefined => {
   let verdict: GossipVerdict | undefined
   bench.run((step, journey) => {
-    verdict = gateways.onControl(step, journey, 'heartbeat', bytes, named('relay'))
+    verdict = gateways.onControl(step, journey, 'heartbeat', bytes, named(from))
   })
   return verdict
 }
@@ -54,4 +54,14 @@ test('whoever ranks far behind is heard, and passed on to nobody', () => {
   const ranked = names.sort((a, b) => (weight('eu', named(a)) > weight('eu', named(b)) ? -1 : 1))
   const verdicts = ranked.map((name) => hear(heartbeat(name)))
   expect(verdicts).toEqual([...Array.from({ length: count - 1 }, () => 'accept'), 'ignore'])
+})
+
+test('one peer that brings new ones without end leaves room for those of others', () => {
+  const limits = limitsOf({ heartbeatChecksPerSecond: 0, heartbeatChecksBurst: 16 })
+  bench = new Bench({ self: named('self'), region: 'eu', limits })
+  gateways = createGateways(bench.config, judge)
+  const verdicts = Array.from({ length: 20 }, (_, at) => hear(heartbeat(`invented ${at}`), 'liar'))
+  expect(verdicts.filter((verdict) => verdict === 'accept')).toHaveLength(2)
+  expect(hear(heartbeat('true'), 'liar')).toBe('ignore')
+  expect(hear(heartbeat('true'))).toBe('accept')
 })
