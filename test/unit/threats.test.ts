@@ -6,7 +6,7 @@ import { COUNTERS, GAUGES, HISTOGRAMS } from '../../src/daemon/metrics-table.ts'
 import { CODES } from '../../src/errors.ts'
 
 const root = join(import.meta.dirname, '../..')
-const LAST = 76
+const LAST = 79
 
 interface Row {
   readonly number: number
