@@ -81,5 +81,5 @@ export function decodeReply(protocol: Protocol, bytes: Uint8Array, limits: Limit
 /** Said and never answered. */
 export const isNotice = ({ message }: AnyRequest): boolean => message.type === 'holds'
 
-/** False while further replies of the same run follow. */
-export const isLast = ({ message }: AnyReply): boolean => !('more' in message && message.more)
+/** False while further replies of the same run follow. A list of channels with `more` is whole: its rest is asked for. */
+export const isLast = ({ message }: AnyReply): boolean => message.type !== 'envelopes' || !message.more

@@ -1,7 +1,7 @@
 /**
  * Every message of our own protocols, decoded. On the wire each is a length-prefixed dag-cbor map that starts
  * with `v: 1` and `type`; `codec/messages.ts` is the only place that knows its bytes. A request has one reply,
- * or a run of replies of which all but the last say `more: true`.
+ * or a run of `envelopes` of which all but the last say `more: true`.
  */
 import type { Address, Channel, Digest, KeyId, Name, Pattern, PeerId, ReleaseId } from './ids.ts'
 import type { Place } from './place.ts'

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Address } from '../../../src/model/ids.ts'
+import type { Address, Channel } from '../../../src/model/ids.ts'
 import { dialPublisher, type PublishConnection } from '../../../src/net/dial.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
 import { DIGEST, Scripted } from './scripted.ts'
@@ -50,6 +50,17 @@ test('a refusal is a reply', async () => {
     type: 'refused',
     code: 'LIMIT_RATE',
   })
+})
+
+test('a list of channels that goes on is a whole answer: the rest is asked for', async () => {
+  const b = await seed()
+  const message = { type: 'channels', channels: ['a/b' as Channel], more: true } as const
+  b.onRequest = ({ id }) => {
+    b.transport.perform({ kind: 'reply', id, reply: { protocol: 'publish', message } })
+  }
+  const publisher = await dial(b.address)
+  expect(await publisher.ask({ type: 'channels' }, 5_000)).toEqual(message)
+  expect(await publisher.ask({ type: 'channels', after: 'a/b' as Channel }, 5_000)).toEqual(message)
 })
 
 test('a seed that does not answer, or hangs up', async () => {

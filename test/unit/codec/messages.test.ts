@@ -21,7 +21,7 @@ import type {
 } from '../../../src/model/messages.ts'
 import { replies, requests } from './message-samples.ts'
 import { codeOf } from './refusal.ts'
-import { releaseOf, utf8 } from './samples.ts'
+import { channel, releaseOf, utf8 } from './samples.ts'
 
 const protocols = ['admit', 'sync', 'blocks', 'publish', 'bridge'] as const
 
@@ -245,5 +245,6 @@ test('a run ends with the first reply that does not say `more`', () => {
   expect(of({ type: 'envelopes', envelopes: [], lacks: [], more: true })).toBe(false)
   expect(of({ type: 'envelopes', envelopes: [], lacks: [], more: false })).toBe(true)
   expect(of({ type: 'noted' })).toBe(true)
+  expect(of({ type: 'channels', channels: [channel], more: true })).toBe(true)
   expect(of({ type: 'header', envelope: utf8(releaseOf('x')) })).toBe(true)
 })
