@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mutator } from '../test/fuzz/mutate.ts'
-import { sequenceFault } from '../test/fuzz/sequences.ts'
+import { playSequence } from '../test/fuzz/sequences.ts'
 import { corpus, fault, TARGETS } from '../test/fuzz/targets.ts'
 import { optionsOf } from './options.ts'
 
@@ -60,7 +60,7 @@ if ('sequences of messages'.includes(values.only)) {
   const endMs = performance.now() + forMs
   let sequences = 0
   for (; performance.now() < endMs; sequences += 1) {
-    const problem = sequenceFault(seed + sequences, sequences % 2 === 0)
+    const problem = playSequence(seed + sequences, sequences % 2 === 0).fault
     if (problem === undefined) continue
     failed += 1
     process.stdout.write(`FAILED sequence ${seed + sequences}, submit ${sequences % 2 === 0}\n${problem}\n`)
