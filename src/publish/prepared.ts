@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { z } from 'zod'
 import { decodeEnvelopeJson, encodeEnvelopeJson } from '../codec/envelope-json.ts'
 import { decodeHeader } from '../codec/header.ts'
+import { parseJson } from '../codec/json.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
@@ -39,7 +40,7 @@ export function readPrepared(file: string, limits: Limits): Prepared {
   }
   let form: z.infer<typeof FORM>
   try {
-    form = FORM.parse(JSON.parse(text))
+    form = FORM.parse(parseJson(text, limits, file))
   } catch (error) {
     throw new MeshError(
       'INPUT_PATH',
