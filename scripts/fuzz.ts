@@ -8,9 +8,10 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { corpus } from '../test/fuzz/inputs.ts'
 import { mutator } from '../test/fuzz/mutate.ts'
 import { playSequence } from '../test/fuzz/sequences.ts'
-import { corpus, fault, TARGETS } from '../test/fuzz/targets.ts'
+import { fault, TARGETS } from '../test/fuzz/targets.ts'
 import { optionsOf } from './options.ts'
 
 const { values } = optionsOf({

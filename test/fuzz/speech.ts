@@ -7,9 +7,10 @@ import type { AnyReply, AnyRequest, Protocol } from '../../src/model/messages.ts
 import { EPOCH_MS } from '../../src/sim/time.ts'
 import { replies, requests } from '../unit/codec/message-samples.ts'
 import { GOSSIP, MEMBERS, type Member, ROOTS } from './fleet.ts'
+import { corpus } from './inputs.ts'
 import { mutator } from './mutate.ts'
 import { controlOf, honest, requestsOf, TALKS } from './sayings.ts'
-import { corpus, PROTOCOLS } from './targets.ts'
+import { PROTOCOLS } from './targets.ts'
 
 /** How often bytes are broken until some can be read. */
 const TRIES = 5

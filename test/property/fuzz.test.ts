@@ -1,8 +1,9 @@
 /** A short pass of what `npm run fuzz` does for a minute each. */
 import { expect, test } from 'vitest'
+import { corpus } from '../fuzz/inputs.ts'
 import { mutator } from '../fuzz/mutate.ts'
 import { playSequence } from '../fuzz/sequences.ts'
-import { corpus, fault, TARGETS } from '../fuzz/targets.ts'
+import { fault, TARGETS } from '../fuzz/targets.ts'
 
 const INPUTS = 500
 const SEQUENCES = 60
