@@ -21,6 +21,9 @@ const STEPS = 80
 /** Of all sequences so many begin with members that are admitted. */
 const JOINED_SHARE = 0.8
 const TIGHT_SHARE = 0.3
+/** So many wakes in a row take so long at least where nobody says anything: a fetch looks every 100 ms. */
+const WAKES = 40
+const REST_MS = 200
 /** So little that each bound is met within a sequence. */
 const TIGHT: Limits = {
   ...LIMITS,
@@ -62,6 +65,7 @@ class Sequence {
   #served: number[] = []
   #activations: EffectOf<'activate'>[] = []
   #dials: EffectOf<'dial'>[] = []
+  #wakeMonoMs = 0
   #monoMs = 0
   #lastId = 1_000_000
 
@@ -89,6 +93,18 @@ class Sequence {
       for (const peer of this.#ending) if (this.#random() < 0.8) this.#leave(peer)
       this.#random.pick(this.#happenings)()
     }
+    this.#rest()
+  }
+
+  /** Nobody says anything any more: a core that asks to be woken again and again at once goes round in a circle. */
+  #rest(): void {
+    const fromMs = this.#monoMs
+    for (let wakes = 0; wakes < WAKES; wakes += 1) {
+      this.#monoMs = Math.max(this.#monoMs, this.#wakeMonoMs)
+      this.#hear({ kind: 'tick' })
+    }
+    const restMs = this.#monoMs - fromMs
+    if (restMs < REST_MS) throw new Error(`a core must not: wake ${WAKES} times in ${restMs} ms of quiet`)
   }
 
   /** Members are admitted, and there is a release with its content: what comes then meets something alive. */
@@ -138,6 +154,7 @@ class Sequence {
     else if (effect.kind === 'serveBlock') this.#served.push(effect.id)
     else if (effect.kind === 'activate') this.#activations.push(effect)
     else if (effect.kind === 'dial') this.#dials.push(effect)
+    else if (effect.kind === 'wake') this.#wakeMonoMs = effect.atMonoMs
     else if (effect.kind === 'hangUp') this.#ending.add(effect.peer)
   }
 
