@@ -19,6 +19,12 @@ export function wholeNumber(name: string, text: string, least: number, most: num
   })
 }
 
+/** `--expect`: an empty or mistyped one must not pass for whatever stands there. */
+export function requireExpectation(text: string | undefined): void {
+  if (text === undefined || /^([0-9a-f]{8,64}|none|any)$/.test(text)) return
+  throw new MeshError('USAGE', `--expect: "${text}" is no release; give at least 8 hex digits, none or any`)
+}
+
 /** Commander's collector for an option that may be given several times, with one or several values. */
 export const collect = (value: string, previous: readonly string[] = []): readonly string[] => [
   ...previous,

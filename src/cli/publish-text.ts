@@ -68,12 +68,14 @@ export function newChannelLine({ channel, nearest, known }: NewChannel): string 
   return `${begin}; known are ${known.slice(0, SHOWN_NAMES).join(', ')}${more}`
 }
 
+export const onTerminal = (): boolean =>
+  process.stdin.isTTY === true && process.stderr.isTTY === true && !isJson()
+
 /** Shows the difference; asks on a terminal, unless told not to. */
 export async function confirm(change: Change, asks: boolean): Promise<boolean> {
   // The first channel of a fleet cannot be a slip for another.
   if (change.isNew !== undefined && change.isNew.known.length > 0) warn(newChannelLine(change.isNew))
-  const terminal = process.stdin.isTTY === true && process.stderr.isTTY === true && !isJson()
-  if (!terminal) return true
+  if (!onTerminal()) return true
   for (const line of changeLines(change)) process.stderr.write(`${line}\n`)
   if (!asks) return true
   return saysYes(`publish to ${change.header.channel}?`)

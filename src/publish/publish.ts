@@ -16,6 +16,7 @@ import type { TrustRoot } from '../model/root.ts'
 import { nextClock } from './clock.ts'
 import type { Content } from './content.ts'
 import type { CounterMemory } from './counter.ts'
+import { isNewChannel, requireExpected } from './expected.ts'
 import { makeHeader } from './header.ts'
 import { lookForNew, type NewChannel } from './new-channel.ts'
 import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
@@ -158,43 +159,6 @@ export async function submitToFirst(
     }
   }
   throw last
-}
-
-/** @throws MeshError PUBLISH_EXPECT */
-function requireExpected(
-  standing: Standing,
-  name: NewChannel | 'known' | MeshError,
-  { channel, expect }: Pick<PublishOptions, 'channel' | 'expect'>,
-): void {
-  if (expect === undefined || (expect === 'any' && standing.releases.length > 0)) return
-  if (expect === 'any') return requireKnown(name)
-  const target = standing.target?.id
-  if (expect === 'none' ? standing.releases.length === 0 : target?.startsWith(expect) === true) return
-  const found = standing.held ? 'held (two releases in one place)' : (target?.slice(0, 12) ?? 'empty')
-  throw new MeshError(
-    'PUBLISH_EXPECT',
-    `${channel} is at ${found}, not at ${expect.slice(0, 12)}; look at what came in between`,
-    {
-      expected: expect,
-      found: target ?? 'none',
-    },
-  )
-}
-
-const isNewChannel = (name: NewChannel | 'known' | MeshError): name is NewChannel =>
-  name !== 'known' && !isMeshError(name)
-
-/** A channel that a new epoch left empty is known. @throws MeshError PUBLISH_EXPECT, or why no seed says */
-function requireKnown(name: NewChannel | 'known' | MeshError): void {
-  if (isMeshError(name)) throw name
-  if (name === 'known') return
-  const { channel, nearest } = name
-  const meant = nearest === undefined ? '' : `; is ${nearest} meant?`
-  throw new MeshError(
-    'PUBLISH_EXPECT',
-    `nothing was ever published on ${channel}, and --expect any asks for a channel that is known${meant}`,
-    { channel, found: 'none', ...(nearest === undefined ? {} : { nearest }) },
-  )
 }
 
 /** The same files by the same publisher, whole at a seed, with nothing left to settle. */

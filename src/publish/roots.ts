@@ -1,8 +1,8 @@
 /** Trust roots and seeds: brought up to date from them, handed out to them. A root proves itself, whoever carries it. */
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { PeerId } from '../model/ids.ts'
-import { adopt, type RootChain } from '../trust/chain.ts'
+import type { FleetId, PeerId } from '../model/ids.ts'
+import { adopt, type RootChain, startChain } from '../trust/chain.ts'
 import { askSeed, RefusedBySeed, type Seed } from './seeds.ts'
 
 /** Roots taken from one seed in one run of the tool: decades of changes. */
@@ -19,6 +19,29 @@ export async function catchUp(chain: RootChain, seeds: readonly Seed[], limits: 
     }
   }
   return newest
+}
+
+/**
+ * The newest root that seeds can prove to be of a fleet, by its id alone: that is the digest of its first root.
+ * Undefined where none of them holds that one.
+ */
+export async function rootsOf(
+  fleet: FleetId,
+  seeds: readonly Seed[],
+  limits: Limits,
+): Promise<RootChain | undefined> {
+  for (const seed of seeds) {
+    try {
+      const { root } = await askSeed(seed, { type: 'roots', since: 0 }, ['root'], limits)
+      const chain = root === undefined ? undefined : startChain(root, limits)
+      // A later root only says of which fleet it is.
+      if (chain?.current.version === 1 && chain.current.fleetId === fleet)
+        return await catchUp(chain, seeds, limits)
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+    }
+  }
+  return undefined
 }
 
 async function catchUpFrom(chain: RootChain, seed: Seed, limits: Limits): Promise<RootChain> {

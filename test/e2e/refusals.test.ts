@@ -31,8 +31,8 @@ async function prepare(name: string, from: InitResult, more: readonly string[] =
   return file
 }
 
-const inject = (file: string): ReturnType<typeof json> =>
-  json(['publish', '--prepared', file, '--seed', made.seedAddress, '--yes'])
+const inject = (file: string, ...more: string[]): ReturnType<typeof json> =>
+  json(['publish', '--prepared', file, '--seed', made.seedAddress, '--yes', ...more])
 
 beforeAll(async () => {
   made = await fleet.init()
@@ -47,10 +47,14 @@ beforeAll(async () => {
 })
 afterAll(() => fleet.end())
 
-async function expectRefused(file: string, code: string): Promise<void> {
-  const result = await inject(file)
+async function expectRefused(file: string, code: string, ...more: string[]): Promise<void> {
+  const result = await inject(file, ...more)
   expect(result.value.error?.code).toBe(code)
   expect(result.code).toBe(3)
+  await expectUnmoved()
+}
+
+async function expectUnmoved(): Promise<void> {
   for (const node of nodes) expect((await node.client.channel(CHANNEL)).active?.release).toBe(newest)
 }
 
@@ -63,6 +67,17 @@ describe('what is refused, with its code and exit 3, and no node moves', () => {
   test('a release of another fleet', async () => {
     const foreign = await fleet.init('foreign')
     await expectRefused(await prepare('foreign', foreign), 'ORDER_MISPLACED')
+  })
+
+  test('a prepared release in the place of another than expected, and a dry run of it', async () => {
+    fleet.files('app', { 'app.yaml': 'replicas: 3\n' })
+    const file = await prepare('third', made, ['--seed', made.seedAddress])
+    for (const expected of ['none', '0'.repeat(64)])
+      await expectRefused(file, 'PUBLISH_EXPECT', '--expect', expected)
+    const dry = await inject(file, '--dry-run', '--expect', newest)
+    expect(dry).toMatchObject({ code: 0, value: { dryRun: true, uploadedBytes: 0, acknowledgedBy: [] } })
+    await expectUnmoved()
+    fleet.files('app', { 'app.yaml': 'replicas: 1\n' })
   })
 
   test('a changed byte', async () => {

@@ -1,25 +1,29 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { encodeEnvelope } from '../../codec/envelope.ts'
 import { MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
-import type { Channel } from '../../model/ids.ts'
+import type { Channel, FleetId } from '../../model/ids.ts'
 import { parseChannel } from '../../model/names.ts'
 import { build } from '../../publish/build.ts'
+import { inject } from '../../publish/inject.ts'
 import { encodePrepared, readPrepared } from '../../publish/prepared.ts'
-import { publish, submitToFirst } from '../../publish/publish.ts'
-import { argument } from '../arguments.ts'
+import { publish } from '../../publish/publish.ts'
+import { catchUp, rootsOf } from '../../publish/roots.ts'
+import type { Seed } from '../../publish/seeds.ts'
+import type { RootChain } from '../../trust/chain.ts'
+import { argument, requireExpectation } from '../arguments.ts'
 import { writeNew } from '../files.ts'
 import { out, progress } from '../output.ts'
 import {
   connect,
+  readChain,
   SIGNING_HELP,
   type SigningOptions,
   seedAddresses,
   signing,
   withSession,
 } from '../publish-session.ts'
-import { confirm, outPublished, publishedFacts, tellUpload } from '../publish-text.ts'
+import { confirm, onTerminal, outPublished, publishedFacts, tellUpload } from '../publish-text.ts'
 import { short } from '../text.ts'
 
 interface Options extends SigningOptions {
@@ -38,7 +42,7 @@ export function register(program: Command): void {
     .description('sign files as a new release of a channel and inject it at a seed')
     .argument('[channel]', 'such as payments/prod')
     .argument('[path...]', 'one folder with all below it, or files')
-    .option('-m, --message <text>', 'what changed, for people', '')
+    .option('-m, --message <text>', 'what changed, for people')
     .option(
       '--expect <release>',
       'only if this is the target now (at least 8 digits); none: only if the channel is empty; any: only if it is known',
@@ -64,7 +68,7 @@ Several people sign the same bytes:
     .action((channel: string | undefined, paths: readonly string[], options: Options) =>
       options.prepared === undefined
         ? publishPaths(channel, paths, options)
-        : publishPrepared(channel, paths, options),
+        : publishPrepared(options.prepared, channel, paths, options),
     )
 }
 
@@ -77,11 +81,7 @@ async function publishPaths(
     throw new MeshError('USAGE', 'name the channel and the files: confmesh publish CHANNEL PATH…')
   const channel = argument('channel', name, parseChannel)
   const expires = expiryOf(options.expires)
-  if (options.expect !== undefined && !/^([0-9a-f]{8,64}|none|any)$/.test(options.expect))
-    throw new MeshError(
-      'USAGE',
-      `--expect: "${options.expect}" is no release; give at least 8 hex digits, none or any`,
-    )
+  requireExpectation(options.expect)
   progress(`reading ${paths.join(' ')}`)
   const content = await build(paths, { limits: LIMITS })
   const until = options.dryRun === true ? 'shown' : options.prepare === undefined ? 'submitted' : 'signed'
@@ -129,32 +129,68 @@ function prepared(
   ])
 }
 
+/** What was signed cannot be changed any more, and nothing is signed here. */
+const SIGNED_ALREADY = ['message', 'again', 'expires', 'key', 'signWith', 'publisher', 'prepare'] as const
+
 /** `publish --prepared FILE [CHANNEL] [PATH…]`: the files are looked for where they were, unless another place is named. */
 async function publishPrepared(
+  file: string,
   name: string | undefined,
   more: readonly string[],
   options: Options,
 ): Promise<void> {
-  const { envelope, release, paths } = readPrepared(options.prepared ?? '', LIMITS)
-  const { header, id } = release
+  const extra = SIGNED_ALREADY.find((option) => options[option] !== undefined)
+  if (extra !== undefined)
+    throw new MeshError('USAGE', `--prepared ${file} is signed already; leave out ${flagOf(extra)}`)
+  requireExpectation(options.expect)
+  const waiting = readPrepared(file, LIMITS)
+  const { header } = waiting.release
   const given = name === undefined || name === header.channel ? more : [name, ...more]
-  const content = await build(given.length > 0 ? given : paths, { limits: LIMITS })
+  const paths = given.length > 0 ? given : waiting.paths
+  const content = await build(paths, { limits: LIMITS })
   if (content.pages.join() !== header.pages.join())
     throw new MeshError(
       'CONTENT_DIGEST',
-      `${(given.length > 0 ? given : paths).join(' ')} is not what was signed in ${options.prepared}; name the place of those files`,
+      `${paths.join(' ')} is not what was signed in ${file}; name the place of those files`,
     )
   const seeds = await connect(seedAddresses(options))
   try {
-    const submission = { release: id, envelope: encodeEnvelope(envelope), content }
-    const onProgress = tellUpload(content.uploadBytes)
-    const done = await submitToFirst(seeds.reached, submission, { limits: LIMITS, onProgress })
-    const { clock, files, bytes } = header
-    outPublished(header.channel, { release: id, clock, files, bytes, unchanged: false, ...done })
+    const chain = await chainOf(header.fleet, seeds.reached, options)
+    const done = await inject(waiting, {
+      content,
+      root: chain?.current,
+      seeds: seeds.reached,
+      expect: options.expect,
+      until: options.dryRun === true ? 'shown' : 'submitted',
+      limits: LIMITS,
+      confirm: (change) => confirm(change, options.yes !== true && options.dryRun !== true),
+      onProgress: tellUpload(content.uploadBytes),
+    })
+    outPublished(header.channel, done, options.dryRun === true ? { dryRun: true } : {})
   } finally {
     await seeds.close()
   }
 }
+
+/** To verify what stands in the channel, where somebody is to be shown it or expects something there. */
+async function chainOf(
+  fleet: FleetId,
+  seeds: readonly Seed[],
+  { root, expect, dryRun, yes }: Options,
+): Promise<RootChain | undefined> {
+  const asked = dryRun === true || expect !== undefined
+  if (!asked && !onTerminal()) return undefined
+  const chain =
+    root === undefined ? await rootsOf(fleet, seeds, LIMITS) : await catchUp(readChain(root), seeds, LIMITS)
+  if (chain !== undefined || (!asked && yes === true)) return chain
+  throw new MeshError(
+    'USAGE',
+    'no seed proves a trust root for this release, so what it replaces cannot be told; name it: --root FILE',
+  )
+}
+
+const flagOf = (option: (typeof SIGNED_ALREADY)[number]): string =>
+  option === 'signWith' ? '--sign-with' : `--${option}`
 
 /** @returns milliseconds since 1970 */
 function expiryOf(text: string | undefined): number | undefined {
