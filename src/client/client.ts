@@ -1,10 +1,12 @@
+import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parse as parseYaml } from 'yaml'
 import type { ChannelEntry, ChannelWithHistory, Files, Ready, ReleaseEvent, Status } from '../api/contract.ts'
 import { isMeshError, MeshError } from '../errors.ts'
+import { NoNode, readAnswer } from './answer.ts'
 import { serverSentEvents } from './events.ts'
 import { type StateFile, stateFile } from './state-file.ts'
-import { bytes, type Endpoint, get, open, text } from './transport.ts'
+import { bytes, type Endpoint, get, open, parts, text } from './transport.ts'
 
 export interface ClientOptions {
   /** `http://host:port` or `unix:/path`; default `CONFMESH_API`, then `http://127.0.0.1:7480`. */
@@ -51,7 +53,8 @@ export class Client {
 
   constructor(options: ClientOptions = {}) {
     this.#endpoint = {
-      url: options.api ?? process.env.CONFMESH_API ?? 'http://127.0.0.1:7480',
+      // Empty is unset: a script may clear it so.
+      url: options.api ?? (process.env.CONFMESH_API || 'http://127.0.0.1:7480'),
       token: options.token,
     }
     this.#timeoutMs = options.timeoutMs ?? 5_000
@@ -60,21 +63,23 @@ export class Client {
 
   /** A node of before some field is read as one that has nothing to say there. */
   async status(): Promise<Status> {
-    const status = await this.#json<Status>('/v1/status')
+    const status = await this.#json<Status>('/v1/status', 'status')
     return { ...status, problems: status.problems ?? [], channels: status.channels.map(entryOf) }
   }
 
   async ready(): Promise<Ready> {
     const response = await open(this.#endpoint, '/readyz', { timeoutMs: this.#timeoutMs })
-    return JSON.parse(await text(response, MAX_JSON_BYTES)) as Ready
+    return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES), 'ready')
   }
 
   async channel(channel: string): Promise<ChannelWithHistory> {
-    return entryOf(await this.#json<ChannelWithHistory>(`/v1/channels/${encodeURIComponent(channel)}`))
+    return entryOf(
+      await this.#json<ChannelWithHistory>(`/v1/channels/${encodeURIComponent(channel)}`, 'channel'),
+    )
   }
 
   files(channel: string, release?: string): Promise<Files> {
-    return this.#json(`/v1/channels/${encodeURIComponent(channel)}/files${query(release)}`)
+    return this.#json(`/v1/channels/${encodeURIComponent(channel)}/files${query(release)}`, 'files')
   }
 
   /** One file's bytes. @throws MeshError API_NOT_FOUND, CONTENT_GONE, NET_UNREACHABLE, NET_TIMEOUT */
@@ -86,17 +91,17 @@ export class Client {
   }
 
   /** One file as a stream, for large ones. */
-  stream(channel: string, path: string, release?: string): Promise<AsyncIterable<Buffer>> {
-    return get(this.#endpoint, `${this.#filePath(channel, path)}${query(release)}`, {
+  async stream(channel: string, path: string, release?: string): Promise<AsyncIterable<Buffer>> {
+    const response = await get(this.#endpoint, `${this.#filePath(channel, path)}${query(release)}`, {
       timeoutMs: this.#timeoutMs,
     })
+    return parts(response)
   }
 
   /** A release as CAR. */
-  car(channel: string, release?: string): Promise<AsyncIterable<Buffer>> {
-    return get(this.#endpoint, `/v1/channels/${encodeURIComponent(channel)}/car${query(release)}`, {
-      timeoutMs: this.#timeoutMs,
-    })
+  async car(channel: string, release?: string): Promise<AsyncIterable<Buffer>> {
+    const path = `/v1/channels/${encodeURIComponent(channel)}/car${query(release)}`
+    return parts(await this.#typed(path, 'application/vnd.ipld.car', {}))
   }
 
   async json<T>(channel: string, path: string, validate: Validator<T>): Promise<T> {
@@ -146,14 +151,10 @@ export class Client {
       try {
         const headers: Record<string, string> = lastSeen === undefined ? {} : { 'last-event-id': lastSeen }
         const path = `/v1/channels/${encodeURIComponent(channel)}/watch`
-        const response = await get(this.#endpoint, path, {
-          headers,
-          signal: options.signal,
-          timeoutMs: this.#timeoutMs,
-        })
+        const response = await this.#typed(path, 'text/event-stream', { headers, signal: options.signal })
         for await (const event of serverSentEvents(response, SILENCE_MS)) {
           backoffMs = BACKOFF_MIN_MS
-          const change = JSON.parse(event.data) as ReleaseEvent
+          const change: ReleaseEvent = readAnswer(this.#endpoint.url, event.data, 'event')
           lastSeen = change.release
           yield change
         }
@@ -210,10 +211,21 @@ export class Client {
     return `/v1/channels/${encodeURIComponent(channel)}/files/${path.split('/').map(encodeURIComponent).join('/')}`
   }
 
-  async #json<T>(path: string): Promise<T> {
-    return JSON.parse(
-      await text(await get(this.#endpoint, path, { timeoutMs: this.#timeoutMs }), MAX_JSON_BYTES),
-    ) as T
+  /** An answer of this content type, which no other server gives by chance. @throws MeshError as `get`; NoNode */
+  async #typed(
+    path: string,
+    type: string,
+    options: { readonly headers?: Record<string, string>; readonly signal?: AbortSignal | undefined },
+  ): Promise<IncomingMessage> {
+    const response = await get(this.#endpoint, path, { ...options, timeoutMs: this.#timeoutMs })
+    if (response.headers['content-type']?.startsWith(type) === true) return response
+    response.destroy()
+    throw new NoNode(this.#endpoint.url)
+  }
+
+  async #json<T>(path: string, what: Parameters<typeof readAnswer>[2]): Promise<T> {
+    const response = await get(this.#endpoint, path, { timeoutMs: this.#timeoutMs })
+    return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES), what)
   }
 }
 
@@ -221,8 +233,9 @@ const entryOf = <T extends ChannelEntry>(entry: T): T => ({ ...entry, fetch: ent
 
 const PASSING = ['NET_UNREACHABLE', 'NET_TIMEOUT', 'API_BUSY', 'API_UNAVAILABLE', 'STORE_CORRUPT']
 
-/** Worth another try: the node is away, busy, or mending itself. What is no answer of ours at all passes too. */
-const passes = (error: unknown): boolean => !isMeshError(error) || PASSING.includes(error.code)
+/** Worth another try: the node is away, busy, or mending itself. */
+const passes = (error: unknown): boolean =>
+  isMeshError(error) && PASSING.includes(error.code) && !(error instanceof NoNode)
 
 /** Half to one and a half times as long, cut short by the signal. */
 const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>

@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { CODES, type Code, MeshError } from '../errors.ts'
+import { NoNode } from './answer.ts'
 
 /** Where a node's API is: `http://host:port` or `unix:/path`. */
 export interface Endpoint {
@@ -26,7 +27,7 @@ export async function get(
   const response = await open(endpoint, path, options)
   const status = response.statusCode ?? 0
   if ((status >= 200 && status < 300) || status === 304) return response
-  throw problemOf(status, await text(response, 64 * 1024), path)
+  throw problemOf(status, await text(response, 64 * 1024), { url: endpoint.url, path })
 }
 
 /** Like `get`, but hands out any status. */
@@ -97,27 +98,32 @@ export async function bytes(response: IncomingMessage, maxBytes: number): Promis
   response.setTimeout(SILENCE_MS, () =>
     response.destroy(new MeshError('NET_TIMEOUT', `no byte of the answer for ${SILENCE_MS} ms`)),
   )
+  const collected: Buffer[] = []
+  let size = 0
+  for await (const part of parts<Buffer>(response)) {
+    size += part.length
+    if (size > maxBytes)
+      throw new MeshError('LIMIT_BYTES', `the node's answer is larger than ${maxBytes} bytes`)
+    collected.push(part)
+  }
+  return Buffer.concat(collected)
+}
+
+/** The body as it comes; text where the response was given an encoding. @throws MeshError NET_TIMEOUT, NET_UNREACHABLE where the connection breaks */
+export async function* parts<T extends Buffer | string>(response: IncomingMessage): AsyncGenerator<T> {
   try {
-    return await collect(response, maxBytes)
+    yield* response as AsyncIterable<T>
   } catch (error) {
     if (error instanceof MeshError) throw error
     throw new MeshError('NET_UNREACHABLE', `the answer broke off: ${(error as Error).message}`)
   }
 }
 
-async function collect(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of response as AsyncIterable<Buffer>) {
-    size += part.length
-    if (size > maxBytes)
-      throw new MeshError('LIMIT_BYTES', `the node's answer is larger than ${maxBytes} bytes`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts)
-}
-
-function problemOf(status: number, body: string, path: string): MeshError {
+function problemOf(
+  status: number,
+  body: string,
+  { url, path }: { readonly url: string; readonly path: string },
+): MeshError {
   try {
     const parsed = JSON.parse(body) as { code?: unknown; detail?: unknown }
     if (typeof parsed.code === 'string' && (CODES as readonly string[]).includes(parsed.code)) {
@@ -128,5 +134,7 @@ function problemOf(status: number, body: string, path: string): MeshError {
   } catch {
     // Not ours: told below with what is known.
   }
+  // What stands before a node, or takes its place, fails in its own words; the node may be back soon.
+  if (status < 500) return new NoNode(url, { status })
   return new MeshError('API_UNAVAILABLE', `${path}: the node answered ${status}`, { status })
 }

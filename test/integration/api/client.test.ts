@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { Client, type Snapshot } from '../../../src/client/index.ts'
 import { CHANNEL, FakeNode, type Served, serve, sha } from './fake-node.ts'
@@ -112,8 +112,8 @@ describe('reading', () => {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    const client = new Client({ api, timeoutMs: 100 })
-    await expect(client.status()).rejects.toThrow(code('NET_TIMEOUT'))
+    await expect(new Client({ api, timeoutMs: 100 }).status()).rejects.toThrow(code('NET_TIMEOUT'))
+    const client = new Client({ api })
     await expect(client.get(CHANNEL, 'half')).rejects.toThrow(code('NET_UNREACHABLE'))
     await new Promise((resolve) => {
       server.close(resolve)
@@ -122,6 +122,52 @@ describe('reading', () => {
     await expect(client.status()).rejects.toThrow(code('NET_UNREACHABLE'))
     await expect(new Client({ api: 'https://a' }).status()).rejects.toThrow(code('USAGE'))
     await expect(new Client({ api: 'nonsense' }).status()).rejects.toThrow(code('USAGE'))
+  })
+})
+
+describe('something else that answers', () => {
+  /** On any path. */
+  async function other(status: number, type: string, body: string): Promise<Client> {
+    const server = createServer((_, response) => {
+      response.writeHead(status, { 'content-type': type }).end(body)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    return new Client({ api: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+  }
+
+  test.each([
+    ['a page', 200, 'text/html', '<html></html>'],
+    ['an empty object', 200, 'application/json', '{}'],
+    ['null', 200, 'application/json', 'null'],
+    ['fields of other kinds', 200, 'application/json', '{"channels": {}, "files": {}, "release": 1}'],
+    ['a page of what is not there', 404, 'text/html', '<html></html>'],
+  ])('%s: no node, and no watch waits for one', async (_, status, type, body) => {
+    const client = await other(status, type, body)
+    const noNode = expect.objectContaining({
+      code: 'API_UNAVAILABLE',
+      message: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+: no confmesh node answers here; is --api/),
+    })
+    for (const asked of [client.status(), client.ready(), client.channel(CHANNEL), client.files(CHANNEL)])
+      await expect(asked).rejects.toEqual(noNode)
+    await expect(client.car(CHANNEL)).rejects.toEqual(noNode)
+    await expect(client.watch(CHANNEL).next()).rejects.toEqual(noNode)
+  })
+
+  test('a proxy whose node is away is waited for', async () => {
+    const client = await other(502, 'text/html', '<html></html>')
+    await expect(client.status()).rejects.toThrow(code('API_UNAVAILABLE'))
+    const stop = new AbortController()
+    const lost: Error[] = []
+    const onDisconnect = (error: Error): void => {
+      lost.push(error)
+      stop.abort()
+    }
+    expect((await client.watch(CHANNEL, { signal: stop.signal, onDisconnect }).next()).done).toBe(true)
+    expect(lost).toHaveLength(1)
   })
 })
 
