@@ -100,6 +100,7 @@ export const CODES = [
   'PUBLISH_DECLINED',
   'PUBLISH_COUNTER',
   'SIGN_FAILED',
+  'OUTPUT_FAILED',
   'INTERNAL',
 ] as const
 

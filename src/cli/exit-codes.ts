@@ -103,5 +103,6 @@ export const EXIT_CODES: Readonly<Record<Code, ExitCode>> = {
   PUBLISH_DECLINED: 1,
   PUBLISH_COUNTER: 3,
   SIGN_FAILED: 1,
+  OUTPUT_FAILED: 1,
   INTERNAL: 1,
 }

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import { EXIT_CODES } from './exit-codes.ts'
 import { runProgram } from './program.ts'
 
 // A reader that has seen enough (`| head`) ends the command, without a trace.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  const code = 'OUTPUT_FAILED'
+  process.stderr.write(`confmesh: ${code}: stdout: ${error.code ?? error.message}; is its disk full?\n`)
+  process.exit(EXIT_CODES[code])
 })
 
 await runProgram(process.argv.slice(2))
