@@ -9,7 +9,7 @@ import type { Release } from '../../model/release.ts'
 import { publish } from '../../publish/publish.ts'
 import { askSeed, type Seed } from '../../publish/seeds.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
-import { argument } from '../arguments.ts'
+import { argument, requireExpectation } from '../arguments.ts'
 import { type Session, SIGNING_HELP, type SigningOptions, signing, withSession } from '../publish-session.ts'
 import { confirm, outPublished } from '../publish-text.ts'
 import { short } from '../text.ts'
@@ -43,6 +43,7 @@ ${SIGNING_HELP}`,
           'USAGE',
           `--to: "${options.to}" is no release; give at least its first 8 hex digits`,
         )
+      requireExpectation(options.expect)
       const done = await withSession(options, async (session) => {
         const id = await fullId(channel, options.to, session, command)
         return rollBack(session, channel, await headerOf(session, channel, id), options)
