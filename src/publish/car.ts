@@ -3,14 +3,15 @@
  * CID of the release's envelope, which is the first block; pages and blocks follow. No key is needed to read or to
  * inject one: what is signed proves itself.
  */
-import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { constants, createReadStream } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { CarIndexer } from '@ipld/car/indexer'
 import { CarWriter } from '@ipld/car/writer'
 import { fromCid, toCid } from '../codec/cid.ts'
 import { sha256 } from '../codec/digest.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeHeader } from '../codec/header.ts'
+import { decodePage } from '../codec/page.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest } from '../model/ids.ts'
@@ -49,6 +50,12 @@ export interface OpenedCar {
   readonly release: Release
   readonly envelope: Uint8Array
   readonly content: Content
+  /**
+   * Reads every block once, and the pages again for what they name: nothing is damaged and nothing is missing. Memory is
+   * one block and where each lies.
+   * @throws MeshError CONTENT_DIGEST, CODEC_MALFORMED (a page or block is not in it)
+   */
+  check(): Promise<void>
   close(): Promise<void>
 }
 
@@ -62,9 +69,7 @@ interface Place {
  * @throws MeshError INPUT_PATH, CODEC_MALFORMED, LIMIT_*, TRUST_TYPE
  */
 export async function openCar(path: string, limits: Limits): Promise<OpenedCar> {
-  const handle = await open(path, 'r').catch((error: unknown) => {
-    throw unreadable(path, error)
-  })
+  const handle = await openFile(path)
   const readAt = async ({ offset, size }: Place, digest: Digest): Promise<Uint8Array> => {
     const bytes = new Uint8Array(size)
     const { bytesRead } = await handle.read(bytes, 0, size, offset)
@@ -93,11 +98,30 @@ export async function openCar(path: string, limits: Limits): Promise<OpenedCar> 
         return place === undefined ? undefined : readAt(place, digest)
       },
     }
-    return { release, envelope, content, close: () => handle.close() }
+    const check = async (): Promise<void> => {
+      for (const [digest, place] of places) await readAt(place, digest)
+      await requireWhole(path, content, places, limits)
+    }
+    return { release, envelope, content, check, close: () => handle.close() }
   } catch (error) {
     await handle.close()
     if (isMeshError(error)) throw error
     throw malformed(path, (error as Error).message)
+  }
+}
+
+async function requireWhole(
+  path: string,
+  { pages, read }: Content,
+  places: ReadonlyMap<Digest, Place>,
+  limits: Limits,
+): Promise<void> {
+  const missing = (digest: Digest) => malformed(path, `block ${digest.slice(0, 12)} of it is missing`)
+  for (const page of pages) {
+    const bytes = await read(page)
+    if (bytes === undefined) throw missing(page)
+    for (const { blocks } of decodePage(bytes, limits))
+      for (const { digest } of blocks) if (!places.has(digest)) throw missing(digest)
   }
 }
 
@@ -108,8 +132,20 @@ const malformed = (path: string, reason: string): MeshError =>
     { path },
   )
 
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    // A pipe in its place does not block, and a folder can be opened but not read.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    if ((await handle.stat()).isFile()) return handle
+    await handle.close()
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+  throw unreadable(path, new Error('no regular file'))
+}
+
 /** The library takes the header's length as it is; a hostile one would have it read everything into memory. */
-async function checkCarHeader(path: string, handle: Awaited<ReturnType<typeof open>>): Promise<void> {
+async function checkCarHeader(path: string, handle: FileHandle): Promise<void> {
   const start = new Uint8Array(2)
   await handle.read(start, 0, 2, 0)
   const [low = 0, high = 0] = start

@@ -20,8 +20,10 @@ export function register(program: Command): void {
       '\nExamples:\n  confmesh import release.car\n  confmesh import release.car --seed /dns4/seed1.example.net/tcp/7400/p2p/12D3KooW…\n',
     )
     .action(async (file: string, options: { seed?: readonly string[] }, command: Command) => {
-      const { release, envelope, content, close } = await openCar(file, LIMITS)
+      const { release, envelope, content, check, close } = await openCar(file, LIMITS)
       try {
+        // A seed that holds it already asks for nothing, and would pass a tampered file for a good one.
+        await check()
         const addresses = options.seed === undefined ? await addressesOf(command) : seedAddresses(options)
         const seeds = await connect(addresses)
         try {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest } from '../../../src/model/ids.ts'
-import { openCar, writeCar } from '../../../src/publish/car.ts'
+import { type OpenedCar, openCar, writeCar } from '../../../src/publish/car.ts'
 import { make } from '../core/fleet.ts'
 
 let file = ''
@@ -15,13 +15,13 @@ afterEach(() => rmSync(join(file, '..'), { recursive: true, force: true }))
 
 const made = make({ clock: { alice: 1 }, text: 'a=1\n' })
 
-async function* blocks() {
-  for (const [digest, bytes] of made.content) yield { digest, bytes }
+async function* blocks(of: Iterable<readonly [Digest, Uint8Array]> = made.content) {
+  for (const [digest, bytes] of of) yield { digest, bytes }
 }
 
-async function write(): Promise<Buffer> {
+async function write(of?: Iterable<readonly [Digest, Uint8Array]>): Promise<Buffer> {
   const parts: Uint8Array[] = []
-  for await (const part of writeCar(made.envelope, blocks())) parts.push(part)
+  for await (const part of writeCar(made.envelope, blocks(of))) parts.push(part)
   const bytes = Buffer.concat(parts)
   writeFileSync(file, bytes)
   return bytes
@@ -37,30 +37,50 @@ test('A release goes into a CAR file and comes out the same', async () => {
   await car.close()
 })
 
-test('A changed byte anywhere is found, at the latest when it is read', async () => {
+test('A changed byte anywhere is found, at the latest when it is read, and by the check of it all', async () => {
   const bytes = await write()
   for (let index = 0; index < bytes.length; index++) {
     const damaged = Buffer.from(bytes)
     damaged[index] = (damaged[index] ?? 0) ^ 0x01
     writeFileSync(file, damaged)
-    expect([index, await readAll()]).not.toEqual([index, 'same'])
+    const { read, check } = await judged()
+    expect([index, read]).not.toEqual([index, 'same'])
+    expect([index, check]).not.toEqual([index, 'whole'])
+  }
+}, 60_000)
+
+test('The check finds a page or a block that is missing, and nothing in a whole file', async () => {
+  await write()
+  expect(await judged()).toEqual({ read: 'same', check: 'whole' })
+  for (const missing of made.content.keys()) {
+    await write([...made.content].filter(([digest]) => digest !== missing))
+    expect(await judged()).toEqual({ read: 'missing', check: 'CODEC_MALFORMED' })
   }
 })
 
-/** `same`: everything of the release came out as it went in. */
-async function readAll(): Promise<string> {
+const codeOf = (error: unknown): string => String((error as { code?: unknown }).code)
+
+/** `same`: everything of the release came out as it went in. `whole`: the check found nothing. */
+async function judged(): Promise<{ read: string; check: string }> {
+  let car: OpenedCar
   try {
-    const car = await openCar(file, LIMITS)
-    try {
-      for (const digest of made.content.keys())
-        if ((await car.content.read(digest)) === undefined) return 'missing'
-      return 'same'
-    } finally {
-      await car.close()
-    }
+    car = await openCar(file, LIMITS)
   } catch (error) {
-    return String((error as { code?: unknown }).code)
+    return { read: codeOf(error), check: codeOf(error) }
   }
+  try {
+    return {
+      read: await readAll(car).catch(codeOf),
+      check: await car.check().then(() => 'whole', codeOf),
+    }
+  } finally {
+    await car.close()
+  }
+}
+
+async function readAll({ content }: OpenedCar): Promise<string> {
+  for (const digest of made.content.keys()) if ((await content.read(digest)) === undefined) return 'missing'
+  return 'same'
 }
 
 test('What is no release as CAR says so, whatever its length claims', async () => {
@@ -73,10 +93,11 @@ test('What is no release as CAR says so, whatever its length claims', async () =
   ]
   for (const [name, bytes] of bad) {
     writeFileSync(file, bytes)
-    expect([name, await readAll()]).toEqual([name, 'CODEC_MALFORMED'])
+    expect([name, (await judged()).read]).toEqual([name, 'CODEC_MALFORMED'])
   }
   expect(readFileSync(file).length).toBe(40)
-  await expect(openCar(`${file}.not-there`, LIMITS)).rejects.toMatchObject({ code: 'INPUT_PATH' })
+  for (const none of [`${file}.not-there`, join(file, '..')])
+    await expect(openCar(none, LIMITS)).rejects.toMatchObject({ code: 'INPUT_PATH' })
 })
 
 test('A source that fails in the middle fails the export', async () => {
