@@ -5,7 +5,9 @@ import { parsePattern } from '../model/names.ts'
 
 const text = z.string().min(1)
 const milliseconds = z.int().min(1).max(86_400_000)
-const octal = z.string().regex(/^0[0-7]{3}$/, 'an octal mode as text, such as "0440"')
+const octalForm = 'an octal mode as text, in quotes, such as "0440"'
+/** Without quotes YAML takes it for a number, and a decimal one. */
+const octal = z.string(octalForm).regex(/^0[0-7]{3}$/, octalForm)
 const label = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, "._-", at most 63')
 /** Checked here, so that the error names file and line. */
 const pattern = text.superRefine((value, context) => {

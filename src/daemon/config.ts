@@ -183,7 +183,8 @@ function dottedKey(name: string): string {
 }
 
 function assign(value: Record<string, unknown>, path: string, given: string | readonly string[]): void {
-  const [head, tail] = path.split('.') as [string, string | undefined]
+  // A label's name may have dots of its own.
+  const [, head = path, tail] = /^([^.]+)\.(.+)$/.exec(path) ?? []
   const parsed =
     typeof given !== 'string'
       ? given

@@ -47,6 +47,12 @@ describe('the schema is closed', () => {
     expect(() => load(`${LEAST}${text}\n`)).toThrow(refusal(new RegExp(`node\\.yaml:${line}: ${name}: `)))
   })
 
+  test('a mode without quotes, which YAML takes for a number, gets the hint to quote it', () => {
+    expect(() => load(`${LEAST}materialize:\n  dir: x\n  mode: 0440\n`)).toThrow(
+      refusal(/node\.yaml:5: materialize\.mode: .* in quotes, such as "0440"/),
+    )
+  })
+
   test('what is missing is named', () => {
     expect(() => load('root: r\n')).toThrow(refusal(/: data: /))
   })
@@ -104,6 +110,11 @@ describe('what overrides what', () => {
     expect([config.submit, config.keepReleases, config.log.level]).toEqual([true, 7, 'debug'])
     expect(config.health).toEqual({ soakMs: 5, timeoutMs: 900 })
     expect(config.labels).toEqual({ zone: 'a', region: 'eu', rack: 'r1' })
+  })
+
+  test('a label with dots in its name is that label', () => {
+    const { labels } = load(LEAST, {}, new Map([['labels.example.org.rack', 'r1']]))
+    expect(labels).toEqual({ 'example.org.rack': 'r1' })
   })
 
   test('a twin of no key, or with a value of another type, is refused', () => {
