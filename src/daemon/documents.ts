@@ -68,12 +68,24 @@ export function ownChain(config: NodeConfig, peer: PeerId, limits: Limits): Uint
   }
   const pool = readDocument(admission.pool, 'admission.pool', limits)
   const poolKey = readPrivateKey(admission.poolKey, 'admission.poolKey')
+  checkPoolKey(admission, certificateOf(pool, 'admission.pool', limits), poolKey)
   const wished: Labels = new Map(Object.entries(config.labels).sort(([a], [b]) => (a < b ? -1 : 1)))
   const labels = grantedLabels(certificateOf(pool, 'admission.pool', limits), wished)
   checkLabels(config, labels, admission.pool)
   const now = Date.now()
   const node = { peer, labels, notBefore: now - SKEW_MS, notAfter: now + OWN_CERTIFICATE_MS }
   return [encodeEnvelope(issueNodeCertificate(node, poolKey)), pool]
+}
+
+/** Peers would refuse what another key signed, and say no more than that. */
+function checkPoolKey(
+  paths: { readonly pool: string; readonly poolKey: string },
+  { subject }: Certificate,
+  { id }: PrivateKey,
+): void {
+  if ('pool' in subject && subject.key === id) return
+  const text = `admission.poolKey: ${paths.poolKey} is not the key of the pool in ${paths.pool}; name those that were made together`
+  throw new MeshError('CONFIG_INVALID', text, { key: 'admission.poolKey' })
 }
 
 /** Labels of the node as its peers see them; empty without a certificate. */

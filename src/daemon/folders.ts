@@ -1,6 +1,9 @@
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId } from '../model/ids.ts'
+import { storeError } from '../store/faults.ts'
 import { startChain } from '../trust/chain.ts'
 import type { NodeConfig } from './config.ts'
 
@@ -25,6 +28,27 @@ export function foldersOf(config: NodeConfig, fleetId: () => FleetId): Folders {
     dir: join(data, 'store'),
     floorDir: floorDir ?? join(beside, fleetId().slice(0, 8)),
     lockDirs,
+  }
+}
+
+/**
+ * The folders that may be named apart from the data folder: one that is a file, or lies below one, is told by its key
+ * before anything else is made.
+ * @throws MeshError CONFIG_INVALID, STORE_FULL
+ */
+export function makeFolders({ materialize, floorDir }: NodeConfig): void {
+  const named = { 'materialize.dir': materialize?.dir, floorDir }
+  for (const [key, path] of Object.entries(named)) {
+    if (path === undefined) continue
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o755 })
+    } catch (error) {
+      const fault = storeError(error, path)
+      if (fault.code === 'STORE_FULL') throw fault
+      const reason = (error as NodeJS.ErrnoException).code
+      const text = `${key}: ${path} is no folder and cannot become one: ${reason}; name a folder of the node's own`
+      throw new MeshError('CONFIG_INVALID', text, { key }, { cause: error })
+    }
   }
 }
 

@@ -22,7 +22,7 @@ import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
 import { createContent } from './content.ts'
 import { certifiedLabels, chainExpires, ownChain, readDocument, readPrivateKey } from './documents.ts'
-import { fleetOf, foldersOf } from './folders.ts'
+import { fleetOf, foldersOf, makeFolders } from './folders.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
 import { createView, type DaemonView } from './view.ts'
@@ -75,6 +75,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   const limits = config.limitsInForce
   const root = readDocument(config.root, 'root', limits)
   const fleetId = fleetOf(root, limits)
+  makeFolders(config)
   const identity = await loadOrCreateIdentity(config.data)
   const ownCertificates = ownChain(config, identity.peerId, limits)
   const certificateExpires = chainExpires(ownCertificates, limits)
