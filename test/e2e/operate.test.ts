@@ -68,7 +68,7 @@ test('doctor: well before, beside and after a node; each thing that is wrong by 
   expect([rootless.code, failed(rootless.value)[0]]).toEqual([1, 'trust root'])
   writeFileSync(made.nodeConfig, 'root: x\nnonsense: 1\n')
   const unread = await json(['doctor', '--config', made.nodeConfig])
-  expect([unread.code, failed(unread.value)]).toEqual([1, ['configuration']])
+  expect([unread.code, failed(unread.value)]).toEqual([2, ['configuration']])
 })
 
 test('doctor: a clock that is off by more than the root allows is compared with the seeds', async () => {

@@ -6,7 +6,7 @@ import { createLogUpdate } from 'log-update'
 import { MeshError } from '../../errors.ts'
 import { wholeNumber } from '../arguments.ts'
 import { type NodeLine, waitForPeers, watchConvergence } from '../demo/convergence.ts'
-import { CHANNEL, type DemoFleet, REGIONS, startFleet } from '../demo/fleet.ts'
+import { CHANNEL, type DemoFleet, REGIONS, startFleet, withLogs } from '../demo/fleet.ts'
 import { run } from '../demo/processes.ts'
 import { isJson, out } from '../output.ts'
 import { isTerminal, short } from '../text.ts'
@@ -44,17 +44,19 @@ export function register(program: Command): void {
       const fleet = await startFleet(nodes, regions, say)
       try {
         const rounds = await tell(fleet)
-        summary(fleet, rounds, options.exit === true)
-        if (rounds.some((round) => round.converged < nodes)) {
-          throw new MeshError(
-            'NET_TIMEOUT',
-            `not every node converged within ${CONVERGE_DEADLINE_MS} ms; the logs are in ${fleet.dir}`,
-          )
+        // Ahead of the summary: with --json a failure is the one value.
+        const late = rounds.find((round) => round.converged < nodes)
+        if (late !== undefined) {
+          const text = `${late.what}: ${late.converged} of ${nodes} nodes converged within ${CONVERGE_DEADLINE_MS} ms`
+          throw new MeshError('NET_TIMEOUT', text, { nodes, converged: late.converged })
         }
+        summary(fleet, rounds, options.exit === true)
         if (options.exit !== true) await interrupted()
-      } finally {
-        await fleet.stop()
+      } catch (error) {
+        await fleet.stop(true)
+        throw withLogs(error, fleet.dir)
       }
+      await fleet.stop()
     })
 }
 

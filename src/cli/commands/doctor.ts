@@ -20,7 +20,8 @@ export function register(program: Command): void {
       const findings = await diagnose(config)
       const ok = findings.every((finding) => finding.ok)
       out({ ok, checks: findings }, findings.map(line))
-      if (!ok) process.exitCode = 1
+      // Without a configuration that can be read it is the input that is wrong.
+      if (!ok) process.exitCode = findings[0]?.ok === true ? 1 : 2
     })
 }
 

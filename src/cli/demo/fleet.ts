@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isMeshError, MeshError } from '../../errors.ts'
 import { type NodeProcess, run, startNode } from './processes.ts'
 
 export const REGIONS = ['eu', 'us', 'ap', 'sa', 'af', 'me', 'oc', 'ca', 'in']
@@ -17,7 +18,15 @@ export interface DemoFleet {
   readonly key: string
   readonly seeds: readonly NodeProcess[]
   readonly nodes: readonly NodeProcess[]
-  stop(): Promise<void>
+  /** @param keep the folder, for its logs */
+  stop(keep?: boolean): Promise<void>
+}
+
+/** A failure in words, with where to look: whoever reads it keeps the folder. */
+export function withLogs(error: unknown, dir: string): unknown {
+  if (!isMeshError(error)) return error
+  const { code, message, details } = error
+  return new MeshError(code, `${message}; the logs are in ${dir}`, { ...details, dir }, { cause: error })
 }
 
 /** Keys, root and configurations in a temporary folder, then one seed per region and the nodes, as real processes. */
@@ -28,9 +37,9 @@ export async function startFleet(
 ): Promise<DemoFleet> {
   const dir = mkdtempSync(join(tmpdir(), 'confmesh-demo-'))
   const started: NodeProcess[] = []
-  const stop = async (): Promise<void> => {
+  const stop = async (keep = false): Promise<void> => {
     await Promise.all(started.map((node) => node.stop(2_000)))
-    rmSync(dir, { recursive: true, force: true })
+    if (!keep) rmSync(dir, { recursive: true, force: true })
   }
   try {
     say(`making keys and a trust root in ${dir}`)
@@ -59,8 +68,8 @@ export async function startFleet(
     })
     return { dir, content: makeContent(dir), key: configs.key, seeds, nodes, stop }
   } catch (error) {
-    await stop()
-    throw error
+    await stop(true)
+    throw withLogs(error, dir)
   }
 }
 
