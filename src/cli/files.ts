@@ -1,6 +1,8 @@
 /** Files that the command line writes: whole or not at all, and never over what somebody has. */
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   linkSync,
@@ -27,6 +29,17 @@ export function readInput(path: string, what: string): string {
   } catch (error) {
     if (error instanceof MeshError) throw error
     throw cannot('read', path, what, error)
+  }
+}
+
+/** Told before work that cannot be undone: its name is free, its folder there. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+export function requireNew(path: string): void {
+  if (existsSync(path)) throw isThere(path)
+  try {
+    // The folder's own entry: what stands there instead of a folder has none.
+    accessSync(`${dirname(path)}/.`, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw cannot('write', path, 'a file', error)
   }
 }
 
@@ -83,13 +96,12 @@ function syncFolder(path: string): void {
   }
 }
 
+const isThere = (path: string): MeshError =>
+  new MeshError('INPUT_EXISTS', `${path} is there already; name another, or remove it first`, { path })
+
 function cannot(verb: string, path: string, what: string, error: unknown): MeshError {
   const code = (error as NodeJS.ErrnoException).code
-  if (code === 'EEXIST') {
-    return new MeshError('INPUT_EXISTS', `${path} is there already; name another, or remove it first`, {
-      path,
-    })
-  }
+  if (code === 'EEXIST') return isThere(path)
   const reason = code === 'ENOENT' ? 'no such file or folder' : (code ?? (error as Error).message)
   return new MeshError(
     'INPUT_PATH',

@@ -4,7 +4,7 @@ import { looseMode } from '../daemon/key-mode.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { PublicKey } from '../model/root.ts'
 import { type PrivateKey, privateKeyFromPem, publicKeyFromPem, publicPem } from '../trust/private-key.ts'
-import { writeNew } from './files.ts'
+import { requireNew, writeNew } from './files.ts'
 import { generatePrivateKey } from './generate-key.ts'
 
 /** @throws MeshError CONFIG_KEY, CONFIG_KEY_MODE (anyone but the owner may read or write it) */
@@ -29,6 +29,7 @@ export function readPublicKey(path: string): PublicKey {
 
 /** Writes FILE and FILE.pub, both new. @throws MeshError INPUT_EXISTS, INPUT_PATH */
 export function writeKeyPair(path: string, type: PublicKey['type']): PrivateKey {
+  for (const half of [path, `${path}.pub`]) requireNew(half)
   const { pem, key } = generatePrivateKey(type)
   writeNew(path, pem, 0o600)
   writeNew(`${path}.pub`, publicPem(key.public), 0o644)

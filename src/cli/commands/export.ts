@@ -1,13 +1,15 @@
-import { createWriteStream, existsSync, renameSync, rmSync, statSync } from 'node:fs'
+import { createWriteStream, renameSync, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import { isMeshError, MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { parseChannel } from '../../model/names.ts'
+import type { Release } from '../../model/release.ts'
 import { openCar } from '../../publish/car.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument } from '../arguments.ts'
+import { requireNew } from '../files.ts'
 import { out } from '../output.ts'
 import { size } from '../publish-text.ts'
 import { short } from '../text.ts'
@@ -25,10 +27,7 @@ export function register(program: Command): void {
     .action(async (name: string, file: string, options: { release?: string }, command: Command) => {
       const channel = argument('channel', name, parseChannel)
       const path = resolve(file)
-      if (existsSync(path))
-        throw new MeshError('INPUT_EXISTS', `${path} is there already; name another, or remove it first`, {
-          path,
-        })
+      requireNew(path)
       const client = clientOf(command)
       const wanted =
         options.release === undefined ? undefined : await resolveRelease(client, channel, options.release)
@@ -36,8 +35,7 @@ export function register(program: Command): void {
       const aside = `${path}.${process.pid}.new`
       try {
         await save(await client.car(channel, wanted), aside)
-        const { release, close } = await openCar(aside, LIMITS)
-        await close()
+        const release = await readBack(aside)
         renameSync(aside, path)
         const bytes = statSync(path).size
         out(
@@ -48,6 +46,17 @@ export function register(program: Command): void {
         rmSync(aside, { force: true })
       }
     })
+}
+
+/** Each block of it, as who imports it will: a node whose disk lies would be found out at the other side of the gap. */
+async function readBack(path: string): Promise<Release> {
+  const { release, check, close } = await openCar(path, LIMITS)
+  try {
+    await check()
+    return release
+  } finally {
+    await close()
+  }
 }
 
 async function save(from: AsyncIterable<Buffer>, path: string): Promise<void> {

@@ -21,7 +21,7 @@ export function register(program: Command): void {
     .option('--release <id>', 'a stored release instead of the active one')
     .addHelpText(
       'after',
-      '\nExamples:\n  confmesh get payments/prod\n  confmesh get payments/prod limits.yaml\n  confmesh get payments/prod --out ./config\n',
+      '\nExamples:\n  confmesh get payments/prod\n  confmesh get payments/prod limits.yaml\n  confmesh get payments/prod --out ./config\nWith --json the one file is what the listing says of it, and its bytes as base64 in "content".\n',
     )
     .action(async (channel: string, file: string | undefined, options: GetOptions, command: Command) => {
       const client = clientOf(command)
@@ -45,8 +45,13 @@ export function register(program: Command): void {
         }
         return out(value, `${files.length} files of ${short(listing.release)} in ${options.out}`)
       }
-      if (file !== undefined && !isJson()) {
-        return pipeline(await client.stream(channel, file, listing.release), process.stdout, { end: false })
+      const [one] = files
+      if (file !== undefined && one !== undefined) {
+        const { release } = listing
+        if (!isJson())
+          return pipeline(await client.stream(channel, file, release), process.stdout, { end: false })
+        const content = Buffer.from(await client.get(channel, file, release)).toString('base64')
+        return out({ release, ...one, content, files }, '')
       }
       out(
         listing,
@@ -67,10 +72,14 @@ async function save(dir: string, path: string, mode: number, bytes: AsyncIterabl
   const aside = `${target}.${process.pid}.part`
   try {
     mkdirSync(dirname(target), { recursive: true })
-    await pipeline(bytes, createWriteStream(aside, { mode: mode | 0o200, flags: 'wx' }))
-    renameSync(aside, target)
+    try {
+      await pipeline(bytes, createWriteStream(aside, { mode: mode | 0o200, flags: 'wx' }))
+      renameSync(aside, target)
+    } catch (error) {
+      rmSync(aside, { force: true })
+      throw error
+    }
   } catch (error) {
-    rmSync(aside, { force: true })
     const { code, syscall } = error as NodeJS.ErrnoException
     if (isMeshError(error) || syscall === undefined) throw error
     throw new MeshError('INPUT_PATH', `cannot write ${target}: ${code}`, { path: target }, { cause: error })

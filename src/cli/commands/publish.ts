@@ -12,7 +12,7 @@ import { catchUp, rootsOf } from '../../publish/roots.ts'
 import type { Seed } from '../../publish/seeds.ts'
 import type { RootChain } from '../../trust/chain.ts'
 import { argument, requireExpectation } from '../arguments.ts'
-import { writeNew } from '../files.ts'
+import { requireNew, writeNew } from '../files.ts'
 import { out, progress } from '../output.ts'
 import {
   connect,
@@ -82,6 +82,8 @@ async function publishPaths(
   const channel = argument('channel', name, parseChannel)
   const expires = expiryOf(options.expires)
   requireExpectation(options.expect)
+  // A signature spends a counter, and would be for nothing.
+  if (options.prepare !== undefined) requireNew(resolve(options.prepare))
   progress(`reading ${paths.join(' ')}`)
   const content = await build(paths, { limits: LIMITS })
   const until = options.dryRun === true ? 'shown' : options.prepare === undefined ? 'submitted' : 'signed'
