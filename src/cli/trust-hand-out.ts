@@ -39,6 +39,9 @@ export function registerHandOut(trust: Command): void {
       `
 With a key it ends a rotation whose root several people signed: the same files, signed anew. After a theft push without
 one: what stands in the channels may be the thief's.
+
+Example:
+  confmesh trust push --root root.json --seed ADDR
 `,
     )
     .action(pushed)
@@ -64,6 +67,9 @@ one: what stands in the channels may be the thief's.
       `
 Removing a key raises the epoch of the publisher's channels, so each needs a release under the new root: the same
 files, signed anew. Nothing is downloaded again.
+
+Example:
+  confmesh trust rotate ci --add-key b.key.pub --remove-key a.key.pub --root root.json --root-key root.key --seed ADDR --key b.key
 `,
     )
     .action(async (name: string, options: RotateOptions) =>

@@ -14,8 +14,12 @@ interface PublisherOptions extends ChangeOptions {
   readonly replace?: true
 }
 
-/** The options that every change of a root has. */
-export function change(trust: Command, name: string, description: string): Command {
+/**
+ * The options that every change of a root has.
+ * @param example what its own arguments may look like
+ */
+export function change(trust: Command, name: string, description: string, example = ''): Command {
+  const own = example === '' ? '' : ` ${example}`
   return trust
     .command(name)
     .description(description)
@@ -24,10 +28,16 @@ export function change(trust: Command, name: string, description: string): Comma
     .option('--out <file>', 'write the new root here and leave the current file alone')
     .option('--seed <address...>', 'ask these seeds which channels must be issued again', collect)
     .option('--yes', 'do not ask on a terminal')
+    .addHelpText('after', `\nExample:\n  confmesh trust ${name}${own} --root root.json --root-key root.key\n`)
 }
 
 export function registerPublisherEdits(trust: Command): void {
-  change(trust, 'add-publisher', 'name a publisher: its keys, how many of them must sign, on which channels')
+  change(
+    trust,
+    'add-publisher',
+    'name a publisher: its keys, how many of them must sign, on which channels',
+    "ci --public-key ci.key.pub --channel 'payments/*'",
+  )
     .argument('<name>')
     .requiredOption('--public-key <file...>', 'its public keys', collect)
     .option('--threshold <n>', 'how many of them must sign', '1')
@@ -43,13 +53,18 @@ export function registerPublisherEdits(trust: Command): void {
         addPublisher(root, { name, keys, threshold, patterns }, { replace }),
       )
     })
-  change(trust, 'remove-publisher', 'a publisher may publish nothing any more; its channels get a new epoch')
+  change(
+    trust,
+    'remove-publisher',
+    'a publisher may publish nothing any more; its channels get a new epoch',
+    'ci',
+  )
     .argument('<name>')
     .action((nameText: string, options: ChangeOptions) => {
       const name = argument('NAME', nameText, parseName)
       return changeRoot(options, (root) => removePublisher(root, name))
     })
-  change(trust, 'set-threshold', 'how many keys of the root role, or of a publisher, must sign')
+  change(trust, 'set-threshold', 'how many keys of the root role, or of a publisher, must sign', '2')
     .argument('<n>')
     .option('--publisher <name>', 'of this publisher instead of the root role')
     .action((text: string, options: ChangeOptions & { publisher?: string }) => {
@@ -58,7 +73,12 @@ export function registerPublisherEdits(trust: Command): void {
         options.publisher === undefined ? undefined : argument('--publisher', options.publisher, parseName)
       return changeRoot(options, (root) => setThreshold(root, threshold, publisher))
     })
-  change(trust, 'raise-epoch', 'end the epoch of channels: no older release of theirs counts any more')
+  change(
+    trust,
+    'raise-epoch',
+    'end the epoch of channels: no older release of theirs counts any more',
+    "'payments/**'",
+  )
     .argument('<pattern>')
     .action((text: string, options: ChangeOptions) => {
       const pattern = argument('PATTERN', text, parsePattern)

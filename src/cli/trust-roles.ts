@@ -41,7 +41,7 @@ function registerKeyEdits(trust: Command): void {
     ['add-admission-key', 'one more key may admit nodes and pools', addAdmissionKey],
   ] as const
   for (const [name, description, edit] of edits) {
-    withKey(change(trust, name, description)).action((options: KeyOptions) => {
+    withKey(change(trust, name, description, '--public-key b.key.pub')).action((options: KeyOptions) => {
       const key = readPublicKey(options.publicKey)
       return changeRoot(options, (root) => edit(root, key))
     })
@@ -51,7 +51,7 @@ function registerKeyEdits(trust: Command): void {
     ['remove-admission-key', 'a key may no longer admit; what it admitted is out, too', removeAdmissionKey],
   ] as const
   for (const [name, description, edit] of removals) {
-    withKey(change(trust, name, description)).action((options: KeyOptions) => {
+    withKey(change(trust, name, description, '--public-key b.key.pub')).action((options: KeyOptions) => {
       const key = readPublicKey(options.publicKey)
       return changeRoot(options, (root) => edit(root, key.id))
     })
@@ -79,6 +79,7 @@ function registerFreshness(trust: Command): void {
     trust,
     'set-freshness',
     'whose word of what is newest counts, and after which silence a node says so',
+    '--max-age 120',
   )
     .option('--add-key <file...>', "public key of a seed's freshness key", collect)
     .option('--remove-key <file...>', 'public key that counts no longer', collect)
@@ -106,7 +107,7 @@ const POOL_NOTE =
   'whoever holds a pool key comes back under another peer id unless the pool is removed, too (trust remove-pool)'
 
 function registerRemovals(trust: Command): void {
-  change(trust, 'remove-node', 'shut a node out')
+  change(trust, 'remove-node', 'shut a node out', '12D3KooW…')
     .argument('<peer>', "the node's peer id")
     .option('--until <date>', 'end of its certificate; the entry is dropped a week later')
     .action((text: string, options: ChangeOptions & { until?: string }) => {
@@ -114,7 +115,7 @@ function registerRemovals(trust: Command): void {
       const until = options.until === undefined ? undefined : dateOf(options.until)
       return changeRoot(options, (root) => removeNode(root, peer, until), [POOL_NOTE])
     })
-  change(trust, 'remove-pool', 'shut a pool out, with all its members')
+  change(trust, 'remove-pool', 'shut a pool out, with all its members', 'pool.json')
     .argument('<certificate|key-digest>', "the pool's certificate, or the digest of its key")
     .action((text: string, options: ChangeOptions) => {
       const { key, until } = poolOf(text)

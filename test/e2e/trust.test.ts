@@ -20,6 +20,15 @@ beforeAll(async () => {
   ;({ fleet, single } = await twoFleets())
 })
 
+const KEYS = ['add-root-key', 'remove-root-key', 'add-admission-key', 'remove-admission-key', 'set-freshness']
+const PUBLISHERS = ['add-publisher', 'remove-publisher', 'set-threshold', 'raise-epoch', 'rotate']
+const OTHERS = ['show', 'verify', 'sign', 'push', 'renew', 'remove-node', 'remove-pool']
+test.each([...KEYS, ...PUBLISHERS, ...OTHERS])('trust %s --help ends with an example of it', async (name) => {
+  const { code, out } = await confmesh('trust', name, '--help')
+  expect(code).toBe(0)
+  expect(out).toMatch(new RegExp(`\nExample:\n  confmesh trust ${name} [^\n]*--root[^\n]*\n\n?$`))
+})
+
 describe('trust', () => {
   const key = async (name: string): Promise<string> => {
     if (!existsSync(at(`${name}.key`))) await confmesh('keygen', '--out', `${name}.key`)

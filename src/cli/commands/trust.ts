@@ -18,11 +18,13 @@ export function register(program: Command): void {
     .command('show')
     .description('print what a root says')
     .requiredOption('--root <file>', 'the root')
+    .addHelpText('after', '\nExample:\n  confmesh trust show --root root.json\n')
     .action((options: { root: string }) => showRoot(options.root))
   trust
     .command('verify')
     .description('check a root, and every step to it from the older versions beside it')
     .requiredOption('--root <file>', 'the root')
+    .addHelpText('after', '\nExample:\n  confmesh trust verify --root root.json\n')
     .action((options: { root: string }) => verifyRoot(options.root, Date.now()))
   trust
     .command('sign')
@@ -34,6 +36,7 @@ export function register(program: Command): void {
     .option('--root <file>', 'the current root (default: the one beside the draft)')
     .option('--seed <address...>', 'ask these seeds which channels must be issued again', collect)
     .option('--yes', 'do not ask on a terminal')
+    .addHelpText('after', '\nExample:\n  confmesh trust sign root.2.draft.json --root-key b.key\n')
     .action((file: string, options: SignOptions) => signRoot(file, options))
   registerPublisherEdits(trust)
   registerRoleEdits(trust)
