@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, rmSync, type Stats } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
@@ -64,7 +64,7 @@ function hintFor(code: string | undefined, path: string | undefined): string {
 
 /** A socket left by a dead process refuses the bind; a live one is protected by the data folder's lock. */
 function removeSocket(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false })
+  const found = entryAt(path)
   if (found === undefined) return
   if (!found.isSocket())
     throw new MeshError(
@@ -75,6 +75,15 @@ function removeSocket(path: string): void {
       },
     )
   rmSync(path, { force: true })
+}
+
+/** What cannot be looked at, below a file perhaps, cannot be listened on: that says why. */
+function entryAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }
 
 /** The parser gave up before there was a request: answered by hand, in the same form as every other refusal. */

@@ -192,6 +192,12 @@ test('a stdout that takes nothing: one line, exit 1', () => {
   })
 })
 
+test('demo without a place for its folder', async () => {
+  const run = await asProcess(['demo', '--exit'], { env: { TMPDIR: at('file') } })
+  expect([run.code, run.out]).toEqual([2, ''])
+  expect(run.err).toMatch(/^confmesh: INPUT_PATH: cannot make a folder in [^\n]+; set TMPDIR [^\n]+\n$/)
+})
+
 test('demo: a failure is the one value, and the logs it names are kept', async () => {
   // A setting that no node knows: none starts.
   const env = { CONFMESH_NODE_NONSENSE: '1', TMPDIR: at() }

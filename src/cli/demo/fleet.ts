@@ -35,7 +35,7 @@ export async function startFleet(
   regions: number,
   say: (text: string) => void,
 ): Promise<DemoFleet> {
-  const dir = mkdtempSync(join(tmpdir(), 'confmesh-demo-'))
+  const dir = makeFolder()
   const started: NodeProcess[] = []
   const stop = async (keep = false): Promise<void> => {
     await Promise.all(started.map((node) => node.stop(2_000)))
@@ -70,6 +70,17 @@ export async function startFleet(
   } catch (error) {
     await stop(true)
     throw withLogs(error, dir)
+  }
+}
+
+/** @throws MeshError INPUT_PATH */
+function makeFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'confmesh-demo-'))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const text = `cannot make a folder in ${tmpdir()}: ${code}; set TMPDIR to one that this user may write to`
+    throw new MeshError('INPUT_PATH', text, { path: tmpdir() }, { cause: error })
   }
 }
 

@@ -186,6 +186,7 @@ describe('a Unix socket', () => {
   test('does not replace a file that is no socket', async () => {
     writeFileSync(join(dir, 'precious'), 'data')
     await expect(start({ listen: `unix:${join(dir, 'precious')}` })).rejects.toThrow(code('NET_LISTEN'))
+    await expect(start({ listen: `unix:${join(dir, 'precious/sock')}` })).rejects.toThrow(code('NET_LISTEN'))
     expect(readFileSync(join(dir, 'precious'), 'utf8')).toBe('data')
   })
 })
