@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, rmSync, type Stats } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
@@ -7,6 +7,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { type ApiOptions, createApp } from './app.ts'
 import type { NodeView } from './node-view.ts'
+import { freeSocketPath } from './socket-path.ts'
 
 export interface ApiServer {
   /** `http://127.0.0.1:7480` or `unix:/path`. */
@@ -35,15 +36,14 @@ export async function startApi(node: NodeView, listen: string, options: ApiOptio
     socket.end(unreadable(error))
   })
   const path = listen.startsWith('unix:') ? listen.slice(5) : undefined
+  if (path !== undefined) await freeSocketPath(path)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const hint = hintFor(error.code, path)
       reject(new MeshError('NET_LISTEN', `api.listen: ${listen} ${hint}`, { address: listen }))
     })
-    if (path !== undefined) {
-      removeSocket(path)
-      server.listen(path, resolve)
-    } else {
+    if (path !== undefined) server.listen(path, resolve)
+    else {
       const colon = listen.lastIndexOf(':')
       server.listen(Number(listen.slice(colon + 1)), listen.slice(0, colon).replace(/^\[|\]$/g, ''), resolve)
     }
@@ -60,30 +60,6 @@ function hintFor(code: string | undefined, path: string | undefined): string {
   if (code === 'EACCES') return `${what}; ports below 1024 are for root: choose one from 1024 on`
   if (code === 'EADDRNOTAVAIL') return `${what}; it is none of this host`
   return what
-}
-
-/** A socket left by a dead process refuses the bind; a live one is protected by the data folder's lock. */
-function removeSocket(path: string): void {
-  const found = entryAt(path)
-  if (found === undefined) return
-  if (!found.isSocket())
-    throw new MeshError(
-      'NET_LISTEN',
-      `api.listen: unix:${path} is there already and no socket; name another`,
-      {
-        address: `unix:${path}`,
-      },
-    )
-  rmSync(path, { force: true })
-}
-
-/** What cannot be looked at, below a file perhaps, cannot be listened on: that says why. */
-function entryAt(path: string): Stats | undefined {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false })
-  } catch {
-    return undefined
-  }
 }
 
 /** The parser gave up before there was a request: answered by hand, in the same form as every other refusal. */

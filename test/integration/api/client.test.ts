@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { linkSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -172,15 +173,37 @@ describe('something else that answers', () => {
 })
 
 describe('a Unix socket', () => {
-  test('has mode 0660 and serves; one left behind is replaced', async () => {
+  test('has mode 0660 and serves', async () => {
     node.activate({ a: '1' })
     const listen = `unix:${join(dir, 'api.sock')}`
     const { api } = await start({ listen })
     expect(api.url).toBe(listen)
     expect(statSync(join(dir, 'api.sock')).mode & 0o777).toBe(0o660)
     expect(Buffer.from(await new Client({ api: listen }).get(CHANNEL, 'a')).toString()).toBe('1')
-    const again = await start({ listen })
-    expect(again.api.url).toBe(listen)
+  })
+
+  test('that a dead process left is replaced', async () => {
+    const path = join(dir, 'api.sock')
+    const dead = createServer().listen(path)
+    await once(dead, 'listening')
+    // Closing takes the name away, as a kill would not: a second name stays.
+    linkSync(path, join(dir, 'left'))
+    dead.close()
+    await once(dead, 'close')
+    renameSync(join(dir, 'left'), path)
+    node.activate({ a: '1' })
+    const { api } = await start({ listen: `unix:${path}` })
+    expect(Buffer.from(await new Client({ api: api.url }).get(CHANNEL, 'a')).toString()).toBe('1')
+  })
+
+  test('that another node serves stays with it', async () => {
+    node.activate({ a: '1' })
+    const listen = `unix:${join(dir, 'api.sock')}`
+    await start({ listen })
+    const second = start({ listen })
+    await expect(second).rejects.toThrow(code('NET_LISTEN'))
+    await expect(second).rejects.toThrow(/ is in use/)
+    expect(Buffer.from(await new Client({ api: listen }).get(CHANNEL, 'a')).toString()).toBe('1')
   })
 
   test('does not replace a file that is no socket', async () => {

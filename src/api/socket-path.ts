@@ -1,0 +1,42 @@
+import { lstatSync, rmSync, type Stats } from 'node:fs'
+import { connect } from 'node:net'
+import { MeshError } from '../errors.ts'
+
+/**
+ * Makes way for a Unix socket: one that a dead process left refuses the bind, so it goes. One that somebody serves
+ * stays theirs: two nodes may have data folders of their own and the same socket by mistake.
+ * @throws MeshError NET_LISTEN where the path is in use, or no socket
+ */
+export async function freeSocketPath(path: string): Promise<void> {
+  const found = entryAt(path)
+  if (found === undefined) return
+  if (!found.isSocket()) throw refusal(path, 'is there already and no socket; name another')
+  const refused = await connectError(path)
+  if (refused === 'ENOENT') return
+  // Only this says that nobody listens: a full queue (EAGAIN) or a foreign socket (EACCES) has an owner.
+  if (refused !== 'ECONNREFUSED') throw refusal(path, 'is in use; stop the other process or set api.listen')
+  rmSync(path, { force: true })
+}
+
+/** What cannot be looked at, below a file perhaps, cannot be listened on: that says why. */
+function entryAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
+}
+
+/** The code with which connecting fails; undefined where somebody answers. */
+function connectError(path: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy()
+      resolve(undefined)
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+  })
+}
+
+const refusal = (path: string, what: string): MeshError =>
+  new MeshError('NET_LISTEN', `api.listen: unix:${path} ${what}`, { address: `unix:${path}` })
