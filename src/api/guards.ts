@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import type { MiddlewareHandler } from 'hono'
 import type { Limits } from '../limits.ts'
-import { problem } from './problem.ts'
+import { problem, type Refusal, refusal } from './problem.ts'
 import { rawUrl } from './target.ts'
 
 export interface GuardOptions {
@@ -15,24 +16,31 @@ export interface GuardOptions {
 
 /**
  * DNS rebinding needs a name of the attacker's in the Host header: only IP literals, `localhost` and configured
- * names pass. The API is read-only, has no CORS, and takes no encoded bodies.
+ * names pass, and methods that read. Judged on the request as it came, before a URL is made of it.
  */
-export function guards(options: GuardOptions): MiddlewareHandler {
+export function gate(options: GuardOptions): (request: IncomingMessage) => Refusal | undefined {
   const hosts = new Set(['localhost', ...options.hosts.map((host) => host.toLowerCase())])
-  const wanted = options.token === undefined ? undefined : digest(options.token)
-  return async (c, next) => {
-    const host = hostName(c.req.header('host') ?? '')
+  return ({ headers, method }) => {
+    const host = hostName(headers.host ?? '')
     if (isIP(host) === 0 && !hosts.has(host)) {
-      return problem(
+      return refusal(
         'API_HOST',
         'the Host header names neither an IP address, localhost nor a name of api.hosts',
       )
     }
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-      return problem('API_METHOD', 'this API is read-only; publish with the confmesh command', {
+    if (method !== 'GET' && method !== 'HEAD') {
+      return refusal('API_METHOD', 'this API is read-only; publish with the confmesh command', {
         allow: 'GET, HEAD',
       })
     }
+    return undefined
+  }
+}
+
+/** What else every request must keep to. The API has no CORS, and takes no encoded bodies. */
+export function guards(options: GuardOptions): MiddlewareHandler {
+  const wanted = options.token === undefined ? undefined : digest(options.token)
+  return async (c, next) => {
     if (Buffer.byteLength(rawUrl(c)) > options.limits.maxHttpUrlBytes) {
       return problem('API_BAD_REQUEST', `the URL is longer than ${options.limits.maxHttpUrlBytes} bytes`)
     }
@@ -53,8 +61,8 @@ export function guards(options: GuardOptions): MiddlewareHandler {
 }
 
 function hostName(header: string): string {
-  const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(header)
-  return (bracketed?.[1] ?? header.replace(/:\d+$/, '')).toLowerCase()
+  const bracketed = /^\[([^\]]+)\](?::\d*)?$/.exec(header)
+  return (bracketed?.[1] ?? header.replace(/:\d*$/, '')).toLowerCase()
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()

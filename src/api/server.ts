@@ -2,10 +2,10 @@ import { chmodSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
-import { getRequestListener } from '@hono/node-server'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { type ApiOptions, createApp } from './app.ts'
+import { handOver } from './listener.ts'
 import type { NodeView } from './node-view.ts'
 import { freeSocketPath } from './socket-path.ts'
 
@@ -21,20 +21,15 @@ export interface ApiServer {
  */
 export async function startApi(node: NodeView, listen: string, options: ApiOptions): Promise<ApiServer> {
   const app = createApp(node, options)
-  const server = createServer(
-    {
-      maxHeaderSize: options.limits.maxHttpHeaderBytes,
-      // Node looks for slow requests every 30 s unless told otherwise: the timeout would be twice what it says.
-      connectionsCheckingInterval: Math.ceil(options.limits.httpRequestTimeoutMs / 4),
-    },
-    getRequestListener(app.fetch),
-  )
-  bound(server, options.limits)
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-    options.onProblem('API_BAD_REQUEST', `no HTTP request within the limits: ${error.code ?? error.message}`)
-    socket.end(unreadable(error))
+  const server = createServer({
+    maxHeaderSize: options.limits.maxHttpHeaderBytes,
+    // A request without Host is refused like any other without a known one.
+    requireHostHeader: false,
+    // Node looks for slow requests every 30 s unless told otherwise: the timeout would be twice what it says.
+    connectionsCheckingInterval: Math.ceil(options.limits.httpRequestTimeoutMs / 4),
   })
+  bound(server, options.limits)
+  handOver(server, app.fetch, options)
   const path = listen.startsWith('unix:') ? listen.slice(5) : undefined
   if (path !== undefined) await freeSocketPath(path)
   await new Promise<void>((resolve, reject) => {
@@ -60,19 +55,6 @@ function hintFor(code: string | undefined, path: string | undefined): string {
   if (code === 'EACCES') return `${what}; ports below 1024 are for root: choose one from 1024 on`
   if (code === 'EADDRNOTAVAIL') return `${what}; it is none of this host`
   return what
-}
-
-/** The parser gave up before there was a request: answered by hand, in the same form as every other refusal. */
-function unreadable({ code }: NodeJS.ErrnoException): string {
-  const [status, title] =
-    code === 'HPE_HEADER_OVERFLOW'
-      ? [431, 'Request Header Fields Too Large']
-      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? [408, 'Request Timeout']
-        : [400, 'Bad Request']
-  const detail = 'the request is malformed, too large or too slow'
-  const body = JSON.stringify({ type: 'about:blank', title, status, code: 'API_BAD_REQUEST', detail })
-  return `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 function bound(server: Server, limits: Limits): void {

@@ -102,6 +102,21 @@ describe('sizes', () => {
     expect(served.problems.map((problem) => problem.code)).toEqual(['API_BAD_REQUEST'])
   })
 
+  test.each([
+    ['OPTIONS * HTTP/1.1', 405, 'API_METHOD'],
+    ['CONNECT 127.0.0.1:80 HTTP/1.1', 405, 'API_METHOD'],
+    ['GET * HTTP/1.1', 400, 'API_BAD_REQUEST'],
+    ['GET /\\ HTTP/1.1', 400, 'API_BAD_REQUEST'],
+    ['GET http://[ HTTP/1.1', 400, 'API_BAD_REQUEST'],
+    ['GET / HTTP/1.1\r\nExpect: foo', 417, 'API_BAD_REQUEST'],
+  ])('%j is refused in the form of every refusal, and told', async (line, status, code) => {
+    const answer = await raw(served.api.url, `${line}\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    expect([answer.status, answer.code]).toEqual([status, code])
+    expect(answer.head).toMatch(/^content-type: application\/problem\+json\r?$/im)
+    expect(answer.head).toMatch(new RegExp(`^confmesh-code: ${code}\\r?$`, 'im'))
+    expect(served.problems.map((problem) => problem.code)).toEqual([code])
+  })
+
   test('a request that trickles in is ended at the timeout, and told', async () => {
     const { status, code } = await raw(served.api.url, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
     expect([status, code]).toEqual([408, 'API_BAD_REQUEST'])

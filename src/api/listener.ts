@@ -1,0 +1,62 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import type { ApiOptions } from './app.ts'
+import { gate } from './guards.ts'
+import { overSocket, problem, type Refusal, refusal } from './problem.ts'
+
+/**
+ * Hands a server's requests to the app. What the app cannot be given, since there is no URL to make of it, is refused
+ * here in the same form, and told.
+ */
+export function handOver(server: Server, fetch: (request: Request) => unknown, options: ApiOptions): void {
+  const refusalOf = gate(options)
+  const told = ({ method, url }: IncomingMessage, refused: Refusal): Refusal => {
+    options.onProblem(refused.code, `${method} ${url?.split('?', 1)[0]}`)
+    return refused
+  }
+  const listener = getRequestListener(fetch as Parameters<typeof getRequestListener>[0], {
+    errorHandler: (error) => unasked(error, options),
+  })
+  server.on('request', (request, response) => {
+    const refused = refusalOf(request)
+    if (refused !== undefined) return answer(response, told(request, refused))
+    // It has passed. The adapter makes a URL of it, and refuses forms of an address that are right.
+    request.headers.host = 'localhost'
+    void listener(request, response)
+  })
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    const unmet = refusal('API_BAD_REQUEST', 'no expectation but 100-continue is known here', {}, 417)
+    answer(response, told(request, refusalOf(request) ?? unmet))
+  })
+  server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+    socket.on('error', () => socket.destroy())
+    const refused = refusalOf(request)
+    if (refused !== undefined) socket.end(overSocket(told(request, refused)))
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    options.onProblem('API_BAD_REQUEST', `no HTTP request within the limits: ${error.code ?? error.message}`)
+    socket.end(overSocket(unreadable(error)))
+  })
+}
+
+function answer(response: ServerResponse, { status, headers, body }: Refusal): void {
+  response.writeHead(status, headers).end(body)
+}
+
+/** No request came of it, or the app let an error through. */
+function unasked(error: unknown, { onProblem }: ApiOptions): Response {
+  if (error instanceof RequestError) {
+    onProblem('API_BAD_REQUEST', error.message)
+    return problem('API_BAD_REQUEST', 'the request target is no path; GET /openapi.json lists the routes')
+  }
+  onProblem('INTERNAL', error instanceof Error ? (error.stack ?? error.message) : String(error))
+  return problem('INTERNAL', 'the request failed inside the node; its log says more')
+}
+
+/** The parser gave up before there was a request. */
+function unreadable({ code }: NodeJS.ErrnoException): Refusal {
+  const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+  return refusal('API_BAD_REQUEST', 'the request is malformed, too large or too slow', {}, status)
+}
