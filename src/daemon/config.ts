@@ -4,6 +4,7 @@ import { type Document, isMap, LineCounter, type Node, parseDocument } from 'yam
 import type { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import { LIMITS, type Limits } from '../limits.ts'
+import { checkSettings } from './config-checks.ts'
 import { CONFIG_SCHEMA, type FileConfig } from './config-schema.ts'
 
 /** The file's settings with everything that overrides them, paths absolute. */
@@ -42,9 +43,7 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrid
 
   const result = CONFIG_SCHEMA.safeParse(value)
   if (!result.success) throw invalid(file, result.error.issues[0], lineOf)
-  for (const key of ['listen', 'announce'] as const)
-    for (const address of result.data[key] ?? []) checkAddress(key, address)
-  checkApi(result.data)
+  checkSettings(result.data, (path) => at(file, lineOf(path)))
   return { ...result.data, limitsInForce: mergeLimits(file, result.data.limits, lineOf) }
 }
 
@@ -205,50 +204,6 @@ function scalar(path: string, text: string): unknown {
     return text === 'true' ? true : text === 'false' ? false : text
   if (/^(keepReleases|health\.)/.test(path) && /^\d+$/.test(text)) return Number(text)
   return text
-}
-
-const ADDRESS = /^\/(?:ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/(\d{1,5})(?:\/p2p\/[^/\s]+)?$/
-const HOST_PORT = /^\[?([\d.]+|[\da-f:]*:[\da-f:]*|[a-z\d.-]+)\]?:(\d{1,5})$/i
-
-/** What most people try first is HOST:PORT: they are told the same as a multiaddr. @throws MeshError CONFIG_INVALID */
-function checkAddress(key: string, address: string): void {
-  const port = ADDRESS.exec(address)?.[1]
-  if (port !== undefined && Number(port) <= 65_535) return
-  const given = HOST_PORT.exec(address)
-  const [, host = '', number = ''] = given ?? []
-  const kind = host.includes(':') ? 'ip6' : /^[\d.]+$/.test(host) ? 'ip4' : 'dns4'
-  const form = given === null ? '/ip4/0.0.0.0/tcp/7400 or /ip6/::/tcp/7400' : `/${kind}/${host}/tcp/${number}`
-  throw new MeshError('CONFIG_INVALID', `${key}: "${address}" is no TCP multiaddr; write it as ${form}`, {
-    key,
-  })
-}
-
-function checkApi(config: FileConfig): void {
-  const { listen, tokenFile } = config.api
-  if (listen.startsWith('unix:')) return
-  const host = /^(.*):(\d{1,5})$/.exec(listen)?.[1]
-  if (host === undefined || Number(listen.slice(host.length + 1)) > 65_535) {
-    throw new MeshError('CONFIG_INVALID', `api.listen: "${listen}" is neither HOST:PORT nor unix:/path`, {
-      key: 'api.listen',
-    })
-  }
-  if (host.includes(':') && !/^\[.*\]$/.test(host)) {
-    const port = listen.slice(host.length + 1)
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `api.listen: "${listen}": write an IPv6 address as [${host}]:${port}`,
-      {
-        key: 'api.listen',
-      },
-    )
-  }
-  const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(host)
-  if (loopback || config.api.public || tokenFile !== undefined) return
-  throw new MeshError(
-    'CONFIG_API_PUBLIC',
-    `api.listen: ${listen} can be reached from other hosts; set api.tokenFile, or api.public: true if everyone may read`,
-    { key: 'api.listen' },
-  )
 }
 
 function mergeLimits(file: string, given: Record<string, number>, lineOf: LineOf): Limits {

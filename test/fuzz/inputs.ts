@@ -19,6 +19,7 @@ labels: { region: eu }
 channels: ["pay/*"]
 api: { listen: "127.0.0.1:0", hosts: [a] }
 limits: { maxChannels: 10 }
+materialize: { dir: out }
 hooks: [{ channels: ["**"], command: ["true"], timeoutMs: 5 }]
 `
 

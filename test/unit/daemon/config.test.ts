@@ -154,9 +154,27 @@ describe('paths', () => {
   })
 
   test('a URL-like text elsewhere is no path', () => {
-    expect(load(`${LEAST}hooks: [{ channels: [a], command: [./run] }]\n`).hooks[0]?.command).toEqual([
-      './run',
-    ])
+    expect(
+      load(`${LEAST}materialize: { dir: out }\nhooks: [{ channels: [a], command: [./run] }]\n`).hooks[0]
+        ?.command,
+    ).toEqual(['./run'])
+  })
+})
+
+describe('what runs after an activation', () => {
+  const HOOKS = 'hooks: [{ channels: [a], command: [run] }]\n'
+
+  test.each([
+    [HOOKS, 3, 'hooks'],
+    ['health:\n  soakMs: 5\n  command: [check]\n', 5, 'health.command'],
+  ])('%j without files is refused at its line', (text, line, name) => {
+    const message = new RegExp(`node\\.yaml:${line}: ${name}: .*materialize\\.dir`)
+    expect(() => load(LEAST + text)).toThrow(refusal(message))
+    expect(() => load(`${LEAST}${text}materialize: { dir: out }\n`)).not.toThrow()
+  })
+
+  test('a time alone runs nothing', () => {
+    expect(load(`${LEAST}health: { soakMs: 5 }\n`).health.soakMs).toBe(5)
   })
 })
 

@@ -1,0 +1,57 @@
+import { MeshError } from '../errors.ts'
+import type { FileConfig } from './config-schema.ts'
+
+/** Where a setting was made, for the beginning of an error: file and line, as near as it can be said. */
+export type Where = (path: readonly PropertyKey[]) => string
+
+/** What the schema cannot say of one key alone. @throws MeshError CONFIG_INVALID, CONFIG_API_PUBLIC, naming the line */
+export function checkSettings(config: FileConfig, where: Where): void {
+  for (const key of ['listen', 'announce'] as const)
+    for (const [index, address] of config[key].entries()) checkAddress(key, address, where([key, index]))
+  checkApi(config, where(['api', 'listen']))
+  checkActivation(config, where)
+}
+
+const ADDRESS = /^\/(?:ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/(\d{1,5})(?:\/p2p\/[^/\s]+)?$/
+const HOST_PORT = /^\[?([\d.]+|[\da-f:]*:[\da-f:]*|[a-z\d.-]+)\]?:(\d{1,5})$/i
+
+/** What most people try first is HOST:PORT: they are told the same as a multiaddr. */
+function checkAddress(key: string, address: string, place: string): void {
+  const port = ADDRESS.exec(address)?.[1]
+  if (port !== undefined && Number(port) <= 65_535) return
+  const given = HOST_PORT.exec(address)
+  const [, host = '', number = ''] = given ?? []
+  const kind = host.includes(':') ? 'ip6' : /^[\d.]+$/.test(host) ? 'ip4' : 'dns4'
+  const form = given === null ? '/ip4/0.0.0.0/tcp/7400 or /ip6/::/tcp/7400' : `/${kind}/${host}/tcp/${number}`
+  throw invalid(place, key, `"${address}" is no TCP multiaddr; write it as ${form}`)
+}
+
+function checkApi({ api }: FileConfig, place: string): void {
+  const { listen, tokenFile } = api
+  if (listen.startsWith('unix:')) return
+  const host = /^(.*):(\d{1,5})$/.exec(listen)?.[1]
+  if (host === undefined || Number(listen.slice(host.length + 1)) > 65_535)
+    throw invalid(place, 'api.listen', `"${listen}" is neither HOST:PORT nor unix:/path`)
+  if (host.includes(':') && !/^\[.*\]$/.test(host)) {
+    const port = listen.slice(host.length + 1)
+    throw invalid(place, 'api.listen', `"${listen}": write an IPv6 address as [${host}]:${port}`)
+  }
+  const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(host)
+  if (loopback || api.public || tokenFile !== undefined) return
+  throw new MeshError(
+    'CONFIG_API_PUBLIC',
+    `${place}: api.listen: ${listen} can be reached from other hosts; set api.tokenFile, or api.public: true if everyone may read`,
+    { key: 'api.listen' },
+  )
+}
+
+/** Without files there is no activation to follow: what should run after it would never run, and nobody would hear. */
+function checkActivation({ materialize, hooks, health }: FileConfig, where: Where): void {
+  if (materialize !== undefined) return
+  const why = 'runs after files were written; set materialize.dir, or take it out'
+  if (hooks.length > 0) throw invalid(where(['hooks']), 'hooks', why)
+  if (health.command !== undefined) throw invalid(where(['health', 'command']), 'health.command', why)
+}
+
+const invalid = (place: string, key: string, what: string): MeshError =>
+  new MeshError('CONFIG_INVALID', `${place}: ${key}: ${what}`, { key })
