@@ -2,7 +2,7 @@
 import type { Freshness } from '../model/beacon.ts'
 import type { ChannelState, Gate } from '../model/channel-state.ts'
 import type { Address, ReleaseId } from '../model/ids.ts'
-import { matches } from '../model/pattern.ts'
+import { literalOf, matches } from '../model/pattern.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { isHeld, targetOf } from './channel.ts'
 import type { Now } from './events.ts'
@@ -57,9 +57,8 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
 function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): readonly string[] {
   const missing = new Set<string>()
   for (const pattern of node.config.patterns) {
-    const literal = !pattern.split('/').some((segment) => segment.startsWith('*'))
     const known = cells.filter((cell) => matches(pattern, cell.state.channel) && isKnown(cell))
-    if (known.length === 0 && (literal || !compared)) missing.add(pattern)
+    if (known.length === 0 && (literalOf(pattern) !== undefined || !compared)) missing.add(pattern)
     for (const cell of known) if (activeOf(node, cell) === undefined) missing.add(cell.state.channel)
   }
   return [...missing].sort()

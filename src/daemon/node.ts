@@ -104,6 +104,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   const content = createContent(store, limits)
   const view = createView({
     core: () => core.view(clock.now()),
+    patterns: config.channels.map(parsePattern),
     store,
     content,
     version,

@@ -10,7 +10,8 @@ import type {
 } from '../api/node-view.ts'
 import type { ActiveFacts, CoreChannelView, CoreView } from '../core/view.ts'
 import { type Code, MeshError } from '../errors.ts'
-import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, Pattern, ReleaseId } from '../model/ids.ts'
+import { literalOf, matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
 import { writeCar } from '../publish/car.ts'
 import type { StorePort } from '../runtime/ports.ts'
@@ -20,6 +21,8 @@ import { peersByRegion } from './metrics.ts'
 
 export interface ViewSources {
   readonly core: () => CoreView
+  /** Of the channels that this node stores. */
+  readonly patterns: readonly Pattern[]
   readonly store: StorePort
   readonly content: Content
   readonly version: string
@@ -75,9 +78,10 @@ export function createView(sources: ViewSources): DaemonView {
     },
     channel(channel) {
       const entry = find(channel)
-      return entry === undefined
-        ? undefined
-        : { ...channelView(entry), history: entry.history.map(historyView) }
+      if (entry !== undefined) return { ...channelView(entry), history: entry.history.map(historyView) }
+      return namedChannels(sources.patterns).has(channel)
+        ? { ...unpublished(channel), history: [] }
+        : undefined
     },
     async files(channel, wanted) {
       const release = releaseOf(channel, wanted)
@@ -136,7 +140,7 @@ function status(sources: ViewSources): ReturnType<NodeView['status']> {
     },
     root: { version: view.root.version, expires: iso(view.root.expires) },
     ...(view.own === undefined ? {} : { certificate: certificateView(view.own) }),
-    channels: view.channels.map(channelView),
+    channels: channelViews(view, sources.patterns),
     store: { bytes: sources.store.bytes(), readOnly: view.readOnly },
     problems: problemsOf(view),
   }
@@ -174,6 +178,27 @@ function problemsOf({ twin, readOnly }: CoreView): { code: Code; message: string
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString()
+
+const namedChannels = (patterns: readonly Pattern[]): Set<Channel> =>
+  new Set(patterns.flatMap((pattern) => literalOf(pattern) ?? []))
+
+/** What is stored, and what the configuration names although nothing of it is here yet. */
+function channelViews(view: CoreView, patterns: readonly Pattern[]): ChannelView[] {
+  const missing = namedChannels(patterns)
+  for (const { channel } of view.channels) missing.delete(channel)
+  return [...view.channels.map(channelView), ...[...missing].map(unpublished)].sort((a, b) =>
+    a.channel < b.channel ? -1 : 1,
+  )
+}
+
+const unpublished = (channel: Channel): ChannelView => ({
+  channel,
+  active: null,
+  heads: [],
+  state: 'empty',
+  gate: null,
+  lastError: null,
+})
 
 function channelView(entry: CoreChannelView): ChannelView {
   const { channel, state, gate, lastError, fetch } = entry

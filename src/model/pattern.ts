@@ -21,6 +21,10 @@ export const matchesAny = (patterns: Iterable<Pattern>, channel: Channel): boole
   return false
 }
 
+/** The one channel that a pattern without a wildcard names. */
+export const literalOf = (pattern: Pattern): Channel | undefined =>
+  pattern.split('/').some((segment) => segment.startsWith('*')) ? undefined : (pattern as string as Channel)
+
 /**
  * q covers p: every channel that p matches, q matches. Segment by segment: `**` covers whatever is left (one or
  * more), `*` covers `*` or a literal, a literal itself, and nothing else covers anything.

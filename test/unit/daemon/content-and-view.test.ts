@@ -6,7 +6,7 @@ import type { CoreView } from '../../../src/core/view.ts'
 import { type Content, createContent } from '../../../src/daemon/content.ts'
 import { createView } from '../../../src/daemon/view.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Channel, Digest, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import type { ManifestEntry } from '../../../src/model/manifest.ts'
 import type { Release } from '../../../src/model/release.ts'
 import type { StorePort } from '../../../src/runtime/ports.ts'
@@ -95,6 +95,8 @@ describe('view', () => {
     } as unknown as Content
     const core = () =>
       ({
+        root: { version: 1, expires: 0 },
+        sessions: [],
         channels: [
           {
             channel: CHANNEL,
@@ -102,11 +104,14 @@ describe('view', () => {
             heads: [],
             history: [],
             fetch,
+            state: 'active',
+            gate: null,
           },
         ],
       }) as unknown as CoreView
     const view = createView({
       core,
+      patterns: ['pay/*', 'web/prod', CHANNEL] as Pattern[],
       content,
       store: storeOf().store,
       version: '1',
@@ -162,5 +167,24 @@ describe('view', () => {
     await new Promise(setImmediate)
     expect(seen.map((change) => change.release)).toEqual([third.id])
     expect(seen[0]?.changed).toEqual(['f1', 'f3'])
+  })
+
+  test('a channel that the configuration names is shown before anything of it is here', () => {
+    const { view } = viewOf()
+    const channels = view.status().channels.map(({ channel, state }) => [channel, state])
+    expect(channels).toEqual([
+      [CHANNEL, 'active'],
+      ['web/prod', 'empty'],
+    ])
+    expect(view.channel('web/prod' as Channel)).toEqual({
+      channel: 'web/prod',
+      active: null,
+      heads: [],
+      state: 'empty',
+      gate: null,
+      lastError: null,
+      history: [],
+    })
+    expect(view.channel('pay/prod' as Channel)).toBeUndefined()
   })
 })
