@@ -1,7 +1,8 @@
 import type { Context } from 'hono'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
-import type { Channel } from '../model/ids.ts'
-import type { NodeView, ReleaseChange } from './node-view.ts'
+import type { Channel, ReleaseId } from '../model/ids.ts'
+import { changedPaths } from './changed-paths.ts'
+import type { FileView, NodeView, ReleaseChange } from './node-view.ts'
 
 export interface WatchSettings {
   readonly heartbeatMs: number
@@ -11,8 +12,8 @@ export interface WatchSettings {
 }
 
 /**
- * Server-sent events of one channel. The current state comes first, unless `Last-Event-ID` says that the client
- * has it. A slow reader gets the newest release with all paths changed since what it was sent last; what was
+ * Server-sent events of one channel. The current state comes first, with what differs from the release that
+ * `Last-Event-ID` names, unless that is it. A slow reader gets the newest release with all paths changed since what it was sent last; what was
  * quickly replaced is skipped, so nothing queues up.
  */
 export function serveWatch(c: Context, node: NodeView, channel: Channel, settings: WatchSettings): Response {
@@ -70,10 +71,22 @@ async function currentState(
   const active = node.channel(channel)?.active
   if (!active || active.release === lastSeen) return undefined
   const listing = await node.files(channel, active.release)
+  const seen = await filesOf(node, channel, lastSeen)
   return {
     channel,
     release: active.release,
     clock: active.clock,
-    changed: listing?.files.map((file) => file.path) ?? [],
+    changed: changedPaths(seen, listing?.files ?? []),
   }
+}
+
+/** What the reader has; nothing where that is not known (any longer): then everything may have changed. */
+async function filesOf(
+  node: NodeView,
+  channel: Channel,
+  release: string | undefined,
+): Promise<readonly FileView[]> {
+  if (release === undefined) return []
+  const listing = await node.files(channel, release as ReleaseId).catch(() => undefined)
+  return listing?.files ?? []
 }

@@ -1,3 +1,4 @@
+import { changedPaths } from '../api/changed-paths.ts'
 import type {
   ActiveView,
   CertificateView,
@@ -61,7 +62,7 @@ export function createView(sources: ViewSources): DaemonView {
   async function announce(channel: Channel): Promise<void> {
     const release = find(channel)?.active?.release
     if (release === undefined) return
-    const changed = await changedPaths(sources.content, announced.get(channel), release)
+    const changed = await changedSince(sources.content, announced.get(channel), release)
     // One activated meanwhile announces itself, against the same release before: older news never come last.
     if (find(channel)?.active?.id !== release.id) return
     announced.set(channel, release)
@@ -242,21 +243,14 @@ function historyView({ id, release, activatedAt }: ActiveFacts): HistoryView {
   }
 }
 
-async function changedPaths(
+async function changedSince(
   content: Content,
   before: Release | undefined,
   after: Release,
 ): Promise<string[]> {
-  const now = await content.files(after)
-  if (before === undefined) return now.map((file) => file.path)
   // The manifest before may be gone from the store by now: then everything may have changed.
-  const old = await content.files(before).catch((): readonly FileView[] => [])
-  const key = (file: FileView): string => `${file.digest} ${file.mode}`
-  const [was, is] = [
-    new Map(old.map((file) => [file.path, key(file)])),
-    new Map(now.map((file) => [file.path, key(file)])),
-  ]
-  return [...new Set([...was.keys(), ...is.keys()])].filter((path) => was.get(path) !== is.get(path)).sort()
+  const old = before === undefined ? [] : await content.files(before).catch((): readonly FileView[] => [])
+  return changedPaths(old, await content.files(after))
 }
 
 /** Pages, then blocks in manifest order, each once. */

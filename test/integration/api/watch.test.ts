@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { FakeNode, type FakeRelease, type Served, serve } from './fake-node.ts'
+import { FakeNode, type FakeRelease, type Served, serve, sha } from './fake-node.ts'
 
 const WATCH = '/v1/channels/payments%2Fprod/watch'
 const within = { timeout: 5_000, interval: 5 }
@@ -76,11 +76,26 @@ test('Last-Event-ID of the current release: only what follows is sent', async ()
   await vi.waitFor(() => expect(seen.releases()).toEqual([second.id]), within)
 })
 
-test('Last-Event-ID of an older release: the current one is sent', async () => {
-  const first = node.activate({ a: '1' })
-  const second = node.activate({ a: '2' })
+test('Last-Event-ID of an older release: the current one is sent, with what differs from it', async () => {
+  const first = node.activate({ a: '1', b: '1', c: '1' })
+  node.activate({ a: '1', b: '2', c: '1' })
+  const third = node.activate({ a: '1', b: '2', d: '1' })
   const seen = await watch({ 'last-event-id': first.id })
+  await vi.waitFor(() => expect(seen.releases()).toEqual([third.id]), within)
+  expect(dataOf(seen.events[0]).changed).toEqual(['b', 'c', 'd'])
+})
+
+test.each([
+  ['is no longer stored', (first: FakeRelease) => first.id],
+  ['was never here', () => sha('elsewhere')],
+  ['is none', () => 'soon'],
+])('Last-Event-ID of a release that %s: everything may have changed', async (_what, idOf) => {
+  const first = node.activate({ a: '1', b: '1' })
+  const second = node.activate({ a: '2', b: '1' })
+  node.gone.add(first.id)
+  const seen = await watch({ 'last-event-id': idOf(first) })
   await vi.waitFor(() => expect(seen.releases()).toEqual([second.id]), within)
+  expect(dataOf(seen.events[0]).changed).toEqual(['a', 'b'])
 })
 
 test('of quickly replaced releases the newest is sent, with all that changed since', async () => {
