@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { isMeshError } from '../errors.ts'
+import { type Code, isMeshError } from '../errors.ts'
 import { ROUTES } from './contract.ts'
 import { releaseOf, serveFile } from './files.ts'
 import { type GuardOptions, guards } from './guards.ts'
@@ -13,7 +13,7 @@ import { serveWatch } from './watch.ts'
 export interface ApiOptions extends GuardOptions {
   readonly version: string
   /** Told of every refusal and failure, so that none passes unseen. */
-  readonly onProblem: (code: string, text: string) => void
+  readonly onProblem: (code: Code, text: string) => void
 }
 
 /** The HTTP API over one node. No listening here: see `server.ts`. */
@@ -22,8 +22,9 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   let watchers = 0
   app.use('*', async (c, next) => {
     await next()
-    if (c.res.status >= 400 && c.res.status !== 404 && c.res.status !== 503)
-      options.onProblem(c.res.headers.get(CODE_HEADER) ?? 'INTERNAL', `${c.req.method} ${c.req.path}`)
+    // Whatever is refused has a code; /readyz answers 503 without one: it says "not yet".
+    const code = c.res.headers.get(CODE_HEADER)
+    if (code !== null) options.onProblem(code as Code, `${c.req.method} ${c.req.path}`)
   })
   app.use('*', guards(options))
   app.onError((error) => {

@@ -34,6 +34,12 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
     const refused = refusalOf(request)
     if (refused !== undefined) socket.end(overSocket(told(request, refused)))
   })
+  server.on('drop', (from) => {
+    options.onProblem(
+      'API_BUSY',
+      `too many connections: one of ${from?.remoteAddress ?? 'this host'} was closed`,
+    )
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
     options.onProblem('API_BAD_REQUEST', `no HTTP request within the limits: ${error.code ?? error.message}`)

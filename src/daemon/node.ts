@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import type { Logger } from 'pino'
 import { createActivator, createMarkOnly } from '../activate/activator.ts'
 import { type ApiServer, startApi } from '../api/server.ts'
 import type { CoreConfig } from '../core/config.ts'
@@ -129,7 +128,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   undo.push((at) => driver.stop(at))
   await driver.start()
 
-  const api = await openApi(config, view, version, logger, metrics)
+  const api = await openApi(config, view, version, log)
   undo.push((at) => {
     at('HTTP')
     return api.stop()
@@ -181,23 +180,14 @@ function transportOf(
   })
 }
 
-function openApi(
-  config: NodeConfig,
-  view: DaemonView,
-  version: string,
-  logger: Logger,
-  metrics: NodeMetrics,
-): Promise<ApiServer> {
+function openApi(config: NodeConfig, view: DaemonView, version: string, log: LogPort): Promise<ApiServer> {
   const { hosts, listen, tokenFile } = config.api
   return startApi(view, listen, {
     hosts,
     token: tokenFile === undefined ? undefined : readToken(tokenFile),
     version,
     limits: config.limitsInForce,
-    onProblem: (code, text) => {
-      logger.warn({ code }, text)
-      metrics.refused(code)
-    },
+    onProblem: (code, text) => log.note({ kind: 'note', level: 'warn', code, text }),
   })
 }
 

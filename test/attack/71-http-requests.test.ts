@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
@@ -151,6 +152,7 @@ describe('watchers', () => {
     const open = await Promise.all([watcher(), watcher(), watcher()])
     const { status, code, head } = await ask(served.api.url, WATCH)
     expect([status, code]).toEqual([503, 'API_BUSY'])
+    expect(served.problems.map((problem) => problem.code)).toEqual(['API_BUSY'])
     expect(head).toMatch(/^retry-after: \d+\r?$/im)
     expect(node.listeners.size).toBe(3)
 
@@ -160,4 +162,18 @@ describe('watchers', () => {
     for (const close of [another, ...open]) close()
     await vi.waitFor(() => expect(node.listeners.size).toBe(0), { timeout: 5_000 })
   })
+})
+
+test('connections are bounded, and one too many is told', async () => {
+  const { api, problems } = await serve(node, { limits: { maxHttpConnections: 1 } })
+  const { hostname, port } = new URL(api.url)
+  const open = connect(Number(port), hostname)
+  await once(open, 'connect')
+  const refused = connect(Number(port), hostname).resume()
+  // Which of end and reset comes is the system's matter.
+  refused.on('error', () => undefined)
+  await once(refused, 'close')
+  expect(problems.map((problem) => problem.code)).toEqual(['API_BUSY'])
+  open.destroy()
+  await api.stop()
 })

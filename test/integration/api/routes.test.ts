@@ -236,6 +236,20 @@ describe('failures', () => {
   test('each refusal is told with its stable code', async () => {
     await get('/v1/status', {}, 'DELETE')
     await get(FILE, { range: 'bytes=99-' })
-    expect(served.problems.map(({ code }) => code)).toEqual(['API_METHOD', 'API_RANGE'])
+    await get('/v2/status')
+    await get('/v1/channels/nowhere')
+    expect(served.problems.map(({ code }) => code)).toEqual([
+      'API_METHOD',
+      'API_RANGE',
+      'API_NOT_FOUND',
+      'API_NOT_FOUND',
+    ])
+  })
+
+  test('a node that is not ready refuses nothing', async () => {
+    node.waitingFor = ['payments/prod']
+    expect((await get('/readyz')).status).toBe(503)
+    node.waitingFor = []
+    expect(served.problems).toEqual([])
   })
 })
