@@ -60,6 +60,9 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c)))
   app.get('/v1/channels/:channel/watch', (c) => {
     const { channel } = targetOf(c)
+    // Nothing would ever come.
+    if (!node.stores(channel))
+      return problem('API_NOT_FOUND', `this node does not store ${channel}; its channels are configured`)
     // Nobody reads the body of an answer to HEAD: a stream would never notice that its reader is gone.
     if (c.req.method === 'HEAD') return headOnly('text/event-stream')
     if (watchers >= options.limits.maxWatchers)

@@ -107,6 +107,14 @@ const problem = (description: string) => ({
   description,
   content: { 'application/problem+json': { schema: PROBLEM } },
 })
+/** Every route may refuse so, but for the health routes, which ask for no token. */
+const asked = {
+  400: problem('Malformed'),
+  405: problem('Neither GET nor HEAD'),
+  415: problem('A body with Content-Encoding'),
+  421: problem('A Host header that is no address and no configured name'),
+}
+const withToken = { ...asked, 401: problem('A token is wanted') }
 const channelParam = z.object({
   channel: z
     .string()
@@ -121,23 +129,31 @@ export const ROUTES = {
   healthz: createRoute({
     method: 'get',
     path: '/healthz',
-    responses: { 200: json(z.object({ ok: z.literal(true) }), 'The process answers') },
+    responses: { 200: json(z.object({ ok: z.literal(true) }), 'The process answers'), ...asked },
   }),
   readyz: createRoute({
     method: 'get',
     path: '/readyz',
-    responses: { 200: json(READY, 'Every channel has an active release'), 503: json(READY, 'Not yet') },
+    responses: {
+      200: json(READY, 'Every channel has an active release'),
+      503: json(READY, 'Not yet'),
+      ...asked,
+    },
   }),
   status: createRoute({
     method: 'get',
     path: '/v1/status',
-    responses: { 200: json(STATUS, 'The node and its channels') },
+    responses: { 200: json(STATUS, 'The node and its channels'), ...withToken },
   }),
   channel: createRoute({
     method: 'get',
     path: '/v1/channels/{channel}',
     request: { params: channelParam },
-    responses: { 200: json(CHANNEL_WITH_HISTORY, 'One channel'), 404: problem('Not a channel known here') },
+    responses: {
+      200: json(CHANNEL_WITH_HISTORY, 'One channel'),
+      404: problem('Not a channel known here'),
+      ...withToken,
+    },
   }),
   files: createRoute({
     method: 'get',
@@ -147,6 +163,7 @@ export const ROUTES = {
       200: json(FILES, 'Files of the release'),
       404: problem('No such channel, or nothing active'),
       410: problem('The release is no longer stored'),
+      ...withToken,
     },
   }),
   file: createRoute({
@@ -159,6 +176,7 @@ export const ROUTES = {
       304: { description: 'Not modified' },
       404: problem('No such file'),
       410: problem('The release is no longer stored'),
+      ...withToken,
       416: problem('Range not satisfiable'),
     },
   }),
@@ -171,8 +189,9 @@ export const ROUTES = {
         description: 'Server-sent events `release`',
         content: { 'text/event-stream': { schema: RELEASE_EVENT } },
       },
-      404: problem('Not a channel'),
+      404: problem('Not a channel that this node stores'),
       503: problem('Too many watchers'),
+      ...withToken,
     },
   }),
   car: createRoute({
@@ -183,11 +202,15 @@ export const ROUTES = {
       200: binary,
       404: problem('No such release'),
       410: problem('The release is no longer stored'),
+      ...withToken,
     },
   }),
   metrics: createRoute({
     method: 'get',
     path: '/metrics',
-    responses: { 200: { description: 'Prometheus text', content: { 'text/plain': { schema: z.string() } } } },
+    responses: {
+      200: { description: 'Prometheus text', content: { 'text/plain': { schema: z.string() } } },
+      ...withToken,
+    },
   }),
 } as const

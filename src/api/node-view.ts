@@ -82,6 +82,8 @@ export interface ReleaseChange {
 export interface NodeView {
   status(): StatusView
   ready(): { readonly ready: boolean; readonly waitingFor: readonly string[] }
+  /** It keeps what is published in this channel, whether anything of it is here yet or not. */
+  stores(channel: Channel): boolean
   /** Undefined: not a channel known here. */
   channel(channel: Channel): (ChannelView & { readonly history: readonly HistoryView[] }) | undefined
   /** Files of the active release, or of a stored one; undefined where it has none. @throws MeshError CONTENT_GONE */

@@ -77,6 +77,7 @@ export function createView(sources: ViewSources): DaemonView {
       const { ready, waitingFor } = sources.core()
       return { ready, waitingFor }
     },
+    stores: (channel) => matchesAny(sources.patterns, channel),
     channel(channel) {
       const entry = find(channel)
       if (entry !== undefined) return { ...channelView(entry), history: entry.history.map(historyView) }

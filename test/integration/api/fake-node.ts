@@ -21,6 +21,7 @@ export class FakeNode implements NodeView {
   readonly gone = new Set<string>()
   readonly listeners = new Set<(change: ReleaseChange) => void>()
   waitingFor: string[] = []
+  stores = (channel: Channel): boolean => !channel.startsWith('elsewhere/')
   failure: Error | undefined
   /** Awaited by `files`, so that a test can act while a request reads. */
   beforeFiles: () => Promise<void> = async () => undefined

@@ -76,6 +76,14 @@ describe('the process', () => {
     for (const route of [...routes, '/openapi.json']) expect(page).toContain(route)
   })
 
+  test('openapi.json names what every route may be refused with', async () => {
+    const { paths } = await (await get('/openapi.json')).json()
+    for (const [path, { get: route }] of Object.entries<{ get: { responses: object } }>(paths)) {
+      const token = path === '/healthz' || path === '/readyz' ? [] : ['401']
+      expect(Object.keys(route.responses)).toEqual(expect.arrayContaining([...token, '400', '405', '421']))
+    }
+  })
+
   test('every route of the contract is served', async () => {
     for (const { path } of Object.values(ROUTES)) {
       const target = path.replace('{channel}', 'payments%2Fprod').replace('{path}', 'app.json')

@@ -67,6 +67,14 @@ test('a channel that has nothing yet may be watched; the first release comes', a
   await vi.waitFor(() => expect(seen.releases()).toEqual([first.id]), within)
 })
 
+test('a channel that the node does not store cannot be watched: nothing would ever come', async () => {
+  for (const method of ['GET', 'HEAD']) {
+    const response = await fetch(`${served.api.url}/v1/channels/elsewhere%2Fprod/watch`, { method })
+    expect([response.status, response.headers.get('confmesh-code')]).toEqual([404, 'API_NOT_FOUND'])
+  }
+  expect(node.listeners.size).toBe(0)
+})
+
 test('Last-Event-ID of the current release: only what follows is sent', async () => {
   const first = node.activate({ a: '1' })
   const seen = await watch({ 'last-event-id': first.id })

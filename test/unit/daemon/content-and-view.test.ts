@@ -187,4 +187,10 @@ describe('view', () => {
     })
     expect(view.channel('pay/prod' as Channel)).toBeUndefined()
   })
+
+  test('it stores what a pattern covers', () => {
+    const { view } = viewOf()
+    const asked = ['pay/prod', 'web/prod', 'web/test', 'pay/eu/prod'] as Channel[]
+    expect(asked.filter((channel) => view.stores(channel))).toEqual(['pay/prod', 'web/prod'])
+  })
 })
