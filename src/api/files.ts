@@ -44,11 +44,10 @@ export async function serveFile(c: Context, node: NodeView, target: Target): Pro
   }
   if (matchesTag(c.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers })
 
-  const wanted =
-    c.req.header('if-range') === undefined || c.req.header('if-range') === etag
-      ? c.req.header('range')
-      : undefined
-  const range = parseRange(wanted, file)
+  const ifRange = c.req.header('if-range')
+  // A range is of GET alone (RFC 9110, 14.2).
+  const applies = c.req.method === 'GET' && (ifRange === undefined || ifRange === etag)
+  const range = applies ? parseRange(c.req.header('range'), file) : undefined
   if (range === 'unsatisfiable')
     return problem('API_RANGE', `${file.path} has ${file.size} bytes; one range "bytes=FROM-TO"`, {
       'content-range': `bytes */${file.size}`,
@@ -72,14 +71,16 @@ function parseRange(
   file: FileView,
 ): { start: number; end: number } | 'unsatisfiable' | undefined {
   if (header === undefined) return undefined
-  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim())
+  const match = /^bytes=(\d*)-(\d*)$/i.exec(header.trim())
   // Several ranges, or another unit: RFC 9110 lets a server ignore what it does not support; many ranges are an attack.
   if (match === null) return header.includes(',') ? 'unsatisfiable' : undefined
   const [, from = '', to = ''] = match
+  // Without either end, or with the ends the wrong way round, it is no range: as if there were none.
   if (from === '' && to === '') return undefined
+  if (from !== '' && to !== '' && Number(from) > Number(to)) return undefined
   const start = from === '' ? Math.max(0, file.size - Number(to)) : Number(from)
   const end = from === '' || to === '' ? file.size - 1 : Math.min(Number(to), file.size - 1)
-  return start > end || start >= file.size ? 'unsatisfiable' : { start, end }
+  return start > end ? 'unsatisfiable' : { start, end }
 }
 
 const TYPES: Record<string, string> = {

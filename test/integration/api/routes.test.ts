@@ -186,6 +186,9 @@ describe('files', () => {
     ['bytes=-3', 11, 13],
     ['bytes=-99', 0, 13],
     ['bytes=12-999', 12, 13],
+    ['Bytes=1-1', 1, 1],
+    ['bytes=0-999999999999999999', 0, 13],
+    ['bytes=-999999999999999999', 0, 13],
   ])('range %s is 206 with those bytes', async (range, start, end) => {
     const response = await get(FILE, { range })
     expect([response.status, await response.text()]).toEqual([206, TEXT.slice(start, end + 1)])
@@ -193,7 +196,7 @@ describe('files', () => {
     expect(response.headers.get('content-length')).toBe(String(end - start + 1))
   })
 
-  test.each(['bytes=14-', 'bytes=99-100', 'bytes=5-2', 'bytes=-0', 'bytes=0-1,3-4'])(
+  test.each(['bytes=14-', 'bytes=99-100', 'bytes=999999999999999999-', 'bytes=-0', 'bytes=0-1,3-4'])(
     'range %s is 416 and says the size',
     async (range) => {
       const response = await get(FILE, { range })
@@ -202,9 +205,12 @@ describe('files', () => {
     },
   )
 
-  test.each(['lines=1-2', 'bytes=-', 'bytes=a-b'])('range %s is let be', async (range) => {
-    expect((await get(FILE, { range })).status).toBe(200)
-  })
+  test.each(['lines=1-2', 'bytes=-', 'bytes=a-b', 'bytes=5-2', 'bytes=99-98'])(
+    'range %s is let be',
+    async (range) => {
+      expect((await get(FILE, { range })).status).toBe(200)
+    },
+  )
 
   test('If-Range with an older ETag gives the whole file, with this one the range', async () => {
     expect((await get(FILE, { range: 'bytes=0-1', 'if-range': `"${sha('old')}"` })).status).toBe(200)
@@ -216,6 +222,12 @@ describe('files', () => {
     expect([response.status, await response.text()]).toEqual([200, ''])
     expect(response.headers.get('content-length')).toBe(String(TEXT.length))
     expect(response.headers.get('etag')).toBe(`"${sha(TEXT)}"`)
+  })
+
+  test.each(['bytes=2-5', 'bytes=99-'])('HEAD takes no range %s', async (range) => {
+    const response = await get(FILE, { range }, 'HEAD')
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-length')).toBe(String(TEXT.length))
   })
 })
 
