@@ -29,7 +29,8 @@ export async function own(handle: FileHandle, mode: number, { gid }: Ownership):
 export async function groupId(group: string | number | undefined): Promise<number | undefined> {
   if (group === undefined || typeof group === 'number') return group
   if (/^\d+$/.test(group)) return Number(group)
-  const lines = (await readFile('/etc/group', 'utf8')).split('\n')
+  // An image for containers may have no such file: then it has no groups by name.
+  const lines = (await readFile('/etc/group', 'utf8').catch(() => '')).split('\n')
   const fields = lines.map((line) => line.split(':')).find(([name]) => name === group)
   if (fields?.[2] === undefined)
     throw activateError('CONFIG_INVALID', `materialize.group: no group ${JSON.stringify(group)} on this host`)

@@ -35,7 +35,9 @@ export const CONFIG_SCHEMA = z.strictObject({
   labels: z.record(label, label).default({}),
   channels: z.array(pattern).min(1).max(LIMITS.maxPatterns).default(['**']),
   admission: z
-    .union([z.strictObject({ certificate: text }), z.strictObject({ pool: text, poolKey: text })])
+    .union([z.strictObject({ certificate: text }), z.strictObject({ pool: text, poolKey: text })], {
+      error: 'either certificate, or pool and poolKey',
+    })
     .optional(),
   submit: z.boolean().default(false),
   freshness: z.strictObject({ key: text }).optional(),

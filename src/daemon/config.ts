@@ -4,13 +4,15 @@ import { type Document, isMap, LineCounter, type Node, parseDocument } from 'yam
 import type { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import { LIMITS, type Limits } from '../limits.ts'
-import { checkSettings } from './config-checks.ts'
+import { checkSettings, type Where } from './config-checks.ts'
 import { CONFIG_SCHEMA, type FileConfig } from './config-schema.ts'
 
 /** The file's settings with everything that overrides them, paths absolute. */
 export interface NodeConfig extends FileConfig {
   /** The built-in limits with the file's own on top. */
   readonly limitsInForce: Limits
+  /** Where a setting was made, for errors found later; absent where no file was read. */
+  readonly where?: Where
 }
 
 /** Values that override the file: from the environment, then from the command line. Keys are dotted paths. */
@@ -37,14 +39,34 @@ const PATHS = [
 export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrides: Overrides): NodeConfig {
   const { value, lineOf } = parse(file, readConfigFile(file))
   absolutePaths(value, dirname(resolve(file)))
-  for (const [path, text] of environmentTwins(environment)) assign(value, path, text)
-  for (const [path, text] of overrides) assign(value, path, text)
+  const overridden = new Map<string, string>()
+  for (const [name, path, text] of environmentTwins(environment)) {
+    assign(value, path, text)
+    overridden.set(path, name)
+  }
+  for (const [path, text] of overrides) {
+    assign(value, path, text)
+    overridden.set(path, 'command line')
+  }
   absolutePaths(value, process.cwd())
+  const where = placeIn(file, lineOf, overridden)
 
   const result = CONFIG_SCHEMA.safeParse(value)
-  if (!result.success) throw invalid(file, result.error.issues[0], lineOf)
-  checkSettings(result.data, (path) => at(file, lineOf(path)))
-  return { ...result.data, limitsInForce: mergeLimits(file, result.data.limits, lineOf) }
+  if (!result.success) throw invalid(result.error.issues[0], value, where)
+  checkSettings(result.data, where)
+  return { ...result.data, limitsInForce: mergeLimits(result.data.limits, where), where }
+}
+
+/** What overrode the file is to blame, not the line it overrode. */
+function placeIn(file: string, lineOf: LineOf, overridden: ReadonlyMap<string, string>): Where {
+  return (path) => {
+    for (let length = path.length; length > 0; length--) {
+      const by = overridden.get(path.slice(0, length).map(String).join('.'))
+      if (by !== undefined) return by
+    }
+    const line = lineOf(path)
+    return line === undefined ? file : `${file}:${line}`
+  }
 }
 
 function readConfigFile(file: string): string {
@@ -79,6 +101,8 @@ function parse(file: string, text: string): { value: Record<string, unknown>; li
       `${file}:${line}: ${problem.message.split('\n')[0]?.replace(/ at line \d+.*$/, '') ?? 'not YAML'}`,
     )
   }
+  if (document.contents === null)
+    throw new MeshError('CONFIG_INVALID', `${file}: is empty; root and data at least are needed`)
   if (!isMap(document.contents))
     throw new MeshError('CONFIG_INVALID', `${file}: not a map of keys; see docs/operations.md`)
   // A few aliases are handy; a chain of them is a bomb, so yaml counts them.
@@ -101,20 +125,29 @@ function plain(file: string, document: Document): Record<string, unknown> {
   }
 }
 
-function invalid(file: string, issue: z.core.$ZodIssue | undefined, lineOf: LineOf): MeshError {
-  if (issue === undefined) return new MeshError('CONFIG_INVALID', `${file}: invalid`)
+function invalid(
+  issue: z.core.$ZodIssue | undefined,
+  value: Record<string, unknown>,
+  where: Where,
+): MeshError {
+  if (issue === undefined) return new MeshError('CONFIG_INVALID', `${where([])}: invalid`)
   const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
   const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
-  const line = lineOf(path)
   const name = path.map(String).join('.')
   const what =
-    unknownKey === undefined ? issue.message : 'unknown key; the keys are listed in docs/operations.md'
-  return new MeshError('CONFIG_INVALID', `${at(file, line)}: ${name || 'configuration'}: ${what}`, {
-    key: name,
-  })
+    unknownKey !== undefined
+      ? 'unknown key; the keys are listed in docs/operations.md'
+      : isMissing(value, path)
+        ? 'is missing; the keys are listed in docs/operations.md'
+        : issue.message
+  return new MeshError('CONFIG_INVALID', `${where(path)}: ${name || 'configuration'}: ${what}`, { key: name })
 }
 
-const at = (file: string, line: number | undefined): string => (line === undefined ? file : `${file}:${line}`)
+function isMissing(value: unknown, path: readonly PropertyKey[]): boolean {
+  let at = value
+  for (const key of path) at = (at as Record<PropertyKey, unknown> | undefined)?.[key]
+  return at === undefined
+}
 
 function absolutePaths(value: Record<string, unknown>, base: string): void {
   for (const path of PATHS) {
@@ -130,10 +163,12 @@ function absolutePaths(value: Record<string, unknown>, base: string): void {
     api.listen = `unix:${resolve(base, api.listen.slice(5))}`
 }
 
-function* environmentTwins(environment: NodeJS.ProcessEnv): Iterable<[string, string]> {
+function* environmentTwins(
+  environment: NodeJS.ProcessEnv,
+): Iterable<[name: string, path: string, text: string]> {
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith('CONFMESH_NODE_') || text === undefined) continue
-    yield [dottedKey(name), text]
+    yield [name, dottedKey(name), text]
   }
 }
 
@@ -206,12 +241,12 @@ function scalar(path: string, text: string): unknown {
   return text
 }
 
-function mergeLimits(file: string, given: Record<string, number>, lineOf: LineOf): Limits {
+function mergeLimits(given: Record<string, number>, where: Where): Limits {
   for (const key of Object.keys(given)) {
     if (typeof (LIMITS as Record<string, unknown>)[key] !== 'number') {
       throw new MeshError(
         'CONFIG_INVALID',
-        `${at(file, lineOf(['limits', key]))}: limits.${key}: no such limit; docs/operations.md says where the names are`,
+        `${where(['limits', key])}: limits.${key}: no such limit; docs/operations.md says where the names are`,
         { key: `limits.${key}` },
       )
     }

@@ -7,6 +7,7 @@ import type { Limits } from '../limits.ts'
 import type { Certificate, Labels } from '../model/certificate.ts'
 import type { PeerId } from '../model/ids.ts'
 import { grantedLabels, issueNodeCertificate } from '../trust/certificates.ts'
+import { startChain } from '../trust/chain.ts'
 import { type PrivateKey, privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
 import { looseMode } from './key-mode.ts'
@@ -23,6 +24,23 @@ export function readDocument(path: string, key: string, limits: Limits): Uint8Ar
       { key },
     )
   }
+}
+
+/**
+ * The trust root that a configuration names, valid by itself.
+ * @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID (some other document), CODEC_*, LIMIT_*, TRUST_*
+ */
+export function readRoot(path: string, limits: Limits): Uint8Array {
+  const root = readDocument(path, 'root', limits)
+  try {
+    startChain(root, limits)
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    // Another document is a mistake of whoever wrote the configuration; a root that does not bear out is not.
+    const code = error.code === 'TRUST_TYPE' ? 'CONFIG_INVALID' : error.code
+    throw new MeshError(code, `root: ${path}: ${error.message}`, { key: 'root' }, { cause: error })
+  }
+  return root
 }
 
 /** A private key that nobody else may read. @throws MeshError CONFIG_UNREADABLE, CONFIG_KEY, CONFIG_KEY_MODE */

@@ -20,7 +20,7 @@ import { signPeerRecord } from '../trust/peer-record.ts'
 import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
 import { createContent } from './content.ts'
-import { certifiedLabels, chainExpires, ownChain, readDocument, readPrivateKey } from './documents.ts'
+import { certifiedLabels, chainExpires, ownChain, readPrivateKey, readRoot } from './documents.ts'
 import { fleetOf, foldersOf, makeFolders } from './folders.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
@@ -72,7 +72,7 @@ export async function startNode(config: NodeConfig, version: string): Promise<Ru
 async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd: OnEnd): Promise<Ready> {
   const startedAtMs = performance.now()
   const limits = config.limitsInForce
-  const root = readDocument(config.root, 'root', limits)
+  const root = readRoot(config.root, limits)
   const fleetId = fleetOf(root, limits)
   makeFolders(config)
   const identity = await loadOrCreateIdentity(config.data)
@@ -217,7 +217,7 @@ function coreConfig(
     region,
     zone,
     submit: config.submit,
-    seeds: config.seeds.map(seedAddress),
+    seeds: config.seeds.map((seed, index) => seedAddress(seed, config.where?.(['seeds', index]))),
     chain,
     ...(freshness === undefined
       ? {}
@@ -237,19 +237,18 @@ function coreConfig(
   }
 }
 
-/** @throws MeshError CONFIG_INVALID, naming the key */
-function seedAddress(text: string): Address {
+/** @throws MeshError CONFIG_INVALID, naming line and key */
+function seedAddress(text: string, place: string | undefined): Address {
   try {
     return parseAddress(text)
   } catch (error) {
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `seeds: ${(error as Error).message}`,
-      { key: 'seeds' },
-      { cause: error },
-    )
+    const message = placed(place, `seeds: ${(error as Error).message}`)
+    throw new MeshError('CONFIG_INVALID', message, { key: 'seeds' }, { cause: error })
   }
 }
+
+const placed = (place: string | undefined, text: string): string =>
+  place === undefined ? text : `${place}: ${text}`
 
 /** A fresh record makes every peer check a signature: it is signed anew only where the addresses are others. */
 function signedWhenChanged(
@@ -275,7 +274,13 @@ async function openActivator(config: NodeConfig, store: StorePort, log: LogPort)
   const { materialize, hooks, health, limitsInForce: limits } = config
   if (materialize === undefined) return createMarkOnly()
   const activator = createActivator({ ...materialize, hooks, health, store, limits, log })
-  await activator.start()
+  try {
+    await activator.start()
+  } catch (error) {
+    if (!isMeshError(error) || error.code !== 'CONFIG_INVALID') throw error
+    const message = placed(config.where?.(['materialize', 'group']), error.message)
+    throw new MeshError(error.code, message, { key: 'materialize.group' }, { cause: error })
+  }
   return activator
 }
 

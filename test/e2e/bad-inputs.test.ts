@@ -269,8 +269,20 @@ const NODE: Row[] = [
     'a seed without a peer id',
     2,
     'CONFIG_INVALID',
-    'seeds: address "/ip4/10.0.0.1/tcp/7400"',
-    () => ['--config', config('seed.yaml', 'seeds: [/ip4/10.0.0.1/tcp/7400]\n')],
+    'seed.yaml:6: seeds: address "/ip4/10.0.0.2/tcp/7400"',
+    () => ['--config', config('seed.yaml', `seeds:\n  - ${nowhere(STRANGER)}\n  - /ip4/10.0.0.2/tcp/7400\n`)],
+  ],
+  [
+    'a group that is not there',
+    2,
+    'CONFIG_INVALID',
+    'group.yaml:6: materialize.group: no group "nobody-here"',
+    () => [
+      '--config',
+      config('group.yaml', `materialize:\n  dir: ${at('trees')}\n  group: nobody-here\n`),
+      '--data',
+      at('grouped'),
+    ],
   ],
   [
     'an API beyond loopback without a token',
@@ -292,6 +304,28 @@ const NODE: Row[] = [
     'CONFIG_INVALID',
     'cut.json',
     () => ['--config', config('cut.yaml', ''), '--root', write('cut.json', '{"payload":')],
+  ],
+  [
+    'a certificate given as root',
+    2,
+    'CONFIG_INVALID',
+    'pool.json: ',
+    () => ['--config', config('certified.yaml', ''), '--root', fleet.pool],
+  ],
+  [
+    'a root that its keys did not sign',
+    3,
+    'TRUST_ROOT_UNAUTHORISED',
+    'unsigned.json: root 1 does not bear',
+    () => [
+      '--config',
+      config('unsigned.yaml', ''),
+      '--root',
+      write(
+        'unsigned.json',
+        JSON.stringify({ ...JSON.parse(readFileSync(fleet.root, 'utf8')), signatures: [] }),
+      ),
+    ],
   ],
   [
     'an identity of the wrong type',

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { loadConfig } from '../../daemon/config.ts'
-import { readDocument } from '../../daemon/documents.ts'
+import { readRoot } from '../../daemon/documents.ts'
 import { fleetOf, foldersOf } from '../../daemon/folders.ts'
 import { type Problem, verifyData } from '../../daemon/verify.ts'
 import { LIMITS } from '../../limits.ts'
@@ -42,6 +42,6 @@ async function check(options: Options): Promise<{ data: string; problems: readon
   const overrides = new Map(options.data === undefined ? [] : [['data', options.data]])
   const config = loadConfig(options.config, process.env, overrides)
   const limits = config.limitsInForce
-  const { floorDir } = foldersOf(config, () => fleetOf(readDocument(config.root, 'root', limits), limits))
+  const { floorDir } = foldersOf(config, () => fleetOf(readRoot(config.root, limits), limits))
   return { data: config.data, problems: await verifyData(config.data, limits, floorDir) }
 }

@@ -4,7 +4,7 @@ import { IDENTITY_FILE, peerIdOf } from '../../net/identity.ts'
 import { createJudge } from '../../trust/admission.ts'
 import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
-import { ownChain, readDocument, readPrivateKey } from '../documents.ts'
+import { ownChain, readPrivateKey, readRoot } from '../documents.ts'
 import { type Finding, fine, wrong } from './finding.ts'
 
 const DAY_MS = 86_400_000
@@ -54,7 +54,7 @@ export function checkAdmission(config: NodeConfig): readonly Finding[] {
   try {
     const { limitsInForce: limits } = config
     const peer = peerIdOf(readFileSync(identity, 'utf8'))
-    const { current } = startChain(readDocument(config.root, 'root', limits), limits)
+    const { current } = startChain(readRoot(config.root, limits), limits)
     const judgement = createJudge(limits)(peer, ownChain(config, peer, limits), current, Date.now())
     if (judgement.kind === 'refused')
       return [
@@ -81,7 +81,7 @@ export function checkFreshnessKey(config: NodeConfig): readonly Finding[] {
   const check = 'freshness key'
   try {
     const { limitsInForce: limits } = config
-    const { current } = startChain(readDocument(config.root, 'root', limits), limits)
+    const { current } = startChain(readRoot(config.root, limits), limits)
     const { id } = readPrivateKey(config.freshness.key, 'freshness.key')
     if (current.freshness.keys.includes(id)) return [fine(check, `named by root ${current.version}`)]
     return [

@@ -2,7 +2,7 @@ import type { TrustRoot } from '../../model/root.ts'
 import { readFloorFiles } from '../../store/floor-files.ts'
 import { adopt, startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
-import { readDocument } from '../documents.ts'
+import { readRoot } from '../documents.ts'
 import { foldersOf } from '../folders.ts'
 import { type Finding, fine, wrong } from './finding.ts'
 
@@ -30,7 +30,7 @@ export async function checkRoot(config: NodeConfig): Promise<Finding> {
 /** @throws MeshError where the configured root cannot be used */
 export async function newestRoot(config: NodeConfig): Promise<TrustRoot> {
   const { limitsInForce: limits } = config
-  const configured = startChain(readDocument(config.root, 'root', limits), limits)
+  const configured = startChain(readRoot(config.root, limits), limits)
   const { floorDir } = foldersOf(config, () => configured.current.fleetId)
   // A folder that is not there, or that we may not read, is said elsewhere.
   const kept = await readFloorFiles(floorDir, limits).catch(() => undefined)

@@ -54,14 +54,21 @@ describe('the schema is closed', () => {
   })
 
   test('what is missing is named', () => {
-    expect(() => load('root: r\n')).toThrow(refusal(/: data: /))
+    expect(() => load('root: r\n')).toThrow(refusal(/node\.yaml: data: is missing/))
+    expect(() => load(`${LEAST}hooks:\n  - channels: [a]\n`)).toThrow(
+      refusal(/:4: hooks\.0\.command: is missing/),
+    )
+    expect(() => load(`${LEAST}admission: { pool: p }\n`)).toThrow(
+      refusal(/:3: admission: either certificate, or/),
+    )
   })
 
   test.each([
     ['root: a\nroot: b\n', /node\.yaml:2: /],
     ['root: "a\ndata: b\n', /node\.yaml:\d: /],
     ['- a\n', /not a map/],
-    ['', /not a map/],
+    ['', /node\.yaml: is empty/],
+    ['# nothing\n', /node\.yaml: is empty/],
     ['root: *nowhere\ndata: d\n', /nowhere/],
   ])('%j is no configuration', (text, message) => {
     expect(() => load(text)).toThrow(refusal(message))
@@ -121,6 +128,20 @@ describe('what overrides what', () => {
     expect(() => load(LEAST, { CONFMESH_NODE_API_LISTN: 'x' })).toThrow(refusal(/^CONFMESH_NODE_API_LISTN: /))
     expect(() => load(LEAST, { CONFMESH_NODE_SUBMIT: 'yes' })).toThrow(refusal(/submit/))
     expect(() => load(LEAST, { CONFMESH_NODE_KEEP_RELEASES: '1e3' })).toThrow(refusal(/keepReleases/))
+  })
+
+  test('it is what overrode the file that is blamed, not the line it overrode', () => {
+    const text = `${LEAST}keepReleases: 5\napi: { listen: "127.0.0.1:1" }\nlisten: [/ip4/127.0.0.1/tcp/0]\n`
+    expect(() => load(text, { CONFMESH_NODE_KEEP_RELEASES: 'x' })).toThrow(
+      refusal(/^CONFMESH_NODE_KEEP_RELEASES: keepReleases: /),
+    )
+    expect(() => load(text, { CONFMESH_NODE_LISTEN: '/ip4/127.0.0.1/tcp/0,1:2' })).toThrow(
+      refusal(/^CONFMESH_NODE_LISTEN: listen: /),
+    )
+    const environment = { CONFMESH_NODE_API_LISTEN: '127.0.0.1:2' }
+    expect(() => load(text, environment, new Map([['api.listen', '0.0.0.0:1']]))).toThrow(
+      refusal(/^command line: api\.listen: /, 'CONFIG_API_PUBLIC'),
+    )
   })
 
   test('lists of the command line are taken as they are', () => {
@@ -202,8 +223,8 @@ describe('api.listen', () => {
   })
 
   test('public must be asked for', () => {
-    expect(() => load(`${LEAST}api: { listen: "0.0.0.0:1" }\n`)).toThrow(
-      refusal(/0\.0\.0\.0/, 'CONFIG_API_PUBLIC'),
+    expect(() => load(`${LEAST}api:\n  listen: "0.0.0.0:1"\n`)).toThrow(
+      refusal(/node\.yaml:4: api\.listen: 0\.0\.0\.0/, 'CONFIG_API_PUBLIC'),
     )
     expect(load(`${LEAST}api: { listen: "0.0.0.0:1", public: true }\n`).api.public).toBe(true)
   })
@@ -227,8 +248,8 @@ describe('listen and announce', () => {
     ['/ip4/127.0.0.1/udp/7400/quic-v1', '/ip4/0.0.0.0/tcp/7400'],
   ])('%s is refused, and told as %s', (address, form) => {
     for (const key of ['listen', 'announce'])
-      expect(() => load(`${LEAST}${key}: ["${address}"]\n`)).toThrow(
-        refusal(new RegExp(`${key}: .*write it as ${form.replaceAll('.', '\\.')}`)),
+      expect(() => load(`${LEAST}${key}:\n  - /ip4/127.0.0.1/tcp/0\n  - "${address}"\n`)).toThrow(
+        refusal(new RegExp(`node\\.yaml:5: ${key}: .*write it as ${form.replaceAll('.', '\\.')}`)),
       )
   })
 })
