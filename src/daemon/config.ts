@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Document, isMap, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Document, isMap, LineCounter, type Node, parseDocument, parse as parseYaml } from 'yaml'
 import type { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import { LIMITS, type Limits } from '../limits.ts'
@@ -41,7 +41,8 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrid
   absolutePaths(value, dirname(resolve(file)))
   const overridden = new Map<string, string>()
   for (const [name, path, text] of environmentTwins(environment)) {
-    assign(value, path, text)
+    if (path === 'hooks') value.hooks = hooksIn(name, text)
+    else assign(value, path, text)
     overridden.set(path, name)
   }
   for (const [path, text] of overrides) {
@@ -194,7 +195,10 @@ const SCALARS = [
   'labels.region',
   'labels.zone',
 ]
-const KEYS_BY_TWIN = new Map([...SCALARS, ...LISTS].map((key) => [twin(key), key]))
+const LIMIT_KEYS = Object.entries(LIMITS).flatMap(([name, value]) =>
+  typeof value === 'number' ? [`limits.${name}`] : [],
+)
+const KEYS_BY_TWIN = new Map([...SCALARS, ...LISTS, 'hooks', ...LIMIT_KEYS].map((key) => [twin(key), key]))
 
 /** `api.tokenFile` → `CONFMESH_NODE_API_TOKEN_FILE`. */
 function twin(key: string): string {
@@ -237,8 +241,19 @@ function assign(value: Record<string, unknown>, path: string, given: string | re
 function scalar(path: string, text: string): unknown {
   if (path === 'submit' || path === 'api.public')
     return text === 'true' ? true : text === 'false' ? false : text
-  if (/^(keepReleases|health\.)/.test(path) && /^\d+$/.test(text)) return Number(text)
+  if (/^(keepReleases|health\.|limits\.)/.test(path) && /^\d+(\.\d+)?$/.test(text)) return Number(text)
   return text
+}
+
+/** The one key that is more than a list of words: as it stands in the file. @throws MeshError CONFIG_INVALID */
+function hooksIn(name: string, text: string): unknown {
+  try {
+    return parseYaml(text, { maxAliasCount: 32 })
+  } catch (error) {
+    throw new MeshError('CONFIG_INVALID', `${name}: hooks: ${(error as Error).message.split('\n')[0]}`, {
+      key: 'hooks',
+    })
+  }
 }
 
 function mergeLimits(given: Record<string, number>, where: Where): Limits {

@@ -124,6 +124,23 @@ describe('what overrides what', () => {
     expect(labels).toEqual({ 'example.org.rack': 'r1' })
   })
 
+  test('hooks have one, in YAML or JSON, and so has each limit', () => {
+    const hook = { channels: ['a'], command: ['run', '1,2'], timeoutMs: 5 }
+    const text = `${LEAST}materialize: { dir: out }\nlimits: { maxWatchers: 5, maxChannels: 6 }\n`
+    for (const hooks of [JSON.stringify([hook]), '- channels: [a]\n  command: [run, "1,2"]\n  timeoutMs: 5'])
+      expect(load(text, { CONFMESH_NODE_HOOKS: hooks }).hooks).toEqual([hook])
+    const { limitsInForce } = load(text, { CONFMESH_NODE_LIMITS_MAX_WATCHERS: '7' })
+    expect([limitsInForce.maxWatchers, limitsInForce.maxChannels]).toEqual([7, 6])
+    expect(() => load(text, { CONFMESH_NODE_HOOKS: '[a' })).toThrow(refusal(/^CONFMESH_NODE_HOOKS: hooks: /))
+    expect(() => load(text, { CONFMESH_NODE_HOOKS: '[a]' })).toThrow(
+      refusal(/^CONFMESH_NODE_HOOKS: hooks\.0: /),
+    )
+    expect(() => load(text, { CONFMESH_NODE_LIMITS_MAX_WATCHERS: 'x' })).toThrow(
+      refusal(/^CONFMESH_NODE_LIMITS_MAX_WATCHERS: limits\.maxWatchers: /),
+    )
+    expect(() => load(text, { CONFMESH_NODE_LIMITS_MAX_WACHERS: '7' })).toThrow(refusal(/no such setting/))
+  })
+
   test('a twin of no key, or with a value of another type, is refused', () => {
     expect(() => load(LEAST, { CONFMESH_NODE_API_LISTN: 'x' })).toThrow(refusal(/^CONFMESH_NODE_API_LISTN: /))
     expect(() => load(LEAST, { CONFMESH_NODE_SUBMIT: 'yes' })).toThrow(refusal(/submit/))
