@@ -52,7 +52,8 @@ type OnEnd = (error: MeshError) => void
  */
 export async function startNode(config: NodeConfig, version: string): Promise<RunningNode> {
   const undo: Undo[] = []
-  let waitsFor = 'nothing'
+  // HTTP is undone first
+  let waitsFor = 'HTTP'
   const at = (what: string): void => {
     waitsFor = what
   }
@@ -129,10 +130,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   await driver.start()
 
   const api = await openApi(config, view, version, log)
-  undo.push((at) => {
-    at('HTTP')
-    return api.stop()
-  })
+  undo.push(() => api.stop())
   const addresses = transport.addresses()
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }

@@ -200,6 +200,7 @@ const unpublished = (channel: Channel): ChannelView => ({
   state: 'empty',
   gate: null,
   lastError: null,
+  fetch: null,
 })
 
 function channelView(entry: CoreChannelView): ChannelView {
