@@ -203,12 +203,15 @@ describe('a folder others may change', () => {
       await mkdir(bench.path('current'))
     },
   }
+  const listing = async ({ dir }: ActivateBench) => (await readdir(dir, { recursive: true })).sort()
   test.each(Object.entries(dangers))('%s: refused before anything is written', async (_, change) => {
     const bench = await started()
     await bench.activate(first)
     await change(bench)
+    const before = await listing(bench)
     expect(await bench.activate(second, first)).toMatchObject({ kind: 'failed', code: 'ACTIVATE_UNSAFE_DIR' })
     bench.restarted()
     expect(await bench.activate(second, first)).toMatchObject({ kind: 'failed', code: 'ACTIVATE_UNSAFE_DIR' })
+    expect(await listing(bench)).toEqual(before)
   })
 })
