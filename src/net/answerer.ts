@@ -8,7 +8,7 @@ import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest, Protocol } from '../model/messages.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
-import { isMisconduct, streamError, writeMessages } from './framing.ts'
+import { isMisconduct, lengthOf, streamError, writeMessages } from './framing.ts'
 import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
@@ -92,6 +92,7 @@ export class Answerer {
       const messages = lpStream(stream, {
         maxDataLength: rules.maxRequestBytes,
         maxBufferSize: 2 * rules.maxRequestBytes,
+        lengthDecoder: lengthOf,
       })
       for (;;) {
         const bytes = await this.#read(stream, messages, rules)

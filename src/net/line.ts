@@ -5,7 +5,7 @@ import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
-import { frame, streamError, writeMessages } from './framing.ts'
+import { frame, lengthOf, streamError, writeMessages } from './framing.ts'
 import type { ProtocolRules } from './protocols.ts'
 import type { Unread } from './unread.ts'
 
@@ -159,6 +159,7 @@ export class Line {
     const messages = lpStream(stream, {
       maxDataLength: maxReplyBytes,
       maxBufferSize: maxRunBytes + 2 * maxReplyBytes,
+      lengthDecoder: lengthOf,
     })
     return { stream, messages, done, idleSinceMs: 0 }
   }

@@ -187,6 +187,7 @@ async function refusal(stream: Stream): Promise<string> {
 
 test.each([
   ['a length of 4 GiB', 'LIMIT_BYTES', Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f])],
+  ['a length without end', 'LIMIT_BYTES', new Uint8Array(64).fill(0xff)],
   ['one byte more than allowed', 'LIMIT_BYTES', Buffer.from([0x81, 0x80, 0x04])],
   ['no dag-cbor', 'CODEC_MALFORMED', Buffer.from([2, 0xff, 0xff])],
   ['an unfinished message', 'LIMIT_TIMEOUT', Buffer.from([10, 1, 2])],
@@ -265,15 +266,18 @@ test('a second stream of a protocol that allows one is reset, and the first stil
   expect(Buffer.from(reply)).toEqual(Buffer.from(encodeReply('admit', { type: 'noted' })))
 })
 
-test('a malformed reply fails the request and is held against the peer', async () => {
+test.each([
+  ['a malformed reply', 'CODEC_MALFORMED', Buffer.from([2, 0xff, 0xff])],
+  ['a reply of endless length', 'LIMIT_BYTES', new Uint8Array(64).fill(0xff)],
+])('%s fails the request with %s and is held against the peer', async (_what, code, bytes) => {
   const a = await node()
   const raw = keep(await rawPeer({ listen: true }))
-  await raw.answer(PROTOCOL_IDS.admit, Buffer.from([2, 0xff, 0xff]))
+  await raw.answer(PROTOCOL_IDS.admit, bytes)
   a.dial(raw)
   await a.event('connected')
   const id = a.ask(raw.id, open)
-  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code: 'CODEC_MALFORMED' })
-  expect(a.of('misbehaved')).toMatchObject([{ peer: raw.id, code: 'CODEC_MALFORMED' }])
+  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code })
+  expect(a.of('misbehaved')).toMatchObject([{ peer: raw.id, code }])
 })
 
 test('a peer that does not speak the protocol', async () => {
