@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { generatePrivateKey } from '../../src/cli/generate-key.ts'
 import { encodeEnvelope } from '../../src/codec/envelope.ts'
 import { parsePattern } from '../../src/model/names.ts'
-import { raiseEpoch, renew } from '../../src/trust/edit.ts'
+import { addRootKey, raiseEpoch, renew } from '../../src/trust/edit.ts'
 import { stage } from './kit/stage.ts'
 
 const { fleet: aFleet, victim: aVictim, joined } = stage()
@@ -41,10 +41,16 @@ test('a root that strangers sign is refused, whatever it says', async () => {
   const peer = await joined(fleet, victim)
   const next = renew(fleet.root, fleet.root.expires + DAY_MS)
   const stranger = generatePrivateKey('ed25519').key
-  const forged = encodeEnvelope(fleet.signedRoot(next, [stranger, ...fleet.publisherKeys]))
-  peer.control('root', forged)
-  await peer.ask('publish', { type: 'root', root: forged })
-  await victim.refusedAtLeast('TRUST_ROOT_UNAUTHORISED', 2)
+  const forged = [
+    fleet.signedRoot(next, [stranger, ...fleet.publisherKeys]),
+    // whole in itself, as it names the stranger's key: only the root before says that it is nobody's
+    fleet.signedRoot(addRootKey(fleet.root, stranger.public), [stranger]),
+  ].map(encodeEnvelope)
+  for (const root of forged) {
+    peer.control('root', root)
+    await peer.ask('publish', { type: 'root', root })
+  }
+  await victim.refusedAtLeast('TRUST_ROOT_UNAUTHORISED', 4)
   expect((await victim.client.status()).root.version).toBe(1)
 })
 

@@ -52,13 +52,15 @@ test('a stolen threshold runs the counter to its end; a root with other keys end
 test('a clock in which another publisher is ahead is no clock', async () => {
   const fleet = aFleet()
   const victim = await aVictim(fleet, { seed: true })
-  const { bytes } = fleet.release()
-  const text = Buffer.from(bytes)
-  // {"pay": 1} becomes {"pay": 0}, which is below every other entry
-  const at = text.indexOf(Buffer.from('63706179 01'.replace(' ', ''), 'hex')) + 4
-  expect(at).toBeGreaterThan(4)
-  text[at] = 0
+  const clock = new Map([
+    [PUBLISHER, 1],
+    ['other' as typeof PUBLISHER, 2 ** 53 - 1],
+  ])
+  const ahead = fleet.release({ header: { clock } })
   const peer = await joined(fleet, victim)
-  const answer = await peer.ask('publish', { type: 'submit', envelope: new Uint8Array(text) })
+  peer.announce(ahead)
+  const answer = await peer.ask('publish', { type: 'submit', envelope: ahead.bytes })
   expect(answer).toMatchObject({ type: 'refused', code: 'CODEC_MALFORMED' })
+  await victim.refusedAtLeast('CODEC_MALFORMED', 2)
+  expect(await victim.active()).toBeUndefined()
 })

@@ -1,7 +1,10 @@
 /** Rows 45, 34, 35 and 48: what anybody who reaches the port can do. */
 import { expect, test } from 'vitest'
 import { encodeReleaseGossip } from '../../src/codec/gossip.ts'
+import type { Code } from '../../src/errors.ts'
+import { frame } from '../../src/net/framing.ts'
 import { STRANGER } from './kit/attacks.ts'
+import { CBOR_BOMBS, LENGTH_BOMBS } from './kit/bombs.ts'
 import { CHANNEL, PUBLISHER } from './kit/fleet.ts'
 import { stage } from './kit/stage.ts'
 
@@ -31,9 +34,27 @@ test('before admission there is no sync, no block and no gossip; after 5 s there
   expect(await victim.peers()).toBe(0)
 })
 
+/** What each is refused with: that a node stays up does not say that it looked. */
+const REFUSED_WITH: Readonly<Record<string, Code>> = {
+  'lengths that lie': 'LIMIT_BYTES',
+  'bombs as requests': 'CODEC_MALFORMED',
+  'junk as requests': 'CODEC_MALFORMED',
+  'half messages': 'LIMIT_TIMEOUT',
+  'streams without end': 'ADMIT_REFUSED',
+  'admission without end': 'ADMIT_REFUSED',
+  'roots asked without end': 'ADMIT_REFUSED',
+  forks: 'TRUST_ROOT_INVALID',
+  'forged submissions': 'TRUST_UNAUTHORISED',
+  'blocks nobody asked for': 'BLOCK_UNWANTED',
+  'questions without end': 'LIMIT_RATE',
+  'forged leases': 'ADMIT_REFUSED',
+  'root bombs by hand': 'TRUST_ROOT_INVALID',
+}
+
 test.each(Object.keys(STRANGER))('%s: refused, and the node serves on', async (name) => {
   const fleet = aFleet()
-  const victim = await aVictim(fleet, { seed: true })
+  const limits = { admitDeadlineMs: 2 * FIRST_MS, publishDeadlineMs: FIRST_MS / 2, publishAsksBurst: 50 }
+  const victim = await aVictim(fleet, { seed: true, limits })
   const stranger = await aHostile(fleet)
   await stranger.dial(victim.address)
   const aim = {
@@ -44,11 +65,39 @@ test.each(Object.keys(STRANGER))('%s: refused, and the node serves on', async (n
     keys: fleet.publisherKeys.map(({ id }) => id),
     overheard: [],
   }
-  const sent = await STRANGER[name]?.(stranger, aim).catch(() => 1)
-  expect(sent).toBeGreaterThan(0)
+  // cut off in the middle, as it may be
+  await STRANGER[name]?.(stranger, aim).catch(() => 0)
+  await victim.refusedAtLeast(REFUSED_WITH[name] ?? 'none')
   const honest = await joined(fleet, victim)
   const release = fleet.release()
   honest.announce(release)
   await victim.runs(release)
   expect((await victim.client.status()).root.version).toBe(1)
 })
+
+const WRONG = [
+  ...Object.entries(LENGTH_BOMBS).map(([what, bytes]) => ({ what, bytes, code: 'LIMIT_BYTES' })),
+  ...Object.entries(CBOR_BOMBS).map(([what, bomb]) => ({
+    what,
+    bytes: frame([bomb], bomb.length).subarray(),
+    code: 'CODEC_MALFORMED',
+  })),
+]
+
+test.each(['admit', 'publish'])(
+  '%s: the first wrong bytes cut a stranger off, whichever they are',
+  async (protocol) => {
+    const fleet = aFleet()
+    const victim = await aVictim(fleet, { seed: true })
+    for (const { what, bytes, code } of WRONG) {
+      const before = await victim.refused(code)
+      const stranger = await aHostile(fleet)
+      await stranger.dial(victim.address)
+      const stream = await stranger.stream(protocol)
+      stream.send(bytes)
+      await stranger.until(`${what} cuts it off`, () => stranger.connections === 0)
+      await stranger.stop()
+      expect([what, (await victim.refused(code)) - before]).toEqual([what, 1])
+    }
+  },
+)

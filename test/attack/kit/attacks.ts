@@ -234,7 +234,7 @@ export const STRANGER: Readonly<Record<string, Attack>> = {
     protocol: 'admit',
     message: { type: 'open', version: 1, digest: digest() },
   })),
-  'roots asked without end': requests(() => ({ protocol: 'admit', message: { type: 'root', since: 0 } })),
+  'roots asked without end': requests(() => ({ protocol: 'admit', message: { type: 'root', since: 1 } })),
   forks: requests((aim) => ({
     protocol: 'admit',
     message: { type: 'fork', root: forgedEnvelope(aim) },

@@ -300,6 +300,13 @@ describe('CLOCK_OR_DELAY', () => {
     expect(lines.filter((code) => code === 'SYNC_CLOCK_OR_DELAY')).toHaveLength(2)
     expect(node.state()).toBe('clock-or-delay')
   })
+
+  it('leaves out a key far ahead of the others even where our own clock agrees with it', () => {
+    node.hear(beaconOf(KEY, wall() - LIMITS.beaconAheadMs - 70_000, [entryAt(1)]))
+    node.hear(beaconOf(OTHER, wall(), [entryAt(1)]))
+    node.pass(3_000)
+    expect(node.state()).toBe('clock-or-delay')
+  })
 })
 
 describe('a seed', () => {
