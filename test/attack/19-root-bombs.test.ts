@@ -2,12 +2,16 @@
 import { expect, test } from 'vitest'
 import { encode } from '../../src/codec/cbor.ts'
 import { encodeEnvelope } from '../../src/codec/envelope.ts'
+import { encodeReleaseGossip } from '../../src/codec/gossip.ts'
 import { renew } from '../../src/trust/edit.ts'
 import { signEnvelope } from '../../src/trust/signing.ts'
+import { say } from './kit/attacks.ts'
 import { JSON_BOMBS } from './kit/bombs.ts'
 import { stage } from './kit/stage.ts'
+import { until } from './kit/victim.ts'
 
 const { fleet: aFleet, victim: aVictim, joined } = stage()
+const PER_RPC = 100
 
 test('bombs signed by the root key itself are refused by gossip and by hand, and the node goes on', async () => {
   const fleet = aFleet()
@@ -40,15 +44,20 @@ test('roots beyond what a peer may send in a minute are not read; that of anothe
   await victim.rootVersion(2)
 })
 
-test('2,000 releases of roots that do not exist cost the sender one question, and nothing is kept', async () => {
+test('10,000 releases of roots that do not exist cost the sender one question, and nothing is kept', async () => {
   const fleet = aFleet()
-  const victim = await aVictim(fleet)
+  const all = 10_000
+  // before anybody is connected: it takes seconds, and both sides live in this process
+  const made = Array.from({ length: all }, (_, at) => {
+    const { bytes } = fleet.release({ counter: at + 1, header: { root: 2 ** 50 } })
+    return encodeReleaseGossip({ envelope: bytes, attached: [] })
+  })
+  // as wide as it takes for each of them to be looked at: no bucket spares the node the question
+  const [gossipBurst, verifiesBurst] = [all, 2 * all]
+  const victim = await aVictim(fleet, { limits: { gossipBurst, verifiesBurst } })
   const peer = await joined(fleet, victim)
-  const made = Array.from({ length: 2_000 }, (_, at) =>
-    fleet.release({ counter: at + 1, header: { root: 2 ** 50 } }),
-  )
-  for (const release of made) peer.announceBare(release)
-  await victim.refusedAtLeast('ORDER_AHEAD', 1_000)
+  for (let at = 0; at < all; at += PER_RPC) await say(peer, 'releases', made.slice(at, at + PER_RPC))
+  await until('each is looked at', async () => (await victim.refused('ORDER_AHEAD')) >= all, 40_000)
   const honest = await joined(fleet, victim)
   const good = fleet.release()
   honest.announce(good)
