@@ -1,4 +1,4 @@
-/** Every threat of docs/threats.md has a test, and the tests it names are there. */
+/** Every threat of docs/threats.md has a test, the tests it names are there, and a deliberate fault shows that they bite. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -45,6 +45,18 @@ const sourceOf = (file: string): string => {
 const named = (source: string, name: string): boolean =>
   [`'${name}'`, `"${name}"`, `\`${name}\``].some((quoted) => source.includes(quoted))
 
+const faults = join(root, 'scripts/mutants')
+/** Test files, below `test/`, that a deliberate fault turns red. */
+const bite = new Set(
+  readdirSync(faults)
+    .map((list) => JSON.parse(readFileSync(join(faults, list), 'utf8')) as { test: string | string[] }[])
+    .flatMap((list) => list.flatMap(({ test }) => test))
+    .map((path) => path.replace(/^test\//, '')),
+)
+const numberedFiles = readdirSync(join(root, 'test/attack')).filter((name) =>
+  /^\d\d-.*\.test\.ts$/.test(name),
+)
+
 describe('docs/threats.md', () => {
   test('has every number once, in order', () => {
     const all = [...shown.map(({ number }) => number), ...later].sort((a, b) => a - b)
@@ -57,6 +69,14 @@ describe('docs/threats.md', () => {
     expect(missing).toEqual([])
   })
 
+  test.each(shown)('row $number names a test that a deliberate fault turns red', ({ tests }) => {
+    expect(tests.map(({ file }) => file).filter((file) => bite.has(file))).not.toEqual([])
+  })
+
+  test('every numbered file of test/attack is turned red by a deliberate fault', () => {
+    expect(numberedFiles.filter((name) => !bite.has(`attack/${name}`))).toEqual([])
+  })
+
   test('codes and metrics that it names are there', () => {
     const codes = new Set<string>(CODES)
     const metrics = new Set(
@@ -67,8 +87,7 @@ describe('docs/threats.md', () => {
   })
 
   test('every numbered file of test/attack is named in its row', () => {
-    const files = readdirSync(join(root, 'test/attack')).filter((name) => /^\d\d-.*\.test\.ts$/.test(name))
-    const astray = files.filter(
+    const astray = numberedFiles.filter(
       (name) =>
         !shown.some(
           ({ number, tests }) =>
