@@ -121,11 +121,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
     if (event.kind === 'activated') view.activated(event.channel)
     return effects
   }
-  const driver = createDriver(
-    { handle },
-    { clock, store, transport, activator, metrics, log },
-    { maxCacheBytes: limits.maxCacheBytes },
-  )
+  const driver = createDriver({ handle }, { clock, store, transport, activator, metrics, log }, limits)
   undo.push((at) => driver.stop(at))
   await driver.start()
 

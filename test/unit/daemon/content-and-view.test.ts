@@ -183,6 +183,7 @@ describe('view', () => {
       state: 'empty',
       gate: null,
       lastError: null,
+      fetch: null,
       history: [],
     })
     expect(view.channel('pay/prod' as Channel)).toBeUndefined()
