@@ -20,7 +20,10 @@ export interface GuardOptions {
  */
 export function gate(options: GuardOptions): (request: IncomingMessage) => Refusal | undefined {
   const hosts = new Set(['localhost', ...options.hosts.map((host) => host.toLowerCase())])
-  return ({ headers, method }) => {
+  return ({ headers, headersDistinct, method }) => {
+    // Two of them are read one way here and another way by a proxy before us (RFC 9112, 3.2).
+    if ((headersDistinct.host?.length ?? 0) > 1)
+      return refusal('API_BAD_REQUEST', 'the request has more than one Host header')
     const host = hostName(headers.host ?? '')
     if (isIP(host) === 0 && !hosts.has(host)) {
       return refusal(

@@ -48,7 +48,7 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
 }
 
 function answer(response: ServerResponse, { status, headers, body }: Refusal): void {
-  response.writeHead(status, headers).end(body)
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body)
 }
 
 /** No request came of it, or the app let an error through. */

@@ -110,6 +110,7 @@ describe('sizes', () => {
     ['GET /\\ HTTP/1.1', 400, 'API_BAD_REQUEST'],
     ['GET http://[ HTTP/1.1', 400, 'API_BAD_REQUEST'],
     ['GET / HTTP/1.1\r\nExpect: foo', 417, 'API_BAD_REQUEST'],
+    ['GET / HTTP/1.1\r\nHost: 127.0.0.1', 400, 'API_BAD_REQUEST'],
   ])('%j is refused in the form of every refusal, and told', async (line, status, code) => {
     const answer = await raw(served.api.url, `${line}\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
     expect([answer.status, answer.code]).toEqual([status, code])
