@@ -101,12 +101,11 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   const region = regionIn(certifiedLabels(ownCertificates, limits))
   const transport = transportOf(config, identity, { fleetId, region }, log, metrics)
   const core = createNode(coreConfig(config, root, identity, ownCertificates, () => transport.addresses()))
-  const content = createContent(store, limits)
   const view = createView({
     core: () => core.view(clock.now()),
     patterns: config.channels.map(parsePattern),
     store,
-    content,
+    content: createContent(store, limits),
     version,
     labels: config.labels,
     addresses: () => transport.addresses(),
