@@ -5,6 +5,7 @@
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Connection, ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
+import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import { networkOf } from '../model/network.ts'
@@ -120,6 +121,10 @@ export class Connections {
     }
     if (known !== undefined) this.#gone(known)
     this.#links.set(peer, { peer, connection, host })
+    // what the muxer refused it ended at once; who is behind it is known here
+    connection.addEventListener('close', ({ error }) => {
+      if (isMeshError(error)) this.#options.misconduct.report(peer, error)
+    })
     this.#options.sink({
       kind: 'connected',
       peer,

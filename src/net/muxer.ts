@@ -4,7 +4,7 @@
  */
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Stream } from '@libp2p/interface'
-import type { Unread } from './unread.ts'
+import { boundFrames, type Framed } from './muxer-frames.ts'
 
 const KIB = 1024
 export const MAX_STREAMS = 64
@@ -53,7 +53,8 @@ export function boundedYamux(
     const create = factory.createStreamMuxer.bind(factory)
     factory.createStreamMuxer = (connection) => {
       const muxer = create(connection)
-      updateSparingly(muxer as unknown as Muxer, (bytes) => unread.change(connection, bytes))
+      boundFrames(muxer as unknown as Framed)
+      updateSparingly(muxer as unknown as Muxer)
       if (turn !== undefined) takeInTurn(muxer as unknown as Muxer, () => turn(connection))
       return muxer
     }
@@ -101,18 +102,30 @@ function countUnread(stream: Windowed, held: (bytes: number) => void): void {
 
 /**
  * libp2p negotiates the protocol of every stream that came in one read within the same turn of the event loop, of dozens
- * for some tens of milliseconds. What is sent on a stream that waits stays in its window; one that has ended meanwhile
- * costs nothing more.
+ * for some tens of milliseconds. What is sent on a stream that waits stays in its window; one that ends leaves the line,
+ * so that nothing is left of those that are opened and reset in one breath.
  */
 function takeInTurn(muxer: Muxer, turn: () => Promise<void>): void {
   const dispatch = muxer.safeDispatchEvent.bind(muxer)
-  const take = async (event: { readonly detail: Stream }) => {
-    await turn()
-    if (event.detail.status === 'open') dispatch('stream', event)
+  const waiting = new Set<Stream>()
+  let taking = false
+  const takeAll = async () => {
+    taking = true
+    while (waiting.size > 0) {
+      await turn()
+      const [next] = waiting
+      if (next === undefined) break
+      waiting.delete(next)
+      dispatch('stream', { detail: next })
+    }
+    taking = false
   }
   muxer.safeDispatchEvent = (type, event) => {
     if (type !== 'stream') return dispatch(type, event)
-    void take(event)
+    const stream = event.detail
+    waiting.add(stream)
+    stream.addEventListener('close', () => waiting.delete(stream), { once: true })
+    if (!taking) void takeAll()
     return true
   }
 }

@@ -9,11 +9,6 @@ import type { Limits } from '../limits.ts'
 /** As many may begin at once in a turn before the clock can tell what they cost: a slice of about 0.3 ms each. */
 const MAX_AT_ONCE = 32
 
-interface Allowance {
-  tokens: number
-  atMs: number
-}
-
 export class Pace {
   readonly #sliceMs: number
   readonly #waiting: (() => void)[] = []
@@ -59,11 +54,34 @@ export class Pace {
   }
 }
 
+/** So many a second on average, so many at once. */
+export class Bucket {
+  readonly #perSecond: number
+  readonly #burst: number
+  #tokens: number
+  #atMs = performance.now()
+
+  constructor(perSecond: number, burst: number) {
+    this.#perSecond = perSecond
+    this.#burst = burst
+    this.#tokens = burst
+  }
+
+  /** Takes one, on credit where none is left, of at most a burst. @returns what is left; below 0 it is owed */
+  take(): number {
+    const nowMs = performance.now()
+    const gained = ((nowMs - this.#atMs) / 1_000) * this.#perSecond
+    this.#atMs = nowMs
+    this.#tokens = Math.max(Math.min(this.#burst, this.#tokens + gained) - 1, -this.#burst)
+    return this.#tokens
+  }
+}
+
 /** Token buckets that make the one who empties them wait, instead of refusing. Keyed by what lives as long as a link. */
 export class Throttle {
   readonly #perSecond: number
   readonly #burst: number
-  readonly #allowances = new WeakMap<object, Allowance>()
+  readonly #buckets = new WeakMap<object, Bucket>()
 
   constructor(perSecond: number, burst: number) {
     this.#perSecond = perSecond
@@ -72,13 +90,10 @@ export class Throttle {
 
   /** Resolves once there is one for whoever this is. */
   async take(who: object): Promise<void> {
-    const nowMs = performance.now()
-    const allowance = this.#allowances.get(who) ?? { tokens: this.#burst, atMs: nowMs }
-    const gained = ((nowMs - allowance.atMs) / 1_000) * this.#perSecond
-    allowance.tokens = Math.min(this.#burst, allowance.tokens + gained) - 1
-    allowance.atMs = nowMs
-    this.#allowances.set(who, allowance)
-    if (allowance.tokens >= 0) return
-    await setTimeoutAsync((-allowance.tokens / this.#perSecond) * 1_000, undefined, { ref: false })
+    const bucket = this.#buckets.get(who) ?? new Bucket(this.#perSecond, this.#burst)
+    this.#buckets.set(who, bucket)
+    const tokens = bucket.take()
+    if (tokens >= 0) return
+    await setTimeoutAsync((-tokens / this.#perSecond) * 1_000, undefined, { ref: false })
   }
 }

@@ -1,4 +1,6 @@
 /** Floods by peers and strangers: what they cost is bounded, and others are served meanwhile. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import { decode, encode } from '@ipld/dag-cbor'
 import { afterEach, expect, test } from 'vitest'
@@ -6,7 +8,8 @@ import { LIMITS, type Limits } from '../../src/limits.ts'
 import { frame } from '../../src/net/framing.ts'
 import { PROTOCOL_IDS, PROTOCOLS } from '../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from '../integration/net/raw-peer.ts'
-import { connect, open, Scripted, want } from '../integration/net/scripted.ts'
+import { connect, open, Scripted } from '../integration/net/scripted.ts'
+import { many, opened, openedAndReset, pinged, sent, updated } from '../integration/net/yamux-frames.ts'
 
 /** Of the fleet of `Scripted`. */
 const TOPIC = '/confmesh/f1ee7000/default/releases'
@@ -116,6 +119,46 @@ test('streams are not taken up faster than a peer may open them', async () => {
   // whatever is taken up beyond the first is reset; two seconds' worth are beyond the burst
   await node.until('resets', () => streams.filter(({ status }) => status === 'open').length <= 1)
   expect(performance.now() - sinceMs).toBeGreaterThan(1_800)
+  await serves(node)
+})
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+const heapMib = (): number => {
+  collectGarbage()
+  return process.memoryUsage().heapUsed / 2 ** 20
+}
+
+test('streams opened and reset in one breath leave nothing behind, and end the connection', async () => {
+  const [node, raw] = await attacked()
+  const before = heapMib()
+  raw.frames(many(10_000, openedAndReset))
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  // 7 KB each while anything holds them
+  expect(heapMib() - before).toBeLessThan(10)
+  expect(node.of('misbehaved')).toEqual([{ kind: 'misbehaved', peer: raw.id, code: 'LIMIT_STREAMS' }])
+  expect(node.refused).toEqual(['LIMIT_STREAMS'])
+  await serves(node)
+})
+
+test.each([
+  ['pings', pinged],
+  ['updates of no window', () => updated(0)],
+  ['frames of one byte', () => sent(0, Buffer.of(0))],
+])('%s without end, on one connection: it ends, and others are served', async (_what, frame) => {
+  const [node, raw] = await attacked()
+  raw.frames(Buffer.concat([opened(0), many(20_000, frame)]))
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.of('misbehaved')).toHaveLength(1)
+  await serves(node)
+})
+
+test('proposals of protocols without end: the connection ends, and others are served', async () => {
+  const [node, raw] = await attacked()
+  const proposals = Buffer.alloc(100_000, Buffer.from([1, 0x0a]))
+  raw.frames(Buffer.concat([opened(0), sent(0, proposals)]))
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.of('misbehaved')).toEqual([{ kind: 'misbehaved', peer: raw.id, code: 'LIMIT_BYTES' }])
   await serves(node)
 })
 

@@ -16,6 +16,8 @@ export interface RawPeer {
   /** Gossip streams opened to it. */
   meshsubStreams(): number
   stream(protocol: string): Promise<Stream>
+  /** Frames of yamux as they are, whatever they say. */
+  frames(bytes: Uint8Array): void
   /** Whatever is asked, these bytes come back. */
   answer(protocol: string, bytes: Uint8Array): Promise<void>
   encode(request: AnyRequest): Uint8Array
@@ -46,6 +48,11 @@ export async function rawPeer({ listen = false, meshsub = false } = {}): Promise
       const [connection] = node.getConnections()
       if (connection === undefined) throw new Error('not connected')
       return connection.newStream([protocol], { maxOutboundStreams: 64 })
+    },
+    frames(bytes) {
+      const [connection] = node.getConnections()
+      const { muxer } = connection as unknown as { readonly muxer: { send(bytes: Uint8Array): void } }
+      muxer.send(bytes)
     },
     async answer(protocol, bytes) {
       await node.handle(protocol, (stream) => {

@@ -66,3 +66,12 @@ test('who empties its bucket waits; another does not', async () => {
   expect(allMs - burstMs).toBeGreaterThan(80)
   expect(performance.now() - sinceMs - allMs).toBeLessThan(80)
 })
+
+test('nobody owes more than a burst, however many come at once', async () => {
+  const throttle = new Throttle(100, 5)
+  const who = {}
+  const sinceMs = performance.now()
+  await Promise.all(Array.from({ length: 1_000 }, () => throttle.take(who)))
+  // a thousand would take ten seconds
+  expect(performance.now() - sinceMs).toBeLessThan(5_000)
+})

@@ -1,0 +1,82 @@
+/**
+ * What one connection may bring in frames of yamux, whoever is behind it. A frame of twelve bytes costs as much to work off
+ * as one of many thousand, and bytes that come one by one become lists of so many parts that to shorten such a list
+ * blocks the event loop. Whoever goes beyond ends the connection.
+ */
+import { MeshError } from '../errors.ts'
+import { Bucket } from './pace.ts'
+
+/** What carries less counts as short: answers, notices, pings, updates of a window. */
+const SHORT_BYTES = 256
+/** The most an honest peer sends are 800 RPCs, 500 requests and as many answers; and some seconds of it at once after a stall. */
+const SHORT_PER_SECOND = 2_000
+const SHORT_BURST = 8_192
+/** An honest peer has 25 streams, and opens one anew when it broke. To begin one costs 40 µs: the burst takes 20 ms. */
+const STREAMS_PER_SECOND = 100
+const STREAMS_BURST = 512
+/** Two names of a protocol go before it is agreed on, five at most; each is answered, at the cost of a frame of our own. */
+const MAX_PROPOSED_BYTES = 512
+
+const DATA = 0
+
+interface Frame {
+  readonly header: { readonly type: number; readonly length: number }
+}
+interface FramedStream {
+  readonly direction: 'inbound' | 'outbound'
+  /** Empty until it is agreed on. */
+  readonly protocol: string
+  handleData(frame: Frame): void
+}
+
+/** What we use of yamux 8.0.3 beyond its exported types, as in muxer.ts. What is thrown in these ends the connection. */
+export interface Framed {
+  _newStream(...args: readonly unknown[]): FramedStream
+  handleFrame(frame: Frame): void
+  /** For each frame that opens a stream, whether there is room for one or not. */
+  incomingStream(id: number): void
+}
+
+export function boundFrames(muxer: Framed): void {
+  const short = new Bucket(SHORT_PER_SECOND, SHORT_BURST)
+  const handle = muxer.handleFrame.bind(muxer)
+  muxer.handleFrame = (frame) => {
+    const { type, length } = frame.header
+    if ((type !== DATA || length < SHORT_BYTES) && short.take() < 0)
+      throw new MeshError(
+        'LIMIT_RATE',
+        `more than ${SHORT_PER_SECOND} frames a second with next to nothing in them`,
+      )
+    handle(frame)
+  }
+  const begun = new Bucket(STREAMS_PER_SECOND, STREAMS_BURST)
+  const incoming = muxer.incomingStream.bind(muxer)
+  muxer.incomingStream = (id) => {
+    if (begun.take() < 0)
+      throw new MeshError('LIMIT_STREAMS', `more than ${STREAMS_PER_SECOND} streams a second opened`)
+    incoming(id)
+  }
+  const create = muxer._newStream.bind(muxer)
+  muxer._newStream = (...args) => {
+    const stream = create(...args)
+    if (stream.direction === 'inbound') boundProposals(stream)
+    return stream
+  }
+}
+
+/** Who opens a stream sends nothing on it before its protocol is agreed on. */
+function boundProposals(stream: FramedStream): void {
+  const handle = stream.handleData.bind(stream)
+  let left = MAX_PROPOSED_BYTES
+  stream.handleData = (frame) => {
+    if (stream.protocol === '') {
+      left -= frame.header.length
+      if (left < 0)
+        throw new MeshError(
+          'LIMIT_BYTES',
+          `more than ${MAX_PROPOSED_BYTES} bytes before a protocol was agreed on`,
+        )
+    }
+    handle(frame)
+  }
+}

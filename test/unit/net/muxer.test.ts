@@ -1,0 +1,48 @@
+import { multiaddrConnectionPair } from '@libp2p/utils'
+import { expect, test } from 'vitest'
+import { boundedYamux } from '../../../src/net/muxer.ts'
+import { many, opened, openedAndReset, pinged, sent } from '../../integration/net/yamux-frames.ts'
+
+/** A muxer at the answering end, what it hears given by hand, and the streams it has handed on. */
+function answering() {
+  const turns: (() => void)[] = []
+  const taken: string[] = []
+  const [, connection] = multiaddrConnectionPair()
+  const turn = () => new Promise<void>((resolve) => turns.push(resolve))
+  const muxer = boundedYamux(turn)().createStreamMuxer(connection)
+  muxer.addEventListener('stream', ({ detail }) => void taken.push(detail.id))
+  const hear = (bytes: Uint8Array) => (muxer as unknown as { onData(bytes: Uint8Array): void }).onData(bytes)
+  return { turns, taken, hear }
+}
+
+test('streams wait in one line, each for its turn, and those that have ended are not in it', async () => {
+  const { turns, taken, hear } = answering()
+  hear(Buffer.concat([many(300, openedAndReset), opened(300), openedAndReset(301), opened(302)]))
+  const ids: string[] = []
+  for (const id of ['1601', '1605']) {
+    await expect.poll(() => turns.length).toBe(1)
+    expect(taken).toEqual(ids)
+    turns.pop()?.()
+    ids.push(id)
+    await expect.poll(() => taken).toEqual(ids)
+  }
+  expect(turns).toEqual([])
+})
+
+test('who opens more streams than any peer would is refused, however short they live', () => {
+  const { hear } = answering()
+  hear(many(500, openedAndReset))
+  expect(() => hear(many(2_000, openedAndReset))).toThrow(expect.objectContaining({ code: 'LIMIT_STREAMS' }))
+})
+
+test('frames with next to nothing in them are counted, long ones are not', () => {
+  const { hear } = answering()
+  hear(many(8_000, pinged))
+  expect(() => hear(many(20_000, pinged))).toThrow(expect.objectContaining({ code: 'LIMIT_RATE' }))
+  const other = answering()
+  // of a stream that is not there: read and dropped
+  other.hear(many(20_000, () => sent(0, Buffer.alloc(256))))
+  expect(() => other.hear(many(20_000, () => sent(0, Buffer.alloc(255))))).toThrow(
+    expect.objectContaining({ code: 'LIMIT_RATE' }),
+  )
+})
