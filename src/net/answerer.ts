@@ -1,7 +1,6 @@
 /** Their requests: read, decoded and bounded here, answered by the core's `reply` effects. */
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
-import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
 import { decodeRequest, encodeReply, encodeReplyParts, isLast, isNotice } from '../codec/messages.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
@@ -13,7 +12,7 @@ import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 import type { ProtocolRules, RulesOf } from './protocols.ts'
-import type { Unread } from './unread.ts'
+import { MessageReader } from './reader.ts'
 
 export interface AnswererOptions {
   readonly rules: RulesOf
@@ -88,11 +87,10 @@ export class Answerer {
     try {
       if (rules.admittedOnly && !(await gate.opened(stream, connection, limits.admitDeadlineMs)))
         throw new MeshError('ADMIT_REFUSED', `${rules.id} is for admitted peers`)
-      const done = unread.watch(stream, connection)
-      const messages = lpStream(stream, {
-        maxDataLength: rules.maxRequestBytes,
-        maxBufferSize: 2 * rules.maxRequestBytes,
-        lengthDecoder: lengthOf,
+      const messages = new MessageReader(stream, {
+        what: rules.id,
+        maxBytes: rules.maxRequestBytes,
+        maxWaitingBytes: 2 * rules.maxRequestBytes,
       })
       for (;;) {
         const bytes = await this.#read(stream, messages, rules)
@@ -122,7 +120,7 @@ export class Answerer {
    */
   async #read(
     stream: Stream,
-    messages: LengthPrefixedStream<Stream>,
+    messages: MessageReader,
     rules: ProtocolRules,
   ): Promise<Uint8Array | undefined> {
     const over = new AbortController()
@@ -136,7 +134,7 @@ export class Answerer {
     }
     stream.addEventListener('message', onBytes)
     try {
-      return (await messages.read({ signal: over.signal })).subarray()
+      return await messages.read(over.signal)
     } catch (error) {
       if (begun && over.signal.aborted) {
         const text = `${rules.id}: a message was not whole after ${rules.messageDeadlineMs} ms`

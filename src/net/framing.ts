@@ -1,6 +1,6 @@
 /**
  * Messages on a stream: each with its length before it (unsigned varint, as everywhere in libp2p). Reading goes
- * through `lpStream`, which looks at the state of the stream and takes a signal; raw async iterators over a libp2p
+ * through `MessageReader`, which looks at the state of the stream and takes a signal; raw async iterators over a libp2p
  * stream hang for ever once the peer has half-closed it.
  */
 import type { Stream } from '@libp2p/interface'
@@ -68,7 +68,7 @@ export function streamError(error: unknown, text: string): MeshError {
   const because = { cause: error }
   if (name === 'TimeoutError' || name === 'AbortError')
     return new MeshError('NET_TIMEOUT', `${text}: no answer in time`, {}, because)
-  if (name.startsWith('InvalidDataLength'))
+  if (name === 'InvalidDataLengthError')
     return new MeshError('LIMIT_BYTES', `${text}: message too long`, {}, because)
   if (name === 'StreamBufferError') return new MeshError('LIMIT_BYTES', `${text}: ${message}`, {}, because)
   if (name.startsWith('TooMany')) return new MeshError('LIMIT_STREAMS', `${text}: ${message}`, {}, because)

@@ -1,19 +1,16 @@
 /** Our requests of one protocol on one connection: a few streams, reused, one request at a time on each. */
 import type { Connection, Stream } from '@libp2p/interface'
-import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
 import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
 import { frame, lengthOf, streamError, writeMessages } from './framing.ts'
 import type { ProtocolRules } from './protocols.ts'
-import type { Unread } from './unread.ts'
+import { MessageReader } from './reader.ts'
 
 interface Wire {
   readonly stream: Stream
-  readonly messages: LengthPrefixedStream<Stream>
-  /** Called with the length of each message that is done with. */
-  readonly done: (bytes: number) => void
+  readonly messages: MessageReader
   idleSinceMs: number
 }
 
@@ -102,7 +99,7 @@ export class Line {
     let runBytes = 0
     for (let count = 1; ; count += 1) {
       const signal = count === 1 ? first : AbortSignal.timeout(timeoutMs)
-      const received = (await messages.read({ signal })).subarray()
+      const received = await messages.read(signal)
       runBytes += received.byteLength
       if (runBytes > this.#rules.maxRunBytes || count > this.#limits.maxRunMessages)
         throw new MeshError('LIMIT_BYTES', `run of replies is longer than ${this.#rules.maxRunBytes} bytes`)
@@ -155,11 +152,10 @@ export class Line {
     const { id, maxReplyBytes, maxRunBytes } = this.#rules
     const stream = await this.#connection.newStream([id], { signal })
     this.#inUse.add(stream)
-    const done = this.#unread.watch(stream, this.#connection)
-    const messages = lpStream(stream, {
-      maxDataLength: maxReplyBytes,
-      maxBufferSize: maxRunBytes + 2 * maxReplyBytes,
-      lengthDecoder: lengthOf,
+    const messages = new MessageReader(stream, {
+      what: id,
+      maxBytes: maxReplyBytes,
+      maxWaitingBytes: maxRunBytes + 2 * maxReplyBytes,
     })
     return { stream, messages, done, idleSinceMs: 0 }
   }

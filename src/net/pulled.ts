@@ -6,7 +6,11 @@
  * the window of its stream, and then waits on its own side.
  */
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
-import { decode, encode } from 'it-length-prefixed'
+import { encode } from 'it-length-prefixed'
+import { Unframer } from './unframing.ts'
+
+/** What gossipsub itself takes: to cut off below would end honest links. */
+const MAX_RPC_BYTES = 4 * 1024 * 1024
 
 type Data = StreamMessageEvent['data']
 
@@ -41,10 +45,12 @@ export function pulled(stream: Stream, turn: () => Promise<void>, watch: Watch =
 
 /** Each with its length before it, as gossipsub wants to decode it. */
 async function* rpcs(source: Source, turn: () => Promise<void>): AsyncGenerator<Data> {
-  for await (const rpc of decode(source.read(), { maxDataLength: MAX_RPC_BYTES })) {
-    await turn()
-    source.done(rpc.byteLength)
-    yield encode.single(rpc)
+  const unframer = new Unframer('gossip', MAX_RPC_BYTES)
+  for await (const data of source.read()) {
+    for (const rpc of unframer.take(data)) {
+      await turn()
+      yield encode.single(rpc)
+    }
   }
 }
 

@@ -9,7 +9,15 @@ import { frame } from '../../src/net/framing.ts'
 import { PROTOCOL_IDS, PROTOCOLS } from '../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from '../integration/net/raw-peer.ts'
 import { connect, open, Scripted } from '../integration/net/scripted.ts'
-import { many, opened, openedAndReset, pinged, sent, updated } from '../integration/net/yamux-frames.ts'
+import {
+  many,
+  opened,
+  openedAndReset,
+  pinged,
+  sent,
+  sentOn,
+  updated,
+} from '../integration/net/yamux-frames.ts'
 
 /** Of the fleet of `Scripted`. */
 const TOPIC = '/confmesh/f1ee7000/default/releases'
@@ -122,6 +130,9 @@ test('streams are not taken up faster than a peer may open them', async () => {
   await serves(node)
 })
 
+/** What stands before a message of this length. */
+const ofLength = (bytes: number): Uint8Array => frame([new Uint8Array(bytes)], bytes).subarray(0, -bytes)
+
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 const heapMib = (): number => {
@@ -144,12 +155,23 @@ test('streams opened and reset in one breath leave nothing behind, and end the c
 test.each([
   ['pings', pinged],
   ['updates of no window', () => updated(0)],
-  ['frames of one byte', () => sent(0, Buffer.of(0))],
+  ['frames of nothing', () => sent(0, Buffer.of())],
 ])('%s without end, on one connection: it ends, and others are served', async (_what, frame) => {
   const [node, raw] = await attacked()
   raw.frames(Buffer.concat([opened(0), many(20_000, frame)]))
   await node.event('disconnected', ({ peer }) => peer === raw.id)
   expect(node.of('misbehaved')).toHaveLength(1)
+  await serves(node)
+})
+
+test('a message in frames of one byte ends the connection, and others are served', async () => {
+  const [node, raw] = await attacked()
+  const stream = Number((await raw.stream(PROTOCOL_IDS.publish)).id)
+  raw.frames(
+    Buffer.concat([sentOn(stream, ofLength(200_000)), many(100_000, () => sentOn(stream, Buffer.of(0)))]),
+  )
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.of('misbehaved')).toEqual([{ kind: 'misbehaved', peer: raw.id, code: 'LIMIT_RATE' }])
   await serves(node)
 })
 
