@@ -18,6 +18,8 @@ interface Cursor {
   readonly bytes: Uint8Array
   readonly view: DataView
   at: number
+  /** Of byte strings so far. */
+  stringBytes: number
   /** Every text so far is ASCII and every key stands after the one before it. */
   plain: boolean
 }
@@ -84,6 +86,7 @@ function item(cursor: Cursor, asKey: boolean): number {
   if (major >= ARRAY) return inside
   if (asKey && isProto(cursor.bytes, cursor.at, value)) throw malformed('forbidden key', start)
   if (major === 3 && cursor.plain) cursor.plain = isAscii(cursor.bytes, cursor.at, cursor.at + value)
+  if (major === 2) cursor.stringBytes += value
   cursor.at += value
   return NO_CONTAINER
 }
@@ -122,18 +125,25 @@ function noteKey(cursor: Cursor, open: Open, depth: number, start: number): void
   open.keyLength[depth] = length
 }
 
+export interface ScanBounds {
+  readonly limits: Pick<Limits, 'maxDepth' | 'maxItems'>
+  /** Of all but the insides of byte strings: these are copied as they are, text and keys cost a hundred times as much. */
+  readonly maxTextBytes: number
+}
+
 /**
  * Refuses what is not one definite, shallow, small item that fills the bytes.
  *
  * @returns true where it is canonical for certain: what is left to check elsewhere is the order of keys, which was
  *   seen to be right, and UTF-8, which ASCII always is. False: only comparing with the re-encoded bytes can tell.
- * @throws MeshError CODEC_MALFORMED
+ * @throws MeshError CODEC_MALFORMED, LIMIT_BYTES
  */
-export function scan(bytes: Uint8Array, limits: Pick<Limits, 'maxDepth' | 'maxItems'>): boolean {
+export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): boolean {
   const cursor: Cursor = {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     at: 0,
+    stringBytes: 0,
     plain: true,
   }
   const open: Open = { left: [1], map: [false], keyAt: [-1], keyLength: [0] }
@@ -149,6 +159,8 @@ export function scan(bytes: Uint8Array, limits: Pick<Limits, 'maxDepth' | 'maxIt
     const start = cursor.at
     const asKey = open.map[depth] === true && left % 2 === 0
     const inside = item(cursor, asKey)
+    if (cursor.at - cursor.stringBytes > maxTextBytes)
+      throw new MeshError('LIMIT_BYTES', `cbor: more than ${maxTextBytes} bytes that are no byte strings`)
     if (asKey && cursor.plain) noteKey(cursor, open, depth, start)
     if (inside < 0) continue
     if (++depth > limits.maxDepth) throw malformed(`nested deeper than ${limits.maxDepth}`, cursor.at)

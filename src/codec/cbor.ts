@@ -8,6 +8,8 @@ import { equalBytes } from './digest.ts'
 export interface Bounds {
   readonly maxBytes: number
   readonly limits: Limits
+  /** Of all that is no byte string; unless told otherwise, as many as there may be. */
+  readonly maxTextBytes?: number
   /** Named in the error: "header", "sync request". */
   readonly what?: string
 }
@@ -26,9 +28,12 @@ export function checkBytes(bytes: { readonly length: number }, maxBytes: number,
  *   objects whose own keys alone may be read.
  * @throws MeshError LIMIT_BYTES, CODEC_MALFORMED
  */
-export function decodeStrict(bytes: Uint8Array, { maxBytes, limits, what = 'message' }: Bounds): unknown {
+export function decodeStrict(
+  bytes: Uint8Array,
+  { maxBytes, limits, maxTextBytes = maxBytes, what = 'message' }: Bounds,
+): unknown {
   checkBytes(bytes, maxBytes, what)
-  const canonical = scan(bytes, limits)
+  const canonical = scan(bytes, { limits, maxTextBytes })
   let value: unknown
   try {
     // The decoder would give views into a Buffer, but copies of a Uint8Array.
