@@ -14,8 +14,12 @@ const SHORT_BURST = 8_192
 /** An honest peer has 25 streams, and opens one anew when it broke. To begin one costs 40 µs: the burst takes 20 ms. */
 const STREAMS_PER_SECOND = 100
 const STREAMS_BURST = 512
-/** Two names of a protocol go before it is agreed on, five at most; each is answered, at the cost of a frame of our own. */
-const MAX_PROPOSED_BYTES = 512
+/**
+ * Two names of a protocol go before it is agreed on, five at most; each is answered, at the cost of a frame of our own.
+ * A ping has 32 bytes and a stream of its own; what comes beyond, libp2p's echo holds until its sender takes it.
+ */
+const MAX_SMALL_TALK_BYTES = 512
+const PING_ID = '/ipfs/ping/1.0.0'
 
 const DATA = 0
 
@@ -59,22 +63,22 @@ export function boundFrames(muxer: Framed): void {
   const create = muxer._newStream.bind(muxer)
   muxer._newStream = (...args) => {
     const stream = create(...args)
-    if (stream.direction === 'inbound') boundProposals(stream)
+    if (stream.direction === 'inbound') boundSmallTalk(stream)
     return stream
   }
 }
 
-/** Who opens a stream sends nothing on it before its protocol is agreed on. */
-function boundProposals(stream: FramedStream): void {
+/** Who opens a stream sends nothing on it before its protocol is agreed on, and one ping. */
+function boundSmallTalk(stream: FramedStream): void {
   const handle = stream.handleData.bind(stream)
-  let left = MAX_PROPOSED_BYTES
+  let left = MAX_SMALL_TALK_BYTES
   stream.handleData = (frame) => {
-    if (stream.protocol === '') {
+    if (stream.protocol === '' || stream.protocol === PING_ID) {
       left -= frame.header.length
       if (left < 0)
         throw new MeshError(
           'LIMIT_BYTES',
-          `more than ${MAX_PROPOSED_BYTES} bytes before a protocol was agreed on`,
+          `more than ${MAX_SMALL_TALK_BYTES} bytes of proposals or pings on one stream`,
         )
     }
     handle(frame)

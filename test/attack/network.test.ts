@@ -184,6 +184,17 @@ test('proposals of protocols without end: the connection ends, and others are se
   await serves(node)
 })
 
+test('an echo that is asked for and not taken piles up here no further than a ping is long', async () => {
+  const [node, raw] = await attacked()
+  const stream = await raw.stream('/ipfs/ping/1.0.0')
+  stream.pause()
+  stream.send(new Uint8Array(64 * 2 ** 20))
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.of('misbehaved')).toEqual([{ kind: 'misbehaved', peer: raw.id, code: 'LIMIT_BYTES' }])
+  expect(node.bytes.received).toBeLessThan(2_000_000)
+  await serves(node)
+})
+
 test('a burst of connections by strangers is bounded, and an admitted peer keeps its own', async () => {
   const node = keep(await Scripted.start({ limits: { maxUnadmittedPerAddress: 5 } }))
   const friend = keep(await Scripted.start())
