@@ -7,6 +7,7 @@ import * as envelope from '../src/codec/envelope.ts'
 import * as heartbeat from '../src/codec/heartbeat.ts'
 import * as ids from '../src/codec/ids.ts'
 import * as forms from '../src/codec/message-forms.ts'
+import * as messages from '../src/codec/messages.ts'
 import * as peerRecord from '../src/codec/peer-record.ts'
 import * as publish from '../src/codec/publish-messages.ts'
 import * as root from '../src/codec/root.ts'
@@ -17,7 +18,9 @@ import * as sources from '../src/core/sources.ts'
 import * as gossip from '../src/net/gossip.ts'
 import * as host from '../src/net/host.ts'
 import * as muxer from '../src/net/muxer.ts'
+import * as frames from '../src/net/muxer-frames.ts'
 import * as pulled from '../src/net/pulled.ts'
+import * as reader from '../src/net/reader.ts'
 import * as watchdog from '../src/net/watchdog.ts'
 
 export interface WireBound {
@@ -84,6 +87,20 @@ const CODEC: readonly WireBound[] = [
   ...inFile('codec/message-forms.ts', [
     ['MAX_TEXT_BYTES', forms.MAX_TEXT_BYTES, 'bytes of the text of a refusal', CONNECTION],
   ]),
+  ...inFile('codec/messages.ts', [
+    [
+      'MAX_ADMIT_TEXT_BYTES',
+      messages.MAX_ADMIT_TEXT_BYTES,
+      'bytes of a request for admission that are in no byte string',
+      CONNECTION,
+    ],
+    [
+      'MAX_PUBLISH_TEXT_BYTES',
+      messages.MAX_PUBLISH_TEXT_BYTES,
+      'bytes of a submission that are in no byte string',
+      CONNECTION,
+    ],
+  ]),
   ...inFile('codec/peer-record.ts', [
     ['MAX_ADDRESSES', peerRecord.MAX_ADDRESSES, 'addresses in a peer record', DOCUMENT],
     ['MAX_CHAIN', peerRecord.MAX_CHAIN, 'certificates in a peer record', DOCUMENT],
@@ -130,6 +147,36 @@ const CONNECTIONS: readonly WireBound[] = [
       'MAX_STREAM_UNREAD_BYTES',
       muxer.MAX_STREAM_UNREAD_BYTES,
       'bytes on a stream that nobody reads',
+      'the sender: its stream is reset',
+    ],
+  ]),
+  ...inFile('net/muxer-frames.ts', [
+    [
+      'SHORT_PER_SECOND',
+      frames.SHORT_PER_SECOND,
+      'frames a second on a connection with next to nothing in them',
+      CONNECTION,
+    ],
+    ['SHORT_BURST', frames.SHORT_BURST, 'and so many at once', CONNECTION],
+    [
+      'STREAMS_PER_SECOND',
+      frames.STREAMS_PER_SECOND,
+      'streams opened on a connection in a second',
+      CONNECTION,
+    ],
+    ['STREAMS_BURST', frames.STREAMS_BURST, 'and so many at once', CONNECTION],
+    [
+      'MAX_SMALL_TALK_BYTES',
+      frames.MAX_SMALL_TALK_BYTES,
+      'bytes on a stream before its protocol is agreed on, or of pings',
+      CONNECTION,
+    ],
+  ]),
+  ...inFile('net/reader.ts', [
+    [
+      'MAX_WAITING_MESSAGES',
+      reader.MAX_WAITING_MESSAGES,
+      'messages on a stream that wait to be read',
       'the sender: its stream is reset',
     ],
   ]),

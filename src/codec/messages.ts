@@ -54,7 +54,12 @@ export function encodeReplyParts({ protocol, message }: AnyReply): readonly Uint
  * What strangers send has little text in it, whatever it carries: 64 patterns of 200 bytes in a hello, the name of a channel
  * in a question. A hundred kilobytes of text or keys would take 40 ms to decode, before anybody asks whose they are.
  */
-const MAX_TEXT_BYTES: Partial<Record<Protocol, number>> = { admit: 16 * 1024, publish: 2 * 1024 }
+export const MAX_ADMIT_TEXT_BYTES = 16 * 1024
+export const MAX_PUBLISH_TEXT_BYTES = 2 * 1024
+const maxTextBytes: Partial<Record<Protocol, number>> = {
+  admit: MAX_ADMIT_TEXT_BYTES,
+  publish: MAX_PUBLISH_TEXT_BYTES,
+}
 
 /** Only what carries content may be as long as a block. */
 function checkPublish(bytes: Uint8Array, request: AnyRequest, limits: Limits): void {
@@ -70,8 +75,8 @@ function checkPublish(bytes: Uint8Array, request: AnyRequest, limits: Limits): v
 export function decodeRequest(protocol: Protocol, bytes: Uint8Array, limits: Limits): AnyRequest {
   const what = `${protocol} request`
   const maxBytes = maxRequestBytes(protocol, limits)
-  const maxTextBytes = MAX_TEXT_BYTES[protocol] ?? maxBytes
-  const value = decodeStrict(bytes, { maxBytes, maxTextBytes, limits, what })
+  const bounds = { maxBytes, maxTextBytes: maxTextBytes[protocol] ?? maxBytes, limits, what }
+  const value = decodeStrict(bytes, bounds)
   const request = { protocol, message: requests[protocol].read(value, what, limits) } as AnyRequest
   checkPublish(bytes, request, limits)
   return request

@@ -9,16 +9,16 @@ import { Bucket } from './pace.ts'
 /** What carries less counts as short: answers, notices, pings, updates of a window. */
 const SHORT_BYTES = 256
 /** The most an honest peer sends are 800 RPCs, 500 requests and as many answers; and some seconds of it at once after a stall. */
-const SHORT_PER_SECOND = 2_000
-const SHORT_BURST = 8_192
+export const SHORT_PER_SECOND = 2_000
+export const SHORT_BURST = 8_192
 /** An honest peer has 25 streams, and opens one anew when it broke. To begin one costs 40 µs: the burst takes 20 ms. */
-const STREAMS_PER_SECOND = 100
-const STREAMS_BURST = 512
+export const STREAMS_PER_SECOND = 100
+export const STREAMS_BURST = 512
 /**
  * Two names of a protocol go before it is agreed on, five at most; each is answered, at the cost of a frame of our own.
  * A ping has 32 bytes and a stream of its own; what comes beyond, libp2p's echo holds until its sender takes it.
  */
-const MAX_SMALL_TALK_BYTES = 512
+export const MAX_SMALL_TALK_BYTES = 512
 const PING_ID = '/ipfs/ping/1.0.0'
 
 const DATA = 0

@@ -4,7 +4,7 @@ import { MeshError } from '../errors.ts'
 import { Unframer } from './unframing.ts'
 
 /** As many short ones as a neighbour says at once to one that is new to it, four times. */
-const MAX_WAITING = 4_096
+export const MAX_WAITING_MESSAGES = 4_096
 
 export interface ReaderOptions {
   /** Names the stream in errors. */
@@ -73,7 +73,7 @@ export class MessageReader {
       for (const message of this.#unframer.take(data)) {
         this.#waiting.push(message)
         this.#waitingBytes += message.byteLength
-        if (this.#waiting.length > MAX_WAITING) break
+        if (this.#waiting.length > MAX_WAITING_MESSAGES) break
       }
       this.#bound()
     } catch (error) {
@@ -86,7 +86,7 @@ export class MessageReader {
   #bound(): void {
     const { what, maxWaitingBytes } = this.#options
     const bytes = this.#waitingBytes + this.#unframer.heldBytes
-    if (bytes <= maxWaitingBytes && this.#waiting.length <= MAX_WAITING) return
+    if (bytes <= maxWaitingBytes && this.#waiting.length <= MAX_WAITING_MESSAGES) return
     const text = `${what}: ${this.#waiting.length} messages, ${bytes} bytes wait to be read`
     const failure = new MeshError('LIMIT_BYTES', text)
     this.#failure = failure

@@ -5,8 +5,10 @@
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { MeshError } from '../errors.ts'
 
-/** Taken at once for a message: more than a block needs. A longer one grows with what comes of it. */
-const FIRST_BYTES = 512 * 1024
+/** Taken at once for a message: what is announced and never comes is to cost little. It grows with what does come. */
+const FIRST_BYTES = 17 * 1024
+/** With these two steps there is room for a block. */
+const GROWTH = 4
 const MORE = 0x80
 
 export class Unframer {
@@ -58,7 +60,7 @@ export class Unframer {
   #fill(room: Uint8Array, part: Uint8Array, at: number): number {
     let message = room
     if (this.#filled === message.byteLength) {
-      message = new Uint8Array(Math.min(this.#length, 2 * room.byteLength))
+      message = new Uint8Array(Math.min(this.#length, GROWTH * room.byteLength))
       message.set(room)
       this.#message = message
     }
