@@ -136,7 +136,7 @@ export interface ScanBounds {
  *
  * @returns true where it is canonical for certain: what is left to check elsewhere is the order of keys, which was
  *   seen to be right, and UTF-8, which ASCII always is. False: only comparing with the re-encoded bytes can tell.
- * @throws MeshError CODEC_MALFORMED, LIMIT_BYTES
+ * @throws MeshError CODEC_MALFORMED
  */
 export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): boolean {
   const cursor: Cursor = {
@@ -160,7 +160,7 @@ export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): b
     const asKey = open.map[depth] === true && left % 2 === 0
     const inside = item(cursor, asKey)
     if (cursor.at - cursor.stringBytes > maxTextBytes)
-      throw new MeshError('LIMIT_BYTES', `cbor: more than ${maxTextBytes} bytes that are no byte strings`)
+      throw malformed(`more than ${maxTextBytes} bytes that are in no byte string`, cursor.at)
     if (asKey && cursor.plain) noteKey(cursor, open, depth, start)
     if (inside < 0) continue
     if (++depth > limits.maxDepth) throw malformed(`nested deeper than ${limits.maxDepth}`, cursor.at)

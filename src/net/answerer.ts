@@ -7,12 +7,13 @@ import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest, Protocol } from '../model/messages.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
-import { isMisconduct, lengthOf, streamError, writeMessages } from './framing.ts'
+import { isMisconduct, streamError, writeMessages } from './framing.ts'
 import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 import type { ProtocolRules, RulesOf } from './protocols.ts'
 import { MessageReader } from './reader.ts'
+import type { Unread } from './unread.ts'
 
 export interface AnswererOptions {
   readonly rules: RulesOf
@@ -87,6 +88,7 @@ export class Answerer {
     try {
       if (rules.admittedOnly && !(await gate.opened(stream, connection, limits.admitDeadlineMs)))
         throw new MeshError('ADMIT_REFUSED', `${rules.id} is for admitted peers`)
+      const done = unread.watch(stream, connection)
       const messages = new MessageReader(stream, {
         what: rules.id,
         maxBytes: rules.maxRequestBytes,

@@ -12,9 +12,6 @@ import { isMeshError, MeshError } from '../errors.ts'
 
 /** What is longer is not copied to make one piece of it. */
 const LONG_BYTES = 16 * 1024
-/** Of a length: 256 MiB is more than any message here. */
-const MAX_LENGTH_BYTES = 4
-const NOT_YET = new RangeError('the end of the length is not there yet')
 
 /** A message, in one piece or in several that follow one another. */
 export type Message = Uint8Array | readonly Uint8Array[]
@@ -43,22 +40,6 @@ export async function writeMessages(
 ): Promise<void> {
   if (stream.send(frame(messages, maxBytes))) return
   await pEvent(stream as unknown as EventTarget, 'drain', { signal, rejectionEvents: ['close'] })
-}
-
-/**
- * `lpStream` takes a length that never ends byte by byte, and keeps each, until the deadline of the message.
- *
- * @throws RangeError where more of it is to come: `lpStream` waits
- * @throws MeshError LIMIT_BYTES
- */
-export function lengthOf(data: Uint8Array | Uint8ArrayList): number {
-  let length = 0
-  for (const [at, byte] of data.subarray().entries()) {
-    length += (byte & 0x7f) * 2 ** (7 * at)
-    if (byte < 0x80) return length
-  }
-  if (data.byteLength < MAX_LENGTH_BYTES) throw NOT_YET
-  throw new MeshError('LIMIT_BYTES', `the length of a message is longer than ${MAX_LENGTH_BYTES} bytes`)
 }
 
 /** What ended a stream or a dial, as one of our codes. */

@@ -4,13 +4,16 @@ import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
-import { frame, lengthOf, streamError, writeMessages } from './framing.ts'
+import { frame, streamError, writeMessages } from './framing.ts'
 import type { ProtocolRules } from './protocols.ts'
 import { MessageReader } from './reader.ts'
+import type { Unread } from './unread.ts'
 
 interface Wire {
   readonly stream: Stream
   readonly messages: MessageReader
+  /** Called with the length of each message that is done with. */
+  readonly done: (bytes: number) => void
   idleSinceMs: number
 }
 
@@ -152,6 +155,7 @@ export class Line {
     const { id, maxReplyBytes, maxRunBytes } = this.#rules
     const stream = await this.#connection.newStream([id], { signal })
     this.#inUse.add(stream)
+    const done = this.#unread.watch(stream, this.#connection)
     const messages = new MessageReader(stream, {
       what: id,
       maxBytes: maxReplyBytes,

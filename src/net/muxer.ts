@@ -5,6 +5,7 @@
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Stream } from '@libp2p/interface'
 import { boundFrames, type Framed } from './muxer-frames.ts'
+import type { Unread } from './unread.ts'
 
 const KIB = 1024
 export const MAX_STREAMS = 64
@@ -54,7 +55,7 @@ export function boundedYamux(
     factory.createStreamMuxer = (connection) => {
       const muxer = create(connection)
       boundFrames(muxer as unknown as Framed)
-      updateSparingly(muxer as unknown as Muxer)
+      updateSparingly(muxer as unknown as Muxer, (bytes) => unread.change(connection, bytes))
       if (turn !== undefined) takeInTurn(muxer as unknown as Muxer, () => turn(connection))
       return muxer
     }

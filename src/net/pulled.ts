@@ -9,9 +9,6 @@ import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/inter
 import { encode } from 'it-length-prefixed'
 import { Unframer } from './unframing.ts'
 
-/** What gossipsub itself takes: to cut off below would end honest links. */
-const MAX_RPC_BYTES = 4 * 1024 * 1024
-
 type Data = StreamMessageEvent['data']
 
 /** Begins to count what comes. @returns to be called with the length of each RPC that is done with */
@@ -49,6 +46,7 @@ async function* rpcs(source: Source, turn: () => Promise<void>): AsyncGenerator<
   for await (const data of source.read()) {
     for (const rpc of unframer.take(data)) {
       await turn()
+      source.done(rpc.byteLength)
       yield encode.single(rpc)
     }
   }

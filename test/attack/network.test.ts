@@ -8,7 +8,7 @@ import { LIMITS, type Limits } from '../../src/limits.ts'
 import { frame } from '../../src/net/framing.ts'
 import { PROTOCOL_IDS, PROTOCOLS } from '../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from '../integration/net/raw-peer.ts'
-import { connect, open, Scripted } from '../integration/net/scripted.ts'
+import { connect, open, Scripted, want } from '../integration/net/scripted.ts'
 import {
   many,
   opened,

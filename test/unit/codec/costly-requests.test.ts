@@ -27,14 +27,7 @@ describe.each(junk)('a hundred kilobytes of %s', (_what, zzz) => {
   ])('in a submission, $type, are refused and not decoded', (message) => {
     const sent = encode({ v: 1, ...message, zzz })
     const before = decodings()
-    expect(codeOf(() => decodeRequest('publish', sent, LIMITS))).toBe('LIMIT_BYTES')
-    expect(decodings()).toBe(before)
-  })
-
-  test('in a question for admission are refused and not decoded', () => {
-    const sent = encode({ v: 1, type: 'root', since: 1, zzz })
-    const before = decodings()
-    expect(codeOf(() => decodeRequest('admit', sent, LIMITS))).toBe('LIMIT_BYTES')
+    expect(codeOf(() => decodeRequest('publish', sent, LIMITS))).toBe('CODEC_MALFORMED')
     expect(decodings()).toBe(before)
   })
 })

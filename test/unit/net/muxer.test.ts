@@ -1,6 +1,7 @@
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { expect, test } from 'vitest'
 import { boundedYamux } from '../../../src/net/muxer.ts'
+import { Unread } from '../../../src/net/unread.ts'
 import { many, opened, openedAndReset, pinged, sent } from '../../integration/net/yamux-frames.ts'
 
 /** A muxer at the answering end, what it hears given by hand, and the streams it has handed on. */
@@ -8,8 +9,9 @@ function answering() {
   const turns: (() => void)[] = []
   const taken: string[] = []
   const [, connection] = multiaddrConnectionPair()
+  const unread = new Unread({ maxUnreadBytes: 1_000_000 }, { note: () => {} })
   const turn = () => new Promise<void>((resolve) => turns.push(resolve))
-  const muxer = boundedYamux(turn)().createStreamMuxer(connection)
+  const muxer = boundedYamux(unread, turn)().createStreamMuxer(connection)
   muxer.addEventListener('stream', ({ detail }) => void taken.push(detail.id))
   const hear = (bytes: Uint8Array) => (muxer as unknown as { onData(bytes: Uint8Array): void }).onData(bytes)
   return { turns, taken, hear }
