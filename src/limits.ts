@@ -175,7 +175,7 @@ export const LIMITS = {
   maxHandedBytes: 48 * KIB,
   /** Bridge messages a peer may send, each thing it says it has as one: what gossip allows one peer. */
   bridgePerSecond: 200,
-  bridgeBurst: 1_000,
+  bridgeBurst: 512,
   /** Announcements that led to nothing, per peer; beyond, what it announces without content is not asked for. */
   bridgeDudsPerSecond: 0.2,
   bridgeDudsBurst: 32,

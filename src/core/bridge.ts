@@ -22,6 +22,9 @@ import type { Step } from './step.ts'
 
 /** Whoever announced too much that led to nothing is not asked for so long. */
 const DISTRUST_MS = 30_000
+/** A pull is ranked, claimed to all near gateways and sent: some tenths of a millisecond. Then others have their turn. */
+const PULLS_A_STEP = 16
+const PULL_PAUSE_MS = 20
 /** Releases of which it is remembered that their pages went on. */
 const MAX_HANDED = 256
 
@@ -108,12 +111,16 @@ export class Bridge implements Stage {
 
   onTick(step: Step, journey: Journey): void {
     const { monoMs } = step.now
+    let pulls = 0
     for (const wanted of [...this.#items.all()]) {
       if (wanted.asked !== undefined) continue
       if (this.#isHere(journey, wanted.item))
         this.#items.drop(wanted.item.id) // sync was quicker
-      else if (wanted.dueMonoMs <= monoMs) this.#pull(step, journey, wanted)
-      else step.wakeAt(wanted.dueMonoMs)
+      else if (wanted.dueMonoMs > monoMs) step.wakeAt(wanted.dueMonoMs)
+      else if (pulls < PULLS_A_STEP) {
+        pulls += 1
+        this.#pull(step, journey, wanted)
+      } else step.wakeAt(monoMs + PULL_PAUSE_MS)
     }
     this.#sayHave(step, journey)
   }

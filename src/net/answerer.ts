@@ -97,8 +97,8 @@ export class Answerer {
       for (;;) {
         const bytes = await this.#read(stream, messages, rules)
         if (bytes === undefined || !this.#options.isCurrent(connection)) break
-        await this.#throttle.take(connection)
-        await pace.slice()
+        await this.#throttle.take(connection, 1 + Math.floor(bytes.byteLength / rules.bytesAsOne))
+        await pace.slice(bytes.byteLength)
         const request = this.#decode(protocol, bytes)
         if (!('code' in request) && isNotice(request)) this.#noticed(peer, request)
         else if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)

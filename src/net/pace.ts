@@ -8,6 +8,8 @@ import type { Limits } from '../limits.ts'
 
 /** As many may begin at once in a turn before the clock can tell what they cost: a slice of about 0.3 ms each. */
 const MAX_AT_ONCE = 32
+/** So many bytes count as one more: a message of 20 KiB that is all small values takes 5 ms to decode. */
+const BYTES_AS_ONE = 1_024
 
 export class Pace {
   readonly #sliceMs: number
@@ -21,15 +23,19 @@ export class Pace {
     this.#sliceMs = sliceMs
   }
 
-  /** Resolves at once while the slice of this turn of the event loop lasts, else in a later turn, in order. */
-  async slice(): Promise<void> {
+  /**
+   * Resolves at once while the slice of this turn of the event loop lasts, else in a later turn, in order.
+   * @param bytes what is to be worked off
+   */
+  async slice(bytes = 0): Promise<void> {
     const nowMs = performance.now()
     if (this.#sinceMs === undefined) {
       this.#sinceMs = nowMs
       this.#next()
     }
-    this.#begun += 1
-    const inTime = nowMs - this.#sinceMs < this.#sliceMs && this.#begun <= MAX_AT_ONCE
+    const isFirst = this.#begun === 0
+    this.#begun += 1 + Math.floor(bytes / BYTES_AS_ONE)
+    const inTime = nowMs - this.#sinceMs < this.#sliceMs && (isFirst || this.#begun <= MAX_AT_ONCE)
     if (inTime && this.#waiting.length === 0) return
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve)
@@ -67,12 +73,12 @@ export class Bucket {
     this.#tokens = burst
   }
 
-  /** Takes one, on credit where none is left, of at most a burst. @returns what is left; below 0 it is owed */
-  take(): number {
+  /** Takes as many, on credit where none is left, of at most a burst. @returns what is left; below 0 it is owed */
+  take(count = 1): number {
     const nowMs = performance.now()
     const gained = ((nowMs - this.#atMs) / 1_000) * this.#perSecond
     this.#atMs = nowMs
-    this.#tokens = Math.max(Math.min(this.#burst, this.#tokens + gained) - 1, -this.#burst)
+    this.#tokens = Math.max(Math.min(this.#burst, this.#tokens + gained) - count, -this.#burst)
     return this.#tokens
   }
 }
@@ -88,11 +94,11 @@ export class Throttle {
     this.#burst = burst
   }
 
-  /** Resolves once there is one for whoever this is. */
-  async take(who: object): Promise<void> {
+  /** Resolves once there are as many for whoever this is. */
+  async take(who: object, count = 1): Promise<void> {
     const bucket = this.#buckets.get(who) ?? new Bucket(this.#perSecond, this.#burst)
     this.#buckets.set(who, bucket)
-    const tokens = bucket.take()
+    const tokens = bucket.take(count)
     if (tokens >= 0) return
     await setTimeoutAsync((-tokens / this.#perSecond) * 1_000, undefined, { ref: false })
   }

@@ -133,6 +133,14 @@ describe('at home', () => {
   })
 })
 
+it('what is announced all at once is pulled little by little: others have their turn in between', () => {
+  const items = Array.from({ length: 40 }, (_, at) => ({ ...item('us'), id: sha256(Uint8Array.of(at)) }))
+  ask(far(0), { type: 'have', items })
+  const pulls = (effects: readonly Effect[]) =>
+    effects.filter((effect) => effect.kind === 'request' && effect.request.message.type === 'pull').length
+  expect([500, 20, 20, 20].map((ms) => pulls(later(ms)))).toEqual([16, 16, 8, 0])
+})
+
 it('what came another way while it was pulled is judged once: the answer changes nothing', () => {
   ask(far(0), { type: 'announce', item: item('us') })
   const pulls = later(50 * bench.config.limits.bridgeRanks).flatMap((effect) =>

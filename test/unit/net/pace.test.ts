@@ -44,6 +44,15 @@ test('one after another in the same turn, as messages of one RPC are, they are s
   expect(await turnsDuring(flood())).toBeGreaterThan(10)
 })
 
+test('what is large begins one after another, however soon it all comes', async () => {
+  const pace = new Pace({ sliceMs: 4 })
+  const all = Array.from({ length: 10 }, async () => {
+    await pace.slice(20 * 1_024)
+    busy(5)
+  })
+  expect(await turnsDuring(Promise.all(all))).toBeGreaterThanOrEqual(8)
+})
+
 test('what is little is not put off', async () => {
   const pace = new Pace({ sliceMs: 1_000 })
   let turn = false
