@@ -14,7 +14,7 @@ import type { AnyReply, BeaconMark } from '../model/messages.ts'
 import { comparePlaces } from '../model/place.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { BeaconCache } from './beacon-cache.ts'
-import { checkBeacon } from './beacon-check.ts'
+import { type BeaconCheck, checkBeacon } from './beacon-check.ts'
 import { BeaconKeys, type Heard, isClockOrDelay, tooFarAhead } from './beacon-keys.ts'
 import { buildPages, pageBits, pageIndex } from './beacon-pages.ts'
 import { BeaconWants } from './beacon-wants.ts'
@@ -98,12 +98,11 @@ export class Freshness implements Stage {
 
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
     const root = journey.root()
-    const trust = { root, blames: journey.isRootCertain() }
     this.#startMonoMs = step.now.monoMs
     this.#keys.start(step.now.monoMs)
     this.#freshnessKeys = root.freshness.keys.join()
     for (const { envelope } of snapshot.beacons) {
-      const check = checkBeacon(envelope, trust, (key) => this.#keys.at(key), this.#config.limits)
+      const check = this.#check(journey, envelope)
       if (check.kind === 'valid') this.#keys.put(check.beacon, envelope, undefined)
     }
     this.#nextSignMonoMs = step.now.monoMs
@@ -220,9 +219,13 @@ export class Freshness implements Stage {
     return bits === undefined ? undefined : beacon.pages[pageIndex(hash, bits)]
   }
 
-  #judge(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): GossipVerdict {
+  #check(journey: Journey, envelope: Uint8Array): BeaconCheck {
     const trust = { root: journey.root(), blames: journey.isRootCertain() }
-    const check = checkBeacon(envelope, trust, (key) => this.#keys.at(key), this.#config.limits)
+    return checkBeacon(envelope, trust, (key) => this.#keys.at(key), this.#config.limits)
+  }
+
+  #judge(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): GossipVerdict {
+    const check = this.#check(journey, envelope)
     if (check.kind === 'reject') {
       step.emit({ kind: 'note', level: 'warn', code: check.code, text: check.text, peer: from })
       return 'reject'

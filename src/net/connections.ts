@@ -41,6 +41,10 @@ interface Link {
 
 const idOf = (connection: Connection): PeerId => connection.remotePeer.toString() as PeerId
 
+/** What strangers are counted by. */
+const originOf = ({ remoteAddr }: Pick<Connection, 'remoteAddr'>): string =>
+  networkOf(hostOf(remoteAddr) ?? '')
+
 export class Connections {
   readonly #options: ConnectionsOptions
   readonly #links = new Map<PeerId, Link>()
@@ -80,8 +84,7 @@ export class Connections {
 
   /** Turns strangers away before the costly handshake, the newest first, once too many are not admitted yet; dials TCP alone. */
   readonly gater: ConnectionGater = {
-    denyInboundConnection: (connection: MultiaddrConnection) =>
-      this.#tooManyStrangers(networkOf(hostOf(connection.remoteAddr) ?? '')),
+    denyInboundConnection: (connection: MultiaddrConnection) => this.#tooManyStrangers(originOf(connection)),
     denyDialMultiaddr: (address) => !isTcp(address),
   }
 
@@ -104,7 +107,7 @@ export class Connections {
 
   #opened(connection: Connection): void {
     const peer = idOf(connection)
-    const host = networkOf(hostOf(connection.remoteAddr) ?? '')
+    const host = originOf(connection)
     const known = this.#links.get(peer)
     if (connection.status !== 'open' || known?.connection === connection) return
     if (known === undefined && connection.direction === 'inbound' && this.#tooManyStrangers(host)) {
