@@ -41,6 +41,18 @@ type Row = readonly [name: string, value: number, what: string, cost: string]
 const inFile = (file: string, rows: readonly Row[]): WireBound[] =>
   rows.map(([name, value, what, cost]) => ({ file, name, value, what, cost }))
 
+type NumberIn<M> = { [K in keyof M & string]: M[K] extends number ? K : never }[keyof M & string]
+/** Rows of constants that a module exports by these names. */
+const constants = <M extends object>(
+  file: string,
+  from: M,
+  rows: readonly (readonly [name: NumberIn<M>, what: string, cost: string])[],
+): WireBound[] =>
+  inFile(
+    file,
+    rows.map(([name, what, cost]): Row => [name, from[name] as number, what, cost]),
+  )
+
 const GOSSIP_WHAT: Readonly<Record<keyof typeof gossip.RPC_LIMITS, string>> = {
   maxSubscriptions: 'subscriptions in one RPC',
   maxMessages: 'messages in one RPC',
@@ -53,68 +65,53 @@ const GOSSIP_WHAT: Readonly<Record<keyof typeof gossip.RPC_LIMITS, string>> = {
 
 /** As many as in src/codec begin with MAX_: a test compares. */
 const CODEC: readonly WireBound[] = [
-  ...inFile('codec/admit-messages.ts', [
-    ['MAX_CHAIN', admit.MAX_CHAIN, 'certificates in a hello', CONNECTION],
-    ['MAX_HEARTBEATS', admit.MAX_HEARTBEATS, 'heartbeats in a hello', CONNECTION],
+  ...constants('codec/admit-messages.ts', admit, [
+    ['MAX_CHAIN', 'certificates in a hello', CONNECTION],
+    ['MAX_HEARTBEATS', 'heartbeats in a hello', CONNECTION],
   ]),
-  ...inFile('codec/blocks-messages.ts', [
-    ['MAX_BITMAP_BYTES', blocks.MAX_BITMAP_BYTES, 'bytes of a bitmap of blocks', CONNECTION],
-    ['MAX_ADDRESSES', blocks.MAX_ADDRESSES, 'addresses of a peer that somebody is sent to', CONNECTION],
-    [
-      'MAX_RANGES',
-      blocks.MAX_RANGES,
-      'numbers in a list of ranges of blocks, two for each range',
-      CONNECTION,
-    ],
-    ['MAX_PLACE', blocks.MAX_PLACE, 'place of a block in its release', CONNECTION],
+  ...constants('codec/blocks-messages.ts', blocks, [
+    ['MAX_BITMAP_BYTES', 'bytes of a bitmap of blocks', CONNECTION],
+    ['MAX_ADDRESSES', 'addresses of a peer that somebody is sent to', CONNECTION],
+    ['MAX_RANGES', 'numbers in a list of ranges of blocks, two for each range', CONNECTION],
+    ['MAX_PLACE', 'place of a block in its release', CONNECTION],
   ]),
-  ...inFile('codec/bridge-messages.ts', [
-    ['MAX_TOLD', bridge.MAX_TOLD, 'own heartbeats in one bridge message', CONNECTION],
+  ...constants('codec/bridge-messages.ts', bridge, [
+    ['MAX_TOLD', 'own heartbeats in one bridge message', CONNECTION],
   ]),
-  ...inFile('codec/certificate.ts', [
-    ['MAX_LABELS', certificate.MAX_LABELS, 'labels of a certificate', DOCUMENT],
-    ['MAX_SPKI_BYTES', certificate.MAX_SPKI_BYTES, 'bytes of a pool’s key', DOCUMENT],
+  ...constants('codec/certificate.ts', certificate, [
+    ['MAX_LABELS', 'labels of a certificate', DOCUMENT],
+    ['MAX_SPKI_BYTES', 'bytes of a pool’s key', DOCUMENT],
   ]),
-  ...inFile('codec/envelope.ts', [
-    ['MAX_PAYLOAD_TYPE_BYTES', envelope.MAX_PAYLOAD_TYPE_BYTES, 'bytes of the type that is signed', DOCUMENT],
-    ['MAX_SIGNATURE_BYTES', envelope.MAX_SIGNATURE_BYTES, 'bytes of a signature', DOCUMENT],
+  ...constants('codec/envelope.ts', envelope, [
+    ['MAX_PAYLOAD_TYPE_BYTES', 'bytes of the type that is signed', DOCUMENT],
+    ['MAX_SIGNATURE_BYTES', 'bytes of a signature', DOCUMENT],
   ]),
-  ...inFile('codec/heartbeat.ts', [
-    ['MAX_ADDRESSES', heartbeat.MAX_ADDRESSES, 'addresses in a heartbeat', DOCUMENT],
-    ['MAX_CHAIN', heartbeat.MAX_CHAIN, 'certificates in a heartbeat', DOCUMENT],
+  ...constants('codec/heartbeat.ts', heartbeat, [
+    ['MAX_ADDRESSES', 'addresses in a heartbeat', DOCUMENT],
+    ['MAX_CHAIN', 'certificates in a heartbeat', DOCUMENT],
   ]),
-  ...inFile('codec/ids.ts', [['MAX_TIME_MS', ids.MAX_TIME_MS, 'a time: the end of the year 9999', DOCUMENT]]),
-  ...inFile('codec/message-forms.ts', [
-    ['MAX_TEXT_BYTES', forms.MAX_TEXT_BYTES, 'bytes of the text of a refusal', CONNECTION],
+  ...constants('codec/ids.ts', ids, [['MAX_TIME_MS', 'a time: the end of the year 9999', DOCUMENT]]),
+  ...constants('codec/message-forms.ts', forms, [
+    ['MAX_TEXT_BYTES', 'bytes of the text of a refusal', CONNECTION],
   ]),
-  ...inFile('codec/messages.ts', [
-    [
-      'MAX_ADMIT_TEXT_BYTES',
-      messages.MAX_ADMIT_TEXT_BYTES,
-      'bytes of a request for admission that are in no byte string',
-      CONNECTION,
-    ],
-    [
-      'MAX_PUBLISH_TEXT_BYTES',
-      messages.MAX_PUBLISH_TEXT_BYTES,
-      'bytes of a submission that are in no byte string',
-      CONNECTION,
-    ],
+  ...constants('codec/messages.ts', messages, [
+    ['MAX_ADMIT_TEXT_BYTES', 'bytes of a request for admission that are in no byte string', CONNECTION],
+    ['MAX_PUBLISH_TEXT_BYTES', 'bytes of a submission that are in no byte string', CONNECTION],
   ]),
-  ...inFile('codec/peer-record.ts', [
-    ['MAX_ADDRESSES', peerRecord.MAX_ADDRESSES, 'addresses in a peer record', DOCUMENT],
-    ['MAX_CHAIN', peerRecord.MAX_CHAIN, 'certificates in a peer record', DOCUMENT],
+  ...constants('codec/peer-record.ts', peerRecord, [
+    ['MAX_ADDRESSES', 'addresses in a peer record', DOCUMENT],
+    ['MAX_CHAIN', 'certificates in a peer record', DOCUMENT],
   ]),
-  ...inFile('codec/publish-messages.ts', [
-    ['MAX_ACKNOWLEDGED', publish.MAX_ACKNOWLEDGED, 'seeds that acknowledge a release', CONNECTION],
+  ...constants('codec/publish-messages.ts', publish, [
+    ['MAX_ACKNOWLEDGED', 'seeds that acknowledge a release', CONNECTION],
   ]),
-  ...inFile('codec/root.ts', [
-    ['MAX_SPKI_BYTES', root.MAX_SPKI_BYTES, 'bytes of a key in a root', DOCUMENT],
-    ['MAX_SECONDS', root.MAX_SECONDS, 'seconds of a span in a root: a century', DOCUMENT],
+  ...constants('codec/root.ts', root, [
+    ['MAX_SPKI_BYTES', 'bytes of a key in a root', DOCUMENT],
+    ['MAX_SECONDS', 'seconds of a span in a root: a century', DOCUMENT],
   ]),
-  ...inFile('codec/sync-messages.ts', [
-    ['MAX_SUBS', sync.MAX_SUBS, 'parts of a bucket of channels that are compared', CONNECTION],
-    ['MAX_BEACONS', sync.MAX_BEACONS, 'beacons, or marks of them, in one message', CONNECTION],
+  ...constants('codec/sync-messages.ts', sync, [
+    ['MAX_SUBS', 'parts of a bucket of channels that are compared', CONNECTION],
+    ['MAX_BEACONS', 'beacons, or marks of them, in one message', CONNECTION],
   ]),
 ]
 
@@ -137,53 +134,29 @@ const CONNECTIONS: readonly WireBound[] = [
       'dials from one host that a seed takes in a second',
       DIALLER,
     ],
-    ['MAX_HANDSHAKES', host.MAX_HANDSHAKES, 'handshakes of others under way', DIALLER],
-    ['MAX_DIALS', host.MAX_DIALS, 'own dials under way', 'this node: further ones wait'],
   ]),
-  ...inFile('net/muxer.ts', [
-    ['MAX_STREAMS', muxer.MAX_STREAMS, 'streams on a connection, each way', RESET],
-    ['MAX_WINDOW_BYTES', muxer.MAX_WINDOW_BYTES, 'bytes on their way on a stream', CONNECTION],
-    [
-      'MAX_STREAM_UNREAD_BYTES',
-      muxer.MAX_STREAM_UNREAD_BYTES,
-      'bytes on a stream that nobody reads',
-      'the sender: its stream is reset',
-    ],
+  ...constants('net/host.ts', host, [
+    ['MAX_HANDSHAKES', 'handshakes of others under way', DIALLER],
+    ['MAX_DIALS', 'own dials under way', 'this node: further ones wait'],
   ]),
-  ...inFile('net/muxer-frames.ts', [
-    [
-      'SHORT_PER_SECOND',
-      frames.SHORT_PER_SECOND,
-      'frames a second on a connection with next to nothing in them',
-      CONNECTION,
-    ],
-    ['SHORT_BURST', frames.SHORT_BURST, 'and so many at once', CONNECTION],
-    [
-      'STREAMS_PER_SECOND',
-      frames.STREAMS_PER_SECOND,
-      'streams opened on a connection in a second',
-      CONNECTION,
-    ],
-    ['STREAMS_BURST', frames.STREAMS_BURST, 'and so many at once', CONNECTION],
-    [
-      'MAX_SMALL_TALK_BYTES',
-      frames.MAX_SMALL_TALK_BYTES,
-      'bytes on a stream before its protocol is agreed on, or of pings',
-      CONNECTION,
-    ],
+  ...constants('net/muxer.ts', muxer, [
+    ['MAX_STREAMS', 'streams on a connection, each way', RESET],
+    ['MAX_WINDOW_BYTES', 'bytes on their way on a stream', CONNECTION],
+    ['MAX_STREAM_UNREAD_BYTES', 'bytes on a stream that nobody reads', 'the sender: its stream is reset'],
   ]),
-  ...inFile('net/reader.ts', [
-    [
-      'MAX_WAITING_MESSAGES',
-      reader.MAX_WAITING_MESSAGES,
-      'messages on a stream that wait to be read',
-      'the sender: its stream is reset',
-    ],
+  ...constants('net/muxer-frames.ts', frames, [
+    ['SHORT_PER_SECOND', 'frames a second on a connection with next to nothing in them', CONNECTION],
+    ['SHORT_BURST', 'and so many at once', CONNECTION],
+    ['STREAMS_PER_SECOND', 'streams opened on a connection in a second', CONNECTION],
+    ['STREAMS_BURST', 'and so many at once', CONNECTION],
+    ['MAX_SMALL_TALK_BYTES', 'bytes on a stream before its protocol is agreed on, or of pings', CONNECTION],
   ]),
-  ...inFile('net/pulled.ts', [
+  ...constants('net/reader.ts', reader, [
+    ['MAX_WAITING_MESSAGES', 'messages on a stream that wait to be read', 'the sender: its stream is reset'],
+  ]),
+  ...constants('net/pulled.ts', pulled, [
     [
       'MAX_RPC_BYTES',
-      pulled.MAX_RPC_BYTES,
       'bytes of one RPC of gossip',
       'the sender: it is heard no more, and the link is made anew',
     ],
@@ -199,49 +172,27 @@ const CONNECTIONS: readonly WireBound[] = [
       ],
     ),
   ),
-  ...inFile('net/watchdog.ts', [
-    [
-      'MAX_UNSENT_BYTES',
-      watchdog.MAX_UNSENT_BYTES,
-      'bytes of gossip that a peer leaves unread',
-      'the peer: its link is made anew',
-    ],
-    [
-      'MAX_ALL_UNSENT_BYTES',
-      watchdog.MAX_ALL_UNSENT_BYTES,
-      'and all peers together, each an equal part',
-      'the peer: its link is made anew',
-    ],
+  ...constants('net/watchdog.ts', watchdog, [
+    ['MAX_UNSENT_BYTES', 'bytes of gossip that a peer leaves unread', 'the peer: its link is made anew'],
+    ['MAX_ALL_UNSENT_BYTES', 'and all peers together, each an equal part', 'the peer: its link is made anew'],
   ]),
-  ...inFile('core/sources.ts', [
+  ...constants('core/sources.ts', sources, [
     [
       'MAX_RELEASES',
-      sources.MAX_RELEASES,
       'releases of which announcements are remembered',
       'what was used longest ago: forgotten',
     ],
     [
       'MAX_PARTS',
-      sources.MAX_PARTS,
       'announcements of single blocks remembered, a release of a peer each',
       'whoever announced most: its oldest is forgotten',
     ],
   ]),
-  ...inFile('core/holders.ts', [
-    [
-      'MAX_PLACES',
-      holders.MAX_PLACES,
-      'blocks that one announcement may name',
-      'the sender: the rest is not looked at',
-    ],
+  ...constants('core/holders.ts', holders, [
+    ['MAX_PLACES', 'blocks that one announcement may name', 'the sender: the rest is not looked at'],
   ]),
-  ...inFile('core/handed.ts', [
-    [
-      'MAX_PAGES',
-      handed.MAX_PAGES,
-      'pages handed on with releases that are remembered',
-      'what came longest ago: it goes',
-    ],
+  ...constants('core/handed.ts', handed, [
+    ['MAX_PAGES', 'pages handed on with releases that are remembered', 'what came longest ago: it goes'],
   ]),
 ]
 
