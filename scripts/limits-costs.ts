@@ -122,6 +122,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   bridgeHaveMs: PACE,
   maxBridgeHave: `${CONNECTION}; what we leave out ourselves, comparison brings`,
   maxBridgePulls: SYNC,
+  maxBridgePullsOfOne:
+    'the peer that is slow to give: the rest of what it announced waits, or comes from others',
   maxBridgeSources: 'whoever announces it later: not pulled from',
   maxBridgeItems: OLDEST,
   maxBridgeWanted: SYNC,

@@ -46,6 +46,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   heartbeatAsksBurst: 'see above',
   claimVoidStepMs: 'see above',
   maxBridgeHave: 'names in one message',
+  maxBridgePullsOfOne: 'under way to one peer: it has to give before it is asked for more',
   maxBridgeWanted: 'what a gateway waits for across one border',
   maxBridgeBytes: 'what a gateway keeps for other regions to fetch',
   bridgeBurst: 'see above',

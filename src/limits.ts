@@ -129,9 +129,8 @@ export const LIMITS = {
   heartbeatMs: 5_000,
   heartbeatLiveMs: 15_000,
   /**
-   * The same where no other region is known: nothing waits for a gateway there but large releases, which ask another
-   * after a silence. Every five seconds eight gateways would cost each node of a small fleet 20 KB/s. The first ones come
-   * sooner, each pause twice the last: a fleet that starts has no mesh yet to carry them.
+   * The same where no other region is known: only large releases wait for a gateway, and ask another after a silence.
+   * Eight heartbeats each 5 s would cost a node 20 KB/s. The first come sooner: a starting fleet has no mesh to carry them.
    */
   calmHeartbeatMs: 120_000,
   calmHeartbeatLiveMs: 360_000,
@@ -163,8 +162,9 @@ export const LIMITS = {
   /** So long after it was said here, every border link hears that it is here. */
   bridgeHaveMs: 1_000,
   maxBridgeHave: 256,
-  /** Pulls of one thing before it is left to sync. */
+  /** Pulls of one thing before it is left to sync, and under way to one peer: it has to give before it is asked for more. */
   maxBridgePulls: 4,
+  maxBridgePullsOfOne: 16,
   /** Who announced one thing: enough to pull from when the first is gone. */
   maxBridgeSources: 8,
   /** Things remembered as known here or foreign, wanted at once, and bytes kept to be pulled. */

@@ -2,7 +2,6 @@
 import type { Limits } from '../limits.ts'
 import type { Digest, PeerId } from '../model/ids.ts'
 import type { BridgeItem } from '../model/messages.ts'
-import type { RequestId } from './events.ts'
 import { LatestSet } from './latest.ts'
 
 /** Announced or claimed, not here yet. */
@@ -15,8 +14,8 @@ export interface Wanted {
   readonly claimedBy: Set<PeerId>
   /** When this node claims and pulls it. */
   dueMonoMs: number
-  /** The pull under way, and from whom. */
-  asked: { readonly id: RequestId; readonly peer: PeerId } | undefined
+  /** A pull of it is under way. */
+  isAsked: boolean
   pulls: number
 }
 
@@ -64,7 +63,7 @@ export class BridgeItems {
       sources: [],
       claimedBy: new Set(),
       dueMonoMs,
-      asked: undefined,
+      isAsked: false,
       pulls: 0,
     }
     this.#wanted.set(item.id, wanted)

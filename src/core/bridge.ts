@@ -7,39 +7,36 @@ import { sha256 } from '../codec/digest.ts'
 import { decodeControlGossip, decodeReleaseGossip, encodeReleaseGossip } from '../codec/gossip.ts'
 import type { Code } from '../errors.ts'
 import type { Digest, Name, PeerId, ReleaseId } from '../model/ids.ts'
-import type { AnyReply, BridgeItem, BridgeReply, BridgeRequest } from '../model/messages.ts'
+import type { AnyReply, BridgeItem, BridgeReply } from '../model/messages.ts'
+import { Announcers } from './announcers.ts'
 import { BridgeItems, type Wanted } from './bridge-items.ts'
+import { type Ask, BridgeRights } from './bridge-rights.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { LatestSet } from './latest.ts'
-import { createBuckets } from './rate.ts'
 import { readRelease } from './release-bytes.ts'
 import { rank } from './rendezvous.ts'
-import { isAdmitted, regionOf } from './session.ts'
+import { regionOf } from './session.ts'
 import type { Said, Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
-/** Whoever announced too much that led to nothing is not asked for so long. */
-const DISTRUST_MS = 30_000
 /** A pull is ranked, claimed to all near gateways and sent: some tenths of a millisecond. Then others have their turn. */
 const PULLS_A_STEP = 16
 const PULL_PAUSE_MS = 20
 /** Releases of which it is remembered that their pages went on. */
 const MAX_HANDED = 256
 
-type Ask = Exclude<BridgeRequest, { readonly type: 'heartbeats' }>
-
 export class Bridge implements Stage {
   readonly #config: CoreConfig
   readonly #region: Name
   readonly #items: BridgeItems
-  readonly #pulls = new Map<RequestId, Wanted>()
+  readonly #announcers: Announcers
+  /** Under way. */
+  readonly #pulls = new Map<RequestId, { readonly wanted: Wanted; readonly peer: PeerId }>()
   /** Said here lately; every border link hears of them. */
   #toSay: { readonly item: BridgeItem; readonly atMonoMs: number }[] = []
-  readonly #messages: ReturnType<typeof createBuckets<PeerId>>
-  readonly #duds: ReturnType<typeof createBuckets<PeerId>>
-  readonly #distrusted = new Map<PeerId, number>()
+  readonly #rights: BridgeRights
   readonly #handedOn = new LatestSet<Digest>(MAX_HANDED)
 
   constructor(config: CoreConfig) {
@@ -47,8 +44,8 @@ export class Bridge implements Stage {
     this.#config = config
     this.#region = regionOf(config.region) as Name
     this.#items = new BridgeItems(limits)
-    this.#messages = createBuckets(limits.bridgePerSecond, limits.bridgeBurst)
-    this.#duds = createBuckets(limits.bridgeDudsPerSecond, limits.bridgeDudsBurst)
+    this.#rights = new BridgeRights(config)
+    this.#announcers = new Announcers(limits)
   }
 
   /** The region's topic carries it: a gateway of its home region takes it over the borders, by its rank. */
@@ -66,15 +63,13 @@ export class Bridge implements Stage {
   }
 
   onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
-    this.#messages.forget(peer)
-    this.#duds.forget(peer)
-    this.#distrusted.delete(peer)
+    this.#rights.forget(peer)
   }
 
   onRequest(step: Step, journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
     if (request.protocol !== 'bridge' || request.message.type === 'heartbeats') return false
     const { message } = request
-    const refused = this.#refuses(step, journey, peer, message)
+    const refused = this.#rights.refuses(step, journey, peer, message)
     if (refused !== undefined) {
       step.emit({ kind: 'note', level: 'debug', code: refused.code, text: refused.text, peer })
       answer(step, id, { type: 'refused', ...refused })
@@ -87,11 +82,10 @@ export class Bridge implements Stage {
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
-    const wanted = this.#pulls.get(id)
-    if (wanted === undefined) return false
-    this.#pulls.delete(id)
-    const peer = wanted.asked?.peer
-    if (peer === undefined || this.#items.find(wanted.item.id) !== wanted) return true // it came another way
+    const pull = this.#ended(step, id)
+    if (pull === undefined) return false
+    const { wanted, peer } = pull
+    if (this.#items.find(wanted.item.id) !== wanted) return true // it came another way
     if (protocol === 'bridge' && message.type === 'item') {
       step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label: `${wanted.item.topic}-pulled` })
       this.#take(step, journey, wanted.item, message.bytes, peer)
@@ -100,12 +94,12 @@ export class Bridge implements Stage {
   }
 
   onRequestFailed(step: Step, _journey: Journey, id: RequestId, code: Code): boolean {
-    const wanted = this.#pulls.get(id)
-    if (wanted === undefined) return false
-    this.#pulls.delete(id)
-    if (this.#items.find(wanted.item.id) !== wanted) return true
+    const pull = this.#ended(step, id)
+    if (pull === undefined) return false
+    const { wanted, peer } = pull
     // Of a connection that broke, or of our own haste, the peer is innocent.
-    this.#inVain(step, wanted, code === 'NET_TIMEOUT' ? wanted.asked?.peer : undefined)
+    if (this.#items.find(wanted.item.id) === wanted)
+      this.#inVain(step, wanted, code === 'NET_TIMEOUT' ? peer : undefined)
     return true
   }
 
@@ -113,14 +107,12 @@ export class Bridge implements Stage {
     const { monoMs } = step.now
     let pulls = 0
     for (const wanted of [...this.#items.all()]) {
-      if (wanted.asked !== undefined) continue
+      if (wanted.isAsked) continue
       if (this.#isHere(journey, wanted.item))
         this.#items.drop(wanted.item.id) // sync was quicker
       else if (wanted.dueMonoMs > monoMs) step.wakeAt(wanted.dueMonoMs)
-      else if (pulls < PULLS_A_STEP) {
-        pulls += 1
-        this.#pull(step, journey, wanted)
-      } else step.wakeAt(monoMs + PULL_PAUSE_MS)
+      else if (pulls >= PULLS_A_STEP) step.wakeAt(monoMs + PULL_PAUSE_MS)
+      else if (this.#pull(step, journey, wanted)) pulls += 1
     }
     this.#sayHave(step, journey)
   }
@@ -219,29 +211,6 @@ export class Bridge implements Stage {
     return journey.gateways(region).filter((peer) => journey.session(peer)?.hello !== undefined)
   }
 
-  #refuses(
-    step: Step,
-    journey: Journey,
-    peer: PeerId,
-    message: Ask,
-  ): { readonly code: 'ADMIT_REFUSED' | 'LIMIT_RATE' | 'NET_PROTOCOL'; readonly text: string } | undefined {
-    const session = journey.session(peer)
-    if (session === undefined || !isAdmitted(session))
-      return { code: 'ADMIT_REFUSED', text: 'not admitted here yet' }
-    // Each thing is looked up, and ranked where it is new: a list of them is no cheaper than as many messages.
-    const count = message.type === 'have' ? message.items.length : 1
-    if (!this.#messages.take(peer, step.now.monoMs, count))
-      return { code: 'LIMIT_RATE', text: 'more bridge messages than a gateway may send' }
-    const near = regionOf(session.hello.region) === this.#region
-    const mayBridge = journey.stands(peer) && (message.type !== 'claim' || near)
-    const seedTells = message.type === 'announce' && near && session.hello.submit
-    if (mayBridge || seedTells) return undefined
-    return {
-      code: 'NET_PROTOCOL',
-      text: 'only gateways bridge regions, and no heartbeat of this one is known',
-    }
-  }
-
   #give(journey: Journey, { topic, id }: BridgeItem): BridgeReply {
     const envelope = topic === 'releases' ? journey.envelope(asRelease(id)) : undefined
     const bytes = this.#items.bytes(id) ?? (envelope && encodeReleaseGossip({ envelope, attached: [] }))
@@ -274,16 +243,16 @@ export class Bridge implements Stage {
     const label = `${item.topic}-${spare ? 'spare' : 'pushed'}`
     step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label })
     if (spare) return
-    this.#claim(step, journey, item)
-    this.#take(step, journey, item, bytes, peer)
+    // Claimed once it is judged: of rubbish nobody around has to hear.
+    if (this.#take(step, journey, item, bytes, peer)) this.#claim(step, journey, item)
   }
 
   /** Announced without its content: whoever ranks before this node gets it first. */
   #want(step: Step, journey: Journey, item: BridgeItem, peer: PeerId): void {
-    if (this.#isHere(journey, item) || (this.#distrusted.get(peer) ?? 0) > step.now.monoMs) return
+    if (this.#isHere(journey, item) || !this.#announcers.isTrusted(peer, step.now.monoMs)) return
     const { limits } = this.#config
-    const place = Math.max(1, this.#place(journey, item))
-    const wanted = this.#items.want(item, step.now.monoMs + place * limits.bridgeWaitMs)
+    const waitMs = () => Math.max(1, this.#place(journey, item)) * limits.bridgeWaitMs
+    const wanted = this.#items.find(item.id) ?? this.#items.want(item, step.now.monoMs + waitMs())
     if (wanted === undefined) return
     if (!wanted.sources.includes(peer) && wanted.sources.length < limits.maxBridgeSources)
       wanted.sources.push(peer)
@@ -318,33 +287,57 @@ export class Bridge implements Stage {
     for (const peer of standing.sort()) this.#ask(step, peer, { type: 'claim', item })
   }
 
-  #pull(step: Step, journey: Journey, wanted: Wanted): void {
+  /**
+   * Asked of those who said they have it, by turns. A claim names no source: if it comes to nothing, the home region's
+   * gateways say a second later what they have, and then there is one.
+   *
+   * @returns false if it is not pulled now: nobody who may be believed has it, or each is asked for enough
+   */
+  #pull(step: Step, journey: Journey, wanted: Wanted): boolean {
     const { item, sources, pulls } = wanted
-    const linked = sources.filter((peer) => journey.session(peer)?.hello !== undefined)
-    // A claim names no source: then whoever of its home region has it.
-    const from = linked.length > 0 ? linked : rank(item.id, this.#linked(journey, item.home))
-    const peer = from[pulls % Math.max(1, from.length)]
-    if (peer === undefined || pulls >= this.#config.limits.maxBridgePulls) {
+    const from = sources.filter(
+      (peer) =>
+        journey.session(peer)?.hello !== undefined && this.#announcers.isTrusted(peer, step.now.monoMs),
+    )
+    if (from.length === 0 || pulls >= this.#config.limits.maxBridgePulls) {
       this.#items.drop(item.id) // sync brings it
-      return
+      return false
     }
+    const next = pulls % from.length
+    const turns = [...from.slice(next), ...from.slice(0, next)]
+    const peer = turns.find((one) => this.#announcers.hasTurn(one))
+    if (peer === undefined) return false // the end of a pull wakes
     if (pulls === 0) this.#claim(step, journey, item)
     wanted.pulls += 1
-    wanted.asked = { id: this.#ask(step, peer, { type: 'pull', item }), peer }
-    this.#pulls.set(wanted.asked.id, wanted)
+    wanted.isAsked = true
+    this.#pulls.set(this.#ask(step, peer, { type: 'pull', item }), { wanted, peer })
+    this.#announcers.pulled(peer)
     step.emit({ kind: 'count', metric: 'bridge_pulled', by: 1 })
+    return true
   }
 
-  /** Laid to whoever announced it: one that was asked for what others claimed promised nothing. */
+  #ended(step: Step, id: RequestId): { readonly wanted: Wanted; readonly peer: PeerId } | undefined {
+    const pull = this.#pulls.get(id)
+    if (pull === undefined) return undefined
+    this.#pulls.delete(id)
+    this.#announcers.ended(pull.peer)
+    step.wakeAt(step.now.monoMs) // others wait for its turn
+    return pull
+  }
+
+  /** @param peer that announced it, and is to blame */
   #inVain(step: Step, wanted: Wanted, peer: PeerId | undefined): void {
-    if (peer !== undefined && wanted.sources.includes(peer)) this.#dud(step, peer)
-    wanted.asked = undefined
+    if (peer !== undefined) this.#announcers.dud(peer, step.now.monoMs)
+    wanted.isAsked = false
     wanted.dueMonoMs = step.now.monoMs
-    step.wakeAt(wanted.dueMonoMs)
   }
 
-  /** What came over the border is judged as gossip is, and said on the region's topic. */
-  #take(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): void {
+  /**
+   * What came over the border is judged as gossip is, and said on the region's topic.
+   *
+   * @returns true if it was accepted
+   */
+  #take(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): boolean {
     this.#items.drop(item.id)
     const { verdict, id, known } = journey.hear(step, item.topic, bytes, peer)
     if (verdict === 'accept' && id !== undefined) {
@@ -357,11 +350,8 @@ export class Bridge implements Stage {
       const text = 'what this gateway brought over the border is not what it announced'
       step.emit({ kind: 'note', level: 'warn', code: 'NET_PROTOCOL', text, peer })
       step.emit({ kind: 'hangUp', peer, code: 'NET_PROTOCOL' })
-    } else if (verdict === 'ignore' && !known) this.#dud(step, peer)
-  }
-
-  #dud(step: Step, peer: PeerId): void {
-    if (!this.#duds.take(peer, step.now.monoMs)) this.#distrusted.set(peer, step.now.monoMs + DISTRUST_MS)
+    } else if (verdict === 'ignore' && !known) this.#announcers.dud(peer, step.now.monoMs)
+    return verdict === 'accept'
   }
 
   #sayHave(step: Step, journey: Journey): void {

@@ -133,12 +133,29 @@ describe('at home', () => {
   })
 })
 
+const many = (from: number, to: number): BridgeItem[] =>
+  Array.from({ length: to - from }, (_, at) => ({ ...item('us'), id: sha256(Uint8Array.of(from + at)) }))
+
 it('what is announced all at once is pulled little by little: others have their turn in between', () => {
-  const items = Array.from({ length: 40 }, (_, at) => ({ ...item('us'), id: sha256(Uint8Array.of(at)) }))
-  ask(far(0), { type: 'have', items })
-  const pulls = (effects: readonly Effect[]) =>
-    effects.filter((effect) => effect.kind === 'request' && effect.request.message.type === 'pull').length
-  expect([500, 20, 20, 20].map((ms) => pulls(later(ms)))).toEqual([16, 16, 8, 0])
+  for (const place of [0, 1, 2]) ask(far(place), { type: 'have', items: many(14 * place, 14 * place + 14) })
+  expect([500, 20, 20, 20].map((ms) => later(ms).filter(isPull).length)).toEqual([16, 16, 10, 0])
+})
+
+it('of one peer only so much is asked at once: it has to give before it is asked for more', () => {
+  ask(far(0), { type: 'have', items: many(0, 40) })
+  const pulled = [500, 20, 20].map((ms) => later(ms).filter(isPull))
+  expect(pulled.map(({ length }) => length)).toEqual([16, 0, 0])
+  const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
+  for (const { id: number } of pulled[0]?.slice(0, 3) ?? [])
+    bench.run((step, journey) => bridge.onReply(step, journey, number, gone))
+  expect(later(0).filter(isPull)).toHaveLength(3)
+  ask(far(1), { type: 'have', items: many(39, 41) })
+  // what two have comes from the other one
+  expect(
+    later(500)
+      .filter(isPull)
+      .map(({ peer: from }) => from),
+  ).toEqual([far(1), far(1)])
 })
 
 it('what came another way while it was pulled is judged once: the answer changes nothing', () => {
@@ -162,11 +179,11 @@ it('what came another way while it was pulled is judged once: the answer changes
 })
 
 describe('over the border', () => {
-  it('what is pushed is claimed, judged, said on the own topic, and carried no further', () => {
+  it('what is pushed is judged, said on the own topic, claimed, and carried no further', () => {
     expect(acts(ask(far(0), { type: 'announce', item: item('us'), bytes }))).toEqual([
       noting(),
-      ...claims(1),
       publish,
+      ...claims(1),
     ])
     expect(say('own')).toEqual([]) // its own publication comes back to it
     expect(acts(ask(far(1), { type: 'announce', item: item('us'), bytes }))).toEqual([noting()])
@@ -194,13 +211,12 @@ describe('over the border', () => {
     expect(later(1)).toEqual([...claims(1), request(4, far(1), { type: 'pull', item: item('us') }, 1_500)])
   })
 
-  it('what was only claimed is pulled from the home region, whoever announced it there', () => {
+  it('what was only claimed is pulled once somebody says to have it', () => {
     gateway(1)
     ask(near(0), { type: 'claim', item: item('us') })
-    expect(later(1_500)).toEqual([
-      ...claims(1),
-      request(4, far(0), { type: 'pull', item: item('us') }, 1_500),
-    ])
+    expect(later(1_500)).toEqual([])
+    ask(far(3), { type: 'have', items: [item('us')] })
+    expect(later(50)).toEqual([...claims(1), request(4, far(3), { type: 'pull', item: item('us') }, 1_500)])
   })
 
   it('what gossip brought meanwhile is neither pulled nor carried on: it is at home elsewhere', () => {
@@ -293,13 +309,13 @@ describe('hostile neighbours', () => {
   it('rubbish costs the gateway that pushed it its link', () => {
     heard = { verdict: 'reject', id: undefined, known: false }
     const effects = acts(ask(far(0), { type: 'announce', item: item('us'), bytes }))
-    expect(effects).toEqual([noting(), ...claims(1), { kind: 'hangUp', peer: far(0), code: 'NET_PROTOCOL' }])
+    expect(effects).toEqual([noting(), { kind: 'hangUp', peer: far(0), code: 'NET_PROTOCOL' }])
   })
 
   it('so does something else than was announced, however valid: it is said on under its own name', () => {
     heard = { verdict: 'accept', id: sha256(messageOf('two')), known: false }
     const effects = acts(ask(far(0), { type: 'announce', item: item('us'), bytes }))
-    expect(effects.slice(-2).map(({ kind }) => kind)).toEqual(['publish', 'hangUp'])
+    expect(effects.map(({ kind }) => kind).slice(0, 3)).toEqual(['reply', 'publish', 'hangUp'])
     heard = { verdict: 'accept', id, known: false }
     expect(acts(ask(far(1), { type: 'announce', item: item('us'), bytes }))).toContainEqual(publish)
   })
@@ -331,17 +347,32 @@ describe('hostile neighbours', () => {
     },
   )
 
-  it('what a neighbour claimed is not laid to the gateway that is asked for it, nor is a connection that broke', () => {
+  it('a connection that broke is not laid to the gateway that was asked over it', () => {
     gateway(1, { limits: { bridgeDudsPerSecond: 0, bridgeDudsBurst: 0, maxBridgePulls: 1 } })
     const other = (text: string) => item('us', { id: sha256(messageOf(text)) })
-    ask(near(0), { type: 'claim', item: other('claimed') })
-    const [claimed] = later(1_500).filter(isPull)
-    bench.run((step, journey) => bridge.onReply(step, journey, claimed?.id as number, gone))
-    ask(claimed?.peer as PeerId, { type: 'announce', item: other('lost') })
+    ask(far(1), { type: 'announce', item: other('lost') })
     const [lost] = later(150).filter(isPull)
     bench.run((step, journey) => bridge.onRequestFailed(step, journey, lost?.id as number, 'NET_UNREACHABLE'))
-    ask(claimed?.peer as PeerId, { type: 'announce', item: other('true') })
+    ask(far(1), { type: 'announce', item: other('true') })
     expect(later(150).filter(isPull)).toHaveLength(1)
+  })
+
+  it('what only those announced who are not believed is asked of nobody, not even after they dialled anew', () => {
+    gateway(1, { limits: { bridgeDudsPerSecond: 0, bridgeDudsBurst: 1, maxBridgePullsOfOne: 2 } })
+    ask(far(1), { type: 'have', items: many(0, 40) })
+    const [one, two] = later(200).filter(isPull)
+    for (const pull of [one, two])
+      bench.run((step, journey) => bridge.onReply(step, journey, pull?.id as number, gone))
+    expect(later(100).filter(isPull)).toEqual([])
+    bench.run((step, journey) => bridge.onDisconnected(step, journey, { kind: 'disconnected', peer: far(1) }))
+    ask(far(1), { type: 'have', items: many(50, 60) })
+    expect(later(200).filter(isPull)).toEqual([])
+  })
+
+  it('claims of what nobody has are asked of nobody, and said to nobody', () => {
+    gateway(1)
+    for (const one of many(0, 40)) ask(near(0), { type: 'claim', item: one })
+    expect(later(5_000)).toEqual([])
   })
 
   it('wants only so much at once', () => {
