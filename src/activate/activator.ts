@@ -1,4 +1,4 @@
-import type { Code } from '../errors.ts'
+import { type Code, isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
@@ -44,14 +44,8 @@ interface Ready {
   readonly ownership: Ownership
 }
 
-/** What is asked for; `again`: it should be shown already. */
-interface Order {
-  readonly channel: Channel
-  readonly release: ReleaseId
-  readonly pages: readonly Digest[]
-  readonly fallback: boolean
-  readonly again: boolean
-}
+/** What is asked for. */
+type Order = Pick<EffectOf<'activate'>, 'channel' | 'release' | 'pages' | 'fallback' | 'ahead'>
 
 /** One activation on its way. */
 interface Work {
@@ -91,27 +85,25 @@ class FileActivator implements Activator {
     await this.#prepare()
   }
 
-  activate({
-    channel,
-    release,
-    pages,
-    fallback,
-    previous,
-  }: EffectOf<'activate'>): Promise<ActivationOutcome> {
-    const order = { channel, release, pages, fallback, again: previous === release }
-    return this.#inTurn(channel, () => this.#activate(order))
+  activate(order: Order): Promise<ActivationOutcome> {
+    return this.#inTurn(order.channel, () => this.#activate(order))
   }
 
-  restore(channel: Channel, release: ReleaseId, pages: readonly Digest[]): Promise<ActivationOutcome> {
-    return this.#inTurn(channel, () =>
-      this.#activate({ channel, release, pages, fallback: false, again: true }),
-    )
+  restore(
+    channel: Channel,
+    release: ReleaseId,
+    pages: readonly Digest[],
+    ahead: ReleaseId | undefined,
+  ): Promise<ActivationOutcome> {
+    return this.activate({ channel, release, pages, fallback: false, ahead })
   }
 
   async shown(channel: Channel): Promise<ReleaseId | undefined> {
     try {
       const { base } = await this.#prepare()
-      return releaseOf(await new ChannelFolder(base, channel).activeTree())
+      const folder = new ChannelFolder(base, channel)
+      const tree = await folder.activeTree()
+      return tree !== undefined && (await folder.trees()).includes(tree) ? releaseOf(tree) : undefined
     } catch {
       // the next activation says what is wrong with the folder
       return undefined
@@ -143,7 +135,7 @@ class FileActivator implements Activator {
     return outcome
   }
 
-  async #activate({ channel, release, pages, fallback, again }: Order): Promise<ActivationOutcome> {
+  async #activate({ channel, release, pages, fallback, ahead }: Order): Promise<ActivationOutcome> {
     this.#stopping.signal.throwIfAborted()
     const { base, ownership } = await this.#prepare()
     // Again before each activation: what was safe at start may not be any longer.
@@ -152,12 +144,32 @@ class FileActivator implements Activator {
     if (!this.#cleaned.has(channel)) await folder.removeUnfinished()
     this.#cleaned.add(channel)
     const [before, notes] = [await folder.activeTree(), await folder.notes()]
-    if (again && isAhead(before, release, notes)) return { kind: 'healthy', changed: 0 }
+    const place = { channel, folder, ownership, before, notes, fallback }
+    if (ahead !== undefined && releaseOf(before) === ahead && notes.failed !== before)
+      return this.#stay({ ...place, release: ahead })
     const files = await readManifest(this.#init.store, release, pages, this.#init.limits)
-    const work: Work = { channel, release, files, folder, ownership, before, notes, fallback }
+    const work: Work = { ...place, release, files }
     const tree = await this.#wholeTree(work)
     if (tree !== before || notes.done !== tree) return this.#show(work, tree)
     this.#changed.set(channel, [])
+    return { kind: 'healthy', changed: 0 }
+  }
+
+  /**
+   * The node stopped between showing a newer tree and noting that it is active, or lost the note: going back until the
+   * target is active would show applications an older release. It is built anew where it differs, as far as it is here.
+   */
+  async #stay(place: Omit<Work, 'files'>): Promise<ActivationOutcome> {
+    const { store, limits } = this.#init
+    try {
+      const files = await readManifest(store, place.release, undefined, limits)
+      const tree = await this.#wholeTree({ ...place, files })
+      if (tree !== place.before) await place.folder.show(tree)
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      // No fault of the release that was asked for, which would be fetched again.
+      this.#note('warn', error.code, `shown unchecked: ${error.message}`, place)
+    }
     return { kind: 'healthy', changed: 0 }
   }
 
@@ -218,19 +230,14 @@ class FileActivator implements Activator {
     return readManifest(store, release, undefined, limits).catch(() => undefined)
   }
 
-  #note(level: 'warn' | 'error', code: Code, text: string, { channel, release }: Work): void {
+  #note(
+    level: 'warn' | 'error',
+    code: Code,
+    text: string,
+    { channel, release }: Pick<Work, 'channel' | 'release'>,
+  ): void {
     this.#init.log?.note({ kind: 'note', level, code, text, channel, release })
   }
 }
-
-/**
- * Did the node stop between showing a newer tree and noting that it is active? Then that one is the target and is
- * activated next; going back for a moment would show applications an older release.
- */
-const isAhead = (shown: string | undefined, release: ReleaseId, notes: TreeNotes): boolean =>
-  shown !== undefined &&
-  releaseOf(shown) !== release &&
-  notes.failed !== shown &&
-  !notes.trees.slice(1).includes(shown)
 
 type Unhealthy = Extract<ActivationOutcome, { kind: 'unhealthy' }>

@@ -62,7 +62,7 @@ function tellGate(step: Step, cell: Cell, gate: Gate): void {
   if (message !== undefined && target !== undefined) report(step, cell, target, message.code, message.text)
 }
 
-/** After start `current` must show exactly the active release; it is built anew where it does not. */
+/** After start `current` must show exactly the active release, unless it shows what is ahead; else it is built anew. */
 function restoreActive(node: NodeState, step: Step, cell: Cell): void {
   const { active } = cell.state
   if (!cell.restoring || active === undefined) return
@@ -89,6 +89,7 @@ function begin(
     release,
     pages: kept.release.header.pages,
     previous,
+    ahead: kind === 'restore' ? cell.ahead?.release : undefined,
     after,
     fallback: kind === 'fallback',
   })

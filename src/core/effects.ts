@@ -58,6 +58,8 @@ export type Effect =
       readonly pages: readonly Digest[]
       /** What applications saw before; `release` itself after start: check the files, build them anew where they differ. */
       readonly previous: ReleaseId | undefined
+      /** After start: newer than the record of what is active. Where files show it, it stays until the target is active. */
+      readonly ahead: ReleaseId | undefined
       readonly after: Durable
       /** Back to last-known-good: no hooks decide, no further step down. */
       readonly fallback: boolean

@@ -60,18 +60,20 @@ const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord
   soaked: false,
 })
 
-/** The release is active by this record, or was before: one that it does not know came later. */
-const knows = ({ active, lastGood, history }: ChannelState, release: ReleaseId): boolean =>
-  [active?.release, lastGood, ...history.map((before) => before.release)].includes(release)
+/** The release is active by this record, was before, or failed: one that it does not know came later. */
+const knows = ({ active, lastGood, failed, history }: ChannelState, release: ReleaseId): boolean =>
+  [active?.release, lastGood, ...failed, ...history.map((before) => before.release)].includes(release)
 
 /**
  * Channels whose record tells of another release than their floor does. Either that one was not activated yet, or it was,
- * and a crash came before its record or damage after it: only the files can tell.
+ * and a crash came before its record or damage after it: only the files can tell. So, too, where the floor is lost.
  */
 export function inDoubt({ floors, channels }: Snapshot): readonly Channel[] {
   const active = new Map(channels.map((record) => [record.channel, record.active?.release]))
   const differs = ({ channel, ids }: Floor) => !ids.some((id) => id === active.get(channel))
-  return [...new Set(floors.filter(differs).map(({ channel }) => channel))].sort()
+  const named = new Set(floors.map(({ channel }) => channel))
+  const bare = channels.filter(({ channel }) => !named.has(channel))
+  return [...new Set([...floors.filter(differs), ...bare].map(({ channel }) => channel))].sort()
 }
 
 /** A copy of another fleet counts as absent; a copy that is missing or behind is written anew. */

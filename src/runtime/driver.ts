@@ -92,10 +92,10 @@ export function createDriver(
   }
 
   async function activate(effect: EffectOf<'activate'>): Promise<void> {
-    const { channel, release, pages, previous, fallback } = effect
+    const { channel, release, pages, previous, ahead, fallback } = effect
     const outcome =
       previous === release && !fallback
-        ? await ports.activator.restore(channel, release, pages)
+        ? await ports.activator.restore(channel, release, pages, ahead)
         : await ports.activator.activate(effect)
     dispatch({ kind: 'activated', channel, release, outcome })
   }

@@ -70,8 +70,16 @@ export interface TransportPort {
 export interface ActivatorPort {
   /** Never rejects: every failure is an outcome. Calls of one channel come one after another. */
   activate(effect: EffectOf<'activate'>): Promise<ActivationOutcome>
-  /** At start: is what `current` shows exactly this release? Rebuilds where it is not (drift). */
-  restore(channel: Channel, release: ReleaseId, pages: readonly Digest[]): Promise<ActivationOutcome>
+  /**
+   * At start: is what `current` shows exactly this release? Rebuilds where it is not (drift).
+   * @param ahead stays where `current` shows it: it is newer, and its record is lost
+   */
+  restore(
+    channel: Channel,
+    release: ReleaseId,
+    pages: readonly Digest[],
+    ahead: ReleaseId | undefined,
+  ): Promise<ActivationOutcome>
   /** At start: the release that `current` shows; undefined where there is none, or it cannot be told. Never rejects. */
   shown(channel: Channel): Promise<ReleaseId | undefined>
   stop(): Promise<void>

@@ -57,7 +57,7 @@ export class HostFiles {
     const life = ++this.#life
     return {
       activate: (effect) => this.#activate(life, store, effect),
-      restore: (channel, release, pages) => this.#restore(life, store, channel, release, pages),
+      restore: (channel, release, pages, ahead) => this.#restore(life, store, channel, release, pages, ahead),
       shown: (channel) => Promise.resolve(this.trees.get(channel)?.release),
       stop: () => Promise.resolve(),
     }
@@ -77,9 +77,10 @@ export class HostFiles {
     channel: Channel,
     release: ReleaseId,
     pages: readonly Digest[],
+    ahead: ReleaseId | undefined,
   ): Promise<ActivationOutcome> {
     const shown = this.trees.get(channel)?.release
-    if (shown === undefined || shown === release || this.#sick.has(shown))
+    if (shown === undefined || shown !== ahead || this.#sick.has(shown))
       return this.#show(life, store, channel, release, pages, false)
     await this.#delay(life)
     return { kind: 'healthy', changed: 0 }

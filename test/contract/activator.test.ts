@@ -19,6 +19,7 @@ const effect = (release: TestRelease, previous?: TestRelease, fallback = false):
   release: release.id,
   pages: release.pages,
   previous: previous?.id,
+  ahead: undefined,
   after: { ticket: 1 } as EffectOf<'activate'>['after'],
   fallback,
 })
@@ -54,7 +55,10 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
     expect(await activator.activate(effect(second, first))).toMatchObject({ kind: 'healthy' })
     expect(await activator.activate(effect(second, second))).toEqual({ kind: 'healthy', changed: 0 })
     expect(await activator.activate(effect(first, second, true))).toMatchObject({ kind: 'healthy' })
-    expect(await activator.restore(CHANNEL, first.id, first.pages)).toEqual({ kind: 'healthy', changed: 0 })
+    expect(await activator.restore(CHANNEL, first.id, first.pages, undefined)).toEqual({
+      kind: 'healthy',
+      changed: 0,
+    })
     await activator.stop()
   })
 

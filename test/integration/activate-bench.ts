@@ -54,13 +54,15 @@ export class ActivateBench {
       release: release.id,
       pages: release.pages,
       previous: previous?.id,
+      ahead: undefined,
       after: { ticket: 1 } as EffectOf<'activate'>['after'],
       fallback,
     })
   }
 
-  restore(release: TestRelease): Promise<ActivationOutcome> {
-    return this.activator.restore(release.channel, release.id, release.pages)
+  /** @param ahead what the core takes for newer than its record */
+  restore(release: TestRelease, ahead?: TestRelease): Promise<ActivationOutcome> {
+    return this.activator.restore(release.channel, release.id, release.pages, ahead?.id)
   }
 
   path(...parts: readonly string[]): string {

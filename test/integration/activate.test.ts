@@ -1,4 +1,16 @@
-import { chmod, chown, link, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  cp,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ContentStore } from '../../src/activate/read-manifest.ts'
@@ -180,8 +192,69 @@ describe('drift', () => {
     await bench.activate(first)
     await bench.activate(second, first)
     bench.restarted()
-    expect(await bench.restore(first)).toEqual({ kind: 'healthy', changed: 0 })
+    expect(await bench.restore(first, second)).toEqual({ kind: 'healthy', changed: 0 })
     expect(await bench.visible()).toEqual(contentOf(second))
+    expect(bench.codes()).toEqual([])
+  })
+
+  test('a newer tree that stays in sight is checked as well', async () => {
+    const bench = await started()
+    await bench.activate(first)
+    await bench.activate(second, first)
+    await writeFile(bench.path('current', 'extra'), '')
+    bench.restarted()
+    expect(await bench.restore(first, second)).toEqual({ kind: 'healthy', changed: 0 })
+    expect(bench.codes()).toEqual(['ACTIVATE_DRIFT'])
+    expect(await bench.visible()).toEqual(contentOf(second))
+  })
+
+  test('a newer tree that the store lost stays in sight as it is', async () => {
+    const bench = await started()
+    await bench.activate(first)
+    await bench.activate(second, first)
+    for (const digest of second.blocks.keys())
+      if (!first.blocks.has(digest)) bench.store.disk.damageBlock(digest)
+    bench.restarted()
+    expect(await bench.restore(first, second)).toEqual({ kind: 'healthy', changed: 0 })
+    expect(bench.codes()).toEqual(['CONTENT_GONE'])
+    expect(await bench.visible()).toEqual(contentOf(second))
+  })
+
+  const foreign = 'f'.repeat(64)
+  const others: Readonly<Record<string, (bench: ActivateBench) => Promise<unknown>>> = {
+    'the folder of a backup': async (bench) => {
+      await rm(bench.path(), { recursive: true })
+      await cp(join(bench.dir, 'backup'), bench.path(), { recursive: true, verbatimSymlinks: true })
+    },
+    'a tree of nobody': async (bench) => {
+      await mkdir(bench.path('.releases', foreign))
+      await writeFile(bench.path('.releases', foreign, 'app.yaml'), 'version: 9\n')
+      await showTree(bench, foreign)
+    },
+    'no tree': (bench) => showTree(bench, foreign),
+    'a tree of its own that is gone': (bench) => rm(bench.path('.releases', second.id), { recursive: true }),
+  }
+  const showTree = async (bench: ActivateBench, tree: string): Promise<void> => {
+    await rm(bench.path('current'))
+    await symlink(`.releases/${tree}`, bench.path('current'))
+  }
+  test.each(Object.entries(others))('%s in sight at start gives way to what is active', async (_, change) => {
+    const bench = await started()
+    await bench.activate(first)
+    await cp(bench.path(), join(bench.dir, 'backup'), { recursive: true, verbatimSymlinks: true })
+    await bench.activate(second, first)
+    await change(bench)
+    bench.restarted()
+    expect(await bench.restore(second)).toMatchObject({ kind: 'healthy' })
+    expect(await bench.visible()).toEqual(contentOf(second))
+  })
+
+  test('a link to no tree shows nothing', async () => {
+    const bench = await started()
+    await bench.activate(first)
+    expect(await bench.activator.shown(first.channel)).toBe(first.id)
+    await showTree(bench, foreign)
+    expect(await bench.activator.shown(first.channel)).toBeUndefined()
   })
 })
 

@@ -29,6 +29,7 @@ describe('what a node restarts with', () => {
         release: old.id,
         pages: old.release.header.pages,
         previous: old.id,
+        ahead: undefined,
         after: durableAtStart({} as EventOf<'started'>),
         fallback: false,
       },
@@ -49,7 +50,9 @@ describe('what a node restarts with', () => {
     const node = new BenchNode()
     const healthy = (release: ReleaseId) =>
       node.handle({ kind: 'activated', channel: CHANNEL, release, outcome: { kind: 'healthy', changed: 0 } })
-    expect(ofKind(node.start(snapshot, shown), 'activate')).toMatchObject([{ release: old.id }])
+    expect(ofKind(node.start(snapshot, shown), 'activate')).toMatchObject([
+      { release: old.id, ahead: made.id },
+    ])
     healthy(old.id) // files are ahead of it and stay
     expect(node.view()).toMatchObject({ ready: false, channels: [{ state: 'fetching', target: made.id }] })
     expect(node.view().channels[0]?.active).toBeUndefined()
@@ -93,6 +96,17 @@ describe('what a node restarts with', () => {
       expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: old.id } }] })
     }
     expect(inDoubt({ ...EMPTY_SNAPSHOT, ...stored([old]), floors: [floorOf(old)] })).toEqual([])
+  })
+
+  it('asks the files, too, where every copy of the floor is gone', () => {
+    expect(inDoubt({ ...EMPTY_SNAPSHOT, ...stored([old]), floors: [] })).toEqual([CHANNEL])
+  })
+
+  it('goes back from what failed its check here, although files still show it', () => {
+    const node = new BenchNode()
+    const effects = node.start(stored([old, made], { failed: [made.id] }), new Map([[CHANNEL, made.id]]))
+    expect(ofKind(effects, 'activate')).toMatchObject([{ release: old.id, ahead: undefined }])
+    expect(node.view()).toMatchObject({ channels: [{ gate: 'health', active: { id: old.id } }] })
   })
 
   it('goes straight to a target that is whole', () => {
