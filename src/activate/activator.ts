@@ -197,11 +197,12 @@ class FileActivator implements Activator {
     const trees = [tree, ...new Set(older as string[])].slice(0, 1 + this.#init.limits.keepTrees)
     const previous = releaseOf(trees.find((name) => releaseOf(name) !== release))
     const changed = changedPaths(await this.#manifestOf(previous), work.files)
+    const isThrough = changed.length === 0 && (await isThroughHooks(work))
     await folder.show(tree)
     this.#changed.set(work.channel, changed)
     await folder.note({ trees, done: undefined, failed: undefined })
     await folder.prune(new Set(trees))
-    const unhealthy = await this.#runHooks(work, previous, changed)
+    const unhealthy = await this.#runHooks(work, isThrough ? [] : this.#hooks, previous, changed)
     // Cut short by the stop: not done, so that they run again at the next start.
     this.#stopping.signal.throwIfAborted()
     const passed = unhealthy === undefined || fallback
@@ -214,13 +215,14 @@ class FileActivator implements Activator {
 
   async #runHooks(
     { channel, release, folder, fallback }: Work,
+    hooks: readonly Hook[],
     previous: ReleaseId | undefined,
     changed: readonly string[],
   ): Promise<Unhealthy | undefined> {
     const { health, limits } = this.#init
     const changedFile = await folder.writeChanged(changed)
     const facts = { channel, release, previous, dir: folder.current, changedFile, cwd: folder.path }
-    return runHooks(this.#hooks, fallback ? undefined : health, facts, limits, this.#stopping.signal)
+    return runHooks(hooks, fallback ? undefined : health, facts, limits, this.#stopping.signal)
   }
 
   /** Undefined where the store does not have it any longer: then every path counts as changed. */
@@ -239,5 +241,11 @@ class FileActivator implements Activator {
     this.#init.log?.note({ kind: 'note', level, code, text, channel, release })
   }
 }
+
+/** What was shown so far is exactly these files, and its hooks are done: a release issued anew under another key. */
+const isThroughHooks = async ({ folder, files, ownership, before, notes }: Work): Promise<boolean> =>
+  before !== undefined &&
+  notes.done === before &&
+  (await differenceOf(folder.treePath(before), files, ownership)) === undefined
 
 type Unhealthy = Extract<ActivationOutcome, { kind: 'unhealthy' }>

@@ -1,6 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { ActivatorInit } from '../../src/activate/activator.ts'
 import { CHANNEL, makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
 import { ActivateBench } from './activate-bench.ts'
@@ -114,6 +114,45 @@ test('the health command decides after the hooks; going back asks nobody', async
   expect(await bench.activate(first, second, true)).toMatchObject({ kind: 'healthy' })
   expect(await bench.tree()).toBe(first.id)
   expect(bench.codes()).toContain('HOOK_FAILED')
+})
+
+describe('the same files under another id, as after a rotated key', () => {
+  const again = makeRelease(3, [{ path: 'a.yaml', content: '1' }])
+  const logged = async (): Promise<{ bench: ActivateBench; out: string; init: Partial<ActivatorInit> }> => {
+    const bench = await started([first, again])
+    const out = join(bench.dir, 'out')
+    const health = { command: ['/bin/sh', '-c', `echo health >> ${out}`], timeoutMs: 20_000 }
+    const init = { hooks: [shell(`echo hook >> ${out}`)], health }
+    bench.restarted(init)
+    return { bench, out, init }
+  }
+
+  test('no hook runs, the health check does', async () => {
+    const { bench, out, init } = await logged()
+    await bench.activate(first)
+    expect(await bench.activate(again, first)).toEqual({ kind: 'healthy', changed: 0 })
+    expect(await bench.tree()).toBe(again.id)
+    bench.restarted(init)
+    expect(await bench.restore(again)).toEqual({ kind: 'healthy', changed: 0 })
+    expect(await read(out)).toBe('hook\nhealth\nhealth\n')
+  })
+
+  test('hooks run where they are not through with what was shown', async () => {
+    const { bench, out, init } = await logged()
+    bench.restarted({ ...init, hooks: [shell(`echo failed >> ${out}; exit 1`)] })
+    await bench.activate(first)
+    bench.restarted(init)
+    await bench.activate(again, first)
+    expect(await read(out)).toBe('failed\nhook\nhealth\n')
+  })
+
+  test('hooks run where what was shown had been edited', async () => {
+    const { bench, out } = await logged()
+    await bench.activate(first)
+    await rm(bench.path('current', 'a.yaml'))
+    await bench.activate(again, first)
+    expect(await read(out)).toBe('hook\nhealth\nhook\nhealth\n')
+  })
 })
 
 test('stopped in the middle of a hook: it runs again after the next start', async () => {
