@@ -1,5 +1,5 @@
 import { chmod, lstat, mkdir, realpath } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { activateError } from './errors.ts'
 
 const WRITABLE_BY_GROUP = 0o020
@@ -36,9 +36,21 @@ async function checkComponent(path: string, above: boolean): Promise<void> {
   if ((stat.mode & WRITABLE_BY_GROUP) !== 0 && !ownGroup) throw unsafe(`may be written by group ${stat.gid}`)
 }
 
+/**
+ * Makes `dir` and what it lies in where they are missing. Applications of other users read below: the mode must not
+ * depend on the process's umask. What was there before is its owner's to open.
+ * @param closed stays as the umask has it
+ */
+export async function makeReadable(dir: string, closed?: string): Promise<void> {
+  const path = resolve(dir)
+  const first = await mkdir(path, { recursive: true, mode: 0o755 })
+  if (first === undefined) return
+  for (let at = path; at.length >= first.length; at = dirname(at)) if (at !== closed) await chmod(at, 0o755)
+}
+
 /** Makes `dir` where it is missing and gives its real path, checked. @throws MeshError ACTIVATE_UNSAFE_DIR */
 export async function openDirectory(dir: string): Promise<string> {
-  await mkdir(dir, { recursive: true, mode: 0o755 })
+  await makeReadable(dir)
   const real = await realpath(dir)
   await checkDirectory(real)
   return real
@@ -46,14 +58,13 @@ export async function openDirectory(dir: string): Promise<string> {
 
 /** Folders below `base` one by one, each made or checked, none of them a link. @throws MeshError ACTIVATE_UNSAFE_DIR */
 export async function makeDirectories(base: string, below: string): Promise<string> {
-  await mkdir(base, { recursive: true, mode: 0o755 })
+  await makeReadable(base)
   await checkDirectory(base)
   let at = base
   for (const part of below.split('/')) {
     at = join(at, part)
     try {
       await mkdir(at)
-      // Applications of other users read below: the mode must not depend on the process's umask.
       await chmod(at, 0o755)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

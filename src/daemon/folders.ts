@@ -1,5 +1,6 @@
-import { mkdirSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeReadable } from '../activate/safe-directory.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId } from '../model/ids.ts'
@@ -36,12 +37,13 @@ export function foldersOf(config: NodeConfig, fleetId: () => FleetId): Folders {
  * before anything else is made.
  * @throws MeshError CONFIG_INVALID, STORE_FULL
  */
-export function makeFolders({ materialize, floorDir }: NodeConfig): void {
+export async function makeFolders({ data, materialize, floorDir }: NodeConfig): Promise<void> {
   const named = { 'materialize.dir': materialize?.dir, floorDir }
   for (const [key, path] of Object.entries(named)) {
     if (path === undefined) continue
     try {
-      mkdirSync(path, { recursive: true, mode: 0o755 })
+      if (key === 'floorDir') await mkdir(path, { recursive: true, mode: 0o755 })
+      else await makeReadable(path, data)
     } catch (error) {
       const fault = storeError(error, path)
       if (fault.code === 'STORE_FULL') throw fault

@@ -75,7 +75,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   const limits = config.limitsInForce
   const root = readRoot(config.root, limits)
   const fleetId = fleetOf(root, limits)
-  makeFolders(config)
+  await makeFolders(config)
   const identity = await loadOrCreateIdentity(config.data)
   const ownCertificates = ownChain(config, identity.peerId, limits)
   const certificateExpires = chainExpires(ownCertificates, limits)

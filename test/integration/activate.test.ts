@@ -14,6 +14,8 @@ import {
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ContentStore } from '../../src/activate/read-manifest.ts'
+import type { NodeConfig } from '../../src/daemon/config.ts'
+import { makeFolders } from '../../src/daemon/folders.ts'
 import { makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
 import { ActivateBench } from './activate-bench.ts'
 
@@ -89,6 +91,40 @@ describe('trees', () => {
     await expect(bench.restarted({ group: 'no-such-group' }).start()).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
     })
+  })
+})
+
+describe('applications of other users', () => {
+  const before = process.umask()
+  afterEach(() => void process.umask(before))
+  const modeOf = async (path: string): Promise<number> => (await lstat(path)).mode & 0o7777
+
+  test('may read every folder that the node made, whatever its umask', async () => {
+    const bench = await started()
+    process.umask(0o027)
+    const kept = join(bench.dir, 'kept')
+    await mkdir(kept)
+    const dir = join(kept, 'above', 'files')
+    bench.restarted({ dir })
+    expect(await bench.activate(first)).toMatchObject({ kind: 'healthy' })
+    const tree = join(dir, first.channel, '.releases', first.id)
+    for (const path of [join(kept, 'above'), dir, join(dir, first.channel), tree, join(tree, 'etc')])
+      expect([path, await modeOf(path)]).toEqual([path, 0o755])
+    // What was there before is its owner's to open.
+    expect(await modeOf(kept)).toBe(0o750)
+  })
+
+  test('may read the folder where the daemon makes it, and not the second copy of the floor', async () => {
+    const bench = await started()
+    process.umask(0o027)
+    const dir = join(bench.dir, 'above', 'files')
+    const [data, floorDir] = [join(bench.dir, 'data'), join(bench.dir, 'floor')]
+    await makeFolders({ data, materialize: { dir }, floorDir } as NodeConfig)
+    expect(await modeOf(dir)).toBe(0o755)
+    expect(await modeOf(join(bench.dir, 'above'))).toBe(0o755)
+    expect(await modeOf(floorDir)).toBe(0o750)
+    await makeFolders({ data, materialize: { dir: join(data, 'files') } } as NodeConfig)
+    expect(await modeOf(data)).toBe(0o750)
   })
 })
 
