@@ -72,8 +72,6 @@ class FileActivator implements Activator {
   readonly #stopping = new AbortController()
   readonly #changed = new Map<Channel, readonly string[]>()
   readonly #tails = new Map<Channel, Promise<unknown>>()
-  /** Channels from which unfinished trees of an earlier run were removed. */
-  readonly #cleaned = new Set<Channel>()
   #ready: Ready | undefined
 
   constructor(init: ActivatorInit) {
@@ -141,8 +139,7 @@ class FileActivator implements Activator {
     // Again before each activation: what was safe at start may not be any longer.
     await makeDirectories(base, ChannelFolder.below(channel))
     const folder = new ChannelFolder(base, channel)
-    if (!this.#cleaned.has(channel)) await folder.removeUnfinished()
-    this.#cleaned.add(channel)
+    this.#noteLeft(await folder.removeUnfinished(), { channel, release })
     const [before, notes] = [await folder.activeTree(), await folder.notes()]
     const place = { channel, folder, ownership, before, notes, fallback }
     if (ahead !== undefined && releaseOf(before) === ahead && notes.failed !== before)
@@ -201,7 +198,7 @@ class FileActivator implements Activator {
     await folder.show(tree)
     this.#changed.set(work.channel, changed)
     await folder.note({ trees, done: undefined, failed: undefined })
-    await folder.prune(new Set(trees))
+    this.#noteLeft(await folder.prune(new Set(trees)), work)
     const unhealthy = await this.#runHooks(work, isThrough ? [] : this.#hooks, previous, changed)
     // Cut short by the stop: not done, so that they run again at the next start.
     this.#stopping.signal.throwIfAborted()
@@ -230,6 +227,11 @@ class FileActivator implements Activator {
     if (release === undefined) return undefined
     const { store, limits } = this.#init
     return readManifest(store, release, undefined, limits).catch(() => undefined)
+  }
+
+  /** Said each time: the next activation tries again. */
+  #noteLeft(texts: readonly string[], about: Pick<Work, 'channel' | 'release'>): void {
+    for (const text of texts) this.#note('warn', 'ACTIVATE_LEFTOVER', text, about)
   }
 
   #note(

@@ -97,15 +97,26 @@ export class ChannelFolder {
     return newest === undefined ? release : `${release}.${buildOf(newest) + 1}`
   }
 
-  /** What a crash left half built. */
-  async removeUnfinished(): Promise<void> {
-    for (const name of await readdir(this.releases))
-      if (name.startsWith(UNFINISHED)) await removeTree(this.treePath(name))
+  /** What a crash left half built. @returns of each that stays, why */
+  async removeUnfinished(): Promise<readonly string[]> {
+    return this.#remove((await readdir(this.releases)).filter((name) => name.startsWith(UNFINISHED)))
   }
 
-  /** All trees but these go. */
-  async prune(keep: ReadonlySet<string>): Promise<void> {
-    for (const name of await this.trees()) if (!keep.has(name)) await removeTree(this.treePath(name))
+  /** All trees but these go. @returns of each that stays, why */
+  async prune(keep: ReadonlySet<string>): Promise<readonly string[]> {
+    return this.#remove((await this.trees()).filter((name) => !keep.has(name)))
+  }
+
+  /** An application may have put files of its own user into a tree: that keeps no release from being activated. */
+  async #remove(names: readonly string[]): Promise<readonly string[]> {
+    const stays: string[] = []
+    for (const name of names) {
+      const path = this.treePath(name)
+      await removeTree(path).catch((error: unknown) =>
+        stays.push(`${path} cannot be removed: ${String(error)}`),
+      )
+    }
+    return stays
   }
 
   /** Lost or unreadable notes only make hooks run once more. */

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import type { Limits } from '../limits.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
@@ -8,7 +8,7 @@ import type { ContentStore } from './read-manifest.ts'
 import { parentsOf } from './safe-directory.ts'
 import { digestOf, openForReading, writeTreeFile } from './write-file.ts'
 
-/** Trees under construction: removed at start. No release id begins like this. */
+/** Trees under construction: removed before the next one. No release id begins like this. */
 export const UNFINISHED = '.new-'
 
 export interface TreePlan {
@@ -33,10 +33,9 @@ export async function buildTree(
   signal: AbortSignal,
 ): Promise<void> {
   const { releases, name, last, files, ownership } = plan
-  const root = join(releases, `${UNFINISHED}${name}`)
-  await removeTree(root)
+  // A new name each time: half a tree that cannot be removed is in nobody's way.
+  const root = await mkdtemp(join(releases, `${UNFINISHED}${name}.`))
   try {
-    await mkdir(root, { mode: 0o700 })
     const directories = directoriesOf(root, files)
     for (const directory of directories) if (directory !== root) await mkdir(directory, { mode: 0o700 })
     await inParallel(files, limits.maxParallelFiles, (entry) => {
@@ -52,7 +51,8 @@ export async function buildTree(
     await rename(root, join(releases, name))
     await syncDirectory(releases)
   } catch (error) {
-    await removeTree(root)
+    // Why it failed is what counts; what stays of it goes before the next tree is built.
+    await removeTree(root).catch(() => {})
     throw error
   }
 }

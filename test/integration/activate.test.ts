@@ -173,6 +173,51 @@ describe('all or nothing', () => {
   })
 })
 
+describe('what cannot be removed', () => {
+  /** A path longer than the system takes, in two halves, stands for what belongs to another user. */
+  const half = Array.from({ length: 10 }, () => 'd'.repeat(250))
+  const nest = async (bench: ActivateBench, path: string): Promise<void> => {
+    await mkdir(join(path, ...half), { recursive: true })
+    await mkdir(join(bench.dir, ...half), { recursive: true })
+    await rename(join(bench.dir, 'd'.repeat(250)), join(path, ...half, 'below'))
+  }
+  const unnest = async (bench: ActivateBench, path: string): Promise<void> =>
+    rename(join(path, ...half, 'below'), join(bench.dir, 'below'))
+  const leftovers = (bench: ActivateBench): readonly string[] =>
+    bench.notes.filter(({ code }) => code === 'ACTIVATE_LEFTOVER').map(({ text }) => text)
+
+  test('an old tree blocks nothing, is told, and goes with the next activation that can', async () => {
+    const bench = await started()
+    for (const [at, release] of [first, second, third].entries()) await bench.activate(release, all[at - 1])
+    const cache = bench.path('.releases', first.id, 'bin', '__pycache__')
+    await nest(bench, cache)
+    const out = join(bench.dir, 'out')
+    bench.restarted({ hooks: [{ channels: ['**'], command: ['/bin/touch', out], timeoutMs: 20_000 }] })
+    expect(await bench.activate(fourth, third)).toMatchObject({ kind: 'healthy' })
+    expect(await bench.visible()).toEqual(contentOf(fourth))
+    expect((await lstat(out)).isFile()).toBe(true)
+    expect(leftovers(bench)).toEqual([expect.stringContaining(bench.path('.releases', first.id))])
+    expect(await bench.trees()).toContain(first.id)
+    await unnest(bench, cache)
+    expect(await bench.activate(third, fourth, true)).toMatchObject({ kind: 'healthy' })
+    expect(await bench.trees()).toEqual([second.id, third.id, fourth.id].toSorted())
+  })
+
+  test('half a tree of a killed run blocks nothing either', async () => {
+    const bench = await started()
+    await bench.activate(first)
+    const unfinished = bench.path('.releases', `.new-${second.id}`)
+    await nest(bench, unfinished)
+    bench.restarted()
+    expect(await bench.activate(second, first)).toMatchObject({ kind: 'healthy' })
+    expect(leftovers(bench)).toEqual([expect.stringContaining(unfinished)])
+    await unnest(bench, unfinished)
+    await bench.activate(third, second)
+    expect((await readdir(bench.path('.releases'))).filter((name) => name.startsWith('.new-'))).toEqual([])
+    expect(leftovers(bench)).toHaveLength(1)
+  })
+})
+
 describe('drift', () => {
   const drifts: Readonly<Record<string, (bench: ActivateBench) => Promise<void>>> = {
     'a flipped bit': async (bench) => {
