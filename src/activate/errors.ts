@@ -7,19 +7,23 @@ const FULL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG'])
 /** Why nothing was swapped, with the code that says what to do. */
 export function failedOutcome(error: unknown, dir: string): Extract<ActivationOutcome, { kind: 'failed' }> {
   if (isMeshError(error)) return { kind: 'failed', code: error.code, text: error.message }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const text = error instanceof Error ? error.message : String(error)
-  if (FULL.has(code))
+  if (isFull(error))
     return {
       kind: 'failed',
       code: 'STORE_FULL',
-      text: `${dir}: no room for the release (${code}); free space`,
+      text: `${dir}: no room for the release (${codeOf(error)}); free space`,
     }
   return { kind: 'failed', code: 'ACTIVATE_FAILED', text: `${dir}: ${text}` }
 }
 
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : ''
+
+/** The disk takes nothing more. */
+export const isFull = (error: unknown): boolean => FULL.has(codeOf(error))
+
 export const activateError = (code: Code, text: string): MeshError => new MeshError(code, text)
 
 /** Errors that only say "not there". */
-export const isAbsent = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+export const isAbsent = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error))

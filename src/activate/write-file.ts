@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, type FileHandle, lstat, open, rm } from 'node:fs/promises'
 import type { ManifestEntry } from '../model/manifest.ts'
-import { activateError, isAbsent } from './errors.ts'
+import { activateError, isFull } from './errors.ts'
 import { fileMode, type Ownership, own } from './ownership.ts'
 import { type ContentStore, contentGone } from './read-manifest.ts'
 
@@ -60,28 +60,33 @@ async function finish(handle: FileHandle, entry: ManifestEntry, ownership: Owner
   await handle.sync()
 }
 
-/** The clone's digest counts, not the original's: what was edited there must not come over. */
-async function clone({ entry, path, last, ownership }: Target): Promise<boolean> {
+/** False where the last tree does not have it, or not readable: nothing of it is left then. */
+async function clone(target: Target): Promise<boolean> {
+  const { last, path } = target
   if (last === undefined) return false
   try {
-    const stat = await lstat(last)
-    if (!stat.isFile() || stat.size !== entry.size) return false
-    await copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    if (await cloneFrom(last, target)) return true
   } catch (error) {
-    if (isAbsent(error)) return false
-    throw error
+    // The store's copy would find no room either.
+    if (isFull(error)) throw error
   }
+  await rm(path, { force: true })
+  return false
+}
+
+/** The clone's digest counts, not the original's: what was edited there must not come over. */
+async function cloneFrom(last: string, { entry, path, ownership }: Target): Promise<boolean> {
+  const stat = await lstat(last)
+  if (!stat.isFile() || stat.size !== entry.size) return false
+  await copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
   const handle = await open(path, READ)
   try {
-    if ((await digestOf(handle)) === entry.digest) {
-      await finish(handle, entry, ownership)
-      return true
-    }
+    if ((await digestOf(handle)) !== entry.digest) return false
+    await finish(handle, entry, ownership)
+    return true
   } finally {
     await handle.close()
   }
-  await rm(path)
-  return false
 }
 
 /** SHA-256 of a file, in hex, read in pieces. */
