@@ -4,6 +4,7 @@ import { decodeControlGossip } from '../codec/gossip.ts'
 import { isMeshError } from '../errors.ts'
 import type { Freshness } from '../model/beacon.ts'
 import type { Address, Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Release } from '../model/release.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { onActivated, settleCell, tickActivations } from './activate.ts'
 import { type Announce, createAnnounce, type Gossip } from './announce.ts'
@@ -23,8 +24,8 @@ import type { Session } from './session.ts'
 import type { Said, Stage } from './stage.ts'
 import { createState, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
-import type { CoreView } from './view.ts'
-import { viewOf } from './view-of.ts'
+import type { CoreChannelView, CoreFacts, CoreView, Readiness } from './view.ts'
+import { type ChannelSources, channelViewOf, readinessOf, viewOf } from './view-of.ts'
 
 /** The stages that others own the state of; tests put their own in. */
 export interface Stages {
@@ -52,7 +53,7 @@ export interface Stages {
 /** After these a further copy brings nothing. */
 const KNOWN: ReadonlySet<Verdict> = new Set(['DUPLICATE', 'TWIN_KNOWN', 'STALE', 'STALE_EPOCH'])
 
-export class Dispatcher {
+export class Dispatcher implements CoreFacts {
   readonly #config: CoreConfig
   readonly #node: NodeState
   readonly #named: Stages
@@ -122,14 +123,36 @@ export class Dispatcher {
 
   view(now: Now): CoreView {
     return viewOf(this.#node, now, {
+      ...this.#channelSources(now),
       sessions: [...this.#named.admit.sessions()],
-      freshness: (cell) => this.#named.freshness.state(cell.state.channel, this.#journey, now),
-      progress: (release) => this.#journey.fetch.progress(release),
       compared: this.#housekeeping.hasCompared(now),
       beaconMonoMs: this.#named.freshness.lastHeardMonoMs(),
       own: this.#named.admit.own?.(),
       twin: this.#named.peers.twin(now.monoMs),
     })
+  }
+
+  channelView(channel: Channel, now: Now): CoreChannelView | undefined {
+    return channelViewOf(this.#node, channel, now, this.#channelSources(now))
+  }
+
+  readiness(now: Now): Readiness {
+    return readinessOf(this.#node, this.#housekeeping.hasCompared(now))
+  }
+
+  release(release: ReleaseId): Release | undefined {
+    return this.#node.kept.get(release)?.release
+  }
+
+  envelope(release: ReleaseId): Uint8Array | undefined {
+    return this.#node.kept.get(release)?.envelope
+  }
+
+  #channelSources(now: Now): ChannelSources {
+    return {
+      freshness: (cell) => this.#named.freshness.state(cell.state.channel, this.#journey, now),
+      progress: (release) => this.#journey.fetch.progress(release),
+    }
   }
 
   /** Every effect passes here before it leaves, whichever stage emits it. */

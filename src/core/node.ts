@@ -11,7 +11,7 @@ import { createGateways } from './gateways.ts'
 import { createPeers } from './peers.ts'
 import { createSubmit } from './submit.ts'
 import { createSync } from './sync.ts'
-import type { CoreView } from './view.ts'
+import type { CoreFacts, CoreView } from './view.ts'
 
 /** A whole node without its input and output: the same in the daemon, in tests and in simulated fleets. */
 export interface NodeCore {
@@ -21,7 +21,7 @@ export interface NodeCore {
 }
 
 /** @throws MeshError where the configured root is no valid root. */
-export function createNode(config: CoreConfig): NodeCore {
+export function createNode(config: CoreConfig): NodeCore & CoreFacts {
   const freshness = createFreshness(config)
   const judge = createJudge(config.limits)
   return new Dispatcher(config, {

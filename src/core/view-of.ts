@@ -1,7 +1,7 @@
 /** The node's state in the words of the view. */
 import type { Freshness } from '../model/beacon.ts'
 import type { ChannelState, Gate } from '../model/channel-state.ts'
-import type { Address, ReleaseId } from '../model/ids.ts'
+import type { Address, Channel, ReleaseId } from '../model/ids.ts'
 import { literalOf, matches } from '../model/pattern.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { isHeld, targetOf } from './channel.ts'
@@ -9,13 +9,16 @@ import type { Now } from './events.ts'
 import type { FetchProgress } from './fetch.ts'
 import type { Session } from './session.ts'
 import { type Cell, gateFor, type NodeState } from './state.ts'
-import type { ActiveFacts, CoreChannelView, CoreView } from './view.ts'
+import type { ActiveFacts, CoreChannelView, CoreView, Readiness } from './view.ts'
 import type { ActiveRecord } from './writes.ts'
 
-export interface ViewSources {
-  readonly sessions: readonly Session[]
+export interface ChannelSources {
   freshness(cell: Cell): Freshness
   progress(release: ReleaseId): FetchProgress | undefined
+}
+
+export interface ViewSources extends ChannelSources {
+  readonly sessions: readonly Session[]
   /** Some peer was compared with, or there is none to compare with. */
   readonly compared: boolean
   readonly beaconMonoMs: number
@@ -44,10 +47,24 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
     beaconMonoMs: sources.beaconMonoMs,
     own: sources.own,
     twin: sources.twin,
-    envelope: (release) => node.kept.get(release)?.envelope,
-    release: (release) => node.kept.get(release)?.release,
-    isWhole: (release) => node.whole.has(release),
   }
+}
+
+/** Of one channel, as `viewOf` shows it. */
+export function channelViewOf(
+  node: NodeState,
+  channel: Channel,
+  now: Now,
+  sources: ChannelSources,
+): CoreChannelView | undefined {
+  const cell = node.cells.get(channel)
+  return cell?.stored ? channelView(node, cell, now, sources) : undefined
+}
+
+export function readinessOf(node: NodeState, compared: boolean): Readiness {
+  const cells = [...node.cells.values()].filter((cell) => cell.stored)
+  const waitingFor = waiting(node, cells, compared)
+  return { ready: waitingFor.length === 0, waitingFor }
 }
 
 /**
@@ -72,7 +89,7 @@ function activeOf(node: NodeState, { ahead, state }: Cell): ActiveRecord | undef
 
 const isKnown = ({ state }: Cell): boolean => state.floor.ids.length > 0 || state.active !== undefined
 
-function channelView(node: NodeState, cell: Cell, now: Now, sources: ViewSources): CoreChannelView {
+function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSources): CoreChannelView {
   const { state } = cell
   const target = targetOf(state.floor)
   const active = activeOf(node, cell)

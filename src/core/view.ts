@@ -6,6 +6,7 @@ import type { Address, Channel, Digest, FleetId, PeerId, ReleaseId } from '../mo
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { Judgement } from '../trust/admission.ts'
+import type { Now } from './events.ts'
 import type { Session } from './session.ts'
 
 export interface LastError {
@@ -63,8 +64,16 @@ export interface CoreView {
   readonly own?: Judgement | undefined
   /** Where another process with this node's identity is reached; undefined: none was heard of lately. */
   readonly twin: readonly Address[] | undefined
-  /** Envelope of a release kept here. */
-  envelope(release: ReleaseId): Uint8Array | undefined
+}
+
+export type Readiness = Pick<CoreView, 'ready' | 'waitingFor'>
+
+/** Single facts, each at the cost of one: the view of 20,000 channels takes some 20 ms, too long for every request. */
+export interface CoreFacts {
+  /** Undefined where the channel is not stored here. */
+  channelView(channel: Channel, now: Now): CoreChannelView | undefined
+  readiness(now: Now): Readiness
+  /** Of a release kept here. */
   release(release: ReleaseId): Release | undefined
-  isWhole(release: ReleaseId): boolean
+  envelope(release: ReleaseId): Uint8Array | undefined
 }

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Session } from '../core/session.ts'
 import type { CoreView } from '../core/view.ts'
 import { CODES } from '../errors.ts'
 import type { MetricsPort } from '../runtime/ports.ts'
@@ -10,8 +11,8 @@ export interface Gauged {
   view(): CoreView
   storeBytes(): number
   certificateExpires(): number | undefined
-  /** As gossipsub counts them itself; scores of the peers that are admitted. */
-  gossip(): GossipNumbers
+  /** As gossipsub counts them itself; scores of these peers, which are admitted. */
+  gossip(sessions: readonly Session[]): GossipNumbers
 }
 
 export interface GossipNumbers {
@@ -105,7 +106,7 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   for (const state of STATES)
     set('active', view.channels.filter((channel) => channel.state === state).length, { state })
   gauges.get('peers')?.reset()
-  for (const [region, count] of peersByRegion(view)) set('peers', count, { region })
+  for (const [region, count] of peersByRegion(view.sessions)) set('peers', count, { region })
   set('rootVersion', view.root.version)
   set('rootExpires', (view.root.expires - Date.now()) / 1000)
   set('storeBytes', gauged.storeBytes())
@@ -119,7 +120,7 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   // Without one there is no such series: 0 would be "expired".
   if (certificate === undefined) gauges.get('poolExpires')?.remove()
   else set('poolExpires', (certificate - Date.now()) / 1000)
-  const { topics, remembered, meshPeers, scores } = gauged.gossip()
+  const { topics, remembered, meshPeers, scores } = gauged.gossip(view.sessions)
   set('gossipTopics', topics)
   set('gossipRemembered', remembered)
   for (const [topic, count] of Object.entries(meshPeers)) set('meshPeers', count, { topic })
@@ -134,9 +135,9 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 /** Admitted peers by the region of their hello. */
-export function peersByRegion(view: CoreView): Map<string, number> {
+export function peersByRegion(sessions: readonly Session[]): Map<string, number> {
   const counts = new Map<string, number>()
-  for (const { hello } of view.sessions)
+  for (const { hello } of sessions)
     if (hello !== undefined) counts.set(hello.region, (counts.get(hello.region) ?? 0) + 1)
   return new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { createActivator, createMarkOnly } from '../activate/activator.ts'
 import { type ApiServer, startApi } from '../api/server.ts'
 import type { CoreConfig } from '../core/config.ts'
-import { createNode } from '../core/node.ts'
-import type { CoreView } from '../core/view.ts'
+import { createNode, type NodeCore } from '../core/node.ts'
+import type { Session } from '../core/session.ts'
+import type { CoreFacts } from '../core/view.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import { regionIn, zoneIn } from '../model/certificate.ts'
 import type { Address, Channel, FleetId, Name } from '../model/ids.ts'
@@ -12,7 +13,7 @@ import { parseAddress } from '../net/dial.ts'
 import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
 import { createTransport, type Transport } from '../net/transport.ts'
 import { createDriver } from '../runtime/driver.ts'
-import type { ActivatorPort, Event, LogPort, Now, StorePort } from '../runtime/ports.ts'
+import type { ActivatorPort, ClockPort, Event, LogPort, Now, StorePort } from '../runtime/ports.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { LevelStore } from '../store/level.ts'
 import { signHeartbeat } from '../trust/heartbeat.ts'
@@ -24,7 +25,7 @@ import { certifiedLabels, chainExpires, ownChain, readPrivateKey, readRoot } fro
 import { fleetOf, foldersOf, makeFolders } from './folders.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
-import { createView, type DaemonView } from './view.ts'
+import { type CoreNow, createView, type DaemonView } from './view.ts'
 
 export interface Ready {
   readonly peerId: string
@@ -85,7 +86,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
     view: () => core.view(clock.now()),
     storeBytes: () => store.bytes(),
     certificateExpires: () => certificateExpires,
-    gossip: () => gossipOf(transport, core.view(clock.now())),
+    gossip: (sessions) => gossipOf(transport, sessions),
   })
   undo.push(() => metrics.stop())
   const log = logPort(logger, (code) => metrics.refused(code), config.limitsInForce)
@@ -102,7 +103,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   const transport = transportOf(config, identity, { fleetId, region }, log, metrics)
   const core = createNode(coreConfig(config, root, identity, ownCertificates, () => transport.addresses()))
   const view = createView({
-    core: () => core.view(clock.now()),
+    core: nowOf(core, clock),
     patterns: config.channels.map(parsePattern),
     store,
     content: createContent(store, limits),
@@ -142,7 +143,15 @@ const unannounced = (log: LogPort) => (channel: Channel, error: unknown) => {
   log.note({ kind: 'note', level: 'warn', code, text })
 }
 
-const gossipOf = (transport: Transport, { sessions }: CoreView): GossipNumbers => ({
+const nowOf = (core: NodeCore & CoreFacts, clock: ClockPort): CoreNow => ({
+  view: () => core.view(clock.now()),
+  channelView: (channel) => core.channelView(channel, clock.now()),
+  readiness: () => core.readiness(clock.now()),
+  release: (release) => core.release(release),
+  envelope: (release) => core.envelope(release),
+})
+
+const gossipOf = (transport: Transport, sessions: readonly Session[]): GossipNumbers => ({
   topics: transport.topicCount(),
   remembered: transport.rememberedCount(),
   meshPeers: {

@@ -9,7 +9,7 @@ import type {
   NodeView,
   ReleaseChange,
 } from '../api/node-view.ts'
-import type { ActiveFacts, CoreChannelView, CoreView } from '../core/view.ts'
+import type { ActiveFacts, CoreChannelView, CoreView, Readiness } from '../core/view.ts'
 import { type Code, MeshError } from '../errors.ts'
 import type { Channel, Digest, Pattern, ReleaseId } from '../model/ids.ts'
 import { literalOf, matchesAny } from '../model/pattern.ts'
@@ -20,8 +20,18 @@ import type { Judgement } from '../trust/admission.ts'
 import type { Content } from './content.ts'
 import { peersByRegion } from './metrics.ts'
 
+/** The core, now. */
+export interface CoreNow {
+  /** Every channel of the node: for the status alone. */
+  view(): CoreView
+  channelView(channel: Channel): CoreChannelView | undefined
+  readiness(): Readiness
+  release(release: ReleaseId): Release | undefined
+  envelope(release: ReleaseId): Uint8Array | undefined
+}
+
 export interface ViewSources {
-  readonly core: () => CoreView
+  readonly core: CoreNow
   /** Of the channels that this node stores. */
   readonly patterns: readonly Pattern[]
   readonly store: StorePort
@@ -45,13 +55,12 @@ export function createView(sources: ViewSources): DaemonView {
   const listeners = new Map<Channel, Set<(change: ReleaseChange) => void>>()
   const announced = new Map<Channel, Release>()
 
-  const find = (channel: Channel): CoreChannelView | undefined =>
-    sources.core().channels.find((entry) => entry.channel === channel)
+  const find = (channel: Channel): CoreChannelView | undefined => sources.core.channelView(channel)
 
   function releaseOf(channel: Channel, wanted: ReleaseId | undefined): Release | undefined {
     const id = wanted ?? find(channel)?.active?.id
     if (id === undefined) return undefined
-    const release = sources.core().release(id)
+    const release = sources.core.release(id)
     if (release !== undefined && release.header.channel === channel) return release
     throw new MeshError(
       'CONTENT_GONE',
@@ -73,10 +82,7 @@ export function createView(sources: ViewSources): DaemonView {
 
   return {
     status: () => status(sources),
-    ready: () => {
-      const { ready, waitingFor } = sources.core()
-      return { ready, waitingFor }
-    },
+    ready: () => sources.core.readiness(),
     stores: (channel) => matchesAny(sources.patterns, channel),
     channel(channel) {
       const entry = find(channel)
@@ -102,7 +108,7 @@ export function createView(sources: ViewSources): DaemonView {
     },
     async car(channel, wanted) {
       const release = releaseOf(channel, wanted)
-      const envelope = release === undefined ? undefined : sources.core().envelope(release.id)
+      const envelope = release === undefined ? undefined : sources.core.envelope(release.id)
       if (release === undefined || envelope === undefined)
         throw new MeshError('API_NOT_FOUND', `${channel} has no such release here`)
       return writeCar(envelope, allBlocks(sources, release))
@@ -127,8 +133,8 @@ export function createView(sources: ViewSources): DaemonView {
 }
 
 function status(sources: ViewSources): ReturnType<NodeView['status']> {
-  const view = sources.core()
-  const byRegion = peersByRegion(view)
+  const view = sources.core.view()
+  const byRegion = peersByRegion(view.sessions)
   return {
     peerId: view.self,
     fleetId: view.fleetId,

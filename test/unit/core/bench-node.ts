@@ -115,6 +115,14 @@ export class BenchNode {
     )
   }
 
+  channelView(channel: Channel) {
+    return this.#node.channelView(channel, { monoMs: this.monoMs, wallMs: this.wallMs })
+  }
+
+  readiness() {
+    return this.#node.readiness({ monoMs: this.monoMs, wallMs: this.wallMs })
+  }
+
   view() {
     return this.#node.view({ monoMs: this.monoMs, wallMs: this.wallMs })
   }

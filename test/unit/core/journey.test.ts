@@ -78,6 +78,8 @@ describe('a small release by gossip', () => {
       { kind: 'wake', atMonoMs: 30_000 },
     ])
     expect(node.view()).toMatchObject({ ready: true, channels: [{ state: 'active', gate: null }] })
+    expect(node.channelView(CHANNEL)).toEqual(node.view().channels[0])
+    expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
   })
 
   it('with a changed byte in what is attached is rejected, and stays so by its bytes', () => {
@@ -104,6 +106,7 @@ describe('a small release by gossip', () => {
     for (let i = 0; i < 10; i++) expect(ofKind(node.run(gossip(ahead)), 'verdict')[0]?.verdict).toBe('ignore')
     expect(node.heard.filter((line) => line.startsWith('ahead'))).toEqual([`ahead ${PEER}`])
     expect(node.view().channels).toEqual([])
+    expect(node.channelView(made.release.header.channel)).toBeUndefined()
   })
 })
 

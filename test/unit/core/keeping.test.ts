@@ -5,9 +5,21 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Journey } from '../../../src/core/journey.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Channel } from '../../../src/model/ids.ts'
+import type { Channel, Pattern } from '../../../src/model/ids.ts'
 import { BenchNode, fetching, ofKind } from './bench-node.ts'
-import { CHANNEL, given, gossip, type Made, make, OTHER, PEER, ROOT, raised, rootBytes } from './fleet.ts'
+import {
+  CHANNEL,
+  given,
+  gossip,
+  type Made,
+  make,
+  OTHER,
+  PEER,
+  ROOT,
+  raised,
+  record,
+  rootBytes,
+} from './fleet.ts'
 
 const submitted = (node: BenchNode, made: Made, content = made.content): readonly Effect[] =>
   node.inside((step, journey: Journey) =>
@@ -300,6 +312,16 @@ describe('bounds', () => {
     }
     expect(node.view().channels.map((view) => view.channel)).toEqual(['app/a'])
     expect(node.view().relayedChannels).toBe(1)
+    expect(channels.map((channel) => node.channelView(channel)?.channel)).toEqual(['app/a', undefined])
+  })
+
+  it('a channel whose floor outlived the subscription is not shown', () => {
+    const node = new BenchNode({ patterns: ['other/*'] as Pattern[] })
+    const made = make({ clock: { alice: 1 } })
+    node.start({ channels: [record([made.id])] as never })
+    expect(node.view().channels).toEqual([])
+    expect(node.channelView(made.release.header.channel)).toBeUndefined()
+    expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
   })
 
   it('gossip beyond a peer’s bucket is ignored before anything is decoded', () => {

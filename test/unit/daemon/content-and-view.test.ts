@@ -2,9 +2,8 @@ import { describe, expect, test, vi } from 'vitest'
 import type { ReleaseChange } from '../../../src/api/node-view.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
-import type { CoreView } from '../../../src/core/view.ts'
 import { type Content, createContent } from '../../../src/daemon/content.ts'
-import { createView } from '../../../src/daemon/view.ts'
+import { type CoreNow, createView } from '../../../src/daemon/view.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import type { ManifestEntry } from '../../../src/model/manifest.ts'
@@ -88,27 +87,30 @@ describe('view', () => {
     let active: Release = release('one', 1, [])
     const waits = new Map<string, Promise<void>>()
     const content = {
+      manifest: async () => [],
+      bytes: async function* () {},
       files: async ({ id, counter }: Release) => {
         await waits.get(id)
         return [{ path: `f${counter}`, mode: 0o444, size: 1, digest: id as string as Digest }]
       },
     } as unknown as Content
-    const core = () =>
-      ({
-        root: { version: 1, expires: 0 },
-        sessions: [],
-        channels: [
-          {
-            channel: CHANNEL,
-            active: { id: active.id, release: active, activatedAt: 0 },
-            heads: [],
-            history: [],
-            fetch,
-            state: 'active',
-            gate: null,
-          },
-        ],
-      }) as unknown as CoreView
+    const entry = () => ({
+      channel: CHANNEL,
+      active: { id: active.id, release: active, activatedAt: 0 },
+      heads: [],
+      history: [],
+      fetch,
+      state: 'active',
+      gate: null,
+    })
+    const whole = vi.fn(() => ({ root: { version: 1, expires: 0 }, sessions: [], channels: [entry()] }))
+    const core = {
+      view: whole,
+      channelView: (channel: Channel) => (channel === CHANNEL ? entry() : undefined),
+      readiness: () => ({ ready: true, waitingFor: [] }),
+      release: (id: ReleaseId) => (id === active.id ? active : undefined),
+      envelope: (id: ReleaseId) => (id === active.id ? bytes('envelope') : undefined),
+    } as unknown as CoreNow
     const view = createView({
       core,
       patterns: ['pay/*', 'web/prod', CHANNEL] as Pattern[],
@@ -125,7 +127,7 @@ describe('view', () => {
       active = next
       view.activated(CHANNEL)
     }
-    return { view, waits, activate }
+    return { view, waits, activate, whole }
   }
 
   test('who watches is told of each activation, with the paths that differ, until it leaves', async () => {
@@ -145,6 +147,23 @@ describe('view', () => {
     activate(release('three', 3, []))
     await new Promise(setImmediate)
     expect(seen).toHaveLength(1)
+  })
+
+  test('what asks for one channel or release costs one: all channels are gone through for the status alone', async () => {
+    const { view, activate, whole } = viewOf()
+    const seen: ReleaseChange[] = []
+    view.subscribe(CHANNEL, (change) => seen.push(change))
+    const { id } = release('two', 2, [])
+    activate(release('two', 2, []))
+    await vi.waitFor(() => expect(seen).toHaveLength(1))
+    expect(view.ready()).toEqual({ ready: true, waitingFor: [] })
+    expect(view.channel(CHANNEL)?.active?.release).toBe(id)
+    expect((await view.files(CHANNEL))?.release).toBe(id)
+    await view.read(CHANNEL, 'f2', id)
+    await view.car(CHANNEL)
+    expect(whole).not.toHaveBeenCalled()
+    expect(view.status().channels[0]?.channel).toBe(CHANNEL)
+    expect(whole).toHaveBeenCalledOnce()
   })
 
   test('a fetch under way is shown in blocks, and null where there is none', () => {

@@ -6,6 +6,7 @@ import { COUNTERS, GAUGES, HISTOGRAMS, NETWORK } from '../../../src/daemon/metri
 let certificate: number | undefined
 let scores: readonly number[]
 let metrics: NodeMetrics
+let views: number
 
 const view = {
   channels: [
@@ -22,12 +23,21 @@ const view = {
 
 beforeEach(() => {
   certificate = undefined
+  views = 0
   scores = [0, -19.6, 3]
   metrics = createMetrics({
-    view: () => view,
+    view: () => {
+      views += 1
+      return view
+    },
     storeBytes: () => 42,
     certificateExpires: () => certificate,
-    gossip: () => ({ topics: 2, remembered: 7, meshPeers: { releases: 5, control: 4 }, scores }),
+    gossip: (sessions) => ({
+      topics: 2,
+      remembered: 7,
+      meshPeers: { releases: 5, control: 4 },
+      scores: sessions === view.sessions ? scores : [],
+    }),
   })
 })
 afterEach(() => metrics.stop())
@@ -39,6 +49,11 @@ test('every metric of the table is there', async () => {
     Object.values(table),
   ))
     expect(text).toContain(`# TYPE ${name} ${type}`)
+})
+
+test('a scrape goes through all channels once', async () => {
+  await metrics.text()
+  expect(views).toBe(1)
 })
 
 test('gauges say what the node is now', async () => {
