@@ -1,4 +1,5 @@
 import type { Counter, Histogram } from '../core/effects.ts'
+import { CODES } from '../errors.ts'
 
 /** Every metric, once: the registry, `docs/metrics.md` and the check of the alert rules are made from this. */
 export interface MetricRow {
@@ -6,6 +7,8 @@ export interface MetricRow {
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
   readonly labels?: readonly string[]
+  /** Of a counter with a label: the values that stand at 0 from the start, or `increase` misses the first count of each. */
+  readonly zeros?: readonly string[]
 }
 
 export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
@@ -14,12 +17,14 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
     type: 'counter',
     help: 'Gossip messages received, by topic',
     labels: ['topic'],
+    zeros: ['releases', 'control'],
   },
   gossip_verdicts: {
     name: 'confmesh_gossip_verdicts_total',
     type: 'counter',
     help: 'Verdicts given to gossip: accept, ignore, reject',
     labels: ['verdict'],
+    zeros: ['accept', 'ignore', 'reject'],
   },
   duplicates: {
     name: 'confmesh_duplicates_total',
@@ -36,6 +41,7 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
     type: 'counter',
     help: 'Releases ordered, by verdict',
     labels: ['verdict'],
+    zeros: ['NEW', 'CONCURRENT', 'TWIN'],
   },
   blocks_sent: {
     name: 'confmesh_blocks_sent_total',
@@ -72,18 +78,21 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
     type: 'counter',
     help: 'Rounds of anti-entropy, by result',
     labels: ['result'],
+    zeros: [],
   },
   submissions: {
     name: 'confmesh_submissions_total',
     type: 'counter',
     help: 'Releases submitted here, by answer',
     labels: ['answer'],
+    zeros: [],
   },
   activations: {
     name: 'confmesh_activations_total',
     type: 'counter',
     help: 'Activations, by outcome',
     labels: ['outcome'],
+    zeros: ['healthy', 'unhealthy', 'failed'],
   },
   bridge_announced: {
     name: 'confmesh_bridge_announced_total',
@@ -105,6 +114,9 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
     type: 'counter',
     help: 'Contents that came over the bridge, by topic and way: releases-pushed, releases-pulled, releases-spare (it was here already), control-pushed, control-pulled, control-spare',
     labels: ['way'],
+    zeros: ['releases', 'control'].flatMap((topic) =>
+      ['pushed', 'pulled', 'spare'].map((how) => `${topic}-${how}`),
+    ),
   },
   bridge_claims: {
     name: 'confmesh_bridge_claims_total',
@@ -116,6 +128,7 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
     type: 'counter',
     help: 'Everything refused, by stable code (docs/errors.md)',
     labels: ['code'],
+    zeros: [...CODES, 'other'],
   },
 }
 

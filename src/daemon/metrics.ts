@@ -44,9 +44,7 @@ export function createMetrics(gauged: Gauged): NodeMetrics {
   })
   const lag = monitorEventLoopDelay({ resolution: LAG_SAMPLE_MS })
   lag.enable()
-  const counters = new Map(
-    Object.entries(COUNTERS).map(([key, row]) => [key, new Counter(settings(registry, row))]),
-  )
+  const counters = new Map(Object.entries(COUNTERS).map(([key, row]) => [key, counterOf(registry, row)]))
   const histograms = new Map(
     Object.entries(HISTOGRAMS).map(([key, row]) => [
       key,
@@ -98,6 +96,13 @@ const settings = (registry: Registry, row: MetricRow) => ({
   labelNames: [...(row.labels ?? [])],
   registers: [registry],
 })
+
+function counterOf(registry: Registry, row: MetricRow): Counter {
+  const counter = new Counter(settings(registry, row))
+  const [label = ''] = row.labels ?? []
+  for (const value of row.zeros ?? []) counter.inc({ [label]: value }, 0)
+  return counter
+}
 
 function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSeconds: number): void {
   const view = gauged.view()

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { CoreView } from '../../../src/core/view.ts'
 import { createMetrics, type NodeMetrics } from '../../../src/daemon/metrics.ts'
 import { COUNTERS, GAUGES, HISTOGRAMS, NETWORK } from '../../../src/daemon/metrics-table.ts'
+import { CODES } from '../../../src/errors.ts'
 
 let certificate: number | undefined
 let scores: readonly number[]
@@ -49,6 +50,15 @@ test('every metric of the table is there', async () => {
     Object.values(table),
   ))
     expect(text).toContain(`# TYPE ${name} ${type}`)
+})
+
+test('what alerts count stands at 0 from the start: a series that appears with its first count has no increase', async () => {
+  const lines = (await metrics.text()).split('\n')
+  for (const code of [...CODES, 'other']) expect(lines).toContain(`confmesh_refused_total{code="${code}"} 0`)
+  for (const { name, labels, zeros } of Object.values(COUNTERS)) {
+    expect(zeros === undefined).toBe(labels === undefined)
+    for (const value of zeros ?? []) expect(lines).toContain(`${name}{${labels?.[0]}="${value}"} 0`)
+  }
 })
 
 test('a scrape goes through all channels once', async () => {
