@@ -9,7 +9,7 @@ import type { Now } from './events.ts'
 import type { FetchProgress } from './fetch.ts'
 import type { Session } from './session.ts'
 import { type Cell, gateFor, type NodeState } from './state.ts'
-import type { ActiveFacts, CoreChannelView, CoreView, Readiness } from './view.ts'
+import type { ActiveFacts, CoreChannelView, CoreView, LastError, Readiness } from './view.ts'
 import type { ActiveRecord } from './writes.ts'
 
 export interface ChannelSources {
@@ -111,12 +111,21 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     ids: state.floor.ids,
     heads: state.heads,
     active: active === undefined ? undefined : { ...facts(active), soaked: active.soaked },
+    unhealthy: active !== undefined && state.failed.includes(active.release),
     lastGood: state.lastGood,
     history: state.history.map(facts),
     freshness,
-    lastError: cell.lastError,
+    lastError: cell.lastError ?? failedBefore(cell),
     fetch: target === undefined ? undefined : sources.progress(target),
   }
+}
+
+/** What is stored of a failed health check outlives the process that ran it, unlike its output. */
+function failedBefore({ state }: Cell): LastError | undefined {
+  const target = targetOf(state.floor)
+  if (state.active === undefined || target === undefined || !state.failed.includes(target)) return undefined
+  const text = 'the newest release failed its health check here; the log of that time says why'
+  return { code: 'ACTIVATE_UNHEALTHY', text, at: state.active.activatedAt }
 }
 
 /** The first that holds: what stops a channel from moving comes before what is merely to be known. */

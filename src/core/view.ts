@@ -36,6 +36,8 @@ export interface CoreChannelView {
   readonly ids: readonly ReleaseId[]
   readonly heads: readonly Release[]
   readonly active: (ActiveFacts & { readonly soaked: boolean }) | undefined
+  /** What is active failed its health check here, and there was nothing to go back to. */
+  readonly unhealthy: boolean
   readonly lastGood: ReleaseId | undefined
   /** Newest first, the active one excluded. */
   readonly history: readonly ActiveFacts[]

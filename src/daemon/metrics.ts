@@ -3,6 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Session } from '../core/session.ts'
 import type { CoreView } from '../core/view.ts'
 import { CODES } from '../errors.ts'
+import { GATES } from '../model/channel-state.ts'
 import type { MetricsPort } from '../runtime/ports.ts'
 import { COUNTERS, GAUGES, HISTOGRAMS, type MetricRow, NETWORK } from './metrics-table.ts'
 
@@ -110,6 +111,9 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
     gauges.get(key)?.set(labels, value)
   for (const state of STATES)
     set('active', view.channels.filter((channel) => channel.state === state).length, { state })
+  // What runs although it failed stands before what keeps a newer one from running: it is the worse of the two.
+  const gates = view.channels.map(({ gate, unhealthy }) => (unhealthy ? 'health' : gate))
+  for (const gate of GATES) set('gated', gates.filter((closed) => closed === gate).length, { gate })
   gauges.get('peers')?.reset()
   for (const [region, count] of peersByRegion(view.sessions)) set('peers', count, { region })
   set('rootVersion', view.root.version)

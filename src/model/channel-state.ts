@@ -2,13 +2,15 @@
 
 export type ChannelState = 'active' | 'fetching' | 'conflict' | 'held' | 'stale' | 'empty'
 
+export const GATES = [
+  'content',
+  'unsupported',
+  'rollout',
+  'expired',
+  'root-expired',
+  'read-only',
+  'health',
+] as const
+
 /** Why the target is not active yet: "not yet", never "another one". Null: every gate is open. */
-export type Gate =
-  | 'content'
-  | 'unsupported'
-  | 'rollout'
-  | 'expired'
-  | 'root-expired'
-  | 'read-only'
-  | 'health'
-  | null
+export type Gate = (typeof GATES)[number] | null

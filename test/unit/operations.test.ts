@@ -6,6 +6,7 @@ import { METRIC_ROWS, metricsDocument } from '../../scripts/metrics-text.ts'
 import { COMMANDS } from '../../src/cli/registry.ts'
 import { CONFIG_SCHEMA } from '../../src/daemon/config-schema.ts'
 import { CODES } from '../../src/errors.ts'
+import { GATES } from '../../src/model/channel-state.ts'
 
 const read = (path: string): string =>
   readFileSync(join(resolve(import.meta.dirname, '../..'), 'docs', path), 'utf8')
@@ -54,6 +55,21 @@ describe('alerts', () => {
     const [file, anchor = ''] = annotations.runbook.split('#')
     expect(file).toBe('docs/operations.md')
     expect([...anchors]).toContain(anchor)
+  })
+
+  test('each gate that needs a person, and each activation that comes to nothing, is one of them', () => {
+    const [gated, failing] = ['confmesh_channels_gated', 'confmesh_activations_total'].map(
+      (name) => rules.find(({ expr }) => expr.includes(name))?.expr,
+    )
+    const named = /gate=~"([^"]+)"/.exec(gated ?? '')?.[1]?.split('|')
+    // The others open by themselves, or have an alert of their own.
+    expect(GATES.filter((gate) => !named?.includes(gate))).toEqual([
+      'content',
+      'rollout',
+      'root-expired',
+      'read-only',
+    ])
+    expect(failing).toContain('outcome!="healthy"')
   })
 
   test('none is there twice', () => {

@@ -257,6 +257,7 @@ describe('activation', () => {
       gate: 'health',
       target: second.id,
       active: { id: first.id, soaked: true },
+      unhealthy: false,
       lastError: { code: 'ACTIVATE_UNHEALTHY' },
     })
     expect(ofKind(node.run({ kind: 'tick' }), 'activate')).toEqual([])
@@ -267,7 +268,8 @@ describe('activation', () => {
     expect(ofKind(node.run(done(second, 'unhealthy')), 'activate')).toEqual([])
     expect(node.view().channels[0]).toMatchObject({
       active: { id: second.id },
-      lastError: { code: 'ACTIVATE_UNHEALTHY' },
+      unhealthy: true,
+      lastError: { code: 'ACTIVATE_UNHEALTHY', text: 'the check said no' },
     })
   })
 

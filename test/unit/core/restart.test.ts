@@ -40,6 +40,25 @@ describe('what a node restarts with', () => {
     })
   })
 
+  it.each([
+    ['runs with nothing to go back to', made, true],
+    ['was gone back from', old, false],
+  ])('says that the newest release failed its health check here, where it %s', (_, runs, unhealthy) => {
+    const node = new BenchNode()
+    node.start(stored([old, made], { active: { ...active, release: runs.id }, failed: [made.id] }))
+    node.run({
+      kind: 'activated',
+      channel: CHANNEL,
+      release: runs.id,
+      outcome: { kind: 'healthy', changed: 0 },
+    })
+    expect(node.view().channels[0]).toMatchObject({
+      active: { id: runs.id },
+      unhealthy,
+      lastError: { code: 'ACTIVATE_UNHEALTHY' },
+    })
+  })
+
   it('serves nothing older than what files show, where the record of it is lost', () => {
     const shown = new Map([[CHANNEL, made.id]])
     const snapshot = {

@@ -3,6 +3,7 @@ import type { CoreView } from '../../../src/core/view.ts'
 import { createMetrics, type NodeMetrics } from '../../../src/daemon/metrics.ts'
 import { COUNTERS, GAUGES, HISTOGRAMS, NETWORK } from '../../../src/daemon/metrics-table.ts'
 import { CODES } from '../../../src/errors.ts'
+import { GATES } from '../../../src/model/channel-state.ts'
 
 let certificate: number | undefined
 let scores: readonly number[]
@@ -11,9 +12,10 @@ let views: number
 
 const view = {
   channels: [
-    { state: 'active' },
-    { state: 'active', fetch: { have: 1, blocks: 10, sinceMonoMs: 0 } },
-    { state: 'held', fetch: { have: 5, blocks: 7, sinceMonoMs: 0 } },
+    { state: 'active', gate: null, unhealthy: true },
+    { state: 'active', gate: 'health' },
+    { state: 'active', gate: null, fetch: { have: 1, blocks: 10, sinceMonoMs: 0 } },
+    { state: 'held', gate: 'expired', fetch: { have: 5, blocks: 7, sinceMonoMs: 0 } },
   ],
   sessions: [{ hello: { region: 'eu' } }, { hello: { region: 'us' } }, { hello: { region: 'eu' } }, {}],
   root: { version: 3, expires: Date.now() + 60_000 },
@@ -68,7 +70,7 @@ test('a scrape goes through all channels once', async () => {
 
 test('gauges say what the node is now', async () => {
   const lines = (await metrics.text()).split('\n')
-  expect(lines).toContain(`${GAUGES.active.name}{state="active"} 2`)
+  expect(lines).toContain(`${GAUGES.active.name}{state="active"} 3`)
   expect(lines).toContain(`${GAUGES.active.name}{state="held"} 1`)
   expect(lines).toContain(`${GAUGES.peers.name}{region="eu"} 2`)
   expect(lines).toContain(`${GAUGES.rootVersion.name} 3`)
@@ -79,6 +81,18 @@ test('gauges say what the node is now', async () => {
   expect(lines).toContain(`${GAUGES.gossipTopics.name} 2`)
   expect(lines).toContain(`${GAUGES.meshPeers.name}{topic="control"} 4`)
   expect(lines).toContain(`${GAUGES.scoreMin.name} -19.6`)
+})
+
+test('a gate is counted whatever the state is; what runs although it failed its health check counts as health', async () => {
+  const lines = (await metrics.text()).split('\n')
+  const counts = GATES.map((gate) => [
+    gate,
+    lines.find((line) => line.startsWith(`${GAUGES.gated.name}{gate="${gate}"} `))?.split(' ')[1],
+  ])
+  expect(counts.filter(([, count]) => count !== '0')).toEqual([
+    ['expired', '1'],
+    ['health', '2'],
+  ])
 })
 
 test('without peers there is no lowest score', async () => {
