@@ -104,7 +104,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   keepCorruptStores: 'for people to look at',
   maxHttpHeaderBytes: 'what Node reads of a request before its route',
   maxHttpUrlBytes: 'a path of 1 KiB, each byte escaped, and the channel',
-  httpRequestTimeoutMs: 'a request that trickles in ends here',
+  httpRequestTimeoutMs: 'a request that trickles in ends here, and an answer of which nothing is taken',
   maxWatchers: 'open event streams',
   watchHeartbeatMs: 'proxies close what is silent for longer',
   stopTimeoutMs: 'then what is left is left to the end of the process',

@@ -260,10 +260,7 @@ export const LIMITS = {
   havePauseMs: 100,
   /** 16 MiB that nobody knew of would stand idle. */
   maxHaveBlocks: 64,
-  /**
-   * A release of so few blocks is offered to a few neighbours only, from whom most get it: at 64 KiB a node says a third
-   * of what it would say to all. Of 16 blocks the slowest node needs half as long again.
-   */
+  /** A release of so few is offered to a few neighbours, from whom most get it: at 64 KiB a third of what all would hear. Of 16 the slowest node needs half as long again. */
   fewBlocks: 10,
   /** And one of so few enters by one gateway: of more the fleet is not to wait for a single uplink of 10 Mbit/s. */
   singleEntryBlocks: 3,
@@ -386,6 +383,8 @@ export const LIMITS = {
   maxHttpHeaderBytes: 16 * KIB,
   maxHttpUrlBytes: 4 * KIB,
   httpRequestTimeoutMs: 30_000,
+  /** Answers that their readers have not taken, all connections together: eighty streams, or a few listings of 100,000 files. */
+  maxHttpAnswerBytes: 64 * MIB,
   maxWatchers: 1_000,
   /** Every watcher and some more: each is a descriptor of the node, which it needs for peers and store. */
   maxHttpConnections: 1_200,

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type Code, isMeshError } from '../errors.ts'
+import { Answers } from './answers.ts'
 import { ROUTES } from './contract.ts'
 import { releaseOf, serveFile } from './files.ts'
 import { type GuardOptions, guards } from './guards.ts'
@@ -19,6 +20,7 @@ export interface ApiOptions extends GuardOptions {
 /** The HTTP API over one node. No listening here: see `server.ts`. */
 export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   const app = new OpenAPIHono()
+  const answers = new Answers(options.limits)
   let watchers = 0
   app.use('*', async (c, next) => {
     await next()
@@ -35,29 +37,28 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   app.notFound(() => problem('API_NOT_FOUND', 'no such route; GET /openapi.json lists them'))
 
   app.openapi(ROUTES.healthz, (c) => c.json({ ok: true as const }, 200))
-  app.openapi(ROUTES.readyz, (c) => {
+  app.get('/readyz', (c) => {
     const { ready, waitingFor } = node.ready()
-    return c.json({ ready, waitingFor: [...waitingFor] }, ready ? 200 : 503)
+    // Every channel may be waited for, and then the answer is long; ready is said whoever reads or does not.
+    return ready ? c.json({ ready, waitingFor }) : answers.json(c, () => ({ ready, waitingFor }), 503)
   })
-  app.get('/v1/status', (c) => c.json(node.status()))
-  app.get('/metrics', async (c) =>
-    c.text(await node.metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),
-  )
+  app.get('/v1/status', (c) => answers.json(c, () => node.status()))
+  app.get('/metrics', async (c) => answers.text(c, await node.metrics(), METRICS_TYPE))
   app.get('/v1/channels/:channel', (c) => {
     const { channel } = targetOf(c)
     const entry = node.channel(channel)
     return entry === undefined
       ? problem('API_NOT_FOUND', `no channel ${channel} known here; 'confmesh status' lists them`)
-      : c.json(entry)
+      : answers.json(c, () => entry)
   })
   app.get('/v1/channels/:channel/files', async (c) => {
     const { channel } = targetOf(c)
     const listing = await node.files(channel, releaseOf(c))
     return listing === undefined
       ? problem('API_NOT_FOUND', `${channel} has no active release here; 'confmesh status' lists what has`)
-      : c.json(listing)
+      : answers.json(c, () => listing)
   })
-  app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c)))
+  app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c), answers))
   app.get('/v1/channels/:channel/watch', (c) => {
     const { channel } = targetOf(c)
     // Nothing would ever come.
@@ -69,6 +70,7 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
       return problem('API_BUSY', `${watchers} watchers already; try again later`, { 'retry-after': '5' })
     watchers += 1
     return serveWatch(c, node, channel, {
+      answers,
       heartbeatMs: options.limits.watchHeartbeatMs,
       onError: (error) =>
         options.onProblem(isMeshError(error) ? error.code : 'INTERNAL', `watch ${channel}: ${error.message}`),
@@ -79,6 +81,8 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   })
   app.get('/v1/channels/:channel/car', async (c) => {
     const { channel } = targetOf(c)
+    const refusal = answers.stream(c, Number.POSITIVE_INFINITY)
+    if (refusal !== undefined) return refusal
     const bytes = await node.car(channel, releaseOf(c))
     if (c.req.method === 'HEAD') return headOnly(CAR_TYPE)
     return new Response(Readable.toWeb(Readable.from(bytes)) as ReadableStream<Uint8Array>, {
@@ -89,13 +93,14 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   return app
 }
 
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const CAR_TYPE = 'application/vnd.ipld.car'
 
 const headOnly = (type: string): Response => new Response(null, { headers: { 'content-type': type } })
 
 /** Routes served by plain handlers are in the contract all the same. */
 function describe(app: OpenAPIHono, version: string): void {
-  const { healthz: _h, readyz: _r, ...rest } = ROUTES
+  const { healthz: _h, ...rest } = ROUTES
   for (const route of Object.values(rest)) app.openAPIRegistry.registerPath(route)
   app.doc('/openapi.json', {
     openapi: '3.0.0',

@@ -114,7 +114,11 @@ const asked = {
   415: problem('A body with Content-Encoding'),
   421: problem('A Host header that is no address and no configured name'),
 }
-const withToken = { ...asked, 401: problem('A token is wanted') }
+const withToken = {
+  ...asked,
+  401: problem('A token is wanted'),
+  503: problem('Too many watchers, or long answers that nobody has read yet'),
+}
 const channelParam = z.object({
   channel: z
     .string()
@@ -190,7 +194,6 @@ export const ROUTES = {
         content: { 'text/event-stream': { schema: RELEASE_EVENT } },
       },
       404: problem('Not a channel that this node stores'),
-      503: problem('Too many watchers'),
       ...withToken,
     },
   }),

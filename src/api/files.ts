@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import { MeshError } from '../errors.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import { parseDigest } from '../model/names.ts'
+import type { Answers } from './answers.ts'
 import type { FileView, NodeView } from './node-view.ts'
 import { problem } from './problem.ts'
 import type { Target } from './target.ts'
@@ -19,7 +20,12 @@ export function releaseOf(c: Context): ReleaseId | undefined {
 }
 
 /** One file of a release: ETag is its digest; one byte range at most. */
-export async function serveFile(c: Context, node: NodeView, target: Target): Promise<Response> {
+export async function serveFile(
+  c: Context,
+  node: NodeView,
+  target: Target,
+  answers: Answers,
+): Promise<Response> {
   const asked = releaseOf(c)
   const listing = await node.files(target.channel, asked)
   if (listing === undefined)
@@ -57,6 +63,8 @@ export async function serveFile(c: Context, node: NodeView, target: Target): Pro
   if (range !== undefined) headers['content-range'] = `bytes ${range.start}-${range.end}/${file.size}`
   const status = range === undefined ? 200 : 206
   if (c.req.method === 'HEAD' || size === 0) return new Response(null, { status, headers })
+  const refusal = answers.stream(c, size)
+  if (refusal !== undefined) return refusal
   const bytes = await node.read(target.channel, file.path, listing.release, range)
   return new Response(Readable.toWeb(Readable.from(bytes)) as ReadableStream<Uint8Array>, { status, headers })
 }

@@ -21,6 +21,7 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
   server.on('request', (request, response) => {
     const refused = refusalOf(request)
     if (refused !== undefined) return answer(response, told(request, refused))
+    endUnread(request, response, options)
     // It has passed. The adapter makes a URL of it, and refuses forms of an address that are right.
     request.headers.host = 'localhost'
     void listener(request, response)
@@ -44,6 +45,19 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
     options.onProblem('API_BAD_REQUEST', `no HTTP request within the limits: ${error.code ?? error.message}`)
     socket.end(overSocket(unreadable(error)))
+  })
+}
+
+/** An answer of which nothing is taken for so long holds memory for nobody. A watcher with no news has nothing to take. */
+function endUnread(request: IncomingMessage, response: ServerResponse, options: ApiOptions): void {
+  const { socket, method, url } = request
+  response.setTimeout(options.limits.httpRequestTimeoutMs, () => {
+    if (socket.writableLength === 0) return
+    options.onProblem(
+      'API_BUSY',
+      `${method} ${url?.split('?', 1)[0]}: the answer is not read; connection closed`,
+    )
+    socket.destroy()
   })
 }
 

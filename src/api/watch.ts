@@ -1,10 +1,12 @@
 import type { Context } from 'hono'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { Channel, ReleaseId } from '../model/ids.ts'
-import { changedPaths } from './changed-paths.ts'
+import type { Answers } from './answers.ts'
+import { changedPaths, NO_FILES, ofPair } from './changed-paths.ts'
 import type { FileView, NodeView, ReleaseChange } from './node-view.ts'
 
 export interface WatchSettings {
+  readonly answers: Answers
   readonly heartbeatMs: number
   /** Told why a stream ended early; its reader comes again. */
   readonly onError: (error: Error) => void
@@ -33,11 +35,8 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
         if (next !== undefined) {
           const { release, clock, changed } = next
           next = undefined
-          await stream.writeSSE({
-            event: 'release',
-            id: release,
-            data: JSON.stringify({ release, clock, changed }),
-          })
+          const data = () => JSON.stringify({ release, clock, changed })
+          await settings.answers.event(stream, () => `event: release\ndata: ${data()}\nid: ${release}\n\n`)
           continue
         }
         const woken = Promise.withResolvers<void>()
@@ -60,8 +59,12 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
 /** The later of two changes, with the paths of both. */
 const newer = (old: ReleaseChange, change: ReleaseChange): ReleaseChange => ({
   ...change,
-  changed: [...new Set([...old.changed, ...change.changed])].sort(),
+  changed: bothOf(old.changed, change.changed),
 })
+
+const bothOf = ofPair((old: readonly string[], paths: readonly string[]): readonly string[] =>
+  [...new Set([...old, ...paths])].sort(),
+)
 
 async function currentState(
   node: NodeView,
@@ -76,7 +79,7 @@ async function currentState(
     channel,
     release: active.release,
     clock: active.clock,
-    changed: changedPaths(seen, listing?.files ?? []),
+    changed: changedPaths(seen, listing?.files ?? NO_FILES),
   }
 }
 
@@ -86,7 +89,7 @@ async function filesOf(
   channel: Channel,
   release: string | undefined,
 ): Promise<readonly FileView[]> {
-  if (release === undefined) return []
+  if (release === undefined) return NO_FILES
   const listing = await node.files(channel, release as ReleaseId).catch(() => undefined)
-  return listing?.files ?? []
+  return listing?.files ?? NO_FILES
 }

@@ -20,31 +20,47 @@ export interface Content {
   ): AsyncGenerator<Uint8Array>
 }
 
+interface Listed {
+  readonly manifest: readonly ManifestEntry[]
+  readonly files: readonly FileView[]
+}
+
 /** Manifests kept decoded: enough for the channels being read right now. */
 const KEPT_MANIFESTS = 8
 
 export function createContent(store: StorePort, limits: Limits): Content {
-  const kept = new LatestMap<string, readonly ManifestEntry[]>(KEPT_MANIFESTS)
+  const kept = new LatestMap<string, Listed>(KEPT_MANIFESTS)
+  const reading = new Map<string, Promise<Listed>>()
 
-  async function manifest(release: Release): Promise<readonly ManifestEntry[]> {
-    const known = kept.get(release.id)
+  /** Decoded once for all who ask: a thousand of them at once would hold a thousand manifests. */
+  async function listed(release: Release): Promise<Listed> {
+    const known = kept.get(release.id) ?? reading.get(release.id)
     if (known !== undefined) return known
+    const begun = read(release).finally(() => reading.delete(release.id))
+    reading.set(release.id, begun)
+    return begun
+  }
+
+  async function read(release: Release): Promise<Listed> {
     const entries: ManifestEntry[] = []
     for (const digest of release.header.pages) {
       const bytes = await store.readBlock(digest)
       if (bytes === undefined) throw gone(release)
       entries.push(...decodePage(bytes, limits))
     }
-    const whole = joinParts(entries)
+    const manifest = joinParts(entries)
+    const files = manifest.map(({ path, mode, size, digest }) => ({ path, mode, size, digest }))
+    const whole = { manifest, files }
     kept.set(release.id, whole)
     return whole
   }
 
+  const manifest = async (release: Release): Promise<readonly ManifestEntry[]> =>
+    (await listed(release)).manifest
+
   return {
     manifest,
-    async files(release) {
-      return (await manifest(release)).map(({ path, mode, size, digest }) => ({ path, mode, size, digest }))
-    },
+    files: async (release) => (await listed(release)).files,
     async *bytes(release, path, range) {
       const entry = (await manifest(release)).find((candidate) => candidate.path === path)
       if (entry === undefined)

@@ -1,9 +1,8 @@
-import { changedPaths } from '../api/changed-paths.ts'
+import { changedPaths, NO_FILES } from '../api/changed-paths.ts'
 import type {
   ActiveView,
   CertificateView,
   ChannelView,
-  FileView,
   HeadView,
   HistoryView,
   NodeView,
@@ -255,9 +254,9 @@ async function changedSince(
   content: Content,
   before: Release | undefined,
   after: Release,
-): Promise<string[]> {
+): Promise<readonly string[]> {
   // The manifest before may be gone from the store by now: then everything may have changed.
-  const old = before === undefined ? [] : await content.files(before).catch((): readonly FileView[] => [])
+  const old = before === undefined ? NO_FILES : await content.files(before).catch(() => NO_FILES)
   return changedPaths(old, await content.files(after))
 }
 

@@ -61,6 +61,24 @@ describe('content', () => {
     expect(await textOf(content.bytes(made, 'f'))).toBe('0123456789')
   })
 
+  test('a manifest is read and decoded once, however many ask for it at once', async () => {
+    const { blocks, content, made } = split()
+    const get = vi.spyOn(blocks, 'get')
+    const listings = await Promise.all(Array.from({ length: 50 }, () => content.files(made)))
+    expect(get).toHaveBeenCalledTimes(made.header.pages.length)
+    expect(new Set(listings).size).toBe(1)
+  })
+
+  test('a manifest that could not be read is read again', async () => {
+    const { blocks, content, made } = split()
+    const [page = ''] = made.header.pages
+    const bytes = blocks.get(page) as Uint8Array
+    blocks.delete(page)
+    await expect(content.files(made)).rejects.toMatchObject({ code: 'CONTENT_GONE' })
+    blocks.set(page, bytes)
+    expect(await content.files(made)).toHaveLength(1)
+  })
+
   test('every range gives its bytes and no more', async () => {
     const { content, made } = split()
     for (let start = 0; start < 10; start++)
