@@ -44,7 +44,15 @@ export interface Ingested {
 export type Adoption =
   | { readonly kind: 'adopted'; readonly root: TrustRoot }
   | {
-      readonly kind: 'old' | 'gap' | 'fork' | 'unauthorised' | 'invalid' | 'narrows' | 'unsupported'
+      readonly kind:
+        | 'old'
+        | 'gap'
+        | 'fork'
+        | 'old-fork'
+        | 'unauthorised'
+        | 'invalid'
+        | 'narrows'
+        | 'unsupported'
       readonly text: string
     }
 

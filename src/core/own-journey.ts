@@ -348,11 +348,20 @@ const ROOT_CODES = {
   old: 'TRUST_ROOT_OLD',
   gap: 'TRUST_ROOT_GAP',
   fork: 'TRUST_ROOT_FORK',
+  'old-fork': 'TRUST_ROOT_OLD',
   unauthorised: 'TRUST_ROOT_UNAUTHORISED',
   invalid: 'TRUST_ROOT_INVALID',
   narrows: 'TRUST_ROOT_NARROWS',
   unsupported: 'CODEC_UNSUPPORTED',
 } as const
+
+/** Where it is not `warn`. */
+const LEVELS: Partial<Record<Adoption['kind'], 'debug' | 'info' | 'error'>> = {
+  old: 'debug',
+  gap: 'debug',
+  'old-fork': 'info',
+  fork: 'error',
+}
 
 function noteRefused(
   step: Step,
@@ -360,7 +369,7 @@ function noteRefused(
   from: PeerId | undefined,
 ): void {
   const { kind, text } = adoption
-  const level = kind === 'old' || kind === 'gap' ? 'debug' : kind === 'fork' ? 'error' : 'warn'
+  const level = LEVELS[kind] ?? 'warn'
   step.emit({
     kind: 'note',
     level,

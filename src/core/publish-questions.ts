@@ -17,6 +17,7 @@ const ADOPTION_CODES: Readonly<Record<Exclude<Adoption['kind'], 'adopted'>, Code
   old: 'TRUST_ROOT_OLD',
   gap: 'TRUST_ROOT_GAP',
   fork: 'TRUST_ROOT_FORK',
+  'old-fork': 'TRUST_ROOT_OLD',
   unauthorised: 'TRUST_ROOT_UNAUTHORISED',
   invalid: 'TRUST_ROOT_INVALID',
   narrows: 'TRUST_ROOT_NARROWS',

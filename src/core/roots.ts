@@ -47,7 +47,7 @@ export function createRoots(configured: Uint8Array, limits: Limits): Roots {
     adopt(envelope) {
       const adoption = take(envelope)
       // It was just found to be a valid root, so it can be read.
-      if (adoption.kind === 'fork') forked.add(versionOf(envelope, limits))
+      if (adoption.kind === 'fork' || adoption.kind === 'old-fork') forked.add(versionOf(envelope, limits))
       return adoption
     },
     mayAsk(peer, monoMs) {

@@ -37,7 +37,12 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
   return {
     self: config.self,
     fleetId: roots.fleetId(),
-    root: { version: root.version, expires: root.expires, digest: roots.chain().currentDigest },
+    root: {
+      version: root.version,
+      expires: root.expires,
+      digest: roots.chain().currentDigest,
+      forked: roots.undisputed(root.version) === undefined,
+    },
     sessions: sources.sessions,
     channels: cells.map((cell) => channelView(node, cell, now, sources)),
     relayedChannels: node.relayed.size,

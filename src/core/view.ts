@@ -50,7 +50,13 @@ export interface CoreChannelView {
 export interface CoreView {
   readonly self: PeerId
   readonly fleetId: FleetId
-  readonly root: { readonly version: number; readonly expires: number; readonly digest: Digest }
+  readonly root: {
+    readonly version: number
+    readonly expires: number
+    readonly digest: Digest
+    /** Another valid root of this version was seen since start. */
+    readonly forked: boolean
+  }
   readonly sessions: readonly Session[]
   /** Ascending by channel; stored channels only. */
   readonly channels: readonly CoreChannelView[]

@@ -179,7 +179,7 @@ export const GAUGES = {
   rootFork: {
     name: 'confmesh_root_fork',
     type: 'gauge',
-    help: '1 once two valid roots of one version were seen',
+    help: '1 while another valid root of the version in force is known',
   },
   poolExpires: {
     name: 'confmesh_certificate_expires_seconds',

@@ -79,7 +79,6 @@ export function createMetrics(gauged: Gauged): NodeMetrics {
     },
     refused(code) {
       counters.get('refused')?.inc({ code: known.has(code) ? code : 'other' })
-      if (code === 'TRUST_ROOT_FORK') gauges.get('rootFork')?.set(1)
     },
     async text() {
       // What is recorded is the time between two samples: their distance is no delay.
@@ -117,6 +116,7 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   gauges.get('peers')?.reset()
   for (const [region, count] of peersByRegion(view.sessions)) set('peers', count, { region })
   set('rootVersion', view.root.version)
+  set('rootFork', view.root.forked ? 1 : 0)
   set('rootExpires', (view.root.expires - Date.now()) / 1000)
   set('storeBytes', gauged.storeBytes())
   set('storeReadOnly', view.readOnly ? 1 : 0)

@@ -27,7 +27,15 @@ export interface RootChain {
 export type Adoption =
   | { readonly kind: 'adopted'; readonly root: TrustRoot }
   | {
-      readonly kind: 'old' | 'gap' | 'fork' | 'unauthorised' | 'invalid' | 'narrows' | 'unsupported'
+      readonly kind:
+        | 'old'
+        | 'gap'
+        | 'fork'
+        | 'old-fork'
+        | 'unauthorised'
+        | 'invalid'
+        | 'narrows'
+        | 'unsupported'
       readonly text: string
     }
 export type AdoptionKind = Adoption['kind']
@@ -99,7 +107,10 @@ function extend(roots: ReadonlyMap<number, KeptRoot>, kept: KeptRoot): RootChain
   }
 }
 
-/** Known versions change nothing; another valid root of one is a fork, and the first stays. */
+/**
+ * Known versions change nothing; another valid root of one is a fork, and the first stays. The root in force alone can
+ * be disputed: whoever has old keys, even ones that are out of use, can make forks of what is replaced.
+ */
 function judgeKnown(chain: RootChain, opened: Opened, limits: Limits): Adoption {
   const { root, digest } = opened.kept
   const old: Adoption = {
@@ -110,6 +121,10 @@ function judgeKnown(chain: RootChain, opened: Opened, limits: Limits): Adoption 
   const before = chain.roots.get(root.version - 1)
   if (ours === undefined || before === undefined || ours.digest === digest) return old
   if (refusalOf(before.root, opened, limits) !== undefined) return old
+  if (root.version < chain.current.version) {
+    const text = `another valid root of version ${root.version}, which is replaced: ${chain.current.version} is current`
+    return { kind: 'old-fork', text }
+  }
   return {
     kind: 'fork',
     text: `two valid roots of version ${root.version}: ${ours.digest.slice(0, 12)} is kept, ${digest.slice(0, 12)} is not; a next root signed by the thresholds of both ends it`,

@@ -69,3 +69,25 @@ test('of two valid roots of one version the first stays, the alarm is raised, an
   peer.announce(release)
   await victim.runs(release)
 })
+
+test('the alarm of a fork ends with the next version, and forks of older ones do not raise it again', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const peer = await joined(fleet, victim)
+  const one = fleet.root
+  const two = renew(one, one.expires + DAY_MS)
+  const say = (root: typeof one) => peer.control('root', encodeEnvelope(fleet.signedRoot(root)))
+  say(two)
+  await victim.rootVersion(2)
+  say(renew(one, one.expires + 2 * DAY_MS))
+  await victim.refusedAtLeast('TRUST_ROOT_FORK')
+  expect(await victim.metric('confmesh_root_fork')).toBe(1)
+  say(renew(two, one.expires + 3 * DAY_MS))
+  await victim.rootVersion(3)
+  expect(await victim.metric('confmesh_root_fork')).toBe(0)
+  const [forks, old] = [await victim.refused('TRUST_ROOT_FORK'), await victim.refused('TRUST_ROOT_OLD')]
+  say(renew(one, one.expires + 4 * DAY_MS))
+  await victim.refusedAtLeast('TRUST_ROOT_OLD', old + 1)
+  expect(await victim.refused('TRUST_ROOT_FORK')).toBe(forks)
+  expect(await victim.metric('confmesh_root_fork')).toBe(0)
+})

@@ -95,6 +95,14 @@ test('a version with two valid roots is disputed: the first stays, and nobody is
   expect(roots.current()).toEqual(two)
 })
 
+test('a version that was disputed stays so after the next; one that is found to be so later, too', () => {
+  const roots = createRoots(rootBytes(ROOT), LIMITS)
+  for (const root of [two, three]) roots.adopt(rootBytes(root))
+  expect(roots.adopt(rootBytes(renew(ROOT, ROOT.expires + 9_000))).kind).toBe('old-fork')
+  expect(roots.undisputed(2)).toBeUndefined()
+  expect(roots.undisputed(3)).toEqual(three)
+})
+
 test('a peer is asked for roots once a minute; of too many the one asked longest ago is forgotten', () => {
   const roots = createRoots(rootBytes(ROOT), withLimits({ maxKnownPeers: 2 }))
   const ask = (peer: string, monoMs: number): boolean => roots.mayAsk(peer as PeerId, monoMs)

@@ -9,6 +9,7 @@ let certificate: number | undefined
 let scores: readonly number[]
 let metrics: NodeMetrics
 let views: number
+let forked = false
 
 const view = {
   channels: [
@@ -18,7 +19,13 @@ const view = {
     { state: 'held', gate: 'expired', fetch: { have: 5, blocks: 7, sinceMonoMs: 0 } },
   ],
   sessions: [{ hello: { region: 'eu' } }, { hello: { region: 'us' } }, { hello: { region: 'eu' } }, {}],
-  root: { version: 3, expires: Date.now() + 60_000 },
+  root: {
+    version: 3,
+    expires: Date.now() + 60_000,
+    get forked() {
+      return forked
+    },
+  },
   readOnly: true,
   ready: true,
   beaconMonoMs: 0,
@@ -107,7 +114,14 @@ test('a refusal is counted by its code; a code of no list cannot make a series o
   const lines = (await metrics.text()).split('\n')
   expect(lines).toContain('confmesh_refused_total{code="TRUST_ROOT_FORK"} 1')
   expect(lines).toContain('confmesh_refused_total{code="other"} 2')
-  expect(lines).toContain(`${GAUGES.rootFork.name} 1`)
+})
+
+test('the alarm of a fork is of the root in force', async () => {
+  expect(await metrics.text()).toContain(`\n${GAUGES.rootFork.name} 0\n`)
+  forked = true
+  expect(await metrics.text()).toContain(`\n${GAUGES.rootFork.name} 1\n`)
+  forked = false
+  expect(await metrics.text()).toContain(`\n${GAUGES.rootFork.name} 0\n`)
 })
 
 test('bytes of the network are counted by direction; a release from the future took no time', async () => {

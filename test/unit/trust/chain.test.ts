@@ -110,6 +110,12 @@ describe('a fork', () => {
     for (const side of [left, right]) expect(kind(adopt(side, signedRoot(heal), LIMITS))).toBe('adopted')
   })
 
+  it('of a version that is replaced is told apart: nothing is to be done about it any more', () => {
+    const left = adopt(follow(bytes[0], bytes[1]), signedRoot(raiseEpoch(two, pattern('**'))), LIMITS)
+    expect(kind(left)).toBe('adopted')
+    expect(kind(adopt(left.chain, signedRoot(twin), LIMITS))).toBe('old-fork')
+  })
+
   it('is none where it is not valid from the version before', () => {
     const chain = follow(bytes[0], bytes[1])
     expect(kind(adopt(chain, signedRoot(twin, [rootKeys[0]]), LIMITS))).toBe('old')
