@@ -20,7 +20,15 @@ export interface Refusal {
 export const answer = (step: Step, id: RequestId, message: PublishReply): void =>
   step.emit({ kind: 'reply', id, reply: { protocol: 'publish', message } })
 
-export function refuse(step: Step, id: RequestId, peer: PeerId, refusal: Refusal): void {
+/** @param isSubmission refused itself, and not a question or a part of it: then this is its answer */
+export function refuse(
+  step: Step,
+  id: RequestId,
+  peer: PeerId,
+  refusal: Refusal,
+  isSubmission = false,
+): void {
+  if (isSubmission) counted(step, refusal.code)
   step.emit({ kind: 'note', level: 'info', code: refusal.code, text: `publish: ${refusal.text}`, peer })
   answer(step, id, refusedBy(refusal))
 }
@@ -32,6 +40,11 @@ export const refusedBy = (refusal: Refusal): PublishReply => ({
   ...(refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs }),
   ...(refusal.envelope === undefined ? {} : { envelope: refusal.envelope }),
 })
+
+export const NOT_HERE: Refusal = {
+  code: 'ADMIT_REFUSED',
+  text: 'this node takes submissions from its own host only; name a seed',
+}
 
 const REFUSED: Partial<Record<Verdict, Refusal>> = {
   STALE: { code: 'ORDER_STALE', text: 'a newer release of this channel is known; publish on top of it' },
@@ -97,6 +110,10 @@ export function placeTaken(journey: Journey, leases: LeaseTable, channel: Channe
     ...(envelope === undefined ? {} : { envelope }),
   }
 }
+
+/** One submission has its answer: accepted, known already, or the code of the refusal. */
+export const counted = (step: Step, label: 'NEW' | 'CONCURRENT' | 'DUPLICATE' | Code): void =>
+  step.emit({ kind: 'count', metric: 'submissions', by: 1, label })
 
 /** One line of the append-only audit log: who submitted what, what was answered. */
 export function audit(

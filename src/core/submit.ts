@@ -19,7 +19,16 @@ import { hostOf, MAX_HOSTS } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
-import { answer, audit, placeTaken, type Refusal, refusalOf, refuse } from './submit-answers.ts'
+import {
+  answer,
+  audit,
+  counted,
+  NOT_HERE,
+  placeTaken,
+  type Refusal,
+  refusalOf,
+  refuse,
+} from './submit-answers.ts'
 import type { Upload } from './upload.ts'
 import { Uploads } from './uploads.ts'
 
@@ -107,16 +116,16 @@ export class Submit implements Stage {
     const { id, peer } = event
     const { message } = event.request
     const session = journey.session(peer)
-    if (session === undefined || !(this.#config.submit || session.ownHost || isAdmitted(session))) {
-      const text = 'this node takes submissions from its own host only; name a seed'
-      refuse(step, id, peer, { code: 'ADMIT_REFUSED', text })
-    } else if (
+    const refused = (refusal: Refusal) => refuse(step, id, peer, refusal, message.type === 'submit')
+    if (session === undefined || !(this.#config.submit || session.ownHost || isAdmitted(session)))
+      refused(NOT_HERE)
+    else if (
       message.type !== 'page' &&
       message.type !== 'block' &&
       !this.#asks.take(isAdmitted(session) ? peer : hostOf(session.address), step.now.monoMs)
-    ) {
-      refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many questions at once', retryAfterMs: 1_000 })
-    } else this.#dispatch(step, journey, { id, peer, session, message })
+    )
+      refused({ code: 'LIMIT_RATE', text: 'too many questions at once', retryAfterMs: 1_000 })
+    else this.#dispatch(step, journey, { id, peer, session, message })
     return true
   }
 
@@ -252,11 +261,7 @@ export class Submit implements Stage {
 
   #submit(step: Step, journey: Journey, ask: Ask, envelope: Uint8Array): void {
     const { id, peer, session } = ask
-    if (!(this.#config.submit || session.ownHost)) {
-      const text = 'this node takes submissions from its own host only; name a seed'
-      refuse(step, id, peer, { code: 'ADMIT_REFUSED', text })
-      return
-    }
+    if (!(this.#config.submit || session.ownHost)) return refuse(step, id, peer, NOT_HERE, true)
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     const { release } = judged
     const refusal = refusalOf(journey, this.#leases, judged)
@@ -270,6 +275,7 @@ export class Submit implements Stage {
       return
     }
     if (journey.isWhole(release.id) && judged.verdict === 'DUPLICATE') {
+      counted(step, 'DUPLICATE')
       answer(step, id, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [this.#config.self] })
       return
     }
@@ -296,7 +302,7 @@ export class Submit implements Stage {
 
   /** Refused; in the audit log where it verifies, at a bounded rate: anybody can send old ones again. */
   #deny(step: Step, { id, peer }: Ask, judged: Ingested, refusal: Refusal): void {
-    refuse(step, id, peer, refusal)
+    refuse(step, id, peer, refusal, true)
     const proven = !['MALFORMED', 'UNAUTHORISED', 'MISPLACED', 'RATE', 'AHEAD'].includes(judged.verdict)
     if (judged.release === undefined || !proven || !this.#audits.take(step.now.monoMs)) return
     const { channel } = judged.release.header
@@ -308,6 +314,7 @@ export class Submit implements Stage {
     this.#claims.end(step, id, true)
     this.#late.add(id)
     this.#acknowledge.refused(step, id, refusal)
+    counted(step, refusal.code)
     audit(step, { peer: upload.peer, release: id, channel: header.channel, answer: refusal.code })
   }
 
@@ -352,7 +359,7 @@ export class Submit implements Stage {
       channel: header.channel,
       release: id,
     })
-    step.emit({ kind: 'count', metric: 'submissions', by: 1 })
+    counted(step, accepted)
     this.#acknowledge.begin(step, journey, id, header.channel, accepted, header.bytes)
   }
 

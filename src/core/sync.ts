@@ -92,9 +92,9 @@ export class Sync implements Stage {
     if (session.direction === 'outbound') this.#start(step, journey, known)
   }
 
-  onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
+  onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
     this.#peers.delete(peer)
-    this.#rounds.delete(peer)
+    this.#end(step, peer, 'gone')
     this.#catchUps.delete(peer)
   }
 
@@ -143,7 +143,7 @@ export class Sync implements Stage {
       if (round.request === id) {
         const state = round.fail(step, journey)
         if (state === 'going') return true
-        this.#rounds.delete(round.peer)
+        this.#end(step, round.peer, 'unanswered')
         this.#unanswered(step, journey, round.with, code)
         return true
       }
@@ -284,7 +284,7 @@ export class Sync implements Stage {
 
   #settle(step: Step, journey: Journey, round: Round, state: RoundState): void {
     if (state === 'going' || this.#rounds.get(round.peer) !== round) return
-    this.#rounds.delete(round.peer)
+    this.#end(step, round.peer, state)
     if (state === 'broken') {
       const text = 'answers to a comparison out of turn; the connection is closed'
       step.emit({ kind: 'note', level: 'warn', code: 'NET_PROTOCOL', text, peer: round.peer })
@@ -295,11 +295,14 @@ export class Sync implements Stage {
     this.#pump(step, journey, round.with)
   }
 
+  #end(step: Step, peer: PeerId, result: Exclude<RoundState, 'going'> | 'unanswered' | 'gone'): void {
+    if (this.#rounds.delete(peer)) step.emit({ kind: 'count', metric: 'sync_rounds', by: 1, label: result })
+  }
+
   #conclude(step: Step, journey: Journey, round: Round): void {
     const { monoMs } = step.now
     if (this.#complete.size < this.#config.limits.maxKnownPeers) this.#complete.add(round.peer)
     this.#noteCompared(round.with, round.view(step, journey).rows(), monoMs)
-    step.emit({ kind: 'count', metric: 'sync_rounds', by: 1 })
     step.emit({ kind: 'observe', metric: 'sync_round', ms: monoMs - round.startMonoMs })
     if (round.again) this.#start(step, journey, round.with)
   }
@@ -334,7 +337,7 @@ export class Sync implements Stage {
     step.emit({ kind: 'note', level: 'warn', code: 'NET_TIMEOUT', text, peer: peer.peer })
     step.emit({ kind: 'hangUp', peer: peer.peer, code: 'NET_TIMEOUT' })
     this.#peers.delete(peer.peer)
-    this.#rounds.delete(peer.peer)
+    this.#end(step, peer.peer, 'unanswered')
     this.#probe(step, journey)
   }
 

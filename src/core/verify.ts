@@ -2,13 +2,13 @@
 import type { Code } from '../errors.ts'
 import type { Verdict } from './journey.ts'
 
-/** The code under which each refusal of order is known to people. */
+/** The code under which each refusal of order is known to people; what is accepted or known already is no refusal. */
 export const CODE_OF: Readonly<Record<Verdict, Code | undefined>> = {
   NEW: undefined,
-  CONCURRENT: 'ORDER_CONCURRENT',
+  CONCURRENT: undefined,
   TWIN: 'ORDER_EQUIVOCATION',
-  DUPLICATE: 'ORDER_DUPLICATE',
-  TWIN_KNOWN: 'ORDER_DUPLICATE',
+  DUPLICATE: undefined,
+  TWIN_KNOWN: undefined,
   STALE: 'ORDER_STALE',
   STALE_EPOCH: 'ORDER_STALE_EPOCH',
   AHEAD: 'ORDER_AHEAD',

@@ -76,16 +76,16 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
   sync_rounds: {
     name: 'confmesh_sync_rounds_total',
     type: 'counter',
-    help: 'Rounds of anti-entropy, by result',
+    help: 'Rounds of anti-entropy this node began, by result: done, refused, broken (out of turn), unanswered, gone (the peer is)',
     labels: ['result'],
-    zeros: [],
+    zeros: ['done', 'refused', 'broken', 'unanswered', 'gone'],
   },
   submissions: {
     name: 'confmesh_submissions_total',
     type: 'counter',
-    help: 'Releases submitted here, by answer',
+    help: 'Releases submitted here, by answer: NEW, CONCURRENT, DUPLICATE, or the code of the refusal',
     labels: ['answer'],
-    zeros: [],
+    zeros: ['NEW', 'CONCURRENT', 'DUPLICATE'],
   },
   activations: {
     name: 'confmesh_activations_total',

@@ -238,3 +238,26 @@ it('a fleet of more channels than one message names is compared in several, and 
   expect(said.largest).toBeLessThanOrEqual(limits.maxSyncMessageBytes)
   expect(few.seen()).toEqual(many.seen())
 })
+
+describe('a comparison is counted by its result', () => {
+  const results = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) =>
+      effect.kind === 'count' && effect.metric === 'sync_rounds' ? [effect.label] : [],
+    )
+
+  it.each<[string, () => Effect[]]>([
+    ['done', () => reply(differ())],
+    ['broken', () => reply({ type: 'noted' })],
+    ['refused', () => reply({ type: 'refused', code: 'LIMIT_RATE', text: 'later' })],
+    ['unanswered', () => fails()],
+    [
+      'gone',
+      () =>
+        a.bench.run((step) =>
+          a.sync.onDisconnected(step, a.bench.journey, { kind: 'disconnected', peer: B }),
+        ),
+    ],
+  ])('%s', (result, end) => {
+    expect(results(end())).toEqual([result])
+  })
+})

@@ -15,6 +15,8 @@ export const TOOL = '12D3KooWtool' as PeerId
 
 export class SubmitNode {
   monoMs = 1_000
+  /** Submissions, by their answer. */
+  readonly counted: (string | undefined)[] = []
   readonly #sessions: Session[] = []
   readonly #node: Dispatcher
   #request = 10_000
@@ -73,6 +75,8 @@ export class SubmitNode {
   handle(event: Event): readonly Effect[] {
     const shown = ['reply', 'request', 'persist', 'publish', 'read']
     const effects = this.#node.handle(event, { monoMs: this.monoMs, wallMs: WALL_MS + this.monoMs })
+    for (const count of ofKind(effects, 'count'))
+      if (count.metric === 'submissions') this.counted.push(count.label)
     return effects.filter(({ kind }) => shown.includes(kind))
   }
 

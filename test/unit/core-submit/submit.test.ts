@@ -94,6 +94,7 @@ test('Only a seed takes submissions from elsewhere; any node takes them from its
   const node = new SubmitNode({ submit: false })
   expect(refusal(node.ask({ type: 'submit', envelope: made.envelope }))).toBe('ADMIT_REFUSED')
   expect(refusal(node.ask({ type: 'state', channel: CHANNEL }))).toBe('ADMIT_REFUSED')
+  expect(node.counted).toEqual(['ADMIT_REFUSED'])
   node.connect(OTHER, { ownHost: true })
   expect(writes(node.ask({ type: 'submit', envelope: made.envelope }, OTHER))).toEqual(['lease!'])
 })
@@ -118,6 +119,7 @@ test('Verdicts are answered with their codes before anything is read', () => {
   )
   const foreign = make({ clock: { alice: 6 }, header: { fleet: 'f'.repeat(64) as never } })
   expect(submit(foreign)).toBe('ORDER_MISPLACED')
+  expect(node.counted).toEqual(['NEW', 'ORDER_STALE', 'ORDER_AHEAD', 'TRUST_UNAUTHORISED', 'ORDER_MISPLACED'])
 })
 
 test('A twin of what stands gets ORDER_PLACE_TAKEN with the envelope of what stands', () => {
@@ -139,6 +141,7 @@ test('Overtaken while uploading: ORDER_STALE, and what overtook it stands', () =
   node.ask({ type: 'page', release: slow.id, bytes: slow.page })
   expect(refusal(node.ask({ type: 'block', release: slow.id, bytes: slow.block }))).toBe('ORDER_STALE')
   expect(node.view().channels[0]?.target).toBe(fast.id)
+  expect(node.counted).toEqual(['NEW', 'ORDER_STALE'])
 })
 
 test('The same submitted again is done at once; half of it goes on where it was', () => {
@@ -303,4 +306,25 @@ test('A release replaced while a second seed is awaited: its publisher does not 
   expect(replies(node.tick(1))).toEqual([])
   node.settled(node.handle(gossip(make({ clock: { alice: 2 }, text: 'newer' }))))
   expect(replies(node.tick(1))).toEqual([{ type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] }])
+})
+
+test('Every submission is counted once, by what was answered', () => {
+  const node = new SubmitNode({ limits: withLimits({ submitsPerMinute: 0, submitsBurst: 2 }) })
+  const [first, second] = [make({ clock: { alice: 1 } }), make({ clock: { alice: 2 }, text: 'b' })]
+  uploaded(node, first)
+  node.ask({ type: 'submit', envelope: first.envelope })
+  uploaded(node, second)
+  const last = make({ clock: { alice: 3 }, text: 'c' })
+  expect(refusal(node.ask({ type: 'submit', envelope: last.envelope }))).toBe('LIMIT_RATE')
+  expect(node.counted).toEqual(['NEW', 'DUPLICATE', 'NEW', 'LIMIT_RATE'])
+})
+
+test('A question is no submission; one that is not even looked at is', () => {
+  const node = new SubmitNode({ limits: withLimits({ publishAsksPerSecond: 0, publishAsksBurst: 0 }) })
+  expect(refusal(node.ask({ type: 'state', channel: CHANNEL }))).toBe('LIMIT_RATE')
+  expect(node.counted).toEqual([])
+  expect(refusal(node.ask({ type: 'submit', envelope: make({ clock: { alice: 1 } }).envelope }))).toBe(
+    'LIMIT_RATE',
+  )
+  expect(node.counted).toEqual(['LIMIT_RATE'])
 })

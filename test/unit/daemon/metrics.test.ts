@@ -66,6 +66,7 @@ test('what alerts count stands at 0 from the start: a series that appears with i
   for (const code of [...CODES, 'other']) expect(lines).toContain(`confmesh_refused_total{code="${code}"} 0`)
   for (const { name, labels, zeros } of Object.values(COUNTERS)) {
     expect(zeros === undefined).toBe(labels === undefined)
+    expect(zeros).not.toEqual([])
     for (const value of zeros ?? []) expect(lines).toContain(`${name}{${labels?.[0]}="${value}"} 0`)
   }
 })
