@@ -1,5 +1,5 @@
-import { constants } from 'node:fs'
-import { chmod, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import type { Limits } from '../limits.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
@@ -86,7 +86,7 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /**
- * Is the tree exactly these files? Undefined, or what is different first: missing, added, of another kind, mode
+ * Is the tree exactly these files? Undefined, or what is different first: missing, added, of another kind, mode, group
  * or content, or a file that has a second name somewhere.
  */
 export async function differenceOf(
@@ -108,11 +108,28 @@ export async function differenceOf(
   for (const { path, isDirectory } of listing) {
     if (isDirectory ? !directories.has(path) : !expected.has(path)) return `${path}: not of this release`
   }
+  for (const path of directories) {
+    const difference = await directoryDifference(join(root, path), ownership)
+    if (difference !== undefined) return `${path === '' ? 'the tree' : path}: ${difference}`
+  }
   for (const entry of files) {
     const difference = await fileDifference(join(root, entry.path), entry, ownership)
     if (difference !== undefined) return `${entry.path}: ${difference}`
   }
   return undefined
+}
+
+async function directoryDifference(path: string, ownership: Ownership): Promise<string | undefined> {
+  try {
+    return ownDifference(await lstat(path), directoryMode(ownership), ownership)
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function ownDifference(stat: Stats, mode: number, { gid }: Ownership): string | undefined {
+  if ((stat.mode & 0o7777) !== mode) return 'other mode'
+  return gid === undefined || stat.gid === gid ? undefined : 'other group'
 }
 
 async function fileDifference(
@@ -127,7 +144,8 @@ async function fileDifference(
       if (!stat.isFile()) return 'no regular file'
       if (stat.nlink !== 1) return 'has a second name'
       if (stat.size !== entry.size) return `${stat.size} bytes instead of ${entry.size}`
-      if ((stat.mode & 0o7777) !== fileMode(ownership, entry.mode)) return 'other mode'
+      const difference = ownDifference(stat, fileMode(ownership, entry.mode), ownership)
+      if (difference !== undefined) return difference
       return (await digestOf(handle)) === entry.digest ? undefined : 'other content'
     } finally {
       await handle.close()

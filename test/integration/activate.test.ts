@@ -228,6 +228,8 @@ describe('drift', () => {
     'a removed file': (bench) => rm(bench.path('current', 'app.yaml')),
     'an added file': (bench) => writeFile(bench.path('current', 'extra'), ''),
     'another mode': (bench) => chmod(bench.path('current', 'app.yaml'), 0o666),
+    'another mode of a folder': (bench) => chmod(bench.path('current', 'etc'), 0o700),
+    'another mode of the tree': (bench) => chmod(bench.path('.releases', first.id), 0o700),
     'a link in place of a file': async (bench) => {
       await rm(bench.path('current', 'app.yaml'))
       await symlink('/etc/passwd', bench.path('current', 'app.yaml'))
