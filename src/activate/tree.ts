@@ -167,7 +167,7 @@ export async function removeTree(root: string): Promise<void> {
   }
 }
 
-/** A bounded number at a time: files wait for the disk together. The first failure ends it. */
+/** A bounded number at a time, one at least: files wait for the disk together. The first failure ends it. */
 async function inParallel<T>(
   items: readonly T[],
   width: number,
@@ -187,6 +187,7 @@ async function inParallel<T>(
     }
   }
   // All lanes end before the tree is removed: none may still write into it.
-  const results = await Promise.allSettled(Array.from({ length: Math.min(width, items.length) }, lane))
+  const lanes = Math.max(1, Math.min(width, items.length))
+  const results = await Promise.allSettled(Array.from({ length: lanes }, lane))
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }

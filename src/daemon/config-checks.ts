@@ -53,5 +53,18 @@ function checkActivation({ materialize, hooks, health }: FileConfig, where: Wher
   if (health.command !== undefined) throw invalid(where(['health', 'command']), 'health.command', why)
 }
 
+/** So much in a time, fractions too: 0.05 a second is three a minute. */
+const RATE = /Per(Second|Minute)$/
+/** Of these one can do without: what is at least wanted, kept beside what is needed, or cached. */
+const NONE_WILL_DO = /^(min|keep)|^outsideDegree$|^max(Cache|CheckedStore)Bytes$/
+
+/** A count, width or time of 0 would not bound the work but end it, in silence. @throws MeshError CONFIG_INVALID */
+export function checkLimit(name: string, value: number, place: string): void {
+  if (RATE.test(name)) return
+  const least = NONE_WILL_DO.test(name) ? 0 : 1
+  if (Number.isSafeInteger(value) && value >= least) return
+  throw invalid(place, `limits.${name}`, `must be a whole number of at least ${least}`)
+}
+
 const invalid = (place: string, key: string, what: string): MeshError =>
   new MeshError('CONFIG_INVALID', `${place}: ${key}: ${what}`, { key })

@@ -4,7 +4,7 @@ import { type Document, isMap, LineCounter, type Node, parseDocument, parse as p
 import type { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import { LIMITS, type Limits } from '../limits.ts'
-import { checkSettings, type Where } from './config-checks.ts'
+import { checkLimit, checkSettings, type Where } from './config-checks.ts'
 import { CONFIG_SCHEMA, type FileConfig } from './config-schema.ts'
 
 /** The file's settings with everything that overrides them, paths absolute. */
@@ -257,7 +257,7 @@ function hooksIn(name: string, text: string): unknown {
 }
 
 function mergeLimits(given: Record<string, number>, where: Where): Limits {
-  for (const key of Object.keys(given)) {
+  for (const [key, value] of Object.entries(given)) {
     if (typeof (LIMITS as Record<string, unknown>)[key] !== 'number') {
       throw new MeshError(
         'CONFIG_INVALID',
@@ -265,6 +265,7 @@ function mergeLimits(given: Record<string, number>, where: Where): Limits {
         { key: `limits.${key}` },
       )
     }
+    checkLimit(key, value, where(['limits', key]))
   }
   return { ...LIMITS, ...given }
 }

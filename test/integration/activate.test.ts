@@ -16,6 +16,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { ContentStore } from '../../src/activate/read-manifest.ts'
 import type { NodeConfig } from '../../src/daemon/config.ts'
 import { makeFolders } from '../../src/daemon/folders.ts'
+import { LIMITS } from '../../src/limits.ts'
 import { makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
 import { ActivateBench } from './activate-bench.ts'
 
@@ -216,6 +217,13 @@ describe('what cannot be removed', () => {
     expect((await readdir(bench.path('.releases'))).filter((name) => name.startsWith('.new-'))).toEqual([])
     expect(leftovers(bench)).toHaveLength(1)
   })
+})
+
+test.each([0, 0.5, -1])('with %d files at a time there is still one', async (maxParallelFiles) => {
+  const bench = await started()
+  bench.restarted({ limits: { ...LIMITS, maxParallelFiles } })
+  expect(await bench.activate(first)).toMatchObject({ kind: 'healthy' })
+  expect(await bench.visible()).toEqual(contentOf(first))
 })
 
 describe('drift', () => {

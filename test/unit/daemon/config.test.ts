@@ -222,6 +222,35 @@ describe('limits', () => {
     expect(limitsInForce).toEqual({ ...LIMITS, maxWatchers: 5 })
     expect(LIMITS.maxWatchers).not.toBe(5)
   })
+
+  test.each([
+    ['maxParallelFiles: 0', /limits\.maxParallelFiles: must be a whole number of at least 1$/],
+    ['maxParallelFiles: 0.5', /limits\.maxParallelFiles: must be a whole number of at least 1$/],
+    ['syncIntervalMs: 0', /limits\.syncIntervalMs: must be a whole number of at least 1$/],
+    ['gossipBurst: 0', /limits\.gossipBurst: must be a whole number of at least 1$/],
+    ['keepTrees: 1.5', /limits\.keepTrees: must be a whole number of at least 0$/],
+    ['maxWatchers: .inf', /limits\.maxWatchers: /],
+    ['maxWatchers: .nan', /limits\.maxWatchers: /],
+    ['gossipPerSecond: -0.5', /limits\.gossipPerSecond: /],
+  ])('%s is refused, with its line', (limit, message) => {
+    const refused = refusal(new RegExp(`node\\.yaml:4: ${message.source}`))
+    expect(() => load(`${LEAST}limits:\n  ${limit}\n`)).toThrow(refused)
+  })
+
+  test.each(['keepTrees', 'minOutbound', 'outsideDegree', 'maxCacheBytes', 'gossipPerSecond'])(
+    '%s may be 0: none is a choice',
+    (name) => {
+      expect(load(`${LEAST}limits: { ${name}: 0 }\n`).limitsInForce).toEqual({ ...LIMITS, [name]: 0 })
+    },
+  )
+
+  test('rates may be fractions, and every limit what it is without being set', () => {
+    expect(load(`${LEAST}limits: { auditsPerSecond: 0.25 }\n`).limitsInForce.auditsPerSecond).toBe(0.25)
+    const numbers = Object.entries(LIMITS).filter(([, value]) => typeof value === 'number')
+    expect(load(`${LEAST}limits: ${JSON.stringify(Object.fromEntries(numbers))}\n`).limitsInForce).toEqual(
+      LIMITS,
+    )
+  })
 })
 
 describe('api.listen', () => {
