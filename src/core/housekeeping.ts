@@ -98,8 +98,7 @@ export class Housekeeping {
     const { cells, kept, roots } = this.#node
     const writes: Write[] = []
     if (this.#rootsUnsaved)
-      for (const [version, { envelope }] of roots.chain().roots)
-        writes.push({ kind: 'root', version, envelope })
+      for (const [version, { envelope }] of roots.all()) writes.push({ kind: 'root', version, envelope })
     this.#rootsUnsaved = false
     for (const cell of cells.values()) {
       if (!cell.unsaved) continue

@@ -94,6 +94,8 @@ export interface Journey {
   /** Digest of the current root's payload. */
   rootDigest(): Digest
   rootEnvelope(version: number): Uint8Array | undefined
+  /** A peer whose root is newer than this version has one that we lack: the last below a hole, else the current version. */
+  lacksRootAfter(): number
   adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined): Adoption
   /** Decode, verify, order, start persisting. With `hold` nothing is ordered or stored: the verdict only (a submission in upload). */
   ingest(step: Step, envelope: Uint8Array, source: Source, hold?: 'judge-only'): Ingested

@@ -117,7 +117,11 @@ export class OwnJourney implements Journey {
   }
 
   rootEnvelope(version: number): Uint8Array | undefined {
-    return this.#node.roots.chain().roots.get(version)?.envelope
+    return this.#node.roots.all().get(version)?.envelope
+  }
+
+  lacksRootAfter(): number {
+    return this.#node.roots.lacksAfter()
   }
 
   /** Durable together with what it raises; handed on by the control topic unless gossip brought it, which relays it. */
@@ -125,6 +129,7 @@ export class OwnJourney implements Journey {
     const { roots } = this.#node
     const adoption = roots.adopt(envelope)
     if (adoption.kind !== 'adopted') {
+      if (adoption.kind === 'old') this.#fillRoots(step, envelope)
       noteRefused(step, adoption, from)
       return adoption
     }
@@ -138,6 +143,14 @@ export class OwnJourney implements Journey {
       step.emit({ kind: 'publish', topic: 'control', bytes: encodeControlGossip({ kind: 'root', envelope }) })
     for (const cell of this.#node.cells.values()) settleCell(this.#node, step, cell)
     return adoption
+  }
+
+  /** Damage left a hole below the current root: what closes it is kept and given to others, and decides nothing here. */
+  #fillRoots(step: Step, envelope: Uint8Array): void {
+    const writes: Write[] = this.#node.roots
+      .fill(envelope)
+      .map((kept) => ({ kind: 'root', version: kept.root.version, envelope: kept.envelope }))
+    if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
   }
 
   /** Channels whose epoch the root raises start anew; what is active there stays. */

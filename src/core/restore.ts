@@ -32,7 +32,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     else writes.push({ kind: 'unwhole', release })
   for (const digest of snapshot.blocks) node.blocks.add(digest)
   const stored = new Set(snapshot.roots.map((root) => root.version))
-  for (const [version, { envelope }] of node.roots.chain().roots)
+  for (const [version, { envelope }] of node.roots.all())
     if (!stored.has(version)) writes.push({ kind: 'root', version, envelope })
   const records = new Map(snapshot.channels.map((record) => [record.channel, record]))
   for (const channel of [...new Set([...floors.keys(), ...records.keys()])].sort()) {

@@ -37,16 +37,21 @@ export class RootBudget {
 
 export class RootRun {
   readonly peer: PeerId
+  readonly #where: 'above' | 'hole'
   #taken = 0
+  #since = 0
 
-  constructor(peer: PeerId) {
+  /** @param where roots newer than ours, or those that damage took from below */
+  constructor(peer: PeerId, where: 'above' | 'hole' = 'above') {
     this.peer = peer
+    this.#where = where
   }
 
   /** Ask for the root after ours. */
   ask(step: Step, journey: Journey): RequestId {
     const id = step.nextRequest()
-    const message = { type: 'root', since: journey.root().version } as const
+    this.#since = this.#reached(journey)
+    const message = { type: 'root', since: this.#since } as const
     const request = { protocol: 'admit', message } as const
     step.emit({
       kind: 'request',
@@ -73,8 +78,12 @@ export class RootRun {
       return 'ended'
     }
     this.#taken += 1
-    const { kind } = journey.adoptRoot(step, reply.root, this.peer)
-    const advanced = kind === 'adopted' || kind === 'old'
+    journey.adoptRoot(step, reply.root, this.peer)
+    const advanced = this.#reached(journey) > this.#since
     return advanced && this.#taken < limits.maxRootRun ? 'more' : 'ended'
+  }
+
+  #reached(journey: Journey): number {
+    return this.#where === 'hole' ? journey.lacksRootAfter() : journey.root().version
   }
 }

@@ -110,9 +110,9 @@ export class Round {
     this.#theirBeacons = said.beacons
     this.#subs = said.subs
     this.#pending = this.#differing(step, journey, said)
-    if (said.root > journey.root().version && !this.#rootsDone) {
+    if (said.root > journey.lacksRootAfter() && !this.#rootsDone) {
       this.#phase = 'roots'
-      this.#run = new RootRun(this.peer)
+      this.#run = new RootRun(this.peer, said.root > journey.root().version ? 'above' : 'hole')
       this.request = this.#run.ask(step, journey)
       return 'going'
     }

@@ -120,7 +120,7 @@ export class SimDisk {
 
   /**
    * Bits flip in any record. Blocks really change, as their digest is looked at when they are read. Other records
-   * bear a checksum, and the store leaves out those that fail it; of a floor or root the second copy is left.
+   * bear a checksum, and the store leaves out those that fail it; of a floor or the newest root the second copy is left.
    */
   flip(probability: number): void {
     const share = (key: string): number => (key.startsWith('block ') ? probability : probability / 4)
@@ -140,9 +140,12 @@ export class SimDisk {
   /** A damaged record is gone, and what was written there earlier does not come back. */
   #damage(keys: ReadonlySet<string>): void {
     this.losses += 1
-    const left = this.#filtered(
-      (write) => write.kind === 'block' || hasSecondCopy(write) || !keys.has(keyOf(write)),
+    const versions = this.#log.flatMap(({ writes }) =>
+      writes.map((write) => (write.kind === 'root' ? write.version : 0)),
     )
+    const newest = Math.max(...versions)
+    const stays = (write: Write) => (write.kind === 'root' ? write.version === newest : hasSecondCopy(write))
+    const left = this.#filtered((write) => write.kind === 'block' || stays(write) || !keys.has(keyOf(write)))
     const changed = (write: Write): Write => {
       if (write.kind !== 'block' || !keys.has(keyOf(write))) return write
       const bytes = flipped(write.bytes, this.#random)

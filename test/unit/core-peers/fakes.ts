@@ -67,6 +67,9 @@ export class FakeJourney implements Journey {
   })
 
   root = () => this.current
+  /** Where damage left a hole below the current root: the last version under it. */
+  hole: number | undefined
+  lacksRootAfter = () => this.hole ?? this.current.version
   rootIsCertain = true
   isRootCertain = () => this.rootIsCertain
   rootDigest = () => this.digest

@@ -3,7 +3,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import type { SyncRequest } from '../../../src/model/messages.ts'
 import { idOf, join, later, ToyNode, talk } from './dialogue.ts'
-import { acts, asked, codes, peer, replies, requestOf } from './fakes.ts'
+import { acts, asked, codes, peer, replies, requestOf, rootBytes } from './fakes.ts'
 
 const channel = (number: number) => `team-${number % 97}/app-${number}` as Channel
 const fill = (node: ToyNode, count: number, counter = 1) => {
@@ -220,6 +220,29 @@ it('asks a peer with a newer root for it, before it compares', () => {
   const [fourth] = asked(answer(third?.id ?? 0, { protocol: 'admit', message: { type: 'root' } }))
   expect(fourth?.request.message).toMatchObject({ type: 'digests', root: 2 })
 })
+
+it.each([
+  [5, 2],
+  [6, 5],
+])(
+  'asks a peer at root %i for what damage took only where it has no newer one: after root %i',
+  (theirs, since) => {
+    const [node, from] = [new ToyNode('a'), new ToyNode('b')]
+    const { journey } = node.bench
+    Object.assign(journey, { current: { ...journey.current, version: 5 }, hole: 2, judge: () => 'old' })
+    node.bench.link(from.id)
+    const answer = (id: number | undefined, reply: Parameters<typeof node.sync.onReply>[3]) =>
+      asked(node.bench.run((step) => void node.sync.onReply(step, journey, id ?? 0, reply)))
+    const [first] = asked(node.bench.run((step) => node.sync.onAdmitted(step, journey, from.id)))
+    const differ = { type: 'differ', root: theirs, beacons: [], subs: 1, buckets: [], digests: [] } as const
+    const [second] = answer(first?.id, { protocol: 'sync', message: differ })
+    expect(second?.request.message).toEqual({ type: 'root', since })
+    const root = rootBytes(since + 1)
+    const [third] = answer(second?.id, { protocol: 'admit', message: { type: 'root', root } })
+    // It closed nothing: not asked for again in this round.
+    expect(third?.request.message).toMatchObject({ type: 'digests', root: 5 })
+  },
+)
 
 describe('a comparison of what has not changed', () => {
   it('reads nothing of the channels', () => {

@@ -4,8 +4,10 @@ import type { EventOf } from '../../../src/core/events.ts'
 import { inDoubt } from '../../../src/core/restore.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
 import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import { renew } from '../../../src/trust/edit.ts'
+import { successor } from '../../../src/trust/successor.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, floorOf, gossip, type Made, make, record } from './fleet.ts'
+import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, record, rootBytes } from './fleet.ts'
 
 describe('what a node restarts with', () => {
   const old = make({ clock: { alice: 1 } })
@@ -206,5 +208,26 @@ describe('what a node restarts with', () => {
     expect(ofKind(effects, 'persist')).toEqual([
       { kind: 'persist', ticket: 1, writes: [{ kind: 'unwhole', release: third.id }], sync: true },
     ])
+  })
+
+  it('with a root record damaged stays at its newest root, and keeps what peers give of the hole', () => {
+    const two = renew(ROOT, ROOT.expires + 2)
+    const three = successor(two, { publishers: new Map() })
+    const [second, third] = [two, three].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+    const node = new BenchNode()
+    node.start({ roots: [{ version: 1, envelope: rootBytes(ROOT) }, third] as never })
+    expect(node.view().root.version).toBe(3)
+    // Of a publisher that root 3 removed.
+    const later = node.run(gossip(made, [made.page, made.block]))
+    expect(ofKind(later, 'verdict')).toMatchObject([{ verdict: 'ignore' }])
+    expect(ofKind(later, 'persist')).toEqual([])
+    const adopt = () =>
+      node.inside((step, journey) => void journey.adoptRoot(step, second?.envelope as Uint8Array, PEER))
+    expect(ofKind(adopt(), 'persist')).toMatchObject([{ writes: [{ kind: 'root', ...second }], sync: true }])
+    expect(adopt()).toEqual([])
+    node.inside((_, journey) => {
+      expect(journey.rootEnvelope(2)).toEqual(second?.envelope)
+      expect(journey.root().version).toBe(3)
+    })
   })
 })

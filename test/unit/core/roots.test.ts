@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import { createRoots } from '../../../src/core/roots.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -15,6 +15,8 @@ const two = renew(ROOT, ROOT.expires + 1_000)
 const three = renew(two, ROOT.expires + 2_000)
 const stored = (...roots: readonly TrustRoot[]) =>
   roots.map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+const thief = key()
+const signOwn = (root: TrustRoot) => decodeEnvelope(rootBytes(root), LIMITS.maxRootBytes, LIMITS).signatures
 const restored = (configured: TrustRoot, from: ReturnType<typeof stored>) => {
   const roots = createRoots(rootBytes(configured), LIMITS)
   const unused = roots.restore(from)
@@ -57,7 +59,11 @@ describe('the newest of configuration and store counts', () => {
     const envelope = encodeEnvelope(signEnvelope('root', encodeRoot(theirs), [thief]))
     for (const configured of [ROOT, two])
       expect(restored(configured, [{ version: 2, envelope }])).toEqual({
-        unused: configured === ROOT ? [expect.stringMatching(/^stored root 2 does not follow/)] : [],
+        unused: [
+          expect.stringMatching(
+            configured === ROOT ? /^stored root 2 does not follow/ : /^stored root 2 is another than/,
+          ),
+        ],
         version: configured.version,
         kept: [configured.version],
       })
@@ -65,7 +71,7 @@ describe('the newest of configuration and store counts', () => {
 
   test('the roots of a store that begins right after the configured one are a chain with it', () => {
     expect(restored(ROOT, stored(two, three))).toEqual({ unused: [], version: 3, kept: [1, 2, 3] })
-    expect(restored(ROOT, stored(three))).toEqual({ unused: [], version: 3, kept: [3] })
+    expect(restored(ROOT, stored(three))).toEqual({ unused: [], version: 3, kept: [1, 3] })
   })
 
   test('another fleet in the store: the configured root counts', () => {
@@ -82,6 +88,71 @@ describe('the newest of configuration and store counts', () => {
     const signed = createRoots(rootBytes(ROOT), LIMITS)
     expect(signed.restore([{ version: 1, envelope: rootBytes(foreign) }])).toHaveLength(1)
     expect(signed.fleetId()).toBe(ROOT.fleetId)
+  })
+})
+
+describe('a stored root is lost', () => {
+  const chain = [ROOT]
+  for (let version = 2; version <= 5; version++)
+    chain.push(renew(chain.at(-1) as TrustRoot, ROOT.expires + version))
+  const bytesOf = (version: number) => rootBytes(chain[version - 1] as TrustRoot)
+  const without = (...lost: readonly number[]) => {
+    const roots = createRoots(rootBytes(ROOT), LIMITS)
+    const unused = roots.restore(stored(...chain.filter(({ version }) => !lost.includes(version))))
+    return { roots, unused }
+  }
+  const kept = ({ roots }: ReturnType<typeof without>) => [...roots.all().keys()]
+
+  test.each([[[1]], [[2]], [[3]], [[4]], [[2, 3, 4]]])('%j: no older root comes back', (lost) => {
+    const node = without(...lost)
+    expect([node.roots.current().version, node.unused]).toEqual([5, []])
+    expect(kept(node)).toEqual([1, 2, 3, 4, 5].filter((version) => version === 1 || !lost.includes(version)))
+  })
+
+  /** Signed by those who may sign the next root, too; what it says leads elsewhere. */
+  const elsewhere = (root: TrustRoot) => {
+    const keys = [...root.keys, [thief.public.id, thief.public] as const].sort(([a], [b]) => (a < b ? -1 : 1))
+    const next = { ...root, keys: new Map(keys), root: { keys: [thief.public.id], threshold: 1 } }
+    const { signatures, ...rest } = signEnvelope('root', encodeRoot(next), [thief])
+    return (signer?: typeof signOwn) =>
+      encodeEnvelope({ ...rest, signatures: [...signatures, ...(signer?.(next) ?? [])] })
+  }
+
+  test('nothing counts above one that is here and does not follow', () => {
+    const theirs = [2, 3, 5].map((version) => ({
+      version,
+      envelope: elsewhere(chain[version - 1] as TrustRoot)(),
+    }))
+    expect(restored(ROOT, [...stored(ROOT), ...theirs])).toMatchObject({ version: 1, kept: [1] })
+  })
+
+  test('what peers give closes the hole from below, all at once', () => {
+    const node = without(3, 4)
+    expect(node.roots.lacksAfter()).toBe(2)
+    expect(node.roots.fill(bytesOf(4))).toEqual([])
+    expect(node.roots.fill(bytesOf(3))).toEqual([])
+    expect([kept(node), node.roots.lacksAfter()]).toEqual([[1, 2, 5], 3])
+    expect(node.roots.fill(bytesOf(4)).map(({ root }) => root.version)).toEqual([3, 4])
+    expect([kept(node), node.roots.lacksAfter(), node.roots.chain().roots.size]).toEqual([
+      [1, 2, 3, 4, 5],
+      5,
+      5,
+    ])
+    expect(node.roots.fill(bytesOf(3))).toEqual([])
+    expect(node.roots.adopt(rootBytes(renew(chain[4] as TrustRoot, ROOT.expires + 6))).kind).toBe('adopted')
+    expect(kept(node)).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
+  test('a root that leads elsewhere closes none, and keeps the right one out of none', () => {
+    const other = elsewhere(renew(two, ROOT.expires + 99))(signOwn)
+    const one = without(3)
+    expect(one.roots.fill(other)).toEqual([])
+    expect([kept(one), one.roots.lacksAfter()]).toEqual([[1, 2, 4, 5], 2])
+    expect(one.roots.fill(bytesOf(3))).toHaveLength(1)
+    const both = without(3, 4)
+    expect([both.roots.fill(other), both.roots.lacksAfter()]).toEqual([[], 3])
+    expect([both.roots.fill(bytesOf(4)), both.roots.fill(bytesOf(3))]).toEqual([[], []])
+    expect(both.roots.fill(bytesOf(4))).toHaveLength(2)
   })
 })
 
