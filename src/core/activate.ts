@@ -6,7 +6,7 @@ import { recordOf } from './channel.ts'
 import type { EventOf } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
 import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
-import { type Activating, type Cell, gateFor, type NodeState } from './state.ts'
+import { type Activating, type Cell, gateFor, isDurable, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
 
 const RETRY_MIN_MS = 1_000
@@ -32,6 +32,8 @@ export function settleCell(node: NodeState, step: Step, cell: Cell): void {
   tellGate(step, cell, gate)
   const target = waits ? undefined : settle(cell.state, gate)
   if (target === undefined) return restoreActive(node, step, cell)
+  // What is activated must not be above the floor that a crash leaves. What was active before needs no write.
+  if (!isDurable(cell)) return cell.unsaved ? restoreActive(node, step, cell) : undefined
   // Straight to the target, also after start: a crash may have come between the swap and its record.
   const epoch = cell.state.floor.top.epoch
   begin(node, step, cell, { release: target, epoch, kind: 'target' }, cell.state.active?.release)

@@ -345,6 +345,7 @@ export class Dispatcher implements CoreFacts {
     this.#journey.fetch.onWriteFailed(step, entry.blocks, entry.whole)
     this.#housekeeping.onWriteFailed(step, entry)
     this.#each((stage) => stage.onPersistFailed?.(step, this.#journey, event))
+    for (const channel of entry.channels) this.#settle(step, channel)
   }
 
   #block(step: Step, event: EventOf<'blockRead' | 'blockLost'>): void {
@@ -364,7 +365,11 @@ export class Dispatcher implements CoreFacts {
     const damaged = onActivated(this.#node, step, event)
     if (damaged !== undefined) this.#journey.refetch(step, damaged, true)
     this.#housekeeping.onActivated(step)
-    const cell = this.#node.cells.get(event.channel)
+    this.#settle(step, event.channel)
+  }
+
+  #settle(step: Step, channel: Channel): void {
+    const cell = this.#node.cells.get(channel)
     if (cell !== undefined) settleCell(this.#node, step, cell)
   }
 

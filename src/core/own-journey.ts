@@ -44,6 +44,8 @@ export class OwnJourney implements Journey {
   /** Submissions on their way to disk: what is said of them on the topic once they are whole. */
   readonly #toSay = new Map<ReleaseId, { readonly bytes: Uint8Array; readonly inline: boolean }>()
 
+  /** Named by another seed, to be fetched: see `#pull`. */
+  readonly #toPull = new Set<ReleaseId>()
   /** Their channels as they were before, should the write fail. */
   readonly #before = new Map<
     Ticket,
@@ -281,8 +283,20 @@ export class OwnJourney implements Journey {
   fetchFrom(step: Step, release: ReleaseId, peer: PeerId): void {
     const kept = this.#node.kept.get(release)
     if (kept === undefined) return
-    this.fetch.start(step, this, kept.release)
+    const cell = this.#node.cells.get(kept.channel)
+    if (cell !== undefined && isDurable(cell)) this.fetch.start(step, this, kept.release)
+    else this.#toPull.add(release)
     this.fetch.announced(step, this, release, peer, { whole: true })
+  }
+
+  /** Fetched once order is on disk, or `whole` would come before envelope and floor, and be acknowledged without them. */
+  #pull(step: Step, cell: Cell): void {
+    for (const release of this.#toPull) {
+      const kept = this.#node.kept.get(release)
+      if (kept !== undefined && kept.channel !== cell.state.channel) continue
+      this.#toPull.delete(release)
+      if (kept !== undefined) this.fetch.start(step, this, kept.release)
+    }
   }
 
   /** Stored content turned out to be damaged. With `check` every block is read; what is bad or gone is fetched anew. */
@@ -319,6 +333,7 @@ export class OwnJourney implements Journey {
     if (cell === undefined || !isDurable(cell)) return
     for (const stage of this.#stages) stage.onDurable?.(step, this, channel)
     this.#fetchTarget(step, cell)
+    this.#pull(step, cell)
     settleCell(this.#node, step, cell)
   }
 

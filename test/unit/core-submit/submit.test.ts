@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
+import type { Effect } from '../../../src/core/effects.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
-import { CHANNEL, gossip, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
-import { refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
+import { CHANNEL, given, gossip, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
+import { ofKind, refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
 /** Submits and brings everything; the effects of the last part, settled. */
 function uploaded(node: SubmitNode, made: Made) {
@@ -244,6 +245,30 @@ function besideAnother() {
   const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
   return { node, made, last }
 }
+
+test('A second seed acknowledges nothing whose envelope and floor its disk refused', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const made = make({ clock: { alice: 1 } })
+  const refuse = (effects: readonly Effect[]) =>
+    ofKind(effects, 'persist').flatMap(({ ticket }) =>
+      node.handle({ kind: 'persistFailed', ticket, code: 'STORE_FAILED' }),
+    )
+  const pull = (effects: readonly Effect[]) =>
+    [made.page, made.block].reduce((before, bytes) => {
+      const want = ofKind(before, 'request').find(({ request }) => request.message.type === 'want')
+      return want === undefined ? [] : node.settled(node.handle(given(want.id, bytes)))
+    }, effects)
+  refuse(node.handle(gossip(made)))
+  node.ask({ type: 'await', release: made.id }, PEER)
+  const later = node.tick(5_000)
+  expect(replies(pull(later))).toEqual([])
+  refuse(later)
+  // Written after all: now it is fetched.
+  const saved = node.settled(node.tick(5_000))
+  expect(writes(saved)).toEqual(['envelope floor channel!'])
+  expect(replies(pull(saved))).toEqual([{ type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [SELF] }])
+})
 
 test('A second seed that never holds it is not waited for without end', () => {
   const { node, made } = besideAnother()

@@ -186,6 +186,7 @@ describe('what a node restarts with', () => {
     (peers, enough) => {
       const node = new BenchNode()
       const start = node.start({ ...stored([old, made]), floors: [], floorLost: true })
+      node.persist(start)
       expect(ofKind(start, 'activate')).not.toMatchObject([{ release: made.id }])
       for (let at = 0; at < peers; at += 1) node.peer(`12D3KooW${at}` as PeerId)
       node.handle({
