@@ -96,10 +96,10 @@ function orderRead(
   if (cell === undefined) {
     noteFull(node, step, release)
     const verdict = node.relayed.order(release, context, step.now.monoMs, options.judgeOnly === true)
-    return judged(node, step, read, source, verdict)
+    return judged(node, step, read, source, verdict, options)
   }
   const { verdict, state } = order(cell.state, release, context)
-  const outcome = judged(node, step, read, source, verdict)
+  const outcome = judged(node, step, read, source, verdict, options)
   const lost = verdict === 'DUPLICATE' && !node.kept.has(release.id)
   const becomes = verdict === 'NEW' || (lost && targetOf(state.floor) === release.id)
   const target = becomes && cell.stored && !node.readOnly
@@ -149,7 +149,14 @@ const ACCEPTED: ReadonlySet<Verdict> = new Set(['NEW', 'TWIN', 'CONCURRENT'])
  * Relaying asks for more than order: authorised under the root the release names, too, and that root kept and
  * undisputed; else a node still at that root would punish the relay. Blame asks for the same proof.
  */
-function judged(node: NodeState, step: Step, read: ReadBytes, source: Source, verdict: Verdict): Outcome {
+function judged(
+  node: NodeState,
+  step: Step,
+  read: ReadBytes,
+  source: Source,
+  verdict: Verdict,
+  { judgeOnly }: IngestOptions,
+): Outcome {
   const { release, envelope } = read
   const named = node.roots.undisputed(release.header.root)
   const signed = () =>
@@ -157,11 +164,13 @@ function judged(node: NodeState, step: Step, read: ReadBytes, source: Source, ve
     (named === node.roots.current()
       ? verdict !== 'UNAUTHORISED'
       : authorised(named, envelope, release, node.config.limits))
-  if (ACCEPTED.has(verdict)) step.emit({ kind: 'count', metric: 'ordered', by: 1, label: verdict })
+  // What is only judged was not ordered: of two that race for a place the second is refused, and nothing is held.
+  const orders = ACCEPTED.has(verdict) && judgeOnly !== true
+  if (orders) step.emit({ kind: 'count', metric: 'ordered', by: 1, label: verdict })
   else if (verdict === 'DUPLICATE' || verdict === 'TWIN_KNOWN')
     step.emit({ kind: 'count', metric: 'duplicates', by: 1 })
-  else refuse(step, verdict, REFUSALS[verdict] ?? 'refused', source, release)
-  if (verdict === 'TWIN') {
+  else if (!ACCEPTED.has(verdict)) refuse(step, verdict, REFUSALS[verdict] ?? 'refused', source, release)
+  if (orders && verdict === 'TWIN') {
     const text =
       'two releases in one place: the publisher equivocated; the channel is held until its next release'
     refuse(step, verdict, text, source, release)

@@ -17,6 +17,8 @@ export class SubmitNode {
   monoMs = 1_000
   /** Submissions, by their answer. */
   readonly counted: (string | undefined)[] = []
+  /** Log lines and counts of all that happened, as `LEVEL CODE` and `METRIC LABEL`. */
+  readonly said: string[] = []
   readonly #sessions: Session[] = []
   readonly #node: Dispatcher
   #request = 10_000
@@ -77,6 +79,9 @@ export class SubmitNode {
     const effects = this.#node.handle(event, { monoMs: this.monoMs, wallMs: WALL_MS + this.monoMs })
     for (const count of ofKind(effects, 'count'))
       if (count.metric === 'submissions') this.counted.push(count.label)
+    for (const effect of effects)
+      if (effect.kind === 'note') this.said.push(`${effect.level} ${effect.code}`)
+      else if (effect.kind === 'count') this.said.push(`${effect.metric} ${effect.label ?? ''}`.trim())
     return effects.filter(({ kind }) => shown.includes(kind))
   }
 

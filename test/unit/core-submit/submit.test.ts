@@ -133,6 +133,23 @@ test('A twin of what stands gets ORDER_PLACE_TAKEN with the envelope of what sta
   expect(reply).toMatchObject({ type: 'refused', code: 'ORDER_PLACE_TAKEN', envelope: first.envelope })
 })
 
+test('Two that race for one counter are no equivocation: nothing is held, and each release is counted once', () => {
+  const node = new SubmitNode()
+  const first = make({ clock: { alice: 1 } })
+  const second = make({ clock: { alice: 1 }, text: 'b' })
+  uploaded(node, first)
+  expect(refusal(node.ask({ type: 'submit', envelope: second.envelope }))).toBe('ORDER_PLACE_TAKEN')
+  expect(node.view().channels[0]?.target).toBe(first.id)
+  uploaded(node, make({ clock: { alice: 2 }, text: 'c' }))
+  expect(node.said.filter((line) => line.startsWith('ordered'))).toEqual(['ordered NEW', 'ordered NEW'])
+  expect(node.said.filter((line) => line.startsWith('warn'))).toEqual([])
+  expect(node.said).toContain('info ORDER_PLACE_TAKEN')
+
+  node.settled(node.handle(gossip(make({ clock: { alice: 2 }, text: 'a twin that is out' }))))
+  expect(node.said).toContain('ordered TWIN')
+  expect(node.said).toContain('warn ORDER_EQUIVOCATION')
+})
+
 test('Overtaken while uploading: ORDER_STALE, and what overtook it stands', () => {
   const node = new SubmitNode()
   const slow = make({ clock: { alice: 1 } })
