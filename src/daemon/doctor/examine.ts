@@ -15,8 +15,8 @@ export async function examine(config: NodeConfig): Promise<readonly Finding[]> {
   return [
     await checkRoot(config),
     ...checkKeyFiles(config),
-    ...checkAdmission(config),
-    ...checkFreshnessKey(config),
+    ...(await checkAdmission(config)),
+    ...(await checkFreshnessKey(config)),
     ...(await checkFolders(config)),
     await checkSpace(config),
     store,

@@ -2,10 +2,10 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { IDENTITY_FILE, peerIdOf } from '../../net/identity.ts'
 import { createJudge } from '../../trust/admission.ts'
-import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
-import { ownChain, readPrivateKey, readRoot } from '../documents.ts'
+import { ownChain, readPrivateKey } from '../documents.ts'
 import { type Finding, fine, wrong } from './finding.ts'
+import { newestRoot } from './root.ts'
 
 const DAY_MS = 86_400_000
 const WARN_MS = 30 * DAY_MS
@@ -42,8 +42,8 @@ function checkToken(path: string): Finding {
   }
 }
 
-/** What this node shows of itself, judged by the configured root, as peers are to judge it. */
-export function checkAdmission(config: NodeConfig): readonly Finding[] {
+/** What this node shows of itself, judged by the newest root known here, as peers judge it. */
+export async function checkAdmission(config: NodeConfig): Promise<readonly Finding[]> {
   const check = 'certificate'
   if (config.admission === undefined) {
     const advice = "admission: {pool, poolKey}, or {certificate} that 'confmesh admit' made"
@@ -54,7 +54,7 @@ export function checkAdmission(config: NodeConfig): readonly Finding[] {
   try {
     const { limitsInForce: limits } = config
     const peer = peerIdOf(readFileSync(identity, 'utf8'))
-    const { current } = startChain(readRoot(config.root, limits), limits)
+    const current = await newestRoot(config)
     const judgement = createJudge(limits)(peer, ownChain(config, peer, limits), current, Date.now())
     if (judgement.kind === 'refused')
       return [
@@ -76,12 +76,11 @@ export function checkAdmission(config: NodeConfig): readonly Finding[] {
   }
 }
 
-export function checkFreshnessKey(config: NodeConfig): readonly Finding[] {
+export async function checkFreshnessKey(config: NodeConfig): Promise<readonly Finding[]> {
   if (config.freshness === undefined) return []
   const check = 'freshness key'
   try {
-    const { limitsInForce: limits } = config
-    const { current } = startChain(readRoot(config.root, limits), limits)
+    const current = await newestRoot(config)
     const { id } = readPrivateKey(config.freshness.key, 'freshness.key')
     if (current.freshness.keys.includes(id)) return [fine(check, `named by root ${current.version}`)]
     return [

@@ -1,0 +1,72 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
+import { loadConfig, type NodeConfig } from '../../../src/daemon/config.ts'
+import { checkAdmission, checkFreshnessKey } from '../../../src/daemon/doctor/keys.ts'
+import { foldersOf } from '../../../src/daemon/folders.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { IDENTITY_FILE, newIdentityPem } from '../../../src/net/identity.ts'
+import { floorFiles } from '../../../src/store/floor-files.ts'
+import { issuePool } from '../../../src/trust/certificates.ts'
+import { removePool, setFreshness } from '../../../src/trust/edit.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+import { admissionKey, name, rootKeys, rootOne, signedRoot } from '../trust/fixtures.ts'
+
+const ROOT = rootOne()
+const pool = generatePrivateKey('ed25519')
+const freshness = generatePrivateKey('ed25519')
+const YEAR_MS = 365 * 86_400_000
+
+let dir: string
+let config: NodeConfig
+
+/** A host whose root.json is still version 1. */
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-doctor-'))
+  const write = (path: string, text: string) => writeFileSync(join(dir, path), text, { mode: 0o600 })
+  write('root.json', encodeEnvelopeJson(signEnvelope('root', encodeRoot(ROOT), rootKeys)))
+  write('pool.key', pool.pem)
+  write('freshness.key', freshness.pem)
+  const validity = { notBefore: Date.now() - 1_000, notAfter: Date.now() + YEAR_MS }
+  const grant = { name: name('hosts'), key: pool.key.public, labels: new Map(), ...validity }
+  write('pool.json', encodeEnvelopeJson(issuePool(grant, admissionKey)))
+  mkdirSync(join(dir, 'data'))
+  write(join('data', IDENTITY_FILE), newIdentityPem())
+  write(
+    'node.yaml',
+    'root: root.json\ndata: data\nfreshness: { key: freshness.key }\nadmission: { pool: pool.json, poolKey: pool.key }\n',
+  )
+  config = loadConfig(join(dir, 'node.yaml'), {}, new Map())
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+/** The node took it in from its peers; it lies beside the floors. */
+async function adopted(root: TrustRoot): Promise<void> {
+  const { floorDir } = foldersOf(config, () => ROOT.fleetId)
+  const files = floorFiles(floorDir, ROOT.fleetId, LIMITS)
+  await files.load()
+  await files.write([], { version: root.version, envelope: signedRoot(root) })
+}
+
+test('the certificate is judged by the newest root, as peers judge it', async () => {
+  expect(await checkAdmission(config)).toMatchObject([{ ok: true }])
+  await adopted(removePool(ROOT, pool.key.id))
+  expect(await checkAdmission(config)).toMatchObject([
+    { ok: false, text: expect.stringContaining('ADMIT_REMOVED') },
+  ])
+})
+
+test('the freshness key is looked for in the newest root', async () => {
+  expect(await checkFreshnessKey(config)).toMatchObject([
+    { ok: false, text: expect.stringContaining('root 1') },
+  ])
+  await adopted(setFreshness(ROOT, { add: [freshness.key.public], remove: [] }))
+  expect(await checkFreshnessKey(config)).toMatchObject([
+    { ok: true, text: expect.stringContaining('root 2') },
+  ])
+})
