@@ -28,16 +28,21 @@ let nodes: RealNode[] = []
 let folder: string
 
 beforeAll(async () => {
-  made = await fleet.init('fleet', ['--root-keys', '2', '--root-threshold', '1'])
+  // as the page's own fleet, but for the channels
+  made = await fleet.init('fleet', ['--root-keys', '3', '--root-threshold', '2'])
   folder = join(fleet.dir, 'fleet')
   seed = await fleet.start('seed', made.seedConfig)
   nodes = [await fleet.startNode('a', made), await fleet.startNode('b', made)]
 })
 afterAll(() => fleet.end())
 
+/** As many root keys as the threshold asks for, of those not lost. */
+const holders = ['root-1.key', 'root-2.key']
+
 /** Runs the section's commands as they stand, in the fleet's folder; those from `from` to before `to`. */
 async function carryOut(heading: string, more: Record<string, string> = {}, from = 0, to?: number) {
-  for (const words of commandsOf(heading, { ADDRESS: seed.address, ...more }).slice(from, to)) {
+  const replaced = { ADDRESS: seed.address, 'root-1.key': holders.join(' --root-key '), ...more }
+  for (const words of commandsOf(heading, replaced).slice(from, to)) {
     const { code, err, out } = await confmesh(words, { cwd: folder })
     if (code !== 0) throw new Error(`confmesh ${words.join(' ')}: ${code}: ${err}${out}`)
   }
@@ -105,10 +110,11 @@ describe('on a running fleet, by the commands of its page', () => {
 
   test('lose a root key', async () => {
     rmSync(join(folder, 'root-2.key'))
+    holders[1] = 'root-3.key'
     await carryOut('Lose a root key')
     await atRoot(6)
     const shown = await json(['trust', 'show', '--root', made.root])
-    expect((shown.value.roles as unknown as { root: { keys: string[] } }).root.keys).toHaveLength(2)
+    expect((shown.value.roles as unknown as { root: { keys: string[] } }).root.keys).toHaveLength(3)
     await converged(nodes, CHANNEL, await publish(CHANNEL, 'without root-2', 'new.key'))
   })
 
@@ -153,6 +159,26 @@ describe('on a running fleet, by the commands of its page', () => {
     await converged(nodes, CHANNEL, next)
   })
 
+  test('replace the admission key: hosts with a pool of the new one are welcome before the old ones are shut out', async () => {
+    await carryOut('Replace the admission key', {}, 0, 5)
+    await atRoot(versionNow())
+    const [left, moves] = nodes as [RealNode, RealNode]
+    await moves.kill('SIGTERM')
+    const stays = await fleet.startNode('b', { ...made, nodeConfig: moved(made.nodeConfig, 'pool3') })
+    await until('the new pool is welcome', 20_000, async () => (await peersOf(stays)) === 2)
+    await seed.kill('SIGTERM')
+    seed = await fleet.start('seed', moved(made.seedConfig, 'pool3'))
+    await until('both are welcome at the seed', 20_000, async () => (await peersOf(seed)) === 2)
+
+    await carryOut('Replace the admission key', {}, 5)
+    await until('what the old key admitted is cut off', 20_000, async () => (await peersOf(left)) === 0)
+    const next = await publish(CHANNEL, 'without the old admission key', 'new.key')
+    await converged([stays], CHANNEL, next)
+    await left.kill()
+    nodes = [await fleet.startNode('a', { ...made, nodeConfig: moved(made.nodeConfig, 'pool3') }), stays]
+    await converged(nodes, CHANNEL, next)
+  })
+
   test('replace a seed', async () => {
     const [port, api] = [await freePort(), await freePort()]
     const host = {
@@ -177,10 +203,10 @@ describe('on a running fleet, by the commands of its page', () => {
 const peersOf = async ({ client }: RealNode): Promise<number> => (await client.status()).peers.connected
 
 /** The configuration with the new pool in place of the old one, beside it. */
-function moved(config: string): string {
+function moved(config: string, pool = 'pool2'): string {
   const text = readFileSync(config, 'utf8')
-    .replaceAll('pool.json', 'pool2.json')
-    .replaceAll('pool.key', 'pool2.key')
+    .replaceAll('pool.json', `${pool}.json`)
+    .replaceAll('pool.key', `${pool}.key`)
   const path = join(folder, `moved-${config.endsWith('seed.yaml') ? 'seed' : 'node'}.yaml`)
   writeFileSync(path, text)
   return path
@@ -192,7 +218,8 @@ async function endOfRoot(leftMs: number): Promise<void> {
   const expires = Math.ceil((Date.now() + leftMs) / 1000) * 1000
   const next = renew(current.root, expires)
   cpSync(made.root, join(folder, `root.${current.root.version}.json`))
-  const envelope = signEnvelope('root', encodeRoot(next), [readPrivateKey(join(folder, 'root-1.key'))])
+  const keys = holders.map((name) => readPrivateKey(join(folder, name)))
+  const envelope = signEnvelope('root', encodeRoot(next), keys)
   writeFileSync(made.root, encodeEnvelopeJson(envelope))
   expect((await json(['trust', 'push', '--root', made.root, '--seed', seed.address])).code).toBe(0)
   await atRoot(next.version)
