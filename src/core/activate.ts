@@ -6,7 +6,15 @@ import { recordOf } from './channel.ts'
 import type { EventOf } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
 import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
-import { type Activating, type Cell, gateFor, isDurable, type NodeState } from './state.ts'
+import {
+  type Activating,
+  type Cell,
+  gateFor,
+  isDurable,
+  isExpiring,
+  isRootOver,
+  type NodeState,
+} from './state.ts'
 import type { Step } from './step.ts'
 
 const RETRY_MIN_MS = 1_000
@@ -24,6 +32,19 @@ const DAMAGED: ReadonlySet<Code> = new Set([
 
 /** Try to make the target active; does nothing where it is, is under way, or a gate is closed. */
 export function settleCell(node: NodeState, step: Step, cell: Cell): void {
+  settleNow(node, step, cell)
+  const waits = cell.retry !== undefined && step.now.monoMs < cell.retry.atMonoMs
+  if (waits || cell.soakAtMonoMs !== undefined || isExpiring(node, cell)) node.due.add(cell)
+  else node.due.delete(cell)
+}
+
+/** After what changes the gates of all. */
+export function settleAll(node: NodeState, step: Step): void {
+  node.rootOver = isRootOver(node, step.now.wallMs)
+  for (const cell of node.cells.values()) settleCell(node, step, cell)
+}
+
+function settleNow(node: NodeState, step: Step, cell: Cell): void {
   if (!cell.stored || cell.activating !== undefined) return
   const { monoMs, wallMs } = step.now
   if (cell.retry !== undefined && monoMs < cell.retry.atMonoMs) return step.wakeAt(cell.retry.atMonoMs)
@@ -206,9 +227,13 @@ function scheduleSoak(node: NodeState, step: Step, cell: Cell): void {
   step.wakeAt(cell.soakAtMonoMs)
 }
 
-/** Soak over, retries due; asks for the next wake of each channel. */
+/**
+ * Soak over, retries due, gates that close or open by the clock; asks for the next wake of each channel. Those at rest are
+ * not looked at: ticks come every few milliseconds while content does, and a node may have tens of thousands of channels.
+ */
 export function tickActivations(node: NodeState, step: Step): void {
-  for (const cell of node.cells.values()) {
+  if (isRootOver(node, step.now.wallMs) !== node.rootOver) settleAll(node, step)
+  for (const cell of [...node.due]) {
     if (cell.soakAtMonoMs !== undefined) {
       if (step.now.monoMs >= cell.soakAtMonoMs) {
         cell.soakAtMonoMs = undefined
@@ -216,6 +241,7 @@ export function tickActivations(node: NodeState, step: Step): void {
         persistRecord(node, step, cell)
       } else step.wakeAt(cell.soakAtMonoMs)
     }
-    settleCell(node, step, cell)
+    const soaksOnly = cell.soakAtMonoMs !== undefined && cell.retry === undefined && !isExpiring(node, cell)
+    if (!soaksOnly) settleCell(node, step, cell)
   }
 }

@@ -6,7 +6,7 @@ import type { Freshness } from '../model/beacon.ts'
 import type { Address, Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { Judgement } from '../trust/admission.ts'
-import { onActivated, settleCell, tickActivations } from './activate.ts'
+import { onActivated, settleAll, settleCell, tickActivations } from './activate.ts'
 import { type Announce, createAnnounce, type Gossip } from './announce.ts'
 import type { CoreConfig } from './config.ts'
 import type { Effect, GossipVerdict } from './effects.ts'
@@ -201,7 +201,7 @@ export class Dispatcher implements CoreFacts {
       case 'storeMode':
         this.#node.readOnly = event.readOnly
         if (!event.readOnly) this.#housekeeping.saveNow(step)
-        return this.#settleAll(step)
+        return settleAll(this.#node, step)
     }
   }
 
@@ -371,9 +371,5 @@ export class Dispatcher implements CoreFacts {
   #settle(step: Step, channel: Channel): void {
     const cell = this.#node.cells.get(channel)
     if (cell !== undefined) settleCell(this.#node, step, cell)
-  }
-
-  #settleAll(step: Step): void {
-    for (const cell of this.#node.cells.values()) settleCell(this.#node, step, cell)
   }
 }

@@ -1,6 +1,6 @@
 /** What is due now and then: writes to try again, the wait of a node without a floor, damage, the cache, the root's end. */
 import type { ReleaseId } from '../model/ids.ts'
-import { settleCell } from './activate.ts'
+import { settleAll } from './activate.ts'
 import { recordOf, targetOf } from './channel.ts'
 import type { Now } from './events.ts'
 import type { Entry } from './ledger.ts'
@@ -74,7 +74,7 @@ export class Housekeeping {
         'no peer could be compared with before the first activation; what is newest is not known; does it reach a seed (confmesh doctor)?'
       step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })
     }
-    for (const cell of this.#node.cells.values()) settleCell(this.#node, step, cell)
+    settleAll(this.#node, step)
   }
 
   #knowsEnough(): boolean {

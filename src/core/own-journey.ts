@@ -5,7 +5,7 @@ import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { epochOf } from '../trust/epoch.ts'
-import { settleCell } from './activate.ts'
+import { settleAll, settleCell } from './activate.ts'
 import { type ChannelState, raiseEpoch, recordOf, targetOf } from './channel.ts'
 import type { Ticket, Topic } from './events.ts'
 import { createFetch, type Fetch } from './fetch.ts'
@@ -143,7 +143,7 @@ export class OwnJourney implements Journey {
     for (const stage of this.#stages) stage.onRoot?.(step, this, root)
     if (via !== 'gossip')
       step.emit({ kind: 'publish', topic: 'control', bytes: encodeControlGossip({ kind: 'root', envelope }) })
-    for (const cell of this.#node.cells.values()) settleCell(this.#node, step, cell)
+    settleAll(this.#node, step)
     return adoption
   }
 

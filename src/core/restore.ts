@@ -11,7 +11,7 @@ import { dropUnneeded } from './ingest.ts'
 import { placeOf } from './order.ts'
 import { readRelease } from './release-bytes.ts'
 import type { Snapshot } from './snapshot.ts'
-import { type Cell, type NodeState, newCell } from './state.ts'
+import { type Cell, isRootOver, type NodeState, newCell } from './state.ts'
 import type { Step } from './step.ts'
 import type { ActiveRecord, ChannelRecord, Write } from './writes.ts'
 
@@ -48,6 +48,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
   if (snapshot.floorLost)
     note('STORE_FLOOR_LOST', 'no floor is left although the store was used; peers are asked first')
+  node.rootOver = isRootOver(node, step.now.wallMs)
   const alone = node.config.seeds.length === 0
   if (snapshot.floorLost || (node.cells.size === 0 && !alone))
     node.waitUntilMonoMs = step.now.monoMs + node.config.limits.floorLostWaitMs

@@ -58,6 +58,8 @@ export interface NodeState {
   readonly config: CoreConfig
   readonly roots: Roots
   readonly cells: Map<Channel, Cell>
+  /** Those that time alone may change: what else moves a channel is an event of its own. */
+  readonly due: Set<Cell>
   readonly relayed: Relayed
   readonly kept: Map<ReleaseId, Kept>
   /** Releases whose every page and block is on disk, with the proof. */
@@ -67,6 +69,8 @@ export interface NodeState {
   readOnly: boolean
   /** Nothing is activated before this time: a node without a floor asks others first. */
   waitUntilMonoMs: number | undefined
+  /** The root's time was over when all channels were last looked at. */
+  rootOver: boolean
 }
 
 export function createState(config: CoreConfig, roots: Roots): NodeState {
@@ -74,12 +78,14 @@ export function createState(config: CoreConfig, roots: Roots): NodeState {
     config,
     roots,
     cells: new Map(),
+    due: new Set(),
     relayed: createRelayed(config.limits.maxRelayedChannels),
     kept: new Map(),
     whole: new Map(),
     blocks: new Set(),
     readOnly: false,
     waitUntilMonoMs: undefined,
+    rootOver: false,
   }
 }
 
@@ -124,6 +130,15 @@ export function gateFacts(node: NodeState, cell: Cell, wallMs: number): GateFact
     readOnly: node.readOnly,
     wallMs,
   }
+}
+
+export const isRootOver = (node: NodeState, wallMs: number): boolean => node.roots.current().expires <= wallMs
+
+/** Its target is not active and has an end: the gate may close, or open after a clock was set right, as time goes. */
+export function isExpiring(node: NodeState, cell: Cell): boolean {
+  const target = targetOf(cell.state.floor)
+  if (!cell.stored || target === undefined || target === cell.state.active?.release) return false
+  return node.kept.get(target)?.release.header.expires !== undefined
 }
 
 export const gateFor = (node: NodeState, cell: Cell, wallMs: number): Gate =>

@@ -1,0 +1,103 @@
+/** What time alone changes in a channel: a soak that ends, an activation to try again, a release or a root that expires. */
+import { expect, it } from 'vitest'
+import { tickActivations } from '../../../src/core/activate.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
+import { createRoots } from '../../../src/core/roots.ts'
+import { createState, newCell } from '../../../src/core/state.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel } from '../../../src/model/ids.ts'
+import { BenchNode, ofKind } from './bench-node.ts'
+import { CHANNEL, coreConfig, gossip, type Made, make, ROOT, WALL_MS } from './fleet.ts'
+
+const TICK: Event = { kind: 'tick' }
+const notes = (effects: readonly Effect[]) => ofKind(effects, 'note').map(({ code }) => code)
+const done = ({ id }: Made, kind: 'healthy' | 'failed'): Event => ({
+  kind: 'activated',
+  channel: CHANNEL,
+  release: id,
+  outcome: kind === 'healthy' ? { kind, changed: 1 } : { kind, code: 'ACTIVATE_FAILED', text: 'no room' },
+})
+
+/** A node at which the whole release has just come, and what it does about it. */
+function given(made: Made, wallMs = WALL_MS) {
+  const node = new BenchNode()
+  node.start()
+  node.wallMs = wallMs
+  const effects = node.persist(node.run(gossip(made, [made.page, made.block])))
+  return { node, effects }
+}
+
+it('channels at rest are not looked at by a tick, however many there are', () => {
+  const config = coreConfig()
+  const state = createState(config, createRoots(config.root, LIMITS))
+  const channel = 'app/quiet' as Channel
+  state.cells.set(channel, newCell(state, channel))
+  state.cells.values = () => {
+    throw new Error('all channels are walked')
+  }
+  const step = new OpenStep({ monoMs: 1, wallMs: WALL_MS }, config, new StepCounter(), () => undefined)
+  tickActivations(state, step)
+  expect(step.close()).toEqual([])
+})
+
+it('a release soaks for its time, is then written down as healthy, and no tick after that does anything', () => {
+  const made = make({ clock: { alice: 1 } })
+  const { node, effects } = given(made)
+  expect(ofKind(effects, 'activate')).toHaveLength(1)
+  node.persist(node.run(done(made, 'healthy')))
+  node.monoMs = 29_999
+  expect(ofKind(node.run(TICK), 'persist')).toEqual([])
+  node.monoMs = 30_000
+  const soaked = node.run(TICK)
+  const record = { kind: 'channel', record: { active: { release: made.id, soaked: true } } }
+  expect(ofKind(soaked, 'persist')).toMatchObject([{ writes: [record] }])
+  node.persist(soaked)
+  node.monoMs = 31_000
+  expect(ofKind(node.run(TICK), 'persist')).toEqual([])
+})
+
+it('an activation that touched nothing is tried again when its time has come, and not before', () => {
+  const made = make({ clock: { alice: 1 } })
+  const { node } = given(made)
+  node.run(done(made, 'failed'))
+  expect(ofKind(node.run(TICK), 'activate')).toEqual([])
+  node.monoMs = 2_000
+  expect(ofKind(node.run(TICK), 'activate')).toMatchObject([{ release: made.id }])
+})
+
+it('a release that expires before its content is here is said to have, once', () => {
+  const made = make({ clock: { alice: 1 }, header: { expires: WALL_MS + 1_000 } })
+  const node = new BenchNode()
+  node.start()
+  node.persist(node.run(gossip(made)))
+  expect(notes(node.handle(TICK))).not.toContain('ACTIVATE_EXPIRED')
+  node.wallMs = WALL_MS + 1_000
+  expect(notes(node.handle(TICK))).toContain('ACTIVATE_EXPIRED')
+  expect(notes(node.handle(TICK))).not.toContain('ACTIVATE_EXPIRED')
+})
+
+it('a clock that is set right opens the gate that it had closed', () => {
+  const made = make({ clock: { alice: 1 }, header: { expires: WALL_MS + 1_000 } })
+  const { node, effects } = given(made, WALL_MS + 5_000)
+  expect(ofKind(effects, 'activate')).toEqual([])
+  node.wallMs = WALL_MS
+  expect(ofKind(node.run(TICK), 'activate')).toMatchObject([{ release: made.id }])
+})
+
+it('a root that expires, and one that does not after all, are noticed by every channel that waits', () => {
+  const made = make({ clock: { alice: 1 } })
+  const waiting = new BenchNode()
+  waiting.start()
+  waiting.persist(waiting.run(gossip(made)))
+  waiting.wallMs = ROOT.expires
+  expect(notes(waiting.handle(TICK))).toContain('TRUST_ROOT_EXPIRED')
+  expect(waiting.view().channels[0]).toMatchObject({ lastError: { code: 'TRUST_ROOT_EXPIRED' } })
+
+  const { node, effects } = given(made, ROOT.expires)
+  expect(ofKind(effects, 'activate')).toEqual([])
+  node.run(TICK)
+  node.wallMs = WALL_MS
+  expect(ofKind(node.run(TICK), 'activate')).toMatchObject([{ release: made.id }])
+})
