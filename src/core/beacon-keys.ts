@@ -23,10 +23,11 @@ export type HeardNow = Heard & { readonly receivedMonoMs: number }
 
 export class BeaconKeys {
   readonly #heard = new Map<KeyId, Heard>()
-  #startMonoMs = 0
+  /** The start of the process, or what was heard last of keys that a root has replaced. */
+  #baseMonoMs = 0
 
   start(monoMs: number): void {
-    this.#startMonoMs = monoMs
+    this.#baseMonoMs = monoMs
   }
 
   get(key: KeyId): Heard | undefined {
@@ -48,8 +49,12 @@ export class BeaconKeys {
     this.#heard.set(beacon.key, { beacon, envelope, receivedMonoMs, pages })
   }
 
-  /** Other freshness keys in a new root: what a stolen key said of the time must not outlive it. */
+  /**
+   * Other freshness keys in a new root: what a stolen key said of the time must not outlive it. When something was heard
+   * stays: a node that hears every beacon is not silent for as long as the next takes to come.
+   */
   reset(): void {
+    this.#baseMonoMs = this.lastMonoMs()
     this.#heard.clear()
   }
 
@@ -80,7 +85,7 @@ export class BeaconKeys {
 
   /** When some key's `at` last advanced; the start of the process where none has yet. */
   lastMonoMs(): number {
-    let last = this.#startMonoMs
+    let last = this.#baseMonoMs
     for (const { receivedMonoMs } of this.#heard.values()) last = Math.max(last, receivedMonoMs ?? last)
     return last
   }
