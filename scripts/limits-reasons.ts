@@ -32,7 +32,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   bridgeDeadlineMs: 'a border that does not answer is passed over',
   maxUnreadBytes:
     'what all peers sent and nobody has read as whole messages: each stream has its bound, of 500 peers they add up to gigabytes',
-  admissionsBurst: 'see above',
+  handshakeDeadlineMs: 'three round trips on a bad line; what says nothing holds its place no longer',
+  admissionsBurst: 'a hundred nodes that start at once need not wait',
   maxUnadmitted: 'see above',
   maxDegree: 'see above',
   outsideDegree: 'for comparison only, so that regions hear of one another without gateways',

@@ -135,10 +135,7 @@ const CONNECTIONS: readonly WireBound[] = [
       DIALLER,
     ],
   ]),
-  ...constants('net/host.ts', host, [
-    ['MAX_HANDSHAKES', 'handshakes of others under way', DIALLER],
-    ['MAX_DIALS', 'own dials under way', 'this node: further ones wait'],
-  ]),
+  ...constants('net/host.ts', host, [['MAX_DIALS', 'own dials under way', 'this node: further ones wait']]),
   ...constants('net/muxer.ts', muxer, [
     ['MAX_STREAMS', 'streams on a connection, each way', RESET],
     ['MAX_WINDOW_BYTES', 'bytes on their way on a stream', CONNECTION],

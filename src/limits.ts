@@ -97,10 +97,10 @@ export const LIMITS = {
   answerDeadlineMs: 600_000,
   /** A dial in all, name lookup and handshake included. */
   dialDeadlineMs: 10_000,
-  /**
-   * Peers admitted that dialled us: each costs some milliseconds (handshake, records, a comparison), so a restarting
-   * fleet takes a part of a core; a hundred nodes need not wait. Beyond, a peer is told when to come back.
-   */
+  /** Handshakes of others under way, half of them of one address at most, and what each may take: three round trips on a bad line. */
+  maxHandshakes: 200,
+  handshakeDeadlineMs: 5_000,
+  /** Peers admitted that dialled us: milliseconds of work each, so a restarting fleet takes a part of a core; beyond, it hears when to come back. */
   admissionsPerSecond: 50,
   admissionsBurst: 100,
   /** What a refused peer has to read the refusal before its connection is reset. */

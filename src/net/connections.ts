@@ -14,6 +14,7 @@ import { addressOf, hostOf, isOwnHost, isTcp } from './address.ts'
 import type { Answerer } from './answerer.ts'
 import type { Asker } from './asker.ts'
 import type { Gate } from './gate.ts'
+import { Handshakes } from './handshakes.ts'
 import type { Misconduct } from './misconduct.ts'
 import { forgetStranger } from './remembered-peers.ts'
 
@@ -48,6 +49,7 @@ const originOf = ({ remoteAddr }: Pick<Connection, 'remoteAddr'>): string =>
 export class Connections {
   readonly #options: ConnectionsOptions
   readonly #links = new Map<PeerId, Link>()
+  readonly #handshakes: Handshakes
   /** On their way out: neither used nor taken up again. */
   readonly #closing = new WeakSet<Connection>()
   #carriers: Carriers | undefined
@@ -60,6 +62,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
+    this.#handshakes = new Handshakes(options.limits, options.log)
   }
 
   /** Before any connection can exist: the node does not run yet, or has no listener. */
@@ -84,7 +87,14 @@ export class Connections {
 
   /** Turns strangers away before the costly handshake, the newest first, once too many are not admitted yet; dials TCP alone. */
   readonly gater: ConnectionGater = {
-    denyInboundConnection: (connection: MultiaddrConnection) => this.#tooManyStrangers(originOf(connection)),
+    denyInboundConnection: (connection: MultiaddrConnection) => {
+      const origin = originOf(connection)
+      return this.#tooManyStrangers(origin) || !this.#handshakes.begin(connection, origin)
+    },
+    denyInboundUpgradedConnection: (_peer, connection) => {
+      this.#handshakes.end(connection)
+      return false
+    },
     denyDialMultiaddr: (address) => !isTcp(address),
   }
 

@@ -30,8 +30,6 @@ export const CONNECTIONS = {
   node: { connections: 100, sockets: 120, dialsPerSecond: 50 },
   seed: { connections: 500, sockets: 600, dialsPerSecond: 200 },
 } as const
-/** Of others with us, under way. */
-export const MAX_HANDSHAKES = 100
 /** Of our own, under way: as many as the core begins (limits.maxDialsUnderWay). */
 export const MAX_DIALS = 16
 
@@ -108,7 +106,9 @@ async function configuration(options: HostOptions) {
     connectionManager: {
       maxConnections: most.connections,
       inboundConnectionThreshold: most.dialsPerSecond,
-      maxIncomingPendingConnections: MAX_HANDSHAKES,
+      // above `maxHandshakes`, which counts by address: this would turn away whoever comes next
+      maxIncomingPendingConnections: most.sockets,
+      inboundUpgradeTimeout: limits.handshakeDeadlineMs,
       maxParallelDials: MAX_DIALS,
       dialTimeout: limits.dialDeadlineMs,
     },
