@@ -97,8 +97,7 @@ const SMALL_BYTES = 2_048 + 700
 const peersOf = ({ api }: RealNode): Promise<number> => total(api, 'confmesh_peers')
 
 export async function crowd({ quick }: { readonly quick: boolean }): Promise<Measured> {
-  // One connection is the publisher's.
-  const f = await run(quick ? 99 : 499, quick ? 5 : 10)
+  const f = await run(quick ? 100 : 500, quick ? 5 : 10)
   return {
     about: [
       `one seed in a process of its own, ${f.nodes} whole nodes, ${NODES_A_PROCESS} to a process, each with three to six links beside that to the seed, and the publisher; one machine, loopback; one release of 2 KiB after another`,

@@ -5,7 +5,7 @@ import { MAX_HOSTS } from '../src/core/root-run.ts'
 import { MAX_PARTS } from '../src/core/sources.ts'
 import { MAX_VIEWS } from '../src/core/sync-index.ts'
 import { LIMITS } from '../src/limits.ts'
-import { CONNECTIONS } from '../src/net/host.ts'
+import { connectionsOf } from '../src/net/host.ts'
 import { MAX_STREAMS } from '../src/net/muxer.ts'
 import { MAX_ALL_UNSENT_BYTES, MAX_UNSENT_BYTES } from '../src/net/watchdog.ts'
 import { MAX_IMPORTED, MAX_VERIFIED } from '../src/trust/public-key.ts'
@@ -44,7 +44,7 @@ export const together = (role: Role): number => memory(role).reduce((sum, { byte
 function ofPeers(role: Role): Held[] {
   const L = LIMITS
   const degree = DEGREES[role]
-  const { sockets } = CONNECTIONS[role === 'seed' ? 'seed' : 'node']
+  const { connections } = connectionsOf(role === 'seed' ? 'seed' : 'node', L)
   const carries = role !== 'node'
   const answers =
     L.maxStreams.sync * L.maxSyncRunBytes +
@@ -56,8 +56,13 @@ function ofPeers(role: Role): Held[] {
   return [
     {
       what: 'connections, strangers’ included',
-      of: `${CONNECTIONS.node.sockets} sockets, of a seed ${CONNECTIONS.seed.sockets}, × (a read of 64 KiB + ${MAX_STREAMS} streams × 4 KiB)`,
-      bytes: sockets * (64 + MAX_STREAMS * 4) * KIB,
+      of: `${connectionsOf('node', L).connections}, of a seed ${connectionsOf('seed', L).connections}, × (a read of 64 KiB + ${MAX_STREAMS} streams × 4 KiB)`,
+      bytes: connections * (64 + MAX_STREAMS * 4) * KIB,
+    },
+    {
+      what: 'handshakes',
+      of: `${L.maxHandshakes} × (a read of 64 KiB + a message begun of 64 KiB)`,
+      bytes: L.maxHandshakes * 128 * KIB,
     },
     {
       what: 'not read yet',

@@ -15,6 +15,7 @@ import * as sync from '../src/codec/sync-messages.ts'
 import * as handed from '../src/core/handed.ts'
 import * as holders from '../src/core/holders.ts'
 import * as sources from '../src/core/sources.ts'
+import { LIMITS } from '../src/limits.ts'
 import * as gossip from '../src/net/gossip.ts'
 import * as host from '../src/net/host.ts'
 import * as muxer from '../src/net/muxer.ts'
@@ -115,27 +116,31 @@ const CODEC: readonly WireBound[] = [
   ]),
 ]
 
-const { node, seed } = host.CONNECTIONS
+const node = host.connectionsOf('node', LIMITS)
+const seed = host.connectionsOf('seed', LIMITS)
 const CONNECTIONS: readonly WireBound[] = [
   ...inFile('net/host.ts', [
-    ['CONNECTIONS.node.connections', node.connections, 'connections of a node', DIALLER],
-    ['CONNECTIONS.node.sockets', node.sockets, 'sockets of a node, those of handshakes too', DIALLER],
+    ['connectionsOf(node).connections', node.connections, 'connections of a node', DIALLER],
+    ['connectionsOf(node).sockets', node.sockets, 'sockets of a node, those of handshakes too', DIALLER],
     [
-      'CONNECTIONS.node.dialsPerSecond',
-      node.dialsPerSecond,
+      'DIALS_PER_SECOND.node',
+      host.DIALS_PER_SECOND.node,
       'dials from one host that a node takes in a second',
       DIALLER,
     ],
-    ['CONNECTIONS.seed.connections', seed.connections, 'connections of a seed', DIALLER],
-    ['CONNECTIONS.seed.sockets', seed.sockets, 'sockets of a seed', DIALLER],
+    ['connectionsOf(seed).connections', seed.connections, 'connections of a seed', DIALLER],
+    ['connectionsOf(seed).sockets', seed.sockets, 'sockets of a seed', DIALLER],
     [
-      'CONNECTIONS.seed.dialsPerSecond',
-      seed.dialsPerSecond,
+      'DIALS_PER_SECOND.seed',
+      host.DIALS_PER_SECOND.seed,
       'dials from one host that a seed takes in a second',
       DIALLER,
     ],
   ]),
-  ...constants('net/host.ts', host, [['MAX_DIALS', 'own dials under way', 'this node: further ones wait']]),
+  ...constants('net/host.ts', host, [
+    ['MAX_PASSING', 'connections beside those of peers and strangers', DIALLER],
+    ['MAX_DIALS', 'own dials under way', 'this node: further ones wait'],
+  ]),
   ...constants('net/muxer.ts', muxer, [
     ['MAX_STREAMS', 'streams on a connection, each way', RESET],
     ['MAX_WINDOW_BYTES', 'bytes on their way on a stream', CONNECTION],

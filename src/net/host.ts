@@ -25,11 +25,10 @@ const HOUR_MS = 3_600_000
 /** A name with several addresses over a slow link: Node's 250 ms for each is too short (nodejs/node#54359). */
 const ADDRESS_ATTEMPT_MS = 2_000
 
-/** Connections in all, sockets (those of a handshake, too), and dials taken from one host in a second. */
-export const CONNECTIONS = {
-  node: { connections: 100, sockets: 120, dialsPerSecond: 50 },
-  seed: { connections: 500, sockets: 600, dialsPerSecond: 200 },
-} as const
+/** Dials taken from one host in a second. */
+export const DIALS_PER_SECOND = { node: 50, seed: 200 } as const
+/** Links that end while others come already, and the second of two that crossed. */
+export const MAX_PASSING = 32
 /** Of our own, under way: as many as the core begins (limits.maxDialsUnderWay). */
 export const MAX_DIALS = 16
 
@@ -50,6 +49,17 @@ export interface Station {
   readonly seed: boolean
   readonly limits: Limits
   readonly log: LogPort
+}
+
+/**
+ * Connections in all, and sockets (those of a handshake, too). Strangers have places beside those of the peers: libp2p
+ * refuses without a word, and a full node is to say that it is full, and a full seed to be published to.
+ */
+export function connectionsOf(role: keyof typeof DIALS_PER_SECOND, limits: Limits) {
+  const { seedDegree, gatewayDegree, hardDegree, maxUnadmitted, maxHandshakes } = limits
+  const peers = role === 'seed' ? seedDegree : Math.max(gatewayDegree, hardDegree)
+  const connections = peers + maxUnadmitted + MAX_PASSING
+  return { connections, sockets: connections + maxHandshakes }
 }
 
 export interface HostOptions extends Station {
@@ -95,7 +105,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
 async function configuration(options: HostOptions) {
   const { seed, gate, limits } = options
-  const most = CONNECTIONS[seed ? 'seed' : 'node']
+  const role = seed ? 'seed' : 'node'
+  const most = connectionsOf(role, limits)
   return {
     privateKey: await libp2pKey(options.identityPem),
     addresses: { listen: [...options.listen], announce: [...options.announce] },
@@ -105,7 +116,7 @@ async function configuration(options: HostOptions) {
     connectionGater: options.gater,
     connectionManager: {
       maxConnections: most.connections,
-      inboundConnectionThreshold: most.dialsPerSecond,
+      inboundConnectionThreshold: DIALS_PER_SECOND[role],
       // above `maxHandshakes`, which counts by address: this would turn away whoever comes next
       maxIncomingPendingConnections: most.sockets,
       inboundUpgradeTimeout: limits.handshakeDeadlineMs,
