@@ -203,8 +203,10 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   sliceMs: 'all who send: what they sent waits for a later turn',
   logLinesPerSecond: 'nobody: the rest is counted and left out of the log',
   logLinesBurst: 'nobody: the rest is counted and left out of the log',
-  verifiesPerSecond: 'whoever sends releases then: ignored, comparison brings them',
-  verifiesBurst: 'whoever sends releases then: ignored, comparison brings them',
+  verifiesPerSecond:
+    'whoever sends releases then: ignored, comparison brings them; whoever submits: `LIMIT_RATE`',
+  verifiesBurst:
+    'whoever sends releases then: ignored, comparison brings them; whoever submits: `LIMIT_RATE`',
   submitsPerMinute: PUBLISHER,
   submitsBurst: PUBLISHER,
   maxRejectedDigests: 'nobody: what comes again is checked once more',

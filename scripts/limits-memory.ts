@@ -129,8 +129,8 @@ function ofFleet(): Held[] {
     },
     {
       what: 'rejected messages and hosts counted',
-      of: `${L.maxRejectedDigests.toLocaleString('en')} digests and ${MAX_HOSTS.toLocaleString('en')} hosts, five times, × 256 B`,
-      bytes: (L.maxRejectedDigests + 5 * MAX_HOSTS) * 256,
+      of: `${L.maxRejectedDigests.toLocaleString('en')} digests and ${MAX_HOSTS.toLocaleString('en')} hosts, six times, × 256 B`,
+      bytes: (L.maxRejectedDigests + 6 * MAX_HOSTS) * 256,
     },
     {
       what: 'HTTP',

@@ -3,13 +3,14 @@ import { sha256 } from '../codec/digest.ts'
 import { decodeReleaseGossip, type ReleaseGossip } from '../codec/gossip.ts'
 import { type Code, isMeshError } from '../errors.ts'
 import type { Digest, PeerId } from '../model/ids.ts'
+import type { Checks } from './checks.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf } from './events.ts'
 import { type Attached, checkAttached } from './inline.ts'
 import type { Ingested } from './journey.ts'
 import { LatestSet } from './latest.ts'
-import { createBucket, createBuckets } from './rate.ts'
+import { createBuckets } from './rate.ts'
 import { readRelease } from './release-bytes.ts'
 import type { Step } from './step.ts'
 
@@ -35,10 +36,9 @@ export interface Announce {
   forgetPeer(peer: PeerId): void
 }
 
-export function createAnnounce(config: CoreConfig): Announce {
+export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
   const { limits } = config
   const messages = createBuckets<PeerId>(limits.gossipPerSecond, limits.gossipBurst)
-  const checks = createBucket(limits.verifiesPerSecond, limits.verifiesBurst)
   // By the exact bytes, and only what was rejected: a bad copy sent first must not mask the good one.
   const rejected = new LatestSet<Digest>(limits.maxRejectedDigests)
 
@@ -81,7 +81,7 @@ export function createAnnounce(config: CoreConfig): Announce {
       const message = decode(step, event)
       if (typeof message === 'string') return message
       const { envelope, attached } = message
-      if (!checks.take(step.now.monoMs)) {
+      if (!checks.take(envelope, step.now.monoMs)) {
         const text = 'more signatures to check than this node takes in a second'
         return refuse(step, event, 'ignore', 'LIMIT_RATE', text)
       }

@@ -8,6 +8,7 @@ import type { Release } from '../model/release.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { onActivated, settleAll, settleCell, tickActivations } from './activate.ts'
 import { type Announce, createAnnounce, type Gossip } from './announce.ts'
+import type { Checks } from './checks.ts'
 import type { CoreConfig } from './config.ts'
 import type { Effect, GossipVerdict } from './effects.ts'
 import type { Event, EventOf, Now } from './events.ts'
@@ -74,14 +75,14 @@ export class Dispatcher implements CoreFacts {
   /** Goes round in the region since this step. */
   #said: Said[] = []
 
-  constructor(config: CoreConfig, stages: Stages) {
+  constructor(config: CoreConfig, stages: Stages, checks: Checks) {
     this.#config = config
     this.#named = stages
     const { admit, peers, gateways, freshness, sync, submit, bridge } = stages
     this.#stages = [admit, peers, gateways, freshness, sync, submit, bridge]
     this.#node = createState(config, createRoots(config.root, config.limits))
     this.#ledger = createLedger(this.#node)
-    this.#announce = createAnnounce(config)
+    this.#announce = createAnnounce(config, checks)
     this.#journey = new OwnJourney(this.#node, this.#stages, {
       sessions: () => admit.sessions(),
       session: (peer) => admit.session(peer),

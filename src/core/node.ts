@@ -2,6 +2,7 @@
 import { createJudge } from '../trust/admission.ts'
 import { createAdmit } from './admit.ts'
 import { createBridge } from './bridge.ts'
+import { Checks } from './checks.ts'
 import type { CoreConfig } from './config.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { Effect } from './effects.ts'
@@ -23,14 +24,16 @@ export interface NodeCore {
 /** @throws MeshError where the configured root is no valid root. */
 export function createNode(config: CoreConfig): NodeCore & CoreFacts {
   const freshness = createFreshness(config)
+  const checks = new Checks(config.limits)
   const judge = createJudge(config.limits)
-  return new Dispatcher(config, {
+  const stages = {
     admit: createAdmit(config, judge),
     peers: createPeers(config, judge),
     gateways: createGateways(config, judge),
     freshness,
     sync: createSync(config, freshness),
-    submit: createSubmit(config),
+    submit: createSubmit(config, checks),
     bridge: createBridge(config),
-  })
+  }
+  return new Dispatcher(config, stages, checks)
 }

@@ -6,6 +6,7 @@
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, PublishRequest } from '../model/messages.ts'
 import { Acknowledge } from './acknowledge.ts'
+import type { Checks } from './checks.ts'
 import { Claims } from './claims.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId, Ticket } from './events.ts'
@@ -63,15 +64,17 @@ export class Submit implements Stage {
   readonly #ordering = new Map<Ticket, Ordering>()
   /** By peer where it is admitted, else by address: peer ids cost nothing. */
   readonly #asks: Buckets<string>
+  readonly #checks: Checks
   readonly #audits: Bucket
   readonly #submits: Buckets<Channel>
   readonly #questions: Questions
   /** Releases whose upload ended in vain: what still comes of them is late, not unwanted. */
   readonly #late: LatestSet<ReleaseId>
 
-  constructor(config: CoreConfig) {
+  constructor(config: CoreConfig, checks: Checks) {
     const { limits } = config
     this.#config = config
+    this.#checks = checks
     this.#leases = new LeaseTable(limits.maxLeases)
     this.#lender = new Lender(this.#leases)
     this.#acknowledge = new Acknowledge(limits)
@@ -125,6 +128,8 @@ export class Submit implements Stage {
       !this.#asks.take(isAdmitted(session) ? peer : hostOf(session.address), step.now.monoMs)
     )
       refused({ code: 'LIMIT_RATE', text: 'too many questions at once', retryAfterMs: 1_000 })
+    else if (!this.#checks.takeAsked(message, session, step.now.monoMs))
+      refused({ code: 'LIMIT_RATE', text: 'too many signatures to check', retryAfterMs: 1_000 })
     else this.#dispatch(step, journey, { id, peer, session, message })
     return true
   }
@@ -279,7 +284,7 @@ export class Submit implements Stage {
       answer(step, id, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [this.#config.self] })
       return
     }
-    if (!this.#takeSubmit(step, release.header.channel)) {
+    if (!this.#submits.take(release.header.channel, step.now.monoMs)) {
       const text = 'too many releases of this channel in a minute'
       this.#deny(step, ask, judged, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
       return
@@ -294,10 +299,6 @@ export class Submit implements Stage {
     // A release that order knows holds its place already.
     if (judged.verdict === 'DUPLICATE') this.#uploads.begin(step, journey, upload)
     else this.#claims.start(step, journey, release, envelope)
-  }
-
-  #takeSubmit(step: Step, channel: Channel): boolean {
-    return this.#submits.take(channel, step.now.monoMs)
   }
 
   /** Refused; in the audit log where it verifies, at a bounded rate: anybody can send old ones again. */
@@ -396,4 +397,4 @@ export class Submit implements Stage {
   }
 }
 
-export const createSubmit = (config: CoreConfig): Submit => new Submit(config)
+export const createSubmit = (config: CoreConfig, checks: Checks): Submit => new Submit(config, checks)

@@ -1,5 +1,6 @@
 /** A seed with its real submit stage and journey; connections are what the test says they are. */
 
+import { Checks } from '../../../src/core/checks.ts'
 import type { CoreConfig } from '../../../src/core/config.ts'
 import { Dispatcher, type Stages } from '../../../src/core/dispatcher.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
@@ -29,7 +30,8 @@ export class SubmitNode {
       sessions: () => this.#sessions,
       session: (peer) => this.#sessions.find((session) => session.peer === peer),
     }
-    this.#node = new Dispatcher(config, {
+    const checks = new Checks(config.limits)
+    const stages: Stages = {
       admit,
       peers: { twin: () => undefined },
       gateways: NO_GATEWAYS,
@@ -40,15 +42,19 @@ export class SubmitNode {
         lastHeardMonoMs: () => 0,
       },
       sync: { comparedPeers: () => 1 },
-      submit: createSubmit(config),
+      submit: createSubmit(config, checks),
       bridge: {},
-    })
+    }
+    this.#node = new Dispatcher(config, stages, checks)
     const roots = [{ version: 1, envelope: rootBytes(ROOT) }]
     this.handle({ kind: 'started', snapshot: { ...EMPTY_SNAPSHOT, roots, ...snapshot } })
     this.connect(TOOL)
   }
 
-  connect(peer: PeerId, options: { readonly seed?: boolean; readonly ownHost?: boolean } = {}): void {
+  connect(
+    peer: PeerId,
+    options: { readonly seed?: boolean; readonly ownHost?: boolean; readonly host?: string } = {},
+  ): void {
     const hello =
       options.seed === true
         ? {
@@ -61,7 +67,7 @@ export class SubmitNode {
             heartbeats: [],
           }
         : undefined
-    const address = `/ip4/10.0.0.1/tcp/1/p2p/${peer}`
+    const address = `/ip4/${options.host ?? '10.0.0.1'}/tcp/1/p2p/${peer}`
     const ownHost = options.ownHost === true
     this.#sessions.push({
       peer,

@@ -1,4 +1,6 @@
 /** A node with admission, peers, sync, submissions and beacons left out: what a stage would do, the test does. */
+
+import { Checks } from '../../../src/core/checks.ts'
 import type { CoreConfig } from '../../../src/core/config.ts'
 import { Dispatcher, type Stages } from '../../../src/core/dispatcher.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
@@ -33,7 +35,8 @@ export class BenchNode {
       onWhole: (_step, _journey, channel) => void this.heard.push(`whole ${channel}`),
       onAhead: (_step, _journey, peer) => void this.heard.push(`ahead ${peer}`),
     }
-    this.#node = new Dispatcher(coreConfig(change), {
+    const config = coreConfig(change)
+    const all: Stages = {
       admit,
       peers: { ...silent, twin: () => undefined },
       gateways: NO_GATEWAYS,
@@ -47,7 +50,8 @@ export class BenchNode {
       submit: { uploads: () => this.uploads },
       bridge: silent,
       ...stages,
-    })
+    }
+    this.#node = new Dispatcher(config, all, new Checks(config.limits))
   }
 
   start(

@@ -1,0 +1,65 @@
+/** Signature checks are bounded for those who submit, too, and a part of them is left to others. */
+import { expect, test } from 'vitest'
+import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { KeyId, PeerId } from '../../../src/model/ids.ts'
+import { gossip, make, PEER, withLimits } from '../core/fleet.ts'
+import { refusal, SubmitNode, writes } from './submit-node.ts'
+
+/** As many signatures as an envelope may have: each may name a key and cost a check. */
+function forged(counter: number): Uint8Array {
+  const { envelope } = make({ clock: { alice: counter } })
+  const read = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+  const signatures = Array.from({ length: 16 }, (_, at) => ({
+    keyId: at.toString(16).repeat(64) as KeyId,
+    sig: new Uint8Array(64),
+  }))
+  return encodeEnvelope({ ...read, signatures })
+}
+
+const stranger = (at: number): PeerId => `12D3KooWstranger${at}` as PeerId
+
+/** Checks of a second for eight: of one address 16 at once, of all strangers 64. */
+function flooded(addresses: number): SubmitNode {
+  const node = new SubmitNode({ limits: withLimits({ verifiesPerSecond: 8, verifiesBurst: 128 }) })
+  for (let at = 0; at < addresses; at += 1) {
+    node.connect(stranger(at), { host: `10.1.0.${at}` })
+    const said = [1, 2].map((counter) =>
+      refusal(node.ask({ type: 'submit', envelope: forged(counter) }, stranger(at))),
+    )
+    expect(said).toEqual(['TRUST_UNAUTHORISED', 'LIMIT_RATE'])
+  }
+  return node
+}
+
+test('Forged submissions of one address are soon not looked at, and a publisher at another is heard', () => {
+  const node = flooded(1)
+  expect(writes(node.ask({ type: 'submit', envelope: make({ clock: { alice: 1 } }).envelope }))).toEqual([
+    'lease!',
+  ])
+  node.monoMs += 16_000
+  expect(refusal(node.ask({ type: 'submit', envelope: forged(3) }, stranger(0)))).toBe('TRUST_UNAUTHORISED')
+})
+
+test('Strangers take half of the checks at most, whatever their number: nodes go on', () => {
+  const node = flooded(4)
+  const made = make({ clock: { alice: 1 } })
+  expect(refusal(node.ask({ type: 'submit', envelope: made.envelope }))).toBe('LIMIT_RATE')
+  expect(writes(node.handle(gossip(made)))).toEqual(['envelope floor channel!'])
+})
+
+test('A peer that asks for leases of forged releases is soon not heard', () => {
+  const node = new SubmitNode({ limits: withLimits({ verifiesPerSecond: 8, verifiesBurst: 128 }) })
+  node.connect(PEER, { seed: true })
+  const said = [1, 2].map((counter) => refusal(node.ask({ type: 'lease', envelope: forged(counter) }, PEER)))
+  expect(said).toEqual(['TRUST_UNAUTHORISED', 'LIMIT_RATE'])
+  expect(refusal(node.ask({ type: 'roots', since: 1 }, PEER))).toBe('root')
+})
+
+test('Gossip is counted by its signatures', () => {
+  const node = new SubmitNode({ limits: withLimits({ verifiesPerSecond: 0, verifiesBurst: 20 }) })
+  node.handle(gossip({ envelope: forged(1) }))
+  const made = (counter: number) => gossip(make({ clock: { alice: counter } }))
+  const ordered = [2, 3, 4, 5, 6].map((counter) => writes(node.handle(made(counter))).length)
+  expect(ordered).toEqual([1, 1, 1, 1, 0])
+})
