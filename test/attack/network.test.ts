@@ -73,6 +73,20 @@ test('10⁵ subscriptions of an admitted peer leave no topic behind, then or aft
   await node.until('forgotten', () => node.transport.topicCount() === 0)
 })
 
+test('an RPC with more in it than an honest one has is not looked at', async () => {
+  const [node, raw] = await attacked()
+  node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  const stream = await raw.stream('/meshsub/1.1.0')
+  const said = (...topics: string[]) =>
+    RPC.encode({ subscriptions: topics.map((topic) => ({ subscribe: true, topic })), messages: [] })
+  const invented = Array.from({ length: 1_000 }, (_, index) => `/flood/${index}`)
+  stream.send(frame([said(TOPIC, ...invented)], 1_000_000))
+  stream.send(frame([said(TOPIC.replace('releases', 'control'))], 1_000))
+  await node.until('last one read', () => node.transport.subscribers('control').includes(raw.id))
+  expect(node.transport.subscribers('releases')).toEqual([])
+  await serves(node)
+})
+
 test('gossip faster than it is worked off stays on the side of its sender', async () => {
   const [node, raw] = await attacked({ gossipPerSecond: 10, gossipBurst: 10 })
   node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })

@@ -152,6 +152,8 @@ test('strangers beyond the bound are turned away, the newest first, and admitted
   await connect(second, b)
   third.dial(b)
   expect(await third.event('dialFailed')).toMatchObject({ address: b.address, code: 'NET_UNREACHABLE' })
+  // before the handshake, which is what costs
+  expect(third.of('connected')).toEqual([])
   b.admit(first)
   await connect(third, b)
 })

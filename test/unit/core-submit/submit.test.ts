@@ -181,10 +181,12 @@ test('Uploads are bounded in number and staged bytes', () => {
   expect(
     refusal(few.ask({ type: 'submit', envelope: make({ clock: { bob: 1 }, publisher: 'bob' }).envelope })),
   ).toBe('LIMIT_RATE')
-  const small = new SubmitNode({ limits: withLimits({ maxStagedBytesPerAddress: 100 }) })
-  const made = make({ clock: { alice: 1 } })
-  small.settled(small.ask({ type: 'submit', envelope: made.envelope }))
-  expect(refusal(small.ask({ type: 'page', release: made.id, bytes: made.page }))).toBe('LIMIT_BYTES')
+  for (const bound of [{ maxStagedBytesPerAddress: 100 }, { maxStagedBytes: 100 }]) {
+    const small = new SubmitNode({ limits: withLimits(bound) })
+    const made = make({ clock: { alice: 1 } })
+    small.settled(small.ask({ type: 'submit', envelope: made.envelope }))
+    expect(refusal(small.ask({ type: 'page', release: made.id, bytes: made.page }))).toBe('LIMIT_BYTES')
+  }
 })
 
 test('Questions have a rate for each address: another peer id is no other asker', () => {
