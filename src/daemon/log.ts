@@ -6,15 +6,20 @@ import type { LogPort } from '../runtime/ports.ts'
 /** Of one line; peers have a say in some. */
 const MAX_TEXT_CHARS = 500
 
+/** Kept for a log that takes nothing, such as one on a full disk; later lines are lost until it takes these. */
+const MAX_UNWRITTEN_BYTES = 256 * 1024
+
 /** JSON lines on stderr, readable ones on a terminal. stdout belongs to the command. */
 export async function createLogger(level: string): Promise<Logger> {
   const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
-  if (process.stderr.isTTY === true) {
-    // Only there: a service does not carry what paints for people.
-    const { default: pretty } = await import('pino-pretty')
-    return pino(base, pretty({ colorize: true, sync: true, destination: 2, ignore: 'pid,hostname' }))
-  }
-  return pino(base, pino.destination({ dest: 2, sync: true }))
+  const lines = pino.destination({ dest: 2, sync: true, maxLength: MAX_UNWRITTEN_BYTES })
+  // A node serves on without a log; where that is a matter of room, each further line tries again.
+  lines.on('error', () => {})
+  if (process.stderr.isTTY !== true) return pino(base, lines)
+  // Only there: a service does not carry what paints for people.
+  const { prettyFactory } = await import('pino-pretty')
+  const painted = prettyFactory({ colorize: true, ignore: 'pid,hostname' })
+  return pino(base, { write: (line) => lines.write(painted(line)) })
 }
 
 /**

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from '../../src/client/index.ts'
 import { newNode, type Runner } from './processes.ts'
@@ -129,6 +130,8 @@ interface StartOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Of another build. */
   readonly launcher?: string
+  /** Where the log goes instead of `log()`. */
+  readonly logTo?: number
 }
 
 /** A fleet in a temporary folder; everything started here is gone after `end`. */
@@ -148,7 +151,7 @@ export class RealFleet {
     name: string,
     config: string,
     more: readonly string[] = [],
-    { under = newNode, env = {}, launcher = LAUNCHER }: StartOptions = {},
+    { under = newNode, env = {}, launcher = LAUNCHER, logTo }: StartOptions = {},
   ): Promise<RealNode> {
     const data = join(this.dir, name)
     const args = [
@@ -163,16 +166,16 @@ export class RealFleet {
       ...more,
     ]
     const child = spawn(under.node, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', logTo ?? 'pipe'],
       env: { ...process.env, ...env },
     })
     let log = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       log += text
     })
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
     const line = await new Promise<string>((resolve, reject) => {
-      createInterface(child.stdout).once('line', resolve)
+      createInterface(child.stdout as Readable).once('line', resolve)
       child.once('close', (code) => reject(new Error(`${name} ended with ${code}: ${log}`)))
     })
     const ready = JSON.parse(line) as {
