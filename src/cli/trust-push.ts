@@ -1,8 +1,9 @@
 /** Hands roots out to seeds; the fleet has them from there. */
 import { existsSync } from 'node:fs'
 import { encodeEnvelope } from '../codec/envelope.ts'
-import { isMeshError, MeshError } from '../errors.ts'
+import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import type { PeerId } from '../model/ids.ts'
 import { type PushedTo, pushRoots, type RootEnvelope } from '../publish/roots.ts'
 import type { Seed } from '../publish/seeds.ts'
 import { out, warn } from './output.ts'
@@ -16,10 +17,10 @@ export async function pushToSeeds(options: PushOptions): Promise<void> {
   const roots = rootsBeside(options.root)
   const seeds = await connect(seedAddresses(options))
   try {
-    const pushed = await pushToAll(roots, seeds.reached)
+    const handed = await pushToAll(roots, seeds.reached)
     const unreached = seeds.missed.map(({ address, error }) => ({ address, code: error.code }))
     const version = roots.at(-1)?.version
-    out({ version, seeds: pushed, unreached }, pushed.map(lineOf))
+    out({ version, ...handed, unreached }, handed.seeds.map(lineOf))
   } finally {
     await seeds.close()
   }
@@ -28,12 +29,16 @@ export async function pushToSeeds(options: PushOptions): Promise<void> {
 export const lineOf = ({ peer, version, adopted }: PushedTo): string =>
   `seed ${short(peer)} is at root ${version}${adopted === 0 ? ' already' : `, ${adopted} new`}`
 
+export interface Handed {
+  readonly seeds: readonly PushedTo[]
+  /** Reached, and without this root all the same: what they said. */
+  readonly refused: readonly { readonly peer: PeerId; readonly code: Code }[]
+}
+
 /** @throws MeshError what a seed refused, where none took it */
-export async function pushToAll(
-  roots: readonly RootEnvelope[],
-  seeds: readonly Seed[],
-): Promise<readonly PushedTo[]> {
+export async function pushToAll(roots: readonly RootEnvelope[], seeds: readonly Seed[]): Promise<Handed> {
   const pushed: PushedTo[] = []
+  const refused: { peer: PeerId; code: Code }[] = []
   const errors: MeshError[] = []
   for (const seed of seeds) {
     try {
@@ -41,11 +46,12 @@ export async function pushToAll(
     } catch (error) {
       if (!isMeshError(error)) throw error
       errors.push(error)
+      refused.push({ peer: seed.peer, code: error.code })
     }
   }
   if (pushed.length === 0) throw errors[0] ?? new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
   for (const error of errors) warn(`${error.code}: ${error.message}`)
-  return pushed
+  return { seeds: pushed, refused }
 }
 
 /** The root and every older one kept beside it, down to the first gap; ascending. */

@@ -13,7 +13,7 @@ import { channelsUnder } from '../publish/channels.ts'
 import { type CounterMemory, joinMemories } from '../publish/counter.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
-import { newestKnown, type PushedTo } from '../publish/roots.ts'
+import { newestKnown } from '../publish/roots.ts'
 import { standingOf } from '../publish/standing.ts'
 import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
@@ -25,14 +25,13 @@ import { publishedFacts } from './publish-text.ts'
 import { readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
-import { lineOf, pushToAll, rootsBeside } from './trust-push.ts'
+import { type Handed, lineOf, pushToAll, rootsBeside } from './trust-push.ts'
 import { warnUnsaid } from './trust-touched.ts'
 
 /** What counted in a channel before the root. */
 export type Target = readonly [Channel, Release]
 
-export interface HandedOut {
-  readonly seeds: readonly PushedTo[]
+export interface HandedOut extends Handed {
   readonly reissued: readonly ({ readonly channel: Channel } & Published)[]
 }
 
@@ -142,17 +141,18 @@ export async function handOut(
   session: Session,
 ): Promise<HandedOut> {
   const { root } = readRoot(path)
-  const seeds = await pushToAll(rootsBeside(path), session.seeds.reached)
+  const handed = await pushToAll(rootsBeside(path), session.seeds.reached)
   const reissued: ({ readonly channel: Channel } & Published)[] = []
   for (const [channel, release] of targets.filter(isTouched(old, root))) {
     progress(`issuing ${channel} again`)
     reissued.push({ channel, ...(await reissue(channel, release, root, session)) })
   }
-  return { seeds, reissued }
+  return { ...handed, reissued }
 }
 
-export const factsOf = ({ seeds, reissued }: HandedOut) => ({
+export const factsOf = ({ seeds, refused, reissued }: HandedOut) => ({
   seeds,
+  refused,
   reissued: reissued.map((one) => ({ channel: one.channel, ...publishedFacts(one) })),
 })
 

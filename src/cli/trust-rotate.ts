@@ -71,7 +71,7 @@ async function rotateInFleet(change: KeyChange, options: RotateOptions, session:
   if (!complete) {
     const key = targets.length === 0 ? '' : ' --key FILE'
     const then = `nothing was handed out yet; once enough have signed: confmesh trust push --root ${path} --seed ADDRESS${key}`
-    out({ ...facts, seeds: [], reissued: [] }, [...lines, then])
+    out({ ...facts, seeds: [], refused: [], reissued: [] }, [...lines, then])
     return
   }
   const handed = await handOut(path, old, targets, session)

@@ -35,6 +35,8 @@ export interface DialOptions {
   readonly limits: Limits
   /** A lasting identity, where the seed is to know the caller again; without, a fresh key. */
   readonly identity?: Identity
+  /** Ends a dial that is still under way. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -47,7 +49,7 @@ export async function dialPublisher(address: Address, options: DialOptions): Pro
   const unread = new Unread(limits, { note: () => {} })
   const node = await clientHost(options, unread)
   try {
-    const connection = await dial(node, address, limits.dialDeadlineMs)
+    const connection = await dial(node, address, limits.dialDeadlineMs, options.signal)
     return publishConnection(
       node,
       connection,

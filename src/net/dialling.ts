@@ -12,9 +12,16 @@ const WRONG_PEER = /does not match expected remote identity key/
  * @param address ends in the peer's id
  * @throws MeshError NET_PEER_ID (somebody else answers there), NET_TIMEOUT, NET_UNREACHABLE
  */
-export async function dial(node: Libp2p, address: Address, timeoutMs: number): Promise<Connection> {
+export async function dial(
+  node: Libp2p,
+  address: Address,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Connection> {
+  const deadline = AbortSignal.timeout(timeoutMs)
+  const ends = signal === undefined ? deadline : AbortSignal.any([deadline, signal])
   try {
-    return await node.dial(multiaddr(address), { signal: AbortSignal.timeout(timeoutMs) })
+    return await node.dial(multiaddr(address), { signal: ends })
   } catch (error) {
     throw dialError(address, timeoutMs, error)
   }

@@ -17,12 +17,15 @@ export interface Seeds {
   close(): Promise<void>
 }
 
+/** @param signal ends a dial that nobody waits for any more */
+type Dial = (address: Address, signal: AbortSignal) => Promise<Seed>
+
 /** The network's code is loaded only now: a wrong command line, a wrong key are told without it. */
 const overNetwork =
-  (limits: Limits) =>
-  async (address: Address): Promise<Seed> => {
+  (limits: Limits): Dial =>
+  async (address, signal) => {
     const { dialPublisher } = await import('../net/dial.ts')
-    return dialPublisher(address, { limits })
+    return dialPublisher(address, { limits, signal })
   }
 
 /**
@@ -31,19 +34,22 @@ const overNetwork =
 export async function reachSeeds(
   addresses: readonly Address[],
   limits: Limits,
-  dial: (address: Address) => Promise<Seed> = overNetwork(limits),
+  dial: Dial = overNetwork(limits),
 ): Promise<Seeds> {
   const reached: Seed[] = []
   const missed: { address: Address; error: MeshError }[] = []
-  let closed = false
-  const dials = [...new Set(addresses)].map(async (address) => {
+  const open = new Set(addresses)
+  const closed = new AbortController()
+  const dials = [...open].map(async (address) => {
     try {
-      const seed = await dial(address)
-      if (closed) await seed.close()
+      const seed = await dial(address, closed.signal)
+      if (closed.signal.aborted) await seed.close()
       else reached.push(seed)
     } catch (error) {
       if (!isMeshError(error)) throw error
-      missed.push({ address, error })
+      if (!closed.signal.aborted) missed.push({ address, error })
+    } finally {
+      open.delete(address)
     }
   })
   const all = Promise.all(dials)
@@ -55,16 +61,20 @@ export async function reachSeeds(
   await Promise.race([all, delay(limits.otherSeedsMs, undefined, { signal: rest.signal })])
   rest.abort()
   if (reached.length === 0) throw noneReached(missed)
-  const still = reached.slice()
-  closed = true
+  missed.push(...[...open].map((address) => ({ address, error: stillSilent(address, limits) })))
+  // Its timers would keep the command from ending.
+  closed.abort()
   return {
-    reached: still,
+    reached,
     missed,
     async close() {
-      await Promise.allSettled(still.map((seed) => seed.close()))
+      await Promise.allSettled(reached.map((seed) => seed.close()))
     },
   }
 }
+
+const stillSilent = (address: Address, { otherSeedsMs }: Limits): MeshError =>
+  new MeshError('NET_TIMEOUT', `${address}: no answer within ${otherSeedsMs} ms of the first seed's`)
 
 function requireOne(reached: readonly Seed[]): void {
   if (reached.length === 0) throw new Error('not reached')

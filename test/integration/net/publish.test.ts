@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, Channel } from '../../../src/model/ids.ts'
@@ -90,4 +91,18 @@ test('nobody there, and somebody else there', async () => {
   await expect(dial(b.address.replace(b.id, stranger) as Address)).rejects.toMatchObject({
     code: 'NET_PEER_ID',
   })
+})
+
+test('a dial that nobody waits for any more ends at once, however silent the other side', async () => {
+  const silent = createServer()
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  ending.push(async () => void silent.close())
+  const { port } = silent.address() as AddressInfo
+  const address = `/ip4/127.0.0.1/tcp/${port}/p2p/${peerIdOf(newIdentityPem())}` as Address
+  const waiting = new AbortController()
+  silent.once('connection', () => waiting.abort())
+  const dialled = dialPublisher(address, { limits: LIMITS, signal: waiting.signal })
+  const beganMs = performance.now()
+  await expect(dialled).rejects.toMatchObject({ code: 'NET_TIMEOUT' })
+  expect(performance.now() - beganMs).toBeLessThan(LIMITS.dialDeadlineMs / 2)
 })

@@ -1,0 +1,45 @@
+import { once } from 'node:events'
+import { expect, test } from 'vitest'
+import { MeshError } from '../../../src/errors.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Address } from '../../../src/model/ids.ts'
+import { reachSeeds } from '../../../src/publish/seeds.ts'
+import { FakeSeed } from './fake-seed.ts'
+
+const limits = { ...LIMITS, otherSeedsMs: 20 }
+const [near, down, silent] = ['near', 'down', 'silent'] as unknown as [Address, Address, Address]
+
+test('A seed that is down and one that is silent are both told; the silent one is dialled no longer', async () => {
+  let ended = false
+  const dial = async (address: Address, signal: AbortSignal) => {
+    if (address === near) return new FakeSeed('a')
+    if (address === silent) {
+      await once(signal, 'abort')
+      ended = true
+    }
+    throw new MeshError('NET_UNREACHABLE', `${address}: refused`)
+  }
+  const seeds = await reachSeeds([silent, near, down], limits, dial)
+  expect(seeds.reached).toHaveLength(1)
+  await expect.poll(() => ended).toBe(true)
+  expect(seeds.missed.map(({ address, error }) => [address, error.code])).toEqual([
+    [down, 'NET_UNREACHABLE'],
+    [silent, 'NET_TIMEOUT'],
+  ])
+})
+
+test('A seed that answers too late is closed, and stays among those that were not reached', async () => {
+  const late = new FakeSeed('b')
+  let closed = false
+  late.close = async () => {
+    closed = true
+  }
+  const dial = async (address: Address, signal: AbortSignal) => {
+    if (address === near) return new FakeSeed('a')
+    await once(signal, 'abort')
+    return late
+  }
+  const seeds = await reachSeeds([near, silent], limits, dial)
+  await expect.poll(() => closed).toBe(true)
+  expect([seeds.reached.length, seeds.missed.map(({ address }) => address)]).toEqual([1, [silent]])
+})
