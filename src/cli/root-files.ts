@@ -63,7 +63,12 @@ export function rootOfDraft(path: string): string | undefined {
   return match === null ? undefined : join(dirname(path), `${match[1]}.json`)
 }
 
-export function saveEnvelope(path: string, envelope: Envelope): void {
+/** @throws MeshError INPUT_PATH, LIMIT_BYTES */
+export const saveEnvelope = (path: string, envelope: Envelope): void =>
+  replaceFile(path, envelopeText(envelope), 0o644)
+
+/** What a file of it holds. @throws MeshError LIMIT_BYTES */
+export function envelopeText(envelope: Envelope): string {
   const size = encodeEnvelope(envelope).length
   if (size > LIMITS.maxRootBytes) {
     throw new MeshError(
@@ -74,7 +79,7 @@ export function saveEnvelope(path: string, envelope: Envelope): void {
       },
     )
   }
-  replaceFile(path, encodeEnvelopeJson(envelope), 0o644)
+  return encodeEnvelopeJson(envelope)
 }
 
 /** Keeps the old root under its own version; one that is there already must be the same root. */

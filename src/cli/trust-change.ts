@@ -12,11 +12,13 @@ import type { PrivateKey } from '../trust/private-key.ts'
 import { checkSuccession } from '../trust/root-rules.ts'
 import { addSignature, signEnvelope } from '../trust/signing.ts'
 import { keysOf, signers } from '../trust/threshold.ts'
+import { requireNew, writeNew } from './files.ts'
 import { readPrivateKey } from './key-files.ts'
 import { isJson, out, printable } from './output.ts'
 import { saysYes } from './question.ts'
 import {
   draftPath,
+  envelopeText,
   keepOld,
   payloadOf,
   type RootFile,
@@ -66,7 +68,7 @@ export async function changeRoot(
   say(await applyChange(options, edit, notes))
 }
 
-/** Explains, asks on a terminal, writes. `channels`: those that a new epoch touches, where they are known already. */
+/** Explains, asks on a terminal, writes: `out` only where nothing is. `channels`: those that a new epoch touches, where they are known already. */
 export async function applyChange(
   options: ChangeOptions,
   edit: (root: TrustRoot) => TrustRoot,
@@ -79,6 +81,7 @@ export async function applyChange(
   checkSuccession(current.root, next)
   const keys = rootKeys(options.rootKey, current.root, next)
   const target = resolve(options.out ?? options.root)
+  if (target !== current.path) requireNew(target)
   const draft = draftPath(target, next.version)
   const envelope = existsSync(draft) ? joinDraft(draft, payload, keys) : signEnvelope('root', payload, keys)
   const touched = channels ?? (await touchedChannels(options.seed, current.root, next))
@@ -160,8 +163,10 @@ function conclude(step: Step, explained: Explained): Outcome {
     const lines = waiting(draft, signatures, current.path, next)
     return { complete, facts: { root: current.path, draft, ...facts }, lines }
   }
-  const previous = target === current.path ? keepOld(current) : current.path
-  saveEnvelope(target, envelope)
+  const replaces = target === current.path
+  const previous = replaces ? keepOld(current) : current.path
+  if (replaces) saveEnvelope(target, envelope)
+  else writeNew(target, envelopeText(envelope), 0o644)
   if (existsSync(draft)) unlinkSync(draft)
   const again =
     raisedBy(current.root, next).length === 0

@@ -55,7 +55,7 @@ Example:
     .option('--remove-key <file...>', 'public keys to remove', collect)
     .requiredOption('--root <file>', 'the root')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
-    .option('--out <file>', 'write the new root there instead')
+    .option('--out <file>', 'write the new root into this new file instead')
     .option('--seed <address...>', 'hand it out to these seeds', collect)
     .option('--key <file...>', "the publisher's keys that sign the re-issued releases", collect)
     .option('--sign-with <command>', 'a command that signs them; may be given several times', collect)

@@ -25,7 +25,7 @@ export function change(trust: Command, name: string, description: string, exampl
     .description(description)
     .requiredOption('--root <file>', 'the current root')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
-    .option('--out <file>', 'write the new root here and leave the current file alone')
+    .option('--out <file>', 'write the new root into this new file and leave the current one alone')
     .option('--seed <address...>', 'ask these seeds which channels must be issued again', collect)
     .option('--yes', 'do not ask on a terminal')
     .addHelpText('after', `\nExample:\n  confmesh trust ${name}${own} --root root.json --root-key root.key\n`)

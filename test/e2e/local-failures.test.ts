@@ -138,6 +138,27 @@ describe('a name that is taken is told before anything is made', () => {
   })
 })
 
+describe('trust --out writes where nothing is, and nowhere else', () => {
+  const key = (): string => at('other.key.pub')
+  beforeAll(() => json('keygen', '--out', at('other.key')))
+  const changes: [string, () => string[]][] = [
+    ['renew', () => ['renew']],
+    ['rotate', () => ['rotate', 'publisher', '--add-key', key()]],
+  ]
+
+  test.each(changes)('%s', async (_, change) => {
+    const [name = '', ...more] = change()
+    const args = ['trust', name, ...more, '--root', other.root, '--root-key', other.rootKeys[0] as string]
+    const theirs = readFileSync(other.publisherKey)
+    await refused(2, 'INPUT_EXISTS', other.publisherKey, ...args, '--out', other.publisherKey)
+    await refused(2, 'INPUT_PATH', 'gone/root.json', ...args, '--out', at('gone/root.json'))
+    expect(readFileSync(other.publisherKey)).toEqual(theirs)
+    const made = await json(...args, '--out', at(`${name}.json`))
+    expect(made).toMatchObject({ root: at(`${name}.json`), previous: other.root, version: 2 })
+    expect(existsSync(at(`${name}.json`))).toBe(true)
+  })
+})
+
 describe('options that would not hold', () => {
   test.each(['-m', '--expires', '--key', '--sign-with', '--publisher', '--prepare'])(
     'publish --prepared with %s',
