@@ -1,6 +1,6 @@
 /** What every command that signs and injects has in common: keys, the trust root, seeds, the lock beside the key. */
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { encodeEnvelope } from '../codec/envelope.ts'
 import { parseAddress } from '../daemon/address.ts'
@@ -109,7 +109,7 @@ export async function connect(addresses: readonly Address[]): Promise<Seeds> {
 /** @throws MeshError USAGE, CONFIG_KEY, CONFIG_KEY_MODE */
 function readKeys(options: SigningOptions): Keys {
   const given = options.key ?? []
-  const files = given.filter((file) => file !== '-').map((file) => resolve(file))
+  const files = distinct(given.filter((file) => file !== '-').map((file) => resolve(file)))
   const keys: PrivateKey[] = files.map(readPrivateKey)
   if (given.includes('-')) keys.push(fromText('--key -', readFileSync(0, 'utf8')))
   const { CONFMESH_KEY } = process.env
@@ -119,11 +119,22 @@ function readKeys(options: SigningOptions): Keys {
       throw new MeshError('USAGE', 'name a key: --key FILE, --key -, CONFMESH_KEY or --sign-with COMMAND')
     keys.push(fromText('CONFMESH_KEY', CONFMESH_KEY))
   }
-  const distinct = [...new Map(keys.map((key) => [key.id, key])).values()]
+  const once = [...new Map(keys.map((key) => [key.id, key])).values()]
   return {
-    signers: [...distinct.map(keySigner), ...commands.map((command) => commandSigner(command, LIMITS))],
+    signers: [...once.map(keySigner), ...commands.map((command) => commandSigner(command, LIMITS))],
     files,
   }
+}
+
+/** By where lock and memory lie, beside the name: a run that took one lock twice would wait for itself. */
+function distinct(files: readonly string[]): readonly string[] {
+  const byPlace = new Map<string, string>()
+  for (const file of files) {
+    const folder = dirname(file)
+    const place = join(existsSync(folder) ? realpathSync(folder) : folder, basename(file))
+    if (!byPlace.has(place)) byPlace.set(place, file)
+  }
+  return [...byPlace.values()]
 }
 
 function fromText(where: string, pem: string): PrivateKey {

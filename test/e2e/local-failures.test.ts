@@ -1,6 +1,15 @@
 /** What fails on this host: a folder that is a file, a name that is taken, a file that is none. Told by name, and nothing is left half done. */
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeCar } from '../../src/publish/car.ts'
@@ -158,6 +167,16 @@ describe('trust --out writes where nothing is, and nowhere else', () => {
     expect(existsSync(at(`${name}.json`))).toBe(true)
   })
 })
+
+test('the same key twice, under two names of its folder, does not wait for itself', async () => {
+  symlinkSync(dirname(fleet.publisherKey), at('folder'))
+  const keys = [fleet.publisherKey, fleet.publisherKey, at('folder/publisher.key')].flatMap((key) => [
+    '--key',
+    key,
+  ])
+  const publishing = ['publish', 'pay/prod', at('app'), ...keys, '--root', fleet.root, '--seed', STRANGER]
+  await refused(4, 'NET_UNREACHABLE', 'is the seed running', ...publishing)
+}, 20_000)
 
 describe('options that would not hold', () => {
   test.each(['-m', '--expires', '--key', '--sign-with', '--publisher', '--prepare'])(

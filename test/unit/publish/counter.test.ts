@@ -1,5 +1,7 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
@@ -105,3 +107,38 @@ test('The lock of a run that died is broken', async () => {
   free()
   expect(readdirSync(dir)).toEqual([])
 })
+
+test('A lock with this very pid is of an earlier process, as in a container, unless it is held here', async () => {
+  writeFileSync(`${key}.lock`, `${process.pid}\n`)
+  const free = await lockKey(key, 1)
+  await expect(lockKey(key, 1)).rejects.toMatchObject({ code: 'LIMIT_TIMEOUT' })
+  free()
+})
+
+test('An empty lock is left alone while it may still be written, and broken after a second', async () => {
+  writeFileSync(`${key}.lock`, '')
+  await expect(lockKey(key, 1)).rejects.toMatchObject({ code: 'LIMIT_TIMEOUT' })
+  const before = new Date(Date.now() - 1_500)
+  utimesSync(`${key}.lock`, before, before)
+  const free = await lockKey(key, 1)
+  free()
+  expect(readdirSync(dir)).toEqual([])
+})
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  '%s leaves no lock behind',
+  async (signal) => {
+    const source = new URL('../../../src/publish/key-lock.ts', import.meta.url)
+    const script = `import { lockKey } from '${source}'
+await lockKey(${JSON.stringify(key)}, 1000); console.log('held'); setInterval(() => {}, 1000)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    expect(existsSync(`${key}.lock`)).toBe(true)
+    child.kill(signal)
+    expect(await once(child, 'exit')).toEqual([128 + constants.signals[signal], null])
+    expect(existsSync(`${key}.lock`)).toBe(false)
+  },
+  60_000,
+)
