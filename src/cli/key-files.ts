@@ -5,7 +5,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import type { PublicKey } from '../model/root.ts'
 import { type PrivateKey, privateKeyFromPem, publicKeyFromPem, publicPem } from '../trust/private-key.ts'
 import { requireNew, writeNew } from './files.ts'
-import { generatePrivateKey } from './generate-key.ts'
+import { generatePrivateKey, type KeyPair } from './generate-key.ts'
 
 /** @throws MeshError CONFIG_KEY, CONFIG_KEY_MODE (anyone but the owner may read or write it) */
 export function readPrivateKey(path: string): PrivateKey {
@@ -30,10 +30,15 @@ export function readPublicKey(path: string): PublicKey {
 /** Writes FILE and FILE.pub, both new. @throws MeshError INPUT_EXISTS, INPUT_PATH */
 export function writeKeyPair(path: string, type: PublicKey['type']): PrivateKey {
   for (const half of [path, `${path}.pub`]) requireNew(half)
-  const { pem, key } = generatePrivateKey(type)
+  const pair = generatePrivateKey(type)
+  saveKeyPair(path, pair)
+  return pair.key
+}
+
+/** One that is made already. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+export function saveKeyPair(path: string, { pem, key }: KeyPair): void {
   writeNew(path, pem, 0o600)
   writeNew(`${path}.pub`, publicPem(key.public), 0o644)
-  return key
 }
 
 function readKeyText(path: string): string {

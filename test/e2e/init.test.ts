@@ -72,6 +72,15 @@ describe('init', () => {
   })
 })
 
+test('init refuses more channel patterns than a root holds, before it writes anything', async () => {
+  const patterns = (n: number) => Array.from({ length: n }, (_, at) => ['--channel', `c${at}`]).flat()
+  await refused(2, 'USAGE', '--channel', 'init', 'never', ...patterns(65))
+  expect(existsSync(at('never'))).toBe(false)
+  const most = await json<Fleet>('init', 'most', ...patterns(64))
+  expect((await show(most.root)).publishers.publisher?.patterns).toHaveLength(64)
+  expect(loadConfig(most.nodeConfig, {}, new Map()).channels).toHaveLength(64)
+})
+
 describe('one more seed', () => {
   test('has its own keys and knows the first; the root names its freshness key', async () => {
     const made = await json<{ peerId: string; seedConfig: string; seedAddress: string; version: number }>(

@@ -1,21 +1,23 @@
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { encodeEnvelopeJson } from '../../codec/envelope-json.ts'
-import { encodeRoot } from '../../codec/root.ts'
 import { loadOrCreateIdentity } from '../../daemon/identity.ts'
+import { MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
-import type { FleetId, Name, Pattern } from '../../model/ids.ts'
+import type { Name, Pattern } from '../../model/ids.ts'
 import { parseName, parsePattern } from '../../model/names.ts'
+import type { TrustRoot } from '../../model/root.ts'
 import { issuePool } from '../../trust/certificates.ts'
 import { firstRoot } from '../../trust/first-root.ts'
-import type { PrivateKey } from '../../trust/private-key.ts'
 import { signEnvelope } from '../../trust/signing.ts'
 import { argument, collect, wholeNumber } from '../arguments.ts'
 import { makeEmptyFolder, writeNew } from '../files.ts'
 import { nodeYaml, seedYaml } from '../fleet-files.ts'
+import { generatePrivateKey, type KeyPair } from '../generate-key.ts'
 import { addressOf, dialAddress, type Host, listenAddresses, parseHost } from '../host.ts'
-import { writeKeyPair } from '../key-files.ts'
+import { saveKeyPair } from '../key-files.ts'
 import { out } from '../output.ts'
+import { payloadOf } from '../root-files.ts'
 import { twoYearsFrom, wholeSecond } from '../time.ts'
 
 interface Options {
@@ -76,13 +78,18 @@ interface Plan {
 function planOf(dir: string, options: Options): Plan {
   const rootKeys = wholeNumber('--root-keys', options.rootKeys, 1, LIMITS.maxKeysPerRole)
   const majority = Math.floor(rootKeys / 2) + 1
-  const patterns = (options.channel ?? ['**']).map((text) => argument('--channel', text, parsePattern))
+  const given = (options.channel ?? ['**']).map((text) => argument('--channel', text, parsePattern))
+  const patterns = [...new Set(given)]
+  // Of the publisher in the root, and of node.yaml.
+  const most = Math.min(LIMITS.maxPatternsPerPublisher, LIMITS.maxPatterns)
+  if (patterns.length > most)
+    throw new MeshError('USAGE', `--channel: ${patterns.length} patterns, at most ${most} hold`)
   return {
     dir,
     fleet: argument('--fleet', options.fleet, parseName),
     publisher: argument('--publisher', options.publisher, parseName),
     hosts: (options.host ?? ['127.0.0.1']).map(parseHost),
-    patterns: [...new Set(patterns)],
+    patterns,
     rootKeys,
     rootThreshold: wholeNumber('--root-threshold', options.rootThreshold ?? String(majority), 1, rootKeys),
     port: wholeNumber('--port', options.port, 1, 65_535),
@@ -92,16 +99,21 @@ function planOf(dir: string, options: Options): Plan {
 
 async function init(dir: string, options: Options): Promise<void> {
   const plan = planOf(dir, options)
-  makeEmptyFolder(dir)
-  const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
   const keys = makeKeys(plan)
   const now = Date.now()
-  const fleetId = writeRoot(plan, keys, now)
+  const root = rootOf(plan, keys, now)
+  // Read back, so that nothing is left of a fleet that no node would take.
+  const payload = payloadOf(root)
+  makeEmptyFolder(dir)
+  const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
+  writeKeys(dir, keys)
+  const signers = keys.root.map(({ key }) => key)
+  writeNew(join(dir, 'root.json'), encodeEnvelopeJson(signEnvelope('root', payload, signers)), 0o644)
   writePool(plan, keys, now)
   const seeds = plan.hosts.map((host) => dialAddress(host, plan.port, peerId))
   writeConfigs(plan, seeds)
   const result = {
-    fleetId,
+    fleetId: root.fleetId,
     root: join(dir, 'root.json'),
     rootKeys: keys.root.map((_, i) => join(dir, rootKeyName(i))),
     publisher: plan.publisher,
@@ -116,49 +128,54 @@ async function init(dir: string, options: Options): Promise<void> {
 }
 
 interface Keys {
-  readonly root: readonly PrivateKey[]
-  readonly publisher: PrivateKey
-  readonly admission: PrivateKey
-  readonly pool: PrivateKey
-  readonly freshness: PrivateKey
+  readonly root: readonly KeyPair[]
+  readonly publisher: KeyPair
+  readonly admission: KeyPair
+  readonly pool: KeyPair
+  readonly freshness: KeyPair
 }
 
 const rootKeyName = (index: number): string => `root-${index + 1}.key`
 
-function makeKeys({ dir, rootKeys }: Plan): Keys {
-  const make = (name: string) => writeKeyPair(join(dir, name), 'ed25519')
+function makeKeys({ rootKeys }: Plan): Keys {
+  const make = () => generatePrivateKey('ed25519')
   return {
-    root: Array.from({ length: rootKeys }, (_, index) => make(rootKeyName(index))),
-    publisher: make('publisher.key'),
-    admission: make('admission.key'),
-    pool: make('pool.key'),
-    freshness: make('seed/freshness.key'),
+    root: Array.from({ length: rootKeys }, make),
+    publisher: make(),
+    admission: make(),
+    pool: make(),
+    freshness: make(),
   }
 }
 
-function writeRoot(plan: Plan, keys: Keys, nowMs: number): FleetId {
-  const root = firstRoot({
-    rootKeys: keys.root.map((key) => key.public),
+function writeKeys(dir: string, keys: Keys): void {
+  const write = (name: string, pair: KeyPair) => saveKeyPair(join(dir, name), pair)
+  for (const [index, pair] of keys.root.entries()) write(rootKeyName(index), pair)
+  write('publisher.key', keys.publisher)
+  write('admission.key', keys.admission)
+  write('pool.key', keys.pool)
+  write('seed/freshness.key', keys.freshness)
+}
+
+function rootOf(plan: Plan, keys: Keys, nowMs: number): TrustRoot {
+  const { publisher: name, patterns } = plan
+  return firstRoot({
+    rootKeys: keys.root.map(({ key }) => key.public),
     rootThreshold: plan.rootThreshold,
-    publishers: [
-      { name: plan.publisher, keys: [keys.publisher.public], threshold: 1, patterns: plan.patterns },
-    ],
-    admissionKeys: [keys.admission.public],
-    freshnessKeys: [keys.freshness.public],
+    publishers: [{ name, keys: [keys.publisher.key.public], threshold: 1, patterns }],
+    admissionKeys: [keys.admission.key.public],
+    freshnessKeys: [keys.freshness.key.public],
     maxAgeS: MAX_AGE_S,
     maxSkewS: MAX_SKEW_S,
     expires: twoYearsFrom(nowMs),
   })
-  const envelope = signEnvelope('root', encodeRoot(root), keys.root)
-  writeNew(join(plan.dir, 'root.json'), encodeEnvelopeJson(envelope), 0o644)
-  return root.fleetId
 }
 
 function writePool(plan: Plan, keys: Keys, nowMs: number): void {
   const pool = issuePool(
     {
       name: plan.fleet,
-      key: keys.pool.public,
+      key: keys.pool.key.public,
       labels: new Map([
         ['region', '*'],
         ['zone', '*'],
@@ -166,7 +183,7 @@ function writePool(plan: Plan, keys: Keys, nowMs: number): void {
       notBefore: wholeSecond(nowMs),
       notAfter: twoYearsFrom(nowMs),
     },
-    keys.admission,
+    keys.admission.key,
   )
   writeNew(join(plan.dir, 'pool.json'), encodeEnvelopeJson(pool), 0o644)
 }
