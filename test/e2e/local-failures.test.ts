@@ -1,5 +1,6 @@
 /** What fails on this host: a folder that is a file, a name that is taken, a file that is none. Told by name, and nothing is left half done. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   existsSync,
@@ -230,6 +231,15 @@ test('a stdout that takes nothing: one line, exit 1', () => {
     status: 1,
     stderr: 'confmesh: OUTPUT_FAILED: stdout: ENOSPC; is its disk full?\n',
   })
+})
+
+test('a stderr that takes nothing, or is closed, leaves the exit code as it is', async () => {
+  const full = openSync('/dev/full', 'w')
+  const said = spawnSync(process.execPath, [LAUNCHER, 'publsh'], { stdio: ['ignore', 'pipe', full] })
+  closeSync(full)
+  const closed = spawn(process.execPath, [LAUNCHER, 'publsh'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  closed.stderr.destroy()
+  expect([said.status, await once(closed, 'exit')]).toEqual([2, [2, null]])
 })
 
 test('demo without a place for its folder', async () => {
