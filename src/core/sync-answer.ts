@@ -5,7 +5,16 @@ import type { Journey } from './journey.ts'
 import type { Step } from './step.ts'
 import { keyed, type Row, subsFor } from './sync-digests.ts'
 import type { SyncIndex } from './sync-index.ts'
-import { answerSync, intoMessages, mayOffer, messageBudget, releasesOf, type SyncPeer } from './sync-peer.ts'
+import {
+  answerSync,
+  budgeted,
+  intoMessages,
+  mayOffer,
+  messageBudget,
+  releasesOf,
+  runBudget,
+  type SyncPeer,
+} from './sync-peer.ts'
 
 type Asked<T extends SyncRequest['type']> = Extract<SyncRequest, { readonly type: T }>
 /** A channel named in a reply. */
@@ -61,7 +70,7 @@ export function answerEntries(
   const known = new Set<ShortHash>()
   const lacks = new Set<ShortHash>()
   const envelopes: Uint8Array[] = []
-  const maxBytes = step.config.limits.maxSyncRunBytes - LACK_BYTES * entries.length
+  const maxBytes = runBudget(step.config.limits) - LACK_BYTES * entries.length
   let bytes = 0
   for (const row of rows) {
     const mine = keyed(salt, row.digest)
@@ -69,7 +78,7 @@ export function answerEntries(
     known.add(row.key)
     if (said.includes(mine)) continue
     const found = envelopesOf(journey, row)
-    const size = found.reduce((sum, { length }) => sum + length, 0)
+    const size = found.reduce((sum, envelope) => sum + budgeted(envelope), 0)
     if (bytes + size > maxBytes) continue
     if (!mayOffer(step, from, row.key, { mine, theirs: said[0], root })) continue
     bytes += size

@@ -108,6 +108,12 @@ export function mayOffer(
 /** Bytes of content in one message; the rest of its bound is for what surrounds it. */
 export const messageBudget = (limits: Limits): number => Math.floor((limits.maxSyncMessageBytes * 15) / 16)
 
+/** The same of a run: whoever reads it counts whole messages. */
+export const runBudget = (limits: Limits): number => Math.floor((limits.maxSyncRunBytes * 15) / 16)
+
+/** What an envelope takes of a budget: its head in the list is 5 bytes at most. */
+export const budgeted = (envelope: Uint8Array): number => envelope.length + 8
+
 /** Cuts envelopes into messages; one that is longer than a message by itself is left out. */
 export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): Uint8Array[][] {
   const budget = messageBudget(limits)
@@ -122,7 +128,7 @@ export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): 
       bytes = 0
     }
     current.push(envelope)
-    bytes += envelope.length + 8
+    bytes += budgeted(envelope)
   }
   if (current.length > 0) messages.push(current)
   return messages

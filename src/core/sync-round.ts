@@ -17,6 +17,7 @@ import {
   intoMessages,
   messageBudget,
   releasesOf,
+  runBudget,
   type SyncPeer,
 } from './sync-peer.ts'
 
@@ -181,16 +182,16 @@ export class Round {
   }
 
   #takeRun(step: Step, journey: Journey, { envelopes, lacks, more }: Said<'envelopes'>): RoundState {
-    const { maxSyncRunBytes, maxSyncMessageBytes } = step.config.limits
+    const { limits } = step.config
     for (const envelope of envelopes) this.#runBytes += envelope.length
-    if (this.#runBytes > maxSyncRunBytes) return 'broken'
+    if (this.#runBytes > limits.maxSyncRunBytes) return 'broken'
     for (const envelope of envelopes) {
       const release = this.#context.ingest(step, journey, this.with, envelope)
       if (release !== undefined) this.#received.add(release)
     }
     for (const hash of lacks) this.#lacks.add(hash)
     if (more) return 'going'
-    if (this.#runBytes > maxSyncRunBytes - 2 * maxSyncMessageBytes) this.again = true
+    if (this.#runBytes > runBudget(limits) - 2 * limits.maxSyncMessageBytes) this.again = true
     return this.#nextEntries(step, journey)
   }
 

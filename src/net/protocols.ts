@@ -39,6 +39,9 @@ export interface ProtocolRules {
 /** The things a gateway says it has are many small values: 256 of them, 20 KiB, take 5 ms to decode. */
 const BRIDGE_BYTES_AS_ONE = 2_048
 
+/** A fifteenth on top for what surrounds the envelopes: older builds fill the bound with those alone. */
+const syncRunBytes = ({ maxSyncRunBytes }: Limits): number => Math.ceil((maxSyncRunBytes * 16) / 15)
+
 export type RulesOf = Readonly<Record<Protocol, ProtocolRules>>
 
 export function protocolRules(limits: Limits): RulesOf {
@@ -49,7 +52,7 @@ export function protocolRules(limits: Limits): RulesOf {
     id: PROTOCOL_IDS[protocol],
     maxRequestBytes: maxRequestBytes(protocol, limits),
     maxReplyBytes: maxReplyBytes(protocol, limits),
-    maxRunBytes: protocol === 'sync' ? limits.maxSyncRunBytes : maxReplyBytes(protocol, limits),
+    maxRunBytes: protocol === 'sync' ? syncRunBytes(limits) : maxReplyBytes(protocol, limits),
     maxStreams: limits.maxStreams[protocol],
     admittedOnly: protocol !== 'admit' && protocol !== 'publish',
     bytesAsOne: protocol === 'bridge' ? BRIDGE_BYTES_AS_ONE : Number.POSITIVE_INFINITY,

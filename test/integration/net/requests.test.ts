@@ -3,6 +3,7 @@ import { lpStream } from '@libp2p/utils'
 import { afterEach, expect, test } from 'vitest'
 import { encode } from '../../../src/codec/cbor.ts'
 import { decodeReply, encodeReply } from '../../../src/codec/messages.ts'
+import { intoMessages } from '../../../src/core/sync-peer.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, SyncReply } from '../../../src/model/messages.ts'
@@ -140,6 +141,24 @@ test('a run longer than its bound ends the request', async () => {
   expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code: 'LIMIT_BYTES' })
   expect(a.of('misbehaved')).toMatchObject([{ peer: b.id, code: 'LIMIT_BYTES' }])
   expect(a.of('reply')).toHaveLength(2)
+})
+
+// Older builds filled the bound with envelopes alone, so that what surrounds them came on top.
+test('a run that holds 1 MiB of envelopes is read to its end', async () => {
+  const [a, b] = await pair()
+  const full = Array.from({ length: Math.floor(LIMITS.maxSyncRunBytes / 1_000) }, () => new Uint8Array(1_000))
+  const parts = intoMessages(full, LIMITS)
+  b.onRequest = ({ id }) => {
+    for (const [at, part] of parts.entries()) {
+      const message = { type: 'envelopes', envelopes: part, lacks: [], more: at < parts.length - 1 } as const
+      replyTo(b, id, { protocol: 'sync', message })
+    }
+  }
+  a.ask(b.id, sync)
+  await a.until('an end', () => a.of('requestFailed').length > 0 || a.of('reply').length === parts.length)
+  expect(a.of('requestFailed')).toEqual([])
+  expect(a.of('misbehaved')).toEqual([])
+  expect(a.of('reply')).toHaveLength(parts.length)
 })
 
 test('no reply in time fails the request, and the late reply is not taken for the answer to the next', async () => {

@@ -133,11 +133,13 @@ export interface Talk {
   requests: string[]
   envelopes: number
   largest: number
+  /** Bytes of each run of replies, in order: all replies to one request. */
+  runs: number[]
 }
 
 /** Carries every request over and every reply back until nobody says anything. */
 export function talk(from: ToyNode, to: ToyNode, effects: readonly Effect[]): Talk {
-  const said: Talk = { digestBytes: 0, requests: [], envelopes: 0, largest: 0 }
+  const said: Talk = { digestBytes: 0, requests: [], envelopes: 0, largest: 0, runs: [] }
   const queue = effects.map((effect) => ({ effect, by: from, other: to }))
   const askers = new Map<string, number>()
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
@@ -171,6 +173,7 @@ function count(said: Talk, { protocol, message }: AnyRequest, { bench }: ToyNode
 
 function countReply(said: Talk, { protocol, message }: AnyReply, { bench }: ToyNode): AnyReply {
   const bytes = encodeReply(protocol, message)
+  said.runs[said.requests.length - 1] = (said.runs[said.requests.length - 1] ?? 0) + bytes.length
   weigh(said, bytes, 'envelopes' in message ? message.envelopes : [])
   return decodeReply(protocol, bytes, bench.config.limits)
 }

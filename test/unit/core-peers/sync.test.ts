@@ -40,6 +40,19 @@ describe('a comparison', () => {
     expect(empty.seen()).toEqual(full.seen())
     expect(said.largest).toBeLessThanOrEqual(LIMITS.maxSyncMessageBytes)
     expect(said.envelopes).toBe(3_000)
+    expect(Math.max(...said.runs)).toBeLessThanOrEqual(LIMITS.maxSyncRunBytes)
+    expect(Math.max(...said.runs)).toBeGreaterThan(LIMITS.maxSyncRunBytes * 0.9)
+  })
+
+  it('fills an empty node with envelopes of which only one fits each message, in runs within their bounds', () => {
+    const [empty, full] = [new ToyNode('a'), new ToyNode('b')]
+    for (let number = 10; number < 70; number += 1) {
+      const toy = { channel: `long/app-${number}` as Channel, counter: 1, text: '' }
+      full.order({ ...toy, text: 'x'.repeat(30_830 - JSON.stringify(toy).length) })
+    }
+    const said = join(empty, full)
+    expect(empty.seen()).toEqual(full.seen())
+    expect(Math.max(...said.runs)).toBeLessThanOrEqual(LIMITS.maxSyncRunBytes)
   })
 
   /**
