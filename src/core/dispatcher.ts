@@ -106,6 +106,8 @@ export class Dispatcher implements CoreFacts {
       admitted: () => [...this.#journey.admitted()].length,
       fetchAgain: (step, release) => this.#journey.refetch(step, release, false),
       uploads: () => stages.submit.uploads?.() ?? 0,
+      fetching: () => content.running().map(({ release }) => release),
+      reading: () => content.reading(),
     })
   }
 

@@ -66,9 +66,16 @@ export type Effect =
     }
   /**
    * Remove what nothing keeps any more, down to the cache's bound. `keep` is complete. While there are `uploads`, what was
-   * written since start and no release names is theirs; without, it is cache like the rest: an upload was given up.
+   * written since start and no release names is theirs; without, it is cache like the rest: an upload was given up. Pages of
+   * those `awaited` are on their way. Of those in `envelopes` only the content may go.
    */
-  | { readonly kind: 'collect'; readonly keep: readonly ReleaseId[]; readonly uploads: boolean }
+  | {
+      readonly kind: 'collect'
+      readonly keep: readonly ReleaseId[]
+      readonly envelopes: readonly ReleaseId[]
+      readonly awaited: readonly ReleaseId[]
+      readonly uploads: boolean
+    }
   /** Remember a peer for the next start. */
   | { readonly kind: 'rememberPeer'; readonly peer: PeerId; readonly record: Uint8Array }
   /** One log line with a stable code, also counted where it is a refusal. `peer`, `channel` are fields, never labels. */

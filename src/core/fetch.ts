@@ -121,6 +121,13 @@ export class Fetch {
     return [...this.#jobs.values()].map(({ release, channel }) => ({ release: release.id, channel }))
   }
 
+  /** Those whose pages are not all read yet; of one that was refused no more come. */
+  reading(): readonly ReleaseId[] {
+    return [...this.#jobs.values()].flatMap((job) =>
+      job.refused || job.nextPage === undefined ? [] : [job.release.id],
+    )
+  }
+
   /** Missing here, and asked for, written or to be asked for. */
   isComing(digest: Digest): boolean {
     if (this.#writing.has(digest)) return true

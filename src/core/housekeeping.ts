@@ -25,6 +25,9 @@ export interface HousekeepingHooks {
   fetchAgain(step: Step, release: ReleaseId): void
   /** Uploads under way. */
   uploads(): number
+  fetching(): readonly ReleaseId[]
+  /** Those among them whose pages are not all read yet. */
+  reading(): readonly ReleaseId[]
 }
 
 export class Housekeeping {
@@ -148,10 +151,33 @@ export class Housekeeping {
     if (this.#collectAtMonoMs === undefined) return
     if (step.now.monoMs < this.#collectAtMonoMs) return step.wakeAt(this.#collectAtMonoMs)
     this.#collectAtMonoMs = undefined
-    const keep = new Set<ReleaseId>()
-    for (const cell of this.#node.cells.values())
-      for (const id of neededBy(cell, this.#node.config.keepReleases)) keep.add(id)
-    step.emit({ kind: 'collect', keep: [...keep].sort(), uploads: this.#hooks.uploads() > 0 })
+    const keep = new Set<ReleaseId>(this.#hooks.fetching())
+    const envelopes = new Set<ReleaseId>()
+    const cache: ReleaseId[] = []
+    for (const cell of this.#node.cells.values()) {
+      const needed = neededBy(cell, this.#node.config.keepReleases)
+      for (const id of needed) (cell.stored ? keep : envelopes).add(id)
+      if (!cell.stored) cache.push(...needed)
+    }
+    this.#giveUp(
+      step,
+      cache.filter((id) => !keep.has(id)),
+    )
+    step.emit({
+      kind: 'collect',
+      keep: [...keep].sort(),
+      envelopes: [...envelopes].sort(),
+      awaited: [...new Set([...this.#hooks.reading(), ...this.#counting()])].sort(),
+      uploads: this.#hooks.uploads() > 0,
+    })
+  }
+
+  /** Of a channel that is only relayed: nobody may count on content that may be gone in a moment. */
+  #giveUp(step: Step, cache: readonly ReleaseId[]): void {
+    const writes = cache
+      .filter((release) => this.#node.whole.delete(release))
+      .map((release): Write => ({ kind: 'unwhole', release }))
+    if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
   }
 
   #check(step: Step): void {

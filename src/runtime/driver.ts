@@ -137,11 +137,9 @@ export function createDriver(
 
   async function collect(effect: EffectOf<'collect'>): Promise<void> {
     try {
-      for (const digest of await ports.store.collect(effect.keep, {
-        maxCacheBytes: options.maxCacheBytes,
-        uploads: effect.uploads,
-      }))
-        dispatch({ kind: 'blockLost', digest })
+      const { keep, envelopes, awaited, uploads } = effect
+      const bound = { maxCacheBytes: options.maxCacheBytes, envelopes, awaited, uploads }
+      for (const digest of await ports.store.collect(keep, bound)) dispatch({ kind: 'blockLost', digest })
     } catch (error) {
       const code = isMeshError(error) ? error.code : 'STORE_FAILED'
       ports.log.note({

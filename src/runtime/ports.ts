@@ -21,6 +21,10 @@ export interface CacheBound {
   readonly maxCacheBytes: number
   /** Uploads are under way: what was written since start and no release names may be theirs. */
   readonly uploads: boolean
+  /** Releases whose missing pages are on their way here: until they come, a block that none names may be theirs. */
+  readonly awaited: readonly ReleaseId[]
+  /** Releases whose envelopes stay, though their content is cache. */
+  readonly envelopes: readonly ReleaseId[]
 }
 
 export interface StorePort {

@@ -5,6 +5,8 @@ export interface CollectInput {
   /** Every release stored, oldest first. */
   readonly releases: readonly { readonly release: ReleaseId; readonly content: Content }[]
   readonly keep: ReadonlySet<ReleaseId>
+  /** Those whose pages, where one is missing, are on their way here. */
+  readonly awaited: ReadonlySet<ReleaseId>
   /** Every block stored, with its size. */
   readonly sizes: ReadonlyMap<Digest, number>
   /** Blocks of uploads and fetches under way: never collected. */
@@ -13,6 +15,7 @@ export interface CollectInput {
 }
 
 export interface Collection {
+  /** No longer whole. */
   readonly releases: readonly ReleaseId[]
   readonly blocks: readonly Digest[]
 }
@@ -21,7 +24,8 @@ export interface Collection {
  * What must go so that the cache fits its bound: first blocks that no release here names, then releases nobody
  * keeps, oldest first, with the blocks only they use. Cache is all that is neither kept nor under way.
  */
-export function planCollection({ releases, keep, sizes, fresh, maxCacheBytes }: CollectInput): Collection {
+export function planCollection(input: CollectInput): Collection {
+  const { releases, keep, awaited, sizes, fresh, maxCacheBytes } = input
   const uses = new Map<Digest, number>()
   const kept = new Set<Digest>()
   const named = ({ pages, blocks }: Content): ReadonlySet<Digest> => new Set([...pages, ...blocks])
@@ -41,8 +45,10 @@ export function planCollection({ releases, keep, sizes, fresh, maxCacheBytes }: 
     if (sizes.has(digest)) gone.push(digest)
   }
 
-  // While a kept release lacks a page, a block nobody seems to name may be one of its own.
-  const complete = releases.every(({ release, content }) => !keep.has(release) || !content.partial)
+  // While a release that is coming lacks a page, a block nobody seems to name may be one of its own. What is kept and not
+  // fetched, a head beside the target say, would hold up everything for good.
+  const read = new Set(releases.flatMap(({ release, content }) => (content.partial ? [] : [release])))
+  const complete = [...awaited].every((release) => read.has(release))
   if (complete)
     for (const digest of sizes.keys()) {
       if (cacheBytes <= maxCacheBytes) break

@@ -140,30 +140,30 @@ export class LevelStore implements StorePort {
     return undefined
   }
 
-  collect(keep: readonly ReleaseId[], { maxCacheBytes, uploads }: CacheBound): Promise<readonly Digest[]> {
+  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
     // Before it is this work's turn: what comes from now on may be of an upload that begins now.
-    if (!uploads) this.#index.fresh.clear()
+    if (!bound.uploads) this.#index.fresh.clear()
     return this.#queue.run(async () => {
-      if (this.#index.blockBytes <= maxCacheBytes) return []
+      if (this.#index.blockBytes <= bound.maxCacheBytes) return []
       const plan = planCollection({
         releases: await this.#contents(),
         keep: new Set(keep),
+        awaited: new Set(bound.awaited),
         sizes: this.#index.blocks,
         fresh: this.#index.fresh,
-        maxCacheBytes,
+        maxCacheBytes: bound.maxCacheBytes,
       })
+      const named = new Set(bound.envelopes)
+      const forgotten = plan.releases.filter((release) => !named.has(release))
       const keys = [
-        ...plan.releases.flatMap((release) => [wholeKey(release), envelopeKey(release)]),
+        ...plan.releases.map(wholeKey),
+        ...forgotten.map(envelopeKey),
         ...plan.blocks.flatMap((digest) => [sizeKey(digest), blockKey(digest)]),
       ]
-      await this.#database.write(
-        keys.map((key): Operation => ({ type: 'del', key })),
-        false,
-      )
-      for (const release of plan.releases) {
-        this.#index.removeEnvelope(release)
-        this.#index.whole.delete(release)
-      }
+      const operations = keys.map((key): Operation => ({ type: 'del', key }))
+      await this.#database.write(operations, false)
+      for (const release of plan.releases) this.#index.whole.delete(release)
+      for (const release of forgotten) this.#index.removeEnvelope(release)
       for (const digest of plan.blocks) this.#index.removeBlock(digest)
       return plan.blocks
     })

@@ -120,13 +120,11 @@ export class MemoryDisk {
   }
 
   /** Removed for good: collection and quarantine. */
-  remove(releases: readonly ReleaseId[], blocks: readonly Digest[]): void {
+  remove(whole: readonly ReleaseId[], envelopes: readonly ReleaseId[], blocks: readonly Digest[]): void {
     this.sync()
     for (const contents of [this.latest, this.#synced]) {
-      for (const release of releases) {
-        contents.envelopes.delete(release)
-        contents.whole.delete(release)
-      }
+      for (const release of whole) contents.whole.delete(release)
+      for (const release of envelopes) contents.envelopes.delete(release)
       for (const digest of blocks) contents.blocks.delete(digest)
     }
   }

@@ -101,7 +101,7 @@ export class MemoryStore implements StorePort {
     this.#check()
     const bytes = this.disk.latest.blocks.get(digest)
     if (bytes !== undefined && sha256(bytes) === digest) return bytes
-    if (bytes !== undefined) this.disk.remove([], [digest])
+    if (bytes !== undefined) this.disk.remove([], [], [digest])
     this.#init.emit?.({ kind: 'blockLost', digest })
     return undefined
   }
@@ -117,7 +117,7 @@ export class MemoryStore implements StorePort {
 
   async collect(
     keep: readonly ReleaseId[],
-    { maxCacheBytes, uploads }: CacheBound,
+    { maxCacheBytes, uploads, awaited, envelopes: named }: CacheBound,
   ): Promise<readonly Digest[]> {
     this.#check()
     // What comes from now on may be of an upload that begins now.
@@ -129,9 +129,18 @@ export class MemoryStore implements StorePort {
     const readPage = async (digest: Digest) => blocks.get(digest)
     for (const { release, bytes } of envelopes.values())
       releases.push({ release, content: await contentOf(bytes, readPage, this.#init.limits) })
-    const plan = planCollection({ releases, keep: new Set(keep), sizes, fresh: this.#fresh, maxCacheBytes })
+    const plan = planCollection({
+      releases,
+      keep: new Set(keep),
+      awaited: new Set(awaited),
+      sizes,
+      fresh: this.#fresh,
+      maxCacheBytes,
+    })
     this.#beforeWrite()
-    this.disk.remove(plan.releases, plan.blocks)
+    const stay = new Set(named)
+    const forgotten = plan.releases.filter((release) => !stay.has(release))
+    this.disk.remove(plan.releases, forgotten, plan.blocks)
     return plan.blocks
   }
 

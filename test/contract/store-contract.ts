@@ -1,11 +1,11 @@
 /** What every store promises, whatever lies under it. */
 import { describe, expect, test } from 'vitest'
-import { sha256 } from '../../src/codec/digest.ts'
 import type { Limits } from '../../src/limits.ts'
 import { LIMITS } from '../../src/limits.ts'
-import type { KeyId, Name, PeerId, ReleaseId } from '../../src/model/ids.ts'
+import type { KeyId, Name, PeerId } from '../../src/model/ids.ts'
 import type { EventOf, Snapshot, StorePort, Write } from '../../src/runtime/ports.ts'
-import { CHANNEL, digestOf, FLEET, makeFloor, makeRelease, OTHER_FLEET } from './store-fixtures.ts'
+import { COLLECTION } from './store-collection.ts'
+import { block, CHANNEL, digestOf, FLEET, makeFloor, makeRelease, OTHER_FLEET } from './store-fixtures.ts'
 
 export type StoreEvent = EventOf<'blockLost' | 'storeMode'>
 
@@ -23,15 +23,11 @@ export interface StoreBench {
   cleanUp(): Promise<void>
 }
 
-const block = (text: string): Extract<Write, { kind: 'block' }> => {
-  const bytes = new TextEncoder().encode(text)
-  return { kind: 'block', digest: sha256(bytes), bytes }
-}
 const release = makeRelease(3, [{ path: 'a.yaml', content: 'a: 1\n' }])
 export const CONTRACT_LIMITS: Limits = { ...LIMITS, storeProbeMs: 20 }
 
 /** Opens stores of one test and closes them after it. */
-class Harness {
+export class Harness {
   readonly #makeBench: () => Promise<StoreBench>
   readonly #benches: StoreBench[] = []
   readonly #stores: StorePort[] = []
@@ -62,7 +58,7 @@ class Harness {
 
 export function storeContract(name: string, makeBench: () => Promise<StoreBench>): void {
   describe(name, () => {
-    for (const [promise, check] of Object.entries(PROMISES))
+    for (const [promise, check] of Object.entries({ ...PROMISES, ...COLLECTION }))
       test(promise, async () => {
         const harness = new Harness(makeBench)
         try {
@@ -74,9 +70,6 @@ export function storeContract(name: string, makeBench: () => Promise<StoreBench>
   })
 }
 
-/** A bound of the cache while uploads may be under way. */
-const to = (maxCacheBytes: number) => ({ maxCacheBytes, uploads: true })
-
 const emptyRecord = {
   channel: CHANNEL,
   heads: [],
@@ -87,7 +80,9 @@ const emptyRecord = {
   history: [],
 }
 
-const PROMISES: Readonly<Record<string, (harness: Harness) => Promise<void>>> = {
+export type Promises = Readonly<Record<string, (harness: Harness) => Promise<void>>>
+
+const PROMISES: Promises = {
   'an empty store holds nothing and has lost nothing': async ({ bench, loaded }) => {
     const { snapshot } = await loaded(await bench())
     expect(snapshot).toMatchObject({ roots: [], floors: [], floorLost: false, channels: [], corrupt: 0 })
@@ -264,109 +259,5 @@ const PROMISES: Readonly<Record<string, (harness: Harness) => Promise<void>>> = 
     await store.close()
     const { snapshot } = await loaded(on)
     expect(snapshot.floors.filter(({ fleet }) => fleet !== FLEET)).toEqual([])
-  },
-
-  'collection drops the oldest nobody keeps, and blocks only they use': async ({ bench, loaded }) => {
-    const on = await bench()
-    const { store } = await loaded(on)
-    const shared = { path: 'shared.txt', content: 's'.repeat(900) }
-    const releases = [1, 2, 3, 4].map((counter) =>
-      makeRelease(counter, [shared, { path: 'own.txt', content: `${counter}`.repeat(800) }]),
-    )
-    const ids = releases.map(({ id }) => id)
-    for (const { writes } of releases) await store.commit(writes, true)
-    expect(await store.collect(ids, to(0))).toEqual([])
-    expect(await store.collect(ids.slice(3), to(1_000_000))).toEqual([])
-    const gone = await store.collect(ids.slice(3), to(2_500))
-    const [first, second, third, fourth] = releases
-    const own = (of: (typeof releases)[number] | undefined) =>
-      [...(of?.blocks.keys() ?? [])].filter((digest) => !fourth?.blocks.has(digest))
-    expect([...gone].sort()).toEqual([...own(first)].sort())
-    for (const digest of gone) expect(await store.readBlock(digest)).toBeUndefined()
-    expect(await store.readEnvelope(ids[0] as ReleaseId)).toBeUndefined()
-    const rest = await store.collect(ids.slice(3), to(0))
-    expect([...rest].sort()).toEqual([...own(second), ...own(third)].sort())
-    for (const [digest, bytes] of fourth?.blocks ?? []) expect(await store.readBlock(digest)).toEqual(bytes)
-    await store.close()
-    const { snapshot } = await loaded(on)
-    expect(snapshot.whole).toEqual(ids.slice(3))
-    expect(snapshot.blocks).toEqual(new Set([...(fourth?.blocks.keys() ?? [])].sort()))
-  },
-
-  'what is kept stays, however old, and a release that never became whole goes with what there is of it':
-    async ({ bench, loaded }) => {
-      const { store } = await loaded(await bench())
-      const releases = [1, 2, 3].map((counter) =>
-        makeRelease(counter, [{ path: 'own.txt', content: `${counter}`.repeat(800) }]),
-      )
-      const [oldest, half, whole] = releases
-      if (oldest === undefined || half === undefined || whole === undefined)
-        throw new Error('three were made')
-      await store.commit(oldest.writes, true)
-      const [page] = half.pages
-      const lacking = (write: Write) =>
-        write.kind === 'whole' || (write.kind === 'block' && write.digest !== page)
-      await store.commit(
-        half.writes.filter((write) => !lacking(write)),
-        true,
-      )
-      await store.commit(whole.writes, true)
-      const gone = await store.collect([oldest.id], to(0))
-      expect([...gone].sort()).toEqual([...half.pages, ...whole.blocks.keys()].sort())
-      for (const [digest, bytes] of oldest.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
-      for (const { id } of [half, whole]) expect(await store.readEnvelope(id)).toBeUndefined()
-    },
-
-  'while a page of a kept release is not here, no block is taken for one that nobody names': async ({
-    bench,
-    loaded,
-  }) => {
-    const on = await bench()
-    const { store } = await loaded(on)
-    const [page] = release.pages
-    const started = release.writes.filter(
-      (write) => write.kind !== 'whole' && !(write.kind === 'block' && write.digest === page),
-    )
-    await store.commit(started, true)
-    await store.close()
-    const { store: again, snapshot } = await loaded(on)
-    expect(snapshot.whole).toEqual([])
-    expect(await again.collect([release.id], to(0))).toEqual([])
-    expect([...snapshot.blocks].every((digest) => again.hasBlock(digest))).toBe(true)
-    expect([...(await again.collect([], to(0)))].sort()).toEqual([...snapshot.blocks].sort())
-  },
-
-  'blocks of an upload under way are not collected': async ({ bench, loaded }) => {
-    const { store } = await loaded(await bench())
-    const staged = block('staged by an upload')
-    await store.commit([staged], false)
-    expect(await store.collect([], to(0))).toEqual([])
-    expect(await store.readBlock(staged.digest)).toEqual(staged.bytes)
-  },
-
-  'blocks of an upload that was given up are cache, those that come meanwhile are not': async ({
-    bench,
-    loaded,
-  }) => {
-    const { store } = await loaded(await bench())
-    const [given, coming] = [block('of an upload that was given up'), block('of one that begins now')]
-    await store.commit([given], false)
-    const collected = store.collect([], { maxCacheBytes: 0, uploads: false })
-    const committed = store.commit([coming], false)
-    expect(await collected).toEqual([given.digest])
-    await committed
-    expect(await store.collect([], to(0))).toEqual([])
-    expect(store.hasBlock(coming.digest)).toBe(true)
-  },
-
-  'a block nobody names is dropped after the next start': async ({ bench, loaded }) => {
-    const on = await bench()
-    const { store } = await loaded(on)
-    const staged = block('left by an upload that never ended')
-    await store.commit([staged], true)
-    await store.close()
-    const { store: again } = await loaded(on)
-    expect(await again.collect([], to(0))).toEqual([staged.digest])
-    expect(again.hasBlock(staged.digest)).toBe(false)
   },
 }

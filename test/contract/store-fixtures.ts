@@ -34,6 +34,11 @@ export interface TestRelease {
   readonly writes: readonly Write[]
 }
 
+export const block = (text: string): Extract<Write, { kind: 'block' }> => {
+  const bytes = new TextEncoder().encode(text)
+  return { kind: 'block', digest: sha256(bytes), bytes }
+}
+
 const FILES_PER_PAGE = 500
 
 function blocksOf(content: string, blockBytes: number): readonly Uint8Array[] {

@@ -330,7 +330,8 @@ describe('a record that is damaged while the node runs', () => {
     if (page === undefined) throw new Error('a release without a page')
     await damage(raw, envelopeKey(one.id), blockKey(page))
     // Whose page is damaged may name any block: nothing is collected that no other page names.
-    expect(await store.collect([two.id], { maxCacheBytes: 0, uploads: true })).toEqual([])
+    const bound = { maxCacheBytes: 0, uploads: true, awaited: [two.id], envelopes: [] }
+    expect(await store.collect([two.id], bound)).toEqual([])
     expect(await store.readBlock(blockOf(two))).toEqual(two.blocks.get(blockOf(two)))
     expect(await store.readEnvelope(one.id)).toBeUndefined()
   })

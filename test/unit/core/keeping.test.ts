@@ -364,25 +364,3 @@ describe('bounds', () => {
     })
   })
 })
-
-describe('uploads that end', () => {
-  const collects = (node: BenchNode, afterMs: number) => {
-    node.monoMs += afterMs
-    return ofKind(node.run({ kind: 'tick' }), 'collect')
-  }
-
-  it('leave the cache to be collected; while one is under way its blocks are spared', () => {
-    const node = new BenchNode({ submit: true })
-    node.start()
-    node.uploads = 2
-    node.run({ kind: 'tick' })
-    expect(collects(node, 60_000)).toEqual([])
-    node.uploads = 0
-    node.run({ kind: 'tick' })
-    node.uploads = 1
-    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', keep: [], uploads: true }])
-    node.uploads = 0
-    node.run({ kind: 'tick' })
-    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', keep: [], uploads: false }])
-  })
-})

@@ -1,0 +1,159 @@
+/** What every store promises of its cache: what goes, in which order, and what never does. */
+import { expect } from 'vitest'
+import type { ReleaseId } from '../../src/model/ids.ts'
+import type { CacheBound, Write } from '../../src/runtime/ports.ts'
+import type { Promises } from './store-contract.ts'
+import { block, makeRelease } from './store-fixtures.ts'
+
+const release = makeRelease(3, [{ path: 'a.yaml', content: 'a: 1\n' }])
+
+/** A bound of the cache while uploads may be under way. */
+const to = (maxCacheBytes: number, change: Partial<CacheBound> = {}): CacheBound => ({
+  maxCacheBytes,
+  uploads: true,
+  awaited: [],
+  envelopes: [],
+  ...change,
+})
+
+export const COLLECTION: Promises = {
+  'collection drops the oldest nobody keeps, and blocks only they use': async ({ bench, loaded }) => {
+    const on = await bench()
+    const { store } = await loaded(on)
+    const shared = { path: 'shared.txt', content: 's'.repeat(900) }
+    const releases = [1, 2, 3, 4].map((counter) =>
+      makeRelease(counter, [shared, { path: 'own.txt', content: `${counter}`.repeat(800) }]),
+    )
+    const ids = releases.map(({ id }) => id)
+    for (const { writes } of releases) await store.commit(writes, true)
+    expect(await store.collect(ids, to(0))).toEqual([])
+    expect(await store.collect(ids.slice(3), to(1_000_000))).toEqual([])
+    const gone = await store.collect(ids.slice(3), to(2_500))
+    const [first, second, third, fourth] = releases
+    const own = (of: (typeof releases)[number] | undefined) =>
+      [...(of?.blocks.keys() ?? [])].filter((digest) => !fourth?.blocks.has(digest))
+    expect([...gone].sort()).toEqual([...own(first)].sort())
+    for (const digest of gone) expect(await store.readBlock(digest)).toBeUndefined()
+    expect(await store.readEnvelope(ids[0] as ReleaseId)).toBeUndefined()
+    const rest = await store.collect(ids.slice(3), to(0))
+    expect([...rest].sort()).toEqual([...own(second), ...own(third)].sort())
+    for (const [digest, bytes] of fourth?.blocks ?? []) expect(await store.readBlock(digest)).toEqual(bytes)
+    await store.close()
+    const { snapshot } = await loaded(on)
+    expect(snapshot.whole).toEqual(ids.slice(3))
+    expect(snapshot.blocks).toEqual(new Set([...(fourth?.blocks.keys() ?? [])].sort()))
+  },
+
+  'what is kept stays, however old, and a release that never became whole goes with what there is of it':
+    async ({ bench, loaded }) => {
+      const { store } = await loaded(await bench())
+      const releases = [1, 2, 3].map((counter) =>
+        makeRelease(counter, [{ path: 'own.txt', content: `${counter}`.repeat(800) }]),
+      )
+      const [oldest, half, whole] = releases
+      if (oldest === undefined || half === undefined || whole === undefined)
+        throw new Error('three were made')
+      await store.commit(oldest.writes, true)
+      const [page] = half.pages
+      const lacking = (write: Write) =>
+        write.kind === 'whole' || (write.kind === 'block' && write.digest !== page)
+      await store.commit(
+        half.writes.filter((write) => !lacking(write)),
+        true,
+      )
+      await store.commit(whole.writes, true)
+      const gone = await store.collect([oldest.id], to(0))
+      expect([...gone].sort()).toEqual([...half.pages, ...whole.blocks.keys()].sort())
+      for (const [digest, bytes] of oldest.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
+      for (const { id } of [half, whole]) expect(await store.readEnvelope(id)).toBeUndefined()
+    },
+
+  'while a page of a release is on its way here, no block is taken for one that nobody names': async ({
+    bench,
+    loaded,
+  }) => {
+    const on = await bench()
+    const { store } = await loaded(on)
+    const [page] = release.pages
+    const started = release.writes.filter(
+      (write) => write.kind !== 'whole' && !(write.kind === 'block' && write.digest === page),
+    )
+    await store.commit(started, true)
+    await store.close()
+    const { store: again, snapshot } = await loaded(on)
+    expect(snapshot.whole).toEqual([])
+    expect(await again.collect([release.id], to(0, { awaited: [release.id] }))).toEqual([])
+    expect([...snapshot.blocks].every((digest) => again.hasBlock(digest))).toBe(true)
+    expect([...(await again.collect([], to(0)))].sort()).toEqual([...snapshot.blocks].sort())
+  },
+
+  'a kept release that nobody fetches holds nothing up': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    const [orphan, head] = [
+      block('named by nothing'),
+      makeRelease(4, [{ path: 'b.yaml', content: 'b: 2\n' }]),
+    ]
+    await store.commit([...release.writes, orphan], true)
+    await store.commit(
+      head.writes.filter(({ kind }) => kind === 'envelope'),
+      true,
+    )
+    const bound = to(0, { uploads: false, awaited: [release.id] })
+    expect(await store.collect([release.id, head.id], bound)).toEqual([orphan.digest])
+    expect(await store.readEnvelope(head.id)).toBeDefined()
+  },
+
+  'a release that is coming and not even noted yet may own what no page names': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    const early = block('of a release whose envelope waits for room')
+    await store.commit([early], true)
+    const bound = to(0, { uploads: false, awaited: [release.id] })
+    expect(await store.collect([release.id], bound)).toEqual([])
+  },
+
+  'of a release whose envelope stays only the content is collected': async ({ bench, loaded }) => {
+    const on = await bench()
+    const { store } = await loaded(on)
+    await store.commit(release.writes, true)
+    const bound = to(0, { envelopes: [release.id] })
+    expect([...(await store.collect([], bound))].sort()).toEqual([...release.blocks.keys()].sort())
+    await store.close()
+    const { store: again, snapshot } = await loaded(on)
+    expect(snapshot.whole).toEqual([])
+    expect(await again.readEnvelope(release.id)).toBeDefined()
+  },
+
+  'blocks of an upload under way are not collected': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    const staged = block('staged by an upload')
+    await store.commit([staged], false)
+    expect(await store.collect([], to(0))).toEqual([])
+    expect(await store.readBlock(staged.digest)).toEqual(staged.bytes)
+  },
+
+  'blocks of an upload that was given up are cache, those that come meanwhile are not': async ({
+    bench,
+    loaded,
+  }) => {
+    const { store } = await loaded(await bench())
+    const [given, coming] = [block('of an upload that was given up'), block('of one that begins now')]
+    await store.commit([given], false)
+    const collected = store.collect([], to(0, { uploads: false }))
+    const committed = store.commit([coming], false)
+    expect(await collected).toEqual([given.digest])
+    await committed
+    expect(await store.collect([], to(0))).toEqual([])
+    expect(store.hasBlock(coming.digest)).toBe(true)
+  },
+
+  'a block nobody names is dropped after the next start': async ({ bench, loaded }) => {
+    const on = await bench()
+    const { store } = await loaded(on)
+    const staged = block('left by an upload that never ended')
+    await store.commit([staged], true)
+    await store.close()
+    const { store: again } = await loaded(on)
+    expect(await again.collect([], to(0))).toEqual([staged.digest])
+    expect(again.hasBlock(staged.digest)).toBe(false)
+  },
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { BenchNode, ofKind } from './bench-node.ts'
+import { given, gossip, make, PEER, ROOT } from './fleet.ts'
+
+const NOTHING = { keep: [], envelopes: [], awaited: [] }
+const collects = (node: BenchNode, afterMs: number) => {
+  node.monoMs += afterMs
+  return ofKind(node.run({ kind: 'tick' }), 'collect')
+}
+const uploaded = (node: BenchNode): void => {
+  node.uploads = 1
+  node.run({ kind: 'tick' })
+  node.uploads = 0
+  node.run({ kind: 'tick' })
+}
+
+describe('collection', () => {
+  it('awaits what is being fetched until its pages are read, and what would be fetched were a page missing', () => {
+    const made = make({ clock: { alice: 1 } })
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
+    const [keep, envelopes] = [[made.id], []]
+    uploaded(node)
+    expect(collects(node, 30_000)).toEqual([
+      { kind: 'collect', keep, envelopes, awaited: [made.id], uploads: false },
+    ])
+    const asked = node.run(given(page?.id, made.page))
+    node.persist(asked)
+    uploaded(node)
+    expect(collects(node, 30_000)).toEqual([
+      { kind: 'collect', keep, envelopes, awaited: [], uploads: false },
+    ])
+    const block = ofKind(asked, 'request').at(-1)
+    node.persist(node.persist(node.run(given(block?.id, made.block))))
+    uploaded(node)
+    expect(collects(node, 30_000)).toMatchObject([{ keep, awaited: [made.id] }])
+  })
+
+  it('takes the content of a channel that is not stored here any more for cache, and keeps its envelope', () => {
+    const made = make({ clock: { alice: 1 } })
+    const { channel } = made.release.header
+    const node = new BenchNode({ patterns: ['elsewhere/**'] as never })
+    const floor = {
+      fleet: ROOT.fleetId,
+      channel,
+      top: { epoch: 1, counter: 1, publisher: 'alice' },
+      ids: [made.id],
+    }
+    node.start({
+      floors: [floor, floor] as never,
+      envelopes: [{ release: made.id, channel, bytes: made.envelope }],
+      whole: [made.id],
+      blocks: new Set(made.content.keys()),
+    })
+    uploaded(node)
+    node.monoMs += 30_000
+    const effects = node.run({ kind: 'tick' })
+    expect(ofKind(effects, 'collect')).toEqual([
+      { kind: 'collect', ...NOTHING, envelopes: [made.id], uploads: false },
+    ])
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'unwhole', release: made.id }] }])
+    node.inside((_step, journey) => expect(journey.isWhole(made.id)).toBe(false))
+  })
+})
+
+describe('uploads that end', () => {
+  it('leave the cache to be collected; while one is under way its blocks are spared', () => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    node.uploads = 2
+    node.run({ kind: 'tick' })
+    expect(collects(node, 60_000)).toEqual([])
+    node.uploads = 0
+    node.run({ kind: 'tick' })
+    node.uploads = 1
+    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', ...NOTHING, uploads: true }])
+    node.uploads = 0
+    node.run({ kind: 'tick' })
+    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', ...NOTHING, uploads: false }])
+  })
+})
