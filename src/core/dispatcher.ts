@@ -196,6 +196,9 @@ export class Dispatcher implements CoreFacts {
         return this.#persistFailed(step, event)
       case 'served':
         return this.#serve.onServed(step, event.id)
+      case 'collected':
+        this.#gone(step, event.digests)
+        return this.#each((stage) => stage.onBlocksLost?.(step, this.#journey, event.digests))
       case 'blockRead':
       case 'blockLost':
         return this.#block(step, event)
@@ -353,15 +356,20 @@ export class Dispatcher implements CoreFacts {
 
   #block(step: Step, event: EventOf<'blockRead' | 'blockLost'>): void {
     if (event.kind === 'blockLost' || event.bytes === undefined) {
-      this.#node.blocks.delete(event.digest)
-      this.#ledger.doubt()
       if (event.kind === 'blockLost') this.#housekeeping.onBlockLost(step)
-      this.#journey.fetch.onBlockLost(step, this.#journey, event.digest)
+      this.#gone(step, [event.digest])
     }
     if (event.kind === 'blockRead') {
       this.#each((stage) => stage.onBlockRead?.(step, this.#journey, event))
       this.#journey.fetch.onBlockRead(step, this.#journey, event)
-    } else this.#each((stage) => stage.onBlockLost?.(step, this.#journey, event))
+    } else this.#each((stage) => stage.onBlocksLost?.(step, this.#journey, [event.digest]))
+  }
+
+  /** Fetches and what is being written as whole may have counted on these blocks. */
+  #gone(step: Step, digests: readonly Digest[]): void {
+    for (const digest of digests) this.#node.blocks.delete(digest)
+    this.#ledger.doubt()
+    this.#journey.fetch.onBlocksLost(step, this.#journey, digests)
   }
 
   #activated(step: Step, event: EventOf<'activated'>): void {

@@ -70,7 +70,9 @@ export type Event =
   | { readonly kind: 'served'; readonly id: RequestId }
   /** Answer to `read`: undefined where the store lacks it or found it corrupt. */
   | { readonly kind: 'blockRead'; readonly digest: Digest; readonly bytes: Uint8Array | undefined }
-  /** A stored block turned out to be corrupt (quarantined) or was collected: fetch it again if it is wanted. */
+  /** Removed with the cache: of no release that counts. */
+  | { readonly kind: 'collected'; readonly digests: readonly Digest[] }
+  /** A stored block turned out to be corrupt (quarantined): fetch it again if it is wanted. */
   | { readonly kind: 'blockLost'; readonly digest: Digest }
   | {
       readonly kind: 'activated'

@@ -216,10 +216,11 @@ export class Fetch {
     this.#pump(step, journey)
   }
 
-  /** It counted as here when the manifest was read; whoever still fetches asks for it after all. */
-  onBlockLost(step: Step, journey: Journey, digest: Digest): void {
-    for (const job of this.#jobs.values())
-      if (job.place(digest) !== undefined && !job.checking.has(digest)) job.need(journey, digest)
+  /** They counted as here when the manifest was read; whoever still fetches asks for them after all. */
+  onBlocksLost(step: Step, journey: Journey, digests: readonly Digest[]): void {
+    for (const digest of digests)
+      for (const job of this.#jobs.values())
+        if (job.place(digest) !== undefined && !job.checking.has(digest)) job.need(journey, digest)
     this.#pump(step, journey)
   }
 

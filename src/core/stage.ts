@@ -2,7 +2,7 @@
  * What a stage may take part in. `core/node.ts` owns the stages and calls these in the journey's order; a stage
  * keeps its own slice of state and reaches the rest of the node only through the `Journey` it is handed.
  */
-import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply } from '../model/messages.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -62,8 +62,8 @@ export interface Stage {
   onPersistFailed?(step: Step, journey: Journey, event: EventOf<'persistFailed'>): void
   /** Answer to a `read` effect; every stage that reads hears of each and knows its own. */
   onBlockRead?(step: Step, journey: Journey, event: EventOf<'blockRead'>): void
-  /** A stored block is gone: damaged or collected. */
-  onBlockLost?(step: Step, journey: Journey, event: EventOf<'blockLost'>): void
+  /** Stored blocks are gone: damaged or collected. */
+  onBlocksLost?(step: Step, journey: Journey, digests: readonly Digest[]): void
   /** Order took in a release (NEW, TWIN, CONCURRENT); it is not durable yet. */
   onOrdered?(step: Step, journey: Journey, ordered: OrderedRelease): void
   /** The ordered state of a channel is on disk: sync may offer it. */

@@ -139,7 +139,8 @@ export function createDriver(
     try {
       const { keep, envelopes, awaited, uploads } = effect
       const bound = { maxCacheBytes: options.maxCacheBytes, envelopes, awaited, uploads }
-      for (const digest of await ports.store.collect(keep, bound)) dispatch({ kind: 'blockLost', digest })
+      const digests = await ports.store.collect(keep, bound)
+      if (digests.length > 0) dispatch({ kind: 'collected', digests })
     } catch (error) {
       const code = isMeshError(error) ? error.code : 'STORE_FAILED'
       ports.log.note({

@@ -78,6 +78,15 @@ export class StoreIndex {
     }
   }
 
+  /** The last number given: what arrives from now on has a greater one. */
+  get newest(): number {
+    return this.#next - 1
+  }
+
+  arrivedSince(newest: number): readonly ReleaseId[] {
+    return [...this.envelopes].flatMap(([release, { number }]) => (number > newest ? [release] : []))
+  }
+
   /** Oldest first. */
   byArrival(): readonly ReleaseId[] {
     return [...this.envelopes].sort(([, a], [, b]) => a.number - b.number).map(([release]) => release)

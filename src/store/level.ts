@@ -7,19 +7,19 @@ import type { Floor } from '../model/floor.ts'
 import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { type AuditLog, auditLog } from './audit-log.ts'
-import { planCollection } from './collect.ts'
+import { type Collection, planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
-import { type Content, contentOf } from './content.ts'
-import { type Database, levelDatabase, type Operation } from './database.ts'
+import { type ContentSource, Contents } from './content.ts'
+import { type Database, levelDatabase } from './database.ts'
 import { isDamage, storeError } from './faults.ts'
 import { type FloorFiles, type FloorFilesContent, floorFiles } from './floor-files.ts'
 import { joinCopies } from './floors-joined.ts'
 import { FolderWatch } from './folder-watch.ts'
 import { GuardedDatabase } from './guarded-database.ts'
 import { StoreIndex } from './index-in-memory.ts'
-import { blockKey, envelopeKey, FLEET_KEY, FORMAT, FORMAT_KEY, sizeKey, wholeKey } from './keys.ts'
+import { blockKey, envelopeKey, FLEET_KEY, FORMAT, FORMAT_KEY, sizeKey } from './keys.ts'
 import { type Lock, lockAll } from './lock.ts'
-import { operationsOf, putFleet, putFormat, quarantineOperations } from './operations.ts'
+import { collectOperations, operationsOf, putFleet, putFormat, quarantineOperations } from './operations.ts'
 import { checkFormat, readAll, type StoreContent } from './read-all.ts'
 import { ENVELOPE, FLEET, FORMAT_RECORD, readRecord } from './records.ts'
 
@@ -64,6 +64,19 @@ export class LevelStore implements StorePort {
   readonly #audit: AuditLog
   readonly #watch: FolderWatch
   readonly #queue: CommitQueue
+  /** Records as they lie, for work in the queue: to set a damaged one aside takes a turn of its own. */
+  readonly #alone: ContentSource = {
+    hasBlock: (digest) => this.hasBlock(digest),
+    readBlock: async (digest) => {
+      const bytes = await this.#database.get(blockKey(digest))
+      return bytes !== undefined && sha256(bytes) === digest ? bytes : undefined
+    },
+    readEnvelope: async (release) => {
+      const key = envelopeKey(release)
+      const sealed = await this.#database.get(key)
+      return sealed === undefined ? undefined : readRecord(ENVELOPE, key, sealed, this.#init.limits)?.bytes
+    },
+  }
   #index = new StoreIndex()
   #locks: readonly Lock[] = []
   #quarantined = 0
@@ -140,33 +153,35 @@ export class LevelStore implements StorePort {
     return undefined
   }
 
-  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
-    // Before it is this work's turn: what comes from now on may be of an upload that begins now.
+  async collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
+    // Before anything is awaited: what comes from now on may be of an upload that begins now.
     if (!bound.uploads) this.#index.fresh.clear()
+    if (this.#index.blockBytes <= bound.maxCacheBytes) return []
+    const { newest } = this.#index
+    const contents = new Contents(this.#init.limits)
+    // Commits go on meanwhile: reading takes long, and `keep` knows nothing of what they bring.
+    await contents.read(this.#index.byArrival(), this)
     return this.#queue.run(async () => {
-      if (this.#index.blockBytes <= bound.maxCacheBytes) return []
+      const arrived = this.#index.arrivedSince(newest)
       const plan = planCollection({
-        releases: await this.#contents(),
-        keep: new Set(keep),
-        awaited: new Set(bound.awaited),
+        releases: await contents.read(this.#index.byArrival(), this.#alone),
+        keep: new Set([...keep, ...arrived]),
+        awaited: new Set([...bound.awaited, ...arrived]),
         sizes: this.#index.blocks,
         fresh: this.#index.fresh,
         maxCacheBytes: bound.maxCacheBytes,
       })
-      const named = new Set(bound.envelopes)
-      const forgotten = plan.releases.filter((release) => !named.has(release))
-      const keys = [
-        ...plan.releases.map(wholeKey),
-        ...forgotten.map(envelopeKey),
-        ...plan.blocks.flatMap((digest) => [sizeKey(digest), blockKey(digest)]),
-      ]
-      const operations = keys.map((key): Operation => ({ type: 'del', key }))
-      await this.#database.write(operations, false)
-      for (const release of plan.releases) this.#index.whole.delete(release)
-      for (const release of forgotten) this.#index.removeEnvelope(release)
-      for (const digest of plan.blocks) this.#index.removeBlock(digest)
+      await this.#remove(plan, new Set(bound.envelopes))
       return plan.blocks
     })
+  }
+
+  async #remove({ releases, blocks }: Collection, named: ReadonlySet<ReleaseId>): Promise<void> {
+    const forgotten = releases.filter((release) => !named.has(release))
+    await this.#database.write(collectOperations(releases, forgotten, blocks), false)
+    for (const release of releases) this.#index.whole.delete(release)
+    for (const release of forgotten) this.#index.removeEnvelope(release)
+    for (const digest of blocks) this.#index.removeBlock(digest)
   }
 
   bytes(): number {
@@ -369,22 +384,6 @@ export class LevelStore implements StorePort {
     await this.#database.write(operations, false).catch((error: unknown) => {
       this.#note('warn', 'STORE_FAILED', `damaged records stay where they are: ${String(error)}`)
     })
-  }
-
-  async #contents(): Promise<readonly { release: ReleaseId; content: Content }[]> {
-    const out: { release: ReleaseId; content: Content }[] = []
-    for (const release of this.#index.byArrival()) {
-      const key = envelopeKey(release)
-      const sealed = await this.#database.get(key)
-      const record = sealed === undefined ? undefined : readRecord(ENVELOPE, key, sealed, this.#init.limits)
-      if (record === undefined) continue
-      const readPage = async (digest: Digest): Promise<Uint8Array | undefined> => {
-        const bytes = this.#index.blocks.has(digest) ? await this.#database.get(blockKey(digest)) : undefined
-        return bytes !== undefined && sha256(bytes) === digest ? bytes : undefined
-      }
-      out.push({ release, content: await contentOf(record.bytes, readPage, this.#init.limits) })
-    }
-    return out
   }
 
   #note(level: 'warn' | 'error', code: Code, text: string): void {

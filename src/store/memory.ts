@@ -3,8 +3,8 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
-import { planCollection } from './collect.ts'
-import { type Content, contentOf } from './content.ts'
+import { type CollectInput, planCollection } from './collect.ts'
+import { type ContentSource, Contents } from './content.ts'
 import { MemoryDisk } from './memory-disk.ts'
 
 export interface MemoryFaults {
@@ -122,18 +122,18 @@ export class MemoryStore implements StorePort {
     this.#check()
     // What comes from now on may be of an upload that begins now.
     if (!uploads) this.#fresh.clear()
-    const { blocks, envelopes } = this.disk.latest
-    const sizes = new Map([...blocks].map(([digest, bytes]) => [digest, bytes.length]))
     if (this.bytes() <= maxCacheBytes) return []
-    const releases: { release: ReleaseId; content: Content }[] = []
-    const readPage = async (digest: Digest) => blocks.get(digest)
-    for (const { release, bytes } of envelopes.values())
-      releases.push({ release, content: await contentOf(bytes, readPage, this.#init.limits) })
+    const { blocks, envelopes } = this.disk.latest
+    const before = new Set(envelopes.values())
+    const releases = await this.#contents()
+    const arrived = [...envelopes.values()].flatMap((envelope) =>
+      before.has(envelope) ? [] : [envelope.release],
+    )
     const plan = planCollection({
       releases,
-      keep: new Set(keep),
-      awaited: new Set(awaited),
-      sizes,
+      keep: new Set([...keep, ...arrived]),
+      awaited: new Set([...awaited, ...arrived]),
+      sizes: new Map([...blocks].map(([digest, bytes]) => [digest, bytes.length])),
       fresh: this.#fresh,
       maxCacheBytes,
     })
@@ -152,6 +152,22 @@ export class MemoryStore implements StorePort {
 
   async close(): Promise<void> {
     this.#open = false
+  }
+
+  /** As of now: what is written while it is read is read, too. */
+  async #contents(): Promise<CollectInput['releases']> {
+    const contents = new Contents(this.#init.limits)
+    const { blocks, envelopes } = this.disk.latest
+    const source: ContentSource = {
+      hasBlock: (digest) => blocks.has(digest),
+      readBlock: async (digest) => blocks.get(digest),
+      readEnvelope: async (release) => envelopes.get(release)?.bytes,
+    }
+    for (;;) {
+      const writes = this.#writes
+      const releases = await contents.read([...envelopes.keys()], source)
+      if (writes === this.#writes) return releases
+    }
   }
 
   #check(): void {

@@ -103,6 +103,42 @@ export const COLLECTION: Promises = {
     expect(await store.readEnvelope(head.id)).toBeDefined()
   },
 
+  'a release that comes while the others are read stays, with what it found here': async ({
+    bench,
+    loaded,
+  }) => {
+    const on = await bench()
+    const { store } = await loaded(on)
+    const [others, comes] = [
+      makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n' }]),
+      makeRelease(4, [{ path: 'c.yaml', content: 'c: 3\n' }]),
+    ]
+    const [page] = comes.pages
+    const early = comes.writes.filter((write) => write.kind === 'block' && write.digest !== page)
+    await store.commit([...others.writes, ...early], true)
+    const collected = store.collect([others.id], to(0, { uploads: false }))
+    await store.commit(
+      comes.writes.filter((write) => !early.includes(write)),
+      true,
+    )
+    expect(await collected).toEqual([])
+    for (const [digest, bytes] of comes.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
+    expect(await store.readEnvelope(comes.id)).toBeDefined()
+  },
+
+  'and if its pages have not come yet, nothing that none names goes': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    const [others, early] = [makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n' }]), block('of what comes')]
+    await store.commit([...others.writes, early], true)
+    const collected = store.collect([others.id], to(0, { uploads: false }))
+    await store.commit(
+      release.writes.filter(({ kind }) => kind === 'envelope'),
+      true,
+    )
+    expect(await collected).toEqual([])
+    expect(await store.collect([others.id, release.id], to(0, { uploads: false }))).toEqual([early.digest])
+  },
+
   'a release that is coming and not even noted yet may own what no page names': async ({ bench, loaded }) => {
     const { store } = await loaded(await bench())
     const early = block('of a release whose envelope waits for room')

@@ -52,7 +52,12 @@ function blocksOf(content: string, blockBytes: number): readonly Uint8Array[] {
 export function makeRelease(
   counter: number,
   files: readonly FileSpec[],
-  { channel = CHANNEL, blockBytes = 1000, fleet = FLEET } = {},
+  {
+    channel = CHANNEL,
+    blockBytes = 1000,
+    fleet = FLEET,
+    named,
+  }: { channel?: Channel; blockBytes?: number; fleet?: FleetId; named?: readonly Digest[] } = {},
 ): TestRelease {
   const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   const blocks = new Map<Digest, Uint8Array>()
@@ -79,7 +84,7 @@ export function makeRelease(
     root: 1,
     publisher: PUBLISHER,
     clock: new Map([[PUBLISHER, counter]]),
-    pages,
+    pages: named ?? pages,
     files: entries.length,
     bytes: entries.reduce((sum, { size }) => sum + size, 0),
     message: `release ${counter}`,

@@ -253,6 +253,7 @@ class Sequence {
       () => this.#leave(member.id),
       () => this.#hear({ kind: 'misbehaved', peer: member.id, code: 'CODEC_MALFORMED' }),
       () => this.#hear({ kind: 'blockLost', digest }),
+      () => this.#hear({ kind: 'collected', digests: [digest] }),
       () => this.#hear({ kind: 'storeMode', readOnly: this.#random() < 0.3 }),
     ])()
   }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import type { Digest } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { given, gossip, make, PEER, ROOT } from './fleet.ts'
 
@@ -62,6 +64,53 @@ describe('collection', () => {
     ])
     expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'unwhole', release: made.id }] }])
     node.inside((_step, journey) => expect(journey.isWhole(made.id)).toBe(false))
+  })
+})
+
+describe('what was collected', () => {
+  const made = make({ clock: { alice: 1 } })
+  const whole = () => {
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
+    const asked = node.run(given(page?.id, made.page))
+    node.persist(asked)
+    const block = ofKind(asked, 'request').at(-1)
+    node.persist(node.persist(node.run(given(block?.id, made.block))))
+    return node
+  }
+
+  it('is of no release that counts: none is read again', () => {
+    const node = whole()
+    const digests = ['1', '2', '3'].map((digit) => digit.repeat(64) as Digest)
+    expect(ofKind(node.run({ kind: 'collected', digests }), 'wake')).toEqual([])
+    node.monoMs += 60_000
+    expect(ofKind(node.run({ kind: 'tick' }), 'read')).toEqual([])
+    node.inside((_step, journey) => expect(journey.isWhole(made.id)).toBe(true))
+  })
+
+  it('is not here, and asked for by a fetch that had counted on it', () => {
+    const node = whole()
+    const more = make({ clock: { alice: 2 }, also: 'b=1\n' })
+    const [page] = ofKind(node.persist(node.run(gossip(more))), 'request')
+    node.run(given(page?.id, more.page))
+    const digest = sha256(made.block)
+    const after = node.run({ kind: 'collected', digests: [digest] })
+    expect(ofKind(after, 'request')).toMatchObject([{ request: { message: { digest } } }])
+    node.inside((_step, journey) => expect(journey.hasBlock(digest)).toBe(false))
+  })
+
+  it('makes doubtful what is being written as whole', () => {
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER)
+    node.inside((step, journey) =>
+      journey.ingestWhole(step, made.envelope, made.content, { via: 'submit', peer: PEER }),
+    )
+    node.run({ kind: 'collected', digests: ['1'.repeat(64) as Digest] })
+    const effects = node.run({ kind: 'persisted', ticket: 1 })
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'unwhole', release: made.id }] }])
   })
 })
 

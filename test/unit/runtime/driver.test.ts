@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import type { Digest, ReleaseId } from '../../../src/model/ids.ts'
+import { createDriver } from '../../../src/runtime/driver.ts'
+import type { CacheBound, Effect, Event, Ports } from '../../../src/runtime/ports.ts'
+
+const keep = ['a'.repeat(64) as ReleaseId]
+const envelopes = ['b'.repeat(64) as ReleaseId]
+const collect: Effect = { kind: 'collect', keep, envelopes, awaited: keep, uploads: false }
+
+/** Collects once, from a store that gives up these blocks. */
+async function collected(gone: readonly Digest[]) {
+  const events: Event[] = []
+  const asked: [readonly ReleaseId[], CacheBound][] = []
+  const store = {
+    collect: async (...of: [readonly ReleaseId[], CacheBound]) => {
+      asked.push(of)
+      return gone
+    },
+  }
+  const core = {
+    handle: (event: Event): readonly Effect[] => {
+      events.push(event)
+      return event.kind === 'tick' ? [collect] : []
+    },
+  }
+  const ports = { store, clock: { now: () => ({ monoMs: 0, wallMs: 0 }) } } as unknown as Ports
+  createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
+  await new Promise((resolve) => setImmediate(resolve))
+  return { events, asked }
+}
+
+test('what a collection removed is told at once, as no damage', async () => {
+  const digests = ['1', '2'].map((digit) => digit.repeat(64) as Digest)
+  const { events, asked } = await collected(digests)
+  expect(asked).toEqual([[keep, { maxCacheBytes: 7, envelopes, awaited: keep, uploads: false }]])
+  expect(events).toEqual([{ kind: 'tick' }, { kind: 'collected', digests }])
+})
+
+test('and where it removed nothing, nothing is told', async () => {
+  expect((await collected([])).events).toEqual([{ kind: 'tick' }])
+})
