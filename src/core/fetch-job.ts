@@ -77,10 +77,14 @@ export class FetchJob {
     return this.#sizes[place] ?? this.#limits.maxBlockBytes
   }
 
-  need(journey: Journey, digest: Digest): void {
-    if (journey.hasBlock(digest) || this.missing.has(digest)) return
+  /**
+   * Missing from now on, where it is not here. It is not open yet: it may be under way for another release.
+   * @returns whether that is news
+   */
+  need(journey: Journey, digest: Digest): boolean {
+    if (journey.hasBlock(digest) || this.missing.has(digest)) return false
     this.missing.add(digest)
-    this.reopen(digest)
+    return true
   }
 
   /** Nobody is asked for it any more; it counts unless it came by another way. */
@@ -95,18 +99,24 @@ export class FetchJob {
     if (place !== undefined) this.open.delete(place)
   }
 
-  /** The bytes of `nextPage`. @throws MeshError CODEC_MALFORMED, CONTENT_PATH, LIMIT_CONTENT: the publisher's fault */
-  takePage(journey: Journey, bytes: Uint8Array): void {
+  /**
+   * The bytes of `nextPage`.
+   * @returns what is missing since
+   * @throws MeshError CODEC_MALFORMED, CONTENT_PATH, LIMIT_CONTENT: the publisher's fault
+   */
+  takePage(journey: Journey, bytes: Uint8Array): readonly Digest[] {
     const page = decodePage(bytes, this.#limits)
     this.#reader.add(page)
     this.#pages++
     if (this.nextPage === undefined) this.#reader.end()
+    const needed: Digest[] = []
     for (const entry of page)
       for (const { digest, size } of entry.blocks) {
         this.#place(digest, size)
         if (this.check && journey.hasBlock(digest)) this.unchecked.push(digest)
-        else this.need(journey, digest)
+        else if (this.need(journey, digest)) needed.push(digest)
       }
+    return needed
   }
 
   /** Each time for twice as long, up to `mostMs`: a host that is busy is no dead one, and asking makes it busier. */

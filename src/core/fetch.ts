@@ -88,7 +88,7 @@ export class Fetch {
     if (this.#news.has(release.id)) job.nextQueryMonoMs += limits.rescueMs * (0.75 + random() / 2)
     this.#jobs.set(release.id, job)
     for (const page of release.header.pages) {
-      job.need(journey, page)
+      this.#need(journey, job, page)
       const bytes = this.#handed.page(page)
       if (bytes !== undefined) this.offer(step, journey, page, bytes)
     }
@@ -209,7 +209,7 @@ export class Fetch {
   onBlockRead(step: Step, journey: Journey, { digest, bytes }: EventOf<'blockRead'>): void {
     for (const job of this.#jobs.values()) {
       if (!job.checking.delete(digest)) continue
-      if (bytes === undefined) job.need(journey, digest)
+      if (bytes === undefined) this.#need(journey, job, digest)
       else if (job.nextPage === digest) this.#takePage(step, journey, job, bytes)
       this.#advance(step, journey, job)
     }
@@ -220,7 +220,7 @@ export class Fetch {
   onBlocksLost(step: Step, journey: Journey, digests: readonly Digest[]): void {
     for (const digest of digests)
       for (const job of this.#jobs.values())
-        if (job.place(digest) !== undefined && !job.checking.has(digest)) job.need(journey, digest)
+        if (job.place(digest) !== undefined && !job.checking.has(digest)) this.#need(journey, job, digest)
     this.#pump(step, journey)
   }
 
@@ -284,6 +284,11 @@ export class Fetch {
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'whole', release: job.release.id }], sync: true })
   }
 
+  /** Asked for, unless it is under way already, for whatever release. */
+  #need(journey: Journey, job: FetchJob, digest: Digest): void {
+    if (job.need(journey, digest)) this.#pull.reopen(digest)
+  }
+
   #read(step: Step, job: FetchJob, digest: Digest): void {
     job.checking.add(digest)
     step.emit({ kind: 'read', digest })
@@ -292,7 +297,7 @@ export class Fetch {
   #takePage(step: Step, journey: Journey, job: FetchJob, bytes: Uint8Array): void {
     const known = job.digests.length
     try {
-      job.takePage(journey, bytes)
+      for (const digest of job.takePage(journey, bytes)) this.#pull.reopen(digest)
     } catch (error) {
       if (!isMeshError(error)) throw error
       job.refuse()
