@@ -59,6 +59,15 @@ export class Patience {
     return Math.min(Math.max(least, this.#usualMs(way)) * 2 ** Math.min(tries, 4), blockDeadlineMs / 2)
   }
 
+  /**
+   * How long whoever is busy is left alone, at least: on a slow link its line moves as slowly as the blocks come, and asking
+   * every few milliseconds would take more of the link than all else that is no block. No longer than one that is silent.
+   */
+  get busyMs(): number {
+    const smoothMs = this.#estimates.get('near')?.smoothMs ?? 0
+    return Math.min(Math.max(this.#limits.busyRetryMs, smoothMs / 4), this.#limits.blockSilenceMs)
+  }
+
   /** When a second neighbour may be asked for the same block, though the first is not silent yet. */
   get hedgeMs(): number {
     return this.#laterWhereSlow(this.#limits.hedgeMs)

@@ -286,7 +286,7 @@ export class Pull {
       case 'gone':
         return this.#lacks(asked, monoMs)
       case 'busy': {
-        const waitMs = Math.min(Math.max(reply.retryAfterMs, limits.busyRetryMs), limits.blockDeadlineMs)
+        const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
         this.#sources.busy(asked.peer, untilMonoMs)
         return step.wakeAt(untilMonoMs)

@@ -92,3 +92,12 @@ test('a run is its seed, in a thread of its own too', async () => {
   expect(several.hashes[0]).toBe(once.hash)
   expect(several.hashes[1]).not.toBe(once.hash)
 })
+
+test('on links of 10 Mbit/s, where every block takes 200 ms, little is said beside the blocks all the same', () => {
+  const slow = [{ share: 1, upBitsPerSecond: 1e7, downBitsPerSecond: 1e7 }]
+  const result = run(
+    ask({ nodes: 12, regions: publishedRegions(['us-east-1']), bytes: 64 * MIB, links: slow }),
+  )
+  expect(r99(result)).toBeLessThanOrEqual(1.2)
+  expectFrugal(result, { origin: 1.1, region: 1.05, received: 1.02 })
+})

@@ -5,6 +5,7 @@
  */
 import { LIMITS } from '../../limits.ts'
 import { BorderWants, DOUBT_TICKS } from './border-wants.ts'
+import { Busy } from './busy.ts'
 import { draw, happens, PURPOSE } from './draw.ts'
 import { Entry } from './entry.ts'
 import { buildFleet, type Fleet, ORIGIN, PLACES, placeOf } from './fleet.ts'
@@ -42,8 +43,6 @@ const ENTRY_BYTES = 40
 const MANIFEST_BYTES = 110
 const WANT_BYTES = 40
 const BUSY_BYTES = 30
-const BUSY_TICKS = ticksOfMs(5)
-const BUSY_SPREAD_TICKS = ticksOfMs(10)
 const TIMEOUT_TICKS = ticksOfMs(400)
 const AVOID_TICKS = ticksOfMs(1_000)
 /** A silent death shows in the connection's keepalive. */
@@ -68,6 +67,7 @@ export class LargeRelease {
   readonly #uploads: Uploads
   readonly #entry: Entry
   readonly #border: BorderWants
+  readonly #busy: Busy
   readonly #hash = new RollingHash()
   /** The manifest is the first of them. */
   readonly #blocks: number
@@ -126,6 +126,7 @@ export class LargeRelease {
       question.seed,
       { want: BORDER_WANT, standing: STANDING, redirect: REDIRECT, again: AGAIN },
     )
+    this.#busy = new Busy(size)
     this.#edge = new Uint8Array(size * PLACES)
     this.#wanted = new Int32Array(size * PLACES)
     this.#waitingSince = new Int32Array(size * PLACES)
@@ -162,8 +163,7 @@ export class LargeRelease {
       for (let node = 1; node < this.#fleet.size; node++)
         if (happens(draw(seed, node, PURPOSE.death, 0), failures.churn))
           this.#dieAt(draw(seed, node, PURPOSE.death, 1) % Math.floor(lineTicks * 1.5), node)
-    const failing = failures.gateway || failures.churn > 0 || failures.originAfterPayloads !== undefined
-    if (failing)
+    if (failures.gateway || failures.churn > 0 || failures.originAfterPayloads !== undefined)
       for (const gateway of this.#fleet.gateways.flat())
         this.#wheel.push(REPAIR_TICKS, REPAIR, gateway, 0, 0, 0)
     // It has sent that much, or had the time to: without failures nobody asks it for a second copy.
@@ -188,7 +188,7 @@ export class LargeRelease {
       case WANT:
         return this.#serve(node, from, c)
       case BUSY:
-        return this.#avoid(node, from, c, BUSY_TICKS + (this.#holdings.draw(node) % BUSY_SPREAD_TICKS))
+        return this.#avoid(node, from, c, this.#busy.ticks(node, this.#holdings.draw(node)))
       case SENT:
         if (node === ORIGIN) this.#border.onLeft(from)
         return this.#uploads.next(node)
@@ -242,11 +242,12 @@ export class LargeRelease {
 
   /** The last byte of a block is there; the check comes first. */
   #deliver(node: number, from: number, block: number): void {
-    if (this.#dead[node] === 1) return
-    if (this.#dead[from] === 1 && this.#uploads.isCut(from, node, block)) return
+    if (this.#dead[node] === 1 || (this.#dead[from] === 1 && this.#uploads.isCut(from, node, block))) return
     const edge = placeOf(this.#fleet, node, from)
-    if (edge !== -1 && this.#edge[edge] === WAITING && this.#wanted[edge] === block) this.#edge[edge] = IDLE
-    else if (from === ORIGIN) this.#border.onServed(node)
+    if (edge !== -1 && this.#edge[edge] === WAITING && this.#wanted[edge] === block) {
+      this.#edge[edge] = IDLE
+      this.#busy.answered(node, this.#wheel.tick - (this.#waitingSince[edge] as number))
+    } else if (from === ORIGIN) this.#border.onServed(node)
     this.#received++
     this.#checkOrigin()
     this.#wheel.push(this.#wheel.tick + this.#checkTicks, CHECKED, node, from, block, 0)
@@ -345,8 +346,7 @@ export class LargeRelease {
     this.#entry.lose(gone)
     for (let at = gone * PLACES; at < (gone + 1) * PLACES; at++) {
       const node = this.#fleet.neighbours[at] as number
-      if (node === -1 || this.#dead[node] === 1) continue
-      const edge = placeOf(this.#fleet, node, gone)
+      const edge = node === -1 || this.#dead[node] === 1 ? -1 : placeOf(this.#fleet, node, gone)
       if (edge === -1) continue
       if (this.#edge[edge] === WAITING) this.#holdings.unask(node, this.#wanted[edge] as number)
       this.#edge[edge] = GONE

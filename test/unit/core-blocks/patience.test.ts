@@ -55,3 +55,14 @@ test('a hedge that was right costs no allowance: nothing came twice', () => {
     patience.hedgedRightly()
   }
 })
+
+test('who is busy is asked again after a quarter of what a neighbour takes: as often for each block, whatever it takes', () => {
+  const patience = new Patience(LIMITS)
+  expect(patience.busyMs).toBe(LIMITS.busyRetryMs)
+  for (let n = 0; n < 50; n += 1) patience.answered(20, 'near')
+  expect(patience.busyMs).toBe(LIMITS.busyRetryMs)
+  for (let n = 0; n < 100; n += 1) patience.answered(400, 'near')
+  expect(patience.busyMs).toBeCloseTo(100, 0)
+  for (let n = 0; n < 100; n += 1) patience.answered(5_000, 'near')
+  expect(patience.busyMs).toBe(blockSilenceMs)
+})

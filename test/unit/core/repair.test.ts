@@ -112,6 +112,18 @@ function releases(neighbours: readonly PeerId[]) {
   }
 }
 
+describe('a neighbour that is busy', () => {
+  it('where blocks take long is asked again only after a quarter of that', () => {
+    const { node, says, tick } = fetching(PEER)
+    says(PEER)
+    node.monoMs = 360
+    node.run(gives(1, made.page))
+    node.run(replied(2, { type: 'busy', retryAfterMs: 10 }))
+    expect(ofKind(tick(360 + 44), 'request')).toEqual([])
+    expect(tick(360 + 136)).toContainEqual(want(3, PEER, block))
+  })
+})
+
 describe('a neighbour that leaves a block lying', () => {
   it('is not waited for: after 100 ms a second one is asked, and what comes first is written, once', () => {
     const { node, says, tick } = fetching(PEER, OTHER)
