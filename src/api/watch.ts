@@ -31,6 +31,8 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
       const current = await currentState(node, channel, c.req.header('last-event-id'))
       // What was activated meanwhile is newer than what was read.
       if (current !== undefined) next = next === undefined ? current : newer(current, next)
+      // The reader learns that the stream stands, though there may be nothing to tell for long.
+      if (next === undefined) await stream.write(ALIVE)
       while (!stream.aborted) {
         if (next !== undefined) {
           const { release, clock, changed } = next
@@ -46,15 +48,20 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
         clearTimeout(timer)
         wake = undefined
         // A comment keeps proxies from closing the stream and tells us that the reader is gone.
-        if (next === undefined && !stream.aborted) await stream.write(': alive\n\n')
+        if (next === undefined && !stream.aborted) await stream.write(ALIVE)
       }
+    } catch (error) {
+      // Caught here, or an event `error` with its text would go to the reader.
+      settings.onError(error instanceof Error ? error : new Error(String(error)))
     } finally {
       unsubscribe()
       settings.onEnd()
     }
   }
-  return streamSSE(c, run, async (error) => settings.onError(error))
+  return streamSSE(c, run)
 }
+
+const ALIVE = ': alive\n\n'
 
 /** The later of two changes, with the paths of both. */
 const newer = (old: ReleaseChange, change: ReleaseChange): ReleaseChange => ({

@@ -138,9 +138,18 @@ test('a state that cannot be read ends the stream and is told', async () => {
   node.beforeFiles = async () => {
     throw new Error('disk')
   }
-  await (await fetch(served.api.url + WATCH)).text()
+  // Nothing but `release` is in the contract, and what failed inside is the log's to know.
+  expect(await (await fetch(served.api.url + WATCH)).text()).toBe('')
   expect(served.problems).toEqual([{ code: 'INTERNAL', text: 'watch payments/prod: disk' }])
   expect(node.listeners.size).toBe(0)
+})
+
+test('a stream with nothing to say yet says at once that it is alive', async () => {
+  await served.api.stop()
+  served = await serve(node)
+  const seen = await watch({ 'last-event-id': node.activate({ a: '1' }).id })
+  await vi.waitFor(() => expect(seen.comments).toBe(1), within)
+  expect(seen.events).toEqual([])
 })
 
 test('stop ends the watches too', async () => {
