@@ -72,20 +72,37 @@ export class Client {
     return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES), 'ready')
   }
 
-  async channel(channel: string): Promise<ChannelWithHistory> {
-    return entryOf(
-      await this.#json<ChannelWithHistory>(`/v1/channels/${encodeURIComponent(channel)}`, 'channel'),
-    )
+  channel(channel: string): Promise<ChannelWithHistory> {
+    return this.#channel(channel, undefined)
+  }
+
+  async #channel(channel: string, signal: AbortSignal | undefined): Promise<ChannelWithHistory> {
+    const path = `/v1/channels/${encodeURIComponent(channel)}`
+    return entryOf(await this.#json<ChannelWithHistory>(path, 'channel', signal))
   }
 
   files(channel: string, release?: string): Promise<Files> {
-    return this.#json(`/v1/channels/${encodeURIComponent(channel)}/files${query(release)}`, 'files')
+    return this.#files(channel, release, undefined)
   }
 
-  /** One file's bytes. @throws MeshError API_NOT_FOUND, CONTENT_GONE, NET_UNREACHABLE, NET_TIMEOUT */
-  async get(channel: string, path: string, release?: string): Promise<Uint8Array> {
+  #files(channel: string, release: string | undefined, signal: AbortSignal | undefined): Promise<Files> {
+    return this.#json(`/v1/channels/${encodeURIComponent(channel)}/files${query(release)}`, 'files', signal)
+  }
+
+  /** One file's bytes. @throws MeshError API_NOT_FOUND, CONTENT_GONE, STORE_CORRUPT, API_UNAVAILABLE, NET_UNREACHABLE, NET_TIMEOUT */
+  get(channel: string, path: string, release?: string): Promise<Uint8Array> {
+    return this.#get(channel, path, release, undefined)
+  }
+
+  async #get(
+    channel: string,
+    path: string,
+    release: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
     const response = await get(this.#endpoint, `${this.#filePath(channel, path)}${query(release)}`, {
       timeoutMs: this.#timeoutMs,
+      signal,
     })
     return bytes(response, this.#maxFileBytes)
   }
@@ -130,10 +147,12 @@ export class Client {
     channel: string,
     { release, clock }: Pick<Snapshot, 'release' | 'clock'>,
     before: Snapshot | undefined,
+    signal?: AbortSignal,
   ): Promise<Snapshot> {
-    const listing = await this.files(channel, release)
+    const listing = await this.#files(channel, release, signal)
     const files = new Map<string, Uint8Array>()
-    for (const file of listing.files) files.set(file.path, await this.get(channel, file.path, release))
+    for (const file of listing.files)
+      files.set(file.path, await this.#get(channel, file.path, release, signal))
     return {
       release,
       clock,
@@ -152,8 +171,12 @@ export class Client {
         const headers: Record<string, string> = lastSeen === undefined ? {} : { 'last-event-id': lastSeen }
         const path = `/v1/channels/${encodeURIComponent(channel)}/watch`
         const response = await this.#typed(path, 'text/event-stream', { headers, signal: options.signal })
-        for await (const event of serverSentEvents(response, SILENCE_MS)) {
+        // A stream that ends before a word of it is no better than none: such a node would be asked without a pause.
+        const onAlive = (): void => {
           backoffMs = BACKOFF_MIN_MS
+        }
+        for await (const event of serverSentEvents(response, SILENCE_MS, onAlive)) {
+          if (isAborted(options.signal)) return
           const change: ReleaseEvent = readAnswer(this.#endpoint.url, event.data, 'event')
           lastSeen = change.release
           yield change
@@ -174,11 +197,11 @@ export class Client {
     const kept: StateFile | undefined =
       options.stateFile === undefined ? undefined : stateFile(options.stateFile, channel)
     let last = kept?.read()
-    if (last !== undefined) yield last
+    if (last !== undefined && !isAborted(options.signal)) yield last
     for await (const event of this.events(channel, options)) {
       if (last !== undefined && event.release === last.release && !last.fromDisk) continue
       const next = await this.#snapshotInTime(channel, event, last, options)
-      // Aborted, or replaced and gone already: the event of the newer one is on its way.
+      // Aborted, or replaced already: the event of the newer one is on its way.
       if (next === undefined) continue
       kept?.write(next)
       last = next
@@ -186,7 +209,7 @@ export class Client {
     }
   }
 
-  /** Tries for as long as the node is away; undefined once the release is gone from it or the watch is aborted. */
+  /** Tries for as long as the node is away or mends itself; undefined once it went on to another release, or the watch is aborted. */
   async #snapshotInTime(
     channel: string,
     event: ReleaseEvent,
@@ -195,16 +218,29 @@ export class Client {
   ): Promise<Snapshot | undefined> {
     for (let backoffMs = BACKOFF_MIN_MS; !isAborted(options.signal); ) {
       try {
-        return await this.#snapshotOf(channel, event, before)
+        const snapshot = await this.#snapshotOf(channel, event, before, options.signal)
+        return isAborted(options.signal) ? undefined : snapshot
       } catch (error) {
-        if (isMeshError(error) && error.code === 'CONTENT_GONE') return undefined
-        if (!passes(error)) throw error
+        if (isAborted(options.signal)) return undefined
+        const unreadable = isUnreadable(error)
+        if (unreadable && (await this.#isReplaced(channel, event.release, options.signal))) return undefined
+        if (!unreadable && !passes(error)) throw error
         options.onDisconnect?.(error as Error)
         await pause(backoffMs, options.signal)
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)
       }
     }
     return undefined
+  }
+
+  /** Nothing is said again of a release that is still active: only of one that replaced it an event is on its way. */
+  async #isReplaced(channel: string, release: string, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      const { active } = await this.#channel(channel, signal)
+      return active?.release !== release
+    } catch {
+      return false // the next attempt says what is wrong with the node
+    }
   }
 
   #filePath(channel: string, path: string): string {
@@ -223,8 +259,8 @@ export class Client {
     throw new NoNode(this.#endpoint.url)
   }
 
-  async #json<T>(path: string, what: Parameters<typeof readAnswer>[2]): Promise<T> {
-    const response = await get(this.#endpoint, path, { timeoutMs: this.#timeoutMs })
+  async #json<T>(path: string, what: Parameters<typeof readAnswer>[2], signal?: AbortSignal): Promise<T> {
+    const response = await get(this.#endpoint, path, { timeoutMs: this.#timeoutMs, signal })
     return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES), what)
   }
 }
@@ -236,6 +272,12 @@ const PASSING = ['NET_UNREACHABLE', 'NET_TIMEOUT', 'API_BUSY', 'API_UNAVAILABLE'
 /** Worth another try: the node is away, busy, or mending itself. */
 const passes = (error: unknown): boolean =>
   isMeshError(error) && PASSING.includes(error.code) && !(error instanceof NoNode)
+
+const UNREADABLE = ['CONTENT_GONE', 'STORE_CORRUPT', 'API_UNAVAILABLE']
+
+/** The node answers, but not with the content of this release. */
+const isUnreadable = (error: unknown): boolean =>
+  isMeshError(error) && UNREADABLE.includes(error.code) && !(error instanceof NoNode)
 
 /** Half to one and a half times as long, cut short by the signal. */
 const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>

@@ -3,13 +3,25 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { MeshError } from '../errors.ts'
 import { parts } from './transport.ts'
 
-/** Server-sent events of one response, until it ends. @throws MeshError NET_TIMEOUT where the node falls silent, NET_UNREACHABLE */
+/**
+ * The `release` events of one response, until it ends; those of another name are none of the contract. `onAlive` is told
+ * of each sign that the stream stands, comments included.
+ * @throws MeshError NET_TIMEOUT where the node falls silent, NET_UNREACHABLE
+ */
 export async function* serverSentEvents(
   response: IncomingMessage,
   silenceMs: number,
+  onAlive: () => void,
 ): AsyncGenerator<EventSourceMessage> {
   const ready: EventSourceMessage[] = []
-  const parser = createParser({ onEvent: (event) => ready.push(event) })
+  const parser = createParser({
+    onEvent(event) {
+      if (event.event !== 'release') return
+      onAlive()
+      ready.push(event)
+    },
+    onComment: onAlive,
+  })
   response.setEncoding('utf8')
   response.setTimeout(silenceMs, () => response.destroy(new MeshError('NET_TIMEOUT', 'the node went silent')))
   for await (const chunk of parts<string>(response)) {

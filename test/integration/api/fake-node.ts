@@ -24,7 +24,7 @@ export class FakeNode implements NodeView {
   stores = (channel: Channel): boolean => !channel.startsWith('elsewhere/')
   failure: Error | undefined
   /** Awaited by `files`, so that a test can act while a request reads. */
-  beforeFiles: () => Promise<void> = async () => undefined
+  beforeFiles: (release?: ReleaseId) => Promise<void> = async () => undefined
 
   activate(files: Record<string, string>, message = 'first', channel: string = CHANNEL): FakeRelease {
     const releases = this.channels.get(channel) ?? []
@@ -96,7 +96,7 @@ export class FakeNode implements NodeView {
 
   async files(channel: Channel, wanted?: ReleaseId) {
     const release = this.#release(channel, wanted)
-    await this.beforeFiles()
+    await this.beforeFiles(release?.id)
     if (release === undefined) return undefined
     const files = Object.entries(release.files).map(([path, text]) => ({
       path,

@@ -1,0 +1,160 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { Client, type Snapshot } from '../../../src/client/index.ts'
+import { MeshError } from '../../../src/errors.ts'
+import type { ReleaseId } from '../../../src/model/ids.ts'
+import { CHANNEL, FakeNode, type Served, serve, sha } from './fake-node.ts'
+
+/** How long the client meant to wait, each time; it waits less. */
+const waits: number[] = []
+vi.mock(import('node:timers/promises'), async (original) => {
+  const timers = await original()
+  const setTimeout: typeof timers.setTimeout = (ms, value, options) => {
+    waits.push(ms ?? 0)
+    return timers.setTimeout(5, value, options)
+  }
+  return { ...timers, setTimeout }
+})
+
+let node: FakeNode
+let served: Served
+let client: Client
+let dir: string
+
+beforeEach(async () => {
+  node = new FakeNode()
+  served = await serve(node)
+  client = new Client({ api: served.api.url })
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-client-'))
+  waits.splice(0)
+})
+afterEach(async () => {
+  await served.api.stop()
+  rmSync(dir, { recursive: true })
+  vi.restoreAllMocks()
+})
+
+const textOf = (snapshot: Snapshot | undefined, path: string): string =>
+  Buffer.from(snapshot?.files.get(path) ?? []).toString('utf8')
+
+/** The nth reading of a listing fails; the first is the stream's own, the second the client's. */
+function failing(nth: number, error: MeshError): void {
+  let reads = 0
+  node.beforeFiles = async () => {
+    if (++reads === nth) throw error
+  }
+}
+
+/** Answers each request with this stream of events, which then ends. */
+async function streaming(events: string): Promise<Client> {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).end(events)
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return new Client({ api: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+}
+
+describe('what cannot be read for once does not end a watch', () => {
+  test('the state that a stream begins with', async () => {
+    const first = node.activate({ a: '1' })
+    failing(1, new MeshError('STORE_CORRUPT', 'a page is damaged'))
+    const watch = client.watch(CHANNEL)
+    expect((await watch.next()).value?.release).toBe(first.id)
+    expect(waits).toHaveLength(1)
+    await watch.return(undefined)
+  })
+
+  test('a release said to be gone that is the active one all the same', async () => {
+    const first = node.activate({ a: '1' })
+    failing(2, new MeshError('CONTENT_GONE', 'a page is damaged'))
+    const watch = client.watch(CHANNEL)
+    expect((await watch.next()).value?.release).toBe(first.id)
+    await watch.return(undefined)
+  })
+
+  test('a release that stays damaged, once it was replaced', async () => {
+    const first = node.activate({ a: '1' })
+    let second = first
+    let reads = 0
+    node.beforeFiles = async (release?: ReleaseId) => {
+      if (++reads === 1 || release !== first.id) return
+      if (reads === 2) second = node.activate({ a: '2' })
+      throw new MeshError('STORE_CORRUPT', 'a page is damaged')
+    }
+    const watch = client.watch(CHANNEL)
+    expect(textOf((await watch.next()).value, 'a')).toBe('2')
+    expect(second).not.toBe(first)
+    await watch.return(undefined)
+  })
+})
+
+test('events of another name are passed over', async () => {
+  const data = JSON.stringify({ release: sha('one'), clock: { ops: 1 }, changed: ['a'] })
+  const said = `event: error\ndata: disk\n\ndata: none\n\nevent: release\ndata: ${data}\n\n`
+  const events = (await streaming(said)).events(CHANNEL)
+  expect((await events.next()).value).toEqual(JSON.parse(data))
+  await events.return(undefined)
+})
+
+describe('how long it waits before it comes again', () => {
+  async function waitsOf(said: string): Promise<number[]> {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5)
+    const stop = new AbortController()
+    const onDisconnect = (): void => {
+      if (waits.length === 4) stop.abort()
+    }
+    const events = (await streaming(said)).events(CHANNEL, { signal: stop.signal, onDisconnect })
+    expect((await events.next()).done).toBe(true)
+    return waits.slice(0, 4)
+  }
+
+  test('ever longer where the streams end before a word', async () => {
+    expect(await waitsOf('')).toEqual([200, 400, 800, 1600])
+    waits.splice(0)
+    expect(await waitsOf('event: error\ndata: disk\n\n')).toEqual([200, 400, 800, 1600])
+  })
+
+  test('no longer than at first once a stream is alive, though nothing was activated', async () => {
+    expect(await waitsOf(': alive\n\n')).toEqual([200, 200, 200, 200])
+  })
+})
+
+describe('the signal', () => {
+  const files = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`f${at}`, 'x']))
+
+  test('ends the downloads: no snapshot comes after it', async () => {
+    node.activate(files)
+    const stop = new AbortController()
+    const read = node.read.bind(node)
+    let reads = 0
+    node.read = async (...asked: Parameters<FakeNode['read']>) => {
+      if (++reads === 2) stop.abort()
+      return read(...asked)
+    }
+    const onDisconnect = vi.fn()
+    expect((await client.watch(CHANNEL, { signal: stop.signal, onDisconnect }).next()).done).toBe(true)
+    expect(reads).toBeLessThan(4)
+    expect(onDisconnect).not.toHaveBeenCalled()
+  })
+
+  test('after the last byte holds back the snapshot, and the state file stays as it is', async () => {
+    const stateFile = join(dir, 'state.json')
+    node.activate({ a: '1' })
+    const stop = new AbortController()
+    node.read = async () =>
+      (async function* () {
+        yield Buffer.from('1')
+        stop.abort()
+      })()
+    expect((await client.watch(CHANNEL, { signal: stop.signal, stateFile }).next()).done).toBe(true)
+    expect(readdirSync(dir)).toEqual([])
+  })
+})
