@@ -33,7 +33,7 @@ export interface WatchOptions {
   readonly signal?: AbortSignal
   /** Keep the last state here and start with it when the node is down. */
   readonly stateFile?: string
-  /** Told of each lost connection; the watch goes on by itself. */
+  /** Told of each lost connection, and of a state file that could not be written; the watch goes on by itself. */
   readonly onDisconnect?: (error: Error) => void
 }
 
@@ -203,7 +203,12 @@ export class Client {
       const next = await this.#snapshotInTime(channel, event, last, options)
       // Aborted, or replaced already: the event of the newer one is on its way.
       if (next === undefined) continue
-      kept?.write(next)
+      try {
+        kept?.write(next)
+      } catch (error) {
+        // The file only bridges a node's absence: what the node has is worth more than it.
+        options.onDisconnect?.(error as Error)
+      }
       last = next
       yield next
     }

@@ -1,10 +1,21 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
+import { MeshError } from '../errors.ts'
 import type { Snapshot } from './client.ts'
 
 /** The last state an application saw, so that it starts with something while its node is down. */
 export interface StateFile {
   read(): Snapshot | undefined
+  /** @throws MeshError INPUT_PATH where it cannot be written; the state before stays */
   write(snapshot: Snapshot): void
 }
 
@@ -45,24 +56,40 @@ export function stateFile(path: string, channel: string): StateFile {
       }
     },
     write(snapshot) {
-      mkdirSync(dirname(path), { recursive: true })
       const files = Object.fromEntries(
         [...snapshot.files].map(([name, bytes]) => [name, Buffer.from(bytes).toString('base64')]),
       )
-      const aside = `${path}.${process.pid}.part`
-      const fd = openSync(aside, 'w', 0o600)
-      writeSync(
-        fd,
-        JSON.stringify({
-          channel,
-          release: snapshot.release,
-          clock: snapshot.clock,
-          files,
-        } satisfies Stored),
-      )
-      fsyncSync(fd)
-      closeSync(fd)
-      renameSync(aside, path)
+      const { release, clock } = snapshot
+      try {
+        replace(path, JSON.stringify({ channel, release, clock, files } satisfies Stored))
+      } catch (error) {
+        const reason = (error as NodeJS.ErrnoException).code ?? 'unwritable'
+        throw new MeshError(
+          'INPUT_PATH',
+          `cannot write the state file ${path}: ${reason}`,
+          { path },
+          { cause: error },
+        )
+      }
     },
+  }
+}
+
+function replace(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  const aside = `${path}.${process.pid}.part`
+  try {
+    const fd = openSync(aside, 'w', 0o600)
+    try {
+      // All of it, or an error: one write may be cut short by a disk that is full.
+      writeFileSync(fd, text)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(aside, path)
+  } catch (error) {
+    rmSync(aside, { force: true })
+    throw error
   }
 }

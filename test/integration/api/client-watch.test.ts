@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Client, type Snapshot } from '../../../src/client/index.ts'
 import { MeshError } from '../../../src/errors.ts'
@@ -156,5 +157,39 @@ describe('the signal', () => {
       })()
     expect((await client.watch(CHANNEL, { signal: stop.signal, stateFile }).next()).done).toBe(true)
     expect(readdirSync(dir)).toEqual([])
+  })
+})
+
+describe('the state file', () => {
+  test('that cannot be written is told, and the snapshot comes all the same', async () => {
+    const first = node.activate({ a: '1' })
+    writeFileSync(join(dir, 'file'), '')
+    const stateFile = join(dir, 'file', 'state.json')
+    const told: Error[] = []
+    const watch = client.watch(CHANNEL, { stateFile, onDisconnect: (error) => told.push(error) })
+    expect((await watch.next()).value?.release).toBe(first.id)
+    expect(told).toEqual([expect.objectContaining({ code: 'INPUT_PATH' })])
+    expect(told[0]?.message).toContain(stateFile)
+    await watch.return(undefined)
+  })
+
+  test('that does not fit on the disk leaves the one before, and nothing beside it', () => {
+    const path = join(dir, 'state.json')
+    const module = resolve(import.meta.dirname, '../../../src/client/state-file.ts')
+    const script = `
+      const { stateFile } = await import(${JSON.stringify(module)})
+      const file = stateFile(${JSON.stringify(path)}, 'a')
+      const of = (size) => ({ release: 'r' + size, clock: {}, files: new Map([['f', new Uint8Array(size)]]) })
+      file.write(of(10))
+      try { file.write(of(100_000)); console.log('written') } catch (error) { console.log(error.code) }`
+    // A bound on the size of files cuts a write short as a full disk does.
+    const run = spawnSync(
+      'bash',
+      ['-c', 'ulimit -f 16; exec "$0" --input-type=module -e "$1"', process.execPath, script],
+      { encoding: 'utf8' },
+    )
+    expect([run.stdout, run.stderr]).toEqual(['INPUT_PATH\n', ''])
+    expect(JSON.parse(readFileSync(path, 'utf8')).release).toBe('r10')
+    expect(readdirSync(dir)).toEqual(['state.json'])
   })
 })
