@@ -79,9 +79,12 @@ function parseRange(
   file: FileView,
 ): { start: number; end: number } | 'unsatisfiable' | undefined {
   if (header === undefined) return undefined
-  const match = /^bytes=(\d*)-(\d*)$/i.exec(header.trim())
-  // Several ranges, or another unit: RFC 9110 lets a server ignore what it does not support; many ranges are an attack.
-  if (match === null) return header.includes(',') ? 'unsatisfiable' : undefined
+  const set = /^bytes=(.*)$/i.exec(header.trim())?.[1]
+  // Of a unit that is not known here every range is to be ignored (RFC 9110, 14.2).
+  if (set === undefined) return undefined
+  const match = /^(\d*)-(\d*)$/.exec(set)
+  // RFC 9110 lets a server ignore what it does not support; many ranges are an attack.
+  if (match === null) return set.includes(',') ? 'unsatisfiable' : undefined
   const [, from = '', to = ''] = match
   // Without either end, or with the ends the wrong way round, it is no range: as if there were none.
   if (from === '' && to === '') return undefined

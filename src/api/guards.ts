@@ -70,8 +70,8 @@ function hostName(header: string): string {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** Compares digests, so that time tells nothing of the token, its length included. */
+/** The scheme in any case (RFC 9110, 11.1). Compares digests, so that time tells nothing of the token, its length included. */
 function bearerMatches(header: string | undefined, wanted: Buffer): boolean {
-  const given = /^Bearer (.+)$/.exec(header ?? '')?.[1]
+  const given = /^Bearer (.+)$/i.exec(header ?? '')?.[1]
   return given !== undefined && timingSafeEqual(digest(given), wanted)
 }

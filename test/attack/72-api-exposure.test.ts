@@ -74,7 +74,8 @@ describe('with a token', () => {
   })
 
   test('the token opens every route; a refusal does not repeat what was sent', async () => {
-    expect((await status([`Authorization: Bearer ${TOKEN}`])).status).toBe(200)
+    for (const scheme of ['Bearer', 'bearer', 'BEARER'])
+      expect([scheme, (await status([`Authorization: ${scheme} ${TOKEN}`])).status]).toEqual([scheme, 200])
     served.problems.splice(0)
     await status(['Authorization: Bearer guessed'])
     expect(JSON.stringify(served.problems)).not.toContain('guessed')

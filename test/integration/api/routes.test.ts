@@ -205,7 +205,7 @@ describe('files', () => {
     },
   )
 
-  test.each(['lines=1-2', 'bytes=-', 'bytes=a-b', 'bytes=5-2', 'bytes=99-98'])(
+  test.each(['lines=1-2', 'lines=1-2,5-6', 'bytes=-', 'bytes=a-b', 'bytes=5-2', 'bytes=99-98'])(
     'range %s is let be',
     async (range) => {
       expect((await get(FILE, { range })).status).toBe(200)
