@@ -13,6 +13,7 @@ import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
 import { releaseGossip } from './inline.ts'
 import type { Adoption, ChannelFacts, Heard, Ingested, Journey, Source } from './journey.ts'
 import { placeOf } from './order.ts'
+import { noteRefused } from './refused-root.ts'
 import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import { type Cell, factsOf, isDurable, type NodeState, neededBy } from './state.ts'
@@ -370,39 +371,4 @@ export class OwnJourney implements Journey {
     const cell = this.#node.cells.get(channel)
     if (cell !== undefined && isDurable(cell)) settleCell(this.#node, step, cell)
   }
-}
-
-const ROOT_CODES = {
-  old: 'TRUST_ROOT_OLD',
-  gap: 'TRUST_ROOT_GAP',
-  fork: 'TRUST_ROOT_FORK',
-  'old-fork': 'TRUST_ROOT_OLD',
-  unauthorised: 'TRUST_ROOT_UNAUTHORISED',
-  invalid: 'TRUST_ROOT_INVALID',
-  narrows: 'TRUST_ROOT_NARROWS',
-  unsupported: 'CODEC_UNSUPPORTED',
-} as const
-
-/** Where it is not `warn`. */
-const LEVELS: Partial<Record<Adoption['kind'], 'debug' | 'info' | 'error'>> = {
-  old: 'debug',
-  gap: 'debug',
-  'old-fork': 'info',
-  fork: 'error',
-}
-
-function noteRefused(
-  step: Step,
-  adoption: Exclude<Adoption, { kind: 'adopted' }>,
-  from: PeerId | undefined,
-): void {
-  const { kind, text } = adoption
-  const level = LEVELS[kind] ?? 'warn'
-  step.emit({
-    kind: 'note',
-    level,
-    code: ROOT_CODES[kind],
-    text,
-    ...(from === undefined ? {} : { peer: from }),
-  })
 }

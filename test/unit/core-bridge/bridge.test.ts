@@ -74,6 +74,7 @@ const isPull = (effect: Effect): effect is EffectOf<'request'> =>
 const noted: Effect = { kind: 'reply', id: 0, reply: { protocol: 'bridge', message: { type: 'noted' } } }
 const noting = (): Effect => ({ ...noted, id: asked }) as Effect
 const publish: Effect = { kind: 'publish', topic: 'control', bytes }
+const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
 /** To the other gateways near, in the order of their ids. */
 const claims = (first: number, of = item('us')): Effect[] =>
   NEAR.filter((one) => one !== bench.config.self)
@@ -145,7 +146,6 @@ it('of one peer only so much is asked at once: it has to give before it is asked
   ask(far(0), { type: 'have', items: many(0, 40) })
   const pulled = [500, 20, 20].map((ms) => later(ms).filter(isPull))
   expect(pulled.map(({ length }) => length)).toEqual([16, 0, 0])
-  const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
   for (const { id: number } of pulled[0]?.slice(0, 3) ?? [])
     bench.run((step, journey) => bridge.onReply(step, journey, number, gone))
   expect(later(0).filter(isPull)).toHaveLength(3)
@@ -236,7 +236,6 @@ describe('over the border', () => {
     const pull = (number: number, place: number) =>
       request(number, far(place), { type: 'pull', item: item('us') }, 1_500)
     expect(later(50)).toEqual([...claims(1), pull(4, 1)])
-    const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
     bench.run((step, journey) => bridge.onReply(step, journey, 4, gone))
     expect(acts(tick())).toEqual([pull(5, 2)])
     bench.run((step, journey) => bridge.onRequestFailed(step, journey, 5, 'NET_TIMEOUT'))
@@ -320,7 +319,6 @@ describe('hostile neighbours', () => {
     expect(acts(ask(far(1), { type: 'announce', item: item('us'), bytes }))).toContainEqual(publish)
   })
 
-  const gone = { protocol: 'bridge', message: { type: 'gone' } } as const
   it.each(['gone', 'NET_TIMEOUT'] as const)(
     'announcements that lead to %s are not asked for after a while',
     (end) => {
