@@ -83,6 +83,11 @@ export class BeaconKeys {
     return now.monoMs - this.lastMonoMs() > maxAgeMs
   }
 
+  /** The same of one key; where it was never heard, since we began to listen. */
+  isKeySilent(key: KeyId, maxAgeMs: number, now: Now): boolean {
+    return now.monoMs - (this.#heard.get(key)?.receivedMonoMs ?? this.#baseMonoMs) > maxAgeMs
+  }
+
   /** When some key's `at` last advanced; the start of the process where none has yet. */
   lastMonoMs(): number {
     let last = this.#baseMonoMs

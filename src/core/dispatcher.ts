@@ -45,6 +45,7 @@ export interface Stages {
     page(digest: Digest): Uint8Array | undefined
     heardAny(): boolean
     lastHeardMonoMs(): number
+    silentKeys(journey: Journey, now: Now): number
   }
   readonly sync: Stage & { comparedPeers(): number }
   readonly submit: Stage & { uploads?(): number }
@@ -130,6 +131,7 @@ export class Dispatcher implements CoreFacts {
       sessions: [...this.#named.admit.sessions()],
       compared: this.#housekeeping.hasCompared(now),
       beaconMonoMs: this.#named.freshness.lastHeardMonoMs(),
+      silentKeys: this.#named.freshness.silentKeys(this.#journey, now),
       own: this.#named.admit.own?.(),
       twin: this.#named.peers.twin(now.monoMs),
     })

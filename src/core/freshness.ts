@@ -3,12 +3,9 @@
  * behind, cut off, or whether a clock or a delay makes it impossible to say. Beacons change reports and start a sync,
  * never order or floor, so their keys may live on seeds.
  */
-import { encodeBeacon } from '../codec/beacon.ts'
-import { encodeEnvelope, preAuthEncoding } from '../codec/envelope.ts'
 import { encodeControlGossip } from '../codec/gossip.ts'
 import type { Code } from '../errors.ts'
-import type { Beacon, BeaconEntry, ChannelHash, Freshness as State } from '../model/beacon.ts'
-import { PAYLOAD_TYPES } from '../model/envelope.ts'
+import type { BeaconEntry, ChannelHash, Freshness as State } from '../model/beacon.ts'
 import type { Channel, Digest, KeyId, PeerId } from '../model/ids.ts'
 import type { AnyReply, BeaconMark } from '../model/messages.ts'
 import { comparePlaces } from '../model/place.ts'
@@ -23,6 +20,7 @@ import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, Now, RequestId } from './events.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
+import { ownBeacon } from './own-beacon.ts'
 import { EVERYTHING, regionOf } from './session.ts'
 import type { OrderedRelease, Stage } from './stage.ts'
 import type { Step } from './step.ts'
@@ -72,6 +70,13 @@ export class Freshness implements Stage {
   /** When the newest beacon came; the start of the process where none has yet. */
   lastHeardMonoMs(): number {
     return this.#keys.lastMonoMs()
+  }
+
+  /** Keys that the root names, other than our own, of which nothing was heard for as long as the root allows. */
+  silentKeys(journey: Journey, now: Now): number {
+    const { keys, maxAgeS } = journey.root().freshness
+    const others = keys.filter((key) => key !== this.#config.signBeacon?.key)
+    return others.filter((key) => this.#keys.isKeySilent(key, maxAgeS * 1_000, now)).length
   }
 
   marks(): readonly BeaconMark[] {
@@ -235,12 +240,12 @@ export class Freshness implements Stage {
       if (check.beacon !== undefined && check.beacon.root > journey.root().version) this.#say(step)
       return 'ignore'
     }
-    this.#accept(step, journey, check.beacon, envelope)
+    this.#accept(step, journey, { beacon: check.beacon, envelope, receivedMonoMs: step.now.monoMs })
     return 'accept'
   }
 
-  #accept(step: Step, journey: Journey, beacon: Beacon, envelope: Uint8Array): void {
-    this.#keys.put(beacon, envelope, step.now.monoMs)
+  #accept(step: Step, journey: Journey, { beacon, envelope, receivedMonoMs }: Omit<Heard, 'pages'>): void {
+    this.#keys.put(beacon, envelope, receivedMonoMs)
     const writes = [{ kind: 'beacon', key: beacon.key, at: beacon.at, envelope }] as const
     step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
     this.#pages.keep(this.#keys.served())
@@ -326,20 +331,11 @@ export class Freshness implements Stage {
     // Only a later `at` is news, also after a clock that was ahead has been set right.
     const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)
     const digests = pages.map(({ digest }) => digest)
-    const beacon: Beacon = {
-      v: 1,
-      critical: [],
-      fleet: root.fleetId,
-      root: root.version,
-      key,
-      at,
-      pages: digests,
-    }
-    const payload = encodeBeacon(beacon)
-    const payloadType = PAYLOAD_TYPES.beacon
-    const sig = signer.sign(preAuthEncoding(payloadType, payload))
-    const envelope = encodeEnvelope({ payloadType, payload, signatures: [{ keyId: key, sig }] })
-    this.#accept(step, journey, beacon, envelope)
+    const { beacon, envelope } = ownBeacon(signer, root, at, digests)
+    // Where others are named, one that nobody is there to hear says nothing: a seed cut off from all would never tell.
+    const counts = root.freshness.keys.length === 1 || [...journey.admitted()].length > 0
+    const receivedMonoMs = counts ? step.now.monoMs : this.#keys.get(key)?.receivedMonoMs
+    this.#accept(step, journey, { beacon, envelope, receivedMonoMs })
     const bytes = encodeControlGossip({ kind: 'beacon', envelope })
     step.emit({ kind: 'publish', topic: 'control', bytes })
   }

@@ -22,6 +22,7 @@ export interface ViewSources extends ChannelSources {
   /** Some peer was compared with, or there is none to compare with. */
   readonly compared: boolean
   readonly beaconMonoMs: number
+  readonly silentKeys: number
   /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */
   readonly own?: Judgement | undefined
   readonly twin: readonly Address[] | undefined
@@ -50,6 +51,7 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
     waitingFor,
     readOnly: node.readOnly,
     beaconMonoMs: sources.beaconMonoMs,
+    silentKeys: sources.silentKeys,
     own: sources.own,
     twin: sources.twin,
   }

@@ -68,6 +68,8 @@ export interface CoreView {
   readonly readOnly: boolean
   /** Monotonic time at which the newest freshness beacon came; the start where none has yet. */
   readonly beaconMonoMs: number
+  /** Freshness keys of the root, other than our own, of which nothing was heard for as long as it allows. */
+  readonly silentKeys: number
   /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */
   readonly own?: Judgement | undefined
   /** Where another process with this node's identity is reached; undefined: none was heard of lately. */

@@ -208,6 +208,11 @@ export const GAUGES = {
     type: 'gauge',
     help: 'Seconds since the newest freshness beacon came, or since the start where none has',
   },
+  keysSilent: {
+    name: 'confmesh_freshness_keys_silent',
+    type: 'gauge',
+    help: "Freshness keys of the root, but for this node's own, of which nothing was heard for the root's max-age",
+  },
   gossipTopics: {
     name: 'confmesh_gossip_topics',
     type: 'gauge',

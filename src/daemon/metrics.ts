@@ -136,6 +136,7 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   // No peer, no lowest score: 0 would look like one.
   if (scores.length === 0) gauges.get('scoreMin')?.remove()
   else set('scoreMin', Math.min(...scores))
+  set('keysSilent', view.silentKeys)
   set('beaconAge', (performance.now() - view.beaconMonoMs) / 1000)
   set('loopLag', Number.isFinite(lagSeconds) ? lagSeconds : 0)
   set('ready', view.ready ? 1 : 0)

@@ -1,5 +1,6 @@
-/** Freshness keys that change. */
+/** Freshness keys that change, that are our own, or that nothing is heard of. */
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { Pattern } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import {
   beaconOf,
@@ -11,18 +12,19 @@ import {
   Listener,
   MAX_AGE_MS,
   rootWith,
+  SEED,
 } from './beacons.ts'
 import { codes } from './fakes.ts'
 
-const [KEY] = KEYS
+const [KEY, OTHER] = KEYS
 /** States are looked at for a log line each quarter of a beacon, and the test goes by the second. */
 const LOOK_MS = 6_000
 
 let node: Listener
 const wall = () => node.bench.now.wallMs
 
-function started(root: TrustRoot): void {
-  node = new Listener(root)
+function started(root: TrustRoot, more: ConstructorParameters<typeof Listener>[1] = {}): void {
+  node = new Listener(root, more)
   node.bench.journey.facts.set(CHANNEL, factsAt(1))
   node.start()
 }
@@ -62,4 +64,58 @@ describe('one more freshness key in a new root', () => {
     expect(codes(node.pass(LOOK_MS))).toEqual(['SYNC_SILENT'])
     expect(node.state()).toBe('silent')
   })
+})
+
+describe('a seed', () => {
+  const signs = {
+    patterns: ['**' as Pattern],
+    submit: true,
+    signBeacon: { key: KEY.id, sign: (data: Uint8Array) => KEY.sign(data) },
+  }
+  /** No node is linked with it any more. */
+  const cutOff = () => node.bench.journey.links.delete(SEED)
+
+  it('that is cut off from everybody says so, though it hears itself', () => {
+    started(rootWith(KEYS), signs)
+    hears([OTHER], 2 * MAX_AGE_MS)
+    expect(node.state()).toBe('fresh')
+    cutOff()
+    expect(codes(node.pass(MAX_AGE_MS - EVERY_MS))).toEqual([])
+    expect(codes(node.pass(2 * EVERY_MS))).toEqual(['SYNC_SILENT'])
+    expect(node.state()).toBe('silent')
+    expect(node.freshness.silentKeys(node.bench.journey, node.bench.now)).toBe(1)
+    node.bench.link(SEED, {}, { submit: true })
+    node.pass(EVERY_MS)
+    expect(node.state()).toBe('fresh')
+  })
+
+  it('whose neighbours hear it is not silent while the other seed is down', () => {
+    started(rootWith(KEYS), signs)
+    expect(codes(node.pass(3 * MAX_AGE_MS))).toEqual([])
+    expect(node.state()).toBe('fresh')
+    expect(node.freshness.silentKeys(node.bench.journey, node.bench.now)).toBe(1)
+  })
+
+  it('that is the only one is never silent, linked with anybody or not', () => {
+    started(rootWith([KEY]), signs)
+    cutOff()
+    expect(codes(node.pass(3 * MAX_AGE_MS))).toEqual([])
+    expect(node.state()).toBe('fresh')
+    expect(node.freshness.silentKeys(node.bench.journey, node.bench.now)).toBe(0)
+  })
+})
+
+it('keys of which nothing is heard are counted, once they had the time that the root allows', () => {
+  const silent = () => node.freshness.silentKeys(node.bench.journey, node.bench.now)
+  started(rootWith(KEYS))
+  expect(silent()).toBe(0)
+  hears([KEY], MAX_AGE_MS + EVERY_MS)
+  expect(silent()).toBe(1)
+  expect(node.state()).toBe('fresh')
+  hears([OTHER], MAX_AGE_MS + EVERY_MS)
+  expect(silent()).toBe(1)
+  hears(KEYS, EVERY_MS)
+  expect(silent()).toBe(0)
+  node.pass(MAX_AGE_MS + EVERY_MS)
+  expect(silent()).toBe(2)
 })

@@ -40,6 +40,7 @@ export class SubmitNode {
         page: () => undefined,
         heardAny: () => false,
         lastHeardMonoMs: () => 0,
+        silentKeys: () => 0,
       },
       sync: { comparedPeers: () => 1 },
       submit: createSubmit(config, checks),

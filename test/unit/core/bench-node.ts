@@ -45,6 +45,7 @@ export class BenchNode {
         page: () => undefined,
         heardAny: () => false,
         lastHeardMonoMs: () => 0,
+        silentKeys: () => 0,
       },
       sync: { comparedPeers: () => this.compared },
       submit: { uploads: () => this.uploads },

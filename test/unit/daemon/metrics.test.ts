@@ -29,6 +29,7 @@ const view = {
   readOnly: true,
   ready: true,
   beaconMonoMs: 0,
+  silentKeys: 2,
 } as unknown as CoreView
 
 beforeEach(() => {
@@ -86,6 +87,7 @@ test('gauges say what the node is now', async () => {
   expect(lines).toContain(`${GAUGES.storeReadOnly.name} 1`)
   expect(lines).toContain(`${GAUGES.fetchBlocks.name} 17`)
   expect(lines).toContain(`${GAUGES.fetchMissing.name} 11`)
+  expect(lines).toContain(`${GAUGES.keysSilent.name} 2`)
   expect(lines).toContain(`${GAUGES.gossipTopics.name} 2`)
   expect(lines).toContain(`${GAUGES.meshPeers.name}{topic="control"} 4`)
   expect(lines).toContain(`${GAUGES.scoreMin.name} -19.6`)
