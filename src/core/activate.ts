@@ -46,18 +46,33 @@ export function settleAll(node: NodeState, step: Step): void {
 
 function settleNow(node: NodeState, step: Step, cell: Cell): void {
   if (!cell.stored || cell.activating !== undefined) return
+  const next = nextOf(node, step, cell)
+  if (next === undefined) return
+  // Another release may have better luck: only the one that failed waits.
+  const { retry } = cell
+  if (retry?.release === next.release && step.now.monoMs < retry.atMonoMs) return step.wakeAt(retry.atMonoMs)
+  const shown = cell.stepsBackFrom ?? cell.state.active?.release
+  begin(node, step, cell, next, next.kind === 'restore' ? next.release : shown)
+}
+
+function nextOf(node: NodeState, step: Step, cell: Cell): Activating | undefined {
   const { monoMs, wallMs } = step.now
-  if (cell.retry !== undefined && monoMs < cell.retry.atMonoMs) return step.wakeAt(cell.retry.atMonoMs)
   const waits = node.waitUntilMonoMs !== undefined && monoMs < node.waitUntilMonoMs
   const gate = gateFor(node, cell, wallMs)
   tellGate(step, cell, gate)
   const target = waits ? undefined : settle(cell.state, gate)
-  if (target === undefined) return restoreActive(node, step, cell)
+  if (target === undefined) return activeOf(cell)
   // What is activated must not be above the floor that a crash leaves. What was active before needs no write.
-  if (!isDurable(cell)) return cell.unsaved ? restoreActive(node, step, cell) : undefined
+  if (!isDurable(cell)) return cell.unsaved ? activeOf(cell) : undefined
   // Straight to the target, also after start: a crash may have come between the swap and its record.
-  const epoch = cell.state.floor.top.epoch
-  begin(node, step, cell, { release: target, epoch, kind: 'target' }, cell.state.active?.release)
+  return { release: target, epoch: cell.state.floor.top.epoch, kind: 'target' }
+}
+
+/** After start `current` must show exactly the active release, unless it shows what is ahead; so, too, after a step back. */
+function activeOf({ state: { active }, restoring, stepsBackFrom }: Cell): Activating | undefined {
+  if (active === undefined || !(restoring || stepsBackFrom !== undefined)) return undefined
+  const { release, epoch } = active
+  return { release, epoch, kind: stepsBackFrom === undefined ? 'restore' : 'fallback' }
 }
 
 /** Gates that a person has to do something about. The others open by themselves or are told where they close. */
@@ -83,14 +98,6 @@ function tellGate(step: Step, cell: Cell, gate: Gate): void {
   const target = cell.state.floor.ids[0]
   const message = gate === null ? undefined : GATES[gate]
   if (message !== undefined && target !== undefined) report(step, cell, target, message.code, message.text)
-}
-
-/** After start `current` must show exactly the active release, unless it shows what is ahead; else it is built anew. */
-function restoreActive(node: NodeState, step: Step, cell: Cell): void {
-  const { active } = cell.state
-  if (!cell.restoring || active === undefined) return
-  const { release, epoch } = active
-  begin(node, step, cell, { release, epoch, kind: 'restore' }, release)
 }
 
 /** False where the content is not whole: then nothing is begun. */
@@ -130,6 +137,7 @@ export function onActivated(node: NodeState, step: Step, event: EventOf<'activat
   if (outcome.kind === 'failed') return retryLater(node, step, cell, under, outcome.code, outcome.text)
   cell.retry = undefined
   cell.restoring = false
+  cell.stepsBackFrom = undefined
   if (outcome.kind === 'healthy') healthy(node, step, cell, under)
   else unhealthy(node, step, cell, under, outcome.code, outcome.text)
   return undefined
@@ -172,7 +180,9 @@ function unhealthy(
   const { epoch } = cell
   const release = fallbackOf(cell.state, under.release, epoch)
   if (release !== undefined && begin(node, step, cell, { release, epoch, kind: 'fallback' }, under.release)) {
-    return persistRecord(node, step, cell)
+    cell.stepsBackFrom = under.release
+    // Written before it is there: whatever ends the process meanwhile, the next start goes on with it, hooks included.
+    return setActive(node, step, cell, { release, epoch, kind: 'fallback' }, true)
   }
   // Nothing to go back to: the failed one stays in place, and its state says so.
   setActive(node, step, cell, under, false)
@@ -197,9 +207,10 @@ function retryLater(
   text: string,
 ): ReleaseId | undefined {
   report(step, cell, under.release, code, text)
-  const delayMs = Math.min(RETRY_MAX_MS, (cell.retry?.delayMs ?? RETRY_MIN_MS / 2) * 2)
+  const before = cell.retry?.release === under.release ? cell.retry.delayMs : RETRY_MIN_MS / 2
+  const delayMs = Math.min(RETRY_MAX_MS, before * 2)
   const atMonoMs = step.now.monoMs + Math.round(delayMs * (0.75 + node.config.random() / 2))
-  cell.retry = { atMonoMs, delayMs }
+  cell.retry = { release: under.release, atMonoMs, delayMs }
   step.wakeAt(atMonoMs)
   if (!DAMAGED.has(code)) return undefined
   node.whole.delete(under.release)

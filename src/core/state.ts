@@ -40,8 +40,10 @@ export interface Cell {
   restoring: boolean
   /** What files show, where the record of what is active does not know it: what it does know is older and must not be served. */
   ahead: ActiveRecord | undefined
-  /** The activation failed without touching anything: not before this time again. */
-  retry: { readonly atMonoMs: number; readonly delayMs: number } | undefined
+  /** A step back to what is active is not done yet: the release that failed, which applications may still see. */
+  stepsBackFrom: ReleaseId | undefined
+  /** Its activation failed without touching anything: not before this time again. */
+  retry: { readonly release: ReleaseId; readonly atMonoMs: number; readonly delayMs: number } | undefined
   soakAtMonoMs: number | undefined
   lastError: LastError | undefined
   /** Target and gate last told of, so that each is told once. */
@@ -101,6 +103,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     activating: undefined,
     restoring: false,
     ahead: undefined,
+    stepsBackFrom: undefined,
     retry: undefined,
     soakAtMonoMs: undefined,
     lastError: undefined,

@@ -280,6 +280,40 @@ describe('activation', () => {
     expect(ofKind(node.run({ kind: 'tick' }), 'activate')).toMatchObject([{ release: second.id }])
   })
 
+  it('of another release does not wait for the one that could touch nothing', () => {
+    const node = running(true)
+    node.run(done(second, 'failed'))
+    const third = make({ clock: { alice: 3 }, text: 'c=1\n' })
+    const effects = node.persist(node.run(gossip(third, [third.page, third.block])))
+    expect(ofKind(effects, 'activate')).toMatchObject([{ release: third.id }])
+  })
+
+  it('back to what had soaked is tried again, too, where it could touch nothing', () => {
+    const node = running(true)
+    node.persist(node.run(done(second, 'unhealthy')))
+    expect(ofKind(node.run(done(first, 'failed')), 'activate')).toEqual([])
+    expect(ofKind(node.run({ kind: 'tick' }), 'activate')).toEqual([])
+    node.monoMs += 2_000
+    expect(ofKind(node.run({ kind: 'tick' }), 'activate')).toMatchObject([
+      { release: first.id, previous: second.id, fallback: true },
+    ])
+    node.persist(node.run(done(first, 'healthy')))
+    node.monoMs += 60_000
+    expect(ofKind(node.run({ kind: 'tick' }), 'activate')).toEqual([])
+  })
+
+  it('back to what had soaked is written down before it is done, for a crash in between', () => {
+    const node = running(true)
+    node.persist(node.run(done(second, 'healthy')))
+    const third = make({ clock: { alice: 3 }, text: 'c=1\n' })
+    node.persist(node.run(gossip(third, [third.page, third.block])))
+    const effects = node.run(done(third, 'unhealthy'))
+    expect(ofKind(effects, 'activate')).toMatchObject([{ release: first.id, fallback: true }])
+    expect(ofKind(effects, 'persist').flatMap(({ writes }) => writes)).toMatchObject([
+      { kind: 'channel', record: { active: { release: first.id, soaked: true }, failed: [third.id] } },
+    ])
+  })
+
   it('is stopped by equivocation: the channel is held, everything stays, the next release ends it', () => {
     const node = running(true)
     node.persist(node.run(done(second, 'healthy')))
