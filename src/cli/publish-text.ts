@@ -1,5 +1,6 @@
 /** What a publish shows: the difference to the target beforehand, the outcome after. */
 import type { Channel } from '../model/ids.ts'
+import { differenceOf } from '../publish/difference.ts'
 import type { NewChannel } from '../publish/new-channel.ts'
 import type { Change, Published } from '../publish/publish.ts'
 import { isJson, out, printable, progress, warn } from './output.ts'
@@ -52,10 +53,10 @@ export function changeLines({ standing, header }: Change): string[] {
 }
 
 function difference(old: Change['header'], next: Change['header']): string {
-  const same = next.pages.filter((page) => old.pages.includes(page)).length
-  if (same === next.pages.length && same === old.pages.length) return 'the same files'
+  const { files, bytes, pages, sameFiles } = differenceOf(old, next)
+  if (sameFiles) return 'the same files'
   const signed = (n: number) => (n >= 0 ? `+${n}` : String(n))
-  return `${signed(next.files - old.files)} files, ${signed(next.bytes - old.bytes)} bytes, ${next.pages.length - same} of ${next.pages.length} pages of the list changed`
+  return `${signed(files)} files, ${signed(bytes)} bytes, ${pages} of ${next.pages.length} pages of the list changed`
 }
 
 const SHOWN_NAMES = 5
@@ -71,13 +72,15 @@ export function newChannelLine({ channel, nearest, known }: NewChannel): string 
 export const onTerminal = (): boolean =>
   process.stdin.isTTY === true && process.stderr.isTTY === true && !isJson()
 
-/** Shows the difference; asks on a terminal, unless told not to. */
-export async function confirm(change: Change, asks: boolean): Promise<boolean> {
+/** Shows the difference, which is all that a dry run has to say; asks on a terminal, unless told not to. */
+export async function confirm(
+  change: Change,
+  { yes = false, dryRun = false }: { readonly yes?: boolean; readonly dryRun?: boolean },
+): Promise<boolean> {
   // The first channel of a fleet cannot be a slip for another.
   if (change.isNew !== undefined && change.isNew.known.length > 0) warn(newChannelLine(change.isNew))
-  if (!onTerminal()) return true
-  for (const line of changeLines(change)) process.stderr.write(`${line}\n`)
-  if (!asks) return true
+  if (!isJson()) (dryRun ? process.stdout : process.stderr).write(`${changeLines(change).join('\n')}\n`)
+  if (yes || dryRun || !onTerminal()) return true
   return saysYes(`publish to ${change.header.channel}?`)
 }
 
@@ -90,13 +93,18 @@ export const publishedFacts = (done: Published) => ({
   uploadedBytes: done.uploadedBytes,
   unchanged: done.unchanged,
   ...(done.newChannel === undefined ? {} : { newChannel: done.newChannel }),
+  ...(done.replaces === undefined ? {} : { replaces: done.replaces, difference: done.difference }),
   acknowledgedBy: done.acknowledgedBy,
 })
 
-export function outPublished(channel: Channel, done: Published, more: object = {}): void {
+export function outPublished(
+  channel: Channel,
+  done: Published,
+  more: { readonly dryRun?: true; readonly channel?: Channel } = {},
+): void {
   const held = `held by ${done.acknowledgedBy.length} seed${done.acknowledgedBy.length === 1 ? '' : 's'}`
-  const line = done.unchanged
-    ? `${channel} is ${short(done.release)} already, ${held}`
-    : `${channel} ${short(done.release)}: ${amount(done)}, ${size(done.uploadedBytes)} uploaded, ${held}`
-  out({ ...publishedFacts(done), ...more }, line)
+  const there = `${channel} is ${short(done.release)} already, ${held}`
+  const sent = `${channel} ${short(done.release)}: ${amount(done)}, ${size(done.uploadedBytes)} uploaded, ${held}`
+  const dry = [...(done.unchanged ? [there] : []), 'dry run: nothing signed or sent']
+  out({ ...publishedFacts(done), ...more }, more.dryRun === true ? dry : done.unchanged ? there : sent)
 }

@@ -4,6 +4,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { Content } from './content.ts'
+import { replacing } from './difference.ts'
 import { isNewChannel, requireExpected } from './expected.ts'
 import { lookForNew } from './new-channel.ts'
 import type { Prepared } from './prepared.ts'
@@ -34,8 +35,11 @@ export async function inject(
 ): Promise<Published> {
   const { root, seeds, content } = options
   const { clock, files, bytes } = release.header
-  const facts = { release: release.id, clock, files, bytes }
   const seen = root === undefined ? undefined : await look(release, root, options)
+  const facts = {
+    ...{ release: release.id, clock, files, bytes },
+    ...(seen === undefined || seen.target?.id === release.id ? {} : replacing(seen, release.header)),
+  }
   if (options.until === 'shown') {
     const holders = seen?.target?.id === release.id ? seen.holders : []
     return { ...facts, uploadedBytes: 0, unchanged: holders.length > 0, acknowledgedBy: holders }

@@ -16,6 +16,7 @@ import type { TrustRoot } from '../model/root.ts'
 import { nextClock } from './clock.ts'
 import type { Content } from './content.ts'
 import type { CounterMemory } from './counter.ts'
+import { type Replacing, replacing } from './difference.ts'
 import { isNewChannel, requireExpected } from './expected.ts'
 import { makeHeader } from './header.ts'
 import { lookForNew, type NewChannel } from './new-channel.ts'
@@ -61,14 +62,14 @@ export interface PublishOptions {
   readonly onProgress?: (uploadedBytes: number) => void
 }
 
-export interface Published {
+export interface Published extends Partial<Replacing> {
   readonly release: ReleaseId
   readonly clock: VectorClock
   readonly files: number
   readonly bytes: number
   readonly uploadedBytes: number
   readonly unchanged: boolean
-  /** Nothing was ever published there; absent where that was not looked up. */
+  /** Nothing was ever published there; absent where nobody asked what stands there. */
   readonly newChannel?: boolean
   readonly acknowledgedBy: readonly PeerId[]
   /** Signed, where `until` says so. */
@@ -118,7 +119,8 @@ async function tryOnce(
   const { files, bytes } = content
   const base = {
     ...{ release, clock, files, bytes, uploadedBytes: 0, unchanged: false, acknowledgedBy: [] },
-    ...(options.checkName ? { newChannel: isNew !== undefined } : {}),
+    ...replacing(standing, header),
+    newChannel: isNew !== undefined,
   }
   if (!(await options.confirm({ standing, header, isNew })))
     throw new MeshError('PUBLISH_DECLINED', 'nothing was signed or sent')
@@ -189,6 +191,8 @@ function unchanged({ target, holders }: Standing): Published {
     bytes,
     uploadedBytes: 0,
     unchanged: true,
+    replaces: null,
+    difference: null,
     newChannel: false,
     acknowledgedBy: holders,
   }

@@ -105,7 +105,7 @@ async function publishPaths(
       until,
       limits: LIMITS,
       wallMs: Date.now,
-      confirm: (change) => confirm(change, options.yes !== true && options.dryRun !== true),
+      confirm: (change) => confirm(change, options),
       onProgress: tellUpload(content.uploadBytes),
     }),
   )
@@ -165,7 +165,7 @@ async function publishPrepared(
       expect: options.expect,
       until: options.dryRun === true ? 'shown' : 'submitted',
       limits: LIMITS,
-      confirm: (change) => confirm(change, options.yes !== true && options.dryRun !== true),
+      confirm: (change) => confirm(change, options),
       onProgress: tellUpload(content.uploadBytes),
     })
     outPublished(header.channel, done, options.dryRun === true ? { dryRun: true } : {})

@@ -71,7 +71,7 @@ function rollBack(session: Session, channel: Channel, old: Release, options: Opt
     until: 'submitted',
     limits: LIMITS,
     wallMs: Date.now,
-    confirm: (change) => confirm(change, options.yes !== true),
+    confirm: (change) => confirm(change, options),
   })
 }
 

@@ -1,0 +1,46 @@
+/** What publish, rollback and rotate say to people and pipelines of what they do, and what they refuse to pass over. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { confmesh, type InitResult, json, publish, RealFleet } from './real-fleet.ts'
+
+const real = new RealFleet()
+let fleet: InitResult
+let first: string
+let signing: string[]
+
+beforeAll(async () => {
+  fleet = await real.init()
+  await real.start('seed', fleet.seedConfig)
+  first = (await publish(fleet, 'pay/prod', real.files('a', { 'app.yaml': 'a: 1\n' }))).release
+  signing = ['--key', fleet.publisherKey, '--seed', fleet.seedAddress]
+})
+afterAll(() => real.end())
+
+test('a dry run without a terminal shows the difference and says that it was one', async () => {
+  const next = real.files('b', { 'app.yaml': 'a: 1\n', 'more.yaml': 'b: 22\n' })
+  const dry = ['publish', 'pay/prod', next, ...signing, '--dry-run']
+  const { code, out, err } = await confmesh(dry)
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toMatch(
+    new RegExp(
+      `^- ${first.slice(0, 12)} by publisher, 1 file, 5 B\n\\+ publisher, counter 2, 2 files, 11 B\n \\+1 files, \\+6 bytes, 1 of 1 pages of the list changed\ndry run: nothing signed or sent\n$`,
+    ),
+  )
+  expect((await json(dry)).value).toMatchObject({
+    ...{ dryRun: true, replaces: first, newChannel: false },
+    difference: { files: 1, bytes: 6, pages: 1, sameFiles: false },
+  })
+})
+
+test('a publish without a terminal shows the difference beside its result; a rollback has the same fields', async () => {
+  const next = real.files('c', { 'app.yaml': 'a: 3\n' })
+  const { code, out, err } = await confmesh(['publish', 'pay/prod', next, ...signing])
+  expect([code, out]).toEqual([
+    0,
+    expect.stringMatching(/^pay\/prod [0-9a-f]{12}: 1 file, 5 B, .* held by 1 seed\n$/),
+  ])
+  expect(err).toContain(`- ${first.slice(0, 12)} by publisher`)
+  const back = ['rollback', 'pay/prod', '--to', first, ...signing]
+  const done = (await json(back)).value
+  expect(done).toMatchObject({ unchanged: false, newChannel: false, replaces: expect.any(String) })
+  expect((await json(back)).value).toMatchObject({ unchanged: true, newChannel: false, replaces: null })
+})
