@@ -28,6 +28,8 @@ export interface SigningOptions {
   readonly seed?: readonly string[]
   /** Nothing is sent, so seeds need not be named. */
   readonly offline?: boolean
+  /** Perhaps nothing is signed, so keys need not be named. */
+  readonly keyless?: boolean
 }
 
 export const SIGNING_HELP = `
@@ -115,9 +117,8 @@ function readKeys(options: SigningOptions): Keys {
   const { CONFMESH_KEY } = process.env
   const commands = options.signWith ?? []
   if (given.length === 0 && commands.length === 0) {
-    if (CONFMESH_KEY === undefined || CONFMESH_KEY === '')
-      throw new MeshError('USAGE', 'name a key: --key FILE, --key -, CONFMESH_KEY or --sign-with COMMAND')
-    keys.push(fromText('CONFMESH_KEY', CONFMESH_KEY))
+    if (CONFMESH_KEY !== undefined && CONFMESH_KEY !== '') keys.push(fromText('CONFMESH_KEY', CONFMESH_KEY))
+    else if (options.keyless !== true) throw keyMissing()
   }
   const once = [...new Map(keys.map((key) => [key.id, key])).values()]
   return {
@@ -125,6 +126,9 @@ function readKeys(options: SigningOptions): Keys {
     files,
   }
 }
+
+export const keyMissing = (): MeshError =>
+  new MeshError('USAGE', 'name a key: --key FILE, --key -, CONFMESH_KEY or --sign-with COMMAND')
 
 /** By where lock and memory lie, beside the name: a run that took one lock twice would wait for itself. */
 function distinct(files: readonly string[]): readonly string[] {

@@ -66,7 +66,8 @@ Example:
       'after',
       `
 Removing a key raises the epoch of the publisher's channels, so each needs a release under the new root: the same
-files, signed anew. Nothing is downloaded again.
+files, signed anew. Nothing is downloaded again. --key, --sign-with and --channel are for that, so they need --seed;
+where only keys are added nothing is signed and no key of the publisher is needed.
 
 Example:
   confmesh trust rotate ci --add-key b.key.pub --remove-key a.key.pub --root root.json --root-key root.key --seed ADDR --key b.key

@@ -20,7 +20,7 @@ import { raisedBy } from '../trust/describe.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { argument } from './arguments.ts'
 import { out, progress } from './output.ts'
-import { type Session, withSession } from './publish-session.ts'
+import { keyMissing, type Session, withSession } from './publish-session.ts'
 import { publishedFacts } from './publish-text.ts'
 import { readRoot } from './root-files.ts'
 import { short } from './text.ts'
@@ -120,7 +120,9 @@ export function requireSigners(
   targets: readonly Target[],
   session: Session,
 ): void {
-  for (const [channel] of targets.filter(isTouched(old, next)))
+  const touched = targets.filter(isTouched(old, next))
+  if (touched.length > 0 && session.signers.length === 0) throw keyMissing()
+  for (const [channel] of touched)
     requireThreshold(speakerFor(next, channel, speaking(session)), session.signers.length)
 }
 

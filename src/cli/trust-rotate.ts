@@ -32,11 +32,22 @@ export async function rotate(name: string, options: RotateOptions): Promise<void
     throw new MeshError('USAGE', 'nothing to rotate: name --add-key FILE or --remove-key FILE')
   const change: KeyChange = { publisher, add, remove }
   if (options.seed === undefined) {
+    requireNothingToSend(options)
     const { facts, lines } = await changeKeys(change, options)
     out(facts, lines)
     return
   }
-  await withSession({ ...options, publisher: name }, (session) => rotateInFleet(change, options, session))
+  await withSession({ ...options, publisher: name, keyless: true }, (session) =>
+    rotateInFleet(change, options, session),
+  )
+}
+
+/** @throws MeshError USAGE: who names these believes that the fleet gets it */
+function requireNothingToSend({ key, signWith, channel }: RotateOptions): void {
+  const idle = Object.entries({ '--key': key, '--sign-with': signWith, '--channel': channel })
+  const [first] = idle.find(([, given]) => given !== undefined) ?? []
+  if (first !== undefined)
+    throw new MeshError('USAGE', `${first} is for what is issued again, which needs seeds: --seed ADDRESS`)
 }
 
 interface KeyChange {

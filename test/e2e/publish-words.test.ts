@@ -1,4 +1,6 @@
 /** What publish, rollback and rotate say to people and pipelines of what they do, and what they refuse to pass over. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { confmesh, type InitResult, json, publish, RealFleet } from './real-fleet.ts'
 
@@ -43,4 +45,37 @@ test('a publish without a terminal shows the difference beside its result; a rol
   const done = (await json(back)).value
   expect(done).toMatchObject({ unchanged: false, newChannel: false, replaces: expect.any(String) })
   expect((await json(back)).value).toMatchObject({ unchanged: true, newChannel: false, replaces: null })
+})
+
+test('rotate: what only seeds would use is refused without them; a key is asked for where something is signed', async () => {
+  const key = join(real.dir, 'new.key')
+  await json(['keygen', '--out', key])
+  const rotate = [
+    'trust',
+    'rotate',
+    'publisher',
+    '--root',
+    fleet.root,
+    '--root-key',
+    fleet.rootKeys[0] as string,
+  ]
+  const before = readFileSync(fleet.root)
+  for (const [option, value] of [
+    ['--key', key],
+    ['--sign-with', 'true'],
+    ['--channel', 'pay/prod'],
+  ] as const) {
+    const { code, value: said } = await json([...rotate, '--add-key', `${key}.pub`, option, value])
+    expect([code, said.error?.code, said.error?.message]).toEqual([
+      2,
+      'USAGE',
+      expect.stringContaining(option),
+    ])
+  }
+  const removing = [...rotate, '--remove-key', `${fleet.publisherKey}.pub`, '--add-key', `${key}.pub`]
+  const refused = await json([...removing, '--seed', fleet.seedAddress])
+  expect([refused.code, refused.value.error?.message]).toEqual([2, expect.stringContaining('name a key')])
+  expect(readFileSync(fleet.root)).toEqual(before)
+  const added = await json([...rotate, '--add-key', `${key}.pub`, '--seed', fleet.seedAddress])
+  expect(added).toMatchObject({ code: 0, value: { complete: true, reissued: [], refused: [] } })
 })
