@@ -45,8 +45,9 @@ export async function inject(
     return { ...facts, uploadedBytes: 0, unchanged: holders.length > 0, acknowledgedBy: holders }
   }
   const submission = { release: release.id, envelope: encodeEnvelope(envelope), content }
-  const { uploadedBytes, acknowledgedBy } = await submitToFirst(seeds, submission, options)
-  return { ...facts, uploadedBytes, unchanged: false, acknowledgedBy }
+  const { verdict, uploadedBytes, acknowledgedBy } = await submitToFirst(seeds, submission, options)
+  const unchanged = verdict === 'DUPLICATE' && uploadedBytes === 0
+  return { ...facts, uploadedBytes, unchanged, acknowledgedBy }
 }
 
 /** What stands there is what was expected, and is shown. */

@@ -47,6 +47,15 @@ test('a publish without a terminal shows the difference beside its result; a rol
   expect((await json(back)).value).toMatchObject({ unchanged: true, newChannel: false, replaces: null })
 })
 
+test('what was prepared and is there already is unchanged', async () => {
+  const file = join(real.dir, 'release.json')
+  const content = real.files('d', { 'app.yaml': 'a: 4\n' })
+  expect((await json(['publish', 'pay/two', content, ...signing, '--prepare', file])).code).toBe(0)
+  const inject = ['publish', '--prepared', file, '--seed', fleet.seedAddress]
+  expect((await json(inject)).value).toMatchObject({ unchanged: false })
+  expect((await json(inject)).value).toMatchObject({ unchanged: true, uploadedBytes: 0 })
+})
+
 test('rotate: what only seeds would use is refused without them; a key is asked for where something is signed', async () => {
   const key = join(real.dir, 'new.key')
   await json(['keygen', '--out', key])
