@@ -56,6 +56,23 @@ test('what was prepared and is there already is unchanged', async () => {
   expect((await json(inject)).value).toMatchObject({ unchanged: true, uploadedBytes: 0 })
 })
 
+test('--expect where nobody is asked is refused', async () => {
+  const preparing = ['--prepare', join(real.dir, 'never.json'), '--expect', 'none']
+  const { code, value } = await json([
+    'publish',
+    'pay/prod',
+    join(real.dir, 'a'),
+    '--key',
+    fleet.publisherKey,
+    ...preparing,
+  ])
+  expect([code, value.error?.code, value.error?.message]).toEqual([
+    2,
+    'USAGE',
+    expect.stringContaining('--seed'),
+  ])
+})
+
 test('rotate: what only seeds would use is refused without them; a key is asked for where something is signed', async () => {
   const key = join(real.dir, 'new.key')
   await json(['keygen', '--out', key])

@@ -82,6 +82,8 @@ async function publishPaths(
   const channel = argument('channel', name, parseChannel)
   const expires = expiryOf(options.expires)
   requireExpectation(options.expect)
+  if (options.expect !== undefined && options.prepare !== undefined && options.seed === undefined)
+    throw new MeshError('USAGE', '--expect needs --seed: without one nobody says what stands in the channel')
   // A signature spends a counter, and would be for nothing.
   if (options.prepare !== undefined) requireNew(resolve(options.prepare))
   progress(`reading ${paths.join(' ')}`)
