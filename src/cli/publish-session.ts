@@ -113,7 +113,7 @@ function readKeys(options: SigningOptions): Keys {
   const given = options.key ?? []
   const files = distinct(given.filter((file) => file !== '-').map((file) => resolve(file)))
   const keys: PrivateKey[] = files.map(readPrivateKey)
-  if (given.includes('-')) keys.push(fromText('--key -', readFileSync(0, 'utf8')))
+  if (given.includes('-')) keys.push(fromText('--key -', readStdin()))
   const { CONFMESH_KEY } = process.env
   const commands = options.signWith ?? []
   if (given.length === 0 && commands.length === 0) {
@@ -139,6 +139,15 @@ function distinct(files: readonly string[]): readonly string[] {
     if (!byPlace.has(place)) byPlace.set(place, file)
   }
   return [...byPlace.values()]
+}
+
+function readStdin(): string {
+  try {
+    return readFileSync(0, 'utf8')
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+    throw new MeshError('CONFIG_KEY', `--key -: cannot read stdin: ${reason}`, {}, { cause: error })
+  }
 }
 
 function fromText(where: string, pem: string): PrivateKey {

@@ -32,7 +32,7 @@ export function readRootDraft(given: string): RootFile {
   const path = resolve(given)
   const text = readInput(path, 'a trust root')
   if (!/^\s*\{/.test(text))
-    throw new MeshError('CODEC_MALFORMED', `${path}: no trust root; name the root.json that init wrote`, {
+    throw new MeshError('INPUT_PATH', `${path}: no trust root; name the root.json that init wrote`, {
       path,
     })
   return naming(path, () => {

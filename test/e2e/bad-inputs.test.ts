@@ -172,8 +172,8 @@ const KEYS_AND_ADDRESSES: Row[] = [
   ],
   [
     'a configuration given as root',
-    3,
-    'CODEC_MALFORMED',
+    2,
+    'INPUT_PATH',
     'seed.yaml: no trust root; name the root.json',
     () => ['trust', 'show', '--root', write('seed.yaml', 'root: root.json\n')],
   ],

@@ -1,5 +1,6 @@
 /** What publish, rollback and rotate say to people and pipelines of what they do, and what they refuse to pass over. */
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { confmesh, type InitResult, json, publish, RealFleet } from './real-fleet.ts'
@@ -71,6 +72,28 @@ test('--expect where nobody is asked is refused', async () => {
     'USAGE',
     expect.stringContaining('--seed'),
   ])
+})
+
+test('a folder on stdin is no key', () => {
+  const folder = openSync(real.dir, 'r')
+  const launcher = join(import.meta.dirname, '../../dist/cli/launcher.js')
+  const args = [
+    'publish',
+    'pay/prod',
+    join(real.dir, 'a'),
+    '--key',
+    '-',
+    '--root',
+    fleet.root,
+    '--seed',
+    fleet.seedAddress,
+  ]
+  const { status, stderr } = spawnSync(process.execPath, [launcher, ...args], {
+    stdio: [folder, 'ignore', 'pipe'],
+    encoding: 'utf8',
+  })
+  closeSync(folder)
+  expect([status, stderr]).toEqual([2, expect.stringContaining('CONFIG_KEY: --key -: ')])
 })
 
 test('rotate: what only seeds would use is refused without them; a key is asked for where something is signed', async () => {

@@ -208,7 +208,7 @@ describe('trust', () => {
     writeFileSync(at('bare.json'), JSON.stringify({ ...document, signatures: [] }))
     await refused(3, 'TRUST_ROOT_UNAUTHORISED', 'bare.json', 'trust', 'verify', '--root', 'bare.json')
     writeFileSync(at('text.json'), 'hello')
-    await refused(3, 'CODEC_MALFORMED', 'text.json', 'trust', 'verify', '--root', 'text.json')
+    await refused(2, 'INPUT_PATH', 'text.json', 'trust', 'verify', '--root', 'text.json')
     await refused(3, 'TRUST_TYPE', 'pool.json', 'trust', 'show', '--root', single.pool)
     await refused(2, 'INPUT_PATH', 'none.json', 'trust', 'verify', '--root', 'none.json')
   })
