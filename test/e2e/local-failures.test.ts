@@ -179,6 +179,19 @@ test('the same key twice, under two names of its folder, does not wait for itsel
   await refused(4, 'NET_UNREACHABLE', 'is the seed running', ...publishing)
 }, 20_000)
 
+test('an option before the file does not take the file for one more value', async () => {
+  await refused(2, 'INPUT_PATH', at('file'), 'sign', '--key', fleet.publisherKey, at('file'))
+  await refused(
+    4,
+    'NET_UNREACHABLE',
+    'is the seed running',
+    'import',
+    '--seed',
+    STRANGER,
+    write('w.car', car),
+  )
+})
+
 describe('options that would not hold', () => {
   test.each(['-m', '--expires', '--key', '--sign-with', '--publisher', '--prepare'])(
     'publish --prepared with %s',

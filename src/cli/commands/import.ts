@@ -14,7 +14,7 @@ export function register(program: Command): void {
   shared(program.command('import'))
     .description('inject a release out of a CAR file; no key is needed, what is signed proves itself')
     .argument('<file>', 'made by confmesh export')
-    .option('--seed <address...>', 'a seed instead of the node behind --api', collect)
+    .option('--seed <address>', 'a seed instead of the node behind --api; again for more', collect)
     .addHelpText(
       'after',
       '\nExamples:\n  confmesh import release.car\n  confmesh import release.car --seed /dns4/seed1.example.net/tcp/7400/p2p/12D3KooW…\n',

@@ -16,7 +16,7 @@ export function register(program: Command): void {
     .command('sign')
     .description('add signatures to a release that waits in a file (publish --prepare)')
     .argument('<file>', 'as publish --prepare wrote it')
-    .option('--key <file...>', "the publisher's key, one or more", collect)
+    .option('--key <file>', "the publisher's key; again for more", collect)
     .addHelpText('after', '\nExample:\n  confmesh sign release.json --key b.key\n')
     .action((file: string, options: { key?: readonly string[] }) => {
       if (options.key === undefined) throw new MeshError('USAGE', 'name a key: --key FILE')
