@@ -32,7 +32,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   bridgeDeadlineMs: 'a border that does not answer is passed over',
   maxUnreadBytes:
     'what all peers sent and nobody has read as whole messages: each stream has its bound, of 500 peers they add up to gigabytes',
-  handshakeDeadlineMs: 'three round trips on a bad line; what says nothing holds its place no longer',
+  handshakeDeadlineMs:
+    'as long as the dialler waits, whose host may be busy; what says nothing holds its place no longer',
   admissionsBurst: 'a hundred nodes that start at once need not wait',
   maxUnadmitted: 'see above',
   maxDegree: 'see above',

@@ -97,9 +97,9 @@ export const LIMITS = {
   answerDeadlineMs: 600_000,
   /** A dial in all, name lookup and handshake included. */
   dialDeadlineMs: 10_000,
-  /** Handshakes of others under way, half of them of one address at most, and what each may take: three round trips on a bad line. */
+  /** Handshakes of others under way, half of them of one address at most, and what each may take: as long as the dialler waits. */
   maxHandshakes: 200,
-  handshakeDeadlineMs: 5_000,
+  handshakeDeadlineMs: 10_000,
   /** Peers admitted that dialled us: milliseconds of work each, so a restarting fleet takes a part of a core; beyond, it hears when to come back. */
   admissionsPerSecond: 50,
   admissionsBurst: 100,
