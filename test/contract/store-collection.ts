@@ -126,6 +126,21 @@ export const COLLECTION: Promises = {
     expect(await store.readEnvelope(comes.id)).toBeDefined()
   },
 
+  'and shares its blocks with one that goes meanwhile': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    const more = { path: 'b.yaml', content: 'b: 2\n' }
+    const goes = makeRelease(2, [{ path: 'a.yaml', content: 'a: 1\n' }, more])
+    await store.commit(goes.writes, true)
+    const collected = store.collect([], to(0))
+    await store.commit(
+      release.writes.filter((write) => write.kind !== 'block' || !goes.blocks.has(write.digest)),
+      true,
+    )
+    const own = [...goes.blocks.keys()].filter((digest) => !release.blocks.has(digest))
+    expect([...(await collected)].sort()).toEqual(own.sort())
+    for (const [digest, bytes] of release.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
+  },
+
   'and if its pages have not come yet, nothing that none names goes': async ({ bench, loaded }) => {
     const { store } = await loaded(await bench())
     const [others, early] = [makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n' }]), block('of what comes')]
