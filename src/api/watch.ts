@@ -22,13 +22,15 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
   const run = async (stream: SSEStreamingApi): Promise<void> => {
     let next: ReleaseChange | undefined
     let wake: (() => void) | undefined
+    // Said twice, a release would look like an activation.
+    let sent = c.req.header('last-event-id')
     const unsubscribe = node.subscribe(channel, (change) => {
       next = next === undefined ? change : newer(next, change)
       wake?.()
     })
     stream.onAbort(() => wake?.())
     try {
-      const current = await currentState(node, channel, c.req.header('last-event-id'))
+      const current = await currentState(node, channel, sent)
       // What was activated meanwhile is newer than what was read.
       if (current !== undefined) next = next === undefined ? current : newer(current, next)
       // The reader learns that the stream stands, though there may be nothing to tell for long.
@@ -37,6 +39,8 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
         if (next !== undefined) {
           const { release, clock, changed } = next
           next = undefined
+          if (release === sent) continue
+          sent = release
           const data = () => JSON.stringify({ release, clock, changed })
           await settings.answers.event(stream, () => `event: release\ndata: ${data()}\nid: ${release}\n\n`)
           continue

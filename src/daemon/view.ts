@@ -45,7 +45,7 @@ export interface ViewSources {
 }
 
 export interface DaemonView extends NodeView {
-  /** The core has taken in an activation: tell who watches. */
+  /** The core has taken in how an activation went: tell who watches, if another release is active now. */
   activated(channel: Channel): void
 }
 
@@ -69,10 +69,11 @@ export function createView(sources: ViewSources): DaemonView {
 
   async function announce(channel: Channel): Promise<void> {
     const release = find(channel)?.active?.release
-    if (release === undefined) return
+    // An attempt that failed, or that only restored the files, is no activation.
+    if (release === undefined || announced.get(channel)?.id === release.id) return
     const changed = await changedSince(sources.content, announced.get(channel), release)
     // One activated meanwhile announces itself, against the same release before: older news never come last.
-    if (find(channel)?.active?.id !== release.id) return
+    if (find(channel)?.active?.id !== release.id || announced.get(channel)?.id === release.id) return
     announced.set(channel, release)
     for (const listener of listeners.get(channel) ?? []) {
       listener({ channel, release: release.id, clock: Object.fromEntries(release.header.clock), changed })

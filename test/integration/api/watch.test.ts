@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { FakeNode, type FakeRelease, type Served, serve, sha } from './fake-node.ts'
+import { CHANNEL, FakeNode, type FakeRelease, type Served, serve, sha } from './fake-node.ts'
 
 const WATCH = '/v1/channels/payments%2Fprod/watch'
 const within = { timeout: 5_000, interval: 5 }
@@ -104,6 +104,26 @@ test.each([
   const seen = await watch({ 'last-event-id': idOf(first) })
   await vi.waitFor(() => expect(seen.releases()).toEqual([second.id]), within)
   expect(dataOf(seen.events[0]).changed).toEqual(['a', 'b'])
+})
+
+test('a release is said once, however often it is told', async () => {
+  const first = node.activate({ a: '1' })
+  const seen = await watch({ 'last-event-id': first.id })
+  const again = { channel: CHANNEL, release: first.id, clock: { ops: 1 }, changed: [] }
+  /** Whatever was to be sent is sent before the second comment from now. */
+  const settled = async () => {
+    const before = seen.comments
+    await vi.waitFor(() => expect(seen.comments).toBeGreaterThan(before + 1), within)
+  }
+  await settled()
+  for (const listener of node.listeners) listener(again)
+  await settled()
+  expect(seen.releases()).toEqual([])
+  const second = node.activate({ a: '2' })
+  await settled()
+  for (const listener of node.listeners) listener({ ...again, release: second.id })
+  await settled()
+  expect(seen.releases()).toEqual([second.id])
 })
 
 test('of quickly replaced releases the newest is sent, with all that changed since', async () => {

@@ -184,6 +184,24 @@ describe('view', () => {
     expect(whole).toHaveBeenCalledOnce()
   })
 
+  test('an attempt that activates nothing is no activation', async () => {
+    const { view, activate } = viewOf()
+    const seen: ReleaseChange[] = []
+    view.subscribe(CHANNEL, (change) => seen.push(change))
+    // Restored after a start, failed, or unhealthy: what is active is what it was.
+    view.activated(CHANNEL)
+    await new Promise(setImmediate)
+    expect(seen).toEqual([])
+    const second = release('two', 2, [])
+    activate(second)
+    // Told of twice while its listing is read.
+    view.activated(CHANNEL)
+    await vi.waitFor(() => expect(seen).toHaveLength(1))
+    view.activated(CHANNEL)
+    await new Promise(setImmediate)
+    expect(seen.map((change) => change.release)).toEqual([second.id])
+  })
+
   test('a fetch under way is shown in blocks, and null where there is none', () => {
     const { view } = viewOf({ have: 120, blocks: 400, sinceMonoMs: 5 })
     expect(view.channel(CHANNEL)?.fetch).toEqual({ have: 120, blocks: 400 })
