@@ -66,6 +66,14 @@ describe('get and export', () => {
     expect(readFileSync(at('file'), 'utf8')).toBe('somebody has this\n')
   })
 
+  test('get --out writes names as long as a file system takes', async () => {
+    const name = `${'n'.repeat(250)}.yaml`
+    node.activate({ [name]: 'long: 1\n' }, 'long', 'long/prod')
+    await json('get', 'long/prod', '--out', at('long'), '--api', served.api.url)
+    expect(readdirSync(at('long'))).toEqual([name])
+    expect(readFileSync(at(`long/${name}`), 'utf8')).toBe('long: 1\n')
+  })
+
   test('get FILE --json is that file: what the listing says of it, and its bytes', async () => {
     const { release, files } = await json<{ release: string; files: object[] }>(...get())
     const one = { path: 'app.yaml', mode: 0o444, size: 5, digest: sha('a: 1\n') }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -69,7 +70,8 @@ async function save(dir: string, path: string, mode: number, bytes: AsyncIterabl
   if (!target.startsWith(resolve(dir) + sep))
     throw new MeshError('CONTENT_PATH', `${path}: leads out of ${dir}`)
   // Aside and renamed: a file that is there already is replaced whole, a link in its place is not followed.
-  const aside = `${target}.${process.pid}.part`
+  // Its name is not made of the file's, which may be as long as a name can be.
+  const aside = join(dirname(target), `.confmesh-${randomBytes(6).toString('hex')}.part`)
   try {
     mkdirSync(dirname(target), { recursive: true })
     try {
