@@ -1,6 +1,15 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Document, isMap, LineCounter, type Node, parseDocument, parse as parseYaml } from 'yaml'
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  parse as parseYaml,
+} from 'yaml'
 import type { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import { LIMITS, type Limits } from '../limits.ts'
@@ -109,13 +118,31 @@ function parse(file: string, text: string): { value: Record<string, unknown>; li
   // A few aliases are handy; a chain of them is a bomb, so yaml counts them.
   const value = plain(file, document)
   const lineOf: LineOf = (path) => {
-    for (let length = path.length; length > 0; length--) {
-      const node = document.getIn(path.slice(0, length), true) as Node | undefined
-      if (node?.range) return lines.linePos(node.range[0]).line
-    }
-    return undefined
+    const start = startOf(document.contents, path)
+    return start === undefined ? undefined : lines.linePos(start).line
   }
   return { value, lineOf }
+}
+
+/** Where the key (or the item of a list) begins that a path names, or the last of it that is there. */
+function startOf(contents: unknown, path: readonly PropertyKey[]): number | undefined {
+  let at = contents
+  let start: number | undefined
+  for (const part of path) {
+    let named: unknown
+    if (isMap(at)) {
+      const pair = at.items.find(({ key }) => isScalar(key) && String(key.value) === String(part))
+      named = pair?.key
+      at = pair?.value
+    } else if (isSeq(at)) {
+      named = at.items[Number(part)]
+      at = named
+    }
+    const range = (named as Node | undefined)?.range
+    if (!range) break
+    start = range[0]
+  }
+  return start
 }
 
 function plain(file: string, document: Document): Record<string, unknown> {
