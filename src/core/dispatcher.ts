@@ -90,6 +90,7 @@ export class Dispatcher implements CoreFacts {
       gateways,
       hear: (step, topic, bytes, from) => this.#hear(step, { topic, bytes, from }),
       rootAdopted: () => this.#announce.forgetRejected(),
+      fetchEnded: (step) => this.#housekeeping.collectSoon(step),
     })
     const content = this.#journey.fetch
     this.#serve = new Serve(config, {
@@ -208,6 +209,7 @@ export class Dispatcher implements CoreFacts {
         return this.#activated(step, event)
       case 'storeMode':
         this.#node.readOnly = event.readOnly
+        this.#housekeeping.collectSoon(step)
         if (!event.readOnly) this.#housekeeping.saveNow(step)
         return settleAll(this.#node, step)
     }
@@ -377,7 +379,7 @@ export class Dispatcher implements CoreFacts {
   #activated(step: Step, event: EventOf<'activated'>): void {
     const damaged = onActivated(this.#node, step, event)
     if (damaged !== undefined) this.#journey.refetch(step, damaged, true)
-    this.#housekeeping.onActivated(step)
+    this.#housekeeping.collectSoon(step)
     this.#settle(step, event.channel)
   }
 

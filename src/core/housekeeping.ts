@@ -65,7 +65,7 @@ export class Housekeeping {
   afterEvent(step: Step): void {
     const hasUploads = this.#hooks.uploads() > 0
     // Done or given up: in the second case its blocks are nobody's.
-    if (this.#hadUploads && !hasUploads) this.#collectSoon(step)
+    if (this.#hadUploads && !hasUploads) this.collectSoon(step)
     this.#hadUploads = hasUploads
     const until = this.#node.waitUntilMonoMs
     if (until === undefined) return
@@ -119,11 +119,8 @@ export class Housekeeping {
     if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
   }
 
-  onActivated(step: Step): void {
-    this.#collectSoon(step)
-  }
-
-  #collectSoon(step: Step): void {
+  /** A fetch that was ended, or a disk that takes writes again: what came of it is cache. */
+  collectSoon(step: Step): void {
     this.#collectAtMonoMs ??= step.now.monoMs + COLLECT_EVERY_MS
     step.wakeAt(this.#collectAtMonoMs)
   }

@@ -35,6 +35,7 @@ export interface JourneyHooks {
   sessions(): Iterable<Session>
   session(peer: PeerId): Session | undefined
   rootAdopted(): void
+  fetchEnded(step: Step): void
 }
 
 export class OwnJourney implements Journey {
@@ -345,8 +346,9 @@ export class OwnJourney implements Journey {
     const restoring = isDue ? cell.state.active?.release : undefined
     for (const job of this.fetch.running()) {
       const shown = job.release === target || cell.state.heads.some((head) => head.id === job.release)
-      if (job.channel === cell.state.channel && !shown && job.release !== restoring)
-        this.fetch.stop(job.release)
+      if (job.channel !== cell.state.channel || shown || job.release === restoring) continue
+      this.fetch.stop(job.release)
+      this.#hooks.fetchEnded(step)
     }
     for (const release of new Set([target, restoring])) {
       const kept = release === undefined ? undefined : this.#node.kept.get(release)

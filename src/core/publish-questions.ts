@@ -1,28 +1,17 @@
 /** What anyone who reaches a seed may ask, envelopes only: roots, headers, the state of a channel; and new roots. */
-import type { Code } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel, PeerId } from '../model/ids.ts'
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
 import { placeBefore } from '../model/place.ts'
 import { epochOf } from '../trust/epoch.ts'
 import type { RequestId } from './events.ts'
-import type { Adoption, Journey } from './journey.ts'
+import type { Journey } from './journey.ts'
 import { type Bucket, createBucket } from './rate.ts'
+import { ADOPTION_CODES } from './refused-root.ts'
 import { hostOf, RootBudget } from './root-run.ts'
 import type { Session } from './session.ts'
 import type { Step } from './step.ts'
 import { answer, refuse } from './submit-answers.ts'
-
-const ADOPTION_CODES: Readonly<Record<Exclude<Adoption['kind'], 'adopted'>, Code>> = {
-  old: 'TRUST_ROOT_OLD',
-  gap: 'TRUST_ROOT_GAP',
-  fork: 'TRUST_ROOT_FORK',
-  'old-fork': 'TRUST_ROOT_OLD',
-  unauthorised: 'TRUST_ROOT_UNAUTHORISED',
-  invalid: 'TRUST_ROOT_INVALID',
-  narrows: 'TRUST_ROOT_NARROWS',
-  unsupported: 'CODEC_UNSUPPORTED',
-}
 
 /** Room for the map around the envelopes of a `state`. */
 const STATE_OVERHEAD_BYTES = 1024

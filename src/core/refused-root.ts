@@ -1,9 +1,10 @@
 /** What is said of a root that is not adopted: its code, and how loudly. */
+import type { Code } from '../errors.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { Adoption } from './journey.ts'
 import type { Step } from './step.ts'
 
-const ROOT_CODES = {
+export const ADOPTION_CODES: Readonly<Record<Exclude<Adoption['kind'], 'adopted'>, Code>> = {
   old: 'TRUST_ROOT_OLD',
   gap: 'TRUST_ROOT_GAP',
   fork: 'TRUST_ROOT_FORK',
@@ -12,7 +13,7 @@ const ROOT_CODES = {
   invalid: 'TRUST_ROOT_INVALID',
   narrows: 'TRUST_ROOT_NARROWS',
   unsupported: 'CODEC_UNSUPPORTED',
-} as const
+}
 
 /** Where it is not `warn`. */
 const LEVELS: Partial<Record<Adoption['kind'], 'debug' | 'info' | 'error'>> = {
@@ -33,7 +34,7 @@ export function noteRefused(
   step.emit({
     kind: 'note',
     level,
-    code: ROOT_CODES[kind],
+    code: ADOPTION_CODES[kind],
     text,
     ...(from === undefined ? {} : { peer: from }),
   })

@@ -48,6 +48,19 @@ describe('a fetched release', () => {
   })
 })
 
+it('what came of a fetch that a newer target ended is cache, and so is what a full disk refused: both are collected', () => {
+  const { node } = fetching(make({ clock: { alice: 1 } }))
+  const collects = (afterMs: number) => {
+    node.monoMs += afterMs
+    return ofKind(node.run({ kind: 'tick' }), 'collect').length
+  }
+  expect(collects(60_000)).toBe(0)
+  node.persist(node.run(gossip(make({ clock: { alice: 2 }, text: 'b=2\n' }))))
+  expect([collects(29_000), collects(1_000), collects(60_000)]).toEqual([0, 1, 0])
+  node.run({ kind: 'storeMode', readOnly: true })
+  expect([collects(30_000), collects(60_000)]).toEqual([1, 0])
+})
+
 describe('a release replaced while its record `whole` is on its way to disk', () => {
   it('is whole nowhere: the record goes with the envelope, and its coming late changes nothing', () => {
     const made = make({ clock: { alice: 1 } })
