@@ -7,12 +7,12 @@ import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'n
 const SEMI_SPACE_MIB = 4
 /**
  * What may be garbage of the old generation before it is collected, buffers of old objects included, over what lives:
- * V8 lets it be three times as much, which under a flood was half of a node's memory. Beyond what a node in calm uses,
- * garbage included, memory is dearer than time: under a flood a node then takes a tenth fewer messages and grows by 54 MiB
- * instead of 62.
+ * V8 lets it be three times as much, which under a flood was half of a node's memory. Beyond the objects that a node in
+ * calm has, memory is dearer than time: nine thousand hostile messages a second make a node grow by 55 MiB, not by 64 (three
+ * nodes, 40 s). Buffers do not tell a flood from the blocks of a release, and each collection costs as much as some blocks.
  */
-const GARBAGE_PERCENT = { calm: 50, flooded: 30 }
-const CALM_BYTES = 44 * 1024 * 1024
+const GARBAGE_PERCENT = { calm: 50, flooded: 20 }
+const CALM_BYTES = 40 * 1024 * 1024
 export const garbagePercent = (usedBytes: number): number =>
   usedBytes > CALM_BYTES ? GARBAGE_PERCENT.flooded : GARBAGE_PERCENT.calm
 /** Objects that live through a collection, about 1 MiB of them: more than the first, smallest semi-space lets pass. */
@@ -29,8 +29,7 @@ function semiSpaceMib(): number {
 
 /** After a collection: how much garbage the next one leaves room for; one growth to the wanted size, and none beyond. */
 function steer(): void {
-  const { used_heap_size, external_memory } = getHeapStatistics()
-  setFlagsFromString(`--heap-growing-percent=${garbagePercent(used_heap_size + external_memory)}`)
+  setFlagsFromString(`--heap-growing-percent=${garbagePercent(getHeapStatistics().used_heap_size)}`)
   const factor = Math.max(1, Math.round(SEMI_SPACE_MIB / semiSpaceMib()))
   setFlagsFromString(`--semi-space-growth-factor=${factor}`)
 }
