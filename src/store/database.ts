@@ -2,6 +2,7 @@ import { open as openFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { rangeOf } from './keys.ts'
+import { syncLogs } from './log-sync.ts'
 
 export type Operation =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
@@ -11,7 +12,7 @@ export type Operation =
 export interface Database {
   open(): Promise<void>
   get(key: string): Promise<Uint8Array | undefined>
-  /** All or nothing, in the order of calls; `sync`: on disk when it resolves. */
+  /** All or nothing, in the order of calls; `sync`: on disk when it resolves, and never before what went before it. */
   batch(operations: readonly Operation[], sync: boolean): Promise<void>
   /** Ascending by key; all of them without a prefix. */
   entries(prefix?: string): AsyncIterable<readonly [string, Uint8Array]>
@@ -41,6 +42,8 @@ export interface Opening {
  */
 export function levelDatabase(dir: string, { mustExist = false, oneByOne = false }: Opening = {}): Database {
   let level: Level<string, Uint8Array> | undefined
+  /** Written since the last synced batch, in logs that LevelDB may have left since, or leaves with the next batch. */
+  let unsynced = false
   const opened = (): Level<string, Uint8Array> => {
     if (level === undefined) throw new Error('the store is not open')
     return level
@@ -60,7 +63,12 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
       const value = await opened().get(key)
       return value === undefined ? undefined : view(value)
     },
-    batch: async (operations, sync) => opened().batch([...operations], { sync }),
+    async batch(operations, sync) {
+      // The log it is in now as well: LevelDB may leave it in this very batch.
+      if (sync && unsynced) await syncLogs(dir)
+      unsynced = !sync
+      await opened().batch([...operations], { sync })
+    },
     async *entries(prefix) {
       const range = prefix === undefined ? {} : rangeOf(prefix)
       const options = oneByOne ? { ...range, highWaterMarkBytes: 0 } : range

@@ -113,7 +113,7 @@ export class MemoryDisk {
     }
   }
 
-  /** As LevelDB: a synced write carries all before it to disk. */
+  /** As on disk (`log-sync.ts`): a synced write carries all before it to disk. */
   sync(): void {
     for (const write of this.#unsynced) apply(this.#synced, write)
     this.#unsynced = []
