@@ -1,6 +1,8 @@
 import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel } from '../model/ids.ts'
 import { comparePlaces } from '../model/place.ts'
+import type { Snapshot } from '../runtime/ports.ts'
+import type { FloorFilesContent } from './floor-files.ts'
 
 const byChannel = (floors: readonly Floor[]): ReadonlyMap<Channel, Floor> =>
   new Map(floors.map((floor) => [floor.channel, floor]))
@@ -29,4 +31,10 @@ export function joinCopies(store: readonly Floor[], files: readonly Floor[]): Jo
     forStore: floors.filter((floor) => !same(floor, inStore.get(floor.channel))),
     forFiles: floors.filter((floor) => !same(floor, inFiles.get(floor.channel))),
   }
+}
+
+/** The newest root of the second copy, where the store lacks it. */
+export function withRootCopy(roots: Snapshot['roots'], { root }: FloorFilesContent): Snapshot['roots'] {
+  const known = root === undefined || roots.some(({ version }) => version === root.version)
+  return known ? roots : [...roots, root].sort((a, b) => a.version - b.version)
 }

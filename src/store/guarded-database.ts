@@ -39,6 +39,7 @@ export class GuardedDatabase {
   #broken = false
   #readOnly = false
   #wasSetAside = false
+  #endedUnclean = false
   #opened = false
   #probing: NodeJS.Timeout | undefined
 
@@ -48,6 +49,11 @@ export class GuardedDatabase {
 
   get wasSetAside(): boolean {
     return this.#wasSetAside
+  }
+
+  /** What one record says of others may not hold: some may be lost. */
+  get isDoubtful(): boolean {
+    return this.#wasSetAside || this.#endedUnclean
   }
 
   /** @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED */
@@ -70,6 +76,7 @@ export class GuardedDatabase {
   async #damage(): Promise<string | undefined> {
     const { dir, limits } = this.#init
     const ends = await uncleanEnds(dir)
+    this.#endedUnclean = ends > 0
     const isDoubtful = ends >= MAX_UNCLEAN_ENDS
     // before the look: where that takes so long that the node is killed in it, the next life goes without
     await countEnds(dir, isDoubtful ? 1 : ends + 1)

@@ -10,10 +10,10 @@ import { type AuditLog, auditLog } from './audit-log.ts'
 import { type Collection, planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { type ContentSource, Contents } from './content.ts'
-import { type Database, levelDatabase } from './database.ts'
+import { type Database, levelDatabase, type Operation } from './database.ts'
 import { isDamage, storeError } from './faults.ts'
 import { type FloorFiles, type FloorFilesContent, floorFiles } from './floor-files.ts'
-import { joinCopies } from './floors-joined.ts'
+import { joinCopies, withRootCopy } from './floors-joined.ts'
 import { FolderWatch } from './folder-watch.ts'
 import { GuardedDatabase } from './guarded-database.ts'
 import { StoreIndex } from './index-in-memory.ts'
@@ -22,6 +22,7 @@ import { type Lock, lockAll } from './lock.ts'
 import { collectOperations, operationsOf, putFleet, putFormat, quarantineOperations } from './operations.ts'
 import { checkFormat, readAll, type StoreContent } from './read-all.ts'
 import { ENVELOPE, FLEET, FORMAT_RECORD, readRecord } from './records.ts'
+import { checkWhole } from './whole-check.ts'
 
 export interface LevelStoreInit {
   /** `<data>/store`. */
@@ -249,7 +250,7 @@ export class LevelStore implements StorePort {
         'STORE_CORRUPT',
         `${floorDir}: ${copies.damaged.length} damaged files set aside as *.corrupt`,
       )
-    if (content.damaged.length > 0) await this.#quarantineNow(content.damaged)
+    const whole = await this.#checkWhole(content)
 
     const own = content.floors.filter((floor) => fleetId === undefined || floor.fleet === fleetId)
     const joined = joinCopies(own, copies.floors)
@@ -272,13 +273,25 @@ export class LevelStore implements StorePort {
       floorLost,
       channels: content.channels,
       envelopes: content.envelopes,
-      whole: content.whole,
+      whole,
       blocks: new Set(this.#index.blocks.keys()),
       beacons: content.beacons,
       leases: content.leases,
       peers: [],
       corrupt: content.damaged.length + copies.damaged.length + (this.#database.wasSetAside ? 1 : 0),
     }
+  }
+
+  /** What is damaged goes, and what counted on it is not whole. */
+  async #checkWhole(content: StoreContent): Promise<readonly ReleaseId[]> {
+    const { damaged } = content
+    if (damaged.length === 0 && !this.#database.isDoubtful) return content.whole
+    const get = (key: string) => this.#database.get(key)
+    const { whole, lacking, operations } = await checkWhole(content, this.#index, get, this.#init.limits)
+    if (lacking.length > 0)
+      this.#note('error', 'STORE_CORRUPT', `${this.#init.dir}: ${lacking.length} releases lack blocks`)
+    if (damaged.length + operations.length > 0) await this.#quarantineNow(damaged, operations)
+    return whole
   }
 
   /**
@@ -369,19 +382,20 @@ export class LevelStore implements StorePort {
   }
 
   /** Out of the way before anyone may read it again; a bounded number stays for people to look at. */
-  async #quarantineNow(damaged: readonly Found[]): Promise<void> {
+  async #quarantineNow(damaged: readonly Found[], further: readonly Operation[] = []): Promise<void> {
     const room = Math.max(0, this.#init.limits.maxQuarantined - this.#quarantined)
     const operations = damaged.flatMap(({ key, value }, at) =>
       quarantineOperations(key, at < room ? value : undefined),
     )
     this.#quarantined += Math.min(room, damaged.length)
-    const keys = damaged.map(({ key }) => key)
-    this.#note(
-      'error',
-      'STORE_CORRUPT',
-      `${this.#init.dir}: ${keys.length} damaged records set aside, first ${keys[0]}; what is lost is fetched again`,
-    )
-    await this.#database.write(operations, false).catch((error: unknown) => {
+    const [first] = damaged
+    if (first !== undefined)
+      this.#note(
+        'error',
+        'STORE_CORRUPT',
+        `${this.#init.dir}: ${damaged.length} damaged records set aside, first ${first.key}; what is lost is fetched again`,
+      )
+    await this.#database.write([...operations, ...further], false).catch((error: unknown) => {
       this.#note('warn', 'STORE_FAILED', `damaged records stay where they are: ${String(error)}`)
     })
   }
@@ -389,10 +403,4 @@ export class LevelStore implements StorePort {
   #note(level: 'warn' | 'error', code: Code, text: string): void {
     this.#init.log.note({ kind: 'note', level, code, text })
   }
-}
-
-/** The newest root of the second copy, where the store lacks it. */
-function withRootCopy(roots: Snapshot['roots'], { root }: FloorFilesContent): Snapshot['roots'] {
-  const known = root === undefined || roots.some(({ version }) => version === root.version)
-  return known ? roots : [...roots, root].sort((a, b) => a.version - b.version)
 }

@@ -53,6 +53,7 @@ export const collectOperations = (
 
 export const putFormat = (): Operation => put(FORMAT_KEY, FORMAT_RECORD, FORMAT)
 export const putFleet = (fleet: FleetId): Operation => put(FLEET_KEY, FLEET, fleet)
+export const putSize = (digest: Digest, bytes: number): Operation => put(sizeKey(digest), SIZE, bytes)
 
 /** What one write changes. `next` gives the numbers that keep arrival order, fresh with each call. */
 export function operationsOf(write: Write, next: () => number): readonly Operation[] {
@@ -70,7 +71,7 @@ export function operationsOf(write: Write, next: () => number): readonly Operati
     case 'block':
       return [
         { type: 'put', key: blockKey(write.digest), value: write.bytes },
-        put(sizeKey(write.digest), SIZE, write.bytes.length),
+        putSize(write.digest, write.bytes.length),
       ]
     case 'whole':
       return [put(wholeKey(write.release), MARK, true)]

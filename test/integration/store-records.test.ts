@@ -182,14 +182,15 @@ describe('a damaged record', () => {
     expect(await verify(base)).toEqual([])
   })
 
-  test('(size of a block) hides the block, which is fetched again', async () => {
+  test('(size of a block) is written anew where the block is sound', async () => {
     const base = await sound()
     await put(base, sizeKey(block), flipped)
     await running(base, async ({ store, events }) => {
-      expect(store.hasBlock(block)).toBe(false)
-      expect(await store.readBlock(block)).toBeUndefined()
-      expect(events).toEqual([{ kind: 'blockLost', digest: block }])
+      expect(store.hasBlock(block)).toBe(true)
+      expect(await store.readBlock(block)).toBeDefined()
+      expect(events).toEqual([])
     })
+    expect(await verify(base)).toEqual([])
   })
 
   test('(block, envelope) that is damaged while the node runs is found when it is read, once', async () => {

@@ -1,0 +1,142 @@
+/** What a record `whole` counts on is gone: the node misses it at its next start, and gets it again. */
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { sha256 } from '../../src/codec/digest.ts'
+import type { Effect } from '../../src/core/effects.ts'
+import { LIMITS } from '../../src/limits.ts'
+import { type Database, levelDatabase } from '../../src/store/database.ts'
+import { blockKey, sizeKey } from '../../src/store/keys.ts'
+import { LevelStore } from '../../src/store/level.ts'
+import { verifyStore } from '../../src/store/verify.ts'
+import { BenchNode, ofKind } from '../unit/core/bench-node.ts'
+import { make, PEER, ROOT } from '../unit/core/fleet.ts'
+
+const made = make({ clock: { alice: 1 } })
+const block = sha256(made.block)
+
+let base: string
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'confmesh-whole-'))
+})
+afterEach(() => rm(base, { recursive: true, force: true }))
+
+async function opened(folder: string) {
+  const store = new LevelStore({
+    dir: join(folder, 'store'),
+    floorDir: join(folder, 'floor'),
+    fleetId: ROOT.fleetId,
+    limits: LIMITS,
+    log: { note: () => {} },
+  })
+  await store.open()
+  return { store, snapshot: await store.load() }
+}
+
+/** A life that stores the release; `folder` is left as after its end, which was a kill where that is said. */
+async function lived(folder: string, end: 'clean' | 'killed' = 'clean'): Promise<void> {
+  const at = end === 'clean' ? folder : join(folder, 'before')
+  const { store, snapshot } = await opened(at)
+  const node = new BenchNode({ submit: true })
+  const commit = async (effects: readonly Effect[]): Promise<void> => {
+    for (const { writes, sync, ticket } of ofKind(effects, 'persist')) {
+      await store.commit(writes, sync)
+      await commit(node.run({ kind: 'persisted', ticket }))
+    }
+  }
+  await commit(node.start(snapshot))
+  const source = { via: 'submit', peer: PEER } as const
+  await commit(node.inside((step, journey) => journey.ingestWhole(step, made.envelope, made.content, source)))
+  if (end === 'killed')
+    await cp(at, folder, { recursive: true, filter: (path) => !/before.before/.test(path) })
+  await store.close()
+}
+
+async function inDatabase<T>(act: (database: Database) => Promise<T>): Promise<T> {
+  const database = levelDatabase(join(base, 'store'))
+  await database.open()
+  try {
+    return await act(database)
+  } finally {
+    await database.close()
+  }
+}
+
+const flip = (key: string) =>
+  inDatabase(async (database) => {
+    const value = (await database.get(key))?.slice() ?? new Uint8Array(1)
+    value[value.length - 1] = (value.at(-1) ?? 0) ^ 1
+    await database.batch([{ type: 'put', key, value }], true)
+  })
+const remove = (...keys: readonly string[]) =>
+  inDatabase((database) =>
+    database.batch(
+      keys.map((key) => ({ type: 'del', key })),
+      true,
+    ),
+  )
+
+/** What the next life has, and what it asks its peer for. */
+async function restarted() {
+  const { store, snapshot } = await opened(base)
+  const node = new BenchNode({ submit: true })
+  node.peer(PEER, { submit: true })
+  const wants: string[] = []
+  const run = async (effects: readonly Effect[]): Promise<void> => {
+    for (const effect of effects) {
+      if (effect.kind === 'persist') {
+        await store.commit(effect.writes, effect.sync)
+        await run(node.run({ kind: 'persisted', ticket: effect.ticket }))
+      } else if (effect.kind === 'read') {
+        const bytes = await store.readBlock(effect.digest)
+        await run(node.run({ kind: 'blockRead', digest: effect.digest, bytes }))
+      } else if (effect.kind === 'request' && effect.request.message.type === 'want')
+        wants.push(effect.request.message.digest)
+    }
+  }
+  await run(node.start(snapshot))
+  for (let second = 1; second < 60; second++) {
+    node.monoMs = second * 1000
+    await run(node.run({ kind: 'tick' }))
+  }
+  await store.close()
+  const hasBlock = snapshot.blocks.has(block)
+  return { isWhole: snapshot.whole.includes(made.id), hasBlock, wants: new Set(wants) }
+}
+
+test('a block whose entry in the index is damaged: the block is there, the entry is written anew', async () => {
+  await lived(base)
+  await flip(sizeKey(block))
+  const healed = { isWhole: true, hasBlock: true, wants: new Set() }
+  expect(await restarted()).toEqual(healed)
+  expect(await restarted()).toEqual(healed)
+  const { length } = await verifyStore({
+    dir: join(base, 'store'),
+    floorDir: join(base, 'floor'),
+    limits: LIMITS,
+    checkEnvelope: () => undefined,
+  })
+  expect(length).toBe(0)
+})
+
+test('a block that is damaged with its entry: the release is not whole, the block is asked for, the rest of it goes', async () => {
+  await lived(base)
+  await flip(sizeKey(block))
+  await flip(blockKey(block))
+  const lacking = { isWhole: false, hasBlock: false, wants: new Set([block]) }
+  expect(await restarted()).toEqual(lacking)
+  expect(await inDatabase((database) => database.get(blockKey(block)))).toBeUndefined()
+  // nothing is damaged any more, nor was the end unclean: what was found is written down
+  expect(await restarted()).toEqual(lacking)
+})
+
+test.each([
+  ['a block', block],
+  ['a page', sha256(made.page)],
+])('%s that an unclean end took: the release is not whole, it is asked for', async (_, gone) => {
+  await lived(base, 'killed')
+  await remove(blockKey(gone), sizeKey(gone))
+  const { isWhole, wants } = await restarted()
+  expect({ isWhole, wants }).toEqual({ isWhole: false, wants: new Set([gone]) })
+})
