@@ -84,6 +84,23 @@ export function raiseEpoch(state: ChannelState, epoch: number): ChannelState {
   return { ...state, floor: { ...state.floor, top: placeBefore(epoch), ids: [] }, heads: [] }
 }
 
+export const isNamed = ({ floor, heads }: ChannelState, id: ReleaseId): boolean =>
+  floor.ids.includes(id) || heads.some((head) => head.id === id)
+
+/**
+ * As if the release had never come: it was ordered in memory only, upon `before`, and cannot be written. What came after
+ * it stays. The one way down for a floor, which nobody has heard of.
+ */
+export function withoutRelease(state: ChannelState, id: ReleaseId, before: ChannelState): ChannelState {
+  if (!isNamed(state, id)) return state
+  const { floor } = state
+  const twins = floor.ids.filter((other) => other !== id)
+  const isTop = twins.length < floor.ids.length
+  const lower = twins.length > 0 ? { ...floor, ids: twins } : before.floor
+  const heads = headsOf([...state.heads.filter((head) => head.id !== id), ...before.heads])
+  return { ...state, floor: isTop ? lower : floor, heads }
+}
+
 /** Two nodes' knowledge of a channel, or both copies of one's own, under one root. */
 export function joinChannels(a: ChannelState, b: ChannelState): ChannelState {
   return { ...a, floor: joinFloors(a.floor, b.floor), heads: headsOf([...a.heads, ...b.heads]) }

@@ -351,7 +351,7 @@ export class Dispatcher implements CoreFacts {
 
   #persistFailed(step: Step, event: EventOf<'persistFailed'>): void {
     const entry = this.#ledger.fail(event)
-    this.#journey.undoSubmission(event.ticket)
+    this.#journey.undoSubmission(event.ticket, entry.channels)
     this.#journey.fetch.onWriteFailed(step, entry.blocks, entry.whole)
     this.#housekeeping.onWriteFailed(step, entry)
     this.#each((stage) => stage.onPersistFailed?.(step, this.#journey, event))

@@ -6,7 +6,7 @@ import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
 import { authorised } from '../trust/authorise.ts'
 import { epochOf } from '../trust/epoch.ts'
-import { type ChannelState, recordOf, targetOf } from './channel.ts'
+import { isNamed, recordOf, targetOf } from './channel.ts'
 import type { Ticket } from './events.ts'
 import type { Ingested, Source, Verdict } from './journey.ts'
 import { type OrderContext, order } from './order.ts'
@@ -26,6 +26,8 @@ export interface IngestOptions {
   readonly content?: Content
   /** The content counts only where the release becomes the target of a channel stored here. */
   readonly onlyForTarget?: boolean
+  /** Should the batch fail, the release never came. */
+  readonly undoable?: boolean
 }
 
 export interface Outcome extends Ingested {
@@ -33,8 +35,6 @@ export interface Outcome extends Ingested {
   readonly ticket: Ticket
   /** The batch holds the content and ends with `whole`. */
   readonly whole: boolean
-  /** The channel as it was, where the release changed it. */
-  readonly before?: ChannelState
 }
 
 const nothing = (verdict: Verdict, release?: Release): Outcome => ({
@@ -106,16 +106,17 @@ function orderRead(
   const content = options.onlyForTarget && !target ? undefined : options.content
   const fills = verdict === 'DUPLICATE' && content !== undefined
   if (options.judgeOnly || (state === cell.state && !lost && !fills)) return outcome
-  const before = cell.state
+  const ticket = step.nextTicket()
+  if (options.undoable && !isNamed(cell.state, release.id))
+    cell.submitting.set(ticket, { id: release.id, before: cell.state })
   cell.state = state
   node.cells.set(release.header.channel, cell)
   if (!node.kept.has(release.id))
     node.kept.set(release.id, { release, channel: release.header.channel, envelope: read.bytes })
   if (verdict === 'NEW') announceOrdered(step, release)
-  const ticket = step.nextTicket()
   const writes = [...batch(node, cell, release, read.bytes), ...contentWrites(release.id, content)]
   step.emit({ kind: 'persist', ticket, writes, sync: true })
-  return { ...outcome, ticket, whole: content !== undefined, before }
+  return { ...outcome, ticket, whole: content !== undefined }
 }
 
 /** First come stays: what no longer fits is relayed like a foreign channel, and the operator hears of it. */

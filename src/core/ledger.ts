@@ -53,6 +53,7 @@ export function createLedger(node: NodeState): Ledger {
     },
     close(event) {
       const entry = take(event.ticket)
+      for (const cell of cellsOf(entry)) cell.submitting.delete(event.ticket)
       for (const digest of entry.blocks) node.blocks.add(digest)
       // What was replaced meanwhile has been dropped behind this very record.
       const whole = entry.doubtful ? [] : entry.whole.filter((release) => node.kept.has(release))

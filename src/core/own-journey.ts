@@ -6,7 +6,7 @@ import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { settleAll, settleCell } from './activate.ts'
-import { type ChannelState, raiseEpoch, recordOf, targetOf } from './channel.ts'
+import { raiseEpoch, recordOf, targetOf, withoutRelease } from './channel.ts'
 import type { Ticket, Topic } from './events.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
@@ -48,16 +48,6 @@ export class OwnJourney implements Journey {
 
   /** Named by another seed, to be fetched: see `#pull`. */
   readonly #toPull = new Set<ReleaseId>()
-  /** Their channels as they were before, should the write fail. */
-  readonly #before = new Map<
-    Ticket,
-    {
-      readonly id: ReleaseId
-      readonly cell: Cell
-      readonly before: ChannelState
-      readonly after: ChannelState
-    }
-  >()
 
   constructor(node: NodeState, stages: readonly Stage[], hooks: JourneyHooks) {
     this.#node = node
@@ -184,31 +174,33 @@ export class OwnJourney implements Journey {
       step,
       envelope,
       source,
-      ingest(this.#node, step, envelope, source, { content }),
+      ingest(this.#node, step, envelope, source, { content, undoable: true }),
     )
-    const { release, ticket, before } = outcome
+    const { release, ticket } = outcome
     if (release === undefined || ticket === 0) return outcome
-    const cell = this.#node.cells.get(release.header.channel)
-    if (cell !== undefined && before !== undefined)
-      this.#before.set(ticket, { id: release.id, cell, before, after: cell.state })
     const bytes = releaseGossip(release, envelope, content, this.#node.config.limits)
     this.#toSay.set(release.id, { bytes, inline: bytes.length > envelope.length + 64 })
     return outcome
   }
 
   /** Its batch failed as a whole: a submission is ordered only once its content is on disk, so nobody hears of it. */
-  undoSubmission(ticket: Ticket): void {
-    const undo = this.#before.get(ticket)
-    if (undo === undefined) return
-    this.#before.delete(ticket)
-    this.#toSay.delete(undo.id)
-    const { id, cell, before, after } = undo
-    if (cell.state !== after) return
-    cell.state = before
-    if (neededBy(cell, this.#node.config.keepReleases).has(id)) return
-    // it would be written together with what waits for room, and lie there as if it had been ordered
-    cell.envelopes.delete(id)
-    this.#node.kept.delete(id)
+  undoSubmission(ticket: Ticket, channels: readonly Channel[]): void {
+    for (const channel of channels) {
+      const cell = this.#node.cells.get(channel)
+      const undone = cell?.submitting.get(ticket)
+      if (cell === undefined || undone === undefined) continue
+      const { id, before } = undone
+      cell.submitting.delete(ticket)
+      this.#toSay.delete(id)
+      cell.state = withoutRelease(cell.state, id, before)
+      // those upon it fail with it, or have replaced it
+      for (const [other, upon] of cell.submitting)
+        cell.submitting.set(other, { ...upon, before: withoutRelease(upon.before, id, before) })
+      if (neededBy(cell, this.#node.config.keepReleases).has(id)) continue
+      // it would be written together with what waits for room, and lie there as if it had been ordered
+      cell.envelopes.delete(id)
+      this.#node.kept.delete(id)
+    }
   }
 
   /** A release off the network. Content counts where it makes the target whole; a duplicate's may be wanted by fetch. */
@@ -333,6 +325,9 @@ export class OwnJourney implements Journey {
   durable(step: Step, channel: Channel): void {
     const cell = this.#node.cells.get(channel)
     if (cell === undefined || !isDurable(cell)) return
+    // what a submission replaces stays until that is on disk
+    const writes = dropUnneeded(this.#node, cell)
+    if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
     for (const stage of this.#stages) stage.onDurable?.(step, this, channel)
     this.#fetchTarget(step, cell)
     this.#pull(step, cell)
@@ -364,7 +359,6 @@ export class OwnJourney implements Journey {
     const ms = this.fetch.onWhole(step, release)
     if (ms !== undefined) step.emit({ kind: 'observe', metric: 'fetch', ms })
     step.emit({ kind: 'observe', metric: 'publish_to_whole', ms: Math.max(0, step.now.wallMs - created) })
-    for (const [ticket, { id }] of this.#before) if (id === release) this.#before.delete(ticket)
     const own = this.#toSay.get(release)
     this.#toSay.delete(release)
     if (own !== undefined) step.emit({ kind: 'publish', topic: 'releases', bytes: own.bytes })

@@ -7,6 +7,7 @@ import { epochOf } from '../trust/epoch.ts'
 import { type ChannelState, emptyChannel, isHeld, targetOf } from './channel.ts'
 import type { CoreConfig } from './config.ts'
 import type { Durable } from './durable.ts'
+import type { Ticket } from './events.ts'
 import type { ChannelFacts } from './journey.ts'
 import { createRelayed, type Relayed } from './relayed.ts'
 import type { Roots } from './roots.ts'
@@ -34,6 +35,8 @@ export interface Cell {
   writing: number
   /** A write failed: the state is in memory only and is written again. */
   unsaved: boolean
+  /** Submissions on their way to disk, upon the channel as it was: should a write fail, it never came. */
+  readonly submitting: Map<Ticket, { readonly id: ReleaseId; readonly before: ChannelState }>
   /** An activation under way. */
   activating: Activating | undefined
   /** Since start it was not yet seen that the files of the active release are as they should be. */
@@ -100,6 +103,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     epoch,
     writing: 0,
     unsaved: false,
+    submitting: new Map(),
     activating: undefined,
     restoring: false,
     ahead: undefined,
@@ -162,11 +166,18 @@ export function factsOf(cell: Cell): ChannelFacts {
   }
 }
 
-/** Releases whose envelope and content must stay: floor, heads, what runs, is shown or may be gone back to, the newest before. */
+/**
+ * Releases whose envelope and content must stay: floor, heads, what runs, is shown or may be gone back to, the newest
+ * before; and what a submission replaces that may yet not come.
+ */
 export function neededBy(cell: Cell, keepReleases: number): Set<ReleaseId> {
   const { state } = cell
   const needed = new Set<ReleaseId>(state.floor.ids)
   for (const head of state.heads) needed.add(head.id)
+  for (const { before } of cell.submitting.values()) {
+    for (const id of before.floor.ids) needed.add(id)
+    for (const head of before.heads) needed.add(head.id)
+  }
   if (state.active !== undefined) needed.add(state.active.release)
   if (state.lastGood !== undefined) needed.add(state.lastGood)
   if (cell.activating !== undefined) needed.add(cell.activating.release)

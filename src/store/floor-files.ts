@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../codec/digest.ts'
 import type { Limits } from '../limits.ts'
@@ -27,6 +27,11 @@ export interface FloorFiles {
   load(): Promise<FloorFilesContent>
   /** Durable when it resolves. A floor already higher here stays: what is given back is what is to be kept. */
   write(floors: readonly Floor[], root: RootCopy | undefined): Promise<ReadonlyMap<Channel, Floor>>
+  /**
+   * The floors are as before the last `write`: the batch that it went ahead of failed, and nobody has heard of them. Where
+   * a file cannot be put back the next write of its channel does it.
+   */
+  takeBack(): Promise<void>
 }
 
 const ROOT_FILE = 'root'
@@ -39,7 +44,29 @@ const nameOf = (channel: Channel): string => sha256(new TextEncoder().encode(cha
  */
 export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Limits): FloorFiles {
   const known = new Map<Channel, Floor>()
+  /** What the last write found; undefined: no floor. */
+  let before: ReadonlyMap<Channel, Floor | undefined> = new Map()
   let rootVersion = 0
+  const fileOf = (floor: Floor): readonly [string, Uint8Array] => {
+    const name = nameOf(floor.channel)
+    return [name, writeRecord(FLOOR, name, floor)]
+  }
+
+  async function takeBack(): Promise<void> {
+    const back = [...before]
+    before = new Map()
+    if (back.length === 0) return
+    for (const [channel, floor] of back)
+      if (floor === undefined) known.delete(channel)
+      else known.set(channel, floor)
+    const files = back.map(([channel, floor]) =>
+      floor === undefined
+        ? rm(join(dir, nameOf(channel)), { force: true })
+        : replaceFile(join(dir, nameOf(channel)), fileOf(floor)[1]),
+    )
+    await all(files)
+    await syncDirectory(dir)
+  }
 
   return {
     async load() {
@@ -54,21 +81,31 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
 
     async write(floors, root) {
       const raised = raise(known, floors)
-      const files = new Map<string, Uint8Array>()
-      for (const floor of raised.values()) {
-        const name = nameOf(floor.channel)
-        files.set(name, writeRecord(FLOOR, name, floor))
-      }
+      before = new Map([...raised.keys()].map((channel) => [channel, known.get(channel)]))
+      const files = new Map([...raised.values()].map(fileOf))
       if (root !== undefined && root.version > rootVersion)
         files.set(ROOT_FILE, writeRecord(ROOT, ROOT_FILE, root))
       if (files.size === 0) return raised
-      await Promise.all([...files].map(([name, bytes]) => replaceFile(join(dir, name), bytes)))
-      await syncDirectory(dir)
+      try {
+        await all([...files].map(([name, bytes]) => replaceFile(join(dir, name), bytes)))
+        await syncDirectory(dir)
+      } catch (error) {
+        // some of them are there
+        await takeBack().catch(() => undefined)
+        throw error
+      }
       for (const floor of raised.values()) known.set(floor.channel, floor)
       if (root !== undefined) rootVersion = Math.max(rootVersion, root.version)
       return raised
     },
+
+    takeBack,
   }
+}
+
+/** As Promise.all, but none of them is still at work when it rejects. */
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  for (const done of await Promise.allSettled(work)) if (done.status === 'rejected') throw done.reason
 }
 
 /** The floors that `floors` leave, several of one channel among them. */

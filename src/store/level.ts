@@ -338,10 +338,17 @@ export class LevelStore implements StorePort {
       const floor = write.kind === 'floor' ? kept.get(write.floor.channel) : undefined
       return floor === undefined ? write : { kind: 'floor', floor }
     })
-    await this.#database.write(
-      joined.flatMap((write) => operationsOf(write, this.#index.next)),
-      sync,
-    )
+    const operations = joined.flatMap((write) => operationsOf(write, this.#index.next))
+    try {
+      await this.#database.write(operations, sync)
+    } catch (error) {
+      // A release that was refused leaves no trace: its floor alone would hold its place for ever.
+      await this.#floors.takeBack().catch((failed: unknown) => {
+        const { code, message } = storeError(failed, this.#init.floorDir)
+        this.#note('warn', code, `floors above what is stored, until they are written: ${message}`)
+      })
+      throw error
+    }
     for (const write of joined) this.#index.apply(write)
     await this.#audit.append(pick(writes, 'audit'))
   }

@@ -87,11 +87,19 @@ export class MemoryStore implements StorePort {
 
   async commit(writes: readonly Write[], sync: boolean): Promise<void> {
     this.#check()
+    const { floors } = this.disk.files
     if (writes.some(({ kind }) => kind === 'floor' || kind === 'root')) {
       this.#beforeWrite()
+      this.disk.files = { ...this.disk.files, floors: new Map(floors) }
       this.disk.writeFiles(writes)
     }
-    this.#beforeWrite()
+    try {
+      this.#beforeWrite()
+    } catch (error) {
+      // A disk that is full puts the files back; a process that dies does not.
+      if (!this.#crashed) this.disk.files = { ...this.disk.files, floors }
+      throw error
+    }
     this.disk.write(writes, sync)
     for (const write of writes) if (write.kind === 'block') this.#fresh.add(write.digest)
     this.#setReadOnly(false)

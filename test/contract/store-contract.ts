@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
 import { LIMITS } from '../../src/limits.ts'
-import type { KeyId, Name, PeerId } from '../../src/model/ids.ts'
+import type { KeyId, Name, PeerId, ReleaseId } from '../../src/model/ids.ts'
 import type { EventOf, Snapshot, StorePort, Write } from '../../src/runtime/ports.ts'
 import { COLLECTION } from './store-collection.ts'
 import { block, CHANNEL, digestOf, FLEET, makeFloor, makeRelease, OTHER_FLEET } from './store-fixtures.ts'
@@ -214,6 +214,30 @@ const PROMISES: Promises = {
     await store.close()
     const { snapshot } = await loaded(on)
     expect(snapshot.whole).toEqual([release.id])
+  },
+
+  'a commit that fails leaves the floor where it was, in both copies': async ({ bench, loaded }) => {
+    const before = {
+      kind: 'floor',
+      floor: makeFloor(2, [digestOf('before') as string as ReleaseId]),
+    } as const
+    const other = makeFloor(3, [digestOf('in its place') as string as ReleaseId])
+    for (const [first, then] of [
+      [[], []],
+      [[before], []],
+      [[], [{ kind: 'floor', floor: other } as const]],
+    ] as const) {
+      const on = await bench()
+      const { store } = await loaded(on)
+      await store.commit(first, true)
+      on.fill(true)
+      await expect(store.commit(release.writes, true)).rejects.toMatchObject({ code: 'STORE_FULL' })
+      on.fill(false)
+      if (then.length > 0) await store.commit(then, true)
+      await store.close()
+      const { snapshot } = await loaded(on)
+      expect(snapshot.floors).toEqual([...first, ...then].flatMap(({ floor }) => [floor, floor]))
+    }
   },
 
   'either copy of the floor is enough, and both are there again': async ({ bench, loaded }) => {

@@ -1,5 +1,6 @@
 /** A disk that takes a write no more: what was not written counts for nothing, and what came behind it stays. */
 import { describe, expect, it } from 'vitest'
+import type { EffectOf } from '../../../src/core/effects.ts'
 import { BenchNode, fetching, ofKind } from './bench-node.ts'
 import { CHANNEL, floorOf, given, gossip, type Made, make, PEER, record } from './fleet.ts'
 
@@ -53,20 +54,103 @@ describe('a target that became whole while the record of the one before could no
   })
 })
 
+const submit = (node: BenchNode, { envelope, content }: Made) =>
+  ofKind(
+    node.inside((step, journey) =>
+      journey.ingestWhole(step, envelope, content, { via: 'submit', peer: PEER }),
+    ),
+    'persist',
+  )
+const fails = (node: BenchNode, writes: readonly EffectOf<'persist'>[]) => {
+  for (const { ticket } of writes) node.run({ kind: 'persistFailed', ticket, code: 'STORE_FULL' })
+}
+const [one, two, three] = [1, 2, 3].map((counter) =>
+  make({ clock: { alice: counter }, text: `a=${counter}\n` }),
+) as [Made, Made, Made]
+/** What is written once there is room again. */
+const savedBy = (node: BenchNode) =>
+  ofKind(node.run({ kind: 'storeMode', readOnly: false }), 'persist').flatMap(({ writes }) => writes)
+
 describe('two submissions one behind the other', () => {
   it('when the write of the first fails, the second stays what it is', () => {
     const node = new BenchNode({ submit: true })
     node.start()
-    const submit = ({ envelope, content }: Made) =>
-      node.inside((step, journey) =>
-        journey.ingestWhole(step, envelope, content, { via: 'submit', peer: PEER }),
-      )
-    const [one, two] = [make({ clock: { alice: 1 } }), make({ clock: { alice: 2 }, text: 'b=2\n' })]
-    const [first] = ofKind(submit(one), 'persist')
-    const second = submit(two)
-    node.run({ kind: 'persistFailed', ticket: first?.ticket ?? 0, code: 'STORE_FULL' })
+    const first = submit(node, one)
+    const second = submit(node, two)
+    fails(node, first)
     expect(node.view().channels[0]).toMatchObject({ target: two.id })
     node.persist(second)
     expect(node.view().channels[0]).toMatchObject({ target: two.id })
+  })
+
+  it.each([
+    ['in their order', (writes: EffectOf<'persist'>[]) => writes],
+    ['the last one first', (writes: EffectOf<'persist'>[]) => writes.toReversed()],
+  ])('when both fail, %s, neither has come', (_, order) => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    const writes = [...submit(node, one), ...submit(node, two)]
+    fails(node, order(writes))
+    expect(node.view().channels[0]).toMatchObject({ top: { counter: 0 }, ids: [] })
+    expect(savedBy(node).map(({ kind }) => kind)).toEqual(['floor', 'channel'])
+  })
+})
+
+describe('a submission that cannot be written', () => {
+  it('has not come, also where the channel changed meanwhile', () => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    node.persist(node.run(gossip(one, [one.page, one.block])))
+    const outcome = { kind: 'healthy', changed: 0 } as const
+    node.persist(node.handle({ kind: 'activated', channel: CHANNEL, release: one.id, outcome }))
+    node.monoMs = 29_999
+    const writes = submit(node, two)
+    node.monoMs = 30_001
+    expect(ofKind(node.run({ kind: 'tick' }), 'persist')).toHaveLength(1)
+    fails(node, writes)
+    expect(node.view().channels[0]).toMatchObject({ target: one.id, active: { id: one.id, soaked: true } })
+    const floors = savedBy(node).flatMap((write) => (write.kind === 'floor' ? write.floor.ids : []))
+    expect(floors).toEqual([one.id])
+  })
+
+  it('leaves what it would have replaced as it was: its envelope, and whole', () => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    // a gate keeps it from being active, and needed as such
+    const gated = make({ clock: { alice: 1 }, header: { critical: ['future'] } })
+    node.persist(node.run(gossip(gated, [gated.page, gated.block])))
+    const writes = submit(node, two)
+    expect(writes[0]?.writes).not.toContainEqual({ kind: 'dropEnvelope', release: gated.id })
+    fails(node, writes)
+    expect(node.view().channels[0]).toMatchObject({ target: gated.id })
+    node.inside((_, journey) => {
+      expect(journey.envelope(gated.id)).toEqual(gated.envelope)
+      expect(journey.isWhole(gated.id)).toBe(true)
+    })
+    node.persist(node.run({ kind: 'storeMode', readOnly: false }))
+    const dropped = ofKind(node.persist(submit(node, three)), 'persist').flatMap(({ writes }) => writes)
+    expect(dropped).toContainEqual({ kind: 'dropEnvelope', release: gated.id })
+  })
+
+  it('leaves its twin off the network alone in their place', () => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    const twin = make({ clock: { alice: 1 }, text: 'b=1\n' })
+    const writes = submit(node, one)
+    node.persist(node.run(gossip(twin, [twin.page, twin.block])))
+    expect(node.view().channels[0]).toMatchObject({ held: true })
+    fails(node, writes)
+    expect(node.view().channels[0]).toMatchObject({ held: false, target: twin.id })
+  })
+
+  it.each([
+    ['alone in its place', [one.id], { held: false, target: one.id }],
+    ['beside its twin', [one.id, two.id].sort(), { held: true }],
+  ])('that is known already, %s, its envelope lost, stays known', (_, ids, known) => {
+    const node = new BenchNode({ submit: true })
+    const floor = { ...floorOf(one), ids }
+    node.start({ floors: [floor, floor] })
+    fails(node, submit(node, one))
+    expect(node.view().channels[0]).toMatchObject(known)
   })
 })
