@@ -4,7 +4,7 @@ import { channelHash, sha256 } from '../codec/digest.ts'
 import type { Limits } from '../limits.ts'
 import type { BeaconEntry, BeaconPage, ChannelHash } from '../model/beacon.ts'
 import type { Digest } from '../model/ids.ts'
-import type { ChannelFacts } from './journey.ts'
+import type { ChannelFacts, Journey } from './journey.ts'
 
 /** First `bits` bits (≤ 8) of a channel's hash: its page. */
 export const pageIndex = (hash: ChannelHash, bits: number): number =>
@@ -43,10 +43,15 @@ export interface SignedPage {
   readonly page: BeaconPage
 }
 
-/** Pages over all durable channels; equal seeds make equal bytes. */
-export function buildPages(channels: Iterable<ChannelFacts>, limits: Limits): SignedPage[] {
+/**
+ * Pages over all durable channels; equal seeds make equal bytes. A floor whose release is not here (a kill between its
+ * file and its batch, a lost store) says nothing: nobody can have that release from us, and perhaps nobody has it.
+ */
+export function buildPages(journey: Pick<Journey, 'channels' | 'envelope'>, limits: Limits): SignedPage[] {
+  const isHere = ({ floor }: ChannelFacts) => floor.ids.every((id) => journey.envelope(id) !== undefined)
   const entries: BeaconEntry[] = []
-  for (const facts of channels) if (facts.stored && facts.durable) entries.push(entryOf(facts))
+  for (const facts of journey.channels())
+    if (facts.stored && facts.durable && isHere(facts)) entries.push(entryOf(facts))
   entries.sort((a, b) => (a.channel < b.channel ? -1 : 1))
   return paginate(entries, limits).map((page) => {
     const bytes = encodeBeaconPage(page)

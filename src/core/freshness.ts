@@ -326,7 +326,7 @@ export class Freshness implements Stage {
     const { key } = signer
     const root = journey.root()
     if (!root.freshness.keys.includes(key)) return
-    const pages = buildPages(journey.channels(), this.#config.limits)
+    const pages = buildPages(journey, this.#config.limits)
     for (const { digest, bytes, page } of pages) this.#pages.put(digest, bytes, page)
     // Only a later `at` is news, also after a clock that was ahead has been set right.
     const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)

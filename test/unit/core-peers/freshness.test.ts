@@ -5,7 +5,7 @@ import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeControlGossip } from '../../../src/codec/gossip.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { FleetId, Pattern } from '../../../src/model/ids.ts'
+import type { Channel, FleetId, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import {
   beaconOf,
   CHANNEL,
@@ -21,6 +21,7 @@ import {
 import { acts, asked, codes, hex, limitsOf, peer } from './fakes.ts'
 
 const [KEY, OTHER] = KEYS
+const [ONE = hex('1') as string as ReleaseId] = factsAt(1).floor.ids
 
 let node: Listener
 beforeEach(() => {
@@ -317,6 +318,7 @@ describe('a seed', () => {
       signBeacon: { key: KEY.id, sign: (data) => KEY.sign(data) },
     })
     node.bench.journey.facts.set(CHANNEL, factsAt(1))
+    node.bench.journey.envelopes.set(ONE, new Uint8Array())
     return node.start()
   }
   const said = (effects: readonly Effect[]) =>
@@ -350,8 +352,10 @@ describe('a seed', () => {
     })
     const names = Array.from({ length: 30 }, (_, at) => `team/app-${at}` as typeof CHANNEL)
     for (const name of names) node.bench.journey.facts.set(name, factsAt(1, name))
-    const [coming, bare] = ['team/coming', 'team/bare'] as (typeof CHANNEL)[]
-    if (coming === undefined || bare === undefined) throw new Error('two names')
+    const [coming, bare, lost] = ['team/coming', 'team/bare', 'team/lost'] as [Channel, Channel, Channel]
+    node.bench.journey.envelopes.set(ONE, new Uint8Array())
+    // its floor is known, its release is not here
+    node.bench.journey.facts.set(lost, factsAt(2, lost))
     node.bench.journey.facts.set(coming, { ...factsAt(1, coming), durable: false })
     const raised = factsAt(0, bare)
     node.bench.journey.facts.set(bare, { ...raised, floor: { ...raised.floor, ids: [] } })
@@ -365,7 +369,7 @@ describe('a seed', () => {
     const named = new Map(entries.flat().map(({ channel, target }) => [channel as string, target]))
     expect(named.size).toBe(31)
     expect(named.get(channelHash(bare))).toBe('none')
-    expect(named.has(channelHash(coming))).toBe(false)
+    for (const channel of [coming, lost]) expect(named.has(channelHash(channel))).toBe(false)
   })
 
   it('advances though its clock was set back', () => {
