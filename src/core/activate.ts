@@ -16,6 +16,7 @@ import {
   type NodeState,
 } from './state.ts'
 import type { Step } from './step.ts'
+import type { Write } from './writes.ts'
 
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000
@@ -214,9 +215,16 @@ function retryLater(
   step.wakeAt(atMonoMs)
   if (!DAMAGED.has(code)) return undefined
   node.whole.delete(under.release)
-  const ticket = step.nextTicket()
-  step.emit({ kind: 'persist', ticket, writes: [{ kind: 'unwhole', release: under.release }], sync: true })
+  step.emit({ kind: 'persist', ticket: step.nextTicket(), writes: mending(node, under.release), sync: true })
   return under.release
+}
+
+/** Its envelope as well: that may be what was damaged, and nobody is asked for what is kept in memory. */
+function mending(node: NodeState, release: ReleaseId): Write[] {
+  const kept = node.kept.get(release)
+  const unwhole = { kind: 'unwhole', release } as const
+  if (kept === undefined) return [unwhole]
+  return [unwhole, { kind: 'envelope', release, channel: kept.channel, bytes: kept.envelope }]
 }
 
 function report(step: Step, cell: Cell, release: ReleaseId, code: Code, text: string): void {

@@ -140,3 +140,42 @@ test.each([
   const { isWhole, wants } = await restarted()
   expect({ isWhole, wants }).toEqual({ isWhole: false, wants: new Set([gone]) })
 })
+
+test('an envelope that is damaged while the node runs is written anew, and the release activated', async () => {
+  const { store, snapshot } = await opened(base)
+  const node = new BenchNode({ submit: true })
+  let activated = 0
+  const run = async (effects: readonly Effect[]): Promise<void> => {
+    for (const effect of effects) {
+      if (effect.kind === 'persist') {
+        await store.commit(effect.writes, effect.sync)
+        await run(node.run({ kind: 'persisted', ticket: effect.ticket }))
+      } else if (effect.kind === 'read') {
+        const bytes = await store.readBlock(effect.digest)
+        await run(node.run({ kind: 'blockRead', digest: effect.digest, bytes }))
+      } else if (effect.kind === 'activate') {
+        // as one of the activator does, which reads the manifest first
+        const { channel, release } = effect
+        if (activated === 0) await store.commit([{ kind: 'dropEnvelope', release }], true)
+        activated++
+        const isThere = (await store.readEnvelope(release)) !== undefined
+        const outcome = isThere
+          ? ({ kind: 'healthy', changed: 1 } as const)
+          : ({ kind: 'failed', code: 'CONTENT_GONE', text: 'the header is not in the store' } as const)
+        await run(node.run({ kind: 'activated', channel, release, outcome }))
+      }
+    }
+  }
+  await run(node.start(snapshot))
+  const source = { via: 'submit', peer: PEER } as const
+  await run(node.inside((step, journey) => journey.ingestWhole(step, made.envelope, made.content, source)))
+  for (let second = 1; second < 120; second++) {
+    node.monoMs = second * 1000
+    await run(node.run({ kind: 'tick' }))
+  }
+  await store.close()
+  expect({ activated, active: node.view().channels[0]?.active?.id }).toEqual({
+    activated: 2,
+    active: made.id,
+  })
+})
