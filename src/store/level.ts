@@ -10,7 +10,8 @@ import { type AuditLog, auditLog } from './audit-log.ts'
 import { type Collection, planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { type ContentSource, Contents } from './content.ts'
-import { type Database, levelDatabase, type Operation } from './database.ts'
+import { DamagedRecords, type Found } from './damaged-records.ts'
+import { type Database, levelDatabase } from './database.ts'
 import { isDamage, storeError } from './faults.ts'
 import { type FloorFiles, type FloorFilesContent, floorFiles } from './floor-files.ts'
 import { joinCopies, withRootCopy } from './floors-joined.ts'
@@ -19,7 +20,7 @@ import { GuardedDatabase } from './guarded-database.ts'
 import { StoreIndex } from './index-in-memory.ts'
 import { blockKey, envelopeKey, FLEET_KEY, FORMAT, FORMAT_KEY, sizeKey } from './keys.ts'
 import { type Lock, lockAll } from './lock.ts'
-import { collectOperations, operationsOf, putFleet, putFormat, quarantineOperations } from './operations.ts'
+import { collectOperations, operationsOf, putFleet, putFormat } from './operations.ts'
 import { checkFormat, readAll, type StoreContent } from './read-all.ts'
 import { ENVELOPE, FLEET, FORMAT_RECORD, readRecord } from './records.ts'
 import { checkWhole } from './whole-check.ts'
@@ -44,12 +45,6 @@ export interface LevelStoreInit {
   readonly floors?: FloorFiles
 }
 
-/** A damaged record; without a value where nothing readable was under its key. */
-interface Found {
-  readonly key: string
-  readonly value: Uint8Array | undefined
-}
-
 type WriteOf<K extends Write['kind']> = Extract<Write, { kind: K }>
 const pick = <K extends Write['kind']>(writes: readonly Write[], kind: K): readonly WriteOf<K>[] =>
   writes.filter((write): write is WriteOf<K> => write.kind === kind)
@@ -65,6 +60,7 @@ export class LevelStore implements StorePort {
   readonly #audit: AuditLog
   readonly #watch: FolderWatch
   readonly #queue: CommitQueue
+  readonly #damaged: DamagedRecords
   /** Records as they lie, for work in the queue: to set a damaged one aside takes a turn of its own. */
   readonly #alone: ContentSource = {
     hasBlock: (digest) => this.hasBlock(digest),
@@ -80,7 +76,6 @@ export class LevelStore implements StorePort {
   }
   #index = new StoreIndex()
   #locks: readonly Lock[] = []
-  #quarantined = 0
 
   constructor(init: LevelStoreInit) {
     this.#init = init
@@ -93,6 +88,12 @@ export class LevelStore implements StorePort {
       log: init.log,
       onMode: (readOnly) => init.emit?.({ kind: 'storeMode', readOnly }),
       alone: (work) => this.#queue.run(work),
+    })
+    this.#damaged = new DamagedRecords({
+      dir: init.dir,
+      database: this.#database,
+      maxQuarantined: init.limits.maxQuarantined,
+      note: (level, code, text) => this.#note(level, code, text),
     })
     this.#floors = init.floors ?? floorFiles(init.floorDir, init.fleetId, init.limits)
     this.#audit = auditLog(dirname(init.dir), init.limits, init.log)
@@ -149,7 +150,7 @@ export class LevelStore implements StorePort {
     if (record !== undefined) return record.bytes
     if (this.#index.envelopes.has(release)) {
       this.#index.removeEnvelope(release)
-      await this.#quarantine([{ key, value: sealed }])
+      await this.#setAside([{ key, value: sealed }])
     }
     return undefined
   }
@@ -290,7 +291,7 @@ export class LevelStore implements StorePort {
     const { whole, lacking, operations } = await checkWhole(content, this.#index, get, this.#init.limits)
     if (lacking.length > 0)
       this.#note('error', 'STORE_CORRUPT', `${this.#init.dir}: ${lacking.length} releases lack blocks`)
-    if (damaged.length + operations.length > 0) await this.#quarantineNow(damaged, operations)
+    if (damaged.length + operations.length > 0) await this.#damaged.setAside(damaged, operations)
     return whole
   }
 
@@ -376,7 +377,7 @@ export class LevelStore implements StorePort {
     // Another reader may have seen it first, or collection took it meanwhile.
     if (this.#index.blocks.has(digest)) {
       this.#index.removeBlock(digest)
-      await this.#quarantine([
+      await this.#setAside([
         { key, value: bytes },
         { key: sizeKey(digest), value: undefined },
       ])
@@ -384,27 +385,8 @@ export class LevelStore implements StorePort {
     return undefined
   }
 
-  #quarantine(damaged: readonly Found[]): Promise<void> {
-    return this.#queue.run(() => this.#quarantineNow(damaged))
-  }
-
-  /** Out of the way before anyone may read it again; a bounded number stays for people to look at. */
-  async #quarantineNow(damaged: readonly Found[], further: readonly Operation[] = []): Promise<void> {
-    const room = Math.max(0, this.#init.limits.maxQuarantined - this.#quarantined)
-    const operations = damaged.flatMap(({ key, value }, at) =>
-      quarantineOperations(key, at < room ? value : undefined),
-    )
-    this.#quarantined += Math.min(room, damaged.length)
-    const [first] = damaged
-    if (first !== undefined)
-      this.#note(
-        'error',
-        'STORE_CORRUPT',
-        `${this.#init.dir}: ${damaged.length} damaged records set aside, first ${first.key}; what is lost is fetched again`,
-      )
-    await this.#database.write([...operations, ...further], false).catch((error: unknown) => {
-      this.#note('warn', 'STORE_FAILED', `damaged records stay where they are: ${String(error)}`)
-    })
+  #setAside(damaged: readonly Found[]): Promise<void> {
+    return this.#queue.run(() => this.#damaged.setAside(damaged))
   }
 
   #note(level: 'warn' | 'error', code: Code, text: string): void {
