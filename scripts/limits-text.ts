@@ -128,7 +128,8 @@ ${memoryRows().join('\n')}
 
 Beside it stands what nobody holds any more: V8 collects once garbage is half of what lives, a fifth where objects are more than
 40 MiB, and the young generation works with two halves of 4 MiB (\`src/cli/heap-growth.ts\`); the allocator gives free memory
-back late, later the more arenas it has: the image and the service file give it one (\`MALLOC_ARENA_MAX\`). So a host that is to outlast even that has ${ROLES.map((role) => `${gibibytesFor(role)} GiB for a ${role}`).join(', ')}.
+back late, later the more arenas it has: the image and the service file give it one, and have it
+give large buffers back at once (\`MALLOC_*\`). So a host that is to outlast even that has ${ROLES.map((role) => `${gibibytesFor(role)} GiB for a ${role}`).join(', ')}.
 Most of a seed's is for ${DEGREES.seed} neighbours that all store ${LIMITS.maxChannels.toLocaleString('en')} channels and read no answer: with fewer of either it is less in
 proportion. Not in it is what publishers of the root have signed, as the list of files of a release: who holds such a key is
 trusted with more than memory.

@@ -8,8 +8,8 @@ const SEMI_SPACE_MIB = 4
 /**
  * What may be garbage of the old generation before it is collected, buffers of old objects included, over what lives:
  * V8 lets it be three times as much, which under a flood was half of a node's memory. Beyond the objects that a node in
- * calm has, memory is dearer than time: nine thousand hostile messages a second make a node grow by 55 MiB, not by 64 (three
- * nodes, 40 s). Buffers do not tell a flood from the blocks of a release, and each collection costs as much as some blocks.
+ * calm has, memory is dearer than time: nine thousand hostile messages a second make a node grow by 55 MiB, not by 64
+ * (three nodes, 40 s). Buffers do not tell a flood from the blocks of a release, and each collection costs as much as some blocks.
  */
 const GARBAGE_PERCENT = { calm: 50, flooded: 20 }
 const CALM_BYTES = 40 * 1024 * 1024
