@@ -348,7 +348,7 @@ export const LIMITS = {
   keyLockMs: 120_000,
   /** Once one seed is reached, the others have this long to be heard on what is newest. */
   otherSeedsMs: 2_000,
-  /** Without progress of an upload, or of a second seed's pull, the tool gives up. */
+  /** So long after a second seed should hold the release the tool gives up, if the first has not said that it does. */
   publishIdleMs: 600_000,
 
   hookTimeoutMs: 60_000,

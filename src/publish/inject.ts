@@ -8,9 +8,10 @@ import { replacing } from './difference.ts'
 import { isNewChannel, requireExpected } from './expected.ts'
 import { lookForNew } from './new-channel.ts'
 import type { Prepared } from './prepared.ts'
-import { type Change, type Published, submitToFirst } from './publish.ts'
+import type { Change, Published } from './publish.ts'
 import type { Seed } from './seeds.ts'
 import { standingOf } from './standing.ts'
+import { submitToFirst } from './submit.ts'
 
 export interface InjectOptions {
   readonly content: Content

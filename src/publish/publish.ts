@@ -6,7 +6,7 @@
 
 import { sha256 } from '../codec/digest.ts'
 import { encodeEnvelope } from '../codec/envelope.ts'
-import { isMeshError, MeshError } from '../errors.ts'
+import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { VectorClock } from '../model/clock.ts'
 import type { Envelope } from '../model/envelope.ts'
@@ -24,7 +24,7 @@ import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
 import { RefusedBySeed, type Seed } from './seeds.ts'
 import { type Signer, signRelease } from './signer.ts'
 import { type Standing, standingOf, verified } from './standing.ts'
-import { type Submitted, submit } from './submit.ts'
+import { submitToFirst } from './submit.ts'
 
 export interface Change {
   readonly standing: Standing
@@ -143,24 +143,6 @@ async function tryOnce(
     if (error instanceof RefusedBySeed && error.code === 'ORDER_PLACE_TAKEN') return { taken: error }
     throw error
   }
-}
-
-/** One seed after another while they cannot be reached; what one of them refuses is refused. */
-export async function submitToFirst(
-  seeds: readonly Seed[],
-  submission: Parameters<typeof submit>[1],
-  options: Parameters<typeof submit>[2],
-): Promise<Submitted> {
-  let last: unknown = new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
-  for (const seed of seeds) {
-    try {
-      return await submit(seed, submission, options)
-    } catch (error) {
-      if (!isMeshError(error) || !error.code.startsWith('NET_')) throw error
-      last = error
-    }
-  }
-  throw last
 }
 
 /** The same files by the same publisher, whole at a seed, with nothing left to settle. */

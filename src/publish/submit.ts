@@ -1,6 +1,6 @@
 /** Brings a signed release to a seed: the header first, then only the pages and blocks it lacks, then its word that it is held. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { PublishReply } from '../model/messages.ts'
@@ -17,7 +17,7 @@ export interface Submitted {
 export interface Submission {
   readonly release: ReleaseId
   readonly envelope: Uint8Array
-  readonly content: Pick<Content, 'read'>
+  readonly content: Pick<Content, 'read' | 'bytes'>
 }
 
 export interface SubmitOptions {
@@ -26,14 +26,47 @@ export interface SubmitOptions {
 }
 
 type Need = Extract<PublishReply, { type: 'need' }>
+type Done = Extract<PublishReply, { type: 'done' }>
+
+interface Sent {
+  /** The seed's word, where it had it to say at once. */
+  readonly done: Done | undefined
+  readonly uploadedBytes: number
+}
 
 /** Requests under way at once: one crosses the network while another is written. */
 const PARALLEL = 2
 /** A seed that is busy is asked again this often. */
 const BUSY_TRIES = 6
 
-/** @throws MeshError the seed's refusal (`RefusedBySeed`), NET_*, CONTENT_GONE, CONTENT_DIGEST */
-export async function submit(seed: Seed, submission: Submission, options: SubmitOptions): Promise<Submitted> {
+/**
+ * One seed after another while they cannot be reached; what one of them refuses is refused. A seed that has all of it is
+ * left to bring it to a second one: any other would be sent again what it is just pulling.
+ * @throws MeshError the seed's refusal (`RefusedBySeed`), NET_*, CONTENT_GONE, CONTENT_DIGEST
+ */
+export async function submitToFirst(
+  seeds: readonly Seed[],
+  submission: Submission,
+  options: SubmitOptions,
+): Promise<Submitted> {
+  let last: unknown = new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
+  for (const seed of seeds) {
+    let sent: Sent
+    try {
+      sent = await upload(seed, submission, options)
+    } catch (error) {
+      if (!isMeshError(error) || !error.code.startsWith('NET_')) throw error
+      last = error
+      continue
+    }
+    const { verdict, acknowledgedBy } = sent.done ?? (await awaitDone(seed, submission, options))
+    return { verdict, acknowledgedBy, uploadedBytes: sent.uploadedBytes }
+  }
+  throw last
+}
+
+/** Until the seed lacks nothing any more. */
+async function upload(seed: Seed, submission: Submission, options: SubmitOptions): Promise<Sent> {
   const { limits } = options
   let uploadedBytes = 0
   const sent = (bytes: number) => {
@@ -43,8 +76,7 @@ export async function submit(seed: Seed, submission: Submission, options: Submit
   let reply = await open(seed, submission.envelope, limits)
   while (reply.type === 'need' && reply.pages.length + reply.blocks.length > 0)
     reply = await sendAll(seed, submission, reply, { limits, sent })
-  if (reply.type === 'need') reply = await awaitDone(seed, submission.release, limits)
-  return { verdict: reply.verdict, acknowledgedBy: reply.acknowledgedBy, uploadedBytes }
+  return { done: reply.type === 'done' ? reply : undefined, uploadedBytes }
 }
 
 async function open(seed: Seed, envelope: Uint8Array, limits: Limits) {
@@ -84,7 +116,7 @@ async function sendAll(
   return next ?? open(seed, envelope, limits)
 }
 
-async function readPart(seed: Seed, content: Pick<Content, 'read'>, digest: Digest): Promise<Uint8Array> {
+async function readPart(seed: Seed, content: Submission['content'], digest: Digest): Promise<Uint8Array> {
   const bytes = await content.read(digest)
   if (bytes !== undefined) return bytes
   throw new MeshError(
@@ -93,8 +125,15 @@ async function readPart(seed: Seed, content: Pick<Content, 'read'>, digest: Dige
   )
 }
 
-async function awaitDone(seed: Seed, release: ReleaseId, limits: Limits) {
-  const deadline = performance.now() + limits.publishIdleMs
+/** As long as the seed itself waits for a second one, which goes by the bytes, and what it may take to write the last. */
+async function awaitDone(
+  seed: Seed,
+  { release, content }: Submission,
+  { limits }: SubmitOptions,
+): Promise<Done> {
+  const { acknowledgeMs, acknowledgeMsPerMib, publishIdleMs } = limits
+  const allowedMs = acknowledgeMs + (content.bytes / 2 ** 20) * acknowledgeMsPerMib + publishIdleMs
+  const deadline = performance.now() + allowedMs
   for (;;) {
     const reply = await askSeed(seed, { type: 'await', release }, ['done', 'noted'], limits)
     if (reply.type === 'done') return reply

@@ -20,7 +20,7 @@ import type { Header } from '../../src/model/release.ts'
 import type { TrustRoot } from '../../src/model/root.ts'
 import { dialPublisher, type PublishConnection } from '../../src/net/dial.ts'
 import { build } from '../../src/publish/build.ts'
-import { submit } from '../../src/publish/submit.ts'
+import { submitToFirst } from '../../src/publish/submit.ts'
 import { issueNodeCertificate } from '../../src/trust/certificates.ts'
 import { type PrivateKey, privateKeyFromPem } from '../../src/trust/private-key.ts'
 import { signEnvelope } from '../../src/trust/signing.ts'
@@ -68,7 +68,7 @@ async function newerRelease(text: string, more: Record<string, unknown>, key = k
 }
 
 const send = async (made: Awaited<ReturnType<typeof newerRelease>>): Promise<string> => {
-  await submit(publisher, made, { limits: LIMITS })
+  await submitToFirst([publisher], made, { limits: LIMITS })
   return made.release
 }
 

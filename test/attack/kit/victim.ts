@@ -11,7 +11,7 @@ import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
 import { dialPublisher } from '../../../src/net/dial.ts'
 import { loadOrCreateIdentity } from '../../../src/net/identity.ts'
-import { submit } from '../../../src/publish/submit.ts'
+import { submitToFirst } from '../../../src/publish/submit.ts'
 import { type AttackedFleet, CHANNEL, type MadeRelease } from './fleet.ts'
 
 export const DEADLINE_MS = 20_000
@@ -87,9 +87,9 @@ export class Victim {
     const connection = await dialPublisher(this.address, { limits: LIMITS })
     try {
       const { id, bytes, content } = release
-      await submit(
-        connection,
-        { release: id, envelope: bytes, content: { read: async (digest) => content.get(digest) } },
+      await submitToFirst(
+        [connection],
+        { release: id, envelope: bytes, content: { bytes: 0, read: async (digest) => content.get(digest) } },
         { limits: LIMITS },
       )
     } finally {
