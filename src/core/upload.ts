@@ -25,7 +25,7 @@ export class Upload {
   waiting: RequestId[] = []
   /** Digests asked for and not here yet. */
   readonly need = new Set<Digest>()
-  /** Asked for after these. */
+  /** Asked for after these, unless it is here by then. */
   lacking: Digest[] = []
   /** Content small enough to be attached to the announcement, or undefined once it is not. */
   content: Map<Digest, Uint8Array> | undefined = new Map()
@@ -74,11 +74,21 @@ export class Upload {
     if (this.nextPage === undefined) this.#reader.end()
   }
 
-  /** The next digests to ask for, at most `max`. Ends what was asked before. */
-  askNext(max: number): readonly Digest[] {
-    const batch = this.lacking.slice(0, max)
-    this.lacking = this.lacking.slice(max)
-    for (const digest of batch) this.need.add(digest)
+  /**
+   * The next digests to ask for, at most `max`; none where all has come. Looked at only now: much may have come from
+   * peers or another upload since the pages were read.
+   */
+  askNext(max: number, isHere: (digest: Digest) => boolean): readonly Digest[] {
+    const batch: Digest[] = []
+    let seen = 0
+    for (const digest of this.lacking) {
+      if (batch.length === max) break
+      seen += 1
+      if (this.need.has(digest) || isHere(digest)) continue
+      this.need.add(digest)
+      batch.push(digest)
+    }
+    this.lacking = this.lacking.slice(seen)
     return batch
   }
 

@@ -23,8 +23,9 @@ export interface UploadHooks {
 
 interface Writing {
   readonly release: ReleaseId
+  readonly digest: Digest
   /** Undefined: kept content that had to be written after all; nobody waits for it. */
-  readonly arrived: { readonly digest: Digest; readonly id: RequestId } | undefined
+  readonly id: RequestId | undefined
 }
 
 const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`
@@ -68,11 +69,8 @@ export class Uploads {
   /** The place is ours: ask for what is not here. */
   begin(step: Step, journey: Journey, upload: Upload): void {
     upload.phase = 'pages'
-    upload.lacking = [...new Set(upload.release.header.pages)].filter(
-      (page) => !this.#has(journey, upload, page),
-    )
-    if (upload.lacking.length > 0) this.#askNext(step, upload)
-    else this.#readOn(step, journey, upload)
+    upload.lacking = [...upload.release.header.pages]
+    this.#goOn(step, journey, upload)
   }
 
   /** Submitted again (a publisher that lost its connection): the same upload goes on. */
@@ -92,7 +90,8 @@ export class Uploads {
     const { limits } = step.config
     const digest = sha256(request.bytes)
     if (!upload.need.has(digest)) {
-      if (this.#has(journey, upload, digest)) answer(step, request.id, { type: 'noted' })
+      if (this.#has(journey, upload, digest) || this.#isWriting(upload, digest))
+        answer(step, request.id, { type: 'noted' })
       else
         refuse(step, request.id, request.peer, {
           code: 'BLOCK_UNWANTED',
@@ -132,7 +131,7 @@ export class Uploads {
     const upload = writing === undefined ? undefined : this.#uploads.get(writing.release)
     if (writing === undefined || upload === undefined) return undefined
     upload.writing -= 1
-    this.#arrived(step, journey, upload, writing.arrived?.id)
+    this.#arrived(step, journey, upload, writing.id)
     return upload.release.id
   }
 
@@ -142,7 +141,7 @@ export class Uploads {
     const upload = writing === undefined ? undefined : this.#uploads.get(writing.release)
     if (upload === undefined) return
     const text = 'this seed cannot write to its disk; try another seed'
-    this.end(step, upload, { code, text }, writing?.arrived === undefined ? [] : [writing.arrived.id])
+    this.end(step, upload, { code, text }, writing?.id === undefined ? [] : [writing.id])
   }
 
   onBlockRead(step: Step, journey: Journey, event: EventOf<'blockRead'>): void {
@@ -187,6 +186,10 @@ export class Uploads {
     return upload.content?.has(digest) === true || journey.hasBlock(digest)
   }
 
+  #isWriting({ release }: Upload, digest: Digest): boolean {
+    return [...this.#writing.values()].some((one) => one.release === release.id && one.digest === digest)
+  }
+
   #stage(
     step: Step,
     journey: Journey,
@@ -205,8 +208,7 @@ export class Uploads {
   #write(step: Step, upload: Upload, digest: Digest, bytes: Uint8Array, id: RequestId | undefined): void {
     const ticket = step.nextTicket()
     upload.writing += 1
-    const arrived = id === undefined ? undefined : { digest, id }
-    this.#writing.set(ticket, { release: upload.release.id, arrived })
+    this.#writing.set(ticket, { release: upload.release.id, digest, id })
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'block', digest, bytes }], sync: false })
   }
 
@@ -217,13 +219,28 @@ export class Uploads {
       return
     }
     if (id !== undefined) upload.waiting.push(id)
-    if (upload.lacking.length > 0) this.#askNext(step, upload)
+    this.#goOn(step, journey, upload)
+  }
+
+  /** Asks for what is lacking; where nothing is, or nothing any more, goes on. */
+  #goOn(step: Step, journey: Journey, upload: Upload): void {
+    const { maxNeed } = step.config.limits
+    const batch = upload.askNext(maxNeed, (digest) => this.#has(journey, upload, digest))
+    if (batch.length > 0) this.#ask(step, upload, batch)
     else if (upload.phase === 'pages') this.#readOn(step, journey, upload)
     else if (upload.phase === 'blocks') this.#fill(step, journey, upload)
   }
 
-  #askNext(step: Step, upload: Upload): void {
-    const batch = upload.askNext(step.config.limits.maxNeed)
+  /** What a read has shown to be gone: asked for whatever the store says that it has. */
+  #askLost(step: Step, upload: Upload): void {
+    this.#ask(
+      step,
+      upload,
+      upload.askNext(step.config.limits.maxNeed, () => false),
+    )
+  }
+
+  #ask(step: Step, upload: Upload, batch: readonly Digest[]): void {
     for (const id of upload.waiting) answer(step, id, needOf(upload, batch))
     upload.waiting = []
   }
@@ -241,9 +258,8 @@ export class Uploads {
       if (!this.#addPage(step, upload, kept)) return
     }
     upload.phase = 'blocks'
-    upload.lacking = [...upload.sizes.keys()].filter((digest) => !this.#has(journey, upload, digest))
-    if (upload.lacking.length > 0) this.#askNext(step, upload)
-    else this.#fill(step, journey, upload)
+    upload.lacking = [...upload.sizes.keys()]
+    this.#goOn(step, journey, upload)
   }
 
   #pageRead(
@@ -256,7 +272,7 @@ export class Uploads {
     if (bytes === undefined) {
       upload.phase = 'pages'
       upload.lacking = [digest]
-      this.#askNext(step, upload)
+      this.#askLost(step, upload)
       return
     }
     // What does not travel with its announcement is fetched by whoever hears of it: its pages go ahead.
@@ -295,7 +311,7 @@ export class Uploads {
     if (upload.reads.size > 0) return
     if (upload.lacking.length > 0) {
       upload.phase = 'blocks'
-      this.#askNext(step, upload)
+      this.#askLost(step, upload)
     } else if (upload.writing > 0) upload.phase = 'blocks'
     else this.#complete(step, journey, upload)
   }

@@ -175,6 +175,53 @@ describe('What an earlier release left here is not asked for again', () => {
   })
 })
 
+describe('What comes from elsewhere in the middle of an upload', () => {
+  /** Two publishers, the same large files; a block is asked for at a time. */
+  function together() {
+    const node = new SubmitNode({ limits: withLimits({ maxNeed: 1 }) })
+    const content = { text: LARGE, also: 'second' }
+    const [mine, theirs] = [
+      make({ clock: { alice: 1 }, ...content }),
+      make({ clock: { bob: 1 }, publisher: 'bob', ...content }),
+    ]
+    submit(node, mine)
+    read(node, reads(node.settled(page(node, mine)))[0], mine.page)
+    const begun = submit(node, theirs)
+    expect(replies(read(node, reads(begun)[0], mine.page))).toEqual([
+      { type: 'need', pages: [], blocks: [sha256(mine.block)] },
+    ])
+    return { node, mine, theirs, second: utf8('second') }
+  }
+
+  test('is not asked for any more: the release is ordered once what was asked for is there', () => {
+    const { node, mine, theirs, second } = together()
+    node.settled(block(node, theirs))
+    expect(isOrdered(node.settled(block(node, theirs, second)))).toBe(true)
+    expect(isOrdered(node.settled(block(node, mine)))).toBe(true)
+  })
+
+  test('is asked for all the same where it was lost again', () => {
+    const { node, mine, theirs, second } = together()
+    node.settled(block(node, theirs))
+    node.settled(block(node, theirs, second))
+    node.handle({ kind: 'blockLost', digest: sha256(second) })
+    expect(replies(node.settled(block(node, mine)))).toEqual([
+      { type: 'need', pages: [], blocks: [sha256(second)] },
+    ])
+  })
+})
+
+test('A block that is sent again while it is being written is noted', () => {
+  const node = new SubmitNode()
+  const made = make({ clock: { alice: 1 }, text: LARGE, also: 'second' })
+  submit(node, made)
+  read(node, reads(node.settled(page(node, made)))[0], made.page)
+  const first = block(node, made)
+  expect(writes(first)).toEqual(['block'])
+  const again = block(node, made)
+  expect([replies(again), writes(again)]).toEqual([[{ type: 'noted' }], []])
+})
+
 describe('What grows too long for its announcement on the way', () => {
   /** Page and block fit each, not both. */
   function growing() {
