@@ -86,7 +86,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxLeases: 'places taken at once at one seed',
   maxUploads: 'at once at one seed',
   maxUploadsPerAddress: 'a quarter of them',
-  maxStagedBytes: 'a full disk must not be a publisher’s to make',
+  maxStagedBytes:
+    'the same in all: two of the largest releases; a disk that has less room is full before (`STORE_FULL`)',
   maxNeed: 'digests in one answer; more follow',
   maxAwaits: 'questions that wait, from one address',
   acknowledgeMsPerMib: 'see above',

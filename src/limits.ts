@@ -314,9 +314,9 @@ export const LIMITS = {
   maxLeases: 4_096,
   maxUploads: 64,
   maxUploadsPerAddress: 16,
-  /** Content staged by unfinished uploads, from one address and in all. */
-  maxStagedBytesPerAddress: 8 * 1024 * MIB,
-  maxStagedBytes: 32 * 1024 * MIB,
+  /** Content staged by unfinished uploads, from one address: a release of `maxReleaseBytes`, with its pages, may be all new. */
+  maxStagedBytesPerAddress: 65 * 1024 * MIB,
+  maxStagedBytes: 130 * 1024 * MIB,
   maxNeed: 1_024,
   /** A question whether a release is whole is answered "not yet" after this, well within its deadline. */
   awaitMs: 20_000,

@@ -115,7 +115,8 @@ export class Uploads {
       staged(ofHost) + request.bytes.length > limits.maxStagedBytesPerAddress ||
       staged(this.#uploads.values()) + request.bytes.length > limits.maxStagedBytes
     ) {
-      const text = `more content under way than this seed takes (${mib(limits.maxStagedBytesPerAddress)} an address)`
+      const most = `${mib(limits.maxStagedBytesPerAddress)} from one address, ${mib(limits.maxStagedBytes)} in all`
+      const text = `more content under way than this seed takes: ${most}; publish again once other uploads have ended`
       this.end(step, upload, { code: 'LIMIT_BYTES', text, retryAfterMs: 60_000 }, [request.id])
       return
     }

@@ -30,6 +30,13 @@ test.each([
   expect(together(role)).toBeLessThan(gibibytes * 2 ** 30)
 })
 
+test('the largest release can be uploaded though all of it is new, and another beside it', () => {
+  const { maxReleaseBytes, maxPages, maxPageBytes, maxStagedBytesPerAddress, maxStagedBytes } = LIMITS
+  const largest = maxReleaseBytes + maxPages * maxPageBytes
+  expect(maxStagedBytesPerAddress).toBeGreaterThanOrEqual(largest)
+  expect(maxStagedBytes).toBeGreaterThanOrEqual(2 * largest)
+})
+
 test('each kind of node holds what the one before it holds, and more', () => {
   const whats = ROLES.map((role) => memory(role).map(({ what }) => what))
   for (const [at, less] of whats.slice(0, -1).entries())
