@@ -30,6 +30,8 @@ export interface SimulateOptions {
 const MAX_NODES = 1_000_000
 const MAX_REGIONS = 16
 const MAX_RTT_MS = 2_000
+/** Of the slowest link alone; nearly a fifth of what the queue of events holds, for nodes share their links and lose time. */
+const MAX_LINE_HOURS = 6
 /** What a release may hold: LIMITS.maxReleaseBytes. */
 const MAX_BYTES = 64 * 2 ** 30
 
@@ -39,12 +41,25 @@ export function questionOf(options: SimulateOptions): Question {
   const bytes = sizeOf('--size', options.size)
   if (!isSmall(bytes) && nodes > MAX_LARGE_NODES)
     throw usage('--nodes', `a release in blocks is simulated for at most ${MAX_LARGE_NODES} nodes`)
+  const links = linksOf(options.link)
+  const borderBitsPerSecond =
+    options.border === undefined ? BORDER_BITS_PER_SECOND : rateOf('--border', options.border)
+  // The border of home takes it out once for each other region.
+  const border = borderBitsPerSecond / (regions.names.length - 1)
+  const rates = links.flatMap(({ upBitsPerSecond, downBitsPerSecond }) => [
+    upBitsPerSecond,
+    downBitsPerSecond,
+  ])
+  const hours = (bytes * 8) / Math.min(border, ...rates) / 3_600
+  if (hours > MAX_LINE_HOURS)
+    throw usage(
+      '--size',
+      `${options.size} takes ${hours.toFixed(1)} hours on the slowest link or border alone; at most ${MAX_LINE_HOURS} are simulated`,
+    )
   return {
-    ...{ nodes, regions, bytes },
-    links: linksOf(options.link),
+    ...{ nodes, regions, bytes, links },
     gateways: oneOf('--gateways', options.gateways, ['any', 'fastest'] as const),
-    borderBitsPerSecond:
-      options.border === undefined ? BORDER_BITS_PER_SECOND : rateOf('--border', options.border),
+    borderBitsPerSecond,
     failures: failuresOf(options),
     loss: LOSS,
     seed: wholeNumber('--seed', options.seed, 1, 2 ** 31 - 1),

@@ -3,6 +3,8 @@ import Table from 'cli-table3'
 import { BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
 import type { Question } from '../sim/planner/question.ts'
+import { isSmall } from '../sim/planner/run-one.ts'
+import { MAX_HOURS } from '../sim/planner/wheel.ts'
 import { PLAIN } from './text.ts'
 
 export function describe(plan: Plan, question: Question): string {
@@ -14,7 +16,9 @@ function words(plan: Plan, question: Question): string {
   const where = regions.length === 1 ? regions[0] : `${regions.length} regions`
   const lines = [
     `${count(nodes)} nodes in ${where}, a release of ${bytesText(plan.bytes)}${trouble(question)}:`,
-    `half of them have it, checked, after ${time(timeMs.p50.median)}, 99 % after ${time(timeMs.p99.median)}, the last after ${time(timeMs.all.median)}.`,
+    Number.isNaN(timeMs.p50.median)
+      ? 'none of them has it at the end.'
+      : `half of them have it, checked, after ${time(timeMs.p50.median)}, 99 % after ${time(timeMs.p99.median)}, the last after ${time(timeMs.all.median)}.`,
     `The origin sends ${payloads(originBytes.median, payloadBytes)} (${bytesText(originBytes.median)}).`,
   ]
   if (plan.borders.length > 0) {
@@ -23,13 +27,15 @@ function words(plan: Plan, question: Question): string {
       `${payloads(middle(plan), payloadBytes)} over the border into each other region, ${payloads(worst, payloadBytes)} at worst.`,
     )
   }
-  if (plan.unfinished > 0) {
-    lines.push(
-      `${count(plan.unfinished)} living nodes never got it: some of its blocks died with their only holders.`,
-    )
-  }
+  if (plan.unfinished > 0) lines.push(`${count(plan.unfinished)} ${why(question)}`)
   return lines.join('\n')
 }
+
+/** Nothing is lost where nobody dies: then it is time that ran out. */
+const why = (question: Question): string =>
+  trouble(question) === ''
+    ? `nodes had not got it within ${isSmall(question.bytes) ? 'a minute' : `${MAX_HOURS} hours`}, which is all that is simulated.`
+    : 'living nodes never got it: some of its blocks died with their only holders.'
 
 function trouble({ failures }: Question): string {
   const what = [
@@ -48,7 +54,10 @@ function table(plan: Plan): string {
     ...(several ? { head: ['', 'median', 'least', 'most'] } : {}),
   })
   const row = (what: string, { median, min, max }: Spread, show: (value: number) => string): void => {
-    rows.push(several ? [what, show(median), show(min), show(max)] : [what, show(median)])
+    const cells = (several ? [median, min, max] : [median]).map((value) =>
+      Number.isNaN(value) ? 'none has it' : show(value),
+    )
+    rows.push([what, ...cells])
   }
   row('time to 50 % of nodes', plan.timeMs.p50, time)
   row('time to 99 %', plan.timeMs.p99, time)
@@ -115,7 +124,6 @@ function payloads(bytes: number, payload: number): string {
 }
 
 function time(ms: number): string {
-  if (Number.isNaN(ms)) return 'never'
   return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(2)} s`
 }
 

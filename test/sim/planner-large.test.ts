@@ -44,6 +44,17 @@ function expectFrugal(result: RunResult, most: { origin: number; region: number;
   expect(controlBytesPerNode / payloadBytes).toBeLessThanOrEqual(0.003)
 }
 
+test.each([
+  ['blocks of a quarter of a minute', 2 ** 22],
+  ['blocks that take longer than half a minute each', 2 ** 24],
+])('a release that takes more than an hour comes to its end, %s', (_, blockBytes) => {
+  const links = [{ share: 1, upBitsPerSecond: 2e6, downBitsPerSecond: 2e6 }]
+  const question = ask({ nodes: 12, bytes: 2 ** 30, links })
+  const { unfinished, timesMs } = new LargeRelease(question, blockBytes).run(() => {})
+  expect(unfinished).toBe(0)
+  expect(timesMs[0]).toBeGreaterThan(3_600_000)
+})
+
 test.each([100, 300])('%i nodes, 100 MiB, equal links', (nodes) => {
   const result = run(ask({ nodes }))
   expect(p99(result)).toBeLessThanOrEqual(

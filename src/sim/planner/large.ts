@@ -16,6 +16,7 @@ import { News } from './news.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import type { RunResult } from './run-result.ts'
+import { stuckTicks } from './stuck.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Uploads } from './uploads.ts'
 import { Wheel } from './wheel.ts'
@@ -50,8 +51,6 @@ const DETECT_TICKS = ticksOfMs(500)
 const REPAIR_TICKS = ticksOfMs(250)
 /** Every fourth look asks again elsewhere: once a second. */
 const AGAIN_EVERY = 4
-/** Where nobody got anything for so long, what is missing is lost. */
-const STUCK_TICKS = ticksOfMs(30_000)
 
 const IDLE = 0
 const WAITING = 1
@@ -142,8 +141,9 @@ export class LargeRelease {
   run(onProgress: (done: number) => void): RunResult {
     this.#start()
     const wheel = this.#wheel
+    const stuck = stuckTicks(this.#fleet, this.#blockBytes, this.#question.borderBitsPerSecond)
     let step = 0
-    while (this.#missing > 0 && wheel.next() && wheel.tick < this.#lastTick + STUCK_TICKS) {
+    while (this.#missing > 0 && wheel.next() && wheel.tick < this.#lastTick + stuck) {
       this.#hash.add(wheel.tick, wheel.a, wheel.kind, wheel.c)
       if (!this.#network.handles()) this.#handle()
       if ((++step & 0x3ffff) === 0) onProgress(this.#received / (this.#blocks * this.#fleet.size))

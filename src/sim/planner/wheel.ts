@@ -6,9 +6,11 @@
 const WINDOW_BITS = 14
 const WINDOW = 1 << WINDOW_BITS
 const WINDOW_MASK = WINDOW - 1
-/** 4,096 windows of 0.8 s: nearly an hour of virtual time; a release that takes longer has met a dead end. */
-const WINDOWS = 4_096
+/** As many windows of 0.8 s as ticks fit 32 bits: nearly 30 hours of virtual time, for a megabyte. */
+const WINDOWS = 131_072
 const MAX_TICK = WINDOW * WINDOWS - 1
+/** What a run may last, in whole hours. */
+export const MAX_HOURS = 29
 const NONE = -1
 
 export class Wheel {

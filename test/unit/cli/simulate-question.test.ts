@@ -68,6 +68,9 @@ test.each<[string, Partial<SimulateOptions>]>([
   ['--link', { link: '1Gbit/1Gbit/1Gbit' }],
   ['--link', { link: 'fast' }],
   ['--link', { link: '1kbit' }],
+  ['--size', { size: '64GiB', link: '1Mbit' }],
+  ['--size', { size: '64GiB', link: '1Gbit/1Mbit' }],
+  ['--size', { size: '64GiB', border: '1Mbit' }],
   ['--border', { border: '0Gbit' }],
   ['--gateways', { gateways: 'best' }],
   ['--seed', { seed: '0' }],
@@ -97,4 +100,20 @@ test('the answer says its model, what it rests on and how long it takes', async 
   expect(said).toMatch(/half of them have it, checked, after [\d.]+ m?s, 99 % after/)
   expect(said).toMatch(/^Model: abstract, pulled in blocks of 256 KiB; 1 release, seed 1/m)
   expect(said).toMatch(/^Not in it: /m)
+})
+
+test('a release that nobody has when the simulation ends is told so, without a figure that is none', async () => {
+  const question = questionOf({ ...OPTIONS, nodes: '60', size: '3MiB' })
+  const { timeMs, ...answer } = await plan(question, 1, () => {})
+  const none = { median: Number.NaN, min: Number.NaN, max: Number.NaN }
+  const nobody = {
+    ...{ timeMs: { p50: none, p99: none, all: none }, unfinished: 60, ofLineTime: none },
+    ...{ receivedBytesPerNode: none, duplicateShare: none, controlBytesPerNode: none },
+  }
+  const said = text({ ...answer, ...nobody }, question)
+  expect(said).toMatch(/^none of them has it at the end/m)
+  expect(said).toMatch(/^60 nodes had not got it within 29 hours/m)
+  expect(said).not.toMatch(/NaN|died/)
+  const died = { ...question, failures: { ...question.failures, churn: 0.5 } }
+  expect(text({ ...answer, timeMs, unfinished: 3 }, died)).toMatch(/^3 living nodes never got it: .* died/m)
 })
