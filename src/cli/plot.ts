@@ -2,7 +2,7 @@
  * Plots as SVG. The packages that draw are large and no node needs them: they are loaded when a plot is asked for, and
  * installed beside confmesh by whoever wants one.
  */
-import { writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { MeshError } from '../errors.ts'
 
 export interface Series {
@@ -29,19 +29,34 @@ export interface Plot {
   readonly mark: 'step' | 'points'
 }
 
-/** @throws MeshError USAGE where the packages are not there, INPUT_PATH where the file cannot be written */
-export async function writePlot(path: string, plot: Plot): Promise<void> {
-  const svg = await svgOf(plot)
+/**
+ * Before there is anything to draw: what is to be drawn may have taken minutes to reckon.
+ * @returns draws to the file
+ * @throws MeshError USAGE where the packages are not there, INPUT_PATH where the file cannot be written
+ */
+export async function openPlot(path: string): Promise<(plot: Plot) => Promise<void>> {
+  const packages = await drawing()
+  const isNew = !existsSync(path)
+  writing(path, () => closeSync(openSync(path, 'a')))
+  if (isNew) rmSync(path)
+  return async (plot) => {
+    const svg = await svgOf(plot, packages)
+    writing(path, () => writeFileSync(path, svg))
+  }
+}
+
+export const writePlot = async (path: string, plot: Plot): Promise<void> => (await openPlot(path))(plot)
+
+function writing(path: string, write: () => void): void {
   try {
-    writeFileSync(path, svg)
+    write()
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new MeshError('INPUT_PATH', `--plot: ${path} cannot be written: ${reason}`, {}, { cause: error })
   }
 }
 
-async function svgOf(plot: Plot): Promise<string> {
-  const { vega, lite } = await drawing()
+async function svgOf(plot: Plot, { vega, lite }: Packages): Promise<string> {
   const { spec } = lite.compile(specOf(plot))
   const view = new vega.View(vega.parse(spec), { renderer: 'none', logLevel: vega.Error })
   const svg = await view.toSVG()
@@ -61,9 +76,13 @@ interface Vega {
 interface VegaLite {
   compile(spec: object): { readonly spec: object }
 }
+interface Packages {
+  readonly vega: Vega
+  readonly lite: VegaLite
+}
 const PACKAGES = { vega: 'vega', lite: 'vega-lite' }
 
-async function drawing(): Promise<{ vega: Vega; lite: VegaLite }> {
+async function drawing(): Promise<Packages> {
   try {
     return { vega: (await import(PACKAGES.vega)) as Vega, lite: (await import(PACKAGES.lite)) as VegaLite }
   } catch (error) {

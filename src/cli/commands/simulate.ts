@@ -3,7 +3,7 @@ import { plan } from '../../sim/planner/plan.ts'
 import type { Question } from '../../sim/planner/question.ts'
 import { collect, wholeNumber } from '../arguments.ts'
 import { isJson, out } from '../output.ts'
-import { writePlot } from '../plot.ts'
+import { openPlot } from '../plot.ts'
 import { plotOf } from '../simulate-plot.ts'
 import { questionOf, type SimulateOptions } from '../simulate-question.ts'
 import { assumptions, describe, errorText } from '../simulate-text.ts'
@@ -43,13 +43,15 @@ export function register(program: Command): void {
 async function simulate(options: SimulateOptions): Promise<void> {
   const question = questionOf(options)
   const releases = wholeNumber('--releases', options.releases, 1, MAX_RELEASES)
+  const draw = options.plot === undefined ? undefined : await openPlot(options.plot)
   const answer = await plan(question, releases, tellProgress())
   endProgress()
-  if (options.plot !== undefined) await writePlot(options.plot, plotOf(answer, question))
   out(
     { ...answer, ...asked(question), error: errorText(answer), assumptions: assumptions(answer, question) },
     describe(answer, question),
   )
+  // Last: whatever goes wrong with it, the answer is there.
+  await draw?.(plotOf(answer, question))
 }
 
 const asked = ({ links, gateways, borderBitsPerSecond, failures, loss, regions }: Question) => ({
