@@ -8,7 +8,10 @@ import type { PublishConnection } from '../net/dial.ts'
 import { codeOf } from './refusals.ts'
 
 /** A seed as the tool sees it; tests put their own in its place. */
-export type Seed = Pick<PublishConnection, 'peer' | 'ask' | 'close'>
+export interface Seed extends Pick<PublishConnection, 'peer' | 'ask' | 'close'> {
+  /** Makes a new connection to the same address; absent where there is only this one. @throws MeshError NET_* */
+  redial?(): Promise<void>
+}
 
 export interface Seeds {
   /** In the order reached, at least one. */
@@ -44,7 +47,7 @@ export async function reachSeeds(
     try {
       const seed = await dial(address, closed.signal)
       if (closed.signal.aborted) await seed.close()
-      else reached.push(seed)
+      else reached.push(lasting(seed, () => dial(address, new AbortController().signal)))
     } catch (error) {
       if (!isMeshError(error)) throw error
       if (!closed.signal.aborted) missed.push({ address, error })
@@ -69,6 +72,19 @@ export async function reachSeeds(
     missed,
     async close() {
       await Promise.allSettled(reached.map((seed) => seed.close()))
+    },
+  }
+}
+
+function lasting(first: Seed, dialAgain: () => Promise<Seed>): Seed {
+  let seed = first
+  return {
+    peer: first.peer,
+    ask: (request, timeoutMs) => seed.ask(request, timeoutMs),
+    close: () => seed.close(),
+    async redial() {
+      await seed.close()
+      seed = await dialAgain()
     },
   }
 }

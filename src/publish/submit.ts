@@ -36,6 +36,8 @@ interface Sent {
 
 /** Requests under way at once: one crosses the network while another is written. */
 const PARALLEL = 2
+/** A seed that has a part of it is dialled again this often, each time that it took something in between. */
+const REDIALS = 2
 /** A seed that is busy is asked again this often. */
 const BUSY_TRIES = 6
 
@@ -73,10 +75,46 @@ async function upload(seed: Seed, submission: Submission, options: SubmitOptions
     uploadedBytes += bytes
     options.onProgress?.(uploadedBytes)
   }
-  let reply = await open(seed, submission.envelope, limits)
-  while (reply.type === 'need' && reply.pages.length + reply.blocks.length > 0)
-    reply = await sendAll(seed, submission, reply, { limits, sent })
-  return { done: reply.type === 'done' ? reply : undefined, uploadedBytes }
+  return overCuts(seed, limits, async (progressed) => {
+    const count = (bytes: number) => {
+      progressed()
+      sent(bytes)
+    }
+    let reply = await open(seed, submission.envelope, limits)
+    while (reply.type === 'need' && reply.pages.length + reply.blocks.length > 0)
+      reply = await sendAll(seed, submission, reply, { limits, sent: count })
+    return { done: reply.type === 'done' ? reply : undefined, uploadedBytes }
+  })
+}
+
+/**
+ * Again over a new connection to the same seed: any other would have to be sent what this one has.
+ * @param atFirst redials before anything was taken: none where it has nothing yet
+ */
+async function overCuts<T>(
+  seed: Seed,
+  limits: Limits,
+  run: (progressed: () => void) => Promise<T>,
+  atFirst = 0,
+): Promise<T> {
+  let redials = atFirst
+  const progressed = () => {
+    redials = REDIALS
+  }
+  let isCut = false
+  for (;;) {
+    try {
+      if (isCut) {
+        await delay(limits.redialMinMs)
+        await seed.redial?.()
+      }
+      return await run(progressed)
+    } catch (error) {
+      isCut = isMeshError(error) && error.code === 'NET_UNREACHABLE'
+      if (!isCut || seed.redial === undefined || redials === 0) throw error
+      redials -= 1
+    }
+  }
 }
 
 async function open(seed: Seed, envelope: Uint8Array, limits: Limits) {
@@ -111,7 +149,16 @@ async function sendAll(
       if (reply.type === 'need') next = reply
     }
   }
-  await Promise.all(Array.from({ length: PARALLEL }, worker))
+  const ends = await Promise.allSettled(
+    Array.from({ length: PARALLEL }, () =>
+      worker().catch((error) => {
+        // What is left is asked for again, over another connection.
+        queue.length = 0
+        throw error
+      }),
+    ),
+  )
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
   // The seed lost count (it was restarted): submitting again says where it stands.
   return next ?? open(seed, envelope, limits)
 }
@@ -135,7 +182,8 @@ async function awaitDone(
   const allowedMs = acknowledgeMs + (content.bytes / 2 ** 20) * acknowledgeMsPerMib + publishIdleMs
   const deadline = performance.now() + allowedMs
   for (;;) {
-    const reply = await askSeed(seed, { type: 'await', release }, ['done', 'noted'], limits)
+    const ask = () => askSeed(seed, { type: 'await', release }, ['done', 'noted'], limits)
+    const reply = await overCuts(seed, limits, ask, REDIALS)
     if (reply.type === 'done') return reply
     if (performance.now() > deadline)
       throw new MeshError(

@@ -43,3 +43,20 @@ test('A seed that answers too late is closed, and stays among those that were no
   await expect.poll(() => closed).toBe(true)
   expect([seeds.reached.length, seeds.missed.map(({ address }) => address)]).toEqual([1, [silent]])
 })
+
+test('A seed is dialled again at the address where it was reached; what is left of the old connection is closed', async () => {
+  const [first, second] = [new FakeSeed('a'), new FakeSeed('a')]
+  let closed = 0
+  first.close = async () => {
+    closed += 1
+  }
+  const dialled: Address[] = []
+  const seeds = await reachSeeds([near], limits, async (address) => {
+    dialled.push(address)
+    return dialled.length === 1 ? first : second
+  })
+  const [seed] = seeds.reached
+  await seed?.redial?.()
+  await seed?.ask({ type: 'roots', since: 0 }, 1)
+  expect([dialled, closed, first.asked, second.asked]).toEqual([[near, near], 1, [], ['roots']])
+})

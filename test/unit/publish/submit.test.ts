@@ -1,5 +1,6 @@
 /** The upload to a seed and the wait for its word: how long, at which seed, and over how many connections. */
 import { afterEach, expect, test, vi } from 'vitest'
+import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { submitToFirst } from '../../../src/publish/submit.ts'
@@ -61,4 +62,44 @@ test('A seed that never says that the release is held is given up, and no other 
   const allowedMs = acknowledgeMs + 4_096 * acknowledgeMsPerMib + publishIdleMs
   expect(asks(mute, 'await')).toBe(Math.floor(allowedMs / 20_000) + 1)
   expect(other.asked).toEqual([])
+})
+
+const cut = () => new MeshError('NET_UNREACHABLE', 'the connection is gone')
+
+test('A seed that has a part of it is dialled again when the connection is cut, in the upload and after it', async () => {
+  const [seed, other] = [lacking('a'), lacking('b')]
+  seed.next.set('block', [cut()])
+  seed.next.set('await', [cut()])
+  let dialled = 0
+  const redialled = Object.assign(seed, {
+    redial: async () => {
+      dialled += 1
+    },
+  })
+  const limits = { ...LIMITS, redialMinMs: 1 }
+  const done = await submitToFirst([redialled, other], submission(), { limits })
+  expect([done.acknowledgedBy, dialled, asks(seed, 'page'), asks(seed, 'submit')]).toEqual([
+    [seed.peer],
+    2,
+    1,
+    2,
+  ])
+  expect(other.asked).toEqual([])
+})
+
+test('A seed that cannot be reached again, or had nothing yet, is followed by the next', async () => {
+  for (const at of ['submit', 'block'] as const) {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set(at, [cut()])
+    let dialled = 0
+    const gone = Object.assign(seed, {
+      redial: async () => {
+        dialled += 1
+        throw cut()
+      },
+    })
+    const limits = { ...LIMITS, redialMinMs: 1 }
+    const done = await submitToFirst([gone, other], submission(), { limits })
+    expect([done.acknowledgedBy, dialled]).toEqual([[other.peer], at === 'submit' ? 0 : 2])
+  }
 })
