@@ -33,6 +33,17 @@ export function tellUpload(mostBytes: number): (uploadedBytes: number) => void {
   }
 }
 
+/** Progress of reading, a line for each GiB: how much there is, nobody knows before. */
+export function tellReading(): (bytes: number) => void {
+  let shown = 0
+  return (bytes) => {
+    const gibibytes = Math.floor(bytes / 2 ** 30)
+    if (gibibytes === shown) return
+    shown = gibibytes
+    progress(`${size(bytes)} read`)
+  }
+}
+
 export const amount = (of: { readonly files: number; readonly bytes: number }): string =>
   `${of.files} ${of.files === 1 ? 'file' : 'files'}, ${size(of.bytes)}`
 

@@ -29,8 +29,8 @@ const PARALLEL = 8
 
 export interface BuildOptions {
   readonly limits: Limits
-  /** Called as files are read. */
-  readonly onProgress?: (files: number, bytes: number) => void
+  /** Called as files are read, for each block: one file may be all there is. */
+  readonly onProgress?: (bytes: number) => void
 }
 
 export interface Built extends Content {
@@ -52,10 +52,13 @@ export async function build(paths: readonly string[], options: BuildOptions): Pr
   const spans = new Map<Digest, Span>()
   let bytes = 0
   let uploadBytes = 0
-  let files = 0
-  for await (const { entry, found } of readSources(sources, limits)) {
+  let readBytes = 0
+  const onBlock = (size: number) => {
+    readBytes += size
+    options.onProgress?.(readBytes)
+  }
+  for await (const { entry, found } of readSources(sources, limits, onBlock)) {
     bytes += entry.size
-    files += 1
     if (bytes > limits.maxReleaseBytes)
       throw new MeshError(
         'LIMIT_CONTENT',
@@ -67,7 +70,6 @@ export async function build(paths: readonly string[], options: BuildOptions): Pr
       uploadBytes += span.size
     }
     manifest.add(entry)
-    options.onProgress?.(files, bytes)
   }
   const pages = manifest.end()
   const pageBytes = new Map(pages.map((page) => [page.digest, page.bytes]))
@@ -93,11 +95,15 @@ interface Read {
 }
 
 /** In order, several at once. */
-async function* readSources(sources: readonly SourceFile[], limits: Limits): AsyncIterable<Read> {
+async function* readSources(
+  sources: readonly SourceFile[],
+  limits: Limits,
+  onBlock: (bytes: number) => void,
+): AsyncIterable<Read> {
   const reading: Promise<Read>[] = []
   try {
     for (const source of sources) {
-      const read = readSource(source, limits)
+      const read = readSource(source, limits, onBlock)
       // Heard of when its turn comes, or not at all where an earlier one failed.
       read.catch(() => undefined)
       reading.push(read)
@@ -109,7 +115,11 @@ async function* readSources(sources: readonly SourceFile[], limits: Limits): Asy
   }
 }
 
-async function readSource({ path, file }: SourceFile, limits: Limits): Promise<Read> {
+async function readSource(
+  { path, file }: SourceFile,
+  limits: Limits,
+  onBlock: (bytes: number) => void,
+): Promise<Read> {
   const handle = await openFile(file)
   try {
     const stats = await handle.stat()
@@ -128,6 +138,7 @@ async function readSource({ path, file }: SourceFile, limits: Limits): Promise<R
       if (!found.has(digest)) found.set(digest, { file, offset: size, size: block.length })
       blocks.push({ digest, size: block.length })
       size += block.length
+      onBlock(block.length)
     }
     const mode = (stats.mode & EXECUTABLE) === 0 ? 0o444 : 0o555
     return { entry: { path, mode, size, digest: whole.digest('hex') as Digest, blocks }, found }

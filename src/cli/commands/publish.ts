@@ -23,7 +23,14 @@ import {
   signing,
   withSession,
 } from '../publish-session.ts'
-import { confirm, onTerminal, outPublished, publishedFacts, tellUpload } from '../publish-text.ts'
+import {
+  confirm,
+  onTerminal,
+  outPublished,
+  publishedFacts,
+  tellReading,
+  tellUpload,
+} from '../publish-text.ts'
 import { short } from '../text.ts'
 
 interface Options extends SigningOptions {
@@ -87,7 +94,7 @@ async function publishPaths(
   // A signature spends a counter, and would be for nothing.
   if (options.prepare !== undefined) requireNew(resolve(options.prepare))
   progress(`reading ${paths.join(' ')}`)
-  const content = await build(paths, { limits: LIMITS })
+  const content = await build(paths, { limits: LIMITS, onProgress: tellReading() })
   const until = options.dryRun === true ? 'shown' : options.prepare === undefined ? 'submitted' : 'signed'
   const session = { ...options, offline: options.prepare !== undefined }
   const done = await withSession(session, ({ chain, seeds, signers, memory, publisher }) =>
@@ -151,7 +158,7 @@ async function publishPrepared(
   const { header } = waiting.release
   const given = name === undefined || name === header.channel ? more : [name, ...more]
   const paths = given.length > 0 ? given : waiting.paths
-  const content = await build(paths, { limits: LIMITS })
+  const content = await build(paths, { limits: LIMITS, onProgress: tellReading() })
   if (content.pages.join() !== header.pages.join())
     throw new MeshError(
       'CONTENT_DIGEST',

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { stateText } from '../../../src/cli/commands/status.ts'
-import { tellUpload } from '../../../src/cli/publish-text.ts'
+import { tellReading, tellUpload } from '../../../src/cli/publish-text.ts'
 
 const { isTTY } = process.stderr
 let said: string[]
@@ -30,6 +30,13 @@ test('an upload says how much of how much, once for each hundredth', () => {
   for (let bytes = 0; bytes <= 2 ** 20; bytes += 2 ** 10) tell(bytes)
   expect(said).toHaveLength(101)
   expect(said[50]).toBe('512.0 KiB of at most 1.0 MiB uploaded\n')
+})
+
+test('reading says how much, once for each GiB', () => {
+  process.stderr.isTTY = true
+  const tell = tellReading()
+  for (let bytes = 0; bytes <= 2 ** 31; bytes += 2 ** 28) tell(bytes)
+  expect(said).toEqual(['1.0 GiB read\n', '2.0 GiB read\n'])
 })
 
 test('and nothing where nobody looks', () => {

@@ -78,6 +78,14 @@ test('The most that a seed can lack is every page and block once', async () => {
   expect(content.uploadBytes).toBe(pages + 'the same'.length + 'another'.length)
 })
 
+test('Of a large file it is told how far it is read', async () => {
+  put('big.bin', new Uint8Array(LIMITS.maxBlockBytes * 9))
+  const told: number[] = []
+  await build([dir], { limits: LIMITS, onProgress: (bytes) => void told.push(bytes) })
+  expect(told.length).toBeGreaterThan(8)
+  expect(told.at(-1)).toBe(LIMITS.maxBlockBytes * 9)
+})
+
 test('Files are taken by their own names', async () => {
   put('x/one', '1')
   put('y/two', '2')
