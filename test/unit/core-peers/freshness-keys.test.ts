@@ -25,7 +25,9 @@ const wall = () => node.bench.now.wallMs
 
 function started(root: TrustRoot, more: ConstructorParameters<typeof Listener>[1] = {}): void {
   node = new Listener(root, more)
-  node.bench.journey.facts.set(CHANNEL, factsAt(1))
+  const facts = factsAt(1)
+  node.bench.journey.facts.set(CHANNEL, facts)
+  for (const id of facts.floor.ids) node.bench.journey.envelopes.set(id, new Uint8Array())
   node.start()
 }
 
