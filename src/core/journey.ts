@@ -8,6 +8,7 @@ import type { Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.t
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
+import type { Adoption } from '../trust/chain.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { Topic } from './events.ts'
 import type { AdmittedSession, Session } from './session.ts'
@@ -40,21 +41,6 @@ export interface Ingested {
   /** Why it could not even be read. */
   readonly code?: Code
 }
-
-export type Adoption =
-  | { readonly kind: 'adopted'; readonly root: TrustRoot }
-  | {
-      readonly kind:
-        | 'old'
-        | 'gap'
-        | 'fork'
-        | 'old-fork'
-        | 'unauthorised'
-        | 'invalid'
-        | 'narrows'
-        | 'unsupported'
-      readonly text: string
-    }
 
 /** How a release came: who is blamed, whose attached blocks count, who is asked for missing roots. */
 export type Source = {

@@ -1,7 +1,7 @@
 /** What is said of a root that is not adopted: its code, and how loudly. */
 import type { Code } from '../errors.ts'
 import type { PeerId } from '../model/ids.ts'
-import type { Adoption } from './journey.ts'
+import type { Adoption } from '../trust/chain.ts'
 import type { Step } from './step.ts'
 
 export const ADOPTION_CODES: Readonly<Record<Exclude<Adoption['kind'], 'adopted'>, Code>> = {

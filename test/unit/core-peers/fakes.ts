@@ -4,7 +4,7 @@ import type { CoreConfig } from '../../../src/core/config.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
 import type { EventOf, Now, Topic } from '../../../src/core/events.ts'
 import { Handed } from '../../../src/core/handed.ts'
-import type { Adoption, ChannelFacts, Heard, Ingested, Journey, Source } from '../../../src/core/journey.ts'
+import type { ChannelFacts, Heard, Ingested, Journey, Source } from '../../../src/core/journey.ts'
 import { type AdmittedSession, isAdmitted, type Session } from '../../../src/core/session.ts'
 import type { Step } from '../../../src/core/step.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
@@ -24,6 +24,7 @@ import type { Release } from '../../../src/model/release.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import type { Judge } from '../../../src/trust/admission.ts'
 import type { Admission } from '../../../src/trust/certificates.ts'
+import type { Adoption } from '../../../src/trust/chain.ts'
 
 export const hex = (digit: string): Digest => digit.repeat(64).slice(0, 64) as Digest
 export const peer = (name: string): PeerId => name as PeerId
