@@ -180,10 +180,13 @@ function unhealthy(
   cell.state = failed(cell.state, under.release, MAX_FAILED)
   const { epoch } = cell
   const release = fallbackOf(cell.state, under.release, epoch)
-  if (release !== undefined && begin(node, step, cell, { release, epoch, kind: 'fallback' }, under.release)) {
+  if (release !== undefined && node.kept.has(release)) {
+    const back: Activating = { release, epoch, kind: 'fallback' }
     cell.stepsBackFrom = under.release
+    // Its content may be read again just now, or fetched: then the step is taken as soon as that is here.
+    begin(node, step, cell, back, under.release)
     // Written before it is there: whatever ends the process meanwhile, the next start goes on with it, hooks included.
-    return setActive(node, step, cell, { release, epoch, kind: 'fallback' }, true)
+    return setActive(node, step, cell, back, true)
   }
   // Nothing to go back to: the failed one stays in place, and its state says so.
   setActive(node, step, cell, under, false)
