@@ -34,7 +34,7 @@ const DAMAGED: ReadonlySet<Code> = new Set([
 /** Try to make the target active; does nothing where it is, is under way, or a gate is closed. */
 export function settleCell(node: NodeState, step: Step, cell: Cell): void {
   settleNow(node, step, cell)
-  const waits = cell.retry !== undefined && step.now.monoMs < cell.retry.atMonoMs
+  const waits = [...cell.retries.values()].some(({ atMonoMs }) => step.now.monoMs < atMonoMs)
   if (waits || cell.soakAtMonoMs !== undefined || isExpiring(node, cell)) node.due.add(cell)
   else node.due.delete(cell)
 }
@@ -47,16 +47,17 @@ export function settleAll(node: NodeState, step: Step): void {
 
 function settleNow(node: NodeState, step: Step, cell: Cell): void {
   if (!cell.stored || cell.activating !== undefined) return
-  const next = nextOf(node, step, cell)
-  if (next === undefined) return
-  // Another release may have better luck: only the one that failed waits.
-  const { retry } = cell
-  if (retry?.release === next.release && step.now.monoMs < retry.atMonoMs) return step.wakeAt(retry.atMonoMs)
-  const shown = cell.stepsBackFrom ?? cell.state.active?.release
-  begin(node, step, cell, next, next.kind === 'restore' ? next.release : shown)
+  for (const next of nextOf(node, step, cell)) {
+    // The other one may have better luck: only the one that failed waits.
+    const atMonoMs = cell.retries.get(next.release)?.atMonoMs ?? 0
+    const shown = cell.stepsBackFrom ?? cell.state.active?.release
+    if (step.now.monoMs < atMonoMs) step.wakeAt(atMonoMs)
+    else if (begin(node, step, cell, next, next.kind === 'restore' ? next.release : shown)) return
+  }
 }
 
-function nextOf(node: NodeState, step: Step, cell: Cell): Activating | undefined {
+/** What is to be shown, the first that can be. */
+function nextOf(node: NodeState, step: Step, cell: Cell): readonly Activating[] {
   const { monoMs, wallMs } = step.now
   const waits = node.waitUntilMonoMs !== undefined && monoMs < node.waitUntilMonoMs
   const gate = gateFor(node, cell, wallMs)
@@ -64,16 +65,16 @@ function nextOf(node: NodeState, step: Step, cell: Cell): Activating | undefined
   const target = waits ? undefined : settle(cell.state, gate)
   if (target === undefined) return activeOf(cell)
   // What is activated must not be above the floor that a crash leaves. What was active before needs no write.
-  if (!isDurable(cell)) return cell.unsaved ? activeOf(cell) : undefined
+  if (!isDurable(cell)) return cell.unsaved ? activeOf(cell) : []
   // Straight to the target, also after start: a crash may have come between the swap and its record.
-  return { release: target, epoch: cell.state.floor.top.epoch, kind: 'target' }
+  return [{ release: target, epoch: cell.state.floor.top.epoch, kind: 'target' }, ...activeOf(cell)]
 }
 
 /** After start `current` must show exactly the active release, unless it shows what is ahead; so, too, after a step back. */
-function activeOf({ state: { active }, restoring, stepsBackFrom }: Cell): Activating | undefined {
-  if (active === undefined || !(restoring || stepsBackFrom !== undefined)) return undefined
+function activeOf({ state: { active }, restoring, stepsBackFrom }: Cell): readonly Activating[] {
+  if (active === undefined || !(restoring || stepsBackFrom !== undefined)) return []
   const { release, epoch } = active
-  return { release, epoch, kind: stepsBackFrom === undefined ? 'restore' : 'fallback' }
+  return [{ release, epoch, kind: stepsBackFrom === undefined ? 'restore' : 'fallback' }]
 }
 
 /** Gates that a person has to do something about. The others open by themselves or are told where they close. */
@@ -136,7 +137,7 @@ export function onActivated(node: NodeState, step: Step, event: EventOf<'activat
   const { outcome } = event
   step.emit({ kind: 'count', metric: 'activations', by: 1, label: outcome.kind })
   if (outcome.kind === 'failed') return retryLater(node, step, cell, under, outcome.code, outcome.text)
-  cell.retry = undefined
+  cell.retries.delete(under.release)
   cell.restoring = false
   cell.stepsBackFrom = undefined
   if (outcome.kind === 'healthy') healthy(node, step, cell, under)
@@ -211,10 +212,13 @@ function retryLater(
   text: string,
 ): ReleaseId | undefined {
   report(step, cell, under.release, code, text)
-  const before = cell.retry?.release === under.release ? cell.retry.delayMs : RETRY_MIN_MS / 2
+  const before = cell.retries.get(under.release)?.delayMs ?? RETRY_MIN_MS / 2
   const delayMs = Math.min(RETRY_MAX_MS, before * 2)
   const atMonoMs = step.now.monoMs + Math.round(delayMs * (0.75 + node.config.random() / 2))
-  cell.retry = { release: under.release, atMonoMs, delayMs }
+  const { floor, active } = cell.state
+  for (const id of cell.retries.keys())
+    if (!floor.ids.includes(id) && id !== active?.release) cell.retries.delete(id)
+  cell.retries.set(under.release, { atMonoMs, delayMs })
   step.wakeAt(atMonoMs)
   if (!DAMAGED.has(code)) return undefined
   node.whole.delete(under.release)
@@ -263,7 +267,7 @@ export function tickActivations(node: NodeState, step: Step): void {
         persistRecord(node, step, cell)
       } else step.wakeAt(cell.soakAtMonoMs)
     }
-    const soaksOnly = cell.soakAtMonoMs !== undefined && cell.retry === undefined && !isExpiring(node, cell)
+    const soaksOnly = cell.soakAtMonoMs !== undefined && cell.retries.size === 0 && !isExpiring(node, cell)
     if (!soaksOnly) settleCell(node, step, cell)
   }
 }

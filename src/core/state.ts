@@ -45,8 +45,8 @@ export interface Cell {
   ahead: ActiveRecord | undefined
   /** A step back to what is active is not done yet: the release that failed, which applications may still see. */
   stepsBackFrom: ReleaseId | undefined
-  /** Its activation failed without touching anything: not before this time again. */
-  retry: { readonly release: ReleaseId; readonly atMonoMs: number; readonly delayMs: number } | undefined
+  /** Their activation failed without touching anything: not before this time again. Of the target, and of what is active. */
+  readonly retries: Map<ReleaseId, { readonly atMonoMs: number; readonly delayMs: number }>
   soakAtMonoMs: number | undefined
   lastError: LastError | undefined
   /** Target and gate last told of, so that each is told once. */
@@ -108,7 +108,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     restoring: false,
     ahead: undefined,
     stepsBackFrom: undefined,
-    retry: undefined,
+    retries: new Map(),
     soakAtMonoMs: undefined,
     lastError: undefined,
     toldGate: undefined,

@@ -5,10 +5,11 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, gossip, type Made, make, PEER } from './fleet.ts'
+import { CHANNEL, floorOf, gossip, type Made, make, PEER, record } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
 const bad = make({ clock: { alice: 2 }, text: 'b=1\n' })
+const newer = make({ clock: { alice: 3 }, text: 'c=1\n' })
 const TICK: Event = { kind: 'tick' }
 const done = ({ id }: Made, kind: 'healthy' | 'unhealthy' | 'failed'): Event => ({
   kind: 'activated',
@@ -70,4 +71,77 @@ describe('a step back to what is just read again', () => {
       digest: sha256(good.block),
     })
   })
+})
+
+describe('a step back that touches nothing, while a newer target cannot be shown either', () => {
+  const made = (id: string): Made => (id === good.id ? good : newer)
+
+  /** What is tried so long after the newer one came, each attempt in vain but those that end well. */
+  function tries(node: BenchNode, well: readonly Made[] = []): readonly Made[] {
+    const tried: Made[] = []
+    for (let [next] = ofKind(node.run(TICK), 'activate'); next !== undefined; ) {
+      tried.push(made(next.release))
+      const effects = node.run(
+        done(made(next.release), well.includes(made(next.release)) ? 'healthy' : 'failed'),
+      )
+      node.persist(effects)
+      ;[next] = ofKind(effects, 'activate')
+    }
+    return tried
+  }
+
+  function bothFailed() {
+    const node = underWay()
+    node.persist(node.run(done(bad, 'unhealthy')))
+    node.run(done(good, 'failed'))
+    expect(activations(comes(node, newer))).toEqual([
+      { release: newer.id, previous: bad.id, fallback: false },
+    ])
+    expect(activations(node.run(done(newer, 'failed')))).toEqual([])
+    const at = (ms: number, ...well: Made[]) => {
+      node.monoMs = 30_000 + ms
+      return tries(node, well)
+    }
+    return { node, at }
+  }
+
+  it('is tried again as that is, each ever more slowly', () => {
+    const { at } = bothFailed()
+    expect([at(749), at(750), at(2_249), at(2_250), at(5_249), at(5_250)]).toEqual([
+      [],
+      [newer, good],
+      [],
+      [newer, good],
+      [],
+      [newer, good],
+    ])
+  })
+
+  it('once it is done leaves that to its own time', () => {
+    const { node, at } = bothFailed()
+    expect(at(750, good)).toEqual([newer, good])
+    expect(node.view().channels[0]).toMatchObject({ active: { id: good.id }, unhealthy: false })
+    expect([at(2_249), at(2_250), at(5_249), at(5_250, newer)]).toEqual([[], [newer], [], [newer]])
+    expect(node.view().channels[0]).toMatchObject({ active: { id: newer.id } })
+  })
+
+  it('is not needed any more where that is shown at last', () => {
+    const { at } = bothFailed()
+    expect([at(750, newer), at(60_000)]).toEqual([[newer], []])
+  })
+})
+
+it('what is active is checked after the start, though the target touches nothing again and again', () => {
+  const node = new BenchNode()
+  const active = { release: good.id, epoch: 1, activatedAt: 5, soaked: true }
+  const start = node.start({
+    floors: [floorOf(newer), floorOf(newer)],
+    channels: [record([newer.id], { active })] as never,
+    envelopes: [good, newer].map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope })),
+    whole: [good.id, newer.id],
+  })
+  expect(activations(start)).toMatchObject([{ release: newer.id }])
+  expect(activations(node.run(done(newer, 'failed')))).toEqual([
+    { release: good.id, previous: good.id, fallback: false },
+  ])
 })
