@@ -176,7 +176,7 @@ function unhealthy(
   text: string,
 ): void {
   report(step, cell, under.release, code, text)
-  if (under.kind === 'restore') return scheduleSoak(node, step, cell)
+  if (under.kind === 'restore') return
   if (under.kind === 'fallback') return setActive(node, step, cell, under, false)
   cell.state = failed(cell.state, under.release, MAX_FAILED)
   const { epoch } = cell
@@ -248,7 +248,9 @@ export function persistRecord(node: NodeState, step: Step, cell: Cell): void {
 function scheduleSoak(node: NodeState, step: Step, cell: Cell): void {
   const { active, failed: bad } = cell.state
   cell.soakAtMonoMs = undefined
-  if (active === undefined || active.soaked || bad.includes(active.release)) return
+  // Files may show what is ahead: then nobody uses this one.
+  if (active === undefined || active.soaked || bad.includes(active.release) || cell.ahead !== undefined)
+    return
   cell.soakAtMonoMs = step.now.monoMs + node.config.soakMs
   step.wakeAt(cell.soakAtMonoMs)
 }
@@ -260,7 +262,8 @@ function scheduleSoak(node: NodeState, step: Step, cell: Cell): void {
 export function tickActivations(node: NodeState, step: Step): void {
   if (isRootOver(node, step.now.wallMs) !== node.rootOver) settleAll(node, step)
   for (const cell of [...node.due]) {
-    if (cell.soakAtMonoMs !== undefined) {
+    // What is under way may be shown already: only where that touched nothing does the soak go on.
+    if (cell.soakAtMonoMs !== undefined && cell.activating === undefined) {
       if (step.now.monoMs >= cell.soakAtMonoMs) {
         cell.soakAtMonoMs = undefined
         cell.state = soaked(cell.state)

@@ -9,11 +9,11 @@ import { createState, newCell } from '../../../src/core/state.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, coreConfig, gossip, type Made, make, ROOT, WALL_MS } from './fleet.ts'
+import { CHANNEL, coreConfig, floorOf, gossip, type Made, make, ROOT, record, WALL_MS } from './fleet.ts'
 
 const TICK: Event = { kind: 'tick' }
 const notes = (effects: readonly Effect[]) => ofKind(effects, 'note').map(({ code }) => code)
-const done = ({ id }: Made, kind: 'healthy' | 'failed'): Event => ({
+const done = ({ id }: Made, kind: 'healthy' | 'unhealthy' | 'failed'): Event => ({
   kind: 'activated',
   channel: CHANNEL,
   release: id,
@@ -100,4 +100,52 @@ it('a root that expires, and one that does not after all, are noticed by every c
   node.run(TICK)
   node.wallMs = WALL_MS
   expect(ofKind(node.run(TICK), 'activate')).toMatchObject([{ release: made.id }])
+})
+
+it('a release does not soak while another is being shown in its place, and does where that touched nothing', () => {
+  const [one, two] = [make({ clock: { alice: 1 } }), make({ clock: { alice: 2 }, text: 'b=1\n' })]
+  for (const kind of ['unhealthy', 'failed'] as const) {
+    const { node } = given(one)
+    node.persist(node.run(done(one, 'healthy')))
+    node.monoMs = 1_000
+    node.persist(node.run(gossip(two, [two.page, two.block])))
+    node.monoMs = 40_000
+    expect(ofKind(node.run(TICK), 'persist')).toEqual([])
+    expect(ofKind(node.run(TICK), 'wake').filter(({ atMonoMs }) => atMonoMs < 60_000)).toEqual([])
+    const ended = node.run(done(two, kind))
+    node.persist(ended)
+    expect(ofKind(ended, 'activate')).toEqual([])
+    node.monoMs = 40_001
+    node.run(TICK)
+    const active = kind === 'failed' ? { id: one.id, soaked: true } : { id: two.id, soaked: false }
+    expect(node.view().channels[0]).toMatchObject({ active })
+  }
+})
+
+it('a release whose files are not shown, or whose check failed after the start, does not soak', () => {
+  const [one, two, three] = [1, 2, 3].map((counter) =>
+    make({ clock: { alice: counter }, text: `${counter}\n` }),
+  ) as [Made, Made, Made]
+  const snapshot = {
+    floors: [floorOf(three), floorOf(three)],
+    channels: [
+      record([three.id], { active: { release: one.id, epoch: 1, activatedAt: 5, soaked: false } }),
+    ] as never,
+    envelopes: [one, two].map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope })),
+    whole: [one.id, two.id],
+  }
+  for (const [shown, kind, soaks] of [
+    [one, 'healthy', true],
+    [two, 'healthy', false],
+    [one, 'unhealthy', false],
+  ] as const) {
+    const node = new BenchNode()
+    node.persist(node.start(snapshot, new Map([[CHANNEL, shown.id]])))
+    node.persist(node.run(done(one, kind)))
+    node.monoMs = 60_000
+    const soaked = ofKind(node.run(TICK), 'persist').flatMap(({ writes }) => writes)
+    expect(soaked).toMatchObject(
+      soaks ? [{ kind: 'channel', record: { active: { release: one.id, soaked: true } } }] : [],
+    )
+  }
 })
