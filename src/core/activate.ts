@@ -16,7 +16,7 @@ import {
   type NodeState,
 } from './state.ts'
 import type { Step } from './step.ts'
-import type { Write } from './writes.ts'
+import type { ActiveRecord, Write } from './writes.ts'
 
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000
@@ -50,7 +50,7 @@ function settleNow(node: NodeState, step: Step, cell: Cell): void {
   for (const next of nextOf(node, step, cell)) {
     // The other one may have better luck: only the one that failed waits.
     const atMonoMs = cell.retries.get(next.release)?.atMonoMs ?? 0
-    const shown = cell.stepsBackFrom ?? cell.state.active?.release
+    const shown = cell.stepsBack?.from ?? cell.state.active?.release
     if (step.now.monoMs < atMonoMs) step.wakeAt(atMonoMs)
     else if (begin(node, step, cell, next, next.kind === 'restore' ? next.release : shown)) return
   }
@@ -71,10 +71,10 @@ function nextOf(node: NodeState, step: Step, cell: Cell): readonly Activating[] 
 }
 
 /** After start `current` must show exactly the active release, unless it shows what is ahead; so, too, after a step back. */
-function activeOf({ state: { active }, restoring, stepsBackFrom }: Cell): readonly Activating[] {
-  if (active === undefined || !(restoring || stepsBackFrom !== undefined)) return []
+function activeOf({ state: { active }, restoring, stepsBack }: Cell): readonly Activating[] {
+  if (active === undefined || !(restoring || stepsBack !== undefined)) return []
   const { release, epoch } = active
-  return [{ release, epoch, kind: stepsBackFrom === undefined ? 'restore' : 'fallback' }]
+  return [{ release, epoch, kind: stepsBack === undefined ? 'restore' : 'fallback' }]
 }
 
 /** Gates that a person has to do something about. The others open by themselves or are told where they close. */
@@ -139,9 +139,13 @@ export function onActivated(node: NodeState, step: Step, event: EventOf<'activat
   if (outcome.kind === 'failed') return retryLater(node, step, cell, under, outcome.code, outcome.text)
   cell.retries.delete(under.release)
   cell.restoring = false
-  cell.stepsBackFrom = undefined
+  const served = cell.stepsBack?.served ?? cell.ahead ?? cell.state.active
+  cell.stepsBack = undefined
   if (outcome.kind === 'healthy') healthy(node, step, cell, under)
-  else unhealthy(node, step, cell, under, outcome.code, outcome.text)
+  else {
+    report(step, cell, under.release, outcome.code, outcome.text)
+    unhealthy(node, step, cell, under, served)
+  }
   return undefined
 }
 
@@ -172,10 +176,8 @@ function unhealthy(
   step: Step,
   cell: Cell,
   under: Activating,
-  code: Code,
-  text: string,
+  served: ActiveRecord | undefined,
 ): void {
-  report(step, cell, under.release, code, text)
   if (under.kind === 'restore') return
   if (under.kind === 'fallback') return setActive(node, step, cell, under, false)
   cell.state = failed(cell.state, under.release, MAX_FAILED)
@@ -183,7 +185,7 @@ function unhealthy(
   const release = fallbackOf(cell.state, under.release, epoch)
   if (release !== undefined && node.kept.has(release)) {
     const back: Activating = { release, epoch, kind: 'fallback' }
-    cell.stepsBackFrom = under.release
+    cell.stepsBack = { from: under.release, served }
     // Its content may be read again just now, or fetched: then the step is taken as soon as that is here.
     begin(node, step, cell, back, under.release)
     // Written before it is there: whatever ends the process meanwhile, the next start goes on with it, hooks included.

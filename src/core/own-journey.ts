@@ -338,7 +338,7 @@ export class OwnJourney implements Journey {
   /** A newer target ends an older fetch; its blocks stay. */
   #fetchTarget(step: Step, cell: Cell): void {
     const target = targetOf(cell.state.floor)
-    const isDue = cell.restoring || cell.stepsBackFrom !== undefined
+    const isDue = cell.restoring || cell.stepsBack !== undefined
     const restoring = isDue ? cell.state.active?.release : undefined
     for (const job of this.fetch.running()) {
       const shown = job.release === target || cell.state.heads.some((head) => head.id === job.release)

@@ -43,8 +43,11 @@ export interface Cell {
   restoring: boolean
   /** What files show, where the record of what is active does not know it: what it does know is older and must not be served. */
   ahead: ActiveRecord | undefined
-  /** A step back to what is active is not done yet: the release that failed, which applications may still see. */
-  stepsBackFrom: ReleaseId | undefined
+  /**
+   * A step back to what is active is not done yet: the release that failed, which files may still show, and what was
+   * active before it, which is served until then.
+   */
+  stepsBack: { readonly from: ReleaseId; readonly served: ActiveRecord | undefined } | undefined
   /** Their activation failed without touching anything: not before this time again. Of the target, and of what is active. */
   readonly retries: Map<ReleaseId, { readonly atMonoMs: number; readonly delayMs: number }>
   soakAtMonoMs: number | undefined
@@ -107,7 +110,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     activating: undefined,
     restoring: false,
     ahead: undefined,
-    stepsBackFrom: undefined,
+    stepsBack: undefined,
     retries: new Map(),
     soakAtMonoMs: undefined,
     lastError: undefined,
@@ -182,6 +185,8 @@ export function neededBy(cell: Cell, keepReleases: number): Set<ReleaseId> {
   if (state.lastGood !== undefined) needed.add(state.lastGood)
   if (cell.activating !== undefined) needed.add(cell.activating.release)
   if (cell.ahead !== undefined) needed.add(cell.ahead.release)
+  for (const id of [cell.stepsBack?.from, cell.stepsBack?.served?.release])
+    if (id !== undefined) needed.add(id)
   for (const { release } of state.history.slice(0, keepReleases)) needed.add(release)
   return needed
 }

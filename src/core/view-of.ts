@@ -88,9 +88,9 @@ function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): re
   return [...missing].sort()
 }
 
-/** What is served: what files show, as soon as it is here; nothing that is older. */
-function activeOf(node: NodeState, { ahead, state }: Cell): ActiveRecord | undefined {
-  if (ahead === undefined) return state.active
+/** What is served: what files show, as soon as it is here; nothing that is older. Never what failed its check, where there is else. */
+function activeOf(node: NodeState, { ahead, stepsBack, state }: Cell): ActiveRecord | undefined {
+  if (ahead === undefined) return stepsBack?.served ?? state.active
   return node.whole.has(ahead.release) && node.kept.has(ahead.release) ? ahead : undefined
 }
 
@@ -118,7 +118,8 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     ids: state.floor.ids,
     heads: state.heads,
     active: active === undefined ? undefined : { ...facts(active), soaked: active.soaked },
-    unhealthy: active !== undefined && state.failed.includes(active.release),
+    unhealthy:
+      cell.stepsBack !== undefined || (active !== undefined && state.failed.includes(active.release)),
     lastGood: state.lastGood,
     history: state.history.map(facts),
     freshness,

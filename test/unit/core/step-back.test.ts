@@ -145,3 +145,65 @@ it('what is active is checked after the start, though the target touches nothing
     { release: good.id, previous: good.id, fallback: false },
   ])
 })
+
+describe('until it is back', () => {
+  const third = make({ clock: { alice: 3 }, text: 'd=1\n' })
+
+  /** The second was healthy, did not soak, and the third is under way. */
+  function onTheThird() {
+    const node = underWay()
+    node.persist(node.run(done(bad, 'healthy')))
+    comes(node, third)
+    return node
+  }
+
+  it('a node says of what was active before that it is, and that what files show is unhealthy', () => {
+    const node = onTheThird()
+    node.persist(node.run(done(third, 'unhealthy')))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id, soaked: false }, unhealthy: true })
+    node.persist(node.run(done(good, 'failed')))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id }, unhealthy: true })
+    node.monoMs += 2_000
+    expect(activations(node.run(TICK))).toEqual([{ release: good.id, previous: third.id, fallback: true }])
+    node.persist(node.run(done(good, 'healthy')))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: good.id, soaked: true }, unhealthy: false })
+  })
+
+  it('and another fails meanwhile, too', () => {
+    const node = onTheThird()
+    node.persist(node.run(done(third, 'unhealthy')))
+    node.persist(node.run(done(good, 'failed')))
+    const fourth = make({ clock: { alice: 4 }, text: 'e=1\n' })
+    comes(node, fourth)
+    node.persist(node.run(done(fourth, 'unhealthy')))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id }, unhealthy: true })
+    node.persist(node.run(done(good, 'healthy')))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: good.id }, unhealthy: false })
+  })
+
+  it('the release that is served stays here, however few of those before are kept', () => {
+    const node = new BenchNode({ keepReleases: 0 })
+    node.start()
+    for (const [made, soaks] of [
+      [good, true],
+      [bad, false],
+    ] as const) {
+      comes(node, made)
+      node.persist(node.run(done(made, 'healthy')))
+      if (soaks) {
+        node.monoMs += 30_000
+        node.persist(node.run(TICK))
+      }
+    }
+    comes(node, third)
+    node.persist(node.run(done(third, 'unhealthy')))
+    comes(node, make({ clock: { alice: 4 }, text: 'e=1\n', header: { expires: 1 } }))
+    node.inside((_step, journey) =>
+      expect([bad, third].map(({ id }) => journey.envelope(id) !== undefined)).toEqual([true, true]),
+    )
+    node.persist(node.run(done(good, 'healthy')))
+    node.inside((_step, journey) =>
+      expect([bad, third].map(({ id }) => journey.envelope(id) !== undefined)).toEqual([false, false]),
+    )
+  })
+})
