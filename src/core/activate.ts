@@ -47,6 +47,7 @@ export function settleAll(node: NodeState, step: Step): void {
 
 function settleNow(node: NodeState, step: Step, cell: Cell): void {
   if (!cell.stored || cell.activating !== undefined) return
+  stayInEnded(node, step, cell)
   for (const next of nextOf(node, step, cell)) {
     // The other one may have better luck: only the one that failed waits.
     const atMonoMs = cell.retries.get(next.release)?.atMonoMs ?? 0
@@ -193,6 +194,15 @@ function unhealthy(
   }
   // Nothing to go back to: the failed one stays in place, and its state says so.
   setActive(node, step, cell, under, false)
+}
+
+/** A root ended the epoch that a step back would lead into: what failed stays, and its state says so. */
+function stayInEnded(node: NodeState, step: Step, cell: Cell): void {
+  const { active } = cell.state
+  if (cell.stepsBack === undefined || active === undefined || active.epoch === cell.epoch) return
+  const { from } = cell.stepsBack
+  cell.stepsBack = undefined
+  setActive(node, step, cell, { release: from, epoch: active.epoch, kind: 'target' }, false)
 }
 
 function setActive(node: NodeState, step: Step, cell: Cell, under: Activating, isSoaked: boolean): void {

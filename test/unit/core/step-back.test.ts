@@ -5,7 +5,7 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, floorOf, gossip, type Made, make, PEER, record } from './fleet.ts'
+import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
 const bad = make({ clock: { alice: 2 }, text: 'b=1\n' })
@@ -205,5 +205,36 @@ describe('until it is back', () => {
     node.inside((_step, journey) =>
       expect([bad, third].map(({ id }) => journey.envelope(id) !== undefined)).toEqual([false, false]),
     )
+  })
+})
+
+describe('a root that ends the epoch before the step back is taken', () => {
+  const raises = (node: BenchNode) =>
+    node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER)))
+
+  it('ends it: what failed stays, and its state says so', () => {
+    const node = underWay()
+    node.persist(node.run(done(bad, 'unhealthy')))
+    node.persist(node.run(done(good, 'failed')))
+    expect(activations(raises(node))).toEqual([])
+    node.monoMs += 60_000
+    expect(activations(node.run(TICK))).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id, soaked: false }, unhealthy: true })
+    const next = make({ clock: { alice: 1 }, text: 'e=1\n', header: { root: 2 } })
+    expect(activations(comes(node, next))).toEqual([{ release: next.id, previous: bad.id, fallback: false }])
+  })
+
+  it('while it is under way does not stop it, but that it is tried again', () => {
+    for (const outcome of ['healthy', 'failed'] as const) {
+      const node = underWay()
+      node.persist(node.run(done(bad, 'unhealthy')))
+      raises(node)
+      node.persist(node.run(done(good, outcome)))
+      node.monoMs += 60_000
+      expect(activations(node.run(TICK))).toEqual([])
+      const runs = outcome === 'healthy' ? good : bad
+      const release = runs.release
+      expect(node.view().channels[0]).toMatchObject({ active: { id: runs.id, release } })
+    }
   })
 })
