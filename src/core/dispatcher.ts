@@ -13,6 +13,7 @@ import type { CoreConfig } from './config.ts'
 import type { Effect, GossipVerdict } from './effects.ts'
 import type { Event, EventOf, Now } from './events.ts'
 import { Housekeeping } from './housekeeping.ts'
+import { writeEnvelope } from './ingest.ts'
 import type { Heard, Journey, Verdict } from './journey.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { OpenStep, StepCounter } from './open-step.ts'
@@ -205,6 +206,8 @@ export class Dispatcher implements CoreFacts {
       case 'blockRead':
       case 'blockLost':
         return this.#block(step, event)
+      case 'envelopeLost':
+        return writeEnvelope(this.#node, step, event.release)
       case 'activated':
         return this.#activated(step, event)
       case 'storeMode':

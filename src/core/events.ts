@@ -74,6 +74,8 @@ export type Event =
   | { readonly kind: 'collected'; readonly digests: readonly Digest[] }
   /** A stored block turned out to be corrupt (quarantined): fetch it again if it is wanted. */
   | { readonly kind: 'blockLost'; readonly digest: Digest }
+  /** A stored envelope turned out to be corrupt (quarantined): write it again if it is kept. */
+  | { readonly kind: 'envelopeLost'; readonly release: ReleaseId }
   | {
       readonly kind: 'activated'
       readonly channel: Channel

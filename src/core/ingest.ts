@@ -228,6 +228,17 @@ function batch(node: NodeState, cell: Cell, release: Release, bytes: Uint8Array)
   return [...writes, ...dropUnneeded(node, cell, release.id)]
 }
 
+/** Once more: nobody is asked for what is kept in memory. With the channel, which is saved again where the disk takes nothing. */
+export function writeEnvelope(node: NodeState, step: Step, release: ReleaseId): void {
+  const kept = node.kept.get(release)
+  const cell = kept === undefined ? undefined : node.cells.get(kept.channel)
+  if (kept === undefined || cell === undefined) return
+  const { channel, envelope: bytes } = kept
+  const writes: Write[] = [{ kind: 'envelope', release, channel, bytes }]
+  writes.push({ kind: 'channel', record: recordOf(cell.state) })
+  step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
+}
+
 /** Forgets envelopes of the channel that floor, heads, active and history no longer name. */
 export function dropUnneeded(node: NodeState, cell: Cell, keep?: ReleaseId): Write[] {
   const needed = neededBy(cell, node.config.keepReleases)

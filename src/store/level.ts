@@ -36,8 +36,8 @@ export interface LevelStoreInit {
   readonly fleetId?: FleetId
   readonly limits: Limits
   readonly log: LogPort
-  /** A block turned out to be damaged; the store takes writes no longer, or again. */
-  readonly emit?: (event: EventOf<'blockLost' | 'storeMode'>) => void
+  /** A block or an envelope turned out to be damaged; the store takes writes no longer, or again. */
+  readonly emit?: (event: EventOf<'blockLost' | 'envelopeLost' | 'storeMode'>) => void
   /** A folder was taken away: nothing can be kept any more, and a second node may come. STORE_GONE. */
   readonly onGone?: (gone: MeshError) => void
   /** Another disk behind the store, for tests. */
@@ -151,6 +151,8 @@ export class LevelStore implements StorePort {
     if (this.#index.envelopes.has(release)) {
       this.#index.removeEnvelope(release)
       await this.#setAside([{ key, value: sealed }])
+      // Behind it: what is written anew must not be set aside.
+      this.#init.emit?.({ kind: 'envelopeLost', release })
     }
     return undefined
   }

@@ -7,7 +7,7 @@ import type { EventOf, Snapshot, StorePort, Write } from '../../src/runtime/port
 import { COLLECTION } from './store-collection.ts'
 import { block, CHANNEL, digestOf, FLEET, makeFloor, makeRelease, OTHER_FLEET } from './store-fixtures.ts'
 
-export type StoreEvent = EventOf<'blockLost' | 'storeMode'>
+export type StoreEvent = EventOf<'blockLost' | 'envelopeLost' | 'storeMode'>
 
 /** One kind of disk, on which stores are opened one after another. */
 export interface StoreBench {

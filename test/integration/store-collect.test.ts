@@ -15,7 +15,7 @@ const bound = { maxCacheBytes: 0, uploads: false, awaited: [kept.id], envelopes:
 
 let base: string
 let store: LevelStore
-let events: EventOf<'blockLost' | 'storeMode'>[]
+let events: EventOf<'blockLost' | 'envelopeLost' | 'storeMode'>[]
 let get: Database['get']
 let raw: Database
 

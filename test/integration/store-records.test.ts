@@ -80,7 +80,7 @@ interface Opened {
   readonly store: LevelStore
   readonly snapshot: Snapshot
   readonly notes: EffectOf<'note'>[]
-  readonly events: EventOf<'blockLost' | 'storeMode'>[]
+  readonly events: EventOf<'blockLost' | 'envelopeLost' | 'storeMode'>[]
 }
 
 /** Runs with the store open and loaded. */

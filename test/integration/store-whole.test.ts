@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sha256 } from '../../src/codec/digest.ts'
 import type { Effect } from '../../src/core/effects.ts'
+import type { Event } from '../../src/core/events.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
-import { blockKey, sizeKey } from '../../src/store/keys.ts'
-import { LevelStore } from '../../src/store/level.ts'
+import { blockKey, envelopeKey, sizeKey } from '../../src/store/keys.ts'
+import { LevelStore, type LevelStoreInit } from '../../src/store/level.ts'
 import { verifyStore } from '../../src/store/verify.ts'
 import { BenchNode, ofKind } from '../unit/core/bench-node.ts'
 import { make, PEER, ROOT } from '../unit/core/fleet.ts'
@@ -22,13 +23,14 @@ beforeEach(async () => {
 })
 afterEach(() => rm(base, { recursive: true, force: true }))
 
-async function opened(folder: string) {
+async function opened(folder: string, further: Partial<LevelStoreInit> = {}) {
   const store = new LevelStore({
     dir: join(folder, 'store'),
     floorDir: join(folder, 'floor'),
     fleetId: ROOT.fleetId,
     limits: LIMITS,
     log: { note: () => {} },
+    ...further,
   })
   await store.open()
   return { store, snapshot: await store.load() }
@@ -178,4 +180,46 @@ test('an envelope that is damaged while the node runs is written anew, and the r
     activated: 2,
     active: made.id,
   })
+})
+
+test('an envelope that is damaged outside an activation is written anew, and holds up no collection', async () => {
+  await lived(base)
+  const databases: Database[] = []
+  const events: Event[] = []
+  const { store, snapshot } = await opened(base, {
+    database: (dir) => {
+      databases.push(levelDatabase(dir))
+      return databases.at(-1) as Database
+    },
+    emit: (event) => void events.push(event),
+  })
+  const node = new BenchNode()
+  const run = async (effects: readonly Effect[]): Promise<void> => {
+    for (const { writes, sync, ticket } of ofKind(effects, 'persist')) {
+      await store.commit(writes, sync)
+      await run(node.run({ kind: 'persisted', ticket }))
+    }
+  }
+  const collect = async () => {
+    for (const uploads of [1, 0]) {
+      node.uploads = uploads
+      await run(node.run({ kind: 'tick' }))
+    }
+    node.monoMs += 60_000
+    const [effect] = ofKind(node.run({ kind: 'tick' }), 'collect')
+    return effect === undefined ? undefined : store.collect(effect.keep, { ...effect, maxCacheBytes: 0 })
+  }
+  await run(node.start(snapshot))
+  const bytes = new TextEncoder().encode('of an upload that was given up')
+  await store.commit([{ kind: 'block', digest: sha256(bytes), bytes }], true)
+  const key = envelopeKey(made.id)
+  const value = (await databases.at(-1)?.get(key))?.slice() as Uint8Array
+  value[value.length - 1] = (value.at(-1) ?? 0) ^ 1
+  await databases.at(-1)?.batch([{ type: 'put', key, value }], true)
+  expect(await collect()).toEqual([])
+  expect(events).toEqual([{ kind: 'envelopeLost', release: made.id }])
+  for (const event of events) await run(node.run(event))
+  expect(await store.readEnvelope(made.id)).toEqual(made.envelope)
+  expect(await collect()).toEqual([sha256(bytes)])
+  await store.close()
 })

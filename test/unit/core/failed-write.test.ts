@@ -154,3 +154,34 @@ describe('a submission that cannot be written', () => {
     expect(node.view().channels[0]).toMatchObject(known)
   })
 })
+
+describe('an envelope whose record turned out to be damaged', () => {
+  const made = make({ clock: { alice: 1 } })
+  const envelope = { kind: 'envelope', release: made.id, channel: CHANNEL, bytes: made.envelope }
+
+  it('is written anew from memory, and once more where the disk did not take it', () => {
+    const node = new BenchNode()
+    node.start()
+    node.persist(node.run(gossip(made)))
+    const lost = { kind: 'envelopeLost', release: made.id } as const
+    const again = node.run(lost)
+    expect(again).toEqual([
+      {
+        kind: 'persist',
+        ticket: 2,
+        writes: [envelope, { kind: 'channel', record: record([made.id]) }],
+        sync: true,
+      },
+    ])
+    node.run({ kind: 'persistFailed', ticket: 2, code: 'STORE_FULL' })
+    node.monoMs += 5_000
+    const saved = ofKind(node.run({ kind: 'tick' }), 'persist')
+    expect(saved.flatMap(({ writes }) => writes)).toContainEqual(envelope)
+  })
+
+  it('is nobody’s where the release was dropped meanwhile', () => {
+    const node = new BenchNode()
+    node.start()
+    expect(node.run({ kind: 'envelopeLost', release: made.id })).toEqual([])
+  })
+})
