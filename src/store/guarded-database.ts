@@ -21,6 +21,8 @@ export interface GuardedDatabaseInit {
   readonly limits: Limits
   readonly log: LogPort
   readonly onMode: (readOnly: boolean) => void
+  /** Throws where another folder has taken the place of the one that was opened, or none is there. */
+  readonly checkPlace: () => Promise<void>
   /** Runs work while no write is under way. */
   readonly alone: (work: () => Promise<void>) => Promise<void>
 }
@@ -30,13 +32,17 @@ export interface GuardedDatabaseInit {
  * set aside. Its errors become ours here.
  *
  * After a failed write LevelDB's log may end in a torn record, behind which synced ones would be lost at the next
- * start; so nothing is written after a failure before the database was closed and opened again.
+ * start; so nothing is written after a failure before the database was closed and opened again. Or it ends in a whole
+ * one that could not be synced: LevelDB does not show it, but finds it when it opens again; so it is taken back then.
  */
 export class GuardedDatabase {
   readonly #init: GuardedDatabaseInit
   /** Resolved while the database is open for reading. */
   #readable: Promise<void> = Promise.resolve()
   #broken = false
+  /** Keys of the synced batch that failed, with what was under them before: its record may lie in the log. */
+  #failedKeys: readonly string[] = []
+  #before: readonly Operation[] | undefined
   #readOnly = false
   #wasSetAside = false
   #endedUnclean = false
@@ -115,9 +121,11 @@ export class GuardedDatabase {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#probing)
     // A reopening that failed was reported when it did.
     await this.#readable.catch(() => undefined)
+    // What failed was said to be so: the next start must not find it. That the disk takes nothing yet was reported.
+    if (this.#failedKeys.length > 0) await this.mend().catch(() => undefined)
+    clearInterval(this.#probing)
     await this.#init.database.close()
     // one that another process has open keeps its count
     if (this.#opened) await closedCleanly(this.#init.dir)
@@ -159,6 +167,8 @@ export class GuardedDatabase {
     try {
       await this.#init.database.batch(operations, sync)
     } catch (error) {
+      // Only a sync can fail behind a record that is whole.
+      if (sync) this.#failedKeys = [...new Set(operations.map(({ key }) => key))]
       throw this.failed(error, this.#init.dir)
     }
   }
@@ -175,16 +185,31 @@ export class GuardedDatabase {
   /** Nothing is closed before the disk has shown that it takes bytes: LevelDB cannot open on a full one. */
   async mend(): Promise<void> {
     if (!this.#broken) return
-    const { dir, database, limits } = this.#init
+    const { dir, database, limits, checkPlace } = this.#init
     try {
+      await checkPlace()
       await this.#withRoom(() => database.probe(limits.storeProbeBytes))
+      this.#before ??= await this.#readBefore()
       this.#readable = database.close().then(() => database.open())
       await this.#readable
+      if (this.#before.length > 0) await database.batch(this.#before, true)
     } catch (error) {
       throw this.failed(error, dir)
     }
     this.#broken = false
+    this.#failedKeys = []
+    this.#before = undefined
     this.#setReadOnly(false)
+  }
+
+  /** Only while LevelDB is open since before the failure: a batch that failed is not among what it shows. */
+  async #readBefore(): Promise<Operation[]> {
+    const before: Operation[] = []
+    for (const key of this.#failedKeys) {
+      const value = await this.get(key)
+      before.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value })
+    }
+    return before
   }
 
   /** A disk may be full of what was set aside for people to look at: that goes, the oldest first, before the node stands still. */

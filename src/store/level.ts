@@ -87,6 +87,7 @@ export class LevelStore implements StorePort {
       limits: init.limits,
       log: init.log,
       onMode: (readOnly) => init.emit?.({ kind: 'storeMode', readOnly }),
+      checkPlace: () => this.#watch.check(),
       alone: (work) => this.#queue.run(work),
     })
     this.#damaged = new DamagedRecords({
@@ -193,8 +194,8 @@ export class LevelStore implements StorePort {
   }
 
   async close(): Promise<void> {
-    this.#watch.stop()
     await this.#queue.run(() => this.#database.close())
+    this.#watch.stop()
     await Promise.allSettled(this.#locks.map((lock) => lock.release()))
     this.#locks = []
   }
@@ -329,6 +330,8 @@ export class LevelStore implements StorePort {
       await this.#write(writes, sync)
     } catch (error) {
       await this.#watch.check()
+      // At once, before it is answered: a crash would bring back what failed. Where the disk takes nothing yet, later.
+      await this.#database.mend().catch(() => undefined)
       throw error
     }
     if (sync) await this.#watch.check()
