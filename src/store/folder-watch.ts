@@ -59,6 +59,13 @@ export class FolderWatch {
     }
   }
 
+  /** Behind a write: a folder that cannot be looked at just now has taken it all the same. @throws MeshError STORE_GONE */
+  async checkGone(): Promise<void> {
+    await this.check().catch((error: unknown) => {
+      if (error === this.#gone) throw error
+    })
+  }
+
   #lost(dir: string): MeshError {
     if (this.#gone === undefined) {
       const advice = 'put it back, or leave it for a new one, and start again'

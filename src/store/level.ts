@@ -324,8 +324,9 @@ export class LevelStore implements StorePort {
 
   // Writing
 
-  /** Bytes in a folder that is gone are not durable, whatever LevelDB says. */
+  /** Bytes in a folder that is gone are not durable, whatever LevelDB says; what is refused must not be there either. */
   async #flush(writes: readonly Write[], sync: boolean): Promise<void> {
+    if (sync) await this.#watch.check()
     try {
       await this.#write(writes, sync)
     } catch (error) {
@@ -334,7 +335,7 @@ export class LevelStore implements StorePort {
       await this.#database.mend().catch(() => undefined)
       throw error
     }
-    if (sync) await this.#watch.check()
+    if (sync) await this.#watch.checkGone()
   }
 
   async #write(writes: readonly Write[], sync: boolean): Promise<void> {

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
+import type { Snapshot } from '../../src/runtime/ports.ts'
+import { levelDatabase } from '../../src/store/database.ts'
 import { LevelStore } from '../../src/store/level.ts'
 import { FLEET, makeRelease } from '../contract/store-fixtures.ts'
 
@@ -12,7 +14,8 @@ let base: string
 let gone: string[]
 let store: LevelStore
 
-async function open(storeWatchMs: number): Promise<void> {
+/** @param written comes right behind each batch of LevelDB */
+async function open(storeWatchMs: number, written = async () => {}): Promise<Snapshot> {
   store = new LevelStore({
     dir: join(base, 'data', 'store'),
     floorDir: join(base, 'files', '.confmesh'),
@@ -21,9 +24,13 @@ async function open(storeWatchMs: number): Promise<void> {
     limits: { ...LIMITS, storeWatchMs },
     log: { note: () => {} },
     onGone: ({ code }) => void gone.push(code),
+    database: (dir) => {
+      const raw = levelDatabase(dir)
+      return { ...raw, batch: (...of) => raw.batch(...of).then(written) }
+    },
   })
   await store.open()
-  await store.load()
+  return store.load()
 }
 
 beforeEach(async () => {
@@ -74,8 +81,37 @@ test('one that cannot be looked at for a while refuses commits, and is not yet g
   await expect(commit(1)).rejects.toMatchObject({ code: 'STORE_FAILED' })
   await rm(join(base, 'data'))
   await rename(join(base, 'aside'), join(base, 'data'))
+  // what was refused is not there
+  await store.close()
+  expect(await open(NEVER_MS)).toMatchObject({ floors: [], envelopes: [], whole: [] })
   await commit(1)
   expect(gone).toEqual([])
+})
+
+test('removed while a commit is being written, it is refused', async () => {
+  let isTaken = false
+  await open(NEVER_MS, async () => {
+    if (isTaken) await rm(join(base, 'data'), { recursive: true })
+  })
+  isTaken = true
+  await expect(commit(1)).rejects.toMatchObject({ code: 'STORE_GONE' })
+  isTaken = false
+})
+
+test('what was written stands, though nobody can look at the folder right behind it', async () => {
+  let isTaken = false
+  await open(NEVER_MS, async () => {
+    if (!isTaken) return
+    await rename(join(base, 'data'), join(base, 'aside'))
+    await symlink('data', join(base, 'data'))
+  })
+  isTaken = true
+  await commit(1)
+  isTaken = false
+  await rm(join(base, 'data'))
+  await rename(join(base, 'aside'), join(base, 'data'))
+  await store.close()
+  expect(await open(NEVER_MS)).toMatchObject({ whole: [release(1).id] })
 })
 
 test('it is seen without a write as well', async () => {
