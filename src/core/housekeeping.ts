@@ -34,7 +34,6 @@ export class Housekeeping {
   readonly #node: NodeState
   readonly #hooks: HousekeepingHooks
   #saveAtMonoMs: number | undefined
-  #rootsUnsaved = false
   #collectAtMonoMs: number | undefined
   #checkAtMonoMs: number | undefined
   #nextCheckMonoMs = 0
@@ -89,8 +88,7 @@ export class Housekeeping {
   }
 
   onWriteFailed(step: Step, entry: Entry): void {
-    if (entry.roots) this.#rootsUnsaved = true
-    if (!entry.roots && entry.channels.length === 0) return
+    if (entry.roots.length === 0 && entry.channels.length === 0) return
     this.#saveAtMonoMs = step.now.monoMs + SAVE_RETRY_MS
     step.wakeAt(this.#saveAtMonoMs)
   }
@@ -98,11 +96,11 @@ export class Housekeeping {
   /** Everything that is in memory only, in one batch. */
   saveNow(step: Step): void {
     this.#saveAtMonoMs = undefined
-    const { cells, kept, roots } = this.#node
+    const { cells, kept, roots, unsavedRoots } = this.#node
     const writes: Write[] = []
-    if (this.#rootsUnsaved)
-      for (const [version, { envelope }] of roots.all()) writes.push({ kind: 'root', version, envelope })
-    this.#rootsUnsaved = false
+    for (const [version, { envelope }] of roots.all())
+      if ((unsavedRoots.get(version) ?? 'writing') !== 'writing')
+        writes.push({ kind: 'root', version, envelope })
     for (const cell of cells.values()) {
       if (!cell.unsaved) continue
       cell.unsaved = false

@@ -80,6 +80,8 @@ export interface Journey {
   /** Digest of the current root's payload. */
   rootDigest(): Digest
   rootEnvelope(version: number): Uint8Array | undefined
+  /** Of a root that is kept; a code: it cannot be written for now. */
+  rootOnDisk(version: number): 'yes' | 'writing' | Code
   /** A peer whose root is newer than this version has one that we lack: the last below a hole, else the current version. */
   lacksRootAfter(): number
   adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined): Adoption

@@ -15,8 +15,8 @@ export interface Entry {
   readonly whole: readonly ReleaseId[]
   /** Channels whose floor or record is in the batch. */
   readonly channels: readonly Channel[]
-  /** Other writes in the same batch that must not get lost: roots. */
-  readonly roots: boolean
+  /** Versions of the roots in the batch. */
+  readonly roots: readonly number[]
   /** A stored block was lost while this was being written: `whole` may say too much. */
   doubtful: boolean
 }
@@ -50,10 +50,12 @@ export function createLedger(node: NodeState): Ledger {
       const entry = entryOf(writes)
       entries.set(ticket, entry)
       for (const cell of cellsOf(entry)) cell.writing += 1
+      for (const version of entry.roots) node.unsavedRoots.set(version, 'writing')
     },
     close(event) {
       const entry = take(event.ticket)
       for (const cell of cellsOf(entry)) cell.submitting.delete(event.ticket)
+      for (const version of entry.roots) node.unsavedRoots.delete(version)
       for (const digest of entry.blocks) node.blocks.add(digest)
       // What was replaced meanwhile has been dropped behind this very record.
       const whole = entry.doubtful ? [] : entry.whole.filter((release) => node.kept.has(release))
@@ -66,6 +68,7 @@ export function createLedger(node: NodeState): Ledger {
     fail(event) {
       const entry = take(event.ticket)
       for (const cell of cellsOf(entry)) cell.unsaved = true
+      for (const version of entry.roots) node.unsavedRoots.set(version, event.code)
       return entry
     },
   }
@@ -75,13 +78,13 @@ function entryOf(writes: readonly Write[]): Entry {
   const blocks: Digest[] = []
   const whole: ReleaseId[] = []
   const channels = new Set<Channel>()
-  let roots = false
+  const roots: number[] = []
   for (const write of writes) {
     if (write.kind === 'block') blocks.push(write.digest)
     else if (write.kind === 'whole') whole.push(write.release)
     else if (write.kind === 'floor') channels.add(write.floor.channel)
     else if (write.kind === 'channel') channels.add(write.record.channel)
-    else if (write.kind === 'root') roots = true
+    else if (write.kind === 'root') roots.push(write.version)
   }
   return { blocks, whole, channels: [...channels], roots, doubtful: false }
 }

@@ -1,5 +1,6 @@
 /** The node as its stages see it, and what follows when a release is ordered, durable or whole, or a root adopted. */
 import { encodeControlGossip } from '../codec/gossip.ts'
+import type { Code } from '../errors.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
@@ -113,6 +114,10 @@ export class OwnJourney implements Journey {
 
   rootEnvelope(version: number): Uint8Array | undefined {
     return this.#node.roots.all().get(version)?.envelope
+  }
+
+  rootOnDisk(version: number): 'yes' | 'writing' | Code {
+    return this.#node.unsavedRoots.get(version) ?? 'yes'
   }
 
   lacksRootAfter(): number {

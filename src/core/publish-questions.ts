@@ -11,7 +11,7 @@ import { ADOPTION_CODES } from './refused-root.ts'
 import { hostOf, RootBudget } from './root-run.ts'
 import type { Session } from './session.ts'
 import type { Step } from './step.ts'
-import { answer, refuse } from './submit-answers.ts'
+import { answer, type Refusal, refuse, unwritten } from './submit-answers.ts'
 
 /** Room for the map around the envelopes of a `state`. */
 const STATE_OVERHEAD_BYTES = 1024
@@ -25,11 +25,20 @@ interface Asked {
   readonly message: Question
 }
 
+/** A root that was handed in. */
+interface Handed extends Pick<Asked, 'id' | 'peer'> {
+  readonly version: number
+  /** Known before: the answer, unless it cannot be written. */
+  readonly old: Refusal | undefined
+}
+
 export class Questions {
   /** A list costs as much as hundreds of other answers. */
   readonly #lists: Bucket
   /** By address, as in admission: a root that nobody signed costs 20 ms to read. */
   readonly #rootBytes = new RootBudget()
+  /** Until the root is on disk: a seed that dies must not have promised it. */
+  #waiting: Handed[] = []
 
   constructor({ listsPerSecond, listsBurst }: Limits) {
     this.#lists = createBucket(listsPerSecond, listsBurst)
@@ -39,7 +48,9 @@ export class Questions {
     const { limits } = step.config
     switch (message.type) {
       case 'roots': {
-        const root = journey.rootEnvelope(message.since + 1)
+        const version = message.since + 1
+        // Whoever hands roots out asks which are here to stay.
+        const root = journey.rootOnDisk(version) === 'yes' ? journey.rootEnvelope(version) : undefined
         answer(step, id, { type: 'root', ...(root === undefined ? {} : { root }), at: step.now.wallMs })
         break
       }
@@ -62,18 +73,44 @@ export class Questions {
       case 'root': {
         const host = hostOf(session.address)
         if (this.#rootBytes.spend(host, message.root.length, step.now.monoMs, limits))
-          return takeRoot(step, journey, id, peer, message.root)
+          return this.#takeRoot(step, journey, { id, peer }, message.root)
         const text = 'too many root bytes from this address in a minute'
         refuse(step, id, peer, { code: 'LIMIT_RATE', text, retryAfterMs: 60_000 })
       }
     }
   }
-}
 
-function takeRoot(step: Step, journey: Journey, id: RequestId, peer: PeerId, root: Uint8Array): void {
-  const adoption = journey.adoptRoot(step, root, peer)
-  if (adoption.kind === 'adopted') answer(step, id, { type: 'noted' })
-  else refuse(step, id, peer, { code: ADOPTION_CODES[adoption.kind], text: adoption.text })
+  /** Some write has ended, well or not. */
+  onWritten(step: Step, journey: Journey): void {
+    for (const handed of this.#waiting.splice(0)) this.#acknowledge(step, journey, handed)
+  }
+
+  #takeRoot(step: Step, journey: Journey, from: Pick<Asked, 'id' | 'peer'>, root: Uint8Array): void {
+    const adoption = journey.adoptRoot(step, root, from.peer)
+    const { version } = journey.root()
+    if (adoption.kind === 'adopted')
+      return this.#acknowledge(step, journey, { ...from, version, old: undefined })
+    const refusal = { code: ADOPTION_CODES[adoption.kind], text: adoption.text }
+    // It may have come a moment ago, by another way.
+    if (adoption.kind === 'old') this.#acknowledge(step, journey, { ...from, version, old: refusal })
+    else refuse(step, from.id, from.peer, refusal)
+  }
+
+  #acknowledge(step: Step, journey: Journey, handed: Handed): void {
+    const { id, peer, version, old } = handed
+    const onDisk = journey.rootOnDisk(version)
+    if (onDisk === 'writing') {
+      if (this.#waiting.length < step.config.limits.maxAwaits) this.#waiting.push(handed)
+      else
+        refuse(step, id, peer, {
+          code: 'LIMIT_RATE',
+          text: 'too many wait for this root',
+          retryAfterMs: 1_000,
+        })
+    } else if (onDisk !== 'yes') refuse(step, id, peer, unwritten(onDisk))
+    else if (old !== undefined) refuse(step, id, peer, old)
+    else answer(step, id, { type: 'noted' })
+  }
 }
 
 /** The target's envelope first, then those of the winning place and of the heads, as many as fit. */

@@ -1,4 +1,5 @@
 /** The node's own slice: channels, envelopes, what is whole and which blocks are here. Bounded by the limits. */
+import type { Code } from '../errors.ts'
 import type { Gate } from '../model/channel-state.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
@@ -74,6 +75,8 @@ export interface NodeState {
   readonly whole: Map<ReleaseId, Durable>
   /** Durable here: may be served. */
   readonly blocks: Set<Digest>
+  /** Versions of roots that are not on disk; a code: not for now, and they are written again. */
+  readonly unsavedRoots: Map<number, 'writing' | Code>
   readOnly: boolean
   /** Nothing is activated before this time: a node without a floor asks others first. */
   waitUntilMonoMs: number | undefined
@@ -91,6 +94,7 @@ export function createState(config: CoreConfig, roots: Roots): NodeState {
     kept: new Map(),
     whole: new Map(),
     blocks: new Set(),
+    unsavedRoots: new Map(),
     readOnly: false,
     waitUntilMonoMs: undefined,
     rootOver: false,

@@ -41,6 +41,11 @@ export const refusedBy = (refusal: Refusal): PublishReply => ({
   ...(refusal.envelope === undefined ? {} : { envelope: refusal.envelope }),
 })
 
+export const unwritten = (code: Code): Refusal => ({
+  code,
+  text: 'this seed cannot write to its disk; try another seed',
+})
+
 export const NOT_HERE: Refusal = {
   code: 'ADMIT_REFUSED',
   text: 'this node takes submissions from its own host only; name a seed',

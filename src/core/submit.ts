@@ -29,6 +29,7 @@ import {
   type Refusal,
   refusalOf,
   refuse,
+  unwritten,
 } from './submit-answers.ts'
 import type { Upload } from './upload.ts'
 import { Uploads } from './uploads.ts'
@@ -166,6 +167,7 @@ export class Submit implements Stage {
 
   onPersisted(step: Step, journey: Journey, { ticket }: EventOf<'persisted'>): void {
     this.#lender.onPersisted(step, ticket)
+    this.#questions.onWritten(step, journey)
     this.#claims.onPersisted(step, journey, ticket)
     const progressed = this.#uploads.onPersisted(step, journey, ticket)
     if (progressed !== undefined) this.#claims.progress(step, progressed)
@@ -199,13 +201,12 @@ export class Submit implements Stage {
 
   onPersistFailed(step: Step, journey: Journey, { ticket, code }: EventOf<'persistFailed'>): void {
     this.#lender.onPersistFailed(step, ticket, code)
+    this.#questions.onWritten(step, journey)
     this.#claims.onPersistFailed(step, journey, ticket, code)
     this.#uploads.onPersistFailed(step, ticket, code)
     const ordering = this.#ordering.get(ticket)
     this.#ordering.delete(ticket)
-    if (ordering === undefined) return
-    const text = 'this seed cannot write to its disk; try another seed'
-    this.#uploads.end(step, ordering.upload, { code, text })
+    if (ordering !== undefined) this.#uploads.end(step, ordering.upload, unwritten(code))
   }
 
   onBlockRead(step: Step, journey: Journey, event: EventOf<'blockRead'>): void {
@@ -253,10 +254,7 @@ export class Submit implements Stage {
 
   #content(step: Step, journey: Journey, sent: Sent): void {
     const upload = this.#uploads.get(sent.release)
-    if (upload !== undefined) {
-      this.#uploads.receive(step, journey, upload, sent)
-      return
-    }
+    if (upload !== undefined) return this.#uploads.receive(step, journey, upload, sent)
     const late = this.#late.has(sent.release)
     refuse(step, sent.id, sent.peer, {
       code: late ? 'ORDER_PLACE_TAKEN' : 'BLOCK_UNWANTED',

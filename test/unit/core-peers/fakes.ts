@@ -70,6 +70,7 @@ export class FakeJourney implements Journey {
   root = () => this.current
   /** Where damage left a hole below the current root: the last version under it. */
   hole: number | undefined
+  rootOnDisk = () => 'yes' as const
   lacksRootAfter = () => this.hole ?? this.current.version
   rootIsCertain = true
   isRootCertain = () => this.rootIsCertain

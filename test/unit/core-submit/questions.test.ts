@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
+import type { Effect } from '../../../src/core/effects.ts'
 import type { Channel, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { raiseEpoch, renew } from '../../../src/trust/edit.ts'
@@ -16,7 +17,7 @@ import {
   rootBytes,
   withLimits,
 } from '../core/fleet.ts'
-import { refusal, replies, SubmitNode, writes } from './submit-node.ts'
+import { ofKind, refusal, replies, SubmitNode, writes } from './submit-node.ts'
 
 function publish(node: SubmitNode, made: Made): void {
   node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
@@ -36,14 +37,46 @@ describe('roots', () => {
     expect(replies(node.ask({ type: 'roots', since: 1 }))).toEqual([{ type: 'root', at }])
   })
 
-  test('a new one is adopted, written and handed on', () => {
+  const give = (node: SubmitNode) => node.ask({ type: 'root', root: rootBytes(two) })
+  const given = (node: SubmitNode) => replies(node.ask({ type: 'roots', since: 1 }))
+  const fails = (node: SubmitNode, effects: readonly Effect[]) =>
+    ofKind(effects, 'persist').flatMap(({ ticket }) =>
+      node.handle({ kind: 'persistFailed', ticket, code: 'STORE_FULL' }),
+    )
+
+  test('a new one is adopted, written and handed on, and acknowledged once it is on disk', () => {
     const node = new SubmitNode()
-    const effects = node.ask({ type: 'root', root: rootBytes(two) })
-    expect(replies(effects)).toEqual([{ type: 'noted' }])
-    expect(writes(effects)).toContainEqual(expect.stringContaining('root'))
-    expect(replies(node.ask({ type: 'roots', since: 1 }))).toEqual([
-      { type: 'root', root: rootBytes(two), at },
+    const effects = give(node)
+    expect(replies(effects)).toEqual([])
+    expect(writes(effects)).toEqual(['root!'])
+    expect(ofKind(effects, 'publish')).toMatchObject([{ topic: 'control' }])
+    expect(given(node)).toEqual([{ type: 'root', at }])
+    expect(replies(node.persist(effects))).toEqual([{ type: 'noted' }])
+    expect(given(node)).toEqual([{ type: 'root', root: rootBytes(two), at }])
+  })
+
+  test('whoever hands in what is being written waits for the same, so many and no more', () => {
+    const node = new SubmitNode({ limits: withLimits({ maxAwaits: 2 }) })
+    const effects = give(node)
+    expect([refusal(give(node)), refusal(give(node))]).toEqual(['no reply', 'LIMIT_RATE'])
+    expect(replies(node.persist(effects))).toMatchObject([
+      { type: 'noted' },
+      { type: 'refused', code: 'TRUST_ROOT_OLD' },
     ])
+    expect(refusal(give(node))).toBe('TRUST_ROOT_OLD')
+  })
+
+  test('one that cannot be written counts, but is not acknowledged before it is', () => {
+    const node = new SubmitNode()
+    const effects = give(node)
+    expect(replies(fails(node, effects))).toMatchObject([{ type: 'refused', code: 'STORE_FULL' }])
+    expect([refusal(give(node)), given(node)]).toEqual(['STORE_FULL', [{ type: 'root', at }]])
+    expect(node.view().root).toMatchObject({ version: 2 })
+    const again = node.tick(5_000)
+    expect(writes(again)).toEqual(['root!'])
+    expect(refusal(give(node))).toBe('no reply')
+    expect(replies(node.persist(again))).toMatchObject([{ code: 'TRUST_ROOT_OLD' }])
+    expect(given(node)).toEqual([{ type: 'root', root: rootBytes(two), at }])
   })
 
   const strangerSigns = (root: TrustRoot): Uint8Array =>
