@@ -348,6 +348,8 @@ export class Dispatcher implements CoreFacts {
     for (const release of entry.whole)
       if (entry.doubtful) this.#journey.recheck(step, release)
       else this.#journey.whole(step, release)
+    // What it replaces may have been dropped before it came.
+    if (entry.whole.length > 0) this.#housekeeping.collectSoon(step)
     this.#each((stage) => stage.onPersisted?.(step, this.#journey, event))
     for (const channel of entry.channels) this.#journey.durable(step, channel)
   }

@@ -37,6 +37,8 @@ export interface FetchProgress {
 export interface FetchHooks {
   /** The content can never be right: the publisher's fault, the gate stays closed. Or it cannot be had for now. */
   failed(step: Step, channel: Channel, release: ReleaseId, code: Code, text: string): void
+  /** Its release was dropped. */
+  ended(step: Step): void
 }
 
 export class Fetch {
@@ -121,10 +123,10 @@ export class Fetch {
     return [...this.#jobs.values()].map(({ release, channel }) => ({ release: release.id, channel }))
   }
 
-  /** Those whose pages are not all read yet; of one that was refused no more come. */
+  /** Those whose pages are not all read yet; of one that was refused, or that nobody gives, no more come. */
   reading(): readonly ReleaseId[] {
     return [...this.#jobs.values()].flatMap((job) =>
-      job.refused || job.nextPage === undefined ? [] : [job.release.id],
+      job.refused || job.unavailable || job.nextPage === undefined ? [] : [job.release.id],
     )
   }
 
@@ -266,7 +268,10 @@ export class Fetch {
   /** Read the next page off the disk, check a few blocks, or close. */
   #advance(step: Step, journey: Journey, job: FetchJob): void {
     // Replaced a moment ago, and dropped: a record that it is whole would come behind the one that drops it, and stay.
-    if (journey.envelope(job.release.id) === undefined) return this.stop(job.release.id)
+    if (journey.envelope(job.release.id) === undefined) {
+      this.stop(job.release.id)
+      return this.#hooks.ended(step)
+    }
     if (job.refused || job.closing) return
     const page = job.nextPage
     if (page !== undefined) {

@@ -158,11 +158,14 @@ export class Housekeeping {
       step,
       cache.filter((id) => !keep.has(id)),
     )
+    const reading = this.#hooks.reading()
+    // What they hold up is looked at again: their pages come soon, or are known not to.
+    if (reading.length > 0) this.collectSoon(step)
     step.emit({
       kind: 'collect',
       keep: [...keep].sort(),
       envelopes: [...envelopes].sort(),
-      awaited: [...new Set([...this.#hooks.reading(), ...this.#counting()])].sort(),
+      awaited: [...new Set([...reading, ...this.#counting()])].sort(),
       uploads: this.#hooks.uploads() > 0,
     })
   }

@@ -61,6 +61,7 @@ export class OwnJourney implements Journey {
         if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs }
         step.emit({ kind: 'note', level: 'error', code, text, channel, release })
       },
+      ended: (step) => hooks.fetchEnded(step),
     })
   }
 

@@ -35,7 +35,12 @@ export function planCollection(input: CollectInput): Collection {
       if (keep.has(release)) kept.add(digest)
     }
 
-  const isCache = (digest: Digest): boolean => !kept.has(digest) && (uses.has(digest) || !fresh.has(digest))
+  // While a release that is coming lacks a page, a block nobody seems to name may be one of its own. What is kept and not
+  // fetched, a head beside the target say, would hold up everything for good.
+  const read = new Set(releases.flatMap(({ release, content }) => (content.partial ? [] : [release])))
+  const complete = [...awaited].every((release) => read.has(release))
+  const isOrphan = (digest: Digest): boolean => complete && !uses.has(digest) && !fresh.has(digest)
+  const isCache = (digest: Digest): boolean => !kept.has(digest) && (uses.has(digest) || isOrphan(digest))
   let cacheBytes = 0
   for (const [digest, size] of sizes) if (isCache(digest)) cacheBytes += size
 
@@ -45,15 +50,10 @@ export function planCollection(input: CollectInput): Collection {
     if (sizes.has(digest)) gone.push(digest)
   }
 
-  // While a release that is coming lacks a page, a block nobody seems to name may be one of its own. What is kept and not
-  // fetched, a head beside the target say, would hold up everything for good.
-  const read = new Set(releases.flatMap(({ release, content }) => (content.partial ? [] : [release])))
-  const complete = [...awaited].every((release) => read.has(release))
-  if (complete)
-    for (const digest of sizes.keys()) {
-      if (cacheBytes <= maxCacheBytes) break
-      if (!uses.has(digest) && !fresh.has(digest)) drop(digest)
-    }
+  for (const digest of sizes.keys()) {
+    if (cacheBytes <= maxCacheBytes) break
+    if (isOrphan(digest)) drop(digest)
+  }
 
   const dropped: ReleaseId[] = []
   for (const { release, content } of releases) {

@@ -87,6 +87,21 @@ export const COLLECTION: Promises = {
     expect([...(await again.collect([], to(0)))].sort()).toEqual([...snapshot.blocks].sort())
   },
 
+  'and what may be its own costs no other release its place in the cache': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    const [cached, early] = [makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n' }]), block('e'.repeat(900))]
+    await store.commit([...cached.writes, early], true)
+    await store.commit(
+      release.writes.filter(({ kind }) => kind === 'envelope'),
+      true,
+    )
+    const bound = (maxCacheBytes: number) => to(maxCacheBytes, { uploads: false, awaited: [release.id] })
+    expect(await store.collect([release.id], bound(900))).toEqual([])
+    expect([...(await store.collect([release.id], bound(0)))].sort()).toEqual(
+      [...cached.blocks.keys()].sort(),
+    )
+  },
+
   'a kept release that nobody fetches holds nothing up': async ({ bench, loaded }) => {
     const { store } = await loaded(await bench())
     const [orphan, head] = [

@@ -48,7 +48,7 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
   const page = put(encodePage([file]))
   const header = { channel: CHANNEL, pages: [page], files: 1, bytes: size }
   const release = { id: RELEASE, header, counter: 1 } as unknown as Release
-  const fetch = createFetch(bench.config, { failed: () => {} })
+  const fetch = createFetch(bench.config, { failed: () => {}, ended: () => {} })
   const tickets = new Map<number, Digest>()
   /** Who was asked what it has. */
   const asked: PeerId[] = []

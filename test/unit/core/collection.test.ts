@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { given, gossip, make, PEER, ROOT } from './fleet.ts'
+import { given, gossip, type Made, make, PEER, ROOT } from './fleet.ts'
 
 const NOTHING = { keep: [], envelopes: [], awaited: [] }
 const collects = (node: BenchNode, afterMs: number) => {
@@ -22,10 +22,11 @@ describe('collection', () => {
     const node = new BenchNode()
     node.start()
     node.peer(PEER, { submit: true })
+    uploaded(node)
+    node.monoMs = 1
     const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
     const [keep, envelopes] = [[made.id], []]
-    uploaded(node)
-    expect(collects(node, 30_000)).toEqual([
+    expect(collects(node, 29_999)).toEqual([
       { kind: 'collect', keep, envelopes, awaited: [made.id], uploads: false },
     ])
     const asked = node.run(given(page?.id, made.page))
@@ -38,6 +39,38 @@ describe('collection', () => {
     node.persist(node.persist(node.run(given(block?.id, made.block))))
     uploaded(node)
     expect(collects(node, 30_000)).toMatchObject([{ keep, awaited: [made.id] }])
+  })
+
+  it('waits for pages that nobody gives no longer than it says so, and then looks again', () => {
+    const made = make({ clock: { alice: 1 } })
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    uploaded(node)
+    node.monoMs = 10_000
+    node.persist(node.run(gossip(made)))
+    const awaited = (afterMs: number) => collects(node, afterMs).map((collect) => collect.awaited)
+    expect(awaited(20_000)).toEqual([[made.id]])
+    expect(awaited(30_000)).toEqual([[]])
+    expect(node.view().channels[0]).toMatchObject({ lastError: { code: 'FETCH_UNAVAILABLE' } })
+    expect(awaited(60_000)).toEqual([])
+  })
+
+  it('comes behind a fetch that ended with its release, and behind each release that became whole', () => {
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    const [one, two] = [1, 2].map((counter) =>
+      make({ clock: { alice: counter }, text: `a=${counter}\n`, header: { critical: ['future'] } }),
+    ) as [Made, Made]
+    const [page] = ofKind(node.persist(node.run(gossip(one))), 'request')
+    const coming = node.run(given(page?.id, one.page))
+    const newer = node.run(gossip(two, [two.page, two.block]))
+    // its envelope is gone by now: there is nothing to be read for
+    node.persist(coming)
+    expect(collects(node, 30_000)).toHaveLength(1)
+    node.persist(newer)
+    expect(collects(node, 30_000)).toMatchObject([{ keep: [two.id] }])
   })
 
   it('takes the content of a channel that is not stored here any more for cache, and keeps its envelope', () => {

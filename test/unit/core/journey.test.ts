@@ -59,6 +59,7 @@ describe('a small release by gossip', () => {
         after: persisted(1),
         fallback: false,
       },
+      { kind: 'wake', atMonoMs: 30_000 },
     ])
     node.wallMs += 7
     const effects = node.run({
@@ -75,7 +76,6 @@ describe('a small release by gossip', () => {
         sync: true,
         writes: [{ kind: 'channel', record: record([made.id], { active }) }],
       },
-      { kind: 'wake', atMonoMs: 30_000 },
     ])
     expect(node.view()).toMatchObject({ ready: true, channels: [{ state: 'active', gate: null }] })
     expect(node.channelView(CHANNEL)).toEqual(node.view().channels[0])
