@@ -26,8 +26,9 @@ export class RootBudget {
   spend(host: string, bytes: number, nowMonoMs: number, limits: Limits): boolean {
     const known = this.#spent.get(host)
     if (known === undefined || nowMonoMs - known.sinceMonoMs >= MINUTE_MS) {
+      if (bytes > limits.maxRootBytesPerMinute) return false
       this.#spent.set(host, { sinceMonoMs: nowMonoMs, bytes })
-      return bytes <= limits.maxRootBytesPerMinute
+      return true
     }
     if (known.bytes + bytes > limits.maxRootBytesPerMinute) return false
     known.bytes += bytes

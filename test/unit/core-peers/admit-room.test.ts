@@ -103,6 +103,7 @@ describe('root bytes', () => {
     expect(spend('first', most, 0)).toBe(true)
     expect(spend('first', 1, 59_999)).toBe(false)
     expect(spend('first', most + 1, 60_000)).toBe(false)
+    expect(spend('first', most, 60_000)).toBe(true)
     expect(spend('second', most, 60_000)).toBe(true)
   })
 
