@@ -262,6 +262,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxHttpUrlBytes: 'the caller: 400',
   httpRequestTimeoutMs: 'the caller: 408, or its answer is cut off, and the connection ends',
   maxHttpAnswerBytes: 'the caller: 503, and when to come back; an event waits',
+  maxHttpWaiting: 'the caller: its connection ends',
   maxWatchers: 'the caller: 503, and when to come back',
   maxHttpConnections: 'the caller: its connection ends at once',
   watchHeartbeatMs: PACE,

@@ -134,9 +134,10 @@ function ofFleet(): Held[] {
     },
     {
       what: 'HTTP',
-      of: `${L.maxHttpConnections.toLocaleString('en')} connections × (a header of ${kib(L.maxHttpHeaderBytes)} + 64 KiB on their way), \`maxHttpAnswerBytes\`, and one listing as long as a manifest may be`,
+      of: `${L.maxHttpConnections.toLocaleString('en')} connections × (a header of ${kib(L.maxHttpHeaderBytes)} + 64 KiB on their way), \`maxHttpWaiting\` more headers, \`maxHttpAnswerBytes\`, and one listing as long as a manifest may be`,
       bytes:
         L.maxHttpConnections * (L.maxHttpHeaderBytes + 64 * KIB) +
+        L.maxHttpWaiting * L.maxHttpHeaderBytes +
         L.maxHttpAnswerBytes +
         L.maxPages * L.maxPageBytes +
         L.maxFiles * 100,

@@ -108,6 +108,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxHttpHeaderBytes: 'what Node reads of a request before its route',
   maxHttpUrlBytes: 'a path of 1 KiB, each byte escaped, and the channel',
   httpRequestTimeoutMs: 'a request that trickles in ends here, and an answer of which nothing is taken',
+  maxHttpWaiting:
+    'requests sent before the answer to the one before, all connections together: hardly a client does so',
   maxWatchers: 'open event streams',
   watchHeartbeatMs: 'proxies close what is silent for longer',
   stopTimeoutMs: 'then what is left is left to the end of the process',

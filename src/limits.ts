@@ -40,7 +40,6 @@ export const LIMITS = {
   maxFiles: 200_000,
   maxPathBytes: 1024,
   maxPathSegmentBytes: 255,
-
   maxChannelBytes: 200,
   maxChannelSegments: 8,
   /** Channel patterns a node may subscribe to. */
@@ -385,6 +384,7 @@ export const LIMITS = {
   httpRequestTimeoutMs: 30_000,
   /** Answers that their readers have not taken, all connections together: eighty streams, or a few listings of 100,000 files. */
   maxHttpAnswerBytes: 64 * MIB,
+  maxHttpWaiting: 200,
   maxWatchers: 1_000,
   /** Every watcher and some more: each is a descriptor of the node, which it needs for peers and store. */
   maxHttpConnections: 1_200,

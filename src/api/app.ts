@@ -67,7 +67,7 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
     // Nobody reads the body of an answer to HEAD: a stream would never notice that its reader is gone.
     if (c.req.method === 'HEAD') return headOnly('text/event-stream')
     if (watchers >= options.limits.maxWatchers)
-      return problem('API_BUSY', `${watchers} watchers already; try again later`, { 'retry-after': '5' })
+      return problem('API_BUSY', `${watchers} watchers already; try again later`)
     watchers += 1
     return serveWatch(c, node, channel, {
       answers,

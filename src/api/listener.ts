@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { ApiOptions } from './app.ts'
@@ -18,18 +19,23 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
   const listener = getRequestListener(fetch as Parameters<typeof getRequestListener>[0], {
     errorHandler: (error) => unasked(error, options),
   })
-  server.on('request', (request, response) => {
-    const refused = refusalOf(request)
-    if (refused !== undefined) return answer(response, told(request, refused))
-    endUnread(request, response, options)
-    // It has passed. The adapter makes a URL of it, and refuses forms of an address that are right.
-    request.headers.host = 'localhost'
-    void listener(request, response)
-  })
-  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    const unmet = refusal('API_BAD_REQUEST', 'no expectation but 100-continue is known here', {}, 417)
-    answer(response, told(request, refusalOf(request) ?? unmet))
-  })
+  const inTurn = turns(options)
+  server.on('request', (request, response) =>
+    inTurn(request, response, () => {
+      const refused = refusalOf(request)
+      if (refused !== undefined) return answer(response, told(request, refused))
+      endUnread(request, response, options)
+      // It has passed. The adapter makes a URL of it, and refuses forms of an address that are right.
+      request.headers.host = 'localhost'
+      void listener(request, response)
+    }),
+  )
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+    inTurn(request, response, () => {
+      const unmet = refusal('API_BAD_REQUEST', 'no expectation but 100-continue is known here', {}, 417)
+      answer(response, told(request, refusalOf(request) ?? unmet))
+    }),
+  )
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     socket.on('error', () => socket.destroy())
     const refused = refusalOf(request)
@@ -46,6 +52,47 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
     options.onProblem('API_BAD_REQUEST', `no HTTP request within the limits: ${error.code ?? error.message}`)
     socket.end(overSocket(unreadable(error)))
   })
+}
+
+/**
+ * What is asked on one connection before an answer is through waits unlooked at for its turn, which behind a watch never
+ * comes: until then it has neither answer nor place to hold, and Node would not say that its connection is gone.
+ */
+function turns({ limits, onProblem }: ApiOptions) {
+  let all = 0
+  const counts = new WeakMap<Socket, { waiting: number }>()
+  const countOf = (socket: Socket): { waiting: number } => {
+    const known = counts.get(socket)
+    if (known !== undefined) return known
+    const count = { waiting: 0 }
+    counts.set(socket, count)
+    socket.once('close', () => {
+      all -= count.waiting
+    })
+    return count
+  }
+  return ({ socket }: IncomingMessage, response: ServerResponse, take: () => void): void => {
+    // Node gives each response the connection when it is its turn.
+    if (response.socket !== null) return take()
+    // What came with the request that was one too many.
+    if (socket.destroyed) return
+    if (all >= limits.maxHttpWaiting) {
+      onProblem('API_BUSY', `${all} requests wait for answers before theirs; connection closed`)
+      socket.destroy()
+      return
+    }
+    const count = countOf(socket)
+    count.waiting += 1
+    all += 1
+    response.once('socket', () => {
+      count.waiting -= 1
+      all -= 1
+      // Node has still to do with the response.
+      process.nextTick(() => {
+        if (!socket.destroyed) take()
+      })
+    })
+  }
 }
 
 /** An answer of which nothing is taken for so long holds memory for nobody. A watcher with no news has nothing to take. */

@@ -31,6 +31,9 @@ const TITLES: Record<number, string> = {
   503: 'Unavailable',
 }
 
+/** Whatever is 503 passes: others have taken their answers, or what is missing has come. */
+const RETRY_AFTER_S = '5'
+
 /** The code once more as a header: an answer to HEAD has no body. */
 export const CODE_HEADER = 'confmesh-code'
 
@@ -50,12 +53,9 @@ export function refusal(
   status = STATUS_OF[code] ?? 500,
 ): Refusal {
   const body = JSON.stringify({ type: 'about:blank', title: TITLES[status] ?? 'Error', status, code, detail })
-  return {
-    code,
-    status,
-    headers: { 'content-type': 'application/problem+json', [CODE_HEADER]: code, ...headers },
-    body,
-  }
+  const own = { 'content-type': 'application/problem+json', [CODE_HEADER]: code }
+  const later = status === 503 ? { 'retry-after': RETRY_AFTER_S } : {}
+  return { code, status, headers: { ...own, ...later, ...headers }, body }
 }
 
 /** The same as answer of a route. */

@@ -15,49 +15,60 @@ export interface WatchSettings {
 
 /**
  * Server-sent events of one channel. The current state comes first, with what differs from the release that
- * `Last-Event-ID` names, unless that is it. A slow reader gets the newest release with all paths changed since what it was sent last; what was
- * quickly replaced is skipped, so nothing queues up.
+ * `Last-Event-ID` names, unless that is it. A slow reader, and one for whom there is no room yet, gets the newest release
+ * with all paths changed since what it was sent last; what was quickly replaced is skipped, so nothing queues up.
  */
 export function serveWatch(c: Context, node: NodeView, channel: Channel, settings: WatchSettings): Response {
+  const { answers, heartbeatMs } = settings
   const run = async (stream: SSEStreamingApi): Promise<void> => {
     let next: ReleaseChange | undefined
     let wake: (() => void) | undefined
+    // A comment keeps proxies from closing the stream and tells us that the reader is gone.
+    let isQuiet = true
     // Said twice, a release would look like an activation.
     let sent = c.req.header('last-event-id')
     const unsubscribe = node.subscribe(channel, (change) => {
       next = next === undefined ? change : newer(next, change)
       wake?.()
     })
+    const beat = setInterval(() => {
+      isQuiet = true
+      wake?.()
+    }, heartbeatMs)
     stream.onAbort(() => wake?.())
     try {
       const current = await currentState(node, channel, sent)
       // What was activated meanwhile is newer than what was read.
       if (current !== undefined) next = next === undefined ? current : newer(current, next)
-      // The reader learns that the stream stands, though there may be nothing to tell for long.
-      if (next === undefined) await stream.write(ALIVE)
       while (!stream.aborted) {
-        if (next !== undefined) {
+        if (next?.release === sent) next = undefined
+        if (next !== undefined && !answers.isFull) {
           const { release, clock, changed } = next
           next = undefined
-          if (release === sent) continue
+          isQuiet = false
           sent = release
-          const data = () => JSON.stringify({ release, clock, changed })
-          await settings.answers.event(stream, () => `event: release\ndata: ${data()}\nid: ${release}\n\n`)
+          const data = JSON.stringify({ release, clock, changed })
+          await answers.event(stream, `event: release\ndata: ${data}\nid: ${release}\n\n`)
+          continue
+        }
+        // At once, too: the reader learns that the stream stands, though there may be nothing to tell for long.
+        if (isQuiet) {
+          isQuiet = false
+          await stream.write(ALIVE)
           continue
         }
         const woken = Promise.withResolvers<void>()
         wake = woken.resolve
-        const timer = setTimeout(woken.resolve, settings.heartbeatMs)
+        const leave = next === undefined ? undefined : answers.onTaken(woken.resolve)
         await woken.promise
-        clearTimeout(timer)
+        leave?.()
         wake = undefined
-        // A comment keeps proxies from closing the stream and tells us that the reader is gone.
-        if (next === undefined && !stream.aborted) await stream.write(ALIVE)
       }
     } catch (error) {
       // Caught here, or an event `error` with its text would go to the reader.
       settings.onError(error instanceof Error ? error : new Error(String(error)))
     } finally {
+      clearInterval(beat)
       unsubscribe()
       settings.onEnd()
     }
