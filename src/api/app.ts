@@ -1,8 +1,8 @@
-import { Readable } from 'node:stream'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type Code, isMeshError } from '../errors.ts'
 import { Answers } from './answers.ts'
+import { bodyOf, type Send } from './body.ts'
 import { ROUTES } from './contract.ts'
 import { releaseOf, serveFile } from './files.ts'
 import { type GuardOptions, guards } from './guards.ts'
@@ -21,6 +21,15 @@ export interface ApiOptions extends GuardOptions {
 export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   const app = new OpenAPIHono()
   const answers = new Answers(options.limits)
+  const send: Send = async (c, parts, bytes, init) =>
+    answers.stream(c, bytes) ??
+    new Response(
+      await bodyOf(c, parts, (error) => {
+        const code = isMeshError(error) ? error.code : 'INTERNAL'
+        options.onProblem(code, `${c.req.method} ${c.req.path}: cut off: ${(error as Error).message}`)
+      }),
+      init,
+    )
   let watchers = 0
   app.use('*', async (c, next) => {
     await next()
@@ -58,14 +67,15 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
       ? problem('API_NOT_FOUND', `${channel} has no active release here; 'confmesh status' lists what has`)
       : answers.json(c, () => listing)
   })
-  app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c), answers))
+  app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c), send))
   app.get('/v1/channels/:channel/watch', (c) => {
     const { channel } = targetOf(c)
     // Nothing would ever come.
     if (!node.stores(channel))
       return problem('API_NOT_FOUND', `this node does not store ${channel}; its channels are configured`)
     // Nobody reads the body of an answer to HEAD: a stream would never notice that its reader is gone.
-    if (c.req.method === 'HEAD') return headOnly('text/event-stream')
+    if (c.req.method === 'HEAD')
+      return new Response(null, { headers: { 'content-type': 'text/event-stream' } })
     if (watchers >= options.limits.maxWatchers)
       return problem('API_BUSY', `${watchers} watchers already; try again later`)
     watchers += 1
@@ -80,14 +90,10 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
     })
   })
   app.get('/v1/channels/:channel/car', async (c) => {
-    const { channel } = targetOf(c)
-    const refusal = answers.stream(c, Number.POSITIVE_INFINITY)
-    if (refusal !== undefined) return refusal
-    const bytes = await node.car(channel, releaseOf(c))
-    if (c.req.method === 'HEAD') return headOnly(CAR_TYPE)
-    return new Response(Readable.toWeb(Readable.from(bytes)) as ReadableStream<Uint8Array>, {
-      headers: { 'content-type': CAR_TYPE },
-    })
+    const bytes = await node.car(targetOf(c).channel, releaseOf(c))
+    const headers = { 'content-type': CAR_TYPE }
+    if (c.req.method === 'HEAD') return new Response(null, { headers })
+    return send(c, bytes, Number.POSITIVE_INFINITY, { status: 200, headers })
   })
   describe(app, options.version)
   return app
@@ -95,8 +101,6 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const CAR_TYPE = 'application/vnd.ipld.car'
-
-const headOnly = (type: string): Response => new Response(null, { headers: { 'content-type': type } })
 
 /** Routes served by plain handlers are in the contract all the same. */
 function describe(app: OpenAPIHono, version: string): void {

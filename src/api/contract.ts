@@ -119,6 +119,14 @@ const withToken = {
   401: problem('A token is wanted'),
   503: problem('Too many watchers, or long answers that nobody has read yet'),
 }
+/** Of what a release holds. */
+const withContent = {
+  ...withToken,
+  410: problem('The release is no longer stored'),
+  503: problem(
+    'Its content is damaged, or on its way here, and comes from peers; or long answers that nobody has read yet',
+  ),
+}
 const channelParam = z.object({
   channel: z
     .string()
@@ -166,8 +174,7 @@ export const ROUTES = {
     responses: {
       200: json(FILES, 'Files of the release'),
       404: problem('No such channel, or nothing active'),
-      410: problem('The release is no longer stored'),
-      ...withToken,
+      ...withContent,
     },
   }),
   file: createRoute({
@@ -179,8 +186,7 @@ export const ROUTES = {
       206: binary,
       304: { description: 'Not modified' },
       404: problem('No such file'),
-      410: problem('The release is no longer stored'),
-      ...withToken,
+      ...withContent,
       416: problem('Range not satisfiable'),
     },
   }),
@@ -204,8 +210,7 @@ export const ROUTES = {
     responses: {
       200: binary,
       404: problem('No such release'),
-      410: problem('The release is no longer stored'),
-      ...withToken,
+      ...withContent,
     },
   }),
   metrics: createRoute({

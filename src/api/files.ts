@@ -1,9 +1,8 @@
-import { Readable } from 'node:stream'
 import type { Context } from 'hono'
 import { MeshError } from '../errors.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import { parseDigest } from '../model/names.ts'
-import type { Answers } from './answers.ts'
+import type { Send } from './body.ts'
 import type { FileView, NodeView } from './node-view.ts'
 import { problem } from './problem.ts'
 import type { Target } from './target.ts'
@@ -20,12 +19,7 @@ export function releaseOf(c: Context): ReleaseId | undefined {
 }
 
 /** One file of a release: ETag is its digest; one byte range at most. */
-export async function serveFile(
-  c: Context,
-  node: NodeView,
-  target: Target,
-  answers: Answers,
-): Promise<Response> {
+export async function serveFile(c: Context, node: NodeView, target: Target, send: Send): Promise<Response> {
   const asked = releaseOf(c)
   const listing = await node.files(target.channel, asked)
   if (listing === undefined)
@@ -48,25 +42,24 @@ export async function serveFile(
     'confmesh-release': listing.release,
     'x-content-type-options': 'nosniff',
   }
-  if (matchesTag(c.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers })
-
+  const isKnown = matchesTag(c.req.header('if-none-match'), etag)
   const ifRange = c.req.header('if-range')
   // A range is of GET alone (RFC 9110, 14.2).
-  const applies = c.req.method === 'GET' && (ifRange === undefined || ifRange === etag)
+  const applies = c.req.method === 'GET' && !isKnown && (ifRange === undefined || ifRange === etag)
   const range = applies ? parseRange(c.req.header('range'), file) : undefined
   if (range === 'unsatisfiable')
     return problem('API_RANGE', `${file.path} has ${file.size} bytes; one range "bytes=FROM-TO"`, {
       'content-range': `bytes */${file.size}`,
     })
+  // What is not here is refused to whoever asks for less than its bytes, too (RFC 9110, 13.2.1).
+  const bytes = await node.read(target.channel, file.path, listing.release, range)
+  if (isKnown) return new Response(null, { status: 304, headers })
   const size = range === undefined ? file.size : range.end - range.start + 1
   headers['content-length'] = String(size)
   if (range !== undefined) headers['content-range'] = `bytes ${range.start}-${range.end}/${file.size}`
   const status = range === undefined ? 200 : 206
   if (c.req.method === 'HEAD' || size === 0) return new Response(null, { status, headers })
-  const refusal = answers.stream(c, size)
-  if (refusal !== undefined) return refusal
-  const bytes = await node.read(target.channel, file.path, listing.release, range)
-  return new Response(Readable.toWeb(Readable.from(bytes)) as ReadableStream<Uint8Array>, { status, headers })
+  return send(c, bytes, size, { status, headers })
 }
 
 function matchesTag(header: string | undefined, etag: string): boolean {

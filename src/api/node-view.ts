@@ -86,19 +86,19 @@ export interface NodeView {
   stores(channel: Channel): boolean
   /** Undefined: not a channel known here. */
   channel(channel: Channel): (ChannelView & { readonly history: readonly HistoryView[] }) | undefined
-  /** Files of the active release, or of a stored one; undefined where it has none. @throws MeshError CONTENT_GONE */
+  /** Files of the active release, or of a stored one; undefined where it has none. @throws MeshError STORE_CORRUPT, API_UNAVAILABLE, CONTENT_GONE */
   files(
     channel: Channel,
     release?: ReleaseId,
   ): Promise<{ readonly release: ReleaseId; readonly files: readonly FileView[] } | undefined>
-  /** Bytes of one file, verified block by block; `range` is inclusive. */
+  /** Bytes of one file, verified block by block; `range` is inclusive. What is not here is refused before, as by `files`; what proves damaged while it is read, then. */
   read(
     channel: Channel,
     path: string,
     release?: ReleaseId,
     range?: { readonly start: number; readonly end: number },
   ): Promise<AsyncIterable<Uint8Array>>
-  /** A stored release as a CAR file, for `export`. @throws MeshError CONTENT_GONE, API_NOT_FOUND */
+  /** A stored release as a CAR file, for `export`. @throws MeshError API_NOT_FOUND; as `read` */
   car(channel: Channel, release?: ReleaseId): Promise<AsyncIterable<Uint8Array>>
   /** Called after each activation; returns the unsubscribe function. */
   subscribe(channel: Channel, listener: (change: ReleaseChange) => void): () => void

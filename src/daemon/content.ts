@@ -1,23 +1,34 @@
 import type { FileView } from '../api/node-view.ts'
 import { decodePage } from '../codec/page.ts'
 import { LatestMap } from '../core/latest.ts'
+import type { CoreChannelView } from '../core/view.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
+import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import type { Release } from '../model/release.ts'
 import type { StorePort } from '../runtime/ports.ts'
 
-/** Reads what the store holds of a release: its manifest, its files, every block checked on the way. */
+/**
+ * Reads what the store holds of a release: its manifest, its files, every block checked on the way. What it lacks is
+ * refused before the first byte where the store knows of it, as what `lackingOf` makes of it.
+ */
 export interface Content {
-  /** @throws MeshError CONTENT_GONE where a page is no longer stored */
   manifest(release: Release): Promise<readonly ManifestEntry[]>
   files(release: Release): Promise<readonly FileView[]>
-  /** Bytes `start`…`end` (inclusive) of a file. @throws MeshError CONTENT_GONE */
+  /** Bytes `start`…`end` (inclusive) of a file. @throws MeshError API_NOT_FOUND */
   bytes(
     release: Release,
     path: string,
     range?: { readonly start: number; readonly end: number },
-  ): AsyncGenerator<Uint8Array>
+  ): Promise<AsyncIterable<Uint8Array>>
+  /** Pages, then blocks in manifest order, each once. */
+  blocks(release: Release): Promise<AsyncIterable<Block>>
+}
+
+export interface Block {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
 }
 
 interface Listed {
@@ -28,7 +39,11 @@ interface Listed {
 /** Manifests kept decoded: enough for the channels being read right now. */
 const KEPT_MANIFESTS = 8
 
-export function createContent(store: StorePort, limits: Limits): Content {
+export function createContent(
+  store: StorePort,
+  limits: Limits,
+  lackingOf: (release: Release) => MeshError,
+): Content {
   const kept = new LatestMap<string, Listed>(KEPT_MANIFESTS)
   const reading = new Map<string, Promise<Listed>>()
 
@@ -43,11 +58,8 @@ export function createContent(store: StorePort, limits: Limits): Content {
 
   async function read(release: Release): Promise<Listed> {
     const entries: ManifestEntry[] = []
-    for (const digest of release.header.pages) {
-      const bytes = await store.readBlock(digest)
-      if (bytes === undefined) throw gone(release)
-      entries.push(...decodePage(bytes, limits))
-    }
+    for (const digest of release.header.pages)
+      entries.push(...decodePage(await blockOf(release, digest), limits))
     const manifest = joinParts(entries)
     const files = manifest.map(({ path, mode, size, digest }) => ({ path, mode, size, digest }))
     const whole = { manifest, files }
@@ -55,39 +67,93 @@ export function createContent(store: StorePort, limits: Limits): Content {
     return whole
   }
 
-  const manifest = async (release: Release): Promise<readonly ManifestEntry[]> =>
-    (await listed(release)).manifest
+  async function blockOf(release: Release, digest: Digest): Promise<Uint8Array> {
+    const bytes = await store.readBlock(digest)
+    if (bytes === undefined) throw lackingOf(release)
+    return bytes
+  }
+
+  /** By the index: what is damaged on the disk shows only as it is read. */
+  async function allThere(release: Release, digests: Iterable<Digest>): Promise<void> {
+    // Reading what is not there tells the core that it is wanted.
+    for (const digest of digests) if (!store.hasBlock(digest)) await blockOf(release, digest)
+  }
+
+  async function* blocksOf(release: Release, digests: Iterable<Digest>): AsyncGenerator<Block> {
+    for (const digest of digests) yield { digest, bytes: await blockOf(release, digest) }
+  }
+
+  async function* partsOf(release: Release, parts: readonly Part[]): AsyncGenerator<Uint8Array> {
+    for (const { digest, from, to } of parts) yield (await blockOf(release, digest)).subarray(from, to)
+  }
 
   return {
-    manifest,
+    manifest: async (release) => (await listed(release)).manifest,
     files: async (release) => (await listed(release)).files,
-    async *bytes(release, path, range) {
-      const entry = (await manifest(release)).find((candidate) => candidate.path === path)
+    async bytes(release, path, range) {
+      const entry = (await listed(release)).manifest.find((candidate) => candidate.path === path)
       if (entry === undefined)
         throw new MeshError(
           'API_NOT_FOUND',
           `no file ${JSON.stringify(path)} in release ${release.id.slice(0, 12)}`,
         )
-      const { start, end } = range ?? { start: 0, end: entry.size - 1 }
-      let offset = 0
-      for (const block of entry.blocks) {
-        const from = Math.max(start - offset, 0)
-        const to = Math.min(end - offset + 1, block.size)
-        offset += block.size
-        if (from >= to) continue
-        const bytes = await store.readBlock(block.digest)
-        if (bytes === undefined) throw gone(release)
-        yield bytes.subarray(from, to)
-      }
+      const parts = partsIn(entry, range ?? { start: 0, end: entry.size - 1 })
+      await allThere(
+        release,
+        parts.map(({ digest }) => digest),
+      )
+      return partsOf(release, parts)
+    },
+    async blocks(release) {
+      const { manifest } = await listed(release)
+      const blocks = manifest.flatMap((entry) => entry.blocks.map(({ digest }) => digest))
+      const digests = new Set([...release.header.pages, ...blocks])
+      await allThere(release, digests)
+      return blocksOf(release, digests)
     },
   }
 }
 
-const gone = (release: Release): MeshError =>
-  new MeshError(
+/** Of one block. */
+interface Part {
+  readonly digest: Digest
+  readonly from: number
+  readonly to: number
+}
+
+function partsIn({ blocks }: ManifestEntry, { start, end }: { start: number; end: number }): Part[] {
+  const parts: Part[] = []
+  let offset = 0
+  for (const { digest, size } of blocks) {
+    const from = Math.max(start - offset, 0)
+    const to = Math.min(end - offset + 1, size)
+    offset += size
+    if (from < to) parts.push({ digest, from, to })
+  }
+  return parts
+}
+
+/**
+ * What it means that something of a release is not here. Of what is active, or is gone back to, the core fetches again
+ * what is lost; the target is on its way. The rest is not fetched again.
+ */
+export function lacking(
+  entry: Pick<CoreChannelView, 'active' | 'lastGood' | 'target'> | undefined,
+  release: ReleaseId,
+): MeshError {
+  const name = `release ${release.slice(0, 12)}`
+  if (entry !== undefined && (release === entry.active?.id || release === entry.lastGood))
+    return new MeshError(
+      'STORE_CORRUPT',
+      `${name}: its content here is damaged; peers are asked for it again`,
+    )
+  if (release === entry?.target)
+    return new MeshError('API_UNAVAILABLE', `${name}: its content is still on its way here; try again later`)
+  return new MeshError(
     'CONTENT_GONE',
-    `release ${release.id.slice(0, 12)}: its content is no longer whole here; newer releases are, see 'confmesh log'`,
+    `${name}: its content is not, or no longer, whole here; newer releases are, see 'confmesh log'`,
   )
+}
 
 /** A file that goes on in the next page is one file. */
 function joinParts(entries: readonly ManifestEntry[]): ManifestEntry[] {

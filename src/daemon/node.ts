@@ -20,7 +20,7 @@ import { signHeartbeat } from '../trust/heartbeat.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
 import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
-import { createContent } from './content.ts'
+import { createContent, lacking } from './content.ts'
 import { certifiedLabels, chainExpires, ownChain, readPrivateKey, readRoot } from './documents.ts'
 import { fleetOf, foldersOf, makeFolders } from './folders.ts'
 import { createLogger, logPort } from './log.ts'
@@ -102,11 +102,15 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   const region = regionIn(certifiedLabels(ownCertificates, limits))
   const transport = transportOf(config, identity, { fleetId, region }, log, metrics)
   const core = createNode(coreConfig(config, root, identity, ownCertificates, () => transport.addresses()))
+  const now = nowOf(core, clock)
+  const content = createContent(store, limits, ({ id, header }) =>
+    lacking(now.channelView(header.channel), id),
+  )
   const view = createView({
-    core: nowOf(core, clock),
+    core: now,
     patterns: config.channels.map(parsePattern),
     store,
-    content: createContent(store, limits),
+    content,
     version,
     labels: config.labels,
     addresses: () => transport.addresses(),

@@ -10,13 +10,13 @@ import type {
 } from '../api/node-view.ts'
 import type { ActiveFacts, CoreChannelView, CoreView, Readiness } from '../core/view.ts'
 import { type Code, MeshError } from '../errors.ts'
-import type { Channel, Digest, Pattern, ReleaseId } from '../model/ids.ts'
+import type { Channel, Pattern, ReleaseId } from '../model/ids.ts'
 import { literalOf, matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
 import { writeCar } from '../publish/car.ts'
 import type { StorePort } from '../runtime/ports.ts'
 import type { Judgement } from '../trust/admission.ts'
-import type { Content } from './content.ts'
+import { type Content, lacking } from './content.ts'
 import { peersByRegion } from './metrics.ts'
 
 /** The core, now. */
@@ -61,10 +61,7 @@ export function createView(sources: ViewSources): DaemonView {
     if (id === undefined) return undefined
     const release = sources.core.release(id)
     if (release !== undefined && release.header.channel === channel) return release
-    throw new MeshError(
-      'CONTENT_GONE',
-      `release ${id.slice(0, 12)} of ${channel} is not stored here (any longer)`,
-    )
+    throw lacking(find(channel), id)
   }
 
   async function announce(channel: Channel): Promise<void> {
@@ -111,7 +108,7 @@ export function createView(sources: ViewSources): DaemonView {
       const envelope = release === undefined ? undefined : sources.core.envelope(release.id)
       if (release === undefined || envelope === undefined)
         throw new MeshError('API_NOT_FOUND', `${channel} has no such release here`)
-      return writeCar(envelope, allBlocks(sources, release))
+      return writeCar(envelope, await sources.content.blocks(release))
     },
     subscribe(channel, listener) {
       const set = listeners.get(channel) ?? new Set()
@@ -259,25 +256,4 @@ async function changedSince(
   // The manifest before may be gone from the store by now: then everything may have changed.
   const old = before === undefined ? NO_FILES : await content.files(before).catch(() => NO_FILES)
   return changedPaths(old, await content.files(after))
-}
-
-/** Pages, then blocks in manifest order, each once. */
-async function* allBlocks(
-  sources: ViewSources,
-  release: Release,
-): AsyncGenerator<{ digest: Digest; bytes: Uint8Array }> {
-  const manifest = await sources.content.manifest(release)
-  const digests = new Set([
-    ...release.header.pages,
-    ...manifest.flatMap((entry) => entry.blocks.map((block) => block.digest)),
-  ])
-  for (const digest of digests) {
-    const bytes = await sources.store.readBlock(digest)
-    if (bytes === undefined)
-      throw new MeshError(
-        'CONTENT_GONE',
-        `release ${release.id.slice(0, 12)}: block ${digest.slice(0, 12)} is no longer here`,
-      )
-    yield { digest, bytes }
-  }
 }

@@ -2,8 +2,9 @@ import { describe, expect, test, vi } from 'vitest'
 import type { ReleaseChange } from '../../../src/api/node-view.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
-import { type Content, createContent } from '../../../src/daemon/content.ts'
+import { type Content, createContent, lacking } from '../../../src/daemon/content.ts'
 import { type CoreNow, createView } from '../../../src/daemon/view.ts'
+import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import type { ManifestEntry } from '../../../src/model/manifest.ts'
@@ -15,6 +16,8 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 
 function storeOf() {
   const blocks = new Map<string, Uint8Array>()
+  /** Of these it is found only as they are read that they are not there. */
+  const indexed = new Set<string>()
   const put = (data: Uint8Array): Digest => {
     const digest = sha256(data)
     blocks.set(digest, data)
@@ -22,9 +25,10 @@ function storeOf() {
   }
   const store = {
     readBlock: async (digest: Digest) => blocks.get(digest),
+    hasBlock: (digest: Digest) => indexed.has(digest) || blocks.has(digest),
     bytes: () => 0,
   } as unknown as StorePort
-  return { blocks, put, store }
+  return { blocks, indexed, put, store }
 }
 
 const release = (name: string, counter: number, pages: readonly Digest[]): Release => ({
@@ -42,15 +46,16 @@ async function textOf(parts: AsyncIterable<Uint8Array>): Promise<string> {
 describe('content', () => {
   /** One file "0123456789" in blocks of 4, 4 and 2 bytes, split over two pages. */
   function split() {
-    const { blocks, put, store } = storeOf()
+    const { blocks, indexed, put, store } = storeOf()
     const refs = ['0123', '4567', '89'].map((part) => ({ digest: put(bytes(part)), size: part.length }))
     const whole = { path: 'f', mode: 0o444 as const, size: 10, digest: sha256(bytes('0123456789')) }
     const page = (from: number, to: number) =>
       put(encodePage([{ ...whole, blocks: refs.slice(from, to) } as ManifestEntry]))
     return {
       blocks,
+      indexed,
       refs,
-      content: createContent(store, LIMITS),
+      content: createContent(store, LIMITS, (of) => new MeshError('STORE_CORRUPT', of.id)),
       made: release('r', 1, [page(0, 2), page(2, 3)]),
     }
   }
@@ -58,7 +63,7 @@ describe('content', () => {
   test('a file that goes on in the next page is one file', async () => {
     const { content, made } = split()
     expect((await content.files(made)).map(({ path, size }) => [path, size])).toEqual([['f', 10]])
-    expect(await textOf(content.bytes(made, 'f'))).toBe('0123456789')
+    expect(await textOf(await content.bytes(made, 'f'))).toBe('0123456789')
   })
 
   test('a manifest is read and decoded once, however many ask for it at once', async () => {
@@ -74,7 +79,7 @@ describe('content', () => {
     const [page = ''] = made.header.pages
     const bytes = blocks.get(page) as Uint8Array
     blocks.delete(page)
-    await expect(content.files(made)).rejects.toMatchObject({ code: 'CONTENT_GONE' })
+    await expect(content.files(made)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
     blocks.set(page, bytes)
     expect(await content.files(made)).toHaveLength(1)
   })
@@ -83,19 +88,69 @@ describe('content', () => {
     const { content, made } = split()
     for (let start = 0; start < 10; start++)
       for (let end = start; end < 10; end++)
-        expect(await textOf(content.bytes(made, 'f', { start, end }))).toBe(
+        expect(await textOf(await content.bytes(made, 'f', { start, end }))).toBe(
           '0123456789'.slice(start, end + 1),
         )
   })
 
-  test('a block or page that is gone is CONTENT_GONE, an unknown path API_NOT_FOUND', async () => {
+  test('a release is its pages, then its blocks, each once', async () => {
+    const { content, made, refs } = split()
+    const digests: Digest[] = []
+    for await (const { digest } of await content.blocks(made)) digests.push(digest)
+    expect(digests).toEqual([...made.header.pages, ...refs.map(({ digest }) => digest)])
+  })
+
+  test('an unknown path is API_NOT_FOUND; a page or block that is not here is what it is said to mean', async () => {
     const { blocks, content, made, refs } = split()
-    await expect(textOf(content.bytes(made, 'g'))).rejects.toMatchObject({ code: 'API_NOT_FOUND' })
+    const lost = { code: 'STORE_CORRUPT', message: made.id }
+    await expect(content.bytes(made, 'g')).rejects.toMatchObject({ code: 'API_NOT_FOUND' })
     blocks.delete(refs[1]?.digest ?? '')
-    await expect(textOf(content.bytes(made, 'f'))).rejects.toMatchObject({ code: 'CONTENT_GONE' })
+    await expect(content.bytes(made, 'f')).rejects.toMatchObject(lost)
+    await expect(content.blocks(made)).rejects.toMatchObject(lost)
+    // Of what is there nothing is refused.
+    expect(await textOf(await content.bytes(made, 'f', { start: 0, end: 3 }))).toBe('0123')
     const other = split()
     other.blocks.delete(other.made.header.pages[1] ?? '')
-    await expect(other.content.files(other.made)).rejects.toMatchObject({ code: 'CONTENT_GONE' })
+    await expect(other.content.files(other.made)).rejects.toMatchObject(lost)
+  })
+
+  test('a block that is not here is read all the same, so that it is fetched again', async () => {
+    const { blocks, content, made, refs } = split()
+    await content.files(made)
+    const digest = refs[2]?.digest ?? ''
+    blocks.delete(digest)
+    const get = vi.spyOn(blocks, 'get')
+    await expect(content.bytes(made, 'f')).rejects.toThrow()
+    expect(get.mock.calls).toEqual([[digest]])
+  })
+
+  test('a block that proves damaged as it is read ends what was begun with the same', async () => {
+    const { blocks, indexed, content, made, refs } = split()
+    const digest = refs[1]?.digest ?? ''
+    indexed.add(digest)
+    blocks.delete(digest)
+    const lost = { code: 'STORE_CORRUPT', message: made.id }
+    const parts = (await content.bytes(made, 'f'))[Symbol.asyncIterator]()
+    expect((await parts.next()).value).toEqual(bytes('0123'))
+    await expect(parts.next()).rejects.toMatchObject(lost)
+  })
+
+  test('what is lacking of the active release, or of the last good one, is damage; of the target on its way; else gone', () => {
+    const [active, good, target, old] = ['active', 'good', 'target', 'old'].map(
+      (name) => release(name, 1, []).id,
+    ) as [ReleaseId, ReleaseId, ReleaseId, ReleaseId]
+    const entry = {
+      active: { id: active, release: undefined, activatedAt: 0, soaked: true },
+      lastGood: good,
+      target,
+    }
+    const codes = [active, good, target, old].map((id) => lacking(entry, id).code)
+    expect(codes).toEqual(['STORE_CORRUPT', 'STORE_CORRUPT', 'API_UNAVAILABLE', 'CONTENT_GONE'])
+    expect(lacking({ ...entry, target: active }, active).code).toBe('STORE_CORRUPT')
+    expect(lacking({ active: undefined, lastGood: undefined, target: undefined }, old).code).toBe(
+      'CONTENT_GONE',
+    )
+    expect(lacking(undefined, active).code).toBe('CONTENT_GONE')
   })
 })
 
@@ -106,7 +161,8 @@ describe('view', () => {
     const waits = new Map<string, Promise<void>>()
     const content = {
       manifest: async () => [],
-      bytes: async function* () {},
+      bytes: async () => [],
+      blocks: async () => [],
       files: async ({ id, counter }: Release) => {
         await waits.get(id)
         return [{ path: `f${counter}`, mode: 0o444, size: 1, digest: id as string as Digest }]
