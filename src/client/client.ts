@@ -6,7 +6,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import { NoNode, readAnswer } from './answer.ts'
 import { serverSentEvents } from './events.ts'
 import { type StateFile, stateFile } from './state-file.ts'
-import { bytes, type Endpoint, get, open, parts, text } from './transport.ts'
+import { bytes, type Endpoint, get, open, parts, refusalOf, text } from './transport.ts'
 
 export interface ClientOptions {
   /** `http://host:port` or `unix:/path`; default `CONFMESH_API`, then `http://127.0.0.1:7480`. */
@@ -69,6 +69,9 @@ export class Client {
 
   async ready(): Promise<Ready> {
     const response = await open(this.#endpoint, '/readyz', { timeoutMs: this.#timeoutMs })
+    // "Not yet" is a 503 as well, and no problem.
+    if (response.headers['content-type']?.startsWith('application/problem+json') === true)
+      throw await refusalOf(response, this.#endpoint, '/readyz')
     return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES), 'ready')
   }
 

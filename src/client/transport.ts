@@ -27,7 +27,16 @@ export async function get(
   const response = await open(endpoint, path, options)
   const status = response.statusCode ?? 0
   if ((status >= 200 && status < 300) || status === 304) return response
-  throw problemOf(status, await text(response, 64 * 1024), { url: endpoint.url, path })
+  throw await refusalOf(response, endpoint, path)
+}
+
+/** What an answer that is none says. */
+export async function refusalOf(
+  response: IncomingMessage,
+  { url }: Endpoint,
+  path: string,
+): Promise<MeshError> {
+  return problemOf(response.statusCode ?? 0, await text(response, 64 * 1024), { url, path })
 }
 
 /** Like `get`, but hands out any status. */

@@ -70,6 +70,12 @@ describe('reading', () => {
     })
   })
 
+  test('ready that is refused is the refusal, not that no node answers here', async () => {
+    node.waitingFor = ['a']
+    const { api } = await start({ limits: { maxHttpAnswerBytes: 0 } })
+    await expect(new Client({ api: api.url }).ready()).rejects.toThrow(code('API_BUSY'))
+  })
+
   test('json and yaml go through the validator, and its refusal through to the caller', async () => {
     node.activate({
       'a.json': '{"limit": 5}',
