@@ -24,8 +24,9 @@ export function rawUrl(c: Context): string {
 export function parseTarget(url: string): Target {
   const pathname = url.replace(/^[a-z]+:\/\/[^/]*/, '').split(/[?#]/, 1)[0] ?? ''
   const segments = pathname.split('/').slice(1)
-  const rest = segments.slice(4).map((segment) => decodeSegment(segment, false))
-  return { channel: channelOf(segments[2] ?? ''), path: rest.join('/') }
+  // Those of the route, too: without its dotted segments the path may name another channel.
+  const decoded = segments.map((segment, at) => (at === 2 ? segment : decodeSegment(segment, false)))
+  return { channel: channelOf(segments[2] ?? ''), path: decoded.slice(4).join('/') }
 }
 
 function channelOf(segment: string): Channel {

@@ -56,6 +56,17 @@ describe('paths', () => {
     },
   )
 
+  test.each([
+    '/v1/channels/payments%2Fprod/../elsewhere/files',
+    '/v1/channels/payments%2Fprod/%2e%2e/elsewhere/files',
+    '/v1/channels/payments%2Fprod/./files',
+    '/x/../v1/channels/payments%2Fprod/files',
+    '/v1/%2E/channels/payments%2Fprod',
+  ])('%s names no channel: a proxy would read another one in it', async (target) => {
+    const { status, code } = await ask(served.api.url, target)
+    expect([status, code]).toEqual([400, 'API_BAD_REQUEST'])
+  })
+
   test('double encoding is decoded once: a file of that very name is found', async () => {
     expect((await ask(served.api.url, `${FILES}/%252e%252e`)).body).toBe('odd')
   })
