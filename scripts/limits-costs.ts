@@ -238,7 +238,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   signTimeoutMs: TOOL,
   keyLockMs: TOOL,
   otherSeedsMs: 'the seed that is slower: not heard on what is newest',
-  publishIdleMs: TOOL,
+  publishIdleMs:
+    'the seed that says nothing: the next one is asked; without one the tool gives up and says so',
   hookTimeoutMs: 'the hook: ended, and the release counts as unhealthy',
   maxHookOutputBytes: 'the hook: the rest of its output is dropped',
   healthTimeoutMs: 'the check: ended, and the release counts as unhealthy',

@@ -347,7 +347,7 @@ export const LIMITS = {
   keyLockMs: 120_000,
   /** Once one seed is reached, the others have this long to be heard on what is newest. */
   otherSeedsMs: 2_000,
-  /** So long after a second seed should hold the release the tool gives up, if the first has not said that it does. */
+  /** So long after a second seed should hold the release the next one is asked, if the first has not said so. */
   publishIdleMs: 600_000,
 
   hookTimeoutMs: 60_000,

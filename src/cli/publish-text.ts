@@ -3,6 +3,7 @@ import type { Channel } from '../model/ids.ts'
 import { differenceOf } from '../publish/difference.ts'
 import type { NewChannel } from '../publish/new-channel.ts'
 import type { Change, Published } from '../publish/publish.ts'
+import type { Progress } from '../publish/submit.ts'
 import { isJson, out, printable, progress, warn } from './output.ts'
 import { saysYes } from './question.ts'
 import { short } from './text.ts'
@@ -20,16 +21,26 @@ export function size(bytes: number): string {
 }
 
 /**
- * Progress of an upload, a line for each hundredth.
+ * Progress of an upload, a line for each hundredth, and of the wait for the seed's word after it.
  * @param mostBytes what a seed can lack; it has what has not changed
  */
-export function tellUpload(mostBytes: number): (uploadedBytes: number) => void {
+export function tellUpload(mostBytes: number): Required<Progress> {
   let shown = -1
-  return (bytes) => {
-    const percent = Math.floor((bytes / mostBytes) * 100)
-    if (percent === shown) return
-    shown = percent
-    progress(`${size(bytes)} of at most ${size(mostBytes)} uploaded`)
+  return {
+    onProgress(bytes) {
+      const percent = Math.floor((bytes / mostBytes) * 100)
+      if (percent === shown) return
+      shown = percent
+      progress(`${size(bytes)} of at most ${size(mostBytes)} uploaded`)
+    },
+    onWait(seed, waitedMs) {
+      const seconds = Math.round(waitedMs / 1_000)
+      progress(`seed ${seed} has all of it and brings it to a second one: ${seconds} s so far`)
+    },
+    onLost(seed, { code }) {
+      shown = -1
+      warn(`seed ${seed} went silent (${code}); the next one is asked what it lacks`)
+    },
   }
 }
 

@@ -21,7 +21,7 @@ import { epochOf } from '../trust/epoch.ts'
 import { argument } from './arguments.ts'
 import { out, progress } from './output.ts'
 import { keyMissing, type Session, withSession } from './publish-session.ts'
-import { publishedFacts } from './publish-text.ts'
+import { publishedFacts, tellUpload } from './publish-text.ts'
 import { readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
@@ -194,5 +194,6 @@ function reissue(channel: Channel, release: Release, root: TrustRoot, session: S
     limits: LIMITS,
     wallMs: Date.now,
     confirm: async () => true,
+    ...tellUpload(bytes),
   })
 }

@@ -11,9 +11,9 @@ import type { Prepared } from './prepared.ts'
 import type { Change, Published } from './publish.ts'
 import type { Seed } from './seeds.ts'
 import { standingOf } from './standing.ts'
-import { submitToFirst } from './submit.ts'
+import { type Progress, submitToFirst } from './submit.ts'
 
-export interface InjectOptions {
+export interface InjectOptions extends Progress {
   readonly content: Content
   /** To verify what stands in the channel; undefined: nobody asks what it is. */
   readonly root: TrustRoot | undefined
@@ -26,7 +26,6 @@ export interface InjectOptions {
   readonly limits: Limits
   /** False: the person said no. */
   readonly confirm: (change: Change) => Promise<boolean>
-  readonly onProgress?: (uploadedBytes: number) => void
 }
 
 /** @throws MeshError PUBLISH_EXPECT, PUBLISH_DECLINED, the seed's refusal, NET_*, CONTENT_* */

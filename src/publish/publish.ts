@@ -24,7 +24,7 @@ import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
 import { RefusedBySeed, type Seed } from './seeds.ts'
 import { type Signer, signRelease } from './signer.ts'
 import { type Standing, standingOf, verified } from './standing.ts'
-import { submitToFirst } from './submit.ts'
+import { type Progress, submitToFirst } from './submit.ts'
 
 export interface Change {
   readonly standing: Standing
@@ -33,7 +33,7 @@ export interface Change {
   readonly isNew: NewChannel | undefined
 }
 
-export interface PublishOptions {
+export interface PublishOptions extends Progress {
   readonly channel: Channel
   readonly content: Content
   /** Brought up to date (`catchUp`). */
@@ -59,7 +59,6 @@ export interface PublishOptions {
   readonly wallMs: () => number
   /** False: the person said no. Asked again for each new counter. */
   readonly confirm: (change: Change) => Promise<boolean>
-  readonly onProgress?: (uploadedBytes: number) => void
 }
 
 export interface Published extends Partial<Replacing> {

@@ -20,19 +20,22 @@ export interface Submission {
   readonly content: Pick<Content, 'read' | 'bytes'>
 }
 
-export interface SubmitOptions {
-  readonly limits: Limits
+/** What whoever waits may want to hear. */
+export interface Progress {
+  /** Of pages and blocks, sent to the seed that is at it. */
   readonly onProgress?: (uploadedBytes: number) => void
+  /** The seed has all of it, and brings it to a second one: still. */
+  readonly onWait?: (seed: PeerId, waitedMs: number) => void
+  /** It went silent; the next one is tried. */
+  readonly onLost?: (seed: PeerId, error: MeshError) => void
+}
+
+export interface SubmitOptions extends Progress {
+  readonly limits: Limits
 }
 
 type Need = Extract<PublishReply, { type: 'need' }>
 type Done = Extract<PublishReply, { type: 'done' }>
-
-interface Sent {
-  /** The seed's word, where it had it to say at once. */
-  readonly done: Done | undefined
-  readonly uploadedBytes: number
-}
 
 /** Requests under way at once: one crosses the network while another is written. */
 const PARALLEL = 2
@@ -43,7 +46,8 @@ const BUSY_TRIES = 6
 
 /**
  * One seed after another while they cannot be reached; what one of them refuses is refused. A seed that has all of it is
- * left to bring it to a second one: any other would be sent again what it is just pulling.
+ * left to bring it to a second one: any other would be sent again what it is just pulling. One that goes silent before it
+ * says so may have brought it to nobody, so the next is asked what it lacks.
  * @throws MeshError the seed's refusal (`RefusedBySeed`), NET_*, CONTENT_GONE, CONTENT_DIGEST
  */
 export async function submitToFirst(
@@ -51,30 +55,35 @@ export async function submitToFirst(
   submission: Submission,
   options: SubmitOptions,
 ): Promise<Submitted> {
-  let last: unknown = new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
-  for (const seed of seeds) {
-    let sent: Sent
+  let last: MeshError = new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
+  let uploadedBytes = 0
+  for (const [index, seed] of seeds.entries()) {
+    let toThisOne = 0
+    const sent = (bytes: number) => {
+      toThisOne += bytes
+      uploadedBytes += bytes
+      options.onProgress?.(toThisOne)
+    }
     try {
-      sent = await upload(seed, submission, options)
+      const answer = await upload(seed, submission, options.limits, sent)
+      const { verdict, acknowledgedBy } = answer ?? (await awaitDone(seed, submission, options))
+      return { verdict, acknowledgedBy, uploadedBytes }
     } catch (error) {
       if (!isMeshError(error) || !error.code.startsWith('NET_')) throw error
       last = error
-      continue
+      if (index < seeds.length - 1) options.onLost?.(seed.peer, error)
     }
-    const { verdict, acknowledgedBy } = sent.done ?? (await awaitDone(seed, submission, options))
-    return { verdict, acknowledgedBy, uploadedBytes: sent.uploadedBytes }
   }
   throw last
 }
 
-/** Until the seed lacks nothing any more. */
-async function upload(seed: Seed, submission: Submission, options: SubmitOptions): Promise<Sent> {
-  const { limits } = options
-  let uploadedBytes = 0
-  const sent = (bytes: number) => {
-    uploadedBytes += bytes
-    options.onProgress?.(uploadedBytes)
-  }
+/** Until the seed lacks nothing any more. @returns its word, where it had it to say at once */
+async function upload(
+  seed: Seed,
+  submission: Submission,
+  limits: Limits,
+  sent: (bytes: number) => void,
+): Promise<Done | undefined> {
   return overCuts(seed, limits, async (progressed) => {
     const count = (bytes: number) => {
       progressed()
@@ -83,7 +92,7 @@ async function upload(seed: Seed, submission: Submission, options: SubmitOptions
     let reply = await open(seed, submission.envelope, limits)
     while (reply.type === 'need' && reply.pages.length + reply.blocks.length > 0)
       reply = await sendAll(seed, submission, reply, { limits, sent: count })
-    return { done: reply.type === 'done' ? reply : undefined, uploadedBytes }
+    return reply.type === 'done' ? reply : undefined
   })
 }
 
@@ -176,19 +185,21 @@ async function readPart(seed: Seed, content: Submission['content'], digest: Dige
 async function awaitDone(
   seed: Seed,
   { release, content }: Submission,
-  { limits }: SubmitOptions,
+  { limits, onWait }: SubmitOptions,
 ): Promise<Done> {
   const { acknowledgeMs, acknowledgeMsPerMib, publishIdleMs } = limits
   const allowedMs = acknowledgeMs + (content.bytes / 2 ** 20) * acknowledgeMsPerMib + publishIdleMs
-  const deadline = performance.now() + allowedMs
+  const begun = performance.now()
   for (;;) {
     const ask = () => askSeed(seed, { type: 'await', release }, ['done', 'noted'], limits)
     const reply = await overCuts(seed, limits, ask, REDIALS)
     if (reply.type === 'done') return reply
-    if (performance.now() > deadline)
+    const waitedMs = performance.now() - begun
+    if (waitedMs > allowedMs)
       throw new MeshError(
         'NET_TIMEOUT',
         `seed ${seed.peer} has not said that it holds the release; see its log`,
       )
+    onWait?.(seed.peer, waitedMs)
   }
 }

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { parseAddress } from '../../daemon/address.ts'
 import { MeshError } from '../../errors.ts'
@@ -8,7 +9,7 @@ import { submitToFirst } from '../../publish/submit.ts'
 import { clientOf, shared } from '../api-options.ts'
 import { collect } from '../arguments.ts'
 import { connect, seedAddresses } from '../publish-session.ts'
-import { outPublished } from '../publish-text.ts'
+import { outPublished, tellUpload } from '../publish-text.ts'
 
 export function register(program: Command): void {
   shared(program.command('import'))
@@ -28,7 +29,10 @@ export function register(program: Command): void {
         const seeds = await connect(addresses)
         try {
           const submission = { release: release.id, envelope, content }
-          const done = await submitToFirst(seeds.reached, submission, { limits: LIMITS })
+          const done = await submitToFirst(seeds.reached, submission, {
+            limits: LIMITS,
+            ...tellUpload(statSync(file).size),
+          })
           const { clock, files, bytes, channel } = release.header
           const unchanged = done.verdict === 'DUPLICATE' && done.uploadedBytes === 0
           outPublished(channel, { release: release.id, clock, files, bytes, unchanged, ...done }, { channel })

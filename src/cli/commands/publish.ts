@@ -115,7 +115,7 @@ async function publishPaths(
       limits: LIMITS,
       wallMs: Date.now,
       confirm: (change) => confirm(change, options),
-      onProgress: tellUpload(content.uploadBytes),
+      ...tellUpload(content.uploadBytes),
     }),
   )
   if (options.prepare === undefined || done.envelope === undefined)
@@ -175,7 +175,7 @@ async function publishPrepared(
       until: options.dryRun === true ? 'shown' : 'submitted',
       limits: LIMITS,
       confirm: (change) => confirm(change, options),
-      onProgress: tellUpload(content.uploadBytes),
+      ...tellUpload(content.uploadBytes),
     })
     outPublished(header.channel, done, options.dryRun === true ? { dryRun: true } : {})
   } finally {

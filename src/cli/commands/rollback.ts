@@ -11,7 +11,7 @@ import { askSeed, type Seed } from '../../publish/seeds.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument, requireExpectation } from '../arguments.ts'
 import { type Session, SIGNING_HELP, type SigningOptions, signing, withSession } from '../publish-session.ts'
-import { confirm, outPublished } from '../publish-text.ts'
+import { confirm, outPublished, tellUpload } from '../publish-text.ts'
 import { short } from '../text.ts'
 
 interface Options extends SigningOptions {
@@ -72,6 +72,7 @@ function rollBack(session: Session, channel: Channel, old: Release, options: Opt
     limits: LIMITS,
     wallMs: Date.now,
     confirm: (change) => confirm(change, options),
+    ...tellUpload(bytes),
   })
 }
 

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { stateText } from '../../../src/cli/commands/status.ts'
 import { tellReading, tellUpload } from '../../../src/cli/publish-text.ts'
+import { MeshError } from '../../../src/errors.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
 
 const { isTTY } = process.stderr
 let said: string[]
@@ -26,10 +28,22 @@ test('a fetch under way is told beside the state, and the gate after it', () => 
 
 test('an upload says how much of how much, once for each hundredth', () => {
   process.stderr.isTTY = true
-  const tell = tellUpload(2 ** 20)
+  const tell = tellUpload(2 ** 20).onProgress
   for (let bytes = 0; bytes <= 2 ** 20; bytes += 2 ** 10) tell(bytes)
   expect(said).toHaveLength(101)
   expect(said[50]).toBe('512.0 KiB of at most 1.0 MiB uploaded\n')
+})
+
+test('the wait for a second seed is told, and one that went silent too, terminal or not', () => {
+  process.stderr.isTTY = true
+  const { onWait, onLost } = tellUpload(10)
+  onWait('12D3KooWa' as PeerId, 40_012)
+  process.stderr.isTTY = false
+  onLost('12D3KooWa' as PeerId, new MeshError('NET_TIMEOUT', 'no word'))
+  expect(said).toEqual([
+    'seed 12D3KooWa has all of it and brings it to a second one: 40 s so far\n',
+    'confmesh: seed 12D3KooWa went silent (NET_TIMEOUT); the next one is asked what it lacks\n',
+  ])
 })
 
 test('reading says how much, once for each GiB', () => {
@@ -41,6 +55,7 @@ test('reading says how much, once for each GiB', () => {
 
 test('and nothing where nobody looks', () => {
   process.stderr.isTTY = false
-  tellUpload(10)(5)
+  tellUpload(10).onProgress(5)
+  tellUpload(10).onWait('12D3KooWa' as PeerId, 20_000)
   expect(said).toEqual([])
 })

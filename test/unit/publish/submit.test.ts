@@ -52,15 +52,31 @@ test('The second seed may pull for as long as the first one waits for it, which 
   expect(done.acknowledgedBy).toEqual([seed.peer])
 })
 
-test('A seed that never says that the release is held is given up, and no other is sent what it has', async () => {
+test('A seed that never says that the release is held is followed by the next, and each wait is told', async () => {
   const [mute, other] = [lacking('a'), lacking('b')]
   slow(mute, 1_000, 20_000)
-  await expect(submitToFirst([mute, other], submission(4 * GIB), { limits: LIMITS })).rejects.toMatchObject({
-    code: 'NET_TIMEOUT',
+  other.next.set('submit', [{ type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [other.peer] }])
+  const waits: number[] = []
+  const lost: unknown[] = []
+  const done = await submitToFirst([mute, other], submission(4 * GIB), {
+    limits: LIMITS,
+    onWait: (seed, waitedMs) => waits.push(seed === mute.peer ? waitedMs : -1),
+    onLost: (seed, { code }) => lost.push([seed, code]),
   })
   const { acknowledgeMs, acknowledgeMsPerMib, publishIdleMs } = LIMITS
   const allowedMs = acknowledgeMs + 4_096 * acknowledgeMsPerMib + publishIdleMs
-  expect(asks(mute, 'await')).toBe(Math.floor(allowedMs / 20_000) + 1)
+  const told = Math.floor(allowedMs / 20_000)
+  expect(asks(mute, 'await')).toBe(told + 1)
+  expect(waits).toEqual(Array.from({ length: told }, (_, index) => (index + 1) * 20_000))
+  expect(lost).toEqual([[mute.peer, 'NET_TIMEOUT']])
+  expect(other.asked).toEqual(['submit'])
+  expect(done.acknowledgedBy).toEqual([other.peer])
+})
+
+test('While a seed brings it to a second one, no other is sent the same', async () => {
+  const [seed, other] = [lacking('a'), lacking('b')]
+  slow(seed, 50, 20_000)
+  await submitToFirst([seed, other], submission(4 * GIB), { limits: LIMITS })
   expect(other.asked).toEqual([])
 })
 
@@ -102,4 +118,36 @@ test('A seed that cannot be reached again, or had nothing yet, is followed by th
     const done = await submitToFirst([gone, other], submission(), { limits })
     expect([done.acknowledgedBy, dialled]).toEqual([[other.peer], at === 'submit' ? 0 : 2])
   }
+})
+
+test('A seed that dies once it has all of it is followed by the next, which is sent what it lacks', async () => {
+  for (const hasIt of [false, true]) {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set('await', [cut()])
+    if (hasIt)
+      other.next.set('submit', [{ type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [other.peer] }])
+    const dead = Object.assign(seed, { redial: () => Promise.reject(cut()) })
+    const progress: number[] = []
+    const lost: unknown[] = []
+    const done = await submitToFirst([dead, other], submission(), {
+      limits: { ...LIMITS, redialMinMs: 1 },
+      onProgress: (bytes) => progress.push(bytes),
+      onLost: (peer, { code }) => lost.push([peer, code]),
+    })
+    const bytes = [...made.content.values()].map(({ length }) => length)
+    const each = bytes.map((_, index) => bytes.slice(0, index + 1).reduce((sum, one) => sum + one, 0))
+    expect(done.acknowledgedBy).toEqual([other.peer])
+    expect(progress).toEqual(hasIt ? each : [...each, ...each])
+    expect(done.uploadedBytes).toBe((each.at(-1) ?? 0) * (hasIt ? 1 : 2))
+    expect(lost).toEqual([[seed.peer, 'NET_UNREACHABLE']])
+  }
+})
+
+test('Where no seed is left, the last one says why', async () => {
+  const [seed, other] = [lacking('a'), lacking('b')]
+  seed.next.set('await', [cut()])
+  other.next.set('submit', [new MeshError('NET_TIMEOUT', 'silent')])
+  await expect(submitToFirst([seed, other], submission(), { limits: LIMITS })).rejects.toMatchObject({
+    code: 'NET_TIMEOUT',
+  })
 })
