@@ -9,7 +9,6 @@ import { LIMITS } from '../limits.ts'
 import type { Address, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
 import { type CounterMemory, joinMemories, noMemory, openMemory } from '../publish/counter.ts'
-import { lockKey } from '../publish/key-lock.ts'
 import { catchUp } from '../publish/roots.ts'
 import { reachSeeds, type Seeds } from '../publish/seeds.ts'
 import { commandSigner, keySigner, type Signer } from '../publish/signer.ts'
@@ -77,9 +76,8 @@ export async function withSession<T>(
   const seeded = options.seed !== undefined || options.offline !== true
   const addresses = seeded ? seedAddresses(options) : []
   if (!seeded) warn("no seed is named: the counter comes from this key's own memory alone")
-  const locks: (() => void)[] = []
+  const free = files.length === 0 ? undefined : await lockAll(files)
   try {
-    for (const file of files.toSorted()) locks.push(await lockKey(file, LIMITS.keyLockMs))
     const memory = files.length === 0 ? noMemory : joinMemories(files.map(openMemory))
     const seeds = seeded ? await connect(addresses) : NO_SEEDS
     try {
@@ -90,8 +88,14 @@ export async function withSession<T>(
       await seeds.close()
     }
   } finally {
-    for (const free of locks.reverse()) free()
+    await free?.()
   }
+}
+
+/** LevelDB is loaded only now: a wrong command line, a wrong key are told without it. */
+async function lockAll(files: readonly string[]): Promise<() => Promise<void>> {
+  const { lockKeys } = await import('./key-lock.ts')
+  return lockKeys(files, LIMITS.keyLockMs)
 }
 
 /** @throws MeshError USAGE, CONFIG_INVALID */

@@ -9,17 +9,22 @@ export interface Lock {
   release(): Promise<void>
 }
 
-/**
- * Keeps a folder to this process. Node has no `flock`, but LevelDB locks its folder with `fcntl` for as long as
- * the process lives, kill -9 included, so an empty one in `<dir>/.lock` serves.
- *
- * @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED
- */
+/** Keeps a folder to this process. @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED */
 export async function lockDirectory(dir: string): Promise<Lock> {
-  const path = join(dir, '.lock')
   await mkdir(dir, { recursive: true, mode: 0o755 }).catch((error: unknown) => {
     throw storeError(error, dir)
   })
+  return lockFolder(join(dir, '.lock'), dir)
+}
+
+/**
+ * Node has no `flock`, but LevelDB locks its folder with `fcntl` for as long as the process lives, kill -9 included, so
+ * an empty one serves.
+ *
+ * @param dir what it stands for, in errors
+ * @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED
+ */
+export async function lockFolder(path: string, dir = path): Promise<Lock> {
   const open = async (): Promise<Lock> => {
     const level = new Level(path)
     await level.open()

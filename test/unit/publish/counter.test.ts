@@ -1,14 +1,11 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { constants, tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, FleetId, Name, ReleaseId } from '../../../src/model/ids.ts'
 import { nextClock } from '../../../src/publish/clock.ts'
 import { joinMemories, openMemory } from '../../../src/publish/counter.ts'
-import { lockKey } from '../../../src/publish/key-lock.ts'
 import { make } from '../core/fleet.ts'
 
 const FLEET = 'f'.repeat(64) as FleetId
@@ -89,56 +86,3 @@ test('Used-up counters ask for a raised epoch', () => {
     nextClock('alice' as Name, CHANNEL, { releases: [], remembered: remembered + 1 }, LIMITS),
   ).toThrow(expect.objectContaining({ code: 'PUBLISH_COUNTER' }))
 })
-
-test('One run at a time holds a key; the next has it as soon as it is free', async () => {
-  const free = await lockKey(key, 1_000)
-  await expect(lockKey(key, 1)).rejects.toMatchObject({ code: 'LIMIT_TIMEOUT' })
-  const next = lockKey(key, 10_000)
-  free()
-  const freeNext = await next
-  freeNext()
-  expect(existsSync(`${key}.lock`)).toBe(false)
-})
-
-test('The lock of a run that died is broken', async () => {
-  // Greater than any pid the kernel gives out.
-  writeFileSync(`${key}.lock`, '4194305\n')
-  const free = await lockKey(key, 1_000)
-  free()
-  expect(readdirSync(dir)).toEqual([])
-})
-
-test('A lock with this very pid is of an earlier process, as in a container, unless it is held here', async () => {
-  writeFileSync(`${key}.lock`, `${process.pid}\n`)
-  const free = await lockKey(key, 1)
-  await expect(lockKey(key, 1)).rejects.toMatchObject({ code: 'LIMIT_TIMEOUT' })
-  free()
-})
-
-test('An empty lock is left alone while it may still be written, and broken after a second', async () => {
-  writeFileSync(`${key}.lock`, '')
-  await expect(lockKey(key, 1)).rejects.toMatchObject({ code: 'LIMIT_TIMEOUT' })
-  const before = new Date(Date.now() - 1_500)
-  utimesSync(`${key}.lock`, before, before)
-  const free = await lockKey(key, 1)
-  free()
-  expect(readdirSync(dir)).toEqual([])
-})
-
-test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-  '%s leaves no lock behind',
-  async (signal) => {
-    const source = new URL('../../../src/publish/key-lock.ts', import.meta.url)
-    const script = `import { lockKey } from '${source}'
-await lockKey(${JSON.stringify(key)}, 1000); console.log('held'); setInterval(() => {}, 1000)`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    await once(child.stdout, 'data')
-    expect(existsSync(`${key}.lock`)).toBe(true)
-    child.kill(signal)
-    expect(await once(child, 'exit')).toEqual([128 + constants.signals[signal], null])
-    expect(existsSync(`${key}.lock`)).toBe(false)
-  },
-  60_000,
-)

@@ -1,0 +1,70 @@
+/**
+ * KEY.lock serialises publishing with one key. It is a folder that LevelDB locks for as long as the process lives: who is
+ * alive says the kernel, by no pid, host name or clock, so that containers that share a volume do not mistake each other's
+ * lock for one of the dead, and kill -9 leaves none behind. The folder stays.
+ */
+import { statSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { lockFolder } from '../daemon/lock.ts'
+import { isMeshError, MeshError } from '../errors.ts'
+
+const POLL_MS = 100
+
+type Free = () => Promise<void>
+
+/** One after another, in an order that all runs have. @throws MeshError as `lockKey` */
+export async function lockKeys(keyFiles: readonly string[], waitMs: number): Promise<Free> {
+  const locks: Free[] = []
+  const free = async () => {
+    for (const one of locks.splice(0).reverse()) await one()
+  }
+  try {
+    for (const file of keyFiles.toSorted()) locks.push(await lockKey(file, waitMs))
+  } catch (error) {
+    await free()
+    throw error
+  }
+  return free
+}
+
+/**
+ * @returns frees the lock; the end of the process does, too
+ * @throws MeshError LIMIT_TIMEOUT (another run holds it for too long), INPUT_PATH (folder not writable)
+ */
+export async function lockKey(keyFile: string, waitMs: number): Promise<Free> {
+  const path = `${keyFile}.lock`
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+    throw new MeshError(
+      'INPUT_PATH',
+      `${path} is the lock of an older build; remove it, once no such build publishes with this key any more`,
+      { path },
+    )
+  const deadline = performance.now() + waitMs
+  for (;;) {
+    try {
+      const { release } = await lockFolder(path)
+      return release
+    } catch (error) {
+      if (!isMeshError(error) || error.code !== 'STORE_LOCKED') throw notLocked(path, error)
+      if (performance.now() > deadline)
+        throw new MeshError(
+          'LIMIT_TIMEOUT',
+          `${path}: another run has been publishing with this key for ${waitMs} ms; try again once it has ended`,
+          { path },
+          { cause: error },
+        )
+    }
+    await delay(POLL_MS * (0.5 + Math.random()))
+  }
+}
+
+function notLocked(path: string, error: unknown): MeshError {
+  let reason = error as Error
+  while (reason.cause instanceof Error) reason = reason.cause
+  return new MeshError(
+    'INPUT_PATH',
+    `cannot lock ${path}: ${reason.message}; make the key's folder writable, or give the key by CONFMESH_KEY`,
+    { path },
+    { cause: error },
+  )
+}

@@ -1,0 +1,2 @@
+/** The lock of a folder, for commands that are no node. */
+export { lockFolder } from '../store/lock.ts'
