@@ -66,7 +66,7 @@ function readText(path: string, key: string): string {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable'
     throw new MeshError(
       'CONFIG_UNREADABLE',
-      `${key}: ${path}: ${reason}; is the path right? It is relative to the configuration file`,
+      `${key}: ${path}: ${reason}; is the path right? In a configuration file it is relative to that file`,
       { key },
     )
   }

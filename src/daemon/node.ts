@@ -67,14 +67,23 @@ export async function startNode(config: NodeConfig, version: string): Promise<Ru
     return { ready, failed: failed.promise, stop, stopping: () => waitsFor }
   } catch (error) {
     await stop()
-    throw error
+    throw atItsLine(error, config.where)
   }
+}
+
+/** What a setting names is looked at only when it is used: where that is wrong, the setting's line is said all the same. */
+function atItsLine(error: unknown, where: NodeConfig['where']): unknown {
+  if (!isMeshError(error) || where === undefined) return error
+  const { code, message, details } = error
+  if (typeof details.key !== 'string') return error
+  return new MeshError(code, `${where(details.key.split('.'))}: ${message}`, details, { cause: error })
 }
 
 async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd: OnEnd): Promise<Ready> {
   const startedAtMs = performance.now()
   const limits = config.limitsInForce
   const root = readRoot(config.root, limits)
+  const token = readToken(config.api)
   const fleetId = fleetOf(root, limits)
   await makeFolders(config)
   const identity = await loadOrCreateIdentity(config.data)
@@ -129,7 +138,7 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   undo.push((at) => driver.stop(at))
   await driver.start()
 
-  const api = await openApi(config, view, version, log)
+  const api = await openApi(config, { view, version, token }, log)
   undo.push(() => api.stop())
   const addresses = transport.addresses()
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
@@ -186,11 +195,19 @@ function transportOf(
   })
 }
 
-function openApi(config: NodeConfig, view: DaemonView, version: string, log: LogPort): Promise<ApiServer> {
-  const { hosts, listen, tokenFile } = config.api
+function openApi(
+  config: NodeConfig,
+  {
+    view,
+    version,
+    token,
+  }: { readonly view: DaemonView; readonly version: string; readonly token: string | undefined },
+  log: LogPort,
+): Promise<ApiServer> {
+  const { hosts, listen } = config.api
   return startApi(view, listen, {
     hosts,
-    token: tokenFile === undefined ? undefined : readToken(tokenFile),
+    token,
     version,
     limits: config.limitsInForce,
     onProblem: (code, text) => log.note({ kind: 'note', level: 'warn', code, text }),
@@ -223,7 +240,7 @@ function coreConfig(
     region,
     zone,
     submit: config.submit,
-    seeds: config.seeds.map((seed, index) => seedAddress(seed, config.where?.(['seeds', index]))),
+    seeds: config.seeds.map(seedAddress),
     chain,
     ...(freshness === undefined
       ? {}
@@ -243,18 +260,15 @@ function coreConfig(
   }
 }
 
-/** @throws MeshError CONFIG_INVALID, naming line and key */
-function seedAddress(text: string, place: string | undefined): Address {
+/** @throws MeshError CONFIG_INVALID */
+function seedAddress(text: string, index: number): Address {
   try {
     return parseAddress(text)
   } catch (error) {
-    const message = placed(place, `seeds: ${(error as Error).message}`)
-    throw new MeshError('CONFIG_INVALID', message, { key: 'seeds' }, { cause: error })
+    const key = `seeds.${index}`
+    throw new MeshError('CONFIG_INVALID', `seeds: ${(error as Error).message}`, { key }, { cause: error })
   }
 }
-
-const placed = (place: string | undefined, text: string): string =>
-  place === undefined ? text : `${place}: ${text}`
 
 /** A fresh record makes every peer check a signature: it is signed anew only where the addresses are others. */
 function signedWhenChanged(
@@ -284,24 +298,28 @@ async function openActivator(config: NodeConfig, store: StorePort, log: LogPort)
     await activator.start()
   } catch (error) {
     if (!isMeshError(error) || error.code !== 'CONFIG_INVALID') throw error
-    const message = placed(config.where?.(['materialize', 'group']), error.message)
-    throw new MeshError(error.code, message, { key: 'materialize.group' }, { cause: error })
+    throw new MeshError(error.code, error.message, { key: 'materialize.group' }, { cause: error })
   }
   return activator
 }
 
 /** @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID */
-function readToken(path: string): string {
+function readToken({ tokenFile: path }: NodeConfig['api']): string | undefined {
+  if (path === undefined) return undefined
+  const key = 'api.tokenFile'
   let text: string
   try {
     text = readFileSync(path, 'utf8').trim()
   } catch (error) {
     throw new MeshError(
       'CONFIG_UNREADABLE',
-      `api.tokenFile: ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}`,
+      `api.tokenFile: ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}; name a file that the node may read`,
+      { key },
     )
   }
   if (text.length < 16)
-    throw new MeshError('CONFIG_INVALID', `api.tokenFile: ${path}: a token has at least 16 characters`)
+    throw new MeshError('CONFIG_INVALID', `api.tokenFile: ${path}: a token has at least 16 characters`, {
+      key,
+    })
   return text
 }
