@@ -1,6 +1,12 @@
 /** Who a node is on the network: an Ed25519 key in `<data>/identity.key`, and the peer id that follows from it. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomUUID,
+} from 'node:crypto'
+import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { generateKeyPairFromSeed, publicKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
@@ -15,6 +21,9 @@ export interface Identity {
 }
 
 export const IDENTITY_FILE = 'identity.key'
+/** What to do about a file that holds no key. */
+export const NO_IDENTITY =
+  'put its copy back, or remove it: the node then gets a new peer id, which a pool admits and a certificate of its own does not'
 /** The raw key is the tail of both DER forms: RFC 8410. */
 const KEY_BYTES = 32
 const READABLE_BY_OTHERS = 0o077
@@ -84,31 +93,54 @@ async function readIdentity(path: string): Promise<string | undefined> {
   }
 }
 
-/** Names the file, which `peerIdOf` cannot know. */
+/** Names the file, which `peerIdOf` cannot know, and what to do: never a new identity without a word. */
 function checkedAt(path: string, pem: string): void {
   try {
     ed25519Key(pem)
   } catch (error) {
-    throw new MeshError('CONFIG_KEY', `${path}: ${(error as Error).message}`, { path }, { cause: error })
+    const what = pem.trim() === '' ? 'is empty' : (error as Error).message
+    throw new MeshError('CONFIG_KEY', `${path}: ${what}; ${NO_IDENTITY}`, { path }, { cause: error })
   }
 }
 
+/** Written aside and linked: a crash leaves the whole key or none, and two processes that start at once have one. */
 async function createIdentity(path: string): Promise<string> {
-  const pem = newIdentityPem()
+  const folder = dirname(path)
+  const aside = `${path}.${randomUUID()}.new`
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    // 'wx': two processes that start at once must not each believe in a key of their own
-    const file = await open(path, 'wx', 0o600)
-    try {
-      await file.writeFile(pem)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await chmod(path, 0o600)
-    return pem
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await writeSynced(aside, newIdentityPem())
+    await link(aside, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+    await syncFolder(folder)
+    return await readFile(path, 'utf8')
   } catch (error) {
     throw unreadable(path, 'write', error)
+  } finally {
+    await rm(aside, { force: true })
+  }
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    // Whatever the umask took from it.
+    await file.chmod(0o600)
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Else a power loss takes the name away, and the next start makes another identity. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { IDENTITY_FILE, peerIdOf } from '../../net/identity.ts'
+import { type Code, isMeshError } from '../../errors.ts'
+import { IDENTITY_FILE, NO_IDENTITY, peerIdOf } from '../../net/identity.ts'
 import { createJudge } from '../../trust/admission.ts'
 import type { NodeConfig } from '../config.ts'
 import { ownChain, readPrivateKey } from '../documents.ts'
@@ -22,11 +23,18 @@ export function checkKeyFiles(config: NodeConfig): readonly Finding[] {
       readPrivateKey(path, name)
       return fine(`key ${name}`, path)
     } catch (error) {
-      return wrong(`key ${name}`, (error as Error).message, `an own key file of mode 0600: chmod 600 ${path}`)
+      if (!isMeshError(error)) throw error
+      return wrong(`key ${name}`, error.message, adviceOn(error.code, name, path))
     }
   })
   if (!existsSync(identity)) findings.unshift(fine('key identity', `${identity} is made at the first start`))
   return config.api.tokenFile === undefined ? findings : [...findings, checkToken(config.api.tokenFile)]
+}
+
+function adviceOn(code: Code, name: string, path: string): string {
+  if (code === 'CONFIG_KEY_MODE') return `chmod 600 ${path}`
+  if (code !== 'CONFIG_KEY') return 'check the path and its permissions'
+  return name === 'identity' ? NO_IDENTITY : 'put its copy back, or name another key'
 }
 
 function checkToken(path: string): Finding {

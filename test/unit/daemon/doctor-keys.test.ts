@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -6,7 +6,7 @@ import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import { loadConfig, type NodeConfig } from '../../../src/daemon/config.ts'
-import { checkAdmission, checkFreshnessKey } from '../../../src/daemon/doctor/keys.ts'
+import { checkAdmission, checkFreshnessKey, checkKeyFiles } from '../../../src/daemon/doctor/keys.ts'
 import { foldersOf } from '../../../src/daemon/folders.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
@@ -52,6 +52,21 @@ async function adopted(root: TrustRoot): Promise<void> {
   await files.load()
   await files.write([], { version: root.version, envelope: signedRoot(root) })
 }
+
+test('of each key file that will not do it is said what to do', () => {
+  expect(checkKeyFiles(config).every(({ ok }) => ok)).toBe(true)
+  writeFileSync(join(dir, 'data', IDENTITY_FILE), '')
+  writeFileSync(join(dir, 'pool.key'), 'junk')
+  chmodSync(join(dir, 'freshness.key'), 0o644)
+  const advice = () => checkKeyFiles(config).map((finding) => [finding.check, finding.advice])
+  expect(advice()).toEqual([
+    ['key identity', expect.stringMatching(/^put its copy back, or remove it: .* new peer id/)],
+    ['key admission.poolKey', 'put its copy back, or name another key'],
+    ['key freshness.key', `chmod 600 ${join(dir, 'freshness.key')}`],
+  ])
+  rmSync(join(dir, 'freshness.key'))
+  expect(advice()[2]).toEqual(['key freshness.key', 'check the path and its permissions'])
+})
 
 test('the certificate is judged by the newest root, as peers judge it', async () => {
   expect(await checkAdmission(config)).toMatchObject([{ ok: true }])

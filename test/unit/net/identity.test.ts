@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { chmod, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { chmod, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
@@ -49,6 +51,42 @@ test('what is no Ed25519 key is refused by file and reason', async () => {
   expect(error).toMatchObject({ code: 'CONFIG_KEY' })
   expect((error as Error).message).toContain(path)
   expect((error as Error).message).toContain('must be Ed25519')
+})
+
+test('an empty or shortened key stops the node, which says what to do, and stays as it is', async () => {
+  const path = join(dir, 'identity.key')
+  const { pem } = await loadOrCreateIdentity(dir)
+  for (const text of ['', '\n', pem.slice(0, 60)]) {
+    await writeFile(path, text)
+    await expect(loadOrCreateIdentity(dir)).rejects.toMatchObject({
+      code: 'CONFIG_KEY',
+      message: expect.stringMatching(
+        /identity\.key: (is empty|the node identity is no .*); put its copy back, or remove it: .* new peer id/,
+      ),
+    })
+    expect(await readFile(path, 'utf8')).toBe(text)
+  }
+})
+
+test('a first start that dies while it writes leaves no key that is none', async () => {
+  const source = new URL('../../../src/net/identity.ts', import.meta.url)
+  const script = `import { loadOrCreateIdentity } from '${source}'
+await loadOrCreateIdentity(${JSON.stringify(dir)})`
+  // No file may have a byte: the first write ends the process.
+  const child = spawn(
+    'sh',
+    ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script],
+    { stdio: 'ignore' },
+  )
+  expect(await once(child, 'exit')).not.toEqual([0, null])
+  expect(await readdir(dir)).not.toContain('identity.key')
+}, 60_000)
+
+test('two that start at once have one identity, and nothing else stays', async () => {
+  const [one, other] = await Promise.all([loadOrCreateIdentity(dir), loadOrCreateIdentity(dir)])
+  expect(one).toEqual(other)
+  expect(await readFile(join(dir, 'identity.key'), 'utf8')).toBe(one.pem)
+  expect(await readdir(dir)).toEqual(['identity.key'])
 })
 
 test('a data directory that cannot be used', async () => {
