@@ -49,6 +49,7 @@ type Row = [what: string, exit: number, code: string, names: string, args: () =>
 const COMMAND_LINE: Row[] = [
   ['an unknown command', 2, 'USAGE', 'publsh', () => ['publsh']],
   ['an unknown option', 2, 'USAGE', '--fast', () => ['publish', '--fast']],
+  ['help on what is no command', 2, 'USAGE', 'name one of the commands', () => ['help', 'publsh']],
   ['a subcommand that is not there', 2, 'USAGE', 'shew', () => ['trust', 'shew']],
   ['an --api that is no address', 2, 'USAGE', 'not an address', () => ['status', '--api', 'not an address']],
   [
@@ -311,6 +312,18 @@ const NODE: Row[] = [
     'CONFIG_INVALID',
     'pool.json: ',
     () => ['--config', config('certified.yaml', ''), '--root', fleet.pool],
+  ],
+  [
+    'a pool that is not there',
+    2,
+    'CONFIG_UNREADABLE',
+    'poolless.yaml:4: admission.pool: ',
+    () => [
+      '--config',
+      config('poolless.yaml', `admission: { pool: ${at('gone.json')}, poolKey: ${at('gone.key')} }\n`),
+      '--data',
+      at('poolless'),
+    ],
   ],
   [
     'a root that its keys did not sign',

@@ -63,6 +63,7 @@ describe('get and export', () => {
 
   test.each(['file', 'file/below'])('get --out %s: no folder', async (out) => {
     await refused(2, 'INPUT_PATH', at(out), ...get('--out', at(out)))
+    await refused(2, 'INPUT_PATH', 'name a folder that you may write', ...get('--out', at(out)))
     expect(readFileSync(at('file'), 'utf8')).toBe('somebody has this\n')
   })
 

@@ -84,6 +84,7 @@ async function save(dir: string, path: string, mode: number, bytes: AsyncIterabl
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException
     if (isMeshError(error) || syscall === undefined) throw error
-    throw new MeshError('INPUT_PATH', `cannot write ${target}: ${code}`, { path: target }, { cause: error })
+    const text = `cannot write ${target}: ${code}; name a folder that you may write: --out DIR`
+    throw new MeshError('INPUT_PATH', text, { path: target }, { cause: error })
   }
 }
