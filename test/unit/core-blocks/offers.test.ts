@@ -114,10 +114,20 @@ describe('a release of few blocks', () => {
   })
 
   test('its last block is said with the whole, or by itself where that takes long', () => {
-    const node = fetching(1)
+    const node = fetching(3)
+    for (const place of [0, 1, 2]) node.block(place)
+    const first = node.tick(LIMITS.haveBatchMs)
+    expect(first.map((line) => line.split(' ')[1])).toEqual(['0,3', '0,3', '0,3', '0,3'])
+  })
+
+  test('a page and its only block are said once, with the whole, or by themselves where that takes very long', () => {
+    const node = fetching(2)
     node.block(0)
-    expect(node.tick(LIMITS.havePauseMs - 1)).toEqual([])
-    expect(node.tick(1)).toHaveLength(4)
+    node.block(1)
+    expect(node.tick(LIMITS.blockSilenceMs - 1)).toEqual([])
+    expect(node.tick(1).map((line) => line.split(' ')[1])).toEqual(['0,2', '0,2', '0,2', '0,2'])
+    node.whole()
+    expect(node.tick(0)).toHaveLength(4)
   })
 
   test('a neighbour that goes leaves its place to another', () => {
