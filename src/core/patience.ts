@@ -87,7 +87,7 @@ export class Patience {
 
   /** What neighbours usually take, within these bounds: never so late as they count as silent. */
   #laterWhereSlow(leastMs: number): number {
-    return Math.min(Math.max(leastMs, this.#usualMs('near')), this.#limits.blockSilenceMs)
+    return Math.min(Math.max(leastMs, this.#usualMs('near')), this.silenceMs('near', 0))
   }
 
   #usualMs(way: Way): number {

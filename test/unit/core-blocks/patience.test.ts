@@ -4,7 +4,7 @@ import { LIMITS } from '../../../src/limits.ts'
 
 const { hedgeMs, blockSilenceMs, borderSilenceMs } = LIMITS
 
-test('a second neighbour is asked once a block takes longer than usual, neither before nor later than the bounds', () => {
+test('a second neighbour is asked once a block takes longer than usual, neither before nor once it is silent', () => {
   const patience = new Patience(LIMITS)
   expect(patience.hedgeMs).toBe(hedgeMs)
   for (let n = 0; n < 50; n += 1) patience.answered(5, 'near')
@@ -12,8 +12,9 @@ test('a second neighbour is asked once a block takes longer than usual, neither 
   for (let n = 0; n < 50; n += 1) patience.answered(n % 2 === 0 ? 100 : 150, 'near')
   expect(patience.hedgeMs).toBeGreaterThan(150)
   expect(patience.hedgeMs).toBeLessThan(300)
-  for (let n = 0; n < 50; n += 1) patience.answered(5_000, 'near')
-  expect(patience.hedgeMs).toBe(blockSilenceMs)
+  for (let n = 0; n < 50; n += 1) patience.answered(3_000, 'near')
+  expect(patience.hedgeMs).toBeGreaterThan(2_900)
+  expect(patience.hedgeMs).toBe(patience.silenceMs('near', 0))
 })
 
 test('others step in later where all answers are late, and no later than a neighbour counts as silent', () => {
@@ -21,8 +22,9 @@ test('others step in later where all answers are late, and no later than a neigh
   expect(patience.stuckMs).toBe(LIMITS.stuckMs)
   for (let n = 0; n < 50; n += 1) patience.answered(n % 2 === 0 ? 200 : 220, 'near')
   expect(patience.stuckMs).toBeGreaterThan(200)
-  for (let n = 0; n < 50; n += 1) patience.answered(5_000, 'near')
-  expect(patience.stuckMs).toBe(blockSilenceMs)
+  for (let n = 0; n < 50; n += 1) patience.answered(60_000, 'near')
+  expect(patience.stuckMs).toBe(patience.silenceMs('near', 0))
+  expect(patience.stuckMs).toBe(LIMITS.blockDeadlineMs / 2)
 })
 
 test('what a seed lets wait in line, or a border takes, says nothing of the neighbours', () => {
