@@ -21,6 +21,9 @@ const MAX_FORGED = 16
 const VAIN_PER_SECOND = 100
 const VAIN_BURST = 200
 
+/** With both questions, from the first on: what a slow peer has to answer. */
+const SLOW_MS = 10_000
+
 /** What was offered of a channel while both entries and the root were these. */
 interface Offered {
   readonly mine: ShortDigest | undefined
@@ -39,6 +42,8 @@ export interface SyncPeer {
   /** A request went unanswered: one more and the connection ends. */
   suspect: boolean
   heardMonoMs: number
+  /** When the question was put whose lack of an answer made it suspect. */
+  askedMonoMs: number
   readonly offered: Map<ShortHash, Offered>
   /** Releases the peer is known to have: never offered live. */
   readonly knows: LatestSet<ReleaseId>
@@ -65,6 +70,7 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
     theirSalt: undefined,
     suspect: false,
     heardMonoMs: step.now.monoMs,
+    askedMonoMs: step.now.monoMs,
     offered: new LatestMap(limits.maxChannels),
     knows: new LatestSet(limits.maxOffers),
     offers: new Set(),
@@ -134,11 +140,20 @@ export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): 
   return messages
 }
 
-export function askSync(step: Step, peer: PeerId, message: SyncRequest): RequestId {
+export function askSync(step: Step, to: SyncPeer, message: SyncRequest): RequestId {
   const id = step.nextRequest()
-  const timeoutMs = step.config.limits.syncDeadlineMs
+  const { peer } = to
+  const timeoutMs = patienceMs(step, to)
   step.emit({ kind: 'request', id, peer, request: { protocol: 'sync', message }, timeoutMs })
   return id
+}
+
+/** A suspect that says nothing at all is a black hole; one that was heard since it was asked is slow. */
+function patienceMs({ now, config }: Step, to: SyncPeer): number {
+  const { syncDeadlineMs } = config.limits
+  if (to.suspect && to.heardMonoMs > to.askedMonoMs) return SLOW_MS - syncDeadlineMs
+  if (!to.suspect) to.askedMonoMs = now.monoMs
+  return syncDeadlineMs
 }
 
 export function answerSync(step: Step, id: RequestId, message: SyncReply): void {

@@ -103,7 +103,7 @@ export class Round {
       beacons: beacons.marks(),
       ...this.view(step, journey).digests(this.with.salt),
     } as const
-    this.request = askSync(step, this.peer, message)
+    this.request = askSync(step, this.with, message)
   }
 
   #takeDiffer(step: Step, journey: Journey, said: Said<'differ'>): RoundState {
@@ -155,7 +155,7 @@ export class Round {
     if (!this.#theirBeacons.some(({ key, at }) => at > (known.get(key) ?? 0)))
       return this.#nextEntries(step, journey)
     this.#phase = 'beacons'
-    this.request = askSync(step, this.peer, { type: 'beacons', have })
+    this.request = askSync(step, this.with, { type: 'beacons', have })
     return 'going'
   }
 
@@ -177,7 +177,7 @@ export class Round {
     }
     this.#pending = this.#pending.slice(subBuckets.length)
     const entries = entriesOf(this.with.salt, rows)
-    this.request = askSync(step, this.peer, { type: 'entries', subBuckets, subs: this.#subs, entries })
+    this.request = askSync(step, this.with, { type: 'entries', subBuckets, subs: this.#subs, entries })
     return 'going'
   }
 
@@ -215,7 +215,7 @@ export class Round {
     this.request = undefined
     if (envelopes === undefined) return 'done'
     this.#phase = 'push'
-    this.request = askSync(step, this.peer, { type: 'push', envelopes })
+    this.request = askSync(step, this.with, { type: 'push', envelopes })
     return 'going'
   }
 }

@@ -99,13 +99,13 @@ export class Sync implements Stage {
   }
 
   onRequest(step: Step, journey: Journey, { id, peer, request }: EventOf<'request'>): boolean {
-    if (request.protocol !== 'sync' || request.message.type === 'peers') return false
     const from = this.#peers.get(peer)
+    if (from !== undefined) from.heardMonoMs = step.now.monoMs
+    if (request.protocol !== 'sync' || request.message.type === 'peers') return false
     if (from === undefined) {
       answerSync(step, id, { type: 'refused', code: 'ADMIT_REFUSED', text: 'not admitted here yet' })
       return true
     }
-    from.heardMonoMs = step.now.monoMs
     this.#answer(step, journey, from, id, request.message)
     return true
   }
@@ -325,7 +325,10 @@ export class Sync implements Stage {
     peer.heardMonoMs = step.now.monoMs
   }
 
-  /** Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew. */
+  /**
+   * Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew. Whoever was heard
+   * meanwhile is slow, and gets longer: on an overloaded host to make all links anew is what keeps it overloaded.
+   */
   #unanswered(step: Step, journey: Journey, peer: SyncPeer, code: Code): void {
     if (!this.#peers.has(peer.peer)) return
     if (!peer.suspect) {
@@ -365,7 +368,7 @@ export class Sync implements Stage {
       if (envelope !== undefined) envelopes.push(envelope)
     }
     const [message] = intoMessages(envelopes, this.#config.limits)
-    if (message !== undefined) peer.pushing = askSync(step, peer.peer, { type: 'push', envelopes: message })
+    if (message !== undefined) peer.pushing = askSync(step, peer, { type: 'push', envelopes: message })
   }
 
   #plan(step: Step): void {
