@@ -92,7 +92,7 @@ export class Connections {
       return this.#tooManyStrangers(origin) || !this.#handshakes.begin(connection, origin)
     },
     denyInboundUpgradedConnection: (_peer, connection) => {
-      this.#handshakes.end(connection)
+      this.#handshakes.through(connection)
       return false
     },
     denyDialMultiaddr: (address) => !isTcp(address),

@@ -1,19 +1,36 @@
 /**
  * Handshakes of others that are under way. libp2p counts them in all and not by who they are of, so one address with
  * sockets that never speak would shut a node to everybody.
+ *
+ * Each costs tens of milliseconds of CPU. With all of them begun at once none would end before its dialler gives up, who
+ * then comes again: a fleet that restarts together would keep its seeds at work for nothing, for ever. So there are as
+ * many at a time as end soon; one turned away at once costs a thousandth and comes back a little later.
  */
 import type { MultiaddrConnection } from '@libp2p/interface'
 import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 
+/** So soon: twice what three round trips around the world take, and a fifth of what a dialler waits. */
+const SOON_MS = 2_000
+/** At a time to begin with, and at least: with fewer a handful of slow networks would be in the way of all others. */
+const FIRST = 32
+const LEAST = 16
+
+interface Handshake {
+  readonly network: string
+  readonly sinceMs: number
+}
+
 export class Handshakes {
   readonly #most: number
   readonly #log: LogPort
-  /** Each with the network it is of. */
-  readonly #underWay = new Map<MultiaddrConnection, string>()
+  readonly #underWay = new Map<MultiaddrConnection, Handshake>()
+  /** At a time; one more for each that ended soon, one fewer for each that was late. */
+  #room: number
 
   constructor({ maxHandshakes }: Pick<Limits, 'maxHandshakes'>, log: LogPort) {
     this.#most = maxHandshakes
+    this.#room = Math.min(FIRST, maxHandshakes)
     this.#log = log
   }
 
@@ -23,20 +40,26 @@ export class Handshakes {
    */
   begin(connection: MultiaddrConnection, network: string): boolean {
     let here = 0
-    for (const one of this.#underWay.values()) if (one === network) here += 1
+    for (const one of this.#underWay.values()) if (one.network === network) here += 1
     const all = this.#underWay.size
-    if (here >= this.#most - all) {
+    if (here >= this.#room - all) {
       const text = `${all} handshakes are under way, ${here} of them of ${network}: one more refused`
-      this.#log.note({ kind: 'note', level: 'warn', code: 'LIMIT_STREAMS', text })
+      this.#log.note({ kind: 'note', level: 'debug', code: 'LIMIT_STREAMS', text })
       return false
     }
-    this.#underWay.set(connection, network)
-    connection.addEventListener('close', () => this.end(connection), { once: true })
+    this.#underWay.set(connection, { network, sinceMs: performance.now() })
+    connection.addEventListener('close', () => this.#underWay.delete(connection), { once: true })
     return true
   }
 
-  /** Through, or in vain. */
-  readonly end = (connection: MultiaddrConnection): void => {
+  /** Done. One that came to nothing tells nothing: most likely the other side never spoke. */
+  readonly through = (connection: MultiaddrConnection): void => {
+    const handshake = this.#underWay.get(connection)
+    if (handshake === undefined) return
     this.#underWay.delete(connection)
+    const late = performance.now() - handshake.sinceMs > SOON_MS
+    this.#room = late
+      ? Math.max(this.#room - 1, Math.min(LEAST, this.#most))
+      : Math.min(this.#room + 1, this.#most)
   }
 }
