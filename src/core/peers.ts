@@ -39,6 +39,8 @@ export class Peers implements Stage {
   readonly #window: DialWindow
   readonly #twin = new Twin()
   readonly #removed = new Set<PeerId>()
+  /** Dialled and taken up, and not admitted yet: the session of one that ends is forgotten before its end is told. */
+  readonly #taken = new Set<PeerId>()
   readonly #exchanges = new Map<RequestId, PeerId>()
   readonly #asks: Buckets<PeerId>
   #nextLookMonoMs = 0
@@ -52,7 +54,7 @@ export class Peers implements Stage {
     this.#judge = judge
     this.#book = new PeerBook(config.self, config.seeds, config.limits)
     this.#redial = new Redial(config.limits, config.random)
-    this.#window = new DialWindow(config.limits)
+    this.#window = new DialWindow(config.limits, config.random)
     this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
     this.#exchangePauseMs = config.limits.exchangeMinMs
   }
@@ -86,6 +88,10 @@ export class Peers implements Stage {
     return this.#twin.at(monoMs)
   }
 
+  onConnected(_step: Step, _journey: Journey, { peer, direction }: EventOf<'connected'>): void {
+    if (direction === 'outbound') this.#taken.add(peer)
+  }
+
   onDialFailed(step: Step, _journey: Journey, { address }: EventOf<'dialFailed'>): void {
     const peer = peerOf(address)
     if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#short)
@@ -99,6 +105,7 @@ export class Peers implements Stage {
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     this.#redial.admitted(peer)
+    this.#taken.delete(peer)
     if (this.#book.prove(peer)) this.#remember(step, peer)
     if (journey.session(peer)?.direction === 'outbound') {
       this.#window.made()
@@ -112,11 +119,12 @@ export class Peers implements Stage {
     const { monoMs } = step.now
     for (const [id, asked] of this.#exchanges) if (asked === peer) this.#exchanges.delete(id)
     this.#asks.forget(peer)
+    const inVain = this.#taken.delete(peer)
     if (session !== undefined && isAdmitted(session)) {
       this.#redial.ended(peer, monoMs, monoMs - session.sinceMonoMs)
       // A stranger is dialled by nobody: to remember each would fill the memory.
     } else if (this.#book.knows(peer)) {
-      if (session?.direction === 'outbound' && !this.#redial.isTold(peer, monoMs)) this.#window.starved()
+      if (inVain && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
       this.#redial.failed(peer, monoMs, this.#short)
     }
     this.#exchangePauseMs = this.#config.limits.exchangeMinMs
@@ -186,8 +194,11 @@ export class Peers implements Stage {
       this.#config.random,
       limits,
     )
-    const room = this.#window.room(this.#redial.underWay(monoMs))
-    for (const { peer } of dials.slice(0, room)) this.#dial(step, peer)
+    const room = this.#window.room(this.#redial.underWay(monoMs), monoMs)
+    for (const { peer } of dials.slice(0, room)) {
+      this.#window.begun(monoMs)
+      this.#dial(step, peer)
+    }
     this.#shed(step, journey, links, admitted, candidates)
     if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
     const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS

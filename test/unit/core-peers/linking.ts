@@ -73,15 +73,12 @@ export const lose = (id: PeerId) => {
 }
 /** Its connection ends before it is admitted. */
 export const giveUp = (id: PeerId) => {
-  const session = { peer: id, direction: 'outbound' as const, address: addressOf(id), ownHost: false }
-  return bench.run((step, journey) =>
-    peers.onDisconnected(
-      step,
-      journey,
-      { kind: 'disconnected', peer: id },
-      { ...session, sinceMonoMs: bench.now.monoMs, hello: undefined },
-    ),
-  )
+  const link = { peer: id, direction: 'outbound' as const, address: addressOf(id), ownHost: false }
+  return bench.run((step, journey) => {
+    peers.onConnected(step, journey, { kind: 'connected', ...link })
+    // Admission has forgotten the session by then.
+    peers.onDisconnected(step, journey, { kind: 'disconnected', peer: id })
+  })
 }
 export const idAt = (group: readonly Someone[], address: Address): PeerId =>
   group.find(({ id }) => addressOf(id) === address)?.id ?? peer('')
