@@ -106,7 +106,7 @@ export class Dispatcher implements CoreFacts {
     this.#housekeeping = new Housekeeping(this.#node, {
       compared: () => stages.sync.comparedPeers(),
       heardBeacon: () => stages.freshness.heardAny(),
-      admitted: () => [...this.#journey.admitted()].length,
+      dialled: () => [...this.#journey.admitted()].filter(({ direction }) => direction === 'outbound').length,
       fetchAgain: (step, release) => this.#journey.refetch(step, release, false),
       uploads: () => stages.submit.uploads?.() ?? 0,
       fetching: () => content.running().map(({ release }) => release),

@@ -15,13 +15,14 @@ const CHECK_EVERY_MS = 10_000
 /** Releases looked at in one go. */
 const CHECKS_AT_ONCE = 8
 const ROOT_LOOK_EVERY_MS = 24 * 3_600_000
-/** A node that lost its floor compares with so many peers before it activates anything. */
-const LOST_COMPARES = 3
+/** A node without any floor, new or with its disk lost, compares with so many peers before it activates anything. */
+const FIRST_COMPARES = 3
 
 export interface HousekeepingHooks {
   compared(): number
   heardBeacon(): boolean
-  admitted(): number
+  /** Admitted peers that were dialled from here: those are compared with at once. */
+  dialled(): number
   fetchAgain(step: Step, release: ReleaseId): void
   /** Uploads under way. */
   uploads(): number
@@ -39,7 +40,6 @@ export class Housekeeping {
   #nextCheckMonoMs = 0
   #suspects: ReleaseId[] = []
   #rootLookAtMonoMs = 0
-  #waitedForLost = false
   #hadUploads = false
 
   constructor(node: NodeState, hooks: HousekeepingHooks) {
@@ -48,7 +48,6 @@ export class Housekeeping {
   }
 
   onStarted(step: Step): void {
-    this.#waitedForLost = this.#node.cells.size > 0
     if (this.#node.waitUntilMonoMs !== undefined) step.wakeAt(this.#node.waitUntilMonoMs)
     this.#lookAtRoot(step)
   }
@@ -81,9 +80,8 @@ export class Housekeeping {
 
   #knowsEnough(): boolean {
     const compared = this.#hooks.compared()
-    if (!this.#waitedForLost) return compared > 0
     const beacons = this.#node.roots.current().freshness.keys.length > 0
-    const enough = Math.max(1, Math.min(LOST_COMPARES, this.#hooks.admitted()))
+    const enough = Math.max(1, Math.min(FIRST_COMPARES, this.#hooks.dialled()))
     return compared >= enough && (!beacons || this.#hooks.heardBeacon())
   }
 

@@ -93,11 +93,12 @@ export class BenchNode {
       readonly submit?: boolean
       readonly patterns?: readonly string[]
       readonly region?: string
+      readonly direction?: Session['direction']
     } = {},
   ): void {
     this.#sessions.push({
       peer,
-      direction: 'outbound',
+      direction: options.direction ?? 'outbound',
       address: `/ip4/10.0.0.1/tcp/1/p2p/${peer}`,
       ownHost: false,
       sinceMonoMs: 0,

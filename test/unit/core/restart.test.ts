@@ -204,6 +204,29 @@ describe('what a node restarts with', () => {
     },
   )
 
+  it.each([
+    [4, 3],
+    [2, 2],
+    [0, 1],
+  ])(
+    'new, with %i peers that it dialled, it runs nothing before it has compared with %i',
+    (peers, enough) => {
+      const node = new BenchNode({ seeds: ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never] })
+      node.start()
+      for (let at = 0; at < peers; at += 1) node.peer(`12D3KooW${at}` as PeerId)
+      // these compare in their own time
+      for (let at = 4; at < 8; at += 1) node.peer(`12D3KooW${at}` as PeerId, { direction: 'inbound' })
+      const begun = [node.persist(node.run(gossip(made, [made.page, made.block])))]
+      for (node.compared = 0; node.compared < enough; node.compared += 1) {
+        node.monoMs += 10
+        begun.push(node.handle({ kind: 'tick' }))
+      }
+      expect(ofKind(begun.flat(), 'activate')).toEqual([])
+      node.monoMs += 10
+      expect(ofKind(node.handle({ kind: 'tick' }), 'activate')).toMatchObject([{ release: made.id }])
+    },
+  )
+
   it('takes back a record `whole` whose release is not here: its envelope was damaged', () => {
     const effects = new BenchNode().start({ ...stored([old, made]), whole: [old.id, made.id, third.id] })
     expect(ofKind(effects, 'persist')).toEqual([
