@@ -49,9 +49,7 @@ type WriteOf<K extends Write['kind']> = Extract<Write, { kind: K }>
 const pick = <K extends Write['kind']>(writes: readonly Write[], kind: K): readonly WriteOf<K>[] =>
   writes.filter((write): write is WriteOf<K> => write.kind === kind)
 
-/**
- * The store on disk: LevelDB, every record checksummed, floors and newest root a second time as files.
- */
+/** The store on disk: LevelDB, every record checksummed, floors and newest root a second time as files. */
 export class LevelStore implements StorePort {
   readonly #init: LevelStoreInit
   readonly #raw: Database
