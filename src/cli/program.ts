@@ -73,7 +73,7 @@ function failAsUsage(error: CommanderError): void {
   if (error.exitCode === 0) return // help was asked for and printed
   const message =
     error.code === 'commander.help'
-      ? 'name one of the commands; --help lists them'
+      ? 'name one of the commands or subcommands; --help lists them'
       : `${error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ')}; --help shows how`
   fail(new MeshError('USAGE', message, {}, { cause: error }))
 }

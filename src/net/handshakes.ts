@@ -44,7 +44,7 @@ export class Handshakes {
     const all = this.#underWay.size
     if (here >= this.#room - all) {
       const text = `${all} handshakes are under way, ${here} of them of ${network}: one more refused`
-      this.#log.note({ kind: 'note', level: 'debug', code: 'LIMIT_STREAMS', text })
+      this.#log.note({ kind: 'note', level: 'warn', code: 'LIMIT_STREAMS', text })
       return false
     }
     this.#underWay.set(connection, { network, sinceMs: performance.now() })
