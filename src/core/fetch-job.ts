@@ -32,6 +32,8 @@ export class FetchJob {
   /** When neighbours are asked next what they have, and how often they were in vain. */
   nextQueryMonoMs: number
   queries = 0
+  /** So long the first answer to those is waited for. */
+  answersDueMonoMs = 0
   /** When what nobody announces is next asked for at a seed, or of anybody. */
   nextRescueMonoMs: number
   /** Rescues since a block came last. */
@@ -57,6 +59,12 @@ export class FetchJob {
     this.#reader = new ManifestReader(release.header, limits)
     this.#limits = limits
     for (const page of release.header.pages) this.#place(page, limits.maxPageBytes)
+  }
+
+  /** Somebody came who may have what the others lack. */
+  mayAskAgain(nowMonoMs: number): void {
+    this.nextQueryMonoMs = nowMonoMs
+    this.answersDueMonoMs = 0
   }
 
   /** The page that has to be read next; those before it are checked. */

@@ -243,7 +243,7 @@ export class Fetch {
     this.#offers.onAdmitted(step)
     // Whoever comes may have what nobody has had so far.
     for (const job of this.#jobs.values())
-      if (!this.#sources.of(job.release.id).any(this.#sources.counts)) job.nextQueryMonoMs = step.now.monoMs
+      if (!this.#sources.of(job.release.id).any(this.#sources.counts)) job.mayAskAgain(step.now.monoMs)
     this.#pump(step, journey)
   }
 

@@ -72,9 +72,8 @@ export class Pull {
 
   /** True: the question was ours, and is closed. */
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
-    const query = this.#queries.get(id)
+    const query = this.#queried(id)
     if (query !== undefined) {
-      this.#queries.delete(id)
       if (reply.protocol === 'blocks' && reply.message.type === 'noted' && reply.message.whole === true)
         this.#sources.announced(query.release, query.peer, { whole: true })
       return true
@@ -88,7 +87,7 @@ export class Pull {
   }
 
   onRequestFailed(step: Step, id: RequestId, code: Code): boolean {
-    if (this.#queries.delete(id)) return true
+    if (this.#queried(id) !== undefined) return true
     const asked = this.#close(id, step.now.monoMs)
     if (asked === undefined) return false
     this.#gaveNothing(asked)
@@ -98,6 +97,16 @@ export class Pull {
     step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
     this.reopen(asked.digest)
     return true
+  }
+
+  /** One of those asked what they have has answered, or cannot. */
+  #queried(id: RequestId): { readonly release: ReleaseId; readonly peer: PeerId } | undefined {
+    const query = this.#queries.get(id)
+    if (query === undefined) return undefined
+    this.#queries.delete(id)
+    const job = this.#puller.job(query.release)
+    if (job !== undefined) job.answersDueMonoMs = 0
+    return query
   }
 
   isAskedOnly(digest: Digest, peer: PeerId): boolean {
@@ -250,16 +259,20 @@ export class Pull {
     return true
   }
 
-  /** Nothing heard of it from anybody, or nothing of use for long: ask a few what they have, each time later. */
+  /**
+   * Nothing heard of it from anybody, or nothing of use for long: ask a few what they have, each time later. While none of
+   * them has answered no more are asked: on a host where all is late a whole fleet's questions are what makes it late.
+   */
   #query(step: Step, journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[]): void {
     const { limits, random } = this.#config
     const { monoMs } = step.now
     const release = job.release.id
-    if (job.nextQueryMonoMs > monoMs) return
+    if (Math.max(job.nextQueryMonoMs, job.answersDueMonoMs) > monoMs) return
     const isStuck = monoMs - job.progressMonoMs >= limits.rescueMs
     if (!isStuck && this.#sources.of(release).any(this.#sources.counts)) return
     job.nextQueryMonoMs = monoMs + limits.repairMs * Math.min(2 ** job.queries, 16) * (0.75 + random() / 2)
     job.queries += 1
+    job.answersDueMonoMs = monoMs + limits.blockDeadlineMs / 2
     const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
     const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)
     for (const { peer } of (near.length > 0 ? near : others).slice(0, limits.offersAtOnce)) {

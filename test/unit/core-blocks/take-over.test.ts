@@ -52,6 +52,7 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
   const tickets = new Map<number, Digest>()
   /** Who was asked what it has. */
   const asked: PeerId[] = []
+  const questions: number[] = []
 
   /** What is asked of whom; what is to be written is noted. */
   const run = (act: Parameters<Bench['run']>[0]): Want[] =>
@@ -61,12 +62,19 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
           if (write.kind === 'block') tickets.set(effect.ticket, write.digest)
       if (effect.kind !== 'request' || effect.request.protocol !== 'blocks') return []
       const { message } = effect.request
-      if (message.type === 'have') asked.push(effect.peer)
+      if (message.type === 'have') {
+        asked.push(effect.peer)
+        questions.push(effect.id)
+      }
       if (message.type !== 'want') return []
       return [{ id: effect.id, to: effect.peer, digest: message.digest, failed: message.failed === true }]
     })
   const answer = (id: number, message: BlocksReply): Want[] =>
     run((step, journey) => fetch.onReply(step, journey, id, { protocol: 'blocks', message }))
+  /** All who were asked what they have say that it is not all of it. */
+  const noted = (): void => {
+    for (const id of questions.splice(0)) answer(id, { type: 'noted', whole: false })
+  }
   const written = (): Want[] => {
     const done = [...tickets.values()]
     tickets.clear()
@@ -101,6 +109,7 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
     digests,
     started,
     asked,
+    noted,
     give,
     answer,
     announce,
@@ -182,8 +191,9 @@ describe('a fetcher at home', () => {
 })
 
 test('whoever gets nothing for long asks neighbours what they have, though they have announced something', () => {
-  const { ownShare, tick, asked, announce, digests } = fetcher({ self: peer('nobody') })
+  const { ownShare, tick, asked, noted, announce, digests } = fetcher({ self: peer('nobody') })
   ownShare()
+  noted()
   // The page it has from a neighbour, whose further words did not come through.
   asked.length = 0
   tick(LIMITS.rescueMs - LIMITS.doubtMs - 1)
@@ -192,4 +202,15 @@ test('whoever gets nothing for long asks neighbours what they have, though they 
   expect(asked).toEqual([OTHER])
   const [wanted] = announce(OTHER, [digests.length])
   expect(wanted).toMatchObject({ to: OTHER, digest: digests.at(-1) })
+})
+
+test('while none of those asked what they have has answered no more are asked, for five seconds', () => {
+  const { ownShare, tick, asked } = fetcher({ self: peer('nobody') })
+  ownShare()
+  expect(asked).toEqual([OTHER])
+  asked.length = 0
+  tick(LIMITS.blockDeadlineMs / 2 - LIMITS.doubtMs - 1)
+  expect(asked).toEqual([])
+  tick(1)
+  expect(asked).toEqual([OTHER])
 })

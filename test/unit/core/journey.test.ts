@@ -142,8 +142,8 @@ describe('a release whose content is fetched', () => {
       },
       { kind: 'request', id: 2, peer: PEER, request: want(sha256(made.block)), timeoutMs: 10_000 },
     ])
-    // Neighbours hear of what is here a moment later, in one message for all of it.
-    expect(node.run({ kind: 'persisted', ticket: 2 })).toEqual([{ kind: 'wake', atMonoMs: 10 }])
+    // Neighbours hear of a page and its only block once both are here.
+    expect(node.run({ kind: 'persisted', ticket: 2 })).toEqual([])
     expect(ofKind(node.run(answer(2, made.block)), 'persist')).toMatchObject([
       { ticket: 3, writes: [{ kind: 'block', digest: sha256(made.block) }] },
     ])
