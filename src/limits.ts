@@ -40,6 +40,7 @@ export const LIMITS = {
   maxFiles: 200_000,
   maxPathBytes: 1024,
   maxPathSegmentBytes: 255,
+
   maxChannelBytes: 200,
   maxChannelSegments: 8,
   /** Channel patterns a node may subscribe to. */

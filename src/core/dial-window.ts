@@ -35,15 +35,11 @@ export class DialWindow {
   starved(nowMonoMs: number): void {
     const { redialMinMs, redialIdleMaxMs } = this.#limits
     this.#size = Math.max(redialMinMs / redialIdleMaxMs, this.#size / 2)
-    this.#pause(nowMonoMs)
+    this.pause(nowMonoMs)
   }
 
-  /** A dial begins: below one at a time the next has to wait. */
-  begun(nowMonoMs: number): void {
-    this.#pause(nowMonoMs)
-  }
-
-  #pause(nowMonoMs: number): void {
+  /** A dial begins, or came to nothing: below one at a time the next has to wait. */
+  pause(nowMonoMs: number): void {
     if (this.#size >= 1) return
     const pauseMs = (this.#limits.redialMinMs / this.#size) * (0.5 + this.#random() / 2)
     this.#nextMonoMs = Math.max(this.#nextMonoMs, nowMonoMs + pauseMs)

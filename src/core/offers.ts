@@ -206,7 +206,8 @@ export class Offers {
 
 /**
  * One block and its page: whoever has the page has the block a moment later. To say each costs twice as many messages,
- * which are most of what such a release costs, and saves a round trip within the region. Only a disk that takes long over it must not hold up the others.
+ * which are most of what such a release costs, and saves a round trip within the region. Only a disk that takes long over
+ * it must not hold up the others.
  */
 const isSaidAsWhole = (job: FetchJob): boolean => job.nextPage === undefined && job.digests.length <= 2
 

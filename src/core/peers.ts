@@ -196,7 +196,7 @@ export class Peers implements Stage {
     )
     const room = this.#window.room(this.#redial.underWay(monoMs), monoMs)
     for (const { peer } of dials.slice(0, room)) {
-      this.#window.begun(monoMs)
+      this.#window.pause(monoMs)
       this.#dial(step, peer)
     }
     this.#shed(step, journey, links, admitted, candidates)

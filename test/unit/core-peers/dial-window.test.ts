@@ -7,7 +7,7 @@ const oneAtATime = (random = 1) => new DialWindow({ ...LIMITS, maxDialsAtOnce: 1
 
 /** From one dial to when the next may begin, where nothing is under way. */
 function pauseMs(dials: DialWindow, nowMonoMs: number): number {
-  dials.begun(nowMonoMs)
+  dials.pause(nowMonoMs)
   let ms = 0
   while (dials.room(0, nowMonoMs + ms) === 0) ms += 100
   return ms
