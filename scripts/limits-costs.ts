@@ -83,6 +83,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   streamsPerSecond: 'whoever opens them: they wait, and beyond 64 are reset',
   streamsBurst: 'whoever opens them: they wait, and beyond 64 are reset',
   streamIdleMs: 'the asker: the stream is closed, the next request opens another',
+  admittedStreamIdleMs: 'the asker: the stream is closed, the next request opens another',
   answerDeadlineMs: 'the asker: the stream is reset without an answer',
   dialDeadlineMs: 'the peer dialled: given up, and dialled again later',
   maxHandshakes: 'whoever has most of them under way: its next connection ends (`LIMIT_STREAMS`)',

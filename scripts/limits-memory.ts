@@ -32,6 +32,7 @@ export interface Held {
 /** Sizes of what stands in maps and sets here are rounded up from what V8 takes for them. */
 export function memory(role: Role): readonly Held[] {
   return [
+    ...ofConnections(role),
     ...ofPeers(role),
     ...ofFleet(),
     ...(role === 'node' ? [] : ofBridge()),
@@ -41,10 +42,32 @@ export function memory(role: Role): readonly Held[] {
 
 export const together = (role: Role): number => memory(role).reduce((sum, { bytes }) => sum + bytes, 0)
 
+function ofConnections(role: Role): Held[] {
+  const L = LIMITS
+  const { connections } = connectionsOf(role === 'seed' ? 'seed' : 'node', L)
+  const streams = Object.values(L.maxStreams).reduce((sum, each) => sum + each, 0)
+  return [
+    {
+      what: 'connections, strangers’ included',
+      of: `${connectionsOf('node', L).connections}, of a seed ${connectionsOf('seed', L).connections}, × (a read of 64 KiB + ${MAX_STREAMS} streams × 4 KiB)`,
+      bytes: connections * (64 + MAX_STREAMS * 4) * KIB,
+    },
+    {
+      what: 'streams that neighbours ask on, or are asked on',
+      of: `N × ${streams} each way (\`maxStreams\`) × 16 KiB, for ${L.admittedStreamIdleMs / 60_000} min without any request`,
+      bytes: DEGREES[role] * 2 * streams * 16 * KIB,
+    },
+    {
+      what: 'handshakes',
+      of: `${L.maxHandshakes} × (a read of 64 KiB + a message begun of 64 KiB)`,
+      bytes: L.maxHandshakes * 128 * KIB,
+    },
+  ]
+}
+
 function ofPeers(role: Role): Held[] {
   const L = LIMITS
   const degree = DEGREES[role]
-  const { connections } = connectionsOf(role === 'seed' ? 'seed' : 'node', L)
   const carries = role !== 'node'
   const answers =
     L.maxStreams.sync * L.maxSyncRunBytes +
@@ -54,16 +77,6 @@ function ofPeers(role: Role): Held[] {
   const gossip = 2 * (L.gossipPerSecond + L.gossipBurst)
   const parts = Math.min(degree * L.maxAnnouncedInPart, MAX_PARTS)
   return [
-    {
-      what: 'connections, strangers’ included',
-      of: `${connectionsOf('node', L).connections}, of a seed ${connectionsOf('seed', L).connections}, × (a read of 64 KiB + ${MAX_STREAMS} streams × 4 KiB)`,
-      bytes: connections * (64 + MAX_STREAMS * 4) * KIB,
-    },
-    {
-      what: 'handshakes',
-      of: `${L.maxHandshakes} × (a read of 64 KiB + a message begun of 64 KiB)`,
-      bytes: L.maxHandshakes * 128 * KIB,
-    },
     {
       what: 'not read yet',
       of: 'of all connections together: messages begun, gossip not worked off, streams not taken up (`maxUnreadBytes`)',

@@ -85,14 +85,13 @@ export const LIMITS = {
   maxUnreadBytes: 128 * MIB,
   /** Replies in one run: 1 MiB of 64 KiB messages is 17. */
   maxRunMessages: 64,
-  /**
-   * Streams that a peer opens, taken up on one connection: an honest one has 25, and opens one anew when it broke.
-   * Beyond, they wait, and more than 64 that wait or live are reset.
-   */
+  /** Streams that a peer opens, taken up on one connection: an honest one has 25, and opens one anew when it broke. Beyond, they wait, and more than 64 that wait or live are reset. */
   streamsPerSecond: 20,
   streamsBurst: 64,
-  /** An inbound stream without a request for this long is closed; the asker gives it up at half of that. */
+  /** An inbound stream without a request for this long is closed, where a stranger may open it (admit, publish); the asker gives it up at half of that. */
   streamIdleMs: 60_000,
+  /** The same for sync, blocks and bridge: three comparisons with each of `maxDegree` neighbours come in half of it, since opening one costs as much as four requests, and 14 KB on each side while it stands. */
+  admittedStreamIdleMs: 600_000,
   /** The longest a request may wait for our own answer (`await` of a publisher). */
   answerDeadlineMs: 600_000,
   /** A dial in all, name lookup and handshake included. */

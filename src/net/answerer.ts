@@ -127,7 +127,7 @@ export class Answerer {
   ): Promise<Uint8Array | undefined> {
     const over = new AbortController()
     let begun = false
-    let timer = setTimeout(() => over.abort(), this.#options.limits.streamIdleMs)
+    let timer = setTimeout(() => over.abort(), rules.idleMs)
     const onBytes = () => {
       if (begun) return
       begun = true

@@ -16,6 +16,8 @@ export interface AskerOptions {
   readonly rules: RulesOf
   readonly limits: Limits
   readonly unread: Unread
+  /** A seed asks hardly anybody for blocks. */
+  readonly seed: boolean
   readonly misconduct: Misconduct
   readonly sink: (event: TransportEvent) => void
   /** The one connection in use with a peer. */
@@ -39,14 +41,26 @@ export class Asker {
       queueMicrotask(() => sink({ kind: 'requestFailed', id, code: 'NET_UNREACHABLE' }))
       return
     }
+    const failed = (error: unknown) => {
+      const failure = streamError(error, request.protocol)
+      if (isMisconduct(failure)) misconduct.report(peer, failure)
+      if (isNotice(request)) return
+      sink({ kind: 'requestFailed', id, code: failure.code })
+    }
     line
       .ask(request, timeoutMs, (reply) => sink({ kind: 'reply', id, reply }))
-      .catch((error: unknown) => {
-        const failure = streamError(error, request.protocol)
-        if (isMisconduct(failure)) misconduct.report(peer, failure)
-        if (isNotice(request)) return
-        sink({ kind: 'requestFailed', id, code: failure.code })
-      })
+      .then(() => this.#warmAfter(peer, request.protocol, line), failed)
+  }
+
+  /**
+   * A release makes every node ask several neighbours for blocks at the same moment, and opening a stream costs as much as
+   * four requests: so it stands by then. Comparisons go round the neighbours one by one, and so do these.
+   */
+  #warmAfter(peer: PeerId, protocol: Protocol, line: Line): void {
+    if (protocol !== 'sync' || this.#options.seed) return
+    // on the connection that the answer came by: on another one the peer is not admitted yet
+    if (this.#lines.get(peer)?.get('sync') !== line) return
+    void this.#line(peer, 'blocks')?.warm()
   }
 
   /** The connection is gone or replaced: what waits on it fails now. */

@@ -22,7 +22,14 @@ interface Waiter {
   readonly giveUp: (error: MeshError) => void
 }
 
-/** Opening a stream costs a negotiation and a write to the peer store on both sides: five times a request. */
+/**
+ * An older build closes idle streams sooner than we give them up, so maybe while a request is on its way. It reads nothing
+ * of what comes after: the request may be sent again.
+ */
+const isClosedWhileIdle = ({ stream, idleSinceMs }: Wire): boolean =>
+  idleSinceMs > 0 && stream.status === 'open' && stream.remoteWriteStatus !== 'writable'
+
+/** Opening a stream costs a negotiation and a write to the peer store on both sides: almost four times a request. */
 export class Line {
   readonly #connection: Connection
   readonly #rules: ProtocolRules
@@ -51,9 +58,21 @@ export class Line {
     const first = AbortSignal.timeout(timeoutMs)
     await this.#turn(first)
     let wire: Wire | undefined
+    let answered = false
+    const exchange = (on: Wire) =>
+      this.#exchange(on, request, first, timeoutMs, (reply) => {
+        answered = true
+        onReply(reply)
+      })
     try {
       wire = await this.#wire(first)
-      await this.#exchange(wire, request, first, timeoutMs, onReply)
+      try {
+        await exchange(wire)
+      } catch (error) {
+        if (answered || !isClosedWhileIdle(wire)) throw error
+        wire = await this.#insteadOf(wire, first)
+        await exchange(wire)
+      }
       this.#keep(wire)
     } catch (error) {
       const failure = this.#closed ?? streamError(error, `${this.#rules.id} ${request.message.type}`)
@@ -62,6 +81,27 @@ export class Line {
       throw failure
     } finally {
       if (wire !== undefined) this.#inUse.delete(wire.stream)
+      this.#taken -= 1
+      this.#waiting.shift()?.go()
+    }
+  }
+
+  /**
+   * Opens a stream for the next request where none stands or is being opened. Nothing is asked: where it comes to nothing
+   * the next request opens one itself, and tells why it cannot.
+   */
+  async warm(): Promise<void> {
+    if (this.#closed !== undefined || this.#taken > 0) return
+    const idle = this.#idleWire()
+    if (idle !== undefined) return void this.#idle.push(idle)
+    this.#taken += 1
+    try {
+      const wire = await this.#opened(AbortSignal.timeout(this.#rules.messageDeadlineMs))
+      this.#inUse.delete(wire.stream)
+      this.#keep(wire)
+    } catch {
+      // a peer that is gone, or does not speak this: no request was lost by it
+    } finally {
       this.#taken -= 1
       this.#waiting.shift()?.go()
     }
@@ -152,6 +192,17 @@ export class Line {
       this.#inUse.add(idle.stream)
       return idle
     }
+    return await this.#opened(signal)
+  }
+
+  /** Not another idle one: it may be on its way to its end, too. */
+  async #insteadOf({ stream }: Wire, signal: AbortSignal): Promise<Wire> {
+    this.#inUse.delete(stream)
+    stream.abort(new Error('idle'))
+    return await this.#opened(signal)
+  }
+
+  async #opened(signal: AbortSignal): Promise<Wire> {
     const { id, maxReplyBytes, maxRunBytes } = this.#rules
     const stream = await this.#connection.newStream([id], { signal })
     this.#inUse.add(stream)
@@ -166,8 +217,9 @@ export class Line {
 
   #idleWire(): Wire | undefined {
     for (let wire = this.#idle.pop(); wire !== undefined; wire = this.#idle.pop()) {
-      // the answerer closes idle streams too: one given up at half its time is never closed under a request
-      const fresh = performance.now() - wire.idleSinceMs < this.#limits.streamIdleMs / 2
+      // the answerer closes idle streams too: one given up at half its time is not closed under a request. An older build
+      // closes them sooner, and that shows here
+      const fresh = performance.now() - wire.idleSinceMs < this.#rules.idleMs / 2
       if (fresh && wire.stream.status === 'open' && wire.stream.remoteWriteStatus === 'writable') return wire
       wire.stream.abort(new Error('idle'))
     }

@@ -31,6 +31,8 @@ export interface ProtocolRules {
   readonly answerDeadlineMs: number
   /** Each way, per connection. */
   readonly maxStreams: number
+  /** Without a request for so long a stream is closed by the side that answers; the asker gives it up at half of that. */
+  readonly idleMs: number
   readonly admittedOnly: boolean
   /** A request counts as one more for so many bytes of it. */
   readonly bytesAsOne: number
@@ -45,19 +47,20 @@ const syncRunBytes = ({ maxSyncRunBytes }: Limits): number => Math.ceil((maxSync
 export type RulesOf = Readonly<Record<Protocol, ProtocolRules>>
 
 export function protocolRules(limits: Limits): RulesOf {
-  const rules = (
-    protocol: Protocol,
-    rest: Pick<ProtocolRules, 'messageDeadlineMs' | 'answerDeadlineMs'>,
-  ) => ({
-    id: PROTOCOL_IDS[protocol],
-    maxRequestBytes: maxRequestBytes(protocol, limits),
-    maxReplyBytes: maxReplyBytes(protocol, limits),
-    maxRunBytes: protocol === 'sync' ? syncRunBytes(limits) : maxReplyBytes(protocol, limits),
-    maxStreams: limits.maxStreams[protocol],
-    admittedOnly: protocol !== 'admit' && protocol !== 'publish',
-    bytesAsOne: protocol === 'bridge' ? BRIDGE_BYTES_AS_ONE : Number.POSITIVE_INFINITY,
-    ...rest,
-  })
+  const rules = (protocol: Protocol, rest: Pick<ProtocolRules, 'messageDeadlineMs' | 'answerDeadlineMs'>) => {
+    const admittedOnly = protocol !== 'admit' && protocol !== 'publish'
+    return {
+      id: PROTOCOL_IDS[protocol],
+      maxRequestBytes: maxRequestBytes(protocol, limits),
+      maxReplyBytes: maxReplyBytes(protocol, limits),
+      maxRunBytes: protocol === 'sync' ? syncRunBytes(limits) : maxReplyBytes(protocol, limits),
+      maxStreams: limits.maxStreams[protocol],
+      idleMs: admittedOnly ? limits.admittedStreamIdleMs : limits.streamIdleMs,
+      admittedOnly,
+      bytesAsOne: protocol === 'bridge' ? BRIDGE_BYTES_AS_ONE : Number.POSITIVE_INFINITY,
+      ...rest,
+    }
+  }
   const { admitDeadlineMs, syncDeadlineMs, blockDeadlineMs, publishDeadlineMs, answerDeadlineMs } = limits
   const { bridgeDeadlineMs } = limits
   return {

@@ -116,8 +116,8 @@ async function startParts(
   const connections = new Connections({ self, limits, gate, misconduct, log, sink })
   const meter = createMeter(metrics.networkBytes)
   const host = await createHost({ ...options, gate, pace, unread, meter, gater: connections.gater })
-  const asker = new Asker({ rules, limits, unread, misconduct, sink, current: connections.current })
-  const { isCurrent } = connections
+  const { current, isCurrent } = connections
+  const asker = new Asker({ rules, limits, unread, seed: options.seed, misconduct, sink, current })
   const answerer = new Answerer({ rules, limits, gate, pace, unread, misconduct, log, sink, isCurrent })
   const gossip = new Gossip({ pubsub: host.pubsub, fleetId, region, limits, misconduct, log, sink })
   const hangUp = (peer: PeerId) => connections.hangUp(peer)

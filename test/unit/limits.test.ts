@@ -23,7 +23,7 @@ test('every limit stands in it once, with its reason and what exceeding it costs
 test.each([
   ['node', 1.25],
   ['gateway', 2],
-  ['seed', 6],
+  ['seed', 6.5],
 ] as const)('what peers can make a %s hold is below %f GiB, whatever they do', (role, gibibytes) => {
   const rows = memory(role)
   expect(rows.every(({ bytes }) => Number.isSafeInteger(bytes) && bytes > 0)).toBe(true)

@@ -38,7 +38,7 @@ export class Scripted {
       region: options.region ?? 'default',
       listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'],
       announce: [],
-      seed: false,
+      seed: options.seed ?? false,
       limits: { ...LIMITS, ...options.limits },
       log: {
         // a refusal that is logged is counted by the log
@@ -146,6 +146,7 @@ export class Scripted {
 
 export interface ScriptOptions {
   readonly region?: string
+  readonly seed?: boolean
   readonly limits?: Partial<Limits>
   readonly identityPem?: string
   readonly listen?: string
