@@ -6,7 +6,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import { NoNode, readAnswer } from './answer.ts'
 import { serverSentEvents } from './events.ts'
 import { type StateFile, stateFile } from './state-file.ts'
-import { bytes, type Endpoint, get, open, parts, refusalOf, text } from './transport.ts'
+import { bytes, type Endpoint, get, open, parts, refusalOf, SILENCE_MS, text } from './transport.ts'
 
 export interface ClientOptions {
   /** `http://host:port` or `unix:/path`; default `CONFMESH_API`, then `http://127.0.0.1:7480`. */
@@ -14,6 +14,8 @@ export interface ClientOptions {
   readonly token?: string
   /** Until an answer begins. Default 5,000 ms. */
   readonly timeoutMs?: number
+  /** An answer that has begun is given up after so long without a byte. Default 30,000 ms. */
+  readonly silenceMs?: number
   /** Greatest file taken into memory. Default 64 MiB. */
   readonly maxFileBytes?: number
 }
@@ -41,7 +43,8 @@ export interface WatchOptions {
 export type Validator<T> = (value: unknown) => T
 
 const MAX_JSON_BYTES = 64 * 1024 * 1024
-const SILENCE_MS = 45_000
+/** Three heartbeats of a watch. */
+const WATCH_SILENCE_MS = 45_000
 const BACKOFF_MIN_MS = 200
 const BACKOFF_MAX_MS = 10_000
 
@@ -49,6 +52,7 @@ const BACKOFF_MAX_MS = 10_000
 export class Client {
   readonly #endpoint: Endpoint
   readonly #timeoutMs: number
+  readonly #silenceMs: number
   readonly #maxFileBytes: number
 
   constructor(options: ClientOptions = {}) {
@@ -58,6 +62,7 @@ export class Client {
       token: options.token,
     }
     this.#timeoutMs = options.timeoutMs ?? 5_000
+    this.#silenceMs = options.silenceMs ?? SILENCE_MS
     this.#maxFileBytes = options.maxFileBytes ?? 64 * 1024 * 1024
   }
 
@@ -72,7 +77,7 @@ export class Client {
     // "Not yet" is a 503 as well, and no problem.
     if (response.headers['content-type']?.startsWith('application/problem+json') === true)
       throw await refusalOf(response, this.#endpoint, '/readyz')
-    return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES), 'ready')
+    return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES, this.#silenceMs), 'ready')
   }
 
   channel(channel: string): Promise<ChannelWithHistory> {
@@ -107,21 +112,21 @@ export class Client {
       timeoutMs: this.#timeoutMs,
       signal,
     })
-    return bytes(response, this.#maxFileBytes)
+    return bytes(response, this.#maxFileBytes, this.#silenceMs)
   }
 
-  /** One file as a stream, for large ones. */
+  /** One file as a stream, for large ones. @throws MeshError as `get`, the stream, too */
   async stream(channel: string, path: string, release?: string): Promise<AsyncIterable<Buffer>> {
     const response = await get(this.#endpoint, `${this.#filePath(channel, path)}${query(release)}`, {
       timeoutMs: this.#timeoutMs,
     })
-    return parts(response)
+    return parts(response, this.#silenceMs)
   }
 
-  /** A release as CAR. */
+  /** A release as CAR. @throws MeshError as `get`, the stream, too */
   async car(channel: string, release?: string): Promise<AsyncIterable<Buffer>> {
     const path = `/v1/channels/${encodeURIComponent(channel)}/car${query(release)}`
-    return parts(await this.#typed(path, 'application/vnd.ipld.car', {}))
+    return parts(await this.#typed(path, 'application/vnd.ipld.car', {}), this.#silenceMs)
   }
 
   async json<T>(channel: string, path: string, validate: Validator<T>): Promise<T> {
@@ -178,7 +183,7 @@ export class Client {
         const onAlive = (): void => {
           backoffMs = BACKOFF_MIN_MS
         }
-        for await (const event of serverSentEvents(response, SILENCE_MS, onAlive)) {
+        for await (const event of serverSentEvents(response, WATCH_SILENCE_MS, onAlive)) {
           if (isAborted(options.signal)) return
           const change: ReleaseEvent = readAnswer(this.#endpoint.url, event.data, 'event')
           lastSeen = change.release
@@ -269,7 +274,7 @@ export class Client {
 
   async #json<T>(path: string, what: Parameters<typeof readAnswer>[2], signal?: AbortSignal): Promise<T> {
     const response = await get(this.#endpoint, path, { timeoutMs: this.#timeoutMs, signal })
-    return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES), what)
+    return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES, this.#silenceMs), what)
   }
 }
 

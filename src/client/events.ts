@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import { MeshError } from '../errors.ts'
 import { parts } from './transport.ts'
 
 /**
@@ -23,8 +22,7 @@ export async function* serverSentEvents(
     onComment: onAlive,
   })
   response.setEncoding('utf8')
-  response.setTimeout(silenceMs, () => response.destroy(new MeshError('NET_TIMEOUT', 'the node went silent')))
-  for await (const chunk of parts<string>(response)) {
+  for await (const chunk of parts<string>(response, silenceMs)) {
     parser.feed(chunk)
     yield* ready.splice(0)
   }

@@ -95,21 +95,26 @@ function targetOf(
 }
 
 /** A body that stops coming is given up after this long without a byte. */
-const SILENCE_MS = 30_000
+export const SILENCE_MS = 30_000
 
 /** The whole body as text. @throws MeshError as `bytes` */
-export async function text(response: IncomingMessage, maxBytes: number): Promise<string> {
-  return Buffer.from(await bytes(response, maxBytes)).toString('utf8')
+export async function text(
+  response: IncomingMessage,
+  maxBytes: number,
+  silenceMs = SILENCE_MS,
+): Promise<string> {
+  return Buffer.from(await bytes(response, maxBytes, silenceMs)).toString('utf8')
 }
 
 /** The whole body. @throws MeshError LIMIT_BYTES, NET_TIMEOUT, NET_UNREACHABLE where the connection breaks */
-export async function bytes(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  response.setTimeout(SILENCE_MS, () =>
-    response.destroy(new MeshError('NET_TIMEOUT', `no byte of the answer for ${SILENCE_MS} ms`)),
-  )
+export async function bytes(
+  response: IncomingMessage,
+  maxBytes: number,
+  silenceMs = SILENCE_MS,
+): Promise<Uint8Array> {
   const collected: Buffer[] = []
   let size = 0
-  for await (const part of parts<Buffer>(response)) {
+  for await (const part of parts<Buffer>(response, silenceMs)) {
     size += part.length
     if (size > maxBytes)
       throw new MeshError('LIMIT_BYTES', `the node's answer is larger than ${maxBytes} bytes`)
@@ -118,13 +123,29 @@ export async function bytes(response: IncomingMessage, maxBytes: number): Promis
   return Buffer.concat(collected)
 }
 
-/** The body as it comes; text where the response was given an encoding. @throws MeshError NET_TIMEOUT, NET_UNREACHABLE where the connection breaks */
-export async function* parts<T extends Buffer | string>(response: IncomingMessage): AsyncGenerator<T> {
+/**
+ * The body as it comes; text where the response was given an encoding. Silence counts only while the next part is waited
+ * for: whoever takes long over the last one has not been let down by the node.
+ * @throws MeshError NET_TIMEOUT after so long without a byte, NET_UNREACHABLE where the connection breaks
+ */
+export async function* parts<T extends Buffer | string>(
+  response: IncomingMessage,
+  silenceMs: number,
+): AsyncGenerator<T> {
+  const silent = () =>
+    response.destroy(new MeshError('NET_TIMEOUT', `no byte of the answer for ${silenceMs} ms`))
+  let timer = setTimeout(silent, silenceMs)
   try {
-    yield* response as AsyncIterable<T>
+    for await (const part of response as AsyncIterable<T>) {
+      clearTimeout(timer)
+      yield part
+      timer = setTimeout(silent, silenceMs)
+    }
   } catch (error) {
     if (error instanceof MeshError) throw error
     throw new MeshError('NET_UNREACHABLE', `the answer broke off: ${(error as Error).message}`)
+  } finally {
+    clearTimeout(timer)
   }
 }
 

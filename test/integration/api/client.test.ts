@@ -132,6 +132,51 @@ describe('reading', () => {
   })
 })
 
+describe('an answer that stops coming', () => {
+  /** Of each kind, the first half; the rest once somebody says so. */
+  async function halting() {
+    const halves: (() => void)[] = []
+    const server = createServer((request, response) => {
+      const type = request.url?.includes('/car') === true ? 'application/vnd.ipld.car' : 'application/json'
+      response.writeHead(200, { 'content-type': type, 'content-length': '8' })
+      response.write('half')
+      halves.push(() => response.end('half'))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return { client: new Client({ api, silenceMs: 100 }), rest: () => halves.at(-1)?.() }
+  }
+  const all = async (parts: AsyncIterable<Buffer>): Promise<string> => {
+    const read: Buffer[] = []
+    for await (const part of parts) read.push(part)
+    return Buffer.concat(read).toString()
+  }
+
+  test('is given up, whole or in parts', async () => {
+    const { client } = await halting()
+    const silent = code('NET_TIMEOUT')
+    await expect(client.status()).rejects.toThrow(silent)
+    await expect(client.get(CHANNEL, 'a')).rejects.toThrow(silent)
+    await expect(client.stream(CHANNEL, 'a').then(all)).rejects.toThrow(silent)
+    await expect(client.car(CHANNEL).then(all)).rejects.toThrow(silent)
+  })
+
+  test('while its reader is busy with what came, it is not the node that is silent', async () => {
+    const { client, rest } = await halting()
+    const parts = (await client.stream(CHANNEL, 'a'))[Symbol.asyncIterator]()
+    expect((await parts.next()).value.toString()).toBe('half')
+    // Three times as long as the node may be silent: what the reader does with the part.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    rest()
+    expect((await parts.next()).value.toString()).toBe('half')
+    expect((await parts.next()).done).toBe(true)
+  })
+})
+
 describe('something else that answers', () => {
   /** On any path. */
   async function other(status: number, type: string, body: string): Promise<Client> {
