@@ -51,12 +51,14 @@ export class FolderWatch {
 
   /** @throws MeshError STORE_GONE; STORE_FAILED where the folder cannot be looked at */
   async check(): Promise<void> {
-    for (const watched of this.#watched) {
+    // All at once: each commit that is synced waits for this twice.
+    const looks = this.#watched.map(async (watched) => {
       const same = await isSame(watched).catch((error: unknown) => {
         throw storeError(error, watched.dir)
       })
       if (!same) throw this.#lost(watched.dir)
-    }
+    })
+    await Promise.all(looks)
   }
 
   /** Behind a write: a folder that cannot be looked at just now has taken it all the same. @throws MeshError STORE_GONE */
