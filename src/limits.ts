@@ -239,7 +239,7 @@ export const LIMITS = {
   blockSilenceMs: 400,
   /** Before a second neighbour is asked for the same block: ten times what it takes at 1 Gbit/s from a busy one. */
   hedgeMs: 100,
-  /** Without any block for so long, others step in for those who should have brought it into the region, one after the other. */
+  /** Without any block for so long, others step in for those who should have brought it into the region: four, 16 after three times as long, 64 after seven. */
   stuckMs: 100,
   /** In addition over a border: twice the longest round trip between regions. */
   borderSilenceMs: 600,

@@ -15,6 +15,7 @@ import type { Patience } from './patience.ts'
 import { Recent } from './recent.ts'
 import { type AdmittedSession, regionOf } from './session.ts'
 import type { Sources } from './sources.ts'
+import { manyAt, turnAt } from './turns.ts'
 
 export interface Choice {
   readonly digest: Digest
@@ -40,9 +41,6 @@ interface Around {
   /** The region of the seeds: this one where there is any here. */
   readonly home: string | undefined
 }
-
-/** Who may bring a block in, turn by turn: the first, the first four, the first sixteen. */
-const MORE_BY_TURN = 4
 
 /** Blocks of one job that this node brings into its region, and how far it is with asking for them. */
 interface Entry {
@@ -192,12 +190,12 @@ export class Chooser {
   *#places(job: FetchJob, { entrants, places }: Entry, now: Now, stuckMs: number): Iterable<number> {
     yield* places
     const { self, random } = this.#config
-    const turn = Math.floor((now.monoMs - job.progressMonoMs) / stuckMs)
+    const turn = turnAt(now.monoMs - job.progressMonoMs, stuckMs)
     for (let looked = 0; turn > 0 && looked < MAX_VAIN; looked += 1) {
       const place = job.open.pick(undefined, random())
       if (place === undefined) return
       const key = this.#key(job, job.digests[place] as Digest)
-      if (entrants.rank(key, self) < MORE_BY_TURN ** turn) yield place
+      if (entrants.rank(key, self) < manyAt(turn)) yield place
     }
   }
 

@@ -15,6 +15,7 @@ import { Patience } from './patience.ts'
 import { type AdmittedSession, regionOf } from './session.ts'
 import type { Sources } from './sources.ts'
 import type { Step } from './step.ts'
+import { nextTurnMs } from './turns.ts'
 import { type Asked, Wants } from './wants.ts'
 
 /** Peers asked for one block at once, the silent ones among them. */
@@ -64,10 +65,8 @@ export class Pull {
 
   /** Until others step in for whoever should bring in what does not come. */
   #nextTurnMs({ progressMonoMs }: FetchJob, monoMs: number): number {
-    const { repairMs } = this.#config.limits
-    const { stuckMs } = this.#patience
-    const turn = Math.floor((monoMs - progressMonoMs) / stuckMs) + 1
-    return Math.min(repairMs, progressMonoMs + turn * stuckMs - monoMs)
+    const withoutMs = monoMs - progressMonoMs
+    return Math.min(this.#config.limits.repairMs, nextTurnMs(withoutMs, this.#patience.stuckMs) - withoutMs)
   }
 
   /** True: the question was ours, and is closed. */

@@ -189,7 +189,7 @@ describe('a neighbour that leaves a block lying', () => {
     says(PEER)
     says(OTHER)
     const late = 100 + LIMITS.hedgeMs / 2 + 1
-    expect(tick(late)).toEqual([{ kind: 'wake', atMonoMs: 200 }])
+    expect(tick(late)).toEqual([{ kind: 'wake', atMonoMs: late + LIMITS.hedgeMs / 2 }])
     expect(ofKind(tick(late + LIMITS.hedgeMs / 2), 'request')).toEqual([want(2, OTHER, page)])
   })
 
@@ -260,14 +260,15 @@ describe('a neighbour that says it has everything', () => {
 })
 
 describe('a block that nobody brings in', () => {
-  it('is the next one’s after 100 ms without any block, and everybody’s soon after', () => {
+  it('is one of the next three’s after 100 ms without any block, and one of twelve more’s after 200 more', () => {
     const near = fetching(...before.slice(0, 3), SEED)
     expect(near.first).toEqual([{ kind: 'wake', atMonoMs: 100 }])
     expect(near.tick(99)).toEqual([{ kind: 'wake', atMonoMs: 100 }])
-    expect(near.tick(100)).toEqual([want(1, SEED, page), { kind: 'wake', atMonoMs: 200 }])
+    expect(near.tick(100)).toEqual([want(1, SEED, page), { kind: 'wake', atMonoMs: 300 }])
     const far = fetching(...before, SEED)
     expect(ofKind(far.tick(100), 'request')).toEqual([])
-    expect(ofKind(far.tick(200), 'request')).toEqual([want(1, SEED, page)])
+    expect(ofKind(far.tick(299), 'request')).toEqual([])
+    expect(ofKind(far.tick(300), 'request')).toEqual([want(1, SEED, page)])
   })
 
   it('is asked of the seed again where the one it sent to gives nothing', () => {
