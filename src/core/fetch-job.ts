@@ -34,6 +34,10 @@ export class FetchJob {
   queries = 0
   /** So long the first answer to those is waited for. */
   answersDueMonoMs = 0
+  /** And so long it keeps a seed from being asked. */
+  #heldMonoMs = 0
+  /** When one of those answered last, or the last of them could not. */
+  #answeredMonoMs = Number.NEGATIVE_INFINITY
   /** When what nobody announces is next asked for at a seed, or of anybody. */
   nextRescueMonoMs: number
   /** Rescues since a block came last. */
@@ -64,7 +68,22 @@ export class FetchJob {
   /** Somebody came who may have what the others lack. */
   mayAskAgain(nowMonoMs: number): void {
     this.nextQueryMonoMs = nowMonoMs
-    this.answersDueMonoMs = 0
+    this.waitForAnswers(0, 0)
+  }
+
+  waitForAnswers(dueMonoMs: number, heldMonoMs: number): void {
+    this.answersDueMonoMs = dueMonoMs
+    this.#heldMonoMs = heldMonoMs
+  }
+
+  onAnswer(nowMonoMs: number): void {
+    this.waitForAnswers(0, 0)
+    this.#answeredMonoMs = nowMonoMs
+  }
+
+  /** No neighbour has answered since a block came last, and one may yet. */
+  isHeld(nowMonoMs: number): boolean {
+    return this.#heldMonoMs > nowMonoMs && this.#answeredMonoMs < this.progressMonoMs
   }
 
   /** The page that has to be read next; those before it are checked. */

@@ -21,6 +21,18 @@ import { type Asked, Wants } from './wants.ts'
 /** Peers asked for one block at once, the silent ones among them. */
 const MAX_ASKED = 4
 
+/**
+ * So long at most neighbours that were asked what they have keep a seed from being asked: they may all be dead. Five times
+ * what makes a peer count as silent, in which one of four answers even on a host where all is late.
+ */
+const MAX_HELD_MS = 2_000
+
+/** A neighbour is asked what it has. */
+interface Query {
+  readonly release: ReleaseId
+  readonly peer: PeerId
+}
+
 export interface Puller {
   job(release: ReleaseId): FetchJob | undefined
   jobs(): Iterable<FetchJob>
@@ -38,7 +50,7 @@ export class Pull {
   readonly #chooser: Chooser
   readonly #patience: Patience
   readonly #wants = new Wants()
-  readonly #queries = new Map<RequestId, { readonly release: ReleaseId; readonly peer: PeerId }>()
+  readonly #queries = new Map<RequestId, Query>()
   #nextDialMonoMs = 0
   /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
   #lookMonoMs = Number.POSITIVE_INFINITY
@@ -71,7 +83,7 @@ export class Pull {
 
   /** True: the question was ours, and is closed. */
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
-    const query = this.#queried(id)
+    const query = this.#queried(id, step.now.monoMs, true)
     if (query !== undefined) {
       if (reply.protocol === 'blocks' && reply.message.type === 'noted' && reply.message.whole === true)
         this.#sources.announced(query.release, query.peer, { whole: true })
@@ -86,7 +98,7 @@ export class Pull {
   }
 
   onRequestFailed(step: Step, id: RequestId, code: Code): boolean {
-    if (this.#queried(id) !== undefined) return true
+    if (this.#queried(id, step.now.monoMs, false) !== undefined) return true
     const asked = this.#close(id, step.now.monoMs)
     if (asked === undefined) return false
     this.#gaveNothing(asked)
@@ -98,13 +110,14 @@ export class Pull {
     return true
   }
 
-  /** One of those asked what they have has answered, or cannot. */
-  #queried(id: RequestId): { readonly release: ReleaseId; readonly peer: PeerId } | undefined {
+  /** One of those asked what they have has answered, or none of them can. */
+  #queried(id: RequestId, monoMs: number, answers: boolean): Query | undefined {
     const query = this.#queries.get(id)
     if (query === undefined) return undefined
     this.#queries.delete(id)
-    const job = this.#puller.job(query.release)
-    if (job !== undefined) job.answersDueMonoMs = 0
+    const { release } = query
+    if (answers || ![...this.#queries.values()].some((other) => other.release === release))
+      this.#puller.job(release)?.onAnswer(monoMs)
     return query
   }
 
@@ -214,7 +227,7 @@ export class Pull {
     }
     if (this.#isFull || job.open.count === 0) return
     this.#query(step, journey, job, sessions)
-    if (job.nextRescueMonoMs > monoMs) return
+    if (job.nextRescueMonoMs > monoMs || job.isHeld(monoMs)) return
     const { limits, random } = this.#config
     // Each time later: a whole region that waits must not all ask the seed again and again.
     job.nextRescueMonoMs = monoMs + limits.rescueMs * Math.min(2 ** job.rescues, 8) * (0.5 + random())
@@ -266,15 +279,18 @@ export class Pull {
     const { limits, random } = this.#config
     const { monoMs } = step.now
     const release = job.release.id
-    if (Math.max(job.nextQueryMonoMs, job.answersDueMonoMs) > monoMs) return
+    if (job.answersDueMonoMs > monoMs) return
     const isStuck = monoMs - job.progressMonoMs >= limits.rescueMs
+    // Before a seed is asked neighbours are, whenever they were asked last.
+    if (job.nextQueryMonoMs > monoMs && !(isStuck && job.queries === 0)) return
     if (!isStuck && this.#sources.of(release).any(this.#sources.counts)) return
     job.nextQueryMonoMs = monoMs + limits.repairMs * Math.min(2 ** job.queries, 16) * (0.75 + random() / 2)
     job.queries += 1
-    job.answersDueMonoMs = monoMs + limits.blockDeadlineMs / 2
     const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
     const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)
-    for (const { peer } of (near.length > 0 ? near : others).slice(0, limits.offersAtOnce)) {
+    const asked = (near.length > 0 ? near : others).slice(0, limits.offersAtOnce)
+    if (asked.length > 0) job.waitForAnswers(monoMs + limits.blockDeadlineMs / 2, monoMs + MAX_HELD_MS)
+    for (const { peer } of asked) {
       const id = step.nextRequest()
       this.#queries.set(id, { release, peer })
       const message = { type: 'have', release, channel: job.channel, whole: false } as const

@@ -27,8 +27,8 @@ interface Want {
 }
 
 /** A home of two gateways, this node one of them, linked to the other and to the seed; it has read the manifest. */
-function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
-  const bench = new Bench({ self, random: () => 0 })
+function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER], draw = 0, heard = false } = {}) {
+  const bench = new Bench({ self, random: () => draw })
   const here = new Set<Digest>()
   bench.journey.hasBlock = ((digest: Digest) => here.has(digest)) as () => boolean
   bench.journey.gatewaysOf.set('eu', gateways)
@@ -72,9 +72,7 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
   const answer = (id: number, message: BlocksReply): Want[] =>
     run((step, journey) => fetch.onReply(step, journey, id, { protocol: 'blocks', message }))
   /** All who were asked what they have say that it is not all of it. */
-  const noted = (): void => {
-    for (const id of questions.splice(0)) answer(id, { type: 'noted', whole: false })
-  }
+  const noted = (): Want[] => questions.splice(0).flatMap((id) => answer(id, { type: 'noted', whole: false }))
   const written = (): Want[] => {
     const done = [...tickets.values()]
     tickets.clear()
@@ -86,6 +84,7 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
     return [...asked, ...written()]
   }
   const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
+  if (heard) fetch.heard(RELEASE)
   const started = run((step, journey) => fetch.start(step, journey, release))
   const announce = (from: PeerId, places: readonly number[]): Want[] =>
     run((step, journey) => {
@@ -103,7 +102,12 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER] } = {}) {
     expect(here).toEqual(new Set([page, ...digests.filter(isOwn)]))
     return tick(LIMITS.doubtMs)
   }
+  const failed = (): Want[] =>
+    questions
+      .splice(0)
+      .flatMap((id) => run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_TIMEOUT')))
   return {
+    failed,
     own: digests.filter(isOwn),
     others: digests.filter((digest) => !isOwn(digest)),
     digests,
@@ -213,4 +217,40 @@ test('while none of those asked what they have has answered no more are asked, f
   expect(asked).toEqual([])
   tick(1)
   expect(asked).toEqual([OTHER])
+})
+
+describe('a seed is asked for what nobody announces', () => {
+  const nobody = { self: peer('nobody') }
+
+  test('once a neighbour that was asked has said that it lacks it, not before', () => {
+    const { ownShare, tick, asked, noted } = fetcher(nobody)
+    ownShare()
+    expect(asked).toEqual([OTHER])
+    expect(tick(LIMITS.rescueMs)).toEqual([])
+    expect(noted()).toEqual([expect.objectContaining({ to: SEED })])
+  })
+
+  test('or none of them can answer', () => {
+    const { ownShare, tick, failed } = fetcher(nobody)
+    ownShare()
+    expect(tick(LIMITS.rescueMs)).toEqual([])
+    expect(failed()).toEqual([expect.objectContaining({ to: SEED })])
+  })
+
+  test('or two seconds after they were asked: they may all be dead', () => {
+    const { ownShare, tick } = fetcher(nobody)
+    ownShare()
+    expect(tick(2_000 - LIMITS.doubtMs - 1)).toEqual([])
+    expect(tick(1)).toEqual([expect.objectContaining({ to: SEED })])
+  })
+
+  test('and neighbours are asked first, were it not their time yet', () => {
+    const { ownShare, tick, asked, noted } = fetcher({ ...nobody, draw: 0.99, heard: true })
+    ownShare()
+    expect(tick(LIMITS.rescueMs - LIMITS.doubtMs - 1)).toEqual([])
+    expect(asked).toEqual([])
+    expect(tick(1)).toEqual([])
+    expect(asked).toEqual([OTHER])
+    expect(noted()).toEqual([expect.objectContaining({ to: SEED })])
+  })
 })
