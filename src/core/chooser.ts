@@ -143,7 +143,7 @@ export class Chooser {
     for (const place of places) {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
-      if (!this.#mayAskAgain(job, digest, now, stuckMs)) continue
+      if (!this.#mayAskAgain(job, digest, now.monoMs, stuckMs)) continue
       const from = this.#upstream(journey, this.#key(job, digest), around, now)
       if (from !== undefined) yield this.#choice(job, place, from)
       else if (++vain >= MAX_VAIN) return
@@ -199,18 +199,24 @@ export class Chooser {
     }
   }
 
-  /** The one that a seed sent us to may be gone, or silent: once nothing comes any more, the seed is told so. */
-  #mayAskAgain(job: FetchJob, digest: Digest, { monoMs }: Now, stuckMs: number): boolean {
+  /** The one that a seed sent us to may be gone, or silent: once it counts as that and nothing comes, the seed is told so. */
+  #mayAskAgain(job: FetchJob, digest: Digest, monoMs: number, stuckMs: number): boolean {
     const again = job.redirected.get(digest)
     if (again === undefined) return true
     return monoMs >= again && monoMs - job.progressMonoMs >= stuckMs
   }
 
   /** Somebody who may have what nobody announces: a seed first. */
-  rescue(job: FetchJob, sessions: readonly AdmittedSession[], monoMs: number): Choice | undefined {
+  rescue(
+    job: FetchJob,
+    sessions: readonly AdmittedSession[],
+    monoMs: number,
+    stuckMs: number,
+  ): Choice | undefined {
     const holders = this.#sources.of(job.release.id)
     const place = job.open.pick(undefined, this.#config.random())
     if (place === undefined || holders.announced(place, this.#sources.counts)) return undefined
+    if (!this.#mayAskAgain(job, job.digests[place] as Digest, monoMs, stuckMs)) return undefined
     const free = sessions.filter((session) => this.#sources.isFree(session.peer, this.#most(session), monoMs))
     const from = free.find(({ hello }) => hello.submit) ?? free[0]
     return from === undefined ? undefined : this.#choice(job, place, from)

@@ -234,7 +234,7 @@ export class Pull {
     if (monoMs - job.progressMonoMs < limits.rescueMs) return
     // The more the longer it lasts: what a whole region waits for is rarely one block.
     for (let left = 2 ** Math.min(job.rescues, 3); left > 0 && !this.#isFull; left -= 1) {
-      const choice = this.#chooser.rescue(job, sessions, monoMs)
+      const choice = this.#chooser.rescue(job, sessions, monoMs, this.#patience.stuckMs)
       if (choice !== undefined) this.#ask(step, job, choice)
     }
     job.rescues += 1
@@ -345,7 +345,8 @@ export class Pull {
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
     if (takeOver)
       return job.leave(digest, step.now.monoMs, this.#patience.doubtMs, this.#config.limits.blockDeadlineMs)
-    const againMonoMs = step.now.monoMs + this.#patience.stuckMs * (0.5 + this.#config.random())
+    const silenceMs = this.#patience.silenceMs('near', 0)
+    const againMonoMs = step.now.monoMs + silenceMs * (0.75 + this.#config.random() / 2)
     job.redirected.set(digest, againMonoMs)
     step.wakeAt(againMonoMs)
     // It was asked in vain before: the seed is told at once.

@@ -77,3 +77,14 @@ test('where no gateway that is linked stores the channel, or all lied, each node
   expect(choices.map(({ peer: from }) => from)).toEqual(job.digests.map(() => peer('seed')))
   expect(new Set(choices.map(({ digest }) => digest))).toEqual(new Set(job.digests))
 })
+
+test('what a seed has sent this node elsewhere for it is not asked for before that one counts as silent, by rescue either', () => {
+  const journey = new FakeJourney()
+  link(journey, 'seed', { region: journey.region, submit: true })
+  const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
+  const job = jobOf(1, true)
+  job.redirected.set(digestOf(0), 700)
+  const rescue = (monoMs: number) => chooser.rescue(job, [...journey.admitted()], monoMs, LIMITS.stuckMs)
+  expect(rescue(699)).toBeUndefined()
+  expect(rescue(700)).toMatchObject({ peer: peer('seed'), digest: digestOf(0) })
+})
