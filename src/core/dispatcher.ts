@@ -97,7 +97,7 @@ export class Dispatcher implements CoreFacts {
     this.#serve = new Serve(config, {
       announced: (step, release, peer, holding) =>
         content.announced(step, this.#journey, release, peer, holding),
-      asked: (step, release, peer) => content.asked(step, release, peer),
+      asked: (step, release, peer) => content.asked(step, this.#journey, release, peer),
       isComing: (digest) => content.isComing(digest),
       isAskedOf: (digest, peer) => content.isAskedOf(digest, peer),
       beaconPage: (digest) => stages.freshness.page(digest),

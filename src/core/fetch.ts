@@ -148,8 +148,8 @@ export class Fetch {
   }
 
   /** A peer asks what is here. */
-  asked(step: Step, release: ReleaseId, peer: PeerId): void {
-    this.#offers.onAsked(step, release, peer)
+  asked(step: Step, journey: Journey, release: ReleaseId, peer: PeerId): void {
+    this.#offers.onAsked(step, release, peer, journey.isWhole(release))
   }
 
   progress(release: ReleaseId): FetchProgress | undefined {

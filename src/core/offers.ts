@@ -6,6 +6,7 @@
 import { MAX_RANGES } from '../codec/blocks-messages.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
+import { Askers } from './askers.ts'
 import type { CoreConfig } from './config.ts'
 import { shuffled } from './degree.ts'
 import type { FetchJob } from './fetch-job.ts'
@@ -43,6 +44,7 @@ export class Offers {
   readonly #config: CoreConfig
   readonly #sources: Sources
   readonly #offers = new Map<ReleaseId, Offer>()
+  readonly #askers = new Askers()
 
   constructor(config: CoreConfig, sources: Sources) {
     this.#config = config
@@ -80,6 +82,7 @@ export class Offers {
 
   /** What was being fetched is no longer wanted. */
   stop(release: ReleaseId): void {
+    this.#askers.drop(release)
     if (this.#offers.get(release)?.job !== undefined) this.#offers.delete(release)
   }
 
@@ -91,11 +94,14 @@ export class Offers {
 
   /**
    * A neighbour asks what is here. What it was told may have been lost: nobody answers an announcement, and one that
-   * waits too long for a stream is dropped. Of a whole release the answer itself says so.
+   * waits too long for a stream is dropped. Where nothing is here yet it is told once something is. Of a whole release the
+   * answer itself says so.
+   * @param isWhole here, and so said in the answer
    */
-  onAsked(step: Step, release: ReleaseId, peer: PeerId): void {
+  onAsked(step: Step, release: ReleaseId, peer: PeerId, isWhole: boolean): void {
     const offer = this.#offers.get(release)
-    if (offer?.job === undefined || offer.log.length === 0) return
+    if (isWhole || this.#config.submit) return
+    if (offer?.job === undefined || offer.log.length === 0) return this.#askers.add(release, peer)
     const { monoMs } = step.now
     if (monoMs - (offer.retoldMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) < RETELL_MS) return
     offer.retoldMonoMs.set(peer, monoMs)
@@ -104,6 +110,7 @@ export class Offers {
   }
 
   onDisconnected(peer: PeerId): void {
+    this.#askers.onDisconnected(peer)
     for (const { told, retoldMonoMs } of this.#offers.values()) {
       told.delete(peer)
       retoldMonoMs.delete(peer)
@@ -155,11 +162,17 @@ export class Offers {
     for (const { peer } of offer.few ? this.#few(step, offer, behind) : behind) {
       this.#tell(step, offer, peer)
       offer.told.set(peer, latest)
+      this.#askers.told(offer.release, peer)
     }
-    if (offer.job === undefined && offer.lateMonoMs === NEVER) this.#offers.delete(offer.release)
+    if (offer.job !== undefined || offer.lateMonoMs !== NEVER) return
+    this.#offers.delete(offer.release)
+    this.#askers.drop(offer.release)
   }
 
-  /** Whoever was told a part hears the rest; others as there are places, first those that are known to have nothing. */
+  /**
+   * Whoever was told a part hears the rest, whoever asked hears of it; others as there are places, first those that are
+   * known to have nothing.
+   */
   #few(step: Step, offer: Offer, behind: readonly AdmittedSession[]): readonly AdmittedSession[] {
     const { limits, random } = this.#config
     const isFirst = offer.told.size === 0 && offer.late === 0
@@ -170,14 +183,14 @@ export class Offers {
     if (offer.job === undefined && offer.late >= limits.lateOffers) offer.lateMonoMs = NEVER
     const holders = this.#sources.of(offer.release)
     const places = limits.offersAtOnce + offer.late - offer.told.size
-    const isTold = ({ peer }: AdmittedSession) => offer.told.has(peer)
+    const isDue = ({ peer }: AdmittedSession) => offer.told.has(peer) || this.#askers.has(offer.release, peer)
     const others = shuffled(
-      behind.filter((session) => !isTold(session)),
+      behind.filter((session) => !isDue(session)),
       random,
     )
     const empty = others.filter(({ peer }) => !holders.knows(peer))
     const rest = others.filter(({ peer }) => holders.knows(peer))
-    return [...behind.filter(isTold), ...[...empty, ...rest].slice(0, Math.max(0, places))]
+    return [...behind.filter(isDue), ...[...empty, ...rest].slice(0, Math.max(0, places))]
   }
 
   #lacks(journey: Journey, offer: Offer, { peer, hello }: AdmittedSession, latest: number): boolean {

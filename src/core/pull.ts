@@ -272,8 +272,9 @@ export class Pull {
   }
 
   /**
-   * Nothing heard of it from anybody, or nothing of use for long: ask a few what they have, each time later. While none of
-   * them has answered no more are asked: on a host where all is late a whole fleet's questions are what makes it late.
+   * Nothing heard of it from anybody, or nothing of use for long: ask a few what they have, each time later; who has nothing
+   * yet remembers it (`askers.ts`). While none of them has answered no more are asked: on a host where all is late a whole
+   * fleet's questions are what makes it late.
    */
   #query(step: Step, journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[]): void {
     const { limits, random } = this.#config
@@ -284,7 +285,8 @@ export class Pull {
     // Before a seed is asked neighbours are, whenever they were asked last.
     if (job.nextQueryMonoMs > monoMs && !(isStuck && job.queries === 0)) return
     if (!isStuck && this.#sources.of(release).any(this.#sources.counts)) return
-    job.nextQueryMonoMs = monoMs + limits.repairMs * Math.min(2 ** job.queries, 16) * (0.75 + random() / 2)
+    job.nextQueryMonoMs =
+      monoMs + limits.repairMs * Math.min(4 * 2 ** job.queries, 16) * (0.75 + random() / 2)
     job.queries += 1
     const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
     const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)

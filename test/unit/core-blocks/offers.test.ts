@@ -47,6 +47,7 @@ function fetching(places: number, neighbours = 12) {
       left -= 1
       expect(bench.run((step) => offers.onBlock(step, job, place))).toEqual([])
     },
+    asks: (name: string) => void bench.run((step) => offers.onAsked(step, RELEASE, peer(name), false)),
     whole: () => bench.run((step) => offers.onWhole(step, RELEASE, CHANNEL, places <= LIMITS.fewBlocks)),
     tick: (ms: number): string[] => {
       bench.pass(ms)
@@ -143,6 +144,35 @@ describe('a release of few blocks', () => {
   })
 })
 
+describe('a neighbour that asked before anything was here', () => {
+  test('is told as soon as something is, before others and beside them, and once', () => {
+    const node = fetching(4)
+    for (const name of ['n3', 'n7']) node.asks(name)
+    node.block(0)
+    const told = peersOf(node.tick(LIMITS.haveBatchMs))
+    expect(told).toHaveLength(6)
+    expect(told).toEqual(expect.arrayContaining(['n3', 'n7']))
+    node.block(1)
+    expect(node.tick(LIMITS.haveBatchMs).filter((line) => line === 'n3 1,1')).toHaveLength(1)
+  })
+
+  test('is not once it has gone', () => {
+    const node = fetching(4)
+    for (const name of ['n3', 'n7']) node.asks(name)
+    for (const name of ['n3', 'n7']) node.offers.onDisconnected(peer(name))
+    node.block(0)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(4)
+  })
+
+  test('is not where the release was dropped meanwhile', () => {
+    const node = fetching(4)
+    for (const name of ['n3', 'n7']) node.asks(name)
+    node.offers.stop(RELEASE)
+    node.block(0)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(4)
+  })
+})
+
 describe('a release of many blocks', () => {
   test('is offered to all, soon while there is much that is new, later where there is little', () => {
     const node = fetching(LIMITS.fewBlocks + 1)
@@ -171,7 +201,7 @@ describe('a release of many blocks', () => {
     const node = fetching(LIMITS.fewBlocks + 1)
     for (const place of [0, 1, 5]) node.block(place)
     expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
-    const ask = () => void node.bench.run((step) => node.offers.onAsked(step, RELEASE, peer('n3')))
+    const ask = () => void node.bench.run((step) => node.offers.onAsked(step, RELEASE, peer('n3'), false))
     ask()
     expect(node.tick(LIMITS.haveBatchMs)).toEqual(['n3 0,2,5,1'])
     ask()

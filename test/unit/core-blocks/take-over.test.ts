@@ -208,6 +208,22 @@ test('whoever gets nothing for long asks neighbours what they have, though they 
   expect(wanted).toMatchObject({ to: OTHER, digest: digests.at(-1) })
 })
 
+test('neighbours are asked again what they have after one second, two and then four: whoever has nothing yet remembers it', () => {
+  const { ownShare, tick, asked, noted } = fetcher({ self: peer('nobody') })
+  ownShare()
+  noted()
+  asked.length = 0
+  const at: number[] = []
+  for (let ms = LIMITS.doubtMs + 50; ms <= 9_000; ms += 50) {
+    tick(50)
+    if (asked.length > 0) at.push(ms)
+    asked.length = 0
+    noted()
+  }
+  // A quarter earlier by the draw of this test.
+  expect(at).toEqual([500, 1_250, 2_750, 5_750, 8_750])
+})
+
 test('while none of those asked what they have has answered no more are asked, for five seconds', () => {
   const { ownShare, tick, asked } = fetcher({ self: peer('nobody') })
   ownShare()
