@@ -92,7 +92,8 @@ export class FetchJob {
   }
 
   get isComplete(): boolean {
-    return this.nextPage === undefined && this.missing.size === 0 && this.checking.size === 0
+    const unread = this.unchecked.length + this.checking.size
+    return this.nextPage === undefined && this.missing.size === 0 && unread === 0
   }
 
   place(digest: Digest): number | undefined {

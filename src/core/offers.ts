@@ -59,7 +59,8 @@ export class Offers {
     const offer = this.#of(job.release.id, job.channel, job)
     offer.log.push(place)
     offer.few = job.digests.length <= limits.fewBlocks
-    if (isSaidAsWhole(job)) return this.#soon(step, offer, limits.blockSilenceMs)
+    // Where the block does not come, whoever has it elsewhere must hear of the page after all.
+    if (isSaidAtOnce(job)) return this.#soon(step, offer, job.isComplete ? 0 : limits.blockDeadlineMs / 2)
     const told = toldMost(offer)
     const { haveBatchMs, havePauseMs, haveAtOnce, maxHaveBlocks } = limits
     const news = offer.log.length - told
@@ -101,7 +102,7 @@ export class Offers {
   onAsked(step: Step, release: ReleaseId, peer: PeerId, isWhole: boolean): void {
     const offer = this.#offers.get(release)
     if (isWhole || this.#config.submit) return
-    if (offer?.job === undefined || offer.log.length === 0) return this.#askers.add(release, peer)
+    if (offer?.job === undefined || !isAnySaid(offer)) return this.#askers.add(release, peer)
     const { monoMs } = step.now
     if (monoMs - (offer.retoldMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) < RETELL_MS) return
     offer.retoldMonoMs.set(peer, monoMs)
@@ -154,7 +155,7 @@ export class Offers {
   }
 
   #round(step: Step, journey: Journey, offer: Offer): void {
-    const latest = offer.job === undefined ? EVERYTHING : offer.log.length
+    const latest = isAll(offer) ? EVERYTHING : offer.log.length
     const behind = [...journey.admitted()].filter((session) => this.#lacks(journey, offer, session, latest))
     offer.nextMonoMs = NEVER
     // Further pages may have named many.
@@ -180,7 +181,7 @@ export class Offers {
     if (isLate) offer.late += 1
     if (isFirst || isLate) offer.lateMonoMs = step.now.monoMs + limits.fewPauseMs * 2 ** offer.late
     // While something is missing here all may have to know, so that those who bring the rest do.
-    if (offer.job === undefined && offer.late >= limits.lateOffers) offer.lateMonoMs = NEVER
+    if (isAll(offer) && offer.late >= limits.lateOffers) offer.lateMonoMs = NEVER
     const holders = this.#sources.of(offer.release)
     const places = limits.offersAtOnce + offer.late - offer.told.size
     const isDue = ({ peer }: AdmittedSession) => offer.told.has(peer) || this.#askers.has(offer.release, peer)
@@ -202,13 +203,15 @@ export class Offers {
     return matchesAny(hello.patterns, offer.channel)
   }
 
-  #tell(step: Step, { release, channel, job, log, told }: Offer, peer: PeerId): void {
+  #tell(step: Step, offer: Offer, peer: PeerId): void {
+    const { release, channel, log, told } = offer
+    const whole = isAll(offer)
     const news = log.slice(told.get(peer) ?? 0).sort((a, b) => a - b)
-    const ranges = job === undefined ? [] : rangesOf(news)
+    const ranges = whole ? [] : rangesOf(news)
     // Whoever is new to a node that has much hears it in several messages.
     for (let at = 0; at === 0 || at < ranges.length; at += MAX_RANGES) {
-      const some = job === undefined ? {} : { ranges: ranges.slice(at, at + MAX_RANGES) }
-      const message = { type: 'holds', release, channel, whole: job === undefined, ...some } as const
+      const some = whole ? {} : { ranges: ranges.slice(at, at + MAX_RANGES) }
+      const message = { type: 'holds', release, channel, whole, ...some } as const
       const request = { protocol: 'blocks', message } as const
       const timeoutMs = this.#config.limits.blockDeadlineMs
       step.emit({ kind: 'request', id: step.nextRequest(), peer, request, timeoutMs })
@@ -218,11 +221,18 @@ export class Offers {
 }
 
 /**
- * One block and its page: whoever has the page has the block a moment later. To say each costs twice as many messages,
- * which are most of what such a release costs, and saves a round trip within the region. Only a disk that takes long over
- * it must not hold up the others.
+ * One block and its page, or a page alone: whoever has the page has the block a moment later. To say each costs twice as
+ * many messages, which are most of what such a release costs, and saves a round trip within the region. Both on the disk
+ * are the whole, be that on record or not: where the disk is slow others need not wait for that.
  */
-const isSaidAsWhole = (job: FetchJob): boolean => job.nextPage === undefined && job.digests.length <= 2
+const isSaidAtOnce = (job: FetchJob): boolean => job.nextPage === undefined && job.digests.length <= 2
+
+/** All of it is here. */
+const isAll = ({ job }: Offer): boolean => job === undefined || (isSaidAtOnce(job) && job.isComplete)
+
+/** What is here is said already, or about to be. */
+const isAnySaid = ({ job, log }: Offer): boolean =>
+  log.length > 0 && (job === undefined || !isSaidAtOnce(job) || job.isComplete)
 
 /** What the neighbour told most has been told of the log. */
 const toldMost = ({ told }: Offer): number => Math.max(0, ...told.values())

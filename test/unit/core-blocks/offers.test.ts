@@ -121,14 +121,34 @@ describe('a release of few blocks', () => {
     expect(first.map((line) => line.split(' ')[1])).toEqual(['0,3', '0,3', '0,3', '0,3'])
   })
 
-  test('a page and its only block are said once, with the whole, or by themselves where that takes very long', () => {
+  test('a page and its only block are said once, as the whole, as soon as both are here: a slow disk may take long over the record', () => {
     const node = fetching(2)
     node.block(0)
+    expect(node.tick(LIMITS.havePauseMs)).toEqual([])
     node.block(1)
-    expect(node.tick(LIMITS.blockSilenceMs - 1)).toEqual([])
-    expect(node.tick(1).map((line) => line.split(' ')[1])).toEqual(['0,2', '0,2', '0,2', '0,2'])
+    const four = node.tick(0)
+    expect(four.map((line) => line.split(' ')[1])).toEqual(['whole', 'whole', 'whole', 'whole'])
+    const later = [...node.tick(LIMITS.fewPauseMs), ...node.tick(2 * LIMITS.fewPauseMs)]
+    expect(later.map((line) => line.split(' ')[1])).toEqual(['whole', 'whole'])
+    expect(node.tick(LONG_MS)).toEqual([])
     node.whole()
-    expect(node.tick(0)).toHaveLength(4)
+    expect(node.tick(LONG_MS)).toEqual([])
+  })
+
+  test('the page is said without its only block once that takes very long: somebody else may have it', () => {
+    const node = fetching(2)
+    node.block(0)
+    expect(node.tick(LIMITS.blockDeadlineMs / 2 - 1)).toEqual([])
+    expect(node.tick(1).map((line) => line.split(' ')[1])).toEqual(['0,1', '0,1', '0,1', '0,1'])
+  })
+
+  test('who asks while only the page is here is told once the block is, too', () => {
+    const node = fetching(2)
+    node.block(0)
+    node.asks('n3')
+    expect(node.tick(LIMITS.havePauseMs)).toEqual([])
+    node.block(1)
+    expect(node.tick(0)).toHaveLength(5)
   })
 
   test('a neighbour that goes leaves its place to another', () => {
