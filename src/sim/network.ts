@@ -1,6 +1,7 @@
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
+import { Decoder } from './decoder.ts'
 import type { Frame, GossipParts } from './gossip.ts'
 import { withoutNews, withoutReleases } from './hostile.ts'
 import { between, chance, type Random } from './random.ts'
@@ -32,13 +33,13 @@ interface Link {
 
 /**
  * The network between simulated nodes: links with delays and faults, requests over them, and gossip over those that both
- * ends admitted, which loses, doubles and reorders what is said. Every message is really encoded and decoded.
+ * ends admitted, which loses, doubles and reorders what is said. All that goes over it is bytes, really encoded and decoded.
  */
 export class SimNetwork {
   weather: Weather = CALM
+  readonly decoder: Decoder
   readonly #time: VirtualTime
   readonly #random: Random
-  readonly #limits: Limits
   readonly #ports = new Map<PeerId, SimTransport>()
   readonly #links = new Map<string, Link>()
   /** The same links by each of their ends. */
@@ -57,13 +58,13 @@ export class SimNetwork {
   constructor(time: VirtualTime, random: Random, limits: Limits) {
     this.#time = time
     this.#random = random
-    this.#limits = limits
+    this.decoder = new Decoder(limits)
   }
 
   /** A transport for one life of a node; the one before it is dead from now on. */
   attach(peer: PeerId, isSeed = false): SimTransport {
     this.detach(peer)
-    const port = new SimTransport(this, peer, this.#limits, isSeed)
+    const port = new SimTransport(this, peer, isSeed)
     this.#ports.set(peer, port)
     return port
   }

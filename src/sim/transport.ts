@@ -1,13 +1,5 @@
-import {
-  decodeReply,
-  decodeRequest,
-  encodeReply,
-  encodeRequest,
-  isLast,
-  isNotice,
-} from '../codec/messages.ts'
+import { encodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.ts'
 import type { RequestId } from '../core/events.ts'
-import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
 import type { TransportEffect, TransportEvent, TransportPort } from '../runtime/ports.ts'
@@ -27,7 +19,6 @@ export class SimTransport implements TransportPort {
   sink: ((event: TransportEvent) => void) | undefined
   readonly #network: SimNetwork
   readonly #self: PeerId
-  readonly #limits: Limits
   readonly #gossip: SimGossip
   readonly #asked = new Map<RequestId, Waiting>()
   readonly #inbound = new Map<
@@ -36,10 +27,9 @@ export class SimTransport implements TransportPort {
   >()
   #nextInbound = 1
 
-  constructor(network: SimNetwork, self: PeerId, limits: Limits, isSeed: boolean) {
+  constructor(network: SimNetwork, self: PeerId, isSeed: boolean) {
     this.#network = network
     this.#self = self
-    this.#limits = limits
     this.#gossip = new SimGossip({
       isSeed,
       ...network.gossipClock,
@@ -122,9 +112,7 @@ export class SimTransport implements TransportPort {
   /** A request has arrived, as bytes. */
   receive(from: PeerId, theirs: RequestId, protocol: AnyRequest['protocol'], bytes: Uint8Array): void {
     const id = this.#nextInbound++
-    const known = decoded.get(bytes)
-    const request = known ?? decodeRequest(protocol, bytes, this.#limits)
-    decoded.set(bytes, request)
+    const request = this.#network.decoder.request(protocol, bytes)
     if (!isNotice(request)) this.#inbound.set(id, { asker: from, theirs, request })
     this.deliver({ kind: 'request', id, peer: from, request })
   }
@@ -133,7 +121,7 @@ export class SimTransport implements TransportPort {
   take(id: RequestId, bytes: Uint8Array): void {
     const waiting = this.#asked.get(id)
     if (waiting === undefined) return
-    const reply = decodeReply(waiting.request.protocol, bytes, this.#limits)
+    const reply = this.#network.decoder.reply(waiting.request.protocol, bytes)
     if (isLast(reply)) {
       waiting.cancel()
       this.#asked.delete(id)
@@ -180,6 +168,5 @@ export class SimTransport implements TransportPort {
   }
 }
 
-/** What one node says to many is encoded once, and decoded once: nobody changes either. */
+/** What one node says to many is encoded once: nobody changes it. */
 const encoded = new WeakMap<AnyRequest, Uint8Array>()
-const decoded = new WeakMap<Uint8Array, AnyRequest>()
