@@ -1,4 +1,6 @@
+import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** One project per layer: `npx vitest run --project sim`. A wait without an end is a failure, hence the deadlines. */
 const layer = (name: string, testTimeout: number, more: object = {}) => ({
@@ -14,6 +16,34 @@ const coverage = {
   thresholds: Object.fromEntries(decides.map((folder) => [`src/${folder}/**`, { branches: 95 }])),
 }
 
+/** Seconds that a file takes about, by path for the simulated fleets that keep a core busy for long, else by layer. */
+const fleets: Record<string, number> = { 'sim/fleet': 400, 'sim/fleet-second': 400, 'sim/fleet-more': 200 }
+const others: Record<string, number> = { attack: 4, contract: 2, e2e: 23, integration: 3, sim: 30 }
+const secondsOf = ({ project, moduleId }: TestSpecification): number =>
+  fleets[`${project.name}/${basename(moduleId, '.test.ts')}`] ?? others[project.name] ?? 0
+
+/**
+ * Simulated fleets compute, and most other tests wait for processes and deadlines: one of each kind runs beside the
+ * other for as long as there are both, and no long one is left for the end, when nothing else would run beside it.
+ */
+class Paired extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const computing = sorted.filter(({ project }) => project.name === 'sim')
+    computing.sort((a, b) => secondsOf(b) - secondsOf(a))
+    const waiting = sorted.filter((file) => file.project.name in others && file.project.name !== 'sim')
+    const order: TestSpecification[] = []
+    for (let aheadS = 0; computing.length + waiting.length > 0; ) {
+      const [of, sign] = aheadS <= 0 && computing.length > 0 ? [computing, 1] : [waiting, -1]
+      const next = of.shift() ?? computing.shift()
+      if (next === undefined) break
+      aheadS += sign * secondsOf(next)
+      order.push(next)
+    }
+    return [...order, ...sorted.filter(({ project }) => !(project.name in others))]
+  }
+}
+
 const fromBuild = { globalSetup: ['test/build-once.ts'] }
 
 export default defineConfig({
@@ -21,6 +51,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     passWithNoTests: false,
+    sequence: { sequencer: Paired },
     coverage,
     projects: [
       layer('unit', 10_000),
