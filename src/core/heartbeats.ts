@@ -1,12 +1,14 @@
 /** Who is known to stand for gateway, region by region: verified, bounded, the newest word of each peer. */
+import { sha256 } from '../codec/digest.ts'
 import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Heartbeat, Stopgap } from '../model/heartbeat.ts'
-import type { PeerId } from '../model/ids.ts'
+import type { Digest, PeerId } from '../model/ids.ts'
 import type { PublicKey } from '../model/root.ts'
 import type { Admission } from '../trust/certificates.ts'
 import { checkHeartbeat, type ReadHeartbeat, readHeartbeat } from '../trust/heartbeat.ts'
 import type { Now } from './events.ts'
+import { LatestMap } from './latest.ts'
 import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
 import { weight } from './rendezvous.ts'
 
@@ -63,12 +65,15 @@ export class Heartbeats {
   readonly #self: PeerId
   readonly #limits: Limits
   readonly #regions = new Map<string, Map<PeerId, Known>>()
+  /** Read already, whoever signed it: these bytes speak of this peer and moment. */
+  readonly #read: LatestMap<Digest, Pick<Heartbeat, 'peer' | 'at'>>
   readonly #checks: Bucket
   readonly #checksFor: Buckets<PeerId>
 
   constructor(self: PeerId, limits: Limits) {
     this.#self = self
     this.#limits = limits
+    this.#read = new LatestMap(8 * limits.maxHeartbeats)
     const { heartbeatChecksPerSecond, heartbeatChecksBurst, maxKnownPeers } = limits
     const [perSecond, burst] = [heartbeatChecksPerSecond / SHARES, heartbeatChecksBurst / SHARES]
     this.#checks = createBucket(heartbeatChecksPerSecond, heartbeatChecksBurst)
@@ -87,8 +92,12 @@ export class Heartbeats {
     wanted: (heartbeat: Heartbeat) => boolean,
     admitted: (heartbeat: Heartbeat) => Admission | undefined,
   ): HeartbeatVerdict {
+    const digest = sha256(bytes)
+    // Most come again and again, by every neighbour that knows them: what is no news any more is not even read.
+    if (this.#isOld(this.#read.get(digest))) return { kind: 'ignored' }
     try {
       const read = readHeartbeat(bytes, this.#limits)
+      this.#read.set(digest, { peer: read.heartbeat.peer, at: read.heartbeat.at })
       return wanted(read.heartbeat) ? this.#take(read, bytes, from, now, admitted) : { kind: 'ignored' }
     } catch (error) {
       if (!isMeshError(error)) throw error
@@ -159,7 +168,7 @@ export class Heartbeats {
     const { heartbeat } = read
     const { peer, region, at } = heartbeat
     const before = this.find(peer)
-    if (peer === this.#self || (before !== undefined && before.heartbeat.at >= at)) return { kind: 'ignored' }
+    if (this.#isOld(heartbeat)) return { kind: 'ignored' }
     if (Math.abs(at - now.wallMs) > this.#limits.heartbeatSkewMs) return { kind: 'ignored' }
     // Honest ones come every `heartbeatMs`: a peer that signs more of them gets no more checks for it.
     const tooSoon = (before?.heardMonoMs ?? 0) > now.monoMs - this.#limits.heartbeatMs / 2
@@ -175,6 +184,13 @@ export class Heartbeats {
     }
     if (!this.#put(known, now)) return { kind: 'ignored' }
     return { kind: 'fresh', heartbeat, isNew: before === undefined }
+  }
+
+  /** Our own, or no later than what is known of that peer. */
+  #isOld(said: Pick<Heartbeat, 'peer' | 'at'> | undefined): boolean {
+    if (said === undefined) return false
+    const known = this.find(said.peer)
+    return said.peer === this.#self || (known !== undefined && known.heartbeat.at >= said.at)
   }
 
   /** A key not seen before, which costs a millisecond. */
