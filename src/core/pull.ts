@@ -23,7 +23,7 @@ const MAX_ASKED = 4
 
 /**
  * So long at most neighbours that were asked what they have keep a seed from being asked: they may all be dead. Five times
- * what makes a peer count as silent, in which one of four answers even on a host where all is late.
+ * what makes a peer count as silent, so that one of four has its time on a host where all is late.
  */
 const MAX_HELD_MS = 2_000
 
