@@ -20,8 +20,9 @@ import { type Spread, spread } from './spread.ts'
 
 const CHANNEL = parseChannel('bench/bulk')
 const KIB = 1024
+const MIB = KIB * KIB
 /** The second is near the most that goes whole with its announcement; in the first, signatures weigh more than the file. */
-const SIZES = [KIB, 12 * KIB, 64 * KIB, KIB * KIB, 8 * KIB * KIB] as const
+const SIZES = [KIB, 12 * KIB, 64 * KIB, MIB, 8 * MIB] as const
 /** With many more a process's event loop is what is measured. */
 const NODES_A_PROCESS = 10
 const DEADLINE_MS = 180_000
@@ -32,6 +33,8 @@ const LINKS = 8
 const STAND_MS = 300_000
 /** Gossip's mesh and the region's gateways stand by then, once there are links, and most of what is said once is said. */
 const START_MS = 60_000
+/** A process that has just started compiles what a release runs while it runs: with ten of them on two cores, for seconds. */
+const WARM_UP_BYTES = [64 * KIB, 64 * KIB, MIB] as const
 /** Before each release: a fleet grows calmer by the minute. */
 const IDLE_MS = 2_500
 const AFTER_MS = 500
@@ -112,6 +115,7 @@ async function run(nodes: number, sizes: readonly number[], rounds: number): Pro
     await stand(crowd.apis, Math.min(LINKS, nodes))
     await delay(START_MS)
     const standing = { fleet, init, seed, nodes, arrivals, cpuMs: cpu, sums }
+    for (const bytes of WARM_UP_BYTES) await warmUp(standing, bytes)
     const figures: Figures[] = []
     for (const bytes of sizes) {
       const measured = await measure(standing, bytes, rounds)
@@ -145,6 +149,13 @@ async function idle({ cpuMs, sums }: Standing): Promise<Idle> {
     seedBytes: (to.seed - from.seed) / IDLE_MS,
     allBytes: (to.all - from.all) / IDLE_MS,
   }
+}
+
+/** A release of which nothing is measured. */
+async function warmUp({ fleet, init, seed, nodes, arrivals }: Standing, bytes: number): Promise<void> {
+  const text = randomBytes(bytes / 2).toString('hex')
+  const { id } = await release(init, seed, fleet.files('warm-up', { 'bulk.txt': text }))
+  await arrivals.of(id, nodes + 1, DEADLINE_MS)
 }
 
 async function measure(on: Standing, bytes: number, rounds: number): Promise<Figures> {
@@ -219,6 +230,7 @@ export async function egress({ quick, shape = {} }: EgressOptions): Promise<Meas
   return {
     about: [
       `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases`,
+      `releases of ${WARM_UP_BYTES.map((bytes) => bytes / KIB).join(', ')} KiB go before, unmeasured`,
       'bytes are all that libp2p connections sent from just before the release until 0.5 s after the last node ran it, gossip, sync and pings included',
       'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it, less what the fleet took in the same time while idle, which is measured before each release',
     ],
