@@ -110,7 +110,7 @@ export async function text(
 export async function bytes(
   response: IncomingMessage,
   maxBytes: number,
-  silenceMs = SILENCE_MS,
+  silenceMs: number,
 ): Promise<Uint8Array> {
   const collected: Buffer[] = []
   let size = 0
