@@ -32,10 +32,8 @@ export class FetchJob {
   /** When neighbours are asked next what they have, and how often they were in vain. */
   nextQueryMonoMs: number
   queries = 0
-  /** So long the first answer to those is waited for. */
-  answersDueMonoMs = 0
-  /** And so long it keeps a seed from being asked. */
-  #heldMonoMs = 0
+  /** When those were asked of whom none has answered yet. */
+  #askedMonoMs = Number.NEGATIVE_INFINITY
   /** When one of those answered last, or the last of them could not. */
   #answeredMonoMs = Number.NEGATIVE_INFINITY
   /** When what nobody announces is next asked for at a seed, or of anybody. */
@@ -68,22 +66,27 @@ export class FetchJob {
   /** Somebody came who may have what the others lack. */
   mayAskAgain(nowMonoMs: number): void {
     this.nextQueryMonoMs = nowMonoMs
-    this.waitForAnswers(0, 0)
+    this.#askedMonoMs = Number.NEGATIVE_INFINITY
   }
 
-  waitForAnswers(dueMonoMs: number, heldMonoMs: number): void {
-    this.answersDueMonoMs = dueMonoMs
-    this.#heldMonoMs = heldMonoMs
+  /** Neighbours are asked what they have. */
+  onAsked(nowMonoMs: number): void {
+    this.#askedMonoMs = nowMonoMs
   }
 
   onAnswer(nowMonoMs: number): void {
-    this.waitForAnswers(0, 0)
+    this.#askedMonoMs = Number.NEGATIVE_INFINITY
     this.#answeredMonoMs = nowMonoMs
   }
 
-  /** No neighbour has answered since a block came last, and one may yet. */
-  isHeld(nowMonoMs: number): boolean {
-    return this.#heldMonoMs > nowMonoMs && this.#answeredMonoMs < this.progressMonoMs
+  /** They were asked less than so long ago, and none has answered. */
+  awaitsAnswer(nowMonoMs: number, mostMs: number): boolean {
+    return nowMonoMs < this.#askedMonoMs + mostMs
+  }
+
+  /** One has answered since a block came last. */
+  get isAnswered(): boolean {
+    return this.#answeredMonoMs >= this.progressMonoMs
   }
 
   /** The page that has to be read next; those before it are checked. */

@@ -323,8 +323,9 @@ export class Fetch {
       if (!job.missing.delete(digest)) continue
       const place = job.place(digest)
       job.shut(digest)
-      if (place !== undefined) this.#offers.onBlock(step, job, place)
       this.#advance(step, journey, job)
+      // What was dropped meanwhile is offered to nobody.
+      if (place !== undefined && this.#jobs.has(job.release.id)) this.#offers.onBlock(step, job, place)
     }
   }
 

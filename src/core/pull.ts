@@ -227,7 +227,8 @@ export class Pull {
     }
     if (this.#isFull || job.open.count === 0) return
     this.#query(step, journey, job, sessions)
-    if (job.nextRescueMonoMs > monoMs || job.isHeld(monoMs)) return
+    if (job.nextRescueMonoMs > monoMs) return
+    if (job.awaitsAnswer(monoMs, MAX_HELD_MS) && !job.isAnswered) return
     const { limits, random } = this.#config
     // Each time later: a whole region that waits must not all ask the seed again and again.
     job.nextRescueMonoMs = monoMs + limits.rescueMs * Math.min(2 ** job.rescues, 8) * (0.5 + random())
@@ -280,7 +281,7 @@ export class Pull {
     const { limits, random } = this.#config
     const { monoMs } = step.now
     const release = job.release.id
-    if (job.answersDueMonoMs > monoMs) return
+    if (job.awaitsAnswer(monoMs, limits.blockDeadlineMs / 2)) return
     const isStuck = monoMs - job.progressMonoMs >= limits.rescueMs
     // Before a seed is asked neighbours are, whenever they were asked last.
     if (job.nextQueryMonoMs > monoMs && !(isStuck && job.queries === 0)) return
@@ -291,7 +292,7 @@ export class Pull {
     const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
     const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)
     const asked = (near.length > 0 ? near : others).slice(0, limits.offersAtOnce)
-    if (asked.length > 0) job.waitForAnswers(monoMs + limits.blockDeadlineMs / 2, monoMs + MAX_HELD_MS)
+    if (asked.length > 0) job.onAsked(monoMs)
     for (const { peer } of asked) {
       const id = step.nextRequest()
       this.#queries.set(id, { release, peer })

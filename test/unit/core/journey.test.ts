@@ -153,7 +153,7 @@ describe('a release whose content is fetched', () => {
       { kind: 'wake', atMonoMs: 1 },
     ])
     const end = node.run({ kind: 'persisted', ticket: 4 })
-    expect(ofKind(end, 'activate')).toMatchObject([{ release: made.id, after: persisted(4) }])
+    expect(end).toMatchObject([{ kind: 'activate', release: made.id, after: persisted(4) }])
     expect(node.heard.at(-1)).toBe(`whole ${CHANNEL}`)
   })
 

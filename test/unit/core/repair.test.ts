@@ -274,8 +274,9 @@ describe('a block that nobody brings in', () => {
   it('is asked of the seed again where the one it sent to gives nothing for as long as makes it silent', () => {
     const { node, first, tick } = fetching(SEED)
     expect(ofKind(first, 'request')).toEqual([want(1, SEED, page)])
-    node.run(replied(1, { type: 'redirect', peer: THIRD, addresses: [] }))
+    const sent = node.run(replied(1, { type: 'redirect', peer: THIRD, addresses: [] }))
     const soonest = 0.75 * LIMITS.blockSilenceMs
+    expect(sent).toEqual([])
     expect(ofKind([...tick(100), ...tick(soonest - 1)], 'request')).toEqual([])
     expect(ofKind(tick(soonest), 'request')).toEqual([want(2, SEED, page, true)])
   })
