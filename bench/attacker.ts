@@ -79,6 +79,7 @@ class Attacker {
       // every other one is of a region of its own, so that the node has a border to bridge
       const hostile = await Hostile.start(this.#known, first % 2 === 0 ? {} : { region: ELSEWHERE })
       hostile.answers = first % 4 < 2 ? corruptBlocks : sendsOn
+      let under: string | undefined
       try {
         if (admitted) await hostile.join(this.#orders.target)
         else await hostile.dial(this.#orders.target)
@@ -86,17 +87,24 @@ class Attacker {
         while (performance.now() < this.#endMs && hostile.connections > 0) {
           const name = names[next++ % names.length] ?? ''
           this.#listen(hostile)
-          const sent = await (attacks[name] as Attack)(hostile, this.#aim())
-          this.byKind[name] = (this.byKind[name] ?? 0) + sent
+          under = name
+          this.#count(name, await (attacks[name] as Attack)(hostile, this.#aim()))
+          under = undefined
           // what was sent has to leave this process before the next burst is made
           await new Promise((resolve) => setImmediate(resolve))
         }
       } catch {
+        // Thrown out in the middle of a burst: its first message at least was sent.
+        if (under !== undefined) this.#count(under, 1)
         await delay(REDIAL_MS)
       } finally {
         await hostile.stop()
       }
     }
+  }
+
+  #count(name: string, messages: number): void {
+    this.byKind[name] = (this.byKind[name] ?? 0) + messages
   }
 
   /** Honest releases that came by. */

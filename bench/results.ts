@@ -2,8 +2,11 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { revision } from '../scripts/revision.ts'
 
 const DIR = join(import.meta.dirname, 'results')
+/** As the bench begins: commits may be made meanwhile. */
+const COMMIT = revision()
 
 export interface Row {
   readonly what: string
@@ -23,6 +26,8 @@ interface Result extends Measured {
   readonly bench: string
   readonly command: string
   readonly date: string
+  /** Of what was measured. */
+  readonly commit: string
   readonly machine: {
     readonly cores: number
     readonly cpu: string
@@ -40,6 +45,7 @@ export function write(bench: string, command: string, loadBefore: number, measur
     bench,
     command,
     date: new Date().toISOString(),
+    commit: COMMIT,
     machine: {
       cores: cpus().length,
       cpu: cpus()[0]?.model ?? 'unknown',

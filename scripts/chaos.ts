@@ -21,12 +21,15 @@ import { type Publishing, publishing, publishingLast } from './chaos/publishing.
 import { randomOf } from './chaos/random.ts'
 import { schedule } from './chaos/schedule.ts'
 import { optionsOf } from './options.ts'
+import { revision } from './revision.ts'
 
 const CONVERGE_MS = 180_000
 const LOOK_EVERY_MS = 100
 /** A look at every byte even where the link still shows the same. */
 const READ_EVERY_MS = 1_000
 const ASK_EVERY_MS = 2_000
+/** In so long some node was left alone for as long as progress may take: if none was, nothing was learnt of promise 7. */
+const PROGRESS_SEEN_MS = 20 * 60_000
 /** A node that was started and has not said that it listens. */
 const COMING_UP_MS = 180_000
 
@@ -185,7 +188,9 @@ async function underWay(fleet: Fleet, checker: Checker): Promise<boolean> {
 }
 
 async function main(): Promise<number> {
-  say(`seed ${seed}: ${count} nodes in 3 regions for ${values.minutes} min, patience ${patience}`)
+  say(
+    `seed ${seed}: ${count} nodes in 3 regions for ${values.minutes} min, patience ${patience}, commit ${revision()}`,
+  )
   const problem = goFirst()
   if (problem !== undefined) say(`links share the cores with the nodes: ${problem}`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
@@ -205,6 +210,8 @@ async function main(): Promise<number> {
     say(
       `${checker.releases} releases, ${checker.acknowledgements} acknowledged; ${unplaced} shown without a known place`,
     )
+    if (lastMs >= PROGRESS_SEEN_MS && checker.checks['checks of progress'] === undefined)
+      broken.push('no node was left alone for long enough: promise 7 was never looked at')
     for (const text of broken) say(`BROKEN ${text}`)
     say(broken.length === 0 && isConverged ? 'every promise held' : `${broken.length} broken promises`)
     return broken.length === 0 && isConverged ? 0 : 1

@@ -13,6 +13,7 @@ import { randomOf } from './chaos/random.ts'
 import { onSmallFleet, type SmallFleet } from './chaos/small-fleet.ts'
 import { streaming } from './chaos/stream.ts'
 import { optionsOf } from './options.ts'
+import { revision } from './revision.ts'
 
 const START_MS = 120_000
 const SAY_EVERY = 10
@@ -75,7 +76,7 @@ async function verified({ nodes }: SmallFleet, checker: Checker): Promise<void> 
 }
 
 async function main(): Promise<number> {
-  say(`seed ${seed}: ${times} kills of ${values.nodes} nodes`)
+  say(`seed ${seed}: ${times} kills of ${values.nodes} nodes, commit ${revision()}`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
   return onSmallFleet(Number(values.nodes), say, async (fleet) => {
     await kill(fleet, checker)

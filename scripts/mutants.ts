@@ -35,6 +35,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { optionsOf } from './options.ts'
+import { revision } from './revision.ts'
 
 type Mutant = {
   name: string
@@ -183,6 +184,8 @@ function main(): number {
     return 1
   }
   const startedMs = performance.now()
+  // Before the run: commits may be made meanwhile.
+  const commit = revision()
   const copy = copyTree()
   const counts: Record<Outcome, number> = { killed: 0, survived: 0, broken: 0 }
   try {
@@ -200,7 +203,7 @@ function main(): number {
   }
   const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1)
   process.stdout.write(
-    `mutants: ${counts.killed} killed, ${counts.survived} survived, ${counts.broken} broken, in ${minutes} minutes\n`,
+    `mutants: ${counts.killed} killed, ${counts.survived} survived, ${counts.broken} broken, in ${minutes} minutes, commit ${commit}\n`,
   )
   return counts.survived + counts.broken === 0 ? 0 : 1
 }

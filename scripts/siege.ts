@@ -4,10 +4,14 @@
  */
 import { besiege } from '../src/sim/siege.ts'
 import { optionsOf } from './options.ts'
+import { revision } from './revision.ts'
 
 const { values } = optionsOf({
   options: { nodes: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
 })
+
+// Before the run: commits may be made meanwhile.
+const commit = revision()
 
 const { hostileNodes, calm, besieged, victimSays, problem, digests } = await besiege({
   seed: Number(values.seed),
@@ -18,7 +22,7 @@ const { hostileNodes, calm, besieged, victimSays, problem, digests } = await bes
     else if (Math.floor(virtualMs / 1000) % 10 === 0) process.stderr.write(`${text}\n`)
   },
 })
-console.log(`${values.nodes} nodes, ${hostileNodes} of them hostile, seed ${values.seed}`)
+console.log(`${values.nodes} nodes, ${hostileNodes} of them hostile, seed ${values.seed}, commit ${commit}`)
 for (const [at, { bytes, medianMs, lastMs, missing }] of calm.entries()) {
   const under = besieged[at]
   if (under === undefined) continue

@@ -10,6 +10,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import type { Size } from '../src/sim/happening.ts'
 import { ORDINARY, type RunResult, runSeed, shrinkSeed } from '../src/sim/run.ts'
 import { optionsOf } from './options.ts'
+import { revision } from './revision.ts'
 
 const { values } = optionsOf({
   options: {
@@ -60,6 +61,8 @@ async function shorten(seed: number, size: Size): Promise<void> {
 async function many(first: number, size: Size): Promise<void> {
   const count = Number(values.seeds ?? (values.night ? NIGHT_SEEDS : 20))
   const startedMs = performance.now()
+  // Before the run: commits may be made meanwhile.
+  const commit = revision()
   const results: RunResult[] = []
   const keep = `sim-failed-${new Date().toISOString().slice(0, 10)}.txt`
   let saidMs = startedMs
@@ -72,9 +75,9 @@ async function many(first: number, size: Size): Promise<void> {
     if (process.stderr.isTTY === true) process.stderr.write(`\r${results.length}/${count} seeds`)
     if (!values.night || performance.now() - saidMs < PROGRESS_EVERY_MS) return
     saidMs = performance.now()
-    console.log(summary(results, startedMs))
+    console.log(summary(results, startedMs, commit))
   })
-  console.log(summary(results, startedMs))
+  console.log(summary(results, startedMs, commit))
   const failed = results.filter(({ ok }) => !ok).length
   if (failed > 0 && values.night) console.log(`failing seeds are kept in ${keep}`)
   process.exitCode = failed === 0 ? 0 : 1
@@ -103,12 +106,12 @@ async function spread(
   await Promise.all(Array.from({ length: workers }, (_, at) => one(at)))
 }
 
-function summary(results: readonly RunResult[], startedMs: number): string {
+function summary(results: readonly RunResult[], startedMs: number, commit: string): string {
   const failed = results.filter(({ ok }) => !ok).length
   const nodes = results.reduce((sum, result) => sum + result.nodes, 0)
   const healed = results.flatMap(({ settledAfterMs }) => settledAfterMs ?? []).sort((a, b) => a - b)
   const seconds = Math.round((performance.now() - startedMs) / 1000)
-  return `${results.length} seeds, ${nodes} nodes, ${failed} failed; healed after ${at(healed, 0.5)} s (median), ${at(healed, 1)} s (worst); ${seconds} s`
+  return `${results.length} seeds, ${nodes} nodes, ${failed} failed; healed after ${at(healed, 0.5)} s (median), ${at(healed, 1)} s (worst); ${seconds} s; commit ${commit}`
 }
 
 function at(sorted: readonly number[], share: number): string {

@@ -18,6 +18,7 @@ import { type Sample, slopeOf } from './chaos/slope.ts'
 import { onSmallFleet, type SmallFleet } from './chaos/small-fleet.ts'
 import { streaming } from './chaos/stream.ts'
 import { optionsOf } from './options.ts'
+import { revision } from './revision.ts'
 
 const START_MS = 120_000
 /** Between the second and the last quarter. V8 takes what it is given before it collects: some MiB are no growth. */
@@ -111,7 +112,7 @@ async function soak(fleet: SmallFleet, checker: Checker): Promise<string[]> {
 }
 
 async function main(): Promise<number> {
-  say(`seed ${seed}: ${values.minutes} min`)
+  say(`seed ${seed}: ${values.minutes} min, commit ${revision()}`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
   return onSmallFleet(Number(values.nodes), say, async (fleet) => {
     const grown = await soak(fleet, checker)

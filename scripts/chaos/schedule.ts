@@ -45,7 +45,8 @@ export function schedule(random: Random, { nodes, regions, lastMs }: Size): Plan
   // now and then no seed is left to publish at, or a region is on its own
   for (let atMs = 20_000; atMs < lastMs - 10_000; atMs += random.between(40_000, 120_000))
     put({ kind: 'all-seeds', atMs, at: 0, forMs: random.between(5_000, 15_000) })
-  for (let atMs = 45_000; atMs < lastMs - 10_000; atMs += random.between(60_000, 180_000))
+  // a partition troubles every node: now and then the next is so late that some are left alone for as long as progress may take
+  for (let atMs = 45_000; atMs < lastMs - 10_000; atMs += random.between(60_000, 480_000))
     put({ kind: 'partition', atMs, at: Math.floor(random() * regions), forMs: random.between(5_000, 25_000) })
   return planned.sort((a, b) => a.atMs - b.atMs)
 }
