@@ -5,6 +5,26 @@ import { SMALL } from './seeds.ts'
 /** Seeds beyond those of every run that once went red, with what they showed. */
 const FOUND = [
   {
+    seed: 104,
+    size: ORDINARY,
+    of: 'a host that lost its store on a held channel rightly has nothing',
+  },
+  {
+    seed: 105,
+    size: ORDINARY,
+    of: 'a host that lost its store on a held channel rightly has nothing',
+  },
+  {
+    seed: 113,
+    size: ORDINARY,
+    of: 'a host that lost its store on a held channel rightly has nothing',
+  },
+  {
+    seed: 118,
+    size: ORDINARY,
+    of: 'a host that lost its store on a held channel rightly has nothing',
+  },
+  {
     seed: 820,
     size: ORDINARY,
     of: 'an envelope gets about whose publisher was lost before the upload: its gate says content',
