@@ -195,29 +195,58 @@ class FileActivator implements Activator {
     const previous = releaseOf(trees.find((name) => releaseOf(name) !== release))
     const changed = changedPaths(await this.#manifestOf(previous), work.files)
     const isThrough = changed.length === 0 && (await isThroughHooks(work))
-    await folder.show(tree)
+    await this.#noteAhead(work, trees, changed)
+    await this.#swap(work, tree)
+    // Files show it from here on: what the disk does not take any longer changes nothing of what is told of it.
     this.#changed.set(work.channel, changed)
-    await folder.note({ trees, done: undefined, failed: undefined })
-    this.#noteLeft(await folder.prune(new Set(trees)), work)
-    const unhealthy = await this.#runHooks(work, isThrough ? [] : this.#hooks, previous, changed)
+    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(new Set(trees)), work))
+    const unhealthy = await this.#runHooks(work, isThrough ? [] : this.#hooks, previous)
     // Cut short by the stop: not done, so that they run again at the next start.
     this.#stopping.signal.throwIfAborted()
     const passed = unhealthy === undefined || fallback
-    await folder.note({ trees, done: passed ? tree : undefined, failed: passed ? undefined : tree })
+    const verdict = { trees, done: passed ? tree : undefined, failed: passed ? undefined : tree }
+    await this.#attempt(work, () => folder.note(verdict))
     if (unhealthy === undefined) return { kind: 'healthy', changed: changed.length }
     if (!fallback) return unhealthy
     this.#note('error', unhealthy.code, `${unhealthy.text}; back on last-known-good all the same`, work)
     return { kind: 'healthy', changed: changed.length }
   }
 
+  /**
+   * Before the tree is shown: where the disk does not take this, nothing is touched. But what failed its check does not
+   * stay in sight for want of a note, without which hooks only run once more.
+   */
+  async #noteAhead(work: Work, trees: readonly string[], changed: readonly string[]): Promise<void> {
+    const { folder, before, notes, fallback } = work
+    const writes = [
+      () => folder.writeChanged(changed),
+      () => folder.note({ trees, done: undefined, failed: undefined }),
+    ]
+    const mustGo = fallback || (before !== undefined && notes.failed === before)
+    for (const write of writes) await (mustGo ? this.#attempt(work, write) : write())
+  }
+
+  /** What is in sight counts, also where the disk does not say that it stays: the record of it puts that right. */
+  async #swap(work: Work, tree: string): Promise<void> {
+    const { folder } = work
+    await folder.show(tree).catch(async (error: unknown) => {
+      if ((await folder.activeTree()) !== tree) throw error
+      this.#noteFault(error, work)
+    })
+  }
+
+  /** What may fail without an end to the activation: then it is said. */
+  async #attempt(work: Work, write: () => Promise<unknown>): Promise<void> {
+    await write().catch((error: unknown) => this.#noteFault(error, work))
+  }
+
   async #runHooks(
     { channel, release, folder, fallback }: Work,
     hooks: readonly Hook[],
     previous: ReleaseId | undefined,
-    changed: readonly string[],
   ): Promise<Unhealthy | undefined> {
     const { health, limits } = this.#init
-    const changedFile = await folder.writeChanged(changed)
+    const { changedFile } = folder
     const facts = { channel, release, previous, dir: folder.current, changedFile, cwd: folder.path }
     return runHooks(hooks, fallback ? undefined : health, facts, limits, this.#stopping.signal)
   }
@@ -232,6 +261,11 @@ class FileActivator implements Activator {
   /** Said each time: the next activation tries again. */
   #noteLeft(texts: readonly string[], about: Pick<Work, 'channel' | 'release'>): void {
     for (const text of texts) this.#note('warn', 'ACTIVATE_LEFTOVER', text, about)
+  }
+
+  #noteFault(error: unknown, about: Pick<Work, 'channel' | 'release'>): void {
+    const { code, text } = failedOutcome(error, this.#init.dir)
+    this.#note('error', code, `${text}; the activation goes on without`, about)
   }
 
   #note(

@@ -8,12 +8,13 @@ import { removeTree, syncDirectory, UNFINISHED } from './tree.ts'
 const RELEASES = '.releases'
 const LINK = 'current'
 const NOTES = 'trees.json'
+const CHANGED = 'changed'
 
 /** `<release>` or, built anew after somebody changed it, `<release>.<n>`. */
 const TREE = /^([0-9a-f]{64})(?:\.([1-9][0-9]{0,8}))?$/
 
 export interface TreeNotes {
-  /** Names of trees, the active one first, then those before it. */
+  /** Names of trees, the active one first, or the one about to be, then those before it. */
   readonly trees: readonly string[]
   /** The tree whose hooks and health check are through. */
   readonly done: string | undefined
@@ -141,12 +142,21 @@ export class ChannelFolder {
     await syncDirectory(this.releases)
   }
 
-  /** The list of changed paths for hooks: in a file, as an environment holds neither 10,000 of them nor NUL. */
-  writeChanged(paths: readonly string[]): Promise<string> {
-    return this.#replace('changed', paths.map((path) => `${path}\0`).join(''))
+  /** Where hooks find the list of changed paths. */
+  get changedFile(): string {
+    return join(this.releases, CHANGED)
   }
 
-  async #replace(name: string, text: string): Promise<string> {
+  /**
+   * The list of changed paths for hooks: in a file, as an environment holds neither 10,000 of them nor NUL. Where it
+   * cannot be written there is none: the last one is of another activation.
+   */
+  async writeChanged(paths: readonly string[]): Promise<void> {
+    await rm(this.changedFile, { force: true })
+    await this.#replace(CHANGED, paths.map((path) => `${path}\0`).join(''))
+  }
+
+  async #replace(name: string, text: string): Promise<void> {
     const path = join(this.releases, name)
     const aside = `${path}.new`
     await rm(aside, { force: true })
@@ -158,7 +168,6 @@ export class ChannelFolder {
       await handle.close()
     }
     await rename(aside, path)
-    return path
   }
 }
 

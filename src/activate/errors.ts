@@ -4,7 +4,7 @@ import type { ActivationOutcome } from '../runtime/ports.ts'
 /** No room, quota, inode, or a read-only file system. */
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG'])
 
-/** Why nothing was swapped, with the code that says what to do. */
+/** Why files could not be put in place, with the code that says what to do. */
 export function failedOutcome(error: unknown, dir: string): Extract<ActivationOutcome, { kind: 'failed' }> {
   if (isMeshError(error)) return { kind: 'failed', code: error.code, text: error.message }
   const text = error instanceof Error ? error.message : String(error)

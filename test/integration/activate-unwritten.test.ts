@@ -1,0 +1,140 @@
+/** The disk takes a tree and then no note of it: what is told is what files show. */
+import { open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Activator } from '../../src/activate/activator.ts'
+import { makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
+import { ActivateBench } from './activate-bench.ts'
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>()
+  return { ...real, open: vi.fn(real.open) }
+})
+const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
+
+const first = makeRelease(1, [{ path: 'app.yaml', content: '1' }])
+const second = makeRelease(2, [{ path: 'app.yaml', content: '2' }])
+const third = makeRelease(3, [{ path: 'app.yaml', content: '3' }])
+let bench: ActivateBench
+beforeEach(async () => {
+  bench = await ActivateBench.start([first, second, third])
+})
+afterEach(async () => {
+  vi.mocked(open).mockReset().mockImplementation(real.open)
+  await bench.cleanUp()
+})
+
+/** From the time on that this file is opened so often, it cannot be. */
+const broken = (path: string, code: string, nth = 1): void => {
+  let times = 0
+  vi.mocked(open).mockImplementation((at, ...more) => {
+    if (at === path && ++times >= nth) throw Object.assign(new Error(`${code}: ${path}`), { code })
+    return real.open(at, ...more)
+  })
+}
+const mended = (): void => void vi.mocked(open).mockImplementation(real.open)
+const notes = (): string => bench.path('.releases', 'trees.json.new')
+const list = (): string => bench.path('.releases', 'changed.new')
+const files = async (): Promise<string | undefined> => (await bench.visible())['app.yaml']
+
+/** As after a restart; what hooks were told is read with `heard`. */
+const node = (health = 'true'): Activator =>
+  bench.restarted({
+    hooks: [
+      {
+        channels: ['**'],
+        command: ['/bin/sh', '-c', `cat "$CONFMESH_DIR/app.yaml" >> ${join(bench.dir, 'heard')}`],
+        timeoutMs: 20_000,
+      },
+    ],
+    health: { command: ['/bin/sh', '-c', health], timeoutMs: 20_000 },
+  })
+const heard = (): Promise<string> => readFile(join(bench.dir, 'heard'), 'utf8')
+const failsOn = (release: TestRelease): string =>
+  `! grep -q ${release.files[0]?.content} "$CONFMESH_DIR/app.yaml"`
+
+describe('what cannot be noted before a tree is shown', () => {
+  test.each([
+    ['the note', 'ENOSPC', 'STORE_FULL', notes],
+    ['the note', 'EIO', 'ACTIVATE_FAILED', notes],
+    ['the list of changed paths', 'ENOSPC', 'STORE_FULL', list],
+  ])('%s, %s: nothing is touched, and it is tried again', async (_, fault, code, path) => {
+    node()
+    await bench.activate(first)
+    broken(path(), fault)
+    expect(await bench.activate(second, first)).toMatchObject({ kind: 'failed', code })
+    expect([await files(), await heard()]).toEqual(['1', '1'])
+    expect(await node().shown(first.channel)).toBe(first.id)
+    mended()
+    expect(await bench.activate(second, first)).toEqual({ kind: 'healthy', changed: 1 })
+    expect([await files(), await heard()]).toEqual(['2', '12'])
+  })
+
+  test.each([
+    ['the note', notes],
+    ['the list of changed paths', list],
+  ])('%s keeps nothing in sight that failed its check', async (_, path) => {
+    node(failsOn(second))
+    await bench.activate(first)
+    expect(await bench.activate(second, first)).toMatchObject({ kind: 'unhealthy' })
+    broken(path(), 'ENOSPC')
+    expect(await bench.activate(first, second, true)).toMatchObject({ kind: 'healthy' })
+    expect([await files(), bench.codes()[0]]).toEqual(['1', 'STORE_FULL'])
+  })
+
+  test('a start does not keep it in sight either', async () => {
+    node(failsOn(second))
+    await bench.activate(first)
+    await bench.activate(second, first)
+    broken(notes(), 'ENOSPC')
+    node(failsOn(second))
+    expect(await bench.restore(first)).toMatchObject({ kind: 'healthy' })
+    expect(await files()).toBe('1')
+  })
+
+  test('hooks of a step back are told of no paths but its own', async () => {
+    node(failsOn(second))
+    await bench.activate(first)
+    await bench.activate(second, first)
+    broken(list(), 'ENOSPC')
+    await bench.activate(first, second, true)
+    await expect(readFile(bench.path('.releases', 'changed'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+describe('what cannot be written once a tree is shown', () => {
+  test('that it is healthy: it is told, and hooks run again after the next start', async () => {
+    node()
+    await bench.activate(first)
+    broken(notes(), 'ENOSPC', 2)
+    expect(await bench.activate(second, first)).toEqual({ kind: 'healthy', changed: 1 })
+    expect([await files(), bench.codes()]).toEqual(['2', ['STORE_FULL']])
+    mended()
+    expect(await node().shown(first.channel)).toBe(second.id)
+    expect(await bench.restore(second)).toMatchObject({ kind: 'healthy' })
+    expect([await files(), await heard()]).toEqual(['2', '122'])
+  })
+
+  test('that it is not: it is told, and left for the one before', async () => {
+    node(failsOn(second))
+    await bench.activate(first)
+    broken(notes(), 'EIO', 2)
+    expect(await bench.activate(second, first)).toMatchObject({ kind: 'unhealthy' })
+    expect(await files()).toBe('2')
+    expect(await bench.activate(first, second, true)).toMatchObject({ kind: 'healthy' })
+    expect([await files(), await heard()]).toEqual(['1', '121'])
+    // nothing says that hooks are through with it
+    mended()
+    node()
+    expect(await bench.restore(first)).toMatchObject({ kind: 'healthy' })
+    expect(await heard()).toBe('1211')
+  })
+
+  test('the folder that the link is in: what is in sight counts', async () => {
+    node()
+    await bench.activate(first)
+    broken(bench.path(), 'EIO')
+    expect(await bench.activate(second, first)).toEqual({ kind: 'healthy', changed: 1 })
+    expect([await files(), bench.codes()]).toEqual(['2', ['ACTIVATE_FAILED']])
+  })
+})
