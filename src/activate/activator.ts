@@ -101,7 +101,9 @@ class FileActivator implements Activator {
       const { base } = await this.#prepare()
       const folder = new ChannelFolder(base, channel)
       const tree = await folder.activeTree()
-      return tree !== undefined && (await folder.trees()).includes(tree) ? releaseOf(tree) : undefined
+      // What failed its check is not what the node is ahead with, whether or not the core came to hear of that.
+      if (tree === undefined || (await folder.notes()).failed === tree) return undefined
+      return (await folder.trees()).includes(tree) ? releaseOf(tree) : undefined
     } catch {
       // the next activation says what is wrong with the folder
       return undefined
@@ -214,13 +216,14 @@ class FileActivator implements Activator {
 
   /**
    * Before the tree is shown: where the disk does not take this, nothing is touched. But what failed its check does not
-   * stay in sight for want of a note, without which hooks only run once more.
+   * stay in sight for want of a note, without which hooks only run once more. And it counts as failed until there is
+   * another verdict: a crash may leave it in sight.
    */
   async #noteAhead(work: Work, trees: readonly string[], changed: readonly string[]): Promise<void> {
     const { folder, before, notes, fallback } = work
     const writes = [
       () => folder.writeChanged(changed),
-      () => folder.note({ trees, done: undefined, failed: undefined }),
+      () => folder.note({ trees, done: undefined, failed: notes.failed }),
     ]
     const mustGo = fallback || (before !== undefined && notes.failed === before)
     for (const write of writes) await (mustGo ? this.#attempt(work, write) : write())

@@ -18,7 +18,7 @@ export interface TreeNotes {
   readonly trees: readonly string[]
   /** The tree whose hooks and health check are through. */
   readonly done: string | undefined
-  /** The tree whose hooks or health check failed. */
+  /** The tree whose hooks or health check failed, and have not passed since. */
   readonly failed: string | undefined
 }
 

@@ -84,7 +84,10 @@ export interface ActivatorPort {
     pages: readonly Digest[],
     ahead: ReleaseId | undefined,
   ): Promise<ActivationOutcome>
-  /** At start: the release that `current` shows; undefined where there is none, or it cannot be told. Never rejects. */
+  /**
+   * At start: the release that `current` shows, unless it failed its check; undefined where there is none, or it cannot be
+   * told. Never rejects.
+   */
   shown(channel: Channel): Promise<ReleaseId | undefined>
   stop(): Promise<void>
 }

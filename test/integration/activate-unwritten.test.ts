@@ -138,3 +138,41 @@ describe('what cannot be written once a tree is shown', () => {
     expect([await files(), bench.codes()]).toEqual(['2', ['ACTIVATE_FAILED']])
   })
 })
+
+describe('a tree that failed its check, of which there is no record after a restart', () => {
+  const failed = async (): Promise<void> => {
+    node(failsOn(second))
+    await bench.activate(first)
+    expect(await bench.activate(second, first)).toMatchObject({ kind: 'unhealthy' })
+    node(failsOn(second))
+  }
+
+  test('is not what the node is ahead with: it is judged again, and left', async () => {
+    await failed()
+    expect(await bench.activator.shown(first.channel)).toBeUndefined()
+    expect(await bench.activate(second, first)).toMatchObject({ kind: 'unhealthy' })
+    expect(await bench.activate(first, second, true)).toMatchObject({ kind: 'healthy' })
+    expect(await bench.activator.shown(first.channel)).toBe(first.id)
+    expect(await files()).toBe('1')
+  })
+
+  test('stays so where the node dies while it is judged again', async () => {
+    await failed()
+    broken(notes(), 'EIO', 2)
+    await bench.activate(second, first)
+    mended()
+    expect(await node().shown(first.channel)).toBeUndefined()
+  })
+
+  test('stays so where the node dies before it shows a newer one', async () => {
+    await failed()
+    // in the way of the new link
+    const link = bench.path('.current.new')
+    await real.mkdir(link)
+    expect(await bench.activate(third, second)).toMatchObject({ kind: 'failed' })
+    expect([await files(), await node().shown(first.channel)]).toEqual(['2', undefined])
+    await real.rmdir(link)
+    expect(await bench.activate(third, second)).toMatchObject({ kind: 'healthy' })
+    expect(await node().shown(first.channel)).toBe(third.id)
+  })
+})

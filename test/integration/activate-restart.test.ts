@@ -1,0 +1,107 @@
+/** Core, driver and files together, after a crash between a verdict on a tree and the record of it. */
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { type Activator, createActivator } from '../../src/activate/activator.ts'
+import type { EffectOf } from '../../src/core/effects.ts'
+import { LIMITS } from '../../src/limits.ts'
+import { createDriver } from '../../src/runtime/driver.ts'
+import type { Ports, Write } from '../../src/runtime/ports.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
+import { BenchNode } from '../unit/core/bench-node.ts'
+import { CHANNEL, floorOf, type Made, make, ROOT, record, rootBytes } from '../unit/core/fleet.ts'
+
+const old = make({ clock: { alice: 1 }, text: 'good\n' })
+const made = make({ clock: { alice: 2 }, text: 'bad\n' })
+const newest = make({ clock: { alice: 3 }, text: 'better\n' })
+
+const wholeOf = ({ id, envelope, content }: Made): readonly Write[] => [
+  { kind: 'envelope', release: id, channel: CHANNEL, bytes: envelope },
+  ...[...content].map(([digest, bytes]): Write => ({ kind: 'block', digest, bytes })),
+  { kind: 'whole', release: id },
+]
+
+const ends: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end()
+})
+
+interface Place {
+  readonly dir: string
+  readonly store: MemoryStore
+  readonly activator: () => Activator
+}
+
+/** The record says that `old` is active, the floor names `top`, files show `made`, which failed its check. */
+async function crashed(top: Made): Promise<Place> {
+  const dir = await mkdtemp(join(tmpdir(), 'confmesh-restart-'))
+  ends.push(() => rm(dir, { recursive: true, force: true }))
+  await chmod(dir, 0o755)
+  const store = new MemoryStore({ limits: LIMITS })
+  await store.open()
+  const active = { release: old.id, epoch: 1, activatedAt: 5, soaked: true }
+  const writes: Write[] = [
+    { kind: 'root', version: 1, envelope: rootBytes(ROOT) },
+    { kind: 'floor', floor: floorOf(top) },
+    { kind: 'channel', record: record([top.id], { active }) as never },
+    ...wholeOf(old),
+    ...wholeOf(made),
+  ]
+  await store.commit(writes, true)
+  const command = ['/bin/sh', '-c', '! grep -q bad "$CONFMESH_DIR/a.conf"']
+  const health = { command, timeoutMs: 20_000 }
+  const activator = () => createActivator({ dir, hooks: [], health, store, limits: LIMITS })
+  const order = (of: Made): EffectOf<'activate'> =>
+    ({ channel: CHANNEL, release: of.id, pages: of.release.header.pages, fallback: false }) as never
+  expect(await activator().activate(order(old))).toMatchObject({ kind: 'healthy' })
+  expect(await activator().activate(order(made))).toMatchObject({ kind: 'unhealthy' })
+  return { dir, store, activator }
+}
+
+/** What is told to be active, at each step until no activation is under way. */
+async function restarted({ store, activator }: Place): Promise<readonly unknown[]> {
+  const node = new BenchNode()
+  const told: unknown[] = []
+  let [begun, ended] = [0, 0]
+  let settled = () => {}
+  const end = new Promise<void>((resolve) => {
+    settled = resolve
+  })
+  const core = {
+    handle: (...[event]: Parameters<BenchNode['handle']>) => {
+      const effects = node.handle(event)
+      told.push(node.view().channels[0]?.active?.id)
+      begun += effects.filter(({ kind }) => kind === 'activate').length
+      if (event.kind === 'activated') ended += 1
+      if (begun > 0 && begun === ended) settled()
+      return effects
+    },
+  }
+  const nothing = (): void => {}
+  const ports = {
+    clock: { now: () => ({ monoMs: 0, wallMs: node.wallMs }), wakeAt: nothing, stop: nothing },
+    store,
+    transport: { start: async () => {}, perform: nothing, stop: async () => {} },
+    activator: activator(),
+    metrics: { count: nothing, observe: nothing },
+    log: { note: nothing },
+  } as unknown as Ports
+  const driver = createDriver(core, ports, { maxCacheBytes: 1_000_000 })
+  ends.push(() => driver.stop())
+  await driver.start()
+  await end
+  return told
+}
+
+test.each([
+  ['is the target: it is judged again and left', made],
+  ['is no target any longer, and that is not here yet', newest],
+])(
+  'what failed its check and %s: last-known-good is told throughout, and shown in the end',
+  async (_, top) => {
+    const place = await crashed(top)
+    expect(new Set(await restarted(place))).toEqual(new Set([old.id]))
+    expect(await readFile(join(place.dir, CHANNEL, 'current', 'a.conf'), 'utf8')).toBe('good\n')
+  },
+)
