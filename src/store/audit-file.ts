@@ -3,6 +3,7 @@ import { open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Limits } from '../limits.ts'
 import type { Write } from '../runtime/ports.ts'
+import { syncDirectory } from './durable-file.ts'
 import { faultOf } from './faults.ts'
 
 export type AuditLine = Omit<Extract<Write, { kind: 'audit' }>, 'kind'>
@@ -12,6 +13,8 @@ export interface AuditFile {
   readonly path: string
   /** One line each. A crash may lose or tear the last ones. @throws the file system's error */
   append(lines: readonly AuditLine[]): Promise<void>
+  /** What was appended outlives a power cut from here on. @throws the file system's error, also where no line was */
+  sync(): Promise<void>
 }
 
 /** `audit.jsonl` is written; `audit.1.jsonl` is the one before, the highest number the oldest. */
@@ -28,6 +31,8 @@ export function auditFile(
   const path = join(dataDir, nameOf(0))
 
   async function rotate(): Promise<void> {
+    // Here, as sync() looks at the newest file alone.
+    await syncFile(path)
     await rm(join(dataDir, nameOf(limits.keepAuditFiles)), { force: true })
     for (let age = limits.keepAuditFiles - 1; age >= 0; age -= 1)
       await rename(join(dataDir, nameOf(age)), join(dataDir, nameOf(age + 1))).catch(ignoreMissing)
@@ -43,6 +48,19 @@ export function auditFile(
         await appendLine(path, text)
       }
     },
+    async sync() {
+      await syncFile(path)
+      await syncDirectory(dataDir)
+    },
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW)
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

@@ -13,8 +13,8 @@ const BATCH = 1_000
 export interface AuditLog {
   append(lines: readonly AuditLine[]): Promise<void>
   /**
-   * Earlier builds kept the log in the store, for ever. Each record becomes a line, then goes; a crash in between
-   * writes some lines twice. Damaged ones go as they are: nothing hangs on them.
+   * Earlier builds kept the log in the store, for ever. Each record becomes a line on disk, then goes; a crash in
+   * between writes some lines twice. Damaged ones go as they are: nothing hangs on them.
    */
   takeOver(database: Database): Promise<void>
 }
@@ -32,6 +32,8 @@ export function auditLog(dataDir: string, limits: Limits, log: LogPort): AuditLo
     let gone: Operation[] = []
     const flush = async (): Promise<void> => {
       await file.append(lines)
+      // Before the records go, which is synced: a power cut between would leave neither.
+      if (lines.length > 0) await file.sync()
       await database.batch(gone, true)
       lines = []
       gone = []
