@@ -1,5 +1,6 @@
 import { chmod, lstat, mkdir, realpath } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
+import { makeFolder } from '../runtime/make-folder.ts'
 import { activateError } from './errors.ts'
 
 const WRITABLE_BY_GROUP = 0o020
@@ -43,7 +44,7 @@ async function checkComponent(path: string, above: boolean): Promise<void> {
  */
 export async function makeReadable(dir: string, closed?: string): Promise<void> {
   const path = resolve(dir)
-  const first = await mkdir(path, { recursive: true, mode: 0o755 })
+  const first = await makeFolder(path, 0o755)
   if (first === undefined) return
   for (let at = path; at.length >= first.length; at = dirname(at)) if (at !== closed) await chmod(at, 0o755)
 }

@@ -6,7 +6,6 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -15,7 +14,8 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
+import { makeFolder } from '../daemon/make-folder.ts'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 
@@ -57,12 +57,12 @@ export function replaceFile(path: string, text: string, mode: number): void {
 }
 
 /** An empty folder, made where it is missing. @throws MeshError INPUT_EXISTS, INPUT_PATH */
-export function makeEmptyFolder(path: string): void {
+export async function makeEmptyFolder(path: string): Promise<void> {
   try {
     if (existsSync(path) && (!statSync(path).isDirectory() || readdirSync(path).length > 0)) {
       throw new MeshError('INPUT_EXISTS', `${path} is no empty folder; name a new one`, { path })
     }
-    mkdirSync(path, { recursive: true })
+    await makeFolder(resolve(path), 0o777)
   } catch (error) {
     if (error instanceof MeshError) throw error
     throw cannot('make', path, 'a folder', error)

@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeReadable } from '../activate/safe-directory.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId } from '../model/ids.ts'
+import { makeFolder } from '../runtime/make-folder.ts'
 import { storeError } from '../store/faults.ts'
 import { startChain } from '../trust/chain.ts'
 import type { NodeConfig } from './config.ts'
@@ -42,7 +42,7 @@ export async function makeFolders({ data, materialize, floorDir }: NodeConfig): 
   for (const [key, path] of Object.entries(named)) {
     if (path === undefined) continue
     try {
-      if (key === 'floorDir') await mkdir(path, { recursive: true, mode: 0o755 })
+      if (key === 'floorDir') await makeFolder(path, 0o755)
       else await makeReadable(path, data)
     } catch (error) {
       const fault = storeError(error, path)

@@ -6,13 +6,14 @@ import {
   type KeyObject,
   randomUUID,
 } from 'node:crypto'
-import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { link, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { generateKeyPairFromSeed, publicKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { MeshError } from '../errors.ts'
 import type { PeerId } from '../model/ids.ts'
+import { makeFolder } from '../runtime/make-folder.ts'
 
 export interface Identity {
   /** PKCS#8 PEM of the Ed25519 private key. */
@@ -107,8 +108,10 @@ function checkedAt(path: string, pem: string): void {
 async function createIdentity(path: string): Promise<string> {
   const folder = dirname(path)
   const aside = `${path}.${randomUUID()}.new`
+  await makeFolder(folder, 0o700).catch((error: unknown) => {
+    throw unmakeable(folder, error)
+  })
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
     await writeSynced(aside, newIdentityPem())
     await link(aside, path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
@@ -144,11 +147,21 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-function unreadable(path: string, verb: string, error: unknown): MeshError {
-  const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+const reasonOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? (error as Error).message
+
+function unmakeable(folder: string, error: unknown): MeshError {
   return new MeshError(
     'CONFIG_UNREADABLE',
-    `cannot ${verb} ${path}: ${reason}; the data folder must be the node's user's own`,
+    `cannot make the folder ${folder}: ${reasonOf(error)}; name a data folder where the node's user may make one`,
+    { path: folder },
+    { cause: error },
+  )
+}
+
+function unreadable(path: string, verb: string, error: unknown): MeshError {
+  return new MeshError(
+    'CONFIG_UNREADABLE',
+    `cannot ${verb} ${path}: ${reasonOf(error)}; the data folder must be the node's user's own`,
     { path },
     { cause: error },
   )

@@ -43,6 +43,14 @@ const COMMAND_LINE: Row[] = [
     'Pay/prod',
     () => ['publish', 'Pay/prod', at('app'), '--key', fleet.publisherKey],
   ],
+  ['init where no folder can be made', 2, 'INPUT_PATH', '/proc/new', () => ['init', '/proc/new']],
+  [
+    'a data folder that cannot be made',
+    2,
+    'CONFIG_UNREADABLE',
+    "/proc/new: ENOENT; name a data folder where the node's user may make one",
+    () => ['identity', '--data', '/proc/new'],
+  ],
   ['init where something lies', 2, 'INPUT_EXISTS', 'app', () => ['init', at('app')]],
 ]
 

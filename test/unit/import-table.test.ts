@@ -13,19 +13,26 @@ const allowed: Record<string, string> = {
   trust: 'model codec',
   core: 'model codec trust',
   runtime: 'model codec core',
-  net: 'model codec trust runtime/ports',
+  net: 'model codec trust runtime/ports runtime/make-folder',
   store: 'model codec runtime/ports',
-  activate: 'model codec runtime/ports',
+  activate: 'model codec runtime/ports runtime/make-folder',
   publish: 'model codec trust net/dial net/submit',
   api: 'model',
   client: 'api/contract',
   daemon:
-    'model codec trust core runtime runtime/ports net net/dial net/submit store store/memory activate publish api api/contract client',
+    'model codec trust core runtime runtime/ports runtime/make-folder net net/dial net/submit store store/memory activate publish api api/contract client',
   cli: 'model codec trust daemon publish client sim api/contract',
-  sim: 'model codec trust core runtime runtime/ports store/memory',
+  sim: 'model codec trust core runtime runtime/ports runtime/make-folder store/memory',
 }
 const folders = Object.keys(allowed)
-const files = ['runtime/ports', 'net/dial', 'net/submit', 'store/memory', 'api/contract']
+const files = [
+  'runtime/ports',
+  'runtime/make-folder',
+  'net/dial',
+  'net/submit',
+  'store/memory',
+  'api/contract',
+]
 const targets = [...folders, ...files]
 
 /** Imports that are wrong, or right, whatever the table says of the folders. */

@@ -58,7 +58,7 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   const pool = poolOf(from)
   const current = readRoot(options.root).root
   rootKeys(options.rootKey, current, current)
-  makeEmptyFolder(dir)
+  await makeEmptyFolder(dir)
   const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
   const freshness = writeKeyPair(join(dir, 'seed/freshness.key'), 'ed25519')
   writeNew(join(dir, 'pool.json'), pool.certificate, 0o644)

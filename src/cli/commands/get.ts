@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { createWriteStream, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
+import { makeFolder } from '../../daemon/make-folder.ts'
 import { isMeshError, MeshError } from '../../errors.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { isJson, out } from '../output.ts'
@@ -73,7 +74,7 @@ async function save(dir: string, path: string, mode: number, bytes: AsyncIterabl
   // Its name is not made of the file's, which may be as long as a name can be.
   const aside = join(dirname(target), `.confmesh-${randomBytes(6).toString('hex')}.part`)
   try {
-    mkdirSync(dirname(target), { recursive: true })
+    await makeFolder(dirname(target), 0o777)
     try {
       await pipeline(bytes, createWriteStream(aside, { mode: mode | 0o200, flags: 'wx' }))
       renameSync(aside, target)

@@ -104,7 +104,7 @@ async function init(dir: string, options: Options): Promise<void> {
   const root = rootOf(plan, keys, now)
   // Read back, so that nothing is left of a fleet that no node would take.
   const payload = payloadOf(root)
-  makeEmptyFolder(dir)
+  await makeEmptyFolder(dir)
   const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
   writeKeys(dir, keys)
   const signers = keys.root.map(({ key }) => key)

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises'
@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { beforeEach, expect, test } from 'vitest'
 import { libp2pKey, loadOrCreateIdentity, newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
+
+const SOURCE = new URL('../../../src/net/identity.ts', import.meta.url)
 
 let dir: string
 beforeEach(async () => {
@@ -69,8 +71,7 @@ test('an empty or shortened key stops the node, which says what to do, and stays
 })
 
 test('a first start that dies while it writes leaves no key that is none', async () => {
-  const source = new URL('../../../src/net/identity.ts', import.meta.url)
-  const script = `import { loadOrCreateIdentity } from '${source}'
+  const script = `import { loadOrCreateIdentity } from '${SOURCE}'
 await loadOrCreateIdentity(${JSON.stringify(dir)})`
   // No file may have a byte: the first write ends the process.
   const child = spawn(
@@ -93,3 +94,22 @@ test('a data directory that cannot be used', async () => {
   await writeFile(join(dir, 'file'), '')
   await expect(loadOrCreateIdentity(join(dir, 'file'))).rejects.toMatchObject({ code: 'CONFIG_UNREADABLE' })
 })
+
+// As a process: what never ends there takes the event loop with it.
+test.runIf(process.platform === 'linux').each(['confmesh', 'confmesh/below', 'self/confmesh'])(
+  'a data folder that nobody can make ends with the reason: /proc/%s',
+  (name) => {
+    const script = `import { loadOrCreateIdentity } from '${SOURCE}'
+await loadOrCreateIdentity('/proc/${name}').catch(({ code, message }) => console.log(code, message))`
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    expect(stdout).toMatch(
+      new RegExp(
+        `^CONFIG_UNREADABLE cannot make the folder /proc/${name}: ENOENT; name a data folder where .+\n$`,
+      ),
+    )
+  },
+  60_000,
+)
