@@ -6,7 +6,7 @@ import {
   type KeyObject,
   randomUUID,
 } from 'node:crypto'
-import { link, open, readFile, rm, stat } from 'node:fs/promises'
+import { link, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { generateKeyPairFromSeed, publicKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
@@ -28,6 +28,8 @@ export const NO_IDENTITY =
 /** The raw key is the tail of both DER forms: RFC 8410. */
 const KEY_BYTES = 32
 const READABLE_BY_OTHERS = 0o077
+/** What link says on file systems without hard links (FAT, many of FUSE), or where a file may have one name alone. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'])
 
 /**
  * The key in `<dataDir>/identity.key`, made at first use (mode 0600, on disk before this resolves).
@@ -113,15 +115,46 @@ async function createIdentity(path: string): Promise<string> {
   })
   try {
     await writeSynced(aside, newIdentityPem())
-    await link(aside, path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
+    await link(aside, path).catch(async (error: NodeJS.ErrnoException) => {
+      if (NO_LINKS.has(error.code ?? '')) await renameLocked(aside, path)
+      else if (error.code !== 'EEXIST') throw error
     })
     await syncFolder(folder)
     return await readFile(path, 'utf8')
   } catch (error) {
-    throw unreadable(path, 'write', error)
+    throw error instanceof MeshError ? error : unreadable(path, 'write', error)
   } finally {
     await rm(aside, { force: true })
+  }
+}
+
+/**
+ * Without hard links. A rename takes the place of what another start put there, so only who holds the lock may do it,
+ * and only where nothing is. A start that dies meanwhile leaves its lock, which the next one names.
+ */
+async function renameLocked(aside: string, path: string): Promise<void> {
+  const lock = `${path}.lock`
+  try {
+    await (await open(lock, 'wx', 0o600)).close()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (await isThere(path)) return
+    throw beingMade(lock, error)
+  }
+  try {
+    if (!(await isThere(path))) await rename(aside, path)
+  } finally {
+    await rm(lock, { force: true })
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
   }
 }
 
@@ -148,6 +181,15 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 const reasonOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? (error as Error).message
+
+function beingMade(lock: string, error: unknown): MeshError {
+  return new MeshError(
+    'CONFIG_UNREADABLE',
+    `${lock} is there: another start is making the key; start again once it has, or remove that file if none runs`,
+    { path: lock },
+    { cause: error },
+  )
+}
 
 function unmakeable(folder: string, error: unknown): MeshError {
   return new MeshError(
