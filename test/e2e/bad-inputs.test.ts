@@ -48,7 +48,7 @@ const COMMAND_LINE: Row[] = [
     'a data folder that cannot be made',
     2,
     'CONFIG_UNREADABLE',
-    "/proc/new: ENOENT; name a data folder where the node's user may make one",
+    "name a data folder where the node's user may make one",
     () => ['identity', '--data', '/proc/new'],
   ],
   ['init where something lies', 2, 'INPUT_EXISTS', 'app', () => ['init', at('app')]],
