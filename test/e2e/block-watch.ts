@@ -3,19 +3,13 @@
  * as every neighbour is, what has become durable there (`holds`, docs/protocol.md). Durable blocks stay, so whatever
  * was seen once is true from then on.
  */
-import { readFileSync } from 'node:fs'
-import { decodeEnvelopeJson } from '../../src/codec/envelope-json.ts'
-import { decodeRoot } from '../../src/codec/root.ts'
 import { Holders } from '../../src/core/holders.ts'
-import { LIMITS } from '../../src/limits.ts'
-import type { Address, PeerId } from '../../src/model/ids.ts'
+import type { Address } from '../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, BlocksRequest } from '../../src/model/messages.ts'
-import { issueNodeCertificate } from '../../src/trust/certificates.ts'
-import { privateKeyFromPem } from '../../src/trust/private-key.ts'
 import { Hostile as Peer } from '../attack/kit/hostile.ts'
+import { type FleetFiles, knownFrom } from './known-fleet.ts'
 import type { RealNode } from './real-fleet.ts'
 
-const HOUR_MS = 3_600_000
 const MESHSUB = '/meshsub/1.1.0'
 
 /** Of one node: what it has said of one release. */
@@ -32,18 +26,10 @@ export class BlockWatch {
     this.#root = root
   }
 
-  /** @param files paths of the fleet's root and of the key that admits nodes */
-  static async start(
-    files: { readonly root: string; readonly admissionKey: string },
-    nodes: readonly RealNode[],
-  ): Promise<BlockWatch> {
-    const root = decodeRoot(decodeEnvelopeJson(readFileSync(files.root, 'utf8'), LIMITS).payload, LIMITS)
-    const key = privateKeyFromPem(readFileSync(files.admissionKey, 'utf8'))
-    const notBefore = Date.now() - (Date.now() % 1_000) - HOUR_MS
-    const span = { labels: new Map<string, string>(), notBefore, notAfter: notBefore + 9 * HOUR_MS }
-    const chainFor = (peer: PeerId) => [issueNodeCertificate({ peer, ...span }, key)]
-    const watch = new BlockWatch(root.version)
-    for (const node of nodes) await watch.#beside(node, await Peer.start({ root, chainFor }))
+  static async start(files: FleetFiles, nodes: readonly RealNode[]): Promise<BlockWatch> {
+    const known = knownFrom(files)
+    const watch = new BlockWatch(known.root.version)
+    for (const node of nodes) await watch.#beside(node, await Peer.start(known))
     return watch
   }
 
