@@ -39,7 +39,8 @@ export function tellUpload(mostBytes: number): Required<Progress> {
     },
     onLost(seed, { code }) {
       shown = -1
-      warn(`seed ${seed} went silent (${code}); the next one is asked what it lacks`)
+      const what = code === 'CONTENT_GONE' ? 'no longer holds all of it' : `went silent (${code})`
+      warn(`seed ${seed} ${what}; the next one is asked what it lacks`)
     },
   }
 }

@@ -10,6 +10,7 @@ import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { channelsUnder } from '../publish/channels.ts'
+import { contentAtSeeds } from '../publish/content.ts'
 import { type CounterMemory, joinMemories } from '../publish/counter.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
@@ -176,10 +177,10 @@ export function leftOut(
 }
 
 function reissue(channel: Channel, release: Release, root: TrustRoot, session: Session) {
-  const { pages, files, bytes, message, expires } = release.header
+  const { bytes, message, expires } = release.header
   return publish({
     channel,
-    content: { pages, files, bytes, read: async () => undefined },
+    content: contentAtSeeds(release),
     root,
     seeds: session.seeds.reached,
     signers: session.signers,

@@ -19,6 +19,7 @@ import type { CounterMemory } from './counter.ts'
 import { type Replacing, replacing } from './difference.ts'
 import { isNewChannel, requireExpected } from './expected.ts'
 import { makeHeader } from './header.ts'
+import { holdersFirst } from './holders.ts'
 import { lookForNew, type NewChannel } from './new-channel.ts'
 import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
 import { RefusedBySeed, type Seed } from './seeds.ts'
@@ -38,7 +39,7 @@ export interface PublishOptions extends Progress {
   readonly content: Content
   /** Brought up to date (`catchUp`). */
   readonly root: TrustRoot
-  /** In the order reached: the first takes the upload. */
+  /** In the order reached: the first takes the upload, or the first that holds what seeds alone have. */
   readonly seeds: readonly Seed[]
   readonly signers: readonly Signer[]
   readonly memory: CounterMemory
@@ -131,9 +132,11 @@ async function tryOnce(
   )
   const envelope = await signRelease(payload, options.signers, speaker.keys)
   if (options.until === 'signed') return { ...base, envelope }
+  const { heldAs } = content
+  const seeds = heldAs === undefined ? options.seeds : await holdersFirst(options.seeds, heldAs, limits)
   try {
     const submitted = await submitToFirst(
-      options.seeds,
+      seeds,
       { release, envelope: encodeEnvelope(envelope), content },
       options,
     )

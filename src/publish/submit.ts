@@ -26,7 +26,7 @@ export interface Progress {
   readonly onProgress?: (uploadedBytes: number) => void
   /** The seed has all of it, and brings it to a second one: still. */
   readonly onWait?: (seed: PeerId, waitedMs: number) => void
-  /** It went silent; the next one is tried. */
+  /** It went silent, or lacks what is not at hand here (`CONTENT_GONE`); the next one is tried. */
   readonly onLost?: (seed: PeerId, error: MeshError) => void
 }
 
@@ -44,10 +44,18 @@ const REDIALS = 2
 /** A seed that is busy is asked again this often. */
 const BUSY_TRIES = 6
 
+/** What a seed lacks is not at hand here either. */
+class Lacking extends MeshError {
+  constructor(who: string) {
+    const what = 'and it is not at hand here; publish the files instead, or name a seed that has them'
+    super('CONTENT_GONE', `${who}, ${what}`)
+  }
+}
+
 /**
- * One seed after another while they cannot be reached; what one of them refuses is refused. A seed that has all of it is
- * left to bring it to a second one: any other would be sent again what it is just pulling. One that goes silent before it
- * says so may have brought it to nobody, so the next is asked what it lacks.
+ * One seed after another while they cannot be reached, or lack what is not at hand here; what one of them refuses is
+ * refused. A seed that has all of it is left to bring it to a second one: any other would be sent again what it is just
+ * pulling. One that goes silent before it says so may have brought it to nobody, so the next is asked what it lacks.
  * @throws MeshError the seed's refusal (`RefusedBySeed`), NET_*, CONTENT_GONE, CONTENT_DIGEST
  */
 export async function submitToFirst(
@@ -55,7 +63,7 @@ export async function submitToFirst(
   submission: Submission,
   options: SubmitOptions,
 ): Promise<Submitted> {
-  let last: MeshError = new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
+  const errors: MeshError[] = []
   let uploadedBytes = 0
   for (const [index, seed] of seeds.entries()) {
     let toThisOne = 0
@@ -69,12 +77,23 @@ export async function submitToFirst(
       const { verdict, acknowledgedBy } = answer ?? (await awaitDone(seed, submission, options))
       return { verdict, acknowledgedBy, uploadedBytes }
     } catch (error) {
-      if (!isMeshError(error) || !error.code.startsWith('NET_')) throw error
-      last = error
+      if (!isMeshError(error) || !(error instanceof Lacking || error.code.startsWith('NET_'))) throw error
+      errors.push(error)
       if (index < seeds.length - 1) options.onLost?.(seed.peer, error)
     }
   }
-  throw last
+  throw whyNone(seeds, errors)
+}
+
+/** @param errors one of each seed */
+function whyNone(seeds: readonly Seed[], errors: readonly MeshError[]): MeshError {
+  // One that went silent may have what the others lack: trying again may help.
+  const silent = errors.findLast((error) => !(error instanceof Lacking))
+  if (silent !== undefined) return silent
+  const [first] = errors
+  if (first === undefined) return new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
+  const peers = seeds.map(({ peer }) => peer).join(', ')
+  return errors.length === 1 ? first : new Lacking(`none of seeds ${peers} holds all of it any more`)
 }
 
 /** Until the seed lacks nothing any more. @returns its word, where it had it to say at once */
@@ -175,10 +194,7 @@ async function sendAll(
 async function readPart(seed: Seed, content: Submission['content'], digest: Digest): Promise<Uint8Array> {
   const bytes = await content.read(digest)
   if (bytes !== undefined) return bytes
-  throw new MeshError(
-    'CONTENT_GONE',
-    `seed ${seed.peer} no longer holds block ${digest.slice(0, 12)} and it is not at hand here; publish the files instead`,
-  )
+  throw new Lacking(`seed ${seed.peer} no longer holds block ${digest.slice(0, 12)}`)
 }
 
 /** As long as the seed itself waits for a second one, which goes by the bytes, and what it may take to write the last. */

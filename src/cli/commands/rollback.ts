@@ -6,6 +6,7 @@ import { LIMITS } from '../../limits.ts'
 import type { Channel, FleetId, ReleaseId } from '../../model/ids.ts'
 import { parseChannel } from '../../model/names.ts'
 import type { Release } from '../../model/release.ts'
+import { contentAtSeeds } from '../../publish/content.ts'
 import { publish } from '../../publish/publish.ts'
 import { askSeed, type Seed } from '../../publish/seeds.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
@@ -53,11 +54,10 @@ ${SIGNING_HELP}`,
 }
 
 function rollBack(session: Session, channel: Channel, old: Release, options: Options) {
-  const { pages, files, bytes } = old.header
   return publish({
     channel,
     // Seeds hold it, or it cannot be gone back to.
-    content: { pages, files, bytes, read: async () => undefined },
+    content: contentAtSeeds(old),
     root: session.chain.current,
     seeds: session.seeds.reached,
     signers: session.signers,
@@ -72,7 +72,7 @@ function rollBack(session: Session, channel: Channel, old: Release, options: Opt
     limits: LIMITS,
     wallMs: Date.now,
     confirm: (change) => confirm(change, options),
-    ...tellUpload(bytes),
+    ...tellUpload(old.header.bytes),
   })
 }
 

@@ -3,6 +3,7 @@ import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, Name } from '../../../src/model/ids.ts'
+import { contentAtSeeds } from '../../../src/publish/content.ts'
 import { type CounterMemory, noMemory } from '../../../src/publish/counter.ts'
 import { type PublishOptions, publish } from '../../../src/publish/publish.ts'
 import { commandSigner, keySigner } from '../../../src/publish/signer.ts'
@@ -154,6 +155,25 @@ test('A seed that asks for content nobody has any more: CONTENT_GONE', async () 
   const seed = empty()
   const content = { ...options(seed).content, read: async () => undefined }
   await expect(publish(options(seed, { content }))).rejects.toMatchObject({ code: 'CONTENT_GONE' })
+})
+
+test('What only seeds hold goes to one that holds it whole, whichever was reached first', async () => {
+  const old = make({ clock: { alice: 1 } })
+  for (const answer of [
+    { type: 'refused', code: 'FETCH_UNAVAILABLE', text: 'not submitted here' } as const,
+    { type: 'noted' } as const,
+    new MeshError('NET_TIMEOUT', 'silent'),
+  ]) {
+    const [lacking, holder] = [empty(), new FakeSeed('b')]
+    lacking.next.set('await', [answer])
+    const done = await publish(
+      options(lacking, { content: contentAtSeeds(old.release), seeds: [lacking, holder], checkName: false }),
+    )
+    expect(done).toMatchObject({ acknowledgedBy: [holder.peer], uploadedBytes: 0 })
+    // A submission there would stay open, and keep it from saying that it has the release from the mesh.
+    expect(lacking.asked).toEqual(['state', 'await'])
+    expect(holder.asked).toEqual(['state', 'await', 'submit', 'await'])
+  }
 })
 
 test('A signing command gets the bytes on stdin and gives the signature as base64; garbage is refused', async () => {

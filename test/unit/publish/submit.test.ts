@@ -1,5 +1,5 @@
 /** The upload to a seed and the wait for its word: how long, at which seed, and over how many connections. */
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest } from '../../../src/model/ids.ts'
@@ -149,5 +149,38 @@ test('Where no seed is left, the last one says why', async () => {
   other.next.set('submit', [new MeshError('NET_TIMEOUT', 'silent')])
   await expect(submitToFirst([seed, other], submission(), { limits: LIMITS })).rejects.toMatchObject({
     code: 'NET_TIMEOUT',
+  })
+})
+
+describe('content that is at the seeds alone', () => {
+  const atSeeds = { ...submission(), content: { bytes: 0, read: async () => undefined } }
+
+  test('A seed that lacks some of it is followed by the next, which has it', async () => {
+    const [seed, other] = [lacking('a'), new FakeSeed('b')]
+    const lost: unknown[] = []
+    const done = await submitToFirst([seed, other], atSeeds, {
+      limits: LIMITS,
+      onLost: (peer, { code }) => lost.push([peer, code]),
+    })
+    expect(done).toMatchObject({ acknowledgedBy: [other.peer], uploadedBytes: 0 })
+    expect(lost).toEqual([[seed.peer, 'CONTENT_GONE']])
+  })
+
+  test('Where every seed lacks it, the error names them and says what to do', async () => {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    const error = await submitToFirst([seed, other], atSeeds, { limits: LIMITS }).catch((one) => one)
+    expect(error).toMatchObject({ code: 'CONTENT_GONE' })
+    expect(error.message).toContain(`${seed.peer}, ${other.peer}`)
+    expect(error.message).toContain('publish the files instead')
+  })
+
+  test('Where one that is silent may have it, the silence is told: it may pass', async () => {
+    for (const silentAt of [0, 1]) {
+      const seeds = [lacking('a'), lacking('b')]
+      seeds[silentAt]?.next.set('submit', [cut()])
+      await expect(submitToFirst(seeds, atSeeds, { limits: LIMITS })).rejects.toMatchObject({
+        code: 'NET_UNREACHABLE',
+      })
+    }
   })
 })
