@@ -6,7 +6,17 @@ import { isMeshError, MeshError } from '../errors.ts'
 import { NoNode, readAnswer } from './answer.ts'
 import { serverSentEvents } from './events.ts'
 import { type StateFile, stateFile } from './state-file.ts'
-import { bytes, type Endpoint, get, open, parts, refusalOf, SILENCE_MS, text } from './transport.ts'
+import {
+  bytes,
+  type Endpoint,
+  type GetOptions,
+  get,
+  open,
+  parts,
+  refusalOf,
+  SILENCE_MS,
+  text,
+} from './transport.ts'
 
 export interface ClientOptions {
   /** `http://host:port` or `unix:/path`; default `CONFMESH_API`, then `http://127.0.0.1:7480`. */
@@ -76,7 +86,7 @@ export class Client {
     const response = await open(this.#endpoint, '/readyz', { timeoutMs: this.#timeoutMs })
     // "Not yet" is a 503 as well, and no problem.
     if (response.headers['content-type']?.startsWith('application/problem+json') === true)
-      throw await refusalOf(response, this.#endpoint, '/readyz')
+      throw await refusalOf(response, this.#endpoint, '/readyz', this.#silenceMs)
     return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES, this.#silenceMs), 'ready')
   }
 
@@ -108,18 +118,13 @@ export class Client {
     release: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    const response = await get(this.#endpoint, `${this.#filePath(channel, path)}${query(release)}`, {
-      timeoutMs: this.#timeoutMs,
-      signal,
-    })
+    const response = await this.#ask(`${this.#filePath(channel, path)}${query(release)}`, { signal })
     return bytes(response, this.#maxFileBytes, this.#silenceMs)
   }
 
   /** One file as a stream, for large ones. @throws MeshError as `get`, the stream, too */
   async stream(channel: string, path: string, release?: string): Promise<AsyncIterable<Buffer>> {
-    const response = await get(this.#endpoint, `${this.#filePath(channel, path)}${query(release)}`, {
-      timeoutMs: this.#timeoutMs,
-    })
+    const response = await this.#ask(`${this.#filePath(channel, path)}${query(release)}`, {})
     return parts(response, this.#silenceMs)
   }
 
@@ -260,20 +265,26 @@ export class Client {
     return `/v1/channels/${encodeURIComponent(channel)}/files/${path.split('/').map(encodeURIComponent).join('/')}`
   }
 
+  /** With the client's own patience, whether it is an answer or a refusal. @throws MeshError as `get` */
+  #ask(path: string, options: Pick<GetOptions, 'headers' | 'signal'>): Promise<IncomingMessage> {
+    const [timeoutMs, silenceMs] = [this.#timeoutMs, this.#silenceMs]
+    return get(this.#endpoint, path, { ...options, timeoutMs, silenceMs })
+  }
+
   /** An answer of this content type, which no other server gives by chance. @throws MeshError as `get`; NoNode */
   async #typed(
     path: string,
     type: string,
-    options: { readonly headers?: Record<string, string>; readonly signal?: AbortSignal | undefined },
+    options: Pick<GetOptions, 'headers' | 'signal'>,
   ): Promise<IncomingMessage> {
-    const response = await get(this.#endpoint, path, { ...options, timeoutMs: this.#timeoutMs })
+    const response = await this.#ask(path, options)
     if (response.headers['content-type']?.startsWith(type) === true) return response
     response.destroy()
     throw new NoNode(this.#endpoint.url)
   }
 
   async #json<T>(path: string, what: Parameters<typeof readAnswer>[2], signal?: AbortSignal): Promise<T> {
-    const response = await get(this.#endpoint, path, { timeoutMs: this.#timeoutMs, signal })
+    const response = await this.#ask(path, { signal })
     return readAnswer(this.#endpoint.url, await text(response, MAX_JSON_BYTES, this.#silenceMs), what)
   }
 }

@@ -15,19 +15,20 @@ export interface RequestOptions {
   readonly timeoutMs: number
 }
 
+export interface GetOptions extends RequestOptions {
+  /** Between two bytes of a refusal. */
+  readonly silenceMs: number
+}
+
 /**
  * GET over TCP or a Unix socket (`fetch` cannot do the latter). Answers other than 2xx and 304 become errors.
  * @throws MeshError NET_UNREACHABLE, NET_TIMEOUT, or the code of the problem+json answer
  */
-export async function get(
-  endpoint: Endpoint,
-  path: string,
-  options: RequestOptions,
-): Promise<IncomingMessage> {
+export async function get(endpoint: Endpoint, path: string, options: GetOptions): Promise<IncomingMessage> {
   const response = await open(endpoint, path, options)
   const status = response.statusCode ?? 0
   if ((status >= 200 && status < 300) || status === 304) return response
-  throw await refusalOf(response, endpoint, path)
+  throw await refusalOf(response, endpoint, path, options.silenceMs)
 }
 
 /** What an answer that is none says. */
@@ -35,8 +36,9 @@ export async function refusalOf(
   response: IncomingMessage,
   { url }: Endpoint,
   path: string,
+  silenceMs: number,
 ): Promise<MeshError> {
-  return problemOf(response.statusCode ?? 0, await text(response, 64 * 1024), { url, path })
+  return problemOf(response.statusCode ?? 0, await text(response, 64 * 1024, silenceMs), { url, path })
 }
 
 /** Like `get`, but hands out any status. */
@@ -98,11 +100,7 @@ function targetOf(
 export const SILENCE_MS = 30_000
 
 /** The whole body as text. @throws MeshError as `bytes` */
-export async function text(
-  response: IncomingMessage,
-  maxBytes: number,
-  silenceMs = SILENCE_MS,
-): Promise<string> {
+export async function text(response: IncomingMessage, maxBytes: number, silenceMs: number): Promise<string> {
   return Buffer.from(await bytes(response, maxBytes, silenceMs)).toString('utf8')
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { get, text } from '../../client/transport.ts'
+import { get, SILENCE_MS, text } from '../../client/transport.ts'
 import { isMeshError } from '../../errors.ts'
 import type { TrustRoot } from '../../model/root.ts'
 import type { NodeConfig } from '../config.ts'
@@ -16,8 +16,8 @@ export async function checkBeacons(config: NodeConfig, state: StoreState): Promi
   const root = await newestRoot(config).catch(() => undefined)
   if (root === undefined) return []
   try {
-    const answer = await get(endpointOf(config), '/metrics', { timeoutMs: ASK_MS })
-    return [judgeBeacons(await text(answer, MAX_METRICS_BYTES), root.freshness)]
+    const answer = await get(endpointOf(config), '/metrics', { timeoutMs: ASK_MS, silenceMs: SILENCE_MS })
+    return [judgeBeacons(await text(answer, MAX_METRICS_BYTES, SILENCE_MS), root.freshness)]
   } catch (error) {
     if (isMeshError(error) || (error as NodeJS.ErrnoException).code !== undefined) return []
     throw error

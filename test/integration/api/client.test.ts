@@ -134,11 +134,12 @@ describe('reading', () => {
 
 describe('an answer that stops coming', () => {
   /** Of each kind, the first half; the rest once somebody says so. */
-  async function halting() {
+  async function halting(status = 200) {
     const halves: (() => void)[] = []
     const server = createServer((request, response) => {
-      const type = request.url?.includes('/car') === true ? 'application/vnd.ipld.car' : 'application/json'
-      response.writeHead(200, { 'content-type': type, 'content-length': '8' })
+      const fine = request.url?.includes('/car') === true ? 'application/vnd.ipld.car' : 'application/json'
+      const type = status === 200 ? fine : 'application/problem+json'
+      response.writeHead(status, { 'content-type': type, 'content-length': '8' })
       response.write('half')
       halves.push(() => response.end('half'))
     })
@@ -163,6 +164,25 @@ describe('an answer that stops coming', () => {
     await expect(client.get(CHANNEL, 'a')).rejects.toThrow(silent)
     await expect(client.stream(CHANNEL, 'a').then(all)).rejects.toThrow(silent)
     await expect(client.car(CHANNEL).then(all)).rejects.toThrow(silent)
+  })
+
+  test('is given up as soon where it is a refusal', async () => {
+    const { client } = await halting(503)
+    const watched = new Promise<never>((_, reject) => {
+      const ended = new AbortController()
+      onTestFinished(() => ended.abort())
+      client.events(CHANNEL, { signal: ended.signal, onDisconnect: reject }).next().catch(reject)
+    })
+    const asked = [
+      ...[client.status(), client.ready(), client.get(CHANNEL, 'a')],
+      ...[client.stream(CHANNEL, 'a'), client.car(CHANNEL), watched],
+    ]
+    const reasons = (await Promise.allSettled(asked)).map((one) => one.status === 'rejected' && one.reason)
+    expect(reasons).toEqual(
+      asked.map(() =>
+        expect.objectContaining({ code: 'NET_TIMEOUT', message: expect.stringContaining(' 100 ms') }),
+      ),
+    )
   })
 
   test('while its reader is busy with what came, it is not the node that is silent', async () => {
