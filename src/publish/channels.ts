@@ -1,16 +1,12 @@
 /** Which channels seeds hold: a raised epoch leaves each of them without a release until it is issued again. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { isMeshError, type MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel, Pattern } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
-import { askSeed, RefusedBySeed, type Seed } from './seeds.ts'
+import { askPatiently, type Seed } from './seeds.ts'
 
 /** Answers taken from one seed: all channels that one can hold. */
 const mostPages = ({ maxChannels, maxListed }: Limits): number => Math.ceil(maxChannels / maxListed)
-
-/** Lists are rationed over all who ask, strangers included: a page is asked for so often, a second or so apart. */
-const TRIES = 5
 
 /**
  * Of all seeds that answer, those under the patterns, ascending.
@@ -39,24 +35,10 @@ async function* channelsOf(seed: Seed, limits: Limits): AsyncGenerator<Channel> 
   let after: Channel | undefined
   for (let page = 0; page < mostPages(limits); page += 1) {
     const request = { type: 'channels', ...(after === undefined ? {} : { after }) } as const
-    const { channels, more } = await patiently(() => askSeed(seed, request, ['channels'], limits), limits)
+    const { channels, more } = await askPatiently(seed, request, ['channels'], limits)
     yield* channels
     const last = channels.at(-1)
     if (!more || last === undefined || (after !== undefined && last <= after)) return
     after = last
-  }
-}
-
-/** Again after as long as a seed says that is busy. @throws MeshError as the last try did */
-async function patiently<T>(ask: () => Promise<T>, limits: Limits): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await ask()
-    } catch (error) {
-      const busy = error instanceof RefusedBySeed && error.code === 'LIMIT_RATE'
-      if (!busy || tries === TRIES) throw error
-      const pauseMs = Math.min(Math.max(0, error.retryAfterMs ?? 0), limits.publishDeadlineMs)
-      await delay(pauseMs * (1 + Math.random() / 4))
-    }
   }
 }

@@ -3,7 +3,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel } from '../model/ids.ts'
 import { parseChannel } from '../model/names.ts'
-import { askSeed, type Seed } from './seeds.ts'
+import { askPatiently, type Seed } from './seeds.ts'
 
 export interface NewChannel {
   readonly channel: Channel
@@ -40,7 +40,7 @@ async function namesAround(channel: Channel, seed: Seed, limits: Limits): Promis
   const names = new Set<Channel>()
   for (const after of [undefined, ...startsBefore(channel)]) {
     const question = { type: 'channels', ...(after === undefined ? {} : { after }) } as const
-    const page = await askSeed(seed, question, ['channels'], limits)
+    const page = await askPatiently(seed, question, ['channels'], limits)
     for (const name of page.channels) names.add(name)
     if (after === undefined && !page.more) break
   }

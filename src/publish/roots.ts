@@ -3,7 +3,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
 import { adopt, type RootChain, startChain } from '../trust/chain.ts'
-import { askSeed, RefusedBySeed, type Seed } from './seeds.ts'
+import { askPatiently, RefusedBySeed, type Seed } from './seeds.ts'
 
 /** Roots taken from one seed in one run of the tool: decades of changes. */
 const MAX_ROOTS = 1_000
@@ -32,7 +32,7 @@ export async function rootsOf(
 ): Promise<RootChain | undefined> {
   for (const seed of seeds) {
     try {
-      const { root } = await askSeed(seed, { type: 'roots', since: 0 }, ['root'], limits)
+      const { root } = await askPatiently(seed, { type: 'roots', since: 0 }, ['root'], limits)
       const chain = root === undefined ? undefined : startChain(root, limits)
       // A later root only says of which fleet it is.
       if (chain?.current.version === 1 && chain.current.fleetId === fleet)
@@ -47,7 +47,12 @@ export async function rootsOf(
 async function catchUpFrom(chain: RootChain, seed: Seed, limits: Limits): Promise<RootChain> {
   let newest = chain
   for (let taken = 0; taken < MAX_ROOTS; taken++) {
-    const { root } = await askSeed(seed, { type: 'roots', since: newest.current.version }, ['root'], limits)
+    const { root } = await askPatiently(
+      seed,
+      { type: 'roots', since: newest.current.version },
+      ['root'],
+      limits,
+    )
     if (root === undefined) return newest
     const { adoption, chain: next } = adopt(newest, root, limits)
     if (adoption.kind !== 'adopted') return newest
@@ -87,7 +92,7 @@ export async function pushRoots(
   let adopted = 0
   for (const { envelope } of roots.slice(first + 1)) {
     try {
-      await askSeed(seed, { type: 'root', root: envelope }, ['noted'], limits)
+      await askPatiently(seed, { type: 'root', root: envelope }, ['noted'], limits)
       adopted += 1
     } catch (error) {
       // Handed to it by another seed in the meantime.
@@ -116,6 +121,6 @@ export async function newestKnown(
 }
 
 async function knows(seed: Seed, version: number, limits: Limits): Promise<boolean> {
-  const { root } = await askSeed(seed, { type: 'roots', since: version - 1 }, ['root'], limits)
+  const { root } = await askPatiently(seed, { type: 'roots', since: version - 1 }, ['root'], limits)
   return root !== undefined
 }

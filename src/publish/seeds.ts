@@ -122,6 +122,33 @@ export async function askSeed<T extends PublishReply['type']>(
   return reply as Extract<PublishReply, { type: T }>
 }
 
+/** Of a seed that says to come back at once: what it can make of one question. */
+const TRIES = 25
+
+/**
+ * Again after as long as a seed says that is busy: questions are rationed for all who ask from one address, and a rotation
+ * asks thousands. All in all no longer than one answer may take. @throws MeshError as the last try did
+ */
+export async function askPatiently<T extends PublishReply['type']>(
+  seed: Seed,
+  request: PublishRequest,
+  expected: readonly T[],
+  limits: Limits,
+): Promise<Extract<PublishReply, { type: T }>> {
+  const endMs = performance.now() + limits.publishDeadlineMs
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await askSeed(seed, request, expected, limits)
+    } catch (error) {
+      const retryAfterMs =
+        error instanceof RefusedBySeed && error.code === 'LIMIT_RATE' ? error.retryAfterMs : undefined
+      const pauseMs = Math.max(0, retryAfterMs ?? 0) * (1 + Math.random() / 4)
+      if (retryAfterMs === undefined || tries === TRIES || performance.now() + pauseMs > endMs) throw error
+      await delay(pauseMs)
+    }
+  }
+}
+
 /** A seed's coded refusal. */
 export class RefusedBySeed extends MeshError {
   readonly retryAfterMs: number | undefined

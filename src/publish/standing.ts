@@ -10,7 +10,7 @@ import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { authorised } from '../trust/authorise.ts'
 import { epochOf } from '../trust/epoch.ts'
-import { askSeed, type Seed } from './seeds.ts'
+import { askPatiently, type Seed } from './seeds.ts'
 
 export interface Standing {
   readonly epoch: number
@@ -58,7 +58,7 @@ export async function standingOf(
   const errors: unknown[] = []
   const answers = seeds.map(async (seed) => {
     try {
-      const state = await askSeed(seed, { type: 'state', channel }, ['state'], limits)
+      const state = await askPatiently(seed, { type: 'state', channel }, ['state'], limits)
       for (const bytes of state.envelopes) {
         const release = verified(bytes, root, channel, limits)
         if (release !== undefined) releases.set(release.id, release)

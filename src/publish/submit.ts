@@ -5,7 +5,7 @@ import type { Limits } from '../limits.ts'
 import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { PublishReply } from '../model/messages.ts'
 import type { Content } from './content.ts'
-import { askSeed, RefusedBySeed, type Seed } from './seeds.ts'
+import { askPatiently, askSeed, RefusedBySeed, type Seed } from './seeds.ts'
 
 export interface Submitted {
   readonly verdict: 'NEW' | 'CONCURRENT' | 'DUPLICATE'
@@ -207,7 +207,7 @@ async function awaitDone(
   const allowedMs = acknowledgeMs + (content.bytes / 2 ** 20) * acknowledgeMsPerMib + publishIdleMs
   const begun = performance.now()
   for (;;) {
-    const ask = () => askSeed(seed, { type: 'await', release }, ['done', 'noted'], limits)
+    const ask = () => askPatiently(seed, { type: 'await', release }, ['done', 'noted'], limits)
     const reply = await overCuts(seed, limits, ask, REDIALS)
     if (reply.type === 'done') return reply
     const waitedMs = performance.now() - begun

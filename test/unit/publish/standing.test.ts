@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import type { Limits } from '../../../src/limits.ts'
+import type { PublishReply } from '../../../src/model/messages.ts'
+import { pushRoots } from '../../../src/publish/roots.ts'
+import { standingOf } from '../../../src/publish/standing.ts'
+import { submitToFirst } from '../../../src/publish/submit.ts'
+import { CHANNEL, make, ROOT, rootBytes, withLimits } from '../core/fleet.ts'
+import { FakeSeed } from './fake-seed.ts'
+
+const made = make({ clock: { alice: 1 } })
+const busy = (retryAfterMs = 1): PublishReply => ({
+  type: 'refused',
+  code: 'LIMIT_RATE',
+  text: 'too many questions at once',
+  retryAfterMs,
+})
+
+const standingAt = (seed: FakeSeed, limits: Limits = withLimits({})) =>
+  standingOf([seed], ROOT, CHANNEL, { limits })
+
+test('a seed that is busy is asked again, and what it holds counts', async () => {
+  const seed = new FakeSeed('a')
+  seed.envelopes = [made.envelope]
+  seed.next.set('state', [busy()])
+  expect((await standingAt(seed)).target?.id).toBe(made.id)
+  expect(seed.asked).toEqual(['state', 'state'])
+})
+
+test('one that stays busy has been asked all in all for no longer than an answer may take', async () => {
+  const seed = new FakeSeed('a')
+  seed.next.set('state', Array(20).fill(busy(40)))
+  await expect(standingAt(seed, withLimits({ publishDeadlineMs: 100 }))).rejects.toMatchObject({
+    code: 'LIMIT_RATE',
+  })
+  expect(seed.asked.length).toBeLessThanOrEqual(3)
+})
+
+test('nor does it matter whether a root or the end of an upload is what it is too busy for', async () => {
+  const seed = new FakeSeed('a')
+  for (const kind of ['roots', 'root', 'await'] as const) seed.next.set(kind, [busy()])
+  const roots = [{ version: 1, envelope: rootBytes(ROOT) }]
+  expect(await pushRoots(roots, seed, withLimits({}))).toMatchObject({ adopted: 1 })
+  const content = { read: async () => undefined, bytes: 0 }
+  const submission = { release: made.id, envelope: made.envelope, content }
+  expect(await submitToFirst([seed], submission, { limits: withLimits({}) })).toMatchObject({
+    verdict: 'NEW',
+  })
+})
