@@ -2,7 +2,7 @@
  * A root handed out together with what it leaves without a release. That is looked up before the root goes out, for
  * afterwards it counts no more, and issued again right after it: nodes born in between would stay empty.
  */
-import { MeshError } from '../errors.ts'
+import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern } from '../model/ids.ts'
 import { parseChannel } from '../model/names.ts'
@@ -20,7 +20,8 @@ import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { argument } from './arguments.ts'
-import { out, progress } from './output.ts'
+import { EXIT_CODES } from './exit-codes.ts'
+import { out, printable, progress, warn } from './output.ts'
 import { keyMissing, type Session, withSession } from './publish-session.ts'
 import { publishedFacts, tellUpload } from './publish-text.ts'
 import { readRoot } from './root-files.ts'
@@ -34,6 +35,14 @@ export type Target = readonly [Channel, Release]
 
 export interface HandedOut extends Handed {
   readonly reissued: readonly ({ readonly channel: Channel } & Published)[]
+  readonly left: readonly Left[]
+}
+
+/** Without a release under the root that is out, and why. */
+interface Left {
+  readonly channel: Channel
+  readonly code: Code
+  readonly message: string
 }
 
 /** `trust push` with a publisher's keys: of a root that others have signed, so that no `rotate` is left to do it. */
@@ -61,6 +70,7 @@ export async function pushAndReissue(options: PushOptions): Promise<void> {
         .filter((channel) => !own.includes(channel))
         .map((channel) => `${channel} is not issued again: these keys may not publish there`),
     ])
+    tellLeft(handed.left, root)
   })
 }
 
@@ -107,7 +117,8 @@ export async function targetsOf(
   { seeds }: Session,
 ): Promise<readonly Target[]> {
   const found: Target[] = []
-  for (const channel of channels) {
+  for (const [index, channel] of channels.entries()) {
+    if (index > 0 && index % 100 === 0) progress(`looked at ${index} of ${channels.length} channels`)
     const { target } = await standingOf(seeds.reached, root, channel, { limits: LIMITS })
     if (target !== undefined) found.push([channel, target])
   }
@@ -137,6 +148,13 @@ const isTouched =
   ([channel]: Target): boolean =>
     epochOf(next, channel) !== epochOf(old, channel)
 
+/** Seeds or a signing command that are silent cost their deadline for each channel: after so many in a row the rest is not tried. */
+const MOST_SILENT = 3
+
+const isSilence = (code: Code): boolean =>
+  code.startsWith('NET_') || code === 'LIMIT_RATE' || code === 'SIGN_FAILED'
+
+/** One channel that fails stops none after it: the root is out, and each of them counts for itself. */
 export async function handOut(
   path: string,
   old: TrustRoot,
@@ -146,18 +164,46 @@ export async function handOut(
   const { root } = readRoot(path)
   const handed = await pushToAll(rootsBeside(path), session.seeds.reached)
   const reissued: ({ readonly channel: Channel } & Published)[] = []
-  for (const [channel, release] of targets.filter(isTouched(old, root))) {
-    progress(`issuing ${channel} again`)
-    reissued.push({ channel, ...(await reissue(channel, release, root, session)) })
+  const left: Left[] = []
+  const touched = targets.filter(isTouched(old, root))
+  let silent = 0
+  for (const [index, [channel, release]] of touched.entries()) {
+    const last = left.at(-1)
+    if (silent === MOST_SILENT && last !== undefined) {
+      left.push({ ...last, channel })
+      continue
+    }
+    progress(`issuing ${channel} again, ${index + 1} of ${touched.length}`)
+    try {
+      reissued.push({ channel, ...(await reissue(channel, release, root, session)) })
+      silent = 0
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      left.push({ channel, code: error.code, message: error.message })
+      silent = isSilence(error.code) ? silent + 1 : 0
+    }
   }
-  return { ...handed, reissued }
+  return { ...handed, reissued, left }
 }
 
-export const factsOf = ({ seeds, refused, reissued }: HandedOut) => ({
+export const factsOf = ({ seeds, refused, reissued, left }: HandedOut) => ({
   seeds,
   refused,
   reissued: reissued.map((one) => ({ channel: one.channel, ...publishedFacts(one) })),
+  left: left.map(({ channel, code }) => ({ channel, code })),
 })
+
+/** The root is out and these wait for a release under it: said beside the result, which is not all that was wanted. */
+export function tellLeft(left: readonly Left[], { version }: TrustRoot): void {
+  const [first] = left
+  if (first === undefined) return
+  for (const { channel, code, message } of left)
+    warn(`${code}: ${channel} is left without a release under root ${version}: ${printable(message)}`)
+  warn(
+    `root ${version} is handed out and what is active stays; publish each of these ${left.length}: confmesh publish CHANNEL FOLDER`,
+  )
+  process.exitCode = EXIT_CODES[first.code]
+}
 
 export const reissuedLines = ({ reissued }: HandedOut): string[] =>
   reissued.map(({ channel, release }) => `${channel} issued again as ${short(release)}`)

@@ -22,6 +22,7 @@ import {
   requireNewest,
   requireSigners,
   targetsOf,
+  tellLeft,
 } from './trust-reissue.ts'
 
 export async function rotate(name: string, options: RotateOptions): Promise<void> {
@@ -82,7 +83,7 @@ async function rotateInFleet(change: KeyChange, options: RotateOptions, session:
   if (!complete) {
     const key = targets.length === 0 ? '' : ' --key FILE'
     const then = `nothing was handed out yet; once enough have signed: confmesh trust push --root ${path} --seed ADDRESS${key}`
-    out({ ...facts, seeds: [], refused: [], reissued: [] }, [...lines, then])
+    out({ ...facts, seeds: [], refused: [], reissued: [], left: [] }, [...lines, then])
     return
   }
   const handed = await handOut(path, old, targets, session)
@@ -94,6 +95,7 @@ async function rotateInFleet(change: KeyChange, options: RotateOptions, session:
       ? channels.map((channel) => `publish the right content of ${channel} now: confmesh publish`)
       : leftOut(channels, targets, old)),
   ])
+  tellLeft(handed.left, readRoot(path).root)
 }
 
 /** Under the publisher's patterns; what the keys that leave remember, too. */

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Session } from '../../../src/cli/publish-session.ts'
+import { handOut, type Target, tellLeft } from '../../../src/cli/trust-reissue.ts'
+import { decodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
+import { MeshError } from '../../../src/errors.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel } from '../../../src/model/ids.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { noMemory } from '../../../src/publish/counter.ts'
+import { keySigner } from '../../../src/publish/signer.ts'
+import { startChain } from '../../../src/trust/chain.ts'
+import { make, ROOT, raised, rootBytes } from '../core/fleet.ts'
+import { ALICE, FakeSeed } from '../publish/fake-seed.ts'
+
+const NEXT = raised(ROOT)
+const CHANNELS = ['a', 'b', 'c', 'd', 'e'].map((name) => `app/${name}` as Channel)
+const TARGETS: readonly Target[] = CHANNELS.map((channel) => [
+  channel,
+  make({ clock: { alice: 1 }, header: { channel } }).release,
+])
+
+let folder: string
+let said: string[]
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'confmesh-reissue-'))
+  save('root.1.json', ROOT)
+  save('root.json', NEXT)
+  said = []
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => said.push(String(text)) > 0)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(folder, { recursive: true })
+  process.exitCode = 0
+})
+
+const save = (name: string, root: TrustRoot): void =>
+  writeFileSync(
+    join(folder, name),
+    encodeEnvelopeJson(decodeEnvelope(rootBytes(root), LIMITS.maxRootBytes, LIMITS)),
+  )
+
+function sessionWith(seed: FakeSeed): Session {
+  seed.roots.set(1, rootBytes(ROOT))
+  return {
+    chain: startChain(rootBytes(ROOT), LIMITS),
+    seeds: { reached: [seed], missed: [], close: async () => undefined },
+    signers: [keySigner(ALICE)],
+    memory: noMemory,
+    publisher: undefined,
+  }
+}
+
+const handOutTo = (seed: FakeSeed) => handOut(join(folder, 'root.json'), ROOT, TARGETS, sessionWith(seed))
+
+test('a channel that cannot be issued again stops none after it, and is named at the end', async () => {
+  const seed = new FakeSeed('a')
+  seed.next.set('submit', [{ type: 'refused', code: 'LIMIT_CHANNELS', text: 'full' }])
+  const { reissued, left } = await handOutTo(seed)
+  expect(reissued.map(({ channel }) => channel)).toEqual(CHANNELS.slice(1))
+  expect(left).toMatchObject([{ channel: 'app/a', code: 'LIMIT_CHANNELS' }])
+  tellLeft(left, NEXT)
+  expect(said.join('')).toContain('LIMIT_CHANNELS: app/a is left without a release under root 2: full')
+  expect(said.join('')).toContain('confmesh publish')
+  expect(process.exitCode).toBe(3)
+})
+
+test('where no seed answers any more the rest is named without being tried one by one', async () => {
+  const seed = new FakeSeed('a')
+  seed.next.set(
+    'state',
+    CHANNELS.map(() => new MeshError('NET_TIMEOUT', 'no word')),
+  )
+  const { reissued, left } = await handOutTo(seed)
+  expect(reissued).toEqual([])
+  expect(left.map(({ channel }) => channel)).toEqual(CHANNELS)
+  expect(seed.asked.filter((kind) => kind === 'state')).toHaveLength(3)
+  tellLeft(left, NEXT)
+  expect(process.exitCode).toBe(4)
+})
+
+test('nothing is left where all of it is issued again', async () => {
+  const { reissued, left } = await handOutTo(new FakeSeed('a'))
+  expect(reissued).toHaveLength(CHANNELS.length)
+  tellLeft(left, NEXT)
+  expect(said).toEqual([])
+  expect(process.exitCode).toBe(0)
+})
