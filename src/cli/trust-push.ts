@@ -3,27 +3,62 @@ import { existsSync } from 'node:fs'
 import { encodeEnvelope } from '../codec/envelope.ts'
 import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import type { PeerId } from '../model/ids.ts'
-import { type PushedTo, pushRoots, type RootEnvelope } from '../publish/roots.ts'
+import type { Channel, Pattern, PeerId } from '../model/ids.ts'
+import { channelsUnder } from '../publish/channels.ts'
+import { newestKnown, type PushedTo, pushRoots, type RootEnvelope } from '../publish/roots.ts'
 import type { Seed } from '../publish/seeds.ts'
+import { startChain } from '../trust/chain.ts'
+import { raisedBy } from '../trust/describe.ts'
 import { out, warn } from './output.ts'
 import { connect, seedAddresses } from './publish-session.ts'
 import { oldPath, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
+import { warnUnsaid } from './trust-touched.ts'
 
 /** Told to people and to `--json`. */
 export async function pushToSeeds(options: PushOptions): Promise<void> {
   const roots = rootsBeside(options.root)
   const seeds = await connect(seedAddresses(options))
   try {
-    const handed = await pushToAll(roots, seeds.reached)
+    const handed = await handOver(roots, seeds.reached)
     const unreached = seeds.missed.map(({ address, error }) => ({ address, code: error.code }))
     const version = roots.at(-1)?.version
-    out({ version, ...handed, unreached }, handed.seeds.map(lineOf))
+    out({ version, ...handed, unreached }, [
+      ...handed.seeds.map(lineOf),
+      ...handed.raised.map((pattern) => `${pattern} has a new epoch: what is active there stays`),
+      ...handed.channels.map(
+        (channel) => `publish ${channel} again: nothing there counts under root ${version} yet`,
+      ),
+    ])
   } finally {
     await seeds.close()
   }
+}
+
+interface HandedOver extends Handed {
+  /** Whose channels get a new epoch by it, and those of them that seeds hold: each needs a release under the root. */
+  readonly raised: readonly Pattern[]
+  readonly channels: readonly Channel[]
+}
+
+/** @throws MeshError what a seed refused, where none took it */
+export async function handOver(roots: readonly RootEnvelope[], seeds: readonly Seed[]): Promise<HandedOver> {
+  const raised = await raisedFor(roots, seeds)
+  const handed = await pushToAll(roots, seeds)
+  const channels = raised.length === 0 ? [] : await channelsUnder(raised, seeds, LIMITS, warnUnsaid)
+  return { ...handed, raised, channels }
+}
+
+/** Against the newest that the seeds have; without one beside the root they take none of these. */
+async function raisedFor(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+): Promise<readonly Pattern[]> {
+  const [known, newest] = [await newestKnown(roots, seeds, LIMITS), roots.at(-1)]
+  if (known === undefined || newest === undefined || known.version === newest.version) return []
+  const rootOf = ({ envelope }: RootEnvelope) => startChain(envelope, LIMITS).current
+  return raisedBy(rootOf(known), rootOf(newest)).map(({ pattern }) => pattern)
 }
 
 export const lineOf = ({ peer, version, adopted }: PushedTo): string =>

@@ -15,7 +15,7 @@ import { type CounterMemory, joinMemories } from '../publish/counter.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
 import { newestKnown } from '../publish/roots.ts'
-import { standingOf } from '../publish/standing.ts'
+import { type Standing, standingOf } from '../publish/standing.ts'
 import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { epochOf } from '../trust/epoch.ts'
@@ -51,28 +51,58 @@ export async function pushAndReissue(options: PushOptions): Promise<void> {
     const { root } = readRoot(options.root)
     requireNewest(root, options.root, session)
     const old = await rootOfFleet(options.root, session)
+    const owners = ownersOf(root, speaking(session))
+    const isOwn = (channel: Channel) => owners.some(({ patterns }) => matchesAny(patterns, channel))
+    if (old.version === root.version) return pushAgain(root, isOwn, options, session)
     const raised = raisedBy(old, root).map(({ pattern }) => pattern)
     const channels = await channelsKnown(raised, options.channel, [session.memory], root, session)
-    const owners = ownersOf(root, speaking(session))
-    const own = channels.filter((channel) => owners.some(({ patterns }) => matchesAny(patterns, channel)))
+    const own = channels.filter(isOwn)
     const targets = await targetsOf(own, old, session)
     requireSigners(old, root, targets, session)
     const handed = await handOut(options.root, old, targets, session)
-    const unreached = session.seeds.missed.map(({ address, error }) => ({ address, code: error.code }))
-    out({ version: root.version, ...factsOf(handed), unreached }, [
+    out({ version: root.version, ...factsOf(handed), unreached: unreached(session) }, [
       ...handed.seeds.map(lineOf),
       ...reissuedLines(handed),
-      ...(old.version === root.version
-        ? [`nothing is issued again: what counted before root ${root.version} is not known any more`]
-        : []),
       ...leftOut(own, targets, old),
-      ...channels
-        .filter((channel) => !own.includes(channel))
-        .map((channel) => `${channel} is not issued again: these keys may not publish there`),
+      ...notTheirs(channels.filter((channel) => !isOwn(channel))),
     ])
     tellLeft(handed.left, root)
   })
 }
+
+/**
+ * The fleet has the root: the end of a run that was cut off, perhaps. What counted before is known to no seed any more, so
+ * that what was not issued again can only be named.
+ */
+async function pushAgain(
+  root: TrustRoot,
+  isOwn: (channel: Channel) => boolean,
+  options: PushOptions,
+  session: Session,
+): Promise<void> {
+  const patterns = root.epochs.map(({ pattern }) => pattern)
+  const held = await channelsUnder(patterns, session.seeds.reached, LIMITS, warnUnsaid)
+  const channels = [...new Set([...named(options.channel), ...held])].sort()
+  const stale = await staleOf(channels, root, session)
+  const handed = await pushToAll(rootsBeside(options.root), session.seeds.reached)
+  const message = 'what it holds is of an older epoch, and what counted there is not known any more'
+  const left = stale
+    .filter(isOwn)
+    .map((channel) => ({ channel, code: 'ORDER_STALE_EPOCH', message }) as const)
+  const facts = factsOf({ ...handed, reissued: [], left })
+  out({ version: root.version, ...facts, unreached: unreached(session) }, [
+    ...handed.seeds.map(lineOf),
+    `nothing is issued again: what counted before root ${root.version} is not known any more`,
+    ...notTheirs(stale.filter((channel) => !isOwn(channel))),
+  ])
+  tellLeft(left, root)
+}
+
+const unreached = ({ seeds }: Session) =>
+  seeds.missed.map(({ address, error }) => ({ address, code: error.code }))
+
+const notTheirs = (channels: readonly Channel[]): string[] =>
+  channels.map((channel) => `${channel} is not issued again: these keys may not publish there`)
 
 /** @throws MeshError TRUST_ROOT_GAP where what the seeds have is not at hand */
 async function rootOfFleet(path: string, { seeds }: Session): Promise<TrustRoot> {
@@ -102,27 +132,49 @@ export async function channelsKnown(
   { fleetId }: TrustRoot,
   { seeds }: Session,
 ): Promise<readonly Channel[]> {
-  const named = (given ?? []).map((text) => argument('--channel', text, parseChannel))
   const literal = patterns.filter((pattern) => !pattern.includes('*')).map((pattern) => parseChannel(pattern))
   const remembered = joinMemories(memories)
     .channels(fleetId)
     .filter((channel) => matchesAny(patterns, channel))
   const held = await channelsUnder(patterns, seeds.reached, LIMITS, warnUnsaid)
-  return [...new Set([...named, ...literal, ...remembered, ...held])].sort()
+  return [...new Set([...named(given), ...literal, ...remembered, ...held])].sort()
 }
+
+const named = (given: readonly string[] | undefined): readonly Channel[] =>
+  (given ?? []).map((text) => argument('--channel', text, parseChannel))
 
 export async function targetsOf(
   channels: readonly Channel[],
   root: TrustRoot,
-  { seeds }: Session,
+  session: Session,
 ): Promise<readonly Target[]> {
   const found: Target[] = []
+  for await (const [channel, { target }] of standings(channels, root, session))
+    if (target !== undefined) found.push([channel, target])
+  return found
+}
+
+/** Those that hold nothing of their epoch under the root. */
+export async function staleOf(
+  channels: readonly Channel[],
+  root: TrustRoot,
+  session: Session,
+): Promise<readonly Channel[]> {
+  const found: Channel[] = []
+  for await (const [channel, { releases }] of standings(channels, root, session))
+    if (releases.length === 0) found.push(channel)
+  return found
+}
+
+async function* standings(
+  channels: readonly Channel[],
+  root: TrustRoot,
+  { seeds }: Session,
+): AsyncGenerator<readonly [Channel, Standing]> {
   for (const [index, channel] of channels.entries()) {
     if (index > 0 && index % 100 === 0) progress(`looked at ${index} of ${channels.length} channels`)
-    const { target } = await standingOf(seeds.reached, root, channel, { limits: LIMITS })
-    if (target !== undefined) found.push([channel, target])
+    yield [channel, await standingOf(seeds.reached, root, channel, { limits: LIMITS })]
   }
-  return found
 }
 
 /** Before anything changes: a wrong key, or one too few, would leave the channels empty. @throws MeshError TRUST_UNAUTHORISED, USAGE */

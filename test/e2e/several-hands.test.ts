@@ -156,3 +156,24 @@ test('keys that may publish on some of the channels issue these again; the other
     return state === 'active' && active?.publisher === 'partner' && active.release !== release
   })
 })
+
+test('pushed without keys, a root says what it leaves without a release; pushed with them again, what is left', async () => {
+  const keys = ['root-1.key', 'root-2.key'].flatMap((key) => ['--root-key', key])
+  await run(first, ['trust', 'raise-epoch', 'web/*', '--root', 'root.json', ...keys])
+  const version = JSON.parse(
+    (await confmesh(['trust', 'show', '--root', 'root.json', '--json'], { cwd: first })).out,
+  ).version as number
+  const plain = await run(first, ['trust', 'push', '--root', 'root.json', '--seed', seed.address])
+  expect(plain.out).toContain(`publish web/prod again: nothing there counts under root ${version}`)
+  expect(plain.out).not.toContain('payments/prod')
+
+  // what a rotation that was cut off leaves: the root is out, the channel stale
+  const again = await confmesh(command('push'), { cwd: first })
+  expect(again.err).toContain(`ORDER_STALE_EPOCH: web/prod is left without a release under root ${version}`)
+  expect(again.err).toContain('confmesh publish')
+  expect(again.code).toBe(3)
+  const files = fleet.files('after', { 'app.conf': 'after\n' })
+  await publish(made, 'web/prod', files, { key: join(first, 'new.key') })
+  await publish(made, 'payments/prod', files, { key: join(first, 'new.key') })
+  await run(first, command('push'))
+})

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
-import { pushToAll } from '../../../src/cli/trust-push.ts'
-import { ROOT, rootBytes } from '../core/fleet.ts'
+import { handOver, pushToAll } from '../../../src/cli/trust-push.ts'
+import type { Channel } from '../../../src/model/ids.ts'
+import { ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { FakeSeed } from '../publish/fake-seed.ts'
 
 test('A seed that refuses a root is named beside those that took it', async () => {
@@ -14,4 +15,17 @@ test('A seed that refuses a root is named beside those that took it', async () =
   })
   expect(said).toHaveBeenCalledWith(expect.stringContaining('LIMIT_RATE'))
   said.mockRestore()
+})
+
+test('a root that raises an epoch says which channels it leaves without a release, once', async () => {
+  const seed = new FakeSeed('a')
+  seed.roots.set(1, rootBytes(ROOT))
+  seed.channels = ['app/a', 'app/b'] as Channel[]
+  const roots = [ROOT, raised(ROOT)].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+  expect(await handOver(roots, [seed])).toMatchObject({
+    seeds: [{ version: 2, adopted: 1 }],
+    raised: ['**'],
+    channels: ['app/a', 'app/b'],
+  })
+  expect(await handOver(roots, [seed])).toMatchObject({ seeds: [{ adopted: 0 }], raised: [], channels: [] })
 })

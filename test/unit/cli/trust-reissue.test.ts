@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Session } from '../../../src/cli/publish-session.ts'
-import { handOut, type Target, tellLeft } from '../../../src/cli/trust-reissue.ts'
+import { handOut, staleOf, type Target, tellLeft } from '../../../src/cli/trust-reissue.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { MeshError } from '../../../src/errors.ts'
@@ -89,4 +89,15 @@ test('nothing is left where all of it is issued again', async () => {
   tellLeft(left, NEXT)
   expect(said).toEqual([])
   expect(process.exitCode).toBe(0)
+})
+
+test('a channel that holds nothing of the root’s epoch is stale; one that two releases hold is not', async () => {
+  const of = (text: string, root: number) =>
+    make({ clock: { alice: 1 }, text, header: { channel: 'app/a' as Channel, root } }).envelope
+  const seed = new FakeSeed('a')
+  const stale = () => staleOf(['app/a' as Channel], NEXT, sessionWith(seed))
+  seed.envelopes = [of('old', 1)]
+  expect(await stale()).toEqual(['app/a'])
+  seed.envelopes = [of('one', 2), of('two', 2)]
+  expect(await stale()).toEqual([])
 })
