@@ -15,6 +15,7 @@ import { type CounterMemory, joinMemories } from '../publish/counter.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
 import { newestKnown } from '../publish/roots.ts'
+import { overRestarts } from '../publish/seeds.ts'
 import { type Standing, standingOf } from '../publish/standing.ts'
 import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
@@ -227,7 +228,8 @@ export async function handOut(
     }
     progress(`issuing ${channel} again, ${index + 1} of ${touched.length}`)
     try {
-      reissued.push({ channel, ...(await reissue(channel, release, root, session)) })
+      const run = () => reissue(channel, release, root, session)
+      reissued.push({ channel, ...(await overRestarts(session.seeds.reached, LIMITS, run)) })
       silent = 0
     } catch (error) {
       if (!isMeshError(error)) throw error

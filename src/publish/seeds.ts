@@ -149,6 +149,29 @@ export async function askPatiently<T extends PublishReply['type']>(
   }
 }
 
+/** Ten seconds of waits in all: a seed that restarts is back by then. */
+const RESTART_TRIES = 5
+
+/** Again over new connections where all were cut, for what cannot be made up for later. @throws MeshError as the last try did */
+export async function overRestarts<T>(
+  seeds: readonly Seed[],
+  limits: Limits,
+  run: () => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await run()
+    } catch (error) {
+      const isCut = isMeshError(error) && error.code === 'NET_UNREACHABLE'
+      const lost = seeds.filter(({ redial }) => redial !== undefined)
+      if (!isCut || lost.length === 0 || tries === RESTART_TRIES) throw error
+      await delay(limits.redialMinMs * tries)
+      // One that is not back yet says so when it is asked.
+      await Promise.allSettled(lost.map((seed) => seed.redial?.()))
+    }
+  }
+}
+
 /** A seed's coded refusal. */
 export class RefusedBySeed extends MeshError {
   readonly retryAfterMs: number | undefined

@@ -83,6 +83,17 @@ test('where no seed answers any more the rest is named without being tried one b
   expect(process.exitCode).toBe(4)
 })
 
+test('a seed that restarts meanwhile leaves nothing behind', async () => {
+  let dials = 0
+  const redial = async () => {
+    dials += 1
+  }
+  const seed = Object.assign(new FakeSeed('a'), { redial })
+  seed.next.set('state', [new MeshError('NET_UNREACHABLE', 'cut')])
+  const { reissued, left } = await handOutTo(seed)
+  expect([reissued.length, left, dials]).toEqual([CHANNELS.length, [], 1])
+})
+
 test('nothing is left where all of it is issued again', async () => {
   const { reissued, left } = await handOutTo(new FakeSeed('a'))
   expect(reissued).toHaveLength(CHANNELS.length)

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { MeshError } from '../../../src/errors.ts'
 import type { Limits } from '../../../src/limits.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
 import { pushRoots } from '../../../src/publish/roots.ts'
+import { overRestarts } from '../../../src/publish/seeds.ts'
 import { standingOf } from '../../../src/publish/standing.ts'
 import { submitToFirst } from '../../../src/publish/submit.ts'
 import { CHANNEL, make, ROOT, rootBytes, withLimits } from '../core/fleet.ts'
@@ -45,4 +47,26 @@ test('nor does it matter whether a root or the end of an upload is what it is to
   expect(await submitToFirst([seed], submission, { limits: withLimits({}) })).toMatchObject({
     verdict: 'NEW',
   })
+})
+
+test('a seed that restarts is dialled again, a few times, and only where its connection was cut', async () => {
+  const limits = withLimits({ redialMinMs: 1 })
+  const cut = (code: 'NET_UNREACHABLE' | 'NET_TIMEOUT') => new MeshError(code, 'gone')
+  const dials = { made: 0 }
+  const seed = Object.assign(new FakeSeed('a'), {
+    redial: async () => {
+      dials.made += 1
+      if (dials.made === 1) throw cut('NET_UNREACHABLE')
+    },
+  })
+  seed.envelopes = [made.envelope]
+  const standing = () => overRestarts([seed], limits, () => standingAt(seed))
+  seed.next.set('state', [cut('NET_UNREACHABLE'), cut('NET_UNREACHABLE')])
+  expect((await standing()).target?.id).toBe(made.id)
+  expect(dials.made).toBe(2)
+  seed.next.set('state', [cut('NET_TIMEOUT')])
+  await expect(standing()).rejects.toMatchObject({ code: 'NET_TIMEOUT' })
+  seed.next.set('state', Array(20).fill(cut('NET_UNREACHABLE')))
+  await expect(standing()).rejects.toMatchObject({ code: 'NET_UNREACHABLE' })
+  expect(dials.made).toBe(6)
 })
