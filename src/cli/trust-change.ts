@@ -27,6 +27,7 @@ import {
   rootOfDraft,
   saveEnvelope,
 } from './root-files.ts'
+import { notesOn } from './trust-notes.ts'
 
 export interface ChangeOptions {
   readonly root: string
@@ -59,20 +60,22 @@ export interface Outcome {
   readonly lines: readonly string[]
 }
 
-/** @param notes what people should know beside the change itself */
 export async function changeRoot(
   options: ChangeOptions,
   edit: (root: TrustRoot) => TrustRoot,
-  notes: readonly string[] = [],
 ): Promise<void> {
-  say(await applyChange(options, edit, notes))
+  say(await applyChange(options, edit, []))
 }
 
-/** Explains, asks on a terminal, writes: `out` only where nothing is. `channels`: those that a new epoch touches, where they are known already. */
+/**
+ * Explains, asks on a terminal, writes: `out` only where nothing is.
+ * @param own what the two roots do not tell
+ * @param channels those that a new epoch touches, where they are known already
+ */
 export async function applyChange(
   options: ChangeOptions,
   edit: (root: TrustRoot) => TrustRoot,
-  notes: readonly string[],
+  own: readonly string[],
   channels?: readonly Channel[],
 ): Promise<Outcome> {
   const current = readRoot(options.root)
@@ -86,7 +89,7 @@ export async function applyChange(
   const envelope = existsSync(draft) ? joinDraft(draft, payload, keys) : signEnvelope('root', payload, keys)
   const touched = channels ?? (await touchedChannels(options.seed, current.root, next))
   const step = { current, next, envelope, target, draft }
-  const explained = explain(step, notes, touched)
+  const explained = explain(step, own, touched)
   await agree(explained.lines, 'write this root?', options.yes === true)
   return conclude(step, explained)
 }
@@ -134,9 +137,10 @@ interface Explained {
 
 function explain(
   { current, next }: Step,
-  notes: readonly string[],
+  own: readonly string[],
   channels: readonly Channel[] | undefined,
 ): Explained {
+  const notes = [...notesOn(current.root, next), ...own]
   const changes = describeChange(current.root, next)
   const again = (channels ?? []).map(
     (channel) => `${channel} must be issued again under root ${next.version}`,

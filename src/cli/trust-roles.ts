@@ -103,9 +103,6 @@ function registerFreshness(trust: Command): void {
     })
 }
 
-const POOL_NOTE =
-  'whoever holds a pool key comes back under another peer id unless the pool is removed, too (trust remove-pool)'
-
 function registerRemovals(trust: Command): void {
   change(trust, 'remove-node', 'shut a node out', '12D3KooW…')
     .argument('<peer>', "the node's peer id")
@@ -113,7 +110,7 @@ function registerRemovals(trust: Command): void {
     .action((text: string, options: ChangeOptions & { until?: string }) => {
       const peer = argument('PEER', text, parsePeerId)
       const until = options.until === undefined ? undefined : dateOf(options.until)
-      return changeRoot(options, (root) => removeNode(root, peer, until), [POOL_NOTE])
+      return changeRoot(options, (root) => removeNode(root, peer, until))
     })
   change(trust, 'remove-pool', 'shut a pool out, with all its members', 'pool.json')
     .argument('<certificate|key-digest>', "the pool's certificate, or the digest of its key")

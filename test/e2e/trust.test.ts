@@ -11,6 +11,7 @@ interface Change {
   version: number
   complete: boolean
   changes: string[]
+  notes: string[]
   signatures: { old: { have: number; need: number }; next: { have: number; need: number } }
 }
 
@@ -114,6 +115,16 @@ describe('trust', () => {
       ],
     })
     expect(await json('trust', 'verify', '--root', fleet.root)).toMatchObject({ version: 2, verifiedFrom: 1 })
+  })
+
+  test('says what a change leads to, and says it to whoever signs another’s change, too', async () => {
+    const [first, second] = fleet.rootKeys as [string, string]
+    const to = ['--root', fleet.root, '--root-key', first]
+    const key = ['--public-key', `${fleet.admissionKey}.pub`]
+    const mine = await json<Change>('trust', 'remove-admission-key', ...key, ...to)
+    expect(mine.notes).toEqual([expect.stringContaining('THE WHOLE FLEET IS SHUT OUT')])
+    const { out } = await confmesh('trust', 'sign', mine.draft as string, '--root-key', second)
+    expect(out).toContain(`note: ${mine.notes[0]}\n`)
   })
 
   test('makes every change, each a root that follows', async () => {

@@ -1,0 +1,36 @@
+/** What a step of the root leads to beside what it says: from both roots alone, so that everybody who signs hears the same. */
+import type { TrustRoot } from '../model/root.ts'
+
+export const notesOn = (old: TrustRoot, next: TrustRoot): readonly string[] => [
+  ...onAdmission(old, next),
+  ...onFreshness(old, next),
+  ...onRemovedNodes(old, next),
+]
+
+function onAdmission({ admission: old }: TrustRoot, { admission: next }: TrustRoot): string[] {
+  const gone = old.keys.filter((id) => !next.keys.includes(id))
+  if (gone.length === 0) return []
+  if (next.keys.length === 0) return [NOBODY]
+  return gone.map(
+    (id) =>
+      `every node and pool that admission key ${id.slice(0, 12)} admitted is cut off once this root arrives; what another admission key admitted stays`,
+  )
+}
+
+const NOBODY =
+  'THE WHOLE FLEET IS SHUT OUT, for no admission key is left: once this root arrives every node cuts off every other, no certificate counts any more, and no release reaches any node but the seeds; what is active stays. A later root that names an admission key ends that'
+
+function onFreshness({ freshness: old }: TrustRoot, { freshness: next }: TrustRoot): string[] {
+  if (old.keys.length === 0 || next.keys.length > 0) return []
+  return [
+    'no freshness key is left: no node finds out any more that it is behind or cut off; `stale` is said only after a raised epoch and after the end of a release',
+  ]
+}
+
+function onRemovedNodes(old: TrustRoot, next: TrustRoot): string[] {
+  const before = new Set(old.removed.peers.map(({ id }) => id))
+  if (next.removed.peers.every(({ id }) => before.has(id))) return []
+  return [
+    'whoever holds a pool key comes back under another peer id unless the pool is removed, too (trust remove-pool)',
+  ]
+}

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { notesOn } from '../../../src/cli/trust-notes.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
+import {
+  addAdmissionKey,
+  addRootKey,
+  removeAdmissionKey,
+  removeNode,
+  renew,
+  setFreshness,
+} from '../../../src/trust/edit.ts'
+import { admissionKey, EXPIRES, freshnessKey, otherKey, rootOne } from '../trust/fixtures.ts'
+
+const root = rootOne()
+
+test('who takes the last admission key out hears that the whole fleet is shut out', () => {
+  expect(notesOn(root, removeAdmissionKey(root, admissionKey.id))).toEqual([
+    expect.stringMatching(/^THE WHOLE FLEET IS SHUT OUT, for no admission key is left: /),
+  ])
+})
+
+test('who takes one of two out hears whom that cuts off', () => {
+  const both = addAdmissionKey(root, otherKey.public)
+  expect(notesOn(both, removeAdmissionKey(both, admissionKey.id))).toEqual([
+    expect.stringContaining(
+      `every node and pool that admission key ${admissionKey.id.slice(0, 12)} admitted`,
+    ),
+  ])
+})
+
+test('who takes the last freshness key out hears that no node finds itself behind any more', () => {
+  expect(notesOn(root, setFreshness(root, { add: [], remove: [freshnessKey.id] }))).toEqual([
+    expect.stringMatching(/^no freshness key is left: .*`stale`/),
+  ])
+  const replaced = setFreshness(root, { add: [otherKey.public], remove: [freshnessKey.id] })
+  expect(notesOn(root, replaced)).toEqual([])
+})
+
+test('who removes a node hears that a pool key lets its host come back', () => {
+  const peer = '12D3KooWHqucq6StiYQpADMJqa56fD1Wrnq5DzuNXmohptaVr6Va' as PeerId
+  expect(notesOn(root, removeNode(root, peer))).toEqual([expect.stringContaining('trust remove-pool')])
+})
+
+test('what shuts nobody out needs no note', () => {
+  for (const next of [renew(root, EXPIRES + 1), addRootKey(root, otherKey.public)])
+    expect(notesOn(root, next)).toEqual([])
+})
