@@ -159,6 +159,26 @@ describe('on a running fleet, by the commands of its page', () => {
     await converged(nodes, CHANNEL, next)
   })
 
+  test('remove a node: it alone is cut off', async () => {
+    const release = (await activeAt(seed, CHANNEL)) as string
+    const config = moved(made.nodeConfig)
+    const gone = await fleet.startNode('gone', { ...made, nodeConfig: config })
+    await converged([gone], CHANNEL, release)
+    await carryOut('Remove a node', { PEER: gone.peerId })
+    const pushedMs = performance.now()
+    await until('the node is cut off', 20_000, async () => (await peersOf(gone)) === 0)
+    expect(performance.now() - pushedMs).toBeLessThan(5_000)
+    await until('both ends say why', 20_000, async () =>
+      [seed.log(), gone.log()].every((log) =>
+        log.split('\n').some((line) => line.includes('"ADMIT_REMOVED"') && line.includes(gone.peerId)),
+      ),
+    )
+    const next = await publish(CHANNEL, 'without the removed node', 'new.key')
+    await converged(nodes, CHANNEL, next)
+    expect(await activeAt(gone, CHANNEL)).toBe(release)
+    await gone.kill()
+  })
+
   test('replace the admission key: hosts with a pool of the new one are welcome before the old ones are shut out', async () => {
     await carryOut('Replace the admission key', {}, 0, 5)
     await atRoot(versionNow())
@@ -192,6 +212,14 @@ describe('on a running fleet, by the commands of its page', () => {
     await converged([second], CHANNEL, release)
     // the others learn of it: through peers, no restart
     await until('a node knows the new seed', 60_000, async () => (await peersOf(second)) > 1)
+    // and by its address, which the page has in every configuration: hosts restarted one by one
+    const config = moved(made.nodeConfig, 'pool3', second.address)
+    for (const [at, node] of nodes.entries()) {
+      await node.kill('SIGTERM')
+      const again = await fleet.startNode(node.name, { ...made, nodeConfig: config })
+      await converged([again], CHANNEL, release)
+      nodes[at] = again
+    }
     await seed.kill('SIGTERM')
     await carryOut('Replace a seed', { NEW: second.address }, 2)
     seed = second
@@ -202,11 +230,13 @@ describe('on a running fleet, by the commands of its page', () => {
 
 const peersOf = async ({ client }: RealNode): Promise<number> => (await client.status()).peers.connected
 
-/** The configuration with the new pool in place of the old one, beside it. */
-function moved(config: string, pool = 'pool2'): string {
+/** The configuration with the new pool in place of the old one, beside it; with one more seed where that is named. */
+function moved(config: string, pool = 'pool2', seedAddress?: string): string {
+  const more = seedAddress === undefined ? '' : `\n  - ${JSON.stringify(seedAddress)}`
   const text = readFileSync(config, 'utf8')
     .replaceAll('pool.json', `${pool}.json`)
     .replaceAll('pool.key', `${pool}.key`)
+    .replace('\nseeds:', `\nseeds:${more}`)
   const path = join(folder, `moved-${config.endsWith('seed.yaml') ? 'seed' : 'node'}.yaml`)
   writeFileSync(path, text)
   return path
