@@ -14,7 +14,7 @@ const mayImport = {
   store: ['model/', 'codec/', 'runtime/ports'],
   activate: ['model/', 'codec/', 'runtime/(ports|make-folder)'],
   publish: ['model/', 'codec/', 'trust/', 'net/(dial|submit)'],
-  api: ['model/', 'api/'],
+  api: ['model/', 'api/', 'activate/changed-paths'],
   client: ['api/contract'],
   daemon: ['(?!cli/|sim/|index)'],
   cli: ['daemon/', 'publish/', 'client/', 'sim/', 'trust/', 'codec/', 'model/', 'api/contract'],

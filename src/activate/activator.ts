@@ -4,11 +4,12 @@ import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import { parsePattern } from '../model/names.ts'
 import type { ActivationOutcome, ActivatorPort, EffectOf, LogPort } from '../runtime/ports.ts'
+import { changedPaths } from './changed-paths.ts'
 import { ChannelFolder, releaseOf, type TreeNotes } from './channel-folder.ts'
 import { activateError, failedOutcome } from './errors.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
 import { groupId, type Ownership } from './ownership.ts'
-import { type ContentStore, changedPaths, readManifest } from './read-manifest.ts'
+import { type ContentStore, readManifest } from './read-manifest.ts'
 import { makeDirectories, openDirectory } from './safe-directory.ts'
 import { buildTree, differenceOf } from './tree.ts'
 
@@ -195,7 +196,7 @@ class FileActivator implements Activator {
     const older = [before, ...notes.trees].filter((name) => name !== undefined && name !== tree)
     const trees = [tree, ...new Set(older as string[])].slice(0, 1 + this.#init.limits.keepTrees)
     const previous = releaseOf(trees.find((name) => releaseOf(name) !== release))
-    const changed = changedPaths(await this.#manifestOf(previous), work.files)
+    const changed = await changedPaths((await this.#manifestOf(previous)) ?? [], work.files)
     const isThrough = changed.length === 0 && (await isThroughHooks(work))
     await this.#noteAhead(work, trees, changed)
     await this.#swap(work, tree)

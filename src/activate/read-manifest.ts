@@ -53,19 +53,3 @@ function append(files: ManifestEntry[], entry: ManifestEntry): void {
   const blocks: readonly BlockRef[] = [...last.blocks, ...entry.blocks]
   files[files.length - 1] = { ...last, blocks }
 }
-
-/** Paths that differ between two manifests: changed, added, removed; ascending. */
-export function changedPaths(
-  before: readonly ManifestEntry[] | undefined,
-  after: readonly ManifestEntry[],
-): readonly string[] {
-  const old = new Map((before ?? []).map((entry) => [entry.path, entry]))
-  const changed = new Set<string>()
-  for (const { path, digest, mode } of after) {
-    const was = old.get(path)
-    if (was === undefined || was.digest !== digest || was.mode !== mode) changed.add(path)
-    old.delete(path)
-  }
-  for (const path of old.keys()) changed.add(path)
-  return [...changed].sort()
-}

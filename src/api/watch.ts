@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { Channel, ReleaseId } from '../model/ids.ts'
 import type { Answers } from './answers.ts'
-import { changedPaths, NO_FILES, ofPair } from './changed-paths.ts'
+import { changedPaths, eitherOf, NO_FILES } from './changed-paths.ts'
 import type { FileView, NodeView, ReleaseChange } from './node-view.ts'
 
 export interface WatchSettings {
@@ -81,12 +81,8 @@ const ALIVE = ': alive\n\n'
 /** The later of two changes, with the paths of both. */
 const newer = (old: ReleaseChange, change: ReleaseChange): ReleaseChange => ({
   ...change,
-  changed: bothOf(old.changed, change.changed),
+  changed: eitherOf(old.changed, change.changed),
 })
-
-const bothOf = ofPair((old: readonly string[], paths: readonly string[]): readonly string[] =>
-  [...new Set([...old, ...paths])].sort(),
-)
 
 async function currentState(
   node: NodeView,
@@ -101,7 +97,7 @@ async function currentState(
     channel,
     release: active.release,
     clock: active.clock,
-    changed: changedPaths(seen, listing?.files ?? NO_FILES),
+    changed: await changedPaths(seen, listing?.files ?? NO_FILES),
   }
 }
 

@@ -17,10 +17,10 @@ const allowed: Record<string, string> = {
   store: 'model codec runtime/ports',
   activate: 'model codec runtime/ports runtime/make-folder',
   publish: 'model codec trust net/dial net/submit',
-  api: 'model',
+  api: 'model activate/changed-paths',
   client: 'api/contract',
   daemon:
-    'model codec trust core runtime runtime/ports runtime/make-folder net net/dial net/submit store store/memory activate publish api api/contract client',
+    'model codec trust core runtime runtime/ports runtime/make-folder net net/dial net/submit store store/memory activate activate/changed-paths publish api api/contract client',
   cli: 'model codec trust daemon publish client sim api/contract',
   sim: 'model codec trust core runtime runtime/ports runtime/make-folder store/memory',
 }
@@ -31,6 +31,7 @@ const files = [
   'net/dial',
   'net/submit',
   'store/memory',
+  'activate/changed-paths',
   'api/contract',
 ]
 const targets = [...folders, ...files]
