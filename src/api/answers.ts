@@ -1,13 +1,17 @@
 import type { ServerResponse } from 'node:http'
+import { setImmediate } from 'node:timers/promises'
 import type { Context } from 'hono'
 import type { StreamingApi } from 'hono/utils/stream'
 import type { Limits } from '../limits.ts'
+import type { Listing } from './node-view.ts'
 import { problem } from './problem.ts'
 
 /** Of a stream of blocks: one read, one on its way to the socket, one in it. */
 const BLOCKS_UNDER_WAY = 3
 /** So much each connection may have on its way to it, and of a long event it has no more. */
 const PIECE_BYTES = 64 * 1024
+/** Files of a listing that become text before I/O and timers come again: some 4 ms. */
+const SLICE_FILES = 4_096
 
 /**
  * What readers have not taken yet, of all connections together. Whoever asks for long answers and reads none of them
@@ -18,6 +22,7 @@ export class Answers {
   readonly #streamBytes: number
   #bytes = 0
   readonly #forRoom = new Set<() => void>()
+  #lastListing: Promise<unknown> = Promise.resolve()
 
   constructor({ maxHttpAnswerBytes, maxBlockBytes }: Limits) {
     this.#maxBytes = maxHttpAnswerBytes
@@ -37,6 +42,16 @@ export class Answers {
   json(c: Context, value: () => unknown, status = 200): Response {
     const make = () => JSON.stringify(value())
     return this.#refusal() ?? this.#body(c, make(), 'application/json', status)
+  }
+
+  /** As `json`, in slices: of the most files it is 27 MB and more. One after another, so that there is room for each when it begins. */
+  listing(c: Context, listing: Listing): Promise<Response> {
+    const answer = this.#lastListing.then(
+      async () => this.#refusal() ?? this.#parts(c, await partsOf(listing)),
+    )
+    // Told to whoever asked; the next one begins all the same.
+    this.#lastListing = answer.catch(() => undefined)
+    return answer
   }
 
   text(c: Context, text: string, type: string): Response {
@@ -71,6 +86,25 @@ export class Answers {
     return problem('API_BUSY', 'other readers have not taken their answers yet; try again later')
   }
 
+  #parts(c: Context, parts: readonly Buffer[]): Response {
+    const bytes = parts.reduce((sum, { length }) => sum + length, 0)
+    this.#until(c, bytes)
+    const headers = { 'content-type': 'application/json', 'content-length': `${bytes}` }
+    // As one body they would be copied twice and written in one turn.
+    const left = parts.values()
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          const { value } = left.next()
+          if (value === undefined) controller.close()
+          else controller.enqueue(value)
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    return new Response(body, { headers })
+  }
+
   #body(c: Context, text: string, type: string, status: number): Response {
     // As bytes, the socket takes them as they are; of a string it would make a second copy.
     const body = Buffer.from(text)
@@ -100,3 +134,13 @@ export class Answers {
 /** None where the app is asked without a socket. */
 export const outgoingOf = (c: Context): ServerResponse | undefined =>
   (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing
+
+async function partsOf({ release, files }: Listing): Promise<readonly Buffer[]> {
+  const parts = [Buffer.from(`{"release":${JSON.stringify(release)},"files":[`)]
+  for (let at = 0; at < files.length; at += SLICE_FILES) {
+    if (at > 0) await setImmediate()
+    const list = JSON.stringify(files.slice(at, at + SLICE_FILES))
+    parts.push(Buffer.from(`${at > 0 ? ',' : ''}${list.slice(1, -1)}`))
+  }
+  return [...parts, Buffer.from(']}')]
+}

@@ -65,7 +65,7 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
     const listing = await node.files(channel, releaseOf(c))
     return listing === undefined
       ? problem('API_NOT_FOUND', `${channel} has no active release here; 'confmesh status' lists what has`)
-      : answers.json(c, () => listing)
+      : answers.listing(c, listing)
   })
   app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c), send))
   app.get('/v1/channels/:channel/watch', (c) => {

@@ -72,6 +72,11 @@ export interface FileView {
   readonly digest: Digest
 }
 
+export interface Listing {
+  readonly release: ReleaseId
+  readonly files: readonly FileView[]
+}
+
 export interface ReleaseChange {
   readonly channel: Channel
   readonly release: ReleaseId
@@ -87,10 +92,7 @@ export interface NodeView {
   /** Undefined: not a channel known here. */
   channel(channel: Channel): (ChannelView & { readonly history: readonly HistoryView[] }) | undefined
   /** Files of the active release, or of a stored one; undefined where it has none. @throws MeshError STORE_CORRUPT, API_UNAVAILABLE, CONTENT_GONE */
-  files(
-    channel: Channel,
-    release?: ReleaseId,
-  ): Promise<{ readonly release: ReleaseId; readonly files: readonly FileView[] } | undefined>
+  files(channel: Channel, release?: ReleaseId): Promise<Listing | undefined>
   /** Bytes of one file, verified block by block; `range` is inclusive. What is not here is refused before, as by `files`; what proves damaged while it is read, then. */
   read(
     channel: Channel,
