@@ -1,4 +1,5 @@
-/** Bounds of the wire format and of connections: constants that stand beside what they bound, and cannot be configured. */
+/** Bounds of the wire format, of connections and of what tools and the client library read: constants that stand beside what they bound, and cannot be configured. */
+import * as client from '../src/client/client.ts'
 import * as admit from '../src/codec/admit-messages.ts'
 import * as blocks from '../src/codec/blocks-messages.ts'
 import * as bridge from '../src/codec/bridge-messages.ts'
@@ -23,6 +24,9 @@ import * as frames from '../src/net/muxer-frames.ts'
 import * as pulled from '../src/net/pulled.ts'
 import * as reader from '../src/net/reader.ts'
 import * as watchdog from '../src/net/watchdog.ts'
+import * as car from '../src/publish/car.ts'
+import * as roots from '../src/publish/roots.ts'
+import * as signer from '../src/publish/signer.ts'
 
 export interface WireBound {
   /** The constant, and the file below src in which it stands. */
@@ -198,4 +202,25 @@ const CONNECTIONS: readonly WireBound[] = [
   ]),
 ]
 
-export const WIRE_BOUNDS: readonly WireBound[] = [...CODEC, ...CONNECTIONS]
+const CALLER = 'whoever asked: the answer is given up'
+const TOOLS: readonly WireBound[] = [
+  ...constants('publish/signer.ts', signer, [
+    [
+      'MAX_OUTPUT_BYTES',
+      'bytes that a signing command prints',
+      'the command: it is ended, nothing is signed',
+    ],
+  ]),
+  ...constants('publish/car.ts', car, [
+    ['MAX_CAR_HEADER_BYTES', 'bytes of the header of a CAR file', 'whoever made it: the file is refused'],
+  ]),
+  ...constants('publish/roots.ts', roots, [
+    ['MAX_ROOTS', 'roots taken from one seed in a run of the tool', 'the seed: no further one is asked for'],
+  ]),
+  ...constants('client/client.ts', client, [
+    ['MAX_JSON_BYTES', 'bytes of an answer in JSON that the client library reads', CALLER],
+    ['MAX_FILE_BYTES', 'bytes of a file that it reads whole, where `maxFileBytes` says nothing', CALLER],
+  ]),
+]
+
+export const WIRE_BOUNDS: readonly WireBound[] = [...CODEC, ...CONNECTIONS, ...TOOLS]

@@ -52,7 +52,10 @@ export interface WatchOptions {
 /** Turns parsed text into a checked value, or throws; a zod schema's `parse` fits. */
 export type Validator<T> = (value: unknown) => T
 
-const MAX_JSON_BYTES = 64 * 1024 * 1024
+/** Of an answer in JSON: the listing of the most files has some 30 MB where paths are short. */
+export const MAX_JSON_BYTES = 64 * 1024 * 1024
+/** Of a file that is read whole, unless `maxFileBytes` says otherwise. */
+export const MAX_FILE_BYTES = 64 * 1024 * 1024
 /** Three heartbeats of a watch. */
 const WATCH_SILENCE_MS = 45_000
 const BACKOFF_MIN_MS = 200
@@ -73,7 +76,7 @@ export class Client {
     }
     this.#timeoutMs = options.timeoutMs ?? 5_000
     this.#silenceMs = options.silenceMs ?? SILENCE_MS
-    this.#maxFileBytes = options.maxFileBytes ?? 64 * 1024 * 1024
+    this.#maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES
   }
 
   /** A node of before some field is read as one that has nothing to say there. */

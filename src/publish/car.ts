@@ -20,7 +20,7 @@ import type { Content } from './content.ts'
 import { unreadable } from './sources.ts'
 
 /** A CAR header with one root takes 59 bytes; a longer one is none of ours. */
-const MAX_CAR_HEADER_BYTES = 256
+export const MAX_CAR_HEADER_BYTES = 256
 
 /** @param blocks pages, then blocks, each once */
 export async function* writeCar(

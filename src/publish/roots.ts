@@ -6,7 +6,7 @@ import { adopt, type RootChain, startChain } from '../trust/chain.ts'
 import { askPatiently, RefusedBySeed, type Seed } from './seeds.ts'
 
 /** Roots taken from one seed in one run of the tool: decades of changes. */
-const MAX_ROOTS = 1_000
+export const MAX_ROOTS = 1_000
 
 /** The newest root that the seeds can prove from this one. A seed that is silent or offers a bad one is passed over. */
 export async function catchUp(chain: RootChain, seeds: readonly Seed[], limits: Limits): Promise<RootChain> {

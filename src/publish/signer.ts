@@ -49,7 +49,7 @@ function fromBase64(output: Buffer): Uint8Array | undefined {
 }
 
 /** A signature and the white space around it are far below this. */
-const MAX_OUTPUT_BYTES = 4096
+export const MAX_OUTPUT_BYTES = 4096
 
 function run(command: string, data: Uint8Array, limits: Limits): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
