@@ -101,6 +101,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   minCoverage: AIM,
   hardDegree: FULL,
   seedDegree: FULL,
+  seedRoomMs: PACE,
   maxGateways: 'nodes that rank after these: they stand by',
   minGateways: AIM,
   heartbeatMs: 'a gateway that says it twice as often: the rest is ignored',

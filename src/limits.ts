@@ -120,6 +120,8 @@ export const LIMITS = {
   minCoverage: 2,
   hardDegree: 32,
   seedDegree: 500,
+  /** After so long at a full seed a node goes for one that is new: by then both exchanges of peer records are over. */
+  seedRoomMs: 10_000,
   /** Gateways of a region: with three the slowest of a large release needs half as long again, sixteen gain 2 % over eight. */
   maxGateways: 8,
   /** Of a small region fewer stand, so many at least: one may die with the next. */
@@ -127,10 +129,7 @@ export const LIMITS = {
   /** A gateway says so often that it lives, and counts as long since it was heard: three misses. */
   heartbeatMs: 5_000,
   heartbeatLiveMs: 15_000,
-  /**
-   * The same where no other region is known: only large releases wait for a gateway, and ask another after a silence.
-   * Eight heartbeats each 5 s would cost a node 20 KB/s. The first come sooner: a starting fleet has no mesh to carry them.
-   */
+  /** The same where no other region is known: only large releases wait for a gateway, and ask another after a silence. Eight heartbeats each 5 s would cost a node 20 KB/s. The first come sooner: a starting fleet has no mesh to carry them. */
   calmHeartbeatMs: 120_000,
   calmHeartbeatLiveMs: 360_000,
   /** A heartbeat's clock may be this far from ours: an old one said again must not raise the dead. */

@@ -20,14 +20,15 @@ import {
   refusal,
   textHeard,
 } from './admit-link.ts'
-import { isCrowded, roomFor } from './admit-room.ts'
+import { isCrowded } from './admit-room.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { OwnCertificate } from './own-certificate.ts'
+import { Places } from './places.ts'
 import { createTurns, type Turns } from './rate.ts'
 import { hostOf, RootBudget, RootRun } from './root-run.ts'
-import { identityOf, isAdmitted, type Session } from './session.ts'
+import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -39,11 +40,13 @@ export class Admit implements Stage {
   readonly #asked = new Map<RequestId, Link>()
   readonly #budget = new RootBudget()
   readonly #turns: Turns
+  readonly #places: Places
 
   constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
     const { admissionsPerSecond, admissionsBurst, redialMaxMs } = config.limits
     this.#turns = createTurns(admissionsPerSecond, admissionsBurst, redialMaxMs)
+    this.#places = new Places(config)
     this.#judge = judge
     this.#own = new OwnCertificate(config, judge)
   }
@@ -266,12 +269,13 @@ export class Admit implements Stage {
     const judgement = this.#judge(peer, held.hello.chain, journey.root(), step.now.wallMs)
     if (judgement.kind === 'refused') return this.#hangUp(step, peer, judgement.code, judgement.text)
     const { limits, submit } = this.#config
-    const stands = journey.gateways(journey.region).includes(this.#config.self)
-    const most = submit ? limits.seedDegree : stands ? limits.gatewayDegree : limits.hardDegree
-    const room = roomFor(identityOf(peer, judgement.admission), this.sessions(), most)
+    const newcomer = { peer, admission: judgement.admission }
+    const room = this.#places.room(step, journey, newcomer, [...this.sessions()])
     if (room.kind === 'none') {
-      const text = `this node has its ${most} peers; try another`
-      return this.#turnAway(step, link, 'ADMIT_REFUSED', text, limits.redialIdleMaxMs)
+      const text = `this node has its ${this.#places.most(journey)} peers; try another`
+      // Whoever has links enough needs no seed: a large fleet must not ask its few seeds all the time.
+      const retryAfterMs = submit ? limits.linkSwapMs : limits.redialIdleMaxMs
+      return this.#turnAway(step, link, 'ADMIT_REFUSED', text, retryAfterMs)
     }
     const retryAfterMs = this.#turns.take(step.now.monoMs)
     if (retryAfterMs > 0)
@@ -282,8 +286,10 @@ export class Admit implements Stage {
         'too many nodes ask for admission here at once',
         retryAfterMs,
       )
-    if (room.kind === 'instead')
-      this.#hangUp(step, room.of, 'ADMIT_REFUSED', 'makes room for a node of another pool')
+    if (room.kind === 'instead') {
+      this.#hangUp(step, room.of, 'ADMIT_REFUSED', 'makes room for another node')
+      this.#places.moved(step, peer, room.of)
+    }
     reply(step, held.id, ownHello(this.#config, journey))
     this.#admit(step, link, held.hello, judgement.admission)
   }

@@ -81,7 +81,7 @@ export class Redial {
 
   /** The peer has no room now and says when to come back: not before, with jitter, and within our own bounds. */
   told(peer: PeerId, nowMonoMs: number, retryAfterMs: number, short: boolean): void {
-    const maxMs = short ? this.#limits.redialMaxMs : this.#limits.redialIdleMaxMs
+    const maxMs = short ? this.#limits.redialMaxMs : this.#limits.linkSwapMs
     const random = this.#random() / 4
     const waitMs = Math.min(Math.max(0, retryAfterMs) * (1 + random), maxMs * (0.75 + random))
     this.wait(peer, nowMonoMs + waitMs)

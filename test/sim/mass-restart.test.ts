@@ -43,4 +43,11 @@ describe(`a power cut: ${NODES} nodes and ${SEEDS} seeds start within a tenth of
     expect([...one.loads]).toEqual([...two.loads])
     expect(one.degrees()).toEqual(two.degrees())
   })
+
+  it('and the seeds have places for half of it: whoever has found others makes room for who has not', () => {
+    const few = { ...limits, seedDegree: NODES / (2 * SEEDS) }
+    const world = new LinkWorld({ seed: 7, seeds: SEEDS, nodes: NODES, remembered: 0, limits: few })
+    world.run(40_000)
+    expect(world.degrees()[0]).toBeGreaterThanOrEqual(limits.minDegree)
+  })
 })

@@ -1,9 +1,20 @@
 import { expect, it } from 'vitest'
 import { Redial } from '../../../src/core/redial.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import { limitsOf, peer } from './fakes.ts'
 
 it('remembers so many peers: whoever came and went with new identities leaves nothing for ever', () => {
   const redial = new Redial(limitsOf({ maxKnownPeers: 2 }), () => 0)
   for (const name of ['a', 'b', 'c']) redial.failed(peer(name), 0, true)
   expect(['a', 'b', 'c'].map((name) => redial.failures(peer(name)))).toEqual([0, 1, 1])
+})
+
+it('comes back to a full seed in an hour where it has links enough, within ten seconds where it lacks some', () => {
+  const redial = new Redial(LIMITS, () => 1)
+  redial.told(peer('seed'), 0, 3_600_000, false)
+  expect(redial.nextMonoMs(peer('seed'))).toBe(3_600_000)
+  redial.hurry(0)
+  expect(redial.nextMonoMs(peer('seed'))).toBe(10_000)
+  redial.told(peer('other'), 0, 3_600_000, true)
+  expect(redial.nextMonoMs(peer('other'))).toBe(10_000)
 })

@@ -1,0 +1,93 @@
+/** A full seed: who is new gets in, and nobody drives anybody out for long. */
+import { beforeEach, describe, expect, it } from 'vitest'
+import { Places } from '../../../src/core/places.ts'
+import type { Session } from '../../../src/core/session.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { KeyId, Name, PeerId } from '../../../src/model/ids.ts'
+import type { Admission } from '../../../src/trust/certificates.ts'
+import { addressOf, Bench, helloOf, hex, limitsOf, peer } from './fakes.ts'
+
+const admissionOf = (id: PeerId, pool?: string): Admission => ({
+  peer: id,
+  labels: new Map(),
+  issuer: hex('a') as string as KeyId,
+  notBefore: 0,
+  notAfter: 4e12,
+  ...(pool !== undefined && {
+    pool: { name: pool as Name, key: hex(pool) as string as KeyId, notAfter: 4e12 },
+  }),
+})
+
+const linked = (name: string, pool?: string, more: Partial<Session> = {}): Session => ({
+  peer: peer(name),
+  direction: 'inbound',
+  address: addressOf(peer(name)),
+  ownHost: false,
+  sinceMonoMs: 1_000,
+  hello: helloOf(),
+  admission: admissionOf(peer(name), pool),
+  ...more,
+})
+
+let bench: Bench
+let places: Places
+let random = 0
+const stand = (submit: boolean): void => {
+  const limits = limitsOf({ seedDegree: 2, hardDegree: 2 })
+  bench = new Bench({ submit, limits, random: () => random })
+  places = new Places(bench.config)
+}
+beforeEach(() => stand(true))
+
+const roomFor = (name: string, sessions: readonly Session[], pool?: string) => {
+  let room: ReturnType<Places['room']> | undefined
+  const newcomer = { peer: peer(name), admission: admissionOf(peer(name), pool) }
+  bench.run((step, journey) => {
+    room = places.room(step, journey, newcomer, sessions)
+  })
+  return room
+}
+const two = [linked('a'), linked('b')]
+
+describe('a full seed', () => {
+  it('lets a new node in for any that has been there for long enough to know others', () => {
+    bench.pass(LIMITS.seedRoomMs - 1)
+    expect(roomFor('new', two)).toEqual({ kind: 'none' })
+    bench.pass(1)
+    expect(roomFor('new', two)).toEqual({ kind: 'instead', of: 'a' })
+    random = 0.99
+    expect(roomFor('new', two)).toEqual({ kind: 'instead', of: 'b' })
+    random = 0
+  })
+
+  it.each<[string, Partial<Session>]>([
+    ['another seed', { hello: helloOf({ submit: true }) }],
+    ['whom it dialled itself', { direction: 'outbound' }],
+    ['a gateway', { hello: helloOf({ region: 'us' }) }],
+  ])('keeps %s', (_, more) => {
+    bench.pass(LIMITS.seedRoomMs)
+    bench.journey.gatewaysOf.set('us', [peer('a')])
+    expect(roomFor('new', [linked('a', undefined, more), linked('b')])).toEqual({ kind: 'instead', of: 'b' })
+  })
+
+  it('takes no place from others for a pool that has some: its members could come for ever', () => {
+    bench.pass(LIMITS.seedRoomMs)
+    expect(roomFor('new', [linked('a', 'x'), linked('b', 'y')], 'y')).toEqual({ kind: 'instead', of: 'b' })
+  })
+
+  it('lets neither the one that came nor the one that went drive out others for a minute', () => {
+    bench.pass(LIMITS.seedRoomMs)
+    bench.run((step) => places.moved(step, peer('new'), peer('a')))
+    const now = [linked('b'), linked('c')]
+    for (const name of ['new', 'a']) expect(roomFor(name, now)).toEqual({ kind: 'none' })
+    expect(roomFor('other', now)).toEqual({ kind: 'instead', of: 'b' })
+    bench.pass(LIMITS.settledLinkMs)
+    expect(roomFor('a', now)).toEqual({ kind: 'instead', of: 'b' })
+  })
+})
+
+it('a full node that is no seed lets nobody go: others have places', () => {
+  stand(false)
+  bench.pass(LIMITS.seedRoomMs)
+  expect(roomFor('new', two)).toEqual({ kind: 'none' })
+})
