@@ -6,6 +6,7 @@ import type { AnyReply, AnyRequest } from '../../src/model/messages.ts'
 import { corruptBlocks } from './kit/attacks.ts'
 import type { MadeRelease } from './kit/fleet.ts'
 import { stage } from './kit/stage.ts'
+import { until } from './kit/victim.ts'
 
 const { fleet: aFleet, victim: aVictim, joined } = stage()
 
@@ -46,7 +47,7 @@ test.each(['page', 'block'] as const)(
 
 test('of three peers one gives corrupt bytes and one nothing at all: the third is asked', async () => {
   const fleet = aFleet()
-  const victim = await aVictim(fleet)
+  const victim = await aVictim(fleet, { limits: { blockDeadlineMs: 1_000 } })
   const release = fleet.release()
   const [corrupt, silent, third] = [
     await joined(fleet, victim),
@@ -58,8 +59,14 @@ test('of three peers one gives corrupt bytes and one nothing at all: the third i
   third.answers = honest(release)
   const have = { type: 'have', release: release.id, channel: release.header.channel, whole: true } as const
   corrupt.announceBare(release)
-  for (const peer of [corrupt, silent, third]) await peer.ask('blocks', have)
+  await silent.ask('blocks', have)
+  await silent.wasAsked('a block', ({ message }) => message.type === 'want')
+  await corrupt.ask('blocks', have)
+  await corrupt.wasAsked('a block', ({ message }) => message.type === 'want')
+  await third.ask('blocks', have)
   await victim.runs(release)
+  await victim.refusedAtLeast('BLOCK_DIGEST')
+  await victim.refusedAtLeast('BLOCK_TIMEOUT')
 })
 
 test('a header whose content nobody has leaves what is active, and is said', async () => {
@@ -73,6 +80,12 @@ test('a header whose content nobody has leaves what is active, and is said', asy
   const empty = fleet.release({ counter: 2 })
   peer.announceBare(empty)
   await peer.wasAsked('its content', ({ message }) => message.type === 'want')
-  const { state, active } = await victim.client.channel('pay/prod')
-  expect([state, active?.release]).toEqual(['fetching', first.id])
+  const said = async () => {
+    const { state, active } = await victim.client.channel('pay/prod')
+    return [state, active?.release]
+  }
+  expect(await said()).toEqual(['fetching', first.id])
+  // half a minute without a single block
+  await until('it is said', async () => (await victim.refused('FETCH_UNAVAILABLE')) > 0, 60_000)
+  expect(await said()).toEqual(['fetching', first.id])
 })
