@@ -1,4 +1,4 @@
-/** Rows 45, 34, 35 and 48: what anybody who reaches the port can do. */
+/** Rows 45, 34, 35 and 48: what anybody who reaches the port can do, and with wrong bytes whoever is admitted. */
 import { expect, test } from 'vitest'
 import { encodeReleaseGossip } from '../../src/codec/gossip.ts'
 import type { Code } from '../../src/errors.ts'
@@ -97,6 +97,22 @@ test.each(['admit', 'publish'])(
       stream.send(bytes)
       await stranger.until(`${what} cuts it off`, () => stranger.connections === 0)
       await stranger.stop()
+      expect([what, (await victim.refused(code)) - before]).toEqual([what, 1])
+    }
+  },
+)
+
+test.each(['sync', 'blocks', 'bridge'])(
+  '%s: the first wrong bytes cut an admitted peer off, whichever they are',
+  async (protocol) => {
+    const fleet = aFleet()
+    const victim = await aVictim(fleet)
+    for (const { what, bytes, code } of WRONG) {
+      const before = await victim.refused(code)
+      const peer = await joined(fleet, victim)
+      ;(await peer.stream(protocol)).send(bytes)
+      await peer.until(`${what} cuts it off`, () => peer.connections === 0)
+      await peer.stop()
       expect([what, (await victim.refused(code)) - before]).toEqual([what, 1])
     }
   },

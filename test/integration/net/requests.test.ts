@@ -1,13 +1,14 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { encode } from '../../../src/codec/cbor.ts'
-import { decodeReply, encodeReply } from '../../../src/codec/messages.ts'
+import { decodeReply, encodeReply, maxRequestBytes } from '../../../src/codec/messages.ts'
 import { intoMessages } from '../../../src/core/sync-peer.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, SyncReply } from '../../../src/model/messages.ts'
-import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
+import { frame } from '../../../src/net/framing.ts'
+import { PROTOCOL_IDS, PROTOCOLS } from '../../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from './raw-peer.ts'
 import { DIGEST, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
 
@@ -204,22 +205,58 @@ async function refusal(stream: Stream): Promise<string> {
   )
 }
 
-test.each([
-  ['a length of 4 GiB', 'LIMIT_BYTES', Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f])],
-  ['a length without end', 'LIMIT_BYTES', new Uint8Array(64).fill(0xff)],
-  ['one byte more than allowed', 'LIMIT_BYTES', Buffer.from([0x81, 0x80, 0x04])],
-  ['no dag-cbor', 'CODEC_MALFORMED', Buffer.from([2, 0xff, 0xff])],
-  ['an unfinished message', 'LIMIT_TIMEOUT', Buffer.from([10, 1, 2])],
-])('%s is refused with %s, counted, told to the core, and ends the stream', async (_what, code, bytes) => {
-  const b = await node({ limits: { admitDeadlineMs: 300 } })
+const DEADLINES = {
+  admitDeadlineMs: 300,
+  syncDeadlineMs: 300,
+  blockDeadlineMs: 300,
+  publishDeadlineMs: 300,
+  bridgeDeadlineMs: 300,
+}
+
+/** A peer that the node takes every protocol of, as it is admitted. */
+async function insider(b: Scripted): Promise<RawPeer> {
   const raw = await hostile(b)
-  const stream = await raw.stream(PROTOCOL_IDS.admit)
-  stream.send(bytes)
-  expect(await refusal(stream)).toBe(code)
-  expect(await b.event('misbehaved')).toEqual({ kind: 'misbehaved', peer: raw.id, code })
-  expect(b.refused).toEqual([code])
-  expect(b.of('request')).toEqual([])
-  await b.until('stream ended', () => stream.status !== 'open')
+  b.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  return raw
+}
+const lengthOf = (bytes: number): Uint8Array => frame([new Uint8Array(bytes)], bytes).slice(0, 3)
+
+describe.each(PROTOCOLS)('%s', (protocol) => {
+  const most = maxRequestBytes(protocol, LIMITS)
+
+  test.each([
+    ['a length of 4 GiB', 'LIMIT_BYTES', Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f])],
+    ['a length without end', 'LIMIT_BYTES', new Uint8Array(64).fill(0xff)],
+    ['one byte more than allowed', 'LIMIT_BYTES', lengthOf(most + 1)],
+    ['as much as allowed, never sent', 'LIMIT_TIMEOUT', lengthOf(most)],
+    ['no dag-cbor', 'CODEC_MALFORMED', Buffer.from([2, 0xff, 0xff])],
+    ['as much as allowed, of nothing', 'CODEC_MALFORMED', frame([new Uint8Array(most)], most).subarray()],
+    ['an unfinished message', 'LIMIT_TIMEOUT', Buffer.from([10, 1, 2])],
+  ])('%s is refused with %s, counted, told to the core, and ends the stream', async (_what, code, bytes) => {
+    const b = await node({ limits: DEADLINES })
+    const raw = await insider(b)
+    const stream = await raw.stream(PROTOCOL_IDS[protocol])
+    stream.send(bytes)
+    expect(await refusal(stream)).toBe(code)
+    expect(await b.event('misbehaved')).toEqual({ kind: 'misbehaved', peer: raw.id, code })
+    expect(b.refused).toEqual([code])
+    expect(b.of('request')).toEqual([])
+    await b.until('stream ended', () => stream.status !== 'open')
+  })
+
+  test('one byte a second does not renew the deadline of a message', async () => {
+    const b = await node({ limits: DEADLINES })
+    const raw = await insider(b)
+    const stream = await raw.stream(PROTOCOL_IDS[protocol])
+    const startMs = performance.now()
+    stream.send(Buffer.from([100]))
+    const drip = setInterval(() => {
+      if (stream.writeStatus === 'writable') stream.send(Buffer.from([0]))
+    }, 50)
+    expect(await b.event('misbehaved')).toMatchObject({ peer: raw.id, code: 'LIMIT_TIMEOUT' })
+    clearInterval(drip)
+    expect(performance.now() - startMs).toBeLessThan(2_000)
+  })
 })
 
 test('what a newer build asks is answered with its code, and the stream goes on', async () => {
@@ -256,20 +293,6 @@ test('the largest message allowed passes', async () => {
   b.onRequest = ({ id }) => b.transport.replyBlock(id, whole)
   const id = a.ask(b.id, want)
   expect((await a.event('reply', (event) => event.id === id)).reply).toEqual(block(whole))
-})
-
-test('one byte a second does not renew the deadline of a message', async () => {
-  const b = await node({ limits: { admitDeadlineMs: 400 } })
-  const raw = await hostile(b)
-  const stream = await raw.stream(PROTOCOL_IDS.admit)
-  const startMs = performance.now()
-  stream.send(Buffer.from([100]))
-  const drip = setInterval(() => {
-    if (stream.writeStatus === 'writable') stream.send(Buffer.from([0]))
-  }, 50)
-  await b.event('misbehaved')
-  clearInterval(drip)
-  expect(performance.now() - startMs).toBeLessThan(2_000)
 })
 
 test('a second stream of a protocol that allows one is reset, and the first still served', async () => {
