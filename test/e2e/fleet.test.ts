@@ -94,15 +94,20 @@ describe('a fleet of real processes', () => {
     await again.kill('SIGTERM')
   })
 
-  test('with every seed dead a new node joins through another, and one restarts alone, ready and serving', async () => {
+  test('with every seed dead a new node joins through another, one restarts alone and the others after it, ready and serving', async () => {
     await seed.kill()
     const [first, ...others] = nodes as [RealNode, ...RealNode[]]
     const joined = await fleet.startNode('joined', made, ['--seed', first.address])
     await converged([joined], CHANNEL, second)
     await Promise.all([joined, first, ...others].map((node) => node.kill()))
+    const serves = async (node: RealNode) => {
+      await until(`${node.name} is ready`, 20_000, async () => (await node.client.ready()).ready)
+      expect(Buffer.from(await node.client.get(CHANNEL, 'app.yaml')).toString()).toBe('replicas: 3\n')
+    }
     const alone = await fleet.startNode('node1', made)
-    expect(await until('ready', 20_000, async () => (await alone.client.ready()).ready)).toBe(true)
-    expect(Buffer.from(await alone.client.get(CHANNEL, 'app.yaml')).toString()).toBe('replicas: 3\n')
-    await alone.kill('SIGTERM')
+    await serves(alone)
+    const back = await Promise.all(['node2', 'node3', 'joined'].map((name) => fleet.startNode(name, made)))
+    await Promise.all(back.map(serves))
+    await Promise.all([alone, ...back].map((node) => node.kill('SIGTERM')))
   })
 })
