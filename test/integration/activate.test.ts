@@ -141,7 +141,7 @@ describe('all or nothing', () => {
     expect((await readdir(bench.path('.releases'))).filter((name) => name.startsWith('.new-'))).toEqual([])
   })
 
-  test('a full disk at any block: nothing half, and the next try succeeds', async () => {
+  test('a read that fails at any block: nothing half, and the next try succeeds', async () => {
     const bench = await started()
     await bench.activate(first)
     for (let failAt = 1; failAt <= 4; failAt++) {
