@@ -64,15 +64,14 @@ const bite = Map.groupBy(
 const rowsOf = (file: string): number =>
   shown.filter(({ tests }) => tests.some((test) => test.file === file)).length
 
-/** A file of several rows says nothing of any one of them: the fault names the test, or the row. */
+/** A file of several rows says nothing of any one of them: the fault names the row, or the test if it names no other row. */
 function bites({ number, tests }: Row): boolean {
   return tests.some(({ file, name }) =>
-    (bite.get(file) ?? []).some(
-      (fault) =>
-        rowsOf(file) === 1 ||
-        fault.name.includes(` row ${number}: `) ||
-        (fault.title !== undefined && name.includes(fault.title)),
-    ),
+    (bite.get(file) ?? []).some((fault) => {
+      const row = / row (\d+): /.exec(fault.name)?.[1]
+      if (row !== undefined) return Number(row) === number
+      return rowsOf(file) === 1 || (fault.title !== undefined && name.includes(fault.title))
+    }),
   )
 }
 const numberedFiles = readdirSync(join(root, 'test/attack')).filter((name) =>
