@@ -82,9 +82,10 @@ const ORDER_IS_MEANT = [
   ...['admit.ts', 'sync.ts', 'fetch.ts', 'uploads.ts', 'own-journey.ts'],
 ]
 
+// Of seed 9: a node of it that comes back stores several channels.
 test('nor does any of the cores, but where the order is that of what came', async () => {
   const release = (bytes: number): string => new CoreRelease({ ...ask(12, 5), bytes }).run().hash
-  const fleet = async (): Promise<string> => (await runSeed(7, { size: { minNodes: 6, maxNodes: 8 } })).digest
+  const fleet = async (): Promise<string> => (await runSeed(9, { size: { minNodes: 6, maxNodes: 8 } })).digest
   const calm = [release(3_500), release(400_000), await fleet()]
   end = shuffleWalks('src/core', ORDER_IS_MEANT)
   expect([release(3_500), release(400_000), await fleet()]).toEqual(calm)
