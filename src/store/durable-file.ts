@@ -11,14 +11,19 @@ export async function syncDirectory(dir: string): Promise<void> {
   }
 }
 
-/**
- * Written aside, synced, renamed: a crash leaves the old content or the new, never a part. The caller syncs the
- * folder (once for many files).
- */
-export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+/** Bytes written aside: the file is as before until they are shown, and a crash leaves the old ones or the new, never a part. */
+export interface AsideFile {
+  /** The caller syncs the folder (once for many files). */
+  show(): Promise<void>
+  drop(): Promise<void>
+}
+
+/** Written beside `path` and synced. */
+export async function writeAside(path: string, bytes: Uint8Array): Promise<AsideFile> {
   const aside = `${path}.new`
+  const drop = (): Promise<void> => rm(aside, { force: true })
   // What a crash left of an earlier try goes; then exclusive creation, so that no link is followed.
-  await rm(aside, { force: true })
+  await drop()
   try {
     const handle = await open(
       aside,
@@ -31,9 +36,9 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
     } finally {
       await handle.close()
     }
-    await rename(aside, path)
   } catch (error) {
-    await rm(aside, { force: true })
+    await drop()
     throw error
   }
+  return { show: () => rename(aside, path), drop }
 }

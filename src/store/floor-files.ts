@@ -1,11 +1,11 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../codec/digest.ts'
 import type { Limits } from '../limits.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, FleetId } from '../model/ids.ts'
 import { isDigest } from '../model/names.ts'
-import { replaceFile, syncDirectory } from './durable-file.ts'
+import { type AsideFile, syncDirectory, writeAside } from './durable-file.ts'
 import { FLOOR, ROOT, readRecord, writeRecord } from './records.ts'
 
 export interface RootCopy {
@@ -25,13 +25,19 @@ export interface FloorFilesContent {
 /** The second copy of what must never be lowered. Tests put a faulty disk behind it. */
 export interface FloorFiles {
   load(): Promise<FloorFilesContent>
-  /** Durable when it resolves. A floor already higher here stays: what is given back is what is to be kept. */
-  write(floors: readonly Floor[], root: RootCopy | undefined): Promise<ReadonlyMap<Channel, Floor>>
   /**
-   * The floors are as before the last `write`: the batch that it went ahead of failed, and nobody has heard of them. Where
-   * a file cannot be put back the next write of its channel does it.
+   * Written aside and synced: until they are shown the files are as before, for nobody may see a floor of a batch that
+   * fails. A floor already higher here stays.
    */
-  takeBack(): Promise<void>
+  prepare(floors: readonly Floor[], root: RootCopy | undefined): Promise<PreparedFloors>
+}
+
+export interface PreparedFloors {
+  /** What is to be kept of each floor that was given. */
+  readonly floors: ReadonlyMap<Channel, Floor>
+  /** Durable when it resolves; where it rejects the next `prepare` has them again. */
+  show(): Promise<void>
+  drop(): Promise<void>
 }
 
 const ROOT_FILE = 'root'
@@ -44,28 +50,21 @@ const nameOf = (channel: Channel): string => sha256(new TextEncoder().encode(cha
  */
 export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Limits): FloorFiles {
   const known = new Map<Channel, Floor>()
-  /** What the last write found; undefined: no floor. */
-  let before: ReadonlyMap<Channel, Floor | undefined> = new Map()
+  /** Kept elsewhere, and not shown here yet. */
+  const behind = new Map<Channel, Floor>()
   let rootVersion = 0
   const fileOf = (floor: Floor): readonly [string, Uint8Array] => {
     const name = nameOf(floor.channel)
     return [name, writeRecord(FLOOR, name, floor)]
   }
 
-  async function takeBack(): Promise<void> {
-    const back = [...before]
-    before = new Map()
-    if (back.length === 0) return
-    for (const [channel, floor] of back)
-      if (floor === undefined) known.delete(channel)
-      else known.set(channel, floor)
-    const files = back.map(([channel, floor]) =>
-      floor === undefined
-        ? rm(join(dir, nameOf(channel)), { force: true })
-        : replaceFile(join(dir, nameOf(channel)), fileOf(floor)[1]),
-    )
-    await all(files)
+  async function show(asides: readonly AsideFile[], floors: ReadonlyMap<Channel, Floor>): Promise<void> {
+    for (const [channel, floor] of floors) behind.set(channel, floor)
+    if (asides.length === 0) return
+    await all(asides.map((aside) => aside.show()))
     await syncDirectory(dir)
+    for (const [channel, floor] of floors) known.set(channel, floor)
+    for (const channel of floors.keys()) behind.delete(channel)
   }
 
   return {
@@ -79,28 +78,32 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
       return { floors: floors.filter(isOwn), root, damaged, foreign: floors.filter((floor) => !isOwn(floor)) }
     },
 
-    async write(floors, root) {
-      const raised = raise(known, floors)
-      before = new Map([...raised.keys()].map((channel) => [channel, known.get(channel)]))
+    async prepare(floors, root) {
+      const raised = raise(known, [...behind.values(), ...floors])
       const files = new Map([...raised.values()].map(fileOf))
-      if (root !== undefined && root.version > rootVersion)
-        files.set(ROOT_FILE, writeRecord(ROOT, ROOT_FILE, root))
-      if (files.size === 0) return raised
-      try {
-        await all([...files].map(([name, bytes]) => replaceFile(join(dir, name), bytes)))
-        await syncDirectory(dir)
-      } catch (error) {
-        // some of them are there
-        await takeBack().catch(() => undefined)
-        throw error
+      const isNewer = root !== undefined && root.version > rootVersion
+      if (isNewer) files.set(ROOT_FILE, writeRecord(ROOT, ROOT_FILE, root))
+      const asides = await allAside([...files].map(([name, bytes]) => writeAside(join(dir, name), bytes)))
+      return {
+        floors: raised,
+        async show() {
+          await show(asides, raised)
+          if (isNewer) rootVersion = root.version
+        },
+        drop: () => all(asides.map((aside) => aside.drop())),
       }
-      for (const floor of raised.values()) known.set(floor.channel, floor)
-      if (root !== undefined) rootVersion = Math.max(rootVersion, root.version)
-      return raised
     },
-
-    takeBack,
   }
+}
+
+/** All of them or none: what of them is there goes where one fails. */
+async function allAside(writing: readonly Promise<AsideFile>[]): Promise<readonly AsideFile[]> {
+  const done = await Promise.allSettled(writing)
+  const there = done.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const failed = done.find((one) => one.status === 'rejected')
+  if (failed === undefined) return there
+  await all(there.map((aside) => aside.drop())).catch(() => undefined)
+  throw failed.reason
 }
 
 /** As Promise.all, but none of them is still at work when it rejects. */

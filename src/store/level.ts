@@ -3,8 +3,7 @@ import { dirname } from 'node:path'
 import { sha256 } from '../codec/digest.ts'
 import { type Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Floor } from '../model/floor.ts'
-import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
+import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { type AuditLog, auditLog } from './audit-log.ts'
 import { type Collection, planCollection } from './collect.ts'
@@ -13,7 +12,7 @@ import { type ContentSource, Contents } from './content.ts'
 import { DamagedRecords, type Found } from './damaged-records.ts'
 import { type Database, levelDatabase } from './database.ts'
 import { isDamage, storeError } from './faults.ts'
-import { type FloorFiles, type FloorFilesContent, floorFiles } from './floor-files.ts'
+import { type FloorFiles, type FloorFilesContent, floorFiles, type PreparedFloors } from './floor-files.ts'
 import { joinCopies, withRootCopy } from './floors-joined.ts'
 import { FolderWatch } from './folder-watch.ts'
 import { GuardedDatabase } from './guarded-database.ts'
@@ -306,7 +305,7 @@ export class LevelStore implements StorePort {
     root: Snapshot['roots'][number] | undefined,
   ): Promise<void> {
     try {
-      await this.#floors.write(forFiles, root)
+      await (await this.#floors.prepare(forFiles, root)).show()
       const writes: Write[] = forStore.floors.map((floor) => ({ kind: 'floor', floor }))
       for (const { version, envelope } of forStore.roots) writes.push({ kind: 'root', version, envelope })
       if (writes.length > 0)
@@ -338,9 +337,9 @@ export class LevelStore implements StorePort {
 
   async #write(writes: readonly Write[], sync: boolean): Promise<void> {
     await this.#database.mend()
-    const kept = await this.#writeFiles(writes)
+    const files = await this.#prepareFiles(writes)
     const joined = writes.map((write): Write => {
-      const floor = write.kind === 'floor' ? kept.get(write.floor.channel) : undefined
+      const floor = write.kind === 'floor' ? files.floors.get(write.floor.channel) : undefined
       return floor === undefined ? write : { kind: 'floor', floor }
     })
     const operations = joined.flatMap((write) => operationsOf(write, this.#index.next))
@@ -348,24 +347,26 @@ export class LevelStore implements StorePort {
       await this.#database.write(operations, sync)
     } catch (error) {
       // A release that was refused leaves no trace: its floor alone would hold its place for ever.
-      await this.#floors.takeBack().catch((failed: unknown) => {
-        const { code, message } = storeError(failed, this.#init.floorDir)
-        this.#note('warn', code, `floors above what is stored, until they are written: ${message}`)
-      })
+      await files.drop().catch(() => undefined)
       throw error
     }
+    // The store has them: where the files cannot be renamed, the next batch or the next start does it.
+    await files.show().catch((error: unknown) => {
+      const { code, message } = storeError(error, this.#init.floorDir)
+      this.#note('error', code, `floors lie in the store alone until the next write: ${message}`)
+    })
     for (const write of joined) this.#index.apply(write)
     await this.#audit.append(pick(writes, 'audit'))
   }
 
-  /** First the files: a floor that only they hold is as good; a release whose floor only LevelDB holds is not. */
-  async #writeFiles(writes: readonly Write[]): Promise<ReadonlyMap<Channel, Floor>> {
+  /** What takes room, before anything is written: only a whole batch is to be seen, in the store and in the files. */
+  async #prepareFiles(writes: readonly Write[]): Promise<PreparedFloors> {
     const floors = pick(writes, 'floor').map(({ floor }) => floor)
     const newest = pick(writes, 'root')
       .toSorted((a, b) => a.version - b.version)
       .at(-1)
     try {
-      return await this.#floors.write(floors, newest)
+      return await this.#floors.prepare(floors, newest)
     } catch (error) {
       throw this.#database.failed(error, this.#init.floorDir)
     }

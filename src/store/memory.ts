@@ -9,8 +9,8 @@ import { MemoryDisk } from './memory-disk.ts'
 
 export interface MemoryFaults {
   /**
-   * Called before each write that reaches the disk, counted from 0: the floor files of a commit are one write, its
-   * batch is the next. `fail`: the disk is full. `crash`: the process dies here; nothing later happens.
+   * Called before each write that reaches the disk, counted from 0: the floor files of a commit are written aside, then its
+   * batch, then the files are renamed. `fail`: the disk is full. `crash`: the process dies here; nothing later happens.
    */
   beforeWrite(index: number): 'ok' | 'fail' | 'crash'
 }
@@ -87,20 +87,11 @@ export class MemoryStore implements StorePort {
 
   async commit(writes: readonly Write[], sync: boolean): Promise<void> {
     this.#check()
-    const { floors } = this.disk.files
-    if (writes.some(({ kind }) => kind === 'floor' || kind === 'root')) {
-      this.#beforeWrite()
-      this.disk.files = { ...this.disk.files, floors: new Map(floors) }
-      this.disk.writeFiles(writes)
-    }
-    try {
-      this.#beforeWrite()
-    } catch (error) {
-      // A disk that is full puts the files back; a process that dies does not.
-      if (!this.#crashed) this.disk.files = { ...this.disk.files, floors }
-      throw error
-    }
+    const withFiles = writes.some(({ kind }) => kind === 'floor' || kind === 'root')
+    if (withFiles) this.#beforeWrite()
+    this.#beforeWrite()
     this.disk.write(writes, sync)
+    if (withFiles) this.#showFiles(writes)
     for (const write of writes) if (write.kind === 'block') this.#fresh.add(write.digest)
     this.#setReadOnly(false)
   }
@@ -182,13 +173,25 @@ export class MemoryStore implements StorePort {
     if (!this.#open || this.#crashed) throw new MeshError('STORE_FAILED', 'the store is not open')
   }
 
+  /** Their room was taken: a full disk takes them, and a crash before leaves them behind the store. */
+  #showFiles(writes: readonly Write[]): void {
+    if (this.#fault() === 'crash') this.#crash()
+    this.disk.writeFiles(writes)
+  }
+
+  #fault(): ReturnType<MemoryFaults['beforeWrite']> {
+    return this.#init.faults?.beforeWrite(this.#writes++) ?? 'ok'
+  }
+
+  #crash(): never {
+    this.#crashed = true
+    throw new MeshError('STORE_FAILED', 'the process died in the middle of a write')
+  }
+
   #beforeWrite(): void {
-    const fault = this.#init.faults?.beforeWrite(this.#writes++) ?? 'ok'
+    const fault = this.#fault()
     if (fault === 'ok') return
-    if (fault === 'crash') {
-      this.#crashed = true
-      throw new MeshError('STORE_FAILED', 'the process died in the middle of a write')
-    }
+    if (fault === 'crash') this.#crash()
     this.#setReadOnly(true)
     throw new MeshError('STORE_FULL', 'the disk takes no more bytes')
   }

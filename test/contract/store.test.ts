@@ -99,10 +99,10 @@ class LevelBench implements StoreBench {
   #faultyFloors(files: FloorFiles): FloorFiles {
     return {
       ...files,
-      write: async (floors, root) => {
+      prepare: async (floors, root) => {
         if (this.#full && this.#where === 'floors')
           throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-        return files.write(floors, root)
+        return files.prepare(floors, root)
       },
     }
   }

@@ -50,7 +50,8 @@ async function adopted(root: TrustRoot): Promise<void> {
   const { floorDir } = foldersOf(config, () => ROOT.fleetId)
   const files = floorFiles(floorDir, ROOT.fleetId, LIMITS)
   await files.load()
-  await files.write([], { version: root.version, envelope: signedRoot(root) })
+  const prepared = await files.prepare([], { version: root.version, envelope: signedRoot(root) })
+  await prepared.show()
 }
 
 test('of each key file that will not do it is said what to do', () => {

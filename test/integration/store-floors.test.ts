@@ -1,0 +1,95 @@
+/** The second copy of floors: what a batch that fails would raise is never to be seen in it. */
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { levelDatabase } from '../../src/store/database.ts'
+import { floorFiles, readFloorFiles } from '../../src/store/floor-files.ts'
+import { LevelStore } from '../../src/store/level.ts'
+import { CONTRACT_LIMITS } from '../contract/store-contract.ts'
+import { FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
+
+let base = ''
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'confmesh-store-'))
+})
+afterEach(() => rm(base, { recursive: true, force: true }))
+
+const floorDir = (): string => join(base, 'floor')
+const shown = async (): Promise<readonly number[]> =>
+  (await readFloorFiles(floorDir(), CONTRACT_LIMITS)).floors.map(({ top }) => top.counter)
+const names = async (): Promise<readonly string[]> => (await readdir(floorDir())).sort()
+const [lower, higher] = [makeFloor(1, []), makeFloor(2, [])]
+
+async function files() {
+  const files = floorFiles(floorDir(), FLEET, CONTRACT_LIMITS)
+  await files.load()
+  await (await files.prepare([lower], undefined)).show()
+  return files
+}
+
+test('files show a floor once its batch is on disk, never one of a batch that fails', async () => {
+  const seen: (readonly number[])[] = []
+  let full = false
+  const database = levelDatabase(join(base, 'store'))
+  const batch: typeof database.batch = async (operations, sync) => {
+    seen.push(await shown())
+    if (full) throw Object.assign(new Error('No space left on device'), { code: 'LEVEL_IO_ERROR' })
+    await database.batch(operations, sync)
+  }
+  const store = new LevelStore({
+    dir: join(base, 'store'),
+    floorDir: floorDir(),
+    fleetId: FLEET,
+    limits: CONTRACT_LIMITS,
+    log: { note: () => {} },
+    emit: () => {},
+    database: () => ({ ...database, batch }),
+  })
+  await store.open()
+  await store.load()
+  await store.commit([{ kind: 'floor', floor: lower }], true)
+  full = true
+  await expect(store.commit([{ kind: 'floor', floor: higher }], true)).rejects.toThrow()
+  expect(await shown()).toEqual([1])
+  full = false
+  await store.commit([{ kind: 'floor', floor: higher }, ...makeRelease(3, []).writes], true)
+  expect(await shown()).toEqual([3])
+  await store.close()
+  // At each batch the files were as before it.
+  expect(seen.every((floors) => floors.length === 0 || floors[0] === 1)).toBe(true)
+  expect(seen.at(-1)).toEqual([1])
+})
+
+test('what is written aside is not shown, and what is dropped is gone', async () => {
+  const of = await files()
+  const before = await names()
+  const prepared = await of.prepare([higher], { version: 7, envelope: Uint8Array.of(7) })
+  expect(await shown()).toEqual([1])
+  await prepared.drop()
+  expect(await names()).toEqual(before)
+  // Nothing of it is remembered.
+  await (await of.prepare([], undefined)).show()
+  expect(await shown()).toEqual([1])
+})
+
+test('what cannot be renamed is shown by the next one', async () => {
+  const of = await files()
+  const [name = ''] = await names()
+  const prepared = await of.prepare([higher], undefined)
+  const path = join(floorDir(), name)
+  await rm(path)
+  await mkdir(join(path, 'in the way'), { recursive: true })
+  await expect(prepared.show()).rejects.toThrow()
+  await rm(path, { recursive: true })
+  await (await of.prepare([], undefined)).show()
+  expect(await shown()).toEqual([2])
+})
+
+test('one that cannot be written aside takes the others with it', async () => {
+  const of = await files()
+  await mkdir(join(floorDir(), 'root.new', 'in the way'), { recursive: true })
+  await expect(of.prepare([higher], { version: 7, envelope: Uint8Array.of(7) })).rejects.toThrow()
+  expect((await names()).filter((name) => name.endsWith('.new'))).toEqual(['root.new'])
+  expect(await shown()).toEqual([1])
+})
