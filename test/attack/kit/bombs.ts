@@ -36,7 +36,7 @@ export const junk = (bytes: number): Uint8Array => new Uint8Array(randomBytes(by
 
 /** `__proto__` and company where a map is expected; JSON, as roots and certificates are. */
 export const JSON_BOMBS: Readonly<Record<string, string>> = {
-  'arrays 20,000 deep': '['.repeat(20_000),
+  'arrays 20,000 deep': '['.repeat(20_000) + ']'.repeat(20_000),
   'a key twice': '{"v":1,"v":1}',
   'a float': '{"v":1.5}',
   'white space': '{ "v": 1 }',
