@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { ADMITTED } from './kit/attacks.ts'
 import { type AttackedFleet, CHANNEL, PUBLISHER } from './kit/fleet.ts'
+import { heapMib } from './kit/heap.ts'
 import { stage } from './kit/stage.ts'
 import { until } from './kit/victim.ts'
 
@@ -34,12 +35,22 @@ test.each(Object.keys(ADMITTED).filter((name) => !/overheard|replays/.test(name)
 
 test('channels without end under one pattern: the first come stay, the operator hears of it', async () => {
   const fleet = aFleet()
-  const victim = await aVictim(fleet, { limits: { maxChannels: 20 } })
+  const [all, maxChannels] = [4_000, 20]
+  const limits = { maxChannels, maxRelayedChannels: 100, maxGossipSeen: 500 }
+  // as wide as it takes for each of them to be looked at
+  const victim = await aVictim(fleet, { limits: { ...limits, gossipBurst: all, verifiesBurst: 2 * all } })
   const peer = await joined(fleet, victim)
-  for (let at = 0; at < 1_000; at += 1)
-    peer.announce(fleet.release({ header: { channel: `pay/flood-${at}` as typeof CHANNEL } }))
-  await victim.refusedAtLeast('LIMIT_CHANNELS', 980)
-  expect((await victim.client.status()).channels).toHaveLength(20)
+  const flood = async (from: number, to: number) => {
+    for (let at = from; at < to; at += 1)
+      peer.announce(fleet.release({ header: { channel: `pay/flood-${at}` as typeof CHANNEL } }))
+    await victim.refusedAtLeast('LIMIT_CHANNELS', to - maxChannels)
+    return heapMib()
+  }
+  const before = await flood(0, 1_000)
+  const after = await flood(1_000, all)
+  // 2 KB for each channel that anything holds
+  expect(after - before).toBeLessThan(3)
+  expect((await victim.client.status()).channels).toHaveLength(maxChannels)
 })
 
 test('as many messages as a peer can make up: no more of them are remembered than the bound says', async () => {

@@ -1,6 +1,4 @@
 /** Floods by peers and strangers: what they cost is bounded, and others are served meanwhile. */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import { decode, encode } from '@ipld/dag-cbor'
 import { afterEach, expect, test } from 'vitest'
@@ -18,6 +16,7 @@ import {
   sentOn,
   updated,
 } from '../integration/net/yamux-frames.ts'
+import { heapMib } from './kit/heap.ts'
 
 /** Of the fleet of `Scripted`. */
 const TOPIC = '/confmesh/f1ee7000/default/releases'
@@ -54,6 +53,7 @@ test('10⁵ subscriptions of an admitted peer leave no topic behind, then or aft
   const [node, raw] = await attacked()
   node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
   const stream = await raw.stream('/meshsub/1.1.0')
+  const before = heapMib()
   for (let round = 0; round < 100; round += 1) {
     const subscriptions = Array.from({ length: 1_000 }, (_, index) => ({
       subscribe: true,
@@ -67,10 +67,13 @@ test('10⁵ subscriptions of an admitted peer leave no topic behind, then or aft
   )
   await node.until('last one read', () => node.transport.subscribers('releases').includes(raw.id))
   expect(node.transport.topicCount()).toBe(1)
+  // each would be a string and a set: 20 MiB and more of them
+  expect(heapMib() - before).toBeLessThan(5)
   await serves(node)
   await raw.stop()
   await node.event('disconnected', ({ peer }) => peer === raw.id)
   await node.until('forgotten', () => node.transport.topicCount() === 0)
+  expect(heapMib() - before).toBeLessThan(5)
 })
 
 test('an RPC with more in it than an honest one has is not looked at', async () => {
@@ -146,13 +149,6 @@ test('streams are not taken up faster than a peer may open them', async () => {
 
 /** What stands before a message of this length. */
 const ofLength = (bytes: number): Uint8Array => frame([new Uint8Array(bytes)], bytes).subarray(0, -bytes)
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-const heapMib = (): number => {
-  collectGarbage()
-  return process.memoryUsage().heapUsed / 2 ** 20
-}
 
 test('streams opened and reset in one breath leave nothing behind, and end the connection', async () => {
   const [node, raw] = await attacked()
