@@ -43,7 +43,8 @@ test('channels without end under one pattern: the first come stay, the operator 
   const flood = async (from: number, to: number) => {
     for (let at = from; at < to; at += 1)
       peer.announce(fleet.release({ header: { channel: `pay/flood-${at}` as typeof CHANNEL } }))
-    await victim.refusedAtLeast('LIMIT_CHANNELS', to - maxChannels)
+    const refused = async () => (await victim.refused('LIMIT_CHANNELS')) >= to - maxChannels
+    await until('each is looked at', refused, 40_000)
     return heapMib()
   }
   const before = await flood(0, 1_000)
