@@ -245,13 +245,18 @@ export function silentLoss(random: Random, seeds: number): Plot {
   }
 }
 
-/** A fifth of all nodes, of every kind in turn. */
-export function someHostile(random: Random, seeds: number, nodes: number): Map<number, HostileKind> {
+/** @param share of all nodes; of every kind in turn */
+export function someHostile(
+  random: Random,
+  seeds: number,
+  nodes: number,
+  share = 1 / 5,
+): Map<number, HostileKind> {
   const others = shuffled(
     Array.from({ length: nodes - seeds }, (_, at) => seeds + at),
     random,
   )
-  const hostile = others.slice(0, Math.floor(nodes / 5)).sort((a, b) => a - b)
+  const hostile = others.slice(0, Math.floor(nodes * share)).sort((a, b) => a - b)
   return new Map(hostile.map((node, at) => [node, HOSTILE_KINDS[at % HOSTILE_KINDS.length] as HostileKind]))
 }
 

@@ -1,6 +1,6 @@
 /**
  * How far an attacker's nodes delay an honest fleet: the same fleet and the same releases twice, once with all nodes
- * honest, once with a fifth of them hostile, who eclipse one of the others besides.
+ * honest, once with a share of them hostile, who eclipse one of the others besides.
  */
 import type { Channel, Name, ReleaseId } from '../model/ids.ts'
 import type { Happening, Scenario } from './happening.ts'
@@ -11,6 +11,8 @@ import { World } from './world.ts'
 export interface Siege {
   readonly seed: number
   readonly nodes: number
+  /** Of them that are hostile: a fifth. */
+  readonly hostileShare?: number
   /** Told of each second of virtual time. */
   readonly onSecond?: (virtualMs: number) => void
 }
@@ -48,8 +50,8 @@ const ECLIPSE_AT_MS = SETTLED_MS + 0.75 * EVERY_MS
 const ECLIPSE_MS = 76_000
 const CHANNEL = 'payments/prod' as Channel
 
-export async function besiege({ seed, nodes, onSecond }: Siege): Promise<SiegeResult> {
-  const hostile = someHostile(stream(seed, 'siege'), SEEDS, nodes)
+export async function besiege({ seed, nodes, hostileShare, onSecond }: Siege): Promise<SiegeResult> {
+  const hostile = someHostile(stream(seed, 'siege'), SEEDS, nodes, hostileShare)
   const victim =
     Array.from({ length: nodes }, (_, at) => at).find((at) => at >= SEEDS && !hostile.has(at)) ?? 0
   const measured = new Set(
