@@ -191,6 +191,8 @@ export class Checker {
     const due = this.#newestOf(this.#acknowledged.filter(({ atMs }) => atMs <= nowMs - reachMs))
     const has = this.#placeShown(member)
     if (due === undefined) return
+    // Shown a moment ago, and no node has told its place yet: nothing can be said.
+    if (has === undefined && this.#shownBy(this.#files, member).any) return
     this.#count('checks of progress')
     if (has === undefined || comparePlaces(has, due) < 0)
       this.break(

@@ -226,6 +226,18 @@ describe('the fleet', () => {
     expect(checker.broken).toEqual([expect.stringMatching(/at 1 of anna in calm, 2 of bert is 120 s old/)])
   })
 
+  test('a node that was left alone and shows nothing, but not one whose release nobody has told the place of yet', () => {
+    const unknown = release('carl', 1, 9)
+    checker.published(unknown)
+    checker.acknowledged(second.id, clockOf(second), 0)
+    see(files(unknown))
+    checker.progress('node', CALM_MS, CALM_MS)
+    expect(checker.broken).toEqual([])
+    expect(checker.checks['checks of progress']).toBeUndefined()
+    checker.progress('another', CALM_MS, CALM_MS)
+    expect(checker.broken).toEqual([expect.stringMatching(/another is at nothing in calm/)])
+  })
+
   test('an order that shows only once the places are known', () => {
     const [late, early] = [release('carl', 1, 9), release('dora', 1, 4)]
     for (const label of [late, early]) checker.published(label)
