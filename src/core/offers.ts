@@ -12,6 +12,7 @@ import { shuffled } from './degree.ts'
 import type { FetchJob } from './fetch-job.ts'
 import { rangesOf } from './holders.ts'
 import type { Journey } from './journey.ts'
+import { Lateness } from './lateness.ts'
 import type { AdmittedSession } from './session.ts'
 import { regionOf } from './session.ts'
 import type { Sources } from './sources.ts'
@@ -45,6 +46,7 @@ export class Offers {
   readonly #sources: Sources
   readonly #offers = new Map<ReleaseId, Offer>()
   readonly #askers = new Askers()
+  readonly #lateness = new Lateness()
 
   constructor(config: CoreConfig, sources: Sources) {
     this.#config = config
@@ -69,7 +71,10 @@ export class Offers {
     const isFirst = !offer.few && !this.#sources.of(offer.release).announced(place, () => true)
     // The last block of few is said with the whole, a write later.
     const isSoon = isFirst || (news >= Math.min(told, haveAtOnce) && !(offer.few && job.isComplete))
-    this.#soon(step, offer, isSoon ? haveBatchMs : havePauseMs)
+    const pauseMs = isSoon ? haveBatchMs : havePauseMs
+    // Of few blocks, once some neighbours know of it, the others are soon said with the whole.
+    const isCalm = !offer.few || offer.told.size === 0
+    this.#soon(step, offer, isCalm ? pauseMs : Math.max(pauseMs, this.#lateness.pauseMs))
   }
 
   onWhole(step: Step, release: ReleaseId, channel: Channel, few: boolean): void {
@@ -120,7 +125,11 @@ export class Offers {
 
   onTick(step: Step, journey: Journey): void {
     for (const offer of this.#offers.values()) {
-      if (Math.min(offer.nextMonoMs, offer.lateMonoMs) <= step.now.monoMs) this.#round(step, journey, offer)
+      const dueMonoMs = Math.min(offer.nextMonoMs, offer.lateMonoMs)
+      if (dueMonoMs <= step.now.monoMs) {
+        this.#lateness.ran(dueMonoMs, step.now.monoMs)
+        this.#round(step, journey, offer)
+      }
       this.#wake(step, offer)
     }
   }
@@ -157,10 +166,11 @@ export class Offers {
   #round(step: Step, journey: Journey, offer: Offer): void {
     const latest = isAll(offer) ? EVERYTHING : offer.log.length
     const behind = [...journey.admitted()].filter((session) => this.#lacks(journey, offer, session, latest))
-    offer.nextMonoMs = NEVER
+    const isNext = offer.nextMonoMs <= step.now.monoMs
+    if (isNext) offer.nextMonoMs = NEVER
     // Further pages may have named many.
     if (!offer.few) offer.lateMonoMs = NEVER
-    for (const { peer } of offer.few ? this.#few(step, offer, behind) : behind) {
+    for (const { peer } of offer.few ? this.#few(step, offer, behind, isNext) : behind) {
       this.#tell(step, offer, peer)
       offer.told.set(peer, latest)
       this.#askers.told(offer.release, peer)
@@ -173,20 +183,29 @@ export class Offers {
   /**
    * Whoever was told a part hears the rest, whoever asked hears of it; others as there are places, first those that are
    * known to have nothing.
+   * @param isNext there is news; else only a place for one more neighbour
    */
-  #few(step: Step, offer: Offer, behind: readonly AdmittedSession[]): readonly AdmittedSession[] {
+  #few(
+    step: Step,
+    offer: Offer,
+    behind: readonly AdmittedSession[],
+    isNext: boolean,
+  ): readonly AdmittedSession[] {
     const { limits, random } = this.#config
     const isFirst = offer.told.size === 0 && offer.late === 0
     const isLate = offer.lateMonoMs <= step.now.monoMs
     if (isLate) offer.late += 1
-    if (isFirst || isLate) offer.lateMonoMs = step.now.monoMs + limits.fewPauseMs * 2 ** offer.late
+    const pauseMs = Math.max(limits.fewPauseMs, this.#lateness.pauseMs)
+    if (isFirst || isLate) offer.lateMonoMs = step.now.monoMs + pauseMs * 2 ** offer.late
     // While something is missing here all may have to know, so that those who bring the rest do.
     if (isAll(offer) && offer.late >= limits.lateOffers) offer.lateMonoMs = NEVER
     const holders = this.#sources.of(offer.release)
     const places = limits.offersAtOnce + offer.late - offer.told.size
-    const isDue = ({ peer }: AdmittedSession) => offer.told.has(peer) || this.#askers.has(offer.release, peer)
+    const isTold = ({ peer }: AdmittedSession) => offer.told.has(peer)
+    const isDue = (session: AdmittedSession) =>
+      (isNext && isTold(session)) || this.#askers.has(offer.release, session.peer)
     const others = shuffled(
-      behind.filter((session) => !isDue(session)),
+      behind.filter((session) => !isDue(session) && !isTold(session)),
       random,
     )
     const empty = others.filter(({ peer }) => !holders.knows(peer))

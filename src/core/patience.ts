@@ -73,6 +73,15 @@ export class Patience {
     return this.#laterWhereSlow(this.#limits.hedgeMs)
   }
 
+  /**
+   * How long without any block before neighbours are asked what they have, and a seed for what nobody brings: twice what
+   * neighbours usually take, where that is more. Else a fleet on a busy host asks for what is on its way.
+   */
+  get rescueMs(): number {
+    const { rescueMs, blockDeadlineMs } = this.#limits
+    return Math.min(Math.max(rescueMs, 2 * this.#usualMs('near')), blockDeadlineMs)
+  }
+
   /** False: too many blocks were asked for twice of late. */
   hedge(): boolean {
     if (this.#allowed < 1) return false

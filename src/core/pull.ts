@@ -232,7 +232,7 @@ export class Pull {
     const { limits, random } = this.#config
     // Each time later: a whole region that waits must not all ask the seed again and again.
     job.nextRescueMonoMs = monoMs + limits.rescueMs * Math.min(2 ** job.rescues, 8) * (0.5 + random())
-    if (monoMs - job.progressMonoMs < limits.rescueMs) return
+    if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return
     // The more the longer it lasts: what a whole region waits for is rarely one block.
     for (let left = 2 ** Math.min(job.rescues, 3); left > 0 && !this.#isFull; left -= 1) {
       const choice = this.#chooser.rescue(job, sessions, monoMs, this.#patience.stuckMs)
@@ -282,7 +282,7 @@ export class Pull {
     const { monoMs } = step.now
     const release = job.release.id
     if (job.awaitsAnswer(monoMs, limits.blockDeadlineMs / 2)) return
-    const isStuck = monoMs - job.progressMonoMs >= limits.rescueMs
+    const isStuck = monoMs - job.progressMonoMs >= this.#patience.rescueMs
     // Before a seed is asked neighbours are, whenever they were asked last.
     if (job.nextQueryMonoMs > monoMs && !(isStuck && job.queries === 0)) return
     if (!isStuck && this.#sources.of(release).any(this.#sources.counts)) return

@@ -105,6 +105,34 @@ describe('a release of few blocks', () => {
     expect(node.tick(LONG_MS)).toEqual([])
   })
 
+  test('a place for one more neighbour is a message to that one alone', () => {
+    const node = fetching(4)
+    node.block(0)
+    node.tick(LIMITS.haveBatchMs)
+    // The first place is due before the next block is worth a message of its own.
+    node.block(1)
+    node.block(2)
+    const soon = node.tick(LIMITS.haveBatchMs)
+    expect(soon).toHaveLength(4)
+    node.block(3)
+    expect(node.tick(LIMITS.fewPauseMs)).toHaveLength(1)
+  })
+
+  test('the later the timers of this host are, the longer what can wait does, but a second at most', () => {
+    const node = fetching(4)
+    node.block(0)
+    // Due after 10 ms, as on a host that fifty nodes share.
+    expect(node.tick(LIMITS.haveBatchMs + 100)).toHaveLength(4)
+    node.block(1)
+    expect(node.tick(399)).toEqual([])
+    expect(node.tick(1)).toHaveLength(5)
+    node.block(2)
+    expect(node.tick(LONG_MS)).not.toEqual([])
+    node.block(3)
+    expect(node.tick(999)).toEqual([])
+    expect(node.tick(1)).not.toEqual([])
+  })
+
   test('first to those that announced nothing, and never to those that announced all that is here', () => {
     const node = fetching(3, 6)
     node.sources.announced(RELEASE, peer('n0'), { whole: true })

@@ -27,6 +27,18 @@ test('others step in later where all answers are late, and no later than a neigh
   expect(patience.stuckMs).toBe(LIMITS.blockDeadlineMs / 2)
 })
 
+test('a seed is asked for what nobody brings once that takes twice as long as neighbours do', () => {
+  const patience = new Patience(LIMITS)
+  expect(patience.rescueMs).toBe(LIMITS.rescueMs)
+  for (let times = 0; times < 50; times += 1) patience.answered(5, 'near')
+  expect(patience.rescueMs).toBe(LIMITS.rescueMs)
+  for (let times = 0; times < 50; times += 1) patience.answered(600, 'near')
+  expect(patience.rescueMs).toBeGreaterThanOrEqual(1_200)
+  expect(patience.rescueMs).toBeLessThan(1_300)
+  for (let times = 0; times < 50; times += 1) patience.answered(60_000, 'near')
+  expect(patience.rescueMs).toBe(LIMITS.blockDeadlineMs)
+})
+
 test('what a seed lets wait in line, or a border takes, says nothing of the neighbours', () => {
   const patience = new Patience(LIMITS)
   for (let n = 0; n < 50; n += 1) {
