@@ -5,7 +5,7 @@ import type { Limits } from '../limits.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, FleetId } from '../model/ids.ts'
 import { isDigest } from '../model/names.ts'
-import { type AsideFile, syncDirectory, writeAside } from './durable-file.ts'
+import { type AsideFile, asideOf, syncDirectory, writeAside } from './durable-file.ts'
 import { FLOOR, ROOT, readRecord, writeRecord } from './records.ts'
 
 export interface RootCopy {
@@ -142,4 +142,19 @@ export async function readFloorFiles(
     else damaged.push(name)
   }
   return { floors, root, damaged }
+}
+
+/**
+ * Floors written aside, whole and synced, and not shown: the process was killed between its batch and the renaming. The
+ * next start shows them.
+ */
+export async function readFloorsAside(dir: string, limits: Limits): Promise<readonly Floor[]> {
+  const names = (await readdir(dir)).filter((name) => isDigest(name.slice(0, -asideOf('').length)))
+  const floors = names.sort().map(async (aside) => {
+    const name = aside.slice(0, -asideOf('').length)
+    if (aside !== asideOf(name)) return undefined
+    const floor = readRecord(FLOOR, name, await readFile(join(dir, aside)), limits)
+    return floor !== undefined && nameOf(floor.channel) === name ? floor : undefined
+  })
+  return (await Promise.all(floors)).filter((floor) => floor !== undefined)
 }

@@ -10,7 +10,7 @@ import { comparePlaces } from '../model/place.ts'
 import { contentOf } from './content.ts'
 import { type Database, levelDatabase } from './database.ts'
 import { faultOf, isDamage, storeError } from './faults.ts'
-import { readFloorFiles } from './floor-files.ts'
+import { readFloorFiles, readFloorsAside } from './floor-files.ts'
 import { FLEET_KEY, FORMAT, FORMAT_KEY, nameIn, PREFIX, USED_KEY } from './keys.ts'
 import { checkFiles } from './level-files.ts'
 import type { Problem } from './problem.ts'
@@ -207,17 +207,25 @@ class Verification {
     }
   }
 
-  /** The file may be ahead (it is written first), never behind. */
+  /** The file may be ahead of a store that lost its last writes, never behind. */
   async #checkFloorFiles(): Promise<void> {
     const { floorDir, limits } = this.#init
     if (floorDir === undefined) return
-    const none = { floors: [], root: undefined, damaged: [] }
-    const files = await readFloorFiles(floorDir, limits).catch((error: unknown) => {
+    const none = { floors: [], root: undefined, damaged: [], aside: [] }
+    const read = async () => ({
+      ...(await readFloorFiles(floorDir, limits)),
+      aside: await readFloorsAside(floorDir, limits),
+    })
+    const files = await read().catch((error: unknown) => {
       if (faultOf(error) === 'missing') return none
       throw storeError(error, floorDir)
     })
     for (const name of files.damaged) this.#add(join(floorDir, name), 'its checksum does not hold')
     const copies = new Map(files.floors.map((floor) => [floor.channel, floor]))
+    for (const floor of files.aside) {
+      const copy = copies.get(floor.channel)
+      copies.set(floor.channel, copy === undefined ? floor : joinFloors(copy, floor))
+    }
     for (const [channel, floor] of this.#floors) {
       const copy = copies.get(channel)
       if (copy === undefined) this.#add(floorDir, `the second copy of the floor of ${channel} is not there`)

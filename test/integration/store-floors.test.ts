@@ -1,11 +1,12 @@
 /** The second copy of floors: what a batch that fails would raise is never to be seen in it. */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { levelDatabase } from '../../src/store/database.ts'
-import { floorFiles, readFloorFiles } from '../../src/store/floor-files.ts'
+import { type FloorFiles, floorFiles, readFloorFiles } from '../../src/store/floor-files.ts'
 import { LevelStore } from '../../src/store/level.ts'
+import { verifyStore } from '../../src/store/verify.ts'
 import { CONTRACT_LIMITS } from '../contract/store-contract.ts'
 import { FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
 
@@ -92,4 +93,46 @@ test('one that cannot be written aside takes the others with it', async () => {
   await expect(of.prepare([higher], { version: 7, envelope: Uint8Array.of(7) })).rejects.toThrow()
   expect((await names()).filter((name) => name.endsWith('.new'))).toEqual(['root.new'])
   expect(await shown()).toEqual([1])
+})
+
+test('a process killed between a batch and the renaming leaves a sound node: the second copy lies aside', async () => {
+  const storeOf = (floors?: FloorFiles) =>
+    new LevelStore({
+      dir: join(base, 'store'),
+      floorDir: floorDir(),
+      fleetId: FLEET,
+      limits: CONTRACT_LIMITS,
+      log: { note: () => {} },
+      emit: () => {},
+      ...(floors === undefined ? {} : { floors }),
+    })
+  const problems = async () =>
+    (
+      await verifyStore({
+        dir: join(base, 'store'),
+        floorDir: floorDir(),
+        limits: CONTRACT_LIMITS,
+        checkEnvelope: () => undefined,
+      })
+    ).map(({ what }) => what)
+  const real = floorFiles(floorDir(), FLEET, CONTRACT_LIMITS)
+  const killed = storeOf({
+    ...real,
+    prepare: async (floors, root) => ({ ...(await real.prepare(floors, root)), show: async () => {} }),
+  })
+  await killed.open()
+  await killed.load()
+  await killed.commit([{ kind: 'floor', floor: higher }], true)
+  await killed.close()
+  expect(await shown()).toEqual([])
+  expect(await problems()).toEqual([])
+  const [aside = ''] = (await names()).filter((name) => name.endsWith('.new'))
+  await truncate(join(floorDir(), aside), 20)
+  expect(await problems()).toEqual([expect.stringMatching(/the second copy of the floor .* is not there/)])
+  const next = storeOf()
+  await next.open()
+  await next.load()
+  await next.close()
+  expect(await shown()).toEqual([2])
+  expect(await problems()).toEqual([])
 })
