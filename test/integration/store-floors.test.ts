@@ -22,6 +22,17 @@ const shown = async (): Promise<readonly number[]> =>
 const names = async (): Promise<readonly string[]> => (await readdir(floorDir())).sort()
 const [lower, higher] = [makeFloor(1, []), makeFloor(2, [])]
 
+const storeOf = (more: Partial<ConstructorParameters<typeof LevelStore>[0]> = {}): LevelStore =>
+  new LevelStore({
+    dir: join(base, 'store'),
+    floorDir: floorDir(),
+    fleetId: FLEET,
+    limits: CONTRACT_LIMITS,
+    log: { note: () => {} },
+    emit: () => {},
+    ...more,
+  })
+
 async function files() {
   const files = floorFiles(floorDir(), FLEET, CONTRACT_LIMITS)
   await files.load()
@@ -38,15 +49,7 @@ test('files show a floor once its batch is on disk, never one of a batch that fa
     if (full) throw Object.assign(new Error('No space left on device'), { code: 'LEVEL_IO_ERROR' })
     await database.batch(operations, sync)
   }
-  const store = new LevelStore({
-    dir: join(base, 'store'),
-    floorDir: floorDir(),
-    fleetId: FLEET,
-    limits: CONTRACT_LIMITS,
-    log: { note: () => {} },
-    emit: () => {},
-    database: () => ({ ...database, batch }),
-  })
+  const store = storeOf({ database: () => ({ ...database, batch }) })
   await store.open()
   await store.load()
   await store.commit([{ kind: 'floor', floor: lower }], true)
@@ -96,16 +99,6 @@ test('one that cannot be written aside takes the others with it', async () => {
 })
 
 test('a process killed between a batch and the renaming leaves a sound node: the second copy lies aside', async () => {
-  const storeOf = (floors?: FloorFiles) =>
-    new LevelStore({
-      dir: join(base, 'store'),
-      floorDir: floorDir(),
-      fleetId: FLEET,
-      limits: CONTRACT_LIMITS,
-      log: { note: () => {} },
-      emit: () => {},
-      ...(floors === undefined ? {} : { floors }),
-    })
   const problems = async () =>
     (
       await verifyStore({
@@ -116,10 +109,11 @@ test('a process killed between a batch and the renaming leaves a sound node: the
       })
     ).map(({ what }) => what)
   const real = floorFiles(floorDir(), FLEET, CONTRACT_LIMITS)
-  const killed = storeOf({
-    ...real,
-    prepare: async (floors, root) => ({ ...(await real.prepare(floors, root)), show: async () => {} }),
+  const prepare: FloorFiles['prepare'] = async (floors, root) => ({
+    ...(await real.prepare(floors, root)),
+    show: async () => {},
   })
+  const killed = storeOf({ floors: { ...real, prepare } })
   await killed.open()
   await killed.load()
   await killed.commit([{ kind: 'floor', floor: higher }], true)
