@@ -165,12 +165,17 @@ export class Offers {
 
   #round(step: Step, journey: Journey, offer: Offer): void {
     const latest = isAll(offer) ? EVERYTHING : offer.log.length
-    const behind = [...journey.admitted()].filter((session) => this.#lacks(journey, offer, session, latest))
     const isNext = offer.nextMonoMs <= step.now.monoMs
+    // Where only a place for one more neighbour is due, those that were told already wait for what is next.
+    const waits = ({ peer }: AdmittedSession) =>
+      offer.few && !isNext && offer.told.has(peer) && !this.#askers.has(offer.release, peer)
+    const behind = [...journey.admitted()].filter(
+      (session) => this.#lacks(journey, offer, session, latest) && !waits(session),
+    )
     if (isNext) offer.nextMonoMs = NEVER
     // Further pages may have named many.
     if (!offer.few) offer.lateMonoMs = NEVER
-    for (const { peer } of offer.few ? this.#few(step, offer, behind, isNext) : behind) {
+    for (const { peer } of offer.few ? this.#few(step, offer, behind) : behind) {
       this.#tell(step, offer, peer)
       offer.told.set(peer, latest)
       this.#askers.told(offer.release, peer)
@@ -183,14 +188,8 @@ export class Offers {
   /**
    * Whoever was told a part hears the rest, whoever asked hears of it; others as there are places, first those that are
    * known to have nothing.
-   * @param isNext there is news; else only a place for one more neighbour
    */
-  #few(
-    step: Step,
-    offer: Offer,
-    behind: readonly AdmittedSession[],
-    isNext: boolean,
-  ): readonly AdmittedSession[] {
+  #few(step: Step, offer: Offer, behind: readonly AdmittedSession[]): readonly AdmittedSession[] {
     const { limits, random } = this.#config
     const isFirst = offer.told.size === 0 && offer.late === 0
     const isLate = offer.lateMonoMs <= step.now.monoMs
@@ -201,11 +200,9 @@ export class Offers {
     if (isAll(offer) && offer.late >= limits.lateOffers) offer.lateMonoMs = NEVER
     const holders = this.#sources.of(offer.release)
     const places = limits.offersAtOnce + offer.late - offer.told.size
-    const isTold = ({ peer }: AdmittedSession) => offer.told.has(peer)
-    const isDue = (session: AdmittedSession) =>
-      (isNext && isTold(session)) || this.#askers.has(offer.release, session.peer)
+    const isDue = ({ peer }: AdmittedSession) => offer.told.has(peer) || this.#askers.has(offer.release, peer)
     const others = shuffled(
-      behind.filter((session) => !isDue(session) && !isTold(session)),
+      behind.filter((session) => !isDue(session)),
       random,
     )
     const empty = others.filter(({ peer }) => !holders.knows(peer))

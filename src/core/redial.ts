@@ -103,8 +103,11 @@ export class Redial {
   hurry(nowMonoMs: number): void {
     const { redialMaxMs } = this.#limits
     for (const state of this.#states.values())
-      if (state.nextMonoMs > nowMonoMs + redialMaxMs)
+      if (state.nextMonoMs > nowMonoMs + redialMaxMs) {
         state.nextMonoMs = nowMonoMs + redialMaxMs * (0.5 + this.#random() / 2)
+        // Dialled earlier than it was told: what comes to nothing from then on is a failure, and the pause grows.
+        state.toldUntilMonoMs = Math.min(state.toldUntilMonoMs, state.nextMonoMs)
+      }
   }
 
   forget(peer: PeerId): void {

@@ -18,3 +18,15 @@ it('comes back to a full seed in an hour where it has links enough, within ten s
   redial.told(peer('other'), 0, 3_600_000, true)
   expect(redial.nextMonoMs(peer('other'))).toBe(10_000)
 })
+
+it('pauses ever longer over a full seed that is gone by the time links are missing', () => {
+  const redial = new Redial(LIMITS, () => 1)
+  redial.told(peer('seed'), 0, 3_600_000, false)
+  redial.hurry(0)
+  const pauses = [1, 2, 3].map(() => {
+    const monoMs = redial.nextMonoMs(peer('seed'))
+    redial.failed(peer('seed'), monoMs, true)
+    return redial.nextMonoMs(peer('seed')) - monoMs
+  })
+  expect(pauses).toEqual([1_000, 2_000, 4_000])
+})
