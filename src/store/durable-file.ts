@@ -11,8 +11,8 @@ export async function syncDirectory(dir: string): Promise<void> {
   }
 }
 
-/** Where bytes lie that are to take the place of a file's. */
-export const asideOf = (path: string): string => `${path}.new`
+/** Behind the name of a file: where the bytes lie that are to take its place. */
+export const ASIDE = '.new'
 
 /** Bytes written aside: the file is as before until they are shown, and a crash leaves the old ones or the new, never a part. */
 export interface AsideFile {
@@ -23,7 +23,7 @@ export interface AsideFile {
 
 /** Written beside `path` and synced. */
 export async function writeAside(path: string, bytes: Uint8Array): Promise<AsideFile> {
-  const aside = asideOf(path)
+  const aside = `${path}${ASIDE}`
   const drop = (): Promise<void> => rm(aside, { force: true })
   // What a crash left of an earlier try goes; then exclusive creation, so that no link is followed.
   await drop()

@@ -5,7 +5,7 @@ import type { Limits } from '../limits.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, FleetId } from '../model/ids.ts'
 import { isDigest } from '../model/names.ts'
-import { type AsideFile, asideOf, syncDirectory, writeAside } from './durable-file.ts'
+import { ASIDE, type AsideFile, syncDirectory, writeAside } from './durable-file.ts'
 import { FLOOR, ROOT, readRecord, writeRecord } from './records.ts'
 
 export interface RootCopy {
@@ -131,15 +131,14 @@ export async function readFloorFiles(
   let root: RootCopy | undefined
   for (const name of (await readdir(dir)).sort()) {
     if (name !== ROOT_FILE && !isDigest(name)) continue
-    const bytes = await readFile(join(dir, name))
     if (name === ROOT_FILE) {
-      root = readRecord(ROOT, name, bytes, limits)
+      root = readRecord(ROOT, name, await readFile(join(dir, name)), limits)
       if (root === undefined) damaged.push(name)
       continue
     }
-    const floor = readRecord(FLOOR, name, bytes, limits)
-    if (floor !== undefined && nameOf(floor.channel) === name) floors.push(floor)
-    else damaged.push(name)
+    const floor = await floorIn(dir, name, name, limits)
+    if (floor === undefined) damaged.push(name)
+    else floors.push(floor)
   }
   return { floors, root, damaged }
 }
@@ -149,12 +148,14 @@ export async function readFloorFiles(
  * next start shows them.
  */
 export async function readFloorsAside(dir: string, limits: Limits): Promise<readonly Floor[]> {
-  const names = (await readdir(dir)).filter((name) => isDigest(name.slice(0, -asideOf('').length)))
-  const floors = names.sort().map(async (aside) => {
-    const name = aside.slice(0, -asideOf('').length)
-    if (aside !== asideOf(name)) return undefined
-    const floor = readRecord(FLOOR, name, await readFile(join(dir, aside)), limits)
-    return floor !== undefined && nameOf(floor.channel) === name ? floor : undefined
-  })
+  const names = (await readdir(dir)).filter((name) => name.endsWith(ASIDE)).sort()
+  const floors = names.map((name) => floorIn(dir, name.slice(0, -ASIDE.length), name, limits))
   return (await Promise.all(floors)).filter((floor) => floor !== undefined)
+}
+
+/** @param name of the file that it is or shall be, which the checksum covers; undefined: it is no floor of that name */
+async function floorIn(dir: string, name: string, file: string, limits: Limits): Promise<Floor | undefined> {
+  if (!isDigest(name)) return undefined
+  const floor = readRecord(FLOOR, name, await readFile(join(dir, file)), limits)
+  return floor !== undefined && nameOf(floor.channel) === name ? floor : undefined
 }
