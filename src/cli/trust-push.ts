@@ -6,7 +6,7 @@ import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern, PeerId } from '../model/ids.ts'
 import { channelsUnder } from '../publish/channels.ts'
 import { newestKnown, type PushedTo, pushRoots, type RootEnvelope } from '../publish/roots.ts'
-import type { Seed } from '../publish/seeds.ts'
+import type { Seed, Seeds } from '../publish/seeds.ts'
 import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { out, warn } from './output.ts'
@@ -22,9 +22,8 @@ export async function pushToSeeds(options: PushOptions): Promise<void> {
   const seeds = await connect(seedAddresses(options))
   try {
     const handed = await handOver(roots, seeds.reached)
-    const unreached = seeds.missed.map(({ address, error }) => ({ address, code: error.code }))
     const version = roots.at(-1)?.version
-    out({ version, ...handed, unreached }, [
+    out({ version, ...handed, unreached: unreachedOf(seeds) }, [
       ...handed.seeds.map(lineOf),
       ...handed.raised.map((pattern) => `${pattern} has a new epoch: what is active there stays`),
       ...handed.channels.map(
@@ -35,6 +34,10 @@ export async function pushToSeeds(options: PushOptions): Promise<void> {
     await seeds.close()
   }
 }
+
+/** Of the seeds that were named, those that no connection came to. */
+export const unreachedOf = ({ missed }: Pick<Seeds, 'missed'>) =>
+  missed.map(({ address, error }) => ({ address, code: error.code }))
 
 interface HandedOver extends Handed {
   /** Whose channels get a new epoch by it, and those of them that seeds hold: each needs a release under the root. */

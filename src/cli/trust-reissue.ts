@@ -28,7 +28,7 @@ import { publishedFacts, tellUpload } from './publish-text.ts'
 import { readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
-import { type Handed, lineOf, pushToAll, rootsBeside } from './trust-push.ts'
+import { type Handed, lineOf, pushToAll, rootsBeside, unreachedOf } from './trust-push.ts'
 import { warnUnsaid } from './trust-touched.ts'
 
 /** What counted in a channel before the root. */
@@ -61,7 +61,7 @@ export async function pushAndReissue(options: PushOptions): Promise<void> {
     const targets = await targetsOf(own, old, session)
     requireSigners(old, root, targets, session)
     const handed = await handOut(options.root, old, targets, session)
-    out({ version: root.version, ...factsOf(handed), unreached: unreached(session) }, [
+    out({ version: root.version, ...factsOf(handed), unreached: unreachedOf(session.seeds) }, [
       ...handed.seeds.map(lineOf),
       ...reissuedLines(handed),
       ...leftOut(own, targets, old),
@@ -91,16 +91,13 @@ async function pushAgain(
     .filter(isOwn)
     .map((channel) => ({ channel, code: 'ORDER_STALE_EPOCH', message }) as const)
   const facts = factsOf({ ...handed, reissued: [], left })
-  out({ version: root.version, ...facts, unreached: unreached(session) }, [
+  out({ version: root.version, ...facts, unreached: unreachedOf(session.seeds) }, [
     ...handed.seeds.map(lineOf),
     `nothing is issued again: what counted before root ${root.version} is not known any more`,
     ...notTheirs(stale.filter((channel) => !isOwn(channel))),
   ])
   tellLeft(left, root)
 }
-
-const unreached = ({ seeds }: Session) =>
-  seeds.missed.map(({ address, error }) => ({ address, code: error.code }))
 
 const notTheirs = (channels: readonly Channel[]): string[] =>
   channels.map((channel) => `${channel} is not issued again: these keys may not publish there`)
