@@ -26,7 +26,7 @@ export class SimStore implements StorePort {
 
   async open(): Promise<void> {
     await this.#memory.open()
-    for (const { writes } of this.#log) await this.#memory.commit(writes, true)
+    for (const { writes } of this.#log) await this.#memory.commit(writes)
   }
 
   load(): Promise<Snapshot> {
@@ -35,7 +35,7 @@ export class SimStore implements StorePort {
 
   async commit(writes: readonly Write[], sync: boolean): Promise<void> {
     try {
-      await this.#disk.write(this.#life, writes, sync, () => this.#memory.commit(writes, sync))
+      await this.#disk.write(this.#life, writes, sync, () => this.#memory.commit(writes))
     } catch (error) {
       if (isMeshError(error) && error.code === 'STORE_FULL') this.#setReadOnly(true)
       throw error

@@ -30,19 +30,6 @@ const emptyContents = (): Contents => ({
   audit: [],
 })
 
-/** Bytes are shared: nobody changes what was written. */
-const copyOf = (from: Contents): Contents => ({
-  roots: new Map(from.roots),
-  floors: new Map(from.floors),
-  channels: new Map(from.channels),
-  envelopes: new Map(from.envelopes),
-  blocks: new Map(from.blocks),
-  whole: new Set(from.whole),
-  beacons: new Map(from.beacons),
-  leases: new Map(from.leases),
-  audit: [...from.audit],
-})
-
 const raise = (floors: Map<Channel, Floor>, floor: Floor): void => {
   const before = floors.get(floor.channel)
   floors.set(floor.channel, before === undefined ? floor : joinFloors(before, floor))
@@ -78,8 +65,8 @@ function apply(to: Contents, write: Write): void {
 }
 
 /**
- * What survives the process that uses it. `latest` is what that process reads; a power cut leaves `synced`. The
- * second copies of floors and newest root are files of their own, so that a simulation can lose either.
+ * What survives the process that uses it. The second copies of floors and newest root are files of their own, so that
+ * a test can lose either.
  */
 export class MemoryDisk {
   latest: Contents = emptyContents()
@@ -92,65 +79,30 @@ export class MemoryDisk {
   }
   /** A floor was once written. */
   used = false
-  #synced: Contents = emptyContents()
-  #unsynced: Write[] = []
 
-  write(writes: readonly Write[], sync: boolean): void {
+  /** Of floors and roots the second copies, too. */
+  write(writes: readonly Write[]): void {
     for (const write of writes) {
-      if (write.kind === 'floor') this.used = true
       apply(this.latest, write)
-      this.#unsynced.push(write)
-    }
-    if (sync) this.sync()
-  }
-
-  /** Files are always synced. */
-  writeFiles(writes: readonly Write[]): void {
-    for (const write of writes) {
-      if (write.kind === 'floor') raise(this.files.floors, write.floor)
+      if (write.kind === 'floor') {
+        this.used = true
+        raise(this.files.floors, write.floor)
+      }
       if (write.kind === 'root' && write.version > (this.files.root?.version ?? 0))
         this.files.root = { version: write.version, envelope: write.envelope }
     }
   }
 
-  /** As on disk (`log-sync.ts`): a synced write carries all before it to disk. */
-  sync(): void {
-    for (const write of this.#unsynced) apply(this.#synced, write)
-    this.#unsynced = []
-  }
-
   /** Removed for good: collection and quarantine. */
   remove(whole: readonly ReleaseId[], envelopes: readonly ReleaseId[], blocks: readonly Digest[]): void {
-    this.sync()
-    for (const contents of [this.latest, this.#synced]) {
-      for (const release of whole) contents.whole.delete(release)
-      for (const release of envelopes) contents.envelopes.delete(release)
-      for (const digest of blocks) contents.blocks.delete(digest)
-    }
-  }
-
-  /** The power goes: what was never synced is gone. (A killed process alone loses nothing that was written.) */
-  cutPower(): void {
-    this.latest = copyOf(this.#synced)
-    this.#unsynced = []
-  }
-
-  /** A disk of its own with the same content. */
-  clone(): MemoryDisk {
-    const disk = new MemoryDisk()
-    disk.latest = copyOf(this.latest)
-    disk.#synced = copyOf(this.#synced)
-    disk.#unsynced = [...this.#unsynced]
-    disk.files = { floors: new Map(this.files.floors), root: this.files.root }
-    disk.used = this.used
-    return disk
+    for (const release of whole) this.latest.whole.delete(release)
+    for (const release of envelopes) this.latest.envelopes.delete(release)
+    for (const digest of blocks) this.latest.blocks.delete(digest)
   }
 
   /** The store is gone, as after a new disk under the data folder. */
   loseStore(): void {
     this.latest = emptyContents()
-    this.#synced = emptyContents()
-    this.#unsynced = []
     this.used = false
   }
 
@@ -164,8 +116,6 @@ export class MemoryDisk {
     if (bytes === undefined) return
     const damaged = bytes.slice()
     damaged[0] = (damaged[0] ?? 0) ^ 1
-    this.sync()
     this.latest.blocks.set(digest, damaged)
-    this.#synced.blocks.set(digest, damaged)
   }
 }

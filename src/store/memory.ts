@@ -7,46 +7,28 @@ import { type CollectInput, planCollection } from './collect.ts'
 import { type ContentSource, Contents } from './content.ts'
 import { MemoryDisk } from './memory-disk.ts'
 
-export interface MemoryFaults {
-  /**
-   * Called before each write that reaches the disk, counted from 0: the floor files of a commit are written aside, then its
-   * batch, then the files are renamed. `fail`: the disk is full. `crash`: the process dies here; nothing later happens.
-   */
-  beforeWrite(index: number): 'ok' | 'fail' | 'crash'
-}
-
 export interface MemoryStoreInit {
   readonly limits: Limits
   readonly fleetId?: FleetId
   /** What survives; give the same one to the next store to restart. */
   readonly disk?: MemoryDisk
-  readonly faults?: MemoryFaults
+  /** Asked before each write: the disk takes no more bytes. */
+  readonly isFull?: () => boolean
   readonly emit?: (event: EventOf<'blockLost' | 'storeMode'>) => void
 }
 
-/** The store of simulated nodes: same promises as on disk, no time of its own, and faults on demand. */
+/** The store of simulated nodes: same promises as on disk, no time of its own. */
 export class MemoryStore implements StorePort {
   readonly disk: MemoryDisk
   readonly #init: MemoryStoreInit
   readonly #fresh = new Set<Digest>()
   #writes = 0
-  #crashed = false
   #readOnly = false
   #open = false
 
   constructor(init: MemoryStoreInit) {
     this.#init = init
     this.disk = init.disk ?? new MemoryDisk()
-  }
-
-  /** A fault told it to crash: the disk is as it was then, every later call fails. */
-  get crashed(): boolean {
-    return this.#crashed
-  }
-
-  /** The store of the next start, on the same disk. */
-  reopened(change: Partial<MemoryStoreInit> = {}): MemoryStore {
-    return new MemoryStore({ ...this.#init, ...change, disk: change.disk ?? this.disk })
   }
 
   async open(): Promise<void> {
@@ -62,8 +44,7 @@ export class MemoryStore implements StorePort {
     )
     // Both copies hold the greater floor again from here on.
     const healed = own.map((floor): Write => ({ kind: 'floor', floor }))
-    this.disk.writeFiles(healed)
-    this.disk.write(healed, true)
+    this.disk.write(healed)
     const withFloor = new Set(own.map((floor) => floor.channel))
     const roots = new Map(latest.roots)
     if (files.root !== undefined) roots.set(files.root.version, files.root.envelope)
@@ -85,13 +66,10 @@ export class MemoryStore implements StorePort {
     }
   }
 
-  async commit(writes: readonly Write[], sync: boolean): Promise<void> {
+  async commit(writes: readonly Write[]): Promise<void> {
     this.#check()
-    const withFiles = writes.some(({ kind }) => kind === 'floor' || kind === 'root')
-    if (withFiles) this.#beforeWrite()
     this.#beforeWrite()
-    this.disk.write(writes, sync)
-    if (withFiles) this.#showFiles(writes)
+    this.disk.write(writes)
     for (const write of writes) if (write.kind === 'block') this.#fresh.add(write.digest)
     this.#setReadOnly(false)
   }
@@ -170,28 +148,12 @@ export class MemoryStore implements StorePort {
   }
 
   #check(): void {
-    if (!this.#open || this.#crashed) throw new MeshError('STORE_FAILED', 'the store is not open')
-  }
-
-  /** Their room was taken: a full disk takes them, and a crash before leaves them behind the store. */
-  #showFiles(writes: readonly Write[]): void {
-    if (this.#fault() === 'crash') this.#crash()
-    this.disk.writeFiles(writes)
-  }
-
-  #fault(): ReturnType<MemoryFaults['beforeWrite']> {
-    return this.#init.faults?.beforeWrite(this.#writes++) ?? 'ok'
-  }
-
-  #crash(): never {
-    this.#crashed = true
-    throw new MeshError('STORE_FAILED', 'the process died in the middle of a write')
+    if (!this.#open) throw new MeshError('STORE_FAILED', 'the store is not open')
   }
 
   #beforeWrite(): void {
-    const fault = this.#fault()
-    if (fault === 'ok') return
-    if (fault === 'crash') this.#crash()
+    this.#writes += 1
+    if (this.#init.isFull?.() !== true) return
     this.#setReadOnly(true)
     throw new MeshError('STORE_FULL', 'the disk takes no more bytes')
   }

@@ -29,7 +29,7 @@ async function fileActivator(): Promise<{ activator: ActivatorPort; dir: string 
   await chmod(dir, 0o755)
   const store = new MemoryStore({ limits: LIMITS })
   await store.open()
-  for (const { writes } of [first, second]) await store.commit(writes, true)
+  for (const { writes } of [first, second]) await store.commit(writes)
   return { activator: createActivator({ dir, hooks: [], store, limits: LIMITS }), dir }
 }
 

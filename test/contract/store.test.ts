@@ -24,7 +24,7 @@ class MemoryBench implements StoreBench {
       limits: CONTRACT_LIMITS,
       fleetId: FLEET,
       disk: this.#disk,
-      faults: { beforeWrite: () => (this.#full ? 'fail' : 'ok') },
+      isFull: () => this.#full,
       emit: (event) => this.events.push(event),
     })
   }

@@ -25,7 +25,7 @@ export class ActivateBench {
     await chmod(dir, 0o755)
     const store = new MemoryStore({ limits: LIMITS })
     await store.open()
-    for (const { writes } of releases) await store.commit(writes, true)
+    for (const { writes } of releases) await store.commit(writes)
     return new ActivateBench(dir, store)
   }
 

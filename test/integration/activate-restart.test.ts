@@ -48,7 +48,7 @@ async function crashed(top: Made): Promise<Place> {
     ...wholeOf(old),
     ...wholeOf(made),
   ]
-  await store.commit(writes, true)
+  await store.commit(writes)
   const command = ['/bin/sh', '-c', '! grep -q bad "$CONFMESH_DIR/a.conf"']
   const health = { command, timeoutMs: 20_000 }
   const activator = () => createActivator({ dir, hooks: [], health, store, limits: LIMITS })
