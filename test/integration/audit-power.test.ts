@@ -89,3 +89,14 @@ test.each([
   expect(timesIn(texts)).toHaveLength(COUNT)
   expect((await stat(join(data, 'audit.jsonl'))).size).toBeLessThanOrEqual(limits.maxAuditBytes)
 })
+
+test('damaged records go by themselves, with no line to write before', async () => {
+  const database = levelDatabase(join(data, 'store'))
+  await database.open()
+  const key = `${PREFIX.audit}${'7'.padStart(16, '0')}/${'1'.padStart(16, '0')}`
+  await database.batch([{ type: 'put', key, value: new Uint8Array(9) }], true)
+  await auditLog(data, LIMITS, { note: ({ text }) => expect.fail(text) }).takeOver(database)
+  expect(await database.get(key)).toBeUndefined()
+  await database.close()
+  expect((await readdir(data)).filter((name) => name.startsWith('audit'))).toEqual([])
+})

@@ -1,9 +1,10 @@
 /** LevelDB's own files, read by their checksums: what a kill leaves is sound, what a disk changed is damage. */
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { maskedCrc32c } from '../../src/store/crc32c.ts'
 import { levelDatabase } from '../../src/store/database.ts'
 import { checkFiles } from '../../src/store/level-files.ts'
 
@@ -22,11 +23,13 @@ const fileOf = async (form: RegExp): Promise<string> => {
 const log = () => fileOf(/^\d+\.log$/)
 
 /** A log as LevelDB writes it, one record for each value. */
-async function writeLog(...sizes: readonly number[]): Promise<void> {
+const writeLog = (...sizes: readonly number[]): Promise<void> => writeLogOf('key', ...sizes)
+
+async function writeLogOf(key: string, ...sizes: readonly number[]): Promise<void> {
   const database = levelDatabase(dir)
   await database.open()
   for (const size of sizes)
-    await database.batch([{ type: 'put', key: 'key', value: new Uint8Array(size).fill(1) }], true)
+    await database.batch([{ type: 'put', key, value: new Uint8Array(size).fill(1) }], true)
   await database.close()
 }
 
@@ -147,6 +150,28 @@ describe('a table that no MANIFEST names', () => {
     expect(await check()).toHaveLength(1)
   })
 
+  test('is told from those in use where the MANIFEST has edits longer than its blocks', async () => {
+    // an edit names the first key of a table and its last
+    for (let round = 0; round < 2; round += 1) await writeLogOf('k'.repeat(20_000), 40)
+    expect((await readFile(await fileOf(/^MANIFEST-/))).length).toBeGreaterThan(32_768)
+    await writeFile(begun(), 'torn')
+    expect(await check()).toEqual([])
+    const [inUse = ''] = (await tables()).filter((name) => !begun().endsWith(name))
+    await writeFile(join(dir, inUse), 'torn')
+    expect(await check()).toEqual([{ where: join(dir, inUse), what: 'too short for a table' }])
+  })
+
+  test('is checked as any other where an edit of the MANIFEST is of no kind that LevelDB writes', async () => {
+    await writeLog(40)
+    await writeFile(begun(), 'torn')
+    expect(await check()).toEqual([])
+    const [whole, kind, unknown] = [1, 99, 0]
+    const record = Buffer.from([0, 0, 0, 0, 2, 0, whole, kind, unknown])
+    record.writeUInt32LE(maskedCrc32c(record.subarray(6)), 0)
+    await appendFile(await fileOf(/^MANIFEST-/), record)
+    expect(await check()).toEqual([{ where: begun(), what: 'too short for a table' }])
+  })
+
   test('is told from those in use after tables were merged and dropped', async () => {
     for (let round = 0; round < 3; round += 1) await writeLog(40_000, 40)
     const before = await tables()
@@ -166,6 +191,11 @@ describe('a table that no MANIFEST names', () => {
       await writeFile(join(dir, name), bytes)
     }
   })
+})
+
+test('what the system will not read is said as the system says it, and no file is called damaged by it', async () => {
+  await mkdir(join(dir, '000099.log'))
+  await expect(check()).rejects.toMatchObject({ code: 'EISDIR' })
 })
 
 test('more bytes than a start may read are left to the checksums of the records', async () => {

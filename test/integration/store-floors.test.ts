@@ -1,5 +1,5 @@
 /** The second copy of floors: what a batch that fails would raise is never to be seen in it. */
-import { mkdir, mkdtemp, readdir, rm, truncate } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -98,35 +98,62 @@ test('one that cannot be written aside takes the others with it', async () => {
   expect(await shown()).toEqual([1])
 })
 
-test('a process killed between a batch and the renaming leaves a sound node: the second copy lies aside', async () => {
-  const problems = async () =>
-    (
-      await verifyStore({
-        dir: join(base, 'store'),
-        floorDir: floorDir(),
-        limits: CONTRACT_LIMITS,
-        checkEnvelope: () => undefined,
-      })
-    ).map(({ what }) => what)
+const problems = async () =>
+  (
+    await verifyStore({
+      dir: join(base, 'store'),
+      floorDir: floorDir(),
+      limits: CONTRACT_LIMITS,
+      checkEnvelope: () => undefined,
+    })
+  ).map(({ what }) => what)
+
+async function inOneLife(floor?: typeof lower, more: Parameters<typeof storeOf>[0] = {}): Promise<void> {
+  const store = storeOf(more)
+  await store.open()
+  await store.load()
+  if (floor !== undefined) await store.commit([{ kind: 'floor', floor }], true)
+  await store.close()
+}
+
+/** A life whose batch is on disk when it is killed, before its files are renamed. */
+function killedAfterBatch(floor: typeof lower): Promise<void> {
   const real = floorFiles(floorDir(), FLEET, CONTRACT_LIMITS)
   const prepare: FloorFiles['prepare'] = async (floors, root) => ({
     ...(await real.prepare(floors, root)),
     show: async () => {},
   })
-  const killed = storeOf({ floors: { ...real, prepare } })
-  await killed.open()
-  await killed.load()
-  await killed.commit([{ kind: 'floor', floor: higher }], true)
-  await killed.close()
+  return inOneLife(floor, { floors: { ...real, prepare } })
+}
+
+test('a process killed between a batch and the renaming leaves a sound node: the second copy lies aside', async () => {
+  await killedAfterBatch(higher)
   expect(await shown()).toEqual([])
   expect(await problems()).toEqual([])
   const [aside = ''] = (await names()).filter((name) => name.endsWith('.new'))
   await truncate(join(floorDir(), aside), 20)
   expect(await problems()).toEqual([expect.stringMatching(/the second copy of the floor .* is not there/)])
-  const next = storeOf()
-  await next.open()
-  await next.load()
-  await next.close()
+  await inOneLife()
   expect(await shown()).toEqual([2])
   expect(await problems()).toEqual([])
+})
+
+test('of the copy that is shown and the one aside the greater counts', async () => {
+  await inOneLife(lower)
+  await killedAfterBatch(higher)
+  expect(await shown()).toEqual([1])
+  expect(await problems()).toEqual([])
+  const [aside = ''] = (await names()).filter((name) => name.endsWith('.new'))
+  await truncate(join(floorDir(), aside), 20)
+  expect(await problems()).toEqual([expect.stringMatching(/the second copy of the floor .* is behind/)])
+  await inOneLife()
+  expect(await shown()).toEqual([2])
+})
+
+test('what lies aside and is no floor counts for nothing', async () => {
+  await inOneLife(lower)
+  await writeFile(join(floorDir(), 'notes.new'), 'somebody’s')
+  expect(await problems()).toEqual([])
+  await inOneLife()
+  expect(await shown()).toEqual([1])
 })

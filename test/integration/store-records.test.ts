@@ -13,9 +13,9 @@ import { decodeHeader, encodeHeader } from '../../src/codec/header.ts'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { PAYLOAD_TYPES } from '../../src/model/envelope.ts'
-import type { Channel, KeyId, ReleaseId } from '../../src/model/ids.ts'
+import type { Channel, Digest, KeyId, ReleaseId } from '../../src/model/ids.ts'
 import type { EventOf, Snapshot } from '../../src/runtime/ports.ts'
-import { levelDatabase } from '../../src/store/database.ts'
+import { type Database, levelDatabase } from '../../src/store/database.ts'
 import {
   beaconKey,
   blockKey,
@@ -81,13 +81,17 @@ interface Opened {
   readonly snapshot: Snapshot
   readonly notes: EffectOf<'note'>[]
   readonly events: EventOf<'blockLost' | 'envelopeLost' | 'storeMode'>[]
+  /** Behind the store's back. */
+  readonly database: Database
 }
 
 /** Runs with the store open and loaded. */
 async function running<T>(base: string, run: (opened: Opened) => Promise<T> | T): Promise<T> {
   const notes: EffectOf<'note'>[] = []
   const events: Opened['events'] = []
+  const database = levelDatabase(join(base, 'store'))
   const store = new LevelStore({
+    database: () => database,
     dir: join(base, 'store'),
     floorDir: join(base, 'floor'),
     fleetId: FLEET,
@@ -97,7 +101,7 @@ async function running<T>(base: string, run: (opened: Opened) => Promise<T> | T)
   })
   await store.open()
   try {
-    return await run({ store, snapshot: await store.load(), notes, events })
+    return await run({ store, snapshot: await store.load(), notes, events, database })
   } finally {
     await store.close()
   }
@@ -131,6 +135,16 @@ async function put(
   const database = levelDatabase(join(base, 'store'))
   await database.open()
   await database.batch([{ type: 'put', key, value: change((await database.get(key))?.slice()) }], true)
+  await database.close()
+}
+
+async function remove(base: string, ...keys: readonly string[]): Promise<void> {
+  const database = levelDatabase(join(base, 'store'))
+  await database.open()
+  await database.batch(
+    keys.map((key) => ({ type: 'del', key })),
+    true,
+  )
   await database.close()
 }
 
@@ -194,25 +208,24 @@ describe('a damaged record', () => {
   })
 
   test('(block, envelope) that is damaged while the node runs is found when it is read, once', async () => {
-    const base = await sound()
-    const database = levelDatabase(join(base, 'store'))
-    const store = new LevelStore({
-      dir: join(base, 'store'),
-      floorDir: join(base, 'floor'),
-      limits: LIMITS,
-      log: { note: () => undefined },
-      database: () => database,
+    await running(await sound(), async ({ store, database }) => {
+      for (const key of [blockKey(block), envelopeKey(one.id)])
+        await database.batch([{ type: 'put', key, value: flipped((await database.get(key))?.slice()) }], true)
+      expect(await store.readBlock(block)).toBeUndefined()
+      expect(await store.readEnvelope(one.id)).toBeUndefined()
+      expect(await store.readEnvelope(one.id)).toBeUndefined()
+      expect(await database.get(quarantineKey(blockKey(block)))).toBeDefined()
+      expect(await database.get(envelopeKey(one.id))).toBeUndefined()
     })
-    await store.open()
-    await store.load()
-    for (const key of [blockKey(block), envelopeKey(one.id)])
-      await database.batch([{ type: 'put', key, value: flipped((await database.get(key))?.slice()) }], true)
-    expect(await store.readBlock(block)).toBeUndefined()
-    expect(await store.readEnvelope(one.id)).toBeUndefined()
-    expect(await store.readEnvelope(one.id)).toBeUndefined()
-    expect(await database.get(quarantineKey(blockKey(block)))).toBeDefined()
-    expect(await database.get(envelopeKey(one.id))).toBeUndefined()
-    await store.close()
+  })
+
+  test('(envelope) that is gone while the node runs is said to be lost, once', async () => {
+    await running(await sound(), async ({ store, events, database }) => {
+      await database.batch([{ type: 'del', key: envelopeKey(one.id) }], true)
+      expect(await store.readEnvelope(one.id)).toBeUndefined()
+      expect(await store.readEnvelope(one.id)).toBeUndefined()
+      expect(events).toEqual([{ kind: 'envelopeLost', release: one.id }])
+    })
   })
 })
 
@@ -285,6 +298,26 @@ describe('verify', () => {
     const base = await sound()
     await put(base, key, () => value)
     expect(await verify(base)).toEqual([{ where: expect.any(String), what: expect.stringMatching(what) }])
+  })
+
+  const blockOf = (digest: Digest) => ({
+    block: { where: `block ${digest}`, what: 'its bytes do not give its digest' },
+    whole: {
+      where: `release ${one.id}`,
+      what: `is noted as whole, but 1 blocks are not here, first ${digest}`,
+    },
+  })
+  test.each([
+    ['a block', block],
+    ['a page', one.pages[0] ?? digestOf('none')],
+  ])('names a release that is noted as whole, %s of which is damaged or gone', async (_, digest) => {
+    const said = blockOf(digest)
+    const damaged = await sound()
+    await put(damaged, blockKey(digest), flipped)
+    expect(await verify(damaged)).toEqual(expect.arrayContaining([said.block, said.whole]))
+    const gone = await sound()
+    await remove(gone, blockKey(digest), sizeKey(digest))
+    expect(await verify(gone)).toEqual([said.whole])
   })
 
   test('asks for the signature of every root, release and beacon, roots first', async () => {
