@@ -21,6 +21,8 @@ import { optionsOf } from './options.ts'
 import { revision } from './revision.ts'
 
 const START_MS = 120_000
+/** What a busy fleet publishes: one each ten seconds. Six hours' worth are 2,160. */
+const RELEASES_AN_HOUR = 360
 /** Between the second and the last quarter. V8 takes what it is given before it collects: some MiB are no growth. */
 const MAX_RSS_MIB = 24
 /** Links of peers that come and go. */
@@ -107,7 +109,10 @@ async function soak(fleet: SmallFleet, checker: Checker): Promise<string[]> {
     comingAndGoing(guest, checker, over),
   ])
   for (const member of staying) await caughtUp(member, checker, patience)
-  say(`${checker.releases} releases, ${times} times one came and went`)
+  const hours = (checker.releases / RELEASES_AN_HOUR).toFixed(1)
+  say(
+    `${checker.releases} releases, ${hours} hours of one each ten seconds; ${times} times one came and went`,
+  )
   return judged(counted)
 }
 
