@@ -25,6 +25,8 @@ export interface Choice {
   readonly seed: boolean
   /** Another's to bring in, asked of the seed in case that one is dead. */
   readonly takeOver?: true
+  /** The seed is told that whom it sent this node to does not bring it. */
+  readonly inVain?: true
 }
 
 /** How long a view of the regions' gateways is used before it is asked for again. */
@@ -282,7 +284,7 @@ export class Chooser {
     return entry
   }
 
-  /** Gateways that are known not to store the channel, or to have lied, bring nothing of it in. */
+  /** Gateways that are known not to store the channel, to have lied or to give nothing, bring nothing of it in. */
   #storing(all: Entrants, sessions: readonly AdmittedSession[], known: Entrants | undefined): Entrants {
     const { self, region } = this.#config
     if (all.peers.length === 0) {
@@ -294,10 +296,9 @@ export class Chooser {
       // The same from one look to the next: each is a hash.
       return known?.sameAs(peers) === true ? known : new Entrants(peers)
     }
-    const fit = all.peers.filter(
-      (peer) =>
-        peer === self || !this.#connected.has(peer) || sessions.some((session) => session.peer === peer),
-    )
+    const serves = (peer: PeerId) =>
+      !this.#sources.fails(peer) && sessions.some((session) => session.peer === peer)
+    const fit = all.peers.filter((peer) => peer === self || !this.#connected.has(peer) || serves(peer))
     if (fit.length === all.peers.length) return all
     const peers = fit.length > 0 ? fit : [self]
     return known?.sameAs(peers) === true ? known : new Entrants(peers)

@@ -95,7 +95,7 @@ export class Fetch {
       if (bytes !== undefined) this.offer(step, journey, page, bytes)
     }
     this.#advance(step, journey, job)
-    this.#pump(step, journey)
+    this.#pump(step, journey, job)
   }
 
   /** Pages nobody asked for: of a release that is under way, or to be heard of in a moment. */
@@ -144,7 +144,8 @@ export class Fetch {
   /** What a peer says it holds, asked or not. */
   announced(step: Step, journey: Journey, release: ReleaseId, peer: PeerId, holding: Holding): void {
     this.#sources.announced(release, peer, holding)
-    if (this.#jobs.has(release)) this.#pump(step, journey)
+    const job = this.#jobs.get(release)
+    if (job !== undefined) this.#pump(step, journey, job)
   }
 
   /** A peer asks what is here. */
@@ -329,9 +330,9 @@ export class Fetch {
     }
   }
 
-  #pump(step: Step, journey: Journey): void {
+  #pump(step: Step, journey: Journey, only?: FetchJob): void {
     if (step.now.monoMs < this.#pausedUntilMonoMs) step.wakeAt(this.#pausedUntilMonoMs)
-    else this.#pull.pump(step, journey)
+    else this.#pull.pump(step, journey, only)
   }
 
   #complain(step: Step): void {

@@ -12,14 +12,19 @@ import type { RequestId } from './events.ts'
 import type { FetchJob } from './fetch-job.ts'
 import type { Journey } from './journey.ts'
 import { Patience } from './patience.ts'
-import { type AdmittedSession, regionOf } from './session.ts'
+import { Queries } from './queries.ts'
+import { Rounds } from './rounds.ts'
+import type { AdmittedSession } from './session.ts'
 import type { Sources } from './sources.ts'
 import type { Step } from './step.ts'
 import { nextTurnMs } from './turns.ts'
 import { type Asked, Wants } from './wants.ts'
 
-/** Peers asked for one block at once, the silent ones among them. */
-const MAX_ASKED = 4
+/**
+ * Peers asked for one block at once, the silent ones among them. The last place is for whoever gave something before, and
+ * for a seed: admitted peers that announce everything and give nothing may take all others.
+ */
+const MAX_ASKED = 5
 
 /**
  * So long at most neighbours that were asked what they have keep a seed from being asked: they may all be dead. Five times
@@ -27,11 +32,10 @@ const MAX_ASKED = 4
  */
 const MAX_HELD_MS = 2_000
 
-/** A neighbour is asked what it has. */
-interface Query {
-  readonly release: ReleaseId
-  readonly peer: PeerId
-}
+/** A look at one costs some 10 µs, and every event has one: with 20,000 channels under way each would take a fifth of a second. */
+const JOBS_A_GO = 128
+/** Until the next go where not all were looked at: all 20,000 in four seconds, for some 5 % of a core. */
+const NEXT_GO_MS = 25
 
 export interface Puller {
   job(release: ReleaseId): FetchJob | undefined
@@ -50,7 +54,8 @@ export class Pull {
   readonly #chooser: Chooser
   readonly #patience: Patience
   readonly #wants = new Wants()
-  readonly #queries = new Map<RequestId, Query>()
+  readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
+  readonly #queries: Queries
   #nextDialMonoMs = 0
   /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
   #lookMonoMs = Number.POSITIVE_INFINITY
@@ -61,16 +66,18 @@ export class Pull {
     this.#puller = puller
     this.#chooser = new Chooser(config, sources)
     this.#patience = new Patience(config.limits)
+    this.#queries = new Queries(config, sources, this.#patience, puller)
   }
 
-  /** Ask for as much as the limits allow. */
-  pump(step: Step, journey: Journey): void {
+  /** Ask for as much as the limits allow: for this one alone, or for all. Of very many some are looked at in one go. */
+  pump(step: Step, journey: Journey, only?: FetchJob): void {
     let wakeMs = Number.POSITIVE_INFINITY
-    for (const job of this.#puller.jobs()) {
+    for (const job of only === undefined ? this.#rounds.next(this.#puller.jobs()) : [only]) {
       if (job.refused || job.closing) continue
       wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
       if (job.open.count > 0) this.#pumpJob(step, journey, job)
     }
+    if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
     if (this.#wants.size > 0) this.#lookMonoMs = Math.min(this.#lookMonoMs, step.now.monoMs + wakeMs)
     if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
   }
@@ -83,12 +90,7 @@ export class Pull {
 
   /** True: the question was ours, and is closed. */
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
-    const query = this.#queried(id, step.now.monoMs, true)
-    if (query !== undefined) {
-      if (reply.protocol === 'blocks' && reply.message.type === 'noted' && reply.message.whole === true)
-        this.#sources.announced(query.release, query.peer, { whole: true })
-      return true
-    }
+    if (this.#queries.onReply(step, id, reply)) return true
     const asked = this.#close(id, step.now.monoMs)
     if (asked === undefined) return false
     if (reply.protocol !== 'blocks' || reply.message.type !== 'block') this.#gaveNothing(asked)
@@ -98,7 +100,7 @@ export class Pull {
   }
 
   onRequestFailed(step: Step, id: RequestId, code: Code): boolean {
-    if (this.#queried(id, step.now.monoMs, false) !== undefined) return true
+    if (this.#queries.onFailed(step, id)) return true
     const asked = this.#close(id, step.now.monoMs)
     if (asked === undefined) return false
     this.#gaveNothing(asked)
@@ -108,17 +110,6 @@ export class Pull {
     step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
     this.reopen(asked.digest)
     return true
-  }
-
-  /** One of those asked what they have has answered, or none of them can. */
-  #queried(id: RequestId, monoMs: number, answers: boolean): Query | undefined {
-    const query = this.#queries.get(id)
-    if (query === undefined) return undefined
-    this.#queries.delete(id)
-    const { release } = query
-    if (answers || ![...this.#queries.values()].some((other) => other.release === release))
-      this.#puller.job(release)?.onAnswer(monoMs)
-    return query
   }
 
   isAskedOnly(digest: Digest, peer: PeerId): boolean {
@@ -165,7 +156,9 @@ export class Pull {
       }
       if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
       this.#gaveNothing(asked)
-      if (peers < MAX_ASKED) this.#again(digest)
+      if (peers >= MAX_ASKED - 1 && ![...this.#wants.peers(digest)].some(this.#sources.counts))
+        this.#wants.letGo(asked)
+      if (this.#wants.peers(digest).size < MAX_ASKED) this.#again(digest)
     }
   }
 
@@ -226,7 +219,7 @@ export class Pull {
       this.#ask(step, job, choice)
     }
     if (this.#isFull || job.open.count === 0) return
-    this.#query(step, journey, job, sessions)
+    this.#queries.ask(step, journey, job, sessions)
     if (job.nextRescueMonoMs > monoMs) return
     if (job.awaitsAnswer(monoMs, MAX_HELD_MS) && !job.isAnswered) return
     const { limits, random } = this.#config
@@ -242,11 +235,20 @@ export class Pull {
   }
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
-    return this.#isFull || job.open.count === 0 ? undefined : this.#chooser.pull(job, session, monoMs)
+    if (this.#isFull || job.open.count === 0) return undefined
+    const choice = this.#chooser.pull(job, session, monoMs)
+    return choice !== undefined && this.#mayTakePlace(choice) ? choice : undefined
+  }
+
+  /** Of a block that others were asked for in vain. */
+  #mayTakePlace({ digest, peer, seed }: Choice): boolean {
+    const asked = this.#wants.peers(digest).size
+    if (asked === 0 || seed || this.#sources.isProven(peer)) return true
+    return asked < MAX_ASKED - 1 && this.#sources.answers(peer)
   }
 
   /** False: this very peer is asked for it already, or it is being written. */
-  #ask(step: Step, job: FetchJob, { digest, peer, border, seed, takeOver }: Choice): boolean {
+  #ask(step: Step, job: FetchJob, { digest, peer, border, seed, takeOver, inVain }: Choice): boolean {
     if (this.#wants.peers(digest).has(peer) || this.#puller.isWriting(digest)) return false
     if (!border && !seed) this.#lookAt(step, step.now.monoMs + this.#patience.hedgeMs)
     const id = step.nextRequest()
@@ -254,7 +256,7 @@ export class Pull {
     const release = job.release.id
     for (const other of this.#puller.jobs()) other.shut(digest)
     // Only a seed sends others on.
-    const failed = seed && takeOver !== true && job.redirected.has(digest)
+    const failed = seed && (inVain ?? (takeOver !== true && job.redirected.has(digest)))
     this.#wants.open(id, {
       digest,
       release,
@@ -270,36 +272,6 @@ export class Pull {
     const timeoutMs = this.#config.limits.blockDeadlineMs
     step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
     return true
-  }
-
-  /**
-   * Nothing heard of it from anybody, or nothing of use for long: ask a few what they have, each time later; who has nothing
-   * yet remembers it (`askers.ts`). While none of them has answered no more are asked: on a host where all is late a whole
-   * fleet's questions are what makes it late.
-   */
-  #query(step: Step, journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[]): void {
-    const { limits, random } = this.#config
-    const { monoMs } = step.now
-    const release = job.release.id
-    if (job.awaitsAnswer(monoMs, limits.blockDeadlineMs / 2)) return
-    const isStuck = monoMs - job.progressMonoMs >= this.#patience.rescueMs
-    // Before a seed is asked neighbours are, whenever they were asked last.
-    if (job.nextQueryMonoMs > monoMs && !(isStuck && job.queries === 0)) return
-    if (!isStuck && this.#sources.of(release).any(this.#sources.counts)) return
-    job.nextQueryMonoMs =
-      monoMs + limits.repairMs * Math.min(4 * 2 ** job.queries, 16) * (0.75 + random() / 2)
-    job.queries += 1
-    const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
-    const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)
-    const asked = (near.length > 0 ? near : others).slice(0, limits.offersAtOnce)
-    if (asked.length > 0) job.onAsked(monoMs)
-    for (const { peer } of asked) {
-      const id = step.nextRequest()
-      this.#queries.set(id, { release, peer })
-      const message = { type: 'have', release, channel: job.channel, whole: false } as const
-      const timeoutMs = limits.blockDeadlineMs
-      step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
-    }
   }
 
   #close(id: RequestId, monoMs: number): Asked | undefined {
@@ -345,6 +317,10 @@ export class Pull {
     const job = this.#puller.job(release)
     const place = job?.place(digest)
     if (job === undefined || place === undefined) return
+    const again = { digest, peer, border: way === 'border', seed: true }
+    // It was asked in vain before, or spoils what it is given: the seed is told at once.
+    if (!this.#sources.answers(to.peer) || this.#sources.of(release).isLiar(to.peer))
+      return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
     if (takeOver)
       return job.leave(digest, step.now.monoMs, this.#patience.doubtMs, this.#config.limits.blockDeadlineMs)
@@ -352,9 +328,6 @@ export class Pull {
     const againMonoMs = step.now.monoMs + silenceMs * (0.75 + this.#config.random() / 2)
     job.redirected.set(digest, againMonoMs)
     step.wakeAt(againMonoMs)
-    // It was asked in vain before: the seed is told at once.
-    if (!this.#sources.answers(to.peer))
-      return void this.#ask(step, job, { digest, peer, border: way === 'border', seed: true })
     if (journey.session(to.peer)?.hello !== undefined)
       return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
     const [address] = to.addresses

@@ -33,6 +33,8 @@ export class Sources {
   readonly #silent = new Map<PeerId, number>()
   /** How long a peer that lacked what it was asked for is left alone; each time longer. */
   readonly #lacking = new Map<PeerId, number>()
+  /** Announced what they lacked, and gave nothing since. */
+  readonly #false = new Set<PeerId>()
 
   /**
    * Its announcements count: it was not asked in vain before. One peer that announces everything and gives nothing must
@@ -45,6 +47,11 @@ export class Sources {
   /** Busy it may be, but it was neither silent nor without what it was asked for since it gave something. */
   answers(peer: PeerId): boolean {
     return !this.#silent.has(peer) && !this.#lacking.has(peer)
+  }
+
+  /** It was silent, or announced what it lacked, and gave nothing since: its part is for whoever comes next. */
+  fails(peer: PeerId): boolean {
+    return this.#silent.has(peer) || this.#false.has(peer)
   }
 
   constructor(limits: Limits) {
@@ -71,11 +78,15 @@ export class Sources {
     this.#vain.delete(peer)
     this.#silent.delete(peer)
     this.#lacking.delete(peer)
+    this.#false.delete(peer)
   }
 
   /** It said that it lacks what it was asked for: its word counts no longer, and it is asked later, each time more so. */
   lacks(release: ReleaseId, peer: PeerId, monoMs: number, place?: number): void {
-    if (this.of(release).lacks(peer, place)) this.#vain.set(peer, MAX_BUSY)
+    if (this.of(release).lacks(peer, place)) {
+      this.#vain.set(peer, MAX_BUSY)
+      this.#false.add(peer)
+    }
     const delayMs = Math.min(MAX_AVOID_MS, (this.#lacking.get(peer) ?? this.#limits.avoidPeerMs / 8) * 2)
     this.#lacking.set(peer, delayMs)
     this.avoid(peer, monoMs + delayMs)
@@ -137,6 +148,7 @@ export class Sources {
     this.#vain.delete(peer)
     this.#proven.delete(peer)
     this.#silent.delete(peer)
+    this.#false.delete(peer)
     this.#parts -= this.#inPart.get(peer)?.size ?? 0
     this.#inPart.delete(peer)
     for (const holders of this.#releases.values()) holders.forget(peer)

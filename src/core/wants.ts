@@ -22,6 +22,7 @@ export interface Asked {
 }
 
 export class Wants {
+  /** By request: those let go among them. */
   readonly #asked = new Map<RequestId, Asked>()
   readonly #peers = new Map<Digest, ReadonlySet<PeerId>>()
   #bytes = 0
@@ -60,10 +61,15 @@ export class Wants {
     if (asked === undefined) return undefined
     this.#asked.delete(id)
     this.#bytes -= asked.bytes
-    const left = new Set(this.peers(asked.digest))
-    left.delete(asked.peer)
-    if (left.size === 0) this.#peers.delete(asked.digest)
-    else this.#peers.set(asked.digest, left)
+    this.letGo(asked)
     return asked
+  }
+
+  /** It keeps nobody from being asked any more; should the block come all the same, it is welcome. */
+  letGo({ digest, peer }: Asked): void {
+    const left = new Set(this.peers(digest))
+    left.delete(peer)
+    if (left.size === 0) this.#peers.delete(digest)
+    else this.#peers.set(digest, left)
   }
 }

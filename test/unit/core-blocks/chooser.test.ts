@@ -61,14 +61,19 @@ test.each([
   expect(shares.filter((share) => share.length > 0).length).toBeGreaterThan(1)
 })
 
-test('where no gateway that is linked stores the channel, or all lied, each node brings in what it needs', () => {
+test('where no gateway that is linked stores the channel, or all lied or give nothing, each node brings in what it needs', () => {
   const journey = new FakeJourney()
   journey.gatewaysOf.set(journey.region, gateways)
   const sources = new Sources(LIMITS)
   const job = jobOf(20, true)
   for (const [at, one] of gateways.entries()) {
-    link(journey, one, { region: journey.region, patterns: at % 2 === 0 ? ['other/**'] : ['**'] })
-    if (at % 2 === 1) sources.of(job.release.id).lied(one)
+    link(journey, one, { region: journey.region, patterns: at % 4 === 0 ? ['other/**'] : ['**'] })
+    if (at % 4 === 1) sources.of(job.release.id).lied(one)
+    if (at % 4 === 2) sources.silent(one, 0)
+    if (at % 4 === 3) {
+      sources.announced(job.release.id, one, { whole: true })
+      sources.lacks(job.release.id, one, 0, 3)
+    }
   }
   link(journey, 'seed', { region: journey.region, submit: true })
   const chooser = new Chooser(configOf({ self: peer('node') }), sources)

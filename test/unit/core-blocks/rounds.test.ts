@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { Rounds } from '../../../src/core/rounds.ts'
+
+test('as many as fit in a go are all in each, in their order', () => {
+  const rounds = new Rounds<number>(3)
+  for (let go = 0; go < 3; go += 1) {
+    expect(rounds.next([1, 2, 3])).toEqual([1, 2, 3])
+    expect(rounds.areOthersLeft).toBe(false)
+  }
+})
+
+test('of more each has its go in turn, whoever comes and goes meanwhile', () => {
+  const rounds = new Rounds<number>(3)
+  const all = [1, 2, 3, 4, 5, 6, 7]
+  expect([rounds.next(all), rounds.next(all), rounds.next(all)]).toEqual([
+    [1, 2, 3],
+    [4, 5, 6],
+    [7, 1, 2],
+  ])
+  expect(rounds.areOthersLeft).toBe(true)
+  expect(rounds.next([1, 2, 3, 4])).toEqual([2, 3, 4])
+  expect(rounds.next([8])).toEqual([8])
+  expect(rounds.areOthersLeft).toBe(false)
+})
