@@ -222,5 +222,7 @@ export function withoutNews(reply: AnyReply): AnyReply {
     return { protocol: 'sync', message: { type: 'beacons', beacons: [] } }
   if (reply.protocol === 'blocks' && reply.message.type === 'block')
     return { protocol: 'blocks', message: { type: 'gone' } }
+  if (reply.protocol === 'bridge' && reply.message.type === 'item')
+    return { protocol: 'bridge', message: { type: 'gone' } }
   return withoutReleases(reply)
 }

@@ -119,6 +119,8 @@ export class SimNetwork {
 
   /** True: the offer gets an answer that means nothing. */
   swallows(to: PeerId, { protocol, message }: AnyRequest): boolean {
+    // Over a border news come by the bridge.
+    if (protocol === 'bridge' && message.type !== 'heartbeats') return to === this.#eclipse?.victim
     if (protocol !== 'sync' || message.type !== 'push') return false
     return (
       to === this.#withheldFrom || to === this.#eclipse?.victim || chance(this.#random, this.weather.swallow)

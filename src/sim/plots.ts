@@ -251,13 +251,14 @@ export function someHostile(
   seeds: number,
   nodes: number,
   share = 1 / 5,
+  kinds = HOSTILE_KINDS,
 ): Map<number, HostileKind> {
   const others = shuffled(
     Array.from({ length: nodes - seeds }, (_, at) => seeds + at),
     random,
   )
   const hostile = others.slice(0, Math.floor(nodes * share)).sort((a, b) => a - b)
-  return new Map(hostile.map((node, at) => [node, HOSTILE_KINDS[at % HOSTILE_KINDS.length] as HostileKind]))
+  return new Map(hostile.map((node, at) => [node, kinds[at % kinds.length] as HostileKind]))
 }
 
 /** A fifth of the nodes is hostile, and they are all that one of the honest ones gets to see for a while. */

@@ -4,6 +4,7 @@
  */
 import type { Channel, Name, ReleaseId } from '../model/ids.ts'
 import type { Happening, Scenario } from './happening.ts'
+import { HOSTILE_KINDS, type HostileKind } from './hostile.ts'
 import { someHostile } from './plots.ts'
 import { stream } from './random.ts'
 import { World } from './world.ts'
@@ -13,6 +14,10 @@ export interface Siege {
   readonly nodes: number
   /** Of them that are hostile: a fifth. */
   readonly hostileShare?: number
+  /** In turn: all there are. */
+  readonly kinds?: readonly HostileKind[]
+  /** The seeds are in the first one. */
+  readonly regions?: readonly Name[]
   /** Told of each second of virtual time. */
   readonly onSecond?: (virtualMs: number) => void
 }
@@ -50,14 +55,15 @@ const ECLIPSE_AT_MS = SETTLED_MS + 0.75 * EVERY_MS
 const ECLIPSE_MS = 76_000
 const CHANNEL = 'payments/prod' as Channel
 
-export async function besiege({ seed, nodes, hostileShare, onSecond }: Siege): Promise<SiegeResult> {
-  const hostile = someHostile(stream(seed, 'siege'), SEEDS, nodes, hostileShare)
+export async function besiege(siege: Siege): Promise<SiegeResult> {
+  const { seed, nodes, hostileShare = 1 / 5, kinds = HOSTILE_KINDS, onSecond } = siege
+  const hostile = someHostile(stream(seed, 'siege'), SEEDS, nodes, hostileShare, kinds)
   const victim =
     Array.from({ length: nodes }, (_, at) => at).find((at) => at >= SEEDS && !hostile.has(at)) ?? 0
   const measured = new Set(
     Array.from({ length: nodes }, (_, at) => at).filter((at) => at !== victim && !hostile.has(at)),
   )
-  const calm = peaceful(seed, nodes)
+  const calm = peaceful(siege)
   const by = [...hostile.keys()]
   const eclipse = { kind: 'eclipse', atMs: ECLIPSE_AT_MS, node: victim, by, forMs: ECLIPSE_MS } as const
   const besieged: Scenario = {
@@ -78,7 +84,7 @@ export async function besiege({ seed, nodes, hostileShare, onSecond }: Siege): P
   }
 }
 
-function peaceful(seed: number, nodes: number): Scenario {
+function peaceful({ seed, nodes, regions = ['all' as Name] }: Siege): Scenario {
   const happenings: Happening[] = SIZES.map((bytes, at) => ({
     kind: 'publish',
     atMs: SETTLED_MS + at * EVERY_MS,
@@ -93,7 +99,7 @@ function peaceful(seed: number, nodes: number): Scenario {
     seed,
     nodes,
     seeds: SEEDS,
-    regions: ['all' as Name],
+    regions,
     clockErrorsMs: Array.from({ length: nodes }, () => 0),
     hostile: new Map(),
     happenings,

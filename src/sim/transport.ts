@@ -130,12 +130,13 @@ export class SimTransport implements TransportPort {
   }
 
   #ask(id: RequestId, peer: PeerId, request: AnyRequest, timeoutMs: number): void {
-    if (isNotice(request)) return this.#carry(id, peer, request)
+    const isSwallowed = this.#network.swallows(peer, request)
+    if (isNotice(request)) return isSwallowed ? undefined : this.#carry(id, peer, request)
     const cancel = this.#network.timer(timeoutMs, () => this.#fail(id, 'NET_TIMEOUT'))
     this.#asked.set(id, { asker: this.#self, answerer: peer, id, request, cancel })
-    if (this.#network.swallows(peer, request))
+    if (isSwallowed)
       return this.#network.carry(peer, this.#self, (port) =>
-        port.take(id, encodeReply('sync', { type: 'noted' })),
+        port.take(id, encodeReply(request.protocol as 'sync' | 'bridge', { type: 'noted' })),
       )
     // A link that is gone is found out at once, but never inside the step that asks.
     if (!this.#network.isLinked(this.#self, peer))
