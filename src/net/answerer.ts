@@ -40,10 +40,15 @@ const refused = (protocol: Protocol, { code, message: text }: MeshError): AnyRep
   message: { type: 'refused', code, text },
 })
 
+const isRefusal = (request: AnyRequest | MeshError): boolean =>
+  !('code' in request) && request.protocol === 'admit' && request.message.type === 'refuse'
+
 export class Answerer {
   readonly #options: AnswererOptions
   readonly #exchanges = new Map<EffectOf<'reply'>['id'], Exchange>()
   readonly #streams = new Set<Stream>()
+  /** Connections on which the other side has said that it refuses us. */
+  readonly #refusing = new WeakSet<Connection>()
   readonly #throttle: Throttle
   #lastId = 0
 
@@ -68,6 +73,11 @@ export class Answerer {
   /** Resolves once the exchange of this request has ended, by its last reply or because the asker is gone. */
   ended(id: EffectOf<'reply'>['id']): Promise<void> {
     return this.#exchanges.get(id)?.written.promise ?? Promise.resolve()
+  }
+
+  /** The other side cuts us off: it knows why. */
+  isRefused(connection: Connection): boolean {
+    return this.#refusing.has(connection)
   }
 
   /** Resolves when every reply given so far to this peer is on its way. */
@@ -100,6 +110,7 @@ export class Answerer {
         await this.#throttle.take(connection, 1 + Math.floor(bytes.byteLength / rules.bytesAsOne))
         await pace.slice(bytes.byteLength)
         const request = this.#decode(protocol, bytes)
+        if (isRefusal(request)) this.#refusing.add(connection)
         if (!('code' in request) && isNotice(request)) this.#noticed(peer, request)
         else if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)
         else await this.#exchange(peer, request, stream, rules)

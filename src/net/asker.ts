@@ -1,7 +1,7 @@
 /** Carries `request` effects out: finds the line to the peer, and turns what comes back into events. */
 import type { Connection } from '@libp2p/interface'
 import { isNotice } from '../codec/messages.ts'
-import { MeshError } from '../errors.ts'
+import { type Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { Protocol } from '../model/messages.ts'
@@ -61,6 +61,16 @@ export class Asker {
     // on the connection that the answer came by: on another one the peer is not admitted yet
     if (this.#lines.get(peer)?.get('sync') !== line) return
     void this.#line(peer, 'blocks')?.warm()
+  }
+
+  /** Resolves once the other side has noted that it is cut off for this, or will not, or the time is up. */
+  async refuse(peer: PeerId, code: Code, timeoutMs: number): Promise<void> {
+    const message = { type: 'refuse', code, text: 'the connection ends' } as const
+    try {
+      await this.#line(peer, 'admit')?.ask({ protocol: 'admit', message }, timeoutMs, () => {})
+    } catch {
+      // gone, or it would not listen: it loses the connection without our word, and our own log has the code
+    }
   }
 
   /** The connection is gone or replaced: what waits on it fails now. */

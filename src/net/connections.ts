@@ -5,7 +5,7 @@
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Connection, ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
-import { isMeshError } from '../errors.ts'
+import { type Code, isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import { networkOf } from '../model/network.ts'
@@ -38,6 +38,13 @@ interface Link {
   readonly connection: Connection
   /** Where it comes from: unadmitted ones are counted by it. */
   readonly host: string
+}
+
+/** No more is wanted of a peer, or nothing comes from it: it is not refused. */
+const isRefusal = (code: Code | 'done'): code is Code => code !== 'done' && code !== 'NET_TIMEOUT'
+
+async function atMost(ms: number, work: Promise<void> | undefined): Promise<void> {
+  await Promise.race([work, setTimeoutAsync(ms, undefined, { ref: false })])
 }
 
 const idOf = (connection: Connection): PeerId => connection.remotePeer.toString() as PeerId
@@ -103,16 +110,29 @@ export class Connections {
     if (connection !== undefined) this.#options.gate.admit(connection)
   }
 
-  /** What is queued for the peer (a refusal) goes out first; then close; whatever still stands is reset. */
-  async hangUp(peer: PeerId): Promise<void> {
+  /**
+   * What is queued for the peer (a refusal) goes out first; then close; whatever still stands is reset. To one that was
+   * admitted, or has not come to ask for that, nothing is queued: it is told, unless it said the same to us.
+   */
+  async hangUp(peer: PeerId, code: Code | 'done'): Promise<void> {
     const connection = this.current(peer)
     if (connection === undefined || this.#closing.has(connection)) return
     this.#closing.add(connection)
-    this.#options.gate.revoke(connection.remotePeer)
-    const { hangUpMs } = this.#options.limits
-    const timeUp = setTimeoutAsync(hangUpMs, undefined, { ref: false })
-    await Promise.race([this.#carriers?.answerer.flush(peer), timeUp])
+    const { gate, limits } = this.#options
+    const knows = this.#carriers?.answerer.isRefused(connection) === true
+    const isTold = !knows && (gate.has(peer) || code === 'LIMIT_STREAMS')
+    gate.revoke(connection.remotePeer)
+    const words = [atMost(limits.hangUpMs, this.#carriers?.answerer.flush(peer))]
+    if (isTold && isRefusal(code)) words.push(this.#refuse(peer, code))
+    await Promise.all(words)
     await this.#end(connection)
+  }
+
+  /** Whoever broke a protocol may be at it still, so that it has less time to hear so. */
+  async #refuse(peer: PeerId, code: Code): Promise<void> {
+    const { hangUpMs, refuseDeadlineMs } = this.#options.limits
+    const timeoutMs = code.startsWith('ADMIT_') ? refuseDeadlineMs : hangUpMs
+    await atMost(timeoutMs, this.#carriers?.asker.refuse(peer, code, timeoutMs))
   }
 
   #opened(connection: Connection): void {
@@ -201,7 +221,7 @@ export class Connections {
     }
     if (all < limits.maxUnadmitted && here < limits.maxUnadmittedPerAddress) return false
     const text = `${all} connections are not admitted yet, ${here} of them from ${host}: one more refused`
-    log.note({ kind: 'note', level: 'debug', code: 'LIMIT_STREAMS', text })
+    log.note({ kind: 'note', level: 'warn', code: 'LIMIT_STREAMS', text })
     return true
   }
 

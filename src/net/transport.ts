@@ -120,7 +120,7 @@ async function startParts(
   const asker = new Asker({ rules, limits, unread, seed: options.seed, misconduct, sink, current })
   const answerer = new Answerer({ rules, limits, gate, pace, unread, misconduct, log, sink, isCurrent })
   const gossip = new Gossip({ pubsub: host.pubsub, fleetId, region, limits, misconduct, log, sink })
-  const hangUp = (peer: PeerId) => connections.hangUp(peer)
+  const hangUp = (peer: PeerId) => connections.hangUp(peer, 'done')
   const watchdog = new Watchdog({ gate, pubsub: host.pubsub, limits, log, hangUp })
   for (const protocol of PROTOCOLS) {
     const { id, maxStreams } = rules[protocol]
@@ -155,7 +155,7 @@ function perform(parts: Parts, options: TransportOptions, self: PeerId, effect: 
       void dialOut(parts, options, self, effect)
       break
     case 'hangUp':
-      void parts.connections.hangUp(effect.peer)
+      void parts.connections.hangUp(effect.peer, effect.code)
       break
     case 'rememberPeer':
       void remember(parts, options, effect)

@@ -16,7 +16,19 @@ test('its connection ends within 5 s of the root, and it does not get in again',
   const sinceMs = performance.now()
   await removed.until('cut off', () => removed.connections === 0)
   expect(performance.now() - sinceMs).toBeLessThan(5_000)
+  const why = { type: 'refuse', code: 'ADMIT_REMOVED' }
+  expect(removed.asked.filter(({ protocol }) => protocol === 'admit')).toMatchObject([{ message: why }])
   fleet.root = next
   const answer = await removed.enter(victim.address)
   expect(answer).toMatchObject({ type: 'refused', code: 'ADMIT_REMOVED' })
+})
+
+test('who hears it from a peer that had admitted it says so in its own log, and lets go', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const peer = await joined(fleet, victim)
+  const text = 'the connection ends'
+  await peer.ask('admit', { type: 'refuse', code: 'ADMIT_REMOVED', text })
+  await victim.refusedAtLeast('ADMIT_REMOVED')
+  await peer.until('let go', () => peer.connections === 0)
 })

@@ -154,6 +154,7 @@ test('strangers beyond the bound are turned away, the newest first, and admitted
   expect(await third.event('dialFailed')).toMatchObject({ address: b.address, code: 'NET_UNREACHABLE' })
   // before the handshake, which is what costs
   expect(third.of('connected')).toEqual([])
+  expect(b.notes).toMatchObject([{ level: 'warn', code: 'LIMIT_STREAMS' }])
   b.admit(first)
   await connect(third, b)
 })
