@@ -11,6 +11,7 @@ import type { Gate, Inbound } from './gate.ts'
 import { forgetOldest, type GossipMemory } from './gossip-memory.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
+import { relayHold } from './relay-hold.ts'
 import type { Unread } from './unread.ts'
 
 export type Topic = EffectOf<'publish'>['topic']
@@ -98,8 +99,6 @@ export const RPC_LIMITS = {
   maxIdontwantMessageIDs: 512,
   maxPeerInfos: 0,
 } as const
-/** Before a release is passed on, at random up to twice this: longer than one way within a region takes. */
-const RELAY_HOLD_MS = 2
 
 export function gossipOptions({
   fleetId,
@@ -191,6 +190,7 @@ export class Gossip {
   readonly #names: Readonly<Record<Topic, string>>
   readonly #maxBytes: Readonly<Record<Topic, number>>
   readonly #throttle: Throttle
+  readonly #hold = relayHold()
 
   constructor(parts: GossipParts) {
     this.#parts = parts
@@ -211,15 +211,12 @@ export class Gossip {
     pubsub.addEventListener('gossipsub:heartbeat', () => forgetOldest(pubsub, limits.maxGossipSeen))
   }
 
-  /**
-   * Neighbours get a release at nearly the same moment, and each says so (IDONTWANT) before it looks into it. To check
-   * one takes less time than that needs to arrive: passed on at once it would go to all who have it.
-   */
+  /** Neighbours say that they have a release, and are heard before it is passed on. */
   verdict({ id, from, topic, verdict }: EffectOf<'verdict'>): void {
     const { pubsub } = this.#parts
     const tell = () => pubsub.reportMessageValidationResult(id, from, VERDICTS[verdict])
     if (verdict !== 'accept' || topic !== 'releases') tell()
-    else setTimeout(afterReading(tell), RELAY_HOLD_MS * (1 + Math.random())).unref()
+    else this.#hold(afterReading(tell))
   }
 
   /** Nobody there to hear it is no failure: sync brings it to whoever comes later. */
