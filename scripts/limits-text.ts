@@ -103,10 +103,13 @@ function limitRows(): string[] {
   })
 }
 
+const unitOf = (constant: string): string =>
+  constant.includes('BYTES') ? 'Bytes' : constant.endsWith('_MS') && constant !== 'MAX_TIME_MS' ? 'Ms' : ''
+
 const boundRows = (): string[] =>
   WIRE_BOUNDS.map(
     ({ name, file, value, what, cost }) =>
-      `| ${what} | ${amount(name.endsWith('_BYTES') ? 'Bytes' : '', value)} | ${cost} | \`${name}\` of \`src/${file}\` |`,
+      `| ${what} | ${amount(unitOf(name), value)} | ${cost} | \`${name}\` of \`src/${file}\` |`,
   )
 
 /** Of a node that has nothing to do: bench/results/footprint.json. */
@@ -147,7 +150,9 @@ ${limitRows().join('\n')}
 
 ## Bounds of the wire format, of connections and of tools
 
-They are the same everywhere, or follow from what a node is, and stand in the code beside what they bound.
+They are the same everywhere, or follow from what a node is, and stand in the code beside what they bound. A test holds every
+number with a name in \`src/core\` and \`src/net\` against this table; those that bound nothing a peer may do are listed with the
+reason in \`scripts/limits-no-bounds.ts\`.
 
 | what | bound | what exceeds it costs | where |
 |---|---|---|---|

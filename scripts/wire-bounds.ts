@@ -13,50 +13,27 @@ import * as peerRecord from '../src/codec/peer-record.ts'
 import * as publish from '../src/codec/publish-messages.ts'
 import * as root from '../src/codec/root.ts'
 import * as sync from '../src/codec/sync-messages.ts'
-import * as handed from '../src/core/handed.ts'
-import * as holders from '../src/core/holders.ts'
-import * as sources from '../src/core/sources.ts'
 import { LIMITS } from '../src/limits.ts'
 import * as gossip from '../src/net/gossip.ts'
+import * as handshakes from '../src/net/handshakes.ts'
 import * as host from '../src/net/host.ts'
 import * as muxer from '../src/net/muxer.ts'
 import * as frames from '../src/net/muxer-frames.ts'
+import * as pace from '../src/net/pace.ts'
+import * as protocols from '../src/net/protocols.ts'
 import * as pulled from '../src/net/pulled.ts'
 import * as reader from '../src/net/reader.ts'
 import * as watchdog from '../src/net/watchdog.ts'
 import * as car from '../src/publish/car.ts'
 import * as roots from '../src/publish/roots.ts'
 import * as signer from '../src/publish/signer.ts'
-
-export interface WireBound {
-  /** The constant, and the file below src in which it stands. */
-  readonly name: string
-  readonly file: string
-  readonly value: number
-  readonly what: string
-  readonly cost: string
-}
+import { constants, inFile, type Row, type WireBound } from './limits-bound.ts'
+import { BLOCKS, PEERS } from './limits-core-bounds.ts'
 
 const CONNECTION = 'the sender: its connection ends'
 const DOCUMENT = 'whoever made it: the document is refused'
 const RESET = 'whoever opens one more: it is reset'
 const DIALLER = 'the dialler: its connection ends at once'
-
-type Row = readonly [name: string, value: number, what: string, cost: string]
-const inFile = (file: string, rows: readonly Row[]): WireBound[] =>
-  rows.map(([name, value, what, cost]) => ({ file, name, value, what, cost }))
-
-type NumberIn<M> = { [K in keyof M & string]: M[K] extends number ? K : never }[keyof M & string]
-/** Rows of constants that a module exports by these names. */
-const constants = <M extends object>(
-  file: string,
-  from: M,
-  rows: readonly (readonly [name: NumberIn<M>, what: string, cost: string])[],
-): WireBound[] =>
-  inFile(
-    file,
-    rows.map(([name, what, cost]): Row => [name, from[name] as number, what, cost]),
-  )
 
 const GOSSIP_WHAT: Readonly<Record<keyof typeof gossip.RPC_LIMITS, string>> = {
   maxSubscriptions: 'subscriptions in one RPC',
@@ -182,23 +159,46 @@ const CONNECTIONS: readonly WireBound[] = [
     ['MAX_UNSENT_BYTES', 'bytes of gossip that a peer leaves unread', 'the peer: its link is made anew'],
     ['MAX_ALL_UNSENT_BYTES', 'and all peers together, each an equal part', 'the peer: its link is made anew'],
   ]),
-  ...constants('core/sources.ts', sources, [
+  ...constants('net/watchdog.ts', watchdog, [
     [
-      'MAX_RELEASES',
-      'releases of which announcements are remembered',
-      'what was used longest ago: forgotten',
-    ],
-    [
-      'MAX_PARTS',
-      'announcements of single blocks remembered, a release of a peer each',
-      'whoever announced most: its oldest is forgotten',
+      'MISSES',
+      'looks of `watchdogMs` in a row at which a link is found dead',
+      'the peer: its link is made anew',
     ],
   ]),
-  ...constants('core/holders.ts', holders, [
-    ['MAX_PLACES', 'blocks that one announcement may name', 'the sender: the rest is not looked at'],
+  ...constants('net/handshakes.ts', handshakes, [
+    [
+      'FIRST',
+      'handshakes at a time to begin with; one more for each that ends soon, up to `maxHandshakes`',
+      DIALLER,
+    ],
+    ['LEAST', 'and at least, where they end late', DIALLER],
   ]),
-  ...constants('core/handed.ts', handed, [
-    ['MAX_PAGES', 'pages handed on with releases that are remembered', 'what came longest ago: it goes'],
+  ...constants('net/pace.ts', pace, [
+    [
+      'MAX_AT_ONCE',
+      'messages begun in one turn of the event loop',
+      'all who send: the rest waits for a later turn',
+    ],
+    [
+      'BYTES_AS_ONE',
+      'bytes of a message that count as one more there',
+      'all who send: the rest waits for a later turn',
+    ],
+  ]),
+  ...constants('net/protocols.ts', protocols, [
+    [
+      'BRIDGE_BYTES_AS_ONE',
+      'bytes of a bridge message that count as one more request (`requestsPerSecond`)',
+      'the sender: it is not read from until its turn comes',
+    ],
+  ]),
+  ...constants('net/gossip.ts', gossip, [
+    [
+      'MAX_MESH_DEGREE',
+      'neighbours in the mesh of a topic, unless the node is a seed',
+      'a neighbour beyond: it is told of messages, and asks for them',
+    ],
   ]),
 ]
 
@@ -223,4 +223,4 @@ const TOOLS: readonly WireBound[] = [
   ]),
 ]
 
-export const WIRE_BOUNDS: readonly WireBound[] = [...CODEC, ...CONNECTIONS, ...TOOLS]
+export const WIRE_BOUNDS: readonly WireBound[] = [...CODEC, ...CONNECTIONS, ...PEERS, ...BLOCKS, ...TOOLS]

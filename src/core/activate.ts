@@ -21,7 +21,7 @@ import type { ActiveRecord, Write } from './writes.ts'
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000
 /** Failed ids remembered per channel: one is tried again only after so many others have failed. */
-const MAX_FAILED = 32
+export const MAX_FAILED = 32
 
 /** The content was not what it should be: read and fetch it again. */
 const DAMAGED: ReadonlySet<Code> = new Set([

@@ -9,7 +9,7 @@ import { LatestMap } from './latest.ts'
 import { createBuckets } from './rate.ts'
 
 /** Whoever announced too much that led to nothing is not asked for so long. */
-const DISTRUST_MS = 30_000
+export const DISTRUST_MS = 30_000
 
 export class Announcers {
   readonly #maxPulls: number

@@ -7,7 +7,7 @@ import type { PeerId, ReleaseId } from '../model/ids.ts'
 import { LatestSet } from './latest.ts'
 
 /** Releases that one neighbour may wait for here: it fetches few at once, and a flood of questions pushes out its own alone. */
-const MAX_WAITED_FOR = 64
+export const MAX_WAITED_FOR = 64
 
 export class Askers {
   readonly #waits = new Map<PeerId, LatestSet<ReleaseId>>()

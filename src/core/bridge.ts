@@ -25,7 +25,7 @@ import type { Step } from './step.ts'
 const PULLS_A_STEP = 16
 const PULL_PAUSE_MS = 20
 /** Releases of which it is remembered that their pages went on. */
-const MAX_HANDED = 256
+export const MAX_HANDED = 256
 
 export class Bridge implements Stage {
   readonly #config: CoreConfig

@@ -8,8 +8,8 @@ import { hostOf, MAX_HOSTS } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
 
 /** Of all checks one that asks has a part, and all strangers together half: anybody may submit, and forgeries cost nothing. */
-const SHARES = 8
-const SHARES_OF_STRANGERS = 4
+export const SHARES = 8
+export const SHARES_OF_STRANGERS = 4
 
 export class Checks {
   readonly #limits: Limits

@@ -14,17 +14,17 @@ export type Judgement =
   | { readonly kind: 'later' }
 
 /** Blocks of which it is remembered who got them: 16 GiB of content. */
-const MAX_BLOCKS = 65_536
+export const MAX_BLOCKS = 65_536
 /** Copies a block may have before further ones are rationed. */
-const FREE_COPIES = 2
+export const FREE_COPIES = 2
 /** Peers remembered for one block. */
-const MAX_HOLDERS = 4
+export const MAX_HOLDERS = 4
 /** One block in so many may be given twice for a mere doubt: at most 1.1 payloads leave for it. */
 export const BLOCKS_PER_SPARE = 10
 /** Spare copies saved up: what two fetchers that die at once wait for, and half as much that they have not handed on. */
 export const MAX_SPARE = 24
 /** Peers of which it is remembered when they were last heard: fetchers of a few regions. */
-const MAX_HEARD = 256
+export const MAX_HEARD = 256
 
 interface Given {
   /** All of them, to one peer twice as well: else whoever asks again and again has the whole uplink. */

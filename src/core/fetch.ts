@@ -26,7 +26,7 @@ const DISK_RETRY_MS = 5_000
 /** Blocks being checked on disk at once, where a fetch looks for damage. */
 const MAX_CHECKS = 8
 /** Releases of which it is remembered that gossip brought them: their content is on its way to the neighbours, too. */
-const MAX_NEWS = 256
+export const MAX_NEWS = 256
 
 export interface FetchProgress {
   readonly have: number

@@ -59,7 +59,7 @@ export function gatewaysAmong(live: readonly Standing[], count: number): readonl
 }
 
 /** What one peer may bring is a part of what is looked at: it can invent as many as it likes. */
-const SHARES = 8
+export const SHARES = 8
 
 export class Heartbeats {
   readonly #self: PeerId

@@ -11,7 +11,7 @@ export interface Holding {
 }
 
 /** So many places cost as much as the rest of a message: 16,384 take 0.1 ms to mark. */
-const PLACES_A_MESSAGE = 16_384
+export const PLACES_A_MESSAGE = 16_384
 /** Places a peer may name: more than the blocks of the largest release, in 128 KiB of bits. */
 export const MAX_PLACES = 1 << 20
 

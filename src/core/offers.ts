@@ -38,7 +38,7 @@ interface Offer {
 
 const EVERYTHING = Number.POSITIVE_INFINITY
 /** So much later at the earliest a neighbour that asks again is told everything anew: of a large release that is much. */
-const RETELL_MS = 1_000
+export const RETELL_MS = 1_000
 const NEVER = Number.POSITIVE_INFINITY
 
 export class Offers {

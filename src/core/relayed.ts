@@ -12,8 +12,8 @@ import { judge, type OrderContext, orderFloor } from './order.ts'
 import { createBucket } from './rate.ts'
 
 /** New channels a second once the table is full: a flood of names must not turn the table over. */
-const NEW_WHEN_FULL_PER_SECOND = 10
-const NEW_WHEN_FULL_BURST = 100
+export const NEW_WHEN_FULL_PER_SECOND = 10
+export const NEW_WHEN_FULL_BURST = 100
 
 export interface Relayed {
   order(release: Release, context: OrderContext, monoMs: number, hold: boolean): Verdict

@@ -10,7 +10,7 @@ import type { Snapshot } from './snapshot.ts'
 import { restoreRoots } from './stored-roots.ts'
 
 /** A peer that names a root we lack is asked for it once in this time; 10,000 such messages cost one question. */
-const ASK_EVERY_MS = 60_000
+export const ASK_EVERY_MS = 60_000
 
 export interface Roots {
   /** From the last hole on: without one, every root kept. */

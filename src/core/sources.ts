@@ -14,7 +14,7 @@ export const MAX_PARTS = 1_024
 /** The longest a peer without the content is left alone; it announces when it has it. */
 const MAX_AVOID_MS = 10_000
 /** So many times in a row a peer may be too busy for what it announced before this node waits for it no more. */
-const MAX_BUSY = 4
+export const MAX_BUSY = 4
 
 export class Sources {
   readonly #limits: Limits

@@ -10,19 +10,19 @@ import type { Step } from './step.ts'
 import { saltFrom } from './sync-digests.ts'
 
 /** First pause before the same envelopes are offered again, doubled each time up to the last. */
-const REOFFER_MS = 10_000
-const REOFFER_MAX_MS = 3_600_000
+export const REOFFER_MS = 10_000
+export const REOFFER_MAX_MS = 3_600_000
 
 /** Requests for entries in one comparison: the short hashes of 20,000 channels fill so many messages. */
-const ENTRIES_SHARE = 8
+export const ENTRIES_SHARE = 8
 /** Forgeries before the connection ends, one more each minute: each costs two checks of signatures. */
-const MAX_FORGED = 16
+export const MAX_FORGED = 16
 /** Of a newer format, or signed by keys unknown here: 0.2 ms each. A publisher of many channels may be ahead of us. */
-const VAIN_PER_SECOND = 100
-const VAIN_BURST = 200
+export const VAIN_PER_SECOND = 100
+export const VAIN_BURST = 200
 
 /** With both questions, from the first on: what a slow peer has to answer. */
-const SLOW_MS = 10_000
+export const SLOW_MS = 10_000
 
 /** What was offered of a channel while both entries and the root were these. */
 interface Offered {

@@ -43,7 +43,7 @@ const IN_VAIN: ReadonlySet<Verdict> = new Set([
   'MALFORMED',
   'AHEAD',
 ])
-const DEAF_MS = 1_000
+export const DEAF_MS = 1_000
 
 export class Sync implements Stage {
   readonly #config: CoreConfig

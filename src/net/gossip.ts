@@ -88,7 +88,7 @@ export interface GossipSettings {
 const TOLD_HEARTBEATS = 3
 /** Neighbours in the mesh of a topic. */
 const MESH_DEGREE = 8
-const MAX_MESH_DEGREE = 12
+export const MAX_MESH_DEGREE = 12
 /** What is in one RPC of gossip: far more than an honest peer has to say at once. */
 export const RPC_LIMITS = {
   maxSubscriptions: 1000,

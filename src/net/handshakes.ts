@@ -13,8 +13,8 @@ import type { LogPort } from '../runtime/ports.ts'
 /** So soon: twice what three round trips around the world take, and a fifth of what a dialler waits. */
 const SOON_MS = 2_000
 /** At a time to begin with, and at least: with fewer a handful of slow networks would be in the way of all others. */
-const FIRST = 32
-const LEAST = 16
+export const FIRST = 32
+export const LEAST = 16
 
 interface Handshake {
   readonly network: string

@@ -7,9 +7,9 @@ import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Limits } from '../limits.ts'
 
 /** As many may begin at once in a turn before the clock can tell what they cost: a slice of about 0.3 ms each. */
-const MAX_AT_ONCE = 32
+export const MAX_AT_ONCE = 32
 /** So many bytes count as one more: a message of 20 KiB that is all small values takes 5 ms to decode. */
-const BYTES_AS_ONE = 1_024
+export const BYTES_AS_ONE = 1_024
 
 export class Pace {
   readonly #sliceMs: number

@@ -39,7 +39,7 @@ export interface ProtocolRules {
 }
 
 /** The things a gateway says it has are many small values: 256 of them, 20 KiB, take 5 ms to decode. */
-const BRIDGE_BYTES_AS_ONE = 2_048
+export const BRIDGE_BYTES_AS_ONE = 2_048
 
 /** A fifteenth on top for what surrounds the envelopes: older builds fill the bound with those alone. */
 const syncRunBytes = ({ maxSyncRunBytes }: Limits): number => Math.ceil((maxSyncRunBytes * 16) / 15)

@@ -13,7 +13,7 @@ const MIB = 1024 * 1024
 export const MAX_UNSENT_BYTES = 4 * MIB
 /** And all peers together, each an equal part: at a seed with 500 of them 1 MiB. */
 export const MAX_ALL_UNSENT_BYTES = 512 * MIB
-const MISSES = 2
+export const MISSES = 2
 
 export interface WatchdogOptions {
   readonly gate: Gate

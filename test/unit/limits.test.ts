@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { WireBound } from '../../scripts/limits-bound.ts'
 import { memory, ROLES, together } from '../../scripts/limits-memory.ts'
+import { NO_BOUNDS } from '../../scripts/limits-no-bounds.ts'
 import { limitsDocument } from '../../scripts/limits-text.ts'
 import { WIRE_BOUNDS } from '../../scripts/wire-bounds.ts'
 import { LIMITS } from '../../src/limits.ts'
@@ -45,22 +47,42 @@ test('each kind of node holds what the one before it holds, and more', () => {
   expect(sums).toEqual(sums.toSorted((a, b) => a - b))
 })
 
-/** What begins with MAX_ in the code that reads messages, by its file. */
-function boundsInCode(folder: string): string[] {
+/** Constants of a folder, by their file. */
+function constantsIn(folder: string, form: RegExp): string[] {
   return readdirSync(join(src, folder))
     .filter((name) => name.endsWith('.ts'))
     .flatMap((name) => {
       const text = readFileSync(join(src, folder, name), 'utf8')
-      return [...text.matchAll(/^(?:export )?const (MAX_\w+)/gm)].map(
-        ([, bound]) => `${folder}/${name} ${bound}`,
-      )
+      return [...text.matchAll(form)].map(([, constant]) => `${folder}/${name} ${constant}`)
     })
-    .sort()
 }
 
-test('every bound of a message in the codec stands on the page, and each of those on the page is a number above zero', () => {
+/** What begins with MAX_ in the code that reads messages; and where peers are judged, each number that has a name, or names. */
+const boundsInCode = (): string[] => [
+  ...constantsIn('codec', /^(?:export )?const (MAX_\w+)/gm),
+  ...['core', 'net'].flatMap((folder) =>
+    constantsIn(
+      folder,
+      /^(?:export )?const ([A-Z][A-Z0-9_]*)(?:: \w+)? = (?:\{\s*\w+: )?(?:\d|[A-Z][A-Z0-9_]* [*/+-])/gm,
+    ),
+  ),
+]
+
+/** Where it stands, a member of a table by the name of the table. */
+const sourceOf = ({ file, name }: WireBound): string => `${file} ${name.replace(/\..*/, '')}`
+
+test('every number in the code that bounds what peers may do stands on the page, or is named with the reason why it bounds none', () => {
+  const computed = WIRE_BOUNDS.filter(({ name }) => name.includes('('))
+  expect(new Set(computed.map(({ file }) => file))).toEqual(new Set(['net/host.ts']))
+  const listed = WIRE_BOUNDS.filter(
+    (each) => /^(codec|core|net)\//.test(each.file) && !computed.includes(each),
+  )
+  const said = [...new Set(listed.map(sourceOf)), ...Object.keys(NO_BOUNDS)]
+  expect(said.sort()).toEqual(boundsInCode().sort())
+})
+
+test('each bound stands on the page once, with a number above zero', () => {
   const listed = WIRE_BOUNDS.map(({ file, name }) => `${file} ${name}`)
-  expect(listed.filter((each) => each.startsWith('codec/')).sort()).toEqual(boundsInCode('codec'))
   expect(new Set(listed).size).toBe(listed.length)
   for (const { name, value } of WIRE_BOUNDS)
     expect(value, name).toSatisfy(

@@ -1,0 +1,171 @@
+/** Bounds of the core on what one peer may make it do, or remember. */
+import * as activate from '../src/core/activate.ts'
+import * as announcers from '../src/core/announcers.ts'
+import * as askers from '../src/core/askers.ts'
+import * as coreBridge from '../src/core/bridge.ts'
+import * as checks from '../src/core/checks.ts'
+import * as copies from '../src/core/copies.ts'
+import * as fetching from '../src/core/fetch.ts'
+import * as handed from '../src/core/handed.ts'
+import * as heartbeats from '../src/core/heartbeats.ts'
+import * as holders from '../src/core/holders.ts'
+import * as offers from '../src/core/offers.ts'
+import * as relayed from '../src/core/relayed.ts'
+import * as rootRun from '../src/core/root-run.ts'
+import * as coreRoots from '../src/core/roots.ts'
+import * as sources from '../src/core/sources.ts'
+import * as coreSync from '../src/core/sync.ts'
+import * as syncIndex from '../src/core/sync-index.ts'
+import * as syncPeer from '../src/core/sync-peer.ts'
+import { constants, type WireBound } from './limits-bound.ts'
+
+const CONNECTION = 'the sender: its connection ends'
+const PUBLISHER = 'the publisher: `LIMIT_RATE`, and when to come back'
+const IGNORED = 'the sender: what it sends meanwhile is not looked at'
+const FORGOTTEN = 'what was used longest ago: forgotten'
+
+/** What one peer may make the core do, or remember. */
+export const PEERS: readonly WireBound[] = [
+  ...constants('core/sync-peer.ts', syncPeer, [
+    ['MAX_FORGED', 'forged releases of one peer in sync, one more each minute', CONNECTION],
+    ['VAIN_PER_SECOND', 'releases of one peer in sync that come to nothing, in a second', IGNORED],
+    ['VAIN_BURST', 'and so many at once', IGNORED],
+    [
+      'ENTRIES_SHARE',
+      'questions for entries, for each comparison that a peer may begin (`syncPerSecond`)',
+      'the asker: refused with `LIMIT_RATE`, it may ask again later',
+    ],
+    [
+      'REOFFER_MS',
+      'until the same releases are given to the same peer again, twice as long each time',
+      'the asker: what it was given it is not given again',
+    ],
+    ['REOFFER_MAX_MS', 'and at most', 'the asker: what it was given it is not given again'],
+    [
+      'SLOW_MS',
+      'two questions of sync together, of a peer that says something meanwhile',
+      'the peer: its connection ends',
+    ],
+  ]),
+  ...constants('core/sync.ts', coreSync, [
+    [
+      'DEAF_MS',
+      'for so long after more than `VAIN_PER_SECOND` no release of that peer is looked at',
+      IGNORED,
+    ],
+  ]),
+  ...constants('core/sync-index.ts', syncIndex, [
+    ['MAX_VIEWS', 'sets of patterns of peers for which channels are kept grouped', FORGOTTEN],
+  ]),
+  ...constants('core/checks.ts', checks, [
+    ['SHARES', 'parts of `verifiesPerSecond`, of which one that submits has one', PUBLISHER],
+    ['SHARES_OF_STRANGERS', 'of these parts all strangers together', PUBLISHER],
+  ]),
+  ...constants('core/heartbeats.ts', heartbeats, [
+    [
+      'SHARES',
+      'parts of `heartbeatChecksPerSecond`, of which what one peer brings has one',
+      'the sender: ignored, the next heartbeat counts',
+    ],
+  ]),
+  ...constants('core/roots.ts', coreRoots, [
+    [
+      'ASK_EVERY_MS',
+      'between two questions to a peer that names roots unknown here',
+      'the peer: it is not asked meanwhile, whatever it names',
+    ],
+  ]),
+  ...constants('core/root-run.ts', rootRun, [
+    ['MAX_HOSTS', 'hosts or peers for which is counted what they ask for, in each table', FORGOTTEN],
+  ]),
+  ...constants('core/relayed.ts', relayed, [
+    [
+      'NEW_WHEN_FULL_PER_SECOND',
+      'channels that are new to a full table of relayed ones, in a second',
+      'the sender: its release is not relayed',
+    ],
+    ['NEW_WHEN_FULL_BURST', 'and so many at once', 'the sender: its release is not relayed'],
+  ]),
+  ...constants('core/activate.ts', activate, [
+    [
+      'MAX_FAILED',
+      'failed releases remembered for a channel',
+      'what failed longest ago: it may be tried again',
+    ],
+  ]),
+]
+
+/** What peers may do where blocks are exchanged. */
+export const BLOCKS: readonly WireBound[] = [
+  ...constants('core/sources.ts', sources, [
+    [
+      'MAX_RELEASES',
+      'releases of which announcements are remembered',
+      'what was used longest ago: forgotten',
+    ],
+    [
+      'MAX_PARTS',
+      'announcements of single blocks remembered, a release of a peer each',
+      'whoever announced most: its oldest is forgotten',
+    ],
+    [
+      'MAX_BUSY',
+      'times in a row that a peer is too busy for what it announced',
+      'the peer: its word counts no more until it gives something',
+    ],
+  ]),
+  ...constants('core/holders.ts', holders, [
+    ['MAX_PLACES', 'blocks that one announcement may name', 'the sender: the rest is not looked at'],
+    [
+      'PLACES_A_MESSAGE',
+      'blocks named in an announcement that count as one more (`announcementsPerSecond`)',
+      'the sender: its announcement is not looked at',
+    ],
+  ]),
+  ...constants('core/handed.ts', handed, [
+    ['MAX_PAGES', 'pages handed on with releases that are remembered', 'what came longest ago: it goes'],
+  ]),
+  ...constants('core/announcers.ts', announcers, [
+    [
+      'DISTRUST_MS',
+      'for so long a peer is not pulled from after too many announcements that led to nothing (`bridgeDudsPerSecond`)',
+      'the peer: what it announces is not pulled from it',
+    ],
+  ]),
+  ...constants('core/askers.ts', askers, [
+    [
+      'MAX_WAITED_FOR',
+      'releases that one peer may wait for here',
+      'the peer: it is not told of what it asked for longest ago',
+    ],
+  ]),
+  ...constants('core/offers.ts', offers, [
+    [
+      'RETELL_MS',
+      'between two times that a peer is told all of what is here of a release',
+      'the asker: it is told what is new alone',
+    ],
+  ]),
+  ...constants('core/copies.ts', copies, [
+    ['MAX_BLOCKS', 'blocks of which a seed remembers whom it gave them to', FORGOTTEN],
+    ['MAX_HOLDERS', 'and so many peers for each', 'whoever got it first: forgotten'],
+    ['MAX_HEARD', 'peers of which a seed remembers when they last asked', FORGOTTEN],
+    [
+      'FREE_COPIES',
+      'copies that a seed gives of a block before `seedExtraBytesPerSecond` counts',
+      'the asker: sent to a peer that has the block, or told to come later',
+    ],
+    [
+      'BLOCKS_PER_SPARE',
+      'blocks given for which one may be given twice for a doubt',
+      'the asker: sent to a peer that may be dead',
+    ],
+    ['MAX_SPARE', 'of such spare copies, saved up', 'the asker: sent to a peer that may be dead'],
+  ]),
+  ...constants('core/fetch.ts', fetching, [
+    ['MAX_NEWS', 'releases of which it is remembered that gossip brought them', FORGOTTEN],
+  ]),
+  ...constants('core/bridge.ts', coreBridge, [
+    ['MAX_HANDED', 'releases of which it is remembered that their pages went to other regions', FORGOTTEN],
+  ]),
+]

@@ -1,0 +1,86 @@
+/** Numbers in src/core and src/net that bound nothing a peer may do, and why: all others there stand in wire-bounds.ts. A test compares. */
+
+const PACE = 'when, how often or how long this node does something of its own'
+const OWN = 'how much this node does at once of its own'
+const UNIT = 'a unit'
+const FORM = 'of the form of what is sent, which the codec checks'
+const SIZE = 'the size of something of ours, taken off a bound of limits.ts'
+const COPIES = 'how bytes are kept that other bounds let in'
+
+type Reasons = Readonly<Record<string, string>>
+const inFile = (file: string, names: readonly string[], reason: string): Reasons =>
+  Object.fromEntries(names.map((name) => [`${file} ${name}`, reason]))
+
+const OF_CORE: Reasons = {
+  ...inFile('core/activate.ts', ['RETRY_MIN_MS', 'RETRY_MAX_MS'], PACE),
+  ...inFile('core/beacon-keys.ts', ['SERVED_BEACONS'], 'how many of its own pages a seed serves'),
+  ...inFile('core/beacon-wants.ts', ['SPREAD_MS', 'RETRY_MS'], PACE),
+  ...inFile('core/beacon-wants.ts', ['NEIGHBOURS_FIRST', 'MAX_AT_ONCE'], OWN),
+  ...inFile('core/bitmap.ts', ['MAX_BETTER'], 'how far a search of ours goes'),
+  ...inFile('core/bitmap.ts', ['MAX_AHEAD'], 'how far it grows at once: MAX_PLACES of holders.ts bounds it'),
+  ...inFile('core/bridge.ts', ['PULLS_A_STEP'], OWN),
+  ...inFile('core/bridge.ts', ['PULL_PAUSE_MS'], PACE),
+  ...inFile('core/chooser.ts', ['VIEW_MS'], PACE),
+  ...inFile('core/chooser.ts', ['MAX_VAIN', 'MAX_LOOKS'], 'how far a search of ours goes'),
+  ...inFile('core/fetch.ts', ['UNAVAILABLE_MS', 'DISK_RETRY_MS'], PACE),
+  ...inFile('core/fetch.ts', ['MAX_CHECKS'], OWN),
+  ...inFile('core/freshness.ts', ['LOOKS_PER_BEACON'], PACE),
+  ...inFile('core/gateways.ts', ['LOOK_MS', 'IDLE_LOOK_MS', 'ASK_ALL_MS'], PACE),
+  ...inFile('core/gateways.ts', ['SHARE', 'ANSWER_OVERHEAD_BYTES'], SIZE),
+  ...inFile('core/heartbeats.ts', ['CLASS'], 'ranks'),
+  ...inFile(
+    'core/housekeeping.ts',
+    ['SAVE_RETRY_MS', 'COLLECT_EVERY_MS', 'CHECK_EVERY_MS', 'ROOT_LOOK_EVERY_MS', 'FIRST_COMPARES'],
+    PACE,
+  ),
+  ...inFile('core/housekeeping.ts', ['CHECKS_AT_ONCE'], OWN),
+  ...inFile('core/lateness.ts', ['PAUSES', 'MAX_PAUSE_MS'], PACE),
+  ...inFile('core/own-certificate.ts', ['DAY_MS'], UNIT),
+  ...inFile('core/patience.ts', ['MAX_ALLOWED', 'EARNED_BY'], OWN),
+  ...inFile('core/peer-book.ts', ['REMEMBER_AGAIN_MS'], PACE),
+  ...inFile('core/peers.ts', ['PASS_ON_FAILURES', 'ENOUGH_REMEMBERED'], 'what this node goes by'),
+  ...inFile('core/peers.ts', ['IDLE_LOOK_MS'], PACE),
+  ...inFile('core/publish-questions.ts', ['STATE_OVERHEAD_BYTES'], SIZE),
+  ...inFile('core/pull.ts', ['MAX_ASKED'], OWN),
+  ...inFile('core/pull.ts', ['MAX_HELD_MS'], PACE),
+  ...inFile('core/root-run.ts', ['MINUTE_MS'], UNIT),
+  ...inFile('core/sources.ts', ['MAX_AVOID_MS'], PACE),
+  ...inFile('core/sync-answer.ts', ['LACK_BYTES'], SIZE),
+  ...inFile('core/sync-choice.ts', ['MAX_AT_ONCE'], OWN),
+  ...inFile(
+    'core/sync-digests.ts',
+    ['BUCKETS', 'BUCKET_BITS', 'CHANNELS_PER_SUB', 'MAX_SUBS', 'SHORT_HEX'],
+    FORM,
+  ),
+  ...inFile('core/sync-index.ts', ['RESCAN_MS'], PACE),
+  ...inFile('core/sync-round.ts', ['ENTRY_BYTES', 'SUB_BUCKET_BYTES'], SIZE),
+  ...inFile('core/sync.ts', ['DUE_SHARE', 'BEACON_PATIENCE_MS', 'SILENT_MS'], PACE),
+  ...inFile('core/sync.ts', ['PROBES'], OWN),
+  ...inFile('core/turns.ts', ['MORE_BY_TURN'], 'how many nodes of the region act'),
+  ...inFile('core/twin.ts', ['KEPT_RECORDS'], 'how many of its own records are known again'),
+  ...inFile('core/twin.ts', ['TELL_MS'], PACE),
+  ...inFile('core/warm-links.ts', ['LINGER_MS', 'PATIENCE_MS'], PACE),
+}
+
+const OF_NET: Reasons = {
+  ...inFile('net/framing.ts', ['LONG_BYTES'], COPIES),
+  ...inFile('net/gossip.ts', ['FLEET_ID_CHARS'], 'part of a name'),
+  ...inFile('net/gossip.ts', ['TOLD_HEARTBEATS', 'RELAY_HOLD_MS'], PACE),
+  ...inFile('net/gossip.ts', ['MESH_DEGREE'], 'how many neighbours this node aims at'),
+  ...inFile('net/host.ts', ['HOUR_MS'], UNIT),
+  ...inFile('net/host.ts', ['ADDRESS_ATTEMPT_MS'], PACE),
+  ...inFile('net/handshakes.ts', ['SOON_MS'], 'what counts as late for LEAST'),
+  ...inFile('net/identity.ts', ['KEY_BYTES', 'READABLE_BY_OTHERS'], 'of the own key file'),
+  ...inFile('net/muxer-frames.ts', ['SHORT_BYTES'], 'what counts as short for SHORT_PER_SECOND'),
+  ...inFile('net/muxer-frames.ts', ['DATA'], FORM),
+  ...inFile('net/muxer.ts', ['KIB'], UNIT),
+  ...inFile('net/muxer.ts', ['INIT', 'SYN_RECEIVED'], FORM),
+  ...inFile('net/noise.ts', ['TAG_BYTES'], FORM),
+  ...inFile('net/noise.ts', ['LONG_BYTES'], COPIES),
+  ...inFile('net/unframing.ts', ['FIRST_BYTES', 'GROWTH'], COPIES),
+  ...inFile('net/unframing.ts', ['MORE'], FORM),
+  ...inFile('net/unread.ts', ['LENGTH_BYTES'], SIZE),
+  ...inFile('net/watchdog.ts', ['MIB'], UNIT),
+}
+
+export const NO_BOUNDS: Reasons = { ...OF_CORE, ...OF_NET }
