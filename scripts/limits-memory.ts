@@ -1,4 +1,6 @@
 /** What hostile peers can make a node hold at most, summed from the limits: for each kind of node, since degrees differ. */
+import { MAX_WAITED_FOR } from '../src/core/askers.ts'
+import { MAX_BLOCKS, MAX_HOLDERS } from '../src/core/copies.ts'
 import { MAX_PAGES } from '../src/core/handed.ts'
 import { MAX_PLACES } from '../src/core/holders.ts'
 import { MAX_HOSTS } from '../src/core/root-run.ts'
@@ -9,10 +11,17 @@ import { connectionsOf } from '../src/net/host.ts'
 import { MAX_STREAMS } from '../src/net/muxer.ts'
 import { MAX_ALL_UNSENT_BYTES, MAX_UNSENT_BYTES } from '../src/net/watchdog.ts'
 import { MAX_IMPORTED, MAX_VERIFIED } from '../src/trust/public-key.ts'
+import { ENTRIES } from './limits-entries.ts'
 
 const KIB = 1024
-const kib = (bytes: number): string =>
-  bytes % KIB ** 2 === 0 ? `${bytes / KIB ** 2} MiB` : `${bytes / KIB} KiB`
+const kib = (bytes: number): string => {
+  if (bytes % KIB !== 0) return `${bytes} B`
+  return bytes % KIB ** 2 === 0 ? `${bytes / KIB ** 2} MiB` : `${bytes / KIB} KiB`
+}
+const many = (count: number): string => count.toLocaleString('en')
+/** So many entries of a table, as words. */
+const times = (count: number, entry: keyof typeof ENTRIES): string =>
+  `${many(count)} × ${kib(ENTRIES[entry])}`
 
 export type Role = 'node' | 'gateway' | 'seed'
 export const ROLES = ['node', 'gateway', 'seed'] as const satisfies readonly Role[]
@@ -29,23 +38,56 @@ export interface Held {
   readonly bytes: number
 }
 
-/** Sizes of what stands in maps and sets here are rounded up from what V8 takes for them. */
+/** What hostile peers bring about. Of what is kept in tables each entry is measured: limits-entries.ts. */
 export function memory(role: Role): readonly Held[] {
   return [
     ...ofConnections(role),
     ...ofPeers(role),
     ...ofFleet(),
     ...(role === 'node' ? [] : ofBridge()),
-    ...(role === 'seed' ? ofPublishers() : []),
+    ...(role === 'seed' ? ofSeed() : []),
   ]
 }
 
-export const together = (role: Role): number => memory(role).reduce((sum, { bytes }) => sum + bytes, 0)
+const sum = (held: readonly Held[]): number => held.reduce((all, { bytes }) => all + bytes, 0)
+export const together = (role: Role): number => sum(memory(role))
+
+/**
+ * What whoever has keys that the root names adds on any kind of node. Of one publisher, without any content: two releases in
+ * each channel that it may write to, of the largest headers that the tool makes.
+ */
+export function signed(): readonly Held[] {
+  const L = LIMITS
+  return [
+    {
+      what: 'releases of a publisher, at their largest',
+      of: `${times(L.maxChannels, 'channel')}: ${L.maxPages} pages, ${L.maxClockEntries} clock entries and a message of ${kib(L.maxMessageBytes)}, fetched while their content is nowhere`,
+      bytes: L.maxChannels * ENTRIES.channel,
+    },
+    {
+      what: 'their twins',
+      of: `${times(L.maxChannels, 'twin')}: a second one in the same place`,
+      bytes: L.maxChannels * ENTRIES.twin,
+    },
+    {
+      what: 'channels as peers see them, and those relayed',
+      of: `${many(L.maxChannels)} in ${MAX_VIEWS} views × ${ENTRIES.inView} B, ${times(L.maxRelayedChannels, 'relayed')}`,
+      bytes: L.maxChannels * MAX_VIEWS * ENTRIES.inView + L.maxRelayedChannels * ENTRIES.relayed,
+    },
+    {
+      what: 'beacon pages',
+      of: `of all beacon keys: ${kib(L.maxBeaconPageBytes)} × ${ENTRIES.beaconByte}, as bytes and decoded`,
+      bytes: L.maxBeaconPageBytes * ENTRIES.beaconByte,
+    },
+  ]
+}
+
+export const signedTogether = (): number => sum(signed())
 
 function ofConnections(role: Role): Held[] {
   const L = LIMITS
   const { connections } = connectionsOf(role === 'seed' ? 'seed' : 'node', L)
-  const streams = Object.values(L.maxStreams).reduce((sum, each) => sum + each, 0)
+  const streams = Object.values(L.maxStreams).reduce((all, each) => all + each, 0)
   return [
     {
       what: 'connections, strangers’ included',
@@ -99,18 +141,23 @@ function ofPeers(role: Role): Held[] {
     },
     {
       what: 'gossip known again',
-      of: `(${L.maxGossipSeen.toLocaleString('en')} messages + N × ${gossip.toLocaleString('en')} in a second) × 600 B`,
-      bytes: (L.maxGossipSeen + degree * gossip) * 600,
+      of: `${times(L.maxGossipSeen, 'gossip')}, N × ${times(gossip, 'newGossip')} in a second`,
+      bytes: L.maxGossipSeen * ENTRIES.gossip + degree * gossip * ENTRIES.newGossip,
     },
     {
       what: 'announced blocks',
-      of: `N × ${L.maxAnnouncedInPart} releases, ${MAX_PARTS.toLocaleString('en')} in all, × three bitmaps of ${kib(MAX_PLACES / 8)}`,
+      of: `N × ${L.maxAnnouncedInPart} releases, ${many(MAX_PARTS)} in all, × three bitmaps of ${kib(MAX_PLACES / 8)}`,
       bytes: (parts * 3 * MAX_PLACES) / 8,
     },
     {
       what: 'what each peer was offered',
-      of: `N × (${L.maxChannels.toLocaleString('en')} channels × 200 B + ${(2 * L.maxOffers).toLocaleString('en')} releases × 100 B)`,
-      bytes: degree * (L.maxChannels * 200 + 2 * L.maxOffers * 100),
+      of: `N × (channels: ${times(L.maxChannels, 'offered')}; releases: ${times(2 * L.maxOffers, 'told')})`,
+      bytes: degree * (L.maxChannels * ENTRIES.offered + 2 * L.maxOffers * ENTRIES.told),
+    },
+    {
+      what: 'what each peer asked for and is not here',
+      of: `N × ${times(MAX_WAITED_FOR, 'waitedFor')}`,
+      bytes: degree * MAX_WAITED_FOR * ENTRIES.waitedFor,
     },
   ]
 }
@@ -120,34 +167,28 @@ function ofFleet(): Held[] {
   return [
     { what: 'blocks being fetched', of: '`maxWantBytes`, and as much being read', bytes: 2 * L.maxWantBytes },
     {
-      what: 'channels',
-      of: `${L.maxChannels.toLocaleString('en')} stored × 2 KiB, in ${MAX_VIEWS} views × 100 B, ${L.maxRelayedChannels.toLocaleString('en')} relayed × 256 B`,
-      bytes: L.maxChannels * (2 * KIB + MAX_VIEWS * 100) + L.maxRelayedChannels * 256,
-    },
-    { what: 'beacon pages', of: 'of all keys', bytes: L.maxBeaconPageBytes },
-    {
       what: 'peers known',
-      of: `${L.maxKnownPeers.toLocaleString('en')} records of ${kib(L.maxPeerRecordBytes)}, as bytes and decoded`,
-      bytes: 2 * L.maxKnownPeers * L.maxPeerRecordBytes,
+      of: `${times(L.maxKnownPeers, 'record')}: records of ${kib(L.maxPeerRecordBytes)}, as bytes and decoded`,
+      bytes: L.maxKnownPeers * ENTRIES.record,
     },
     {
       what: 'heartbeats',
-      of: `${L.maxRegions} regions × ${L.maxHeartbeats} of ${kib(L.maxHeartbeatBytes)}, as bytes and decoded`,
-      bytes: 2 * L.maxRegions * L.maxHeartbeats * L.maxHeartbeatBytes,
+      of: `${L.maxRegions} regions × ${times(L.maxHeartbeats, 'heartbeat')}: of ${kib(L.maxHeartbeatBytes)}, as bytes and decoded`,
+      bytes: L.maxRegions * L.maxHeartbeats * ENTRIES.heartbeat,
     },
     {
       what: 'keys and signatures known again',
-      of: `${MAX_IMPORTED.toLocaleString('en')} × 2 KiB and ${MAX_VERIFIED.toLocaleString('en')} × 128 B`,
-      bytes: MAX_IMPORTED * 2 * KIB + MAX_VERIFIED * 128,
+      of: `${many(MAX_IMPORTED)} × 2 KiB and ${times(MAX_VERIFIED, 'digest')}`,
+      bytes: MAX_IMPORTED * 2 * KIB + MAX_VERIFIED * ENTRIES.digest,
     },
     {
       what: 'rejected messages and hosts counted',
-      of: `${L.maxRejectedDigests.toLocaleString('en')} digests and ${MAX_HOSTS.toLocaleString('en')} hosts, six times, × 256 B`,
-      bytes: (L.maxRejectedDigests + 6 * MAX_HOSTS) * 256,
+      of: `${times(L.maxRejectedDigests, 'digest')} and, six times, ${times(MAX_HOSTS, 'counted')}`,
+      bytes: L.maxRejectedDigests * ENTRIES.digest + 6 * MAX_HOSTS * ENTRIES.counted,
     },
     {
       what: 'HTTP',
-      of: `${L.maxHttpConnections.toLocaleString('en')} connections × (a header of ${kib(L.maxHttpHeaderBytes)} + 64 KiB on their way), \`maxHttpWaiting\` more headers, \`maxHttpAnswerBytes\`, and one listing as long as a manifest may be`,
+      of: `${many(L.maxHttpConnections)} connections × (a header of ${kib(L.maxHttpHeaderBytes)} + 64 KiB on their way), \`maxHttpWaiting\` more headers, \`maxHttpAnswerBytes\`, and one listing as long as a manifest may be`,
       bytes:
         L.maxHttpConnections * (L.maxHttpHeaderBytes + 64 * KIB) +
         L.maxHttpWaiting * L.maxHttpHeaderBytes +
@@ -163,23 +204,23 @@ function ofBridge(): Held[] {
   return [
     {
       what: 'kept for other regions',
-      of: `\`maxBridgeBytes\`, ${MAX_PAGES} pages of ${kib(L.maxHandedBytes)}, ${L.maxBridgeItems.toLocaleString('en')} digests × 128 B, ${L.maxBridgeWanted.toLocaleString('en')} wants × 2 KiB`,
+      of: `\`maxBridgeBytes\`, ${MAX_PAGES} pages of ${kib(L.maxHandedBytes)}, digests: ${times(L.maxBridgeItems, 'digest')}, wants: ${times(L.maxBridgeWanted, 'wanted')}`,
       bytes:
         L.maxBridgeBytes +
         MAX_PAGES * L.maxHandedBytes +
-        L.maxBridgeItems * 128 +
-        L.maxBridgeWanted * 2 * KIB,
+        L.maxBridgeItems * ENTRIES.digest +
+        L.maxBridgeWanted * ENTRIES.wanted,
     },
   ]
 }
 
-function ofPublishers(): Held[] {
+function ofSeed(): Held[] {
   const L = LIMITS
   return [
     {
       what: 'leases',
-      of: `${L.maxLeases.toLocaleString('en')} with an envelope of ${kib(L.maxEnvelopeBytes)}`,
-      bytes: L.maxLeases * L.maxEnvelopeBytes,
+      of: `${times(L.maxLeases, 'lease')}, with an envelope of ${kib(L.maxEnvelopeBytes)}`,
+      bytes: L.maxLeases * ENTRIES.lease,
     },
     {
       what: 'uploads',
@@ -188,8 +229,13 @@ function ofPublishers(): Held[] {
     },
     {
       what: 'answers given, questions counted',
-      of: `${L.maxAnswered.toLocaleString('en')} × 2 KiB, ${L.maxChannels.toLocaleString('en')} channels × 128 B`,
-      bytes: L.maxAnswered * 2 * KIB + L.maxChannels * 128,
+      of: `${many(L.maxAnswered)} × 2 KiB, channels: ${times(L.maxChannels, 'counted')}`,
+      bytes: L.maxAnswered * 2 * KIB + L.maxChannels * ENTRIES.counted,
+    },
+    {
+      what: 'whom blocks were given to',
+      of: `${times(MAX_BLOCKS, 'given')}, with ${MAX_HOLDERS} peers each`,
+      bytes: MAX_BLOCKS * ENTRIES.given,
     },
   ]
 }

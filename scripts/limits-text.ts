@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LIMITS } from '../src/limits.ts'
 import { COSTS } from './limits-costs.ts'
-import { DEGREES, memory, ROLES, type Role, together } from './limits-memory.ts'
+import { ENTRIES } from './limits-entries.ts'
+import { DEGREES, memory, ROLES, type Role, signed, signedTogether, together } from './limits-memory.ts'
 import { REASONS } from './limits-reasons.ts'
 import { WIRE_BOUNDS } from './wire-bounds.ts'
 
@@ -115,7 +116,44 @@ const boundRows = (): string[] =>
 /** Of a node that has nothing to do: bench/results/footprint.json. */
 const IDLE_MIB = 118
 /** Garbage may be half of what lives before V8 collects it. */
-const gibibytesFor = (role: Role): number => Math.ceil((together(role) * 1.5 + IDLE_MIB * MIB) / GIB)
+const gibibytes = (held: number): number => Math.ceil((held * 1.5 + IDLE_MIB * MIB) / GIB)
+const hosts = (held: (role: Role) => number): string =>
+  ROLES.map((role) => `${gibibytes(held(role))} GiB for a ${role}`).join(', ')
+const gibibytesOf = (held: number): number => Math.ceil(held / GIB)
+const unknownOfPeers =
+  ENTRIES.unknownByte *
+  (LIMITS.maxKnownPeers * LIMITS.maxPeerRecordBytes +
+    LIMITS.maxRegions * LIMITS.maxHeartbeats * LIMITS.maxHeartbeatBytes)
+const forRoles = ROLES.map(() => '---|').join('')
+
+/** What publishers add, and what no table counts. */
+const publishers = (): string => `### What keys of the root add
+
+Peers alone fill none of this: each of these channels takes a release that a publisher's keys have signed, each page a beacon. So
+it stands beside the sum, for whoever wants a host to outlast stolen keys, too. Of one publisher that may write to all
+${LIMITS.maxChannels.toLocaleString('en')} channels that a node stores at most, and of beacon keys, on any kind of node:
+
+| what | made of | bytes |
+|---|---|---|
+${signed()
+  .map(({ what, of, bytes: held }) => `| ${what} | ${of} | ${mebibytes(held)} |`)
+  .join('\n')}
+| **together** | | **${mebibytes(signedTogether())}** |
+
+With that a host has ${hosts((role) => together(role) + signedTogether())}. Channels are in proportion to
+\`limits.maxChannels\`: a node for a hundred sets it lower.
+
+These have no sum, only their factors:
+
+- Each further publisher that may write to a channel adds two heads, ${mebibytes(2 * LIMITS.maxChannels * ENTRIES.twin)} for all channels at their largest. Each release
+  kept beside them, as the active one and the newest \`keepReleases\` before, adds one, and its content has to be here first.
+- Content that is here takes ${ENTRIES.block} B for each block and page, a release of ${LIMITS.maxFiles.toLocaleString('en')} small files ${mebibytes(LIMITS.maxFiles * ENTRIES.block)}, and more while it is on its way
+  ([operations.md](operations.md)). The disk ends it, and no bound here does.
+- Fields that this build does not know are kept as they were decoded, at up to ${ENTRIES.unknownByte} times their bytes, and are in neither sum.
+  A header full of them takes ${mebibytes(LIMITS.maxHeaderBytes * ENTRIES.unknownByte)}, a peer record ${mebibytes(LIMITS.maxPeerRecordBytes * ENTRIES.unknownByte)}, a heartbeat ${mebibytes(LIMITS.maxHeartbeatBytes * ENTRIES.unknownByte)}. Whoever holds the key of a pool, and so makes any
+  number of peers, fills the tables of peers and heartbeats with ${gibibytesOf(unknownOfPeers)} GiB; whoever holds a publisher’s keys,
+  a release in each channel, with ${gibibytesOf(LIMITS.maxChannels * LIMITS.maxHeaderBytes * ENTRIES.unknownByte)} GiB.
+`
 
 export function limitsDocument(): string {
   return `${INTRODUCTION}
@@ -127,21 +165,23 @@ near: \`npm run attack\` sends everything it can and shows the memory of the att
 ([results](../bench/results/README.md)).
 
 | what | made of | ${ROLES.join(' | ')} |
-|---|---|${ROLES.map(() => '---|').join('')}
+|---|---|${forRoles}
 ${memoryRows().join('\n')}
 | **together** | | ${ROLES.map((role) => `**${mebibytes(together(role))}**`).join(' | ')} |
 
-The sum is computed: no run fills all tables at once. It comes on top of what an idle node takes, some ${IDLE_MIB} MiB
+The sum is computed, and no run fills all tables at once. What an entry takes in the tables is measured by a test, with the
+largest entry that the forms known here allow (\`test/unit/heap-per-entry.test.ts\`; keys and answers given are estimates); what
+connections, streams and buffers take follows from their bounds. It comes on top of what an idle node takes, some ${IDLE_MIB} MiB
 ([footprint.json](../bench/results/footprint.json)).
 
 Beside both stands what nobody holds any more: V8 collects once garbage is half of what lives, a fifth where objects are more than
 40 MiB, and the young generation works with two halves of 4 MiB (\`src/cli/heap-growth.ts\`); the allocator gives free memory
 back late, later the more arenas it has: the image and the service file give it one, and have it
-give large buffers back at once (\`MALLOC_*\`). So a host that is to outlast even that has ${ROLES.map((role) => `${gibibytesFor(role)} GiB for a ${role}`).join(', ')}.
+give large buffers back at once (\`MALLOC_*\`). So a host that is to outlast even that has ${hosts(together)}.
 Most of a seed's is for ${DEGREES.seed} neighbours that all store ${LIMITS.maxChannels.toLocaleString('en')} channels and read no answer: with fewer of either it is less in
-proportion. Not in it is what publishers of the root have signed, as the list of files of a release: who holds such a key is
-trusted with more than memory.
+proportion.
 
+${publishers()}
 ## Every limit
 
 | name | bound | reason | what exceeds it costs |

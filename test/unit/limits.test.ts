@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { WireBound } from '../../scripts/limits-bound.ts'
-import { memory, ROLES, together } from '../../scripts/limits-memory.ts'
+import { memory, ROLES, signedTogether, together } from '../../scripts/limits-memory.ts'
 import { NO_BOUNDS } from '../../scripts/limits-no-bounds.ts'
 import { limitsDocument } from '../../scripts/limits-text.ts'
 import { WIRE_BOUNDS } from '../../scripts/wire-bounds.ts'
@@ -24,12 +24,16 @@ test('every limit stands in it once, with its reason and what exceeding it costs
 
 test.each([
   ['node', 1.25],
-  ['gateway', 2],
-  ['seed', 6.5],
+  ['gateway', 2.1],
+  ['seed', 7.5],
 ] as const)('what peers can make a %s hold is below %f GiB, whatever they do', (role, gibibytes) => {
   const rows = memory(role)
   expect(rows.every(({ bytes }) => Number.isSafeInteger(bytes) && bytes > 0)).toBe(true)
   expect(together(role)).toBeLessThan(gibibytes * 2 ** 30)
+})
+
+test('what stolen keys of one publisher and of beacons can add without content is below 2.4 GiB', () => {
+  expect(signedTogether()).toBeLessThan(2.4 * 2 ** 30)
 })
 
 test('the largest release can be uploaded though all of it is new, and another beside it', () => {

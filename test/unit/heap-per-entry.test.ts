@@ -1,0 +1,316 @@
+import { randomBytes } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { gossipsub } from '@chainsafe/libp2p-gossipsub'
+import { describe, expect, test } from 'vitest'
+import { ENTRIES } from '../../scripts/limits-entries.ts'
+import { encodeBeaconPage } from '../../src/codec/beacon.ts'
+import { channelHash, sha256 } from '../../src/codec/digest.ts'
+import { decodeHeader, encodeHeader } from '../../src/codec/header.ts'
+import { decodeHeartbeat, encodeHeartbeat } from '../../src/codec/heartbeat.ts'
+import { decodePeerRecord, encodePeerRecord } from '../../src/codec/peer-record.ts'
+import { Askers } from '../../src/core/askers.ts'
+import { BeaconCache } from '../../src/core/beacon-cache.ts'
+import { BridgeItems } from '../../src/core/bridge-items.ts'
+import { Copies, MAX_HOLDERS } from '../../src/core/copies.ts'
+import type { Journey } from '../../src/core/journey.ts'
+import { LatestSet } from '../../src/core/latest.ts'
+import { LeaseTable } from '../../src/core/leases.ts'
+import { createBuckets } from '../../src/core/rate.ts'
+import { createRelayed } from '../../src/core/relayed.ts'
+import type { Step } from '../../src/core/step.ts'
+import { keyed, rowOf } from '../../src/core/sync-digests.ts'
+import { SyncView } from '../../src/core/sync-index.ts'
+import { createSyncPeer, mayOffer } from '../../src/core/sync-peer.ts'
+import { LIMITS } from '../../src/limits.ts'
+import type { Address, Channel, Name, Pattern, PeerId, ReleaseId } from '../../src/model/ids.ts'
+import type { ShortDigest } from '../../src/model/messages.ts'
+import type { PeerRecord } from '../../src/model/peer-record.ts'
+import { Gate } from '../../src/net/gate.ts'
+import { gossipOptions } from '../../src/net/gossip.ts'
+import { Pace } from '../../src/net/pace.ts'
+import { BenchNode } from './core/bench-node.ts'
+import { coreConfig, gossip, make, PEER, ROOT, WALL_MS, withLimits } from './core/fleet.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+function heldBytes(): number {
+  collectGarbage()
+  collectGarbage()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+/** What each of so many entries takes. What comes of code that runs for the first time is made before. */
+function bytesOfOne(entries: number, fill: (from: number, to: number) => unknown): number {
+  const first = fill(0, 8)
+  const before = heldBytes()
+  const more = fill(8, 8 + entries)
+  const each = (heldBytes() - before) / entries
+  expect([first, more]).not.toContain(undefined) // both are held until here
+  return each
+}
+
+/** Half as much again is not yet wrong: V8 grows a table by doubling. Twice as much is. */
+function expectAtMost(
+  entry: keyof typeof ENTRIES,
+  entries: number,
+  fill: (from: number, to: number) => unknown,
+) {
+  const bytes = bytesOfOne(entries, fill)
+  expect(bytes, `${entry}: ${Math.round(bytes)} bytes each`).toBeLessThan(1.5 * ENTRIES[entry])
+}
+
+/** A string of its own: no literal, and no part of another. */
+const own = <T extends string>(text: string): T => Buffer.from(text).toString('latin1') as T
+const digestOf = (what: string | number) => sha256(Buffer.from(`${what}`))
+const idOf = (what: string | number) => digestOf(what) as string as ReleaseId
+const peerOf = (what: string | number) => own<PeerId>(`12D3KooW${digestOf(what).slice(0, 44)}`)
+const nameOf = (length: number, what: string | number) => own<string>(`${what}-`.padEnd(length, 'x'))
+const short = <T extends string>() => randomBytes(8).toString('hex') as T
+
+/** Fills a table with one entry for each number. */
+const each = <T>(table: T, put: (table: T, at: number) => unknown) => {
+  return (from: number, to: number): T => {
+    for (let at = from; at < to; at += 1) put(table, at)
+    return table
+  }
+}
+
+describe('what publishers have signed', () => {
+  const unlimited = { verifiesPerSecond: 1e9, verifiesBurst: 1e9, gossipPerSecond: 1e9, gossipBurst: 1e9 }
+
+  const others = Array.from({ length: LIMITS.maxClockEntries - 1 }, (_, other) => nameOf(63, other))
+  const clock = { ...Object.fromEntries(others.map((name) => [name, 1])), alice: 2 }
+
+  /** A node hears of so many releases for each channel, of the largest headers that the tool makes. */
+  function releases(twins: number) {
+    const node = new BenchNode({ limits: withLimits(unlimited) })
+    node.start()
+    node.peer(PEER, { submit: true })
+    return each(node, (_, at) => {
+      for (let twin = 0; twin < twins; twin += 1) {
+        const pages = Array.from({ length: LIMITS.maxPages }, (_, page) => digestOf(`${at} ${twin} ${page}`))
+        const channel = `app/c-${at}` as Channel
+        const header = { channel, pages, files: 256, message: 'm'.repeat(LIMITS.maxMessageBytes) }
+        node.monoMs += 5
+        node.persist(node.run(gossip(make({ clock, header }))))
+      }
+    })
+  }
+
+  test('a channel with a release of the most pages', () => {
+    expectAtMost('channel', 50, releases(1))
+  })
+
+  test('and with twins', () => {
+    const bytes = bytesOfOne(50, releases(2))
+    expect(bytes, `${Math.round(bytes)} bytes each`).toBeLessThan(1.5 * (ENTRIES.channel + ENTRIES.twin))
+  })
+
+  test('a channel that is relayed only, with twins', () => {
+    const fleet = ROOT.fleetId
+    const { header: made } = make({ clock: { alice: 1 } }).release
+    const context = { fleet, rootVersion: 1, epoch: 1, authorised: () => true }
+    expectAtMost(
+      'relayed',
+      5_000,
+      each(createRelayed(LIMITS.maxRelayedChannels), (relayed, at) => {
+        const channel = nameOf(LIMITS.maxChannelBytes, at) as Channel
+        const publisher = nameOf(63, at) as Name
+        for (const twin of ['one', 'two']) {
+          const header = { ...made, channel, publisher, clock: new Map([[publisher, 2 ** 40]]) }
+          relayed.order({ id: idOf(`${at} ${twin}`), header, counter: 2 ** 40 }, context, at * 1_000, false)
+        }
+      }),
+    )
+  })
+
+  test('a block here, a digest, a lease', () => {
+    expectAtMost(
+      'block',
+      20_000,
+      each(new Set(), (set, at) => set.add(digestOf(at))),
+    )
+    expectAtMost(
+      'digest',
+      8_192,
+      each(new LatestSet(8_200), (set, at) => set.add(digestOf(`m ${at}`))),
+    )
+    expectAtMost(
+      'lease',
+      200,
+      each(new LeaseTable(LIMITS.maxLeases), (table, at) => {
+        const place = { epoch: 1, counter: at + 1, publisher: nameOf(63, at) as Name }
+        const channel = nameOf(LIMITS.maxChannelBytes, at) as Channel
+        const envelope = new Uint8Array(LIMITS.maxEnvelopeBytes)
+        table.put({ channel, place, release: idOf(at), holder: peerOf(at), envelope }, 0.5)
+      }),
+    )
+  })
+})
+
+describe('what peers ask and say', () => {
+  const step = { config: coreConfig(), now: { monoMs: 0.5, wallMs: WALL_MS } } as unknown as Step
+
+  test('a channel that a peer was offered, and a release that it has', () => {
+    const peer = createSyncPeer(step, PEER, [])
+    const rows = Array.from({ length: 10_010 }, (_, at) => {
+      const channel = `app/c-${at}` as Channel
+      return rowOf(channel, channelHash(channel), 'text')
+    })
+    expectAtMost(
+      'offered',
+      10_000,
+      each(rows, (_, at) => {
+        const { key, digest } = rows[at] as (typeof rows)[number]
+        const mine = keyed(peer.salt, digest)
+        mayOffer(step, peer, key, { mine, theirs: short<ShortDigest>(), root: 1 })
+      }),
+    )
+    expectAtMost(
+      'told',
+      1_000,
+      each(peer, ({ knows }, at) => knows.add(idOf(at))),
+    )
+    expectAtMost('inView', 10_000, (from, to) => new SyncView(['**' as Pattern], rows.slice(from, to)))
+  })
+
+  test('a release that is waited for, a block given away, a host counted', () => {
+    expectAtMost(
+      'waitedFor',
+      6_400,
+      each(new Askers(), (askers, at) => askers.add(idOf(at), `p${Math.floor(at / 64)}` as PeerId)),
+    )
+    const journey = { session: () => undefined, region: 'here' } as unknown as Journey
+    expectAtMost(
+      'given',
+      5_000,
+      each(new Copies(coreConfig({ submit: true })), (copies, at) => {
+        for (let peer = 0; peer < MAX_HOLDERS; peer += 1)
+          copies.judge(journey, digestOf(at), peerOf(peer), true, at * 10_000 + peer * 1_000)
+      }),
+    )
+    expectAtMost(
+      'counted',
+      4_000,
+      each(createBuckets<string>(1, 1, 4_096), (hosts, at) =>
+        hosts.take(own(`/ip4/192.0.2.${at}`), at + 0.5),
+      ),
+    )
+  })
+
+  test('a thing of another region', () => {
+    expectAtMost(
+      'wanted',
+      1_000,
+      each(new BridgeItems(LIMITS), (items, at) => {
+        const home = nameOf(63, at) as Name
+        const wanted = items.want({ id: digestOf(at), topic: 'releases', home }, at + 0.5)
+        for (let source = 0; source < LIMITS.maxBridgeSources; source += 1)
+          wanted?.sources.push(peerOf(`${at} ${source}`))
+        for (let rank = 0; rank < LIMITS.bridgeRanks; rank += 1)
+          wanted?.claimedBy.add(peerOf(`${at} c ${rank}`))
+      }),
+    )
+  })
+
+  test('a gossip message, and one since the last heartbeat', () => {
+    const [seed, fleetId] = [false, ROOT.fleetId]
+    const [gate, pace] = [new Gate(), new Pace(LIMITS)]
+    const options = gossipOptions({ fleetId, region: 'default', seed, gate, pace, limits: LIMITS })
+    const logger = { forComponent: () => () => {} }
+    const create = gossipsub(options) as (components: object) => unknown
+    const { seenCache, score, mcache } = create({ logger }) as {
+      readonly seenCache: { put(id: string): void }
+      readonly score: {
+        readonly deliveryRecords: { ensureRecord(id: string): { readonly peers: Set<string> } }
+      }
+      readonly mcache: { readonly history: object[][] }
+    }
+    const remember = (id: string) => {
+      seenCache.put(id)
+      score.deliveryRecords.ensureRecord(id)
+    }
+    expectAtMost(
+      'gossip',
+      5_000,
+      each(seenCache, () => remember(randomBytes(32).toString('base64'))),
+    )
+    expectAtMost(
+      'newGossip',
+      5_000,
+      each(mcache, ({ history }) => {
+        const msgId = Buffer.from(new Uint8Array(randomBytes(32)).buffer)
+        const msgIdStr = msgId.toString('base64')
+        remember(msgIdStr)
+        history[0]?.push({ msgId, msgIdStr, topic: 'releases' })
+      }),
+    )
+  })
+})
+
+describe('documents', () => {
+  const peer = '12D3KooWGzh8SwUL1c6rAqFPHkTLnMgPsFSdEEsGYPnAvbZCkVeE' as PeerId
+  const long = (at: number) =>
+    `/dns4/${'a'.repeat(60)}${at}.${'b'.repeat(63)}.example/tcp/1/p2p/${peer}` as Address
+  const addresses = (count: number) => Array.from({ length: count }, (_, at) => long(at))
+  const record: PeerRecord = {
+    v: 1,
+    critical: [],
+    peer,
+    at: WALL_MS,
+    addresses: addresses(16),
+    patterns: Array.from(
+      { length: LIMITS.maxPatterns },
+      (_, at) => `${nameOf(60, at)}/${nameOf(60, at)}/${nameOf(48, at)}` as Pattern,
+    ),
+    region: 'here',
+    zone: 'a',
+    submit: false,
+    chain: [new Uint8Array(4_600), new Uint8Array(4_600)],
+  }
+  const decoded = <T>(bytes: Uint8Array, decode: (bytes: Uint8Array, limits: typeof LIMITS) => T) =>
+    each<unknown[]>([], (kept) => kept.push(bytes.slice(), decode(bytes, LIMITS)))
+
+  test('a peer record and a heartbeat', () => {
+    const bytes = encodePeerRecord(record)
+    expect(bytes.length).toBeGreaterThan(0.9 * LIMITS.maxPeerRecordBytes)
+    expectAtMost('record', 100, decoded(bytes, decodePeerRecord))
+    const { critical, at } = record
+    const chain = [new Uint8Array(3_000), new Uint8Array(3_000)]
+    const says = { v: 1, critical, peer, region: 'here' as Name, addresses: addresses(8), chain, at } as const
+    const heartbeat = encodeHeartbeat(says)
+    expect(heartbeat.length).toBeGreaterThan(0.9 * LIMITS.maxHeartbeatBytes)
+    expectAtMost('heartbeat', 200, decoded(heartbeat, decodeHeartbeat))
+  })
+
+  test('a page of a beacon', () => {
+    const top = { epoch: 1, counter: 1, publisher: 'a' as Name }
+    const page = (at: number) => {
+      const channels = Array.from({ length: 1_000 }, (_, channel) =>
+        channelHash(`app/${at}-${channel}` as Channel),
+      )
+      return encodeBeaconPage(channels.sort().map((channel) => ({ channel, top, target: 'held' })))
+    }
+    const fill = each(new BeaconCache(), (cache, at) => cache.take(sha256(page(at)), page(at), LIMITS))
+    const times = bytesOfOne(10, fill) / page(0).length
+    expect(times, `${times} bytes for each`).toBeLessThan(1.5 * ENTRIES.beaconByte)
+  })
+
+  test('fields that this build does not know', () => {
+    const nested = (): unknown => Array.from({ length: 12 }).reduce((inner) => [inner], [])
+    const extra = { x: Array.from({ length: 1_000 }, nested) }
+    const header = encodeHeader({ ...make({ clock: { alice: 1 } }).release.header, extra })
+    const unknown = { addresses: [], patterns: [], chain: [], extra }
+    const bytes = encodePeerRecord({ ...record, ...unknown })
+    for (const [document, decode] of [
+      [header, decodeHeader],
+      [bytes, decodePeerRecord],
+    ] as const) {
+      const times = bytesOfOne(4, decoded<unknown>(document, decode)) / document.length
+      expect(times, `${times} bytes for each`).toBeLessThan(1.5 * ENTRIES.unknownByte)
+    }
+  })
+})
