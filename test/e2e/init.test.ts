@@ -105,6 +105,43 @@ describe('one more seed', () => {
     expect((await show(single.root)).freshness.keys.length).toBe(2)
     expect(readFileSync(at('seed2/pool.key'), 'utf8')).toBe(readFileSync(at('single/pool.key'), 'utf8'))
   })
+
+  /** A fleet whose root had this change, and what stands there of a seed that is then made from its seed.yaml. */
+  async function refusedAfter(name: string, code: string, says: string, ...change: string[]): Promise<void> {
+    const made = await json<Fleet>('init', name)
+    const signed = ['--root', made.root, '--root-key', made.rootKeys[0] as string]
+    await json('trust', ...change, ...signed)
+    const before = readFileSync(made.root, 'utf8')
+    const args = ['add-seed', `${name}-2`, '--from', made.seedConfig, '--host', '10.0.0.2', ...signed]
+    await refused(3, code, says, ...args)
+    for (const what of [made.seedConfig, at(name, 'pool.json')]) await refused(3, code, what, ...args)
+    expect(existsSync(at(`${name}-2`))).toBe(false)
+    expect(readFileSync(made.root, 'utf8')).toBe(before)
+  }
+
+  test('gets no pool that the root removes: it would be refused by every node', () =>
+    refusedAfter(
+      'gone',
+      'ADMIT_REMOVED',
+      'name the pool that is in force',
+      'remove-pool',
+      at('gone/pool.json'),
+    ))
+
+  test('gets no pool that none of the root’s admission keys admitted', () =>
+    refusedAfter(
+      'rekeyed',
+      'ADMIT_REFUSED',
+      'name the pool that is in force',
+      ...['remove-admission-key', '--public-key', at('rekeyed/admission.key.pub')],
+    ))
+
+  test('has a pool though the seed it is made from is removed', async () => {
+    const made = await json<Fleet>('init', 'stolen')
+    const signed = ['--root', made.root, '--root-key', made.rootKeys[0] as string]
+    await json('trust', 'remove-node', made.seedAddress.replace(/.*\//, ''), ...signed)
+    await json('add-seed', 'unstolen', '--from', made.seedConfig, '--host', '10.0.0.2', ...signed)
+  })
 })
 
 describe('keygen, identity and admit', () => {

@@ -1,11 +1,18 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { encodeEnvelope } from '../../codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../codec/envelope-json.ts'
 import { loadConfig, type NodeConfig } from '../../daemon/config.ts'
+import { readDocument } from '../../daemon/documents.ts'
 import { IDENTITY_FILE, loadOrCreateIdentity } from '../../daemon/identity.ts'
 import { MeshError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
 import type { PeerId } from '../../model/ids.ts'
+import { parsePeerId } from '../../model/names.ts'
+import type { TrustRoot } from '../../model/root.ts'
+import { createJudge } from '../../trust/admission.ts'
+import { issueNodeCertificate } from '../../trust/certificates.ts'
 import { setFreshness } from '../../trust/edit.ts'
 import { collect, wholeNumber } from '../arguments.ts'
 import { makeEmptyFolder, readInput, writeNew } from '../files.ts'
@@ -57,6 +64,7 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   // Whatever may be refused is read before the first file is written.
   const pool = poolOf(from)
   const current = readRoot(options.root).root
+  requireAdmitted(options.from, pool, seeds[0] as string, current)
   rootKeys(options.rootKey, current, current)
   await makeEmptyFolder(dir)
   const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
@@ -107,19 +115,45 @@ function reachable({ announce, listen }: NodeConfig): readonly string[] {
   return listen.filter((address) => !/\/(0\.0\.0\.0|::)\/|\/tcp\/0$/.test(address))
 }
 
-/** The folder goes to another host, so it holds all that its configuration names. */
-function poolOf({ admission }: NodeConfig): { certificate: string; key: string } {
+/** Paths and texts: the folder goes to another host, so it holds all that its configuration names. */
+interface Pool {
+  readonly path: string
+  readonly certificate: string
+  readonly keyPath: string
+  readonly key: string
+}
+
+function poolOf({ admission }: NodeConfig): Pool {
   if (admission === undefined || !('pool' in admission)) {
     throw new MeshError(
       'CONFIG_INVALID',
       'the seed of --from has no pool; add-seed copies the pool of a fleet that has one',
     )
   }
-  readPrivateKey(admission.poolKey)
-  return {
-    certificate: readInput(admission.pool, 'a pool certificate'),
-    key: readInput(admission.poolKey, 'a key'),
-  }
+  const { pool: path, poolKey: keyPath } = admission
+  const [certificate, key] = [readInput(path, 'a pool certificate'), readInput(keyPath, 'a key')]
+  return { path, certificate, keyPath, key }
+}
+
+/**
+ * A pool that was replaced stays in a folder where nobody named the new one: every node would refuse the seed.
+ * @param address of any seed: the new one has no name yet, and the pool counts alone
+ * @throws MeshError ADMIT_*, CONFIG_INVALID, CONFIG_KEY, CONFIG_KEY_MODE
+ */
+function requireAdmitted(file: string, pool: Pool, address: string, root: TrustRoot): void {
+  const [now, peer] = [Date.now(), parsePeerId(address.replace(/^.*\/p2p\//, ''))]
+  const member = { peer, labels: new Map<string, string>(), notBefore: now, notAfter: now }
+  const own = encodeEnvelope(issueNodeCertificate(member, readPrivateKey(pool.keyPath)))
+  const chain = [own, readDocument(pool.path, 'admission.pool', LIMITS)]
+  const ofAnybody = { ...root, removed: { ...root.removed, peers: [] } }
+  const judgement = createJudge(LIMITS)(peer, chain, ofAnybody, now)
+  if (judgement.kind === 'admitted') return
+  const { code, text } = judgement
+  throw new MeshError(
+    code,
+    `${file}: no node would admit a seed of ${pool.path} under root ${root.version}: ${text}; name the pool that is in force, and its key, under admission there`,
+    { path: file, pool: pool.path },
+  )
 }
 
 interface SeedPlan {
