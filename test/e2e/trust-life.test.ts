@@ -28,8 +28,8 @@ let nodes: RealNode[] = []
 let folder: string
 
 beforeAll(async () => {
-  // as the page's own fleet, but for the channels
-  made = await fleet.init('fleet', ['--root-keys', '3', '--root-threshold', '2'])
+  // as the page's own fleet
+  made = await fleet.init('fleet', ['--channel', 'payments/*', '--root-keys', '3', '--root-threshold', '2'])
   folder = join(fleet.dir, 'fleet')
   seed = await fleet.start('seed', made.seedConfig)
   nodes = [await fleet.startNode('a', made), await fleet.startNode('b', made)]
@@ -79,7 +79,11 @@ describe('on a running fleet, by the commands of its page', () => {
     await carryOut('Add a publisher, remove it', {}, 0, 3)
     await atRoot(2)
     const release = await publish('partner/site', 'by partner', 'partner.key')
-    await converged(nodes, 'partner/site', release)
+    await converged([seed], 'partner/site', release)
+    for (const { client } of nodes)
+      await expect(client.channel('partner/site')).rejects.toMatchObject({ code: 'API_NOT_FOUND' })
+    edit(made.nodeConfig, 'channels:', 'channels:\n  - "partner/*"')
+    await restarted('partner/site', release)
 
     await carryOut('Add a publisher, remove it', {}, 3)
     await atRoot(3)
@@ -88,6 +92,8 @@ describe('on a running fleet, by the commands of its page', () => {
       const { active, state } = await client.channel('partner/site')
       return active?.release === release && state === 'stale'
     })
+    await coverPartner()
+    await atRoot(4)
     await converged(nodes, 'partner/site', await publish('partner/site', 'by publisher', 'publisher.key'))
   })
 
@@ -96,7 +102,7 @@ describe('on a running fleet, by the commands of its page', () => {
     await converged(nodes, CHANNEL, before)
     rmSync(join(folder, 'publisher.key.counters.json'))
     await carryOut("Rotate a publisher's key", {}, 0, 2)
-    await atRoot(4)
+    await atRoot(5)
     for (const channel of [CHANNEL, 'partner/site'])
       await everywhere(`${channel} issued again`, async (node) => {
         const now = await node.client.channel(channel)
@@ -112,7 +118,7 @@ describe('on a running fleet, by the commands of its page', () => {
     rmSync(join(folder, 'root-2.key'))
     holders[1] = 'root-3.key'
     await carryOut('Lose a root key')
-    await atRoot(6)
+    await atRoot(7)
     const shown = await json(['trust', 'show', '--root', made.root])
     expect((shown.value.roles as unknown as { root: { keys: string[] } }).root.keys).toHaveLength(3)
     await converged(nodes, CHANNEL, await publish(CHANNEL, 'without root-2', 'new.key'))
@@ -135,10 +141,11 @@ describe('on a running fleet, by the commands of its page', () => {
   test('remove a pool: who moved to the new one stays, who still shows the old one is cut off', async () => {
     await carryOut('Remove a pool', {}, 0, 2)
     await seed.kill('SIGTERM')
-    seed = await fleet.start('seed', moved(made.seedConfig))
+    namePool('pool', 'pool2')
+    seed = await fleet.start('seed', made.seedConfig)
     const [a, left] = nodes as [RealNode, RealNode]
     await a.kill('SIGTERM')
-    const stays = await fleet.startNode('a', { ...made, nodeConfig: moved(made.nodeConfig) })
+    const stays = await fleet.startNode('a', made)
     await converged([stays, left], CHANNEL, (await activeAt(seed, CHANNEL)) as string)
     await until('the old pool is still welcome', 20_000, async () => (await peersOf(left)) > 0)
 
@@ -155,14 +162,13 @@ describe('on a running fleet, by the commands of its page', () => {
     await converged([stays], CHANNEL, next)
     expect(await activeAt(left, CHANNEL)).not.toBe(next)
     await left.kill()
-    nodes = [stays, await fleet.startNode('b', { ...made, nodeConfig: moved(made.nodeConfig) })]
+    nodes = [stays, await fleet.startNode('b', made)]
     await converged(nodes, CHANNEL, next)
   })
 
   test('remove a node: it alone is cut off', async () => {
     const release = (await activeAt(seed, CHANNEL)) as string
-    const config = moved(made.nodeConfig)
-    const gone = await fleet.startNode('gone', { ...made, nodeConfig: config })
+    const gone = await fleet.startNode('gone', made)
     await converged([gone], CHANNEL, release)
     await carryOut('Remove a node', { PEER: gone.peerId })
     const pushedMs = performance.now()
@@ -184,10 +190,11 @@ describe('on a running fleet, by the commands of its page', () => {
     await atRoot(versionNow())
     const [left, moves] = nodes as [RealNode, RealNode]
     await moves.kill('SIGTERM')
-    const stays = await fleet.startNode('b', { ...made, nodeConfig: moved(made.nodeConfig, 'pool3') })
+    namePool('pool2', 'pool3')
+    const stays = await fleet.startNode('b', made)
     await until('the new pool is welcome', 20_000, async () => (await peersOf(stays)) === 2)
     await seed.kill('SIGTERM')
-    seed = await fleet.start('seed', moved(made.seedConfig, 'pool3'))
+    seed = await fleet.start('seed', made.seedConfig)
     await until('both are welcome at the seed', 20_000, async () => (await peersOf(seed)) === 2)
 
     await carryOut('Replace the admission key', {}, 5)
@@ -195,16 +202,13 @@ describe('on a running fleet, by the commands of its page', () => {
     const next = await publish(CHANNEL, 'without the old admission key', 'new.key')
     await converged([stays], CHANNEL, next)
     await left.kill()
-    nodes = [await fleet.startNode('a', { ...made, nodeConfig: moved(made.nodeConfig, 'pool3') }), stays]
+    nodes = [await fleet.startNode('a', made), stays]
     await converged(nodes, CHANNEL, next)
   })
 
   test('replace a seed', async () => {
     const [port, api] = [await freePort(), await freePort()]
-    const host = {
-      'seed2.example.net': `127.0.0.1 --port ${port} --api-port ${api}`,
-      'seed.yaml': 'moved-seed.yaml',
-    }
+    const host = { 'seed2.example.net': `127.0.0.1 --port ${port} --api-port ${api}` }
     await carryOut('Replace a seed', host, 0, 2)
     await atRoot(versionNow())
     const second = await fleet.start('seed2', join(folder, 'seed2/seed.yaml'))
@@ -213,13 +217,8 @@ describe('on a running fleet, by the commands of its page', () => {
     // the others learn of it: through peers, no restart
     await until('a node knows the new seed', 60_000, async () => (await peersOf(second)) > 1)
     // and by its address, which the page has in every configuration: hosts restarted one by one
-    const config = moved(made.nodeConfig, 'pool3', second.address)
-    for (const [at, node] of nodes.entries()) {
-      await node.kill('SIGTERM')
-      const again = await fleet.startNode(node.name, { ...made, nodeConfig: config })
-      await converged([again], CHANNEL, release)
-      nodes[at] = again
-    }
+    edit(made.nodeConfig, 'seeds:', `seeds:\n  - ${JSON.stringify(second.address)}`)
+    await restarted(CHANNEL, release)
     await seed.kill('SIGTERM')
     await carryOut('Replace a seed', { NEW: second.address }, 2)
     seed = second
@@ -230,16 +229,39 @@ describe('on a running fleet, by the commands of its page', () => {
 
 const peersOf = async ({ client }: RealNode): Promise<number> => (await client.status()).peers.connected
 
-/** The configuration with the new pool in place of the old one, beside it; with one more seed where that is named. */
-function moved(config: string, pool = 'pool2', seedAddress?: string): string {
-  const more = seedAddress === undefined ? '' : `\n  - ${JSON.stringify(seedAddress)}`
+/** In the folder's own files, as the page says: what is made from them later must not have the old text. */
+function edit(config: string, old: string, now: string): void {
   const text = readFileSync(config, 'utf8')
-    .replaceAll('pool.json', `${pool}.json`)
-    .replaceAll('pool.key', `${pool}.key`)
-    .replace('\nseeds:', `\nseeds:${more}`)
-  const path = join(folder, `moved-${config.endsWith('seed.yaml') ? 'seed' : 'node'}.yaml`)
-  writeFileSync(path, text)
-  return path
+  if (text.split(old).length !== 2) throw new Error(`${config}: not once: ${old}`)
+  writeFileSync(config, text.replace(old, now))
+}
+
+function namePool(old: string, now: string): void {
+  for (const config of [made.seedConfig, made.nodeConfig])
+    for (const half of ['json', 'key']) edit(config, ` ${old}.${half}`, ` ${now}.${half}`)
+}
+
+/** One by one, each once the one before has this. */
+async function restarted(channel: string, release: string): Promise<void> {
+  for (const [at, node] of nodes.entries()) {
+    await node.kill('SIGTERM')
+    const again = await fleet.startNode(node.name, made)
+    await converged([again], channel, release)
+    nodes[at] = again
+  }
+}
+
+/** Gives the fleet's own publisher the removed one's channels, beside its own. */
+async function coverPartner(): Promise<void> {
+  const own = ['--public-key', 'publisher.key.pub', '--channel', 'payments/*', 'partner/*', '--replace']
+  const signed = ['--root', 'root.json', '--root-key', ...holders]
+  for (const words of [
+    ['add-publisher', 'publisher', ...own, ...signed],
+    ['push', '--root', 'root.json', '--seed', seed.address],
+  ]) {
+    const { code, err, out } = await confmesh(['trust', ...words], { cwd: folder })
+    if (code !== 0) throw new Error(`confmesh ${words.join(' ')}: ${code}: ${err}${out}`)
+  }
 }
 
 /** A root that ends so soon: no command makes one, for nobody wants it. */
