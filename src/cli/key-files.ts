@@ -1,7 +1,8 @@
 /** Key files: PKCS#8 PEM, mode 0600, with the public half beside it as FILE.pub. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { looseMode } from '../daemon/key-mode.ts'
 import { isMeshError, MeshError } from '../errors.ts'
+import type { KeyId } from '../model/ids.ts'
 import type { PublicKey } from '../model/root.ts'
 import { type PrivateKey, privateKeyFromPem, publicKeyFromPem, publicPem } from '../trust/private-key.ts'
 import { requireNew, writeNew } from './files.ts'
@@ -25,6 +26,35 @@ export function readPrivateKey(path: string): PrivateKey {
 export function readPublicKey(path: string): PublicKey {
   const pem = readKeyText(path)
   return naming(path, () => publicKeyFromPem(pem))
+}
+
+/** In help texts, of what `keyNamed` takes. */
+export const LOST_KEY = 'of a lost one its id, as trust show prints it, or 8 digits of it or more'
+
+/** Beginnings that are shorter than this are slips: even among few keys they soon name another one. */
+const LEAST_DIGITS = 8
+
+/**
+ * Which of a role's keys is meant: by its public half or, as that may be lost with it, by its id or a beginning of it.
+ * A file of that name counts first: no file is called like an id by accident.
+ * @throws MeshError CONFIG_KEY, USAGE
+ */
+export function keyNamed(given: string, keys: readonly KeyId[], what: string): KeyId {
+  if (existsSync(given)) return readPublicKey(given).id
+  if (!/^[0-9a-f]{1,64}$/.test(given)) {
+    const text = `cannot read the key ${given}: no such file; a key whose file is lost is named by its id, which trust show prints`
+    throw new MeshError('CONFIG_KEY', text, { path: given })
+  }
+  if (given.length < LEAST_DIGITS)
+    throw new MeshError('USAGE', `key ${given}: give at least ${LEAST_DIGITS} digits of its id`)
+  const [found, ...more] = keys.filter((id) => id.startsWith(given))
+  if (found === undefined)
+    throw new MeshError('USAGE', `key ${given} is none of ${what}; trust show prints them`)
+  if (more.length === 0) return found
+  throw new MeshError(
+    'USAGE',
+    `${more.length + 1} keys of ${what} begin with ${given}; give more digits of the one that is meant`,
+  )
 }
 
 /** Writes FILE and FILE.pub, both new. @throws MeshError INPUT_EXISTS, INPUT_PATH */

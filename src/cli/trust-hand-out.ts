@@ -1,6 +1,7 @@
 /** `trust push` and `trust rotate`: the trust commands that reach a running fleet. Network code is loaded only by them. */
 import type { Command } from 'commander'
 import { collect } from './arguments.ts'
+import { LOST_KEY } from './key-files.ts'
 
 export interface PushOptions {
   readonly root: string
@@ -52,7 +53,7 @@ Example:
     )
     .argument('<publisher>')
     .option('--add-key <file...>', 'public keys to add', collect)
-    .option('--remove-key <file...>', 'public keys to remove', collect)
+    .option('--remove-key <file|id...>', `public keys to remove; ${LOST_KEY}`, collect)
     .requiredOption('--root <file>', 'the root')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
     .option('--out <file>', 'write the new root into this new file instead')

@@ -20,7 +20,7 @@ import {
 import { checkType } from '../trust/threshold.ts'
 import { argument, collect, wholeNumber } from './arguments.ts'
 import { readInput } from './files.ts'
-import { readPublicKey } from './key-files.ts'
+import { keyNamed, LOST_KEY, readPublicKey } from './key-files.ts'
 import { twoYearsFrom } from './time.ts'
 import { type ChangeOptions, changeRoot } from './trust-change.ts'
 import { change } from './trust-publishers.ts'
@@ -41,28 +41,37 @@ function registerKeyEdits(trust: Command): void {
     ['add-admission-key', 'one more key may admit nodes and pools', addAdmissionKey],
   ] as const
   for (const [name, description, edit] of edits) {
-    withKey(change(trust, name, description, '--public-key b.key.pub')).action((options: KeyOptions) => {
-      const key = readPublicKey(options.publicKey)
-      return changeRoot(options, (root) => edit(root, key))
-    })
+    change(trust, name, description, '--public-key b.key.pub')
+      .requiredOption('--public-key <file>', 'the public key')
+      .action((options: KeyOptions) => {
+        const key = readPublicKey(options.publicKey)
+        return changeRoot(options, (root) => edit(root, key))
+      })
   }
-  const removals = [
-    ['remove-root-key', 'a key may no longer sign roots', removeRootKey],
-    ['remove-admission-key', 'a key may no longer admit; what it admitted is out, too', removeAdmissionKey],
-  ] as const
-  for (const [name, description, edit] of removals) {
-    withKey(change(trust, name, description, '--public-key b.key.pub')).action((options: KeyOptions) => {
-      const key = readPublicKey(options.publicKey)
-      return changeRoot(options, (root) => edit(root, key.id))
-    })
-  }
+  registerKeyRemovals(trust)
+}
+
+function registerKeyRemovals(trust: Command): void {
+  change(trust, 'remove-root-key', 'a key may no longer sign roots', '--public-key b.key.pub')
+    .requiredOption('--public-key <file|id>', `the public key; ${LOST_KEY}`)
+    .action((options: KeyOptions) =>
+      changeRoot(options, (root) =>
+        removeRootKey(root, keyNamed(options.publicKey, root.root.keys, 'the root role')),
+      ),
+    )
+  const description = 'a key may no longer admit; what it admitted is out, too'
+  change(trust, 'remove-admission-key', description, '--public-key b.key.pub')
+    .requiredOption('--public-key <file|id>', `the public key; ${LOST_KEY}`)
+    .action((options: KeyOptions) =>
+      changeRoot(options, (root) =>
+        removeAdmissionKey(root, keyNamed(options.publicKey, root.admission.keys, 'admission')),
+      ),
+    )
 }
 
 interface KeyOptions extends ChangeOptions {
   readonly publicKey: string
 }
-
-const withKey = (command: Command): Command => command.requiredOption('--public-key <file>', 'the public key')
 
 interface FreshnessOptions extends ChangeOptions {
   readonly addKey?: readonly string[]
@@ -82,24 +91,26 @@ function registerFreshness(trust: Command): void {
     '--max-age 120',
   )
     .option('--add-key <file...>', "public key of a seed's freshness key", collect)
-    .option('--remove-key <file...>', 'public key that counts no longer', collect)
+    .option('--remove-key <file|id...>', `public key that counts no longer; ${LOST_KEY}`, collect)
     .option('--max-age <seconds>', 'a node that hears nothing new for so long is stale')
     .option('--max-skew <seconds>', 'how far clocks may differ')
     .action((options: FreshnessOptions) => {
-      const { maxAge, maxSkew } = options
+      const { maxAge, maxSkew, removeKey = [] } = options
       const edit = {
         add: (options.addKey ?? []).map(readPublicKey),
-        remove: (options.removeKey ?? []).map((file) => readPublicKey(file).id),
         ...(maxAge === undefined ? {} : { maxAgeS: wholeNumber('--max-age', maxAge, 1, MOST_SECONDS) }),
         ...(maxSkew === undefined ? {} : { maxSkewS: wholeNumber('--max-skew', maxSkew, 0, MOST_SECONDS) }),
       }
-      if (edit.add.length + edit.remove.length === 0 && maxAge === undefined && maxSkew === undefined) {
+      if (edit.add.length + removeKey.length === 0 && maxAge === undefined && maxSkew === undefined) {
         throw new MeshError(
           'USAGE',
           'set-freshness: name what to change: --add-key, --remove-key, --max-age, --max-skew',
         )
       }
-      return changeRoot(options, (root) => setFreshness(root, edit))
+      return changeRoot(options, (root) => {
+        const remove = removeKey.map((given) => keyNamed(given, root.freshness.keys, 'freshness'))
+        return setFreshness(root, { ...edit, remove })
+      })
     })
 }
 

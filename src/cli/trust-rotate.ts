@@ -1,12 +1,12 @@
 /** Rotation of a publisher's keys: with seeds, the new root and what it leaves without a release go out in one run. */
 import { MeshError } from '../errors.ts'
-import type { Channel, Name } from '../model/ids.ts'
+import type { Channel, KeyId, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import { openMemory } from '../publish/counter.ts'
 import { changePublisherKeys } from '../trust/edit.ts'
 import { argument } from './arguments.ts'
-import { readPublicKey } from './key-files.ts'
+import { keyNamed, readPublicKey } from './key-files.ts'
 import { out } from './output.ts'
 import { type Session, withSession } from './publish-session.ts'
 import { readRoot } from './root-files.ts'
@@ -28,7 +28,7 @@ import {
 export async function rotate(name: string, options: RotateOptions): Promise<void> {
   const publisher = argument('publisher', name, parseName)
   const add = (options.addKey ?? []).map(readPublicKey)
-  const remove = (options.removeKey ?? []).map(readPublicKey)
+  const remove = keysLeaving(publisher, options)
   if (add.length + remove.length === 0)
     throw new MeshError('USAGE', 'nothing to rotate: name --add-key FILE or --remove-key FILE')
   const change: KeyChange = { publisher, add, remove }
@@ -43,6 +43,12 @@ export async function rotate(name: string, options: RotateOptions): Promise<void
   )
 }
 
+function keysLeaving(publisher: Name, { removeKey = [], root }: RotateOptions): readonly KeyId[] {
+  if (removeKey.length === 0) return []
+  const keys = readRoot(root).root.publishers.get(publisher)?.keys ?? []
+  return removeKey.map((given) => keyNamed(given, keys, `publisher ${publisher}`))
+}
+
 /** @throws MeshError USAGE: who names these believes that the fleet gets it */
 function requireNothingToSend({ key, signWith, channel }: RotateOptions): void {
   const idle = Object.entries({ '--key': key, '--sign-with': signWith, '--channel': channel })
@@ -54,11 +60,11 @@ function requireNothingToSend({ key, signWith, channel }: RotateOptions): void {
 interface KeyChange {
   readonly publisher: Name
   readonly add: readonly PublicKey[]
-  readonly remove: readonly PublicKey[]
+  readonly remove: readonly KeyId[]
 }
 
 const changed = (root: TrustRoot, { publisher, add, remove }: KeyChange): TrustRoot =>
-  changePublisherKeys(root, publisher, { add, remove: remove.map(({ id }) => id) })
+  changePublisherKeys(root, publisher, { add, remove })
 
 function changeKeys(
   change: KeyChange,
@@ -98,7 +104,7 @@ async function rotateInFleet(change: KeyChange, options: RotateOptions, session:
   tellLeft(handed.left, readRoot(path).root)
 }
 
-/** Under the publisher's patterns; what the keys that leave remember, too. */
+/** Under the publisher's patterns; what the keys that leave remember, too, where their files are there. */
 function channelsOf(
   publisher: Name,
   root: TrustRoot,

@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readPrivateKey } from '../../src/cli/key-files.ts'
+import { readPrivateKey, readPublicKey } from '../../src/cli/key-files.ts'
 import { readRoot } from '../../src/cli/root-files.ts'
 import { encodeEnvelopeJson } from '../../src/codec/envelope-json.ts'
 import { encodeRoot } from '../../src/codec/root.ts'
@@ -115,9 +115,10 @@ describe('on a running fleet, by the commands of its page', () => {
   })
 
   test('lose a root key', async () => {
-    rmSync(join(folder, 'root-2.key'))
+    const { id } = readPublicKey(join(folder, 'root-2.key.pub'))
+    for (const half of ['root-2.key', 'root-2.key.pub']) rmSync(join(folder, half))
     holders[1] = 'root-3.key'
-    await carryOut('Lose a root key')
+    await carryOut('Lose a root key', { LOST: id.slice(0, 12) })
     await atRoot(7)
     const shown = await json(['trust', 'show', '--root', made.root])
     expect((shown.value.roles as unknown as { root: { keys: string[] } }).root.keys).toHaveLength(3)

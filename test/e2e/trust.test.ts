@@ -166,6 +166,41 @@ describe('trust', () => {
     })
   })
 
+  test('takes a key out by its id or a beginning of that, for its file may be lost', async () => {
+    const made = await json<Fleet>('init', 'lost')
+    const change = (...args: string[]): Promise<Change> =>
+      json<Change>('trust', ...args, '--root', made.root, '--root-key', made.rootKeys[0] as string)
+    const idOf = async (name: string): Promise<string> =>
+      (await json<{ keyId: string }>('keygen', '--out', at(`lost/${name}.key`))).keyId
+    const [root, admission, freshness, rotated] = [
+      await idOf('root'),
+      await idOf('admit'),
+      await idOf('fresh'),
+      await idOf('rotated'),
+    ]
+    await change('add-root-key', '--public-key', at('lost/root.key.pub'))
+    await change('add-admission-key', '--public-key', at('lost/admit.key.pub'))
+    await change('set-freshness', '--add-key', at('lost/fresh.key.pub'))
+    await change('rotate', 'publisher', '--add-key', at('lost/rotated.key.pub'))
+
+    const gone = async (id: string, ...args: string[]): Promise<void> => {
+      expect((await change(...args)).changes.join('\n')).toContain(`key ${id.slice(0, 12)} is removed`)
+    }
+    await gone(root, 'remove-root-key', '--public-key', root)
+    await gone(admission, 'remove-admission-key', '--public-key', admission.slice(0, 12))
+    await gone(freshness, 'set-freshness', '--remove-key', freshness.slice(0, 8))
+    await gone(rotated, 'rotate', 'publisher', '--remove-key', rotated.slice(0, 12))
+    for (const name of ['remove-root-key', 'remove-admission-key', 'set-freshness', 'rotate'])
+      expect((await confmesh('trust', name, '--help')).out.replace(/\s+/g, ' ')).toContain(
+        'its id, as trust show prints it, or 8 digits of it or more',
+      )
+
+    const to = ['--root', made.root, '--root-key', made.rootKeys[0] as string]
+    const take = (id: string) => ['trust', 'remove-root-key', '--public-key', id, ...to]
+    await refused(2, 'USAGE', 'none of the root role', ...take(root))
+    await refused(2, 'CONFIG_KEY', 'its id', ...take('root-9.key.pub'))
+  })
+
   test('--out leaves the current root alone', async () => {
     const before = readFileSync(single.root, 'utf8')
     const made = await json<Change>(
