@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/daemon/config.ts'
@@ -104,6 +104,17 @@ describe('one more seed', () => {
     expect((await show(at('seed2/root.json'))).version).toBe(made.version)
     expect((await show(single.root)).freshness.keys.length).toBe(2)
     expect(readFileSync(at('seed2/pool.key'), 'utf8')).toBe(readFileSync(at('single/pool.key'), 'utf8'))
+  })
+
+  test('is made from a node’s configuration, too: the last seed may be gone with its data', async () => {
+    const made = await json<Fleet>('init', 'seedless', '--host', '10.0.0.1')
+    rmSync(at('seedless/seed'), { recursive: true })
+    const signed = ['--root', made.root, '--root-key', made.rootKeys[0] as string]
+    const args = ['--host', '10.0.0.2', ...signed]
+    await refused(2, 'CONFIG_KEY', 'or of a node', 'add-seed', 'never', '--from', made.seedConfig, ...args)
+    const { seedConfig } = await json<Fleet>('add-seed', 'seed3', '--from', made.nodeConfig, ...args)
+    expect(loadConfig(seedConfig, {}, new Map())).toMatchObject({ seeds: [made.seedAddress], submit: true })
+    expect(existsSync(at('seedless/node'))).toBe(false)
   })
 
   /** A fleet whose root had this change, and what stands there of a seed that is then made from its seed.yaml. */

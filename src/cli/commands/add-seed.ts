@@ -33,16 +33,19 @@ interface Options {
 }
 
 const HAND_OUT_NOTE =
-  'hand the new root out (confmesh trust push) before this seed starts, or its beacons count for nothing'
+  'hand the new root out (confmesh trust push) before this seed starts, or its beacons count for nothing; where no other seed is left, start this one first and push to it'
 const LIST_NOTE =
-  'nodes find the new seed through the others; name it in their seeds, too, so that it can stand in for them'
+  'nodes find the new seed through the others; name it in their seeds, too, so that it can stand in for them, and where no other is left, so that they find it at all'
 
 export function register(program: Command): void {
   program
     .command('add-seed')
     .description('one more seed: identity, freshness key, seed.yaml, and the root that names its key')
     .argument('<dir>', 'a new or empty folder, to be moved to the host of the seed')
-    .requiredOption('--from <seed.yaml>', 'configuration of a seed that is there, beside its data')
+    .requiredOption(
+      '--from <file>',
+      "a seed's configuration, beside its data; or a node's, where no seed and no copy of its data is left",
+    )
     .requiredOption('--host <addr...>', 'where the new seed is reached: IP address or DNS name', collect)
     .requiredOption('--root <file>', 'the current root')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
@@ -86,12 +89,13 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   ])
 }
 
-/** The seeds that the other one knows, and that one itself. */
+/** The seeds that the other one knows, and that one itself where it is a seed. */
 async function seedsOf(file: string, config: NodeConfig): Promise<string[]> {
+  if (!config.submit && config.seeds.length > 0) return [...config.seeds]
   if (!existsSync(join(config.data, IDENTITY_FILE))) {
     throw new MeshError(
       'CONFIG_KEY',
-      `${file}: no ${IDENTITY_FILE} in ${config.data}; --from needs a seed beside its data`,
+      `${file}: no ${IDENTITY_FILE} in ${config.data}; --from needs the configuration of a seed beside its data, or of a node`,
       {
         path: file,
       },
