@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { CoreView } from '../../../src/core/view.ts'
 import { createMetrics, type NodeMetrics } from '../../../src/daemon/metrics.ts'
 import { COUNTERS, GAUGES, HISTOGRAMS, NETWORK } from '../../../src/daemon/metrics-table.ts'
@@ -11,12 +11,15 @@ let metrics: NodeMetrics
 let views: number
 let forked = false
 
+/** When the two fetches began. */
+const [older, newer] = [10_000, 50_000]
+
 const view = {
   channels: [
     { state: 'active', gate: null, unhealthy: true },
     { state: 'active', gate: 'health' },
-    { state: 'active', gate: null, fetch: { have: 1, blocks: 10, sinceMonoMs: 0 } },
-    { state: 'held', gate: 'expired', fetch: { have: 5, blocks: 7, sinceMonoMs: 0 } },
+    { state: 'active', gate: null, fetch: { have: 1, blocks: 10, sinceMonoMs: newer } },
+    { state: 'held', gate: 'expired', fetch: { have: 5, blocks: 7, sinceMonoMs: older } },
   ],
   sessions: [{ hello: { region: 'eu' } }, { hello: { region: 'us' } }, { hello: { region: 'eu' } }, {}],
   root: {
@@ -28,7 +31,7 @@ const view = {
   },
   readOnly: true,
   ready: true,
-  beaconMonoMs: 0,
+  beaconMonoMs: 15_000,
   silentKeys: 2,
 } as unknown as CoreView
 
@@ -51,7 +54,17 @@ beforeEach(() => {
     }),
   })
 })
-afterEach(() => metrics.stop())
+afterEach(() => {
+  metrics.stop()
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+async function valueOfGauge({ name }: { readonly name: string }): Promise<number> {
+  const line = (await metrics.text()).split('\n').find((one) => one.startsWith(`${name} `))
+  if (line === undefined) throw new Error(`${name} is not there`)
+  return Number(line.slice(name.length + 1))
+}
 
 test('every metric of the table is there', async () => {
   certificate = Date.now()
@@ -139,4 +152,35 @@ test('bytes of the network are counted by direction; a release from the future t
 
 test('without a certificate there is no time of its expiry', async () => {
   expect(await metrics.text()).not.toMatch(new RegExp(`^${GAUGES.poolExpires.name} `, 'm'))
+})
+
+test('how long ago the oldest fetch began, and the last beacon came', async () => {
+  vi.spyOn(performance, 'now').mockReturnValue(100_000)
+  expect(await valueOfGauge(GAUGES.fetchAge)).toBe(90)
+  expect(await valueOfGauge(GAUGES.beaconAge)).toBe(85)
+})
+
+test('where nothing is fetched, no fetch is old', async () => {
+  vi.spyOn(view, 'channels', 'get').mockReturnValue([])
+  expect(await valueOfGauge(GAUGES.fetchAge)).toBe(0)
+})
+
+test('in how many seconds the root and the certificate expire, and how long ago they did', async () => {
+  certificate = view.root.expires - 30_000
+  vi.setSystemTime(view.root.expires - 50_000)
+  expect(await valueOfGauge(GAUGES.rootExpires)).toBe(50)
+  expect(await valueOfGauge(GAUGES.poolExpires)).toBe(20)
+  vi.setSystemTime(view.root.expires + 5_000)
+  expect(await valueOfGauge(GAUGES.rootExpires)).toBe(-5)
+  expect(await valueOfGauge(GAUGES.poolExpires)).toBe(-35)
+})
+
+test('a loop that is held up is seen in its lag', async () => {
+  // A delay is what lies between two samples, so the first of them must have come, 100 ms after the last reading.
+  const heldUp = async (): Promise<number> => {
+    for (const until = performance.now() + 300; performance.now() < until; );
+    await new Promise(setImmediate)
+    return valueOfGauge(GAUGES.loopLag)
+  }
+  await expect.poll(heldUp, { interval: 200, timeout: 5_000 }).toBeGreaterThanOrEqual(0.1)
 })
