@@ -184,7 +184,7 @@ test('a timeout ends the hook, its children and those that left its group', asyn
 
 test('a flood of output neither blocks the hook nor fills memory', async () => {
   const bench = await started()
-  bench.restarted({ hooks: [shell('head -c 268435456 /dev/zero; echo done; exit 4')] })
+  bench.restarted({ hooks: [shell('head -c 1073741824 /dev/zero; echo done; exit 4', 100_000)] })
   const before = process.memoryUsage().rss
   expect(await bench.activate(first)).toMatchObject({
     kind: 'unhealthy',

@@ -12,6 +12,7 @@ import { type OrderContext, order } from '../../../src/core/order.ts'
 import { createRelayed } from '../../../src/core/relayed.ts'
 import type { Channel, Digest, FleetId, Name, ReleaseId } from '../../../src/model/ids.ts'
 import type { Release } from '../../../src/model/release.ts'
+import { heapMib } from '../../attack/kit/heap.ts'
 
 const FLEET = 'f'.repeat(64) as FleetId
 const CHANNEL = 'a/b' as Channel
@@ -222,6 +223,21 @@ describe('channels that are relayed only', () => {
     expect(relayed.size).toBe(10)
     expect(verdicts.filter((verdict) => verdict === 'NEW')).toHaveLength(10 + 100)
     expect(verdicts.at(-1)).toBe('RATE')
+  })
+
+  it('take no more memory for 100,000 names than for the thousand that there is room for', () => {
+    const relayed = createRelayed(1_000)
+    const verdicts = new Set<Verdict>()
+    const heapAfter = (from: number, to: number): number => {
+      // At the rate at which new names are let in, so that each of them takes a place.
+      for (let n = from; n < to; n += 1) verdicts.add(relayed.order(many(n), context(), n * 100, false))
+      return heapMib()
+    }
+    const full = heapAfter(0, 2_000)
+    // 10 bytes for each name beyond
+    expect(heapAfter(2_000, 100_000) - full).toBeLessThan(1)
+    expect(relayed.size).toBe(1_000)
+    expect(verdicts).toEqual(new Set(['NEW']))
   })
 
   it('are forgotten where a root raises their epoch', () => {
