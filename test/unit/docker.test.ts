@@ -41,7 +41,13 @@ describe('docker/Dockerfile', () => {
 })
 
 describe('docker/compose.yaml', () => {
-  type Service = { command?: string[]; cap_drop?: string[]; read_only?: boolean; image: string }
+  type Service = {
+    command?: string[]
+    cap_drop?: string[]
+    read_only?: boolean
+    ulimits?: { core?: number }
+    image: string
+  }
   const services: Record<string, Service> = parse(read('docker/compose.yaml'), { merge: true }).services
   const members = Object.entries(services).filter(([, { command }]) => command?.[0] === 'node')
   const region = ({ command }: Service) => command?.find((word) => word.startsWith('region='))
@@ -56,5 +62,11 @@ describe('docker/compose.yaml', () => {
     for (const [name, { cap_drop, read_only }] of members) {
       expect({ name, cap_drop, read_only }).toEqual({ name, cap_drop: ['ALL'], read_only: true })
     }
+  })
+
+  test('neither member nor service leaves a core dump, in which its keys would be', () => {
+    for (const [name, { ulimits }] of members)
+      expect({ name, ulimits }).toEqual({ name, ulimits: { core: 0 } })
+    expect(read('docker/confmesh.service').split('\n')).toContain('LimitCORE=0')
   })
 })
