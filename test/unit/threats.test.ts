@@ -94,6 +94,11 @@ describe('docs/threats.md', () => {
     expect(bites(row)).toBe(true)
   })
 
+  test('every test file that a row names is turned red by a deliberate fault', () => {
+    const named = new Set(shown.flatMap(({ tests }) => tests.map(({ file }) => file)))
+    expect([...named].filter((file) => !bite.has(file))).toEqual([])
+  })
+
   test('every numbered file of test/attack is turned red by a deliberate fault', () => {
     expect(numberedFiles.filter((name) => !bite.has(`attack/${name}`))).toEqual([])
   })
