@@ -6,8 +6,8 @@
 import { POINT_KINDS, type Point, pointsOf, runPoint } from '../src/sim/crash-points.ts'
 import { optionsOf } from './options.ts'
 
-/** A seed, and one that is none. */
-const NODES = [0, 2]
+/** All of the fleet: two seeds, and three that are none. */
+const NODES = [0, 1, 2, 3, 4]
 
 const { values } = optionsOf({
   options: {
