@@ -62,8 +62,8 @@ const publish = (
   twin: more.twin === true,
 })
 
-/** The cache is looked at half a minute after the first release: that must be over. */
-const CALM_FROM_MS = 34_000
+/** The cache is collected half a minute after the first release; what it took too much of is seen some seconds later. */
+const CALM_FROM_MS = 38_000
 const DOWN_MS = 700
 const FULL_MS = 2_500
 /** When the node is taken down for its record to be damaged: it has seen everything by then, but for the collection. */
@@ -82,6 +82,7 @@ const LIFE: Scenario = {
   clockErrorsMs: [0, 0, 86_400_000, -86_400_000, 0],
   healingBoundMs: 25_000,
   hostile: new Map(),
+  cacheBytes: 0,
   calmFromMs: CALM_FROM_MS,
   happenings: [
     publish(2_000, OPEN, alpha, 1_200),

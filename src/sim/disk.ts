@@ -12,8 +12,13 @@ import type { VirtualTime } from './time.ts'
 export interface Batch {
   readonly atMs: number
   readonly writes: readonly Write[]
+  /** Blocks that a collection took away. */
+  readonly gone: readonly Digest[]
   readonly synced: boolean
 }
+
+/** What a collection removes. */
+export type Removal = Pick<Batch, 'writes' | 'gone'>
 
 /** What lies on a disk, read from outside without asking the node. */
 export interface OnDisk {
@@ -166,7 +171,8 @@ export class SimDisk {
     }
     this.#lies = lies
     for (; lies.batches < this.#log.length; lies.batches++) {
-      const { atMs, writes } = this.#log[lies.batches] as Batch
+      const { atMs, writes, gone } = this.#log[lies.batches] as Batch
+      for (const digest of gone) lies.blocks.delete(digest)
       for (const write of writes) {
         if (write.kind === 'envelope' && !lies.envelopes.has(write.release))
           lies.envelopes.set(write.release, atMs)
@@ -187,26 +193,45 @@ export class SimDisk {
     synced: boolean,
     apply: () => Promise<void>,
   ): Promise<void> {
+    const fate = await this.#turn(life, synced)
+    if (fate === 'die-torn') this.#append({ writes: writes.filter(hasSecondCopy), gone: [] }, true)
+    if (fate === 'ok' || fate === 'die-after') this.#append({ writes, gone: [] }, synced)
+    if (fate !== 'ok') return this.#die()
+    await apply()
+  }
+
+  /**
+   * Appends what a collection removes, as any other write: it takes room, and it is one batch, so that there is no middle
+   * to die in. @throws MeshError STORE_FULL, STORE_FAILED: then nothing is removed
+   */
+  async collect(life: number, remove: () => Promise<Removal>): Promise<void> {
+    const fate = await this.#turn(life, false)
+    if (fate === 'ok' || fate === 'die-after') this.#append(await remove(), false)
+    if (fate !== 'ok') return this.#die()
+  }
+
+  /** Waits for its turn, and for what becomes of it. @throws MeshError STORE_FULL, STORE_FAILED */
+  async #turn(life: number, synced: boolean): Promise<Exclude<WriteFate, 'full' | 'io-error'>> {
     await this.#delay(life, synced)
     const fate = this.fate?.(this.#writes) ?? 'ok'
     this.#writes += 1
     if (this.full || fate === 'full') throw new MeshError('STORE_FULL', 'the simulated disk is full')
     if (fate === 'io-error') throw new MeshError('STORE_FAILED', 'the simulated disk fails')
-    if (fate === 'die-torn') this.#append(writes.filter(hasSecondCopy), true)
-    if (fate === 'ok' || fate === 'die-after') this.#append(writes, synced)
-    if (fate !== 'ok') {
-      this.onDeath()
-      return new Promise(() => {})
-    }
-    await apply()
+    return fate
+  }
+
+  /** In the middle of a write, which nobody hears of any more. */
+  #die(): Promise<never> {
+    this.onDeath()
+    return new Promise(() => {})
   }
 
   read(life: number): Promise<void> {
     return this.#delay(life, false)
   }
 
-  #append(writes: readonly Write[], synced: boolean): void {
-    if (writes.length > 0) this.#log.push({ atMs: this.#time.nowMs, writes, synced })
+  #append({ writes, gone }: Removal, synced: boolean): void {
+    if (writes.length + gone.length > 0) this.#log.push({ atMs: this.#time.nowMs, writes, gone, synced })
   }
 
   /** A process that died waits for ever. */
@@ -226,7 +251,7 @@ export class SimDisk {
   #filtered(keep: (write: Write) => boolean): Batch[] {
     return this.#log
       .map((batch) => ({ ...batch, writes: batch.writes.filter(keep) }))
-      .filter(({ writes }) => writes.length > 0)
+      .filter(({ writes, gone }) => writes.length + gone.length > 0)
   }
 }
 

@@ -75,6 +75,8 @@ export interface Scenario {
   readonly regions: readonly Name[]
   /** Per node: how wrong its wall clock is. */
   readonly clockErrorsMs: readonly number[]
+  /** Bound of each node's cache; undefined: one that no run comes to. */
+  readonly cacheBytes?: number
   /** Nodes of an attacker, by number; they stay hostile when the faults are over. */
   readonly hostile: ReadonlyMap<number, HostileKind>
   /** Ascending by time. */

@@ -63,6 +63,7 @@ export function scenarioOf(seed: number, size: Size): Scenario {
     ...base,
     nodes,
     regions: regionsOf(seed),
+    ...cacheOf(seed),
     hostile: hostileOf(seed, seeds, nodes),
     happenings,
   })
@@ -83,6 +84,12 @@ function sometimes(
 function hostileOf(seed: number, seeds: number, nodes: number): ReadonlyMap<number, HostileKind> {
   const random = stream(seed, 'hostile')
   return chance(random, 0.1) ? someHostile(random, seeds, nodes) : new Map()
+}
+
+/** In a third of the runs so small that what nobody keeps goes: all of it, or all but small releases. */
+function cacheOf(seed: number): Pick<Scenario, 'cacheBytes'> {
+  const random = stream(seed, 'bound')
+  return chance(random, 1 / 3) ? { cacheBytes: pick(random, [0, 20_000]) } : {}
 }
 
 /** In a third of the runs two or three, so that one of them may be without a seed. */

@@ -2,7 +2,7 @@ import { isMeshError } from '../errors.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import type { MemoryStore } from '../store/memory.ts'
-import type { Batch, SimDisk } from './disk.ts'
+import type { Batch, Removal, SimDisk } from './disk.ts'
 
 /** What a store finds out by itself. */
 export type OnStoreEvent = (event: EventOf<'blockLost' | 'storeMode'>) => void
@@ -26,7 +26,10 @@ export class SimStore implements StorePort {
 
   async open(): Promise<void> {
     await this.#memory.open()
-    for (const { writes } of this.#log) await this.#memory.commit(writes)
+    for (const { writes, gone } of this.#log) {
+      await this.#memory.commit(writes)
+      this.#memory.disk.remove([], [], gone)
+    }
   }
 
   load(): Promise<Snapshot> {
@@ -34,8 +37,12 @@ export class SimStore implements StorePort {
   }
 
   async commit(writes: readonly Write[], sync: boolean): Promise<void> {
+    await this.#writing(this.#disk.write(this.#life, writes, sync, () => this.#memory.commit(writes)))
+  }
+
+  async #writing(work: Promise<void>): Promise<void> {
     try {
-      await this.#disk.write(this.#life, writes, sync, () => this.#memory.commit(writes))
+      await work
     } catch (error) {
       if (isMeshError(error) && error.code === 'STORE_FULL') this.#setReadOnly(true)
       throw error
@@ -63,8 +70,37 @@ export class SimStore implements StorePort {
     return this.#memory.readEnvelope(release)
   }
 
-  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
-    return this.#memory.collect(keep, bound)
+  /** The bound is looked at, and what may be an upload's is settled, before anything is awaited; as on a real disk. */
+  async collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
+    const { envelopes } = this.#memory.disk.latest
+    const before = new Set(envelopes.values())
+    const fits = this.bytes() <= bound.maxCacheBytes
+    await this.#memory.collect(keep, { ...bound, maxCacheBytes: Number.POSITIVE_INFINITY })
+    if (fits) return []
+    let gone: readonly Digest[] = []
+    const remove = async (): Promise<Removal> => {
+      // Commits went on meanwhile: nobody said of what they brought that it is kept.
+      const arrived = [...envelopes.values()].flatMap((one) => (before.has(one) ? [] : [one.release]))
+      const awaited = [...bound.awaited, ...arrived]
+      const removal = await this.#remove([...keep, ...arrived], { ...bound, awaited, uploads: true })
+      gone = removal.gone
+      return removal
+    }
+    await this.#writing(this.#disk.collect(this.#life, remove))
+    return gone
+  }
+
+  async #remove(keep: readonly ReleaseId[], bound: CacheBound): Promise<Removal> {
+    const { whole, envelopes } = this.#memory.disk.latest
+    const [wasWhole, had] = [[...whole], [...envelopes.keys()]]
+    const gone = await this.#memory.collect(keep, bound)
+    const writes = [
+      ...wasWhole.flatMap((release): Write[] => (whole.has(release) ? [] : [{ kind: 'unwhole', release }])),
+      ...had.flatMap((release): Write[] =>
+        envelopes.has(release) ? [] : [{ kind: 'dropEnvelope', release }],
+      ),
+    ]
+    return { writes, gone }
   }
 
   bytes(): number {

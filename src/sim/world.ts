@@ -28,6 +28,8 @@ export interface WorldOptions {
   readonly onShow?: (node: number, release: ReleaseId, nowMs: number) => void
 }
 
+const AMPLE_CACHE_BYTES = 64 * 1024 * 1024
+
 /** One simulated fleet with its publishers, faults and checkers. */
 export class World {
   readonly time = new VirtualTime()
@@ -150,7 +152,7 @@ export class World {
       onCount: ({ metric, by }) => {
         if (metric === 'bridge_received') this.#bridged += by
       },
-      onCacheBytes: 64 * 1024 * 1024,
+      onCacheBytes: this.#scenario.cacheBytes ?? AMPLE_CACHE_BYTES,
       createCore: this.#options.createCore ?? createNode,
       ...(hostile && {
         hostile: (port) => hostileTransport(hostile, port, this.time, stream(seed, 'hostile', at)),

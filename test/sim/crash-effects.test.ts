@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Effect } from '../../src/core/effects.ts'
+import { createNode } from '../../src/core/node.ts'
 import type { Protocol, ReplyOf, RequestOf } from '../../src/model/messages.ts'
 import { runPoint } from '../../src/sim/crash-points.ts'
 
@@ -111,4 +112,19 @@ test('the two nodes whose points `npm test` takes come to each kind but for mess
     why === REACHED && !name.includes(' ') ? [name] : [],
   )
   expect(kinds.filter((kind) => !seed.names.has(kind) && !other.names.has(kind))).toEqual([])
+}, 120_000)
+
+test('each of them has something to collect in the end', async () => {
+  const collected = new Set<string>()
+  await runPoint(0, undefined, (config) => {
+    const core = createNode(config)
+    return {
+      view: (now) => core.view(now),
+      handle: (event, now) => {
+        if (event.kind === 'collected') collected.add(config.self)
+        return core.handle(event, now)
+      },
+    }
+  })
+  expect(collected.size).toBe(5)
 }, 120_000)

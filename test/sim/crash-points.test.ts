@@ -15,6 +15,18 @@ const deafToFailure: CreateCore = (config) => {
   }
 }
 
+/** Lets the cache take whatever it wants. */
+const keepsNothing: CreateCore = (config) => {
+  const core = createNode(config)
+  return {
+    view: (now) => core.view(now),
+    handle: (event, now) =>
+      core
+        .handle(event, now)
+        .map((effect) => (effect.kind === 'collect' ? { ...effect, keep: [], envelopes: [] } : effect)),
+  }
+}
+
 async function broken(node: number): Promise<readonly string[]> {
   const calm = await runPoint(node)
   const found = calm.problem === undefined ? [] : [`calm: ${calm.problem}`]
@@ -45,5 +57,10 @@ describe('a node dies before an effect, its disk fails at a write, a record is d
       if (problem !== undefined) return
     }
     expect.unreachable('no point broke a promise')
+  }, 300_000)
+
+  test('and a core that names nothing to be kept when the cache is collected', async () => {
+    const { problem } = await runPoint(3, undefined, keepsNothing)
+    expect(problem).toMatch(/^promise 6: .* lacks content of the release/)
   }, 300_000)
 })

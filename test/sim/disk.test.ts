@@ -1,0 +1,114 @@
+import { expect, test, vi } from 'vitest'
+import { LIMITS } from '../../src/limits.ts'
+import type { ReleaseId } from '../../src/model/ids.ts'
+import type { CacheBound, StorePort } from '../../src/runtime/ports.ts'
+import { SimDisk, type WriteFate } from '../../src/sim/disk.ts'
+import { stream } from '../../src/sim/random.ts'
+import { VirtualTime } from '../../src/sim/time.ts'
+import { FLEET, makeRelease } from '../contract/store-fixtures.ts'
+
+const EMPTY: CacheBound = { maxCacheBytes: 0, uploads: false, awaited: [], envelopes: [] }
+const [old, kept, late] = [1, 2, 3].map((counter) =>
+  makeRelease(counter, [{ path: 'own.txt', content: `${counter}`.repeat(800) }]),
+) as [ReturnType<typeof makeRelease>, ReturnType<typeof makeRelease>, ReturnType<typeof makeRelease>]
+
+function bench() {
+  const time = new VirtualTime()
+  const disk = new SimDisk(time, stream(1, 'disk'), FLEET, LIMITS)
+  const events: string[] = []
+  /** Virtual time goes on until the work is done, or nothing is left to happen. */
+  const done = async <T>(work: Promise<T>): Promise<T | 'dead'> => {
+    let ended = false
+    const end = work.finally(() => {
+      ended = true
+    })
+    end.catch(() => undefined)
+    for (;;) {
+      await new Promise(setImmediate)
+      if (ended) return end
+      if (!time.step(Number.POSITIVE_INFINITY)) return 'dead'
+    }
+  }
+  const start = async (): Promise<StorePort> => {
+    const store = disk.open((event) => events.push(JSON.stringify(event)))
+    await store.open()
+    return store
+  }
+  return { disk, events, done, start }
+}
+
+/** Two releases lie there, and nobody keeps the first. */
+async function filled(fate?: WriteFate) {
+  const on = bench()
+  const store = await on.start()
+  for (const { writes } of [old, kept]) await on.done(store.commit(writes, true))
+  if (fate !== undefined) on.disk.fate = () => fate
+  return { ...on, store, collect: () => on.done(store.collect([kept.id], EMPTY)) }
+}
+
+const whole = async (store: StorePort): Promise<readonly ReleaseId[]> => (await store.load()).whole
+const all = [old, kept].map(({ id }) => id).sort()
+
+test('what a collection removed stays removed after a restart', async () => {
+  const { disk, done, start, store, collect } = await filled()
+  const gone = (await collect()) as readonly string[]
+  expect([...gone].sort()).toEqual([...old.blocks.keys()].sort())
+  await done(store.commit(late.writes, true))
+  disk.crash()
+  const next = await start()
+  expect(await whole(next)).toEqual([kept.id, late.id].sort())
+  for (const digest of old.blocks.keys()) expect(next.hasBlock(digest)).toBe(false)
+  for (const digest of kept.blocks.keys()) expect(next.hasBlock(digest)).toBe(true)
+  expect(await next.readEnvelope(old.id)).toBeUndefined()
+  const { blocks, envelopes } = disk.onDisk()
+  expect([...blocks].sort()).toEqual([...kept.blocks.keys(), ...late.blocks.keys()].sort())
+  expect([...envelopes.keys()]).toEqual([kept.id, late.id])
+})
+
+test.each([
+  ['full', 'STORE_FULL'],
+  ['io-error', 'STORE_FAILED'],
+] as const)('a disk that is %s: nothing is collected', async (fate, code) => {
+  const { disk, events, start, store, collect } = await filled(fate)
+  await expect(collect()).rejects.toMatchObject({ code })
+  expect(await whole(store)).toEqual(all)
+  expect(events).toEqual(fate === 'full' ? ['{"kind":"storeMode","readOnly":true}'] : [])
+  disk.crash()
+  expect(await whole(await start())).toEqual(all)
+})
+
+test.each([
+  ['die-before', all],
+  ['die-torn', all],
+  ['die-after', [kept.id]],
+] as const)('%s of a collection: all of it or nothing', async (fate, left) => {
+  const { disk, start, collect } = await filled(fate)
+  disk.onDeath = vi.fn()
+  expect(await collect()).toBe('dead')
+  expect(disk.onDeath).toHaveBeenCalledOnce()
+  const next = await start()
+  expect(await whole(next)).toEqual(left)
+  expect(next.hasBlock([...old.blocks.keys()][0] as never)).toBe(left.length === 2)
+})
+
+test('what comes while a collection is under way stays, though nobody said that it is kept', async () => {
+  const { done, store } = await filled()
+  // Some of them reach the disk before what the collection removes, some behind it.
+  const news = Array.from({ length: 20 }, (_, at) =>
+    makeRelease(4 + at, [{ path: 'own.txt', content: `${at}`.repeat(400) }]),
+  )
+  const commits = Promise.all(news.map(({ writes }) => store.commit(writes, false)))
+  const collection = store.collect([kept.id], EMPTY)
+  const gone = (await done(
+    Promise.all([collection, commits]).then(([removed]) => removed),
+  )) as readonly string[]
+  expect([...gone].sort()).toEqual([...old.blocks.keys()].sort())
+  expect(await whole(store)).toEqual([kept.id, ...news.map(({ id }) => id)].sort())
+})
+
+test('a cache within its bound costs no write', async () => {
+  const { disk, done, store } = await filled()
+  const { writes } = disk
+  expect(await done(store.collect([], { ...EMPTY, maxCacheBytes: 1_000_000 }))).toEqual([])
+  expect(disk.writes).toBe(writes)
+})
