@@ -16,6 +16,7 @@ export const POINT_KINDS = [
   'effect',
   'die-before',
   'die-torn',
+  'die-unshown',
   'die-after',
   'full',
   'io-error',

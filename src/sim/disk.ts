@@ -1,10 +1,11 @@
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Floor } from '../model/floor.ts'
+import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { StorePort, Write } from '../runtime/ports.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { between, chance, type Random } from './random.ts'
+import { type Copy, hasSecondCopy, SecondCopies } from './second-copies.ts'
 import { type OnStoreEvent, SimStore } from './store.ts'
 import type { VirtualTime } from './time.ts'
 
@@ -31,10 +32,11 @@ export interface OnDisk {
 }
 
 /**
- * What becomes of one write. `torn`: of a commit that holds a floor or a root their second copies were written, the
- * process died before the store's batch. An `io-error` is that one write's, a full disk stays so until it has room.
+ * What becomes of one write. Of a commit that holds a floor or a root the second copies alone were written when the process
+ * died (`torn`), or the store's batch alone (`unshown`). An `io-error` is that one write's, a full disk stays so until it
+ * has room.
  */
-export type WriteFate = 'ok' | 'full' | 'io-error' | 'die-before' | 'die-torn' | 'die-after'
+export type WriteFate = 'ok' | 'full' | 'io-error' | 'die-before' | 'die-torn' | 'die-unshown' | 'die-after'
 
 interface Lies extends OnDisk {
   batches: number
@@ -45,8 +47,8 @@ interface Lies extends OnDisk {
 }
 
 /**
- * A node's disk over all its lives: a log of batches. A crash takes what was under way and any tail that was not
- * synced; a lost store takes all but the floor files.
+ * A node's disk over all its lives: the store is a log of batches, beside it lie second copies. A crash takes what was under
+ * way and any tail of the log that was not synced; a lost store takes all but the second copies.
  */
 export class SimDisk {
   full = false
@@ -61,6 +63,7 @@ export class SimDisk {
   readonly #fleetId: FleetId
   readonly #limits: Limits
   #log: Batch[] = []
+  readonly #copies = new SecondCopies()
   /** Blocks whose bits flipped: they lie there and are of no use. */
   readonly #rotten = new WeakSet<Uint8Array>()
   /** What the log amounts to, as far as it was read; undefined once something was taken out of it. */
@@ -82,7 +85,7 @@ export class SimDisk {
       if (life === this.#life) emit(event)
     }
     const memory = new MemoryStore({ fleetId: this.#fleetId, limits: this.#limits, emit: alive })
-    return new SimStore(this, life, this.#log, memory, alive)
+    return new SimStore(this, life, { log: this.#log, copies: this.#copies.all }, memory, alive)
   }
 
   /** It lost or damaged something in its life: what it holds says less. */
@@ -111,10 +114,22 @@ export class SimDisk {
     this.#replace(this.#log.slice(0, kept))
   }
 
-  /** LevelDB's folder is gone; floors and roots have their second copy elsewhere. */
+  /** LevelDB's folder is gone; floors and the newest root have their second copy elsewhere. */
   loseStore(): void {
     this.losses += 1
-    this.#replace(this.#filtered(hasSecondCopy))
+    this.#replace([])
+  }
+
+  /** What a start finds in one copy alone is in both from then on, as in the real store; a full disk delays that. */
+  heal(): void {
+    if (this.full) return
+    const atMs = this.#time.nowMs
+    const copies = this.#copies.all
+    const inLog = new SecondCopies()
+    for (const { writes } of this.#log) inLog.take(writes, atMs)
+    for (const { write } of inLog.all) this.#copies.take([write], atMs)
+    const missing = copies.flatMap(({ write }) => (inLog.lacks(write) ? [write] : []))
+    this.#append({ writes: missing, gone: [] }, true)
   }
 
   /** Some blocks are gone: the store is told so by its own checks. */
@@ -125,11 +140,14 @@ export class SimDisk {
 
   /**
    * Bits flip in any record. Blocks really change, as their digest is looked at when they are read. Other records
-   * bear a checksum, and the store leaves out those that fail it; of a floor or the newest root the second copy is left.
+   * bear a checksum, and the store leaves out those that fail it; of a floor or the newest root the other copy is left.
    */
   flip(probability: number): void {
     const share = (key: string): number => (key.startsWith('block ') ? probability : probability / 4)
-    this.#damage(new Set(this.records().filter((key) => chance(this.#random, share(key)))))
+    const keys = this.#written().filter((key) => chance(this.#random, share(key)))
+    // Which copy of a floor it is depends on the time: a coin that takes no random number, so that runs stay as they were.
+    const isCopy = Math.floor(this.#time.nowMs) % 2 === 1
+    this.#damage(new Set(keys.map((key) => (isCopy && key.startsWith('floor ') ? `copy of ${key}` : key))))
   }
 
   /** Bits flip in this one. */
@@ -137,20 +155,29 @@ export class SimDisk {
     this.#damage(new Set([key]))
   }
 
-  /** The records that lie there, by names of their own. */
+  /** The records that lie there, by names of their own; second copies are records apart. */
   records(): readonly string[] {
+    const lie = new Set<string>()
+    for (const { writes, gone } of this.#log) {
+      for (const digest of gone) lie.delete(`block ${digest}`)
+      for (const write of writes) {
+        if (REMOVING.has(write.kind)) lie.delete(keyOf(write))
+        else lie.add(keyOf(write))
+      }
+    }
+    return [...lie, ...this.#copies.names].sort()
+  }
+
+  /** Whatever was once written, what was removed since included. */
+  #written(): readonly string[] {
     return [...new Set(this.#log.flatMap(({ writes }) => writes.map(keyOf)))].sort()
   }
 
   /** A damaged record is gone, and what was written there earlier does not come back. */
   #damage(keys: ReadonlySet<string>): void {
     this.losses += 1
-    const versions = this.#log.flatMap(({ writes }) =>
-      writes.map((write) => (write.kind === 'root' ? write.version : 0)),
-    )
-    const newest = Math.max(...versions)
-    const stays = (write: Write) => (write.kind === 'root' ? write.version === newest : hasSecondCopy(write))
-    const left = this.#filtered((write) => write.kind === 'block' || stays(write) || !keys.has(keyOf(write)))
+    this.#copies.damage(keys)
+    const left = this.#filtered((write) => write.kind === 'block' || !keys.has(keyOf(write)))
     const changed = (write: Write): Write => {
       if (write.kind !== 'block' || !keys.has(keyOf(write))) return write
       const bytes = flipped(write.bytes, this.#random)
@@ -169,6 +196,7 @@ export class SimDisk {
       root: { version: 1, atMs: 0 },
       blocks: new Set(),
     }
+    if (this.#lies === undefined) for (const { write, atMs } of this.#copies.all) lie(lies, write, atMs)
     this.#lies = lies
     for (; lies.batches < this.#log.length; lies.batches++) {
       const { atMs, writes, gone } = this.#log[lies.batches] as Batch
@@ -177,10 +205,8 @@ export class SimDisk {
         if (write.kind === 'envelope' && !lies.envelopes.has(write.release))
           lies.envelopes.set(write.release, atMs)
         if (write.kind === 'dropEnvelope') lies.envelopes.delete(write.release)
-        if (write.kind === 'floor') lies.floors.set(write.floor.channel, write.floor)
         if (write.kind === 'block' && !this.#rotten.has(write.bytes)) lies.blocks.add(write.digest)
-        if (write.kind === 'root' && write.version > lies.root.version)
-          lies.root = { version: write.version, atMs }
+        if (hasSecondCopy(write)) lie(lies, write, atMs)
       }
     }
     return lies
@@ -194,8 +220,10 @@ export class SimDisk {
     apply: () => Promise<void>,
   ): Promise<void> {
     const fate = await this.#turn(life, synced)
-    if (fate === 'die-torn') this.#append({ writes: writes.filter(hasSecondCopy), gone: [] }, true)
-    if (fate === 'ok' || fate === 'die-after') this.#append({ writes, gone: [] }, synced)
+    const inStore = fate !== 'die-before' && fate !== 'die-torn'
+    if (inStore) this.#append({ writes, gone: [] }, synced)
+    if (fate === 'die-torn' || (inStore && fate !== 'die-unshown'))
+      this.#copies.take(writes, this.#time.nowMs)
     if (fate !== 'ok') return this.#die()
     await apply()
   }
@@ -206,7 +234,7 @@ export class SimDisk {
    */
   async collect(life: number, remove: () => Promise<Removal>): Promise<void> {
     const fate = await this.#turn(life, false)
-    if (fate === 'ok' || fate === 'die-after') this.#append(await remove(), false)
+    if (fate !== 'die-before' && fate !== 'die-torn') this.#append(await remove(), false)
     if (fate !== 'ok') return this.#die()
   }
 
@@ -255,7 +283,19 @@ export class SimDisk {
   }
 }
 
-const hasSecondCopy = ({ kind }: Write): boolean => kind === 'floor' || kind === 'root'
+/** Writes that take a record away. */
+const REMOVING: ReadonlySet<Write['kind']> = new Set(['dropEnvelope', 'unwhole', 'dropLease'])
+
+/** Of two copies the greater one counts. */
+function lie(lies: Lies, write: Copy['write'], atMs: number): void {
+  if (write.kind === 'root') {
+    if (write.version > lies.root.version) lies.root = { version: write.version, atMs }
+    return
+  }
+  const { floor } = write
+  const before = lies.floors.get(floor.channel)
+  lies.floors.set(floor.channel, before === undefined ? floor : joinFloors(before, floor))
+}
 
 /** Writes of one key are about one record: a later one replaces or removes it. */
 function keyOf(write: Write): string {

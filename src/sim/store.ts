@@ -3,37 +3,52 @@ import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import type { MemoryStore } from '../store/memory.ts'
 import type { Batch, Removal, SimDisk } from './disk.ts'
+import type { Copy } from './second-copies.ts'
 
 /** What a store finds out by itself. */
 export type OnStoreEvent = (event: EventOf<'blockLost' | 'storeMode'>) => void
+
+/** What a life of a node finds on its disk. */
+export interface Left {
+  readonly log: readonly Batch[]
+  readonly copies: readonly Copy[]
+}
 
 /** The store of one life of a node: it reads what the disk's log amounts to, and writes on there. */
 export class SimStore implements StorePort {
   readonly #disk: SimDisk
   readonly #life: number
   readonly #memory: MemoryStore
-  readonly #log: readonly Batch[]
+  readonly #left: Left
   readonly #emit: OnStoreEvent
   #readOnly = false
 
-  constructor(disk: SimDisk, life: number, log: readonly Batch[], memory: MemoryStore, emit: OnStoreEvent) {
+  constructor(disk: SimDisk, life: number, left: Left, memory: MemoryStore, emit: OnStoreEvent) {
     this.#emit = emit
     this.#memory = memory
     this.#disk = disk
     this.#life = life
-    this.#log = [...log]
+    this.#left = { log: [...left.log], copies: left.copies }
   }
 
   async open(): Promise<void> {
     await this.#memory.open()
-    for (const { writes, gone } of this.#log) {
+    for (const { writes, gone } of this.#left.log) {
       await this.#memory.commit(writes)
       this.#memory.disk.remove([], [], gone)
     }
+    const { disk } = this.#memory
+    disk.loseFiles()
+    for (const { write } of this.#left.copies) {
+      if (write.kind === 'floor') disk.files.floors.set(write.floor.channel, write.floor)
+      else disk.files.root = write
+    }
   }
 
-  load(): Promise<Snapshot> {
-    return this.#memory.load()
+  async load(): Promise<Snapshot> {
+    const snapshot = await this.#memory.load()
+    this.#disk.heal()
+    return snapshot
   }
 
   async commit(writes: readonly Write[], sync: boolean): Promise<void> {

@@ -1,11 +1,12 @@
 import { expect, test, vi } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
-import type { ReleaseId } from '../../src/model/ids.ts'
-import type { CacheBound, StorePort } from '../../src/runtime/ports.ts'
+import type { Floor } from '../../src/model/floor.ts'
+import type { Name, ReleaseId } from '../../src/model/ids.ts'
+import type { CacheBound, StorePort, Write } from '../../src/runtime/ports.ts'
 import { SimDisk, type WriteFate } from '../../src/sim/disk.ts'
 import { stream } from '../../src/sim/random.ts'
 import { VirtualTime } from '../../src/sim/time.ts'
-import { FLEET, makeRelease } from '../contract/store-fixtures.ts'
+import { CHANNEL, FLEET, makeRelease } from '../contract/store-fixtures.ts'
 
 const EMPTY: CacheBound = { maxCacheBytes: 0, uploads: false, awaited: [], envelopes: [] }
 const [old, kept, late] = [1, 2, 3].map((counter) =>
@@ -111,4 +112,94 @@ test('a cache within its bound costs no write', async () => {
   const { writes } = disk
   expect(await done(store.collect([], { ...EMPTY, maxCacheBytes: 1_000_000 }))).toEqual([])
   expect(disk.writes).toBe(writes)
+})
+
+const floor: Floor = {
+  fleet: FLEET,
+  channel: CHANNEL,
+  top: { epoch: 1, counter: 3, publisher: 'payments' as Name },
+  ids: [late.id],
+}
+const root = (version: number): Write => ({ kind: 'root', version, envelope: Uint8Array.of(version) })
+
+/** Something of every kind lies there, twice of what has a second copy. */
+async function laden() {
+  const on = await filled()
+  const writes: readonly Write[] = [...late.writes, { kind: 'floor', floor }, root(2), root(3)]
+  await on.done(on.store.commit(writes, true))
+  on.disk.crash()
+  return on
+}
+
+/** What the next start finds: which floors, how often each, and which roots. */
+async function found(on: Awaited<ReturnType<typeof laden>>) {
+  const { floors, roots } = await (await on.start()).load()
+  on.disk.crash()
+  return { floors: floors.map(({ top }) => top.counter), roots: roots.map(({ version }) => version) }
+}
+
+test('a flipped bit in any record takes that record, and nothing else', async () => {
+  const { disk } = await laden()
+  const names = disk.records()
+  expect(names).toEqual(
+    expect.arrayContaining([`floor ${CHANNEL}`, `copy of floor ${CHANNEL}`, 'copy of root']),
+  )
+  for (const name of names) {
+    const on = await laden()
+    const before = on.disk.onDisk().blocks.size
+    on.disk.flipRecord(name)
+    const isBlock = name.startsWith('block ')
+    expect(on.disk.onDisk().blocks.size).toBe(before - Number(isBlock))
+    expect(on.disk.records()).toEqual(isBlock ? names : names.filter((other) => other !== name))
+  }
+})
+
+test.each([
+  [
+    `floor ${CHANNEL}`,
+    `copy of floor ${CHANNEL}`,
+    { floors: [3], roots: [2, 3] },
+    { floors: [], roots: [2, 3] },
+  ],
+  [
+    `copy of floor ${CHANNEL}`,
+    `floor ${CHANNEL}`,
+    { floors: [3], roots: [2, 3] },
+    { floors: [], roots: [2, 3] },
+  ],
+  ['root 3', 'copy of root', { floors: [3, 3], roots: [2, 3] }, { floors: [3, 3], roots: [2] }],
+  ['copy of root', 'root 3', { floors: [3, 3], roots: [2, 3] }, { floors: [3, 3], roots: [2] }],
+] as const)('%s: the other copy is left, and a start writes both again', async (name, other, one, none) => {
+  const both = { floors: [3, 3], roots: [2, 3] }
+  const on = await laden()
+  on.disk.flipRecord(name)
+  expect(await found(on)).toEqual(one)
+  expect(await found(on)).toEqual(both)
+  on.disk.flipRecord(other)
+  expect(await found(on)).toEqual(one)
+  on.disk.flipRecord(name)
+  on.disk.flipRecord(other)
+  expect(await found(on)).toEqual(none)
+})
+
+test('a store that is lost leaves the floors and the newest root', async () => {
+  const on = await laden()
+  on.disk.loseStore()
+  expect(await found(on)).toEqual({ floors: [3], roots: [3] })
+})
+
+test.each([
+  ['die-torn', { floors: [4], roots: [4] }, [`copy of floor ${CHANNEL}`, 'copy of root']],
+  ['die-unshown', { floors: [4], roots: [4] }, [`floor ${CHANNEL}`, 'root 4']],
+] as const)('%s: one copy has what the other has not yet', async (fate, left, names) => {
+  const on = bench()
+  const store = await on.start()
+  on.disk.fate = () => fate
+  const top = { ...floor.top, counter: 4 }
+  expect(await on.done(store.commit([{ kind: 'floor', floor: { ...floor, top } }, root(4)], true))).toBe(
+    'dead',
+  )
+  on.disk.crash()
+  expect(on.disk.records()).toEqual(names)
+  expect(await found({ ...on, store, collect: async () => 'dead' })).toEqual(left)
 })
