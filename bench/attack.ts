@@ -8,12 +8,14 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { optionsOf } from '../scripts/options.ts'
+import { ADMITTED, kindsOf, STRANGER } from '../test/attack/kit/attacks.ts'
 import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
 import type { Orders, Said } from './attacker.ts'
 import { total } from './metrics.ts'
 import { cpuSeconds, pidOf, rssMiB } from './processes.ts'
 import { CHANNEL, type Sent, send } from './release-stream.ts'
 import { loadNow, type Measured, write } from './results.ts'
+import { silent } from './rounds.ts'
 import { line, type Spread, spread } from './spread.ts'
 
 const SETTLE_MS = 8_000
@@ -38,7 +40,7 @@ interface Figures {
   readonly target: string
   readonly seconds: number
   readonly hostileMessages: number
-  readonly byKind: Readonly<Record<string, number>>
+  readonly byKind: Said['byKind']
   readonly reconnects: number
   readonly refused: number
   readonly calmMs: Spread
@@ -57,7 +59,7 @@ interface Figures {
   readonly crashed: number
 }
 
-const bounds = { ratio: 3, rssMiB: 64, lagMs: 50, lagRatio: 2, messages: 100_000 }
+const bounds = { ratio: 3, rssMiB: 64, lagMs: 50, lagRatio: 2, messages: 100_000, burstsPerMinute: 10 }
 
 /** How often a node looks at its event loop: the 99th of a hundred looks is another figure than that of ten times as many. */
 const LAG_SAMPLE_MS = 100
@@ -231,7 +233,7 @@ async function run(options: Options): Promise<Figures> {
 }
 
 /** What is not as it must be, one line each. */
-function broken(f: Figures): string[] {
+function broken(f: Figures, kinds: readonly string[]): string[] {
   const lagBound = Math.max(bounds.lagMs, bounds.lagRatio * f.idleProcessLagP99Ms)
   const wanted = (bounds.messages * Math.min(60, f.seconds)) / 60
   return [
@@ -243,6 +245,7 @@ function broken(f: Figures): string[] {
       `memory grew by ${f.rssMiB.most - f.rssMiB.before} MiB, ${bounds.rssMiB} at most`,
     f.loopLagP99Ms > lagBound && `event loop lag ${f.loopLagP99Ms} ms (p99), ${lagBound} at most`,
     f.ratio > bounds.ratio && `releases took ${f.ratio} times as long, ${bounds.ratio} at most`,
+    ...silent(kinds, f.byKind, f.seconds, bounds.burstsPerMinute),
   ].filter((problem) => problem !== false)
 }
 
@@ -250,10 +253,14 @@ const measured = (f: Figures): Measured => ({
   about: [
     `${f.nodes} real processes on one machine, one more that attacks one of them (${f.target}) with admitted peers and strangers for ${f.seconds} s, every kind of test/attack/kit/attacks.ts in turn; honest releases meanwhile; nodes with the allocator of docker/confmesh.service (MALLOC_ARENA_MAX=1 and its neighbours)`,
     'calm and attacked: from signing to active on the last node, the same releases before and during the attack',
-    `bounds: nothing false active, no process gone, memory below +${bounds.rssMiB} MiB, loop lag p99 at most ${bounds.lagMs} ms or twice that of an idle Node process beside it, releases at most ${bounds.ratio} times as long`,
+    `bounds: nothing false active, no process gone, memory below +${bounds.rssMiB} MiB, loop lag p99 at most ${bounds.lagMs} ms or twice that of an idle Node process beside it, releases at most ${bounds.ratio} times as long, of every kind at least ${bounds.burstsPerMinute} bursts a minute of which something went out`,
   ],
   rows: [
     { what: 'hostile messages', figure: `${f.hostileMessages} (${f.reconnects} connections)` },
+    {
+      what: 'kinds · fewest bursts of one of which something went out',
+      figure: `${Object.keys(f.byKind).length} · ${Math.min(...Object.values(f.byKind).map(({ bursts }) => bursts))}`,
+    },
     { what: 'refusals counted by the node', figure: String(f.refused) },
     { what: 'active that nobody published · processes gone', figure: `${f.falselyActive} · ${f.crashed}` },
     { what: 'calm: signed → active everywhere, ms (p50 / p99 / max)', figure: line(f.calmMs) },
@@ -295,8 +302,10 @@ const figures = await run({
 })
 const result = measured(figures)
 for (const { what, figure } of result.rows) process.stdout.write(`  ${what}: ${figure}\n`)
-for (const [kind, count] of Object.entries(figures.byKind).sort(([, a], [, b]) => b - a))
-  process.stdout.write(`    ${count} ${kind}\n`)
+for (const [kind, { messages, bursts }] of Object.entries(figures.byKind).sort(
+  ([, a], [, b]) => b.messages - a.messages,
+))
+  process.stdout.write(`    ${messages} ${kind} (${bursts} bursts)\n`)
 if (!values['dry-run'])
   write(
     'attack',
@@ -304,6 +313,7 @@ if (!values['dry-run'])
     loadBefore,
     result,
   )
-const problems = broken(figures)
+const kinds = [ADMITTED, STRANGER].flatMap((attacks) => kindsOf(attacks, values.only))
+const problems = broken(figures, kinds)
 for (const problem of problems) process.stdout.write(`BROKEN: ${problem}\n`)
 process.exit(problems.length === 0 ? 0 : 1)

@@ -13,9 +13,10 @@ import { LIMITS } from '../src/limits.ts'
 import type { Address, Channel, Name } from '../src/model/ids.ts'
 import { issueNodeCertificate } from '../src/trust/certificates.ts'
 import { privateKeyFromPem } from '../src/trust/private-key.ts'
-import { ADMITTED, corruptBlocks, STRANGER, sendsOn } from '../test/attack/kit/attacks.ts'
+import { ADMITTED, corruptBlocks, kindsOf, STRANGER, sendsOn } from '../test/attack/kit/attacks.ts'
 import type { Aim, Attack } from '../test/attack/kit/bursts.ts'
 import { Hostile, type Known } from '../test/attack/kit/hostile.ts'
+import { attackInRounds, type Line, type Sent } from './rounds.ts'
 
 export interface Orders {
   /** As `confmesh init` made it; the admission key in it is how the hostile peers got in. */
@@ -29,9 +30,10 @@ export interface Orders {
 }
 
 export interface Said {
+  /** All that went out, of every kind. */
   readonly messages: number
-  readonly byKind: Readonly<Record<string, number>>
-  /** Connections made anew after the node hung up. */
+  readonly byKind: Readonly<Record<string, Sent>>
+  /** Connections made, anew after the node hung up or refused all that came on one. */
   readonly reconnects: number
   readonly done: boolean
 }
@@ -45,7 +47,7 @@ const OVERHEARD = 50
 const REDIAL_MS = 50
 
 class Attacker {
-  readonly byKind: Record<string, number> = {}
+  readonly byKind: Record<string, Sent> = {}
   reconnects = 0
   readonly #orders: Orders
   readonly #known: Known
@@ -59,7 +61,7 @@ class Attacker {
   }
 
   get messages(): number {
-    return Object.values(this.byKind).reduce((sum, count) => sum + count, 0)
+    return Object.values(this.byKind).reduce((sum, { messages }) => sum + messages, 0)
   }
 
   async run(): Promise<void> {
@@ -71,40 +73,60 @@ class Attacker {
   }
 
   /** Goes round the attacks from a place of its own; whoever is thrown out comes back under another name. */
-  async #loop(attacks: Readonly<Record<string, Attack>>, first: number, admitted: boolean): Promise<void> {
-    const names = Object.keys(attacks).filter((name) => name.includes(this.#orders.only))
-    if (names.length === 0) return
-    let next = first * 3
-    while (performance.now() < this.#endMs) {
-      // every other one is of a region of its own, so that the node has a border to bridge
-      const hostile = await Hostile.start(this.#known, first % 2 === 0 ? {} : { region: ELSEWHERE })
-      hostile.answers = first % 4 < 2 ? corruptBlocks : sendsOn
-      let under: string | undefined
-      try {
-        if (admitted) await hostile.join(this.#orders.target)
-        else await hostile.dial(this.#orders.target)
-        this.reconnects += 1
-        while (performance.now() < this.#endMs && hostile.connections > 0) {
-          const name = names[next++ % names.length] ?? ''
-          this.#listen(hostile)
-          under = name
-          this.#count(name, await (attacks[name] as Attack)(hostile, this.#aim()))
-          under = undefined
-          // what was sent has to leave this process before the next burst is made
-          await new Promise((resolve) => setImmediate(resolve))
-        }
-      } catch {
-        // Thrown out in the middle of a burst: its first message at least was sent.
-        if (under !== undefined) this.#count(under, 1)
-        await delay(REDIAL_MS)
-      } finally {
-        await hostile.stop()
-      }
+  #loop(attacks: Readonly<Record<string, Attack>>, at: number, admitted: boolean): Promise<void> {
+    return attackInRounds({
+      kinds: kindsOf(attacks, this.#orders.only),
+      first: at * 3,
+      connect: () => this.#connect(attacks, at, admitted),
+      goesOn: () => performance.now() < this.#endMs,
+      wrote: (kind, messages) => this.#count(kind, messages),
+    })
+  }
+
+  async #connect(
+    attacks: Readonly<Record<string, Attack>>,
+    at: number,
+    admitted: boolean,
+  ): Promise<Line | undefined> {
+    // every other one is of a region of its own, so that the node has a border to bridge
+    const hostile = await Hostile.start(this.#known, at % 2 === 0 ? {} : { region: ELSEWHERE })
+    hostile.answers = at % 4 < 2 ? corruptBlocks : sendsOn
+    try {
+      if (admitted) await hostile.join(this.#orders.target)
+      else await hostile.dial(this.#orders.target)
+    } catch {
+      // refused, as a node that has had enough may: tried again
+      await hostile.stop()
+      await delay(REDIAL_MS)
+      return undefined
+    }
+    this.reconnects += 1
+    return {
+      get isOpen() {
+        return hostile.connections > 0
+      },
+      burst: (kind) => this.#burst(hostile, attacks[kind] as Attack),
+      end: () => hostile.stop(),
     }
   }
 
-  #count(name: string, messages: number): void {
-    this.byKind[name] = (this.byKind[name] ?? 0) + messages
+  async #burst(hostile: Hostile, attack: Attack): Promise<number> {
+    this.#listen(hostile)
+    const before = hostile.written
+    try {
+      await attack(hostile, this.#aim())
+    } catch {
+      // Thrown out in the middle of it: what went out before is counted.
+    }
+    // what was sent has to leave this process before the next burst is made
+    await new Promise((resolve) => setImmediate(resolve))
+    return hostile.written - before
+  }
+
+  #count(kind: string, messages: number): void {
+    const before = this.byKind[kind] ?? { messages: 0, bursts: 0 }
+    const bursts = before.bursts + (messages > 0 ? 1 : 0)
+    this.byKind[kind] = { messages: before.messages + messages, bursts }
   }
 
   /** Honest releases that came by. */

@@ -66,7 +66,7 @@ test.each(Object.keys(STRANGER))('%s: refused, and the node serves on', async (n
     overheard: [],
   }
   // cut off in the middle, as it may be
-  await STRANGER[name]?.(stranger, aim).catch(() => 0)
+  await STRANGER[name]?.(stranger, aim).catch(() => undefined)
   await victim.refusedAtLeast(REFUSED_WITH[name] ?? 'none')
   const honest = await joined(fleet, victim)
   const release = fleet.release()
@@ -117,3 +117,14 @@ test.each(['sync', 'blocks', 'bridge'])(
     }
   },
 )
+
+test('streams that never came to be do not count as sent', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const stranger = await aHostile(fleet)
+  await stranger.dial(victim.address)
+  const burst = STRANGER['streams without end']?.(stranger, {} as never)
+  await stranger.stop()
+  await burst
+  expect(stranger.written).toBe(0)
+})

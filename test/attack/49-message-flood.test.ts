@@ -26,7 +26,7 @@ test.each(Object.keys(ADMITTED).filter((name) => !/overheard|replays/.test(name)
     const [flooder, honest] = [await joined(fleet, victim), await joined(fleet, victim)]
     const aim = aimAt(fleet)
     for (let round = 0; round < 3; round += 1)
-      if (flooder.connections > 0) await ADMITTED[name]?.(flooder, aim).catch(() => 0)
+      if (flooder.connections > 0) await ADMITTED[name]?.(flooder, aim).catch(() => undefined)
     const release = fleet.release()
     honest.announce(release)
     await victim.runs(release)

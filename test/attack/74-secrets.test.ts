@@ -95,7 +95,7 @@ async function attackAll(fleet: AttackedFleet, address: Address): Promise<void> 
   for (const attack of [...Object.values(STRANGER), ...Object.values(ADMITTED)]) {
     const hostile = await Hostile.joined(fleet, address)
     // cut off in the middle, as it may be
-    await attack(hostile, aim).catch(() => 0)
+    await attack(hostile, aim).catch(() => undefined)
     await hostile.stop()
   }
 }

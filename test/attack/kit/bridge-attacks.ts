@@ -23,7 +23,7 @@ const bridged =
     // only the word of gateways counts
     const heartbeats = [hostile.heartbeat()]
     await hostile.ask('bridge', { type: 'heartbeats', heartbeats, want: false })
-    return pour(
+    await pour(
       hostile,
       'bridge',
       times(BURST, () => encoded(hostile, make(hostile))),
@@ -38,9 +38,9 @@ const told =
     const messages = times(Math.ceil(BURST / 8), (at) =>
       encoded(hostile, { type: 'heartbeats', heartbeats: all.slice(8 * at, 8 * at + 8), want: true }),
     )
-    const poured = await pour(hostile, 'bridge', messages)
+    await pour(hostile, 'bridge', messages)
     const gossip = all.map((envelope) => encodeControlGossip({ kind: 'heartbeat', envelope }))
-    return poured + (await say(hostile, 'control', gossip))
+    await say(hostile, 'control', gossip)
   }
 
 /** Of a peer that does not exist, signed by the key that it would have. */

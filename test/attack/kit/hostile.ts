@@ -81,6 +81,8 @@ export class Hostile {
   /** Sync, blocks and bridge; admission is answered as needed. */
   answers: Answers = () => undefined
   readonly asked: AnyRequest[] = []
+  /** Hostile messages that went out. */
+  written = 0
   /** Messages of others, as they came by gossip. */
   readonly heard: Uint8Array[] = []
   readonly #node: Libp2p
