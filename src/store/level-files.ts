@@ -12,6 +12,8 @@ import type { Problem } from './problem.ts'
 
 const FOOTER_BYTES = 48
 const TRAILER_BYTES = 5
+/** How many restarts it has: what every block ends with. */
+const COUNT_BYTES = 4
 const TABLE_MAGIC = 0xdb4775248b80fb57n
 
 /**
@@ -82,13 +84,14 @@ function blockAt(file: Buffer, { offset, size }: Handle): Buffer {
   const end = offset + size + TRAILER_BYTES
   if (end > file.length - FOOTER_BYTES) throw new Error(`a block at byte ${offset} reaches beyond the end`)
   if (file.readUInt32LE(end - 4) !== maskedCrc32c(file.subarray(offset, end - 4))) throw damagedAt(offset)
+  if (size < COUNT_BYTES) throw new Error(`the block at byte ${offset} is too short for one`)
   return file.subarray(offset, offset + size)
 }
 
 /** Entries of an index block: shared, unshared and value length as varints, then key and value: a block's handle. */
 function entriesOf(block: Buffer): readonly Handle[] {
-  const restarts = block.readUInt32LE(block.length - 4)
-  const end = block.length - 4 * (restarts + 1)
+  const restarts = block.readUInt32LE(block.length - COUNT_BYTES)
+  const end = block.length - COUNT_BYTES * (restarts + 1)
   const handles: Handle[] = []
   for (let at = 0; at < end; ) {
     const shared = varintAt(block, at)

@@ -115,6 +115,20 @@ describe('a table', () => {
     await writeFile(path, bytes.subarray(0, 40))
     expect(await check()).toEqual([{ where: path, what: 'too short for a table' }])
   })
+
+  test('whose end names a block of no bytes, where a checksum happens to hold, is damaged', async () => {
+    await writeLog(40, 40)
+    await writeLog(40)
+    const path = await table()
+    const bytes = await readFile(path)
+    // its index: nothing at byte 0, compressed in no way
+    bytes.writeUInt32LE(maskedCrc32c(Buffer.from([bytes[0] ?? 0])), 1)
+    // the metaindex's place is said in two numbers before the index's: the second one's last byte is below 128
+    const ends = [...bytes.keys()].filter((at) => at >= bytes.length - 48 && (bytes[at] ?? 0) < 128)
+    bytes.fill(0, (ends[1] ?? 0) + 1, bytes.length - 8)
+    await writeFile(path, bytes)
+    expect(await check()).toEqual([{ where: path, what: 'the block at byte 0 is too short for one' }])
+  })
 })
 
 describe('a table that no MANIFEST names', () => {
