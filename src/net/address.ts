@@ -6,6 +6,8 @@ import { MeshError } from '../errors.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 
 const EXAMPLE = '/dns4/seed1.example.com/tcp/7400/p2p/12D3KooW…'
+/** As long as those that peers tell each other (`parseAddress` of model/names.ts). */
+const MAX_CHARACTERS = 470
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
 const UNUSABLE = /^(0\.0\.0\.0|::|fe80:.*)$/
 
@@ -22,6 +24,8 @@ export function parseAddress(text: string): Address {
       {},
       { cause },
     )
+  // a peer id is base58: reading one takes the square of its length, hours where a file's whole text is one
+  if (text.length > MAX_CHARACTERS) throw wrong(`is longer than ${MAX_CHARACTERS} characters`)
   let address: Multiaddr
   try {
     address = multiaddr(text)

@@ -32,6 +32,13 @@ test.each([
   expect((error as Error).message).toContain('/dns4/seed1.example.com/tcp/7400/p2p/')
 })
 
+test('what is longer than any address is refused unread: reading a peer id takes the square of its length', () => {
+  const longest = `/dns4/${'a'.repeat(370)}/tcp/7400/p2p/${peer}`
+  expect(parseAddress(longest)).toBe(longest)
+  const text = `/ip4/10.0.0.1/tcp/7400/p2p/${'z'.repeat(500)}`
+  expect(() => parseAddress(text)).toThrow('is longer than 470 characters')
+})
+
 test('the own host: loopback in any form, not a stranger', () => {
   expect(isOwnHost(multiaddr('/ip4/127.0.0.1/tcp/1'))).toBe(true)
   expect(isOwnHost(multiaddr('/ip6/::1/tcp/1'))).toBe(true)
