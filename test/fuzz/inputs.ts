@@ -1,27 +1,30 @@
 /** What bytes are broken from: the recorded documents, one message of each type, a fleet's own, and small texts. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { randomOf } from '../../scripts/chaos/random.ts'
 import { encode } from '../../src/codec/cbor.ts'
 import { decodeEnvelope } from '../../src/codec/envelope.ts'
 import { encodeReply, encodeRequest } from '../../src/codec/messages.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { encodePrepared } from '../../src/publish/prepared.ts'
 import { EPOCH_MS } from '../../src/sim/time.ts'
-import { CHANNEL, FLOOR, LEASE } from '../../src/store/records.ts'
+import {
+  AUDIT,
+  BEACON,
+  CHANNEL,
+  ENVELOPE,
+  FLEET,
+  FLOOR,
+  LEASE,
+  MARK,
+  ROOT,
+  SIZE,
+} from '../../src/store/records.ts'
 import { replies, requests } from '../unit/codec/message-samples.ts'
+import { bytesOf, changed } from './change.ts'
 import { RELEASES, SELF } from './fleet.ts'
-import { PROTOCOLS } from './targets.ts'
-
-const CONFIG = `root: root.json
-data: data
-listen: ["/ip4/127.0.0.1/tcp/0"]
-labels: { region: eu }
-channels: ["pay/*"]
-api: { listen: "127.0.0.1:0", hosts: [a] }
-limits: { maxChannels: 10 }
-materialize: { dir: out }
-hooks: [{ channels: ["**"], command: ["true"], timeoutMs: 5 }]
-`
+import { mutator } from './mutate.ts'
+import { outcomeOf, PROTOCOLS, type Target } from './targets.ts'
 
 const [made] = RELEASES as readonly [(typeof RELEASES)[0]]
 const { id: release, header, envelope } = made
@@ -37,6 +40,11 @@ const RECORDS = [
     ...{ channel, heads: [release], active, lastGood: release, lastGoodEpoch: 1, failed: [] },
     history: [{ release, activatedAt: EPOCH_MS }],
   }),
+  ENVELOPE.write({ channel, number: 1, bytes: envelope }),
+  ROOT.write({ version: 1, envelope }),
+  BEACON.write({ at: EPOCH_MS, envelope }),
+  AUDIT.write({ peer: SELF.id, release, channel, answer: 'noted' }),
+  ...[SIZE.write(1_000), FLEET.write(fleet), MARK.write(true)],
 ].map(encode)
 const COUNTERS = {
   version: 1,
@@ -46,11 +54,11 @@ const COUNTERS = {
 const DEEP = 20_000
 const TEXTS = [
   `{"version":1,"envelope":{"payload":${'['.repeat(DEEP)}${']'.repeat(DEEP)}},"paths":[]}`,
-  ...[CONFIG, JSON.stringify(COUNTERS)],
+  JSON.stringify(COUNTERS),
   encodePrepared({ envelope: decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS), paths: ['conf'] }),
   ...['/v1/channels/app%2Fweb', 'http://127.0.0.1/v1/channels/app%2Fweb/files/a/b.conf?wait=1'],
   ...['payments/prod', 'pay/**', '/ip4/127.0.0.1/tcp/7400/p2p/12D3KooW', '{"a":[1,2]}'],
-].map((text) => new Uint8Array(Buffer.from(text)))
+].map(bytesOf)
 
 export function corpus(): readonly Uint8Array[] {
   const folder = join(import.meta.dirname, '../golden')
@@ -66,4 +74,33 @@ export function corpus(): readonly Uint8Array[] {
     (name) => new Uint8Array(readFileSync(join(import.meta.dirname, 'corpus', name))),
   )
   return [...golden, ...messages, ...found, ...SIGNED, ...RECORDS, ...TEXTS]
+}
+
+const ALL = corpus()
+
+/** What is right for this target, to begin with. */
+export async function samplesOf(target: Target): Promise<readonly Uint8Array[]> {
+  if (target.samples !== undefined) return target.samples
+  const taken: Uint8Array[] = []
+  for (const bytes of ALL) if ((await outcomeOf(target, bytes)) === 'taken') taken.push(bytes)
+  return taken
+}
+
+export interface Input {
+  readonly bytes: Uint8Array
+  /** Of the right form all the same. */
+  readonly isFormed: boolean
+}
+
+/** Half of them what is right with something in it changed, the rest its bytes broken, and now and then anybody's. */
+export function inputsNear(target: Target, samples: readonly Uint8Array[], seed: number): () => Input {
+  const random = randomOf(seed)
+  const broken = mutator(seed, samples)
+  const any = mutator(seed, ALL)
+  const change = target.change ?? changed
+  return () => {
+    const chance = random()
+    if (chance < 0.5) return { bytes: change(random, samples), isFormed: true }
+    return { bytes: chance < 0.9 ? broken() : any(), isFormed: false }
+  }
 }

@@ -6,7 +6,7 @@ import { createNode, type NodeCore } from '../../src/core/node.ts'
 import { EMPTY_SNAPSHOT } from '../../src/core/snapshot.ts'
 import { LIMITS, type Limits } from '../../src/limits.ts'
 import type { Digest, Pattern, PeerId } from '../../src/model/ids.ts'
-import type { AnyRequest } from '../../src/model/messages.ts'
+import type { AnyRequest, Protocol } from '../../src/model/messages.ts'
 import type { ActivationOutcome, Effect, Event } from '../../src/runtime/ports.ts'
 import { keyNamed } from '../../src/sim/keys.ts'
 import { addressOf } from '../../src/sim/network.ts'
@@ -39,9 +39,12 @@ export interface Played {
   readonly reached: ReadonlySet<string>
 }
 
-/** @param submit the core is a seed */
-export function playSequence(seed: number, submit: boolean): Played {
-  const sequence = new Sequence(seed, submit)
+/**
+ * @param submit the core is a seed
+ * @param protocols those that members ask in, once they are admitted
+ */
+export function playSequence(seed: number, submit: boolean, protocols?: readonly Protocol[]): Played {
+  const sequence = new Sequence(seed, submit, protocols)
   const { reached } = sequence.oracle
   try {
     sequence.play()
@@ -69,12 +72,12 @@ class Sequence {
   #monoMs = 0
   #lastId = 1_000_000
 
-  constructor(seed: number, submit: boolean) {
+  constructor(seed: number, submit: boolean, protocols?: readonly Protocol[]) {
     const random = randomOf(seed)
     const limits = random() < TIGHT_SHARE ? TIGHT : LIMITS
     this.#random = random
     this.oracle = new Oracle(limits)
-    this.#speech = new Speech(seed, random)
+    this.#speech = new Speech(seed, random, protocols)
     this.#node = createNode({
       ...{ self: SELF.id, root: ROOTS[0] as Uint8Array, region: SELF.region, zone: 'a', chain: SELF.chain },
       ...{ patterns: [submit ? '**' : 'app/**'] as Pattern[], seeds: [addressOf((MEMBERS[1] as Member).id)] },

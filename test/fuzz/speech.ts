@@ -43,14 +43,17 @@ export class Speech {
   /** The newest root that members know of themselves: one that ends an epoch leaves little of what is there. */
   readonly rootVersion: number
   readonly #random: Random
+  /** Those that it asks in by itself; whatever is asked of it is answered. */
+  readonly #protocols: readonly Protocol[]
   readonly #brokenRequest: Broken
   readonly #brokenReply: Broken
   readonly #brokenGossip: () => Uint8Array
 
-  constructor(seed: number, random: Random) {
+  constructor(seed: number, random: Random, protocols: readonly Protocol[] = PROTOCOLS) {
     const broken = (of: Record<Protocol, readonly Uint8Array[]>): Broken =>
       Object.fromEntries(PROTOCOLS.map((protocol) => [protocol, mutator(seed, of[protocol])])) as never
     this.#random = random
+    this.#protocols = protocols
     this.rootVersion = random() < 0.7 ? 1 : 1 + Math.floor(random() * ROOTS.length)
     this.#brokenRequest = broken(REQUEST_BYTES)
     this.#brokenReply = broken(REPLY_BYTES)
@@ -58,7 +61,7 @@ export class Speech {
   }
 
   request(by: Member, at: number): AnyRequest {
-    const protocol = this.#random.pick(PROTOCOLS)
+    const protocol = this.#random.pick(this.#protocols)
     const sound = this.#oneOf(this.#random() < 0.8 ? requestsOf(protocol, by, at) : REQUESTS[protocol])
     const said = this.#random() < 0.15 ? this.#crossed(sound, REQUESTS[protocol]) : sound
     const bytes = encodeRequest(protocol, said as never)
@@ -90,7 +93,8 @@ export class Speech {
   }
 
   talk(): readonly AnyRequest[] {
-    return this.#random.pick(this.#random.pick([TALKS.comparison, TALKS.uploads, TALKS.asking]))
+    const all = this.#random.pick(this.#random.pick([TALKS.comparison, TALKS.uploads, TALKS.asking]))
+    return all.filter(({ protocol }) => this.#protocols.includes(protocol))
   }
 
   /** Those made first; what each replaces comes before it. */

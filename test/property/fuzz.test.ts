@@ -1,12 +1,12 @@
 /** A short pass of what `npm run fuzz` does for a minute each. */
 import { expect, test } from 'vitest'
-import { corpus } from '../fuzz/inputs.ts'
-import { mutator } from '../fuzz/mutate.ts'
+import { corpus, inputsNear, samplesOf } from '../fuzz/inputs.ts'
 import { playSequence } from '../fuzz/sequences.ts'
-import { fault, TARGETS } from '../fuzz/targets.ts'
+import { outcomeOf, TARGETS } from '../fuzz/targets.ts'
 
 const INPUTS = 500
 const SEQUENCES = 60
+const SEQUENCES_OF_ONE = 6
 /** Behind admission: what stays out of this list is not fuzzed. */
 const REACHED = [
   ...['admit', 'serveBlock', 'read', 'reply sync differ', 'reply sync envelopes', 'reply sync beacons'],
@@ -16,10 +16,24 @@ const REACHED = [
 ]
 
 test.each(TARGETS)('$name: taken, or refused with a code', async (target) => {
-  for (const bytes of corpus()) expect(await fault(target, bytes)).toBeUndefined()
-  const next = mutator(1, corpus())
-  for (let inputs = 0; inputs < INPUTS; inputs += 1) expect(await fault(target, next())).toBeUndefined()
+  for (const bytes of corpus()) expect(await outcomeOf(target, bytes)).toBeTypeOf('string')
+  const samples = await samplesOf(target)
+  for (const bytes of samples) expect(await outcomeOf(target, bytes)).toBe('taken')
+  const next = inputsNear(target, samples, 1)
+  let taken = 0
+  for (let inputs = 0; inputs < INPUTS; inputs += 1) {
+    const { bytes, isFormed } = next()
+    const outcome = await outcomeOf(target, bytes)
+    expect(outcome).toBeTypeOf('string')
+    if (outcome === 'taken' && isFormed && isNew(bytes, samples)) taken += 1
+  }
+  // else nothing behind the first look at the form is tried
+  expect(samples.length).toBeGreaterThan(0)
+  expect(taken).toBeGreaterThan(0)
 })
+
+const isNew = (bytes: Uint8Array, samples: readonly Uint8Array[]): boolean =>
+  samples.every((sample) => !Buffer.from(sample).equals(bytes))
 
 test.each([
   [false, ['activate', 'reply publish refused']],
@@ -36,3 +50,19 @@ test.each([
     expect([...reached]).toEqual(expect.arrayContaining([...REACHED, ...more]))
   },
 )
+
+test.each([
+  ['admit', ['reply admit opened', 'reply admit hello', 'reply admit root']],
+  ['sync', ['reply sync differ', 'reply sync envelopes', 'reply sync beacons', 'reply sync peers']],
+  ['blocks', ['serveBlock', 'reply blocks noted', 'reply blocks gone']],
+  ['publish', ['reply publish need', 'reply publish channels', 'reply publish state']],
+  ['bridge', ['reply bridge item', 'reply bridge heartbeats', 'reply bridge noted']],
+] as const)('%s alone, in any order: answered in all ways, and nothing breaks', (protocol, answers) => {
+  const reached = new Set<string>()
+  for (let seed = 1; seed <= SEQUENCES_OF_ONE; seed += 1) {
+    const played = playSequence(seed, seed % 2 === 0, [protocol])
+    expect(played.fault, `seed ${seed}`).toBeUndefined()
+    for (const what of played.reached) reached.add(what)
+  }
+  expect([...reached]).toEqual(expect.arrayContaining([...answers]))
+})

@@ -50,7 +50,7 @@ export function register(program: Command): void {
     })
 }
 
-function overridesOf(options: NodeOptions): Overrides {
+export function overridesOf(options: NodeOptions): Overrides {
   const overrides = new Map<string, string | readonly string[]>()
   const put = (key: string, value: string | readonly string[] | undefined): void => {
     if (value !== undefined) overrides.set(key, value)
