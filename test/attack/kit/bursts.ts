@@ -29,7 +29,7 @@ export const digest = (): Digest => randomBytes(32).toString('hex') as Digest
 
 const MIB = 1024 * 1024
 /** A node that reads no further for so long has had enough of this stream. */
-const ROOM_MS = 1_000
+const ROOM_MS = 200
 
 /** Messages on a topic, many to an RPC, waiting for the stream where it is full. */
 export async function say(
