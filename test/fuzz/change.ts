@@ -66,7 +66,8 @@ interface Spot {
 function changedValue(random: Random, value: unknown, other: unknown): unknown {
   const whole: Holder = { value: structuredClone(value) }
   const { holder, key } = random.pick(spotsOf(whole))
-  const likewise = spotsOf({ value: other }).filter((spot) => spot.key === key)
+  // the other may be of another form, with nothing to take from it
+  const likewise = other === undefined ? [] : spotsOf({ value: other }).filter((spot) => spot.key === key)
   if (likewise.length > 0 && random() < 0.3) {
     const spot = random.pick(likewise)
     holder[key] = spot.holder[spot.key]
