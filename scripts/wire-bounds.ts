@@ -14,6 +14,7 @@ import * as publish from '../src/codec/publish-messages.ts'
 import * as root from '../src/codec/root.ts'
 import * as sync from '../src/codec/sync-messages.ts'
 import { LIMITS } from '../src/limits.ts'
+import * as address from '../src/net/address.ts'
 import * as gossip from '../src/net/gossip.ts'
 import * as handshakes from '../src/net/handshakes.ts'
 import * as host from '../src/net/host.ts'
@@ -117,6 +118,9 @@ const CONNECTIONS: readonly WireBound[] = [
       'dials from one host that a seed takes in a second',
       DIALLER,
     ],
+  ]),
+  ...constants('net/address.ts', address, [
+    ['MAX_CHARACTERS', 'characters of an address that a person gives', 'whoever gives it: it is refused'],
   ]),
   ...constants('net/host.ts', host, [
     ['MAX_PASSING', 'connections beside those of peers and strangers', DIALLER],

@@ -7,7 +7,7 @@ import type { Address, PeerId } from '../model/ids.ts'
 
 const EXAMPLE = '/dns4/seed1.example.com/tcp/7400/p2p/12D3KooW…'
 /** As long as those that peers tell each other (`parseAddress` of model/names.ts). */
-const MAX_CHARACTERS = 470
+export const MAX_CHARACTERS = 470
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
 const UNUSABLE = /^(0\.0\.0\.0|::|fe80:.*)$/
 
