@@ -24,7 +24,7 @@ interface Claim {
   readonly order: readonly PeerId[]
   next: number
   /** Seeds that granted it. */
-  readonly taken: PeerId[]
+  readonly taken: Set<PeerId>
   granted: boolean
   renewAtMonoMs: number
   /** Something of the upload has come since the last renewal. */
@@ -39,6 +39,9 @@ export interface ClaimHooks {
 
 /** Verdicts only a release that verifies can get. */
 const VERIFIED = new Set(['NEW', 'CONCURRENT', 'TWIN', 'TWIN_KNOWN', 'DUPLICATE', 'STALE'])
+
+/** Those named when an upload began may be gone by now. */
+const isThere = (journey: Journey, peer: PeerId): boolean => journey.session(peer)?.hello !== undefined
 
 export class Claims {
   readonly #claims = new Map<ReleaseId, Claim>()
@@ -65,7 +68,7 @@ export class Claims {
       // Our own record is what a restart and other seeds rely on: taken last where we are not among the lowest.
       order: lowest.includes(self) ? lowest : [...lowest, self],
       next: 0,
-      taken: [],
+      taken: new Set(),
       granted: false,
       renewAtMonoMs: 0,
       progressed: false,
@@ -79,6 +82,11 @@ export class Claims {
     if (claim === undefined) return
     claim.progressed = true
     this.#table.extend(release, step.now.monoMs + step.config.limits.leaseMs)
+  }
+
+  /** What it granted it forgets by itself. */
+  onDisconnected(peer: PeerId): void {
+    for (const { taken } of this.#claims.values()) taken.delete(peer)
   }
 
   /** The upload ended. `free`: in vain, so that the seeds asked give the place away at once. */
@@ -119,7 +127,7 @@ export class Claims {
       return true
     }
     if (claim.granted) return true
-    if (reply.type === 'noted') claim.taken.push(asked.peer)
+    if (reply.type === 'noted') claim.taken.add(asked.peer)
     claim.next += 1
     this.#advance(step, journey, asked.release)
     return true
@@ -155,12 +163,13 @@ export class Claims {
   }
 
   /** Renews once a minute while there is progress. */
-  onTick(step: Step): void {
+  onTick(step: Step, journey: Journey): void {
     for (const claim of this.#claims.values()) {
       if (!claim.granted) continue
       if (claim.renewAtMonoMs <= step.now.monoMs) {
         claim.renewAtMonoMs = step.now.monoMs + step.config.limits.leaseRenewMs
-        if (claim.progressed) for (const peer of claim.taken) this.#ask(step, claim, peer)
+        if (claim.progressed)
+          for (const peer of claim.taken) if (isThere(journey, peer)) this.#ask(step, claim, peer)
         claim.progressed = false
       }
       step.wakeAt(claim.renewAtMonoMs)
@@ -177,7 +186,11 @@ export class Claims {
       step.wakeAt(claim.renewAtMonoMs)
       this.#hooks.granted(step, journey, id)
     } else if (member === step.config.self) this.#takeOwn(step, journey, claim)
-    else this.#ask(step, claim, member)
+    else if (isThere(journey, member)) this.#ask(step, claim, member)
+    else {
+      claim.next += 1
+      this.#advance(step, journey, id)
+    }
   }
 
   #takeOwn(step: Step, journey: Journey, claim: Claim): void {

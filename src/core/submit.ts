@@ -113,6 +113,7 @@ export class Submit implements Stage {
 
   onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
     this.#asks.forget(peer)
+    this.#claims.onDisconnected(peer)
   }
 
   onRequest(step: Step, journey: Journey, event: EventOf<'request'>): boolean {
@@ -153,7 +154,7 @@ export class Submit implements Stage {
     // Uploads first: what ends here is not renewed.
     this.#uploads.onTick(step)
     this.#endDoubtful(step, journey)
-    this.#claims.onTick(step)
+    this.#claims.onTick(step, journey)
     this.#acknowledge.onTick(step, journey)
     for (const { record } of this.#leases.expired(step.now.monoMs)) {
       // The lease of an upload here lives as long as the upload, which has its own end.
