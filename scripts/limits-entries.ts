@@ -6,6 +6,8 @@ export const ENTRIES = {
   channel: 72 * KIB,
   /** A second such release in the same place: the channel is held, and both are kept. */
   twin: 32 * KIB,
+  /** What unknown fields add to either, where they fill up the header. */
+  filledUp: 8 * KIB,
   /** A channel in one view of those that peers store, too. */
   inView: 32,
   /** A channel that is relayed only, its name as long as may be, with twins. */
@@ -38,6 +40,6 @@ export const ENTRIES = {
   heartbeat: 17 * KIB,
   /** A byte of a beacon's page with the shortest entries, as bytes and decoded. */
   beaconByte: 10,
-  /** A byte of fields that this build does not know, which a header, a record or a heartbeat may be full of. */
-  unknownByte: 175,
+  /** A byte of fields that this build does not know, which a document may be full of: as it came, and as it is kept. */
+  unknownByte: 2.5,
 } as const

@@ -119,11 +119,6 @@ const IDLE_MIB = 118
 const gibibytes = (held: number): number => Math.ceil((held * 1.5 + IDLE_MIB * MIB) / GIB)
 const hosts = (held: (role: Role) => number): string =>
   ROLES.map((role) => `${gibibytes(held(role))} GiB for a ${role}`).join(', ')
-const gibibytesOf = (held: number): number => Math.ceil(held / GIB)
-const unknownOfPeers =
-  ENTRIES.unknownByte *
-  (LIMITS.maxKnownPeers * LIMITS.maxPeerRecordBytes +
-    LIMITS.maxRegions * LIMITS.maxHeartbeats * LIMITS.maxHeartbeatBytes)
 const forRoles = ROLES.map(() => '---|').join('')
 
 /** What publishers add, and what no table counts. */
@@ -149,10 +144,8 @@ These have no sum, only their factors:
   kept beside them, as the active one and the newest \`keepReleases\` before, adds one, and its content has to be here first.
 - Content that is here takes ${ENTRIES.block} B for each block and page, a release of ${LIMITS.maxFiles.toLocaleString('en')} small files ${mebibytes(LIMITS.maxFiles * ENTRIES.block)}, and more while it is on its way
   ([operations.md](operations.md)). The disk ends it, and no bound here does.
-- Fields that this build does not know are kept as they were decoded, at up to ${ENTRIES.unknownByte} times their bytes, and are in neither sum.
-  A header full of them takes ${mebibytes(LIMITS.maxHeaderBytes * ENTRIES.unknownByte)}, a peer record ${mebibytes(LIMITS.maxPeerRecordBytes * ENTRIES.unknownByte)}, a heartbeat ${mebibytes(LIMITS.maxHeartbeatBytes * ENTRIES.unknownByte)}. Whoever holds the key of a pool, and so makes any
-  number of peers, fills the tables of peers and heartbeats with ${gibibytesOf(unknownOfPeers)} GiB; whoever holds a publisher’s keys,
-  a release in each channel, with ${gibibytesOf(LIMITS.maxChannels * LIMITS.maxHeaderBytes * ENTRIES.unknownByte)} GiB.
+- A publisher may fill up its headers with fields that this build does not know. They are kept as bytes, which adds ${ENTRIES.filledUp / KIB} KiB to each
+  release, ${mebibytes(2 * LIMITS.maxChannels * ENTRIES.filledUp)} with all twins.
 `
 
 export function limitsDocument(): string {
@@ -170,8 +163,9 @@ ${memoryRows().join('\n')}
 | **together** | | ${ROLES.map((role) => `**${mebibytes(together(role))}**`).join(' | ')} |
 
 The sum is computed, and no run fills all tables at once. What an entry takes in the tables is measured by a test, with the
-largest entry that the forms known here allow (\`test/unit/heap-per-entry.test.ts\`; keys and answers given are estimates); what
-connections, streams and buffers take follows from their bounds. It comes on top of what an idle node takes, some ${IDLE_MIB} MiB
+largest entry that the forms known here allow; fields that this build does not know are kept as bytes, and take no more
+(\`test/unit/heap-per-entry.test.ts\`; keys and answers given are estimates). What connections, streams and buffers take follows
+from their bounds. It comes on top of what an idle node takes, some ${IDLE_MIB} MiB
 ([footprint.json](../bench/results/footprint.json)).
 
 Beside both stands what nobody holds any more: V8 collects once garbage is half of what lives, a fifth where objects are more than

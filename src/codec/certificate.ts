@@ -4,7 +4,7 @@ import type { Certificate, Labels } from '../model/certificate.ts'
 import type { KeyId } from '../model/ids.ts'
 import { parseName, parsePattern } from '../model/names.ts'
 import { sha256 } from './digest.ts'
-import { closed, critical, type Form, malformed, map, open, parsed, version } from './fields.ts'
+import { closed, critical, type Form, malformed, map, openJson, parsed, version } from './fields.ts'
 import { name, peerId } from './ids.ts'
 import { decodeCanonicalJson, encodeCanonicalJson } from './json.ts'
 import { base64, hex, time } from './json-fields.ts'
@@ -31,7 +31,7 @@ const subject: Form<Certificate['subject']> = {
   write: (value) => ('peer' in value ? node.write(value) : pool.write(value)),
 }
 
-const certificate: Form<Certificate> = open({
+const certificate: Form<Certificate> = openJson({
   v: version,
   critical,
   subject,

@@ -7,6 +7,7 @@ import { type Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Extra } from '../model/extra.ts'
 import { bytesToHex, hexToBytes } from './digest.ts'
+import { asCbor, asJson, type Packing } from './extra.ts'
 
 export interface Form<T> {
   /** @param at where in the document, for the error. */
@@ -116,8 +117,8 @@ export const hash = <T extends string>(size: number): Form<T> => ({
   write: (value) => hexToBytes(value),
 })
 
-/** Kept as it was decoded. */
-export const opaque: Form<unknown> = { read: (value) => value, write: (value) => value }
+/** In dag-cbor: kept, and not looked at. */
+export const opaque: Form<Extra> = { read: asCbor.pack, write: asCbor.unpack }
 
 export const list = <T>(form: Form<T>, max: Bound, min = 0, over?: Code): Form<readonly T[]> => ({
   read(value, at, limits) {
@@ -213,16 +214,27 @@ export const closed = <S extends Shape>(shape: S): Form<RecordOf<S>> => ({
   },
 })
 
+const keeping =
+  ({ pack, unpack }: Packing) =>
+  <S extends Shape>(shape: S): Form<RecordOf<S> & { readonly extra?: Extra }> => ({
+    read(value, at, limits) {
+      const unknown = entriesOf(value, at).filter(([name]) => !Object.hasOwn(shape, name))
+      const known = readKnown(shape, value as object, at, limits)
+      if (unknown.length > 0) known.extra = pack(Object.fromEntries(unknown))
+      return known as RecordOf<S> & { readonly extra?: Extra }
+    },
+    write: (value) =>
+      writeKnown(
+        shape,
+        value,
+        value.extra === undefined ? {} : (unpack(value.extra) as Record<string, unknown>),
+      ),
+  })
+
 /** As `record`, but unknown names are kept in `extra` and written back. */
-export const open = <S extends Shape>(shape: S): Form<RecordOf<S> & { readonly extra?: Extra }> => ({
-  read(value, at, limits) {
-    const unknown = entriesOf(value, at).filter(([name]) => !Object.hasOwn(shape, name))
-    const known = readKnown(shape, value as object, at, limits)
-    if (unknown.length > 0) known.extra = Object.assign(Object.create(null), Object.fromEntries(unknown))
-    return known as RecordOf<S> & { readonly extra?: Extra }
-  },
-  write: (value) => writeKnown(shape, value, { ...value.extra }),
-})
+export const open = keeping(asCbor)
+/** The same in JSON. */
+export const openJson = keeping(asJson)
 
 /**
  * The version of a document or message. It comes first in every shape, so that nothing else of a version we do

@@ -16,6 +16,7 @@ import {
   opaque,
   open,
   optional,
+  record,
   text,
   version,
 } from './fields.ts'
@@ -52,7 +53,7 @@ export interface HeaderCore {
   readonly counter: number
 }
 
-const headerCore: Form<Omit<HeaderCore, 'id' | 'counter'>> = open({ v: int(1), ...core })
+const headerCore: Form<Omit<HeaderCore, 'id' | 'counter'>> = record({ v: int(1), ...core })
 
 /** The publisher's own entry is there and strictly the greatest: a publisher counts on from all it has seen. */
 function ownCounter(of: VectorClock, publisher: Name): number {

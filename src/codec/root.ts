@@ -8,7 +8,7 @@ import type { FleetId, KeyId, Name } from '../model/ids.ts'
 import { parseDigest, parseName } from '../model/names.ts'
 import type { EpochEntry, PublicKey, Publisher, Role, TrustRoot } from '../model/root.ts'
 import { sha256 } from './digest.ts'
-import { critical, type Form, int, list, map, open, optional, version, word } from './fields.ts'
+import { critical, type Form, int, list, map, openJson, optional, version, word } from './fields.ts'
 import { pattern, peerId } from './ids.ts'
 import { decodeCanonicalJson, encodeCanonicalJson } from './json.ts'
 import { base64, hex, time } from './json-fields.ts'
@@ -22,19 +22,19 @@ export const MAX_SECONDS = 3_155_760_000
 const keys = list(hex<KeyId>(), (limits) => limits.maxKeysPerRole)
 const parseKeyId = (text: string): KeyId => parseDigest(text) as string as KeyId
 
-const role: Form<Role> = open({ keys, threshold: int(1) })
-const publicKey: Form<Omit<PublicKey, 'id'>> = open({
+const role: Form<Role> = openJson({ keys, threshold: int(1) })
+const publicKey: Form<Omit<PublicKey, 'id'>> = openJson({
   type: word('ed25519', 'p256'),
   spki: base64(MAX_SPKI_BYTES, 1),
 })
-const publisher: Form<Omit<Publisher, 'name'>> = open({
+const publisher: Form<Omit<Publisher, 'name'>> = openJson({
   keys,
   threshold: int(1),
   patterns: list(pattern, (limits) => limits.maxPatternsPerPublisher, 1),
 })
-const epoch: Form<EpochEntry> = open({ pattern, value: int(1) })
+const epoch: Form<EpochEntry> = openJson({ pattern, value: int(1) })
 
-const document = open({
+const document = openJson({
   v: version,
   critical,
   fleetId: optional(hex<FleetId>()),
@@ -42,14 +42,14 @@ const document = open({
   expires: time,
   // Every role full of keys of its own fits.
   keys: map(parseKeyId, publicKey, (limits) => limits.maxKeysPerRole * (limits.maxPublishers + 3)),
-  roles: open({ root: role }),
+  roles: openJson({ root: role }),
   publishers: map(parseName, publisher, (limits) => limits.maxPublishers),
-  admission: open({ keys }),
-  freshness: open({ keys, maxAgeS: int(1, MAX_SECONDS), maxSkewS: int(0, MAX_SECONDS) }),
+  admission: openJson({ keys }),
+  freshness: openJson({ keys, maxAgeS: int(1, MAX_SECONDS), maxSkewS: int(0, MAX_SECONDS) }),
   epochs: list(epoch, (limits) => limits.maxEpochs),
-  removed: open({
-    peers: list(open({ id: peerId, until: optional(time) }), (limits) => limits.maxRemoved),
-    pools: list(open({ key: hex<KeyId>(), until: optional(time) }), (limits) => limits.maxRemoved),
+  removed: openJson({
+    peers: list(openJson({ id: peerId, until: optional(time) }), (limits) => limits.maxRemoved),
+    pools: list(openJson({ key: hex<KeyId>(), until: optional(time) }), (limits) => limits.maxRemoved),
   }),
 })
 

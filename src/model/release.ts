@@ -24,8 +24,8 @@ export interface Header {
   /** Milliseconds since 1970 after which no node newly activates it. */
   readonly expires?: number
   /** Reserved for staged rollouts; kept byte for byte. */
-  readonly rollout?: unknown
-  readonly requires?: unknown
+  readonly rollout?: Extra
+  readonly requires?: Extra
   /** Names this build does not know. */
   readonly extra?: Extra
 }

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256 } from '../../src/codec/digest.ts'
 import { encodeEnvelope } from '../../src/codec/envelope.ts'
 import { decodeEnvelopeJson } from '../../src/codec/envelope-json.ts'
+import { asJson } from '../../src/codec/extra.ts'
 import { encodeHeader } from '../../src/codec/header.ts'
 import { encodeRequest } from '../../src/codec/messages.ts'
 import { decodeRoot, encodeRoot } from '../../src/codec/root.ts'
@@ -151,7 +152,10 @@ describe('roots', () => {
   })
 
   test('names that are not critical are kept, and the root is adopted with them', async () => {
-    const answer = await push(next({ extra: { comment: 'from later' } }), made.rootKeys[0] as string)
+    const answer = await push(
+      next({ extra: asJson.pack({ comment: 'from later' }) }),
+      made.rootKeys[0] as string,
+    )
     expect(answer).toMatchObject({ type: 'noted' })
     for (const node of nodes)
       await until(

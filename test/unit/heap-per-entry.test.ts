@@ -2,12 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { gossipsub } from '@chainsafe/libp2p-gossipsub'
+import { decode } from '@ipld/dag-cbor'
 import { describe, expect, test } from 'vitest'
 import { ENTRIES } from '../../scripts/limits-entries.ts'
-import { encodeBeaconPage } from '../../src/codec/beacon.ts'
+import { decodeBeacon, encodeBeacon, encodeBeaconPage } from '../../src/codec/beacon.ts'
+import { encode } from '../../src/codec/cbor.ts'
+import { decodeCertificate, encodeCertificate } from '../../src/codec/certificate.ts'
 import { channelHash, sha256 } from '../../src/codec/digest.ts'
+import { asCbor } from '../../src/codec/extra.ts'
 import { decodeHeader, encodeHeader } from '../../src/codec/header.ts'
 import { decodeHeartbeat, encodeHeartbeat } from '../../src/codec/heartbeat.ts'
+import { encodeCanonicalJson } from '../../src/codec/json.ts'
 import { decodePeerRecord, encodePeerRecord } from '../../src/codec/peer-record.ts'
 import { Askers } from '../../src/core/askers.ts'
 import { BeaconCache } from '../../src/core/beacon-cache.ts'
@@ -23,7 +28,7 @@ import { keyed, rowOf } from '../../src/core/sync-digests.ts'
 import { SyncView } from '../../src/core/sync-index.ts'
 import { createSyncPeer, mayOffer } from '../../src/core/sync-peer.ts'
 import { LIMITS } from '../../src/limits.ts'
-import type { Address, Channel, Name, Pattern, PeerId, ReleaseId } from '../../src/model/ids.ts'
+import type { Address, Channel, KeyId, Name, Pattern, PeerId, ReleaseId } from '../../src/model/ids.ts'
 import type { ShortDigest } from '../../src/model/messages.ts'
 import type { PeerRecord } from '../../src/model/peer-record.ts'
 import { Gate } from '../../src/net/gate.ts'
@@ -84,8 +89,8 @@ describe('what publishers have signed', () => {
   const others = Array.from({ length: LIMITS.maxClockEntries - 1 }, (_, other) => nameOf(63, other))
   const clock = { ...Object.fromEntries(others.map((name) => [name, 1])), alice: 2 }
 
-  /** A node hears of so many releases for each channel, of the largest headers that the tool makes. */
-  function releases(twins: number) {
+  /** A node hears of so many releases for each channel, of the largest headers that the tool makes, or filled up. */
+  function releases(twins: number, filled = false) {
     const node = new BenchNode({ limits: withLimits(unlimited) })
     node.start()
     node.peer(PEER, { submit: true })
@@ -93,7 +98,10 @@ describe('what publishers have signed', () => {
       for (let twin = 0; twin < twins; twin += 1) {
         const pages = Array.from({ length: LIMITS.maxPages }, (_, page) => digestOf(`${at} ${twin} ${page}`))
         const channel = `app/c-${at}` as Channel
-        const header = { channel, pages, files: 256, message: 'm'.repeat(LIMITS.maxMessageBytes) }
+        const known = { channel, pages, files: 256, message: 'm'.repeat(LIMITS.maxMessageBytes) }
+        const { length } = encodeHeader(make({ clock, header: known }).release.header)
+        const extra = asCbor.pack({ x: 'x'.repeat(LIMITS.maxHeaderBytes - length - 5) })
+        const header = filled ? { ...known, extra } : known
         node.monoMs += 5
         node.persist(node.run(gossip(make({ clock, header }))))
       }
@@ -107,6 +115,12 @@ describe('what publishers have signed', () => {
   test('and with twins', () => {
     const bytes = bytesOfOne(50, releases(2))
     expect(bytes, `${Math.round(bytes)} bytes each`).toBeLessThan(1.5 * (ENTRIES.channel + ENTRIES.twin))
+  })
+
+  test('and with headers that unknown fields fill up', () => {
+    const bytes = bytesOfOne(50, releases(2, true))
+    const most = ENTRIES.channel + ENTRIES.twin + 2 * ENTRIES.filledUp
+    expect(bytes, `${Math.round(bytes)} bytes each`).toBeLessThan(1.5 * most)
   })
 
   test('a channel that is relayed only, with twins', () => {
@@ -301,16 +315,29 @@ describe('documents', () => {
 
   test('fields that this build does not know', () => {
     const nested = (): unknown => Array.from({ length: 12 }).reduce((inner) => [inner], [])
-    const extra = { x: Array.from({ length: 1_000 }, nested) }
-    const header = encodeHeader({ ...make({ clock: { alice: 1 } }).release.header, extra })
-    const unknown = { addresses: [], patterns: [], chain: [], extra }
-    const bytes = encodePeerRecord({ ...record, ...unknown })
-    for (const [document, decode] of [
-      [header, decodeHeader],
-      [bytes, decodePeerRecord],
+    const x = Array.from({ length: 400 }, nested)
+    const full = (bytes: Uint8Array) => encode({ ...(decode(bytes) as object), x })
+    const { header: of } = make({ clock: { alice: 1 } }).release
+    const header = encodeHeader(of)
+    const more = { critical: [], peer, at: WALL_MS, addresses: addresses(1), region: 'here' as Name }
+    const beacon = { fleet: of.fleet, root: 1, key: digestOf('k') as string as KeyId, pages: [digestOf('p')] }
+    const certificate = { critical: [], subject: { peer }, labels: new Map(), notBefore: 0, notAfter: 1_000 }
+    const json = JSON.parse(Buffer.from(encodeCertificate({ v: 1, ...certificate })).toString())
+    for (const [what, document, read] of [
+      ['header', full(header), decodeHeader],
+      ['rollout', encode({ ...(decode(header) as object), rollout: x }), decodeHeader],
+      ['requires', encode({ ...(decode(header) as object), requires: x }), decodeHeader],
+      [
+        'record',
+        full(encodePeerRecord({ ...record, addresses: [], patterns: [], chain: [] })),
+        decodePeerRecord,
+      ],
+      ['heartbeat', full(encodeHeartbeat({ v: 1, ...more })), decodeHeartbeat],
+      ['beacon', full(encodeBeacon({ v: 1, critical: [], at: WALL_MS, ...beacon })), decodeBeacon],
+      ['certificate', encodeCanonicalJson({ ...json, x: x.slice(0, 250) }), decodeCertificate],
     ] as const) {
-      const times = bytesOfOne(4, decoded<unknown>(document, decode)) / document.length
-      expect(times, `${times} bytes for each`).toBeLessThan(1.5 * ENTRIES.unknownByte)
+      const times = bytesOfOne(16, decoded<unknown>(document, read)) / document.length
+      expect(times, `${what}: ${times} bytes for each`).toBeLessThan(1.5 * ENTRIES.unknownByte)
     }
   })
 })

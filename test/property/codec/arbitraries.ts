@@ -1,6 +1,7 @@
 /** Generators shared by the property tests of the codec. */
 import fc from 'fast-check'
 import { sha256 } from '../../../src/codec/digest.ts'
+import { asCbor } from '../../../src/codec/extra.ts'
 import type { Channel, FleetId, Name, Pattern } from '../../../src/model/ids.ts'
 import type { Header } from '../../../src/model/release.ts'
 
@@ -87,6 +88,6 @@ export const header: fc.Arbitrary<Header> = fc
     ...rest,
     ...own,
     ...(expires === undefined ? {} : { expires }),
-    ...(rollout === undefined ? {} : { rollout }),
-    ...(more === undefined ? {} : { extra: more }),
+    ...(rollout === undefined ? {} : { rollout: asCbor.pack(rollout) }),
+    ...(more === undefined ? {} : { extra: asCbor.pack(more) }),
   }))

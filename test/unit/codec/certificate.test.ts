@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decodeCertificate, encodeCertificate } from '../../../src/codec/certificate.ts'
+import { asJson } from '../../../src/codec/extra.ts'
 import { encodeCanonicalJson } from '../../../src/codec/json.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Certificate } from '../../../src/model/certificate.ts'
@@ -47,8 +48,13 @@ describe('of a pool', () => {
 test('unknown names are kept and written back, byte for byte', () => {
   const bytes = encodeCanonicalJson({ ...raw(nodeCertificate), future: { a: [1] } })
   const read = decodeCertificate(bytes, LIMITS)
-  expect(read).toEqual({ ...nodeCertificate, extra: { future: { a: [1] } } })
+  expect(read).toEqual({ ...nodeCertificate, extra: asJson.pack({ future: { a: [1] } }) })
   expect(encodeCertificate(read)).toEqual(bytes)
+})
+
+test('and so are texts that only JSON takes', () => {
+  const bytes = encodeCanonicalJson({ ...raw(nodeCertificate), '\ufeffa': ['\ufeffb'] })
+  expect(encodeCertificate(decodeCertificate(bytes, LIMITS))).toEqual(bytes)
 })
 
 test('8 KiB are the limit', () => {

@@ -2,8 +2,10 @@ import { decode as decodeLoosely } from '@ipld/dag-cbor'
 import { describe, expect, test } from 'vitest'
 import { encode } from '../../../src/codec/cbor.ts'
 import { hexToBytes, sha256 } from '../../../src/codec/digest.ts'
+import { asCbor } from '../../../src/codec/extra.ts'
 import { decodeHeader, decodeHeaderCore, encodeHeader } from '../../../src/codec/header.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Extra } from '../../../src/model/extra.ts'
 import { codeOf } from './refusal.ts'
 import { alice, bob, channel, digestOf, fleet, header } from './samples.ts'
 
@@ -108,12 +110,23 @@ describe('versions', () => {
   test('unknown names are kept and written back, byte for byte', () => {
     const bytes = withField({ zebra: [1, { a: null }], future: 'x', extra: 1, constructor: 2 })
     const read = decode(bytes).header
-    expect(Object.entries(read.extra ?? {}).length).toBe(4)
+    expect(Object.entries(asCbor.unpack(read.extra as Extra) as object).length).toBe(4)
     expect(read).toEqual({
       ...header,
-      extra: { zebra: [1, { a: null }], future: 'x', extra: 1, constructor: 2 },
+      extra: asCbor.pack({ zebra: [1, { a: null }], future: 'x', extra: 1, constructor: 2 }),
     })
     expect(encodeHeader(read)).toEqual(bytes)
+  })
+
+  test('what looks like a link of dag-cbor is taken, too, and kept', () => {
+    // Made by hand, since the encoder would take it for one.
+    const fields = { message: '', rollout: { '.': 1, bytes: 1 }, future: [{ '.': 1, bytes: 1 }] }
+    const almost = Buffer.from(withField(fields))
+    const bytes = Buffer.from(almost.toString('latin1').replaceAll('a.\x01', 'a/\x01'), 'latin1')
+    const looks = { '/': 1, bytes: 1 }
+    const read = decode(bytes).header
+    expect(asCbor.unpack(read.rollout as Extra)).toEqual(looks)
+    expect(asCbor.unpack(read.extra as Extra)).toEqual({ future: [looks] })
   })
 
   test('an unknown critical name is taken: the gate is activation, not decoding', () => {

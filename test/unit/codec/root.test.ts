@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
+import { asJson } from '../../../src/codec/extra.ts'
 import { encodeCanonicalJson } from '../../../src/codec/json.ts'
 import { decodeRoot, encodeRoot } from '../../../src/codec/root.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -142,7 +143,7 @@ test('unknown names are kept at every level and written back, byte for byte', ()
   value.epochs[0].reason = 'rotation'
   const bytes = encodeCanonicalJson(value)
   const root = decodeRoot(bytes, LIMITS)
-  expect(root.extra).toEqual({ future: { a: [1] } })
-  expect(root.publishers.get(alice)?.extra).toEqual({ contact: 'ops' })
+  expect(root.extra).toEqual(asJson.pack({ future: { a: [1] } }))
+  expect(root.publishers.get(alice)?.extra).toEqual(asJson.pack({ contact: 'ops' }))
   expect(encodeRoot(root)).toEqual(bytes)
 })

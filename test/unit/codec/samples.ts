@@ -4,6 +4,7 @@ import { decodeCertificate, encodeCertificate } from '../../../src/codec/certifi
 import { bytesToHex, channelHash, hexToBytes, sha256 } from '../../../src/codec/digest.ts'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeEnvelopeJson, encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
+import { asCbor } from '../../../src/codec/extra.ts'
 import {
   decodeControlGossip,
   decodeReleaseGossip,
@@ -74,8 +75,8 @@ export const header: Header = {
   message: 'größer: 70 % of the pool',
   created: 1_767_225_600_123,
   expires: 1_798_761_600_000,
-  rollout: { steps: [1, 10, 100] },
-  requires: ['base'],
+  rollout: asCbor.pack({ steps: [1, 10, 100] }),
+  requires: asCbor.pack(['base']),
 }
 
 export const firstRoot: TrustRoot = {
