@@ -30,7 +30,8 @@ function short(salt: Uint8Array, text: string): ShortDigest {
   const bytes = new Uint8Array(salt.length + body.length)
   bytes.set(salt)
   bytes.set(body, salt.length)
-  return sha256(bytes).slice(0, SHORT_HEX) as ShortDigest
+  // Copied, since a slice keeps all 64 digits, and one is kept for each channel and peer.
+  return Buffer.from(sha256(bytes).slice(0, SHORT_HEX), 'latin1').toString('latin1') as ShortDigest
 }
 
 /** The other publishers' heads: counter and id, or `two` where a publisher has two of its greatest counter. */

@@ -175,6 +175,11 @@ describe('what peers ask and say', () => {
       return rowOf(channel, channelHash(channel), 'text')
     })
     expectAtMost(
+      'short',
+      10_000,
+      each<ShortDigest[]>([], (kept, at) => kept.push(keyed(peer.salt, digestOf(at)))),
+    )
+    expectAtMost(
       'offered',
       10_000,
       each(rows, (_, at) => {

@@ -23,9 +23,9 @@ test('every limit stands in it once, with its reason and what exceeding it costs
 })
 
 test.each([
-  ['node', 1.25],
-  ['gateway', 2.1],
-  ['seed', 7.5],
+  ['node', 1.2],
+  ['gateway', 2],
+  ['seed', 6.9],
 ] as const)('what peers can make a %s hold is below %f GiB, whatever they do', (role, gibibytes) => {
   const rows = memory(role)
   expect(rows.every(({ bytes }) => Number.isSafeInteger(bytes) && bytes > 0)).toBe(true)
