@@ -12,6 +12,7 @@ const inFile = (file: string, names: readonly string[], reason: string): Reasons
   Object.fromEntries(names.map((name) => [`${file} ${name}`, reason]))
 
 const OF_CORE: Reasons = {
+  ...inFile('core/beacon-pages.ts', ['FIRST_BYTES'], UNIT),
   ...inFile('core/activate.ts', ['RETRY_MIN_MS', 'RETRY_MAX_MS'], PACE),
   ...inFile('core/beacon-keys.ts', ['SERVED_BEACONS'], 'how many of its own pages a seed serves'),
   ...inFile('core/beacon-wants.ts', ['SPREAD_MS', 'RETRY_MS'], PACE),

@@ -13,7 +13,7 @@ import type { TrustRoot } from '../model/root.ts'
 import { BeaconCache } from './beacon-cache.ts'
 import { type BeaconCheck, checkBeacon } from './beacon-check.ts'
 import { BeaconKeys, type Heard, isClockOrDelay, tooFarAhead } from './beacon-keys.ts'
-import { buildPages, pageBits, pageIndex } from './beacon-pages.ts'
+import { BeaconPages, pageBits, pageIndex } from './beacon-pages.ts'
 import { BeaconWants } from './beacon-wants.ts'
 import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
@@ -39,6 +39,7 @@ export class Freshness implements Stage {
   readonly #keys = new BeaconKeys()
   readonly #wants = new BeaconWants()
   readonly #hashes = new ChannelHashes()
+  readonly #own: BeaconPages
   readonly #pages = new BeaconCache()
   /** When a current page of the channel was last at hand. */
   readonly #pageHad = new Map<Channel, number>()
@@ -55,6 +56,7 @@ export class Freshness implements Stage {
 
   constructor(config: CoreConfig) {
     this.#config = config
+    this.#own = new BeaconPages(this.#hashes, config.limits)
   }
 
   /** A page of a beacon, while current and for two beacons more: serve answers requests for it as for a block. */
@@ -326,7 +328,7 @@ export class Freshness implements Stage {
     const { key } = signer
     const root = journey.root()
     if (!root.freshness.keys.includes(key)) return
-    const pages = buildPages(journey, this.#config.limits)
+    const pages = this.#own.build(journey)
     for (const { digest, bytes, page } of pages) this.#pages.put(digest, bytes, page)
     // Only a later `at` is news, also after a clock that was ahead has been set right.
     const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import { decodeBeaconPage } from '../../../src/codec/beacon.ts'
+import { channelHash, sha256 } from '../../../src/codec/digest.ts'
+import { BeaconPages, pageIndex } from '../../../src/core/beacon-pages.ts'
+import { ChannelHashes } from '../../../src/core/channel-hashes.ts'
+import type { ChannelFacts } from '../../../src/core/journey.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
+
+const releaseOf = (text: string) => sha256(new TextEncoder().encode(text)) as string as ReleaseId
+
+/** Facts of so many channels, each at its first release. */
+function fleetOf(count: number) {
+  const facts = Array.from({ length: count }, (_, at) => {
+    const channel = `app/c-${at}` as Channel
+    const top = { epoch: 1, counter: 1, publisher: 'alice' }
+    const floor = { channel, top, ids: [releaseOf(channel)] }
+    return { channel, floor, held: false, stored: true, durable: true } as unknown as ChannelFacts
+  })
+  const missing = new Set<ReleaseId>()
+  const journey = {
+    channels: () => facts,
+    envelope: (id: ReleaseId) => (missing.has(id) ? undefined : new Uint8Array(1)),
+  }
+  return { facts, missing, journey }
+}
+const pagesOf = () => new BeaconPages(new ChannelHashes(), LIMITS)
+
+test.each([
+  [0, 1],
+  [200, 1],
+  [300, 2],
+  [20_000, 128],
+])('%i channels lie on %i pages: each once, in order, where its hash says', (count, expected) => {
+  const { facts, journey } = fleetOf(count)
+  const pages = pagesOf().build(journey)
+  expect(pages).toHaveLength(expected)
+  for (const [at, { digest, bytes, page }] of pages.entries()) {
+    expect(sha256(bytes)).toBe(digest)
+    expect(decodeBeaconPage(bytes, LIMITS)).toEqual(page)
+    const hashes = page.map(({ channel }) => channel)
+    expect(hashes).toEqual([...hashes].sort())
+    for (const hash of hashes) expect(pageIndex(hash, Math.log2(expected))).toBe(at)
+  }
+  const all = pages.flatMap(({ page }) => page.map(({ channel }) => channel))
+  expect(all.sort()).toEqual(facts.map(({ channel }) => channelHash(channel)).sort())
+})
+
+test('a page is made anew where it says something else, and only there: as one that begins now would make it', () => {
+  const { facts, missing, journey } = fleetOf(2_000)
+  const pages = pagesOf()
+  const first = pages.build(journey)
+  expect(pages.build(journey).every((page, at) => page === first[at])).toBe(true)
+  const [next, held, gone] = facts as [ChannelFacts, ChannelFacts, ChannelFacts]
+  facts[0] = { ...next, floor: { ...next.floor, top: { ...next.floor.top, counter: 2 } } } as ChannelFacts
+  facts[1] = { ...held, held: true }
+  missing.add(gone.floor.ids[0] as ReleaseId)
+  const second = pages.build(journey)
+  expect(second.map(({ digest }) => digest)).toEqual(
+    pagesOf()
+      .build(journey)
+      .map(({ digest }) => digest),
+  )
+  const bits = Math.log2(first.length)
+  const changed = new Set([next, held, gone].map(({ channel }) => pageIndex(channelHash(channel), bits)))
+  for (const [at, page] of second.entries()) expect(page === first[at]).toBe(!changed.has(at))
+})
