@@ -15,6 +15,7 @@ export { CODES, type Code, isMeshError, MeshError } from './errors.ts'
 export { LIMITS, type Limits } from './limits.ts'
 export { type ClockOrder, compareClocks, type VectorClock } from './model/clock.ts'
 export { type Envelope, PAYLOAD_TYPES, type Signature } from './model/envelope.ts'
+export type { Extra } from './model/extra.ts'
 export type {
   Address,
   Branded,
