@@ -16,7 +16,7 @@ export interface Siege {
   readonly hostileShare?: number
   /** In turn: all there are. */
   readonly kinds?: readonly HostileKind[]
-  /** The seeds are in the first one. */
+  /** Seeds and nodes are spread over them in turn: one, unless said otherwise. */
   readonly regions?: readonly Name[]
   /** Told of each second of virtual time. */
   readonly onSecond?: (virtualMs: number) => void
