@@ -26,7 +26,7 @@ const MIB = 1024 * 1024
 /** As docker/confmesh.service and the image start them. */
 const SHIPPED = {
   MALLOC_ARENA_MAX: '1',
-  MALLOC_MMAP_THRESHOLD_: '65536',
+  MALLOC_MMAP_THRESHOLD_: '16384',
   MALLOC_TRIM_THRESHOLD_: '131072',
 }
 

@@ -10,7 +10,7 @@ import { LIMITS } from '../src/limits.ts'
 import { connectionsOf } from '../src/net/host.ts'
 import { MAX_STREAMS } from '../src/net/muxer.ts'
 import { MAX_ALL_UNSENT_BYTES, MAX_UNSENT_BYTES } from '../src/net/watchdog.ts'
-import { MAX_IMPORTED, MAX_VERIFIED } from '../src/trust/public-key.ts'
+import { MAX_IMPORTED, MAX_KEY_OBJECTS, MAX_VERIFIED } from '../src/trust/public-key.ts'
 import { ENTRIES } from './limits-entries.ts'
 
 const KIB = 1024
@@ -178,8 +178,8 @@ function ofFleet(): Held[] {
     },
     {
       what: 'keys and signatures known again',
-      of: `${many(MAX_IMPORTED)} × 2 KiB and ${times(MAX_VERIFIED, 'digest')}`,
-      bytes: MAX_IMPORTED * 2 * KIB + MAX_VERIFIED * ENTRIES.digest,
+      of: `${many(MAX_IMPORTED)} × 1 KiB, ${many(MAX_KEY_OBJECTS)} × 2 KiB and ${times(MAX_VERIFIED, 'digest')}`,
+      bytes: (MAX_IMPORTED + 2 * MAX_KEY_OBJECTS) * KIB + MAX_VERIFIED * ENTRIES.digest,
     },
     {
       what: 'rejected messages and hosts counted',

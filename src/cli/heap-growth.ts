@@ -8,8 +8,8 @@ const SEMI_SPACE_MIB = 4
 /**
  * What may be garbage of the old generation before it is collected, buffers of old objects included, over what lives:
  * V8 lets it be three times as much, which under a flood was half of a node's memory. Beyond the objects that a node in
- * calm has, memory is dearer than time: nine thousand hostile messages a second make a node grow by 55 MiB, not by 64
- * (three nodes, 40 s). Buffers do not tell a flood from the blocks of a release, and each collection costs as much as some blocks.
+ * calm has, memory is dearer than time. Buffers do not tell a flood from the blocks of a release, and each collection
+ * costs as much as some blocks.
  */
 const GARBAGE_PERCENT = { calm: 50, flooded: 20 }
 const CALM_BYTES = 40 * 1024 * 1024
@@ -18,6 +18,12 @@ export const garbagePercent = (usedBytes: number): number =>
 /** Objects that live through a collection, about 1 MiB of them: more than the first, smallest semi-space lets pass. */
 const SURVIVORS = 20_000
 const TRIES = 20
+
+/**
+ * Small buffers are cut from larger ones, 64 KiB each in Node 24, and the last of them that lives keeps the whole: an
+ * address or a peer id of a few bytes. What is cut from 8 KiB, as in Node 20, keeps an eighth of that.
+ */
+const POOL_BYTES = 8 * 1024
 
 const MIB = 1024 * 1024
 
@@ -35,12 +41,16 @@ function steer(): void {
 }
 
 /**
- * Bounds how V8's heap grows. The young generation by itself takes 2 × 16 MiB while modules load, a fifth of a node's
- * memory. `--max-semi-space-size` counts only where it stands on Node's command line, which is the user's; the factor
+ * Bounds how V8's heap and small buffers grow. The young generation by itself takes 2 × 16 MiB while modules load, a
+ * fifth of a node's memory. `--max-semi-space-size` counts only where it stands on Node's command line, which is the user's; the factor
  * of growth counts at any time. It is set anew after each collection, for one that comes while the node is idle
  * makes the young generation as small as it was at first, and there it would stay.
  */
 export function boundHeapGrowth(): void {
+  Buffer.poolSize = POOL_BYTES
+  // While V8 marks, on a busy host for a tenth of a second, it by itself lets the young generation grow as far as it
+  // likes: by 27 MiB under a flood, in pages that it keeps.
+  setFlagsFromString('--no-separate-gc-phases')
   steer()
   // What survives a collection makes it grow. V8 promises none of this: after some tries any size is taken.
   for (let tried = 0; tried < TRIES && Math.round(semiSpaceMib()) < SEMI_SPACE_MIB; tried++)

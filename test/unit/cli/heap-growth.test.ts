@@ -83,6 +83,25 @@ test('what V8 takes off it while the node is idle it gets back', () => {
   expect(busy).toSatisfy(isNearFour)
 })
 
+test('and keeps to it while V8 marks what lives, whatever is made meanwhile', () => {
+  const most = (more: string): unknown =>
+    run(`
+    boundHeapGrowth()
+    ${more}
+    let most = 0
+    const old = Array.from({ length: 1_000_000 }, (_, i) => ({ i, next: { i } }))
+    for (let i = 0; i < 3_000_000; i++) {
+      old[i % old.length] = { i, next: { i } }
+      if (i % 20_000 === 0) await setImmediate()
+      if (i % 5_000 !== 0) continue
+      const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
+      most = Math.max(most, young.physical_space_size / 2 ** 20)
+    }
+    console.log(JSON.stringify(Math.round(most)))`)
+  expect(most('')).toBeLessThanOrEqual(2 * NEAR_FOUR.most)
+  expect(most("setFlagsFromString('--separate-gc-phases')")).toBeGreaterThan(2 * NEAR_FOUR.most)
+})
+
 /** The heap on average over what lives, while things grow old and are garbage then, as what peers send does. */
 const heapOverLiving = (bound: string): unknown =>
   run(`
@@ -109,4 +128,15 @@ test('a node lets less garbage lie in its old generation than V8 by itself', () 
 
 test('and less again once it has more objects than a node in calm', () => {
   expect([20, 40, 50, 200].map((mib) => garbagePercent(mib * 2 ** 20))).toEqual([50, 50, 20, 20])
+})
+
+test('the last of many small buffers that lives keeps 8 KiB, not the 64 that Node cuts them from', () => {
+  const kept = (bound: string) =>
+    run(`
+    ${bound}
+    // what the pool of before still holds
+    for (let i = 0; i < 100; i++) Buffer.allocUnsafe(1_000)
+    console.log(JSON.stringify(Buffer.from('an address').buffer.byteLength))`)
+  expect(kept('boundHeapGrowth()')).toBe(8 * 1024)
+  expect(kept('')).toBe(64 * 1024)
 })

@@ -1,11 +1,17 @@
 import { createPublicKey, ECDH, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
+import { queryObjects } from 'node:v8'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { isMeshError } from '../../../src/errors.ts'
 import { privateKeyFromPem, publicKeyFromPem, publicPem } from '../../../src/trust/private-key.ts'
-import { canonicalSpki, importPublicKey, verifySignature } from '../../../src/trust/public-key.ts'
+import {
+  canonicalSpki,
+  importPublicKey,
+  MAX_KEY_OBJECTS,
+  verifySignature,
+} from '../../../src/trust/public-key.ts'
 import { key } from './fixtures.ts'
 
 const codeOf = (run: () => unknown): string => {
@@ -147,4 +153,17 @@ it('a weak key in a file is a wrong key file, with the reason', () => {
       message: expect.stringMatching(/weak or not on the curve/),
     }),
   )
+})
+
+it('of keys that came by no more are ready for use than a seed has neighbours', () => {
+  const ready = () => {
+    const class_ = generateKeyPairSync('ed25519').publicKey.constructor as new () => KeyObject
+    return queryObjects(class_, { format: 'count' }) as unknown as number
+  }
+  const before = ready()
+  for (let at = 0; at < 2 * MAX_KEY_OBJECTS; at++) {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+    importPublicKey(publicKey.export({ type: 'spki', format: 'der' }))
+  }
+  expect(ready() - before).toBeLessThanOrEqual(MAX_KEY_OBJECTS)
 })
