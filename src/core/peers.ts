@@ -200,7 +200,7 @@ export class Peers implements Stage {
       this.#dial(step, peer)
     }
     this.#shed(step, journey, links, admitted, candidates)
-    if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
+    if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, links, admitted)
     const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS
     this.#nextLookMonoMs = monoMs + pauseMs * (0.75 + this.#config.random() / 2)
     step.wakeAt(this.#nextLookMonoMs)
@@ -286,11 +286,14 @@ export class Peers implements Stage {
     step.emit({ kind: 'hangUp', peer: spare.peer, code: 'done' })
   }
 
-  #exchangeWithSomebody(step: Step, admitted: readonly AdmittedSession[]): void {
-    const { limits, random } = this.#config
+  /** Not with a seed while links are enough: each of a fleet that asks it now and then is load of the origin's. */
+  #exchangeWithSomebody(step: Step, links: Links, admitted: readonly AdmittedSession[]): void {
+    const { limits, random, submit } = this.#config
     this.#nextExchangeMonoMs = step.now.monoMs + this.#exchangePauseMs * (0.75 + random() / 2)
     this.#exchangePauseMs = Math.min(this.#exchangePauseMs * 2, limits.exchangeMaxMs)
-    const somebody = admitted[Math.floor(random() * admitted.length)]
+    const enough = !submit && links.own >= limits.minDegree
+    const others = enough ? admitted.filter(({ peer }) => !this.#book.isSeed(peer)) : admitted
+    const somebody = others[Math.floor(random() * others.length)]
     if (somebody !== undefined) this.#exchange(step, somebody.peer)
   }
 
