@@ -42,9 +42,9 @@ function steer(): void {
 
 /**
  * Bounds how V8's heap and small buffers grow. The young generation by itself takes 2 × 16 MiB while modules load, a
- * fifth of a node's memory. `--max-semi-space-size` counts only where it stands on Node's command line, which is the user's; the factor
- * of growth counts at any time. It is set anew after each collection, for one that comes while the node is idle
- * makes the young generation as small as it was at first, and there it would stay.
+ * fifth of a node's memory. `--max-semi-space-size` counts only where it stands on Node's command line, which is the
+ * user's; the factor of growth counts at any time. It is set anew after each collection, for one that comes while the
+ * node is idle makes the young generation as small as it was at first, and there it would stay.
  */
 export function boundHeapGrowth(): void {
   Buffer.poolSize = POOL_BYTES
