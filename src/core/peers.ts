@@ -276,10 +276,12 @@ export class Peers implements Stage {
     if (swap) this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
     const another = candidates.some((candidate) => candidate.region === region)
     if (links.own <= limits.maxDegree && !(swap && another && links.own >= limits.minDegree)) return
+    // the only seed would be dialled again at once
+    const seeds = admitted.filter(({ peer }) => this.#book.isSeed(peer)).length
     const mayGo = ({ peer, sinceMonoMs }: AdmittedSession) =>
       monoMs - sinceMonoMs >= limits.settledLinkMs &&
       !journey.keeps(peer) &&
-      (!this.#book.isSeed(peer) || links.own > limits.maxDegree)
+      (!this.#book.isSeed(peer) || (links.own > limits.maxDegree && seeds > 1))
     const spare = spareLink(this.#config, admitted, mayGo, random, limits)
     if (spare === undefined) return
     this.#redial.wait(spare.peer, monoMs + limits.redialIdleMaxMs)

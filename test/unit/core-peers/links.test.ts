@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Address, Pattern } from '../../../src/model/ids.ts'
+import type { Address, Pattern, PeerId } from '../../../src/model/ids.ts'
 import { addressOf, codes, limitsOf, peer, rootOf } from './fakes.ts'
 import {
   admit,
@@ -165,6 +165,21 @@ describe('the degree', () => {
     expect(hungUp(pass(50_000))).toEqual([])
     const [gone] = hungUp(pass(30_000))
     expect(['c', 'd']).toContain(gone)
+  })
+
+  it('keeps to its only seed, which it would dial again at once, and gives up one of two', () => {
+    const more = someone({ submit: true })
+    const goes = (seeds: readonly PeerId[]) => {
+      start({
+        seeds: seeds.map((id) => addressOf(id)),
+        limits: limitsOf({ minDegree: 1, maxDegree: 3, outsideDegree: 0 }),
+      })
+      for (const name of ['a', 'b', 'c']) admit(peer(name), { direction: 'inbound' })
+      for (const id of seeds) admit(id, {}, { submit: true })
+      return hungUp(pass(80_000))
+    }
+    expect(goes([SEED.id])).toEqual([])
+    expect(goes([SEED.id, more.id])).toHaveLength(1)
   })
 
   it('is shuffled once an hour', () => {
