@@ -189,7 +189,7 @@ export const LIMITS = {
   maxDialsAtOnce: 4,
   /** Dials under way, at most and beside those of seeds: a link costs both sides tens of milliseconds (`dial-window.ts`). */
   maxDialsUnderWay: 16,
-  /** Peer records are exchanged so often while there is something to learn, and so seldom once there is not (`peers.ts`). */
+  /** Peer records are exchanged so often while there is something to learn, and so seldom once there is not. */
   exchangeMinMs: 5_000,
   exchangeMaxMs: 300_000,
   /** Records in one message. */

@@ -200,7 +200,7 @@ export class Peers implements Stage {
       this.#dial(step, peer)
     }
     this.#shed(step, journey, links, admitted, candidates)
-    if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, links, admitted)
+    if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
     const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS
     this.#nextLookMonoMs = monoMs + pauseMs * (0.75 + this.#config.random() / 2)
     step.wakeAt(this.#nextLookMonoMs)
@@ -288,14 +288,11 @@ export class Peers implements Stage {
     step.emit({ kind: 'hangUp', peer: spare.peer, code: 'done' })
   }
 
-  /** Not with a seed while links are enough: each of a fleet that asks it now and then is load of the origin's. */
-  #exchangeWithSomebody(step: Step, links: Links, admitted: readonly AdmittedSession[]): void {
-    const { limits, random, submit } = this.#config
+  #exchangeWithSomebody(step: Step, admitted: readonly AdmittedSession[]): void {
+    const { limits, random } = this.#config
     this.#nextExchangeMonoMs = step.now.monoMs + this.#exchangePauseMs * (0.75 + random() / 2)
     this.#exchangePauseMs = Math.min(this.#exchangePauseMs * 2, limits.exchangeMaxMs)
-    const enough = !submit && links.own >= limits.minDegree
-    const others = enough ? admitted.filter(({ peer }) => !this.#book.isSeed(peer)) : admitted
-    const somebody = others[Math.floor(random() * others.length)]
+    const somebody = admitted[Math.floor(random() * admitted.length)]
     if (somebody !== undefined) this.#exchange(step, somebody.peer)
   }
 

@@ -146,19 +146,6 @@ describe('records of peers', () => {
     expect(said.slice(0, -1).every(({ type }) => type === 'peers')).toBe(true)
   })
 
-  it('are asked of a seed only by whoever is short of links', () => {
-    const askedOf = (minDegree: number) => {
-      let drawn = 0
-      const random = () => (drawn++ % 10) / 10
-      start({ limits: limitsOf({ minDegree, outsideDegree: 0 }), random })
-      for (const id of [SEED.id, peer('a'), peer('b')]) admit(id, { direction: 'inbound' })
-      const asks = Array.from({ length: 360 }, () => asked(pass(10_000))).flat()
-      return new Set(asks.map((ask) => ask.peer))
-    }
-    expect(askedOf(3)).toEqual(new Set([peer('a'), peer('b')]))
-    expect(askedOf(4)).toContain(SEED.id)
-  })
-
   it('of a removed node are forgotten', () => {
     const one = someone()
     start({}, [one.record()])
