@@ -4,6 +4,7 @@
  * bounds, and honest releases on time.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -23,12 +24,8 @@ const CALM_RELEASES = 10
 const GAP_MS = 1_000
 const DEADLINE_MS = 60_000
 const MIB = 1024 * 1024
-/** As docker/confmesh.service and the image start them. */
-const SHIPPED = {
-  MALLOC_ARENA_MAX: '1',
-  MALLOC_MMAP_THRESHOLD_: '16384',
-  MALLOC_TRIM_THRESHOLD_: '131072',
-}
+/** The allocator as a node that is installed has it. */
+const SHIPPED = environmentOf(join(import.meta.dirname, '../docker/confmesh.service'))
 
 interface Memory {
   readonly before: number
@@ -60,6 +57,13 @@ interface Figures {
 }
 
 const bounds = { ratio: 3, rssMiB: 64, lagMs: 50, lagRatio: 2, messages: 100_000, burstsPerMinute: 10 }
+
+/** What a systemd unit sets for its process. @throws Error where it sets nothing */
+function environmentOf(unit: string): NodeJS.ProcessEnv {
+  const line = /^Environment=(.+)$/m.exec(readFileSync(unit, 'utf8'))?.[1]
+  if (line === undefined) throw new Error(`${unit} has no Environment=`)
+  return Object.fromEntries(line.split(' ').map((setting) => setting.split('=')))
+}
 
 /** How often a node looks at its event loop: the 99th of a hundred looks is another figure than that of ten times as many. */
 const LAG_SAMPLE_MS = 100
