@@ -61,9 +61,15 @@ async function asked(asker: Scripted, other: { readonly id: PeerId }, request: A
   expect(asker.of('requestFailed')).toEqual([])
 }
 
-/** More round trips than it takes to agree on a protocol: what the first of them led to has happened by then. */
+/** More round trips than it takes to agree on a protocol. */
 async function compared(asker: Scripted, other: { readonly id: PeerId }): Promise<void> {
   for (let round = 0; round < 6; round += 1) await asked(asker, other, comparison)
+}
+
+/** Waited for: libp2p writes what a peer speaks to disk before it gives a stream on, and no round trip waits for that. */
+async function cameIn(asker: Scripted, protocol: Protocol, count: number): Promise<void> {
+  await asker.until(`${count} of ${protocol}`, () => streamsOf(asker, protocol).length >= count)
+  expect(streamsOf(asker, protocol)).toHaveLength(count)
 }
 
 test.each(['admit', 'publish'] as const)(
@@ -88,7 +94,7 @@ test('after a comparison one stream for blocks stands, and the next want goes ou
   const [a, b] = [await node(), await node()]
   await joined(a, b)
   await compared(a, b)
-  expect(streamsOf(a, 'blocks')).toHaveLength(1)
+  await cameIn(a, 'blocks', 1)
   await asked(a, b, want)
   expect(streamsOf(a, 'blocks')).toHaveLength(1)
 })
@@ -106,14 +112,15 @@ test('what an older build closes sooner than we would is replaced, and no reques
   const [a, old] = [await node(), await node({ limits: { admittedStreamIdleMs: 1_000 } })]
   await joined(a, old)
   await compared(a, old)
+  await cameIn(a, 'blocks', 1)
   const standing = [...streamsOf(a, 'sync'), ...streamsOf(a, 'blocks')]
   expect(standing).toHaveLength(2)
   await old.until('both are closed', () => standing.every(({ writeStatus }) => writeStatus !== 'writable'))
   // an answer to what was sent after these ends shows that they were heard
   await asked(old, a, comparison)
   await compared(a, old)
-  expect(streamsOf(a, 'sync')).toHaveLength(2)
-  expect(streamsOf(a, 'blocks')).toHaveLength(2)
+  await cameIn(a, 'sync', 2)
+  await cameIn(a, 'blocks', 2)
 })
 
 test('a peer that gives no blocks is compared with, and the next want says what is wrong', async () => {
