@@ -33,6 +33,12 @@ describe('docker/Dockerfile', () => {
     expect(finalStage.find((line) => line.includes('npm ci'))).toMatch(/--omit=dev --ignore-scripts/)
   })
 
+  test('sets the allocator as the service file does, whose settings the memory under attack is measured with', () => {
+    const set = finalStage.find((line) => line.startsWith('ENV MALLOC_'))?.slice('ENV '.length)
+    expect(set).toMatch(/^MALLOC_ARENA_MAX=1 /)
+    expect(read('docker/confmesh.service').split('\n')).toContain(`Environment=${set}`)
+  })
+
   test('takes only the packed files from the build', () => {
     expect(finalStage.filter((line) => /^(COPY|ADD) /.test(line))).toEqual([
       'COPY --from=build /packed/confmesh.tgz /build/package-lock.json /opt/confmesh/',
