@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { garbagePercent } from '../../../src/cli/heap-growth.ts'
 
 const MODULE = join(import.meta.dirname, '../../../src/cli/heap-growth.ts')
+
+/** Six processes of a second or two each: on a busy machine many times that. */
+vi.setConfig({ testTimeout: 60_000 })
 
 const COMMON = `
   import { setImmediate } from 'node:timers/promises'

@@ -8,7 +8,7 @@ import { encodePage } from '../../../src/codec/page.ts'
 import { Entrants } from '../../../src/core/entry.ts'
 import { createFetch } from '../../../src/core/fetch.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { Address, Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'
 import type { Release } from '../../../src/model/release.ts'
 import { Bench, peer } from '../core-peers/fakes.ts'
@@ -16,6 +16,7 @@ import { Bench, peer } from '../core-peers/fakes.ts'
 const SELF = peer('self')
 const OTHER = peer('other')
 const SEED = peer('seed')
+const ELSEWHERE = '/ip4/192.0.2.1/tcp/7400' as Address
 const RELEASE = 'e'.repeat(64) as ReleaseId
 const CHANNEL = 'app/web' as Channel
 
@@ -53,10 +54,12 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER], draw = 0,
   /** Who was asked what it has. */
   const asked: PeerId[] = []
   const questions: number[] = []
+  const dialled: string[] = []
 
   /** What is asked of whom; what is to be written is noted. */
   const run = (act: Parameters<Bench['run']>[0]): Want[] =>
     bench.run(act).flatMap((effect): Want[] => {
+      if (effect.kind === 'dial') dialled.push(effect.address)
       if (effect.kind === 'persist')
         for (const write of effect.writes)
           if (write.kind === 'block') tickets.set(effect.ticket, write.digest)
@@ -113,6 +116,7 @@ function fetcher({ blocks = 20, self = SELF, gateways = [SELF, OTHER], draw = 0,
     digests,
     started,
     asked,
+    dialled,
     noted,
     give,
     answer,
@@ -222,6 +226,22 @@ test('neighbours are asked again what they have after one second, two and then f
   }
   // A quarter earlier by the draw of this test.
   expect(at).toEqual([500, 1_250, 2_750, 5_750, 8_750])
+})
+
+test.each([
+  ['nobody but a seed sends a node to an address', OTHER, []],
+  ['a seed does', SEED, [ELSEWHERE]],
+])('%s, however often it is tried', (_, sender, addresses) => {
+  const { announce, answer, dialled, started, tick } = fetcher({ self: peer('nobody') })
+  const wants = [...started, ...announce(OTHER, [0])]
+  for (let ms = 0; ms < 20_000; ms += LIMITS.doubtMs) {
+    for (const { id, to } of wants.splice(0)) {
+      const sent = { type: 'redirect', peer: peer('trap'), addresses: [ELSEWHERE] } as const
+      wants.push(...answer(id, to === sender ? sent : { type: 'gone' }))
+    }
+    wants.push(...tick(LIMITS.doubtMs))
+  }
+  expect([...new Set(dialled)]).toEqual(addresses)
 })
 
 test('while none of those asked what they have has answered no more are asked, for five seconds', () => {
