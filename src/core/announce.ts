@@ -30,7 +30,7 @@ export interface Announce {
   conclude(step: Step, event: Gossip, ingested: Ingested): GossipVerdict
   /** Bucket and memory of any topic's message; a verdict: refused, and it is emitted. */
   refuses(step: Step, event: Gossip): GossipVerdict | undefined
-  verdict(step: Step, event: Gossip, verdict: GossipVerdict): void
+  verdict(step: Step, event: Gossip, verdict: GossipVerdict, urgent?: boolean): void
   /** With a new root what was rejected may be right. */
   forgetRejected(): void
   forgetPeer(peer: PeerId): void
@@ -42,11 +42,11 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
   // By the exact bytes, and only what was rejected: a bad copy sent first must not mask the good one.
   const rejected = new LatestSet<Digest>(limits.maxRejectedDigests)
 
-  function verdict(step: Step, event: Gossip, verdict: GossipVerdict): void {
+  function verdict(step: Step, event: Gossip, verdict: GossipVerdict, urgent = false): void {
     if (verdict === 'reject') rejected.add(sha256(event.bytes))
     const { id, from, topic } = event
     if (id === undefined) return
-    step.emit({ kind: 'verdict', id, from, topic, verdict })
+    step.emit({ kind: 'verdict', id, from, topic, verdict, ...(urgent && { urgent }) })
     step.emit({ kind: 'count', metric: 'gossip_verdicts', by: 1, label: verdict })
   }
 

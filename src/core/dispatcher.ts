@@ -285,8 +285,10 @@ export class Dispatcher implements CoreFacts {
     if (refused !== undefined) return { verdict: refused, id, known: false }
     let verdict: GossipVerdict
     let known = false
+    let urgent = false
     try {
       const { kind, envelope } = decodeControlGossip(message.bytes, this.#config.limits)
+      urgent = kind === 'root'
       verdict = this.#controlVerdict(step, kind, envelope, message.from)
       known = verdict === 'ignore'
     } catch (error) {
@@ -294,7 +296,7 @@ export class Dispatcher implements CoreFacts {
       step.emit({ kind: 'note', level: 'warn', code: error.code, text: error.message, peer: message.from })
       verdict = error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore'
     }
-    this.#announce.verdict(step, message, verdict)
+    this.#announce.verdict(step, message, verdict, urgent)
     return { verdict, id, known }
   }
 

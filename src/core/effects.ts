@@ -16,6 +16,8 @@ export type Effect =
       readonly from: PeerId
       readonly topic: Topic
       readonly verdict: GossipVerdict
+      /** Relayed at once, though it then goes to some who have it: a root may take a key or a node away. */
+      readonly urgent?: true
     }
   /** Say something on a topic ourselves. */
   | { readonly kind: 'publish'; readonly topic: Topic; readonly bytes: Uint8Array }

@@ -211,11 +211,11 @@ export class Gossip {
     pubsub.addEventListener('gossipsub:heartbeat', () => forgetOldest(pubsub, limits.maxGossipSeen))
   }
 
-  /** Neighbours say that they have a release, and are heard before it is passed on. */
-  verdict({ id, from, topic, verdict }: EffectOf<'verdict'>): void {
+  /** Neighbours say that they have a message, and are heard before it is passed on. */
+  verdict({ id, from, verdict, urgent }: EffectOf<'verdict'>): void {
     const { pubsub } = this.#parts
     const tell = () => pubsub.reportMessageValidationResult(id, from, VERDICTS[verdict])
-    if (verdict !== 'accept' || topic !== 'releases') tell()
+    if (verdict !== 'accept' || urgent) tell()
     else this.#hold(afterReading(tell))
   }
 

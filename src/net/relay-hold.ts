@@ -1,5 +1,5 @@
 /**
- * How long a release is held before it is passed on. Neighbours get it at nearly the same moment, and each says so
+ * How long a message is held before it is passed on. Neighbours get it at nearly the same moment, and each says so
  * (IDONTWANT) before it looks into it. To check one takes less time than that needs to arrive: passed on at once it would
  * go to all who have it.
  *

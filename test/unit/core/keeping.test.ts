@@ -293,7 +293,7 @@ describe('roots', () => {
         ],
       },
     ])
-    expect(ofKind(effects, 'verdict')).toMatchObject([{ verdict: 'accept' }])
+    expect(ofKind(effects, 'verdict')).toMatchObject([{ verdict: 'accept', urgent: true }])
     expect(ofKind(effects, 'publish')).toEqual([])
     expect(ofKind(node.run(control(rootBytes(next))), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
   })

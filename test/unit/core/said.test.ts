@@ -67,6 +67,19 @@ describe('a release of a newer format', () => {
   })
 })
 
+it('a heartbeat and a beacon may wait for neighbours who have them: only a root is urgent', () => {
+  const gateways = { ...NO_GATEWAYS, onControl: () => 'accept' as const }
+  const node = new BenchNode({}, { gateways })
+  node.start()
+  for (const kind of ['heartbeat', 'beacon'] as const) {
+    const bytes = encodeControlGossip({ kind, envelope: new Uint8Array(4) })
+    const effects = node.handle({ kind: 'gossip', topic: 'control', from: PEER, id: kind, bytes })
+    expect(ofKind(effects, 'verdict')).toEqual([
+      { kind: 'verdict', id: kind, from: PEER, topic: 'control', verdict: 'accept' },
+    ])
+  }
+})
+
 it('a message of a newer control format is relayed by nobody, a gateway between regions included', () => {
   const gateways = { ...NO_GATEWAYS, of: () => [SELF], regions: () => ['here', 'there'] }
   const node = new BenchNode({}, { gateways, bridge: createBridge(coreConfig()) })

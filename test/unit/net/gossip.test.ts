@@ -5,6 +5,7 @@ import { Gate } from '../../../src/net/gate.ts'
 import { Gossip, gossipOptions, type Pubsub } from '../../../src/net/gossip.ts'
 import { Misconduct } from '../../../src/net/misconduct.ts'
 import { Pace } from '../../../src/net/pace.ts'
+import type { EffectOf } from '../../../src/runtime/ports.ts'
 
 const FLEET = 'f1ee7'.padEnd(64, '0') as FleetId
 
@@ -36,7 +37,7 @@ describe('a verdict', () => {
   })
 
   /** What gossipsub hears of a verdict, by the time at which it hears it. */
-  function judge(topic: 'releases' | 'control', verdict: 'accept' | 'ignore' | 'reject'): readonly string[] {
+  function judge(said: Pick<EffectOf<'verdict'>, 'topic' | 'verdict' | 'urgent'>): readonly string[] {
     const heard: string[] = []
     const pubsub = {
       reportMessageValidationResult: (id, from, as) => {
@@ -53,21 +54,24 @@ describe('a verdict', () => {
       log,
       sink,
     })
-    gossip.verdict({ kind: 'verdict', id: 'm', from: 'p' as PeerId, topic, verdict })
+    gossip.verdict({ kind: 'verdict', id: 'm', from: 'p' as PeerId, ...said })
     return heard
   }
 
-  test('that passes a release on waits for neighbours to say that they have it', () => {
-    const heard = judge('releases', 'accept')
-    vi.advanceTimersByTime(1)
-    expect(heard).toEqual([])
-    vi.runAllTimers()
-    expect(heard).toEqual(['m p accept'])
-  })
+  test.each(['releases', 'control'] as const)(
+    'to accept on %s waits for neighbours to say that they have it',
+    (topic) => {
+      const heard = judge({ topic, verdict: 'accept' })
+      vi.advanceTimersByTime(1)
+      expect(heard).toEqual([])
+      vi.runAllTimers()
+      expect(heard).toEqual(['m p accept'])
+    },
+  )
 
-  test('on anything else, or that passes nothing on, is heard at once', () => {
-    expect(judge('control', 'accept')).toEqual(['m p accept'])
-    expect(judge('releases', 'ignore')).toEqual(['m p ignore'])
-    expect(judge('releases', 'reject')).toEqual(['m p reject'])
+  test('on what is urgent, or that passes nothing on, is heard at once', () => {
+    expect(judge({ topic: 'control', verdict: 'accept', urgent: true })).toEqual(['m p accept'])
+    expect(judge({ topic: 'releases', verdict: 'ignore' })).toEqual(['m p ignore'])
+    expect(judge({ topic: 'control', verdict: 'reject' })).toEqual(['m p reject'])
   })
 })
