@@ -219,11 +219,19 @@ export class Offers {
     return matchesAny(hello.patterns, offer.channel)
   }
 
+  /** What it was not told yet and has not itself. It may have lost what it had: whoever asks hears all. */
+  #newsFor({ release, log, told, retoldMonoMs }: Offer, peer: PeerId): readonly number[] {
+    const news = log.slice(told.get(peer) ?? 0)
+    const holders = this.#sources.of(release)
+    const some = retoldMonoMs.has(peer) ? news : news.filter((place) => !holders.has(peer, place))
+    return some.sort((a, b) => a - b)
+  }
+
   #tell(step: Step, offer: Offer, peer: PeerId): void {
-    const { release, channel, log, told } = offer
+    const { release, channel } = offer
     const whole = isAll(offer)
-    const news = log.slice(told.get(peer) ?? 0).sort((a, b) => a - b)
-    const ranges = whole ? [] : rangesOf(news)
+    const ranges = whole ? [] : rangesOf(this.#newsFor(offer, peer))
+    if (!whole && ranges.length === 0) return
     // Whoever is new to a node that has much hears it in several messages.
     for (let at = 0; at === 0 || at < ranges.length; at += MAX_RANGES) {
       const some = whole ? {} : { ranges: ranges.slice(at, at + MAX_RANGES) }

@@ -14,10 +14,11 @@ import type { Journey } from './journey.ts'
 import { Patience } from './patience.ts'
 import { Queries } from './queries.ts'
 import { Rounds } from './rounds.ts'
-import type { AdmittedSession } from './session.ts'
+import { type AdmittedSession, regionOf } from './session.ts'
 import type { Sources } from './sources.ts'
 import type { Step } from './step.ts'
 import { nextTurnMs } from './turns.ts'
+import { WantWindow } from './want-window.ts'
 import { type Asked, Wants } from './wants.ts'
 
 /**
@@ -54,6 +55,7 @@ export class Pull {
   readonly #chooser: Chooser
   readonly #patience: Patience
   readonly #wants = new Wants()
+  readonly #window: WantWindow
   readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
   readonly #queries: Queries
   #nextDialMonoMs = 0
@@ -66,6 +68,7 @@ export class Pull {
     this.#puller = puller
     this.#chooser = new Chooser(config, sources)
     this.#patience = new Patience(config.limits)
+    this.#window = new WantWindow(config.limits.maxWants)
     this.#queries = new Queries(config, sources, this.#patience, puller)
   }
 
@@ -155,6 +158,7 @@ export class Pull {
         continue
       }
       if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
+      this.#wants.silent(asked)
       this.#gaveNothing(asked)
       if (peers >= MAX_ASKED - 1 && ![...this.#wants.peers(digest)].some(this.#sources.counts))
         this.#wants.letGo(asked)
@@ -235,9 +239,16 @@ export class Pull {
   }
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
-    if (this.#isFull || job.open.count === 0) return undefined
+    if (this.#isFull || job.open.count === 0 || this.#waits(job, session)) return undefined
     const choice = this.#chooser.pull(job, session, monoMs)
     return choice !== undefined && this.#mayTakePlace(choice) ? choice : undefined
+  }
+
+  /** Of few blocks all may be under way: they do not wait behind a large release. */
+  #waits(job: FetchJob, { hello }: AdmittedSession): boolean {
+    const isNear = !hello.submit && regionOf(hello.region) === regionOf(this.#config.region)
+    const isMany = job.digests.length > this.#config.limits.fewBlocks
+    return isNear && isMany && !this.#window.isOpen(this.#wants.near)
   }
 
   /** Of a block that others were asked for in vain. */
@@ -318,8 +329,8 @@ export class Pull {
     const place = job?.place(digest)
     if (job === undefined || place === undefined) return
     const again = { digest, peer, border: way === 'border', seed: true }
-    // It was asked in vain before, or spoils what it is given: the seed is told at once.
-    if (!this.#sources.answers(to.peer) || this.#sources.of(release).isLiar(to.peer))
+    // It says nothing any more, or spoils what it is given: the seed is told at once.
+    if (this.#sources.isMute(to.peer) || this.#sources.of(release).isLiar(to.peer))
       return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
     if (takeOver)
@@ -354,6 +365,11 @@ export class Pull {
     if (this.#puller.isWriting(digest) || journey.hasBlock(digest))
       step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
     this.#patience.answered(step.now.monoMs - asked.sinceMonoMs, asked.way)
+    if (asked.way === 'near') {
+      // It is closed by now, and was counted unless it was silent.
+      const underWay = this.#wants.near + 1
+      this.#window.arrived(underWay, asked.sinceMonoMs, asked.silent === true, step.now.monoMs)
+    }
     const hello = journey.session(peer)?.hello
     if (this.#puller.job(release) !== undefined && asked.way === 'near' && hello?.submit === false)
       this.#sources.gave(release, peer)

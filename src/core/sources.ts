@@ -31,6 +31,8 @@ export class Sources {
   readonly #proven = new Set<PeerId>()
   /** How long a peer is left alone after its next silence. */
   readonly #silent = new Map<PeerId, number>()
+  /** Silent, and not a word about blocks from it since. */
+  readonly #mute = new Set<PeerId>()
   /** How long a peer that lacked what it was asked for is left alone; each time longer. */
   readonly #lacking = new Map<PeerId, number>()
   /** Announced what they lacked, and gave nothing since. */
@@ -54,6 +56,11 @@ export class Sources {
     return this.#silent.has(peer) || this.#false.has(peer)
   }
 
+  /** Dead, as far as one can tell: whoever is only slow still says what it has. */
+  isMute(peer: PeerId): boolean {
+    return this.#mute.has(peer)
+  }
+
   constructor(limits: Limits) {
     this.#limits = limits
   }
@@ -67,6 +74,7 @@ export class Sources {
 
   announced(release: ReleaseId, peer: PeerId, holding: Holding): void {
     this.of(release).takes(peer, holding)
+    this.#mute.delete(peer)
     if (!holding.whole) this.#notePart(release, peer)
     if (!this.#lacking.delete(peer)) return
     this.#avoided.delete(peer)
@@ -75,6 +83,7 @@ export class Sources {
   gave(release: ReleaseId, peer: PeerId): void {
     this.of(release).gave(peer)
     this.#proven.add(peer)
+    this.#mute.delete(peer)
     this.#vain.delete(peer)
     this.#silent.delete(peer)
     this.#lacking.delete(peer)
@@ -93,6 +102,7 @@ export class Sources {
   }
 
   busy(peer: PeerId, untilMonoMs: number): void {
+    this.#mute.delete(peer)
     this.#vain.set(peer, (this.#vain.get(peer) ?? 0) + 1)
     this.avoid(peer, untilMonoMs)
   }
@@ -102,6 +112,7 @@ export class Sources {
     const delayMs = this.#silent.get(peer) ?? this.#limits.avoidPeerMs
     this.#silent.set(peer, Math.min(MAX_AVOID_MS, delayMs * 2))
     this.#vain.set(peer, MAX_BUSY)
+    this.#mute.add(peer)
     this.avoid(peer, monoMs + delayMs)
   }
 
@@ -148,6 +159,7 @@ export class Sources {
     this.#vain.delete(peer)
     this.#proven.delete(peer)
     this.#silent.delete(peer)
+    this.#mute.delete(peer)
     this.#false.delete(peer)
     this.#parts -= this.#inPart.get(peer)?.size ?? 0
     this.#inPart.delete(peer)

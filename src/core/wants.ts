@@ -19,6 +19,8 @@ export interface Asked {
   readonly failed: boolean
   /** A second peer was asked, or may be, before this one counts as silent. */
   hedged?: boolean
+  /** So long unanswered that others are asked. */
+  silent?: boolean
 }
 
 export class Wants {
@@ -26,6 +28,12 @@ export class Wants {
   readonly #asked = new Map<RequestId, Asked>()
   readonly #peers = new Map<Digest, ReadonlySet<PeerId>>()
   #bytes = 0
+  #near = 0
+
+  /** Requests to neighbours of the own region that do not count as silent. */
+  get near(): number {
+    return this.#near
+  }
 
   /** Blocks, not requests: a second peer asked for the same takes no further place. */
   get size(): number {
@@ -52,6 +60,7 @@ export class Wants {
   open(id: RequestId, asked: Asked): void {
     this.#asked.set(id, asked)
     this.#bytes += asked.bytes
+    if (asked.way === 'near') this.#near += 1
     this.#peers.set(asked.digest, new Set(this.peers(asked.digest)).add(asked.peer))
   }
 
@@ -61,8 +70,15 @@ export class Wants {
     if (asked === undefined) return undefined
     this.#asked.delete(id)
     this.#bytes -= asked.bytes
+    if (asked.way === 'near' && asked.silent !== true) this.#near -= 1
     this.letGo(asked)
     return asked
+  }
+
+  silent(asked: Asked): void {
+    if (asked.silent === true) return
+    asked.silent = true
+    if (asked.way === 'near') this.#near -= 1
   }
 
   /** It keeps nobody from being asked any more; should the block come all the same, it is welcome. */

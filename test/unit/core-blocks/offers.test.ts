@@ -228,10 +228,19 @@ describe('a release of many blocks', () => {
     node.block(0)
     expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
     for (const place of [1, 2, 3, 4]) node.block(place)
-    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(11)
     for (const place of [5, 6, 7]) node.block(place)
     expect(node.tick(LIMITS.havePauseMs - 1)).toEqual([])
-    expect(node.tick(1)).toHaveLength(12)
+    expect(node.tick(1)).toHaveLength(11)
+  })
+
+  test('whoever has some of it itself hears of the rest alone, and all of it where it asks: it may have lost them', () => {
+    const node = fetching(LIMITS.fewBlocks + 1, 2)
+    node.sources.announced(RELEASE, peer('n0'), { whole: false, ranges: [1, 2] })
+    for (const place of [0, 1, 2]) node.block(place)
+    expect(node.tick(LIMITS.havePauseMs).sort()).toEqual(['n0 0,1', 'n1 0,3'])
+    node.asks('n0')
+    expect(node.tick(LIMITS.haveBatchMs)).toEqual(['n0 0,3'])
   })
 
   test('what nobody else has is not kept back', () => {

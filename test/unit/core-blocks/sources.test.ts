@@ -111,3 +111,17 @@ test('each further silence leaves it alone for twice as long, ten seconds at mos
   for (let n = 0; n < 10; n += 1) sources.silent(A, 100_000)
   expect([sources.isAvoided(A, 109_999), sources.isAvoided(A, 110_000)]).toEqual([true, false])
 })
+
+test.each([
+  ['gives a block', (sources: Sources) => sources.gave(release(1), A)],
+  ['says that it is busy', (sources: Sources) => sources.busy(A, 0)],
+  ['announces anything', (sources: Sources) => sources.announced(release(1), A, { whole: true, ranges: [] })],
+  ['is gone', (sources: Sources) => sources.forgetPeer(A)],
+])('a peer that was silent is mute until it %s', (_, speaks) => {
+  const sources = new Sources(LIMITS)
+  expect(sources.isMute(A)).toBe(false)
+  sources.silent(A, 0)
+  expect([sources.isMute(A), sources.isMute(B)]).toEqual([true, false])
+  speaks(sources)
+  expect(sources.isMute(A)).toBe(false)
+})

@@ -1,0 +1,131 @@
+/** A fetch of a release, looked at by what is asked of whom: every effect of it is read. */
+import { expect } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodePage } from '../../../src/codec/page.ts'
+import { Entrants } from '../../../src/core/entry.ts'
+import { createFetch } from '../../../src/core/fetch.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { BlocksReply } from '../../../src/model/messages.ts'
+import type { Release } from '../../../src/model/release.ts'
+import { Bench, peer } from '../core-peers/fakes.ts'
+
+export const SELF = peer('self')
+export const OTHER = peer('other')
+export const SEED = peer('seed')
+const RELEASE = 'e'.repeat(64) as ReleaseId
+const CHANNEL = 'app/web' as Channel
+
+export interface Want {
+  readonly id: number
+  readonly to: PeerId
+  readonly digest: Digest
+  readonly failed: boolean
+}
+
+/** A home of two gateways, this node one of them, linked to the other and to the seed; it has the manifest to read. */
+export function fetcher({
+  blocks = 20,
+  self = SELF,
+  gateways = [SELF, OTHER],
+  draw = 0,
+  heard = false,
+  neighbours = [] as readonly PeerId[],
+} = {}) {
+  const bench = new Bench({ self, random: () => draw })
+  const here = new Set<Digest>()
+  bench.journey.hasBlock = ((digest: Digest) => here.has(digest)) as () => boolean
+  bench.journey.gatewaysOf.set('eu', gateways)
+  bench.journey.envelopes.set(RELEASE, new Uint8Array())
+  bench.link(OTHER)
+  for (const neighbour of neighbours) bench.link(neighbour)
+  bench.link(SEED, {}, { submit: true })
+  const bytes = new Map<Digest, Uint8Array>()
+  const put = (content: Uint8Array): Digest => {
+    const digest = sha256(content)
+    bytes.set(digest, content)
+    return digest
+  }
+  const digests = Array.from({ length: blocks }, (_, at) => put(new TextEncoder().encode(`block ${at}`)))
+  const sizes = digests.map((digest) => ({ digest, size: (bytes.get(digest) as Uint8Array).length }))
+  const size = sizes.reduce((sum, block) => sum + block.size, 0)
+  const file = { path: 'a', mode: 0o444 as const, size, digest: sha256(new Uint8Array()), blocks: sizes }
+  const page = put(encodePage([file]))
+  const header = { channel: CHANNEL, pages: [page], files: 1, bytes: size }
+  const release = { id: RELEASE, header, counter: 1 } as unknown as Release
+  const fetch = createFetch(bench.config, { failed: () => {}, ended: () => {} })
+  const tickets = new Map<number, Digest>()
+  /** Who was asked what it has. */
+  const asked: PeerId[] = []
+  const questions: number[] = []
+  const dialled: string[] = []
+
+  /** What is asked of whom; what is to be written is noted. */
+  const run = (act: Parameters<Bench['run']>[0]): Want[] =>
+    bench.run(act).flatMap((effect): Want[] => {
+      if (effect.kind === 'dial') dialled.push(effect.address)
+      if (effect.kind === 'persist')
+        for (const write of effect.writes)
+          if (write.kind === 'block') tickets.set(effect.ticket, write.digest)
+      if (effect.kind !== 'request' || effect.request.protocol !== 'blocks') return []
+      const { message } = effect.request
+      if (message.type === 'have') {
+        asked.push(effect.peer)
+        questions.push(effect.id)
+      }
+      if (message.type !== 'want') return []
+      return [{ id: effect.id, to: effect.peer, digest: message.digest, failed: message.failed === true }]
+    })
+  const answer = (id: number, message: BlocksReply): Want[] =>
+    run((step, journey) => fetch.onReply(step, journey, id, { protocol: 'blocks', message }))
+  /** All who were asked what they have say that it is not all of it. */
+  const noted = (): Want[] => questions.splice(0).flatMap((id) => answer(id, { type: 'noted', whole: false }))
+  const written = (): Want[] => {
+    const done = [...tickets.values()]
+    tickets.clear()
+    for (const digest of done) here.add(digest)
+    return done.flatMap((digest) => run((step, journey) => fetch.onBlock(step, journey, digest)))
+  }
+  const give = ({ id, digest }: Want): Want[] => {
+    const asked = answer(id, { type: 'block', bytes: bytes.get(digest) as Uint8Array })
+    return [...asked, ...written()]
+  }
+  const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
+  if (heard) fetch.heard(RELEASE)
+  const started = run((step, journey) => fetch.start(step, journey, release))
+  const announce = (from: PeerId, places: readonly number[]): Want[] =>
+    run((step, journey) => {
+      const ranges = places.flatMap((place) => [place, 1])
+      fetch.announced(step, journey, RELEASE, from, { whole: false, ranges })
+    })
+  const tick = (ms: number): Want[] => {
+    bench.pass(ms)
+    return run((step, journey) => fetch.onTick(step, journey))
+  }
+  /** The page, by whoever is asked for it, then its own share, block by block. @returns what is asked for beyond that */
+  const ownShare = (): Want[] => {
+    const open = started.length > 0 ? [...started] : announce(OTHER, [0])
+    for (let want = open.shift(); want !== undefined; want = open.shift()) open.push(...give(want))
+    expect(here).toEqual(new Set([page, ...digests.filter(isOwn)]))
+    return tick(LIMITS.doubtMs)
+  }
+  const failed = (): Want[] =>
+    questions
+      .splice(0)
+      .flatMap((id) => run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_TIMEOUT')))
+  return {
+    failed,
+    own: digests.filter(isOwn),
+    others: digests.filter((digest) => !isOwn(digest)),
+    digests,
+    started,
+    asked,
+    dialled,
+    noted,
+    give,
+    answer,
+    announce,
+    tick,
+    ownShare,
+  }
+}
