@@ -61,8 +61,10 @@ async function run(nodes: number, rounds: number): Promise<Figures> {
     arrivals.listen(seed.process)
     await crowd.start({ config: init.nodeConfig, dir: fleet.dir, nodes, nodesAProcess: NODES_A_PROCESS })
     await until(`${nodes} nodes are linked to the seed`, STAND_MS, async () => {
-      await delay(1_000)
-      return (await peersOf(seed)) >= nodes
+      await delay(5_000)
+      const peers = await peersOf(seed)
+      process.stderr.write(`linked to the seed: ${peers} of ${nodes}\n`)
+      return peers >= nodes
     })
     await delay(SETTLE_MS)
     const pids = [pidOf(seed), ...crowd.children.map(({ pid }) => pid ?? 0)]

@@ -211,8 +211,8 @@ async function measure(on: Standing, bytes: number, rounds: number): Promise<Fig
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 const rowOf = (f: Figures): Row => ({
-  what: `1 seed + ${f.nodes} nodes, ${f.bytes / KIB} KiB: payloads the seed sent · sent per delivered byte · CPU ms per delivery · signed → active ms p50 / p99`,
-  figure: `${f.seedPayloads.p50} · ${f.sentPerDelivered.p50} · ${f.cpuMsPerDelivery.p50} · ${f.activeMs.p50} / ${f.activeMs.p99}`,
+  what: `1 seed + ${f.nodes} nodes, ${f.bytes / KIB} KiB: payloads the seed sent (beyond idle) · sent per delivered byte (beyond idle) · CPU ms per delivery · signed → active ms p50 / p99`,
+  figure: `${f.seedPayloads.p50} (${f.seedPayloadsBeyondIdle.p50}) · ${f.sentPerDelivered.p50} (${f.sentPerDeliveredBeyondIdle.p50}) · ${f.cpuMsPerDelivery.p50} · ${f.activeMs.p50} / ${f.activeMs.p99}`,
 })
 
 interface EgressOptions {
@@ -232,6 +232,7 @@ export async function egress({ quick, shape = {} }: EgressOptions): Promise<Meas
       `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases`,
       `releases of ${WARM_UP_BYTES.map((bytes) => bytes / KIB).join(', ')} KiB go before, unmeasured`,
       'bytes are all that libp2p connections sent from just before the release until 0.5 s after the last node ran it, gossip, sync and pings included',
+      'beyond idle: less what the fleet sent in the same time while idle, which is measured before each release; minutes after its start it still makes itself known',
       'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it, less what the fleet took in the same time while idle, which is measured before each release',
     ],
     rows: figures.map(rowOf),
