@@ -12,7 +12,7 @@
 const START = 4
 /** With a single one nothing would come while the next is asked for. */
 const LEAST = 2
-/** A second is five times what the fourth in line waits for on a link of 20 Mbit/s. */
+/** More than twice what the fourth in line waits for on a link of 20 Mbit/s, where 256 KiB take 105 ms. */
 const LATE_MS = 1_000
 
 export class WantWindow {
