@@ -17,6 +17,8 @@ import { tcpFanOut } from './tcp-fan-out.ts'
 const ENVELOPE_BYTES = 700
 const DEADLINE_MS = 120_000
 const IDLE_MS = 5_000
+/** For each node, before the first release. */
+const SETTLE_MS = 500
 /** One way between two regions: a round trip of 80 ms, as across an ocean. */
 export const BORDER_MS = 40
 /** Processes that start at once; more would only wait for the cores. */
@@ -153,15 +155,16 @@ export async function releaseTo(o: Scenario): Promise<Figures> {
   try {
     const started = await start(fleet, o)
     border = started.border
-    // Links and gossip's mesh take a few heartbeats to stand.
-    await delay(5_000)
-    const idleFrom = await count(started)
-    await delay(IDLE_MS)
+    // Links and gossip's mesh take a few heartbeats to stand, and where all share few cores each node makes them longer.
+    await delay(5_000 + SETTLE_MS * o.nodes)
     const before = await count(started)
     const content = () => randomBytes(o.bytes)
     const sent = await send(fleet, started.init, started.seed, { ...o, content })
     const found = await arrivals(started.nodes, sent)
     const after = await count(started)
+    // Not before the releases: a fleet that has just started links for as long as all of this takes.
+    await delay(IDLE_MS)
+    const idleTo = await count(started)
     // The fleet idles on beside it: the same processes, the same machine, the same minute.
     const tcp = await tcpFanOut({
       receivers: o.nodes,
@@ -169,7 +172,7 @@ export async function releaseTo(o: Scenario): Promise<Figures> {
       rounds: o.releases,
       gapMs: Math.min(o.gapMs, 300 + o.bytes / 10_000),
     })
-    return figuresOf(o, { found, idleFrom, before, after, tcp })
+    return figuresOf(o, { found, before, after, idleTo, tcp })
   } finally {
     border?.end()
     await fleet.end()
@@ -180,15 +183,15 @@ function figuresOf(
   o: Scenario,
   m: {
     readonly found: Awaited<ReturnType<typeof arrivals>>
-    readonly idleFrom: Counted
     readonly before: Counted
     readonly after: Counted
+    readonly idleTo: Counted
     readonly tcp: Awaited<ReturnType<typeof tcpFanOut>>
   },
 ): Figures {
-  const { found, idleFrom, before, after } = m
+  const { found, before, after, idleTo } = m
   const idleCpuS =
-    ((before.allCpuS - idleFrom.allCpuS) * (after.atMs - before.atMs)) / (before.atMs - idleFrom.atMs)
+    ((idleTo.allCpuS - after.allCpuS) * (after.atMs - before.atMs)) / (idleTo.atMs - after.atMs)
   const netCpuS = Math.max(0, after.allCpuS - before.allCpuS - idleCpuS)
   const payloads = o.releases * o.bytes
   const bytes = after.sent.map((value, at) => value - (before.sent[at] ?? 0))
@@ -208,7 +211,7 @@ function figuresOf(
     cpuMsPerDelivery: rounded(((after.cpuS - before.cpuS) * 1_000) / (o.releases * (o.nodes + 1)), 1),
     netCpuMsPerDelivery: rounded((netCpuS * 1_000) / (o.releases * (o.nodes + 1)), 1),
     payloadsOverBorder: Object.fromEntries(borders.sort(([a], [b]) => (a < b ? -1 : 1))),
-    idleSentBytesPerSecond: Math.round(((sum(before.sent) - sum(m.idleFrom.sent)) * 1_000) / IDLE_MS),
+    idleSentBytesPerSecond: Math.round(((sum(idleTo.sent) - sum(after.sent)) * 1_000) / IDLE_MS),
     bareTcpMs,
     bareTcpMissed: m.tcp.missed,
     ratioToFloor: rounded(fromSigningMs.p99 / bareTcpMs.p99, 1),
