@@ -58,7 +58,11 @@ export const PEERS: readonly WireBound[] = [
     ['MAX_VIEWS', 'sets of patterns of peers for which channels are kept grouped', FORGOTTEN],
   ]),
   ...constants('core/checks.ts', checks, [
-    ['SHARES', 'parts of `verifiesPerSecond`, of which one that submits has one', PUBLISHER],
+    [
+      'SHARES',
+      'parts of `verifiesPerSecond`, of which one peer has one for what it says in vain, and one that submits',
+      PUBLISHER,
+    ],
     ['SHARES_OF_STRANGERS', 'of these parts all strangers together', PUBLISHER],
   ]),
   ...constants('core/heartbeats.ts', heartbeats, [

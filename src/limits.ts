@@ -296,7 +296,7 @@ export const LIMITS = {
   /** Log lines of one code: a flood must not fill a disk, nor block on a slow reader. What is left out is counted. */
   logLinesPerSecond: 5,
   logLinesBurst: 100,
-  /** Signature checks a second, all peers together: 0.16 ms each, so a tenth of a core; for strangers half, for one who submits an eighth. */
+  /** Signature checks a second, all peers together: 0.16 ms each, so a tenth of a core; an eighth for what one peer says in vain, or submits; half for strangers. */
   verifiesPerSecond: 600,
   verifiesBurst: 2_000,
   /** Releases of one channel a seed takes. */

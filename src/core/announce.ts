@@ -8,7 +8,7 @@ import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf } from './events.ts'
 import { type Attached, checkAttached } from './inline.ts'
-import type { Ingested } from './journey.ts'
+import { ACCEPTED, type Ingested } from './journey.ts'
 import { LatestSet } from './latest.ts'
 import { createBuckets } from './rate.ts'
 import { readRelease } from './release-bytes.ts'
@@ -21,13 +21,15 @@ export type Gossip = Omit<EventOf<'gossip'>, 'kind' | 'id'> & { readonly id?: st
 export interface Announced {
   readonly envelope: Uint8Array
   readonly content: ReadonlyMap<Digest, Uint8Array> | undefined
+  /** Signatures that its peer has paid for. */
+  readonly paid: number
 }
 
 export interface Announce {
   /** A verdict: refused, and it is emitted. Else `conclude` must follow. */
   open(step: Step, event: Gossip): Announced | GossipVerdict
   /** The verdict that order leads to. */
-  conclude(step: Step, event: Gossip, ingested: Ingested): GossipVerdict
+  conclude(step: Step, event: Gossip, announced: Announced, ingested: Ingested): GossipVerdict
   /** Bucket and memory of any topic's message; a verdict: refused, and it is emitted. */
   refuses(step: Step, event: Gossip): GossipVerdict | undefined
   verdict(step: Step, event: Gossip, verdict: GossipVerdict, urgent?: boolean): void
@@ -81,16 +83,18 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
       const message = decode(step, event)
       if (typeof message === 'string') return message
       const { envelope, attached } = message
-      if (!checks.take(envelope, step.now.monoMs)) {
+      const paid = checks.take(envelope, event.from, step.now.monoMs)
+      if (paid === undefined) {
         const text = 'more signatures to check than this node takes in a second'
         return refuse(step, event, 'ignore', 'LIMIT_RATE', text)
       }
       step.emit({ kind: 'count', metric: 'verified', by: 1 })
       const content = contentOf(envelope, attached)
       if (content.kind === 'wrong') return refuse(step, event, 'reject', content.code, content.text)
-      return { envelope, content: content.kind === 'whole' ? content.content : undefined }
+      return { envelope, content: content.kind === 'whole' ? content.content : undefined, paid }
     },
-    conclude(step, event, ingested) {
+    conclude(step, event, { paid }, ingested) {
+      if (ACCEPTED.has(ingested.verdict)) checks.giveBack(event.from, paid)
       const led = verdictOf(ingested)
       verdict(step, event, led)
       return led

@@ -2,12 +2,13 @@
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
+import type { PeerId } from '../model/ids.ts'
 import type { PublishRequest } from '../model/messages.ts'
 import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
 import { hostOf, MAX_HOSTS } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
 
-/** Of all checks one that asks has a part, and all strangers together half: anybody may submit, and forgeries cost nothing. */
+/** Of all checks one peer has a part for what comes to nothing, as has one that submits, and all strangers together half: anybody may submit, and forgeries cost nothing. */
 export const SHARES = 8
 export const SHARES_OF_STRANGERS = 4
 
@@ -30,9 +31,19 @@ export class Checks {
     this.#ofOne = createBuckets(...share(1), MAX_HOSTS)
   }
 
-  /** Of a release that an admitted peer sends by itself, which has a bucket for its messages. */
-  take(envelope: Uint8Array, monoMs: number): boolean {
-    return this.#all.take(monoMs, this.#cost(envelope))
+  /**
+   * Of a release that a peer says by itself: what it takes; undefined: not now. Forgeries, and the
+   * same release in ever new envelopes, use up the part of the peer that says them and not the checks of all others;
+   * whoever relays much that is new is held up by `gossipPerSecond` alone.
+   */
+  take(envelope: Uint8Array, peer: PeerId, monoMs: number): number | undefined {
+    const cost = this.#cost(envelope)
+    return this.#ofOne.take(peer, monoMs, cost) && this.#all.take(monoMs, cost) ? cost : undefined
+  }
+
+  /** It was new: the part of that peer is as it was, what all take is not. */
+  giveBack(peer: PeerId, cost: number): void {
+    this.#ofOne.giveBack(peer, cost)
   }
 
   /** Of one that is submitted, or whose place is asked for; whatever else is asked needs none. */

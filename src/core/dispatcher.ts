@@ -273,7 +273,7 @@ export class Dispatcher implements CoreFacts {
     if (typeof announced === 'string') return { verdict: announced, id: undefined, known: false }
     const source = { via: 'gossip', peer: message.from } as const
     const ingested = this.#journey.take(step, announced.envelope, source, announced.content)
-    const verdict = this.#announce.conclude(step, message, ingested)
+    const verdict = this.#announce.conclude(step, message, announced, ingested)
     if (ingested.verdict === 'AHEAD') this.#journey.askAhead(step, message.from)
     const id = ingested.release?.id as string | undefined as Digest | undefined
     return { verdict, id, known: KNOWN.has(ingested.verdict) }

@@ -8,7 +8,7 @@ import { authorised } from '../trust/authorise.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { isNamed, recordOf, targetOf } from './channel.ts'
 import type { Ticket } from './events.ts'
-import type { Ingested, Source, Verdict } from './journey.ts'
+import { ACCEPTED, type Ingested, type Source, type Verdict } from './journey.ts'
 import { type OrderContext, order } from './order.ts'
 import { readRelease } from './release-bytes.ts'
 import { type Cell, cellFor, type NodeState, neededBy } from './state.ts'
@@ -143,8 +143,6 @@ function contextOf(node: NodeState, { envelope, release }: ReadBytes): OrderCont
     authorised: () => authorised(root, envelope, release, node.config.limits),
   }
 }
-
-const ACCEPTED: ReadonlySet<Verdict> = new Set(['NEW', 'TWIN', 'CONCURRENT'])
 
 /**
  * Relaying asks for more than order: authorised under the root the release names, too, and that root kept and

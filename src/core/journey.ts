@@ -30,6 +30,9 @@ export type Verdict =
   | 'UNSUPPORTED'
   | 'RATE'
 
+/** The release is one that was not known and may be held. */
+export const ACCEPTED: ReadonlySet<Verdict> = new Set(['NEW', 'TWIN', 'CONCURRENT'])
+
 export interface Ingested {
   readonly verdict: Verdict
   /** Known as soon as the header could be decoded. */

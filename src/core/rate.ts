@@ -4,6 +4,8 @@ import { LatestMap } from './latest.ts'
 export interface Bucket {
   /** True: `cost` (1) were left and are taken. */
   take(monoMs: number, cost?: number): boolean
+  /** What was taken and is not to be paid for. */
+  giveBack(cost: number): void
 }
 
 export function createBucket(perSecond: number, burst: number): Bucket {
@@ -16,6 +18,9 @@ export function createBucket(perSecond: number, burst: number): Bucket {
       if (tokens < cost) return false
       tokens -= cost
       return true
+    },
+    giveBack(cost) {
+      tokens = Math.min(burst, tokens + cost)
     },
   }
 }
@@ -50,6 +55,9 @@ export function createBuckets<K>(perSecond: number, burst: number, maxKeys = Num
       const bucket = buckets.get(key) ?? createBucket(perSecond, burst)
       buckets.set(key, bucket)
       return bucket.take(monoMs, cost)
+    },
+    giveBack(key: K, cost: number): void {
+      buckets.get(key)?.giveBack(cost)
     },
     forget(key: K): void {
       buckets.delete(key)

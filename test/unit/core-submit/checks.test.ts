@@ -1,9 +1,10 @@
 /** Signature checks are bounded for those who submit, too, and a part of them is left to others. */
 import { expect, test } from 'vitest'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
+import type { Event } from '../../../src/core/events.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { KeyId, PeerId } from '../../../src/model/ids.ts'
-import { gossip, make, PEER, withLimits } from '../core/fleet.ts'
+import { gossip, make, OTHER, PEER, withLimits } from '../core/fleet.ts'
 import { refusal, SubmitNode, writes } from './submit-node.ts'
 
 /** As many signatures as an envelope may have: each may name a key and cost a check. */
@@ -59,7 +60,35 @@ test('A peer that asks for leases of forged releases is soon not heard', () => {
 test('Gossip is counted by its signatures', () => {
   const node = new SubmitNode({ limits: withLimits({ verifiesPerSecond: 0, verifiesBurst: 20 }) })
   node.handle(gossip({ envelope: forged(1) }))
-  const made = (counter: number) => gossip(make({ clock: { alice: counter } }))
+  const made = (counter: number) => gossip(make({ clock: { alice: counter } }), [], OTHER)
   const ordered = [2, 3, 4, 5, 6].map((counter) => writes(node.handle(made(counter))).length)
   expect(ordered).toEqual([1, 1, 1, 1, 0])
+})
+
+/** What a peer says, and which of it comes to something: 32 checks for all, of which one peer has 16 for nothing. */
+function said(messages: readonly Event[]): number[] {
+  const node = new SubmitNode({ limits: withLimits({ verifiesPerSecond: 0, verifiesBurst: 32 }) })
+  return messages.map((message) => writes(node.handle(message)).length)
+}
+
+test('One peer that says forgeries takes its own part of the checks, and leaves the others theirs', () => {
+  const forgeries = [1, 2, 3].map((counter) => gossip({ envelope: forged(counter) }))
+  const made = make({ clock: { alice: 4 } })
+  expect(said([...forgeries, gossip(made), gossip(made, [], OTHER)])).toEqual([0, 0, 0, 0, 1])
+})
+
+test('What a node says that is new costs it nothing of its part, so that one neighbour is enough', () => {
+  const releases = Array.from({ length: 32 }, (_, at) => gossip(make({ clock: { alice: at + 1 } })))
+  expect(said(releases)).toEqual(releases.map(() => 1))
+})
+
+test('A release said again in ever new envelopes is paid for by whoever says it', () => {
+  const made = make({ clock: { alice: 1 } })
+  const read = decodeEnvelope(made.envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+  const again = Array.from({ length: 40 }, (_, at) => {
+    const junk = { keyId: at.toString(16).padStart(64, '0') as KeyId, sig: new Uint8Array(64) }
+    return gossip({ envelope: encodeEnvelope({ ...read, signatures: [...read.signatures, junk] }) })
+  })
+  const next = gossip(make({ clock: { alice: 2 } }), [], OTHER)
+  expect(said([gossip(made), ...again, next]).at(-1)).toBe(1)
 })

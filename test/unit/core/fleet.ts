@@ -142,10 +142,14 @@ export function make({
 export const withLimits = (change: Partial<Limits>): Limits => ({ ...LIMITS, ...change })
 
 /** A release as gossip brings it, with its content or without. */
-export const gossip = (made: Pick<Made, 'envelope'>, attached: readonly Uint8Array[] = []): Event => ({
+export const gossip = (
+  made: Pick<Made, 'envelope'>,
+  attached: readonly Uint8Array[] = [],
+  from = PEER,
+): Event => ({
   kind: 'gossip',
   topic: 'releases',
-  from: PEER,
+  from,
   id: 'm1',
   bytes: encodeReleaseGossip({ envelope: made.envelope, attached: [...attached] }),
 })
