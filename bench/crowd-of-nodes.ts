@@ -11,6 +11,8 @@ export interface CrowdOptions {
   readonly nodes: number
   /** With many more than ten a process's event loop is what is measured. */
   readonly nodesAProcess: number
+  /** Awaited after each process; `nodes`: so many have been started. */
+  readonly stand?: (nodes: number) => Promise<void>
 }
 
 export class Crowd {
@@ -23,7 +25,7 @@ export class Crowd {
   }
 
   /** One process after another, so that none starves the handshakes of those before. */
-  async start({ config, dir, nodes, nodesAProcess }: CrowdOptions): Promise<void> {
+  async start({ config, dir, nodes, nodesAProcess, stand }: CrowdOptions): Promise<void> {
     for (let first = 1; first <= nodes; first += nodesAProcess) {
       const count = Math.min(nodesAProcess, nodes - first + 1)
       const options = ['--config', config, '--dir', dir, '--first', `${first}`, '--count', `${count}`]
@@ -37,6 +39,7 @@ export class Crowd {
         child.once('close', (code) => reject(new Error(`nodes ended with ${code}`)))
       })
       this.apis.push(...(JSON.parse(line) as { apis: string[] }).apis)
+      await stand?.(first + count - 1)
     }
   }
 

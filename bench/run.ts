@@ -38,7 +38,7 @@ const BENCHES: Readonly<Record<string, (options: Options) => Promise<Measured>>>
 
 /** What shapes which bench; the others are refused it, or their results would bear the name of what nobody measured. */
 const SHAPED: Readonly<Record<'nodes' | 'regions' | 'bytes', readonly string[]>> = {
-  nodes: ['wire', 'egress', 'peers'],
+  nodes: ['wire', 'egress', 'peers', 'crowd'],
   regions: ['wire'],
   bytes: ['wire', 'egress', 'peers'],
 }
