@@ -8,7 +8,10 @@ import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.t
 import { hostOf, MAX_HOSTS } from './root-run.ts'
 import { isAdmitted, type Session } from './session.ts'
 
-/** Of all checks one peer has a part for what comes to nothing, as has one that submits, and all strangers together half: anybody may submit, and forgeries cost nothing. */
+/**
+ * Of all checks one peer has a part for what comes to nothing, as has one that submits, and all strangers together half:
+ * anybody may submit, and forgeries cost nothing.
+ */
 export const SHARES = 8
 export const SHARES_OF_STRANGERS = 4
 
@@ -32,16 +35,19 @@ export class Checks {
   }
 
   /**
-   * Of a release that a peer says by itself: what it takes; undefined: not now. Forgeries, and the
-   * same release in ever new envelopes, use up the part of the peer that says them and not the checks of all others;
-   * whoever relays much that is new is held up by `gossipPerSecond` alone.
+   * Of a release that a peer says by itself: what it takes; undefined: not now. Forgeries, and the same release in ever
+   * new envelopes, use up the part of the peer that says them and not the checks of all others; whoever relays much that
+   * is new is held up by `gossipPerSecond` alone.
    */
   take(envelope: Uint8Array, peer: PeerId, monoMs: number): number | undefined {
     const cost = this.#cost(envelope)
-    return this.#ofOne.take(peer, monoMs, cost) && this.#all.take(monoMs, cost) ? cost : undefined
+    if (!this.#ofOne.take(peer, monoMs, cost)) return undefined
+    if (this.#all.take(monoMs, cost)) return cost
+    this.giveBack(peer, cost)
+    return undefined
   }
 
-  /** It was new: the part of that peer is as it was, what all take is not. */
+  /** It was new, or nothing was checked: the part of that peer is as it was, what all take is not. */
   giveBack(peer: PeerId, cost: number): void {
     this.#ofOne.giveBack(peer, cost)
   }

@@ -82,6 +82,15 @@ test('What a node says that is new costs it nothing of its part, so that one nei
   expect(said(releases)).toEqual(releases.map(() => 1))
 })
 
+test('While others have used up all checks a peer loses nothing of its own part', () => {
+  const node = new SubmitNode({ limits: withLimits({ verifiesPerSecond: 1, verifiesBurst: 32 }) })
+  for (const at of [1, 2]) node.handle(gossip({ envelope: forged(at) }, [], stranger(at)))
+  for (let counter = 1; counter <= 16; counter += 1)
+    expect(writes(node.handle(gossip(make({ clock: { alice: counter } }))))).toEqual([])
+  node.monoMs += 2_000
+  expect(writes(node.handle(gossip(make({ clock: { alice: 17 } }))))).toEqual(['envelope floor channel!'])
+})
+
 test('A release said again in ever new envelopes is paid for by whoever says it', () => {
   const made = make({ clock: { alice: 1 } })
   const read = decodeEnvelope(made.envelope, LIMITS.maxEnvelopeBytes, LIMITS)
