@@ -185,6 +185,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxHaveBlocks: PACE,
   fewBlocks: PACE,
   singleEntryBlocks: PACE,
+  pacedBytes: PACE,
   offersAtOnce: PACE,
   fewPauseMs: PACE,
   lateOffers: PACE,

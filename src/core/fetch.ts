@@ -165,6 +165,7 @@ export class Fetch {
     if (this.#writing.has(digest) || journey.hasBlock(digest)) return
     const needed = [...this.#jobs.values()].filter((job) => job.missing.has(digest))
     if (needed.length === 0) return
+    if (this.#writing.size === 0) this.#pull.pace.began(step.now.monoMs)
     this.#writing.set(digest, bytes.length)
     const ticket = step.nextTicket()
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'block', digest, bytes }], sync: false })
@@ -180,7 +181,7 @@ export class Fetch {
 
   /** A block is durable: whoever waited for it goes on. */
   onBlock(step: Step, journey: Journey, digest: Digest): void {
-    this.#written(digest)
+    if (this.#written(digest)) this.#pull.pace.wrote(step.now.monoMs)
     this.#settle(step, journey, digest)
     this.#pump(step, journey)
   }

@@ -6,6 +6,7 @@ import { sha256 } from '../codec/digest.ts'
 import type { Code } from '../errors.ts'
 import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, BlocksReply } from '../model/messages.ts'
+import { BulkPace } from './bulk-pace.ts'
 import { type Choice, Chooser } from './chooser.ts'
 import type { CoreConfig } from './config.ts'
 import type { RequestId } from './events.ts'
@@ -56,6 +57,8 @@ export class Pull {
   readonly #patience: Patience
   readonly #wants = new Wants()
   readonly #window: WantWindow
+  /** How fast blocks go to the store, and large releases are asked for. */
+  readonly pace = new BulkPace()
   readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
   readonly #queries: Queries
   #nextDialMonoMs = 0
@@ -211,17 +214,14 @@ export class Pull {
 
   #pumpJob(step: Step, journey: Journey, job: FetchJob): void {
     const { monoMs } = step.now
+    if (this.#isEarly(job, monoMs)) return step.wakeAt(this.pace.nextMonoMs)
     const sessions = this.#chooser.candidates(journey, job)
-    for (const session of sessions) {
-      for (;;) {
-        const choice = this.#next(job, session, monoMs)
-        if (choice === undefined || !this.#ask(step, job, choice)) break
-      }
-    }
+    this.#askNeighbours(step, job, sessions)
     for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience)) {
-      if (this.#isFull) return
+      if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
     }
+    if (this.#isEarly(job, monoMs)) return step.wakeAt(this.pace.nextMonoMs)
     if (this.#isFull || job.open.count === 0) return
     this.#queries.ask(step, journey, job, sessions)
     if (job.nextRescueMonoMs > monoMs) return
@@ -236,6 +236,25 @@ export class Pull {
       if (choice !== undefined) this.#ask(step, job, choice)
     }
     job.rescues += 1
+  }
+
+  #askNeighbours(step: Step, job: FetchJob, sessions: readonly AdmittedSession[]): void {
+    const { monoMs } = step.now
+    for (const session of sessions) {
+      for (;;) {
+        const choice = this.#isEarly(job, monoMs) ? undefined : this.#next(job, session, monoMs)
+        if (choice === undefined || !this.#ask(step, job, choice)) break
+      }
+    }
+  }
+
+  #isLarge(job: FetchJob): boolean {
+    return job.release.header.bytes > this.#config.limits.pacedBytes
+  }
+
+  /** A large release yields to all else. */
+  #isEarly(job: FetchJob, monoMs: number): boolean {
+    return this.#isLarge(job) && monoMs < this.pace.nextMonoMs
   }
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
@@ -279,6 +298,7 @@ export class Pull {
       failed,
     })
     this.#sources.asked(peer, 1, step.now.monoMs)
+    if (this.#isLarge(job)) this.pace.asked(step.now.monoMs)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
     const timeoutMs = this.#config.limits.blockDeadlineMs
     step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })

@@ -31,6 +31,9 @@ export function fetcher({
   draw = 0,
   heard = false,
   neighbours = [] as readonly PeerId[],
+  writeMs = 0,
+  /** Of one block, at least. */
+  blockBytes = 0,
 } = {}) {
   const bench = new Bench({ self, random: () => draw })
   const here = new Set<Digest>()
@@ -40,14 +43,16 @@ export function fetcher({
   bench.link(OTHER)
   for (const neighbour of neighbours) bench.link(neighbour)
   bench.link(SEED, {}, { submit: true })
-  const bytes = new Map<Digest, Uint8Array>()
+  const contents = new Map<Digest, Uint8Array>()
   const put = (content: Uint8Array): Digest => {
     const digest = sha256(content)
-    bytes.set(digest, content)
+    contents.set(digest, content)
     return digest
   }
-  const digests = Array.from({ length: blocks }, (_, at) => put(new TextEncoder().encode(`block ${at}`)))
-  const sizes = digests.map((digest) => ({ digest, size: (bytes.get(digest) as Uint8Array).length }))
+  const digests = Array.from({ length: blocks }, (_, at) =>
+    put(new TextEncoder().encode(`block ${at}`.padEnd(blockBytes))),
+  )
+  const sizes = digests.map((digest) => ({ digest, size: (contents.get(digest) as Uint8Array).length }))
   const size = sizes.reduce((sum, block) => sum + block.size, 0)
   const file = { path: 'a', mode: 0o444 as const, size, digest: sha256(new Uint8Array()), blocks: sizes }
   const page = put(encodePage([file]))
@@ -87,7 +92,8 @@ export function fetcher({
     return done.flatMap((digest) => run((step, journey) => fetch.onBlock(step, journey, digest)))
   }
   const give = ({ id, digest }: Want): Want[] => {
-    const asked = answer(id, { type: 'block', bytes: bytes.get(digest) as Uint8Array })
+    const asked = answer(id, { type: 'block', bytes: contents.get(digest) as Uint8Array })
+    bench.pass(writeMs)
     return [...asked, ...written()]
   }
   const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self

@@ -1,0 +1,48 @@
+/**
+ * How fast large releases are asked for: so that writing them takes a third of the store's time, be it the disk that is
+ * slow or the cores that many share. What comes beside them finds the store free more often than not, and a host that has
+ * other work to do gives it more than it gives a transfer.
+ *
+ * A transfer that yields to all else, as LEDBAT (RFC 6817): it goes by the delay that it meets itself, which grows before
+ * others suffer. There the delay is the network's; here it is that of the store, which each release has to pass.
+ */
+
+/** Between two questions: so many times what writing one block takes. */
+const SHARE = 3
+/** Asked for in one go, where none was for so long: timers are some milliseconds late. */
+const AT_ONCE = 4
+/** Blocks that go into the estimate: those that are written together take the time of one. */
+const REMEMBERED = 32
+/** However slow the store, a transfer goes on. */
+const MAX_GAP_MS = 1_000
+
+export class BulkPace {
+  #writeMs = 0
+  #writes = 0
+  #busySinceMonoMs = 0
+  #nextMonoMs = 0
+
+  /** A block is given to the store, which had none to write. */
+  began(nowMonoMs: number): void {
+    this.#busySinceMonoMs = nowMonoMs
+  }
+
+  /** One that it had is durable, or in its log: the time since it began, or since the last was. */
+  wrote(nowMonoMs: number): void {
+    const tookMs = nowMonoMs - this.#busySinceMonoMs
+    this.#busySinceMonoMs = nowMonoMs
+    this.#writes = Math.min(this.#writes + 1, REMEMBERED)
+    this.#writeMs += (tookMs - this.#writeMs) / this.#writes
+  }
+
+  /** A block of a large release is asked for. */
+  asked(nowMonoMs: number): void {
+    const gapMs = Math.min(SHARE * this.#writeMs, MAX_GAP_MS)
+    this.#nextMonoMs = Math.max(this.#nextMonoMs, nowMonoMs - (AT_ONCE - 1) * gapMs) + gapMs
+  }
+
+  /** When the next may be. */
+  get nextMonoMs(): number {
+    return this.#nextMonoMs
+  }
+}
