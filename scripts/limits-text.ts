@@ -169,7 +169,7 @@ from their bounds. It comes on top of what an idle node takes, some ${IDLE_MIB} 
 ([footprint.json](../bench/results/footprint.json)).
 
 Beside both stands what nobody holds any more: V8 collects once garbage is half of what lives, a fifth where objects are more than
-40 MiB, the young generation works with two halves of 4 MiB even while V8 marks, and small buffers are cut from 8 KiB
+40 MiB, and as much as lives while blocks of a large release come; the young generation works with two halves of 4 MiB even while V8 marks, and small buffers are cut from 8 KiB
 (\`src/cli/heap-growth.ts\`); the allocator gives free memory back late, later the more arenas it has: the image and the
 service file give it one, and have it give large buffers back at once (\`MALLOC_*\`). So a host that is to outlast even that has ${hosts(together)}.
 Most of a seed's is for ${DEGREES.seed} neighbours that all store ${LIMITS.maxChannels.toLocaleString('en')} channels and read no answer: with fewer of either it is less in

@@ -12,8 +12,8 @@ import { parsePattern } from '../model/names.ts'
 import { parseAddress } from '../net/dial.ts'
 import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
 import { createTransport, type Transport } from '../net/transport.ts'
-import { createDriver } from '../runtime/driver.ts'
-import type { ActivatorPort, ClockPort, Event, LogPort, Now, StorePort } from '../runtime/ports.ts'
+import { type Core, createDriver } from '../runtime/driver.ts'
+import type { ActivatorPort, ClockPort, LogPort, StorePort, Write } from '../runtime/ports.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { LevelStore } from '../store/level.ts'
 import { signHeartbeat } from '../trust/heartbeat.ts'
@@ -46,12 +46,26 @@ export interface RunningNode {
 /** Work to undo, last first: whatever fails in between leaves nothing open. */
 type Undo = (at: (what: string) => void) => Promise<void> | void
 type OnEnd = (error: MeshError) => void
+type OnContent = (bytes: number) => void
+
+interface Composing {
+  readonly config: NodeConfig
+  readonly version: string
+  readonly undo: Undo[]
+  readonly onEnd: OnEnd
+  readonly onContent: OnContent | undefined
+}
 
 /**
  * Composes a node from its configuration and starts it: store, core, network, files, HTTP.
+ * @param onContent told of the bytes of each block that came, was wanted and is right
  * @throws MeshError of configuration, store, network or HTTP; nothing is left open then
  */
-export async function startNode(config: NodeConfig, version: string): Promise<RunningNode> {
+export async function startNode(
+  config: NodeConfig,
+  version: string,
+  onContent?: OnContent,
+): Promise<RunningNode> {
   const undo: Undo[] = []
   // HTTP is undone first
   let waitsFor = 'HTTP'
@@ -63,7 +77,7 @@ export async function startNode(config: NodeConfig, version: string): Promise<Ru
   }
   const failed = Promise.withResolvers<MeshError>()
   try {
-    const ready = await compose(config, version, undo, failed.resolve)
+    const ready = await compose({ config, version, undo, onEnd: failed.resolve, onContent })
     return { ready, failed: failed.promise, stop, stopping: () => waitsFor }
   } catch (error) {
     await stop()
@@ -79,7 +93,7 @@ function atItsLine(error: unknown, where: NodeConfig['where']): unknown {
   return new MeshError(code, `${where(details.key.split('.'))}: ${message}`, details, { cause: error })
 }
 
-async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd: OnEnd): Promise<Ready> {
+async function compose({ config, version, undo, onEnd, onContent }: Composing): Promise<Ready> {
   const startedAtMs = performance.now()
   const limits = config.limitsInForce
   const root = readRoot(config.root, limits)
@@ -128,13 +142,8 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
     onProblem: unannounced(log),
   })
   const activator = await openActivator(config, store, log)
-  // Watchers hear of an activation once the core has taken it in: then the view shows it.
-  const handle = (event: Event, now: Now) => {
-    const effects = core.handle(event, now)
-    if (event.kind === 'activated') view.activated(event.channel)
-    return effects
-  }
-  const driver = createDriver({ handle }, { clock, store, transport, activator, metrics, log }, limits)
+  const ports = { clock, store, transport, activator, metrics, log }
+  const driver = createDriver(heard(core, view, onContent), ports, limits)
   undo.push((at) => driver.stop(at))
   await driver.start()
 
@@ -144,6 +153,19 @@ async function compose(config: NodeConfig, version: string, undo: Undo[], onEnd:
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }
 }
+
+/** Watchers hear of an activation once the core has taken it in: then the view shows it. */
+const heard = (core: NodeCore, view: DaemonView, onContent?: OnContent): Core => ({
+  handle(event, now) {
+    const effects = core.handle(event, now)
+    if (event.kind === 'activated') view.activated(event.channel)
+    for (const effect of effects) if (effect.kind === 'persist') onContent?.(blockBytes(effect.writes))
+    return effects
+  },
+})
+
+const blockBytes = (writes: readonly Write[]): number =>
+  writes.reduce((sum, write) => sum + (write.kind === 'block' ? write.bytes.length : 0), 0)
 
 const ended = (log: LogPort, onEnd: OnEnd) => (error: MeshError) => {
   log.note({ kind: 'note', level: 'error', code: error.code, text: error.message })

@@ -8,11 +8,15 @@ function cutOff(deadlineMs: number, waitsFor: string): void {
   process.exit(1)
 }
 
+export interface RunOptions {
+  readonly version: string
+  readonly onReady: (ready: Ready) => void
+  /** Blocks came that this node wants, and that are right. */
+  readonly onContent: (bytes: number) => void
+}
+
 /** Runs a node until SIGTERM or SIGINT, then ends the process. @throws MeshError why it cannot start, or go on */
-export async function runNode(
-  config: NodeConfig,
-  options: { readonly version: string; readonly onReady: (ready: Ready) => void },
-): Promise<void> {
+export async function runNode(config: NodeConfig, options: RunOptions): Promise<void> {
   // Node's 250 ms per address fails a host of several addresses over a slow link.
   setDefaultAutoSelectFamilyAttemptTimeout(2_000)
   const ended = Promise.withResolvers<undefined>()
@@ -23,7 +27,7 @@ export async function runNode(
     setTimeout(() => cutOff(stopDeadlineMs, node?.stopping() ?? 'its start'), stopDeadlineMs).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
-  node = await startNode(config, options.version)
+  node = await startNode(config, options.version, options.onContent)
   options.onReady(node.ready)
   const failed = await Promise.race([ended.promise, node.failed])
   end()

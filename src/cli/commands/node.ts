@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { loadConfig, type Overrides } from '../../daemon/config.ts'
 import { VERSION } from '../../daemon/version.ts'
 import { MeshError } from '../../errors.ts'
+import { garbageBound } from '../heap-growth.ts'
 
 interface NodeOptions {
   config: string
@@ -39,6 +40,7 @@ export function register(program: Command): void {
       const { runNode } = await import('../../daemon/run.ts')
       await runNode(config, {
         version: VERSION,
+        onContent: (bytes) => garbageBound.contentCame(bytes),
         onReady: (ready) => {
           if (json) process.stdout.write(`${JSON.stringify({ event: 'ready', ...ready })}\n`)
           else

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
-import { garbagePercent } from '../../../src/cli/heap-growth.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { GarbageBound } from '../../../src/cli/heap-growth.ts'
 
 const MODULE = join(import.meta.dirname, '../../../src/cli/heap-growth.ts')
 
@@ -130,8 +130,28 @@ test('a node lets less garbage lie in its old generation than V8 by itself', () 
   expect(meanOfThree('boundHeapGrowth()')).toBeLessThan(0.85 * meanOfThree(''))
 })
 
-test('and less again once it has more objects than a node in calm', () => {
-  expect([20, 40, 50, 200].map((mib) => garbagePercent(mib * 2 ** 20))).toEqual([50, 50, 20, 20])
+describe('how much of what lives may be garbage', () => {
+  const percentAt = (bound: GarbageBound, mib: number) => bound.percentAfter(mib * 2 ** 20, true)
+
+  test('half, and a fifth once a node has more objects than in calm', () => {
+    const bound = new GarbageBound()
+    expect([20, 40, 50, 200].map((mib) => percentAt(bound, mib))).toEqual([50, 50, 20, 20])
+  })
+
+  test('as much as lives while a transfer leaves it, which is over with the blocks', () => {
+    const bound = new GarbageBound()
+    const blocks = (count: number) => {
+      for (let left = count; left > 0; left -= 1) bound.contentCame(2 ** 20)
+    }
+    blocks(3)
+    expect(percentAt(bound, 50)).toBe(20)
+    blocks(4)
+    // The young generation alone: what is left of the old one came by the same blocks.
+    expect(bound.percentAfter(50 * 2 ** 20, false)).toBe(100)
+    expect([percentAt(bound, 50), percentAt(bound, 50)]).toEqual([100, 20])
+    blocks(3)
+    expect(percentAt(bound, 30)).toBe(50)
+  })
 })
 
 test('the last of many small buffers that lives keeps 8 KiB, not the 64 that Node cuts them from', () => {
