@@ -16,6 +16,8 @@ export interface Database {
   batch(operations: readonly Operation[], sync: boolean): Promise<void>
   /** Ascending by key; all of them without a prefix. */
   entries(prefix?: string): AsyncIterable<readonly [string, Uint8Array]>
+  /** As `entries`, without what lies under them. */
+  keys(prefix: string): AsyncIterable<string>
   /** Throws while the disk takes no bytes. */
   probe(bytes: number): Promise<void>
   close(): Promise<void>
@@ -73,6 +75,9 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
       const range = prefix === undefined ? {} : rangeOf(prefix)
       const options = oneByOne ? { ...range, highWaterMarkBytes: 0 } : range
       for await (const [key, value] of opened().iterator(options)) yield [key, view(value)] as const
+    },
+    async *keys(prefix) {
+      yield* opened().keys(rangeOf(prefix))
     },
     async probe(bytes) {
       // Looked up before it is tried, so that probing takes the last bytes from nobody else.

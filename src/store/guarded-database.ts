@@ -161,6 +161,16 @@ export class GuardedDatabase {
     }
   }
 
+  /** What LevelDB finds unreadable is left out, and it may be more than that one table. @throws MeshError STORE_FAILED */
+  async *keys(prefix: string): AsyncGenerator<string, void, undefined> {
+    try {
+      await this.#readable
+      yield* this.#init.database.keys(prefix)
+    } catch (error) {
+      if (!isDamage(error)) throw storeError(error, this.#init.dir)
+    }
+  }
+
   /** Only while no other write is under way. @throws MeshError STORE_FULL, STORE_CORRUPT, STORE_FAILED */
   async write(operations: readonly Operation[], sync: boolean): Promise<void> {
     await this.mend()

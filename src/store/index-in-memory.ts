@@ -1,5 +1,7 @@
 import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { Write } from '../runtime/ports.ts'
+import { blockKey } from './keys.ts'
+import type { BlockEntry } from './records.ts'
 
 interface EnvelopeEntry {
   /** Arrival: the lowest is the oldest. */
@@ -15,6 +17,12 @@ export class StoreIndex {
   readonly whole = new Set<ReleaseId>()
   /** Written since this start: an upload or fetch under way may need them although no release here names them yet. */
   readonly fresh = new Set<Digest>()
+  /**
+   * Places of blocks: the number in the key, undefined for a key of format 1. Also of those whose writing failed and of
+   * those lost since: written again, such a block comes where what is left of it may lie, and never stays under two keys.
+   * Their count is bounded by what this life stored, and by batches that failed though the disk had just taken bytes.
+   */
+  readonly #numbers = new Map<Digest, number | undefined>()
   #blockBytes = 0
   #envelopeBytes = 0
   #next = 1
@@ -30,16 +38,41 @@ export class StoreIndex {
     return this.#blockBytes + this.#envelopeBytes
   }
 
-  addBlock(digest: Digest, size: number): void {
-    this.removeBlock(digest)
-    this.blocks.set(digest, size)
-    this.#blockBytes += size
+  addBlock(digest: Digest, { bytes, number }: BlockEntry): void {
+    this.loseBlock(digest)
+    this.blocks.set(digest, bytes)
+    this.keepPlace(digest, number)
+    this.#blockBytes += bytes
   }
 
-  removeBlock(digest: Digest): void {
+  /** It may still lie there, whatever is in it. */
+  loseBlock(digest: Digest): void {
     this.#blockBytes -= this.blocks.get(digest) ?? 0
     this.blocks.delete(digest)
     this.fresh.delete(digest)
+  }
+
+  /** Nothing of it is left. */
+  removeBlock(digest: Digest): void {
+    this.loseBlock(digest)
+    this.#numbers.delete(digest)
+  }
+
+  /** Where it is to be written, should it come again. */
+  keepPlace(digest: Digest, number: number | undefined): void {
+    this.#numbers.set(digest, number)
+    if (number !== undefined) this.#next = Math.max(this.#next, number + 1)
+  }
+
+  /** Where a block lies; undefined where it is not here. */
+  keyOf(digest: Digest): string | undefined {
+    return this.blocks.has(digest) ? blockKey(digest, this.#numbers.get(digest)) : undefined
+  }
+
+  /** Of the key a block is to be written under: the same however often it is asked for, and after a batch that failed. */
+  numberFor(digest: Digest): number | undefined {
+    if (!this.#numbers.has(digest)) this.#numbers.set(digest, this.next())
+    return this.#numbers.get(digest)
   }
 
   addEnvelope(release: ReleaseId, entry: EnvelopeEntry): void {
@@ -58,7 +91,10 @@ export class StoreIndex {
   apply(write: Write): void {
     switch (write.kind) {
       case 'block':
-        this.addBlock(write.digest, write.bytes.length)
+        this.addBlock(write.digest, {
+          bytes: write.bytes.length,
+          number: this.numberFor(write.digest),
+        })
         this.fresh.add(write.digest)
         return
       case 'envelope':

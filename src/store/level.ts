@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { sha256 } from '../codec/digest.ts'
-import { type Code, MeshError } from '../errors.ts'
+import type { Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
@@ -17,11 +16,13 @@ import { joinCopies, withRootCopy } from './floors-joined.ts'
 import { FolderWatch } from './folder-watch.ts'
 import { GuardedDatabase } from './guarded-database.ts'
 import { StoreIndex } from './index-in-memory.ts'
-import { blockKey, envelopeKey, FLEET_KEY, FORMAT, FORMAT_KEY, sizeKey } from './keys.ts'
+import { envelopeKey, sizeKey } from './keys.ts'
 import { type Lock, lockAll } from './lock.ts'
-import { collectOperations, operationsOf, putFleet, putFormat } from './operations.ts'
-import { checkFormat, readAll, type StoreContent } from './read-all.ts'
-import { ENVELOPE, FLEET, FORMAT_RECORD, readRecord } from './records.ts'
+import { checkMeta } from './meta.ts'
+import { collectOperations, operationsOf } from './operations.ts'
+import { readAll, type StoreContent } from './read-all.ts'
+import { ENVELOPE, readRecord } from './records.ts'
+import { isBlock } from './stray-blocks.ts'
 import { checkWhole } from './whole-check.ts'
 
 export interface LevelStoreInit {
@@ -62,8 +63,9 @@ export class LevelStore implements StorePort {
   readonly #alone: ContentSource = {
     hasBlock: (digest) => this.hasBlock(digest),
     readBlock: async (digest) => {
-      const bytes = await this.#database.get(blockKey(digest))
-      return bytes !== undefined && sha256(bytes) === digest ? bytes : undefined
+      const key = this.#index.keyOf(digest)
+      const bytes = key === undefined ? undefined : await this.#database.get(key)
+      return bytes !== undefined && isBlock(digest, bytes) ? bytes : undefined
     },
     readEnvelope: async (release) => {
       const key = envelopeKey(release)
@@ -107,7 +109,7 @@ export class LevelStore implements StorePort {
     this.#locks = await lockAll([...new Set([floorDir, ...lockDirs])])
     try {
       await this.#database.open()
-      await this.#checkMeta()
+      await checkMeta(this.#database, this.#init)
     } catch (error) {
       await this.close()
       throw error
@@ -180,7 +182,7 @@ export class LevelStore implements StorePort {
 
   async #remove({ releases, blocks }: Collection, named: ReadonlySet<ReleaseId>): Promise<void> {
     const forgotten = releases.filter((release) => !named.has(release))
-    await this.#database.write(collectOperations(releases, forgotten, blocks), false)
+    await this.#database.write(collectOperations(releases, forgotten, blocks, this.#index), false)
     for (const release of releases) this.#index.whole.delete(release)
     for (const release of forgotten) this.#index.removeEnvelope(release)
     for (const digest of blocks) this.#index.removeBlock(digest)
@@ -199,27 +201,6 @@ export class LevelStore implements StorePort {
 
   // Opening
 
-  /** @throws MeshError STORE_VERSION, CONFIG_INVALID */
-  async #checkMeta(): Promise<void> {
-    const { dir, fleetId, limits } = this.#init
-    const sealed = await this.#database.get(FORMAT_KEY)
-    const format = sealed === undefined ? undefined : readRecord(FORMAT_RECORD, FORMAT_KEY, sealed, limits)
-    if (format !== undefined) checkFormat(format, FORMAT, dir)
-    const sealedFleet = await this.#database.get(FLEET_KEY)
-    const fleet = sealedFleet === undefined ? undefined : readRecord(FLEET, FLEET_KEY, sealedFleet, limits)
-    if (fleetId !== undefined && fleet !== undefined && fleet !== fleetId)
-      throw new MeshError(
-        'CONFIG_INVALID',
-        `${dir} belongs to fleet ${fleet.slice(0, 12)}, not ${fleetId.slice(0, 12)}; give this node another data folder`,
-        { dir },
-      )
-    const missing = [
-      ...(format === undefined ? [putFormat()] : []),
-      ...(fleetId !== undefined && fleet === undefined ? [putFleet(fleetId)] : []),
-    ]
-    if (missing.length > 0) await this.#database.write(missing, true)
-  }
-
   /** Reading a table that LevelDB cannot read costs the whole store, once. */
   async #readContent(): Promise<StoreContent> {
     try {
@@ -229,7 +210,7 @@ export class LevelStore implements StorePort {
       if (!isDamage(error)) throw storeError(error, this.#init.dir)
       await this.#database.setAside('a table cannot be read')
       await this.#database.open()
-      await this.#checkMeta()
+      await checkMeta(this.#database, this.#init)
       this.#index = new StoreIndex()
       return readAll(this.#raw, this.#index, this.#init.limits)
     }
@@ -287,8 +268,8 @@ export class LevelStore implements StorePort {
   async #checkWhole(content: StoreContent): Promise<readonly ReleaseId[]> {
     const { damaged } = content
     if (damaged.length === 0 && !this.#database.isDoubtful) return content.whole
-    const get = (key: string) => this.#database.get(key)
-    const { whole, lacking, operations } = await checkWhole(content, this.#index, get, this.#init.limits)
+    const { limits } = this.#init
+    const { whole, lacking, operations } = await checkWhole(content, this.#index, this.#database, limits)
     if (lacking.length > 0)
       this.#note('error', 'STORE_CORRUPT', `${this.#init.dir}: ${lacking.length} releases lack blocks`)
     if (damaged.length + operations.length > 0) await this.#damaged.setAside(damaged, operations)
@@ -310,7 +291,7 @@ export class LevelStore implements StorePort {
       for (const { version, envelope } of forStore.roots) writes.push({ kind: 'root', version, envelope })
       if (writes.length > 0)
         await this.#database.write(
-          writes.flatMap((write) => operationsOf(write, this.#index.next)),
+          writes.flatMap((write) => operationsOf(write, this.#index)),
           true,
         )
     } catch (error) {
@@ -342,7 +323,7 @@ export class LevelStore implements StorePort {
       const floor = write.kind === 'floor' ? files.floors.get(write.floor.channel) : undefined
       return floor === undefined ? write : { kind: 'floor', floor }
     })
-    const operations = joined.flatMap((write) => operationsOf(write, this.#index.next))
+    const operations = joined.flatMap((write) => operationsOf(write, this.#index))
     try {
       await this.#database.write(operations, sync)
     } catch (error) {
@@ -375,23 +356,29 @@ export class LevelStore implements StorePort {
   // Reading
 
   async #readBlock(digest: Digest): Promise<Uint8Array | undefined> {
-    if (!this.#index.blocks.has(digest)) return undefined
-    const key = blockKey(digest)
+    const key = this.#index.keyOf(digest)
+    if (key === undefined) return undefined
     const bytes = await this.#database.get(key)
-    if (bytes !== undefined && sha256(bytes) === digest) return bytes
-    // Another reader may have seen it first, or collection took it meanwhile.
-    if (this.#index.blocks.has(digest)) {
-      this.#index.removeBlock(digest)
-      await this.#setAside([
+    if (bytes !== undefined && isBlock(digest, bytes)) return bytes
+    // Another reader may have seen it first, or collection took it meanwhile, and it may have come again elsewhere.
+    if (this.#index.keyOf(digest) !== key) return this.#readBlock(digest)
+    this.#index.loseBlock(digest)
+    await this.#setAside(
+      [
         { key, value: bytes },
         { key: sizeKey(digest), value: undefined },
-      ])
-    }
-    return undefined
+      ],
+      () => this.hasBlock(digest),
+    )
+    // In a commit that was under way it may have come again.
+    return this.#readBlock(digest)
   }
 
-  #setAside(damaged: readonly Found[]): Promise<void> {
-    return this.#queue.run(() => this.#damaged.setAside(damaged))
+  /** @param isBack asked when its turn comes: it was written anew meanwhile, in the same place */
+  #setAside(damaged: readonly Found[], isBack = () => false): Promise<void> {
+    return this.#queue.run(async () => {
+      if (!isBack()) await this.#damaged.setAside(damaged)
+    })
   }
 
   #note(level: 'warn' | 'error', code: Code, text: string): void {

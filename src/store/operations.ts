@@ -2,6 +2,7 @@ import type { Form } from '../codec/fields.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { Write } from '../runtime/ports.ts'
 import type { Operation } from './database.ts'
+import type { StoreIndex } from './index-in-memory.ts'
 import {
   beaconKey,
   blockKey,
@@ -20,6 +21,7 @@ import {
 } from './keys.ts'
 import {
   BEACON,
+  type BlockEntry,
   CHANNEL,
   ENVELOPE,
   FLEET,
@@ -44,19 +46,23 @@ export const collectOperations = (
   whole: readonly ReleaseId[],
   envelopes: readonly ReleaseId[],
   blocks: readonly Digest[],
+  index: Pick<StoreIndex, 'keyOf'>,
 ): readonly Operation[] =>
   [
     ...whole.map(wholeKey),
     ...envelopes.map(envelopeKey),
-    ...blocks.flatMap((digest) => [sizeKey(digest), blockKey(digest)]),
+    ...blocks.flatMap((digest) => [sizeKey(digest), index.keyOf(digest) ?? []].flat()),
   ].map(del)
 
 export const putFormat = (): Operation => put(FORMAT_KEY, FORMAT_RECORD, FORMAT)
 export const putFleet = (fleet: FleetId): Operation => put(FLEET_KEY, FLEET, fleet)
-export const putSize = (digest: Digest, bytes: number): Operation => put(sizeKey(digest), SIZE, bytes)
+export const putSize = (digest: Digest, entry: BlockEntry): Operation => put(sizeKey(digest), SIZE, entry)
 
-/** What one write changes. `next` gives the numbers that keep arrival order, fresh with each call. */
-export function operationsOf(write: Write, next: () => number): readonly Operation[] {
+/** What one write changes. The index gives the numbers that keep arrival order. */
+export function operationsOf(
+  write: Write,
+  index: Pick<StoreIndex, 'next' | 'numberFor'>,
+): readonly Operation[] {
   switch (write.kind) {
     case 'root':
       return [put(rootKey(write.version), ROOT, { version: write.version, envelope: write.envelope })]
@@ -66,13 +72,16 @@ export function operationsOf(write: Write, next: () => number): readonly Operati
       return [put(channelKey(write.record.channel), CHANNEL, write.record)]
     case 'envelope': {
       const { channel, bytes } = write
-      return [put(envelopeKey(write.release), ENVELOPE, { channel, number: next(), bytes })]
+      return [put(envelopeKey(write.release), ENVELOPE, { channel, number: index.next(), bytes })]
     }
-    case 'block':
+    case 'block': {
+      const { digest, bytes } = write
+      const number = index.numberFor(digest)
       return [
-        { type: 'put', key: blockKey(write.digest), value: write.bytes },
-        putSize(write.digest, write.bytes.length),
+        { type: 'put', key: blockKey(digest, number), value: bytes },
+        putSize(digest, { bytes: bytes.length, number }),
       ]
+    }
     case 'whole':
       return [put(wholeKey(write.release), MARK, true)]
     case 'unwhole':

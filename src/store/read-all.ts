@@ -1,8 +1,7 @@
 import type { Form } from '../codec/fields.ts'
-import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Floor } from '../model/floor.ts'
-import type { Digest, KeyId, ReleaseId } from '../model/ids.ts'
+import type { KeyId, ReleaseId } from '../model/ids.ts'
 import { isDigest } from '../model/names.ts'
 import type { Snapshot } from '../runtime/ports.ts'
 import type { Database } from './database.ts'
@@ -62,9 +61,9 @@ export async function readAll(database: Database, index: StoreIndex, limits: Lim
     isDigest(name) ? (name as string as ReleaseId) : undefined,
   )
   for (const release of whole) index.whole.add(release)
-  await all(PREFIX.size, SIZE, (size, name) => {
+  await all(PREFIX.size, SIZE, (entry, name) => {
     if (!isDigest(name)) return undefined
-    index.addBlock(name as Digest, size)
+    index.addBlock(name, entry)
     return true
   })
   const beacons = await all(PREFIX.beacon, BEACON, ({ at, envelope }, name) =>
@@ -75,15 +74,4 @@ export async function readAll(database: Database, index: StoreIndex, limits: Lim
   )
   const used = (await database.get(USED_KEY)) !== undefined
   return { roots, floors, channels, envelopes, whole, beacons, leases, used, damaged }
-}
-
-/** @throws MeshError STORE_VERSION */
-export function checkFormat(format: number, known: number, dir: string): void {
-  if (format === known) return
-  const advice =
-    format > known ? 'it was written by a newer build; upgrade this node' : 'no build of this line wrote it'
-  throw new MeshError('STORE_VERSION', `${dir} has format ${format}, this build knows ${known}: ${advice}`, {
-    format,
-    known,
-  })
 }

@@ -3,6 +3,7 @@ import { decodeStrict, encode } from '../codec/cbor.ts'
 import {
   bool,
   bytes,
+  closed,
   convert,
   type Form,
   type FormOf,
@@ -77,7 +78,22 @@ export const LEASE: Form<LeaseRecord> = convert(
 export const ENVELOPE = record({ channel, number: int(), bytes: blob })
 export const ROOT = record({ version: int(1), envelope: blob })
 export const BEACON = record({ at: int(), envelope: blob })
-export const SIZE = int()
+
+export interface BlockEntry {
+  readonly bytes: number
+  /** Of its key; undefined: the block was written in format 1, as was its record, a bare size. */
+  readonly number: number | undefined
+}
+const size = int()
+const numbered = closed({ bytes: size, number: int() })
+export const SIZE: Form<BlockEntry> = {
+  read: (value, at, limits) =>
+    typeof value === 'number'
+      ? { bytes: size.read(value, at, limits), number: undefined }
+      : numbered.read(value, at, limits),
+  write: ({ bytes, number }) =>
+    number === undefined ? size.write(bytes) : numbered.write({ bytes, number }),
+}
 export const FORMAT_RECORD = int(0)
 export const FLEET = hash<FleetId>(32)
 /** A record that says all by being there. */

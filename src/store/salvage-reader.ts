@@ -3,15 +3,13 @@ import { once } from 'node:events'
 import { sha256 } from '../codec/digest.ts'
 import { unseal } from './checksum.ts'
 import { levelDatabase } from './database.ts'
-import { META, nameIn, PREFIX } from './keys.ts'
+import { blockIn, META, PREFIX } from './keys.ts'
 
 /** Keys and values; none: that was all. */
 export type Records = readonly (readonly [string, Uint8Array])[]
 
 const isSound = (key: string, value: Uint8Array): boolean =>
-  key.startsWith(PREFIX.block)
-    ? (sha256(value) as string) === nameIn(PREFIX.block, key)
-    : unseal(key, value) !== undefined
+  key.startsWith(PREFIX.block) ? sha256(value) === blockIn(key)?.digest : unseal(key, value) !== undefined
 
 const { block, quarantine, ...others } = PREFIX
 /** Blocks last, since the others say what they are of. */

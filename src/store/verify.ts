@@ -11,13 +11,14 @@ import { contentOf } from './content.ts'
 import { type Database, levelDatabase } from './database.ts'
 import { faultOf, isDamage, storeError } from './faults.ts'
 import { readFloorFiles, readFloorsAside } from './floor-files.ts'
-import { FLEET_KEY, FORMAT, FORMAT_KEY, nameIn, PREFIX, USED_KEY } from './keys.ts'
+import { blockIn, blockKey, FLEET_KEY, FORMAT_KEY, nameIn, PREFIX, USED_KEY } from './keys.ts'
 import { checkFiles } from './level-files.ts'
+import { checkFormat } from './meta.ts'
 import type { Problem } from './problem.ts'
-import { checkFormat } from './read-all.ts'
 import {
   AUDIT,
   BEACON,
+  type BlockEntry,
   CHANNEL,
   ENVELOPE,
   FLEET,
@@ -93,8 +94,9 @@ class Verification {
   readonly #init: VerifyInit
   readonly #database: Database
   readonly #problems: Problem[] = []
-  readonly #good = new Set<Digest>()
-  readonly #sizes = new Map<Digest, number>()
+  /** Sound blocks, with the keys they lie under: one, but where an entry of the index was lost. */
+  readonly #good = new Map<Digest, readonly string[]>()
+  readonly #sizes = new Map<Digest, BlockEntry>()
   readonly #envelopes = new Map<ReleaseId, Uint8Array>()
   readonly #whole: ReleaseId[] = []
   readonly #floors = new Map<Channel, Floor>()
@@ -113,9 +115,9 @@ class Verification {
       if (!isDamage(error)) throw storeError(error, this.#init.dir)
       this.#add(this.#init.dir, 'a table cannot be read to its end')
     }
-    for (const [digest, size] of this.#sizes)
-      if (!this.#good.has(digest))
-        this.#add(`block ${digest}`, `${size} bytes are listed, but no such block is here`)
+    for (const [digest, { bytes, number }] of this.#sizes)
+      if (this.#good.get(digest)?.includes(blockKey(digest, number)) !== true)
+        this.#add(`block ${digest}`, `${bytes} bytes are listed, but no such block is here`)
     this.#checkSignatures()
     for (const release of this.#whole) await this.#checkWhole(release)
     await this.#checkFloorFiles()
@@ -129,24 +131,26 @@ class Verification {
   #record(key: string, value: Uint8Array): void {
     const prefix = key.slice(0, key.indexOf('/') + 1)
     if (prefix === PREFIX.quarantine) return
-    if (prefix === PREFIX.block) return this.#block(nameIn(prefix, key) as Digest, value)
+    if (prefix === PREFIX.block) return this.#block(key, value)
     const form = META[key] ?? FORMS[prefix]
     if (form === undefined) return this.#add(key, 'no record of this store has such a key')
     const read: unknown = readRecord(form, key, value, this.#init.limits)
     if (read === undefined) return this.#add(key, 'its checksum does not hold')
-    if (key === FORMAT_KEY) checkFormat(read as number, FORMAT, this.#init.dir)
+    if (key === FORMAT_KEY) checkFormat(read as number, this.#init.dir)
     this.#keep(prefix, nameIn(prefix, key), read)
   }
 
-  #block(digest: Digest, bytes: Uint8Array): void {
-    if (sha256(bytes) === digest) this.#good.add(digest)
+  #block(key: string, bytes: Uint8Array): void {
+    const digest = blockIn(key)?.digest
+    if (digest === undefined) this.#add(key, 'no record of this store has such a key')
+    else if (sha256(bytes) === digest) this.#good.set(digest, [...(this.#good.get(digest) ?? []), key])
     else this.#add(`block ${digest}`, 'its bytes do not give its digest')
   }
 
   #keep(prefix: string, name: string, read: unknown): void {
     switch (prefix) {
       case PREFIX.size:
-        this.#sizes.set(name as Digest, read as number)
+        this.#sizes.set(name as Digest, read as BlockEntry)
         return
       case PREFIX.whole:
         this.#whole.push(name as ReleaseId)
@@ -195,8 +199,10 @@ class Verification {
     const where = `release ${release}`
     const envelope = this.#envelopes.get(release)
     if (envelope === undefined) return this.#add(where, 'is noted as whole, but its header is not here')
-    const readPage = async (digest: Digest): Promise<Uint8Array | undefined> =>
-      this.#good.has(digest) ? this.#database.get(PREFIX.block + digest) : undefined
+    const readPage = async (digest: Digest): Promise<Uint8Array | undefined> => {
+      const [key] = this.#good.get(digest) ?? []
+      return key === undefined ? undefined : this.#database.get(key)
+    }
     try {
       const { pages, blocks } = await contentOf(envelope, readPage, this.#init.limits)
       const missing = [...pages, ...blocks].filter((digest) => !this.#good.has(digest))

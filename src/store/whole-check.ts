@@ -1,13 +1,12 @@
-import { sha256 } from '../codec/digest.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
-import { isDigest } from '../model/names.ts'
 import { contentOf } from './content.ts'
 import type { Operation } from './database.ts'
 import type { StoreIndex } from './index-in-memory.ts'
-import { blockKey, nameIn, PREFIX } from './keys.ts'
+import { PREFIX } from './keys.ts'
 import { operationsOf, putSize } from './operations.ts'
 import type { StoreContent } from './read-all.ts'
+import { type BlocksOnDisk, isBlock, StrayBlocks } from './stray-blocks.ts'
 
 export interface WholeCheck {
   /** Releases whose every page and block is in the index. */
@@ -22,23 +21,30 @@ export interface WholeCheck {
  * damage or an unclean end it is held against the index. Pages are read and checked, blocks only looked up: what each
  * collection reads as well.
  *
- * @param get what lies under a key; undefined where it cannot be read
+ * Blocks that the index does not know are looked for where one is missed, where an entry of the index is damaged, and where
+ * the store was set aside, since what was saved of it may lack entries.
  */
 export async function checkWhole(
   content: Pick<StoreContent, 'whole' | 'envelopes' | 'damaged'>,
   index: StoreIndex,
-  get: (key: string) => Promise<Uint8Array | undefined>,
+  disk: BlocksOnDisk & { readonly wasSetAside: boolean },
   limits: Limits,
 ): Promise<WholeCheck> {
   const operations: Operation[] = []
+  const strays = new StrayBlocks(index, disk)
   /** Also where only its entry in the index was lost, which is written anew. */
   const read = async (digest: Digest): Promise<Uint8Array | undefined> => {
-    const bytes = await get(blockKey(digest))
-    if (bytes === undefined || sha256(bytes) !== digest) return undefined
-    if (!index.blocks.has(digest)) {
-      index.addBlock(digest, bytes.length)
-      operations.push(putSize(digest, bytes.length))
+    const key = index.keyOf(digest)
+    if (key !== undefined) {
+      const bytes = await disk.get(key)
+      return bytes !== undefined && isBlock(digest, bytes) ? bytes : undefined
     }
+    const stray = await strays.find(digest)
+    if (stray === undefined) return undefined
+    const { bytes, number } = stray
+    const entry = { bytes: bytes.length, number }
+    index.addBlock(digest, entry)
+    operations.push(putSize(digest, entry))
     return bytes
   }
   const isHere = async (digest: Digest): Promise<boolean> =>
@@ -61,16 +67,8 @@ export async function checkWhole(
   }
   for (const release of lacking) {
     index.whole.delete(release)
-    operations.push(...operationsOf({ kind: 'unwhole', release }, index.next))
+    operations.push(...operationsOf({ kind: 'unwhole', release }, index))
   }
-  return { whole, lacking, operations: [...operations, ...dropOrphans(content.damaged, index)] }
-}
-
-/** A block without its entry in the index is never found again, nor collected. */
-function dropOrphans(damaged: StoreContent['damaged'], index: StoreIndex): Operation[] {
-  return damaged
-    .filter(({ key }) => key.startsWith(PREFIX.size))
-    .map(({ key }) => nameIn(PREFIX.size, key))
-    .filter((name) => isDigest(name) && !index.blocks.has(name as Digest))
-    .map((name) => ({ type: 'del', key: blockKey(name as Digest) }))
+  if (disk.wasSetAside || content.damaged.some(({ key }) => key.startsWith(PREFIX.size))) await strays.look()
+  return { whole, lacking, operations: [...operations, ...(await strays.drop())] }
 }

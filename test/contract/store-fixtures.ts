@@ -8,6 +8,8 @@ import type { Floor } from '../../src/model/floor.ts'
 import type { Channel, Digest, FleetId, KeyId, Name, ReleaseId } from '../../src/model/ids.ts'
 import type { BlockRef, FileMode } from '../../src/model/manifest.ts'
 import type { Write } from '../../src/runtime/ports.ts'
+import type { Database } from '../../src/store/database.ts'
+import { PREFIX } from '../../src/store/keys.ts'
 
 const text = new TextEncoder()
 export const digestOf = (what: string): Digest => sha256(text.encode(what))
@@ -37,6 +39,21 @@ export interface TestRelease {
 export const block = (text: string): Extract<Write, { kind: 'block' }> => {
   const bytes = new TextEncoder().encode(text)
   return { kind: 'block', digest: sha256(bytes), bytes }
+}
+
+/** Under which keys of the database it lies: looked for, since only the store's index knows. */
+export async function blockKeysOf(database: Database, digest: Digest): Promise<readonly string[]> {
+  const keys: string[] = []
+  for await (const key of database.keys(PREFIX.block)) if (key.endsWith(digest)) keys.push(key)
+  return keys
+}
+
+/** Of a block that is there, once. */
+export async function blockKeyOf(database: Database, digest: Digest): Promise<string> {
+  const [key, ...more] = await blockKeysOf(database, digest)
+  if (key === undefined || more.length > 0)
+    throw new Error(`${key === undefined ? 'no' : 'more than one'} block ${digest}`)
+  return key
 }
 
 const FILES_PER_PAGE = 500

@@ -5,12 +5,11 @@ import type { Digest } from '../../src/model/ids.ts'
 import type { LogPort } from '../../src/runtime/ports.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { type FloorFiles, floorFiles } from '../../src/store/floor-files.ts'
-import { blockKey } from '../../src/store/keys.ts'
 import { LevelStore } from '../../src/store/level.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { MemoryDisk } from '../../src/store/memory-disk.ts'
 import { CONTRACT_LIMITS, type StoreBench, type StoreEvent, storeContract } from './store-contract.ts'
-import { FLEET } from './store-fixtures.ts'
+import { blockKeyOf, FLEET } from './store-fixtures.ts'
 
 const log: LogPort = { note: () => {} }
 
@@ -114,9 +113,10 @@ class LevelBench implements StoreBench {
   async damageBlock(digest: Digest): Promise<void> {
     const database = levelDatabase(this.#dir)
     await database.open()
-    const bytes = (await database.get(blockKey(digest)))?.slice() ?? new Uint8Array(1)
+    const key = await blockKeyOf(database, digest)
+    const bytes = (await database.get(key))?.slice() ?? new Uint8Array(1)
     bytes[0] = (bytes[0] ?? 0) ^ 1
-    await database.batch([{ type: 'put', key: blockKey(digest), value: bytes }], true)
+    await database.batch([{ type: 'put', key, value: bytes }], true)
     await database.close()
   }
   loseStore(): Promise<void> {

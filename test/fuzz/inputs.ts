@@ -44,7 +44,12 @@ const RECORDS = [
   ROOT.write({ version: 1, envelope }),
   BEACON.write({ at: EPOCH_MS, envelope }),
   AUDIT.write({ peer: SELF.id, release, channel, answer: 'noted' }),
-  ...[SIZE.write(1_000), FLEET.write(fleet), MARK.write(true)],
+  ...[
+    SIZE.write({ bytes: 1_000, number: undefined }),
+    SIZE.write({ bytes: 1_000, number: 7 }),
+    FLEET.write(fleet),
+    MARK.write(true),
+  ],
 ].map(encode)
 const COUNTERS = {
   version: 1,

@@ -5,9 +5,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
 import type { EventOf } from '../../src/runtime/ports.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
-import { blockKey, PREFIX } from '../../src/store/keys.ts'
+import { PREFIX } from '../../src/store/keys.ts'
 import { LevelStore } from '../../src/store/level.ts'
-import { block, FLEET, makeRelease } from '../contract/store-fixtures.ts'
+import { block, blockKeyOf, FLEET, makeRelease } from '../contract/store-fixtures.ts'
 
 const kept = makeRelease(3, [{ path: 'a.yaml', content: 'a: 1\n' }])
 const [page] = kept.pages
@@ -67,11 +67,14 @@ test('each page is read once in a collection', async () => {
     return raw.get(key)
   }
   await store.collect([kept.id], bound)
-  expect(keys.filter((key) => key.startsWith(PREFIX.block))).toEqual([blockKey(page as never)])
+  expect(keys.filter((key) => key.startsWith(PREFIX.block))).toEqual([await blockKeyOf(raw, page as never)])
 })
 
 test('a page that is damaged is found, and to be fetched again; until then nothing of its own goes', async () => {
-  await raw.batch([{ type: 'put', key: blockKey(page as never), value: new Uint8Array(9) }], true)
+  await raw.batch(
+    [{ type: 'put', key: await blockKeyOf(raw, page as never), value: new Uint8Array(9) }],
+    true,
+  )
   expect(await store.collect([kept.id], bound)).toEqual([])
   expect(events).toEqual([{ kind: 'blockLost', digest: page }])
   expect(store.hasBlock(page as never)).toBe(false)

@@ -7,6 +7,7 @@ import { sha256 } from '../../src/codec/digest.ts'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { joinFloors } from '../../src/model/floor.ts'
+import { FORMAT } from '../../src/store/keys.ts'
 import { LevelStore } from '../../src/store/level.ts'
 import { verifyStore } from '../../src/store/verify.ts'
 import { FLEET, makeFloor, makeRelease, OTHER_FLEET } from '../contract/store-fixtures.ts'
@@ -208,17 +209,17 @@ test('damage is set aside with the store it was in, the sound rest goes on, and 
 })
 
 test.each([
-  ['newer', 1, 'upgrade this node'],
-  ['unknown', -1, 'no build of this line wrote it'],
-])('a store of a %s format is refused, and left as it is', async (_, more, advice) => {
+  ['newer', FORMAT + 1, 'upgrade this node'],
+  ['unknown', 0, 'no build of this line wrote it'],
+])('a store of a %s format is refused, and left as it is', async (_, format, advice) => {
   const base = await newFolder()
   await cp(sound, base, { recursive: true })
   const { levelDatabase } = await import('../../src/store/database.ts')
-  const { FORMAT, FORMAT_KEY } = await import('../../src/store/keys.ts')
+  const { FORMAT_KEY } = await import('../../src/store/keys.ts')
   const { FORMAT_RECORD, writeRecord } = await import('../../src/store/records.ts')
   const database = levelDatabase(join(base, 'store'))
   await database.open()
-  const value = writeRecord(FORMAT_RECORD, FORMAT_KEY, FORMAT + more)
+  const value = writeRecord(FORMAT_RECORD, FORMAT_KEY, format)
   await database.batch([{ type: 'put', key: FORMAT_KEY, value }], true)
   await database.close()
   const refused = { code: 'STORE_VERSION', message: expect.stringContaining(advice) }

@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS, type Limits } from '../../src/limits.ts'
+import type { Digest } from '../../src/model/ids.ts'
 import type { Snapshot } from '../../src/runtime/ports.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
-import { blockKey, channelKey, envelopeKey, quarantineKey } from '../../src/store/keys.ts'
+import { channelKey, envelopeKey, PREFIX, quarantineKey } from '../../src/store/keys.ts'
 import { LevelStore } from '../../src/store/level.ts'
 import type { StoreEvent } from '../contract/store-contract.ts'
-import { CHANNEL, FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
+import { blockKeyOf, CHANNEL, FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
 
 const [one, two] = [1, 2].map((counter) =>
   makeRelease(counter, [{ path: 'app.yaml', content: `version: ${counter}\n`.repeat(20) }]),
@@ -20,6 +21,7 @@ const blockOf = (release: typeof one) => {
   if (digest === undefined) throw new Error('a release without a block')
   return digest
 }
+const isKeyOf = (block: Digest, key: string) => key.startsWith(PREFIX.block) && key.endsWith(block)
 /** A failed write is followed by a look whether the disk takes bytes again. */
 const FAST: Limits = { ...LIMITS, storeProbeBytes: 1_000 }
 const errorOf = (code: string, message: string): Error => Object.assign(new Error(message), { code })
@@ -134,7 +136,7 @@ describe('a table that LevelDB finds damaged', () => {
     await lived()
     const lost = blockOf(one)
     const { store, events } = await loaded((raw) => ({
-      get: async (key) => (key === blockKey(lost) ? Promise.reject(corrupt()) : raw.get(key)),
+      get: async (key) => (isKeyOf(lost, key) ? Promise.reject(corrupt()) : raw.get(key)),
     }))
     expect(await store.readBlock(lost)).toBeUndefined()
     expect(store.hasBlock(lost)).toBe(false)
@@ -301,7 +303,7 @@ describe('a record that is damaged while the node runs', () => {
   test('and read by two at once is set aside once', async () => {
     await lived()
     const { store, raw, notes } = await loaded()
-    await damage(raw, blockKey(blockOf(one)), envelopeKey(one.id))
+    await damage(raw, await blockKeyOf(raw, blockOf(one)), envelopeKey(one.id))
     const read = await Promise.all([
       store.readBlock(blockOf(one)),
       store.readBlock(blockOf(one)),
@@ -328,7 +330,7 @@ describe('a record that is damaged while the node runs', () => {
     const { store, raw } = await loaded()
     const [page] = two.pages
     if (page === undefined) throw new Error('a release without a page')
-    await damage(raw, envelopeKey(one.id), blockKey(page))
+    await damage(raw, envelopeKey(one.id), await blockKeyOf(raw, page))
     // Whose page is damaged may name any block: nothing is collected that no other page names.
     const bound = { maxCacheBytes: 0, uploads: true, awaited: [two.id], envelopes: [] }
     expect(await store.collect([two.id], bound)).toEqual([])

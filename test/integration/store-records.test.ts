@@ -42,6 +42,7 @@ import {
 } from '../../src/store/records.ts'
 import { verifyStore } from '../../src/store/verify.ts'
 import {
+  blockKeyOf,
   CHANNEL as CHANNEL_NAME,
   digestOf,
   FLEET,
@@ -138,6 +139,14 @@ async function put(
   await database.close()
 }
 
+async function keyIn(base: string, digest: Digest): Promise<string> {
+  const database = levelDatabase(join(base, 'store'))
+  await database.open()
+  const key = await blockKeyOf(database, digest)
+  await database.close()
+  return key
+}
+
 async function remove(base: string, ...keys: readonly string[]): Promise<void> {
   const database = levelDatabase(join(base, 'store'))
   await database.open()
@@ -209,12 +218,13 @@ describe('a damaged record', () => {
 
   test('(block, envelope) that is damaged while the node runs is found when it is read, once', async () => {
     await running(await sound(), async ({ store, database }) => {
-      for (const key of [blockKey(block), envelopeKey(one.id)])
+      const keyOfBlock = await blockKeyOf(database, block)
+      for (const key of [keyOfBlock, envelopeKey(one.id)])
         await database.batch([{ type: 'put', key, value: flipped((await database.get(key))?.slice()) }], true)
       expect(await store.readBlock(block)).toBeUndefined()
       expect(await store.readEnvelope(one.id)).toBeUndefined()
       expect(await store.readEnvelope(one.id)).toBeUndefined()
-      expect(await database.get(quarantineKey(blockKey(block)))).toBeDefined()
+      expect(await database.get(quarantineKey(keyOfBlock))).toBeDefined()
       expect(await database.get(envelopeKey(one.id))).toBeUndefined()
     })
   })
@@ -242,7 +252,7 @@ describe('a whole record in another one’s place', () => {
       { channel: other, number: 9, bytes: one.envelope },
     ],
     ['mark', 'whole/none', MARK as Form<never>, true],
-    ['size', 'size/none', SIZE as Form<never>, 5],
+    ['size', 'size/none', SIZE as Form<never>, { bytes: 5, number: 9 }],
     ['beacon', 'beacon/none', BEACON as Form<never>, { at: 1, envelope: Uint8Array.of(1) }],
   ]
   test.each(cases)('(%s) counts as damaged', async (_, key, form, value) => {
@@ -257,11 +267,17 @@ describe('a whole record in another one’s place', () => {
 describe('verify', () => {
   test.each<[string, string, Uint8Array, RegExp]>([
     ['a key of no kind', 'strange/key', Uint8Array.of(1), /no record of this store has such a key/],
-    ['a block that is none', blockKey(digestOf('x')), Uint8Array.of(1), /do not give its digest/],
+    [
+      'a block under a number that its entry does not give',
+      sizeKey(block),
+      writeRecord(SIZE, sizeKey(block), { bytes: 5, number: 999 }),
+      /no such block is here/,
+    ],
+    ['a block that is none', blockKey(digestOf('x'), 9), Uint8Array.of(1), /do not give its digest/],
     [
       'the size of no block',
       sizeKey(digestOf('x')),
-      writeRecord(SIZE, sizeKey(digestOf('x')), 5),
+      writeRecord(SIZE, sizeKey(digestOf('x')), { bytes: 5, number: 9 }),
       /no such block is here/,
     ],
     [
@@ -313,10 +329,10 @@ describe('verify', () => {
   ])('names a release that is noted as whole, %s of which is damaged or gone', async (_, digest) => {
     const said = blockOf(digest)
     const damaged = await sound()
-    await put(damaged, blockKey(digest), flipped)
+    await put(damaged, await keyIn(damaged, digest), flipped)
     expect(await verify(damaged)).toEqual(expect.arrayContaining([said.block, said.whole]))
     const gone = await sound()
-    await remove(gone, blockKey(digest), sizeKey(digest))
+    await remove(gone, await keyIn(gone, digest), sizeKey(digest))
     expect(await verify(gone)).toEqual([said.whole])
   })
 

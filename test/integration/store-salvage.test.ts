@@ -75,7 +75,7 @@ test('a table that LevelDB cannot read costs what is in it, and nothing else', a
     const key = sizeKey(sha256(bytes))
     return [key, seal(key, bytes)]
   }
-  const block = (bytes: Uint8Array): [string, Uint8Array] => [blockKey(sha256(bytes)), bytes]
+  const block = (bytes: Uint8Array): [string, Uint8Array] => [blockKey(sha256(bytes), bytes[0]), bytes]
   const sound = [...kept.map(block), ...kept.map(size), size(lost)]
   for (const records of [[block(lost)], sound]) {
     const before = levelDatabase(old)
@@ -111,7 +111,7 @@ describe('a store of more than one answer', () => {
     await before.open()
     for (let at = 0; at < 5; at += 1) {
       const bytes = new Uint8Array(1_000).fill(at)
-      await before.batch([{ type: 'put', key: blockKey(sha256(bytes)), value: bytes }], true)
+      await before.batch([{ type: 'put', key: blockKey(sha256(bytes), at), value: bytes }], true)
       const size = sizeKey(sha256(bytes))
       await before.batch([{ type: 'put', key: size, value: seal(size, bytes) }], true)
     }

@@ -11,7 +11,7 @@ import type { Snapshot, Write } from '../../src/runtime/ports.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { envelopeKey } from '../../src/store/keys.ts'
 import { LevelStore } from '../../src/store/level.ts'
-import { FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
+import { blockKeyOf, FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
 
 const [one, two, three] = [1, 2, 3].map((counter) =>
   makeRelease(counter, [{ path: 'app.yaml', content: `version: ${counter}\n`.repeat(20) }]),
@@ -177,4 +177,16 @@ test('or at the stop', async () => {
   fault.dead = false
   await store.close()
   expect(facts((await loaded()).snapshot)).toEqual(ofOne)
+})
+
+test('and what is written again after it has each block once', async () => {
+  const { store } = await failed()
+  await store.commit(two.writes, true)
+  await store.close()
+  const raw = levelDatabase(join(base, 'store'))
+  await raw.open()
+  for (const [digest, bytes] of two.blocks)
+    expect(await raw.get(await blockKeyOf(raw, digest))).toEqual(bytes)
+  await raw.close()
+  expect((await loaded()).snapshot).toMatchObject({ corrupt: 0, whole: [one.id, two.id].sort() })
 })

@@ -8,9 +8,10 @@ import type { Effect } from '../../src/core/effects.ts'
 import type { Event } from '../../src/core/events.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
-import { blockKey, envelopeKey, sizeKey } from '../../src/store/keys.ts'
+import { envelopeKey, sizeKey } from '../../src/store/keys.ts'
 import { LevelStore, type LevelStoreInit } from '../../src/store/level.ts'
 import { verifyStore } from '../../src/store/verify.ts'
+import { blockKeyOf, blockKeysOf } from '../contract/store-fixtures.ts'
 import { BenchNode, ofKind } from '../unit/core/bench-node.ts'
 import { make, PEER, ROOT } from '../unit/core/fleet.ts'
 
@@ -125,10 +126,10 @@ test('a block whose entry in the index is damaged: the block is there, the entry
 test('a block that is damaged with its entry: the release is not whole, the block is asked for, the rest of it goes', async () => {
   await lived(base)
   await flip(sizeKey(block))
-  await flip(blockKey(block))
+  await flip(await inDatabase((database) => blockKeyOf(database, block)))
   const lacking = { isWhole: false, hasBlock: false, wants: new Set([block]) }
   expect(await restarted()).toEqual(lacking)
-  expect(await inDatabase((database) => database.get(blockKey(block)))).toBeUndefined()
+  expect(await inDatabase((database) => blockKeysOf(database, block))).toEqual([])
   // nothing is damaged any more, nor was the end unclean: what was found is written down
   expect(await restarted()).toEqual(lacking)
 })
@@ -138,7 +139,7 @@ test.each([
   ['a page', sha256(made.page)],
 ])('%s that an unclean end took: the release is not whole, it is asked for', async (_, gone) => {
   await lived(base, 'killed')
-  await remove(blockKey(gone), sizeKey(gone))
+  await remove(await inDatabase((database) => blockKeyOf(database, gone)), sizeKey(gone))
   const { isWhole, wants } = await restarted()
   expect({ isWhole, wants }).toEqual({ isWhole: false, wants: new Set([gone]) })
 })
