@@ -1,5 +1,5 @@
 /**
- * How fast large releases are asked for: so that writing them takes a third of the store's time, be it the disk that is
+ * How fast large releases are asked for: so that writing them takes a quarter of the store's time, be it the disk that is
  * slow or the cores that many share. What comes beside them finds the store free more often than not, and a host that has
  * other work to do gives it more than it gives a transfer.
  *
@@ -8,7 +8,7 @@
  */
 
 /** Between two questions: so many times what writing one block takes. */
-const SHARE = 3
+const SHARE = 4
 /** Asked for in one go, where none was for so long: timers are some milliseconds late. */
 const AT_ONCE = 4
 /** Blocks that go into the estimate: those that are written together take the time of one. */

@@ -141,7 +141,7 @@ describe('how much of what lives may be garbage', () => {
   test('as much as lives while a transfer leaves it, which is over with the blocks', () => {
     const bound = new GarbageBound()
     const blocks = (count: number) => {
-      for (let left = count; left > 0; left -= 1) bound.contentCame(2 ** 20)
+      for (let left = count; left > 0; left -= 1) bound.contentCame(2 ** 18)
     }
     blocks(3)
     expect(percentAt(bound, 50)).toBe(20)
