@@ -64,7 +64,7 @@ interface Composing {
 export async function startNode(
   config: NodeConfig,
   version: string,
-  onContent?: OnContent,
+  onContent?: (bytes: number) => void,
 ): Promise<RunningNode> {
   const undo: Undo[] = []
   // HTTP is undone first
