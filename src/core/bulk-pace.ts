@@ -29,7 +29,8 @@ export class BulkPace {
 
   /** One that it had is durable, or in its log: the time since it began, or since the last was. */
   wrote(nowMonoMs: number): void {
-    const tookMs = nowMonoMs - this.#busySinceMonoMs
+    // A disk that stood still once, or a host that slept, says little of the next.
+    const tookMs = Math.min(nowMonoMs - this.#busySinceMonoMs, MAX_GAP_MS)
     this.#busySinceMonoMs = nowMonoMs
     this.#writes = Math.min(this.#writes + 1, REMEMBERED)
     this.#writeMs += (tookMs - this.#writeMs) / this.#writes

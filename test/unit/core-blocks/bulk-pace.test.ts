@@ -55,6 +55,22 @@ describe('the pace', () => {
     expect(atOnce()).toBe(0)
   })
 
+  test('one that stood still for an hour, and is as fast as before, is soon asked for as much as before', () => {
+    const pace = new BulkPace()
+    asked(pace, 2, 1_000)
+    pace.began(1_000)
+    pace.wrote(3_600_000)
+    let monoMs = 3_600_000
+    for (let block = 0; block < 100; block += 1) {
+      pace.asked(monoMs)
+      pace.began(monoMs)
+      pace.wrote(monoMs + 2)
+      monoMs = Math.max(monoMs + 2, pace.nextMonoMs)
+    }
+    expect(monoMs - 3_600_000).toBeLessThan(6_000)
+    expect(pace.nextMonoMs - monoMs).toBeLessThan(20)
+  })
+
   test('a store that takes for ever holds up no question for longer than a second', () => {
     const pace = new BulkPace()
     asked(pace, 60_000, 600_000)
