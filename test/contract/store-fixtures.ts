@@ -8,7 +8,7 @@ import type { Floor } from '../../src/model/floor.ts'
 import type { Channel, Digest, FleetId, KeyId, Name, ReleaseId } from '../../src/model/ids.ts'
 import type { BlockRef, FileMode } from '../../src/model/manifest.ts'
 import type { Write } from '../../src/runtime/ports.ts'
-import type { Database } from '../../src/store/database.ts'
+import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { PREFIX } from '../../src/store/keys.ts'
 
 const text = new TextEncoder()
@@ -39,6 +39,17 @@ export interface TestRelease {
 export const block = (text: string): Extract<Write, { kind: 'block' }> => {
   const bytes = new TextEncoder().encode(text)
   return { kind: 'block', digest: sha256(bytes), bytes }
+}
+
+/** Past the store, while no store has it open. @param dir of the database */
+export async function withDatabase<T>(dir: string, act: (database: Database) => Promise<T>): Promise<T> {
+  const database = levelDatabase(dir)
+  await database.open()
+  try {
+    return await act(database)
+  } finally {
+    await database.close()
+  }
 }
 
 /** Under which keys of the database it lies: looked for, since only the store's index knows. */

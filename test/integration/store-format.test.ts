@@ -13,7 +13,14 @@ import { envelopeKey, FORMAT_KEY, PREFIX, sizeKey } from '../../src/store/keys.t
 import { LevelStore } from '../../src/store/level.ts'
 import { ENVELOPE, writeRecord } from '../../src/store/records.ts'
 import { verifyStore } from '../../src/store/verify.ts'
-import { block, blockKeyOf, blockKeysOf, FLEET, makeRelease } from '../contract/store-fixtures.ts'
+import {
+  block,
+  blockKeyOf,
+  blockKeysOf,
+  FLEET,
+  makeRelease,
+  withDatabase,
+} from '../contract/store-fixtures.ts'
 
 const old = makeRelease(1, [{ path: 'a.yaml', content: 'a: 1\n'.repeat(500) }])
 const recent = makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n'.repeat(500) }])
@@ -52,16 +59,8 @@ async function loaded(...of: Parameters<typeof opened>): Promise<Loaded> {
   return { ...life, snapshot: await life.store.load() }
 }
 
-/** Past the store. */
-async function inDatabase<T>(act: (database: Database) => Promise<T>): Promise<T> {
-  const database = levelDatabase(join(base, 'store'))
-  await database.open()
-  try {
-    return await act(database)
-  } finally {
-    await database.close()
-  }
-}
+const inDatabase = <T>(act: (database: Database) => Promise<T>): Promise<T> =>
+  withDatabase(join(base, 'store'), act)
 
 const verify = () =>
   verifyStore({

@@ -9,7 +9,14 @@ import { type Database, levelDatabase, type Operation } from '../../src/store/da
 import { blockKey, PREFIX, sizeKey } from '../../src/store/keys.ts'
 import { LevelStore } from '../../src/store/level.ts'
 import { verifyStore } from '../../src/store/verify.ts'
-import { block, blockKeyOf, blockKeysOf, FLEET, makeRelease } from '../contract/store-fixtures.ts'
+import {
+  block,
+  blockKeyOf,
+  blockKeysOf,
+  FLEET,
+  makeRelease,
+  withDatabase,
+} from '../contract/store-fixtures.ts'
 
 const release = makeRelease(1, [{ path: 'a.yaml', content: 'a: 1\n'.repeat(500) }])
 const [wanted, second] = [...release.blocks].filter(([digest]) => !release.pages.includes(digest)) as [
@@ -52,15 +59,8 @@ async function loaded(fault: (raw: Database) => Partial<Database> = () => ({})) 
   return { store, raw, snapshot: await store.load(), looks: () => looks }
 }
 
-async function inDatabase<T>(act: (database: Database) => Promise<T>): Promise<T> {
-  const database = levelDatabase(join(base, 'store'))
-  await database.open()
-  try {
-    return await act(database)
-  } finally {
-    await database.close()
-  }
-}
+const inDatabase = <T>(act: (database: Database) => Promise<T>): Promise<T> =>
+  withDatabase(join(base, 'store'), act)
 const change = (...operations: readonly Operation[]) =>
   inDatabase((database) => database.batch(operations, true))
 const garbage = (key: string): Operation => ({ type: 'put', key, value: new Uint8Array(40) })

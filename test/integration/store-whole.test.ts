@@ -11,7 +11,7 @@ import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { envelopeKey, sizeKey } from '../../src/store/keys.ts'
 import { LevelStore, type LevelStoreInit } from '../../src/store/level.ts'
 import { verifyStore } from '../../src/store/verify.ts'
-import { blockKeyOf, blockKeysOf } from '../contract/store-fixtures.ts'
+import { blockKeyOf, blockKeysOf, withDatabase } from '../contract/store-fixtures.ts'
 import { BenchNode, ofKind } from '../unit/core/bench-node.ts'
 import { make, PEER, ROOT } from '../unit/core/fleet.ts'
 
@@ -56,15 +56,8 @@ async function lived(folder: string, end: 'clean' | 'killed' = 'clean'): Promise
   await store.close()
 }
 
-async function inDatabase<T>(act: (database: Database) => Promise<T>): Promise<T> {
-  const database = levelDatabase(join(base, 'store'))
-  await database.open()
-  try {
-    return await act(database)
-  } finally {
-    await database.close()
-  }
-}
+const inDatabase = <T>(act: (database: Database) => Promise<T>): Promise<T> =>
+  withDatabase(join(base, 'store'), act)
 
 const flip = (key: string) =>
   inDatabase(async (database) => {
