@@ -13,7 +13,7 @@ const SEMI_SPACE_MIB = 4
  */
 const GARBAGE_PERCENT = { calm: 50, flooded: 20, transfer: 100 }
 const CALM_BYTES = 40 * 1024 * 1024
-/** Blocks since the last collection that make it one of a transfer: at a fifth of what lives there are two of these between two. */
+/** So many bytes of blocks between two collections are a transfer: where only a fifth may be garbage, twice as many come. */
 const TRANSFER_BYTES = 1024 * 1024
 
 /** How much garbage of the old generation the next collection waits for. */

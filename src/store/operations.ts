@@ -51,7 +51,8 @@ export const collectOperations = (
   [
     ...whole.map(wholeKey),
     ...envelopes.map(envelopeKey),
-    ...blocks.flatMap((digest) => [sizeKey(digest), index.keyOf(digest) ?? []].flat()),
+    ...blocks.map(sizeKey),
+    ...blocks.flatMap((digest) => index.keyOf(digest) ?? []),
   ].map(del)
 
 export const putFormat = (): Operation => put(FORMAT_KEY, FORMAT_RECORD, FORMAT)
