@@ -1,8 +1,5 @@
 /** Under which keys blocks lie: in order of arrival, each once, and those of format 1 where that put them. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { decodeStrict, encode } from '../../src/codec/cbor.ts'
 import { LIMITS } from '../../src/limits.ts'
 import type { Digest } from '../../src/model/ids.ts'
@@ -10,46 +7,21 @@ import type { Snapshot } from '../../src/runtime/ports.ts'
 import { seal, unseal } from '../../src/store/checksum.ts'
 import { type Database, levelDatabase, type Operation } from '../../src/store/database.ts'
 import { envelopeKey, FORMAT_KEY, PREFIX, sizeKey } from '../../src/store/keys.ts'
-import { LevelStore } from '../../src/store/level.ts'
 import { ENVELOPE, writeRecord } from '../../src/store/records.ts'
 import { verifyStore } from '../../src/store/verify.ts'
-import {
-  block,
-  blockKeyOf,
-  blockKeysOf,
-  FLEET,
-  makeRelease,
-  withDatabase,
-} from '../contract/store-fixtures.ts'
+import { block, blockKeyOf, blockKeysOf, makeRelease } from '../contract/store-fixtures.ts'
+import { storeLives } from '../contract/store-lives.ts'
 
 const old = makeRelease(1, [{ path: 'a.yaml', content: 'a: 1\n'.repeat(500) }])
 const recent = makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n'.repeat(500) }])
 const ARRIVED = 41
 const KEY = /^block\/(\d{16})\/[0-9a-f]{64}$/
 
-let base: string
-let stores: LevelStore[]
-beforeEach(async () => {
-  base = await mkdtemp(join(tmpdir(), 'confmesh-format-'))
-  stores = []
-})
-afterEach(async () => {
-  for (const store of stores) await store.close()
-  await rm(base, { recursive: true, force: true })
-})
+const { path, open, inDatabase } = storeLives('confmesh-format-')
 
 async function opened(fault: (raw: Database) => Partial<Database> = () => ({})) {
-  const raw = levelDatabase(join(base, 'store'))
-  const store = new LevelStore({
-    dir: join(base, 'store'),
-    floorDir: join(base, 'floor'),
-    fleetId: FLEET,
-    limits: { ...LIMITS, storeProbeBytes: 1_000 },
-    log: { note: () => {} },
-    database: () => ({ ...raw, ...fault(raw) }),
-  })
-  stores.push(store)
-  await store.open()
+  const raw = levelDatabase(path('store'))
+  const store = await open(() => ({ ...raw, ...fault(raw) }))
   return { store, raw }
 }
 
@@ -59,13 +31,10 @@ async function loaded(...of: Parameters<typeof opened>): Promise<Loaded> {
   return { ...life, snapshot: await life.store.load() }
 }
 
-const inDatabase = <T>(act: (database: Database) => Promise<T>): Promise<T> =>
-  withDatabase(join(base, 'store'), act)
-
 const verify = () =>
   verifyStore({
-    dir: join(base, 'store'),
-    floorDir: join(base, 'floor'),
+    dir: path('store'),
+    floorDir: path('floor'),
     limits: LIMITS,
     checkEnvelope: () => undefined,
   })

@@ -1,22 +1,13 @@
 /** Blocks that no entry of the index leads to: found again where they are needed, gone otherwise, and none stays for ever. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { writeFile } from 'node:fs/promises'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
 import type { Digest } from '../../src/model/ids.ts'
 import { type Database, levelDatabase, type Operation } from '../../src/store/database.ts'
 import { blockKey, PREFIX, sizeKey } from '../../src/store/keys.ts'
-import { LevelStore } from '../../src/store/level.ts'
 import { verifyStore } from '../../src/store/verify.ts'
-import {
-  block,
-  blockKeyOf,
-  blockKeysOf,
-  FLEET,
-  makeRelease,
-  withDatabase,
-} from '../contract/store-fixtures.ts'
+import { block, blockKeyOf, blockKeysOf, makeRelease } from '../contract/store-fixtures.ts'
+import { storeLives } from '../contract/store-lives.ts'
 
 const release = makeRelease(1, [{ path: 'a.yaml', content: 'a: 1\n'.repeat(500) }])
 const [wanted, second] = [...release.blocks].filter(([digest]) => !release.pages.includes(digest)) as [
@@ -25,47 +16,27 @@ const [wanted, second] = [...release.blocks].filter(([digest]) => !release.pages
 ]
 const unnamed = block('named by no release')
 
-let base: string
-let stores: LevelStore[]
-beforeEach(async () => {
-  base = await mkdtemp(join(tmpdir(), 'confmesh-strays-'))
-  stores = []
-})
-afterEach(async () => {
-  for (const store of stores) await store.close()
-  await rm(base, { recursive: true, force: true })
-})
+const { path, open, endNewest, inDatabase } = storeLives('confmesh-strays-')
 
 async function loaded(fault: (raw: Database) => Partial<Database> = () => ({})) {
   let looks = 0
-  const raw = levelDatabase(join(base, 'store'))
-  const store = new LevelStore({
-    dir: join(base, 'store'),
-    floorDir: join(base, 'floor'),
-    fleetId: FLEET,
-    limits: { ...LIMITS, storeProbeBytes: 1_000 },
-    log: { note: () => {} },
-    database: (dir) => {
-      const one = dir === join(base, 'store') ? raw : levelDatabase(dir)
-      const keys = (prefix: string) => {
-        looks += 1
-        return one.keys(prefix)
-      }
-      return { ...one, keys, ...fault(one) }
-    },
+  const raw = levelDatabase(path('store'))
+  const store = await open((dir) => {
+    const one = dir === path('store') ? raw : levelDatabase(dir)
+    const keys = (prefix: string) => {
+      looks += 1
+      return one.keys(prefix)
+    }
+    return { ...one, keys, ...fault(one) }
   })
-  stores.push(store)
-  await store.open()
   return { store, raw, snapshot: await store.load(), looks: () => looks }
 }
 
-const inDatabase = <T>(act: (database: Database) => Promise<T>): Promise<T> =>
-  withDatabase(join(base, 'store'), act)
 const change = (...operations: readonly Operation[]) =>
   inDatabase((database) => database.batch(operations, true))
 const garbage = (key: string): Operation => ({ type: 'put', key, value: new Uint8Array(40) })
 const without = (key: string): Operation => ({ type: 'del', key })
-const endedUnclean = () => writeFile(join(base, 'store-ends'), '001')
+const endedUnclean = () => writeFile(path('store-ends'), '001')
 
 /** A life that stores a block, and the release behind it, and ends cleanly. */
 beforeEach(async () => {
@@ -77,8 +48,8 @@ beforeEach(async () => {
 const keysOf = (digest: Digest) => inDatabase((database) => blockKeysOf(database, digest))
 const verify = () =>
   verifyStore({
-    dir: join(base, 'store'),
-    floorDir: join(base, 'floor'),
+    dir: path('store'),
+    floorDir: path('floor'),
     limits: LIMITS,
     checkEnvelope: () => undefined,
   })
@@ -141,7 +112,7 @@ test('of two that may be the block the sound one is taken', async () => {
 
 test('after a store was set aside, a look takes away what was saved without its entry', async () => {
   await change(without(sizeKey(unnamed.digest)))
-  await writeFile(join(base, 'store.damaged'), '')
+  await writeFile(path('store.damaged'), '')
   const { store, snapshot } = await loaded()
   expect(snapshot.whole).toEqual([release.id])
   await store.close()
@@ -178,7 +149,7 @@ test.each([
       },
     })
     await expect(loaded(failing)).rejects.toMatchObject({ code: 'STORE_FAILED' })
-    await stores.at(-1)?.close()
+    await endNewest()
     expect((await loaded()).snapshot.whole).toEqual([release.id])
   },
 )
