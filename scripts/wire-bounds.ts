@@ -24,6 +24,7 @@ import * as pace from '../src/net/pace.ts'
 import * as protocols from '../src/net/protocols.ts'
 import * as pulled from '../src/net/pulled.ts'
 import * as reader from '../src/net/reader.ts'
+import * as silence from '../src/net/silence.ts'
 import * as watchdog from '../src/net/watchdog.ts'
 import * as car from '../src/publish/car.ts'
 import * as roots from '../src/publish/roots.ts'
@@ -168,6 +169,13 @@ const CONNECTIONS: readonly WireBound[] = [
       'MISSES',
       'looks of `watchdogMs` in a row at which a link is found dead',
       'the peer: its link is made anew',
+    ],
+  ]),
+  ...constants('net/silence.ts', silence, [
+    [
+      'SILENT_LOOKS',
+      'looks of `watchdogMs` in a row at which nothing has come on a connection',
+      'the peer: its connection ends (`NET_TIMEOUT`), and is made anew',
     ],
   ]),
   ...constants('net/handshakes.ts', handshakes, [

@@ -123,9 +123,8 @@ async function configuration(options: HostOptions) {
       maxParallelDials: MAX_DIALS,
       dialTimeout: limits.dialDeadlineMs,
     },
-    // The default aborts healthy connections after one stall of 5 s. Each ping is a stream of its own and a write on
-    // both sides; sync notices a dead link sooner, this only those it has not asked lately.
-    connectionMonitor: { pingInterval: 60_000, pingTimeout: { minTimeout: 30_000, maxTimeout: 60_000 } },
+    // Each of its pings is a stream of its own, and all connections are asked at once: `silence.ts` looks instead.
+    connectionMonitor: { enabled: false },
     // must outlive a partition
     peerStore: { maxAddressAge: 24 * HOUR_MS, maxPeerAge: 7 * 24 * HOUR_MS },
     metrics: () => options.meter,

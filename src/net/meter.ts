@@ -5,6 +5,9 @@
 import type { Metrics, MultiaddrConnection } from '@libp2p/interface'
 import { gatherWrites, type OverSocket } from './gathered-writes.ts'
 
+/** As far as we use one. */
+export type TcpConnection = Pick<MultiaddrConnection, 'abort'> & OverSocket
+
 export type CountBytes = (direction: 'sent' | 'received', bytes: number) => void
 
 const NOTHING = {
@@ -17,9 +20,14 @@ const NOTHING = {
 }
 const keepNothing = () => NOTHING as never
 
-export function createMeter(count: CountBytes): Metrics {
+/** @param opened told of each connection before its handshake */
+export function createMeter(count: CountBytes, opened: (connection: TcpConnection) => void): Metrics {
   return {
-    trackMultiaddrConnection: (connection) => track(connection, count),
+    trackMultiaddrConnection: (connection) => {
+      if (!overTcp(connection)) return
+      track(connection, count)
+      opened(connection)
+    },
     trackProtocolStream: () => {},
     registerMetric: keepNothing as Metrics['registerMetric'],
     registerMetricGroup: keepNothing as Metrics['registerMetricGroup'],
@@ -38,9 +46,8 @@ export function createMeter(count: CountBytes): Metrics {
  * From the socket, not from the connection's events: what a negotiation has read too far is put back and comes as
  * a second event.
  */
-function track(connection: MultiaddrConnection, count: CountBytes): void {
-  const { socket } = connection as unknown as Partial<OverSocket>
-  if (socket === undefined) return
+function track(connection: TcpConnection, count: CountBytes): void {
+  const { socket } = connection
   const counted = { sent: 0, received: 0 }
   const settle = () => {
     const { bytesWritten, bytesRead } = socket
@@ -52,5 +59,7 @@ function track(connection: MultiaddrConnection, count: CountBytes): void {
   socket.on('data', settle)
   socket.on('drain', settle)
   socket.on('close', settle)
-  gatherWrites(connection as unknown as OverSocket, settle)
+  gatherWrites(connection, settle)
 }
+
+const overTcp = (connection: object): connection is TcpConnection => 'socket' in connection

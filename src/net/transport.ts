@@ -23,6 +23,7 @@ import { Misconduct } from './misconduct.ts'
 import { Pace } from './pace.ts'
 import { PROTOCOLS, protocolRules } from './protocols.ts'
 import { rememberedPeers, rememberPeer } from './remembered-peers.ts'
+import { Silence } from './silence.ts'
 import { Unread } from './unread.ts'
 import { Watchdog } from './watchdog.ts'
 
@@ -59,6 +60,7 @@ interface Parts {
   readonly asker: Asker
   readonly answerer: Answerer
   readonly watchdog: Watchdog
+  readonly silence: Silence
   readonly sink: (event: TransportEvent) => void
 }
 
@@ -114,7 +116,8 @@ async function startParts(
   const unread = new Unread(limits, log)
   const misconduct = new Misconduct(log, metrics, sink)
   const connections = new Connections({ self, limits, gate, misconduct, log, sink })
-  const meter = createMeter(metrics.networkBytes)
+  const silence = new Silence(limits)
+  const meter = createMeter(metrics.networkBytes, (connection) => silence.watch(connection))
   const host = await createHost({ ...options, gate, pace, unread, meter, gater: connections.gater })
   const { current, isCurrent } = connections
   const asker = new Asker({ rules, limits, unread, seed: options.seed, misconduct, sink, current })
@@ -131,7 +134,8 @@ async function startParts(
   await host.start()
   gossip.start()
   watchdog.start()
-  return { host, connections, gossip, asker, answerer, watchdog, sink }
+  silence.start()
+  return { host, connections, gossip, asker, answerer, watchdog, silence, sink }
 }
 
 function perform(parts: Parts, options: TransportOptions, self: PeerId, effect: TransportEffect): void {
@@ -198,6 +202,7 @@ async function remember(
 /** Own work first: libp2p does not wait for handlers. Within the deadline, or what is left is left to the process's end. */
 async function stopParts(parts: Parts, { limits, log }: TransportOptions): Promise<void> {
   parts.watchdog.stop()
+  parts.silence.stop()
   parts.connections.stop()
   parts.answerer.stop()
   parts.asker.stop()

@@ -6,9 +6,10 @@ import { LevelDatastore } from 'datastore-level'
 import { afterEach, expect, test } from 'vitest'
 import type { Address } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
+import { SILENT_LOOKS } from '../../../src/net/silence.ts'
 import { signedRecord } from '../../../src/sim/own-records.ts'
 import { privateKeyFromPem } from '../../../src/trust/private-key.ts'
-import { connect, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
+import { connect, DIGEST, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
 
 const running: Scripted[] = []
 const node = async (options?: ScriptOptions): Promise<Scripted> => {
@@ -200,4 +201,21 @@ test('strangers leave nothing in the peer store, admitted peers stay', async () 
   await b.transport.stop()
   // itself and the friend
   expect(await peersOnDisk()).toBe(2)
+})
+
+test('a link on which nothing comes any more ends, and one on which something comes stays', async () => {
+  const watchdogMs = 60
+  const [a, b] = [await node({ limits: { watchdogMs } }), await node()]
+  // not admitted: gossip has no part in this
+  await connect(a, b)
+  const opened = { protocol: 'admit', message: { type: 'opened', version: 1, digest: DIGEST } } as const
+  b.onRequest = ({ id }) => b.transport.perform({ kind: 'reply', id, reply: opened })
+  const endMs = performance.now() + 2 * SILENT_LOOKS * watchdogMs
+  while (performance.now() < endMs) {
+    const id = a.ask(b.id, open)
+    await a.event('reply', (event) => event.id === id)
+  }
+  expect(a.of('disconnected')).toEqual([])
+  await a.event('disconnected', ({ peer }) => peer === b.id)
+  expect(a.notes).toMatchObject([{ level: 'warn', code: 'NET_TIMEOUT', peer: b.id }])
 })
