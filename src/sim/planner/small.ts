@@ -27,9 +27,8 @@ const I_HAVE_BYTES = 90
 const I_WANT_BYTES = 44
 /** js-libp2p-gossipsub says IDONTWANT from this size on. */
 const DONT_WANT_FROM_BYTES = 512
-/** gossipsub: a message is told of in three heartbeats, each to six peers outside the mesh. */
+/** A message is told of in one heartbeat, to six peers outside the mesh (`net/gossip.ts`). */
 const HEARTBEAT_TICKS = ticksOfMs(1_000)
-const HEARTBEATS = 3
 const LAZY_PEERS = 6
 /** Envelope of a release with its framing: header, one or two signatures. */
 const ENVELOPE_BYTES = 600
@@ -105,14 +104,14 @@ export class SmallRelease {
   }
 
   #handle(): void {
-    const { kind, a: node, b: from, c } = this.#wheel
+    const { kind, a: node, b: from } = this.#wheel
     switch (kind) {
       case VERIFIED:
         return this.#verify(node)
       case DONT_WANT:
         return this.#know(node, from)
       case HEARTBEAT:
-        return this.#heartbeat(node, c)
+        return this.#heartbeat(node)
       case I_HAVE:
         if (this.#seenAt[node] === NEVER) this.#network.control(node, from, I_WANT_BYTES, I_WANT, 0, 0)
         return
@@ -174,16 +173,14 @@ export class SmallRelease {
     return draw(this.#question.seed, node, PURPOSE.lazy, -1) % HEARTBEAT_TICKS
   }
 
-  #heartbeat(node: number, round: number): void {
+  #heartbeat(node: number): void {
     for (let n = 0; n < LAZY_PEERS; n++) {
-      const drawn = draw(this.#question.seed, node, PURPOSE.lazy, round * LAZY_PEERS + n)
+      const drawn = draw(this.#question.seed, node, PURPOSE.lazy, n)
       const at = MESH_DEGREE + (drawn % (CONNECTIONS - MESH_DEGREE))
       const peer = this.#fleet.neighbours[node * PLACES + at] as number
       // Its bytes are in the bill that `#result` makes out for everybody.
       if (peer !== -1 && this.#seenAt[peer] === NEVER) this.#network.control(node, peer, 0, I_HAVE, 0, 0)
     }
-    if (round + 1 < HEARTBEATS)
-      this.#wheel.push(this.#wheel.tick + HEARTBEAT_TICKS, HEARTBEAT, node, 0, round + 1, 0)
   }
 
   /** When each node dies: 0 is from the start. */
@@ -211,7 +208,7 @@ export class SmallRelease {
       else if ((this.#deadAt[node] as number) > this.#wheel.tick) unfinished++
     }
     // What gossip still says of it once everybody has it changes nothing but the bill.
-    const told = HEARTBEATS * LAZY_PEERS * I_HAVE_BYTES
+    const told = LAZY_PEERS * I_HAVE_BYTES
     return {
       model: 'abstract',
       timesMs: Float64Array.from(times).sort(),
