@@ -14,6 +14,8 @@ export interface Database {
   get(key: string): Promise<Uint8Array | undefined>
   /** All or nothing, in the order of calls; `sync`: on disk when it resolves, and never before what went before it. */
   batch(operations: readonly Operation[], sync: boolean): Promise<void>
+  /** What batches without `sync` wrote is on disk when it resolves: work that a synced batch need not wait for any more. */
+  settle(): Promise<void>
   /** Ascending by key; all of them without a prefix. */
   entries(prefix?: string): AsyncIterable<readonly [string, Uint8Array]>
   /** As `entries`, without what lies under them. */
@@ -50,6 +52,10 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
     if (level === undefined) throw new Error('the store is not open')
     return level
   }
+  const settle = async () => {
+    if (unsynced) await syncLogs(dir)
+    unsynced = false
+  }
   return {
     async open() {
       // Its constructor opens at once, hence not before here.
@@ -67,10 +73,11 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
     },
     async batch(operations, sync) {
       // The log it is in now as well: LevelDB may leave it in this very batch.
-      if (sync && unsynced) await syncLogs(dir)
-      unsynced = !sync
+      if (sync) await settle()
+      else unsynced = true
       await opened().batch([...operations], { sync })
     },
+    settle,
     async *entries(prefix) {
       const range = prefix === undefined ? {} : rangeOf(prefix)
       const options = oneByOne ? { ...range, highWaterMarkBytes: 0 } : range

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 
 /** Makes renames, creations and removals in a folder durable. */
 export async function syncDirectory(dir: string): Promise<void> {
@@ -25,14 +25,13 @@ export interface AsideFile {
 export async function writeAside(path: string, bytes: Uint8Array): Promise<AsideFile> {
   const aside = `${path}${ASIDE}`
   const drop = (): Promise<void> => rm(aside, { force: true })
-  // What a crash left of an earlier try goes; then exclusive creation, so that no link is followed.
-  await drop()
   try {
-    const handle = await open(
-      aside,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-      0o600,
-    )
+    const handle = await create(aside).catch(async (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      // What a crash left of an earlier try goes.
+      await drop()
+      return create(aside)
+    })
     try {
       await handle.writeFile(bytes)
       await handle.sync()
@@ -45,3 +44,7 @@ export async function writeAside(path: string, bytes: Uint8Array): Promise<Aside
   }
   return { show: () => rename(aside, path), drop }
 }
+
+/** Exclusively, so that no link is followed. */
+const create = (path: string): Promise<FileHandle> =>
+  open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)

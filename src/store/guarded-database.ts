@@ -183,6 +183,15 @@ export class GuardedDatabase {
     }
   }
 
+  /** Only while no write is under way; what it did not do, the next synced write does. @throws MeshError STORE_* */
+  async settle(): Promise<void> {
+    try {
+      await this.#init.database.settle()
+    } catch (error) {
+      throw this.failed(error, this.#init.dir)
+    }
+  }
+
   /** After any failed write, also of a floor file. */
   failed(error: unknown, where: string): MeshError {
     const failed = storeError(error, where)

@@ -19,7 +19,7 @@ import { StoreIndex } from './index-in-memory.ts'
 import { envelopeKey, sizeKey } from './keys.ts'
 import { type Lock, lockAll } from './lock.ts'
 import { checkMeta } from './meta.ts'
-import { collectOperations, operationsOf } from './operations.ts'
+import { collectOperations, operationsOf, pick } from './operations.ts'
 import { readAll, type StoreContent } from './read-all.ts'
 import { ENVELOPE, readRecord } from './records.ts'
 import { isBlock } from './stray-blocks.ts'
@@ -44,10 +44,6 @@ export interface LevelStoreInit {
   readonly database?: (dir: string) => Database
   readonly floors?: FloorFiles
 }
-
-type WriteOf<K extends Write['kind']> = Extract<Write, { kind: K }>
-const pick = <K extends Write['kind']>(writes: readonly Write[], kind: K): readonly WriteOf<K>[] =>
-  writes.filter((write): write is WriteOf<K> => write.kind === kind)
 
 /** The store on disk: LevelDB, every record checksummed, floors and newest root a second time as files. */
 export class LevelStore implements StorePort {
@@ -304,7 +300,6 @@ export class LevelStore implements StorePort {
 
   /** Bytes in a folder that is gone are not durable, whatever LevelDB says; what is refused must not be there either. */
   async #flush(writes: readonly Write[], sync: boolean): Promise<void> {
-    if (sync) await this.#watch.check()
     try {
       await this.#write(writes, sync)
     } catch (error) {
@@ -313,12 +308,11 @@ export class LevelStore implements StorePort {
       await this.#database.mend().catch(() => undefined)
       throw error
     }
-    if (sync) await this.#watch.checkGone()
   }
 
   async #write(writes: readonly Write[], sync: boolean): Promise<void> {
     await this.#database.mend()
-    const files = await this.#prepareFiles(writes)
+    const files = sync ? await this.#prepareSynced(writes) : await this.#prepareFiles(writes)
     const joined = writes.map((write): Write => {
       const floor = write.kind === 'floor' ? files.floors.get(write.floor.channel) : undefined
       return floor === undefined ? write : { kind: 'floor', floor }
@@ -332,12 +326,31 @@ export class LevelStore implements StorePort {
       throw error
     }
     // The store has them: where the files cannot be renamed, the next batch or the next start does it.
-    await files.show().catch((error: unknown) => {
+    const shown = files.show().catch((error: unknown) => {
       const { code, message } = storeError(error, this.#init.floorDir)
       this.#note('error', code, `floors lie in the store alone until the next write: ${message}`)
     })
+    await Promise.all([shown, sync ? this.#watch.checkGone() : undefined])
     for (const write of joined) this.#index.apply(write)
     await this.#audit.append(pick(writes, 'audit'))
+  }
+
+  /**
+   * All that a synced batch has to wait for, side by side: each is some trips to the disk, and beside a large release
+   * each of them is late.
+   */
+  async #prepareSynced(writes: readonly Write[]): Promise<PreparedFloors> {
+    const [files, ...others] = await Promise.allSettled([
+      this.#prepareFiles(writes),
+      this.#watch.check(),
+      this.#database.settle(),
+    ])
+    const failed = [...others, files].find(({ status }) => status === 'rejected')
+    if (files.status === 'fulfilled') {
+      if (failed === undefined) return files.value
+      await files.value.drop().catch(() => undefined)
+    }
+    throw (failed as PromiseRejectedResult).reason
   }
 
   /** What takes room, before anything is written: only a whole batch is to be seen, in the store and in the files. */

@@ -103,3 +103,9 @@ export function operationsOf(
 /** Moves a damaged record out of the way; without `kept` it is only removed. */
 export const quarantineOperations = (key: string, kept: Uint8Array | undefined): readonly Operation[] =>
   kept === undefined ? [del(key)] : [{ type: 'put', key: quarantineKey(key), value: kept }, del(key)]
+
+type WriteOf<K extends Write['kind']> = Extract<Write, { kind: K }>
+
+/** Those of one kind, in their order. */
+export const pick = <K extends Write['kind']>(writes: readonly Write[], kind: K): readonly WriteOf<K>[] =>
+  writes.filter((write): write is WriteOf<K> => write.kind === kind)

@@ -7,7 +7,7 @@ import { LIMITS } from '../../src/limits.ts'
 import type { Snapshot } from '../../src/runtime/ports.ts'
 import { levelDatabase } from '../../src/store/database.ts'
 import { LevelStore } from '../../src/store/level.ts'
-import { FLEET, makeRelease } from '../contract/store-fixtures.ts'
+import { FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
 
 const NEVER_MS = 3_600_000
 let base: string
@@ -78,7 +78,8 @@ test('one that cannot be looked at for a while refuses commits, and is not yet g
   await open(NEVER_MS)
   await rename(join(base, 'data'), join(base, 'aside'))
   await symlink('data', join(base, 'data')) // a link to itself: nobody can look behind it
-  await expect(commit(1)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  const writes = [...release(1).writes, { kind: 'floor', floor: makeFloor(1, []) } as const]
+  await expect(store.commit(writes, true)).rejects.toMatchObject({ code: 'STORE_FAILED' })
   await rm(join(base, 'data'))
   await rename(join(base, 'aside'), join(base, 'data'))
   // what was refused is not there

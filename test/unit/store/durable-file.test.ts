@@ -40,6 +40,7 @@ test.each([
   ['a second name', link],
 ])('%s of a file outside put there in between: refused, and nothing of it written', async (_, put) => {
   const path = join(dir, 'floor')
+  await put(outside, `${path}${ASIDE}`)
   const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
   vi.mocked(rm).mockImplementationOnce(async (aside, options) => {
     await real.rm(aside, options)
