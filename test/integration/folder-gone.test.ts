@@ -1,5 +1,5 @@
 /** A store whose folder is taken away: nothing counts as durable from then on, and it is told once. */
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -80,6 +80,7 @@ test('one that cannot be looked at for a while refuses commits, and is not yet g
   await symlink('data', join(base, 'data')) // a link to itself: nobody can look behind it
   const writes = [...release(1).writes, { kind: 'floor', floor: makeFloor(1, []) } as const]
   await expect(store.commit(writes, true)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  expect((await readdir(join(base, 'files', '.confmesh'))).filter((name) => name.endsWith('.new'))).toEqual([])
   await rm(join(base, 'data'))
   await rename(join(base, 'aside'), join(base, 'data'))
   // what was refused is not there
