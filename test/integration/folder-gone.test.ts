@@ -80,7 +80,9 @@ test('one that cannot be looked at for a while refuses commits, and is not yet g
   await symlink('data', join(base, 'data')) // a link to itself: nobody can look behind it
   const writes = [...release(1).writes, { kind: 'floor', floor: makeFloor(1, []) } as const]
   await expect(store.commit(writes, true)).rejects.toMatchObject({ code: 'STORE_FAILED' })
-  expect((await readdir(join(base, 'files', '.confmesh'))).filter((name) => name.endsWith('.new'))).toEqual([])
+  expect((await readdir(join(base, 'files', '.confmesh'))).filter((name) => name.endsWith('.new'))).toEqual(
+    [],
+  )
   await rm(join(base, 'data'))
   await rename(join(base, 'aside'), join(base, 'data'))
   // what was refused is not there
