@@ -3,9 +3,10 @@ import type { Limits } from '../limits.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import { parsePattern } from '../model/names.ts'
+import { matchesAny } from '../model/pattern.ts'
 import type { ActivationOutcome, ActivatorPort, EffectOf, LogPort } from '../runtime/ports.ts'
 import { changedPaths } from './changed-paths.ts'
-import { ChannelFolder, releaseOf, type TreeNotes } from './channel-folder.ts'
+import { ChannelFolder, freshName, releaseOf, type TreeNotes } from './channel-folder.ts'
 import { activateError, failedOutcome } from './errors.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
 import { groupId, type Ownership } from './ownership.ts'
@@ -185,7 +186,7 @@ class FileActivator implements Activator {
       const text = `${folder.treePath(tree)} was changed (${difference}); built anew`
       this.#note('error', 'ACTIVATE_DRIFT', text, work)
     }
-    const name = await folder.freshName(release)
+    const name = freshName(release, builds)
     const plan = { releases: folder.releases, name, last: before, files, ownership }
     await buildTree(store, plan, limits, this.#stopping.signal)
     return name
@@ -198,7 +199,9 @@ class FileActivator implements Activator {
     const previous = releaseOf(trees.find((name) => releaseOf(name) !== release))
     const changed = await changedPaths((await this.#manifestOf(previous)) ?? [], work.files)
     const isThrough = changed.length === 0 && (await isThroughHooks(work))
-    await this.#noteAhead(work, trees, changed)
+    // Where nothing is to be run the verdict is known: it is noted once, and nobody reads what changed.
+    const isKnown = !this.#hasChecks(work.channel) && notes.failed === undefined
+    await this.#noteAhead(work, { trees, done: isKnown ? tree : undefined, failed: notes.failed }, changed)
     await this.#swap(work, tree)
     // Files show it from here on: what the disk does not take any longer changes nothing of what is told of it.
     this.#changed.set(work.channel, changed)
@@ -208,7 +211,7 @@ class FileActivator implements Activator {
     this.#stopping.signal.throwIfAborted()
     const passed = unhealthy === undefined || fallback
     const verdict = { trees, done: passed ? tree : undefined, failed: passed ? undefined : tree }
-    await this.#attempt(work, () => folder.note(verdict))
+    if (!isKnown) await this.#attempt(work, () => folder.note(verdict))
     if (unhealthy === undefined) return { kind: 'healthy', changed: changed.length }
     if (!fallback) return unhealthy
     this.#note('error', unhealthy.code, `${unhealthy.text}; back on last-known-good all the same`, work)
@@ -220,12 +223,10 @@ class FileActivator implements Activator {
    * stay in sight for want of a note, without which hooks only run once more. And it counts as failed until there is
    * another verdict: a crash may leave it in sight.
    */
-  async #noteAhead(work: Work, trees: readonly string[], changed: readonly string[]): Promise<void> {
-    const { folder, before, notes, fallback } = work
-    const writes = [
-      () => folder.writeChanged(changed),
-      () => folder.note({ trees, done: undefined, failed: notes.failed }),
-    ]
+  async #noteAhead(work: Work, ahead: TreeNotes, changed: readonly string[]): Promise<void> {
+    const { channel, folder, before, notes, fallback } = work
+    const writes = [() => folder.note(ahead)]
+    if (this.#hasChecks(channel)) writes.unshift(() => folder.writeChanged(changed))
     const mustGo = fallback || (before !== undefined && notes.failed === before)
     for (const write of writes) await (mustGo ? this.#attempt(work, write) : write())
   }
@@ -242,6 +243,11 @@ class FileActivator implements Activator {
   /** What may fail without an end to the activation: then it is said. */
   async #attempt(work: Work, write: () => Promise<unknown>): Promise<void> {
     await write().catch((error: unknown) => this.#noteFault(error, work))
+  }
+
+  #hasChecks(channel: Channel): boolean {
+    const isOfHook = this.#hooks.some(({ channels }) => matchesAny(channels, channel))
+    return isOfHook || this.#init.health?.command !== undefined
   }
 
   async #runHooks(

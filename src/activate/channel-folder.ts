@@ -74,8 +74,7 @@ export class ChannelFolder {
   /** Readers see the old tree or the new one: a link made aside replaces the old link by one rename. */
   async show(tree: string): Promise<void> {
     const aside = join(this.path, `.${LINK}.new`)
-    await rm(aside, { force: true })
-    await symlink(`${RELEASES}/${tree}`, aside)
+    await createAside(aside, () => symlink(`${RELEASES}/${tree}`, aside))
     await rename(aside, this.#current)
     await syncDirectory(this.path)
   }
@@ -90,12 +89,6 @@ export class ChannelFolder {
     return (await this.trees())
       .filter((name) => releaseOf(name) === release)
       .sort((a, b) => buildOf(a) - buildOf(b))
-  }
-
-  /** A name no tree has. */
-  async freshName(release: ReleaseId): Promise<string> {
-    const newest = (await this.builds(release)).at(-1)
-    return newest === undefined ? release : `${release}.${buildOf(newest) + 1}`
   }
 
   /** What a crash left half built. @returns of each that stays, why */
@@ -159,8 +152,7 @@ export class ChannelFolder {
   async #replace(name: string, text: string): Promise<void> {
     const path = join(this.releases, name)
     const aside = `${path}.new`
-    await rm(aside, { force: true })
-    const handle = await open(aside, 'wx', 0o644)
+    const handle = await createAside(aside, () => open(aside, 'wx', 0o644))
     try {
       await handle.writeFile(text)
       await handle.sync()
@@ -169,6 +161,21 @@ export class ChannelFolder {
     }
     await rename(aside, path)
   }
+}
+
+/** A name no tree has. @param builds of this release, the newest last */
+export function freshName(release: ReleaseId, builds: readonly string[]): string {
+  const newest = builds.at(-1)
+  return newest === undefined ? release : `${release}.${buildOf(newest) + 1}`
+}
+
+/** Exclusive creation, so that no link is followed; what a crash left of an earlier try goes. */
+async function createAside<T>(aside: string, create: () => Promise<T>): Promise<T> {
+  return create().catch(async (error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    await rm(aside, { force: true })
+    return create()
+  })
 }
 
 const buildOf = (tree: string): number => Number(TREE.exec(tree)?.[2] ?? 0)

@@ -64,15 +64,23 @@ export async function makeDirectories(base: string, below: string): Promise<stri
   let at = base
   for (const part of below.split('/')) {
     at = join(at, part)
-    try {
-      await mkdir(at)
-      await chmod(at, 0o755)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    await checkComponent(at, false)
+    await checkComponent(at, false).catch(async (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      await makeOpen(at)
+      await checkComponent(at, false)
+    })
   }
   return at
+}
+
+/** Readable by all. Whoever made it meanwhile made it as they like: it is checked behind this. */
+async function makeOpen(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+    await chmod(path, 0o755)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 /** Every folder between `base` and `path`, nearest first, without `base`. */

@@ -63,7 +63,7 @@ async function finish(handle: FileHandle, entry: ManifestEntry, ownership: Owner
 /** False where the last tree does not have it, or not readable: nothing of it is left then. */
 async function clone(target: Target): Promise<boolean> {
   const { last, path } = target
-  if (last === undefined) return false
+  if (last === undefined || !(await mayBeSame(last, target))) return false
   try {
     if (await cloneFrom(last, target)) return true
   } catch (error) {
@@ -74,10 +74,13 @@ async function clone(target: Target): Promise<boolean> {
   return false
 }
 
+async function mayBeSame(last: string, { entry }: Target): Promise<boolean> {
+  const stat = await lstat(last).catch(() => undefined)
+  return stat?.isFile() === true && stat.size === entry.size
+}
+
 /** The clone's digest counts, not the original's: what was edited there must not come over. */
 async function cloneFrom(last: string, { entry, path, ownership }: Target): Promise<boolean> {
-  const stat = await lstat(last)
-  if (!stat.isFile() || stat.size !== entry.size) return false
   await copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
   const handle = await open(path, READ)
   try {

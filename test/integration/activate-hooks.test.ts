@@ -202,3 +202,14 @@ test('arguments reach the program as they are: no shell reads them', async () =>
   await bench.activate(first)
   expect(await read(out)).toBe('$(id)\n; ls\n')
 })
+
+test('what failed a check that is configured no longer is shown again like any other', async () => {
+  const bench = await started()
+  bench.restarted({ health: { command: ['/bin/sh', '-c', 'false'], timeoutMs: 20_000 } })
+  expect(await bench.activate(first)).toMatchObject({ kind: 'unhealthy' })
+  const unchecked = bench.restarted()
+  expect(await unchecked.shown(first.channel)).toBe(undefined)
+  for (const release of [second, first])
+    expect(await bench.activate(release)).toMatchObject({ kind: 'healthy' })
+  expect(await unchecked.shown(first.channel)).toBe(first.id)
+})

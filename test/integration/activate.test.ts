@@ -174,6 +174,15 @@ describe('all or nothing', () => {
   })
 })
 
+test("a link and notes that a killed run left aside are in nobody's way", async () => {
+  const bench = await started()
+  await bench.activate(first)
+  await symlink('.releases/elsewhere', bench.path('.current.new'))
+  await writeFile(bench.path('.releases', 'trees.json.new'), 'half')
+  expect(await bench.activate(second, first)).toMatchObject({ kind: 'healthy' })
+  expect(await bench.visible()).toEqual(contentOf(second))
+})
+
 describe('what cannot be removed', () => {
   /** A path longer than the system takes, in two halves, stands for what belongs to another user. */
   const half = Array.from({ length: 10 }, () => 'd'.repeat(250))
