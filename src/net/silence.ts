@@ -1,7 +1,7 @@
 /**
  * Ends connections on which nothing comes any more. yamux asks the other end for a sign of life each 30 s and does not
- * look whether one comes; libp2p's own monitor opens a stream on every connection at once, each as much work as a small
- * release, so that a seed with 500 of them was late by a second each minute.
+ * look whether one comes; libp2p's own monitor opens a stream on each connection, from both sides and all at once, which a
+ * seed with 500 of them has to negotiate in one go.
  */
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
