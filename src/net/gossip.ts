@@ -82,13 +82,11 @@ export interface GossipSettings {
 }
 
 /**
- * A message is told of in one heartbeat, to so many peers outside the mesh: enough that a node of whose mesh nobody passes
- * anything on hears of it within a second. gossipsub tells it in three, and a quarter of all peers, because its links may
- * lose a message; ours do not, and what is missing all the same sync brings. Told as gossipsub does, a seed with 500 links
- * says more of a small release than the release is long.
+ * A message is told of in one heartbeat, to six peers outside the mesh or a quarter of them: a node of whose mesh nobody
+ * passes anything on hears of it within a second. gossipsub tells it in three, because its links may lose a message; ours do
+ * not, and what is missing all the same sync brings, as it does to whoever comes later.
  */
 const TOLD_HEARTBEATS = 1
-const LAZY_DEGREE = 6
 /** Neighbours in the mesh of a topic. */
 const MESH_DEGREE = 8
 export const MAX_MESH_DEGREE = 12
@@ -134,8 +132,6 @@ export function gossipOptions({
     // a verdict that comes later than this many heartbeats passes nothing on
     mcacheLength: 12,
     mcacheGossip: TOLD_HEARTBEATS,
-    Dlazy: LAZY_DEGREE,
-    gossipFactor: 0,
     seenTTL: limits.gossipSeenMs,
     maxInboundStreams: 2,
     maxOutboundStreams: 2,
