@@ -3,7 +3,10 @@ export interface GossipMemory {
   /** Messages while they are judged, and those to be told of; and what came in each heartbeat, refused ones too. */
   readonly mcache: {
     readonly msgs: ReadonlyMap<string, unknown>
-    readonly history: { readonly msgIdStr: string }[][]
+    /** By heartbeat, the one under way first. */
+    history: { readonly msgIdStr: string }[][]
+    /** What to tell of in this heartbeat: of as many as `mcacheGossip` says, from the first on. */
+    getGossipIDs(topics: Set<string>): Map<string, Uint8Array[]>
   }
   /** Ids, so that a message that comes again is known; for `seenTTL`, oldest first. */
   readonly seenCache: { readonly entries: Map<string, unknown> }
@@ -32,4 +35,21 @@ export function forgetOldest(
   }
   const { records, queue } = score.deliveryRecords
   while (queue.length > most) records.delete(queue.shift()?.msgId ?? '')
+}
+
+/**
+ * From now on a message is told of a heartbeat later. A seed tells a quarter of up to five hundred, and while the message is
+ * on its way most of them would ask the origin for a copy of their own; a heartbeat later only those whom nobody gave one.
+ */
+export function tellLater({ mcache }: Pick<GossipMemory, 'mcache'>): void {
+  const tell = mcache.getGossipIDs.bind(mcache)
+  mcache.getGossipIDs = (topics) => {
+    const { history } = mcache
+    mcache.history = history.slice(1)
+    try {
+      return tell(topics)
+    } finally {
+      mcache.history = history
+    }
+  }
 }

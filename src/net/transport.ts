@@ -122,7 +122,10 @@ async function startParts(
   const { current, isCurrent } = connections
   const asker = new Asker({ rules, limits, unread, seed: options.seed, misconduct, sink, current })
   const answerer = new Answerer({ rules, limits, gate, pace, unread, misconduct, log, sink, isCurrent })
-  const gossip = new Gossip({ pubsub: host.pubsub, fleetId, region, limits, misconduct, log, sink })
+  const gossip = new Gossip({
+    ...{ pubsub: host.pubsub, seed: options.seed },
+    ...{ fleetId, region, limits, misconduct, log, sink },
+  })
   const hangUp = (peer: PeerId) => connections.hangUp(peer, 'done')
   const watchdog = new Watchdog({ gate, pubsub: host.pubsub, limits, log, hangUp })
   for (const protocol of PROTOCOLS) {

@@ -21,10 +21,10 @@ export type Frame =
 
 /** As `gossipOptions` of the real one has them, or as the package does. */
 export const GOSSIP = {
-  degree: 8,
-  lowDegree: 6,
-  highDegree: 12,
-  outboundDegree: 3,
+  degree: 6,
+  lowDegree: 5,
+  highDegree: 9,
+  outboundDegree: 2,
   /** Kept whatever chance says, when a mesh is cut down: those that are in it longest, for all are as good. */
   keptDegree: 4,
   /** Outside the mesh, told at each heartbeat: so many, or this share where that is more. */
@@ -32,7 +32,7 @@ export const GOSSIP = {
   lazyShare: 0.25,
   firstHeartbeatMs: 100,
   heartbeatMs: 1_000,
-  /** Heartbeats for which a message can be had, and for which it is told of. */
+  /** Heartbeats for which a message can be had, and for which it is told of: by a seed a heartbeat later. */
   cached: 12,
   told: 1,
   backoffMs: 60_000,
@@ -228,7 +228,8 @@ export class SimGossip {
   }
 
   #tell(topic: Topic): void {
-    const messages = this.#cache.slice(0, GOSSIP.told).flat()
+    const first = this.#parts.isSeed ? 1 : 0
+    const messages = this.#cache.slice(first, first + GOSSIP.told).flat()
     const ids = messages.filter((message) => message.topic === topic).map(({ id }) => id)
     if (ids.length === 0) return
     const { peers } = this.#meshes[topic]

@@ -130,6 +130,8 @@ test('whoever has none but silent neighbours in its mesh is told of it at a hear
   const honest: End[] = []
   for (let at = 0; at < 12; at++) honest.push(await fleet.add('accept'))
   for (const [at, a] of honest.entries()) for (const b of honest.slice(at + 1)) fleet.join(a, b)
+  // Until they have all the neighbours they want.
+  fleet.run(3_000)
   for (const end of honest) fleet.join(left, end)
   fleet.run(3_000)
   expect(mesh(left).filter((peer) => honest.some((end) => end.peer === peer))).toEqual([])
@@ -142,6 +144,22 @@ test('whoever has none but silent neighbours in its mesh is told of it at a hear
   // By then the mesh has carried it to all others. Each of these tells six of those outside its mesh, hence `left`, too.
   expect(others.map(({ heard }) => (heard.get(1) ?? Number.NaN) - sinceMs < 20)).not.toContain(false)
   expect(left.heard.get(1)).toBeGreaterThan(sinceMs + 20)
+})
+
+test('a seed tells those outside its mesh a heartbeat later than others would', async () => {
+  const fleet = new Fleet()
+  const seed = await fleet.add('accept', true)
+  for (let at = 0; at < 12; at++) fleet.join(await fleet.add('accept'), seed)
+  fleet.run(3_000)
+  const sinceMs = fleet.time.nowMs
+  fleet.say(seed, 1)
+  fleet.run(2 * GOSSIP.heartbeatMs + 20)
+  const outside = fleet.ends.filter((end) => end !== seed && !mesh(seed).includes(end.peer))
+  expect(outside).toHaveLength(12 - GOSSIP.degree)
+  for (const { heard } of outside) {
+    expect(heard.get(1)).toBeGreaterThan(sinceMs + GOSSIP.heartbeatMs)
+    expect(heard.get(1)).toBeLessThanOrEqual(sinceMs + 2 * GOSSIP.heartbeatMs + 20)
+  }
 })
 
 test('one bad message costs the place in the mesh, many the hearing', async () => {

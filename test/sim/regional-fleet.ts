@@ -24,7 +24,7 @@ import { CoreNode, listener } from './core-node.ts'
 
 const NEAR_MS = 1
 const FAR_MS = 50
-const MESH_DEGREE = 8
+const MESH_DEGREE = 6
 
 export interface Shape {
   readonly regions: readonly string[]

@@ -8,7 +8,7 @@ import { ZONES } from './regions.ts'
 
 /** Connections of a node inside its region, and how many of them are links of the gossip mesh (gossipsub's D). */
 export const CONNECTIONS = 16
-export const MESH_DEGREE = 8
+export const MESH_DEGREE = 6
 
 /** Places for them, and behind them for a gateway's links to the other gateways of its region. */
 export const PLACES = CONNECTIONS + LIMITS.maxGateways - 1

@@ -13,6 +13,7 @@ import { type Heard, hearOf } from './header.ts'
 import { Holdings, MANIFEST } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { News } from './news.ts'
+import { OriginDeath } from './origin-death.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import type { RunResult } from './run-result.ts'
@@ -67,6 +68,7 @@ export class LargeRelease {
   readonly #entry: Entry
   readonly #border: BorderWants
   readonly #busy: Busy
+  readonly #originDeath: OriginDeath
   readonly #hash = new RollingHash()
   /** The manifest is the first of them. */
   readonly #blocks: number
@@ -126,6 +128,7 @@ export class LargeRelease {
       { want: BORDER_WANT, standing: STANDING, redirect: REDIRECT, again: AGAIN },
     )
     this.#busy = new Busy(size)
+    this.#originDeath = new OriginDeath(question, ticksOfMs(this.#lineMs(ORIGIN)), this.#blocks)
     this.#edge = new Uint8Array(size * PLACES)
     this.#wanted = new Int32Array(size * PLACES)
     this.#waitingSince = new Int32Array(size * PLACES)
@@ -166,9 +169,7 @@ export class LargeRelease {
     if (failures.gateway || failures.churn > 0 || failures.originAfterPayloads !== undefined)
       for (const gateway of this.#fleet.gateways.flat())
         this.#wheel.push(REPAIR_TICKS, REPAIR, gateway, 0, 0, 0)
-    // It has sent that much, or had the time to: without failures nobody asks it for a second copy.
-    if (failures.originAfterPayloads !== undefined)
-      this.#dieAt(Math.ceil(lineTicks * failures.originAfterPayloads), ORIGIN)
+    if (this.#originDeath.tick !== undefined) this.#dieAt(this.#originDeath.tick, ORIGIN)
     for (let node = 1; node < this.#fleet.size; node++)
       this.#wheel.push(this.#heard.ticks[node] as number, HEADER, node, 0, 0, 0)
   }
@@ -203,7 +204,7 @@ export class LargeRelease {
       case TIMEOUT:
         return this.#avoid(node, from, c, AVOID_TICKS)
       case DIE:
-        return this.#die(node)
+        return node === ORIGIN ? this.#checkOrigin() : this.#die(node)
       case REPAIR:
         return this.#repair(node, c)
       case BORDER_WANT:
@@ -249,6 +250,7 @@ export class LargeRelease {
       this.#busy.answered(node, this.#wheel.tick - (this.#waitingSince[edge] as number))
     } else if (from === ORIGIN) this.#border.onServed(node)
     this.#received++
+    if (from === ORIGIN) this.#originDeath.onBlockOut(block)
     this.#checkOrigin()
     this.#wheel.push(this.#wheel.tick + this.#checkTicks, CHECKED, node, from, block, 0)
     this.#choose(node)
@@ -323,10 +325,8 @@ export class LargeRelease {
   }
 
   #checkOrigin(): void {
-    const { originAfterPayloads } = this.#question.failures
-    if (originAfterPayloads === undefined || this.#dead[ORIGIN] === 1) return
-    const sent = this.#network.traffic.sent[ORIGIN] as number
-    if (sent >= originAfterPayloads * this.#question.bytes) this.#die(ORIGIN)
+    const sentBytes = this.#network.traffic.sent[ORIGIN] as number
+    if (this.#originDeath.isDue(this.#wheel.tick, sentBytes)) this.#die(ORIGIN)
   }
 
   #die(node: number): void {

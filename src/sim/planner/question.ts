@@ -13,7 +13,7 @@ export interface Failures {
   readonly churn: number
   /** The gateway of rank 0 of every region dies silently: before a small release, in the middle of a large one. */
   readonly gateway: boolean
-  /** The origin dies silently once it has sent this many payloads; for a small release once its first copies are out. */
+  /** The origin dies silently once it has sent this many payloads (`origin-death.ts`); of a small release once its first copies are out. */
   readonly originAfterPayloads?: number
   /** Chance for each gateway to take itself for one of another rank. */
   readonly wrongRank: number

@@ -1,5 +1,11 @@
+import { gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { expect, test } from 'vitest'
-import { forgetOldest, type GossipMemory } from '../../../src/net/gossip-memory.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { FleetId } from '../../../src/model/ids.ts'
+import { Gate } from '../../../src/net/gate.ts'
+import { gossipOptions } from '../../../src/net/gossip.ts'
+import { forgetOldest, type GossipMemory, tellLater } from '../../../src/net/gossip-memory.ts'
+import { Pace } from '../../../src/net/pace.ts'
 
 test('the oldest messages are forgotten, and what came in a heartbeat is no longer listed once it was refused', () => {
   const ids = ['a', 'b', 'c', 'd']
@@ -11,6 +17,7 @@ test('the oldest messages are forgotten, and what came in a heartbeat is no long
         ['d', {}],
       ]),
       history: [[{ msgIdStr: 'd' }, { msgIdStr: 'c' }], [{ msgIdStr: 'a' }]],
+      getGossipIDs: () => new Map(),
     },
     seenCache: { entries: new Map(ids.map((id) => [id, {}])) },
     score: { deliveryRecords: { records: new Map(ids.map((id) => [id, {}])), queue } },
@@ -20,4 +27,36 @@ test('the oldest messages are forgotten, and what came in a heartbeat is no long
   expect([...memory.score.deliveryRecords.records.keys()]).toEqual(['c', 'd'])
   expect(queue).toEqual([{ msgId: 'c' }, { msgId: 'd' }])
   expect(memory.mcache.history).toEqual([[{ msgIdStr: 'd' }], []])
+})
+
+/** gossipsub's own cache of messages, as its heartbeats use it. */
+interface Cache {
+  readonly history: unknown[]
+  put(
+    id: { readonly msgIdStr: string; readonly msgId: string },
+    message: { readonly topic: string },
+    valid: true,
+  ): void
+  shift(): void
+  getGossipIDs(topics: Set<string>): ReadonlyMap<string, readonly string[]>
+}
+
+test('a seed tells of a message in one heartbeat, which is not the first after it came', () => {
+  const options = gossipOptions({
+    ...{ fleetId: 'f1ee7'.padEnd(64, '0') as FleetId, region: 'default', seed: true },
+    ...{ gate: new Gate(), pace: new Pace(LIMITS), limits: LIMITS },
+  })
+  const log = Object.assign(() => {}, { error() {}, trace() {} })
+  const pubsub = gossipsub(options)({ logger: { forComponent: () => log } } as never)
+  tellLater(pubsub as unknown as GossipMemory)
+  const { mcache } = pubsub as unknown as { readonly mcache: Cache }
+  const remembered = mcache.history.length
+  mcache.put({ msgIdStr: 'news', msgId: 'news' }, { topic: 'releases' }, true)
+  const told = [1, 2, 3].map(() => {
+    const ids = mcache.getGossipIDs(new Set(['releases'])).get('releases') ?? []
+    mcache.shift()
+    return ids
+  })
+  expect(told).toEqual([[], ['news'], []])
+  expect(mcache.history).toHaveLength(remembered)
 })

@@ -19,13 +19,13 @@ const options = (seed: boolean) =>
     limits: LIMITS,
   })
 
-test('a small release leaves its origin in eight copies at most, in a large fleet too', () => {
+test('a small release leaves its origin in six copies at most, in a large fleet too', () => {
   const { D, Dhi, floodPublish, doPX } = options(true)
-  expect({ D, Dhi, floodPublish, doPX }).toEqual({ D: 8, Dhi: 8, floodPublish: false, doPX: false })
+  expect({ D, Dhi, floodPublish, doPX }).toEqual({ D: 6, Dhi: 6, floodPublish: false, doPX: false })
 })
 
 test('a node that is no seed takes a few neighbours more, so that newcomers find a place', () => {
-  expect(options(false).Dhi).toBe(12)
+  expect(options(false).Dhi).toBe(9)
 })
 
 describe('a verdict', () => {
@@ -47,6 +47,7 @@ describe('a verdict', () => {
     const [log, sink] = [{ note: vi.fn() }, vi.fn()]
     const gossip = new Gossip({
       pubsub: pubsub as unknown as Pubsub,
+      seed: false,
       fleetId: FLEET,
       region: 'default',
       limits: LIMITS,
