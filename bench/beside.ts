@@ -99,7 +99,7 @@ async function run(bulkBytes: number, idleReleases: number): Promise<Figures> {
 }
 
 export async function beside({ quick }: { readonly quick: boolean }): Promise<Measured> {
-  const f = await run((quick ? 128 : 1_024) * MIB, quick ? 30 : 100)
+  const f = await run((quick ? 64 : 1_024) * MIB, quick ? 15 : 100)
   const small = 'a release of 2 KiB, signed → active, ms (p50 / p99 / max)'
   return {
     about: [

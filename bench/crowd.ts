@@ -17,11 +17,17 @@ const NODES_A_PROCESS = 25
  */
 const LIMITS_OF_NODES = 'limits:\n  minDegree: 2\n  maxDegree: 16\n  outsideDegree: 0\n'
 const STAND_MS = 300_000
-/** After each process: with two cores nodes that come up beside three hundred others make answers too late for all. */
-const CALM_MS = 6_000
-/** Gossip's mesh stands by then. */
-const SETTLE_MS = 15_000
-const IDLE_MS = 10_000
+const WHOLE = {
+  nodes: 500,
+  rounds: 10,
+  /** After each process: with two cores nodes that come up beside three hundred others make answers too late for all. */
+  calmMs: 6_000,
+  /** Gossip's mesh stands by then. */
+  settleMs: 15_000,
+  idleMs: 10_000,
+}
+type Extent = typeof WHOLE
+const QUICK: Extent = { nodes: 50, rounds: 3, calmMs: 1_000, settleMs: 5_000, idleMs: 5_000 }
 const GAP_MS = 3_000
 const DEADLINE_MS = 60_000
 
@@ -56,7 +62,7 @@ async function releases(
   return times
 }
 
-async function run(nodes: number, rounds: number): Promise<Figures> {
+async function run({ nodes, rounds, calmMs, settleMs, idleMs }: Extent): Promise<Figures> {
   const fleet = new RealFleet()
   const arrivals = new Arrivals()
   const crowd = new Crowd(arrivals)
@@ -73,17 +79,17 @@ async function run(nodes: number, rounds: number): Promise<Figures> {
       process.stderr.write(
         `linked to the seed: ${started} of ${nodes}; it takes ${rssMiB(pidOf(seed))} MiB\n`,
       )
-      await delay(CALM_MS)
+      await delay(calmMs)
     }
     const nodesAProcess = NODES_A_PROCESS
     await crowd.start({ config: init.nodeConfig, dir: fleet.dir, nodes, nodesAProcess, stand })
-    await delay(SETTLE_MS)
+    await delay(settleMs)
     const pids = [pidOf(seed), ...crowd.children.map(({ pid }) => pid ?? 0)]
     const cpu = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid) * 1_000, 0)
     const sent = () => total(seed.api, 'confmesh_network_sent_bytes_total')
     const still = { cpu: cpu(), bytes: await sent() }
-    await delay(IDLE_MS)
-    const idle = { cpuMs: (cpu() - still.cpu) / IDLE_MS, bytes: ((await sent()) - still.bytes) / IDLE_MS }
+    await delay(idleMs)
+    const idle = { cpuMs: (cpu() - still.cpu) / idleMs, bytes: ((await sent()) - still.bytes) / idleMs }
     const from = { cpu: cpu(), bytes: await sent(), ms: performance.now() }
     const times = await releases({ init, fleet }, rounds, (id) => arrivals.of(id, nodes + 1, DEADLINE_MS))
     const spanMs = performance.now() - from.ms
@@ -116,11 +122,12 @@ interface CrowdBenchOptions {
 }
 
 export async function crowd({ quick, shape }: CrowdBenchOptions): Promise<Measured> {
-  const f = await run(shape?.nodes ?? (quick ? 100 : 500), quick ? 5 : 10)
+  const extent = quick ? QUICK : WHOLE
+  const f = await run({ ...extent, nodes: shape?.nodes ?? extent.nodes })
   return {
     about: [
       `one seed in a process of its own, ${f.nodes} whole nodes, ${NODES_A_PROCESS} to a process, each looking for one link beside that to the seed and taking what comes, and the publisher; one machine, loopback; one release of 2 KiB after another`,
-      'bytes and CPU are less what the fleet took in the same time while idle, over ten seconds before',
+      `bytes and CPU are less what the fleet took in the same time while idle, over ${extent.idleMs / 1_000} seconds before`,
       'goals: 512 MiB, 2,000 ms',
     ],
     rows: [

@@ -33,6 +33,8 @@ const LINKS = 8
 const STAND_MS = 300_000
 /** Gossip's mesh and the region's gateways stand by then, once there are links, and most of what is said once is said. */
 const START_MS = 60_000
+/** Of a quick run: its figures have more of that in them, and it says so. */
+const QUICK = { nodes: 20, sizes: [12 * KIB, 64 * KIB, MIB], rounds: 2, startMs: 8_000 } as const
 /** A process that has just started compiles what a release runs while it runs: with ten of them on two cores, for seconds. */
 const WARM_UP_BYTES = [64 * KIB, 64 * KIB, MIB] as const
 /** Before each release: a fleet grows calmer by the minute. */
@@ -94,7 +96,13 @@ interface Idle {
   readonly allBytes: number
 }
 
-async function run(nodes: number, sizes: readonly number[], rounds: number): Promise<Figures[]> {
+interface Extent {
+  readonly sizes: readonly number[]
+  readonly rounds: number
+  readonly startMs: number
+}
+
+async function run(nodes: number, { sizes, rounds, startMs }: Extent): Promise<Figures[]> {
   const fleet = new RealFleet()
   const arrivals = new Arrivals()
   const crowd = new Crowd(arrivals)
@@ -113,7 +121,7 @@ async function run(nodes: number, sizes: readonly number[], rounds: number): Pro
       return { seed: sent[0] ?? 0, all: sum(sent), blocks: sum(blocks), vain: sum(vain) }
     }
     await stand(crowd.apis, Math.min(LINKS, nodes))
-    await delay(START_MS)
+    await delay(startMs)
     const standing = { fleet, init, seed, nodes, arrivals, cpuMs: cpu, sums }
     for (const bytes of WARM_UP_BYTES) await warmUp(standing, bytes)
     const figures: Figures[] = []
@@ -222,14 +230,15 @@ interface EgressOptions {
 }
 
 export async function egress({ quick, shape = {} }: EgressOptions): Promise<Measured> {
-  const rounds = quick ? 3 : 5
-  const counts = shape.nodes === undefined ? (quick ? [40] : [10, 40, 100]) : [shape.nodes]
-  const sizes = shape.bytes === undefined ? SIZES : [shape.bytes]
+  const extent: Extent = quick ? QUICK : { sizes: SIZES, rounds: 5, startMs: START_MS }
+  const { rounds, startMs } = extent
+  const counts = shape.nodes === undefined ? (quick ? [QUICK.nodes] : [10, 40, 100]) : [shape.nodes]
+  const sizes = shape.bytes === undefined ? extent.sizes : [shape.bytes]
   const figures: Figures[] = []
-  for (const nodes of counts) figures.push(...(await run(nodes, sizes, rounds)))
+  for (const nodes of counts) figures.push(...(await run(nodes, { sizes, rounds, startMs })))
   return {
     about: [
-      `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases`,
+      `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases, the first ${startMs / 1_000} s after all had their links`,
       `releases of ${WARM_UP_BYTES.map((bytes) => bytes / KIB).join(', ')} KiB go before, unmeasured`,
       'bytes are all that libp2p connections sent from just before the release until 0.5 s after the last node ran it, gossip, sync and pings included',
       'beyond idle: less what the fleet sent in the same time while idle, which is measured before each release; minutes after its start it still makes itself known',

@@ -7,7 +7,8 @@ import { cpuSeconds, pidOf, rssMiB } from './processes.ts'
 import type { Measured } from './results.ts'
 import { type Spread, spread } from './spread.ts'
 
-const STARTS = 7
+const STARTS = { quick: 3, whole: 7 }
+const IDLE_SECONDS = { quick: 8, whole: 60 }
 /** Until links stand and nothing is left to pull. */
 const SETTLE_MS = 10_000
 
@@ -29,9 +30,13 @@ function nodeItself(): number {
   return performance.now() - start
 }
 
-async function starts(fleet: RealFleet, init: InitResult): Promise<{ node: number[]; listening: number[] }> {
+async function starts(
+  fleet: RealFleet,
+  init: InitResult,
+  count: number,
+): Promise<{ node: number[]; listening: number[] }> {
   const times = { node: [] as number[], listening: [] as number[] }
-  for (let i = 0; i < STARTS; i++) {
+  for (let i = 0; i < count; i++) {
     times.node.push(nodeItself())
     const start = performance.now()
     const node = await fleet.startNode('node', init)
@@ -60,12 +65,12 @@ async function idle(node: RealNode, seconds: number) {
   }
 }
 
-async function run(idleSeconds: number): Promise<Figures> {
+async function run(startCount: number, idleSeconds: number): Promise<Figures> {
   const fleet = new RealFleet()
   try {
     const init = await fleet.init('fleet', ['--channel', 'bench/*'])
     await fleet.start('seed', init.seedConfig)
-    const times = await starts(fleet, init)
+    const times = await starts(fleet, init, startCount)
     const node = await fleet.startNode('node', init)
     const files = fleet.files('config', { 'config.yaml': 'a: 1\n' })
     const { release } = await publish(init, 'bench/config', files)
@@ -88,11 +93,12 @@ async function run(idleSeconds: number): Promise<Figures> {
 const range = ({ p50, min, max }: Spread): string => `${p50} (${min} to ${max})`
 
 export async function footprint({ quick }: { readonly quick: boolean }): Promise<Measured> {
-  const f = await run(quick ? 20 : 60)
+  const size = quick ? 'quick' : 'whole'
+  const f = await run(STARTS[size], IDLE_SECONDS[size])
   return {
     about: [
       `one node beside one seed, real processes on one machine; one channel with one small release; idle for ${f.idleSeconds} s after ${SETTLE_MS / 1_000} s to settle`,
-      `start: spawn → the line that says it listens, median of ${STARTS} (fastest to slowest), and Node's own start of an empty program measured in turn`,
+      `start: spawn → the line that says it listens, median of ${STARTS[size]} (fastest to slowest), and Node's own start of an empty program measured in turn`,
       'goals: at most 1,000 ms beyond Node, 128 MiB, below 1 % of a core, 2,048 B/s',
     ],
     rows: [

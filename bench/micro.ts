@@ -173,7 +173,7 @@ async function measureOne({ name, run, per }: Bench, runs: number): Promise<Figu
 }
 
 export async function micro({ quick }: { readonly quick: boolean }): Promise<Measured> {
-  const runs = quick ? 5 : 15
+  const runs = quick ? 2 : 15
   const figures: Figure[] = []
   for (const bench of pure()) figures.push(await measureOne(bench, runs))
   const { bench, close } = await stored()

@@ -1,5 +1,6 @@
 /**
- * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results.
+ * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results. Quick: five minutes
+ * for all, of smaller fleets and fewer releases, so that their figures are rougher.
  * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own; so with
  * `egress` and `peers`, for one number of nodes or one size.
  */

@@ -24,6 +24,7 @@ const START_MS = 300_000
 const LINKS = 8
 /** Once links stand: the mesh of gossip, the first comparisons and what is said once; a young fleet is not idle. */
 const CALM_MS = 45_000
+const QUICK_CALM_MS = 5_000
 /** A look at whoever has not got the newest yet; when it got it is in the node's own history. */
 const LOOK_MS = 500
 
@@ -44,7 +45,7 @@ export const confmesh: System = {
   about:
     'one seed and its publisher at the origin; whole nodes, 25 in a process, each verifies every signature and block and keeps it in its own LevelDB; nothing is materialized',
   missing: () => undefined,
-  async start(lab, subscribers): Promise<Running> {
+  async start(lab, subscribers, quick): Promise<Running> {
     const fleet = init(lab)
     lab.spawn('origin', [
       'env',
@@ -69,7 +70,7 @@ export const confmesh: System = {
     await until('all nodes run and have their links', START_MS, () =>
       nodes.reduce((sum, { said }) => sum + readyOf(said), 0) === subscribers ? true : undefined,
     )
-    await delay(CALM_MS)
+    await delay(quick ? QUICK_CALM_MS : CALM_MS)
     return {
       async publish(seq, path) {
         publisher.tell({ path, seq })

@@ -15,7 +15,8 @@ export interface System {
   readonly about: string
   /** Why it cannot run on this machine; undefined: it can. */
   missing(): string | undefined
-  start(lab: Lab, subscribers: number): Promise<Running>
+  /** @param quick not until all is calm: what it costs has more of its beginnings in it */
+  start(lab: Lab, subscribers: number, quick: boolean): Promise<Running>
 }
 
 /** A payload begins with its number in so many digits; the rest is random text, so nothing compresses it. */
