@@ -41,11 +41,7 @@ export const PEERS: readonly WireBound[] = [
       'the asker: what it was given it is not given again',
     ],
     ['REOFFER_MAX_MS', 'and at most', 'the asker: what it was given it is not given again'],
-    [
-      'SLOW_MS',
-      'two questions of sync together, of a peer that says something meanwhile',
-      'the peer: its connection ends',
-    ],
+    ['SLOW_MS', 'two questions of sync together', 'the peer: its connection ends'],
   ]),
   ...constants('core/sync.ts', coreSync, [
     [

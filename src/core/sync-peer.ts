@@ -21,7 +21,7 @@ export const MAX_FORGED = 16
 export const VAIN_PER_SECOND = 100
 export const VAIN_BURST = 200
 
-/** With both questions, from the first on: what a slow peer has to answer. */
+/** With both questions, from the first on: what a peer has to answer. */
 export const SLOW_MS = 10_000
 
 /** What was offered of a channel while both entries and the root were these. */
@@ -42,8 +42,6 @@ export interface SyncPeer {
   /** A request went unanswered: one more and the connection ends. */
   suspect: boolean
   heardMonoMs: number
-  /** When the question was put whose lack of an answer made it suspect. */
-  askedMonoMs: number
   readonly offered: Map<ShortHash, Offered>
   /** Releases the peer is known to have: never offered live. */
   readonly knows: LatestSet<ReleaseId>
@@ -70,7 +68,6 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
     theirSalt: undefined,
     suspect: false,
     heardMonoMs: step.now.monoMs,
-    askedMonoMs: step.now.monoMs,
     offered: new LatestMap(limits.maxChannels),
     knows: new LatestSet(limits.maxOffers),
     offers: new Set(),
@@ -143,17 +140,17 @@ export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): 
 export function askSync(step: Step, to: SyncPeer, message: SyncRequest): RequestId {
   const id = step.nextRequest()
   const { peer } = to
-  const timeoutMs = patienceMs(step, to)
+  const timeoutMs = patienceMs(step.config.limits, to)
   step.emit({ kind: 'request', id, peer, request: { protocol: 'sync', message }, timeoutMs })
   return id
 }
 
-/** A suspect that says nothing at all is a black hole; one that was heard since it was asked is slow. */
-function patienceMs({ now, config }: Step, to: SyncPeer): number {
-  const { syncDeadlineMs } = config.limits
-  if (to.suspect && to.heardMonoMs > to.askedMonoMs) return SLOW_MS - syncDeadlineMs
-  if (!to.suspect) to.askedMonoMs = now.monoMs
-  return syncDeadlineMs
+/**
+ * The second answer may take longer: a seed that stands still for six seconds would lose all its peers at once, and to make
+ * five hundred links anew is what keeps it busy. A black hole is found in ten, well within what healing may take.
+ */
+function patienceMs({ syncDeadlineMs }: Limits, { suspect }: SyncPeer): number {
+  return suspect ? SLOW_MS - syncDeadlineMs : syncDeadlineMs
 }
 
 export function answerSync(step: Step, id: RequestId, message: SyncReply): void {

@@ -326,8 +326,7 @@ export class Sync implements Stage {
   }
 
   /**
-   * Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew. Whoever was heard
-   * meanwhile is slow, and gets longer: on an overloaded host to make all links anew is what keeps it overloaded.
+   * Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew.
    */
   #unanswered(step: Step, journey: Journey, peer: SyncPeer, code: Code): void {
     if (!this.#peers.has(peer.peer)) return
