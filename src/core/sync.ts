@@ -325,9 +325,7 @@ export class Sync implements Stage {
     peer.heardMonoMs = step.now.monoMs
   }
 
-  /**
-   * Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew.
-   */
+  /** Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew. */
   #unanswered(step: Step, journey: Journey, peer: SyncPeer, code: Code): void {
     if (!this.#peers.has(peer.peer)) return
     if (!peer.suspect) {

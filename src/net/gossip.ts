@@ -83,8 +83,9 @@ export interface GossipSettings {
 
 /**
  * A message is told of in one heartbeat, to six peers outside the mesh or a quarter of them: a node of whose mesh nobody
- * passes anything on hears of it within a second (of a seed, within two: `tellLater`). gossipsub tells it in three, because its links may lose a message; ours do
- * not, and what is missing all the same sync brings, as it does to whoever comes later.
+ * passes anything on hears of it within a second (from a seed, within two: `tellLater`). gossipsub tells it in three,
+ * because its links may lose a message; ours do not, and what is missing all the same sync brings, as it does to whoever
+ * comes later.
  */
 const TOLD_HEARTBEATS = 1
 /**

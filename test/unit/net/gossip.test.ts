@@ -19,6 +19,21 @@ const options = (seed: boolean) =>
     limits: LIMITS,
   })
 
+function gossipOn(pubsub: Pubsub, seed: boolean): Gossip {
+  const [log, sink] = [{ note: vi.fn() }, vi.fn()]
+  const misconduct = new Misconduct(log, { count: vi.fn(), observe: vi.fn() }, sink)
+  return new Gossip({
+    pubsub,
+    seed,
+    fleetId: FLEET,
+    region: 'default',
+    limits: LIMITS,
+    misconduct,
+    log,
+    sink,
+  })
+}
+
 test('a small release leaves its origin in six copies at most, in a large fleet too', () => {
   const { D, Dhi, floodPublish, doPX } = options(true)
   expect({ D, Dhi, floodPublish, doPX }).toEqual({ D: 6, Dhi: 6, floodPublish: false, doPX: false })
@@ -26,6 +41,22 @@ test('a small release leaves its origin in six copies at most, in a large fleet 
 
 test('a node that is no seed takes a few neighbours more, so that newcomers find a place', () => {
   expect(options(false).Dhi).toBe(9)
+})
+
+test.each([
+  { seed: true, told: ['before'] },
+  { seed: false, told: ['news'] },
+])('of what came in this heartbeat a node tells at once, a seed not yet: $seed', ({ seed, told }) => {
+  const mcache = {
+    msgs: new Map(),
+    history: [[{ msgIdStr: 'news' }], [{ msgIdStr: 'before' }]],
+    getGossipIDs() {
+      return new Map([['releases', this.history[0]?.map(({ msgIdStr }) => msgIdStr)]])
+    },
+  }
+  const pubsub = { topicValidators: new Map(), subscribe: vi.fn(), addEventListener: vi.fn(), mcache }
+  gossipOn(pubsub as unknown as Pubsub, seed).start()
+  expect(mcache.getGossipIDs().get('releases')).toEqual(told)
 })
 
 describe('a verdict', () => {
@@ -44,17 +75,7 @@ describe('a verdict', () => {
         heard.push(`${id} ${from} ${as}`)
       },
     } satisfies Partial<Pubsub>
-    const [log, sink] = [{ note: vi.fn() }, vi.fn()]
-    const gossip = new Gossip({
-      pubsub: pubsub as unknown as Pubsub,
-      seed: false,
-      fleetId: FLEET,
-      region: 'default',
-      limits: LIMITS,
-      misconduct: new Misconduct(log, { count: vi.fn(), observe: vi.fn() }, sink),
-      log,
-      sink,
-    })
+    const gossip = gossipOn(pubsub as unknown as Pubsub, false)
     gossip.verdict({ kind: 'verdict', id: 'm', from: 'p' as PeerId, ...said })
     return heard
   }
