@@ -42,8 +42,15 @@ export const PEERS: readonly WireBound[] = [
     ],
     ['REOFFER_MAX_MS', 'and at most', 'the asker: what it was given it is not given again'],
     ['SLOW_MS', 'two questions of sync together', 'the peer: its connection ends'],
+    ['SLOWEST_MS', 'an answer to sync of one who lives', 'the peer: it is asked again, a few times'],
   ]),
   ...constants('core/sync.ts', coreSync, [
+    [
+      'MAX_UNANSWERED',
+      'questions of sync without an answer, in a row, where nothing else comes of the peer',
+      'the peer: its connection ends',
+    ],
+    ['MAX_UNANSWERED_ALIVE', 'and where other things do', 'the peer: its connection ends'],
     [
       'DEAF_MS',
       'for so long after more than `VAIN_PER_SECOND` no release of that peer is looked at',

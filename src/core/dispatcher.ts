@@ -337,7 +337,7 @@ export class Dispatcher implements CoreFacts {
     const mine = (stage: Pick<Stage, 'onReply' | 'onRequestFailed'>): boolean | undefined =>
       event.kind === 'reply'
         ? stage.onReply?.(step, this.#journey, event.id, event.reply)
-        : stage.onRequestFailed?.(step, this.#journey, event.id, event.code)
+        : stage.onRequestFailed?.(step, this.#journey, event.id, event.code, event.alive === true)
     for (const stage of [...this.#stages, this.#journey.fetch]) if (mine(stage)) return
   }
 

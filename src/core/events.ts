@@ -59,8 +59,11 @@ export type Event =
   | { readonly kind: 'request'; readonly id: RequestId; readonly peer: PeerId; readonly request: AnyRequest }
   /** An answer to our request; for a run one event each, the last without `more`. */
   | { readonly kind: 'reply'; readonly id: RequestId; readonly reply: AnyReply }
-  /** No answer: timed out, reset, malformed (`code` says), or the peer is gone. Ends the request. */
-  | { readonly kind: 'requestFailed'; readonly id: RequestId; readonly code: Code }
+  /**
+   * No answer: timed out, reset, malformed (`code` says), or the peer is gone. Ends the request.
+   * `alive`: something came on the connection since the request was made, so the peer is there, and late.
+   */
+  | { readonly kind: 'requestFailed'; readonly id: RequestId; readonly code: Code; readonly alive?: boolean }
   /** The peer broke a protocol (oversize, malformed): already logged and counted by the transport. */
   | { readonly kind: 'misbehaved'; readonly peer: PeerId; readonly code: Code }
   /** A write is durable. */

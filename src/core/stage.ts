@@ -52,6 +52,7 @@ export interface Stage {
     journey: Journey,
     id: RequestId,
     code: EventOf<'requestFailed'>['code'],
+    alive: boolean,
   ): boolean
   /**
    * Some wake has come; look at `step.now` for what is due. Earlier wishes are forgotten when a tick comes: ask

@@ -23,6 +23,8 @@ export const VAIN_BURST = 200
 
 /** With both questions, from the first on: what a peer has to answer. */
 export const SLOW_MS = 10_000
+/** The longest that any answer may take. */
+export const SLOWEST_MS = 20_000
 
 /** What was offered of a channel while both entries and the root were these. */
 interface Offered {
@@ -39,8 +41,8 @@ export interface SyncPeer {
   /** Keys the digests of comparisons we start on this connection. */
   readonly salt: Uint8Array
   theirSalt: Uint8Array | undefined
-  /** A request went unanswered: one more and the connection ends. */
-  suspect: boolean
+  /** Requests in a row that went unanswered. */
+  unanswered: number
   heardMonoMs: number
   readonly offered: Map<ShortHash, Offered>
   /** Releases the peer is known to have: never offered live. */
@@ -66,7 +68,7 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
     patterns,
     salt: saltFrom(random),
     theirSalt: undefined,
-    suspect: false,
+    unanswered: 0,
     heardMonoMs: step.now.monoMs,
     offered: new LatestMap(limits.maxChannels),
     knows: new LatestSet(limits.maxOffers),
@@ -147,10 +149,12 @@ export function askSync(step: Step, to: SyncPeer, message: SyncRequest): Request
 
 /**
  * The second answer may take longer: a seed that stands still for six seconds would lose all its peers at once, and to make
- * five hundred links anew is what keeps it busy. A black hole is found in ten, well within what healing may take.
+ * five hundred links anew is what keeps it busy. A black hole is found in ten, well within what healing may take. Whoever
+ * lives is asked ever more patiently (RFC 6298, 5.5).
  */
-function patienceMs({ syncDeadlineMs }: Limits, { suspect }: SyncPeer): number {
-  return suspect ? SLOW_MS - syncDeadlineMs : syncDeadlineMs
+function patienceMs({ syncDeadlineMs }: Limits, { unanswered }: SyncPeer): number {
+  if (unanswered === 0) return syncDeadlineMs
+  return Math.min((SLOW_MS - syncDeadlineMs) * 2 ** (unanswered - 1), SLOWEST_MS)
 }
 
 export function answerSync(step: Step, id: RequestId, message: SyncReply): void {

@@ -33,6 +33,9 @@ import { Round, type RoundContext, type RoundState } from './sync-round.ts'
 const DUE_SHARE = 8 / 9
 /** What a beacon names is usually on its way by gossip: only what has not come by then is asked for. */
 const BEACON_PATIENCE_MS = 750
+/** Questions in a row without an answer that end a connection on which nothing comes, and one on which other things do. */
+export const MAX_UNANSWERED = 2
+export const MAX_UNANSWERED_ALIVE = 5
 /** After a black hole: who else has been silent for so long? */
 const SILENT_MS = 10_000
 const PROBES = 4
@@ -138,20 +141,20 @@ export class Sync implements Stage {
     return false
   }
 
-  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code): boolean {
+  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code, alive: boolean): boolean {
     for (const round of this.#rounds.values())
       if (round.request === id) {
         const state = round.fail(step, journey)
         if (state === 'going') return true
         this.#end(step, round.peer, 'unanswered')
-        this.#unanswered(step, journey, round.with, code)
+        this.#unanswered(step, journey, round.with, code, alive)
         return true
       }
     for (const peer of this.#peers.values())
       if (peer.pushing === id) {
         peer.pushing = undefined
         peer.offers.clear() // the next comparison finds them
-        this.#unanswered(step, journey, peer, code)
+        this.#unanswered(step, journey, peer, code, alive)
         return true
       }
     for (const [peer, catchUp] of this.#catchUps) if (catchUp.id === id) return this.#catchUps.delete(peer)
@@ -321,19 +324,22 @@ export class Sync implements Stage {
   }
 
   #heard(step: Step, peer: SyncPeer): void {
-    peer.suspect = false
+    peer.unanswered = 0
     peer.heardMonoMs = step.now.monoMs
   }
 
-  /** Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew. */
-  #unanswered(step: Step, journey: Journey, peer: SyncPeer, code: Code): void {
+  /**
+   * Once: suspect, asked again at once. Twice: a black hole, so the connection ends and peers dial anew. One of whom other
+   * things come is late: on a host that has too much to do a link made anew costs more than the answer did.
+   */
+  #unanswered(step: Step, journey: Journey, peer: SyncPeer, code: Code, alive: boolean): void {
     if (!this.#peers.has(peer.peer)) return
-    if (!peer.suspect) {
-      peer.suspect = true
+    peer.unanswered += 1
+    if (peer.unanswered < (alive ? MAX_UNANSWERED_ALIVE : MAX_UNANSWERED)) {
       if (!this.#rounds.has(peer.peer)) this.#start(step, journey, peer)
       return
     }
-    const text = `no answer to sync, twice (${code}); the connection is closed and dialled anew`
+    const text = `no answer to sync, ${peer.unanswered} times (${code}); the connection is closed and dialled anew`
     step.emit({ kind: 'note', level: 'warn', code: 'NET_TIMEOUT', text, peer: peer.peer })
     step.emit({ kind: 'hangUp', peer: peer.peer, code: 'NET_TIMEOUT' })
     this.#peers.delete(peer.peer)

@@ -6,6 +6,7 @@ import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { Protocol } from '../model/messages.ts'
 import type { EffectOf, TransportEvent } from '../runtime/ports.ts'
+import { afterReading } from './after-reading.ts'
 import { isMisconduct, streamError } from './framing.ts'
 import { Line } from './line.ts'
 import type { Misconduct } from './misconduct.ts'
@@ -22,6 +23,8 @@ export interface AskerOptions {
   readonly sink: (event: TransportEvent) => void
   /** The one connection in use with a peer. */
   readonly current: (peer: PeerId) => Connection | undefined
+  /** Bytes that have come on a connection so far. */
+  readonly bytesFrom: (connection: Connection) => number
 }
 
 export class Asker {
@@ -34,18 +37,24 @@ export class Asker {
 
   ask(effect: EffectOf<'request'>): void {
     const { id, peer, request, timeoutMs } = effect
-    const { sink, misconduct } = this.#options
+    const { sink, misconduct, bytesFrom } = this.#options
     const line = this.#line(peer, request.protocol)
     if (line === undefined) {
       // never from within `perform`: the core is in the middle of a step
       queueMicrotask(() => sink({ kind: 'requestFailed', id, code: 'NET_UNREACHABLE' }))
       return
     }
+    const { connection } = line
+    const bytesBefore = bytesFrom(connection)
     const failed = (error: unknown) => {
       const failure = streamError(error, request.protocol)
       if (isMisconduct(failure)) misconduct.report(peer, failure)
       if (isNotice(request)) return
-      sink({ kind: 'requestFailed', id, code: failure.code })
+      const { code } = failure
+      const tell = () =>
+        sink({ kind: 'requestFailed', id, code, ...(bytesFrom(connection) > bytesBefore && { alive: true }) })
+      if (code === 'NET_TIMEOUT') afterReading(tell)
+      else tell()
     }
     line
       .ask(request, timeoutMs, (reply) => sink({ kind: 'reply', id, reply }))

@@ -7,6 +7,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
+import { afterReading } from './after-reading.ts'
 import type { Gate, Inbound } from './gate.ts'
 import { forgetOldest, type GossipMemory, tellLater } from './gossip-memory.ts'
 import type { Misconduct } from './misconduct.ts'
@@ -186,11 +187,6 @@ export interface GossipParts {
   readonly sink: (event: TransportEvent) => void
 }
 
-/** What has come in meanwhile is read first: on a busy host words lie in the socket when the time is over. */
-const afterReading = (work: () => void) => (): void => {
-  setImmediate(() => setImmediate(work))
-}
-
 export class Gossip {
   readonly #parts: GossipParts
   readonly #names: Readonly<Record<Topic, string>>
@@ -223,7 +219,7 @@ export class Gossip {
     const { pubsub } = this.#parts
     const tell = () => pubsub.reportMessageValidationResult(id, from, VERDICTS[verdict])
     if (verdict !== 'accept' || urgent) tell()
-    else this.#hold(afterReading(tell))
+    else this.#hold(() => afterReading(tell))
   }
 
   /** Nobody there to hear it is no failure: sync brings it to whoever comes later. */

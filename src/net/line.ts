@@ -31,7 +31,7 @@ const isClosedWhileIdle = ({ stream, idleSinceMs }: Wire): boolean =>
 
 /** Opening a stream costs a negotiation and a write to the peer store on both sides: almost four times a request. */
 export class Line {
-  readonly #connection: Connection
+  readonly connection: Connection
   readonly #rules: ProtocolRules
   readonly #limits: Limits
   readonly #unread: Unread
@@ -42,7 +42,7 @@ export class Line {
   #closed: MeshError | undefined
 
   constructor(connection: Connection, rules: ProtocolRules, limits: Limits, unread: Unread) {
-    this.#connection = connection
+    this.connection = connection
     this.#rules = rules
     this.#limits = limits
     this.#unread = unread
@@ -204,9 +204,9 @@ export class Line {
 
   async #opened(signal: AbortSignal): Promise<Wire> {
     const { id, maxReplyBytes, maxRunBytes } = this.#rules
-    const stream = await this.#connection.newStream([id], { signal })
+    const stream = await this.connection.newStream([id], { signal })
     this.#inUse.add(stream)
-    const done = this.#unread.watch(stream, this.#connection)
+    const done = this.#unread.watch(stream, this.connection)
     const messages = new MessageReader(stream, {
       what: id,
       maxBytes: maxReplyBytes,

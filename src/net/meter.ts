@@ -6,7 +6,7 @@ import type { Metrics, MultiaddrConnection } from '@libp2p/interface'
 import { gatherWrites, type OverSocket } from './gathered-writes.ts'
 
 /** As far as we use one. */
-export type TcpConnection = Pick<MultiaddrConnection, 'abort'> & OverSocket
+export type TcpConnection = Pick<MultiaddrConnection, 'abort' | 'timeline'> & OverSocket
 
 export type CountBytes = (direction: 'sent' | 'received', bytes: number) => void
 

@@ -3,6 +3,7 @@
  * look whether one comes; libp2p's own monitor opens a stream on each connection, from both sides and all at once, which a
  * seed with 500 of them has to negotiate in one go.
  */
+import type { Connection } from '@libp2p/interface'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { TcpConnection } from './meter.ts'
@@ -16,8 +17,12 @@ interface Heard {
   silentLooks: number
 }
 
+/** As libp2p hands it on from the TCP connection to the connection that it makes of it: the one thing both have. */
+type Timed = Pick<Connection, 'timeline'>
+
 export class Silence {
   readonly #lookMs: number
+  readonly #sockets = new WeakMap<Timed['timeline'], TcpConnection['socket']>()
   readonly #heard = new Map<TcpConnection, Heard>()
   #timer: NodeJS.Timeout | undefined
 
@@ -36,9 +41,15 @@ export class Silence {
 
   /** From the handshake to the end of the connection. */
   watch(connection: TcpConnection): void {
-    const { socket } = connection
+    const { socket, timeline } = connection
+    this.#sockets.set(timeline, socket)
     this.#heard.set(connection, { bytes: socket.bytesRead, silentLooks: 0 })
     socket.once('close', () => this.#heard.delete(connection))
+  }
+
+  /** Bytes that have come on a connection so far, as far as they are read. */
+  bytesFrom({ timeline }: Timed): number {
+    return this.#sockets.get(timeline)?.bytesRead ?? 0
   }
 
   /** One look at every connection. */

@@ -120,7 +120,10 @@ async function startParts(
   const meter = createMeter(metrics.networkBytes, (connection) => silence.watch(connection))
   const host = await createHost({ ...options, gate, pace, unread, meter, gater: connections.gater })
   const { current, isCurrent } = connections
-  const asker = new Asker({ rules, limits, unread, seed: options.seed, misconduct, sink, current })
+  const asker = new Asker({
+    ...{ rules, limits, unread, seed: options.seed, misconduct, sink, current },
+    bytesFrom: (connection) => silence.bytesFrom(connection),
+  })
   const answerer = new Answerer({ rules, limits, gate, pace, unread, misconduct, log, sink, isCurrent })
   const gossip = new Gossip({
     ...{ pubsub: host.pubsub, seed: options.seed },

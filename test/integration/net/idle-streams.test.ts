@@ -132,6 +132,7 @@ test('a peer that gives no blocks is compared with, and the next want says what 
   await a.event('connected')
   await compared(a, raw)
   const id = a.ask(raw.id, want)
-  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code: 'NET_PROTOCOL' })
+  const failed = await a.event('requestFailed')
+  expect(failed).toEqual({ kind: 'requestFailed', id, code: 'NET_PROTOCOL', alive: true })
   expect(a.of('misbehaved')).toEqual([])
 })

@@ -139,7 +139,8 @@ test('a run longer than its bound ends the request', async () => {
     for (const more of [true, true, false]) replyTo(b, id, { protocol: 'sync', message: envelopes(1, more) })
   }
   const id = a.ask(b.id, sync)
-  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code: 'LIMIT_BYTES' })
+  const failed = await a.event('requestFailed')
+  expect(failed).toEqual({ kind: 'requestFailed', id, code: 'LIMIT_BYTES', alive: true })
   expect(a.of('misbehaved')).toMatchObject([{ peer: b.id, code: 'LIMIT_BYTES' }])
   expect(a.of('reply')).toHaveLength(2)
 })
@@ -166,12 +167,32 @@ test('no reply in time fails the request, and the late reply is not taken for th
   const [a, b] = await pair()
   const slow = a.ask(b.id, want, 1_000)
   const asked = await b.event('request')
-  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id: slow, code: 'NET_TIMEOUT' })
+  const failed = await a.event('requestFailed')
+  expect(failed).toEqual({ kind: 'requestFailed', id: slow, code: 'NET_TIMEOUT', alive: true })
   b.transport.replyBlock(asked.id, new Uint8Array([1]))
   b.onRequest = ({ id }) => b.transport.replyBlock(id, new Uint8Array([2]))
   const next = a.ask(b.id, want)
   expect((await a.event('reply', ({ id }) => id === next)).reply).toEqual(block(new Uint8Array([2])))
   expect(a.of('reply')).toHaveLength(1)
+})
+
+test('a request that fails says whether anything came of the peer meanwhile', async () => {
+  const [a, b] = await pair()
+  b.onRequest = ({ id }) => b.transport.replyBlock(id, new Uint8Array([1]))
+  const first = a.ask(b.id, want)
+  await a.event('reply', ({ id }) => id === first)
+  b.onRequest = () => {}
+  const failure = async (timeoutMs: number) => {
+    const asked = a.ask(b.id, want, timeoutMs)
+    return await a.event('requestFailed', ({ id }) => id === asked)
+  }
+  // its stream stands, so that nothing comes, but for what gossip has to say
+  let failed = await failure(100)
+  for (let again = 0; failed.alive && again < 20; again += 1) failed = await failure(100)
+  expect('alive' in failed).toBe(false)
+  const late = failure(1_000)
+  b.ask(a.id, want)
+  expect(await late).toMatchObject({ code: 'NET_TIMEOUT', alive: true })
 })
 
 test('a request to nobody, and those whose connection ends, under way or waiting, fail at once', async () => {
@@ -318,7 +339,7 @@ test.each([
   a.dial(raw)
   await a.event('connected')
   const id = a.ask(raw.id, open)
-  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code })
+  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code, alive: true })
   expect(a.of('misbehaved')).toMatchObject([{ peer: raw.id, code }])
 })
 
@@ -328,5 +349,6 @@ test('a peer that does not speak the protocol', async () => {
   a.dial(raw)
   await a.event('connected')
   const id = a.ask(raw.id, open)
-  expect(await a.event('requestFailed')).toEqual({ kind: 'requestFailed', id, code: 'NET_PROTOCOL' })
+  const failed = await a.event('requestFailed')
+  expect(failed).toEqual({ kind: 'requestFailed', id, code: 'NET_PROTOCOL', alive: true })
 })

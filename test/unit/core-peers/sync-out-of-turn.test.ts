@@ -28,7 +28,7 @@ const reply = (of: AnyReply | SyncReply): Effect[] =>
     a.sync.onReply(step, journey, out, 'protocol' in of ? of : { protocol: 'sync', message: of })
   })
 const fails = (id = out): Effect[] =>
-  a.bench.run((step, journey) => a.sync.onRequestFailed(step, journey, id, 'NET_TIMEOUT'))
+  a.bench.run((step, journey) => a.sync.onRequestFailed(step, journey, id, 'NET_TIMEOUT', false))
 const asks = (message: SyncRequest): Effect[] =>
   a.bench.run((step, journey) =>
     a.sync.onRequest(step, journey, requestOf(99, B, { protocol: 'sync', message })),

@@ -151,16 +151,32 @@ describe('a peer that does not answer', () => {
     a.bench.link(b.id)
     const [first] = asked(a.bench.run((step, journey) => a.sync.onAdmitted(step, journey, b.id)))
     const again = a.bench.run((step, journey) => {
-      a.sync.onRequestFailed(step, journey, first?.id ?? 0, 'NET_TIMEOUT')
+      a.sync.onRequestFailed(step, journey, first?.id ?? 0, 'NET_TIMEOUT', false)
     })
     expect(asked(again).map(({ request, timeoutMs }) => [request.message.type, timeoutMs])).toEqual([
       ['digests', 10_000 - LIMITS.syncDeadlineMs],
     ])
     const end = a.bench.run((step, journey) => {
-      a.sync.onRequestFailed(step, journey, asked(again)[0]?.id ?? 0, 'NET_TIMEOUT')
+      a.sync.onRequestFailed(step, journey, asked(again)[0]?.id ?? 0, 'NET_TIMEOUT', false)
     })
     expect(acts(end)).toEqual([{ kind: 'hangUp', peer: b.id, code: 'NET_TIMEOUT' }])
     expect(codes(end)).toEqual(['NET_TIMEOUT'])
+  })
+
+  it('but of whom other things come, is asked ever more patiently before its connection ends', () => {
+    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+    a.bench.link(b.id)
+    let effects = a.bench.run((step, journey) => a.sync.onAdmitted(step, journey, b.id))
+    const waited: number[] = []
+    for (let [out] = asked(effects); out !== undefined; [out] = asked(effects)) {
+      const { id, timeoutMs } = out
+      waited.push(timeoutMs)
+      effects = a.bench.run((step, journey) => {
+        a.sync.onRequestFailed(step, journey, id, 'NET_TIMEOUT', true)
+      })
+    }
+    expect(waited).toEqual([3_000, 7_000, 14_000, 20_000, 20_000])
+    expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: b.id, code: 'NET_TIMEOUT' }])
   })
 
   it('is trusted again after an answer', () => {
@@ -169,7 +185,7 @@ describe('a peer that does not answer', () => {
     const fail = () => {
       const effects = a.bench.run((step, journey) => a.sync.onTick(step, journey))
       return a.bench.run((step, journey) => {
-        a.sync.onRequestFailed(step, journey, asked(effects)[0]?.id ?? 0, 'NET_TIMEOUT')
+        a.sync.onRequestFailed(step, journey, asked(effects)[0]?.id ?? 0, 'NET_TIMEOUT', false)
       })
     }
     for (let times = 0; times < 3; times += 1) {

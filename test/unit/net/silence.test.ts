@@ -7,7 +7,7 @@ function connection() {
   const socket = Object.assign(new EventEmitter(), { bytesRead: 0 })
   const ended: Error[] = []
   const abort = (error: Error) => void ended.push(error)
-  return { socket, ended, link: { socket, abort } as unknown as TcpConnection }
+  return { socket, ended, link: { socket, abort, timeline: { open: 0 } } as unknown as TcpConnection }
 }
 
 function watching(link: TcpConnection): Silence {
@@ -44,4 +44,12 @@ test('a connection that has ended is not looked at any more', () => {
   socket.emit('close')
   for (let look = 0; look < SILENT_LOOKS; look += 1) silence.look()
   expect(ended).toEqual([])
+})
+
+test('what has come on a connection is told to whoever holds what libp2p made of it, and of a stranger nothing', () => {
+  const { socket, link } = connection()
+  const silence = watching(link)
+  socket.bytesRead += 7
+  expect(silence.bytesFrom({ timeline: link.timeline })).toBe(7)
+  expect(silence.bytesFrom({ timeline: { open: 0 } })).toBe(0)
 })
