@@ -56,6 +56,7 @@ const OF_CORE: Reasons = {
   ),
   ...inFile('core/sync-index.ts', ['RESCAN_MS'], PACE),
   ...inFile('core/sync-round.ts', ['ENTRY_BYTES', 'SUB_BUCKET_BYTES'], SIZE),
+  ...inFile('core/onward.ts', ['PATIENCE_MS', 'YOUNG_MS'], PACE),
   ...inFile('core/sync.ts', ['DUE_SHARE', 'BEACON_PATIENCE_MS', 'SILENT_MS'], PACE),
   ...inFile('core/sync.ts', ['PROBES'], OWN),
   ...inFile('core/turns.ts', ['MORE_BY_TURN'], 'how many nodes of the region act'),

@@ -127,6 +127,9 @@ export function verdictOf(ingested: Ingested): GossipVerdict {
     case 'TWIN':
     case 'CONCURRENT':
       return ingested.relayable ? 'accept' : 'ignore'
+    // Sync was faster than gossip, and brings no content: not passed on here, the message would end here for all beyond.
+    case 'DUPLICATE':
+      return ingested.fills && ingested.relayable ? 'accept' : 'ignore'
     case 'MALFORMED':
     case 'MISPLACED':
       return 'reject'

@@ -78,7 +78,7 @@ export class Fetch {
     })
   }
 
-  /** Gossip brought the release just now: the neighbours get its content as we do, and say so. */
+  /** Gossip brings the release just now: the neighbours get its content as we do, and say so. */
   heard(release: ReleaseId): void {
     this.#news.add(release)
   }
@@ -160,11 +160,11 @@ export class Fetch {
     return { have: blocks - job.missing.size, blocks, sinceMonoMs: job.sinceMonoMs }
   }
 
-  /** A block whose digest was checked, from whomever: written if some job needs it. */
-  offer(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): void {
-    if (this.#writing.has(digest) || journey.hasBlock(digest)) return
+  /** A block whose digest was checked, from whomever: written if some job needs it. @returns whether one does */
+  offer(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): boolean {
+    if (this.#writing.has(digest) || journey.hasBlock(digest)) return false
     const needed = [...this.#jobs.values()].filter((job) => job.missing.has(digest))
-    if (needed.length === 0) return
+    if (needed.length === 0) return false
     if (this.#writing.size === 0) this.#pull.pace.began(step.now.monoMs)
     this.#writing.set(digest, bytes.length)
     const ticket = step.nextTicket()
@@ -177,6 +177,7 @@ export class Fetch {
       job.queries = 0
       if (job.nextPage === digest && !job.checking.has(digest)) this.#takePage(step, journey, job, bytes)
     }
+    return true
   }
 
   /** A block is durable: whoever waited for it goes on. */

@@ -154,7 +154,7 @@ function judged(
   read: ReadBytes,
   source: Source,
   verdict: Verdict,
-  { judgeOnly }: IngestOptions,
+  { judgeOnly, content }: IngestOptions,
 ): Outcome {
   const { release, envelope } = read
   const named = node.roots.undisputed(release.header.root)
@@ -178,7 +178,7 @@ function judged(
     verdict,
     release,
     provable: verdict === 'UNAUTHORISED' && named !== undefined && !signed(),
-    relayable: ACCEPTED.has(verdict) && signed(),
+    relayable: (ACCEPTED.has(verdict) || (verdict === 'DUPLICATE' && content !== undefined)) && signed(),
     ticket: 0,
     whole: false,
   }

@@ -41,6 +41,8 @@ export interface Ingested {
   readonly provable: boolean
   /** Authorised under the root it names, too, which is kept: may be relayed by gossip. */
   readonly relayable: boolean
+  /** Known already, but not whole here: the message brought what was missing. */
+  readonly fills?: boolean
   /** Why it could not even be read. */
   readonly code?: Code
 }

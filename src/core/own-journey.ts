@@ -14,6 +14,7 @@ import { createFetch, type Fetch } from './fetch.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
 import { releaseGossip } from './inline.ts'
 import type { ChannelFacts, Heard, Ingested, Journey, Source } from './journey.ts'
+import { isYoung } from './onward.ts'
 import { placeOf } from './order.ts'
 import { noteRefused } from './refused-root.ts'
 import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
@@ -214,9 +215,11 @@ export class OwnJourney implements Journey {
   take(step: Step, envelope: Uint8Array, source: Source, content: Content | undefined): Outcome {
     const options = content === undefined ? {} : { content, onlyForTarget: true }
     const outcome = ingest(this.#node, step, envelope, source, options)
-    if (!outcome.whole && outcome.verdict === 'DUPLICATE')
-      for (const [digest, bytes] of content ?? []) this.fetch.offer(step, this, digest, bytes)
-    return this.#ordered(step, envelope, source, outcome)
+    if (outcome.whole || outcome.verdict !== 'DUPLICATE')
+      return this.#ordered(step, envelope, source, outcome)
+    let fills = false
+    for (const [digest, bytes] of content ?? []) fills = this.fetch.offer(step, this, digest, bytes) || fills
+    return { ...outcome, fills }
   }
 
   #ordered(step: Step, envelope: Uint8Array, source: Source, outcome: Outcome): Outcome {
@@ -224,7 +227,7 @@ export class OwnJourney implements Journey {
     if (release === undefined || (verdict !== 'NEW' && verdict !== 'TWIN' && verdict !== 'CONCURRENT'))
       return outcome
     const stored = this.#node.cells.get(release.header.channel)?.stored === true
-    if (source.via === 'gossip') this.fetch.heard(release.id)
+    if (source.via === 'gossip' || isYoung(release, step.now)) this.fetch.heard(release.id)
     const ordered = { release, envelope, verdict, source, stored }
     for (const stage of this.#stages) stage.onOrdered?.(step, this, ordered)
     return outcome

@@ -10,6 +10,7 @@ import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey, Verdict } from './journey.ts'
+import { Onward } from './onward.ts'
 import { RootBudget, RootRun } from './root-run.ts'
 import { storesChannel } from './session.ts'
 import type { OrderedRelease, Stage } from './stage.ts'
@@ -60,8 +61,7 @@ export class Sync implements Stage {
   readonly #compared = new Map<string, number>()
   #allMonoMs = Number.NEGATIVE_INFINITY
   readonly #complete = new Set<PeerId>()
-  /** Channels whose newest came by sync and is not on disk yet. */
-  readonly #toOffer = new Set<Channel>()
+  readonly #onward = new Onward()
   #nextMonoMs = 0
   #soonMonoMs: number | undefined
 
@@ -169,6 +169,7 @@ export class Sync implements Stage {
     if (due) this.#plan(step)
     if (soon) this.#soonMonoMs = undefined
     if (due || soon) this.#turn(step, journey, soon)
+    for (const channel of this.#onward.due(step)) this.offer(step, journey, channel)
     step.wakeAt(Math.min(this.#nextMonoMs, this.#soonMonoMs ?? Number.POSITIVE_INFINITY))
   }
 
@@ -181,15 +182,14 @@ export class Sync implements Stage {
     this.#context.index.touchAll()
   }
 
-  onOrdered(_step: Step, _journey: Journey, { source, stored, release }: OrderedRelease): void {
-    this.#context.index.touch(release.header.channel)
-    if (source.via === 'sync' && stored) this.#toOffer.add(release.header.channel)
+  onOrdered(step: Step, _journey: Journey, ordered: OrderedRelease): void {
+    this.#context.index.touch(ordered.release.header.channel)
+    this.#onward.onOrdered(step, ordered)
   }
 
   onDurable(step: Step, journey: Journey, channel: Channel): void {
     this.#context.index.touch(channel)
-    if (!this.#toOffer.delete(channel)) return
-    this.offer(step, journey, channel)
+    if (this.#onward.onDurable(step, channel)) this.offer(step, journey, channel)
   }
 
   /** Offers the releases of a durable channel to every neighbour that stores it and may lack them. */

@@ -171,6 +171,23 @@ describe('a release whose content is fetched', () => {
     expect(progress()).toBeUndefined()
   })
 
+  it('is passed on with its content where that comes by gossip after all, once', () => {
+    const { node } = fetching()
+    const filled = node.run(gossip(made, [made.page, made.block]))
+    expect(ofKind(filled, 'verdict')).toMatchObject([{ verdict: 'accept' }])
+    expect(ofKind(filled, 'persist').map(({ writes }) => writes)).toEqual([
+      [{ kind: 'block', digest: sha256(made.page), bytes: made.page }],
+      [{ kind: 'block', digest: sha256(made.block), bytes: made.block }],
+    ])
+    const again = node.run(gossip(made, [made.page, made.block]))
+    expect(ofKind(again, 'verdict')).toMatchObject([{ verdict: 'ignore' }])
+  })
+
+  it('is not passed on by a message that brings no content', () => {
+    const { node } = fetching()
+    expect(ofKind(node.run(gossip(made)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
+  })
+
   it('drops a peer that gives wrong bytes, and asks another', () => {
     const { node } = fetching()
     node.peer(OTHER, { submit: true })

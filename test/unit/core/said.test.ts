@@ -124,6 +124,10 @@ it('only what the message alone, or the root it names, proves wrong is rejected'
     verdictOf({ verdict, provable, relayable })
   expect([of('NEW', false, true), of('NEW', false, false)]).toEqual(['accept', 'ignore'])
   expect([of('UNAUTHORISED', true, false), of('UNAUTHORISED', false, false)]).toEqual(['reject', 'ignore'])
+  expect([of('DUPLICATE', false, true), of('STALE', false, true)]).toEqual(['ignore', 'ignore'])
+  const fills = { verdict: 'DUPLICATE', provable: false, fills: true } as const
+  expect(verdictOf({ ...fills, relayable: true })).toBe('accept')
+  expect(verdictOf({ ...fills, relayable: false })).toBe('ignore')
   expect([of('MISPLACED', false, false), of('STALE', false, false)]).toEqual(['reject', 'ignore'])
 })
 
