@@ -1,5 +1,6 @@
 /** Real nodes, several to a process: as many of them fit on one machine as a fleet of one process a node would not. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
@@ -11,6 +12,8 @@ export interface CrowdOptions {
   readonly nodes: number
   /** With many more than ten a process's event loop is what is measured. */
   readonly nodesAProcess: number
+  /** Priority of the processes, from 0 to 19; by default that of whoever starts them. */
+  readonly niceness?: number
   /** Awaited after each process; `nodes`: so many have been started. */
   readonly stand?: (nodes: number) => Promise<void>
 }
@@ -25,7 +28,7 @@ export class Crowd {
   }
 
   /** One process after another, so that none starves the handshakes of those before. */
-  async start({ config, dir, nodes, nodesAProcess, stand }: CrowdOptions): Promise<void> {
+  async start({ config, dir, nodes, nodesAProcess, niceness, stand }: CrowdOptions): Promise<void> {
     for (let first = 1; first <= nodes; first += nodesAProcess) {
       const count = Math.min(nodesAProcess, nodes - first + 1)
       const options = ['--config', config, '--dir', dir, '--first', `${first}`, '--count', `${count}`]
@@ -33,6 +36,7 @@ export class Crowd {
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       this.children.push(child)
+      if (niceness !== undefined && child.pid !== undefined) setPriority(child.pid, niceness)
       this.#arrivals.listen(child)
       const line = await new Promise<string>((resolve, reject) => {
         createInterface(child.stdout).once('line', resolve)
