@@ -10,7 +10,7 @@ export interface CrowdOptions {
   /** Where their data folders lie. */
   readonly dir: string
   readonly nodes: number
-  /** With many more than ten a process's event loop is what is measured. */
+  /** With one core to a process and hundreds of nodes its event loop is what is measured. */
   readonly nodesAProcess: number
   /** Priority of the processes, from 0 to 19; by default that of whoever starts them. */
   readonly niceness?: number
