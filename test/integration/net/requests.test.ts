@@ -178,17 +178,23 @@ test('no reply in time fails the request, and the late reply is not taken for th
 
 test('a request that fails says whether anything came of the peer meanwhile', async () => {
   const [a, b] = await pair()
-  b.onRequest = ({ id }) => b.transport.replyBlock(id, new Uint8Array([1]))
-  const first = a.ask(b.id, want)
-  await a.event('reply', ({ id }) => id === first)
-  b.onRequest = () => {}
+  const answered = async () => {
+    b.onRequest = ({ id }) => b.transport.replyBlock(id, new Uint8Array([1]))
+    const first = a.ask(b.id, want)
+    await a.event('reply', ({ id }) => id === first)
+    b.onRequest = () => {}
+  }
   const failure = async (timeoutMs: number) => {
     const asked = a.ask(b.id, want, timeoutMs)
     return await a.event('requestFailed', ({ id }) => id === asked)
   }
-  // its stream stands, so that nothing comes, but for what gossip has to say
+  // after an answer the stream stands, so that nothing comes, but for what gossip has to say
+  await answered()
   let failed = await failure(100)
-  for (let again = 0; failed.alive && again < 20; again += 1) failed = await failure(100)
+  for (let again = 0; failed.alive && again < 20; again += 1) {
+    await answered()
+    failed = await failure(100)
+  }
   expect('alive' in failed).toBe(false)
   const late = failure(1_000)
   b.ask(a.id, want)
