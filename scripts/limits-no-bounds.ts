@@ -40,7 +40,11 @@ const OF_CORE: Reasons = {
   ...inFile('core/own-certificate.ts', ['DAY_MS'], UNIT),
   ...inFile('core/patience.ts', ['MAX_ALLOWED', 'EARNED_BY'], OWN),
   ...inFile('core/peer-book.ts', ['REMEMBER_AGAIN_MS'], PACE),
-  ...inFile('core/peers.ts', ['PASS_ON_FAILURES', 'ENOUGH_REMEMBERED'], 'what this node goes by'),
+  ...inFile(
+    'core/peers.ts',
+    ['PASS_ON_FAILURES', 'ENOUGH_KNOWN', 'ENOUGH_REMEMBERED'],
+    'what this node goes by',
+  ),
   ...inFile('core/peers.ts', ['IDLE_LOOK_MS'], PACE),
   ...inFile('core/publish-questions.ts', ['STATE_OVERHEAD_BYTES'], SIZE),
   ...inFile('core/pull.ts', ['MAX_ASKED', 'JOBS_A_GO'], OWN),

@@ -58,6 +58,10 @@ export class PeerBook {
     return this.#seeds.has(peer) || this.#known.has(peer)
   }
 
+  get size(): number {
+    return this.#known.size
+  }
+
   get(peer: PeerId): KnownPeer | undefined {
     return this.#known.get(peer)
   }

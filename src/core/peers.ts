@@ -28,6 +28,11 @@ import { Twin } from './twin.ts'
 const PASS_ON_FAILURES = 3
 /** Looks are so far apart while nothing is missing. */
 const IDLE_LOOK_MS = 10_000
+/**
+ * Twice the wanted links, and what one answer brings: whoever knows so many finds others when its neighbours go. In a fleet
+ * of hundreds there is something new in nearly every answer, for an hour, and each is 30 KiB.
+ */
+const ENOUGH_KNOWN = 32
 /** With so many remembered peers a starting node leaves the seeds to those that have none, for a while. */
 const ENOUGH_REMEMBERED = 4
 
@@ -127,7 +132,6 @@ export class Peers implements Stage {
       if (inVain && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
       this.#redial.failed(peer, monoMs, this.#short)
     }
-    this.#exchangePauseMs = this.#config.limits.exchangeMinMs
     this.#lookSoon(step)
   }
 
@@ -184,7 +188,10 @@ export class Peers implements Stage {
     const missing = this.#wantedSeeds(journey, links, admitted, monoMs)
     const wasShort = this.#short
     this.#short = this.#isShort(links, candidates, missing)
-    if (this.#short && !wasShort) this.#redial.hurry(monoMs)
+    if (this.#short && !wasShort) {
+      this.#redial.hurry(monoMs)
+      this.#exchangeSoon(monoMs)
+    }
     for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
     const due = candidates.filter(({ peer }) => this.#redial.nextMonoMs(peer) <= monoMs)
     const dials = chooseDials(
@@ -288,6 +295,11 @@ export class Peers implements Stage {
     step.emit({ kind: 'hangUp', peer: spare.peer, code: 'done' })
   }
 
+  #exchangeSoon(monoMs: number): void {
+    this.#exchangePauseMs = this.#config.limits.exchangeMinMs
+    this.#nextExchangeMonoMs = Math.min(this.#nextExchangeMonoMs, monoMs + this.#exchangePauseMs)
+  }
+
   #exchangeWithSomebody(step: Step, admitted: readonly AdmittedSession[]): void {
     const { limits, random } = this.#config
     this.#nextExchangeMonoMs = step.now.monoMs + this.#exchangePauseMs * (0.75 + random() / 2)
@@ -332,12 +344,13 @@ export class Peers implements Stage {
   #learn(step: Step, journey: Journey, records: readonly Uint8Array[], from: PeerId): void {
     const judge = this.#judgeAt(step, journey.root())
     const isProven = (id: PeerId): boolean => journey.session(id)?.hello !== undefined
-    for (const bytes of records.slice(0, this.#config.limits.maxExchanged)) {
+    const { maxExchanged, exchangeMinMs } = this.#config.limits
+    for (const bytes of records.slice(0, maxExchanged)) {
       const { learnt, peer, own, problem } = this.#book.learn(bytes, isProven, judge)
       if (own !== undefined) this.#twin.heard(step, own, bytes)
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
       if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue
-      if (learnt === 'new') this.#exchangePauseMs = this.#config.limits.exchangeMinMs
+      if (learnt === 'new' && this.#book.size < ENOUGH_KNOWN) this.#exchangePauseMs = exchangeMinMs
       if (this.#book.get(peer)?.proven === true) this.#remember(step, peer)
       this.#lookSoon(step)
     }

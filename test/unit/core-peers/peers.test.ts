@@ -137,6 +137,45 @@ describe('records of peers', () => {
     expect(dials(pass(2_000))).toEqual([])
   })
 
+  /** Where there is nobody to dial, whatever is heard of. */
+  const still = () => {
+    start({ limits: limitsOf({ minDegree: 1, outsideDegree: 0, maxDialsAtOnce: 0 }) })
+    admit(SEED.id, {}, { submit: true })
+  }
+  /** Seconds after which the node asks somebody for records, where each answer names so many it has not heard of. */
+  function asksAt(untilMs: number, news: number): number[] {
+    const at: number[] = []
+    for (let ms = 0; ms < untilMs; ms += 250)
+      for (const { id } of asked(pass(250))) {
+        at.push(Math.round(bench.now.monoMs / 1_000))
+        const message = {
+          type: 'peers',
+          records: Array.from({ length: news }, () => someone().record()),
+        } as const
+        bench.run((step, journey) => peers.onReply(step, journey, id, { protocol: 'sync', message }))
+      }
+    return at
+  }
+
+  it('are asked for quickly while few are known, then more and more seldom, though there are new ones still', () => {
+    still()
+    const pauses = asksAt(400_000, 8).map((at, n, all) => at - (all[n - 1] ?? at))
+    const quick = LIMITS.exchangeMinMs / 1_000
+    for (const pause of pauses.slice(1, 4)) expect(pause).toBeLessThanOrEqual(3 * quick)
+    expect(pauses.at(-1)).toBeGreaterThan(10 * quick)
+  })
+
+  it('are asked for at once where links are missing again', () => {
+    still()
+    admit(peer('a'))
+    asksAt(400_000, 32)
+    lose(peer('a'))
+    lose(SEED.id)
+    admit(peer('b'), { direction: 'inbound' })
+    judge.admissions.set(peer('b'), { labels: new Map([['region', 'far']]) })
+    expect(asksAt(2 * LIMITS.exchangeMinMs, 0)).not.toEqual([])
+  })
+
   it('are not exchanged as often as a peer likes', () => {
     admit(SEED.id, { direction: 'inbound' })
     const said = Array.from({ length: LIMITS.exchangesBurst + 1 }, () => asksPeers(SEED.id, [])).flatMap(
