@@ -171,6 +171,7 @@ export const BLOCKS: readonly WireBound[] = [
   ]),
   ...constants('core/fetch.ts', fetching, [
     ['MAX_NEWS', 'releases of which it is remembered that gossip brought them', FORGOTTEN],
+    ['MAX_EARLY', 'releases fetched in a moment, with what gossip brought of them before', FORGOTTEN],
   ]),
   ...constants('core/bridge.ts', coreBridge, [
     ['MAX_HANDED', 'releases of which it is remembered that their pages went to other regions', FORGOTTEN],

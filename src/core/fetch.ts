@@ -13,7 +13,7 @@ import { FetchJob } from './fetch-job.ts'
 import { Handed } from './handed.ts'
 import type { Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
-import { LatestSet } from './latest.ts'
+import { LatestMap, LatestSet } from './latest.ts'
 import { Offers } from './offers.ts'
 import { Pull } from './pull.ts'
 import { Sources } from './sources.ts'
@@ -27,6 +27,9 @@ const DISK_RETRY_MS = 5_000
 const MAX_CHECKS = 8
 /** Releases of which it is remembered that gossip brought them: their content is on its way to the neighbours, too. */
 export const MAX_NEWS = 256
+/** Releases that are fetched in a moment; what has come of one is `maxInlineBytes` at most. */
+export const MAX_EARLY = 16
+const NOTHING: ReadonlyMap<Digest, Uint8Array> = new Map()
 
 export interface FetchProgress {
   readonly have: number
@@ -51,6 +54,7 @@ export class Fetch {
   readonly #handed: Handed
   readonly #writing = new Map<Digest, number>()
   readonly #news = new LatestSet<ReleaseId>(MAX_NEWS)
+  readonly #early = new LatestMap<ReleaseId, ReadonlyMap<Digest, Uint8Array>>(MAX_EARLY)
   #pausedUntilMonoMs = 0
 
   constructor(config: CoreConfig, hooks: FetchHooks) {
@@ -83,7 +87,21 @@ export class Fetch {
     this.#news.add(release)
   }
 
+  /** It was ordered without its content, and is fetched once the order is on disk. */
+  awaits(release: ReleaseId): void {
+    this.#early.set(release, NOTHING)
+  }
+
+  /** Gossip brings the content before the fetch begins, which then begins with it. @returns whether that is news */
+  cameEarly(release: ReleaseId, content: ReadonlyMap<Digest, Uint8Array>): boolean {
+    if (this.#early.get(release) !== NOTHING) return false
+    this.#early.set(release, content)
+    return true
+  }
+
   start(step: Step, journey: Journey, release: Release, check = false): void {
+    const early = this.#early.get(release.id) ?? NOTHING
+    this.#early.delete(release.id)
     if (this.#jobs.has(release.id) || journey.isWhole(release.id)) return
     const { limits, random } = this.#config
     const job = new FetchJob(release, check, step.now.monoMs, limits)
@@ -94,6 +112,7 @@ export class Fetch {
       const bytes = this.#handed.page(page)
       if (bytes !== undefined) this.offer(step, journey, page, bytes)
     }
+    for (const [digest, bytes] of early) this.offer(step, journey, digest, bytes)
     this.#advance(step, journey, job)
     this.#pump(step, journey, job)
   }

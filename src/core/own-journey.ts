@@ -219,6 +219,8 @@ export class OwnJourney implements Journey {
       return this.#ordered(step, envelope, source, outcome)
     let fills = false
     for (const [digest, bytes] of content ?? []) fills = this.fetch.offer(step, this, digest, bytes) || fills
+    if (content !== undefined && outcome.release !== undefined)
+      fills = this.fetch.cameEarly(outcome.release.id, content) || fills
     return { ...outcome, fills }
   }
 
@@ -228,6 +230,7 @@ export class OwnJourney implements Journey {
       return outcome
     const stored = this.#node.cells.get(release.header.channel)?.stored === true
     if (source.via === 'gossip' || isYoung(release, step.now)) this.fetch.heard(release.id)
+    if (verdict === 'NEW' && stored && !outcome.whole) this.fetch.awaits(release.id)
     const ordered = { release, envelope, verdict, source, stored }
     for (const stage of this.#stages) stage.onOrdered?.(step, this, ordered)
     return outcome

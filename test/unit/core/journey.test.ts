@@ -183,6 +183,24 @@ describe('a release whose content is fetched', () => {
     expect(ofKind(again, 'verdict')).toMatchObject([{ verdict: 'ignore' }])
   })
 
+  it('begins with what gossip brought before its order was on disk, which is passed on, once', () => {
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    node.run(gossip(made))
+    for (const verdict of ['accept', 'ignore']) {
+      const filled = node.run(gossip(made, [made.page, made.block]))
+      expect(ofKind(filled, 'verdict')).toMatchObject([{ verdict }])
+      expect(ofKind(filled, 'persist')).toEqual([])
+    }
+    const begun = node.run({ kind: 'persisted', ticket: 1 })
+    expect(ofKind(begun, 'persist').map(({ writes }) => writes)).toEqual([
+      [{ kind: 'block', digest: sha256(made.page), bytes: made.page }],
+      [{ kind: 'block', digest: sha256(made.block), bytes: made.block }],
+    ])
+    expect(ofKind(begun, 'request')).toEqual([])
+  })
+
   it('is not passed on by a message that brings no content', () => {
     const { node } = fetching()
     expect(ofKind(node.run(gossip(made)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
