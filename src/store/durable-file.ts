@@ -2,12 +2,24 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 
 /** Makes renames, creations and removals in a folder durable. */
-export async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, constants.O_RDONLY | constants.O_DIRECTORY)
+export const syncDirectory = (dir: string): Promise<void> => durablyIn(dir, async () => {})
+
+/**
+ * Makes what `work` renames, creates or removes in a folder durable. The folder is opened meanwhile, and closed when nobody
+ * waits any more: each is a trip to the thread pool, and on a busy host every one is late.
+ */
+export async function durablyIn(dir: string, work: () => Promise<void>): Promise<void> {
+  const [worked, opened] = await Promise.allSettled([
+    work(),
+    open(dir, constants.O_RDONLY | constants.O_DIRECTORY),
+  ])
   try {
-    await handle.sync()
+    if (worked.status === 'rejected') throw worked.reason
+    if (opened.status === 'rejected') throw opened.reason
+    await opened.value.sync()
   } finally {
-    await handle.close()
+    // it says nothing of what is in the folder
+    if (opened.status === 'fulfilled') void opened.value.close().catch(() => undefined)
   }
 }
 
@@ -21,28 +33,36 @@ export interface AsideFile {
   drop(): Promise<void>
 }
 
-/** Written beside `path` and synced. */
+/** Written beside `path` and synced; it is closed while the caller goes on. */
 export async function writeAside(path: string, bytes: Uint8Array): Promise<AsideFile> {
   const aside = `${path}${ASIDE}`
-  const drop = (): Promise<void> => rm(aside, { force: true })
+  const remove = (): Promise<void> => rm(aside, { force: true })
+  let closed: Promise<void>
   try {
     const handle = await create(aside).catch(async (error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       // What a crash left of an earlier try goes.
-      await drop()
+      await remove()
       return create(aside)
     })
     try {
       await handle.writeFile(bytes)
       await handle.sync()
     } finally {
-      await handle.close()
+      closed = handle.close()
+      // told to whoever shows the file
+      closed.catch(() => undefined)
     }
   } catch (error) {
-    await drop()
+    await remove()
     throw error
   }
-  return { show: () => rename(aside, path), drop }
+  return {
+    async show() {
+      await Promise.all([rename(aside, path), closed])
+    },
+    drop: remove,
+  }
 }
 
 /** Exclusively, so that no link is followed. */

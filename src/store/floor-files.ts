@@ -5,7 +5,7 @@ import type { Limits } from '../limits.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, FleetId } from '../model/ids.ts'
 import { isDigest } from '../model/names.ts'
-import { ASIDE, type AsideFile, syncDirectory, writeAside } from './durable-file.ts'
+import { ASIDE, type AsideFile, durablyIn, writeAside } from './durable-file.ts'
 import { FLOOR, ROOT, readRecord, writeRecord } from './records.ts'
 
 export interface RootCopy {
@@ -61,8 +61,7 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
   async function show(asides: readonly AsideFile[], floors: ReadonlyMap<Channel, Floor>): Promise<void> {
     for (const [channel, floor] of floors) behind.set(channel, floor)
     if (asides.length === 0) return
-    await all(asides.map((aside) => aside.show()))
-    await syncDirectory(dir)
+    await durablyIn(dir, () => all(asides.map((aside) => aside.show())))
     for (const [channel, floor] of floors) known.set(channel, floor)
     for (const channel of floors.keys()) behind.delete(channel)
   }

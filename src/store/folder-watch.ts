@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { MeshError } from '../errors.ts'
 import { faultOf, storeError } from './faults.ts'
@@ -31,17 +31,17 @@ export class FolderWatch {
   }
 
   /** @param dirs folders of LevelDB, each open by this process. @throws MeshError STORE_* */
-  async start(dirs: readonly string[]): Promise<void> {
-    this.#watched = await Promise.all(
-      dirs.map(async (dir) => {
-        const { dev, ino } = await stat(join(dir, LOCK), { bigint: true }).catch((error: unknown) => {
-          throw storeError(error, dir)
-        })
-        return { dir, lock: join(dir, LOCK), device: dev, inode: ino }
-      }),
-    )
-    // What it finds is told through `onGone`.
-    this.#timer = setInterval(() => void this.check().catch(() => undefined), this.#everyMs).unref()
+  start(dirs: readonly string[]): void {
+    this.#watched = dirs.map((dir) => {
+      const lock = join(dir, LOCK)
+      try {
+        const { dev, ino } = statSync(lock, { bigint: true })
+        return { dir, lock, device: dev, inode: ino }
+      } catch (error) {
+        throw storeError(error, dir)
+      }
+    })
+    this.#timer = setInterval(() => this.#look(), this.#everyMs).unref()
   }
 
   stop(): void {
@@ -49,23 +49,31 @@ export class FolderWatch {
     this.#watched = []
   }
 
-  /** @throws MeshError STORE_GONE; STORE_FAILED where the folder cannot be looked at */
-  async check(): Promise<void> {
-    // All at once: each commit that is synced waits for this twice.
-    const looks = this.#watched.map(async (watched) => {
-      const same = await isSame(watched).catch((error: unknown) => {
-        throw storeError(error, watched.dir)
-      })
-      if (!same) throw this.#lost(watched.dir)
-    })
-    await Promise.all(looks)
+  /**
+   * Each synced commit waits for this twice, and beside much else each trip to the thread pool is late. It is no work for
+   * it: names that were looked up a moment ago, of a file that is open, are in memory.
+   * @throws MeshError STORE_GONE; STORE_FAILED where the folder cannot be looked at
+   */
+  check(): void {
+    for (const watched of this.#watched) if (!isSame(watched)) throw this.#lost(watched.dir)
   }
 
   /** Behind a write: a folder that cannot be looked at just now has taken it all the same. @throws MeshError STORE_GONE */
-  async checkGone(): Promise<void> {
-    await this.check().catch((error: unknown) => {
+  checkGone(): void {
+    try {
+      this.check()
+    } catch (error) {
       if (error === this.#gone) throw error
-    })
+    }
+  }
+
+  /** What it finds is told through `onGone`. */
+  #look(): void {
+    try {
+      this.check()
+    } catch {
+      // a folder that is gone was told, and one that cannot be looked at just now is looked at again
+    }
   }
 
   #lost(dir: string): MeshError {
@@ -79,13 +87,14 @@ export class FolderWatch {
   }
 }
 
-async function isSame({ lock, device, inode }: Watched): Promise<boolean> {
+/** @throws MeshError STORE_* where that cannot be seen */
+function isSame({ dir, lock, device, inode }: Watched): boolean {
   try {
-    const { dev, ino } = await stat(lock, { bigint: true })
+    const { dev, ino } = statSync(lock, { bigint: true })
     return dev === device && ino === inode
   } catch (error) {
     const isGone = faultOf(error) === 'missing' || (error as NodeJS.ErrnoException).code === 'ENOTDIR'
     if (isGone) return false
-    throw error
+    throw storeError(error, dir)
   }
 }

@@ -22,7 +22,7 @@ export interface GuardedDatabaseInit {
   readonly log: LogPort
   readonly onMode: (readOnly: boolean) => void
   /** Throws where another folder has taken the place of the one that was opened, or none is there. */
-  readonly checkPlace: () => Promise<void>
+  readonly checkPlace: () => void
   /** Runs work while no write is under way. */
   readonly alone: (work: () => Promise<void>) => Promise<void>
 }
@@ -206,7 +206,7 @@ export class GuardedDatabase {
     if (!this.#broken) return
     const { dir, database, limits, checkPlace } = this.#init
     try {
-      await checkPlace()
+      checkPlace()
       await this.#withRoom(() => database.probe(limits.storeProbeBytes))
       this.#before ??= await this.#readBefore()
       this.#readable = database.close().then(() => database.open())

@@ -119,7 +119,7 @@ export class LevelStore implements StorePort {
     })
     await this.#audit.takeOver(this.#raw)
     const snapshot = await this.#queue.run(() => this.#settle(content, copies))
-    await this.#watch.start([this.#init.dir, ...this.#locks.map(({ path }) => path)])
+    this.#watch.start([this.#init.dir, ...this.#locks.map(({ path }) => path)])
     return snapshot
   }
 
@@ -303,7 +303,7 @@ export class LevelStore implements StorePort {
     try {
       await this.#write(writes, sync)
     } catch (error) {
-      await this.#watch.check()
+      this.#watch.check()
       // At once, before it is answered: a crash would bring back what failed. Where the disk takes nothing yet, later.
       await this.#database.mend().catch(() => undefined)
       throw error
@@ -330,7 +330,8 @@ export class LevelStore implements StorePort {
       const { code, message } = storeError(error, this.#init.floorDir)
       this.#note('error', code, `floors lie in the store alone until the next write: ${message}`)
     })
-    await Promise.all([shown, sync ? this.#watch.checkGone() : undefined])
+    await shown
+    if (sync) this.#watch.checkGone()
     for (const write of joined) this.#index.apply(write)
     await this.#audit.append(pick(writes, 'audit'))
   }
@@ -340,17 +341,11 @@ export class LevelStore implements StorePort {
    * each of them is late.
    */
   async #prepareSynced(writes: readonly Write[]): Promise<PreparedFloors> {
-    const [files, ...others] = await Promise.allSettled([
-      this.#prepareFiles(writes),
-      this.#watch.check(),
-      this.#database.settle(),
-    ])
-    const failed = [...others, files].find(({ status }) => status === 'rejected')
-    if (files.status === 'fulfilled') {
-      if (failed === undefined) return files.value
-      await files.value.drop().catch(() => undefined)
-    }
-    throw (failed as PromiseRejectedResult).reason
+    this.#watch.check()
+    const [files, settled] = await Promise.allSettled([this.#prepareFiles(writes), this.#database.settle()])
+    if (settled.status === 'fulfilled' && files.status === 'fulfilled') return files.value
+    if (files.status === 'fulfilled') await files.value.drop().catch(() => undefined)
+    throw settled.status === 'rejected' ? settled.reason : (files as PromiseRejectedResult).reason
   }
 
   /** What takes room, before anything is written: only a whole batch is to be seen, in the store and in the files. */

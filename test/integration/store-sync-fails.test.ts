@@ -190,3 +190,19 @@ test('and what is written again after it has each block once', async () => {
   await raw.close()
   expect((await loaded()).snapshot).toMatchObject({ corrupt: 0, whole: [one.id, two.id].sort() })
 })
+
+test('nor is anything of a batch before which what was written earlier could not be synced', async () => {
+  let isDead = false
+  const { store } = await loaded((raw) => ({
+    settle: async () => {
+      if (isDead) throw Object.assign(new Error('IO error: Input/output error'), { code: 'EIO' })
+      return raw.settle()
+    },
+  }))
+  await store.commit(one.writes, true)
+  isDead = true
+  await expect(store.commit(two.writes, true)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  expect((await readdir(join(base, 'floor'))).filter((name) => name.endsWith('.new'))).toEqual([])
+  expect(facts(await afterKill())).toEqual(ofOne)
+  isDead = false
+})
