@@ -4,7 +4,6 @@
  * never order or floor, so their keys may live on seeds.
  */
 import { encodeControlGossip } from '../codec/gossip.ts'
-import type { Code } from '../errors.ts'
 import type { BeaconEntry, ChannelHash, Freshness as State } from '../model/beacon.ts'
 import type { Channel, Digest, KeyId, PeerId } from '../model/ids.ts'
 import type { AnyReply, BeaconMark } from '../model/messages.ts'
@@ -19,6 +18,7 @@ import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, Now, RequestId } from './events.ts'
+import { noteOf, noteOfChannel, noteOfClock } from './freshness-notes.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
 import { ownBeacon } from './own-beacon.ts'
 import { EVERYTHING, regionOf } from './session.ts'
@@ -27,12 +27,6 @@ import type { Step } from './step.ts'
 
 /** How often states are looked at for a log line: a quarter of a beacon. */
 const LOOKS_PER_BEACON = 4
-
-const CODE_OF = {
-  behind: 'SYNC_BEHIND',
-  silent: 'SYNC_SILENT',
-  'clock-or-delay': 'SYNC_CLOCK_OR_DELAY',
-} as const satisfies Partial<Record<State, Code>>
 
 export class Freshness implements Stage {
   readonly #config: CoreConfig
@@ -50,6 +44,8 @@ export class Freshness implements Stage {
   #nextSignMonoMs = 0
   #nextLookMonoMs = 0
   #differs = false
+  /** A beacon whose key is not known here names a later root: it is not kept. */
+  #namesRoot = false
   #said: State = 'fresh'
   readonly #saidBehind = new Set<Channel>()
   #saidAhead: ReadonlySet<KeyId> = new Set()
@@ -101,6 +97,12 @@ export class Freshness implements Stage {
     const differs = this.#differs
     this.#differs = false
     return differs
+  }
+
+  lacks({ now }: Step, journey: Journey): boolean {
+    const namesRoot = this.#namesRoot
+    this.#namesRoot = false
+    return this.#isBehind(journey, now) || namesRoot
   }
 
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
@@ -239,7 +241,10 @@ export class Freshness implements Stage {
     }
     // A key of a root we do not have yet: sync fetches the root, and the beacon comes again.
     if (check.kind === 'ignore') {
-      if (check.beacon !== undefined && check.beacon.root > journey.root().version) this.#say(step)
+      if (check.beacon !== undefined && check.beacon.root > journey.root().version) {
+        this.#namesRoot = true
+        this.#say(step)
+      }
       return 'ignore'
     }
     this.#accept(step, journey, { beacon: check.beacon, envelope, receivedMonoMs: step.now.monoMs })
@@ -258,10 +263,7 @@ export class Freshness implements Stage {
   /** Compares own channels with every current page that is at hand, and wants those that are not. */
   #refresh(step: Step, journey: Journey): void {
     const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, step.now)
-    const rootBehind = heard.some(({ beacon }) => beacon.root > journey.root().version)
-    this.#rootBehindSince = rootBehind ? (this.#rootBehindSince ?? step.now.monoMs) : undefined
     const missing = new Set<Digest>()
-    let differs = rootBehind || this.#namesUnknown(journey)
     for (const facts of journey.channels()) {
       if (!facts.stored) continue
       const hash = this.#hashes.of(facts.channel)
@@ -271,10 +273,20 @@ export class Freshness implements Stage {
         if (this.#pages.has(digest)) this.#pageHad.set(facts.channel, step.now.monoMs)
         else missing.add(digest)
       }
-      if (this.#compare(step.now, journey, facts)) differs = true
     }
     this.#wantAll(step, heard, missing)
-    if (differs) this.#say(step)
+    if (this.#isBehind(journey, step.now)) this.#say(step)
+  }
+
+  /** True: some beacon names something that is not here. */
+  #isBehind(journey: Journey, now: Now): boolean {
+    const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now)
+    const rootBehind = heard.some(({ beacon }) => beacon.root > journey.root().version)
+    this.#rootBehindSince = rootBehind ? (this.#rootBehindSince ?? now.monoMs) : undefined
+    let behind = rootBehind || this.#namesUnknown(journey)
+    for (const facts of journey.channels())
+      if (facts.stored && this.#compare(now, journey, facts)) behind = true
+    return behind
   }
 
   /** A node that stores everything wants every page: channels it has never heard of are on them, too. */
@@ -346,45 +358,21 @@ export class Freshness implements Stage {
   #look(step: Step, journey: Journey): void {
     const { keys, maxAgeS } = journey.root().freshness
     if (keys.length === 0) return
-    this.#sayNode(step, this.#nodeState(journey, step.now))
+    const state = this.#nodeState(journey, step.now)
+    if (state !== this.#said) step.emit(noteOf(state))
+    this.#said = state
     for (const { channel, stored } of journey.channels()) {
       if (!stored) continue
       const behind = this.#said === 'fresh' && this.state(channel, journey, step.now) === 'behind'
       if (behind === this.#saidBehind.has(channel)) continue
       if (behind) this.#saidBehind.add(channel)
       else this.#saidBehind.delete(channel)
-      const text = behind
-        ? 'a beacon names a release that has not come'
-        : 'nothing newer is named by any beacon'
-      const said = behind ? ({ level: 'warn', code: 'SYNC_BEHIND' } as const) : FRESH
-      step.emit({ kind: 'note', ...said, text, channel })
+      step.emit(noteOfChannel(channel, behind))
     }
     const ahead = tooFarAhead(this.#keys.within(maxAgeS * 1_000, step.now), step.now, this.#config.limits)
-    for (const key of ahead) if (!this.#saidAhead.has(key)) sayAhead(step, key)
+    for (const key of ahead) if (!this.#saidAhead.has(key)) step.emit(noteOfClock(key))
     this.#saidAhead = ahead
   }
-
-  #sayNode(step: Step, state: State): void {
-    if (state === this.#said) return
-    this.#said = state
-    if (state === 'fresh' || state === 'unjudged')
-      step.emit({ kind: 'note', ...FRESH, text: 'beacons advance and name nothing newer' })
-    else step.emit({ kind: 'note', level: 'warn', code: CODE_OF[state], text: TEXT_OF[state] })
-  }
-}
-
-const FRESH = { level: 'info', code: 'CHANNEL_FRESH' } as const
-
-const TEXT_OF = {
-  behind: 'a beacon names a newer trust root, which has not come',
-  silent:
-    'no beacon for longer than the trust root allows: this node may be kept from updates; are the seeds up (confmesh doctor)?',
-  'clock-or-delay': 'beacons are far from the clock of this host: set the clock, or they are delayed',
-} as const
-
-function sayAhead(step: Step, key: KeyId): void {
-  const text = `the clock of freshness key ${key.slice(0, 12)} is far ahead of the others; it is left out`
-  step.emit({ kind: 'note', level: 'warn', code: 'SYNC_CLOCK_OR_DELAY', text })
 }
 
 export const createFreshness = (config: CoreConfig): Freshness => new Freshness(config)

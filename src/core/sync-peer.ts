@@ -169,4 +169,6 @@ export interface BeaconBook {
   take(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): void
   /** True once after a beacon named something that this node lacks. */
   takeDiffers(): boolean
+  /** It still does. */
+  lacks(step: Step, journey: Journey): boolean
 }

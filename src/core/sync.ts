@@ -10,6 +10,7 @@ import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey, Verdict } from './journey.ts'
+import { Lateness } from './lateness.ts'
 import { Onward } from './onward.ts'
 import { RootBudget, RootRun } from './root-run.ts'
 import { storesChannel } from './session.ts'
@@ -32,7 +33,7 @@ import { Round, type RoundContext, type RoundState } from './sync-round.ts'
 
 /** A channel is due a little before the interval has passed, so that jitter does not skip a turn. */
 const DUE_SHARE = 8 / 9
-/** What a beacon names is usually on its way by gossip: only what has not come by then is asked for. */
+/** What a beacon names is usually on its way by gossip, longer on a late host: only what has not come by then is asked for. */
 const BEACON_PATIENCE_MS = 750
 /** Questions in a row without an answer that end a connection on which nothing comes, and one on which other things do. */
 export const MAX_UNANSWERED = 2
@@ -62,6 +63,7 @@ export class Sync implements Stage {
   #allMonoMs = Number.NEGATIVE_INFINITY
   readonly #complete = new Set<PeerId>()
   readonly #onward = new Onward()
+  readonly #lateness = new Lateness()
   #nextMonoMs = 0
   #soonMonoMs: number | undefined
 
@@ -163,12 +165,14 @@ export class Sync implements Stage {
 
   onTick(step: Step, journey: Journey): void {
     const { monoMs } = step.now
-    if (this.#beacons.takeDiffers()) this.#soonMonoMs ??= monoMs + BEACON_PATIENCE_MS
+    if (this.#beacons.takeDiffers()) this.#soonMonoMs ??= monoMs + BEACON_PATIENCE_MS + this.#lateness.pauseMs
     const due = monoMs >= this.#nextMonoMs
-    const soon = this.#soonMonoMs !== undefined && monoMs >= this.#soonMonoMs
+    if (due) this.#lateness.ran(this.#nextMonoMs, monoMs)
     if (due) this.#plan(step)
+    const soon = this.#soonMonoMs !== undefined && monoMs >= this.#soonMonoMs
     if (soon) this.#soonMonoMs = undefined
-    if (due || soon) this.#turn(step, journey, soon)
+    const lacks = soon && this.#beacons.lacks(step, journey)
+    if (due || lacks) this.#turn(step, journey, lacks)
     for (const channel of this.#onward.due(step)) this.offer(step, journey, channel)
     step.wakeAt(Math.min(this.#nextMonoMs, this.#soonMonoMs ?? Number.POSITIVE_INFINITY))
   }

@@ -139,6 +139,14 @@ export class Listener {
     })
   }
 
+  lacks(): boolean {
+    let lacks = false
+    this.bench.run((step, journey) => {
+      lacks = this.freshness.lacks(step, journey)
+    })
+    return lacks
+  }
+
   state(channel = CHANNEL): State {
     return this.freshness.state(channel, this.bench.journey, this.bench.now)
   }

@@ -16,6 +16,7 @@ export const NO_BEACONS: BeaconBook = {
   newerThan: () => [],
   take: () => undefined,
   takeDiffers: () => false,
+  lacks: () => false,
 }
 
 const utf8 = new TextEncoder()
@@ -67,11 +68,16 @@ export class ToyNode {
   readonly id: PeerId
   readonly patterns: readonly Pattern[]
 
-  constructor(id: string, patterns: readonly string[] = ['**'], limits: Partial<Limits> = {}) {
+  constructor(
+    id: string,
+    patterns: readonly string[] = ['**'],
+    limits: Partial<Limits> = {},
+    beacons: BeaconBook = NO_BEACONS,
+  ) {
     this.id = id as PeerId
     this.patterns = patterns as readonly Pattern[]
     this.bench = new Bench({ self: this.id, patterns: this.patterns, limits: limitsOf(limits) })
-    this.sync = createSync(this.bench.config, NO_BEACONS)
+    this.sync = createSync(this.bench.config, beacons)
     this.bench.journey.onIngest = (envelope) => this.order(toyOf(envelope))
   }
 

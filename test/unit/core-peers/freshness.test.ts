@@ -81,6 +81,7 @@ describe('a beacon off the topic', () => {
     expect(verdictOf(beaconOf(KEY, wall(), [], { root: 2 }).envelope)).toBe('ignore')
     expect(node.freshness.takeDiffers()).toBe(true)
     expect(node.freshness.takeDiffers()).toBe(false)
+    expect([node.lacks(), node.lacks()]).toEqual([true, false])
     expect(verdictOf(beaconOf(KEY, wall(), []).envelope)).toBe('reject')
   })
 
@@ -177,7 +178,9 @@ it('what is ordered ends what a beacon named, at once', () => {
   node.hear(beaconOf(KEY, wall(), [entryAt(2)]))
   node.pass(3_000 + LIMITS.beaconGraceMs + 6_000)
   expect(node.state()).toBe('behind')
+  expect(node.lacks()).toBe(true)
   node.bench.journey.facts.set(CHANNEL, factsAt(2))
+  expect(node.lacks()).toBe(false)
   node.bench.run((step, journey) => {
     const release = { id: hex('2'), header: { channel: CHANNEL } } as never
     const ordered = { release, envelope: new Uint8Array(), verdict: 'NEW', stored: true } as const
