@@ -350,7 +350,8 @@ export class Peers implements Stage {
       if (own !== undefined) this.#twin.heard(step, own, bytes)
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
       if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue
-      if (learnt === 'new' && this.#book.size < ENOUGH_KNOWN) this.#exchangePauseMs = exchangeMinMs
+      const isWanted = this.#short || this.#book.size < ENOUGH_KNOWN
+      if (learnt === 'new' && isWanted) this.#exchangePauseMs = exchangeMinMs
       if (this.#book.get(peer)?.proven === true) this.#remember(step, peer)
       this.#lookSoon(step)
     }

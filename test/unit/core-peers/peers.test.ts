@@ -137,10 +137,11 @@ describe('records of peers', () => {
     expect(dials(pass(2_000))).toEqual([])
   })
 
-  /** Where there is nobody to dial, whatever is heard of. */
-  const still = () => {
+  /** Nobody is dialled, whatever is heard of. */
+  const linked = (...to: readonly string[]) => {
     start({ limits: limitsOf({ minDegree: 1, outsideDegree: 0, maxDialsAtOnce: 0 }) })
     admit(SEED.id, {}, { submit: true })
+    for (const name of to) admit(peer(name))
   }
   /** Seconds after which the node asks somebody for records, where each answer names so many it has not heard of. */
   function asksAt(untilMs: number, news: number): number[] {
@@ -157,17 +158,23 @@ describe('records of peers', () => {
     return at
   }
 
+  const quick = LIMITS.exchangeMinMs / 1_000
+  const pausesIn = (ms: number) => asksAt(ms, 8).map((at, n, all) => at - (all[n - 1] ?? at))
+
   it('are asked for quickly while few are known, then more and more seldom, though there are new ones still', () => {
-    still()
-    const pauses = asksAt(400_000, 8).map((at, n, all) => at - (all[n - 1] ?? at))
-    const quick = LIMITS.exchangeMinMs / 1_000
+    linked('a')
+    const pauses = pausesIn(400_000)
     for (const pause of pauses.slice(1, 4)) expect(pause).toBeLessThanOrEqual(3 * quick)
     expect(pauses.at(-1)).toBeGreaterThan(10 * quick)
   })
 
+  it('are asked for quickly while somebody new is named and a second peer for a channel is missing', () => {
+    linked()
+    expect(Math.max(...pausesIn(200_000).slice(1))).toBeLessThanOrEqual(3 * quick)
+  })
+
   it('are asked for at once where links are missing again', () => {
-    still()
-    admit(peer('a'))
+    linked('a')
     asksAt(400_000, 32)
     lose(peer('a'))
     lose(SEED.id)
