@@ -4,6 +4,7 @@
  * first block to the last: telling all of them costs many times what the blocks do.
  */
 import { MAX_RANGES } from '../codec/blocks-messages.ts'
+import type { Limits } from '../limits.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
 import { Askers } from './askers.ts'
@@ -62,7 +63,8 @@ export class Offers {
     offer.log.push(place)
     offer.few = job.digests.length <= limits.fewBlocks
     // Where the block does not come, whoever has it elsewhere must hear of the page after all.
-    if (isSaidAtOnce(job)) return this.#soon(step, offer, job.isComplete ? 0 : limits.blockDeadlineMs / 2)
+    if (isSaidAtOnce(job, limits))
+      return this.#soon(step, offer, job.isComplete ? 0 : limits.blockDeadlineMs / 2)
     const told = toldMost(offer)
     const { haveBatchMs, havePauseMs, haveAtOnce, maxHaveBlocks } = limits
     const news = offer.log.length - told
@@ -107,7 +109,8 @@ export class Offers {
   onAsked(step: Step, release: ReleaseId, peer: PeerId, isWhole: boolean): void {
     const offer = this.#offers.get(release)
     if (isWhole || this.#config.submit) return
-    if (offer?.job === undefined || !isAnySaid(offer)) return this.#askers.add(release, peer)
+    if (offer?.job === undefined || !isAnySaid(offer, this.#config.limits))
+      return this.#askers.add(release, peer)
     const { monoMs } = step.now
     if (monoMs - (offer.retoldMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY) < RETELL_MS) return
     offer.retoldMonoMs.set(peer, monoMs)
@@ -164,7 +167,7 @@ export class Offers {
   }
 
   #round(step: Step, journey: Journey, offer: Offer): void {
-    const latest = isAll(offer) ? EVERYTHING : offer.log.length
+    const latest = isAll(offer, this.#config.limits) ? EVERYTHING : offer.log.length
     const isNext = offer.nextMonoMs <= step.now.monoMs
     // Where only a place for one more neighbour is due, those that were told already wait for what is next.
     const waits = ({ peer }: AdmittedSession) =>
@@ -197,7 +200,7 @@ export class Offers {
     const pauseMs = Math.max(limits.fewPauseMs, this.#lateness.pauseMs)
     if (isFirst || isLate) offer.lateMonoMs = step.now.monoMs + pauseMs * 2 ** offer.late
     // While something is missing here all may have to know, so that those who bring the rest do.
-    if (isAll(offer) && offer.late >= limits.lateOffers) offer.lateMonoMs = NEVER
+    if (isAll(offer, limits) && offer.late >= limits.lateOffers) offer.lateMonoMs = NEVER
     const holders = this.#sources.of(offer.release)
     const places = limits.offersAtOnce + offer.late - offer.told.size
     const isDue = ({ peer }: AdmittedSession) => offer.told.has(peer) || this.#askers.has(offer.release, peer)
@@ -229,7 +232,7 @@ export class Offers {
 
   #tell(step: Step, offer: Offer, peer: PeerId): void {
     const { release, channel } = offer
-    const whole = isAll(offer)
+    const whole = isAll(offer, this.#config.limits)
     const ranges = whole ? [] : rangesOf(this.#newsFor(offer, peer))
     if (!whole && ranges.length === 0) return
     // Whoever is new to a node that has much hears it in several messages.
@@ -245,18 +248,23 @@ export class Offers {
 }
 
 /**
- * One block and its page, or a page alone: whoever has the page has the block a moment later. To say each costs twice as
- * many messages, which are most of what such a release costs, and saves a round trip within the region. Both on the disk
+ * One block and its page, or a page alone: whoever has the page has the block a moment later. Or two that are no more than
+ * one may be, and enter by one gateway as well: where several bring parts in, each has to say which. To say each costs twice
+ * as many messages, which are most of what such a release costs, and saves a round trip within the region. All on the disk
  * are the whole, be that on record or not: where the disk is slow others need not wait for that.
  */
-const isSaidAtOnce = (job: FetchJob): boolean => job.nextPage === undefined && job.digests.length <= 2
+const isSaidAtOnce = ({ nextPage, digests, release }: FetchJob, limits: Limits): boolean =>
+  nextPage === undefined &&
+  (digests.length <= 2 ||
+    (digests.length <= limits.singleEntryBlocks && release.header.bytes <= limits.maxBlockBytes))
 
 /** All of it is here. */
-const isAll = ({ job }: Offer): boolean => job === undefined || (isSaidAtOnce(job) && job.isComplete)
+const isAll = ({ job }: Offer, limits: Limits): boolean =>
+  job === undefined || (isSaidAtOnce(job, limits) && job.isComplete)
 
 /** What is here is said already, or about to be. */
-const isAnySaid = ({ job, log }: Offer): boolean =>
-  log.length > 0 && (job === undefined || !isSaidAtOnce(job) || job.isComplete)
+const isAnySaid = ({ job, log }: Offer, limits: Limits): boolean =>
+  log.length > 0 && (job === undefined || !isSaidAtOnce(job, limits) || job.isComplete)
 
 /** What the neighbour told most has been told of the log. */
 const toldMost = ({ told }: Offer): number => Math.max(0, ...told.values())

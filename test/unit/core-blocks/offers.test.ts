@@ -23,8 +23,8 @@ const said = (effects: readonly Effect[]): string[] =>
     return [`${effect.peer} ${whole ? 'whole' : ranges}`]
   })
 
-/** A node with twelve neighbours that fetches a release of so many pages and blocks. */
-function fetching(places: number, neighbours = 12) {
+/** A node with twelve neighbours that fetches a release of one page and so many blocks less one, of so many bytes. */
+function fetching(places: number, neighbours = 12, { bytes = 1_000_000 } = {}) {
   const bench = new Bench()
   bench.journey.region = 'here'
   const sources = new Sources(LIMITS)
@@ -32,7 +32,7 @@ function fetching(places: number, neighbours = 12) {
   for (let at = 0; at < neighbours; at += 1) link(bench.journey, `n${at}`)
   let left = places
   const job = {
-    release: { id: RELEASE },
+    release: { id: RELEASE, header: { bytes, pages: [hex('f')] } },
     channel: CHANNEL,
     digests: Array.from({ length: places }),
     get isComplete() {
@@ -161,6 +161,23 @@ describe('a release of few blocks', () => {
     expect(node.tick(LONG_MS)).toEqual([])
     node.whole()
     expect(node.tick(LONG_MS)).toEqual([])
+  })
+
+  test('two blocks that are no more than one may be are said once, too', () => {
+    const node = fetching(3, 12, { bytes: LIMITS.maxBlockBytes })
+    for (const place of [0, 1]) node.block(place)
+    expect(node.tick(LIMITS.havePauseMs)).toEqual([])
+    node.block(2)
+    expect(node.tick(0).map((line) => line.split(' ')[1])).toEqual(['whole', 'whole', 'whole', 'whole'])
+  })
+
+  test.each([
+    ['a byte more', 3, LIMITS.maxBlockBytes + 1],
+    ['a third', 4, LIMITS.maxBlockBytes],
+  ])('%s, and each is said', (_, places, bytes) => {
+    const node = fetching(places, 12, { bytes })
+    node.block(0)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(4)
   })
 
   test('the page is said without its only block once that takes very long: somebody else may have it', () => {
