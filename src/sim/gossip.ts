@@ -28,7 +28,7 @@ export const GOSSIP = {
   /** Kept whatever chance says, when a mesh is cut down: those that are in it longest, for all are as good. */
   keptDegree: 4,
   /** Outside the mesh, told at each heartbeat: so many, or this share where that is more. */
-  lazyDegree: 6,
+  lazyDegree: 3,
   lazyShare: 0.25,
   firstHeartbeatMs: 100,
   heartbeatMs: 1_000,

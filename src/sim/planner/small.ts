@@ -27,9 +27,9 @@ const I_HAVE_BYTES = 90
 const I_WANT_BYTES = 44
 /** js-libp2p-gossipsub says IDONTWANT from this size on. */
 const DONT_WANT_FROM_BYTES = 512
-/** A message is told of in one heartbeat, to six peers outside the mesh (`net/gossip.ts`). */
+/** A message is told of in one heartbeat, to three peers outside the mesh (`net/gossip.ts`). */
 const HEARTBEAT_TICKS = ticksOfMs(1_000)
-const LAZY_PEERS = 6
+const LAZY_PEERS = 3
 /** Envelope of a release with its framing: header, one or two signatures. */
 const ENVELOPE_BYTES = 600
 /** Whole gossip message with content attached: one TCP flight (LIMITS.maxInlineBytes). */
