@@ -31,11 +31,6 @@ const OF_CORE: Reasons = {
   ...inFile('core/gateways.ts', ['SHARE', 'ANSWER_OVERHEAD_BYTES'], SIZE),
   ...inFile('core/heartbeats.ts', ['CLASS'], 'ranks'),
   ...inFile(
-    'core/inline.ts',
-    ['PAGES_SHARE'],
-    'how much of its own a seed says: what comes is bound by maxInlineBytes',
-  ),
-  ...inFile(
     'core/housekeeping.ts',
     ['SAVE_RETRY_MS', 'COLLECT_EVERY_MS', 'CHECK_EVERY_MS', 'ROOT_LOOK_EVERY_MS', 'FIRST_COMPARES'],
     PACE,

@@ -2,16 +2,12 @@
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { decodeStrict, encode } from './cbor.ts'
-import { bytes, type Form, type FormOf, list, optional, record, version, word } from './fields.ts'
+import { bytes, type Form, type FormOf, list, record, version, word } from './fields.ts'
 
-/**
- * A release's envelope and, while the whole stays small, all its pages, then all its blocks, each once. Else, while they
- * are small, its pages: builds from before that pass over the name.
- */
+/** A release's envelope and, while the whole stays small, all its pages, then all its blocks, each once. */
 export interface ReleaseGossip {
   readonly envelope: Uint8Array
   readonly attached: readonly Uint8Array[]
-  readonly pages?: readonly Uint8Array[]
 }
 
 export interface ControlGossip {
@@ -26,13 +22,6 @@ const release = record({
   attached: list(
     bytes((limits) => limits.maxInlineBytes, 1),
     (limits) => limits.maxInlineBytes,
-  ),
-  pages: optional(
-    list(
-      bytes((limits) => limits.maxInlineBytes, 1),
-      (limits) => limits.maxPages,
-      1,
-    ),
   ),
 })
 
@@ -52,11 +41,10 @@ export const encodeReleaseGossip = (message: ReleaseGossip): Uint8Array =>
 /** @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, CODEC_UNSUPPORTED */
 export function decodeReleaseGossip(encoded: Uint8Array, limits: Limits): ReleaseGossip {
   const bounds = { maxBytes: limits.maxReleasesGossipBytes, limits, what: 'release gossip' }
-  const { v: _, ...message } = release.read(decodeStrict(encoded, bounds), 'release gossip', limits)
-  const isAlone = message.attached.length === 0 && message.pages === undefined
-  if (!isAlone && encoded.length > limits.maxInlineBytes)
+  const { envelope, attached } = release.read(decodeStrict(encoded, bounds), 'release gossip', limits)
+  if (attached.length > 0 && encoded.length > limits.maxInlineBytes)
     throw new MeshError('LIMIT_BYTES', `release gossip: ${encoded.length} bytes with content attached`)
-  return message
+  return { envelope, attached }
 }
 
 export const encodeControlGossip = ({ kind, envelope }: ControlGossip): Uint8Array =>

@@ -7,7 +7,7 @@ import type { Checks } from './checks.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf } from './events.ts'
-import { type Attached, checkAttached, checkPages } from './inline.ts'
+import { type Attached, checkAttached } from './inline.ts'
 import { ACCEPTED, type Ingested } from './journey.ts'
 import { LatestSet } from './latest.ts'
 import { createBuckets } from './rate.ts'
@@ -21,8 +21,6 @@ export type Gossip = Omit<EventOf<'gossip'>, 'kind' | 'id'> & { readonly id?: st
 export interface Announced {
   readonly envelope: Uint8Array
   readonly content: ReadonlyMap<Digest, Uint8Array> | undefined
-  /** All its pages, where the content did not come with it. */
-  readonly pages: ReadonlyMap<Digest, Uint8Array> | undefined
   /** Signatures that its peer has paid for. */
   readonly paid: number
 }
@@ -84,17 +82,16 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
       if (refused !== undefined) return refused
       const message = decode(step, event)
       if (typeof message === 'string') return message
-      const { envelope } = message
+      const { envelope, attached } = message
       const paid = checks.take(envelope, event.from, step.now.monoMs)
       if (paid === undefined) {
         const text = 'more signatures to check than this node takes in a second'
         return refuse(step, event, 'ignore', 'LIMIT_RATE', text)
       }
       step.emit({ kind: 'count', metric: 'verified', by: 1 })
-      const came = contentOf(message)
-      if (came.kind === 'wrong') return refuse(step, event, came.verdict, came.code, came.text)
-      const of = (kind: 'whole' | 'pages') => (came.kind === kind ? came.content : undefined)
-      return { envelope, content: of('whole'), pages: of('pages'), paid }
+      const content = contentOf(envelope, attached)
+      if (content.kind === 'wrong') return refuse(step, event, 'reject', content.code, content.text)
+      return { envelope, content: content.kind === 'whole' ? content.content : undefined, paid }
     },
     conclude(step, event, { paid }, ingested) {
       if (ACCEPTED.has(ingested.verdict)) checks.giveBack(event.from, paid)
@@ -116,12 +113,10 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
     }
   }
 
-  function contentOf({ envelope, attached, pages }: ReleaseGossip): Attached {
-    if (attached.length === 0 && pages === undefined) return { kind: 'none' }
+  function contentOf(envelope: Uint8Array, attached: readonly Uint8Array[]): Attached {
+    if (attached.length === 0) return { kind: 'none' }
     const read = readRelease(envelope, limits)
-    if (read.kind !== 'read') return { kind: 'none' }
-    if (attached.length > 0 || pages === undefined) return checkAttached(read.release, attached, limits)
-    return checkPages(read.release, pages)
+    return read.kind === 'read' ? checkAttached(read.release, attached, limits) : { kind: 'none' }
   }
 }
 

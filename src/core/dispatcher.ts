@@ -272,7 +272,7 @@ export class Dispatcher implements CoreFacts {
     const announced = this.#announce.open(step, message)
     if (typeof announced === 'string') return { verdict: announced, id: undefined, known: false }
     const source = { via: 'gossip', peer: message.from } as const
-    const ingested = this.#journey.take(step, announced.envelope, source, announced)
+    const ingested = this.#journey.take(step, announced.envelope, source, announced.content)
     const verdict = this.#announce.conclude(step, message, announced, ingested)
     if (ingested.verdict === 'AHEAD') this.#journey.askAhead(step, message.from)
     const id = ingested.release?.id as string | undefined as Digest | undefined

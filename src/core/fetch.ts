@@ -87,9 +87,9 @@ export class Fetch {
     this.#news.add(release)
   }
 
-  /** It was ordered without its content, maybe with its pages, and is fetched once the order is on disk. */
-  awaits(release: ReleaseId, pages = NOTHING): void {
-    this.#early.set(release, pages)
+  /** It was ordered without its content, and is fetched once the order is on disk. */
+  awaits(release: ReleaseId): void {
+    this.#early.set(release, NOTHING)
   }
 
   /** Gossip brings the content before the fetch begins, which then begins with it. @returns whether that is news */

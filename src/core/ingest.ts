@@ -26,8 +26,6 @@ export interface IngestOptions {
   readonly content?: Content
   /** The content counts only where the release becomes the target of a channel stored here. */
   readonly onlyForTarget?: boolean
-  /** Something of its content came with it: known already, it may be passed on for that. */
-  readonly brings?: boolean
   /** Should the batch fail, the release never came. */
   readonly undoable?: boolean
 }
@@ -156,7 +154,7 @@ function judged(
   read: ReadBytes,
   source: Source,
   verdict: Verdict,
-  { judgeOnly, brings }: IngestOptions,
+  { judgeOnly, content }: IngestOptions,
 ): Outcome {
   const { release, envelope } = read
   const named = node.roots.undisputed(release.header.root)
@@ -180,7 +178,7 @@ function judged(
     verdict,
     release,
     provable: verdict === 'UNAUTHORISED' && named !== undefined && !signed(),
-    relayable: (ACCEPTED.has(verdict) || (verdict === 'DUPLICATE' && brings === true)) && signed(),
+    relayable: (ACCEPTED.has(verdict) || (verdict === 'DUPLICATE' && content !== undefined)) && signed(),
     ticket: 0,
     whole: false,
   }

@@ -1,7 +1,4 @@
-/**
- * A small release travels with its content: all pages, then all blocks, in manifest order, each once, or nothing. One that
- * is larger travels with its pages, where these are small: whoever hears of it knows at once which blocks to ask for.
- */
+/** A small release travels with its content: all pages, then all blocks, in manifest order, each once, or nothing. */
 import { sha256 } from '../codec/digest.ts'
 import { encodeReleaseGossip } from '../codec/gossip.ts'
 import { ManifestReader } from '../codec/manifest.ts'
@@ -15,17 +12,10 @@ export type Attached =
   | { readonly kind: 'none' }
   /** Every digest checked; together the whole release. */
   | { readonly kind: 'whole'; readonly content: ReadonlyMap<Digest, Uint8Array> }
-  /** Every digest checked: all its pages. */
-  | { readonly kind: 'pages'; readonly content: ReadonlyMap<Digest, Uint8Array> }
   /** Over a limit of ours: the release counts, what is attached does not. */
   | { readonly kind: 'unusable'; readonly code: Code; readonly text: string }
-  /** The message alone proves that the sender, or the publisher, is at fault; *ignore*: or somebody before the sender. */
-  | {
-      readonly kind: 'wrong'
-      readonly verdict: 'reject' | 'ignore'
-      readonly code: Code
-      readonly text: string
-    }
+  /** The message alone proves that the sender, or the publisher, is at fault. */
+  | { readonly kind: 'wrong'; readonly code: Code; readonly text: string }
 
 /** Digests of a manifest's blocks in its order, each once. `pages` are decoded and checked as one manifest. */
 export function blocksOf(release: Release, pages: readonly Uint8Array[], limits: Limits): readonly Digest[] {
@@ -46,7 +36,6 @@ export function checkAttached(release: Release, attached: readonly Uint8Array[],
   const content = new Map<Digest, Uint8Array>()
   const mismatch: Attached = {
     kind: 'wrong',
-    verdict: 'reject',
     code: 'CONTENT_DIGEST',
     text: 'the attached content is not that of the release, or not in its order',
   }
@@ -60,47 +49,25 @@ export function checkAttached(release: Release, attached: readonly Uint8Array[],
       for (const block of blocksOf(release, pages, limits)) if (!content.has(block)) wanted.push(block)
     } catch (error) {
       if (!isMeshError(error)) throw error
-      const { code, message: text } = error
-      if (code.startsWith('LIMIT_')) return { kind: 'unusable', code, text }
-      return { kind: 'wrong', verdict: 'reject', code, text }
+      const kind = error.code.startsWith('LIMIT_') ? 'unusable' : 'wrong'
+      return { kind, code: error.code, text: error.message }
     }
   }
   return attached.length === wanted.length ? { kind: 'whole', content } : mismatch
 }
 
-/** They are not looked into: that they are a manifest is seen when they are read. A build that does not know them passes on any. */
-export function checkPages({ header }: Release, pages: readonly Uint8Array[]): Attached {
-  const content = new Map<Digest, Uint8Array>()
-  for (const bytes of pages) content.set(sha256(bytes), bytes)
-  if (pages.length === header.pages.length && header.pages.every((digest) => content.has(digest)))
-    return { kind: 'pages', content }
-  const text = 'the pages beside a release are not those that it names'
-  return { kind: 'wrong', verdict: 'ignore', code: 'CONTENT_DIGEST', text }
-}
-
-/** So many times more has the release: a seed says it to six neighbours, which is not to cost more than a third of a payload. */
-const PAGES_SHARE = 16
-
-/**
- * The gossip message of a release: with its content while the whole is small enough for one flight of packets.
- * @param pages all of them, where they are at hand
- */
+/** The gossip message of a release: with its content while the whole is small enough for one flight of packets. */
 export function releaseGossip(
   release: Release,
   envelope: Uint8Array,
   content: ReadonlyMap<Digest, Uint8Array>,
-  pages: readonly Uint8Array[],
   limits: Limits,
-): { readonly bytes: Uint8Array; readonly isWhole: boolean } {
-  const fits = (bytes: Uint8Array) => bytes.length <= limits.maxInlineBytes
+): Uint8Array {
+  const alone = encodeReleaseGossip({ envelope, attached: [] })
   const attached = inOrder(release, content, limits)
-  const whole = attached && encodeReleaseGossip({ envelope, attached })
-  if (whole !== undefined && fits(whole)) return { bytes: whole, isWhole: true }
-  const pageBytes = pages.reduce((sum, { length }) => sum + length, 0)
-  const isWorth = pages.length > 0 && pageBytes * PAGES_SHARE <= release.header.bytes
-  const some = isWorth ? encodeReleaseGossip({ envelope, attached: [], pages }) : undefined
-  if (some !== undefined && fits(some)) return { bytes: some, isWhole: false }
-  return { bytes: encodeReleaseGossip({ envelope, attached: [] }), isWhole: false }
+  if (attached === undefined) return alone
+  const bytes = encodeReleaseGossip({ envelope, attached })
+  return bytes.length <= limits.maxInlineBytes ? bytes : alone
 }
 
 function inOrder(

@@ -32,12 +32,6 @@ export interface GatewayBook {
   heartbeats(): readonly Uint8Array[]
 }
 
-/** What came with a release: all of its content, or its pages alone. */
-export interface Brought {
-  readonly content?: Content | undefined
-  readonly pages?: Content | undefined
-}
-
 export interface JourneyHooks {
   readonly gateways: GatewayBook
   hear(step: Step, topic: Topic, bytes: Uint8Array, from: PeerId): Heard
@@ -178,7 +172,7 @@ export class OwnJourney implements Journey {
 
   ingest(step: Step, envelope: Uint8Array, source: Source, hold?: 'judge-only'): Ingested {
     if (hold === 'judge-only') return ingest(this.#node, step, envelope, source, { judgeOnly: true })
-    const outcome = this.take(step, envelope, source, {})
+    const outcome = this.take(step, envelope, source, undefined)
     if (outcome.verdict === 'AHEAD' && source.peer !== undefined) this.askAhead(step, source.peer)
     return outcome
   }
@@ -192,9 +186,8 @@ export class OwnJourney implements Journey {
     )
     const { release, ticket } = outcome
     if (release === undefined || ticket === 0) return outcome
-    const { limits } = this.#node.config
-    const { bytes, isWhole } = releaseGossip(release, envelope, content, this.fetch.handed(release), limits)
-    this.#toSay.set(release.id, { bytes, inline: isWhole })
+    const bytes = releaseGossip(release, envelope, content, this.#node.config.limits)
+    this.#toSay.set(release.id, { bytes, inline: bytes.length > envelope.length + 64 })
     return outcome
   }
 
@@ -218,31 +211,26 @@ export class OwnJourney implements Journey {
     }
   }
 
-  /**
-   * A release off the network. Content counts where it makes the target whole; pages where it is fetched; a duplicate's may
-   * be wanted by fetch.
-   */
-  take(step: Step, envelope: Uint8Array, source: Source, { content, pages }: Brought): Outcome {
-    const brought = content ?? pages
+  /** A release off the network. Content counts where it makes the target whole; a duplicate's may be wanted by fetch. */
+  take(step: Step, envelope: Uint8Array, source: Source, content: Content | undefined): Outcome {
     const options = content === undefined ? {} : { content, onlyForTarget: true }
-    const brings = brought !== undefined
-    const outcome = ingest(this.#node, step, envelope, source, { ...options, brings })
+    const outcome = ingest(this.#node, step, envelope, source, options)
     if (outcome.whole || outcome.verdict !== 'DUPLICATE')
-      return this.#ordered(step, envelope, source, outcome, pages)
+      return this.#ordered(step, envelope, source, outcome)
     let fills = false
-    for (const [digest, bytes] of brought ?? []) fills = this.fetch.offer(step, this, digest, bytes) || fills
-    if (brought !== undefined && outcome.release !== undefined)
-      fills = this.fetch.cameEarly(outcome.release.id, brought) || fills
+    for (const [digest, bytes] of content ?? []) fills = this.fetch.offer(step, this, digest, bytes) || fills
+    if (content !== undefined && outcome.release !== undefined)
+      fills = this.fetch.cameEarly(outcome.release.id, content) || fills
     return { ...outcome, fills }
   }
 
-  #ordered(step: Step, envelope: Uint8Array, source: Source, outcome: Outcome, pages?: Content): Outcome {
+  #ordered(step: Step, envelope: Uint8Array, source: Source, outcome: Outcome): Outcome {
     const { verdict, release } = outcome
     if (release === undefined || (verdict !== 'NEW' && verdict !== 'TWIN' && verdict !== 'CONCURRENT'))
       return outcome
     const stored = this.#node.cells.get(release.header.channel)?.stored === true
     if (source.via === 'gossip' || isYoung(release, step.now)) this.fetch.heard(release.id)
-    if (verdict === 'NEW' && stored && !outcome.whole) this.fetch.awaits(release.id, pages)
+    if (verdict === 'NEW' && stored && !outcome.whole) this.fetch.awaits(release.id)
     const ordered = { release, envelope, verdict, source, stored }
     for (const stage of this.#stages) stage.onOrdered?.(step, this, ordered)
     return outcome

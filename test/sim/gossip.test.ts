@@ -78,10 +78,10 @@ test('its settings are those of the real one', () => {
       ...{ fleetId: 'f1ee7'.padEnd(64, '0') as FleetId, region: 'default', seed },
       ...{ gate: new Gate(), pace: new Pace(LIMITS), limits: LIMITS },
     })
-  const { D, Dlo, Dhi, Dout, mcacheLength, mcacheGossip, scoreThresholds, scoreParams } = of(false)
+  const { D, Dlo, Dhi, Dout, Dlazy, mcacheLength, mcacheGossip, scoreThresholds, scoreParams } = of(false)
   const [topic] = Object.values(scoreParams?.topics ?? {})
   expect(GOSSIP).toMatchObject({
-    ...{ degree: D, lowDegree: Dlo, highDegree: Dhi, outboundDegree: Dout },
+    ...{ degree: D, lowDegree: Dlo, highDegree: Dhi, outboundDegree: Dout, lazyDegree: Dlazy },
     ...{ cached: mcacheLength, told: mcacheGossip },
     gossipThreshold: scoreThresholds?.gossipThreshold,
     publishThreshold: scoreThresholds?.publishThreshold,

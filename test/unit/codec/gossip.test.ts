@@ -20,15 +20,6 @@ describe('releases', () => {
     ['an empty attachment', { attached: [new Uint8Array(0)] }, 'CODEC_MALFORMED'],
     ['an attachment as text', { attached: ['x'] }, 'CODEC_MALFORMED'],
     ['attached null', { attached: null }, 'CODEC_MALFORMED'],
-    ['pages beside it', { pages: [utf8('page')] }, 'accepted'],
-    ['no page beside it', { pages: [] }, 'CODEC_MALFORMED'],
-    ['an empty page', { pages: [new Uint8Array(0)] }, 'CODEC_MALFORMED'],
-    ['a page as text', { pages: ['x'] }, 'CODEC_MALFORMED'],
-    [
-      'more pages than a release may have',
-      { pages: Array.from({ length: LIMITS.maxPages + 1 }, () => utf8('p')) },
-      'CODEC_MALFORMED',
-    ],
     [
       'an envelope beyond its limit',
       { envelope: new Uint8Array(LIMITS.maxEnvelopeBytes + 1) },
@@ -37,11 +28,8 @@ describe('releases', () => {
     ['32 KiB and more', { envelope: new Uint8Array(LIMITS.maxReleasesGossipBytes) }, 'LIMIT_BYTES'],
   ])('%s', (_, more, code) => expect(decode(more)).toBe(code))
 
-  test.each([
-    ['content attached', (part: Uint8Array) => ({ attached: [part] })],
-    ['pages', (part: Uint8Array) => ({ attached: [], pages: [part] })],
-  ])('with %s, 14,000 bytes are the limit', (_, holding) => {
-    const sized = (size: number) => encodeReleaseGossip({ envelope, ...holding(new Uint8Array(size)) })
+  test('with content attached, 14,000 bytes are the limit', () => {
+    const sized = (size: number) => encodeReleaseGossip({ envelope, attached: [new Uint8Array(size)] })
     const overhead = sized(10_000).length - 10_000
     const code = (size: number) => codeOf(() => decodeReleaseGossip(sized(size - overhead), LIMITS))
     expect(code(LIMITS.maxInlineBytes)).toBe('accepted')

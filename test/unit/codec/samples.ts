@@ -238,12 +238,6 @@ export const samples: readonly Sample<never>[] = [
     (bytes) => decodeReleaseGossip(bytes, LIMITS),
   ),
   sample(
-    'gossip-release-pages',
-    { envelope: encodeEnvelope(envelope), attached: [], pages: [encodePage(page)] },
-    encodeReleaseGossip,
-    (bytes) => decodeReleaseGossip(bytes, LIMITS),
-  ),
-  sample(
     'gossip-control',
     { kind: 'beacon' as const, envelope: encodeEnvelope(envelope) },
     encodeControlGossip,

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeReleaseGossip } from '../../../src/codec/gossip.ts'
-import { checkAttached, checkPages, releaseGossip } from '../../../src/core/inline.ts'
+import { checkAttached, releaseGossip } from '../../../src/core/inline.ts'
 import { readRelease } from '../../../src/core/release-bytes.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
@@ -70,12 +70,12 @@ describe('what is attached', () => {
   test.each<[string, readonly Uint8Array[]]>([
     ['in another order', [page, also, block]],
     ['without its manifest', [block, also]],
-    ['with its manifest alone, which has its own place', [page]],
+    ['with its manifest alone', [page]],
     ['with one block missing', [page, block]],
     ['with one too many', [page, block, also, also]],
     ['with another byte', [page, block, Uint8Array.of(1)]],
   ])('%s is wrong', (_, attached) => {
-    expect(check(attached)).toMatchObject({ kind: 'wrong', verdict: 'reject', code: 'CONTENT_DIGEST' })
+    expect(check(attached)).toMatchObject({ kind: 'wrong', code: 'CONTENT_DIGEST' })
   })
 
   test('with a manifest that is none is wrong, since its digest is signed', () => {
@@ -92,58 +92,11 @@ describe('what is attached', () => {
   })
 })
 
-describe('pages that come alone', () => {
-  const paged = make({ clock: { alice: 1 }, header: { pages: [sha256(page), sha256(block)] } })
-
-  test('are all that the release names', () => {
-    expect(checkPages(paged.release, [page, block])).toEqual({
-      kind: 'pages',
-      content: new Map([page, block].map((bytes) => [sha256(bytes), bytes])),
-    })
-  })
-
-  test.each<[string, readonly Uint8Array[]]>([
-    ['some of them', [page]],
-    ['one twice', [page, page]],
-    ['one too many', [page, block, also]],
-    ['others', [page, also]],
-  ])('%s are wrong; whoever passes them on may not know them, and is not to blame', (_, pages) => {
-    expect(checkPages(paged.release, pages)).toMatchObject({
-      kind: 'wrong',
-      verdict: 'ignore',
-      code: 'CONTENT_DIGEST',
-    })
-  })
-})
-
 describe('the gossip of a release', () => {
-  const large = (bytes: number) => make({ clock: { alice: 1 }, header: { bytes } })
-  const paged = (of: typeof made, pages = [page], limits: Limits = LIMITS) =>
-    decodeReleaseGossip(releaseGossip(of.release, of.envelope, new Map(), pages, limits).bytes, LIMITS)
-
-  test('holds its pages where it has not all of it, and they are small beside it', () => {
-    expect(paged(large(16 * page.length))).toEqual({
-      envelope: large(16 * page.length).envelope,
-      attached: [],
-      pages: [page],
-    })
-    expect(paged(large(16 * page.length - 1)).pages).toBeUndefined()
-    expect(paged(large(1_000_000), []).pages).toBeUndefined()
-    expect(releaseGossip(made.release, made.envelope, made.content, [page], LIMITS).isWhole).toBe(true)
-  })
-
-  test('holds no pages that do not fit in beside the envelope', () => {
-    const of = large(1_000_000)
-    const { length } = releaseGossip(of.release, of.envelope, new Map(), [page], LIMITS).bytes
-    expect(paged(of, [page], withLimits({ maxInlineBytes: length })).pages).toEqual([page])
-    expect(paged(of, [page], withLimits({ maxInlineBytes: length - 1 })).pages).toBeUndefined()
-  })
-
   const gossip = (content: typeof made.content, limits: Limits = LIMITS) =>
-    decodeReleaseGossip(
-      releaseGossip(made.release, made.envelope, content, [], limits).bytes,
-      LIMITS,
-    ).attached.map((one) => sha256(one))
+    decodeReleaseGossip(releaseGossip(made.release, made.envelope, content, limits), LIMITS).attached.map(
+      (one) => sha256(one),
+    )
 
   test('holds all of it where that is at hand and small', () => {
     expect(gossip(made.content)).toEqual([...made.content.keys()])
@@ -156,7 +109,7 @@ describe('the gossip of a release', () => {
   })
 
   test('counts the envelope, too: what fits by itself and not beside it stays out', () => {
-    const { length } = releaseGossip(made.release, made.envelope, made.content, [], LIMITS).bytes
+    const { length } = releaseGossip(made.release, made.envelope, made.content, LIMITS)
     const alone = [...made.content.values()].reduce((sum, part) => sum + part.length, 0)
     expect(gossip(made.content, withLimits({ maxInlineBytes: length }))).toEqual([...made.content.keys()])
     for (const maxInlineBytes of [length - 1, alone])

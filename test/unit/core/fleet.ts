@@ -154,19 +154,6 @@ export const gossip = (
   bytes: encodeReleaseGossip({ envelope: made.envelope, attached: [...attached] }),
 })
 
-/** The same of a larger release, with its page. */
-export const gossipPaged = (
-  made: Pick<Made, 'envelope'>,
-  pages: readonly Uint8Array[],
-  from = PEER,
-): Event => ({
-  kind: 'gossip',
-  topic: 'releases',
-  from,
-  id: 'm1',
-  bytes: encodeReleaseGossip({ envelope: made.envelope, attached: [], pages }),
-})
-
 /** A block or page, as the answer to a request. */
 export const given = (id = 0, bytes: Uint8Array): Event => ({
   kind: 'reply',
