@@ -32,7 +32,7 @@ function fetching(places: number, neighbours = 12, { bytes = 1_000_000 } = {}) {
   for (let at = 0; at < neighbours; at += 1) link(bench.journey, `n${at}`)
   let left = places
   const job = {
-    release: { id: RELEASE, header: { bytes, pages: [hex('f')] } },
+    release: { id: RELEASE, header: { bytes } },
     channel: CHANNEL,
     digests: Array.from({ length: places }),
     get isComplete() {
