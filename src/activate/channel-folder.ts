@@ -1,4 +1,4 @@
-import { lstat, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Channel, ReleaseId } from '../model/ids.ts'
 import { isDigest } from '../model/names.ts'
@@ -22,6 +22,8 @@ export interface TreeNotes {
   readonly failed: string | undefined
 }
 
+const NO_NOTES: TreeNotes = { trees: [], done: undefined, failed: undefined }
+
 /** The release a tree holds. */
 export const releaseOf = (tree: string | undefined): ReleaseId | undefined => {
   const release = tree === undefined ? undefined : TREE.exec(tree)?.[1]
@@ -33,6 +35,8 @@ export class ChannelFolder {
   readonly path: string
   readonly releases: string
   readonly #current: string
+  /** As they lie there; nobody else writes them. */
+  #noted: TreeNotes | undefined
 
   constructor(base: string, channel: Channel) {
     this.path = join(base, channel)
@@ -57,17 +61,16 @@ export class ChannelFolder {
    */
   async activeTree(): Promise<string | undefined> {
     try {
-      if (!(await lstat(this.#current)).isSymbolicLink())
-        throw activateError(
-          'ACTIVATE_UNSAFE_DIR',
-          `${this.#current}: is no link of this node; move it away, its place is where the active release appears`,
-        )
       const target = await readlink(this.#current)
       const name = target.startsWith(`${RELEASES}/`) ? target.slice(RELEASES.length + 1) : ''
       return TREE.test(name) ? name : undefined
     } catch (error) {
       if (isAbsent(error)) return undefined
-      throw error
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+      throw activateError(
+        'ACTIVATE_UNSAFE_DIR',
+        `${this.#current}: is no link of this node; move it away, its place is where the active release appears`,
+      )
     }
   }
 
@@ -79,26 +82,19 @@ export class ChannelFolder {
     await syncDirectory(this.path)
   }
 
-  /** Names of all complete trees. */
-  async trees(): Promise<readonly string[]> {
-    return (await readdir(this.releases)).filter((name) => TREE.test(name)).sort()
+  /** Names of all that lies where the trees are. */
+  list(): Promise<readonly string[]> {
+    return readdir(this.releases)
   }
 
-  /** Trees of this release, the newest build last. */
-  async builds(release: ReleaseId): Promise<readonly string[]> {
-    return (await this.trees())
-      .filter((name) => releaseOf(name) === release)
-      .sort((a, b) => buildOf(a) - buildOf(b))
+  /** What a crash left half built. @param names listed @returns of each that stays, why */
+  async removeUnfinished(names: readonly string[]): Promise<readonly string[]> {
+    return this.#remove(names.filter((name) => name.startsWith(UNFINISHED)))
   }
 
-  /** What a crash left half built. @returns of each that stays, why */
-  async removeUnfinished(): Promise<readonly string[]> {
-    return this.#remove((await readdir(this.releases)).filter((name) => name.startsWith(UNFINISHED)))
-  }
-
-  /** All trees but these go. @returns of each that stays, why */
-  async prune(keep: ReadonlySet<string>): Promise<readonly string[]> {
-    return this.#remove((await this.trees()).filter((name) => !keep.has(name)))
+  /** All trees but these go. @param names listed @returns of each that stays, why */
+  async prune(names: readonly string[], keep: ReadonlySet<string>): Promise<readonly string[]> {
+    return this.#remove(names.filter((name) => TREE.test(name) && !keep.has(name)).sort())
   }
 
   /** An application may have put files of its own user into a tree: that keeps no release from being activated. */
@@ -113,8 +109,14 @@ export class ChannelFolder {
     return stays
   }
 
-  /** Lost or unreadable notes only make hooks run once more. */
-  async notes(): Promise<TreeNotes> {
+  /** Lost or unreadable notes only make hooks run once more. @param names listed */
+  async notes(names: readonly string[]): Promise<TreeNotes> {
+    if (!names.includes(NOTES)) return NO_NOTES
+    this.#noted ??= await this.#readNotes()
+    return this.#noted
+  }
+
+  async #readNotes(): Promise<TreeNotes> {
     try {
       const read: unknown = JSON.parse(await readFile(join(this.releases, NOTES), 'utf8'))
       const { trees, done, failed } = (read ?? {}) as Record<string, unknown>
@@ -126,13 +128,22 @@ export class ChannelFolder {
         failed: typeof failed === 'string' ? failed : undefined,
       }
     } catch {
-      return { trees: [], done: undefined, failed: undefined }
+      return NO_NOTES
     }
   }
 
+  /** Durable, and with it what the trees are named. */
   async note(notes: TreeNotes): Promise<void> {
+    // Where this fails they are read anew.
+    this.#noted = undefined
     await this.#replace(NOTES, `${JSON.stringify(notes)}\n`)
-    await syncDirectory(this.releases)
+    await this.settle()
+    this.#noted = notes
+  }
+
+  /** What the trees are named is durable. */
+  settle(): Promise<void> {
+    return syncDirectory(this.releases)
   }
 
   /** Where hooks find the list of changed paths. */
@@ -162,6 +173,10 @@ export class ChannelFolder {
     await rename(aside, path)
   }
 }
+
+/** Trees of this release, the newest build last. @param names listed */
+export const buildsIn = (names: readonly string[], release: ReleaseId): readonly string[] =>
+  names.filter((name) => releaseOf(name) === release).sort((a, b) => buildOf(a) - buildOf(b))
 
 /** A name no tree has. @param builds of this release, the newest last */
 export function freshName(release: ReleaseId, builds: readonly string[]): string {

@@ -59,18 +59,29 @@ export async function openDirectory(dir: string): Promise<string> {
 
 /** Folders below `base` one by one, each made or checked, none of them a link. @throws MeshError ACTIVATE_UNSAFE_DIR */
 export async function makeDirectories(base: string, below: string): Promise<string> {
-  await makeReadable(base)
-  await checkDirectory(base)
+  await checkOrMake(
+    () => checkDirectory(base),
+    () => makeReadable(base),
+  )
   let at = base
   for (const part of below.split('/')) {
-    at = join(at, part)
-    await checkComponent(at, false).catch(async (error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      await makeOpen(at)
-      await checkComponent(at, false)
-    })
+    const path = join(at, part)
+    await checkOrMake(
+      () => checkComponent(path, false),
+      () => makeOpen(path),
+    )
+    at = path
   }
   return at
+}
+
+/** Looked at first: nearly always it is there. What was made is looked at as well. */
+async function checkOrMake(check: () => Promise<void>, make: () => Promise<void>): Promise<void> {
+  await check().catch(async (error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    await make()
+    await check()
+  })
 }
 
 /** Readable by all. Whoever made it meanwhile made it as they like: it is checked behind this. */

@@ -18,13 +18,15 @@ export interface TreePlan {
   readonly name: string
   /** Name of the tree to clone unchanged files from. */
   readonly last: string | undefined
+  /** Paths that differ from those of the last tree. */
+  readonly changed: ReadonlySet<string>
   readonly files: readonly ManifestEntry[]
   readonly ownership: Ownership
 }
 
 /**
  * Builds a whole tree under a name of its own, makes it durable, then gives it its name: a tree that has its name
- * is complete. What fails leaves nothing behind.
+ * is complete. What fails leaves nothing behind. That name is not durable yet.
  */
 export async function buildTree(
   store: ContentStore,
@@ -32,7 +34,7 @@ export async function buildTree(
   limits: Limits,
   signal: AbortSignal,
 ): Promise<void> {
-  const { releases, name, last, files, ownership } = plan
+  const { releases, name, last, changed, files, ownership } = plan
   // A new name each time: half a tree that cannot be removed is in nobody's way.
   const root = await mkdtemp(join(releases, `${UNFINISHED}${name}.`))
   try {
@@ -43,13 +45,12 @@ export async function buildTree(
       return writeTreeFile(store, {
         entry,
         path: join(root, entry.path),
-        last: last === undefined ? undefined : join(releases, last, entry.path),
+        last: last === undefined || changed.has(entry.path) ? undefined : join(releases, last, entry.path),
         ownership,
       })
     })
     for (const directory of directories.toReversed()) await finishDirectory(directory, ownership)
     await rename(root, join(releases, name))
-    await syncDirectory(releases)
   } catch (error) {
     // Why it failed is what counts; what stays of it goes before the next tree is built.
     await removeTree(root).catch(() => {})
@@ -146,7 +147,7 @@ async function fileDifference(
       if (stat.size !== entry.size) return `${stat.size} bytes instead of ${entry.size}`
       const difference = ownDifference(stat, fileMode(ownership, entry.mode), ownership)
       if (difference !== undefined) return difference
-      return (await digestOf(handle)) === entry.digest ? undefined : 'other content'
+      return (await digestOf(handle, stat.size)) === entry.digest ? undefined : 'other content'
     } finally {
       await handle.close()
     }

@@ -84,7 +84,7 @@ async function cloneFrom(last: string, { entry, path, ownership }: Target): Prom
   await copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
   const handle = await open(path, READ)
   try {
-    if ((await digestOf(handle)) !== entry.digest) return false
+    if ((await digestOf(handle, entry.size)) !== entry.digest) return false
     await finish(handle, entry, ownership)
     return true
   } finally {
@@ -92,10 +92,13 @@ async function cloneFrom(last: string, { entry, path, ownership }: Target): Prom
   }
 }
 
-/** SHA-256 of a file, in hex, read in pieces. */
-export async function digestOf(handle: FileHandle): Promise<string> {
+/**
+ * SHA-256 of a file, in hex, read in pieces.
+ * @param size that it should have; however large it is, it is read to its end
+ */
+export async function digestOf(handle: FileHandle, size: number): Promise<string> {
   const hash = createHash('sha256')
-  const buffer = new Uint8Array(CHUNK_BYTES)
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(1, size)))
   for (let at = 0; ; ) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
     if (bytesRead === 0) return hash.digest('hex')

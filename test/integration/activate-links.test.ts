@@ -93,7 +93,14 @@ test('a folder of a tree swapped for a link while it is built: refused, and the 
     await symlink(elsewhere, join(releases, tree, 'etc'))
     return bytes
   })
-  const plan = { releases, name: 'tree', last: undefined, files: [entry], ownership }
+  const plan = {
+    releases,
+    name: 'tree',
+    last: undefined,
+    changed: new Set<string>(),
+    files: [entry],
+    ownership,
+  }
   await expect(buildTree(swapping, plan, LIMITS, new AbortController().signal)).rejects.toThrow(
     /ENOTDIR|ELOOP/,
   )
@@ -105,7 +112,14 @@ test('a folder of a tree swapped for a link while it is built: refused, and the 
 test('a link to a file outside is no file of the tree, be its content and mode the same', async () => {
   const releases = join(dir, '.releases')
   await mkdir(releases)
-  const plan = { releases, name: 'tree', last: undefined, files: [entry], ownership }
+  const plan = {
+    releases,
+    name: 'tree',
+    last: undefined,
+    changed: new Set<string>(),
+    files: [entry],
+    ownership,
+  }
   await buildTree(store, plan, LIMITS, new AbortController().signal)
   const difference = () => differenceOf(join(releases, 'tree'), [entry], ownership)
   expect(await difference()).toBeUndefined()

@@ -43,6 +43,17 @@ test.each(['EIO', 'EACCES'])('%s in the middle of a file: nothing of it stays', 
   expect(copyFile).toHaveBeenCalledOnce()
 })
 
+test('of the last tree only what did not change is copied', async () => {
+  const third = makeRelease(3, [same, { path: 'app.yaml', content: '3' }])
+  bench = await ActivateBench.start([first, third])
+  await bench.activate(first)
+  expect(await bench.activate(third, first)).toMatchObject({ kind: 'healthy', changed: 1 })
+  expect(await bench.visible()).toEqual({ 'etc/same.conf': same.content, 'app.yaml': '3' })
+  expect(vi.mocked(copyFile).mock.calls.map(([from]) => from)).toEqual([
+    bench.path('.releases', first.id, 'etc/same.conf'),
+  ])
+})
+
 test('a disk that is full is said to be full', async () => {
   bench = await ActivateBench.start([first, second])
   await bench.activate(first)

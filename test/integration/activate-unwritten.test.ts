@@ -55,6 +55,7 @@ const failsOn = (release: TestRelease): string =>
 
 describe('what cannot be noted before a tree is shown', () => {
   test.each([
+    ['the name of the tree', 'EIO', 'ACTIVATE_FAILED', () => bench.path('.releases')],
     ['the note', 'ENOSPC', 'STORE_FULL', notes],
     ['the note', 'EIO', 'ACTIVATE_FAILED', notes],
     ['the list of changed paths', 'ENOSPC', 'STORE_FULL', list],
@@ -102,6 +103,44 @@ describe('what cannot be noted before a tree is shown', () => {
   })
 })
 
+describe('what is durable before a tree is shown', () => {
+  /** What lies there whenever the folder of trees is made durable: what is in sight, all names, what is noted. */
+  const durable = (): readonly (readonly [string, readonly string[], string])[] => {
+    const seen: [string, readonly string[], string][] = []
+    vi.mocked(open).mockImplementation(async (at, ...more) => {
+      const handle = await real.open(at, ...more)
+      if (at !== bench.path('.releases')) return handle
+      const sync = handle.sync.bind(handle)
+      return Object.assign(handle, {
+        sync: async () => {
+          const noted = await real.readFile(bench.path('.releases', 'trees.json'), 'utf8').catch(() => '')
+          seen.push([await bench.tree(), await bench.trees(), noted])
+          return sync()
+        },
+      })
+    })
+    return seen
+  }
+
+  test('its name and the note of it', async () => {
+    await bench.activate(first)
+    const seen = durable()
+    await bench.activate(second, first)
+    expect(seen[0]?.slice(0, 2)).toEqual([first.id, [first.id, second.id].toSorted()])
+    expect(JSON.parse(seen[0]?.[2] ?? '')).toMatchObject({ trees: [second.id, first.id] })
+  })
+
+  test('its name, where it is one that the node is ahead with, built anew', async () => {
+    await bench.activate(second)
+    await real.chmod(bench.path('current', 'app.yaml'), 0o600)
+    bench.restarted()
+    const seen = durable()
+    expect(await bench.restore(first, second)).toMatchObject({ kind: 'healthy' })
+    expect(await bench.tree()).toBe(`${second.id}.1`)
+    expect(seen[0]?.slice(0, 2)).toEqual([second.id, [second.id, `${second.id}.1`]])
+  })
+})
+
 describe('what cannot be written once a tree is shown', () => {
   test('that it is healthy: it is told, and hooks run again after the next start', async () => {
     node()
@@ -113,6 +152,24 @@ describe('what cannot be written once a tree is shown', () => {
     expect(await node().shown(first.channel)).toBe(second.id)
     expect(await bench.restore(second)).toMatchObject({ kind: 'healthy' })
     expect([await files(), await heard()]).toEqual(['2', '122'])
+  })
+
+  test('that it is healthy, within the same life: hooks run again where it is asked for again', async () => {
+    node()
+    await bench.activate(first)
+    broken(notes(), 'ENOSPC', 2)
+    await bench.activate(second, first)
+    mended()
+    expect(await bench.restore(second)).toMatchObject({ kind: 'healthy' })
+    expect(await heard()).toBe('122')
+  })
+
+  test('a note that is gone counts no longer', async () => {
+    node()
+    await bench.activate(first)
+    await real.rm(bench.path('.releases', 'trees.json'))
+    expect(await bench.restore(first)).toMatchObject({ kind: 'healthy' })
+    expect(await heard()).toBe('11')
   })
 
   test('that it is not: it is told, and left for the one before', async () => {
