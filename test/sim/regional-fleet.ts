@@ -14,6 +14,7 @@ import type { Address, Channel, Digest, Name, Pattern, PeerId, ReleaseId } from 
 import type { AnyReply, AnyRequest, PublishReply } from '../../src/model/messages.ts'
 import { peerOf } from '../../src/model/names.ts'
 import { type Made, makeRelease } from '../../src/sim/fleet.ts'
+import { GOSSIP } from '../../src/sim/gossip.ts'
 import { keyNamed, peerOfKey } from '../../src/sim/keys.ts'
 import { addressOf } from '../../src/sim/network.ts'
 import { heartbeatsOf, signedRecord } from '../../src/sim/own-records.ts'
@@ -24,7 +25,6 @@ import { CoreNode, listener } from './core-node.ts'
 
 const NEAR_MS = 1
 const FAR_MS = 50
-const MESH_DEGREE = 6
 
 export interface Shape {
   readonly regions: readonly string[]
@@ -251,7 +251,7 @@ export class RegionalFleet {
         other.admitted.has(from.peer) &&
         other.peer !== except,
     )
-    for (let sent = 0; sent < MESH_DEGREE && mesh.length > 0; sent += 1) {
+    for (let sent = 0; sent < GOSSIP.degree && mesh.length > 0; sent += 1) {
       const [to] = mesh.splice(Math.floor(this.#random() * mesh.length), 1)
       if (to === undefined) continue
       this.time.after(this.#delay(from, to), () => {

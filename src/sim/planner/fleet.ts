@@ -1,6 +1,7 @@
 /** A simulated fleet before anything happens: who is where, joined to whom, on what link. */
 import { gatewaysFor } from '../../core/standing.ts'
 import { LIMITS } from '../../limits.ts'
+import { GOSSIP } from '../gossip.ts'
 import { below, draw, PURPOSE } from './draw.ts'
 import { joinAtRandom } from './graph.ts'
 import type { LinkClass, Question } from './question.ts'
@@ -8,7 +9,7 @@ import { ZONES } from './regions.ts'
 
 /** Connections of a node inside its region, and how many of them are links of the gossip mesh (gossipsub's D). */
 export const CONNECTIONS = 16
-export const MESH_DEGREE = 6
+export const MESH_DEGREE = GOSSIP.degree
 
 /** Places for them, and behind them for a gateway's links to the other gateways of its region. */
 export const PLACES = CONNECTIONS + LIMITS.maxGateways - 1

@@ -2,6 +2,7 @@
  * A small release in the abstract model: gossip inside each region, one payload over each border by announce and claim
  * (docs/protocol.md). Typed arrays hold what a node knows; a node is nothing but its number.
  */
+import { GOSSIP } from '../gossip.ts'
 import { Bridge } from './bridge.ts'
 import { draw, exponential, happens, PURPOSE } from './draw.ts'
 import { buildFleet, CONNECTIONS, type Fleet, MESH_DEGREE, ORIGIN, PLACES } from './fleet.ts'
@@ -27,9 +28,9 @@ const I_HAVE_BYTES = 90
 const I_WANT_BYTES = 44
 /** js-libp2p-gossipsub says IDONTWANT from this size on. */
 const DONT_WANT_FROM_BYTES = 512
-/** A message is told of in one heartbeat, to three peers outside the mesh (`net/gossip.ts`). */
-const HEARTBEAT_TICKS = ticksOfMs(1_000)
-const LAZY_PEERS = 3
+/** A message is told of in one heartbeat, to some peers outside the mesh. */
+const HEARTBEAT_TICKS = ticksOfMs(GOSSIP.heartbeatMs)
+const LAZY_PEERS = GOSSIP.lazyDegree
 /** Envelope of a release with its framing: header, one or two signatures. */
 const ENVELOPE_BYTES = 600
 /** Whole gossip message with content attached: one TCP flight (LIMITS.maxInlineBytes). */
