@@ -102,7 +102,7 @@ export class Freshness implements Stage {
   lacks({ now }: Step, journey: Journey): boolean {
     const namesRoot = this.#namesRoot
     this.#namesRoot = false
-    return this.#isBehind(journey, now) || namesRoot
+    return this.#compareAll(journey, now) || namesRoot
   }
 
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
@@ -275,11 +275,11 @@ export class Freshness implements Stage {
       }
     }
     this.#wantAll(step, heard, missing)
-    if (this.#isBehind(journey, step.now)) this.#say(step)
+    if (this.#compareAll(journey, step.now)) this.#say(step)
   }
 
-  /** True: some beacon names something that is not here. */
-  #isBehind(journey: Journey, now: Now): boolean {
+  /** True: some beacon names something that is not here. Keeps since when. */
+  #compareAll(journey: Journey, now: Now): boolean {
     const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now)
     const rootBehind = heard.some(({ beacon }) => beacon.root > journey.root().version)
     this.#rootBehindSince = rootBehind ? (this.#rootBehindSince ?? now.monoMs) : undefined
