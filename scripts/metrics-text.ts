@@ -13,8 +13,8 @@ A node answers \`GET /metrics\` in the text form of Prometheus, on the address o
 send the token as for every other route. Rules for alerts: [alerts.yaml](alerts.yaml), each with the section of
 [operations.md](operations.md) that says what to do.
 
-No metric has a label whose values come from peers or publishers, but for \`region\`: that is what admitted peers say of
-themselves. Times are seconds. The default metrics of a Node process (memory, CPU, event loop, garbage collection) are
+No metric has a label whose values come from peers or publishers, but for \`region\`: that is what the certificates of
+admitted peers say. Times are seconds. The default metrics of a Node process (memory, CPU, event loop, garbage collection) are
 there as well, with the prefix \`confmesh_\`.
 `
 
