@@ -5,7 +5,7 @@ import type { ManifestEntry } from '../model/manifest.ts'
 import { parsePattern } from '../model/names.ts'
 import { matchesAny } from '../model/pattern.ts'
 import type { ActivationOutcome, ActivatorPort, EffectOf, LogPort } from '../runtime/ports.ts'
-import { changedPaths } from './changed-paths.ts'
+import { changedPaths, isSameContent } from './changed-paths.ts'
 import { buildsIn, ChannelFolder, freshName, releaseOf, type TreeNotes } from './channel-folder.ts'
 import { activateError, failedOutcome } from './errors.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
@@ -54,14 +54,14 @@ interface Work {
   readonly channel: Channel
   readonly release: ReleaseId
   readonly files: readonly ManifestEntry[]
-  /** Paths that differ from what was shown so far. */
-  readonly changed: readonly string[]
   readonly folder: ChannelFolder
   readonly ownership: Ownership
   /** All that lay where the trees are when it began. */
-  readonly names: readonly string[]
+  readonly listed: readonly string[]
   /** The tree shown so far. */
   readonly before: string | undefined
+  /** What that tree holds, unless it is not known any longer. */
+  readonly was: readonly ManifestEntry[] | undefined
   readonly notes: TreeNotes
   readonly fallback: boolean
 }
@@ -78,7 +78,6 @@ class FileActivator implements Activator {
   readonly #stopping = new AbortController()
   readonly #changed = new Map<Channel, readonly string[]>()
   readonly #tails = new Map<Channel, Promise<unknown>>()
-  readonly #folders = new Map<Channel, ChannelFolder>()
   #ready: Ready | undefined
 
   constructor(init: ActivatorInit) {
@@ -105,13 +104,12 @@ class FileActivator implements Activator {
 
   async shown(channel: Channel): Promise<ReleaseId | undefined> {
     try {
-      const folder = this.#folderOf(await this.#prepare(), channel)
+      const { base } = await this.#prepare()
+      const folder = new ChannelFolder(base, channel)
       const tree = await folder.activeTree()
-      if (tree === undefined) return undefined
-      const names = await folder.list()
       // What failed its check is not what the node is ahead with, whether or not the core came to hear of that.
-      if ((await folder.notes(names)).failed === tree) return undefined
-      return names.includes(tree) ? releaseOf(tree) : undefined
+      if (tree === undefined || (await folder.notes()).failed === tree) return undefined
+      return (await folder.list()).includes(tree) ? releaseOf(tree) : undefined
     } catch {
       // the next activation says what is wrong with the folder
       return undefined
@@ -145,20 +143,19 @@ class FileActivator implements Activator {
 
   async #activate({ channel, release, pages, fallback, ahead }: Order): Promise<ActivationOutcome> {
     this.#stopping.signal.throwIfAborted()
-    const ready = await this.#prepare()
+    const { base, ownership } = await this.#prepare()
     // Again before each activation: what was safe at start may not be any longer.
-    await makeDirectories(ready.base, ChannelFolder.below(channel))
-    const folder = this.#folderOf(ready, channel)
-    const names = await folder.list()
-    this.#noteLeft(await folder.removeUnfinished(names), { channel, release })
-    const [before, notes] = [await folder.activeTree(), await folder.notes(names)]
-    const { ownership } = ready
-    const place = { channel, folder, names, ownership, before, notes, fallback }
+    await makeDirectories(base, ChannelFolder.below(channel))
+    const folder = new ChannelFolder(base, channel)
+    const listed = await folder.list()
+    this.#noteLeft(await folder.removeUnfinished(listed), { channel, release })
+    const [before, notes] = [await folder.activeTree(), await folder.notes()]
+    const place = { channel, folder, listed, ownership, before, notes, fallback }
     if (ahead !== undefined && releaseOf(before) === ahead && notes.failed !== before)
       return this.#stay({ ...place, release: ahead })
     const files = await readManifest(this.#init.store, release, pages, this.#init.limits)
-    const changed = releaseOf(before) === release ? [] : await this.#changedSince(releaseOf(before), files)
-    const work: Work = { ...place, release, files, changed }
+    const was = releaseOf(before) === release ? files : await this.#manifestOf(releaseOf(before))
+    const work: Work = { ...place, release, files, was }
     const tree = await this.#wholeTree(work)
     if (tree !== before || notes.done !== tree) return this.#show(work, tree)
     this.#changed.set(channel, [])
@@ -169,14 +166,12 @@ class FileActivator implements Activator {
    * The node stopped between showing a newer tree and noting that it is active, or lost the note: going back until the
    * target is active would show applications an older release. It is built anew where it differs, as far as it is here.
    */
-  async #stay(place: Omit<Work, 'files' | 'changed'>): Promise<ActivationOutcome> {
+  async #stay(place: Omit<Work, 'files' | 'was'>): Promise<ActivationOutcome> {
     const { store, limits } = this.#init
     try {
       const files = await readManifest(store, place.release, undefined, limits)
-      const tree = await this.#wholeTree({ ...place, files, changed: [] })
-      if (tree === place.before) return { kind: 'healthy', changed: 0 }
-      await place.folder.settle()
-      await place.folder.show(tree)
+      const tree = await this.#wholeTree({ ...place, files, was: files })
+      if (tree !== place.before) await place.folder.show(tree)
     } catch (error) {
       if (!isMeshError(error)) throw error
       // No fault of the release that was asked for, which would be fetched again.
@@ -187,9 +182,9 @@ class FileActivator implements Activator {
 
   /** The name of a tree that holds exactly this release: one that is there, each digest checked, or a new one. */
   async #wholeTree(work: Work): Promise<string> {
-    const { folder, files, ownership, release, before } = work
+    const { folder, files, ownership, release, before, was } = work
     const { store, limits } = this.#init
-    const builds = buildsIn(work.names, release)
+    const builds = buildsIn(work.listed, release)
     const candidates = before !== undefined && builds.includes(before) ? [before] : builds.toReversed()
     for (const tree of candidates) {
       const difference = await differenceOf(folder.treePath(tree), files, ownership)
@@ -198,19 +193,20 @@ class FileActivator implements Activator {
       this.#note('error', 'ACTIVATE_DRIFT', text, work)
     }
     const name = freshName(release, builds)
-    const changed = new Set(work.changed)
+    // Of what is not known any longer each file is tried: its digest decides.
+    const changed = new Set(was === undefined ? [] : await changedPaths(was, files, isSameContent))
     const plan = { releases: folder.releases, name, last: before, changed, files, ownership }
     await buildTree(store, plan, limits, this.#stopping.signal)
     return name
   }
 
   async #show(work: Work, tree: string): Promise<ActivationOutcome> {
-    const { release, folder, names, before, notes, fallback } = work
+    const { release, folder, listed, before, was, notes, fallback } = work
     const older = [before, ...notes.trees].filter((name) => name !== undefined && name !== tree)
     const trees = [tree, ...new Set(older as string[])].slice(0, 1 + this.#init.limits.keepTrees)
     const previous = releaseOf(trees.find((name) => releaseOf(name) !== release))
-    const isSinceBefore = previous === releaseOf(before)
-    const changed = isSinceBefore ? work.changed : await this.#changedSince(previous, work.files)
+    const replaced = previous === releaseOf(before) ? was : await this.#manifestOf(previous)
+    const changed = await changedPaths(replaced ?? [], work.files)
     const isThrough = changed.length === 0 && (await isThroughHooks(work))
     // Where nothing is to be run the verdict is known: it is noted once, and nobody reads what changed.
     const isKnown = !this.#hasChecks(work.channel) && notes.failed === undefined
@@ -218,7 +214,7 @@ class FileActivator implements Activator {
     await this.#swap(work, tree)
     // Files show it from here on: what the disk does not take any longer changes nothing of what is told of it.
     this.#changed.set(work.channel, changed)
-    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(names, new Set(trees)), work))
+    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(listed, new Set(trees)), work))
     const unhealthy = await this.#runHooks(work, isThrough ? [] : this.#hooks, previous)
     // Cut short by the stop: not done, so that they run again at the next start.
     this.#stopping.signal.throwIfAborted()
@@ -274,22 +270,11 @@ class FileActivator implements Activator {
     return runHooks(hooks, fallback ? undefined : health, facts, limits, this.#stopping.signal)
   }
 
-  /** Where the store does not have that release any longer every path counts as changed. */
-  async #changedSince(
-    release: ReleaseId | undefined,
-    files: readonly ManifestEntry[],
-  ): Promise<readonly string[]> {
+  /** Undefined where there is none, or the store does not have it any longer. */
+  async #manifestOf(release: ReleaseId | undefined): Promise<readonly ManifestEntry[] | undefined> {
+    if (release === undefined) return undefined
     const { store, limits } = this.#init
-    const none: readonly ManifestEntry[] = []
-    const was =
-      release === undefined ? none : readManifest(store, release, undefined, limits).catch(() => none)
-    return changedPaths(await was, files)
-  }
-
-  #folderOf({ base }: Ready, channel: Channel): ChannelFolder {
-    const known = this.#folders.get(channel) ?? new ChannelFolder(base, channel)
-    this.#folders.set(channel, known)
-    return known
+    return readManifest(store, release, undefined, limits).catch(() => undefined)
   }
 
   /** Said each time: the next activation tries again. */

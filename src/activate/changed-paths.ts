@@ -1,4 +1,4 @@
-/** What differs between two releases, in one definition for hooks and for those who watch. */
+/** What differs between two releases, in one definition for hooks, for those who watch, and for who copies files. */
 import { setImmediate } from 'node:timers/promises'
 import { comparePaths } from '../codec/path.ts'
 
@@ -18,6 +18,7 @@ const SLICE_FILES = 4_096
 export async function changedPaths(
   before: readonly ListedFile[],
   after: readonly ListedFile[],
+  isSame = isSameFile,
 ): Promise<readonly string[]> {
   const changed: string[] = []
   for (let [at, to, looked] = [0, 0, 1]; at < before.length || to < after.length; looked++) {
@@ -26,13 +27,19 @@ export async function changedPaths(
     if (order <= 0) at++
     if (order >= 0) to++
     const file = order <= 0 ? was : is
-    if (file !== undefined && (order !== 0 || was?.digest !== is?.digest || was?.mode !== is?.mode))
-      changed.push(file.path)
+    const stays = order === 0 && was !== undefined && is !== undefined && isSame(was, is)
+    if (file !== undefined && !stays) changed.push(file.path)
     if (looked % SLICE_FILES === 0) await setImmediate()
   }
   // All but in order: by code units and by bytes only paths beyond U+D7FF come in another.
   return changed.sort()
 }
+
+/** Whatever their modes. */
+export const isSameContent = (was: ListedFile, is: ListedFile): boolean => was.digest === is.digest
+
+const isSameFile = (was: ListedFile, is: ListedFile): boolean =>
+  isSameContent(was, is) && was.mode === is.mode
 
 /** Which of two comes first; where a list has ended, the other's. */
 function orderOf(was: ListedFile | undefined, is: ListedFile | undefined): number {

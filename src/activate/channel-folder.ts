@@ -22,8 +22,6 @@ export interface TreeNotes {
   readonly failed: string | undefined
 }
 
-const NO_NOTES: TreeNotes = { trees: [], done: undefined, failed: undefined }
-
 /** The release a tree holds. */
 export const releaseOf = (tree: string | undefined): ReleaseId | undefined => {
   const release = tree === undefined ? undefined : TREE.exec(tree)?.[1]
@@ -35,8 +33,6 @@ export class ChannelFolder {
   readonly path: string
   readonly releases: string
   readonly #current: string
-  /** As they lie there; nobody else writes them. */
-  #noted: TreeNotes | undefined
 
   constructor(base: string, channel: Channel) {
     this.path = join(base, channel)
@@ -82,19 +78,19 @@ export class ChannelFolder {
     await syncDirectory(this.path)
   }
 
-  /** Names of all that lies where the trees are. */
+  /** All that lies where the trees are, by name. */
   list(): Promise<readonly string[]> {
     return readdir(this.releases)
   }
 
-  /** What a crash left half built. @param names listed @returns of each that stays, why */
-  async removeUnfinished(names: readonly string[]): Promise<readonly string[]> {
-    return this.#remove(names.filter((name) => name.startsWith(UNFINISHED)))
+  /** What a crash left half built. @returns of each that stays, why */
+  async removeUnfinished(listed: readonly string[]): Promise<readonly string[]> {
+    return this.#remove(listed.filter((name) => name.startsWith(UNFINISHED)))
   }
 
-  /** All trees but these go. @param names listed @returns of each that stays, why */
-  async prune(names: readonly string[], keep: ReadonlySet<string>): Promise<readonly string[]> {
-    return this.#remove(names.filter((name) => TREE.test(name) && !keep.has(name)).sort())
+  /** Of the trees that are listed all but these go. @returns of each that stays, why */
+  async prune(listed: readonly string[], keep: ReadonlySet<string>): Promise<readonly string[]> {
+    return this.#remove(listed.filter((name) => TREE.test(name) && !keep.has(name)).sort())
   }
 
   /** An application may have put files of its own user into a tree: that keeps no release from being activated. */
@@ -109,14 +105,8 @@ export class ChannelFolder {
     return stays
   }
 
-  /** Lost or unreadable notes only make hooks run once more. @param names listed */
-  async notes(names: readonly string[]): Promise<TreeNotes> {
-    if (!names.includes(NOTES)) return NO_NOTES
-    this.#noted ??= await this.#readNotes()
-    return this.#noted
-  }
-
-  async #readNotes(): Promise<TreeNotes> {
+  /** Lost or unreadable notes only make hooks run once more. */
+  async notes(): Promise<TreeNotes> {
     try {
       const read: unknown = JSON.parse(await readFile(join(this.releases, NOTES), 'utf8'))
       const { trees, done, failed } = (read ?? {}) as Record<string, unknown>
@@ -128,22 +118,13 @@ export class ChannelFolder {
         failed: typeof failed === 'string' ? failed : undefined,
       }
     } catch {
-      return NO_NOTES
+      return { trees: [], done: undefined, failed: undefined }
     }
   }
 
-  /** Durable, and with it what the trees are named. */
   async note(notes: TreeNotes): Promise<void> {
-    // Where this fails they are read anew.
-    this.#noted = undefined
     await this.#replace(NOTES, `${JSON.stringify(notes)}\n`)
-    await this.settle()
-    this.#noted = notes
-  }
-
-  /** What the trees are named is durable. */
-  settle(): Promise<void> {
-    return syncDirectory(this.releases)
+    await syncDirectory(this.releases)
   }
 
   /** Where hooks find the list of changed paths. */
@@ -174,9 +155,9 @@ export class ChannelFolder {
   }
 }
 
-/** Trees of this release, the newest build last. @param names listed */
-export const buildsIn = (names: readonly string[], release: ReleaseId): readonly string[] =>
-  names.filter((name) => releaseOf(name) === release).sort((a, b) => buildOf(a) - buildOf(b))
+/** Trees of this release among what is listed, the newest build last. */
+export const buildsIn = (listed: readonly string[], release: ReleaseId): readonly string[] =>
+  listed.filter((name) => releaseOf(name) === release).sort((a, b) => buildOf(a) - buildOf(b))
 
 /** A name no tree has. @param builds of this release, the newest last */
 export function freshName(release: ReleaseId, builds: readonly string[]): string {

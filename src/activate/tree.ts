@@ -18,7 +18,7 @@ export interface TreePlan {
   readonly name: string
   /** Name of the tree to clone unchanged files from. */
   readonly last: string | undefined
-  /** Paths that differ from those of the last tree. */
+  /** Paths that are not in the last tree, or not with this content. */
   readonly changed: ReadonlySet<string>
   readonly files: readonly ManifestEntry[]
   readonly ownership: Ownership
@@ -26,7 +26,7 @@ export interface TreePlan {
 
 /**
  * Builds a whole tree under a name of its own, makes it durable, then gives it its name: a tree that has its name
- * is complete. What fails leaves nothing behind. That name is not durable yet.
+ * is complete. What fails leaves nothing behind.
  */
 export async function buildTree(
   store: ContentStore,
@@ -51,6 +51,7 @@ export async function buildTree(
     })
     for (const directory of directories.toReversed()) await finishDirectory(directory, ownership)
     await rename(root, join(releases, name))
+    await syncDirectory(releases)
   } catch (error) {
     // Why it failed is what counts; what stays of it goes before the next tree is built.
     await removeTree(root).catch(() => {})

@@ -11,6 +11,7 @@ const EXCLUSIVE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | cons
 /** Not waiting where somebody put a pipe in place of a file. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const CHUNK_BYTES = 1024 * 1024
+const LEAST_CHUNK_BYTES = 4 * 1024
 
 export interface Target {
   readonly entry: ManifestEntry
@@ -98,7 +99,7 @@ async function cloneFrom(last: string, { entry, path, ownership }: Target): Prom
  */
 export async function digestOf(handle: FileHandle, size: number): Promise<string> {
   const hash = createHash('sha256')
-  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(1, size)))
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(LEAST_CHUNK_BYTES, size)))
   for (let at = 0; ; ) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
     if (bytesRead === 0) return hash.digest('hex')

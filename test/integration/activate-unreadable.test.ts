@@ -1,5 +1,5 @@
 /** A file of the last tree that cannot be read is no reason to fail: the store has it. A full disk is, whole. */
-import { copyFile, type FileHandle, open, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, type FileHandle, lstat, open, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { makeRelease } from '../contract/store-fixtures.ts'
 import { ActivateBench } from './activate-bench.ts'
@@ -52,6 +52,23 @@ test('of the last tree only what did not change is copied', async () => {
   expect(vi.mocked(copyFile).mock.calls.map(([from]) => from)).toEqual([
     bench.path('.releases', first.id, 'etc/same.conf'),
   ])
+})
+
+test('a file of which only the mode changed is copied, and gets its mode', async () => {
+  const run = makeRelease(3, [same, { path: 'app.yaml', content: '1', mode: 0o555 }])
+  bench = await ActivateBench.start([first, run])
+  await bench.activate(first)
+  expect(await bench.activate(run, first)).toEqual({ kind: 'healthy', changed: 1 })
+  expect(vi.mocked(copyFile)).toHaveBeenCalledTimes(2)
+  expect((await lstat(bench.path('current', 'app.yaml'))).mode & 0o777).toBe(0o555)
+})
+
+test('of a last tree that nothing is known of any longer what is the same is copied', async () => {
+  bench = await ActivateBench.start([first, second])
+  await bench.activate(first)
+  for (const page of first.pages) bench.store.disk.damageBlock(page)
+  await shown()
+  expect(vi.mocked(copyFile)).toHaveBeenCalledOnce()
 })
 
 test('a disk that is full is said to be full', async () => {

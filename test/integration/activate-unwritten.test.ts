@@ -126,8 +126,9 @@ describe('what is durable before a tree is shown', () => {
     await bench.activate(first)
     const seen = durable()
     await bench.activate(second, first)
-    expect(seen[0]?.slice(0, 2)).toEqual([first.id, [first.id, second.id].toSorted()])
-    expect(JSON.parse(seen[0]?.[2] ?? '')).toMatchObject({ trees: [second.id, first.id] })
+    expect(seen.map(([shown]) => shown)).toEqual([first.id, first.id])
+    expect(seen[0]?.[1]).toEqual([first.id, second.id].toSorted())
+    expect(JSON.parse(seen[1]?.[2] ?? '')).toMatchObject({ trees: [second.id, first.id] })
   })
 
   test('its name, where it is one that the node is ahead with, built anew', async () => {
@@ -138,6 +139,37 @@ describe('what is durable before a tree is shown', () => {
     expect(await bench.restore(first, second)).toMatchObject({ kind: 'healthy' })
     expect(await bench.tree()).toBe(`${second.id}.1`)
     expect(seen[0]?.slice(0, 2)).toEqual([second.id, [second.id, `${second.id}.1`]])
+  })
+
+  test('its name, where the tree in sight was removed and is built anew', async () => {
+    await bench.activate(second)
+    await real.rm(bench.path('.releases', second.id), { recursive: true })
+    const seen = durable()
+    expect(await bench.activate(second)).toMatchObject({ kind: 'healthy' })
+    expect([await files(), seen[0]?.[1]]).toEqual(['2', [second.id]])
+  })
+
+  test('its name, where it is gone back to and the disk takes no note of it', async () => {
+    node(failsOn(second))
+    await bench.activate(first)
+    await bench.activate(second, first)
+    await real.rm(bench.path('.releases', first.id), { recursive: true })
+    const synced: string[] = []
+    vi.mocked(open).mockImplementation(async (at, ...more) => {
+      if (at === notes()) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+      const handle = await real.open(at, ...more)
+      const sync = handle.sync.bind(handle)
+      const kept = async () => {
+        synced.push(at === bench.path('.releases') ? (await bench.trees()).join() : '')
+        return sync()
+      }
+      return Object.assign(handle, { sync: kept })
+    })
+    expect(await bench.activate(first, second, true)).toMatchObject({ kind: 'healthy' })
+    expect([await files(), synced]).toEqual([
+      '1',
+      expect.arrayContaining([[first.id, second.id].toSorted().join()]),
+    ])
   })
 })
 
@@ -162,6 +194,21 @@ describe('what cannot be written once a tree is shown', () => {
     mended()
     expect(await bench.restore(second)).toMatchObject({ kind: 'healthy' })
     expect(await heard()).toBe('122')
+  })
+
+  test('a note that cannot be read for once is read again', async () => {
+    node(failsOn(second))
+    await bench.activate(first)
+    await bench.activate(second, first)
+    const at = bench.path('.releases', 'trees.json')
+    await real.rename(at, `${at}.away`)
+    await real.mkdir(at)
+    node(failsOn(second))
+    expect(await bench.activator.shown(first.channel)).toBe(second.id)
+    await real.rmdir(at)
+    await real.rename(`${at}.away`, at)
+    expect(await bench.restore(first, second)).toMatchObject({ kind: 'healthy' })
+    expect(await files()).toBe('1')
   })
 
   test('a note that is gone counts no longer', async () => {
