@@ -71,6 +71,19 @@ test('doctor: well before, beside and after a node; each thing that is wrong by 
   expect([unread.code, failed(unread.value)]).toEqual([2, ['configuration']])
 })
 
+test('doctor: a root or a pool of another fleet is told before the first start', async () => {
+  const [made, other] = [await fleet.init('fleet'), await fleet.init('other')]
+  const seed = await fleet.start('seed', made.seedConfig)
+  const failing = async () => failed((await json(['doctor', '--config', made.nodeConfig])).value)
+  expect(await failing()).toEqual([])
+  for (const file of ['pool.json', 'pool.key'])
+    await cp(join(fleet.dir, 'other', file), join(fleet.dir, 'fleet', file))
+  expect(await failing()).toEqual(['certificate'])
+  await cp(other.root, made.root)
+  expect(await failing()).toEqual([`seed ${made.seedAddress}`])
+  await seed.kill('SIGTERM')
+}, 60_000)
+
 test('doctor: a clock that is off by more than the root allows is compared with the seeds', async () => {
   const made = await fleet.init()
   const seed = await fleet.start('seed', made.seedConfig)

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Code, isMeshError } from '../../errors.ts'
-import { IDENTITY_FILE, NO_IDENTITY, peerIdOf } from '../../net/identity.ts'
+import { IDENTITY_FILE, NO_IDENTITY, newIdentityPem, peerIdOf } from '../../net/identity.ts'
 import { createJudge } from '../../trust/admission.ts'
 import type { NodeConfig } from '../config.ts'
 import { ownChain, readPrivateKey } from '../documents.ts'
@@ -58,20 +58,20 @@ export async function checkAdmission(config: NodeConfig): Promise<readonly Findi
     return [wrong(check, 'none is configured: every peer refuses this node', advice)]
   }
   const identity = join(config.data, IDENTITY_FILE)
-  if (!existsSync(identity)) return [fine(check, 'checked once the node has its identity')]
+  const isNew = !existsSync(identity)
+  // One's own names its node, and a pool admits whoever has its key.
+  if (isNew && 'certificate' in config.admission)
+    return [fine(check, 'checked once the node has its identity')]
   try {
     const { limitsInForce: limits } = config
-    const peer = peerIdOf(readFileSync(identity, 'utf8'))
+    const peer = peerIdOf(isNew ? newIdentityPem() : readFileSync(identity, 'utf8'))
     const current = await newestRoot(config)
     const judgement = createJudge(limits)(peer, ownChain(config, peer, limits), current, Date.now())
-    if (judgement.kind === 'refused')
-      return [
-        wrong(
-          check,
-          `${judgement.code}: ${judgement.text}`,
-          `peers refuse it so; see docs/operations.md#certificate-expiry`,
-        ),
-      ]
+    if (judgement.kind === 'refused') {
+      const section = judgement.code === 'ADMIT_EXPIRED' ? 'certificate-expiry' : 'join-a-node'
+      const advice = `peers refuse it so; see docs/operations.md#${section}`
+      return [wrong(check, `${judgement.code}: ${judgement.text}`, advice)]
+    }
     const { labels, pool, notAfter } = judgement.admission
     const left = Math.min(pool?.notAfter ?? notAfter, notAfter) - Date.now()
     const said = [...labels].map(([name, value]) => `${name}=${value}`).join(' ') || 'no labels'

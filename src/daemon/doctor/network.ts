@@ -2,11 +2,15 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { isMeshError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
+import type { FleetId } from '../../model/ids.ts'
+import type { TrustRoot } from '../../model/root.ts'
 import { parseAddress } from '../../net/address.ts'
 import { dialPublisher, type PublishConnection } from '../../net/dial.ts'
+import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
 import type { SeedClock } from './clock.ts'
 import { type Finding, fine, wrong } from './finding.ts'
+import { newestRoot } from './root.ts'
 import type { StoreState } from './store.ts'
 
 interface Place {
@@ -55,7 +59,10 @@ async function checkPort({ name, host, port }: Place, state: StoreState): Promis
   }
 }
 
-/** Each seed answers within the dial's deadline and proves to be the peer it is said to be; it says what its clock shows. */
+/**
+ * Each seed answers within the dial's deadline, proves to be the peer it is said to be, and has the root of this node's
+ * fleet; it says what its clock shows.
+ */
 export async function checkSeeds(
   config: NodeConfig,
 ): Promise<{ readonly findings: readonly Finding[]; readonly clocks: readonly SeedClock[] }> {
@@ -66,7 +73,9 @@ export async function checkSeeds(
       : wrong('seeds', 'none is named', 'name one in `seeds`: a node without finds nobody')
     return { findings: [none], clocks: [] }
   }
-  const asked = await Promise.all(seeds.map((address) => checkSeed(config, address)))
+  // A root that cannot be used is said elsewhere.
+  const root = await newestRoot(config).catch(() => undefined)
+  const asked = await Promise.all(seeds.map((address) => checkSeed(config, address, root)))
   return {
     findings: asked.map(({ finding }) => finding),
     clocks: asked.map(({ clock }) => clock).filter((clock) => clock !== undefined),
@@ -76,6 +85,7 @@ export async function checkSeeds(
 async function checkSeed(
   { limitsInForce: limits }: NodeConfig,
   address: string,
+  root: TrustRoot | undefined,
 ): Promise<{ readonly finding: Finding; readonly clock?: SeedClock | undefined }> {
   const check = `seed ${address}`
   const begin = performance.now()
@@ -83,7 +93,12 @@ async function checkSeed(
     const connection = await dialPublisher(parseAddress(address), { limits })
     try {
       const text = `answers, ${Math.round(performance.now() - begin)} ms`
-      return { finding: fine(check, text), clock: await clockOf(connection, limits) }
+      const clock = await clockOf(connection, limits)
+      const other = root === undefined ? undefined : await otherFleet(connection, root, limits)
+      if (other === undefined) return { finding: fine(check, text), clock }
+      const misplaced = `is of fleet ${other.slice(0, 12)}, and root.json here of ${root?.fleetId.slice(0, 12)}`
+      const advice = "name a seed of this node's fleet, or take the root.json that its own handed out"
+      return { finding: wrong(check, misplaced, advice) }
     } finally {
       await connection.close()
     }
@@ -102,6 +117,19 @@ async function clockOf(connection: PublishConnection, limits: Limits): Promise<S
   // A seed of an earlier build says none, one that is busy refuses.
   if (reply.type !== 'root' || reply.at === undefined) return undefined
   return { peer: connection.peer, aheadMs: sentMs + tripMs / 2 - reply.at, withinMs: tripMs / 2 }
+}
+
+/** Of which other fleet it is; undefined where that is ours, or where it has no root so new that would say so. */
+async function otherFleet(
+  connection: PublishConnection,
+  root: TrustRoot,
+  limits: Limits,
+): Promise<FleetId | undefined> {
+  const question = { type: 'roots', since: root.version - 1 } as const
+  const reply = await connection.ask(question, limits.publishDeadlineMs)
+  if (reply.type !== 'root' || reply.root === undefined) return undefined
+  const { fleetId } = startChain(reply.root, limits).current
+  return fleetId === root.fleetId ? undefined : fleetId
 }
 
 const adviceFor = (code: string): string =>

@@ -77,6 +77,24 @@ test('the certificate is judged by the newest root, as peers judge it', async ()
   ])
 })
 
+test('a pool is judged before the node has its identity', async () => {
+  rmSync(join(dir, 'data', IDENTITY_FILE))
+  expect(await checkAdmission(config)).toMatchObject([
+    { ok: true, text: expect.stringContaining('of pool hosts') },
+  ])
+  const stranger = generatePrivateKey('ed25519').key
+  const validity = { notBefore: Date.now() - 1_000, notAfter: Date.now() + YEAR_MS }
+  const grant = { name: name('hosts'), key: pool.key.public, labels: new Map(), ...validity }
+  writeFileSync(join(dir, 'pool.json'), encodeEnvelopeJson(issuePool(grant, stranger)))
+  expect(await checkAdmission(config)).toMatchObject([
+    {
+      ok: false,
+      text: expect.stringContaining('ADMIT_REFUSED'),
+      advice: expect.stringContaining('#join-a-node'),
+    },
+  ])
+})
+
 test('the freshness key is looked for in the newest root', async () => {
   expect(await checkFreshnessKey(config)).toMatchObject([
     { ok: false, text: expect.stringContaining('root 1') },
