@@ -78,8 +78,10 @@ export function changeLines({ standing, header }: Change): string[] {
 function difference(old: Change['header'], next: Change['header']): string {
   const { files, bytes, pages, sameFiles } = differenceOf(old, next)
   if (sameFiles) return 'the same files'
+  const changed = `${pages} of ${next.pages.length} pages of the list of files changed`
+  if (files === 0 && bytes === 0) return `as many files and bytes, others in them: ${changed}`
   const signed = (n: number) => (n >= 0 ? `+${n}` : String(n))
-  return `${signed(files)} files, ${signed(bytes)} bytes, ${pages} of ${next.pages.length} pages of the list changed`
+  return `${signed(files)} files, ${signed(bytes)} bytes, ${changed}`
 }
 
 const SHOWN_NAMES = 5

@@ -38,10 +38,8 @@ export function stateFile(path: string, channel: string): StateFile {
         const stored = JSON.parse(readFileSync(path, 'utf8')) as Stored
         if ((stored.channel ?? channel) !== channel) return undefined
         const files = new Map(
-          Object.entries(stored.files).map(([name, text]) => [
-            name,
-            new Uint8Array(Buffer.from(text, 'base64')),
-          ]),
+          // As from the node, so that an application sees no difference.
+          Object.entries(stored.files).map(([name, text]) => [name, Buffer.from(text, 'base64')]),
         )
         return {
           release: stored.release,

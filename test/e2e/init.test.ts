@@ -184,6 +184,12 @@ describe('keygen, identity and admit', () => {
       subject: { peer: peerId },
     })
     await refused(2, 'USAGE', 'region', ...args, '--label', 'region')
+    const stranger = (await json<{ publicKey: string }>('keygen', '--out', 'stranger.key')).publicKey
+    const wrong = await confmesh('admit', peerId, '--admission-key', single.publisherKey)
+    expect(wrong).toMatchObject({ code: 0, err: expect.stringContaining('peers refuse what it signs') })
+    const elsewhere = await confmesh('admit', peerId, '--admission-key', stranger.replace(/\.pub$/, ''))
+    expect(elsewhere).toMatchObject({ code: 0, err: '' })
+    expect((await confmesh(...args)).err).toBe('')
     await refused(2, 'USAGE', 'PEER', 'admit', 'nobody', '--admission-key', single.admissionKey)
   })
 })

@@ -25,7 +25,7 @@ test('a dry run without a terminal shows the difference and says that it was one
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(out).toMatch(
     new RegExp(
-      `^- ${first.slice(0, 12)} by publisher, 1 file, 5 B\n\\+ publisher, counter 2, 2 files, 11 B\n \\+1 files, \\+6 bytes, 1 of 1 pages of the list changed\ndry run: nothing signed or sent\n$`,
+      `^- ${first.slice(0, 12)} by publisher, 1 file, 5 B\n\\+ publisher, counter 2, 2 files, 11 B\n \\+1 files, \\+6 bytes, 1 of 1 pages of the list of files changed\ndry run: nothing signed or sent\n$`,
     ),
   )
   expect((await json(dry)).value).toMatchObject({
@@ -42,10 +42,19 @@ test('a publish without a terminal shows the difference beside its result; a rol
     expect.stringMatching(/^pay\/prod [0-9a-f]{12}: 1 file, 5 B, .* held by 1 seed\n$/),
   ])
   expect(err).toContain(`- ${first.slice(0, 12)} by publisher`)
+  expect(err).toContain('as many files and bytes, others in them: 1 of 1 pages of the list of files changed')
   const back = ['rollback', 'pay/prod', '--to', first, ...signing]
   const done = (await json(back)).value
   expect(done).toMatchObject({ unchanged: false, newChannel: false, replaces: expect.any(String) })
   expect((await json(back)).value).toMatchObject({ unchanged: true, newChannel: false, replaces: null })
+})
+
+test('a short id that nobody here can complete: who was asked, and where the whole one is', async () => {
+  const back = ['rollback', 'pay/prod', '--to', 'abcdef12', ...signing]
+  const messageOf = async (api: string) => (await json([...back, '--api', api])).value.error?.message
+  expect(await messageOf('http://127.0.0.1:9')).toMatch(
+    /no such release of pay\/prod .* cannot be asked \(NET_UNREACHABLE\); give all 64 digits .* --json/,
+  )
 })
 
 test('what was prepared and is there already is unchanged', async () => {

@@ -1,15 +1,18 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { encodeEnvelopeJson } from '../../codec/envelope-json.ts'
-import { MeshError } from '../../errors.ts'
+import { isMeshError, MeshError } from '../../errors.ts'
 import type { Labels } from '../../model/certificate.ts'
 import type { Envelope } from '../../model/envelope.ts'
+import type { KeyId } from '../../model/ids.ts'
 import { parseName, parsePattern, parsePeerId } from '../../model/names.ts'
 import { issueNodeCertificate, issuePool, type Validity } from '../../trust/certificates.ts'
 import { argument, collect, wholeNumber } from '../arguments.ts'
 import { writeNew } from '../files.ts'
 import { readPrivateKey, readPublicKey } from '../key-files.ts'
-import { out } from '../output.ts'
+import { out, warn } from '../output.ts'
+import { readRoot } from '../root-files.ts'
 import { wholeSecond } from '../time.ts'
 
 interface Options {
@@ -69,6 +72,7 @@ interface Made {
 function certificateFor(peerText: string | undefined, options: Options, valid: Validity): Made {
   const { pool, publicKey, label = [] } = options
   const admissionKey = readPrivateKey(options.admissionKey)
+  warnUnnamed(options.admissionKey, admissionKey.id)
   if (peerText !== undefined && pool === undefined) {
     const peer = argument('PEER', peerText, parsePeerId)
     const labels = readLabels(label, parseName)
@@ -85,6 +89,22 @@ function certificateFor(peerText: string | undefined, options: Options, valid: V
     subject: `pool ${name}`,
     facts: { pool: name, key: key.id, labels: Object.fromEntries(labels) },
     envelope,
+  }
+}
+
+/** Peers refuse what another key signed. Only said: a root that names the key may be on its way. */
+function warnUnnamed(keyFile: string, key: KeyId): void {
+  const path = join(dirname(resolve(keyFile)), 'root.json')
+  if (!existsSync(path)) return
+  try {
+    const { root } = readRoot(path)
+    if (root.admission.keys.includes(key)) return
+    warn(
+      `${path} (version ${root.version}) does not name ${keyFile} for admission: peers refuse what it signs`,
+    )
+  } catch (error) {
+    // It is not asked for here: commands that need it say what is wrong with it.
+    if (!isMeshError(error)) throw error
   }
 }
 

@@ -9,7 +9,10 @@ export function register(program: Command): void {
   shared(program.command('log'))
     .description('releases that were active here, newest first, and heads that are not')
     .argument('<channel>', 'such as payments/prod')
-    .addHelpText('after', '\nExample:\n  confmesh log payments/prod\n')
+    .addHelpText(
+      'after',
+      '\n* is active here; ? is a head that is not: held, refused by its check, or on its way; the rest was active before.\n--json has whole release ids.\n\nExample:\n  confmesh log payments/prod\n',
+    )
     .action(async (channel: string, _options: unknown, command: Command) => {
       const entry = await clientOf(command).channel(channel)
       out(entry, describe(channel, entry))

@@ -56,7 +56,7 @@ export function register(program: Command): void {
     )
     .option('--expires <time>', 'not newly activated after this time (RFC 3339)')
     .option('--again', 'a new release even where the files are the same')
-    .option('--yes', 'do not ask; without a terminal nothing is asked')
+    .option('--yes', 'do not ask; with --json, or where stdin or stderr is no terminal, nothing is asked')
     .option('--dry-run', 'build and compare; sign and send nothing')
     .option('--prepare <file>', 'sign with the keys at hand into FILE, for others to sign; send nothing')
     .option('--prepared <file>', 'inject what FILE holds, once enough people signed it')

@@ -29,7 +29,7 @@ export function register(program: Command): void {
     .requiredOption('--to <release>', 'the release to go back to (at least 8 digits)')
     .option('-m, --message <text>', 'why, for people')
     .option('--expect <release>', 'only if this is the target now (at least 8 digits)')
-    .option('--yes', 'do not ask; without a terminal nothing is asked')
+    .option('--yes', 'do not ask; with --json, or where stdin or stderr is no terminal, nothing is asked')
     .addHelpText(
       'after',
       `
@@ -87,9 +87,11 @@ async function fullId(channel: Channel, to: string, session: Session, command: C
     return (await resolveRelease(clientOf(command), channel, to)) as ReleaseId
   } catch (error) {
     if (!isMeshError(error) || error.code === 'USAGE') throw error
+    const why =
+      error.code === 'API_NOT_FOUND' ? 'nor at the node' : `and the node cannot be asked (${error.code})`
     throw new MeshError(
       'USAGE',
-      `--to ${to}: no such release in this key's memory or at the local node; give all 64 digits (confmesh log ${channel})`,
+      `--to ${to}: no such release of ${channel} in this key's memory, ${why}; give all 64 digits (confmesh log ${channel} --json)`,
       {},
       { cause: error },
     )

@@ -54,7 +54,9 @@ function describe(status: Status): string {
     ...head,
     ...problems,
     '',
-    status.channels.length === 0 ? 'no channels yet' : table(status.channels),
+    status.channels.length === 0
+      ? "no channels yet: of those that 'channels' in its configuration names no release has come here"
+      : table(status.channels),
   ].join('\n')
 }
 

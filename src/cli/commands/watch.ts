@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import type { Client } from '../../client/index.ts'
+import { isMeshError } from '../../errors.ts'
 import { clientOf, shared } from '../api-options.ts'
 import { isJson, printable } from '../output.ts'
 import { short } from '../text.ts'
@@ -23,8 +25,20 @@ export function register(program: Command): void {
       for await (const event of client.events(channel, { signal: stopped.signal, onDisconnect })) {
         const line = isJson()
           ? JSON.stringify(event)
-          : `${new Date().toISOString()}  ${short(event.release)}  ${clockText(event.clock)}  ${event.changed.map(printable).join(' ')}`
+          : `${await activatedAt(client, channel, event.release)}  ${short(event.release)}  ${clockText(event.clock)}  ${event.changed.map(printable).join(' ')}`
         process.stdout.write(`${line}\n`)
       }
     })
+}
+
+/** When it became active here; where that is not known any longer, now. */
+async function activatedAt(client: Client, channel: string, release: string): Promise<string> {
+  try {
+    const { active } = await client.channel(channel)
+    if (active?.release === release) return active.activatedAt
+  } catch (error) {
+    // The next event says that the node is lost.
+    if (!isMeshError(error)) throw error
+  }
+  return new Date().toISOString()
 }

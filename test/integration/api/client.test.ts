@@ -316,7 +316,7 @@ describe('watching', () => {
     const served = await start()
     const client = new Client({ api: served.api.url })
     const before = client.watch(CHANNEL, { stateFile })
-    await before.next()
+    const live = (await before.next()).value
     await before.return(undefined)
     expect(statSync(stateFile).mode & 0o777).toBe(0o600)
     await served.api.stop()
@@ -324,6 +324,8 @@ describe('watching', () => {
     const watch = client.watch(CHANNEL, { stateFile })
     const kept = (await watch.next()).value
     expect([kept?.release, textOf(kept, 'a'), kept?.fromDisk]).toEqual([first.id, '1', true])
+    // An application that reads it as text must not find out on the day that its node is down.
+    expect(String(kept?.files.get('a'))).toBe(String(live?.files.get('a')))
     const second = node.activate({ a: '2' })
     const next = watch.next()
     await start({ listen: served.api.url.slice(7) })
