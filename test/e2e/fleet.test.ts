@@ -1,7 +1,16 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { converged, type InitResult, json, publish, RealFleet, type RealNode, until } from './real-fleet.ts'
+import {
+  converged,
+  firstLine,
+  type InitResult,
+  json,
+  publish,
+  RealFleet,
+  type RealNode,
+  until,
+} from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const fleet = new RealFleet()
@@ -42,13 +51,19 @@ describe('a fleet of real processes', () => {
     expect(again).toMatchObject({ unchanged: true, release: second })
   })
 
-  test('status, log, diff and get tell the same', async () => {
+  test('status, watch, diff and get tell the same', async () => {
     const api = nodes[0]?.api as string
     const status = (await json(['status', '--api', api])).value as unknown as {
-      channels: { active: { release: string }; state: string }[]
+      channels: { active: { release: string; activatedAt: string }; state: string }[]
     }
     expect(status.channels).toMatchObject([
       { channel: CHANNEL, state: 'active', active: { release: second, message: 'second' } },
+    ])
+    // The time is that of the activation, not of the look.
+    const watched = await firstLine(['watch', CHANNEL, '--api', api])
+    expect(watched.split('  ').slice(0, 2)).toEqual([
+      status.channels[0]?.active.activatedAt,
+      second.slice(0, 12),
     ])
     const diff = (await json(['diff', CHANNEL, first.slice(0, 12), second.slice(0, 12), '--api', api])).value
     expect(diff).toMatchObject({ changes: [{ path: 'app.yaml', change: 'modified' }] })

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -43,6 +44,18 @@ export function confmesh(
     run.err += text
   })
   return new Promise((resolve) => child.once('close', (code) => resolve({ code: code ?? -1, ...run })))
+}
+
+/** The first line of a command that goes on and on, which is then ended. */
+export async function firstLine(args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
+  try {
+    const lines = createInterface(child.stdout)
+    const [line] = (await once(lines, 'line', { signal: AbortSignal.timeout(20_000) })) as [string]
+    return line
+  } finally {
+    child.kill('SIGKILL')
+  }
 }
 
 /** A command with `--json`; its value, and the exit code beside it. */
