@@ -41,7 +41,15 @@ export const CHANNEL = z
     gate: z
       .enum(['content', 'unsupported', 'rollout', 'expired', 'root-expired', 'read-only', 'health'])
       .nullable(),
-    lastError: z.object({ code: z.string(), message: z.string() }).nullable(),
+    lastError: z
+      .object({
+        code: z.string(),
+        message: z.string(),
+        release: releaseId
+          .optional()
+          .openapi({ description: 'The one it is about, such as one that failed its check' }),
+      })
+      .nullable(),
     // Absent from nodes of before it.
     fetch: z.object({ have: z.number(), blocks: z.number() }).nullable().default(null).openapi({
       description: 'Of the release on its way: blocks here and in all; the manifest names more as it comes',

@@ -26,7 +26,7 @@ export interface ChannelView {
   readonly state: ChannelState
   readonly gate: Gate
   /** Code and text of the last failure on this channel. */
-  readonly lastError: { readonly code: string; readonly message: string } | null
+  readonly lastError: { readonly code: string; readonly message: string; readonly release?: ReleaseId } | null
   /** Blocks here and in all (pages included) of the release on its way; `blocks` grows as the manifest comes. */
   readonly fetch: { readonly have: number; readonly blocks: number } | null
 }

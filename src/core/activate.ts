@@ -247,7 +247,7 @@ function mending(node: NodeState, release: ReleaseId): Write[] {
 }
 
 function report(step: Step, cell: Cell, release: ReleaseId, code: Code, text: string): void {
-  cell.lastError = { code, text, at: step.now.wallMs }
+  cell.lastError = { code, text, at: step.now.wallMs, release }
   step.emit({ kind: 'note', level: 'error', code, text, channel: cell.state.channel, release })
 }
 

@@ -21,6 +21,12 @@ const CLOCK_OR_DELAY = {
 } as const
 const OF_NODE = { behind: BEHIND, silent: SILENT, 'clock-or-delay': CLOCK_OR_DELAY } as const
 
+/** Of one channel. */
+export const WHY_STALE = {
+  ...OF_NODE,
+  behind: { ...BEHIND, text: 'a beacon names a release or a trust root that has not come' },
+} as const
+
 /** Of the whole node. */
 export function noteOf(state: Freshness): Note {
   if (state === 'fresh' || state === 'unjudged')

@@ -59,7 +59,7 @@ export class OwnJourney implements Journey {
     this.fetch = createFetch(node.config, {
       failed: (step, channel, release, code, text) => {
         const cell = node.cells.get(channel)
-        if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs }
+        if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs, release }
         step.emit({ kind: 'note', level: 'error', code, text, channel, release })
       },
       ended: (step) => hooks.fetchEnded(step),

@@ -7,6 +7,7 @@ import type { Judgement } from '../trust/admission.ts'
 import { isHeld, targetOf } from './channel.ts'
 import type { Now } from './events.ts'
 import type { FetchProgress } from './fetch.ts'
+import { WHY_STALE } from './freshness-notes.ts'
 import type { Session } from './session.ts'
 import { type Cell, gateFor, type NodeState } from './state.ts'
 import type { ActiveFacts, CoreChannelView, CoreView, LastError, Readiness } from './view.ts'
@@ -123,7 +124,7 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     lastGood: state.lastGood,
     history: state.history.map(facts),
     freshness,
-    lastError: cell.lastError ?? failedBefore(cell),
+    lastError: cell.lastError ?? failedBefore(cell) ?? keptFromUpdates(freshness, now),
     fetch: target === undefined ? undefined : sources.progress(target),
   }
 }
@@ -133,7 +134,14 @@ function failedBefore({ state }: Cell): LastError | undefined {
   const target = targetOf(state.floor)
   if (state.active === undefined || target === undefined || !state.failed.includes(target)) return undefined
   const text = 'the newest release failed its health check here; the log of that time says why'
-  return { code: 'ACTIVATE_UNHEALTHY', text, at: state.active.activatedAt }
+  return { code: 'ACTIVATE_UNHEALTHY', text, at: state.active.activatedAt, release: target }
+}
+
+/** Why the newest may be another than what is here, as the log says it once. */
+function keptFromUpdates(freshness: Freshness, { wallMs }: Now): LastError | undefined {
+  return freshness === 'fresh' || freshness === 'unjudged'
+    ? undefined
+    : { ...WHY_STALE[freshness], at: wallMs }
 }
 
 /** The first that holds: what stops a channel from moving comes before what is merely to be known. */

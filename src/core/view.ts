@@ -14,6 +14,8 @@ export interface LastError {
   readonly text: string
   /** Milliseconds since 1970. */
   readonly at: number
+  /** The one it is about, where it is about one. */
+  readonly release?: ReleaseId
 }
 
 /** A release that is or was active; `release` is undefined where its envelope is gone. */

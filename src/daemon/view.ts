@@ -8,7 +8,7 @@ import type {
   NodeView,
   ReleaseChange,
 } from '../api/node-view.ts'
-import type { ActiveFacts, CoreChannelView, CoreView, Readiness } from '../core/view.ts'
+import type { ActiveFacts, CoreChannelView, CoreView, LastError, Readiness } from '../core/view.ts'
 import { type Code, MeshError } from '../errors.ts'
 import type { Channel, Pattern, ReleaseId } from '../model/ids.ts'
 import { literalOf, matchesAny } from '../model/pattern.ts'
@@ -214,10 +214,13 @@ function channelView(entry: CoreChannelView): ChannelView {
     heads: entry.heads.map(headView),
     state,
     gate,
-    lastError: lastError === undefined ? null : { code: lastError.code, message: lastError.text },
+    lastError: lastError === undefined ? null : lastErrorView(lastError),
     fetch: fetch === undefined ? null : { have: fetch.have, blocks: fetch.blocks },
   }
 }
+
+const lastErrorView = ({ code, text, release }: LastError): NonNullable<ChannelView['lastError']> =>
+  release === undefined ? { code, message: text } : { code, message: text, release }
 
 function activeView(active: ActiveFacts, { header }: Release): ActiveView {
   return {

@@ -86,14 +86,15 @@ function table(channels: readonly ChannelEntry[]): string {
       active === null ? '-' : short(active.release),
       active === null ? '-' : clockText(active.clock),
       active === null ? '-' : active.activatedAt.slice(0, 19).replace('T', ' '),
-      printable(
-        entry.lastError === null
-          ? (active?.message ?? '')
-          : `${entry.lastError.code}: ${entry.lastError.message}`,
-      ),
+      printable(entry.lastError === null ? (active?.message ?? '') : errorText(entry.lastError)),
     ])
   }
   return rows.toString()
+}
+
+/** Beside it stands the release that is active, which need not be the one that it is about. */
+function errorText({ code, message, release }: NonNullable<ChannelEntry['lastError']>): string {
+  return `${code}${release === undefined ? '' : ` of ${short(release)}`}: ${message}`
 }
 
 /** With how far the content has come; blocks of the manifest's pages that are not here yet are not known. */

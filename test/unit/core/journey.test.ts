@@ -291,7 +291,7 @@ describe('activation', () => {
       target: second.id,
       active: { id: first.id, soaked: true },
       unhealthy: false,
-      lastError: { code: 'ACTIVATE_UNHEALTHY' },
+      lastError: { code: 'ACTIVATE_UNHEALTHY', release: second.id },
     })
     expect(ofKind(node.run({ kind: 'tick' }), 'activate')).toEqual([])
   })

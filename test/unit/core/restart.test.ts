@@ -57,8 +57,28 @@ describe('what a node restarts with', () => {
     expect(node.view().channels[0]).toMatchObject({
       active: { id: runs.id },
       unhealthy,
-      lastError: { code: 'ACTIVATE_UNHEALTHY' },
+      lastError: { code: 'ACTIVATE_UNHEALTHY', release: made.id },
     })
+  })
+
+  it.each([
+    ['silent', 'SYNC_SILENT'],
+    ['behind', 'SYNC_BEHIND'],
+    ['clock-or-delay', 'SYNC_CLOCK_OR_DELAY'],
+  ] as const)('says why what runs may not be the newest: %s', (state, code) => {
+    const freshness = { state: () => state, page: () => undefined, heardAny: () => false }
+    const node = new BenchNode(
+      {},
+      { freshness: { ...freshness, lastHeardMonoMs: () => 0, silentKeys: () => 0 } },
+    )
+    node.start(stored([made], { active: { ...active, release: made.id } }))
+    node.run({
+      kind: 'activated',
+      channel: CHANNEL,
+      release: made.id,
+      outcome: { kind: 'healthy', changed: 0 },
+    })
+    expect(node.view().channels[0]).toMatchObject({ state: 'stale', lastError: { code } })
   })
 
   it('serves nothing older than what files show, where the record of it is lost', () => {
