@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ContentStore } from '../../src/activate/read-manifest.ts'
-import { buildTree, differenceOf } from '../../src/activate/tree.ts'
+import { buildTree, differenceOf, type TreePlan } from '../../src/activate/tree.ts'
 import { writeTreeFile } from '../../src/activate/write-file.ts'
 import { sha256 } from '../../src/codec/digest.ts'
 import { LIMITS } from '../../src/limits.ts'
@@ -83,6 +83,11 @@ test('a link to a file outside in the last tree is not what comes over', async (
   expect(fromStore).toBe(1)
 })
 
+/** A first tree with the one file. */
+const planIn = (releases: string): TreePlan => {
+  return { releases, name: 'tree', last: undefined, changed: new Set(), files: [entry], ownership }
+}
+
 test('a folder of a tree swapped for a link while it is built: refused, and the folder outside keeps its mode', async () => {
   const [releases, elsewhere] = [join(dir, '.releases'), join(dir, 'elsewhere')]
   await mkdir(releases)
@@ -93,15 +98,7 @@ test('a folder of a tree swapped for a link while it is built: refused, and the 
     await symlink(elsewhere, join(releases, tree, 'etc'))
     return bytes
   })
-  const plan = {
-    releases,
-    name: 'tree',
-    last: undefined,
-    changed: new Set<string>(),
-    files: [entry],
-    ownership,
-  }
-  await expect(buildTree(swapping, plan, LIMITS, new AbortController().signal)).rejects.toThrow(
+  await expect(buildTree(swapping, planIn(releases), LIMITS, new AbortController().signal)).rejects.toThrow(
     /ENOTDIR|ELOOP/,
   )
   expect((await stat(elsewhere)).mode & 0o7777).toBe(0o700)
@@ -112,15 +109,7 @@ test('a folder of a tree swapped for a link while it is built: refused, and the 
 test('a link to a file outside is no file of the tree, be its content and mode the same', async () => {
   const releases = join(dir, '.releases')
   await mkdir(releases)
-  const plan = {
-    releases,
-    name: 'tree',
-    last: undefined,
-    changed: new Set<string>(),
-    files: [entry],
-    ownership,
-  }
-  await buildTree(store, plan, LIMITS, new AbortController().signal)
+  await buildTree(store, planIn(releases), LIMITS, new AbortController().signal)
   const difference = () => differenceOf(join(releases, 'tree'), [entry], ownership)
   expect(await difference()).toBeUndefined()
   await writeFile(outside, bytes)
