@@ -55,6 +55,12 @@ test('doctor: well before, beside and after a node; each thing that is wrong by 
   const seed = await fleet.start('seed', made.seedConfig)
   const beside = await json(['doctor', '--config', made.nodeConfig])
   expect([beside.code, failed(beside.value)]).toEqual([0, []])
+  const own = ['--data', join(fleet.dir, 'elsewhere'), '--api', '127.0.0.1:0']
+  const named = await json(['doctor', '--config', made.nodeConfig, ...own])
+  expect([failed(named.value), JSON.stringify(named.value)]).toEqual([
+    [],
+    expect.stringContaining('elsewhere/identity.key'),
+  ])
   // The test gives the API another port than the configuration: that nobody listens there is what doctor must see.
   const running = await json(['doctor', '--config', made.seedConfig])
   expect(failed(running.value).map((check) => check.slice(0, 8))).toEqual(['port api'])

@@ -1,6 +1,7 @@
 /** What may be wrong with a node, looked at from outside, whether it runs or not. Nothing is changed. */
 import type { NodeConfig } from '../config.ts'
 import { checkClock } from './clock.ts'
+import { checkCommands } from './commands.ts'
 import type { Finding } from './finding.ts'
 import { checkBeacons } from './freshness.ts'
 import { checkAdmission, checkFreshnessKey, checkKeyFiles } from './keys.ts'
@@ -19,6 +20,7 @@ export async function examine(config: NodeConfig): Promise<readonly Finding[]> {
     ...(await checkFreshnessKey(config)),
     ...(await checkFolders(config)),
     await checkSpace(config),
+    ...(await checkCommands(config)),
     store,
     ...(await checkPorts(config, state)),
     await checkClock(config, seeds.clocks),
