@@ -12,4 +12,4 @@ export interface Agreement {
 
 /** The same of releases in blocks, of 1 to 8 MiB. */
 export const BLOCKS_AGREEMENT: Agreement = { nodes: 50, seeds: 3, p50Percent: 7, p99Percent: 6 }
-export const GOSSIP_AGREEMENT: Agreement = { nodes: 200, seeds: 24, p50Percent: 1, p99Percent: 2 }
+export const GOSSIP_AGREEMENT: Agreement = { nodes: 200, seeds: 24, p50Percent: 3, p99Percent: 2 }
