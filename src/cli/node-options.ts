@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Overrides } from '../daemon/config.ts'
 import { MeshError } from '../errors.ts'
+import { collect } from './arguments.ts'
 
 export interface NodeOptions {
   readonly root?: string
@@ -12,8 +13,6 @@ export interface NodeOptions {
   readonly label?: readonly string[]
   readonly api?: string
 }
-
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export const nodeOptions = (command: Command): Command =>
   command

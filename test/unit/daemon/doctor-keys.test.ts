@@ -25,6 +25,12 @@ const YEAR_MS = 365 * 86_400_000
 let dir: string
 let config: NodeConfig
 
+function poolSignedBy(signer: typeof admissionKey): string {
+  const validity = { notBefore: Date.now() - 1_000, notAfter: Date.now() + YEAR_MS }
+  const grant = { name: name('hosts'), key: pool.key.public, labels: new Map(), ...validity }
+  return encodeEnvelopeJson(issuePool(grant, signer))
+}
+
 /** A host whose root.json is still version 1. */
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'confmesh-doctor-'))
@@ -32,9 +38,7 @@ beforeEach(() => {
   write('root.json', encodeEnvelopeJson(signEnvelope('root', encodeRoot(ROOT), rootKeys)))
   write('pool.key', pool.pem)
   write('freshness.key', freshness.pem)
-  const validity = { notBefore: Date.now() - 1_000, notAfter: Date.now() + YEAR_MS }
-  const grant = { name: name('hosts'), key: pool.key.public, labels: new Map(), ...validity }
-  write('pool.json', encodeEnvelopeJson(issuePool(grant, admissionKey)))
+  write('pool.json', poolSignedBy(admissionKey))
   mkdirSync(join(dir, 'data'))
   write(join('data', IDENTITY_FILE), newIdentityPem())
   write(
@@ -83,9 +87,7 @@ test('a pool is judged before the node has its identity', async () => {
     { ok: true, text: expect.stringContaining('of pool hosts') },
   ])
   const stranger = generatePrivateKey('ed25519').key
-  const validity = { notBefore: Date.now() - 1_000, notAfter: Date.now() + YEAR_MS }
-  const grant = { name: name('hosts'), key: pool.key.public, labels: new Map(), ...validity }
-  writeFileSync(join(dir, 'pool.json'), encodeEnvelopeJson(issuePool(grant, stranger)))
+  writeFileSync(join(dir, 'pool.json'), poolSignedBy(stranger))
   expect(await checkAdmission(config)).toMatchObject([
     {
       ok: false,
