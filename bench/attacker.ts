@@ -2,6 +2,7 @@
  * One hostile process: admitted peers and strangers that send every kind of attack at one node, as fast as it goes. Told
  * what to do by one line of JSON on stdin, says on stdout what it has sent so far, a line a second.
  */
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -11,6 +12,7 @@ import { decodeReleaseGossip } from '../src/codec/gossip.ts'
 import { decodeRoot } from '../src/codec/root.ts'
 import { LIMITS } from '../src/limits.ts'
 import type { Address, Channel, Name } from '../src/model/ids.ts'
+import type { ShortDigest } from '../src/model/messages.ts'
 import { issueNodeCertificate } from '../src/trust/certificates.ts'
 import { privateKeyFromPem } from '../src/trust/private-key.ts'
 import { ADMITTED, corruptBlocks, kindsOf, STRANGER, sendsOn } from '../test/attack/kit/attacks.ts'
@@ -92,8 +94,10 @@ class Attacker {
     const hostile = await Hostile.start(this.#known, at % 2 === 0 ? {} : { region: ELSEWHERE })
     hostile.answers = at % 4 < 2 ? corruptBlocks : sendsOn
     try {
-      if (admitted) await hostile.join(this.#orders.target)
-      else await hostile.dial(this.#orders.target)
+      if (admitted) {
+        await hostile.join(this.#orders.target)
+        this.#overheard.push(...(await newest(hostile, this.#known)))
+      } else await hostile.dial(this.#orders.target)
     } catch {
       // refused, as a node that has had enough may: tried again
       await hostile.stop()
@@ -129,7 +133,7 @@ class Attacker {
     this.byKind[kind] = { messages: before.messages + messages, bursts }
   }
 
-  /** Honest releases that came by. */
+  /** Honest releases that came by gossip. */
   #listen(hostile: Hostile): void {
     for (const bytes of hostile.heard.splice(0)) {
       try {
@@ -152,6 +156,29 @@ class Attacker {
       overheard: this.#overheard,
     }
   }
+}
+
+/**
+ * The newest releases that the node stores, compared with as by one that has nothing. Gossip alone would leave to chance
+ * what an attacker has to replay: a mesh that honest nodes fill does not take it in.
+ */
+async function newest(hostile: Hostile, { root }: Known): Promise<readonly Uint8Array[]> {
+  const none = '0'.repeat(16) as ShortDigest
+  const differ = await hostile.ask('sync', {
+    type: 'digests',
+    salt: randomBytes(16),
+    root: root.version,
+    beacons: [],
+    digest: none,
+    buckets: new Array<ShortDigest>(64).fill(none),
+  })
+  if (differ.type !== 'differ') return []
+  const { buckets, subs } = differ
+  const subBuckets = buckets.flatMap((bucket) =>
+    Array.from({ length: subs }, (_, sub) => bucket * subs + sub),
+  )
+  const reply = await hostile.ask('sync', { type: 'entries', subBuckets, subs, entries: [] })
+  return reply.type === 'envelopes' ? reply.envelopes : []
 }
 
 function knownOf(folder: string): Known {
