@@ -40,8 +40,22 @@ function cut(entries: readonly BeaconEntry[], bits: number): BeaconPage[] {
   return pages.map((page) => page.sort((a, b) => (a.channel < b.channel ? -1 : 1)))
 }
 
-const isSame = (a: BeaconEntry, b: BeaconEntry | undefined): boolean =>
+export const isSameEntry = (a: BeaconEntry, b: BeaconEntry | undefined): boolean =>
   a.channel === b?.channel && a.target === b.target && comparePlaces(a.top, b.top) === 0
+
+/**
+ * What is said of a channel. A floor whose release is not here (a kill between its file and its batch, a lost store) says
+ * nothing: nobody can have that release from us, and perhaps nobody has it.
+ */
+export function entryOf(
+  journey: Pick<Journey, 'envelope'>,
+  { channel, stored, durable, floor, held }: ChannelFacts,
+  hashes: ChannelHashes,
+): BeaconEntry | undefined {
+  const isHere = stored && durable && floor.ids.every((id) => journey.envelope(id) !== undefined)
+  if (!isHere) return undefined
+  return { channel: hashes.of(channel), top: floor.top, target: held ? 'held' : (floor.ids[0] ?? 'none') }
+}
 
 export interface SignedPage {
   readonly digest: Digest
@@ -63,37 +77,22 @@ export class BeaconPages {
     this.#limits = limits
   }
 
-  /**
-   * A floor whose release is not here (a kill between its file and its batch, a lost store) says nothing: nobody can have
-   * that release from us, and perhaps nobody has it.
-   */
   build(journey: Pick<Journey, 'channels' | 'envelope'>): readonly SignedPage[] {
-    const isHere = ({ floor }: ChannelFacts) => floor.ids.every((id) => journey.envelope(id) !== undefined)
-    const entries: BeaconEntry[] = []
-    for (const facts of journey.channels())
-      if (facts.stored && facts.durable && isHere(facts)) entries.push(this.#entryOf(facts))
+    const entries = [...journey.channels()].flatMap((facts) => entryOf(journey, facts, this.#hashes) ?? [])
     const pages = cut(entries, bitsFor(entries, this.#limits))
-    this.#last = pages.map((page, at) => this.#known(page, at) ?? signed(page))
+    this.#last = pages.map((page, at) => this.#known(page, at) ?? signedPage(page))
     return this.#last
-  }
-
-  #entryOf({ channel, floor, held }: ChannelFacts): BeaconEntry {
-    return {
-      channel: this.#hashes.of(channel),
-      top: floor.top,
-      target: held ? 'held' : (floor.ids[0] ?? 'none'),
-    }
   }
 
   #known(page: BeaconPage, at: number): SignedPage | undefined {
     const last = this.#last[at]
     const isUnchanged =
-      last?.page.length === page.length && page.every((entry, place) => isSame(entry, last.page[place]))
+      last?.page.length === page.length && page.every((entry, place) => isSameEntry(entry, last.page[place]))
     return isUnchanged ? last : undefined
   }
 }
 
-function signed(page: BeaconPage): SignedPage {
+export function signedPage(page: BeaconPage): SignedPage {
   const bytes = encodeBeaconPage(page)
   return { digest: sha256(bytes), bytes, page }
 }

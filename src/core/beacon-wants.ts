@@ -15,6 +15,8 @@ const RETRY_MS = 5_000
 interface Want {
   readonly tried: Set<PeerId>
   atMonoMs: number
+  /** It was looked whether the page can be made here. */
+  looked: boolean
   asked: { readonly id: RequestId; readonly peer: PeerId } | undefined
 }
 
@@ -28,8 +30,19 @@ export class BeaconWants {
     for (const digest of missing) {
       if (this.#wants.has(digest)) continue
       const atMonoMs = step.now.monoMs + step.config.random() * SPREAD_MS
-      this.#wants.set(digest, { tried: new Set(), atMonoMs, asked: undefined })
+      this.#wants.set(digest, { tried: new Set(), atMonoMs, looked: false, asked: undefined })
     }
+  }
+
+  /** What is due for the first time, once each. */
+  newlyDue(monoMs: number): Digest[] {
+    const due: Digest[] = []
+    for (const [digest, want] of this.#wants) {
+      if (want.looked || monoMs < want.atMonoMs) continue
+      want.looked = true
+      due.push(digest)
+    }
+    return due
   }
 
   /** Asks for what is due. */

@@ -16,6 +16,7 @@ import { BeaconPages, pageBits, pageIndex } from './beacon-pages.ts'
 import { BeaconWants } from './beacon-wants.ts'
 import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
+import { DerivedPages } from './derived-pages.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, Now, RequestId } from './events.ts'
 import { noteOf, noteOfChannel, noteOfClock } from './freshness-notes.ts'
@@ -35,6 +36,7 @@ export class Freshness implements Stage {
   readonly #hashes = new ChannelHashes()
   readonly #own: BeaconPages
   readonly #pages = new BeaconCache()
+  readonly #derived = new DerivedPages(this.#keys, this.#pages, this.#hashes)
   /** When a current page of the channel was last at hand. */
   readonly #pageHad = new Map<Channel, number>()
   readonly #behindSince = new Map<Channel, number>()
@@ -128,7 +130,7 @@ export class Freshness implements Stage {
       }
       step.wakeAt(this.#nextSignMonoMs)
     }
-    this.#wants.pump(step, journey)
+    this.#pump(step, journey)
     if (monoMs >= this.#nextLookMonoMs) {
       this.#nextLookMonoMs = monoMs + beaconIntervalMs / LOOKS_PER_BEACON
       this.#look(step, journey)
@@ -159,13 +161,13 @@ export class Freshness implements Stage {
     const got = this.#wants.take(id, reply)
     if (got === undefined) return false
     if (got.bytes !== undefined) this.#takePage(step, journey, got.digest, got.bytes, got.peer)
-    this.#wants.pump(step, journey)
+    this.#pump(step, journey)
     return true
   }
 
   onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
     if (this.#wants.take(id, undefined) === undefined) return false
-    this.#wants.pump(step, journey)
+    this.#pump(step, journey)
     return true
   }
 
@@ -257,7 +259,7 @@ export class Freshness implements Stage {
     step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
     this.#pages.keep(this.#keys.served())
     this.#refresh(step, journey)
-    this.#wants.pump(step, journey)
+    this.#pump(step, journey)
   }
 
   /** Compares own channels with every current page that is at hand, and wants those that are not. */
@@ -287,6 +289,14 @@ export class Freshness implements Stage {
     for (const facts of journey.channels())
       if (facts.stored && this.#compare(now, journey, facts)) behind = true
     return behind
+  }
+
+  /** Asks for the pages that are due, but for those that can be made here by now. */
+  #pump(step: Step, journey: Journey): void {
+    const made = this.#wants.newlyDue(step.now.monoMs).filter((digest) => this.#derived.make(journey, digest))
+    for (const digest of made) this.#wants.done(digest)
+    if (made.length > 0) this.#refresh(step, journey)
+    this.#wants.pump(step, journey)
   }
 
   /** A node that stores everything wants every page: channels it has never heard of are on them, too. */
