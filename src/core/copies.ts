@@ -11,7 +11,7 @@ import { regionOf } from './session.ts'
 export type Judgement =
   | { readonly kind: 'give' }
   | { readonly kind: 'redirect'; readonly to: PeerId }
-  | { readonly kind: 'later' }
+  | { readonly kind: 'later'; readonly retryAfterMs: number }
 
 /** Blocks of which it is remembered who got them: 16 GiB of content. */
 export const MAX_BLOCKS = 65_536
@@ -31,6 +31,8 @@ interface Given {
   readonly copies: number
   /** To whom, the latest last. */
   readonly peers: readonly PeerId[]
+  /** When somebody was given it who had not been before. */
+  readonly lastMonoMs: number
 }
 
 export class Copies {
@@ -53,16 +55,22 @@ export class Copies {
     const session = journey.session(asker)
     this.heard(asker, monoMs)
     if (session?.hello?.submit === true) return { kind: 'give' }
-    const { copies, peers } = this.#given.get(digest) ?? { copies: 0, peers: [] }
+    const given = this.#given.get(digest) ?? { copies: 0, peers: [], lastMonoMs: Number.NEGATIVE_INFINITY }
+    const { copies, peers } = given
     if (!failed && !peers.includes(asker)) {
       const region = regionOf(session?.hello?.region ?? '')
       const to = peers.find((peer) => this.#reaches(journey, peer, region))
       if (to !== undefined && !this.#doubts(to, copies, monoMs)) return { kind: 'redirect', to }
     }
-    if (copies >= FREE_COPIES && !this.#ration(monoMs)) return { kind: 'later' }
+    if (this.#isUnderWay(given, asker, monoMs))
+      return { kind: 'later', retryAfterMs: this.#config.limits.blockSilenceMs }
+    if (copies >= FREE_COPIES && !this.#ration(monoMs))
+      return { kind: 'later', retryAfterMs: this.#config.limits.avoidPeerMs }
     if (copies === 0) this.#earned = Math.min(MAX_SPARE * BLOCKS_PER_SPARE, this.#earned + 1)
     const others = peers.filter((peer) => peer !== asker)
-    this.#given.set(digest, { copies: copies + 1, peers: [...others, asker].slice(-MAX_HOLDERS) })
+    const lastMonoMs = peers.includes(asker) ? given.lastMonoMs : monoMs
+    const now = { copies: copies + 1, peers: [...others, asker].slice(-MAX_HOLDERS), lastMonoMs }
+    this.#given.set(digest, now)
     return { kind: 'give' }
   }
 
@@ -81,6 +89,15 @@ export class Copies {
     if (this.#earned < BLOCKS_PER_SPARE) return false
     this.#earned -= BLOCKS_PER_SPARE
     return true
+  }
+
+  /**
+   * That one holder is silent many find at the same time: what the first of them has just been given is on its way to the
+   * others. Only of the first few copies, so that peers which take them and pass on nothing do not keep others from one.
+   */
+  #isUnderWay({ copies, peers, lastMonoMs }: Given, asker: PeerId, monoMs: number): boolean {
+    if (copies < FREE_COPIES || copies >= MAX_HOLDERS || peers.at(-1) === asker) return false
+    return monoMs - lastMonoMs < this.#config.limits.doubtMs
   }
 
   /** Of the asker's region, or of the own one: its gateways reach both. */

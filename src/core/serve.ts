@@ -139,7 +139,7 @@ export class Serve {
   #gives(step: Step, journey: Journey, { id, peer, digest }: Wanted, failed: boolean): boolean {
     const judgement = this.#copies.judge(journey, digest, peer, failed, step.now.monoMs)
     if (judgement.kind === 'give') return true
-    if (judgement.kind === 'later') this.#busy(step, id, this.#config.limits.avoidPeerMs)
+    if (judgement.kind === 'later') this.#busy(step, id, judgement.retryAfterMs)
     else {
       const { to } = judgement
       const address = this.#from.address(to)

@@ -49,11 +49,32 @@ describe('a seed gives each block about once', () => {
 
   test('beyond two copies only as far as the ration goes, which time fills again', () => {
     const { journey, copies } = seed({ seedExtraBytesPerSecond: LIMITS.maxBlockBytes })
+    const { avoidPeerMs, doubtMs } = LIMITS
     expect(copies.judge(journey, block, A, true, 0)).toEqual({ kind: 'give' })
     expect(copies.judge(journey, block, B, true, 0)).toEqual({ kind: 'give' })
-    expect(copies.judge(journey, block, C, true, 0)).toEqual({ kind: 'give' })
-    expect(copies.judge(journey, block, D, true, 0)).toEqual({ kind: 'later' })
-    expect(copies.judge(journey, block, D, true, 1_000)).toEqual({ kind: 'give' })
+    expect(copies.judge(journey, block, C, true, doubtMs)).toEqual({ kind: 'give' })
+    const later = { kind: 'later', retryAfterMs: avoidPeerMs }
+    expect(copies.judge(journey, block, D, true, 2 * doubtMs)).toEqual(later)
+    expect(copies.judge(journey, block, D, true, doubtMs + 1_000)).toEqual({ kind: 'give' })
+  })
+
+  test('and not while one that somebody has just been given may be on its way', () => {
+    const { journey, copies } = seed()
+    const { blockSilenceMs, doubtMs } = LIMITS
+    copies.judge(journey, block, A, false, 0)
+    expect(copies.judge(journey, block, B, true, 1_000)).toEqual({ kind: 'give' })
+    const later = { kind: 'later', retryAfterMs: blockSilenceMs }
+    expect(copies.judge(journey, block, C, true, 1_000)).toEqual(later)
+    expect(copies.judge(journey, block, C, true, 999 + doubtMs)).toEqual(later)
+    expect(copies.judge(journey, block, C, true, 1_000 + doubtMs)).toEqual({ kind: 'give' })
+    expect(copies.judge(journey, hex('b'), C, true, 1_000)).toEqual({ kind: 'give' })
+  })
+
+  test('but peers that ask for it without end and pass it on to nobody keep no other from it', () => {
+    const { journey, copies } = seed()
+    const given = (asker: typeof A, at: number) => copies.judge(journey, block, asker, true, at).kind
+    expect([given(A, 0), given(B, 0), given(B, 90), given(B, 95)]).toEqual(['give', 'give', 'give', 'give'])
+    expect(given(C, 99)).toBe('give')
   })
 
   test('once more where whoever has it may have died: one block in ten, and only to somebody else', () => {
