@@ -27,7 +27,8 @@ const WHOLE = {
   calmMs: 6_000,
   /** Gossip's mesh stands by then, and most of what a node says once to make itself known is said. */
   settleMs: 60_000,
-  idleMs: 10_000,
+  /** Before the releases and again behind them: a fleet grows calmer by the minute, and a beacon comes each 20 s. */
+  idleMs: 20_000,
 }
 type Extent = typeof WHOLE
 const QUICK: Extent = { nodes: 50, rounds: 3, calmMs: 1_000, settleMs: 5_000, idleMs: 5_000 }
@@ -92,13 +93,20 @@ async function run({ nodes, rounds, calmMs, settleMs, idleMs }: Extent): Promise
     const pids = [pidOf(seed), ...crowd.children.map(({ pid }) => pid ?? 0)]
     const cpu = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid) * 1_000, 0)
     const sent = () => total(seed.api, 'confmesh_network_sent_bytes_total')
-    const still = { cpu: cpu(), bytes: await sent() }
-    await delay(idleMs)
-    const idle = { cpuMs: (cpu() - still.cpu) / idleMs, bytes: ((await sent()) - still.bytes) / idleMs }
-    const from = { cpu: cpu(), bytes: await sent(), ms: performance.now() }
+    const read = async () => ({ cpuMs: cpu(), bytes: await sent(), ms: performance.now() })
+    const still = async () => {
+      const from = await read()
+      await delay(idleMs)
+      return rate(from, await read())
+    }
+    const before = await still()
+    const from = await read()
     const times = await releases({ init, fleet }, rounds, (id) => arrivals.of(id, nodes + 1, DEADLINE_MS))
-    const spanMs = performance.now() - from.ms
-    const sentBytes = (await sent()) - from.bytes - idle.bytes * spanMs
+    const to = await read()
+    const idle = mean(before, await still())
+    const spanMs = to.ms - from.ms
+    const sentBytes = to.bytes - from.bytes - idle.bytes * spanMs
+    const cpuMs = to.cpuMs - from.cpuMs - idle.cpuMs * spanMs
     return {
       nodes,
       seedPeers: await peersOf(seed),
@@ -106,7 +114,7 @@ async function run({ nodes, rounds, calmMs, settleMs, idleMs }: Extent): Promise
       activeMs: spread(times.all),
       lastMs: spread(times.last),
       seedCopies: Number((sentBytes / rounds / SMALL_BYTES).toFixed(1)),
-      cpuMsPerDelivery: Number(((cpu() - from.cpu - idle.cpuMs * spanMs) / (rounds * nodes)).toFixed(1)),
+      cpuMsPerDelivery: Number((cpuMs / rounds / nodes).toFixed(1)),
       idleCpuMsPerNodeAndSecond: Number(((idle.cpuMs * 1_000) / nodes).toFixed(2)),
     }
   } finally {
@@ -114,6 +122,23 @@ async function run({ nodes, rounds, calmMs, settleMs, idleMs }: Extent): Promise
     await fleet.end()
   }
 }
+
+/** CPU of all processes, and bytes that the seed sent. */
+interface Spent {
+  readonly cpuMs: number
+  readonly bytes: number
+}
+
+/** Of each millisecond between two readings. */
+function rate(from: Spent & { readonly ms: number }, to: Spent & { readonly ms: number }): Spent {
+  const ms = to.ms - from.ms
+  return { cpuMs: (to.cpuMs - from.cpuMs) / ms, bytes: (to.bytes - from.bytes) / ms }
+}
+
+const mean = (a: Spent, b: Spent): Spent => ({
+  cpuMs: (a.cpuMs + b.cpuMs) / 2,
+  bytes: (a.bytes + b.bytes) / 2,
+})
 
 /** Content, manifest page and envelope. */
 const SMALL_BYTES = 2_048 + 700
@@ -132,7 +157,7 @@ export async function crowd({ quick, shape }: CrowdBenchOptions): Promise<Measur
   return {
     about: [
       `one seed in a process of its own, ${f.nodes} whole nodes, ${NODES_A_PROCESS} to a process, each looking for one link beside that to the seed and taking what comes, and the publisher; one machine, loopback, the nodes at a lower priority (nice ${NICENESS_OF_NODES}), since a seed has a machine of its own; one release of 2 KiB after another`,
-      `bytes and CPU are less what the fleet took in the same time while idle, over ${extent.idleMs / 1_000} seconds before`,
+      `bytes and CPU are less what the fleet took in the same time while idle, over ${extent.idleMs / 1_000} seconds before the releases and as many behind them`,
       'goals: 512 MiB, 2,000 ms',
     ],
     rows: [
