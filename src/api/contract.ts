@@ -80,6 +80,8 @@ export const STATUS = z
         expires: z.string().nullable(),
       })
       .optional(),
+    // Absent from nodes of before it.
+    patterns: z.array(z.string()).default([]).openapi({ description: 'Channels that it stores' }),
     channels: z.array(CHANNEL),
     store: z.object({ bytes: z.number(), readOnly: z.boolean() }),
     // Absent from nodes of before it.

@@ -1,6 +1,6 @@
 /** The narrow view of a node that the HTTP API needs; the daemon implements it, tests fake it. Read-only. */
 import type { ChannelState, Gate } from '../model/channel-state.ts'
-import type { Channel, Digest, FleetId, Name, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, FleetId, Name, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 
 export interface ActiveView {
   readonly release: ReleaseId
@@ -59,6 +59,8 @@ export interface StatusView {
   readonly peers: { readonly connected: number; readonly byRegion: Readonly<Record<string, number>> }
   readonly root: { readonly version: number; readonly expires: string }
   readonly certificate?: CertificateView
+  /** Channels that it stores, as configured. */
+  readonly patterns: readonly Pattern[]
   readonly channels: readonly ChannelView[]
   readonly store: { readonly bytes: number; readonly readOnly: boolean }
   /** What is wrong with the node as a whole and needs a person. */

@@ -82,7 +82,8 @@ export class Client {
   /** A node of before some field is read as one that has nothing to say there. */
   async status(): Promise<Status> {
     const status = await this.#json<Status>('/v1/status', 'status')
-    return { ...status, problems: status.problems ?? [], channels: status.channels.map(entryOf) }
+    const { patterns = [], problems = [], channels } = status
+    return { ...status, patterns, problems, channels: channels.map(entryOf) }
   }
 
   async ready(): Promise<Ready> {

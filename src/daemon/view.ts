@@ -145,6 +145,7 @@ function status(sources: ViewSources): ReturnType<NodeView['status']> {
     },
     root: { version: view.root.version, expires: iso(view.root.expires) },
     ...(view.own === undefined ? {} : { certificate: certificateView(view.own) }),
+    patterns: sources.patterns,
     channels: channelViews(view, sources.patterns),
     store: { bytes: sources.store.bytes(), readOnly: view.readOnly },
     problems: problemsOf(view),

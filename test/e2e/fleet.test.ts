@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
+  confmesh,
   converged,
   firstLine,
   type InitResult,
@@ -54,11 +55,14 @@ describe('a fleet of real processes', () => {
   test('status, watch, diff and get tell the same', async () => {
     const api = nodes[0]?.api as string
     const status = (await json(['status', '--api', api])).value as unknown as {
+      patterns: string[]
       channels: { active: { release: string; activatedAt: string }; state: string }[]
     }
     expect(status.channels).toMatchObject([
       { channel: CHANNEL, state: 'active', active: { release: second, message: 'second' } },
     ])
+    expect(status.patterns).toEqual(['**'])
+    expect((await confmesh(['status', '--api', api])).out).toMatch(/^keeps {2}\*\*$/m)
     // The time is that of the activation, not of the look.
     const watched = await firstLine(['watch', CHANNEL, '--api', api])
     expect(watched.split('  ').slice(0, 2)).toEqual([

@@ -44,6 +44,7 @@ function describe(status: Status): string {
     `fleet  ${short(status.fleetId)}, root ${status.root.version}, expires ${status.root.expires.slice(0, 10)}`,
     ...certificateLines(status.certificate),
     `peers  ${status.peers.connected}${regions === '' ? '' : ` (${regions})`}`,
+    ...patternLines(status.patterns),
     `store  ${size(status.store.bytes)}${status.store.readOnly ? paint('red', '  READ-ONLY: the disk is full or failing') : ''}`,
     `up     ${duration(status.uptimeSeconds)}, confmesh ${status.version}`,
   ]
@@ -58,6 +59,16 @@ function describe(status: Status): string {
       ? "no channels yet: of those that 'channels' in its configuration names no release has come here"
       : table(status.channels),
   ].join('\n')
+}
+
+/** So many patterns in a line: of more `--json` says all. */
+const MAX_PATTERNS = 4
+
+/** Why a channel is not in the table: this node does not store it. */
+function patternLines(patterns: readonly string[]): string[] {
+  if (patterns.length === 0) return []
+  const more = patterns.length > MAX_PATTERNS ? ` and ${patterns.length - MAX_PATTERNS} more` : ''
+  return [`keeps  ${patterns.slice(0, MAX_PATTERNS).join(', ')}${more}`]
 }
 
 function certificateLines(certificate: Status['certificate']): string[] {

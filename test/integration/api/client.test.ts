@@ -49,7 +49,7 @@ describe('reading', () => {
 
   test('what a node of before does not say is read as nothing to say', async () => {
     node.activate({ a: 'one' })
-    const { problems: _, ...status } = node.status()
+    const { problems: _, patterns: ___, ...status } = node.status()
     const {
       fetch: __,
       history,
@@ -58,7 +58,11 @@ describe('reading', () => {
     node.status = () => ({ ...status, channels: [entry] }) as unknown as ReturnType<FakeNode['status']>
     node.channel = () => ({ ...entry, history }) as unknown as ReturnType<FakeNode['channel']>
     const client = new Client({ api: (await start()).api.url })
-    expect(await client.status()).toMatchObject({ problems: [], channels: [{ fetch: null }] })
+    expect(await client.status()).toMatchObject({
+      problems: [],
+      patterns: [],
+      channels: [{ fetch: null }],
+    })
     expect((await client.channel(CHANNEL)).fetch).toBeNull()
   })
 

@@ -3,7 +3,7 @@ import type { NodeView, ReleaseChange } from '../../../src/api/node-view.ts'
 import { type ApiServer, startApi } from '../../../src/api/server.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
-import type { Channel, Digest, FleetId, Name, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, FleetId, Name, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 
 export const CHANNEL = 'payments/prod' as Channel
 export const sha = (text: string): string => createHash('sha256').update(text).digest('hex')
@@ -74,6 +74,7 @@ export class FakeNode implements NodeView {
       addresses: ['/ip4/127.0.0.1/tcp/4001'],
       peers: { connected: 2, byRegion: { eu: 2 } },
       root: { version: 1, expires: '2028-01-01T00:00:00.000Z' },
+      patterns: ['payments/**' as Pattern],
       channels: [...this.channels.keys()].map((channel) => this.#entry(channel as Channel)),
       store: { bytes: 4096, readOnly: false },
       problems: [],
