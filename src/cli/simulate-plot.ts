@@ -10,10 +10,10 @@ export function plotOf(plan: Plan, question: Question): Plot {
     title: `${plan.nodes.toLocaleString('en-US')} nodes, a release of ${bytesText(plan.bytes)}`,
     subtitle: [
       `simulated, model: ${plan.model}, ${plan.transport}; seed ${plan.seed}; home ${plan.regions[0]}`,
-      `99 % after ${(plan.timeMs.p99.median / unit.ms).toFixed(unit.ms === 1 ? 0 : 2)} ${unit.title}; round trips: ${question.regions.source}`,
+      `${p99Of(plan, unit)}; round trips: ${question.regions.source}`,
     ],
     x: { title: `time since the origin accepted it, ${unit.title}`, scale: 'linear' },
-    y: { title: 'nodes that have it, checked, %', scale: 'linear' },
+    y: { title: 'living nodes that have it, checked, %', scale: 'linear' },
     series: [
       {
         name: 'nodes',
@@ -22,4 +22,15 @@ export function plotOf(plan: Plan, question: Question): Plot {
     ],
     mark: 'step',
   }
+}
+
+/** Drawn is the first release alone. */
+function p99Of(
+  { timeMs, releases, unfinished }: Plan,
+  unit: { readonly title: string; readonly ms: number },
+): string {
+  if (Number.isNaN(timeMs.p99.median)) return 'nobody has it'
+  const text = `${(timeMs.p99.median / unit.ms).toFixed(unit.ms === 1 ? 0 : 2)} ${unit.title}`
+  const of = unfinished > 0 ? ' of those that get it' : ''
+  return `99 %${of} after ${text}${releases === 1 ? '' : ` (median of ${releases} releases; drawn is the first)`}`
 }

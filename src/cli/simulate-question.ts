@@ -1,5 +1,6 @@
 /** Reads what a planner typed: sizes, links, regions, failures. Strict: one line says what is wrong. */
 import { MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import {
   BORDER_BITS_PER_SECOND,
   EQUAL_LINKS,
@@ -11,6 +12,7 @@ import {
 } from '../sim/planner/question.ts'
 import { knownRegions, mixedRegions, publishedName, type Regions } from '../sim/planner/regions.ts'
 import { isSmall, MAX_LARGE_NODES } from '../sim/planner/run-one.ts'
+import { MAX_SMALL_BYTES } from '../sim/planner/small.ts'
 import { wholeNumber } from './arguments.ts'
 
 export interface SimulateOptions {
@@ -21,6 +23,7 @@ export interface SimulateOptions {
   readonly fail?: readonly string[]
   readonly link: string
   readonly border?: string
+  readonly store?: string
   readonly gateways: string
   readonly seed: string
   readonly releases: string
@@ -32,16 +35,26 @@ const MAX_REGIONS = 16
 const MAX_RTT_MS = 2_000
 /** Of the slowest link alone; nearly a fifth of what the queue of events holds, for nodes share their links and lose time. */
 const MAX_LINE_HOURS = 6
+/** A disk that takes less holds no store. */
+const MIN_STORE_BYTES = 1_000_000
+/** One part in so many is for large releases. */
+const STORE_SHARE = 4
 /** What a release may hold: LIMITS.maxReleaseBytes. */
 const MAX_BYTES = 64 * 2 ** 30
 
 export function questionOf(options: SimulateOptions): Question {
   const regions = regionsOf(options.regions)
-  const nodes = wholeNumber('--nodes', options.nodes, regions.names.length, MAX_NODES)
+  const nodes = wholeNumber('--nodes', options.nodes, 1, MAX_NODES)
+  if (nodes < regions.names.length)
+    throw usage('--nodes', `${nodes} in ${regions.names.length} regions: one for each at least`)
   const bytes = sizeOf('--size', options.size)
   if (!isSmall(bytes) && nodes > MAX_LARGE_NODES)
-    throw usage('--nodes', `a release in blocks is simulated for at most ${MAX_LARGE_NODES} nodes`)
-  const links = linksOf(options.link)
+    throw usage(
+      '--nodes',
+      `a release in blocks is simulated for at most ${MAX_LARGE_NODES} nodes; one of up to ${MAX_SMALL_BYTES} bytes is a single message, for up to ${MAX_NODES}`,
+    )
+  const storeBytesPerSecond = options.store === undefined ? undefined : storeOf(options.store)
+  const links = paced(linksOf(options.link), bytes, storeBytesPerSecond)
   const borderBitsPerSecond =
     options.border === undefined ? BORDER_BITS_PER_SECOND : rateOf('--border', options.border)
   // The border of home takes it out once for each other region.
@@ -60,6 +73,7 @@ export function questionOf(options: SimulateOptions): Question {
     ...{ nodes, regions, bytes, links },
     gateways: oneOf('--gateways', options.gateways, ['any', 'fastest'] as const),
     borderBitsPerSecond,
+    ...(storeBytesPerSecond === undefined ? {} : { storeBytesPerSecond }),
     failures: failuresOf(options),
     loss: LOSS,
     seed: wholeNumber('--seed', options.seed, 1, 2 ** 31 - 1),
@@ -68,8 +82,9 @@ export function questionOf(options: SimulateOptions): Question {
 
 function failuresOf({ churn, fail }: SimulateOptions): Failures {
   const kinds = (fail ?? []).map((kind) => oneOf('--fail', kind, ['gateway', 'origin', 'seed'] as const))
-  const percent = /^\d{1,2}(\.\d)?$/.test(churn) ? Number(churn) : Number.NaN
-  if (!(percent <= 90)) throw usage('--churn', `"${churn}" is no percentage from 0 to 90`)
+  const percent = /^\d{1,2}(\.\d)?%?$/.test(churn) ? Number.parseFloat(churn) : Number.NaN
+  if (!(percent <= 90))
+    throw usage('--churn', `"${churn}" is no percentage from 0 to 90, such as 10, with one decimal at most`)
   return {
     churn: percent / 100,
     gateway: kinds.includes('gateway'),
@@ -82,7 +97,7 @@ function failuresOf({ churn, fail }: SimulateOptions): Failures {
 /** `eu,us,ap`, full names, or own ones as `name=ms` to the first, which is home. */
 export function regionsOf(text: string): Regions {
   const toHomeMs = new Map<string, number>()
-  const names = text.split(',').map((part, at) => {
+  const names = text.split(/, ?/).map((part, at) => {
     const [, name = '', ms] = /^([a-z][a-z0-9-]{0,31})(?:=(\d{1,4}(?:\.\d{1,2})?))?$/.exec(part) ?? []
     if (name === '') throw usage('--regions', `"${part}" is no region; name one, or name=milliseconds`)
     const known = publishedName(name)
@@ -95,6 +110,11 @@ export function regionsOf(text: string): Regions {
       return known ?? name
     }
     if (Number(ms) > MAX_RTT_MS) throw usage('--regions', `${part}: at most ${MAX_RTT_MS} ms`)
+    if (at === 0 && Number(ms) !== 0)
+      throw usage(
+        '--regions',
+        `${part}: the first is home, which has no round trip to itself; ${name} or ${name}=0`,
+      )
     toHomeMs.set(name, Number(ms))
     return name
   })
@@ -116,7 +136,10 @@ export function sizeOf(name: string, text: string): number {
   const [, digits, unit = 'B'] = /^(\d{1,12}(?:\.\d{1,3})?)(B|KiB|MiB|GiB|kB|KB|MB|GB)?$/.exec(text) ?? []
   const bytes = Math.round(Number(digits) * (SIZES[unit] ?? Number.NaN))
   if (bytes >= 1 && bytes <= MAX_BYTES) return bytes
-  throw usage(name, `"${text}" is no size from 1 to 64GiB, such as 4KiB or 100MiB`)
+  throw usage(
+    name,
+    `"${text}" is no size from 1 to 64GiB, such as 4KiB or 100MiB (${Object.keys(SIZES).join(', ')})`,
+  )
 }
 
 const SIZES: Readonly<Record<string, number>> = {
@@ -129,7 +152,10 @@ export function rateOf(name: string, text: string): number {
   const [, digits, unit = ''] = /^(\d{1,6}(?:\.\d{1,3})?)(kbit|Mbit|Gbit)$/.exec(text) ?? []
   const rate = Number(digits) * (RATES[unit] ?? Number.NaN)
   if (rate >= 1e6 && rate <= 1e12) return rate
-  throw usage(name, `"${text}" is no rate from 1Mbit to 1000Gbit, such as 1Gbit`)
+  throw usage(
+    name,
+    `"${text}" is no rate from 1Mbit to 1000Gbit, such as 1Gbit (${Object.keys(RATES).join(', ')}, a second)`,
+  )
 }
 
 const RATES: Readonly<Record<string, number>> = { kbit: 1e3, Mbit: 1e6, Gbit: 1e9 }
@@ -142,6 +168,24 @@ function linksOf(text: string): readonly LinkClass[] {
   if (parts.length > 2)
     throw usage('--link', `"${text}" is no link: 1Gbit, mix, or UP/DOWN such as 50Mbit/200Mbit`)
   return [{ share: 1, upBitsPerSecond: rateOf('--link', up), downBitsPerSecond: rateOf('--link', down) }]
+}
+
+/** What a store takes in a second. */
+function storeOf(text: string): number {
+  const bytes = sizeOf('--store', text)
+  if (bytes >= MIN_STORE_BYTES) return bytes
+  throw usage('--store', `"${text}" a second is less than ${MIN_STORE_BYTES} bytes`)
+}
+
+/** The program asks for a large release no faster than a quarter of its store's time lets it be written: `core/bulk-pace.ts`. */
+function paced(
+  links: readonly LinkClass[],
+  bytes: number,
+  storeBytesPerSecond: number | undefined,
+): readonly LinkClass[] {
+  if (storeBytesPerSecond === undefined || bytes <= LIMITS.pacedBytes) return links
+  const most = (storeBytesPerSecond * 8) / STORE_SHARE
+  return links.map((link) => ({ ...link, downBitsPerSecond: Math.min(link.downBitsPerSecond, most) }))
 }
 
 function oneOf<T extends string>(name: string, text: string, choices: readonly T[]): T {

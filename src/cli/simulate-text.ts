@@ -1,41 +1,70 @@
 /** A simulated answer as people read it: words first, then the table, then what it rests on. */
+import { isDeepStrictEqual } from 'node:util'
 import Table from 'cli-table3'
+import { LIMITS } from '../limits.ts'
 import { BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
-import type { Question } from '../sim/planner/question.ts'
+import { EQUAL_LINKS, type Question } from '../sim/planner/question.ts'
 import { isSmall } from '../sim/planner/run-one.ts'
 import { MAX_HOURS } from '../sim/planner/wheel.ts'
 import { PLAIN } from './text.ts'
+
+/** `BLOCKS_AGREEMENT` goes as far. */
+const MAX_COMPARED_BYTES = 8 * 2 ** 20
 
 export function describe(plan: Plan, question: Question): string {
   return [words(plan, question), '', table(plan), '', ...basis(plan, question)].join('\n')
 }
 
 function words(plan: Plan, question: Question): string {
-  const { timeMs, nodes, regions, originBytes, payloadBytes } = plan
+  const { nodes, regions, originBytes, payloadBytes } = plan
   const where = regions.length === 1 ? regions[0] : `${regions.length} regions`
   const lines = [
     `${count(nodes)} nodes in ${where}, a release of ${bytesText(plan.bytes)}${trouble(question)}:`,
-    Number.isNaN(timeMs.p50.median)
-      ? 'none of them has it at the end.'
-      : `half of them have it, checked, after ${time(timeMs.p50.median)}, 99 % after ${time(timeMs.p99.median)}, the last after ${time(timeMs.all.median)}.`,
+    reached(plan),
     `The origin sends ${payloads(originBytes.median, payloadBytes)} (${bytesText(originBytes.median)}).`,
   ]
   if (plan.borders.length > 0) {
-    const worst = Math.max(...plan.borders.map(({ bytes }) => bytes.max))
-    lines.push(
-      `${payloads(middle(plan), payloadBytes)} over the border into each other region, ${payloads(worst, payloadBytes)} at worst.`,
-    )
+    const least = Math.min(...plan.borders.map(({ bytes }) => bytes.median))
+    const most = Math.max(...plan.borders.map(({ bytes }) => bytes.max))
+    const from = (least / payloadBytes).toFixed(2)
+    const range = from === (most / payloadBytes).toFixed(2) ? '' : `${Number(from)} to `
+    lines.push(`${range}${payloads(most, payloadBytes)} over the border into each other region.`)
   }
-  if (plan.unfinished > 0) lines.push(`${count(plan.unfinished)} ${why(question)}`)
+  if (plan.unfinished > 0) lines.push(lacking(plan, question))
+  if (isPaced(question) && question.storeBytesPerSecond === undefined)
+    lines.push(
+      `Too soon where stores are slow: the program asks for more than ${bytesText(LIMITS.pacedBytes)} no faster than a quarter of what the store takes; say how much that is (--store 200MB).`,
+    )
   return lines.join('\n')
 }
 
+function reached({ timeMs, unfinished }: Plan): string {
+  if (Number.isNaN(timeMs.p50.median)) return 'none of them has it at the end.'
+  const half = unfinished > 0 ? 'half of those that get it' : 'half of them'
+  return `${half} have it, checked, after ${time(timeMs.p50.median)}, 99 % after ${time(timeMs.p99.median)}, the last after ${time(timeMs.all.median)}.`
+}
+
+function lacking({ releases, incomplete }: Plan, question: Question): string {
+  const nodes = `${count(incomplete.mostNodes)} living ${incomplete.mostNodes === 1 ? 'node' : 'nodes'}`
+  const who =
+    releases === 1
+      ? `${nodes} did not get it`
+      : `In ${incomplete.releases} of ${releases} releases living nodes did not get it, in the worst ${nodes}`
+  return `${who}: ${why(question)}`
+}
+
 /** Nothing is lost where nobody dies: then it is time that ran out. */
-const why = (question: Question): string =>
-  trouble(question) === ''
-    ? `nodes had not got it within ${isSmall(question.bytes) ? 'a minute' : `${MAX_HOURS} hours`}, which is all that is simulated.`
-    : 'living nodes never got it: some of its blocks died with their only holders.'
+function why(question: Question): string {
+  const small = isSmall(question.bytes)
+  if (trouble(question) === '')
+    return `not within ${small ? 'a minute' : `${MAX_HOURS} hours`}, which is all that is simulated.`
+  return small
+    ? 'gossip did not reach them. The program brings it to them by sync, within some 20 s of a link to one that has it; sync is not simulated.'
+    : 'some of its blocks died with their only holders.'
+}
+
+const isPaced = ({ bytes }: Question): boolean => bytes > LIMITS.pacedBytes
 
 function trouble({ failures }: Question): string {
   const what = [
@@ -75,19 +104,30 @@ function basis(plan: Plan, question: Question): string[] {
   const blocks =
     plan.blockBytes === null ? 'gossip, one message' : `pulled in blocks of ${bytesText(plan.blockBytes)}`
   return [
+    `A payload is the content and what describes it: ${bytesText(plan.payloadBytes)}.${plan.ofLineTime === null ? '' : ' Own line time: one payload over the node’s own downlink.'}`,
     `Model: ${plan.model}, ${blocks}; ${plan.releases} ${plan.releases === 1 ? 'release' : 'releases'}, seed ${plan.seed}, ${count(plan.events)} events.`,
-    errorText(plan),
+    `Accuracy: ${errorText(plan, question)}`,
     `Round trips: ${question.regions.source}.`,
     ...assumptions(plan, question),
   ]
 }
 
-/** How far the model is from the program itself. */
-export function errorText({ transport }: Plan): string {
+/** How far the model is from the program itself, and what of the question was never compared. */
+export function errorText({ transport }: Plan, question: Question): string {
   const gossip = transport === 'gossip'
   const { nodes, seeds, p50Percent, p99Percent } = gossip ? GOSSIP_AGREEMENT : BLOCKS_AGREEMENT
   const what = gossip ? '4 KiB' : '1 to 8 MiB'
-  return `Error: against the program's own state machines, ${what}, ${nodes} nodes and ${seeds} seeds, ${p50Percent} % at half of the nodes and ${p99Percent} % at 99 %; real machines: docs/simulate.md.`
+  const outside = notCompared(question).join(', ')
+  const rest = outside === '' ? '' : ` Not compared: ${outside}.`
+  return `against the program's own state machines, ${what}, three regions, ${nodes} nodes and ${seeds} seeds, ${p50Percent} % off at half of the nodes and ${p99Percent} % at 99 %.${rest} Real machines: docs/simulate.md.`
+}
+
+function notCompared(question: Question): string[] {
+  return [
+    ...(!isSmall(question.bytes) && question.bytes > MAX_COMPARED_BYTES ? [bytesText(question.bytes)] : []),
+    ...(trouble(question) === '' ? [] : ['failures']),
+    ...(isDeepStrictEqual(question.links, EQUAL_LINKS) ? [] : ['other links than 1 Gbit/s']),
+  ]
 }
 
 /** What the figures rest on, one a line; also in `--json`. */
@@ -104,16 +144,21 @@ export function assumptions(plan: Plan, question: Question): string[] {
       : 'Time begins when the origin has the whole. 1 ms to check a block, warm connections, no packet loss.',
     ...(plan.transport === 'blocks' && question.links.length > 1
       ? [
-          `Gateways are ${question.gateways === 'any' ? 'any nodes' : 'nodes of the fastest uplink'}: a slow one holds its region up.`,
+          question.gateways === 'any'
+            ? 'Gateways are any nodes: a slow one holds its region up.'
+            : 'Gateways are nodes of the fastest uplink, which the program does not see to.',
         ]
+      : []),
+    ...(question.storeBytesPerSecond === undefined
+      ? []
+      : [
+          `Nodes take no more than a quarter of what their store takes, ${bytesText(question.storeBytesPerSecond)} a second.`,
+        ]),
+    ...(plan.transport === 'gossip'
+      ? ['Not in it: sync, which brings a release to whom gossip has missed.']
       : []),
     'Not in it: slow disks, several releases at once, other traffic on the links, how fast the real program fills a link.',
   ]
-}
-
-const middle = ({ borders }: Plan): number => {
-  const medians = borders.map(({ bytes }) => bytes.median).sort((a, b) => a - b)
-  return medians[Math.floor((medians.length - 1) / 2)] ?? 0
 }
 
 const count = (n: number): string => n.toLocaleString('en-US')

@@ -18,6 +18,7 @@ Examples:
   confmesh simulate --nodes 20000 --regions eu,us,ap --size 100MiB
   confmesh simulate --nodes 100000 --regions us,eu,ap --size 4KiB --releases 9 --fail gateway
   confmesh simulate --nodes 500 --regions office=0,plant=35,ship=600 --size 20MiB --link 50Mbit/200Mbit --border 100Mbit
+  confmesh simulate --nodes 500 --size 3GiB --store 200MB
   confmesh simulate --nodes 1000 --size 100MiB --churn 10 --fail origin --plot spread.svg
 `
 
@@ -32,6 +33,7 @@ export function register(program: Command): void {
     .option('--fail <what>', 'gateway, origin or seed (another word for it); may be given twice', collect)
     .option('--link <link>', 'of each node: 1Gbit, mix, or UP/DOWN', '1Gbit')
     .option('--border <rate>', "of each region's border, in and out", '10Gbit')
+    .option('--store <size>', 'what the store of a node takes a second: large releases get a quarter of it')
     .option('--gateways <which>', 'any node, or those with the fastest link: any, fastest', 'any')
     .option('--releases <n>', 'releases to simulate, each with a seed of its own', '1')
     .option('--seed <n>', 'of the first; the same seed gives the same run', '1')
@@ -47,20 +49,26 @@ async function simulate(options: SimulateOptions): Promise<void> {
   const answer = await plan(question, releases, tellProgress())
   endProgress()
   out(
-    { ...answer, ...asked(question), error: errorText(answer), assumptions: assumptions(answer, question) },
+    {
+      ...answer,
+      ...asked(question),
+      error: errorText(answer, question),
+      assumptions: assumptions(answer, question),
+    },
     describe(answer, question),
   )
   // Last: whatever goes wrong with it, the answer is there.
   await draw?.(plotOf(answer, question))
 }
 
-const asked = ({ links, gateways, borderBitsPerSecond, failures, loss, regions }: Question) => ({
+const asked = ({ regions, storeBytesPerSecond, ...question }: Question) => ({
   question: {
-    links,
-    gateways,
-    borderBitsPerSecond,
-    failures,
-    loss,
+    links: question.links,
+    gateways: question.gateways,
+    borderBitsPerSecond: question.borderBitsPerSecond,
+    storeBytesPerSecond: storeBytesPerSecond ?? null,
+    failures: question.failures,
+    loss: question.loss,
     rttMs: regions.rttMs,
     rttSource: regions.source,
   },

@@ -20,7 +20,7 @@ import { FIRST_OF_MODEL, Network } from './network.ts'
 import type { Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import { isSmall } from './run-one.ts'
-import type { RunResult } from './run-result.ts'
+import { perNode, type RunResult } from './run-result.ts'
 import { nsOfTicks, TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Wheel } from './wheel.ts'
 
@@ -281,8 +281,8 @@ export class CoreRelease {
       payloadBytes: isSmall(this.#question.bytes) ? this.#payloadBytes : this.#question.bytes,
       originBytes: this.#originBytes,
       enteredBytes: [...this.#entered.subarray(1)],
-      receivedBytesPerNode: this.#receivedBytes / times.length,
-      controlBytesPerNode: traffic.control / times.length,
+      receivedBytesPerNode: perNode(this.#receivedBytes, times.length),
+      controlBytesPerNode: perNode(traffic.control, times.length),
       events: this.#wheel.count,
       hash: this.#hash.hex,
     }

@@ -16,7 +16,7 @@ import { News } from './news.ts'
 import { OriginDeath } from './origin-death.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
-import type { RunResult } from './run-result.ts'
+import { perNode, type RunResult } from './run-result.ts'
 import { stuckTicks } from './stuck.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Uploads } from './uploads.ts'
@@ -391,8 +391,8 @@ export class LargeRelease {
       payloadBytes: (this.#blocks - 1) * this.#blockBytes + this.#manifestBytes,
       originBytes: traffic.sent[ORIGIN] as number,
       enteredBytes: [...traffic.entered.subarray(1, regions)],
-      receivedBytesPerNode: received / times.length,
-      controlBytesPerNode: traffic.control / times.length + this.#heard.bytesPerNode,
+      receivedBytesPerNode: perNode(received, times.length),
+      controlBytesPerNode: perNode(traffic.control, times.length) + this.#heard.bytesPerNode,
       events: this.#wheel.count,
       hash: this.#hash.hex,
     }

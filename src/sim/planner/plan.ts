@@ -27,6 +27,8 @@ export interface Plan {
   readonly ofLineTime: Spread | null
   /** Living nodes without it at the end, all releases together. */
   readonly unfinished: number
+  /** Releases that living nodes were left without, and how many in the worst of them. */
+  readonly incomplete: { readonly releases: number; readonly mostNodes: number }
   readonly payloadBytes: number
   readonly originBytes: Spread
   /** Into each region but the first. */
@@ -34,7 +36,7 @@ export interface Plan {
   readonly receivedBytesPerNode: Spread
   readonly duplicateShare: Spread
   readonly controlBytesPerNode: Spread
-  /** Of the first release: share of the nodes that have it, by time, in steps of a hundredth. */
+  /** Of the first release: share of the living nodes that have it, by time, in steps of a hundredth of those that get it. */
   readonly curve: readonly { readonly ms: number; readonly share: number }[]
   readonly events: number
   /** Rolling hash of each release's events: the same question gives the same. */
@@ -70,6 +72,10 @@ export function summed(question: Question, results: readonly RunResult[]): Plan 
       ? null
       : over(({ ofLine }) => (ofLine === undefined ? Number.NaN : quantileOf(ofLine, 0.99))),
     unfinished: results.reduce((sum, { unfinished }) => sum + unfinished, 0),
+    incomplete: {
+      releases: results.filter(({ unfinished }) => unfinished > 0).length,
+      mostNodes: Math.max(0, ...results.map(({ unfinished }) => unfinished)),
+    },
     payloadBytes: payload,
     originBytes: over(({ originBytes }) => originBytes),
     borders: question.regions.names.slice(1).map((region, at) => ({
@@ -79,7 +85,7 @@ export function summed(question: Question, results: readonly RunResult[]): Plan 
     receivedBytesPerNode: over(({ receivedBytesPerNode }) => receivedBytesPerNode),
     duplicateShare: over(({ receivedBytesPerNode }) => receivedBytesPerNode / payload - 1),
     controlBytesPerNode: over(({ controlBytesPerNode }) => controlBytesPerNode),
-    curve: curveOf(results[0]?.timesMs ?? new Float64Array()),
+    curve: results[0] === undefined ? [] : curveOf(results[0]),
     events: results.reduce((sum, { events }) => sum + events, 0),
     hashes: results.map(({ hash }) => hash),
   }
@@ -95,11 +101,12 @@ function spreadOf(values: readonly number[]): Spread {
   }
 }
 
-function curveOf(timesMs: Float64Array): { ms: number; share: number }[] {
+function curveOf({ timesMs, unfinished }: RunResult): { ms: number; share: number }[] {
   if (timesMs.length === 0) return []
   const steps = Math.min(100, timesMs.length)
+  const got = timesMs.length / (timesMs.length + unfinished)
   return Array.from({ length: steps }, (_, n) => {
     const share = (n + 1) / steps
-    return { ms: quantileOf(timesMs, share), share }
+    return { ms: quantileOf(timesMs, share), share: share * got }
   })
 }

@@ -35,6 +35,8 @@ export interface Question {
   readonly loss: number
   /** Of each node; `HOST` unless said. */
   readonly host?: Host
+  /** What a node's store takes a second, where that holds the links' downward rates. */
+  readonly storeBytesPerSecond?: number
   readonly seed: number
 }
 

@@ -21,6 +21,9 @@ export interface RunResult {
   readonly hash: string
 }
 
+/** A mean over the nodes that have it; none where nobody has. */
+export const perNode = (sum: number, nodes: number): number => (nodes === 0 ? Number.NaN : sum / nodes)
+
 /** Nearest rank. @param q 0 … 1 */
 export function quantileOf(ascending: Float64Array, q: number): number {
   return ascending[Math.max(0, Math.ceil(q * ascending.length) - 1)] ?? Number.NaN

@@ -9,7 +9,7 @@ import { buildFleet, CONNECTIONS, type Fleet, MESH_DEGREE, ORIGIN, PLACES } from
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
-import type { RunResult } from './run-result.ts'
+import { perNode, type RunResult } from './run-result.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Wheel } from './wheel.ts'
 
@@ -218,8 +218,8 @@ export class SmallRelease {
       payloadBytes: this.#messageBytes,
       originBytes: traffic.sent[ORIGIN] as number,
       enteredBytes: [...traffic.entered.subarray(1, regions)],
-      receivedBytesPerNode: (this.#copies * this.#messageBytes) / times.length,
-      controlBytesPerNode: traffic.control / times.length + told,
+      receivedBytesPerNode: perNode(this.#copies * this.#messageBytes, times.length),
+      controlBytesPerNode: perNode(traffic.control, times.length) + told,
       events: this.#wheel.count,
       hash: this.#hash.hex,
     }

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { plotOf } from '../../../src/cli/simulate-plot.ts'
 import {
   questionOf,
   rateOf,
@@ -74,6 +75,10 @@ test.each<[string, Partial<SimulateOptions>]>([
   ['--border', { border: '0Gbit' }],
   ['--gateways', { gateways: 'best' }],
   ['--seed', { seed: '0' }],
+  ['--store', { store: 'fast' }],
+  ['--store', { store: '999kB' }],
+  ['--churn', { churn: '0.05' }],
+  ['--regions', { regions: 'office=50,plant=35' }],
 ])('%s is refused in one line: %o', (name, typed) => {
   expect(() => questionOf({ ...OPTIONS, ...typed })).toThrow(
     expect.objectContaining({
@@ -81,6 +86,31 @@ test.each<[string, Partial<SimulateOptions>]>([
       message: expect.stringMatching(new RegExp(`^${name}: [^\n]+$`)),
     }),
   )
+})
+
+test('what people type besides: blanks after commas, a percent sign, home with a round trip of nothing', () => {
+  const typed = { regions: 'eu, us, plant=35', churn: '2.5%' }
+  const { regions, failures } = questionOf({ ...OPTIONS, ...typed })
+  expect(regions.names).toEqual(['eu-west-1', 'us-east-1', 'plant'])
+  expect(failures.churn).toBe(0.025)
+  expect(regionsOf('office=0,plant=35').rttMs[0]).toEqual([0, 35])
+})
+
+test('what is too much is told with what would do', () => {
+  const refused = (typed: Partial<SimulateOptions>) => () => questionOf({ ...OPTIONS, ...typed })
+  expect(refused({ nodes: '2' })).toThrow('2 in 3 regions: one for each at least')
+  expect(refused({ nodes: '300000', size: '1MiB' })).toThrow('up to 13400 bytes is a single message')
+  expect(refused({ size: '100M' })).toThrow('MiB')
+  expect(refused({ link: '10Gbps' })).toThrow('Gbit')
+})
+
+test('a store holds nodes to a quarter of what it takes, where a release is large enough to be paced', () => {
+  const link = (typed: Partial<SimulateOptions>) =>
+    questionOf({ ...OPTIONS, size: '17MiB', ...typed }).links[0]?.downBitsPerSecond
+  expect(link({ store: '200MB' })).toBe(4e8)
+  expect(link({ store: '200MB', size: '16MiB' })).toBe(1e9)
+  expect(link({ store: '2GB' })).toBe(1e9)
+  expect(link({ store: '200MB', link: '1Gbit/100Mbit' })).toBe(1e8)
 })
 
 test('links: up and down apart, or a mix', () => {
@@ -102,18 +132,71 @@ test('the answer says its model, what it rests on and how long it takes', async 
   expect(said).toMatch(/^Not in it: /m)
 })
 
-test('a release that nobody has when the simulation ends is told so, without a figure that is none', async () => {
-  const question = questionOf({ ...OPTIONS, nodes: '60', size: '3MiB' })
-  const { timeMs, ...answer } = await plan(question, 1, () => {})
-  const none = { median: Number.NaN, min: Number.NaN, max: Number.NaN }
-  const nobody = {
-    ...{ timeMs: { p50: none, p99: none, all: none }, unfinished: 60, ofLineTime: none },
-    ...{ receivedBytesPerNode: none, duplicateShare: none, controlBytesPerNode: none },
-  }
-  const said = text({ ...answer, ...nobody }, question)
-  expect(said).toMatch(/^none of them has it at the end/m)
-  expect(said).toMatch(/^60 nodes had not got it within 29 hours/m)
-  expect(said).not.toMatch(/NaN|died/)
-  const died = { ...question, failures: { ...question.failures, churn: 0.5 } }
-  expect(text({ ...answer, timeMs, unfinished: 3 }, died)).toMatch(/^3 living nodes never got it: .* died/m)
+describe('an answer', () => {
+  const asked = (typed: Partial<SimulateOptions>) => questionOf({ ...OPTIONS, nodes: '60', ...typed })
+  const NONE = { median: Number.NaN, min: Number.NaN, max: Number.NaN }
+
+  test('of a release that nobody has when the simulation ends has no figure that is none', async () => {
+    const question = asked({ size: '3MiB' })
+    const { timeMs, ...answer } = await plan(question, 1, () => {})
+    const nobody = {
+      ...{ timeMs: { p50: NONE, p99: NONE, all: NONE }, ofLineTime: NONE },
+      ...{ unfinished: 60, incomplete: { releases: 1, mostNodes: 60 } },
+      ...{ receivedBytesPerNode: NONE, duplicateShare: NONE, controlBytesPerNode: NONE },
+    }
+    const said = text({ ...answer, ...nobody }, question)
+    expect(said).toMatch(/^none of them has it at the end/m)
+    expect(said).toMatch(/^60 living nodes did not get it: not within 29 hours/m)
+    expect(said).not.toMatch(/NaN|died/)
+    const died = { ...question, failures: { ...question.failures, churn: 0.5 } }
+    const three = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3 } }
+    expect(text({ ...answer, timeMs, ...three }, died)).toMatch(/^3 living nodes did not get it: .* died/m)
+  })
+
+  test('of several releases says of how many it is that nodes did not get it, and of which nodes its times are', async () => {
+    const question = asked({ size: '3MiB', churn: '5' })
+    const answer = await plan(question, 2, () => {})
+    const some = { ...answer, unfinished: 7, incomplete: { releases: 2, mostNodes: 5 }, releases: 9 }
+    expect(text(some, question)).toMatch(
+      /^half of those that get it have it, .*\n.*\n.*\nIn 2 of 9 releases living nodes did not get it, in the worst 5 living nodes: /m,
+    )
+    expect(text(answer, question)).toMatch(/^half of them have it/m)
+  })
+
+  test('where nobody is left that could have it has no endless figure, and its plot says so', async () => {
+    const question = asked({ nodes: '9', size: '20MiB', churn: '90', fail: ['origin', 'gateway'], seed: '2' })
+    const answer = await plan(question, 1, () => {})
+    expect(answer.timeMs.p50.median).toBeNaN()
+    expect(text(answer, question)).not.toMatch(/Infinity|NaN/)
+    expect(plotOf(answer, question)).toMatchObject({
+      subtitle: [/./, expect.stringMatching(/^nobody has it;/)],
+    })
+  })
+
+  test('of one message that gossip has not brought to all names sync, not blocks', async () => {
+    const question = asked({ nodes: '300', churn: '90', fail: ['origin', 'gateway'] })
+    const answer = await plan(question, 1, () => {})
+    expect(answer.unfinished).toBeGreaterThan(0)
+    const said = text(answer, question)
+    expect(said).toMatch(
+      /living nodes? did not get it: gossip did not reach them\. The program brings it to them by sync/,
+    )
+    expect(said).toMatch(/Not compared: failures\./)
+    // The curve ends where the living end that have it, not at all of them.
+    const last = answer.curve.at(-1)?.share ?? Number.NaN
+    expect(last).toBeLessThan(1)
+    expect(plotOf(answer, question).subtitle[1]).toMatch(/^99 % of those that get it after/)
+  })
+
+  test('warns where the program would be slower than its links, until it is told of the store', async () => {
+    const slow = asked({ nodes: '9', size: '17MiB' })
+    expect(text(await plan(slow, 1, () => {}), slow)).toMatch(
+      /^Too soon where stores are slow: .*16 MiB .*--store/m,
+    )
+    const told = asked({ nodes: '9', size: '17MiB', store: '100MB' })
+    const said = text(await plan(told, 1, () => {}), told)
+    expect(said).not.toMatch(/Too soon/)
+    expect(said).toMatch(/^Nodes take no more than a quarter of what their store takes, 95\.4 MiB a second/m)
+    expect(said).toMatch(/Not compared: 17 MiB, other links/)
+  })
 })
