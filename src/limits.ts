@@ -248,7 +248,7 @@ export const LIMITS = {
   repairMs: 250,
   /** What nobody announces for so long is asked of whoever may have it, the seed first. */
   rescueMs: 500,
-  /** A fetcher that has asked a seed for nothing for so long, or not announced what it was given, may have died. */
+  /** A fetcher that has asked a seed for nothing for so long, or not announced what it was given, may have died; and so long the third copy of a block waits behind the second. */
   doubtMs: 100,
   /** Neighbours hear of new blocks after so long, or after so many: 50 ms made the slowest node 13 % slower. */
   haveBatchMs: 10,

@@ -57,13 +57,12 @@ export class Copies {
     if (session?.hello?.submit === true) return { kind: 'give' }
     const given = this.#given.get(digest) ?? { copies: 0, peers: [], lastMonoMs: Number.NEGATIVE_INFINITY }
     const { copies, peers } = given
-    if (!failed && !peers.includes(asker)) {
-      const region = regionOf(session?.hello?.region ?? '')
-      const to = peers.find((peer) => this.#reaches(journey, peer, region))
-      if (to !== undefined && !this.#doubts(to, copies, monoMs)) return { kind: 'redirect', to }
-    }
-    if (this.#isUnderWay(given, asker, monoMs))
-      return { kind: 'later', retryAfterMs: this.#config.limits.blockSilenceMs }
+    const region = regionOf(session?.hello?.region ?? '')
+    const to = peers.find((peer) => this.#reaches(journey, peer, region))
+    if (to !== undefined && !failed && !peers.includes(asker) && !this.#doubts(to, copies, monoMs))
+      return { kind: 'redirect', to }
+    const leftMs = to === undefined ? 0 : this.#underWayMs(given, asker, monoMs)
+    if (leftMs > 0) return { kind: 'later', retryAfterMs: leftMs }
     if (copies >= FREE_COPIES && !this.#ration(monoMs))
       return { kind: 'later', retryAfterMs: this.#config.limits.avoidPeerMs }
     if (copies === 0) this.#earned = Math.min(MAX_SPARE * BLOCKS_PER_SPARE, this.#earned + 1)
@@ -93,11 +92,13 @@ export class Copies {
 
   /**
    * That one holder is silent many find at the same time: what the first of them has just been given is on its way to the
-   * others. Only of the first few copies, so that peers which take them and pass on nothing do not keep others from one.
+   * others of its region. Only of the first few copies, so that peers which take them and pass on nothing do not keep others
+   * from one.
+   * @returns for how long yet that is to be awaited
    */
-  #isUnderWay({ copies, peers, lastMonoMs }: Given, asker: PeerId, monoMs: number): boolean {
-    if (copies < FREE_COPIES || copies >= MAX_HOLDERS || peers.at(-1) === asker) return false
-    return monoMs - lastMonoMs < this.#config.limits.doubtMs
+  #underWayMs({ copies, peers, lastMonoMs }: Given, asker: PeerId, monoMs: number): number {
+    if (copies < FREE_COPIES || copies >= MAX_HOLDERS || peers.at(-1) === asker) return 0
+    return Math.ceil(lastMonoMs + this.#config.limits.doubtMs - monoMs)
   }
 
   /** Of the asker's region, or of the own one: its gateways reach both. */

@@ -60,21 +60,35 @@ describe('a seed gives each block about once', () => {
 
   test('and not while one that somebody has just been given may be on its way', () => {
     const { journey, copies } = seed()
-    const { blockSilenceMs, doubtMs } = LIMITS
+    const { doubtMs } = LIMITS
+    const later = (retryAfterMs: number) => ({ kind: 'later', retryAfterMs })
     copies.judge(journey, block, A, false, 0)
     expect(copies.judge(journey, block, B, true, 1_000)).toEqual({ kind: 'give' })
-    const later = { kind: 'later', retryAfterMs: blockSilenceMs }
-    expect(copies.judge(journey, block, C, true, 1_000)).toEqual(later)
-    expect(copies.judge(journey, block, C, true, 999 + doubtMs)).toEqual(later)
+    expect(copies.judge(journey, block, C, true, 1_000)).toEqual(later(doubtMs))
+    expect(copies.judge(journey, block, C, true, 999 + doubtMs)).toEqual(later(1))
     expect(copies.judge(journey, block, C, true, 1_000 + doubtMs)).toEqual({ kind: 'give' })
     expect(copies.judge(journey, hex('b'), C, true, 1_000)).toEqual({ kind: 'give' })
   })
 
-  test('but peers that ask for it without end and pass it on to nobody keep no other from it', () => {
+  test('which it is to nobody of a region that none of those who have it reaches', () => {
     const { journey, copies } = seed()
-    const given = (asker: typeof A, at: number) => copies.judge(journey, block, asker, true, at).kind
-    expect([given(A, 0), given(B, 0), given(B, 90), given(B, 95)]).toEqual(['give', 'give', 'give', 'give'])
-    expect(given(C, 99)).toBe('give')
+    const regions = ['far', 'farther', 'farthest']
+    for (const region of regions) link(journey, region, { region })
+    const kinds = regions.map((region) => copies.judge(journey, block, peer(region), false, 0).kind)
+    expect(kinds).toEqual(['give', 'give', 'give'])
+  })
+
+  test('but peers that ask for it without end and pass it on to nobody keep no other from it', () => {
+    const given = (copies: Copies, journey: FakeJourney) => (asker: typeof A, at: number) =>
+      copies.judge(journey, block, asker, true, at).kind
+    const one = seed()
+    const first = given(one.copies, one.journey)
+    expect([first(A, 0), first(B, 0), first(B, 90), first(B, 95)]).toEqual(['give', 'give', 'give', 'give'])
+    expect(first(C, 99)).toBe('give')
+    const other = seed()
+    const second = given(other.copies, other.journey)
+    expect([second(A, 0), second(B, 0), second(B, 90)]).toEqual(['give', 'give', 'give'])
+    expect(second(C, LIMITS.doubtMs + 1)).toBe('give')
   })
 
   test('once more where whoever has it may have died: one block in ten, and only to somebody else', () => {
