@@ -24,6 +24,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/bulk-pace.ts', ['SHARE', 'AT_ONCE', 'REMEMBERED', 'MAX_GAP_MS'], PACE),
   ...inFile('core/chooser.ts', ['VIEW_MS'], PACE),
   ...inFile('core/chooser.ts', ['MAX_VAIN', 'MAX_LOOKS'], 'how far a search of ours goes'),
+  ...inFile('core/derived-pages.ts', ['MAX_TRIES'], 'how far a search of ours goes'),
   ...inFile('core/fetch.ts', ['UNAVAILABLE_MS', 'DISK_RETRY_MS'], PACE),
   ...inFile('core/fetch.ts', ['MAX_CHECKS'], OWN),
   ...inFile('core/freshness.ts', ['LOOKS_PER_BEACON'], PACE),

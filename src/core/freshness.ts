@@ -36,7 +36,7 @@ export class Freshness implements Stage {
   readonly #hashes = new ChannelHashes()
   readonly #own: BeaconPages
   readonly #pages = new BeaconCache()
-  readonly #derived = new DerivedPages(this.#keys, this.#pages, this.#hashes)
+  readonly #derived: DerivedPages
   /** When a current page of the channel was last at hand. */
   readonly #pageHad = new Map<Channel, number>()
   readonly #behindSince = new Map<Channel, number>()
@@ -55,6 +55,7 @@ export class Freshness implements Stage {
   constructor(config: CoreConfig) {
     this.#config = config
     this.#own = new BeaconPages(this.#hashes, config.limits)
+    this.#derived = new DerivedPages(this.#keys, this.#pages, this.#hashes, config.limits)
   }
 
   /** A page of a beacon, while current and for two beacons more: serve answers requests for it as for a block. */

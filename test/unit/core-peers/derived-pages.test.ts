@@ -1,9 +1,10 @@
 /** Beacon pages that follow from the one before and what is stored here: nobody is asked for them. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { ChannelFacts } from '../../../src/core/journey.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { BeaconEntry } from '../../../src/model/beacon.ts'
 import type { Channel } from '../../../src/model/ids.ts'
-import { beaconOf, EVERY_MS, entryAt, factsAt, KEYS, Listener, rootWith } from './beacons.ts'
+import { beaconOf, EVERY_MS, entryAt, factsAt, KEYS, Listener, MAX_AGE_MS, rootWith } from './beacons.ts'
 import { asked } from './fakes.ts'
 
 const [KEY, OTHER] = KEYS
@@ -53,12 +54,24 @@ describe('a page is made here', () => {
     expect(asksAfter(said({ ...entryAt(2), target: 'held' }, entryAt(1, NEXT), entryAt(1, FOREIGN)))).toBe(0)
   })
 
-  it('and the next one from it', () => {
-    for (let counter = 2; counter <= 5; counter += 1) {
+  it('and the next one from it, for as long as the fleet lives: the channel is fresh all the while', () => {
+    for (let counter = 2; counter <= 2 + (2 * MAX_AGE_MS) / EVERY_MS; counter += 1) {
       stored(factsAt(counter))
       expect(asksAfter(said(entryAt(counter), entryAt(1, NEXT), entryAt(1, FOREIGN)))).toBe(0)
+      expect(node.state()).toBe('fresh')
       node.pass(EVERY_MS)
     }
+  })
+
+  it('from the page of another key where the first to name it lags behind', () => {
+    const before = ascending(entryAt(1), entryAt(1, NEXT), entryAt(2, FOREIGN))
+    node.hear(beaconOf(OTHER, node.bench.now.wallMs, before))
+    node.pass(ASKED_MS)
+    stored(factsAt(2))
+    const page = ascending(entryAt(2), entryAt(1, NEXT), entryAt(2, FOREIGN))
+    node.hear(beaconOf(KEY, node.bench.now.wallMs + 1, page))
+    node.hear(beaconOf(OTHER, node.bench.now.wallMs + 1, page))
+    expect(asked(node.pass(ASKED_MS))).toEqual([])
   })
 
   it('where the release comes after the beacon and before the page is due', () => {
@@ -107,6 +120,18 @@ describe('a page is asked for', () => {
     const two = beaconOf(KEY, node.bench.now.wallMs, [], { pages: [digest, digest] })
     node.hear(two)
     expect(asked(node.pass(ASKED_MS)).length).toBeGreaterThan(0)
+  })
+
+  it('where the page before is longer than a seed makes one: a stolen key would have this node work through it without end', () => {
+    const many = Array.from({ length: LIMITS.maxBeaconEntries }, (_, at) =>
+      entryAt(1, `pay/${at}` as Channel),
+    )
+    expect(asksAfter(said(entryAt(1), ...many))).toBe(1)
+    stored(factsAt(2))
+    expect(asksAfter(said(entryAt(2), ...many))).toBe(1)
+    stored(factsAt(3))
+    expect(asksAfter(said(entryAt(2), ...many.slice(1)))).toBe(1)
+    expect(asksAfter(said(entryAt(3), ...many.slice(1)))).toBe(0)
   })
 
   it('once only is it looked whether it can be made: what comes later is fetched', () => {
