@@ -1,6 +1,5 @@
 /** Reads what a planner typed: sizes, links, regions, failures. Strict: one line says what is wrong. */
 import { MeshError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
 import {
   BORDER_BITS_PER_SECOND,
   EQUAL_LINKS,
@@ -13,6 +12,7 @@ import {
 import { knownRegions, mixedRegions, publishedName, type Regions } from '../sim/planner/regions.ts'
 import { isSmall, MAX_LARGE_NODES } from '../sim/planner/run-one.ts'
 import { MAX_SMALL_BYTES } from '../sim/planner/small.ts'
+import { paced } from '../sim/planner/store-pace.ts'
 import { wholeNumber } from './arguments.ts'
 
 export interface SimulateOptions {
@@ -37,8 +37,6 @@ const MAX_RTT_MS = 2_000
 const MAX_LINE_HOURS = 6
 /** A disk that takes less holds no store. */
 const MIN_STORE_BYTES = 1_000_000
-/** One part in so many is for large releases. */
-const STORE_SHARE = 4
 /** What a release may hold: LIMITS.maxReleaseBytes. */
 const MAX_BYTES = 64 * 2 ** 30
 
@@ -175,17 +173,6 @@ function storeOf(text: string): number {
   const bytes = sizeOf('--store', text)
   if (bytes >= MIN_STORE_BYTES) return bytes
   throw usage('--store', `"${text}" a second is less than ${MIN_STORE_BYTES} bytes`)
-}
-
-/** The program asks for a large release no faster than a quarter of its store's time lets it be written: `core/bulk-pace.ts`. */
-function paced(
-  links: readonly LinkClass[],
-  bytes: number,
-  storeBytesPerSecond: number | undefined,
-): readonly LinkClass[] {
-  if (storeBytesPerSecond === undefined || bytes <= LIMITS.pacedBytes) return links
-  const most = (storeBytesPerSecond * 8) / STORE_SHARE
-  return links.map((link) => ({ ...link, downBitsPerSecond: Math.min(link.downBitsPerSecond, most) }))
 }
 
 function oneOf<T extends string>(name: string, text: string, choices: readonly T[]): T {

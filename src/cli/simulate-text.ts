@@ -6,6 +6,7 @@ import { BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
 import { EQUAL_LINKS, type Question } from '../sim/planner/question.ts'
 import { isSmall } from '../sim/planner/run-one.ts'
+import { isPaced } from '../sim/planner/store-pace.ts'
 import { MAX_HOURS } from '../sim/planner/wheel.ts'
 import { PLAIN } from './text.ts'
 
@@ -63,8 +64,6 @@ function why(question: Question): string {
     ? 'gossip did not reach them. The program brings it to them by sync, within some 20 s of a link to one that has it; sync is not simulated.'
     : 'some of its blocks died with their only holders.'
 }
-
-const isPaced = ({ bytes }: Question): boolean => bytes > LIMITS.pacedBytes
 
 function trouble({ failures }: Question): string {
   const what = [
@@ -124,7 +123,7 @@ export function errorText({ transport }: Plan, question: Question): string {
 
 function notCompared(question: Question): string[] {
   return [
-    ...(!isSmall(question.bytes) && question.bytes > MAX_COMPARED_BYTES ? [bytesText(question.bytes)] : []),
+    ...(question.bytes > MAX_COMPARED_BYTES ? [bytesText(question.bytes)] : []),
     ...(trouble(question) === '' ? [] : ['failures']),
     ...(isDeepStrictEqual(question.links, EQUAL_LINKS) ? [] : ['other links than 1 Gbit/s']),
   ]
@@ -149,7 +148,7 @@ export function assumptions(plan: Plan, question: Question): string[] {
             : 'Gateways are nodes of the fastest uplink, which the program does not see to.',
         ]
       : []),
-    ...(question.storeBytesPerSecond === undefined
+    ...(question.storeBytesPerSecond === undefined || !isPaced(question)
       ? []
       : [
           `Nodes take no more than a quarter of what their store takes, ${bytesText(question.storeBytesPerSecond)} a second.`,

@@ -8,7 +8,7 @@
  */
 
 /** Between two questions: so many times what writing one block takes. */
-const SHARE = 4
+export const SHARE = 4
 /** Asked for in one go, where none was for so long: timers are some milliseconds late. */
 const AT_ONCE = 4
 /** Blocks that go into the estimate: those that are written together take the time of one. */

@@ -198,5 +198,8 @@ describe('an answer', () => {
     expect(said).not.toMatch(/Too soon/)
     expect(said).toMatch(/^Nodes take no more than a quarter of what their store takes, 95\.4 MiB a second/m)
     expect(said).toMatch(/Not compared: 17 MiB, other links/)
+    // A release that is not paced takes as much as there is.
+    const small = asked({ nodes: '9', size: '1MiB', store: '100MB' })
+    expect(text(await plan(small, 1, () => {}), small)).not.toMatch(/of what their store takes/)
   })
 })
