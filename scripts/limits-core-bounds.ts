@@ -2,6 +2,7 @@
 import * as activate from '../src/core/activate.ts'
 import * as announcers from '../src/core/announcers.ts'
 import * as askers from '../src/core/askers.ts'
+import * as beaconKeys from '../src/core/beacon-keys.ts'
 import * as coreBridge from '../src/core/bridge.ts'
 import * as checks from '../src/core/checks.ts'
 import * as copies from '../src/core/copies.ts'
@@ -56,6 +57,9 @@ export const PEERS: readonly WireBound[] = [
       'for so long after more than `VAIN_PER_SECOND` no release of that peer is looked at',
       IGNORED,
     ],
+  ]),
+  ...constants('core/beacon-keys.ts', beaconKeys, [
+    ['TAKEN_PER_BEACON', 'beacons of one freshness key in each `beaconIntervalMs`, and at once', IGNORED],
   ]),
   ...constants('core/sync-index.ts', syncIndex, [
     ['MAX_VIEWS', 'sets of patterns of peers for which channels are kept grouped', FORGOTTEN],

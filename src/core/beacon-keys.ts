@@ -6,9 +6,15 @@ import type { Limits } from '../limits.ts'
 import type { Beacon } from '../model/beacon.ts'
 import type { Digest, KeyId } from '../model/ids.ts'
 import type { Now } from './events.ts'
+import { createBuckets } from './rate.ts'
 
 /** A page is served while current and for two beacons more. */
 const SERVED_BEACONS = 3
+/**
+ * Of one key, that are taken in the time in which a seed signs one: each is compared with all channels, written, and passed
+ * on by the whole fleet, which whoever stole a key must not make it do as often as he likes.
+ */
+export const TAKEN_PER_BEACON = 4
 
 export interface Heard {
   readonly beacon: Beacon
@@ -23,8 +29,19 @@ export type HeardNow = Heard & { readonly receivedMonoMs: number }
 
 export class BeaconKeys {
   readonly #heard = new Map<KeyId, Heard>()
+  readonly #turns: ReturnType<typeof createBuckets<KeyId>>
   /** The start of the process, or what was heard last of keys that a root has replaced. */
   #baseMonoMs = 0
+
+  constructor({ beaconIntervalMs, maxKeysPerRole }: Limits) {
+    const perSecond = (1_000 * TAKEN_PER_BEACON) / beaconIntervalMs
+    this.#turns = createBuckets(perSecond, TAKEN_PER_BEACON, maxKeysPerRole)
+  }
+
+  /** False: it has spoken so often of late that this one is left alone. A later one is taken. */
+  takesTurn(key: KeyId, monoMs: number): boolean {
+    return this.#turns.take(key, monoMs)
+  }
 
   start(monoMs: number): void {
     this.#baseMonoMs = monoMs

@@ -23,10 +23,10 @@ interface Want {
 export class BeaconWants {
   readonly #wants = new Map<Digest, Want>()
 
-  /** Wants these pages; those wanted before and no longer current are forgotten. */
-  want(step: Step, missing: ReadonlySet<Digest>, current: ReadonlySet<Digest>): void {
+  /** Wants these pages, and no others any more. */
+  want(step: Step, missing: ReadonlySet<Digest>): void {
     for (const [digest, { asked }] of this.#wants)
-      if (!current.has(digest) && asked === undefined) this.#wants.delete(digest)
+      if (!missing.has(digest) && asked === undefined) this.#wants.delete(digest)
     for (const digest of missing) {
       if (this.#wants.has(digest)) continue
       const atMonoMs = step.now.monoMs + step.config.random() * SPREAD_MS

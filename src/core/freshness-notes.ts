@@ -40,6 +40,11 @@ export function noteOfChannel(channel: Channel, behind: boolean): Note {
   return { kind: 'note', level: 'warn', code: 'SYNC_BEHIND', text, channel }
 }
 
+export function noteOfSpentKey(key: KeyId): Note {
+  const text = `freshness key ${key.slice(0, 12)} has signed the last moment there is, which this seed did not: the key is stolen; replace it (confmesh trust)`
+  return { kind: 'note', level: 'error', code: 'SYNC_CLOCK_OR_DELAY', text }
+}
+
 export function noteOfClock(key: KeyId): Note {
   const text = `the clock of freshness key ${key.slice(0, 12)} is far ahead of the others; it is left out`
   return { kind: 'note', level: 'warn', code: 'SYNC_CLOCK_OR_DELAY', text }

@@ -4,6 +4,7 @@
  * never order or floor, so their keys may live on seeds.
  */
 import { encodeControlGossip } from '../codec/gossip.ts'
+import { MAX_TIME_MS } from '../codec/ids.ts'
 import type { BeaconEntry, ChannelHash, Freshness as State } from '../model/beacon.ts'
 import type { Channel, Digest, KeyId, PeerId } from '../model/ids.ts'
 import type { AnyReply, BeaconMark } from '../model/messages.ts'
@@ -19,7 +20,7 @@ import type { CoreConfig } from './config.ts'
 import { DerivedPages } from './derived-pages.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, Now, RequestId } from './events.ts'
-import { noteOf, noteOfChannel, noteOfClock } from './freshness-notes.ts'
+import { noteOf, noteOfChannel, noteOfClock, noteOfSpentKey } from './freshness-notes.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
 import { ownBeacon } from './own-beacon.ts'
 import { EVERYTHING, regionOf } from './session.ts'
@@ -31,7 +32,7 @@ const LOOKS_PER_BEACON = 4
 
 export class Freshness implements Stage {
   readonly #config: CoreConfig
-  readonly #keys = new BeaconKeys()
+  readonly #keys: BeaconKeys
   readonly #wants = new BeaconWants()
   readonly #hashes = new ChannelHashes()
   readonly #own: BeaconPages
@@ -54,6 +55,7 @@ export class Freshness implements Stage {
 
   constructor(config: CoreConfig) {
     this.#config = config
+    this.#keys = new BeaconKeys(config.limits)
     this.#own = new BeaconPages(this.#hashes, config.limits)
     this.#derived = new DerivedPages(this.#keys, this.#pages, this.#hashes, config.limits)
   }
@@ -250,6 +252,8 @@ export class Freshness implements Stage {
       }
       return 'ignore'
     }
+    // After the signature: forged ones take no honest key's turn.
+    if (!this.#keys.takesTurn(check.beacon.key, step.now.monoMs)) return 'ignore'
     this.#accept(step, journey, { beacon: check.beacon, envelope, receivedMonoMs: step.now.monoMs })
     return 'accept'
   }
@@ -305,8 +309,9 @@ export class Freshness implements Stage {
     if (this.#config.patterns.includes(EVERYTHING))
       for (const { beacon } of heard)
         for (const digest of beacon.pages) if (!this.#pages.has(digest)) missing.add(digest)
-    const full = this.#pages.totalBytes >= this.#config.limits.maxBeaconPageBytes
-    this.#wants.want(step, full ? new Set() : missing, this.#keys.current())
+    const { maxBlockBytes, maxBeaconPageBytes } = this.#config.limits
+    const full = this.#pages.totalBytes + maxBlockBytes > maxBeaconPageBytes
+    this.#wants.want(step, full ? new Set() : missing)
   }
 
   /** Where everything is stored, a name on a page that is unknown here is something we lack. */
@@ -338,7 +343,10 @@ export class Freshness implements Stage {
   }
 
   #takePage(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array, from: PeerId): void {
-    const problem = this.#pages.take(digest, bytes, this.#config.limits)
+    const { limits } = this.#config
+    // Several were asked for while there was room for one.
+    if (this.#pages.totalBytes + bytes.length > limits.maxBeaconPageBytes) return this.#wants.done(digest)
+    const problem = this.#pages.take(digest, bytes, limits)
     if (problem !== undefined) {
       step.emit({ kind: 'note', level: 'warn', code: problem.code, text: problem.text, peer: from })
       return
@@ -355,6 +363,7 @@ export class Freshness implements Stage {
     for (const { digest, bytes, page } of pages) this.#pages.put(digest, bytes, page)
     // Only a later `at` is news, also after a clock that was ahead has been set right.
     const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)
+    if (at > MAX_TIME_MS) return step.emit(noteOfSpentKey(key))
     const digests = pages.map(({ digest }) => digest)
     const { beacon, envelope } = ownBeacon(signer, root, at, digests)
     // Where others are named, one that nobody is there to hear says nothing: a seed cut off from all would never tell.

@@ -155,7 +155,7 @@ describe('pages that are not asked for', () => {
   })
 
   it('are all, once those at hand take as much memory as they may', () => {
-    node = new Listener(rootWith(KEYS), { limits: limitsOf({ maxBeaconPageBytes: 1 }) })
+    node = new Listener(rootWith(KEYS), { limits: limitsOf({ maxBeaconPageBytes: LIMITS.maxBlockBytes }) })
     node.bench.journey.facts.set(CHANNEL, factsAt(1))
     node.start()
     node.hear(beaconOf(KEY, wall(), [entryAt(1)]))

@@ -1,0 +1,72 @@
+/** What whoever holds a freshness key can make others do is bounded. */
+import { expect, test } from 'vitest'
+import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
+import type { GossipVerdict } from '../../../src/core/effects.ts'
+import type { Pattern } from '../../../src/model/ids.ts'
+import { beaconOf, CHANNEL, EVERY_MS, entryAt, factsAt, KEYS, Listener, rootWith, SEED } from './beacons.ts'
+import { asked, codes, limitsOf } from './fakes.ts'
+
+const [KEY, OTHER] = KEYS
+
+function listener(more: ConstructorParameters<typeof Listener>[1] = {}) {
+  const node = new Listener(rootWith(KEYS), more)
+  node.bench.journey.facts.set(CHANNEL, factsAt(1))
+  node.start()
+  const judge = (envelope: Uint8Array): GossipVerdict | undefined => {
+    let verdict: GossipVerdict | undefined
+    node.bench.run((step, journey) => {
+      verdict = node.freshness.onControl(step, journey, 'beacon', envelope, SEED)
+    })
+    return verdict
+  }
+  return { node, judge, wall: () => node.bench.now.wallMs }
+}
+
+test('it is taken a few times in the time of one beacon, and keeps no other key from being heard', () => {
+  const { node, judge, wall } = listener()
+  const verdicts = Array.from({ length: 6 }, (_, at) => judge(beaconOf(KEY, wall() + at, []).envelope))
+  expect(verdicts).toEqual(['accept', 'accept', 'accept', 'accept', 'ignore', 'ignore'])
+  expect(judge(beaconOf(OTHER, wall(), []).envelope)).toBe('accept')
+  node.pass(EVERY_MS / 4)
+  expect(judge(beaconOf(KEY, wall() + 10, []).envelope)).toBe('accept')
+  expect(judge(beaconOf(KEY, wall() + 11, []).envelope)).toBe('ignore')
+})
+
+test('it loses no turn to what others forge in its name', () => {
+  const { judge, wall } = listener()
+  const { envelope } = beaconOf(KEY, wall(), [])
+  const forged = envelope.slice()
+  forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1
+  for (let times = 0; times < 6; times += 1) expect(judge(forged)).toBe('reject')
+  expect(judge(envelope)).toBe('accept')
+})
+
+test('pages that were asked for while there was room for one are not all kept, and none is fetched once it is gone', () => {
+  const one = beaconOf(KEY, 1, [entryAt(1)])
+  const size = one.page.length
+  const { node, wall } = listener({
+    patterns: ['**' as Pattern],
+    limits: limitsOf({ maxBlockBytes: size, maxBeaconPageBytes: size }),
+  })
+  const others = [2, 3].map((counter) => beaconOf(OTHER, 1, [entryAt(counter)]))
+  for (const { digest, page } of others) node.pages.set(digest, page)
+  const pages = others.map(({ digest }) => digest)
+  node.hear(beaconOf(OTHER, wall(), [], { pages }))
+  node.pass(12_000)
+  expect(pages.filter((digest) => node.freshness.page(digest) !== undefined)).toHaveLength(1)
+  node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+  expect(asked(node.pass(12_000))).toEqual([])
+})
+
+test('a seed whose key has signed the last moment there is says no more, and that the key is stolen', () => {
+  const { node, judge } = listener({
+    submit: true,
+    signBeacon: { key: KEY.id, sign: (data) => KEY.sign(data) },
+  })
+  expect(judge(beaconOf(KEY, MAX_TIME_MS, [entryAt(1)]).envelope)).toBe('accept')
+  const effects = node.pass(2 * EVERY_MS)
+  expect(effects.filter(({ kind }) => kind === 'publish')).toEqual([])
+  expect(codes(effects)).toContain('SYNC_CLOCK_OR_DELAY')
+  // what no peer could read is not told of by sync either
+  expect(node.freshness.marks()).toEqual([{ key: KEY.id, at: MAX_TIME_MS }])
+})
