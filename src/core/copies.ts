@@ -13,6 +13,15 @@ export type Judgement =
   | { readonly kind: 'redirect'; readonly to: PeerId }
   | { readonly kind: 'later'; readonly retryAfterMs: number }
 
+export interface Question {
+  readonly digest: Digest
+  readonly asker: PeerId
+  /** It was sent on before, in vain. */
+  readonly failed: boolean
+  /** The block can leave: what only waits for room is no copy yet. */
+  readonly hasRoom: boolean
+}
+
 /** Blocks of which it is remembered who got them: 16 GiB of content. */
 export const MAX_BLOCKS = 65_536
 /** Copies a block may have before further ones are rationed. */
@@ -50,8 +59,8 @@ export class Copies {
     this.#spareBytes = config.limits.seedExtraBytesPerSecond
   }
 
-  /** @param failed the asker was sent on before, in vain */
-  judge(journey: Journey, digest: Digest, asker: PeerId, failed: boolean, monoMs: number): Judgement {
+  /** What is given is booked. */
+  judge(journey: Journey, { digest, asker, failed, hasRoom }: Question, monoMs: number): Judgement {
     const session = journey.session(asker)
     this.heard(asker, monoMs)
     if (session?.hello?.submit === true) return { kind: 'give' }
@@ -59,8 +68,9 @@ export class Copies {
     const { copies, peers } = given
     const region = regionOf(session?.hello?.region ?? '')
     const to = peers.find((peer) => this.#reaches(journey, peer, region))
-    if (to !== undefined && !failed && !peers.includes(asker) && !this.#doubts(to, copies, monoMs))
-      return { kind: 'redirect', to }
+    const isSentOn = to !== undefined && !failed && !peers.includes(asker)
+    if (isSentOn && !(hasRoom && this.#doubts(to, copies, monoMs))) return { kind: 'redirect', to }
+    if (!hasRoom) return { kind: 'later', retryAfterMs: this.#config.limits.busyRetryMs }
     const leftMs = to === undefined ? 0 : this.#underWayMs(given, asker, monoMs)
     if (leftMs > 0) return { kind: 'later', retryAfterMs: leftMs }
     if (copies >= FREE_COPIES && !this.#ration(monoMs))

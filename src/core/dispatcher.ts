@@ -345,7 +345,7 @@ export class Dispatcher implements CoreFacts {
     const entry = this.#ledger.close(event)
     for (const digest of entry.blocks) {
       this.#journey.fetch.onBlock(step, this.#journey, digest)
-      this.#serve.onBlock(step, digest)
+      this.#serve.onBlock(step, this.#journey, digest)
     }
     for (const release of entry.whole)
       if (entry.doubtful) this.#journey.recheck(step, release)

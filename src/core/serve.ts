@@ -33,6 +33,8 @@ interface Wanted {
   readonly peer: PeerId
   readonly digest: Digest
   readonly border: boolean
+  /** The asker was sent on by us before, in vain. */
+  readonly failed: boolean
   readonly untilMonoMs: number
 }
 
@@ -76,12 +78,12 @@ export class Serve {
   }
 
   /** The block is durable: those who waited for it get it. */
-  onBlock(step: Step, digest: Digest): void {
+  onBlock(step: Step, journey: Journey, digest: Digest): void {
     if (this.#standing.length === 0) return
     const ready = this.#standing.filter((wanted) => wanted.digest === digest)
     if (ready.length === 0) return
     this.#standing = this.#standing.filter((wanted) => wanted.digest !== digest)
-    for (const wanted of ready) this.#enqueue(step, wanted)
+    for (const wanted of ready) this.#serve(step, journey, wanted)
   }
 
   /** A block is on its way, or the asker has gone. */
@@ -123,11 +125,8 @@ export class Serve {
     if (page !== undefined) return this.#answer(step, id, { type: 'block', bytes: page })
     const border = regionOf(journey.session(peer)?.hello?.region ?? '') !== journey.region
     const { limits } = this.#config
-    const wanted = { id, peer, digest, border, untilMonoMs: step.now.monoMs + limits.standMs }
-    if (journey.hasBlock(digest)) {
-      if (this.#config.submit && !this.#gives(step, journey, wanted, failed)) return
-      return this.#enqueue(step, wanted)
-    }
+    const wanted = { id, peer, digest, border, failed, untilMonoMs: step.now.monoMs + limits.standMs }
+    if (journey.hasBlock(digest)) return this.#serve(step, journey, wanted)
     if (!this.#from.isComing(digest)) return this.#answer(step, id, { type: 'gone' })
     const mine = this.#standing.filter((one) => one.peer === peer).length
     const isFull = mine >= limits.maxWantsPerSeed || this.#standing.length >= limits.maxStanding
@@ -136,8 +135,14 @@ export class Serve {
     step.wakeAt(wanted.untilMonoMs)
   }
 
-  #gives(step: Step, journey: Journey, { id, peer, digest }: Wanted, failed: boolean): boolean {
-    const judgement = this.#copies.judge(journey, digest, peer, failed, step.now.monoMs)
+  #serve(step: Step, journey: Journey, wanted: Wanted): void {
+    if (!this.#config.submit || this.#gives(step, journey, wanted)) this.#enqueue(step, wanted)
+  }
+
+  #gives(step: Step, journey: Journey, wanted: Wanted): boolean {
+    const { id, peer, digest, failed } = wanted
+    const question = { digest, asker: peer, failed, hasRoom: !this.#isFullFor(wanted) }
+    const judgement = this.#copies.judge(journey, question, step.now.monoMs)
     if (judgement.kind === 'give') return true
     if (judgement.kind === 'later') this.#busy(step, id, judgement.retryAfterMs)
     else {

@@ -208,7 +208,11 @@ describe('what peers ask and say', () => {
       5_000,
       each(new Copies(coreConfig({ submit: true })), (copies, at) => {
         for (let peer = 0; peer < MAX_HOLDERS; peer += 1)
-          copies.judge(journey, digestOf(at), peerOf(peer), true, at * 10_000 + peer * 1_000)
+          copies.judge(
+            journey,
+            { digest: digestOf(at), asker: peerOf(peer), failed: true, hasRoom: true },
+            at * 10_000 + peer * 1_000,
+          )
       }),
     )
     expectAtMost(

@@ -55,7 +55,7 @@ function server(submit = false) {
     served: (id: number) => run((step) => serve.onServed(step, id)),
     block: (digest: Digest) => {
       journey.here.add(digest)
-      return run((step) => serve.onBlock(step, digest))
+      return run((step) => serve.onBlock(step, journey, digest))
     },
     ask: (of: PeerId) => {
       askedOf = of
@@ -159,6 +159,26 @@ describe('serving blocks', () => {
     expect(node.want(2, 'B')).toEqual(['redirect 2'])
     node.served(1)
     expect(node.want(3, 'B', hex('a'), true)).toEqual(['serve 3'])
+  })
+
+  test('a seed that has yet to get a block gives it once as well, to whoever asked first', () => {
+    const node = server(true)
+    for (const name of ['A', 'B', 'C']) link(node.journey, name)
+    node.coming.add(hex('a'))
+    for (const [at, name] of ['A', 'B', 'C'].entries()) expect(node.want(at, name)).toEqual([])
+    expect(node.block(hex('a'))).toEqual(['serve 0', 'redirect 1', 'redirect 2'])
+  })
+
+  test('what a full line keeps from leaving a seed is not booked: the next to ask gets it', () => {
+    const node = server(true)
+    for (const name of ['A', 'B', 'C']) link(node.journey, name)
+    for (let at = 0; at <= LIMITS.maxServedBySeed; at += 1) node.journey.here.add(hex(`${at}`))
+    for (let at = 0; at < LIMITS.maxServedBySeed; at += 1) node.want(at, 'A', hex(`${at}`))
+    const last = hex(`${LIMITS.maxServedBySeed}`)
+    expect(node.want(100, 'B', last)).toEqual(['busy 100'])
+    expect(node.served(0)).toEqual(['serve 1'])
+    expect(node.want(101, 'C', last)).toEqual([])
+    expect(node.want(102, 'B', last)).toEqual(['redirect 102'])
   })
 
   test('strangers get nothing', () => {
