@@ -108,7 +108,7 @@ export class Fetch {
     if (this.#news.has(release.id)) job.nextQueryMonoMs += limits.rescueMs * (0.75 + random() / 2)
     this.#jobs.set(release.id, job)
     for (const page of release.header.pages) {
-      this.#need(journey, job, page)
+      this.#need(step, journey, job, page)
       const bytes = this.#handed.page(page)
       if (bytes !== undefined) this.offer(step, journey, page, bytes)
     }
@@ -233,7 +233,7 @@ export class Fetch {
   onBlockRead(step: Step, journey: Journey, { digest, bytes }: EventOf<'blockRead'>): void {
     for (const job of this.#jobs.values()) {
       if (!job.checking.delete(digest)) continue
-      if (bytes === undefined) this.#need(journey, job, digest)
+      if (bytes === undefined) this.#need(step, journey, job, digest)
       else if (job.nextPage === digest) this.#takePage(step, journey, job, bytes)
       this.#advance(step, journey, job)
     }
@@ -244,7 +244,8 @@ export class Fetch {
   onBlocksLost(step: Step, journey: Journey, digests: readonly Digest[]): void {
     for (const digest of digests)
       for (const job of this.#jobs.values())
-        if (job.place(digest) !== undefined && !job.checking.has(digest)) this.#need(journey, job, digest)
+        if (job.place(digest) !== undefined && !job.checking.has(digest))
+          this.#need(step, journey, job, digest)
     this.#pump(step, journey)
   }
 
@@ -270,9 +271,9 @@ export class Fetch {
   }
 
   onDisconnected(step: Step, journey: Journey, peer: PeerId): void {
+    this.#pull.onDisconnected(peer, step.now.monoMs)
     this.#sources.forgetPeer(peer)
     this.#offers.onDisconnected(peer)
-    this.#pull.onDisconnected(peer, step.now.monoMs)
     for (const job of this.#jobs.values()) job.redirected.clear()
     this.#pump(step, journey)
   }
@@ -312,8 +313,12 @@ export class Fetch {
   }
 
   /** Asked for, unless it is under way already, for whatever release. */
-  #need(journey: Journey, job: FetchJob, digest: Digest): void {
-    if (job.need(journey, digest)) this.#pull.reopen(digest)
+  #need(step: Step, journey: Journey, job: FetchJob, digest: Digest): void {
+    const isFirst = job.missing.size === 0
+    if (!job.need(journey, digest)) return
+    // Until now nobody was to bring anything: reading what is here may have taken long.
+    if (isFirst) job.progressMonoMs = step.now.monoMs
+    this.#pull.reopen(digest)
   }
 
   #read(step: Step, job: FetchJob, digest: Digest): void {
@@ -358,7 +363,8 @@ export class Fetch {
 
   #complain(step: Step): void {
     for (const job of this.#jobs.values()) {
-      if (job.unavailable || job.refused || step.now.monoMs - job.progressMonoMs < UNAVAILABLE_MS) continue
+      if (job.unavailable || job.refused || job.missing.size === 0) continue
+      if (step.now.monoMs - job.progressMonoMs < UNAVAILABLE_MS) continue
       job.unavailable = true
       const id = job.release.id
       const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; asking on`

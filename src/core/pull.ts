@@ -4,7 +4,7 @@
  */
 import { sha256 } from '../codec/digest.ts'
 import type { Code } from '../errors.ts'
-import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Digest, PeerId } from '../model/ids.ts'
 import type { AnyReply, BlocksReply } from '../model/messages.ts'
 import { BulkPace } from './bulk-pace.ts'
 import { type Choice, Chooser } from './chooser.ts'
@@ -13,6 +13,7 @@ import type { RequestId } from './events.ts'
 import type { FetchJob } from './fetch-job.ts'
 import type { Journey } from './journey.ts'
 import { Patience } from './patience.ts'
+import type { Puller } from './puller.ts'
 import { Queries } from './queries.ts'
 import { Rounds } from './rounds.ts'
 import { type AdmittedSession, regionOf } from './session.ts'
@@ -38,16 +39,6 @@ const MAX_HELD_MS = 2_000
 const JOBS_A_GO = 128
 /** Until the next go where not all were looked at: all 20,000 in four seconds, for some 5 % of a core. */
 const NEXT_GO_MS = 25
-
-export interface Puller {
-  job(release: ReleaseId): FetchJob | undefined
-  jobs(): Iterable<FetchJob>
-  isWriting(digest: Digest): boolean
-  /** Blocks being written, and their bytes: they count as under way. */
-  readonly writing: { readonly size: number; readonly bytes: number }
-  /** A block whose digest is right. */
-  received(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): void
-}
 
 export class Pull {
   readonly #config: CoreConfig
@@ -107,15 +98,21 @@ export class Pull {
 
   onRequestFailed(step: Step, id: RequestId, code: Code): boolean {
     if (this.#queries.onFailed(step, id)) return true
-    const asked = this.#close(id, step.now.monoMs)
+    const asked = this.#inVain(id, step.now.monoMs)
     if (asked === undefined) return false
-    this.#gaveNothing(asked)
     const { peer, release } = asked
     this.#sources.silent(peer, step.now.monoMs)
     const text = `no block from this peer (${code}); another is asked`
     step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
-    this.reopen(asked.digest)
     return true
+  }
+
+  #inVain(id: RequestId, monoMs: number): Asked | undefined {
+    const asked = this.#close(id, monoMs)
+    if (asked === undefined) return undefined
+    this.#gaveNothing(asked)
+    this.reopen(asked.digest)
+    return asked
   }
 
   isAskedOnly(digest: Digest, peer: PeerId): boolean {
@@ -127,8 +124,11 @@ export class Pull {
     this.#chooser.forgetViews()
   }
 
+  /** Nothing comes of what it was asked for; that the connection broke says nothing of it. */
   onDisconnected(peer: PeerId, monoMs: number): void {
     this.#chooser.onDisconnected(peer, monoMs)
+    this.#queries.onDisconnected(peer, monoMs)
+    for (const id of this.#wants.of(peer)) this.#inVain(id, monoMs)
   }
 
   /** It may be asked for, unless somebody is whose word counts, or it is being written. */
@@ -314,26 +314,23 @@ export class Pull {
   #answered(step: Step, journey: Journey, asked: Asked, reply: BlocksReply): void {
     const { limits, random } = this.#config
     const { monoMs } = step.now
+    const { release, peer, digest } = asked
     switch (reply.type) {
       case 'block':
         return this.#receive(step, journey, asked, reply.bytes)
       case 'gone':
-        return this.#lacks(asked, monoMs)
+        return this.#sources.lacks(release, peer, monoMs, this.#puller.job(release)?.place(digest))
       case 'busy': {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
-        this.#sources.busy(asked.peer, untilMonoMs)
+        this.#sources.busy(peer, untilMonoMs)
         return step.wakeAt(untilMonoMs)
       }
       case 'redirect':
         return this.#redirected(step, journey, asked, reply)
       default:
-        return this.#sources.silent(asked.peer, monoMs)
+        return this.#sources.silent(peer, monoMs)
     }
-  }
-
-  #lacks({ release, peer, digest }: Asked, monoMs: number): void {
-    this.#sources.lacks(release, peer, monoMs, this.#puller.job(release)?.place(digest))
   }
 
   #redirected(

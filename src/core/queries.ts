@@ -77,6 +77,10 @@ export class Queries {
     return this.#close(id, step.now.monoMs, false) !== undefined
   }
 
+  onDisconnected(peer: PeerId, monoMs: number): void {
+    for (const [id, query] of this.#open) if (query.peer === peer) this.#close(id, monoMs, false)
+  }
+
   /** One of those asked what they have has answered, or none of them can. */
   #close(id: RequestId, monoMs: number, answers: boolean): Query | undefined {
     const query = this.#open.get(id)

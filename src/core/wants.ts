@@ -21,6 +21,8 @@ export interface Asked {
   hedged?: boolean
   /** So long unanswered that others are asked. */
   silent?: boolean
+  /** Its peer may be asked for the block anew. */
+  letGo?: boolean
 }
 
 export class Wants {
@@ -45,10 +47,6 @@ export class Wants {
     return this.#bytes
   }
 
-  has(digest: Digest): boolean {
-    return this.#peers.has(digest)
-  }
-
   peers(digest: Digest): ReadonlySet<PeerId> {
     return this.#peers.get(digest) ?? new Set()
   }
@@ -62,6 +60,11 @@ export class Wants {
     this.#bytes += asked.bytes
     if (asked.way === 'near') this.#near += 1
     this.#peers.set(asked.digest, new Set(this.peers(asked.digest)).add(asked.peer))
+  }
+
+  /** Requests that this peer has not answered. */
+  of(peer: PeerId): readonly RequestId[] {
+    return [...this.#asked].flatMap(([id, asked]) => (asked.peer === peer ? [id] : []))
   }
 
   /** The request has ended, whatever the answer; undefined: it was none of these. */
@@ -82,7 +85,11 @@ export class Wants {
   }
 
   /** It keeps nobody from being asked any more; should the block come all the same, it is welcome. */
-  letGo({ digest, peer }: Asked): void {
+  letGo(asked: Asked): void {
+    // its peer may have been asked again since: that question stands
+    if (asked.letGo === true) return
+    asked.letGo = true
+    const { digest, peer } = asked
     const left = new Set(this.peers(digest))
     left.delete(peer)
     if (left.size === 0) this.#peers.delete(digest)

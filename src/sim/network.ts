@@ -1,6 +1,7 @@
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
+import { peerOf } from '../model/names.ts'
 import { Decoder } from './decoder.ts'
 import type { Frame, GossipParts } from './gossip.ts'
 import { withoutNews, withoutReleases } from './hostile.ts'
@@ -275,5 +276,3 @@ function isMesh({ admittedBy }: Link): boolean {
 }
 
 export const addressOf = (peer: PeerId): Address => `/ip4/192.0.2.1/tcp/7400/p2p/${peer}` as Address
-
-const peerOf = (address: Address): PeerId => address.slice(address.lastIndexOf('/') + 1) as PeerId

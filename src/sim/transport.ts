@@ -103,10 +103,11 @@ export class SimTransport implements TransportPort {
 
   lost(peer: PeerId): void {
     this.#gossip.left(peer)
-    for (const waiting of [...this.#asked.values()])
-      if (waiting.answerer === peer) this.#fail(waiting.id, 'NET_UNREACHABLE')
     for (const [id, inbound] of this.#inbound) if (inbound.asker === peer) this.#inbound.delete(id)
+    // In this order: where connections are real, what was asked on one fails a moment after its end is told.
+    const open = [...this.#asked.values()].filter(({ answerer }) => answerer === peer)
     this.deliver({ kind: 'disconnected', peer })
+    for (const { id } of open) this.#fail(id, 'NET_UNREACHABLE')
   }
 
   /** A request has arrived, as bytes. */

@@ -115,6 +115,18 @@ export function fetcher({
     expect(here).toEqual(new Set([page, ...digests.filter(isOwn)]))
     return tick(LIMITS.doubtMs)
   }
+  /** Its connection breaks and is made anew; the questions that were on it end behind that. */
+  const relinked = (other: PeerId, questions: readonly Want[]): Want[] => {
+    const link = bench.journey.links.get(other)
+    bench.journey.links.delete(other)
+    const left = run((step, journey) => fetch.onDisconnected(step, journey, other))
+    if (link !== undefined) bench.journey.links.set(other, link)
+    const linked = run((step, journey) => fetch.onAdmitted(step, journey))
+    const ended = questions.flatMap(({ id }) =>
+      run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_UNREACHABLE')),
+    )
+    return [...left, ...linked, ...ended]
+  }
   const failed = (): Want[] =>
     questions
       .splice(0)
@@ -132,6 +144,7 @@ export function fetcher({
     answer,
     announce,
     tick,
+    relinked,
     ownShare,
   }
 }

@@ -16,6 +16,22 @@ describe('a release whose record `whole` cannot be written', () => {
     expect(again.flatMap(({ writes }) => writes)).toContainEqual({ kind: 'whole', release: made.id })
     expect(ofKind(node.persist(again), 'activate')).toMatchObject([{ release: made.id }])
   })
+
+  it('and no peer is said to lack what is all here, however long the disk takes nothing', () => {
+    const made = make({ clock: { alice: 1 } })
+    const { node, block } = fetching(made)
+    const open = ofKind(node.persist(node.run(given(block?.id, made.block))), 'persist')
+    const codes: string[] = []
+    for (let turns = 0; turns < 60; turns += 1) {
+      for (const { ticket } of open.splice(0)) node.run({ kind: 'persistFailed', ticket, code: 'STORE_FULL' })
+      node.monoMs += 1_000
+      const effects = node.handle({ kind: 'tick' })
+      open.push(...ofKind(effects, 'persist'))
+      codes.push(...ofKind(effects, 'note').map(({ code }) => code))
+    }
+    expect(codes).not.toContain('FETCH_UNAVAILABLE')
+    expect(node.view().channels[0]?.lastError?.code).not.toBe('FETCH_UNAVAILABLE')
+  })
 })
 
 describe('a target that became whole while the record of the one before could not be written', () => {

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { Wants } from '../../../src/core/wants.ts'
+import type { ReleaseId } from '../../../src/model/ids.ts'
+import { hex, peer } from '../core-peers/fakes.ts'
+
+const digest = hex('a')
+const want = (from: string) => ({
+  ...{ digest, release: hex('e') as string as ReleaseId, peer: peer(from), sinceMonoMs: 0, bytes: 10 },
+  ...{ way: 'seed' as const, takeOver: false, failed: false },
+})
+
+test('a want that was let go and asked anew of the same peer ends with the second question, not the first', () => {
+  const wants = new Wants()
+  const first = want('A')
+  wants.open(1, first)
+  wants.letGo(first)
+  expect(wants.size).toBe(0)
+  wants.open(2, want('A'))
+  expect(wants.close(1)).toBe(first)
+  expect([...wants.peers(digest)]).toEqual([peer('A')])
+  expect(wants.size).toBe(1)
+  wants.close(2)
+  expect(wants.size).toBe(0)
+  expect(wants.bytes).toBe(0)
+})
+
+test('what one peer has not answered is known by its requests', () => {
+  const wants = new Wants()
+  wants.open(1, want('A'))
+  wants.open(2, want('B'))
+  expect(wants.of(peer('A'))).toEqual([1])
+  wants.close(1)
+  expect(wants.of(peer('A'))).toEqual([])
+})
