@@ -139,7 +139,7 @@ export async function draw(): Promise<readonly Line[]> {
     subtitle: [
       'simulated, model: abstract (docs/simulate.md); median of 3 seeds, 1 for large fleets',
       'links of 1 Gbit/s, published round trips; npm run bench -- planner',
-      `against real cores, ${agreementText()}`,
+      `against the program’s own state machines, on simulated links too, ${agreementText()}`,
     ],
     x: { title: 'nodes', scale: 'log' },
     y: { title: 'time to p99, ms', scale: 'log' },

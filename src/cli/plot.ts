@@ -3,6 +3,7 @@
  * installed beside confmesh by whoever wants one.
  */
 import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { extname } from 'node:path'
 import { MeshError } from '../errors.ts'
 
 export interface Series {
@@ -32,9 +33,13 @@ export interface Plot {
 /**
  * Before there is anything to draw: what is to be drawn may have taken minutes to reckon.
  * @returns draws to the file
- * @throws MeshError USAGE where the packages are not there, INPUT_PATH where the file cannot be written
+ * @throws MeshError USAGE where the packages are not there or the name is that of another format, INPUT_PATH where the
+ * file cannot be written
  */
 export async function openPlot(path: string): Promise<(plot: Plot) => Promise<void>> {
+  const extension = extname(path)
+  if (!['', '.svg'].includes(extension.toLowerCase()))
+    throw new MeshError('USAGE', `--plot: what is written is SVG; name it .svg instead of ${extension}`)
   const packages = await drawing()
   const isNew = !existsSync(path)
   writing(path, () => closeSync(openSync(path, 'a')))

@@ -1,11 +1,13 @@
 /** Reads what a planner typed: sizes, links, regions, failures. Strict: one line says what is wrong. */
 import { MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import {
   BORDER_BITS_PER_SECOND,
   EQUAL_LINKS,
   type Failures,
   type LinkClass,
   LOSS,
+  lineMs,
   MIXED_LINKS,
   type Question,
 } from '../sim/planner/question.ts'
@@ -37,8 +39,6 @@ const MAX_RTT_MS = 2_000
 const MAX_LINE_HOURS = 6
 /** A disk that takes less holds no store. */
 const MIN_STORE_BYTES = 1_000_000
-/** What a release may hold: LIMITS.maxReleaseBytes. */
-const MAX_BYTES = 64 * 2 ** 30
 
 export function questionOf(options: SimulateOptions): Question {
   const regions = regionsOf(options.regions)
@@ -55,13 +55,7 @@ export function questionOf(options: SimulateOptions): Question {
   const links = paced(linksOf(options.link), bytes, storeBytesPerSecond)
   const borderBitsPerSecond =
     options.border === undefined ? BORDER_BITS_PER_SECOND : rateOf('--border', options.border)
-  // The border of home takes it out once for each other region.
-  const border = borderBitsPerSecond / (regions.names.length - 1)
-  const rates = links.flatMap(({ upBitsPerSecond, downBitsPerSecond }) => [
-    upBitsPerSecond,
-    downBitsPerSecond,
-  ])
-  const hours = (bytes * 8) / Math.min(border, ...rates) / 3_600
+  const hours = lineMs({ bytes, links, borderBitsPerSecond, regions }) / 3_600_000
   if (hours > MAX_LINE_HOURS)
     throw usage(
       '--size',
@@ -133,7 +127,7 @@ export function regionsOf(text: string): Regions {
 export function sizeOf(name: string, text: string): number {
   const [, digits, unit = 'B'] = /^(\d{1,12}(?:\.\d{1,3})?)(B|KiB|MiB|GiB|kB|KB|MB|GB)?$/.exec(text) ?? []
   const bytes = Math.round(Number(digits) * (SIZES[unit] ?? Number.NaN))
-  if (bytes >= 1 && bytes <= MAX_BYTES) return bytes
+  if (bytes >= 1 && bytes <= LIMITS.maxReleaseBytes) return bytes
   throw usage(
     name,
     `"${text}" is no size from 1 to 64GiB, such as 4KiB or 100MiB (${Object.keys(SIZES).join(', ')})`,

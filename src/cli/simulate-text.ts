@@ -2,16 +2,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import Table from 'cli-table3'
 import { LIMITS } from '../limits.ts'
-import { BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
+import { type Agreement, BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
-import { EQUAL_LINKS, type Question } from '../sim/planner/question.ts'
+import { BORDER_BITS_PER_SECOND, EQUAL_LINKS, type Question } from '../sim/planner/question.ts'
 import { isSmall } from '../sim/planner/run-one.ts'
 import { isPaced } from '../sim/planner/store-pace.ts'
 import { MAX_HOURS } from '../sim/planner/wheel.ts'
 import { PLAIN } from './text.ts'
-
-/** `BLOCKS_AGREEMENT` goes as far. */
-const MAX_COMPARED_BYTES = 8 * 2 ** 20
 
 export function describe(plan: Plan, question: Question): string {
   return [words(plan, question), '', table(plan), '', ...basis(plan, question)].join('\n')
@@ -92,6 +89,7 @@ function table(plan: Plan): string {
   row('time to 100 %', plan.timeMs.all, time)
   if (plan.ofLineTime !== null) row('99 %: time over own line time', plan.ofLineTime, (x) => x.toFixed(2))
   row('bytes out of the origin', plan.originBytes, bytesText)
+  if (plan.borders.length > 0) row(`bytes out of ${plan.regions[0]}`, plan.leftHomeBytes, bytesText)
   for (const { region, bytes } of plan.borders) row(`bytes into ${region}`, bytes, bytesText)
   row('payload bytes received by a node', plan.receivedBytesPerNode, bytesText)
   row('beyond one payload', plan.duplicateShare, (share) => `${(share * 100).toFixed(1)} %`)
@@ -113,21 +111,32 @@ function basis(plan: Plan, question: Question): string[] {
 
 /** How far the model is from the program itself, and what of the question was never compared. */
 export function errorText({ transport }: Plan, question: Question): string {
-  const gossip = transport === 'gossip'
-  const { nodes, seeds, p50Percent, p99Percent } = gossip ? GOSSIP_AGREEMENT : BLOCKS_AGREEMENT
-  const what = gossip ? '4 KiB' : '1 to 8 MiB'
-  const outside = notCompared(question).join(', ')
+  const compared = transport === 'gossip' ? GOSSIP_AGREEMENT : BLOCKS_AGREEMENT
+  const { minBytes, maxBytes, nodes, regions, seeds, p50Percent, p99Percent, originCopies } = compared
+  const what =
+    transport === 'gossip' ? bytesText(maxBytes) : `${bytesText(minBytes)} to ${bytesText(maxBytes)}`
+  const { cores, model } = originCopies
+  const copies = cores === model ? '' : `; ${cores} copies left the origin where the model has ${model}`
+  const outside = notCompared(question, compared).join(', ')
   const rest = outside === '' ? '' : ` Not compared: ${outside}.`
-  return `against the program's own state machines, ${what}, three regions, ${nodes} nodes and ${seeds} seeds, ${p50Percent} % off at half of the nodes and ${p99Percent} % at 99 %.${rest} Real machines: docs/simulate.md.`
+  return `against the program's own state machines, on simulated links too, ${what}, ${regions} regions, up to ${nodes} nodes, ${seeds} seeds: ${p50Percent} % off at half of the nodes and ${p99Percent} % at 99 %${copies}.${rest} Real machines: docs/simulate.md.`
 }
 
-function notCompared(question: Question): string[] {
+function notCompared(question: Question, { minBytes, maxBytes, nodes, regions }: Agreement): string[] {
+  const { bytes, links, borderBitsPerSecond, gateways, storeBytesPerSecond } = question
   return [
-    ...(question.bytes > MAX_COMPARED_BYTES ? [bytesText(question.bytes)] : []),
+    ...(bytes < minBytes || bytes > maxBytes ? [bytesText(bytes)] : []),
+    ...(question.nodes > nodes ? [`${count(question.nodes)} nodes`] : []),
+    ...(question.regions.names.length === regions ? [] : [regionsText(question.regions.names.length)]),
     ...(trouble(question) === '' ? [] : ['failures']),
-    ...(isDeepStrictEqual(question.links, EQUAL_LINKS) ? [] : ['other links than 1 Gbit/s']),
+    ...(isDeepStrictEqual(links, EQUAL_LINKS) ? [] : ['other links than 1 Gbit/s']),
+    ...(borderBitsPerSecond === BORDER_BITS_PER_SECOND ? [] : ['this border']),
+    ...(gateways === 'any' ? [] : ['fast gateways']),
+    ...(storeBytesPerSecond === undefined ? [] : ['slow stores']),
   ]
 }
+
+const regionsText = (regions: number): string => (regions === 1 ? '1 region' : `${regions} regions`)
 
 /** What the figures rest on, one a line; also in `--json`. */
 export function assumptions(plan: Plan, question: Question): string[] {

@@ -17,10 +17,6 @@ export class VirtualTime {
     return this.#now / TICKS_PER_MS
   }
 
-  get pending(): number {
-    return this.#queue.length
-  }
-
   /** Runs `action` after this many milliseconds; returns a function that calls it off. */
   after(ms: number, action: () => void): () => void {
     let wanted = true

@@ -55,10 +55,12 @@ test.each([
   const models = asked.map((one) => new LargeRelease(one).run(() => {}))
   for (const q of [0.5, 0.99])
     expect(Math.abs(pooled(models, q) / pooled(cores, q) - 1)).toBeLessThanOrEqual(0.1)
-  for (const { unfinished, originBytes, enteredBytes, payloadBytes, receivedBytesPerNode } of cores) {
+  for (const core of cores) {
+    const { unfinished, originBytes, enteredBytes, leftHomeBytes, payloadBytes, receivedBytesPerNode } = core
     expect(unfinished).toBe(0)
     expect(originBytes / payloadBytes).toBeLessThanOrEqual(1.05)
     for (const bytes of enteredBytes) expect(bytes / payloadBytes).toBeLessThanOrEqual(1.1)
+    expect(leftHomeBytes / payloadBytes).toBeCloseTo(2, 1)
     expect(receivedBytesPerNode / payloadBytes).toBeLessThanOrEqual(1.02)
   }
 })

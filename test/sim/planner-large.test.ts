@@ -67,6 +67,8 @@ test('six regions, a tree of two', () => {
   const result = run(ask({ regions: publishedRegions(SIX) }))
   expect(r99(result) - MANIFEST_MS.six / lineMs(100 * MIB)).toBeLessThanOrEqual(1.6)
   expectFrugal(result, { origin: 1.05, region: 1.05, received: 1.02 })
+  // home feeds two of the five others
+  expect(result.leftHomeBytes / result.payloadBytes).toBeCloseTo(2, 1)
 })
 
 test('mixed links: each against its own line time', () => {
@@ -88,6 +90,14 @@ test('the origin dies after 1.2 payloads and a tenth of the nodes: everyone aliv
       expect(result.unfinished, `${nodes} nodes, seed ${seed}`).toBe(0)
       expect(result.originBytes / result.payloadBytes).toBeLessThanOrEqual(1.2)
     }
+})
+
+test('nodes that die meanwhile do so while it travels, be that shorter than a moment of the clock', () => {
+  const links = [{ share: 1, upBitsPerSecond: 1e10, downBitsPerSecond: 1e10 }]
+  const failures = { ...NO_FAILURES, churn: 0.5 }
+  const result = run(ask({ nodes: 60, bytes: 16 * 1024, links, failures }))
+  // had they been dead from the start, half of the fleet and no more would have been there to get it
+  expect(result.timesMs.length + result.unfinished).toBeGreaterThan(33)
 })
 
 test('an origin that dies before it has given everything away leaves a fleet without it', () => {

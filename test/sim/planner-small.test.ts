@@ -29,6 +29,7 @@ const run = (question: Question): RunResult => new SmallRelease(question).run(()
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 const p99 = ({ timesMs }: RunResult): number => quantileOf(timesMs, 0.99)
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 const SEEDS = [1, 2, 3, 4, 5]
 
 test.each([
@@ -45,6 +46,8 @@ test.each([
     expect(result.originBytes / result.payloadBytes).toBeLessThanOrEqual(8)
     expect(result.receivedBytesPerNode / result.payloadBytes).toBeLessThanOrEqual(2.2)
     for (const entered of result.enteredBytes) expect(entered / result.payloadBytes).toBeLessThanOrEqual(2)
+    // a release crosses from home alone
+    expect(result.leftHomeBytes).toBe(sum(result.enteredBytes))
   }
   expect(
     median(

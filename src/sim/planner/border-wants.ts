@@ -15,7 +15,7 @@ import type { Uploads } from './uploads.ts'
 import type { Wheel } from './wheel.ts'
 
 /** Blocks that a home gateway has asked of the origin. */
-const IN_FLIGHT = 8
+const IN_FLIGHT = LIMITS.maxWantsPerSeed
 const WANT_BYTES = 40
 const REDIRECT_BYTES = 60
 /** A gateway that asks for nothing for so long may be dead: what it was given is given to another. */

@@ -2,6 +2,7 @@
  * How a small release crosses borders in the abstract model: announce to the gateway of the same rank, push to rank 0,
  * claim inside the region; rank i waits, then pulls itself (docs/protocol.md).
  */
+import { LIMITS } from '../../limits.ts'
 import { below, draw, happens, PURPOSE } from './draw.ts'
 import type { Fleet } from './fleet.ts'
 import type { Network } from './network.ts'
@@ -9,12 +10,12 @@ import type { Question } from './question.ts'
 import { ticksOfMs } from './ticks.ts'
 import type { Wheel } from './wheel.ts'
 
-const RANKS = 3
-const RANK_WAIT_TICKS = ticksOfMs(50)
-const CLAIM_TICKS = ticksOfMs(1_000)
-const CLAIM_PER_RANK_TICKS = ticksOfMs(500)
+const RANKS = LIMITS.bridgeRanks
+const RANK_WAIT_TICKS = ticksOfMs(LIMITS.bridgeWaitMs)
+const CLAIM_TICKS = ticksOfMs(LIMITS.claimVoidMs)
+const CLAIM_PER_RANK_TICKS = ticksOfMs(LIMITS.claimVoidStepMs)
 /** A release that old is told of over every border link, whoever should have carried it. */
-const TELL_ALL_TICKS = ticksOfMs(1_000)
+const TELL_ALL_TICKS = ticksOfMs(LIMITS.bridgeHaveMs)
 /** Digest, channel hash and framing. */
 const ANNOUNCE_BYTES = 80
 const CLAIM_BYTES = 60

@@ -63,9 +63,6 @@ function buildCore(trust: SimTrust, at: number, region: Name, zone: Name, seed: 
   return { at, peer, core }
 }
 
-/** As the publisher cuts a file of this size. */
-const BLOCK_BYTES = 262_144
-
 /** A release with one file of so many bytes, no two blocks of which are the same. */
 export function releaseOf(trust: SimTrust, bytes: number): Made {
   const publisher = 'alpha' as Name
@@ -74,11 +71,11 @@ export function releaseOf(trust: SimTrust, bytes: number): Made {
     ...{ publisher, clock: new Map([[publisher, 1]]), message: '', created: EPOCH_MS },
     files: new Map([['app.conf', contentOf(bytes)]]),
   }
-  return makeRelease(order, (payload) => trust.sign(publisher, payload), BLOCK_BYTES)
+  return makeRelease(order, (payload) => trust.sign(publisher, payload), LIMITS.maxBlockBytes)
 }
 
 function contentOf(bytes: number): Buffer {
   const content = Buffer.alloc(bytes, 'configuration ')
-  for (let at = 0; at + 4 <= bytes; at += BLOCK_BYTES) content.writeUInt32BE(at, at)
+  for (let at = 0; at + 4 <= bytes; at += LIMITS.maxBlockBytes) content.writeUInt32BE(at, at)
   return content
 }

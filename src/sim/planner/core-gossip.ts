@@ -4,9 +4,7 @@ import type { Event, Topic } from '../../core/events.ts'
 import type { PeerId } from '../../model/ids.ts'
 import type { Carrier } from './core-carrier.ts'
 import { type Fleet, MESH_DEGREE, ORIGIN, PLACES } from './fleet.ts'
-
-const DONT_WANT_BYTES = 44
-const DONT_WANT_FROM_BYTES = 512
+import { DONT_WANT_BYTES, DONT_WANT_FROM_BYTES } from './small.ts'
 
 interface Message {
   readonly topic: Topic

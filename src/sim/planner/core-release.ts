@@ -17,7 +17,7 @@ import { CoreGossip } from './core-gossip.ts'
 import { draw, exponential, PURPOSE } from './draw.ts'
 import { buildFleet, CONNECTIONS, type Fleet, ORIGIN, PLACES } from './fleet.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
-import type { Question } from './question.ts'
+import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import { isSmall } from './run-one.ts'
 import { perNode, type RunResult } from './run-result.ts'
@@ -35,10 +35,10 @@ const GIVE_UP_TICKS = ticksOfMs(30_000)
 const linksFor = (question: Question): Question =>
   isSmall(question.bytes) ? question : { ...question, loss: 0 }
 const PERSIST_MS = 0.5
-/** With the write after it, 1 ms for a block, as in the abstract model. */
-const BLOCK_CHECK_MS = 0.5
-const PROCESSING_TICKS = ticksOfMs(2)
-const PROCESSING_SPREAD_TICKS = ticksOfMs(1)
+/** With the write after it as long as in the abstract model. */
+const BLOCK_CHECK_MS = HOST.blockMs - PERSIST_MS
+const PROCESSING_TICKS = ticksOfMs(HOST.hopMs)
+const PROCESSING_SPREAD_TICKS = ticksOfMs(HOST.hopSpreadMs)
 const TOOL = '12D3KooWtool' as PeerId
 const TOOL_REQUEST = 1
 
@@ -62,6 +62,7 @@ export class CoreRelease {
   readonly #wholeAt: Int32Array
   #nextAction = 0
   readonly #entered: Float64Array
+  #leftHomeBytes = 0
   #receivedBytes = 0
   #originBytes = 0
   #payloadBytes = 0
@@ -265,8 +266,10 @@ export class CoreRelease {
     this.#receivedBytes += bytes
     if (from === ORIGIN) this.#originBytes += bytes
     const region = this.#fleet.regionOf[to] as number
-    if (region !== this.#fleet.regionOf[from])
-      this.#entered[region] = (this.#entered[region] as number) + bytes
+    const left = this.#fleet.regionOf[from] as number
+    if (region === left) return
+    this.#entered[region] = (this.#entered[region] as number) + bytes
+    if (left === this.#fleet.regionOf[ORIGIN]) this.#leftHomeBytes += bytes
   }
 
   #result(): RunResult {
@@ -281,6 +284,7 @@ export class CoreRelease {
       payloadBytes: isSmall(this.#question.bytes) ? this.#payloadBytes : this.#question.bytes,
       originBytes: this.#originBytes,
       enteredBytes: [...this.#entered.subarray(1)],
+      leftHomeBytes: this.#leftHomeBytes,
       receivedBytesPerNode: perNode(this.#receivedBytes, times.length),
       controlBytesPerNode: perNode(traffic.control, times.length),
       events: this.#wheel.count,

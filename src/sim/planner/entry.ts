@@ -9,7 +9,7 @@ import type { Fleet } from './fleet.ts'
 import { MANIFEST } from './holdings.ts'
 
 /** Regions that a region hands each block on to. */
-const EXPORT = 2
+const EXPORT = LIMITS.exportRegions
 
 export class Entry {
   readonly #fleet: Fleet

@@ -8,14 +8,14 @@ import type { LinkClass, Question } from './question.ts'
 import { ZONES } from './regions.ts'
 
 /** Connections of a node inside its region, and how many of them are links of the gossip mesh (gossipsub's D). */
-export const CONNECTIONS = 16
+export const CONNECTIONS = LIMITS.minDegree
 export const MESH_DEGREE = GOSSIP.degree
 
 /** Places for them, and behind them for a gateway's links to the other gateways of its region. */
 export const PLACES = CONNECTIONS + LIMITS.maxGateways - 1
 
 /** The origin hands a release to the gateways of its own region that may carry it abroad before anyone else. */
-const PUSHED_GATEWAYS = 3
+const PUSHED_GATEWAYS = LIMITS.bridgeRanks
 
 /** The origin is node 0, in region 0; it stands beside the `nodes` that the question counts. */
 export const ORIGIN = 0

@@ -14,7 +14,7 @@ import { Holdings, MANIFEST } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { News } from './news.ts'
 import { OriginDeath } from './origin-death.ts'
-import { HOST, type Question } from './question.ts'
+import { HOST, type Question, transferMs } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import { perNode, type RunResult } from './run-result.ts'
 import { stuckTicks } from './stuck.ts'
@@ -39,17 +39,16 @@ const HEADER = FIRST_OF_MODEL + 13
 const REDIRECT = FIRST_OF_MODEL + 14
 const AGAIN = FIRST_OF_MODEL + 15
 
-const MAX_BLOCK_BYTES = 262_144
 /** A manifest of one file names each block in so many bytes: digest, size and their framing. */
 const ENTRY_BYTES = 40
 const MANIFEST_BYTES = 110
 const WANT_BYTES = 40
 const BUSY_BYTES = 30
-const TIMEOUT_TICKS = ticksOfMs(400)
-const AVOID_TICKS = ticksOfMs(1_000)
-/** A silent death shows in the connection's keepalive. */
+const TIMEOUT_TICKS = ticksOfMs(LIMITS.blockSilenceMs)
+const AVOID_TICKS = ticksOfMs(LIMITS.avoidPeerMs)
+/** A model's figure: in the program whoever is asked for a block and silent is known to be so after `blockSilenceMs`. */
 const DETECT_TICKS = ticksOfMs(500)
-const REPAIR_TICKS = ticksOfMs(250)
+const REPAIR_TICKS = ticksOfMs(LIMITS.repairMs)
 /** Every fourth look asks again elsewhere: once a second. */
 const AGAIN_EVERY = 4
 
@@ -93,7 +92,7 @@ export class LargeRelease {
   #lastTick = 0
 
   /** @param blockBytes at most so large; simulated blocks may be larger than real ones where a fleet is */
-  constructor(question: Question, blockBytes: number = MAX_BLOCK_BYTES) {
+  constructor(question: Question, blockBytes: number = LIMITS.maxBlockBytes) {
     this.#question = question
     this.#fleet = buildFleet(question)
     const { size } = this.#fleet
@@ -101,7 +100,7 @@ export class LargeRelease {
     this.#blocks = content + 1
     this.#checkTicks = ticksOfMs((question.host ?? HOST).blockMs)
     this.#blockBytes = Math.ceil(question.bytes / content)
-    this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / MAX_BLOCK_BYTES)
+    this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / LIMITS.maxBlockBytes)
     this.#wheel = new Wheel(size * 16)
     this.#network = new Network(
       this.#fleet,
@@ -128,7 +127,7 @@ export class LargeRelease {
       { want: BORDER_WANT, standing: STANDING, redirect: REDIRECT, again: AGAIN },
     )
     this.#busy = new Busy(size)
-    this.#originDeath = new OriginDeath(question, ticksOfMs(this.#lineMs(ORIGIN)), this.#blocks)
+    this.#originDeath = new OriginDeath(question, this.#fleet.upNsPerByte[ORIGIN] as number, this.#blocks)
     this.#edge = new Uint8Array(size * PLACES)
     this.#wanted = new Int32Array(size * PLACES)
     this.#waitingSince = new Int32Array(size * PLACES)
@@ -158,14 +157,14 @@ export class LargeRelease {
     this.#holdings.fill(ORIGIN)
     if (this.#manifestBytes <= LIMITS.maxHandedBytes) this.#border.handOut()
     const { failures, seed } = this.#question
-    const lineTicks = ticksOfMs(this.#lineMs(ORIGIN))
+    const transferTicks = ticksOfMs(transferMs(this.#question))
     if (failures.gateway)
       for (const gateways of this.#fleet.gateways)
-        if (gateways[0] !== undefined) this.#dieAt(Math.floor(lineTicks / 2), gateways[0])
+        if (gateways[0] !== undefined) this.#dieAt(Math.floor(transferTicks / 2), gateways[0])
     if (failures.churn > 0)
       for (let node = 1; node < this.#fleet.size; node++)
         if (happens(draw(seed, node, PURPOSE.death, 0), failures.churn))
-          this.#dieAt(draw(seed, node, PURPOSE.death, 1) % Math.floor(lineTicks * 1.5), node)
+          this.#dieAt(draw(seed, node, PURPOSE.death, 1) % Math.floor(transferTicks * 1.5), node)
     if (failures.gateway || failures.churn > 0 || failures.originAfterPayloads !== undefined)
       for (const gateway of this.#fleet.gateways.flat())
         this.#wheel.push(REPAIR_TICKS, REPAIR, gateway, 0, 0, 0)
@@ -369,7 +368,7 @@ export class LargeRelease {
   }
 
   #result(): RunResult {
-    const { size, regions } = this.#fleet
+    const { size } = this.#fleet
     const { traffic } = this.#network
     const times: number[] = []
     const ofLine: number[] = []
@@ -390,7 +389,7 @@ export class LargeRelease {
       unfinished,
       payloadBytes: (this.#blocks - 1) * this.#blockBytes + this.#manifestBytes,
       originBytes: traffic.sent[ORIGIN] as number,
-      enteredBytes: [...traffic.entered.subarray(1, regions)],
+      ...this.#network.overBorders,
       receivedBytesPerNode: perNode(received, times.length),
       controlBytesPerNode: perNode(traffic.control, times.length) + this.#heard.bytesPerNode,
       events: this.#wheel.count,

@@ -4,7 +4,7 @@
  */
 import { draw, exponential, happens, PURPOSE } from './draw.ts'
 import { FifoLinks } from './fifo.ts'
-import type { Fleet } from './fleet.ts'
+import { type Fleet, ORIGIN } from './fleet.ts'
 import type { Question } from './question.ts'
 import { SAME_REGION_RTT_MS, SAME_ZONE_RTT_MS } from './regions.ts'
 import { nsOfTicks, ticksOfNs } from './ticks.ts'
@@ -33,6 +33,8 @@ export interface Traffic {
   control: number
   /** Payload bytes into each region from outside. */
   readonly entered: Float64Array
+  /** Payload bytes out of home into other regions. */
+  leftHome: number
 }
 
 export class Network {
@@ -81,7 +83,13 @@ export class Network {
       received: new Float64Array(fleet.size),
       control: 0,
       entered: new Float64Array(fleet.regions),
+      leftHome: 0,
     }
+  }
+
+  /** For the result of a run. */
+  get overBorders(): { readonly enteredBytes: readonly number[]; readonly leftHomeBytes: number } {
+    return { enteredBytes: [...this.traffic.entered.subarray(1)], leftHomeBytes: this.traffic.leftHome }
   }
 
   get nowNs(): number {
@@ -140,7 +148,9 @@ export class Network {
 
   #crossBorder(to: number, from: number, what: number, lagUs: number): void {
     const bytes = this.bytesOf(what)
-    this.#out.pass(this.#fleet.regionOf[from] as number, this.nowNs, lagUs * NS_PER_US, bytes)
+    const region = this.#fleet.regionOf[from] as number
+    if (region === this.#fleet.regionOf[ORIGIN]) this.traffic.leftHome += bytes
+    this.#out.pass(region, this.nowNs, lagUs * NS_PER_US, bytes)
     const atNs = this.#out.startNs + this.#delayNs(from, to, what, bytes)
     this.#wheel.push(ticksOfNs(atNs), BORDER_IN, to, from, what, Math.round(this.#out.lagNs / NS_PER_US))
   }

@@ -1,5 +1,6 @@
 /** When an origin dies that is to die: what it gave away by then is all that the fleet will ever have. */
 import type { Question } from './question.ts'
+import { ticksOfNs } from './ticks.ts'
 
 export class OriginDeath {
   /** It has had the time by then. Undefined: it lives on. */
@@ -8,10 +9,10 @@ export class OriginDeath {
   readonly #blocks: number
   readonly #out = new Set<number>()
 
-  /** @param lineTicks what one payload takes on its uplink */
-  constructor({ bytes, failures }: Question, lineTicks: number, blocks: number) {
+  /** @param nsPerByte of its uplink */
+  constructor({ bytes, failures }: Question, nsPerByte: number, blocks: number) {
     const { originAfterPayloads: payloads } = failures
-    this.tick = payloads === undefined ? undefined : Math.ceil(lineTicks * payloads)
+    this.tick = payloads === undefined ? undefined : Math.ceil(ticksOfNs(bytes * nsPerByte) * payloads)
     this.#mostBytes = (payloads ?? Number.POSITIVE_INFINITY) * bytes
     this.#blocks = blocks
   }

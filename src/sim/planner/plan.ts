@@ -33,6 +33,8 @@ export interface Plan {
   readonly originBytes: Spread
   /** Into each region but the first. */
   readonly borders: readonly { readonly region: string; readonly bytes: Spread }[]
+  /** Out of the first region into all others. */
+  readonly leftHomeBytes: Spread
   readonly receivedBytesPerNode: Spread
   readonly duplicateShare: Spread
   readonly controlBytesPerNode: Spread
@@ -82,6 +84,7 @@ export function summed(question: Question, results: readonly RunResult[]): Plan 
       region,
       bytes: over(({ enteredBytes }) => enteredBytes[at] ?? 0),
     })),
+    leftHomeBytes: over(({ leftHomeBytes }) => leftHomeBytes),
     receivedBytesPerNode: over(({ receivedBytesPerNode }) => receivedBytesPerNode),
     duplicateShare: over(({ receivedBytesPerNode }) => receivedBytesPerNode / payload - 1),
     controlBytesPerNode: over(({ controlBytesPerNode }) => controlBytesPerNode),

@@ -1,5 +1,5 @@
 /** What is asked of a simulated fleet. */
-import type { Regions } from './regions.ts'
+import { type Regions, SAME_REGION_RTT_MS } from './regions.ts'
 
 /** A share of the nodes with this link; the shares of a fleet add up to 1. */
 export interface LinkClass {
@@ -50,6 +50,22 @@ export interface Host {
 }
 
 export const HOST: Host = { hopMs: 2, hopSpreadMs: 1, blockMs: 1 }
+
+/** What one payload takes on the slowest link, or out of home's border once for each other region. */
+export function lineMs({ bytes, links, borderBitsPerSecond, regions }: Payload): number {
+  const rates = links.flatMap(({ upBitsPerSecond, downBitsPerSecond }) => [
+    upBitsPerSecond,
+    downBitsPerSecond,
+  ])
+  const border = borderBitsPerSecond / (regions.names.length - 1)
+  return (bytes * 8_000) / Math.min(border, ...rates)
+}
+
+type Payload = Pick<Question, 'bytes' | 'links' | 'borderBitsPerSecond' | 'regions'>
+
+/** About how long a release is on its way, in blocks: what dies meanwhile dies within it. At least a round trip. */
+export const transferMs = (question: Payload): number =>
+  Math.max(lineMs(question), SAME_REGION_RTT_MS, ...question.regions.rttMs.flat())
 
 const GBIT = 1e9
 export const EQUAL_LINKS: readonly LinkClass[] = [

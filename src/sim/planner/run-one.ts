@@ -1,10 +1,10 @@
 /** One release through one fleet, by the abstract model: gossip while it fits one message, blocks above. */
+import { LIMITS } from '../../limits.ts'
 import { LargeRelease } from './large.ts'
 import type { Question } from './question.ts'
 import type { RunResult } from './run-result.ts'
 import { MAX_SMALL_BYTES, SmallRelease } from './small.ts'
 
-const BLOCK_BYTES = 262_144
 /** Blocks delivered in one run, over all nodes: some minutes of one core. Above it simulated blocks are larger than real ones. */
 const MAX_DELIVERIES = 10_000_000
 /** Fewer blocks than this say nothing of a transfer in blocks. */
@@ -18,7 +18,7 @@ export const MAX_LARGE_NODES = MAX_DELIVERIES / MIN_BLOCKS
 /** 256 KiB, or more where nodes × blocks would be too many to simulate. */
 export function simulatedBlockBytes(nodes: number, bytes: number): number {
   const blocks = Math.max(MIN_BLOCKS, Math.floor(MAX_DELIVERIES / nodes))
-  return Math.max(BLOCK_BYTES, Math.ceil(bytes / blocks))
+  return Math.max(LIMITS.maxBlockBytes, Math.ceil(bytes / blocks))
 }
 
 /** @param onProgress share of the fleet's deliveries that are done */

@@ -13,6 +13,8 @@ export interface RunResult {
   readonly originBytes: number
   /** Into each region but home. */
   readonly enteredBytes: readonly number[]
+  /** Out of home into other regions. */
+  readonly leftHomeBytes: number
   /** Means over the nodes that have it. */
   readonly receivedBytesPerNode: number
   readonly controlBytesPerNode: number

@@ -2,6 +2,8 @@
  * A small release in the abstract model: gossip inside each region, one payload over each border by announce and claim
  * (docs/protocol.md). Typed arrays hold what a node knows; a node is nothing but its number.
  */
+
+import { LIMITS } from '../../limits.ts'
 import { GOSSIP } from '../gossip.ts'
 import { Bridge } from './bridge.ts'
 import { draw, exponential, happens, PURPOSE } from './draw.ts'
@@ -23,18 +25,18 @@ const FIRST_OF_BRIDGE = FIRST_OF_MODEL + 5
 
 const PAYLOAD = 0
 /** gossipsub's control messages with a 32-byte message id, its framing and, for IHAVE, the topic. */
-const DONT_WANT_BYTES = 44
+export const DONT_WANT_BYTES = 44
 const I_HAVE_BYTES = 90
 const I_WANT_BYTES = 44
 /** js-libp2p-gossipsub says IDONTWANT from this size on. */
-const DONT_WANT_FROM_BYTES = 512
+export const DONT_WANT_FROM_BYTES = 512
 /** A message is told of in one heartbeat, to some peers outside the mesh. */
 const HEARTBEAT_TICKS = ticksOfMs(GOSSIP.heartbeatMs)
 const LAZY_PEERS = GOSSIP.lazyDegree
 /** Envelope of a release with its framing: header, one or two signatures. */
 const ENVELOPE_BYTES = 600
-/** Whole gossip message with content attached: one TCP flight (LIMITS.maxInlineBytes). */
-export const MAX_SMALL_BYTES = 14_000 - ENVELOPE_BYTES
+/** Whole gossip message with content attached: one TCP flight. */
+export const MAX_SMALL_BYTES = LIMITS.maxInlineBytes - ENVELOPE_BYTES
 /** Nothing is told of any more after this long; what lacks the release then is counted as never. */
 const HORIZON_TICKS = ticksOfMs(60_000)
 
@@ -199,7 +201,7 @@ export class SmallRelease {
   }
 
   #result(): RunResult {
-    const { size, regions } = this.#fleet
+    const { size } = this.#fleet
     const { traffic } = this.#network
     const times: number[] = []
     let unfinished = 0
@@ -217,7 +219,7 @@ export class SmallRelease {
       unfinished,
       payloadBytes: this.#messageBytes,
       originBytes: traffic.sent[ORIGIN] as number,
-      enteredBytes: [...traffic.entered.subarray(1, regions)],
+      ...this.#network.overBorders,
       receivedBytesPerNode: perNode(this.#copies * this.#messageBytes, times.length),
       controlBytesPerNode: perNode(traffic.control, times.length) + told,
       events: this.#wheel.count,

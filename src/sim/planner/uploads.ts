@@ -1,11 +1,12 @@
 /** What each node sends: one block after another, those for other regions first, at most four waiting for the own one. */
+import { LIMITS } from '../../limits.ts'
 import type { Fleet } from './fleet.ts'
 import type { Network } from './network.ts'
 import { ticksOfNs } from './ticks.ts'
 import type { Wheel } from './wheel.ts'
 
-/** Blocks in an upload queue, the one being sent included: more only make the asker wait where it could ask elsewhere. */
-const QUEUE_BLOCKS = 4
+/** Blocks in an upload queue, the one being sent included. */
+const QUEUE_BLOCKS = LIMITS.maxServed
 const NOBODY = -1
 
 export class Uploads {

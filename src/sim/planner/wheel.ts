@@ -54,10 +54,6 @@ export class Wheel {
     this.#following = new Int32Array(this.#capacity)
   }
 
-  get pending(): number {
-    return this.#pending
-  }
-
   /** @param tick not before the event in hand; beyond `MAX_TICK` the event never comes */
   push(tick: number, kind: number, a: number, b: number, c: number, d: number): void {
     if (tick > MAX_TICK) return

@@ -12,6 +12,10 @@ test('a place that takes no file is told before there is anything to draw', asyn
   await expect(openPlot(dir)).rejects.toMatchObject({ code: 'INPUT_PATH' })
 })
 
+test('a name of another format is refused: what is written is SVG', async () => {
+  await expect(openPlot(join(dir, 'a.png'))).rejects.toMatchObject({ code: 'USAGE' })
+})
+
 test('nothing is left of the trial, and the plot comes where it was asked for', async () => {
   const file = join(dir, 'b.svg')
   const draw = await openPlot(file)

@@ -7,6 +7,7 @@ import {
   type Question,
 } from '../../../src/sim/planner/question.ts'
 import { publishedRegions } from '../../../src/sim/planner/regions.ts'
+import { nsOfTicks } from '../../../src/sim/planner/ticks.ts'
 
 const asked = (originAfterPayloads?: number): Question => ({
   ...{ nodes: 10, regions: publishedRegions(['us-east-1']), bytes: 1_000, links: EQUAL_LINKS },
@@ -21,7 +22,8 @@ test('it dies once it has sent so many payloads, whatever is out', () => {
 })
 
 test('by the clock it dies, unless a block has not left it yet', () => {
-  const death = new OriginDeath(asked(1.2), 500, 2)
+  const nsPerByte = (ticks: number): number => nsOfTicks(ticks) / asked().bytes
+  const death = new OriginDeath(asked(1.2), nsPerByte(500), 2)
   expect(death.tick).toBe(600)
   death.onBlockOut(0)
   death.onBlockOut(0)
