@@ -10,11 +10,11 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { optionsOf } from '../scripts/options.ts'
 import { ADMITTED, kindsOf, STRANGER } from '../test/attack/kit/attacks.ts'
-import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
+import { type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import type { Orders, Said } from './attacker.ts'
 import { total } from './metrics.ts'
 import { cpuSeconds, pidOf, rssMiB } from './processes.ts'
-import { CHANNEL, type Sent, send } from './release-stream.ts'
+import { arrivals, CHANNEL, type Sent, send } from './release-stream.ts'
 import { loadNow, type Measured, write } from './results.ts'
 import { silent } from './rounds.ts'
 import { line, type Spread, spread } from './spread.ts'
@@ -42,6 +42,8 @@ interface Figures {
   readonly refused: number
   readonly calmMs: Spread
   readonly attackedMs: Spread
+  /** Times that a node had another release before it ran one; these are not in the times. */
+  readonly missed: number
   readonly ratio: number
   readonly rssMiB: Memory & { readonly after: number }
   /** Of a node that nobody attacks: what a young node's memory grows by meanwhile. */
@@ -108,22 +110,17 @@ function startAttacker(orders: Orders): {
   return { child, said: () => said, done }
 }
 
-/** For each release: from signing to active on the last node. */
-async function everywhere(nodes: readonly RealNode[], sent: readonly Sent[]): Promise<number[]> {
-  const last = sent.at(-1)?.release
-  const latest = new Map(sent.map(({ release }) => [release, 0]))
-  for (const node of nodes) {
-    const view = await until(`${node.name} runs the last release`, DEADLINE_MS, async () => {
-      const channel = await node.client.channel(CHANNEL)
-      return channel.active?.release === last ? channel : undefined
-    })
-    const lived = view.active === null ? view.history : [...view.history, view.active]
-    for (const { release, activatedAt } of lived) {
-      const before = latest.get(release)
-      if (before !== undefined) latest.set(release, Math.max(before, Date.parse(activatedAt)))
-    }
+/** From signing to active on the last node, of each release that all nodes ran; and on how many nodes one was missed. */
+async function everywhere(
+  nodes: readonly RealNode[],
+  sent: readonly Sent[],
+): Promise<{ readonly ms: Spread; readonly missed: number }> {
+  const arrived = await arrivals(nodes, sent, DEADLINE_MS)
+  const whole = arrived.filter(({ missed }) => missed === 0)
+  return {
+    ms: spread(whole.map(({ sent: { signedMs }, activeMs }) => Math.max(...activeMs) - signedMs)),
+    missed: arrived.reduce((sum, { missed }) => sum + missed, 0),
   }
-  return sent.map(({ release, signedMs }) => (latest.get(release) ?? Number.NaN) - signedMs)
 }
 
 /** Releases that a node has run and nobody published. */
@@ -188,7 +185,7 @@ async function run(options: Options): Promise<Figures> {
       releases: CALM_RELEASES,
       gapMs: GAP_MS,
     })
-    const calmMs = spread(await everywhere(all, calm))
+    const inCalm = await everywhere(all, calm)
     const memory = watchMemory(target)
     const besides = watchMemory(all.findLast((node) => node !== target) as RealNode)
     // a scrape begins the time that the lag of the next one is of
@@ -204,7 +201,7 @@ async function run(options: Options): Promise<Figures> {
     const cpu = cpuSeconds(pidOf(target)) - cpuBefore
     const heapMiB = Math.round((await total(target.api, 'confmesh_nodejs_heap_size_used_bytes')) / MIB)
     const buffersMiB = Math.round((await total(target.api, 'confmesh_nodejs_external_memory_bytes')) / MIB)
-    const attackedMs = spread(await everywhere(all, attacked))
+    const underAttack = await everywhere(all, attacked)
     const mostRss = { target: memory.stop(), besides: besides.stop() }
     await delay(SETTLE_MS)
     const published = new Set([...calm, ...attacked].map(({ release }) => release))
@@ -217,9 +214,10 @@ async function run(options: Options): Promise<Figures> {
       byKind: said?.byKind ?? {},
       reconnects: said?.reconnects ?? 0,
       refused: await total(target.api, 'confmesh_refused_total'),
-      calmMs,
-      attackedMs,
-      ratio: Number((attackedMs.p50 / calmMs.p50).toFixed(2)),
+      calmMs: inCalm.ms,
+      attackedMs: underAttack.ms,
+      missed: inCalm.missed + underAttack.missed,
+      ratio: Number((underAttack.ms.p50 / inCalm.ms.p50).toFixed(2)),
       rssMiB: { ...mostRss.target, after: rssMiB(pidOf(target)) },
       notAttackedRssMiB: mostRss.besides,
       heapMiB,
@@ -248,6 +246,7 @@ function broken(f: Figures, kinds: readonly string[]): string[] {
     f.rssMiB.most - f.rssMiB.before >= bounds.rssMiB &&
       `memory grew by ${f.rssMiB.most - f.rssMiB.before} MiB, ${bounds.rssMiB} at most`,
     f.loopLagP99Ms > lagBound && `event loop lag ${f.loopLagP99Ms} ms (p99), ${lagBound} at most`,
+    f.missed > 0 && `${f.missed} times another release replaced one before a node ran it`,
     f.ratio > bounds.ratio && `releases took ${f.ratio} times as long, ${bounds.ratio} at most`,
     ...silent(kinds, f.byKind, f.seconds, bounds.burstsPerMinute),
   ].filter((problem) => problem !== false)
@@ -270,6 +269,7 @@ const measured = (f: Figures): Measured => ({
     { what: 'calm: signed → active everywhere, ms (p50 / p99 / max)', figure: line(f.calmMs) },
     { what: 'attacked: signed → active everywhere, ms', figure: line(f.attackedMs) },
     { what: 'attacked over calm, medians', figure: `${f.ratio} ×` },
+    { what: 'missed (replaced before a node ran it)', figure: String(f.missed) },
     {
       what: 'resident memory of the node, MiB: before · most · after',
       figure: `${f.rssMiB.before} · ${f.rssMiB.most} · ${f.rssMiB.after}`,
@@ -312,8 +312,11 @@ for (const [kind, { messages, bursts }] of Object.entries(figures.byKind).sort(
   process.stdout.write(`    ${messages} ${kind} (${bursts} bursts)\n`)
 if (!values['dry-run'])
   write(
-    'attack',
-    `npm run attack -- --seconds ${values.seconds} --nodes ${values.nodes} --target ${values.target}`,
+    {
+      name: 'attack',
+      isQuick: false,
+      command: `npm run attack -- --seconds ${values.seconds} --nodes ${values.nodes} --target ${values.target}`,
+    },
     loadBefore,
     result,
   )

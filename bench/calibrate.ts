@@ -7,15 +7,18 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { writePlot } from '../src/cli/plot.ts'
 import { EQUAL_LINKS, NO_FAILURES, type Question } from '../src/sim/planner/question.ts'
-import { runOne } from '../src/sim/planner/run-one.ts'
-import { quantileOf } from '../src/sim/planner/run-result.ts'
+import { isSmall, runOne } from '../src/sim/planner/run-one.ts'
+import { quantileOf, type RunResult } from '../src/sim/planner/run-result.ts'
 import type { Measured, Row } from './results.ts'
-import { BORDER_MS, type Figures, releaseTo, type Scenario } from './wire.ts'
+import { spread } from './spread.ts'
+import { BORDER_MS, type Figures, regionName, releaseTo, type Scenario } from './wire.ts'
 
 const PLOT = join(import.meta.dirname, '../docs/calibration.svg')
 const KIB = 1024
 const MIB = 1024 * KIB
 const REGIONS = 3
+/** The seed's. */
+const HOME = regionName(0)
 const SEEDS = 9
 const BLOCK_BYTES = 256 * KIB
 
@@ -35,6 +38,24 @@ interface Point {
   /** Of the model against the real one. */
   readonly errorPercent: { readonly p50: number; readonly p99: number }
   readonly missed: number
+  /** Of releases in blocks: beside one message, idle talk weighs more. */
+  readonly payloads?: {
+    readonly seed: Compared
+    /** Into the other regions, the greatest of them. */
+    readonly intoRegion: Compared
+  }
+}
+
+interface Compared {
+  readonly real: number
+  readonly model: number
+}
+
+interface Modelled {
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly seedPayloads: number
+  readonly intoRegionPayloads: number
 }
 
 const medianMs = (work: () => void): number => {
@@ -58,18 +79,22 @@ function hostOf(): Host {
   }
 }
 
+/** Of gossip's mesh: a message that goes on to so many at each hop. */
+const FAN_OUT = 5
+
 /**
  * What the simulator is told of this machine. All processes share its cores, so that what one delivery costs in CPU
  * takes `nodes / cores` times as long while all of them receive: a link of that rate for a release in blocks; for one of
- * a single message the hop's processing, while one region works at a time.
+ * a single message what its hops take together, while one region works at a time.
  */
 function questionOf({ nodes, bytes }: Scenario, cpuMs: number, host: Host): Question {
   const sharedMs = (cpuMs * nodes) / host.cores
   const bitsPerSecond = Math.min(EQUAL_LINKS[0]?.downBitsPerSecond ?? 1e9, (bytes * 8_000) / sharedMs)
-  const small = bytes < 14_000
+  const small = isSmall(bytes)
   const link = { share: 1, upBitsPerSecond: bitsPerSecond, downBitsPerSecond: bitsPerSecond }
-  const names = Array.from({ length: REGIONS }, (_, at) => `region-${at + 1}`)
-  const hopMs = Math.max(host.verifyMs, sharedMs / REGIONS)
+  const names = Array.from({ length: REGIONS }, (_, at) => regionName(at))
+  const hops = Math.max(1, Math.ceil(Math.log(nodes / REGIONS) / Math.log(FAN_OUT)))
+  const hopMs = Math.max(host.verifyMs, sharedMs / REGIONS / hops)
   return {
     nodes,
     bytes,
@@ -88,34 +113,64 @@ function questionOf({ nodes, bytes }: Scenario, cpuMs: number, host: Host): Ques
   }
 }
 
-function modelled(asked: Question): { readonly p50Ms: number; readonly p99Ms: number } {
-  const times: number[] = []
-  for (let seed = 1; seed <= SEEDS; seed += 1) times.push(...runOne({ ...asked, seed }, () => {}).timesMs)
-  const ascending = Float64Array.from(times).sort()
-  return { p50Ms: Math.round(quantileOf(ascending, 0.5)), p99Ms: Math.round(quantileOf(ascending, 0.99)) }
+function modelled(asked: Question): Modelled {
+  const runs = Array.from({ length: SEEDS }, (_, at) => runOne({ ...asked, seed: at + 1 }, () => {}))
+  const ascending = Float64Array.from(runs.flatMap(({ timesMs }) => [...timesMs])).sort()
+  const median = (of: (run: RunResult) => number): number => spread(runs.map(of), 2).p50
+  return {
+    p50Ms: Math.round(quantileOf(ascending, 0.5)),
+    p99Ms: Math.round(quantileOf(ascending, 0.99)),
+    seedPayloads: median(({ originBytes, payloadBytes }) => originBytes / payloadBytes),
+    intoRegionPayloads: median(({ enteredBytes, payloadBytes }) => Math.max(...enteredBytes) / payloadBytes),
+  }
+}
+
+/** Of bytes as `from→to`, those into any region but home's. */
+function intoRegions(payloadsOverBorder: Readonly<Record<string, number>>): number {
+  const into = new Map<string, number>()
+  for (const [pair, payloads] of Object.entries(payloadsOverBorder)) {
+    const to = pair.split('→')[1] ?? ''
+    if (to !== HOME) into.set(to, (into.get(to) ?? 0) + payloads)
+  }
+  return Number(Math.max(...into.values()).toFixed(2))
 }
 
 function pointOf(o: Scenario, figures: Figures, host: Host): Point {
-  const cpuMsPerDelivery = figures.netCpuMsPerDelivery
+  const cpuMsPerDelivery = figures.cpuMsPerDeliveryUntilActive
   const real = { p50Ms: figures.fromAcknowledgementMs.p50, p99Ms: figures.fromAcknowledgementMs.p99 }
-  const model = modelled(questionOf(o, cpuMsPerDelivery, host))
+  const { seedPayloads, intoRegionPayloads, ...model } = modelled(questionOf(o, cpuMsPerDelivery, host))
   const off = (said: number, was: number): number => Math.round((said / was - 1) * 100)
   return {
     ...{ processes: o.nodes + 1, bytes: o.bytes, cpuMsPerDelivery, real, model },
     errorPercent: { p50: off(model.p50Ms, real.p50Ms), p99: off(model.p99Ms, real.p99Ms) },
     missed: figures.missed,
+    ...(!isSmall(o.bytes) && {
+      payloads: {
+        seed: { real: figures.seedEgressPayloads, model: seedPayloads },
+        intoRegion: { real: intoRegions(figures.payloadsOverBorder), model: intoRegionPayloads },
+      },
+    }),
   }
 }
 
 const sizeText = (bytes: number): string => (bytes < MIB ? `${bytes / KIB} KiB` : `${bytes / MIB} MiB`)
 
-function rowOf({ processes, bytes, real, model, errorPercent, cpuMsPerDelivery, missed }: Point): Row {
+const whatOf = (processes: number, bytes: number): string =>
+  `${processes} processes, ${REGIONS} regions, ${sizeText(bytes)}: p50 / p99`
+
+function rowOf(point: Point): Row {
+  const { processes, bytes, real, model, errorPercent, cpuMsPerDelivery, missed, payloads } = point
   const sign = (percent: number): string => `${percent > 0 ? '+' : ''}${percent} %`
   return {
-    what: `${processes} processes, 3 regions, ${sizeText(bytes)}: p50 / p99`,
-    figure: `real ${real.p50Ms} / ${real.p99Ms} ms, abstract model ${model.p50Ms} / ${model.p99Ms} ms: ${sign(errorPercent.p50)} / ${sign(errorPercent.p99)}; ${cpuMsPerDelivery} ms of CPU for each delivery${missed === 0 ? '' : `; ${missed} replaced before a node ran them`}`,
+    what: whatOf(processes, bytes),
+    figure: `real ${real.p50Ms} / ${real.p99Ms} ms, abstract model ${model.p50Ms} / ${model.p99Ms} ms: ${sign(errorPercent.p50)} / ${sign(errorPercent.p99)}; ${cpuMsPerDelivery} ms of CPU for each delivery${payloadsText(payloads)}${missed === 0 ? '' : `; ${missed} replaced before a node ran them`}`,
   }
 }
+
+const payloadsText = (payloads: Point['payloads']): string =>
+  payloads === undefined
+    ? ''
+    : `; payloads out of the seed ${payloads.seed.real}, model ${payloads.seed.model}, into a region at most ${payloads.intoRegion.real}, model ${payloads.intoRegion.model}`
 
 async function draw(points: readonly Point[]): Promise<void> {
   const sizes = [...new Set(points.map(({ bytes }) => bytes))]
@@ -160,25 +215,35 @@ export async function calibrate(o: {
 }): Promise<Measured> {
   const host = hostOf()
   const points: Point[] = []
+  const failed: Row[] = []
   for (const scenario of scenarios(o.quick)) {
-    points.push(pointOf(scenario, await releaseTo(scenario), host))
-    o.keep(summed(points, host))
+    try {
+      points.push(pointOf(scenario, await releaseTo(scenario), host))
+    } catch (error) {
+      // sixty processes may be more than this machine carries; what it did carry is worth having
+      failed.push({
+        what: whatOf(scenario.nodes + 1, scenario.bytes),
+        figure: `failed: ${(error as Error).message}`,
+      })
+    }
+    o.keep(summed(points, failed, host))
   }
   if (new Set(points.map(({ processes }) => processes)).size > 1) await draw(points)
-  return summed(points, host)
+  return summed(points, failed, host)
 }
 
-function summed(points: readonly Point[], host: Host): Measured {
+function summed(points: readonly Point[], failed: readonly Row[], host: Host): Measured {
   const worst = (q: 'p50' | 'p99'): number =>
     Math.max(...points.map(({ errorPercent }) => Math.abs(errorPercent[q])))
   return {
     about: [
       'real: the processes and proxies of the bench wire, from the acknowledgement by the seed to active on each node',
-      `model abstract of docs/simulate.md, ${SEEDS} seeds, the same regions; CPU of each delivery, proxies included and idle work taken off, and hash and signature times from this very run`,
+      `model abstract of docs/simulate.md, ${SEEDS} seeds, the same regions; CPU of each delivery until the last node ran the release, proxies included and idle work taken off, and hash and signature times from this very run`,
       'all processes share the cores, which the model is told as a slower link (blocks) or a longer hop (one message)',
     ],
     rows: [
       ...points.map(rowOf),
+      ...failed,
       { what: 'greatest error of a point, p50 / p99', figure: `${worst('p50')} % / ${worst('p99')} %` },
       {
         what: 'one signature checked · one block of 256 KiB hashed',

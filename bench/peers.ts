@@ -20,7 +20,7 @@ import type { Measured } from './results.ts'
 import { type Spread, spread } from './spread.ts'
 
 const SYSTEMS: readonly System[] = [confmesh, nginxPoll, nginxSse, nats, etcd, aria2, hypercore, gossipsub]
-/** Enough to see that the bench works; the whole takes three quarters of an hour. */
+/** Enough to see that the bench works; the whole takes an hour. */
 const QUICK: readonly System[] = [confmesh, nginxSse]
 const KIB = 1024
 /** Links, meshes and first comparisons come to rest. */
@@ -83,7 +83,7 @@ export async function peers(o: PeersOptions): Promise<Measured> {
     for (const system of runnable) {
       if (performance.now() > endMs)
         skipped.push(`${system.name}, N = ${subscribers}: not run, the time was over`)
-      else await measured(system, subscribers, o, keep)
+      else await measured(system, subscribers, o, { keep, skipped })
     }
   await drawEgress(cases)
   return summed(cases, skipped)
@@ -110,7 +110,7 @@ async function measured(
   system: System,
   subscribers: number,
   o: PeersOptions,
-  keep: (one: Case) => void,
+  { keep, skipped }: { readonly keep: (one: Case) => void; readonly skipped: string[] },
 ): Promise<void> {
   const sizes = o.bytes ?? (o.quick ? [64 * KIB] : [KIB, 64 * KIB, 1024 * KIB, 8192 * KIB])
   const lab = new Lab()
@@ -119,7 +119,7 @@ async function measured(
     const running = await system.start(lab, subscribers, o.quick)
     await delay(SETTLE_MS)
     let seq = 0
-    for (const payloadBytes of sizes) {
+    for (const [at, payloadBytes] of sizes.entries()) {
       const releases = o.quick || payloadBytes > 512 * KIB ? 3 : 5
       process.stderr.write(`  ${system.name}, N = ${subscribers}, ${payloadBytes / KIB} KiB\n`)
       const one = await series(lab, running, {
@@ -131,7 +131,11 @@ async function measured(
       })
       keep(one)
       seq += releases
-      if (one.failed !== undefined) break
+      if (one.failed === undefined) continue
+      const left = sizes.slice(at + 1).map((bytes) => `${bytes / KIB} KiB`)
+      if (left.length > 0)
+        skipped.push(`${system.name}, N = ${subscribers}: ${left.join(', ')} not run, the size before failed`)
+      break
     }
   } catch (error) {
     keep(failed({ system: system.name, subscribers, payloadBytes: 0, releases: 0 }, error))

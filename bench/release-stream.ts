@@ -6,7 +6,7 @@ import { type Session, withSession } from '../src/cli/publish-session.ts'
 import { LIMITS } from '../src/limits.ts'
 import { parseChannel } from '../src/model/names.ts'
 import { build } from '../src/publish/build.ts'
-import type { InitResult, RealFleet, RealNode } from '../test/e2e/real-fleet.ts'
+import { type InitResult, type RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
 import { type Published, publishRelease } from './publish-release.ts'
 
 export const CHANNEL = parseChannel('bench/config')
@@ -24,6 +24,13 @@ export interface Stream {
   readonly gapMs: number
   /** Of the one file of a release; by default text of 2 KiB that says the release's number. */
   readonly content?: () => Uint8Array
+  /** Looks on: before a release is made, and once it is acknowledged; the next waits for that and for the gap. */
+  readonly onlooker?: Onlooker
+}
+
+export interface Onlooker {
+  before(): void
+  after(sent: Sent): Promise<void>
 }
 
 /** One of them: text of 2 KiB that says its number. */
@@ -48,10 +55,45 @@ export async function send(
   const sent: Sent[] = []
   await withSession({ key: [init.publisherKey], seed: [seed.address] }, async (session) => {
     for (let i = 0; i < o.releases; i++) {
+      o.onlooker?.before()
       const { release, signedMs } = await publishSmall(fleet, session, i, o.content?.())
-      sent.push({ release, signedMs, acknowledgedMs: Date.now() })
-      await delay(o.gapMs)
+      const one = { release, signedMs, acknowledgedMs: Date.now() }
+      sent.push(one)
+      await Promise.all([delay(o.gapMs), o.onlooker?.after(one)])
     }
   })
   return sent
+}
+
+/** Which nodes ran a release, and when. */
+export interface Arrived {
+  readonly sent: Sent
+  readonly activeMs: readonly number[]
+  /** Nodes on which another replaced it before they ran it. */
+  readonly missed: number
+}
+
+/**
+ * From each node's own history, read once all is over: asking meanwhile would be part of what is measured.
+ * @throws Error where a node does not run the last one in time
+ */
+export async function arrivals(
+  nodes: readonly RealNode[],
+  sent: readonly Sent[],
+  deadlineMs: number,
+): Promise<readonly Arrived[]> {
+  const last = sent.at(-1)?.release
+  const ran: Map<string, number>[] = []
+  for (const node of nodes) {
+    const { history, active } = await until(`${node.name} runs the last release`, deadlineMs, async () => {
+      const channel = await node.client.channel(CHANNEL)
+      return channel.active?.release === last ? channel : undefined
+    })
+    const lived = active === null ? history : [...history, active]
+    ran.push(new Map(lived.map(({ release, activatedAt }) => [release, Date.parse(activatedAt)])))
+  }
+  return sent.map((one) => {
+    const activeMs = ran.flatMap((at) => at.get(one.release) ?? [])
+    return { sent: one, activeMs, missed: nodes.length - activeMs.length }
+  })
 }

@@ -40,9 +40,17 @@ interface Result extends Measured {
 
 export const loadNow = (): number => Number((loadavg()[0] ?? 0).toFixed(2))
 
-export function write(bench: string, command: string, loadBefore: number, measured: Measured): void {
+/** What a result is called, and how it was made. */
+export interface Origin {
+  readonly name: string
+  /** Rough figures: beside the others, and not kept. */
+  readonly isQuick: boolean
+  readonly command: string
+}
+
+export function write({ name, isQuick, command }: Origin, loadBefore: number, measured: Measured): void {
   const result: Result = {
-    bench,
+    bench: name,
     command,
     date: new Date().toISOString(),
     commit: COMMIT,
@@ -55,9 +63,10 @@ export function write(bench: string, command: string, loadBefore: number, measur
     load: { before: loadBefore, after: loadNow() },
     ...measured,
   }
-  mkdirSync(DIR, { recursive: true })
-  writeFileSync(join(DIR, `${bench}.json`), `${JSON.stringify(result, undefined, 2)}\n`)
-  writeFileSync(join(DIR, 'README.md'), table(all()))
+  const dir = isQuick ? join(DIR, 'quick') : DIR
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`)
+  if (!isQuick) writeFileSync(join(DIR, 'README.md'), table(all()))
 }
 
 const all = (): readonly Result[] =>

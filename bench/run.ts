@@ -1,8 +1,9 @@
 /**
- * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results. Quick: five minutes
- * for all, of smaller fleets and fewer releases, so that their figures are rougher.
- * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own; so with
- * `egress` and `peers`, for one number of nodes or one size.
+ * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results; exit 1 if one of them
+ * failed. Quick: five minutes for all, of smaller fleets and fewer releases, so that their figures are rougher; they go to
+ * bench/results/quick, which is not kept, and nothing is drawn.
+ * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own. `egress`,
+ * `crowd` and `peers` are such runs, one after another.
  */
 import { optionsOf } from '../scripts/options.ts'
 import { beside } from './beside.ts'
@@ -17,6 +18,8 @@ import { peers } from './peers.ts'
 import { planner } from './planner.ts'
 import { loadNow, type Measured, write } from './results.ts'
 import { type WireOptions, wire } from './wire.ts'
+
+const KIB = 1_024
 
 interface Options extends WireOptions {
   /** Writes what there is so far: a long bench that is stopped keeps it. */
@@ -44,8 +47,10 @@ const SHAPED: Readonly<Record<'nodes' | 'regions' | 'bytes', readonly string[]>>
   bytes: ['wire', 'egress', 'peers'],
 }
 
+type Shape = NonNullable<WireOptions['shape']>
+
 /** Of `peers`, one size of fleet or of payload alone. */
-const cellsOf = ({ nodes, bytes }: NonNullable<WireOptions['shape']>) => ({
+const cellsOf = ({ nodes, bytes }: Shape) => ({
   ...(nodes === undefined ? {} : { subscribers: [nodes] }),
   ...(bytes === undefined ? {} : { bytes: [bytes] }),
 })
@@ -59,6 +64,13 @@ const { values, positionals } = optionsOf({
   },
   allowPositionals: true,
 })
+/** What is too long for one run, and what README quotes by itself. */
+const PARTS: Readonly<Record<string, readonly Shape[]>> = {
+  egress: [{ nodes: 10 }, { nodes: 40 }, { nodes: 100 }],
+  crowd: [{ nodes: 300 }, { nodes: 500 }],
+  peers: [{ bytes: KIB }, { bytes: 64 * KIB }, { bytes: KIB * KIB }, { bytes: 8 * KIB * KIB }],
+}
+
 const names = positionals.length === 0 ? Object.keys(BENCHES) : positionals
 const unknown = names.filter((name) => BENCHES[name] === undefined)
 if (unknown.length > 0) {
@@ -81,17 +93,35 @@ for (const [option, shaped] of Object.entries(SHAPED)) {
   )
   process.exit(2)
 }
-const shape = Object.fromEntries(given.map(([name, text]) => [name, Number(text)]))
-const words = given.map(([key, value]) => ` --${key} ${value}`).join('')
-for (const name of names) {
+const asked: Shape = Object.fromEntries(given.map(([name, text]) => [name, Number(text)]))
+
+/** Its figures, on stdout and on disk. @throws whatever ends the bench; what it kept so far stays */
+async function run(name: string, shape: Shape): Promise<void> {
   const before = loadNow()
-  process.stdout.write(`${name}: measuring (load average ${before})\n`)
-  const result = [name, ...given.map(([key, value]) => `${key}-${value}`)].join('-')
-  const command = `npm run bench --${values.quick ? ' --quick' : ''} ${name}${words}`
-  const keep = (measured: Measured): void => write(result, command, before, measured)
-  const options = { quick: values.quick, keep, ...(given.length === 0 ? {} : { shape }) }
+  const shaped = Object.entries(shape)
+  const words = shaped.map(([key, value]) => ` --${key} ${value}`).join('')
+  process.stdout.write(`${name}${words}: measuring (load average ${before})\n`)
+  const result = {
+    name: [name, ...shaped.map(([key, value]) => `${key}-${value}`)].join('-'),
+    isQuick: values.quick,
+    command: `npm run bench --${values.quick ? ' --quick' : ''} ${name}${words}`,
+  }
+  const keep = (measured: Measured): void => write(result, before, measured)
+  const options = { quick: values.quick, keep, ...(shaped.length === 0 ? {} : { shape }) }
   const measured = await BENCHES[name]?.(options)
-  if (measured === undefined) continue
+  if (measured === undefined) return
   keep(measured)
   for (const { what, figure } of measured.rows) process.stdout.write(`  ${what}: ${figure}\n`)
+}
+
+for (const name of names) {
+  const isWhole = given.length === 0 && !values.quick
+  for (const shape of (isWhole ? PARTS[name] : undefined) ?? [asked])
+    try {
+      await run(name, shape)
+    } catch (error) {
+      // the others are worth having all the same
+      process.stderr.write(`bench: ${name} failed: ${(error as Error).stack}\n`)
+      process.exitCode = 1
+    }
 }

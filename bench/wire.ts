@@ -4,11 +4,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort, type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
+import { freePort, type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import { Border, type Crossings } from './border.ts'
+import { Arrivals } from './crowd-of-nodes.ts'
 import { total } from './metrics.ts'
 import { cpuSeconds, pidOf } from './processes.ts'
-import { CHANNEL, type Sent, send } from './release-stream.ts'
+import { type Arrived, arrivals, type Onlooker, type Sent, send } from './release-stream.ts'
 import type { Measured, Row } from './results.ts'
 import { line, type Spread, spread } from './spread.ts'
 import { tcpFanOut } from './tcp-fan-out.ts'
@@ -45,8 +46,11 @@ export interface Figures extends Scenario {
   /** What the whole fleet sent, over the bytes that arrived at its nodes. */
   readonly sentPerDeliveredByte: number
   readonly cpuMsPerDelivery: number
-  /** The same with that of this process, whose proxies carry every byte between nodes, and without what all need idly. */
-  readonly netCpuMsPerDelivery: number
+  /**
+   * Until the last node runs the release, with that of this process, whose proxies carry every byte between nodes, and
+   * without what all need idly: the median release.
+   */
+  readonly cpuMsPerDeliveryUntilActive: number
   /** For each release, over its bytes; empty where there is one region. */
   readonly payloadsOverBorder: Readonly<Record<string, number>>
   /** The whole fleet, before the first release. */
@@ -65,7 +69,7 @@ interface Fleet {
   readonly border: Border | undefined
 }
 
-const regionName = (index: number): string => `region-${index + 1}`
+export const regionName = (index: number): string => `region-${index + 1}`
 
 async function start(fleet: RealFleet, o: Scenario): Promise<Fleet> {
   const init = await fleet.init('fleet', ['--channel', 'bench/*'])
@@ -103,28 +107,35 @@ async function start(fleet: RealFleet, o: Scenario): Promise<Fleet> {
   return { init: { ...init, seedAddress }, seed, nodes, border }
 }
 
-/** From each node's own history, read once all is over: asking meanwhile would be part of what is measured. */
-async function arrivals(nodes: readonly RealNode[], sent: readonly Sent[]) {
-  const last = sent.at(-1)?.release
-  const found = { fromAcknowledgement: [] as number[], fromSigning: [] as number[], missed: 0 }
-  for (const node of nodes) {
-    const channel = await until(`${node.name} runs the last release`, DEADLINE_MS, async () => {
-      const view = await node.client.channel(CHANNEL)
-      return view.active?.release === last ? view : undefined
-    })
-    const lived = channel.active === null ? channel.history : [...channel.history, channel.active]
-    const at = new Map(lived.map(({ release, activatedAt }) => [release, Date.parse(activatedAt)]))
-    for (const { release, signedMs, acknowledgedMs } of sent) {
-      const active = at.get(release)
-      if (active === undefined) {
-        found.missed += 1
-        continue
-      }
-      found.fromAcknowledgement.push(active - acknowledgedMs)
-      found.fromSigning.push(active - signedMs)
-    }
+/** What a release cost until the last node ran it. */
+interface Spent {
+  readonly cpuS: number
+  readonly tookMs: number
+}
+
+const allCpuS = (nodes: readonly RealNode[]): number => {
+  const { user, system } = process.cpuUsage()
+  return sum(nodes.map((node) => cpuSeconds(pidOf(node)))) + (user + system) / 1e6
+}
+
+/** Reads CPU as a release begins and as the last node says in its log that it runs it; not of one that comes too late. */
+function costOf(nodes: readonly RealNode[], gapMs: number): { onlooker: Onlooker; spent: readonly Spent[] } {
+  const logs = new Arrivals()
+  for (const node of nodes) logs.listen(node.process)
+  const spent: Spent[] = []
+  let from = { cpuS: 0, ms: 0 }
+  const before = (): void => {
+    from = { cpuS: allCpuS(nodes), ms: performance.now() }
   }
-  return found
+  const after = async ({ release }: Sent): Promise<void> => {
+    const began = from
+    const cost = (): Spent => ({ cpuS: allCpuS(nodes) - began.cpuS, tookMs: performance.now() - began.ms })
+    await logs.of(release, nodes.length, gapMs).then(
+      () => spent.push(cost()),
+      () => undefined,
+    )
+  }
+  return { onlooker: { before, after }, spent }
 }
 
 interface Counted {
@@ -141,8 +152,7 @@ async function count({ nodes, border }: Fleet): Promise<Counted> {
   const cpuS = sum(nodes.map((node) => cpuSeconds(pidOf(node))))
   const crossed = border?.crossings() ?? new Map()
   const sent = await Promise.all(nodes.map((node) => total(node.api, 'confmesh_network_sent_bytes_total')))
-  const { user, system } = process.cpuUsage()
-  return { sent, cpuS, allCpuS: cpuS + (user + system) / 1e6, atMs: performance.now(), crossed }
+  return { sent, cpuS, allCpuS: allCpuS(nodes), atMs: performance.now(), crossed }
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
@@ -159,8 +169,9 @@ export async function releaseTo(o: Scenario): Promise<Figures> {
     await delay(5_000 + SETTLE_MS * o.nodes)
     const before = await count(started)
     const content = () => randomBytes(o.bytes)
-    const sent = await send(fleet, started.init, started.seed, { ...o, content })
-    const found = await arrivals(started.nodes, sent)
+    const { onlooker, spent } = costOf(started.nodes, o.gapMs)
+    const sent = await send(fleet, started.init, started.seed, { ...o, content, onlooker })
+    const arrived = await arrivals(started.nodes, sent, DEADLINE_MS)
     const after = await count(started)
     // Not before the releases: a fleet that has just started links for as long as all of this takes.
     await delay(IDLE_MS)
@@ -172,7 +183,7 @@ export async function releaseTo(o: Scenario): Promise<Figures> {
       rounds: o.releases,
       gapMs: Math.min(o.gapMs, 300 + o.bytes / 10_000),
     })
-    return figuresOf(o, { found, before, after, idleTo, tcp })
+    return figuresOf(o, { arrived, spent, before, after, idleTo, tcp })
   } finally {
     border?.end()
     await fleet.end()
@@ -182,20 +193,22 @@ export async function releaseTo(o: Scenario): Promise<Figures> {
 function figuresOf(
   o: Scenario,
   m: {
-    readonly found: Awaited<ReturnType<typeof arrivals>>
+    readonly arrived: readonly Arrived[]
+    readonly spent: readonly Spent[]
     readonly before: Counted
     readonly after: Counted
     readonly idleTo: Counted
     readonly tcp: Awaited<ReturnType<typeof tcpFanOut>>
   },
 ): Figures {
-  const { found, before, after, idleTo } = m
-  const idleCpuS =
-    ((idleTo.allCpuS - after.allCpuS) * (after.atMs - before.atMs)) / (idleTo.atMs - after.atMs)
-  const netCpuS = Math.max(0, after.allCpuS - before.allCpuS - idleCpuS)
+  const { arrived, before, after, idleTo } = m
+  const idleShare = (idleTo.allCpuS - after.allCpuS) / ((idleTo.atMs - after.atMs) / 1_000)
+  const untilActiveMs = m.spent.map(({ cpuS, tookMs }) => (cpuS * 1_000 - idleShare * tookMs) / (o.nodes + 1))
   const payloads = o.releases * o.bytes
   const bytes = after.sent.map((value, at) => value - (before.sent[at] ?? 0))
-  const fromSigningMs = spread(found.fromSigning)
+  const since = (when: 'signedMs' | 'acknowledgedMs'): Spread =>
+    spread(arrived.flatMap(({ sent, activeMs }) => activeMs.map((ms) => ms - sent[when])))
+  const fromSigningMs = since('signedMs')
   const bareTcpMs = spread(m.tcp.times, 2)
   const borders = [...after.crossed].map(([pair, value]): [string, number] => [
     pair,
@@ -203,13 +216,13 @@ function figuresOf(
   ])
   return {
     ...o,
-    fromAcknowledgementMs: spread(found.fromAcknowledgement),
+    fromAcknowledgementMs: since('acknowledgedMs'),
     fromSigningMs,
-    missed: found.missed,
+    missed: sum(arrived.map(({ missed }) => missed)),
     seedEgressPayloads: rounded((bytes[0] ?? 0) / payloads),
     sentPerDeliveredByte: rounded(sum(bytes) / (payloads * o.nodes)),
     cpuMsPerDelivery: rounded(((after.cpuS - before.cpuS) * 1_000) / (o.releases * (o.nodes + 1)), 1),
-    netCpuMsPerDelivery: rounded((netCpuS * 1_000) / (o.releases * (o.nodes + 1)), 1),
+    cpuMsPerDeliveryUntilActive: spread(untilActiveMs, 1).p50,
     payloadsOverBorder: Object.fromEntries(borders.sort(([a], [b]) => (a < b ? -1 : 1))),
     idleSentBytesPerSecond: Math.round(((sum(idleTo.sent) - sum(after.sent)) * 1_000) / IDLE_MS),
     bareTcpMs,

@@ -25,9 +25,6 @@ const LINKS = 8
 /** Once links stand: the mesh of gossip, the first comparisons and what is said once; a young fleet is not idle. */
 const CALM_MS = 45_000
 const QUICK_CALM_MS = 5_000
-/** A look at whoever has not got the newest yet; when it got it is in the node's own history. */
-const LOOK_MS = 500
-
 interface Init {
   readonly publisherKey: string
   readonly seedConfig: string
@@ -74,7 +71,6 @@ export const confmesh: System = {
     return {
       async publish(seq, path) {
         publisher.tell({ path, seq })
-        for (const process of nodes) process.tell({ seq })
       },
       said: () => nodes.flatMap(({ said }) => said),
     }
@@ -101,7 +97,7 @@ export const publisher: Role = async (o, { say, commands }) => {
   })
 }
 
-export const nodes: Role = async (o, { say, commands }) => {
+export const nodes: Role = async (o, { say }) => {
   const clients: Client[] = []
   const apis: string[] = []
   for (let at = 0; at < Number(o.count); at++) {
@@ -120,18 +116,14 @@ export const nodes: Role = async (o, { say, commands }) => {
       (await total(api, 'confmesh_peers')) >= Number(o.links) ? true : undefined,
     )
   say({ ready: clients.length })
-  for await (const command of commands) {
-    const { seq } = JSON.parse(command) as { seq: number }
-    void Promise.all(clients.map((client) => arrival(client, seq, say)))
-  }
+  await Promise.all(clients.map((client) => tellArrivals(client, say)))
 }
 
-async function arrival(client: Client, seq: number, say: Parameters<Role>[1]['say']): Promise<void> {
-  for (;;) {
-    await delay(LOOK_MS)
-    const channel = await client.channel(CHANNEL).catch(() => undefined)
-    if (channel?.active?.message !== String(seq)) continue
-    say({ got: seq, atMs: Date.parse(channel.active.activatedAt) })
-    return
+/** As an application is told; when the node ran it is in its own history. */
+async function tellArrivals(client: Client, say: Parameters<Role>[1]['say']): Promise<void> {
+  for await (const { release } of client.events(CHANNEL)) {
+    const { active } = await client.channel(CHANNEL)
+    if (active?.release === release)
+      say({ got: Number(active.message), atMs: Date.parse(active.activatedAt) })
   }
 }
