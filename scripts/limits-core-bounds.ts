@@ -59,7 +59,11 @@ export const PEERS: readonly WireBound[] = [
     ],
   ]),
   ...constants('core/beacon-keys.ts', beaconKeys, [
-    ['TAKEN_PER_BEACON', 'beacons of one freshness key in each `beaconIntervalMs`, and at once', IGNORED],
+    [
+      'TAKEN_PER_BEACON',
+      'beacons of one freshness key in each `beaconIntervalMs`, and at once, whoever brings them',
+      'the key: the latest of them waits for its turn, those between are left out',
+    ],
   ]),
   ...constants('core/sync-index.ts', syncIndex, [
     ['MAX_VIEWS', 'sets of patterns of peers for which channels are kept grouped', FORGOTTEN],

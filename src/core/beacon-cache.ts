@@ -15,10 +15,6 @@ export class BeaconCache {
   readonly #pages = new Map<Digest, Page>()
   #totalBytes = 0
 
-  get totalBytes(): number {
-    return this.#totalBytes
-  }
-
   has(digest: Digest): boolean {
     return this.#pages.has(digest)
   }
@@ -38,7 +34,16 @@ export class BeaconCache {
     this.#totalBytes += bytes.length
   }
 
-  /** What a peer sent for this digest. @returns why it was not taken */
+  /** One more might not find room. */
+  isFull({ maxBlockBytes, maxBeaconPageBytes }: Limits): boolean {
+    return this.#totalBytes + maxBlockBytes > maxBeaconPageBytes
+  }
+
+  /**
+   * What a peer sent for this digest; it is let go where there is no more room, since several are asked for while there is
+   * room for one.
+   * @returns what is wrong with it
+   */
   take(
     digest: Digest,
     bytes: Uint8Array,
@@ -46,6 +51,7 @@ export class BeaconCache {
   ): { readonly code: Code; readonly text: string } | undefined {
     if (sha256(bytes) !== digest)
       return { code: 'BLOCK_DIGEST', text: 'a beacon page does not match its digest' }
+    if (this.#totalBytes + bytes.length > limits.maxBeaconPageBytes) return undefined
     try {
       this.put(digest, bytes, decodeBeaconPage(bytes, limits))
       return undefined

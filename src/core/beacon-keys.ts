@@ -12,13 +12,17 @@ import { createBuckets } from './rate.ts'
 const SERVED_BEACONS = 3
 /**
  * Of one key, that are taken in the time in which a seed signs one: each is compared with all channels, written, and passed
- * on by the whole fleet, which whoever stole a key must not make it do as often as he likes.
+ * on by the whole fleet, which whoever stole a key, or has recorded what it said, must not make it do as often as he likes.
  */
 export const TAKEN_PER_BEACON = 4
 
-export interface Heard {
+/** Signed by a key that the root names, and later than what was known of it. */
+interface Valid {
   readonly beacon: Beacon
   readonly envelope: Uint8Array
+}
+
+export interface Heard extends Valid {
   /** Undefined: read from disk at start; its `at` counts, but nothing was heard in this run. */
   readonly receivedMonoMs: number | undefined
   /** Pages of this beacon and the two before. */
@@ -30,17 +34,34 @@ export type HeardNow = Heard & { readonly receivedMonoMs: number }
 export class BeaconKeys {
   readonly #heard = new Map<KeyId, Heard>()
   readonly #turns: ReturnType<typeof createBuckets<KeyId>>
+  /** The latest of each key that has had its turns: what comes between is left out, and nothing older is looked at. */
+  readonly #waiting = new Map<KeyId, Valid>()
+  readonly #turnMs: number
   /** The start of the process, or what was heard last of keys that a root has replaced. */
   #baseMonoMs = 0
 
   constructor({ beaconIntervalMs, maxKeysPerRole }: Limits) {
-    const perSecond = (1_000 * TAKEN_PER_BEACON) / beaconIntervalMs
-    this.#turns = createBuckets(perSecond, TAKEN_PER_BEACON, maxKeysPerRole)
+    this.#turnMs = beaconIntervalMs / TAKEN_PER_BEACON
+    this.#turns = createBuckets(1_000 / this.#turnMs, TAKEN_PER_BEACON, maxKeysPerRole)
   }
 
-  /** False: it has spoken so often of late that this one is left alone. A later one is taken. */
-  takesTurn(key: KeyId, monoMs: number): boolean {
-    return this.#turns.take(key, monoMs)
+  /** False: its key has spoken so often of late that it waits for the next turn. */
+  takesTurn(one: Valid, monoMs: number): boolean {
+    const { key } = one.beacon
+    const has = this.#turns.take(key, monoMs)
+    if (has) this.#waiting.delete(key)
+    else this.#waiting.set(key, one)
+    return has
+  }
+
+  /** Those that waited, and whose turn has come. */
+  nextTurns(monoMs: number): Valid[] {
+    return [...this.#waiting.values()].filter((one) => this.takesTurn(one, monoMs))
+  }
+
+  /** When to look for these; never where none waits. */
+  nextTurnMonoMs(monoMs: number): number {
+    return this.#waiting.size === 0 ? Number.POSITIVE_INFINITY : monoMs + this.#turnMs
   }
 
   start(monoMs: number): void {
@@ -51,9 +72,9 @@ export class BeaconKeys {
     return this.#heard.get(key)
   }
 
-  /** Greatest `at` of a key; 0 where none is known. */
+  /** Greatest `at` of a key, also of one that waits; 0 where none is known. */
   at(key: KeyId): number {
-    return this.#heard.get(key)?.beacon.at ?? 0
+    return Math.max(this.#heard.get(key)?.beacon.at ?? 0, this.#waiting.get(key)?.beacon.at ?? 0)
   }
 
   all(): Iterable<Heard> {
@@ -73,6 +94,7 @@ export class BeaconKeys {
   reset(): void {
     this.#baseMonoMs = this.lastMonoMs()
     this.#heard.clear()
+    this.#waiting.clear()
   }
 
   /** Digests to be kept and served. */

@@ -70,9 +70,9 @@ export class Copies {
     const to = peers.find((peer) => this.#reaches(journey, peer, region))
     const isSentOn = to !== undefined && !failed && !peers.includes(asker)
     if (isSentOn && !(hasRoom && this.#doubts(to, copies, monoMs))) return { kind: 'redirect', to }
-    if (!hasRoom) return { kind: 'later', retryAfterMs: this.#config.limits.busyRetryMs }
     const leftMs = to === undefined ? 0 : this.#underWayMs(given, asker, monoMs)
     if (leftMs > 0) return { kind: 'later', retryAfterMs: leftMs }
+    if (!hasRoom) return this.#noRoom(copies)
     if (copies >= FREE_COPIES && !this.#ration(monoMs))
       return { kind: 'later', retryAfterMs: this.#config.limits.avoidPeerMs }
     if (copies === 0) this.#earned = Math.min(MAX_SPARE * BLOCKS_PER_SPARE, this.#earned + 1)
@@ -81,6 +81,12 @@ export class Copies {
     const now = { copies: copies + 1, peers: [...others, asker].slice(-MAX_HOLDERS), lastMonoMs }
     this.#given.set(digest, now)
     return { kind: 'give' }
+  }
+
+  /** Whoever would have a copy more is not the one to be first in the line. */
+  #noRoom(copies: number): Judgement {
+    const { avoidPeerMs, busyRetryMs } = this.#config.limits
+    return { kind: 'later', retryAfterMs: copies >= FREE_COPIES ? avoidPeerMs : busyRetryMs }
   }
 
   /** It has asked for a block, or one that it waited for has left. */

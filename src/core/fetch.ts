@@ -316,7 +316,7 @@ export class Fetch {
   #need(step: Step, journey: Journey, job: FetchJob, digest: Digest): void {
     const isFirst = job.missing.size === 0
     if (!job.need(journey, digest)) return
-    // Until now nobody was to bring anything: reading what is here may have taken long.
+    // as with a page
     if (isFirst) job.progressMonoMs = step.now.monoMs
     this.#pull.reopen(digest)
   }
@@ -328,6 +328,7 @@ export class Fetch {
 
   #takePage(step: Step, journey: Journey, job: FetchJob, bytes: Uint8Array): void {
     const known = job.digests.length
+    const isFirst = job.missing.size === 0
     try {
       for (const digest of job.takePage(journey, bytes)) this.#pull.reopen(digest)
     } catch (error) {
@@ -336,6 +337,8 @@ export class Fetch {
       this.#hooks.failed(step, job.channel, job.release.id, error.code, error.message)
       return
     }
+    // Until now nobody was to bring anything: reading what is here may have taken long.
+    if (isFirst) job.progressMonoMs = step.now.monoMs
     // Here from before, under whatever release: neighbours may have it from us.
     for (let place = known; place < job.digests.length; place += 1)
       if (journey.hasBlock(job.digests[place] as Digest)) this.#offers.onBlock(step, job, place)

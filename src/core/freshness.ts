@@ -6,7 +6,7 @@
 import { encodeControlGossip } from '../codec/gossip.ts'
 import { MAX_TIME_MS } from '../codec/ids.ts'
 import type { BeaconEntry, ChannelHash, Freshness as State } from '../model/beacon.ts'
-import type { Channel, Digest, KeyId, PeerId } from '../model/ids.ts'
+import type { Channel, Digest, PeerId } from '../model/ids.ts'
 import type { AnyReply, BeaconMark } from '../model/messages.ts'
 import { comparePlaces } from '../model/place.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -20,7 +20,7 @@ import type { CoreConfig } from './config.ts'
 import { DerivedPages } from './derived-pages.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, Now, RequestId } from './events.ts'
-import { noteOf, noteOfChannel, noteOfClock, noteOfSpentKey } from './freshness-notes.ts'
+import { FreshnessLog } from './freshness-notes.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
 import { ownBeacon } from './own-beacon.ts'
 import { EVERYTHING, regionOf } from './session.ts'
@@ -49,9 +49,7 @@ export class Freshness implements Stage {
   #differs = false
   /** A beacon whose key is not known here names a later root: it is not kept. */
   #namesRoot = false
-  #said: State = 'fresh'
-  readonly #saidBehind = new Set<Channel>()
-  #saidAhead: ReadonlySet<KeyId> = new Set()
+  readonly #log = new FreshnessLog()
 
   constructor(config: CoreConfig) {
     this.#config = config
@@ -133,6 +131,9 @@ export class Freshness implements Stage {
       }
       step.wakeAt(this.#nextSignMonoMs)
     }
+    for (const one of this.#keys.nextTurns(monoMs))
+      this.#accept(step, journey, { ...one, receivedMonoMs: monoMs })
+    step.wakeAt(this.#keys.nextTurnMonoMs(monoMs))
     this.#pump(step, journey)
     if (monoMs >= this.#nextLookMonoMs) {
       this.#nextLookMonoMs = monoMs + beaconIntervalMs / LOOKS_PER_BEACON
@@ -252,10 +253,14 @@ export class Freshness implements Stage {
       }
       return 'ignore'
     }
+    const valid = { beacon: check.beacon, envelope }
     // After the signature: forged ones take no honest key's turn.
-    if (!this.#keys.takesTurn(check.beacon.key, step.now.monoMs)) return 'ignore'
-    this.#accept(step, journey, { beacon: check.beacon, envelope, receivedMonoMs: step.now.monoMs })
-    return 'accept'
+    if (this.#keys.takesTurn(valid, step.now.monoMs)) {
+      this.#accept(step, journey, { ...valid, receivedMonoMs: step.now.monoMs })
+      return 'accept'
+    }
+    step.wakeAt(this.#keys.nextTurnMonoMs(step.now.monoMs))
+    return 'ignore'
   }
 
   #accept(step: Step, journey: Journey, { beacon, envelope, receivedMonoMs }: Omit<Heard, 'pages'>): void {
@@ -309,9 +314,7 @@ export class Freshness implements Stage {
     if (this.#config.patterns.includes(EVERYTHING))
       for (const { beacon } of heard)
         for (const digest of beacon.pages) if (!this.#pages.has(digest)) missing.add(digest)
-    const { maxBlockBytes, maxBeaconPageBytes } = this.#config.limits
-    const full = this.#pages.totalBytes + maxBlockBytes > maxBeaconPageBytes
-    this.#wants.want(step, full ? new Set() : missing)
+    this.#wants.want(step, this.#pages.isFull(this.#config.limits) ? new Set() : missing)
   }
 
   /** Where everything is stored, a name on a page that is unknown here is something we lack. */
@@ -343,10 +346,7 @@ export class Freshness implements Stage {
   }
 
   #takePage(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array, from: PeerId): void {
-    const { limits } = this.#config
-    // Several were asked for while there was room for one.
-    if (this.#pages.totalBytes + bytes.length > limits.maxBeaconPageBytes) return this.#wants.done(digest)
-    const problem = this.#pages.take(digest, bytes, limits)
+    const problem = this.#pages.take(digest, bytes, this.#config.limits)
     if (problem !== undefined) {
       step.emit({ kind: 'note', level: 'warn', code: problem.code, text: problem.text, peer: from })
       return
@@ -359,11 +359,11 @@ export class Freshness implements Stage {
     const { key } = signer
     const root = journey.root()
     if (!root.freshness.keys.includes(key)) return
-    const pages = this.#own.build(journey)
-    for (const { digest, bytes, page } of pages) this.#pages.put(digest, bytes, page)
     // Only a later `at` is news, also after a clock that was ahead has been set right.
     const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)
-    if (at > MAX_TIME_MS) return step.emit(noteOfSpentKey(key))
+    if (at > MAX_TIME_MS) return this.#log.spent(step, key)
+    const pages = this.#own.build(journey)
+    for (const { digest, bytes, page } of pages) this.#pages.put(digest, bytes, page)
     const digests = pages.map(({ digest }) => digest)
     const { beacon, envelope } = ownBeacon(signer, root, at, digests)
     // Where others are named, one that nobody is there to hear says nothing: a seed cut off from all would never tell.
@@ -379,19 +379,14 @@ export class Freshness implements Stage {
     const { keys, maxAgeS } = journey.root().freshness
     if (keys.length === 0) return
     const state = this.#nodeState(journey, step.now)
-    if (state !== this.#said) step.emit(noteOf(state))
-    this.#said = state
+    this.#log.node(step, state)
     for (const { channel, stored } of journey.channels()) {
       if (!stored) continue
-      const behind = this.#said === 'fresh' && this.state(channel, journey, step.now) === 'behind'
-      if (behind === this.#saidBehind.has(channel)) continue
-      if (behind) this.#saidBehind.add(channel)
-      else this.#saidBehind.delete(channel)
-      step.emit(noteOfChannel(channel, behind))
+      const behind = state === 'fresh' && this.state(channel, journey, step.now) === 'behind'
+      this.#log.channel(step, channel, behind)
     }
-    const ahead = tooFarAhead(this.#keys.within(maxAgeS * 1_000, step.now), step.now, this.#config.limits)
-    for (const key of ahead) if (!this.#saidAhead.has(key)) step.emit(noteOfClock(key))
-    this.#saidAhead = ahead
+    const heard = this.#keys.within(maxAgeS * 1_000, step.now)
+    this.#log.ahead(step, tooFarAhead(heard, step.now, this.#config.limits))
   }
 }
 

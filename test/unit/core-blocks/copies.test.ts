@@ -123,6 +123,8 @@ describe('a seed gives each block about once', () => {
     expect(judge(block, C, false, 0, false)).toEqual({ kind: 'redirect', to: B })
     expect(judge(block, C, true, 0, false)).toEqual(later)
     expect(judge(block, C, true, 0)).toEqual({ kind: 'give' })
+    const toWait = { kind: 'later', retryAfterMs: LIMITS.avoidPeerMs }
+    expect(judge(block, D, true, LIMITS.doubtMs, false)).toEqual(toWait)
   })
 
   test('and spends no doubt', () => {

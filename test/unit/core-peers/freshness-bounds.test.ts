@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
 import type { GossipVerdict } from '../../../src/core/effects.ts'
-import type { Pattern } from '../../../src/model/ids.ts'
+import type { Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import { beaconOf, CHANNEL, EVERY_MS, entryAt, factsAt, KEYS, Listener, rootWith, SEED } from './beacons.ts'
 import { asked, codes, limitsOf } from './fakes.ts'
 
@@ -27,9 +27,19 @@ test('it is taken a few times in the time of one beacon, and keeps no other key 
   const verdicts = Array.from({ length: 6 }, (_, at) => judge(beaconOf(KEY, wall() + at, []).envelope))
   expect(verdicts).toEqual(['accept', 'accept', 'accept', 'accept', 'ignore', 'ignore'])
   expect(judge(beaconOf(OTHER, wall(), []).envelope)).toBe('accept')
-  node.pass(EVERY_MS / 4)
+  node.pass(2 * EVERY_MS)
   expect(judge(beaconOf(KEY, wall() + 10, []).envelope)).toBe('accept')
-  expect(judge(beaconOf(KEY, wall() + 11, []).envelope)).toBe('ignore')
+})
+
+test('the latest of those waits for its turn: what was recorded long ago keeps no node from what holds now', () => {
+  const { node, judge, wall } = listener()
+  const now = wall()
+  const recorded = Array.from({ length: 10 }, (_, at) => beaconOf(KEY, now - 86_400_000 + at, []).envelope)
+  for (const old of recorded) judge(old)
+  expect(judge(beaconOf(KEY, now, [entryAt(1)]).envelope)).toBe('ignore')
+  for (const old of recorded) expect(judge(old)).toBe('ignore')
+  node.pass(EVERY_MS / 4 + 1_000)
+  expect(node.freshness.marks()).toEqual([{ key: KEY.id, at: now }])
 })
 
 test('it loses no turn to what others forge in its name', () => {
@@ -64,9 +74,12 @@ test('a seed whose key has signed the last moment there is says no more, and tha
     signBeacon: { key: KEY.id, sign: (data) => KEY.sign(data) },
   })
   expect(judge(beaconOf(KEY, MAX_TIME_MS, [entryAt(1)]).envelope)).toBe('accept')
-  const effects = node.pass(2 * EVERY_MS)
+  node.bench.journey.envelopes.set(factsAt(2).target as ReleaseId, new Uint8Array())
+  node.bench.journey.facts.set(CHANNEL, factsAt(2))
+  const effects = node.pass(3 * EVERY_MS)
   expect(effects.filter(({ kind }) => kind === 'publish')).toEqual([])
-  expect(codes(effects)).toContain('SYNC_CLOCK_OR_DELAY')
-  // what no peer could read is not told of by sync either
+  expect(codes(effects).filter((code) => code === 'TRUST_UNAUTHORISED')).toHaveLength(1)
+  // what no peer could read is not told of by sync either, and no page is made for it
   expect(node.freshness.marks()).toEqual([{ key: KEY.id, at: MAX_TIME_MS }])
+  expect(node.freshness.page(beaconOf(KEY, 1, [entryAt(2)]).digest)).toBeUndefined()
 })
