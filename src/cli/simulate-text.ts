@@ -119,7 +119,7 @@ export function errorText({ transport }: Plan, question: Question): string {
   const copies = cores === model ? '' : `; ${cores} copies left the origin where the model has ${model}`
   const outside = notCompared(question, compared).join(', ')
   const rest = outside === '' ? '' : ` Not compared: ${outside}.`
-  return `against the program's own state machines, on simulated links too, ${what}, ${regions} regions, up to ${nodes} nodes, ${seeds} seeds: ${p50Percent} % off at half of the nodes and ${p99Percent} % at 99 %${copies}.${rest} Real machines: docs/simulate.md.`
+  return `against the program's own state machines, on simulated links too, ${what}, ${regions} regions, ${nodes} nodes, ${seeds} seeds: ${p50Percent} % off at half of the nodes and ${p99Percent} % at 99 %${copies}.${rest} Real machines: docs/simulate.md.`
 }
 
 function notCompared(question: Question, { minBytes, maxBytes, nodes, regions }: Agreement): string[] {
