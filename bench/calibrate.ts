@@ -135,8 +135,10 @@ function intoRegions(payloadsOverBorder: Readonly<Record<string, number>>): numb
   return Number(Math.max(...into.values()).toFixed(2))
 }
 
+/** @throws Error where no release was everywhere in time: there is nothing to tell the model of then */
 function pointOf(o: Scenario, figures: Figures, host: Host): Point {
   const cpuMsPerDelivery = figures.cpuMsPerDeliveryUntilActive
+  if (!(cpuMsPerDelivery > 0)) throw new Error('no release was everywhere before the next was due')
   const real = { p50Ms: figures.fromAcknowledgementMs.p50, p99Ms: figures.fromAcknowledgementMs.p99 }
   const { seedPayloads, intoRegionPayloads, ...model } = modelled(questionOf(o, cpuMsPerDelivery, host))
   const off = (said: number, was: number): number => Math.round((said / was - 1) * 100)
@@ -221,6 +223,7 @@ export async function calibrate(o: {
       points.push(pointOf(scenario, await releaseTo(scenario), host))
     } catch (error) {
       // sixty processes may be more than this machine carries; what it did carry is worth having
+      process.exitCode = 1
       failed.push({
         what: whatOf(scenario.nodes + 1, scenario.bytes),
         figure: `failed: ${(error as Error).message}`,
@@ -244,7 +247,11 @@ function summed(points: readonly Point[], failed: readonly Row[], host: Host): M
     rows: [
       ...points.map(rowOf),
       ...failed,
-      { what: 'greatest error of a point, p50 / p99', figure: `${worst('p50')} % / ${worst('p99')} %` },
+      ...(points.length === 0
+        ? []
+        : [
+            { what: 'greatest error of a point, p50 / p99', figure: `${worst('p50')} % / ${worst('p99')} %` },
+          ]),
       {
         what: 'one signature checked · one block of 256 KiB hashed',
         figure: `${host.verifyMs.toFixed(2)} ms · ${host.hashBlockMs.toFixed(2)} ms`,

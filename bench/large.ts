@@ -65,17 +65,11 @@ function manyFiles(dir: string, files: number): void {
   }
 }
 
-const status = (pid: number, name: string): number =>
-  Number(
-    new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(
-      readFileSync(`/proc/${String(pid)}/status`, 'utf8'),
-    )?.[1] ?? 0,
-  )
-
-/** Greatest resident memory of a process so far, MiB. */
-const peakMiB = (pid: number): number => {
+/** Greatest resident memory of a process so far, or of what is resident now its own; MiB. 0 where it is gone. */
+const memoryMiB = (pid: number, what: 'VmHWM' | 'RssAnon'): number => {
   try {
-    return Math.round(status(pid, 'VmHWM') / 1024)
+    const text = readFileSync(`/proc/${String(pid)}/status`, 'utf8')
+    return Math.round(Number(new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) / 1024)
   } catch {
     return 0
   }
@@ -89,9 +83,9 @@ function watchOwn(nodes: readonly RealNode[]): { stop(): Readonly<Record<string,
   const peaks: Record<string, number> = {}
   const look = (): void => {
     for (const { name, process: child } of nodes)
-      peaks[name] = Math.max(peaks[name] ?? 0, Math.round(status(child.pid ?? 0, 'RssAnon') / 1024))
+      peaks[name] = Math.max(peaks[name] ?? 0, memoryMiB(child.pid ?? 0, 'RssAnon'))
   }
-  const sampler = setInterval(look, SAMPLE_MS)
+  const sampler = setInterval(look, SAMPLE_MS).unref()
   return {
     stop() {
       clearInterval(sampler)
@@ -127,7 +121,7 @@ async function publish(dir: string, init: InitResult): Promise<Published> {
   })
   let peakRssMiB = 0
   const sampler = setInterval(() => {
-    peakRssMiB = Math.max(peakRssMiB, peakMiB(child.pid ?? 0))
+    peakRssMiB = Math.max(peakRssMiB, memoryMiB(child.pid ?? 0, 'VmHWM'))
   }, SAMPLE_MS)
   await new Promise((resolve) => child.once('close', resolve))
   clearInterval(sampler)
@@ -210,7 +204,7 @@ async function measure(fleet: RealFleet, files: number, bytes: number): Promise<
   const secondActiveSeconds = await active(all, second.release)
   await delay(1_000)
   const changeBytes = (await received(nodes)).map((now, at) => now - (earlier[at] ?? 0))
-  const peaks = Object.fromEntries(all.map((node) => [node.name, peakMiB(node.process.pid ?? 0)]))
+  const peaks = Object.fromEntries(all.map((node) => [node.name, memoryMiB(node.process.pid ?? 0, 'VmHWM')]))
   const figures = { files, bytes, first, activeSeconds, ...list, second, secondActiveSeconds, changeBytes }
   return { ...figures, peaks, ownPeaks: own.stop() }
 }

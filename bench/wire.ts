@@ -203,7 +203,9 @@ function figuresOf(
 ): Figures {
   const { arrived, before, after, idleTo } = m
   const idleShare = (idleTo.allCpuS - after.allCpuS) / ((idleTo.atMs - after.atMs) / 1_000)
-  const untilActiveMs = m.spent.map(({ cpuS, tookMs }) => (cpuS * 1_000 - idleShare * tookMs) / (o.nodes + 1))
+  const untilActiveMs = m.spent.map(
+    ({ cpuS, tookMs }) => Math.max(0, cpuS * 1_000 - idleShare * tookMs) / (o.nodes + 1),
+  )
   const payloads = o.releases * o.bytes
   const bytes = after.sent.map((value, at) => value - (before.sent[at] ?? 0))
   const since = (when: 'signedMs' | 'acknowledgedMs'): Spread =>
