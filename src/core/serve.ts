@@ -174,19 +174,30 @@ export class Serve {
     const { limits, submit } = this.#config
     const room = submit || border ? limits.maxServedBySeed : limits.maxServed
     if (this.#active.size + this.#queue.length >= room) return true
-    return border && this.#queue.filter((one) => one.peer === peer).length >= limits.maxWantsPerSeed
+    const inLine = this.#queue.filter((one) => one.peer === peer).length
+    if (border) return inLine >= limits.maxWantsPerSeed
+    const active = [...this.#active.values()].filter((one) => one.peer === peer).length
+    // One more than it may want at once: what it wanted before may have reached it before its end is told here.
+    return inLine + active > (submit ? limits.maxWantsPerSeed : limits.maxWantsPerPeer)
   }
 
   #next(step: Step): void {
     const { limits } = this.#config
     while (this.#active.size < limits.maxServedAtOnce) {
-      const wanted = this.#queue.shift()
+      const wanted = this.#nextInLine()
       if (wanted === undefined) return
       const untilMonoMs = step.now.monoMs + limits.blockDeadlineMs
       this.#active.set(wanted.id, { ...wanted, untilMonoMs })
       step.wakeAt(untilMonoMs)
       step.emit({ kind: 'serveBlock', id: wanted.id, digest: wanted.digest })
     }
+  }
+
+  /** Whoever does not read what it is given holds its place for as long as a block may take: one, where others wait. */
+  #nextInLine(): Wanted | undefined {
+    const served = new Set([...this.#active.values()].map(({ peer }) => peer))
+    const at = this.#queue.findIndex(({ peer }) => !served.has(peer))
+    return this.#queue.splice(Math.max(at, 0), 1)[0]
   }
 
   #busy(step: Step, id: RequestId, retryAfterMs = this.#config.limits.busyRetryMs): void {

@@ -14,11 +14,11 @@ class HasBlocks extends FakeJourney {
   override hasBlock = ((digest: Digest) => this.here.has(digest)) as () => boolean
 }
 
-function server(submit = false) {
+function server(submit = false, maxServedAtOnce = 1) {
   const journey = new HasBlocks()
   const coming = new Set<Digest>()
   let askedOf: PeerId | undefined
-  const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce: 1 } })
+  const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce } })
   const counter = new StepCounter()
   let monoMs = 0
   const serve = new Serve(config, {
@@ -171,14 +171,43 @@ describe('serving blocks', () => {
 
   test('what a full line keeps from leaving a seed is not booked: the next to ask gets it', () => {
     const node = server(true)
-    for (const name of ['A', 'B', 'C']) link(node.journey, name)
-    for (let at = 0; at <= LIMITS.maxServedBySeed; at += 1) node.journey.here.add(hex(`${at}`))
-    for (let at = 0; at < LIMITS.maxServedBySeed; at += 1) node.want(at, 'A', hex(`${at}`))
-    const last = hex(`${LIMITS.maxServedBySeed}`)
+    const last = hex('last')
+    for (const name of ['B', 'C']) link(node.journey, name)
+    node.journey.here.add(last)
+    for (let at = 0; at < LIMITS.maxServedBySeed; at += 1) {
+      link(node.journey, `P${at}`)
+      node.journey.here.add(hex(`n${at}`))
+      node.want(at, `P${at}`, hex(`n${at}`))
+    }
     expect(node.want(100, 'B', last)).toEqual(['busy 100'])
     expect(node.served(0)).toEqual(['serve 1'])
     expect(node.want(101, 'C', last)).toEqual([])
     expect(node.want(102, 'B', last)).toEqual(['redirect 102'])
+  })
+
+  test('whoever asks for more than it may, and reads none of it, keeps no neighbour from being served', () => {
+    const node = server()
+    for (const name of ['A', 'B']) link(node.journey, name)
+    for (const digit of ['1', '2', '3', '4']) node.journey.here.add(hex(digit))
+    expect(node.want(1, 'A', hex('1'))).toEqual(['serve 1'])
+    expect(node.want(2, 'A', hex('2'))).toEqual([])
+    expect(node.want(3, 'A', hex('3'))).toEqual(['busy 3'])
+    expect(node.want(4, 'B', hex('4'))).toEqual([])
+    expect(node.served(1)).toEqual(['serve 2'])
+    expect(node.want(5, 'A', hex('3'))).toEqual([])
+    expect(node.served(2)).toEqual(['serve 4'])
+  })
+
+  test('nor two places at once, at a seed, while others wait', () => {
+    const node = server(true, 2)
+    for (const name of ['A', 'B']) link(node.journey, name)
+    for (const digit of ['1', '2', '3', '4']) node.journey.here.add(hex(digit))
+    expect(node.want(1, 'A', hex('1'))).toEqual(['serve 1'])
+    expect(node.want(2, 'A', hex('2'))).toEqual(['serve 2'])
+    expect(node.want(3, 'A', hex('3'))).toEqual([])
+    expect(node.want(4, 'B', hex('4'))).toEqual([])
+    expect(node.served(1)).toEqual(['serve 4'])
+    expect(node.served(2)).toEqual(['serve 3'])
   })
 
   test('strangers get nothing', () => {
