@@ -52,6 +52,7 @@ export const PEERS: readonly WireBound[] = [
       'the peer: its connection ends',
     ],
     ['MAX_UNANSWERED_ALIVE', 'and where other things do', 'the peer: its connection ends'],
+    ['OLD_TO_ONE', 'of what is known already, that count as one that comes to nothing', IGNORED],
     [
       'DEAF_MS',
       'for so long after more than `VAIN_PER_SECOND` no release of that peer is looked at',

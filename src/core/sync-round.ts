@@ -29,20 +29,28 @@ export type RoundState = 'going' | 'done' | 'broken' | 'refused'
 const ENTRY_BYTES = 16
 const SUB_BUCKET_BYTES = 2
 
+/** What became of an envelope. */
+export interface Given {
+  readonly release?: ReleaseId
+  /** Order took it in. */
+  readonly isNews: boolean
+}
+
 export interface RoundContext {
   readonly index: SyncIndex
   readonly beacons: BeaconBook
   readonly budget: RootBudget
   /** Takes one envelope in; its release's id as soon as it is known. */
-  ingest(step: Step, journey: Journey, from: SyncPeer, envelope: Uint8Array): ReleaseId | undefined
+  ingest(step: Step, journey: Journey, from: SyncPeer, envelope: Uint8Array): Given
 }
 
 export class Round {
   readonly with: SyncPeer
   readonly startMonoMs: number
   request: RequestId | undefined
-  /** The reply run was about as long as one may be: there is more. */
+  /** A reply run was about as long as one may be, and brought something: there is more. */
   again = false
+  #isNews = false
   readonly #context: RoundContext
   #phase: 'digests' | 'roots' | 'beacons' | 'entries' | 'push' = 'digests'
   #run: RootRun | undefined
@@ -186,12 +194,14 @@ export class Round {
     for (const envelope of envelopes) this.#runBytes += envelope.length
     if (this.#runBytes > limits.maxSyncRunBytes) return 'broken'
     for (const envelope of envelopes) {
-      const release = this.#context.ingest(step, journey, this.with, envelope)
+      const { release, isNews } = this.#context.ingest(step, journey, this.with, envelope)
       if (release !== undefined) this.#received.add(release)
+      this.#isNews ||= isNews
     }
     for (const hash of lacks) this.#lacks.add(hash)
     if (more) return 'going'
-    if (this.#runBytes > runBudget(limits) - 2 * limits.maxSyncMessageBytes) this.again = true
+    // Else whoever gives the same long run each time would be compared with without end.
+    if (this.#isNews && this.#runBytes > runBudget(limits) - 2 * limits.maxSyncMessageBytes) this.again = true
     return this.#nextEntries(step, journey)
   }
 

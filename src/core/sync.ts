@@ -4,12 +4,12 @@
  * differs. What sync brings is offered on at once, because gossip does not say a thing twice.
  */
 import type { Code } from '../errors.ts'
-import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Channel, PeerId } from '../model/ids.ts'
 import type { AnyReply, SyncRequest } from '../model/messages.ts'
 import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
-import type { Journey, Verdict } from './journey.ts'
+import { ACCEPTED, type Journey, type Verdict } from './journey.ts'
 import { Lateness } from './lateness.ts'
 import { Onward } from './onward.ts'
 import { RootBudget, RootRun } from './root-run.ts'
@@ -29,7 +29,7 @@ import {
   releasesOf,
   type SyncPeer,
 } from './sync-peer.ts'
-import { Round, type RoundContext, type RoundState } from './sync-round.ts'
+import { type Given, Round, type RoundContext, type RoundState } from './sync-round.ts'
 
 /** A channel is due a little before the interval has passed, so that jitter does not skip a turn. */
 const DUE_SHARE = 8 / 9
@@ -49,6 +49,11 @@ const IN_VAIN: ReadonlySet<Verdict> = new Set([
   'AHEAD',
 ])
 export const DEAF_MS = 1_000
+/**
+ * So many of what is known count as one that comes to nothing: two peers that give the same at once are both honest, but
+ * whoever gives what everybody has, again and again, makes each of them look it up, or check its signatures anew.
+ */
+export const OLD_TO_ONE = 8
 
 export class Sync implements Stage {
   readonly #config: CoreConfig
@@ -245,18 +250,21 @@ export class Sync implements Stage {
     }
   }
 
-  #ingest(step: Step, journey: Journey, from: SyncPeer, envelope: Uint8Array): ReleaseId | undefined {
+  #ingest(step: Step, journey: Journey, from: SyncPeer, envelope: Uint8Array): Given {
     const { monoMs } = step.now
-    if (monoMs < from.deafUntilMonoMs) return undefined
+    if (monoMs < from.deafUntilMonoMs) return { isNews: false }
     const { release, provable, verdict } = journey.ingest(step, envelope, { via: 'sync', peer: from.peer })
-    if (IN_VAIN.has(verdict) && !from.vain.take(monoMs)) from.deafUntilMonoMs = monoMs + DEAF_MS
+    const isNews = ACCEPTED.has(verdict)
+    const cost = isNews ? 0 : IN_VAIN.has(verdict) ? 1 : 1 / OLD_TO_ONE
+    if (!from.vain.take(monoMs, cost)) from.deafUntilMonoMs = monoMs + DEAF_MS
     if (provable && !from.forged.take(step.now.monoMs) && this.#peers.delete(from.peer)) {
       const text = 'hands over releases that nobody may publish, again and again; the connection is closed'
       step.emit({ kind: 'note', level: 'warn', code: 'TRUST_UNAUTHORISED', text, peer: from.peer })
       step.emit({ kind: 'hangUp', peer: from.peer, code: 'TRUST_UNAUTHORISED' })
     }
-    if (release !== undefined) from.knows.add(release.id)
-    return release?.id
+    if (release === undefined) return { isNews }
+    from.knows.add(release.id)
+    return { isNews, release: release.id }
   }
 
   /** A turn: everybody that is needed to compare each channel that is due, or one peer all the same. */

@@ -66,6 +66,26 @@ describe('an answer out of turn', () => {
   })
 })
 
+describe('a run that is as long as one may be', () => {
+  const isComparedAnew = (verdict: 'NEW' | 'DUPLICATE'): boolean => {
+    out = idIn(reply(differ({ buckets: [0], digests: [short('1')] })))
+    a.bench.journey.onIngest = () => ({ verdict, provable: false, relayable: false })
+    for (let bytes = 0; bytes < LIMITS.maxSyncRunBytes - 2 * 60_000; bytes += 60_000)
+      reply({ type: 'envelopes', envelopes: [new Uint8Array(60_000)], lacks: [], more: true })
+    const effects = reply({ type: 'envelopes', envelopes: [new Uint8Array(1_000)], lacks: [], more: false })
+    expect(a.sync.comparedPeers()).toBe(1)
+    return asked(effects).some(({ request }) => request.message.type === 'digests')
+  }
+
+  it('is followed by another where it brought something', () => {
+    expect(isComparedAnew('NEW')).toBe(true)
+  })
+
+  it('and not where all of it was known: else it would come again and again, without a pause', () => {
+    expect(isComparedAnew('DUPLICATE')).toBe(false)
+  })
+})
+
 describe('a peer that cannot be compared with now', () => {
   it('and says so is compared with at the next turn, and stays', () => {
     const effects = reply({ type: 'refused', code: 'LIMIT_RATE', text: 'later', retryAfterMs: 1_000 })
