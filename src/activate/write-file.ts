@@ -26,7 +26,7 @@ export interface Target {
  * One file of a tree, durable and checked against its digest when this resolves: cloned from the last tree where
  * it is the same there (copy-on-write where the file system can, never a shared inode), else from the store.
  *
- * @throws MeshError CONTENT_GONE, CONTENT_DIGEST; errors of the file system
+ * @throws MeshError CONTENT_GONE, CONTENT_DIGEST, LIMIT_CONTENT; errors of the file system
  */
 export async function writeTreeFile(store: ContentStore, target: Target): Promise<void> {
   if (await clone(target)) return
@@ -34,10 +34,13 @@ export async function writeTreeFile(store: ContentStore, target: Target): Promis
   const handle = await open(path, EXCLUSIVE, 0o600)
   try {
     const hash = createHash('sha256')
-    for (const { digest } of entry.blocks) {
+    for (const { digest, size } of entry.blocks) {
       const bytes = await store.readBlock(digest)
-      if (bytes === undefined)
-        throw contentGone(`block ${digest.slice(0, 12)} of ${JSON.stringify(entry.path)}`)
+      const block = `block ${digest.slice(0, 12)} of ${JSON.stringify(entry.path)}`
+      if (bytes === undefined) throw contentGone(block)
+      // Sizes are what the bounds of a release were reckoned by.
+      if (bytes.length !== size)
+        throw activateError('LIMIT_CONTENT', `${block} has ${bytes.length} bytes, the manifest says ${size}`)
       hash.update(bytes)
       await writeAll(handle, bytes)
     }

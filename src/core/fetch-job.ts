@@ -1,6 +1,7 @@
 /** One release being fetched: which pages are read, what is missing, what is still to be looked at on disk. */
 import { ManifestReader } from '../codec/manifest.ts'
 import { decodePage } from '../codec/page.ts'
+import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel, Digest } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
@@ -162,7 +163,15 @@ export class FetchJob {
     for (const digest of this.missing) this.shut(digest)
   }
 
+  /** False: it is a block of another size than the manifest says. Of a page only the digest is known. */
+  fits(digest: Digest, bytes: number): boolean {
+    const place = this.#places.get(digest)
+    return place === undefined || place < this.release.header.pages.length || this.#sizes[place] === bytes
+  }
+
   #place(digest: Digest, size: number): void {
+    if (!this.fits(digest, size))
+      throw new MeshError('LIMIT_CONTENT', `manifest: block ${digest.slice(0, 12)} has two sizes`)
     if (this.#places.has(digest)) return
     this.#places.set(digest, this.digests.length)
     this.digests.push(digest)

@@ -182,7 +182,9 @@ export class Fetch {
   /** A block whose digest was checked, from whomever: written if some job needs it. @returns whether one does */
   offer(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): boolean {
     if (this.#writing.has(digest) || journey.hasBlock(digest)) return false
-    const needed = [...this.#jobs.values()].filter((job) => job.missing.has(digest))
+    const needed = [...this.#jobs.values()].filter(
+      (job) => job.missing.has(digest) && this.#fits(step, job, digest, bytes),
+    )
     if (needed.length === 0) return false
     if (this.#writing.size === 0) this.#pull.pace.began(step.now.monoMs)
     this.#writing.set(digest, bytes.length)
@@ -333,15 +335,25 @@ export class Fetch {
       for (const digest of job.takePage(journey, bytes)) this.#pull.reopen(digest)
     } catch (error) {
       if (!isMeshError(error)) throw error
-      job.refuse()
-      this.#hooks.failed(step, job.channel, job.release.id, error.code, error.message)
-      return
+      return this.#refuse(step, job, error.code, error.message)
     }
     // Until now nobody was to bring anything: reading what is here may have taken long.
     if (isFirst) job.progressMonoMs = step.now.monoMs
     // Here from before, under whatever release: neighbours may have it from us.
     for (let place = known; place < job.digests.length; place += 1)
       if (journey.hasBlock(job.digests[place] as Digest)) this.#offers.onBlock(step, job, place)
+  }
+
+  /** Sizes are what the bounds of a release were reckoned by: one that lies of them is not fetched. */
+  #fits(step: Step, job: FetchJob, digest: Digest, bytes: Uint8Array): boolean {
+    if (job.fits(digest, bytes.length)) return true
+    this.#refuse(step, job, 'LIMIT_CONTENT', 'a block has another size than the manifest says')
+    return false
+  }
+
+  #refuse(step: Step, job: FetchJob, code: Code, text: string): void {
+    job.refuse()
+    this.#hooks.failed(step, job.channel, job.release.id, code, text)
   }
 
   #written(digest: Digest): boolean {

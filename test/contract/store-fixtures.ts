@@ -85,7 +85,15 @@ export function makeRelease(
     blockBytes = 1000,
     fleet = FLEET,
     named,
-  }: { channel?: Channel; blockBytes?: number; fleet?: FleetId; named?: readonly Digest[] } = {},
+    sizeLie = 0,
+  }: {
+    channel?: Channel
+    blockBytes?: number
+    fleet?: FleetId
+    named?: readonly Digest[]
+    /** So much more than it has the manifest says of each block. */
+    sizeLie?: number
+  } = {},
 ): TestRelease {
   const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   const blocks = new Map<Digest, Uint8Array>()
@@ -93,10 +101,11 @@ export function makeRelease(
     const refs = blocksOf(content, blockBytes).map((bytes): BlockRef => {
       const digest = sha256(bytes)
       blocks.set(digest, bytes)
-      return { digest, size: bytes.length }
+      return { digest, size: bytes.length + sizeLie }
     })
     const bytes = text.encode(content)
-    return { path, mode, size: bytes.length, digest: sha256(bytes), blocks: refs }
+    const size = refs.reduce((sum, ref) => sum + ref.size, 0)
+    return { path, mode, size, digest: sha256(bytes), blocks: refs }
   })
   const pages: Digest[] = []
   for (let at = 0; at < entries.length; at += FILES_PER_PAGE) {

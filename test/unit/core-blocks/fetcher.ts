@@ -4,6 +4,7 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import { Entrants } from '../../../src/core/entry.ts'
 import { createFetch } from '../../../src/core/fetch.ts'
+import type { Code } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'
@@ -34,6 +35,8 @@ export function fetcher({
   writeMs = 0,
   /** Of one block, at least. */
   blockBytes = 0,
+  /** So much more than it has the manifest says of each block. */
+  sizeLie = 0,
 } = {}) {
   const bench = new Bench({ self, random: () => draw })
   const here = new Set<Digest>()
@@ -52,13 +55,19 @@ export function fetcher({
   const digests = Array.from({ length: blocks }, (_, at) =>
     put(new TextEncoder().encode(`block ${at}`.padEnd(blockBytes))),
   )
-  const sizes = digests.map((digest) => ({ digest, size: (contents.get(digest) as Uint8Array).length }))
+  const sizes = digests.map((digest) => ({
+    digest,
+    size: (contents.get(digest) as Uint8Array).length + sizeLie,
+  }))
   const size = sizes.reduce((sum, block) => sum + block.size, 0)
   const file = { path: 'a', mode: 0o444 as const, size, digest: sha256(new Uint8Array()), blocks: sizes }
   const page = put(encodePage([file]))
   const header = { channel: CHANNEL, pages: [page], files: 1, bytes: size }
   const release = { id: RELEASE, header, counter: 1 } as unknown as Release
-  const fetch = createFetch(bench.config, { failed: () => {}, ended: () => {} })
+  const failures: Code[] = []
+  const failed = (...[, , , code]: readonly [unknown, unknown, unknown, Code, string]) =>
+    void failures.push(code)
+  const fetch = createFetch(bench.config, { failed, ended: () => {} })
   const tickets = new Map<number, Digest>()
   /** Who was asked what it has. */
   const asked: PeerId[] = []
@@ -127,12 +136,13 @@ export function fetcher({
     )
     return [...left, ...linked, ...ended]
   }
-  const failed = (): Want[] =>
+  const unanswered = (): Want[] =>
     questions
       .splice(0)
       .flatMap((id) => run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_TIMEOUT')))
   return {
-    failed,
+    failed: unanswered,
+    failures,
     own: digests.filter(isOwn),
     others: digests.filter((digest) => !isOwn(digest)),
     digests,
