@@ -99,7 +99,7 @@ export class Peers implements Stage {
 
   onDialFailed(step: Step, _journey: Journey, { address }: EventOf<'dialFailed'>): void {
     const peer = peerOf(address)
-    if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#short)
+    if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#isMissed(peer))
     this.#lookSoon(step)
   }
 
@@ -130,7 +130,7 @@ export class Peers implements Stage {
       // A stranger is dialled by nobody: to remember each would fill the memory.
     } else if (this.#book.knows(peer)) {
       if (inVain && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
-      this.#redial.failed(peer, monoMs, this.#short)
+      this.#redial.failed(peer, monoMs, this.#isMissed(peer))
     }
     this.#lookSoon(step)
   }
@@ -208,9 +208,26 @@ export class Peers implements Stage {
     }
     this.#shed(step, journey, links, admitted, candidates)
     if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
-    const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS
-    this.#nextLookMonoMs = monoMs + pauseMs * (0.75 + this.#config.random() / 2)
+    this.#nextLookMonoMs = this.#afterLook(monoMs, missing)
     step.wakeAt(this.#nextLookMonoMs)
+  }
+
+  #afterLook(monoMs: number, missing: readonly PeerId[]): number {
+    const { limits, random } = this.#config
+    const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS
+    const due = missing.filter((peer) => this.#isMissed(peer)).map((peer) => this.#redial.nextMonoMs(peer))
+    return Math.max(
+      Math.min(monoMs + pauseMs * (0.75 + random() / 2), ...due),
+      monoMs + limits.redialMinMs / 2,
+    )
+  }
+
+  /**
+   * The pause before it is dialled again grows to `redialMaxMs` only: links are missing, or both are seeds. Where a region is
+   * parted each part has links enough within itself, and nobody but the seeds dials across.
+   */
+  #isMissed(peer: PeerId): boolean {
+    return this.#short || (this.#config.submit && this.#book.isSeed(peer))
   }
 
   #candidates(journey: Journey): Candidate[] {

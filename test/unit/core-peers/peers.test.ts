@@ -81,6 +81,28 @@ describe('seeds', () => {
     expect(dials(pass(5_000))).toHaveLength(1)
   })
 
+  it('are dialled by another seed every ten seconds, though it has links enough: a parted region has no other way across', () => {
+    const other = someone({ submit: true })
+    start({
+      self: SEED.id,
+      submit: true,
+      seeds: [SEED, other].map(({ id }) => addressOf(id)),
+      limits: limitsOf({ minDegree: 2, outsideDegree: 0 }),
+    })
+    for (const name of ['a', 'b', 'c']) admit(peer(name), { direction: 'inbound' })
+    const pauses: number[] = []
+    for (let times = 0; times < 12; times += 1) {
+      fail(addressOf(other.id))
+      const failedAt = bench.now.monoMs
+      let found: Address[] = []
+      while (found.length === 0 && bench.now.monoMs - failedAt < 120_000) found = dials(pass(250))
+      expect(found).toEqual([addressOf(other.id)])
+      pauses.push(bench.now.monoMs - failedAt)
+    }
+    expect(Math.max(...pauses)).toBeGreaterThan(LIMITS.redialMaxMs / 2)
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(LIMITS.redialMaxMs + 500)
+  })
+
   it('that a node itself is are never dialled', () => {
     expect(dials(start({ self: SEED.id, submit: true }))).toEqual([])
   })
