@@ -40,7 +40,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/lateness.ts', ['PAUSES', 'MAX_PAUSE_MS'], PACE),
   ...inFile('core/own-certificate.ts', ['DAY_MS'], UNIT),
   ...inFile('core/patience.ts', ['MAX_ALLOWED', 'EARNED_BY'], OWN),
-  ...inFile('core/peer-book.ts', ['REMEMBER_AGAIN_MS'], PACE),
+  ...inFile('core/peer-book.ts', ['REMEMBER_AGAIN_MS', 'MET_LATELY_MS'], PACE),
   ...inFile(
     'core/peers.ts',
     ['PASS_ON_FAILURES', 'ENOUGH_KNOWN', 'ENOUGH_REMEMBERED'],

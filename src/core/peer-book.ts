@@ -13,6 +13,11 @@ import { LatestSet } from './latest.ts'
 
 /** A newer `at` alone is written down again after so long. */
 const REMEMBER_AGAIN_MS = 86_400_000
+/**
+ * Whoever was not linked for so long is gone, as far as one can tell: it is passed on to nobody, and its place in a full book
+ * is for one that is there. No sooner, or whoever makes peers with a pool's key could push out all others.
+ */
+const MET_LATELY_MS = 86_400_000
 
 export interface KnownPeer {
   readonly record: PeerRecord
@@ -33,6 +38,8 @@ export class PeerBook {
   readonly #self: PeerId
   readonly #limits: Limits
   readonly #known = new Map<PeerId, KnownPeer>()
+  /** When each was linked last, or became known. */
+  readonly #met = new Map<PeerId, number>()
   /** All of them in order, until one changes: a look each second and every exchange go through a thousand. */
   #sorted: readonly KnownPeer[] | undefined
   readonly #seeds = new Map<PeerId, Address>()
@@ -74,12 +81,13 @@ export class PeerBook {
 
   /**
    * Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root.
-   * @param isProven is admitted here, or was once: such a peer finds room in a full book
+   * @param isProven is admitted here, or was once: such a peer finds room in a full book, and keeps it
    */
   learn(
     bytes: Uint8Array,
     isProven: (peer: PeerId) => boolean,
     judge: JudgeRecord,
+    monoMs: number,
   ): {
     readonly learnt: Learnt
     readonly peer?: PeerId
@@ -103,7 +111,7 @@ export class PeerBook {
       this.#seen.add(digest)
       return { learnt: 'old', peer }
     }
-    if (known === undefined && !this.#hasRoom(proven)) return { learnt: 'full', peer }
+    if (known === undefined && !this.#hasRoom(proven, monoMs)) return { learnt: 'full', peer }
     this.#seen.add(digest)
     const judgement = judge(record)
     if (judgement.kind === 'refused') {
@@ -112,8 +120,20 @@ export class PeerBook {
     }
     const { admission } = judgement
     this.#put(peer, { record, bytes, admission, proven })
-    if (known === undefined) return { learnt: 'new', peer }
+    if (known === undefined) {
+      this.#met.set(peer, monoMs)
+      return { learnt: 'new', peer }
+    }
     return { learnt: says(known.record) === says(record) ? 'later' : 'changed', peer }
+  }
+
+  /** They are linked. */
+  met(linked: Iterable<{ readonly peer: PeerId }>, monoMs: number): void {
+    for (const { peer } of linked) if (this.#known.has(peer)) this.#met.set(peer, monoMs)
+  }
+
+  metLately(peer: PeerId, monoMs: number): boolean {
+    return monoMs - (this.#met.get(peer) ?? monoMs) < MET_LATELY_MS
   }
 
   /** @returns true if it was not known to be so */
@@ -144,12 +164,12 @@ export class PeerBook {
     return addresses[attempt % Math.max(addresses.length, 1)]
   }
 
-  /** A full book makes room for peers that proved themselves only, at the expense of one that did not. */
-  #hasRoom(proven: boolean): boolean {
+  /** A full book makes room for peers that proved themselves only, at the expense of one that did not, or is gone. */
+  #hasRoom(proven: boolean, monoMs: number): boolean {
     if (this.#known.size < this.#limits.maxKnownPeers) return true
     if (!proven) return false
     for (const [peer, known] of this.#known)
-      if (!known.proven) {
+      if (!known.proven || !this.metLately(peer, monoMs)) {
         this.#drop(peer)
         return true
       }
@@ -163,6 +183,7 @@ export class PeerBook {
 
   #drop(peer: PeerId): void {
     this.#known.delete(peer)
+    this.#met.delete(peer)
     this.#sorted = undefined
   }
 }

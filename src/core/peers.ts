@@ -76,7 +76,7 @@ export class Peers implements Stage {
     let remembered = 0
     const judge = this.#judgeAt(step, journey.root())
     for (const bytes of snapshot.peers) {
-      const { learnt, problem } = this.#book.learn(bytes, () => true, judge)
+      const { learnt, problem } = this.#book.learn(bytes, () => true, judge, monoMs)
       if (learnt === 'new') remembered += 1
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem })
     }
@@ -147,7 +147,7 @@ export class Peers implements Stage {
       return true
     }
     this.#learn(step, journey, request.message.records, peer)
-    answer(step, id, { type: 'peers', records: this.#sample(peer, request.message.records) })
+    answer(step, id, { type: 'peers', records: this.#sample(step, peer, request.message.records) })
     return true
   }
 
@@ -183,6 +183,7 @@ export class Peers implements Stage {
     const { limits } = this.#config
     const { monoMs } = step.now
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
+    this.#book.met(admitted, monoMs)
     const links = this.#withDials(admitted, [], monoMs)
     const candidates = this.#candidates(journey)
     const missing = this.#wantedSeeds(journey, links, admitted, monoMs)
@@ -328,7 +329,7 @@ export class Peers implements Stage {
   #exchange(step: Step, peer: PeerId): void {
     const id = step.nextRequest()
     this.#exchanges.set(id, peer)
-    const message = { type: 'peers', records: this.#sample(peer) } as const
+    const message = { type: 'peers', records: this.#sample(step, peer) } as const
     const timeoutMs = this.#config.limits.syncDeadlineMs
     step.emit({ kind: 'request', id, peer, request: { protocol: 'sync', message }, timeoutMs })
   }
@@ -337,13 +338,14 @@ export class Peers implements Stage {
    * Own record first, then others that were admitted here and can be reached, at random. The asker's own among them
    * only where it is a later one than those it gave: somebody else gave it.
    */
-  #sample(asker: PeerId, given: readonly Uint8Array[] = []): readonly Uint8Array[] {
+  #sample({ now }: Step, asker: PeerId, given: readonly Uint8Array[] = []): readonly Uint8Array[] {
     const { limits, random, peerRecord } = this.#config
     const own = peerRecord?.()
     if (own !== undefined) this.#twin.gave(own)
     const known = this.#book.all().filter(({ record, proven }) => {
-      const reachable = this.#redial.failures(record.peer) < PASS_ON_FAILURES
-      return proven && reachable && record.peer !== asker
+      const { peer } = record
+      const reachable = this.#redial.failures(peer) < PASS_ON_FAILURES
+      return proven && reachable && peer !== asker && this.#book.metLately(peer, now.monoMs)
     })
     const records = own === undefined ? [] : [own]
     const theirs = this.#book.get(asker)?.bytes
@@ -363,7 +365,7 @@ export class Peers implements Stage {
     const isProven = (id: PeerId): boolean => journey.session(id)?.hello !== undefined
     const { maxExchanged, exchangeMinMs } = this.#config.limits
     for (const bytes of records.slice(0, maxExchanged)) {
-      const { learnt, peer, own, problem } = this.#book.learn(bytes, isProven, judge)
+      const { learnt, peer, own, problem } = this.#book.learn(bytes, isProven, judge, step.now.monoMs)
       if (own !== undefined) this.#twin.heard(step, own, bytes)
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
       if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue

@@ -244,6 +244,26 @@ describe('records of peers', () => {
     expect(after).not.toContain(addressOf(old.id))
   })
 
+  it('of peers that nobody was linked to for a day are passed on to nobody, and make room for those that are there', () => {
+    const [gone, here] = [someone(), someone()]
+    start({ limits: limitsOf({ maxKnownPeers: 1 }) })
+    admit(SEED.id, { direction: 'inbound' })
+    const passedOn = () =>
+      replies(asksPeers(SEED.id, [])).flatMap((said) => (said.type === 'peers' ? said.records : []))
+    admit(gone.id, { direction: 'inbound' })
+    asksPeers(gone.id, [gone.record()])
+    pass(20_000)
+    lose(gone.id)
+    bench.pass(86_300_000)
+    expect(passedOn()).toEqual([gone.record()])
+    admit(here.id, { direction: 'inbound' })
+    expect(remembered(asksPeers(here.id, [here.record()]))).toEqual([])
+    bench.pass(200_000)
+    expect(passedOn()).toEqual([])
+    expect(remembered(asksPeers(here.id, [here.record()]))).toEqual([here.id])
+    expect(passedOn()).toEqual([here.record()])
+  })
+
   it('that were kept are judged anew under a new root; what is no record is said at the start', () => {
     const [good, bad] = [someone(), someone()]
     expect(codes(start({}, [good.record(), bad.record(), new Uint8Array([1, 2])]))).toEqual([
