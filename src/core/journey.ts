@@ -101,6 +101,8 @@ export interface Journey {
   ): Ingested & { readonly ticket: number }
   channels(): Iterable<ChannelFacts>
   channel(channel: Channel): ChannelFacts | undefined
+  /** Its releases are ordered and kept here, or would be: others are relayed only. */
+  takes(channel: Channel): boolean
   envelope(release: ReleaseId): Uint8Array | undefined
   isWhole(release: ReleaseId): boolean
   /** Durable here: may be served. */

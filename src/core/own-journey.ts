@@ -19,7 +19,7 @@ import { placeOf } from './order.ts'
 import { noteRefused } from './refused-root.ts'
 import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
-import { type Cell, factsOf, isDurable, type NodeState, neededBy } from './state.ts'
+import { type Cell, cellFor, factsOf, isDurable, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import type { Write } from './writes.ts'
 
@@ -249,6 +249,10 @@ export class OwnJourney implements Journey {
   channel(channel: Channel): ChannelFacts | undefined {
     const cell = this.#node.cells.get(channel)
     return cell === undefined ? undefined : factsOf(cell)
+  }
+
+  takes(channel: Channel): boolean {
+    return cellFor(this.#node, channel) !== undefined
   }
 
   envelope(release: ReleaseId): Uint8Array | undefined {

@@ -2,11 +2,14 @@
 import type { Code } from '../errors.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { PublishReply } from '../model/messages.ts'
+import { matchesAny } from '../model/pattern.ts'
 import { comparePlaces, type Place } from '../model/place.ts'
+import type { CoreConfig } from './config.ts'
 import type { RequestId } from './events.ts'
 import type { Ingested, Journey, Verdict } from './journey.ts'
 import type { LeaseTable } from './leases.ts'
 import type { Step } from './step.ts'
+import type { Upload } from './upload.ts'
 
 /** Why a submission goes no further: the code and one line for the person who submits. */
 export interface Refusal {
@@ -99,6 +102,21 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
   return taken ? placeTaken(journey, leases, header.channel) : undefined
 }
 
+/** What has no place here would be uploaded and never ordered: its publisher would wait for nothing. */
+export function untaken(
+  journey: Journey,
+  { patterns, limits }: Pick<CoreConfig, 'patterns' | 'limits'>,
+  channel: Channel,
+): Refusal | undefined {
+  if (journey.takes(channel)) return undefined
+  if (matchesAny(patterns, channel)) {
+    const text = `this node has no room for ${channel} (limits.maxChannels: ${limits.maxChannels}); name another seed, or raise that limit here`
+    return { code: 'LIMIT_CHANNELS', text }
+  }
+  const text = `this node does not store ${channel}: its channels do not match; name a seed that stores it, or add it to channels here`
+  return { code: 'ORDER_MISPLACED', text }
+}
+
 const samePlace = (a: Place, b: Place): boolean => comparePlaces(a, b) === 0
 
 /** The refusal of a place that another release has, with the envelope of the greatest place held or leased. */
@@ -119,6 +137,26 @@ export function placeTaken(journey: Journey, leases: LeaseTable, channel: Channe
 /** One submission has its answer: accepted, known already, or the code of the refusal. */
 export const counted = (step: Step, label: 'NEW' | 'CONCURRENT' | 'DUPLICATE' | Code): void =>
   step.emit({ kind: 'count', metric: 'submissions', by: 1, label })
+
+/** It is whole here, and was taken as `verdict` says. */
+export function accepted(
+  step: Step,
+  { release: { id, header }, peer }: Pick<Upload, 'release' | 'peer'>,
+  verdict: 'NEW' | 'CONCURRENT' | 'DUPLICATE',
+): void {
+  const { channel } = header
+  audit(step, { peer, release: id, channel, answer: verdict })
+  step.emit({
+    kind: 'note',
+    level: 'info',
+    code: 'SUBMIT',
+    text: `${channel} ${id.slice(0, 12)}: ${verdict}, ${header.files} files, ${header.bytes} bytes`,
+    peer,
+    channel,
+    release: id,
+  })
+  counted(step, verdict)
+}
 
 /** One line of the append-only audit log: who submitted what, what was answered. */
 export function audit(

@@ -21,6 +21,7 @@ import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 import {
+  accepted,
   answer,
   audit,
   counted,
@@ -29,6 +30,7 @@ import {
   type Refusal,
   refusalOf,
   refuse,
+  untaken,
   unwritten,
 } from './submit-answers.ts'
 import type { Upload } from './upload.ts'
@@ -268,7 +270,7 @@ export class Submit implements Stage {
     if (!(this.#config.submit || session.ownHost)) return refuse(step, id, peer, NOT_HERE, true)
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     const { release } = judged
-    const refusal = refusalOf(journey, this.#leases, judged)
+    const refusal = this.#refusalOf(journey, judged)
     if (refusal !== undefined || release === undefined) {
       if (refusal !== undefined) this.#deny(step, ask, judged, refusal)
       return
@@ -330,12 +332,18 @@ export class Submit implements Stage {
     upload.waiting = []
   }
 
-  /** Judged once more, for it may have been overtaken while it came. */
+  /** Judged once more: while it came it may have been overtaken, or the last room for a channel been given away. */
   #overtaken(step: Step, journey: Journey, { release, envelope, peer }: Upload): Refusal | undefined {
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     if (judged.verdict === 'TWIN' || judged.verdict === 'TWIN_KNOWN')
       return placeTaken(journey, this.#leases, release.header.channel)
-    return refusalOf(journey, this.#leases, judged)
+    return this.#refusalOf(journey, judged)
+  }
+
+  #refusalOf(journey: Journey, judged: Ingested): Refusal | undefined {
+    const refusal = refusalOf(journey, this.#leases, judged)
+    if (refusal !== undefined || judged.release === undefined) return refusal
+    return untaken(journey, this.#config, judged.release.header.channel)
   }
 
   #whole(
@@ -348,19 +356,9 @@ export class Submit implements Stage {
     this.#uploads.close(upload)
     const { id, header } = upload.release
     this.#claims.end(step, id, false)
-    const accepted = verdict === 'NEW' || verdict === 'CONCURRENT' ? verdict : 'DUPLICATE'
-    audit(step, { peer: upload.peer, release: id, channel: header.channel, answer: accepted })
-    step.emit({
-      kind: 'note',
-      level: 'info',
-      code: 'SUBMIT',
-      text: `${header.channel} ${id.slice(0, 12)}: ${accepted}, ${header.files} files, ${header.bytes} bytes`,
-      peer: upload.peer,
-      channel: header.channel,
-      release: id,
-    })
-    counted(step, accepted)
-    this.#acknowledge.begin(step, journey, id, header.channel, accepted, header.bytes)
+    const taken = verdict === 'NEW' || verdict === 'CONCURRENT' ? verdict : 'DUPLICATE'
+    accepted(step, upload, taken)
+    this.#acknowledge.begin(step, journey, id, header.channel, taken, header.bytes)
   }
 
   #await(step: Step, journey: Journey, { id, peer, session }: Ask, release: ReleaseId): void {
