@@ -3,7 +3,7 @@
  * first, takes the lease of its place, brings its content, and only then is ordered: in the one batch that makes it
  * whole. A seed takes submissions from anywhere, any other node from its own host.
  */
-import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, PublishRequest } from '../model/messages.ts'
 import { Acknowledge } from './acknowledge.ts'
 import type { Checks } from './checks.ts'
@@ -214,10 +214,6 @@ export class Submit implements Stage {
 
   onBlockRead(step: Step, journey: Journey, event: EventOf<'blockRead'>): void {
     this.#uploads.onBlockRead(step, journey, event)
-  }
-
-  onBlocksLost(_step: Step, _journey: Journey, digests: readonly Digest[]): void {
-    for (const digest of digests) this.#uploads.onBlockLost(digest)
   }
 
   /** Ordering a release ends its lease, lent or not: its place is held from now on. */

@@ -153,14 +153,6 @@ export class Uploads {
     }
   }
 
-  /** A block we counted on is gone: asked for with the next batch, or it would be missing from the whole. */
-  onBlockLost(digest: Digest): void {
-    for (const upload of this.#uploads.values()) {
-      if (upload.phase !== 'blocks' || !upload.sizes.has(digest) || upload.need.has(digest)) continue
-      upload.lacking.push(digest)
-    }
-  }
-
   onTick(step: Step): void {
     for (const upload of [...this.#uploads.values()]) {
       if (upload.phase === 'finishing') continue
@@ -317,7 +309,18 @@ export class Uploads {
     else this.#complete(step, journey, upload)
   }
 
+  /**
+   * Nothing protects what is here before it is ordered, also pages that were read: what was collected or found damaged
+   * meanwhile is asked for once more, or it would be missing from the whole.
+   */
   #complete(step: Step, journey: Journey, upload: Upload): void {
+    const named = new Set([...upload.release.header.pages, ...upload.sizes.keys()])
+    const gone = [...named].filter((digest) => !this.#has(journey, upload, digest))
+    if (gone.length > 0) {
+      upload.phase = 'blocks'
+      upload.lacking = gone
+      return this.#goOn(step, journey, upload)
+    }
     upload.phase = 'finishing'
     this.#hooks.complete(step, journey, upload)
   }

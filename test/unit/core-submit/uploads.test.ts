@@ -280,6 +280,19 @@ describe('A disk that loses or refuses', () => {
     expect(isOrdered(node.settled(block(node, made)))).toBe(true)
   })
 
+  test('a page that was read and then lost is asked for again, before anything is ordered', () => {
+    const { node, made, second } = halfway()
+    const [digest] = made.release.header.pages
+    if (digest === undefined) throw new Error('no page')
+    node.handle({ kind: 'blockLost', digest })
+    const last = node.settled(block(node, made, second))
+    expect(last.map(({ kind }) => kind)).toEqual(['persist', 'reply'])
+    expect(writes(last)).toEqual(['block'])
+    expect(replies(last)).toEqual([{ type: 'need', pages: [], blocks: [digest] }])
+    // Publishers send what is asked for as a block.
+    expect(isOrdered(node.settled(block(node, made, made.page)))).toBe(true)
+  })
+
   test('the last batch cannot be written: whoever waits is told, and nothing was ordered', () => {
     const node = new SubmitNode()
     const made = make({ clock: { alice: 1 } })
