@@ -163,15 +163,22 @@ export class Uploads {
     }
   }
 
-  /** Gone for good, done or in vain. */
-  close(upload: Upload): void {
+  /** Gone for good, done or in vain. @returns who still has no answer: to what comes next, or to what is being written */
+  close(upload: Upload): readonly RequestId[] {
     this.#uploads.delete(upload.release.id)
+    const unanswered = upload.waiting
+    upload.waiting = []
+    for (const [ticket, { release, id }] of this.#writing) {
+      if (release !== upload.release.id) continue
+      // Nor does that write count for another upload of the same release.
+      this.#writing.delete(ticket)
+      if (id !== undefined) unanswered.push(id)
+    }
+    return unanswered
   }
 
   end(step: Step, upload: Upload, refusal: Refusal, also: readonly RequestId[] = []): void {
-    this.close(upload)
-    for (const id of [...upload.waiting, ...also]) refuse(step, id, upload.peer, refusal)
-    upload.waiting = []
+    for (const id of [...this.close(upload), ...also]) refuse(step, id, upload.peer, refusal)
     this.#hooks.ended(step, upload, refusal)
   }
 

@@ -177,19 +177,24 @@ async function sendAll(
       if (reply.type === 'need') next = reply
     }
   }
-  const ends = await Promise.allSettled(
+  const failures: unknown[] = []
+  await Promise.all(
     Array.from({ length: PARALLEL }, () =>
       worker().catch((error) => {
         // What is left is asked for again, over another connection.
         queue.length = 0
-        throw error
+        failures.push(error)
       }),
     ),
   )
-  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  if (failures.length > 0) throw failures.find((error) => !isMerelyLate(error)) ?? failures[0]
   // The seed lost count (it was restarted): submitting again says where it stands.
   return next ?? open(seed, envelope, limits)
 }
+
+/** The seed ended the upload before this part came, and says why elsewhere: a place that is taken comes with the proof. */
+const isMerelyLate = (error: unknown): boolean =>
+  error instanceof RefusedBySeed && error.code === 'ORDER_PLACE_TAKEN' && error.envelope === undefined
 
 async function readPart(seed: Seed, content: Submission['content'], digest: Digest): Promise<Uint8Array> {
   const bytes = await content.read(digest)

@@ -248,13 +248,42 @@ describe('What grows too long for its announcement on the way', () => {
     for (const which of ['kept', 'last'] as const) {
       const one = growing()
       const failed = one.node.handle({ kind: 'persistFailed', ticket: one[which], code: 'STORE_FULL' })
-      expect(refusal(failed)).toBe(which === 'last' ? 'STORE_FULL' : 'no reply')
+      expect(failed.map(({ kind }) => kind)).toEqual(['reply', 'persist', 'persist'])
+      // Also whoever sent what is still being written: nothing else would answer.
+      const text = 'this seed cannot write to its disk; try another seed'
+      expect(replies(failed)).toEqual([{ type: 'refused', code: 'STORE_FULL', text }])
+      expect(writes(failed)).toEqual(['dropLease', 'audit'])
       expectEnded(one.node, one.made)
       // The other write ends later, and finds nothing to go on with.
       const ticket = one[which === 'kept' ? 'last' : 'kept']
       expect(one.node.handle({ kind: 'persisted', ticket })).toEqual([])
     }
   })
+})
+
+test('Parts that are being written when the upload ends are refused with its cause, each of them once', () => {
+  const node = new SubmitNode()
+  const made = make({ clock: { alice: 1 }, text: LARGE, also: ['second', 'third'] })
+  submit(node, made)
+  read(node, reads(node.settled(page(node, made)))[0], made.page)
+  const parts = [made.block, utf8('second')].map((bytes) => block(node, made, bytes))
+  const [first, second] = ofKind(parts.flat(), 'persist')
+  expect(parts.flat().map(({ kind }) => kind)).toEqual(['persist', 'persist'])
+  const ended = node.tick(LIMITS.leaseMs)
+  expect(ended.map(({ kind }) => kind)).toEqual(['reply', 'reply', 'persist', 'persist'])
+  const late = { type: 'refused', code: 'LIMIT_TIMEOUT', text: 'no progress for too long; submit again' }
+  expect(replies(ended)).toEqual([late, late])
+  expect(writes(ended)).toEqual(['dropLease', 'audit'])
+
+  // Submitted again meanwhile: those writes are not what it waits for.
+  submit(node, made)
+  const digest = made.release.header.pages[0]
+  read(node, digest, made.page)
+  const again = block(node, made)
+  expect(writes(again)).toEqual(['block'])
+  for (const write of [first, second])
+    expect(node.handle({ kind: 'persisted', ticket: write?.ticket ?? 0 })).toEqual([])
+  expect(replies(node.settled(again))).toEqual([{ type: 'noted' }])
 })
 
 describe('A disk that loses or refuses', () => {
