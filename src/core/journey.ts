@@ -133,6 +133,9 @@ export interface Journey {
   handed(release: Release): readonly Uint8Array[]
   /** Place of a release under the current root. */
   place(release: Release): Place
-  /** Start fetching the content of a release we know only by its envelope, from this peer first (a seed told to pull). */
-  fetchFrom(step: Step, release: ReleaseId, peer: PeerId): void
+  /**
+   * Start fetching the content of a release we know only by its envelope, from this peer first (a seed told to pull).
+   * False: it is of a channel that is not stored here.
+   */
+  fetchFrom(step: Step, release: ReleaseId, peer: PeerId): boolean
 }

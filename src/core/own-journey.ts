@@ -291,13 +291,14 @@ export class OwnJourney implements Journey {
     return this.fetch.handed(release)
   }
 
-  fetchFrom(step: Step, release: ReleaseId, peer: PeerId): void {
+  fetchFrom(step: Step, release: ReleaseId, peer: PeerId): boolean {
     const kept = this.#node.kept.get(release)
-    if (kept === undefined) return
-    const cell = this.#node.cells.get(kept.channel)
-    if (cell !== undefined && isDurable(cell)) this.fetch.start(step, this, kept.release)
+    const cell = kept === undefined ? undefined : this.#node.cells.get(kept.channel)
+    if (kept === undefined || cell?.stored !== true) return false
+    if (isDurable(cell)) this.fetch.start(step, this, kept.release)
     else this.#toPull.add(release)
     this.fetch.announced(step, this, release, peer, { whole: true })
+    return true
   }
 
   /** Fetched once order is on disk, or `whole` would come before envelope and floor, and be acknowledged without them. */

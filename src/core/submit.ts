@@ -366,9 +366,11 @@ export class Submit implements Stage {
       answer(step, id, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [this.#config.self] })
       return
     }
-    // Another seed names a release to us: pull it. Its envelope comes by gossip or sync.
-    const asSecond = !underWay && isAdmitted(session)
-    if (!underWay && !asSecond) {
+    // Another seed names a release to us: pull it. Its envelope comes by gossip or sync. Only a seed is a second holder.
+    const asSecond = !underWay && this.#config.submit && isAdmitted(session)
+    const isKnown = asSecond && journey.envelope(release) !== undefined
+    const isUnstored = isKnown && !journey.fetchFrom(step, release, peer)
+    if (!underWay && (!asSecond || isUnstored)) {
       const late = this.#late.has(release)
       refuse(step, id, peer, {
         code: late ? 'ORDER_PLACE_TAKEN' : 'FETCH_UNAVAILABLE',
@@ -386,7 +388,6 @@ export class Submit implements Stage {
       })
       return
     }
-    if (asSecond && journey.envelope(release) !== undefined) journey.fetchFrom(step, release, peer)
   }
 }
 

@@ -99,7 +99,7 @@ export class FakeJourney implements Journey {
   admitted = (): Iterable<AdmittedSession> => [...this.links.values()].filter(isAdmitted)
   session = (id: PeerId) => this.links.get(id)
   place = ({ counter, header }: Release): Place => ({ epoch: 1, counter, publisher: header.publisher })
-  fetchFrom = () => undefined
+  fetchFrom = () => true
   readonly #handed = new Handed(LIMITS)
   hand = (_step: Step, pages: readonly Uint8Array[]) => this.#handed.take(pages)
   page = (digest: Digest) => this.#handed.page(digest)
