@@ -54,6 +54,12 @@ export const NOT_HERE: Refusal = {
   text: 'this node takes submissions from its own host only; name a seed',
 }
 
+/** Said of what comes once an upload ended in vain. */
+export const ENDED: Refusal = { code: 'ORDER_PLACE_TAKEN', text: 'the upload has ended; submit again' }
+
+/** Everything is here: what is left is to `await` the word that it is held. */
+export const NOTHING_LACKS: PublishReply = { type: 'need', pages: [], blocks: [] }
+
 const REFUSED: Partial<Record<Verdict, Refusal>> = {
   STALE: { code: 'ORDER_STALE', text: 'a newer release of this channel is known; publish on top of it' },
   STALE_EPOCH: {

@@ -25,7 +25,9 @@ import {
   answer,
   audit,
   counted,
+  ENDED,
   NOT_HERE,
+  NOTHING_LACKS,
   placeTaken,
   type Refusal,
   refusalOf,
@@ -218,11 +220,19 @@ export class Submit implements Stage {
 
   /** Ordering a release ends its lease, lent or not: its place is held from now on. */
   onWhole(step: Step, journey: Journey, _channel: Channel, release: ReleaseId): void {
-    for (const [ticket, ordering] of this.#ordering)
-      if (ordering.upload.release.id === release && ordering.doubtfulUntilMonoMs !== undefined)
-        return this.#whole(step, journey, ticket, ordering)
-    // An upload's own end tells those who wait, once a second seed holds it, too.
-    if (this.#uploads.get(release) !== undefined) return
+    for (const [ticket, ordering] of this.#ordering) {
+      if (ordering.upload.release.id !== release) continue
+      // An upload's own end tells those who wait, once a second seed holds it, too.
+      if (ordering.doubtfulUntilMonoMs !== undefined) this.#whole(step, journey, ticket, ordering)
+      return
+    }
+    const overtaken = this.#uploads.get(release)
+    if (overtaken !== undefined) {
+      // It came from elsewhere: its publisher, who may be gone, has nothing more to bring.
+      for (const id of this.#uploads.close(overtaken)) answer(step, id, NOTHING_LACKS)
+      this.#claims.end(step, release, false)
+      accepted(step, overtaken, 'DUPLICATE')
+    }
     this.#acknowledge.onWhole(step, release)
     this.#lender.drop(step, release)
   }
@@ -254,11 +264,9 @@ export class Submit implements Stage {
   #content(step: Step, journey: Journey, sent: Sent): void {
     const upload = this.#uploads.get(sent.release)
     if (upload !== undefined) return this.#uploads.receive(step, journey, upload, sent)
-    const late = this.#late.has(sent.release)
-    refuse(step, sent.id, sent.peer, {
-      code: late ? 'ORDER_PLACE_TAKEN' : 'BLOCK_UNWANTED',
-      text: late ? 'the upload has ended; submit again' : 'no upload of this release is open here',
-    })
+    if (journey.isWhole(sent.release)) return answer(step, sent.id, NOTHING_LACKS)
+    const unwanted: Refusal = { code: 'BLOCK_UNWANTED', text: 'no upload of this release is open here' }
+    refuse(step, sent.id, sent.peer, this.#late.has(sent.release) ? ENDED : unwanted)
   }
 
   #submit(step: Step, journey: Journey, ask: Ask, envelope: Uint8Array): void {
@@ -324,7 +332,7 @@ export class Submit implements Stage {
     const content = upload.spill()
     const { ticket, verdict } = journey.ingestWhole(step, upload.envelope, content, source)
     this.#ordering.set(ticket, { upload, verdict, doubtfulUntilMonoMs: undefined })
-    for (const id of upload.waiting) answer(step, id, { type: 'need', pages: [], blocks: [] })
+    for (const id of upload.waiting) answer(step, id, NOTHING_LACKS)
     upload.waiting = []
   }
 
@@ -371,13 +379,8 @@ export class Submit implements Stage {
     const isKnown = asSecond && journey.envelope(release) !== undefined
     const isUnstored = isKnown && !journey.fetchFrom(step, release, peer)
     if (!underWay && (!asSecond || isUnstored)) {
-      const late = this.#late.has(release)
-      refuse(step, id, peer, {
-        code: late ? 'ORDER_PLACE_TAKEN' : 'FETCH_UNAVAILABLE',
-        text: late
-          ? 'the upload has ended; submit again'
-          : 'this release was not submitted here; submit it first',
-      })
+      const text = 'this release was not submitted here; submit it first'
+      refuse(step, id, peer, this.#late.has(release) ? ENDED : { code: 'FETCH_UNAVAILABLE', text })
       return
     }
     if (!this.#acknowledge.wait(step, release, id)) {

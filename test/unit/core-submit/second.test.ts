@@ -1,10 +1,11 @@
-/** Who fetches what another seed names with `await`: seeds only, and only of channels they store. */
+/** What another seed names with `await`, and what comes from elsewhere while it is uploaded here. */
 import { describe, expect, test } from 'vitest'
 import type { CoreConfig } from '../../../src/core/config.ts'
 import type { Snapshot } from '../../../src/core/snapshot.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { Pattern } from '../../../src/model/ids.ts'
-import { CHANNEL, floorOf, gossip, make, PEER, record } from '../core/fleet.ts'
-import { replies, SubmitNode } from './submit-node.ts'
+import { CHANNEL, floorOf, gossip, make, PEER, record, SELF } from '../core/fleet.ts'
+import { replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
 /** Of two at once, the one that is not the target: nobody fetches it of his own accord. */
 const [beside, target] = [
@@ -50,5 +51,42 @@ describe('A release that a neighbour names with `await`', () => {
     const effects = named(knowing({ patterns }, { floors, channels, envelopes }))
     expect(effects.map(({ kind }) => kind)).toEqual(['reply'])
     expect(replies(effects)).toEqual([refused])
+  })
+})
+
+describe('An upload of what came whole from elsewhere', () => {
+  const made = make({ clock: { alice: 1 }, also: 'second' })
+  const ask = (node: SubmitNode, peer = TOOL) => node.ask({ type: 'await', release: made.id }, peer)
+  const done = { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [SELF] }
+  const nothing = { type: 'need', pages: [], blocks: [] }
+  /** All of it by gossip, and on disk. */
+  const whole = (node: SubmitNode) => {
+    const effects = node.handle(gossip(made, [...made.content.values()]))
+    expect(writes(effects).filter((kinds) => kinds.endsWith('whole!'))).toHaveLength(1)
+    return node.persist(effects)
+  }
+
+  test('is done, also where its publisher has left: whoever awaits it hears so, and its lease ends', () => {
+    const node = new SubmitNode()
+    node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+    node.connect(PEER, { seed: true })
+    node.ask({ type: 'page', release: made.id, bytes: made.page })
+    expect(ask(node, PEER)).toEqual([])
+    const effects = whole(node).filter(({ kind }) => kind !== 'publish')
+    expect(replies(effects)).toEqual([done])
+    expect(writes(effects)).toEqual(['dropLease', 'audit'])
+    expect(requests(effects)).toEqual([])
+    expect(node.counted).toEqual(['DUPLICATE'])
+    expect(replies(ask(node, PEER))).toEqual([done])
+    expect(replies(node.tick(LIMITS.leaseMs))).toEqual([])
+  })
+
+  test('needs nothing more of a publisher that is still at it', () => {
+    const node = new SubmitNode()
+    node.connect(PEER, { seed: true })
+    expect(requests(node.ask({ type: 'submit', envelope: made.envelope }))).toEqual(['lease peer'])
+    expect(replies(whole(node))).toEqual([nothing])
+    expect(replies(node.ask({ type: 'block', release: made.id, bytes: made.block }))).toEqual([nothing])
+    expect(replies(ask(node))).toEqual([done])
   })
 })
