@@ -19,7 +19,7 @@ import { placeOf } from './order.ts'
 import { noteRefused } from './refused-root.ts'
 import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
-import { type Cell, cellFor, factsOf, isDurable, type NodeState, neededBy } from './state.ts'
+import { type Cell, cellFor, factsOf, isDurable, type Kept, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import type { Write } from './writes.ts'
 
@@ -46,8 +46,11 @@ export class OwnJourney implements Journey {
   readonly #node: NodeState
   readonly #stages: readonly Stage[]
   readonly #hooks: JourneyHooks
-  /** Submissions on their way to disk: what is said of them on the topic once they are whole. */
-  readonly #toSay = new Map<ReleaseId, { readonly bytes: Uint8Array; readonly inline: boolean }>()
+  /**
+   * Submissions on their way to disk: what is said of them on the topic once they are whole. It holds a whole small release,
+   * and goes with what is kept of it: one that is replaced on the way is never whole.
+   */
+  readonly #toSay = new WeakMap<Kept, { readonly bytes: Uint8Array; readonly inline: boolean }>()
 
   /** Named by another seed, to be fetched: see `#pull`. */
   readonly #toPull = new Set<ReleaseId>()
@@ -185,9 +188,10 @@ export class OwnJourney implements Journey {
       ingest(this.#node, step, envelope, source, { content, undoable: true }),
     )
     const { release, ticket } = outcome
-    if (release === undefined || ticket === 0) return outcome
-    const bytes = releaseGossip(release, envelope, content, this.#node.config.limits)
-    this.#toSay.set(release.id, { bytes, inline: bytes.length > envelope.length + 64 })
+    const kept = release === undefined ? undefined : this.#node.kept.get(release.id)
+    if (kept === undefined || ticket === 0) return outcome
+    const bytes = releaseGossip(kept.release, envelope, content, this.#node.config.limits)
+    this.#toSay.set(kept, { bytes, inline: bytes.length > envelope.length + 64 })
     return outcome
   }
 
@@ -199,7 +203,8 @@ export class OwnJourney implements Journey {
       if (cell === undefined || undone === undefined) continue
       const { id, before } = undone
       cell.submitting.delete(ticket)
-      this.#toSay.delete(id)
+      const kept = this.#node.kept.get(id)
+      if (kept !== undefined) this.#toSay.delete(kept)
       cell.state = withoutRelease(cell.state, id, before)
       // those upon it fail with it, or have replaced it
       for (const [other, upon] of cell.submitting)
@@ -377,8 +382,8 @@ export class OwnJourney implements Journey {
     const ms = this.fetch.onWhole(step, release)
     if (ms !== undefined) step.emit({ kind: 'observe', metric: 'fetch', ms })
     step.emit({ kind: 'observe', metric: 'publish_to_whole', ms: Math.max(0, step.now.wallMs - created) })
-    const own = this.#toSay.get(release)
-    this.#toSay.delete(release)
+    const own = this.#toSay.get(kept)
+    this.#toSay.delete(kept)
     if (own !== undefined) step.emit({ kind: 'publish', topic: 'releases', bytes: own.bytes })
     // What gossip carried whole need not be offered: the neighbours got it the same way.
     if (own?.inline === false) this.fetch.onSubmitted(step, release, channel)
