@@ -5,6 +5,7 @@ import * as askers from '../src/core/askers.ts'
 import * as beaconKeys from '../src/core/beacon-keys.ts'
 import * as coreBridge from '../src/core/bridge.ts'
 import * as checks from '../src/core/checks.ts'
+import * as claims from '../src/core/claims.ts'
 import * as copies from '../src/core/copies.ts'
 import * as fetching from '../src/core/fetch.ts'
 import * as handed from '../src/core/handed.ts'
@@ -76,6 +77,14 @@ export const PEERS: readonly WireBound[] = [
       PUBLISHER,
     ],
     ['SHARES_OF_STRANGERS', 'of these parts all strangers together', PUBLISHER],
+  ]),
+  ...constants('core/claims.ts', claims, [
+    [
+      'SILENT_MS',
+      'until a peer that only says it is a seed, and was silent when it was asked for a lease, is asked again',
+      'the peer: leases are taken without it',
+    ],
+    ['MAX_SILENT', 'such peers remembered', FORGOTTEN],
   ]),
   ...constants('core/heartbeats.ts', heartbeats, [
     [

@@ -11,6 +11,7 @@ import { comparePlaces, type Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { RequestId, Ticket } from './events.ts'
 import type { Journey } from './journey.ts'
+import { LatestMap } from './latest.ts'
 import type { LeaseTable } from './leases.ts'
 import { namedFirst } from './named-seeds.ts'
 import type { Step } from './step.ts'
@@ -31,6 +32,12 @@ interface Claim {
   progressed: boolean
 }
 
+interface Asked {
+  readonly release: ReleaseId
+  readonly peer: PeerId
+  readonly atMonoMs: number
+}
+
 export interface ClaimHooks {
   granted(step: Step, journey: Journey, release: ReleaseId): void
   /** Not granted, or lost in a renewal; what was taken is already freed. */
@@ -40,12 +47,19 @@ export interface ClaimHooks {
 /** Verdicts only a release that verifies can get. */
 const VERIFIED = new Set(['NEW', 'CONCURRENT', 'TWIN', 'TWIN_KNOWN', 'DUPLICATE', 'STALE'])
 
+/** Who let a question time out is not asked for so long, unless the configuration names it: every submission would wait. */
+export const SILENT_MS = 5 * 60_000
+/** More than a node has links to. */
+export const MAX_SILENT = 1_024
+
 /** Those named when an upload began may be gone by now. */
 const isThere = (journey: Journey, peer: PeerId): boolean => journey.session(peer)?.hello !== undefined
 
 export class Claims {
   readonly #claims = new Map<ReleaseId, Claim>()
-  readonly #asked = new Map<RequestId, { readonly release: ReleaseId; readonly peer: PeerId }>()
+  readonly #asked = new Map<RequestId, Asked>()
+  /** Who was silent, until when: kept over a new connection, which costs nothing. */
+  readonly #silent = new LatestMap<PeerId, number>(MAX_SILENT)
   readonly #freed = new Set<RequestId>()
   readonly #written = new Map<Ticket, ReleaseId>()
   readonly #table: LeaseTable
@@ -60,7 +74,8 @@ export class Claims {
     const { self, limits } = step.config
     const seeds = [...journey.admitted()].filter((session) => session.hello.submit).map(({ peer }) => peer)
     const { named, others } = namedFirst(step.config, [self, ...seeds])
-    const lowest = [...named, ...others].slice(0, limits.leaseSeeds).sort()
+    const heard = others.filter((peer) => (this.#silent.get(peer) ?? 0) <= step.now.monoMs)
+    const lowest = [...named, ...heard].slice(0, limits.leaseSeeds).sort()
     this.#claims.set(release.id, {
       release,
       envelope,
@@ -115,6 +130,7 @@ export class Claims {
     const asked = this.#asked.get(id)
     if (asked === undefined) return false
     this.#asked.delete(id)
+    this.#silent.delete(asked.peer)
     const claim = this.#claims.get(asked.release)
     if (claim === undefined) return true
     if (reply.type === 'refused' && this.#proves(step, journey, claim, asked.peer, reply.envelope)) {
@@ -138,6 +154,9 @@ export class Claims {
     const asked = this.#asked.get(id)
     if (asked === undefined) return false
     this.#asked.delete(id)
+    // One whose connection ended at once cost no time: a seed that restarts is asked again.
+    if (step.now.monoMs - asked.atMonoMs >= step.config.limits.leaseAskMs / 2)
+      this.#silent.set(asked.peer, step.now.monoMs + SILENT_MS)
     const claim = this.#claims.get(asked.release)
     if (claim === undefined || claim.granted) return true
     claim.next += 1
@@ -216,7 +235,7 @@ export class Claims {
 
   #ask(step: Step, claim: Claim, peer: PeerId): void {
     const id = step.nextRequest()
-    this.#asked.set(id, { release: claim.release.id, peer })
+    this.#asked.set(id, { release: claim.release.id, peer, atMonoMs: step.now.monoMs })
     const request = { protocol: 'publish', message: { type: 'lease', envelope: claim.envelope } } as const
     step.emit({ kind: 'request', id, peer, request, timeoutMs: step.config.limits.leaseAskMs })
   }

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { SILENT_MS } from '../../../src/core/claims.ts'
 import type { Snapshot } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
@@ -56,6 +57,53 @@ test('A silent seed is passed over, and so is one that refuses without proof', (
   expect(requests(second)).toEqual(['lease peer'])
   const lie = { type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'no' } as const
   expect(writes(node.answer(second[0], lie))).toEqual(['lease!'])
+})
+
+describe('Who was silent when it was asked for a lease', () => {
+  const next = (counter: number) => make({ clock: { alice: counter }, text: `${counter}` }).envelope
+  /** Asked for the first release, and failing after so long. */
+  function failed(node: SubmitNode, afterMs: number) {
+    const [asked] = ofKind(node.ask({ type: 'submit', envelope: next(1) }), 'request')
+    if (asked === undefined) throw new Error('nobody was asked')
+    node.monoMs += afterMs
+    return node.settled(node.handle({ kind: 'requestFailed', id: asked.id, code: 'NET_TIMEOUT' }))
+  }
+  const alone = (seeds: readonly Address[] = []) => {
+    const node = new SubmitNode({ seeds })
+    node.connect(PEER, { seed: true })
+    return node
+  }
+
+  test('costs no further release its second, for some minutes', () => {
+    const node = alone()
+    const passed = failed(node, LIMITS.leaseAskMs)
+    expect(passed.map(({ kind }) => kind)).toEqual(['persist', 'reply'])
+    node.handle({ kind: 'disconnected', peer: PEER })
+    node.monoMs += SILENT_MS - 1
+    const second = node.ask({ type: 'submit', envelope: next(2) })
+    expect(second.map(({ kind }) => kind)).toEqual(['persist'])
+    expect(writes(second)).toEqual(['lease!'])
+    node.monoMs += 1
+    expect(requests(node.ask({ type: 'submit', envelope: next(3) }))).toEqual(['lease peer'])
+  })
+
+  test('leaves its turn among the lowest to one that answers', () => {
+    const node = seeds()
+    expect(requests(failed(node, LIMITS.leaseAskMs))).toEqual(['lease peer'])
+    expect(requests(node.ask({ type: 'submit', envelope: next(2) }))).toEqual(['lease peer'])
+  })
+
+  test('is asked all the same where the configuration names it', () => {
+    const node = alone([`/ip4/10.0.0.2/tcp/7400/p2p/${PEER}` as Address])
+    failed(node, LIMITS.leaseAskMs)
+    expect(requests(node.ask({ type: 'submit', envelope: next(2) }))).toEqual(['lease peer'])
+  })
+
+  test('is not who failed at once, as its connection ended', () => {
+    const node = alone()
+    failed(node, 1)
+    expect(requests(node.ask({ type: 'submit', envelope: next(2) }))).toEqual(['lease peer'])
+  })
 })
 
 test('A refusal counts only with an envelope that verifies, of another release in that place or above', () => {
