@@ -215,12 +215,11 @@ export class Peers implements Stage {
 
   #afterLook(monoMs: number, missing: readonly PeerId[]): number {
     const { limits, random } = this.#config
-    const pauseMs = this.#short ? limits.redialMinMs : IDLE_LOOK_MS
+    const pauseMs = (this.#short ? limits.redialMinMs : IDLE_LOOK_MS) * (0.75 + random() / 2)
+    if (this.#short) return monoMs + pauseMs
+    // Not late for a seed whose turn comes before that.
     const due = missing.filter((peer) => this.#isMissed(peer)).map((peer) => this.#redial.nextMonoMs(peer))
-    return Math.max(
-      Math.min(monoMs + pauseMs * (0.75 + random() / 2), ...due),
-      monoMs + limits.redialMinMs / 2,
-    )
+    return Math.max(Math.min(monoMs + pauseMs, ...due), monoMs + limits.redialMinMs)
   }
 
   /**
