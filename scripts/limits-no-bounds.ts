@@ -83,7 +83,7 @@ const OF_NET: Reasons = {
   ...inFile('net/handshakes.ts', ['SOON_MS'], 'what counts as late for LEAST'),
   ...inFile('net/identity.ts', ['KEY_BYTES', 'READABLE_BY_OTHERS'], 'of the own key file'),
   ...inFile('net/muxer-frames.ts', ['SHORT_BYTES'], 'what counts as short for SHORT_PER_SECOND'),
-  ...inFile('net/muxer-frames.ts', ['DATA'], FORM),
+  ...inFile('net/muxer-frames.ts', ['DATA', 'PING', 'SYN'], FORM),
   ...inFile('net/muxer.ts', ['KIB'], UNIT),
   ...inFile('net/muxer.ts', ['INIT', 'SYN_RECEIVED'], FORM),
   ...inFile('net/noise.ts', ['TAG_BYTES'], FORM),

@@ -131,12 +131,14 @@ const CONNECTIONS: readonly WireBound[] = [
     ['MAX_STREAMS', 'streams on a connection, each way', RESET],
     ['MAX_WINDOW_BYTES', 'bytes on their way on a stream', CONNECTION],
     ['MAX_STREAM_UNREAD_BYTES', 'bytes on a stream that nobody reads', 'the sender: its stream is reset'],
+    ['MAX_UNSENT_BYTES', 'bytes for a connection that takes none', 'who does not read: its connection ends'],
   ]),
   ...constants('net/muxer-frames.ts', frames, [
     ['SHORT_PER_SECOND', 'frames a second on a connection with next to nothing in them', CONNECTION],
     ['SHORT_BURST', 'and so many at once', CONNECTION],
     ['STREAMS_PER_SECOND', 'streams opened on a connection in a second', CONNECTION],
     ['STREAMS_BURST', 'and so many at once', CONNECTION],
+    ['MAX_PONGS_UNSENT', 'pings of yamux from one who does not take the answers', CONNECTION],
     ['MAX_SMALL_TALK_BYTES', 'bytes on a stream before its protocol is agreed on, or of pings', CONNECTION],
   ]),
   ...constants('net/reader.ts', reader, [

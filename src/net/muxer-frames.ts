@@ -20,11 +20,20 @@ export const STREAMS_BURST = 512
  */
 export const MAX_SMALL_TALK_BYTES = 512
 const PING_ID = '/ipfs/ping/1.0.0'
+/** Whoever pings waits for the answer before the next one: half a minute each. More come from one who does not read. */
+export const MAX_PONGS_UNSENT = 8
 
 const DATA = 0
+const PING = 2
+/** Of a ping: it is to be answered. */
+const SYN = 1
 
 interface Frame {
-  readonly header: { readonly type: number; readonly length: number }
+  readonly header: { readonly type: number; readonly flag: number; readonly length: number }
+}
+/** What carries the muxer: until it has drained, what is sent piles up in memory. */
+interface Carrier {
+  readonly writableNeedsDrain: boolean
 }
 interface FramedStream {
   readonly direction: 'inbound' | 'outbound'
@@ -41,16 +50,18 @@ export interface Framed {
   incomingStream(id: number): void
 }
 
-export function boundFrames(muxer: Framed): void {
+export function boundFrames(muxer: Framed, carrier: Carrier): void {
   const short = new Bucket(SHORT_PER_SECOND, SHORT_BURST)
+  const ping = pongs(carrier)
   const handle = muxer.handleFrame.bind(muxer)
   muxer.handleFrame = (frame) => {
-    const { type, length } = frame.header
+    const { type, flag, length } = frame.header
     if ((type !== DATA || length < SHORT_BYTES) && short.take() < 0)
       throw new MeshError(
         'LIMIT_RATE',
         `more than ${SHORT_PER_SECOND} frames a second with next to nothing in them`,
       )
+    if (type === PING && flag === SYN) ping()
     handle(frame)
   }
   const begun = new Bucket(STREAMS_PER_SECOND, STREAMS_BURST)
@@ -65,6 +76,16 @@ export function boundFrames(muxer: Framed): void {
     const stream = create(...args)
     if (stream.direction === 'inbound') boundSmallTalk(stream)
     return stream
+  }
+}
+
+/** To be called before each ping is answered. */
+function pongs(carrier: Carrier): () => void {
+  let unsent = 0
+  return () => {
+    unsent = carrier.writableNeedsDrain ? unsent + 1 : 0
+    if (unsent > MAX_PONGS_UNSENT)
+      throw new MeshError('LIMIT_RATE', `more than ${MAX_PONGS_UNSENT} pings whose answers are not taken`)
   }
 }
 

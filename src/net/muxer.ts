@@ -12,6 +12,11 @@ export const MAX_STREAMS = 64
 export const MAX_WINDOW_BYTES = 512 * KIB
 /** What came before a stream was paused, or of which nobody took notice, and one window after that; beyond, it is reset. */
 export const MAX_STREAM_UNREAD_BYTES = 2 * MAX_WINDOW_BYTES
+/**
+ * What waits to be sent because the other side takes nothing: each stream stops after at most one window, frames of yamux
+ * itself never. Beyond, the connection ends.
+ */
+export const MAX_UNSENT_BYTES = MAX_STREAMS * MAX_WINDOW_BYTES
 
 /**
  * What we use of yamux 8.0.3 beyond its exported types. No contract of theirs, hence the exact version in
@@ -54,7 +59,8 @@ export function boundedYamux(
     const create = factory.createStreamMuxer.bind(factory)
     factory.createStreamMuxer = (connection) => {
       const muxer = create(connection)
-      boundFrames(muxer as unknown as Framed)
+      boundFrames(muxer as unknown as Framed, connection)
+      connection.maxWriteBufferLength = MAX_UNSENT_BYTES
       updateSparingly(muxer as unknown as Muxer, (bytes) => unread.change(connection, bytes))
       if (turn !== undefined) takeInTurn(muxer as unknown as Muxer, () => turn(connection))
       return muxer

@@ -1,20 +1,21 @@
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { expect, test } from 'vitest'
-import { boundedYamux } from '../../../src/net/muxer.ts'
+import { boundedYamux, MAX_UNSENT_BYTES } from '../../../src/net/muxer.ts'
+import { MAX_PONGS_UNSENT } from '../../../src/net/muxer-frames.ts'
 import { Unread } from '../../../src/net/unread.ts'
 import { many, opened, openedAndReset, pinged, sent } from '../../integration/net/yamux-frames.ts'
 
 /** A muxer at the answering end, what it hears given by hand, and the streams it has handed on. */
-function answering() {
+function answering({ capacity = Number.POSITIVE_INFINITY } = {}) {
   const turns: (() => void)[] = []
   const taken: string[] = []
-  const [, connection] = multiaddrConnectionPair()
+  const [, connection] = multiaddrConnectionPair({ capacity })
   const unread = new Unread({ maxUnreadBytes: 1_000_000 }, { note: () => {} })
   const turn = () => new Promise<void>((resolve) => turns.push(resolve))
   const muxer = boundedYamux(unread, turn)().createStreamMuxer(connection)
   muxer.addEventListener('stream', ({ detail }) => void taken.push(detail.id))
   const hear = (bytes: Uint8Array) => (muxer as unknown as { onData(bytes: Uint8Array): void }).onData(bytes)
-  return { turns, taken, hear }
+  return { turns, taken, hear, connection }
 }
 
 test('streams wait in one line, each for its turn, and those that have ended are not in it', async () => {
@@ -47,4 +48,24 @@ test('frames with next to nothing in them are counted, long ones are not', () =>
   expect(() => other.hear(many(20_000, () => sent(0, Buffer.alloc(255))))).toThrow(
     expect.objectContaining({ code: 'LIMIT_RATE' }),
   )
+})
+
+test('pings are answered while the answers are taken, and a few more; then the connection ends', async () => {
+  const { hear, connection } = answering({ capacity: 1 })
+  for (let round = 0; round < 3; round += 1) {
+    // the first answers make the connection full
+    hear(many(MAX_PONGS_UNSENT, pinged))
+    await expect.poll(() => connection.writableNeedsDrain || connection.writeBufferLength > 0).toBe(false)
+  }
+  expect(() => hear(many(MAX_PONGS_UNSENT + 3, pinged))).toThrow(
+    expect.objectContaining({ code: 'LIMIT_RATE' }),
+  )
+  expect(connection.writeBufferLength).toBeLessThan(12 * (MAX_PONGS_UNSENT + 3))
+})
+
+test('what waits for one who takes nothing has an end, whatever it is', () => {
+  const { connection } = answering({ capacity: 1 })
+  const bytes = new Uint8Array(MAX_UNSENT_BYTES / 16)
+  for (let round = 0; round < 20 && connection.status === 'open'; round += 1) connection.send(bytes)
+  expect(connection.status).toBe('aborted')
 })
