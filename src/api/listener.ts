@@ -39,7 +39,7 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     socket.on('error', () => socket.destroy())
     const refused = refusalOf(request)
-    if (refused !== undefined) socket.end(overSocket(told(request, refused)))
+    if (refused !== undefined) lastWords(socket, told(request, refused))
   })
   server.on('drop', (from) => {
     options.onProblem(
@@ -50,7 +50,7 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
     options.onProblem('API_BAD_REQUEST', `no HTTP request within the limits: ${error.code ?? error.message}`)
-    socket.end(overSocket(unreadable(error)))
+    lastWords(socket, unreadable(error))
   })
 }
 
@@ -120,6 +120,11 @@ function unasked(error: unknown, { onProblem }: ApiOptions): Response {
   }
   onProblem('INTERNAL', error instanceof Error ? (error.stack ?? error.message) : String(error))
   return problem('INTERNAL', 'the request failed inside the node; its log says more')
+}
+
+/** Node leaves such a connection half open for as long as the other side likes, and it holds its place in the count. */
+function lastWords(socket: Duplex, refused: Refusal): void {
+  socket.end(overSocket(refused), () => socket.destroy())
 }
 
 /** The parser gave up before there was a request. */

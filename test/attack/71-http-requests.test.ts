@@ -136,6 +136,27 @@ describe('sizes', () => {
     expect(served.problems.map((problem) => problem.code)).toEqual(['API_BAD_REQUEST'])
   })
 
+  test.each([
+    ['a tunnel that is refused', 'CONNECT 127.0.0.1:80 HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['a request that trickles in', 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: '],
+  ])('%s holds no connection, though its sender never ends it', async (_what, text) => {
+    const narrow = await serve(node, { limits: { maxHttpConnections: 1, httpRequestTimeoutMs: 100 } })
+    const { hostname, port } = new URL(narrow.api.url)
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true }).resume()
+    try {
+      await once(socket, 'connect')
+      socket.write(text)
+      await once(socket, 'end')
+      await vi.waitFor(
+        async () => expect((await ask(narrow.api.url, '/healthz').catch(() => undefined))?.status).toBe(200),
+        { timeout: 5_000, interval: 20 },
+      )
+    } finally {
+      socket.destroy()
+      await narrow.api.stop()
+    }
+  })
+
   test('an encoded body is refused', async () => {
     const { status, code } = await ask(served.api.url, '/healthz', { headers: ['Content-Encoding: gzip'] })
     expect([status, code]).toEqual([415, 'API_ENCODING'])
