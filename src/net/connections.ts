@@ -190,12 +190,7 @@ export class Connections {
     const node = this.#node
     // back already: the next end of a connection decides
     if (node === undefined || node.getConnections(remotePeer).some(({ status }) => status === 'open')) return
-    try {
-      await forgetStranger(node, remotePeer)
-    } catch (error) {
-      const text = `a peer that was not admitted stays in the peer store: ${(error as Error).message}`
-      this.#options.log.note({ kind: 'note', level: 'debug', code: 'STORE_FAILED', text })
-    }
+    await forgetStranger(node, remotePeer, this.#options.log)
   }
 
   /**

@@ -19,6 +19,7 @@ import { boundedYamux } from './muxer.ts'
 import { nativeNoise } from './noise.ts'
 import { noteProtocolsOnce } from './noted-protocols.ts'
 import { type Pace, Throttle } from './pace.ts'
+import { guardPeerWrites } from './peer-writes.ts'
 import type { Unread } from './unread.ts'
 
 const HOUR_MS = 3_600_000
@@ -84,6 +85,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const datastore = await openPeerStore(join(options.dataDir, 'peers'), options.log)
   const node = await createLibp2p({ ...(await configuration(options)), datastore, start: false })
   noteProtocolsOnce(node)
+  guardPeerWrites(node, options.log)
   const stop = async () => {
     await node.stop()
     await datastore.close()

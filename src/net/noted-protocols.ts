@@ -11,7 +11,9 @@ interface Noted {
  * stream's protocol in it, although it has stood there since identify; the stream is held up meanwhile. What was
  * merged once is remembered for as long as the connection lasts.
  */
-export function noteProtocolsOnce(node: Pick<Libp2p, 'peerStore' | 'addEventListener'>): void {
+export function noteProtocolsOnce(
+  node: Pick<Libp2p, 'peerStore' | 'addEventListener' | 'getConnections'>,
+): void {
   const noted = new Map<string, Noted>()
   node.addEventListener('peer:disconnect', ({ detail }) => void noted.delete(detail.toString()))
   const store: PeerStore = node.peerStore
@@ -23,7 +25,9 @@ export function noteProtocolsOnce(node: Pick<Libp2p, 'peerStore' | 'addEventList
     const known = noted.get(key)
     if (known !== undefined && protocols.every((protocol) => known.protocols.has(protocol))) return known.peer
     const peer = await merge(id, data, options)
-    noted.set(key, { protocols: new Set([...(known?.protocols ?? []), ...protocols]), peer })
+    // Of one that has gone meanwhile, nobody would take it off again.
+    if (node.getConnections(id).length > 0)
+      noted.set(key, { protocols: new Set([...(known?.protocols ?? []), ...protocols]), peer })
     return peer
   }
 }

@@ -1,12 +1,12 @@
 /** Signed records of peers, kept in libp2p's peer store beside their addresses, for the next start. */
-import type { PeerId } from '@libp2p/interface'
+import type { PeerData, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodePeerRecord } from '../codec/peer-record.ts'
 import type { Limits } from '../limits.ts'
-import type { EffectOf } from '../runtime/ports.ts'
+import type { EffectOf, LogPort } from '../runtime/ports.ts'
 
 const METADATA_KEY = 'confmesh-record'
 
@@ -24,13 +24,25 @@ export async function rememberPeer(
   })
 }
 
+/** Ours, and no word of libp2p's own. */
+export const holdsRecord = ({ metadata = {} }: PeerData): boolean => METADATA_KEY in metadata
+
 /**
  * libp2p writes down every peer that ever opened a stream, for a week: identities are free, so a stranger could fill
  * the disk. One that was not admitted is forgotten with its connection, unless a record of it is kept.
  */
-export async function forgetStranger(node: Libp2p, peer: PeerId): Promise<void> {
-  const { metadata } = await node.peerStore.get(peer).catch(() => ({ metadata: new Map() }))
-  if (!metadata.has(METADATA_KEY)) await node.peerStore.delete(peer)
+export async function forgetStranger(
+  { peerStore }: Pick<Libp2p, 'peerStore'>,
+  peer: PeerId,
+  log: LogPort,
+): Promise<void> {
+  try {
+    const { metadata } = await peerStore.get(peer).catch(() => ({ metadata: new Map() }))
+    if (!metadata.has(METADATA_KEY)) await peerStore.delete(peer)
+  } catch (error) {
+    const text = `a peer that was not admitted stays in the peer store: ${(error as Error).message}`
+    log.note({ kind: 'note', level: 'debug', code: 'STORE_FAILED', text })
+  }
 }
 
 /** Records not older than the peer store keeps them, at most `maxKnownPeers`. */

@@ -7,6 +7,7 @@ const idOf = (name: string) => ({ toString: () => name }) as PeerId
 /** A node whose peer store only says what is merged. */
 function node() {
   const merged: string[] = []
+  const connected = new Set(['a', 'b'])
   let disconnected: (event: { detail: PeerId }) => void = () => {}
   const peerStore = {
     merge: async (id: PeerId, { protocols = [], ...rest }: PeerData) => {
@@ -19,8 +20,13 @@ function node() {
     addEventListener: (_type: string, listener: typeof disconnected) => {
       disconnected = listener
     },
+    getConnections: (id: PeerId) => (connected.has(id.toString()) ? [{}] : []),
   } as unknown as Libp2p)
-  return { merged, peerStore, disconnect: (name: string) => disconnected({ detail: idOf(name) }) }
+  const disconnect = (name: string) => {
+    connected.delete(name)
+    disconnected({ detail: idOf(name) })
+  }
+  return { merged, peerStore, connected, disconnect }
 }
 
 test('a protocol of a peer is noted once, whoever opens how many streams', async () => {
@@ -34,9 +40,20 @@ test('a protocol of a peer is noted once, whoever opens how many streams', async
 })
 
 test('and again on another connection', async () => {
-  const { merged, peerStore, disconnect } = node()
+  const { merged, peerStore, connected, disconnect } = node()
   await peerStore.merge(idOf('a'), { protocols: ['/x'] })
   disconnect('a')
+  connected.add('a')
+  await peerStore.merge(idOf('a'), { protocols: ['/x'] })
+  expect(merged).toEqual(['a /x', 'a /x'])
+})
+
+test('of one that went while its protocol was written nothing stays', async () => {
+  const { merged, peerStore, connected, disconnect } = node()
+  const writing = peerStore.merge(idOf('a'), { protocols: ['/x'] })
+  disconnect('a')
+  await writing
+  connected.add('a')
   await peerStore.merge(idOf('a'), { protocols: ['/x'] })
   expect(merged).toEqual(['a /x', 'a /x'])
 })
@@ -58,7 +75,11 @@ test('what could not be noted is tried again', async () => {
       return {} as Peer
     },
   }
-  noteProtocolsOnce({ peerStore, addEventListener: () => {} } as unknown as Libp2p)
+  noteProtocolsOnce({
+    peerStore,
+    addEventListener: () => {},
+    getConnections: () => [{}],
+  } as unknown as Libp2p)
   const merge = peerStore.merge as (id: PeerId, data: PeerData) => Promise<Peer>
   await expect(merge(idOf('a'), { protocols: ['/x'] })).rejects.toThrow('disk')
   fails = false

@@ -1,0 +1,83 @@
+/** libp2p on loopback with its peer store on a disk that takes nothing, or is slow. */
+import type { Libp2p, PeerData, PeerId } from '@libp2p/interface'
+import { afterEach, expect, test } from 'vitest'
+import { noteProtocolsOnce } from '../../../src/net/noted-protocols.ts'
+import { guardPeerWrites } from '../../../src/net/peer-writes.ts'
+import type { EffectOf } from '../../../src/runtime/ports.ts'
+import { plainHost } from './plain-host.ts'
+
+const ECHO = '/echo/1.0.0'
+const running: Libp2p[] = []
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((node) => node.stop()))
+})
+
+const plain = async (): Promise<Libp2p> => {
+  const node = await plainHost({ listen: true })
+  running.push(node)
+  await node.handle(ECHO, (stream) => {
+    stream.addEventListener('message', ({ data }) => void stream.send(data))
+  })
+  return node
+}
+
+/** A host as ours, before each of its writes `before` is asked. */
+async function guardedHost(before: (id: PeerId, data: PeerData) => Promise<void>) {
+  const node = await plain()
+  const notes: EffectOf<'note'>[] = []
+  const store = node.peerStore
+  for (const write of ['merge', 'patch', 'save'] as const) {
+    const original = store[write].bind(store)
+    store[write] = async (id, data, options) => {
+      await before(id, data)
+      return original(id, data, options)
+    }
+  }
+  noteProtocolsOnce(node)
+  guardPeerWrites(node, { note: (effect) => void notes.push(effect) })
+  return { node, notes }
+}
+
+async function echoed(from: Libp2p, to: Libp2p): Promise<void> {
+  const connection = await from.dial(to.getMultiaddrs())
+  const stream = await connection.newStream(ECHO)
+  const answered = new Promise<void>((resolve) => stream.addEventListener('message', () => resolve()))
+  stream.send(Buffer.from('word'))
+  await answered
+  await stream.close()
+}
+
+test('a full disk costs no stream, gossip hears of who comes and goes, and it is told once', async () => {
+  const { node, notes } = await guardedHost(() => Promise.reject(new Error('ENOSPC')))
+  const topology: string[] = []
+  await node.register(ECHO, {
+    onConnect: (peer) => void topology.push(`here ${peer}`),
+    onDisconnect: (peer) => void topology.push(`gone ${peer}`),
+  })
+  for (let round = 0; round < 2; round += 1) {
+    const other = await plain()
+    await echoed(other, node)
+    await echoed(node, other)
+    await expect.poll(() => topology.at(-1)).toBe(`here ${other.peerId}`)
+    await other.stop()
+    await expect.poll(() => topology.at(-1), { timeout: 5_000 }).toBe(`gone ${other.peerId}`)
+    await expect(node.peerStore.get(other.peerId)).rejects.toMatchObject({ name: 'NotFoundError' })
+  }
+  expect(notes).toMatchObject([
+    { level: 'warn', code: 'STORE_FAILED', text: expect.stringContaining('ENOSPC') },
+  ])
+})
+
+test('what is written of a stranger once it is gone is forgotten again, a record of ours is not', async () => {
+  const { node } = await guardedHost(async () => {})
+  const [stranger, known] = [await plain(), await plain()]
+  const data = { multiaddrs: known.getMultiaddrs(), metadata: { 'confmesh-record': new Uint8Array(3) } }
+  await node.peerStore.merge(known.peerId, data)
+  for (const { peerId } of [stranger, known]) {
+    await node.peerStore.patch(peerId, { protocols: [ECHO] })
+    await node.peerStore.merge(peerId, { metadata: { AgentVersion: new Uint8Array(1) } })
+  }
+  expect((await node.peerStore.all()).map(({ id }) => String(id))).toEqual([String(known.peerId)])
+  await echoed(node, stranger)
+  expect(await node.peerStore.has(stranger.peerId)).toBe(true)
+})
