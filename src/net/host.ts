@@ -73,6 +73,7 @@ export interface HostOptions extends Station {
 
 export interface Host {
   readonly node: Libp2p
+  readonly datastore: LevelDatastore
   readonly pubsub: Pubsub
   /** Listening once this resolves. @throws MeshError NET_LISTEN */
   start(): Promise<void>
@@ -92,6 +93,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   }
   return {
     node,
+    datastore,
     pubsub: node.services.pubsub as unknown as Pubsub,
     start: async () => {
       try {

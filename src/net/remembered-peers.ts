@@ -1,14 +1,18 @@
 /** Signed records of peers, kept in libp2p's peer store beside their addresses, for the next start. */
 import type { PeerData, PeerId } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromCID, peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import type { LevelDatastore } from 'datastore-level'
 import type { Libp2p } from 'libp2p'
+import { CID } from 'multiformats/cid'
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodePeerRecord } from '../codec/peer-record.ts'
 import type { Limits } from '../limits.ts'
 import type { EffectOf, LogPort } from '../runtime/ports.ts'
 
 const METADATA_KEY = 'confmesh-record'
+/** Before each peer's id in the peer store (`@libp2p/peer-store` 12.0.28). No contract of theirs. */
+const PEERS = '/peers/'
 
 /** @throws whatever the peer store or the codec throws; the record was verified by the core */
 export async function rememberPeer(
@@ -45,9 +49,52 @@ export async function forgetStranger(
   }
 }
 
-/** Records not older than the peer store keeps them, at most `maxKnownPeers`. */
-export async function rememberedPeers(node: Libp2p, limits: Limits): Promise<readonly Uint8Array[]> {
-  const peers = await node.peerStore.all()
+/** What libp2p's peer store lies in. */
+export interface PeersOnDisk {
+  readonly node: Pick<Libp2p, 'peerStore'>
+  readonly datastore: Pick<LevelDatastore, 'queryKeys' | 'delete'>
+}
+
+/**
+ * Records not older than the peer store keeps them, at most `maxKnownPeers`. One that is damaged makes all unreadable to
+ * libp2p: it is dropped. A node without any still has its seeds.
+ */
+export async function rememberedPeers(
+  peers: PeersOnDisk,
+  limits: Limits,
+  log: LogPort,
+): Promise<readonly Uint8Array[]> {
+  const tell = (text: string) => log.note({ kind: 'note', level: 'warn', code: 'STORE_FAILED', text })
+  try {
+    return await recordsIn(peers.node, limits)
+  } catch (error) {
+    tell(`the peer store is damaged: ${(error as Error).message}; what cannot be read of it is dropped`)
+  }
+  try {
+    await dropUnreadable(peers)
+    return await recordsIn(peers.node, limits)
+  } catch (error) {
+    const reason = (error as Error).message
+    tell(
+      `no peer is remembered: ${reason}; to mend it, stop the node and remove the folder peers of its data`,
+    )
+    return []
+  }
+}
+
+async function recordsIn({ peerStore }: PeersOnDisk['node'], limits: Limits): Promise<readonly Uint8Array[]> {
+  const peers = await peerStore.all()
   const records = peers.flatMap(({ metadata }) => metadata.get(METADATA_KEY) ?? [])
   return records.slice(0, limits.maxKnownPeers)
+}
+
+async function dropUnreadable({ node, datastore }: PeersOnDisk): Promise<void> {
+  for await (const key of datastore.queryKeys({ prefix: PEERS })) {
+    try {
+      await node.peerStore.get(peerIdFromCID(CID.parse(key.toString().slice(PEERS.length))))
+    } catch (error) {
+      // it has aged meanwhile, or gone
+      if ((error as Error).name !== 'NotFoundError') await datastore.delete(key)
+    }
+  }
 }

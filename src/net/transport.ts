@@ -74,7 +74,7 @@ export function createTransport(options: TransportOptions): Transport {
     peerId,
     addresses: () => (parts === undefined ? [] : diallable(parts.host.node.getMultiaddrs(), peerId)),
     rememberedPeers: async () =>
-      parts === undefined ? [] : rememberedPeers(parts.host.node, options.limits),
+      parts === undefined ? [] : rememberedPeers(parts.host, options.limits, options.log),
     meshPeers: (topic) => parts?.gossip.meshPeers(topic) ?? [],
     subscribers: (topic) => parts?.gossip.subscribers(topic) ?? [],
     topicCount: () => parts?.gossip.topicCount() ?? 0,

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
 import { afterEach, expect, test } from 'vitest'
 import type { Address } from '../../../src/model/ids.ts'
@@ -170,6 +171,31 @@ test('a record of a peer is there again after a restart', async () => {
   expect((await second.transport.rememberedPeers()).map((bytes) => Buffer.from(bytes))).toEqual([
     Buffer.from(record),
   ])
+})
+
+test('records of peers that are damaged are dropped, and told; the others are there', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  const first = await Scripted.start({ dataDir })
+  const identities = Array.from({ length: 2 }, newIdentityPem)
+  const records = identities.map((identityPem) => signedRecord(privateKeyFromPem(identityPem)))
+  for (const [at, record] of records.entries())
+    first.transport.perform({ kind: 'rememberPeer', peer: peerIdOf(identities[at] ?? ''), record })
+  await first.untilAsync('kept', async () => (await first.transport.rememberedPeers()).length === 2)
+  await first.transport.stop()
+  const datastore = new LevelDatastore(join(dataDir, 'peers'))
+  await datastore.open()
+  const damaged = peerIdFromString(peerIdOf(identities[0] ?? '')).toCID()
+  await datastore.db.put(`/peers/${damaged}`, Buffer.alloc(40, 0xff))
+  await datastore.db.put('/peers/nobody', Buffer.of(1))
+  await datastore.close()
+  const second = await node({ dataDir })
+  const left = async () => (await second.transport.rememberedPeers()).map((bytes) => Buffer.from(bytes))
+  expect(await left()).toEqual([Buffer.from(records[1] ?? [])])
+  expect(second.notes).toMatchObject([{ code: 'STORE_FAILED', text: expect.stringContaining('dropped') }])
+  expect(await left()).toHaveLength(1)
+  expect(second.notes).toHaveLength(1)
+  // and what it says of itself is there still
+  await connect(await node(), second)
 })
 
 test('strangers leave nothing in the peer store, admitted peers stay', async () => {
