@@ -13,6 +13,8 @@ const STATUS_OF: Partial<Record<Code, number>> = {
   CONTENT_GONE: 410,
   CODEC_MALFORMED: 400,
   STORE_CORRUPT: 503,
+  STORE_FULL: 503,
+  STORE_FAILED: 503,
 }
 
 const TITLES: Record<number, string> = {
@@ -31,7 +33,7 @@ const TITLES: Record<number, string> = {
   503: 'Unavailable',
 }
 
-/** Whatever is 503 passes: others have taken their answers, or what is missing has come. */
+/** Whatever is 503 passes: others have taken their answers, what is missing has come, or the disk is seen to. */
 const RETRY_AFTER_S = '5'
 
 /** The code once more as a header: an answer to HEAD has no body. */

@@ -297,11 +297,16 @@ const entryOf = <T extends ChannelEntry>(entry: T): T => ({ ...entry, fetch: ent
 
 const PASSING = ['NET_UNREACHABLE', 'NET_TIMEOUT', 'API_BUSY', 'API_UNAVAILABLE', 'STORE_CORRUPT']
 
-/** Worth another try: the node is away, busy, or mending itself. */
+/** Worth another try: the node is away, busy, mending itself, or in a trouble of its own, such as with its disk. */
 const passes = (error: unknown): boolean =>
-  isMeshError(error) && PASSING.includes(error.code) && !(error instanceof NoNode)
+  isMeshError(error) &&
+  (PASSING.includes(error.code) || Number(error.details.status) >= 500) &&
+  !(error instanceof NoNode)
 
-const UNREADABLE = ['CONTENT_GONE', 'STORE_CORRUPT', 'API_UNAVAILABLE']
+const UNREADABLE = [
+  ...['CONTENT_GONE', 'STORE_CORRUPT', 'API_UNAVAILABLE'],
+  ...['STORE_FULL', 'STORE_FAILED', 'INTERNAL'],
+]
 
 /** The node answers, but not with the content of this release. */
 const isUnreadable = (error: unknown): boolean =>

@@ -81,20 +81,39 @@ describe('what cannot be read for once does not end a watch', () => {
     await watch.return(undefined)
   })
 
-  test('a release that stays damaged, once it was replaced', async () => {
+  test.each([
+    ['a disk that fails', new MeshError('STORE_FAILED', 'EIO')],
+    ['a disk that is full', new MeshError('STORE_FULL', 'no space')],
+    ['a fault inside the node', new TypeError('of no code')],
+  ])('%s', async (_what, error) => {
     const first = node.activate({ a: '1' })
-    let second = first
     let reads = 0
-    node.beforeFiles = async (release?: ReleaseId) => {
-      if (++reads === 1 || release !== first.id) return
-      if (reads === 2) second = node.activate({ a: '2' })
-      throw new MeshError('STORE_CORRUPT', 'a page is damaged')
+    node.beforeFiles = async () => {
+      if (++reads === 2) throw error
     }
     const watch = client.watch(CHANNEL)
-    expect(textOf((await watch.next()).value, 'a')).toBe('2')
-    expect(second).not.toBe(first)
+    expect((await watch.next()).value?.release).toBe(first.id)
+    expect(waits).toHaveLength(1)
     await watch.return(undefined)
   })
+
+  test.each(['STORE_CORRUPT', 'STORE_FAILED'] as const)(
+    'a release of which the node says %s, once it was replaced',
+    async (code) => {
+      const first = node.activate({ a: '1' })
+      let second = first
+      let reads = 0
+      node.beforeFiles = async (release?: ReleaseId) => {
+        if (++reads === 1 || release !== first.id) return
+        if (reads === 2) second = node.activate({ a: '2' })
+        throw new MeshError(code, 'a page is damaged')
+      }
+      const watch = client.watch(CHANNEL)
+      expect(textOf((await watch.next()).value, 'a')).toBe('2')
+      expect(second).not.toBe(first)
+      await watch.return(undefined)
+    },
+  )
 })
 
 test('events of another name are passed over', async () => {

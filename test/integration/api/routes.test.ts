@@ -244,14 +244,19 @@ describe('failures', () => {
     }
   })
 
-  test('damage in the store: 503 with its code', async () => {
-    node.failure = new MeshError('STORE_CORRUPT', 'block is damaged')
-    try {
-      await refused(await get(FILE), 503, 'STORE_CORRUPT')
-    } finally {
-      node.failure = undefined
-    }
-  })
+  test.each(['STORE_CORRUPT', 'STORE_FULL', 'STORE_FAILED'] as const)(
+    '%s: 503, and when to ask again',
+    async (code) => {
+      node.failure = new MeshError(code, 'block is damaged')
+      try {
+        const response = await get(FILE)
+        expect(response.headers.get('retry-after')).toBe('5')
+        await refused(response, 503, code)
+      } finally {
+        node.failure = undefined
+      }
+    },
+  )
 
   test('each refusal is told with its stable code', async () => {
     await get('/v1/status', {}, 'DELETE')
