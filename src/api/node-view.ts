@@ -104,7 +104,7 @@ export interface NodeView {
   ): Promise<AsyncIterable<Uint8Array>>
   /** A stored release as a CAR file, for `export`. @throws MeshError API_NOT_FOUND; as `read` */
   car(channel: Channel, release?: ReleaseId): Promise<AsyncIterable<Uint8Array>>
-  /** Called after each activation; returns the unsubscribe function. */
-  subscribe(channel: Channel, listener: (change: ReleaseChange) => void): () => void
+  /** `listener` is called after each activation, `missed` where what it changed cannot be said; returns the unsubscribe function. */
+  subscribe(channel: Channel, listener: (change: ReleaseChange) => void, missed?: () => void): () => void
   metrics(): Promise<string>
 }

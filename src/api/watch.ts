@@ -16,7 +16,8 @@ export interface WatchSettings {
 /**
  * Server-sent events of one channel. The current state comes first, with what differs from the release that
  * `Last-Event-ID` names, unless that is it. A slow reader, and one for whom there is no room yet, gets the newest release
- * with all paths changed since what it was sent last; what was quickly replaced is skipped, so nothing queues up.
+ * with all paths changed since what it was sent last; what was quickly replaced is skipped, so nothing queues up. Where the
+ * node cannot say what an activation changed, the stream ends: the reader comes again, and finds the state it is in then.
  */
 export function serveWatch(c: Context, node: NodeView, channel: Channel, settings: WatchSettings): Response {
   const { answers, heartbeatMs } = settings
@@ -27,10 +28,11 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
     let isQuiet = true
     // Said twice, a release would look like an activation.
     let sent = c.req.header('last-event-id')
-    const unsubscribe = node.subscribe(channel, (change) => {
+    const hear = (change: ReleaseChange): void => {
       next = next === undefined ? change : newer(next, change)
       wake?.()
-    })
+    }
+    const unsubscribe = node.subscribe(channel, hear, () => stream.abort())
     const beat = setInterval(() => {
       isQuiet = true
       wake?.()

@@ -49,9 +49,14 @@ export interface DaemonView extends NodeView {
   activated(channel: Channel): void
 }
 
+interface Watcher {
+  readonly tell: (change: ReleaseChange) => void
+  readonly missed: (() => void) | undefined
+}
+
 /** The node as the HTTP API sees it: the core's view in the contract's words, contents from the store. */
 export function createView(sources: ViewSources): DaemonView {
-  const listeners = new Map<Channel, Set<(change: ReleaseChange) => void>>()
+  const watchers = new Map<Channel, Set<Watcher>>()
   const announced = new Map<Channel, Release>()
 
   const find = (channel: Channel): CoreChannelView | undefined => sources.core.channelView(channel)
@@ -72,8 +77,8 @@ export function createView(sources: ViewSources): DaemonView {
     // One activated meanwhile announces itself, against the same release before: older news never come last.
     if (find(channel)?.active?.id !== release.id || announced.get(channel)?.id === release.id) return
     announced.set(channel, release)
-    for (const listener of listeners.get(channel) ?? []) {
-      listener({ channel, release: release.id, clock: Object.fromEntries(release.header.clock), changed })
+    for (const { tell } of watchers.get(channel) ?? []) {
+      tell({ channel, release: release.id, clock: Object.fromEntries(release.header.clock), changed })
     }
   }
 
@@ -110,21 +115,26 @@ export function createView(sources: ViewSources): DaemonView {
         throw new MeshError('API_NOT_FOUND', `${channel} has no such release here`)
       return writeCar(envelope, await sources.content.blocks(release))
     },
-    subscribe(channel, listener) {
-      const set = listeners.get(channel) ?? new Set()
-      listeners.set(channel, set.add(listener))
+    subscribe(channel, tell, missed) {
+      const watcher = { tell, missed }
+      const set = watchers.get(channel) ?? new Set()
+      watchers.set(channel, set.add(watcher))
       const active = find(channel)?.active?.release
       if (active !== undefined && !announced.has(channel)) announced.set(channel, active)
       return () => {
-        set.delete(listener)
-        if (set.size === 0) listeners.delete(channel)
+        set.delete(watcher)
+        if (set.size === 0) watchers.delete(channel)
       }
     },
     metrics: sources.metrics,
     activated(channel) {
-      if (listeners.has(channel))
-        announce(channel).catch((error: unknown) => sources.onProblem(channel, error))
-      else announced.delete(channel)
+      if (!watchers.has(channel)) announced.delete(channel)
+      else
+        announce(channel).catch((error: unknown) => {
+          sources.onProblem(channel, error)
+          // Nobody would ever say it again.
+          for (const { missed } of watchers.get(channel) ?? []) missed?.()
+        })
     },
   }
 }

@@ -20,6 +20,8 @@ export class FakeNode implements NodeView {
   readonly channels = new Map<string, FakeRelease[]>()
   readonly gone = new Set<string>()
   readonly listeners = new Set<(change: ReleaseChange) => void>()
+  /** Told where an activation cannot be said. */
+  readonly missed = new Set<() => void>()
   waitingFor: string[] = []
   stores = (channel: Channel): boolean => !channel.startsWith('elsewhere/')
   failure: Error | undefined
@@ -119,10 +121,14 @@ export class FakeNode implements NodeView {
     return chunks(Buffer.from(`car of ${release.id}`))
   }
 
-  subscribe(channel: Channel, listener: (change: ReleaseChange) => void) {
+  subscribe(channel: Channel, listener: (change: ReleaseChange) => void, missed: () => void) {
     const own = (change: ReleaseChange) => (change.channel === channel ? listener(change) : undefined)
     this.listeners.add(own)
-    return () => void this.listeners.delete(own)
+    this.missed.add(missed)
+    return () => {
+      this.listeners.delete(own)
+      this.missed.delete(missed)
+    }
   }
 
   metrics = async () => '# TYPE confmesh_ready gauge\nconfmesh_ready 1\n'

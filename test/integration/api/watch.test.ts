@@ -164,6 +164,15 @@ test('a state that cannot be read ends the stream and is told', async () => {
   expect(node.listeners.size).toBe(0)
 })
 
+test('a stream ends where an activation could not be said: its reader comes again and finds it', async () => {
+  const first = node.activate({ a: '1' })
+  const response = await fetch(served.api.url + WATCH, { headers: { 'last-event-id': first.id } })
+  await vi.waitFor(() => expect(node.missed.size).toBe(1), within)
+  for (const missed of node.missed) missed()
+  expect(await response.text()).not.toContain('event:')
+  expect(node.listeners.size).toBe(0)
+})
+
 test('a stream with nothing to say yet says at once that it is alive', async () => {
   await served.api.stop()
   served = await serve(node)

@@ -223,6 +223,21 @@ describe('view', () => {
     expect(seen).toHaveLength(1)
   })
 
+  test('where it cannot be read what an activation changed, who watches is told that much', async () => {
+    const { view, waits, activate } = viewOf()
+    const seen: ReleaseChange[] = []
+    const missed = vi.fn()
+    view.subscribe(CHANNEL, (change) => seen.push(change), missed)
+    const second = release('two', 2, [])
+    waits.set(second.id, Promise.reject(new Error('EIO')))
+    activate(second)
+    await vi.waitFor(() => expect(missed).toHaveBeenCalledOnce())
+    const third = release('three', 3, [])
+    activate(third)
+    await vi.waitFor(() => expect(seen.map((change) => change.release)).toEqual([third.id]))
+    expect(missed).toHaveBeenCalledOnce()
+  })
+
   test('what asks for one channel or release costs one: all channels are gone through for the status alone', async () => {
     const { view, activate, whole } = viewOf()
     const seen: ReleaseChange[] = []
