@@ -17,6 +17,8 @@ interface Place {
   readonly name: string
   readonly host: string
   readonly port: number
+  /** Of IPv6 alone, as libp2p listens there: or `::` would be in use wherever `0.0.0.0` is. */
+  readonly ipv6Only: boolean
 }
 
 /** Each fixed port can be listened on; while the node runs, it is the node that listens there. */
@@ -26,22 +28,23 @@ export async function checkPorts(config: NodeConfig, state: StoreState): Promise
 
 function placesOf({ listen, api }: NodeConfig): readonly Place[] {
   const places = listen.flatMap((address) => {
-    const match = /^\/(?:ip4|ip6)\/([^/]+)\/tcp\/(\d+)$/.exec(address)
-    return match === null ? [] : [{ name: address, host: match[1] as string, port: Number(match[2]) }]
+    const match = /^\/(ip4|ip6)\/([^/]+)\/tcp\/(\d+)$/.exec(address)
+    if (match === null) return []
+    return [{ name: address, host: match[2] as string, port: Number(match[3]), ipv6Only: match[1] === 'ip6' }]
   })
   const own = /^(.*):(\d+)$/.exec(api.listen)
   if (own !== null && !api.listen.startsWith('unix:')) {
     const host = (own[1] as string).replace(/^\[|\]$/g, '')
-    places.push({ name: `api ${api.listen}`, host, port: Number(own[2]) })
+    places.push({ name: `api ${api.listen}`, host, port: Number(own[2]), ipv6Only: false })
   }
   return places.filter(({ port }) => port !== 0)
 }
 
-async function checkPort({ name, host, port }: Place, state: StoreState): Promise<Finding> {
+async function checkPort({ name, host, port, ipv6Only }: Place, state: StoreState): Promise<Finding> {
   const check = `port ${name}`
   const server = createServer()
   try {
-    server.listen({ host, port, exclusive: true })
+    server.listen({ host, port, ipv6Only, exclusive: true })
     await once(server, 'listening')
     server.close()
     if (state !== 'running') return fine(check, 'free')
