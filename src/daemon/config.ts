@@ -191,11 +191,14 @@ function absolutePaths(value: Record<string, unknown>, base: string): void {
     api.listen = `unix:${resolve(base, api.listen.slice(5))}`
 }
 
+/** What Kubernetes puts into each container's environment for a service named `confmesh-node`. */
+const OF_A_SERVICE = /^CONFMESH_NODE_(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)$/
+
 function* environmentTwins(
   environment: NodeJS.ProcessEnv,
 ): Iterable<[name: string, path: string, text: string]> {
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith('CONFMESH_NODE_') || text === undefined) continue
+    if (!name.startsWith('CONFMESH_NODE_') || OF_A_SERVICE.test(name) || text === undefined) continue
     yield [name, dottedKey(name), text]
   }
 }

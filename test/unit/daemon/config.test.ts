@@ -143,6 +143,23 @@ describe('what overrides what', () => {
     expect(() => load(text, { CONFMESH_NODE_LIMITS_MAX_WACHERS: '7' })).toThrow(refusal(/no such setting/))
   })
 
+  test('what Kubernetes says of a service named confmesh-node is no setting', () => {
+    const words = [
+      'SERVICE_HOST',
+      'SERVICE_PORT',
+      'SERVICE_PORT_P2P',
+      'PORT',
+      'PORT_7400_TCP',
+      'PORT_7400_TCP_ADDR',
+    ]
+    const environment = Object.fromEntries(
+      words.map((word) => [`CONFMESH_NODE_${word}`, 'tcp://10.0.0.1:7400']),
+    )
+    expect(JSON.stringify(load(LEAST, environment))).toBe(JSON.stringify(load(LEAST)))
+    expect(() => load(LEAST, { CONFMESH_NODE_PORTS: '1' })).toThrow(refusal(/no such setting/))
+    expect(() => load(LEAST, { CONFMESH_NODE_SERVICE: '1' })).toThrow(refusal(/no such setting/))
+  })
+
   test('a twin of no key, or with a value of another type, is refused', () => {
     expect(() => load(LEAST, { CONFMESH_NODE_API_LISTN: 'x' })).toThrow(refusal(/^CONFMESH_NODE_API_LISTN: /))
     expect(() => load(LEAST, { CONFMESH_NODE_SUBMIT: 'yes' })).toThrow(refusal(/submit/))
