@@ -3,6 +3,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  copyFileSync,
   existsSync,
   fsyncSync,
   linkSync,
@@ -10,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -18,6 +20,9 @@ import { dirname, resolve } from 'node:path'
 import { makeFolder } from '../daemon/make-folder.ts'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+
+/** What link says on file systems without hard links, as sticks and shares have them; net/identity.ts knows the same. */
+const NO_LINKS: ReadonlySet<unknown> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'])
 
 /** A file in someone's hands that we only read. @throws MeshError INPUT_PATH */
 export function readInput(path: string, what: string): string {
@@ -46,9 +51,30 @@ export function requireNew(path: string): void {
 /** A new file, on disk when this returns. @throws MeshError INPUT_EXISTS, INPUT_PATH */
 export function writeNew(path: string, text: string, mode: number): void {
   writeAside(path, text, mode, (aside) => {
-    linkSync(aside, path) // fails where the name is taken, unlike rename
+    try {
+      linkSync(aside, path) // fails where the name is taken, unlike rename
+    } catch (error) {
+      if (!NO_LINKS.has((error as NodeJS.ErrnoException).code)) throw error
+      copyNew(aside, path)
+    }
     unlinkSync(aside)
   })
+}
+
+/** Without hard links: not whole at once, but taken away where it fails. @throws an error of code EEXIST where the name is taken */
+function copyNew(from: string, path: string): void {
+  try {
+    copyFileSync(from, path, constants.COPYFILE_EXCL)
+    const file = openSync(path, 'r+')
+    try {
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') rmSync(path, { force: true })
+    throw error
+  }
 }
 
 /** Puts a new text in the place of the old: a reader sees the one or the other. @throws MeshError INPUT_PATH */
