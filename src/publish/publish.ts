@@ -1,7 +1,7 @@
 /**
  * A publish from content to acknowledgement: what stands in the channel, the next clock, signatures, the upload. A place
- * that another pipeline took meanwhile is left to it and the next one signed, a few times, unless the caller named what
- * it expects to replace.
+ * that another pipeline is proven to have taken meanwhile is left to it and the next one signed, a few times, unless the
+ * caller named what it expects to replace.
  */
 
 import { sha256 } from '../codec/digest.ts'
@@ -92,10 +92,12 @@ export async function publish(options: PublishOptions): Promise<Published> {
     if (!options.again && isUnchanged(standing, options, speaker)) return unchanged(standing)
     const result = await tryOnce(options, speaker, { standing, isNew: isNewChannel(name) ? name : undefined })
     if (!('taken' in result)) return result
-    const { taken } = result
+    const { taken, signed } = result
     if (!['any', undefined].includes(options.expect) || attempt === limits.counterTries) throw taken
     const other = taken.envelope === undefined ? undefined : verified(taken.envelope, root, channel, limits)
-    if (other !== undefined) also.push(other)
+    // A seed that lies would have keys without a memory sign one place twice, and any other waste counters.
+    if (other === undefined || other.id === signed.id || other.counter < signed.counter) throw taken
+    also.push(other)
   }
 }
 
@@ -103,7 +105,7 @@ async function tryOnce(
   options: PublishOptions,
   speaker: Speaker,
   { standing, isNew }: Pick<Change, 'standing' | 'isNew'>,
-): Promise<Published | { readonly taken: RefusedBySeed }> {
+): Promise<Published | { readonly taken: RefusedBySeed; readonly signed: Pick<Release, 'id' | 'counter'> }> {
   const { root, channel, content, memory, limits } = options
   const publisher = speaker.publisher.name
   const { epoch } = standing
@@ -116,6 +118,7 @@ async function tryOnce(
     limits,
   )
   const release = sha256(payload) as string as ReleaseId
+  const counter = clock.get(publisher) ?? 0
   const { files, bytes } = content
   const base = {
     ...{ release, clock, files, bytes, uploadedBytes: 0, unchanged: false, acknowledgedBy: [] },
@@ -126,10 +129,7 @@ async function tryOnce(
     throw new MeshError('PUBLISH_DECLINED', 'nothing was signed or sent')
   if (options.until === 'shown') return base
   // On disk before a signature exists: a run that dies here only wastes a counter.
-  await memory.record(
-    { fleet: root.fleetId, channel, epoch },
-    { counter: clock.get(publisher) ?? 0, release },
-  )
+  await memory.record({ fleet: root.fleetId, channel, epoch }, { counter, release })
   const envelope = await signRelease(payload, options.signers, speaker.keys)
   if (options.until === 'signed') return { ...base, envelope }
   const { heldAs } = content
@@ -142,7 +142,8 @@ async function tryOnce(
     )
     return { ...base, uploadedBytes: submitted.uploadedBytes, acknowledgedBy: submitted.acknowledgedBy }
   } catch (error) {
-    if (error instanceof RefusedBySeed && error.code === 'ORDER_PLACE_TAKEN') return { taken: error }
+    if (error instanceof RefusedBySeed && error.code === 'ORDER_PLACE_TAKEN')
+      return { taken: error, signed: { id: release, counter } }
     throw error
   }
 }

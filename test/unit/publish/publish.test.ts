@@ -86,13 +86,43 @@ test('A taken place is left to the other and the next one signed, a few times', 
   expect(done.clock.get('alice' as Name)).toBe(8)
   expect(asked).toBe(2)
 
-  const stubborn = empty()
-  stubborn.next.set(
+  const busy = empty()
+  busy.next.set(
     'submit',
-    Array.from({ length: 9 }, () => taken()),
+    Array.from({ length: 9 }, (_, index) => taken(make({ clock: { alice: index + 1 } }).envelope)),
   )
-  await expect(publish(options(stubborn))).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
-  expect(stubborn.asked.filter((type) => type === 'submit')).toHaveLength(LIMITS.counterTries)
+  await expect(publish(options(busy))).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+  expect(busy.asked.filter((type) => type === 'submit')).toHaveLength(LIMITS.counterTries)
+})
+
+test('A refusal that proves nothing has nothing else signed', async () => {
+  const stranger = generatePrivateKey('ed25519').key
+  const proofs = [
+    undefined,
+    make({ clock: { alice: 7 }, signedBy: stranger }).envelope,
+    // True, and of a place before the one that was asked for.
+    make({ clock: { alice: 6 } }).envelope,
+  ]
+  for (const proof of proofs) {
+    const seed = empty()
+    seed.envelopes = [make({ clock: { alice: 6 } }).envelope]
+    seed.next.set('submit', [taken(proof)])
+    const signed: number[] = []
+    const confirm: PublishOptions['confirm'] = async ({ header }) =>
+      signed.push(header.clock.get('alice' as Name) ?? 0) > 0
+    await expect(publish(options(seed, { confirm }))).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+    expect(signed).toEqual([7])
+  }
+
+  const seed = empty()
+  const { peer } = seed
+  const echo: FakeSeed['ask'] = async (request) =>
+    request.type === 'submit' ? taken(request.envelope) : seed.ask(request)
+  let asked = 0
+  const confirm = async () => ++asked > 0
+  const echoing = options(seed, { seeds: [{ peer, ask: echo, close: async () => {} }], confirm })
+  await expect(publish(echoing)).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+  expect(asked).toBe(1)
 })
 
 test('With --expect nothing else is signed: a taken place, or another target, is the answer', async () => {
