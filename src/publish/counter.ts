@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import type { Channel, FleetId, ReleaseId } from '../model/ids.ts'
@@ -97,6 +98,13 @@ async function write(path: string, memory: Memory): Promise<void> {
       await handle.close()
     }
     await rename(aside, path)
+    // Without it a power cut may bring the memory of before back, beside a signature that has left.
+    const folder = await open(dirname(path), 'r')
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
     throw new MeshError(

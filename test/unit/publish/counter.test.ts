@@ -1,12 +1,18 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, FleetId, Name, ReleaseId } from '../../../src/model/ids.ts'
 import { nextClock } from '../../../src/publish/clock.ts'
 import { joinMemories, openMemory } from '../../../src/publish/counter.ts'
 import { make } from '../core/fleet.ts'
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>()
+  return { ...real, open: vi.fn(real.open), rename: vi.fn(real.rename) }
+})
 
 const FLEET = 'f'.repeat(64) as FleetId
 const CHANNEL = 'app/web' as Channel
@@ -19,7 +25,11 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'confmesh-counter-'))
   key = join(dir, 'publisher.key')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
+afterEach(() => {
+  vi.mocked(open).mockReset()
+  vi.mocked(rename).mockReset()
+  rmSync(dir, { recursive: true, force: true })
+})
 
 test('What was signed is remembered across runs, per fleet, channel and epoch', async () => {
   await openMemory(key).record(at, signed(7))
@@ -49,6 +59,26 @@ test('A damaged memory stops the tool instead of being guessed; nothing half wri
   expect(readdirSync(dir)).toEqual(['publisher.key.counters.json'])
   writeFileSync(`${key}.counters.json`, '{"version":1,')
   expect(() => openMemory(key)).toThrow(expect.objectContaining({ code: 'INPUT_PATH' }))
+})
+
+test('Its new name is on disk as well before anything signed leaves', async () => {
+  const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
+  const order: string[] = []
+  vi.mocked(open).mockImplementation(async (path, ...how) => {
+    const handle = await real.open(path, ...how)
+    const sync = handle.sync.bind(handle)
+    handle.sync = async () => {
+      await sync()
+      order.push(path === dir ? 'folder synced' : 'file synced')
+    }
+    return handle
+  })
+  vi.mocked(rename).mockImplementation(async (from, to) => {
+    await real.rename(from, to)
+    order.push('renamed')
+  })
+  await openMemory(key).record(at, signed(1))
+  expect(order).toEqual(['file synced', 'renamed', 'folder synced'])
 })
 
 test('Several keys remember together', async () => {
