@@ -34,6 +34,24 @@ export async function demandRoom(dir: string, bytes: number): Promise<void> {
   if (bavail * bsize < bytes) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
 }
 
+/** @throws what the system says while the disk under this folder takes no bytes */
+export async function probeFolder(dir: string, bytes: number): Promise<void> {
+  // Looked up before it is tried, so that probing takes the last bytes from nobody else.
+  await demandRoom(dir, bytes)
+  const path = join(dir, 'probe')
+  try {
+    const file = await openFile(path, 'w', 0o600)
+    try {
+      await file.write(new Uint8Array(bytes))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
 export interface Opening {
   readonly mustExist?: boolean
   /** Records read ahead are lost with the one that cannot be read: none are, where each counts. */
@@ -86,22 +104,7 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
     async *keys(prefix) {
       yield* opened().keys(rangeOf(prefix))
     },
-    async probe(bytes) {
-      // Looked up before it is tried, so that probing takes the last bytes from nobody else.
-      await demandRoom(dir, bytes)
-      const path = join(dir, 'probe')
-      try {
-        const file = await openFile(path, 'w', 0o600)
-        try {
-          await file.write(new Uint8Array(bytes))
-          await file.sync()
-        } finally {
-          await file.close()
-        }
-      } finally {
-        await rm(path, { force: true })
-      }
-    },
+    probe: (bytes) => probeFolder(dir, bytes),
     close: async () => level?.close(),
   }
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
-import { type Database, demandRoom, type Operation } from './database.ts'
+import { type Database, demandRoom, type Operation, probeFolder } from './database.ts'
 import { faultOf, isDamage, storeError } from './faults.ts'
 import { checkFiles } from './level-files.ts'
 import { dropOldest, setAside } from './quarantine.ts'
@@ -40,6 +40,8 @@ export class GuardedDatabase {
   /** Resolved while the database is open for reading. */
   #readable: Promise<void> = Promise.resolve()
   #broken = false
+  /** Folders other than the store's own that had no room, on disks of their own perhaps. */
+  readonly #fullElsewhere = new Set<string>()
   /** Keys of the synced batch that failed, with what was under them before: its record may lie in the log. */
   #failedKeys: readonly string[] = []
   #before: readonly Operation[] | undefined
@@ -196,7 +198,10 @@ export class GuardedDatabase {
   failed(error: unknown, where: string): MeshError {
     const failed = storeError(error, where)
     this.#broken = true
-    if (failed.code === 'STORE_FULL') this.#setReadOnly(true)
+    if (failed.code === 'STORE_FULL') {
+      if (where !== this.#init.dir) this.#fullElsewhere.add(where)
+      this.#setReadOnly(true, where)
+    }
     if (failed.code === 'STORE_CORRUPT') void this.#markDamaged()
     return failed
   }
@@ -205,17 +210,22 @@ export class GuardedDatabase {
   async mend(): Promise<void> {
     if (!this.#broken) return
     const { dir, database, limits, checkPlace } = this.#init
+    let where = dir
     try {
       checkPlace()
       await this.#withRoom(() => database.probe(limits.storeProbeBytes))
+      // Or what failed there would be written at once, and fail again, as often as this disk takes bytes.
+      for (where of this.#fullElsewhere) await probeFolder(where, limits.storeProbeBytes)
+      where = dir
       this.#before ??= await this.#readBefore()
       this.#readable = database.close().then(() => database.open())
       await this.#readable
       if (this.#before.length > 0) await database.batch(this.#before, true)
     } catch (error) {
-      throw this.failed(error, dir)
+      throw this.failed(error, where)
     }
     this.#broken = false
+    this.#fullElsewhere.clear()
     this.#failedKeys = []
     this.#before = undefined
     this.#setReadOnly(false)
@@ -245,13 +255,17 @@ export class GuardedDatabase {
     }
   }
 
-  #setReadOnly(readOnly: boolean): void {
+  #setReadOnly(readOnly: boolean, where = this.#init.dir): void {
     if (this.#readOnly === readOnly) return
-    const { dir, limits, alone, onMode } = this.#init
+    const { limits, alone, onMode } = this.#init
     this.#readOnly = readOnly
     clearInterval(this.#probing)
     if (readOnly) {
-      this.#note('error', 'STORE_FULL', `${dir}: no room; what is stored is served on, tried again by itself`)
+      this.#note(
+        'error',
+        'STORE_FULL',
+        `${where}: no room; what is stored is served on, tried again by itself`,
+      )
       // That the disk is still full is known and counted: the next probe follows.
       const probe = (): void => void alone(() => this.mend()).catch(() => undefined)
       this.#probing = setInterval(probe, limits.storeProbeMs).unref()

@@ -1,5 +1,5 @@
 /** The second copy of floors: what a batch that fails would raise is never to be seen in it. */
-import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -156,4 +156,35 @@ test('what lies aside and is no floor counts for nothing', async () => {
   expect(await problems()).toEqual([])
   await inOneLife()
   expect(await shown()).toEqual([1])
+})
+
+test('a full disk under the files alone keeps the store read-only until that disk takes bytes', async () => {
+  let full = false
+  const real = floorFiles(floorDir(), FLEET, CONTRACT_LIMITS)
+  const prepare: FloorFiles['prepare'] = async (...of) => {
+    if (!full) return real.prepare(...of)
+    // What looks whether there is room again finds none, once: the link goes with it.
+    await symlink('/dev/full', join(floorDir(), 'probe'))
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  }
+  const modes: boolean[] = []
+  const store = storeOf({
+    floors: { ...real, prepare },
+    // Nobody looks in between.
+    limits: { ...CONTRACT_LIMITS, storeProbeMs: 2 ** 30 },
+    emit: (event) => void (event.kind === 'storeMode' && modes.push(event.readOnly)),
+  })
+  await store.open()
+  await store.load()
+  full = true
+  await expect(store.commit([{ kind: 'floor', floor: lower }], true)).rejects.toMatchObject({
+    code: 'STORE_FULL',
+    message: expect.stringContaining(floorDir()),
+  })
+  expect(modes).toEqual([true])
+  full = false
+  await store.commit([{ kind: 'floor', floor: lower }], true)
+  expect(modes).toEqual([true, false])
+  expect(await shown()).toEqual([1])
+  await store.close()
 })
