@@ -15,7 +15,7 @@ const ANSWER_BYTES = 256 * 1024
  * record, not what a node without network would go on serving. Blocks come last, as many as there is room for.
  *
  * @returns what kept it from copying everything; undefined where nothing did
- * @throws what LevelDB throws of `to` before the blocks
+ * @throws what LevelDB throws of `to` before the blocks, or where what was copied cannot be synced
  */
 export async function salvage(from: string, to: Database, limits: Limits): Promise<string | undefined> {
   const reader = readApart(from, limits)
@@ -44,6 +44,8 @@ export async function salvage(from: string, to: Database, limits: Limits): Promi
     }
   } catch (error) {
     if (faultOf(error) !== 'full' || !isOfBlocks(records)) throw error
+    // The damaged store goes next: a power cut must not leave neither.
+    await to.settle()
     return 'the disk has no room for all of its blocks'
   } finally {
     await reader.return(undefined)

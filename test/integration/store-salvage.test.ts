@@ -160,9 +160,14 @@ describe('a store of more than one answer', () => {
     expect(await keys()).toContain('size')
   })
 
-  test('for whose blocks the disk has no room keeps the rest', async () => {
+  test('for whose blocks the disk has no room keeps the rest, on disk before the old one goes', async () => {
+    let settled: readonly string[] = []
     const full: Database = {
       ...fresh,
+      settle: async () => {
+        await fresh.settle()
+        settled = await keys()
+      },
       batch: (operations, sync) =>
         operations.some(({ key }) => key.startsWith('block/'))
           ? Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }))
@@ -170,6 +175,9 @@ describe('a store of more than one answer', () => {
     }
     expect(await salvage(old(), full, limits)).toBe('the disk has no room for all of its blocks')
     expect(await keys()).toEqual(Array(5).fill('size'))
+    expect(settled).toEqual(await keys())
+    const noSync = { ...full, settle: () => Promise.reject(new Error('fsync')) }
+    await expect(salvage(old(), noSync, limits)).rejects.toThrow('fsync')
   })
 })
 
