@@ -1,6 +1,9 @@
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../codec/digest.ts'
+import { decodeEnvelope } from '../codec/envelope.ts'
+import { decodeRoot } from '../codec/root.ts'
+import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, FleetId } from '../model/ids.ts'
@@ -73,8 +76,10 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
       for (const name of damaged) await rename(join(dir, name), join(dir, `${name}.corrupt`))
       const isOwn = (floor: Floor): boolean => fleetId === undefined || floor.fleet === fleetId
       for (const floor of floors.filter(isOwn)) known.set(floor.channel, floor)
-      rootVersion = root?.version ?? 0
-      return { floors: floors.filter(isOwn), root, damaged, foreign: floors.filter((floor) => !isOwn(floor)) }
+      const own = isOfOther(root, fleetId, limits) ? undefined : root
+      rootVersion = own?.version ?? 0
+      const foreign = floors.filter((floor) => !isOwn(floor))
+      return { floors: floors.filter(isOwn), root: own, damaged, foreign }
     },
 
     async prepare(floors, root) {
@@ -92,6 +97,18 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
         drop: () => all(asides.map((aside) => aside.drop())),
       }
     },
+  }
+}
+
+/** Another fleet's root counts as absent, as its floors do, and gives way; one that cannot be read may be of a newer build. */
+function isOfOther(root: RootCopy | undefined, fleetId: FleetId | undefined, limits: Limits): boolean {
+  if (root === undefined || fleetId === undefined) return false
+  try {
+    const { payload } = decodeEnvelope(root.envelope, limits.maxRootBytes, limits)
+    return decodeRoot(payload, limits).fleetId !== fleetId
+  } catch (error) {
+    if (isMeshError(error)) return false
+    throw error
   }
 }
 

@@ -3,12 +3,16 @@ import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { FleetId } from '../../src/model/ids.ts'
+import type { TrustRoot } from '../../src/model/root.ts'
+import type { Write } from '../../src/runtime/ports.ts'
 import { levelDatabase } from '../../src/store/database.ts'
 import { type FloorFiles, floorFiles, readFloorFiles } from '../../src/store/floor-files.ts'
 import { LevelStore } from '../../src/store/level.ts'
 import { verifyStore } from '../../src/store/verify.ts'
 import { CONTRACT_LIMITS } from '../contract/store-contract.ts'
-import { FLEET, makeFloor, makeRelease } from '../contract/store-fixtures.ts'
+import { FLEET, makeFloor, makeRelease, OTHER_FLEET } from '../contract/store-fixtures.ts'
+import { ROOT, rootBytes } from '../unit/core/fleet.ts'
 
 let base = ''
 beforeEach(async () => {
@@ -108,11 +112,16 @@ const problems = async () =>
     })
   ).map(({ what }) => what)
 
-async function inOneLife(floor?: typeof lower, more: Parameters<typeof storeOf>[0] = {}): Promise<void> {
+async function inOneLife(
+  floor?: typeof lower,
+  more: Parameters<typeof storeOf>[0] = {},
+  writes: readonly Write[] = [],
+): Promise<void> {
   const store = storeOf(more)
   await store.open()
   await store.load()
   if (floor !== undefined) await store.commit([{ kind: 'floor', floor }], true)
+  if (writes.length > 0) await store.commit(writes, true)
   await store.close()
 }
 
@@ -187,4 +196,21 @@ test('a full disk under the files alone keeps the store read-only until that dis
   expect(modes).toEqual([true, false])
   expect(await shown()).toEqual([1])
   await store.close()
+})
+
+test('the root of another fleet in the folder counts as absent, whatever its version, and gives way', async () => {
+  const theirs: TrustRoot = { ...ROOT, fleetId: OTHER_FLEET, version: 9 }
+  const write = (root: TrustRoot, fleetId: FleetId) =>
+    inOneLife(undefined, { fleetId }, [{ kind: 'root', version: root.version, envelope: rootBytes(root) }])
+  await write(theirs, OTHER_FLEET)
+  const left = async () => (await readFloorFiles(floorDir(), CONTRACT_LIMITS)).root
+  expect(await left()).toEqual({ version: 9, envelope: rootBytes(theirs) })
+  await rm(join(base, 'store'), { recursive: true })
+
+  const store = storeOf({ fleetId: ROOT.fleetId })
+  await store.open()
+  expect((await store.load()).roots).toEqual([])
+  await store.close()
+  await write(ROOT, ROOT.fleetId)
+  expect(await left()).toEqual({ version: 1, envelope: rootBytes(ROOT) })
 })
