@@ -51,41 +51,46 @@ function fromBase64(output: Buffer): Uint8Array | undefined {
 /** A signature and the white space around it are far below this. */
 export const MAX_OUTPUT_BYTES = 4096
 
+/**
+ * It stays in the tool's process group, or it had no terminal on which to ask for a PIN; so what the shell started and
+ * ignores a closed pipe may outlive it, but nobody waits for that.
+ */
 function run(command: string, data: Uint8Array, limits: Limits): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const failed = (reason: string, cause?: unknown) =>
     reject(new MeshError('SIGN_FAILED', `the signing command ${reason}`, {}, { cause }))
-  const child = spawn(command, {
-    shell: true,
-    stdio: ['pipe', 'pipe', 'inherit'],
-    timeout: limits.signTimeoutMs,
-  })
+  const child = spawn(command, { shell: true, stdio: ['pipe', 'pipe', 'inherit'] })
+  const end = (reason: string) => {
+    failed(reason)
+    // What the shell started may outlive it: a closed pipe ends it, too.
+    child.stdout.destroy()
+    child.stdin.destroy()
+    child.kill('SIGKILL')
+  }
+  const { signTimeoutMs } = limits
+  const late = setTimeout(
+    () => end(`had not ended and closed its output after ${signTimeoutMs} ms`),
+    signTimeoutMs,
+  )
   const parts: Buffer[] = []
   let size = 0
   child.stdout.on('data', (part: Buffer) => {
     size += part.length
     parts.push(part)
-    if (size <= MAX_OUTPUT_BYTES) return
-    failed(`printed more than ${MAX_OUTPUT_BYTES} bytes; it must print the signature alone`)
-    // What the shell started may outlive it: a closed pipe ends it, too.
-    child.stdout.destroy()
-    child.kill()
+    if (size > MAX_OUTPUT_BYTES)
+      end(`printed more than ${MAX_OUTPUT_BYTES} bytes; it must print the signature alone`)
   })
   child.once('error', (error) => failed(`cannot be run: ${error.message}`, error))
   child.once('exit', (code, signal) => {
     if (code === 0) return
-    failed(
-      signal === null
-        ? `ended with exit code ${code}`
-        : `was ended by ${signal} (it has ${limits.signTimeoutMs} ms)`,
-    )
+    failed(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`)
     child.stdout.destroy()
   })
   child.once('close', () => resolve(Buffer.concat(parts)))
   // A command that does not read its input is told by its exit code or signature.
   child.stdin.on('error', () => undefined)
   child.stdin.end(data)
-  return promise
+  return promise.finally(() => clearTimeout(late))
 }
 
 /** A header's bytes, signed by all of them. @throws MeshError SIGN_FAILED */

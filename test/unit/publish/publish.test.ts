@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { MeshError } from '../../../src/errors.ts'
@@ -215,4 +218,24 @@ test('A signing command gets the bytes on stdin and gives the signature as base6
     await expect(commandSigner(command, LIMITS).sign(data, [ALICE.public])).rejects.toMatchObject({
       code: 'SIGN_FAILED',
     })
+})
+
+test('A signing command that does not end, or leaves its output open, is given up in time', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'confmesh-signer-'))
+  const file = join(dir, 'left')
+  const limits = { ...LIMITS, signTimeoutMs: 500 }
+  const endless = "trap '' TERM; while :; do :; done"
+  const leaving = `sleep 600 & echo $! >'${file}'`
+  try {
+    for (const command of [endless, leaving])
+      await expect(
+        commandSigner(command, limits).sign(new Uint8Array(), [ALICE.public]),
+      ).rejects.toMatchObject({
+        code: 'SIGN_FAILED',
+        message: expect.stringContaining('had not ended and closed its output after 500 ms'),
+      })
+  } finally {
+    process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL')
+    rmSync(dir, { recursive: true })
+  }
 })
