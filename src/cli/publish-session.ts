@@ -93,7 +93,7 @@ export async function withSession<T>(
 }
 
 /** LevelDB is loaded only now: a wrong command line, a wrong key are told without it. */
-async function lockAll(files: readonly string[]): Promise<() => Promise<void>> {
+export async function lockAll(files: readonly string[]): Promise<() => Promise<void>> {
   const { lockKeys } = await import('./key-lock.ts')
   return lockKeys(files, LIMITS.keyLockMs)
 }
@@ -135,7 +135,7 @@ export const keyMissing = (): MeshError =>
   new MeshError('USAGE', 'name a key: --key FILE, --key -, CONFMESH_KEY or --sign-with COMMAND')
 
 /** By where lock and memory lie, beside the name: a run that took one lock twice would wait for itself. */
-function distinct(files: readonly string[]): readonly string[] {
+export function distinct(files: readonly string[]): readonly string[] {
   const byPlace = new Map<string, string>()
   for (const file of files) {
     const folder = dirname(file)

@@ -8,6 +8,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import type { Channel, FleetId, ReleaseId } from '../model/ids.ts'
+import type { Release } from '../model/release.ts'
 
 const ENTRY = z.strictObject({
   epoch: z.int().positive(),
@@ -26,6 +27,8 @@ const MAX_RELEASES = 64
 export interface CounterMemory {
   /** Greatest counter signed in this epoch, 0 where none. */
   counter(fleet: FleetId, channel: Channel, epoch: number): number
+  /** The latest one in which something was signed, 0 where nothing was. */
+  epoch(fleet: FleetId, channel: Channel): number
   releases(fleet: FleetId, channel: Channel): readonly ReleaseId[]
   channels(fleet: FleetId): readonly Channel[]
   /** On disk when it returns: before anything signed leaves this host. @throws MeshError INPUT_PATH */
@@ -38,6 +41,7 @@ export interface CounterMemory {
 /** Keys that lie in no file (stdin, environment, a KMS) have no memory: the seeds' word is all there is. */
 export const noMemory: CounterMemory = {
   counter: () => 0,
+  epoch: () => 0,
   releases: () => [],
   channels: () => [],
   record: async () => undefined,
@@ -52,6 +56,7 @@ export function openMemory(keyFile: string): CounterMemory {
       const entry = memory.fleets[fleet]?.[channel]
       return entry?.epoch === epoch ? entry.counter : 0
     },
+    epoch: (fleet, channel) => memory.fleets[fleet]?.[channel]?.epoch ?? 0,
     releases: (fleet, channel) => (memory.fleets[fleet]?.[channel]?.releases ?? []) as ReleaseId[],
     channels: (fleet) => Object.keys(memory.fleets[fleet] ?? {}).sort() as Channel[],
     async record({ fleet, channel, epoch }, { counter, release }) {
@@ -119,9 +124,27 @@ async function write(path: string, memory: Memory): Promise<void> {
 /** Several keys at hand: each remembers. */
 export const joinMemories = (all: readonly CounterMemory[]): CounterMemory => ({
   counter: (fleet, channel, epoch) => Math.max(0, ...all.map((one) => one.counter(fleet, channel, epoch))),
+  epoch: (fleet, channel) => Math.max(0, ...all.map((one) => one.epoch(fleet, channel))),
   releases: (fleet, channel) => [...new Set(all.flatMap((one) => one.releases(fleet, channel)))],
   channels: (fleet) => [...new Set(all.flatMap((one) => one.channels(fleet)))].sort(),
   async record(at, signed) {
     for (const one of all) await one.record(at, signed)
   },
 })
+
+/**
+ * Before a key signs what somebody else prepared.
+ * @param epoch the latest one that is known of besides
+ * @throws MeshError ORDER_PLACE_TAKEN (it has signed another release there, or past it), INPUT_PATH
+ */
+export async function claim(memory: CounterMemory, { id, header, counter }: Release, epoch: number) {
+  const { fleet, channel } = header
+  const at = { fleet, channel, epoch: Math.max(epoch, memory.epoch(fleet, channel)) }
+  const signed = memory.counter(fleet, channel, at.epoch)
+  if (counter <= signed && !memory.releases(fleet, channel).includes(id))
+    throw new MeshError(
+      'ORDER_PLACE_TAKEN',
+      `${channel}: a key given here has signed another release with counter ${signed}, and this one has ${counter}; prepare it anew, or name the newest trust root if the epoch was raised: --root FILE`,
+    )
+  await memory.record(at, { counter, release: id })
+}

@@ -1,15 +1,25 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
+import type { Release } from '../../model/release.ts'
+import { claim, openMemory } from '../../publish/counter.ts'
 import { encodePrepared, readPrepared } from '../../publish/prepared.ts'
+import { epochOf } from '../../trust/epoch.ts'
 import { addSignature } from '../../trust/signing.ts'
 import { collect } from '../arguments.ts'
 import { replaceFile } from '../files.ts'
 import { readPrivateKey } from '../key-files.ts'
 import { out, printable } from '../output.ts'
+import { distinct, lockAll, readChain } from '../publish-session.ts'
 import { amount } from '../publish-text.ts'
 import { short } from '../text.ts'
+
+interface Options {
+  readonly key?: readonly string[]
+  readonly root?: string
+}
 
 export function register(program: Command): void {
   program
@@ -17,14 +27,27 @@ export function register(program: Command): void {
     .description('add signatures to a release that waits in a file (publish --prepare)')
     .argument('<file>', 'as publish --prepare wrote it')
     .option('--key <file>', "the publisher's key; again for more", collect)
+    .option(
+      '--root <file>',
+      'trust root, for the epoch (default: root.json beside the key, where there is one)',
+    )
     .addHelpText('after', '\nExample:\n  confmesh sign release.json --key b.key\n')
-    .action((file: string, options: { key?: readonly string[] }) => {
+    .action(async (file: string, options: Options) => {
       if (options.key === undefined) throw new MeshError('USAGE', 'name a key: --key FILE')
       const prepared = readPrepared(file, LIMITS)
-      const envelope = options.key.map(readPrivateKey).reduce(addSignature, prepared.envelope)
+      const keys = distinct(options.key.map((one) => resolve(one)))
+      const envelope = keys.map(readPrivateKey).reduce(addSignature, prepared.envelope)
       if (envelope.signatures.length > LIMITS.maxSignatures)
         throw new MeshError('LIMIT_SIGNATURES', `${file}: more than ${LIMITS.maxSignatures} signatures`)
-      replaceFile(resolve(file), encodePrepared({ ...prepared, envelope }), 0o644)
+      const free = await lockAll(keys)
+      try {
+        // As publish does: no signature is seen before its counter is remembered.
+        for (const key of keys)
+          await claim(openMemory(key), prepared.release, epochFor(prepared.release, key, options.root))
+        replaceFile(resolve(file), encodePrepared({ ...prepared, envelope }), 0o644)
+      } finally {
+        await free()
+      }
       const { id, header } = prepared.release
       const signatures = envelope.signatures.length
       const value = { release: id, channel: header.channel, signatures, prepared: resolve(file) }
@@ -35,4 +58,12 @@ export function register(program: Command): void {
         `${file} bears ${signatures} signature${signatures === 1 ? '' : 's'}`,
       ])
     })
+}
+
+/** Whoever signs needs no trust root; without one of this fleet the key's own memory says which epoch it is. */
+function epochFor({ header }: Release, key: string, given: string | undefined): number {
+  const path = given ?? join(dirname(key), 'root.json')
+  if (given === undefined && !existsSync(path)) return 1
+  const { current } = readChain(path)
+  return current.fleetId === header.fleet ? epochOf(current, header.channel) : 1
 }

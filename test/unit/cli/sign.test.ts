@@ -1,0 +1,68 @@
+/** `confmesh sign`: a co-signer's key signs one place once, as the publisher's does. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { register } from '../../../src/cli/commands/sign.ts'
+import { writeKeyPair } from '../../../src/cli/key-files.ts'
+import { decodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import { encodePrepared, readPrepared } from '../../../src/publish/prepared.ts'
+import { type Made, make, ROOT, raised, rootBytes } from '../core/fleet.ts'
+
+let dir = ''
+let key = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-sign-'))
+  key = join(dir, 'b.key')
+  writeKeyPair(key, 'ed25519')
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+function prepared(name: string, { envelope }: Made): string {
+  const file = join(dir, name)
+  const decoded = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+  writeFileSync(file, encodePrepared({ envelope: decoded, paths: [] }))
+  return file
+}
+
+async function sign(file: string, ...more: readonly string[]): Promise<void> {
+  const program = new Command()
+  register(program)
+  await program.parseAsync(['sign', file, '--key', key, ...more], { from: 'user' })
+}
+const signatures = (file: string) => readPrepared(file, LIMITS).envelope.signatures.length
+
+test('a second release in one place, or before it, gets no signature; the same one again does', async () => {
+  const [one, twin] = ['one', 'twin'].map((text) => prepared(text, make({ clock: { alice: 5 }, text })))
+  const earlier = prepared('earlier', make({ clock: { alice: 4 } }))
+  const later = prepared('later', make({ clock: { alice: 6 } }))
+  if (one === undefined || twin === undefined) throw new Error('not prepared')
+  await sign(one)
+  await sign(one)
+  expect(signatures(one)).toBe(2)
+  for (const file of [twin, earlier]) {
+    const before = readFileSync(file, 'utf8')
+    await expect(sign(file)).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+    expect(readFileSync(file, 'utf8')).toBe(before)
+  }
+  await sign(later)
+  expect(signatures(later)).toBe(2)
+})
+
+test('a raised epoch counts anew, where a trust root says so', async () => {
+  await sign(prepared('one', make({ clock: { alice: 5 } })))
+  const root = join(dir, 'newest.json')
+  const newest = decodeEnvelope(rootBytes(raised(ROOT)), LIMITS.maxRootBytes, LIMITS)
+  writeFileSync(root, encodeEnvelopeJson(newest))
+  const anew = prepared('anew', make({ clock: { alice: 1 } }))
+  await expect(sign(anew)).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+  await sign(anew, '--root', root)
+  expect(signatures(anew)).toBe(2)
+})
