@@ -21,6 +21,9 @@ export function faultOf(error: unknown): Fault {
   return 'other'
 }
 
+/** With which the reader of a damaged store ends where another process has that open: EX_TEMPFAIL. */
+export const LOCKED_OUT = 75
+
 /** LevelDB says it cannot read its own files, or one of them is gone. */
 export const isDamage = (error: unknown): boolean => ['corrupt', 'missing'].includes(faultOf(error))
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { sha256 } from '../codec/digest.ts'
 import { unseal } from './checksum.ts'
 import { levelDatabase } from './database.ts'
+import { faultOf, LOCKED_OUT } from './faults.ts'
 import { blockIn, META, PREFIX } from './keys.ts'
 
 /** Keys and values; none: that was all. */
@@ -21,7 +22,10 @@ const KINDS = [META, ...Object.values(others), block]
  */
 async function* soundRecords(dir: string, maxBytes: number): AsyncGenerator<Records> {
   const old = levelDatabase(dir, { mustExist: true, oneByOne: true })
-  await old.open()
+  await old.open().catch((error: unknown) => {
+    if (faultOf(error) === 'locked') process.exit(LOCKED_OUT)
+    throw error
+  })
   let failure: { readonly error: unknown } | undefined
   for (const kind of KINDS) {
     let records: [string, Uint8Array][] = []

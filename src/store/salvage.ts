@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { extname, join } from 'node:path'
+import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Database } from './database.ts'
-import { faultOf } from './faults.ts'
+import { faultOf, LOCKED_OUT, storeError } from './faults.ts'
 import { PREFIX } from './keys.ts'
 import type { Records } from './salvage-reader.ts'
 
@@ -15,6 +16,7 @@ const ANSWER_BYTES = 256 * 1024
  * record, not what a node without network would go on serving. Blocks come last, as many as there is room for.
  *
  * @returns what kept it from copying everything; undefined where nothing did
+ * @throws MeshError STORE_LOCKED (another process has it open: it is in use), STORE_FAILED (its reader cannot be started)
  * @throws what LevelDB throws of `to` before the blocks, or where what was copied cannot be synced
  */
 export async function salvage(from: string, to: Database, limits: Limits): Promise<string | undefined> {
@@ -67,10 +69,12 @@ async function* readApart(
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     execArgv: [],
   })
-  const ended = endOf(child)
+  const ended = endOf(child, dir)
   try {
     for (;;) {
       const answer = await ask(child, ended, salvageAnswerMs)
+      // Nothing of it was looked at: no reason to have an empty one take its place.
+      if (answer instanceof MeshError) throw answer
       if (typeof answer === 'string') return answer
       if (answer.length === 0) return undefined
       yield answer
@@ -81,10 +85,12 @@ async function* readApart(
 }
 
 /** Once what it had said before is heard: its end may be known sooner. */
-function endOf(child: ChildProcess): Promise<string> {
+function endOf(child: ChildProcess, dir: string): Promise<string | MeshError> {
   return new Promise((resolve) => {
-    child.once('error', ({ message }) => resolve(message))
+    child.once('error', (error) => resolve(child.pid === undefined ? storeError(error, dir) : error.message))
     child.once('exit', (code, by) => {
+      if (code === LOCKED_OUT)
+        return resolve(storeError(Object.assign(new Error('locked'), { code: 'LEVEL_LOCKED' }), dir))
       const text = `its reader ended with ${by ?? code}`
       if (child.connected) child.once('disconnect', () => resolve(text))
       else resolve(text)
@@ -95,9 +101,9 @@ function endOf(child: ChildProcess): Promise<string> {
 /** @returns the next records, none at the end; a text where there will be no answer */
 async function ask(
   child: ChildProcess,
-  ended: Promise<string>,
+  ended: Promise<string | MeshError>,
   deadlineMs: number,
-): Promise<Records | string> {
+): Promise<Records | string | MeshError> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(() => resolve('its reader gave no answer'), deadlineMs)

@@ -11,7 +11,7 @@ import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { blockKey, sizeKey } from '../../src/store/keys.ts'
 import { varintAt } from '../../src/store/level-number.ts'
 import { dropOldest } from '../../src/store/quarantine.ts'
-import { takePlace } from '../../src/store/replacement.ts'
+import { prepareReplacement, takePlace } from '../../src/store/replacement.ts'
 import { salvage } from '../../src/store/salvage.ts'
 
 let base: string
@@ -41,6 +41,16 @@ const isAlive = (pid: number): boolean => {
 test('a store that cannot be read leaves the new one as it is', async () => {
   expect(await salvage(join(base, 'nothing'), fresh, LIMITS)).toBe('its reader ended with 1')
   await fresh.batch([{ type: 'put', key: 'a', value: new Uint8Array([1]) }], true)
+})
+
+test('a store that another process has open is in use: it is not read, and nothing takes its place', async () => {
+  const dir = join(base, 'store')
+  const owner = levelDatabase(dir)
+  await owner.open()
+  await owner.batch([{ type: 'put', key: 'a', value: new Uint8Array([1]) }], true)
+  await expect(prepareReplacement(dir, levelDatabase, LIMITS)).rejects.toMatchObject({ code: 'STORE_LOCKED' })
+  expect(await owner.get('a')).toEqual(new Uint8Array([1]))
+  await owner.close()
 })
 
 test('a table with keys out of order, by which LevelDB ends its process while it merges, ends no node', async () => {
