@@ -41,6 +41,8 @@ type Done = Extract<PublishReply, { type: 'done' }>
 const PARALLEL = 2
 /** A seed that has a part of it is dialled again this often, each time that it took something in between. */
 const REDIALS = 2
+/** An upload that it has ended is begun again this often: nothing new is signed for it. */
+const REOPENINGS = 2
 /** A seed that is busy is asked again this often. */
 const BUSY_TRIES = 6
 
@@ -73,8 +75,7 @@ export async function submitToFirst(
       options.onProgress?.(toThisOne)
     }
     try {
-      const answer = await upload(seed, submission, options.limits, sent)
-      const { verdict, acknowledgedBy } = answer ?? (await awaitDone(seed, submission, options))
+      const { verdict, acknowledgedBy } = await bring(seed, submission, options, sent)
       return { verdict, acknowledgedBy, uploadedBytes }
     } catch (error) {
       if (!isMeshError(error) || !(error instanceof Lacking || error.code.startsWith('NET_'))) throw error
@@ -83,6 +84,24 @@ export async function submitToFirst(
     }
   }
   throw whyNone(seeds, errors)
+}
+
+/** A seed that has ended the upload meanwhile says why where the same release is submitted again, or takes it up anew. */
+async function bring(
+  seed: Seed,
+  submission: Submission,
+  options: SubmitOptions,
+  sent: (bytes: number) => void,
+): Promise<Done> {
+  for (let reopened = 0; ; reopened += 1) {
+    try {
+      const answer = await upload(seed, submission, options.limits, sent)
+      return answer ?? (await awaitDone(seed, submission, options))
+    } catch (error) {
+      if (!(error instanceof Late)) throw error
+      if (reopened === REOPENINGS) throw error.cause
+    }
+  }
 }
 
 /** @param errors one of each seed */
@@ -187,7 +206,7 @@ async function sendAll(
       }),
     ),
   )
-  if (failures.length > 0) throw failures.find((error) => !isMerelyLate(error)) ?? failures[0]
+  if (failures.length > 0) throw lateOr(failures.find((error) => !isMerelyLate(error)) ?? failures[0])
   // The seed lost count (it was restarted): submitting again says where it stands.
   return next ?? open(seed, envelope, limits)
 }
@@ -195,6 +214,11 @@ async function sendAll(
 /** The seed ended the upload before this part came, and says why elsewhere: a place that is taken comes with the proof. */
 const isMerelyLate = (error: unknown): boolean =>
   error instanceof RefusedBySeed && error.code === 'ORDER_PLACE_TAKEN' && error.envelope === undefined
+
+/** So it was with whatever came after the submission itself, which is what says why. */
+class Late extends Error {}
+
+const lateOr = (error: unknown): unknown => (isMerelyLate(error) ? new Late('late', { cause: error }) : error)
 
 async function readPart(seed: Seed, content: Submission['content'], digest: Digest): Promise<Uint8Array> {
   const bytes = await content.read(digest)
@@ -213,7 +237,9 @@ async function awaitDone(
   const begun = performance.now()
   for (;;) {
     const ask = () => askPatiently(seed, { type: 'await', release }, ['done', 'noted'], limits)
-    const reply = await overCuts(seed, limits, ask, REDIALS)
+    const reply = await overCuts(seed, limits, ask, REDIALS).catch((error) => {
+      throw lateOr(error)
+    })
     if (reply.type === 'done') return reply
     const waitedMs = performance.now() - begun
     if (waitedMs > allowedMs)

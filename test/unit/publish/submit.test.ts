@@ -190,6 +190,15 @@ describe('where two parts fail', () => {
   })
 })
 
+test('an upload that the seed has ended is begun again, and goes on', async () => {
+  const late: PublishReply = { type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'the upload has ended' }
+  const seed = lacking('a')
+  seed.next.set('page', [late])
+  const calm = lacking('b')
+  for (const one of [seed, calm]) await submitToFirst([one], submission(), { limits: LIMITS })
+  expect(asks(seed, 'submit')).toBe(asks(calm, 'submit') + 1)
+})
+
 describe('content that is at the seeds alone', () => {
   const atSeeds = { ...submission(), content: { bytes: 0, read: async () => undefined } }
 
