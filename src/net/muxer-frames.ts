@@ -34,6 +34,8 @@ interface Frame {
 /** What carries the muxer: until it has drained, what is sent piles up in memory. */
 interface Carrier {
   readonly writableNeedsDrain: boolean
+  /** Once what waited is on its way. */
+  addEventListener(type: 'drain', listener: () => void): void
 }
 interface FramedStream {
   readonly direction: 'inbound' | 'outbound'
@@ -82,6 +84,10 @@ export function boundFrames(muxer: Framed, carrier: Carrier): void {
 /** To be called before each ping is answered. */
 function pongs(carrier: Carrier): () => void {
   let unsent = 0
+  // Whoever takes what is sent to it causes these, however much waits behind: a busy link is nearly always full.
+  carrier.addEventListener('drain', () => {
+    unsent = 0
+  })
   return () => {
     unsent = carrier.writableNeedsDrain ? unsent + 1 : 0
     if (unsent > MAX_PONGS_UNSENT)

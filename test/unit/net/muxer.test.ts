@@ -1,7 +1,7 @@
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { expect, test } from 'vitest'
 import { boundedYamux, MAX_UNSENT_BYTES } from '../../../src/net/muxer.ts'
-import { MAX_PONGS_UNSENT } from '../../../src/net/muxer-frames.ts'
+import { boundFrames, type Framed, MAX_PONGS_UNSENT } from '../../../src/net/muxer-frames.ts'
 import { Unread } from '../../../src/net/unread.ts'
 import { many, opened, openedAndReset, pinged, sent } from '../../integration/net/yamux-frames.ts'
 
@@ -61,6 +61,19 @@ test('pings are answered while the answers are taken, and a few more; then the c
     expect.objectContaining({ code: 'LIMIT_RATE' }),
   )
   expect(connection.writeBufferLength).toBeLessThan(12 * (MAX_PONGS_UNSENT + 3))
+})
+
+test('a busy link is full whenever it is looked at: what counts is that something left it since', () => {
+  const carrier = Object.assign(new EventTarget(), { writableNeedsDrain: true })
+  const muxer: Framed = { handleFrame: () => {}, incomingStream: () => {}, _newStream: () => expect.fail() }
+  boundFrames(muxer, carrier)
+  const ping = { header: { type: 2, flag: 1, length: 0 } }
+  for (let round = 0; round < 3; round += 1) {
+    for (let times = 0; times < MAX_PONGS_UNSENT; times += 1) muxer.handleFrame(ping)
+    carrier.dispatchEvent(new Event('drain'))
+  }
+  for (let times = 0; times < MAX_PONGS_UNSENT; times += 1) muxer.handleFrame(ping)
+  expect(() => muxer.handleFrame(ping)).toThrow(expect.objectContaining({ code: 'LIMIT_RATE' }))
 })
 
 test('what waits for one who takes nothing has an end, whatever it is', () => {
