@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Code, MeshError } from '../errors.ts'
+import { type Code, isMeshError, type MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 import { type Database, demandRoom, type Operation, probeFolder } from './database.ts'
@@ -109,11 +109,19 @@ export class GuardedDatabase {
   async #replace(reason: string): Promise<void> {
     const { dir, database, databaseAt, limits } = this.#init
     if (await exists(dir)) {
+      const wasMarked = await exists(damageMark(dir))
       await this.#markDamaged()
       let problem: string | undefined
-      await this.#withRoom(async () => {
-        problem = await prepareReplacement(dir, databaseAt, limits)
-      })
+      try {
+        await this.#withRoom(async () => {
+          problem = await prepareReplacement(dir, databaseAt, limits)
+        })
+      } catch (error) {
+        // Another node's, alive: what its files look like while it writes them is no damage.
+        if (!wasMarked && isMeshError(error) && error.code === 'STORE_LOCKED')
+          await rm(damageMark(dir), { force: true })
+        throw error
+      }
       if (problem !== undefined)
         this.#note('warn', 'STORE_CORRUPT', `${dir}: not read to its end: ${problem}; peers have the rest`)
     }
@@ -215,7 +223,8 @@ export class GuardedDatabase {
       checkPlace()
       await this.#withRoom(() => database.probe(limits.storeProbeBytes))
       // Or what failed there would be written at once, and fail again, as often as this disk takes bytes.
-      for (where of this.#fullElsewhere) await probeFolder(where, limits.storeProbeBytes)
+      // With what a root takes, the longest of what lies there, beside the one that it replaces.
+      for (where of this.#fullElsewhere) await probeFolder(where, 2 * limits.maxRootBytes)
       where = dir
       this.#before ??= await this.#readBefore()
       this.#readable = database.close().then(() => database.open())

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { MeshError } from '../../errors.ts'
@@ -11,7 +11,7 @@ import { addSignature } from '../../trust/signing.ts'
 import { collect } from '../arguments.ts'
 import { replaceFile } from '../files.ts'
 import { readPrivateKey } from '../key-files.ts'
-import { out, printable } from '../output.ts'
+import { out, printable, warn } from '../output.ts'
 import { distinct, lockAll, readChain } from '../publish-session.ts'
 import { amount } from '../publish-text.ts'
 import { short } from '../text.ts'
@@ -39,10 +39,11 @@ export function register(program: Command): void {
       const envelope = keys.map(readPrivateKey).reduce(addSignature, prepared.envelope)
       if (envelope.signatures.length > LIMITS.maxSignatures)
         throw new MeshError('LIMIT_SIGNATURES', `${file}: more than ${LIMITS.maxSignatures} signatures`)
-      const free = await lockAll(keys)
+      const remembering = keys.filter(canRemember)
+      const free = await lockAll(remembering)
       try {
         // As publish does: no signature is seen before its counter is remembered.
-        for (const key of keys)
+        for (const key of remembering)
           await claim(openMemory(key), prepared.release, epochFor(prepared.release, key, options.root))
         replaceFile(resolve(file), encodePrepared({ ...prepared, envelope }), 0o644)
       } finally {
@@ -58,6 +59,17 @@ export function register(program: Command): void {
         `${file} bears ${signatures} signature${signatures === 1 ? '' : 's'}`,
       ])
     })
+}
+
+/** A key on a medium that takes no writes signs all the same: whoever keeps it so relies on the seeds' word alone. */
+function canRemember(key: string): boolean {
+  try {
+    accessSync(dirname(key), constants.W_OK)
+    return true
+  } catch {
+    warn(`${key}: its folder cannot be written, so that what it signs is not remembered`)
+    return false
+  }
 }
 
 /** Whoever signs needs no trust root; without one of this fleet the key's own memory says which epoch it is. */
