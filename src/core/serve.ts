@@ -193,10 +193,17 @@ export class Serve {
     }
   }
 
-  /** Whoever does not read what it is given holds its place for as long as a block may take: one, where others wait. */
+  /**
+   * Whoever does not read what it is given holds its place for as long as a block may take: one place, where others wait,
+   * and all but one for who is the only way into a region.
+   */
   #nextInLine(): Wanted | undefined {
-    const served = new Set([...this.#active.values()].map(({ peer }) => peer))
-    const at = this.#queue.findIndex(({ peer }) => !served.has(peer))
+    const active = [...this.#active.values()]
+    const places = (border: boolean): number =>
+      border ? Math.max(1, this.#config.limits.maxServedAtOnce - 1) : 1
+    const at = this.#queue.findIndex(
+      ({ peer, border }) => active.filter((one) => one.peer === peer).length < places(border),
+    )
     return this.#queue.splice(Math.max(at, 0), 1)[0]
   }
 

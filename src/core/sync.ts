@@ -192,7 +192,11 @@ export class Sync implements Stage {
   }
 
   onOrdered(step: Step, _journey: Journey, ordered: OrderedRelease): void {
-    this.#context.index.touch(ordered.release.header.channel)
+    const { channel } = ordered.release.header
+    this.#context.index.touch(channel)
+    // Each of them may hand over once what is news to all.
+    for (const peer of this.#peers.values())
+      if (storesChannel(peer.patterns, channel)) peer.vain.giveBack(1 / OLD_TO_ONE)
     this.#onward.onOrdered(step, ordered)
   }
 

@@ -210,6 +210,19 @@ describe('serving blocks', () => {
     expect(node.served(2)).toEqual(['serve 3'])
   })
 
+  test('the only way into a region may have all places but one', () => {
+    const node = server(true, 3)
+    link(node.journey, 'far', { region: 'far' })
+    for (const name of ['A', 'B']) link(node.journey, name)
+    for (const digit of ['1', '2', '3', '4', '5']) node.journey.here.add(hex(digit))
+    for (const id of [1, 2]) expect(node.want(id, 'far', hex(`${id}`))).toEqual([`serve ${id}`])
+    expect(node.want(3, 'A', hex('3'))).toEqual(['serve 3'])
+    expect(node.want(4, 'B', hex('4'))).toEqual([])
+    expect(node.want(5, 'far', hex('5'))).toEqual([])
+    expect(node.served(1)).toEqual(['serve 5'])
+    expect(node.served(3)).toEqual(['serve 4'])
+  })
+
   test('strangers get nothing', () => {
     const node = server()
     node.journey.here.add(hex('a'))
