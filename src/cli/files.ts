@@ -65,12 +65,7 @@ export function writeNew(path: string, text: string, mode: number): void {
 function copyNew(from: string, path: string): void {
   try {
     copyFileSync(from, path, constants.COPYFILE_EXCL)
-    const file = openSync(path, 'r+')
-    try {
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
+    sync(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') rmSync(path, { force: true })
     throw error
@@ -106,19 +101,20 @@ function writeAside(path: string, text: string, mode: number, put: (aside: strin
       closeSync(file)
     }
     put(aside)
-    syncFolder(dirname(path))
+    sync(dirname(path))
   } catch (error) {
     if (existsSync(aside)) unlinkSync(aside)
     throw cannot('write', path, 'a file', error)
   }
 }
 
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
+/** What a file holds, or which names a folder has, is on disk when it returns. */
+function sync(path: string): void {
+  const opened = openSync(path, 'r')
   try {
-    fsyncSync(folder)
+    fsyncSync(opened)
   } finally {
-    closeSync(folder)
+    closeSync(opened)
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * Before a seed grants a submission it takes the place's lease from some seeds: of itself and those connected, the ones
  * that its configuration names come first, then the others, each by peer id. It asks them one after another by peer id, so
- * that of two pipelines that reach different seeds exactly one gets the place: both begin at the same seed. Silent seeds are passed over; a refusal counts only with an envelope that
- * verifies, or a lying seed could burn counters.
+ * that of two pipelines that reach different seeds exactly one gets the place: both begin at the same seed. Silent seeds
+ * are passed over; a refusal counts only with an envelope that verifies, or a lying seed could burn counters.
  */
 import type { Code } from '../errors.ts'
 import type { PeerId, ReleaseId } from '../model/ids.ts'

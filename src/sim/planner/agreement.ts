@@ -24,8 +24,8 @@ export const BLOCKS_AGREEMENT: Agreement = {
 }
 
 /**
- * Of one message of 4 KiB, whose length hardly shows below that. One fleet in two is up to a tenth off; the simulation tests hold the nodes of several fleets together
- * below a tenth.
+ * Of one message of 4 KiB, whose length hardly shows below that. One fleet in two is up to a tenth off; the simulation
+ * tests hold the nodes of several fleets together below a tenth.
  */
 export const GOSSIP_AGREEMENT: Agreement = {
   ...{ minBytes: 1, maxBytes: 4 * KIB, regions: 3, nodes: 200, seeds: 24, p50Percent: 3, p99Percent: 2 },
