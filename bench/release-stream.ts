@@ -69,12 +69,14 @@ export async function send(
 export interface Arrived {
   readonly sent: Sent
   readonly activeMs: readonly number[]
+  /** The same without the first node. */
+  readonly beyondSeedMs: readonly number[]
   /** Nodes on which another replaced it before they ran it. */
   readonly missed: number
 }
 
 /**
- * From each node's own history, read once all is over: asking meanwhile would be part of what is measured.
+ * The seed first. From each node's own history, read once all is over: asking meanwhile would be part of what is measured.
  * @throws Error where a node does not run the last one in time
  */
 export async function arrivals(
@@ -93,7 +95,9 @@ export async function arrivals(
     ran.push(new Map(lived.map(({ release, activatedAt }) => [release, Date.parse(activatedAt)])))
   }
   return sent.map((one) => {
-    const activeMs = ran.flatMap((at) => at.get(one.release) ?? [])
-    return { sent: one, activeMs, missed: nodes.length - activeMs.length }
+    const [seed, ...others] = ran.map((at) => at.get(one.release) ?? [])
+    const beyondSeedMs = others.flat()
+    const activeMs = [seed ?? [], beyondSeedMs].flat()
+    return { sent: one, activeMs, beyondSeedMs, missed: nodes.length - activeMs.length }
   })
 }

@@ -17,6 +17,8 @@ import { tcpFanOut } from './tcp-fan-out.ts'
 /** Manifest page and envelope beside the content. */
 const ENVELOPE_BYTES = 700
 const DEADLINE_MS = 120_000
+/** So long the next release waits for the last node to run this one, if that is longer than the gap. */
+const EVERYWHERE_MS = 60_000
 const IDLE_MS = 5_000
 /** For each node, before the first release. */
 const SETTLE_MS = 500
@@ -38,6 +40,8 @@ export interface Scenario {
 
 export interface Figures extends Scenario {
   readonly fromAcknowledgementMs: Spread
+  /** The same of all but the seed, which has a release as it acknowledges it. */
+  readonly beyondSeedMs: Spread
   readonly fromSigningMs: Spread
   /** Of all nodes' releases; each node did reach the last one, or there is no result. */
   readonly missed: number
@@ -119,7 +123,7 @@ const allCpuS = (nodes: readonly RealNode[]): number => {
 }
 
 /** Reads CPU as a release begins and as the last node says in its log that it runs it; not of one that comes too late. */
-function costOf(nodes: readonly RealNode[], gapMs: number): { onlooker: Onlooker; spent: readonly Spent[] } {
+function costOf(nodes: readonly RealNode[]): { onlooker: Onlooker; spent: readonly Spent[] } {
   const logs = new Arrivals()
   for (const node of nodes) logs.listen(node.process)
   const spent: Spent[] = []
@@ -130,7 +134,7 @@ function costOf(nodes: readonly RealNode[], gapMs: number): { onlooker: Onlooker
   const after = async ({ release }: Sent): Promise<void> => {
     const began = from
     const cost = (): Spent => ({ cpuS: allCpuS(nodes) - began.cpuS, tookMs: performance.now() - began.ms })
-    await logs.of(release, nodes.length, gapMs).then(
+    await logs.of(release, nodes.length, EVERYWHERE_MS).then(
       () => spent.push(cost()),
       () => undefined,
     )
@@ -169,7 +173,7 @@ export async function releaseTo(o: Scenario): Promise<Figures> {
     await delay(5_000 + SETTLE_MS * o.nodes)
     const before = await count(started)
     const content = () => randomBytes(o.bytes)
-    const { onlooker, spent } = costOf(started.nodes, o.gapMs)
+    const { onlooker, spent } = costOf(started.nodes)
     const sent = await send(fleet, started.init, started.seed, { ...o, content, onlooker })
     const arrived = await arrivals(started.nodes, sent, DEADLINE_MS)
     const after = await count(started)
@@ -219,6 +223,9 @@ function figuresOf(
   return {
     ...o,
     fromAcknowledgementMs: since('acknowledgedMs'),
+    beyondSeedMs: spread(
+      arrived.flatMap(({ sent, beyondSeedMs }) => beyondSeedMs.map((ms) => ms - sent.acknowledgedMs)),
+    ),
     fromSigningMs,
     missed: sum(arrived.map(({ missed }) => missed)),
     seedEgressPayloads: rounded((bytes[0] ?? 0) / payloads),

@@ -6,7 +6,7 @@
 import { LIMITS } from '../../limits.ts'
 import { BorderWants, DOUBT_TICKS } from './border-wants.ts'
 import { Busy } from './busy.ts'
-import { draw, happens, PURPOSE } from './draw.ts'
+import { deathsOf } from './deaths.ts'
 import { Entry } from './entry.ts'
 import { buildFleet, type Fleet, ORIGIN, PLACES, placeOf } from './fleet.ts'
 import { type Heard, hearOf } from './header.ts'
@@ -14,9 +14,10 @@ import { Holdings, MANIFEST } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { News } from './news.ts'
 import { OriginDeath } from './origin-death.ts'
-import { HOST, type Question, transferMs } from './question.ts'
+import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import { perNode, type RunResult } from './run-result.ts'
+import { SharedCores } from './shared-cores.ts'
 import { stuckTicks } from './stuck.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Uploads } from './uploads.ts'
@@ -38,6 +39,7 @@ const STANDING = FIRST_OF_MODEL + 12
 const HEADER = FIRST_OF_MODEL + 13
 const REDIRECT = FIRST_OF_MODEL + 14
 const AGAIN = FIRST_OF_MODEL + 15
+const WORKED_ON = FIRST_OF_MODEL + 16
 
 /** A manifest of one file names each block in so many bytes: digest, size and their framing. */
 const ENTRY_BYTES = 40
@@ -74,6 +76,7 @@ export class LargeRelease {
   readonly #blockBytes: number
   readonly #manifestBytes: number
   readonly #checkTicks: number
+  readonly #cores: SharedCores | undefined
   readonly #news: News
   /** Before a node has the header it can ask for nothing. */
   readonly #heard: Heard
@@ -99,6 +102,8 @@ export class LargeRelease {
     const content = Math.max(1, Math.ceil(question.bytes / blockBytes))
     this.#blocks = content + 1
     this.#checkTicks = ticksOfMs((question.host ?? HOST).blockMs)
+    const { machine } = question
+    this.#cores = machine && new SharedCores(machine.cores, machine.blockMs)
     this.#blockBytes = Math.ceil(question.bytes / content)
     this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / LIMITS.maxBlockBytes)
     this.#wheel = new Wheel(size * 16)
@@ -108,7 +113,7 @@ export class LargeRelease {
       { ...question, loss: 0 },
       this.#wheel,
       (block) => (block === MANIFEST ? this.#manifestBytes : this.#blockBytes),
-      (to, from, block) => this.#deliver(to, from, block),
+      (to, from, block) => this.#arrive(to, from, block),
     )
     this.#holdings = new Holdings(this.#fleet, this.#blocks, question.seed)
     this.#uploads = new Uploads(this.#fleet, this.#wheel, this.#network, SENT)
@@ -156,25 +161,15 @@ export class LargeRelease {
   #start(): void {
     this.#holdings.fill(ORIGIN)
     if (this.#manifestBytes <= LIMITS.maxHandedBytes) this.#border.handOut()
-    const { failures, seed } = this.#question
-    const transferTicks = ticksOfMs(transferMs(this.#question))
-    if (failures.gateway)
-      for (const gateways of this.#fleet.gateways)
-        if (gateways[0] !== undefined) this.#dieAt(Math.floor(transferTicks / 2), gateways[0])
-    if (failures.churn > 0)
-      for (let node = 1; node < this.#fleet.size; node++)
-        if (happens(draw(seed, node, PURPOSE.death, 0), failures.churn))
-          this.#dieAt(draw(seed, node, PURPOSE.death, 1) % Math.floor(transferTicks * 1.5), node)
+    const { failures } = this.#question
+    for (const [tick, node] of deathsOf(this.#question, this.#fleet))
+      this.#wheel.push(tick, DIE, node, 0, 0, 0)
     if (failures.gateway || failures.churn > 0 || failures.originAfterPayloads !== undefined)
       for (const gateway of this.#fleet.gateways.flat())
         this.#wheel.push(REPAIR_TICKS, REPAIR, gateway, 0, 0, 0)
-    if (this.#originDeath.tick !== undefined) this.#dieAt(this.#originDeath.tick, ORIGIN)
+    if (this.#originDeath.tick !== undefined) this.#wheel.push(this.#originDeath.tick, DIE, ORIGIN, 0, 0, 0)
     for (let node = 1; node < this.#fleet.size; node++)
       this.#wheel.push(this.#heard.ticks[node] as number, HEADER, node, 0, 0, 0)
-  }
-
-  #dieAt(tick: number, node: number): void {
-    this.#wheel.push(tick, DIE, node, 0, 0, 0)
   }
 
   #handle(): void {
@@ -216,6 +211,8 @@ export class LargeRelease {
         return this.#redirect(node, c, d)
       case AGAIN:
         return this.#border.askAgain(node, c)
+      case WORKED_ON:
+        return this.#deliver(node, from, c)
     }
   }
 
@@ -240,7 +237,13 @@ export class LargeRelease {
     if (!this.#uploads.offer(node, from, block)) this.#network.control(node, from, BUSY_BYTES, BUSY, block, 0)
   }
 
-  /** The last byte of a block is there; the check comes first. */
+  /** The last byte of a block is there: cores that are shared have to get round to it. */
+  #arrive(node: number, from: number, block: number): void {
+    if (this.#cores === undefined) return this.#deliver(node, from, block)
+    this.#wheel.push(this.#cores.work(this.#wheel.tick), WORKED_ON, node, from, block, 0)
+  }
+
+  /** The check comes first. */
   #deliver(node: number, from: number, block: number): void {
     if (this.#dead[node] === 1 || (this.#dead[from] === 1 && this.#uploads.isCut(from, node, block))) return
     const edge = placeOf(this.#fleet, node, from)
@@ -363,10 +366,6 @@ export class LargeRelease {
     this.#wheel.push(this.#wheel.tick + REPAIR_TICKS, REPAIR, gateway, 0, round + 1, 0)
   }
 
-  #lineMs(node: number): number {
-    return (this.#question.bytes * (this.#fleet.downNsPerByte[node] as number)) / 1e6
-  }
-
   #result(): RunResult {
     const { size } = this.#fleet
     const { traffic } = this.#network
@@ -379,7 +378,8 @@ export class LargeRelease {
       if (at === NEVER && this.#dead[node] === 0) unfinished++
       if (at === NEVER) continue
       times.push(at / TICKS_PER_MS)
-      ofLine.push(at / TICKS_PER_MS / this.#lineMs(node))
+      const lineMs = (this.#question.bytes * (this.#fleet.downNsPerByte[node] as number)) / 1e6
+      ofLine.push(at / TICKS_PER_MS / lineMs)
       received += traffic.received[node] as number
     }
     return {

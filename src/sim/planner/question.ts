@@ -35,6 +35,8 @@ export interface Question {
   readonly loss: number
   /** Of each node; `HOST` unless said. */
   readonly host?: Host
+  /** All nodes are processes of this one; unless said each has a machine of its own. */
+  readonly machine?: Machine
   /** What a node's store takes a second, where that holds the links' downward rates. */
   readonly storeBytesPerSecond?: number
   readonly seed: number
@@ -46,6 +48,14 @@ export interface Host {
   readonly hopMs: number
   readonly hopSpreadMs: number
   /** To check a block and write it. */
+  readonly blockMs: number
+}
+
+/** What processes share, and what of its CPU a delivery takes: of all that senders, receiver and relays do for it. */
+export interface Machine {
+  readonly cores: number
+  /** Of a release in one message. */
+  readonly messageMs: number
   readonly blockMs: number
 }
 

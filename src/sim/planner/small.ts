@@ -12,6 +12,7 @@ import { FIRST_OF_MODEL, Network } from './network.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import { perNode, type RunResult } from './run-result.ts'
+import { SharedCores } from './shared-cores.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Wheel } from './wheel.ts'
 
@@ -49,6 +50,7 @@ export class SmallRelease {
   readonly #network: Network
   readonly #bridge: Bridge
   readonly #hash = new RollingHash()
+  readonly #cores: SharedCores | undefined
   readonly #messageBytes: number
   readonly #seenAt: Int32Array
   /** By node, −1 before. */
@@ -63,6 +65,8 @@ export class SmallRelease {
     this.#question = question
     this.#fleet = buildFleet(question)
     const { size } = this.#fleet
+    const { machine } = question
+    this.#cores = machine && new SharedCores(machine.cores, machine.messageMs)
     this.#messageBytes = question.bytes + ENVELOPE_BYTES
     this.#wheel = new Wheel(size)
     this.#network = new Network(
@@ -138,7 +142,7 @@ export class SmallRelease {
     const { hopMs, hopSpreadMs } = this.#question.host ?? HOST
     // Signature, order and the relay's own work at each hop.
     const busy = ticksOfMs(hopMs) + exponential(drawn, ticksOfMs(hopSpreadMs))
-    this.#wheel.push(tick + busy, VERIFIED, node, 0, 0, 0)
+    this.#wheel.push(this.#cores?.work(tick) ?? tick + busy, VERIFIED, node, 0, 0, 0)
   }
 
   #sayDontWant(node: number, from: number): void {
