@@ -84,7 +84,8 @@ export const CASES: readonly Case[] = [
   {
     name: '4 KiB, 10000 nodes, 6 regions, a tenth of the gateways take a wrong rank',
     question: failing(small(SIX, 10_000), { wrongRank: 0.1 }),
-    seeds: 9,
+    // In one of four a gateway of home pushes that should not, or the one that should does not.
+    seeds: 40,
     most: { ...SMALL, regionMedian: 2 },
   },
   ...[100, 1_000, 10_000].map((nodes) => ({
@@ -142,7 +143,7 @@ export const CASES: readonly Case[] = [
     name: '100 MiB, 1000 nodes, mixed links, any gateways',
     question: { ...large(THREE, 1_000, 100), links: MIXED_LINKS },
     seeds: 3,
-    most: LARGE,
+    most: { ...LARGE, ofLine: 1.7 },
   },
   ...[THREE, SIX].map((regions) => ({
     name: `100 MiB, 300 nodes, ${regions.length} regions, a tenth and the first gateway of each die`,
