@@ -101,7 +101,7 @@ function basis(plan: Plan, question: Question): string[] {
   const blocks =
     plan.blockBytes === null ? 'gossip, one message' : `pulled in blocks of ${bytesText(plan.blockBytes)}`
   return [
-    `A payload is the content and what describes it: ${bytesText(plan.payloadBytes)}.${plan.ofLineTime === null ? '' : ' Own line time: one payload over the node’s own downlink.'}`,
+    `A payload is the content and what describes it: ${bytesText(plan.payloadBytes)}.${plan.ofLineTime === null ? '' : ' Own line time: the content over the node’s own downlink.'}`,
     `Model: ${plan.model}, ${blocks}; ${plan.releases} ${plan.releases === 1 ? 'release' : 'releases'}, seed ${plan.seed}, ${count(plan.events)} events.`,
     `Accuracy: ${errorText(plan, question)}`,
     `Round trips: ${question.regions.source}.`,
@@ -119,15 +119,15 @@ export function errorText({ transport }: Plan, question: Question): string {
   const copies = cores === model ? '' : `; ${cores} copies left the origin where the model has ${model}`
   const outside = notCompared(question, compared).join(', ')
   const rest = outside === '' ? '' : ` Not compared: ${outside}.`
-  return `against the program's own state machines, on simulated links too, ${what}, ${regions} regions, ${nodes} nodes, ${seeds} seeds: ${p50Percent} % off at half of the nodes and ${p99Percent} % at 99 %${copies}.${rest} Real machines: docs/simulate.md.`
+  return `against the program's own state machines, on simulated links too, ${what}, ${regions.length} regions, ${nodes} nodes, ${seeds} seeds: ${p50Percent} % off at half of the nodes and ${p99Percent} % at 99 %${copies}.${rest} Real machines: docs/simulate.md.`
 }
 
 function notCompared(question: Question, { minBytes, maxBytes, nodes, regions }: Agreement): string[] {
   const { bytes, links, borderBitsPerSecond, gateways, storeBytesPerSecond } = question
   return [
     ...(bytes < minBytes || bytes > maxBytes ? [bytesText(bytes)] : []),
-    ...(question.nodes > nodes ? [`${count(question.nodes)} nodes`] : []),
-    ...(question.regions.names.length === regions ? [] : [regionsText(question.regions.names.length)]),
+    ...(question.nodes === nodes ? [] : [`${count(question.nodes)} nodes`]),
+    ...regionsNotCompared(question.regions.names, regions),
     ...(trouble(question) === '' ? [] : ['failures']),
     ...(isDeepStrictEqual(links, EQUAL_LINKS) ? [] : ['other links than 1 Gbit/s']),
     ...(borderBitsPerSecond === BORDER_BITS_PER_SECOND ? [] : ['this border']),
@@ -136,7 +136,11 @@ function notCompared(question: Question, { minBytes, maxBytes, nodes, regions }:
   ]
 }
 
-const regionsText = (regions: number): string => (regions === 1 ? '1 region' : `${regions} regions`)
+/** Whichever of them is home. */
+function regionsNotCompared(names: readonly string[], compared: readonly string[]): string[] {
+  if (names.length !== compared.length) return [names.length === 1 ? '1 region' : `${names.length} regions`]
+  return isDeepStrictEqual(names.toSorted(), compared.toSorted()) ? [] : ['these round trips']
+}
 
 /** What the figures rest on, one a line; also in `--json`. */
 export function assumptions(plan: Plan, question: Question): string[] {

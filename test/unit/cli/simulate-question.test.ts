@@ -190,6 +190,17 @@ describe('an answer', () => {
     )
   })
 
+  test('names what of the question was never compared: fleet size and round trips, but not which region is home', async () => {
+    const said = async (options: Parameters<typeof asked>[0]): Promise<string> => {
+      const question = asked(options)
+      return text(await plan(question, 1, () => {}), question)
+    }
+    expect(await said({ nodes: '200', regions: 'eu,us,ap' })).not.toMatch(/Not compared/)
+    expect(await said({ nodes: '199', regions: 'us,eu,ap' })).toMatch(/Not compared: 199 nodes\./)
+    expect(await said({ nodes: '200', regions: 'us,eu,sa' })).toMatch(/Not compared: these round trips\./)
+    expect(await said({ nodes: '200', regions: 'us,eu' })).toMatch(/Not compared: 2 regions\./)
+  })
+
   test('warns where the program would be slower than its links, until it is told of the store', async () => {
     const slow = asked({ nodes: '9', size: '17MiB' })
     expect(text(await plan(slow, 1, () => {}), slow)).toMatch(
@@ -199,7 +210,7 @@ describe('an answer', () => {
     const said = text(await plan(told, 1, () => {}), told)
     expect(said).not.toMatch(/Too soon/)
     expect(said).toMatch(/^Nodes take no more than a quarter of what their store takes, 95\.4 MiB a second/m)
-    expect(said).toMatch(/Not compared: 17 MiB, other links than 1 Gbit\/s, slow stores\./)
+    expect(said).toMatch(/Not compared: 17 MiB, 9 nodes, other links than 1 Gbit\/s, slow stores\./)
     // A release that is not paced takes as much as there is.
     const small = asked({ nodes: '9', size: '1MiB', store: '100MB' })
     expect(text(await plan(small, 1, () => {}), small)).not.toMatch(/of what their store takes/)
