@@ -66,7 +66,7 @@ export function summed(question: Question, results: readonly RunResult[]): Plan 
     nodes: question.nodes,
     regions: question.regions.names,
     bytes: question.bytes,
-    blockBytes: small ? null : simulatedBlockBytes(question.nodes, question.bytes),
+    blockBytes: small ? null : Math.min(question.bytes, simulatedBlockBytes(question.nodes, question.bytes)),
     releases: results.length,
     seed: question.seed,
     timeMs: { p50: time(0.5), p99: time(0.99), all: time(1) },

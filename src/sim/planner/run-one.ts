@@ -7,6 +7,8 @@ import { MAX_SMALL_BYTES, SmallRelease } from './small.ts'
 
 /** Blocks delivered in one run, over all nodes: some minutes of one core. Above it simulated blocks are larger than real ones. */
 const MAX_DELIVERIES = 10_000_000
+/** A gateway looks through what is its own to bring in at each choice: more blocks would take the square of their number. */
+const MAX_BLOCKS = 16_384
 /** Fewer blocks than this say nothing of a transfer in blocks. */
 const MIN_BLOCKS = 50
 
@@ -17,7 +19,7 @@ export const MAX_LARGE_NODES = MAX_DELIVERIES / MIN_BLOCKS
 
 /** 256 KiB, or more where nodes × blocks would be too many to simulate. */
 export function simulatedBlockBytes(nodes: number, bytes: number): number {
-  const blocks = Math.max(MIN_BLOCKS, Math.floor(MAX_DELIVERIES / nodes))
+  const blocks = Math.min(MAX_BLOCKS, Math.max(MIN_BLOCKS, Math.floor(MAX_DELIVERIES / nodes)))
   return Math.max(LIMITS.maxBlockBytes, Math.ceil(bytes / blocks))
 }
 
