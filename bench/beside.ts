@@ -91,7 +91,7 @@ async function run(bulkBytes: number, idleReleases: number): Promise<Figures> {
       bulkSeconds: Math.round((performance.now() - beganMs) / 1_000),
       idleMs,
       besideMs,
-      ratio: Number((besideMs.p99 / idleMs.p99).toFixed(1)),
+      ratio: Number((besideMs.p99 / idleMs.p99).toFixed(2)),
     }
   } finally {
     await fleet.end()

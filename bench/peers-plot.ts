@@ -24,11 +24,13 @@ export async function drawEgress(cases: readonly Case[]): Promise<boolean> {
     }))
     .filter(({ points }) => points.length >= MIN_POINTS)
   if (series.length === 0) return false
+  const failed = cases.filter((one) => one.payloadBytes === PAYLOAD_BYTES && one.failed !== undefined)
   await writePlot(PLOT, {
     title: 'What leaves the origin for one release of 1 MiB',
     subtitle: [
       'measured: real processes on one machine, origin and subscribers in two network namespaces;',
       'bytes of the origin’s interface over the payload; npm run bench -- peers',
+      ...failed.map(({ system, subscribers }) => `failed: ${system} with ${subscribers}`),
     ],
     x: { title: 'subscribers', scale: 'log' },
     y: { title: 'payloads sent by the origin', scale: 'log' },

@@ -91,7 +91,7 @@ export async function peers(o: PeersOptions): Promise<Measured> {
 
 function summed(cases: readonly Case[], skipped: readonly string[]): Measured {
   const about = [
-    'one machine: the origin in one network namespace, all subscribers in another, joined by a wire without delay or limit; bytes are those of the network interfaces, headers and retransmissions included',
+    'one machine: the origin in one network namespace, all subscribers in another, joined by a wire without delay or limit; bytes are those of the network interfaces, retransmissions included, and headers as such a wire counts them, once for up to 64 KiB; those of all are what both ends and the loopback of either side sent, so also what etcd’s gateway says to etcd',
     'time from the moment the publisher was told to the moment a subscriber has the whole payload; CPU of every process on both sides; less what the same processes used in 2.5 s of idleness before each release; medians of the releases, the origin’s greatest in brackets, CPU as a mean',
     `5 releases of 1 and 64 KiB (3 in a quick run), 3 of 1 and 8 MiB; none begins once ${CELL_MS / 1_000} s are over, and each has ${DEADLINE_MS / 1_000} s to reach everybody`,
     ...SYSTEMS.map(({ name, about: how }) => `${name}: ${how}`),
