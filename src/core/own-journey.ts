@@ -257,7 +257,7 @@ export class OwnJourney implements Journey {
   }
 
   takes(channel: Channel): boolean {
-    return cellFor(this.#node, channel) !== undefined
+    return cellFor(this.#node, channel)?.stored === true
   }
 
   envelope(release: ReleaseId): Uint8Array | undefined {

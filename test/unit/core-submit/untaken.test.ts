@@ -1,7 +1,7 @@
 /** Submissions of channels that this node does not store, or has no room for: refused, not left to wait. */
 import { expect, test } from 'vitest'
 import type { Channel, Pattern } from '../../../src/model/ids.ts'
-import { make, OTHER, withLimits } from '../core/fleet.ts'
+import { floorOf, make, OTHER, withLimits } from '../core/fleet.ts'
 import { replies, SubmitNode, TOOL, writes } from './submit-node.ts'
 
 const made = make({ clock: { alice: 1 } })
@@ -23,6 +23,17 @@ test.each([
   expect(replies(node.ask({ type: 'block', release: made.id, bytes: made.block }, peer))).toMatchObject([
     { code: 'BLOCK_UNWANTED' },
   ])
+})
+
+test('A channel of which only the floor is kept is refused: its content would be given up again', () => {
+  const [before, next] = [make({ clock: { alice: 1 } }), make({ clock: { alice: 2 } })]
+  const stored = { floors: [floorOf(before), floorOf(before)] as const }
+  const [other, same] = ['app/other/**', 'app/**'].map(
+    (pattern) => new SubmitNode({ patterns: [pattern as Pattern] }, stored),
+  )
+  const answers = (node?: SubmitNode) => node?.ask({ type: 'submit', envelope: next.envelope }) ?? []
+  expect(replies(answers(other))).toMatchObject([{ type: 'refused', code: 'ORDER_MISPLACED' }])
+  expect(writes(answers(same))).toEqual(['lease!'])
 })
 
 test('Of two new channels with room for one, the one whose content comes last is told that there is none', () => {
