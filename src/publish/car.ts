@@ -22,6 +22,13 @@ import { unreadable } from './sources.ts'
 /** A CAR header with one root takes 59 bytes; a longer one is none of ours. */
 export const MAX_CAR_HEADER_BYTES = 256
 
+/** What a page names a block by takes at least: the head of a pair, a digest behind two bytes of its head, and a size. */
+const LEAST_REF_BYTES = 1 + 2 + 32 + 1
+
+/** The envelope, the pages and every block that they can name: sizes of blocks are the publisher's choice. */
+const maxCarBlocks = ({ maxPages, maxPageBytes }: Limits): number =>
+  1 + maxPages * (1 + Math.floor(maxPageBytes / LEAST_REF_BYTES))
+
 /** @param blocks pages, then blocks, each once */
 export async function* writeCar(
   envelope: Uint8Array,
@@ -160,8 +167,7 @@ async function indexCar(path: string, limits: Limits): Promise<{ root: Digest; p
     const [root] = await indexer.getRoots()
     if (root === undefined) throw malformed(path, 'it names no release')
     const places = new Map<Digest, Place>()
-    // Every block of the largest release, its pages and its envelope.
-    const most = limits.maxReleaseBytes / limits.maxBlockBytes + limits.maxFiles + limits.maxPages + 1
+    const most = maxCarBlocks(limits)
     for await (const { cid, blockOffset, blockLength } of indexer) {
       if (blockLength > limits.maxBlockBytes) throw malformed(path, `a block has ${blockLength} bytes`)
       places.set(fromCid(cid), { offset: blockOffset, size: blockLength })

@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodePage } from '../../../src/codec/page.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { type OpenedCar, openCar, writeCar } from '../../../src/publish/car.ts'
@@ -98,6 +100,26 @@ test('What is no release as CAR says so, whatever its length claims', async () =
   expect(readFileSync(file).length).toBe(40)
   for (const none of [`${file}.not-there`, join(file, '..')])
     await expect(openCar(none, LIMITS)).rejects.toMatchObject({ code: 'INPUT_PATH' })
+})
+
+test('Any block that pages can name has room, however small, and no more than those', async () => {
+  const small = Array.from({ length: 20 }, (_, at) => Uint8Array.of(at))
+  await write([...made.content, ...small.map((bytes) => [sha256(bytes), bytes] as const)])
+  // One block of the largest size would hold it all.
+  const limits = { ...LIMITS, maxReleaseBytes: LIMITS.maxBlockBytes, maxFiles: 1, maxPages: 1 }
+  await (await openCar(file, limits)).close()
+  const [least, page] = [1, 2].map((count) => {
+    const digest = sha256(made.block)
+    const refs = Array.from({ length: count }, () => ({ digest, size: 1 }))
+    return encodePage([{ path: 'a', mode: 0o444, size: count, digest, blocks: refs }]).length
+  }) as [number, number]
+  const room = (blocks: number) => ({ ...limits, maxPageBytes: blocks * (page - least) })
+  // The envelope and the page are no blocks of it.
+  await (await openCar(file, room(21))).close()
+  await expect(openCar(file, room(20))).rejects.toMatchObject({
+    code: 'CODEC_MALFORMED',
+    message: expect.stringContaining('too many blocks'),
+  })
 })
 
 test('A source that fails in the middle fails the export', async () => {
