@@ -117,7 +117,7 @@ export class Uploads {
     ) {
       const most = `${mib(limits.maxStagedBytesPerAddress)} from one address, ${mib(limits.maxStagedBytes)} in all`
       const text = `more content under way than this seed takes: ${most}; publish again once other uploads have ended`
-      this.end(step, upload, { code: 'LIMIT_BYTES', text, retryAfterMs: 60_000 }, [request.id])
+      this.end(step, upload, { code: 'LIMIT_RATE', text, retryAfterMs: 60_000 }, [request.id])
       return
     }
     upload.need.delete(digest)

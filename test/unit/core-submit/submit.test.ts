@@ -185,7 +185,7 @@ test('Uploads are bounded in number and staged bytes', () => {
     const small = new SubmitNode({ limits: withLimits(bound) })
     const made = make({ clock: { alice: 1 } })
     small.settled(small.ask({ type: 'submit', envelope: made.envelope }))
-    expect(refusal(small.ask({ type: 'page', release: made.id, bytes: made.page }))).toBe('LIMIT_BYTES')
+    expect(refusal(small.ask({ type: 'page', release: made.id, bytes: made.page }))).toBe('LIMIT_RATE')
   }
 })
 
