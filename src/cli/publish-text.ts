@@ -39,7 +39,8 @@ export function tellUpload(mostBytes: number): Required<Progress> {
     },
     onLost(seed, { code }) {
       shown = -1
-      const what = code === 'CONTENT_GONE' ? 'no longer holds all of it' : `went silent (${code})`
+      const silent = code.startsWith('NET_') ? 'went silent' : 'cannot take it'
+      const what = code === 'CONTENT_GONE' ? 'no longer holds all of it' : `${silent} (${code})`
       warn(`seed ${seed} ${what}; the next one is asked what it lacks`)
     },
   }

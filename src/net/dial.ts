@@ -22,6 +22,8 @@ export interface PublishConnection {
   /** Who answered, proven by the handshake. */
   readonly peer: PeerId
   readonly address: Address
+  /** It has ended, by whom ever: every request fails. */
+  readonly isGone: boolean
   /**
    * One request, one reply; a refusal is a reply.
    * @throws MeshError NET_TIMEOUT, NET_UNREACHABLE, NET_PROTOCOL, LIMIT_BYTES, CODEC_MALFORMED
@@ -80,6 +82,9 @@ function publishConnection(node: Libp2p, connection: Connection, line: Line): Pu
   return {
     peer,
     address: addressOf(connection.remoteAddr, peer),
+    get isGone() {
+      return line.isClosed
+    },
     async ask(message, timeoutMs) {
       let last: PublishReply | undefined
       await line.ask({ protocol: 'publish', message }, timeoutMs, (reply) => {

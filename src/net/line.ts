@@ -107,6 +107,10 @@ export class Line {
     }
   }
 
+  get isClosed(): boolean {
+    return this.#closed !== undefined
+  }
+
   /** Ends what is under way with this error; later requests fail with it at once. */
   close(error: MeshError): void {
     this.#closed = error

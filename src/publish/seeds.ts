@@ -9,6 +9,8 @@ import { codeOf } from './refusals.ts'
 
 /** A seed as the tool sees it; tests put their own in its place. */
 export interface Seed extends Pick<PublishConnection, 'peer' | 'ask' | 'close'> {
+  /** The connection has ended, as one does that nothing was asked over for `leaseMs`. */
+  readonly isGone?: boolean
   /** Makes a new connection to the same address; absent where there is only this one. @throws MeshError NET_* */
   redial?(): Promise<void>
 }
@@ -80,6 +82,9 @@ function lasting(first: Seed, dialAgain: () => Promise<Seed>): Seed {
   let seed = first
   return {
     peer: first.peer,
+    get isGone() {
+      return seed.isGone === true
+    },
     ask: (request, timeoutMs) => seed.ask(request, timeoutMs),
     close: () => seed.close(),
     async redial() {

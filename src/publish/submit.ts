@@ -1,6 +1,6 @@
 /** Brings a signed release to a seed: the header first, then only the pages and blocks it lacks, then its word that it is held. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { isMeshError, MeshError } from '../errors.ts'
+import { type Code, isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { PublishReply } from '../model/messages.ts'
@@ -26,7 +26,7 @@ export interface Progress {
   readonly onProgress?: (uploadedBytes: number) => void
   /** The seed has all of it, and brings it to a second one: still. */
   readonly onWait?: (seed: PeerId, waitedMs: number) => void
-  /** It went silent, or lacks what is not at hand here (`CONTENT_GONE`); the next one is tried. */
+  /** It went silent, cannot take it, or lacks what is not at hand here (`CONTENT_GONE`); the next one is tried. */
   readonly onLost?: (seed: PeerId, error: MeshError) => void
 }
 
@@ -55,9 +55,17 @@ class Lacking extends MeshError {
 }
 
 /**
- * One seed after another while they cannot be reached, or lack what is not at hand here; what one of them refuses is
- * refused. A seed that has all of it is left to bring it to a second one: any other would be sent again what it is just
- * pulling. One that goes silent before it says so may have brought it to nobody, so the next is asked what it lacks.
+ * What a seed says of itself and not of the release: its disk is full or fails, it has no room for one more channel or for
+ * what is under way, or takes nothing at all.
+ */
+const isOfSeed = (code: Code): boolean =>
+  code.startsWith('STORE_') || ['LIMIT_CHANNELS', 'LIMIT_RATE', 'ADMIT_REFUSED'].includes(code)
+
+/**
+ * One seed after another while they cannot be reached, cannot take it, or lack what is not at hand here; what one of them
+ * refuses of the release itself is refused. A seed that has all of it is left to bring it to a second one: any other would
+ * be sent again what it is just pulling. One that goes silent before it says so may have brought it to nobody, so the next
+ * is asked what it lacks.
  * @throws MeshError the seed's refusal (`RefusedBySeed`), NET_*, CONTENT_GONE, CONTENT_DIGEST
  */
 export async function submitToFirst(
@@ -78,13 +86,16 @@ export async function submitToFirst(
       const { verdict, acknowledgedBy } = await bring(seed, submission, options, sent)
       return { verdict, acknowledgedBy, uploadedBytes }
     } catch (error) {
-      if (!isMeshError(error) || !(error instanceof Lacking || error.code.startsWith('NET_'))) throw error
+      if (!isMeshError(error) || !mayOtherTake(error)) throw error
       errors.push(error)
       if (index < seeds.length - 1) options.onLost?.(seed.peer, error)
     }
   }
   throw whyNone(seeds, errors)
 }
+
+const mayOtherTake = (error: MeshError): boolean =>
+  error instanceof Lacking || error.code.startsWith('NET_') || isOfSeed(error.code)
 
 /** A seed that has ended the upload meanwhile says why where the same release is submitted again, or takes it up anew. */
 async function bring(
@@ -106,9 +117,9 @@ async function bring(
 
 /** @param errors one of each seed */
 function whyNone(seeds: readonly Seed[], errors: readonly MeshError[]): MeshError {
-  // One that went silent may have what the others lack: trying again may help.
-  const silent = errors.findLast((error) => !(error instanceof Lacking))
-  if (silent !== undefined) return silent
+  // One that went silent, or could not take it, may have what the others lack: trying again may help.
+  const passing = errors.findLast((error) => !(error instanceof Lacking))
+  if (passing !== undefined) return passing
   const [first] = errors
   if (first === undefined) return new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
   const peers = seeds.map(({ peer }) => peer).join(', ')
@@ -135,7 +146,8 @@ async function upload(
 }
 
 /**
- * Again over a new connection to the same seed: any other would have to be sent what this one has.
+ * Again over a new connection to the same seed: any other would have to be sent what this one has. One that had ended
+ * before anything is asked tells nothing of the seed, which keeps none that idles for long: it is dialled first.
  * @param atFirst redials before anything was taken: none where it has nothing yet
  */
 async function overCuts<T>(
@@ -148,7 +160,7 @@ async function overCuts<T>(
   const progressed = () => {
     redials = REDIALS
   }
-  let isCut = false
+  let isCut = seed.isGone === true
   for (;;) {
     try {
       if (isCut) {

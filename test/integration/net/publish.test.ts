@@ -53,6 +53,18 @@ test('a refusal is a reply', async () => {
   })
 })
 
+test('a connection that the seed ends is seen to be gone without a request', async () => {
+  const b = await seed()
+  const publisher = await dial(b.address)
+  const { peer } = await b.event('connected')
+  expect(publisher.isGone).toBe(false)
+  b.transport.perform({ kind: 'hangUp', peer, code: 'LIMIT_TIMEOUT' })
+  await expect.poll(() => publisher.isGone).toBe(true)
+  await expect(publisher.ask({ type: 'roots', since: 0 }, 5_000)).rejects.toMatchObject({
+    code: 'NET_UNREACHABLE',
+  })
+})
+
 test('a list of channels that goes on is a whole answer: the rest is asked for', async () => {
   const b = await seed()
   const message = { type: 'channels', channels: ['a/b' as Channel], more: true } as const

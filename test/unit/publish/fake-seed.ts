@@ -2,6 +2,7 @@
 import { sha256 } from '../../../src/codec/digest.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeHeader } from '../../../src/codec/header.ts'
+import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
@@ -57,6 +58,8 @@ export class FakeSeed implements Seed {
   /** Answers taken first, by kind of request. */
   readonly next = new Map<PublishRequest['type'], (PublishReply | Error)[]>()
   submitted: Uint8Array | undefined
+  /** Its connection has ended: nothing gets through any more. */
+  isGone = false
   need: { pages: readonly Digest[]; blocks: readonly Digest[] } = { pages: [], blocks: [] }
 
   constructor(name: string) {
@@ -66,6 +69,7 @@ export class FakeSeed implements Seed {
   async close(): Promise<void> {}
 
   async ask(request: PublishRequest): Promise<PublishReply> {
+    if (this.isGone) throw new MeshError('NET_UNREACHABLE', `${this.peer}: the connection is gone`)
     this.asked.push(request.type)
     const scripted = this.next.get(request.type)?.shift()
     if (scripted instanceof Error) throw scripted

@@ -122,6 +122,79 @@ test('A seed that cannot be reached again, or had nothing yet, is followed by th
   }
 })
 
+test('A seed that ended its connection while it idled is dialled again when its turn comes, once', async () => {
+  for (const [isUp, first] of [
+    [true, 'dead'],
+    [true, 'gone, too'],
+    [false, 'dead'],
+  ] as const) {
+    const [seed, idle] = [lacking('a'), lacking('b')]
+    seed.next.set('await', [cut()])
+    idle.isGone = true
+    seed.isGone = first === 'gone, too'
+    let dialled = 0
+    const redialled = Object.assign(idle, {
+      redial: async () => {
+        dialled += 1
+        if (!isUp) throw cut()
+        idle.isGone = false
+      },
+    })
+    const dead = Object.assign(seed, { redial: () => Promise.reject(cut()) })
+    const limits = { ...LIMITS, redialMinMs: 1 }
+    const done = submitToFirst([dead, redialled], submission(), { limits })
+    if (isUp) expect((await done).acknowledgedBy).toEqual([idle.peer])
+    else await expect(done).rejects.toMatchObject({ code: 'NET_UNREACHABLE' })
+    expect([dialled, asks(seed, 'submit')]).toEqual([1, seed.isGone ? 0 : 1])
+  }
+})
+
+describe('a seed that cannot take it', () => {
+  const full = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
+  const busy = { ...full, code: 'LIMIT_RATE', retryAfterMs: 60_000 } as const
+  const only = { ...full, code: 'ADMIT_REFUSED' } as const
+
+  test.each([
+    ['its disk is full at once', 'submit', full],
+    ['its disk is full on the way', 'block', full],
+    ['its disk is full at the end', 'await', full],
+    ['its disk fails', 'page', { ...full, code: 'STORE_FAILED' } as const],
+    ['it has no room for the channel', 'submit', { ...full, code: 'LIMIT_CHANNELS' } as const],
+    ['others have staged all that it takes', 'block', busy],
+    ['it takes none of other hosts', 'submit', only],
+  ] as const)('is followed by the next one, with the same envelope: %s', async (_, at, refused) => {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set(at, [refused])
+    const lost: unknown[] = []
+    const done = await submitToFirst([seed, other], submission(), {
+      limits: LIMITS,
+      onLost: (peer, { code }) => lost.push([peer, code]),
+    })
+    expect(done.acknowledgedBy).toEqual([other.peer])
+    expect(other.submitted).toEqual(made.envelope)
+    expect(lost).toEqual([[seed.peer, refused.code]])
+  })
+
+  test('says why where no other is left', async () => {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set('submit', [cut()])
+    other.next.set('submit', [full])
+    await expect(submitToFirst([seed, other], submission(), { limits: LIMITS })).rejects.toMatchObject({
+      code: 'STORE_FULL',
+    })
+  })
+
+  test('What a seed refuses of the release itself is refused: no other is asked', async () => {
+    for (const code of ['ORDER_STALE', 'TRUST_UNAUTHORISED', 'LIMIT_CONTENT']) {
+      const [seed, other] = [lacking('a'), lacking('b')]
+      seed.next.set('submit', [{ ...full, code }])
+      const done = submitToFirst([seed, other], submission(), { limits: LIMITS })
+      await expect(done).rejects.toMatchObject({ code })
+      expect(other.asked).toEqual([])
+    }
+  })
+})
+
 test('A seed that dies once it has all of it is followed by the next, which is sent what it lacks', async () => {
   for (const hasIt of [false, true]) {
     const [seed, other] = [lacking('a'), lacking('b')]
