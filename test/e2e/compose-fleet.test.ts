@@ -33,6 +33,16 @@ test('the fleet of docker/compose.yaml is made with the commands as they are, on
   expect(readFileSync(join(dir, 'seed-1/root.json'), 'utf8')).toBe(before)
 })
 
+test('a run that was interrupted before its last file is made good by the next one', () => {
+  const made = () => ['seed-1/root.json', 'seed-2/seed.yaml'].map((file) => existsSync(join(dir, file)))
+  rmSync(join(dir, 'seed-2'), { recursive: true })
+  expect(makeFleet()).toMatchObject({ status: 0, stderr: expect.not.stringContaining('confmesh:') })
+  expect(made()).toEqual([true, true])
+  rmSync(join(dir, 'seed-2/seed.yaml'))
+  expect(makeFleet().status).toBe(0)
+  expect(made()).toEqual([true, true])
+})
+
 test('nodes are told where the seed is reached by its name in the network of compose', () => {
   const { seeds } = parse(readFileSync(join(dir, 'seed-1/node.yaml'), 'utf8'))
   expect(seeds).toEqual([expect.stringMatching(/^\/dns\w*\/seed-1\/tcp\/\d+\/p2p\//)])
