@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { optionsOf } from '../scripts/options.ts'
+import { optionsOf, wholeNumber } from '../scripts/options.ts'
 import { ADMITTED, kindsOf, STRANGER } from '../test/attack/kit/attacks.ts'
 import { type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import type { Orders, Said } from './attacker.ts'
@@ -299,8 +299,8 @@ const { values } = optionsOf({
 })
 const loadBefore = loadNow()
 const figures = await run({
-  nodes: Number(values.nodes),
-  seconds: Number(values.seconds),
+  nodes: wholeNumber('nodes', values.nodes),
+  seconds: wholeNumber('seconds', values.seconds),
   target: values.target,
   only: values.only,
 })

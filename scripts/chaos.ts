@@ -20,7 +20,7 @@ import { goFirst } from './chaos/priority.ts'
 import { type Publishing, publishing, publishingLast } from './chaos/publishing.ts'
 import { randomOf } from './chaos/random.ts'
 import { schedule } from './chaos/schedule.ts'
-import { optionsOf } from './options.ts'
+import { optionsOf, wholeNumber } from './options.ts'
 import { revision } from './revision.ts'
 
 const CONVERGE_MS = 180_000
@@ -42,10 +42,10 @@ const { values } = optionsOf({
     keep: { type: 'boolean', default: false },
   },
 })
-const seed = Number(values.seed)
-const count = Number(values.nodes)
-const patience = Number(values.patience)
-const lastMs = Number(values.minutes) * 60_000
+const seed = wholeNumber('seed', values.seed, 0)
+const count = wholeNumber('nodes', values.nodes)
+const patience = wholeNumber('patience', values.patience)
+const lastMs = wholeNumber('minutes', values.minutes) * 60_000
 const startMs = performance.now()
 let folder = ''
 const say = (text: string): void => {

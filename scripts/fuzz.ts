@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { inputsNear, samplesOf } from '../test/fuzz/inputs.ts'
 import { playSequence } from '../test/fuzz/sequences.ts'
 import { outcomeOf, PROTOCOLS, TARGETS, type Target } from '../test/fuzz/targets.ts'
-import { optionsOf } from './options.ts'
+import { optionsOf, wholeNumber } from './options.ts'
 
 const { values } = optionsOf({
   options: {
@@ -21,8 +21,8 @@ const { values } = optionsOf({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 })
-const forMs = Number(values.seconds) * 1_000
-const seed = Number(values.seed)
+const forMs = wholeNumber('seconds', values.seconds) * 1_000
+const seed = wholeNumber('seed', values.seed, 0)
 
 function keep(target: string, input: Uint8Array): string {
   const folder = join(import.meta.dirname, '../fuzz-found')

@@ -12,7 +12,7 @@ import { caughtUp, killing } from './chaos/killing.ts'
 import { randomOf } from './chaos/random.ts'
 import { onSmallFleet, type SmallFleet } from './chaos/small-fleet.ts'
 import { streaming } from './chaos/stream.ts'
-import { optionsOf } from './options.ts'
+import { optionsOf, wholeNumber } from './options.ts'
 import { revision } from './revision.ts'
 
 const START_MS = 120_000
@@ -26,9 +26,10 @@ const { values } = optionsOf({
     patience: { type: 'string', default: '1' },
   },
 })
-const times = Number(values.times)
-const seed = Number(values.seed)
-const patience = Number(values.patience)
+const times = wholeNumber('times', values.times)
+const seed = wholeNumber('seed', values.seed, 0)
+const patience = wholeNumber('patience', values.patience)
+const nodes = wholeNumber('nodes', values.nodes)
 const startMs = performance.now()
 const say = (text: string): void => {
   process.stdout.write(`${((performance.now() - startMs) / 1_000).toFixed(1).padStart(8)} s  ${text}\n`)
@@ -76,9 +77,9 @@ async function verified({ nodes }: SmallFleet, checker: Checker): Promise<void> 
 }
 
 async function main(): Promise<number> {
-  say(`seed ${seed}: ${times} kills of ${values.nodes} nodes, commit ${revision()}`)
+  say(`seed ${seed}: ${times} kills of ${nodes} nodes, commit ${revision()}`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
-  return onSmallFleet(Number(values.nodes), say, async (fleet) => {
+  return onSmallFleet(nodes, say, async (fleet) => {
     await kill(fleet, checker)
     await verified(fleet, checker)
     if (checker.acknowledgements < fleet.nodes.length) checker.break('hardly a release was published')

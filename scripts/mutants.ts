@@ -34,7 +34,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { optionsOf } from './options.ts'
+import { optionsOf, wholeNumber } from './options.ts'
 import { revision } from './revision.ts'
 
 type Mutant = {
@@ -60,7 +60,7 @@ const { values: options } = optionsOf({
     patience: { type: 'string', default: '1' },
   },
 })
-const patience = Number(options.patience)
+const patience = wholeNumber('patience', options.patience)
 
 function readMutants(): Mutant[] {
   const folder = join(root, 'scripts/mutants')

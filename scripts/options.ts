@@ -9,3 +9,11 @@ export const optionsOf = ((config) => {
     return process.exit(2)
   }
 }) as typeof parseArgs
+
+/** What `--name` was given; what is no whole number from `least` on ends the process the same way: NaN would be a run of nothing. */
+export function wholeNumber(name: string, text: string, least = 1): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= least) return value
+  console.error(`--${name} ${text}: expected a whole number from ${least} on`)
+  return process.exit(2)
+}

@@ -9,7 +9,7 @@
 import type { Name } from '../src/model/ids.ts'
 import { HOSTILE_KINDS, type HostileKind } from '../src/sim/hostile.ts'
 import { besiege } from '../src/sim/siege.ts'
-import { optionsOf } from './options.ts'
+import { optionsOf, wholeNumber } from './options.ts'
 import { revision } from './revision.ts'
 
 const { values } = optionsOf({
@@ -30,8 +30,8 @@ if (unknown !== undefined) throw new Error(`--kinds: ${unknown} is none of ${HOS
 const commit = revision()
 
 const { hostileNodes, calm, besieged, victimSays, problem, digests } = await besiege({
-  seed: Number(values.seed),
-  nodes: Number(values.nodes),
+  seed: wholeNumber('seed', values.seed, 0),
+  nodes: wholeNumber('nodes', values.nodes),
   kinds,
   regions: values.regions.split(',') as Name[],
   onSecond: (virtualMs) => {

@@ -2,14 +2,14 @@
  * Runs simulated fleets: `npm run sim -- --seeds 200` for seeds 1 … 200, `--seed 17` for one with its whole trace.
  * `--seed 17 --shrink` looks for the fewest happenings that break the same promise; `--seed 17 --only 3,7` runs those
  * alone. `--nodes 5-12` is the size of the fleets. `--night` runs 10,000 seeds and keeps what failed in a file.
- * Exit code 1 where a promise broke; each failing seed is printed with the command that replays it.
+ * Exit code 1 where a promise broke, or a seed was not run; each failing seed is printed with the command that replays it.
  */
 import { appendFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import type { Size } from '../src/sim/happening.ts'
 import { ORDINARY, type RunResult, runSeed, shrinkSeed } from '../src/sim/run.ts'
-import { optionsOf } from './options.ts'
+import { optionsOf, wholeNumber } from './options.ts'
 import { revision } from './revision.ts'
 
 const { values } = optionsOf({
@@ -36,9 +36,9 @@ interface Share {
 }
 
 if (!isMainThread) await work(workerData as Share)
-else if (values.seed === undefined) await many(Number(values.from), sizeOf(values.nodes))
-else if (values.shrink) await shorten(Number(values.seed), sizeOf(values.nodes))
-else await replay(Number(values.seed), sizeOf(values.nodes), numbersOf(values.only))
+else if (values.seed === undefined) await many(wholeNumber('from', values.from, 0), sizeOf(values.nodes))
+else if (values.shrink) await shorten(wholeNumber('seed', values.seed, 0), sizeOf(values.nodes))
+else await replay(wholeNumber('seed', values.seed, 0), sizeOf(values.nodes), numbersOf(values.only))
 
 async function work({ first, last, step, size }: Share): Promise<void> {
   for (let seed = first; seed <= last; seed += step)
@@ -59,7 +59,8 @@ async function shorten(seed: number, size: Size): Promise<void> {
 }
 
 async function many(first: number, size: Size): Promise<void> {
-  const count = Number(values.seeds ?? (values.night ? NIGHT_SEEDS : 20))
+  const usual = values.night ? NIGHT_SEEDS : 20
+  const count = values.seeds === undefined ? usual : wholeNumber('seeds', values.seeds)
   const startedMs = performance.now()
   // Before the run: commits may be made meanwhile.
   const commit = revision()
@@ -80,7 +81,7 @@ async function many(first: number, size: Size): Promise<void> {
   console.log(summary(results, startedMs, commit))
   const failed = results.filter(({ ok }) => !ok).length
   if (failed > 0 && values.night) console.log(`failing seeds are kept in ${keep}`)
-  process.exitCode = failed === 0 ? 0 : 1
+  process.exitCode = failed === 0 && results.length === count ? 0 : 1
 }
 
 /** Over all cores, each with every n-th seed. */
@@ -90,7 +91,8 @@ async function spread(
   size: Size,
   onResult: (result: RunResult) => void,
 ): Promise<void> {
-  const workers = Math.min(Number(values.workers ?? availableParallelism()), last - first + 1)
+  const most = values.workers === undefined ? availableParallelism() : wholeNumber('workers', values.workers)
+  const workers = Math.min(most, last - first + 1)
   const one = (at: number): Promise<void> =>
     new Promise((resolve, reject) => {
       const share: Share = { first: first + at, last, step: workers, size }
@@ -142,5 +144,8 @@ function sizeOf(text: string | undefined): Size {
 }
 
 function numbersOf(text: string | undefined): readonly number[] | undefined {
-  return text?.split(',').filter(Boolean).map(Number)
+  return text
+    ?.split(',')
+    .filter(Boolean)
+    .map((one) => wholeNumber('only', one, 0))
 }

@@ -17,7 +17,7 @@ import { randomOf } from './chaos/random.ts'
 import { type Sample, slopeOf } from './chaos/slope.ts'
 import { onSmallFleet, type SmallFleet } from './chaos/small-fleet.ts'
 import { streaming } from './chaos/stream.ts'
-import { optionsOf } from './options.ts'
+import { optionsOf, wholeNumber } from './options.ts'
 import { revision } from './revision.ts'
 
 const START_MS = 120_000
@@ -36,9 +36,10 @@ const { values } = optionsOf({
     patience: { type: 'string', default: '1' },
   },
 })
-const seed = Number(values.seed)
-const lastMs = Number(values.minutes) * 60_000
-const patience = Number(values.patience)
+const seed = wholeNumber('seed', values.seed, 0)
+const lastMs = wholeNumber('minutes', values.minutes) * 60_000
+const patience = wholeNumber('patience', values.patience)
+const nodes = wholeNumber('nodes', values.nodes)
 const startMs = performance.now()
 const say = (text: string): void => {
   process.stdout.write(`${((performance.now() - startMs) / 1_000).toFixed(1).padStart(8)} s  ${text}\n`)
@@ -119,7 +120,7 @@ async function soak(fleet: SmallFleet, checker: Checker): Promise<string[]> {
 async function main(): Promise<number> {
   say(`seed ${seed}: ${values.minutes} min, commit ${revision()}`)
   const checker = new Checker(patience, (text) => say(`broken: ${text}`))
-  return onSmallFleet(Number(values.nodes), say, async (fleet) => {
+  return onSmallFleet(nodes, say, async (fleet) => {
     const grown = await soak(fleet, checker)
     checker.inOrder()
     const failures = [fleet.seed, ...fleet.nodes].flatMap((member) => member.failures)
