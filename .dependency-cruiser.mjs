@@ -44,7 +44,8 @@ const onlyIn = [
   { name: 'car-only-in-publish', folders: 'publish', packages: 'node_modules/@ipld/car/' },
 ]
 
-const stages = 'announce|verify|order|fetch|persist|activate|serve|sync'
+// as docs/architecture.md names them
+const stages = 'admit|announce|verify|order|fetch|activate|serve|sync|peers|gateways|freshness|submit|bridge'
 
 const forbidden = [
   ...Object.entries(mayImport).map(([folder, allowed]) => ({
