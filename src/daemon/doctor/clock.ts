@@ -15,7 +15,7 @@ export interface SeedClock {
 }
 
 /** What `confmesh init` allows between hosts, where the root cannot be read. */
-const USUAL_SKEW_MS = 60_000
+const USUAL_SKEW_MS = 300_000
 /** A file's time may be another host's (a network file system) or a copy's. */
 const FILE_SKEW_MS = 300_000
 const SET_IT = 'set the clock and keep it with a time service (timedatectl set-ntp true)'

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { judgeClock, type SeedClock } from '../../../src/daemon/doctor/clock.ts'
+import type { NodeConfig } from '../../../src/daemon/config.ts'
+import { checkClock, judgeClock, type SeedClock } from '../../../src/daemon/doctor/clock.ts'
 import { judgeBeacons } from '../../../src/daemon/doctor/freshness.ts'
-import type { PeerId } from '../../../src/model/ids.ts'
+import type { KeyId, PeerId } from '../../../src/model/ids.ts'
 
 const NOW_MS = Date.UTC(2030, 0, 1)
 const ALLOWED_MS = 300_000
@@ -51,7 +52,7 @@ test.each([
 test('beacons of a running node: fresh, late, and doubted', () => {
   const metrics = (ageS: number, doubted: number) =>
     `confmesh_beacon_age_seconds ${ageS}\nconfmesh_refused_total{code="SYNC_CLOCK_OR_DELAY"} ${doubted}\n`
-  const bound = { maxAgeS: 60 }
+  const bound = { keys: ['a' as KeyId], maxAgeS: 60 }
   expect(judgeBeacons(metrics(12.4, 0), bound)).toMatchObject({
     ok: true,
     text: expect.stringMatching(/12 s ago$/),
@@ -65,4 +66,17 @@ test('beacons of a running node: fresh, late, and doubted', () => {
     text: expect.stringContaining('in 60 s'),
   })
   expect(judgeBeacons('', bound)).toMatchObject({ ok: false })
+})
+
+test('where the root names no freshness key no beacon is due, however long the node runs', () => {
+  expect(judgeBeacons('confmesh_beacon_age_seconds 86400\n', { keys: [], maxAgeS: 60 })).toMatchObject({
+    ok: true,
+    text: expect.stringContaining('no freshness key'),
+  })
+})
+
+test('a root that cannot be read leaves clocks what init writes into one: 300 s', async () => {
+  const config = { root: '/nowhere/root.json', data: '/nowhere' } as NodeConfig
+  expect(await checkClock(config, [seed('a', 290_000)])).toMatchObject({ ok: true })
+  expect(await checkClock(config, [seed('a', 310_000)])).toMatchObject({ ok: false })
 })
