@@ -141,7 +141,7 @@ function explain(
   channels: readonly Channel[] | undefined,
 ): Explained {
   const notes = [...notesOn(current.root, next), ...own]
-  const changes = describeChange(current.root, next)
+  const changes = describeChange(current.root, next, Date.now())
   const again = (channels ?? []).map(
     (channel) => `${channel} must be issued again under root ${next.version}`,
   )

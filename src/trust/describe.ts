@@ -1,14 +1,15 @@
 import type { EpochEntry, Publisher, Role, TrustRoot } from '../model/root.ts'
+import { keepsOut, type Removal } from './edit.ts'
 
 /** What the next root changes, for whom, and which channels get a new epoch: one sentence a line, for people to agree to. */
-export function describeChange(old: TrustRoot, next: TrustRoot): string[] {
+export function describeChange(old: TrustRoot, next: TrustRoot, nowMs: number): string[] {
   return [
     `root ${old.version} -> ${next.version} of fleet ${next.fleetId.slice(0, 12)}`,
     ...describeRole('the root role', old.root, next.root),
     ...describePublishers(old, next),
     ...describeKeys('admission', old.admission.keys, next.admission.keys),
     ...describeFreshness(old, next),
-    ...describeRemoved(old, next),
+    ...describeRemoved(old, next, nowMs),
     ...(old.expires === next.expires ? [] : [`expires ${date(old.expires)} -> ${date(next.expires)}`]),
     ...describeEpochs(old, next),
   ]
@@ -61,23 +62,47 @@ function describeFreshness(old: TrustRoot, next: TrustRoot): string[] {
   return lines
 }
 
-function describeRemoved(old: TrustRoot, next: TrustRoot): string[] {
-  const peers = (root: TrustRoot) => new Set<string>(root.removed.peers.map(({ id }) => id))
-  const pools = (root: TrustRoot) => new Set<string>(root.removed.pools.map(({ key }) => key))
-  const less = (a: Set<string>, b: Set<string>) => [...a].filter((one) => !b.has(one)).sort()
+function describeRemoved({ removed: old }: TrustRoot, { removed: next }: TrustRoot, nowMs: number): string[] {
+  const peers = (all: typeof old.peers) => new Map<string, Removal>(all.map((one) => [one.id, one]))
+  const pools = (all: typeof old.pools) => new Map<string, Removal>(all.map((one) => [one.key, one]))
+  const node = { name: (id: string) => `node ${id}`, out: 'is shut out', ended: 'its certificate has ended' }
+  const pool = {
+    name: (key: string) => `pool ${key.slice(0, 12)}`,
+    out: 'is shut out with all its members',
+    ended: 'it has ended',
+  }
   return [
-    ...less(peers(next), peers(old)).map((id) => `node ${id} is shut out`),
-    ...less(peers(old), peers(next)).map(
-      (id) => `node ${id}: its certificate has ended, the entry is dropped`,
-    ),
-    ...less(pools(next), pools(old)).map(
-      (key) => `pool ${key.slice(0, 12)} is shut out with all its members`,
-    ),
-    ...less(pools(old), pools(next)).map(
-      (key) => `pool ${key.slice(0, 12)}: it has ended, the entry is dropped`,
-    ),
+    ...describeRemovals(node, peers(old.peers), peers(next.peers), nowMs),
+    ...describeRemovals(pool, pools(old.pools), pools(next.pools), nowMs),
   ]
 }
+
+interface Words {
+  readonly name: (id: string) => string
+  readonly out: string
+  readonly ended: string
+}
+
+/** An entry that goes before its time lets somebody in again: nobody is to sign that as tidying up. */
+function describeRemovals(
+  { name, out, ended }: Words,
+  old: ReadonlyMap<string, Removal>,
+  next: ReadonlyMap<string, Removal>,
+  nowMs: number,
+): string[] {
+  const come = [...next.keys()].filter((id) => !old.has(id)).map((id) => `${name(id)} ${out}`)
+  const others = [...old].flatMap(([id, before]) => {
+    const after = next.get(id)
+    if (after === undefined)
+      return keepsOut(before, nowMs)
+        ? [`${name(id)} IS LET IN AGAIN`]
+        : [`${name(id)}: ${ended}, the entry is dropped`]
+    return before.until === after.until ? [] : [`${name(id)} ${out}: ${end(before)} -> ${end(after)}`]
+  })
+  return [...come, ...others]
+}
+
+const end = ({ until }: Removal): string => (until === undefined ? 'for ever' : `until ${date(until)}`)
 
 /** Patterns whose channels get a new epoch: what they hold must be issued again. */
 export const raisedBy = (old: TrustRoot, next: TrustRoot): readonly EpochEntry[] =>

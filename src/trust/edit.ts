@@ -117,10 +117,19 @@ export const renew = (root: TrustRoot, expires: number): TrustRoot => successor(
 /** A removed node whose certificate ended this long ago can come back by no clock error that admission tolerates. */
 const REMOVED_KEPT_MS = 7 * 24 * 3_600_000
 
-/** Drops entries that no longer keep anybody out; one without an end stays for ever. Same version. */
+/** Of a node or a pool. */
+export interface Removal {
+  /** End of its certificate, milliseconds since 1970. */
+  readonly until?: number
+}
+
+/** Whether an entry still keeps somebody out; one without an end does for ever. */
+export const keepsOut = ({ until }: Removal, nowMs: number): boolean =>
+  until === undefined || until + REMOVED_KEPT_MS > nowMs
+
+/** Drops entries that no longer keep anybody out. Same version. */
 export function dropEndedRemovals(root: TrustRoot, nowMs: number): TrustRoot {
-  const holds = ({ until }: { readonly until?: number }): boolean =>
-    until === undefined || until + REMOVED_KEPT_MS > nowMs
+  const holds = (entry: Removal): boolean => keepsOut(entry, nowMs)
   const { peers, pools } = root.removed
   return { ...root, removed: { peers: peers.filter(holds), pools: pools.filter(holds) } }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { KeyId, PeerId } from '../../../src/model/ids.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
 import { describeChange } from '../../../src/trust/describe.ts'
 import { dropEndedRemovals, removeNode, removePool, setFreshness } from '../../../src/trust/edit.ts'
 import { checkRoot, checkSuccession } from '../../../src/trust/root-rules.ts'
@@ -43,12 +44,42 @@ describe('removals', () => {
     expect(dropEndedRemovals(old, EXPIRES + week - 1).removed).toEqual(old.removed)
     const next = dropEndedRemovals(old, EXPIRES + week)
     expect(next.removed).toEqual({ ...old.removed, peers: [{ id: b }], pools: [] })
-    expect(describeChange(old, { ...next, version: old.version + 1 })).toEqual([
+    expect(describeChange(old, { ...next, version: old.version + 1 }, EXPIRES + week)).toEqual([
       expect.stringMatching(/^root 4 -> 5 of fleet/),
       `node ${a}: its certificate has ended, the entry is dropped`,
       `pool ${pool.slice(0, 12)}: it has ended, the entry is dropped`,
       'no channel gets a new epoch',
     ])
+  })
+})
+
+describe('what is said of removals', () => {
+  const [pool] = pools
+  const short = pool.slice(0, 12)
+  const week = 7 * 24 * 3_600_000
+  const says = (old: TrustRoot, removed: TrustRoot['removed'], nowMs: number) =>
+    describeChange(old, { ...old, version: old.version + 1, removed }, nowMs).slice(1, -1)
+
+  it('that who goes before the end comes back is no tidying up', () => {
+    const none = { peers: [], pools: [] }
+    const ending = removePool(removeNode(root, a, EXPIRES), pool, EXPIRES)
+    const back = [`node ${a} IS LET IN AGAIN`, `pool ${short} IS LET IN AGAIN`]
+    expect(says(ending, none, EXPIRES + week - 1)).toEqual(back)
+    expect(says(ending, none, EXPIRES + week).join()).not.toContain('AGAIN')
+    const lasting = removePool(removeNode(root, a), pool)
+    expect(says(lasting, none, EXPIRES + week)).toEqual(back)
+  })
+
+  it('that it ends at another time', () => {
+    const old = removePool(removeNode(root, a, EXPIRES), pool)
+    const { peers, pools: keys } = old.removed
+    expect(says(old, { peers: [{ id: a }], pools: keys }, 0)).toEqual([
+      `node ${a} is shut out: until 2030-01-01T00:00:00Z -> for ever`,
+    ])
+    expect(says(old, { peers, pools: [{ key: pool, until: EXPIRES }] }, 0)).toEqual([
+      `pool ${short} is shut out with all its members: for ever -> until 2030-01-01T00:00:00Z`,
+    ])
+    expect(says(old, old.removed, 0)).toEqual([])
   })
 })
 
@@ -59,12 +90,12 @@ describe('freshness', () => {
   ])('of another %s alone leaves the rest, and is said', (_, change, line) => {
     const next = setFreshness(root, { add: [], remove: [], ...change })
     expect(next.freshness).toEqual({ ...root.freshness, ...change })
-    expect(describeChange(root, next).slice(1, -1)).toEqual([line])
+    expect(describeChange(root, next, EXPIRES).slice(1, -1)).toEqual([line])
   })
 
   it('of another key says who comes and goes', () => {
     const next = setFreshness(root, { add: [otherKey.public], remove: [freshnessKey.id] })
-    expect(describeChange(root, next).slice(1, -1)).toEqual([
+    expect(describeChange(root, next, EXPIRES).slice(1, -1)).toEqual([
       `freshness: key ${otherKey.id.slice(0, 12)} is added`,
       `freshness: key ${freshnessKey.id.slice(0, 12)} is removed`,
     ])

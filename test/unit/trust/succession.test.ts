@@ -200,7 +200,7 @@ describe('edits', () => {
           }
           checkSuccession(root, next)
           expect(reread(next)).toEqual(next)
-          expect(describeChange(root, next).length).toBeGreaterThan(1)
+          expect(describeChange(root, next, EXPIRES).length).toBeGreaterThan(1)
           root = next
         }
       }),
@@ -282,7 +282,7 @@ describe('edits', () => {
 
   it('say which channels get a new epoch, and that none does', () => {
     const root = rootOne()
-    const says = (next: TrustRoot) => describeChange(root, next).join('\n')
+    const says = (next: TrustRoot) => describeChange(root, next, EXPIRES).join('\n')
     expect(says(edits.removePublisher(root, name('pay')))).toMatch(
       /pay is removed[\s\S]*new epoch 2 for every channel that pay\/\* matches/,
     )
