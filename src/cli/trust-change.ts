@@ -20,6 +20,7 @@ import {
   draftPath,
   envelopeText,
   keepOld,
+  oldPath,
   payloadOf,
   type RootFile,
   readRoot,
@@ -86,9 +87,13 @@ export async function applyChange(
   const target = resolve(options.out ?? options.root)
   if (target !== current.path) requireNew(target)
   const draft = draftPath(target, next.version)
-  const envelope = existsSync(draft) ? joinDraft(draft, payload, keys) : signEnvelope('root', payload, keys)
+  if (existsSync(draft)) readSame(draft, payload)
   const touched = channels ?? (await touchedChannels(options.seed, current.root, next))
-  const step = { current, next, envelope, target, draft }
+  const sign = () =>
+    existsSync(draft)
+      ? keys.reduce(addSignature, readSame(draft, payload))
+      : signEnvelope('root', payload, keys)
+  const step = { current, next, sign, target, draft }
   const explained = explain(step, own, touched)
   await agree(explained.lines, 'write this root?', options.yes === true)
   return conclude(step, explained)
@@ -114,8 +119,8 @@ export async function signRoot(file: string, options: SignOptions): Promise<void
   const draft = readRootDraft(file)
   checkSuccession(current.root, draft.root)
   const keys = rootKeys(options.rootKey, current.root, draft.root)
-  const envelope = keys.reduce(addSignature, draft.envelope)
-  const step = { current, next: draft.root, envelope, target: resolve(target), draft: draft.path }
+  const sign = () => keys.reduce(addSignature, readSame(draft.path, draft.envelope.payload))
+  const step = { current, next: draft.root, sign, target: resolve(target), draft: draft.path }
   const explained = explain(step, [], await touchedChannels(options.seed, current.root, draft.root))
   await agree(explained.lines, 'sign this root?', options.yes === true)
   say(conclude(step, explained))
@@ -124,7 +129,8 @@ export async function signRoot(file: string, options: SignOptions): Promise<void
 interface Step {
   readonly current: RootFile
   readonly next: TrustRoot
-  readonly envelope: Envelope
+  /** With the signatures that others added while somebody was asked. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+  readonly sign: () => Envelope
   readonly target: string
   readonly draft: string
 }
@@ -158,7 +164,9 @@ async function agree(lines: readonly string[], question: string, yes: boolean): 
 }
 
 function conclude(step: Step, explained: Explained): Outcome {
-  const { current, next, envelope, target, draft } = step
+  const { current, next, sign, target, draft } = step
+  requireUnchanged(current)
+  const envelope = sign()
   const signatures = count(current.root, next, envelope)
   const complete = isMet(signatures.old) && isMet(signatures.next)
   const facts = { fleetId: next.fleetId, version: next.version, ...explained.facts, complete, signatures }
@@ -193,10 +201,18 @@ function waiting(draft: string, { old, next }: Signatures, path: string, root: T
   ]
 }
 
+/** Somebody asked or waited meanwhile: what another run has put there is not overwritten. @throws MeshError INPUT_EXISTS */
+function requireUnchanged({ path, envelope }: RootFile): void {
+  if (Buffer.from(readRootDraft(path).envelope.payload).equals(envelope.payload)) return
+  throw new MeshError('INPUT_EXISTS', `${path} was replaced by another run meanwhile; look at it first`, {
+    path,
+  })
+}
+
 /** Somebody made the same change before: the signatures come together. Another change under way is not overwritten. */
-function joinDraft(path: string, payload: Uint8Array, keys: readonly PrivateKey[]): Envelope {
+function readSame(path: string, payload: Uint8Array): Envelope {
   const { envelope } = readRootDraft(path)
-  if (Buffer.from(envelope.payload).equals(payload)) return keys.reduce(addSignature, envelope)
+  if (Buffer.from(envelope.payload).equals(payload)) return envelope
   throw new MeshError(
     'INPUT_EXISTS',
     `${path} waits for signatures and changes something else; sign it (confmesh trust sign) or remove it first`,
@@ -204,14 +220,30 @@ function joinDraft(path: string, payload: Uint8Array, keys: readonly PrivateKey[
   )
 }
 
+/** Whoever signs it is told nothing, so it must hold already. @throws MeshError USAGE */
 function signCurrent(file: string, keyFiles: readonly string[]): void {
   const { path, envelope, root } = readRootDraft(file)
+  if (!holdsAlready({ path, envelope, root }))
+    throw new MeshError(
+      'USAGE',
+      `${path} is version ${root.version} and not seen to hold already; name the root that is left: --root FILE`,
+    )
   const keys = rootKeys(keyFiles, root, root)
   const signed = keys.reduce(addSignature, envelope)
   const { next } = count(root, root, signed)
   saveEnvelope(path, signed)
   const facts = { root: path, version: root.version, complete: isMet(next), signatures: { next } }
   out(facts, `${path}: version ${root.version} bears ${next.have} of ${next.need} needed signatures`)
+}
+
+/** Signed by enough of its own keys, and of those of the version beside it that it follows. */
+function holdsAlready({ path, envelope, root }: RootFile): boolean {
+  const left = oldPath(path, root.version - 1)
+  if (root.version > 1 && !existsSync(left)) return false
+  const old = root.version > 1 ? readRoot(left).root : root
+  if (old !== root) checkSuccession(old, root)
+  const signatures = count(old, root, envelope)
+  return isMet(signatures.old) && isMet(signatures.next)
 }
 
 /** A key that no root names would add a signature that counts for nothing. @throws MeshError CONFIG_KEY */

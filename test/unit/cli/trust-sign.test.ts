@@ -1,0 +1,126 @@
+/** `trust sign`: nothing is signed unexplained, and no signature is lost to another's. */
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { writeKeyPair } from '../../../src/cli/key-files.ts'
+import { readRoot, readRootDraft, saveEnvelope } from '../../../src/cli/root-files.ts'
+import { changeRoot, signRoot } from '../../../src/cli/trust-change.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { renew } from '../../../src/trust/edit.ts'
+import { firstRoot } from '../../../src/trust/first-root.ts'
+import type { PrivateKey } from '../../../src/trust/private-key.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+import { EXPIRES, spec } from '../trust/fixtures.ts'
+
+const NAMES = ['one.key', 'two.key', 'three.key'] as const
+
+let dir = ''
+let keys: readonly PrivateKey[]
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-trust-sign-'))
+  keys = NAMES.map((name) => writeKeyPair(at(name), 'ed25519'))
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+const at = (name: string): string => join(dir, name)
+const signatures = (name: string) => readRootDraft(at(name)).envelope.signatures.length
+const by = (name: string) => ({ rootKey: [at(name)] })
+
+/** Its first root as `root.json`. */
+function fleetOf(rootThreshold: number): TrustRoot {
+  const root = firstRoot({
+    rootKeys: keys.map((key) => key.public),
+    rootThreshold,
+    publishers: [spec()],
+    admissionKeys: [],
+    freshnessKeys: [],
+    maxAgeS: 60,
+    maxSkewS: 300,
+    expires: EXPIRES,
+  })
+  save('root.json', root, keys.slice(0, rootThreshold))
+  return root
+}
+
+const save = (name: string, root: TrustRoot, signers: readonly PrivateKey[]): void =>
+  saveEnvelope(at(name), signEnvelope('root', encodeRoot(root), signers))
+
+const renewBy = (name: string) =>
+  changeRoot({ ...by(name), root: at('root.json') }, (root) => renew(root, EXPIRES + 86_400_000))
+
+test('a draft under any other name is signed only beside the root that is left', async () => {
+  fleetOf(2)
+  await renewBy('one.key')
+  cpSync(at('root.2.draft.json'), at('root-2.json'))
+  const before = readFileSync(at('root-2.json'), 'utf8')
+  await expect(signRoot(at('root-2.json'), by('two.key'))).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining('--root FILE'),
+  })
+  expect(readFileSync(at('root-2.json'), 'utf8')).toBe(before)
+  await signRoot(at('root-2.json'), { ...by('two.key'), root: at('root.json') })
+  expect(readRoot(at('root.json')).root.version).toBe(2)
+})
+
+test('nor does its own lower threshold make a next root one that holds', async () => {
+  const root = fleetOf(2)
+  const sole = { ...root, version: 2, root: { ...root.root, threshold: 1 } }
+  save('root-2.json', sole, keys.slice(0, 1))
+  // the version before it, where it would stand
+  cpSync(at('root.json'), at('root-2.1.json'))
+  await expect(signRoot(at('root-2.json'), by('two.key'))).rejects.toMatchObject({ code: 'USAGE' })
+  rmSync(at('root-2.1.json'))
+  await expect(signRoot(at('root-2.json'), by('two.key'))).rejects.toMatchObject({ code: 'USAGE' })
+  expect(signatures('root-2.json')).toBe(1)
+})
+
+test('what holds already takes further signatures', async () => {
+  fleetOf(2)
+  await signRoot(at('root.json'), by('three.key'))
+  expect(signatures('root.json')).toBe(3)
+  await renewBy('one.key')
+  await signRoot(at('root.2.draft.json'), by('two.key'))
+  await signRoot(at('root.json'), by('three.key'))
+  expect([readRoot(at('root.json')).root.version, signatures('root.json')]).toEqual([2, 3])
+})
+
+test('two who sign one draft at once both count', async () => {
+  fleetOf(3)
+  await renewBy('one.key')
+  const draft = at('root.2.draft.json')
+  await Promise.all(['two.key', 'three.key'].map((name) => signRoot(draft, by(name))))
+  expect([readRoot(at('root.json')).root.version, signatures('root.json')]).toEqual([2, 3])
+  expect(existsSync(draft)).toBe(false)
+})
+
+test('so do two who make the same change at once', async () => {
+  fleetOf(3)
+  await Promise.all(['one.key', 'two.key'].map(renewBy))
+  expect(signatures('root.2.draft.json')).toBe(2)
+})
+
+test('a draft that another was put in the place of meanwhile is neither signed nor overwritten', async () => {
+  const root = fleetOf(3)
+  await renewBy('one.key')
+  const draft = at('root.2.draft.json')
+  const signing = expect(signRoot(draft, by('two.key'))).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
+  save('root.2.draft.json', renew(root, EXPIRES + 1000), keys.slice(2))
+  const other = readFileSync(draft, 'utf8')
+  await signing
+  expect(readFileSync(draft, 'utf8')).toBe(other)
+})
+
+test('a root that another run replaced meanwhile stays', async () => {
+  const root = fleetOf(1)
+  const changing = expect(renewBy('one.key')).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
+  save('root.json', renew(root, EXPIRES + 1000), keys)
+  const other = readFileSync(at('root.json'), 'utf8')
+  await changing
+  expect(readFileSync(at('root.json'), 'utf8')).toBe(other)
+})
