@@ -3,10 +3,12 @@ import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
+import type { Envelope } from '../../model/envelope.ts'
 import type { Release } from '../../model/release.ts'
 import { claim, openMemory } from '../../publish/counter.ts'
 import { encodePrepared, readPrepared } from '../../publish/prepared.ts'
 import { epochOf } from '../../trust/epoch.ts'
+import type { PrivateKey } from '../../trust/private-key.ts'
 import { addSignature } from '../../trust/signing.ts'
 import { collect } from '../arguments.ts'
 import { replaceFile } from '../files.ts'
@@ -35,17 +37,17 @@ export function register(program: Command): void {
     .action(async (file: string, options: Options) => {
       if (options.key === undefined) throw new MeshError('USAGE', 'name a key: --key FILE')
       const prepared = readPrepared(file, LIMITS)
-      const keys = distinct(options.key.map((one) => resolve(one)))
-      const envelope = keys.map(readPrivateKey).reduce(addSignature, prepared.envelope)
-      if (envelope.signatures.length > LIMITS.maxSignatures)
-        throw new MeshError('LIMIT_SIGNATURES', `${file}: more than ${LIMITS.maxSignatures} signatures`)
-      const remembering = keys.filter(canRemember)
+      const files = distinct(options.key.map((one) => resolve(one)))
+      const keys = files.map(readPrivateKey)
+      requireRoom(file, keys.reduce(addSignature, prepared.envelope))
+      const remembering = files.filter(canRemember)
       const free = await lockAll(remembering)
+      let envelope: Envelope
       try {
         // As publish does: no signature is seen before its counter is remembered.
         for (const key of remembering)
           await claim(openMemory(key), prepared.release, epochFor(prepared.release, key, options.root))
-        replaceFile(resolve(file), encodePrepared({ ...prepared, envelope }), 0o644)
+        envelope = addTo(file, prepared.release, keys)
       } finally {
         await free()
       }
@@ -59,6 +61,25 @@ export function register(program: Command): void {
         `${file} bears ${signatures} signature${signatures === 1 ? '' : 's'}`,
       ])
     })
+}
+
+/** To what the file holds now: others may have signed while locks were awaited. @throws MeshError INPUT_EXISTS, LIMIT_SIGNATURES */
+function addTo(file: string, release: Release, keys: readonly PrivateKey[]): Envelope {
+  const prepared = readPrepared(file, LIMITS)
+  if (prepared.release.id !== release.id)
+    throw new MeshError('INPUT_EXISTS', `${file} holds another release by now; look at it first`, {
+      path: file,
+    })
+  const envelope = keys.reduce(addSignature, prepared.envelope)
+  requireRoom(file, envelope)
+  replaceFile(resolve(file), encodePrepared({ ...prepared, envelope }), 0o644)
+  return envelope
+}
+
+/** @throws MeshError LIMIT_SIGNATURES */
+function requireRoom(file: string, { signatures }: Envelope): void {
+  if (signatures.length > LIMITS.maxSignatures)
+    throw new MeshError('LIMIT_SIGNATURES', `${file}: more than ${LIMITS.maxSignatures} signatures`)
 }
 
 /** A key on a medium that takes no writes signs all the same: whoever keeps it so relies on the seeds' word alone. */

@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { register } from '../../../src/cli/commands/sign.ts'
 import { writeKeyPair } from '../../../src/cli/key-files.ts'
+import { lockKey } from '../../../src/cli/key-lock.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -32,11 +33,12 @@ function prepared(name: string, { envelope }: Made): string {
   return file
 }
 
-async function sign(file: string, ...more: readonly string[]): Promise<void> {
+async function signWith(by: string, file: string, ...more: readonly string[]): Promise<void> {
   const program = new Command()
   register(program)
-  await program.parseAsync(['sign', file, '--key', key, ...more], { from: 'user' })
+  await program.parseAsync(['sign', file, '--key', by, ...more], { from: 'user' })
 }
+const sign = (file: string, ...more: readonly string[]) => signWith(key, file, ...more)
 const signatures = (file: string) => readPrepared(file, LIMITS).envelope.signatures.length
 
 test('a second release in one place, or before it, gets no signature; the same one again does', async () => {
@@ -65,4 +67,26 @@ test('a raised epoch counts anew, where a trust root says so', async () => {
   await expect(sign(anew)).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
   await sign(anew, '--root', root)
   expect(signatures(anew)).toBe(2)
+})
+
+test('whoever waited for a lock keeps what another signed meanwhile', async () => {
+  const other = join(dir, 'c.key')
+  writeKeyPair(other, 'ed25519')
+  const file = prepared('release', make({ clock: { alice: 5 } }))
+  const free = await lockKey(key, 0)
+  const waiting = sign(file)
+  await signWith(other, file)
+  await free()
+  await waiting
+  expect(signatures(file)).toBe(3)
+})
+
+test('whoever waited for a lock signs no other release that was put there meanwhile', async () => {
+  const file = prepared('release', make({ clock: { alice: 5 } }))
+  const free = await lockKey(key, 0)
+  const waiting = expect(sign(file)).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
+  prepared('release', make({ clock: { alice: 6 } }))
+  await free()
+  await waiting
+  expect(signatures(file)).toBe(1)
 })
