@@ -8,7 +8,7 @@ import { parseChannel } from '../../model/names.ts'
 import type { Release } from '../../model/release.ts'
 import { contentAtSeeds } from '../../publish/content.ts'
 import { publish } from '../../publish/publish.ts'
-import { askSeed, type Seed } from '../../publish/seeds.ts'
+import { askPatiently, type Seed } from '../../publish/seeds.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument, requireExpectation } from '../arguments.ts'
 import { type Session, SIGNING_HELP, type SigningOptions, signing, withSession } from '../publish-session.ts'
@@ -98,12 +98,28 @@ async function fullId(channel: Channel, to: string, session: Session, command: C
   }
 }
 
-/** The id is the digest of the signed bytes, so no seed can pass another release off as this one. */
-async function headerOf({ chain, seeds }: Session, channel: Channel, id: ReleaseId): Promise<Release> {
+/**
+ * The id is the digest of the signed bytes, so no seed can pass another release off as this one.
+ * @throws MeshError CONTENT_GONE where all say that they have it not; what the last said that did not say; ORDER_MISPLACED
+ */
+export async function headerOf(
+  { chain, seeds }: Pick<Session, 'chain' | 'seeds'>,
+  channel: Channel,
+  id: ReleaseId,
+): Promise<Release> {
+  let unsaid: MeshError | undefined
   for (const seed of seeds.reached) {
-    const release = await askHeader(seed, id)
+    let release: Release | undefined
+    try {
+      release = await askHeader(seed, id)
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      unsaid = error
+    }
     if (release !== undefined) return requireOf(release, channel, chain.current.fleetId)
   }
+  // It may have what the others lack: trying again may help.
+  if (unsaid !== undefined) throw unsaid
   throw new MeshError(
     'CONTENT_GONE',
     `no seed keeps release ${short(id)} any more; publish its files instead (confmesh log ${channel} lists what is kept)`,
@@ -111,16 +127,11 @@ async function headerOf({ chain, seeds }: Session, channel: Channel, id: Release
 }
 
 async function askHeader(seed: Seed, id: ReleaseId): Promise<Release | undefined> {
-  try {
-    const { envelope } = await askSeed(seed, { type: 'header', release: id }, ['header'], LIMITS)
-    if (envelope === undefined) return undefined
-    const { payload } = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
-    const release = decodeHeader(payload, LIMITS)
-    return release.id === id ? release : undefined
-  } catch (error) {
-    if (isMeshError(error)) return undefined
-    throw error
-  }
+  const { envelope } = await askPatiently(seed, { type: 'header', release: id }, ['header'], LIMITS)
+  if (envelope === undefined) return undefined
+  const { payload } = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+  const release = decodeHeader(payload, LIMITS)
+  return release.id === id ? release : undefined
 }
 
 function requireOf(release: Release, channel: Channel, fleet: FleetId): Release {
