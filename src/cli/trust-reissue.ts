@@ -141,13 +141,15 @@ export async function channelsKnown(
 const named = (given: readonly string[] | undefined): readonly Channel[] =>
   (given ?? []).map((text) => argument('--channel', text, parseChannel))
 
+/** @param known found before: a seed that told of it may be silent now */
 export async function targetsOf(
   channels: readonly Channel[],
   root: TrustRoot,
   session: Session,
+  known: readonly Target[] = [],
 ): Promise<readonly Target[]> {
   const found: Target[] = []
-  for await (const [channel, { target }] of standings(channels, root, session))
+  for await (const [channel, { target }] of standings(channels, root, session, known))
     if (target !== undefined) found.push([channel, target])
   return found
 }
@@ -168,10 +170,14 @@ async function* standings(
   channels: readonly Channel[],
   root: TrustRoot,
   { seeds }: Session,
+  known: readonly Target[] = [],
 ): AsyncGenerator<readonly [Channel, Standing]> {
+  const before = new Map(known)
   for (const [index, channel] of channels.entries()) {
     if (index > 0 && index % 100 === 0) progress(`looked at ${index} of ${channels.length} channels`)
-    yield [channel, await standingOf(seeds.reached, root, channel, { limits: LIMITS })]
+    const release = before.get(channel)
+    const also = release === undefined ? [] : [release]
+    yield [channel, await standingOf(seeds.reached, root, channel, { limits: LIMITS, also })]
   }
 }
 
@@ -212,7 +218,9 @@ export async function handOut(
   session: Session,
 ): Promise<HandedOut> {
   const { root } = readRoot(path)
-  const handed = await pushToAll(rootsBeside(path), session.seeds.reached)
+  const { reached } = session.seeds
+  // A question that waited for its answer for long has outlasted the connections.
+  const handed = await overRestarts(reached, LIMITS, () => pushToAll(rootsBeside(path), reached))
   const reissued: ({ readonly channel: Channel } & Published)[] = []
   const left: Left[] = []
   const touched = targets.filter(isTouched(old, root))
@@ -226,7 +234,7 @@ export async function handOut(
     progress(`issuing ${channel} again, ${index + 1} of ${touched.length}`)
     try {
       const run = () => reissue(channel, release, root, session)
-      reissued.push({ channel, ...(await overRestarts(session.seeds.reached, LIMITS, run)) })
+      reissued.push({ channel, ...(await overRestarts(reached, LIMITS, run)) })
       silent = 0
     } catch (error) {
       if (!isMeshError(error)) throw error

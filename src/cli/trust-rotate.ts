@@ -1,9 +1,11 @@
 /** Rotation of a publisher's keys: with seeds, the new root and what it leaves without a release go out in one run. */
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import type { Channel, KeyId, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import { openMemory } from '../publish/counter.ts'
+import { overRestarts } from '../publish/seeds.ts'
 import { changePublisherKeys } from '../trust/edit.ts'
 import { argument } from './arguments.ts'
 import { keyNamed, readPublicKey } from './key-files.ts'
@@ -21,6 +23,7 @@ import {
   reissuedLines,
   requireNewest,
   requireSigners,
+  type Target,
   targetsOf,
   tellLeft,
 } from './trust-reissue.ts'
@@ -78,21 +81,34 @@ function changeKeys(
 const STOLEN_NOTE =
   "nothing is issued again by itself: what stands there may be the thief's; publish the right content of each channel"
 
-async function rotateInFleet(change: KeyChange, options: RotateOptions, session: Session): Promise<void> {
+export async function rotateInFleet(
+  change: KeyChange,
+  options: RotateOptions,
+  session: Session,
+): Promise<void> {
   const old = readRoot(options.root).root
   requireNewest(old, options.root, session)
-  const channels = change.remove.length === 0 ? [] : await channelsOf(change.publisher, old, options, session)
-  const targets = options.stolen === true ? [] : await targetsOf(channels, old, session)
-  requireSigners(old, changed(old, change), targets, session)
-  const { complete, facts, lines } = await changeKeys(change, options, channels)
+  const found = change.remove.length === 0 ? NOTHING : await lookUp(change, old, options, session)
+  requireSigners(old, changed(old, change), found.targets, session)
+  const { complete, facts, lines } = await changeKeys(change, options, found.channels)
   const path = options.out ?? options.root
   if (!complete) {
-    const key = targets.length === 0 ? '' : ' --key FILE'
+    const key = found.targets.length === 0 ? '' : ' --key FILE'
     const then = `nothing was handed out yet; once enough have signed: confmesh trust push --root ${path} --seed ADDRESS${key}`
     out({ ...facts, seeds: [], refused: [], reissued: [], left: [] }, [...lines, then])
     return
   }
-  const handed = await handOut(path, old, targets, session)
+  const { channels, targets, handed } = await sayingHowToGoOn(
+    path,
+    change.publisher,
+    options,
+    found,
+    async () => {
+      const now = await lookAgain(found, change, old, options, session)
+      requireSigners(old, readRoot(path).root, now.targets, session)
+      return { ...now, handed: await handOut(path, old, now.targets, session) }
+    },
+  )
   out({ ...facts, ...factsOf(handed) }, [
     ...lines.filter((line) => !line.startsWith('hand it out')),
     ...handed.seeds.map(({ peer, version }) => `seed ${short(peer)} is at root ${version}`),
@@ -102,6 +118,84 @@ async function rotateInFleet(change: KeyChange, options: RotateOptions, session:
       : leftOut(channels, targets, old)),
   ])
   tellLeft(handed.left, readRoot(path).root)
+}
+
+interface Found {
+  readonly channels: readonly Channel[]
+  readonly targets: readonly Target[]
+}
+
+const NOTHING: Found = { channels: [], targets: [] }
+
+async function lookUp(
+  { publisher }: KeyChange,
+  root: TrustRoot,
+  options: RotateOptions,
+  session: Session,
+  known: Found = NOTHING,
+): Promise<Found> {
+  const held = await channelsOf(publisher, root, options, session)
+  const channels = [...new Set([...known.channels, ...held])].sort()
+  const targets = options.stolen === true ? [] : await targetsOf(channels, root, session, known.targets)
+  return { channels, targets }
+}
+
+/**
+ * What was published while somebody was asked would be rolled back without a word. After a theft nothing is issued again,
+ * and the root must go out.
+ */
+async function lookAgain(
+  found: Found,
+  change: KeyChange,
+  root: TrustRoot,
+  options: RotateOptions,
+  session: Session,
+): Promise<Found> {
+  if (change.remove.length === 0 || options.stolen === true) return found
+  const { reached } = session.seeds
+  return overRestarts(reached, LIMITS, () => lookUp(change, root, options, session, found))
+}
+
+/** The root's file is changed already, so that the same command again would find nothing to do. @throws MeshError as `run` does */
+async function sayingHowToGoOn<T>(
+  path: string,
+  publisher: Name,
+  options: RotateOptions,
+  { targets }: Found,
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    const { version } = readRoot(path).root
+    const next = pushCommand(path, targets.length === 0 ? undefined : publisher, options)
+    throw new MeshError(
+      error.code,
+      `${error.message}; ${path} is version ${version} now, but no seed has said that it has it: the fleet is where it was until this is done: ${next}`,
+      { ...error.details, root: path, version, next },
+      { cause: error },
+    )
+  }
+}
+
+/** @param publisher of what must be issued again, if anything must */
+function pushCommand(path: string, publisher: Name | undefined, options: RotateOptions): string {
+  const words = (option: string, given: readonly string[] = []) => given.flatMap((one) => [option, one])
+  const again =
+    publisher === undefined
+      ? []
+      : [
+          ...words('--key', options.key),
+          // It may hold a secret.
+          ...words(
+            '--sign-with',
+            options.signWith?.map(() => 'COMMAND'),
+          ),
+          ...words('--publisher', [publisher]),
+          ...words('--channel', options.channel),
+        ]
+  return ['confmesh trust push --root', path, ...words('--seed', options.seed), ...again].join(' ')
 }
 
 /** Under the publisher's patterns; what the keys that leave remember, too, where their files are there. */

@@ -1,0 +1,161 @@
+/** `trust rotate` with seeds: what goes on beside it, and what is said where it stops halfway. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { writeKeyPair } from '../../../src/cli/key-files.ts'
+import { readRoot, saveEnvelope } from '../../../src/cli/root-files.ts'
+import { rotateInFleet } from '../../../src/cli/trust-rotate.ts'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
+import { MeshError } from '../../../src/errors.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel, Name, Pattern } from '../../../src/model/ids.ts'
+import { noMemory } from '../../../src/publish/counter.ts'
+import { keySigner } from '../../../src/publish/signer.ts'
+import { startChain } from '../../../src/trust/chain.ts'
+import { firstRoot } from '../../../src/trust/first-root.ts'
+import type { PrivateKey } from '../../../src/trust/private-key.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+import { make, WALL_MS } from '../core/fleet.ts'
+import { FakeSeed, headerOf } from '../publish/fake-seed.ts'
+import { key } from '../trust/fixtures.ts'
+
+const CHANNEL = 'app/web' as Channel
+const NEW = 'app/new' as Channel
+const [oldKey, newKey] = [key(), key()]
+
+let dir = ''
+let path = ''
+let rootKey: PrivateKey
+let bytes: Uint8Array
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-rotate-'))
+  path = join(dir, 'root.json')
+  rootKey = writeKeyPair(join(dir, 'root.key'), 'ed25519')
+  const root = firstRoot({
+    rootKeys: [rootKey.public],
+    rootThreshold: 1,
+    publishers: [
+      { name: 'alice' as Name, keys: [oldKey.public], threshold: 1, patterns: ['app/*' as Pattern] },
+    ],
+    admissionKeys: [],
+    freshnessKeys: [],
+    maxAgeS: 60,
+    maxSkewS: 300,
+    expires: WALL_MS,
+  })
+  const envelope = signEnvelope('root', encodeRoot(root), [rootKey])
+  saveEnvelope(path, envelope)
+  bytes = encodeEnvelope(envelope)
+  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, 'write').mockReturnValue(true)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(dir, { recursive: true })
+})
+
+function release(counter: number, channel = CHANNEL) {
+  const fleet = startChain(bytes, LIMITS).current.fleetId
+  const clock = { alice: counter }
+  return make({ clock, text: `of ${counter}\n`, signedBy: oldKey, header: { channel, fleet } })
+}
+
+function seedWith(channels: readonly Channel[]): FakeSeed {
+  const seed = new FakeSeed('a')
+  seed.roots.set(1, bytes)
+  seed.channels = [...channels]
+  return seed
+}
+
+const ADDRESS = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWa'
+const rotateAt = (seed: FakeSeed, more: { readonly stolen?: true } = {}) =>
+  rotateInFleet(
+    { publisher: 'alice' as Name, add: [newKey.public], remove: [oldKey.id] },
+    {
+      root: path,
+      rootKey: [join(dir, 'root.key')],
+      removeKey: [oldKey.id],
+      seed: [ADDRESS],
+      key: ['new.key'],
+      signWith: ['sign --pin 1234'],
+      ...more,
+    },
+    {
+      chain: startChain(bytes, LIMITS),
+      seeds: { reached: [seed], missed: [], close: async () => undefined },
+      signers: [keySigner(newKey)],
+      memory: noMemory,
+      publisher: 'alice' as Name,
+    },
+  )
+
+const stateOf = (made: ReturnType<typeof release>) =>
+  ({
+    type: 'state',
+    rootVersion: 1,
+    top: { epoch: 1, counter: 0, publisher: '' as Name, release: made.id },
+    held: false,
+    envelopes: [made.envelope],
+    target: made.id,
+    whole: true,
+  }) as const
+
+test('a release that is published while somebody is asked is the one that is issued again', async () => {
+  const seed = seedWith([CHANNEL])
+  const [found, meanwhile] = [release(4), release(5)]
+  seed.next.set('state', [stateOf(found)])
+  seed.envelopes = [meanwhile.envelope]
+  await rotateAt(seed)
+  expect(headerOf(seed.submitted)).toMatchObject({ root: 2, pages: meanwhile.release.header.pages })
+})
+
+test('so is that of a channel that is new', async () => {
+  const seed = seedWith([NEW])
+  seed.next.set('channels', [{ type: 'channels', channels: [], more: false }])
+  seed.envelopes = [release(1, NEW).envelope]
+  await rotateAt(seed)
+  expect(headerOf(seed.submitted)).toMatchObject({ root: 2, channel: NEW })
+})
+
+test('what was found before a seed fell silent is still issued again', async () => {
+  const seed = seedWith([CHANNEL])
+  const found = release(4)
+  seed.next.set('state', [stateOf(found)])
+  await rotateAt(seed)
+  expect(headerOf(seed.submitted)).toMatchObject({ root: 2, pages: found.release.header.pages })
+})
+
+test.each([
+  ['planned', {}, ` --key new.key --sign-with COMMAND --publisher alice`],
+  ['after a theft', { stolen: true }, ''],
+] as const)('%s: a root that no seed takes is told with how to go on', async (_, more, again) => {
+  const seed = seedWith([CHANNEL])
+  seed.envelopes = [release(4).envelope]
+  seed.next.set('root', [new MeshError('NET_TIMEOUT', 'no word')])
+  const next = `confmesh trust push --root ${path} --seed ${ADDRESS}${again}`
+  const said = await rotateAt(seed, more).catch((error: unknown) => error)
+  expect(said).toMatchObject({ code: 'NET_TIMEOUT', details: { root: path, version: 2, next } })
+  expect((said as MeshError).message).toMatch(/^no word; .*root\.json is version 2 now, but no seed /)
+  expect((said as MeshError).message).toContain(next)
+  expect(readRoot(path).root.version).toBe(2)
+  expect(seed.submitted).toBeUndefined()
+})
+
+test.each([{}, { stolen: true }] as const)(
+  'connections that a question outlasted are made anew: %o',
+  async (more) => {
+    let dials = 0
+    const redial = async () => {
+      dials += 1
+    }
+    const seed = Object.assign(seedWith([CHANNEL]), { redial })
+    const found = release(4)
+    const cut = new MeshError('NET_UNREACHABLE', 'the connection is gone')
+    seed.next.set('state', [stateOf(found), ...(more.stolen === true ? [] : [cut])])
+    seed.next.set('root', more.stolen === true ? [cut] : [])
+    seed.envelopes = [found.envelope]
+    await rotateAt(seed, more)
+    expect([dials, seed.roots.size]).toEqual([1, 2])
+  },
+)
