@@ -252,8 +252,9 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   keepTrees: OLDEST,
   maxParallelFiles: WAITS,
   maxCacheBytes: 'releases that nobody needs any more: they go',
-  maxHistory: OLDEST,
-  maxStoreRecordBytes: 'this node: such a record counts as damaged',
+  maxHistory: 'what came longest ago: it goes; of more than 8,192 it goes with a restart',
+  maxStoreRecordBytes:
+    'this node: such a record counts as damaged; a bound below the built-in one is without effect',
   maxStoreBatchBytes: WAITS,
   maxCheckedStoreBytes: 'nobody: `verify` reads what the start does not',
   maxQuarantined: 'damaged records beyond: not kept for people to look at',

@@ -142,7 +142,8 @@ function restoreState(
     lastGood: record?.lastGood,
     lastGoodEpoch: record?.lastGoodEpoch ?? 0,
     failed: record?.failed ?? [],
-    history: record?.history ?? [],
+    // The bound may have been higher when it was written.
+    history: record?.history.slice(0, node.config.limits.maxHistory) ?? [],
   }
   const raised = raiseEpoch(stored, epoch)
   // What is kept was accepted once, and stays so while its epoch lasts: it may lift a floor that was lost, never lower one.

@@ -15,7 +15,7 @@ import {
   record,
   text,
 } from '../codec/fields.ts'
-import type { Limits } from '../limits.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import type { Floor } from '../model/floor.ts'
 import type { FleetId, Name, ReleaseId } from '../model/ids.ts'
 import { parseChannel, parseName, parsePeerId } from '../model/names.ts'
@@ -28,8 +28,16 @@ type LeaseRecord = Extract<Write, { kind: 'lease' }>['lease']
 
 const release = hash<ReleaseId>(32)
 const channel = parsed(parseChannel)
-const releases = list(release, (limits) => limits.maxHistory + 4 * limits.maxPublishers)
-const blob = bytes((limits) => limits.maxStoreRecordBytes)
+/**
+ * Of the lists of a channel, so that their record stays within its bytes and items. Not one of the limits in force: what was
+ * stored under higher ones is no damage.
+ */
+export const MAX_LISTED = 8_192
+const releases = list(release, MAX_LISTED)
+/** For the same reason never lower than the built-in one. */
+const maxRecordBytes = (limits: Limits): number =>
+  Math.max(limits.maxStoreRecordBytes, LIMITS.maxStoreRecordBytes)
+const blob = bytes(maxRecordBytes)
 
 const place: Form<Place> = record({
   epoch: int(),
@@ -52,13 +60,13 @@ const channelShape = record({
   lastGood: optional(release),
   lastGoodEpoch: int(),
   failed: releases,
-  history: list(record({ release, activatedAt: int() }), (limits) => 2 * limits.maxHistory),
+  history: list(record({ release, activatedAt: int() }), MAX_LISTED),
 })
 export const CHANNEL: Form<ChannelRecord> = convert(
   channelShape,
   (read): ChannelRecord => ({ ...read, active: read.active, lastGood: read.lastGood }),
   // Absent fields are left out when written; the types tell "absent" from "undefined", the form does not.
-  (value) => value as FormOf<typeof channelShape>,
+  (value) => ({ ...value, history: value.history.slice(0, MAX_LISTED) }) as FormOf<typeof channelShape>,
 )
 
 const leaseShape = record({
@@ -115,7 +123,8 @@ export function readRecord<T>(
   if (body === undefined) return undefined
   try {
     return form.read(
-      decodeStrict(body, { maxBytes: limits.maxStoreRecordBytes, limits, what: name }),
+      // Depth and items are those of forms of ours, whatever a message of others may have.
+      decodeStrict(body, { maxBytes: maxRecordBytes(limits), limits: LIMITS, what: name }),
       name,
       limits,
     )

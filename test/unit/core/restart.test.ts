@@ -3,6 +3,7 @@ import { durableAtStart } from '../../../src/core/durable.ts'
 import type { EventOf } from '../../../src/core/events.ts'
 import { inDoubt } from '../../../src/core/restore.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { renew } from '../../../src/trust/edit.ts'
 import { successor } from '../../../src/trust/successor.ts'
@@ -40,6 +41,13 @@ describe('what a node restarts with', () => {
       ready: true,
       channels: [{ state: 'fetching', active: { id: old.id } }],
     })
+  })
+
+  it('shows no more activations than it may now, the newest', () => {
+    const node = new BenchNode({ limits: { ...LIMITS, maxHistory: 2 } })
+    const history = [5, 4, 3].map((activatedAt) => ({ release: third.id, activatedAt }))
+    node.start(stored([old, made], { active: { ...active, release: made.id }, history }))
+    expect(node.view().channels[0]?.history.map(({ activatedAt }) => activatedAt)).toEqual([5, 4])
   })
 
   it.each([
