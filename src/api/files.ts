@@ -21,17 +21,17 @@ export function releaseOf(c: Context): ReleaseId | undefined {
 /** One file of a release: ETag is its digest; one byte range at most. */
 export async function serveFile(c: Context, node: NodeView, target: Target, send: Send): Promise<Response> {
   const asked = releaseOf(c)
-  const listing = await node.files(target.channel, asked)
-  if (listing === undefined)
+  const found = await node.file(target.channel, target.path, asked)
+  if (found === undefined)
     return problem(
       'API_NOT_FOUND',
       `${target.channel} has no active release here; 'confmesh status' lists what has`,
     )
-  const file = listing.files.find((candidate) => candidate.path === target.path)
+  const { file, release } = found
   if (file === undefined)
     return problem(
       'API_NOT_FOUND',
-      `no file ${JSON.stringify(target.path)} in release ${listing.release.slice(0, 12)}`,
+      `no file ${JSON.stringify(target.path)} in release ${release.slice(0, 12)}`,
     )
 
   const etag = `"${file.digest}"`
@@ -39,7 +39,7 @@ export async function serveFile(c: Context, node: NodeView, target: Target, send
     etag,
     'accept-ranges': 'bytes',
     'content-type': contentType(file.path),
-    'confmesh-release': listing.release,
+    'confmesh-release': release,
     'x-content-type-options': 'nosniff',
   }
   const isKnown = matchesTag(c.req.header('if-none-match'), etag)
@@ -52,7 +52,7 @@ export async function serveFile(c: Context, node: NodeView, target: Target, send
       'content-range': `bytes */${file.size}`,
     })
   // What is not here is refused to whoever asks for less than its bytes, too (RFC 9110, 13.2.1).
-  const bytes = await node.read(target.channel, file.path, listing.release, range)
+  const bytes = await node.read(target.channel, file.path, release, range)
   if (isKnown) return new Response(null, { status: 304, headers })
   const size = range === undefined ? file.size : range.end - range.start + 1
   headers['content-length'] = String(size)

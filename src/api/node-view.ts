@@ -79,6 +79,11 @@ export interface Listing {
   readonly files: readonly FileView[]
 }
 
+export interface FoundFile {
+  readonly release: ReleaseId
+  readonly file: FileView | undefined
+}
+
 export interface ReleaseChange {
   readonly channel: Channel
   readonly release: ReleaseId
@@ -95,6 +100,8 @@ export interface NodeView {
   channel(channel: Channel): (ChannelView & { readonly history: readonly HistoryView[] }) | undefined
   /** Files of the active release, or of a stored one; undefined where it has none. @throws MeshError STORE_CORRUPT, API_UNAVAILABLE, CONTENT_GONE */
   files(channel: Channel, release?: ReleaseId): Promise<Listing | undefined>
+  /** One of them; `file` is undefined where the release has none of that path. @throws MeshError as `files` */
+  file(channel: Channel, path: string, release?: ReleaseId): Promise<FoundFile | undefined>
   /** Bytes of one file, verified block by block; `range` is inclusive. What is not here is refused before, as by `files`; what proves damaged while it is read, then. */
   read(
     channel: Channel,

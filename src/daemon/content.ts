@@ -16,6 +16,7 @@ import type { StorePort } from '../runtime/ports.ts'
 export interface Content {
   manifest(release: Release): Promise<readonly ManifestEntry[]>
   files(release: Release): Promise<readonly FileView[]>
+  file(release: Release, path: string): Promise<FileView | undefined>
   /** Bytes `start`…`end` (inclusive) of a file. @throws MeshError API_NOT_FOUND */
   bytes(
     release: Release,
@@ -34,6 +35,8 @@ export interface Block {
 interface Listed {
   readonly manifest: readonly ManifestEntry[]
   readonly files: readonly FileView[]
+  /** Whoever reads every file asks for each by its path. */
+  readonly byPath: ReadonlyMap<string, ManifestEntry>
 }
 
 /** Manifests kept decoded: enough for the channels being read right now. */
@@ -62,7 +65,8 @@ export function createContent(
       entries.push(...decodePage(await blockOf(release, digest), limits))
     const manifest = joinParts(entries)
     const files = manifest.map(({ path, mode, size, digest }) => ({ path, mode, size, digest }))
-    const whole = { manifest, files }
+    const byPath = new Map(manifest.map((entry) => [entry.path, entry]))
+    const whole = { manifest, files, byPath }
     kept.set(release.id, whole)
     return whole
   }
@@ -90,8 +94,9 @@ export function createContent(
   return {
     manifest: async (release) => (await listed(release)).manifest,
     files: async (release) => (await listed(release)).files,
+    file: async (release, path) => (await listed(release)).byPath.get(path),
     async bytes(release, path, range) {
-      const entry = (await listed(release)).manifest.find((candidate) => candidate.path === path)
+      const entry = (await listed(release)).byPath.get(path)
       if (entry === undefined)
         throw new MeshError(
           'API_NOT_FOUND',

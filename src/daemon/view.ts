@@ -99,6 +99,12 @@ export function createView(sources: ViewSources): DaemonView {
         ? undefined
         : { release: release.id, files: await sources.content.files(release) }
     },
+    async file(channel, path, wanted) {
+      const release = releaseOf(channel, wanted)
+      return release === undefined
+        ? undefined
+        : { release: release.id, file: await sources.content.file(release, path) }
+    },
     async read(channel, path, wanted, range) {
       const release = releaseOf(channel, wanted)
       if (release === undefined)

@@ -212,3 +212,43 @@ describe('the state file', () => {
     expect(readdirSync(dir)).toEqual(['state.json'])
   })
 })
+
+describe('what is held already', () => {
+  /** What the client asked the node for. */
+  function asked(): string[] {
+    const paths: string[] = []
+    const { read } = node
+    node.read = (channel, path, ...more) => {
+      paths.push(path)
+      return read.call(node, channel, path, ...more)
+    }
+    return paths
+  }
+
+  test('is not asked for again: of many files the one that changed', async () => {
+    const many = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`f${at}`, `${at}`]))
+    node.activate(many)
+    const watch = client.watch(CHANNEL)
+    const before: Snapshot = (await watch.next()).value
+    const paths = asked()
+    const { f9: _, ...rest } = many
+    node.activate({ ...rest, f7: 'other', more: 'new' })
+    const after: Snapshot = (await watch.next()).value
+    expect(paths.sort()).toEqual(['f7', 'more'])
+    expect(after.changed).toEqual(['f7', 'f9', 'more'])
+    expect([...after.files.keys()].sort()).toEqual(Object.keys({ ...rest, more: '' }).sort())
+    expect([textOf(after, 'f7'), textOf(after, 'f8')]).toEqual(['other', '8'])
+    expect(after.files.get('f8')).toBe(before.files.get('f8'))
+    await watch.return(undefined)
+  })
+
+  test('is asked for again where its bytes are others by now', async () => {
+    node.activate({ a: 'one', b: 'two', c: '' })
+    const before = await client.snapshot(CHANNEL)
+    before.files.get('a')?.fill(0)
+    const paths = asked()
+    const after = await client.snapshot(CHANNEL, before)
+    expect(paths).toEqual(['a'])
+    expect([textOf(after, 'a'), textOf(after, 'b'), after.changed]).toEqual(['one', 'two', ['a']])
+  })
+})

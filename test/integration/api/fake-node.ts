@@ -110,6 +110,11 @@ export class FakeNode implements NodeView {
     return { release: release.id, files }
   }
 
+  async file(channel: Channel, path: string, wanted?: ReleaseId) {
+    const listing = await this.files(channel, wanted)
+    return listing && { release: listing.release, file: listing.files.find((file) => file.path === path) }
+  }
+
   async read(channel: Channel, path: string, wanted?: ReleaseId, range?: { start: number; end: number }) {
     const bytes = Buffer.from(this.#release(channel, wanted)?.files[path] ?? '')
     return chunks(range === undefined ? bytes : bytes.subarray(range.start, range.end + 1))

@@ -84,6 +84,35 @@ describe('content', () => {
     expect(await content.files(made)).toHaveLength(1)
   })
 
+  test('one file of many is found without a look at the others', async () => {
+    async function lookups(files: number): Promise<() => Promise<number>> {
+      const { put, store } = storeOf()
+      const entries = Array.from({ length: files }, (_, at): ManifestEntry => {
+        const path = `conf.d/${String(at).padStart(6, '0')}`
+        return { path, mode: 0o444, size: 0, digest: sha256(''), blocks: [] }
+      })
+      const pages: Digest[] = []
+      for (let at = 0; at < files; at += 2_000) pages.push(put(encodePage(entries.slice(at, at + 2_000))))
+      const content = createContent(store, LIMITS, (of) => new MeshError('STORE_CORRUPT', of.id))
+      const made = release('many', 1, pages)
+      const last = entries.at(-1)?.path ?? ''
+      expect(await content.file(made, last)).toMatchObject({ path: last })
+      expect(await content.file(made, 'conf.d/other')).toBeUndefined()
+      return async () => {
+        const begun = performance.now()
+        for (let at = 0; at < 2_000; at++) await content.file(made, last)
+        for (let at = 0; at < 2_000; at++) await content.bytes(made, last)
+        return performance.now() - begun
+      }
+    }
+    const [few, many] = [await lookups(200), await lookups(20_000)]
+    // The shortest of some, whatever else the host does: by a walk a hundred times as many take thirty times as long.
+    const times: [number, number][] = []
+    for (let round = 0; round < 7; round++) times.push([await few(), await many()])
+    const shortest = (which: 0 | 1) => Math.min(...times.map((time) => time[which]))
+    expect(shortest(1)).toBeLessThan(8 * shortest(0))
+  })
+
   test('every range gives its bytes and no more', async () => {
     const { content, made } = split()
     for (let start = 0; start < 10; start++)
