@@ -359,7 +359,7 @@ export const LIMITS = {
   keepReleases: 3,
   keepReleasesSeed: 20,
   keepTrees: 2,
-  /** Files of a tree written at once: enough for their syncs to share the disk's. */
+  /** Files of a tree, or of floors, written at once: enough for their syncs to share the disk's. */
   maxParallelFiles: 16,
   maxCacheBytes: 2 * 1024 * MIB,
   maxHistory: 100,

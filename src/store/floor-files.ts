@@ -61,10 +61,12 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
     return [name, writeRecord(FLOOR, name, floor)]
   }
 
+  const { maxParallelFiles } = limits
+
   async function show(asides: readonly AsideFile[], floors: ReadonlyMap<Channel, Floor>): Promise<void> {
     for (const [channel, floor] of floors) behind.set(channel, floor)
     if (asides.length === 0) return
-    await durablyIn(dir, () => all(asides.map((aside) => aside.show())))
+    await durablyIn(dir, () => eachOf(asides, maxParallelFiles, (aside) => aside.show()))
     for (const [channel, floor] of floors) known.set(channel, floor)
     for (const channel of floors.keys()) behind.delete(channel)
   }
@@ -87,14 +89,14 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
       const files = new Map([...raised.values()].map(fileOf))
       const isNewer = root !== undefined && root.version > rootVersion
       if (isNewer) files.set(ROOT_FILE, writeRecord(ROOT, ROOT_FILE, root))
-      const asides = await allAside([...files].map(([name, bytes]) => writeAside(join(dir, name), bytes)))
+      const asides = await allAside(dir, [...files], maxParallelFiles)
       return {
         floors: raised,
         async show() {
           await show(asides, raised)
           if (isNewer) rootVersion = root.version
         },
-        drop: () => all(asides.map((aside) => aside.drop())),
+        drop: () => eachOf(asides, maxParallelFiles, (aside) => aside.drop()),
       }
     },
   }
@@ -113,18 +115,39 @@ function isOfOther(root: RootCopy | undefined, fleetId: FleetId | undefined, lim
 }
 
 /** All of them or none: what of them is there goes where one fails. */
-async function allAside(writing: readonly Promise<AsideFile>[]): Promise<readonly AsideFile[]> {
-  const done = await Promise.allSettled(writing)
-  const there = done.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  const failed = done.find((one) => one.status === 'rejected')
-  if (failed === undefined) return there
-  await all(there.map((aside) => aside.drop())).catch(() => undefined)
-  throw failed.reason
+async function allAside(
+  dir: string,
+  files: readonly (readonly [string, Uint8Array])[],
+  width: number,
+): Promise<readonly AsideFile[]> {
+  const there: AsideFile[] = []
+  try {
+    await eachOf(files, width, async ([name, bytes]) => {
+      there.push(await writeAside(join(dir, name), bytes))
+    })
+    return there
+  } catch (error) {
+    await eachOf(there, width, (aside) => aside.drop()).catch(() => undefined)
+    throw error
+  }
 }
 
-/** As Promise.all, but none of them is still at work when it rejects. */
-async function all(work: readonly Promise<void>[]): Promise<void> {
-  for (const done of await Promise.allSettled(work)) if (done.status === 'rejected') throw done.reason
+/**
+ * A bounded number at a time, one at least: a new epoch raises the floor of every channel at once, and a process may hold
+ * a few thousand files open. All are tried, and none is still at work when it rejects, with the first failure.
+ */
+async function eachOf<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items.values()
+  const failures: unknown[] = []
+  const lane = async (): Promise<void> => {
+    for (const item of queue) await work(item).catch((error: unknown) => failures.push(error))
+  }
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(width, items.length)) }, lane))
+  if (failures.length > 0) throw failures[0]
 }
 
 /** The floors that `floors` leave, several of one channel among them. */
@@ -164,9 +187,12 @@ export async function readFloorFiles(
  * next start shows them.
  */
 export async function readFloorsAside(dir: string, limits: Limits): Promise<readonly Floor[]> {
-  const names = (await readdir(dir)).filter((name) => name.endsWith(ASIDE)).sort()
-  const floors = names.map((name) => floorIn(dir, name.slice(0, -ASIDE.length), name, limits))
-  return (await Promise.all(floors)).filter((floor) => floor !== undefined)
+  const floors: Floor[] = []
+  for (const name of (await readdir(dir)).filter((name) => name.endsWith(ASIDE)).sort()) {
+    const floor = await floorIn(dir, name.slice(0, -ASIDE.length), name, limits)
+    if (floor !== undefined) floors.push(floor)
+  }
+  return floors
 }
 
 /** @param name of the file that it is or shall be, which the checksum covers; undefined: it is no floor of that name */

@@ -1,7 +1,8 @@
 /** The second copy of floors: what a batch that fails would raise is never to be seen in it. */
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { FleetId } from '../../src/model/ids.ts'
 import type { TrustRoot } from '../../src/model/root.ts'
@@ -100,6 +101,38 @@ test('one that cannot be written aside takes the others with it', async () => {
   await expect(of.prepare([higher], { version: 7, envelope: Uint8Array.of(7) })).rejects.toThrow()
   expect((await names()).filter((name) => name.endsWith('.new'))).toEqual(['root.new'])
   expect(await shown()).toEqual([1])
+})
+
+test('of more channels than a process may open files each floor is written, found aside and shown', () => {
+  const moduleOf = (name: string): string => resolve(import.meta.dirname, `../../src/${name}.ts`)
+  const script = `
+    import { floorFiles, readFloorFiles, readFloorsAside } from '${moduleOf('store/floor-files')}'
+    import { LIMITS } from '${moduleOf('limits')}'
+    const [dir, fleet] = process.argv.slice(1)
+    const floors = Array.from({ length: 500 }, (_, at) =>
+      ({ fleet, channel: 'payments/c' + at, top: { epoch: 1, counter: 1, publisher: 'ops' }, ids: [] }))
+    const files = floorFiles(dir, fleet, LIMITS)
+    await files.load()
+    const counts = []
+    const prepared = await files.prepare(floors, undefined)
+    counts.push((await readFloorsAside(dir, LIMITS)).length)
+    await prepared.show()
+    counts.push((await readFloorFiles(dir, LIMITS)).floors.length)
+    await (await files.prepare(floors.map((floor) => ({ ...floor, top: { ...floor.top, counter: 2 } })))).drop()
+    console.log(...counts, (await readFloorsAside(dir, LIMITS)).length)`
+  const run = spawnSync(
+    'bash',
+    [
+      '-c',
+      'ulimit -n 200; exec "$0" --input-type=module -e "$@"',
+      process.execPath,
+      script,
+      floorDir(),
+      FLEET,
+    ],
+    { encoding: 'utf8' },
+  )
+  expect([run.stdout, run.stderr]).toEqual(['500 500 0\n', ''])
 })
 
 const problems = async () =>
