@@ -55,6 +55,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxChannelSegments: NAME,
   maxPatterns: 'the operator: the configuration is refused; a peer that says more loses its connection',
   maxChannels: 'channels that come last: relayed, not stored, and the operator is told (`LIMIT_CHANNELS`)',
+  maxFormerChannels:
+    'channels that come then: relayed, not stored, and the operator is told (`LIMIT_CHANNELS`)',
   maxRelayedChannels: 'the place raised longest ago: forgotten; new ones then pass ten a second',
   maxInlineBytes: 'nobody: more content is fetched as blocks; a message that attaches more is ignored',
   maxReleasesGossipBytes: GOSSIP,

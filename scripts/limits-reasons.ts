@@ -15,6 +15,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxEpochs: 'of one root; it must fit its 60 KiB',
   maxRemoved: 'of one root; the tool drops entries that have ended',
   maxCritical: 'names a build has to know; there are two so far',
+  maxPatterns: 'channel patterns a node may subscribe to',
+  maxKnownPeers: 'peers of which a signed record is remembered',
   maxFiles: '100,000 must pass, as above',
   maxPathBytes: 'what file systems take',
   maxPathSegmentBytes: 'what file systems take',

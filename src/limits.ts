@@ -43,10 +43,11 @@ export const LIMITS = {
 
   maxChannelBytes: 200,
   maxChannelSegments: 8,
-  /** Channel patterns a node may subscribe to. */
   maxPatterns: 64,
   /** Channels stored on this node: first come stays. */
   maxChannels: 20_000,
+  /** Channels that were stored here before `channels` was changed: their floors stay, for none may ever be lowered. */
+  maxFormerChannels: 60_000,
   /** Channels relayed but not stored: their place only, the one raised longest ago goes. */
   maxRelayedChannels: 10_000,
 
@@ -177,7 +178,6 @@ export const LIMITS = {
   /** Announcements that led to nothing, per peer; beyond, what it announces without content is not asked for. */
   bridgeDudsPerSecond: 0.2,
   bridgeDudsBurst: 32,
-  /** Peers of which a signed record is remembered. */
   maxKnownPeers: 1_000,
   redialMinMs: 1_000,
   redialMaxMs: 10_000,

@@ -2,7 +2,6 @@
 
 import type { Envelope } from '../model/envelope.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
-import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
 import { authorised } from '../trust/authorise.ts'
 import { epochOf } from '../trust/epoch.ts'
@@ -11,7 +10,7 @@ import type { Ticket } from './events.ts'
 import { ACCEPTED, type Ingested, type Source, type Verdict } from './journey.ts'
 import { type OrderContext, order } from './order.ts'
 import { readRelease } from './release-bytes.ts'
-import { type Cell, cellFor, type NodeState, neededBy } from './state.ts'
+import { type Cell, cellFor, keepCell, keptOut, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import { CODE_OF } from './verify.ts'
 import type { Write } from './writes.ts'
@@ -110,7 +109,7 @@ function orderRead(
   if (options.undoable && !isNamed(cell.state, release.id))
     cell.submitting.set(ticket, { id: release.id, before: cell.state })
   cell.state = state
-  node.cells.set(release.header.channel, cell)
+  keepCell(node, cell)
   if (!node.kept.has(release.id))
     node.kept.set(release.id, { release, channel: release.header.channel, envelope: read.bytes })
   if (verdict === 'NEW') announceOrdered(step, release)
@@ -122,8 +121,12 @@ function orderRead(
 /** First come stays: what no longer fits is relayed like a foreign channel, and the operator hears of it. */
 function noteFull(node: NodeState, step: Step, release: Release): void {
   const { channel } = release.header
-  if (!matchesAny(node.config.patterns, channel)) return
-  const text = `${node.cells.size} channels are stored here, the most allowed; this one is not (limits.maxChannels)`
+  const by = keptOut(node, channel)
+  if (by === undefined || by === 'patterns') return
+  const text =
+    by === 'maxChannels'
+      ? `${node.storedCells} channels are stored here, the most allowed; this one is not (limits.maxChannels)`
+      : `${node.cells.size - node.storedCells} channels that were stored here keep their floors, the most allowed; this one is not stored (limits.maxFormerChannels)`
   step.emit({ kind: 'note', level: 'warn', code: 'LIMIT_CHANNELS', text, channel })
 }
 

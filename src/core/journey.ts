@@ -14,6 +14,9 @@ import type { Topic } from './events.ts'
 import type { AdmittedSession, Session } from './session.ts'
 import type { Step } from './step.ts'
 
+/** It matches no pattern of this node, or that bound is reached. */
+export type KeptOut = 'patterns' | 'maxChannels' | 'maxFormerChannels'
+
 /** Outcome of order for one release; ordering rules in docs/architecture.md. */
 export type Verdict =
   | 'NEW'
@@ -101,8 +104,8 @@ export interface Journey {
   ): Ingested & { readonly ticket: number }
   channels(): Iterable<ChannelFacts>
   channel(channel: Channel): ChannelFacts | undefined
-  /** Its releases are ordered and kept here, or would be: others are relayed only. */
-  takes(channel: Channel): boolean
+  /** Undefined: its releases are ordered and kept here, or would be. Others are relayed only. */
+  keptOut(channel: Channel): KeptOut | undefined
   envelope(release: ReleaseId): Uint8Array | undefined
   isWhole(release: ReleaseId): boolean
   /** Durable here: may be served. */

@@ -13,13 +13,13 @@ import type { Ticket, Topic } from './events.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
 import { releaseGossip } from './inline.ts'
-import type { ChannelFacts, Heard, Ingested, Journey, Source } from './journey.ts'
+import type { ChannelFacts, Heard, Ingested, Journey, KeptOut, Source } from './journey.ts'
 import { isYoung } from './onward.ts'
 import { placeOf } from './order.ts'
 import { noteRefused } from './refused-root.ts'
 import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
-import { type Cell, cellFor, factsOf, isDurable, type Kept, type NodeState, neededBy } from './state.ts'
+import { type Cell, factsOf, isDurable, type Kept, keptOut, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import type { Write } from './writes.ts'
 
@@ -256,8 +256,10 @@ export class OwnJourney implements Journey {
     return cell === undefined ? undefined : factsOf(cell)
   }
 
-  takes(channel: Channel): boolean {
-    return cellFor(this.#node, channel)?.stored === true
+  keptOut(channel: Channel): KeptOut | undefined {
+    // one kept for its floor alone takes nothing: the content would be given up again
+    if (this.#node.cells.get(channel)?.stored === false) return 'patterns'
+    return keptOut(this.#node, channel)
   }
 
   envelope(release: ReleaseId): Uint8Array | undefined {

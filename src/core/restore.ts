@@ -11,7 +11,7 @@ import { dropUnneeded } from './ingest.ts'
 import { placeOf } from './order.ts'
 import { readRelease } from './release-bytes.ts'
 import type { Snapshot } from './snapshot.ts'
-import { type Cell, isRootOver, type NodeState, newCell } from './state.ts'
+import { type Cell, isRootOver, keepCell, type NodeState, newCell } from './state.ts'
 import type { Step } from './step.ts'
 import type { ActiveRecord, ChannelRecord, Write } from './writes.ts'
 
@@ -122,7 +122,7 @@ function restoreCell(
   const state = restoreState(node, bare, kept, floor, record)
   const cell: Cell = { ...bare, state }
   for (const release of kept) cell.envelopes.add(release.id)
-  node.cells.set(channel, cell)
+  keepCell(node, cell)
   return cell
 }
 

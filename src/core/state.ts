@@ -9,7 +9,7 @@ import { type ChannelState, emptyChannel, isHeld, targetOf } from './channel.ts'
 import type { CoreConfig } from './config.ts'
 import type { Durable } from './durable.ts'
 import type { Ticket } from './events.ts'
-import type { ChannelFacts } from './journey.ts'
+import type { ChannelFacts, KeptOut } from './journey.ts'
 import { createRelayed, type Relayed } from './relayed.ts'
 import type { Roots } from './roots.ts'
 import { type GateFacts, gateOf } from './settle.ts'
@@ -66,7 +66,10 @@ export interface Kept {
 export interface NodeState {
   readonly config: CoreConfig
   readonly roots: Roots
+  /** Changed by `keepCell` alone. */
   readonly cells: Map<Channel, Cell>
+  /** How many of them are stored. */
+  storedCells: number
   /** Those that time alone may change: what else moves a channel is an event of its own. */
   readonly due: Set<Cell>
   readonly relayed: Relayed
@@ -89,6 +92,7 @@ export function createState(config: CoreConfig, roots: Roots): NodeState {
     config,
     roots,
     cells: new Map(),
+    storedCells: 0,
     due: new Set(),
     relayed: createRelayed(config.limits.maxRelayedChannels),
     kept: new Map(),
@@ -122,15 +126,28 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
   }
 }
 
+export function keepCell(node: NodeState, cell: Cell): void {
+  const { channel } = cell.state
+  if (!node.cells.has(channel) && cell.stored) node.storedCells++
+  node.cells.set(channel, cell)
+}
+
 /**
- * The channel's cell: its floor is kept, or it is one of ours and there is room (first come stays). Undefined: it is
- * relayed by its place only. A new cell is not in the map yet: only an accepted release puts it there.
+ * Why a channel is relayed by its place only; undefined: its releases are ordered and kept, or would be. First come stays,
+ * but floors that outlived their subscription take no room of channels that have one.
  */
+export function keptOut(node: NodeState, channel: Channel): KeptOut | undefined {
+  const { cells, storedCells, config } = node
+  if (cells.has(channel)) return undefined
+  if (!matchesAny(config.patterns, channel)) return 'patterns'
+  if (storedCells >= config.limits.maxChannels) return 'maxChannels'
+  return cells.size - storedCells >= config.limits.maxFormerChannels ? 'maxFormerChannels' : undefined
+}
+
+/** The channel's cell, unless it is kept out. A new one is not in the map yet: only an accepted release puts it there. */
 export function cellFor(node: NodeState, channel: Channel): Cell | undefined {
-  const known = node.cells.get(channel)
-  if (known !== undefined) return known
-  if (node.cells.size >= node.config.limits.maxChannels) return undefined
-  return matchesAny(node.config.patterns, channel) ? newCell(node, channel) : undefined
+  if (keptOut(node, channel) !== undefined) return undefined
+  return node.cells.get(channel) ?? newCell(node, channel)
 }
 
 export const isDurable = (cell: Cell): boolean => cell.writing === 0 && !cell.unsaved

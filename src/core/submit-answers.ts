@@ -2,7 +2,6 @@
 import type { Code } from '../errors.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { PublishReply } from '../model/messages.ts'
-import { matchesAny } from '../model/pattern.ts'
 import { comparePlaces, type Place } from '../model/place.ts'
 import type { CoreConfig } from './config.ts'
 import type { RequestId } from './events.ts'
@@ -111,12 +110,13 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
 /** What has no place here would be uploaded and never ordered: its publisher would wait for nothing. */
 export function untaken(
   journey: Journey,
-  { patterns, limits }: Pick<CoreConfig, 'patterns' | 'limits'>,
+  { limits }: Pick<CoreConfig, 'limits'>,
   channel: Channel,
 ): Refusal | undefined {
-  if (journey.takes(channel)) return undefined
-  if (matchesAny(patterns, channel)) {
-    const text = `this node has no room for ${channel} (limits.maxChannels: ${limits.maxChannels}); name another seed, or raise that limit here`
+  const by = journey.keptOut(channel)
+  if (by === undefined) return undefined
+  if (by !== 'patterns') {
+    const text = `this node has no room for ${channel} (limits.${by}: ${limits[by]}); name another seed, or raise that limit here`
     return { code: 'LIMIT_CHANNELS', text }
   }
   const text = `this node does not store ${channel}: its channels do not match; name a seed that stores it, or add it to channels here`

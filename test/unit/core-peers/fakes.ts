@@ -91,7 +91,7 @@ export class FakeJourney implements Journey {
   }
   channels = () => this.facts.values()
   channel = (channel: Channel) => this.facts.get(channel)
-  takes = () => true
+  keptOut = () => undefined
   envelope = (release: ReleaseId) => this.envelopes.get(release)
   isWhole = () => false
   hasBlock = () => false

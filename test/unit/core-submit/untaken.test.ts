@@ -54,3 +54,14 @@ test('Of two new channels with room for one, the one whose content comes last is
   const next = make({ clock: { alice: 2 } })
   expect(writes(node.ask({ type: 'submit', envelope: next.envelope }))).toEqual(['lease!'])
 })
+
+test('A channel kept out by floors of former ones is refused with the bound that can be raised', () => {
+  const limits = withLimits({ maxFormerChannels: 1 })
+  const floor = { ...floorOf(made), channel: 'app/then' as Channel }
+  const node = new SubmitNode({ limits, patterns: ['app/web' as Pattern] }, { floors: [floor] })
+  const text =
+    'this node has no room for app/web (limits.maxFormerChannels: 1); name another seed, or raise that limit here'
+  expect(replies(node.ask({ type: 'submit', envelope: made.envelope }))).toEqual([
+    { type: 'refused', code: 'LIMIT_CHANNELS', text },
+  ])
+})
