@@ -55,9 +55,17 @@ export class HostFiles {
 
   activator(store: StorePort): ActivatorPort {
     const life = ++this.#life
+    const tails = new Map<Channel, Promise<ActivationOutcome>>()
+    /** One after another on a channel, as on a real host. */
+    const inTurn = (channel: Channel, work: () => Promise<ActivationOutcome>) => {
+      const turn = tails.get(channel)?.then(work, work) ?? work()
+      tails.set(channel, turn)
+      return turn
+    }
     return {
-      activate: (effect) => this.#activate(life, store, effect),
-      restore: (channel, release, pages, ahead) => this.#restore(life, store, channel, release, pages, ahead),
+      activate: (effect) => inTurn(effect.channel, () => this.#activate(life, store, effect)),
+      restore: (channel, release, pages, ahead) =>
+        inTurn(channel, () => this.#restore(life, store, channel, release, pages, ahead)),
       shown: (channel) => Promise.resolve(this.trees.get(channel)?.release),
       stop: () => Promise.resolve(),
     }
@@ -98,13 +106,14 @@ export class HostFiles {
     await this.#delay(life)
     if (files === undefined) return { kind: 'failed', code: 'CONTENT_GONE', text: 'a block is gone' }
     const before = this.trees.get(channel)
-    if (before?.release !== release || !sameFiles(before.files, files)) {
+    const differs = before?.release !== release || !sameFiles(before.files, files)
+    if (differs) {
       this.trees.set(channel, { release, files })
       this.#onSwap(channel, { release, files }, fallback)
     }
     if (this.#sick.has(release))
       return { kind: 'unhealthy', code: 'ACTIVATE_UNHEALTHY', text: 'the health check fails' }
-    return { kind: 'healthy', changed: files.size }
+    return { kind: 'healthy', changed: differs ? files.size : 0 }
   }
 
   async #read(store: StorePort, pages: readonly Digest[]): Promise<Map<string, Digest> | undefined> {

@@ -7,6 +7,9 @@ import { createActivator, createMarkOnly } from '../../src/activate/activator.ts
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS } from '../../src/limits.ts'
 import type { ActivatorPort } from '../../src/runtime/ports.ts'
+import { HostFiles } from '../../src/sim/host-files.ts'
+import { stream } from '../../src/sim/random.ts'
+import { VirtualTime } from '../../src/sim/time.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { CHANNEL, makeRelease, type TestRelease } from './store-fixtures.ts'
 
@@ -24,18 +27,59 @@ const effect = (release: TestRelease, previous?: TestRelease, fallback = false):
   fallback,
 })
 
-async function fileActivator(): Promise<{ activator: ActivatorPort; dir: string }> {
-  const dir = await mkdtemp(join(tmpdir(), 'confmesh-activator-'))
-  await chmod(dir, 0o755)
+interface MadeActivator {
+  readonly activator: ActivatorPort
+  /** It leaves files, and can tell of which release. */
+  readonly shows: boolean
+  readonly dir?: string
+}
+
+async function filledStore(): Promise<MemoryStore> {
   const store = new MemoryStore({ limits: LIMITS })
   await store.open()
   for (const { writes } of [first, second]) await store.commit(writes)
-  return { activator: createActivator({ dir, hooks: [], store, limits: LIMITS }), dir }
+  return store
 }
 
-const kinds: Readonly<Record<string, () => Promise<{ activator: ActivatorPort; dir?: string }>>> = {
+async function fileActivator(): Promise<MadeActivator> {
+  const dir = await mkdtemp(join(tmpdir(), 'confmesh-activator-'))
+  await chmod(dir, 0o755)
+  const store = await filledStore()
+  return { activator: createActivator({ dir, hooks: [], store, limits: LIMITS }), dir, shows: true }
+}
+
+/** @param seed of its delays: what comes at once must not end in the order of those */
+const simulated = (seed: number) => async (): Promise<MadeActivator> => {
+  const time = new VirtualTime()
+  const files = new HostFiles(time, stream(seed, 'files'), LIMITS, new Set(), () => {})
+  const activator = files.activator(await filledStore())
+  /** Virtual time goes on until the work is done. */
+  const done = async <T>(work: Promise<T>): Promise<T> => {
+    let ended = false
+    const end = work.finally(() => {
+      ended = true
+    })
+    while (!ended) {
+      await new Promise(setImmediate)
+      time.step(Number.POSITIVE_INFINITY)
+    }
+    return end
+  }
+  return {
+    activator: {
+      ...activator,
+      activate: (order) => done(activator.activate(order)),
+      restore: (...order) => done(activator.restore(...order)),
+    },
+    shows: true,
+  }
+}
+
+const kinds: Readonly<Record<string, () => Promise<MadeActivator>>> = {
   'files and hooks': fileActivator,
-  'mark only': async () => ({ activator: createMarkOnly() }),
+  'mark only': async () => ({ activator: createMarkOnly(), shows: false }),
+  'files of a simulated host': simulated(1),
+  'files of another simulated host': simulated(2),
 }
 
 describe.each(Object.entries(kinds))('%s', (_, make) => {
@@ -63,22 +107,24 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
   })
 
   test('it tells what is shown, where there are files', async () => {
-    const { activator, dir } = await make()
+    const { activator, dir, shows } = await make()
     if (dir !== undefined) dirs.push(dir)
     expect(await activator.shown(CHANNEL)).toBeUndefined()
     await activator.activate(effect(first))
     await activator.activate(effect(second, first))
-    expect(await activator.shown(CHANNEL)).toBe(dir === undefined ? undefined : second.id)
+    expect(await activator.shown(CHANNEL)).toBe(shows ? second.id : undefined)
     await activator.stop()
   })
 
   test('calls at once end one after another', async () => {
-    const activator = await made()
+    const { activator, dir, shows } = await make()
+    if (dir !== undefined) dirs.push(dir)
     const outcomes = await Promise.all([
       activator.activate(effect(first)),
       activator.activate(effect(second)),
     ])
     expect(outcomes.map(({ kind }) => kind)).toEqual(['healthy', 'healthy'])
+    if (shows) expect(await activator.shown(CHANNEL)).toBe(second.id)
     await activator.stop()
   })
 
