@@ -88,7 +88,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   admittedStreamIdleMs: 'the asker: the stream is closed, the next request opens another',
   answerDeadlineMs: 'the asker: the stream is reset without an answer',
   dialDeadlineMs: 'the peer dialled: given up, and dialled again later',
-  maxHandshakes: 'whoever has most of them under way: its next connection ends (`LIMIT_STREAMS`)',
+  maxHandshakes:
+    'whoever has most of them under way: its next connection ends, or the one under way longest (`LIMIT_STREAMS`)',
   handshakeDeadlineMs: 'the dialler: its connection ends',
   admissionsPerSecond: 'the newcomer: `LIMIT_RATE`, and when its turn is',
   admissionsBurst: 'the newcomer: `LIMIT_RATE`, and when its turn is',

@@ -44,6 +44,24 @@ test('mute sockets of one address leave half of the handshakes to others, and ar
   await connect(await start(), node)
 })
 
+test('mute sockets of six addresses, that have every place, make room for others', async () => {
+  const node = await start({ maxHandshakes: 32, handshakeDeadlineMs: 60_000 })
+  const opened: Socket[] = []
+  for (const [address, places] of [16, 8, 4, 2, 1, 1].entries())
+    opened.push(...(await mute(node, places, `127.0.0.${2 + address}`)))
+  expect(standing(opened)).toBe(32)
+  const friend = await start()
+  friend.transport.perform({ kind: 'dial', address: node.address })
+  await friend.event('dialFailed')
+  // a handshake that takes two seconds is late
+  for (let dials = 1; friend.of('connected').length === 0; dials += 1) {
+    friend.transport.perform({ kind: 'dial', address: node.address })
+    const told = () => friend.of('connected').length + friend.of('dialFailed').length > dials
+    await friend.until('told', told)
+  }
+  expect(standing(opened)).toBe(31)
+})
+
 test('a mute socket ends at the deadline of a handshake, and makes room', async () => {
   const node = await start({ maxHandshakes: 4, handshakeDeadlineMs: 1_000 })
   const opened = await mute(node, 2)

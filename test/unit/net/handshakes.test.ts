@@ -1,5 +1,5 @@
 import type { MultiaddrConnection } from '@libp2p/interface'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import { Handshakes } from '../../../src/net/handshakes.ts'
 
@@ -51,4 +51,41 @@ test('one that comes to nothing changes nothing, and one of nobody neither', () 
   for (const one of fill(handshakes)) one.dispatchEvent(new Event('close'))
   handshakes.through(socket())
   expect(fill(handshakes)).toHaveLength(32)
+})
+
+describe('where six addresses have every place', () => {
+  /** Each as many as are free for the others, until none is left. */
+  function shut(handshakes: Handshakes, ended: string[]): void {
+    for (let address = 0, begun = true; begun; address += 1)
+      for (begun = false; handshakes.begin(ending(`address ${address}`, ended), `address ${address}`); )
+        begun = true
+  }
+  const ending = (name: string, ended: string[]): MultiaddrConnection =>
+    Object.assign(socket(), { abort: () => void ended.push(name) })
+
+  test('whoever comes gets the place held longest by whoever has most, once that one is late', () => {
+    const handshakes = fresh()
+    const ended: string[] = []
+    shut(handshakes, ended)
+    const newcomer = () => handshakes.begin(socket(), 'newcomer')
+    expect(newcomer()).toBe(false)
+    vi.advanceTimersByTime(2_000)
+    expect([newcomer(), ended]).toEqual([false, []])
+    vi.advanceTimersByTime(1)
+    expect([newcomer(), ended]).toEqual([true, ['address 0']])
+    // a place is not taken from one that has hardly more: nobody would be through
+    for (let count = 0; count < 32; count += 1) newcomer()
+    expect(ended.filter((name) => name === 'address 0').length).toBeLessThan(12)
+    const before = ended.length
+    vi.advanceTimersByTime(2_001)
+    expect([newcomer(), newcomer(), ended.length]).toEqual([false, false, before])
+  })
+
+  test('nobody who has as many makes room for another, however slow this host is', () => {
+    const handshakes = fresh()
+    const ended: string[] = []
+    for (let n = 0; n < 32; n += 1) handshakes.begin(ending(`${n}`, ended), `network ${n}`)
+    vi.advanceTimersByTime(9_000)
+    expect([handshakes.begin(socket(), 'newcomer'), ended]).toEqual([false, []])
+  })
 })
