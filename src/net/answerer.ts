@@ -109,6 +109,8 @@ export class Answerer {
         if (bytes === undefined || !this.#options.isCurrent(connection)) break
         await this.#throttle.take(connection, 1 + Math.floor(bytes.byteLength / rules.bytesAsOne))
         await pace.slice(bytes.byteLength)
+        // gone meanwhile: what is laid at its door now would stay there
+        if (!this.#options.isCurrent(connection)) break
         const request = this.#decode(protocol, bytes)
         if (isRefusal(request)) this.#refusing.add(connection)
         if (!('code' in request) && isNotice(request)) this.#noticed(peer, request)
