@@ -121,7 +121,7 @@ function ofPeers(role: Role): Held[] {
   return [
     {
       what: 'not read yet',
-      of: 'of all connections together: messages begun, gossip not worked off, streams not taken up (`maxUnreadBytes`)',
+      of: 'of all connections together: frames and messages begun, gossip not worked off, streams not taken up (`maxUnreadBytes`)',
       bytes: L.maxUnreadBytes,
     },
     {

@@ -129,12 +129,16 @@ const CONNECTIONS: readonly WireBound[] = [
   ]),
   ...constants('net/muxer.ts', muxer, [
     ['MAX_STREAMS', 'streams on a connection, each way', RESET],
-    ['MAX_WINDOW_BYTES', 'bytes on their way on a stream', CONNECTION],
+    ['MAX_WINDOW_BYTES', 'bytes on their way on a stream, and of a frame of yamux', CONNECTION],
     ['MAX_STREAM_UNREAD_BYTES', 'bytes on a stream that nobody reads', 'the sender: its stream is reset'],
     ['MAX_UNSENT_BYTES', 'bytes for a connection that takes none', 'who does not read: its connection ends'],
   ]),
   ...constants('net/muxer-frames.ts', frames, [
-    ['SHORT_PER_SECOND', 'frames a second on a connection with next to nothing in them', CONNECTION],
+    [
+      'SHORT_PER_SECOND',
+      'frames of yamux a second on a connection with next to nothing in them, and messages of noise',
+      CONNECTION,
+    ],
     ['SHORT_BURST', 'and so many at once', CONNECTION],
     ['STREAMS_PER_SECOND', 'streams opened on a connection in a second', CONNECTION],
     ['STREAMS_BURST', 'and so many at once', CONNECTION],

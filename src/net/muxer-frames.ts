@@ -7,7 +7,7 @@ import { MeshError } from '../errors.ts'
 import { Bucket } from './pace.ts'
 
 /** What carries less counts as short: answers, notices, pings, updates of a window. */
-const SHORT_BYTES = 256
+export const SHORT_BYTES = 256
 /** The most an honest peer sends are 800 RPCs, 500 requests and as many answers; and some seconds of it at once after a stall. */
 export const SHORT_PER_SECOND = 2_000
 export const SHORT_BURST = 8_192

@@ -4,6 +4,7 @@
  */
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Stream } from '@libp2p/interface'
+import { boundBegun, type Decoding } from './muxer-begun.ts'
 import { boundFrames, type Framed } from './muxer-frames.ts'
 import type { Unread } from './unread.ts'
 
@@ -59,9 +60,11 @@ export function boundedYamux(
     const create = factory.createStreamMuxer.bind(factory)
     factory.createStreamMuxer = (connection) => {
       const muxer = create(connection)
+      const held = (bytes: number) => unread.change(connection, bytes)
+      boundBegun(muxer as unknown as Decoding, connection, MAX_WINDOW_BYTES, held)
       boundFrames(muxer as unknown as Framed, connection)
       connection.maxWriteBufferLength = MAX_UNSENT_BYTES
-      updateSparingly(muxer as unknown as Muxer, (bytes) => unread.change(connection, bytes))
+      updateSparingly(muxer as unknown as Muxer, held)
       if (turn !== undefined) takeInTurn(muxer as unknown as Muxer, () => turn(connection))
       return muxer
     }

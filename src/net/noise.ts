@@ -3,12 +3,19 @@ import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } fro
 import { type ICryptoInterface, noise } from '@chainsafe/libp2p-noise'
 import { defaultCrypto } from '@chainsafe/libp2p-noise/crypto'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { MeshError } from '../errors.ts'
+import { SHORT_BURST, SHORT_BYTES, SHORT_PER_SECOND } from './muxer-frames.ts'
+import { Bucket } from './pace.ts'
 
 const CIPHER = 'chacha20-poly1305'
 const TAG_BYTES = 16
 const TAG = { authTagLength: TAG_BYTES } as const
 /** What is longer is carried on in parts, since copying it costs more than looking at each; what is shorter, joined. */
 const LONG_BYTES = 16 * 1024
+/** In one message. */
+const MOST_BYTES = 65_535 - TAG_BYTES
+/** What came in so many reads, and is no message yet, is joined: over a slow link a message comes in 45. */
+const JOINED_AFTER = 64
 
 /** By the very array that noise keeps for as long as the session lasts. */
 const keys = new WeakMap<Uint8Array, KeyObject>()
@@ -69,21 +76,65 @@ interface Secured {
 
 const NOT_YET = new RangeError('the length of the next frame is not there yet')
 
-/** Of two bytes, big endian. @throws RangeError where there are fewer: the decoder waits for more */
+/**
+ * Of two bytes, big endian. Nobody sends what has nothing in it, and to read it costs as much as what has.
+ * @throws RangeError where there are fewer: the decoder waits for more
+ * @throws MeshError CODEC_MALFORMED: the connection ends
+ */
 function lengthOf(data: Uint8ArrayList): number {
   if (data.byteLength < 2) throw NOT_YET
-  return (data.get(0) << 8) | data.get(1)
+  const length = (data.get(0) << 8) | data.get(1)
+  if (length <= TAG_BYTES) throw new MeshError('CODEC_MALFORMED', 'a message of noise with nothing in it')
+  return length
+}
+
+/** In place: the decoder goes on with this very list. */
+function join(data: Uint8ArrayList): void {
+  const all = data.subarray()
+  data.consume(data.byteLength)
+  data.append(all)
+}
+
+/**
+ * To be called with the length of each message. An honest peer sends a short one for each short frame of yamux, which has the
+ * same bound, and for what is left of a long one: whole messages come before that.
+ */
+function boundShort(): (bytes: number) => void {
+  const short = new Bucket(SHORT_PER_SECOND, SHORT_BURST)
+  let isRest = false
+  return (bytes) => {
+    if (bytes < SHORT_BYTES && !isRest && short.take() < 0)
+      throw new MeshError(
+        'LIMIT_RATE',
+        `more than ${SHORT_PER_SECOND} messages of noise a second with next to nothing in them`,
+      )
+    isRest = bytes === MOST_BYTES
+  }
 }
 
 /**
  * The decoder asks for one length more than there are frames, each time something comes. Theirs makes a new error then,
  * with the stack it was thrown on, which costs as much as decrypting a small message. And their `decrypt` copies each
- * message that came in parts, for a cipher that writes over what it reads.
+ * message that came in parts, for a cipher that writes over what it reads. Bytes that come one by one become a list of so
+ * many parts that to keep and to shorten it costs more than what is in it.
  */
 function readQuickly<T extends { readonly connection: unknown }>(secured: T): T {
   const connection = secured.connection as Secured
-  connection.decoder.lengthDecoder = lengthOf
-  connection.decrypt = (message) => connection.handshake.decrypt(message)
+  const count = boundShort()
+  let reads = 0
+  connection.decoder.lengthDecoder = (data) => {
+    reads += 1
+    if (reads > JOINED_AFTER) {
+      join(data)
+      reads = 0
+    }
+    return lengthOf(data)
+  }
+  connection.decrypt = (message) => {
+    reads = 0
+    count(message.byteLength - TAG_BYTES)
+    return connection.handshake.decrypt(message)
+  }
   return secured
 }
 

@@ -185,6 +185,36 @@ test('a message in frames of one byte ends the connection, and others are served
   await serves(node)
 })
 
+test('a frame that announces more than a window ends the connection before that comes', async () => {
+  const [node, raw] = await attacked()
+  const frame = sent(0, Buffer.of())
+  frame.writeUInt32BE(0xffffffff, 8)
+  raw.frames(frame)
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.of('misbehaved')).toEqual([{ kind: 'misbehaved', peer: raw.id, code: 'LIMIT_BYTES' }])
+  await serves(node)
+})
+
+test('of a frame begun and not ended no more is held than of messages', async () => {
+  const [node, raw] = await attacked({ maxUnreadBytes: 300_000 })
+  const frame = sent(0, Buffer.alloc(500_000))
+  raw.frames(frame.subarray(0, 400_000))
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.notes.map(({ code }) => code)).toContain('LIMIT_BYTES')
+  await serves(node)
+})
+
+test.each([
+  ['nothing', Array<Uint8Array>(20_000).fill(Uint8Array.of()), 'CODEC_MALFORMED'],
+  ['one byte', Array.from(sent(0, Buffer.alloc(20_000)), (byte) => Uint8Array.of(byte)), 'LIMIT_RATE'],
+] as const)('messages of noise with %s in them end the connection', async (_what, messages, code) => {
+  const [node, raw] = await attacked()
+  raw.secured(messages)
+  await node.event('disconnected', ({ peer }) => peer === raw.id)
+  expect(node.of('misbehaved')).toEqual([{ kind: 'misbehaved', peer: raw.id, code }])
+  await serves(node)
+})
+
 test('proposals of protocols without end: the connection ends, and others are served', async () => {
   const [node, raw] = await attacked()
   const proposals = Buffer.alloc(100_000, Buffer.from([1, 0x0a]))

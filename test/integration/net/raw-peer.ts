@@ -1,6 +1,7 @@
 /** A peer without our code: says what the test gives it, byte for byte. */
 import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { encodeRequest } from '../../../src/codec/messages.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
 import type { AnyRequest } from '../../../src/model/messages.ts'
@@ -18,10 +19,18 @@ export interface RawPeer {
   stream(protocol: string): Promise<Stream>
   /** Frames of yamux as they are, whatever they say. */
   frames(bytes: Uint8Array): void
+  /** Each as a message of noise, whatever is in it. */
+  secured(messages: readonly Uint8Array[]): void
   /** Whatever is asked, these bytes come back. */
   answer(protocol: string, bytes: Uint8Array): Promise<void>
   encode(request: AnyRequest): Uint8Array
   stop(): Promise<void>
+}
+
+/** What noise makes of a connection. */
+interface Secured {
+  readonly handshake: { encrypt(message: Uint8Array): Uint8Array | Uint8ArrayList }
+  readonly stream: { send(bytes: Uint8ArrayList): void }
 }
 
 export async function rawPeer({ listen = false, meshsub = false } = {}): Promise<RawPeer> {
@@ -53,6 +62,16 @@ export async function rawPeer({ listen = false, meshsub = false } = {}): Promise
       const [connection] = node.getConnections()
       const { muxer } = connection as unknown as { readonly muxer: { send(bytes: Uint8Array): void } }
       muxer.send(bytes)
+    },
+    secured(messages) {
+      const [connection] = node.getConnections()
+      const { maConn } = (connection as unknown as { readonly muxer: { readonly maConn: Secured } }).muxer
+      for (const message of messages) {
+        const text = maConn.handshake.encrypt(message)
+        maConn.stream.send(
+          new Uint8ArrayList(Uint8Array.of(text.byteLength >> 8, text.byteLength & 255), text),
+        )
+      }
     },
     async answer(protocol, bytes) {
       await node.handle(protocol, (stream) => {

@@ -1,9 +1,10 @@
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { expect, test } from 'vitest'
-import { boundedYamux, MAX_UNSENT_BYTES } from '../../../src/net/muxer.ts'
+import { boundedYamux, MAX_UNSENT_BYTES, MAX_WINDOW_BYTES } from '../../../src/net/muxer.ts'
+import type { Decoding } from '../../../src/net/muxer-begun.ts'
 import { boundFrames, type Framed, MAX_PONGS_UNSENT } from '../../../src/net/muxer-frames.ts'
 import { Unread } from '../../../src/net/unread.ts'
-import { many, opened, openedAndReset, pinged, sent } from '../../integration/net/yamux-frames.ts'
+import { many, opened, openedAndReset, pinged, sent, updated } from '../../integration/net/yamux-frames.ts'
 
 /** A muxer at the answering end, what it hears given by hand, and the streams it has handed on. */
 function answering({ capacity = Number.POSITIVE_INFINITY } = {}) {
@@ -14,8 +15,9 @@ function answering({ capacity = Number.POSITIVE_INFINITY } = {}) {
   const turn = () => new Promise<void>((resolve) => turns.push(resolve))
   const muxer = boundedYamux(unread, turn)().createStreamMuxer(connection)
   muxer.addEventListener('stream', ({ detail }) => void taken.push(detail.id))
+  const { decoder } = muxer as unknown as Decoding
   const hear = (bytes: Uint8Array) => (muxer as unknown as { onData(bytes: Uint8Array): void }).onData(bytes)
-  return { turns, taken, hear, connection }
+  return { turns, taken, hear, connection, unread, decoder }
 }
 
 test('streams wait in one line, each for its turn, and those that have ended are not in it', async () => {
@@ -81,4 +83,42 @@ test('what waits for one who takes nothing has an end, whatever it is', () => {
   const bytes = new Uint8Array(MAX_UNSENT_BYTES / 16)
   for (let round = 0; round < 20 && connection.status === 'open'; round += 1) connection.send(bytes)
   expect(connection.status).toBe('aborted')
+})
+
+/** The header of a frame, and nothing of the data that is said to follow. */
+const announced = (length: number): Buffer => {
+  const header = sent(0, Buffer.of()).subarray(0, 12)
+  header.writeUInt32BE(length, 8)
+  return header
+}
+
+test.each([MAX_WINDOW_BYTES + 1, 0xffffffff])('of a frame of %i bytes nothing is waited for', (length) => {
+  const { hear } = answering()
+  hear(announced(length).subarray(0, 11))
+  expect(() => hear(announced(length).subarray(11))).toThrow(expect.objectContaining({ code: 'LIMIT_BYTES' }))
+})
+
+test('a frame that has begun is counted until it is whole, or the connection ends', () => {
+  const { hear, unread, connection } = answering()
+  hear(Buffer.concat([updated(0), announced(MAX_WINDOW_BYTES)]))
+  for (let part = 0; part < 3; part += 1) hear(Buffer.alloc(MAX_WINDOW_BYTES / 4))
+  expect(unread.total).toBe(12 + (MAX_WINDOW_BYTES * 3) / 4)
+  hear(Buffer.alloc(MAX_WINDOW_BYTES / 4))
+  expect(unread.total).toBe(0)
+  hear(sent(0, Buffer.alloc(1_000)).subarray(0, 900))
+  expect(unread.total).toBe(900)
+  connection.abort(new Error('gone'))
+  expect(unread.total).toBe(0)
+})
+
+test('a frame that comes byte by byte is kept in few parts, and is whole at its end', () => {
+  const { hear, unread, decoder } = answering()
+  const bytes = sent(0, Buffer.alloc(2_000))
+  for (const byte of bytes.subarray(0, -1)) {
+    hear(Buffer.of(byte))
+    expect([...decoder.buffer].length).toBeLessThan(300)
+  }
+  expect(unread.total).toBe(2_011)
+  hear(bytes.subarray(-1))
+  expect([unread.total, decoder.buffer.byteLength]).toEqual([0, 0])
 })

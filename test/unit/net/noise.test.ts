@@ -4,8 +4,11 @@ import type { ConnectionEncrypter, MessageStream, StreamMessageEvent } from '@li
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
+import { SHORT_BURST } from '../../../src/net/muxer-frames.ts'
 import { nativeNoise } from '../../../src/net/noise.ts'
+
+afterEach(() => void vi.useRealTimers())
 
 /** Shorter and longer than one message of noise, and on both sides of what is carried on in parts. */
 const LENGTHS = [1, 100, 16_384, 16_385, 65_519, 65_520, 262_200]
@@ -93,4 +96,49 @@ test('a message without its tag ends the connection', async () => {
   const { far, wire } = await secured(nativeNoise(), nativeNoise())
   wire.send(Uint8Array.of(0, 3, 1, 2, 3))
   await expect.poll(() => far.status).toBe('aborted')
+})
+
+/** What encrypts at one end and reads at the other, called by hand. */
+interface Inner {
+  readonly handshake: { encrypt(bytes: Uint8Array): Uint8Array | Uint8ArrayList }
+  readonly decoder: { readonly buffer: Uint8ArrayList; decode(bytes: Uint8Array): Iterable<Uint8ArrayList> }
+  decrypt(message: Uint8ArrayList): Uint8Array | Uint8ArrayList
+}
+async function inner(): Promise<[Inner, Inner]> {
+  const { near, far } = await secured(nativeNoise(), nativeNoise())
+  return [near as unknown as Inner, far as unknown as Inner]
+}
+
+test('a message with nothing in it ends the connection', async () => {
+  const { near, far, wire } = await secured(nativeNoise(), nativeNoise())
+  const ended = new Promise((resolve) => far.addEventListener('close', ({ error }) => resolve(error)))
+  const { handshake } = near as unknown as Inner
+  wire.send(new Uint8ArrayList(Uint8Array.of(0, 16), handshake.encrypt(new Uint8Array())))
+  expect(await ended).toMatchObject({ code: 'CODEC_MALFORMED' })
+})
+
+test('messages with next to nothing in them have a rate; what is left of a long one does not count', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  const [near, far] = await inner()
+  const said = (length: number) => new Uint8ArrayList(near.handshake.encrypt(new Uint8Array(length)))
+  const hear = (...lengths: readonly number[]) =>
+    lengths.map((length) => far.decrypt(said(length)).byteLength)
+  for (let count = 0; count < SHORT_BURST; count += 1) hear(255)
+  expect(hear(256, MOST_BYTES, 1, 10_000)).toEqual([256, MOST_BYTES, 1, 10_000])
+  const oneMore = said(1)
+  expect(() => far.decrypt(oneMore)).toThrow(expect.objectContaining({ code: 'LIMIT_RATE' }))
+  vi.advanceTimersByTime(2_000)
+  far.decrypt(oneMore)
+  expect(hear(...Array<number>(1_000).fill(12))).toHaveLength(1_000)
+})
+
+test('a message that comes byte by byte is kept in few parts, and is whole at its end', async () => {
+  const [near, { decoder }] = await inner()
+  const text = new Uint8Array(near.handshake.encrypt(bytesOf(1_000)).subarray())
+  for (const byte of [text.length >> 8, text.length & 255, ...text.subarray(0, -1)]) {
+    expect([...decoder.decode(Uint8Array.of(byte))]).toEqual([])
+    expect([...decoder.buffer].length).toBeLessThan(70)
+  }
+  const [whole] = decoder.decode(text.subarray(-1))
+  expect(new Uint8Array(whole?.subarray() ?? [])).toEqual(text)
 })
