@@ -10,7 +10,7 @@ import {
 } from '@chainsafe/libp2p-gossipsub'
 import type { Connection, PeerId as Libp2pPeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
 import type { PeerId } from '../model/ids.ts'
-import { pulled } from './pulled.ts'
+import { pulled, type Reading } from './pulled.ts'
 import type { Unread } from './unread.ts'
 
 /** How gossip of others is let in. */
@@ -27,9 +27,16 @@ export class Gate {
   readonly #admitted = new Map<PeerId, Connection>()
   readonly #topologies = new Set<Topology>()
   readonly #waiting = new Map<PeerId, Set<() => void>>()
+  /** Of each connection the gossip stream that is read, or waits to be, last: resolves when it is through. */
+  readonly #lastRead = new WeakMap<Connection, Promise<void>>()
 
   has(peer: PeerId): boolean {
     return this.#admitted.has(peer)
+  }
+
+  /** Whose connection this is, by the very object: the peer may have come back on another. */
+  hears(remote: Libp2pPeerId): boolean {
+    return this.#admitted.get(idOf(remote))?.remotePeer === remote
   }
 
   admitted(): readonly PeerId[] {
@@ -110,12 +117,23 @@ export class Gate {
     return async (stream, connection) => {
       if (!(await this.opened(stream, connection, admitDeadlineMs)))
         return stream.abort(new Error('not admitted'))
-      const watch = () => unread.watch(stream, connection)
-      await handler(
-        pulled(stream, () => turn(connection), watch),
-        connection,
-      )
+      const reading: Reading = {
+        turn: () => turn(connection),
+        begin: () => this.#begin(connection),
+        watch: () => unread.watch(stream, connection),
+        working: (bytes) => unread.change(connection, bytes),
+      }
+      await handler(pulled(stream, reading), connection)
     }
+  }
+
+  /** Gossip streams of one connection are read one after the other. @returns to be called at the end of this one */
+  async #begin(connection: Connection): Promise<() => void> {
+    const before = this.#lastRead.get(connection)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#lastRead.set(connection, promise)
+    await before
+    return resolve
   }
 
   #wake(peer: PeerId): void {

@@ -180,6 +180,7 @@ export function gossipInbound({
 
 export interface GossipParts {
   readonly pubsub: Pubsub
+  readonly gate: Gate
   readonly seed: boolean
   readonly fleetId: FleetId
   readonly region: string
@@ -267,6 +268,8 @@ export class Gossip {
 
   /** gossipsub reads a peer's next message once this one is through: to be slow here slows the peer. */
   async #bounded(topic: Topic, peer: Libp2pPeerId, data: Uint8Array): Promise<TopicValidatorResult> {
+    // of a flood that outlasts its connection the rest is held for as long as it is waited for
+    if (this.#throttle.isEmpty(peer) && !this.#parts.gate.hears(peer)) return TopicValidatorResult.Ignore
     await this.#throttle.take(peer)
     if (data.byteLength <= this.#maxBytes[topic]) return TopicValidatorResult.Accept
     const text = `gossip on ${topic}: ${data.byteLength} bytes, at most ${this.#maxBytes[topic]} are allowed`

@@ -94,6 +94,12 @@ export class Throttle {
     this.#burst = burst
   }
 
+  /** Whether the next one would have to wait. */
+  isEmpty(who: object): boolean {
+    const bucket = this.#buckets.get(who)
+    return bucket !== undefined && bucket.take(0) < 1
+  }
+
   /** Resolves once there are as many for whoever this is. */
   async take(who: object, count = 1): Promise<void> {
     const bucket = this.#buckets.get(who) ?? new Bucket(this.#perSecond, this.#burst)

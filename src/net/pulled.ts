@@ -11,8 +11,20 @@ import { Unframer } from './unframing.ts'
 
 type Data = StreamMessageEvent['data']
 
-/** Begins to count what comes. @returns to be called with the length of each RPC that is done with */
-type Watch = () => (bytes: number) => void
+/** What the streams of one connection share. */
+export interface Reading {
+  /** Resolves when the next RPC may be worked off. */
+  turn(): Promise<void>
+  /**
+   * Resolves when no other gossip of the connection is in work any more: gossipsub closes a stream that another one replaces,
+   * and goes on with what it has of it. @returns to be called once this one is through
+   */
+  begin(): Promise<() => void>
+  /** Begins to count what comes. @returns to be called with the length of each RPC that is handed on */
+  watch(): (bytes: number) => void
+  /** So much more, or less, is in work: for as long as that takes, whether or not the stream has ended. */
+  working(bytes: number): void
+}
 
 /** As gossipsub's own bound: a lower one would cut links to honest peers that bundle messages. */
 export const MAX_RPC_BYTES = 4 * 1024 * 1024
@@ -20,12 +32,9 @@ export const MAX_RPC_BYTES = 4 * 1024 * 1024
 /** What gossipsub 17 uses of an inbound stream. Without `addEventListener`, so that its `pipe` takes the iterator. */
 type Readable = Pick<Stream, 'id' | 'protocol' | 'close' | 'abort'> & AsyncIterable<Data>
 
-/**
- * @param turn resolves when the next RPC may be worked off
- * @param watch called once the stream is read: whoever listened sooner would be given what waits, in place of its reader
- */
-export function pulled(stream: Stream, turn: () => Promise<void>, watch: Watch = () => () => {}): Stream {
-  const source = new Source(stream, watch)
+/** Nobody listens to the stream before it is read: whoever did would be given what waits, in place of its reader. */
+export function pulled(stream: Stream, reading: Reading): Stream {
+  const source = new Source(stream, reading)
   const readable: Readable = {
     id: stream.id,
     protocol: stream.protocol,
@@ -35,20 +44,32 @@ export function pulled(stream: Stream, turn: () => Promise<void>, watch: Watch =
       await stream.close(options)
     },
     abort: (error) => stream.abort(error),
-    [Symbol.asyncIterator]: () => rpcs(source, turn),
+    [Symbol.asyncIterator]: () => rpcs(source, reading),
   }
   return readable as unknown as Stream
 }
 
 /** Each with its length before it, as gossipsub wants to decode it. */
-async function* rpcs(source: Source, turn: () => Promise<void>): AsyncGenerator<Data> {
+async function* rpcs(source: Source, { begin, turn, working }: Reading): AsyncGenerator<Data> {
   const unframer = new Unframer('gossip', MAX_RPC_BYTES)
-  for await (const data of source.read()) {
-    for (const rpc of unframer.take(data)) {
-      await turn()
-      source.done(rpc.byteLength)
-      yield encode.single(rpc)
+  const through = await begin()
+  try {
+    for await (const data of source.read()) {
+      for (const rpc of unframer.take(data)) {
+        await turn()
+        if (source.isStopped) return
+        source.done(rpc.byteLength)
+        working(rpc.byteLength)
+        try {
+          // goes on when this one is worked off
+          yield encode.single(rpc)
+        } finally {
+          working(-rpc.byteLength)
+        }
+      }
     }
+  } finally {
+    through()
   }
 }
 
@@ -61,12 +82,16 @@ class Source {
   #error: Error | undefined
   #resuming = false
   #wake: () => void = () => {}
-  readonly #watch: Watch
+  readonly #reading: Reading
   done: (bytes: number) => void = () => {}
 
-  constructor(stream: Stream, watch: Watch) {
+  constructor(stream: Stream, reading: Reading) {
     this.#stream = stream
-    this.#watch = watch
+    this.#reading = reading
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped
   }
 
   /** Drops what is held; what still comes stays in the window of the stream. */
@@ -80,16 +105,20 @@ class Source {
 
   async *read(): AsyncGenerator<Data> {
     const stream = this.#stream
+    if (this.#stopped) return
+    // while it waited to be read
+    if (stream.status === 'reset' || stream.status === 'aborted') throw new Error('reset before it was read')
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('remoteCloseWrite', this.#onRemoteClose)
     stream.addEventListener('close', this.#onClose)
-    this.done = this.#watch()
+    this.done = this.#reading.watch()
     try {
       for (;;) {
         if (this.#held.length === 0 && !this.#stopped) this.#resume()
         const next = this.#held.shift()
         if (next !== undefined) yield next
-        else if (this.#error !== undefined) throw this.#error
+        // gossipsub forgets the peer then, and must not where another stream is in place of this one
+        else if (this.#error !== undefined && !this.#stopped) throw this.#error
         else if (this.#ended) return
         else await new Promise<void>((resolve) => this.#waitFor(resolve))
       }

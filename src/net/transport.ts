@@ -126,7 +126,7 @@ async function startParts(
   })
   const answerer = new Answerer({ rules, limits, gate, pace, unread, misconduct, log, sink, isCurrent })
   const gossip = new Gossip({
-    ...{ pubsub: host.pubsub, seed: options.seed },
+    ...{ pubsub: host.pubsub, gate, seed: options.seed },
     ...{ fleetId, region, limits, misconduct, log, sink },
   })
   const hangUp = (peer: PeerId) => connections.hangUp(peer, 'done')

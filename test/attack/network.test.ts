@@ -1,6 +1,7 @@
 /** Floods by peers and strangers: what they cost is bounded, and others are served meanwhile. */
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import { decode, encode } from '@ipld/dag-cbor'
+import type { Stream } from '@libp2p/interface'
 import { afterEach, expect, test } from 'vitest'
 import { LIMITS, type Limits } from '../../src/limits.ts'
 import { frame } from '../../src/net/framing.ts'
@@ -103,6 +104,27 @@ test('gossip faster than it is worked off stays on the side of its sender', asyn
   // 20 MB in all: an RPC of 200 KB is worked off, two windows of 512 KiB are on their way or held
   expect(stream.writeBufferLength).toBeGreaterThan(18_000_000)
   expect(stream.status).toBe('open')
+  await serves(node)
+})
+
+test('of gossip on streams opened anew one RPC is in work, and the next is read once that is through', async () => {
+  const [node, raw] = await attacked({ gossipPerSecond: 20, gossipBurst: 10 })
+  node.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })
+  const opened: Stream[] = []
+  for (const name of ['a', 'b', 'c']) {
+    // there may be two of them at a time
+    if (name === 'c') opened[1]?.abort(new Error('given up'))
+    const data = (at: number) => Buffer.alloc(20_000, `${name}-${at} `)
+    const messages = Array.from({ length: 60 }, (_, at) => ({ topic: TOPIC, data: data(at) }))
+    const stream = await raw.stream('/meshsub/1.1.0')
+    stream.send(frame([RPC.encode({ subscriptions: [], messages })], 2_000_000))
+    opened.push(stream)
+    // the first one is in work when others come
+    await node.until('first', () => node.of('gossip').length > 0)
+  }
+  await node.until('last one read', () => node.of('gossip').length === 120)
+  const said = node.of('gossip').map(({ bytes }) => new TextDecoder().decode(bytes.subarray(0, 1)))
+  expect(said).toEqual([...Array(60).fill('a'), ...Array(60).fill('c')])
   await serves(node)
 })
 

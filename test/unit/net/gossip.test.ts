@@ -1,3 +1,5 @@
+import { TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
+import type { Connection } from '@libp2p/interface'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { FleetId, PeerId } from '../../../src/model/ids.ts'
@@ -19,11 +21,12 @@ const options = (seed: boolean) =>
     limits: LIMITS,
   })
 
-function gossipOn(pubsub: Pubsub, seed: boolean): Gossip {
+function gossipOn(pubsub: Pubsub, seed: boolean, gate = new Gate()): Gossip {
   const [log, sink] = [{ note: vi.fn() }, vi.fn()]
   const misconduct = new Misconduct(log, { count: vi.fn(), observe: vi.fn() }, sink)
   return new Gossip({
     pubsub,
+    gate,
     seed,
     fleetId: FLEET,
     region: 'default',
@@ -95,5 +98,38 @@ describe('a verdict', () => {
     expect(judge({ topic: 'control', verdict: 'accept', urgent: true })).toEqual(['m p accept'])
     expect(judge({ topic: 'releases', verdict: 'ignore' })).toEqual(['m p ignore'])
     expect(judge({ topic: 'control', verdict: 'reject' })).toEqual(['m p reject'])
+  })
+})
+
+describe('a flood', () => {
+  const hears = (gate: Gate) => {
+    const topicValidators: Pubsub['topicValidators'] = new Map()
+    const pubsub = { topicValidators, subscribe: vi.fn(), addEventListener: vi.fn() }
+    gossipOn(pubsub as unknown as Pubsub, false, gate).start()
+    const [validator] = topicValidators.values()
+    return (peer: object) => validator?.(peer as never, { data: Uint8Array.of(1) })
+  }
+  /** What it may say at once. */
+  const AT_ONCE = 2 * LIMITS.gossipBurst
+  const remotePeer = { toString: () => 'flooder' }
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  test('that outlasts its connection is not waited for, though its sender has come back', async () => {
+    const gate = new Gate()
+    const validate = hears(gate)
+    // what it said before it went, and was in time for, is its word
+    for (let count = 0; count < AT_ONCE; count += 1)
+      expect(await validate(remotePeer)).toBe(TopicValidatorResult.Accept)
+    gate.admit({ remotePeer: { ...remotePeer } } as unknown as Connection)
+    expect(await validate(remotePeer)).toBe(TopicValidatorResult.Ignore)
+  })
+
+  test('of a peer that is here waits, and is heard', async () => {
+    const gate = new Gate()
+    const validate = hears(gate)
+    gate.admit({ remotePeer } as unknown as Connection)
+    for (let count = 0; count < AT_ONCE + 2; count += 1)
+      expect(await validate(remotePeer)).toBe(TopicValidatorResult.Accept)
   })
 })

@@ -3,7 +3,7 @@ import { streamPair } from '@libp2p/utils'
 import { decode } from 'it-length-prefixed'
 import { expect, test } from 'vitest'
 import { frame } from '../../../src/net/framing.ts'
-import { pulled } from '../../../src/net/pulled.ts'
+import { pulled, type Reading } from '../../../src/net/pulled.ts'
 import { Unread } from '../../../src/net/unread.ts'
 
 const numbered = (count: number): Uint8Array[] =>
@@ -20,14 +20,21 @@ async function readAll(stream: Stream, enough = Number.POSITIVE_INFINITY): Promi
 }
 
 const texts = (all: readonly Uint8Array[]): string[] => all.map((each) => new TextDecoder().decode(each))
-const at = () => Promise.resolve()
+/** Alone on its connection, with a turn for each RPC. */
+const alone = (parts: Partial<Reading> = {}): Reading => ({
+  turn: async () => {},
+  begin: async () => () => {},
+  watch: () => () => {},
+  working: () => {},
+  ...parts,
+})
 
 test('every RPC comes, whole and in order, however its bytes are cut, and what came before the end is read', async () => {
   const [sender, receiver] = await streamPair()
   const all = numbered(500)
   const bytes = frame(all, 100)
   for (let from = 0; from < bytes.length; from += 13) sender.send(bytes.subarray(from, from + 13))
-  const read = readAll(pulled(receiver, at))
+  const read = readAll(pulled(receiver, alone()))
   await sender.close()
   expect(await read).toEqual(texts(all))
 })
@@ -35,7 +42,7 @@ test('every RPC comes, whole and in order, however its bytes are cut, and what c
 test('the next RPC is read when its turn has come, an empty one, too', async () => {
   const [sender, receiver] = await streamPair()
   const turns: (() => void)[] = []
-  const stream = pulled(receiver, () => new Promise((resolve) => turns.push(resolve)))
+  const stream = pulled(receiver, alone({ turn: () => new Promise((resolve) => turns.push(resolve)) }))
   const read: string[] = []
   const reading = (async () => {
     for await (const rpc of decode(stream as unknown as AsyncIterable<Uint8Array>))
@@ -60,7 +67,7 @@ test('what is not read yet holds the sender up, and nothing piles up here', asyn
   const first = new Promise<void>((resolve) => {
     given = resolve
   })
-  const read = readAll(pulled(receiver, () => first))
+  const read = readAll(pulled(receiver, alone({ turn: () => first })))
   sender.send(frame(numbered(10), 100))
   await expect.poll(() => receiver.readStatus).toBe('paused')
   given()
@@ -74,10 +81,12 @@ test('whoever is reset is not heard any more, and the reader hears of it', async
   const reading = readAll(
     pulled(
       receiver,
-      () =>
-        new Promise((resolve) => {
-          given = resolve
-        }),
+      alone({
+        turn: () =>
+          new Promise((resolve) => {
+            given = resolve
+          }),
+      }),
     ),
   )
   reading.catch(() => {})
@@ -90,7 +99,7 @@ test('whoever is reset is not heard any more, and the reader hears of it', async
 
 test('a stream that gossipsub closes is read no further, though the sender goes on', async () => {
   const [sender, receiver] = await streamPair()
-  const stream = pulled(receiver, at)
+  const stream = pulled(receiver, alone())
   const reading = readAll(stream)
   sender.send(frame(numbered(1), 100))
   await expect.poll(() => receiver.readBufferLength).toBe(0)
@@ -111,8 +120,7 @@ test('what came before it is read is counted and not lost, and an RPC that is th
   })
   const stream = pulled(
     receiver,
-    () => first,
-    () => unread.watch(receiver, { abort: () => {} }),
+    alone({ turn: () => first, watch: () => unread.watch(receiver, { abort: () => {} }) }),
   )
   const read: string[] = []
   const reading = (async () => {
@@ -126,4 +134,59 @@ test('what came before it is read is counted and not lost, and an RPC that is th
   expect(unread.total).toBe(0)
   await sender.close()
   await reading
+})
+
+test('an RPC in work is counted until it is through, though its stream has ended', async () => {
+  const [sender, receiver] = await streamPair()
+  const unread = new Unread({ maxUnreadBytes: 100_000 }, { note: () => {} })
+  const connection = { abort: () => {} }
+  const watch = () => unread.watch(receiver, connection)
+  const working = (bytes: number) => unread.change(connection, bytes)
+  const through: string[] = []
+  const begin = async () => () => void through.push('through')
+  const stream = pulled(receiver, alone({ watch, working, begin }))
+  const rpcs = decode(stream as unknown as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
+  const first = rpcs.next()
+  sender.send(frame([new Uint8Array(6_000), new Uint8Array(500), new Uint8Array(500)], 6_000))
+  await first
+  await stream.close()
+  sender.abort(new Error('gone'))
+  await expect.poll(() => receiver.status).toBe('reset')
+  expect([unread.total, through]).toEqual([6_000, []])
+  // what came behind it is not handed on any more, and nobody hears of the end of a stream that was closed here
+  expect(await rpcs.next()).toEqual({ done: true, value: undefined })
+  expect([unread.total, through]).toEqual([0, ['through']])
+})
+
+test('a stream is read once it may begin; one that was closed or reset meanwhile makes room at once', async () => {
+  const begun: (() => void)[] = []
+  let through = 0
+  const waiting = alone({
+    begin: () =>
+      new Promise((resolve) =>
+        begun.push(() =>
+          resolve(() => {
+            through += 1
+          }),
+        ),
+      ),
+  })
+  const [sender, receiver] = await streamPair()
+  const [, closed] = await streamPair()
+  const [other, reset] = await streamPair()
+  const streams = [receiver, closed, reset].map((each) => pulled(each, waiting))
+  const [read, ...ended] = streams.map((each) => readAll(each))
+  for (const each of ended) each?.catch(() => {})
+  sender.send(frame(numbered(10), 100))
+  await expect.poll(() => receiver.readBufferLength).toBe(70)
+  await streams[1]?.close()
+  other.abort(new Error('gone'))
+  await expect.poll(() => reset.status).toBe('reset')
+  for (const begin of begun) begin()
+  expect(await ended[0]).toEqual([])
+  await expect(ended[1]).rejects.toThrow('reset')
+  await expect.poll(() => through).toBe(2)
+  await sender.close()
+  expect(await read).toEqual(texts(numbered(10)))
+  expect(through).toBe(3)
 })
