@@ -12,8 +12,8 @@ import { parsePattern } from '../model/names.ts'
 import { parseAddress } from '../net/dial.ts'
 import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
 import { createTransport, type Transport } from '../net/transport.ts'
-import { type Core, createDriver } from '../runtime/driver.ts'
-import type { ActivatorPort, ClockPort, LogPort, StorePort, Write } from '../runtime/ports.ts'
+import { createDriver } from '../runtime/driver.ts'
+import type { ActivatorPort, ClockPort, LogPort, StorePort } from '../runtime/ports.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { LevelStore } from '../store/level.ts'
 import { signHeartbeat } from '../trust/heartbeat.ts'
@@ -23,6 +23,7 @@ import type { NodeConfig } from './config.ts'
 import { createContent, lacking } from './content.ts'
 import { certifiedLabels, chainExpires, ownChain, readPrivateKey, readRoot } from './documents.ts'
 import { fleetOf, foldersOf, makeFolders } from './folders.ts'
+import { heard, type OnContent } from './heard.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
 import { type CoreNow, createView, type DaemonView } from './view.ts'
@@ -46,7 +47,6 @@ export interface RunningNode {
 /** Work to undo, last first: whatever fails in between leaves nothing open. */
 type Undo = (at: (what: string) => void) => Promise<void> | void
 type OnEnd = (error: MeshError) => void
-type OnContent = (bytes: number) => void
 
 interface Composing {
   readonly config: NodeConfig
@@ -153,19 +153,6 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }
 }
-
-/** Watchers hear of an activation once the core has taken it in: then the view shows it. */
-const heard = (core: NodeCore, view: DaemonView, onContent?: OnContent): Core => ({
-  handle(event, now) {
-    const effects = core.handle(event, now)
-    if (event.kind === 'activated') view.activated(event.channel)
-    for (const effect of effects) if (effect.kind === 'persist') onContent?.(blockBytes(effect.writes))
-    return effects
-  },
-})
-
-const blockBytes = (writes: readonly Write[]): number =>
-  writes.reduce((sum, write) => sum + (write.kind === 'block' ? write.bytes.length : 0), 0)
 
 const ended = (log: LogPort, onEnd: OnEnd) => (error: MeshError) => {
   log.note({ kind: 'note', level: 'error', code: error.code, text: error.message })
