@@ -247,6 +247,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   publishIdleMs:
     'the seed that says nothing: the next one is asked; without one the tool gives up and says so',
   hookTimeoutMs: 'the hook: ended, and the release counts as unhealthy',
+  hookTurnMs: 'nobody: the hooks go on, and the next channel begins beside them',
   maxHookOutputBytes: 'the hook: the rest of its output is dropped',
   healthTimeoutMs: 'the check: ended, and the release counts as unhealthy',
   soakMs: PACE,
@@ -254,6 +255,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   keepReleasesSeed: OLDEST,
   keepTrees: OLDEST,
   maxParallelFiles: WAITS,
+  maxActivations: WAITS,
   maxCacheBytes: 'releases that nobody needs any more: they go',
   maxHistory: 'what came longest ago: it goes; of more than 8,192 it goes with a restart',
   maxStoreRecordBytes:

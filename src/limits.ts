@@ -344,7 +344,6 @@ export const LIMITS = {
   counterTries: 5,
   /** A KMS answers in a second; a person who confirms on a token needs longer. */
   signTimeoutMs: 120_000,
-  /** How long one publish on a host waits for another with the same key. */
   keyLockMs: 120_000,
   /** Once one seed is reached, the others have this long to be heard on what is newest. */
   otherSeedsMs: 2_000,
@@ -352,6 +351,7 @@ export const LIMITS = {
   publishIdleMs: 600_000,
 
   hookTimeoutMs: 60_000,
+  hookTurnMs: 10_000,
   maxHookOutputBytes: 64 * KIB,
   healthTimeoutMs: 30_000,
   soakMs: 30_000,
@@ -359,8 +359,8 @@ export const LIMITS = {
   keepReleases: 3,
   keepReleasesSeed: 20,
   keepTrees: 2,
-  /** Files of a tree, or of floors, written at once: enough for their syncs to share the disk's. */
   maxParallelFiles: 16,
+  maxActivations: 8,
   maxCacheBytes: 2 * 1024 * MIB,
   maxHistory: 100,
   /** One record of the store beside blocks: a lease with its envelope, a channel with its history. */

@@ -8,10 +8,12 @@ import type { ActivationOutcome, ActivatorPort, EffectOf, LogPort } from '../run
 import { changedPaths, isSameContent } from './changed-paths.ts'
 import { buildsIn, ChannelFolder, freshName, releaseOf, type TreeNotes } from './channel-folder.ts'
 import { activateError, failedOutcome } from './errors.ts'
+import { Gate } from './gate.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
 import { groupId, type Ownership } from './ownership.ts'
 import { type ContentStore, readManifest } from './read-manifest.ts'
 import { makeDirectories, openDirectory } from './safe-directory.ts'
+import { isDone, toldPaths } from './told.ts'
 import { buildTree, differenceOf } from './tree.ts'
 
 export { createMarkOnly } from './mark-only.ts'
@@ -66,6 +68,26 @@ interface Work {
   readonly fallback: boolean
 }
 
+/** A tree that holds exactly a release. */
+interface Whole {
+  readonly tree: string
+  /** Paths found changed by somebody else in the tree shown so far, where it was to be copied. */
+  readonly edited: readonly string[]
+}
+
+/** What is in sight while its hooks run: without manifests, as those of many channels may run for long. */
+interface Shown extends Pick<Work, 'channel' | 'release' | 'folder' | 'fallback'> {
+  readonly kind: 'shown'
+  readonly tree: string
+  readonly changed: number
+  readonly previous: ReleaseId | undefined
+  readonly hooks: readonly Hook[]
+  /** What is noted of it, but for the verdict. */
+  readonly trees: readonly string[]
+  /** The verdict is noted already. */
+  readonly isKnown: boolean
+}
+
 /**
  * Makes releases appear as files, all at once: a whole tree is built beside the active one, made durable, and
  * shown by replacing the link `current`. Then hooks and the health check run, again after a crash in between.
@@ -78,10 +100,12 @@ class FileActivator implements Activator {
   readonly #stopping = new AbortController()
   readonly #changed = new Map<Channel, readonly string[]>()
   readonly #tails = new Map<Channel, Promise<unknown>>()
+  readonly #gate: Gate
   #ready: Ready | undefined
 
   constructor(init: ActivatorInit) {
     this.#init = init
+    this.#gate = new Gate(init.limits.maxActivations)
     this.#hooks = init.hooks.map((hook) => ({ ...hook, channels: hook.channels.map(parsePattern) }))
   }
 
@@ -141,7 +165,25 @@ class FileActivator implements Activator {
     return outcome
   }
 
-  async #activate({ channel, release, pages, fallback, ahead }: Order): Promise<ActivationOutcome> {
+  /**
+   * A bounded number of channels at a time: each holds a manifest, writes files and starts processes. Hooks that take long
+   * give their place away, so that a few that hang do not keep all other channels waiting until they are ended.
+   */
+  async #activate(order: Order): Promise<ActivationOutcome> {
+    const leave = await this.#gate.enter()
+    let patience: NodeJS.Timeout | undefined
+    try {
+      const shown = await this.#put(order)
+      if (shown.kind !== 'shown') return shown
+      patience = setTimeout(leave, this.#init.limits.hookTurnMs)
+      return await this.#judge(shown)
+    } finally {
+      clearTimeout(patience)
+      leave()
+    }
+  }
+
+  async #put({ channel, release, pages, fallback, ahead }: Order): Promise<ActivationOutcome | Shown> {
     this.#stopping.signal.throwIfAborted()
     const { base, ownership } = await this.#prepare()
     // Again before each activation: what was safe at start may not be any longer.
@@ -156,8 +198,8 @@ class FileActivator implements Activator {
     const files = await readManifest(this.#init.store, release, pages, this.#init.limits)
     const was = releaseOf(before) === release ? files : await this.#manifestOf(releaseOf(before))
     const work: Work = { ...place, release, files, was }
-    const tree = await this.#wholeTree(work)
-    if (tree !== before || notes.done !== tree) return this.#show(work, tree)
+    const whole = await this.#wholeTree(work)
+    if (whole.tree !== before || notes.done !== whole.tree) return this.#show(work, whole)
     this.#changed.set(channel, [])
     return { kind: 'healthy', changed: 0 }
   }
@@ -170,9 +212,14 @@ class FileActivator implements Activator {
     const { store, limits } = this.#init
     try {
       const files = await readManifest(store, place.release, undefined, limits)
-      const tree = await this.#wholeTree({ ...place, files, was: files })
-      if (tree !== place.before) await place.folder.show(tree)
+      const { tree } = await this.#wholeTree({ ...place, files, was: files })
+      if (tree !== place.before) {
+        // Nobody hears of what somebody else changed: the next hooks are told of all.
+        await place.folder.removeChanged()
+        await place.folder.show(tree)
+      }
     } catch (error) {
+      this.#stopping.signal.throwIfAborted()
       if (!isMeshError(error)) throw error
       // No fault of the release that was asked for, which would be fetched again.
       this.#note('warn', error.code, `shown unchecked: ${error.message}`, place)
@@ -181,14 +228,14 @@ class FileActivator implements Activator {
   }
 
   /** The name of a tree that holds exactly this release: one that is there, each digest checked, or a new one. */
-  async #wholeTree(work: Work): Promise<string> {
+  async #wholeTree(work: Work): Promise<Whole> {
     const { folder, files, ownership, release, before, was } = work
     const { store, limits } = this.#init
     const builds = buildsIn(work.listed, release)
     const candidates = before !== undefined && builds.includes(before) ? [before] : builds.toReversed()
     for (const tree of candidates) {
-      const difference = await differenceOf(folder.treePath(tree), files, ownership)
-      if (difference === undefined) return tree
+      const difference = await differenceOf(folder.treePath(tree), files, ownership, this.#stopping.signal)
+      if (difference === undefined) return { tree, edited: [] }
       const text = `${folder.treePath(tree)} was changed (${difference}); built anew`
       this.#note('error', 'ACTIVATE_DRIFT', text, work)
     }
@@ -196,35 +243,69 @@ class FileActivator implements Activator {
     // Of what is not known any longer each file is tried: its digest decides.
     const changed = new Set(was === undefined ? [] : await changedPaths(was, files, isSameContent))
     const plan = { releases: folder.releases, name, last: before, changed, files, ownership }
-    await buildTree(store, plan, limits, this.#stopping.signal)
-    return name
+    return { tree: name, edited: await buildTree(store, plan, limits, this.#stopping.signal) }
   }
 
-  async #show(work: Work, tree: string): Promise<ActivationOutcome> {
-    const { release, folder, listed, before, was, notes, fallback } = work
-    const older = [before, ...notes.trees].filter((name) => name !== undefined && name !== tree)
-    const trees = [tree, ...new Set(older as string[])].slice(0, 1 + this.#init.limits.keepTrees)
-    const previous = releaseOf(trees.find((name) => releaseOf(name) !== release))
+  async #show(work: Work, { tree, edited }: Whole): Promise<Shown> {
+    const { channel, release, folder, listed, before, was, notes, fallback } = work
+    const { keepTrees } = this.#init.limits
+    // Noted first is what was about to be shown: where that did not come to pass, nobody has seen it.
+    const seen = notes.trees[0] === before ? notes.trees : notes.trees.slice(1)
+    const older = [before, ...seen].filter((name) => name !== undefined && name !== tree)
+    const all = [tree, ...new Set(older as string[])]
+    const previous = releaseOf(all.find((name) => releaseOf(name) !== release))
     const replaced = previous === releaseOf(before) ? was : await this.#manifestOf(previous)
     const changed = await changedPaths(replaced ?? [], work.files)
-    const isThrough = changed.length === 0 && (await isThroughHooks(work))
+    const isDrifted = await this.#isDrifted(work, tree, changed)
+    const isThrough = changed.length === 0 && isDone(before, notes) && !isDrifted
     // Where nothing is to be run the verdict is known: it is noted once, and nobody reads what changed.
-    const isKnown = !this.#hasChecks(work.channel) && notes.failed === undefined
-    await this.#noteAhead(work, { trees, done: isKnown ? tree : undefined, failed: notes.failed }, changed)
+    const isKnown = !this.#hasChecks(channel) && notes.failed === undefined
+    // The one before is noted also where it goes: hooks that run again are told of it.
+    const trees = all.slice(0, 1 + Math.max(1, keepTrees))
+    const ahead = { trees, done: isKnown ? tree : undefined, failed: notes.failed, owed: false }
+    await this.#noteAhead(work, ahead, async () => {
+      const owed = isDone(before, notes) ? [] : await folder.readChanged()
+      const { maxFiles } = this.#init.limits
+      const diff = { was: replaced, is: work.files, changed }
+      return toldPaths({ ...diff, edited: isDrifted ? undefined : edited, owed, maxFiles })
+    })
     await this.#swap(work, tree)
     // Files show it from here on: what the disk does not take any longer changes nothing of what is told of it.
-    this.#changed.set(work.channel, changed)
-    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(listed, new Set(trees)), work))
-    const unhealthy = await this.#runHooks(work, isThrough ? [] : this.#hooks, previous)
+    this.#changed.set(channel, changed)
+    const keep = new Set(all.slice(0, 1 + keepTrees))
+    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(listed, keep), work))
+    const hooks = isThrough ? [] : this.#hooks
+    const place = { channel, release, folder, fallback }
+    return { ...place, kind: 'shown', tree, changed: changed.length, previous, hooks, trees, isKnown }
+  }
+
+  async #judge(shown: Shown): Promise<ActivationOutcome> {
+    const { folder, fallback, tree, trees, changed, isKnown } = shown
+    const bad = await this.#runHooks(shown)
     // Cut short by the stop: not done, so that they run again at the next start.
     this.#stopping.signal.throwIfAborted()
-    const passed = unhealthy === undefined || fallback
-    const verdict = { trees, done: passed ? tree : undefined, failed: passed ? undefined : tree }
-    if (!isKnown) await this.#attempt(work, () => folder.note(verdict))
-    if (unhealthy === undefined) return { kind: 'healthy', changed: changed.length }
-    if (!fallback) return unhealthy
-    this.#note('error', unhealthy.code, `${unhealthy.text}; back on last-known-good all the same`, work)
-    return { kind: 'healthy', changed: changed.length }
+    // Not done either: they run again as soon as the host has room for them.
+    if (bad?.kind === 'failed') return bad
+    const passed = bad === undefined || fallback
+    const failed = passed ? undefined : tree
+    const verdict = { trees, done: passed ? tree : undefined, failed, owed: bad !== undefined }
+    if (!isKnown) await this.#attempt(shown, () => folder.note(verdict))
+    if (bad === undefined) return { kind: 'healthy', changed }
+    if (!fallback) return bad
+    this.#note('error', bad.code, `${bad.text}; back on last-known-good all the same`, shown)
+    return { kind: 'healthy', changed }
+  }
+
+  /** Did somebody else change the tree in sight, as far as that is known, or cheap to know? */
+  async #isDrifted(work: Work, tree: string, changed: readonly string[]): Promise<boolean> {
+    const { folder, files, ownership, before, release } = work
+    if (before === undefined || before === tree) return false
+    // Built anew only where it differs.
+    if (releaseOf(before) === release) return true
+    if (changed.length > 0) return false
+    return (
+      (await differenceOf(folder.treePath(before), files, ownership, this.#stopping.signal)) !== undefined
+    )
   }
 
   /**
@@ -232,10 +313,10 @@ class FileActivator implements Activator {
    * stay in sight for want of a note, without which hooks only run once more. And it counts as failed until there is
    * another verdict: a crash may leave it in sight.
    */
-  async #noteAhead(work: Work, ahead: TreeNotes, changed: readonly string[]): Promise<void> {
+  async #noteAhead(work: Work, ahead: TreeNotes, told: () => Promise<readonly string[]>): Promise<void> {
     const { channel, folder, before, notes, fallback } = work
     const writes = [() => folder.note(ahead)]
-    if (this.#hasChecks(channel)) writes.unshift(() => folder.writeChanged(changed))
+    if (this.#hasChecks(channel)) writes.unshift(async () => folder.writeChanged(await told()))
     const mustGo = fallback || (before !== undefined && notes.failed === before)
     for (const write of writes) await (mustGo ? this.#attempt(work, write) : write())
   }
@@ -250,7 +331,7 @@ class FileActivator implements Activator {
   }
 
   /** What may fail without an end to the activation: then it is said. */
-  async #attempt(work: Work, write: () => Promise<unknown>): Promise<void> {
+  async #attempt(work: Pick<Work, 'channel' | 'release'>, write: () => Promise<unknown>): Promise<void> {
     await write().catch((error: unknown) => this.#noteFault(error, work))
   }
 
@@ -259,11 +340,8 @@ class FileActivator implements Activator {
     return isOfHook || this.#init.health?.command !== undefined
   }
 
-  async #runHooks(
-    { channel, release, folder, fallback }: Work,
-    hooks: readonly Hook[],
-    previous: ReleaseId | undefined,
-  ): Promise<Unhealthy | undefined> {
+  async #runHooks(shown: Shown): Promise<Bad | undefined> {
+    const { channel, release, folder, fallback, hooks, previous } = shown
     const { health, limits } = this.#init
     const { changedFile } = folder
     const facts = { channel, release, previous, dir: folder.current, changedFile, cwd: folder.path }
@@ -297,10 +375,4 @@ class FileActivator implements Activator {
   }
 }
 
-/** What was shown so far is exactly these files, and its hooks are done: a release issued anew under another key. */
-const isThroughHooks = async ({ folder, files, ownership, before, notes }: Work): Promise<boolean> =>
-  before !== undefined &&
-  notes.done === before &&
-  (await differenceOf(folder.treePath(before), files, ownership)) === undefined
-
-type Unhealthy = Extract<ActivationOutcome, { kind: 'unhealthy' }>
+type Bad = Exclude<ActivationOutcome, { kind: 'healthy' }>

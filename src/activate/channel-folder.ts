@@ -20,6 +20,8 @@ export interface TreeNotes {
   readonly done: string | undefined
   /** The tree whose hooks or health check failed, and have not passed since. */
   readonly failed: string | undefined
+  /** The tree is done, as a step back waits for nothing, but its hooks were not through with the list of changed paths. */
+  readonly owed: boolean
 }
 
 /** The release a tree holds. */
@@ -109,16 +111,17 @@ export class ChannelFolder {
   async notes(): Promise<TreeNotes> {
     try {
       const read: unknown = JSON.parse(await readFile(join(this.releases, NOTES), 'utf8'))
-      const { trees, done, failed } = (read ?? {}) as Record<string, unknown>
+      const { trees, done, failed, owed } = (read ?? {}) as Record<string, unknown>
       return {
         trees: Array.isArray(trees)
           ? trees.filter((name): name is string => typeof name === 'string' && TREE.test(name)).slice(0, 16)
           : [],
         done: typeof done === 'string' ? done : undefined,
         failed: typeof failed === 'string' ? failed : undefined,
+        owed: owed === true,
       }
     } catch {
-      return { trees: [], done: undefined, failed: undefined }
+      return { trees: [], done: undefined, failed: undefined, owed: false }
     }
   }
 
@@ -137,8 +140,21 @@ export class ChannelFolder {
    * cannot be written there is none: the last one is of another activation.
    */
   async writeChanged(paths: readonly string[]): Promise<void> {
-    await rm(this.changedFile, { force: true })
+    await this.removeChanged()
     await this.#replace(CHANGED, paths.map((path) => `${path}\0`).join(''))
+  }
+
+  /** What the list holds; undefined where there is none, or it cannot be read. */
+  async readChanged(): Promise<readonly string[] | undefined> {
+    try {
+      return (await readFile(this.changedFile, 'utf8')).split('\0').slice(0, -1)
+    } catch {
+      return undefined
+    }
+  }
+
+  async removeChanged(): Promise<void> {
+    await rm(this.changedFile, { force: true })
   }
 
   async #replace(name: string, text: string): Promise<void> {

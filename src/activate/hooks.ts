@@ -28,16 +28,19 @@ export interface HookFacts {
   readonly cwd: string
 }
 
-type Unhealthy = Extract<ActivationOutcome, { kind: 'unhealthy' }>
+type Bad = Exclude<ActivationOutcome, { kind: 'healthy' }>
 
-/** Hooks of the channel in the order of the configuration, then the health command. Undefined: all is well. */
+/**
+ * Hooks of the channel in the order of the configuration, then the health command. Undefined: all is well. What the
+ * host was too short of something to start says nothing of the release: failed, so that it is tried again.
+ */
 export async function runHooks(
   hooks: readonly Hook[],
   health: Health | undefined,
   facts: HookFacts,
   limits: Limits,
   signal: AbortSignal,
-): Promise<Unhealthy | undefined> {
+): Promise<Bad | undefined> {
   const run = (command: readonly string[], timeoutMs: number): Promise<CommandResult> =>
     runCommand({
       command,
@@ -50,6 +53,8 @@ export async function runHooks(
   for (const hook of hooks) {
     if (!matchesAny(hook.channels, facts.channel)) continue
     const result = await run(hook.command, hook.timeoutMs)
+    if (result.kind === 'short')
+      return { kind: 'failed', code: 'ACTIVATE_FAILED', text: `hook ${result.text}` }
     if (result.kind === 'timeout')
       return { kind: 'unhealthy', code: 'HOOK_TIMEOUT', text: `hook ${result.text}` }
     if (result.kind === 'failed')
@@ -57,6 +62,8 @@ export async function runHooks(
   }
   if (health?.command === undefined) return undefined
   const result = await run(health.command, health.timeoutMs)
+  if (result.kind === 'short')
+    return { kind: 'failed', code: 'ACTIVATE_FAILED', text: `health check ${result.text}` }
   return result.kind === 'passed'
     ? undefined
     : { kind: 'unhealthy', code: 'ACTIVATE_UNHEALTHY', text: `health check ${result.text}` }

@@ -17,6 +17,11 @@ export type CommandResult =
   | { readonly kind: 'passed' }
   | { readonly kind: 'failed'; readonly text: string }
   | { readonly kind: 'timeout'; readonly text: string }
+  /** The host had nothing left to start it with, which passes. */
+  | { readonly kind: 'short'; readonly text: string }
+
+/** No process, descriptor or memory for it now: no fault of the command. */
+const SHORT = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'])
 
 /**
  * Runs a command to its end. It leads a process group of its own, so that a timeout can end all it started; what
@@ -36,7 +41,7 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
         stdio: ['ignore', 'pipe', 'pipe'],
       })
     } catch (error) {
-      return resolve({ kind: 'failed', text: `${program}: ${String(error)}` })
+      return resolve(unstarted(program, error as NodeJS.ErrnoException))
     }
     const output = outputOf(child, run.maxOutputBytes)
     let ended = false
@@ -58,7 +63,7 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
     const abort = (): void => void end({ kind: 'failed', text: `${program}: ended, the node stops` })
     run.signal.addEventListener('abort', abort)
     if (run.signal.aborted) abort()
-    child.on('error', (error) => void end({ kind: 'failed', text: `${program}: ${error.message}` }))
+    child.on('error', (error) => void end(unstarted(program, error)))
     child.on('exit', (code, signal) => {
       const how = signal === null ? `exit ${code}` : `killed by ${signal}`
       const text = `${program}: ${how}${output()}`
@@ -66,6 +71,11 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
     })
   })
 }
+
+const unstarted = (program: string, { code = '', message }: NodeJS.ErrnoException): CommandResult =>
+  SHORT.has(code)
+    ? { kind: 'short', text: `${program}: cannot be started now (${code}), tried again` }
+    : { kind: 'failed', text: `${program}: ${message}` }
 
 /** The end of the output; what came before is read and dropped, so that a flood neither fills memory nor blocks. */
 function outputOf(child: ChildProcess, maxBytes: number): () => string {

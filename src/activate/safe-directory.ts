@@ -93,10 +93,3 @@ async function makeOpen(path: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
-
-/** Every folder between `base` and `path`, nearest first, without `base`. */
-export function parentsOf(base: string, path: string): readonly string[] {
-  const out: string[] = []
-  for (let at = dirname(path); at.length > base.length; at = dirname(at)) out.push(at)
-  return out
-}

@@ -1,15 +1,18 @@
 import { constants, type Stats } from 'node:fs'
 import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../limits.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import { directoryMode, fileMode, type Ownership, own } from './ownership.ts'
 import type { ContentStore } from './read-manifest.ts'
-import { parentsOf } from './safe-directory.ts'
 import { digestOf, openForReading, writeTreeFile } from './write-file.ts'
 
 /** Trees under construction: removed before the next one. No release id begins like this. */
 export const UNFINISHED = '.new-'
+
+/** Files and folders looked at before I/O and timers come again: some milliseconds, with paths as long as may be. */
+const SLICE = 4_096
 
 export interface TreePlan {
   /** `<channel>/.releases` */
@@ -27,31 +30,41 @@ export interface TreePlan {
 /**
  * Builds a whole tree under a name of its own, makes it durable, then gives it its name: a tree that has its name
  * is complete. What fails leaves nothing behind.
+ * @returns paths that the last tree was to hold as they are in this one, and did not
  */
 export async function buildTree(
   store: ContentStore,
   plan: TreePlan,
   limits: Limits,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { releases, name, last, changed, files, ownership } = plan
   // A new name each time: half a tree that cannot be removed is in nobody's way.
   const root = await mkdtemp(join(releases, `${UNFINISHED}${name}.`))
   try {
-    const directories = directoriesOf(root, files)
-    for (const directory of directories) if (directory !== root) await mkdir(directory, { mode: 0o700 })
-    await inParallel(files, limits.maxParallelFiles, (entry) => {
+    const directories = await directoriesOf(root, files)
+    for (const directory of directories) {
       signal.throwIfAborted()
-      return writeTreeFile(store, {
+      if (directory !== root) await mkdir(directory, { mode: 0o700 })
+    }
+    const edited: string[] = []
+    await inParallel(files, limits.maxParallelFiles, async (entry) => {
+      signal.throwIfAborted()
+      const target = {
         entry,
         path: join(root, entry.path),
         last: last === undefined || changed.has(entry.path) ? undefined : join(releases, last, entry.path),
         ownership,
-      })
+      }
+      if (!(await writeTreeFile(store, target, signal))) edited.push(entry.path)
     })
-    for (const directory of directories.toReversed()) await finishDirectory(directory, ownership)
+    for (const directory of directories.toReversed()) {
+      signal.throwIfAborted()
+      await finishDirectory(directory, ownership)
+    }
     await rename(root, join(releases, name))
     await syncDirectory(releases)
+    return edited
   } catch (error) {
     // Why it failed is what counts; what stays of it goes before the next tree is built.
     await removeTree(root).catch(() => {})
@@ -60,12 +73,24 @@ export async function buildTree(
 }
 
 /** Root first, every folder after the one that holds it. */
-function directoriesOf(root: string, files: readonly ManifestEntry[]): readonly string[] {
+async function directoriesOf(root: string, files: readonly ManifestEntry[]): Promise<readonly string[]> {
   const directories = new Set([root])
-  for (const { path } of files)
-    for (const parent of parentsOf(root, join(root, path)).toReversed()) directories.add(parent)
+  let looked = 0
+  for (const { path } of files) {
+    const missing: string[] = []
+    // What holds a folder that is known is known, too.
+    for (let at = dirname(`${root}/${path}`); !directories.has(at); at = dirname(at)) missing.push(at)
+    for (const parent of missing.toReversed()) directories.add(parent)
+    looked += 1 + missing.length
+    if (looked < SLICE) continue
+    looked = 0
+    await setImmediate()
+  }
   return [...directories]
 }
+
+/** Of a path below this folder, or the folder itself. */
+const pathIn = (root: string, path: string): string => path.slice(root.length + 1)
 
 async function finishDirectory(path: string, ownership: Ownership): Promise<void> {
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
@@ -90,32 +115,37 @@ export async function syncDirectory(path: string): Promise<void> {
 /**
  * Is the tree exactly these files? Undefined, or what is different first: missing, added, of another kind, mode, group
  * or content, or a file that has a second name somewhere.
+ * @throws why it was aborted
  */
 export async function differenceOf(
   root: string,
   files: readonly ManifestEntry[],
   ownership: Ownership,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
+  signal.throwIfAborted()
   const expected = new Map(files.map((entry) => [entry.path, entry]))
   let listing: readonly { path: string; isDirectory: boolean }[]
   try {
     listing = (await readdir(root, { recursive: true, withFileTypes: true })).map((found) => ({
-      path: relative(root, join(found.parentPath, found.name)),
+      path: pathIn(root, join(found.parentPath, found.name)),
       isDirectory: found.isDirectory(),
     }))
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
-  const directories = new Set(directoriesOf(root, files).map((path) => relative(root, path)))
+  const directories = new Set((await directoriesOf(root, files)).map((path) => pathIn(root, path)))
   for (const { path, isDirectory } of listing) {
     if (isDirectory ? !directories.has(path) : !expected.has(path)) return `${path}: not of this release`
   }
   for (const path of directories) {
+    signal.throwIfAborted()
     const difference = await directoryDifference(join(root, path), ownership)
     if (difference !== undefined) return `${path === '' ? 'the tree' : path}: ${difference}`
   }
   for (const entry of files) {
-    const difference = await fileDifference(join(root, entry.path), entry, ownership)
+    signal.throwIfAborted()
+    const difference = await fileDifference(join(root, entry.path), entry, ownership, signal)
     if (difference !== undefined) return `${entry.path}: ${difference}`
   }
   return undefined
@@ -138,6 +168,7 @@ async function fileDifference(
   path: string,
   entry: ManifestEntry,
   ownership: Ownership,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
   try {
     const handle = await openForReading(path)
@@ -148,11 +179,12 @@ async function fileDifference(
       if (stat.size !== entry.size) return `${stat.size} bytes instead of ${entry.size}`
       const difference = ownDifference(stat, fileMode(ownership, entry.mode), ownership)
       if (difference !== undefined) return difference
-      return (await digestOf(handle, stat.size)) === entry.digest ? undefined : 'other content'
+      return (await digestOf(handle, stat.size, signal)) === entry.digest ? undefined : 'other content'
     } finally {
       await handle.close()
     }
   } catch (error) {
+    signal.throwIfAborted()
     return error instanceof Error ? error.message : String(error)
   }
 }

@@ -26,15 +26,21 @@ export interface Target {
  * One file of a tree, durable and checked against its digest when this resolves: cloned from the last tree where
  * it is the same there (copy-on-write where the file system can, never a shared inode), else from the store.
  *
- * @throws MeshError CONTENT_GONE, CONTENT_DIGEST, LIMIT_CONTENT; errors of the file system
+ * @returns false where the last tree was to hold it and does not: somebody changed it there
+ * @throws MeshError CONTENT_GONE, CONTENT_DIGEST, LIMIT_CONTENT; errors of the file system; why it was aborted
  */
-export async function writeTreeFile(store: ContentStore, target: Target): Promise<void> {
-  if (await clone(target)) return
+export async function writeTreeFile(
+  store: ContentStore,
+  target: Target,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (await clone(target, signal)) return true
   const { entry, path, ownership } = target
   const handle = await open(path, EXCLUSIVE, 0o600)
   try {
     const hash = createHash('sha256')
     for (const { digest, size } of entry.blocks) {
+      signal.throwIfAborted()
       const bytes = await store.readBlock(digest)
       const block = `block ${digest.slice(0, 12)} of ${JSON.stringify(entry.path)}`
       if (bytes === undefined) throw contentGone(block)
@@ -53,6 +59,7 @@ export async function writeTreeFile(store: ContentStore, target: Target): Promis
   } finally {
     await handle.close()
   }
+  return target.last === undefined
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
@@ -65,12 +72,13 @@ async function finish(handle: FileHandle, entry: ManifestEntry, ownership: Owner
 }
 
 /** False where the last tree does not have it, or not readable: nothing of it is left then. */
-async function clone(target: Target): Promise<boolean> {
+async function clone(target: Target, signal: AbortSignal): Promise<boolean> {
   const { last, path } = target
   if (last === undefined || !(await mayBeSame(last, target))) return false
   try {
-    if (await cloneFrom(last, target)) return true
+    if (await cloneFrom(last, target, signal)) return true
   } catch (error) {
+    signal.throwIfAborted()
     // The store's copy would find no room either.
     if (isFull(error)) throw error
   }
@@ -84,11 +92,15 @@ async function mayBeSame(last: string, { entry }: Target): Promise<boolean> {
 }
 
 /** The clone's digest counts, not the original's: what was edited there must not come over. */
-async function cloneFrom(last: string, { entry, path, ownership }: Target): Promise<boolean> {
+async function cloneFrom(
+  last: string,
+  { entry, path, ownership }: Target,
+  signal: AbortSignal,
+): Promise<boolean> {
   await copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
   const handle = await open(path, READ)
   try {
-    if ((await digestOf(handle, entry.size)) !== entry.digest) return false
+    if ((await digestOf(handle, entry.size, signal)) !== entry.digest) return false
     await finish(handle, entry, ownership)
     return true
   } finally {
@@ -100,10 +112,11 @@ async function cloneFrom(last: string, { entry, path, ownership }: Target): Prom
  * SHA-256 of a file, in hex, read in pieces.
  * @param size that it should have; however large it is, it is read to its end
  */
-export async function digestOf(handle: FileHandle, size: number): Promise<string> {
+export async function digestOf(handle: FileHandle, size: number, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
   const buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(LEAST_CHUNK_BYTES, size)))
   for (let at = 0; ; ) {
+    signal.throwIfAborted()
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
     if (bytesRead === 0) return hash.digest('hex')
     hash.update(buffer.subarray(0, bytesRead))

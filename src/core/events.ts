@@ -23,7 +23,7 @@ export type ActivationOutcome =
   | { readonly kind: 'healthy'; readonly changed: number }
   /** The health check or a hook failed; the files of `release` are still in place. */
   | { readonly kind: 'unhealthy'; readonly code: Code; readonly text: string }
-  /** Nothing was swapped: disk, unsafe directory. Tried again later. */
+  /** Nothing was swapped: disk, unsafe directory; or a stop, or a host short of processes, cut its hooks short. Tried again later. */
   | { readonly kind: 'failed'; readonly code: Code; readonly text: string }
 
 export type Event =

@@ -31,6 +31,7 @@ const entry = {
   blocks: [{ digest, size: bytes.length }],
 } as const
 const ownership = { mode: undefined, gid: undefined }
+const { signal } = new AbortController()
 const storeWith = (readBlock: ContentStore['readBlock']): ContentStore => ({
   readBlock,
   readEnvelope: () => Promise.reject(new Error('nobody needs an envelope here')),
@@ -56,7 +57,7 @@ test.each([
 ])('%s of a file outside in place of a new file: refused', async (_, put, code) => {
   const path = join(dir, 'app.conf')
   await put(outside, path)
-  const writing = writeTreeFile(store, { entry, path, last: undefined, ownership })
+  const writing = writeTreeFile(store, { entry, path, last: undefined, ownership }, signal)
   await expect(writing).rejects.toMatchObject({ code })
   await untouched()
 })
@@ -65,7 +66,7 @@ test('a link to a file outside in place of a clone goes, and the file of the rel
   const [path, last] = [join(dir, 'app.conf'), join(dir, 'last.conf')]
   await writeFile(last, bytes)
   await symlink(outside, path)
-  await writeTreeFile(store, { entry, path, last, ownership })
+  await writeTreeFile(store, { entry, path, last, ownership }, signal)
   expect(await readFile(path)).toEqual(Buffer.from(bytes))
   await untouched()
 })
@@ -79,7 +80,7 @@ test('a link to a file outside in the last tree is not what comes over', async (
     fromStore += 1
     return bytes
   })
-  await writeTreeFile(counted, { entry, path, last, ownership })
+  await writeTreeFile(counted, { entry, path, last, ownership }, signal)
   expect(fromStore).toBe(1)
 })
 
@@ -98,9 +99,7 @@ test('a folder of a tree swapped for a link while it is built: refused, and the 
     await symlink(elsewhere, join(releases, tree, 'etc'))
     return bytes
   })
-  await expect(buildTree(swapping, planIn(releases), LIMITS, new AbortController().signal)).rejects.toThrow(
-    /ENOTDIR|ELOOP/,
-  )
+  await expect(buildTree(swapping, planIn(releases), LIMITS, signal)).rejects.toThrow(/ENOTDIR|ELOOP/)
   expect((await stat(elsewhere)).mode & 0o7777).toBe(0o700)
   expect(await readdir(elsewhere)).toEqual([])
   expect(await readdir(releases)).toEqual([])
@@ -109,8 +108,8 @@ test('a folder of a tree swapped for a link while it is built: refused, and the 
 test('a link to a file outside is no file of the tree, be its content and mode the same', async () => {
   const releases = join(dir, '.releases')
   await mkdir(releases)
-  await buildTree(store, planIn(releases), LIMITS, new AbortController().signal)
-  const difference = () => differenceOf(join(releases, 'tree'), [entry], ownership)
+  await buildTree(store, planIn(releases), LIMITS, signal)
+  const difference = () => differenceOf(join(releases, 'tree'), [entry], ownership, signal)
   expect(await difference()).toBeUndefined()
   await writeFile(outside, bytes)
   await chmod(outside, 0o444)

@@ -1,0 +1,139 @@
+/** A stop does not wait for what may take long: files and folders that are looked at or written one by one. */
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
+import { differenceOf } from '../../src/activate/tree.ts'
+import type { ManifestEntry } from '../../src/model/manifest.ts'
+import { makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
+import { ActivateBench } from './activate-bench.ts'
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>()
+  return { ...real, open: vi.fn(real.open) }
+})
+const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
+
+const MIB = 1024 * 1024
+const CHUNKS = 12
+const large = { path: 'large', content: 'x'.repeat(CHUNKS * MIB) }
+const big = makeRelease(1, [large], { blockBytes: MIB / 4 })
+const next = makeRelease(2, [large, { path: 'new', content: '' }], { blockBytes: MIB / 4 })
+const many = makeRelease(
+  3,
+  Array.from({ length: 40 }, (_, at) => ({ path: `folder-${at}/file`, content: `${at}` })),
+)
+
+let bench: ActivateBench
+const started = async (releases: readonly TestRelease[]): Promise<void> => {
+  bench = await ActivateBench.start(releases)
+}
+afterEach(async () => {
+  vi.mocked(open).mockReset().mockImplementation(real.open)
+  await bench?.cleanUp()
+})
+
+/** Stops the node as soon as this file is read from, and counts. */
+function stopsAtRead(isIt: (path: string) => boolean): { reads: number; opened: number } {
+  const seen = { reads: 0, opened: 0 }
+  vi.mocked(open).mockImplementation(async (at, ...more) => {
+    const handle = await real.open(at, ...more)
+    if (!isIt(String(at))) return handle
+    seen.opened++
+    const read = handle.read.bind(handle) as (...parts: unknown[]) => Promise<never>
+    const counted = (...parts: unknown[]): Promise<never> => {
+      seen.reads++
+      void bench.activator.stop()
+      return read(...parts)
+    }
+    return Object.assign(handle, { read: counted })
+  })
+  return seen
+}
+
+test('a large file that is checked is not read to its end', async () => {
+  await started([big])
+  await bench.activate(big)
+  bench.restarted()
+  const seen = stopsAtRead((path) => path.endsWith('/large'))
+  expect(await bench.restore(big)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect(seen.reads).toBe(1)
+  expect(bench.codes()).toEqual([])
+})
+
+test('nor is one that was copied', async () => {
+  await started([big, next])
+  await bench.activate(big)
+  bench.restarted()
+  const seen = stopsAtRead((path) => path.includes('.new-') && path.endsWith('/large'))
+  expect(await bench.activate(next, big)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect(seen.reads).toBe(1)
+})
+
+test('no more files are looked at', async () => {
+  await started([many])
+  await bench.activate(many)
+  bench.restarted()
+  const seen = stopsAtRead((path) => path.endsWith('/file'))
+  expect(await bench.restore(many)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect(seen.opened).toBe(1)
+})
+
+test('what the node is ahead with is not looked at any longer either, and nothing is said of it', async () => {
+  await started([many, big])
+  await bench.activate(many)
+  bench.restarted()
+  const seen = stopsAtRead((path) => path.endsWith('/file'))
+  expect(await bench.restore(big, many)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect([seen.opened, bench.codes()]).toEqual([1, []])
+})
+
+test('no more blocks of a file are written', async () => {
+  await started([big])
+  let blocks = 0
+  const content = new Set([...big.blocks.keys()].filter((digest) => !big.pages.includes(digest)))
+  const store = {
+    readEnvelope: bench.store.readEnvelope.bind(bench.store),
+    readBlock: (digest: Parameters<typeof bench.store.readBlock>[0]) => {
+      if (content.has(digest) && ++blocks === 1) void bench.activator.stop()
+      return bench.store.readBlock(digest)
+    },
+  }
+  bench.restarted({ store })
+  expect(await bench.activate(big)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect(blocks).toBe(1)
+})
+
+test('no more folders are made durable', async () => {
+  await started([many])
+  let synced = 0
+  vi.mocked(open).mockImplementation((at, ...more) => {
+    if (/\/\.new-[^/]*\/folder-\d+$/.test(String(at)) && ++synced === 1) void bench.activator.stop()
+    return real.open(at, ...more)
+  })
+  expect(await bench.activate(many)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect([synced, await bench.trees()]).toEqual([1, []])
+})
+
+test('a long chain of folders with many files in it is gone through in slices, each folder once', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'confmesh-chain-'))
+  const root = join(dir, 'tree')
+  await mkdir(root, { mode: 0o700 })
+  const chain = Array.from({ length: 500 }, () => 'd').join('/')
+  const files = Array.from({ length: 60_000 }, (_, at) => ({ path: `${chain}/${at}` })) as ManifestEntry[]
+  let turns = 0
+  const count = (): void => {
+    turns++
+    timer = setImmediate(count)
+  }
+  let timer = setImmediate(count)
+  const startedAt = performance.now()
+  const { signal } = new AbortController()
+  const difference = await differenceOf(root, files, { mode: undefined, gid: undefined }, signal)
+  clearImmediate(timer)
+  await rm(dir, { recursive: true })
+  expect(difference).toBe('the tree: other mode')
+  expect(turns).toBeGreaterThanOrEqual(10)
+  // Some 0.2 s; with all folders of each file gone through it is half a minute.
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
+})

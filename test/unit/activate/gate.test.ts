@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { Gate } from '../../../src/activate/gate.ts'
+
+/** Who is let in, in order; each may be told to leave. */
+function visitors(width: number, count: number): { inside: number[]; leaves: (() => void)[] } {
+  const gate = new Gate(width)
+  const inside: number[] = []
+  const leaves: (() => void)[] = []
+  for (let at = 0; at < count; at++)
+    void gate.enter().then((leave) => {
+      inside.push(at)
+      leaves[at] = leave
+    })
+  return { inside, leaves }
+}
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+test('so many are inside, and the others come in their order', async () => {
+  const { inside, leaves } = visitors(2, 5)
+  await settled()
+  expect(inside).toEqual([0, 1])
+  leaves[1]?.()
+  await settled()
+  expect(inside).toEqual([0, 1, 2])
+  for (const leave of leaves) leave?.()
+  await settled()
+  expect(inside).toEqual([0, 1, 2, 3, 4])
+})
+
+test('whoever leaves twice makes room once', async () => {
+  const { inside, leaves } = visitors(1, 3)
+  await settled()
+  leaves[0]?.()
+  leaves[0]?.()
+  await settled()
+  expect(inside).toEqual([0, 1])
+})
+
+test('a place that nobody waits for stays for who comes later', async () => {
+  const gate = new Gate(0)
+  for (let at = 0; at < 3; at++) (await gate.enter())()
+  await gate.enter()
+  let isIn = false
+  void gate.enter().then(() => {
+    isIn = true
+  })
+  await settled()
+  expect(isIn).toBe(false)
+})
