@@ -2,9 +2,16 @@ import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** One project per layer: `npx vitest run --project sim`. A wait without an end is a failure, hence the deadlines. */
+/**
+ * One project per layer: `npx vitest run --project sim`. A wait without an end is a failure, hence the deadlines; that of
+ * `expect.poll` is a second unless said, which a busy machine can take for anything.
+ */
 const layer = (name: string, testTimeout: number, more: object = {}) => ({
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, ...more },
+  test: {
+    ...{ name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout },
+    expect: { poll: { timeout: testTimeout / 2 } },
+    ...more,
+  },
 })
 
 /** Of what decides: `npm run coverage`; docs/coverage.md explains each branch that is not taken. */
