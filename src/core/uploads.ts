@@ -214,7 +214,8 @@ export class Uploads {
 
   /** Answers the one who sent it: `noted`, or, where it was the last of what was asked for, with what comes next. */
   #arrived(step: Step, journey: Journey, upload: Upload, id: RequestId | undefined): void {
-    if (upload.need.size > 0 || upload.writing > 0) {
+    // What is read back may be lost, or be too much: the last read goes on.
+    if (upload.need.size > 0 || upload.writing > 0 || upload.phase === 'filling') {
       if (id !== undefined) answer(step, id, { type: 'noted' })
       return
     }

@@ -160,6 +160,29 @@ describe('What an earlier release left here is not asked for again', () => {
     expect(isOrdered(node.persist(effects))).toBe(true)
   })
 
+  test('where of what is read back one part is lost and the rest is too much to travel, the lost one is asked for, once', () => {
+    const of = (large: string) => ({ text: 'new', also: ['lost', large, 'late'] })
+    const overhead = make({ clock: { alice: 4 }, ...of('y') }).envelope.length
+    const text = 'y'.repeat(LIMITS.maxInlineBytes - overhead - 60)
+    const node = new SubmitNode()
+    for (const [at, one] of ['lost', text, 'late'].entries()) {
+      const first = make({ clock: { alice: at + 1 }, text: one })
+      submit(node, first)
+      node.settled(page(node, first))
+      node.settled(block(node, first))
+    }
+    const next = make({ clock: { alice: 4 }, ...of(text) })
+    submit(node, next)
+    node.settled(page(node, next))
+    const [lost, large, late] = ['lost', text, 'late'].map((one) => sha256(utf8(one)))
+    expect(reads(block(node, next))).toEqual([lost, large, late])
+    node.handle({ kind: 'blockLost', digest: lost as Digest })
+    expect(replies(read(node, lost, undefined))).toEqual([])
+    expect(writes(read(node, large, utf8(text)))).toContain('block')
+    expect(replies(read(node, late, utf8('late')))).toEqual([{ type: 'need', pages: [], blocks: [lost] }])
+    expect(isOrdered(node.settled(block(node, next, utf8('lost'))))).toBe(true)
+  })
+
   test('a page that the disk has lost meanwhile is asked for', () => {
     const node = new SubmitNode()
     const first = make({ clock: { alice: 1 } })
