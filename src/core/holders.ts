@@ -19,7 +19,7 @@ interface Holder {
   whole: boolean
   /** It gave a block without having announced any: it may well have the rest. */
   likely: boolean
-  readonly bits: Bitmap
+  bits: Bitmap
 }
 
 export class Holders {
@@ -116,6 +116,14 @@ export class Holders {
     this.#isStale = true
     // Of what nobody holds nothing is picked, so that it would never be counted anew.
     if (this.#holders.size === 0) this.#recount()
+  }
+
+  /** What it announced place by place takes memory; that it has everything takes none, and stays. */
+  forgetPlaces(peer: PeerId): void {
+    const holder = this.#holders.get(peer)
+    if (holder?.whole !== true) return this.forget(peer)
+    holder.bits = new Bitmap()
+    this.#isStale = true
   }
 
   #mark(holder: Holder, at: number, byte: number): void {

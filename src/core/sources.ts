@@ -183,7 +183,7 @@ export class Sources {
     for (const oldest of noted) {
       noted.delete(oldest)
       this.#parts -= 1
-      this.#releases.get(oldest)?.forget(peer)
+      this.#releases.get(oldest)?.forgetPlaces(peer)
       return
     }
   }

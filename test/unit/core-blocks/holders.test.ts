@@ -113,3 +113,15 @@ describe('what a peer announced of a release', () => {
     expect(other.pick(A, open(5), 0)).toBeUndefined()
   })
 })
+
+test('the places of a peer that has everything can be forgotten; of any other there is nothing left then', () => {
+  const holders = new Holders()
+  const C = peer('C')
+  for (const each of [A, B]) holders.takes(each, { whole: false, ranges: [1, 1] })
+  holders.takes(C, { whole: false, ranges: [1, 2] })
+  holders.takes(A, { whole: true })
+  for (const each of [A, B]) holders.forgetPlaces(each)
+  expect([holders.isWhole(A), holders.knows(B)]).toEqual([true, false])
+  // 1 is C's alone by now, as is 2
+  expect(new Set(chances.map((chance) => holders.pick(C, open(1, 2), chance)))).toEqual(new Set([1, 2]))
+})

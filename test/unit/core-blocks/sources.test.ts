@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Bitmap } from '../../../src/core/bitmap.ts'
 import { MAX_PARTS, Sources } from '../../../src/core/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { ReleaseId } from '../../../src/model/ids.ts'
@@ -124,4 +125,20 @@ test.each([
   expect([sources.isMute(A), sources.isMute(B)]).toEqual([true, false])
   speaks(sources)
   expect(sources.isMute(A)).toBe(false)
+})
+
+test('a peer that had parts of a release and then all of it has all of it, whatever it says of others; the places are forgotten', () => {
+  const sources = new Sources(LIMITS)
+  sources.announced(release(0), A, lastPlace)
+  sources.announced(release(0), A, { whole: true })
+  for (let n = 1; n <= LIMITS.maxAnnouncedInPart; n += 1) sources.announced(release(n), A, lastPlace)
+  const holders = sources.of(release(0))
+  expect(holders.isWhole(A)).toBe(true)
+  // B alone announced it place by place: nothing of A's is left
+  sources.announced(release(0), B, lastPlace)
+  const open = new Bitmap()
+  for (const place of [7, (1 << 20) - 1]) open.add(place)
+  expect(holders.pick(B, open, 0)).toBe((1 << 20) - 1)
+  expect(holders.pick(A, open, 0.99)).toBe(7)
+  expect(sources.of(release(1)).knows(A)).toBe(true)
 })
