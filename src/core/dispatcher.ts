@@ -212,6 +212,7 @@ export class Dispatcher implements CoreFacts {
         return this.#activated(step, event)
       case 'storeMode':
         this.#node.readOnly = event.readOnly
+        this.#journey.fetch.onStoreMode(step, this.#journey, event.readOnly)
         this.#housekeeping.collectSoon(step)
         if (!event.readOnly) this.#housekeeping.saveNow(step)
         return settleAll(this.#node, step)

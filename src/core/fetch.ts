@@ -56,6 +56,7 @@ export class Fetch {
   readonly #news = new LatestSet<ReleaseId>(MAX_NEWS)
   readonly #early = new LatestMap<ReleaseId, ReadonlyMap<Digest, Uint8Array>>(MAX_EARLY)
   #pausedUntilMonoMs = 0
+  #isReadOnly = false
 
   constructor(config: CoreConfig, hooks: FetchHooks) {
     this.#config = config
@@ -203,7 +204,7 @@ export class Fetch {
 
   /** A block is durable: whoever waited for it goes on. */
   onBlock(step: Step, journey: Journey, digest: Digest): void {
-    if (this.#written(digest)) this.#pull.pace.wrote(step.now.monoMs)
+    if (this.#writing.delete(digest)) this.#pull.pace.wrote(step.now.monoMs)
     this.#settle(step, journey, digest)
     this.#pump(step, journey)
   }
@@ -224,12 +225,20 @@ export class Fetch {
 
   onWriteFailed(step: Step, blocks: readonly Digest[], whole: readonly ReleaseId[]): void {
     this.#pausedUntilMonoMs = step.now.monoMs + DISK_RETRY_MS
-    for (const digest of blocks) if (this.#written(digest)) this.#pull.reopen(digest)
+    for (const digest of blocks) if (this.#writing.delete(digest)) this.#pull.reopen(digest)
     for (const release of whole) {
       const job = this.#jobs.get(release)
       if (job !== undefined) job.closing = false
     }
     step.wakeAt(this.#pausedUntilMonoMs)
+  }
+
+  /** A disk that takes nothing: what is asked for would come in vain, over and over. The store says when it takes bytes again. */
+  onStoreMode(step: Step, journey: Journey, isReadOnly: boolean): void {
+    this.#isReadOnly = isReadOnly
+    // Nobody was to bring anything meanwhile.
+    for (const job of this.#jobs.values()) job.progressMonoMs = step.now.monoMs
+    this.#pump(step, journey)
   }
 
   onBlockRead(step: Step, journey: Journey, { digest, bytes }: EventOf<'blockRead'>): void {
@@ -286,7 +295,7 @@ export class Fetch {
     this.#pull.lookForSilence(step)
     if (this.#jobs.size === 0) return
     for (const job of this.#jobs.values()) this.#advance(step, journey, job)
-    this.#complain(step)
+    if (!this.#isReadOnly) this.#complain(step)
     this.#pump(step, journey)
   }
 
@@ -356,10 +365,6 @@ export class Fetch {
     this.#hooks.failed(step, job.channel, job.release.id, code, text)
   }
 
-  #written(digest: Digest): boolean {
-    return this.#writing.delete(digest)
-  }
-
   #settle(step: Step, journey: Journey, digest: Digest): void {
     for (const job of this.#jobs.values()) {
       if (!job.missing.delete(digest)) continue
@@ -372,6 +377,7 @@ export class Fetch {
   }
 
   #pump(step: Step, journey: Journey, only?: FetchJob): void {
+    if (this.#isReadOnly) return
     if (step.now.monoMs < this.#pausedUntilMonoMs) step.wakeAt(this.#pausedUntilMonoMs)
     else this.#pull.pump(step, journey, only)
   }

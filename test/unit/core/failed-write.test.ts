@@ -1,6 +1,7 @@
 /** A disk that takes a write no more: what was not written counts for nothing, and what came behind it stays. */
 import { describe, expect, it } from 'vitest'
-import type { EffectOf } from '../../../src/core/effects.ts'
+import { sha256 } from '../../../src/codec/digest.ts'
+import type { Effect, EffectOf } from '../../../src/core/effects.ts'
 import { BenchNode, fetching, ofKind } from './bench-node.ts'
 import { CHANNEL, floorOf, given, gossip, type Made, make, PEER, record } from './fleet.ts'
 
@@ -29,6 +30,53 @@ describe('a release whose record `whole` cannot be written', () => {
       open.push(...ofKind(effects, 'persist'))
       codes.push(...ofKind(effects, 'note').map(({ code }) => code))
     }
+    expect(codes).not.toContain('FETCH_UNAVAILABLE')
+    expect(node.view().channels[0]?.lastError?.code).not.toBe('FETCH_UNAVAILABLE')
+  })
+})
+
+describe('a disk that takes nothing', () => {
+  const made = make({ clock: { alice: 1 } })
+  const wanted = (effects: readonly Effect[]) =>
+    ofKind(effects, 'request').filter(({ request }) => request.message.type === 'want')
+  /** The write of the block has failed, and the store is read-only. */
+  function full() {
+    const { node, block } = fetching(made)
+    const [write] = ofKind(node.run(given(block?.id, made.block)), 'persist')
+    node.run({ kind: 'storeMode', readOnly: true })
+    node.run({ kind: 'persistFailed', ticket: write?.ticket ?? 0, code: 'STORE_FULL' })
+    return node
+  }
+
+  it('has nothing asked for that could not be written; once there is room it is asked for', () => {
+    const node = full()
+    for (let turns = 0; turns < 60; turns += 1) {
+      node.monoMs += 1_000
+      expect(wanted(node.run({ kind: 'tick' }))).toEqual([])
+    }
+    const [again] = wanted(node.run({ kind: 'storeMode', readOnly: false }))
+    expect(again?.request.message).toMatchObject({ digest: sha256(made.block) })
+  })
+
+  it('which one with room now and then has asked for every few seconds, and no more', () => {
+    const node = full()
+    expect(wanted(node.run({ kind: 'storeMode', readOnly: false }))).toEqual([])
+    node.monoMs += 5_000
+    expect(wanted(node.run({ kind: 'tick' }))).toHaveLength(1)
+  })
+
+  it('is no reason to say that no peer gives anything, then or as soon as there is room', () => {
+    const node = full()
+    const codes: string[] = []
+    const noted = (effects: readonly Effect[]) => {
+      codes.push(...ofKind(effects, 'note').map(({ code }) => code))
+    }
+    for (let turns = 0; turns < 60; turns += 1) {
+      node.monoMs += 1_000
+      noted(node.handle({ kind: 'tick' }))
+    }
+    noted(node.handle({ kind: 'storeMode', readOnly: false }))
+    noted(node.handle({ kind: 'tick' }))
     expect(codes).not.toContain('FETCH_UNAVAILABLE')
     expect(node.view().channels[0]?.lastError?.code).not.toBe('FETCH_UNAVAILABLE')
   })
