@@ -4,7 +4,6 @@
  * whoever may have it.
  */
 import type { Digest, PeerId } from '../model/ids.ts'
-import { matchesAny } from '../model/pattern.ts'
 import type { CoreConfig } from './config.ts'
 import { shuffled } from './degree.ts'
 import { Entrants, parentRegion } from './entry.ts'
@@ -13,7 +12,7 @@ import type { FetchJob } from './fetch-job.ts'
 import type { Journey } from './journey.ts'
 import type { Patience } from './patience.ts'
 import { Recent } from './recent.ts'
-import { type AdmittedSession, regionOf } from './session.ts'
+import { type AdmittedSession, regionOf, storesChannel } from './session.ts'
 import type { Sources } from './sources.ts'
 import { manyAt, turnAt } from './turns.ts'
 
@@ -70,11 +69,16 @@ export class Chooser {
     this.#gone = new Recent(config.limits.maxKnownPeers, config.limits.heartbeatLiveMs)
   }
 
-  /** Peers that may be asked for this release, those that gave something first, else in a random order. */
+  /**
+   * Peers that may be asked for this release, those that gave something first, else in a random order. Also those that do
+   * not store its channel, where they announced something of it: content is the same under any channel, and whoever is
+   * believed is asked, or its word would keep a block from being asked for elsewhere for ever.
+   */
   candidates(journey: Journey, job: FetchJob): readonly AdmittedSession[] {
     const holders = this.#sources.of(job.release.id)
     const fit = [...journey.admitted()].filter(
-      ({ peer, hello }) => !holders.isLiar(peer) && matchesAny(hello.patterns, job.channel),
+      ({ peer, hello }) =>
+        !holders.isLiar(peer) && (storesChannel(hello.patterns, job.channel) || holders.knows(peer)),
     )
     // Seeds rely on seeds, and everyone on whoever gave something before; whoever was asked in vain comes last.
     const place = ({ peer, hello }: AdmittedSession): number =>
@@ -94,8 +98,8 @@ export class Chooser {
     const { peer, hello } = session
     if (!this.#sources.isFree(peer, this.#most(session), monoMs)) return undefined
     const holders = this.#sources.of(job.release.id)
-    // Whoever is no seed has its blocks from one through the fetchers alone.
-    if (hello.submit && !submit && !holders.isWhole(peer)) return undefined
+    // Whoever is no seed has its blocks from one through the fetchers alone. Seeds announce nothing, unless they lie.
+    if (hello.submit && !submit && !holders.knows(peer)) return undefined
     const place =
       hello.submit && submit
         ? job.open.pick(undefined, random())

@@ -16,7 +16,7 @@ import { Patience } from './patience.ts'
 import type { Puller } from './puller.ts'
 import { Queries } from './queries.ts'
 import { Rounds } from './rounds.ts'
-import { type AdmittedSession, regionOf } from './session.ts'
+import { type AdmittedSession, regionOf, storesChannel } from './session.ts'
 import type { Sources } from './sources.ts'
 import type { Step } from './step.ts'
 import { nextTurnMs } from './turns.ts'
@@ -215,8 +215,9 @@ export class Pull {
   #pumpJob(step: Step, journey: Journey, job: FetchJob): void {
     const { monoMs } = step.now
     if (this.#isEarly(job, monoMs)) return step.wakeAt(this.pace.nextMonoMs)
-    const sessions = this.#chooser.candidates(journey, job)
-    this.#askNeighbours(step, job, sessions)
+    const candidates = this.#chooser.candidates(journey, job)
+    this.#askNeighbours(step, job, candidates)
+    const sessions = candidates.filter(({ hello }) => storesChannel(hello.patterns, job.channel))
     for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience)) {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)

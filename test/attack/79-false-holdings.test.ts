@@ -51,6 +51,24 @@ test.each(['redirect', 'gone', 'noted', 'busy', 'refused'] as const)(
   },
 )
 
+test('whoever does not store the channel and has all of it by its own word keeps no block out of the region', async () => {
+  const fleet = aFleet()
+  const victim = await aVictim(fleet)
+  const [liar, seed] = [await aHostile(fleet), await aHostile(fleet, { region: FAR })]
+  liar.patterns = ['other/**']
+  liar.answers = answering({ type: 'gone' })
+  await liar.join(victim.address)
+  const release = fleet.release()
+  const { id, header } = release
+  await liar.ask('blocks', { type: 'have', release: id, channel: header.channel, whole: true })
+  seed.submits = true
+  seed.answers = giving(release)
+  await seed.join(victim.address)
+  liar.announceBare(release)
+  await victim.runs(release)
+  expect(wants(liar)).toBeGreaterThan(0)
+})
+
 test('nobody but a seed sends a node anywhere', async () => {
   const fleet = aFleet()
   const victim = await aVictim(fleet)

@@ -259,6 +259,49 @@ describe('a neighbour that says it has everything', () => {
   })
 })
 
+describe('a neighbour that does not store the channel', () => {
+  const ELSE = { patterns: ['elsewhere/**'] }
+
+  it('is asked for what it says it has, and its word counts no longer than that of any other', () => {
+    const { node, says } = fetching()
+    node.peer(PEER, ELSE)
+    node.peer(SEED, { submit: true, region: 'far' })
+    expect(says(PEER)).toEqual([want(1, PEER, page)])
+    expect(ofKind(node.run(replied(1, { type: 'gone' })), 'request')).toEqual([want(2, SEED, page)])
+  })
+
+  it('gives what a seed has sent this node to it for: the same content is in a channel that it stores', () => {
+    const { node } = fetching(SEED)
+    node.peer(THIRD, ELSE)
+    expect(ofKind(node.run(replied(1, ELSEWHERE)), 'request')).toEqual([want(2, THIRD, page)])
+    expect(ofKind(node.run(gives(2, made.page)), 'persist')).toEqual([written(1 + 1, page, made.page)])
+  })
+
+  it('is asked for nothing else, nor to bring anything in', () => {
+    const { node, tick } = fetching()
+    node.peer(PEER, ELSE)
+    const message = {
+      type: 'holds',
+      release: made.id,
+      channel: CHANNEL,
+      whole: false,
+      ranges: [5, 1],
+    } as const
+    node.run({ kind: 'request', id: 1, peer: PEER, request: { protocol: 'blocks', message } })
+    const asked = Array.from({ length: 50 }, (_, at) => ofKind(tick(100 * at), 'request')).flat()
+    expect(asked).toEqual([])
+    node.peer(SEED, { submit: true })
+    expect(ofKind(tick(5_000), 'request')).toContainEqual(want(1, SEED, page))
+  })
+})
+
+it('a seed that has single blocks by its own word is asked for them, and then another', () => {
+  const { node, says } = fetching()
+  for (const seed of [PEER, SEED]) node.peer(seed, { submit: true, region: 'far' })
+  expect(says(PEER, false)).toEqual([want(1, PEER, page)])
+  expect(ofKind(node.run(replied(1, { type: 'gone' })), 'request')).toEqual([want(2, SEED, page)])
+})
+
 describe('a block that nobody brings in', () => {
   it('is one of the next three’s after 100 ms without any block, and one of twelve more’s after 200 more', () => {
     const near = fetching(...before.slice(0, 3), SEED)
