@@ -165,7 +165,11 @@ function ofPeers(role: Role): Held[] {
 function ofFleet(): Held[] {
   const L = LIMITS
   return [
-    { what: 'blocks being fetched', of: '`maxWantBytes`, and as much being read', bytes: 2 * L.maxWantBytes },
+    {
+      what: 'blocks being fetched',
+      of: '`maxWantBytes`, as much late of silent peers, and as much as both being read',
+      bytes: 4 * L.maxWantBytes,
+    },
     {
       what: 'peers known',
       of: `${times(L.maxKnownPeers, 'record')}: records of ${kib(L.maxPeerRecordBytes)}, as bytes and decoded`,

@@ -216,7 +216,7 @@ export const LIMITS = {
 
   /** Blocks wanted at once: one from each neighbour, and what a fetcher asks the seed or over a border beside. */
   maxWants: 64,
-  /** And their bytes, those being written included: what a node holds in memory of a release, whatever its size. */
+  /** And their bytes, those being written included: what a node holds in memory of a release; as much again may come late of the silent. */
   maxWantBytes: 8 * MIB,
   /** From one neighbour of the region: what is under way is spread over all of them. */
   maxWantsPerPeer: 1,

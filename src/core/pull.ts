@@ -75,7 +75,7 @@ export class Pull {
       if (job.open.count > 0) this.#pumpJob(step, journey, job)
     }
     if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
-    if (this.#wants.size > 0) this.#lookMonoMs = Math.min(this.#lookMonoMs, step.now.monoMs + wakeMs)
+    if (this.#wants.isAnyOpen) this.#lookMonoMs = Math.min(this.#lookMonoMs, step.now.monoMs + wakeMs)
     if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
   }
 
@@ -205,11 +205,12 @@ export class Pull {
     step.wakeAt(monoMs)
   }
 
-  /** Bytes under way have their bound, whatever asks for them. */
+  /** Bytes under way have their bound, whatever asks for them; as many may come late of those that are silent. */
   get #isFull(): boolean {
     const { maxWants, maxWantBytes } = this.#config.limits
     const { size, bytes } = this.#puller.writing
-    return this.#wants.size + size >= maxWants || this.#wants.bytes + bytes >= maxWantBytes
+    const late = Math.max(0, this.#wants.silentBytes - maxWantBytes)
+    return this.#wants.size + size >= maxWants || this.#wants.bytes + late + bytes >= maxWantBytes
   }
 
   #pumpJob(step: Step, journey: Journey, job: FetchJob): void {

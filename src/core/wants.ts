@@ -29,7 +29,10 @@ export class Wants {
   /** By request: those let go among them. */
   readonly #asked = new Map<RequestId, Asked>()
   readonly #peers = new Map<Digest, ReadonlySet<PeerId>>()
+  /** Requests for a block whose peers do not count as silent. */
+  readonly #awaited = new Map<Digest, number>()
   #bytes = 0
+  #silentBytes = 0
   #near = 0
 
   /** Requests to neighbours of the own region that do not count as silent. */
@@ -37,14 +40,27 @@ export class Wants {
     return this.#near
   }
 
-  /** Blocks, not requests: a second peer asked for the same takes no further place. */
+  /**
+   * Blocks, not requests: a second peer asked for the same takes no further place, and silent ones none at all, or a few
+   * that are dead would keep everything from being asked of the others until the deadline.
+   */
   get size(): number {
-    return this.#peers.size
+    return this.#awaited.size
   }
 
-  /** What may come at once, were all of them answered now. */
+  /** What may come at once, were all of them answered now that do not count as silent. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** What may come late. */
+  get silentBytes(): number {
+    return this.#silentBytes
+  }
+
+  /** Somebody is asked for something, silent or not. */
+  get isAnyOpen(): boolean {
+    return this.#peers.size > 0
   }
 
   peers(digest: Digest): ReadonlySet<PeerId> {
@@ -58,6 +74,7 @@ export class Wants {
   open(id: RequestId, asked: Asked): void {
     this.#asked.set(id, asked)
     this.#bytes += asked.bytes
+    this.#awaited.set(asked.digest, (this.#awaited.get(asked.digest) ?? 0) + 1)
     if (asked.way === 'near') this.#near += 1
     this.#peers.set(asked.digest, new Set(this.peers(asked.digest)).add(asked.peer))
   }
@@ -72,20 +89,35 @@ export class Wants {
     const asked = this.#asked.get(id)
     if (asked === undefined) return undefined
     this.#asked.delete(id)
-    this.#bytes -= asked.bytes
-    if (asked.way === 'near' && asked.silent !== true) this.#near -= 1
-    this.letGo(asked)
+    if (asked.silent === true) this.#silentBytes -= asked.bytes
+    else this.#noLonger(asked)
+    this.#leave(asked)
     return asked
   }
 
   silent(asked: Asked): void {
     if (asked.silent === true) return
     asked.silent = true
-    if (asked.way === 'near') this.#near -= 1
+    this.#silentBytes += asked.bytes
+    this.#noLonger(asked)
   }
 
-  /** It keeps nobody from being asked any more; should the block come all the same, it is welcome. */
+  /** Silent, and it keeps nobody from being asked any more; should the block come all the same, it is welcome. */
   letGo(asked: Asked): void {
+    this.silent(asked)
+    this.#leave(asked)
+  }
+
+  /** It was answered, or counts as silent. */
+  #noLonger({ digest, bytes, way }: Asked): void {
+    this.#bytes -= bytes
+    if (way === 'near') this.#near -= 1
+    const left = (this.#awaited.get(digest) ?? 0) - 1
+    if (left > 0) this.#awaited.set(digest, left)
+    else this.#awaited.delete(digest)
+  }
+
+  #leave(asked: Asked): void {
     // its peer may have been asked again since: that question stands
     if (asked.letGo === true) return
     asked.letGo = true

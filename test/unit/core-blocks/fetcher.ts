@@ -32,6 +32,7 @@ export function fetcher({
   draw = 0,
   heard = false,
   neighbours = [] as readonly PeerId[],
+  seeds = [SEED] as readonly PeerId[],
   writeMs = 0,
   /** Of one block, at least. */
   blockBytes = 0,
@@ -45,7 +46,7 @@ export function fetcher({
   bench.journey.envelopes.set(RELEASE, new Uint8Array())
   bench.link(OTHER)
   for (const neighbour of neighbours) bench.link(neighbour)
-  bench.link(SEED, {}, { submit: true })
+  for (const seed of seeds) bench.link(seed, {}, { submit: true })
   const contents = new Map<Digest, Uint8Array>()
   const put = (content: Uint8Array): Digest => {
     const digest = sha256(content)
@@ -136,6 +137,11 @@ export function fetcher({
     )
     return [...left, ...linked, ...ended]
   }
+  /** Another seed. */
+  const joined = (seed: PeerId): Want[] => {
+    bench.link(seed, {}, { submit: true })
+    return run((step, journey) => fetch.onAdmitted(step, journey))
+  }
   const unanswered = (): Want[] =>
     questions
       .splice(0)
@@ -155,6 +161,7 @@ export function fetcher({
     announce,
     tick,
     relinked,
+    joined,
     ownShare,
   }
 }

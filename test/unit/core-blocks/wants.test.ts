@@ -32,3 +32,23 @@ test('what one peer has not answered is known by its requests', () => {
   wants.close(1)
   expect(wants.of(peer('A'))).toEqual([])
 })
+
+test('a block that silent peers alone are asked for takes no place, and its bytes count apart', () => {
+  const wants = new Wants()
+  const [first, second] = [want('A'), want('B')]
+  wants.open(1, first)
+  wants.open(2, second)
+  const counted = () => [wants.size, wants.bytes, wants.silentBytes]
+  expect(counted()).toEqual([1, 20, 0])
+  wants.silent(first)
+  wants.silent(first)
+  expect(counted()).toEqual([1, 10, 10])
+  wants.silent(second)
+  expect(counted()).toEqual([0, 0, 20])
+  expect(wants.isAnyOpen).toBe(true)
+  wants.open(3, want('C'))
+  expect(counted()).toEqual([1, 10, 20])
+  for (const id of [1, 2, 3]) wants.close(id)
+  expect(counted()).toEqual([0, 0, 0])
+  expect(wants.isAnyOpen).toBe(false)
+})
