@@ -3,7 +3,7 @@ import { ManifestReader } from '../codec/manifest.ts'
 import { decodePage } from '../codec/page.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Channel, Digest } from '../model/ids.ts'
+import type { Channel, Digest, PeerId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { Bitmap } from './bitmap.ts'
 import type { Journey } from './journey.ts'
@@ -33,6 +33,8 @@ export class FetchJob {
   /** When neighbours are asked next what they have, and how often they were in vain. */
   nextQueryMonoMs: number
   queries = 0
+  /** Whom they were put to, of those still linked, since all had their turn. */
+  readonly questioned = new Set<PeerId>()
   /** When those were asked of whom none has answered yet. */
   #askedMonoMs = Number.NEGATIVE_INFINITY
   /** When one of those answered last, or the last of them could not. */

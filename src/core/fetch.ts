@@ -285,7 +285,10 @@ export class Fetch {
     this.#pull.onDisconnected(peer, step.now.monoMs)
     this.#sources.forgetPeer(peer)
     this.#offers.onDisconnected(peer)
-    for (const job of this.#jobs.values()) job.redirected.clear()
+    for (const job of this.#jobs.values()) {
+      job.redirected.clear()
+      job.questioned.delete(peer)
+    }
     this.#pump(step, journey)
   }
 

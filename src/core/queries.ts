@@ -53,7 +53,7 @@ export class Queries {
     job.queries += 1
     const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
     const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)
-    const asked = (near.length > 0 ? near : others).slice(0, limits.offersAtOnce)
+    const asked = inTurn(near.length > 0 ? near : others, job.questioned, limits.offersAtOnce)
     if (asked.length > 0) job.onAsked(monoMs)
     for (const { peer } of asked) {
       const id = step.nextRequest()
@@ -91,4 +91,18 @@ export class Queries {
       this.#jobs.job(release)?.onAnswer(monoMs)
     return query
   }
+}
+
+/** Whoever was not asked yet comes first: those that gave something most may be the very ones that lack it. */
+function inTurn(
+  sessions: readonly AdmittedSession[],
+  before: Set<PeerId>,
+  most: number,
+): readonly AdmittedSession[] {
+  const others = sessions.filter(({ peer }) => !before.has(peer))
+  const again = sessions.filter(({ peer }) => before.has(peer))
+  const turn = [...others, ...again].slice(0, most)
+  if (others.length <= most) before.clear()
+  for (const { peer } of turn) before.add(peer)
+  return turn
 }

@@ -192,3 +192,29 @@ describe('a seed is asked for what nobody announces', () => {
     expect(noted()).toEqual([expect.objectContaining({ to: SEED })])
   })
 })
+
+test('who was not asked yet what it has is asked before those that gave something, and anew once it is linked again', () => {
+  const givers = ['a', 'b', 'c', 'd'].map(peer)
+  const late = peer('late')
+  const neighbours = [...givers, late]
+  const { asked, announce, answer, give, noted, relinked, tick } = fetcher({
+    gateways: [OTHER],
+    neighbours,
+    seeds: [],
+  })
+  announce(OTHER, [0]).map(give)
+  for (const [at, giver] of givers.entries()) announce(giver, [at + 1]).map(give)
+  const until = (isOver: () => boolean) => {
+    for (let ms = 0; ms < 120_000 && !isOver(); ms += 100) {
+      for (const { id } of tick(100)) answer(id, { type: 'gone' })
+      noted()
+    }
+  }
+  asked.length = 0
+  until(() => asked.length >= 2 * neighbours.length)
+  for (const each of [...neighbours, OTHER]) expect(asked).toContain(each)
+  relinked(late, [])
+  asked.length = 0
+  until(() => asked.length > 0)
+  expect(asked).toContain(late)
+})
