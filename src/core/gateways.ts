@@ -14,7 +14,7 @@ import type { Admission } from '../trust/certificates.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId } from './events.ts'
-import { type Pace, paceOf } from './heartbeat-pace.ts'
+import { momentAfter, type Pace, paceOf } from './heartbeat-pace.ts'
 import { byStanding, gatewaysAmong, Heartbeats, type Known, type Standing } from './heartbeats.ts'
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
@@ -275,7 +275,7 @@ export class Gateways implements Stage {
       return
     }
     if (this.#own !== undefined && step.now.monoMs < this.#nextSayMonoMs) return
-    const at = Math.max(step.now.wallMs, (this.#own?.at ?? 0) + 1)
+    const at = momentAfter(this.#own?.at ?? 0, step.now.wallMs, this.#config.limits)
     const bytes = this.#config.signHeartbeat?.(at, stopgap)
     const jitter = 0.9 + this.#config.random() / 5
     this.#said = { count: this.#said.count + 1, monoMs: step.now.monoMs, jitter }

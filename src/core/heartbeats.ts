@@ -94,7 +94,7 @@ export class Heartbeats {
   ): HeartbeatVerdict {
     const digest = sha256(bytes)
     // Most come again and again, by every neighbour that knows them: what is no news any more is not even read.
-    if (this.#isOld(this.#read.get(digest))) return { kind: 'ignored' }
+    if (this.#isOld(this.#read.get(digest), now)) return { kind: 'ignored' }
     try {
       const read = readHeartbeat(bytes, this.#limits)
       this.#read.set(digest, { peer: read.heartbeat.peer, at: read.heartbeat.at })
@@ -168,7 +168,7 @@ export class Heartbeats {
     const { heartbeat } = read
     const { peer, region, at } = heartbeat
     const before = this.find(peer)
-    if (this.#isOld(heartbeat)) return { kind: 'ignored' }
+    if (this.#isOld(heartbeat, now)) return { kind: 'ignored' }
     if (Math.abs(at - now.wallMs) > this.#limits.heartbeatSkewMs) return { kind: 'ignored' }
     // Honest ones come every `heartbeatMs`: a peer that signs more of them gets no more checks for it.
     const tooSoon = (before?.heardMonoMs ?? 0) > now.monoMs - this.#limits.heartbeatMs / 2
@@ -186,11 +186,16 @@ export class Heartbeats {
     return { kind: 'fresh', heartbeat, isNew: before === undefined }
   }
 
-  /** Our own, or no later than what is known of that peer. */
-  #isOld(said: Pick<Heartbeat, 'peer' | 'at'> | undefined): boolean {
+  /**
+   * Our own, or no later than what is known of that peer. What is known of a time that is too far ahead was taken before
+   * a clock was set back, here or there: nothing is older than that, or the peer would be dead until then.
+   */
+  #isOld(said: Pick<Heartbeat, 'peer' | 'at'> | undefined, { wallMs }: Now): boolean {
     if (said === undefined) return false
+    if (said.peer === this.#self) return true
     const known = this.find(said.peer)
-    return said.peer === this.#self || (known !== undefined && known.heartbeat.at >= said.at)
+    if (known === undefined || known.heartbeat.at - wallMs > this.#limits.heartbeatSkewMs) return false
+    return known.heartbeat.at >= said.at
   }
 
   /** A key not seen before, which costs a millisecond. */
