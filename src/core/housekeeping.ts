@@ -34,6 +34,8 @@ export interface HousekeepingHooks {
 export class Housekeeping {
   readonly #node: NodeState
   readonly #hooks: HousekeepingHooks
+  /** Whoever reached nobody by then goes by what is here. */
+  #comparesUntilMonoMs = Number.POSITIVE_INFINITY
   #saveAtMonoMs: number | undefined
   #collectAtMonoMs: number | undefined
   #checkAtMonoMs: number | undefined
@@ -48,15 +50,18 @@ export class Housekeeping {
   }
 
   onStarted(step: Step): void {
+    this.#comparesUntilMonoMs = step.now.monoMs + this.#node.config.limits.floorLostWaitMs
     if (this.#node.waitUntilMonoMs !== undefined) step.wakeAt(this.#node.waitUntilMonoMs)
     this.#lookAtRoot(step)
   }
 
-  /** Patterns name no channels: until some peer was compared with, it is not known which there are. */
+  /**
+   * Patterns name no channels: until some peer was compared with, it is not known which there are. Channels of one
+   * pattern, stored or heard of, tell nothing of another that was configured since.
+   */
   hasCompared(now: Now): boolean {
-    const { config, cells, waitUntilMonoMs } = this.#node
-    if (config.seeds.length === 0 || this.#hooks.compared() > 0 || cells.size > 0) return true
-    return waitUntilMonoMs === undefined || now.monoMs >= waitUntilMonoMs
+    if (this.#node.config.seeds.length === 0 || this.#hooks.compared() > 0) return true
+    return now.monoMs >= this.#comparesUntilMonoMs
   }
 
   /** The wait of a node without a floor ends as soon as enough peers were compared with. */

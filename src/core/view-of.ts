@@ -20,7 +20,7 @@ export interface ChannelSources {
 
 export interface ViewSources extends ChannelSources {
   readonly sessions: readonly Session[]
-  /** Some peer was compared with, or there is none to compare with. */
+  /** Some peer was compared with, or there is none to compare with, or none was reached in time. */
   readonly compared: boolean
   readonly beaconMonoMs: number
   readonly silentKeys: number

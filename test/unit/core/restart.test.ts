@@ -4,7 +4,7 @@ import type { EventOf } from '../../../src/core/events.ts'
 import { inDoubt } from '../../../src/core/restore.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { renew } from '../../../src/trust/edit.ts'
 import { successor } from '../../../src/trust/successor.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
@@ -48,6 +48,25 @@ describe('what a node restarts with', () => {
     const history = [5, 4, 3].map((activatedAt) => ({ release: third.id, activatedAt }))
     node.start(stored([old, made], { active: { ...active, release: made.id }, history }))
     expect(node.view().channels[0]?.history.map(({ activatedAt }) => activatedAt)).toEqual([5, 4])
+  })
+
+  it('knows nothing of a pattern that is new until it has compared with a peer, ten seconds at most', () => {
+    const seeds = ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never]
+    const other = 'other/*' as Pattern
+    const start = () => {
+      const node = new BenchNode({ seeds, patterns: [CHANNEL as string as Pattern, other] })
+      node.start(stored([old]))
+      expect(node.readiness()).toEqual({ ready: false, waitingFor: [other] })
+      return node
+    }
+    const linked = start()
+    linked.compared = 1
+    expect(linked.readiness()).toEqual({ ready: true, waitingFor: [] })
+    const alone = start()
+    alone.monoMs = 9_999
+    expect(alone.readiness().ready).toBe(false)
+    alone.monoMs = 10_000
+    expect(alone.readiness().ready).toBe(true)
   })
 
   it.each([
