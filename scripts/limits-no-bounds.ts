@@ -21,6 +21,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/bitmap.ts', ['MAX_AHEAD'], 'how far it grows at once: MAX_PLACES of holders.ts bounds it'),
   ...inFile('core/bridge.ts', ['PULLS_A_STEP'], OWN),
   ...inFile('core/bridge.ts', ['PULL_PAUSE_MS'], PACE),
+  ...inFile('core/bridge-items.ts', ['NOT_NOW_MS'], PACE),
   ...inFile('core/bulk-pace.ts', ['SHARE', 'AT_ONCE', 'REMEMBERED', 'MAX_GAP_MS'], PACE),
   ...inFile('core/chooser.ts', ['VIEW_MS'], PACE),
   ...inFile('core/chooser.ts', ['MAX_VAIN', 'MAX_LOOKS'], 'how far a search of ours goes'),

@@ -3,6 +3,10 @@ import type { Limits } from '../limits.ts'
 import type { Digest, PeerId } from '../model/ids.ts'
 import type { BridgeItem } from '../model/messages.ts'
 import { LatestSet } from './latest.ts'
+import { Recent } from './recent.ts'
+
+/** What this node could not take as it is now is not looked at again for so long: sync brings it once it can. */
+const NOT_NOW_MS = 30_000
 
 /** Announced or claimed, not here yet. */
 export interface Wanted {
@@ -22,6 +26,7 @@ export interface Wanted {
 export class BridgeItems {
   readonly #limits: Limits
   readonly #here: LatestSet<Digest>
+  #notNow: Recent<Digest>
   readonly #wanted = new Map<Digest, Wanted>()
   readonly #bytes = new Map<Digest, Uint8Array>()
   #totalBytes = 0
@@ -29,6 +34,21 @@ export class BridgeItems {
   constructor(limits: Limits) {
     this.#limits = limits
     this.#here = new LatestSet(limits.maxBridgeItems)
+    this.#notNow = new Recent(limits.maxBridgeItems, NOT_NOW_MS)
+  }
+
+  /** It came, and could not be taken. */
+  notNow(id: Digest, monoMs: number): void {
+    this.#notNow.add(id, monoMs)
+  }
+
+  isNotNow(id: Digest, monoMs: number): boolean {
+    return this.#notNow.has(id, monoMs)
+  }
+
+  /** Under another root what could not be taken may be. */
+  forgetNotNow(): void {
+    this.#notNow = new Recent(this.#limits.maxBridgeItems, NOT_NOW_MS)
   }
 
   isHere(id: Digest): boolean {

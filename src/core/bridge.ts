@@ -62,6 +62,10 @@ export class Bridge implements Stage {
     this.#carryOn(step, journey, item, said.bytes)
   }
 
+  onRoot(): void {
+    this.#items.forgetNotNow()
+  }
+
   onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
     this.#rights.forget(peer)
   }
@@ -108,7 +112,7 @@ export class Bridge implements Stage {
     let pulls = 0
     for (const wanted of [...this.#items.all()]) {
       if (wanted.isAsked) continue
-      if (this.#isHere(journey, wanted.item))
+      if (this.#isHere(step, journey, wanted.item))
         this.#items.drop(wanted.item.id) // sync was quicker
       else if (wanted.dueMonoMs > monoMs) step.wakeAt(wanted.dueMonoMs)
       else if (pulls >= PULLS_A_STEP) step.wakeAt(monoMs + PULL_PAUSE_MS)
@@ -170,7 +174,9 @@ export class Bridge implements Stage {
     last: number,
   ): void {
     const ranked = rank(item.id, this.#linked(journey, region))
-    for (const [at, peer] of ranked.slice(first, last + 1).entries()) {
+    const alike = ranked.slice(first, last + 1)
+    // Where that region has too few, its last one hears of it from all the ranks that have no like.
+    for (const [at, peer] of (alike.length > 0 ? alike : ranked.slice(-1)).entries()) {
       const push = first + at === 0
       this.#ask(step, peer, push ? { type: 'announce', item, bytes } : { type: 'announce', item })
       step.emit({ kind: 'count', metric: 'bridge_announced', by: 1 })
@@ -234,12 +240,14 @@ export class Bridge implements Stage {
     }
   }
 
-  #isHere(journey: Journey, { topic, id }: BridgeItem): boolean {
-    return this.#items.isHere(id) || (topic === 'releases' && journey.envelope(asRelease(id)) !== undefined)
+  /** Or came lately, and is not for this node as it is. */
+  #isHere({ now }: Step, journey: Journey, { topic, id }: BridgeItem): boolean {
+    if (this.#items.isHere(id) || this.#items.isNotNow(id, now.monoMs)) return true
+    return topic === 'releases' && journey.envelope(asRelease(id)) !== undefined
   }
 
   #pushed(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): void {
-    const spare = this.#isHere(journey, item)
+    const spare = this.#isHere(step, journey, item)
     const label = `${item.topic}-${spare ? 'spare' : 'pushed'}`
     step.emit({ kind: 'count', metric: 'bridge_received', by: 1, label })
     if (spare) return
@@ -249,7 +257,7 @@ export class Bridge implements Stage {
 
   /** Announced without its content: whoever ranks before this node gets it first. */
   #want(step: Step, journey: Journey, item: BridgeItem, peer: PeerId): void {
-    if (this.#isHere(journey, item) || !this.#announcers.isTrusted(peer, step.now.monoMs)) return
+    if (this.#isHere(step, journey, item) || !this.#announcers.isTrusted(peer, step.now.monoMs)) return
     const { limits } = this.#config
     const waitMs = () => Math.max(1, this.#place(journey, item)) * limits.bridgeWaitMs
     const wanted = this.#items.find(item.id) ?? this.#items.want(item, step.now.monoMs + waitMs())
@@ -261,7 +269,7 @@ export class Bridge implements Stage {
 
   /** Another gateway of the region has it or is about to; if that comes to nothing, the next rank is first. */
   #heldOff(step: Step, journey: Journey, item: BridgeItem, peer: PeerId): void {
-    if (this.#isHere(journey, item)) return
+    if (this.#isHere(step, journey, item)) return
     const { limits } = this.#config
     const place = this.#place(journey, item)
     const voidMonoMs = step.now.monoMs + limits.claimVoidMs + place * limits.claimVoidStepMs
@@ -339,7 +347,7 @@ export class Bridge implements Stage {
    */
   #take(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): boolean {
     this.#items.drop(item.id)
-    const { verdict, id, known } = journey.hear(step, item.topic, bytes, peer)
+    const { verdict, id, known, notNow } = journey.hear(step, item.topic, bytes, peer)
     if (verdict === 'accept' && id !== undefined) {
       const heard = { ...item, id }
       this.#items.here(id, bytes)
@@ -350,7 +358,8 @@ export class Bridge implements Stage {
       const text = 'what this gateway brought over the border is not what it announced'
       step.emit({ kind: 'note', level: 'warn', code: 'NET_PROTOCOL', text, peer })
       step.emit({ kind: 'hangUp', peer, code: 'NET_PROTOCOL' })
-    } else if (verdict === 'ignore' && !known) this.#announcers.dud(peer, step.now.monoMs)
+    } else if (notNow) this.#items.notNow(item.id, step.now.monoMs)
+    else if (verdict === 'ignore' && !known) this.#announcers.dud(peer, step.now.monoMs)
     return verdict === 'accept'
   }
 

@@ -14,7 +14,7 @@ import type { Effect, GossipVerdict } from './effects.ts'
 import type { Event, EventOf, Now } from './events.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { writeEnvelope } from './ingest.ts'
-import type { Heard, Journey, Verdict } from './journey.ts'
+import { ACCEPTED, type Heard, type Journey, type Verdict } from './journey.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { OpenStep, StepCounter } from './open-step.ts'
 import { type GatewayBook, OwnJourney } from './own-journey.ts'
@@ -53,8 +53,10 @@ export interface Stages {
   readonly bridge: Stage
 }
 
-/** After these a further copy brings nothing. */
-const KNOWN: ReadonlySet<Verdict> = new Set(['DUPLICATE', 'TWIN_KNOWN', 'STALE', 'STALE_EPOCH'])
+/** After these a further copy brings nothing; of those that are accepted, where they may not be relayed. */
+const KNOWN: ReadonlySet<Verdict> = new Set([...ACCEPTED, 'DUPLICATE', 'TWIN_KNOWN', 'STALE', 'STALE_EPOCH'])
+/** Nothing wrong with it, and not for this node as it is now. */
+const NOT_NOW: ReadonlySet<Verdict> = new Set(['AHEAD', 'RATE', 'UNSUPPORTED'])
 
 export class Dispatcher implements CoreFacts {
   readonly #config: CoreConfig
@@ -277,7 +279,7 @@ export class Dispatcher implements CoreFacts {
     const verdict = this.#announce.conclude(step, message, announced, ingested)
     if (ingested.verdict === 'AHEAD') this.#journey.askAhead(step, message.from)
     const id = ingested.release?.id as string | undefined as Digest | undefined
-    return { verdict, id, known: KNOWN.has(ingested.verdict) }
+    return { verdict, id, known: KNOWN.has(ingested.verdict), notNow: NOT_NOW.has(ingested.verdict) }
   }
 
   #control(step: Step, message: Gossip): Heard {

@@ -60,18 +60,11 @@ export function ingest(
   }
   const { envelope, release } = read
   if (read.kind === 'unsupported') {
-    if (
-      release.header.fleet === node.roots.fleetId() &&
-      authorised(node.roots.current(), envelope, release, limits)
-    )
-      refuse(
-        step,
-        'UNSUPPORTED',
-        'a release of a newer format; upgrade this node to take it',
-        source,
-        release,
-      )
-    return nothing('UNSUPPORTED')
+    const ours = release.header.fleet === node.roots.fleetId()
+    if (!ours || !authorised(node.roots.current(), envelope, release, limits)) return nothing('UNSUPPORTED')
+    const text = 'a release of a newer format; upgrade this node to take it'
+    refuse(step, 'UNSUPPORTED', text, source, release)
+    return nothing('UNSUPPORTED', release)
   }
   return orderRead(node, step, { bytes, envelope, release }, source, options)
 }

@@ -78,6 +78,8 @@ export interface Heard {
   readonly id: Digest | undefined
   /** Further copies are of no use either. */
   readonly known: boolean
+  /** Nor are they for now, and nobody is to blame: this node lacks the root, the format or the room for what `id` names. */
+  readonly notNow?: boolean
 }
 
 export interface Journey {

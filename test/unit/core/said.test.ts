@@ -4,11 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encode } from '../../../src/codec/cbor.ts'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
-import { encodeControlGossip } from '../../../src/codec/gossip.ts'
+import { encodeControlGossip, encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { verdictOf } from '../../../src/core/announce.ts'
 import { createBridge } from '../../../src/core/bridge.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
+import type { Heard } from '../../../src/core/journey.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { FleetId } from '../../../src/model/ids.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
@@ -53,6 +54,17 @@ describe('a release of a newer format', () => {
     const effects = started().handle(gossip(newer(), [Uint8Array.of(1)]))
     expect(verdicts(effects)).toEqual(['ignore'])
     expect(notes(effects)).toEqual(['CODEC_UNSUPPORTED'])
+  })
+
+  it('is laid to nobody who brings it over a border, as far as this fleet’s publisher signed it', () => {
+    const of = (made: { readonly envelope: Uint8Array }) => {
+      const bytes = encodeReleaseGossip({ envelope: made.envelope, attached: [] })
+      const heard: Heard[] = []
+      started().inside((step, journey) => void heard.push(journey.hear(step, 'releases', bytes, PEER)))
+      return heard
+    }
+    expect(of(newer())).toMatchObject([{ verdict: 'ignore', id: expect.any(String), notNow: true }])
+    expect(of(newer(generatePrivateKey('ed25519').key))).toMatchObject([{ verdict: 'ignore', id: undefined }])
   })
 
   it('is not said where anybody else may have made it up', () => {
