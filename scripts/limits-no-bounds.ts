@@ -39,7 +39,8 @@ const OF_CORE: Reasons = {
   ),
   ...inFile('core/housekeeping.ts', ['CHECKS_AT_ONCE'], OWN),
   ...inFile('core/lateness.ts', ['PAUSES', 'MAX_PAUSE_MS'], PACE),
-  ...inFile('core/own-certificate.ts', ['DAY_MS'], UNIT),
+  ...inFile('core/own-certificate.ts', ['HOUR_MS', 'DAY_MS'], UNIT),
+  ...inFile('core/own-certificate.ts', ['REFUSED_LOOK_MS'], PACE),
   ...inFile('core/patience.ts', ['MAX_ALLOWED', 'EARNED_BY'], OWN),
   ...inFile('core/peer-book.ts', ['REMEMBER_AGAIN_MS', 'MET_LATELY_MS'], PACE),
   ...inFile(

@@ -68,4 +68,4 @@ function judged(
 
 const refused = (code: Code, text: string): Judgement => ({ kind: 'refused', code, text })
 
-const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 16)
+export const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 16)

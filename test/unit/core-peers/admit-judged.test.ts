@@ -200,8 +200,9 @@ describe('the own certificate', () => {
     judge.admissions.set(peer('self'), { notAfter, pool: pool(notAfter) })
     expect(texts(look())).toEqual([expect.stringMatching(/^CERTIFICATE_EXPIRES pool web /)])
     judge.admissions.set(peer('self'), { notAfter, pool: pool(notAfter + 1) })
+    // Peers admit it for two days yet: nothing is said here that is only true then.
     expect(texts(nextDay())).toEqual([
-      expect.stringMatching(/^ADMIT_EXPIRED this node's certificate has ended/),
+      expect.stringMatching(/^CERTIFICATE_EXPIRES this node's certificate ended on 2023-11-14T22:13; 48 h/),
     ])
   })
 
@@ -211,5 +212,32 @@ describe('the own certificate', () => {
     expect(codes(adopt({}))).toEqual([])
     expect(codes(nextDay())).toEqual(['ADMIT_REFUSED'])
     expect(admit.own()).toMatchObject({ kind: 'refused', code: 'ADMIT_REFUSED' })
+  })
+
+  const tick = (passMs: number): Effect[] => {
+    bench.pass(passMs)
+    return bench.run((step, journey) => admit.onTick(step, journey))
+  }
+
+  it('is looked at every minute while peers would refuse it, and the same is not said again', () => {
+    judge.refused.set(peer('self'), 'ADMIT_EXPIRED')
+    expect(codes(look())).toEqual(['ADMIT_EXPIRED'])
+    expect(codes(tick(60_000))).toEqual([])
+    judge.refused.clear()
+    expect([codes(tick(59_999)), admit.own()?.kind]).toEqual([[], 'refused'])
+    expect([codes(tick(1)), admit.own()?.kind]).toEqual([[], 'admitted'])
+  })
+
+  it.each([1, -1])('is looked at once the clock was set by more than an hour (%i)', (sign) => {
+    look()
+    judge.refused.set(peer('self'), 'ADMIT_EXPIRED')
+    const set = (ms: number) => {
+      bench.now = { ...bench.now, wallMs: bench.now.wallMs + sign * ms }
+    }
+    set(3_600_000)
+    expect(codes(tick(1))).toEqual([])
+    set(1)
+    expect(codes(tick(1))).toEqual(['ADMIT_EXPIRED'])
+    expect(codes(tick(1))).toEqual([])
   })
 })
