@@ -94,11 +94,17 @@ export const isNamed = ({ floor, heads }: ChannelState, id: ReleaseId): boolean 
 export function withoutRelease(state: ChannelState, id: ReleaseId, before: ChannelState): ChannelState {
   if (!isNamed(state, id)) return state
   const { floor } = state
-  const twins = floor.ids.filter((other) => other !== id)
-  const isTop = twins.length < floor.ids.length
-  const lower = twins.length > 0 ? { ...floor, ids: twins } : before.floor
-  const heads = headsOf([...state.heads.filter((head) => head.id !== id), ...before.heads])
-  return { ...state, floor: isTop ? lower : floor, heads }
+  const rest = state.heads.filter((head) => head.id !== id)
+  // its twin, or what came meanwhile in a place between the two
+  const lower = rest
+    .map((head): Floor => {
+      const { counter, header } = head
+      const top = { epoch: before.floor.top.epoch, counter, publisher: header.publisher }
+      return { ...before.floor, top, ids: [head.id] }
+    })
+    .reduce(joinFloors, before.floor)
+  const heads = headsOf([...rest, ...before.heads])
+  return { ...state, floor: floor.ids.includes(id) ? lower : floor, heads }
 }
 
 /** Two nodes' knowledge of a channel, or both copies of one's own, under one root. */

@@ -196,6 +196,26 @@ describe('a submission that cannot be written', () => {
     expect(dropped).toContainEqual({ kind: 'dropEnvelope', release: gated.id })
   })
 
+  it('leaves the place to what came meanwhile below it, and above what was there before', () => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    node.peer(PEER, { submit: true })
+    node.persist(node.run(gossip(one, [one.page, one.block])))
+    const writes = submit(node, make({ clock: { bob: 6 }, publisher: 'bob', text: 'b=6\n' }))
+    const below = make({ clock: { alice: 5 }, text: 'a=5\n' })
+    const came = node.run(gossip(below))
+    expect(node.view().channels[0]).toMatchObject({ top: { counter: 6 }, heads: { length: 2 } })
+    fails(node, writes)
+    node.persist(came)
+    expect(node.view().channels[0]).toMatchObject({ top: { counter: 5 }, target: below.id })
+    node.persist(node.run({ kind: 'storeMode', readOnly: false }))
+    const ticks = Array.from({ length: 10 }, () => {
+      node.monoMs += 1_000
+      return ofKind(node.run({ kind: 'tick' }), 'request')
+    })
+    expect(ticks.flat()).toMatchObject([{ peer: PEER, request: { message: { digest: sha256(below.page) } } }])
+  })
+
   it('leaves its twin off the network alone in their place', () => {
     const node = new BenchNode({ submit: true })
     node.start()
