@@ -17,8 +17,11 @@ export interface CoreConfig {
   readonly chain: readonly Uint8Array[]
   /** A private key of `freshness.keys`: bare signature over the bytes given. Only seeds have it. Deterministic, synchronous. */
   readonly signBeacon?: { readonly key: KeyId; sign(data: Uint8Array): Uint8Array }
-  /** Own peer record as `signPeerRecord` (trust/peer-record.ts) makes it, with the addresses of now; others pass it on. */
-  readonly peerRecord?: () => Uint8Array
+  /**
+   * Own peer record as `signPeerRecord` (trust/peer-record.ts) makes it, with the addresses of now and of no earlier time
+   * than asked for; others pass it on.
+   */
+  readonly peerRecord?: (notBefore: number) => Uint8Array
   /**
    * Own heartbeat as `signHeartbeat` (trust/heartbeat.ts) makes it, with the addresses of now; undefined while there
    * are none. A node without this never stands for gateway.

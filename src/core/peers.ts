@@ -339,7 +339,7 @@ export class Peers implements Stage {
    */
   #sample({ now }: Step, asker: PeerId, given: readonly Uint8Array[] = []): readonly Uint8Array[] {
     const { limits, random, peerRecord } = this.#config
-    const own = peerRecord?.()
+    const own = peerRecord?.(this.#twin.notBefore)
     if (own !== undefined) this.#twin.gave(own)
     const known = this.#book.all().filter(({ record, proven }) => {
       const { peer } = record

@@ -13,6 +13,8 @@ import type { Step } from './step.ts'
 const KEPT_RECORDS = 64
 /** How long one is told of after it was last heard of, and how often it is logged. */
 const TELL_MS = 600_000
+/** What is further ahead than clocks of two hosts are apart was signed by this one, when its own clock was ahead. */
+const CLOCKS_APART_MS = 60_000
 
 export class Twin {
   readonly #given = new LatestSet<string>(KEPT_RECORDS)
@@ -20,9 +22,15 @@ export class Twin {
   #heardMonoMs = Number.NEGATIVE_INFINITY
   #toldMonoMs = Number.NEGATIVE_INFINITY
   #addresses: readonly Address[] = []
+  #notBefore = 0
 
   started(wallMs: number): void {
     this.#startWallMs = wallMs
+  }
+
+  /** Of no earlier time has the own record to be, or peers keep to one that an earlier life gave them. */
+  get notBefore(): number {
+    return this.#notBefore
   }
 
   /** A record that goes out from here. */
@@ -32,7 +40,13 @@ export class Twin {
 
   /** A record of this very identity that came from a peer, its signature checked. */
   heard(step: Step, { at, addresses }: PeerRecord, bytes: Uint8Array): void {
-    if (at <= this.#startWallMs || this.#given.has(sha256(bytes))) return
+    const digest = sha256(bytes)
+    if (at <= this.#startWallMs || this.#given.has(digest)) return
+    if (this.#isOfEarlierLife(at, step)) {
+      this.#given.add(digest)
+      this.#notBefore = Math.max(this.#notBefore, at + 1)
+      return
+    }
     const { monoMs } = step.now
     const isTold = monoMs - this.#toldMonoMs < TELL_MS && addresses.join() === this.#addresses.join()
     this.#heardMonoMs = monoMs
@@ -42,6 +56,17 @@ export class Twin {
     const where = addresses.length === 0 ? 'without an address' : `at ${addresses.join(', ')}`
     const text = `another process runs with this node's identity, ${where}; give each its own data folder and never copy identity.key`
     step.emit({ kind: 'note', level: 'error', code: 'NET_DUPLICATE_ID', text })
+  }
+
+  /**
+   * Its clock was ahead then. Another process whose clock is ahead answers the record that outdoes this one with a later
+   * one, and finds ours in turn. Beyond what certificates allow nobody admits a node, nor is it outdone: whoever has the
+   * key may name the end of all time.
+   */
+  #isOfEarlierLife(at: number, { now, config }: Step): boolean {
+    const aheadMs = at - now.wallMs
+    const isOutdone = this.#notBefore > 0 && at > this.#notBefore
+    return aheadMs > CLOCKS_APART_MS && aheadMs <= config.limits.admitSkewMs && !isOutdone
   }
 
   /** Where the other is reached; undefined: none was heard of lately. */

@@ -26,6 +26,7 @@ import { fleetOf, foldersOf, makeFolders } from './folders.ts'
 import { heard, type OnContent } from './heard.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
+import { signedWhenChanged } from './own-record.ts'
 import { type CoreNow, createView, type DaemonView } from './view.ts'
 
 export interface Ready {
@@ -279,22 +280,6 @@ function seedAddress(text: string, index: number): Address {
   }
 }
 
-/** A fresh record makes every peer check a signature: it is signed anew only where the addresses are others. */
-function signedWhenChanged(
-  addresses: () => readonly string[],
-  sign: (addresses: readonly Address[], at: number) => Uint8Array,
-): () => Uint8Array {
-  let last: { readonly addresses: string; readonly record: Uint8Array } | undefined
-  return () => {
-    const own = addresses().slice(0, MAX_RECORD_ADDRESSES) as Address[]
-    const text = own.join(' ')
-    if (last?.addresses !== text) last = { addresses: text, record: sign(own, Date.now()) }
-    return last.record
-  }
-}
-
-/** As many as a peer record may hold. */
-const MAX_RECORD_ADDRESSES = 16
 /** As many as a heartbeat may hold. */
 const MAX_HEARTBEAT_ADDRESSES = 8
 

@@ -285,6 +285,19 @@ describe('records of peers', () => {
     expect(codes(asksPeers(SEED.id, [self.record({ at })]))).toEqual(['NET_DUPLICATE_ID'])
     expect(peers.twin(bench.now.monoMs)).toEqual([addressOf(self.id)])
   })
+
+  it('of this very node from a time when its clock was ahead are outdone by the next that it gives', () => {
+    const self = someone()
+    start({
+      self: self.id,
+      peerRecord: (notBefore) => self.record({ at: Math.max(bench.now.wallMs, notBefore) }),
+    })
+    admit(SEED.id)
+    const at = bench.now.wallMs + 3_600_000
+    const ours = { type: 'peers', records: [self.record({ at: at + 1 })] } as const
+    const effects = asksPeers(SEED.id, [self.record({ at })])
+    expect([codes(effects), replies(effects)]).toEqual([[], [ours]])
+  })
 })
 
 describe('a peer that says when to come back', () => {
