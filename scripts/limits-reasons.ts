@@ -107,7 +107,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   keepReleases: 'content to go back to',
   keepReleasesSeed: 'content for nodes that come late',
   keepTrees: 'beside the active one, for readers that still hold them',
-  maxParallelFiles: "files of a tree, or of floors, written at once: enough for their syncs to share the disk's",
+  maxParallelFiles:
+    "files of a tree, or of floors, written at once: enough for their syncs to share the disk's",
   maxActivations:
     'channels that write files or run hooks at once, whoever came first before the others: each holds a manifest of up to 200,000 files, and a new node has thousands of channels to begin with',
   maxCacheBytes: 'beyond what must be kept',
