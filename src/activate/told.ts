@@ -20,12 +20,15 @@ export interface Telling {
 export const isDone = (before: string | undefined, notes: TreeNotes): boolean =>
   before !== undefined && notes.done === before && !notes.owed
 
-/** What changed, what somebody else changed and what is owed, sorted; every path of both releases where that is not known. */
+/**
+ * What changed, what somebody else changed and what is owed, sorted. Every path of both releases where one of the two is not
+ * known: with what is owed all the same, where that is, as neither release may have it any longer.
+ */
 export async function toldPaths(telling: Telling): Promise<readonly string[]> {
   const { was = [], is, changed, edited, owed, maxFiles } = telling
   // As many as one release has beside another: beyond are those of releases that came and went without an end of hooks.
-  if (edited === undefined || owed === undefined || owed.length > 2 * maxFiles)
-    return changedPaths(was, is, () => false)
-  if (edited.length + owed.length === 0) return changed
-  return [...new Set([...changed, ...edited, ...owed])].sort()
+  const known = owed === undefined || owed.length > 2 * maxFiles ? undefined : owed
+  const isAll = edited === undefined || known === undefined
+  const now = isAll ? await changedPaths(was, is, () => false) : [...changed, ...edited]
+  return [...new Set([...now, ...(known ?? [])])].sort()
 }

@@ -182,6 +182,27 @@ describe('hooks are told of what somebody else changed, as it is put right', () 
   })
 })
 
+test('of what is owed, too, where it is not known what somebody else changed: no release has it any longer', async () => {
+  const of = (counter: number, files: Readonly<Record<string, string>>): TestRelease =>
+    makeRelease(
+      counter,
+      Object.entries(files).map(([path, content]) => ({ path, content })),
+    )
+  const both = of(7, { 'x.conf': '1', 'y.conf': '1' })
+  const one = of(8, { 'y.conf': '1' })
+  const other = of(9, { 'y.conf': '2' })
+  for (const { writes } of [both, one, other]) await bench.store.commit(writes)
+  node()
+  await bench.activate(both)
+  await cutShort(one)
+  await cutShort(other)
+  await chmod(bench.path('current', 'y.conf'), 0o644)
+  await writeFile(bench.path('current', 'y.conf'), 'x')
+  node()
+  expect(await bench.restore(other)).toMatchObject({ kind: 'healthy' })
+  expect(await told()).toEqual([short(one), 'x.conf', 'y.conf'])
+})
+
 describe('a tree that was built and never shown', () => {
   beforeEach(async () => {
     node()
