@@ -170,7 +170,8 @@ class FileActivator implements Activator {
    * give their place away, so that a few that hang do not keep all other channels waiting until they are ended.
    */
   async #activate(order: Order): Promise<ActivationOutcome> {
-    const leave = await this.#gate.enter()
+    // Until a step back is done, what failed its check is in sight: it waits for no target.
+    const leave = await this.#gate.enter(order.fallback)
     let patience: NodeJS.Timeout | undefined
     try {
       const shown = await this.#put(order)

@@ -1,5 +1,6 @@
-/** Lets in so many at a time, whoever came first before the others. */
+/** Lets in so many at a time: those who go first, then the others, each in the order they came. */
 export class Gate {
+  readonly #first: (() => void)[] = []
   readonly #waiting: (() => void)[] = []
   #free: number
 
@@ -8,15 +9,18 @@ export class Gate {
     this.#free = Math.max(1, width)
   }
 
-  /** @returns to be called on leaving; again it does nothing */
-  async enter(): Promise<() => void> {
+  /**
+   * @param first before those who wait without
+   * @returns to be called on leaving; again it does nothing
+   */
+  async enter(first = false): Promise<() => void> {
     if (this.#free >= 1) this.#free--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else await new Promise<void>((resolve) => (first ? this.#first : this.#waiting).push(resolve))
     let left = false
     return () => {
       if (left) return
       left = true
-      const next = this.#waiting.shift()
+      const next = this.#first.shift() ?? this.#waiting.shift()
       if (next === undefined) this.#free++
       else next()
     }

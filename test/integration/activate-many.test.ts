@@ -79,6 +79,16 @@ describe('channels at once', () => {
     expect(await hangs).toMatchObject({ kind: 'failed', text: 'the node stops' })
   })
 
+  test('a step back waits for no target', async () => {
+    await started(releases)
+    const log = join(bench.dir, 'log')
+    const hooks = [hook(`echo "$CONFMESH_CHANNEL" >> ${log}; sleep 0.05`)]
+    bench.restarted({ hooks, limits: limits(1, 20_000) })
+    const outcomes = releases.map((release, at) => bench.activate(release, undefined, at === 8))
+    await Promise.all(outcomes)
+    expect((await read(log)).trimEnd().split('\n').slice(0, 3)).toEqual(['many/c0', 'many/c8', 'many/c1'])
+  })
+
   test('a stop ends those that wait', async () => {
     await started(releases)
     const log = join(bench.dir, 'log')

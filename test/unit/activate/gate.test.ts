@@ -27,6 +27,18 @@ test('so many are inside, and the others come in their order', async () => {
   expect(inside).toEqual([0, 1, 2, 3, 4])
 })
 
+test('those who go first do not wait for the others, and keep their own order', async () => {
+  const gate = new Gate(1)
+  const inside: string[] = []
+  const comes = async (name: string, first?: boolean): Promise<void> => {
+    const leave = await gate.enter(first)
+    inside.push(name)
+    setImmediate(leave)
+  }
+  await Promise.all([comes('a'), comes('b'), comes('c'), comes('back 1', true), comes('back 2', true)])
+  expect(inside).toEqual(['a', 'back 1', 'back 2', 'b', 'c'])
+})
+
 test('whoever leaves twice makes room once', async () => {
   const { inside, leaves } = visitors(1, 3)
   await settled()
