@@ -177,7 +177,10 @@ class FileActivator implements Activator {
       const shown = await this.#put(order)
       if (shown.kind !== 'shown') return shown
       patience = setTimeout(leave, this.#init.limits.hookTurnMs)
-      return await this.#judge(shown)
+      return await this.#judge(shown).catch((error: unknown) => ({
+        ...failedOutcome(error, this.#init.dir),
+        shown: true as const,
+      }))
     } finally {
       clearTimeout(patience)
       leave()
@@ -286,7 +289,7 @@ class FileActivator implements Activator {
     // Cut short by the stop: not done, so that they run again at the next start.
     this.#stopping.signal.throwIfAborted()
     // Not done either: they run again as soon as the host has room for them.
-    if (bad?.kind === 'failed') return bad
+    if (bad?.kind === 'failed') return { ...bad, shown: true }
     const passed = bad === undefined || fallback
     const failed = passed ? undefined : tree
     const verdict = { trees, done: passed ? tree : undefined, failed, owed: bad !== undefined }

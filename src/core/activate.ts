@@ -137,10 +137,15 @@ export function onActivated(node: NodeState, step: Step, event: EventOf<'activat
   cell.activating = undefined
   const { outcome } = event
   step.emit({ kind: 'count', metric: 'activations', by: 1, label: outcome.kind })
-  if (outcome.kind === 'failed') return retryLater(node, step, cell, under, outcome.code, outcome.text)
+  if (outcome.kind === 'failed') {
+    if (outcome.shown === true) inSight(step, cell, under)
+    return retryLater(node, step, cell, under, outcome.code, outcome.text)
+  }
   cell.retries.delete(under.release)
   cell.restoring = false
-  const served = cell.stepsBack?.served ?? cell.ahead ?? cell.state.active
+  // What files showed ahead of its check is this very one where hooks were cut short before.
+  const ahead = cell.ahead?.release === under.release ? undefined : cell.ahead
+  const served = cell.stepsBack?.served ?? ahead ?? cell.state.active
   cell.stepsBack = undefined
   if (outcome.kind === 'healthy') healthy(node, step, cell, under)
   else {
@@ -148,6 +153,20 @@ export function onActivated(node: NodeState, step: Step, event: EventOf<'activat
     unhealthy(node, step, cell, under, served)
   }
   return undefined
+}
+
+/**
+ * Files show it, and its hooks were not through. As after a crash in between: nothing older is shown or served while it is
+ * tried again, or cannot be, and what was active before does not soak. A step back has left what failed.
+ */
+function inSight({ now }: Step, cell: Cell, { release, epoch, kind }: Activating): void {
+  if (kind === 'restore') return
+  cell.stepsBack = undefined
+  // Of a step back the hooks are left: it is active by the record already.
+  cell.restoring = kind === 'fallback'
+  if (kind === 'fallback') return
+  cell.ahead = { release, epoch, activatedAt: now.wallMs, soaked: false }
+  cell.soakAtMonoMs = undefined
 }
 
 function healthy(node: NodeState, step: Step, cell: Cell, under: Activating): void {
@@ -214,7 +233,7 @@ function setActive(node: NodeState, step: Step, cell: Cell, under: Activating, i
   scheduleSoak(node, step, cell)
 }
 
-/** Nothing was touched: again later, ever more slowly. Damaged content is fetched again first. */
+/** Again later, ever more slowly. Damaged content is fetched again first. */
 function retryLater(
   node: NodeState,
   step: Step,

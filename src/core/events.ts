@@ -23,8 +23,11 @@ export type ActivationOutcome =
   | { readonly kind: 'healthy'; readonly changed: number }
   /** The health check or a hook failed; the files of `release` are still in place. */
   | { readonly kind: 'unhealthy'; readonly code: Code; readonly text: string }
-  /** Nothing was swapped: disk, unsafe directory; or a stop, or a host short of processes, cut its hooks short. Tried again later. */
-  | { readonly kind: 'failed'; readonly code: Code; readonly text: string }
+  /**
+   * Tried again later. Nothing was swapped: disk, unsafe directory. Or, `shown`: files of `release` are in sight, and a stop
+   * or a host short of processes cut its hooks or its check short.
+   */
+  | { readonly kind: 'failed'; readonly code: Code; readonly text: string; readonly shown?: true }
 
 export type Event =
   /**

@@ -42,14 +42,14 @@ export interface Cell {
   activating: Activating | undefined
   /** Since start it was not yet seen that the files of the active release are as they should be. */
   restoring: boolean
-  /** What files show, where the record of what is active does not know it: what it does know is older and must not be served. */
+  /** What files show, where the record of what is active does not know it (yet): what it does know is older and must not be served. */
   ahead: ActiveRecord | undefined
   /**
    * A step back to what is active is not done yet: the release that failed, which files may still show, and what was
    * active before it, which is served until then.
    */
   stepsBack: { readonly from: ReleaseId; readonly served: ActiveRecord | undefined } | undefined
-  /** Their activation failed without touching anything: not before this time again. Of the target, and of what is active. */
+  /** Their activation failed, and says nothing of the release: not before this time again. Of the target, and of what is active. */
   readonly retries: Map<ReleaseId, { readonly atMonoMs: number; readonly delayMs: number }>
   soakAtMonoMs: number | undefined
   lastError: LastError | undefined

@@ -15,6 +15,8 @@ import { CHANNEL, makeRelease, type TestRelease } from './store-fixtures.ts'
 
 const first = makeRelease(1, [{ path: 'app.yaml', content: 'a: 1\n' }])
 const second = makeRelease(2, [{ path: 'app.yaml', content: 'a: 2\n' }])
+/** Not in the store. */
+const absent = makeRelease(3, [{ path: 'app.yaml', content: 'a: 3\n' }])
 
 const effect = (release: TestRelease, previous?: TestRelease, fallback = false): EffectOf<'activate'> => ({
   kind: 'activate',
@@ -113,6 +115,17 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
     await activator.activate(effect(first))
     await activator.activate(effect(second, first))
     expect(await activator.shown(CHANNEL)).toBe(shows ? second.id : undefined)
+    await activator.stop()
+  })
+
+  test('where it fails without having shown a release, it shows what it did', async () => {
+    const { activator, dir, shows } = await make()
+    if (dir !== undefined) dirs.push(dir)
+    await activator.activate(effect(first))
+    const outcome = await activator.activate(effect(absent, first))
+    if (shows) expect(outcome).toMatchObject({ kind: 'failed' })
+    expect('shown' in outcome).toBe(false)
+    expect(await activator.shown(CHANNEL)).toBe(shows ? first.id : undefined)
     await activator.stop()
   })
 

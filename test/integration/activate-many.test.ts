@@ -76,7 +76,7 @@ describe('channels at once', () => {
     for (const outcome of others) expect(await outcome).toMatchObject({ kind: 'healthy' })
     expect(await read(log)).toBe('begun\n')
     await activator.stop()
-    expect(await hangs).toMatchObject({ kind: 'failed', text: 'the node stops' })
+    expect(await hangs).toMatchObject({ kind: 'failed', text: 'the node stops', shown: true })
   })
 
   test('a step back waits for no target', async () => {
@@ -128,13 +128,29 @@ describe('a host that can start nothing now', () => {
     bench.restarted({ hooks: [hook(`tr '\\0' '\\n' < "$CONFMESH_CHANGED" >> ${out}`)], health })
     vi.mocked(spawn).mockImplementationOnce(how(code) as never)
     const text = expect.stringMatching(new RegExp(`hook .*cannot be started now \\(${code}\\)`))
-    expect(await bench.activate(release)).toEqual({ kind: 'failed', code: 'ACTIVATE_FAILED', text })
+    expect(await bench.activate(release)).toEqual({
+      kind: 'failed',
+      code: 'ACTIVATE_FAILED',
+      text,
+      shown: true,
+    })
     vi.mocked(spawn)
       .mockImplementationOnce(real.spawn)
       .mockImplementationOnce(how(code) as never)
     expect(await bench.activate(release)).toMatchObject({ kind: 'failed', code: 'ACTIVATE_FAILED' })
     expect(await bench.activate(release)).toMatchObject({ kind: 'healthy' })
     expect(await read(out)).toBe('a\na\nhealthy\n')
+  })
+
+  test('a step back whose hook cannot be started says that files show it', async () => {
+    const bad = makeRelease(2, [{ path: 'a', content: '2' }])
+    await started([release, bad])
+    bench.restarted({ hooks: [hook('true')] })
+    await bench.activate(release)
+    await bench.activate(bad, release)
+    vi.mocked(spawn).mockImplementationOnce(atOnce('ENOMEM') as never)
+    expect(await bench.activate(release, bad, true)).toMatchObject({ kind: 'failed', shown: true })
+    expect(await bench.activator.shown(release.channel)).toBe(release.id)
   })
 
   test('a program that is not there is another matter', async () => {

@@ -17,12 +17,16 @@ const peers = new Map([...byId.values()].flatMap(({ content }) => [...content]))
 interface NoRoom {
   readonly back: number
   readonly newer?: number
+  /** The first attempts that show `newer` find no process for its hooks. */
+  readonly short?: number
 }
 
 /** What the core asks for happens here in any order, one after another; files show what was swapped in last. */
 class Host {
   readonly node = new BenchNode()
   shown: ReleaseId | undefined
+  /** Files went from `newer` to an older one. */
+  fell = false
   readonly #blocks = new Map<Digest, Uint8Array>()
   readonly #pending: (() => readonly Effect[])[] = []
   #noRoom: NoRoom = { back: 0 }
@@ -97,12 +101,17 @@ class Host {
     const digests = [...(byId.get(release)?.content.keys() ?? [])]
     if (digests.some((digest) => !this.#blocks.has(digest)))
       return { kind: 'failed', code: 'CONTENT_GONE', text: 'a block is gone' }
-    const { back, newer: left = 0 } = this.#noRoom
-    if (release === good.id) this.#noRoom = { back: back - 1, newer: left }
-    if (release === newer.id) this.#noRoom = { back, newer: left - 1 }
+    const { back, newer: left = 0, short = 0 } = this.#noRoom
+    if (release === good.id) this.#noRoom = { back: back - 1, newer: left, short }
+    if (release === newer.id) this.#noRoom = { back, newer: left - 1, short }
     if ((release === good.id && back > 0) || (release === newer.id && left > 0))
       return { kind: 'failed', code: 'STORE_FULL', text: 'no room' }
+    this.fell ||= this.shown === newer.id && release !== newer.id
     this.shown = release
+    if (release === newer.id && short > 0) {
+      this.#noRoom = { back, short: short - 1 }
+      return { kind: 'failed', code: 'ACTIVATE_FAILED', text: 'no process', shown: true }
+    }
     if (release !== bad.id) return { kind: 'healthy', changed: 1 }
     return { kind: 'unhealthy', code: 'ACTIVATE_UNHEALTHY', text: 'the check said no' }
   }
@@ -132,6 +141,24 @@ test('whatever comes between, a node ends on the newest where that can be shown 
       host.settle(120)
       expect([host.shown, active(host)]).toEqual([newer.id, newer.id])
     }),
+    { numRuns: 200 },
+  )
+})
+
+test('whatever comes between, files that show the newest stay with it while its hooks cannot be run', () => {
+  fc.assert(
+    fc.property(
+      orders,
+      fc.nat(3),
+      fc.nat(2),
+      fc.integer({ min: 1, max: 4 }),
+      (choices, back, left, short) => {
+        const host = new Host({ back, newer: left, short })
+        for (const choice of choices) host.go(choice)
+        host.settle(120)
+        expect([host.shown, active(host), host.fell]).toEqual([newer.id, newer.id, false])
+      },
+    ),
     { numRuns: 200 },
   )
 })

@@ -1,0 +1,150 @@
+/** A release that files show while its hooks wait for a host that is short of processes: nothing older takes its place. */
+import { describe, expect, it } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import { BenchNode, ofKind } from './bench-node.ts'
+import {
+  CHANNEL,
+  floorOf,
+  gossip,
+  type Made,
+  make,
+  PEER,
+  ROOT,
+  raised,
+  record,
+  rootBytes,
+  WALL_MS,
+} from './fleet.ts'
+
+const good = make({ clock: { alice: 1 } })
+const next = make({ clock: { alice: 2 }, text: 'b=1\n', header: { expires: WALL_MS + 600_000 } })
+const newer = make({ clock: { alice: 3 }, text: 'c=1\n' })
+const TICK: Event = { kind: 'tick' }
+const done = ({ id }: Made, kind: 'healthy' | 'unhealthy' | 'failed' | 'short'): Event => {
+  const why = { code: 'ACTIVATE_FAILED', text: 'said by the test' } as const
+  const bad = kind === 'short' ? ({ kind: 'failed', ...why, shown: true } as const) : undefined
+  const outcome =
+    bad ?? (kind === 'healthy' ? { kind, changed: 1 } : { kind: kind as 'unhealthy' | 'failed', ...why })
+  return { kind: 'activated', channel: CHANNEL, release: id, outcome }
+}
+const comes = (node: BenchNode, made: Made) => node.persist(node.run(gossip(made, [made.page, made.block])))
+const activations = (effects: readonly Effect[]) =>
+  ofKind(effects, 'activate').map(({ release, fallback }) => ({ release, fallback }))
+const tried = (node: BenchNode, ms: number) => {
+  node.monoMs += ms
+  return activations(node.run(TICK))
+}
+const target = ({ id }: Made) => [{ release: id, fallback: false }]
+
+/** The record says that the first is active; the second is whole, and its hooks are cut short. */
+function restarted(soaked = true) {
+  const node = new BenchNode()
+  node.peer(PEER, { submit: true })
+  const active = { release: good.id, epoch: 1, activatedAt: 5, soaked }
+  const start = node.start({
+    floors: [floorOf(next), floorOf(next)],
+    channels: [record([next.id], { active })] as never,
+    envelopes: [good, next].map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope })),
+    whole: [good.id, next.id],
+  })
+  expect(activations(start)).toEqual(target(next))
+  return { node, effects: node.run(done(next, 'short')) }
+}
+
+describe('after a start', () => {
+  it('it stays, is served, and is tried again by itself', () => {
+    const { node, effects } = restarted()
+    expect(activations(effects)).toEqual([])
+    expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: next.id, soaked: false } }] })
+    for (const ms of [2_000, 4_000]) {
+      expect(tried(node, ms)).toEqual(target(next))
+      expect(activations(node.run(done(next, 'short')))).toEqual([])
+    }
+    expect(tried(node, 8_000)).toEqual(target(next))
+    const active = node.run(done(next, 'healthy'))
+    expect(ofKind(active, 'persist').flatMap(({ writes }) => writes)).toMatchObject([
+      { kind: 'channel', record: { active: { release: next.id }, history: [{ release: good.id }] } },
+    ])
+  })
+
+  it('it stays and is served, too, where it expires meanwhile', () => {
+    const { node } = restarted()
+    node.wallMs = WALL_MS + 600_000
+    expect(tried(node, 60_000)).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ gate: 'expired', active: { id: next.id } })
+  })
+
+  it('what is active by the record does not soak: files show another', () => {
+    const { node } = restarted(false)
+    node.wallMs = WALL_MS + 600_000
+    node.monoMs = 60_000
+    expect(ofKind(node.run(TICK), 'persist')).toEqual([])
+  })
+
+  it('it is not served any more once its check fails', () => {
+    const { node } = restarted()
+    tried(node, 2_000)
+    const failed = node.run(done(next, 'unhealthy'))
+    expect(activations(failed)).toEqual([{ release: good.id, fallback: true }])
+    expect(node.view().channels[0]).toMatchObject({ active: { id: good.id }, unhealthy: true })
+  })
+
+  it('it stays here and is served while a newer one fails', () => {
+    const { node } = restarted()
+    expect(activations(comes(node, newer))).toEqual(target(newer))
+    expect(activations(node.run(done(newer, 'failed')))).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ target: newer.id, active: { id: next.id } })
+  })
+})
+
+it('what was active stops to soak where another takes its place in sight', () => {
+  const node = new BenchNode()
+  node.start()
+  node.peer(PEER, { submit: true })
+  comes(node, good)
+  node.persist(node.run(done(good, 'healthy')))
+  comes(node, next)
+  node.run(done(next, 'short'))
+  node.wallMs = WALL_MS + 600_000
+  node.monoMs = 60_000
+  expect(ofKind(node.run(TICK), 'persist')).toEqual([])
+  expect(node.view().channels[0]).toMatchObject({ active: { id: next.id } })
+})
+
+describe('a step back', () => {
+  /** The second has failed; the step back to the first begins. */
+  function stepsBack() {
+    const { node } = restarted()
+    tried(node, 2_000)
+    node.persist(node.run(done(next, 'unhealthy')))
+    return node
+  }
+
+  it('whose hooks are cut short has left what failed, and only its hooks run again', () => {
+    const node = stepsBack()
+    expect(activations(node.run(done(good, 'short')))).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ active: { id: good.id }, unhealthy: false })
+    node.monoMs += 2_000
+    const again = ofKind(node.run(TICK), 'activate')
+    expect(again).toMatchObject([{ release: good.id, previous: good.id, fallback: false }])
+    node.run(done(good, 'healthy'))
+    expect(tried(node, 60_000)).toEqual([])
+  })
+
+  it('whose hooks are cut short is not undone by a root that ends the epoch', () => {
+    const node = stepsBack()
+    node.run(done(good, 'short'))
+    node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER)))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: good.id }, unhealthy: false })
+  })
+
+  it('is not taken any more once files show a newer one', () => {
+    const node = stepsBack()
+    node.run(done(good, 'failed'))
+    expect(activations(comes(node, newer))).toEqual(target(newer))
+    expect(activations(node.run(done(newer, 'short')))).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ active: { id: newer.id }, unhealthy: false })
+    expect(tried(node, 2_000)).toEqual(target(newer))
+  })
+})
