@@ -5,7 +5,7 @@ import type { Channel, KeyId, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import { openMemory } from '../publish/counter.ts'
-import { overRestarts } from '../publish/seeds.ts'
+import { overRestarts, redialGone } from '../publish/seeds.ts'
 import { changePublisherKeys } from '../trust/edit.ts'
 import { argument } from './arguments.ts'
 import { keyNamed, readPublicKey } from './key-files.ts'
@@ -93,16 +93,16 @@ export async function rotateInFleet(
   const { complete, facts, lines } = await changeKeys(change, options, found.channels)
   const path = options.out ?? options.root
   if (!complete) {
-    const key = found.targets.length === 0 ? '' : ' --key FILE'
+    const key = issuesAgain(change, options) ? ' --key FILE' : ''
     const then = `nothing was handed out yet; once enough have signed: confmesh trust push --root ${path} --seed ADDRESS${key}`
     out({ ...facts, seeds: [], refused: [], reissued: [], left: [] }, [...lines, then])
     return
   }
   const { channels, targets, handed } = await sayingHowToGoOn(
     path,
-    change.publisher,
+    issuesAgain(change, options) ? change.publisher : undefined,
     options,
-    found,
+    session,
     async () => {
       const now = await lookAgain(found, change, old, options, session)
       requireSigners(old, readRoot(path).root, now.targets, session)
@@ -124,6 +124,10 @@ interface Found {
   readonly channels: readonly Channel[]
   readonly targets: readonly Target[]
 }
+
+/** Whatever the first look found: more may be published while somebody is asked, or others have yet to sign. */
+const issuesAgain = ({ remove }: KeyChange, { stolen }: RotateOptions): boolean =>
+  remove.length > 0 && stolen !== true
 
 const NOTHING: Found = { channels: [], targets: [] }
 
@@ -151,17 +155,25 @@ async function lookAgain(
   options: RotateOptions,
   session: Session,
 ): Promise<Found> {
-  if (change.remove.length === 0 || options.stolen === true) return found
+  if (!issuesAgain(change, options)) return found
   const { reached } = session.seeds
-  return overRestarts(reached, LIMITS, () => lookUp(change, root, options, session, found))
+  return overRestarts(reached, LIMITS, async () => {
+    // The question may have outlasted them all, and a list of channels that none gives is an empty one.
+    await redialGone(reached)
+    return lookUp(change, root, options, session, found)
+  })
 }
 
-/** The root's file is changed already, so that the same command again would find nothing to do. @throws MeshError as `run` does */
+/**
+ * The root's file is changed already, so that the same command again would find nothing to do.
+ * @param publisher of what must be issued again, if anything may have to be
+ * @throws MeshError as `run` does
+ */
 async function sayingHowToGoOn<T>(
   path: string,
-  publisher: Name,
+  publisher: Name | undefined,
   options: RotateOptions,
-  { targets }: Found,
+  session: Session,
   run: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -169,7 +181,7 @@ async function sayingHowToGoOn<T>(
   } catch (error) {
     if (!isMeshError(error)) throw error
     const { version } = readRoot(path).root
-    const next = pushCommand(path, targets.length === 0 ? undefined : publisher, options)
+    const next = pushCommand(path, publisher, options, session)
     throw new MeshError(
       error.code,
       `${error.message}; ${path} is version ${version} now, but no seed has said that it has it: the fleet is where it was until this is done: ${next}`,
@@ -179,14 +191,19 @@ async function sayingHowToGoOn<T>(
   }
 }
 
-/** @param publisher of what must be issued again, if anything must */
-function pushCommand(path: string, publisher: Name | undefined, options: RotateOptions): string {
+function pushCommand(
+  path: string,
+  publisher: Name | undefined,
+  options: RotateOptions,
+  { signers }: Session,
+): string {
   const words = (option: string, given: readonly string[] = []) => given.flatMap((one) => [option, one])
   const again =
     publisher === undefined
       ? []
       : [
-          ...words('--key', options.key),
+          // Where nothing stood there was no need of a key, and something may stand there by now.
+          ...words('--key', signers.length === 0 ? ['FILE'] : options.key),
           // It may hold a secret.
           ...words(
             '--sign-with',

@@ -177,6 +177,17 @@ export async function overRestarts<T>(
   }
 }
 
+/**
+ * New connections in the place of those that have ended, before what makes do with whoever answers.
+ * @throws MeshError NET_* where no seed is left
+ */
+export async function redialGone(seeds: readonly Seed[]): Promise<void> {
+  const gone = seeds.filter(({ isGone }) => isGone === true)
+  const dialled = await Promise.allSettled(gone.map(async (seed) => seed.redial?.()))
+  const failed = dialled.filter((one) => one.status === 'rejected')
+  if (failed[0] !== undefined && failed.length === seeds.length) throw failed[0].reason
+}
+
 /** A seed's coded refusal. */
 export class RefusedBySeed extends MeshError {
   readonly retryAfterMs: number | undefined

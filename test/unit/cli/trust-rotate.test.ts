@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { writeKeyPair } from '../../../src/cli/key-files.ts'
 import { readRoot, saveEnvelope } from '../../../src/cli/root-files.ts'
+import type { RotateOptions } from '../../../src/cli/trust-hand-out.ts'
 import { rotateInFleet } from '../../../src/cli/trust-rotate.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
@@ -12,7 +13,7 @@ import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Name, Pattern } from '../../../src/model/ids.ts'
 import { noMemory } from '../../../src/publish/counter.ts'
-import { keySigner } from '../../../src/publish/signer.ts'
+import { keySigner, type Signer } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
@@ -69,7 +70,11 @@ function seedWith(channels: readonly Channel[]): FakeSeed {
 }
 
 const ADDRESS = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWa'
-const rotateAt = (seed: FakeSeed, more: { readonly stolen?: true } = {}) =>
+const rotateAt = (
+  seed: FakeSeed,
+  more: Partial<RotateOptions> = {},
+  signers: readonly Signer[] = [keySigner(newKey)],
+) =>
   rotateInFleet(
     { publisher: 'alice' as Name, add: [newKey.public], remove: [oldKey.id] },
     {
@@ -84,7 +89,7 @@ const rotateAt = (seed: FakeSeed, more: { readonly stolen?: true } = {}) =>
     {
       chain: startChain(bytes, LIMITS),
       seeds: { reached: [seed], missed: [], close: async () => undefined },
-      signers: [keySigner(newKey)],
+      signers,
       memory: noMemory,
       publisher: 'alice' as Name,
     },
@@ -159,3 +164,38 @@ test.each([{}, { stolen: true }] as const)(
     expect([dials, seed.roots.size]).toEqual([1, 2])
   },
 )
+
+test.each([
+  ['with keys', [keySigner(newKey)], 'new.key'],
+  ['without', [], 'FILE'],
+] as const)(
+  'the first release of all, published while somebody is asked, is in what is said of how to go on: %s',
+  async (_, signers, named) => {
+    const seed = seedWith([NEW])
+    seed.next.set('channels', [{ type: 'channels', channels: [], more: false }])
+    seed.next.set('root', [new MeshError('NET_TIMEOUT', 'no word')])
+    seed.envelopes = [release(1, NEW).envelope]
+    const options = signers.length === 0 ? { key: [], signWith: [] } : { signWith: [] }
+    const next = `confmesh trust push --root ${path} --seed ${ADDRESS} --key ${named} --publisher alice`
+    await expect(rotateAt(seed, options, signers)).rejects.toMatchObject({ details: { version: 2, next } })
+  },
+)
+
+test('it is issued again, too, where the question outlasted the connection', async () => {
+  const seed = Object.assign(seedWith([NEW]), {
+    redial: async () => {
+      seed.isGone = false
+    },
+  })
+  const ask = seed.ask.bind(seed)
+  seed.next.set('channels', [{ type: 'channels', channels: [], more: false }])
+  seed.ask = async (request) => {
+    const isFirst = request.type === 'channels' && !seed.asked.includes('channels')
+    const reply = await ask(request)
+    if (isFirst) seed.isGone = true
+    return reply
+  }
+  seed.envelopes = [release(1, NEW).envelope]
+  await rotateAt(seed)
+  expect(headerOf(seed.submitted)).toMatchObject({ root: 2, channel: NEW })
+})

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address } from '../../../src/model/ids.ts'
-import { reachSeeds } from '../../../src/publish/seeds.ts'
+import { reachSeeds, redialGone } from '../../../src/publish/seeds.ts'
 import { FakeSeed } from './fake-seed.ts'
 
 const limits = { ...LIMITS, otherSeedsMs: 20 }
@@ -59,4 +59,23 @@ test('A seed is dialled again at the address where it was reached; what is left 
   await seed?.redial?.()
   await seed?.ask({ type: 'roots', since: 0 }, 1)
   expect([dialled, closed, first.asked, second.asked]).toEqual([[near, near], 1, [], ['roots']])
+})
+
+test('Seeds whose connections have ended are dialled again, and it is no matter who does not come back while one is left', async () => {
+  const refused = new MeshError('NET_UNREACHABLE', 'refused')
+  const at = (isGone: boolean, isBack: boolean) => {
+    const seed = Object.assign(new FakeSeed('a'), {
+      isGone,
+      redial: async () => {
+        if (!isBack) throw refused
+        seed.isGone = false
+      },
+    })
+    return seed
+  }
+  const [back, lost, here] = [at(true, true), at(true, false), at(false, false)]
+  await redialGone([back, lost])
+  await redialGone([here, lost])
+  expect([back.isGone, lost.isGone]).toEqual([false, true])
+  await expect(redialGone([lost])).rejects.toBe(refused)
 })
