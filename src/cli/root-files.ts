@@ -8,7 +8,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { TrustRoot } from '../model/root.ts'
-import { startChain } from '../trust/chain.ts'
+import { adopt, startChain } from '../trust/chain.ts'
 import { checkRoot } from '../trust/root-rules.ts'
 import { checkType } from '../trust/threshold.ts'
 import { readInput, replaceFile, writeNew } from './files.ts'
@@ -95,6 +95,27 @@ export function keepOld({ path, envelope, root }: RootFile): string {
     )
   }
   return kept
+}
+
+/** The oldest version, of those beside the file without a gap, from which each step was checked. @throws MeshError TRUST_*, CODEC_* */
+export function followsFrom(file: RootFile): number {
+  const older: RootFile[] = []
+  for (let version = file.root.version - 1; version >= 1; version--) {
+    const path = oldPath(file.path, version)
+    if (!existsSync(path)) break
+    older.unshift(readRoot(path))
+  }
+  const [first, ...rest] = [...older, file]
+  let chain = startChain(encodeEnvelope((first as RootFile).envelope), LIMITS)
+  for (const step of rest) {
+    const result = adopt(chain, encodeEnvelope(step.envelope), LIMITS)
+    if (result.adoption.kind !== 'adopted') {
+      const code = result.adoption.kind === 'narrows' ? 'TRUST_ROOT_NARROWS' : 'TRUST_ROOT_UNAUTHORISED'
+      throw new MeshError(code, `${step.path}: ${result.adoption.text}`, { path: step.path })
+    }
+    chain = result.chain
+  }
+  return (first as RootFile).root.version
 }
 
 function beside(path: string, suffix: string): string {

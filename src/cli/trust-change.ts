@@ -1,7 +1,7 @@
 /** One step of the trust root, from the edit to the files: says what changes, signs, and takes effect once enough signed. */
 import { existsSync, unlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { Channel } from '../model/ids.ts'
@@ -19,8 +19,8 @@ import { saysYes } from './question.ts'
 import {
   draftPath,
   envelopeText,
+  followsFrom,
   keepOld,
-  oldPath,
   payloadOf,
   type RootFile,
   readRoot,
@@ -113,7 +113,8 @@ async function touchedChannels(
 
 /** More signatures: on a draft, or on a root that holds already. Whoever signs is told what by this command, not by the other. */
 export async function signRoot(file: string, options: SignOptions): Promise<void> {
-  const target = options.root ?? rootOfDraft(resolve(file))
+  const beside = rootOfDraft(resolve(file))
+  const target = options.root ?? beside
   if (target === undefined) return signCurrent(file, options.rootKey)
   const current = readRoot(target)
   const draft = readRootDraft(file)
@@ -123,6 +124,9 @@ export async function signRoot(file: string, options: SignOptions): Promise<void
   const step = { current, next: draft.root, sign, target: resolve(target), draft: draft.path }
   const explained = explain(step, [], await touchedChannels(options.seed, current.root, draft.root))
   await agree(explained.lines, 'sign this root?', options.yes === true)
+  // No draft, and nothing is missing: the root that is left was named only to say what it changes, and stays what it is.
+  if (beside === undefined && isComplete(count(current.root, draft.root, draft.envelope)))
+    return saveInPlace(draft, sign(), explained.facts)
   say(conclude(step, explained))
 }
 
@@ -168,7 +172,7 @@ function conclude(step: Step, explained: Explained): Outcome {
   requireUnchanged(current)
   const envelope = sign()
   const signatures = count(current.root, next, envelope)
-  const complete = isMet(signatures.old) && isMet(signatures.next)
+  const complete = isComplete(signatures)
   const facts = { fleetId: next.fleetId, version: next.version, ...explained.facts, complete, signatures }
   if (!complete) {
     saveEnvelope(draft, envelope)
@@ -179,7 +183,8 @@ function conclude(step: Step, explained: Explained): Outcome {
   const previous = replaces ? keepOld(current) : current.path
   if (replaces) saveEnvelope(target, envelope)
   else writeNew(target, envelopeText(envelope), 0o644)
-  if (existsSync(draft)) unlinkSync(draft)
+  // A file that came under another name is not this command's to remove.
+  if (existsSync(draft) && rootOfDraft(draft) !== undefined) unlinkSync(draft)
   const again =
     raisedBy(current.root, next).length === 0
       ? ''
@@ -222,28 +227,41 @@ function readSame(path: string, payload: Uint8Array): Envelope {
 
 /** Whoever signs it is told nothing, so it must hold already. @throws MeshError USAGE */
 function signCurrent(file: string, keyFiles: readonly string[]): void {
-  const { path, envelope, root } = readRootDraft(file)
-  if (!holdsAlready({ path, envelope, root }))
+  const current = readRootDraft(file)
+  const { path, envelope, root } = current
+  if (!holdsAlready(current))
     throw new MeshError(
       'USAGE',
-      `${path} is version ${root.version} and not seen to hold already; name the root that is left: --root FILE`,
+      `${path} is version ${root.version} and not seen to hold already, step by step from version 1 beside it; name the root that is left: --root FILE`,
     )
   const keys = rootKeys(keyFiles, root, root)
-  const signed = keys.reduce(addSignature, envelope)
-  const { next } = count(root, root, signed)
-  saveEnvelope(path, signed)
-  const facts = { root: path, version: root.version, complete: isMet(next), signatures: { next } }
+  saveInPlace(current, keys.reduce(addSignature, envelope), {})
+}
+
+function saveInPlace({ path, root }: RootFile, envelope: Envelope, explained: object): void {
+  const { next } = count(root, root, envelope)
+  saveEnvelope(path, envelope)
+  const facts = {
+    root: path,
+    version: root.version,
+    ...explained,
+    complete: isMet(next),
+    signatures: { next },
+  }
   out(facts, `${path}: version ${root.version} bears ${next.have} of ${next.need} needed signatures`)
 }
 
-/** Signed by enough of its own keys, and of those of the version beside it that it follows. */
-function holdsAlready({ path, envelope, root }: RootFile): boolean {
-  const left = oldPath(path, root.version - 1)
-  if (root.version > 1 && !existsSync(left)) return false
-  const old = root.version > 1 ? readRoot(left).root : root
-  if (old !== root) checkSuccession(old, root)
-  const signatures = count(old, root, envelope)
-  return isMet(signatures.old) && isMet(signatures.next)
+/**
+ * Each step to it from version 1, whose digest is the fleet's id: a later version alone beside it may be anybody's, and
+ * sign itself.
+ */
+function holdsAlready(file: RootFile): boolean {
+  try {
+    return followsFrom(file) === 1
+  } catch (error) {
+    if (isMeshError(error)) return false
+    throw error
+  }
 }
 
 /** A key that no root names would add a signature that counts for nothing. @throws MeshError CONFIG_KEY */
@@ -267,3 +285,5 @@ function count(old: TrustRoot, next: TrustRoot, envelope: Envelope): Signatures 
 }
 
 const isMet = ({ have, need }: Count): boolean => have >= need
+
+const isComplete = ({ old, next }: Signatures): boolean => isMet(old) && isMet(next)

@@ -1,12 +1,9 @@
-import { existsSync } from 'node:fs'
-import { encodeEnvelope } from '../codec/envelope.ts'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { TrustRoot } from '../model/root.ts'
-import { adopt, startChain } from '../trust/chain.ts'
 import { keysOf, signers } from '../trust/threshold.ts'
 import { out } from './output.ts'
-import { oldPath, type RootFile, readRoot, readRootDraft } from './root-files.ts'
+import { followsFrom, type RootFile, readRoot, readRootDraft } from './root-files.ts'
 
 /** What a root says, for people and machines; says, too, how many of its own keys signed it. */
 export function showRoot(path: string): void {
@@ -44,27 +41,6 @@ export function verifyRoot(path: string, nowMs: number): void {
       ? 'no older version lies beside it to follow from'
       : `it follows from version ${from}, step by step`,
   ])
-}
-
-/** The oldest version, of those beside the file without a gap, from which each step was checked. */
-function followsFrom(file: RootFile): number {
-  const older: RootFile[] = []
-  for (let version = file.root.version - 1; version >= 1; version--) {
-    const path = oldPath(file.path, version)
-    if (!existsSync(path)) break
-    older.unshift(readRoot(path))
-  }
-  const [first, ...rest] = [...older, file]
-  let chain = startChain(encodeEnvelope((first as RootFile).envelope), LIMITS)
-  for (const step of rest) {
-    const result = adopt(chain, encodeEnvelope(step.envelope), LIMITS)
-    if (result.adoption.kind !== 'adopted') {
-      const code = result.adoption.kind === 'narrows' ? 'TRUST_ROOT_NARROWS' : 'TRUST_ROOT_UNAUTHORISED'
-      throw new MeshError(code, `${step.path}: ${result.adoption.text}`, { path: step.path })
-    }
-    chain = result.chain
-  }
-  return (first as RootFile).root.version
 }
 
 const signersOf = ({ envelope, root }: RootFile): number =>

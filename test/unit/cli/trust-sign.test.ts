@@ -51,6 +51,13 @@ function fleetOf(rootThreshold: number): TrustRoot {
 const save = (name: string, root: TrustRoot, signers: readonly PrivateKey[]): void =>
   saveEnvelope(at(name), signEnvelope('root', encodeRoot(root), signers))
 
+/** With other root keys, two of which must sign. */
+const ruledBy = (root: TrustRoot, ...rulers: readonly PrivateKey[]): TrustRoot => ({
+  ...root,
+  keys: new Map([...root.keys, ...rulers.map((key) => [key.id, key.public] as const)]),
+  root: { keys: rulers.map(({ id }) => id).sort(), threshold: Math.min(2, rulers.length) },
+})
+
 const renewBy = (name: string) =>
   changeRoot({ ...by(name), root: at('root.json') }, (root) => renew(root, EXPIRES + 86_400_000))
 
@@ -88,6 +95,44 @@ test('what holds already takes further signatures', async () => {
   await signRoot(at('root.2.draft.json'), by('two.key'))
   await signRoot(at('root.json'), by('three.key'))
   expect([readRoot(at('root.json')).root.version, signatures('root.json')]).toEqual([2, 3])
+})
+
+test('with the root that it replaced named it stays where it is, and so does that one', async () => {
+  fleetOf(2)
+  await renewBy('one.key')
+  await signRoot(at('root.2.draft.json'), by('two.key'))
+  const kept = at('kept.1.json')
+  cpSync(at('root.1.json'), kept)
+  rmSync(at('root.1.json'))
+  await expect(signRoot(at('root.json'), by('three.key'))).rejects.toMatchObject({ code: 'USAGE' })
+  const before = readFileSync(kept, 'utf8')
+  await signRoot(at('root.json'), { ...by('three.key'), root: kept })
+  expect([readRoot(at('root.json')).root.version, signatures('root.json')]).toEqual([2, 3])
+  expect(readFileSync(kept, 'utf8')).toBe(before)
+  expect(existsSync(at('kept.1.1.json'))).toBe(false)
+})
+
+test('a file under any other name is kept once the root has come of it', async () => {
+  fleetOf(2)
+  await renewBy('one.key')
+  cpSync(at('root.2.draft.json'), at('sent.json'))
+  await signRoot(at('sent.json'), { ...by('two.key'), root: at('root.json') })
+  expect([readRoot(at('root.json')).root.version, existsSync(at('sent.json'))]).toEqual([2, true])
+})
+
+test('a version before it that signs itself, and follows from nothing, makes no root one that holds', async () => {
+  const first = fleetOf(2)
+  const [one, two] = keys as [PrivateKey, PrivateKey]
+  const stranger = writeKeyPair(at('stranger.key'), 'ed25519')
+  const left = ruledBy(renew(first, EXPIRES + 1000), stranger)
+  save('evil.2.json', left, [stranger])
+  save('evil.json', ruledBy(renew(left, EXPIRES + 2000), stranger, one, two), [stranger, one])
+  for (const beside of [false, true]) {
+    // the fleet's own first root, which the version before it does not follow
+    if (beside) cpSync(at('root.json'), at('evil.1.json'))
+    await expect(signRoot(at('evil.json'), by('two.key'))).rejects.toMatchObject({ code: 'USAGE' })
+    expect(signatures('evil.json')).toBe(2)
+  }
 })
 
 test('two who sign one draft at once both count', async () => {
