@@ -100,14 +100,15 @@ async function fullId(channel: Channel, to: string, session: Session, command: C
 
 /**
  * The id is the digest of the signed bytes, so no seed can pass another release off as this one.
- * @throws MeshError CONTENT_GONE where all say that they have it not; what the last said that did not say; ORDER_MISPLACED
+ * @throws MeshError CONTENT_GONE where all say that they have it not; what became of the last that did not say; ORDER_MISPLACED
  */
 export async function headerOf(
   { chain, seeds }: Pick<Session, 'chain' | 'seeds'>,
   channel: Channel,
   id: ReleaseId,
 ): Promise<Release> {
-  let unsaid: MeshError | undefined
+  // Nor has one that was not reached said anything.
+  let unsaid = seeds.missed.at(-1)?.error
   for (const seed of seeds.reached) {
     let release: Release | undefined
     try {
