@@ -56,10 +56,11 @@ class Lacking extends MeshError {
 
 /**
  * What a seed says of itself and not of the release: its disk is full or fails, it has no room for one more channel or for
- * what is under way, or takes nothing at all.
+ * what is under way, does not store this channel, or takes nothing at all.
  */
 const isOfSeed = (code: Code): boolean =>
-  code.startsWith('STORE_') || ['LIMIT_CHANNELS', 'LIMIT_RATE', 'ADMIT_REFUSED'].includes(code)
+  code.startsWith('STORE_') ||
+  ['LIMIT_CHANNELS', 'LIMIT_RATE', 'ORDER_MISPLACED', 'ADMIT_REFUSED'].includes(code)
 
 /**
  * One seed after another while they cannot be reached, cannot take it, or lack what is not at hand here; what one of them

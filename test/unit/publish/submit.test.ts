@@ -160,6 +160,7 @@ describe('a seed that cannot take it', () => {
     ['its disk is full at the end', 'await', full],
     ['its disk fails', 'page', { ...full, code: 'STORE_FAILED' } as const],
     ['it has no room for the channel', 'submit', { ...full, code: 'LIMIT_CHANNELS' } as const],
+    ['it does not store the channel', 'submit', { ...full, code: 'ORDER_MISPLACED' } as const],
     ['others have staged all that it takes', 'block', busy],
     ['it takes none of other hosts', 'submit', only],
   ] as const)('is followed by the next one, with the same envelope: %s', async (_, at, refused) => {
@@ -182,6 +183,13 @@ describe('a seed that cannot take it', () => {
     await expect(submitToFirst([seed, other], submission(), { limits: LIMITS })).rejects.toMatchObject({
       code: 'STORE_FULL',
     })
+  })
+
+  test('says that none stores the channel where each says so', async () => {
+    const seeds = [lacking('a'), lacking('b')]
+    for (const seed of seeds) seed.next.set('submit', [{ ...full, code: 'ORDER_MISPLACED' }])
+    const done = submitToFirst(seeds, submission(), { limits: LIMITS })
+    await expect(done).rejects.toMatchObject({ code: 'ORDER_MISPLACED', details: { seed: seeds[1]?.peer } })
   })
 
   test('What a seed refuses of the release itself is refused: no other is asked', async () => {
