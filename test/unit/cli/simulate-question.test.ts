@@ -198,6 +198,9 @@ describe('an answer', () => {
     expect(await said({ nodes: '200', regions: 'eu,us,ap' })).not.toMatch(/Not compared/)
     expect(await said({ nodes: '199', regions: 'us,eu,ap' })).toMatch(/Not compared: 199 nodes\./)
     expect(await said({ nodes: '200', regions: 'us,eu,sa' })).toMatch(/Not compared: these round trips\./)
+    expect(await said({ nodes: '200', regions: 'us,eu-west-1=300,ap-northeast-1=600' })).toMatch(
+      /Not compared: these round trips\./,
+    )
     expect(await said({ nodes: '200', regions: 'us,eu' })).toMatch(/Not compared: 2 regions\./)
   })
 
