@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -36,11 +45,27 @@ test('the fleet of docker/compose.yaml is made with the commands as they are, on
 test('a run that was interrupted before its last file is made good by the next one', () => {
   const made = () => ['seed-1/root.json', 'seed-2/seed.yaml'].map((file) => existsSync(join(dir, file)))
   rmSync(join(dir, 'seed-2'), { recursive: true })
+  writeFileSync(join(dir, '.making'), '')
   expect(makeFleet()).toMatchObject({ status: 0, stderr: expect.not.stringContaining('confmesh:') })
   expect(made()).toEqual([true, true])
   rmSync(join(dir, 'seed-2/seed.yaml'))
+  writeFileSync(join(dir, '.making'), '')
   expect(makeFleet().status).toBe(0)
   expect(made()).toEqual([true, true])
+  expect(existsSync(join(dir, '.making'))).toBe(false)
+})
+
+test('of a fleet that may have run nothing is removed, whatever was taken out of it', () => {
+  const key = readFileSync(join(dir, 'seed-1/root-1.key'), 'utf8')
+  renameSync(join(dir, 'seed-2'), join(dir, 'away'))
+  const { status, stderr } = makeFleet()
+  expect([status, stderr.trim().split('\n')]).toEqual([1, [expect.stringContaining(`make-fleet: ${dir}`)]])
+  expect(readFileSync(join(dir, 'seed-1/root-1.key'), 'utf8')).toBe(key)
+  renameSync(join(dir, 'away'), join(dir, 'seed-2'))
+  // a run that was killed between its last file and its end
+  writeFileSync(join(dir, '.making'), '')
+  expect([makeFleet().status, existsSync(join(dir, '.making'))]).toEqual([0, false])
+  expect(readFileSync(join(dir, 'seed-1/root-1.key'), 'utf8')).toBe(key)
 })
 
 test('nodes are told where the seed is reached by its name in the network of compose', () => {
