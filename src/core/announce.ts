@@ -8,7 +8,7 @@ import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf } from './events.ts'
 import { type Attached, checkAttached } from './inline.ts'
-import { ACCEPTED, type Ingested } from './journey.ts'
+import { ACCEPTED, type Heard, type Ingested, type Verdict } from './journey.ts'
 import { LatestSet } from './latest.ts'
 import { createBuckets } from './rate.ts'
 import { readRelease } from './release-bytes.ts'
@@ -26,10 +26,10 @@ export interface Announced {
 }
 
 export interface Announce {
-  /** A verdict: refused, and it is emitted. Else `conclude` must follow. */
-  open(step: Step, event: Gossip): Announced | GossipVerdict
-  /** The verdict that order leads to. */
-  conclude(step: Step, event: Gossip, announced: Announced, ingested: Ingested): GossipVerdict
+  /** What was heard: refused, and the verdict is emitted. Else `conclude` must follow. */
+  open(step: Step, event: Gossip): Announced | Heard
+  /** With the verdict that order leads to. */
+  conclude(step: Step, event: Gossip, announced: Announced, ingested: Ingested): Heard
   /** Bucket and memory of any topic's message; a verdict: refused, and it is emitted. */
   refuses(step: Step, event: Gossip): GossipVerdict | undefined
   verdict(step: Step, event: Gossip, verdict: GossipVerdict, urgent?: boolean): void
@@ -79,25 +79,26 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
     verdict,
     open(step, event) {
       const refused = refuses(step, event)
-      if (refused !== undefined) return refused
+      if (refused !== undefined) return unread(refused)
       const message = decode(step, event)
-      if (typeof message === 'string') return message
+      if (typeof message === 'string') return unread(message)
       const { envelope, attached } = message
       const paid = checks.take(envelope, event.from, step.now.monoMs)
-      if (paid === undefined) {
+      if (typeof paid === 'string') {
         const text = 'more signatures to check than this node takes in a second'
-        return refuse(step, event, 'ignore', 'LIMIT_RATE', text)
+        const blameless = paid === 'of-all'
+        return { ...unread(refuse(step, event, 'ignore', 'LIMIT_RATE', text)), blameless }
       }
       step.emit({ kind: 'count', metric: 'verified', by: 1 })
       const content = contentOf(envelope, attached)
-      if (content.kind === 'wrong') return refuse(step, event, 'reject', content.code, content.text)
+      if (content.kind === 'wrong') return unread(refuse(step, event, 'reject', content.code, content.text))
       return { envelope, content: content.kind === 'whole' ? content.content : undefined, paid }
     },
     conclude(step, event, { paid }, ingested) {
       if (ACCEPTED.has(ingested.verdict)) checks.giveBack(event.from, paid)
       const led = verdictOf(ingested)
       verdict(step, event, led)
-      return led
+      return heardOf(ingested, led)
     },
     forgetRejected: () => rejected.clear(),
     forgetPeer: (peer) => messages.forget(peer),
@@ -118,6 +119,20 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
     const read = readRelease(envelope, limits)
     return read.kind === 'read' ? checkAttached(read.release, attached, limits) : { kind: 'none' }
   }
+}
+
+/** After these a further copy brings nothing; of those that are accepted, where they may not be relayed. */
+const KNOWN: ReadonlySet<Verdict> = new Set([...ACCEPTED, 'DUPLICATE', 'TWIN_KNOWN', 'STALE', 'STALE_EPOCH'])
+/** Not for this node as it is now. */
+const NOT_NOW: ReadonlySet<Verdict> = new Set(['AHEAD', 'RATE', 'UNSUPPORTED'])
+
+const unread = (verdict: GossipVerdict): Heard => ({ verdict, id: undefined, known: false })
+
+/** What names no release proves nothing of one, and of a root that is not here anybody may speak: that is the sender's word. */
+function heardOf({ verdict: ordered, release }: Ingested, verdict: GossipVerdict): Heard {
+  const id = release?.id as string | undefined as Digest | undefined
+  const notNow = id !== undefined && NOT_NOW.has(ordered)
+  return { verdict, id, known: KNOWN.has(ordered), notNow, blameless: notNow && ordered !== 'AHEAD' }
 }
 
 /** *Reject* only what the message alone, or the root it names, proves wrong: else honest relays would be punished. */

@@ -347,7 +347,7 @@ export class Bridge implements Stage {
    */
   #take(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): boolean {
     this.#items.drop(item.id)
-    const { verdict, id, known, notNow } = journey.hear(step, item.topic, bytes, peer)
+    const { verdict, id, known, notNow, blameless } = journey.hear(step, item.topic, bytes, peer)
     if (verdict === 'accept' && id !== undefined) {
       const heard = { ...item, id }
       this.#items.here(id, bytes)
@@ -358,8 +358,10 @@ export class Bridge implements Stage {
       const text = 'what this gateway brought over the border is not what it announced'
       step.emit({ kind: 'note', level: 'warn', code: 'NET_PROTOCOL', text, peer })
       step.emit({ kind: 'hangUp', peer, code: 'NET_PROTOCOL' })
-    } else if (notNow) this.#items.notNow(item.id, step.now.monoMs)
-    else if (verdict === 'ignore' && !known) this.#announcers.dud(peer, step.now.monoMs)
+      return false
+    }
+    if (notNow && id !== undefined) this.#items.notNow(id, step.now.monoMs)
+    if (verdict === 'ignore' && !known && !blameless) this.#announcers.dud(peer, step.now.monoMs)
     return verdict === 'accept'
   }
 

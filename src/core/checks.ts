@@ -35,16 +35,16 @@ export class Checks {
   }
 
   /**
-   * Of a release that a peer says by itself: what it takes; undefined: not now. Forgeries, and the same release in ever
+   * Of a release that a peer says by itself: what it takes, or whose part is used up. Forgeries, and the same release in ever
    * new envelopes, use up the part of the peer that says them and not the checks of all others; whoever relays much that
    * is new is held up by `gossipPerSecond` alone.
    */
-  take(envelope: Uint8Array, peer: PeerId, monoMs: number): number | undefined {
+  take(envelope: Uint8Array, peer: PeerId, monoMs: number): number | 'of-peer' | 'of-all' {
     const cost = this.#cost(envelope)
-    if (!this.#ofOne.take(peer, monoMs, cost)) return undefined
+    if (!this.#ofOne.take(peer, monoMs, cost)) return 'of-peer'
     if (this.#all.take(monoMs, cost)) return cost
     this.giveBack(peer, cost)
-    return undefined
+    return 'of-all'
   }
 
   /** It was new, or nothing was checked: the part of that peer is as it was, what all take is not. */

@@ -14,7 +14,7 @@ import type { Effect, GossipVerdict } from './effects.ts'
 import type { Event, EventOf, Now } from './events.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { writeEnvelope } from './ingest.ts'
-import { ACCEPTED, type Heard, type Journey, type Verdict } from './journey.ts'
+import type { Heard, Journey } from './journey.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { OpenStep, StepCounter } from './open-step.ts'
 import { type GatewayBook, OwnJourney } from './own-journey.ts'
@@ -52,11 +52,6 @@ export interface Stages {
   readonly submit: Stage & { uploads?(): number }
   readonly bridge: Stage
 }
-
-/** After these a further copy brings nothing; of those that are accepted, where they may not be relayed. */
-const KNOWN: ReadonlySet<Verdict> = new Set([...ACCEPTED, 'DUPLICATE', 'TWIN_KNOWN', 'STALE', 'STALE_EPOCH'])
-/** Nothing wrong with it, and not for this node as it is now. */
-const NOT_NOW: ReadonlySet<Verdict> = new Set(['AHEAD', 'RATE', 'UNSUPPORTED'])
 
 export class Dispatcher implements CoreFacts {
   readonly #config: CoreConfig
@@ -273,13 +268,12 @@ export class Dispatcher implements CoreFacts {
 
   #release(step: Step, message: Gossip): Heard {
     const announced = this.#announce.open(step, message)
-    if (typeof announced === 'string') return { verdict: announced, id: undefined, known: false }
+    if ('verdict' in announced) return announced
     const source = { via: 'gossip', peer: message.from } as const
     const ingested = this.#journey.take(step, announced.envelope, source, announced.content)
-    const verdict = this.#announce.conclude(step, message, announced, ingested)
+    const heard = this.#announce.conclude(step, message, announced, ingested)
     if (ingested.verdict === 'AHEAD') this.#journey.askAhead(step, message.from)
-    const id = ingested.release?.id as string | undefined as Digest | undefined
-    return { verdict, id, known: KNOWN.has(ingested.verdict), notNow: NOT_NOW.has(ingested.verdict) }
+    return heard
   }
 
   #control(step: Step, message: Gossip): Heard {

@@ -78,8 +78,10 @@ export interface Heard {
   readonly id: Digest | undefined
   /** Further copies are of no use either. */
   readonly known: boolean
-  /** Nor are they for now, and nobody is to blame: this node lacks the root, the format or the room for what `id` names. */
+  /** Nor are they for now: this node lacks the root, the format or the room for what `id` names. */
   readonly notNow?: boolean
+  /** It came to nothing, and that is proven not to be the fault of whoever brought it. */
+  readonly blameless?: boolean
 }
 
 export interface Journey {

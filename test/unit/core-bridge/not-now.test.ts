@@ -93,7 +93,7 @@ describe('what this node cannot take as it is now', () => {
 
   beforeEach(() => {
     gateway(0)
-    heard = { verdict: 'ignore', id, known: false, notNow: true }
+    heard = { verdict: 'ignore', id, known: false, notNow: true, blameless: true }
   })
 
   it('is laid to nobody, and not brought over the border again for half a minute', () => {
@@ -122,6 +122,38 @@ describe('what this node cannot take as it is now', () => {
     expect(pulls(200)).toHaveLength(1)
   })
 
+  it('says nothing of what was announced where it names nothing, and is laid to who brought it', () => {
+    const [one] = FAR as [PeerId]
+    heard = { verdict: 'ignore', id: undefined, known: false, notNow: true }
+    ask(one, { type: 'announce', item: item(), bytes })
+    ask(second, { type: 'have', items: [item()] })
+    expect(pulls(200)).toHaveLength(1)
+    expect(isTrusted()).toBe(false)
+  })
+
+  it('is laid to who brought it where it may be made up, and not asked for again either', () => {
+    heard = { verdict: 'ignore', id, known: false, notNow: true, blameless: false }
+    brought()
+    ask(second, { type: 'have', items: [item()] })
+    expect(pulls(1_000)).toEqual([])
+    expect(isTrusted()).toBe(false)
+  })
+
+  it('is laid to nobody, and asked for again, where this node had no time to look at it', () => {
+    heard = { verdict: 'ignore', id: undefined, known: false, blameless: true }
+    brought()
+    ask(second, { type: 'have', items: [item()] })
+    expect(pulls(1_000)).toHaveLength(1)
+    expect(isTrusted()).toBe(true)
+  })
+
+  it('holds nobody off what was announced where something else came in its place', () => {
+    heard = { verdict: 'accept', id: sha256(messageOf('two')), known: false }
+    const effects = ask(first, { type: 'announce', item: item(), bytes })
+    expect(hungUp(effects)).toEqual([first])
+    expect(asked(effects).filter(({ request }) => request.message.type === 'claim')).toEqual([])
+  })
+
   it('but what cannot be verified is laid to who brought it', () => {
     heard = { verdict: 'ignore', id, known: false, notNow: false }
     brought()
@@ -129,7 +161,7 @@ describe('what this node cannot take as it is now', () => {
   })
 })
 
-test('a release under a root that is not here is for later; one that is taken is known, also where it may not go on', () => {
+test('a release under a root that is not here is for later, which anybody may say of one; one that is taken is known, also where it may not go on', () => {
   const [two, three] = [renew(ROOT, ROOT.expires + 2), renew(renew(ROOT, ROOT.expires + 2), ROOT.expires + 3)]
   const roots = [ROOT, three].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
   const node = new BenchNode()
@@ -142,7 +174,13 @@ test('a release under a root that is not here is for later; one that is taken is
     return heard as Heard
   }
   const ahead = make({ clock: { alice: 1 }, header: { root: 9 } })
-  expect(hear(ahead.envelope)).toEqual({ verdict: 'ignore', id: ahead.id, known: false, notNow: true })
+  expect(hear(ahead.envelope)).toEqual({
+    verdict: 'ignore',
+    id: ahead.id,
+    known: false,
+    notNow: true,
+    blameless: false,
+  })
   const unsure = make({ clock: { alice: 1 }, header: { root: two.version } })
   expect(hear(unsure.envelope)).toMatchObject({
     verdict: 'ignore',

@@ -63,8 +63,16 @@ describe('a release of a newer format', () => {
       started().inside((step, journey) => void heard.push(journey.hear(step, 'releases', bytes, PEER)))
       return heard
     }
-    expect(of(newer())).toMatchObject([{ verdict: 'ignore', id: expect.any(String), notNow: true }])
-    expect(of(newer(generatePrivateKey('ed25519').key))).toMatchObject([{ verdict: 'ignore', id: undefined }])
+    const [signed] = of(newer())
+    expect(signed).toMatchObject({ verdict: 'ignore', id: expect.any(String), notNow: true, blameless: true })
+    for (const made of [
+      newer(generatePrivateKey('ed25519').key),
+      newer(undefined, 'e'.repeat(64) as FleetId),
+    ]) {
+      const [heard] = of(made)
+      expect(heard).toMatchObject({ verdict: 'ignore', id: undefined })
+      expect([heard?.notNow, heard?.blameless]).not.toContain(true)
+    }
   })
 
   it('is not said where anybody else may have made it up', () => {
@@ -111,6 +119,23 @@ describe('more than a node takes', () => {
     expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['LIMIT_RATE']])
     node.monoMs = 1_000
     expect(verdicts(node.handle(gossip(made(2))))).toEqual(['accept'])
+  })
+
+  it('of signatures is laid to whoever used up its own part, and not to whom others left none', () => {
+    const bytes = (counter: number) => encodeReleaseGossip({ envelope: made(counter).envelope, attached: [] })
+    const blameless = (verifiesBurst: number, counters: readonly number[]) => {
+      const node = started({ limits: withLimits({ verifiesBurst, verifiesPerSecond: 0 }) })
+      let last: Heard | undefined
+      for (const counter of counters)
+        node.inside((step, journey) => {
+          last = journey.hear(step, 'releases', bytes(counter), PEER)
+        })
+      expect(last).toMatchObject({ verdict: 'ignore', id: undefined, known: false })
+      return last?.blameless
+    }
+    expect(blameless(1, [1, 2])).toBe(true)
+    const again = Array.from({ length: LIMITS.maxSignatures }, () => 1)
+    expect(blameless(8 * LIMITS.maxSignatures, [1, ...again, 2])).toBe(false)
   })
 
   it('of bytes in a message is ignored, not rejected: another build may allow more', () => {
