@@ -68,6 +68,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/sync.ts', ['PROBES'], OWN),
   ...inFile('core/turns.ts', ['MORE_BY_TURN'], 'how many nodes of the region act'),
   ...inFile('core/twin.ts', ['KEPT_RECORDS'], 'how many of its own records are known again'),
+  ...inFile('core/twin.ts', ['RECORDS_LEFT'], 'how sure it is before it tells'),
   ...inFile('core/twin.ts', ['TELL_MS', 'CLOCKS_APART_MS'], PACE),
   ...inFile('core/want-window.ts', ['START', 'LEAST', 'LATE_MS'], PACE),
   ...inFile('core/warm-links.ts', ['LINGER_MS', 'PATIENCE_MS'], PACE),

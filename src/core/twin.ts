@@ -13,8 +13,10 @@ import type { Step } from './step.ts'
 const KEPT_RECORDS = 64
 /** How long one is told of after it was last heard of, and how often it is logged. */
 const TELL_MS = 600_000
-/** What is further ahead than clocks of two hosts are apart was signed by this one, when its own clock was ahead. */
+/** What is further ahead than clocks of two hosts are apart may have been signed by this one, when its own clock was ahead. */
 const CLOCKS_APART_MS = 60_000
+/** So many records an earlier life may have left with peers that heard of it at different times. */
+const RECORDS_LEFT = 2
 
 export class Twin {
   readonly #given = new LatestSet<string>(KEPT_RECORDS)
@@ -23,6 +25,8 @@ export class Twin {
   #toldMonoMs = Number.NEGATIVE_INFINITY
   #addresses: readonly Address[] = []
   #notBefore = 0
+  /** How often a record was later than all of before. */
+  #outdone = 0
 
   started(wallMs: number): void {
     this.#startWallMs = wallMs
@@ -42,9 +46,12 @@ export class Twin {
   heard(step: Step, { at, addresses }: PeerRecord, bytes: Uint8Array): void {
     const digest = sha256(bytes)
     if (at <= this.#startWallMs || this.#given.has(digest)) return
-    if (this.#isOfEarlierLife(at, step)) {
+    const aheadMs = at - step.now.wallMs
+    const canOutdo = aheadMs <= step.config.limits.admitSkewMs
+    const isLatest = at >= this.#notBefore
+    if (canOutdo && isLatest) this.#outdo(at)
+    if (canOutdo && aheadMs > CLOCKS_APART_MS && (!isLatest || this.#outdone <= RECORDS_LEFT)) {
       this.#given.add(digest)
-      this.#notBefore = Math.max(this.#notBefore, at + 1)
       return
     }
     const { monoMs } = step.now
@@ -59,14 +66,13 @@ export class Twin {
   }
 
   /**
-   * Its clock was ahead then. Another process whose clock is ahead answers the record that outdoes this one with a later
-   * one, and finds ours in turn. Beyond what certificates allow nobody admits a node, nor is it outdone: whoever has the
-   * key may name the end of all time.
+   * An earlier life whose clock was ahead has no answer to that but what it left; another process, which finds ours, outdoes
+   * it in turn, and so on until both have told. Beyond what certificates allow nobody admits a node, nor is it outdone:
+   * whoever has the key may name the end of all time.
    */
-  #isOfEarlierLife(at: number, { now, config }: Step): boolean {
-    const aheadMs = at - now.wallMs
-    const isOutdone = this.#notBefore > 0 && at > this.#notBefore
-    return aheadMs > CLOCKS_APART_MS && aheadMs <= config.limits.admitSkewMs && !isOutdone
+  #outdo(at: number): void {
+    this.#notBefore = at + 1
+    this.#outdone += 1
   }
 
   /** Where the other is reached; undefined: none was heard of lately. */

@@ -50,12 +50,43 @@ test('one that an earlier life signed while its clock was ahead proves nothing, 
   expect(twin.at(bench.now.monoMs)).toBeUndefined()
 })
 
-test('one that is later than what outdoes that is another process, as is one of no time at which nodes are admitted', () => {
-  const ahead = recordAt(bench.now.wallMs + 60 * MINUTE_MS)
-  hear(ahead, 'ahead')
-  expect(codes(hear(recordAt(ahead.at + 2), 'later'))).toEqual(['NET_DUPLICATE_ID'])
-  twin = new Twin()
-  twin.started(START)
+test('two that it left are outdone, whichever is heard first', () => {
+  const [one, two] = [60, 61].map((minutes) => recordAt(bench.now.wallMs + minutes * MINUTE_MS))
+  expect([hear(one as PeerRecord, 'one'), hear(two as PeerRecord, 'two')]).toEqual([[], []])
+  expect(twin.at(bench.now.monoMs)).toBeUndefined()
+  expect(twin.notBefore).toBe((two as PeerRecord).at + 1)
+})
+
+test('what answers each that outdoes it is another process, on both sides, also where its clock is ahead', () => {
+  const [slow, fast] = [new Twin(), new Twin()]
+  const aheadMs = 60 * MINUTE_MS
+  slow.started(bench.now.wallMs)
+  fast.started(bench.now.wallMs + aheadMs)
+  const { now } = bench
+  const told: string[] = []
+  /** Each gives its own, not earlier than it has to be, and a peer hands it to the other. */
+  const exchange = (from: Twin, to: Twin, at: number, name: string) => {
+    const record = recordAt(Math.max(at, from.notBefore), name)
+    from.gave(bytes(`${name} ${record.at}`))
+    bench.now = { ...now, wallMs: to === fast ? now.wallMs + aheadMs : now.wallMs }
+    const effects = bench.run((step) => to.heard(step, record, bytes(`${name} ${record.at}`)))
+    told.push(...codes(effects).map((code) => `${code} ${name}`))
+  }
+  for (let round = 0; round < 4; round += 1) {
+    exchange(fast, slow, now.wallMs + aheadMs + 1, 'fast')
+    exchange(slow, fast, now.wallMs + 1, 'slow')
+  }
+  expect(told).toEqual(['NET_DUPLICATE_ID slow', 'NET_DUPLICATE_ID fast'])
+  expect([slow.at(now.monoMs), fast.at(now.monoMs)]).not.toContain(undefined)
+})
+
+test('one whose clock is right is found at once, and finds this one by the record that outdoes its own', () => {
+  const other = recordAt(bench.now.wallMs + 1)
+  expect(codes(hear(other, 'other'))).toEqual(['NET_DUPLICATE_ID'])
+  expect(twin.notBefore).toBe(other.at + 1)
+})
+
+test('one of no time at which nodes are admitted is another process, and is not outdone', () => {
   const never = recordAt(bench.now.wallMs + LIMITS.admitSkewMs + 1)
   expect(codes(hear(never, 'never'))).toEqual(['NET_DUPLICATE_ID'])
   expect(twin.notBefore).toBe(0)
