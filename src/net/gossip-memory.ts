@@ -10,6 +10,8 @@ export interface GossipMemory {
   }
   /** Ids, so that a message that comes again is known; for `seenTTL`, oldest first. */
   readonly seenCache: { readonly entries: Map<string, unknown> }
+  /** An id as it is written there. */
+  readonly msgIdToStrFn: (id: Uint8Array) => string
   /** What became of each, for two minutes (its constant `TimeCacheDuration`). */
   readonly score: {
     readonly deliveryRecords: {
@@ -35,6 +37,14 @@ export function forgetOldest(
   }
   const { records, queue } = score.deliveryRecords
   while (queue.length > most) records.delete(queue.shift()?.msgId ?? '')
+}
+
+/** A message that comes again is looked at: gossipsub remembers it before anybody said what it is worth. */
+export function forget(
+  { seenCache, msgIdToStrFn }: Pick<GossipMemory, 'seenCache' | 'msgIdToStrFn'>,
+  id: Uint8Array,
+): void {
+  seenCache.entries.delete(msgIdToStrFn(id))
 }
 
 /**

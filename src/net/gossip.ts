@@ -9,7 +9,7 @@ import type { FleetId, PeerId } from '../model/ids.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
 import { afterReading } from './after-reading.ts'
 import type { Gate, Inbound } from './gate.ts'
-import { forgetOldest, type GossipMemory, tellLater } from './gossip-memory.ts'
+import { forget, forgetOldest, type GossipMemory, tellLater } from './gossip-memory.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 import { relayHold } from './relay-hold.ts'
@@ -73,6 +73,9 @@ const topicScore = () =>
     invalidMessageDeliveriesDecay: 0.99,
   })
 
+const messageId = (topic: string, data: Uint8Array): Uint8Array =>
+  createHash('sha256').update(topic).update('\0').update(data).digest()
+
 export interface GossipSettings {
   readonly fleetId: FleetId
   readonly region: string
@@ -122,7 +125,7 @@ export function gossipOptions({
     // the first thing that is done for a message, a duplicate included: whoever floods waits here
     msgIdFn: async ({ topic, data }) => {
       await pace.slice()
-      return createHash('sha256').update(topic).update('\0').update(data).digest()
+      return messageId(topic, data)
     },
     fallbackToFloodsub: false,
     floodPublish: false,
@@ -269,7 +272,11 @@ export class Gossip {
   /** gossipsub reads a peer's next message once this one is through: to be slow here slows the peer. */
   async #bounded(topic: Topic, peer: Libp2pPeerId, data: Uint8Array): Promise<TopicValidatorResult> {
     // of a flood that outlasts its connection the rest is held for as long as it is waited for
-    if (this.#throttle.isEmpty(peer) && !this.#parts.gate.hears(peer)) return TopicValidatorResult.Ignore
+    if (this.#throttle.isEmpty(peer) && !this.#parts.gate.hears(peer)) {
+      // nobody looked at it: from others it is news
+      forget(this.#parts.pubsub, messageId(this.#names[topic], data))
+      return TopicValidatorResult.Ignore
+    }
     await this.#throttle.take(peer)
     if (data.byteLength <= this.#maxBytes[topic]) return TopicValidatorResult.Accept
     const text = `gossip on ${topic}: ${data.byteLength} bytes, at most ${this.#maxBytes[topic]} are allowed`

@@ -20,6 +20,7 @@ test('the oldest messages are forgotten, and what came in a heartbeat is no long
       getGossipIDs: () => new Map(),
     },
     seenCache: { entries: new Map(ids.map((id) => [id, {}])) },
+    msgIdToStrFn: String,
     score: { deliveryRecords: { records: new Map(ids.map((id) => [id, {}])), queue } },
   }
   forgetOldest(memory, 2)

@@ -1,13 +1,18 @@
-import { TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
+import { gossipsub, TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
 import type { Connection } from '@libp2p/interface'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { FleetId, PeerId } from '../../../src/model/ids.ts'
 import { Gate } from '../../../src/net/gate.ts'
-import { Gossip, gossipOptions, type Pubsub } from '../../../src/net/gossip.ts'
+import { Gossip, gossipOptions, type Pubsub, topicNames } from '../../../src/net/gossip.ts'
 import { Misconduct } from '../../../src/net/misconduct.ts'
 import { Pace } from '../../../src/net/pace.ts'
 import type { EffectOf } from '../../../src/runtime/ports.ts'
+
+/** Where gossipsub judges what came. */
+interface Receiver {
+  validateReceivedMessage(from: object, message: object): Promise<{ readonly code: string }>
+}
 
 const FLEET = 'f1ee7'.padEnd(64, '0') as FleetId
 
@@ -102,9 +107,10 @@ describe('a verdict', () => {
 })
 
 describe('a flood', () => {
+  const forgetful = { seenCache: { entries: new Map() }, msgIdToStrFn: () => '' }
   const hears = (gate: Gate) => {
     const topicValidators: Pubsub['topicValidators'] = new Map()
-    const pubsub = { topicValidators, subscribe: vi.fn(), addEventListener: vi.fn() }
+    const pubsub = { topicValidators, subscribe: vi.fn(), addEventListener: vi.fn(), ...forgetful }
     gossipOn(pubsub as unknown as Pubsub, false, gate).start()
     const [validator] = topicValidators.values()
     return (peer: object) => validator?.(peer as never, { data: Uint8Array.of(1) })
@@ -123,6 +129,26 @@ describe('a flood', () => {
       expect(await validate(remotePeer)).toBe(TopicValidatorResult.Accept)
     gate.admit({ remotePeer: { ...remotePeer } } as unknown as Connection)
     expect(await validate(remotePeer)).toBe(TopicValidatorResult.Ignore)
+  })
+
+  test('that outlasts its connection hides nothing that others say as well', async () => {
+    const log = Object.assign(() => {}, { error() {}, trace() {} })
+    const real = gossipsub(options(false))({ logger: { forComponent: () => log } } as never)
+    const pubsub = Object.assign(real, { subscribe: vi.fn(), addEventListener: vi.fn() })
+    const gate = new Gate()
+    gossipOn(pubsub as unknown as Pubsub, false, gate).start()
+    const { releases: topic } = topicNames(FLEET, 'default')
+    const says = async (peer: object, text: string): Promise<string> => {
+      const message = { topic, data: new TextEncoder().encode(text) }
+      return (await (pubsub as unknown as Receiver).validateReceivedMessage(peer, message)).code
+    }
+    const honest = { toString: () => 'honest' }
+    gate.admit({ remotePeer: honest } as unknown as Connection)
+    for (let count = 0; count < AT_ONCE; count += 1)
+      expect(await says(remotePeer, `rubbish ${count}`)).toBe('valid')
+    expect(await says(remotePeer, 'release')).toBe('invalid')
+    expect(await says(honest, 'release')).toBe('valid')
+    expect(await says(honest, 'release')).toBe('duplicate')
   })
 
   test('of a peer that is here waits, and is heard', async () => {
