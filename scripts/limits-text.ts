@@ -145,7 +145,8 @@ These have no sum, only their factors:
 - Content that is here takes ${ENTRIES.block} B for each block and page, a release of ${LIMITS.maxFiles.toLocaleString('en')} small files ${mebibytes(LIMITS.maxFiles * ENTRIES.block)}, and more while it is on its way
   ([operations.md](operations.md)). The disk ends it, and no bound here does.
 - A channel that was stored before \`channels\` was changed keeps its floor and its newest releases: up to \`maxFormerChannels\` of them,
-  each with as much as one that is stored.
+  each with as much as one that is stored. Once the patterns match those again all are stored, beyond \`maxChannels\`, and the operator
+  is told at start: together never more than both bounds.
 - A publisher may fill up its headers with fields that this build does not know. They are kept as bytes, which adds ${ENTRIES.filledUp / KIB} KiB to each
   release, ${mebibytes(2 * LIMITS.maxChannels * ENTRIES.filledUp)} with all twins.
 `

@@ -46,12 +46,20 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     writes.push(...dropUnneeded(node, cell))
   }
   if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
+  noteMany(node, step)
   if (snapshot.floorLost)
     note('STORE_FLOOR_LOST', 'no floor is left although the store was used; peers are asked first')
   node.rootOver = isRootOver(node, step.now.wallMs)
   const alone = node.config.seeds.length === 0
   if (snapshot.floorLost || (node.cells.size === 0 && !alone))
     node.waitUntilMonoMs = step.now.monoMs + node.config.limits.floorLostWaitMs
+}
+
+/** Patterns that were narrower let more come in one after the other: none that has a floor is given up. */
+function noteMany({ storedCells, config: { limits } }: NodeState, step: Step): void {
+  if (storedCells <= limits.maxChannels) return
+  const text = `${storedCells} channels that were stored here match again, more than may come in (limits.maxChannels: ${limits.maxChannels}); all stay`
+  step.emit({ kind: 'note', level: 'warn', code: 'LIMIT_CHANNELS', text })
 }
 
 const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord => ({

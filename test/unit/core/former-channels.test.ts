@@ -45,3 +45,19 @@ test('they have a bound of their own, and the operator hears which', () => {
   expect(full(room, 'app/now/a')).toEqual([])
   expect(stored(room)).toEqual(['app/now/a'])
 })
+
+test('those that match again all stay, and the operator hears at start where they are more than may come in', () => {
+  const started = (maxChannels: number) => {
+    const limits = { ...LIMITS, maxChannels }
+    const node = new BenchNode({ patterns: ['app/**'] as Pattern[], limits })
+    const floor = floorOf(make({ clock: { alice: 1 } }))
+    const channels = ['app/a/1', 'app/b/1', 'app/b/2'] as Channel[]
+    const effects = node.start({ floors: channels.map((channel) => ({ ...floor, channel })) })
+    expect(stored(node)).toEqual(channels)
+    return ofKind(effects, 'note').flatMap(({ code, text }) => (code === 'LIMIT_CHANNELS' ? [text] : []))
+  }
+  expect(started(3)).toEqual([])
+  expect(started(2)).toEqual([
+    '3 channels that were stored here match again, more than may come in (limits.maxChannels: 2); all stay',
+  ])
+})
