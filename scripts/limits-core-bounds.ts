@@ -1,24 +1,24 @@
 /** Bounds of the core on what one peer may make it do, or remember. */
 import * as activate from '../src/core/activate.ts'
-import * as announcers from '../src/core/announcers.ts'
-import * as askers from '../src/core/askers.ts'
-import * as beaconKeys from '../src/core/beacon-keys.ts'
+import * as announcers from '../src/core/bridge/announcers.ts'
 import * as coreBridge from '../src/core/bridge.ts'
 import * as checks from '../src/core/checks.ts'
-import * as claims from '../src/core/claims.ts'
-import * as copies from '../src/core/copies.ts'
+import * as askers from '../src/core/fetch/askers.ts'
+import * as handed from '../src/core/fetch/handed.ts'
+import * as offers from '../src/core/fetch/offers.ts'
+import * as sources from '../src/core/fetch/sources.ts'
 import * as fetching from '../src/core/fetch.ts'
-import * as handed from '../src/core/handed.ts'
-import * as heartbeats from '../src/core/heartbeats.ts'
+import * as beaconKeys from '../src/core/freshness/beacon-keys.ts'
+import * as heartbeats from '../src/core/gateways/heartbeats.ts'
 import * as holders from '../src/core/holders.ts'
-import * as offers from '../src/core/offers.ts'
 import * as relayed from '../src/core/relayed.ts'
-import * as rootRun from '../src/core/root-run.ts'
+import * as rootRun from '../src/core/roots/run.ts'
 import * as coreRoots from '../src/core/roots.ts'
-import * as sources from '../src/core/sources.ts'
+import * as copies from '../src/core/serve/copies.ts'
+import * as claims from '../src/core/submit/claims.ts'
+import * as syncIndex from '../src/core/sync/channel-index.ts'
+import * as syncPeer from '../src/core/sync/peer.ts'
 import * as coreSync from '../src/core/sync.ts'
-import * as syncIndex from '../src/core/sync-index.ts'
-import * as syncPeer from '../src/core/sync-peer.ts'
 import { constants, type WireBound } from './limits-bound.ts'
 
 const CONNECTION = 'the sender: its connection ends'
@@ -28,7 +28,7 @@ const FORGOTTEN = 'what was used longest ago: forgotten'
 
 /** What one peer may make the core do, or remember. */
 export const PEERS: readonly WireBound[] = [
-  ...constants('core/sync-peer.ts', syncPeer, [
+  ...constants('core/sync/peer.ts', syncPeer, [
     ['MAX_FORGED', 'forged releases of one peer in sync, one more each minute', CONNECTION],
     ['VAIN_PER_SECOND', 'releases of one peer in sync that come to nothing, in a second', IGNORED],
     ['VAIN_BURST', 'and so many at once', IGNORED],
@@ -60,14 +60,14 @@ export const PEERS: readonly WireBound[] = [
       IGNORED,
     ],
   ]),
-  ...constants('core/beacon-keys.ts', beaconKeys, [
+  ...constants('core/freshness/beacon-keys.ts', beaconKeys, [
     [
       'TAKEN_PER_BEACON',
       'beacons of one freshness key in each `beaconIntervalMs`, and at once, whoever brings them',
       'the key: the latest of them waits for its turn, those between are left out',
     ],
   ]),
-  ...constants('core/sync-index.ts', syncIndex, [
+  ...constants('core/sync/channel-index.ts', syncIndex, [
     ['MAX_VIEWS', 'sets of patterns of peers for which channels are kept grouped', FORGOTTEN],
   ]),
   ...constants('core/checks.ts', checks, [
@@ -78,7 +78,7 @@ export const PEERS: readonly WireBound[] = [
     ],
     ['SHARES_OF_STRANGERS', 'of these parts all strangers together', PUBLISHER],
   ]),
-  ...constants('core/claims.ts', claims, [
+  ...constants('core/submit/claims.ts', claims, [
     [
       'SILENT_MS',
       'until a peer that only says it is a seed, and was silent when it was asked for a lease, is asked again',
@@ -86,7 +86,7 @@ export const PEERS: readonly WireBound[] = [
     ],
     ['MAX_SILENT', 'such peers remembered', FORGOTTEN],
   ]),
-  ...constants('core/heartbeats.ts', heartbeats, [
+  ...constants('core/gateways/heartbeats.ts', heartbeats, [
     [
       'SHARES',
       'parts of `heartbeatChecksPerSecond`, of which what one peer brings has one',
@@ -100,7 +100,7 @@ export const PEERS: readonly WireBound[] = [
       'the peer: it is not asked meanwhile, whatever it names',
     ],
   ]),
-  ...constants('core/root-run.ts', rootRun, [
+  ...constants('core/roots/run.ts', rootRun, [
     ['MAX_HOSTS', 'hosts or peers for which is counted what they ask for, in each table', FORGOTTEN],
   ]),
   ...constants('core/relayed.ts', relayed, [
@@ -122,7 +122,7 @@ export const PEERS: readonly WireBound[] = [
 
 /** What peers may do where blocks are exchanged. */
 export const BLOCKS: readonly WireBound[] = [
-  ...constants('core/sources.ts', sources, [
+  ...constants('core/fetch/sources.ts', sources, [
     [
       'MAX_RELEASES',
       'releases of which announcements are remembered',
@@ -147,31 +147,31 @@ export const BLOCKS: readonly WireBound[] = [
       'the sender: its announcement is not looked at',
     ],
   ]),
-  ...constants('core/handed.ts', handed, [
+  ...constants('core/fetch/handed.ts', handed, [
     ['MAX_PAGES', 'pages handed on with releases that are remembered', 'what came longest ago: it goes'],
   ]),
-  ...constants('core/announcers.ts', announcers, [
+  ...constants('core/bridge/announcers.ts', announcers, [
     [
       'DISTRUST_MS',
       'for so long a peer is not pulled from after too many announcements that led to nothing (`bridgeDudsPerSecond`)',
       'the peer: what it announces is not pulled from it',
     ],
   ]),
-  ...constants('core/askers.ts', askers, [
+  ...constants('core/fetch/askers.ts', askers, [
     [
       'MAX_WAITED_FOR',
       'releases that one peer may wait for here',
       'the peer: it is not told of what it asked for longest ago',
     ],
   ]),
-  ...constants('core/offers.ts', offers, [
+  ...constants('core/fetch/offers.ts', offers, [
     [
       'RETELL_MS',
       'between two times that a peer is told all of what is here of a release',
       'the asker: it is told what is new alone',
     ],
   ]),
-  ...constants('core/copies.ts', copies, [
+  ...constants('core/serve/copies.ts', copies, [
     ['MAX_BLOCKS', 'blocks of which a seed remembers whom it gave them to', FORGOTTEN],
     ['MAX_HOLDERS', 'and so many peers for each', 'whoever got it first: forgotten'],
     ['MAX_HEARD', 'peers of which a seed remembers when they last asked', FORGOTTEN],

@@ -19,15 +19,15 @@ import {
   ownRoot,
   refusal,
   textHeard,
-} from './admit-link.ts'
-import { isCrowded } from './admit-room.ts'
+} from './admit/link.ts'
+import { OwnCertificate } from './admit/own-certificate.ts'
+import { Places } from './admit/places.ts'
+import { isCrowded } from './admit/room.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
-import { OwnCertificate } from './own-certificate.ts'
-import { Places } from './places.ts'
 import { createTurns, type Turns } from './rate.ts'
-import { hostOf, RootBudget, RootRun } from './root-run.ts'
+import { hostOf, RootBudget, RootRun } from './roots/run.ts'
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'

@@ -6,8 +6,8 @@ import type { FleetId, PeerId } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { type Adoption, adopt, type KeptRoot, type RootChain, startChain } from '../trust/chain.ts'
 import { LatestMap } from './latest.ts'
+import { restoreRoots } from './roots/stored.ts'
 import type { Snapshot } from './snapshot.ts'
-import { restoreRoots } from './stored-roots.ts'
 
 /** A peer that names a root we lack is asked for it once in this time; 10,000 such messages cost one question. */
 export const ASK_EVERY_MS = 60_000

@@ -5,11 +5,11 @@
 import type { Address, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { BlocksReply } from '../model/messages.ts'
 import type { CoreConfig } from './config.ts'
-import { Copies } from './copies.ts'
 import type { EventOf, RequestId } from './events.ts'
 import { costOf, type Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { type Buckets, createBuckets } from './rate.ts'
+import { Copies } from './serve/copies.ts'
 import { regionOf } from './session.ts'
 import type { Step } from './step.ts'
 

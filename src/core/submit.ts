@@ -5,21 +5,17 @@
  */
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, PublishRequest } from '../model/messages.ts'
-import { Acknowledge } from './acknowledge.ts'
 import type { Checks } from './checks.ts'
-import { Claims } from './claims.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId, Ticket } from './events.ts'
 import type { Ingested, Journey } from './journey.ts'
 import { LatestSet } from './latest.ts'
-import { LeaseTable } from './leases.ts'
-import { Lender } from './lender.ts'
-import { Questions } from './publish-questions.ts'
 import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
-import { hostOf, MAX_HOSTS } from './root-run.ts'
+import { hostOf, MAX_HOSTS } from './roots/run.ts'
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
+import { Acknowledge } from './submit/acknowledge.ts'
 import {
   accepted,
   answer,
@@ -34,9 +30,13 @@ import {
   refuse,
   untaken,
   unwritten,
-} from './submit-answers.ts'
-import type { Upload } from './upload.ts'
-import { Uploads } from './uploads.ts'
+} from './submit/answers.ts'
+import { Claims } from './submit/claims.ts'
+import { LeaseTable } from './submit/leases.ts'
+import { Lender } from './submit/lender.ts'
+import { Questions } from './submit/questions.ts'
+import type { Upload } from './submit/upload.ts'
+import { Uploads } from './submit/uploads.ts'
 
 interface Ask {
   readonly id: RequestId

@@ -12,13 +12,13 @@ import type { EventOf, RequestId } from './events.ts'
 import { ACCEPTED, type Journey, type Verdict } from './journey.ts'
 import { Lateness } from './lateness.ts'
 import { Onward } from './onward.ts'
-import { RootBudget, RootRun } from './root-run.ts'
+import { RootBudget, RootRun } from './roots/run.ts'
 import { storesChannel } from './session.ts'
 import type { OrderedRelease, Stage } from './stage.ts'
 import type { Step } from './step.ts'
-import { answerDigests, answerEntries } from './sync-answer.ts'
-import { choosePeers, type Due, storesDue } from './sync-choice.ts'
-import { SyncIndex } from './sync-index.ts'
+import { answerDigests, answerEntries } from './sync/answer.ts'
+import { SyncIndex } from './sync/channel-index.ts'
+import { choosePeers, type Due, storesDue } from './sync/choice.ts'
 import {
   answerSync,
   askSync,
@@ -28,8 +28,8 @@ import {
   messageBudget,
   releasesOf,
   type SyncPeer,
-} from './sync-peer.ts'
-import { type Given, Round, type RoundContext, type RoundState } from './sync-round.ts'
+} from './sync/peer.ts'
+import { type Given, Round, type RoundContext, type RoundState } from './sync/round.ts'
 
 /** A channel is due a little before the interval has passed, so that jitter does not skip a turn. */
 const DUE_SHARE = 8 / 9

@@ -1,7 +1,7 @@
 /** Row 76: pages of a manifest that nobody asked for, by a peer that says it is a seed and hence may send them. */
 import { expect, test } from 'vitest'
 import { sha256 } from '../../src/codec/digest.ts'
-import { MAX_PAGES } from '../../src/core/handed.ts'
+import { MAX_PAGES } from '../../src/core/fetch/handed.ts'
 import { LIMITS } from '../../src/limits.ts'
 import type { Digest, Name } from '../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, BridgeReply } from '../../src/model/messages.ts'

@@ -51,9 +51,9 @@ test('each kind of node holds what the one before it holds, and more', () => {
   expect(sums).toEqual(sums.toSorted((a, b) => a - b))
 })
 
-/** Constants of a folder, by their file. */
+/** Constants of a folder and those in it, by their file. */
 function constantsIn(folder: string, form: RegExp): string[] {
-  return readdirSync(join(src, folder))
+  return readdirSync(join(src, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .flatMap((name) => {
       const text = readFileSync(join(src, folder, name), 'utf8')

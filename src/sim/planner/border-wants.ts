@@ -3,7 +3,7 @@
  * others leave a standing want with the block's fetcher in the parent region, served the moment it is there. After a
  * death whoever is next in line asks anew, where no living neighbour has the block.
  */
-import { BLOCKS_PER_SPARE, MAX_SPARE } from '../../core/copies.ts'
+import { BLOCKS_PER_SPARE, MAX_SPARE } from '../../core/serve/copies.ts'
 import { LIMITS } from '../../limits.ts'
 import { below, draw, PURPOSE } from './draw.ts'
 import type { Entry } from './entry.ts'

@@ -1,5 +1,5 @@
 /** A simulated fleet before anything happens: who is where, joined to whom, on what link. */
-import { gatewaysFor } from '../../core/standing.ts'
+import { gatewaysFor } from '../../core/gateways/standing.ts'
 import { LIMITS } from '../../limits.ts'
 import { GOSSIP } from '../gossip.ts'
 import { below, draw, PURPOSE } from './draw.ts'

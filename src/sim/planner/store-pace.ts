@@ -1,5 +1,5 @@
-/** The program asks for a large release no faster than a part of its store's time lets it be written: `core/bulk-pace.ts`. */
-import { SHARE } from '../../core/bulk-pace.ts'
+/** The program asks for a large release no faster than a part of its store's time lets it be written: `core/fetch/bulk-pace.ts`. */
+import { SHARE } from '../../core/fetch/bulk-pace.ts'
 import { LIMITS } from '../../limits.ts'
 import type { LinkClass, Question } from './question.ts'
 

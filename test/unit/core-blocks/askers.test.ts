@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Askers } from '../../../src/core/askers.ts'
+import { Askers } from '../../../src/core/fetch/askers.ts'
 import type { ReleaseId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
 

@@ -1,7 +1,7 @@
 /** A large release is asked for as fast as a quarter of the store's time lets it be written; a small one does not wait. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BulkPace } from '../../../src/core/bulk-pace.ts'
+import { BulkPace } from '../../../src/core/fetch/bulk-pace.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, type Want } from './fetcher.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Copies } from '../../../src/core/copies.ts'
+import { Copies } from '../../../src/core/serve/copies.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import { coreConfig } from '../core/fleet.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import { Entrants, parentRegion } from '../../../src/core/entry.ts'
+import { Entrants, parentRegion } from '../../../src/core/fetch/entry.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
 
 const digests = Array.from({ length: 2_000 }, (_, at) => sha256(new TextEncoder().encode(`block ${at}`)))

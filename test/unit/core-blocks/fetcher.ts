@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
-import { Entrants } from '../../../src/core/entry.ts'
+import { Entrants } from '../../../src/core/fetch/entry.ts'
 import { createFetch } from '../../../src/core/fetch.ts'
 import type { Code } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'

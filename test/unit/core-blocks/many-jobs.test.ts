@@ -1,6 +1,6 @@
 /** Very many releases under way at once: an event looks at some of them, so that none stalls the event loop. */
 import { expect, test, vi } from 'vitest'
-import { Chooser } from '../../../src/core/chooser.ts'
+import { Chooser } from '../../../src/core/fetch/chooser.ts'
 import type { Channel, PeerId } from '../../../src/model/ids.ts'
 import { BenchNode } from '../core/bench-node.ts'
 import { floorOf, make, record } from '../core/fleet.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Patience } from '../../../src/core/patience.ts'
+import { Patience } from '../../../src/core/fetch/patience.ts'
 import { LIMITS } from '../../../src/limits.ts'
 
 const { hedgeMs, blockSilenceMs, borderSilenceMs } = LIMITS

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Rounds } from '../../../src/core/rounds.ts'
+import { Rounds } from '../../../src/core/fetch/rounds.ts'
 
 test('as many as fit in a go are all in each, in their order', () => {
   const rounds = new Rounds<number>(3)

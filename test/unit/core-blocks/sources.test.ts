@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Bitmap } from '../../../src/core/bitmap.ts'
-import { MAX_PARTS, Sources } from '../../../src/core/sources.ts'
+import { MAX_PARTS, Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { ReleaseId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'

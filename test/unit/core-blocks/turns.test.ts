@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { manyAt, nextTurnMs, turnAt } from '../../../src/core/turns.ts'
+import { manyAt, nextTurnMs, turnAt } from '../../../src/core/fetch/turns.ts'
 
 test('four may bring a block in after 100 ms without any, 16 after 300, 64 after 700: each turn is twice as long', () => {
   const at = [0, 99, 100, 299, 300, 699, 700, 1_499, 1_500]

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { WantWindow } from '../../../src/core/want-window.ts'
+import { WantWindow } from '../../../src/core/fetch/want-window.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, type Want } from './fetcher.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Wants } from '../../../src/core/wants.ts'
+import { Wants } from '../../../src/core/fetch/wants.ts'
 import type { ReleaseId } from '../../../src/model/ids.ts'
 import { hex, peer } from '../core-peers/fakes.ts'
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Heartbeats } from '../../../src/core/heartbeats.ts'
+import { Heartbeats } from '../../../src/core/gateways/heartbeats.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { KeyId, Name } from '../../../src/model/ids.ts'
 import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { gatewaysFor, nodesKnownIn } from '../../../src/core/gateways/standing.ts'
 import type { AdmittedSession } from '../../../src/core/session.ts'
-import { gatewaysFor, nodesKnownIn } from '../../../src/core/standing.ts'
 import { LIMITS } from '../../../src/limits.ts'
 
 const linked = (...regions: readonly string[]) => ({

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
-import { WarmLinks } from '../../../src/core/warm-links.ts'
+import { WarmLinks } from '../../../src/core/gateways/warm-links.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import { addressOf, Bench, dialled, hungUp, peer } from '../core-peers/fakes.ts'

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { roomFor } from '../../../src/core/admit/room.ts'
 import { type Admit, createAdmit } from '../../../src/core/admit.ts'
-import { roomFor } from '../../../src/core/admit-room.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { KeyId, Name, PeerId } from '../../../src/model/ids.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DialWindow } from '../../../src/core/dial-window.ts'
+import { DialWindow } from '../../../src/core/peers/dial-window.ts'
 import { LIMITS } from '../../../src/limits.ts'
 
 const { redialMinMs, redialIdleMaxMs } = LIMITS

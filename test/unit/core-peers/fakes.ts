@@ -3,7 +3,7 @@
 import type { CoreConfig } from '../../../src/core/config.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
 import type { EventOf, Now, Topic } from '../../../src/core/events.ts'
-import { Handed } from '../../../src/core/handed.ts'
+import { Handed } from '../../../src/core/fetch/handed.ts'
 import type { ChannelFacts, Heard, Ingested, Journey, Source } from '../../../src/core/journey.ts'
 import { type AdmittedSession, isAdmitted, type Session } from '../../../src/core/session.ts'
 import type { Step } from '../../../src/core/step.ts'

@@ -1,6 +1,6 @@
 /** A full seed: who is new gets in, and nobody drives anybody out for long. */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Places } from '../../../src/core/places.ts'
+import { Places } from '../../../src/core/admit/places.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { KeyId, Name, PeerId } from '../../../src/model/ids.ts'

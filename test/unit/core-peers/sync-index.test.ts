@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ChannelHashes } from '../../../src/core/channel-hashes.ts'
 import type { ChannelFacts } from '../../../src/core/journey.ts'
-import { SyncIndex } from '../../../src/core/sync-index.ts'
+import { SyncIndex } from '../../../src/core/sync/channel-index.ts'
 import type { Pattern } from '../../../src/model/ids.ts'
 import { CHANNEL, floorOf, make } from '../core/fleet.ts'
 import { FakeJourney } from './fakes.ts'

@@ -1,7 +1,7 @@
 /** A peer that hands over, by sync, what is known already. */
 import { expect, test } from 'vitest'
+import { VAIN_BURST } from '../../../src/core/sync/peer.ts'
 import { OLD_TO_ONE } from '../../../src/core/sync.ts'
-import { VAIN_BURST } from '../../../src/core/sync-peer.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import { join, ToyNode } from './dialogue.ts'
 import { requestOf } from './fakes.ts'

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { Twin } from '../../../src/core/twin.ts'
+import { Twin } from '../../../src/core/peers/twin.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerRecord } from '../../../src/model/peer-record.ts'
 import { addressOf, Bench, codes, peer } from './fakes.ts'

@@ -1,8 +1,8 @@
 /** What a verdict means to someone who submits, where the release itself is in order. */
 import { describe, expect, test } from 'vitest'
 import type { ChannelFacts, Ingested } from '../../../src/core/journey.ts'
-import { LeaseTable } from '../../../src/core/leases.ts'
-import { refusalOf } from '../../../src/core/submit-answers.ts'
+import { refusalOf } from '../../../src/core/submit/answers.ts'
+import { LeaseTable } from '../../../src/core/submit/leases.ts'
 import { CHANNEL, floorOf, type Made, make } from '../core/fleet.ts'
 import { FakeJourney } from '../core-peers/fakes.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { LeaseTable } from '../../../src/core/leases.ts'
+import { LeaseTable } from '../../../src/core/submit/leases.ts'
 import type { Channel, Name, ReleaseId } from '../../../src/model/ids.ts'
 
 const lease = (channel: string, counter: number, release = `${channel}-${counter}`) => ({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { SILENT_MS } from '../../../src/core/claims.ts'
 import type { Snapshot } from '../../../src/core/snapshot.ts'
+import { SILENT_MS } from '../../../src/core/submit/claims.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
 import { CHANNEL, make, OTHER, PEER } from '../core/fleet.ts'

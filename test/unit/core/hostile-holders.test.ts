@@ -1,8 +1,8 @@
 /** Admitted peers that announce everything and give nothing, many of them: they keep no block from whoever wants it. */
 import { expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import { Entrants } from '../../../src/core/entry.ts'
 import type { Event } from '../../../src/core/events.ts'
+import { Entrants } from '../../../src/core/fetch/entry.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'

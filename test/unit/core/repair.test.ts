@@ -1,9 +1,9 @@
 /** What a node does where others lie, stall or spoil blocks: whom it asks next, and when. */
 import { describe, expect, it, vi } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import { Entrants } from '../../../src/core/entry.ts'
 import type { Event } from '../../../src/core/events.ts'
-import { Patience } from '../../../src/core/patience.ts'
+import { Entrants } from '../../../src/core/fetch/entry.ts'
+import { Patience } from '../../../src/core/fetch/patience.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'

@@ -1,0 +1,76 @@
+/** One connection on its way to be admitted, and the words both sides use. */
+import { CODES, type Code } from '../../errors.ts'
+import type { Hello, Refused } from '../../model/messages.ts'
+import type { CoreConfig } from '../config.ts'
+import type { EventOf, RequestId } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import type { RootRun } from '../roots/run.ts'
+import type { Session } from '../session.ts'
+
+/** Of our own requests at most one is out. */
+export type Asked = 'open' | 'root' | 'fork' | 'refuse' | 'hello'
+
+export interface Link {
+  session: Session
+  deadlineMonoMs: number
+  /** When it last asked for something of publishing, by which it is kept. */
+  publishedMonoMs: number | undefined
+  asked: { readonly id: RequestId; readonly what: Asked } | undefined
+  /** The other's newest root, once open was exchanged. */
+  theirs: { readonly version: number; readonly digest: string } | undefined
+  run: RootRun | 'ended' | undefined
+  /** Greatest `since` served: roots that go out renew the deadline only while they advance. */
+  served: number
+  forkSent: boolean
+  forkTaken: boolean
+  /** The dialler's hello, held while our own run goes on. */
+  held: { readonly id: RequestId; readonly hello: Hello } | undefined
+  /** What we refuse the other for, until it has heard so. */
+  refusing: { readonly code: Code; readonly text: string } | undefined
+}
+
+export function newLink(event: EventOf<'connected'>, sinceMonoMs: number, deadlineMonoMs: number): Link {
+  const { peer, direction, address, ownHost } = event
+  return {
+    session: { peer, direction, address, ownHost, sinceMonoMs, hello: undefined },
+    deadlineMonoMs,
+    publishedMonoMs: undefined,
+    asked: undefined,
+    theirs: undefined,
+    run: undefined,
+    served: 0,
+    forkSent: false,
+    forkTaken: false,
+    held: undefined,
+    refusing: undefined,
+  }
+}
+
+export const refusal = (code: Code, text: string, retryAfterMs?: number): Refused => ({
+  type: 'refused',
+  code,
+  text,
+  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+})
+
+/** What a peer refuses us for stands in our log under its own code, where that is one of admission. */
+export const codeHeard = (code: string): Code =>
+  code.startsWith('ADMIT_') && (CODES as readonly string[]).includes(code) ? (code as Code) : 'ADMIT_REFUSED'
+
+export const textHeard = ({ code, text }: { readonly code: string; readonly text: string }): string =>
+  `the peer refuses this node: ${code}: ${text}`
+
+export const ownRoot = (journey: Journey) => ({
+  version: journey.root().version,
+  digest: journey.rootDigest(),
+})
+
+export const ownHello = ({ chain, patterns, region, zone, submit }: CoreConfig, journey: Journey): Hello => ({
+  type: 'hello',
+  chain,
+  patterns,
+  region,
+  zone,
+  submit,
+  heartbeats: journey.heartbeats(),
+})

@@ -1,0 +1,70 @@
+/**
+ * Who gets a place at a full node. In a fleet with more nodes than its seeds have places a new one would find nobody,
+ * as those that came before stay for good. At a seed whoever has been there for a while makes room, for it has heard of
+ * others, and they carry releases to it; a new node has nobody else to hear of them from.
+ */
+import type { PeerId } from '../../model/ids.ts'
+import type { Admission } from '../../trust/certificates.ts'
+import type { CoreConfig } from '../config.ts'
+import type { Journey } from '../journey.ts'
+import { LatestMap } from '../latest.ts'
+import { type AdmittedSession, identityOf, isAdmitted, type Session } from '../session.ts'
+import type { Step } from '../step.ts'
+import { type Room, roomFor } from './room.ts'
+
+/** One that asks for a place. */
+export interface Newcomer {
+  readonly peer: PeerId
+  readonly admission: Admission
+}
+
+export class Places {
+  readonly #config: CoreConfig
+  /** Who was let in for another or let go, lately: else those let go and those that come would drive each other out. */
+  readonly #moved: LatestMap<PeerId, number>
+
+  constructor(config: CoreConfig) {
+    this.#config = config
+    this.#moved = new LatestMap(config.limits.maxKnownPeers)
+  }
+
+  /** Connections that this node takes. */
+  most(journey: Journey): number {
+    const { limits, submit, self } = this.#config
+    if (submit) return limits.seedDegree
+    return journey.gateways(journey.region).includes(self) ? limits.gatewayDegree : limits.hardDegree
+  }
+
+  room(step: Step, journey: Journey, newcomer: Newcomer, sessions: readonly Session[]): Room {
+    const room = roomFor(identityOf(newcomer.peer, newcomer.admission), sessions, this.most(journey))
+    if (room.kind !== 'none' || !this.#config.submit) return room
+    const of = this.#whoGoes(step, journey, newcomer, sessions)
+    return of === undefined ? room : { kind: 'instead', of }
+  }
+
+  /** Neither the one that came nor the one that went moves anybody for a while. */
+  moved({ now }: Step, ...peers: readonly PeerId[]): void {
+    for (const peer of peers) this.#moved.set(peer, now.monoMs + this.#config.limits.settledLinkMs)
+  }
+
+  /**
+   * Where the newcomer's pool has places one of those, so that none takes places from others by coming again and again
+   * under new names. Any of them: the oldest are this seed's neighbours in gossip.
+   */
+  #whoGoes({ now }: Step, journey: Journey, { peer, admission }: Newcomer, sessions: readonly Session[]) {
+    if ((this.#moved.get(peer) ?? 0) > now.monoMs) return undefined
+    const { limits, random } = this.#config
+    const mayGo = (session: Session): session is AdmittedSession =>
+      isAdmitted(session) &&
+      session.direction === 'inbound' &&
+      now.monoMs - session.sinceMonoMs >= limits.seedRoomMs &&
+      !session.hello.submit &&
+      // What this seed has goes into a region by its gateways.
+      !journey.gateways(session.hello.region).includes(session.peer)
+    const settled = sessions.filter(mayGo)
+    const identity = identityOf(peer, admission)
+    const own = settled.filter((session) => identityOf(session.peer, session.admission) === identity)
+    const some = own.length > 0 ? own : settled
+    return some[Math.floor(random() * some.length)]?.peer
+  }
+}

@@ -1,0 +1,49 @@
+/** How many connections a node takes: strangers by address, admitted peers by identity. */
+import type { Limits } from '../../limits.ts'
+import type { Address, PeerId } from '../../model/ids.ts'
+import { hostOf } from '../roots/run.ts'
+import { type AdmittedSession, identityOf, isAdmitted, type Session } from '../session.ts'
+
+/** Strangers hold a connection for seconds; still, one address must not use up all of them. */
+export function isCrowded(address: Address, sessions: Iterable<Session>, limits: Limits): boolean {
+  const host = hostOf(address)
+  let all = 0
+  let same = 0
+  for (const session of sessions) {
+    if (isAdmitted(session) || session.direction === 'outbound') continue
+    all += 1
+    if (hostOf(session.address) === host) same += 1
+  }
+  return all >= limits.maxUnadmitted || same >= limits.maxUnadmittedPerAddress
+}
+
+export type Room =
+  | { readonly kind: 'free' }
+  /** The newest connection of the identity that has the most makes room. */
+  | { readonly kind: 'instead'; readonly of: PeerId }
+  | { readonly kind: 'none' }
+
+/**
+ * Room for one more of this identity. In a full node no identity keeps others out: one that holds two connections
+ * more than the newcomer's would then hold gives up its newest.
+ */
+export function roomFor(identity: string, sessions: Iterable<Session>, most: number): Room {
+  const held = new Map<string, AdmittedSession[]>()
+  let all = 0
+  for (const session of sessions) {
+    if (!isAdmitted(session)) continue
+    all += 1
+    const whose = identityOf(session.peer, session.admission)
+    held.set(whose, [...(held.get(whose) ?? []), session])
+  }
+  if (all < most) return { kind: 'free' }
+  const mine = held.get(identity)?.length ?? 0
+  const [largest] = [...held].sort(
+    ([a, some], [b, others]) => others.length - some.length || (a < b ? -1 : 1),
+  )
+  if (largest === undefined || largest[1].length < mine + 2) return { kind: 'none' }
+  const newest = largest[1]
+    .filter(({ direction }) => direction === 'inbound')
+    .sort((a, b) => b.sinceMonoMs - a.sinceMonoMs || (a.peer < b.peer ? -1 : 1))[0]
+  return newest === undefined ? { kind: 'none' } : { kind: 'instead', of: newest.peer }
+}

@@ -1,0 +1,182 @@
+/** One release being fetched: which pages are read, what is missing, what is still to be looked at on disk. */
+import { ManifestReader } from '../../codec/manifest.ts'
+import { decodePage } from '../../codec/page.ts'
+import { MeshError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
+import type { Channel, Digest, PeerId } from '../../model/ids.ts'
+import type { Release } from '../../model/release.ts'
+import { Bitmap } from '../bitmap.ts'
+import type { Journey } from '../journey.ts'
+
+export class FetchJob {
+  readonly release: Release
+  readonly channel: Channel
+  readonly sinceMonoMs: number
+  /** Read stored blocks, too, before they count: some turned out to be damaged. */
+  readonly check: boolean
+  /** Pages, then blocks in the manifest's order, each once, as far as pages are read: announcements go by these places. */
+  readonly digests: Digest[] = []
+  /** Not durable here: open, asked for or being written. */
+  readonly missing = new Set<Digest>()
+  /** Places of those missing that nobody is asked for and nothing is written of. */
+  readonly open = new Bitmap()
+  readonly unchecked: Digest[] = []
+  /** Being read off the disk. */
+  readonly checking = new Set<Digest>()
+  progressMonoMs: number
+  /** Said once that nobody gives anything. */
+  unavailable = false
+  /** The manifest is wrong: nothing can make this release whole. */
+  refused = false
+  /** The record `whole` is being written. */
+  closing = false
+  /** When neighbours are asked next what they have, and how often they were in vain. */
+  nextQueryMonoMs: number
+  queries = 0
+  /** Whom they were put to, of those still linked, since all had their turn. */
+  readonly questioned = new Set<PeerId>()
+  /** When those were asked of whom none has answered yet. */
+  #askedMonoMs = Number.NEGATIVE_INFINITY
+  /** When one of those answered last, or the last of them could not. */
+  #answeredMonoMs = Number.NEGATIVE_INFINITY
+  /** When what nobody announces is next asked for at a seed, or of anybody. */
+  nextRescueMonoMs: number
+  /** Rescues since a block came last. */
+  rescues = 0
+  /** Blocks for which a seed sent us elsewhere, and when it is asked again should nobody announce them. */
+  readonly redirected = new Map<Digest, number>()
+  /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */
+  readonly leftTo = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
+  readonly #places = new Map<Digest, number>()
+  readonly #sizes: number[] = []
+  readonly #reader: ManifestReader
+  readonly #limits: Limits
+  #pages = 0
+
+  constructor(release: Release, check: boolean, monoMs: number, limits: Limits) {
+    this.release = release
+    this.channel = release.header.channel
+    this.check = check
+    this.sinceMonoMs = monoMs
+    this.progressMonoMs = monoMs
+    this.nextQueryMonoMs = monoMs
+    this.nextRescueMonoMs = monoMs + limits.rescueMs
+    this.#reader = new ManifestReader(release.header, limits)
+    this.#limits = limits
+    for (const page of release.header.pages) this.#place(page, limits.maxPageBytes)
+  }
+
+  /** Somebody came who may have what the others lack. */
+  mayAskAgain(nowMonoMs: number): void {
+    this.nextQueryMonoMs = nowMonoMs
+    this.#askedMonoMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** Neighbours are asked what they have. */
+  onAsked(nowMonoMs: number): void {
+    this.#askedMonoMs = nowMonoMs
+  }
+
+  onAnswer(nowMonoMs: number): void {
+    this.#askedMonoMs = Number.NEGATIVE_INFINITY
+    this.#answeredMonoMs = nowMonoMs
+  }
+
+  /** They were asked less than so long ago, and none has answered. */
+  awaitsAnswer(nowMonoMs: number, mostMs: number): boolean {
+    return nowMonoMs < this.#askedMonoMs + mostMs
+  }
+
+  /** One has answered since a block came last. */
+  get isAnswered(): boolean {
+    return this.#answeredMonoMs >= this.progressMonoMs
+  }
+
+  /** The page that has to be read next; those before it are checked. */
+  get nextPage(): Digest | undefined {
+    return this.release.header.pages[this.#pages]
+  }
+
+  get isComplete(): boolean {
+    const unread = this.unchecked.length + this.checking.size
+    return this.nextPage === undefined && this.missing.size === 0 && unread === 0
+  }
+
+  place(digest: Digest): number | undefined {
+    return this.#places.get(digest)
+  }
+
+  /** Bytes at this place; of a page, the most it can have. */
+  size(place: number): number {
+    return this.#sizes[place] ?? this.#limits.maxBlockBytes
+  }
+
+  /**
+   * Missing from now on, where it is not here. It is not open yet: it may be under way for another release.
+   * @returns whether that is news
+   */
+  need(journey: Journey, digest: Digest): boolean {
+    if (journey.hasBlock(digest) || this.missing.has(digest)) return false
+    this.missing.add(digest)
+    return true
+  }
+
+  /** Nobody is asked for it any more; it counts unless it came by another way. */
+  reopen(digest: Digest): void {
+    const place = this.#places.get(digest)
+    if (place !== undefined && this.missing.has(digest) && !this.refused) this.open.add(place)
+  }
+
+  /** Asked for, being written, or here. */
+  shut(digest: Digest): void {
+    const place = this.#places.get(digest)
+    if (place !== undefined) this.open.delete(place)
+  }
+
+  /**
+   * The bytes of `nextPage`.
+   * @returns what is missing since
+   * @throws MeshError CODEC_MALFORMED, CONTENT_PATH, LIMIT_CONTENT: the publisher's fault
+   */
+  takePage(journey: Journey, bytes: Uint8Array): readonly Digest[] {
+    const page = decodePage(bytes, this.#limits)
+    this.#reader.add(page)
+    this.#pages++
+    if (this.nextPage === undefined) this.#reader.end()
+    const needed: Digest[] = []
+    for (const entry of page)
+      for (const { digest, size } of entry.blocks) {
+        this.#place(digest, size)
+        if (this.check && journey.hasBlock(digest)) this.unchecked.push(digest)
+        else if (this.need(journey, digest)) needed.push(digest)
+      }
+    return needed
+  }
+
+  /** Each time for twice as long, up to `mostMs`: a host that is busy is no dead one, and asking makes it busier. */
+  leave(digest: Digest, monoMs: number, leastMs: number, mostMs: number): void {
+    const known = this.leftTo.get(digest)
+    const ms = known === undefined ? leastMs : Math.min(known.ms * 2, mostMs)
+    this.leftTo.set(digest, { untilMonoMs: monoMs + ms, ms })
+  }
+
+  refuse(): void {
+    this.refused = true
+    for (const digest of this.missing) this.shut(digest)
+  }
+
+  /** False: it is a block of another size than the manifest says. Of a page only the digest is known. */
+  fits(digest: Digest, bytes: number): boolean {
+    const place = this.#places.get(digest)
+    return place === undefined || place < this.release.header.pages.length || this.#sizes[place] === bytes
+  }
+
+  #place(digest: Digest, size: number): void {
+    if (!this.fits(digest, size))
+      throw new MeshError('LIMIT_CONTENT', `manifest: block ${digest.slice(0, 12)} has two sizes`)
+    if (this.#places.has(digest)) return
+    this.#places.set(digest, this.digests.length)
+    this.digests.push(digest)
+    this.#sizes.push(size)
+  }
+}

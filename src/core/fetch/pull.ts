@@ -1,0 +1,397 @@
+/**
+ * Asking for blocks: as much at once as the limits allow, whoever `chooser.ts` names; what becomes of each question;
+ * and somebody else where one is silent. Which blocks are missing and what is done with one is `fetch.ts`'s.
+ */
+import { sha256 } from '../../codec/digest.ts'
+import type { Code } from '../../errors.ts'
+import type { Digest, PeerId } from '../../model/ids.ts'
+import type { AnyReply, BlocksReply } from '../../model/messages.ts'
+import type { CoreConfig } from '../config.ts'
+import type { RequestId } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import { type AdmittedSession, regionOf, storesChannel } from '../session.ts'
+import type { Step } from '../step.ts'
+import { BulkPace } from './bulk-pace.ts'
+import { type Choice, Chooser } from './chooser.ts'
+import type { FetchJob } from './job.ts'
+import { Patience } from './patience.ts'
+import type { Puller } from './puller.ts'
+import { Queries } from './queries.ts'
+import { Rounds } from './rounds.ts'
+import type { Sources } from './sources.ts'
+import { nextTurnMs } from './turns.ts'
+import { WantWindow } from './want-window.ts'
+import { type Asked, Wants } from './wants.ts'
+
+/**
+ * Peers asked for one block at once, the silent ones among them. The last place is for whoever gave something before, and
+ * for a seed: admitted peers that announce everything and give nothing may take all others.
+ */
+const MAX_ASKED = 5
+
+/**
+ * So long at most neighbours that were asked what they have keep a seed from being asked: they may all be dead. Five times
+ * what makes a peer count as silent, so that one of four has its time on a host where all is late.
+ */
+const MAX_HELD_MS = 2_000
+
+/** A look at one costs some 10 µs, and every event has one: with 20,000 channels under way each would take a fifth of a second. */
+const JOBS_A_GO = 128
+/** Until the next go where not all were looked at: all 20,000 in four seconds, for some 5 % of a core. */
+const NEXT_GO_MS = 25
+
+export class Pull {
+  readonly #config: CoreConfig
+  readonly #sources: Sources
+  readonly #puller: Puller
+  readonly #chooser: Chooser
+  readonly #patience: Patience
+  readonly #wants = new Wants()
+  readonly #window: WantWindow
+  /** How fast blocks go to the store, and large releases are asked for. */
+  readonly pace = new BulkPace()
+  readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
+  readonly #queries: Queries
+  #nextDialMonoMs = 0
+  /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
+  #lookMonoMs = Number.POSITIVE_INFINITY
+
+  constructor(config: CoreConfig, sources: Sources, puller: Puller) {
+    this.#config = config
+    this.#sources = sources
+    this.#puller = puller
+    this.#chooser = new Chooser(config, sources)
+    this.#patience = new Patience(config.limits)
+    this.#window = new WantWindow(config.limits.maxWants)
+    this.#queries = new Queries(config, sources, this.#patience, puller)
+  }
+
+  /** Ask for as much as the limits allow: for this one alone, or for all. Of very many some are looked at in one go. */
+  pump(step: Step, journey: Journey, only?: FetchJob): void {
+    let wakeMs = Number.POSITIVE_INFINITY
+    for (const job of only === undefined ? this.#rounds.next(this.#puller.jobs()) : [only]) {
+      if (job.refused || job.closing) continue
+      wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
+      if (job.open.count > 0) this.#pumpJob(step, journey, job)
+    }
+    if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
+    if (this.#wants.isAnyOpen) this.#lookMonoMs = Math.min(this.#lookMonoMs, step.now.monoMs + wakeMs)
+    if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
+  }
+
+  /** Until others step in for whoever should bring in what does not come. */
+  #nextTurnMs({ progressMonoMs }: FetchJob, monoMs: number): number {
+    const withoutMs = monoMs - progressMonoMs
+    return Math.min(this.#config.limits.repairMs, nextTurnMs(withoutMs, this.#patience.stuckMs) - withoutMs)
+  }
+
+  /** True: the question was ours, and is closed. */
+  onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
+    if (this.#queries.onReply(step, id, reply)) return true
+    const asked = this.#close(id, step.now.monoMs)
+    if (asked === undefined) return false
+    if (reply.protocol !== 'blocks' || reply.message.type !== 'block') this.#gaveNothing(asked)
+    if (reply.protocol === 'blocks') this.#answered(step, journey, asked, reply.message)
+    this.reopen(asked.digest)
+    return true
+  }
+
+  onRequestFailed(step: Step, id: RequestId, code: Code): boolean {
+    if (this.#queries.onFailed(step, id)) return true
+    const asked = this.#inVain(id, step.now.monoMs)
+    if (asked === undefined) return false
+    const { peer, release } = asked
+    this.#sources.silent(peer, step.now.monoMs)
+    const text = `no block from this peer (${code}); another is asked`
+    step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
+    return true
+  }
+
+  #inVain(id: RequestId, monoMs: number): Asked | undefined {
+    const asked = this.#close(id, monoMs)
+    if (asked === undefined) return undefined
+    this.#gaveNothing(asked)
+    this.reopen(asked.digest)
+    return asked
+  }
+
+  isAskedOnly(digest: Digest, peer: PeerId): boolean {
+    const peers = this.#wants.peers(digest)
+    return peers.size === 1 && peers.has(peer)
+  }
+
+  onAdmitted(): void {
+    this.#chooser.forgetViews()
+  }
+
+  /** Nothing comes of what it was asked for; that the connection broke says nothing of it. */
+  onDisconnected(peer: PeerId, monoMs: number): void {
+    this.#chooser.onDisconnected(peer, monoMs)
+    this.#queries.onDisconnected(peer, monoMs)
+    for (const id of this.#wants.of(peer)) this.#inVain(id, monoMs)
+  }
+
+  /** It may be asked for, unless somebody is whose word counts, or it is being written. */
+  reopen(digest: Digest): void {
+    const asked = this.#wants.peers(digest)
+    if (asked.size >= MAX_ASKED || [...asked].some(this.#sources.counts) || this.#puller.isWriting(digest))
+      return
+    for (const job of this.#puller.jobs()) job.reopen(digest)
+  }
+
+  /**
+   * Whoever is silent is left alone for a while, and its block may be had from one more. A look that comes much later
+   * than it was asked for says that this node was busy, and nothing of others.
+   */
+  lookForSilence(step: Step): void {
+    const { limits } = this.#config
+    const { monoMs } = step.now
+    const lateMs = monoMs - this.#lookMonoMs
+    this.#lookMonoMs = Number.POSITIVE_INFINITY
+    if (lateMs > limits.repairMs) return
+    const mayHedge = lateMs <= limits.hedgeMs / 2
+    for (const asked of this.#wants.all()) {
+      const { digest, peer, sinceMonoMs, way } = asked
+      const peers = this.#wants.peers(digest).size
+      const standing = way === 'border' ? limits.standMs : 0
+      const silentMonoMs = sinceMonoMs + this.#patience.silenceMs(way, peers - 1) + standing
+      if (monoMs < silentMonoMs) {
+        this.#lookAt(step, silentMonoMs)
+        this.#hedge(step, asked, mayHedge)
+        continue
+      }
+      if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
+      this.#wants.silent(asked)
+      this.#gaveNothing(asked)
+      if (peers >= MAX_ASKED - 1 && ![...this.#wants.peers(digest)].some(this.#sources.counts))
+        this.#wants.letGo(asked)
+      if (this.#wants.peers(digest).size < MAX_ASKED) this.#again(digest)
+    }
+  }
+
+  /** To ask a second one was right, if that was done: from this one nothing came, so nothing twice. */
+  #gaveNothing(asked: Asked): void {
+    if (asked.hedged === true) this.#patience.hedgedRightly()
+    asked.hedged = false
+  }
+
+  /** A block that takes long may be had from a second neighbour, while the first is not blamed yet. */
+  #hedge(step: Step, asked: Asked, now: boolean): void {
+    const { digest, peer, sinceMonoMs, way } = asked
+    if (way !== 'near' || asked.hedged !== undefined || !this.#isMissing(digest)) return
+    const { monoMs } = step.now
+    const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
+    if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
+    if (!now) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
+    if (this.#wants.peers(digest).size >= MAX_ASKED || !this.#patience.hedge()) return
+    asked.hedged = true
+    this.#sources.doubt(peer)
+    this.#again(digest)
+  }
+
+  #isMissing(digest: Digest): boolean {
+    if (this.#puller.isWriting(digest)) return false
+    for (const job of this.#puller.jobs()) if (job.missing.has(digest)) return true
+    return false
+  }
+
+  #again(digest: Digest): void {
+    if (this.#puller.isWriting(digest)) return
+    for (const job of this.#puller.jobs()) job.reopen(digest)
+  }
+
+  #lookAt(step: Step, monoMs: number): void {
+    this.#lookMonoMs = Math.min(this.#lookMonoMs, monoMs)
+    step.wakeAt(monoMs)
+  }
+
+  /** Bytes under way have their bound, whatever asks for them; as many may come late of those that are silent. */
+  get #isFull(): boolean {
+    const { maxWants, maxWantBytes } = this.#config.limits
+    const { size, bytes } = this.#puller.writing
+    const late = Math.max(0, this.#wants.silentBytes - maxWantBytes)
+    return this.#wants.size + size >= maxWants || this.#wants.bytes + late + bytes >= maxWantBytes
+  }
+
+  #pumpJob(step: Step, journey: Journey, job: FetchJob): void {
+    const { monoMs } = step.now
+    if (this.#isEarly(job, monoMs)) return step.wakeAt(this.pace.nextMonoMs)
+    const candidates = this.#chooser.candidates(journey, job)
+    this.#askNeighbours(step, job, candidates)
+    const sessions = candidates.filter(({ hello }) => storesChannel(hello.patterns, job.channel))
+    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience)) {
+      if (this.#isFull || this.#isEarly(job, monoMs)) break
+      this.#ask(step, job, choice)
+    }
+    if (this.#isEarly(job, monoMs)) return step.wakeAt(this.pace.nextMonoMs)
+    if (this.#isFull || job.open.count === 0) return
+    this.#queries.ask(step, journey, job, sessions)
+    if (job.nextRescueMonoMs > monoMs) return
+    if (job.awaitsAnswer(monoMs, MAX_HELD_MS) && !job.isAnswered) return
+    const { limits, random } = this.#config
+    // Each time later: a whole region that waits must not all ask the seed again and again.
+    job.nextRescueMonoMs = monoMs + limits.rescueMs * Math.min(2 ** job.rescues, 8) * (0.5 + random())
+    if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return
+    // The more the longer it lasts: what a whole region waits for is rarely one block.
+    for (let left = 2 ** Math.min(job.rescues, 3); left > 0 && !this.#isFull; left -= 1) {
+      const choice = this.#chooser.rescue(job, sessions, monoMs, this.#patience.stuckMs)
+      if (choice !== undefined) this.#ask(step, job, choice)
+    }
+    job.rescues += 1
+  }
+
+  #askNeighbours(step: Step, job: FetchJob, sessions: readonly AdmittedSession[]): void {
+    const { monoMs } = step.now
+    for (const session of sessions) {
+      for (;;) {
+        const choice = this.#isEarly(job, monoMs) ? undefined : this.#next(job, session, monoMs)
+        if (choice === undefined || !this.#ask(step, job, choice)) break
+      }
+    }
+  }
+
+  #isLarge(job: FetchJob): boolean {
+    return job.release.header.bytes > this.#config.limits.pacedBytes
+  }
+
+  /** A large release yields to all else. */
+  #isEarly(job: FetchJob, monoMs: number): boolean {
+    return this.#isLarge(job) && monoMs < this.pace.nextMonoMs
+  }
+
+  #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
+    if (this.#isFull || job.open.count === 0 || this.#waits(job, session)) return undefined
+    const choice = this.#chooser.pull(job, session, monoMs)
+    return choice !== undefined && this.#mayTakePlace(choice) ? choice : undefined
+  }
+
+  /** Of few blocks all may be under way: they do not wait behind a large release. */
+  #waits(job: FetchJob, { hello }: AdmittedSession): boolean {
+    const isNear = !hello.submit && regionOf(hello.region) === regionOf(this.#config.region)
+    const isMany = job.digests.length > this.#config.limits.fewBlocks
+    return isNear && isMany && !this.#window.isOpen(this.#wants.near)
+  }
+
+  /** Of a block that others were asked for in vain. */
+  #mayTakePlace({ digest, peer, seed }: Choice): boolean {
+    const asked = this.#wants.peers(digest).size
+    if (asked === 0 || seed || this.#sources.isProven(peer)) return true
+    return asked < MAX_ASKED - 1 && this.#sources.answers(peer)
+  }
+
+  /** False: this very peer is asked for it already, or it is being written. */
+  #ask(step: Step, job: FetchJob, { digest, peer, border, seed, takeOver, inVain }: Choice): boolean {
+    if (this.#wants.peers(digest).has(peer) || this.#puller.isWriting(digest)) return false
+    if (!border && !seed) this.#lookAt(step, step.now.monoMs + this.#patience.hedgeMs)
+    const id = step.nextRequest()
+    const place = job.place(digest) ?? 0
+    const release = job.release.id
+    for (const other of this.#puller.jobs()) other.shut(digest)
+    // Only a seed sends others on.
+    const failed = seed && (inVain ?? (takeOver !== true && job.redirected.has(digest)))
+    this.#wants.open(id, {
+      digest,
+      release,
+      peer,
+      sinceMonoMs: step.now.monoMs,
+      bytes: job.size(place),
+      way: border ? 'border' : seed ? 'seed' : 'near',
+      takeOver: takeOver === true,
+      failed,
+    })
+    this.#sources.asked(peer, 1, step.now.monoMs)
+    if (this.#isLarge(job)) this.pace.asked(step.now.monoMs)
+    const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
+    const timeoutMs = this.#config.limits.blockDeadlineMs
+    step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
+    return true
+  }
+
+  #close(id: RequestId, monoMs: number): Asked | undefined {
+    const asked = this.#wants.close(id)
+    if (asked !== undefined) this.#sources.asked(asked.peer, -1, monoMs)
+    return asked
+  }
+
+  #answered(step: Step, journey: Journey, asked: Asked, reply: BlocksReply): void {
+    const { limits, random } = this.#config
+    const { monoMs } = step.now
+    const { release, peer, digest } = asked
+    switch (reply.type) {
+      case 'block':
+        return this.#receive(step, journey, asked, reply.bytes)
+      case 'gone':
+        return this.#sources.lacks(release, peer, monoMs, this.#puller.job(release)?.place(digest))
+      case 'busy': {
+        const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
+        const untilMonoMs = monoMs + waitMs * (0.5 + random())
+        this.#sources.busy(peer, untilMonoMs)
+        return step.wakeAt(untilMonoMs)
+      }
+      case 'redirect':
+        return this.#redirected(step, journey, asked, reply)
+      default:
+        return this.#sources.silent(peer, monoMs)
+    }
+  }
+
+  #redirected(
+    step: Step,
+    journey: Journey,
+    { peer, release, digest, way, takeOver, failed }: Asked,
+    to: Extract<BlocksReply, { type: 'redirect' }>,
+  ): void {
+    // Only a seed sends others on, and nobody twice: from anyone else it would make this node dial whomever a peer names.
+    if (journey.session(peer)?.hello?.submit !== true || failed)
+      return this.#sources.silent(peer, step.now.monoMs)
+    const job = this.#puller.job(release)
+    const place = job?.place(digest)
+    if (job === undefined || place === undefined) return
+    const again = { digest, peer, border: way === 'border', seed: true }
+    // It says nothing any more, or spoils what it is given: the seed is told at once.
+    if (this.#sources.isMute(to.peer) || this.#sources.of(release).isLiar(to.peer))
+      return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
+    // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
+    if (takeOver)
+      return job.leave(digest, step.now.monoMs, this.#patience.doubtMs, this.#config.limits.blockDeadlineMs)
+    const silenceMs = this.#patience.silenceMs('near', 0)
+    const againMonoMs = step.now.monoMs + silenceMs * (0.75 + this.#config.random() / 2)
+    job.redirected.set(digest, againMonoMs)
+    step.wakeAt(againMonoMs)
+    if (journey.session(to.peer)?.hello !== undefined)
+      return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
+    const [address] = to.addresses
+    // Most blocks come by neighbours all the same: a link more is for those that have none with it.
+    if (
+      address === undefined ||
+      step.now.monoMs < this.#nextDialMonoMs ||
+      this.#sources.of(release).any(this.#sources.counts)
+    )
+      return
+    this.#nextDialMonoMs = step.now.monoMs + this.#config.limits.redialMinMs
+    step.emit({ kind: 'dial', address })
+  }
+
+  #receive(step: Step, journey: Journey, asked: Asked, bytes: Uint8Array): void {
+    const { peer, release, digest } = asked
+    if (bytes.length > this.#config.limits.maxBlockBytes || sha256(bytes) !== digest) {
+      this.#sources.of(release).lied(peer)
+      const text = 'a block did not match its digest; this peer is asked for nothing more of the release'
+      step.emit({ kind: 'note', level: 'warn', code: 'BLOCK_DIGEST', text, peer, release })
+      return
+    }
+    step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
+    if (this.#puller.isWriting(digest) || journey.hasBlock(digest))
+      step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
+    this.#patience.answered(step.now.monoMs - asked.sinceMonoMs, asked.way)
+    if (asked.way === 'near') {
+      // It is closed by now, and was counted unless it was silent.
+      const underWay = this.#wants.near + 1
+      this.#window.arrived(underWay, asked.sinceMonoMs, asked.silent === true, step.now.monoMs)
+    }
+    const hello = journey.session(peer)?.hello
+    if (this.#puller.job(release) !== undefined && asked.way === 'near' && hello?.submit === false)
+      this.#sources.gave(release, peer)
+    this.#puller.received(step, journey, digest, bytes)
+  }
+}

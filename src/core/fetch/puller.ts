@@ -1,0 +1,15 @@
+/** Whoever asks for blocks does so for the releases that are being fetched; what it needs to know of them. */
+import type { Digest, ReleaseId } from '../../model/ids.ts'
+import type { Journey } from '../journey.ts'
+import type { Step } from '../step.ts'
+import type { FetchJob } from './job.ts'
+
+export interface Puller {
+  job(release: ReleaseId): FetchJob | undefined
+  jobs(): Iterable<FetchJob>
+  isWriting(digest: Digest): boolean
+  /** Blocks being written, and their bytes: they count as under way. */
+  readonly writing: { readonly size: number; readonly bytes: number }
+  /** A block whose digest is right. */
+  received(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): void
+}

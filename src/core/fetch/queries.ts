@@ -1,0 +1,108 @@
+/** Neighbours are asked what they have of a release where nobody says so, or nothing of use comes for long. */
+import type { PeerId, ReleaseId } from '../../model/ids.ts'
+import type { AnyReply } from '../../model/messages.ts'
+import type { CoreConfig } from '../config.ts'
+import type { RequestId } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import { type AdmittedSession, regionOf } from '../session.ts'
+import type { Step } from '../step.ts'
+import type { FetchJob } from './job.ts'
+import type { Patience } from './patience.ts'
+import type { Sources } from './sources.ts'
+
+interface Query {
+  readonly release: ReleaseId
+  readonly peer: PeerId
+}
+
+export class Queries {
+  readonly #config: CoreConfig
+  readonly #sources: Sources
+  readonly #patience: Patience
+  readonly #jobs: { job(release: ReleaseId): FetchJob | undefined }
+  readonly #open = new Map<RequestId, Query>()
+
+  constructor(
+    config: CoreConfig,
+    sources: Sources,
+    patience: Patience,
+    jobs: { job(release: ReleaseId): FetchJob | undefined },
+  ) {
+    this.#config = config
+    this.#sources = sources
+    this.#patience = patience
+    this.#jobs = jobs
+  }
+
+  /**
+   * Nothing heard of it from anybody, or nothing of use for long: ask a few what they have, each time later; who has nothing
+   * yet remembers it (`askers.ts`). While none of them has answered no more are asked: on a host where all is late a whole
+   * fleet's questions are what makes it late.
+   */
+  ask(step: Step, journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[]): void {
+    const { limits, random } = this.#config
+    const { monoMs } = step.now
+    const release = job.release.id
+    if (job.awaitsAnswer(monoMs, limits.blockDeadlineMs / 2)) return
+    const isStuck = monoMs - job.progressMonoMs >= this.#patience.rescueMs
+    // Before a seed is asked neighbours are, whenever they were asked last.
+    if (job.nextQueryMonoMs > monoMs && !(isStuck && job.queries === 0)) return
+    if (!isStuck && this.#sources.of(release).any(this.#sources.counts)) return
+    job.nextQueryMonoMs =
+      monoMs + limits.repairMs * Math.min(4 * 2 ** job.queries, 16) * (0.75 + random() / 2)
+    job.queries += 1
+    const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
+    const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)
+    const asked = inTurn(near.length > 0 ? near : others, job.questioned, limits.offersAtOnce)
+    if (asked.length > 0) job.onAsked(monoMs)
+    for (const { peer } of asked) {
+      const id = step.nextRequest()
+      this.#open.set(id, { release, peer })
+      const message = { type: 'have', release, channel: job.channel, whole: false } as const
+      const timeoutMs = limits.blockDeadlineMs
+      step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
+    }
+  }
+
+  /** True: the question was ours, and is closed. */
+  onReply(step: Step, id: RequestId, reply: AnyReply): boolean {
+    const query = this.#close(id, step.now.monoMs, true)
+    if (query === undefined) return false
+    if (reply.protocol === 'blocks' && reply.message.type === 'noted' && reply.message.whole === true)
+      this.#sources.announced(query.release, query.peer, { whole: true })
+    return true
+  }
+
+  onFailed(step: Step, id: RequestId): boolean {
+    return this.#close(id, step.now.monoMs, false) !== undefined
+  }
+
+  onDisconnected(peer: PeerId, monoMs: number): void {
+    for (const [id, query] of this.#open) if (query.peer === peer) this.#close(id, monoMs, false)
+  }
+
+  /** One of those asked what they have has answered, or none of them can. */
+  #close(id: RequestId, monoMs: number, answers: boolean): Query | undefined {
+    const query = this.#open.get(id)
+    if (query === undefined) return undefined
+    this.#open.delete(id)
+    const { release } = query
+    if (answers || ![...this.#open.values()].some((other) => other.release === release))
+      this.#jobs.job(release)?.onAnswer(monoMs)
+    return query
+  }
+}
+
+/** Whoever was not asked yet comes first: those that gave something most may be the very ones that lack it. */
+function inTurn(
+  sessions: readonly AdmittedSession[],
+  before: Set<PeerId>,
+  most: number,
+): readonly AdmittedSession[] {
+  const others = sessions.filter(({ peer }) => !before.has(peer))
+  const again = sessions.filter(({ peer }) => before.has(peer))
+  const turn = [...others, ...again].slice(0, most)
+  if (others.length <= most) before.clear()
+  for (const { peer } of turn) before.add(peer)
+  return turn
+}

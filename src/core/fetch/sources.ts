@@ -1,0 +1,190 @@
+/** Peers as sources of blocks: what each announced of each release, how much it is asked for, when it may be asked again. */
+import type { Limits } from '../../limits.ts'
+import type { PeerId, ReleaseId } from '../../model/ids.ts'
+import { Holders, type Holding } from '../holders.ts'
+import { LatestMap } from '../latest.ts'
+
+/** Releases of which announcements are remembered: one may come before the envelope does. */
+export const MAX_RELEASES = 1_024
+/**
+ * Announcements of single blocks that are remembered, of all peers: a bitmap each, and two for what one and what several
+ * have. A seed has 500 peers, and of releases under way few.
+ */
+export const MAX_PARTS = 1_024
+/** The longest a peer without the content is left alone; it announces when it has it. */
+const MAX_AVOID_MS = 10_000
+/** So many times in a row a peer may be too busy for what it announced before this node waits for it no more. */
+export const MAX_BUSY = 4
+
+export class Sources {
+  readonly #limits: Limits
+  readonly #releases = new LatestMap<ReleaseId, Holders>(MAX_RELEASES)
+  /** Releases of which a peer announced single places, the latest last: a bitmap each. */
+  readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
+  #parts = 0
+  readonly #avoided = new Map<PeerId, number>()
+  readonly #load = new Map<PeerId, number>()
+  /** Since when each has answered nothing, of those that are asked for something. */
+  readonly #owesSince = new Map<PeerId, number>()
+  /** How often in a row a peer was too busy; silent, or without what it announced, counts as all of them at once. */
+  readonly #vain = new Map<PeerId, number>()
+  readonly #proven = new Set<PeerId>()
+  /** How long a peer is left alone after its next silence. */
+  readonly #silent = new Map<PeerId, number>()
+  /** Silent, and not a word about blocks from it since. */
+  readonly #mute = new Set<PeerId>()
+  /** How long a peer that lacked what it was asked for is left alone; each time longer. */
+  readonly #lacking = new Map<PeerId, number>()
+  /** Announced what they lacked, and gave nothing since. */
+  readonly #false = new Set<PeerId>()
+
+  /**
+   * Its announcements count: it was not asked in vain before. One peer that announces everything and gives nothing must
+   * not keep a block out; whoever would bring it in, or ask elsewhere, does not wait for that one.
+   */
+  readonly counts = (peer: PeerId): boolean => (this.#vain.get(peer) ?? 0) < MAX_BUSY
+  /** And it gave a block before: saying that one has everything costs nothing. */
+  readonly isProven = (peer: PeerId): boolean => this.#proven.has(peer) && this.counts(peer)
+
+  /** Busy it may be, but it was neither silent nor without what it was asked for since it gave something. */
+  answers(peer: PeerId): boolean {
+    return !this.#silent.has(peer) && !this.#lacking.has(peer)
+  }
+
+  /** It was silent, or announced what it lacked, and gave nothing since: its part is for whoever comes next. */
+  fails(peer: PeerId): boolean {
+    return this.#silent.has(peer) || this.#false.has(peer)
+  }
+
+  /** Dead, as far as one can tell: whoever is only slow still says what it has. */
+  isMute(peer: PeerId): boolean {
+    return this.#mute.has(peer)
+  }
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  of(release: ReleaseId): Holders {
+    const holders = this.#releases.get(release) ?? new Holders()
+    // Used, not only new: what is being fetched must outlive a flood of announcements of what does not exist.
+    this.#releases.set(release, holders)
+    return holders
+  }
+
+  announced(release: ReleaseId, peer: PeerId, holding: Holding): void {
+    this.of(release).takes(peer, holding)
+    this.#mute.delete(peer)
+    if (!holding.whole) this.#notePart(release, peer)
+    if (!this.#lacking.delete(peer)) return
+    this.#avoided.delete(peer)
+  }
+
+  gave(release: ReleaseId, peer: PeerId): void {
+    this.of(release).gave(peer)
+    this.#proven.add(peer)
+    this.#mute.delete(peer)
+    this.#vain.delete(peer)
+    this.#silent.delete(peer)
+    this.#lacking.delete(peer)
+    this.#false.delete(peer)
+  }
+
+  /** It said that it lacks what it was asked for: its word counts no longer, and it is asked later, each time more so. */
+  lacks(release: ReleaseId, peer: PeerId, monoMs: number, place?: number): void {
+    if (this.of(release).lacks(peer, place)) {
+      this.#vain.set(peer, MAX_BUSY)
+      this.#false.add(peer)
+    }
+    const delayMs = Math.min(MAX_AVOID_MS, (this.#lacking.get(peer) ?? this.#limits.avoidPeerMs / 8) * 2)
+    this.#lacking.set(peer, delayMs)
+    this.avoid(peer, monoMs + delayMs)
+  }
+
+  busy(peer: PeerId, untilMonoMs: number): void {
+    this.#mute.delete(peer)
+    this.#vain.set(peer, (this.#vain.get(peer) ?? 0) + 1)
+    this.avoid(peer, untilMonoMs)
+  }
+
+  /** It is left alone for a while, each time longer until it gives something. */
+  silent(peer: PeerId, monoMs: number): void {
+    const delayMs = this.#silent.get(peer) ?? this.#limits.avoidPeerMs
+    this.#silent.set(peer, Math.min(MAX_AVOID_MS, delayMs * 2))
+    this.#vain.set(peer, MAX_BUSY)
+    this.#mute.add(peer)
+    this.avoid(peer, monoMs + delayMs)
+  }
+
+  /** What it was asked for takes long: nobody relies on its word until it gives something. */
+  doubt(peer: PeerId): void {
+    this.#vain.set(peer, MAX_BUSY)
+  }
+
+  avoid(peer: PeerId, untilMonoMs: number): void {
+    this.#avoided.set(peer, Math.max(untilMonoMs, this.#avoided.get(peer) ?? 0))
+  }
+
+  /** Fewer blocks are under way from it than `most`, and it is not left alone. */
+  isFree(peer: PeerId, most: number, monoMs: number): boolean {
+    return this.load(peer) < most && !this.isAvoided(peer, monoMs)
+  }
+
+  isAvoided(peer: PeerId, monoMs: number): boolean {
+    return (this.#avoided.get(peer) ?? 0) > monoMs
+  }
+
+  load(peer: PeerId): number {
+    return this.#load.get(peer) ?? 0
+  }
+
+  asked(peer: PeerId, by: 1 | -1, monoMs: number): void {
+    const load = Math.max(0, this.load(peer) + by)
+    this.#load.set(peer, load)
+    if (load === 0) this.#owesSince.delete(peer)
+    else if (by === -1 || load === 1) this.#owesSince.set(peer, monoMs)
+  }
+
+  /** It has let this node wait for so long, or was silent before: dead, or no better than that. */
+  isLate(peer: PeerId, doubtMs: number, monoMs: number): boolean {
+    const owesMs = monoMs - (this.#owesSince.get(peer) ?? monoMs)
+    return owesMs >= doubtMs || this.#silent.has(peer)
+  }
+
+  forgetPeer(peer: PeerId): void {
+    this.#avoided.delete(peer)
+    this.#load.delete(peer)
+    this.#owesSince.delete(peer)
+    this.#lacking.delete(peer)
+    this.#vain.delete(peer)
+    this.#proven.delete(peer)
+    this.#silent.delete(peer)
+    this.#mute.delete(peer)
+    this.#false.delete(peer)
+    this.#parts -= this.#inPart.get(peer)?.size ?? 0
+    this.#inPart.delete(peer)
+    for (const holders of this.#releases.values()) holders.forget(peer)
+  }
+
+  /** What a peer says of releases nobody knows must not fill the memory. */
+  #notePart(release: ReleaseId, peer: PeerId): void {
+    const noted = this.#inPart.get(peer) ?? new Set()
+    this.#inPart.set(peer, noted)
+    if (!noted.delete(release)) this.#parts += 1
+    noted.add(release)
+    if (noted.size > this.#limits.maxAnnouncedInPart) this.#forgetPart(peer, noted)
+    if (this.#parts <= MAX_PARTS) return
+    let most: [PeerId, Set<ReleaseId>] = [peer, noted]
+    for (const each of this.#inPart) if (each[1].size > most[1].size) most = each
+    this.#forgetPart(...most)
+  }
+
+  #forgetPart(peer: PeerId, noted: Set<ReleaseId>): void {
+    for (const oldest of noted) {
+      noted.delete(oldest)
+      this.#parts -= 1
+      this.#releases.get(oldest)?.forgetPlaces(peer)
+      return
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/** Is this a beacon of this fleet by one of its freshness keys? */
+import { decodeBeacon } from '../../codec/beacon.ts'
+import { decodeEnvelope } from '../../codec/envelope.ts'
+import { type Code, isMeshError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
+import type { Beacon } from '../../model/beacon.ts'
+import type { TrustRoot } from '../../model/root.ts'
+import { keysOf, signers } from '../../trust/threshold.ts'
+
+export type BeaconCheck =
+  | { readonly kind: 'valid'; readonly beacon: Beacon }
+  /** Nothing the sender is to blame for: older than what we have, of a newer root or a newer build. */
+  | { readonly kind: 'ignore'; readonly beacon?: Beacon }
+  | { readonly kind: 'reject'; readonly code: Code; readonly text: string }
+
+/**
+ * @param blames whether the root's keys are beyond doubt: where two valid roots of its version are about, or could be
+ *   unseen, the other one may list the key, and whoever relays such a beacon has done nothing wrong
+ * @param knownAt greatest `at` known of a key: only a later one is news, and costs a signature check
+ */
+export function checkBeacon(
+  envelope: Uint8Array,
+  { root, blames }: { readonly root: TrustRoot; readonly blames: boolean },
+  knownAt: (key: Beacon['key']) => number,
+  limits: Limits,
+): BeaconCheck {
+  try {
+    const decoded = decodeEnvelope(envelope, limits.maxBeaconBytes, limits)
+    const beacon = decodeBeacon(decoded.payload, limits)
+    if (beacon.critical.length > 0) return { kind: 'ignore' }
+    if (beacon.fleet !== root.fleetId)
+      return { kind: 'reject', code: 'ORDER_MISPLACED', text: 'a beacon of another fleet' }
+    if (beacon.at <= knownAt(beacon.key)) return { kind: 'ignore' }
+    if (!root.freshness.keys.includes(beacon.key)) {
+      if (beacon.root !== root.version || !blames) return { kind: 'ignore', beacon }
+      const text = 'a beacon by a key that the root it names does not list'
+      return { kind: 'reject', code: 'TRUST_UNAUTHORISED', text }
+    }
+    const keys = keysOf([beacon.key], root.keys)
+    if (signers(decoded, 'beacon', keys, limits).length > 0) return { kind: 'valid', beacon }
+    return { kind: 'reject', code: 'TRUST_UNAUTHORISED', text: 'a beacon whose signature does not hold' }
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    if (error.code === 'CODEC_UNSUPPORTED') return { kind: 'ignore' }
+    return { kind: 'reject', code: error.code, text: error.message }
+  }
+}

@@ -1,0 +1,103 @@
+/** Fetching beacon pages: from neighbours first and a seed last, only those of own channels, only when changed. */
+import type { Digest, PeerId } from '../../model/ids.ts'
+import type { AnyReply } from '../../model/messages.ts'
+import type { RequestId } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import type { Step } from '../step.ts'
+
+/** Spread over so long that a few nodes get the page from a seed and the others from them. */
+const SPREAD_MS = 2_000
+const NEIGHBOURS_FIRST = 2
+const MAX_AT_ONCE = 4
+/** Nobody had it: the beacon may be ahead of its page by a moment, or the seed is out of reach. */
+const RETRY_MS = 5_000
+
+interface Want {
+  readonly tried: Set<PeerId>
+  atMonoMs: number
+  /** It was looked whether the page can be made here. */
+  looked: boolean
+  asked: { readonly id: RequestId; readonly peer: PeerId } | undefined
+}
+
+export class BeaconWants {
+  readonly #wants = new Map<Digest, Want>()
+
+  /** Wants these pages, and no others any more. */
+  want(step: Step, missing: ReadonlySet<Digest>): void {
+    for (const [digest, { asked }] of this.#wants)
+      if (!missing.has(digest) && asked === undefined) this.#wants.delete(digest)
+    for (const digest of missing) {
+      if (this.#wants.has(digest)) continue
+      const atMonoMs = step.now.monoMs + step.config.random() * SPREAD_MS
+      this.#wants.set(digest, { tried: new Set(), atMonoMs, looked: false, asked: undefined })
+    }
+  }
+
+  /** What is due for the first time, once each. */
+  newlyDue(monoMs: number): Digest[] {
+    const due: Digest[] = []
+    for (const [digest, want] of this.#wants) {
+      if (want.looked || monoMs < want.atMonoMs) continue
+      want.looked = true
+      due.push(digest)
+    }
+    return due
+  }
+
+  /** Asks for what is due. */
+  pump(step: Step, journey: Journey): void {
+    let out = 0
+    for (const { asked } of this.#wants.values()) if (asked !== undefined) out += 1
+    for (const [digest, want] of this.#wants) {
+      if (want.asked !== undefined) continue
+      if (step.now.monoMs >= want.atMonoMs && out < MAX_AT_ONCE) {
+        if (this.#ask(step, journey, digest, want)) out += 1
+      }
+      if (want.asked === undefined && want.atMonoMs > step.now.monoMs) step.wakeAt(want.atMonoMs)
+    }
+  }
+
+  /** The answer to a request of ours; `bytes` is what came, unchecked. Undefined: not ours. */
+  take(
+    id: RequestId,
+    reply: AnyReply | undefined,
+  ): { digest: Digest; peer: PeerId; bytes?: Uint8Array } | undefined {
+    for (const [digest, want] of this.#wants) {
+      if (want.asked?.id !== id) continue
+      const { peer } = want.asked
+      want.asked = undefined
+      const message = reply?.protocol === 'blocks' ? reply.message : undefined
+      return message?.type === 'block' ? { digest, peer, bytes: message.bytes } : { digest, peer }
+    }
+    return undefined
+  }
+
+  done(digest: Digest): void {
+    this.#wants.delete(digest)
+  }
+
+  #ask(step: Step, journey: Journey, digest: Digest, want: Want): boolean {
+    const peer = choose(journey, want.tried, step.config.random)
+    if (peer === undefined) {
+      want.tried.clear()
+      want.atMonoMs = step.now.monoMs + RETRY_MS
+      return false
+    }
+    want.tried.add(peer)
+    const id = step.nextRequest()
+    want.asked = { id, peer }
+    const request = { protocol: 'blocks', message: { type: 'want', digest } } as const
+    step.emit({ kind: 'request', id, peer, request, timeoutMs: step.config.limits.blockSilenceMs })
+    return true
+  }
+}
+
+/** A random neighbour not asked yet, twice; then a random seed. */
+function choose(journey: Journey, tried: ReadonlySet<PeerId>, random: () => number): PeerId | undefined {
+  const left = [...journey.admitted()].filter(({ peer }) => !tried.has(peer))
+  left.sort((a, b) => (a.peer < b.peer ? -1 : 1))
+  const neighbours = tried.size < NEIGHBOURS_FIRST ? left.filter(({ hello }) => !hello.submit) : []
+  const from = neighbours.length > 0 ? neighbours : left.filter(({ hello }) => hello.submit)
+  return from[Math.floor(random() * from.length)]?.peer
+}

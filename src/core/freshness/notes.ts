@@ -1,0 +1,86 @@
+/** What the log says of freshness, once for each change. */
+import type { Freshness } from '../../model/beacon.ts'
+import type { Channel, KeyId } from '../../model/ids.ts'
+import type { EffectOf } from '../effects.ts'
+import type { Step } from '../step.ts'
+
+type Note = EffectOf<'note'>
+
+const FRESH = { kind: 'note', level: 'info', code: 'CHANNEL_FRESH' } as const
+
+const BEHIND = {
+  code: 'SYNC_BEHIND',
+  text: 'a beacon names a newer trust root, which has not come',
+} as const
+const SILENT = {
+  code: 'SYNC_SILENT',
+  text: 'no beacon for longer than the trust root allows: this node may be kept from updates; are the seeds up (confmesh doctor)?',
+} as const
+const CLOCK_OR_DELAY = {
+  code: 'SYNC_CLOCK_OR_DELAY',
+  text: 'beacons are far from the clock of this host: set the clock, or they are delayed',
+} as const
+const OF_NODE = { behind: BEHIND, silent: SILENT, 'clock-or-delay': CLOCK_OR_DELAY } as const
+
+/** Of one channel. */
+export const WHY_STALE = {
+  ...OF_NODE,
+  behind: { ...BEHIND, text: 'a beacon names a release or a trust root that has not come' },
+} as const
+
+/** Of the whole node. */
+function noteOf(state: Freshness): Note {
+  if (state === 'fresh' || state === 'unjudged')
+    return { ...FRESH, text: 'beacons advance and name nothing newer' }
+  return { kind: 'note', level: 'warn', ...OF_NODE[state] }
+}
+
+function noteOfChannel(channel: Channel, behind: boolean): Note {
+  if (!behind) return { ...FRESH, text: 'nothing newer is named by any beacon', channel }
+  const text = 'a beacon names a release that has not come'
+  return { kind: 'note', level: 'warn', code: 'SYNC_BEHIND', text, channel }
+}
+
+function noteOfClock(key: KeyId): Note {
+  const text = `the clock of freshness key ${key.slice(0, 12)} is far ahead of the others; it is left out`
+  return { kind: 'note', level: 'warn', code: 'SYNC_CLOCK_OR_DELAY', text }
+}
+
+function noteOfSpentKey(key: KeyId): Note {
+  const text = `freshness key ${key.slice(0, 12)} has signed the last moment there is, so that this seed can say nothing more: somebody else has the key; replace it (confmesh trust set-freshness)`
+  return { kind: 'note', level: 'error', code: 'TRUST_UNAUTHORISED', text }
+}
+
+type Emits = Pick<Step, 'emit'>
+
+/** Says what has changed since it was said last. */
+export class FreshnessLog {
+  #node: Freshness = 'fresh'
+  readonly #behind = new Set<Channel>()
+  #ahead: ReadonlySet<KeyId> = new Set()
+  #isSpent = false
+
+  node(step: Emits, state: Freshness): void {
+    if (state !== this.#node) step.emit(noteOf(state))
+    this.#node = state
+  }
+
+  channel(step: Emits, channel: Channel, behind: boolean): void {
+    if (behind === this.#behind.has(channel)) return
+    if (behind) this.#behind.add(channel)
+    else this.#behind.delete(channel)
+    step.emit(noteOfChannel(channel, behind))
+  }
+
+  /** Keys whose clocks are far ahead. */
+  ahead(step: Emits, keys: ReadonlySet<KeyId>): void {
+    for (const key of keys) if (!this.#ahead.has(key)) step.emit(noteOfClock(key))
+    this.#ahead = keys
+  }
+
+  /** The own key can sign nothing later any more. */
+  spent(step: Emits, key: KeyId): void {
+    if (!this.#isSpent) step.emit(noteOfSpentKey(key))
+    this.#isSpent = true
+  }
+}

@@ -1,0 +1,196 @@
+/** Whom a node could connect to: seeds by their address, all others by records they signed themselves. */
+import { sha256 } from '../../codec/digest.ts'
+import { type Code, isMeshError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
+import type { Address, PeerId } from '../../model/ids.ts'
+import { peerOf } from '../../model/names.ts'
+import type { PeerRecord } from '../../model/peer-record.ts'
+import type { TrustRoot } from '../../model/root.ts'
+import { isStillNamed, type Judgement } from '../../trust/admission.ts'
+import type { Admission } from '../../trust/certificates.ts'
+import { openPeerRecord } from '../../trust/peer-record.ts'
+import { LatestSet } from '../latest.ts'
+
+/** A newer `at` alone is written down again after so long. */
+const REMEMBER_AGAIN_MS = 86_400_000
+/**
+ * Whoever was not linked for so long is gone, as far as one can tell: it is passed on to nobody, and its place in a full book
+ * is for one that is there. No sooner, or whoever makes peers with a pool's key could push out all others.
+ */
+const MET_LATELY_MS = 86_400_000
+
+export interface KnownPeer {
+  readonly record: PeerRecord
+  readonly bytes: Uint8Array
+  /** What its certificate chain says; labels in the record itself are the peer's own word and count for nothing. */
+  readonly admission: Admission
+  /** It was admitted here once: only such records are passed on and remembered. */
+  readonly proven: boolean
+}
+
+/** Whether the peer of a record would be admitted, as of now. */
+export type JudgeRecord = (record: PeerRecord) => Judgement
+
+/** `new`: a peer not known before; `changed`: it is reached elsewhere or stores something else now; `own`: this node's. */
+export type Learnt = 'new' | 'own' | 'changed' | 'later' | 'old' | 'invalid' | 'full'
+
+export class PeerBook {
+  readonly #self: PeerId
+  readonly #limits: Limits
+  readonly #known = new Map<PeerId, KnownPeer>()
+  /** When each was linked last, or became known. */
+  readonly #met = new Map<PeerId, number>()
+  /** All of them in order, until one changes: a look each second and every exchange go through a thousand. */
+  #sorted: readonly KnownPeer[] | undefined
+  readonly #seeds = new Map<PeerId, Address>()
+  #seen: LatestSet<string>
+
+  constructor(self: PeerId, seeds: readonly Address[], limits: Limits) {
+    this.#self = self
+    this.#limits = limits
+    this.#seen = new LatestSet(2 * limits.maxKnownPeers)
+    for (const address of seeds) if (peerOf(address) !== self) this.#seeds.set(peerOf(address), address)
+  }
+
+  seeds(): Iterable<PeerId> {
+    return this.#seeds.keys()
+  }
+
+  isSeed(peer: PeerId): boolean {
+    return this.#seeds.has(peer)
+  }
+
+  /** It could be dialled. */
+  knows(peer: PeerId): boolean {
+    return this.#seeds.has(peer) || this.#known.has(peer)
+  }
+
+  get size(): number {
+    return this.#known.size
+  }
+
+  get(peer: PeerId): KnownPeer | undefined {
+    return this.#known.get(peer)
+  }
+
+  /** Ascending by peer id, so that a choice depends on nothing but the random numbers. */
+  all(): readonly KnownPeer[] {
+    this.#sorted ??= [...this.#known.values()].sort((a, b) => (a.record.peer < b.record.peer ? -1 : 1))
+    return this.#sorted
+  }
+
+  /**
+   * Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root.
+   * @param isProven is admitted here, or was once: such a peer finds room in a full book, and keeps it
+   */
+  learn(
+    bytes: Uint8Array,
+    isProven: (peer: PeerId) => boolean,
+    judge: JudgeRecord,
+    monoMs: number,
+  ): {
+    readonly learnt: Learnt
+    readonly peer?: PeerId
+    readonly own?: PeerRecord
+    readonly problem?: { readonly code: Code; readonly text: string }
+  } {
+    const digest = sha256(bytes)
+    if (this.#seen.has(digest)) return { learnt: 'old' }
+    let record: PeerRecord
+    try {
+      record = openPeerRecord(bytes, this.#limits)
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      return { learnt: 'invalid', problem: { code: error.code, text: error.message } }
+    }
+    const { peer } = record
+    const known = this.#known.get(peer)
+    const proven = known?.proven === true || isProven(peer)
+    if (peer === this.#self) return { learnt: 'own', own: record }
+    if (known !== undefined && known.record.at >= record.at) {
+      this.#seen.add(digest)
+      return { learnt: 'old', peer }
+    }
+    if (known === undefined && !this.#hasRoom(proven, monoMs)) return { learnt: 'full', peer }
+    this.#seen.add(digest)
+    const judgement = judge(record)
+    if (judgement.kind === 'refused') {
+      const text = `record of ${peer}: ${judgement.text}`
+      return { learnt: 'invalid', peer, problem: { code: judgement.code, text } }
+    }
+    const { admission } = judgement
+    this.#put(peer, { record, bytes, admission, proven })
+    if (known === undefined) {
+      this.#met.set(peer, monoMs)
+      return { learnt: 'new', peer }
+    }
+    return { learnt: says(known.record) === says(record) ? 'later' : 'changed', peer }
+  }
+
+  /** They are linked. */
+  met(linked: Iterable<{ readonly peer: PeerId }>, monoMs: number): void {
+    for (const { peer } of linked) if (this.#known.has(peer)) this.#met.set(peer, monoMs)
+  }
+
+  metLately(peer: PeerId, monoMs: number): boolean {
+    return monoMs - (this.#met.get(peer) ?? monoMs) < MET_LATELY_MS
+  }
+
+  /** @returns true if it was not known to be so */
+  prove(peer: PeerId): boolean {
+    const known = this.#known.get(peer)
+    if (known === undefined || known.proven) return false
+    this.#put(peer, { ...known, proven: true })
+    return true
+  }
+
+  /** A new root: who is admitted no more goes, and what was refused under the old one may come again. */
+  judgeAgain(root: TrustRoot, judge: JudgeRecord): void {
+    this.#seen = new LatestSet(2 * this.#limits.maxKnownPeers)
+    for (const [peer, known] of this.#known) {
+      if (isStillNamed(peer, known.admission, root)) continue
+      const judgement = judge(known.record)
+      if (judgement.kind === 'refused') this.#drop(peer)
+      else this.#put(peer, { ...known, admission: judgement.admission })
+    }
+  }
+
+  /** Where to dial; addresses take turns, those of this very host last. */
+  address(peer: PeerId, attempt: number): Address | undefined {
+    const seed = this.#seeds.get(peer)
+    const own = [...(this.#known.get(peer)?.record.addresses ?? [])]
+    own.sort((a, b) => Number(isLoopback(a)) - Number(isLoopback(b)))
+    const addresses = seed === undefined ? own : [seed, ...own.filter((address) => address !== seed)]
+    return addresses[attempt % Math.max(addresses.length, 1)]
+  }
+
+  /** A full book makes room for peers that proved themselves only, at the expense of one that did not, or is gone. */
+  #hasRoom(proven: boolean, monoMs: number): boolean {
+    if (this.#known.size < this.#limits.maxKnownPeers) return true
+    if (!proven) return false
+    for (const [peer, known] of this.#known)
+      if (!known.proven || !this.metLately(peer, monoMs)) {
+        this.#drop(peer)
+        return true
+      }
+    return false
+  }
+
+  #put(peer: PeerId, known: KnownPeer): void {
+    this.#known.set(peer, known)
+    this.#sorted = undefined
+  }
+
+  #drop(peer: PeerId): void {
+    this.#known.delete(peer)
+    this.#met.delete(peer)
+    this.#sorted = undefined
+  }
+}
+
+/** What of a record matters to others; `at` only once a day. */
+const says = ({ addresses, patterns, region, zone, submit, at }: PeerRecord): string =>
+  [...addresses, ...patterns, region, zone, submit, Math.floor(at / REMEMBER_AGAIN_MS)].join(' ')
+
+const isLoopback = (address: Address): boolean =>
+  /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/.test(address)

@@ -1,0 +1,212 @@
+/**
+ * A publisher is told `done` when the seed it uploaded to and one more hold the whole release durably. The second
+ * seed is asked by the very question publishers ask (`await`): it pulls the release and answers once it is whole.
+ */
+import type { Limits } from '../../limits.ts'
+import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
+import type { PublishReply } from '../../model/messages.ts'
+import type { RequestId } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import { LatestMap } from '../latest.ts'
+import type { Step } from '../step.ts'
+import { answer, type Refusal, refusedBy } from './answers.ts'
+import { namedFirst } from './named-seeds.ts'
+
+type Accepted = 'NEW' | 'CONCURRENT' | 'DUPLICATE'
+
+interface Pending {
+  readonly channel: Channel
+  readonly verdict: Accepted
+  readonly holders: Set<PeerId>
+  readonly tried: Set<PeerId>
+  readonly deadlineMonoMs: number
+  request: RequestId | undefined
+  askedMonoMs: number
+}
+
+interface Awaiter {
+  readonly id: RequestId
+  readonly untilMonoMs: number
+}
+
+/** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
+const isPatient = ({ now, config }: Step, { askedMonoMs }: Pending): boolean =>
+  now.monoMs - askedMonoMs >= config.limits.awaitMs / 2
+
+/** By a newer one: no second seed pulls it any more. */
+function isReplaced(journey: Journey, release: ReleaseId, { channel }: Pending): boolean {
+  const facts = journey.channel(channel)
+  if (facts === undefined || facts.floor.ids.includes(release)) return false
+  return facts.heads.every(({ id }) => id !== release)
+}
+
+export class Acknowledge {
+  readonly #pending = new Map<ReleaseId, Pending>()
+  readonly #awaiters = new Map<ReleaseId, Awaiter[]>()
+  /** Final answers. */
+  readonly #answered: LatestMap<ReleaseId, PublishReply>
+
+  constructor({ maxAnswered }: Pick<Limits, 'maxAnswered'>) {
+    this.#answered = new LatestMap(maxAnswered)
+  }
+
+  /** The release is durable here: name it to one more seed. */
+  begin(
+    step: Step,
+    journey: Journey,
+    release: ReleaseId,
+    channel: Channel,
+    verdict: Accepted,
+    bytes: number,
+  ): void {
+    const { acknowledgeMs, acknowledgeMsPerMib } = step.config.limits
+    const allowedMs = acknowledgeMs + Math.ceil((bytes / 2 ** 20) * acknowledgeMsPerMib)
+    const pending: Pending = {
+      channel,
+      verdict,
+      holders: new Set([step.config.self]),
+      tried: new Set(),
+      deadlineMonoMs: step.now.monoMs + allowedMs,
+      request: undefined,
+      askedMonoMs: 0,
+    }
+    this.#pending.set(release, pending)
+    step.wakeAt(pending.deadlineMonoMs)
+    this.#askOne(step, journey, release, pending)
+  }
+
+  /** False: too many ask for this release already. */
+  wait(step: Step, release: ReleaseId, id: RequestId): boolean {
+    const answered = this.#answered.get(release)
+    if (answered !== undefined) {
+      answer(step, id, answered)
+      return true
+    }
+    const awaiters = this.#awaiters.get(release) ?? []
+    if (awaiters.length >= step.config.limits.maxAwaits) return false
+    const untilMonoMs = step.now.monoMs + step.config.limits.awaitMs
+    this.#awaiters.set(release, [...awaiters, { id, untilMonoMs }])
+    step.wakeAt(untilMonoMs)
+    return true
+  }
+
+  answered(release: ReleaseId): boolean {
+    return this.#answered.has(release)
+  }
+
+  isPending(release: ReleaseId): boolean {
+    return this.#pending.has(release)
+  }
+
+  /** The upload ended in vain: whoever waits hears why. Submitting the same again starts afresh. */
+  refused(step: Step, release: ReleaseId, refusal: Refusal): void {
+    this.#tell(step, release, refusedBy(refusal))
+  }
+
+  /** Submitted again: what was answered before no longer counts. */
+  forget(release: ReleaseId): void {
+    this.#answered.delete(release)
+  }
+
+  /** Pulled here for another seed, or fetched meanwhile. */
+  onWhole(step: Step, release: ReleaseId): void {
+    if (this.#pending.has(release) || !this.#awaiters.has(release)) return
+    const acknowledgedBy = [step.config.self]
+    this.#tell(step, release, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy })
+  }
+
+  onReply(step: Step, journey: Journey, id: RequestId, reply: PublishReply): boolean {
+    const found = this.#ofRequest(id)
+    if (found === undefined) return false
+    const [release, pending] = found
+    const asked = [...pending.tried].at(-1)
+    pending.request = undefined
+    if (reply.type === 'done' && asked !== undefined) {
+      pending.holders.add(asked)
+      this.#settle(step, journey, release, pending)
+    } else if (reply.type === 'noted' && asked !== undefined && isPatient(step, pending))
+      this.#ask(step, release, pending, asked)
+    else this.#askOne(step, journey, release, pending)
+    return true
+  }
+
+  onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
+    const found = this.#ofRequest(id)
+    if (found === undefined) return false
+    const [release, pending] = found
+    pending.request = undefined
+    this.#askOne(step, journey, release, pending)
+    return true
+  }
+
+  onTick(step: Step, journey: Journey): void {
+    const now = step.now.monoMs
+    for (const [release, pending] of this.#pending) {
+      if (pending.deadlineMonoMs <= now || isReplaced(journey, release, pending))
+        this.#settle(step, journey, release, pending)
+      else step.wakeAt(pending.deadlineMonoMs)
+    }
+    for (const [release, awaiters] of this.#awaiters) {
+      const due = awaiters.filter(({ untilMonoMs }) => untilMonoMs <= now)
+      for (const { id } of due) answer(step, id, { type: 'noted' })
+      const left = awaiters.filter(({ untilMonoMs }) => untilMonoMs > now)
+      for (const { untilMonoMs } of left) step.wakeAt(untilMonoMs)
+      if (left.length === 0) this.#awaiters.delete(release)
+      else this.#awaiters.set(release, left)
+    }
+  }
+
+  #ofRequest(id: RequestId): [ReleaseId, Pending] | undefined {
+    for (const entry of this.#pending) if (entry[1].request === id) return entry
+    return undefined
+  }
+
+  /** One more seed not tried yet, or an answer without. */
+  #askOne(step: Step, journey: Journey, release: ReleaseId, pending: Pending): void {
+    const seeds = [...journey.admitted()]
+      .filter(({ peer, hello }) => hello.submit && peer !== step.config.self && !pending.tried.has(peer))
+      .map(({ peer }) => peer)
+    const { named, others } = namedFirst(step.config, seeds)
+    const from = named.length > 0 ? named : others
+    const seed = from[Math.floor(step.config.random() * from.length)]
+    if (seed === undefined) this.#settle(step, journey, release, pending)
+    else this.#ask(step, release, pending, seed)
+  }
+
+  #ask(step: Step, release: ReleaseId, pending: Pending, peer: PeerId): void {
+    // Last in the set is the one asked now.
+    pending.tried.delete(peer)
+    pending.tried.add(peer)
+    pending.request = step.nextRequest()
+    pending.askedMonoMs = step.now.monoMs
+    step.emit({
+      kind: 'request',
+      id: pending.request,
+      peer,
+      request: { protocol: 'publish', message: { type: 'await', release } },
+      timeoutMs: step.config.limits.publishDeadlineMs,
+    })
+  }
+
+  #settle(step: Step, journey: Journey, release: ReleaseId, pending: Pending): void {
+    this.#pending.delete(release)
+    const facts = journey.channel(pending.channel)
+    if (facts?.held === true && facts.floor.ids.includes(release)) {
+      const text = `another release was signed for the same place; ${pending.channel} is held until a greater one`
+      this.#final(step, release, refusedBy({ code: 'ORDER_EQUIVOCATION', text }))
+      return
+    }
+    const acknowledgedBy = [...pending.holders].sort()
+    this.#final(step, release, { type: 'done', verdict: pending.verdict, acknowledgedBy })
+  }
+
+  #final(step: Step, release: ReleaseId, reply: PublishReply): void {
+    this.#answered.set(release, reply)
+    this.#tell(step, release, reply)
+  }
+
+  #tell(step: Step, release: ReleaseId, reply: PublishReply): void {
+    for (const { id } of this.#awaiters.get(release) ?? []) answer(step, id, reply)
+    this.#awaiters.delete(release)
+  }
+}

@@ -1,0 +1,183 @@
+/** How a seed answers `publish` requests, and what a verdict means to someone who submits. */
+import type { Code } from '../../errors.ts'
+import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
+import type { PublishReply } from '../../model/messages.ts'
+import { comparePlaces, type Place } from '../../model/place.ts'
+import type { CoreConfig } from '../config.ts'
+import type { RequestId } from '../events.ts'
+import type { Ingested, Journey, Verdict } from '../journey.ts'
+import type { Step } from '../step.ts'
+import type { LeaseTable } from './leases.ts'
+import type { Upload } from './upload.ts'
+
+/** Why a submission goes no further: the code and one line for the person who submits. */
+export interface Refusal {
+  readonly code: Code
+  readonly text: string
+  readonly retryAfterMs?: number
+  /** With ORDER_PLACE_TAKEN: the proof. */
+  readonly envelope?: Uint8Array
+}
+
+export const answer = (step: Step, id: RequestId, message: PublishReply): void =>
+  step.emit({ kind: 'reply', id, reply: { protocol: 'publish', message } })
+
+/** @param isSubmission refused itself, and not a question or a part of it: then this is its answer */
+export function refuse(
+  step: Step,
+  id: RequestId,
+  peer: PeerId,
+  refusal: Refusal,
+  isSubmission = false,
+): void {
+  if (isSubmission) counted(step, refusal.code)
+  step.emit({ kind: 'note', level: 'info', code: refusal.code, text: `publish: ${refusal.text}`, peer })
+  answer(step, id, refusedBy(refusal))
+}
+
+export const refusedBy = (refusal: Refusal): PublishReply => ({
+  type: 'refused',
+  code: refusal.code,
+  text: refusal.text,
+  ...(refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs }),
+  ...(refusal.envelope === undefined ? {} : { envelope: refusal.envelope }),
+})
+
+export const unwritten = (code: Code): Refusal => ({
+  code,
+  text: 'this seed cannot write to its disk; try another seed',
+})
+
+export const NOT_HERE: Refusal = {
+  code: 'ADMIT_REFUSED',
+  text: 'this node takes submissions from its own host only; name a seed',
+}
+
+/** Said of what comes once an upload ended in vain. */
+export const ENDED: Refusal = { code: 'ORDER_PLACE_TAKEN', text: 'the upload has ended; submit again' }
+
+/** Everything is here: what is left is to `await` the word that it is held. */
+export const NOTHING_LACKS: PublishReply = { type: 'need', pages: [], blocks: [] }
+
+const REFUSED: Partial<Record<Verdict, Refusal>> = {
+  STALE: { code: 'ORDER_STALE', text: 'a newer release of this channel is known; publish on top of it' },
+  STALE_EPOCH: {
+    code: 'ORDER_STALE_EPOCH',
+    text: "made under a root from before the channel's epoch; sign it under the current root",
+  },
+  AHEAD: { code: 'ORDER_AHEAD', text: 'made under a root not known here; push the root first' },
+  UNAUTHORISED: {
+    code: 'TRUST_UNAUTHORISED',
+    text: 'not signed by the threshold of a publisher whose patterns cover the channel',
+  },
+  MISPLACED: {
+    code: 'ORDER_MISPLACED',
+    text: 'the release belongs to another fleet; take the root and the seeds of one fleet',
+  },
+  MALFORMED: { code: 'CODEC_MALFORMED', text: 'the release is not well formed' },
+  UNSUPPORTED: {
+    code: 'CODEC_UNSUPPORTED',
+    text: 'the release is of a version this seed does not know; upgrade the seed',
+  },
+  RATE: { code: 'LIMIT_RATE', text: 'too many submissions at once', retryAfterMs: 1_000 },
+}
+
+/** Undefined: an upload may open (NEW, CONCURRENT, or DUPLICATE). TWIN and TWIN_KNOWN: the place is taken. */
+export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested): Refusal | undefined {
+  // To come back later would not help: it is the release that is too much.
+  if (judged.verdict === 'RATE' && judged.code !== undefined)
+    return {
+      code: judged.code,
+      text: 'the release is over a limit that is the same everywhere (docs/limits.md)',
+    }
+  const refusal = REFUSED[judged.verdict]
+  if (refusal !== undefined) return refusal
+  if (judged.release === undefined) return REFUSED.MALFORMED
+  const { header, id } = judged.release
+  if (judged.verdict === 'TWIN' || judged.verdict === 'TWIN_KNOWN')
+    return placeTaken(journey, leases, header.channel)
+  if (judged.verdict === 'DUPLICATE') return undefined
+  if (!judged.relayable)
+    return { code: 'TRUST_UNAUTHORISED', text: `not authorised under root ${header.root}, which it names` }
+  const place = journey.place(judged.release)
+  const heldBy = journey.channel(header.channel)?.heads.find((head) => samePlace(journey.place(head), place))
+  const lease = leases.at(header.channel, place)
+  const taken =
+    (heldBy !== undefined && heldBy.id !== id) || (lease !== undefined && lease.record.release !== id)
+  return taken ? placeTaken(journey, leases, header.channel) : undefined
+}
+
+/** What has no place here would be uploaded and never ordered: its publisher would wait for nothing. */
+export function untaken(
+  journey: Journey,
+  { limits }: Pick<CoreConfig, 'limits'>,
+  channel: Channel,
+): Refusal | undefined {
+  const by = journey.keptOut(channel)
+  if (by === undefined) return undefined
+  if (by !== 'patterns') {
+    const text = `this node has no room for ${channel} (limits.${by}: ${limits[by]}); name another seed, or raise that limit here`
+    return { code: 'LIMIT_CHANNELS', text }
+  }
+  const text = `this node does not store ${channel}: its channels do not match; name a seed that stores it, or add it to channels here`
+  return { code: 'ORDER_MISPLACED', text }
+}
+
+const samePlace = (a: Place, b: Place): boolean => comparePlaces(a, b) === 0
+
+/** The refusal of a place that another release has, with the envelope of the greatest place held or leased. */
+export function placeTaken(journey: Journey, leases: LeaseTable, channel: Channel): Refusal {
+  const facts = journey.channel(channel)
+  const lease = leases.greatest(channel)
+  const held = facts?.floor.ids.map((id) => journey.envelope(id)).find((bytes) => bytes !== undefined)
+  const leased =
+    lease !== undefined && (facts === undefined || comparePlaces(lease.record.place, facts.floor.top) > 0)
+  const envelope = leased ? lease.record.envelope : (held ?? lease?.record.envelope)
+  return {
+    code: 'ORDER_PLACE_TAKEN',
+    text: 'another release has this counter; sign anew with the next one',
+    ...(envelope === undefined ? {} : { envelope }),
+  }
+}
+
+/** One submission has its answer: accepted, known already, or the code of the refusal. */
+export const counted = (step: Step, label: 'NEW' | 'CONCURRENT' | 'DUPLICATE' | Code): void =>
+  step.emit({ kind: 'count', metric: 'submissions', by: 1, label })
+
+/** It is whole here, and was taken as `verdict` says. */
+export function accepted(
+  step: Step,
+  { release: { id, header }, peer }: Pick<Upload, 'release' | 'peer'>,
+  verdict: 'NEW' | 'CONCURRENT' | 'DUPLICATE',
+): void {
+  const { channel } = header
+  audit(step, { peer, release: id, channel, answer: verdict })
+  step.emit({
+    kind: 'note',
+    level: 'info',
+    code: 'SUBMIT',
+    text: `${channel} ${id.slice(0, 12)}: ${verdict}, ${header.files} files, ${header.bytes} bytes`,
+    peer,
+    channel,
+    release: id,
+  })
+  counted(step, verdict)
+}
+
+/** One line of the append-only audit log: who submitted what, what was answered. */
+export function audit(
+  step: Step,
+  entry: {
+    readonly peer: PeerId
+    readonly release: ReleaseId
+    readonly channel: Channel
+    readonly answer: string
+  },
+): void {
+  step.emit({
+    kind: 'persist',
+    ticket: step.nextTicket(),
+    writes: [{ kind: 'audit', at: step.now.wallMs, ...entry }],
+    sync: false,
+  })
+}

@@ -1,0 +1,264 @@
+/**
+ * Before a seed grants a submission it takes the place's lease from some seeds: of itself and those connected, the ones
+ * that its configuration names come first, then the others, each by peer id. It asks them one after another by peer id, so
+ * that of two pipelines that reach different seeds exactly one gets the place: both begin at the same seed. Silent seeds
+ * are passed over; a refusal counts only with an envelope that verifies, or a lying seed could burn counters.
+ */
+import type { Code } from '../../errors.ts'
+import type { PeerId, ReleaseId } from '../../model/ids.ts'
+import type { PublishReply } from '../../model/messages.ts'
+import { comparePlaces, type Place } from '../../model/place.ts'
+import type { Release } from '../../model/release.ts'
+import type { RequestId, Ticket } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import { LatestMap } from '../latest.ts'
+import type { Step } from '../step.ts'
+import { placeTaken, type Refusal } from './answers.ts'
+import type { LeaseTable } from './leases.ts'
+import { namedFirst } from './named-seeds.ts'
+
+interface Claim {
+  readonly release: Release
+  readonly envelope: Uint8Array
+  readonly place: Place
+  /** Whom to ask, ascending, ourselves among them. */
+  readonly order: readonly PeerId[]
+  next: number
+  /** Seeds that granted it. */
+  readonly taken: Set<PeerId>
+  granted: boolean
+  renewAtMonoMs: number
+  /** Something of the upload has come since the last renewal. */
+  progressed: boolean
+}
+
+interface Asked {
+  readonly release: ReleaseId
+  readonly peer: PeerId
+  readonly atMonoMs: number
+}
+
+export interface ClaimHooks {
+  granted(step: Step, journey: Journey, release: ReleaseId): void
+  /** Not granted, or lost in a renewal; what was taken is already freed. */
+  lost(step: Step, journey: Journey, release: ReleaseId, refusal: Refusal): void
+}
+
+/** Verdicts only a release that verifies can get. */
+const VERIFIED = new Set(['NEW', 'CONCURRENT', 'TWIN', 'TWIN_KNOWN', 'DUPLICATE', 'STALE'])
+
+/** Who let a question time out is not asked for so long, unless the configuration names it: every submission would wait. */
+export const SILENT_MS = 5 * 60_000
+/** More than a node has links to. */
+export const MAX_SILENT = 1_024
+
+/** Those named when an upload began may be gone by now. */
+const isThere = (journey: Journey, peer: PeerId): boolean => journey.session(peer)?.hello !== undefined
+
+export class Claims {
+  readonly #claims = new Map<ReleaseId, Claim>()
+  readonly #asked = new Map<RequestId, Asked>()
+  /** Who was silent, until when: kept over a new connection, which costs nothing. */
+  readonly #silent = new LatestMap<PeerId, number>(MAX_SILENT)
+  readonly #freed = new Set<RequestId>()
+  readonly #written = new Map<Ticket, ReleaseId>()
+  readonly #table: LeaseTable
+  readonly #hooks: ClaimHooks
+
+  constructor(table: LeaseTable, hooks: ClaimHooks) {
+    this.#table = table
+    this.#hooks = hooks
+  }
+
+  start(step: Step, journey: Journey, release: Release, envelope: Uint8Array): void {
+    const { self, limits } = step.config
+    const seeds = [...journey.admitted()].filter((session) => session.hello.submit).map(({ peer }) => peer)
+    const { named, others } = namedFirst(step.config, [self, ...seeds])
+    const heard = others.filter((peer) => (this.#silent.get(peer) ?? 0) <= step.now.monoMs)
+    const lowest = [...named, ...heard].slice(0, limits.leaseSeeds).sort()
+    this.#claims.set(release.id, {
+      release,
+      envelope,
+      place: journey.place(release),
+      // Our own record is what a restart and other seeds rely on: taken last where we are not among the lowest.
+      order: lowest.includes(self) ? lowest : [...lowest, self],
+      next: 0,
+      taken: new Set(),
+      granted: false,
+      renewAtMonoMs: 0,
+      progressed: false,
+    })
+    this.#advance(step, journey, release.id)
+  }
+
+  /** Progress of the upload keeps the lease. */
+  progress(step: Step, release: ReleaseId): void {
+    const claim = this.#claims.get(release)
+    if (claim === undefined) return
+    claim.progressed = true
+    this.#table.extend(release, step.now.monoMs + step.config.limits.leaseMs)
+  }
+
+  /** What it granted it forgets by itself. */
+  onDisconnected(peer: PeerId): void {
+    for (const { taken } of this.#claims.values()) taken.delete(peer)
+  }
+
+  /** The upload ended. `free`: in vain, so that the seeds asked give the place away at once. */
+  end(step: Step, release: ReleaseId, free: boolean): void {
+    const claim = this.#claims.get(release)
+    if (claim === undefined) return
+    this.#claims.delete(release)
+    if (this.#table.drop(release) !== undefined)
+      step.emit({
+        kind: 'persist',
+        ticket: step.nextTicket(),
+        writes: [{ kind: 'dropLease', release }],
+        sync: false,
+      })
+    if (!free) return
+    for (const peer of claim.taken) {
+      const id = step.nextRequest()
+      this.#freed.add(id)
+      const request = { protocol: 'publish', message: { type: 'free', release } } as const
+      step.emit({ kind: 'request', id, peer, request, timeoutMs: step.config.limits.leaseAskMs })
+    }
+  }
+
+  onReply(step: Step, journey: Journey, id: RequestId, reply: PublishReply): boolean {
+    if (this.#freed.delete(id)) return true
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return false
+    this.#asked.delete(id)
+    this.#silent.delete(asked.peer)
+    const claim = this.#claims.get(asked.release)
+    if (claim === undefined) return true
+    if (reply.type === 'refused' && this.#proves(step, journey, claim, asked.peer, reply.envelope)) {
+      const text = 'another release has this counter at another seed; sign anew with the next one'
+      this.#lose(step, journey, claim, {
+        code: 'ORDER_PLACE_TAKEN',
+        text,
+        envelope: reply.envelope as Uint8Array,
+      })
+      return true
+    }
+    if (claim.granted) return true
+    if (reply.type === 'noted') claim.taken.add(asked.peer)
+    claim.next += 1
+    this.#advance(step, journey, asked.release)
+    return true
+  }
+
+  onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
+    if (this.#freed.delete(id)) return true
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return false
+    this.#asked.delete(id)
+    // One whose connection ended at once cost no time: a seed that restarts is asked again.
+    if (step.now.monoMs - asked.atMonoMs >= step.config.limits.leaseAskMs / 2)
+      this.#silent.set(asked.peer, step.now.monoMs + SILENT_MS)
+    const claim = this.#claims.get(asked.release)
+    if (claim === undefined || claim.granted) return true
+    claim.next += 1
+    this.#advance(step, journey, asked.release)
+    return true
+  }
+
+  onPersisted(step: Step, journey: Journey, ticket: Ticket): void {
+    const release = this.#written.get(ticket)
+    this.#written.delete(ticket)
+    const claim = release === undefined ? undefined : this.#claims.get(release)
+    if (release === undefined || claim === undefined) return
+    claim.next += 1
+    this.#advance(step, journey, release)
+  }
+
+  onPersistFailed(step: Step, journey: Journey, ticket: Ticket, code: Code): void {
+    const release = this.#written.get(ticket)
+    this.#written.delete(ticket)
+    const claim = release === undefined ? undefined : this.#claims.get(release)
+    if (claim !== undefined)
+      this.#lose(step, journey, claim, { code, text: 'this seed cannot write to its disk; try another seed' })
+  }
+
+  /** Renews once a minute while there is progress. */
+  onTick(step: Step, journey: Journey): void {
+    for (const claim of this.#claims.values()) {
+      if (!claim.granted) continue
+      if (claim.renewAtMonoMs <= step.now.monoMs) {
+        claim.renewAtMonoMs = step.now.monoMs + step.config.limits.leaseRenewMs
+        if (claim.progressed)
+          for (const peer of claim.taken) if (isThere(journey, peer)) this.#ask(step, claim, peer)
+        claim.progressed = false
+      }
+      step.wakeAt(claim.renewAtMonoMs)
+    }
+  }
+
+  #advance(step: Step, journey: Journey, id: ReleaseId): void {
+    const claim = this.#claims.get(id)
+    if (claim === undefined) return
+    const member = claim.order[claim.next]
+    if (member === undefined) {
+      claim.granted = true
+      claim.renewAtMonoMs = step.now.monoMs + step.config.limits.leaseRenewMs
+      step.wakeAt(claim.renewAtMonoMs)
+      this.#hooks.granted(step, journey, id)
+    } else if (member === step.config.self) this.#takeOwn(step, journey, claim)
+    else if (isThere(journey, member)) this.#ask(step, claim, member)
+    else {
+      claim.next += 1
+      this.#advance(step, journey, id)
+    }
+  }
+
+  #takeOwn(step: Step, journey: Journey, claim: Claim): void {
+    const { release, envelope, place } = claim
+    const { channel } = release.header
+    const other = this.#table.at(channel, place)
+    if (other !== undefined && other.record.release !== release.id) {
+      this.#lose(step, journey, claim, placeTaken(journey, this.#table, channel))
+      return
+    }
+    const lease = { channel, place, release: release.id, envelope, holder: undefined }
+    const expires = step.now.monoMs + step.config.limits.leaseMs
+    if (!this.#table.put(lease, expires)) {
+      const text = 'too many submissions under way at this seed'
+      this.#lose(step, journey, claim, { code: 'LIMIT_RATE', text, retryAfterMs: 10_000 })
+      return
+    }
+    step.wakeAt(expires)
+    const ticket = step.nextTicket()
+    this.#written.set(ticket, release.id)
+    step.emit({ kind: 'persist', ticket, writes: [{ kind: 'lease', lease }], sync: true })
+  }
+
+  #ask(step: Step, claim: Claim, peer: PeerId): void {
+    const id = step.nextRequest()
+    this.#asked.set(id, { release: claim.release.id, peer, atMonoMs: step.now.monoMs })
+    const request = { protocol: 'publish', message: { type: 'lease', envelope: claim.envelope } } as const
+    step.emit({ kind: 'request', id, peer, request, timeoutMs: step.config.limits.leaseAskMs })
+  }
+
+  #lose(step: Step, journey: Journey, claim: Claim, refusal: Refusal): void {
+    this.end(step, claim.release.id, true)
+    this.#hooks.lost(step, journey, claim.release.id, refusal)
+  }
+
+  #proves(
+    step: Step,
+    journey: Journey,
+    claim: Claim,
+    peer: PeerId,
+    envelope: Uint8Array | undefined,
+  ): boolean {
+    if (envelope === undefined) return false
+    const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
+    if (judged.release === undefined || !VERIFIED.has(judged.verdict)) return false
+    return (
+      judged.release.header.channel === claim.release.header.channel &&
+      judged.release.id !== claim.release.id &&
+      comparePlaces(journey.place(judged.release), claim.place) >= 0
+    )
+  }
+}

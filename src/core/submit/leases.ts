@@ -1,0 +1,83 @@
+/**
+ * Places that are spoken for: a submission under way, here or at another seed, has its place to itself, so that
+ * two pipelines with copies of one key do not sign two releases into one place. A record is synced before it
+ * counts and comes back after a restart with its full time, because a lease forgotten is a twin made.
+ */
+import type { Channel, ReleaseId } from '../../model/ids.ts'
+import { comparePlaces, type Place } from '../../model/place.ts'
+import type { LeaseRecord } from '../writes.ts'
+
+export interface Lease {
+  readonly record: LeaseRecord
+  /** Monotonic; moved on by progress and by renewals. */
+  readonly expiresMonoMs: number
+}
+
+const keyOf = (channel: Channel, place: Place): string =>
+  `${channel} ${place.epoch} ${place.counter} ${place.publisher}`
+
+/** One lease per place and per release. Bounded: `put` says false when full. */
+export class LeaseTable {
+  readonly #byPlace = new Map<string, Lease>()
+  readonly #placeOf = new Map<ReleaseId, string>()
+  readonly #maxLeases: number
+
+  constructor(maxLeases: number) {
+    this.#maxLeases = maxLeases
+  }
+
+  at(channel: Channel, place: Place): Lease | undefined {
+    return this.#byPlace.get(keyOf(channel, place))
+  }
+
+  of(release: ReleaseId): Lease | undefined {
+    const key = this.#placeOf.get(release)
+    return key === undefined ? undefined : this.#byPlace.get(key)
+  }
+
+  /** False: the table is full and the place was not leased. A place leased to another release must be asked for first. */
+  put(record: LeaseRecord, expiresMonoMs: number): boolean {
+    const key = keyOf(record.channel, record.place)
+    if (!this.#byPlace.has(key) && this.#byPlace.size >= this.#maxLeases) return false
+    this.drop(record.release)
+    this.#byPlace.set(key, { record, expiresMonoMs })
+    this.#placeOf.set(record.release, key)
+    return true
+  }
+
+  extend(release: ReleaseId, expiresMonoMs: number): void {
+    const lease = this.of(release)
+    const key = this.#placeOf.get(release)
+    if (lease !== undefined && key !== undefined) this.#byPlace.set(key, { ...lease, expiresMonoMs })
+  }
+
+  drop(release: ReleaseId): Lease | undefined {
+    const lease = this.of(release)
+    const key = this.#placeOf.get(release)
+    if (key !== undefined) this.#byPlace.delete(key)
+    this.#placeOf.delete(release)
+    return lease
+  }
+
+  /** The lease of the greatest place of a channel. */
+  greatest(channel: Channel): Lease | undefined {
+    let best: Lease | undefined
+    for (const lease of this.#byPlace.values()) {
+      if (lease.record.channel !== channel) continue
+      if (best === undefined || comparePlaces(lease.record.place, best.record.place) > 0) best = lease
+    }
+    return best
+  }
+
+  expired(monoMs: number): readonly Lease[] {
+    return [...this.#byPlace.values()].filter((lease) => lease.expiresMonoMs <= monoMs)
+  }
+
+  /** Monotonic time of the next expiry, or undefined where there is no lease. */
+  nextExpiry(): number | undefined {
+    let next: number | undefined
+    for (const { expiresMonoMs } of this.#byPlace.values())
+      if (next === undefined || expiresMonoMs < next) next = expiresMonoMs
+    return next
+  }
+}

@@ -1,0 +1,86 @@
+/** Leases lent to other seeds: answered from own records alone, never passed on. */
+import type { Code } from '../../errors.ts'
+import type { PeerId, ReleaseId } from '../../model/ids.ts'
+import type { RequestId, Ticket } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import { isAdmitted, type Session } from '../session.ts'
+import type { Step } from '../step.ts'
+import { answer, refusalOf, refuse } from './answers.ts'
+import type { LeaseTable } from './leases.ts'
+
+interface From {
+  readonly id: RequestId
+  readonly peer: PeerId
+  readonly session: Session
+}
+
+export class Lender {
+  readonly #table: LeaseTable
+  readonly #written = new Map<
+    Ticket,
+    { readonly id: RequestId; readonly peer: PeerId; readonly release: ReleaseId }
+  >()
+
+  constructor(table: LeaseTable) {
+    this.#table = table
+  }
+
+  lend(step: Step, journey: Journey, ask: From & { readonly envelope: Uint8Array }): void {
+    const { id, peer, session, envelope } = ask
+    if (!isAdmitted(session)) {
+      refuse(step, id, peer, { code: 'ADMIT_REFUSED', text: 'leases are for admitted nodes' })
+      return
+    }
+    const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
+    const refusal = refusalOf(journey, this.#table, judged)
+    if (refusal !== undefined || judged.release === undefined) {
+      if (refusal !== undefined) refuse(step, id, peer, refusal)
+      return
+    }
+    const release = judged.release.id
+    const expires = step.now.monoMs + step.config.limits.leaseMs
+    // Renewed, or its place is held by the very release already.
+    if (this.#table.of(release) !== undefined || judged.verdict === 'DUPLICATE') {
+      this.#table.extend(release, expires)
+      answer(step, id, { type: 'noted' })
+      return
+    }
+    const { channel } = judged.release.header
+    const lease = { channel, place: journey.place(judged.release), release, envelope, holder: peer }
+    if (!this.#table.put(lease, expires)) {
+      refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many leases', retryAfterMs: 10_000 })
+      return
+    }
+    step.wakeAt(expires)
+    const ticket = step.nextTicket()
+    this.#written.set(ticket, { id, peer, release })
+    step.emit({ kind: 'persist', ticket, writes: [{ kind: 'lease', lease }], sync: true })
+  }
+
+  /** Said only now: a lease that a crash forgets would be lent twice. */
+  onPersisted(step: Step, ticket: Ticket): void {
+    const asked = this.#written.get(ticket)
+    this.#written.delete(ticket)
+    if (asked !== undefined) answer(step, asked.id, { type: 'noted' })
+  }
+
+  onPersistFailed(step: Step, ticket: Ticket, code: Code): void {
+    const asked = this.#written.get(ticket)
+    this.#written.delete(ticket)
+    if (asked === undefined) return
+    this.#table.drop(asked.release)
+    refuse(step, asked.id, asked.peer, { code, text: 'this seed cannot write to its disk' })
+  }
+
+  free(step: Step, ask: From & { readonly release: ReleaseId }): void {
+    const { id, peer, release } = ask
+    if (this.#table.of(release)?.record.holder === peer) this.drop(step, release)
+    answer(step, id, { type: 'noted' })
+  }
+
+  drop(step: Step, release: ReleaseId): void {
+    if (this.#table.drop(release) === undefined) return
+    const writes = [{ kind: 'dropLease', release }] as const
+    step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
+  }
+}

@@ -1,0 +1,127 @@
+/** The answering side of a comparison. It keeps nothing of a round but the salt, so that a peer costs no memory. */
+import type { BeaconMark, ShortDigest, ShortHash, SyncRequest } from '../../model/messages.ts'
+import type { RequestId } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import type { Step } from '../step.ts'
+import type { SyncIndex } from './channel-index.ts'
+import { keyed, type Row, subsFor } from './digests.ts'
+import {
+  answerSync,
+  budgeted,
+  intoMessages,
+  mayOffer,
+  messageBudget,
+  releasesOf,
+  runBudget,
+  type SyncPeer,
+} from './peer.ts'
+
+type Asked<T extends SyncRequest['type']> = Extract<SyncRequest, { readonly type: T }>
+/** A channel named in a reply. */
+const LACK_BYTES = 8
+
+export function answerDigests(
+  step: Step,
+  journey: Journey,
+  from: SyncPeer,
+  id: RequestId,
+  { salt, digest, buckets }: Asked<'digests'>,
+  index: SyncIndex,
+  beacons: readonly BeaconMark[],
+): void {
+  if (!from.comparisons.take(step.now.monoMs)) {
+    const text = 'too many comparisons a second'
+    answerSync(step, id, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+    return
+  }
+  from.theirSalt = salt
+  const view = index.view(journey, from.patterns, step.now.monoMs)
+  const own = view.digests(salt)
+  const subs = subsFor(view.size)
+  const differing =
+    own.digest === digest ? [] : own.buckets.flatMap((d, at) => (d === buckets[at] ? [] : [at]))
+  const digests = view.subDigests(salt, differing, subs)
+  const root = journey.root().version
+  answerSync(step, id, { type: 'differ', root, beacons, subs, buckets: differing, digests })
+}
+
+/** Envelopes the asker may lack, and where it may have more. What does not fit the run waits for the next round. */
+export function answerEntries(
+  step: Step,
+  journey: Journey,
+  from: SyncPeer,
+  id: RequestId,
+  { subBuckets, subs, entries }: Asked<'entries'>,
+  index: SyncIndex,
+): void {
+  if (from.theirSalt === undefined) {
+    answerSync(step, id, { type: 'refused', code: 'NET_PROTOCOL', text: 'entries come after digests' })
+    return
+  }
+  if (!from.entries.take(step.now.monoMs)) {
+    const text = 'too many requests for entries a second'
+    answerSync(step, id, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+    return
+  }
+  const salt = from.theirSalt
+  const theirs = byChannel(entries)
+  const rows = index.view(journey, from.patterns, step.now.monoMs).rowsIn(subBuckets, subs).flat()
+  const root = journey.root().version
+  const known = new Set<ShortHash>()
+  const lacks = new Set<ShortHash>()
+  const envelopes: Uint8Array[] = []
+  const maxBytes = runBudget(step.config.limits) - LACK_BYTES * entries.length
+  let bytes = 0
+  for (const row of rows) {
+    const mine = keyed(salt, row.digest)
+    const said = theirs.get(row.key) ?? []
+    known.add(row.key)
+    if (said.includes(mine)) continue
+    const found = envelopesOf(journey, row)
+    const size = found.reduce((sum, envelope) => sum + budgeted(envelope), 0)
+    if (bytes + size > maxBytes) continue
+    if (!mayOffer(step, from, row.key, { mine, theirs: said[0], root })) continue
+    bytes += size
+    envelopes.push(...found)
+    if (said.length > 0) lacks.add(row.key)
+  }
+  // Channels that only the asker knows.
+  for (const [key, [entry]] of theirs)
+    if (!known.has(key) && mayOffer(step, from, key, { mine: undefined, theirs: entry, root })) lacks.add(key)
+  sendRun(step, id, envelopes, [...lacks])
+}
+
+/** Two channels of one short hash are rare, not impossible: both are looked at. */
+function byChannel(entries: Asked<'entries'>['entries']): Map<ShortHash, ShortDigest[]> {
+  const said = new Map<ShortHash, ShortDigest[]>()
+  for (const { channel, entry } of entries) {
+    const known = said.get(channel)
+    if (known === undefined) said.set(channel, [entry])
+    else known.push(entry)
+  }
+  return said
+}
+
+/** Only what is on disk is offered. */
+function envelopesOf(journey: Journey, { channel }: Row): Uint8Array[] {
+  const facts = journey.channel(channel)
+  if (facts?.durable !== true) return []
+  return releasesOf(facts).flatMap((release) => journey.envelope(release) ?? [])
+}
+
+function sendRun(
+  step: Step,
+  id: RequestId,
+  envelopes: readonly Uint8Array[],
+  lacks: readonly ShortHash[],
+): void {
+  const { limits } = step.config
+  const perMessage = Math.floor(messageBudget(limits) / LACK_BYTES)
+  const messages: { envelopes: readonly Uint8Array[]; lacks: readonly ShortHash[] }[] = []
+  for (const part of intoMessages(envelopes, limits)) messages.push({ envelopes: part, lacks: [] })
+  for (let at = 0; at < lacks.length; at += perMessage)
+    messages.push({ envelopes: [], lacks: lacks.slice(at, at + perMessage) })
+  if (messages.length === 0) messages.push({ envelopes: [], lacks: [] })
+  for (const [at, message] of messages.entries())
+    answerSync(step, id, { type: 'envelopes', ...message, more: at < messages.length - 1 })
+}

@@ -1,0 +1,174 @@
+/** What sync keeps of one admitted peer, from admission to the end of the connection. */
+import type { Limits } from '../../limits.ts'
+import type { Pattern, PeerId, ReleaseId } from '../../model/ids.ts'
+import type { BeaconMark, ShortDigest, ShortHash, SyncReply, SyncRequest } from '../../model/messages.ts'
+import type { RequestId } from '../events.ts'
+import type { ChannelFacts, Journey } from '../journey.ts'
+import { LatestMap, LatestSet } from '../latest.ts'
+import { type Bucket, createBucket } from '../rate.ts'
+import type { Step } from '../step.ts'
+import { saltFrom } from './digests.ts'
+
+/** First pause before the same envelopes are offered again, doubled each time up to the last. */
+export const REOFFER_MS = 10_000
+export const REOFFER_MAX_MS = 3_600_000
+
+/** Requests for entries in one comparison: the short hashes of 20,000 channels fill so many messages. */
+export const ENTRIES_SHARE = 8
+/** Forgeries before the connection ends, one more each minute: each costs two checks of signatures. */
+export const MAX_FORGED = 16
+/** Of a newer format, or signed by keys unknown here: 0.2 ms each. A publisher of many channels may be ahead of us. */
+export const VAIN_PER_SECOND = 100
+export const VAIN_BURST = 200
+
+/** With both questions, from the first on: what a peer has to answer. */
+export const SLOW_MS = 10_000
+/** The longest that any answer may take. */
+export const SLOWEST_MS = 20_000
+
+/** What was offered of a channel while both entries and the root were these. */
+interface Offered {
+  readonly mine: ShortDigest | undefined
+  readonly theirs: ShortDigest | undefined
+  readonly root: number
+  readonly pauseMs: number
+  readonly againMonoMs: number
+}
+
+export interface SyncPeer {
+  readonly peer: PeerId
+  readonly patterns: readonly Pattern[]
+  /** Keys the digests of comparisons we start on this connection. */
+  readonly salt: Uint8Array
+  theirSalt: Uint8Array | undefined
+  /** Requests in a row that went unanswered. */
+  unanswered: number
+  heardMonoMs: number
+  readonly offered: Map<ShortHash, Offered>
+  /** Releases the peer is known to have: never offered live. */
+  readonly knows: LatestSet<ReleaseId>
+  /** To be offered live, in order. */
+  readonly offers: Set<ReleaseId>
+  pushing: RequestId | undefined
+  readonly comparisons: Bucket
+  /** Requests for entries: a comparison of all channels takes a few. */
+  readonly entries: Bucket
+  /** Envelopes that no root ever let be: an honest peer passes on only what it verified. */
+  readonly forged: Bucket
+  /** Envelopes that came to nothing, whoever is to blame: each costs a check of signatures. */
+  readonly vain: Bucket
+  /** Until then its envelopes are not looked at; the next comparison brings them again. */
+  deafUntilMonoMs: number
+}
+
+export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Pattern[]): SyncPeer {
+  const { limits, random } = step.config
+  return {
+    peer,
+    patterns,
+    salt: saltFrom(random),
+    theirSalt: undefined,
+    unanswered: 0,
+    heardMonoMs: step.now.monoMs,
+    offered: new LatestMap(limits.maxChannels),
+    knows: new LatestSet(limits.maxOffers),
+    offers: new Set(),
+    pushing: undefined,
+    comparisons: createBucket(limits.syncPerSecond, limits.syncBurst),
+    entries: createBucket(limits.syncPerSecond * ENTRIES_SHARE, limits.syncBurst * ENTRIES_SHARE),
+    forged: createBucket(1 / 60, MAX_FORGED),
+    vain: createBucket(VAIN_PER_SECOND, VAIN_BURST),
+    deafUntilMonoMs: 0,
+  }
+}
+
+/** Releases of a channel that a peer may lack, those of the winning place first: `ids` and heads. */
+export function releasesOf({ floor, heads }: ChannelFacts): ReleaseId[] {
+  return [...new Set([...floor.ids, ...heads.map(({ id }) => id)])]
+}
+
+/**
+ * May this channel be offered now? Not twice while root and entries are what they were: an id answered otherwise than
+ * by taking it in would come again and again. Only because an answer may have been lost on the way it is offered
+ * again all the same, ever more rarely.
+ */
+export function mayOffer(
+  step: Step,
+  to: SyncPeer,
+  channel: ShortHash,
+  state: Pick<Offered, 'mine' | 'theirs' | 'root'>,
+): boolean {
+  const known = to.offered.get(channel)
+  const same =
+    known !== undefined &&
+    known.mine === state.mine &&
+    known.theirs === state.theirs &&
+    known.root === state.root
+  if (same && step.now.monoMs < known.againMonoMs) return false
+  const pauseMs = same ? Math.min(known.pauseMs * 2, REOFFER_MAX_MS) : REOFFER_MS
+  to.offered.set(channel, { ...state, pauseMs, againMonoMs: step.now.monoMs + pauseMs })
+  return true
+}
+
+/** Bytes of content in one message; the rest of its bound is for what surrounds it. */
+export const messageBudget = (limits: Limits): number => Math.floor((limits.maxSyncMessageBytes * 15) / 16)
+
+/** The same of a run: whoever reads it counts whole messages. */
+export const runBudget = (limits: Limits): number => Math.floor((limits.maxSyncRunBytes * 15) / 16)
+
+/** What an envelope takes of a budget: its head in the list is 5 bytes at most. */
+export const budgeted = (envelope: Uint8Array): number => envelope.length + 8
+
+/** Cuts envelopes into messages; one that is longer than a message by itself is left out. */
+export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): Uint8Array[][] {
+  const budget = messageBudget(limits)
+  const messages: Uint8Array[][] = []
+  let current: Uint8Array[] = []
+  let bytes = 0
+  for (const envelope of envelopes) {
+    if (envelope.length > budget) continue
+    if (bytes + envelope.length > budget) {
+      messages.push(current)
+      current = []
+      bytes = 0
+    }
+    current.push(envelope)
+    bytes += budgeted(envelope)
+  }
+  if (current.length > 0) messages.push(current)
+  return messages
+}
+
+export function askSync(step: Step, to: SyncPeer, message: SyncRequest): RequestId {
+  const id = step.nextRequest()
+  const { peer } = to
+  const timeoutMs = patienceMs(step.config.limits, to)
+  step.emit({ kind: 'request', id, peer, request: { protocol: 'sync', message }, timeoutMs })
+  return id
+}
+
+/**
+ * The second answer may take longer: a seed that stands still for six seconds would lose all its peers at once, and to make
+ * five hundred links anew is what keeps it busy. A black hole is found in ten, well within what healing may take. Whoever
+ * lives is asked ever more patiently (RFC 6298, 5.5).
+ */
+function patienceMs({ syncDeadlineMs }: Limits, { unanswered }: SyncPeer): number {
+  if (unanswered === 0) return syncDeadlineMs
+  return Math.min((SLOW_MS - syncDeadlineMs) * 2 ** (unanswered - 1), SLOWEST_MS)
+}
+
+export function answerSync(step: Step, id: RequestId, message: SyncReply): void {
+  step.emit({ kind: 'reply', id, reply: { protocol: 'sync', message } })
+}
+
+/** Beacons as sync sees them; the stage that judges them keeps the book. */
+export interface BeaconBook {
+  marks(): readonly BeaconMark[]
+  /** Envelopes of those later than `have`, as many as fit into `maxBytes`. */
+  newerThan(have: readonly BeaconMark[], maxBytes: number): readonly Uint8Array[]
+  take(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): void
+  /** True once after a beacon named something that this node lacks. */
+  takeDiffers(): boolean
+  /** It still does. */
+  lacks(step: Step, journey: Journey): boolean
+}
