@@ -39,17 +39,29 @@ test.each(['redirect', 'gone', 'noted', 'busy', 'refused'] as const)(
       refused: { type, code: 'LIMIT_RATE', text: 'not now' },
     } as never
     liar.answers = answering(replies[type])
-    const release = fleet.release()
-    const { id, header } = release
-    await liar.ask('blocks', { type: 'have', release: id, channel: header.channel, whole: true })
-    seed.submits = true
-    seed.answers = giving(release)
-    await seed.join(victim.address)
-    liar.announceBare(release)
-    await victim.runs(release)
+    await runsPast(liar, { fleet, victim, seed })
     expect(nowhere.connections).toBe(0)
   },
 )
+
+/** It says that it has all of a release, which a seed has: the victim comes to run that. */
+async function runsPast(
+  liar: Hostile,
+  o: {
+    readonly fleet: AttackedFleet
+    readonly victim: Awaited<ReturnType<typeof aVictim>>
+    readonly seed: Hostile
+  },
+): Promise<void> {
+  const release = o.fleet.release()
+  const { id, header } = release
+  await liar.ask('blocks', { type: 'have', release: id, channel: header.channel, whole: true })
+  o.seed.submits = true
+  o.seed.answers = giving(release)
+  await o.seed.join(o.victim.address)
+  liar.announceBare(release)
+  await o.victim.runs(release)
+}
 
 test('whoever does not store the channel and has all of it by its own word keeps no block out of the region', async () => {
   const fleet = aFleet()
@@ -58,14 +70,7 @@ test('whoever does not store the channel and has all of it by its own word keeps
   liar.patterns = ['other/**']
   liar.answers = answering({ type: 'gone' })
   await liar.join(victim.address)
-  const release = fleet.release()
-  const { id, header } = release
-  await liar.ask('blocks', { type: 'have', release: id, channel: header.channel, whole: true })
-  seed.submits = true
-  seed.answers = giving(release)
-  await seed.join(victim.address)
-  liar.announceBare(release)
-  await victim.runs(release)
+  await runsPast(liar, { fleet, victim, seed })
   expect(wants(liar)).toBeGreaterThan(0)
 })
 
