@@ -177,10 +177,8 @@ class FileActivator implements Activator {
       const shown = await this.#put(order)
       if (shown.kind !== 'shown') return shown
       patience = setTimeout(leave, this.#init.limits.hookTurnMs)
-      return await this.#judge(shown).catch((error: unknown) => ({
-        ...failedOutcome(error, this.#init.dir),
-        shown: true as const,
-      }))
+      const outcome = await this.#judge(shown).catch((error: unknown) => failedOutcome(error, this.#init.dir))
+      return outcome.kind === 'failed' ? { ...outcome, shown: true } : outcome
     } finally {
       clearTimeout(patience)
       leave()
@@ -289,7 +287,7 @@ class FileActivator implements Activator {
     // Cut short by the stop: not done, so that they run again at the next start.
     this.#stopping.signal.throwIfAborted()
     // Not done either: they run again as soon as the host has room for them.
-    if (bad?.kind === 'failed') return { ...bad, shown: true }
+    if (bad?.kind === 'failed') return bad
     const passed = bad === undefined || fallback
     const failed = passed ? undefined : tree
     const verdict = { trees, done: passed ? tree : undefined, failed, owed: bad !== undefined }
