@@ -363,10 +363,13 @@ export class Dispatcher implements CoreFacts {
   }
 
   #block(step: Step, event: EventOf<'blockRead' | 'blockLost'>): void {
-    if (event.kind === 'blockLost' || event.bytes === undefined) {
-      if (event.kind === 'blockLost') this.#housekeeping.onBlockLost(step)
-      this.#gone(step, [event.digest])
+    if (event.kind === 'blockLost') {
+      const counted = this.#node.blocks.has(event.digest)
+      this.#housekeeping.onBlockLost(step, counted)
+      // Said of whatever is read in vain, such as what is still on its way: nothing has counted on that.
+      if (!counted) return
     }
+    if (event.kind === 'blockLost' || event.bytes === undefined) this.#gone(step, [event.digest])
     if (event.kind === 'blockRead') {
       this.#each((stage) => stage.onBlockRead?.(step, this.#journey, event))
       this.#journey.fetch.onBlockRead(step, this.#journey, event)

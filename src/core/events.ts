@@ -78,7 +78,7 @@ export type Event =
   | { readonly kind: 'blockRead'; readonly digest: Digest; readonly bytes: Uint8Array | undefined }
   /** Removed with the cache: of no release that counts. */
   | { readonly kind: 'collected'; readonly digests: readonly Digest[] }
-  /** A stored block turned out to be corrupt (quarantined): fetch it again if it is wanted. */
+  /** A block was read in vain: corrupt (quarantined), or not stored at all. One that counted as here is fetched again if it is wanted. */
   | { readonly kind: 'blockLost'; readonly digest: Digest }
   /** A stored envelope turned out to be corrupt (quarantined): write it again if it is kept. */
   | { readonly kind: 'envelopeLost'; readonly release: ReleaseId }

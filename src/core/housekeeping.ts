@@ -41,6 +41,8 @@ export class Housekeeping {
   #checkAtMonoMs: number | undefined
   #nextCheckMonoMs = 0
   #suspects: ReleaseId[] = []
+  /** All that count were looked at once since the start, or are being. */
+  #checked = false
   #rootLookAtMonoMs = 0
   #hadUploads = false
 
@@ -126,8 +128,12 @@ export class Housekeeping {
     step.wakeAt(this.#collectAtMonoMs)
   }
 
-  /** Which release the block was of is not known in memory: those that count are read through again. */
-  onBlockLost(step: Step): void {
+  /**
+   * Which release the block was of is not known in memory: those that count are read through again. One that nothing here
+   * counted on is of none of them, unless it was lost in a life before and the record of a release was left: once is enough.
+   */
+  onBlockLost(step: Step, counted: boolean): void {
+    if (!counted && this.#checked) return
     this.#checkAtMonoMs ??= Math.max(step.now.monoMs + 1, this.#nextCheckMonoMs)
     step.wakeAt(this.#checkAtMonoMs)
   }
@@ -189,6 +195,7 @@ export class Housekeeping {
         this.#checkAtMonoMs = undefined
         this.#nextCheckMonoMs = monoMs + CHECK_EVERY_MS
         this.#suspects = this.#counting()
+        this.#checked = true
       }
     }
     for (const release of this.#suspects.splice(0, CHECKS_AT_ONCE)) this.#hooks.fetchAgain(step, release)

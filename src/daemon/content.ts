@@ -79,7 +79,7 @@ export function createContent(
 
   /** By the index: what is damaged on the disk shows only as it is read. */
   async function allThere(release: Release, digests: Iterable<Digest>): Promise<void> {
-    // Reading what is not there tells the core that it is wanted.
+    // Reading what is not there tells the core, which may have counted on it.
     for (const digest of digests) if (!store.hasBlock(digest)) await blockOf(release, digest)
   }
 

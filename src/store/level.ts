@@ -129,7 +129,7 @@ export class LevelStore implements StorePort {
 
   async readBlock(digest: Digest): Promise<Uint8Array | undefined> {
     const bytes = await this.#readBlock(digest)
-    // Whoever asked thought it was here: it is to be fetched again.
+    // The core knows whether it had counted on it, and fetches it again then.
     if (bytes === undefined) this.#init.emit?.({ kind: 'blockLost', digest })
     return bytes
   }

@@ -320,12 +320,12 @@ test('A block that is lost while the last batch is written: nothing is acknowled
   const [digest] = made.release.header.pages
   if (digest === undefined) throw new Error('no page')
 
-  const sound = new SubmitNode()
+  const sound = new SubmitNode({}, { blocks: new Set([lose.digest]) })
   expect(replies(written(sound, made))).toEqual([])
   const looked = sound.settled(sound.handle({ kind: 'blockRead', digest, bytes: made.page }))
   expect(replies(looked)).toEqual([{ type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] }])
 
-  const damaged = new SubmitNode()
+  const damaged = new SubmitNode({}, { blocks: new Set([lose.digest]) })
   written(damaged, made)
   // The page itself was the lost block, and nobody else has it.
   damaged.handle({ kind: 'blockRead', digest, bytes: undefined })

@@ -203,10 +203,11 @@ describe('serving', () => {
 
   it('lost while `whole` is being written, it is missed: the record is taken back and the manifest read again', () => {
     const node = new BenchNode()
-    node.start()
+    const digest = sha256(Buffer.from('of some other release'))
+    node.start({ blocks: new Set([digest]) })
     node.peer(PEER)
     submitted(node, made)
-    node.run({ kind: 'blockLost', digest: sha256(Buffer.from('of some other release')) })
+    node.run({ kind: 'blockLost', digest })
     const effects = node.run({ kind: 'persisted', ticket: 1 })
     expect(ofKind(effects, 'persist')).toMatchObject([
       { writes: [{ kind: 'unwhole', release: made.id }], sync: false },
