@@ -1,4 +1,5 @@
 import { MeshError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import type { FileConfig } from './config-schema.ts'
 
 /** Where a setting was made, for the beginning of an error: file and line, as near as it can be said. */
@@ -62,8 +63,12 @@ const NONE_WILL_DO = /^(min|keep)|^outsideDegree$|^max(Cache|CheckedStore)Bytes$
 export function checkLimit(name: string, value: number, place: string): void {
   if (RATE.test(name)) return
   const least = NONE_WILL_DO.test(name) ? 0 : 1
-  if (Number.isSafeInteger(value) && value >= least) return
-  throw invalid(place, `limits.${name}`, `must be a whole number of at least ${least}`)
+  if (!Number.isSafeInteger(value) || value < least)
+    throw invalid(place, `limits.${name}`, `must be a whole number of at least ${least}`)
+  // Clients are built for this one: by the third that does not come they have left, each of them, over and over.
+  const most = LIMITS.watchHeartbeatMs
+  if (name === 'watchHeartbeatMs' && value > most)
+    throw invalid(place, `limits.${name}`, `must be ${most} at most: clients give up a watch that is silent`)
 }
 
 const invalid = (place: string, key: string, what: string): MeshError =>

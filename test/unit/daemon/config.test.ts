@@ -251,6 +251,7 @@ describe('limits', () => {
     ['maxWatchers: .inf', /limits\.maxWatchers: /],
     ['maxWatchers: .nan', /limits\.maxWatchers: /],
     ['gossipPerSecond: -0.5', /limits\.gossipPerSecond: /],
+    ['watchHeartbeatMs: 15001', /limits\.watchHeartbeatMs: must be 15000 at most: clients give up /],
   ])('%s is refused, with its line', (limit, message) => {
     const refused = refusal(new RegExp(`node\\.yaml:4: ${message.source}`))
     expect(() => load(`${LEAST}limits:\n  ${limit}\n`)).toThrow(refused)
