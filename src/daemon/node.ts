@@ -73,17 +73,32 @@ export async function startNode(
   const at = (what: string): void => {
     waitsFor = what
   }
-  const stop = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step(at)
+  let stopped: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopped ??= undoAll(undo, at)
+    return stopped
   }
   const failed = Promise.withResolvers<MeshError>()
   try {
     const ready = await compose({ config, version, undo, onEnd: failed.resolve, onContent })
     return { ready, failed: failed.promise, stop, stopping: () => waitsFor }
   } catch (error) {
-    await stop()
+    // Why it does not start is what counts, whatever else fails on the way back.
+    await stop().catch(() => undefined)
     throw atItsLine(error, config.where)
   }
+}
+
+/** All of it, last first, whatever of it fails. @throws what failed first */
+async function undoAll(undo: readonly Undo[], at: (what: string) => void): Promise<void> {
+  const failures: unknown[] = []
+  for (const step of undo.toReversed())
+    try {
+      await step(at)
+    } catch (error) {
+      failures.push(error)
+    }
+  if (failures.length > 0) throw failures[0]
 }
 
 /** What a setting names is looked at only when it is used: where that is wrong, the setting's line is said all the same. */
