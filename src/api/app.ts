@@ -67,7 +67,8 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
       ? problem('API_NOT_FOUND', `${channel} has no active release here; 'confmesh status' lists what has`)
       : answers.listing(c, listing)
   })
-  app.get('/v1/channels/:channel/files/:path{.+}', (c) => serveFile(c, node, targetOf(c), send))
+  // Not `.+`, which ends at U+2028: a file may be named so.
+  app.get('/v1/channels/:channel/files/:path{[^]+}', (c) => serveFile(c, node, targetOf(c), send))
   app.get('/v1/channels/:channel/watch', (c) => {
     const { channel } = targetOf(c)
     // Nothing would ever come.

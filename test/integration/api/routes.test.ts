@@ -4,6 +4,8 @@ import { MeshError } from '../../../src/errors.ts'
 import { FakeNode, type FakeRelease, type Served, serve, sha } from './fake-node.ts'
 
 const TEXT = '{"limit": 100}'
+/** No control characters, and yet they end a line. */
+const LINES = 'two\u2028li/nes\u2029.txt'
 let node: FakeNode
 let first: FakeRelease
 let active: FakeRelease
@@ -12,7 +14,8 @@ let served: Served
 beforeAll(async () => {
   node = new FakeNode()
   first = node.activate({ 'app.json': '{"limit": 1}' })
-  active = node.activate({ 'app.json': TEXT, 'a/b c.txt': 'below', empty: '' }, 'second')
+  const files = { 'app.json': TEXT, 'a/b c.txt': 'below', [LINES]: 'lines', empty: '' }
+  active = node.activate(files, 'second')
   served = await serve(node)
 })
 beforeEach(() => served.problems.splice(0))
@@ -149,6 +152,8 @@ describe('files', () => {
 
   test('names are decoded once; an empty file is empty; an unknown one is 404', async () => {
     expect(await (await get(`${CHANNEL}/files/a/b%20c.txt`)).text()).toBe('below')
+    const lines = LINES.split('/').map(encodeURIComponent).join('/')
+    expect(await (await get(`${CHANNEL}/files/${lines}`)).text()).toBe('lines')
     const empty = await get(`${CHANNEL}/files/empty`)
     expect([empty.status, await empty.text(), empty.headers.get('content-type')]).toEqual([
       200,
