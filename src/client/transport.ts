@@ -1,5 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { CODES, type Code, MeshError } from '../errors.ts'
+import { CODES, type Code, isMeshError, MeshError } from '../errors.ts'
 import { NoNode } from './answer.ts'
 
 /** Where a node's API is: `http://host:port` or `unix:/path`. */
@@ -38,7 +38,12 @@ export async function refusalOf(
   path: string,
   silenceMs: number,
 ): Promise<MeshError> {
-  return problemOf(response.statusCode ?? 0, await text(response, 64 * 1024, silenceMs), { url, path })
+  const body = await text(response, 64 * 1024, silenceMs).catch((error: unknown) => {
+    // No node's is so long: its status says what there is to say.
+    if (isMeshError(error) && error.code === 'LIMIT_BYTES') return ''
+    throw error
+  })
+  return problemOf(response.statusCode ?? 0, body, { url, path })
 }
 
 /** Like `get`, but hands out any status. */

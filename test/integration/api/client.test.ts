@@ -233,8 +233,11 @@ describe('something else that answers', () => {
     await expect(client.watch(CHANNEL).next()).rejects.toEqual(noNode)
   })
 
-  test('a proxy whose node is away is waited for', async () => {
-    const client = await other(502, 'text/html', '<html></html>')
+  test.each([
+    ['', '<html></html>'],
+    [', however long it says so', `<html>${'x'.repeat(64 * 1024)}</html>`],
+  ])('a proxy whose node is away is waited for%s', async (_, page) => {
+    const client = await other(502, 'text/html', page)
     await expect(client.status()).rejects.toThrow(code('API_UNAVAILABLE'))
     const stop = new AbortController()
     const lost: Error[] = []
