@@ -58,7 +58,7 @@ export type Validator<T> = (value: unknown) => T
 export const MAX_JSON_BYTES = 64 * 1024 * 1024
 /** Of a file that is read whole, unless `maxFileBytes` says otherwise. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024
-/** Three heartbeats of a watch. */
+/** Three heartbeats of a watch: no node may be configured to send fewer. */
 const WATCH_SILENCE_MS = 45_000
 /** So much is hashed before the application has its turn again: some 10 ms. */
 const TURN_BYTES = 16 * 1024 * 1024
@@ -163,20 +163,23 @@ export class Client {
     return this.#snapshotOf(channel, active, before)
   }
 
-  /** Release named in every request: an activation meanwhile cannot mix two. */
+  /** Release named in every request: an activation meanwhile cannot mix two. What comes is held, for the next attempt. */
   async #snapshotOf(
     channel: string,
     { release, clock }: Pick<Snapshot, 'release' | 'clock'>,
     before: Snapshot | undefined,
     signal?: AbortSignal,
+    had: Map<string, Uint8Array> = new Map(before?.files),
   ): Promise<Snapshot> {
     const listing = await this.#files(channel, release, signal)
     const files = new Map<string, Uint8Array>()
     let hashed = 0
     for (const file of listing.files) {
-      const held = before?.files.get(file.path)
+      const held = had.get(file.path)
       const isSame = held !== undefined && isOf(held, file)
-      files.set(file.path, isSame ? held : await this.#get(channel, file.path, release, signal))
+      const now = isSame ? held : await this.#get(channel, file.path, release, signal)
+      files.set(file.path, now)
+      had.set(file.path, now)
       if (isSame) hashed += file.size
       if (hashed < TURN_BYTES) continue
       hashed = 0
@@ -250,9 +253,11 @@ export class Client {
     before: Snapshot | undefined,
     options: WatchOptions,
   ): Promise<Snapshot | undefined> {
+    // Where many applications begin at once, each is refused some files: an attempt goes on where the last one ended.
+    const had = new Map(before?.files)
     for (let backoffMs = BACKOFF_MIN_MS; !isAborted(options.signal); ) {
       try {
-        const snapshot = await this.#snapshotOf(channel, event, before, options.signal)
+        const snapshot = await this.#snapshotOf(channel, event, before, options.signal, had)
         return isAborted(options.signal) ? undefined : snapshot
       } catch (error) {
         if (isAborted(options.signal)) return undefined

@@ -242,6 +242,25 @@ describe('what is held already', () => {
     await watch.return(undefined)
   })
 
+  test('is not asked for again by the next attempt, where the node refused a file', async () => {
+    node.activate({ a: 'one', b: 'two', c: 'three' })
+    const paths = asked()
+    const { read } = node
+    let refused = false
+    node.read = async (channel, path, ...more) => {
+      const stream = await read.call(node, channel, path, ...more)
+      if (path !== 'b' || refused) return stream
+      refused = true
+      throw new MeshError('API_BUSY', 'other readers have not taken their answers yet')
+    }
+    const watch = client.watch(CHANNEL)
+    const snapshot: Snapshot = (await watch.next()).value
+    expect(paths).toEqual(['a', 'b', 'b', 'c'])
+    expect(['a', 'b', 'c'].map((path) => textOf(snapshot, path))).toEqual(['one', 'two', 'three'])
+    expect(snapshot.changed).toEqual(['a', 'b', 'c'])
+    await watch.return(undefined)
+  })
+
   test('is asked for again where its bytes are others by now', async () => {
     node.activate({ a: 'one', b: 'two', c: '' })
     const before = await client.snapshot(CHANNEL)
