@@ -12,6 +12,8 @@ export interface CoreConfig {
   readonly zone: string
   /** Takes submissions from anywhere (a seed); others take them from their own host only. */
   readonly submit: boolean
+  /** Stands for gateway only where nobody else does, as a seed: a slow link would hold up its region's large releases. */
+  readonly gatewayLast?: boolean
   readonly seeds: readonly Address[]
   /** Own certificate chain, node first; peers judge it. */
   readonly chain: readonly Uint8Array[]

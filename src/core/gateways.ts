@@ -297,7 +297,7 @@ export class Gateways implements Stage {
     return this.#said.monoMs + everyMs * this.#said.jitter
   }
 
-  /** Fewer than F live ones rank above it; a seed stands only where nobody else does. */
+  /** Fewer than F live ones rank above it; a seed, or who stands last, only where nobody else does. */
   #mayStand(journey: Journey, stopgap: Stopgap | undefined): boolean {
     if (this.#config.signHeartbeat === undefined) return false
     const others = this.#live(this.#region)
@@ -311,8 +311,8 @@ export class Gateways implements Stage {
    * host at all, the whole fleet is on this one (a demo, a test), and being dialled from here counts.
    */
   #stopgap({ now }: Step): Stopgap | undefined {
-    const { limits, submit } = this.#config
-    if (submit) return 'seed'
+    const { limits, submit, gatewayLast } = this.#config
+    if (submit || gatewayLast) return 'seed'
     const dialledMonoMs = this.#sawOtherHost ? this.#dialledMonoMs : this.#dialledHereMonoMs
     const isDialled = dialledMonoMs > now.monoMs - limits.dialledWithinMs
     return isDialled && now.monoMs - this.#startMonoMs >= limits.provenUpMs ? undefined : 'new'

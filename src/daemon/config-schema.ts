@@ -40,6 +40,7 @@ export const CONFIG_SCHEMA = z.strictObject({
     })
     .optional(),
   submit: z.boolean().default(false),
+  gateway: z.enum(['auto', 'last']).default('auto'),
   freshness: z.strictObject({ key: text }).optional(),
   materialize: z
     .strictObject({ dir: text, mode: octal.optional(), group: z.union([z.int().min(0), text]).optional() })

@@ -209,6 +209,7 @@ const SCALARS = [
   'floorDir',
   'keepReleases',
   'submit',
+  'gateway',
   'log.level',
   'api.listen',
   'api.public',

@@ -265,6 +265,7 @@ function coreConfig(
     region,
     zone,
     submit: config.submit,
+    gatewayLast: config.gateway === 'last',
     seeds: config.seeds.map(seedAddress),
     chain,
     ...(freshness === undefined

@@ -59,14 +59,16 @@ const BRIDGED = {
 interface Options {
   readonly limits?: Partial<Limits>
   readonly submit?: boolean
+  readonly gatewayLast?: boolean
   readonly signs?: boolean
 }
 
-function start({ limits = {}, submit = false, signs = true }: Options = {}): void {
+function start({ limits = {}, submit = false, gatewayLast = false, signs = true }: Options = {}): void {
   bench = new Bench({
     self: SELF,
     region: 'eu',
     submit,
+    gatewayLast,
     random: () => 0.5,
     limits: limitsOf({ ...BRIDGED, ...limits }),
     ...(signs
@@ -202,8 +204,11 @@ describe('standing', () => {
     expect(standing()).toBeUndefined()
   })
 
-  it('a seed stands only where nobody else does', () => {
-    start({ submit: true })
+  it.each([
+    ['a seed', { submit: true }],
+    ['a node that is to be the last', { gatewayLast: true }],
+  ])('%s stands only where nobody else does', (_, who) => {
+    start(who)
     expect(said(pass(4_000))[0]).toMatchObject({ stopgap: 'seed' })
     hear(heartbeat('other', { stopgap: 'new' }))
     expect(said(pass(8_000))).toEqual([])

@@ -36,6 +36,7 @@ describe('the schema is closed', () => {
     ['api:\n  listen: 127.0.0.1:1\n  hots: []', 5, 'api.hots'],
     ['hooks:\n  - channels: [a]\n    command: [b]\n    timeout: 5', 6, 'hooks.0.timeout'],
     ['submit: maybe', 3, 'submit'],
+    ['gateway: never', 3, 'gateway'],
     ['metrics:\n  enabled: true', 3, 'metrics'],
     ['hooks:\n  channels: [a]\n  command: [b]', 3, 'hooks'],
     ['labels:\n  region: EU West', 4, 'labels.region'],
