@@ -64,8 +64,8 @@ async function raisedFor(
   return raisedBy(rootOf(known), rootOf(newest)).map(({ pattern }) => pattern)
 }
 
-export const lineOf = ({ peer, version, adopted }: PushedTo): string =>
-  `seed ${short(peer)} is at root ${version}${adopted === 0 ? ' already' : `, ${adopted} new`}`
+export const lineOf = ({ peer, version, adopted, forked }: PushedTo): string =>
+  `seed ${short(peer)} is at root ${version}${adopted === 0 ? ' already' : `, ${adopted} new`}${forked === undefined ? '' : `; its root ${forked} was another than the one kept here: see that the newest says what that one changed, too`}`
 
 export interface Handed {
   readonly seeds: readonly PushedTo[]

@@ -14,7 +14,7 @@ import { contentAtSeeds } from '../publish/content.ts'
 import { type CounterMemory, joinMemories } from '../publish/counter.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
-import { newestKnown } from '../publish/roots.ts'
+import { has, newestKnown, type RootEnvelope } from '../publish/roots.ts'
 import { overRestarts } from '../publish/seeds.ts'
 import { type Standing, standingOf } from '../publish/standing.ts'
 import { startChain } from '../trust/chain.ts'
@@ -102,10 +102,12 @@ async function pushAgain(
 const notTheirs = (channels: readonly Channel[]): string[] =>
   channels.map((channel) => `${channel} is not issued again: these keys may not publish there`)
 
-/** @throws MeshError TRUST_ROOT_GAP where what the seeds have is not at hand */
+/** @throws MeshError TRUST_ROOT_GAP where what the seeds have is not at hand; AnotherRoot where that is of this version */
 async function rootOfFleet(path: string, { seeds }: Session): Promise<TrustRoot> {
-  const known = await newestKnown(rootsBeside(path), seeds.reached, LIMITS)
+  const roots = rootsBeside(path)
+  const known = await newestKnown(roots, seeds.reached, LIMITS)
   if (known !== undefined) return startChain(known.envelope, LIMITS).current
+  for (const seed of seeds.reached) await has(seed, roots.at(-1) as RootEnvelope, LIMITS)
   throw new MeshError(
     'TRUST_ROOT_GAP',
     `no seed has a root that is kept beside ${path}, so what a new epoch touches is not known; put the older root.N.json there`,

@@ -5,6 +5,7 @@ import type { Channel, KeyId, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import { openMemory } from '../publish/counter.ts'
+import { AnotherRoot } from '../publish/roots.ts'
 import { overRestarts, redialGone } from '../publish/seeds.ts'
 import { changePublisherKeys } from '../trust/edit.ts'
 import { argument } from './arguments.ts'
@@ -181,6 +182,10 @@ async function sayingHowToGoOn<T>(
   } catch (error) {
     if (!isMeshError(error)) throw error
     const { version } = readRoot(path).root
+    if (error instanceof AnotherRoot) {
+      const text = `${error.message}; ${path} is version ${version} now, which no seed has`
+      throw new MeshError(error.code, text, { ...error.details, root: path, version }, { cause: error })
+    }
     const next = pushCommand(path, publisher, options, session)
     throw new MeshError(
       error.code,

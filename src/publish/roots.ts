@@ -67,6 +67,8 @@ export interface PushedTo {
   readonly version: number
   /** Roots it took just now. */
   readonly adopted: number
+  /** Its root of this version was another than the one at hand, and the newest follows it all the same. */
+  readonly forked?: number
 }
 
 export interface RootEnvelope {
@@ -74,10 +76,13 @@ export interface RootEnvelope {
   readonly envelope: Uint8Array
 }
 
+/** A seed has another root in the place of ours, or is of another fleet: the same root once more would change nothing. */
+export class AnotherRoot extends MeshError {}
+
 /**
  * Gives a seed every root it lacks, in order.
  * @param roots ascending, without a gap, the newest last
- * @throws MeshError the seed's refusal; TRUST_ROOT_GAP where the seed is older than the oldest root at hand; NET_*
+ * @throws AnotherRoot, MeshError the seed's refusal; TRUST_ROOT_GAP where the seed is older than the oldest root at hand; NET_*
  */
 export async function pushRoots(
   roots: readonly RootEnvelope[],
@@ -86,20 +91,30 @@ export async function pushRoots(
 ): Promise<PushedTo> {
   const newest = roots.at(-1)
   if (newest === undefined) throw new MeshError('USAGE', 'there is no root to hand out')
-  let first = roots.length - 1
-  // From the newest down to the first whose forerunner the seed knows: it tells by having what follows it.
-  while (first >= 0 && !(await knows(seed, roots[first]?.version ?? 0, limits))) first -= 1
+  const { peer } = seed
+  const { version } = newest
+  if (await has(seed, newest, limits)) return { peer, version, adopted: 0 }
+  const lacking = [newest]
+  let forked: { forked?: number } = {}
+  // Down to the first whose forerunner the seed knows. Of another one it judges itself whether the next follows: so forks end.
+  for (const root of roots.slice(0, -1).reverse()) {
+    const its = await compare(seed, root, limits)
+    if (its === 'other') forked = { forked: root.version }
+    if (its !== undefined) break
+    lacking.unshift(root)
+  }
   let adopted = 0
-  for (const { envelope } of roots.slice(first + 1)) {
+  for (const root of lacking) {
     try {
-      await askPatiently(seed, { type: 'root', root: envelope }, ['noted'], limits)
+      await askPatiently(seed, { type: 'root', root: root.envelope }, ['noted'], limits)
       adopted += 1
     } catch (error) {
-      // Handed to it by another seed in the meantime.
       if (!(error instanceof RefusedBySeed && error.code === 'TRUST_ROOT_OLD')) throw error
+      // Handed to it by another seed in the meantime; or it has another, or is past ours and cannot say that ours was its own.
+      if (root === newest && !(await has(seed, newest, limits))) throw error
     }
   }
-  return { peer: seed.peer, version: newest.version, adopted }
+  return { peer, version, adopted, ...forked }
 }
 
 /** The newest of these that one of the seeds has; undefined where none has any, or says so. */
@@ -111,7 +126,7 @@ export async function newestKnown(
   for (const root of roots.toReversed()) {
     for (const seed of seeds) {
       try {
-        if (await knows(seed, root.version, limits)) return root
+        if ((await compare(seed, root, limits)) === 'same') return root
       } catch (error) {
         if (!isMeshError(error)) throw error
       }
@@ -120,7 +135,34 @@ export async function newestKnown(
   return undefined
 }
 
-async function knows(seed: Seed, version: number, limits: Limits): Promise<boolean> {
+/** @throws AnotherRoot TRUST_ROOT_FORK where another is in its place, TRUST_ROOT_OLD where that is replaced, ORDER_MISPLACED; MeshError NET_* */
+export async function has(seed: Seed, root: RootEnvelope, limits: Limits): Promise<boolean> {
+  const its = await compare(seed, root, limits)
+  if (its !== 'other') return its === 'same'
+  const { version } = root
+  const next = await askPatiently(seed, { type: 'roots', since: version }, ['root'], limits)
+  const code = next.root === undefined ? 'TRUST_ROOT_FORK' : 'TRUST_ROOT_OLD'
+  throw new AnotherRoot(
+    code,
+    `seed ${seed.peer} has another root ${version}${next.root === undefined ? '' : ', and newer ones'}: somebody else changed the root, or this file is of an old backup; take the newest root.json and its root.N.json from whoever has them, and make the change again`,
+    { seed: seed.peer, version },
+  )
+}
+
+/** What a seed has in the place of a root; undefined: nothing. By what is signed: other signatures make no other root. */
+async function compare(
+  seed: Seed,
+  { version, envelope }: RootEnvelope,
+  limits: Limits,
+): Promise<'same' | 'other' | undefined> {
   const { root } = await askPatiently(seed, { type: 'roots', since: version - 1 }, ['root'], limits)
-  return root !== undefined
+  if (root === undefined) return undefined
+  const [ours, its] = [startChain(envelope, limits), startChain(root, limits)]
+  const [fleet, other] = [ours.current.fleetId, its.current.fleetId]
+  if (fleet === other) return ours.currentDigest === its.currentDigest ? 'same' : 'other'
+  throw new AnotherRoot(
+    'ORDER_MISPLACED',
+    `seed ${seed.peer} is of fleet ${other.slice(0, 12)}, and this root of ${fleet.slice(0, 12)}; name a seed of this fleet`,
+    { seed: seed.peer, fleet: other },
+  )
 }

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
-import { handOver, pushToAll } from '../../../src/cli/trust-push.ts'
+import { handOver, lineOf, pushToAll } from '../../../src/cli/trust-push.ts'
 import type { Channel } from '../../../src/model/ids.ts'
+import { renew } from '../../../src/trust/edit.ts'
 import { ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { FakeSeed } from '../publish/fake-seed.ts'
 
@@ -28,4 +29,26 @@ test('a root that raises an epoch says which channels it leaves without a releas
     channels: ['app/a', 'app/b'],
   })
   expect(await handOver(roots, [seed])).toMatchObject({ seeds: [{ adopted: 0 }], raised: [], channels: [] })
+})
+
+test('one that has another root of the version is refused, and nothing is said of epochs before', async () => {
+  const seed = new FakeSeed('a')
+  const theirs = renew(ROOT, ROOT.expires + 1_000)
+  for (const root of [ROOT, theirs]) seed.roots.set(root.version, rootBytes(root))
+  const roots = [ROOT, raised(ROOT)].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+  await expect(handOver(roots, [seed])).rejects.toMatchObject({ code: 'TRUST_ROOT_FORK' })
+  const [taking, said] = [new FakeSeed('b'), vi.spyOn(process.stderr, 'write').mockReturnValue(true)]
+  taking.roots.set(1, rootBytes(ROOT))
+  expect(await handOver(roots, [seed, taking])).toMatchObject({
+    seeds: [{ peer: taking.peer, adopted: 1 }],
+    refused: [{ peer: seed.peer, code: 'TRUST_ROOT_FORK' }],
+    raised: ['**'],
+  })
+  said.mockRestore()
+})
+
+test('a root that replaces another than the one kept here says so', () => {
+  const pushed = { peer: new FakeSeed('a').peer, version: 3, adopted: 1 }
+  expect(lineOf(pushed)).not.toContain('another')
+  expect(lineOf({ ...pushed, forked: 2 })).toMatch(/is at root 3, 1 new; its root 2 was another/)
 })

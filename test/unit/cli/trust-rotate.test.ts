@@ -15,6 +15,7 @@ import type { Channel, Name, Pattern } from '../../../src/model/ids.ts'
 import { noMemory } from '../../../src/publish/counter.ts'
 import { keySigner, type Signer } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
+import { renew } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
@@ -198,4 +199,23 @@ test('it is issued again, too, where the question outlasted the connection', asy
   seed.envelopes = [release(1, NEW).envelope]
   await rotateAt(seed)
   expect(headerOf(seed.submitted)).toMatchObject({ root: 2, channel: NEW })
+})
+
+test('a root that another one forestalled is no reason to push again', async () => {
+  const seed = seedWith([])
+  const ask = seed.ask.bind(seed)
+  seed.ask = async (request) => {
+    // Somebody else changed the root while this one was signed.
+    if (request.type === 'roots' && readRoot(path).root.version === 2) {
+      const theirs = renew(startChain(bytes, LIMITS).current, WALL_MS + 1_000)
+      seed.roots.set(2, encodeEnvelope(signEnvelope('root', encodeRoot(theirs), [rootKey])))
+    }
+    return ask(request)
+  }
+  const said = await rotateAt(seed).catch((error: unknown) => error)
+  expect(said).toMatchObject({ code: 'TRUST_ROOT_FORK', details: { root: path, version: 2 } })
+  expect((said as MeshError).message).toMatch(
+    /has another root 2: .*root\.json is version 2 now, which no seed has$/,
+  )
+  expect(seed.asked).not.toContain('root')
 })
