@@ -8,6 +8,7 @@ import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Address, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
+import type { TrustRoot } from '../model/root.ts'
 import { type CounterMemory, joinMemories, noMemory, openMemory } from '../publish/counter.ts'
 import { catchUp } from '../publish/roots.ts'
 import { reachSeeds, type Seeds } from '../publish/seeds.ts'
@@ -82,7 +83,7 @@ export async function withSession<T>(
     const seeds = seeded ? await connect(addresses) : NO_SEEDS
     try {
       const chain = await catchUp(start, seeds.reached, LIMITS)
-      warnOfExpiry(chain)
+      warnOfExpiry(chain.current)
       return await run({ chain, seeds, signers, memory, publisher })
     } finally {
       await seeds.close()
@@ -174,9 +175,9 @@ export function readChain(path: string): RootChain {
   return startChain(encodeEnvelope(readRoot(path).envelope), LIMITS)
 }
 
-function warnOfExpiry({ current }: RootChain): void {
-  if (current.expires <= Date.now())
+export function warnOfExpiry({ version, expires }: TrustRoot): void {
+  if (expires <= Date.now())
     warn(
-      `root ${current.version} expired at ${new Date(current.expires).toISOString()}: no node activates anything new until it is renewed (confmesh trust renew)`,
+      `root ${version} expired at ${new Date(expires).toISOString()}: no node activates anything new until it is renewed (confmesh trust renew)`,
     )
 }

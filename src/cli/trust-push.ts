@@ -10,7 +10,7 @@ import type { Seed, Seeds } from '../publish/seeds.ts'
 import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { out, warn } from './output.ts'
-import { connect, seedAddresses } from './publish-session.ts'
+import { connect, seedAddresses, warnOfExpiry } from './publish-session.ts'
 import { oldPath, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
@@ -19,6 +19,8 @@ import { warnUnsaid } from './trust-touched.ts'
 /** Told to people and to `--json`. */
 export async function pushToSeeds(options: PushOptions): Promise<void> {
   const roots = rootsBeside(options.root)
+  // No more than that: it may be this clock that is wrong.
+  warnOfExpiry(readRoot(options.root).root)
   const seeds = await connect(seedAddresses(options))
   try {
     const handed = await handOver(roots, seeds.reached)

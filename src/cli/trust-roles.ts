@@ -7,6 +7,7 @@ import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { KeyId } from '../model/ids.ts'
 import { isDigest, parsePeerId } from '../model/names.ts'
+import type { TrustRoot } from '../model/root.ts'
 import {
   addAdmissionKey,
   addRootKey,
@@ -29,11 +30,23 @@ export function registerRoleEdits(trust: Command): void {
   registerKeyEdits(trust)
   registerFreshness(trust)
   registerRemovals(trust)
-  change(trust, 'renew', 'the same root, valid for two years from now').action((options: ChangeOptions) => {
-    const expires = twoYearsFrom(Date.now())
-    return changeRoot(options, (root) => renew(root, expires))
-  })
+  change(trust, 'renew', 'the same root, valid for two years from now').action((options: ChangeOptions) =>
+    changeRoot(options, renewed(Date.now())),
+  )
 }
+
+/** @throws MeshError USAGE where it would end no later: a clock that is far behind would make one that has expired */
+export const renewed =
+  (nowMs: number) =>
+  (root: TrustRoot): TrustRoot => {
+    const expires = twoYearsFrom(nowMs)
+    if (expires > root.expires) return renew(root, expires)
+    const [until, next, now] = [root.expires, expires, nowMs].map((ms) => new Date(ms).toISOString())
+    throw new MeshError(
+      'USAGE',
+      `root ${root.version} is valid until ${until}, and renewed now it would be until ${next}; is it ${now}? Set the clock of this host`,
+    )
+  }
 
 function registerKeyEdits(trust: Command): void {
   const edits = [
