@@ -270,6 +270,14 @@ function report(step: Step, cell: Cell, release: ReleaseId, code: Code, text: st
   step.emit({ kind: 'note', level: 'error', code, text, channel: cell.state.channel, release })
 }
 
+/** What could not be had is here after all; what else keeps it back is told once more. */
+export function cameAfterAll(cell: Cell, release: ReleaseId): void {
+  const { lastError } = cell
+  if (lastError?.code !== 'FETCH_UNAVAILABLE' || lastError.release !== release) return
+  cell.lastError = undefined
+  cell.toldGate = undefined
+}
+
 export function persistRecord(node: NodeState, step: Step, cell: Cell): void {
   const ticket = step.nextTicket()
   const writes = [{ kind: 'channel', record: recordOf(cell.state) } as const, ...dropUnneeded(node, cell)]

@@ -7,7 +7,7 @@ import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { Adoption } from '../trust/chain.ts'
 import { epochOf } from '../trust/epoch.ts'
-import { settleAll, settleCell } from './activate.ts'
+import { cameAfterAll, settleAll, settleCell } from './activate.ts'
 import { raiseEpoch, recordOf, targetOf, withoutRelease } from './channel.ts'
 import type { Ticket, Topic } from './events.ts'
 import { createFetch, type Fetch } from './fetch.ts'
@@ -166,6 +166,8 @@ export class OwnJourney implements Journey {
       const raised = raiseEpoch(cell.state, cell.epoch)
       if (raised === cell.state) continue
       cell.state = raised
+      // Of releases that count no more.
+      cell.lastError = undefined
       writes.push({ kind: 'floor', floor: raised.floor }, { kind: 'channel', record: recordOf(raised) })
       writes.push(...dropUnneeded(this.#node, cell))
     }
@@ -391,6 +393,8 @@ export class OwnJourney implements Journey {
     if (own?.inline === false) this.fetch.onSubmitted(step, release, channel)
     for (const stage of this.#stages) stage.onWhole?.(step, this, channel, release)
     const cell = this.#node.cells.get(channel)
-    if (cell !== undefined && isDurable(cell)) settleCell(this.#node, step, cell)
+    if (cell === undefined) return
+    cameAfterAll(cell, release)
+    if (isDurable(cell)) settleCell(this.#node, step, cell)
   }
 }

@@ -103,6 +103,8 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
   const active = activeOf(node, cell)
   const gate = gateFor(node, cell, now.wallMs)
   const freshness = sources.freshness(cell)
+  const shown = stateOf(node, cell, gate, freshness, now)
+  const [failure, kept] = [cell.lastError ?? failedBefore(cell), keptFromUpdates(freshness, now)]
   const facts = (entry: { readonly release: ReleaseId; readonly activatedAt: number }): ActiveFacts => ({
     id: entry.release,
     release: node.kept.get(entry.release)?.release,
@@ -110,7 +112,7 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
   })
   return {
     channel: state.channel,
-    state: stateOf(node, cell, gate, freshness, now),
+    state: shown,
     gate,
     top: state.floor.top,
     epoch: cell.epoch,
@@ -124,7 +126,8 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     lastGood: state.lastGood,
     history: state.history.map(facts),
     freshness,
-    lastError: cell.lastError ?? failedBefore(cell) ?? keptFromUpdates(freshness, now),
+    // An older failure does not say why nothing newer comes.
+    lastError: shown === 'stale' ? (kept ?? failure) : (failure ?? kept),
     fetch: target === undefined ? undefined : sources.progress(target),
   }
 }

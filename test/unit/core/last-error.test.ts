@@ -1,0 +1,94 @@
+/** The last error of a channel says what is so now: it ends with its cause. */
+import { expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import type { Freshness } from '../../../src/model/beacon.ts'
+import type { Pattern } from '../../../src/model/ids.ts'
+import { successor } from '../../../src/trust/successor.ts'
+import { BenchNode, fetching, ofKind } from './bench-node.ts'
+import { CHANNEL, given, gossip, type Made, make, PEER, ROOT, rootBytes } from './fleet.ts'
+
+const TICK: Event = { kind: 'tick' }
+const good = make({ clock: { alice: 1 } })
+const bad = make({ clock: { alice: 2 }, text: 'b=1\n' })
+const done = ({ id }: Made, kind: 'healthy' | 'unhealthy'): Event => ({
+  kind: 'activated',
+  channel: CHANNEL,
+  release: id,
+  outcome:
+    kind === 'healthy'
+      ? { kind, changed: 1 }
+      : { kind, code: 'ACTIVATE_UNHEALTHY', text: 'the check said no' },
+})
+const comes = (node: BenchNode, made: Made) => node.persist(node.run(gossip(made, [made.page, made.block])))
+const later = (node: BenchNode, ms: number): readonly Effect[] => {
+  node.monoMs += ms
+  return node.run(TICK)
+}
+const errorOf = (node: BenchNode) => node.view().channels[0]?.lastError?.code
+
+/** The first is active. */
+function running(stages: ConstructorParameters<typeof BenchNode>[1] = {}): BenchNode {
+  const node = new BenchNode({}, stages)
+  node.start()
+  node.peer(PEER, { submit: true })
+  comes(node, good)
+  node.persist(node.run(done(good, 'healthy')))
+  node.persist(later(node, 30_000))
+  return node
+}
+
+it('a damaged block that could not be had is no error any more once it has come', () => {
+  const node = running()
+  node.run({ kind: 'blockLost', digest: sha256(good.block) })
+  later(node, 10_000)
+  const [asked] = ofKind(
+    node.run({ kind: 'blockRead', digest: sha256(good.page), bytes: good.page }),
+    'request',
+  )
+  later(node, 30_000)
+  expect(errorOf(node)).toBe('FETCH_UNAVAILABLE')
+  node.persist(node.persist(node.run(given(asked?.id, good.block))))
+  expect(node.view().channels[0]).toMatchObject({ state: 'active', lastError: undefined })
+})
+
+it('what else keeps it back is said instead', () => {
+  const { node, block } = fetching(good)
+  node.wallMs = ROOT.expires
+  node.run(TICK)
+  expect(errorOf(node)).toBe('TRUST_ROOT_EXPIRED')
+  later(node, 30_000)
+  expect(errorOf(node)).toBe('FETCH_UNAVAILABLE')
+  node.persist(node.persist(node.run(given(block?.id, good.block))))
+  expect(errorOf(node)).toBe('TRUST_ROOT_EXPIRED')
+})
+
+it('a release that failed does not hide why nothing newer comes', () => {
+  let state: Freshness = 'fresh'
+  const freshness = { state: () => state, page: () => undefined, heardAny: () => true }
+  const node = running({ freshness: { ...freshness, lastHeardMonoMs: () => 0, silentKeys: () => 0 } })
+  comes(node, bad)
+  node.persist(node.run(done(bad, 'unhealthy')))
+  node.persist(node.run(done(good, 'healthy')))
+  expect(errorOf(node)).toBe('ACTIVATE_UNHEALTHY')
+  for (const [next, code] of [
+    ['silent', 'SYNC_SILENT'],
+    ['behind', 'SYNC_BEHIND'],
+    ['clock-or-delay', 'SYNC_CLOCK_OR_DELAY'],
+    ['fresh', 'ACTIVATE_UNHEALTHY'],
+  ] as const) {
+    state = next
+    expect(errorOf(node)).toBe(code)
+  }
+})
+
+it('what a raised epoch ends is no error of the channel any more', () => {
+  const node = running()
+  node.wallMs = ROOT.expires
+  comes(node, bad)
+  expect(errorOf(node)).toBe('TRUST_ROOT_EXPIRED')
+  const renewed = successor(ROOT, { expires: ROOT.expires + 1_000_000, raise: ['**' as Pattern] })
+  node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(renewed), PEER)))
+  expect(node.view().channels[0]).toMatchObject({ state: 'stale', target: undefined, lastError: undefined })
+})
