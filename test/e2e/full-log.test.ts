@@ -1,7 +1,11 @@
-/** The disk that takes the log is full: a node serves on. */
+/** The disk that takes the log, or what goes to stdout, is full: a node serves on. */
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type InitResult, RealFleet } from './real-fleet.ts'
 
@@ -24,6 +28,35 @@ test('a node whose log cannot be written starts, answers, and ends in order', as
   await node.kill('SIGTERM')
   expect([node.process.exitCode, node.process.signalCode]).toEqual([0, null])
 })
+
+test('nor does one end that cannot say on stdout that it is ready', async () => {
+  const full = openSync('/dev/full', 'w')
+  const launcher = join(import.meta.dirname, '../../dist/cli/launcher.js')
+  const args = ['node', '--config', fleet.seedConfig, '--data', `${real.dir}/mute`, '--api', '127.0.0.1:0']
+  const node = spawn(process.execPath, [launcher, ...args], { stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  try {
+    const ended = once(node, 'exit')
+    const api = await readyApi(node.stderr as Readable)
+    expect((await fetch(`${api}/healthz`)).status).toBe(200)
+    node.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
+  } finally {
+    node.kill('SIGKILL')
+  }
+})
+
+/** Where it answers, as its log says. @throws Error where that ends before */
+async function readyApi(log: Readable): Promise<string> {
+  const said: string[] = []
+  for await (const line of createInterface(log)) {
+    said.push(line)
+    if (!line.includes('"READY"')) continue
+    log.resume()
+    return (JSON.parse(line) as { api: string }).api
+  }
+  throw new Error(said.join('\n'))
+}
 
 async function statusFor(url: string, host: string): Promise<number | undefined> {
   const [answer] = (await once(get(url, { headers: { host } }), 'response')) as [IncomingMessage]

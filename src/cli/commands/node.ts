@@ -19,6 +19,8 @@ export function register(program: Command): void {
       const config = loadConfig(options.config, process.env, overridesOf(options))
       // The network's code is loaded only now: a wrong configuration is told without it.
       const { runNode } = await import('../../daemon/run.ts')
+      // As with the log: who wants its few lines may have no room, or be gone; READY is in the log, too, and the node serves on.
+      process.stdout.removeAllListeners('error').on('error', () => {})
       await runNode(config, {
         version: VERSION,
         onContent: (bytes) => garbageBound.contentCame(bytes),
