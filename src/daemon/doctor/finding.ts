@@ -7,6 +7,9 @@ export interface Finding {
   readonly advice?: string
 }
 
+/** Advice where it is this user who may not look. */
+export const AS_ITS_USER = "run confmesh doctor as the node's user"
+
 export const fine = (check: string, text: string): Finding => ({ check, ok: true, text })
 export const wrong = (check: string, text: string, advice: string): Finding => ({
   check,

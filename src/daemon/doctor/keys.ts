@@ -1,11 +1,11 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Code, isMeshError } from '../../errors.ts'
 import { IDENTITY_FILE, NO_IDENTITY, newIdentityPem, peerIdOf } from '../../net/identity.ts'
 import { createJudge } from '../../trust/admission.ts'
 import type { NodeConfig } from '../config.ts'
 import { ownChain, readPrivateKey } from '../documents.ts'
-import { type Finding, fine, wrong } from './finding.ts'
+import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
 import { newestRoot } from './root.ts'
 
 const DAY_MS = 86_400_000
@@ -14,7 +14,8 @@ const WARN_MS = 30 * DAY_MS
 /** Every private file: there, usable, and nobody else's to read. */
 export function checkKeyFiles(config: NodeConfig): readonly Finding[] {
   const identity = join(config.data, IDENTITY_FILE)
-  const keys: [string, string][] = existsSync(identity) ? [['identity', identity]] : []
+  const isNew = isMissing(identity)
+  const keys: [string, string][] = isNew ? [] : [['identity', identity]]
   if (config.admission !== undefined && 'poolKey' in config.admission)
     keys.push(['admission.poolKey', config.admission.poolKey])
   if (config.freshness !== undefined) keys.push(['freshness.key', config.freshness.key])
@@ -27,8 +28,18 @@ export function checkKeyFiles(config: NodeConfig): readonly Finding[] {
       return wrong(`key ${name}`, error.message, adviceOn(error.code, name, path))
     }
   })
-  if (!existsSync(identity)) findings.unshift(fine('key identity', `${identity} is made at the first start`))
+  if (isNew) findings.unshift(fine('key identity', `${identity} is made at the first start`))
   return config.api.tokenFile === undefined ? findings : [...findings, checkToken(config.api.tokenFile)]
+}
+
+/** What this user may not look at is there, for all it knows. */
+function isMissing(path: string): boolean {
+  try {
+    statSync(path)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EACCES'
+  }
 }
 
 function adviceOn(code: Code, name: string, path: string): string {
@@ -58,7 +69,7 @@ export async function checkAdmission(config: NodeConfig): Promise<readonly Findi
     return [wrong(check, 'none is configured: every peer refuses this node', advice)]
   }
   const identity = join(config.data, IDENTITY_FILE)
-  const isNew = !existsSync(identity)
+  const isNew = isMissing(identity)
   // One's own names its node, and a pool admits whoever has its key.
   if (isNew && 'certificate' in config.admission)
     return [fine(check, 'checked once the node has its identity')]
@@ -78,9 +89,10 @@ export async function checkAdmission(config: NodeConfig): Promise<readonly Findi
     const text = `${pool === undefined ? 'of its own' : `of pool ${pool.name}`}, ${said}, valid for ${Math.max(0, Math.floor(left / DAY_MS))} days`
     return [left < WARN_MS ? wrong(check, text, 'hand out a new one in time') : fine(check, text)]
   } catch (error) {
-    return [
-      wrong(check, (error as Error).message, 'it must be of this fleet and grant the labels of this node'),
-    ]
+    const { code, message } = error as NodeJS.ErrnoException
+    const advice =
+      code === 'EACCES' ? AS_ITS_USER : 'it must be of this fleet and grant the labels of this node'
+    return [wrong(check, message, advice)]
   }
 }
 

@@ -9,7 +9,7 @@ import { dialPublisher, type PublishConnection } from '../../net/dial.ts'
 import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
 import type { SeedClock } from './clock.ts'
-import { type Finding, fine, wrong } from './finding.ts'
+import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
 import { newestRoot } from './root.ts'
 import type { StoreState } from './store.ts'
 
@@ -56,6 +56,8 @@ async function checkPort({ name, host, port, ipv6Only }: Place, state: StoreStat
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
     if (reason === 'EADDRINUSE' && state === 'running') return fine(check, 'in use, as the node is running')
+    if (reason === 'EADDRINUSE' && state === 'unknown')
+      return wrong(check, 'in use, by the node perhaps', AS_ITS_USER)
     const advice =
       reason === 'EADDRINUSE' ? 'stop what holds it, or choose another port' : 'choose another address'
     return wrong(check, reason, advice)

@@ -5,10 +5,10 @@ import { checkDirectory } from '../../activate/safe-directory.ts'
 import { levelDatabase } from '../../store/database.ts'
 import { isDamage, storeError } from '../../store/faults.ts'
 import type { NodeConfig } from '../config.ts'
-import { type Finding, fine, wrong } from './finding.ts'
+import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
 
-/** `running`: another process has the store, most likely this very node. */
-export type StoreState = 'none' | 'stopped' | 'running'
+/** `running`: another process has the store, most likely this very node. `unknown`: this user may not look. */
+export type StoreState = 'none' | 'stopped' | 'running' | 'unknown'
 
 const MIB = 1024 * 1024
 /** Room for LevelDB's own rewriting and some releases; below it STORE_FULL is near. */
@@ -72,12 +72,14 @@ export async function checkSpace(config: NodeConfig): Promise<Finding> {
 export async function checkStore(config: NodeConfig): Promise<{ state: StoreState; finding: Finding }> {
   const check = 'store'
   const dir = join(config.data, 'store')
-  const owner = await stat(join(dir, 'CURRENT')).catch(() => undefined)
-  if (owner === undefined) return { state: 'none', finding: fine(check, 'none yet; made at the first start') }
+  const owner = await stat(join(dir, 'CURRENT')).catch(({ code }: NodeJS.ErrnoException) => code)
+  if (owner === 'EACCES') return { state: 'unknown', finding: wrong(check, `${dir}: ${owner}`, AS_ITS_USER) }
+  if (typeof owner !== 'object')
+    return { state: 'none', finding: fine(check, 'none yet; made at the first start') }
   // LevelDB makes files anew when it opens: made by another user, the node could not open its own store again.
   if (process.geteuid !== undefined && owner.uid !== process.geteuid()) {
     const advice = `run confmesh doctor as user ${owner.uid}`
-    return { state: 'stopped', finding: wrong(check, `${dir} belongs to user ${owner.uid}`, advice) }
+    return { state: 'unknown', finding: wrong(check, `${dir} belongs to user ${owner.uid}`, advice) }
   }
   const database = levelDatabase(dir, { mustExist: true })
   try {

@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { afterEach, expect, test } from 'vitest'
 import type { NodeConfig } from '../../../src/daemon/config.ts'
 import { checkPorts } from '../../../src/daemon/doctor/network.ts'
+import type { StoreState } from '../../../src/daemon/doctor/store.ts'
 
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ family }) => family === 'IPv6'))
 
@@ -48,4 +49,15 @@ test.runIf(hasIpv6)('and in use where somebody else has one of them', async () =
     { ok: true, text: 'free' },
     { ok: false, text: 'EADDRINUSE' },
   ])
+})
+
+test('in use is no fault of whoever holds it where that may be the node itself', async () => {
+  const port = await listening('127.0.0.1')
+  const config = { listen: [`/ip4/127.0.0.1/tcp/${port}`], api: { listen: 'unix:/nowhere' } }
+  const check = (state: StoreState) => checkPorts(config as unknown as NodeConfig, state)
+  expect(await check('running')).toMatchObject([{ ok: true }])
+  expect(await check('unknown')).toMatchObject([
+    { ok: false, text: 'in use, by the node perhaps', advice: "run confmesh doctor as the node's user" },
+  ])
+  expect(await check('stopped')).toMatchObject([{ ok: false, advice: expect.stringMatching(/^stop /) }])
 })
