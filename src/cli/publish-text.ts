@@ -60,11 +60,17 @@ export function tellReading(): (bytes: number) => void {
 export const amount = (of: { readonly files: number; readonly bytes: number }): string =>
   `${of.files} ${of.files === 1 ? 'file' : 'files'}, ${size(of.bytes)}`
 
-export function changeLines({ standing, header }: Change): string[] {
+/** A channel that is known holds what an epoch has ended. */
+const emptyLine = (channel: Channel, epoch: number, isNew: NewChannel | undefined): string =>
+  isNew === undefined
+    ? `nothing counts in ${channel} under epoch ${epoch}; what is active stays until this release`
+    : `${channel} is empty; this is its first release`
+
+export function changeLines({ standing, header, isNew }: Change): string[] {
   const { target, held, conflict, releases } = standing
   const lines: string[] = []
   if (held) lines.push(`${header.channel} is held: two releases were signed for one place; this one ends it`)
-  if (target === undefined && !held) lines.push(`${header.channel} is empty; this is its first release`)
+  if (target === undefined && !held) lines.push(emptyLine(header.channel, standing.epoch, isNew))
   if (target !== undefined) {
     const said = target.header.message === '' ? '' : `: ${target.header.message}`
     lines.push(`- ${short(target.id)} by ${target.header.publisher}, ${amount(target.header)}${said}`)
