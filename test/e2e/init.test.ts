@@ -147,6 +147,19 @@ describe('one more seed', () => {
       ...['remove-admission-key', '--public-key', at('rekeyed/admission.key.pub')],
     ))
 
+  test('is not there by half where its root is refused, and is made once it is not', async () => {
+    const made = await json<Fleet>('init', 'halted')
+    const signed = ['--root', made.root, '--root-key', made.rootKeys[0] as string]
+    const args = ['add-seed', 'halted-2', '--from', made.seedConfig, '--host', '10.0.0.2', ...signed]
+    writeFileSync(at('halted/root.1.json'), readFileSync(fleet.root))
+    const { code, err } = await confmesh(...args)
+    expect([code, err]).toEqual([2, expect.stringContaining('INPUT_EXISTS: ')])
+    expect(readdirSync(at('halted-2'))).toEqual([])
+    rmSync(at('halted/root.1.json'))
+    await json(...args)
+    expect(existsSync(at('halted-2/seed.yaml'))).toBe(true)
+  })
+
   test('has a pool though the seed it is made from is removed', async () => {
     const made = await json<Fleet>('init', 'stolen')
     const signed = ['--root', made.root, '--root-key', made.rootKeys[0] as string]

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { encodeEnvelope } from '../../codec/envelope.ts'
@@ -70,15 +70,15 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   requireAdmitted(options.from, pool, seeds[0] as string, current)
   rootKeys(options.rootKey, current, current)
   await makeEmptyFolder(dir)
-  const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
-  const freshness = writeKeyPair(join(dir, 'seed/freshness.key'), 'ed25519')
-  writeNew(join(dir, 'pool.json'), pool.certificate, 0o644)
-  writeNew(join(dir, 'pool.key'), pool.key, 0o600)
-  const added = { add: [freshness.public], remove: [] }
-  const change = await applyChange({ ...options, yes: true }, (root) => setFreshness(root, added), [
-    HAND_OUT_NOTE,
-    LIST_NOTE,
-  ])
+  const { peerId, change } = await orEmptied(dir, async () => {
+    const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
+    const freshness = writeKeyPair(join(dir, 'seed/freshness.key'), 'ed25519')
+    writeNew(join(dir, 'pool.json'), pool.certificate, 0o644)
+    writeNew(join(dir, 'pool.key'), pool.key, 0o600)
+    const added = { add: [freshness.public], remove: [] }
+    const edit = (root: TrustRoot) => setFreshness(root, added)
+    return { peerId, change: await applyChange({ ...options, yes: true }, edit, [HAND_OUT_NOTE, LIST_NOTE]) }
+  })
   const root = readRoot(options.root)
   writeNew(join(dir, 'root.json'), encodeEnvelopeJson(root.envelope), 0o644)
   const seedConfig = writeSeedConfig(dir, { hosts, port, apiPort, seeds })
@@ -87,6 +87,16 @@ async function addSeed(dir: string, options: Options): Promise<void> {
     `seed ${peerId} in ${dir}, reached at ${seedAddress}`,
     ...change.lines,
   ])
+}
+
+/** The root comes last, and may be refused: then no half of a seed stays, and no copy of the pool's key. */
+async function orEmptied<T>(dir: string, fill: () => Promise<T>): Promise<T> {
+  try {
+    return await fill()
+  } catch (error) {
+    for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true })
+    throw error
+  }
 }
 
 /** The seeds that the other one knows, and that one itself where it is a seed. */
