@@ -140,6 +140,10 @@ async function readSource(
       size += block.length
       onBlock(block.length)
     }
+    // Cut short, or written over in its place: what was read never stood there as one file.
+    const after = await handle.stat()
+    if (size !== stats.size || after.size !== stats.size || after.mtimeMs !== stats.mtimeMs)
+      throw changed(file)
     const mode = (stats.mode & EXECUTABLE) === 0 ? 0o444 : 0o555
     return { entry: { path, mode, size, digest: whole.digest('hex') as Digest, blocks }, found }
   } catch (error) {

@@ -1,8 +1,18 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { checkManifest } from '../../../src/codec/manifest.ts'
 import { decodePage } from '../../../src/codec/page.ts'
@@ -13,11 +23,19 @@ import { build } from '../../../src/publish/build.ts'
 import type { Content } from '../../../src/publish/content.ts'
 import { ManifestWriter } from '../../../src/publish/manifest-writer.ts'
 
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>()
+  return { ...real, open: vi.fn(real.open) }
+})
+
 let dir = ''
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'confmesh-build-'))
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
+afterEach(() => {
+  vi.mocked(open).mockReset()
+  rmSync(dir, { recursive: true, force: true })
+})
 
 const put = (path: string, bytes: string | Uint8Array, mode = 0o644): void => {
   const file = join(dir, path)
@@ -123,6 +141,39 @@ test('Limits of files and bytes hold while reading, not after', async () => {
 test('A file that grows while it is read is refused, however long it would go on', async () => {
   // Said to have no bytes, and has some when it is read: as a log that grows after it was looked at.
   expect(await codeOf(['/proc/self/maps'])).toBe('CONTENT_DIGEST')
+})
+
+const half = new Uint8Array(LIMITS.maxBlockBytes * 10)
+test.each([
+  ['cut to nothing before its first byte is read', 1, (file: string) => truncateSync(file)],
+  ['cut short half way', 2, (file: string) => truncateSync(file, half.length)],
+  [
+    'written over in its place, as long as before',
+    2,
+    (file: string) => writeFileSync(file, Buffer.concat([half, half])),
+  ],
+  [
+    'written over in its place behind what was read',
+    3,
+    (file: string) => writeFileSync(file, Buffer.concat([half, half])),
+  ],
+])('A file that is %s is refused', async (_, at, change) => {
+  const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
+  put('big.bin', Buffer.concat([half, half]))
+  const file = join(dir, 'big.bin')
+  utimesSync(file, 1, 1)
+  vi.mocked(open).mockImplementation(async (...args) => {
+    const handle = await real.open(...args)
+    const read = handle.read.bind(handle) as (...all: unknown[]) => Promise<never>
+    let reads = 0
+    const changing = async (...all: unknown[]) => {
+      reads += 1
+      if (reads === at) change(file)
+      return read(...all)
+    }
+    return Object.assign(handle, { read: changing })
+  })
+  expect(await codeOf([dir])).toBe('CONTENT_DIGEST')
 })
 
 test('A file that changes between build and upload is found', async () => {
