@@ -114,6 +114,8 @@ export interface Journey {
   isWhole(release: ReleaseId): boolean
   /** Durable here: may be served. */
   hasBlock(digest: Digest): boolean
+  /** Its disk is full or fails: nothing is fetched for now. */
+  readonly readOnly: boolean
   sessions(): Iterable<Session>
   admitted(): Iterable<AdmittedSession>
   session(peer: PeerId): Session | undefined

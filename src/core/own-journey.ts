@@ -276,6 +276,10 @@ export class OwnJourney implements Journey {
     return this.#node.blocks.has(digest)
   }
 
+  get readOnly(): boolean {
+    return this.#node.readOnly
+  }
+
   sessions(): Iterable<Session> {
     return this.#hooks.sessions()
   }

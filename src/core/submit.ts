@@ -376,6 +376,8 @@ export class Submit implements Stage {
     }
     // Another seed names a release to us: pull it. Its envelope comes by gossip or sync. Only a seed is a second holder.
     const asSecond = !underWay && this.#config.submit && isAdmitted(session)
+    // With a full disk it would be waited for in vain, and no third seed asked.
+    if (asSecond && journey.readOnly) return refuse(step, id, peer, unwritten('STORE_FULL'))
     const isKnown = asSecond && journey.envelope(release) !== undefined
     const isUnstored = isKnown && !journey.fetchFrom(step, release, peer)
     if (!underWay && (!asSecond || isUnstored)) {

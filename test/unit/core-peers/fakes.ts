@@ -95,6 +95,7 @@ export class FakeJourney implements Journey {
   envelope = (release: ReleaseId) => this.envelopes.get(release)
   isWhole = () => false
   hasBlock = () => false
+  readOnly = false
   sessions = () => this.links.values()
   admitted = (): Iterable<AdmittedSession> => [...this.links.values()].filter(isAdmitted)
   session = (id: PeerId) => this.links.get(id)

@@ -39,6 +39,16 @@ describe('A release that a neighbour names with `await`', () => {
     expect(replies(effects)).toEqual([refused])
   })
 
+  test('is refused by a seed whose disk is full, so that another seed is asked, and awaited once there is room', () => {
+    const node = knowing({})
+    node.settled(node.handle({ kind: 'storeMode', readOnly: true }))
+    const effects = named(node)
+    expect(effects.map(({ kind }) => kind)).toEqual(['reply'])
+    expect(replies(effects)).toMatchObject([{ type: 'refused', code: 'STORE_FULL' }])
+    node.settled(node.handle({ kind: 'storeMode', readOnly: false }))
+    expect(replies(named(node))).toEqual([])
+  })
+
   test('is not fetched where its channel is stored no longer, so that another seed is asked', () => {
     const floors = [floorOf(target)]
     const channels = [record([beside.id, target.id])] as never

@@ -254,6 +254,28 @@ test('A seed that the configuration names is told to pull, not a peer that only 
   }
 })
 
+test('Where the second seed turns out to be full, also while it is waited for, a third is told to pull', () => {
+  const full = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
+  for (const isLater of [false, true]) {
+    const node = new SubmitNode()
+    node.connect(PEER, { seed: true })
+    node.connect(OTHER, { seed: true })
+    const made = make({ clock: { alice: 1 } })
+    const first = node.ask({ type: 'submit', envelope: made.envelope })
+    const second = node.answer(first[0], { type: 'noted' })
+    node.settled(node.answer(second[0], { type: 'noted' }))
+    node.ask({ type: 'page', release: made.id, bytes: made.page })
+    const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+    let asked: Effect | undefined = last.find((effect) => effect.kind === 'request')
+    expect(requests(last)).toEqual(['await other'])
+    if (isLater) {
+      node.tick(LIMITS.awaitMs / 2)
+      asked = node.answer(asked, { type: 'noted' })[0]
+    }
+    expect(requests(node.answer(asked, full))).toEqual(['await peer'])
+  }
+})
+
 /** A release that is whole here, and is to be held by a second seed as well. */
 function besideAnother() {
   const node = new SubmitNode()
