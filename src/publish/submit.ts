@@ -56,11 +56,17 @@ class Lacking extends MeshError {
 
 /**
  * What a seed says of itself and not of the release: its disk is full or fails, it has no room for one more channel or for
- * what is under way, does not store this channel, or takes nothing at all.
+ * what is under way, does not store this channel, lags behind in roots, lost what it was brought, or takes nothing at all.
  */
-const isOfSeed = (code: Code): boolean =>
-  code.startsWith('STORE_') ||
-  ['LIMIT_CHANNELS', 'LIMIT_RATE', 'ORDER_MISPLACED', 'ADMIT_REFUSED'].includes(code)
+const OF_SEED: ReadonlySet<Code> = new Set([
+  'LIMIT_CHANNELS',
+  'LIMIT_RATE',
+  'ORDER_MISPLACED',
+  'ORDER_AHEAD',
+  'FETCH_UNAVAILABLE',
+  'ADMIT_REFUSED',
+])
+const isOfSeed = (code: Code): boolean => code.startsWith('STORE_') || OF_SEED.has(code)
 
 /**
  * One seed after another while they cannot be reached, cannot take it, or lack what is not at hand here; what one of them
@@ -233,6 +239,10 @@ class Late extends Error {}
 
 const lateOr = (error: unknown): unknown => (isMerelyLate(error) ? new Late('late', { cause: error }) : error)
 
+/** It was restarted before all of it was on its disk: it knows nothing of the upload any more, and takes it up anew. */
+const isForgotten = (error: unknown): boolean =>
+  error instanceof RefusedBySeed && error.code === 'FETCH_UNAVAILABLE'
+
 async function readPart(seed: Seed, content: Submission['content'], digest: Digest): Promise<Uint8Array> {
   const bytes = await content.read(digest)
   if (bytes !== undefined) return bytes
@@ -251,7 +261,7 @@ async function awaitDone(
   for (;;) {
     const ask = () => askPatiently(seed, { type: 'await', release }, ['done', 'noted'], limits)
     const reply = await overCuts(seed, limits, ask, REDIALS).catch((error) => {
-      throw lateOr(error)
+      throw isForgotten(error) ? new Late('forgotten', { cause: error }) : lateOr(error)
     })
     if (reply.type === 'done') return reply
     const waitedMs = performance.now() - begun

@@ -163,6 +163,7 @@ describe('a seed that cannot take it', () => {
     ['it does not store the channel', 'submit', { ...full, code: 'ORDER_MISPLACED' } as const],
     ['others have staged all that it takes', 'block', busy],
     ['it takes none of other hosts', 'submit', only],
+    ['it lacks the root', 'submit', { ...full, code: 'ORDER_AHEAD' } as const],
   ] as const)('is followed by the next one, with the same envelope: %s', async (_, at, refused) => {
     const [seed, other] = [lacking('a'), lacking('b')]
     seed.next.set(at, [refused])
@@ -278,6 +279,40 @@ test('an upload that the seed has ended is begun again, and goes on', async () =
   const calm = lacking('b')
   for (const one of [seed, calm]) await submitToFirst([one], submission(), { limits: LIMITS })
   expect(asks(seed, 'submit')).toBe(asks(calm, 'submit') + 1)
+})
+
+describe('a seed that was restarted before it had all of it on disk', () => {
+  const forgotten = { type: 'refused', code: 'FETCH_UNAVAILABLE', text: 'not submitted here' } as const
+
+  test('is brought it again', async () => {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set('await', [forgotten])
+    const done = await submitToFirst([seed, other], submission(), { limits: LIMITS })
+    expect([done.acknowledgedBy, asks(seed, 'submit'), other.asked]).toEqual([[seed.peer], 2, []])
+  })
+
+  test('is followed by the next where it forgets it each time', async () => {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set(
+      'await',
+      Array.from({ length: 9 }, () => forgotten),
+    )
+    const lost: unknown[] = []
+    const done = await submitToFirst([seed, other], submission(), {
+      limits: LIMITS,
+      onLost: (peer, { code }) => lost.push([peer, code]),
+    })
+    expect([done.acknowledgedBy, asks(seed, 'submit')]).toEqual([[other.peer], 3])
+    expect(lost).toEqual([[seed.peer, 'FETCH_UNAVAILABLE']])
+  })
+})
+
+test('Where no seed has the root, that is told', async () => {
+  const seeds = [lacking('a'), lacking('b')]
+  for (const seed of seeds)
+    seed.next.set('submit', [{ type: 'refused', code: 'ORDER_AHEAD', text: 'root 2' }])
+  const done = submitToFirst(seeds, submission(), { limits: LIMITS })
+  await expect(done).rejects.toMatchObject({ code: 'ORDER_AHEAD', details: { seed: seeds[1]?.peer } })
 })
 
 describe('content that is at the seeds alone', () => {
