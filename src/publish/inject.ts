@@ -50,9 +50,9 @@ export async function inject(
   return { ...facts, uploadedBytes, unchanged, acknowledgedBy }
 }
 
-/** What stands there is what was expected, and is shown. */
+/** What stands there is what was expected, or this very release, and is shown. */
 async function look(
-  { header }: Prepared['release'],
+  { id, header }: Prepared['release'],
   root: TrustRoot,
   { seeds, limits, expect, confirm }: InjectOptions,
 ): Promise<Change['standing']> {
@@ -61,7 +61,7 @@ async function look(
     throw new MeshError('ORDER_MISPLACED', `the release for ${channel} is of another fleet than the root`)
   const standing = await standingOf(seeds, root, channel, { limits })
   const name = standing.releases.length === 0 ? await lookForNew(channel, seeds, limits) : 'known'
-  requireExpected(standing, name, { channel, expect })
+  if (standing.target?.id !== id) requireExpected(standing, name, { channel, expect })
   if (!(await confirm({ standing, header, isNew: isNewChannel(name) ? name : undefined })))
     throw new MeshError('PUBLISH_DECLINED', 'nothing was sent')
   return standing

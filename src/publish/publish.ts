@@ -88,8 +88,9 @@ export async function publish(options: PublishOptions): Promise<Published> {
     const standing = await standingOf(options.seeds, root, channel, { limits, also })
     if (attempt === 1 && options.checkName && standing.releases.length === 0)
       name = await lookForNew(channel, options.seeds, limits)
-    requireExpected(standing, name, options)
+    // First: a run that was cut off once it was done is run again with the same expectation.
     if (!options.again && isUnchanged(standing, options, speaker)) return unchanged(standing)
+    requireExpected(standing, name, options)
     const result = await tryOnce(options, speaker, { standing, isNew: isNewChannel(name) ? name : undefined })
     if (!('taken' in result)) return result
     const { taken, signed } = result

@@ -58,6 +58,13 @@ test('A dry run of what stands there already says who holds it', async () => {
   expect(shown).toMatchObject({ unchanged: true, acknowledgedBy: [seed.peer] })
 })
 
+test('Where it stands there already, whatever was expected is past', async () => {
+  const seed = holding(wanted)
+  seed.next.set('submit', [{ type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [seed.peer] }])
+  const done = await inject(prepared, options(seed, { expect: before.id.slice(0, 8) }))
+  expect(done).toMatchObject({ release: wanted.id, unchanged: true, acknowledgedBy: [seed.peer] })
+})
+
 test('Under the root of another fleet nothing is sent', async () => {
   const seed = holding()
   const root = { ...ROOT, fleetId: '0'.repeat(64) as FleetId }

@@ -144,6 +144,20 @@ test('With --expect nothing else is signed: a taken place, or another target, is
   expect(seed.asked.filter((type) => type === 'submit')).toHaveLength(1)
 })
 
+test('A run that was done is run again with the same --expect: nothing is replaced', async () => {
+  const seed = empty()
+  seed.envelopes = [wanted.envelope]
+  for (const expected of ['0'.repeat(8), 'none'])
+    expect(await publish(options(seed, { expect: expected }))).toMatchObject({
+      unchanged: true,
+      release: wanted.id,
+    })
+  await expect(publish(options(seed, { expect: 'none', again: true }))).rejects.toMatchObject({
+    code: 'PUBLISH_EXPECT',
+  })
+  expect(seed.submitted).toBeUndefined()
+})
+
 test('A counter is remembered before its signature leaves; a lie of the memory is not undone by a silent seed', async () => {
   const seed = empty()
   const order: string[] = []
