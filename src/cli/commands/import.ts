@@ -8,6 +8,7 @@ import { openCar } from '../../publish/car.ts'
 import { submitToFirst } from '../../publish/submit.ts'
 import { clientOf, shared } from '../api-options.ts'
 import { collect } from '../arguments.ts'
+import { requireUnexpired } from '../expiry.ts'
 import { connect, seedAddresses } from '../publish-session.ts'
 import { outPublished, tellUpload } from '../publish-text.ts'
 
@@ -23,6 +24,7 @@ export function register(program: Command): void {
     .action(async (file: string, options: { seed?: readonly string[] }, command: Command) => {
       const { release, envelope, content, check, close } = await openCar(file, LIMITS)
       try {
+        requireUnexpired(file, release.header)
         // A seed that holds it already asks for nothing, and would pass a tampered file for a good one.
         await check()
         const addresses = options.seed === undefined ? await addressesOf(command) : seedAddresses(options)

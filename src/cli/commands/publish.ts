@@ -12,6 +12,7 @@ import { catchUp, rootsOf } from '../../publish/roots.ts'
 import type { Seed } from '../../publish/seeds.ts'
 import type { RootChain } from '../../trust/chain.ts'
 import { argument, requireExpectation } from '../arguments.ts'
+import { expiryOf, requireUnexpired } from '../expiry.ts'
 import { requireNew, writeNew } from '../files.ts'
 import { out, progress } from '../output.ts'
 import {
@@ -156,6 +157,7 @@ async function publishPrepared(
   requireExpectation(options.expect)
   const waiting = readPrepared(file, LIMITS)
   const { header } = waiting.release
+  requireUnexpired(file, header)
   const given = name === undefined || name === header.channel ? more : [name, ...more]
   const paths = given.length > 0 ? given : waiting.paths
   const content = await build(paths, { limits: LIMITS, onProgress: tellReading() })
@@ -202,16 +204,3 @@ async function chainOf(
 
 const flagOf = (option: (typeof SIGNED_ALREADY)[number]): string =>
   option === 'signWith' ? '--sign-with' : `--${option}`
-
-/** @returns milliseconds since 1970 */
-function expiryOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN
-  if (Number.isNaN(ms))
-    throw new MeshError('USAGE', `--expires: "${text}" is no time such as 2030-01-31T12:00:00Z`)
-  if (ms <= Date.now())
-    throw new MeshError('USAGE', `--expires: ${text} is in the past; no node would activate it`)
-  return ms
-}

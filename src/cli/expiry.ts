@@ -1,0 +1,25 @@
+/** When the time of a release is over: what has no time left is not brought to a seed, for no node would activate it. */
+import { MeshError } from '../errors.ts'
+import type { Header } from '../model/release.ts'
+
+/** @returns milliseconds since 1970 */
+export function expiryOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN
+  if (Number.isNaN(ms))
+    throw new MeshError('USAGE', `--expires: "${text}" is no time such as 2030-01-31T12:00:00Z`)
+  if (ms <= Date.now())
+    throw new MeshError('USAGE', `--expires: ${text} is in the past; no node would activate it`)
+  return ms
+}
+
+/** Of a release that was signed earlier. @throws MeshError USAGE */
+export function requireUnexpired(file: string, { expires }: Pick<Header, 'expires'>): void {
+  if (expires === undefined || expires > Date.now()) return
+  const text = `${file}: expired at ${timeOf(expires)}, which is in the past; no node would activate it`
+  throw new MeshError('USAGE', text, { path: file })
+}
+
+export const timeOf = (ms: number): string => new Date(ms).toISOString()
