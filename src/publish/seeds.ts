@@ -48,7 +48,9 @@ export async function reachSeeds(
   const dials = [...open].map(async (address) => {
     try {
       const seed = await dial(address, closed.signal)
-      if (closed.signal.aborted) await seed.close()
+      // One seed by two addresses is one holder, and asked once.
+      const isKnown = reached.some(({ peer }) => peer === seed.peer)
+      if (closed.signal.aborted || isKnown) await seed.close()
       else reached.push(lasting(seed, () => dial(address, new AbortController().signal)))
     } catch (error) {
       if (!isMeshError(error)) throw error

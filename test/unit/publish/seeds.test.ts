@@ -44,6 +44,18 @@ test('A seed that answers too late is closed, and stays among those that were no
   expect([seeds.reached.length, seeds.missed.map(({ address }) => address)]).toEqual([1, [silent]])
 })
 
+test('One seed by two addresses is one seed: the second connection is closed', async () => {
+  let closed = 0
+  const seeds = await reachSeeds([near, silent], limits, async () =>
+    Object.assign(new FakeSeed('a'), {
+      close: async () => {
+        closed += 1
+      },
+    }),
+  )
+  expect([seeds.reached.length, seeds.missed, closed]).toEqual([1, [], 1])
+})
+
 test('A seed is dialled again at the address where it was reached; what is left of the old connection is closed', async () => {
   const [first, second] = [new FakeSeed('a'), new FakeSeed('a')]
   let closed = 0
