@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { makeFolder } from '../daemon/make-folder.ts'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -87,6 +88,51 @@ export async function makeEmptyFolder(path: string): Promise<void> {
   } catch (error) {
     if (error instanceof MeshError) throw error
     throw cannot('make', path, 'a folder', error)
+  }
+}
+
+/** Signing takes as long as a file to write. */
+const LOCKED_MS = 10_000
+const POLL_MS = 20
+
+/** What says that nothing can be written there: then nothing is overwritten either. */
+const NO_WRITES: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS'])
+
+/**
+ * Reads and writes a file that several people sign, with nobody else in between. FILE.lock is a plain file, for they may be
+ * several users of one folder; who is killed meanwhile leaves it.
+ * @throws MeshError LIMIT_TIMEOUT, INPUT_PATH
+ */
+export async function whileLocked<T>(path: string, run: () => T): Promise<T> {
+  const lock = `${path}.lock`
+  const deadline = performance.now() + LOCKED_MS
+  let taken = takeLock(lock)
+  for (; taken === 'by another'; taken = takeLock(lock)) {
+    if (performance.now() > deadline)
+      throw new MeshError(
+        'LIMIT_TIMEOUT',
+        `${lock} is there: somebody signs this file, or was cut off; remove it if nobody does`,
+        { path: lock },
+      )
+    await delay(POLL_MS * (0.5 + Math.random()))
+  }
+  try {
+    return run()
+  } finally {
+    if (taken === 'here') rmSync(lock, { force: true })
+  }
+}
+
+/** @throws MeshError INPUT_PATH */
+function takeLock(lock: string): 'here' | 'by another' | 'not needed' {
+  try {
+    closeSync(openSync(lock, 'wx', 0o644))
+    return 'here'
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return 'by another'
+    if (NO_WRITES.has(code)) return 'not needed'
+    throw cannot('write', lock, 'a lock', error)
   }
 }
 

@@ -12,7 +12,7 @@ import type { PrivateKey } from '../trust/private-key.ts'
 import { checkSuccession } from '../trust/root-rules.ts'
 import { addSignature, signEnvelope } from '../trust/signing.ts'
 import { keysOf, signers } from '../trust/threshold.ts'
-import { requireNew, writeNew } from './files.ts'
+import { requireNew, whileLocked, writeNew } from './files.ts'
 import { readPrivateKey } from './key-files.ts'
 import { isJson, out, printable } from './output.ts'
 import { saysYes } from './question.ts'
@@ -96,7 +96,7 @@ export async function applyChange(
   const step = { current, next, sign, target, draft }
   const explained = explain(step, own, touched)
   await agree(explained.lines, 'write this root?', options.yes === true)
-  return conclude(step, explained)
+  return whileLocked(draft, () => conclude(step, explained))
 }
 
 /** @returns undefined where nobody was asked */
@@ -125,9 +125,10 @@ export async function signRoot(file: string, options: SignOptions): Promise<void
   const explained = explain(step, [], await touchedChannels(options.seed, current.root, draft.root))
   await agree(explained.lines, 'sign this root?', options.yes === true)
   // No draft, and nothing is missing: the root that is left was named only to say what it changes, and stays what it is.
-  if (beside === undefined && isComplete(count(current.root, draft.root, draft.envelope)))
-    return saveInPlace(draft, sign(), explained.facts)
-  say(conclude(step, explained))
+  const isThere = beside === undefined && isComplete(count(current.root, draft.root, draft.envelope))
+  await whileLocked(draft.path, () =>
+    isThere ? saveInPlace(draft, sign(), explained.facts) : say(conclude(step, explained)),
+  )
 }
 
 interface Step {
@@ -226,7 +227,7 @@ function readSame(path: string, payload: Uint8Array): Envelope {
 }
 
 /** Whoever signs it is told nothing, so it must hold already. @throws MeshError USAGE */
-function signCurrent(file: string, keyFiles: readonly string[]): void {
+async function signCurrent(file: string, keyFiles: readonly string[]): Promise<void> {
   const current = readRootDraft(file)
   const { path, envelope, root } = current
   if (!holdsAlready(current))
@@ -235,7 +236,10 @@ function signCurrent(file: string, keyFiles: readonly string[]): void {
       `${path} is version ${root.version} and not seen to hold already, step by step from version 1 beside it; name the root that is left: --root FILE`,
     )
   const keys = rootKeys(keyFiles, root, root)
-  saveInPlace(current, keys.reduce(addSignature, envelope), {})
+  await whileLocked(path, () => {
+    const signed = keys.reduce(addSignature, readSame(path, envelope.payload))
+    saveInPlace(current, signed, {})
+  })
 }
 
 function saveInPlace({ path, root }: RootFile, envelope: Envelope, explained: object): void {

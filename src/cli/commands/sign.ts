@@ -11,7 +11,8 @@ import { epochOf } from '../../trust/epoch.ts'
 import type { PrivateKey } from '../../trust/private-key.ts'
 import { addSignature } from '../../trust/signing.ts'
 import { collect } from '../arguments.ts'
-import { replaceFile } from '../files.ts'
+import { timeOf } from '../expiry.ts'
+import { replaceFile, whileLocked } from '../files.ts'
 import { readPrivateKey } from '../key-files.ts'
 import { out, printable, warn } from '../output.ts'
 import { distinct, lockAll, readChain } from '../publish-session.ts'
@@ -47,17 +48,22 @@ export function register(program: Command): void {
         // As publish does: no signature is seen before its counter is remembered.
         for (const key of remembering)
           await claim(openMemory(key), prepared.release, epochFor(prepared.release, key, options.root))
-        envelope = addTo(file, prepared.release, keys)
+        envelope = await whileLocked(resolve(file), () => addTo(file, prepared.release, keys))
       } finally {
         await free()
       }
       const { id, header } = prepared.release
       const signatures = envelope.signatures.length
-      const value = { release: id, channel: header.channel, signatures, prepared: resolve(file) }
+      const ends = header.expires === undefined ? undefined : timeOf(header.expires)
+      const value = {
+        ...{ release: id, channel: header.channel, signatures, prepared: resolve(file) },
+        ...(ends === undefined ? {} : { expires: ends }),
+      }
       const said = header.message === '' ? '' : `: ${header.message}`
       const what = `${amount(header)}, by ${header.publisher}${said}`
       out(value, [
         `${header.channel} ${short(id)}: ${printable(what)}`,
+        ...(ends === undefined ? [] : [`not newly activated after ${ends}`]),
         `${file} bears ${signatures} signature${signatures === 1 ? '' : 's'}`,
       ])
     })

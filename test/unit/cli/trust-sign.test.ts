@@ -1,5 +1,5 @@
 /** `trust sign`: nothing is signed unexplained, and no signature is lost to another's. */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -142,6 +142,22 @@ test('two who sign one draft at once both count', async () => {
   await Promise.all(['two.key', 'three.key'].map((name) => signRoot(draft, by(name))))
   expect([readRoot(at('root.json')).root.version, signatures('root.json')]).toEqual([2, 3])
   expect(existsSync(draft)).toBe(false)
+})
+
+test('so does who is at it in another process', async () => {
+  fleetOf(3)
+  await renewBy('one.key')
+  const draft = at('root.2.draft.json')
+  cpSync(draft, at('theirs.json'))
+  // It has read the draft, and not written it yet.
+  writeFileSync(`${draft}.lock`, '')
+  const waiting = signRoot(draft, by('two.key'))
+  await signRoot(at('theirs.json'), { ...by('three.key'), root: at('root.json') })
+  cpSync(at('theirs.json'), draft)
+  rmSync(`${draft}.lock`)
+  await waiting
+  expect([readRoot(at('root.json')).root.version, signatures('root.json')]).toEqual([2, 3])
+  expect(existsSync(`${draft}.lock`)).toBe(false)
 })
 
 test('so do two who make the same change at once', async () => {
