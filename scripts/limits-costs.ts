@@ -40,7 +40,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxPages: RELEASE,
   maxMessageBytes: RELEASE,
   maxSignatures: DOCUMENT,
-  maxClockEntries: 'publishers with the smallest counts: the tool leaves them out; a longer clock is refused',
+  maxClockEntries:
+    'the publisher beyond them: the tool signs nothing until the epoch is raised; a longer clock is refused',
   maxPublishers: ROOT,
   maxKeysPerRole: ROOT,
   maxPatternsPerPublisher: ROOT,

@@ -31,7 +31,11 @@ export function nextClock(
       'PUBLISH_COUNTER',
       `${channel}: its counters are used up (a stolen key may have done it); raise its epoch: confmesh trust raise-epoch '${channel}'`,
     )
-  // The newest others, should there be more than a clock holds.
-  const kept = [...others].sort(([, a], [, b]) => b - a).slice(0, limits.maxClockEntries - 1)
-  return new Map([...kept, [publisher, own] as const].sort(([a], [b]) => (a < b ? -1 : 1)))
+  // A clock that left one out would replace none of its releases: the conflict would outlast every release to come.
+  if (others.size >= limits.maxClockEntries)
+    throw new MeshError(
+      'PUBLISH_COUNTER',
+      `${channel}: ${others.size} others have published there in this epoch, and a clock names ${limits.maxClockEntries} publishers at most; raise its epoch: confmesh trust raise-epoch '${channel}'`,
+    )
+  return new Map([...others, [publisher, own] as const].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
