@@ -2,17 +2,24 @@
  * A key's own memory of the counters it signed, in KEY.counters.json: two runs against seeds that do not know of each
  * other must not sign one place twice. Kept per fleet, channel and epoch, or a thief's 2^53−1 would outlive the epoch.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { MeshError } from '../errors.ts'
 import type { Channel, FleetId, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
+import { unreadable } from './sources.ts'
 
+/** Epochs of which a counter is kept beside the highest: a root that came to nothing, or an out-of-date one, is few behind. */
+const MAX_EARLIER = 16
+
+const COUNTER = z.strictObject({ epoch: z.int().positive(), counter: z.int().positive() })
 const ENTRY = z.strictObject({
-  epoch: z.int().positive(),
-  counter: z.int().positive(),
+  /** The highest one, and the greatest counter in it. */
+  ...COUNTER.shape,
+  /** The same of lower ones, the highest first. Builds before it refuse a file that has it, rather than misread it. */
+  earlier: z.array(COUNTER).max(MAX_EARLIER).optional(),
   /** What was signed last, newest first: a prefix of a release can be looked up here. */
   releases: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(64),
 })
@@ -21,14 +28,31 @@ const MEMORY = z.strictObject({
   fleets: z.record(z.string(), z.record(z.string(), ENTRY)),
 })
 type Memory = z.infer<typeof MEMORY>
+type Entry = z.infer<typeof ENTRY>
+type Counter = z.infer<typeof COUNTER>
 
 const MAX_RELEASES = 64
+
+/** The greatest counter of each epoch, the highest epoch first. */
+const countersOf = (entry: Entry | undefined): readonly Counter[] =>
+  entry === undefined ? [] : [{ epoch: entry.epoch, counter: entry.counter }, ...(entry.earlier ?? [])]
+
+/** The counter of this epoch alone rises: the root of a higher one may never come into force. */
+function raised(entry: Entry | undefined, { epoch, counter }: Counter): Omit<Entry, 'releases'> {
+  const known = countersOf(entry)
+  const greatest = Math.max(counter, known.find((one) => one.epoch === epoch)?.counter ?? 0)
+  const others = known.filter((one) => one.epoch !== epoch)
+  const [highest = { epoch, counter: greatest }, ...lower] = [...others, { epoch, counter: greatest }].sort(
+    (a, b) => b.epoch - a.epoch,
+  )
+  return { ...highest, ...(lower.length === 0 ? {} : { earlier: lower.slice(0, MAX_EARLIER) }) }
+}
 
 export interface CounterMemory {
   /** Greatest counter signed in this epoch, 0 where none. */
   counter(fleet: FleetId, channel: Channel, epoch: number): number
-  /** The latest one in which something was signed, 0 where nothing was. */
-  epoch(fleet: FleetId, channel: Channel): number
+  /** The latest one in which something was signed and a release made under this root may be, 0 where there is none. */
+  epoch(fleet: FleetId, channel: Channel, root: number): number
   releases(fleet: FleetId, channel: Channel): readonly ReleaseId[]
   channels(fleet: FleetId): readonly Channel[]
   /** On disk when it returns: before anything signed leaves this host. @throws MeshError INPUT_PATH */
@@ -52,11 +76,10 @@ export function openMemory(keyFile: string): CounterMemory {
   const path = `${keyFile}.counters.json`
   let memory = read(path)
   return {
-    counter(fleet, channel, epoch) {
-      const entry = memory.fleets[fleet]?.[channel]
-      return entry?.epoch === epoch ? entry.counter : 0
-    },
-    epoch: (fleet, channel) => memory.fleets[fleet]?.[channel]?.epoch ?? 0,
+    counter: (fleet, channel, epoch) =>
+      countersOf(memory.fleets[fleet]?.[channel]).find((one) => one.epoch === epoch)?.counter ?? 0,
+    epoch: (fleet, channel, root) =>
+      countersOf(memory.fleets[fleet]?.[channel]).find((one) => one.epoch <= root)?.epoch ?? 0,
     releases: (fleet, channel) => (memory.fleets[fleet]?.[channel]?.releases ?? []) as ReleaseId[],
     channels: (fleet) => Object.keys(memory.fleets[fleet] ?? {}).sort() as Channel[],
     async record({ fleet, channel, epoch }, { counter, release }) {
@@ -66,12 +89,7 @@ export function openMemory(keyFile: string): CounterMemory {
         0,
         MAX_RELEASES,
       )
-      const greatest = before?.epoch === epoch ? Math.max(before.counter, counter) : counter
-      // Of an older epoch than the one known: an out-of-date root; what is known stays.
-      const entry =
-        before !== undefined && before.epoch > epoch
-          ? { ...before, releases }
-          : { epoch, counter: greatest, releases }
+      const entry = { ...raised(before, { epoch, counter }), releases }
       memory = { version: 1, fleets: { ...memory.fleets, [fleet]: { ...channels, [channel]: entry } } }
       await write(path, memory)
     },
@@ -79,10 +97,13 @@ export function openMemory(keyFile: string): CounterMemory {
 }
 
 function read(path: string): Memory {
-  if (!existsSync(path)) return { version: 1, fleets: {} }
   try {
     return MEMORY.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return { version: 1, fleets: {} }
+    // A disk or a share that fails for now: what is there is neither empty nor damaged.
+    if (code !== undefined) throw unreadable(path, error)
     throw new MeshError(
       'INPUT_PATH',
       `${path} (this key's memory of its counters) is damaged; repair it, or remove it if every seed is reached`,
@@ -124,7 +145,7 @@ async function write(path: string, memory: Memory): Promise<void> {
 /** Several keys at hand: each remembers. */
 export const joinMemories = (all: readonly CounterMemory[]): CounterMemory => ({
   counter: (fleet, channel, epoch) => Math.max(0, ...all.map((one) => one.counter(fleet, channel, epoch))),
-  epoch: (fleet, channel) => Math.max(0, ...all.map((one) => one.epoch(fleet, channel))),
+  epoch: (fleet, channel, root) => Math.max(0, ...all.map((one) => one.epoch(fleet, channel, root))),
   releases: (fleet, channel) => [...new Set(all.flatMap((one) => one.releases(fleet, channel)))],
   channels: (fleet) => [...new Set(all.flatMap((one) => one.channels(fleet)))].sort(),
   async record(at, signed) {
@@ -139,7 +160,7 @@ export const joinMemories = (all: readonly CounterMemory[]): CounterMemory => ({
  */
 export async function claim(memory: CounterMemory, { id, header, counter }: Release, epoch: number) {
   const { fleet, channel } = header
-  const at = { fleet, channel, epoch: Math.max(epoch, memory.epoch(fleet, channel)) }
+  const at = { fleet, channel, epoch: Math.max(epoch, memory.epoch(fleet, channel, header.root)) }
   const signed = memory.counter(fleet, channel, at.epoch)
   if (counter <= signed && !memory.releases(fleet, channel).includes(id))
     throw new MeshError(

@@ -1,5 +1,5 @@
 /** `confmesh sign`: a co-signer's key signs one place once, as the publisher's does. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -11,7 +11,7 @@ import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { encodePrepared, readPrepared } from '../../../src/publish/prepared.ts'
-import { type Made, make, ROOT, raised, rootBytes } from '../core/fleet.ts'
+import { type Made, make, ROOT, raised, rootBytes, WALL_MS } from '../core/fleet.ts'
 
 let dir = ''
 let key = ''
@@ -69,6 +69,20 @@ test('a raised epoch counts anew, where a trust root says so', async () => {
   expect(signatures(anew)).toBe(2)
 })
 
+test('nor does a root that came to nothing let a place of the epoch in force be signed twice', async () => {
+  await sign(prepared('one', make({ clock: { alice: 5 } })))
+  // Made under root 2, which raised the epoch and never came into force.
+  const root = join(dir, 'newest.json')
+  writeFileSync(
+    root,
+    encodeEnvelopeJson(decodeEnvelope(rootBytes(raised(ROOT)), LIMITS.maxRootBytes, LIMITS)),
+  )
+  await sign(prepared('lost', make({ clock: { alice: 1 }, header: { root: 2 } })), '--root', root)
+  const twin = prepared('twin', make({ clock: { alice: 5 }, text: 'twin' }))
+  await expect(sign(twin)).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+  expect(signatures(twin)).toBe(1)
+})
+
 test('whoever waited for a lock keeps what another signed meanwhile', async () => {
   const other = join(dir, 'c.key')
   writeKeyPair(other, 'ed25519')
@@ -89,4 +103,28 @@ test('whoever waited for a lock signs no other release that was put there meanwh
   await free()
   await waiting
   expect(signatures(file)).toBe(1)
+})
+
+test('two who sign one file at the same moment both count', async () => {
+  const file = prepared('release', make({ clock: { alice: 5 } }))
+  const other = join(dir, 'c.key')
+  writeKeyPair(other, 'ed25519')
+  // Another process is at it: it has read the file, and not written it yet.
+  writeFileSync(`${file}.lock`, '')
+  const read = readFileSync(file, 'utf8')
+  const waiting = sign(file)
+  await expect.poll(() => existsSync(`${key}.counters.json`)).toBe(true)
+  const theirs = join(dir, 'theirs')
+  writeFileSync(theirs, read)
+  await signWith(other, theirs)
+  renameSync(theirs, file)
+  rmSync(`${file}.lock`)
+  await waiting
+  expect([signatures(file), existsSync(`${file}.lock`)]).toEqual([3, false])
+})
+
+test('of a release that ends it is said when', async () => {
+  await sign(prepared('release', make({ clock: { alice: 5 }, header: { expires: WALL_MS + 1 } })))
+  const said = vi.mocked(process.stdout.write).mock.calls.join('')
+  expect(said).toContain('not newly activated after 2030-01-01T00:00:00.001Z')
 })

@@ -1,10 +1,19 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, FleetId, Name, ReleaseId } from '../../../src/model/ids.ts'
+import type { Release } from '../../../src/model/release.ts'
 import { nextClock } from '../../../src/publish/clock.ts'
 import { joinMemories, openMemory } from '../../../src/publish/counter.ts'
 import { make } from '../core/fleet.ts'
@@ -61,6 +70,38 @@ test('A damaged memory stops the tool instead of being guessed; nothing half wri
   expect(() => openMemory(key)).toThrow(expect.objectContaining({ code: 'INPUT_PATH' }))
 })
 
+test('A memory that is there and cannot be read for now is neither empty nor damaged', () => {
+  const path = `${key}.counters.json`
+  symlinkSync(path, path)
+  const unread = { code: 'INPUT_PATH', message: `cannot read ${path}: ELOOP` }
+  expect(() => openMemory(key)).toThrow(expect.objectContaining(unread))
+  rmSync(path)
+  mkdirSync(path)
+  expect(() => openMemory(key)).toThrow(expect.objectContaining({ code: 'INPUT_PATH' }))
+})
+
+test('A higher epoch does not take away the counter of the one in force', async () => {
+  const releases = [3, 1, 2].map((counter) => signed(counter).release)
+  await openMemory(key).record({ ...at, epoch: 2 }, signed(2))
+  await openMemory(key).record(at, signed(1))
+  await openMemory(key).record({ ...at, epoch: 7 }, signed(3))
+  await openMemory(key).record(at, signed(1))
+  const memory = openMemory(key)
+  expect([1, 2, 3, 7].map((epoch) => memory.counter(FLEET, CHANNEL, epoch))).toEqual([1, 2, 0, 3])
+  expect([1, 6, 7, 9].map((root) => memory.epoch(FLEET, CHANNEL, root))).toEqual([1, 2, 7, 7])
+  expect(memory.releases(FLEET, CHANNEL).toSorted()).toEqual(releases.toSorted())
+})
+
+test('It is bounded: of very many epochs the lowest are forgotten, and its form is as before where there is one', async () => {
+  const text = () => JSON.parse(readFileSync(`${key}.counters.json`, 'utf8')).fleets[FLEET][CHANNEL]
+  await openMemory(key).record(at, signed(1))
+  expect(text()).toEqual({ epoch: 1, counter: 1, releases: [signed(1).release] })
+  for (let epoch = 2; epoch <= 40; epoch += 1) await openMemory(key).record({ ...at, epoch }, signed(epoch))
+  expect(openMemory(key).counter(FLEET, CHANNEL, 24)).toBe(24)
+  expect(openMemory(key).counter(FLEET, CHANNEL, 23)).toBe(0)
+  expect(text().earlier).toHaveLength(16)
+})
+
 test('Its new name is on disk as well before anything signed leaves', async () => {
   const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
   const order: string[] = []
@@ -106,6 +147,24 @@ test('The next clock is past all that was seen, its own entry strictly the great
   expect([...nextClock('alice' as Name, CHANNEL, { releases: [], remembered: 0 }, LIMITS)]).toEqual([
     ['alice', 1],
   ])
+})
+
+test('A clock names as many publishers as it may hold; the one beyond would end no conflict', () => {
+  const others = (count: number) => {
+    const clock = Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [`p${String(index).padStart(2, '0')}`, index + 1]),
+    )
+    return { header: { clock: new Map(Object.entries(clock)) } } as unknown as Release
+  }
+  // Two releases of which neither names all.
+  const releases = [others(31), others(7)]
+  const clock = nextClock('alice' as Name, CHANNEL, { releases, remembered: 0 }, LIMITS)
+  expect([clock.size, clock.get('alice' as Name)]).toEqual([32, 32])
+  const beyond = { releases: [others(32)], remembered: 0 }
+  expect(nextClock('p00' as Name, CHANNEL, beyond, LIMITS).size).toBe(32)
+  expect(() => nextClock('alice' as Name, CHANNEL, beyond, LIMITS)).toThrow(
+    expect.objectContaining({ code: 'PUBLISH_COUNTER' }),
+  )
 })
 
 test('Used-up counters ask for a raised epoch', () => {
