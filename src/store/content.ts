@@ -58,21 +58,26 @@ export class Contents {
     return out
   }
 
+  /** One that was stored under higher limits, or by a newer build, counts as absent to the node: it names nothing, and goes. */
   async #open(release: ReleaseId, source: ContentSource): Promise<Known | undefined> {
     const envelope = await source.readEnvelope(release)
     if (envelope === undefined) return undefined
-    const pages = pagesOf(envelope, this.#limits)
+    const pages = orNothing(() => pagesOf(envelope, this.#limits))
     return { pages, blocks: new Set(), missing: new Set(pages) }
   }
 
   /** A page that cannot be read is the publisher's fault: no node fetches a block for it. */
   #named(page: Uint8Array): readonly Digest[] {
-    try {
-      return blocksOf(page, this.#limits)
-    } catch (error) {
-      if (isMeshError(error)) return []
-      throw error
-    }
+    return orNothing(() => blocksOf(page, this.#limits))
+  }
+}
+
+function orNothing(read: () => readonly Digest[]): readonly Digest[] {
+  try {
+    return read()
+  } catch (error) {
+    if (isMeshError(error)) return []
+    throw error
   }
 }
 

@@ -189,6 +189,20 @@ export const COLLECTION: Promises = {
     expect(await again.readEnvelope(release.id)).toBeDefined()
   },
 
+  'a release that this build cannot read any longer goes like the others, and keeps none of them': async ({
+    bench,
+    loaded,
+  }) => {
+    const { store } = await loaded(await bench())
+    const cached = makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n' }])
+    const unread = makeRelease(1, [])
+    await store.commit([{ kind: 'envelope', ...unread, release: unread.id, bytes: Uint8Array.of(1) }], true)
+    await store.commit([...cached.writes, ...release.writes], true)
+    expect([...(await store.collect([release.id], to(0)))].sort()).toEqual([...cached.blocks.keys()].sort())
+    for (const { id } of [unread, cached]) expect(await store.readEnvelope(id)).toBeUndefined()
+    expect(await store.readEnvelope(release.id)).toBeDefined()
+  },
+
   'blocks of an upload under way are not collected': async ({ bench, loaded }) => {
     const { store } = await loaded(await bench())
     const staged = block('staged by an upload')
