@@ -237,8 +237,8 @@ export class LevelStore implements StorePort {
     await this.#heal({ floors: joined.forStore, roots: missing }, joined.forFiles, roots.at(-1))
     const withFloor = new Set(joined.floors.map((floor) => floor.channel))
     const used = content.used || this.#database.wasSetAside
-    const floorLost =
-      (used && joined.floors.length === 0) || content.channels.some(({ channel }) => !withFloor.has(channel))
+    const lacking = [...content.channels, ...content.envelopes].some(({ channel }) => !withFloor.has(channel))
+    const floorLost = (used && joined.floors.length === 0) || lacking
     if (floorLost)
       this.#note(
         'error',

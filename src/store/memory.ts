@@ -54,7 +54,10 @@ export class MemoryStore implements StorePort {
         .sort((a, b) => a.version - b.version),
       floors: own,
       floorLost:
-        (used && own.length === 0) || [...latest.channels.keys()].some((channel) => !withFloor.has(channel)),
+        (used && own.length === 0) ||
+        [...latest.channels.values(), ...latest.envelopes.values()].some(
+          ({ channel }) => !withFloor.has(channel),
+        ),
       channels: sorted(latest.channels),
       envelopes: sorted(latest.envelopes).map(({ release, channel, bytes }) => ({ release, channel, bytes })),
       whole: [...latest.whole].sort(),

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
 import { LIMITS } from '../../src/limits.ts'
-import type { KeyId, Name, PeerId, ReleaseId } from '../../src/model/ids.ts'
+import type { Channel, KeyId, Name, PeerId, ReleaseId } from '../../src/model/ids.ts'
 import type { EventOf, Snapshot, StorePort, Write } from '../../src/runtime/ports.ts'
 import { COLLECTION } from './store-collection.ts'
 import { block, CHANNEL, digestOf, FLEET, makeFloor, makeRelease, OTHER_FLEET } from './store-fixtures.ts'
@@ -274,6 +274,17 @@ const PROMISES: Promises = {
     await store.close()
     const { snapshot } = await loaded(on)
     expect(snapshot).toMatchObject({ floors: [], floorLost: true })
+  },
+
+  'so, too, where of one channel only a release is left': async ({ bench, loaded }) => {
+    const on = await bench()
+    const { store } = await loaded(on)
+    const elsewhere = makeFloor(1, [], 'payments/test' as Channel)
+    const alone = release.writes.filter(({ kind }) => kind === 'envelope')
+    await store.commit([{ kind: 'floor', floor: elsewhere }, ...alone], true)
+    await store.close()
+    const { snapshot } = await loaded(on)
+    expect(snapshot).toMatchObject({ floors: [elsewhere, elsewhere], channels: [], floorLost: true })
   },
 
   "another fleet's floor counts as absent": async ({ bench, loaded }) => {
