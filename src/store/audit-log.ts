@@ -9,6 +9,9 @@ import { AUDIT, readRecord } from './records.ts'
 /** Records moved with one batch: a few hundred kilobytes of memory. */
 const BATCH = 1_000
 
+/** Where they lie. What cannot be written must be known to whoever writes there next. */
+export type AuditRecords = Pick<Database, 'entries' | 'batch'>
+
 /** The audit log as the store keeps it. What was answered stands, also where its line cannot be written: that is said. */
 export interface AuditLog {
   append(lines: readonly AuditLine[]): Promise<void>
@@ -16,7 +19,7 @@ export interface AuditLog {
    * Earlier builds kept the log in the store, for ever. Each record becomes a line on disk, then goes; a crash in
    * between writes some lines twice. Damaged ones go as they are: nothing hangs on them.
    */
-  takeOver(database: Database): Promise<void>
+  takeOver(database: AuditRecords): Promise<void>
 }
 
 /** @param dataDir where the files are; the log is told what is lost */
@@ -27,7 +30,7 @@ export function auditLog(dataDir: string, limits: Limits, log: LogPort): AuditLo
     log.note({ kind: 'note', level: 'error', code, text: `${what}: ${message}` })
   }
 
-  async function move(database: Database): Promise<void> {
+  async function move(database: AuditRecords): Promise<void> {
     let lines: AuditLine[] = []
     let gone: Operation[] = []
     const flush = async (): Promise<void> => {

@@ -2,6 +2,7 @@
 import type { Code } from '../errors.ts'
 import type { Operation } from './database.ts'
 import type { GuardedDatabase } from './guarded-database.ts'
+import { PREFIX } from './keys.ts'
 import { quarantineOperations } from './operations.ts'
 
 /** A damaged record; without a value where nothing readable was under its key. */
@@ -23,6 +24,16 @@ export class DamagedRecords {
 
   constructor(init: DamagedRecordsInit) {
     this.#init = init
+  }
+
+  /** Counts those of earlier lives: the bound is the store's. @throws MeshError STORE_FAILED */
+  async load(): Promise<void> {
+    const { database, maxQuarantined } = this.#init
+    this.#kept = 0
+    for await (const _ of database.keys(PREFIX.quarantine)) {
+      this.#kept += 1
+      if (this.#kept >= maxQuarantined) return
+    }
   }
 
   /** @param further what is written with it. Never rejects: what cannot be moved stays, and is found again. */

@@ -127,7 +127,7 @@ export class GuardedDatabase {
     }
     await this.setAside(reason)
     await takePlace(dir)
-    await database.open()
+    await this.#withRoom(() => database.open())
   }
 
   async close(): Promise<void> {

@@ -117,7 +117,11 @@ export class LevelStore implements StorePort {
     const copies = await this.#floors.load().catch((error: unknown) => {
       throw storeError(error, this.#init.floorDir)
     })
-    await this.#audit.takeOver(this.#raw)
+    await this.#damaged.load()
+    await this.#audit.takeOver({
+      entries: (prefix) => this.#raw.entries(prefix),
+      batch: (operations, sync) => this.#database.write(operations, sync),
+    })
     const snapshot = await this.#queue.run(() => this.#settle(content, copies))
     this.#watch.start([this.#init.dir, ...this.#locks.map(({ path }) => path)])
     return snapshot

@@ -24,7 +24,7 @@ async function loaded(fault: (raw: Database) => Partial<Database> = () => ({})) 
   const store = await open((dir) => {
     const one = dir === path('store') ? raw : levelDatabase(dir)
     const keys = (prefix: string) => {
-      looks += 1
+      if (prefix === PREFIX.block) looks += 1
       return one.keys(prefix)
     }
     return { ...one, keys, ...fault(one) }
