@@ -55,6 +55,7 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
   const known = new Map<Channel, Floor>()
   /** Kept elsewhere, and not shown here yet. */
   const behind = new Map<Channel, Floor>()
+  let rootBehind: RootCopy | undefined
   let rootVersion = 0
   const fileOf = (floor: Floor): readonly [string, Uint8Array] => {
     const name = nameOf(floor.channel)
@@ -87,14 +88,18 @@ export function floorFiles(dir: string, fleetId: FleetId | undefined, limits: Li
     async prepare(floors, root) {
       const raised = raise(known, [...behind.values(), ...floors])
       const files = new Map([...raised.values()].map(fileOf))
-      const isNewer = root !== undefined && root.version > rootVersion
-      if (isNewer) files.set(ROOT_FILE, writeRecord(ROOT, ROOT_FILE, root))
+      const newest = (root?.version ?? 0) > (rootBehind?.version ?? 0) ? root : rootBehind
+      const isNewer = newest !== undefined && newest.version > rootVersion
+      if (isNewer) files.set(ROOT_FILE, writeRecord(ROOT, ROOT_FILE, newest))
       const asides = await allAside(dir, [...files], maxParallelFiles)
       return {
         floors: raised,
         async show() {
+          if (isNewer) rootBehind = newest
           await show(asides, raised)
-          if (isNewer) rootVersion = root.version
+          if (!isNewer) return
+          rootVersion = newest.version
+          rootBehind = undefined
         },
         drop: () => eachOf(asides, maxParallelFiles, (aside) => aside.drop()),
       }

@@ -95,6 +95,25 @@ test('what cannot be renamed is shown by the next one', async () => {
   expect(await shown()).toEqual([2])
 })
 
+test('so is a root, unless a newer one comes with that', async () => {
+  const of = await files()
+  const root = (version: number) => ({ version, envelope: Uint8Array.of(version) })
+  const path = join(floorDir(), 'root')
+  for (const [lost, next, shown] of [
+    [7, undefined, 7],
+    [8, 9, 9],
+    [11, 10, 11],
+  ] as const) {
+    const prepared = await of.prepare([], root(lost))
+    await rm(path, { force: true })
+    await mkdir(join(path, 'in the way'), { recursive: true })
+    await expect(prepared.show()).rejects.toThrow()
+    await rm(path, { recursive: true })
+    await (await of.prepare([], next === undefined ? undefined : root(next))).show()
+    expect((await readFloorFiles(floorDir(), CONTRACT_LIMITS)).root).toEqual(root(shown))
+  }
+})
+
 test('one that cannot be written aside takes the others with it', async () => {
   const of = await files()
   await mkdir(join(floorDir(), 'root.new', 'in the way'), { recursive: true })
