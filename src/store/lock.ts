@@ -42,6 +42,15 @@ export async function lockFolder(path: string, dir = path): Promise<Lock> {
   }
 }
 
+/** Another process has this LevelDB open. Locking is what opening begins with; told to make one anew, it goes no further. */
+export async function isInUse(path: string): Promise<boolean> {
+  const level = new Level(path, { createIfMissing: false, errorIfExists: true })
+  return level.open().then(
+    () => level.close().then(() => false),
+    (error: unknown) => faultOf(error) === 'locked',
+  )
+}
+
 export async function lockAll(dirs: readonly string[]): Promise<readonly Lock[]> {
   const locks: Lock[] = []
   try {

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path'
 import { checkDirectory } from '../../activate/safe-directory.ts'
 import { levelDatabase } from '../../store/database.ts'
 import { isDamage, storeError } from '../../store/faults.ts'
+import { checkFiles } from '../../store/level-files.ts'
+import { isInUse } from '../../store/lock.ts'
 import type { NodeConfig } from '../config.ts'
 import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
 
@@ -68,6 +70,8 @@ export async function checkSpace(config: NodeConfig): Promise<Finding> {
   return fine(check, text)
 }
 
+const DAMAGED = 'confmesh verify says what is damaged; check the disk'
+
 /** Opens and closes the store, as a start would. */
 export async function checkStore(config: NodeConfig): Promise<{ state: StoreState; finding: Finding }> {
   const check = 'store'
@@ -83,6 +87,12 @@ export async function checkStore(config: NodeConfig): Promise<{ state: StoreStat
   }
   const database = levelDatabase(dir, { mustExist: true })
   try {
+    // Opening would drop what stands behind the damage, and with it the evidence.
+    const [damage] = (await isInUse(dir))
+      ? []
+      : await checkFiles(dir, config.limitsInForce.maxCheckedStoreBytes)
+    if (damage !== undefined)
+      return { state: 'stopped', finding: wrong(check, `${damage.where}: ${damage.what}`, DAMAGED) }
     await database.open()
     await database.close()
     return { state: 'stopped', finding: fine(check, `${dir} opens, no node is running on it`) }
@@ -90,7 +100,7 @@ export async function checkStore(config: NodeConfig): Promise<{ state: StoreStat
     const { code, message } = storeError(error, dir)
     if (code === 'STORE_LOCKED')
       return { state: 'running', finding: fine(check, `${dir} is in use: a node is running on it`) }
-    const advice = isDamage(error) ? 'confmesh verify says what is damaged; check the disk' : 'check the disk'
+    const advice = isDamage(error) ? DAMAGED : 'check the disk'
     return { state: 'stopped', finding: wrong(check, message, advice) }
   }
 }
