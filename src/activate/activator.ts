@@ -38,8 +38,6 @@ export interface ActivatorInit {
 export interface Activator extends ActivatorPort {
   /** Checks folder and group before the first activation. @throws MeshError ACTIVATE_UNSAFE_DIR, CONFIG_INVALID */
   start(): Promise<void>
-  /** Paths that the last activation of this channel changed, added or removed. */
-  changed(channel: Channel): readonly string[]
 }
 
 interface Ready {
@@ -98,7 +96,6 @@ class FileActivator implements Activator {
   readonly #init: ActivatorInit
   readonly #hooks: readonly Hook[]
   readonly #stopping = new AbortController()
-  readonly #changed = new Map<Channel, readonly string[]>()
   readonly #tails = new Map<Channel, Promise<unknown>>()
   readonly #gate: Gate
   #ready: Ready | undefined
@@ -138,10 +135,6 @@ class FileActivator implements Activator {
       // the next activation says what is wrong with the folder
       return undefined
     }
-  }
-
-  changed(channel: Channel): readonly string[] {
-    return this.#changed.get(channel) ?? []
   }
 
   async stop(): Promise<void> {
@@ -202,7 +195,6 @@ class FileActivator implements Activator {
     const work: Work = { ...place, release, files, was }
     const whole = await this.#wholeTree(work)
     if (whole.tree !== before || notes.done !== whole.tree) return this.#show(work, whole)
-    this.#changed.set(channel, [])
     return { kind: 'healthy', changed: 0 }
   }
 
@@ -272,8 +264,6 @@ class FileActivator implements Activator {
       return toldPaths({ ...diff, edited: isDrifted ? undefined : edited, owed, maxFiles })
     })
     await this.#swap(work, tree)
-    // Files show it from here on: what the disk does not take any longer changes nothing of what is told of it.
-    this.#changed.set(channel, changed)
     const keep = new Set(all.slice(0, 1 + keepTrees))
     await this.#attempt(work, async () => this.#noteLeft(await folder.prune(listed, keep), work))
     const hooks = isThrough ? [] : this.#hooks

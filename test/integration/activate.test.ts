@@ -13,6 +13,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { ChannelFolder } from '../../src/activate/channel-folder.ts'
 import type { ContentStore } from '../../src/activate/read-manifest.ts'
 import type { NodeConfig } from '../../src/daemon/config.ts'
 import { makeFolders } from '../../src/daemon/folders.ts'
@@ -44,13 +45,15 @@ const contentOf = (release: TestRelease): Record<string, string> =>
 describe('trees', () => {
   test('a release appears whole, with its modes, and says what changed', async () => {
     const bench = await started()
+    bench.restarted({ hooks: [{ channels: ['**'], command: ['/bin/true'], timeoutMs: 20_000 }] })
     expect(await bench.activate(first)).toEqual({ kind: 'healthy', changed: 3 })
     expect(await bench.visible()).toEqual(contentOf(first))
     expect((await lstat(bench.path('current', 'app.yaml'))).mode & 0o777).toBe(0o444)
     expect((await lstat(bench.path('current', 'bin/run'))).mode & 0o777).toBe(0o555)
     expect(await bench.activate(second, first)).toEqual({ kind: 'healthy', changed: 3 })
     expect(await bench.visible()).toEqual(contentOf(second))
-    expect(bench.activator.changed(second.channel)).toEqual(['app.yaml', 'big.txt', 'bin/run'])
+    const told = await new ChannelFolder(bench.dir, second.channel).readChanged()
+    expect(told).toEqual(['app.yaml', 'big.txt', 'bin/run'])
   })
 
   test('trees share no inode', async () => {
