@@ -111,7 +111,7 @@ export class Submit implements Stage {
 
   onStarted(step: Step, _journey: Journey, { snapshot }: EventOf<'started'>): void {
     const expires = step.now.monoMs + this.#config.limits.leaseMs
-    for (const record of snapshot.leases) this.#leases.put(record, expires)
+    for (const record of snapshot.leases) this.#leases.restore(record, expires)
     if (snapshot.leases.length > 0) step.wakeAt(expires)
   }
 

@@ -39,10 +39,16 @@ export class LeaseTable {
   put(record: LeaseRecord, expiresMonoMs: number): boolean {
     const key = keyOf(record.channel, record.place)
     if (!this.#byPlace.has(key) && this.#byPlace.size >= this.#maxLeases) return false
+    this.restore(record, expiresMonoMs)
+    return true
+  }
+
+  /** What was granted in an earlier life stands, also where the bound is lower now. */
+  restore(record: LeaseRecord, expiresMonoMs: number): void {
+    const key = keyOf(record.channel, record.place)
     this.drop(record.release)
     this.#byPlace.set(key, { record, expiresMonoMs })
     this.#placeOf.set(record.release, key)
-    return true
   }
 
   extend(release: ReleaseId, expiresMonoMs: number): void {

@@ -179,6 +179,20 @@ test('A lease survives a restart with its full time', () => {
   expect(writes(node.ask({ type: 'submit', envelope: theirs.envelope }))).toEqual(['lease!'])
 })
 
+test('So do leases beyond what may be granted now, and their records go at their end', () => {
+  const lent = [1, 2].map((counter) => {
+    const { id: release, envelope } = make({ clock: { alice: counter }, text: 'mine' })
+    const place = { epoch: 1, counter, publisher: 'alice' as never }
+    return { channel: CHANNEL, place, release, envelope, holder: PEER }
+  })
+  const node = new SubmitNode({ limits: { ...LIMITS, maxLeases: 1 } }, { leases: lent })
+  for (const counter of [1, 2]) {
+    const other = make({ clock: { alice: counter }, text: 'theirs' })
+    expect(refusal(node.ask({ type: 'submit', envelope: other.envelope }))).toBe('ORDER_PLACE_TAKEN')
+  }
+  expect(writes(node.tick(LIMITS.leaseMs))).toEqual(['dropLease', 'dropLease'])
+})
+
 test('The uploading seed renews each minute while there is progress; a proven refusal ends the upload', () => {
   const node = new SubmitNode()
   node.connect(PEER, { seed: true })
