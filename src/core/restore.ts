@@ -1,5 +1,6 @@
 /** From what the store held to the state of a running node: both copies of each floor joined, nothing judged again. */
 
+import type { Code } from '../errors.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, ReleaseId } from '../model/ids.ts'
 import { comparePlaces } from '../model/place.ts'
@@ -9,7 +10,7 @@ import { durableAtStart } from './durable.ts'
 import type { EventOf } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
 import { placeOf } from './order.ts'
-import { readRelease } from './release-bytes.ts'
+import { type Read, readRelease } from './release-bytes.ts'
 import type { Snapshot } from './snapshot.ts'
 import { type Cell, isRootOver, keepCell, type NodeState, newCell } from './state.ts'
 import type { Step } from './step.ts'
@@ -24,7 +25,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     note('STORE_CORRUPT', `${snapshot.corrupt} damaged records were set aside; peers refill them`)
   const { floors, foreign, rewrite } = joinCopies(node, snapshot.floors)
   if (foreign > 0) note('STORE_FLOOR_LOST', `${foreign} floors are of another fleet and count as absent`)
-  const kept = keepEnvelopes(node, event)
+  const kept = keepEnvelopes(node, step, event)
   const writes: Write[] = []
   for (const release of snapshot.whole)
     if (node.kept.has(release)) node.whole.set(release, durableAtStart(event))
@@ -35,11 +36,11 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   for (const [version, { envelope }] of node.roots.all())
     if (!stored.has(version)) writes.push({ kind: 'root', version, envelope })
   const records = new Map(snapshot.channels.map((record) => [record.channel, record]))
-  for (const channel of [...new Set([...floors.keys(), ...records.keys()])].sort()) {
+  for (const channel of [...new Set([...floors.keys(), ...records.keys(), ...kept.keys()])].sort()) {
     const before = floors.get(channel)
     const cell = restoreCell(node, channel, before, records.get(channel), kept.get(channel) ?? [])
     const shown = event.shown?.get(channel)
-    if (shown !== undefined && !knows(cell.state, shown)) cell.ahead = since(step, cell, shown)
+    if (shown !== undefined && isAhead(cell.state, before, shown)) cell.ahead = since(step, cell, shown)
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
@@ -69,7 +70,14 @@ const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord
   soaked: false,
 })
 
-/** The release is active by this record, was before, or failed: one that it does not know came later. */
+/**
+ * Files show what came after all that the record knows. Where that knows what the stored floor chose, nothing did: each
+ * activation follows a durable floor. Then what it does not know is older than its history, as of a folder put back.
+ */
+const isAhead = (state: ChannelState, floor: Floor | undefined, shown: ReleaseId): boolean =>
+  !knows(state, shown) && floor?.ids.some((id) => knows(state, id)) !== true
+
+/** The release is active by this record, was before, or failed. */
 const knows = ({ active, lastGood, failed, history }: ChannelState, release: ReleaseId): boolean =>
   [active?.release, lastGood, ...failed, ...history.map((before) => before.release)].includes(release)
 
@@ -77,12 +85,19 @@ const knows = ({ active, lastGood, failed, history }: ChannelState, release: Rel
  * Channels whose record tells of another release than their floor does. Either that one was not activated yet, or it was,
  * and a crash came before its record or damage after it: only the files can tell. So, too, where the floor is lost.
  */
-export function inDoubt({ floors, channels }: Snapshot): readonly Channel[] {
+export function inDoubt({ floors: copies, channels, envelopes }: Snapshot): readonly Channel[] {
   const active = new Map(channels.map((record) => [record.channel, record.active?.release]))
+  const floors = new Map<Channel, Floor>()
+  for (const copy of copies) joinInto(floors, copy)
   const differs = ({ channel, ids }: Floor) => !ids.some((id) => id === active.get(channel))
-  const named = new Set(floors.map(({ channel }) => channel))
-  const bare = channels.filter(({ channel }) => !named.has(channel))
-  return [...new Set([...floors.filter(differs), ...bare].map(({ channel }) => channel))].sort()
+  const bare = [...channels, ...envelopes].filter(({ channel }) => !floors.has(channel))
+  const doubtful = [...[...floors.values()].filter(differs), ...bare]
+  return [...new Set(doubtful.map(({ channel }) => channel))].sort()
+}
+
+function joinInto(floors: Map<Channel, Floor>, copy: Floor): void {
+  const other = floors.get(copy.channel)
+  floors.set(copy.channel, other === undefined ? copy : joinFloors(other, copy))
 }
 
 /** A copy of another fleet counts as absent; a copy that is missing or behind is written anew. */
@@ -99,7 +114,7 @@ function joinCopies(node: NodeState, copies: readonly Floor[]) {
     const other = floors.get(copy.channel)
     count.set(copy.channel, (count.get(copy.channel) ?? 0) + 1)
     if (other !== undefined && !sameFloor(other, copy)) rewrite.add(copy.channel)
-    floors.set(copy.channel, other === undefined ? copy : joinFloors(other, copy))
+    joinInto(floors, copy)
   }
   for (const [channel, copiesOf] of count) if (copiesOf < 2) rewrite.add(channel)
   return { floors, foreign, rewrite }
@@ -108,15 +123,34 @@ function joinCopies(node: NodeState, copies: readonly Floor[]) {
 const sameFloor = (a: Floor, b: Floor): boolean =>
   comparePlaces(a.top, b.top) === 0 && a.ids.join() === b.ids.join()
 
-function keepEnvelopes(node: NodeState, event: EventOf<'started'>): Map<Channel, Release[]> {
+/** What cannot be read counts as absent, and may be what is active: the first is said, with how many there are. */
+function keepEnvelopes(node: NodeState, step: Step, event: EventOf<'started'>): Map<Channel, Release[]> {
   const byChannel = new Map<Channel, Release[]>()
+  let left = 0
+  let first: { readonly read: Read; readonly release: ReleaseId; readonly channel: Channel } | undefined
   for (const { release: id, channel, bytes } of event.snapshot.envelopes) {
     const read = readRelease(bytes, node.config.limits)
-    if (read.kind !== 'read' || read.release.id !== id || read.release.header.channel !== channel) continue
+    if (read.kind !== 'read' || read.release.id !== id || read.release.header.channel !== channel) {
+      left++
+      first ??= { read, release: id, channel }
+      continue
+    }
     node.kept.set(id, { release: read.release, channel, envelope: bytes })
     byChannel.set(channel, [...(byChannel.get(channel) ?? []), read.release])
   }
+  if (first !== undefined) {
+    const { code, why } = whyLeft(first.read)
+    const text = `${left} releases stored here cannot be read any longer and count as absent, first ${first.release}: ${why}`
+    step.emit({ kind: 'note', level: 'warn', code, text, channel: first.channel, release: first.release })
+  }
   return byChannel
+}
+
+/** Limits may be lower than when it was stored, the build older. */
+function whyLeft(read: Read): { readonly code: Code; readonly why: string } {
+  if (read.kind === 'refused') return { code: read.code, why: read.text }
+  if (read.kind === 'unsupported') return { code: 'CODEC_UNSUPPORTED', why: 'it is of a newer format' }
+  return { code: 'STORE_CORRUPT', why: 'another release is in its place' }
 }
 
 function restoreCell(

@@ -167,7 +167,39 @@ describe('what a node restarts with', () => {
   })
 
   it('asks the files, too, where every copy of the floor is gone', () => {
-    expect(inDoubt({ ...EMPTY_SNAPSHOT, ...stored([old]), floors: [] })).toEqual([CHANNEL])
+    const snapshot = { ...EMPTY_SNAPSHOT, ...stored([old]), floors: [] }
+    expect(inDoubt(snapshot)).toEqual([CHANNEL])
+    expect(inDoubt({ ...snapshot, channels: [] })).toEqual([CHANNEL])
+  })
+
+  describe('where the folder of the files was put back, with its copy of the floor, to before all that history tells', () => {
+    const putBack = (change: object, floors = [floorOf(made), floorOf(old)]) => {
+      const node = new BenchNode()
+      const effects = node.start({ ...stored([old, made], change), floors }, new Map([[CHANNEL, third.id]]))
+      return { node, begun: ofKind(effects, 'activate') }
+    }
+    const current = { ...active, release: made.id }
+
+    it('shows what is active again, and serves it at once', () => {
+      expect(inDoubt({ ...EMPTY_SNAPSHOT, ...stored([made], { active: current }) })).toEqual([])
+      const copies = { ...EMPTY_SNAPSHOT, ...stored([made], { active: current }) }
+      expect(inDoubt({ ...copies, floors: [floorOf(made), floorOf(old)] })).toEqual([])
+      const { node, begun } = putBack({ active: current })
+      expect(begun).toMatchObject([{ release: made.id, ahead: undefined }])
+      expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: made.id } }] })
+    })
+
+    it('so, too, where the newest had failed its check here', () => {
+      const { node, begun } = putBack({ failed: [made.id] })
+      expect(begun).toMatchObject([{ release: old.id, ahead: undefined }])
+      expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: old.id } }] })
+    })
+
+    it('not so where no floor tells that nothing came after it', () => {
+      const { node, begun } = putBack({ active: current }, [])
+      expect(begun).toMatchObject([{ release: made.id, ahead: third.id }])
+      expect(node.view().channels[0]?.active).toBeUndefined()
+    })
   })
 
   it('goes back from what failed its check here, although files still show it', () => {

@@ -227,16 +227,39 @@ describe('what a start finds', () => {
     expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
   })
 
+  it('of a channel of which only that is left, too', () => {
+    const node = new BenchNode()
+    const effects = node.start({ envelopes: [kept], whole: [made.id] })
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
+    expect(ofKind(node.persist(effects), 'activate')).toMatchObject([{ release: made.id }])
+  })
+
+  it('of releases beyond the limits of now is said once, with the first and their number', () => {
+    const large = [1, 2].map((counter) => make({ clock: { alice: counter }, also: 'b=1\n' }))
+    const node = new BenchNode({ limits: withLimits({ maxFiles: 1 }) })
+    const envelopes = large.map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope }))
+    const effects = node.start({ floors: large.map((each) => floorOf(each)), envelopes })
+    expect(ofKind(effects, 'note')).toMatchObject([
+      {
+        level: 'warn',
+        code: 'LIMIT_CONTENT',
+        release: large[0]?.id,
+        text: expect.stringMatching(/^2 releases /),
+      },
+    ])
+  })
+
   it('in an envelope’s place that is another release’s, or no release, is not taken for it', () => {
     const other = make({ clock: { alice: 9 } })
     const node = new BenchNode()
-    node.start({
+    const effects = node.start({
       floors: [floorOf(made), floorOf(made)],
       envelopes: [
         { ...kept, bytes: other.envelope },
         { ...kept, release: other.id, bytes: Uint8Array.of(1) },
       ],
     })
+    expect(notes(effects)).toEqual(['STORE_CORRUPT'])
     node.inside((_step, journey) => {
       expect(journey.envelope(made.id)).toBeUndefined()
       expect(journey.envelope(other.id)).toBeUndefined()
