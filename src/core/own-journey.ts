@@ -8,7 +8,7 @@ import type { TrustRoot } from '../model/root.ts'
 import type { Adoption } from '../trust/chain.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { cameAfterAll, settleAll, settleCell } from './activate.ts'
-import { raiseEpoch, recordOf, targetOf, withoutRelease } from './channel.ts'
+import { targetOf, withoutRelease } from './channel.ts'
 import type { Ticket, Topic } from './events.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
@@ -16,6 +16,7 @@ import { releaseGossip } from './inline.ts'
 import type { ChannelFacts, Heard, Ingested, Journey, KeptOut, Source } from './journey.ts'
 import { isYoung } from './onward.ts'
 import { placeOf } from './order.ts'
+import { raiseEpochs } from './raise-epochs.ts'
 import { noteRefused } from './roots/refused.ts'
 import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
@@ -139,7 +140,10 @@ export class OwnJourney implements Journey {
       return adoption
     }
     const { root } = adoption
-    const writes: Write[] = [{ kind: 'root', version: root.version, envelope }, ...this.#raise(root)]
+    const writes: Write[] = [
+      { kind: 'root', version: root.version, envelope },
+      ...raiseEpochs(this.#node, root),
+    ]
     step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
     step.emit({ kind: 'note', level: 'info', code: 'ROOT_ADOPTED', text: `root ${root.version} is current` })
     this.#hooks.rootAdopted()
@@ -156,23 +160,6 @@ export class OwnJourney implements Journey {
       .fill(envelope)
       .map((kept) => ({ kind: 'root', version: kept.root.version, envelope: kept.envelope }))
     if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
-  }
-
-  /** Channels whose epoch the root raises start anew; what is active there stays. */
-  #raise(root: TrustRoot): Write[] {
-    const writes: Write[] = []
-    for (const cell of this.#node.cells.values()) {
-      cell.epoch = epochOf(root, cell.state.channel)
-      const raised = raiseEpoch(cell.state, cell.epoch)
-      if (raised === cell.state) continue
-      cell.state = raised
-      // Of releases that count no more.
-      cell.lastError = undefined
-      writes.push({ kind: 'floor', floor: raised.floor }, { kind: 'channel', record: recordOf(raised) })
-      writes.push(...dropUnneeded(this.#node, cell))
-    }
-    this.#node.relayed.raise((channel) => epochOf(root, channel))
-    return writes
   }
 
   ingest(step: Step, envelope: Uint8Array, source: Source, hold?: 'judge-only'): Ingested {
