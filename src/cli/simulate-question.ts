@@ -52,15 +52,25 @@ export function questionOf(options: SimulateOptions): Question {
       `a release in blocks is simulated for at most ${MAX_LARGE_NODES} nodes; one of up to ${MAX_SMALL_BYTES} bytes is a single message, for up to ${MAX_NODES}`,
     )
   const storeBytesPerSecond = options.store === undefined ? undefined : storeOf(options.store)
-  const links = paced(linksOf(options.link), bytes, storeBytesPerSecond)
+  const carry = linksOf(options.link)
+  const links = paced(carry, bytes, storeBytesPerSecond)
   const borderBitsPerSecond =
     options.border === undefined ? BORDER_BITS_PER_SECOND : rateOf('--border', options.border)
-  const hours = lineMs({ bytes, links, borderBitsPerSecond, regions }) / 3_600_000
-  if (hours > MAX_LINE_HOURS)
-    throw usage(
-      '--size',
-      `${options.size} takes ${hours.toFixed(1)} hours on the slowest link or border alone; at most ${MAX_LINE_HOURS} are simulated`,
-    )
+  const hoursOver = (by: readonly LinkClass[]): number =>
+    lineMs({ bytes, links: by, borderBitsPerSecond, regions }) / 3_600_000
+  const [hours, unpaced] = [hoursOver(links), hoursOver(carry)]
+  if (hours > MAX_LINE_HOURS) {
+    const most = `at most ${MAX_LINE_HOURS} are simulated`
+    throw unpaced > MAX_LINE_HOURS
+      ? usage(
+          '--size',
+          `${options.size} takes ${unpaced.toFixed(1)} hours on the slowest link or border alone; ${most}`,
+        )
+      : usage(
+          '--store',
+          `${options.size} takes ${hours.toFixed(1)} hours at a quarter of ${options.store} a second, as nodes ask for it; ${most}`,
+        )
+  }
   return {
     ...{ nodes, regions, bytes, links },
     gateways: oneOf('--gateways', options.gateways, ['any', 'fastest'] as const),

@@ -77,6 +77,8 @@ test.each<[string, Partial<SimulateOptions>]>([
   ['--seed', { seed: '0' }],
   ['--store', { store: 'fast' }],
   ['--store', { store: '999kB' }],
+  ['--store', { size: '64GiB', store: '10MB' }],
+  ['--size', { size: '64GiB', store: '10MB', link: '10Mbit' }],
   ['--churn', { churn: '0.05' }],
   ['--regions', { regions: 'office=50,plant=35' }],
 ])('%s is refused in one line: %o', (name, typed) => {
@@ -102,6 +104,9 @@ test('what is too much is told with what would do', () => {
   expect(refused({ nodes: '300000', size: '1MiB' })).toThrow('up to 13400 bytes is a single message')
   expect(refused({ size: '100M' })).toThrow('MiB')
   expect(refused({ link: '10Gbps' })).toThrow('Gbit')
+  // 64 GiB at 2.5 MB/s, and at 10 Mbit/s
+  expect(refused({ size: '64GiB', store: '10MB' })).toThrow('7.6 hours at a quarter of 10MB a second')
+  expect(refused({ size: '64GiB', store: '10MB', link: '10Mbit' })).toThrow('15.3 hours on the slowest link')
 })
 
 test('a store holds nodes to a quarter of what it takes, where a release is large enough to be paced', () => {
