@@ -31,25 +31,39 @@ interface Host {
   readonly hashBlockMs: number
 }
 
-interface Point {
+/** What was measured of real processes. */
+interface RealPoint {
   readonly processes: number
   readonly bytes: number
   readonly cpuMsPerDelivery: number
-  readonly real: { readonly p50Ms: number; readonly p99Ms: number }
-  readonly model: { readonly p50Ms: number; readonly p99Ms: number }
-  /** Of the model against the real one. */
-  readonly errorPercent: { readonly p50: number; readonly p99: number }
+  readonly real: Times
   /** Of releases in blocks: beside one message, idle talk weighs more. */
-  readonly payloads?: {
-    readonly seed: Compared
-    /** Into the other regions, the greatest of them. */
-    readonly intoRegion: Compared
-  }
+  readonly payloads?: Payloads<{ readonly real: number }>
 }
 
-interface Compared {
-  readonly real: number
-  readonly model: number
+/** And what the model says of the same. */
+interface Point extends RealPoint {
+  readonly model: Times
+  /** Of the model against the real one. */
+  readonly errorPercent: { readonly p50: number; readonly p99: number }
+  readonly payloads?: Payloads<{ readonly real: number; readonly model: number }>
+}
+
+interface Times {
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+interface Payloads<T> {
+  readonly seed: T
+  /** Into the other regions, the greatest of them. */
+  readonly intoRegion: T
+}
+
+/** All that a run of this bench keeps. */
+export interface Calibration {
+  readonly host: Host
+  readonly points: readonly RealPoint[]
 }
 
 interface Modelled {
@@ -82,11 +96,12 @@ function hostOf(): Host {
 
 /**
  * What the simulator is told of this machine: all processes share its cores, and a delivery takes of them what was
- * measured; each block its part of it, the manifest counted as one. Loopback holds nothing up.
+ * measured; each block its part of it, the manifest and the header counted as one each. Loopback holds nothing up.
  */
-function questionOf({ nodes, bytes }: Scenario, cpuMs: number, host: Host): Question {
+function questionOf({ processes, bytes, cpuMsPerDelivery: cpuMs }: RealPoint, host: Host): Question {
   const names = Array.from({ length: REGIONS }, (_, at) => regionName(at))
-  const blocks = 1 + Math.ceil(bytes / simulatedBlockBytes(nodes, bytes))
+  const nodes = processes - 1
+  const pieces = 2 + Math.ceil(bytes / simulatedBlockBytes(nodes, bytes))
   return {
     nodes,
     bytes,
@@ -102,7 +117,7 @@ function questionOf({ nodes, bytes }: Scenario, cpuMs: number, host: Host): Ques
     loss: 0,
     seed: 1,
     host: { hopMs: host.verifyMs, hopSpreadMs: 0, blockMs: host.hashBlockMs },
-    machine: { cores: host.cores, messageMs: cpuMs, blockMs: cpuMs / blocks },
+    machine: { cores: host.cores, messageMs: cpuMs, blockMs: cpuMs / pieces },
   }
 }
 
@@ -129,21 +144,34 @@ function intoRegions(payloadsOverBorder: Readonly<Record<string, number>>): numb
 }
 
 /** @throws Error where a release was not everywhere in time: nothing to tell the model of, or to hold it against */
-function pointOf(o: Scenario, figures: Figures, host: Host): Point {
+function realPoint(o: Scenario, figures: Figures): RealPoint {
   const cpuMsPerDelivery = figures.cpuMsPerDeliveryUntilActive
   if (!(cpuMsPerDelivery > 0)) throw new Error('no release was everywhere before the next was due')
   // what never came is later than all that did
   if (figures.missed > 0) throw new Error(`${figures.missed} were replaced before a node ran them`)
   const real = { p50Ms: figures.beyondSeedMs.p50, p99Ms: figures.beyondSeedMs.p99 }
-  const { seedPayloads, intoRegionPayloads, ...model } = modelled(questionOf(o, cpuMsPerDelivery, host))
-  const off = (said: number, was: number): number => Math.round((said / was - 1) * 100)
   return {
-    ...{ processes: o.nodes + 1, bytes: o.bytes, cpuMsPerDelivery, real, model },
-    errorPercent: { p50: off(model.p50Ms, real.p50Ms), p99: off(model.p99Ms, real.p99Ms) },
+    ...{ processes: o.nodes + 1, bytes: o.bytes, cpuMsPerDelivery, real },
     ...(!isSmall(o.bytes) && {
       payloads: {
-        seed: { real: figures.seedEgressPayloads, model: seedPayloads },
-        intoRegion: { real: intoRegions(figures.payloadsOverBorder), model: intoRegionPayloads },
+        seed: { real: figures.seedEgressPayloads },
+        intoRegion: { real: intoRegions(figures.payloadsOverBorder) },
+      },
+    }),
+  }
+}
+
+function against(point: RealPoint, host: Host): Point {
+  const { seedPayloads, intoRegionPayloads, ...model } = modelled(questionOf(point, host))
+  const { processes, bytes, cpuMsPerDelivery, real, payloads } = point
+  const off = (said: number, was: number): number => Math.round((said / was - 1) * 100)
+  return {
+    ...{ processes, bytes, cpuMsPerDelivery, real, model },
+    errorPercent: { p50: off(model.p50Ms, real.p50Ms), p99: off(model.p99Ms, real.p99Ms) },
+    ...(payloads && {
+      payloads: {
+        seed: { real: payloads.seed.real, model: seedPayloads },
+        intoRegion: { real: payloads.intoRegion.real, model: intoRegionPayloads },
       },
     }),
   }
@@ -214,7 +242,7 @@ export async function calibrate(o: {
   const failed: Row[] = []
   for (const scenario of scenarios(o.quick)) {
     try {
-      points.push(pointOf(scenario, await releaseTo(scenario), host))
+      points.push(against(realPoint(scenario, await releaseTo(scenario)), host))
     } catch (error) {
       // sixty processes may be more than this machine carries; what it did carry is worth having
       process.exitCode = 1
@@ -229,6 +257,16 @@ export async function calibrate(o: {
   return summed(points, failed, host)
 }
 
+/**
+ * The model's half anew, of what an earlier run measured of real processes; drawn as well.
+ * @param failed the rows of what that run could not measure
+ */
+export async function modelAnew({ host, points }: Calibration, failed: readonly Row[]): Promise<Measured> {
+  const anew = points.map((point) => against(point, host))
+  await draw(anew)
+  return summed(anew, failed, host)
+}
+
 function summed(points: readonly Point[], failed: readonly Row[], host: Host): Measured {
   const worst = (q: 'p50' | 'p99'): number =>
     Math.max(...points.map(({ errorPercent }) => Math.abs(errorPercent[q])))
@@ -236,7 +274,7 @@ function summed(points: readonly Point[], failed: readonly Row[], host: Host): M
     about: [
       'real: the processes and proxies of the bench wire, from the acknowledgement by the seed to active on each node but the seed',
       `model abstract of docs/simulate.md, ${SEEDS} seeds, the same regions; CPU of each delivery until the last node ran the release, proxies included and idle work taken off, and hash and signature times from this very run`,
-      'all processes share the cores, which take work first come, first served in the model: each delivery, or block of it, what it took of them in this run',
+      'all processes share the cores, which take work first come, first served in the model: each delivery, or header, manifest or block of it, what it took of them in this run',
     ],
     rows: [
       ...points.map(rowOf),

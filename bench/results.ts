@@ -22,12 +22,12 @@ export interface Measured {
   readonly figures: unknown
 }
 
-interface Result extends Measured {
+export interface Result extends Measured {
   readonly bench: string
   readonly command: string
   readonly date: string
-  /** Of what was measured. */
-  readonly commit: string
+  /** Of what was measured; the oldest do not say. */
+  readonly commit?: string
   readonly machine: {
     readonly cores: number
     readonly cpu: string
@@ -65,23 +65,35 @@ export function write({ name, isQuick, command }: Origin, loadBefore: number, me
   }
   const dir = isQuick ? join(DIR, 'quick') : DIR
   mkdirSync(dir, { recursive: true })
-  writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`)
-  if (!isQuick) writeFileSync(join(DIR, 'README.md'), table(all()))
+  writeFileSync(join(dir, `${name}.json`), textOf(result))
+  if (!isQuick) writeTable()
 }
 
-const all = (): readonly Result[] =>
-  readdirSync(DIR)
-    .filter((name) => name.endsWith('.json'))
-    .sort()
-    .map((name) => JSON.parse(readFileSync(join(DIR, name), 'utf8')) as Result)
+export const kept = (name: string): Result =>
+  JSON.parse(readFileSync(join(DIR, `${name}.json`), 'utf8')) as Result
 
-function table(results: readonly Result[]): string {
-  const sections = results.map(({ bench, command, date, machine, load, about, rows }) => {
+/** What was reckoned anew from a kept result, under the date, commit and machine of that. */
+export function replace(result: Result, reckoned: Measured): void {
+  writeFileSync(join(DIR, `${result.bench}.json`), textOf({ ...result, ...reckoned }))
+  writeTable()
+}
+
+const textOf = (result: Result): string => `${JSON.stringify(result, undefined, 2)}\n`
+
+/** Of all results that are kept. */
+function writeTable(): void {
+  const names = readdirSync(DIR).filter((name) => name.endsWith('.json'))
+  const results = names.sort().map((name) => kept(name.slice(0, -'.json'.length)))
+  writeFileSync(join(DIR, 'README.md'), table(results))
+}
+
+export function table(results: readonly Result[]): string {
+  const sections = results.map(({ bench, command, date, commit, machine, load, about, rows }) => {
     const busy = Math.max(load.before, load.after) > machine.cores
     return [
       `## ${bench}`,
       '',
-      `\`${command}\`, ${date}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, Node ${machine.node}, load average ${load.before} before and ${load.after} after.`,
+      `\`${command}\`, ${date}, commit ${commit ?? 'unknown'}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, Node ${machine.node}, load average ${load.before} before and ${load.after} after.`,
       ...(busy
         ? [
             '',

@@ -1,5 +1,6 @@
 /** When each node hears of a large release: its header travels as a small release does. */
 import { NO_FAILURES, type Question } from './question.ts'
+import { SharedCores } from './shared-cores.ts'
 import { SmallRelease } from './small.ts'
 
 const NEVER = 0x7fffffff
@@ -9,14 +10,22 @@ export interface Heard {
   readonly ticks: Int32Array
   /** What it costs a node, gossip's control messages included. */
   readonly bytesPerNode: number
+  /** Where nodes share a machine, what the header leaves of it to the blocks. */
+  readonly cores: SharedCores | undefined
 }
 
 /** Whoever dies later on has heard of it all the same. */
 export function hearOf(question: Question): Heard {
-  const release = new SmallRelease({ ...question, bytes: 0, failures: NO_FAILURES })
+  const { machine } = question
+  const header = { ...question, bytes: 0, failures: NO_FAILURES }
+  const release = new SmallRelease(
+    // a piece of the release like any other: what one message takes is for the whole of a release
+    machine === undefined ? header : { ...header, machine: { ...machine, messageMs: machine.blockMs } },
+  )
   const { receivedBytesPerNode, controlBytesPerNode } = release.run(() => {})
   return {
     ticks: release.verifiedAt.map((tick) => (tick === -1 ? NEVER : tick)),
     bytesPerNode: receivedBytesPerNode + controlBytesPerNode,
+    cores: machine && new SharedCores(machine.cores, machine.blockMs, release.cores),
   }
 }

@@ -17,7 +17,6 @@ import { OriginDeath } from './origin-death.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import { perNode, type RunResult } from './run-result.ts'
-import { SharedCores } from './shared-cores.ts'
 import { stuckTicks } from './stuck.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Uploads } from './uploads.ts'
@@ -76,7 +75,6 @@ export class LargeRelease {
   readonly #blockBytes: number
   readonly #manifestBytes: number
   readonly #checkTicks: number
-  readonly #cores: SharedCores | undefined
   readonly #news: News
   /** Before a node has the header it can ask for nothing. */
   readonly #heard: Heard
@@ -102,8 +100,6 @@ export class LargeRelease {
     const content = Math.max(1, Math.ceil(question.bytes / blockBytes))
     this.#blocks = content + 1
     this.#checkTicks = ticksOfMs((question.host ?? HOST).blockMs)
-    const { machine } = question
-    this.#cores = machine && new SharedCores(machine.cores, machine.blockMs)
     this.#blockBytes = Math.ceil(question.bytes / content)
     this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / LIMITS.maxBlockBytes)
     this.#wheel = new Wheel(size * 16)
@@ -239,8 +235,9 @@ export class LargeRelease {
 
   /** The last byte of a block is there: cores that are shared have to get round to it. */
   #arrive(node: number, from: number, block: number): void {
-    if (this.#cores === undefined) return this.#deliver(node, from, block)
-    this.#wheel.push(this.#cores.work(this.#wheel.tick), WORKED_ON, node, from, block, 0)
+    const { cores } = this.#heard
+    if (cores === undefined) return this.#deliver(node, from, block)
+    this.#wheel.push(cores.work(this.#wheel.tick), WORKED_ON, node, from, block, 0)
   }
 
   /** The check comes first. */

@@ -56,6 +56,7 @@ export interface Machine {
   readonly cores: number
   /** Of a release in one message. */
   readonly messageMs: number
+  /** Of a release in blocks: each of them, the header and the manifest, too. */
   readonly blockMs: number
 }
 

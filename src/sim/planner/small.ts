@@ -50,7 +50,8 @@ export class SmallRelease {
   readonly #network: Network
   readonly #bridge: Bridge
   readonly #hash = new RollingHash()
-  readonly #cores: SharedCores | undefined
+  /** Of the machine that all nodes share, if they do. */
+  readonly cores: SharedCores | undefined
   readonly #messageBytes: number
   readonly #seenAt: Int32Array
   /** By node, −1 before. */
@@ -66,7 +67,7 @@ export class SmallRelease {
     this.#fleet = buildFleet(question)
     const { size } = this.#fleet
     const { machine } = question
-    this.#cores = machine && new SharedCores(machine.cores, machine.messageMs)
+    this.cores = machine && new SharedCores(machine.cores, machine.messageMs)
     this.#messageBytes = question.bytes + ENVELOPE_BYTES
     this.#wheel = new Wheel(size)
     this.#network = new Network(
@@ -142,7 +143,7 @@ export class SmallRelease {
     const { hopMs, hopSpreadMs } = this.#question.host ?? HOST
     // Signature, order and the relay's own work at each hop.
     const busy = ticksOfMs(hopMs) + exponential(drawn, ticksOfMs(hopSpreadMs))
-    this.#wheel.push(this.#cores?.work(tick) ?? tick + busy, VERIFIED, node, 0, 0, 0)
+    this.#wheel.push(this.cores?.work(tick) ?? tick + busy, VERIFIED, node, 0, 0, 0)
   }
 
   #sayDontWant(node: number, from: number): void {
