@@ -1,17 +1,17 @@
 /**
- * `npm run attack [-- --seconds 60] [--nodes 10] [--target seed] [--only KIND]`: one attacker process against one node of a fleet of real processes.
+ * `npm run attack [-- --seconds 60] [--nodes 10] [--target seed] [--only KIND] [--dry-run]`: one attacker process against one node of a fleet of real processes.
  * What must hold meanwhile: nothing false active anywhere, no crash, memory and event loop of the attacked node within
- * bounds, and honest releases on time.
+ * bounds, and honest releases on time. The result is kept of a run of every kind, and not of a dry one.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { optionsOf, wholeNumber } from '../scripts/options.ts'
 import { ADMITTED, kindsOf, STRANGER } from '../test/attack/kit/attacks.ts'
 import { type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import type { Orders, Said } from './attacker.ts'
+import { attackWith } from './attacker-process.ts'
 import { total } from './metrics.ts'
 import { cpuSeconds, pidOf, rssMiB } from './processes.ts'
 import { arrivals, CHANNEL, type Sent, send } from './release-stream.ts'
@@ -39,6 +39,8 @@ interface Figures {
   readonly hostileMessages: number
   readonly byKind: Said['byKind']
   readonly reconnects: number
+  /** Where it was no attack for all that time. */
+  readonly attackerProblem?: string
   readonly refused: number
   readonly calmMs: Spread
   readonly attackedMs: Spread
@@ -58,6 +60,8 @@ interface Figures {
   readonly crashed: number
 }
 
+/** Any node but the seed, or the seed. */
+const TARGETS = ['node', 'seed']
 const bounds = { ratio: 3, rssMiB: 64, lagMs: 50, lagRatio: 2, messages: 100_000, burstsPerMinute: 10 }
 
 /** What a systemd unit sets for its process. @throws Error where it sets nothing */
@@ -91,23 +95,6 @@ function idleProcess(): { stop(): Promise<number> } {
         child.stdin.write('now\n')
       }),
   }
-}
-
-function startAttacker(orders: Orders): {
-  child: ChildProcess
-  said: () => Said | undefined
-  done: Promise<void>
-} {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'attacker.ts')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  let said: Said | undefined
-  createInterface(child.stdout).on('line', (text) => {
-    said = JSON.parse(text) as Said
-  })
-  child.stdin.write(`${JSON.stringify(orders)}\n`)
-  const done = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  return { child, said: () => said, done }
 }
 
 /** From signing to active on the last node, of each release that all nodes ran; and on how many nodes one was missed. */
@@ -192,10 +179,10 @@ async function run(options: Options): Promise<Figures> {
     await total(target.api, 'confmesh_loop_lag_seconds')
     const idle = idleProcess()
     const cpuBefore = cpuSeconds(pidOf(target))
-    const attacker = startAttacker(ordersOf(init, target, options))
+    const attacker = attackWith(ordersOf(init, target, options))
     const releases = Math.max(2, Math.floor(options.seconds / 3))
     const attacked = await send(fleet, init, seed, { releases, gapMs: 2_500 })
-    await attacker.done
+    const { said, problem } = await attacker
     const loopLagP99Ms = (await total(target.api, 'confmesh_loop_lag_seconds')) * 1_000
     const idleProcessLagP99Ms = await idle.stop()
     const cpu = cpuSeconds(pidOf(target)) - cpuBefore
@@ -205,7 +192,6 @@ async function run(options: Options): Promise<Figures> {
     const mostRss = { target: memory.stop(), besides: besides.stop() }
     await delay(SETTLE_MS)
     const published = new Set([...calm, ...attacked].map(({ release }) => release))
-    const said = attacker.said()
     return {
       nodes: options.nodes,
       target: options.target,
@@ -213,6 +199,7 @@ async function run(options: Options): Promise<Figures> {
       hostileMessages: said?.messages ?? 0,
       byKind: said?.byKind ?? {},
       reconnects: said?.reconnects ?? 0,
+      ...(problem === undefined ? {} : { attackerProblem: problem }),
       refused: await total(target.api, 'confmesh_refused_total'),
       calmMs: inCalm.ms,
       attackedMs: underAttack.ms,
@@ -239,6 +226,7 @@ function broken(f: Figures, kinds: readonly string[]): string[] {
   const lagBound = Math.max(bounds.lagMs, bounds.lagRatio * f.idleProcessLagP99Ms)
   const wanted = (bounds.messages * Math.min(60, f.seconds)) / 60
   return [
+    f.attackerProblem !== undefined && f.attackerProblem,
     f.falselyActive > 0 && `${f.falselyActive} releases ran that nobody published`,
     f.crashed > 0 && `${f.crashed} nodes are gone`,
     f.hostileMessages < wanted &&
@@ -297,9 +285,13 @@ const { values } = optionsOf({
     'dry-run': { type: 'boolean', default: false },
   },
 })
+if (!TARGETS.includes(values.target)) {
+  console.error(`--target ${values.target}: expected ${TARGETS.join(' or ')}`)
+  process.exit(2)
+}
 const loadBefore = loadNow()
 const figures = await run({
-  nodes: wholeNumber('nodes', values.nodes),
+  nodes: wholeNumber('nodes', values.nodes, 2),
   seconds: wholeNumber('seconds', values.seconds),
   target: values.target,
   only: values.only,
@@ -310,7 +302,8 @@ for (const [kind, { messages, bursts }] of Object.entries(figures.byKind).sort(
   ([, a], [, b]) => b.messages - a.messages,
 ))
   process.stdout.write(`    ${messages} ${kind} (${bursts} bursts)\n`)
-if (!values['dry-run'])
+// of one kind alone it would stand for what all of them do
+if (!values['dry-run'] && values.only === '')
   write(
     {
       name: 'attack',

@@ -1,12 +1,13 @@
 /**
- * `node bench/large.ts --bytes 4GiB | --files 100000 [--name NAME]`: one release of that size through a seed and two nodes,
- * all real processes on this machine: times, memory, and what a change of one file sends. Writes bench/results/large-NAME.json.
+ * `npm run bench:large -- --bytes 4GiB` or `--files 100000`: one release of that size through a seed and two nodes, all real
+ * processes on this machine: times, memory, and what a change of one file sends. Writes bench/results/large-4GiB.json or
+ * large-100000-files.json.
  */
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { optionsOf } from '../scripts/options.ts'
+import { optionsOf, wholeNumber } from '../scripts/options.ts'
 import { converged, type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import { total } from './metrics.ts'
 import { loadNow, type Row, write } from './results.ts'
@@ -22,8 +23,10 @@ const { values } = optionsOf({ options: { files: { type: 'string' }, bytes: { ty
 
 function bytesOf(text: string): number {
   const [, number, unit = 'B'] = /^(\d+)(B|KiB|MiB|GiB)?$/.exec(text) ?? []
-  if (number === undefined) throw new Error(`--bytes ${text}: give a number such as 4GiB`)
-  return Number(number) * ({ B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }[unit] ?? 1)
+  const bytes = Number(number) * ({ B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }[unit] ?? 1)
+  if (bytes > 0) return bytes
+  console.error(`--bytes ${text}: expected a size such as 4GiB (B, KiB, MiB, GiB)`)
+  return process.exit(2)
 }
 
 /** Pseudo-random words: fast to make; some stretches repeat, as `uploadedBytes` shows. */
@@ -242,15 +245,19 @@ function rowsOf(figures: Figures): Row[] {
 }
 
 async function run(): Promise<void> {
+  if ((values.bytes === undefined) === (values.files === undefined)) {
+    console.error('--bytes SIZE or --files NUMBER: expected one of them')
+    process.exit(2)
+  }
   const bytes = values.bytes === undefined ? 0 : bytesOf(values.bytes)
-  const files = Number(values.files ?? 0)
+  const files = values.files === undefined ? 0 : wholeNumber('files', values.files)
   const before = loadNow()
   const fleet = new RealFleet()
   try {
     const figures = await measure(fleet, files, bytes)
     const name = files > 0 ? `large-${String(files)}-files` : `large-${values.bytes ?? ''}`
     const option = files > 0 ? `--files ${String(files)}` : `--bytes ${values.bytes ?? ''}`
-    const origin = { name, isQuick: false, command: `node bench/large.ts ${option}` }
+    const origin = { name, isQuick: false, command: `npm run bench:large -- ${option}` }
     write(origin, before, { about: ABOUT, rows: rowsOf(figures), figures })
     for (const { what, figure } of rowsOf(figures)) process.stdout.write(`  ${what}: ${figure}\n`)
   } finally {

@@ -1,6 +1,7 @@
 /**
  * The same job by confmesh and by what one would pick instead: from one origin to N subscribers on this machine.
- * `npm run bench -- peers`; needs root for network namespaces, and takes what Debian and npm packages are there.
+ * `npm run bench -- peers`; needs root for network namespaces, and takes what Debian and npm packages are there: what is not run
+ * is said, and where nothing can be, or confmesh failed, that ends in exit 1.
  */
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -61,29 +62,38 @@ export interface PeersOptions {
   readonly keep?: (soFar: Measured) => void
 }
 
-/** @param o.keep is given all there is after every cell: a run that is stopped keeps what it has */
+/**
+ * @param o.keep is given all there is after every cell: a run that is stopped keeps what it has
+ * @throws Error where no system can be run: an earlier result is worth more than one of nothing
+ */
 export async function peers(o: PeersOptions): Promise<Measured> {
   const skipped: string[] = []
   const cases: Case[] = []
   const endMs = performance.now() + WHOLE_MS
   const keep = (one: Case): void => {
     cases.push(one)
+    // what the others cannot do is a result
+    if (one.system === confmesh.name && one.failed !== undefined) process.exitCode = 1
     o.keep?.(summed(cases, skipped))
+  }
+  const skip = (why: string): void => {
+    skipped.push(why)
+    process.stderr.write(`  ${why}\n`)
   }
   const chosen = (o.quick && o.systems === undefined ? QUICK : SYSTEMS).filter(
     ({ name }) => o.systems === undefined || o.systems.some((start) => name.startsWith(start)),
   )
   const runnable = chosen.filter((system) => {
     const why = Lab.missing() ?? system.missing()
-    if (why !== undefined) skipped.push(`${system.name}: not run, ${why}`)
+    if (why !== undefined) skip(`${system.name}: not run, ${why}`)
     return why === undefined
   })
+  if (runnable.length === 0) throw new Error(['no system can be run', ...skipped].join('\n  '))
   // All systems at one size of the fleet before any at the next: a run that is stopped has whole rows.
   for (const subscribers of o.subscribers ?? (o.quick ? [4] : [10, 40, 100]))
     for (const system of runnable) {
-      if (performance.now() > endMs)
-        skipped.push(`${system.name}, N = ${subscribers}: not run, the time was over`)
-      else await measured(system, subscribers, o, { keep, skipped })
+      if (performance.now() > endMs) skip(`${system.name}, N = ${subscribers}: not run, the time was over`)
+      else await measured(system, subscribers, o, { keep, skip })
     }
   await drawEgress(cases)
   return summed(cases, skipped)
@@ -110,7 +120,7 @@ async function measured(
   system: System,
   subscribers: number,
   o: PeersOptions,
-  { keep, skipped }: { readonly keep: (one: Case) => void; readonly skipped: string[] },
+  { keep, skip }: { readonly keep: (one: Case) => void; readonly skip: (why: string) => void },
 ): Promise<void> {
   const sizes = o.bytes ?? (o.quick ? [64 * KIB] : [KIB, 64 * KIB, 1024 * KIB, 8192 * KIB])
   const lab = new Lab()
@@ -134,7 +144,7 @@ async function measured(
       if (one.failed === undefined) continue
       const left = sizes.slice(at + 1).map((bytes) => `${bytes / KIB} KiB`)
       if (left.length > 0)
-        skipped.push(`${system.name}, N = ${subscribers}: ${left.join(', ')} not run, the size before failed`)
+        skip(`${system.name}, N = ${subscribers}: ${left.join(', ')} not run, the size before failed`)
       break
     }
   } catch (error) {
