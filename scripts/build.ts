@@ -3,7 +3,7 @@
 // them, and a program that runs out of dist/ meanwhile would find half of it gone.
 //
 //   node scripts/build.ts              types are checked; an error fails the build
-//   node scripts/build.ts --no-check   only the code is emitted (tests, benchmarks, chaos: types are a check of their own)
+//   node scripts/build.ts --no-check   it is emitted all the same (tests, benchmarks, chaos: types are a check of their own)
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -17,7 +17,7 @@ const tsc = join(root, 'node_modules/typescript/bin/tsc')
 const unchecked = process.argv.includes('--no-check')
 
 const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh, '--noEmitOnError', String(!unchecked)]
-if (unchecked) args.push('--noCheck', '--declaration', 'false')
+if (unchecked) args.push('--noCheck')
 const compiled = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
 if (compiled.status !== 0) {
   rmSync(fresh, { recursive: true, force: true })
@@ -39,14 +39,14 @@ const link = join(root, 'node_modules/.bin/confmesh')
 rmSync(link, { force: true })
 symlinkSync('../../dist/cli/launcher.js', link)
 
-/** Names and contents of all files below a folder, as one digest; of code alone where no declarations are made. */
+/** Names and contents of all files below a folder, as one digest. */
 function filesIn(folder: string): string {
   const hash = createHash('sha256')
   const entries = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : []
   const files = entries
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name))
-  for (const file of files.filter((file) => !unchecked || file.endsWith('.js')).sort()) {
+  for (const file of files.sort()) {
     const text = readFileSync(file)
     hash.update(`${relative(folder, file)} ${text.length}\n`).update(text)
   }

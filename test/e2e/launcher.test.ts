@@ -1,5 +1,14 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -214,4 +223,10 @@ test('the built program of this package answers through its bin', () => {
   const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
   const answer = spawnSync(join(root, 'dist/cli/launcher.js'), ['--version'], { encoding: 'utf8' })
   expect(answer).toMatchObject({ status: 0, stdout: `${version}\n` })
+})
+
+test('what applications import is built with its types', () => {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const entry of ['.', './client'])
+    expect(existsSync(join(root, exports[entry].types)), exports[entry].types).toBe(true)
 })
