@@ -114,7 +114,7 @@ const boundRows = (): string[] =>
   )
 
 /** Of a node that has nothing to do: bench/results/footprint.json. */
-const IDLE_MIB = 118
+const IDLE_MIB = 117
 /** Garbage may be half of what lives before V8 collects it. */
 const gibibytes = (held: number): number => Math.ceil((held * 1.5 + IDLE_MIB * MIB) / GIB)
 const hosts = (held: (role: Role) => number): string =>
