@@ -266,8 +266,8 @@ export class Fetch {
     return true
   }
 
-  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code): boolean {
-    if (!this.#pull.onRequestFailed(step, id, code)) return false
+  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code, alive: boolean): boolean {
+    if (!this.#pull.onRequestFailed(step, id, code, alive)) return false
     this.#pump(step, journey)
     return true
   }

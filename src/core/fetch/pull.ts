@@ -19,6 +19,7 @@ import type { Puller } from './puller.ts'
 import { Queries } from './queries.ts'
 import { Rounds } from './rounds.ts'
 import type { Sources } from './sources.ts'
+import { Tempo } from './tempo.ts'
 import { nextTurnMs } from './turns.ts'
 import { WantWindow } from './want-window.ts'
 import { type Asked, Wants } from './wants.ts'
@@ -48,6 +49,7 @@ export class Pull {
   readonly #patience: Patience
   readonly #wants = new Wants()
   readonly #window: WantWindow
+  readonly #tempo: Tempo
   /** How fast blocks go to the store, and large releases are asked for. */
   readonly pace = new BulkPace()
   readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
@@ -63,6 +65,7 @@ export class Pull {
     this.#chooser = new Chooser(config, sources)
     this.#patience = new Patience(config.limits)
     this.#window = new WantWindow(config.limits.maxWants)
+    this.#tempo = new Tempo(this.#patience, this.#window)
     this.#queries = new Queries(config, sources, this.#patience, puller)
   }
 
@@ -96,11 +99,12 @@ export class Pull {
     return true
   }
 
-  onRequestFailed(step: Step, id: RequestId, code: Code): boolean {
+  onRequestFailed(step: Step, id: RequestId, code: Code, alive: boolean): boolean {
     if (this.#queries.onFailed(step, id)) return true
     const asked = this.#inVain(id, step.now.monoMs)
     if (asked === undefined) return false
     const { peer, release } = asked
+    if (code === 'NET_TIMEOUT' && alive) this.#tempo.cutOff(asked, this.#wants.near, step.now.monoMs)
     this.#sources.silent(peer, step.now.monoMs)
     const text = `no block from this peer (${code}); another is asked`
     step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
@@ -383,12 +387,7 @@ export class Pull {
     step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
     if (this.#puller.isWriting(digest) || journey.hasBlock(digest))
       step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
-    this.#patience.answered(step.now.monoMs - asked.sinceMonoMs, asked.way)
-    if (asked.way === 'near') {
-      // It is closed by now, and was counted unless it was silent.
-      const underWay = this.#wants.near + 1
-      this.#window.arrived(underWay, asked.sinceMonoMs, asked.silent === true, step.now.monoMs)
-    }
+    this.#tempo.came(asked, this.#wants.near, step.now.monoMs)
     const hello = journey.session(peer)?.hello
     if (this.#puller.job(release) !== undefined && asked.way === 'near' && hello?.submit === false)
       this.#sources.gave(release, peer)

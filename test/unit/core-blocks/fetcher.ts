@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
+import type { Effect } from '../../../src/core/effects.ts'
 import { Entrants } from '../../../src/core/fetch/entry.ts'
 import { createFetch } from '../../../src/core/fetch.ts'
 import type { Code } from '../../../src/errors.ts'
@@ -33,6 +34,9 @@ export function fetcher({
   heard = false,
   neighbours = [] as readonly PeerId[],
   seeds = [SEED] as readonly PeerId[],
+  seedRegion = 'eu',
+  /** Gateways of the region us, all of them linked. */
+  abroad = [] as readonly PeerId[],
   writeMs = 0,
   /** Of one block, at least. */
   blockBytes = 0,
@@ -46,7 +50,9 @@ export function fetcher({
   bench.journey.envelopes.set(RELEASE, new Uint8Array())
   bench.link(OTHER)
   for (const neighbour of neighbours) bench.link(neighbour)
-  for (const seed of seeds) bench.link(seed, {}, { submit: true })
+  for (const seed of seeds) bench.link(seed, {}, { submit: true, region: seedRegion })
+  if (abroad.length > 0) bench.journey.gatewaysOf.set('us', abroad)
+  for (const far of abroad) bench.link(far, {}, { region: 'us' })
   const contents = new Map<Digest, Uint8Array>()
   const put = (content: Uint8Array): Digest => {
     const digest = sha256(content)
@@ -74,10 +80,12 @@ export function fetcher({
   const asked: PeerId[] = []
   const questions: number[] = []
   const dialled: string[] = []
+  const effects: Effect[] = []
 
   /** What is asked of whom; what is to be written is noted. */
   const run = (act: Parameters<Bench['run']>[0]): Want[] =>
     bench.run(act).flatMap((effect): Want[] => {
+      effects.push(effect)
       if (effect.kind === 'dial') dialled.push(effect.address)
       if (effect.kind === 'persist')
         for (const write of effect.writes)
@@ -129,25 +137,33 @@ export function fetcher({
   const relinked = (other: PeerId, questions: readonly Want[]): Want[] => {
     const link = bench.journey.links.get(other)
     bench.journey.links.delete(other)
-    const left = run((step, journey) => fetch.onDisconnected(step, journey, other))
+    const broken = run((step, journey) => fetch.onDisconnected(step, journey, other))
     if (link !== undefined) bench.journey.links.set(other, link)
     const linked = run((step, journey) => fetch.onAdmitted(step, journey))
     const ended = questions.flatMap(({ id }) =>
-      run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_UNREACHABLE')),
+      run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_UNREACHABLE', false)),
     )
-    return [...left, ...linked, ...ended]
+    return [...broken, ...linked, ...ended]
   }
   /** Another seed. */
   const joined = (seed: PeerId): Want[] => {
     bench.link(seed, {}, { submit: true })
     return run((step, journey) => fetch.onAdmitted(step, journey))
   }
-  const unanswered = (): Want[] =>
-    questions
-      .splice(0)
-      .flatMap((id) => run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_TIMEOUT')))
+  /** It has no answer until the deadline. @param alive bytes came of its peer meanwhile */
+  const timedOut = (id: number, alive = false): Want[] =>
+    run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_TIMEOUT', alive))
+  const unanswered = (): Want[] => questions.splice(0).flatMap((id) => timedOut(id))
+  /** A connection ends, of whomever. */
+  const left = (other: PeerId): Want[] => {
+    bench.journey.links.delete(other)
+    return run((step, journey) => fetch.onDisconnected(step, journey, other))
+  }
   return {
     failed: unanswered,
+    timedOut,
+    left,
+    effects,
     failures,
     own: digests.filter(isOwn),
     others: digests.filter((digest) => !isOwn(digest)),
