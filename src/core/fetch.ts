@@ -285,10 +285,7 @@ export class Fetch {
     this.#pull.onDisconnected(peer, step.now.monoMs)
     this.#sources.forgetPeer(peer)
     this.#offers.onDisconnected(peer)
-    for (const job of this.#jobs.values()) {
-      job.redirected.clear()
-      job.questioned.delete(peer)
-    }
+    for (const job of this.#jobs.values()) job.onDisconnected(peer, step.now.monoMs)
     this.#pump(step, journey)
   }
 

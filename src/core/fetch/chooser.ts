@@ -209,7 +209,7 @@ export class Chooser {
   #mayAskAgain(job: FetchJob, digest: Digest, monoMs: number, stuckMs: number): boolean {
     const again = job.redirected.get(digest)
     if (again === undefined) return true
-    return monoMs >= again && monoMs - job.progressMonoMs >= stuckMs
+    return monoMs >= again.atMonoMs && monoMs - job.progressMonoMs >= stuckMs
   }
 
   /** Somebody who may have what nobody announces: a seed first. */

@@ -43,8 +43,8 @@ export class FetchJob {
   nextRescueMonoMs: number
   /** Rescues since a block came last. */
   rescues = 0
-  /** Blocks for which a seed sent us elsewhere, and when it is asked again should nobody announce them. */
-  readonly redirected = new Map<Digest, number>()
+  /** Blocks for which a seed sent us elsewhere, to whom, and when it is asked again should nobody announce them. */
+  readonly redirected = new Map<Digest, { readonly to: PeerId; readonly atMonoMs: number }>()
   /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */
   readonly leftTo = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
   readonly #places = new Map<Digest, number>()
@@ -158,6 +158,16 @@ export class FetchJob {
     const known = this.leftTo.get(digest)
     const ms = known === undefined ? leastMs : Math.min(known.ms * 2, mostMs)
     this.leftTo.set(digest, { untilMonoMs: monoMs + ms, ms })
+  }
+
+  /**
+   * What a seed sent us to it for is not awaited from it any longer. The seed hears that it was in vain: else whoever
+   * breaks its connections again and again would keep for itself what it was given.
+   */
+  onDisconnected(peer: PeerId, monoMs: number): void {
+    this.questioned.delete(peer)
+    for (const [digest, { to, atMonoMs }] of this.redirected)
+      if (to === peer) this.redirected.set(digest, { to, atMonoMs: Math.min(atMonoMs, monoMs) })
   }
 
   refuse(): void {

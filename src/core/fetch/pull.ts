@@ -360,7 +360,7 @@ export class Pull {
       return job.leave(digest, step.now.monoMs, this.#patience.doubtMs, this.#config.limits.blockDeadlineMs)
     const silenceMs = this.#patience.silenceMs('near', 0)
     const againMonoMs = step.now.monoMs + silenceMs * (0.75 + this.#config.random() / 2)
-    job.redirected.set(digest, againMonoMs)
+    job.redirected.set(digest, { to: to.peer, atMonoMs: againMonoMs })
     step.wakeAt(againMonoMs)
     if (journey.session(to.peer)?.hello !== undefined)
       return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })

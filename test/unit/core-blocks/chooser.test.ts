@@ -88,7 +88,7 @@ test('what a seed has sent this node elsewhere for it is not asked for before th
   link(journey, 'seed', { region: journey.region, submit: true })
   const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
   const job = jobOf(1, true)
-  job.redirected.set(digestOf(0), 700)
+  job.redirected.set(digestOf(0), { to: peer('holder'), atMonoMs: 700 })
   const rescue = (monoMs: number) => chooser.rescue(job, [...journey.admitted()], monoMs, LIMITS.stuckMs)
   expect(rescue(699)).toBeUndefined()
   expect(rescue(700)).toMatchObject({ peer: peer('seed'), digest: digestOf(0) })
