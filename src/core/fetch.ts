@@ -273,7 +273,7 @@ export class Fetch {
   }
 
   onAdmitted(step: Step, journey: Journey): void {
-    this.#pull.onAdmitted()
+    this.#pull.onAdmitted(journey)
     this.#offers.onAdmitted(step)
     // Whoever comes may have what nobody has had so far.
     for (const job of this.#jobs.values())

@@ -67,6 +67,24 @@ describe('a large release in a fleet of forty', () => {
     expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
   }, 120_000)
 
+  test('goes on over the border where the other region has lost its seed', () => {
+    const fleet = started({ regions: ['eu', 'us'], nodes: 10, seeds: ['eu'] })
+    const seed = fleet.seedOf('eu')
+    // It knows them no longer when it is to give, and is dead before they could be linked anew.
+    for (const node of fleet.of('us')) fleet.part(node, seed)
+    fleet.run(10)
+    const made = fleet.publish('eu', noise(2 * MIB))
+    expect(made.content.size).toBeGreaterThan(20)
+    const given = () => fleet.blockBytes([seed], 'eu') >= blocksOf(made)
+    expect(fleet.run(DEADLINE_MS, given)).toBe(true)
+    fleet.run(20)
+    fleet.kill(seed)
+    const fromMs = fleet.time.nowMs
+    expect(all(fleet, made)()).toBe(false)
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+    expect(fleet.time.nowMs - fromMs).toBeLessThan(2_000)
+  }, 120_000)
+
   test('is completed when a fetcher dies unseen and the seed follows before anybody can tell', () => {
     for (const seedNumber of [1, 2, 3, 4]) {
       const fleet = started({ regions: ['eu'], nodes: 20, seed: seedNumber })

@@ -290,6 +290,10 @@ export class RegionalFleet {
     }
   }
 
+  part(from: CoreNode, to: CoreNode): void {
+    this.#hangUp(from, to.peer)
+  }
+
   /** The kernel of a dead process closes its connections. */
   kill(node: CoreNode): void {
     node.silent = true

@@ -39,7 +39,7 @@ const MAX_LOOKS = 512
 interface Around {
   readonly sessions: readonly AdmittedSession[]
   readonly seeds: readonly AdmittedSession[]
-  /** The region of the seeds: this one where there is any here. */
+  /** The region of the seeds: this one where there is any here. Undefined: none was ever linked. */
   readonly home: string | undefined
 }
 
@@ -62,6 +62,8 @@ export class Chooser {
   /** Connections that ended, until the peer's heartbeat would be missed by all. */
   readonly #gone: Recent<PeerId>
   #regions: { readonly names: readonly string[]; readonly untilMonoMs: number } | undefined
+  /** The region of the seeds that were linked last: that it is fed from there is true while none of them is, too. */
+  #home: string | undefined
 
   constructor(config: CoreConfig, sources: Sources) {
     this.#config = config
@@ -138,7 +140,7 @@ export class Chooser {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
-    const around = aroundOf(sessions, journey.region)
+    const around = this.#around(sessions, journey.region)
     const isHome = around.home === journey.region
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
     const entry = this.#entry(journey, job, sessions, now)
@@ -212,7 +214,10 @@ export class Chooser {
     return monoMs >= again.atMonoMs && monoMs - job.progressMonoMs >= stuckMs
   }
 
-  /** Somebody who may have what nobody announces: a seed first. */
+  /**
+   * Somebody who may have what nobody announces: a seed first, or else one of another region. Whoever is near would have
+   * said so.
+   */
   rescue(
     job: FetchJob,
     sessions: readonly AdmittedSession[],
@@ -224,20 +229,28 @@ export class Chooser {
     if (place === undefined || holders.announced(place, this.#sources.counts)) return undefined
     if (!this.#mayAskAgain(job, job.digests[place] as Digest, monoMs, stuckMs)) return undefined
     const free = sessions.filter((session) => this.#sources.isFree(session.peer, this.#most(session), monoMs))
-    const from = free.find(({ hello }) => hello.submit) ?? free[0]
+    const from = free.find(({ hello }) => hello.submit) ?? free.find((one) => this.#isFar(one)) ?? free[0]
     return from === undefined ? undefined : this.#choice(job, place, from)
   }
 
-  #most({ hello }: AdmittedSession): number {
+  #most(session: AdmittedSession): number {
     const { maxWantsPerSeed, maxWantsPerPeer } = this.#config.limits
-    return hello.submit || regionOf(hello.region) !== regionOf(this.#config.region)
-      ? maxWantsPerSeed
-      : maxWantsPerPeer
+    return session.hello.submit || this.#isFar(session) ? maxWantsPerSeed : maxWantsPerPeer
   }
 
-  #choice(job: FetchJob, place: number, { peer, hello }: AdmittedSession): Choice {
-    const border = regionOf(hello.region) !== regionOf(this.#config.region)
-    return { digest: job.digests[place] as Digest, peer, border, seed: hello.submit }
+  #isFar({ hello }: AdmittedSession): boolean {
+    return regionOf(hello.region) !== regionOf(this.#config.region)
+  }
+
+  #choice(job: FetchJob, place: number, session: AdmittedSession): Choice {
+    const { peer, hello } = session
+    return { digest: job.digests[place] as Digest, peer, border: this.#isFar(session), seed: hello.submit }
+  }
+
+  #around(sessions: readonly AdmittedSession[], region: string): Around {
+    const seeds = sessions.filter(({ hello }) => hello.submit)
+    this.#home = homeOf(seeds, region) ?? this.#home
+    return { sessions, seeds, home: this.#home }
   }
 
   /** The seed at home, or the fetcher of the region that feeds this one; it is free, or nobody is. */
@@ -340,6 +353,11 @@ export class Chooser {
     this.forgetViews()
   }
 
+  onAdmitted(journey: Journey): void {
+    this.forgetViews()
+    this.#around([...journey.admitted()], journey.region)
+  }
+
   /** Who is connected has changed. */
   forgetViews(): void {
     this.#entrants.clear()
@@ -347,8 +365,8 @@ export class Chooser {
   }
 }
 
-function aroundOf(sessions: readonly AdmittedSession[], region: string): Around {
-  const seeds = sessions.filter(({ hello }) => hello.submit)
+/** This one where any of the seeds is here. */
+function homeOf(seeds: readonly AdmittedSession[], region: string): string | undefined {
   const regions = seeds.map(({ hello }) => regionOf(hello.region)).sort()
-  return { sessions, seeds, home: regions.includes(region) ? region : regions[0] }
+  return regions.includes(region) ? region : regions[0]
 }

@@ -124,8 +124,8 @@ export class Pull {
     return peers.size === 1 && peers.has(peer)
   }
 
-  onAdmitted(): void {
-    this.#chooser.forgetViews()
+  onAdmitted(journey: Journey): void {
+    this.#chooser.onAdmitted(journey)
   }
 
   /** Nothing comes of what it was asked for; that the connection broke says nothing of it. */
