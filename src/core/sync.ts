@@ -26,7 +26,7 @@ import {
   createSyncPeer,
   intoMessages,
   messageBudget,
-  releasesOf,
+  offerLive,
   type SyncPeer,
 } from './sync/peer.ts'
 import { type Given, Round, type RoundContext, type RoundState } from './sync/round.ts'
@@ -202,18 +202,17 @@ export class Sync implements Stage {
 
   onDurable(step: Step, journey: Journey, channel: Channel): void {
     this.#context.index.touch(channel)
-    if (this.#onward.onDurable(step, channel)) this.offer(step, journey, channel)
+    const toAll = this.#onward.onDurable(step, channel)
+    this.offer(step, journey, channel, ({ unwritten }) => toAll || unwritten.has(channel))
   }
 
-  /** Offers the releases of a durable channel to every neighbour that stores it and may lack them. */
-  offer(step: Step, journey: Journey, channel: Channel): void {
+  /** Offers the releases of a durable channel to neighbours that store it and may lack them. */
+  offer(step: Step, journey: Journey, channel: Channel, to: (peer: SyncPeer) => boolean = () => true): void {
     const facts = journey.channel(channel)
     if (facts === undefined || !facts.durable) return
     for (const peer of this.#peers.values()) {
-      if (!storesChannel(peer.patterns, channel)) continue
-      for (const release of releasesOf(facts))
-        if (!peer.knows.has(release) && peer.offers.size < this.#config.limits.maxOffers)
-          peer.offers.add(release)
+      if (!to(peer) || !storesChannel(peer.patterns, channel)) continue
+      offerLive(peer, facts, this.#config.limits)
       this.#pump(step, journey, peer)
     }
   }

@@ -78,11 +78,14 @@ export function answerEntries(
     known.add(row.key)
     if (said.includes(mine)) continue
     const found = envelopesOf(journey, row)
-    const size = found.reduce((sum, envelope) => sum + budgeted(envelope), 0)
+    if (found === undefined) from.unwritten.add(row.channel)
+    const size = (found ?? []).reduce((sum, envelope) => sum + budgeted(envelope), 0)
     if (bytes + size > maxBytes) continue
-    if (!mayOffer(step, from, row.key, { mine, theirs: said[0], root })) continue
+    // That it came to be on disk is a change, too: what could not be offered before does not wait.
+    const offered = found === undefined ? undefined : mine
+    if (!mayOffer(step, from, row.key, { mine: offered, theirs: said[0], root })) continue
     bytes += size
-    envelopes.push(...found)
+    envelopes.push(...(found ?? []))
     if (said.length > 0) lacks.add(row.key)
   }
   // Channels that only the asker knows.
@@ -102,10 +105,10 @@ function byChannel(entries: Asked<'entries'>['entries']): Map<ShortHash, ShortDi
   return said
 }
 
-/** Only what is on disk is offered. */
-function envelopesOf(journey: Journey, { channel }: Row): Uint8Array[] {
+/** Undefined: not on disk yet, and only what is there is offered. */
+function envelopesOf(journey: Journey, { channel }: Row): Uint8Array[] | undefined {
   const facts = journey.channel(channel)
-  if (facts?.durable !== true) return []
+  if (facts?.durable !== true) return undefined
   return releasesOf(facts).flatMap((release) => journey.envelope(release) ?? [])
 }
 

@@ -1,6 +1,6 @@
 /** What sync keeps of one admitted peer, from admission to the end of the connection. */
 import type { Limits } from '../../limits.ts'
-import type { Pattern, PeerId, ReleaseId } from '../../model/ids.ts'
+import type { Channel, Pattern, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { BeaconMark, ShortDigest, ShortHash, SyncReply, SyncRequest } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
 import type { ChannelFacts, Journey } from '../journey.ts'
@@ -45,6 +45,8 @@ export interface SyncPeer {
   unanswered: number
   heardMonoMs: number
   readonly offered: Map<ShortHash, Offered>
+  /** Channels that a comparison found different and passed over, since they were not on disk: offered live once they are. */
+  readonly unwritten: LatestSet<Channel>
   /** Releases the peer is known to have: never offered live. */
   readonly knows: LatestSet<ReleaseId>
   /** To be offered live, in order. */
@@ -71,6 +73,7 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
     unanswered: 0,
     heardMonoMs: step.now.monoMs,
     offered: new LatestMap(limits.maxChannels),
+    unwritten: new LatestSet(limits.maxOffers),
     knows: new LatestSet(limits.maxOffers),
     offers: new Set(),
     pushing: undefined,
@@ -83,8 +86,15 @@ export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Patt
 }
 
 /** Releases of a channel that a peer may lack, those of the winning place first: `ids` and heads. */
-export function releasesOf({ floor, heads }: ChannelFacts): ReleaseId[] {
+export function releasesOf({ floor, heads }: Pick<ChannelFacts, 'floor' | 'heads'>): ReleaseId[] {
   return [...new Set([...floor.ids, ...heads.map(({ id }) => id)])]
+}
+
+/** What the peer may lack of a channel is offered live from now on, as far as there is room. */
+export function offerLive(to: SyncPeer, facts: ChannelFacts, { maxOffers }: Limits): void {
+  to.unwritten.delete(facts.channel)
+  for (const release of releasesOf(facts))
+    if (!to.knows.has(release) && to.offers.size < maxOffers) to.offers.add(release)
 }
 
 /**

@@ -210,7 +210,11 @@ export class Round {
     const envelopes: Uint8Array[] = []
     for (const { key, channel } of this.#lacks.size === 0 ? [] : this.view(step, journey).rows()) {
       const facts = this.#lacks.has(key) ? journey.channel(channel) : undefined
-      if (facts === undefined || !facts.durable) continue
+      if (facts === undefined) continue
+      if (!facts.durable) {
+        this.with.unwritten.add(channel)
+        continue
+      }
       for (const release of releasesOf(facts)) {
         const envelope = this.#received.has(release) ? undefined : journey.envelope(release)
         if (envelope !== undefined) envelopes.push(envelope)
