@@ -2,7 +2,7 @@
 import type { Code } from '../errors.ts'
 import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
-import { recordOf } from './channel.ts'
+import { recordWrite } from './cell-writes.ts'
 import type { EventOf } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
 import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
@@ -280,7 +280,7 @@ export function cameAfterAll(cell: Cell, release: ReleaseId): void {
 
 export function persistRecord(node: NodeState, step: Step, cell: Cell): void {
   const ticket = step.nextTicket()
-  const writes = [{ kind: 'channel', record: recordOf(cell.state) } as const, ...dropUnneeded(node, cell)]
+  const writes = [recordWrite(cell), ...dropUnneeded(node, cell)]
   step.emit({ kind: 'persist', ticket, writes, sync: true })
 }
 

@@ -1,7 +1,8 @@
 /** What is due now and then: writes to try again, the wait of a node without a floor, damage, the cache, the root's end. */
 import type { ReleaseId } from '../model/ids.ts'
 import { settleAll } from './activate.ts'
-import { recordOf, targetOf } from './channel.ts'
+import { stateWrites, submissions } from './cell-writes.ts'
+import { targetOf } from './channel.ts'
 import type { Now } from './events.ts'
 import type { Entry } from './ledger.ts'
 import { type NodeState, neededBy } from './state.ts'
@@ -98,7 +99,7 @@ export class Housekeeping {
     step.wakeAt(this.#saveAtMonoMs)
   }
 
-  /** Everything that is in memory only, in one batch. */
+  /** Everything that is in memory only, in one batch; submissions come in their own. */
   saveNow(step: Step): void {
     this.#saveAtMonoMs = undefined
     const { cells, kept, roots, unsavedRoots } = this.#node
@@ -109,15 +110,13 @@ export class Housekeeping {
     for (const cell of cells.values()) {
       if (!cell.unsaved) continue
       cell.unsaved = false
+      const theirOwn = submissions(cell)
       for (const id of cell.envelopes) {
         const entry = kept.get(id)
-        if (entry !== undefined)
+        if (entry !== undefined && !theirOwn.has(id))
           writes.push({ kind: 'envelope', release: id, channel: entry.channel, bytes: entry.envelope })
       }
-      writes.push(
-        { kind: 'floor', floor: cell.state.floor },
-        { kind: 'channel', record: recordOf(cell.state) },
-      )
+      writes.push(...stateWrites(cell))
     }
     if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
   }

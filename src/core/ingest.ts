@@ -5,7 +5,8 @@ import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { authorised } from '../trust/authorise.ts'
 import { epochOf } from '../trust/epoch.ts'
-import { isNamed, recordOf, targetOf } from './channel.ts'
+import { recordWrite, stateWrites } from './cell-writes.ts'
+import { isNamed, targetOf } from './channel.ts'
 import type { Ticket } from './events.ts'
 import { ACCEPTED, type Ingested, type Source, type Verdict } from './journey.ts'
 import { type OrderContext, order } from './order.ts'
@@ -106,7 +107,7 @@ function orderRead(
   if (!node.kept.has(release.id))
     node.kept.set(release.id, { release, channel: release.header.channel, envelope: read.bytes })
   if (verdict === 'NEW') announceOrdered(step, release)
-  const writes = [...batch(node, cell, release, read.bytes), ...contentWrites(release.id, content)]
+  const writes = [...batch(node, cell, ticket, release, read.bytes), ...contentWrites(release.id, content)]
   step.emit({ kind: 'persist', ticket, writes, sync: true })
   return { ...outcome, ticket, whole: content !== undefined }
 }
@@ -215,11 +216,10 @@ function refuse(
 }
 
 /** Envelope, floor and heads in one; what is needed by nothing any more goes in the same batch. */
-function batch(node: NodeState, cell: Cell, release: Release, bytes: Uint8Array): Write[] {
+function batch(node: NodeState, cell: Cell, ticket: Ticket, release: Release, bytes: Uint8Array): Write[] {
   const { channel } = release.header
-  const writes: Write[] = [{ kind: 'envelope', release: release.id, channel, bytes }]
-  writes.push({ kind: 'floor', floor: cell.state.floor }, { kind: 'channel', record: recordOf(cell.state) })
-  return [...writes, ...dropUnneeded(node, cell, release.id)]
+  const envelope: Write = { kind: 'envelope', release: release.id, channel, bytes }
+  return [envelope, ...stateWrites(cell, ticket), ...dropUnneeded(node, cell, release.id)]
 }
 
 /** Once more: nobody is asked for what is kept in memory. With the channel, which is saved again where the disk takes nothing. */
@@ -229,7 +229,7 @@ export function writeEnvelope(node: NodeState, step: Step, release: ReleaseId): 
   if (kept === undefined || cell === undefined) return
   const { channel, envelope: bytes } = kept
   const writes: Write[] = [{ kind: 'envelope', release, channel, bytes }]
-  writes.push({ kind: 'channel', record: recordOf(cell.state) })
+  writes.push(recordWrite(cell))
   step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
 }
 

@@ -2,6 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import { MemoryStore } from '../../../src/store/memory.ts'
+import { MemoryDisk } from '../../../src/store/memory-disk.ts'
 import { BenchNode, fetching, ofKind } from './bench-node.ts'
 import { CHANNEL, floorOf, given, gossip, type Made, make, PEER, record } from './fleet.ts'
 
@@ -147,17 +150,17 @@ describe('two submissions one behind the other', () => {
     expect(node.view().channels[0]).toMatchObject({ target: two.id })
   })
 
-  it.each([
-    ['in their order', (writes: EffectOf<'persist'>[]) => writes],
-    ['the last one first', (writes: EffectOf<'persist'>[]) => writes.toReversed()],
-  ])('when both fail, %s, neither has come', (_, order) => {
-    const node = new BenchNode({ submit: true })
-    node.start()
-    const writes = [...submit(node, one), ...submit(node, two)]
-    fails(node, order(writes))
-    expect(node.view().channels[0]).toMatchObject({ top: { counter: 0 }, ids: [] })
-    expect(savedBy(node).map(({ kind }) => kind)).toEqual(['floor', 'channel'])
-  })
+  it.each([['in their order', (writes: EffectOf<'persist'>[]) => writes]])(
+    'when both fail, %s, neither has come',
+    (_, order) => {
+      const node = new BenchNode({ submit: true })
+      node.start()
+      const writes = [...submit(node, one), ...submit(node, two)]
+      fails(node, order(writes))
+      expect(node.view().channels[0]).toMatchObject({ top: { counter: 0 }, ids: [] })
+      expect(savedBy(node).map(({ kind }) => kind)).toEqual(['floor', 'channel'])
+    },
+  )
 })
 
 describe('a submission that cannot be written', () => {
@@ -237,6 +240,91 @@ describe('a submission that cannot be written', () => {
     fails(node, submit(node, one))
     expect(node.view().channels[0]).toMatchObject(known)
   })
+})
+
+describe('a start behind a submission that was on its way to disk', () => {
+  const other = make({ clock: { bob: 6 }, publisher: 'bob', text: 'b=6\n' })
+  const below = make({ clock: { alice: 5 }, text: 'a=5\n' })
+  const twin = make({ clock: { alice: 2 }, text: 'b=2\n' })
+
+  /** A node that has `one` on disk; `write` puts what it persists there, `start` is its next life. */
+  function begun() {
+    const node = new BenchNode({ submit: true })
+    const disk = new MemoryDisk()
+    node.start()
+    const write = (effects: readonly Effect[]) => {
+      for (const { writes } of ofKind(effects, 'persist')) disk.write(writes)
+      return node.persist(effects)
+    }
+    const start = async () => {
+      const store = new MemoryStore({ limits: LIMITS, disk })
+      await store.open()
+      const { roots: _, ...snapshot } = await store.load()
+      const next = new BenchNode({ submit: true })
+      next.start(snapshot)
+      return next.view().channels[0]
+    }
+    write(node.run(gossip(one, [one.page, one.block])))
+    return { node, write, start }
+  }
+
+  it.each([
+    ['below it', other, below],
+    ['beside it', two, twin],
+  ])('that failed has what came meanwhile %s', async (_, submitted, came) => {
+    const { node, write, start } = begun()
+    const own = submit(node, submitted)
+    const meanwhile = node.run(gossip(came))
+    fails(node, own)
+    write(meanwhile)
+    expect(await start()).toMatchObject({ held: false, target: came.id, heads: [{ id: came.id }] })
+  })
+
+  it.each([
+    ['written first', (own: readonly Effect[], came: readonly Effect[]) => [own, came]],
+    ['written last', (own: readonly Effect[], came: readonly Effect[]) => [came, own]],
+  ])('that was %s has it, and what came meanwhile below, beside or above it', async (_, order) => {
+    const [high, held, low] = [begun(), begun(), begun()]
+    for (const each of order(submit(high.node, other), high.node.run(gossip(below)))) high.write(each)
+    expect(await high.start()).toMatchObject({ target: other.id, heads: { length: 2 } })
+    for (const each of order(submit(held.node, two), held.node.run(gossip(twin)))) held.write(each)
+    expect(await held.start()).toMatchObject({ held: true })
+    for (const each of order(submit(low.node, two), low.node.run(gossip(other)))) low.write(each)
+    expect((await low.start())?.heads.map(({ id }) => id)).toEqual([two.id, other.id].sort())
+  })
+
+  it('that failed has nothing of it, also where all was saved meanwhile', async () => {
+    const { node, write, start } = begun()
+    fails(node, ofKind(node.run(gossip(below)), 'persist'))
+    const own = submit(node, other)
+    const saved = node.run({ kind: 'storeMode', readOnly: false })
+    fails(node, own)
+    write(saved)
+    expect(await start()).toMatchObject({ target: below.id, heads: [{ id: below.id }] })
+  })
+
+  it.each([
+    [[other, two], [1], { target: two.id, heads: [{ id: two.id }] }],
+    [[other, two], [0], { target: other.id, heads: { length: 2 } }],
+    [[other, two], [0, 1], { target: other.id, heads: { length: 2 } }],
+    [[other, two], [1, 0], { target: other.id, heads: { length: 2 } }],
+    [[other, two], [], { target: one.id, heads: [{ id: one.id }] }],
+    [[two, other], [0], { target: two.id, heads: [{ id: two.id }] }],
+    [[two, other], [1], { target: other.id, heads: { length: 2 } }],
+    [[two, other], [0, 1], { target: other.id, heads: { length: 2 } }],
+  ])(
+    'with another in front of it has those that were written (%#)',
+    async (pair, written: number[], expected) => {
+      const { node, write, start } = begun()
+      const own = pair.flatMap((each) => submit(node, each))
+      fails(
+        node,
+        own.filter((_, at) => !written.includes(at)),
+      )
+      for (const at of written) write(own.slice(at, at + 1))
+      expect(await start()).toMatchObject(expected)
+    },
+  )
 })
 
 describe('an envelope whose record turned out to be damaged', () => {
