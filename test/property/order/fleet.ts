@@ -16,6 +16,7 @@ import {
 import type { Verdict } from '../../../src/core/journey.ts'
 import { order } from '../../../src/core/order.ts'
 import { activated, failed, fallbackOf, gateOf, settle, soaked } from '../../../src/core/settle.ts'
+import { releasesOf } from '../../../src/core/sync/peer.ts'
 import { type Floor, joinFloors } from '../../../src/model/floor.ts'
 import type { Digest, FleetId, Name, ReleaseId } from '../../../src/model/ids.ts'
 import { parseChannel, parseName } from '../../../src/model/names.ts'
@@ -192,10 +193,11 @@ export class PaperNode {
     return this.state.active?.release
   }
 
-  /** Envelopes of `ids` and heads: what is kept for others. */
+  /** What sync gives others. */
   offers(): readonly Signed[] {
-    const ids = new Set([...this.state.floor.ids, ...this.state.heads.map(({ id }) => id)])
-    return [...ids].sort().flatMap((id) => this.kept.get(id) ?? [])
+    return releasesOf(this.state)
+      .sort()
+      .flatMap((id) => this.kept.get(id) ?? [])
   }
 
   /**
