@@ -126,7 +126,7 @@ function ofPeers(role: Role): Held[] {
     },
     {
       what: 'answers that peers do not read',
-      of: `N × one on each stream of sync, publish and admit, of a gateway and a seed bridge, too; for ${L.blockDeadlineMs / 1_000} s at most`,
+      of: `N × one on each stream of sync, publish and admit, of a gateway and a seed bridge, too; for as long as its messages may take`,
       bytes: degree * answers,
     },
     {

@@ -131,6 +131,11 @@ const CONNECTIONS: readonly WireBound[] = [
     ['MAX_STREAMS', 'streams on a connection, each way', RESET],
     ['MAX_WINDOW_BYTES', 'bytes on their way on a stream, and of a frame of yamux', CONNECTION],
     ['MAX_STREAM_UNREAD_BYTES', 'bytes on a stream that nobody reads', 'the sender: its stream is reset'],
+    [
+      'MAX_STREAM_UNSENT_BYTES',
+      'bytes written on a stream, other than of gossip, that the other side does not take',
+      'who does not read: its stream is reset',
+    ],
     ['MAX_UNSENT_BYTES', 'bytes for a connection that takes none', 'who does not read: its connection ends'],
   ]),
   ...constants('net/muxer-frames.ts', frames, [

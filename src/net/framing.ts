@@ -29,8 +29,11 @@ export function frame(messages: readonly Message[], maxBytes: number): Uint8Arra
 }
 
 /**
- * Resolves once the stream takes more. Each wait is a listener of its own: the stream's `onDrain` is one promise
- * for its whole life, so that it bounds nothing after the first time.
+ * Resolves once the stream has passed all of it on, and takes more. Each wait is a listener of its own: the stream's
+ * `onDrain` is one promise for its whole life, so that it bounds nothing after the first time.
+ *
+ * `drain` alone tells little: yamux says so for a window with room for one more byte, and whoever asked for the next answer
+ * then, and read none, would have them all held here. Where nothing is left on the stream it is the connection that took more.
  */
 export async function writeMessages(
   stream: Stream,
@@ -39,7 +42,12 @@ export async function writeMessages(
   signal: AbortSignal,
 ): Promise<void> {
   if (stream.send(frame(messages, maxBytes))) return
-  await pEvent(stream as unknown as EventTarget, 'drain', { signal, rejectionEvents: ['close'] })
+  while (stream.status === 'open') {
+    const isPassedOn = stream.writeBufferLength === 0
+    // the stream itself hears of it first, and goes on sending in a microtask before this resolves
+    await pEvent(stream as unknown as EventTarget, 'drain', { signal, rejectionEvents: ['close'] })
+    if (isPassedOn || (stream.writeBufferLength === 0 && !stream.writableNeedsDrain)) return
+  }
 }
 
 /** What ended a stream or a dial, as one of our codes. */

@@ -145,6 +145,8 @@ export function gossipOptions({
     seenTTL: limits.gossipSeenMs,
     maxInboundStreams: 2,
     maxOutboundStreams: 2,
+    // what a peer leaves unread is the watchdog's to judge, which gives it a few seconds; the muxer's bound would not
+    maxOutboundBufferSize: Number.POSITIVE_INFINITY,
     // maxInboundDataLength stays unset: a lower bound for whole RPCs silently cuts honest links
     decodeRpcLimits: RPC_LIMITS,
     allowedTopics: new Set([topics.releases, topics.control]),

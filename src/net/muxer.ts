@@ -14,6 +14,11 @@ export const MAX_WINDOW_BYTES = 512 * KIB
 /** What came before a stream was paused, or of which nobody took notice, and one window after that; beyond, it is reset. */
 export const MAX_STREAM_UNREAD_BYTES = 2 * MAX_WINDOW_BYTES
 /**
+ * What is written on a stream and waits for its window: nothing more is written before it has left, and the longest, a run of
+ * sync, has 1 MiB and a fifteenth. Beyond, the stream is reset. Gossip waits for nobody: the watchdog looks at its streams.
+ */
+export const MAX_STREAM_UNSENT_BYTES = 2 * 1024 * KIB
+/**
  * What waits to be sent because the other side takes nothing: each stream stops after at most one window, frames of yamux
  * itself never. Beyond, the connection ends.
  */
@@ -53,7 +58,11 @@ export function boundedYamux(
   const factoryOf = yamux({
     maxInboundStreams: MAX_STREAMS,
     maxOutboundStreams: MAX_STREAMS,
-    streamOptions: { maxStreamWindowSize: MAX_WINDOW_BYTES, maxReadBufferLength: MAX_STREAM_UNREAD_BYTES },
+    streamOptions: {
+      maxStreamWindowSize: MAX_WINDOW_BYTES,
+      maxReadBufferLength: MAX_STREAM_UNREAD_BYTES,
+      maxWriteBufferLength: MAX_STREAM_UNSENT_BYTES,
+    },
   })
   return (...components) => {
     const factory = factoryOf(...components)

@@ -1,10 +1,16 @@
-import type { Connection } from '@libp2p/interface'
-import { streamPair } from '@libp2p/utils'
+import type { Connection, Stream } from '@libp2p/interface'
+import { multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { expect, test, vi } from 'vitest'
+import { encodeRequest } from '../../../src/codec/messages.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Digest } from '../../../src/model/ids.ts'
 import { Answerer, type AnswererOptions } from '../../../src/net/answerer.ts'
 import { frame } from '../../../src/net/framing.ts'
-import { protocolRules } from '../../../src/net/protocols.ts'
+import { boundedYamux } from '../../../src/net/muxer.ts'
+import { PROTOCOL_IDS, protocolRules } from '../../../src/net/protocols.ts'
+import { Unread } from '../../../src/net/unread.ts'
+import type { TransportEvent } from '../../../src/runtime/ports.ts'
+import { opened, sent, updated } from '../../integration/net/yamux-frames.ts'
 
 test('what a peer said and left behind is not laid at its door once it has gone', async () => {
   const [sender, receiver] = await streamPair()
@@ -26,4 +32,64 @@ test('what a peer said and left behind is not laid at its door once it has gone'
   turns[0]?.()
   await served
   expect(misconduct.report).not.toHaveBeenCalled()
+})
+
+/** An answerer on a stream of yamux, what it hears given by hand; whatever is asked, a whole block is the answer. */
+function serving(blockDeadlineMs: number, options: Parameters<typeof multiaddrConnectionPair>[0]) {
+  const [, connection] = multiaddrConnectionPair(options)
+  const limits = { ...LIMITS, blockDeadlineMs }
+  const unread = new Unread(limits, { note: () => {} })
+  const muxer = boundedYamux(unread)().createStreamMuxer(connection)
+  const block = { protocol: 'blocks', message: { type: 'block', bytes: new Uint8Array(262_144) } } as const
+  let asked = 0
+  const answerer = new Answerer({
+    rules: protocolRules(limits),
+    limits,
+    gate: { opened: async () => true },
+    pace: { slice: async () => {} },
+    unread,
+    misconduct: { report: () => {} },
+    sink: (event: TransportEvent) => {
+      if (event.kind !== 'request') return
+      asked += 1
+      queueMicrotask(() => answerer.reply({ kind: 'reply', id: event.id, reply: block }))
+    },
+    isCurrent: () => true,
+  } as unknown as AnswererOptions)
+  let stream: Stream | undefined
+  muxer.addEventListener('stream', ({ detail }) => {
+    stream = detail
+    detail.protocol = PROTOCOL_IDS.blocks
+    void answerer.handler('blocks')(detail, { remotePeer: 'peer' } as unknown as Connection)
+  })
+  const hear = (bytes: Uint8Array) => (muxer as unknown as { onData(bytes: Uint8Array): void }).onData(bytes)
+  hear(opened(0))
+  if (stream === undefined) throw new Error('the stream is taken up at once')
+  const message = { type: 'want', digest: 'd'.repeat(64) as Digest } as const
+  const wanted = frame([encodeRequest('blocks', message)], 1_000).subarray()
+  return { hear, want: () => hear(sent(0, wanted)), asked: () => asked, stream, connection }
+}
+
+test.each([
+  // thirteen bytes, one more than the header of a frame: yamux takes that for room
+  { what: 'its window has room for a byte', more: 13, connection: {} },
+  { what: 'its window has room for all', more: 2 ** 20, connection: { capacity: 1, delay: 60_000 } },
+])('who takes no answers has one held for it, however often it says that $what', async (one) => {
+  const peer = serving(500, one.connection)
+  let most = 0
+  for (let round = 0; round < 20; round += 1) {
+    peer.want()
+    await new Promise(setImmediate)
+    peer.hear(updated(0, one.more))
+    await new Promise(setImmediate)
+    most = Math.max(most, peer.stream.writeBufferLength + peer.connection.writeBufferLength)
+  }
+  // the second, once the first has left the stream
+  expect([peer.stream.status, peer.asked() <= 2, most < 2 * LIMITS.maxBlockMessageBytes]).toEqual([
+    'open',
+    true,
+    true,
+  ])
+  await expect.poll(() => peer.stream.status).toBe('aborted')
+  expect(peer.asked()).toBeLessThanOrEqual(2)
 })
