@@ -15,6 +15,7 @@ import * as relayed from '../src/core/relayed.ts'
 import * as rootRun from '../src/core/roots/run.ts'
 import * as coreRoots from '../src/core/roots.ts'
 import * as copies from '../src/core/serve/copies.ts'
+import * as slowTakers from '../src/core/serve/slow-takers.ts'
 import * as claims from '../src/core/submit/claims.ts'
 import * as syncIndex from '../src/core/sync/channel-index.ts'
 import * as syncPeer from '../src/core/sync/peer.ts'
@@ -170,6 +171,19 @@ export const BLOCKS: readonly WireBound[] = [
       'between two times that a peer is told all of what is here of a release',
       'the asker: it is told what is new alone',
     ],
+  ]),
+  ...constants('core/serve/slow-takers.ts', slowTakers, [
+    [
+      'SLOW_MS',
+      'until a block that a peer does not take counts against it, where others take theirs meanwhile',
+      'the peer: it is slow',
+    ],
+    [
+      'SLOW_FOR_MS',
+      'for so long all slow peers share one place of `maxServedAtOnce`',
+      'the peer: it is busy here',
+    ],
+    ['MAX_SLOW', 'slow peers remembered', FORGOTTEN],
   ]),
   ...constants('core/serve/copies.ts', copies, [
     ['MAX_BLOCKS', 'blocks of which a seed remembers whom it gave them to', FORGOTTEN],

@@ -5,6 +5,7 @@ import { MAX_PARTS } from '../src/core/fetch/sources.ts'
 import { MAX_PLACES } from '../src/core/holders.ts'
 import { MAX_HOSTS } from '../src/core/roots/run.ts'
 import { MAX_BLOCKS, MAX_HOLDERS } from '../src/core/serve/copies.ts'
+import { SLOW_MS } from '../src/core/serve/slow-takers.ts'
 import { MAX_VIEWS } from '../src/core/sync/channel-index.ts'
 import { LIMITS } from '../src/limits.ts'
 import { connectionsOf } from '../src/net/host.ts'
@@ -118,6 +119,7 @@ function ofPeers(role: Role): Held[] {
     (carries ? L.maxStreams.bridge * L.maxBridgeMessageBytes : 0)
   const gossip = 2 * (L.gossipPerSecond + L.gossipBurst)
   const parts = Math.min(degree * L.maxAnnouncedInPart, MAX_PARTS)
+  const held = Math.ceil(L.blockDeadlineMs / SLOW_MS)
   return [
     {
       what: 'not read yet',
@@ -131,8 +133,8 @@ function ofPeers(role: Role): Held[] {
     },
     {
       what: 'blocks that peers do not read',
-      of: `${L.maxServedAtOnce} read and written at once`,
-      bytes: L.maxServedAtOnce * L.maxBlockMessageBytes,
+      of: `${L.maxServedAtOnce} read and written at once and one let by, ${held} times until the first is given up`,
+      bytes: (L.maxServedAtOnce + 1) * held * L.maxBlockMessageBytes,
     },
     {
       what: 'gossip that peers do not read',

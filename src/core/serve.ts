@@ -10,6 +10,7 @@ import { costOf, type Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Copies } from './serve/copies.ts'
+import { lateMonoMs, SlowTakers, type Taking } from './serve/slow-takers.ts'
 import { regionOf } from './session.ts'
 import type { Step } from './step.ts'
 
@@ -44,7 +45,8 @@ export class Serve {
   readonly #copies: Copies
   readonly #announcements: Buckets<PeerId>
   /** Being read and written to the network. */
-  readonly #active = new Map<RequestId, Wanted>()
+  readonly #active = new Map<RequestId, Wanted & Taking>()
+  readonly #slow = new SlowTakers()
   readonly #queue: Wanted[] = []
   /** Until the block is here. */
   #standing: Wanted[] = []
@@ -91,6 +93,9 @@ export class Serve {
     const active = this.#active.get(id)
     if (active === undefined) return
     this.#active.delete(id)
+    const { maxServedAtOnce } = this.#config.limits
+    if (this.#slow.left(active, [...this.#active.values()], maxServedAtOnce, step.now.monoMs))
+      this.#sendAway(step)
     // What waits in line here is no sign of a dead peer.
     if (this.#config.submit) this.#copies.heard(active.peer, step.now.monoMs)
     this.#next(step)
@@ -123,7 +128,8 @@ export class Serve {
   ): void {
     const page = this.#from.beaconPage(digest)
     if (page !== undefined) return this.#answer(step, id, { type: 'block', bytes: page })
-    const border = regionOf(journey.session(peer)?.hello?.region ?? '') !== journey.region
+    const isOutside = regionOf(journey.session(peer)?.hello?.region ?? '') !== journey.region
+    const border = isOutside && !this.#slow.has(peer, step.now.monoMs)
     const { limits } = this.#config
     const wanted = { id, peer, digest, border, failed, untilMonoMs: step.now.monoMs + limits.standMs }
     if (journey.hasBlock(digest)) return this.#serve(step, journey, wanted)
@@ -141,7 +147,7 @@ export class Serve {
 
   #gives(step: Step, journey: Journey, wanted: Wanted): boolean {
     const { id, peer, digest, failed } = wanted
-    const question = { digest, asker: peer, failed, hasRoom: !this.#isFullFor(wanted) }
+    const question = { digest, asker: peer, failed, hasRoom: !this.#isFullFor(step, wanted) }
     const judgement = this.#copies.judge(journey, question, step.now.monoMs)
     if (judgement.kind === 'give') return true
     if (judgement.kind === 'later') this.#busy(step, id, judgement.retryAfterMs)
@@ -159,7 +165,7 @@ export class Serve {
   }
 
   #enqueue(step: Step, wanted: Wanted): void {
-    if (this.#isFullFor(wanted)) return this.#busy(step, wanted.id)
+    if (this.#isFullFor(step, wanted)) return this.#busy(step, wanted.id)
     // A region waits behind whoever asks over its border.
     const at = wanted.border ? this.#queue.findIndex(({ border }) => !border) : -1
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, wanted)
@@ -170,41 +176,71 @@ export class Serve {
    * The own region finds the block elsewhere. Whoever asks over the border is the only one to bring it in there, and
    * would lose a round trip of up to 330 ms: it waits in line, with as much as it may want at once.
    */
-  #isFullFor({ peer, border }: Wanted): boolean {
+  #isFullFor({ now: { monoMs } }: Step, { peer, border }: Wanted): boolean {
     const { limits, submit } = this.#config
+    const active = [...this.#active.values()]
+    const mine = active.filter((one) => one.peer === peer).length
+    // Who holds a place already is not let by.
+    const letsBy = mine === 0 && this.#slow.letsBy(active, limits.maxServedAtOnce, monoMs)
+    const held = this.#slow.places(active, monoMs) - (letsBy ? 1 : 0)
     const room = submit || border ? limits.maxServedBySeed : limits.maxServed
-    if (this.#active.size + this.#queue.length >= room) return true
+    if (held + this.#queue.length >= room) return true
+    if (this.#slow.has(peer, monoMs))
+      return [...active, ...this.#queue].some((one) => this.#slow.has(one.peer, monoMs))
     const inLine = this.#queue.filter((one) => one.peer === peer).length
     if (border) return inLine >= limits.maxWantsPerSeed
-    const active = [...this.#active.values()].filter((one) => one.peer === peer).length
     // One more than it may want at once: what it wanted before may have reached it before its end is told here.
-    return inLine + active > (submit ? limits.maxWantsPerSeed : limits.maxWantsPerPeer)
+    return inLine + mine > (submit ? limits.maxWantsPerSeed : limits.maxWantsPerPeer)
   }
 
   #next(step: Step): void {
-    const { limits } = this.#config
-    while (this.#active.size < limits.maxServedAtOnce) {
-      const wanted = this.#nextInLine()
-      if (wanted === undefined) return
-      const untilMonoMs = step.now.monoMs + limits.blockDeadlineMs
-      this.#active.set(wanted.id, { ...wanted, untilMonoMs })
+    const { monoMs } = step.now
+    for (;;) {
+      const wanted = this.#nextInLine([...this.#active.values()], monoMs)
+      if (wanted === undefined) break
+      const untilMonoMs = monoMs + this.#config.limits.blockDeadlineMs
+      this.#active.set(wanted.id, { ...wanted, untilMonoMs, sinceMonoMs: monoMs, passedBy: 0 })
       step.wakeAt(untilMonoMs)
       step.emit({ kind: 'serveBlock', id: wanted.id, digest: wanted.digest })
     }
+    const lastLateMonoMs = Math.max(...[...this.#active.values()].map(lateMonoMs))
+    if (this.#queue.length > 0 && lastLateMonoMs > monoMs) step.wakeAt(lastLateMonoMs)
   }
 
   /**
    * Whoever does not read what it is given holds its place for as long as a block may take: one place, where others wait,
    * and all but one for who is the only way into a region.
    */
-  #nextInLine(): Wanted | undefined {
-    const active = [...this.#active.values()]
-    const places = (border: boolean): number =>
-      border ? Math.max(1, this.#config.limits.maxServedAtOnce - 1) : 1
-    const at = this.#queue.findIndex(
-      ({ peer, border }) => active.filter((one) => one.peer === peer).length < places(border),
-    )
-    return this.#queue.splice(Math.max(at, 0), 1)[0]
+  #nextInLine(active: readonly Taking[], monoMs: number): Wanted | undefined {
+    const { maxServedAtOnce } = this.#config.limits
+    if (this.#slow.places(active, monoMs) >= maxServedAtOnce) return this.#letBy(active, monoMs)
+    const isSlow = ({ peer }: { readonly peer: PeerId }) => this.#slow.has(peer, monoMs)
+    const mayNext = active.some(isSlow) ? (one: Wanted) => !isSlow(one) : () => true
+    const places = (border: boolean): number => (border ? Math.max(1, maxServedAtOnce - 1) : 1)
+    const hasRoom = ({ peer, border }: Wanted) =>
+      active.filter((one) => one.peer === peer).length < places(border)
+    const next = this.#queue.find((one) => mayNext(one) && hasRoom(one)) ?? this.#queue.find(mayNext)
+    return next && this.#takenOut(next)
+  }
+
+  /** Who came last: whoever reads nothing has waited in line for longer. */
+  #letBy(active: readonly Taking[], monoMs: number): Wanted | undefined {
+    if (!this.#slow.letsBy(active, this.#config.limits.maxServedAtOnce, monoMs)) return undefined
+    const isFresh = ({ peer }: Wanted) =>
+      !this.#slow.has(peer, monoMs) && active.every((one) => one.peer !== peer)
+    const last = this.#queue.findLast(isFresh)
+    return last && this.#takenOut(last)
+  }
+
+  #takenOut(wanted: Wanted): Wanted {
+    this.#queue.splice(this.#queue.indexOf(wanted), 1)
+    return wanted
+  }
+
+  /** Who has turned out to be slow waits no longer in the line of the others. */
+  #sendAway(step: Step): void {
+    const slow = this.#queue.filter(({ peer }) => this.#slow.has(peer, step.now.monoMs))
+    for (const wanted of slow) this.#busy(step, this.#takenOut(wanted).id)
   }
 
   #busy(step: Step, id: RequestId, retryAfterMs = this.#config.limits.busyRetryMs): void {

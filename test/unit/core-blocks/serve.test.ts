@@ -1,72 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { EventOf } from '../../../src/core/events.ts'
-import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
-import { Serve } from '../../../src/core/serve.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Digest, PeerId } from '../../../src/model/ids.ts'
-import { coreConfig } from '../core/fleet.ts'
-import { FakeJourney, hex, peer } from '../core-peers/fakes.ts'
+import { hex, peer } from '../core-peers/fakes.ts'
 import { link } from './links.ts'
-
-class HasBlocks extends FakeJourney {
-  readonly here = new Set<Digest>()
-  override region = 'here'
-  override hasBlock = ((digest: Digest) => this.here.has(digest)) as () => boolean
-}
-
-function server(submit = false, maxServedAtOnce = 1) {
-  const journey = new HasBlocks()
-  const coming = new Set<Digest>()
-  let askedOf: PeerId | undefined
-  const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce } })
-  const counter = new StepCounter()
-  let monoMs = 0
-  const serve = new Serve(config, {
-    announced: () => {},
-    asked: () => {},
-    isComing: (digest) => coming.has(digest),
-    isAskedOf: (_digest, from) => from === askedOf,
-    beaconPage: () => undefined,
-    address: () => undefined,
-  })
-  const run = (act: (step: OpenStep) => void) => {
-    const step = new OpenStep({ monoMs, wallMs: 0 }, config, counter, () => {})
-    act(step)
-    return step.effects.flatMap((effect) => {
-      if (effect.kind === 'serveBlock') return [`serve ${effect.id}`]
-      if (effect.kind === 'reply') return [`${effect.reply.message.type} ${effect.id}`]
-      return []
-    })
-  }
-  return {
-    journey,
-    coming,
-    want: (id: number, from: string, digest = hex('a'), failed = false) =>
-      run((step) => {
-        const message = { type: 'want', digest, ...(failed ? { failed } : {}) } as const
-        const event: EventOf<'request'> = {
-          kind: 'request',
-          id,
-          peer: peer(from),
-          request: { protocol: 'blocks', message },
-        }
-        serve.onRequest(step, journey, event)
-      }),
-    served: (id: number) => run((step) => serve.onServed(step, id)),
-    block: (digest: Digest) => {
-      journey.here.add(digest)
-      return run((step) => serve.onBlock(step, journey, digest))
-    },
-    ask: (of: PeerId) => {
-      askedOf = of
-    },
-    gone: (from: PeerId) => serve.onDisconnected(from),
-    tick: (ms: number) => {
-      monoMs = ms
-      return run((step) => serve.onTick(step))
-    },
-  }
-}
+import { server } from './server.ts'
 
 describe('serving blocks', () => {
   test('first come first served, one after another, and "busy" where four are queued', () => {

@@ -1,0 +1,59 @@
+/**
+ * Who does not take what it is given holds a place for as long as a block may take, and a few of them all places there are.
+ * That a block takes long says nothing by itself: the own uplink may be slow. It does once blocks that others asked for later
+ * have left meanwhile. Where every place is held so, one more is given, so that this shows.
+ */
+import type { PeerId } from '../../model/ids.ts'
+import { LatestMap } from '../latest.ts'
+
+/** Within this, three blocks are through on a new connection to the other side of the world; one at 1 Mbit/s takes 2 s. */
+export const SLOW_MS = 3_000
+/** For so long whoever was slow shares one place with all others who were. */
+export const SLOW_FOR_MS = 60_000
+/** Such peers remembered: half of those a seed has. */
+export const MAX_SLOW = 256
+
+/** A block on its way to a peer. */
+export interface Taking {
+  readonly peer: PeerId
+  readonly sinceMonoMs: number
+  /** Blocks that others asked for later, and have. */
+  passedBy: number
+}
+
+/** When it is. */
+export const lateMonoMs = ({ sinceMonoMs }: Taking): number => sinceMonoMs + SLOW_MS
+const isLate = (one: Taking, monoMs: number): boolean => lateMonoMs(one) <= monoMs
+
+export class SlowTakers {
+  /** Since when each is known to be. */
+  readonly #since = new LatestMap<PeerId, number>(MAX_SLOW)
+
+  has(peer: PeerId, monoMs: number): boolean {
+    return monoMs - (this.#since.get(peer) ?? Number.NEGATIVE_INFINITY) < SLOW_FOR_MS
+  }
+
+  /** Places that are held: all slow ones have one. */
+  places(active: readonly Taking[], monoMs: number): number {
+    const quick = active.filter(({ peer }) => !this.has(peer, monoMs)).length
+    return quick + (quick < active.length ? 1 : 0)
+  }
+
+  /** Every place is held by who is late, and nobody was let by yet. */
+  letsBy(active: readonly Taking[], most: number, monoMs: number): boolean {
+    return (
+      this.places(active, monoMs) === most &&
+      active.every((one) => isLate(one, monoMs) || this.has(one.peer, monoMs))
+    )
+  }
+
+  /** This block has left, those are on their way still. @returns true where one of these peers counts as slow from now on */
+  left(block: Taking, active: readonly Taking[], most: number, monoMs: number): boolean {
+    const before = active.filter((one) => one.peer !== block.peer && one.sinceMonoMs < block.sinceMonoMs)
+    for (const one of before) one.passedBy += 1
+    const slow = before.filter(({ passedBy, peer }) => passedBy >= most && !this.has(peer, monoMs))
+    const late = slow.filter((one) => isLate(one, monoMs))
+    for (const { peer } of late) this.#since.set(peer, monoMs)
+    return late.length > 0
+  }
+}

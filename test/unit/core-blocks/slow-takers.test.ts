@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import { MAX_SLOW, SLOW_FOR_MS, SLOW_MS, SlowTakers } from '../../../src/core/serve/slow-takers.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import { hex, peer } from '../core-peers/fakes.ts'
+import { link } from './links.ts'
+import { server } from './server.ts'
+
+function holding(submit = false) {
+  const node = server(submit, LIMITS.maxServedAtOnce)
+  for (let id = 0; id < 100; id += 1) node.journey.here.add(hex(`n${id}`))
+  return { ...node, want: (id: number, from: string) => node.want(id, from, hex(`n${id}`)) }
+}
+
+test('two that read nothing share one place once four blocks of others have passed theirs, for a minute', () => {
+  const node = holding()
+  for (const name of ['A', 'B', 'C', 'D']) link(node.journey, name)
+  for (const id of [1, 2]) expect(node.want(id, 'A')).toEqual([`serve ${id}`])
+  for (const id of [3, 4]) expect(node.want(id, 'B')).toEqual([`serve ${id}`])
+  expect(node.tick(SLOW_MS - 1)).toEqual([])
+  expect(node.want(5, 'C')).toEqual(['busy 5'])
+  expect(node.tick(SLOW_MS)).toEqual([])
+  for (const id of [6, 7, 8, 9]) {
+    expect(node.want(id, 'C')).toEqual([`serve ${id}`])
+    expect(node.want(50 + id, 'D')).toEqual([`busy ${50 + id}`])
+    expect(node.want(90, 'A')).toEqual(['busy 90'])
+    expect(node.served(id)).toEqual([])
+  }
+  for (const [id, from] of [
+    [10, 'C'],
+    [11, 'C'],
+    [12, 'D'],
+  ] as const)
+    expect(node.want(id, from)).toEqual([`serve ${id}`])
+  expect(node.want(91, 'B')).toEqual(['busy 91'])
+  for (const id of [1, 2, 3, 4]) expect(node.served(id)).toEqual([])
+  expect(node.want(13, 'A')).toEqual(['serve 13'])
+  expect(node.want(92, 'A')).toEqual(['busy 92'])
+  expect(node.want(93, 'B')).toEqual(['busy 93'])
+  for (const id of [10, 11, 12, 13]) expect(node.served(id)).toEqual([])
+  node.tick(SLOW_MS + SLOW_FOR_MS)
+  for (const id of [14, 15]) expect(node.want(id, 'A')).toEqual([`serve ${id}`])
+})
+
+test('two that ask a seed over a border and read nothing have no more, nor does their line go first', () => {
+  const node = holding(true)
+  for (const name of ['P', 'Q']) link(node.journey, name, { region: 'far' })
+  link(node.journey, 'C')
+  for (const id of [1, 2, 3]) expect(node.want(id, 'P')).toEqual([`serve ${id}`])
+  expect(node.want(4, 'Q')).toEqual(['serve 4'])
+  for (const [id, from] of [
+    [5, 'P'],
+    [6, 'P'],
+    [7, 'Q'],
+  ] as const)
+    expect(node.want(id, from)).toEqual([])
+  for (const id of [10, 11, 12, 13, 14, 15]) expect(node.want(id, 'C')).toEqual([])
+  expect(node.tick(SLOW_MS)).toEqual(['serve 15'])
+  expect(node.served(15)).toEqual(['serve 14'])
+  expect(node.served(14)).toEqual(['serve 13'])
+  expect(node.served(13)).toEqual(['serve 12'])
+  expect(node.served(12)).toEqual(['busy 5', 'busy 6', 'busy 7', 'serve 10', 'serve 11'])
+  expect(node.want(16, 'P')).toEqual(['busy 16'])
+  for (const id of [1, 2, 3, 4]) expect(node.served(id)).toEqual([])
+  expect(node.want(17, 'P')).toEqual(['serve 17'])
+  expect(node.want(18, 'Q')).toEqual(['busy 18'])
+  expect(node.want(19, 'C')).toEqual(['serve 19'])
+})
+
+test('where all are slow nobody is: one more is let by, and each has its places as before', () => {
+  const node = holding()
+  const names = ['A', 'B', 'C', 'D']
+  for (const name of [...names, 'E', 'F']) link(node.journey, name)
+  for (let round = 0; round < 3; round += 1) {
+    const at = round * 20_000
+    node.tick(at)
+    for (const [id, name] of names.entries())
+      expect(node.want(20 * round + id, name)).toEqual([`serve ${20 * round + id}`])
+    expect(node.tick(at + SLOW_MS)).toEqual([])
+    expect(node.want(20 * round + 4, 'E')).toEqual([`serve ${20 * round + 4}`])
+    expect(node.want(20 * round + 5, 'F')).toEqual([`busy ${20 * round + 5}`])
+    node.tick(at + 8_000)
+    expect(node.want(20 * round + 6, 'F')).toEqual([`busy ${20 * round + 6}`])
+    for (const id of [0, 1, 2, 3, 4]) expect(node.served(20 * round + id)).toEqual([])
+  }
+})
+
+test('of many that were slow those are remembered that were so last', () => {
+  const slow = new SlowTakers()
+  for (let at = 0; at <= MAX_SLOW; at += 1) {
+    const late = { peer: peer(`P${at}`), sinceMonoMs: 0, passedBy: LIMITS.maxServedAtOnce }
+    const block = { peer: peer('C'), sinceMonoMs: 1, passedBy: 0 }
+    expect(slow.left(block, [late], LIMITS.maxServedAtOnce, SLOW_MS)).toBe(true)
+  }
+  expect([0, 1, MAX_SLOW].map((at) => slow.has(peer(`P${at}`), SLOW_MS))).toEqual([false, true, true])
+})
