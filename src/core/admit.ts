@@ -22,6 +22,7 @@ import {
 } from './admit/link.ts'
 import { OwnCertificate } from './admit/own-certificate.ts'
 import { Places } from './admit/places.ts'
+import { Publishers } from './admit/publishers.ts'
 import { isCrowded } from './admit/room.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
@@ -41,6 +42,7 @@ export class Admit implements Stage {
   readonly #budget = new RootBudget()
   readonly #turns: Turns
   readonly #places: Places
+  readonly #publishers = new Publishers()
 
   constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
@@ -90,13 +92,18 @@ export class Admit implements Stage {
   onRequest(step: Step, journey: Journey, event: EventOf<'request'>): boolean {
     const link = this.#links.get(event.peer)
     if (event.request.protocol === 'publish') {
-      if (link !== undefined) this.#keepPublisher(step, link)
+      if (link !== undefined) this.#keepPublisher(step, link, event.id)
       return false
     }
     if (event.request.protocol !== 'admit') return false
     if (link === undefined) reply(step, event.id, refusal('ADMIT_REFUSED', 'this connection is closing'))
     else this.#answer(step, journey, link, event.id, event.request.message)
     return true
+  }
+
+  /** Whatever was asked here has its answer. */
+  onAnswered(id: RequestId): void {
+    this.#publishers.answered(id)
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, { protocol, message }: AnyReply): boolean {
@@ -348,24 +355,19 @@ export class Admit implements Stage {
    * Publishing needs no admission where submissions are taken: such a connection lives as long as an idle lease. Half of
    * the places of strangers are for it, so that whoever asks now and then keeps out neither new nodes nor publishers.
    */
-  #keepPublisher(step: Step, link: Link): void {
+  #keepPublisher(step: Step, link: Link, id: RequestId): void {
     const { session } = link
     const { leaseMs, maxUnadmitted } = this.#config.limits
     if (session.direction !== 'inbound' || !(this.#config.submit || session.ownHost)) return
     link.deadlineMonoMs = Math.max(link.deadlineMonoMs, step.now.monoMs + leaseMs)
     link.publishedMonoMs = step.now.monoMs
+    this.#publishers.asked(link, id)
     const kept = [...this.#links.values()].filter(
       (one) => one.publishedMonoMs !== undefined && !isAdmitted(one.session),
     )
     if (isAdmitted(session) || kept.length <= maxUnadmitted / 2) return
-    const [idlest] = kept.sort((a, b) => (a.publishedMonoMs ?? 0) - (b.publishedMonoMs ?? 0))
-    if (idlest !== undefined)
-      this.#hangUp(
-        step,
-        idlest.session.peer,
-        'LIMIT_STREAMS',
-        'others publish, and this connection was idle longest',
-      )
+    const { peer } = this.#publishers.leastMissed(kept).session
+    this.#hangUp(step, peer, 'LIMIT_STREAMS', 'others publish, and this connection was idle longest')
   }
 
   #hangUp(step: Step, peer: PeerId, code: Code, text: string, retryAfterMs?: number): void {
@@ -379,6 +381,7 @@ export class Admit implements Stage {
   #forget(peer: PeerId): void {
     const link = this.#links.get(peer)
     if (link?.asked !== undefined) this.#asked.delete(link.asked.id)
+    if (link !== undefined) this.#publishers.gone(link)
     this.#links.delete(peer)
   }
 }

@@ -11,7 +11,7 @@ import { type Announce, createAnnounce, type Gossip } from './announce.ts'
 import type { Checks } from './checks.ts'
 import type { CoreConfig } from './config.ts'
 import type { Effect, GossipVerdict } from './effects.ts'
-import type { Event, EventOf, Now } from './events.ts'
+import type { Event, EventOf, Now, RequestId } from './events.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { writeEnvelope } from './ingest.ts'
 import type { Heard, Journey } from './journey.ts'
@@ -35,6 +35,7 @@ export interface Stages {
     sessions(): Iterable<Session>
     session(peer: PeerId): Session | undefined
     own?(): Judgement | undefined
+    onAnswered?(id: RequestId): void
   }
   readonly peers: Stage & {
     twin(monoMs: number): readonly Address[] | undefined
@@ -165,6 +166,7 @@ export class Dispatcher implements CoreFacts {
     else if (effect.kind === 'admit') this.#admitted.push(effect.peer)
     else if (effect.kind === 'hangUp' && effect.retryAfterMs !== undefined)
       this.#refused.push({ peer: effect.peer, retryAfterMs: effect.retryAfterMs })
+    else if (effect.kind === 'reply') this.#named.admit.onAnswered?.(effect.id)
     else if (effect.kind === 'publish') this.#said.push({ ...effect, how: 'own' })
   }
 

@@ -20,6 +20,8 @@ export class SubmitNode {
   readonly counted: (string | undefined)[] = []
   /** Log lines and counts of all that happened, as `LEVEL CODE` and `METRIC LABEL`. */
   readonly said: string[] = []
+  /** Requests that have their answer. */
+  readonly answered: number[] = []
   readonly #sessions: Session[] = []
   readonly #node: Dispatcher
   #request = 10_000
@@ -29,6 +31,7 @@ export class SubmitNode {
     const admit: Stages['admit'] = {
       sessions: () => this.#sessions,
       session: (peer) => this.#sessions.find((session) => session.peer === peer),
+      onAnswered: (id) => void this.answered.push(id),
     }
     const checks = new Checks(config.limits)
     const stages: Stages = {
