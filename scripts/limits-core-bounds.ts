@@ -16,6 +16,7 @@ import * as rootRun from '../src/core/roots/run.ts'
 import * as coreRoots from '../src/core/roots.ts'
 import * as copies from '../src/core/serve/copies.ts'
 import * as slowTakers from '../src/core/serve/slow-takers.ts'
+import * as acknowledge from '../src/core/submit/acknowledge.ts'
 import * as claims from '../src/core/submit/claims.ts'
 import * as syncIndex from '../src/core/sync/channel-index.ts'
 import * as syncPeer from '../src/core/sync/peer.ts'
@@ -78,6 +79,9 @@ export const PEERS: readonly WireBound[] = [
       PUBLISHER,
     ],
     ['SHARES_OF_STRANGERS', 'of these parts all strangers together', PUBLISHER],
+  ]),
+  ...constants('core/submit/acknowledge.ts', acknowledge, [
+    ['MAX_AWAITS_OF_ONE', 'questions of `maxAwaits`, of one peer or one host of strangers', PUBLISHER],
   ]),
   ...constants('core/submit/claims.ts', claims, [
     [

@@ -91,7 +91,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxStagedBytes:
     'the same in all: two of the largest releases; a disk that has less room is full before (`STORE_FULL`)',
   maxNeed: 'digests in one answer; more follow',
-  maxAwaits: 'questions that wait, from one address',
+  maxAwaits: 'questions that wait for one release, or for roots to be written',
   acknowledgeMsPerMib: 'see above',
   publishAsksBurst: 'see above',
   listsBurst: 'see above',

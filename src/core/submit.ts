@@ -67,7 +67,7 @@ export class Submit implements Stage {
   readonly #acknowledge: Acknowledge
   /** Batches that end with `whole`, by their ticket. */
   readonly #ordering = new Map<Ticket, Ordering>()
-  /** By peer where it is admitted, else by address: peer ids cost nothing. */
+  /** By `whose` they are. */
   readonly #asks: Buckets<string>
   readonly #checks: Checks
   readonly #audits: Bucket
@@ -131,7 +131,7 @@ export class Submit implements Stage {
     else if (
       message.type !== 'page' &&
       message.type !== 'block' &&
-      !this.#asks.take(isAdmitted(session) ? peer : hostOf(session.address), step.now.monoMs)
+      !this.#asks.take(whose(session), step.now.monoMs)
     )
       refused({ code: 'LIMIT_RATE', text: 'too many questions at once', retryAfterMs: 1_000 })
     else if (!this.#checks.takeAsked(message, session, step.now.monoMs))
@@ -358,18 +358,16 @@ export class Submit implements Stage {
   ): void {
     this.#ordering.delete(ticket)
     this.#uploads.close(upload)
-    const { id, header } = upload.release
-    this.#claims.end(step, id, false)
+    this.#claims.end(step, upload.release.id, false)
     const taken = verdict === 'NEW' || verdict === 'CONCURRENT' ? verdict : 'DUPLICATE'
     accepted(step, upload, taken)
-    this.#acknowledge.begin(step, journey, id, header.channel, taken, header.bytes)
+    this.#acknowledge.begin(step, journey, upload, taken)
   }
 
   #await(step: Step, journey: Journey, { id, peer, session }: Ask, release: ReleaseId): void {
+    const upload = this.#uploads.get(release)
     const underWay =
-      this.#uploads.get(release) !== undefined ||
-      this.#acknowledge.isPending(release) ||
-      this.#acknowledge.answered(release)
+      upload !== undefined || this.#acknowledge.isPending(release) || this.#acknowledge.answered(release)
     if (!underWay && journey.isWhole(release)) {
       answer(step, id, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [this.#config.self] })
       return
@@ -385,15 +383,13 @@ export class Submit implements Stage {
       refuse(step, id, peer, this.#late.has(release) ? ENDED : { code: 'FETCH_UNAVAILABLE', text })
       return
     }
-    if (!this.#acknowledge.wait(step, release, id)) {
-      refuse(step, id, peer, {
-        code: 'LIMIT_RATE',
-        text: 'too many wait for this release',
-        retryAfterMs: 1_000,
-      })
-      return
-    }
+    if (this.#acknowledge.wait(step, release, { id, peer, whose: whose(session) }, upload)) return
+    const text = 'too many wait for this release'
+    refuse(step, id, peer, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
   }
 }
+
+/** By peer where it is admitted, else by address: peer ids cost nothing. */
+const whose = (session: Session): string => (isAdmitted(session) ? session.peer : hostOf(session.address))
 
 export const createSubmit = (config: CoreConfig, checks: Checks): Submit => new Submit(config, checks)

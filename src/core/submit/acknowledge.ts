@@ -11,10 +11,16 @@ import { LatestMap } from '../latest.ts'
 import type { Step } from '../step.ts'
 import { answer, type Refusal, refusedBy } from './answers.ts'
 import { namedFirst } from './named-seeds.ts'
+import type { Upload } from './upload.ts'
 
 type Accepted = 'NEW' | 'CONCURRENT' | 'DUPLICATE'
 
+/** Of one peer, or of one host of strangers, for one release: whoever asks has one question out, and one more once it dialled anew. */
+export const MAX_AWAITS_OF_ONE = 2
+
 interface Pending {
+  /** Who brought it. */
+  readonly publisher: PeerId
   readonly channel: Channel
   readonly verdict: Accepted
   readonly holders: Set<PeerId>
@@ -24,8 +30,15 @@ interface Pending {
   askedMonoMs: number
 }
 
-interface Awaiter {
+/** Who waits for a release. */
+interface Asker {
   readonly id: RequestId
+  readonly peer: PeerId
+  /** Its host where it is a stranger. */
+  readonly whose: string
+}
+
+interface Awaiter extends Asker {
   readonly untilMonoMs: number
 }
 
@@ -54,14 +67,14 @@ export class Acknowledge {
   begin(
     step: Step,
     journey: Journey,
-    release: ReleaseId,
-    channel: Channel,
+    { release: { id: release, header }, peer: publisher }: Pick<Upload, 'release' | 'peer'>,
     verdict: Accepted,
-    bytes: number,
   ): void {
+    const { channel, bytes } = header
     const { acknowledgeMs, acknowledgeMsPerMib } = step.config.limits
     const allowedMs = acknowledgeMs + Math.ceil((bytes / 2 ** 20) * acknowledgeMsPerMib)
     const pending: Pending = {
+      publisher,
       channel,
       verdict,
       holders: new Set([step.config.self]),
@@ -75,17 +88,25 @@ export class Acknowledge {
     this.#askOne(step, journey, release, pending)
   }
 
-  /** False: too many ask for this release already. */
-  wait(step: Step, release: ReleaseId, id: RequestId): boolean {
+  /**
+   * False: too many ask for this release already. One place more is for whoever brings it.
+   * @param upload where it is still being brought
+   */
+  wait(step: Step, release: ReleaseId, asker: Asker, upload: Pick<Upload, 'peer'> | undefined): boolean {
+    const { id, peer, whose } = asker
     const answered = this.#answered.get(release)
     if (answered !== undefined) {
       answer(step, id, answered)
       return true
     }
     const awaiters = this.#awaiters.get(release) ?? []
-    if (awaiters.length >= step.config.limits.maxAwaits) return false
+    const isPublisher = peer === (upload?.peer ?? this.#pending.get(release)?.publisher)
+    const hasNone = isPublisher && awaiters.every((one) => one.peer !== peer)
+    const ofOne = awaiters.filter((one) => one.whose === whose).length
+    const isFull = ofOne >= MAX_AWAITS_OF_ONE || awaiters.length >= step.config.limits.maxAwaits
+    if (isFull && !hasNone) return false
     const untilMonoMs = step.now.monoMs + step.config.limits.awaitMs
-    this.#awaiters.set(release, [...awaiters, { id, untilMonoMs }])
+    this.#awaiters.set(release, [...awaiters, { ...asker, untilMonoMs }])
     step.wakeAt(untilMonoMs)
     return true
   }
