@@ -47,8 +47,6 @@ export class Freshness implements Stage {
   #nextSignMonoMs = 0
   #nextLookMonoMs = 0
   #differs = false
-  /** A beacon whose key is not known here names a later root: it is not kept. */
-  #namesRoot = false
   readonly #log = new FreshnessLog()
 
   constructor(config: CoreConfig) {
@@ -103,9 +101,7 @@ export class Freshness implements Stage {
   }
 
   lacks({ now }: Step, journey: Journey): boolean {
-    const namesRoot = this.#namesRoot
-    this.#namesRoot = false
-    return this.#compareAll(journey, now) || namesRoot
+    return this.#compareAll(journey, now)
   }
 
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
@@ -245,12 +241,11 @@ export class Freshness implements Stage {
       step.emit({ kind: 'note', level: 'warn', code: check.code, text: check.text, peer: from })
       return 'reject'
     }
-    // A key of a root we do not have yet: sync fetches the root, and the beacon comes again.
+    // A key of a root we do not have yet: who took the beacon in has that, and the beacon comes again. Nobody else is asked:
+    // no signature says that there is such a root.
     if (check.kind === 'ignore') {
-      if (check.beacon !== undefined && check.beacon.root > journey.root().version) {
-        this.#namesRoot = true
-        this.#say(step)
-      }
+      const root = check.beacon?.root ?? 0
+      if (root > journey.root().version) journey.askAhead(step, from)
       return 'ignore'
     }
     const valid = { beacon: check.beacon, envelope }

@@ -97,6 +97,8 @@ export interface Journey {
   /** A peer whose root is newer than this version has one that we lack: the last below a hole, else the current version. */
   lacksRootAfter(): number
   adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined): Adoption
+  /** This peer names a root that we lack: it is asked for it, once a minute, and nobody else. */
+  askAhead(step: Step, peer: PeerId): void
   /** Decode, verify, order, start persisting. With `hold` nothing is ordered or stored: the verdict only (a submission in upload). */
   ingest(step: Step, envelope: Uint8Array, source: Source, hold?: 'judge-only'): Ingested
   /** A submission is complete: order it and write everything in one batch that ends with `whole`. The ticket proves it. */

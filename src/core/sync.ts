@@ -233,8 +233,8 @@ export class Sync implements Stage {
     const { index } = this.#context
     switch (message.type) {
       case 'digests':
-        answerDigests(step, journey, from, id, message, index, this.#beacons.marks())
-        if (message.root > journey.root().version) this.onAhead(step, journey, from.peer)
+        if (!answerDigests(step, journey, from, id, message, index, this.#beacons.marks())) return
+        if (message.root > journey.root().version) journey.askAhead(step, from.peer)
         return
       case 'entries':
         answerEntries(step, journey, from, id, message, index)

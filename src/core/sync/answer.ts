@@ -20,6 +20,7 @@ type Asked<T extends SyncRequest['type']> = Extract<SyncRequest, { readonly type
 /** A channel named in a reply. */
 const LACK_BYTES = 8
 
+/** False: refused, and nothing it says is looked at. */
 export function answerDigests(
   step: Step,
   journey: Journey,
@@ -28,11 +29,11 @@ export function answerDigests(
   { salt, digest, buckets }: Asked<'digests'>,
   index: SyncIndex,
   beacons: readonly BeaconMark[],
-): void {
+): boolean {
   if (!from.comparisons.take(step.now.monoMs)) {
     const text = 'too many comparisons a second'
     answerSync(step, id, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
-    return
+    return false
   }
   from.theirSalt = salt
   const view = index.view(journey, from.patterns, step.now.monoMs)
@@ -43,6 +44,7 @@ export function answerDigests(
   const digests = view.subDigests(salt, differing, subs)
   const root = journey.root().version
   answerSync(step, id, { type: 'differ', root, beacons, subs, buckets: differing, digests })
+  return true
 }
 
 /** Envelopes the asker may lack, and where it may have more. What does not fit the run waits for the next round. */

@@ -78,6 +78,7 @@ export class ToyNode {
     this.patterns = patterns as readonly Pattern[]
     this.bench = new Bench({ self: this.id, patterns: this.patterns, limits: limitsOf(limits) })
     this.sync = createSync(this.bench.config, beacons)
+    this.bench.journey.askAhead = (step, peer) => this.sync.onAhead(step, this.bench.journey, peer)
     this.bench.journey.onIngest = (envelope) => this.order(toyOf(envelope))
   }
 

@@ -89,6 +89,9 @@ export class FakeJourney implements Journey {
   ingestWhole = (): never => {
     throw new Error('not in these tests')
   }
+  /** Peers that named a root which is not here. */
+  readonly ahead: PeerId[] = []
+  askAhead: Journey['askAhead'] = (_step, id) => void this.ahead.push(id)
   channels = () => this.facts.values()
   channel = (channel: Channel) => this.facts.get(channel)
   keptOut = () => undefined

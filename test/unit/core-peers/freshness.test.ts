@@ -76,12 +76,11 @@ describe('a beacon off the topic', () => {
     expect(verdictOf(new Uint8Array([0xa0]))).toBe('reject')
   })
 
-  it('by a key that only a newer root may list is ignored, and sync is told', () => {
+  it('by a key that only a newer root may list is ignored; who brought it is asked for the root, and nobody else', () => {
     node.bench.journey.current = rootWith([OTHER])
     expect(verdictOf(beaconOf(KEY, wall(), [], { root: 2 }).envelope)).toBe('ignore')
-    expect(node.freshness.takeDiffers()).toBe(true)
-    expect(node.freshness.takeDiffers()).toBe(false)
-    expect([node.lacks(), node.lacks()]).toEqual([true, false])
+    expect(node.bench.journey.ahead).toEqual([SEED])
+    expect([node.freshness.takeDiffers(), node.lacks()]).toEqual([false, false])
     expect(verdictOf(beaconOf(KEY, wall(), []).envelope)).toBe('reject')
   })
 

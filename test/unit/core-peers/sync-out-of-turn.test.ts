@@ -139,6 +139,15 @@ describe('a newer root that a peer names', () => {
     expect(roots(digests(5))).toHaveLength(1)
   })
 
+  it('is asked for at the journey’s rate, and not where the comparison is refused', () => {
+    let named = 0
+    a.bench.journey.askAhead = () => {
+      named += 1
+    }
+    for (let times = 0; times < LIMITS.syncBurst + 5; times += 1) expect(roots(digests(2 ** 50))).toEqual([])
+    expect(named).toBe(LIMITS.syncBurst)
+  })
+
   it('is taken one by one, as far as it has them', () => {
     out = roots(digests(3))[0]?.id ?? 0
     const root = new TextEncoder().encode('root 2')
