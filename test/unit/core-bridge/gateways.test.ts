@@ -58,17 +58,14 @@ const BRIDGED = {
 
 interface Options {
   readonly limits?: Partial<Limits>
-  readonly submit?: boolean
-  readonly gatewayLast?: boolean
+  readonly standsAs?: 'submit' | 'gatewayLast'
   readonly signs?: boolean
 }
 
-function start({ limits = {}, submit = false, gatewayLast = false, signs = true }: Options = {}): void {
+function start({ limits = {}, standsAs, signs = true }: Options = {}): void {
   bench = new Bench({
-    self: SELF,
-    region: 'eu',
-    submit,
-    gatewayLast,
+    ...{ self: SELF, region: 'eu' },
+    ...(standsAs && { [standsAs]: true }),
     random: () => 0.5,
     limits: limitsOf({ ...BRIDGED, ...limits }),
     ...(signs
@@ -204,11 +201,8 @@ describe('standing', () => {
     expect(standing()).toBeUndefined()
   })
 
-  it.each([
-    ['a seed', { submit: true }],
-    ['a node that is to be the last', { gatewayLast: true }],
-  ])('%s stands only where nobody else does', (_, who) => {
-    start(who)
+  it.each(['submit', 'gatewayLast'] as const)('%s: stands only where nobody else does', (standsAs) => {
+    start({ standsAs })
     expect(said(pass(4_000))[0]).toMatchObject({ stopgap: 'seed' })
     hear(heartbeat('other', { stopgap: 'new' }))
     expect(said(pass(8_000))).toEqual([])
