@@ -35,12 +35,12 @@ export function registerRoleEdits(trust: Command): void {
   )
 }
 
-/** @throws MeshError USAGE where it would end no later: a clock that is far behind would make one that has expired */
+/** @throws MeshError USAGE where it would end earlier: a clock that is far behind would make one that has expired */
 export const renewed =
   (nowMs: number) =>
   (root: TrustRoot): TrustRoot => {
     const expires = twoYearsFrom(nowMs)
-    if (expires > root.expires) return renew(root, expires)
+    if (expires >= root.expires) return renew(root, expires)
     const [until, next, now] = [root.expires, expires, nowMs].map((ms) => new Date(ms).toISOString())
     throw new MeshError(
       'USAGE',

@@ -7,11 +7,14 @@ import { ROOT, WALL_MS } from '../core/fleet.ts'
 const YEAR_MS = 365 * 24 * 3_600_000
 
 test('a root is renewed for two years from now', () => {
-  expect(renewed(WALL_MS)(ROOT)).toMatchObject({ version: 2, expires: twoYearsFrom(WALL_MS) })
+  const renewedOnce = renewed(WALL_MS)(ROOT)
+  expect(renewedOnce).toMatchObject({ version: 2, expires: twoYearsFrom(WALL_MS) })
+  // in the same second, as scripts do
+  expect(renewed(WALL_MS)(renewedOnce)).toMatchObject({ version: 3, expires: twoYearsFrom(WALL_MS) })
 })
 
-test('one that would end no later is not made: the clock of this host is far behind', () => {
-  for (const now of [WALL_MS - 16 * YEAR_MS, WALL_MS])
+test('one that would end earlier is not made: the clock of this host is far behind', () => {
+  for (const now of [WALL_MS - 16 * YEAR_MS, WALL_MS - 1_000])
     expect(() => renewed(now)({ ...ROOT, expires: twoYearsFrom(WALL_MS) })).toThrow(
       expect.objectContaining({ code: 'USAGE', message: expect.stringContaining('Set the clock') }),
     )
