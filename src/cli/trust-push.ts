@@ -5,7 +5,7 @@ import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern, PeerId } from '../model/ids.ts'
 import { channelsUnder } from '../publish/channels.ts'
-import { newestKnown, type PushedTo, pushRoots, type RootEnvelope } from '../publish/roots.ts'
+import { type PushedTo, pushRoots, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
 import type { Seed, Seeds } from '../publish/seeds.ts'
 import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
@@ -60,10 +60,10 @@ async function raisedFor(
   roots: readonly RootEnvelope[],
   seeds: readonly Seed[],
 ): Promise<readonly Pattern[]> {
-  const [known, newest] = [await newestKnown(roots, seeds, LIMITS), roots.at(-1)]
+  const [known, newest] = [await rootAtSeeds(roots, seeds, LIMITS), roots.at(-1)]
   if (known === undefined || newest === undefined || known.version === newest.version) return []
-  const rootOf = ({ envelope }: RootEnvelope) => startChain(envelope, LIMITS).current
-  return raisedBy(rootOf(known), rootOf(newest)).map(({ pattern }) => pattern)
+  const { current } = startChain(newest.envelope, LIMITS)
+  return raisedBy(known, current).map(({ pattern }) => pattern)
 }
 
 export const lineOf = ({ peer, version, adopted, forked }: PushedTo): string =>

@@ -14,10 +14,9 @@ import { contentAtSeeds } from '../publish/content.ts'
 import { type CounterMemory, joinMemories } from '../publish/counter.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
-import { has, newestKnown, type RootEnvelope } from '../publish/roots.ts'
+import { has, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
 import { overRestarts } from '../publish/seeds.ts'
 import { type Standing, standingOf } from '../publish/standing.ts'
-import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { argument } from './arguments.ts'
@@ -105,8 +104,8 @@ const notTheirs = (channels: readonly Channel[]): string[] =>
 /** @throws MeshError TRUST_ROOT_GAP where what the seeds have is not at hand; AnotherRoot where that is of this version */
 async function rootOfFleet(path: string, { seeds }: Session): Promise<TrustRoot> {
   const roots = rootsBeside(path)
-  const known = await newestKnown(roots, seeds.reached, LIMITS)
-  if (known !== undefined) return startChain(known.envelope, LIMITS).current
+  const known = await rootAtSeeds(roots, seeds.reached, LIMITS)
+  if (known !== undefined) return known
   for (const seed of seeds.reached) await has(seed, roots.at(-1) as RootEnvelope, LIMITS)
   throw new MeshError(
     'TRUST_ROOT_GAP',

@@ -5,7 +5,7 @@ import type { Channel, KeyId, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import { openMemory } from '../publish/counter.ts'
-import { AnotherRoot } from '../publish/roots.ts'
+import { AnotherRoot, requireOurs } from '../publish/roots.ts'
 import { overRestarts, redialGone } from '../publish/seeds.ts'
 import { changePublisherKeys } from '../trust/edit.ts'
 import { argument } from './arguments.ts'
@@ -13,9 +13,9 @@ import { keyNamed, readPublicKey } from './key-files.ts'
 import { out } from './output.ts'
 import { type Session, withSession } from './publish-session.ts'
 import { readRoot } from './root-files.ts'
-import { short } from './text.ts'
 import { applyChange, type Outcome } from './trust-change.ts'
 import type { RotateOptions } from './trust-hand-out.ts'
+import { lineOf, rootsBeside } from './trust-push.ts'
 import {
   channelsKnown,
   factsOf,
@@ -89,6 +89,8 @@ export async function rotateInFleet(
 ): Promise<void> {
   const old = readRoot(options.root).root
   requireNewest(old, options.root, session)
+  // On top of another root than the fleet's it would undo that one, and nobody would be told before.
+  await requireOurs(rootsBeside(options.root), session.seeds.reached, LIMITS)
   const found = change.remove.length === 0 ? NOTHING : await lookUp(change, old, options, session)
   requireSigners(old, changed(old, change), found.targets, session)
   const { complete, facts, lines } = await changeKeys(change, options, found.channels)
@@ -112,7 +114,7 @@ export async function rotateInFleet(
   )
   out({ ...facts, ...factsOf(handed) }, [
     ...lines.filter((line) => !line.startsWith('hand it out')),
-    ...handed.seeds.map(({ peer, version }) => `seed ${short(peer)} is at root ${version}`),
+    ...handed.seeds.map(lineOf),
     ...reissuedLines(handed),
     ...(options.stolen === true
       ? channels.map((channel) => `publish the right content of ${channel} now: confmesh publish`)

@@ -2,6 +2,7 @@
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
+import type { TrustRoot } from '../model/root.ts'
 import { adopt, type RootChain, startChain } from '../trust/chain.ts'
 import { askPatiently, RefusedBySeed, type Seed } from './seeds.ts'
 
@@ -117,6 +118,25 @@ export async function pushRoots(
   return { peer, version, adopted, ...forked }
 }
 
+/**
+ * What the newest of these takes the place of at the seeds: where they have another root in the place of one of ours, that
+ * is theirs, as far as it is proven from what both have. Undefined where none has any of ours, or says so.
+ */
+export async function rootAtSeeds(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+  limits: Limits,
+): Promise<TrustRoot | undefined> {
+  const known = await newestKnown(roots, seeds, limits)
+  if (known === undefined) return undefined
+  const ours = startChain(known.envelope, limits)
+  const newest = roots.at(-1)?.version ?? known.version
+  if (known.version === newest) return ours.current
+  const { current } = await catchUp(ours, seeds, limits)
+  // One that has another in the place of the newest takes that one from nobody.
+  return current.version < newest ? current : ours.current
+}
+
 /** The newest of these that one of the seeds has; undefined where none has any, or says so. */
 export async function newestKnown(
   roots: readonly RootEnvelope[],
@@ -133,6 +153,25 @@ export async function newestKnown(
     }
   }
   return undefined
+}
+
+/**
+ * Before one more root is built on these: the newest of them that a seed knows of is its own, too. A seed that is silent is
+ * passed over.
+ * @throws AnotherRoot
+ */
+export async function requireOurs(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+  limits: Limits,
+): Promise<void> {
+  for (const seed of seeds) {
+    try {
+      for (const root of roots.toReversed()) if (await has(seed, root, limits)) break
+    } catch (error) {
+      if (!isMeshError(error) || error instanceof AnotherRoot) throw error
+    }
+  }
 }
 
 /** @throws AnotherRoot TRUST_ROOT_FORK where another is in its place, TRUST_ROOT_OLD where that is replaced, ORDER_MISPLACED; MeshError NET_* */

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Session } from '../../../src/cli/publish-session.ts'
-import { handOut, staleOf, type Target, tellLeft } from '../../../src/cli/trust-reissue.ts'
+import { type Session, withSession } from '../../../src/cli/publish-session.ts'
+import { handOut, pushAndReissue, staleOf, type Target, tellLeft } from '../../../src/cli/trust-reissue.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { MeshError } from '../../../src/errors.ts'
@@ -13,8 +13,14 @@ import type { TrustRoot } from '../../../src/model/root.ts'
 import { noMemory } from '../../../src/publish/counter.ts'
 import { keySigner } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
+import { renew } from '../../../src/trust/edit.ts'
 import { make, ROOT, raised, rootBytes } from '../core/fleet.ts'
-import { ALICE, FakeSeed } from '../publish/fake-seed.ts'
+import { ALICE, FakeSeed, headerOf } from '../publish/fake-seed.ts'
+
+vi.mock('../../../src/cli/publish-session.ts', async (original) => ({
+  ...(await original<typeof import('../../../src/cli/publish-session.ts')>()),
+  withSession: vi.fn(),
+}))
 
 const NEXT = raised(ROOT)
 const CHANNELS = ['a', 'b', 'c', 'd', 'e'].map((name) => `app/${name}` as Channel)
@@ -111,4 +117,23 @@ test('a channel that holds nothing of the root’s epoch is stale; one that two 
   expect(await stale()).toEqual(['app/a'])
   seed.envelopes = [of('one', 2), of('two', 2)]
   expect(await stale()).toEqual([])
+})
+
+test('a push that ends a fork issues again what was made under the seed’s own root', async () => {
+  const seed = new FakeSeed('a')
+  const session = sessionWith(seed)
+  // Theirs raised the epoch, ours did not; the next does both.
+  seed.roots.set(2, rootBytes(NEXT))
+  const ours = renew(ROOT, ROOT.expires + 1_000)
+  save('root.2.json', ours)
+  save('root.json', raised(ours))
+  const [channel] = CHANNELS as [Channel]
+  seed.channels = [channel]
+  const theirs = make({ clock: { alice: 1 }, header: { channel, root: 2 } })
+  seed.envelopes = [theirs.envelope]
+  vi.mocked(withSession).mockImplementation(async (_, run) => run(session))
+  const printed = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  await pushAndReissue({ root: join(folder, 'root.json') })
+  expect(headerOf(seed.submitted)).toMatchObject({ root: 3, channel, pages: theirs.release.header.pages })
+  expect(printed.mock.calls.join('')).toMatch(/its root 2 was another/)
 })

@@ -219,3 +219,43 @@ test('a root that another one forestalled is no reason to push again', async () 
   )
   expect(seed.asked).not.toContain('root')
 })
+
+test.each([
+  ['of this version', [2]],
+  ['of an older one, the newest being unknown to it', [2, 3]],
+])('on top of another root than the seed’s, %s, nothing is written', async (_, versions) => {
+  const seed = seedWith([])
+  const theirs = renew(startChain(bytes, LIMITS).current, WALL_MS + 1_000)
+  seed.roots.set(2, encodeEnvelope(signEnvelope('root', encodeRoot(theirs), [rootKey])))
+  for (const version of versions) {
+    const { envelope, root } = readRoot(path)
+    saveEnvelope(join(dir, `root.${version - 1}.json`), envelope)
+    const own = renew(root, WALL_MS + 2_000 * version)
+    saveEnvelope(path, signEnvelope('root', encodeRoot(own), [rootKey]))
+  }
+  const before = readRoot(path).root.version
+  await expect(rotateAt(seed)).rejects.toMatchObject({ code: 'TRUST_ROOT_FORK' })
+  expect(readRoot(path).root.version).toBe(before)
+  expect(seed.asked).not.toContain('root')
+})
+
+test('a seed that does not say what root it has keeps nobody from rotating; one that has another in between is named', async () => {
+  const seed = seedWith([])
+  const { root, envelope } = readRoot(path)
+  saveEnvelope(join(dir, 'root.1.json'), envelope)
+  saveEnvelope(path, signEnvelope('root', encodeRoot(renew(root, WALL_MS + 2_000)), [rootKey]))
+  const theirs = renew(root, WALL_MS + 1_000)
+  const ask = seed.ask.bind(seed)
+  let roots = 0
+  seed.ask = async (request) => {
+    if (request.type === 'roots') roots += 1
+    if (request.type === 'roots' && roots === 1) throw new MeshError('NET_TIMEOUT', 'no word')
+    // Somebody else's root comes first.
+    if (roots === 2) seed.roots.set(2, encodeEnvelope(signEnvelope('root', encodeRoot(theirs), [rootKey])))
+    return ask(request)
+  }
+  await rotateAt(seed)
+  expect(readRoot(path).root.version).toBe(3)
+  const said = vi.mocked(process.stdout.write).mock.calls.join('')
+  expect(said).toMatch(/is at root 3, 1 new; its root 2 was another/)
+})

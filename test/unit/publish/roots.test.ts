@@ -5,7 +5,7 @@ import { encodeRoot } from '../../../src/codec/root.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
-import { has, newestKnown, pushRoots, type RootEnvelope } from '../../../src/publish/roots.ts'
+import { has, newestKnown, pushRoots, type RootEnvelope, rootAtSeeds } from '../../../src/publish/roots.ts'
 import { renew } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
@@ -116,4 +116,17 @@ test('what seeds have in the place of ours is not ours', async () => {
   const [ours] = all(OURS) as [RootEnvelope]
   await expect(has(seedWith(ROOT, THEIRS), ours, LIMITS)).rejects.toMatchObject({ code: 'TRUST_ROOT_FORK' })
   expect(await has(seedWith(ROOT), ours, LIMITS)).toBe(false)
+})
+
+test('what the newest takes the place of at a seed is its own root, where it is proven and not of that version', async () => {
+  const at = (...seeds: FakeSeed[]) => rootAtSeeds(all(ROOT, OURS, NEXT), seeds, LIMITS)
+  expect(await at(seedWith(ROOT, THEIRS))).toEqual(THEIRS)
+  expect(await at(seedWith(ROOT, OURS))).toEqual(OURS)
+  expect(await at(seedWith(ROOT, OURS, NEXT))).toEqual(NEXT)
+  expect(await at(seedWith(ROOT, THEIRS, renew(THEIRS, ROOT.expires + 2_000)))).toEqual(ROOT)
+  const forged = seedWith(ROOT)
+  const root = { ...ELSEWHERE, fleetId: ROOT.fleetId, version: 2 }
+  forged.roots.set(2, encodeEnvelope(signEnvelope('root', encodeRoot(root), [one])))
+  expect(await at(forged)).toEqual(ROOT)
+  expect(await at(seedWith(ELSEWHERE))).toBeUndefined()
 })
