@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Address } from '../model/ids.ts'
+import type { Address, PeerId } from '../model/ids.ts'
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
 import type { PublishConnection } from '../net/dial.ts'
 import { codeOf } from './refusals.ts'
@@ -11,7 +11,7 @@ import { codeOf } from './refusals.ts'
 export interface Seed extends Pick<PublishConnection, 'peer' | 'ask' | 'close'> {
   /** The connection has ended, as one does that nothing was asked over for `leaseMs`. */
   readonly isGone?: boolean
-  /** Makes a new connection to the same address; absent where there is only this one. @throws MeshError NET_* */
+  /** Makes a new connection, to where it was reached; absent where there is only this one. @throws MeshError NET_* */
   redial?(): Promise<void>
 }
 
@@ -42,16 +42,23 @@ export async function reachSeeds(
   dial: Dial = overNetwork(limits),
 ): Promise<Seeds> {
   const reached: Seed[] = []
+  const addressesOf = new Map<PeerId, Address[]>()
   const missed: { address: Address; error: MeshError }[] = []
   const open = new Set(addresses)
   const closed = new AbortController()
   const dials = [...open].map(async (address) => {
     try {
       const seed = await dial(address, closed.signal)
-      // One seed by two addresses is one holder, and asked once.
-      const isKnown = reached.some(({ peer }) => peer === seed.peer)
-      if (closed.signal.aborted || isKnown) await seed.close()
-      else reached.push(lasting(seed, () => dial(address, new AbortController().signal)))
+      // One seed by two addresses is one holder, and asked once; the other stays for when the first stops working.
+      const others = addressesOf.get(seed.peer)
+      others?.push(address)
+      if (closed.signal.aborted || others !== undefined) {
+        await seed.close()
+      } else {
+        const own = [address]
+        addressesOf.set(seed.peer, own)
+        reached.push(lasting(seed, own, dial))
+      }
     } catch (error) {
       if (!isMeshError(error)) throw error
       if (!closed.signal.aborted) missed.push({ address, error })
@@ -80,7 +87,8 @@ export async function reachSeeds(
   }
 }
 
-function lasting(first: Seed, dialAgain: () => Promise<Seed>): Seed {
+/** @param addresses where it was reached, the first first; more may come */
+function lasting(first: Seed, addresses: readonly Address[], dial: Dial): Seed {
   let seed = first
   return {
     peer: first.peer,
@@ -91,9 +99,22 @@ function lasting(first: Seed, dialAgain: () => Promise<Seed>): Seed {
     close: () => seed.close(),
     async redial() {
       await seed.close()
-      seed = await dialAgain()
+      seed = await dialInTurn(addresses, dial)
     },
   }
+}
+
+/** @throws MeshError NET_*, as the last of them did */
+async function dialInTurn(addresses: readonly Address[], dial: Dial): Promise<Seed> {
+  const last = addresses.length - 1
+  for (const address of addresses.slice(0, last)) {
+    try {
+      return await dial(address, new AbortController().signal)
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+    }
+  }
+  return dial(addresses[last] as Address, new AbortController().signal)
 }
 
 const stillSilent = (address: Address, { otherSeedsMs }: Limits): MeshError =>

@@ -91,3 +91,20 @@ test('Seeds whose connections have ended are dialled again, and it is no matter 
   expect([back.isGone, lost.isGone]).toEqual([false, true])
   await expect(redialGone([lost])).rejects.toBe(refused)
 })
+
+test('A seed whose first address stops working is dialled at the second', async () => {
+  const dialled: Address[] = []
+  let isDown = false
+  const back = new FakeSeed('a')
+  const seeds = await reachSeeds([near, silent], limits, async (address) => {
+    dialled.push(address)
+    if (!isDown) return new FakeSeed('a')
+    if (address === near) throw new MeshError('NET_UNREACHABLE', 'refused')
+    return back
+  })
+  isDown = true
+  const [seed] = seeds.reached
+  await seed?.redial?.()
+  await seed?.ask({ type: 'roots', since: 0 }, 1)
+  expect([seeds.reached.length, dialled, back.asked]).toEqual([1, [near, silent, near, silent], ['roots']])
+})
