@@ -51,7 +51,10 @@ function raised(entry: Entry | undefined, { epoch, counter }: Counter): Omit<Ent
 export interface CounterMemory {
   /** Greatest counter signed in this epoch, 0 where none. */
   counter(fleet: FleetId, channel: Channel, epoch: number): number
-  /** The latest one in which something was signed and a release made under this root may be, 0 where there is none. */
+  /**
+   * The latest one in which something was signed and a release made under this root may be; where all are higher, the
+   * highest, for builds before kept that one alone; 0 where nothing was signed.
+   */
   epoch(fleet: FleetId, channel: Channel, root: number): number
   releases(fleet: FleetId, channel: Channel): readonly ReleaseId[]
   channels(fleet: FleetId): readonly Channel[]
@@ -78,8 +81,10 @@ export function openMemory(keyFile: string): CounterMemory {
   return {
     counter: (fleet, channel, epoch) =>
       countersOf(memory.fleets[fleet]?.[channel]).find((one) => one.epoch === epoch)?.counter ?? 0,
-    epoch: (fleet, channel, root) =>
-      countersOf(memory.fleets[fleet]?.[channel]).find((one) => one.epoch <= root)?.epoch ?? 0,
+    epoch(fleet, channel, root) {
+      const known = countersOf(memory.fleets[fleet]?.[channel])
+      return (known.find((one) => one.epoch <= root) ?? known[0])?.epoch ?? 0
+    },
     releases: (fleet, channel) => (memory.fleets[fleet]?.[channel]?.releases ?? []) as ReleaseId[],
     channels: (fleet) => Object.keys(memory.fleets[fleet] ?? {}).sort() as Channel[],
     async record({ fleet, channel, epoch }, { counter, release }) {

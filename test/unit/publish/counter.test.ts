@@ -15,7 +15,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, FleetId, Name, ReleaseId } from '../../../src/model/ids.ts'
 import type { Release } from '../../../src/model/release.ts'
 import { nextClock } from '../../../src/publish/clock.ts'
-import { joinMemories, openMemory } from '../../../src/publish/counter.ts'
+import { claim, joinMemories, openMemory } from '../../../src/publish/counter.ts'
 import { make } from '../core/fleet.ts'
 
 vi.mock('node:fs/promises', async (original) => {
@@ -174,4 +174,15 @@ test('Used-up counters ask for a raised epoch', () => {
   expect(() =>
     nextClock('alice' as Name, CHANNEL, { releases: [], remembered: remembered + 1 }, LIMITS),
   ).toThrow(expect.objectContaining({ code: 'PUBLISH_COUNTER' }))
+})
+
+test('A memory that knows of a higher epoch alone, as builds before kept it, still takes no place twice', async () => {
+  const { release } = make({ clock: { alice: 10 }, header: { fleet: FLEET, channel: CHANNEL, root: 3 } })
+  await openMemory(key).record({ ...at, epoch: 5 }, signed(10))
+  await expect(claim(openMemory(key), release, 1)).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+  const { release: next } = make({
+    clock: { alice: 11 },
+    header: { fleet: FLEET, channel: CHANNEL, root: 3 },
+  })
+  await claim(openMemory(key), next, 1)
 })
