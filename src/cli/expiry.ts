@@ -1,6 +1,9 @@
 /** When the time of a release is over: what has no time left is not brought to a seed, for no node would activate it. */
 import { MeshError } from '../errors.ts'
-import type { Header } from '../model/release.ts'
+import { LIMITS } from '../limits.ts'
+import type { Release } from '../model/release.ts'
+import type { Seed } from '../publish/seeds.ts'
+import { isPast } from '../publish/standing.ts'
 
 /** @returns milliseconds since 1970 */
 export function expiryOf(text: string | undefined): number | undefined {
@@ -15,9 +18,18 @@ export function expiryOf(text: string | undefined): number | undefined {
   return ms
 }
 
-/** Of a release that was signed earlier. @throws MeshError USAGE */
-export function requireUnexpired(file: string, { expires }: Pick<Header, 'expires'>): void {
+/**
+ * Of a release that was signed earlier. One that is there already is left to the seed's answer, so that a run that was done
+ * may be run again; so is one that comes too late. @throws MeshError USAGE, NET_*
+ */
+export async function requireUnexpired(
+  file: string,
+  release: Release,
+  seeds: readonly Seed[],
+): Promise<void> {
+  const { expires } = release.header
   if (expires === undefined || expires > Date.now()) return
+  if (await isPast(seeds, release, LIMITS)) return
   const text = `${file}: expired at ${timeOf(expires)}, which is in the past; no node would activate it`
   throw new MeshError('USAGE', text, { path: file })
 }

@@ -74,6 +74,35 @@ export async function standingOf(
   return judge(epochOf(root, channel), [...releases.values()], whole)
 }
 
+/**
+ * Whether a seed says that it has this release, or what it has makes it come too late. By its word alone: who believes a lie
+ * submits what the seed might have been given anyhow. @throws MeshError what the only seed said, where none answered
+ */
+export async function isPast(
+  seeds: readonly Seed[],
+  { id, header }: Release,
+  limits: Limits,
+): Promise<boolean> {
+  const errors: unknown[] = []
+  for (const seed of seeds) {
+    try {
+      const { channel } = header
+      const state = await askPatiently(seed, { type: 'state', channel }, ['state'], limits)
+      if (state.top.epoch > header.root) return true
+      for (const bytes of state.envelopes) {
+        const { payload } = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
+        const other = decodeHeader(payload, limits)
+        if (other.id === id || replaces(other.header.clock, header.clock)) return true
+      }
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      errors.push(error)
+    }
+  }
+  if (seeds.length > 0 && errors.length === seeds.length) throw errors[0]
+  return false
+}
+
 const placeOf = (release: Release, epoch: number): Place => ({
   epoch,
   counter: release.counter,

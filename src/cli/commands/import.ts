@@ -24,12 +24,12 @@ export function register(program: Command): void {
     .action(async (file: string, options: { seed?: readonly string[] }, command: Command) => {
       const { release, envelope, content, check, close } = await openCar(file, LIMITS)
       try {
-        requireUnexpired(file, release.header)
         // A seed that holds it already asks for nothing, and would pass a tampered file for a good one.
         await check()
         const addresses = options.seed === undefined ? await addressesOf(command) : seedAddresses(options)
         const seeds = await connect(addresses)
         try {
+          await requireUnexpired(file, release, seeds.reached)
           const submission = { release: release.id, envelope, content }
           const done = await submitToFirst(seeds.reached, submission, {
             limits: LIMITS,

@@ -157,7 +157,6 @@ async function publishPrepared(
   requireExpectation(options.expect)
   const waiting = readPrepared(file, LIMITS)
   const { header } = waiting.release
-  requireUnexpired(file, header)
   const given = name === undefined || name === header.channel ? more : [name, ...more]
   const paths = given.length > 0 ? given : waiting.paths
   const content = await build(paths, { limits: LIMITS, onProgress: tellReading() })
@@ -168,6 +167,7 @@ async function publishPrepared(
     )
   const seeds = await connect(seedAddresses(options))
   try {
+    await requireUnexpired(file, waiting.release, seeds.reached)
     const chain = await chainOf(header.fleet, seeds.reached, options)
     const done = await inject(waiting, {
       content,
