@@ -60,11 +60,12 @@ export function tellReading(): (bytes: number) => void {
 export const amount = (of: { readonly files: number; readonly bytes: number }): string =>
   `${of.files} ${of.files === 1 ? 'file' : 'files'}, ${size(of.bytes)}`
 
-/** A channel that is known holds what an epoch has ended. */
-const emptyLine = (channel: Channel, epoch: number, isNew: NewChannel | undefined): string =>
-  isNew === undefined
-    ? `nothing counts in ${channel} under epoch ${epoch}; what is active stays until this release`
-    : `${channel} is empty; this is its first release`
+/** A channel that is known holds what an epoch has ended, where one has; or nobody was asked. */
+function emptyLine(channel: Channel, epoch: number, isNew: NewChannel | undefined): string {
+  if (isNew !== undefined) return `${channel} is empty; this is its first release`
+  if (epoch === 1) return `no release of ${channel} is known here`
+  return `nothing counts in ${channel} under epoch ${epoch}; what is active stays until this release`
+}
 
 export function changeLines({ standing, header, isNew }: Change): string[] {
   const { target, held, conflict, releases } = standing
