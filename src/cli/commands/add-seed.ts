@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { encodeEnvelope } from '../../codec/envelope.ts'
@@ -10,7 +10,7 @@ import { MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { PeerId } from '../../model/ids.ts'
 import { parsePeerId } from '../../model/names.ts'
-import type { TrustRoot } from '../../model/root.ts'
+import type { PublicKey, TrustRoot } from '../../model/root.ts'
 import { createJudge } from '../../trust/admission.ts'
 import { issueNodeCertificate } from '../../trust/certificates.ts'
 import { setFreshness } from '../../trust/edit.ts'
@@ -20,7 +20,7 @@ import { seedYaml } from '../fleet-files.ts'
 import { addressOf, dialAddress, type Host, listenAddresses, parseHost } from '../host.ts'
 import { readPrivateKey, writeKeyPair } from '../key-files.ts'
 import { out } from '../output.ts'
-import { readRoot } from '../root-files.ts'
+import { draftPath, readRoot, readRootDraft } from '../root-files.ts'
 import { applyChange, rootKeys } from '../trust-change.ts'
 
 interface Options {
@@ -70,9 +70,12 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   requireAdmitted(options.from, pool, seeds[0] as string, current)
   rootKeys(options.rootKey, current, current)
   await makeEmptyFolder(dir)
-  const { peerId, change } = await orEmptied(dir, async () => {
+  let key: PublicKey | undefined
+  const isNamed = () => key !== undefined && mayBeNamed(key, options.root, current.version + 1)
+  const { peerId, change } = await orEmptied(dir, isNamed, async () => {
     const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
     const freshness = writeKeyPair(join(dir, 'seed/freshness.key'), 'ed25519')
+    key = freshness.public
     writeNew(join(dir, 'pool.json'), pool.certificate, 0o644)
     writeNew(join(dir, 'pool.key'), pool.key, 0o600)
     const added = { add: [freshness.public], remove: [] }
@@ -89,13 +92,30 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   ])
 }
 
-/** The root comes last, and may be refused: then no half of a seed stays, and no copy of the pool's key. */
-async function orEmptied<T>(dir: string, fill: () => Promise<T>): Promise<T> {
+/** What is there before the root, which comes last. */
+const BEFORE_THE_ROOT = ['seed', 'pool.json', 'pool.key']
+
+/**
+ * The root may be refused: then no half of a seed stays, and no copy of the pool's key; but the key of a root that is
+ * written already does.
+ */
+async function orEmptied<T>(dir: string, isNamed: () => boolean, fill: () => Promise<T>): Promise<T> {
   try {
     return await fill()
   } catch (error) {
-    for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true })
+    if (!isNamed())
+      for (const name of BEFORE_THE_ROOT) rmSync(join(dir, name), { recursive: true, force: true })
     throw error
+  }
+}
+
+/** By the root that holds, or by one that waits for signatures; what cannot be read may name it. */
+function mayBeNamed({ id }: PublicKey, path: string, next: number): boolean {
+  const files = [path, draftPath(resolve(path), next)].filter((file) => existsSync(file))
+  try {
+    return files.some((file) => readRootDraft(file).root.freshness.keys.includes(id))
+  } catch {
+    return true
   }
 }
 

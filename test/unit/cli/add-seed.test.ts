@@ -1,0 +1,67 @@
+/** `add-seed` that fails after its keys are made: what stays of the new folder. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { register } from '../../../src/cli/commands/add-seed.ts'
+import { register as registerInit } from '../../../src/cli/commands/init.ts'
+import { readRoot } from '../../../src/cli/root-files.ts'
+import { applyChange } from '../../../src/cli/trust-change.ts'
+import { MeshError } from '../../../src/errors.ts'
+
+vi.mock('../../../src/cli/trust-change.ts', async (original) => {
+  const real = await original<typeof import('../../../src/cli/trust-change.ts')>()
+  return { ...real, applyChange: vi.fn(real.applyChange) }
+})
+
+let dir = ''
+const at = (...names: string[]): string => join(dir, ...names)
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-add-seed-'))
+  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, 'write').mockReturnValue(true)
+  await run(registerInit, 'init', at('fleet'), '--root-keys', '2', '--root-threshold', '2')
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+async function run(of: (program: Command) => void, ...words: readonly string[]): Promise<void> {
+  const program = new Command()
+  of(program)
+  await program.parseAsync(words, { from: 'user' })
+}
+
+const addSeed = (...rootKeys: readonly string[]) =>
+  run(
+    register,
+    ...['add-seed', at('new'), '--from', at('fleet/seed.yaml'), '--host', '10.0.0.2'],
+    ...['--root', at('fleet/root.json'), ...rootKeys.flatMap((key) => ['--root-key', at('fleet', key)])],
+  )
+
+const FULL = new MeshError('INPUT_PATH', 'the disk is full')
+
+test.each([
+  ['holds', ['root-1.key', 'root-2.key'], 2, 'root.json'],
+  ['waits for signatures', ['root-1.key'], 1, 'root.2.draft.json'],
+] as const)('the key stays that a root names which %s already', async (_, rootKeys, version, file) => {
+  const real = vi.mocked(applyChange).getMockImplementation() as typeof applyChange
+  vi.mocked(applyChange).mockImplementationOnce(async (...change) => {
+    await real(...change)
+    throw FULL
+  })
+  await expect(addSeed(...rootKeys)).rejects.toBe(FULL)
+  expect(readRoot(at('fleet/root.json')).root.version).toBe(version)
+  expect(readFileSync(at('fleet', file), 'utf8')).not.toBe('')
+  expect(readdirSync(at('new/seed'))).toContain('freshness.key')
+})
+
+test('before that nothing of it stays, and nothing that somebody else put there goes', async () => {
+  vi.mocked(applyChange).mockImplementationOnce(async () => {
+    writeFileSync(at('new/notes.txt'), 'mine\n')
+    throw FULL
+  })
+  await expect(addSeed('root-1.key', 'root-2.key')).rejects.toBe(FULL)
+  expect(readdirSync(at('new'))).toEqual(['notes.txt'])
+})
