@@ -5,13 +5,10 @@ import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 import { type Database, demandRoom, type Operation, probeFolder } from './database.ts'
 import { faultOf, isDamage, storeError } from './faults.ts'
-import { checkFiles } from './level-files.ts'
 import { dropOldest, setAside } from './quarantine.ts'
 import { exists, prepareReplacement, takePlace } from './replacement.ts'
+import { damageMark, isDoubtful, seenDamage } from './seen-damage.ts'
 import { closedCleanly, countEnds, uncleanEnds } from './unclean-ends.ts'
-
-/** One may be a kill or a power cut, the second the damage: the third start looks. */
-const MAX_UNCLEAN_ENDS = 2
 
 export interface GuardedDatabaseInit {
   readonly dir: string
@@ -85,13 +82,9 @@ export class GuardedDatabase {
     const { dir, limits } = this.#init
     const ends = await uncleanEnds(dir)
     this.#endedUnclean = ends > 0
-    const isDoubtful = ends >= MAX_UNCLEAN_ENDS
     // before the look: where that takes so long that the node is killed in it, the next life goes without
-    await countEnds(dir, isDoubtful ? 1 : ends + 1)
-    if (await exists(damageMark(dir))) return 'its tables were damaged in the last run'
-    const maxBytes = isDoubtful ? Number.POSITIVE_INFINITY : limits.maxCheckedStoreBytes
-    const [damage] = await checkFiles(dir, maxBytes)
-    return damage?.what
+    await countEnds(dir, isDoubtful(ends) ? 1 : ends + 1)
+    return (await seenDamage(dir, ends, limits.maxCheckedStoreBytes))?.what
   }
 
   async #openOrBegin(): Promise<void> {
@@ -293,5 +286,3 @@ export class GuardedDatabase {
     this.#init.log.note({ kind: 'note', level, code, text })
   }
 }
-
-const damageMark = (dir: string): string => `${dir}.damaged`

@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path'
 import { checkDirectory } from '../../activate/safe-directory.ts'
 import { levelDatabase } from '../../store/database.ts'
 import { isDamage, storeError } from '../../store/faults.ts'
-import { checkFiles } from '../../store/level-files.ts'
 import { isInUse } from '../../store/lock.ts'
+import { seenDamage } from '../../store/seen-damage.ts'
+import { uncleanEnds } from '../../store/unclean-ends.ts'
 import type { NodeConfig } from '../config.ts'
 import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
 
@@ -88,9 +89,9 @@ export async function checkStore(config: NodeConfig): Promise<{ state: StoreStat
   const database = levelDatabase(dir, { mustExist: true })
   try {
     // Opening would drop what stands behind the damage, and with it the evidence.
-    const [damage] = (await isInUse(dir))
-      ? []
-      : await checkFiles(dir, config.limitsInForce.maxCheckedStoreBytes)
+    const damage = (await isInUse(dir))
+      ? undefined
+      : await seenDamage(dir, await uncleanEnds(dir), config.limitsInForce.maxCheckedStoreBytes)
     if (damage !== undefined)
       return { state: 'stopped', finding: wrong(check, `${damage.where}: ${damage.what}`, DAMAGED) }
     await database.open()

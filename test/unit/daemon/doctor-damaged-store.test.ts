@@ -15,7 +15,8 @@ beforeEach(async () => {
 afterEach(() => rm(data, { recursive: true }))
 
 const dir = () => join(data, 'store')
-const check = () => checkStore({ data, limitsInForce: LIMITS } as NodeConfig)
+const check = (maxCheckedStoreBytes: number = LIMITS.maxCheckedStoreBytes) =>
+  checkStore({ data, limitsInForce: { ...LIMITS, maxCheckedStoreBytes } } as NodeConfig)
 const put = (database: Database, key: string) =>
   database.batch([{ type: 'put', key, value: new Uint8Array(100) }], true)
 
@@ -46,6 +47,27 @@ test('a damaged store is said to be damaged, and stays as it is', async () => {
   expect(await check()).toMatchObject({
     state: 'stopped',
     finding: { ok: false, text: expect.stringContaining(path), advice: expect.stringContaining('verify') },
+  })
+  expect(await files()).toEqual(before)
+})
+
+test('of one too large to be read through it is said as well where its last two lives did not close it', async () => {
+  const path = await damagedLog()
+  const before = await files()
+  await writeFile(`${dir()}-ends`, '002')
+  expect(await check(0)).toMatchObject({ finding: { ok: false, text: expect.stringContaining(path) } })
+  expect([await files(), await readFile(`${dir()}-ends`, 'latin1')]).toEqual([before, '002'])
+  await writeFile(`${dir()}-ends`, '001')
+  expect(await check(0)).toMatchObject({ finding: { ok: true } })
+})
+
+test('of one in which a run met damage it is said, and it is not opened', async () => {
+  await damagedLog()
+  const before = await files()
+  await writeFile(`${dir()}.damaged`, '')
+  expect(await check(0)).toMatchObject({
+    state: 'stopped',
+    finding: { ok: false, text: expect.stringContaining('in the last run') },
   })
   expect(await files()).toEqual(before)
 })
