@@ -22,7 +22,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     step.emit({ kind: 'note', level: 'warn', code, text })
   for (const line of node.roots.restore(snapshot.roots)) note('TRUST_ROOT_INVALID', line)
   if (snapshot.corrupt > 0)
-    note('STORE_CORRUPT', `${snapshot.corrupt} damaged records were set aside; peers refill them`)
+    note('STORE_CORRUPT', `${snapshot.corrupt} damaged records were taken out; peers refill them`)
   const { floors, foreign, rewrite } = joinCopies(node, snapshot.floors)
   if (foreign > 0) note('STORE_FLOOR_LOST', `${foreign} floors are of another fleet and count as absent`)
   const kept = keepEnvelopes(node, step, event)

@@ -22,7 +22,7 @@ export interface Snapshot {
   readonly beacons: readonly { readonly key: KeyId; readonly at: number; readonly envelope: Uint8Array }[]
   readonly leases: readonly LeaseRecord[]
   readonly peers: readonly Uint8Array[]
-  /** Records found damaged and set aside. */
+  /** Records found damaged and taken out. */
   readonly corrupt: number
 }
 

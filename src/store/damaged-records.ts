@@ -44,8 +44,10 @@ export class DamagedRecords {
       quarantineOperations(key, at < room ? value : undefined),
     )
     this.#kept += Math.min(room, damaged.length)
+    const beyond = Math.max(0, damaged.length - room)
+    const fate = beyond === 0 ? 'set aside' : `taken out (${beyond} not kept: ${maxQuarantined} are already)`
     const [first] = damaged
-    const text = `${dir}: ${damaged.length} damaged records set aside, first ${first?.key}; what is lost is fetched again`
+    const text = `${dir}: ${damaged.length} damaged records ${fate}, first ${first?.key}; what is lost is fetched again`
     if (first !== undefined) note('error', 'STORE_CORRUPT', text)
     await database.write([...operations, ...further], false).catch((error: unknown) => {
       note('warn', 'STORE_FAILED', `damaged records stay where they are: ${String(error)}`)

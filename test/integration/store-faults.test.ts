@@ -316,13 +316,15 @@ describe('a record that is damaged while the node runs', () => {
 
   test('is kept for people to look at, so many and no more; beyond that it is only removed', async () => {
     await lived()
-    const { store, raw } = await loaded(undefined, { ...FAST, maxQuarantined: 1 })
+    const { store, raw, notes } = await loaded(undefined, { ...FAST, maxQuarantined: 1 })
     const keys = [one, two].map((release) => envelopeKey(release.id))
     await damage(raw, ...keys)
     for (const { id } of [one, two]) expect(await store.readEnvelope(id)).toBeUndefined()
     const kept = await Promise.all(keys.map(async (key) => (await raw.get(quarantineKey(key))) !== undefined))
     expect(kept).toEqual([true, false])
     for (const key of keys) expect(await raw.get(key)).toBeUndefined()
+    const fates = notes.map(({ text }) => /records (.*), first/.exec(text)?.[1])
+    expect(fates).toEqual(['set aside', 'taken out (1 not kept: 1 are already)'])
   })
 
   test('does not keep collection from its work, and costs no other release its blocks', async () => {
