@@ -12,8 +12,9 @@ export interface Driver {
   /** Opens the store, feeds the core what it held, then opens the network. @throws MeshError of store or transport */
   start(): Promise<void>
   /**
-   * Drains: no new events are taken, writes under way end, ports stop.
+   * Drains: no new events are taken, writes under way end, ports stop, each even where another cannot.
    * @param at told what is waited for, before each wait
+   * @throws what the first failed with that could not stop
    */
   stop(at?: (what: string) => void): Promise<void>
   dispatch(event: Event): void
@@ -169,14 +170,21 @@ export function createDriver(
     async stop(at = () => {}) {
       stopped = true
       ports.clock.stop()
-      at('connections')
-      await ports.transport.stop()
-      at('activations')
-      await ports.activator.stop()
-      at('writes under way')
-      await Promise.allSettled(pending)
-      at('the store')
-      await ports.store.close()
+      const failures: unknown[] = []
+      // one that fails keeps none from its end: what is written is to be durable, the store closed
+      const ended = async (what: string, end: () => Promise<unknown>) => {
+        at(what)
+        try {
+          await end()
+        } catch (error) {
+          failures.push(error)
+        }
+      }
+      await ended('connections', () => ports.transport.stop())
+      await ended('activations', () => ports.activator.stop())
+      await ended('writes under way', () => Promise.allSettled(pending))
+      await ended('the store', () => ports.store.close())
+      if (failures.length > 0) throw failures[0]
     },
   }
 }

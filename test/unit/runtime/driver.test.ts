@@ -39,3 +39,27 @@ test('what a collection removed is told at once, as no damage', async () => {
 test('and where it removed nothing, nothing is told', async () => {
   expect((await collected([])).events).toEqual([{ kind: 'tick' }])
 })
+
+test('a port that cannot stop keeps no other from its end, and is told in the end', async () => {
+  const log: string[] = []
+  const written = Promise.withResolvers<void>()
+  const ends = (what: string, failure?: string) => async () => {
+    log.push(what)
+    if (failure !== undefined) throw new Error(failure)
+  }
+  const ports = {
+    clock: { now: () => ({ monoMs: 0, wallMs: 0 }), stop: () => {} },
+    transport: { stop: ends('transport', 'the first') },
+    activator: { stop: ends('activator', 'the second') },
+    store: {
+      close: ends('store'),
+      commit: () => written.promise.then(() => void log.push('written')),
+    },
+  } as unknown as Ports
+  const persist = { kind: 'persist', writes: [], sync: true, ticket: 1 } as unknown as Effect
+  const driver = createDriver({ handle: () => [persist] }, ports, { maxCacheBytes: 7 })
+  driver.dispatch({ kind: 'tick' })
+  const stopped = driver.stop((what) => what === 'writes under way' && written.resolve())
+  await expect(stopped).rejects.toThrow('the first')
+  expect(log).toEqual(['transport', 'activator', 'written', 'store'])
+})
