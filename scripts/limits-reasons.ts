@@ -121,7 +121,7 @@ export const REASONS: Readonly<Record<string, string>> = {
     'requests sent before the answer to the one before, all connections together: hardly a client does so',
   maxWatchers: 'open event streams',
   watchHeartbeatMs:
-    'proxies close what is silent for longer, and clients leave after three times as long: no more than this is taken',
+    'proxies close what is silent for longer, and clients leave after three times as long: no more than twice this is taken',
   stopTimeoutMs: 'then what is left is left to the end of the process',
   stopDeadlineMs:
     'a stop, or a start that is told to stop, that takes longer is cut off: what matters is durable. Container engines kill after 10 s; 60 ms of CPU, yet some seconds where thirty others want the same core',

@@ -65,8 +65,8 @@ export function checkLimit(name: string, value: number, place: string): void {
   const least = NONE_WILL_DO.test(name) ? 0 : 1
   if (!Number.isSafeInteger(value) || value < least)
     throw invalid(place, `limits.${name}`, `must be a whole number of at least ${least}`)
-  // Clients are built for this one: by the third that does not come they have left, each of them, over and over.
-  const most = LIMITS.watchHeartbeatMs
+  // Clients leave after three times as long as it is by itself, each of them, over and over: one may be so long under way.
+  const most = 2 * LIMITS.watchHeartbeatMs
   if (name === 'watchHeartbeatMs' && value > most)
     throw invalid(place, `limits.${name}`, `must be ${most} at most: clients give up a watch that is silent`)
 }

@@ -252,7 +252,7 @@ describe('limits', () => {
     ['maxWatchers: .inf', /limits\.maxWatchers: /],
     ['maxWatchers: .nan', /limits\.maxWatchers: /],
     ['gossipPerSecond: -0.5', /limits\.gossipPerSecond: /],
-    ['watchHeartbeatMs: 15001', /limits\.watchHeartbeatMs: must be 15000 at most: clients give up /],
+    ['watchHeartbeatMs: 30001', /limits\.watchHeartbeatMs: must be 30000 at most: clients give up /],
   ])('%s is refused, with its line', (limit, message) => {
     const refused = refusal(new RegExp(`node\\.yaml:4: ${message.source}`))
     expect(() => load(`${LEAST}limits:\n  ${limit}\n`)).toThrow(refused)
@@ -264,6 +264,11 @@ describe('limits', () => {
       expect(load(`${LEAST}limits: { ${name}: 0 }\n`).limitsInForce).toEqual({ ...LIMITS, [name]: 0 })
     },
   )
+
+  test('clients wait for a heartbeat twice as seldom', () => {
+    const { limitsInForce } = load(`${LEAST}limits: { watchHeartbeatMs: 30000 }\n`)
+    expect(limitsInForce.watchHeartbeatMs).toBe(30_000)
+  })
 
   test('rates may be fractions, and every limit what it is without being set', () => {
     expect(load(`${LEAST}limits: { auditsPerSecond: 0.25 }\n`).limitsInForce.auditsPerSecond).toBe(0.25)
