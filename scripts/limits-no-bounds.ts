@@ -90,6 +90,11 @@ const OF_NET: Reasons = {
   ...inFile('net/muxer-frames.ts', ['SHORT_BYTES'], 'what counts as short for SHORT_PER_SECOND'),
   ...inFile('net/muxer-frames.ts', ['DATA', 'PING', 'SYN'], FORM),
   ...inFile('net/muxer.ts', ['KIB'], UNIT),
+  ...inFile(
+    'net/muxer.ts',
+    ['UNSENT_FOR_LONGEST'],
+    'what MAX_STREAM_UNSENT_BYTES is, where limits allow for more',
+  ),
   ...inFile('net/muxer.ts', ['INIT', 'SYN_RECEIVED'], FORM),
   ...inFile('net/noise.ts', ['TAG_BYTES', 'MOST_BYTES'], FORM),
   ...inFile('net/noise.ts', ['LONG_BYTES', 'JOINED_AFTER'], COPIES),

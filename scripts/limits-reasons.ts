@@ -29,7 +29,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxPublishMessageBytes: 'a root of 60 KiB; pages and blocks have the bound of blocks',
   admitDeadlineMs: 'thirty roots come one by one over a slow link; a root that advances renews it',
   syncDeadlineMs: 'a black hole must be found long before a fleet should have healed',
-  blockDeadlineMs: '256 KiB over a slow link',
+  blockDeadlineMs: '256 KiB over a slow link; and any answer, which may wait behind as much of others',
   publishDeadlineMs: '256 KiB from a publisher’s laptop',
   bridgeDeadlineMs: 'a border that does not answer is passed over',
   maxUnreadBytes:

@@ -133,7 +133,7 @@ const CONNECTIONS: readonly WireBound[] = [
     ['MAX_STREAM_UNREAD_BYTES', 'bytes on a stream that nobody reads', 'the sender: its stream is reset'],
     [
       'MAX_STREAM_UNSENT_BYTES',
-      'bytes written on a stream, other than of gossip, that the other side does not take',
+      'bytes written on a stream, other than of gossip, that the other side does not take; half as much again as the longest answer or request where limits allow for more',
       'who does not read: its stream is reset',
     ],
     ['MAX_UNSENT_BYTES', 'bytes for a connection that takes none', 'who does not read: its connection ends'],

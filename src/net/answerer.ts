@@ -225,8 +225,10 @@ export class Answerer {
       this.#options.log.note({ kind: 'note', level: 'error', code: 'INTERNAL', text })
       throw new MeshError('INTERNAL', text)
     }
-    // for each as long as one may take: a run of sync is the length of sixteen
-    const over = AbortSignal.timeout(rules.messageDeadlineMs * messages.length)
+    // No less than askers wait: on a slow link it is the other streams of the connection that take the time. For each
+    // as long as one may take: a run of sync is the length of sixteen.
+    const eachMs = Math.max(rules.messageDeadlineMs, this.#options.limits.blockDeadlineMs)
+    const over = AbortSignal.timeout(eachMs * messages.length)
     await writeMessages(stream, messages, rules.maxReplyBytes, over)
   }
 

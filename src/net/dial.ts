@@ -69,7 +69,7 @@ async function clientHost({ identity, limits }: DialOptions, unread: Unread): Pr
     privateKey: await libp2pKey(identity?.pem ?? newIdentityPem()),
     transports: [tcp()],
     connectionEncrypters: [nativeNoise()],
-    streamMuxers: [boundedYamux(unread)],
+    streamMuxers: [boundedYamux(unread, limits)],
     connectionMonitor: { enabled: false },
     connectionManager: { dialTimeout: limits.dialDeadlineMs },
   })

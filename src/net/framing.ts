@@ -34,6 +34,8 @@ export function frame(messages: readonly Message[], maxBytes: number): Uint8Arra
  *
  * `drain` alone tells little: yamux says so for a window with room for one more byte, and whoever asked for the next answer
  * then, and read none, would have them all held here. Where nothing is left on the stream it is the connection that took more.
+ *
+ * @throws Error where the stream has ended
  */
 export async function writeMessages(
   stream: Stream,
@@ -42,12 +44,23 @@ export async function writeMessages(
   signal: AbortSignal,
 ): Promise<void> {
   if (stream.send(frame(messages, maxBytes))) return
-  while (stream.status === 'open') {
-    const isPassedOn = stream.writeBufferLength === 0
-    // the stream itself hears of it first, and goes on sending in a microtask before this resolves
-    await pEvent(stream as unknown as EventTarget, 'drain', { signal, rejectionEvents: ['close'] })
-    if (isPassedOn || (stream.writeBufferLength === 0 && !stream.writableNeedsDrain)) return
-  }
+  // what is too long for its buffer has ended it
+  if (stream.status !== 'open') throw new Error(`the stream is ${stream.status}`)
+  const filter = () => takesMore(stream)
+  await pEvent(stream as unknown as EventTarget, 'drain', { signal, rejectionEvents: ['close'], filter })
+}
+
+/**
+ * The stream itself hears of `drain` first, and goes on sending in a microtask. It is looked at directly behind that: the
+ * next microtasks are those of the connection's other streams, which may fill it again before any promise has resolved.
+ */
+function takesMore(stream: Stream): Promise<boolean> {
+  const wasPassedOn = stream.writeBufferLength === 0
+  return new Promise((resolve) =>
+    queueMicrotask(() =>
+      resolve(wasPassedOn || (stream.writeBufferLength === 0 && !stream.writableNeedsDrain)),
+    ),
+  )
 }
 
 /** What ended a stream or a dial, as one of our codes. */

@@ -116,7 +116,7 @@ async function configuration(options: HostOptions) {
     addresses: { listen: [...options.listen], announce: [...options.announce] },
     transports: [tcp({ backlog: 1024, maxConnections: most.sockets })],
     connectionEncrypters: [nativeNoise()],
-    streamMuxers: [boundedYamux(options.unread, streamTurn(options))],
+    streamMuxers: [boundedYamux(options.unread, limits, streamTurn(options))],
     connectionGater: options.gater,
     connectionManager: {
       maxConnections: most.connections,

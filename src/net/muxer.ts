@@ -4,8 +4,10 @@
  */
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Stream } from '@libp2p/interface'
+import type { Limits } from '../limits.ts'
 import { boundBegun, type Decoding } from './muxer-begun.ts'
 import { boundFrames, type Framed } from './muxer-frames.ts'
+import { protocolRules } from './protocols.ts'
 import type { Unread } from './unread.ts'
 
 const KIB = 1024
@@ -18,6 +20,8 @@ export const MAX_STREAM_UNREAD_BYTES = 2 * MAX_WINDOW_BYTES
  * sync, has 1 MiB and a fifteenth. Beyond, the stream is reset. Gossip waits for nobody: the watchdog looks at its streams.
  */
 export const MAX_STREAM_UNSENT_BYTES = 2 * 1024 * KIB
+/** Where limits allow for longer ones: half as much again as the longest, since each message has its length before it. */
+const UNSENT_FOR_LONGEST = 1.5
 /**
  * What waits to be sent because the other side takes nothing: each stream stops after at most one window, frames of yamux
  * itself never. Beyond, the connection ends.
@@ -49,10 +53,12 @@ const SYN_RECEIVED = 2
 
 /**
  * For every kind of host. A window of 512 KiB keeps gossip quick beside a bulk stream.
+ * @param limits of what is written on its streams
  * @param turn resolves when the next stream that the other side of this connection opened may be taken up
  */
 export function boundedYamux(
   unread: Unread,
+  limits: Limits,
   turn?: (connection: object) => Promise<void>,
 ): ReturnType<typeof yamux> {
   const factoryOf = yamux({
@@ -61,7 +67,7 @@ export function boundedYamux(
     streamOptions: {
       maxStreamWindowSize: MAX_WINDOW_BYTES,
       maxReadBufferLength: MAX_STREAM_UNREAD_BYTES,
-      maxWriteBufferLength: MAX_STREAM_UNSENT_BYTES,
+      maxWriteBufferLength: streamUnsentBytes(limits),
     },
   })
   return (...components) => {
@@ -79,6 +85,13 @@ export function boundedYamux(
     }
     return factory
   }
+}
+
+function streamUnsentBytes(limits: Limits): number {
+  const longest = Object.values(protocolRules(limits)).map((rules) =>
+    Math.max(rules.maxRunBytes, rules.maxReplyBytes, rules.maxRequestBytes),
+  )
+  return Math.max(MAX_STREAM_UNSENT_BYTES, Math.ceil(UNSENT_FOR_LONGEST * Math.max(...longest)))
 }
 
 /**

@@ -25,7 +25,7 @@ export interface ProtocolRules {
   readonly maxReplyBytes: number
   /** All replies to one request together. */
   readonly maxRunBytes: number
-  /** For one message, from its first byte to its last, and for writing one. */
+  /** For one message, from its first byte to its last. */
   readonly messageDeadlineMs: number
   /** For the answer to a request of theirs. */
   readonly answerDeadlineMs: number

@@ -35,15 +35,20 @@ test('what a peer said and left behind is not laid at its door once it has gone'
 })
 
 /** An answerer on a stream of yamux, what it hears given by hand; whatever is asked, a whole block is the answer. */
-function serving(blockDeadlineMs: number, options: Parameters<typeof multiaddrConnectionPair>[0]) {
+function serving(
+  blockDeadlineMs: number,
+  options: Parameters<typeof multiaddrConnectionPair>[0],
+  messageDeadlineMs = blockDeadlineMs,
+) {
   const [, connection] = multiaddrConnectionPair(options)
   const limits = { ...LIMITS, blockDeadlineMs }
+  const rules = protocolRules(limits)
   const unread = new Unread(limits, { note: () => {} })
-  const muxer = boundedYamux(unread)().createStreamMuxer(connection)
+  const muxer = boundedYamux(unread, limits)().createStreamMuxer(connection)
   const block = { protocol: 'blocks', message: { type: 'block', bytes: new Uint8Array(262_144) } } as const
   let asked = 0
   const answerer = new Answerer({
-    rules: protocolRules(limits),
+    rules: { ...rules, blocks: { ...rules.blocks, messageDeadlineMs } },
     limits,
     gate: { opened: async () => true },
     pace: { slice: async () => {} },
@@ -92,4 +97,13 @@ test.each([
   ])
   await expect.poll(() => peer.stream.status).toBe('aborted')
   expect(peer.asked()).toBeLessThanOrEqual(2)
+})
+
+test('an answer is given up no sooner than its asker does, however soon a message of the protocol has to be whole', async () => {
+  const peer = serving(10_000, { capacity: 1, delay: 20 }, 20)
+  peer.hear(updated(0, 2 ** 20))
+  peer.want()
+  peer.want()
+  // the second, once all five parts of the first have gone over the link
+  await expect.poll(peer.asked).toBe(2)
 })

@@ -1,5 +1,6 @@
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { expect, test } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
 import { boundedYamux, MAX_UNSENT_BYTES, MAX_WINDOW_BYTES } from '../../../src/net/muxer.ts'
 import type { Decoding } from '../../../src/net/muxer-begun.ts'
 import { boundFrames, type Framed, MAX_PONGS_UNSENT } from '../../../src/net/muxer-frames.ts'
@@ -13,7 +14,7 @@ function answering({ capacity = Number.POSITIVE_INFINITY } = {}) {
   const [, connection] = multiaddrConnectionPair({ capacity })
   const unread = new Unread({ maxUnreadBytes: 1_000_000 }, { note: () => {} })
   const turn = () => new Promise<void>((resolve) => turns.push(resolve))
-  const muxer = boundedYamux(unread, turn)().createStreamMuxer(connection)
+  const muxer = boundedYamux(unread, LIMITS, turn)().createStreamMuxer(connection)
   muxer.addEventListener('stream', ({ detail }) => void taken.push(detail.id))
   const { decoder } = muxer as unknown as Decoding
   const hear = (bytes: Uint8Array) => (muxer as unknown as { onData(bytes: Uint8Array): void }).onData(bytes)
