@@ -23,7 +23,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   for (const line of node.roots.restore(snapshot.roots)) note('TRUST_ROOT_INVALID', line)
   if (snapshot.corrupt > 0)
     note('STORE_CORRUPT', `${snapshot.corrupt} damaged records were taken out; peers refill them`)
-  const { floors, foreign, rewrite } = joinCopies(node, snapshot.floors)
+  const { floors, foreign, rewrite, single } = joinCopies(node, snapshot.floors)
   if (foreign > 0) note('STORE_FLOOR_LOST', `${foreign} floors are of another fleet and count as absent`)
   const kept = keepEnvelopes(node, step, event)
   const writes: Write[] = []
@@ -40,7 +40,8 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const before = floors.get(channel)
     const cell = restoreCell(node, channel, before, records.get(channel), kept.get(channel) ?? [])
     const shown = event.shown?.get(channel)
-    if (shown !== undefined && isAhead(cell.state, before, shown)) cell.ahead = since(step, cell, shown)
+    const sure = single.has(channel) ? undefined : before
+    if (shown !== undefined && isAhead(cell.state, sure, shown)) cell.ahead = since(step, cell, shown)
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
@@ -73,6 +74,7 @@ const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord
 /**
  * Files show what came after all that the record knows. Where that knows what the stored floor chose, nothing did: each
  * activation follows a durable floor. Then what it does not know is older than its history, as of a folder put back.
+ * @param floor where both copies were found: one alone may be as old as the record, of a store put back with it
  */
 const isAhead = (state: ChannelState, floor: Floor | undefined, shown: ReleaseId): boolean =>
   !knows(state, shown) && floor?.ids.some((id) => knows(state, id)) !== true
@@ -83,7 +85,8 @@ const knows = ({ active, lastGood, failed, history }: ChannelState, release: Rel
 
 /**
  * Channels whose record tells of another release than their floor does. Either that one was not activated yet, or it was,
- * and a crash came before its record or damage after it: only the files can tell. So, too, where the floor is lost.
+ * and a crash came before its record or damage after it: only the files can tell. So, too, where the floor is lost, or one
+ * copy of it.
  */
 export function inDoubt({ floors: copies, channels, envelopes }: Snapshot): readonly Channel[] {
   const active = new Map(channels.map((record) => [record.channel, record.active?.release]))
@@ -91,8 +94,14 @@ export function inDoubt({ floors: copies, channels, envelopes }: Snapshot): read
   for (const copy of copies) joinInto(floors, copy)
   const differs = ({ channel, ids }: Floor) => !ids.some((id) => id === active.get(channel))
   const bare = [...channels, ...envelopes].filter(({ channel }) => !floors.has(channel))
-  const doubtful = [...[...floors.values()].filter(differs), ...bare]
+  const doubtful = [...[...floors.values()].filter(differs), ...ofOneCopy(copies), ...bare]
   return [...new Set(doubtful.map(({ channel }) => channel))].sort()
+}
+
+function ofOneCopy(copies: readonly Floor[]): readonly Floor[] {
+  const count = new Map<Channel, number>()
+  for (const { channel } of copies) count.set(channel, (count.get(channel) ?? 0) + 1)
+  return copies.filter(({ channel }) => count.get(channel) === 1)
 }
 
 function joinInto(floors: Map<Channel, Floor>, copy: Floor): void {
@@ -103,21 +112,15 @@ function joinInto(floors: Map<Channel, Floor>, copy: Floor): void {
 /** A copy of another fleet counts as absent; a copy that is missing or behind is written anew. */
 function joinCopies(node: NodeState, copies: readonly Floor[]) {
   const floors = new Map<Channel, Floor>()
-  const count = new Map<Channel, number>()
-  const rewrite = new Set<Channel>()
-  let foreign = 0
-  for (const copy of copies) {
-    if (copy.fleet !== node.roots.fleetId()) {
-      foreign++
-      continue
-    }
+  const own = copies.filter(({ fleet }) => fleet === node.roots.fleetId())
+  const single = new Set(ofOneCopy(own).map(({ channel }) => channel))
+  const rewrite = new Set(single)
+  for (const copy of own) {
     const other = floors.get(copy.channel)
-    count.set(copy.channel, (count.get(copy.channel) ?? 0) + 1)
     if (other !== undefined && !sameFloor(other, copy)) rewrite.add(copy.channel)
     joinInto(floors, copy)
   }
-  for (const [channel, copiesOf] of count) if (copiesOf < 2) rewrite.add(channel)
-  return { floors, foreign, rewrite }
+  return { floors, foreign: copies.length - own.length, rewrite, single }
 }
 
 const sameFloor = (a: Floor, b: Floor): boolean =>

@@ -163,7 +163,8 @@ describe('what a node restarts with', () => {
       node.start(stored([old], { history }), new Map([[CHANNEL, release]]))
       expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: old.id } }] })
     }
-    expect(inDoubt({ ...EMPTY_SNAPSHOT, ...stored([old]), floors: [floorOf(old)] })).toEqual([])
+    const floors = [floorOf(old), floorOf(old)]
+    expect(inDoubt({ ...EMPTY_SNAPSHOT, ...stored([old]), floors })).toEqual([])
   })
 
   it('asks the files, too, where every copy of the floor is gone', () => {
@@ -195,8 +196,13 @@ describe('what a node restarts with', () => {
       expect(node.view()).toMatchObject({ ready: true, channels: [{ active: { id: old.id } }] })
     })
 
-    it('not so where no floor tells that nothing came after it', () => {
-      const { node, begun } = putBack({ active: current }, [])
+    it.each([
+      ['no floor', []],
+      ['one copy of the floor alone, which may be as old as the record,', [floorOf(made)]],
+    ])('not so where %s tells that nothing came after it', (_, floors) => {
+      const snapshot = { ...EMPTY_SNAPSHOT, ...stored([made], { active: current }), floors }
+      expect(inDoubt(snapshot)).toEqual([CHANNEL])
+      const { node, begun } = putBack({ active: current }, floors)
       expect(begun).toMatchObject([{ release: made.id, ahead: third.id }])
       expect(node.view().channels[0]?.active).toBeUndefined()
     })
