@@ -118,6 +118,7 @@ export class Submit implements Stage {
   onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
     this.#asks.forget(peer)
     this.#claims.onDisconnected(peer)
+    this.#acknowledge.onDisconnected(peer)
   }
 
   onRequest(step: Step, journey: Journey, event: EventOf<'request'>): boolean {

@@ -111,6 +111,15 @@ export class Acknowledge {
     return true
   }
 
+  /** Its answers would reach nobody, and the places are for it again once it has dialled anew. */
+  onDisconnected(peer: PeerId): void {
+    for (const [release, awaiters] of this.#awaiters)
+      this.#leave(
+        release,
+        awaiters.filter((one) => one.peer !== peer),
+      )
+  }
+
   answered(release: ReleaseId): boolean {
     return this.#answered.has(release)
   }
@@ -172,9 +181,13 @@ export class Acknowledge {
       for (const { id } of due) answer(step, id, { type: 'noted' })
       const left = awaiters.filter(({ untilMonoMs }) => untilMonoMs > now)
       for (const { untilMonoMs } of left) step.wakeAt(untilMonoMs)
-      if (left.length === 0) this.#awaiters.delete(release)
-      else this.#awaiters.set(release, left)
+      this.#leave(release, left)
     }
+  }
+
+  #leave(release: ReleaseId, awaiters: Awaiter[]): void {
+    if (awaiters.length === 0) this.#awaiters.delete(release)
+    else this.#awaiters.set(release, awaiters)
   }
 
   #ofRequest(id: RequestId): [ReleaseId, Pending] | undefined {

@@ -43,6 +43,18 @@ test('whoever brings it has a place of its own, while it comes and after that', 
   expect(waits(TOOL)).toBe('no reply')
 })
 
+test('who is gone holds no place: a tool whose connection breaks again and again waits anew each time', () => {
+  const { node, stranger, waits } = bringing(16)
+  for (let times = 0; times < 3; times += 1) {
+    for (const peer of [TOOL, stranger(times)]) {
+      for (let at = 0; at < MAX_AWAITS_OF_ONE; at += 1) expect(waits(peer)).toBe('no reply')
+      expect(waits(peer)).toBe('LIMIT_RATE')
+      node.disconnect(peer)
+      node.connect(peer)
+    }
+  }
+})
+
 test('that a question has its answer is told to who keeps strangers', () => {
   const { node, waits } = bringing(1)
   const before = node.answered.length

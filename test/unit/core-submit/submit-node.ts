@@ -83,6 +83,14 @@ export class SubmitNode {
     } as unknown as Session)
   }
 
+  disconnect(peer: PeerId): void {
+    this.#sessions.splice(
+      this.#sessions.findIndex((session) => session.peer === peer),
+      1,
+    )
+    this.handle({ kind: 'disconnected', peer })
+  }
+
   /** Effects without log lines, metrics, wakes and what fetching and activation do. */
   handle(event: Event): readonly Effect[] {
     const shown = ['reply', 'request', 'persist', 'publish', 'read']
