@@ -28,7 +28,9 @@ export class Patience {
     this.#limits = limits
   }
 
-  answered(tookMs: number, way: Way): void {
+  /** Nothing takes longer than until the deadline: the rest is this node's, which was busy or stood still. */
+  answered(afterMs: number, way: Way): void {
+    const tookMs = Math.min(afterMs, this.#limits.blockDeadlineMs)
     this.#allowed = Math.min(MAX_ALLOWED, this.#allowed + 1 / EARNED_BY)
     const known = this.#estimates.get(way)
     if (known === undefined) {
@@ -39,9 +41,10 @@ export class Patience {
     known.smoothMs = (7 * known.smoothMs + tookMs) / 8
   }
 
-  /** How long before it is doubted that a near peer lives: on a host where all answers are late, later. */
+  /** How long before it is doubted that a near peer lives: on a host where all answers are late, later, but until the deadline. */
   get doubtMs(): number {
-    return Math.max(this.#limits.doubtMs, this.#usualMs('near'))
+    const { doubtMs, blockDeadlineMs } = this.#limits
+    return Math.min(Math.max(doubtMs, this.#usualMs('near')), blockDeadlineMs)
   }
 
   /**

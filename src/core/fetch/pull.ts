@@ -65,7 +65,7 @@ export class Pull {
     this.#chooser = new Chooser(config, sources)
     this.#patience = new Patience(config.limits)
     this.#window = new WantWindow(config.limits.maxWants)
-    this.#tempo = new Tempo(this.#patience, this.#window)
+    this.#tempo = new Tempo(config.limits, this.#patience, this.#window)
     this.#queries = new Queries(config, sources, this.#patience, puller)
   }
 
