@@ -34,6 +34,8 @@ interface Wanted {
   readonly peer: PeerId
   readonly digest: Digest
   readonly border: boolean
+  /** Seeds get blocks without a booking. */
+  readonly seed: boolean
   /** The asker was sent on by us before, in vain. */
   readonly failed: boolean
   readonly untilMonoMs: number
@@ -102,8 +104,7 @@ export class Serve {
   }
 
   onDisconnected(peer: PeerId): void {
-    const left = this.#queue.filter((wanted) => wanted.peer !== peer)
-    this.#queue.splice(0, this.#queue.length, ...left)
+    for (const wanted of this.#queue.filter((one) => one.peer === peer)) this.#takenBack(wanted)
     this.#standing = this.#standing.filter((wanted) => wanted.peer !== peer)
     this.#announcements.forget(peer)
   }
@@ -128,10 +129,12 @@ export class Serve {
   ): void {
     const page = this.#from.beaconPage(digest)
     if (page !== undefined) return this.#answer(step, id, { type: 'block', bytes: page })
-    const isOutside = regionOf(journey.session(peer)?.hello?.region ?? '') !== journey.region
+    const hello = journey.session(peer)?.hello
+    const isOutside = regionOf(hello?.region ?? '') !== journey.region
     const border = isOutside && !this.#slow.has(peer, step.now.monoMs)
     const { limits } = this.#config
-    const wanted = { id, peer, digest, border, failed, untilMonoMs: step.now.monoMs + limits.standMs }
+    const seed = hello?.submit === true
+    const wanted = { id, peer, digest, border, seed, failed, untilMonoMs: step.now.monoMs + limits.standMs }
     if (journey.hasBlock(digest)) return this.#serve(step, journey, wanted)
     if (!this.#from.isComing(digest)) return this.#answer(step, id, { type: 'gone' })
     const mine = this.#standing.filter((one) => one.peer === peer).length
@@ -237,10 +240,16 @@ export class Serve {
     return wanted
   }
 
+  /** Out of the line, and not given. */
+  #takenBack(wanted: Wanted): Wanted {
+    if (this.#config.submit && !wanted.seed) this.#copies.takeBack(wanted.digest, wanted.peer)
+    return this.#takenOut(wanted)
+  }
+
   /** Who has turned out to be slow waits no longer in the line of the others. */
   #sendAway(step: Step): void {
     const slow = this.#queue.filter(({ peer }) => this.#slow.has(peer, step.now.monoMs))
-    for (const wanted of slow) this.#busy(step, this.#takenOut(wanted).id)
+    for (const wanted of slow) this.#busy(step, this.#takenBack(wanted).id)
   }
 
   #busy(step: Step, id: RequestId, retryAfterMs = this.#config.limits.busyRetryMs): void {

@@ -83,6 +83,16 @@ export class Copies {
     return { kind: 'give' }
   }
 
+  /** It waited in line, and was sent away or is gone: it has nothing to hand on. */
+  takeBack(digest: Digest, peer: PeerId): void {
+    const given = this.#given.get(digest)
+    if (given === undefined || given.copies === 0) return
+    const copies = given.copies - 1
+    if (copies === 0) this.#earned = Math.max(0, this.#earned - 1)
+    if (copies >= FREE_COPIES) this.#spareBytes += this.#config.limits.maxBlockBytes
+    this.#given.set(digest, { ...given, copies, peers: given.peers.filter((one) => one !== peer) })
+  }
+
   /** Whoever would have a copy more is not the one to be first in the line. */
   #noRoom(copies: number): Judgement {
     const { avoidPeerMs, busyRetryMs } = this.#config.limits

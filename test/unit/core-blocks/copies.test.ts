@@ -31,6 +31,20 @@ describe('a seed gives each block about once', () => {
     expect(judge(hex('b'), B, false, 0)).toEqual({ kind: 'give' })
   })
 
+  test('what was not given after all counts neither as a copy, nor as one of the ration', () => {
+    const { copies, judge } = seed({ seedExtraBytesPerSecond: LIMITS.maxBlockBytes })
+    const { doubtMs } = LIMITS
+    for (const asker of [A, B]) expect(judge(block, asker, true, 0)).toEqual({ kind: 'give' })
+    for (let times = 1; times <= 3; times += 1) {
+      expect(judge(block, C, true, times * doubtMs)).toEqual({ kind: 'give' })
+      copies.takeBack(block, C)
+    }
+    copies.takeBack(block, A)
+    expect(judge(block, D, false, 4 * doubtMs)).toEqual({ kind: 'redirect', to: B })
+    for (const peer of [B, B]) copies.takeBack(block, peer)
+    for (const asker of [C, D]) expect(judge(block, asker, true, 4 * doubtMs)).toEqual({ kind: 'give' })
+  })
+
   test('once more to whom it was given before, whose disk may have failed', () => {
     const { judge } = seed()
     judge(block, A, false, 0)

@@ -121,6 +121,44 @@ describe('serving blocks', () => {
     expect(node.want(102, 'B', last)).toEqual(['redirect 102'])
   })
 
+  test('what waited in line at a seed for who is gone is not booked: the next to ask gets it, as often as that is', () => {
+    const node = server(true)
+    const last = hex('last')
+    for (const name of ['A', 'C', 'D']) link(node.journey, name)
+    for (const digest of [hex('a'), last]) node.journey.here.add(digest)
+    expect(node.want(1, 'A')).toEqual(['serve 1'])
+    for (let id = 10; id < 20; id += 2) {
+      link(node.journey, 'B')
+      for (const again of [id, id + 1]) expect(node.want(again, 'B', last, true)).toEqual([])
+      node.gone(peer('B'))
+      node.journey.links.delete(peer('B'))
+    }
+    link(node.journey, 'B')
+    expect(node.want(2, 'C', last)).toEqual([])
+    expect(node.want(3, 'D', last)).toEqual(['redirect 3'])
+    expect(node.served(1)).toEqual(['serve 2'])
+  })
+
+  test('a seed that waited in line and is gone takes no booking of others along', () => {
+    const given = (seeds: number) => {
+      const node = server(true, 1, { seedExtraBytesPerSecond: LIMITS.maxBlockBytes })
+      link(node.journey, 'A')
+      node.journey.here.add(hex('a'))
+      expect(node.want(1, 'A')).toEqual(['serve 1'])
+      for (let at = 0; at < seeds; at += 1) {
+        link(node.journey, `S${at}`, { submit: true })
+        expect(node.want(2 + at, `S${at}`)).toEqual([])
+        node.gone(peer(`S${at}`))
+      }
+      return Array.from({ length: 8 }, (_, at) => {
+        link(node.journey, `P${at}`)
+        node.tick(at * LIMITS.doubtMs)
+        return node.want(100 + at, `P${at}`, hex('a'), true)
+      }).filter(({ length }) => length === 0).length
+    }
+    expect([given(0), given(3)]).toEqual([2, 2])
+  })
+
   test('whoever asks for more than it may, and reads none of it, keeps no neighbour from being served', () => {
     const node = server()
     for (const name of ['A', 'B']) link(node.journey, name)

@@ -2,7 +2,7 @@
 import type { EventOf } from '../../../src/core/events.ts'
 import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
 import { Serve } from '../../../src/core/serve.ts'
-import { LIMITS } from '../../../src/limits.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import { coreConfig } from '../core/fleet.ts'
 import { FakeJourney, hex, peer } from '../core-peers/fakes.ts'
@@ -13,11 +13,11 @@ class HasBlocks extends FakeJourney {
   override hasBlock = ((digest: Digest) => this.here.has(digest)) as () => boolean
 }
 
-export function server(submit = false, maxServedAtOnce = 1) {
+export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limits> = {}) {
   const journey = new HasBlocks()
   const coming = new Set<Digest>()
   let askedOf: PeerId | undefined
-  const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce } })
+  const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce, ...change } })
   const counter = new StepCounter()
   let monoMs = 0
   const serve = new Serve(config, {
