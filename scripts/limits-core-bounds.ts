@@ -179,7 +179,7 @@ export const BLOCKS: readonly WireBound[] = [
   ...constants('core/serve/slow-takers.ts', slowTakers, [
     [
       'SLOW_MS',
-      'until a block that a peer does not take counts against it, where others take theirs meanwhile',
+      'for each block that a peer has on its way at once: until one that it does not take counts against it, where others take theirs meanwhile',
       'the peer: it is slow',
     ],
     [

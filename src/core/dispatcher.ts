@@ -198,7 +198,7 @@ export class Dispatcher implements CoreFacts {
       case 'persistFailed':
         return this.#persistFailed(step, event)
       case 'served':
-        return this.#serve.onServed(step, event.id)
+        return this.#serve.onServed(step, event)
       case 'collected':
         this.#gone(step, event.digests)
         return this.#each((stage) => stage.onBlocksLost?.(step, this.#journey, event.digests))

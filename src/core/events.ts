@@ -72,8 +72,8 @@ export type Event =
   /** A write is durable. */
   | { readonly kind: 'persisted'; readonly ticket: Ticket }
   | { readonly kind: 'persistFailed'; readonly ticket: Ticket; readonly code: Code }
-  /** What `serveBlock` asked for is on its way, or the asker has gone: its place is free. */
-  | { readonly kind: 'served'; readonly id: RequestId }
+  /** What `serveBlock` asked for is on its way, so many bytes: none where the asker has gone, or nothing could be read. Its place is free. */
+  | { readonly kind: 'served'; readonly id: RequestId; readonly bytes: number }
   /** Answer to `read`: undefined where the store lacks it or found it corrupt. */
   | { readonly kind: 'blockRead'; readonly digest: Digest; readonly bytes: Uint8Array | undefined }
   /** Removed with the cache: of no release that counts. */

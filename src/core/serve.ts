@@ -90,13 +90,13 @@ export class Serve {
     for (const wanted of ready) this.#serve(step, journey, wanted)
   }
 
-  /** A block is on its way, or the asker has gone. */
-  onServed(step: Step, id: RequestId): void {
+  /** A block is on its way, or none of it: the asker has gone, or it could not be read. */
+  onServed(step: Step, { id, bytes }: EventOf<'served'>): void {
     const active = this.#active.get(id)
     if (active === undefined) return
     this.#active.delete(id)
-    const { maxServedAtOnce } = this.#config.limits
-    if (this.#slow.left(active, [...this.#active.values()], maxServedAtOnce, step.now.monoMs))
+    const { limits } = this.#config
+    if (this.#slow.left(active, bytes, [...this.#active.values()], limits, step.now.monoMs))
       this.#sendAway(step)
     // What waits in line here is no sign of a dead peer.
     if (this.#config.submit) this.#copies.heard(active.peer, step.now.monoMs)
@@ -202,7 +202,8 @@ export class Serve {
       const wanted = this.#nextInLine([...this.#active.values()], monoMs)
       if (wanted === undefined) break
       const untilMonoMs = monoMs + this.#config.limits.blockDeadlineMs
-      this.#active.set(wanted.id, { ...wanted, untilMonoMs, sinceMonoMs: monoMs, passedBy: 0 })
+      const taking = { sinceMonoMs: monoMs, passedByBytes: 0, ofItsPeer: 1 }
+      this.#active.set(wanted.id, { ...wanted, untilMonoMs, ...taking })
       step.wakeAt(untilMonoMs)
       step.emit({ kind: 'serveBlock', id: wanted.id, digest: wanted.digest })
     }

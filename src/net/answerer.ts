@@ -31,7 +31,7 @@ export interface AnswererOptions {
 interface Exchange {
   readonly peer: PeerId
   readonly replies: AnyReply[]
-  readonly written: PromiseWithResolvers<void>
+  readonly written: PromiseWithResolvers<boolean>
   wake: () => void
 }
 
@@ -70,9 +70,9 @@ export class Answerer {
     exchange?.wake()
   }
 
-  /** Resolves once the exchange of this request has ended, by its last reply or because the asker is gone. */
-  ended(id: EffectOf<'reply'>['id']): Promise<void> {
-    return this.#exchanges.get(id)?.written.promise ?? Promise.resolve()
+  /** Resolves once the exchange of this request has ended: with true by its last reply, with false because the asker is gone. */
+  ended(id: EffectOf<'reply'>['id']): Promise<boolean> {
+    return this.#exchanges.get(id)?.written.promise ?? Promise.resolve(false)
   }
 
   /** The other side cuts us off: it knows why. */
@@ -204,13 +204,13 @@ export class Answerer {
         await this.#write(stream, batch, rules)
         exchange.replies.splice(0, batch.length)
         const last = batch.at(-1)
-        if (last !== undefined && isLast(last)) return
+        if (last !== undefined && isLast(last)) return exchange.written.resolve(true)
       }
     } finally {
       this.#exchanges.delete(id)
       over.removeEventListener('abort', onEnd)
       stream.removeEventListener('close', onEnd)
-      exchange.written.resolve()
+      exchange.written.resolve(false)
     }
   }
 

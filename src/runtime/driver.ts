@@ -123,8 +123,8 @@ export function createDriver(
     const sent = ports.transport.replyBlock(effect.id, bytes)
     if (bytes === undefined) dispatch({ kind: 'blockLost', digest: effect.digest })
     else ports.metrics.count({ kind: 'count', metric: 'blocks_sent', by: 1 })
-    await sent
-    dispatch({ kind: 'served', id: effect.id })
+    const isGone = (await sent) === false
+    dispatch({ kind: 'served', id: effect.id, bytes: isGone ? 0 : (bytes?.byteLength ?? 0) })
   }
 
   async function shownNow(channels: readonly Channel[]): Promise<ReadonlyMap<Channel, ReleaseId>> {

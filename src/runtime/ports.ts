@@ -66,8 +66,8 @@ export interface TransportPort {
   perform(effect: TransportEffect): void
   /** Signed peer records kept by `rememberPeer` in earlier lives; once started. */
   rememberedPeers?(): Promise<readonly Uint8Array[]>
-  /** Answer an inbound blocks request with bytes read by the driver. Resolves once they are on their way, or the asker has gone. */
-  replyBlock(id: RequestId, bytes: Uint8Array | undefined): Promise<void> | undefined
+  /** Answer an inbound blocks request with bytes read by the driver. Resolves once they are on their way, with false once the asker has gone; undefined: at once. */
+  replyBlock(id: RequestId, bytes: Uint8Array | undefined): Promise<boolean> | undefined
   stop(): Promise<void>
 }
 

@@ -243,7 +243,10 @@ class Sequence {
       const bytes = this.#random() < 0.1 ? undefined : CONTENT.get(digest)
       this.#hear({ kind: 'blockRead', digest, bytes })
     }
-    for (const id of this.#served.splice(0)) this.#hear({ kind: 'served', id })
+    for (const id of this.#served.splice(0)) {
+      const bytes = this.#random() < 0.1 ? 0 : LIMITS.maxBlockBytes
+      this.#hear({ kind: 'served', id, bytes })
+    }
     for (const { channel, release } of this.#activations.splice(0))
       this.#hear({ kind: 'activated', channel, release, outcome: this.#random.pick(OUTCOMES) })
     for (const { address } of this.#dials.splice(0))

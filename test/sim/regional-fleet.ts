@@ -332,7 +332,7 @@ export class RegionalFleet {
     if (to !== undefined) node.sentTo.set(to, (node.sentTo.get(to) ?? 0) + (bytes?.length ?? 0))
     const message = bytes === undefined ? ({ type: 'gone' } as const) : ({ type: 'block', bytes } as const)
     this.#answer(node, id, { protocol: 'blocks', message })
-    this.time.after(1, () => this.handle(node, { kind: 'served', id }))
+    this.time.after(1, () => this.handle(node, { kind: 'served', id, bytes: bytes?.byteLength ?? 0 }))
   }
 
   #answer(by: CoreNode, inboundId: RequestId, reply: AnyReply): void {

@@ -1,12 +1,14 @@
 /**
  * Who does not take what it is given holds a place for as long as a block may take, and a few of them all places there are.
  * That a block takes long says nothing by itself: the own uplink may be slow. It does once blocks that others asked for later
- * have left meanwhile. Where every place is held so, one more is given, so that this shows.
+ * have left meanwhile, as many bytes as all places hold: peers share the uplink evenly, and blocks may be small. What one peer
+ * has on its way at once shares its part. Where every place is held so, one more is given, so that this shows.
  */
+import type { Limits } from '../../limits.ts'
 import type { PeerId } from '../../model/ids.ts'
 import { LatestMap } from '../latest.ts'
 
-/** Within this, three blocks are through on a new connection to the other side of the world; one at 1 Mbit/s takes 2 s. */
+/** Within this a block is through on a new connection to the other side of the world; at 1 Mbit/s it takes 2 s. */
 export const SLOW_MS = 3_000
 /** For so long whoever was slow shares one place with all others who were. */
 export const SLOW_FOR_MS = 60_000
@@ -17,11 +19,13 @@ export const MAX_SLOW = 256
 export interface Taking {
   readonly peer: PeerId
   readonly sinceMonoMs: number
-  /** Blocks that others asked for later, and have. */
-  passedBy: number
+  /** Bytes of blocks that others asked for later, and have. */
+  passedByBytes: number
+  /** Blocks that this peer had on its way at once meanwhile, at most. */
+  ofItsPeer: number
 }
 
-/** When it is. */
+/** When it is, if it is the only one of its peer. */
 export const lateMonoMs = ({ sinceMonoMs }: Taking): number => sinceMonoMs + SLOW_MS
 const isLate = (one: Taking, monoMs: number): boolean => lateMonoMs(one) <= monoMs
 
@@ -47,13 +51,31 @@ export class SlowTakers {
     )
   }
 
-  /** This block has left, those are on their way still. @returns true where one of these peers counts as slow from now on */
-  left(block: Taking, active: readonly Taking[], most: number, monoMs: number): boolean {
+  /**
+   * So much of this block has left, those are on their way still.
+   * @returns true where one of these peers counts as slow from now on
+   */
+  left(
+    block: Taking,
+    bytes: number,
+    active: readonly Taking[],
+    { maxServedAtOnce, maxBlockBytes }: Limits,
+    monoMs: number,
+  ): boolean {
+    for (const one of active) {
+      const now = [block, ...active].filter(({ peer }) => peer === one.peer).length
+      one.ofItsPeer = Math.max(one.ofItsPeer, now)
+    }
     const before = active.filter((one) => one.peer !== block.peer && one.sinceMonoMs < block.sinceMonoMs)
-    for (const one of before) one.passedBy += 1
-    const slow = before.filter(({ passedBy, peer }) => passedBy >= most && !this.has(peer, monoMs))
-    const late = slow.filter((one) => isLate(one, monoMs))
-    for (const { peer } of late) this.#since.set(peer, monoMs)
-    return late.length > 0
+    for (const one of before) one.passedByBytes += bytes
+    const slow = before.filter(
+      ({ peer, passedByBytes, sinceMonoMs, ofItsPeer }) =>
+        passedByBytes >= maxServedAtOnce * maxBlockBytes &&
+        // Of all places at once the deadline would come first.
+        sinceMonoMs + SLOW_MS * Math.min(ofItsPeer, Math.max(1, maxServedAtOnce - 1)) <= monoMs &&
+        !this.has(peer, monoMs),
+    )
+    for (const { peer } of slow) this.#since.set(peer, monoMs)
+    return slow.length > 0
   }
 }

@@ -229,7 +229,7 @@ export class CoreRelease {
     const bytes = this.#disks[node]?.get(digest)
     const busyMs = bytes === undefined ? 0 : this.#carrier.serve(node, id, bytes)
     if (bytes === undefined) this.#carrier.answer(node, id, { protocol: 'blocks', message: { type: 'gone' } })
-    this.#later(busyMs, () => this.#handle(node, { kind: 'served', id }))
+    this.#later(busyMs, () => this.#handle(node, { kind: 'served', id, bytes: bytes?.byteLength ?? 0 }))
   }
 
   /** Hands the release to the origin as the tool does: submit, then what it lacks. */

@@ -317,9 +317,14 @@ test('each fault is counted and told, and logged once a connection', async () =>
 test('the largest message allowed passes', async () => {
   const [a, b] = await pair()
   const whole = new Uint8Array(256 * 1024).fill(7)
-  b.onRequest = ({ id }) => b.transport.replyBlock(id, whole)
+  let isWritten: Promise<boolean> | undefined
+  b.onRequest = ({ id }) => {
+    isWritten = b.transport.replyBlock(id, whole)
+  }
   const id = a.ask(b.id, want)
   expect((await a.event('reply', (event) => event.id === id)).reply).toEqual(block(whole))
+  expect(await isWritten).toBe(true)
+  expect(await b.transport.replyBlock(id, whole)).toBe(false)
 })
 
 test('a second stream of a protocol that allows one is reset, and the first still served', async () => {

@@ -51,7 +51,8 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
         }
         serve.onRequest(step, journey, event)
       }),
-    served: (id: number) => run((step) => serve.onServed(step, id)),
+    served: (id: number, bytes = LIMITS.maxBlockBytes) =>
+      run((step) => serve.onServed(step, { kind: 'served', id, bytes })),
     block: (digest: Digest) => {
       journey.here.add(digest)
       return run((step) => serve.onBlock(step, journey, digest))

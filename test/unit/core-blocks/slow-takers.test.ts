@@ -7,7 +7,7 @@ import { server } from './server.ts'
 
 function holding(submit = false) {
   const node = server(submit, LIMITS.maxServedAtOnce)
-  for (let id = 0; id < 100; id += 1) node.journey.here.add(hex(`n${id}`))
+  for (let id = 0; id < 1_000; id += 1) node.journey.here.add(hex(`n${id}`))
   return { ...node, want: (id: number, from: string) => node.want(id, from, hex(`n${id}`)) }
 }
 
@@ -20,6 +20,7 @@ test('two that read nothing share one place once four blocks of others have pass
   expect(node.want(5, 'C')).toEqual(['busy 5'])
   expect(node.tick(SLOW_MS)).toEqual([])
   for (const id of [6, 7, 8, 9]) {
+    if (id === 9) expect(node.tick(2 * SLOW_MS)).toEqual([])
     expect(node.want(id, 'C')).toEqual([`serve ${id}`])
     expect(node.want(50 + id, 'D')).toEqual([`busy ${50 + id}`])
     expect(node.want(90, 'A')).toEqual(['busy 90'])
@@ -37,7 +38,7 @@ test('two that read nothing share one place once four blocks of others have pass
   expect(node.want(92, 'A')).toEqual(['busy 92'])
   expect(node.want(93, 'B')).toEqual(['busy 93'])
   for (const id of [10, 11, 12, 13]) expect(node.served(id)).toEqual([])
-  node.tick(SLOW_MS + SLOW_FOR_MS)
+  node.tick(2 * SLOW_MS + SLOW_FOR_MS)
   for (const id of [14, 15]) expect(node.want(id, 'A')).toEqual([`serve ${id}`])
 })
 
@@ -58,6 +59,7 @@ test('two that ask a seed over a border and read nothing have no more, nor does 
   expect(node.served(15)).toEqual(['serve 14'])
   expect(node.served(14)).toEqual(['serve 13'])
   expect(node.served(13)).toEqual(['serve 12'])
+  expect(node.tick(3 * SLOW_MS)).toEqual([])
   expect(node.served(12)).toEqual(['busy 5', 'busy 6', 'busy 7', 'serve 10', 'serve 11'])
   expect(node.want(16, 'P')).toEqual(['busy 16'])
   for (const id of [1, 2, 3, 4]) expect(node.served(id)).toEqual([])
@@ -84,12 +86,95 @@ test('where all are slow nobody is: one more is let by, and each has its places 
   }
 })
 
+/** 2 Mbit/s. */
+const BYTES_PER_MS = 250
+
+interface Sent {
+  readonly id: number
+  readonly bytes: number
+  ms: number
+}
+
+test.each([
+  ['a whole block', LIMITS.maxBlockBytes],
+  ['1 KiB', 1_024],
+])(
+  'who has three blocks at once over a slow uplink is not slow, whoever else takes %s at a time',
+  (_, each) => {
+    const node = holding(true)
+    link(node.journey, 'P', { region: 'far' })
+    link(node.journey, 'C')
+    const onTheWay: Sent[] = []
+    let ms = 0
+    let next = 10
+    for (const [at, id] of [1, 2, 3].entries()) {
+      expect(node.want(id, 'P')).toEqual([`serve ${id}`])
+      // Each a bit shorter than the one after: they end at different moments.
+      onTheWay.push({ id, bytes: LIMITS.maxBlockBytes * (1 - at / 20), ms: 0 })
+    }
+    while (onTheWay.some(({ id }) => id <= 3)) {
+      ms += 10
+      node.tick(ms)
+      if (onTheWay.every(({ id }) => id <= 3)) {
+        expect(node.want(next, 'C')).toEqual([`serve ${next}`])
+        onTheWay.push({ id: next, bytes: each, ms: 0 })
+        next += 1
+      }
+      const share = (10 * BYTES_PER_MS) / onTheWay.length
+      for (const one of [...onTheWay]) {
+        one.ms += share
+        if (one.ms < one.bytes) continue
+        onTheWay.splice(onTheWay.indexOf(one), 1)
+        expect(node.served(one.id, one.bytes)).toEqual([])
+      }
+    }
+    expect(ms).toBeGreaterThan(SLOW_MS)
+    for (const id of [4, 5]) expect(node.want(id, 'P')).toEqual([`serve ${id}`])
+  },
+)
+
+test('who takes three blocks at once has three times as long for the last of them', () => {
+  const node = holding(true)
+  link(node.journey, 'P', { region: 'far' })
+  link(node.journey, 'C')
+  for (const id of [1, 2, 3]) expect(node.want(id, 'P')).toEqual([`serve ${id}`])
+  node.tick(3 * SLOW_MS - 2)
+  const pass = (from: number) => {
+    for (let id = from; id < from + LIMITS.maxServedAtOnce; id += 1) {
+      expect(node.want(id, 'C')).toEqual([`serve ${id}`])
+      expect(node.served(id)).toEqual([])
+    }
+  }
+  pass(10)
+  for (const id of [1, 2]) expect(node.served(id)).toEqual([])
+  node.tick(3 * SLOW_MS - 1)
+  pass(20)
+  for (const id of [4, 5]) expect(node.want(id, 'P')).toEqual([`serve ${id}`])
+  for (const id of [4, 5]) expect(node.served(id)).toEqual([])
+  node.tick(3 * SLOW_MS)
+  pass(30)
+  expect(node.want(6, 'P')).toEqual(['busy 6'])
+})
+
+test('who has gone, or asks for what cannot be read, passes nobody by', () => {
+  const node = holding()
+  for (const name of ['A', 'C']) link(node.journey, name)
+  expect(node.want(1, 'A')).toEqual(['serve 1'])
+  node.tick(SLOW_MS)
+  for (let id = 10; id < 20; id += 1) {
+    expect(node.want(id, 'C')).toEqual([`serve ${id}`])
+    expect(node.served(id, 0)).toEqual([])
+  }
+  expect(node.want(2, 'A')).toEqual(['serve 2'])
+})
+
 test('of many that were slow those are remembered that were so last', () => {
   const slow = new SlowTakers()
   for (let at = 0; at <= MAX_SLOW; at += 1) {
-    const late = { peer: peer(`P${at}`), sinceMonoMs: 0, passedBy: LIMITS.maxServedAtOnce }
-    const block = { peer: peer('C'), sinceMonoMs: 1, passedBy: 0 }
-    expect(slow.left(block, [late], LIMITS.maxServedAtOnce, SLOW_MS)).toBe(true)
+    const late = { peer: peer(`P${at}`), sinceMonoMs: 0, passedByBytes: 0, ofItsPeer: 1 }
+    const block = { peer: peer('C'), sinceMonoMs: 1, passedByBytes: 0, ofItsPeer: 1 }
+    const bytes = LIMITS.maxServedAtOnce * LIMITS.maxBlockBytes
+    expect(slow.left(block, bytes, [late], LIMITS, SLOW_MS)).toBe(true)
   }
   expect([0, 1, MAX_SLOW].map((at) => slow.has(peer(`P${at}`), SLOW_MS))).toEqual([false, true, true])
 })

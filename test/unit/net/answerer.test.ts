@@ -47,6 +47,7 @@ function serving(
   const muxer = boundedYamux(unread, limits)().createStreamMuxer(connection)
   const block = { protocol: 'blocks', message: { type: 'block', bytes: new Uint8Array(262_144) } } as const
   let asked = 0
+  const ends: Promise<boolean>[] = []
   const answerer = new Answerer({
     rules: { ...rules, blocks: { ...rules.blocks, messageDeadlineMs } },
     limits,
@@ -57,6 +58,7 @@ function serving(
     sink: (event: TransportEvent) => {
       if (event.kind !== 'request') return
       asked += 1
+      ends.push(answerer.ended(event.id))
       queueMicrotask(() => answerer.reply({ kind: 'reply', id: event.id, reply: block }))
     },
     isCurrent: () => true,
@@ -72,7 +74,7 @@ function serving(
   if (stream === undefined) throw new Error('the stream is taken up at once')
   const message = { type: 'want', digest: 'd'.repeat(64) as Digest } as const
   const wanted = frame([encodeRequest('blocks', message)], 1_000).subarray()
-  return { hear, want: () => hear(sent(0, wanted)), asked: () => asked, stream, connection }
+  return { hear, want: () => hear(sent(0, wanted)), asked: () => asked, ends, stream, connection }
 }
 
 test.each([
@@ -97,6 +99,7 @@ test.each([
   ])
   await expect.poll(() => peer.stream.status).toBe('aborted')
   expect(peer.asked()).toBeLessThanOrEqual(2)
+  expect(await peer.ends.at(-1)).toBe(false)
 })
 
 test('an answer is given up no sooner than its asker does, however soon a message of the protocol has to be whole', async () => {

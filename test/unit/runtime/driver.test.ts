@@ -63,3 +63,28 @@ test('a port that cannot stop keeps no other from its end, and is told in the en
   await expect(stopped).rejects.toThrow('the first')
   expect(log).toEqual(['transport', 'activator', 'written', 'store'])
 })
+
+test.each([
+  ['has it', Uint8Array.of(1, 2, 3), Promise.resolve(true), 3],
+  ['has it at once', Uint8Array.of(1, 2, 3), undefined, 3],
+  ['has gone', Uint8Array.of(1, 2, 3), Promise.resolve(false), 0],
+  ['asks for what cannot be read', undefined, Promise.resolve(true), 0],
+])('of a block as much has left as its asker took: one that %s', async (_, read, sent, bytes) => {
+  const events: Event[] = []
+  const digest = '1'.repeat(64) as Digest
+  const core = {
+    handle: (event: Event): readonly Effect[] => {
+      events.push(event)
+      return event.kind === 'tick' ? [{ kind: 'serveBlock', id: 1, digest }] : []
+    },
+  }
+  const ports = {
+    store: { readBlock: async () => read },
+    transport: { replyBlock: () => sent },
+    metrics: { count: () => {} },
+    clock: { now: () => ({ monoMs: 0, wallMs: 0 }) },
+  } as unknown as Ports
+  createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(events.at(-1)).toEqual({ kind: 'served', id: 1, bytes })
+})
