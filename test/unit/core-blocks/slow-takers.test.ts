@@ -66,6 +66,9 @@ test('two that ask a seed over a border and read nothing have no more, nor does 
   expect(node.want(17, 'P')).toEqual(['serve 17'])
   expect(node.want(18, 'Q')).toEqual(['busy 18'])
   expect(node.want(19, 'C')).toEqual(['serve 19'])
+  // What was not given after all is not booked either.
+  link(node.journey, 'R', { region: 'far' })
+  for (const id of [5, 7]) expect(node.want(id, 'R')).toEqual([])
 })
 
 test('where all are slow nobody is: one more is let by, and each has its places as before', () => {
