@@ -13,6 +13,16 @@ function uploaded(node: SubmitNode, made: Made) {
   return node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
 }
 
+/** The same at a seed that has two others beside it, which lend the place. */
+function uploadedBesideTwo(node: SubmitNode) {
+  const made = make({ clock: { alice: 1 } })
+  const first = node.ask({ type: 'submit', envelope: made.envelope })
+  const second = node.answer(first[0], { type: 'noted' })
+  node.settled(node.answer(second[0], { type: 'noted' }))
+  node.ask({ type: 'page', release: made.id, bytes: made.page })
+  return node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+}
+
 const big = (clock: Record<string, number>) => make({ clock, text: 'x'.repeat(LIMITS.maxInlineBytes) })
 
 test('A submission: lease, pages, blocks, then one batch that ends with whole', () => {
@@ -244,12 +254,7 @@ test('A seed that the configuration names is told to pull, not a peer that only 
     const node = new SubmitNode({ seeds: [named], random: () => draw })
     node.connect(OTHER, { seed: true })
     node.connect(PEER, { seed: true })
-    const made = make({ clock: { alice: 1 } })
-    const first = node.ask({ type: 'submit', envelope: made.envelope })
-    const second = node.answer(first[0], { type: 'noted' })
-    node.settled(node.answer(second[0], { type: 'noted' }))
-    node.ask({ type: 'page', release: made.id, bytes: made.page })
-    const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+    const last = uploadedBesideTwo(node)
     expect(requests(last)).toEqual(['await peer'])
   }
 })
@@ -260,12 +265,7 @@ test('Where the second seed turns out to be full, also while it is waited for, a
     const node = new SubmitNode()
     node.connect(PEER, { seed: true })
     node.connect(OTHER, { seed: true })
-    const made = make({ clock: { alice: 1 } })
-    const first = node.ask({ type: 'submit', envelope: made.envelope })
-    const second = node.answer(first[0], { type: 'noted' })
-    node.settled(node.answer(second[0], { type: 'noted' }))
-    node.ask({ type: 'page', release: made.id, bytes: made.page })
-    const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+    const last = uploadedBesideTwo(node)
     let asked: Effect | undefined = last.find((effect) => effect.kind === 'request')
     expect(requests(last)).toEqual(['await other'])
     if (isLater) {

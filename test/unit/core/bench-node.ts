@@ -11,7 +11,18 @@ import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
 import type { Stage } from '../../../src/core/stage.ts'
 import type { Step } from '../../../src/core/step.ts'
 import type { Channel, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
-import { coreConfig, given, gossip, type Made, NO_GATEWAYS, PEER, ROOT, rootBytes, WALL_MS } from './fleet.ts'
+import {
+  CHANNEL,
+  coreConfig,
+  given,
+  gossip,
+  type Made,
+  NO_GATEWAYS,
+  PEER,
+  ROOT,
+  rootBytes,
+  WALL_MS,
+} from './fleet.ts'
 
 export class BenchNode {
   readonly heard: string[] = []
@@ -136,6 +147,21 @@ export class BenchNode {
 
 export const ofKind = <K extends Effect['kind']>(effects: readonly Effect[], kind: K): EffectOf<K>[] =>
   effects.filter((effect): effect is EffectOf<K> => effect.kind === kind)
+
+/** The whole release by gossip, and on disk. */
+export const comes = (node: BenchNode, made: Made): readonly Effect[] =>
+  node.persist(node.run(gossip(made, [made.page, made.block])))
+
+/** What came of its activation. */
+export const activated = ({ id }: Made, kind: 'healthy' | 'unhealthy' | 'failed'): Event => ({
+  kind: 'activated',
+  channel: CHANNEL,
+  release: id,
+  outcome:
+    kind === 'healthy'
+      ? { kind, changed: 1 }
+      : { kind, code: 'ACTIVATE_UNHEALTHY', text: 'the check said no' },
+})
 
 /** A node that has the manifest and has asked for the block. */
 export function fetching(made: Made) {

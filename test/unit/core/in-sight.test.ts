@@ -2,20 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
-import { BenchNode, ofKind } from './bench-node.ts'
-import {
-  CHANNEL,
-  floorOf,
-  gossip,
-  type Made,
-  make,
-  PEER,
-  ROOT,
-  raised,
-  record,
-  rootBytes,
-  WALL_MS,
-} from './fleet.ts'
+import { BenchNode, comes, ofKind } from './bench-node.ts'
+import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes, WALL_MS } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
 const next = make({ clock: { alice: 2 }, text: 'b=1\n', header: { expires: WALL_MS + 600_000 } })
@@ -28,7 +16,6 @@ const done = ({ id }: Made, kind: 'healthy' | 'unhealthy' | 'failed' | 'short'):
     bad ?? (kind === 'healthy' ? { kind, changed: 1 } : { kind: kind as 'unhealthy' | 'failed', ...why })
   return { kind: 'activated', channel: CHANNEL, release: id, outcome }
 }
-const comes = (node: BenchNode, made: Made) => node.persist(node.run(gossip(made, [made.page, made.block])))
 const activations = (effects: readonly Effect[]) =>
   ofKind(effects, 'activate').map(({ release, fallback }) => ({ release, fallback }))
 const tried = (node: BenchNode, ms: number) => {

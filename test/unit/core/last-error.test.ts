@@ -6,22 +6,12 @@ import type { Event } from '../../../src/core/events.ts'
 import type { Freshness } from '../../../src/model/beacon.ts'
 import type { Pattern } from '../../../src/model/ids.ts'
 import { successor } from '../../../src/trust/successor.ts'
-import { BenchNode, fetching, ofKind } from './bench-node.ts'
-import { CHANNEL, given, gossip, type Made, make, PEER, ROOT, rootBytes } from './fleet.ts'
+import { activated, BenchNode, comes, fetching, ofKind } from './bench-node.ts'
+import { given, make, PEER, ROOT, rootBytes } from './fleet.ts'
 
 const TICK: Event = { kind: 'tick' }
 const good = make({ clock: { alice: 1 } })
 const bad = make({ clock: { alice: 2 }, text: 'b=1\n' })
-const done = ({ id }: Made, kind: 'healthy' | 'unhealthy'): Event => ({
-  kind: 'activated',
-  channel: CHANNEL,
-  release: id,
-  outcome:
-    kind === 'healthy'
-      ? { kind, changed: 1 }
-      : { kind, code: 'ACTIVATE_UNHEALTHY', text: 'the check said no' },
-})
-const comes = (node: BenchNode, made: Made) => node.persist(node.run(gossip(made, [made.page, made.block])))
 const later = (node: BenchNode, ms: number): readonly Effect[] => {
   node.monoMs += ms
   return node.run(TICK)
@@ -34,7 +24,7 @@ function running(stages: ConstructorParameters<typeof BenchNode>[1] = {}): Bench
   node.start()
   node.peer(PEER, { submit: true })
   comes(node, good)
-  node.persist(node.run(done(good, 'healthy')))
+  node.persist(node.run(activated(good, 'healthy')))
   node.persist(later(node, 30_000))
   return node
 }
@@ -69,8 +59,8 @@ it('a release that failed does not hide why nothing newer comes', () => {
   const freshness = { state: () => state, page: () => undefined, heardAny: () => true }
   const node = running({ freshness: { ...freshness, lastHeardMonoMs: () => 0, silentKeys: () => 0 } })
   comes(node, bad)
-  node.persist(node.run(done(bad, 'unhealthy')))
-  node.persist(node.run(done(good, 'healthy')))
+  node.persist(node.run(activated(bad, 'unhealthy')))
+  node.persist(node.run(activated(good, 'healthy')))
   expect(errorOf(node)).toBe('ACTIVATE_UNHEALTHY')
   for (const [next, code] of [
     ['silent', 'SYNC_SILENT'],

@@ -4,23 +4,13 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Digest } from '../../../src/model/ids.ts'
-import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
+import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
+import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
 const bad = make({ clock: { alice: 2 }, text: 'b=1\n' })
 const newer = make({ clock: { alice: 3 }, text: 'c=1\n' })
 const TICK: Event = { kind: 'tick' }
-const done = ({ id }: Made, kind: 'healthy' | 'unhealthy' | 'failed'): Event => ({
-  kind: 'activated',
-  channel: CHANNEL,
-  release: id,
-  outcome:
-    kind === 'healthy'
-      ? { kind, changed: 1 }
-      : { kind, code: 'ACTIVATE_UNHEALTHY', text: 'the check said no' },
-})
-const comes = (node: BenchNode, made: Made) => node.persist(node.run(gossip(made, [made.page, made.block])))
 const activations = (effects: readonly Effect[]) =>
   ofKind(effects, 'activate').map(({ release, previous, fallback }) => ({ release, previous, fallback }))
 const lost = (made: Made): Event => ({ kind: 'blockLost', digest: sha256(made.block) })
@@ -31,7 +21,7 @@ function underWay() {
   node.start()
   node.peer(PEER, { submit: true })
   comes(node, good)
-  node.persist(node.run(done(good, 'healthy')))
+  node.persist(node.run(activated(good, 'healthy')))
   node.monoMs = 30_000
   node.persist(node.run(TICK))
   comes(node, bad)
@@ -45,7 +35,7 @@ describe('a step back to what is just read again', () => {
     node.monoMs += 10_000
     const reads = ofKind(node.run(TICK), 'read').map(({ digest }) => digest)
     expect(reads).toContain(sha256(good.page))
-    const failed = node.run(done(bad, 'unhealthy'))
+    const failed = node.run(activated(bad, 'unhealthy'))
     expect(activations(failed)).toEqual([])
     expect(ofKind(failed, 'persist').flatMap(({ writes }) => writes)).toMatchObject([
       { kind: 'channel', record: { active: { release: good.id, soaked: true }, failed: [bad.id] } },
@@ -53,7 +43,7 @@ describe('a step back to what is just read again', () => {
     node.persist(failed)
     const read = node.run({ kind: 'blockRead', digest: sha256(good.page), bytes: good.page })
     expect(activations(node.persist(read))).toEqual([{ release: good.id, previous: bad.id, fallback: true }])
-    const back = node.run(done(good, 'healthy'))
+    const back = node.run(activated(good, 'healthy'))
     expect(activations([...back, ...node.persist(back)])).toEqual([])
     expect(node.view().channels[0]).toMatchObject({ active: { id: good.id, soaked: true }, unhealthy: false })
   })
@@ -61,8 +51,8 @@ describe('a step back to what is just read again', () => {
   it('fetches what is gone of it', () => {
     const node = underWay()
     node.run(lost(good))
-    node.persist(node.run(done(bad, 'unhealthy')))
-    node.persist(node.run(done(good, 'failed')))
+    node.persist(node.run(activated(bad, 'unhealthy')))
+    node.persist(node.run(activated(good, 'failed')))
     node.monoMs += 10_000
     node.run(TICK)
     const read = node.run({ kind: 'blockRead', digest: sha256(good.page), bytes: good.page })
@@ -82,7 +72,7 @@ describe('a step back that touches nothing, while a newer target cannot be shown
     for (let [next] = ofKind(node.run(TICK), 'activate'); next !== undefined; ) {
       tried.push(made(next.release))
       const effects = node.run(
-        done(made(next.release), well.includes(made(next.release)) ? 'healthy' : 'failed'),
+        activated(made(next.release), well.includes(made(next.release)) ? 'healthy' : 'failed'),
       )
       node.persist(effects)
       ;[next] = ofKind(effects, 'activate')
@@ -92,12 +82,12 @@ describe('a step back that touches nothing, while a newer target cannot be shown
 
   function bothFailed() {
     const node = underWay()
-    node.persist(node.run(done(bad, 'unhealthy')))
-    node.run(done(good, 'failed'))
+    node.persist(node.run(activated(bad, 'unhealthy')))
+    node.run(activated(good, 'failed'))
     expect(activations(comes(node, newer))).toEqual([
       { release: newer.id, previous: bad.id, fallback: false },
     ])
-    expect(activations(node.run(done(newer, 'failed')))).toEqual([])
+    expect(activations(node.run(activated(newer, 'failed')))).toEqual([])
     const at = (ms: number, ...well: Made[]) => {
       node.monoMs = 30_000 + ms
       return tries(node, well)
@@ -141,7 +131,7 @@ it('what is active is checked after the start, though the target touches nothing
     whole: [good.id, newer.id],
   })
   expect(activations(start)).toMatchObject([{ release: newer.id }])
-  expect(activations(node.run(done(newer, 'failed')))).toEqual([
+  expect(activations(node.run(activated(newer, 'failed')))).toEqual([
     { release: good.id, previous: good.id, fallback: false },
   ])
 })
@@ -152,32 +142,32 @@ describe('until it is back', () => {
   /** The second was healthy, did not soak, and the third is under way. */
   function onTheThird() {
     const node = underWay()
-    node.persist(node.run(done(bad, 'healthy')))
+    node.persist(node.run(activated(bad, 'healthy')))
     comes(node, third)
     return node
   }
 
   it('a node says of what was active before that it is, and that what files show is unhealthy', () => {
     const node = onTheThird()
-    node.persist(node.run(done(third, 'unhealthy')))
+    node.persist(node.run(activated(third, 'unhealthy')))
     expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id, soaked: false }, unhealthy: true })
-    node.persist(node.run(done(good, 'failed')))
+    node.persist(node.run(activated(good, 'failed')))
     expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id }, unhealthy: true })
     node.monoMs += 2_000
     expect(activations(node.run(TICK))).toEqual([{ release: good.id, previous: third.id, fallback: true }])
-    node.persist(node.run(done(good, 'healthy')))
+    node.persist(node.run(activated(good, 'healthy')))
     expect(node.view().channels[0]).toMatchObject({ active: { id: good.id, soaked: true }, unhealthy: false })
   })
 
   it('and another fails meanwhile, too', () => {
     const node = onTheThird()
-    node.persist(node.run(done(third, 'unhealthy')))
-    node.persist(node.run(done(good, 'failed')))
+    node.persist(node.run(activated(third, 'unhealthy')))
+    node.persist(node.run(activated(good, 'failed')))
     const fourth = make({ clock: { alice: 4 }, text: 'e=1\n' })
     comes(node, fourth)
-    node.persist(node.run(done(fourth, 'unhealthy')))
+    node.persist(node.run(activated(fourth, 'unhealthy')))
     expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id }, unhealthy: true })
-    node.persist(node.run(done(good, 'healthy')))
+    node.persist(node.run(activated(good, 'healthy')))
     expect(node.view().channels[0]).toMatchObject({ active: { id: good.id }, unhealthy: false })
   })
 
@@ -189,19 +179,19 @@ describe('until it is back', () => {
       [bad, false],
     ] as const) {
       comes(node, made)
-      node.persist(node.run(done(made, 'healthy')))
+      node.persist(node.run(activated(made, 'healthy')))
       if (soaks) {
         node.monoMs += 30_000
         node.persist(node.run(TICK))
       }
     }
     comes(node, third)
-    node.persist(node.run(done(third, 'unhealthy')))
+    node.persist(node.run(activated(third, 'unhealthy')))
     comes(node, make({ clock: { alice: 4 }, text: 'e=1\n', header: { expires: 1 } }))
     node.inside((_step, journey) =>
       expect([bad, third].map(({ id }) => journey.envelope(id) !== undefined)).toEqual([true, true]),
     )
-    node.persist(node.run(done(good, 'healthy')))
+    node.persist(node.run(activated(good, 'healthy')))
     node.inside((_step, journey) =>
       expect([bad, third].map(({ id }) => journey.envelope(id) !== undefined)).toEqual([false, false]),
     )
@@ -214,8 +204,8 @@ describe('a root that ends the epoch before the step back is taken', () => {
 
   it('ends it: what failed stays, and its state says so', () => {
     const node = underWay()
-    node.persist(node.run(done(bad, 'unhealthy')))
-    node.persist(node.run(done(good, 'failed')))
+    node.persist(node.run(activated(bad, 'unhealthy')))
+    node.persist(node.run(activated(good, 'failed')))
     expect(activations(raises(node))).toEqual([])
     node.monoMs += 60_000
     expect(activations(node.run(TICK))).toEqual([])
@@ -227,9 +217,9 @@ describe('a root that ends the epoch before the step back is taken', () => {
   it('while it is under way does not stop it, but that it is tried again', () => {
     for (const outcome of ['healthy', 'failed'] as const) {
       const node = underWay()
-      node.persist(node.run(done(bad, 'unhealthy')))
+      node.persist(node.run(activated(bad, 'unhealthy')))
       raises(node)
-      node.persist(node.run(done(good, outcome)))
+      node.persist(node.run(activated(good, outcome)))
       node.monoMs += 60_000
       expect(activations(node.run(TICK))).toEqual([])
       const runs = outcome === 'healthy' ? good : bad
