@@ -4,6 +4,7 @@ import { LIMITS } from '../limits.ts'
 import type { Release } from '../model/release.ts'
 import type { Seed } from '../publish/seeds.ts'
 import { isPast } from '../publish/standing.ts'
+import { timeOf } from './time.ts'
 
 /** @returns milliseconds since 1970 */
 export function expiryOf(text: string | undefined): number | undefined {
@@ -33,5 +34,3 @@ export async function requireUnexpired(
   const text = `${file}: expired at ${timeOf(expires)}, which is in the past; no node would activate it`
   throw new MeshError('USAGE', text, { path: file })
 }
-
-export const timeOf = (ms: number): string => new Date(ms).toISOString()

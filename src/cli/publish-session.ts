@@ -19,6 +19,7 @@ import { argument, collect } from './arguments.ts'
 import { readPrivateKey } from './key-files.ts'
 import { progress, warn } from './output.ts'
 import { readRoot } from './root-files.ts'
+import { timeOf } from './time.ts'
 
 export interface SigningOptions {
   readonly key?: readonly string[]
@@ -178,6 +179,6 @@ export function readChain(path: string): RootChain {
 export function warnOfExpiry({ version, expires }: TrustRoot): void {
   if (expires <= Date.now())
     warn(
-      `root ${version} expired at ${new Date(expires).toISOString()}: no node activates anything new until it is renewed (confmesh trust renew)`,
+      `root ${version} expired at ${timeOf(expires)}: no node activates anything new until it is renewed (confmesh trust renew)`,
     )
 }

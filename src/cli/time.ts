@@ -6,3 +6,6 @@ export function twoYearsFrom(ms: number): number {
   const date = new Date(wholeSecond(ms))
   return date.setUTCFullYear(date.getUTCFullYear() + 2)
 }
+
+/** For people and for `--json`. */
+export const timeOf = (ms: number): string => new Date(ms).toISOString()

@@ -22,7 +22,7 @@ import { checkType } from '../trust/threshold.ts'
 import { argument, collect, wholeNumber } from './arguments.ts'
 import { readInput } from './files.ts'
 import { keyNamed, LOST_KEY, readPublicKey } from './key-files.ts'
-import { twoYearsFrom } from './time.ts'
+import { timeOf, twoYearsFrom } from './time.ts'
 import { type ChangeOptions, changeRoot } from './trust-change.ts'
 import { change } from './trust-publishers.ts'
 
@@ -41,7 +41,7 @@ export const renewed =
   (root: TrustRoot): TrustRoot => {
     const expires = twoYearsFrom(nowMs)
     if (expires >= root.expires) return renew(root, expires)
-    const [until, next, now] = [root.expires, expires, nowMs].map((ms) => new Date(ms).toISOString())
+    const [until, next, now] = [root.expires, expires, nowMs].map(timeOf)
     throw new MeshError(
       'USAGE',
       `root ${root.version} is valid until ${until}, and renewed now it would be until ${next}; is it ${now}? Set the clock of this host`,

@@ -11,13 +11,13 @@ import { epochOf } from '../../trust/epoch.ts'
 import type { PrivateKey } from '../../trust/private-key.ts'
 import { addSignature } from '../../trust/signing.ts'
 import { collect } from '../arguments.ts'
-import { timeOf } from '../expiry.ts'
 import { replaceFile, whileLocked } from '../files.ts'
 import { readPrivateKey } from '../key-files.ts'
 import { out, printable, warn } from '../output.ts'
 import { distinct, lockAll, readChain } from '../publish-session.ts'
 import { amount } from '../publish-text.ts'
 import { short } from '../text.ts'
+import { timeOf } from '../time.ts'
 
 interface Options {
   readonly key?: readonly string[]
