@@ -11,8 +11,8 @@ import * as fetching from '../src/core/fetch.ts'
 import * as beaconKeys from '../src/core/freshness/beacon-keys.ts'
 import * as heartbeats from '../src/core/gateways/heartbeats.ts'
 import * as holders from '../src/core/holders.ts'
+import * as hosts from '../src/core/hosts.ts'
 import * as relayed from '../src/core/relayed.ts'
-import * as rootRun from '../src/core/roots/run.ts'
 import * as coreRoots from '../src/core/roots.ts'
 import * as copies from '../src/core/serve/copies.ts'
 import * as slowTakers from '../src/core/serve/slow-takers.ts'
@@ -105,7 +105,7 @@ export const PEERS: readonly WireBound[] = [
       'the peer: it is not asked meanwhile, whatever it names',
     ],
   ]),
-  ...constants('core/roots/run.ts', rootRun, [
+  ...constants('core/hosts.ts', hosts, [
     ['MAX_HOSTS', 'hosts or peers for which is counted what they ask for, in each table', FORGOTTEN],
   ]),
   ...constants('core/relayed.ts', relayed, [

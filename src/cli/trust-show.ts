@@ -1,3 +1,4 @@
+import { formatTime } from '../codec/json-fields.ts'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -22,7 +23,7 @@ export function verifyRoot(path: string, nowMs: number): void {
   if (root.expires <= nowMs) {
     throw new MeshError(
       'TRUST_ROOT_EXPIRED',
-      `${file.path}: expired ${iso(root.expires)}; confmesh trust renew makes the next`,
+      `${file.path}: expired ${formatTime(root.expires)}; confmesh trust renew makes the next`,
       {
         path: file.path,
       },
@@ -35,8 +36,8 @@ export function verifyRoot(path: string, nowMs: number): void {
     version: root.version,
     verifiedFrom: from,
   }
-  out({ ...value, expires: iso(root.expires) }, [
-    `${file.path} is valid: version ${root.version} of fleet ${root.fleetId}, ${signersOf(file)} of ${root.root.threshold} signatures needed, until ${iso(root.expires)}`,
+  out({ ...value, expires: formatTime(root.expires) }, [
+    `${file.path} is valid: version ${root.version} of fleet ${root.fleetId}, ${signersOf(file)} of ${root.root.threshold} signatures needed, until ${formatTime(root.expires)}`,
     from === root.version
       ? 'no older version lies beside it to follow from'
       : `it follows from version ${from}, step by step`,
@@ -50,7 +51,7 @@ function asJson(root: TrustRoot) {
   return {
     fleetId: root.fleetId,
     version: root.version,
-    expires: iso(root.expires),
+    expires: formatTime(root.expires),
     keys: Object.fromEntries([...root.keys].map(([id, { type }]) => [id, { type }])),
     roles: { root: { keys: root.root.keys, threshold: root.root.threshold } },
     publishers: Object.fromEntries(
@@ -70,14 +71,14 @@ function asJson(root: TrustRoot) {
 }
 
 const ending = (until: number | undefined): { until?: string } =>
-  until === undefined ? {} : { until: iso(until) }
+  until === undefined ? {} : { until: formatTime(until) }
 
 function describe(root: TrustRoot, have: number): string[] {
   const short = (ids: readonly string[]) => ids.map((id) => id.slice(0, 12)).join(', ') || 'none'
   const { maxAgeS, maxSkewS } = root.freshness
   return [
     `fleet      ${root.fleetId}`,
-    `version    ${root.version}, expires ${iso(root.expires)}, ${have} of ${root.root.threshold} signatures needed`,
+    `version    ${root.version}, expires ${formatTime(root.expires)}, ${have} of ${root.root.threshold} signatures needed`,
     `root       ${root.root.threshold} of ${root.root.keys.length}: ${short(root.root.keys)}`,
     ...[...root.publishers.values()].map(
       ({ name, keys, threshold, patterns }) =>
@@ -92,6 +93,4 @@ function describe(root: TrustRoot, have: number): string[] {
 }
 
 const untilText = (until: number | undefined): string =>
-  until === undefined ? '' : `, whose certificate ends ${iso(until)}`
-
-const iso = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')
+  until === undefined ? '' : `, whose certificate ends ${formatTime(until)}`

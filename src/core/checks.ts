@@ -4,8 +4,8 @@ import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { PublishRequest } from '../model/messages.ts'
+import { hostOf, MAX_HOSTS } from './hosts.ts'
 import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
-import { hostOf, MAX_HOSTS } from './roots/run.ts'
 import { isAdmitted, type Session } from './session.ts'
 
 /**

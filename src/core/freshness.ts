@@ -100,8 +100,15 @@ export class Freshness implements Stage {
     return differs
   }
 
+  /** True: some beacon names something that is not here. Keeps since when. */
   lacks({ now }: Step, journey: Journey): boolean {
-    return this.#compareAll(journey, now)
+    const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now)
+    const rootBehind = heard.some(({ beacon }) => beacon.root > journey.root().version)
+    this.#rootBehindSince = rootBehind ? (this.#rootBehindSince ?? now.monoMs) : undefined
+    let behind = rootBehind || this.#namesUnknown(journey)
+    for (const facts of journey.channels())
+      if (facts.stored && this.#compare(now, journey, facts)) behind = true
+    return behind
   }
 
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
@@ -282,18 +289,7 @@ export class Freshness implements Stage {
       }
     }
     this.#wantAll(step, heard, missing)
-    if (this.#compareAll(journey, step.now)) this.#say(step)
-  }
-
-  /** True: some beacon names something that is not here. Keeps since when. */
-  #compareAll(journey: Journey, now: Now): boolean {
-    const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now)
-    const rootBehind = heard.some(({ beacon }) => beacon.root > journey.root().version)
-    this.#rootBehindSince = rootBehind ? (this.#rootBehindSince ?? now.monoMs) : undefined
-    let behind = rootBehind || this.#namesUnknown(journey)
-    for (const facts of journey.channels())
-      if (facts.stored && this.#compare(now, journey, facts)) behind = true
-    return behind
+    if (this.lacks(step, journey)) this.#say(step)
   }
 
   /** Asks for the pages that are due, but for those that can be made here by now. */

@@ -13,6 +13,7 @@ import { parseAddress } from '../net/dial.ts'
 import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
 import { createTransport, type Transport } from '../net/transport.ts'
 import { createDriver } from '../runtime/driver.ts'
+import { endAll } from '../runtime/end-all.ts'
 import type { ActivatorPort, ClockPort, LogPort, StorePort } from '../runtime/ports.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { LevelStore } from '../store/level.ts'
@@ -75,7 +76,8 @@ export async function startNode(
   }
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => {
-    stopped ??= undoAll(undo, at)
+    // last first
+    stopped ??= endAll(undo.toReversed().map((step) => () => step(at)))
     return stopped
   }
   const failed = Promise.withResolvers<MeshError>()
@@ -87,18 +89,6 @@ export async function startNode(
     await stop().catch(() => undefined)
     throw atItsLine(error, config.where)
   }
-}
-
-/** All of it, last first, whatever of it fails. @throws what failed first */
-async function undoAll(undo: readonly Undo[], at: (what: string) => void): Promise<void> {
-  const failures: unknown[] = []
-  for (const step of undo.toReversed())
-    try {
-      await step(at)
-    } catch (error) {
-      failures.push(error)
-    }
-  if (failures.length > 0) throw failures[0]
 }
 
 /** What a setting names is looked at only when it is used: where that is wrong, the setting's line is said all the same. */

@@ -1,6 +1,7 @@
 import { inDoubt } from '../core/restore.ts'
 import { isMeshError } from '../errors.ts'
 import type { Channel, ReleaseId } from '../model/ids.ts'
+import { endAll } from './end-all.ts'
 import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
 
 /** What the driver needs of the core: one synchronous step. */
@@ -170,21 +171,16 @@ export function createDriver(
     async stop(at = () => {}) {
       stopped = true
       ports.clock.stop()
-      const failures: unknown[] = []
-      // one that fails keeps none from its end: what is written is to be durable, the store closed
-      const ended = async (what: string, end: () => Promise<unknown>) => {
+      const said = (what: string, end: () => Promise<unknown>) => () => {
         at(what)
-        try {
-          await end()
-        } catch (error) {
-          failures.push(error)
-        }
+        return end()
       }
-      await ended('connections', () => ports.transport.stop())
-      await ended('activations', () => ports.activator.stop())
-      await ended('writes under way', () => Promise.allSettled(pending))
-      await ended('the store', () => ports.store.close())
-      if (failures.length > 0) throw failures[0]
+      await endAll([
+        said('connections', () => ports.transport.stop()),
+        said('activations', () => ports.activator.stop()),
+        said('writes under way', () => Promise.allSettled(pending)),
+        said('the store', () => ports.store.close()),
+      ])
     },
   }
 }

@@ -1,3 +1,4 @@
+import { formatTime } from '../codec/json-fields.ts'
 import type { EpochEntry, Publisher, Role, TrustRoot } from '../model/root.ts'
 import { keepsOut, type Removal } from './edit.ts'
 
@@ -10,7 +11,9 @@ export function describeChange(old: TrustRoot, next: TrustRoot, nowMs: number): 
     ...describeKeys('admission', old.admission.keys, next.admission.keys),
     ...describeFreshness(old, next),
     ...describeRemoved(old, next, nowMs),
-    ...(old.expires === next.expires ? [] : [`expires ${date(old.expires)} -> ${date(next.expires)}`]),
+    ...(old.expires === next.expires
+      ? []
+      : [`expires ${formatTime(old.expires)} -> ${formatTime(next.expires)}`]),
     ...describeEpochs(old, next),
   ]
 }
@@ -102,7 +105,7 @@ function describeRemovals(
   return [...come, ...others]
 }
 
-const end = ({ until }: Removal): string => (until === undefined ? 'for ever' : `until ${date(until)}`)
+const end = ({ until }: Removal): string => (until === undefined ? 'for ever' : `until ${formatTime(until)}`)
 
 /** Patterns whose channels get a new epoch: what they hold must be issued again. */
 export const raisedBy = (old: TrustRoot, next: TrustRoot): readonly EpochEntry[] =>
@@ -118,5 +121,3 @@ function describeEpochs(old: TrustRoot, next: TrustRoot): string[] {
       `new epoch ${value} for every channel that ${pattern} matches: what is active stays, older releases no longer count, publish there again under this root`,
   )
 }
-
-const date = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')

@@ -1,6 +1,6 @@
 /** Strangers that publish, and which of them goes where there are too many. */
 import type { RequestId } from '../events.ts'
-import { hostOf } from '../roots/run.ts'
+import { hostOf } from '../hosts.ts'
 import type { Link } from './link.ts'
 
 export class Publishers {

@@ -1,7 +1,7 @@
 /** How many connections a node takes: strangers by address, admitted peers by identity. */
 import type { Limits } from '../../limits.ts'
 import type { Address, PeerId } from '../../model/ids.ts'
-import { hostOf } from '../roots/run.ts'
+import { hostOf } from '../hosts.ts'
 import { type AdmittedSession, identityOf, isAdmitted, type Session } from '../session.ts'
 
 /** Strangers hold a connection for seconds; still, one address must not use up all of them. */

@@ -1,23 +1,14 @@
 /** Catching up with a peer's roots, one message at a time, each checked before the next is asked for. */
 import type { Limits } from '../../limits.ts'
-import type { Address, PeerId } from '../../model/ids.ts'
+import type { PeerId } from '../../model/ids.ts'
 import type { AdmitReply } from '../../model/messages.ts'
-import { networkOf } from '../../model/network.ts'
 import type { RequestId } from '../events.ts'
+import { hostOf, MAX_HOSTS } from '../hosts.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
 import type { Step } from '../step.ts'
 
 const MINUTE_MS = 60_000
-/** Addresses counted at once; beyond, the one whose minute began first goes. */
-export const MAX_HOSTS = 4_096
-
-/** Host of a multiaddr: `/ip4/192.0.2.1/tcp/…` → `/ip4/192.0.2.1`. */
-export function hostOf(address: Address): string {
-  const [, family = '', host = ''] = address.split('/')
-  return `/${family}/${networkOf(host)}`
-}
-
 /** Root bytes per host (of strangers) or peer, and minute, given and taken together: reading a root costs a millisecond. */
 export class RootBudget {
   readonly #spent = new LatestMap<string, { sinceMonoMs: number; bytes: number }>(MAX_HOSTS)

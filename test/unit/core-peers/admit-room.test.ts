@@ -1,7 +1,8 @@
 /** How many connections a node has room for, and who makes room for whom. */
 import { describe, expect, it } from 'vitest'
 import { isCrowded, roomFor } from '../../../src/core/admit/room.ts'
-import { hostOf, MAX_HOSTS, RootBudget } from '../../../src/core/roots/run.ts'
+import { hostOf, MAX_HOSTS } from '../../../src/core/hosts.ts'
+import { RootBudget } from '../../../src/core/roots/run.ts'
 import { identityOf, type Session } from '../../../src/core/session.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, KeyId, Name } from '../../../src/model/ids.ts'
