@@ -14,6 +14,8 @@ const RETRY_MS = 5_000
 
 interface Want {
   readonly tried: Set<PeerId>
+  /** How often nobody answered in time. */
+  late: number
   atMonoMs: number
   /** It was looked whether the page can be made here. */
   looked: boolean
@@ -30,7 +32,7 @@ export class BeaconWants {
     for (const digest of missing) {
       if (this.#wants.has(digest)) continue
       const atMonoMs = step.now.monoMs + step.config.random() * SPREAD_MS
-      this.#wants.set(digest, { tried: new Set(), atMonoMs, looked: false, asked: undefined })
+      this.#wants.set(digest, { tried: new Set(), late: 0, atMonoMs, looked: false, asked: undefined })
     }
   }
 
@@ -67,6 +69,7 @@ export class BeaconWants {
       if (want.asked?.id !== id) continue
       const { peer } = want.asked
       want.asked = undefined
+      if (reply === undefined) want.late += 1
       const message = reply?.protocol === 'blocks' ? reply.message : undefined
       return message?.type === 'block' ? { digest, peer, bytes: message.bytes } : { digest, peer }
     }
@@ -88,7 +91,10 @@ export class BeaconWants {
     const id = step.nextRequest()
     want.asked = { id, peer }
     const request = { protocol: 'blocks', message: { type: 'want', digest } } as const
-    step.emit({ kind: 'request', id, peer, request, timeoutMs: step.config.limits.blockSilenceMs })
+    const { blockSilenceMs, blockDeadlineMs } = step.config.limits
+    // On a slow link, or one that a large release fills, each answer is late: the next may take twice as long.
+    const timeoutMs = Math.min(blockSilenceMs * 2 ** want.late, blockDeadlineMs)
+    step.emit({ kind: 'request', id, peer, request, timeoutMs })
     return true
   }
 }
