@@ -3,7 +3,7 @@ import { sha256 } from '../codec/digest.ts'
 import { decodeControlGossip } from '../codec/gossip.ts'
 import { isMeshError } from '../errors.ts'
 import type { Freshness } from '../model/beacon.ts'
-import type { Address, Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { onActivated, settleAll, settleCell, tickActivations } from './activate.ts'
@@ -23,7 +23,7 @@ import { RootBudget } from './roots/run.ts'
 import { createRoots } from './roots.ts'
 import { Serve } from './serve.ts'
 import type { Session } from './session.ts'
-import type { Said, Stage } from './stage.ts'
+import type { KnownPeers, Said, Stage } from './stage.ts'
 import { createState, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
 import type { CoreChannelView, CoreFacts, CoreView, Readiness } from './view.ts'
@@ -37,10 +37,7 @@ export interface Stages {
     own?(): Judgement | undefined
     onAnswered?(id: RequestId): void
   }
-  readonly peers: Stage & {
-    twin(monoMs: number): readonly Address[] | undefined
-    address?(peer: PeerId): Address | undefined
-  }
+  readonly peers: Stage & KnownPeers
   readonly gateways: Stage & GatewayBook
   readonly freshness: Stage & {
     state(channel: Channel, journey: Journey, now: Now): Freshness
@@ -87,6 +84,7 @@ export class Dispatcher implements CoreFacts {
       sessions: () => admit.sessions(),
       session: (peer) => admit.session(peer),
       gateways,
+      patternsOf: (peer) => stages.peers.patterns?.(peer),
       hear: (step, topic, bytes, from) => this.#hear(step, { topic, bytes, from }),
       rootAdopted: () => this.#announce.forgetRejected(),
       fetchEnded: (step) => this.#housekeeping.collectSoon(step),

@@ -195,7 +195,7 @@ export class Fetch {
       job.shut(digest)
       job.progressMonoMs = step.now.monoMs
       job.unavailable = false
-      job.rescues = 0
+      job.rescue.onBlock()
       job.queries = 0
       if (job.nextPage === digest && !job.checking.has(digest)) this.#takePage(step, journey, job, bytes)
     }
@@ -273,11 +273,8 @@ export class Fetch {
   }
 
   onAdmitted(step: Step, journey: Journey): void {
-    this.#pull.onAdmitted(journey)
+    this.#pull.onAdmitted(step, journey)
     this.#offers.onAdmitted(step)
-    // Whoever comes may have what nobody has had so far.
-    for (const job of this.#jobs.values())
-      if (!this.#sources.of(job.release.id).any(this.#sources.counts)) job.mayAskAgain(step.now.monoMs)
     this.#pump(step, journey)
   }
 

@@ -268,7 +268,7 @@ export class Gateways implements Stage {
 
   /** Says that this node lives while it stands, and falls silent once enough others rank above it. */
   #stand(step: Step, journey: Journey): void {
-    const stopgap = this.#stopgap(step)
+    const stopgap = this.#stopgap(step, journey)
     if (!this.#mayStand(journey, stopgap)) {
       this.#own = undefined
       this.#best.clear()
@@ -310,9 +310,9 @@ export class Gateways implements Stage {
    * Proven is who is up for ten minutes and was dialled by another host within the hour. Where a node has met no other
    * host at all, the whole fleet is on this one (a demo, a test), and being dialled from here counts.
    */
-  #stopgap({ now }: Step): Stopgap | undefined {
+  #stopgap({ now }: Step, { readOnly }: Journey): Stopgap | undefined {
     const { limits, submit, gatewayLast } = this.#config
-    if (submit || gatewayLast) return 'seed'
+    if (submit || gatewayLast || readOnly) return 'seed'
     const dialledMonoMs = this.#sawOtherHost ? this.#dialledMonoMs : this.#dialledHereMonoMs
     const isDialled = dialledMonoMs > now.monoMs - limits.dialledWithinMs
     return isDialled && now.monoMs - this.#startMonoMs >= limits.provenUpMs ? undefined : 'new'

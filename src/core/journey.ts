@@ -4,7 +4,7 @@
  */
 import type { Code } from '../errors.ts'
 import type { Floor } from '../model/floor.ts'
-import type { Channel, Digest, FleetId, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, FleetId, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -128,6 +128,8 @@ export interface Journey {
    * one; at most `maxGateways`. Empty: none is known.
    */
   gateways(region: string): readonly PeerId[]
+  /** What a peer stores by its own word, linked or not; undefined: that is not known. */
+  patternsOf(peer: PeerId): readonly Pattern[] | undefined
   /** The own region and every one of which a gateway or an admitted peer is known, sorted. */
   regions(): readonly string[]
   /** It said lately that it stands for gateway, whatever its rank in our view. */

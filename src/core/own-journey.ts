@@ -1,7 +1,7 @@
 /** The node as its stages see it, and what follows when a release is ordered, durable or whole, or a root adopted. */
 import { encodeControlGossip } from '../codec/gossip.ts'
 import type { Code } from '../errors.ts'
-import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -35,6 +35,7 @@ export interface GatewayBook {
 
 export interface JourneyHooks {
   readonly gateways: GatewayBook
+  patternsOf(peer: PeerId): readonly Pattern[] | undefined
   hear(step: Step, topic: Topic, bytes: Uint8Array, from: PeerId): Heard
   sessions(): Iterable<Session>
   session(peer: PeerId): Session | undefined
@@ -72,6 +73,10 @@ export class OwnJourney implements Journey {
 
   get region(): string {
     return regionOf(this.#node.config.region)
+  }
+
+  patternsOf(peer: PeerId): readonly Pattern[] | undefined {
+    return this.session(peer)?.hello?.patterns ?? this.#hooks.patternsOf(peer)
   }
 
   gateways(region: string): readonly PeerId[] {

@@ -3,9 +3,8 @@
  * the own region, a few outside, and two at least that store each own channel. Nothing here is ever given up: what
  * cannot be reached is dialled again for ever.
  */
-
 import { regionIn } from '../model/certificate.ts'
-import type { Address, PeerId } from '../model/ids.ts'
+import type { Address, Pattern, PeerId } from '../model/ids.ts'
 import type { AnyReply, SyncReply } from '../model/messages.ts'
 import { peerOf } from '../model/names.ts'
 import type { PeerRecord } from '../model/peer-record.ts'
@@ -67,6 +66,11 @@ export class Peers implements Stage {
   /** Where others can dial this peer, as its own record says. */
   address(peer: PeerId): Address | undefined {
     return this.#book.address(peer, 0)
+  }
+
+  /** What it stores, as its own record says. */
+  patterns(peer: PeerId): readonly Pattern[] | undefined {
+    return this.#book.get(peer)?.record.patterns
   }
 
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {

@@ -2,7 +2,7 @@
  * What a stage may take part in. `core/node.ts` owns the stages and calls these in the journey's order; a stage
  * keeps its own slice of state and reaches the rest of the node only through the `Journey` it is handed.
  */
-import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Address, Channel, Digest, Pattern, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply } from '../model/messages.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -30,6 +30,16 @@ export interface Said {
   readonly how: 'own' | 'relayed' | 'known'
   /** Of a release that others said. */
   readonly release?: ReleaseId
+}
+
+/** The stage that knows peers, linked or not. */
+export interface KnownPeers {
+  /** Where another process with this node's identity is. */
+  twin(monoMs: number): readonly Address[] | undefined
+  /** Where others can dial this peer, as its own record says. */
+  address?(peer: PeerId): Address | undefined
+  /** What it stores, as its own record says. */
+  patterns?(peer: PeerId): readonly Pattern[] | undefined
 }
 
 export interface Stage {

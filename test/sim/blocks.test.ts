@@ -85,6 +85,28 @@ describe('a large release in a fleet of forty', () => {
     expect(fleet.time.nowMs - fromMs).toBeLessThan(2_000)
   }, 120_000)
 
+  test('of a channel that few nodes store, and no gateway, comes to them at the pace of their seed', () => {
+    const stores = (at: number) => at % 10 === 0
+    const fleet = started({ regions: ['eu'], nodes: 40, patternOf: (at) => (stores(at) ? 'app/*' : 'web/*') })
+    const few = fleet.of('eu').filter(({ isSeed }, at) => !isSeed && stores(at))
+    expect(fleet.gatewaysOf('eu').filter((node) => few.includes(node))).toEqual([])
+    const made = fleet.publish('eu', noise(8 * MIB))
+    const fromMs = fleet.time.nowMs
+    expect(fleet.run(DEADLINE_MS, () => few.every((node) => fleet.runs(node, made)))).toBe(true)
+    expect(fleet.time.nowMs - fromMs).toBeLessThan(3_000)
+    expect(fleet.blockBytes([fleet.seedOf('eu')], 'eu') / sizeOf(made)).toBeLessThanOrEqual(1.25)
+  }, 120_000)
+
+  test('that an ordinary node of another region was given comes home by the seed', () => {
+    const fleet = started({ regions: ['eu', 'us'], nodes: 20, seeds: ['eu'] })
+    const [given] = fleet.of('us')
+    const made = fleet.publish('us', noise(4 * MIB), given)
+    const fromMs = fleet.time.nowMs
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+    expect(fleet.time.nowMs - fromMs).toBeLessThan(6_000)
+    expect(fleet.blockBytes(fleet.of('us'), 'eu') / sizeOf(made)).toBeLessThanOrEqual(2)
+  }, 120_000)
+
   test('is completed when a fetcher dies unseen and the seed follows before anybody can tell', () => {
     for (const seedNumber of [1, 2, 3, 4]) {
       const fleet = started({ regions: ['eu'], nodes: 20, seed: seedNumber })

@@ -33,6 +33,8 @@ export interface Shape {
   readonly seed?: number
   /** Regions with a seed; all of them unless said. */
   readonly seeds?: readonly string[]
+  /** What its nodes store, seeds left out: all, unless said. */
+  readonly patternOf?: (at: number) => string
 }
 
 export class RegionalFleet {
@@ -82,7 +84,7 @@ export class RegionalFleet {
   }
 
   /** Hands a release to the seed, as the tool does; the first event of the seed that orders it is its start. */
-  publish(region: string, bytes: number | Uint8Array = 500): Made {
+  publish(region: string, bytes: number | Uint8Array = 500, at = this.seedOf(region)): Made {
     this.#made += 1
     const publisher = 'alpha' as Name
     const { fleetId, version: root } = this.#trust
@@ -98,13 +100,12 @@ export class RegionalFleet {
       created: EPOCH_MS + Math.floor(this.time.nowMs),
     }
     const made = makeRelease(order, (payload) => this.#trust.sign(publisher, payload))
-    const seed = this.seedOf(region)
     const tool = `12D3KooWtool${this.#made}` as PeerId
-    this.handle(seed, {
-      ...{ kind: 'connected', peer: tool, direction: 'inbound', ownHost: false },
+    this.handle(at, {
+      ...{ kind: 'connected', peer: tool, direction: 'inbound', ownHost: !at.isSeed },
       address: addressOf(tool),
     })
-    this.#submit(seed, tool, made)
+    this.#submit(at, tool, made)
     return made
   }
 
@@ -147,10 +148,10 @@ export class RegionalFleet {
     const peer = peerOfKey(key)
     const submit = at === 0
     const freshness = submit ? this.#trust.freshness[this.#shape.regions.indexOf(region)] : undefined
-    const patterns = ['**' as Pattern]
+    const patterns = [(submit ? '**' : (this.#shape.patternOf?.(at) ?? '**')) as Pattern]
     const address = addressOf(peer)
     const chain = chainOf(this.#trust, peer, region, 'z')
-    const record = signedRecord(key, { region, zone: 'z', submit, chain })
+    const record = signedRecord(key, { region, zone: 'z', submit, chain, patterns })
     const seeds = this.#seeds.map((name) => addressOf(peerOfKey(keyNamed(`${name} node 0`))))
     const core = createNode({
       ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit, chain },

@@ -3,18 +3,19 @@
  * the elected fetcher brings in, from the seed or over the border; and what nobody announces for too long, from
  * whoever may have it.
  */
-import type { Digest, PeerId } from '../../model/ids.ts'
+import type { Channel, Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
-import { shuffled } from '../degree.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
-import { Recent } from '../recent.ts'
 import { type AdmittedSession, regionOf, storesChannel } from '../session.ts'
-import { Entrants, parentRegion } from './entry.ts'
+import { Entrants } from './entry.ts'
 import type { FetchJob } from './job.ts'
 import type { Patience } from './patience.ts'
+import { Ranking } from './ranking.ts'
 import type { Sources } from './sources.ts'
 import { manyAt, turnAt } from './turns.ts'
+import { type Around, Upstream } from './upstream.ts'
+import { Views } from './views.ts'
 
 export interface Choice {
   readonly digest: Digest
@@ -26,22 +27,14 @@ export interface Choice {
   readonly takeOver?: true
   /** The seed is told that whom it sent this node to does not bring it. */
   readonly inVain?: true
+  /** Nobody announces it, nor is it this node's to bring in. */
+  readonly rescue?: true
 }
 
-/** How long a view of the regions' gateways is used before it is asked for again. */
-const VIEW_MS = 250
 /** Own blocks looked at in one go for which nobody is free. */
 const MAX_VAIN = 16
 /** Places looked at in one go for what other fetchers have not brought in: the next go begins elsewhere. */
 const MAX_LOOKS = 512
-
-/** Peers that may be asked, and the seeds among them: looked up once for all places of a go. */
-interface Around {
-  readonly sessions: readonly AdmittedSession[]
-  readonly seeds: readonly AdmittedSession[]
-  /** The region of the seeds: this one where there is any here. Undefined: none was ever linked. */
-  readonly home: string | undefined
-}
 
 /** Blocks of one job that this node brings into its region, and how far it is with asking for them. */
 interface Entry {
@@ -57,41 +50,23 @@ export class Chooser {
   readonly #config: CoreConfig
   readonly #sources: Sources
   readonly #entries = new WeakMap<FetchJob, Entry>()
-  readonly #entrants = new Map<string, { readonly entrants: Entrants; readonly untilMonoMs: number }>()
-  #connected: ReadonlySet<PeerId> = new Set()
-  /** Connections that ended, until the peer's heartbeat would be missed by all. */
-  readonly #gone: Recent<PeerId>
-  #regions: { readonly names: readonly string[]; readonly untilMonoMs: number } | undefined
-  /** The region of the seeds that were linked last: that it is fed from there is true while none of them is, too. */
-  #home: string | undefined
+  readonly #views: Views
+  readonly #upstream: Upstream
+  /** Linked neighbours of the own region. */
+  #near: ReadonlySet<PeerId> = new Set()
 
   constructor(config: CoreConfig, sources: Sources) {
     this.#config = config
     this.#sources = sources
-    this.#gone = new Recent(config.limits.maxKnownPeers, config.limits.heartbeatLiveMs)
+    this.#views = new Views(config)
+    this.#upstream = new Upstream(config, sources, this.#views)
   }
 
-  /**
-   * Peers that may be asked for this release, those that gave something first, else in a random order. Also those that do
-   * not store its channel, where they announced something of it: content is the same under any channel, and whoever is
-   * believed is asked, or its word would keep a block from being asked for elsewhere for ever.
-   */
-  candidates(journey: Journey, job: FetchJob): readonly AdmittedSession[] {
-    const holders = this.#sources.of(job.release.id)
-    const fit = [...journey.admitted()].filter(
-      ({ peer, hello }) =>
-        !holders.isLiar(peer) && (storesChannel(hello.patterns, job.channel) || holders.knows(peer)),
-    )
-    // Seeds rely on seeds, and everyone on whoever gave something before; whoever was asked in vain comes last.
-    const place = ({ peer, hello }: AdmittedSession): number =>
-      hello.submit && this.#config.submit
-        ? 0
-        : this.#sources.isProven(peer)
-          ? 1
-          : this.#sources.counts(peer)
-            ? 2
-            : 3
-    return shuffled(fit, this.#config.random).sort((a, b) => place(a) - place(b))
+  /** For one go: whom `pull`, `entry` and `rescue` are then asked about. */
+  ranking(journey: Journey): Ranking {
+    const ranking = new Ranking(this.#config, this.#sources, journey.admitted())
+    this.#near = ranking.near
+    return ranking
   }
 
   /** From neighbours that announced it; a seed asks other seeds whether they announced anything or not. */
@@ -102,11 +77,25 @@ export class Chooser {
     const holders = this.#sources.of(job.release.id)
     // Whoever is no seed has its blocks from one through the fetchers alone. Seeds announce nothing, unless they lie.
     if (hello.submit && !submit && !holders.knows(peer)) return undefined
+    if (!hello.submit && this.#isFar(session)) return this.#overBorder(job, session)
     const place =
       hello.submit && submit
         ? job.open.pick(undefined, random())
         : (this.#ownOf(job, peer) ?? holders.pick(peer, job.open, random()))
     return place === undefined ? undefined : this.#choice(job, place, session)
+  }
+
+  /** What a neighbour has is not taken over the border. */
+  #overBorder(job: FetchJob, session: AdmittedSession): Choice | undefined {
+    const holders = this.#sources.of(job.release.id)
+    const isNear = (peer: PeerId) => this.#near.has(peer) && this.#sources.counts(peer)
+    for (let looked = 0; looked < MAX_VAIN; looked += 1) {
+      const place =
+        this.#ownOf(job, session.peer) ?? holders.pick(session.peer, job.open, this.#config.random())
+      if (place === undefined) return undefined
+      if (!holders.announced(place, isNear)) return this.#choice(job, place, session)
+    }
+    return undefined
   }
 
   /**
@@ -140,7 +129,7 @@ export class Chooser {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
-    const around = this.#around(sessions, journey.region)
+    const around = this.#upstream.around(sessions, journey.region)
     const isHome = around.home === journey.region
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
     const entry = this.#entry(journey, job, sessions, now)
@@ -152,7 +141,7 @@ export class Chooser {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
       if (!this.#mayAskAgain(job, digest, now.monoMs, stuckMs)) continue
-      const from = this.#upstream(journey, this.#key(job, digest), around, now)
+      const from = this.#upstream.of(journey, this.#key(job, digest), around, now)
       if (from !== undefined) yield this.#choice(job, place, from)
       else if (++vain >= MAX_VAIN) return
     }
@@ -224,13 +213,43 @@ export class Chooser {
     monoMs: number,
     stuckMs: number,
   ): Choice | undefined {
-    const holders = this.#sources.of(job.release.id)
-    const place = job.open.pick(undefined, this.#config.random())
-    if (place === undefined || holders.announced(place, this.#sources.counts)) return undefined
-    if (!this.#mayAskAgain(job, job.digests[place] as Digest, monoMs, stuckMs)) return undefined
+    const place = this.#unannounced(job, monoMs, stuckMs)
+    if (place === undefined) return undefined
     const free = sessions.filter((session) => this.#sources.isFree(session.peer, this.#most(session), monoMs))
-    const from = free.find(({ hello }) => hello.submit) ?? free.find((one) => this.#isFar(one)) ?? free[0]
-    return from === undefined ? undefined : this.#choice(job, place, from)
+    const from =
+      free.find((one) => one.hello.submit && !this.#isFar(one)) ??
+      free.find(({ hello }) => hello.submit) ??
+      free.find((one) => this.#isFar(one)) ??
+      free[0]
+    return from === undefined ? undefined : { ...this.#choice(job, place, from), rescue: true }
+  }
+
+  /** Of the seed near, which gives what nobody has had from it yet. */
+  rescueOn(
+    job: FetchJob,
+    sessions: readonly AdmittedSession[],
+    monoMs: number,
+    stuckMs: number,
+  ): Choice | undefined {
+    const { maxWantsPerSeed } = this.#config.limits
+    const from = sessions.find(
+      (one) =>
+        one.hello.submit && !this.#isFar(one) && this.#sources.isFree(one.peer, maxWantsPerSeed, monoMs),
+    )
+    if (from === undefined) return undefined
+    for (let looked = 0; looked < MAX_VAIN; looked += 1) {
+      const place = this.#unannounced(job, monoMs, stuckMs)
+      if (place !== undefined) return { ...this.#choice(job, place, from), rescue: true }
+    }
+    return undefined
+  }
+
+  /** A random place that nobody announces, unless this one is announced. */
+  #unannounced(job: FetchJob, monoMs: number, stuckMs: number): number | undefined {
+    const place = job.open.pick(undefined, this.#config.random())
+    if (place === undefined || this.#sources.of(job.release.id).announced(place, this.#sources.counts))
+      return undefined
+    return this.#mayAskAgain(job, job.digests[place] as Digest, monoMs, stuckMs) ? place : undefined
   }
 
   #most(session: AdmittedSession): number {
@@ -247,48 +266,9 @@ export class Chooser {
     return { digest: job.digests[place] as Digest, peer, border: this.#isFar(session), seed: hello.submit }
   }
 
-  #around(sessions: readonly AdmittedSession[], region: string): Around {
-    const seeds = sessions.filter(({ hello }) => hello.submit)
-    this.#home = homeOf(seeds, region) ?? this.#home
-    return { sessions, seeds, home: this.#home }
-  }
-
-  /** The seed at home, or the fetcher of the region that feeds this one; it is free, or nobody is. */
-  #upstream(
-    journey: Journey,
-    key: Digest,
-    { sessions, seeds, home }: Around,
-    now: Now,
-  ): AdmittedSession | undefined {
-    const free = (session: AdmittedSession) =>
-      this.#sources.isFree(session.peer, this.#config.limits.maxWantsPerSeed, now.monoMs)
-    const parent =
-      home === undefined
-        ? undefined
-        : parentRegion(
-            key,
-            journey.region,
-            home,
-            this.#names(journey, now),
-            this.#config.limits.exportRegions,
-          )
-    if (parent !== undefined) {
-      const except = new Set<PeerId>()
-      // The fetcher there, or its successor while it is left alone; after two the seed.
-      for (let tries = 0; tries < 2; tries += 1) {
-        const peer = this.#of(journey, parent, now).fetcher(key, except)
-        const session = sessions.find((one) => one.peer === peer)
-        if (session !== undefined && free(session)) return session
-        if (session !== undefined && !this.#sources.isAvoided(session.peer, now.monoMs)) return undefined
-        if (peer !== undefined) except.add(peer)
-      }
-    }
-    return seeds.filter(free).sort((a, b) => this.#sources.load(a.peer) - this.#sources.load(b.peer))[0]
-  }
-
   #entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Entry {
     const known = this.#entries.get(job)
-    const entrants = this.#storing(this.#of(journey, journey.region, now), sessions, known?.entrants)
+    const entrants = this.#storing(journey, job.channel, sessions, now, known?.entrants)
     if (known?.digests === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
     const { self } = this.#config
     const places = job.digests
@@ -301,35 +281,37 @@ export class Chooser {
     return entry
   }
 
-  /** Gateways that are known not to store the channel, to have lied or to give nothing, bring nothing of it in. */
-  #storing(all: Entrants, sessions: readonly AdmittedSession[], known: Entrants | undefined): Entrants {
-    const { self, region } = this.#config
+  /**
+   * Gateways that are known not to store the channel, by their hello or their own record, to have lied or to give nothing,
+   * bring nothing of it in. Where none is left each node that stores it does.
+   */
+  #storing(
+    journey: Journey,
+    channel: Channel,
+    sessions: readonly AdmittedSession[],
+    now: Now,
+    known: Entrants | undefined,
+  ): Entrants {
+    const { self } = this.#config
+    const all = this.#views.of(journey, journey.region, now)
     if (all.peers.length === 0) {
       // None is known yet: the nearest there are, so that a fleet of a few nodes works from its first second.
-      const near = sessions.filter(
-        ({ hello }) => !hello.submit && regionOf(hello.region) === regionOf(region),
-      )
+      const near = sessions.filter(({ hello }) => !hello.submit && regionOf(hello.region) === journey.region)
       const peers = [self, ...near.map(({ peer }) => peer)]
       // The same from one look to the next: each is a hash.
       return known?.sameAs(peers) === true ? known : new Entrants(peers)
     }
     const serves = (peer: PeerId) =>
       !this.#sources.fails(peer) && sessions.some((session) => session.peer === peer)
-    const fit = all.peers.filter((peer) => peer === self || !this.#connected.has(peer) || serves(peer))
+    const mayStore = (peer: PeerId) => {
+      const patterns = journey.patternsOf(peer)
+      return patterns === undefined || storesChannel(patterns, channel)
+    }
+    const isFit = (peer: PeerId) => (this.#views.isConnected(peer) ? serves(peer) : mayStore(peer))
+    const fit = all.peers.filter((peer) => peer === self || isFit(peer))
     if (fit.length === all.peers.length) return all
     const peers = fit.length > 0 ? fit : [self]
     return known?.sameAs(peers) === true ? known : new Entrants(peers)
-  }
-
-  #of(journey: Journey, region: string, now: Now): Entrants {
-    const known = this.#entrants.get(region)
-    if (known !== undefined && known.untilMonoMs > now.monoMs) return known.entrants
-    this.#connected = new Set([...journey.admitted()].map(({ peer }) => peer))
-    const isGone = (peer: PeerId) => !this.#connected.has(peer) && this.#gone.has(peer, now.monoMs)
-    const peers = journey.gateways(region).filter((peer) => !isGone(peer))
-    const entrants = known?.entrants.sameAs(peers) ? known.entrants : new Entrants(peers)
-    this.#entrants.set(region, { entrants, untilMonoMs: now.monoMs + VIEW_MS })
-    return entrants
   }
 
   /**
@@ -341,32 +323,12 @@ export class Chooser {
     return (isSingle ? job.release.header.pages[0] : undefined) ?? digest
   }
 
-  #names(journey: Journey, now: Now): readonly string[] {
-    if (this.#regions === undefined || this.#regions.untilMonoMs <= now.monoMs)
-      this.#regions = { names: journey.regions(), untilMonoMs: now.monoMs + VIEW_MS }
-    return this.#regions.names
-  }
-
-  /** Its part falls to others at once, where its end was seen. */
   onDisconnected(peer: PeerId, monoMs: number): void {
-    this.#gone.add(peer, monoMs)
-    this.forgetViews()
+    this.#views.onDisconnected(peer, monoMs)
   }
 
   onAdmitted(journey: Journey): void {
-    this.forgetViews()
-    this.#around([...journey.admitted()], journey.region)
+    this.#views.forget()
+    this.#upstream.around([...journey.admitted()], journey.region)
   }
-
-  /** Who is connected has changed. */
-  forgetViews(): void {
-    this.#entrants.clear()
-    this.#regions = undefined
-  }
-}
-
-/** This one where any of the seeds is here. */
-function homeOf(seeds: readonly AdmittedSession[], region: string): string | undefined {
-  const regions = seeds.map(({ hello }) => regionOf(hello.region)).sort()
-  return regions.includes(region) ? region : regions[0]
 }

@@ -7,6 +7,7 @@ import type { Channel, Digest, PeerId } from '../../model/ids.ts'
 import type { Release } from '../../model/release.ts'
 import { Bitmap } from '../bitmap.ts'
 import type { Journey } from '../journey.ts'
+import { Rescue } from './rescue.ts'
 
 export class FetchJob {
   readonly release: Release
@@ -33,16 +34,16 @@ export class FetchJob {
   /** When neighbours are asked next what they have, and how often they were in vain. */
   nextQueryMonoMs: number
   queries = 0
+  /** Rounds of them, whatever came meanwhile. */
+  rounds = 0
   /** Whom they were put to, of those still linked, since all had their turn. */
   readonly questioned = new Set<PeerId>()
   /** When those were asked of whom none has answered yet. */
   #askedMonoMs = Number.NEGATIVE_INFINITY
   /** When one of those answered last, or the last of them could not. */
   #answeredMonoMs = Number.NEGATIVE_INFINITY
-  /** When what nobody announces is next asked for at a seed, or of anybody. */
-  nextRescueMonoMs: number
-  /** Rescues since a block came last. */
-  rescues = 0
+  /** What nobody announces is asked for at a seed, or of anybody. */
+  readonly rescue: Rescue
   /** Blocks for which a seed sent us elsewhere, to whom, and when it is asked again should nobody announce them. */
   readonly redirected = new Map<Digest, { readonly to: PeerId; readonly atMonoMs: number }>()
   /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */
@@ -60,7 +61,7 @@ export class FetchJob {
     this.sinceMonoMs = monoMs
     this.progressMonoMs = monoMs
     this.nextQueryMonoMs = monoMs
-    this.nextRescueMonoMs = monoMs + limits.rescueMs
+    this.rescue = new Rescue(monoMs, limits)
     this.#reader = new ManifestReader(release.header, limits)
     this.#limits = limits
     for (const page of release.header.pages) this.#place(page, limits.maxPageBytes)

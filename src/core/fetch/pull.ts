@@ -14,21 +14,17 @@ import type { Step } from '../step.ts'
 import { BulkPace } from './bulk-pace.ts'
 import { type Choice, Chooser } from './chooser.ts'
 import type { FetchJob } from './job.ts'
+import { MAX_ASKED, Overdue } from './overdue.ts'
 import { Patience } from './patience.ts'
 import type { Puller } from './puller.ts'
 import { Queries } from './queries.ts'
+import type { Ranking } from './ranking.ts'
 import { Rounds } from './rounds.ts'
 import type { Sources } from './sources.ts'
 import { Tempo } from './tempo.ts'
 import { nextTurnMs } from './turns.ts'
 import { WantWindow } from './want-window.ts'
 import { type Asked, Wants } from './wants.ts'
-
-/**
- * Peers asked for one block at once, the silent ones among them. The last place is for whoever gave something before, and
- * for a seed: admitted peers that announce everything and give nothing may take all others.
- */
-const MAX_ASKED = 5
 
 /**
  * So long at most neighbours that were asked what they have keep a seed from being asked: they may all be dead. Five times
@@ -48,6 +44,7 @@ export class Pull {
   readonly #chooser: Chooser
   readonly #patience: Patience
   readonly #wants = new Wants()
+  readonly #overdue: Overdue
   readonly #window: WantWindow
   readonly #tempo: Tempo
   /** How fast blocks go to the store, and large releases are asked for. */
@@ -55,8 +52,6 @@ export class Pull {
   readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
   readonly #queries: Queries
   #nextDialMonoMs = 0
-  /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
-  #lookMonoMs = Number.POSITIVE_INFINITY
 
   constructor(config: CoreConfig, sources: Sources, puller: Puller) {
     this.#config = config
@@ -64,6 +59,7 @@ export class Pull {
     this.#puller = puller
     this.#chooser = new Chooser(config, sources)
     this.#patience = new Patience(config.limits)
+    this.#overdue = new Overdue(config, sources, puller, this.#patience, this.#wants)
     this.#window = new WantWindow(config.limits.maxWants)
     this.#tempo = new Tempo(config.limits, this.#patience, this.#window)
     this.#queries = new Queries(config, sources, this.#patience, puller)
@@ -72,13 +68,22 @@ export class Pull {
   /** Ask for as much as the limits allow: for this one alone, or for all. Of very many some are looked at in one go. */
   pump(step: Step, journey: Journey, only?: FetchJob): void {
     let wakeMs = Number.POSITIVE_INFINITY
+    // in one order for all: there may be hundreds of them
+    let ranking: Ranking | undefined
     for (const job of only === undefined ? this.#rounds.next(this.#puller.jobs()) : [only]) {
       if (job.refused || job.closing) continue
       wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
-      if (job.open.count > 0) this.#pumpJob(step, journey, job)
+      if (job.open.count === 0) continue
+      if (this.#isEarly(job, step.now.monoMs)) {
+        step.wakeAt(this.pace.nextMonoMs)
+        continue
+      }
+      if (this.#isFull) continue
+      ranking ??= this.#chooser.ranking(journey)
+      this.#pumpJob(step, journey, job, ranking)
     }
     if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
-    if (this.#wants.isAnyOpen) this.#lookMonoMs = Math.min(this.#lookMonoMs, step.now.monoMs + wakeMs)
+    if (this.#wants.isAnyOpen) this.#overdue.expectLook(step.now.monoMs + wakeMs)
     if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
   }
 
@@ -91,9 +96,10 @@ export class Pull {
   /** True: the question was ours, and is closed. */
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
     if (this.#queries.onReply(step, id, reply)) return true
-    const asked = this.#close(id, step.now.monoMs)
+    const isBlock = reply.protocol === 'blocks' && reply.message.type === 'block'
+    const asked = this.#close(id, step.now.monoMs, isBlock)
     if (asked === undefined) return false
-    if (reply.protocol !== 'blocks' || reply.message.type !== 'block') this.#gaveNothing(asked)
+    if (!isBlock) this.#overdue.gaveNothing(asked)
     if (reply.protocol === 'blocks') this.#answered(step, journey, asked, reply.message)
     this.reopen(asked.digest)
     return true
@@ -112,9 +118,9 @@ export class Pull {
   }
 
   #inVain(id: RequestId, monoMs: number): Asked | undefined {
-    const asked = this.#close(id, monoMs)
+    const asked = this.#close(id, monoMs, false)
     if (asked === undefined) return undefined
-    this.#gaveNothing(asked)
+    this.#overdue.gaveNothing(asked)
     this.reopen(asked.digest)
     return asked
   }
@@ -124,8 +130,14 @@ export class Pull {
     return peers.size === 1 && peers.has(peer)
   }
 
-  onAdmitted(journey: Journey): void {
+  lookForSilence(step: Step): void {
+    this.#overdue.look(step)
+  }
+
+  onAdmitted(step: Step, journey: Journey): void {
     this.#chooser.onAdmitted(journey)
+    const { near } = this.#chooser.ranking(journey)
+    for (const job of this.#puller.jobs()) this.#queries.onAdmitted(job, near, step.now.monoMs)
   }
 
   /** Nothing comes of what it was asked for; that the connection broke says nothing of it. */
@@ -143,72 +155,6 @@ export class Pull {
     for (const job of this.#puller.jobs()) job.reopen(digest)
   }
 
-  /**
-   * Whoever is silent is left alone for a while, and its block may be had from one more. A look that comes much later
-   * than it was asked for says that this node was busy, and nothing of others.
-   */
-  lookForSilence(step: Step): void {
-    const { limits } = this.#config
-    const { monoMs } = step.now
-    const lateMs = monoMs - this.#lookMonoMs
-    this.#lookMonoMs = Number.POSITIVE_INFINITY
-    if (lateMs > limits.repairMs) return
-    const mayHedge = lateMs <= limits.hedgeMs / 2
-    for (const asked of this.#wants.all()) {
-      const { digest, peer, sinceMonoMs, way } = asked
-      const peers = this.#wants.peers(digest).size
-      const standing = way === 'border' ? limits.standMs : 0
-      const silentMonoMs = sinceMonoMs + this.#patience.silenceMs(way, peers - 1) + standing
-      if (monoMs < silentMonoMs) {
-        this.#lookAt(step, silentMonoMs)
-        this.#hedge(step, asked, mayHedge)
-        continue
-      }
-      if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
-      this.#wants.silent(asked)
-      this.#gaveNothing(asked)
-      if (peers >= MAX_ASKED - 1 && ![...this.#wants.peers(digest)].some(this.#sources.counts))
-        this.#wants.letGo(asked)
-      if (this.#wants.peers(digest).size < MAX_ASKED) this.#again(digest)
-    }
-  }
-
-  /** To ask a second one was right, if that was done: from this one nothing came, so nothing twice. */
-  #gaveNothing(asked: Asked): void {
-    if (asked.hedged === true) this.#patience.hedgedRightly()
-    asked.hedged = false
-  }
-
-  /** A block that takes long may be had from a second neighbour, while the first is not blamed yet. */
-  #hedge(step: Step, asked: Asked, now: boolean): void {
-    const { digest, peer, sinceMonoMs, way } = asked
-    if (way !== 'near' || asked.hedged !== undefined || !this.#isMissing(digest)) return
-    const { monoMs } = step.now
-    const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
-    if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
-    if (!now) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
-    if (this.#wants.peers(digest).size >= MAX_ASKED || !this.#patience.hedge()) return
-    asked.hedged = true
-    this.#sources.doubt(peer)
-    this.#again(digest)
-  }
-
-  #isMissing(digest: Digest): boolean {
-    if (this.#puller.isWriting(digest)) return false
-    for (const job of this.#puller.jobs()) if (job.missing.has(digest)) return true
-    return false
-  }
-
-  #again(digest: Digest): void {
-    if (this.#puller.isWriting(digest)) return
-    for (const job of this.#puller.jobs()) job.reopen(digest)
-  }
-
-  #lookAt(step: Step, monoMs: number): void {
-    this.#lookMonoMs = Math.min(this.#lookMonoMs, monoMs)
-    step.wakeAt(monoMs)
-  }
-
   /** Bytes under way have their bound, whatever asks for them; as many may come late of those that are silent. */
   get #isFull(): boolean {
     const { maxWants, maxWantBytes } = this.#config.limits
@@ -217,31 +163,36 @@ export class Pull {
     return this.#wants.size + size >= maxWants || this.#wants.bytes + late + bytes >= maxWantBytes
   }
 
-  #pumpJob(step: Step, journey: Journey, job: FetchJob): void {
+  #pumpJob(step: Step, journey: Journey, job: FetchJob, ranking: Ranking): void {
     const { monoMs } = step.now
-    if (this.#isEarly(job, monoMs)) return step.wakeAt(this.pace.nextMonoMs)
-    const candidates = this.#chooser.candidates(journey, job)
+    const candidates = ranking.candidates(job)
     this.#askNeighbours(step, job, candidates)
     const sessions = candidates.filter(({ hello }) => storesChannel(hello.patterns, job.channel))
     for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience)) {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
     }
+    this.#rescueOn(step, job, sessions)
     if (this.#isEarly(job, monoMs)) return step.wakeAt(this.pace.nextMonoMs)
     if (this.#isFull || job.open.count === 0) return
-    this.#queries.ask(step, journey, job, sessions)
-    if (job.nextRescueMonoMs > monoMs) return
+    this.#queries.ask(step, job, sessions, ranking.near)
+    if (!job.rescue.isDue(monoMs)) return
     if (job.awaitsAnswer(monoMs, MAX_HELD_MS) && !job.isAnswered) return
-    const { limits, random } = this.#config
-    // Each time later: a whole region that waits must not all ask the seed again and again.
-    job.nextRescueMonoMs = monoMs + limits.rescueMs * Math.min(2 ** job.rescues, 8) * (0.5 + random())
+    job.rescue.postpone(monoMs, this.#config.random())
     if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return
-    // The more the longer it lasts: what a whole region waits for is rarely one block.
-    for (let left = 2 ** Math.min(job.rescues, 3); left > 0 && !this.#isFull; left -= 1) {
+    for (let left = job.rescue.begin(); left > 0 && !this.#isFull; left -= 1) {
       const choice = this.#chooser.rescue(job, sessions, monoMs, this.#patience.stuckMs)
       if (choice !== undefined) this.#ask(step, job, choice)
     }
-    job.rescues += 1
+  }
+
+  /** The seed near gives what nobody brings in. */
+  #rescueOn(step: Step, job: FetchJob, sessions: readonly AdmittedSession[]): void {
+    const { monoMs } = step.now
+    while (job.rescue.goesOn && !this.#isFull && !this.#isEarly(job, monoMs)) {
+      const choice = this.#chooser.rescueOn(job, sessions, monoMs, this.#patience.stuckMs)
+      if (choice === undefined || !this.#ask(step, job, choice)) return
+    }
   }
 
   #askNeighbours(step: Step, job: FetchJob, sessions: readonly AdmittedSession[]): void {
@@ -284,9 +235,10 @@ export class Pull {
   }
 
   /** False: this very peer is asked for it already, or it is being written. */
-  #ask(step: Step, job: FetchJob, { digest, peer, border, seed, takeOver, inVain }: Choice): boolean {
+  #ask(step: Step, job: FetchJob, choice: Choice): boolean {
+    const { digest, peer, border, seed, takeOver, inVain, rescue = false } = choice
     if (this.#wants.peers(digest).has(peer) || this.#puller.isWriting(digest)) return false
-    if (!border && !seed) this.#lookAt(step, step.now.monoMs + this.#patience.hedgeMs)
+    if (!border && !seed) this.#overdue.lookForHedge(step)
     const id = step.nextRequest()
     const place = job.place(digest) ?? 0
     const release = job.release.id
@@ -302,7 +254,9 @@ export class Pull {
       way: border ? 'border' : seed ? 'seed' : 'near',
       takeOver: takeOver === true,
       failed,
+      rescue,
     })
+    if (rescue) job.rescue.asked()
     this.#sources.asked(peer, 1, step.now.monoMs)
     if (this.#isLarge(job)) this.pace.asked(step.now.monoMs)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
@@ -311,9 +265,12 @@ export class Pull {
     return true
   }
 
-  #close(id: RequestId, monoMs: number): Asked | undefined {
+  #close(id: RequestId, monoMs: number, isBlock: boolean): Asked | undefined {
     const asked = this.#wants.close(id)
-    if (asked !== undefined) this.#sources.asked(asked.peer, -1, monoMs)
+    if (asked === undefined) return undefined
+    const { peer, release, rescue, failed } = asked
+    this.#sources.asked(peer, -1, monoMs)
+    if (rescue) this.#puller.job(release)?.rescue.ended(isBlock && !failed)
     return asked
   }
 

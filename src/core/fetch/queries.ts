@@ -3,8 +3,7 @@ import type { PeerId, ReleaseId } from '../../model/ids.ts'
 import type { AnyReply } from '../../model/messages.ts'
 import type { CoreConfig } from '../config.ts'
 import type { RequestId } from '../events.ts'
-import type { Journey } from '../journey.ts'
-import { type AdmittedSession, regionOf } from '../session.ts'
+import type { AdmittedSession } from '../session.ts'
 import type { Step } from '../step.ts'
 import type { FetchJob } from './job.ts'
 import type { Patience } from './patience.ts'
@@ -39,21 +38,25 @@ export class Queries {
    * yet remembers it (`askers.ts`). While none of them has answered no more are asked: on a host where all is late a whole
    * fleet's questions are what makes it late.
    */
-  ask(step: Step, journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[]): void {
-    const { limits, random } = this.#config
+  ask(step: Step, job: FetchJob, sessions: readonly AdmittedSession[], near: ReadonlySet<PeerId>): void {
+    const { limits, random, submit } = this.#config
     const { monoMs } = step.now
     const release = job.release.id
     if (job.awaitsAnswer(monoMs, limits.blockDeadlineMs / 2)) return
     const isStuck = monoMs - job.progressMonoMs >= this.#patience.rescueMs
     // Before a seed is asked neighbours are, whenever they were asked last.
     if (job.nextQueryMonoMs > monoMs && !(isStuck && job.queries === 0)) return
-    if (!isStuck && this.#sources.of(release).any(this.#sources.counts)) return
+    if (!isStuck && this.#isServed(release, near)) return
     job.nextQueryMonoMs =
       monoMs + limits.repairMs * Math.min(4 * 2 ** job.queries, 16) * (0.75 + random() / 2)
     job.queries += 1
-    const others = sessions.filter(({ hello }) => !hello.submit || this.#config.submit)
-    const near = others.filter(({ hello }) => regionOf(hello.region) === journey.region)
-    const asked = inTurn(near.length > 0 ? near : others, job.questioned, limits.offersAtOnce)
+    job.rounds += 1
+    const others = sessions.filter(({ hello }) => !hello.submit || submit)
+    const nearer = others.filter(({ peer }) => near.has(peer))
+    // What an ordinary node of another region was given, seeds bring home: each other time they ask there.
+    const asksFar = nearer.length === 0 || (submit && job.rounds % 2 === 0 && nearer.length < others.length)
+    const from = asksFar ? others.filter(({ peer }) => !near.has(peer)) : nearer
+    const asked = inTurn(from, job.questioned, limits.offersAtOnce)
     if (asked.length > 0) job.onAsked(monoMs)
     for (const { peer } of asked) {
       const id = step.nextRequest()
@@ -62,6 +65,18 @@ export class Queries {
       const timeoutMs = limits.blockDeadlineMs
       step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
     }
+  }
+
+  /** Somebody new may have what nobody near has so far. */
+  onAdmitted(job: FetchJob, near: ReadonlySet<PeerId>, monoMs: number): void {
+    if (!this.#isServed(job.release.id, near)) job.mayAskAgain(monoMs)
+  }
+
+  /** By neighbours, where there are any: over the border it is to come once, not to each of them. */
+  #isServed(release: ReleaseId, near: ReadonlySet<PeerId>): boolean {
+    const { counts } = this.#sources
+    const isRelied = near.size === 0 ? counts : (peer: PeerId) => near.has(peer) && counts(peer)
+    return this.#sources.of(release).any(isRelied)
   }
 
   /** True: the question was ours, and is closed. */

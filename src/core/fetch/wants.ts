@@ -17,6 +17,8 @@ export interface Asked {
   readonly takeOver: boolean
   /** Of a seed that sent this node on before, in vain. */
   readonly failed: boolean
+  /** Nobody announces it, nor is it this node's to bring in. */
+  readonly rescue: boolean
   /** A second peer was asked, or may be, before this one counts as silent. */
   hedged?: boolean
   /** So long unanswered that others are asked. */

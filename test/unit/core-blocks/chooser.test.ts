@@ -6,6 +6,7 @@ import { Entrants } from '../../../src/core/fetch/entry.ts'
 import type { FetchJob } from '../../../src/core/fetch/job.ts'
 import { Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Pattern, PeerId } from '../../../src/model/ids.ts'
 import { configOf, FakeJourney, peer } from '../core-peers/fakes.ts'
 import { link } from './links.ts'
 
@@ -77,10 +78,29 @@ test('where no gateway that is linked stores the channel, or all lied or give no
   }
   link(journey, 'seed', { region: journey.region, submit: true })
   const chooser = new Chooser(configOf({ self: peer('node') }), sources)
-  const sessions = chooser.candidates(journey, { ...job, channel: 'app/config' } as unknown as FetchJob)
+  const sessions = chooser
+    .ranking(journey)
+    .candidates({ ...job, channel: 'app/config' } as unknown as FetchJob)
   const choices = [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, LIMITS)]
   expect(choices.map(({ peer: from }) => from)).toEqual(job.digests.map(() => peer('seed')))
   expect(new Set(choices.map(({ digest }) => digest))).toEqual(new Set(job.digests))
+})
+
+test('nor does one that is not linked, and whose record says that it stores other channels', () => {
+  const journey = new FakeJourney()
+  journey.gatewaysOf.set(journey.region, gateways)
+  for (const one of gateways) journey.records.set(one, ['other/**' as Pattern])
+  link(journey, 'seed', { region: journey.region, submit: true })
+  const asked = (): number => {
+    const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
+    const job = { ...jobOf(20, true), channel: 'app/config' } as unknown as FetchJob
+    const sessions = chooser.ranking(journey).candidates(job)
+    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, LIMITS)].length
+  }
+  expect(asked()).toBeGreaterThan(0)
+  // of one nothing is known: it may bring its part in
+  journey.records.delete(gateways[0] as PeerId)
+  expect(asked()).toBe(0)
 })
 
 test('what a seed has sent this node elsewhere for it is not asked for before that one counts as silent, by rescue either', () => {

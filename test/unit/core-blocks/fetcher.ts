@@ -29,8 +29,10 @@ export interface Want {
 export function fetcher({
   blocks = 20,
   self = SELF,
+  submit = false,
   gateways = [SELF, OTHER],
   draw = 0,
+  random = () => draw,
   heard = false,
   neighbours = [] as readonly PeerId[],
   seeds = [SEED] as readonly PeerId[],
@@ -43,7 +45,7 @@ export function fetcher({
   /** So much more than it has the manifest says of each block. */
   sizeLie = 0,
 } = {}) {
-  const bench = new Bench({ self, random: () => draw })
+  const bench = new Bench({ self, submit, random })
   const here = new Set<Digest>()
   bench.journey.hasBlock = ((digest: Digest) => here.has(digest)) as () => boolean
   bench.journey.gatewaysOf.set('eu', gateways)

@@ -58,14 +58,14 @@ const BRIDGED = {
 
 interface Options {
   readonly limits?: Partial<Limits>
-  readonly standsAs?: 'submit' | 'gatewayLast'
+  readonly standsAs?: 'submit' | 'gatewayLast' | 'readOnly'
   readonly signs?: boolean
 }
 
 function start({ limits = {}, standsAs, signs = true }: Options = {}): void {
   bench = new Bench({
     ...{ self: SELF, region: 'eu' },
-    ...(standsAs && { [standsAs]: true }),
+    ...(standsAs && standsAs !== 'readOnly' && { [standsAs]: true }),
     random: () => 0.5,
     limits: limitsOf({ ...BRIDGED, ...limits }),
     ...(signs
@@ -77,6 +77,7 @@ function start({ limits = {}, standsAs, signs = true }: Options = {}): void {
   })
   gateways = createGateways(bench.config, judge)
   bench.journey.gateways = (region) => gateways.of(region)
+  bench.journey.readOnly = standsAs === 'readOnly'
   bench.run((step, journey) =>
     gateways.onStarted(step, journey, { kind: 'started', snapshot: EMPTY_SNAPSHOT }),
   )
@@ -201,14 +202,17 @@ describe('standing', () => {
     expect(standing()).toBeUndefined()
   })
 
-  it.each(['submit', 'gatewayLast'] as const)('%s: stands only where nobody else does', (standsAs) => {
-    start({ standsAs })
-    expect(said(pass(4_000))[0]).toMatchObject({ stopgap: 'seed' })
-    hear(heartbeat('other', { stopgap: 'new' }))
-    expect(said(pass(8_000))).toEqual([])
-    expect(gateways.of('eu')).toEqual([named('other')])
-    expect(said(pass(14_000))).not.toEqual([])
-  })
+  it.each(['submit', 'gatewayLast', 'readOnly'] as const)(
+    '%s: stands only where nobody else does',
+    (standsAs) => {
+      start({ standsAs })
+      expect(said(pass(4_000))[0]).toMatchObject({ stopgap: 'seed' })
+      hear(heartbeat('other', { stopgap: 'new' }))
+      expect(said(pass(8_000))).toEqual([])
+      expect(gateways.of('eu')).toEqual([named('other')])
+      expect(said(pass(14_000))).not.toEqual([])
+    },
+  )
 
   it('a node without addresses or a key stands for nothing', () => {
     start({ signs: false })

@@ -109,6 +109,8 @@ export class FakeJourney implements Journey {
   page = (digest: Digest) => this.#handed.page(digest)
   handed = (release: Release) => this.#handed.of(release)
   region: string = 'eu'
+  readonly records = new Map<PeerId, readonly Pattern[]>()
+  patternsOf: Journey['patternsOf'] = (peer) => this.session(peer)?.hello?.patterns ?? this.records.get(peer)
   readonly gatewaysOf = new Map<string, readonly PeerId[]>()
   gateways: Journey['gateways'] = (region) => this.gatewaysOf.get(region) ?? []
   readonly standing = new Set<PeerId>()

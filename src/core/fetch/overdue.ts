@@ -1,0 +1,108 @@
+/** Blocks that do not come in time: whoever is silent is left alone, and somebody else is asked. */
+import type { Digest } from '../../model/ids.ts'
+import type { CoreConfig } from '../config.ts'
+import type { Step } from '../step.ts'
+import type { Patience } from './patience.ts'
+import type { Puller } from './puller.ts'
+import type { Sources } from './sources.ts'
+import type { Asked, Wants } from './wants.ts'
+
+/**
+ * Peers asked for one block at once, the silent ones among them. The last place is for whoever gave something before, and
+ * for a seed: admitted peers that announce everything and give nothing may take all others.
+ */
+export const MAX_ASKED = 5
+
+export class Overdue {
+  readonly #config: CoreConfig
+  readonly #sources: Sources
+  readonly #puller: Puller
+  readonly #patience: Patience
+  readonly #wants: Wants
+  /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
+  #lookMonoMs = Number.POSITIVE_INFINITY
+
+  constructor(config: CoreConfig, sources: Sources, puller: Puller, patience: Patience, wants: Wants) {
+    this.#config = config
+    this.#sources = sources
+    this.#puller = puller
+    this.#patience = patience
+    this.#wants = wants
+  }
+
+  /** Some event comes by then, and with it a look. */
+  expectLook(monoMs: number): void {
+    this.#lookMonoMs = Math.min(this.#lookMonoMs, monoMs)
+  }
+
+  /** A neighbour is asked for a block: when that may be had from a second one. */
+  lookForHedge(step: Step): void {
+    this.#lookAt(step, step.now.monoMs + this.#patience.hedgeMs)
+  }
+
+  /**
+   * Whoever is silent is left alone for a while, and its block may be had from one more. A look that comes much later
+   * than it was asked for says that this node was busy, and nothing of others.
+   */
+  look(step: Step): void {
+    const { limits } = this.#config
+    const { monoMs } = step.now
+    const lateMs = monoMs - this.#lookMonoMs
+    this.#lookMonoMs = Number.POSITIVE_INFINITY
+    if (lateMs > limits.repairMs) return
+    const mayHedge = lateMs <= limits.hedgeMs / 2
+    for (const asked of this.#wants.all()) {
+      const { digest, peer, sinceMonoMs, way } = asked
+      const peers = this.#wants.peers(digest).size
+      const standing = way === 'border' ? limits.standMs : 0
+      const silentMonoMs = sinceMonoMs + this.#patience.silenceMs(way, peers - 1) + standing
+      if (monoMs < silentMonoMs) {
+        this.#lookAt(step, silentMonoMs)
+        this.#hedge(step, asked, mayHedge)
+        continue
+      }
+      if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
+      this.#wants.silent(asked)
+      this.gaveNothing(asked)
+      if (peers >= MAX_ASKED - 1 && ![...this.#wants.peers(digest)].some(this.#sources.counts))
+        this.#wants.letGo(asked)
+      if (this.#wants.peers(digest).size < MAX_ASKED) this.#again(digest)
+    }
+  }
+
+  /** To ask a second one was right, if that was done: from this one nothing came, so nothing twice. */
+  gaveNothing(asked: Asked): void {
+    if (asked.hedged === true) this.#patience.hedgedRightly()
+    asked.hedged = false
+  }
+
+  /** A block that takes long may be had from a second neighbour, while the first is not blamed yet. */
+  #hedge(step: Step, asked: Asked, now: boolean): void {
+    const { digest, peer, sinceMonoMs, way } = asked
+    if (way !== 'near' || asked.hedged !== undefined || !this.#isMissing(digest)) return
+    const { monoMs } = step.now
+    const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
+    if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
+    if (!now) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
+    if (this.#wants.peers(digest).size >= MAX_ASKED || !this.#patience.hedge()) return
+    asked.hedged = true
+    this.#sources.doubt(peer)
+    this.#again(digest)
+  }
+
+  #isMissing(digest: Digest): boolean {
+    if (this.#puller.isWriting(digest)) return false
+    for (const job of this.#puller.jobs()) if (job.missing.has(digest)) return true
+    return false
+  }
+
+  #again(digest: Digest): void {
+    if (this.#puller.isWriting(digest)) return
+    for (const job of this.#puller.jobs()) job.reopen(digest)
+  }
+
+  #lookAt(step: Step, monoMs: number): void {
+    this.expectLook(monoMs)
+    step.wakeAt(monoMs)
+  }
+}

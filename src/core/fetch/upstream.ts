@@ -1,0 +1,69 @@
+/** From where what this node is to bring into its region comes. */
+import type { Digest, PeerId } from '../../model/ids.ts'
+import type { CoreConfig } from '../config.ts'
+import type { Now } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import { type AdmittedSession, regionOf } from '../session.ts'
+import { parentRegion } from './entry.ts'
+import type { Sources } from './sources.ts'
+import type { Views } from './views.ts'
+
+/** Peers that may be asked, and the seeds among them: looked up once for all places of a go. */
+export interface Around {
+  readonly sessions: readonly AdmittedSession[]
+  readonly seeds: readonly AdmittedSession[]
+  /** The region of the seeds: this one where there is any here. Undefined: none was ever linked. */
+  readonly home: string | undefined
+}
+
+export class Upstream {
+  readonly #config: CoreConfig
+  readonly #sources: Sources
+  readonly #views: Views
+  /** The region of the seeds that were linked last: that it is fed from there is true while none of them is, too. */
+  #home: string | undefined
+
+  constructor(config: CoreConfig, sources: Sources, views: Views) {
+    this.#config = config
+    this.#sources = sources
+    this.#views = views
+  }
+
+  around(sessions: readonly AdmittedSession[], region: string): Around {
+    const seeds = sessions.filter(({ hello }) => hello.submit)
+    this.#home = homeOf(seeds, region) ?? this.#home
+    return { sessions, seeds, home: this.#home }
+  }
+
+  /** The seed at home, or the fetcher of the region that feeds this one; it is free, or nobody is. */
+  of(
+    journey: Journey,
+    key: Digest,
+    { sessions, seeds, home }: Around,
+    now: Now,
+  ): AdmittedSession | undefined {
+    const { maxWantsPerSeed, exportRegions } = this.#config.limits
+    const free = (session: AdmittedSession) => this.#sources.isFree(session.peer, maxWantsPerSeed, now.monoMs)
+    const names = this.#views.names(journey, now)
+    const parent =
+      home === undefined ? undefined : parentRegion(key, journey.region, home, names, exportRegions)
+    if (parent !== undefined) {
+      const except = new Set<PeerId>()
+      // The fetcher there, or its successor while it is left alone; after two the seed.
+      for (let tries = 0; tries < 2; tries += 1) {
+        const peer = this.#views.of(journey, parent, now).fetcher(key, except)
+        const session = sessions.find((one) => one.peer === peer)
+        if (session !== undefined && free(session)) return session
+        if (session !== undefined && !this.#sources.isAvoided(session.peer, now.monoMs)) return undefined
+        if (peer !== undefined) except.add(peer)
+      }
+    }
+    return seeds.filter(free).sort((a, b) => this.#sources.load(a.peer) - this.#sources.load(b.peer))[0]
+  }
+}
+
+/** This one where any of the seeds is here. */
+function homeOf(seeds: readonly AdmittedSession[], region: string): string | undefined {
+  const regions = seeds.map(({ hello }) => regionOf(hello.region)).sort()
+  return regions.includes(region) ? region : regions[0]
+}

@@ -1,0 +1,64 @@
+/** What nobody brings in: a node that is no gateway, of a release of twenty blocks of which the gateway brings none. */
+import { expect, test } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import { peer } from '../core-peers/fakes.ts'
+import { fetcher, OTHER, SEED, type Want } from './fetcher.ts'
+
+type Fetcher = ReturnType<typeof fetcher>
+
+/** Evenly spread draws, the same each time. */
+function draws(): () => number {
+  let at = 0
+  return () => {
+    at += 1
+    return (at * 0.618) % 1
+  }
+}
+
+/** The page is read; then time passes without a block until something is asked for. */
+function stuck(options: Parameters<typeof fetcher>[0] = {}): { node: Fetcher; first: Want } {
+  const node = fetcher({ self: peer('nobody'), gateways: [OTHER], blocks: 40, random: draws(), ...options })
+  for (const page of node.announce(OTHER, [0])) node.give(page)
+  for (let ms = 0; ms < 3_000; ms += 50) {
+    const [first] = [...node.tick(50), ...node.noted()]
+    if (first !== undefined) return { node, first }
+  }
+  throw new Error('nothing is asked for')
+}
+
+test('a seed near that gives it is asked on as blocks come, for one more each time, up to what a seed may be asked for', () => {
+  const { node, first } = stuck()
+  expect(first).toMatchObject({ to: SEED, failed: false })
+  const open = [first]
+  const underWay: number[] = []
+  for (let want = open.shift(); want !== undefined; want = open.shift()) {
+    open.push(...node.give(want))
+    underWay.push(open.length)
+  }
+  expect(underWay.slice(0, 9)).toEqual([2, 3, 4, 5, 6, 7, 8, 8, 8])
+  expect(Math.max(...underWay)).toBe(LIMITS.maxWantsPerSeed)
+  // all forty of them, and no time has passed
+  expect(underWay).toHaveLength(40)
+})
+
+test('where it sends this node on instead somebody brings it in: half as much is asked for, and then nothing', () => {
+  const { node, first } = stuck()
+  const open = [first]
+  for (let given = 0; given < 3; given += 1) open.push(...node.give(open.shift() as Want))
+  expect(open).toHaveLength(4)
+  const redirect = { type: 'redirect', peer: OTHER, addresses: [] } as const
+  // what it is sent on for is OTHER's, of whom it is then asked
+  const ofSeed = (wants: readonly Want[]) => wants.filter(({ to }) => to === SEED)
+  expect(ofSeed(node.answer((open.shift() as Want).id, redirect))).toEqual([])
+  expect(ofSeed(node.answer((open.shift() as Want).id, redirect))).toEqual([])
+  expect(ofSeed(node.answer((open.shift() as Want).id, redirect))).toEqual([])
+  // what it gives after all begins it anew
+  expect(ofSeed(node.give(open.shift() as Want))).toHaveLength(2)
+})
+
+test('a seed over the border is asked for a block now and then only: fetchers alone bring content into a region', () => {
+  const { node, first } = stuck({ seedRegion: 'us' })
+  expect(first).toMatchObject({ to: SEED })
+  expect(node.give(first)).toEqual([])
+  expect(node.tick(LIMITS.rescueMs / 2)).toEqual([])
+})
