@@ -23,6 +23,9 @@ export type CommandResult =
 /** No process, descriptor or memory for it now: no fault of the command. */
 const SHORT = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'])
 
+/** Parts of a command's time: a second each, of the minute that a hook has unless said otherwise. */
+const PARTS = 60
+
 /**
  * Runs a command to its end. It leads a process group of its own, so that a timeout can end all it started; what
  * it left behind in that group ends with it, too; a service it started is to leave the group by `setsid`. Never
@@ -48,7 +51,7 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
     const end = async (result: CommandResult, done = false): Promise<void> => {
       if (ended) return
       ended = true
-      clearTimeout(timer)
+      clearInterval(timer)
       run.signal.removeEventListener('abort', abort)
       if (child.pid !== undefined) await (done ? killGroup(child.pid) : killAll(child.pid, mark))
       // A process that escaped may hold the pipes open for ever; they are not waited for.
@@ -56,10 +59,9 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
       child.stderr?.destroy()
       resolve(result)
     }
-    const timer = setTimeout(
-      () => void end({ kind: 'timeout', text: `${program}: not done after ${run.timeoutMs} ms, killed` }),
-      run.timeoutMs,
-    )
+    const timer = whenOver(run.timeoutMs, () => {
+      void end({ kind: 'timeout', text: `${program}: not done after ${run.timeoutMs} ms, killed` })
+    })
     const abort = (): void => void end({ kind: 'failed', text: `${program}: ended, the node stops` })
     run.signal.addEventListener('abort', abort)
     if (run.signal.aborted) abort()
@@ -70,6 +72,25 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
       void end(code === 0 ? { kind: 'passed' } : { kind: 'failed', text }, true)
     })
   })
+}
+
+/**
+ * Time is counted in parts, of which one is over however long this process did not run, as in a frozen container: the
+ * command did not run then either, or not all its time. After the last one it is first read what came meanwhile, as the
+ * exit of the command may wait to be read.
+ */
+function whenOver(ms: number, work: () => void): NodeJS.Timeout {
+  let left = Math.min(PARTS, ms)
+  const timer = setInterval(
+    () => {
+      left -= 1
+      if (left > 0) return
+      clearInterval(timer)
+      setImmediate(work)
+    },
+    Math.ceil(ms / left),
+  )
+  return timer
 }
 
 const unstarted = (program: string, { code = '', message }: NodeJS.ErrnoException): CommandResult =>

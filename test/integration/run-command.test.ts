@@ -1,0 +1,80 @@
+/** Time in which this node did not run, as in a frozen container, is no time that a hook has had. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type CommandResult, runCommand } from '../../src/activate/run-command.ts'
+
+const TIMEOUT_MS = 3_000
+let dir: string
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'confmesh-command-'))
+})
+afterEach(() => rm(dir, { recursive: true }))
+
+const run = (script: string, timeoutMs = TIMEOUT_MS): Promise<CommandResult> =>
+  runCommand({
+    command: ['/bin/sh', '-c', script],
+    cwd: dir,
+    env: {},
+    timeoutMs,
+    maxOutputBytes: 1_000,
+    signal: new AbortController().signal,
+  })
+
+/** Nothing of this process runs until the condition is true. */
+function standStillUntil(condition: () => boolean): void {
+  const still = new Int32Array(new SharedArrayBuffer(4))
+  const deadline = performance.now() + 10_000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error('the condition did not come true within 10 s')
+    Atomics.wait(still, 0, 0, 10)
+  }
+}
+/** The shell whose pid is in this file has ended; its exit waits to be read. */
+function hasEnded(pid: string): boolean {
+  const text = existsSync(pid) ? readFileSync(pid, 'utf8').trim() : ''
+  return text !== '' && /^State:\s+Z/m.test(readFileSync(`/proc/${text}/status`, 'utf8'))
+}
+const overAt = (): (() => boolean) => {
+  const at = performance.now() + TIMEOUT_MS + 200
+  return () => performance.now() > at
+}
+
+test('one that ended while the node stood still has passed, and what it said counts', async () => {
+  const isOver = overAt()
+  const pid = join(dir, 'pid')
+  const results = [run(`echo $$ > ${pid}`), run('echo refused; exit 3')]
+  standStillUntil(() => isOver() && hasEnded(pid))
+  expect(await Promise.all(results)).toEqual([
+    { kind: 'passed' },
+    { kind: 'failed', text: expect.stringContaining('exit 3: refused') },
+  ])
+})
+
+test('one that is not done goes on where the node stood still for longer than its time', async () => {
+  const result = run('until [ -e done ]; do sleep 0.02; done')
+  standStillUntil(overAt())
+  // All that was due is done before it ends.
+  for (let turns = 0; turns < 5; turns += 1) await turn()
+  writeFileSync(join(dir, 'done'), '')
+  expect(await result).toEqual({ kind: 'passed' })
+})
+
+test('one that ends as its time does has passed', async () => {
+  const pid = join(dir, 'pid')
+  const result = run(`echo $$ > ${pid}`, 1)
+  standStillUntil(() => hasEnded(pid))
+  expect(await result).toEqual({ kind: 'passed' })
+})
+
+test.each([1, 50, 700])('one that hangs is ended after its %i ms', async (timeoutMs) => {
+  const startedAt = performance.now()
+  expect(await run('sleep 300', timeoutMs)).toMatchObject({
+    kind: 'timeout',
+    text: expect.stringContaining(`not done after ${timeoutMs} ms`),
+  })
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(timeoutMs - 1)
+})
