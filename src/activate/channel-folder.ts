@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Channel, ReleaseId } from '../model/ids.ts'
@@ -85,7 +86,7 @@ export class ChannelFolder {
     return readdir(this.releases)
   }
 
-  /** What a crash left half built. @returns of each that stays, why */
+  /** What a crash left half built, or half removed. @returns of each that stays, why */
   async removeUnfinished(listed: readonly string[]): Promise<readonly string[]> {
     return this.#remove(listed.filter((name) => name.startsWith(UNFINISHED)))
   }
@@ -99,12 +100,23 @@ export class ChannelFolder {
   async #remove(names: readonly string[]): Promise<readonly string[]> {
     const stays: string[] = []
     for (const name of names) {
-      const path = this.treePath(name)
-      await removeTree(path).catch((error: unknown) =>
-        stays.push(`${path} cannot be removed: ${String(error)}`),
-      )
+      let path = this.treePath(name)
+      try {
+        path = await this.#setAside(name)
+        await removeTree(path)
+      } catch (error) {
+        stays.push(`${path} cannot be removed: ${String(error)}`)
+      }
     }
     return stays
+  }
+
+  /** A tree that has its name is complete: what goes loses it first, as a crash may leave half of it. */
+  async #setAside(name: string): Promise<string> {
+    if (name.startsWith(UNFINISHED)) return this.treePath(name)
+    const aside = this.treePath(`${UNFINISHED}${name}.${randomUUID()}`)
+    await rename(this.treePath(name), aside)
+    return aside
   }
 
   /** Lost or unreadable notes only make hooks run once more. */

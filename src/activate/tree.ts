@@ -8,7 +8,7 @@ import { directoryMode, fileMode, type Ownership, own } from './ownership.ts'
 import type { ContentStore } from './read-manifest.ts'
 import { digestOf, openForReading, writeTreeFile } from './write-file.ts'
 
-/** Trees under construction: removed before the next one. No release id begins like this. */
+/** Trees under construction, or on their way out: removed before the next one. No release id begins like this. */
 export const UNFINISHED = '.new-'
 
 /** Files and folders looked at before I/O and timers come again: some milliseconds, with paths as long as may be. */
