@@ -67,6 +67,19 @@ it('an activation that touched nothing is tried again when its time has come, an
   expect(ofKind(node.run(TICK), 'activate')).toMatchObject([{ release: made.id }])
 })
 
+it('it is tried ever more slowly, up to a minute apart or so', () => {
+  const made = make({ clock: { alice: 1 } })
+  const { node } = given(made)
+  const waits = [750, 1_500, 3_000, 6_000, 12_000, 24_000, 45_000, 45_000, 45_000, 45_000]
+  for (const waitMs of waits) {
+    node.run(done(made, 'failed'))
+    node.monoMs += waitMs - 1
+    expect(ofKind(node.run(TICK), 'activate')).toEqual([])
+    node.monoMs += 1
+    expect(ofKind(node.run(TICK), 'activate')).toMatchObject([{ release: made.id }])
+  }
+})
+
 it('a release that expires before its content is here is said to have, once', () => {
   const made = make({ clock: { alice: 1 }, header: { expires: WALL_MS + 1_000 } })
   const node = new BenchNode()

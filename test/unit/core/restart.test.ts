@@ -5,10 +5,11 @@ import { inDoubt } from '../../../src/core/restore.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import { placeBefore } from '../../../src/model/place.ts'
 import { renew } from '../../../src/trust/edit.ts'
 import { successor } from '../../../src/trust/successor.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, record, rootBytes } from './fleet.ts'
+import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
 
 describe('what a node restarts with', () => {
   const old = make({ clock: { alice: 1 } })
@@ -225,6 +226,22 @@ describe('what a node restarts with', () => {
     const effects = node.start({ ...stored([old, made]), floors: [floorOf(old), floorOf(made)] })
     expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
     expect(ofKind(node.run(gossip(old)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
+  })
+
+  it('does not lift the floor of a new epoch by what is kept of an ended one', () => {
+    const roots = [ROOT, raised(ROOT)].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+    const floor = { ...floorOf(old), top: placeBefore(2), ids: [] }
+    const node = new BenchNode()
+    node.start({ ...stored([old]), roots, floors: [floor, floor] })
+    expect(node.view().channels[0]).toMatchObject({
+      top: placeBefore(2),
+      target: undefined,
+      active: { id: old.id },
+    })
+    const anew = make({ clock: { alice: 1 }, header: { root: 2 } })
+    node.run(gossip(anew, [anew.page, anew.block]))
+    expect(node.heard).toContain(`ordered NEW ${anew.id.slice(0, 8)}`)
+    expect(node.view().channels[0]).toMatchObject({ target: anew.id })
   })
 
   it('holds to a floor whose envelope is lost, whichever copy names it', () => {

@@ -136,6 +136,21 @@ it('what is active is checked after the start, though the target touches nothing
   ])
 })
 
+it('those that failed here are remembered, the newest 32', () => {
+  const node = new BenchNode()
+  node.start()
+  const all = Array.from({ length: 33 }, (_, at) => make({ clock: { alice: at + 1 }, text: `${at}\n` }))
+  const noted = all.map((made) => {
+    comes(node, made)
+    const effects = node.run(activated(made, 'unhealthy'))
+    node.persist(effects)
+    const [write] = ofKind(effects, 'persist').flatMap(({ writes }) => writes)
+    return write?.kind === 'channel' ? write.record.failed : []
+  })
+  const ids = all.map(({ id }) => id)
+  expect(noted.slice(-2)).toEqual([ids.slice(0, 32), ids.slice(1)])
+})
+
 describe('until it is back', () => {
   const third = make({ clock: { alice: 3 }, text: 'd=1\n' })
 
