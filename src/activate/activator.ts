@@ -7,6 +7,7 @@ import { matchesAny } from '../model/pattern.ts'
 import type { ActivationOutcome, ActivatorPort, EffectOf, LogPort } from '../runtime/ports.ts'
 import { changedPaths, isSameContent } from './changed-paths.ts'
 import { buildsIn, ChannelFolder, freshName, releaseOf, type TreeNotes } from './channel-folder.ts'
+import { killMarked } from './descendants.ts'
 import { activateError, failedOutcome } from './errors.ts'
 import { Gate } from './gate.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
@@ -184,6 +185,7 @@ class FileActivator implements Activator {
     // Again before each activation: what was safe at start may not be any longer.
     await makeDirectories(base, ChannelFolder.below(channel))
     const folder = new ChannelFolder(base, channel)
+    await this.#endLeft({ channel, release, folder })
     const listed = await folder.list()
     this.#noteLeft(await folder.removeUnfinished(listed), { channel, release })
     const [before, notes] = [await folder.activeTree(), await folder.notes()]
@@ -337,7 +339,19 @@ class FileActivator implements Activator {
     const { health, limits } = this.#init
     const { changedFile } = folder
     const facts = { channel, release, previous, dir: folder.current, changedFile, cwd: folder.path }
-    return runHooks(hooks, fallback ? undefined : health, facts, limits, this.#stopping.signal)
+    const runs = {
+      begin: (mark: string) => this.#attempt(shown, () => folder.noteRunning(mark)),
+      end: () => this.#attempt(shown, () => folder.removeRunning()),
+    }
+    return runHooks(hooks, fallback ? undefined : health, facts, runs, limits, this.#stopping.signal)
+  }
+
+  /** A command that the node left when it was killed, with no timeout any more, does not run beside the next ones. */
+  async #endLeft(place: Pick<Work, 'channel' | 'release' | 'folder'>): Promise<void> {
+    const mark = await place.folder.leftRunning()
+    if (mark === undefined) return
+    await killMarked(mark)
+    await this.#attempt(place, () => place.folder.removeRunning())
   }
 
   /** Undefined where there is none, or the store does not have it any longer. */

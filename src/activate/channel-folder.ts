@@ -10,6 +10,8 @@ const RELEASES = '.releases'
 const LINK = 'current'
 const NOTES = 'trees.json'
 const CHANGED = 'changed'
+const RUNNING = 'running'
+const MARK = /^[0-9a-f-]{36}$/
 
 /** `<release>` or, built anew after somebody changed it, `<release>.<n>`. */
 const TREE = /^([0-9a-f]{64})(?:\.([1-9][0-9]{0,8}))?$/
@@ -169,13 +171,29 @@ export class ChannelFolder {
     await rm(this.changedFile, { force: true })
   }
 
-  async #replace(name: string, text: string): Promise<void> {
+  /** The command that runs now: should this process be killed, the next one knows by that mark what it left. */
+  async noteRunning(mark: string): Promise<void> {
+    await this.#replace(RUNNING, mark, false)
+  }
+
+  /** The mark of a command that was not through when the process ended. */
+  async leftRunning(): Promise<string | undefined> {
+    const text = await readFile(join(this.releases, RUNNING), 'utf8').catch(() => '')
+    return MARK.test(text) ? text : undefined
+  }
+
+  async removeRunning(): Promise<void> {
+    await rm(join(this.releases, RUNNING), { force: true })
+  }
+
+  /** @param durable what a power cut ends as well need not outlive it */
+  async #replace(name: string, text: string, durable = true): Promise<void> {
     const path = join(this.releases, name)
     const aside = `${path}.new`
     const handle = await createAside(aside, () => open(aside, 'wx', 0o644))
     try {
       await handle.writeFile(text)
-      await handle.sync()
+      if (durable) await handle.sync()
     } finally {
       await handle.close()
     }

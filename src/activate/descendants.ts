@@ -22,6 +22,11 @@ export const killGroup = async (group: number): Promise<void> => kill(-group)
  */
 export async function killAll(group: number, mark: string): Promise<void> {
   kill(-group)
+  await killMarked(mark)
+}
+
+/** All that has this mark, and nothing else (Linux; elsewhere nothing): no two commands of any node have the same. */
+export async function killMarked(mark: string): Promise<void> {
   for (let round = 0; round < 5; round++) {
     const marked = await processesMarked(mark)
     if (marked.length === 0) return

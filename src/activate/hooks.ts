@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Limits } from '../limits.ts'
 import type { Channel, Pattern, ReleaseId } from '../model/ids.ts'
 import { matchesAny } from '../model/pattern.ts'
@@ -28,6 +29,13 @@ export interface HookFacts {
   readonly cwd: string
 }
 
+/** Where it is noted which command runs. Neither fails. */
+export interface RunNotes {
+  /** @param mark of all that the command starts */
+  begin(mark: string): Promise<void>
+  end(): Promise<void>
+}
+
 type Bad = Exclude<ActivationOutcome, { kind: 'healthy' }>
 
 /**
@@ -38,18 +46,21 @@ export async function runHooks(
   hooks: readonly Hook[],
   health: Health | undefined,
   facts: HookFacts,
+  runs: RunNotes,
   limits: Limits,
   signal: AbortSignal,
 ): Promise<Bad | undefined> {
-  const run = (command: readonly string[], timeoutMs: number): Promise<CommandResult> =>
-    runCommand({
-      command,
-      timeoutMs,
-      cwd: facts.cwd,
-      env: environment(facts),
-      maxOutputBytes: limits.maxHookOutputBytes,
-      signal,
-    })
+  const { maxHookOutputBytes: maxOutputBytes } = limits
+  const run = async (command: readonly string[], timeoutMs: number): Promise<CommandResult> => {
+    const mark = randomUUID()
+    await runs.begin(mark)
+    try {
+      const place = { cwd: facts.cwd, env: environment(facts), maxOutputBytes }
+      return await runCommand({ ...place, command, timeoutMs, mark, signal })
+    } finally {
+      await runs.end()
+    }
+  }
   for (const hook of hooks) {
     if (!matchesAny(hook.channels, facts.channel)) continue
     const result = await run(hook.command, hook.timeoutMs)

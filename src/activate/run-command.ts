@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { killAll, killGroup, MARK } from './descendants.ts'
 
 export interface CommandRun {
@@ -9,6 +8,8 @@ export interface CommandRun {
   readonly env: Readonly<Record<string, string>>
   readonly timeoutMs: number
   readonly maxOutputBytes: number
+  /** By which all that it starts is known; no other command has the same. */
+  readonly mark: string
   /** Aborted when the node stops. */
   readonly signal: AbortSignal
 }
@@ -33,13 +34,12 @@ const PARTS = 60
  */
 export function runCommand(run: CommandRun): Promise<CommandResult> {
   const [program = '', ...args] = run.command
-  const mark = randomUUID()
   return new Promise((resolve) => {
     let child: ChildProcess
     try {
       child = spawn(program, args, {
         cwd: run.cwd,
-        env: { PATH: process.env.PATH ?? '/usr/bin:/bin', ...run.env, [MARK]: mark },
+        env: { PATH: process.env.PATH ?? '/usr/bin:/bin', ...run.env, [MARK]: run.mark },
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
       })
@@ -53,7 +53,7 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
       ended = true
       clearInterval(timer)
       run.signal.removeEventListener('abort', abort)
-      if (child.pid !== undefined) await (done ? killGroup(child.pid) : killAll(child.pid, mark))
+      if (child.pid !== undefined) await (done ? killGroup(child.pid) : killAll(child.pid, run.mark))
       // A process that escaped may hold the pipes open for ever; they are not waited for.
       child.stdout?.destroy()
       child.stderr?.destroy()

@@ -103,6 +103,13 @@ describe('what cannot be noted before a tree is shown', () => {
   })
 })
 
+test('commands run, too, where it cannot be noted that they do', async () => {
+  node()
+  broken(bench.path('.releases', 'running.new'), 'ENOSPC')
+  expect(await bench.activate(first)).toMatchObject({ kind: 'healthy' })
+  expect([await files(), await heard(), ...bench.codes()]).toEqual(['1', '1', 'STORE_FULL', 'STORE_FULL'])
+})
+
 describe('what is durable before a tree is shown', () => {
   /** What lies there whenever the folder of trees is made durable: what is in sight, all names, what is noted. */
   const durable = (): readonly (readonly [string, readonly string[], string])[] => {

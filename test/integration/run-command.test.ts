@@ -1,4 +1,5 @@
 /** Time in which this node did not run, as in a frozen container, is no time that a hook has had. */
+import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,6 +22,7 @@ const run = (script: string, timeoutMs = TIMEOUT_MS): Promise<CommandResult> =>
     env: {},
     timeoutMs,
     maxOutputBytes: 1_000,
+    mark: randomUUID(),
     signal: new AbortController().signal,
   })
 
