@@ -27,7 +27,8 @@ const newest = { version: int(1), digest }
 
 export const admitRequest: Form<AdmitRequest> = union({
   open: newest,
-  root: { since: int(1) },
+  /** 0 asks for the first. */
+  root: { since: int(0) },
   fork: { root: rootEnvelope },
   refuse: { code: refused.code, text: refused.text },
   hello,

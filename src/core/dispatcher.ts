@@ -77,7 +77,7 @@ export class Dispatcher implements CoreFacts {
     this.#named = stages
     const { admit, peers, gateways, freshness, sync, submit, bridge } = stages
     this.#stages = [admit, peers, gateways, freshness, sync, submit, bridge]
-    this.#node = createState(config, createRoots(config.root, config.limits))
+    this.#node = createState(config, createRoots(config.root, config.limits, config.submit))
     this.#ledger = createLedger(this.#node)
     this.#announce = createAnnounce(config, checks)
     this.#journey = new OwnJourney(this.#node, this.#stages, {

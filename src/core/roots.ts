@@ -1,6 +1,7 @@
 /** The node's own trust roots: what it was configured with, what its store kept, and everything adopted since. */
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeRoot } from '../codec/root.ts'
+import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -23,7 +24,7 @@ export interface Roots {
   undisputed(version: number): TrustRoot | undefined
   kept(version: number): TrustRoot | undefined
   adopt(envelope: Uint8Array): Adoption
-  /** Peers are asked for the root after this one: the last below a hole, else the current one. */
+  /** Peers are asked for the root after this one: the last below a hole, 0 where the first is to be fetched, else the current one. */
   lacksAfter(): number
   /** An old root may belong into a hole. @returns what closes it, all at once, to be written; it changes nothing else. */
   fill(envelope: Uint8Array): readonly KeptRoot[]
@@ -32,8 +33,12 @@ export interface Roots {
   restore(stored: Snapshot['roots']): readonly string[]
 }
 
-/** @throws MeshError where the configured root is no valid root. */
-export function createRoots(configured: Uint8Array, limits: Limits): Roots {
+/**
+ * @param fromFirst whether those before the first one at hand are fetched, too: seeds prove the current root to whoever
+ * has any, be it root 1
+ * @throws MeshError where the configured root is no valid root.
+ */
+export function createRoots(configured: Uint8Array, limits: Limits, fromFirst = false): Roots {
   let chain = startChain(configured, limits)
   /** Below the holes that damage left, ascending. */
   let below: readonly RootChain[] = []
@@ -59,7 +64,20 @@ export function createRoots(configured: Uint8Array, limits: Limits): Roots {
     return result.adoption
   }
 
+  const lacksFirst = (): boolean => fromFirst && below.length === 0 && !chain.roots.has(1)
+
+  /** It proves itself: the fleet is named after it. What lies between is a hole like others. */
+  function takeFirst(envelope: Uint8Array): readonly KeptRoot[] {
+    const first = firstOf(chain.current.fleetId, envelope, limits)
+    if (first === undefined) return []
+    const joined = chain.roots.has(2) ? joinChains(first, chain, limits) : undefined
+    if (joined !== undefined) set(joined, [])
+    else set(chain, [first])
+    return [...first.roots.values()]
+  }
+
   function fill(envelope: Uint8Array): readonly KeptRoot[] {
+    if (lacksFirst()) return takeFirst(envelope)
     const under = below.at(-1)
     if (under === undefined || filling === undefined) return []
     const longer = adopt(filling, envelope, limits).chain
@@ -90,7 +108,7 @@ export function createRoots(configured: Uint8Array, limits: Limits): Roots {
       if (adoption.kind === 'fork' || adoption.kind === 'old-fork') forked.add(versionOf(envelope, limits))
       return adoption
     },
-    lacksAfter: () => (filling ?? chain).current.version,
+    lacksAfter: () => (lacksFirst() ? 0 : (filling ?? chain).current.version),
     fill,
     mayAsk(peer, monoMs) {
       const last = asked.get(peer)
@@ -113,6 +131,17 @@ const newestOf = ({ roots, current }: RootChain): [number, KeptRoot] => [
   current.version,
   roots.get(current.version) as KeptRoot,
 ]
+
+/** Undefined where it is not the root that the fleet is named after. */
+function firstOf(fleet: FleetId, envelope: Uint8Array, limits: Limits): RootChain | undefined {
+  try {
+    const chain = startChain(envelope, limits)
+    return chain.current.version === 1 && chain.current.fleetId === fleet ? chain : undefined
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    return undefined
+  }
+}
 
 function retried(under: RootChain, filling: RootChain, envelope: Uint8Array, limits: Limits): RootChain {
   const again = adopt(under, envelope, limits).chain

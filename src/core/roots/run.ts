@@ -33,7 +33,7 @@ export class RootRun {
   #taken = 0
   #since = 0
 
-  /** @param where roots newer than ours, or those that damage took from below */
+  /** @param where roots newer than ours, or those that lack below */
   constructor(peer: PeerId, where: 'above' | 'hole' = 'above') {
     this.peer = peer
     this.#where = where

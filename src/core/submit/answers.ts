@@ -97,8 +97,13 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
   if (judged.verdict === 'TWIN' || judged.verdict === 'TWIN_KNOWN')
     return placeTaken(journey, leases, header.channel)
   if (judged.verdict === 'DUPLICATE') return undefined
-  if (!judged.relayable)
-    return { code: 'TRUST_UNAUTHORISED', text: `not authorised under root ${header.root}, which it names` }
+  if (!judged.relayable) {
+    const text =
+      journey.rootEnvelope(header.root) === undefined
+        ? `root ${header.root}, which it names, is not known here; name another seed, or publish again under root ${journey.root().version}`
+        : `not authorised under root ${header.root}, which it names`
+    return { code: 'TRUST_UNAUTHORISED', text }
+  }
   const place = journey.place(judged.release)
   const heldBy = journey.channel(header.channel)?.heads.find((head) => samePlace(journey.place(head), place))
   const lease = leases.at(header.channel, place)

@@ -37,6 +37,25 @@ describe('roots', () => {
     expect(replies(node.ask({ type: 'roots', since: 1 }))).toEqual([{ type: 'root', at }])
   })
 
+  test('a seed that began with a later one answers with those below once they came, and judges by them', () => {
+    const config = { root: rootBytes(two), submit: true }
+    const node = new SubmitNode(config, { roots: [{ version: 2, envelope: rootBytes(two) }] })
+    const { envelope } = make({ clock: { alice: 1 } })
+    const first = () => replies(node.ask({ type: 'roots', since: 0 }))
+    expect(first()).toEqual([{ type: 'root', at }])
+    expect(replies(node.ask({ type: 'submit', envelope }))).toMatchObject([
+      {
+        code: 'TRUST_UNAUTHORISED',
+        text: expect.stringMatching(/^root 1, which it names, is not known here/),
+      },
+    ])
+    const effects = node.ask({ type: 'root', root: rootBytes(ROOT) })
+    expect(writes(effects)).toEqual(['root!'])
+    node.settled(effects)
+    expect(first()).toEqual([{ type: 'root', root: rootBytes(ROOT), at }])
+    expect(replies(node.settled(node.ask({ type: 'submit', envelope })))).toMatchObject([{ type: 'need' }])
+  })
+
   const give = (node: SubmitNode) => node.ask({ type: 'root', root: rootBytes(two) })
   const given = (node: SubmitNode) => replies(node.ask({ type: 'roots', since: 1 }))
   const fails = (node: SubmitNode, effects: readonly Effect[]) =>

@@ -156,6 +156,65 @@ describe('a stored root is lost', () => {
   })
 })
 
+describe('a seed is configured with a later root', () => {
+  const four = renew(three, ROOT.expires + 3_000)
+  const later = renew(four, ROOT.expires + 4_000)
+  const seed = (configured: TrustRoot, ...from: readonly TrustRoot[]) => {
+    const roots = createRoots(rootBytes(configured), LIMITS, true)
+    roots.restore(stored(...from))
+    return roots
+  }
+  const versions = (kept: readonly { root: TrustRoot }[]) => kept.map(({ root }) => root.version)
+
+  test('it asks for those from the first on, which follow one from the other up to its own', () => {
+    const roots = seed(four)
+    expect([roots.current().version, roots.lacksAfter()]).toEqual([4, 0])
+    expect([roots.fill(rootBytes(two)), roots.lacksAfter()]).toEqual([[], 0])
+    expect([versions(roots.fill(rootBytes(ROOT))), roots.lacksAfter()]).toEqual([[1], 1])
+    expect(roots.kept(1)).toEqual(ROOT)
+    expect([roots.fill(rootBytes(two)), roots.lacksAfter()]).toEqual([[], 2])
+    expect(versions(roots.fill(rootBytes(three)))).toEqual([2, 3])
+    expect([[...roots.all().keys()], roots.lacksAfter()]).toEqual([[1, 2, 3, 4], 4])
+    expect([roots.adopt(rootBytes(later)).kind, [...roots.all().keys()]]).toEqual([
+      'adopted',
+      [1, 2, 3, 4, 5],
+    ])
+  })
+
+  test('the first alone may lack; and once all are stored, none does', () => {
+    const roots = seed(two)
+    expect([versions(roots.fill(rootBytes(ROOT))), roots.lacksAfter()]).toEqual([[1], 2])
+    expect([...roots.chain().roots.keys()]).toEqual([1, 2])
+    expect(seed(four, ROOT, two, three).lacksAfter()).toBe(4)
+    expect(seed(ROOT).lacksAfter()).toBe(1)
+  })
+
+  test('a hole that damage left is closed before', () => {
+    const roots = seed(two, four)
+    expect(roots.lacksAfter()).toBe(2)
+    expect([versions(roots.fill(rootBytes(three))), roots.lacksAfter()]).toEqual([[3], 0])
+    expect([versions(roots.fill(rootBytes(ROOT))), [...roots.chain().roots.keys()]]).toEqual([
+      [1],
+      [1, 2, 3, 4],
+    ])
+  })
+
+  test('what is of another fleet, or no root, is none', () => {
+    const keys = { rootKeys: [thief.public], rootThreshold: 1, publishers: [], admissionKeys: [] }
+    const times = { freshnessKeys: [], maxAgeS: 60, maxSkewS: 10, expires: ROOT.expires }
+    const foreign = firstRoot({ ...keys, ...times })
+    const roots = seed(four)
+    const envelope = encodeEnvelope(signEnvelope('root', encodeRoot(foreign), [thief]))
+    for (const bytes of [envelope, Uint8Array.of(1)]) expect(roots.fill(bytes)).toEqual([])
+    expect([roots.lacksAfter(), [...roots.all().keys()]]).toEqual([0, [4]])
+  })
+
+  test('nodes other than seeds go on from the root they have', () => {
+    const roots = createRoots(rootBytes(four), LIMITS)
+    expect([roots.lacksAfter(), roots.fill(rootBytes(ROOT)), roots.kept(1)]).toEqual([4, [], undefined])
+  })
+})
+
 test('a version with two valid roots is disputed: the first stays, and nobody is blamed under it', () => {
   const roots = createRoots(rootBytes(ROOT), LIMITS)
   expect(roots.adopt(rootBytes(two)).kind).toBe('adopted')
