@@ -4,10 +4,10 @@ import { MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Channel, FleetId } from '../../model/ids.ts'
 import { parseChannel } from '../../model/names.ts'
+import { publishFrom } from '../../publish/behind.ts'
 import { build } from '../../publish/build.ts'
 import { inject } from '../../publish/inject.ts'
 import { encodePrepared, readPrepared } from '../../publish/prepared.ts'
-import { publish } from '../../publish/publish.ts'
 import { catchUp, rootsOf } from '../../publish/roots.ts'
 import type { Seed } from '../../publish/seeds.ts'
 import type { RootChain } from '../../trust/chain.ts'
@@ -99,7 +99,7 @@ async function publishPaths(
   const until = options.dryRun === true ? 'shown' : options.prepare === undefined ? 'submitted' : 'signed'
   const session = { ...options, offline: options.prepare !== undefined }
   const done = await withSession(session, ({ chain, seeds, signers, memory, publisher }) =>
-    publish({
+    publishFrom({
       channel,
       content,
       root: chain.current,

@@ -6,8 +6,8 @@ import { LIMITS } from '../../limits.ts'
 import type { Channel, FleetId, ReleaseId } from '../../model/ids.ts'
 import { parseChannel } from '../../model/names.ts'
 import type { Release } from '../../model/release.ts'
+import { publishFrom } from '../../publish/behind.ts'
 import { contentAtSeeds } from '../../publish/content.ts'
-import { publish } from '../../publish/publish.ts'
 import { askPatiently, type Seed } from '../../publish/seeds.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument, requireExpectation } from '../arguments.ts'
@@ -54,7 +54,7 @@ ${SIGNING_HELP}`,
 }
 
 function rollBack(session: Session, channel: Channel, old: Release, options: Options) {
-  return publish({
+  return publishFrom({
     channel,
     // Seeds hold it, or it cannot be gone back to.
     content: contentAtSeeds(old),

@@ -55,6 +55,7 @@ export class FakeSeed implements Seed {
   whole = true
   channels: Channel[] = []
   roots = new Map<number, Uint8Array>()
+  rootVersion = 1
   /** Answers taken first, by kind of request. */
   readonly next = new Map<PublishRequest['type'], (PublishReply | Error)[]>()
   submitted: Uint8Array | undefined
@@ -82,8 +83,8 @@ export class FakeSeed implements Seed {
         const [first] = this.envelopes
         const target = first === undefined ? undefined : idOf(first)
         const named = target === undefined ? {} : { target }
-        const { envelopes, whole } = this
-        return { type: 'state', rootVersion: 1, top: placeBefore(1), held: false, envelopes, ...named, whole }
+        const { envelopes, whole, rootVersion } = this
+        return { type: 'state', rootVersion, top: placeBefore(1), held: false, envelopes, ...named, whole }
       }
       case 'submit':
         this.submitted = request.envelope
