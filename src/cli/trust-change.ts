@@ -7,7 +7,7 @@ import type { Envelope } from '../model/envelope.ts'
 import type { Channel } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { describeChange, raisedBy } from '../trust/describe.ts'
-import { dropEndedRemovals } from '../trust/edit.ts'
+import { dropEndedRemovals, requireRoom } from '../trust/edit.ts'
 import type { PrivateKey } from '../trust/private-key.ts'
 import { checkSuccession } from '../trust/root-rules.ts'
 import { addSignature, signEnvelope } from '../trust/signing.ts'
@@ -81,6 +81,7 @@ export async function applyChange(
 ): Promise<Outcome> {
   const current = readRoot(options.root)
   const next = dropEndedRemovals(edit(current.root), Date.now())
+  requireRoom(next, LIMITS)
   const payload = payloadOf(next)
   checkSuccession(current.root, next)
   const keys = rootKeys(options.rootKey, current.root, next)

@@ -1,10 +1,12 @@
 /** What a step of the root leads to beside what it says: from both roots alone, so that everybody who signs hears the same. */
+import { formatTime } from '../codec/json-fields.ts'
 import type { TrustRoot } from '../model/root.ts'
 
 export const notesOn = (old: TrustRoot, next: TrustRoot): readonly string[] => [
   ...onAdmission(old, next),
   ...onFreshness(old, next),
   ...onRemovedNodes(old, next),
+  ...onRemovedPools(old, next),
 ]
 
 function onAdmission({ admission: old }: TrustRoot, { admission: next }: TrustRoot): string[] {
@@ -33,4 +35,16 @@ function onRemovedNodes(old: TrustRoot, next: TrustRoot): string[] {
   return [
     'whoever holds a pool key comes back under another peer id unless the pool is removed, too (trust remove-pool)',
   ]
+}
+
+/** The command sees one certificate of the pool's key, and there may be others. */
+function onRemovedPools(old: TrustRoot, next: TrustRoot): string[] {
+  const before = new Map(old.removed.pools.map(({ key, until }) => [key, until]))
+  return next.removed.pools.flatMap(({ key, until }) =>
+    until === undefined || (before.has(key) && before.get(key) === until)
+      ? []
+      : [
+          `the entry of pool ${key.slice(0, 12)} goes a week after ${formatTime(until)}: where another certificate of its key ends later, run trust remove-pool with that one, too`,
+        ],
+  )
 }

@@ -130,19 +130,27 @@ function registerFreshness(trust: Command): void {
 function registerRemovals(trust: Command): void {
   change(trust, 'remove-node', 'shut a node out', '12D3KooW…')
     .argument('<peer>', "the node's peer id")
-    .option('--until <date>', 'end of its certificate; the entry is dropped a week later')
-    .action((text: string, options: ChangeOptions & { until?: string }) => {
+    .option('--until <date>', `end of its certificate; ${DROPPED}`)
+    .action((text: string, options: RemovalOptions) => {
       const peer = argument('PEER', text, parsePeerId)
-      const until = options.until === undefined ? undefined : dateOf(options.until)
-      return changeRoot(options, (root) => removeNode(root, peer, until))
+      const given = options.until === undefined ? undefined : dateOf(options.until)
+      return changeRoot(options, (root) => removeNode(root, peer, given, given !== undefined))
     })
   change(trust, 'remove-pool', 'shut a pool out, with all its members', 'pool.json')
     .argument('<certificate|key-digest>', "the pool's certificate, or the digest of its key")
-    .action((text: string, options: ChangeOptions) => {
+    .option('--until <date>', `instead of the end of the certificate shown; ${DROPPED}`)
+    .action((text: string, options: RemovalOptions) => {
       const { key, until } = poolOf(text)
-      return changeRoot(options, (root) => removePool(root, key, until))
+      const given = options.until === undefined ? undefined : dateOf(options.until)
+      return changeRoot(options, (root) => removePool(root, key, given ?? until, given !== undefined))
     })
 }
+
+interface RemovalOptions extends ChangeOptions {
+  readonly until?: string
+}
+
+const DROPPED = 'the entry is dropped a week later, also one that is there already'
 
 /** A file of that name counts first: no file is called like a digest by accident. */
 function poolOf(text: string): { key: KeyId; until?: number } {

@@ -3,6 +3,7 @@
  * authority away. They throw MeshError USAGE for what makes no sense; `checkRoot` and `checkSuccession` stay the judges.
  */
 import { MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import type { KeyId, Name, Pattern, PeerId } from '../model/ids.ts'
 import type { PublicKey, Publisher, Role, TrustRoot } from '../model/root.ts'
 import { byName, successor } from './successor.ts'
@@ -91,21 +92,48 @@ export function setFreshness(root: TrustRoot, change: FreshnessChange): TrustRoo
   return successor(root, { freshness, newKeys: change.add })
 }
 
-/** @param until end of the node's certificate, milliseconds since 1970; the entry may go 7 days after it */
-export function removeNode(root: TrustRoot, id: PeerId, until?: number): TrustRoot {
-  if (root.removed.peers.some((peer) => peer.id === id)) throw usage(`node ${id} is removed already`)
-  const peers = [...root.removed.peers, until === undefined ? { id } : { id, until }]
+/**
+ * One that is removed already gets a later end, or none.
+ * @param until end of the node's certificate, milliseconds since 1970; the entry may go 7 days after it
+ * @param exactly an earlier end counts, too
+ */
+export function removeNode(root: TrustRoot, id: PeerId, until?: number, exactly = false): TrustRoot {
+  const { peers } = root.removed
+  const old = peers.find((peer) => peer.id === id)
+  requireNews(old, until, exactly, `node ${id}`)
+  const all = [...peers.filter((other) => other !== old), withEnd(old ?? { id }, until)]
   return successor(root, {
-    removed: { ...root.removed, peers: peers.sort((a, b) => (a.id < b.id ? -1 : 1)) },
+    removed: { ...root.removed, peers: all.sort((a, b) => (a.id < b.id ? -1 : 1)) },
   })
 }
 
-export function removePool(root: TrustRoot, key: KeyId, until?: number): TrustRoot {
-  if (root.removed.pools.some((pool) => pool.key === key)) throw usage(`pool ${key} is removed already`)
-  const pools = [...root.removed.pools, until === undefined ? { key } : { key, until }]
+/** As `removeNode`; of a pool's key there may be certificates with several ends. */
+export function removePool(root: TrustRoot, key: KeyId, until?: number, exactly = false): TrustRoot {
+  const { pools } = root.removed
+  const old = pools.find((pool) => pool.key === key)
+  requireNews(old, until, exactly, `pool ${key}`)
+  const all = [...pools.filter((other) => other !== old), withEnd(old ?? { key }, until)]
   return successor(root, {
-    removed: { ...root.removed, pools: pools.sort((a, b) => (a.key < b.key ? -1 : 1)) },
+    removed: { ...root.removed, pools: all.sort((a, b) => (a.key < b.key ? -1 : 1)) },
   })
+}
+
+function requireNews(
+  old: Removal | undefined,
+  until: number | undefined,
+  exactly: boolean,
+  what: string,
+): void {
+  if (old === undefined) return
+  const [is, will] = [old, { until }].map((one) => one.until ?? Number.POSITIVE_INFINITY) as [number, number]
+  if (exactly ? will === is : will <= is)
+    throw usage(`${what} is removed already; --until DATE sets another end`)
+}
+
+/** What else a newer build says of it stays. */
+function withEnd<T extends Removal>(entry: T, until: number | undefined): T {
+  const { until: _, ...rest } = entry
+  return (until === undefined ? rest : { ...rest, until }) as T
 }
 
 export const raiseEpoch = (root: TrustRoot, pattern: Pattern): TrustRoot =>
@@ -120,7 +148,7 @@ const REMOVED_KEPT_MS = 7 * 24 * 3_600_000
 /** Of a node or a pool. */
 export interface Removal {
   /** End of its certificate, milliseconds since 1970. */
-  readonly until?: number
+  readonly until?: number | undefined
 }
 
 /** Whether an entry still keeps somebody out; one without an end does for ever. */
@@ -132,6 +160,19 @@ export function dropEndedRemovals(root: TrustRoot, nowMs: number): TrustRoot {
   const holds = (entry: Removal): boolean => keepsOut(entry, nowMs)
   const { peers, pools } = root.removed
   return { ...root, removed: { peers: peers.filter(holds), pools: pools.filter(holds) } }
+}
+
+/** Once those that have ended are gone. @throws MeshError USAGE where more are shut out than a root may name */
+export function requireRoom({ removed, version }: TrustRoot, { maxRemoved }: Limits): void {
+  const lists = [
+    ['nodes', removed.peers.length, 'remove-node PEER'],
+    ['pools', removed.pools.length, 'remove-pool DIGEST'],
+  ] as const
+  for (const [what, count, command] of lists)
+    if (count > maxRemoved)
+      throw usage(
+        `root ${version} would shut out ${count} ${what}, and may ${maxRemoved}; give those whose certificates have ended their end, a week after which they are dropped: confmesh trust ${command} --until DATE`,
+      )
 }
 
 export function asPublisher(spec: PublisherSpec): Publisher {

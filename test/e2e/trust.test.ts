@@ -166,6 +166,29 @@ describe('trust', () => {
     })
   })
 
+  test('shuts a pool out until the last of its certificates ends, whichever is shown first', async () => {
+    const made = await json<Fleet>('init', 'renewed')
+    const signed = ['--root', made.root, '--root-key', made.rootKeys[0] as string]
+    const change = (...args: string[]): Promise<Change> => json<Change>('trust', ...args, ...signed)
+    const admits = ['--public-key', `${await key('pool')}.pub`, '--admission-key', made.admissionKey]
+    const issue = (days: string) =>
+      confmesh('admit', '--pool', 'hosts', ...admits, '--days', days, '--out', `pool-${days}.json`)
+    for (const days of ['30', '300']) expect((await issue(days)).code).toBe(0)
+    const first = await change('remove-pool', 'pool-30.json')
+    expect(first.notes).toEqual([expect.stringContaining('another certificate of its key')])
+    const second = await change('remove-pool', 'pool-300.json')
+    expect(second.changes).toContainEqual(
+      expect.stringMatching(/^pool .* is shut out .*: until .* -> until /),
+    )
+    await refused(2, 'USAGE', 'is removed already', 'trust', 'remove-pool', 'pool-30.json', ...signed)
+    await change('remove-pool', 'pool-30.json', '--until', '2099-01-31')
+    expect((await show(made.root)).removed.pools).toMatchObject([{ until: '2099-01-31T00:00:00Z' }])
+    const peer = (await json<{ peerId: string }>('identity', '--data', 'removed')).peerId
+    await change('remove-node', peer)
+    await change('remove-node', peer, '--until', '2099-01-31')
+    expect((await show(made.root)).removed.peers).toEqual([{ id: peer, until: '2099-01-31T00:00:00Z' }])
+  })
+
   test('takes a key out by its id or a beginning of that, for its file may be lost', async () => {
     const made = await json<Fleet>('init', 'lost')
     const change = (...args: string[]): Promise<Change> =>

@@ -6,6 +6,7 @@ import {
   addRootKey,
   removeAdmissionKey,
   removeNode,
+  removePool,
   renew,
   setFreshness,
 } from '../../../src/trust/edit.ts'
@@ -39,6 +40,18 @@ test('who takes the last freshness key out hears that no node finds itself behin
 test('who removes a node hears that a pool key lets its host come back', () => {
   const peer = '12D3KooWHqucq6StiYQpADMJqa56fD1Wrnq5DzuNXmohptaVr6Va' as PeerId
   expect(notesOn(root, removeNode(root, peer))).toEqual([expect.stringContaining('trust remove-pool')])
+})
+
+test('who removes a pool until the end of a certificate hears that its key may have others', () => {
+  const pool = otherKey.id
+  const removed = removePool(root, pool, EXPIRES)
+  const note = [expect.stringMatching(/ goes a week after 2030-01-01T00:00:00Z: .*trust remove-pool/)]
+  expect(notesOn(root, removed)).toEqual(note)
+  expect(notesOn(removePool(root, pool), removePool(removePool(root, pool), pool, EXPIRES, true))).toEqual(
+    note,
+  )
+  expect(notesOn(removed, renew(removed, EXPIRES + 1))).toEqual([])
+  expect(notesOn(removed, removePool(removed, pool))).toEqual([])
 })
 
 test('what shuts nobody out needs no note', () => {

@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import { asJson } from '../../../src/codec/extra.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { KeyId, PeerId } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { describeChange } from '../../../src/trust/describe.ts'
-import { dropEndedRemovals, removeNode, removePool, setFreshness } from '../../../src/trust/edit.ts'
+import {
+  dropEndedRemovals,
+  removeNode,
+  removePool,
+  requireRoom,
+  setFreshness,
+} from '../../../src/trust/edit.ts'
 import { checkRoot, checkSuccession } from '../../../src/trust/root-rules.ts'
 import { keysInUse, raiseEpochs } from '../../../src/trust/successor.ts'
 import { keysOf } from '../../../src/trust/threshold.ts'
@@ -34,6 +42,45 @@ describe('removals', () => {
     const [pool] = pools
     expect(() => removePool(removePool(root, pool), pool)).toThrow(
       refusedAs('USAGE', /pool .* is removed already/),
+    )
+  })
+
+  it('get a later end, or none, from another certificate, and an earlier one where it is named', () => {
+    const [pool] = pools
+    const until = (of: TrustRoot) => [...of.removed.peers, ...of.removed.pools].map((one) => one.until)
+    const old = removePool(removeNode(root, a, EXPIRES), pool, EXPIRES)
+    const later = removePool(removeNode(old, a, EXPIRES + 1), pool, EXPIRES + 1)
+    expect(until(later)).toEqual([EXPIRES + 1, EXPIRES + 1])
+    const lasting = removePool(removeNode(later, a), pool)
+    expect(lasting.removed).toEqual({ peers: [{ id: a }], pools: [{ key: pool }] })
+    for (const end of [EXPIRES + 1, EXPIRES])
+      for (const of of [later, lasting]) {
+        expect(() => removeNode(of, a, end)).toThrow(refusedAs('USAGE', /removed already; --until/))
+        expect(() => removePool(of, pool, end)).toThrow(refusedAs('USAGE', /removed already; --until/))
+      }
+    for (const of of [later, lasting])
+      expect(until(removePool(removeNode(of, a, EXPIRES, true), pool, EXPIRES, true))).toEqual([
+        EXPIRES,
+        EXPIRES,
+      ])
+    expect(() => removePool(old, pool, EXPIRES, true)).toThrow(refusedAs('USAGE', /removed already/))
+    const extra = asJson.pack({ why: 'stolen' })
+    const newer = { ...old, removed: { ...old.removed, pools: [{ key: pool, until: EXPIRES, extra }] } }
+    expect(removePool(newer, pool).removed.pools).toEqual([{ key: pool, extra }])
+  })
+
+  it('are so many; which to end is said of the one beyond', () => {
+    const limits = { ...LIMITS, maxRemoved: 2 }
+    const full = [a, b, ...pools.slice(1)].reduce(
+      (old, id) => (id.startsWith('12D3') ? removeNode(old, id as PeerId) : removePool(old, id as KeyId)),
+      root,
+    )
+    expect(() => requireRoom(full, limits)).not.toThrow()
+    expect(() => requireRoom(removeNode(full, c), limits)).toThrow(
+      refusedAs('USAGE', /would shut out 3 nodes, and may 2; .* trust remove-node PEER --until DATE/),
+    )
+    expect(() => requireRoom(removePool(full, pools[0]), limits)).toThrow(
+      refusedAs('USAGE', /3 pools, and may 2; .* trust remove-pool DIGEST --until DATE/),
     )
   })
 
