@@ -16,7 +16,7 @@ export interface RootChange
 
 /**
  * The root after `old`: one version on, with a new epoch for every pattern of a publisher that loses authority, and
- * without keys that no role names any more.
+ * without keys that no role names any more, as far as this build knows all roles.
  */
 export function successor(old: TrustRoot, change: RootChange): TrustRoot {
   const { newKeys = [], raise = [], ...fields } = change
@@ -25,10 +25,20 @@ export function successor(old: TrustRoot, change: RootChange): TrustRoot {
   const losing = narrowed(old, draft).flatMap((publisher) => publisher.patterns)
   return {
     ...draft,
-    keys: keysInUse(draft, [...old.keys.values(), ...newKeys]),
+    keys: saysMore(old) ? allKeys(old, newKeys) : keysInUse(draft, [...old.keys.values(), ...newKeys]),
     epochs: raiseEpochs(old.epochs, [...losing, ...raise], version),
   }
 }
+
+/** What this build does not know may name keys, as a role of a newer one does: then it takes none out of the table. */
+const saysMore = (root: TrustRoot): boolean =>
+  root.otherRoles !== undefined ||
+  [root, root.root, root.admission, root.freshness, ...root.publishers.values()].some(
+    (part) => 'extra' in part,
+  )
+
+const allKeys = (old: TrustRoot, newKeys: readonly PublicKey[]): ReadonlyMap<KeyId, PublicKey> =>
+  new Map([...old.keys.values(), ...newKeys].map((key) => [key.id, key]))
 
 /** Entries that a raised pattern covers are swept away: the new, higher one holds for all they matched. */
 export function raiseEpochs(

@@ -177,6 +177,33 @@ describe('a root by itself', () => {
   })
 })
 
+describe('keys that no role names', () => {
+  const stranger = key().public
+  const held = { ...root, keys: new Map([...root.keys, [stranger.id, stranger]]) }
+  const edited = (of: TrustRoot) => {
+    const next = setFreshness(of, { add: [otherKey.public], remove: [freshnessKey.id] })
+    return [stranger.id, freshnessKey.id, otherKey.id].map((id) => next.keys.has(id))
+  }
+  const unknown = asJson.pack({ waves: { keys: [stranger.id] } })
+  const named = { extra: unknown }
+
+  it('go', () => expect(edited(held)).toEqual([false, false, true]))
+
+  it.each<[string, object]>([
+    ['a role', { otherRoles: unknown }],
+    ['the document', named],
+    ['the root role', { root: { ...root.root, ...named } }],
+    ['admission', { admission: { ...root.admission, ...named } }],
+    ['freshness', { freshness: { ...root.freshness, ...named } }],
+    [
+      'a publisher',
+      { publishers: new Map([...root.publishers].map(([id, one]) => [id, { ...one, ...named }])) },
+    ],
+  ])('stay where %s says what a newer build knows', (_, more) => {
+    expect(edited({ ...held, ...more })).toEqual([true, true, true])
+  })
+})
+
 it('epochs stand by pattern, and by value where a pattern has two', () => {
   const old = [
     { pattern: pattern('web'), value: 3 },
