@@ -1,4 +1,5 @@
 /** Files that the command line writes: whole or not at all, and never over what somebody has. */
+import { randomBytes } from 'node:crypto'
 import {
   accessSync,
   closeSync,
@@ -136,8 +137,11 @@ function takeLock(lock: string): 'here' | 'by another' | 'not needed' {
   }
 }
 
+/** A name of its own in each run: who is killed leaves it behind, and in a container the next one has the same process id. */
+export const asideOf = (path: string): string => `${path}.${randomBytes(6).toString('hex')}.new`
+
 function writeAside(path: string, text: string, mode: number, put: (aside: string) => void): void {
-  const aside = `${path}.${process.pid}.new`
+  const aside = asideOf(path)
   try {
     const file = openSync(aside, 'wx', mode)
     try {
@@ -149,7 +153,7 @@ function writeAside(path: string, text: string, mode: number, put: (aside: strin
     put(aside)
     sync(dirname(path))
   } catch (error) {
-    if (existsSync(aside)) unlinkSync(aside)
+    rmSync(aside, { force: true })
     throw cannot('write', path, 'a file', error)
   }
 }

@@ -9,7 +9,7 @@ import type { Release } from '../../model/release.ts'
 import { openCar } from '../../publish/car.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument } from '../arguments.ts'
-import { requireNew } from '../files.ts'
+import { asideOf, requireNew } from '../files.ts'
 import { out } from '../output.ts'
 import { size } from '../publish-text.ts'
 import { short } from '../text.ts'
@@ -32,7 +32,7 @@ export function register(program: Command): void {
       const wanted =
         options.release === undefined ? undefined : await resolveRelease(client, channel, options.release)
       // Under its name only once it is whole and reads back as a release.
-      const aside = `${path}.${process.pid}.new`
+      const aside = asideOf(path)
       try {
         await save(await client.car(channel, wanted), aside)
         const release = await readBack(aside)

@@ -1,0 +1,30 @@
+/** What a run that was killed left beside a file, whose process id comes again soon in a container. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { replaceFile, writeNew } from '../../../src/cli/files.ts'
+
+let dir: string
+let path: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-files-'))
+  path = join(dir, 'release.json')
+  writeFileSync(`${path}.${process.pid}.new`, 'half of a rel')
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+test.each([
+  ['a new file', writeNew],
+  ['one in the place of another', replaceFile],
+])('is not taken for the file: %s', (_, write) => {
+  if (write === replaceFile) writeFileSync(path, 'with one signature')
+  write(path, 'whole', 0o644)
+  expect(readFileSync(path, 'utf8')).toBe('whole')
+})
+
+test('a file that is there stays, and is named', () => {
+  writeFileSync(path, 'theirs')
+  expect(() => writeNew(path, 'ours', 0o644)).toThrow(expect.objectContaining({ code: 'INPUT_EXISTS' }))
+  expect(readFileSync(path, 'utf8')).toBe('theirs')
+})
