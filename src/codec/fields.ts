@@ -56,14 +56,14 @@ export const bool: Form<boolean> = {
   write: (value) => value,
 }
 
-/** Text of at most `max` UTF-8 bytes. */
-export const text = (max: Bound): Form<string> => ({
+/** Text of at most `max` UTF-8 bytes. Beyond them the code is `over`. */
+export const text = (max: Bound, over?: Code): Form<string> => ({
   read(value, at, limits) {
     if (typeof value !== 'string') throw malformed(at, 'expected text')
     const most = bound(max, limits)
     // A code unit is at least one byte, so the cheap test comes first.
     if (value.length > most || Buffer.byteLength(value) > most)
-      throw malformed(at, `longer than ${most} bytes`)
+      throw malformed(at, `longer than ${most} bytes`, over)
     if (!value.isWellFormed()) throw malformed(at, 'not valid Unicode')
     return value
   },
@@ -78,6 +78,21 @@ export const text = (max: Bound): Form<string> => ({
 export const word = <const W extends string>(...words: readonly W[]): Form<W> => ({
   read(value, at) {
     if (!words.includes(value as W)) throw malformed(at, `expected one of ${words.join(', ')}`)
+    return value as W
+  },
+  write: (value) => value,
+})
+
+/** As `word`, where a later build may know more of them: another one is no fault of whoever sent it. @throws MeshError CODEC_UNSUPPORTED */
+export const knownWord = <const W extends string>(...words: readonly W[]): Form<W> => ({
+  read(value, at) {
+    if (typeof value !== 'string') throw malformed(at, 'expected text')
+    if (!words.includes(value as W))
+      throw malformed(
+        at,
+        `${JSON.stringify(value.slice(0, 64))} is not known to this build; upgrade this node`,
+        'CODEC_UNSUPPORTED',
+      )
     return value as W
   },
   write: (value) => value,
@@ -143,11 +158,13 @@ export const map = <K extends string, V>(
   parse: (text: string) => K,
   form: Form<V>,
   max: Bound,
+  over?: Code,
 ): Form<ReadonlyMap<K, V>> => ({
   read(value, at, limits) {
     const entries = entriesOf(value, at)
     const most = bound(max, limits)
-    if (entries.length > most) throw malformed(at, `${entries.length} entries, at most ${most} are taken`)
+    if (entries.length > most)
+      throw malformed(at, `${entries.length} entries, at most ${most} are taken`, over)
     const key = parsed(parse)
     const read = entries.map(([name, entry]): [K, V] => {
       const at2 = `${at}.${name.slice(0, 64)}`

@@ -2,7 +2,7 @@
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { decodeStrict, encode } from './cbor.ts'
-import { bytes, type Form, type FormOf, list, record, version, word } from './fields.ts'
+import { bytes, type Form, type FormOf, knownWord, list, record, version } from './fields.ts'
 
 /** A release's envelope and, while the whole stays small, all its pages, then all its blocks, each once. */
 export interface ReleaseGossip {
@@ -31,7 +31,7 @@ const control: Form<{
   readonly envelope: Uint8Array
 }> = record({
   v: version,
-  type: word('root', 'beacon', 'heartbeat'),
+  type: knownWord('root', 'beacon', 'heartbeat'),
   envelope: bytes((limits) => limits.maxRootBytes, 1),
 })
 

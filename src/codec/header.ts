@@ -22,7 +22,10 @@ import {
 } from './fields.ts'
 import { channel, digest, fleetId, name, timeMs } from './ids.ts'
 
-const clock: Form<VectorClock> = map(parseName, int(1), (limits) => limits.maxClockEntries)
+/** What is over a limit here another build may take: whoever relays it is not at fault as for what is malformed. */
+const OVER = 'LIMIT_CONTENT'
+
+const clock: Form<VectorClock> = map(parseName, int(1), (limits) => limits.maxClockEntries, OVER)
 
 /** These keep name and form in every version, so that any build can check any signature. */
 const core = { critical, fleet: fleetId, channel, root: int(1), publisher: name, clock }
@@ -30,10 +33,10 @@ const core = { critical, fleet: fleetId, channel, root: int(1), publisher: name,
 const header: Form<Header> = open({
   v: version,
   ...core,
-  pages: list(digest, (limits) => limits.maxPages, 1),
-  files: int(1, (limits) => limits.maxFiles, 'LIMIT_CONTENT'),
-  bytes: int(0, (limits) => limits.maxReleaseBytes, 'LIMIT_CONTENT'),
-  message: text((limits) => limits.maxMessageBytes),
+  pages: list(digest, (limits) => limits.maxPages, 1, OVER),
+  files: int(1, (limits) => limits.maxFiles, OVER),
+  bytes: int(0, (limits) => limits.maxReleaseBytes, OVER),
+  message: text((limits) => limits.maxMessageBytes, OVER),
   created: timeMs,
   expires: optional(timeMs),
   rollout: optional(opaque),
@@ -70,7 +73,7 @@ const decoded = (payload: Uint8Array, limits: Limits): unknown =>
 
 /**
  * A header of any version, as far as every version has it: for checking its signatures.
- * @throws MeshError LIMIT_BYTES, CODEC_MALFORMED
+ * @throws MeshError LIMIT_BYTES, LIMIT_CONTENT, CODEC_MALFORMED
  */
 export function decodeHeaderCore(payload: Uint8Array, limits: Limits): HeaderCore {
   const read = headerCore.read(decoded(payload, limits), 'header', limits)

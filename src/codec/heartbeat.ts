@@ -1,7 +1,7 @@
 import type { Limits } from '../limits.ts'
 import type { Heartbeat } from '../model/heartbeat.ts'
 import { decodeStrict, encode } from './cbor.ts'
-import { bytes, critical, type Form, list, open, optional, version, word } from './fields.ts'
+import { bytes, critical, type Form, knownWord, list, open, optional, version } from './fields.ts'
 import { address, name, peerId, timeMs } from './ids.ts'
 
 /** Addresses of one gateway: IPv4 and IPv6, inside and outside, with room. */
@@ -21,7 +21,7 @@ const heartbeat: Form<Heartbeat> = open({
     ),
   ),
   at: timeMs,
-  stopgap: optional(word('new', 'seed')),
+  stopgap: optional(knownWord('new', 'seed')),
 })
 
 /**

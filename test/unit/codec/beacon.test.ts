@@ -72,6 +72,7 @@ describe('heartbeat', () => {
     ['address without a peer', { addresses: ['/ip4/1.2.3.4/tcp/1'] }, 'CODEC_MALFORMED'],
     ['region of two segments', { region: 'a/b' }, 'CODEC_MALFORMED'],
     ['a stopgap', { stopgap: 'new' }, 'accepted'],
-    ['a stopgap of another kind', { stopgap: 'old' }, 'CODEC_MALFORMED'],
+    ['a stopgap of a later build', { stopgap: 'old' }, 'CODEC_UNSUPPORTED'],
+    ['a stopgap that is no text', { stopgap: 1 }, 'CODEC_MALFORMED'],
   ])('%s', (_, more, code) => expect(decode(more)).toBe(code))
 })

@@ -45,7 +45,8 @@ describe('control', () => {
     ['root', {}, 'accepted'],
     ['beacon', { type: 'beacon' }, 'accepted'],
     ['heartbeat', { type: 'heartbeat' }, 'accepted'],
-    ['release', { type: 'release' }, 'CODEC_MALFORMED'],
+    ['a kind of a later build', { type: 'release' }, 'CODEC_UNSUPPORTED'],
+    ['a kind that is no text', { type: 1 }, 'CODEC_MALFORMED'],
     ['v 2', { v: 2, type: 'news' }, 'CODEC_UNSUPPORTED'],
     ['an envelope of 60 KiB', { envelope: new Uint8Array(LIMITS.maxRootBytes) }, 'accepted'],
     [

@@ -234,6 +234,7 @@ describe('hearing', () => {
     ['certified for another region', () => heartbeat('a', { chain: chainOf(named('a'), 'us') }), 'ignore'],
     ['of this very node', () => heartbeat('self'), 'ignore'],
     ['with something critical', () => heartbeat('a', { critical: ['teleport'] }), 'ignore'],
+    ['with a stopgap of a later build', () => heartbeat('a', { stopgap: 'old' as never }), 'ignore'],
   ])('%s: %s', (what, bytes, verdict) => {
     const hangUps = what === 'signed by another' ? [named('relay')] : []
     expect(hear(bytes())).toEqual({ verdict, hangUps })

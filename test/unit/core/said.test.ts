@@ -11,7 +11,7 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Heard } from '../../../src/core/journey.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { FleetId } from '../../../src/model/ids.ts'
+import type { Digest, FleetId } from '../../../src/model/ids.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import {
@@ -100,11 +100,14 @@ it('a heartbeat and a beacon may wait for neighbours who have them: only a root 
   }
 })
 
-it('a message of a newer control format is relayed by nobody, a gateway between regions included', () => {
+it.each([
+  ['format', { v: 2, type: 'beacon' }],
+  ['kind', { v: 1, type: 'news' }],
+])('a message of a newer control %s is relayed by nobody, a gateway between regions included', (_, said) => {
   const gateways = { ...NO_GATEWAYS, of: () => [SELF], regions: () => ['here', 'there'] }
   const node = new BenchNode({}, { gateways, bridge: createBridge(coreConfig()) })
   node.start()
-  const bytes = encode({ v: 2, type: 'beacon', envelope: new Uint8Array(4) })
+  const bytes = encode({ ...said, envelope: new Uint8Array(4) })
   const effects = node.handle({ kind: 'gossip', topic: 'control', from: PEER, id: 'm', bytes })
   expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['CODEC_UNSUPPORTED']])
 })
@@ -145,6 +148,16 @@ describe('more than a node takes', () => {
       const effects = started().handle(event)
       expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['LIMIT_BYTES']])
     }
+  })
+
+  it.each([
+    ['maxPages', 1, { pages: ['0'.repeat(64), '1'.repeat(64)] as Digest[] }],
+    ['maxMessageBytes', 4, { message: 'hello' }],
+    ['maxClockEntries', 1, {}],
+  ] as const)('of %s in a release is ignored just so', (name, most, header) => {
+    const release = make({ clock: { alice: 2, bob: 1 }, header })
+    const effects = started({ limits: withLimits({ [name]: most }) }).handle(gossip(release))
+    expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['LIMIT_CONTENT']])
   })
 
   it('of messages on the control topic is ignored before it is read', () => {
