@@ -112,7 +112,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxActivations:
     'channels that write files or run hooks at once, whoever came first before the others: each holds a manifest of up to 200,000 files, and a new node has thousands of channels to begin with',
   maxCacheBytes: 'beyond what must be kept',
-  maxHistory: 'activations shown for a channel',
+  maxHistory: 'activations shown for a channel; where more releases are to be kept, so many',
   keepCorruptStores: 'for people to look at',
   maxHttpHeaderBytes: 'what Node reads of a request before its route',
   maxHttpUrlBytes: 'a path of 1 KiB, each byte escaped, and the channel',

@@ -18,6 +18,7 @@ import { CONFIG_SCHEMA, type FileConfig } from './config-schema.ts'
 
 /** The file's settings with everything that overrides them, paths absolute. */
 export interface NodeConfig extends FileConfig {
+  readonly keepReleases: number
   /** The built-in limits with the file's own on top. */
   readonly limitsInForce: Limits
   /** Where a setting was made, for errors found later; absent where no file was read. */
@@ -64,7 +65,19 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrid
   const result = CONFIG_SCHEMA.safeParse(value)
   if (!result.success) throw invalid(result.error.issues[0], value, where)
   checkSettings(result.data, where)
-  return { ...result.data, limitsInForce: mergeLimits(result.data.limits, where), where }
+  return { ...result.data, ...kept(result.data, mergeLimits(result.data.limits, where)), where }
+}
+
+/** What is kept beside the active release is found by the history: it has room for all that is to be kept. */
+function kept(
+  { keepReleases, submit }: FileConfig,
+  limits: Limits,
+): Pick<NodeConfig, 'keepReleases' | 'limitsInForce'> {
+  const keep = keepReleases ?? (submit ? limits.keepReleasesSeed : limits.keepReleases)
+  return {
+    keepReleases: keep,
+    limitsInForce: { ...limits, maxHistory: Math.max(limits.maxHistory, keep) },
+  }
 }
 
 /** What overrode the file is to blame, not the line it overrode. */

@@ -268,7 +268,7 @@ function coreConfig(
       const said = { v: 1, critical: [], peer, region: region as Name, addresses: own, chain, at } as const
       return signHeartbeat(stopgap === undefined ? said : { ...said, stopgap }, key)
     },
-    keepReleases: config.keepReleases ?? (config.submit ? limits.keepReleasesSeed : limits.keepReleases),
+    keepReleases: config.keepReleases,
     soakMs: config.health.soakMs,
     materialize: config.materialize !== undefined,
     random: Math.random,

@@ -63,8 +63,10 @@ export class Victim {
       log: { level: 'error' },
       ...options.config,
     })
+    const { keepReleases, keepReleasesSeed } = LIMITS
+    const limitsInForce = { ...LIMITS, ...options.limits }
     const node = await startNode(
-      { ...config, limitsInForce: { ...LIMITS, ...options.limits } },
+      { ...config, keepReleases: options.seed ? keepReleasesSeed : keepReleases, limitsInForce },
       '0.0.0-attacked',
     )
     return new Victim(dir, node)

@@ -30,6 +30,19 @@ test('two keys are enough, and the defaults are safe', () => {
   expect([config.submit, config.channels, config.limitsInForce]).toEqual([false, ['**'], LIMITS])
 })
 
+test('the history has room for every release that is to be kept', () => {
+  const of = (text: string) => {
+    const { keepReleases, limitsInForce } = load(`${LEAST}${text}\n`)
+    return [keepReleases, limitsInForce.maxHistory]
+  }
+  const { keepReleases, keepReleasesSeed, maxHistory } = LIMITS
+  expect(of('submit: false')).toEqual([keepReleases, maxHistory])
+  expect(of('submit: true')).toEqual([keepReleasesSeed, maxHistory])
+  expect(of('keepReleases: 1000')).toEqual([1_000, 1_000])
+  expect(of('submit: true\nlimits: { keepReleasesSeed: 200 }')).toEqual([200, 200])
+  expect(of('keepReleases: 5\nlimits: { maxHistory: 7 }')).toEqual([5, 7])
+})
+
 describe('the schema is closed', () => {
   test.each([
     ['chanels: [a]', 3, 'chanels'],
