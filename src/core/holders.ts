@@ -30,8 +30,9 @@ export class Holders {
   #twice = new Bitmap()
   #isStale = false
 
-  takes(peer: PeerId, { whole, bitmap, ranges = [] }: Holding): void {
-    if (this.#liars.has(peer)) return
+  takes(peer: PeerId, holding: Holding): void {
+    if (this.#liars.has(peer) || isNothing(holding)) return
+    const { whole, bitmap, ranges = [] } = holding
     const holder = this.#of(peer)
     holder.whole ||= whole
     if (whole) return
@@ -150,6 +151,12 @@ export class Holders {
     return holder
   }
 }
+
+/** Whoever asks what is here says so, too: that makes it no holder. */
+export const isNothing = ({ whole, bitmap, ranges = [] }: Holding): boolean =>
+  !whole &&
+  (bitmap === undefined || bitmap.every((byte) => byte === 0)) &&
+  ranges.every((count, at) => at % 2 === 0 || count === 0)
 
 /** What it costs to take in, in messages of a few places. */
 export function costOf({ bitmap, ranges = [] }: Holding): number {

@@ -1,7 +1,7 @@
 /** Peers as sources of blocks: what each announced of each release, how much it is asked for, when it may be asked again. */
 import type { Limits } from '../../limits.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
-import { Holders, type Holding } from '../holders.ts'
+import { Holders, type Holding, isNothing } from '../holders.ts'
 import { LatestMap } from '../latest.ts'
 
 /** Releases of which announcements are remembered: one may come before the envelope does. */
@@ -75,6 +75,7 @@ export class Sources {
   announced(release: ReleaseId, peer: PeerId, holding: Holding): void {
     this.of(release).takes(peer, holding)
     this.#mute.delete(peer)
+    if (isNothing(holding)) return
     if (!holding.whole) this.#notePart(release, peer)
     if (!this.#lacking.delete(peer)) return
     this.#avoided.delete(peer)

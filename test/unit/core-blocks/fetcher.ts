@@ -44,6 +44,8 @@ export function fetcher({
   blockBytes = 0,
   /** So much more than it has the manifest says of each block. */
   sizeLie = 0,
+  /** They have asked this node what it has before it had heard of the release. */
+  askers = [] as readonly PeerId[],
 } = {}) {
   const bench = new Bench({ self, submit, random })
   const here = new Set<Digest>()
@@ -118,6 +120,8 @@ export function fetcher({
   }
   const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
   if (heard) fetch.heard(RELEASE)
+  for (const asker of askers)
+    run((step, journey) => fetch.announced(step, journey, RELEASE, asker, { whole: false }))
   const started = run((step, journey) => fetch.start(step, journey, release))
   const announce = (from: PeerId, places: readonly number[]): Want[] =>
     run((step, journey) => {

@@ -49,6 +49,21 @@ test('of all peers together so many announcements are remembered: beyond, the lo
   expect(heard()).toBe(MAX_PARTS - LIMITS.maxAnnouncedInPart + 6)
 })
 
+test.each([
+  ['no place', {}],
+  ['an empty bitmap', { bitmap: new Uint8Array(2) }],
+  ['ranges of nothing', { ranges: [3, 0] }],
+])('whoever says %s counts as no holder, and what it lacks it lacks as before', (_, places) => {
+  const sources = new Sources(LIMITS)
+  sources.lacks(release(1), A, 0)
+  sources.announced(release(1), A, { whole: false, ...places })
+  expect(sources.of(release(1)).knows(A)).toBe(false)
+  expect(sources.of(release(1)).any(sources.counts)).toBe(false)
+  expect([sources.answers(A), sources.isAvoided(A, 0)]).toEqual([false, true])
+  sources.announced(release(1), A, { whole: false, ranges: [3, 1] })
+  expect([sources.of(release(1)).has(A, 3), sources.isAvoided(A, 0)]).toEqual([true, false])
+})
+
 test('having everything costs no bitmap and is remembered of many', () => {
   const sources = new Sources(LIMITS)
   for (let n = 1; n <= 100; n += 1) sources.announced(release(n), A, { whole: true })
