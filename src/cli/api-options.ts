@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { Client } from '../client/index.ts'
+import { isSendable } from '../client/token.ts'
 import { MeshError } from '../errors.ts'
 
 /** Options of every command that reads from a node's API. */
@@ -20,14 +21,20 @@ export function clientOf(command: Command): Client {
 }
 
 function readToken(path: string): string {
+  let token: string
   try {
-    return readFileSync(path, 'utf8').trim()
+    token = readFileSync(path, 'utf8').trim()
   } catch (error) {
     throw new MeshError(
       'CONFIG_UNREADABLE',
       `--token-file ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}`,
     )
   }
+  if (isSendable(token)) return token
+  throw new MeshError(
+    'CONFIG_INVALID',
+    `--token-file ${path}: holds more than one line, or not all ASCII; is it the file of a node's api.tokenFile?`,
+  )
 }
 
 /**

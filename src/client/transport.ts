@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { CODES, type Code, isMeshError, MeshError } from '../errors.ts'
 import { NoNode } from './answer.ts'
+import { isSendable } from './token.ts'
 
 /** Where a node's API is: `http://host:port` or `unix:/path`. */
 export interface Endpoint {
@@ -47,9 +48,13 @@ export async function refusalOf(
 }
 
 /** Like `get`, but hands out any status. */
-export function open(endpoint: Endpoint, path: string, options: RequestOptions): Promise<IncomingMessage> {
+export async function open(
+  endpoint: Endpoint,
+  path: string,
+  options: RequestOptions,
+): Promise<IncomingMessage> {
   const headers: Record<string, string> = { ...options.headers }
-  if (endpoint.token !== undefined) headers.authorization = `Bearer ${endpoint.token}`
+  if (endpoint.token !== undefined) headers.authorization = `Bearer ${sendable(endpoint.token)}`
   return new Promise((resolve, reject) => {
     const target = targetOf(endpoint.url, path)
     const request = httpRequest(
@@ -78,6 +83,12 @@ export function open(endpoint: Endpoint, path: string, options: RequestOptions):
     })
     request.end()
   })
+}
+
+/** @throws MeshError USAGE, without a word of the token */
+function sendable(token: string): string {
+  if (isSendable(token)) return token
+  throw new MeshError('USAGE', 'token: no HTTP client can send it; a token is one line of ASCII')
 }
 
 function targetOf(

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { FileConfig } from './config-schema.ts'
@@ -10,6 +11,7 @@ export function checkSettings(config: FileConfig, where: Where): void {
   for (const key of ['listen', 'announce'] as const)
     for (const [index, address] of config[key].entries()) checkAddress(key, address, where([key, index]))
   checkApi(config, where(['api', 'listen']))
+  for (const [index, host] of config.api.hosts.entries()) checkHost(host, where(['api', 'hosts', index]))
   checkActivation(config, where)
 }
 
@@ -44,6 +46,13 @@ function checkApi({ api }: FileConfig, place: string): void {
     `${place}: api.listen: ${listen} can be reached from other hosts; set api.tokenFile, or api.public: true if everyone may read`,
     { key: 'api.listen' },
   )
+}
+
+/** What stands before the port in a Host header: an entry with more than that would match none. */
+function checkHost(host: string, place: string): void {
+  if (isIP(host) !== 0 || /^[\w.-]+$/.test(host)) return
+  const form = 'write a host name alone, such as node1.example.net'
+  throw invalid(place, 'api.hosts', `"${host}" is no host name; ${form}`)
 }
 
 /** Without files there is no activation to follow: what should run after it would never run, and nobody would hear. */

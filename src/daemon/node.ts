@@ -28,6 +28,7 @@ import { heard, type OnContent } from './heard.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
 import { signedWhenChanged } from './own-record.ts'
+import { tokenProblem } from './token.ts'
 import { type CoreNow, createView, type DaemonView } from './view.ts'
 
 export interface Ready {
@@ -317,9 +318,8 @@ function readToken({ tokenFile: path }: NodeConfig['api']): string | undefined {
       { key },
     )
   }
-  if (text.length < 16)
-    throw new MeshError('CONFIG_INVALID', `api.tokenFile: ${path}: a token has at least 16 characters`, {
-      key,
-    })
-  return text
+  const problem = tokenProblem(text)
+  if (problem === undefined) return text
+  const { is, wanted } = problem
+  throw new MeshError('CONFIG_INVALID', `api.tokenFile: ${path}: ${is}; a token has ${wanted}`, { key })
 }

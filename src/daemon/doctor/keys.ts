@@ -5,6 +5,7 @@ import { IDENTITY_FILE, NO_IDENTITY, newIdentityPem, peerIdOf } from '../../net/
 import { createJudge } from '../../trust/admission.ts'
 import type { NodeConfig } from '../config.ts'
 import { ownChain, readPrivateKey } from '../documents.ts'
+import { tokenProblem } from '../token.ts'
 import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
 import { newestRoot } from './root.ts'
 
@@ -53,8 +54,8 @@ function checkToken(path: string): Finding {
   try {
     const open = (statSync(path).mode & 0o007) !== 0
     if (open) return wrong(check, `${path}: everyone may read it`, `chmod o-rwx ${path}`)
-    const length = readFileSync(path, 'utf8').trim().length
-    return length >= 16 ? fine(check, path) : wrong(check, `${path}: ${length} characters`, 'at least 16')
+    const problem = tokenProblem(readFileSync(path, 'utf8').trim())
+    return problem === undefined ? fine(check, path) : wrong(check, `${path}: ${problem.is}`, problem.wanted)
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable'
     return wrong(check, `${path}: ${reason}`, 'check the path and its permissions')

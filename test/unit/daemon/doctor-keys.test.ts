@@ -73,6 +73,20 @@ test('of each key file that will not do it is said what to do', () => {
   expect(advice()[2]).toEqual(['key freshness.key', 'check the path and its permissions'])
 })
 
+test.each([
+  ['0123456789abcdef\n', true, undefined],
+  ['a pass phrase of some words\n', true, undefined],
+  ['0123456789abcde\n', false, 'at least 16'],
+  ['0123456789abcdef\n0123456789abcdef\n', false, 'one line of ASCII'],
+  ['0123456789abcdefž\n', false, 'one line of ASCII'],
+])('a token is one that the node takes and that can be sent: %j', (token, ok, advice) => {
+  const tokenFile = join(dir, 'token')
+  writeFileSync(tokenFile, token, { mode: 0o600 })
+  const last = checkKeyFiles({ ...config, api: { ...config.api, tokenFile } }).at(-1)
+  expect(last).toMatchObject({ check: 'key api.tokenFile', ok })
+  expect(last?.advice).toBe(advice)
+})
+
 test('the certificate is judged by the newest root, as peers judge it', async () => {
   expect(await checkAdmission(config)).toMatchObject([{ ok: true }])
   await adopted(removePool(ROOT, pool.key.id))

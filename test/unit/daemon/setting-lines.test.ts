@@ -23,6 +23,8 @@ const FILES = {
   'pool.key': pool.pem,
   'other.key': generatePrivateKey('ed25519').pem,
   'short.token': 'abc',
+  'two-lines.token': 'abcdefghijklmnop\nabcdefghijklmnop\n',
+  'umlauts.token': 'äöüäöüäöüäöüäöüäöü\n',
 }
 
 let dir: string
@@ -52,6 +54,8 @@ test.each([
   ['labels.zone', {}, 'CONFIG_INVALID', 5],
   ['api.tokenFile', { api: '\n  listen: 127.0.0.1:0\n  tokenFile: gone' }, 'CONFIG_UNREADABLE', 11],
   ['api.tokenFile', { api: '\n  listen: 127.0.0.1:0\n  tokenFile: short.token' }, 'CONFIG_INVALID', 11],
+  ['api.tokenFile', { api: '\n  listen: 127.0.0.1:0\n  tokenFile: two-lines.token' }, 'CONFIG_INVALID', 11],
+  ['api.tokenFile', { api: '\n  listen: 127.0.0.1:0\n  tokenFile: umlauts.token' }, 'CONFIG_INVALID', 11],
   ['seeds', { labels: '{}', seeds: '\n  - /ip4/10.0.0.2/tcp/7400' }, 'CONFIG_INVALID', 11],
 ])('%s with %j: %s at line %i', async (key, change, code, line) => {
   const file = join(dir, 'node.yaml')
