@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { type ClientRequest, createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Client, type Snapshot } from '../../../src/client/index.ts'
+import { Client, type Snapshot, type WatchOptions } from '../../../src/client/index.ts'
 import { MeshError } from '../../../src/errors.ts'
 import type { ReleaseId } from '../../../src/model/ids.ts'
 import { CHANNEL, FakeNode, type Served, serve, sha } from './fake-node.ts'
@@ -55,7 +56,12 @@ async function streaming(events: string): Promise<Client> {
   const server = createServer((_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).end(events)
   })
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  return listening(server)
+}
+
+/** A client of this server, which stands until the test ends. */
+async function listening(server: Server): Promise<Client> {
+  await new Promise<void>((bound) => server.listen(0, '127.0.0.1', bound))
   onTestFinished(() => {
     server.close()
     server.closeAllConnections()
@@ -125,16 +131,37 @@ test('events of another name are passed over', async () => {
 })
 
 describe('how long it waits before it comes again', () => {
-  async function waitsOf(said: string): Promise<number[]> {
+  /** Of a watch that is ended at the wait after so many. */
+  function ending(after: number): WatchOptions {
     vi.spyOn(Math, 'random').mockReturnValue(0.5)
     const stop = new AbortController()
     const onDisconnect = (): void => {
-      if (waits.length === 4) stop.abort()
+      if (waits.length === after) stop.abort()
     }
-    const events = (await streaming(said)).events(CHANNEL, { signal: stop.signal, onDisconnect })
-    expect((await events.next()).done).toBe(true)
-    return waits.slice(0, 4)
+    return { signal: stop.signal, onDisconnect }
   }
+
+  async function waitsOf(said: string, count = 4): Promise<number[]> {
+    const events = (await streaming(said)).events(CHANNEL, ending(count))
+    expect((await events.next()).done).toBe(true)
+    return waits.slice(0, count)
+  }
+
+  const EIGHT = [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
+
+  test('ten seconds at most, for a stream', async () => {
+    expect(await waitsOf('', 8)).toEqual(EIGHT)
+  })
+
+  test('ten seconds at most, for the files of a release', async () => {
+    node.activate({ a: '1' })
+    let reads = 0
+    node.beforeFiles = async () => {
+      if (++reads > 1) throw new MeshError('API_BUSY', 'other readers have not taken their answers yet')
+    }
+    expect((await client.watch(CHANNEL, ending(8)).next()).done).toBe(true)
+    expect(waits.slice(0, 8)).toEqual(EIGHT)
+  })
 
   test('ever longer where the streams end before a word', async () => {
     expect(await waitsOf('')).toEqual([200, 400, 800, 1600])
@@ -145,6 +172,53 @@ describe('how long it waits before it comes again', () => {
   test('no longer than at first once a stream is alive, though nothing was activated', async () => {
     expect(await waitsOf(': alive\n\n')).toEqual([200, 200, 200, 200])
   })
+})
+
+test('a stream that is cut goes on where it ended: what was said is not said again', async () => {
+  const named: unknown[] = []
+  const onRequest = (message: unknown) =>
+    named.push((message as { request: ClientRequest }).request.getHeader('last-event-id'))
+  subscribe('http.client.request.start', onRequest)
+  onTestFinished(() => void unsubscribe('http.client.request.start', onRequest))
+  const first = node.activate({ a: '1' })
+  const lost = vi.fn()
+  const events = client.events(CHANNEL, { onDisconnect: lost })
+  expect((await events.next()).value?.release).toBe(first.id)
+  const next = events.next()
+  for (const cut of [...node.missed]) cut()
+  await expect.poll(() => named).toHaveLength(2)
+  await expect.poll(() => node.listeners.size).toBe(1)
+  const second = node.activate({ a: '2' })
+  expect((await next).value?.release).toBe(second.id)
+  expect(named).toEqual([undefined, first.id])
+  expect(lost).toHaveBeenCalledTimes(1)
+  await events.return(undefined)
+})
+
+test('a stream that falls silent is given up after three heartbeats, and another one is opened', async () => {
+  const data = JSON.stringify({ release: sha('one'), clock: { ops: 1 }, changed: ['a'] })
+  const streams: ServerResponse[] = []
+  const server = createServer((_, response) => {
+    streams.push(response)
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(`event: release\ndata: ${data}\n\n`)
+  })
+  const silent = await listening(server)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const told: Error[] = []
+  const events = silent.events(CHANNEL, { onDisconnect: (error) => told.push(error) })
+  expect((await events.next()).value).toEqual(JSON.parse(data))
+  const next = events.next()
+  await expect.poll(() => vi.getTimerCount()).toBe(1)
+  await vi.advanceTimersByTimeAsync(44_999)
+  expect(told).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  await expect.poll(() => told).toEqual([expect.objectContaining({ code: 'NET_TIMEOUT' })])
+  await vi.advanceTimersByTimeAsync(5)
+  expect((await next).value).toEqual(JSON.parse(data))
+  expect(streams).toHaveLength(2)
+  await events.return(undefined)
 })
 
 describe('the signal', () => {

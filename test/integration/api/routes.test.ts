@@ -102,6 +102,22 @@ describe('the process', () => {
   })
 })
 
+test('whatever is answered may be kept only to be asked about anew: what is active changes under its name', async () => {
+  const answers: [string, number][] = [
+    [FILE, 200],
+    [`${FILE}?release=${first.id}`, 200],
+    [`${CHANNEL}/files`, 200],
+    [CHANNEL, 200],
+    ['/v1/channels/nowhere', 404],
+    ['/v1/status', 200],
+    ['/readyz', 200],
+  ]
+  for (const [path, status] of answers) {
+    const response = await get(path)
+    expect([path, response.status, response.headers.get('cache-control')]).toEqual([path, status, 'no-cache'])
+  }
+})
+
 describe('channels', () => {
   test('an entry has its history', async () => {
     const entry = await (await get(CHANNEL)).json()
