@@ -106,17 +106,6 @@ describe('reading', () => {
     )
   })
 
-  test.each(['two\nlines', 'žluťoučký', 'äöü'])(
-    'a token that cannot be sent is said so: %j',
-    async (token) => {
-      const { api } = await start({ token: 'secret' })
-      const client = new Client({ api: api.url, token })
-      const refusal = { code: 'USAGE', message: expect.not.stringContaining(token) }
-      for (const ask of [() => client.status(), () => client.ready(), () => client.events(CHANNEL).next()])
-        await expect(ask()).rejects.toMatchObject(refusal)
-    },
-  )
-
   test('a file larger than the bound is refused', async () => {
     node.activate({ a: 'x'.repeat(101) })
     const { api } = await start()
