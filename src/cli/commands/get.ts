@@ -7,6 +7,7 @@ import { makeFolder } from '../../daemon/make-folder.ts'
 import { isMeshError, MeshError } from '../../errors.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { isJson, out } from '../output.ts'
+import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
 
 interface GetOptions {
@@ -50,8 +51,10 @@ export function register(program: Command): void {
       const [one] = files
       if (file !== undefined && one !== undefined) {
         const { release } = listing
-        if (!isJson())
+        if (!isJson()) {
+          onlyPrints()
           return pipeline(await client.stream(channel, file, release), process.stdout, { end: false })
+        }
         const content = Buffer.from(await client.get(channel, file, release)).toString('base64')
         return out({ release, ...one, content, files }, '')
       }

@@ -3,6 +3,7 @@ import type { Client } from '../../client/index.ts'
 import { isMeshError } from '../../errors.ts'
 import { clientOf, shared } from '../api-options.ts'
 import { isJson, printable } from '../output.ts'
+import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
 import { clockText } from './status.ts'
 
@@ -22,6 +23,7 @@ export function register(program: Command): void {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopped.abort())
       const onDisconnect = (error: Error): void =>
         void process.stderr.write(`lost the node (${error.message}); reconnecting\n`)
+      onlyPrints()
       for await (const event of client.events(channel, { signal: stopped.signal, onDisconnect })) {
         const line = isJson()
           ? JSON.stringify(event)
