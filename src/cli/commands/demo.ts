@@ -6,8 +6,15 @@ import { createLogUpdate } from 'log-update'
 import { MeshError } from '../../errors.ts'
 import { wholeNumber } from '../arguments.ts'
 import { type NodeLine, waitForPeers, watchConvergence } from '../demo/convergence.ts'
-import { CHANNEL, type DemoFleet, REGIONS, startFleet, withLogs } from '../demo/fleet.ts'
-import { run } from '../demo/processes.ts'
+import {
+  CHANNEL,
+  type DemoFleet,
+  openPlace,
+  type Place,
+  REGIONS,
+  startFleet,
+  withLogs,
+} from '../demo/fleet.ts'
 import { isJson, out } from '../output.ts'
 import { isTerminal, short } from '../text.ts'
 
@@ -41,23 +48,32 @@ export function register(program: Command): void {
     .action(async (options: DemoOptions) => {
       const nodes = wholeNumber('--nodes', options.nodes, 1, 100)
       const regions = wholeNumber('--regions', options.regions, 1, REGIONS.length)
-      const fleet = await startFleet(nodes, regions, say)
+      const exit = options.exit === true
+      const place = openPlace()
+      const interrupt = interrupted()
+      let passOn: (() => void) | undefined
       try {
-        const rounds = await tell(fleet)
-        // Ahead of the summary: with --json a failure is the one value.
-        const late = rounds.find((round) => round.converged < nodes)
-        if (late !== undefined) {
-          const text = `${late.what}: ${late.converged} of ${nodes} nodes converged within ${CONVERGE_DEADLINE_MS} ms`
-          throw new MeshError('NET_TIMEOUT', text, { nodes, converged: late.converged })
-        }
-        summary(fleet, rounds, options.exit === true)
-        if (options.exit !== true) await interrupted()
+        passOn = await Promise.race([interrupt, play(place, nodes, regions, exit)])
+        if (passOn === undefined && !exit) await interrupt
       } catch (error) {
-        await fleet.stop(true)
-        throw withLogs(error, fleet.dir)
+        await place.leave(true)
+        throw withLogs(error, place)
       }
-      await fleet.stop()
+      await place.leave()
+      passOn?.()
     })
+}
+
+async function play(place: Place, nodes: number, regions: number, exit: boolean): Promise<undefined> {
+  const fleet = await startFleet(place, nodes, regions, say)
+  const rounds = await tell(fleet)
+  // Ahead of the summary: with --json a failure is the one value.
+  const late = rounds.find((round) => round.converged < nodes)
+  if (late !== undefined) {
+    const text = `${late.what}: ${late.converged} of ${nodes} nodes converged within ${CONVERGE_DEADLINE_MS} ms`
+    throw new MeshError('NET_TIMEOUT', text, { nodes, converged: late.converged })
+  }
+  summary(fleet, rounds, exit)
 }
 
 const say = (text: string): void => {
@@ -84,7 +100,7 @@ async function tell(fleet: DemoFleet): Promise<Round[]> {
 async function publish(fleet: DemoFleet, what: string): Promise<Round> {
   say(`publishing ${what}`)
   const seeds = fleet.seeds.flatMap((seed) => ['--seed', seed.addresses[0] as string])
-  const result = await run([
+  const result = await fleet.processes.run([
     'publish',
     CHANNEL,
     fleet.content,
@@ -163,8 +179,18 @@ function summary(fleet: DemoFleet, rounds: readonly Round[], exit: boolean): voi
   ])
 }
 
-function interrupted(): Promise<void> {
+/**
+ * Ctrl-C, or whoever ends this process: once for all, so that a second one does not leave the keys behind.
+ * @returns what lets the signal do what it would have done
+ */
+function interrupted(): Promise<() => void> {
+  const signals = ['SIGINT', 'SIGTERM'] as const
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    const heard = (signal: NodeJS.Signals): void =>
+      resolve(() => {
+        for (const one of signals) process.off(one, heard)
+        process.kill(process.pid, signal)
+      })
+    for (const signal of signals) process.on(signal, heard)
   })
 }

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isMeshError, MeshError } from '../../errors.ts'
-import { type NodeProcess, run, startNode } from './processes.ts'
+import { type NodeProcess, Processes } from './processes.ts'
 
 export const REGIONS = ['eu', 'us', 'ap', 'sa', 'af', 'me', 'oc', 'ca', 'in']
 export const CHANNEL = 'demo/app'
@@ -12,65 +12,77 @@ const START_DEADLINE_MS = 30_000
 /** More at once would only wait for one another on a small machine. */
 const STARTING_AT_ONCE = 4
 
-export interface DemoFleet {
+/** Where a demo takes place: a temporary folder, which holds keys too, and the processes that run in it. */
+export interface Place {
   readonly dir: string
+  readonly processes: Processes
+  /** @param keep the folder, for its logs */
+  leave(keep?: boolean): Promise<void>
+}
+
+/** @throws MeshError INPUT_PATH */
+export function openPlace(): Place {
+  const dir = makeFolder()
+  const processes = new Processes()
+  return {
+    dir,
+    processes,
+    async leave(keep = false) {
+      await processes.end(2_000)
+      if (!keep) rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface DemoFleet {
+  readonly processes: Processes
   readonly content: string
   readonly key: string
   readonly seeds: readonly NodeProcess[]
   readonly nodes: readonly NodeProcess[]
-  /** @param keep the folder, for its logs */
-  stop(keep?: boolean): Promise<void>
 }
 
 /** A failure in words, with where to look: whoever reads it keeps the folder. */
-export function withLogs(error: unknown, dir: string): unknown {
+export function withLogs(error: unknown, { dir, processes: { cutLogs } }: Place): unknown {
   if (!isMeshError(error)) return error
   const { code, message, details } = error
-  return new MeshError(code, `${message}; the logs are in ${dir}`, { ...details, dir }, { cause: error })
+  const cut = cutLogs === 0 ? '' : `, ${cutLogs} of them cut short: is the disk full?`
+  return new MeshError(
+    code,
+    `${message}; the logs are in ${dir}${cut}`,
+    { ...details, dir },
+    { cause: error },
+  )
 }
 
-/** Keys, root and configurations in a temporary folder, then one seed per region and the nodes, as real processes. */
+/** Keys, root and configurations, then one seed per region and the nodes, as real processes. */
 export async function startFleet(
+  { dir, processes }: Place,
   count: number,
   regions: number,
   say: (text: string) => void,
 ): Promise<DemoFleet> {
-  const dir = makeFolder()
-  const started: NodeProcess[] = []
-  const stop = async (keep = false): Promise<void> => {
-    await Promise.all(started.map((node) => node.stop(2_000)))
-    if (!keep) rmSync(dir, { recursive: true, force: true })
-  }
-  try {
-    say(`making keys and a trust root in ${dir}`)
-    const fleet = join(dir, 'fleet')
-    const configs = await makeConfigs(fleet, regions)
-    say(`starting ${regions} seeds and ${count} nodes`)
-    const seeds = await inTurns(configs.seeds, (config, at) => {
-      const name = `seed-${REGIONS[at]}`
-      return start(dir, name, REGIONS[at] as string, ['--config', config, '--api', '127.0.0.1:0'], started)
-    })
-    const nodes = await inTurns([...Array(count).keys()], (at) => {
-      const region = REGIONS[at % regions] as string
-      const name = `node-${String(at + 1).padStart(2, '0')}`
-      const own = [
-        '--config',
-        configs.node,
-        '--data',
-        join(dir, name),
-        '--api',
-        '127.0.0.1:0',
-        '--listen',
-        '/ip4/127.0.0.1/tcp/0',
-      ]
-      const all = seeds.flatMap((seed) => ['--seed', seed.addresses[0] as string])
-      return start(dir, name, region, [...own, ...all], started)
-    })
-    return { dir, content: makeContent(dir), key: configs.key, seeds, nodes, stop }
-  } catch (error) {
-    await stop(true)
-    throw withLogs(error, dir)
-  }
+  say(`making keys and a trust root in ${dir}`)
+  const configs = await makeConfigs(processes, join(dir, 'fleet'), regions)
+  say(`starting ${regions} seeds and ${count} nodes`)
+  const start = (name: string, at: number, args: readonly string[]) =>
+    processes.startNode(
+      name,
+      REGIONS[at % regions] as string,
+      ['--api', '127.0.0.1:0', ...args],
+      join(dir, `${name}.log`),
+      START_DEADLINE_MS,
+    )
+  const seeds = await inTurns(configs.seeds, (config, at) =>
+    start(`seed-${REGIONS[at]}`, at, ['--config', config]),
+  )
+  const known = seeds.flatMap((seed) => ['--seed', seed.addresses[0] as string])
+  const nodes = await inTurns([...Array(count).keys()], (at) => {
+    const name = `node-${String(at + 1).padStart(2, '0')}`
+    const own = ['--data', join(dir, name), '--listen', '/ip4/127.0.0.1/tcp/0']
+    return start(name, at, ['--config', configs.node, ...own, ...known])
+  })
+  return { processes, content: makeContent(dir), key: configs.key, seeds, nodes }
 }
 
 /** @throws MeshError INPUT_PATH */
@@ -84,27 +96,15 @@ function makeFolder(): string {
   }
 }
 
-async function start(
-  dir: string,
-  name: string,
-  region: string,
-  args: readonly string[],
-  started: NodeProcess[],
-): Promise<NodeProcess> {
-  const node = await startNode(name, region, args, join(dir, `${name}.log`), START_DEADLINE_MS)
-  started.push(node)
-  return node
-}
-
 interface Configs {
   readonly key: string
   readonly node: string
   readonly seeds: readonly string[]
 }
 
-async function makeConfigs(dir: string, regions: number): Promise<Configs> {
+async function makeConfigs(processes: Processes, dir: string, regions: number): Promise<Configs> {
   const ports = await freePorts(regions)
-  const made = (await run(['init', dir, '--port', String(ports[0]), '--channel', '**'])) as {
+  const made = (await processes.run(['init', dir, '--port', String(ports[0]), '--channel', '**'])) as {
     root: string
     rootKeys: string[]
     publisherKey: string
@@ -114,7 +114,7 @@ async function makeConfigs(dir: string, regions: number): Promise<Configs> {
   const seeds = [made.seedConfig]
   for (const port of ports.slice(1)) {
     const folder = `${dir}-seed-${seeds.length + 1}`
-    const more = await run([
+    const more = await processes.run([
       'add-seed',
       folder,
       '--from',

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { MeshError } from '../../errors.ts'
 import { PARENT_FD, PARENT_FD_VARIABLE } from '../parent-watch.ts'
 
@@ -15,66 +17,106 @@ export interface NodeProcess {
   readonly peerId: string
   readonly addresses: readonly string[]
   kill(): void
+}
+
+/** The processes of one demo: all of them end with it, those that are just starting too, and none starts after. */
+export class Processes {
+  readonly #running = new Set<ChildProcess>()
+  #isOver = false
+  #cutLogs = 0
+
+  /** Logs that could not be written to their end. */
+  get cutLogs(): number {
+    return this.#cutLogs
+  }
+
+  /**
+   * Runs one command to its end and gives its JSON.
+   * @throws MeshError with the code that the command reported
+   */
+  async run(args: readonly string[]): Promise<Record<string, unknown>> {
+    const child = this.#spawn([...args, '--json'])
+    let text = ''
+    child.stdout?.setEncoding('utf8').on('data', (part: string) => {
+      text += part
+    })
+    child.stderr?.resume()
+    await new Promise<void>((resolve, reject) => {
+      child.once('close', () => resolve())
+      child.once('error', (error) => reject(cannotStart(`confmesh ${args[0]}`, error)))
+    })
+    let value: Record<string, unknown>
+    try {
+      value = JSON.parse(text) as Record<string, unknown>
+    } catch {
+      throw new MeshError('INTERNAL', `confmesh ${args[0]} said nothing that can be read`)
+    }
+    const error = value.error as { code: 'INTERNAL'; message: string } | undefined
+    if (error !== undefined)
+      throw new MeshError(error.code, `confmesh ${args.slice(0, 2).join(' ')}: ${error.message}`)
+    return value
+  }
+
+  /** Starts a node and waits until it listens. @throws MeshError NET_TIMEOUT, or what the node reported */
+  async startNode(
+    name: string,
+    region: string,
+    args: readonly string[],
+    logFile: string,
+    deadlineMs: number,
+  ): Promise<NodeProcess> {
+    const child = this.#spawn(['node', ...args, '--label', `region=${region}`, '--json'])
+    if (child.stderr) this.#keepLog(child.stderr, logFile)
+    const ready = await firstLine(child, name, deadlineMs)
+    return { name, region, ...ready, kill: () => void child.kill('SIGKILL') }
+  }
+
   /** SIGTERM, then SIGKILL after the deadline. */
-  stop(deadlineMs: number): Promise<void>
-}
-
-/** A child that ends at once when this process does, kill -9 included. */
-function spawnProgram(args: readonly string[]): ChildProcess {
-  const env = { ...process.env, [PARENT_FD_VARIABLE]: String(PARENT_FD) }
-  return spawn(process.execPath, [PROGRAM, ...args], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
-}
-
-/**
- * Runs one command to its end and gives its JSON.
- * @throws MeshError with the code that the command reported
- */
-export async function run(args: readonly string[]): Promise<Record<string, unknown>> {
-  const child = spawnProgram([...args, '--json'])
-  let text = ''
-  child.stdout?.setEncoding('utf8').on('data', (part: string) => {
-    text += part
-  })
-  child.stderr?.resume()
-  await new Promise((resolve) => child.once('close', resolve))
-  let value: Record<string, unknown>
-  try {
-    value = JSON.parse(text) as Record<string, unknown>
-  } catch {
-    throw new MeshError('INTERNAL', `confmesh ${args[0]} said nothing that can be read`)
+  async end(deadlineMs: number): Promise<void> {
+    this.#isOver = true
+    await Promise.all(
+      [...this.#running].map(async (child) => {
+        const closed = once(child, 'close')
+        child.kill('SIGTERM')
+        const timer = setTimeout(() => child.kill('SIGKILL'), deadlineMs)
+        await closed
+        clearTimeout(timer)
+      }),
+    )
   }
-  const error = value.error as { code: 'INTERNAL'; message: string } | undefined
-  if (error !== undefined)
-    throw new MeshError(error.code, `confmesh ${args.slice(0, 2).join(' ')}: ${error.message}`)
-  return value
-}
 
-/** Starts a node and waits until it listens. @throws MeshError NET_TIMEOUT, or what the node reported */
-export async function startNode(
-  name: string,
-  region: string,
-  args: readonly string[],
-  logFile: string,
-  deadlineMs: number,
-): Promise<NodeProcess> {
-  const child = spawnProgram(['node', ...args, '--label', `region=${region}`, '--json'])
-  child.stderr?.pipe(createWriteStream(logFile))
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  const ready = await firstLine(child, name, deadlineMs)
-  return {
-    name,
-    region,
-    ...ready,
-    kill: () => void child.kill('SIGKILL'),
-    async stop(stopDeadlineMs) {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill('SIGTERM')
-      const timer = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs)
-      await closed
-      clearTimeout(timer)
-    },
+  /** A child that ends at once when this process does, kill -9 included. */
+  #spawn(args: readonly string[]): ChildProcess {
+    if (this.#isOver) throw new MeshError('INTERNAL', 'the demo is over')
+    const env = { ...process.env, [PARENT_FD_VARIABLE]: String(PARENT_FD) }
+    const child = spawn(process.execPath, [PROGRAM, ...args], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    })
+    this.#running.add(child)
+    // One that could not be started ends by its error alone.
+    for (const last of ['close', 'error']) child.once(last, () => this.#running.delete(child))
+    return child
+  }
+
+  /** Without room for it the node, which waits for nobody to read it, goes on. */
+  #keepLog(log: Readable, path: string): void {
+    const file = createWriteStream(path)
+    file.once('error', () => {
+      this.#cutLogs += 1
+      log.resume()
+    })
+    log.pipe(file)
   }
 }
+
+const cannotStart = (what: string, error: NodeJS.ErrnoException): MeshError =>
+  new MeshError(
+    'INTERNAL',
+    `${what} cannot be started: ${error.code ?? error.message}; try fewer --nodes, or allow more processes and open files (ulimit)`,
+    {},
+    { cause: error },
+  )
 
 function firstLine(
   child: ChildProcess,
@@ -94,7 +136,9 @@ function firstLine(
     child.once('close', () =>
       fail(new MeshError('INTERNAL', `${name} ended before it listened; see its log`)),
     )
-    if (child.stdout === null) return
+    child.once('error', (error) => fail(cannotStart(name, error)))
+    // There is none either where the files that may be open did not suffice for it.
+    if (!child.stdout) return
     createInterface(child.stdout).once('line', (line) => {
       const value = JSON.parse(line) as {
         event?: string

@@ -1,0 +1,38 @@
+/** A demo that is stopped before it is through leaves nothing: its folder holds keys. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, expect, test } from 'vitest'
+
+const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
+const TMPDIR = mkdtempSync(join(tmpdir(), 'confmesh-stopped-'))
+afterAll(() => rmSync(TMPDIR, { recursive: true, force: true }))
+
+/** Once it says so. @param whole the terminal sends it to every process of the group */
+async function stopped(said: string, signal: NodeJS.Signals, whole: boolean): Promise<unknown[]> {
+  const args = [LAUNCHER, 'demo', '--nodes', '2', '--regions', '1', '--exit']
+  const env = { ...process.env, TMPDIR }
+  const demo = spawn(process.execPath, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = once(demo, 'close')
+  let err = ''
+  demo.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text
+  })
+  const pid = demo.pid as number
+  createInterface(demo.stdout).on('line', (line) => {
+    if (line.startsWith(`· ${said}`)) process.kill(whole ? -pid : pid, signal)
+  })
+  return [...(await ended), err]
+}
+
+test.each([
+  ['making keys', 'SIGTERM', false],
+  ['starting', 'SIGINT', true],
+  ['publishing', 'SIGINT', true],
+] as const)('%s: %s', async (said, signal, whole) => {
+  expect(await stopped(said, signal, whole)).toEqual([null, signal, ''])
+  expect(readdirSync(TMPDIR)).toEqual([])
+})

@@ -1,0 +1,55 @@
+/** The processes of a demo on a machine that is at its limits. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Processes } from '../../../src/cli/demo/processes.ts'
+
+const node = process.execPath
+let dir: string
+let processes: Processes
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'confmesh-processes-'))
+  processes = new Processes()
+})
+afterEach(async () => {
+  process.execPath = node
+  await processes.end(1_000)
+  rmSync(dir, { recursive: true, force: true })
+})
+
+/** Instead of Node, whatever it is told to run. */
+function running(script: string): void {
+  process.execPath = join(dir, 'program')
+  writeFileSync(process.execPath, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+}
+const start = (log = join(dir, 'log')) => processes.startNode('node-01', 'eu', [], log, 5_000)
+
+test('what cannot be started is told in one line', async () => {
+  process.execPath = join(dir, 'gone')
+  const failed = (what: string) => ({
+    code: 'INTERNAL',
+    message: expect.stringContaining(`${what} cannot be`),
+  })
+  await expect(processes.run(['init', dir])).rejects.toMatchObject(failed('confmesh init'))
+  await expect(start()).rejects.toMatchObject(failed('node-01'))
+})
+
+test('a node whose log cannot be written is not held up by it, and the log counts as cut', async () => {
+  // More than a pipe takes of what nobody reads.
+  const ready = '{"event":"ready","api":"http://127.0.0.1:1","peerId":"p","addresses":[]}'
+  running(`head -c 300000 /dev/zero >&2; echo '${ready}'; exec sleep 60`)
+  for (const log of ['/dev/full', join(dir, 'gone/log')])
+    expect(await start(log)).toMatchObject({ name: 'node-01', peerId: 'p' })
+  expect(processes.cutLogs).toBe(2)
+})
+
+test('all end with it: what is just starting, too, and nothing starts after that', async () => {
+  running('exec sleep 60')
+  const [command, starting] = [processes.run(['init', dir]), start()].map((one) => one.catch(String))
+  await processes.end(1_000)
+  expect(await command).toContain('said nothing that can be read')
+  expect(await starting).toContain('ended before it listened')
+  await expect(processes.run(['init', dir])).rejects.toMatchObject({ code: 'INTERNAL' })
+  await expect(start()).rejects.toMatchObject({ code: 'INTERNAL' })
+})
