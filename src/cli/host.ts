@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { MeshError } from '../errors.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 
@@ -11,9 +11,21 @@ export interface Host {
 
 const DNS_NAME = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i
 
+/** Any address, and those of one link, which mean something with the name of an interface of that very host alone. */
+const NOWHERE = new BlockList()
+NOWHERE.addAddress('0.0.0.0')
+NOWHERE.addAddress('::', 'ipv6')
+NOWHERE.addSubnet('fe80::', 10, 'ipv6')
+
 /** @throws MeshError USAGE */
 export function parseHost(text: string): Host {
   const family = isIP(text)
+  if (family !== 0 && (text.includes('%') || NOWHERE.check(text, `ipv${family as 4 | 6}`)))
+    throw new MeshError(
+      'USAGE',
+      `--host: nobody reaches the seed at "${text}" from another host; name where others reach it, it listens on all addresses by itself`,
+      { argument: '--host' },
+    )
   if (family === 4) return { text, kind: 'ip4', loopback: text.startsWith('127.') }
   if (family === 6) return { text, kind: 'ip6', loopback: text === '::1' }
   // A last label of digits is a mistyped IP address, as no top-level domain is a number.
@@ -28,6 +40,18 @@ export const addressOf = (host: Host, port: number): string => `/${host.kind}/${
 
 export const dialAddress = (host: Host, port: number, peer: PeerId): Address =>
   `${addressOf(host, port)}/p2p/${peer}` as Address
+
+/** Two ports of one host. @throws MeshError USAGE */
+export function requireOther(port: number, apiPort: number, whose: string): void {
+  if (port === apiPort)
+    throw new MeshError(
+      'USAGE',
+      `--port ${port} is that of ${whose}'s HTTP, too; name another, or --api-port`,
+      {
+        argument: '--port',
+      },
+    )
+}
 
 /** What to listen on so that every host address leads here, and no more than that: loopback stays on loopback. */
 export function listenAddresses(hosts: readonly Host[], port: number): string[] {

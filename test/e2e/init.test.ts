@@ -66,6 +66,19 @@ describe('init', () => {
     ['--root-threshold', '2'],
     ['--fleet', 'A'],
     ['--port', '70000'],
+    // Where the seed listens, which leads nobody to it.
+    ['--host', '0.0.0.0'],
+    ['--host', '::'],
+    ['--host', '0:0:0:0:0:0:0:0'],
+    ['--host', '::ffff:0.0.0.0'],
+    // Of one link.
+    ['--host', 'fe80::1'],
+    ['--host', 'FEBF::1'],
+    ['--host', 'fe80::1%eth0'],
+    ['--host', 'fd00::1%eth0'],
+    // The seed's HTTP, and that of the node.
+    ['--port', '7480'],
+    ['--port', '7481'],
   ])('refuses %s %s before it writes anything', async (option, value) => {
     await refused(2, 'USAGE', option, 'init', 'never', option, value)
     expect(existsSync(at('never'))).toBe(false)
@@ -104,6 +117,14 @@ describe('one more seed', () => {
     expect((await show(at('seed2/root.json'))).version).toBe(made.version)
     expect((await show(single.root)).freshness.keys.length).toBe(2)
     expect(readFileSync(at('seed2/pool.key'), 'utf8')).toBe(readFileSync(at('single/pool.key'), 'utf8'))
+  })
+
+  test('is not made where nobody can reach it', async () => {
+    const signed = ['--root', single.root, '--root-key', single.rootKeys[0] as string]
+    const adding = ['add-seed', 'never', '--from', single.seedConfig, ...signed]
+    await refused(2, 'USAGE', '--host', ...adding, '--host', '::')
+    await refused(2, 'USAGE', '--port', ...adding, '--host', '10.0.0.2', '--port', '7480')
+    expect(existsSync(at('never'))).toBe(false)
   })
 
   test('is made from a node’s configuration, too: the last seed may be gone with its data', async () => {

@@ -17,7 +17,7 @@ import { setFreshness } from '../../trust/edit.ts'
 import { collect, wholeNumber } from '../arguments.ts'
 import { makeEmptyFolder, readInput, writeNew } from '../files.ts'
 import { seedYaml } from '../fleet-files.ts'
-import { addressOf, dialAddress, type Host, listenAddresses, parseHost } from '../host.ts'
+import { addressOf, dialAddress, type Host, listenAddresses, parseHost, requireOther } from '../host.ts'
 import { readPrivateKey, writeKeyPair } from '../key-files.ts'
 import { out } from '../output.ts'
 import { draftPath, readRoot, readRootDraft } from '../root-files.ts'
@@ -62,6 +62,7 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   const hosts = options.host.map(parseHost)
   const port = wholeNumber('--port', options.port, 1, 65_535)
   const apiPort = wholeNumber('--api-port', options.apiPort, 1, 65_535)
+  requireOther(port, apiPort, 'the seed')
   const from = loadConfig(options.from, {}, new Map())
   const seeds = await seedsOf(options.from, from)
   // Whatever may be refused is read before the first file is written.

@@ -14,7 +14,7 @@ import { argument, collect, wholeNumber } from '../arguments.ts'
 import { makeEmptyFolder, writeNew } from '../files.ts'
 import { nodeYaml, seedYaml } from '../fleet-files.ts'
 import { generatePrivateKey, type KeyPair } from '../generate-key.ts'
-import { addressOf, dialAddress, type Host, listenAddresses, parseHost } from '../host.ts'
+import { addressOf, dialAddress, type Host, listenAddresses, parseHost, requireOther } from '../host.ts'
 import { saveKeyPair } from '../key-files.ts'
 import { out } from '../output.ts'
 import { payloadOf } from '../root-files.ts'
@@ -84,6 +84,10 @@ function planOf(dir: string, options: Options): Plan {
   const most = Math.min(LIMITS.maxPatternsPerPublisher, LIMITS.maxPatterns)
   if (patterns.length > most)
     throw new MeshError('USAGE', `--channel: ${patterns.length} patterns, at most ${most} hold`)
+  const port = wholeNumber('--port', options.port, 1, 65_535)
+  const apiPort = wholeNumber('--api-port', options.apiPort, 1, 65_534)
+  requireOther(port, apiPort, 'the seed')
+  requireOther(port, apiPort + 1, 'the node')
   return {
     dir,
     fleet: argument('--fleet', options.fleet, parseName),
@@ -92,8 +96,8 @@ function planOf(dir: string, options: Options): Plan {
     patterns,
     rootKeys,
     rootThreshold: wholeNumber('--root-threshold', options.rootThreshold ?? String(majority), 1, rootKeys),
-    port: wholeNumber('--port', options.port, 1, 65_535),
-    apiPort: wholeNumber('--api-port', options.apiPort, 1, 65_534),
+    port,
+    apiPort,
   }
 }
 
