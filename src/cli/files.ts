@@ -79,6 +79,16 @@ export function replaceFile(path: string, text: string, mode: number): void {
   writeAside(path, text, mode, (aside) => renameSync(aside, path))
 }
 
+/** Gives a file that is on disk its name, which is when this returns. @throws MeshError INPUT_PATH */
+export function putInPlace(aside: string, path: string): void {
+  try {
+    renameSync(aside, path)
+    sync(dirname(path))
+  } catch (error) {
+    throw cannot('write', path, 'a file', error)
+  }
+}
+
 /** An empty folder, made where it is missing. @throws MeshError INPUT_EXISTS, INPUT_PATH */
 export async function makeEmptyFolder(path: string): Promise<void> {
   try {
@@ -159,7 +169,7 @@ function writeAside(path: string, text: string, mode: number, put: (aside: strin
 }
 
 /** What a file holds, or which names a folder has, is on disk when it returns. */
-function sync(path: string): void {
+export function sync(path: string): void {
   const opened = openSync(path, 'r')
   try {
     fsyncSync(opened)

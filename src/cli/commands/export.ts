@@ -1,4 +1,4 @@
-import { createWriteStream, renameSync, rmSync, statSync } from 'node:fs'
+import { createWriteStream, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
@@ -9,7 +9,7 @@ import type { Release } from '../../model/release.ts'
 import { openCar } from '../../publish/car.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument } from '../arguments.ts'
-import { asideOf, requireNew } from '../files.ts'
+import { asideOf, putInPlace, requireNew } from '../files.ts'
 import { out } from '../output.ts'
 import { size } from '../publish-text.ts'
 import { short } from '../text.ts'
@@ -36,7 +36,7 @@ export function register(program: Command): void {
       try {
         await save(await client.car(channel, wanted), aside)
         const release = await readBack(aside)
-        renameSync(aside, path)
+        putInPlace(aside, path)
         const bytes = statSync(path).size
         out(
           { channel, release: release.id, file: path, bytes },
@@ -61,7 +61,7 @@ async function readBack(path: string): Promise<Release> {
 
 async function save(from: AsyncIterable<Buffer>, path: string): Promise<void> {
   try {
-    await pipeline(from, createWriteStream(path, { flags: 'wx', mode: 0o644 }))
+    await pipeline(from, createWriteStream(path, { flags: 'wx', mode: 0o644, flush: true }))
   } catch (error) {
     if (isMeshError(error)) throw error
     const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { createWriteStream, renameSync, rmSync } from 'node:fs'
-import { dirname, join, resolve, sep } from 'node:path'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import { makeFolder } from '../../daemon/make-folder.ts'
 import { isMeshError, MeshError } from '../../errors.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
+import { sync } from '../files.ts'
 import { isJson, out } from '../output.ts'
 import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
@@ -39,8 +40,13 @@ export function register(program: Command): void {
           `${channel} has no file ${JSON.stringify(file)}; 'confmesh get ${channel}' lists them`,
         )
       if (options.out !== undefined) {
-        for (const { path, mode } of files)
-          await save(options.out, path, mode, await client.stream(channel, path, listing.release))
+        const changed = new Set<string>()
+        for (const { path, mode } of files) {
+          const bytes = await client.stream(channel, path, listing.release)
+          for (const folder of await save(options.out, path, mode, bytes)) changed.add(folder)
+        }
+        // Each once, with all that came into it.
+        for (const folder of changed) await written(folder, () => sync(folder))
         const value = {
           release: listing.release,
           files: files.map(({ path }) => path),
@@ -68,27 +74,48 @@ export function register(program: Command): void {
     })
 }
 
-/** The node has checked the path already; a node that lies still must not write elsewhere. */
-async function save(dir: string, path: string, mode: number, bytes: AsyncIterable<Buffer>): Promise<void> {
+/**
+ * The node has checked the path already; a node that lies still must not write elsewhere.
+ * @returns folders that have a name more
+ */
+async function save(
+  dir: string,
+  path: string,
+  mode: number,
+  bytes: AsyncIterable<Buffer>,
+): Promise<string[]> {
   const target = join(resolve(dir), path)
-  if (!target.startsWith(resolve(dir) + sep))
+  const below = relative(resolve(dir), target)
+  if (below === '' || below.split(sep)[0] === '..' || isAbsolute(below))
     throw new MeshError('CONTENT_PATH', `${path}: leads out of ${dir}`)
+  const folder = dirname(target)
   // Aside and renamed: a file that is there already is replaced whole, a link in its place is not followed.
   // Its name is not made of the file's, which may be as long as a name can be.
-  const aside = join(dirname(target), `.confmesh-${randomBytes(6).toString('hex')}.part`)
-  try {
-    await makeFolder(dirname(target), 0o777)
+  const aside = join(folder, `.confmesh-${randomBytes(6).toString('hex')}.part`)
+  return written(target, async () => {
+    const made = await makeFolder(folder, 0o777)
     try {
-      await pipeline(bytes, createWriteStream(aside, { mode: mode | 0o200, flags: 'wx' }))
+      await pipeline(bytes, createWriteStream(aside, { mode: mode | 0o200, flags: 'wx', flush: true }))
       renameSync(aside, target)
     } catch (error) {
       rmSync(aside, { force: true })
       throw error
     }
+    const changed = [folder]
+    const first = made === undefined ? folder : dirname(made)
+    for (let one = folder; one !== first; one = dirname(one)) changed.push(dirname(one))
+    return changed
+  })
+}
+
+/** @throws MeshError INPUT_PATH where the disk does not take it */
+async function written<T>(path: string, write: () => T | Promise<T>): Promise<T> {
+  try {
+    return await write()
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException
     if (isMeshError(error) || syscall === undefined) throw error
-    const text = `cannot write ${target}: ${code}; name a folder that you may write: --out DIR`
-    throw new MeshError('INPUT_PATH', text, { path: target }, { cause: error })
+    const text = `cannot write ${path}: ${code}; name a folder that you may write: --out DIR`
+    throw new MeshError('INPUT_PATH', text, { path }, { cause: error })
   }
 }

@@ -1,0 +1,113 @@
+/** What `get --out` and `export` write out of the mesh, often to a stick: said to be there once the disk has it. */
+import { once } from 'node:events'
+import fs, { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { syncBuiltinESMExports } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { relative } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { writeCar } from '../../src/publish/car.ts'
+import { at, inScratch, json, refused } from '../e2e/command-line.ts'
+import { make } from '../unit/core/fleet.ts'
+import { CHANNEL, FakeNode, type Served, serve, sha } from './api/fake-node.ts'
+
+inScratch()
+
+const node = new FakeNode()
+let served: Served
+beforeAll(async () => {
+  served = await serve(node)
+})
+afterAll(() => served.api.stop())
+
+/** What was told to be on disk, or got its name, in order; parts by one name. */
+let done: string[]
+const nameOf = (path: string): string => relative(at(), path).replace(/[^/]*\.(part|new)$/, 'aside')
+
+beforeEach(() => {
+  done = []
+  const synced = (fd: number) => done.push(`sync ${nameOf(readlinkSync(`/proc/self/fd/${fd}`))}`)
+  const { fsync, fsyncSync, renameSync } = fs
+  vi.spyOn(fs, 'fsync').mockImplementation((fd, told) => {
+    synced(fd)
+    fsync(fd, told)
+  })
+  vi.spyOn(fs, 'fsyncSync').mockImplementation((fd) => {
+    synced(fd)
+    fsyncSync(fd)
+  })
+  vi.spyOn(fs, 'renameSync').mockImplementation((from, to) => {
+    done.push(`rename ${nameOf(String(to))}`)
+    renameSync(from, to)
+  })
+  syncBuiltinESMExports()
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  syncBuiltinESMExports()
+})
+
+const api = (): string[] => ['--api', served.api.url]
+
+test('get --out: each file before it has its name, then each folder', async () => {
+  node.activate({ 'app.yaml': 'a: 1\n', 'deep/er/b.yaml': 'b: 2\n', 'deep/er/c.yaml': 'c: 3\n' })
+  await json('get', CHANNEL, '--out', at('config'), ...api())
+  const files = done.slice(0, 6)
+  expect(files.filter((_, index) => index % 2 === 0)).toEqual([
+    'sync config/aside',
+    'sync config/deep/er/aside',
+    'sync config/deep/er/aside',
+  ])
+  expect(files.filter((_, index) => index % 2 === 1)).toEqual([
+    'rename config/app.yaml',
+    'rename config/deep/er/b.yaml',
+    'rename config/deep/er/c.yaml',
+  ])
+  expect(done.slice(6).sort()).toEqual(['sync ', 'sync config', 'sync config/deep', 'sync config/deep/er'])
+})
+
+test('export: the file before it has its name, then its folder', async () => {
+  const made = make({ clock: { alice: 1 }, text: 'a block of its own\n' })
+  async function* blocks() {
+    for (const [digest, bytes] of made.content) yield { digest, bytes }
+  }
+  node.car = async () => writeCar(made.envelope, blocks())
+  await json('export', CHANNEL, at('release.car'), ...api())
+  expect(done).toEqual(['sync aside', 'rename release.car', 'sync '])
+})
+
+test('a disk that does not sync is told, and not that the file is there', async () => {
+  vi.mocked(fs.fsyncSync).mockImplementation(() => {
+    throw Object.assign(new Error('EIO: from the disk'), { code: 'EIO', syscall: 'fsync' })
+  })
+  await refused(2, 'INPUT_PATH', 'EIO', 'get', CHANNEL, '--out', at('config'), ...api())
+})
+
+test('get --out / writes below it, and dots at the start of a name lead nowhere', async () => {
+  const below = relative('/', at('root/app.yaml'))
+  node.activate({ [below]: 'a: 1\n' }, 'root', 'root/prod')
+  await json('get', 'root/prod', '--out', '/', ...api())
+  expect(readFileSync(at('root/app.yaml'), 'utf8')).toBe('a: 1\n')
+  node.activate({ '..app.yaml': 'a: 2\n' }, 'dots', 'dots/prod')
+  await json('get', 'dots/prod', '--out', at('dots'), ...api())
+  expect(readFileSync(at('dots/..app.yaml'), 'utf8')).toBe('a: 2\n')
+})
+
+test('a node that lies is not followed out of the folder', async () => {
+  let path = ''
+  const liar = createServer((request, response) => {
+    const files = [{ path, mode: 0o444, size: 5, digest: sha('a: 3\n') }]
+    const isListing = request.url?.endsWith('/files') === true
+    response.setHeader('content-type', isListing ? 'application/json' : 'application/octet-stream')
+    response.end(isListing ? JSON.stringify({ release: sha('lie'), files }) : 'a: 3\n')
+  }).listen(0, '127.0.0.1')
+  await once(liar, 'listening')
+  const lying = ['--api', `http://127.0.0.1:${(liar.address() as AddressInfo).port}`]
+  try {
+    for (path of ['../out.yaml', 'a/../../out.yaml', '..', '.'])
+      await refused(2, 'CONTENT_PATH', 'leads out', 'get', CHANNEL, '--out', at('lies'), ...lying)
+    expect([existsSync(at('out.yaml')), existsSync(at('lies'))]).toEqual([false, false])
+  } finally {
+    liar.close()
+  }
+})
