@@ -68,7 +68,11 @@ export const STATUS = z
     version: z.string(),
     uptimeSeconds: z.number(),
     labels: z.record(z.string(), z.string()),
-    addresses: z.array(z.string()),
+    addresses: z.array(z.string()).openapi({ description: 'Where others reach it: what it announces' }),
+    // Absent from nodes of before it.
+    listening: z.array(z.string()).default([]).openapi({
+      description: 'Where it listens itself: on its own host it is reached there, whatever it announces',
+    }),
     peers: z.object({ connected: z.number(), byRegion: z.record(z.string(), z.number()) }),
     root: z.object({ version: z.number(), expires: z.string() }),
     certificate: z

@@ -56,6 +56,8 @@ export interface StatusView {
   readonly uptimeSeconds: number
   readonly labels: Readonly<Record<string, string>>
   readonly addresses: readonly string[]
+  /** Where it listens itself: on its own host it is reached there, whatever it announces. */
+  readonly listening: readonly string[]
   readonly peers: { readonly connected: number; readonly byRegion: Readonly<Record<string, number>> }
   readonly root: { readonly version: number; readonly expires: string }
   readonly certificate?: CertificateView

@@ -20,6 +20,14 @@ export function clientOf(command: Command): Client {
   return new Client({ ...(api === undefined ? {} : { api }), ...(token === undefined ? {} : { token }) })
 }
 
+/** By loopback or a socket, as it is unless something else is said. */
+export function isByThisHost(command: Command): boolean {
+  const { api = process.env.CONFMESH_API ?? '' } = command.optsWithGlobals<{ api?: string }>()
+  return api === '' || api.startsWith('unix:') || LOOPBACK.test(new URL(api).hostname)
+}
+
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/
+
 function readToken(path: string): string {
   let token: string
   try {

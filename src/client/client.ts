@@ -86,8 +86,8 @@ export class Client {
   /** A node of before some field is read as one that has nothing to say there. */
   async status(): Promise<Status> {
     const status = await this.#json<Status>('/v1/status', 'status')
-    const { patterns = [], problems = [], channels } = status
-    return { ...status, patterns, problems, channels: channels.map(entryOf) }
+    const { listening = [], patterns = [], problems = [], channels } = status
+    return { ...status, listening, patterns, problems, channels: channels.map(entryOf) }
   }
 
   async ready(): Promise<Ready> {

@@ -144,6 +144,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
     version,
     labels: config.labels,
     addresses: () => transport.addresses(),
+    listening: () => transport.listening(),
     metrics: () => metrics.text(),
     startedAtMs,
     onProblem: unannounced(log),

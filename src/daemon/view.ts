@@ -38,6 +38,7 @@ export interface ViewSources {
   readonly version: string
   readonly labels: Readonly<Record<string, string>>
   readonly addresses: () => readonly string[]
+  readonly listening: () => readonly string[]
   readonly metrics: () => Promise<string>
   readonly startedAtMs: number
   /** Watchers were not told of an activation. */
@@ -155,6 +156,7 @@ function status(sources: ViewSources): ReturnType<NodeView['status']> {
     uptimeSeconds: Math.floor((performance.now() - sources.startedAtMs) / 1000),
     labels: sources.labels,
     addresses: sources.addresses(),
+    listening: sources.listening(),
     peers: {
       connected: [...byRegion.values()].reduce((sum, count) => sum + count, 0),
       byRegion: Object.fromEntries(byRegion),

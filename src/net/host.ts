@@ -6,6 +6,7 @@ import { identify } from '@libp2p/identify'
 import type { ConnectionGater, Metrics } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { LevelDatastore } from 'datastore-level'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { MeshError } from '../errors.ts'
@@ -75,6 +76,8 @@ export interface Host {
   readonly node: Libp2p
   readonly datastore: LevelDatastore
   readonly pubsub: Pubsub
+  /** Where it listens, whatever it announces. */
+  listening(): readonly Multiaddr[]
   /** Listening once this resolves. @throws MeshError NET_LISTEN */
   start(): Promise<void>
   stop(): Promise<void>
@@ -95,6 +98,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     node,
     datastore,
     pubsub: node.services.pubsub as unknown as Pubsub,
+    listening: () => node.services.listeners.addresses(),
     start: async () => {
       try {
         await node.start()
@@ -136,9 +140,15 @@ async function configuration(options: HostOptions) {
       identify: identify(),
       ping: ping({ maxInboundStreams: 2, maxOutboundStreams: 2 }),
       pubsub: gate.gossipsub(gossipOptions(options), gossipInbound(options)),
+      listeners,
     },
   }
 }
+
+/** What listens is known to libp2p's parts alone; the node itself says what is announced. */
+const listeners = (parts: { readonly transportManager: { getAddrs(): Multiaddr[] } }) => ({
+  addresses: () => parts.transportManager.getAddrs(),
+})
 
 function streamTurn({ pace, limits }: HostOptions): (connection: object) => Promise<void> {
   const throttle = new Throttle(limits.streamsPerSecond, limits.streamsBurst)

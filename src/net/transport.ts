@@ -38,6 +38,8 @@ export interface Transport extends TransportPort {
   readonly peerId: PeerId
   /** What others can dial, once started. */
   addresses(): readonly Address[]
+  /** Where it listens, whatever it announces; once started. */
+  listening(): readonly Address[]
   /** Records kept by `rememberPeer` in earlier runs; once started. */
   rememberedPeers(): Promise<readonly Uint8Array[]>
   /** Peers we exchange whole messages with on a topic. */
@@ -73,6 +75,7 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     peerId,
     addresses: () => (parts === undefined ? [] : diallable(parts.host.node.getMultiaddrs(), peerId)),
+    listening: () => (parts === undefined ? [] : diallable(parts.host.listening(), peerId)),
     rememberedPeers: async () =>
       parts === undefined ? [] : rememberedPeers(parts.host, options.limits, options.log),
     meshPeers: (topic) => parts?.gossip.meshPeers(topic) ?? [],

@@ -74,6 +74,7 @@ export class FakeNode implements NodeView {
       uptimeSeconds: 7,
       labels: { region: 'eu' },
       addresses: ['/ip4/127.0.0.1/tcp/4001'],
+      listening: ['/ip4/127.0.0.1/tcp/4001'],
       peers: { connected: 2, byRegion: { eu: 2 } },
       root: { version: 1, expires: '2028-01-01T00:00:00.000Z' },
       patterns: ['payments/**' as Pattern],

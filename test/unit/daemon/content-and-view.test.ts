@@ -222,6 +222,7 @@ describe('view', () => {
       version: '1',
       labels: {},
       addresses: () => [],
+      listening: () => [],
       metrics: async () => '',
       startedAtMs: 0,
       onProblem: () => undefined,
