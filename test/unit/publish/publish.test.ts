@@ -69,6 +69,33 @@ test('The same files again are unchanged while a seed holds them whole, unless -
   expect((await publish(options(seed, { expires: WALL_MS + 1 }))).unchanged).toBe(false)
 })
 
+test('The same files of another publisher have to be signed: they count as his word', async () => {
+  const seed = empty()
+  seed.envelopes = [make({ clock: { bob: 1 }, publisher: 'bob', text: 'wanted' }).envelope]
+  const done = await publish(options(seed))
+  expect(done.unchanged).toBe(false)
+  expect([...done.clock]).toEqual([
+    ['alice', 2],
+    ['bob', 1],
+  ])
+  expect(headerOf(seed.submitted)).toMatchObject({ publisher: 'alice', pages: [pageDigest] })
+})
+
+test('A manifest that goes on where another ends is another, whichever of them is the target', async () => {
+  const one = wanted.release.header.pages
+  const longer = [...one, ...make({ clock: { alice: 1 }, text: 'more' }).release.header.pages]
+  for (const [target, pages] of [
+    [one, longer],
+    [longer, one],
+  ] as const) {
+    const seed = empty()
+    seed.envelopes = [make({ clock: { alice: 1 }, text: 'wanted', header: { pages: target } }).envelope]
+    const content = { ...options(seed).content, pages }
+    expect((await publish(options(seed, { content }))).unchanged).toBe(false)
+    expect(headerOf(seed.submitted).pages).toEqual(pages)
+  }
+})
+
 test('A conflict is published over even by the same files', async () => {
   const seed = empty()
   seed.envelopes = [wanted.envelope, make({ clock: { bob: 1 }, publisher: 'bob', text: 'b' }).envelope]

@@ -149,6 +149,36 @@ test('A seed that ended its connection while it idled is dialled again when its 
   }
 })
 
+describe('a seed that is busy', () => {
+  const busy = (times: number): PublishReply[] =>
+    Array.from({ length: times }, () => ({
+      type: 'refused',
+      code: 'LIMIT_RATE',
+      text: 'busy',
+      retryAfterMs: 1,
+    }))
+
+  test('is asked again when it says so, and takes it', async () => {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set('submit', busy(2))
+    const done = await submitToFirst([seed, other], submission(), { limits: LIMITS })
+    expect([done.acknowledgedBy, asks(seed, 'submit'), other.asked]).toEqual([[seed.peer], 3, []])
+  })
+
+  test('is followed by the next where it stays so, and says so where none is left', async () => {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    for (const one of [seed, other]) one.next.set('submit', busy(6))
+    await expect(submitToFirst([seed, other], submission(), { limits: LIMITS })).rejects.toMatchObject({
+      code: 'LIMIT_RATE',
+      details: { seed: other.peer },
+    })
+    expect([asks(seed, 'submit'), asks(other, 'submit')]).toEqual([6, 6])
+    seed.next.set('submit', busy(6))
+    const done = await submitToFirst([seed, other], submission(), { limits: LIMITS })
+    expect([done.acknowledgedBy, asks(seed, 'submit')]).toEqual([[other.peer], 12])
+  })
+})
+
 describe('a seed that cannot take it', () => {
   const full = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
   const busy = { ...full, code: 'LIMIT_RATE', retryAfterMs: 60_000 } as const
