@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { REOFFER_MAX_MS, REOFFER_MS } from '../../../src/core/sync/peer.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import type { SyncRequest } from '../../../src/model/messages.ts'
@@ -120,6 +121,19 @@ it('does not offer again what was not taken, until something changes', () => {
   b.order({ channel: channel(1), counter: 2 })
   expect(later(a, b).envelopes).toBe(1)
   expect(a.seen()).toEqual(b.seen())
+})
+
+it('offers again all the same after ten seconds, twice as long each time, and at last each hour', () => {
+  const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+  b.order({ channel: channel(1), counter: 1 })
+  a.bench.journey.onIngest = () => ({ verdict: 'UNAUTHORISED', provable: false, relayable: false })
+  expect(join(a, b).envelopes).toBe(1)
+  const doubled = Array.from({ length: 9 }, (_, times) => REOFFER_MS * 2 ** times)
+  for (const pauseMs of [...doubled, REOFFER_MAX_MS, REOFFER_MAX_MS]) {
+    const early = later(a, b, pauseMs - 5_000)
+    expect([early.requests, early.envelopes]).toEqual([['digests', 'entries'], 0])
+    expect(later(a, b, 5_000).envelopes).toBe(1)
+  }
 })
 
 it('offers what sync brought to the neighbours that store it, once it is on disk', () => {

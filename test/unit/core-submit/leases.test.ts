@@ -106,17 +106,26 @@ describe('Who was silent when it was asked for a lease', () => {
   })
 })
 
-test('A refusal counts only with an envelope that verifies, of another release in that place or above', () => {
-  const own = mine.envelope
-  const below = make({ clock: { alice: 1 }, header: { channel: 'app/elsewhere' as typeof CHANNEL } }).envelope
-  const forged = theirs.envelope.slice()
+describe('A refusal counts only with an envelope that verifies, of another release in that place or above', () => {
+  const asking = make({ clock: { alice: 2 }, text: 'mine' })
+  const { envelope: above } = make({ clock: { alice: 2 }, text: 'theirs' })
+  const { envelope: below } = make({ clock: { alice: 1 }, text: 'mine' })
+  const elsewhere = { channel: 'app/elsewhere' as typeof CHANNEL }
+  const { envelope: ofOther } = make({ clock: { alice: 2 }, header: elsewhere })
+  const forged = above.slice()
   forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1
-  for (const envelope of [own, below, forged]) {
+
+  test.each([
+    ['of the release itself', asking.envelope],
+    ['of a lower place', below],
+    ['of another channel', ofOther],
+    ['forged', forged],
+  ])('one %s proves nothing: the next is asked', (_, envelope) => {
     const node = seeds()
-    const asked = node.ask({ type: 'submit', envelope: mine.envelope })
+    const asked = node.ask({ type: 'submit', envelope: asking.envelope })
     const next = node.answer(asked[0], { type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'no', envelope })
     expect(requests(next)).toEqual(['lease peer'])
-  }
+  })
 })
 
 test('A proven refusal frees what was taken and is passed on with its proof', () => {

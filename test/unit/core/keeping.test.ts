@@ -279,7 +279,7 @@ describe('roots', () => {
     bytes: encodeControlGossip({ kind: 'root', envelope: root }),
   })
 
-  it('off the control topic: written with the epochs it raises, relayed; what was rejected may be right now', () => {
+  it('off the control topic: written with the epochs it raises, and relayed', () => {
     const node = new BenchNode()
     node.start()
     node.persist(submitted(node, make({ clock: { alice: 5 } })))
