@@ -8,7 +8,7 @@ import { rank } from '../../../src/core/rendezvous.ts'
 import type { Limits } from '../../../src/limits.ts'
 import type { Name, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { BridgeItem, BridgeRequest } from '../../../src/model/messages.ts'
-import { acts, asked, Bench, limitsOf, peer, requestOf } from '../core-peers/fakes.ts'
+import { acts, asked, Bench, limitsOf, peer, replies, requestOf } from '../core-peers/fakes.ts'
 import { messageOf } from './toy-regions.ts'
 
 const bytes = messageOf('one')
@@ -95,12 +95,15 @@ describe('what is here already', () => {
     expect(judged).toBe(0)
   })
 
-  it('is not pulled again if it was known once it came', () => {
+  it('is not pulled again if it was known once it came, and laid to nobody', () => {
+    gateway({ bridgeDudsPerSecond: 0, bridgeDudsBurst: 0 })
     heard = { verdict: 'ignore', id, known: true }
     announce(first)
     replied(pulls(200)[0], { type: 'item', bytes })
     announce(second)
     expect([judged, pulls(2_000)]).toEqual([1, []])
+    announce(first, item('two'))
+    expect(pulls(200)).toHaveLength(1)
   })
 
   it('is laid to nobody who did not answer for it in time, if it came another way meanwhile', () => {
@@ -149,4 +152,30 @@ it('a claim is said to those near that stand, and to nobody else', () => {
   expect(claims.map(({ peer: to, request }) => [to, request.message.type])).toEqual(
     others.map((to) => [to, 'claim']),
   )
+})
+
+it('of what came a second ago as many are told of as a message takes, where they are not at home', () => {
+  gateway({ maxBridgeHave: 3 })
+  bench.journey.gatewaysOf.set('ap', [peer('ap-0')])
+  bench.link(peer('ap-0'), {}, { region: 'ap' })
+  for (const text of ['one', 'two', 'three', 'four']) {
+    heard = { verdict: 'accept', id: sha256(messageOf(text)), known: false }
+    ask(first, { type: 'announce', item: item(text), bytes: messageOf(text) })
+  }
+  const items = ['one', 'two', 'three'].map(item)
+  expect(later(1_000).map(({ peer: to, request }) => [to, request.message])).toEqual([
+    [peer('ap-0'), { type: 'have', items }],
+  ])
+})
+
+it('a seed of the region that is no gateway may announce, and nothing else', () => {
+  const seed = peer('eu-seed')
+  bench.link(seed, {}, { region: 'eu', submit: true })
+  for (const message of [
+    { type: 'claim', item: item() },
+    { type: 'pull', item: item() },
+    { type: 'have', items: [item()] },
+  ] as const)
+    expect(replies(ask(seed, message))).toMatchObject([{ type: 'refused', code: 'NET_PROTOCOL' }])
+  expect(replies(announce(seed))).toEqual([{ type: 'noted' }])
 })

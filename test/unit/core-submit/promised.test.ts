@@ -1,0 +1,96 @@
+/** What a publisher is told is true when it hears it: of its place, of the content, and of what others signed. */
+import { expect, test } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Address, PeerId } from '../../../src/model/ids.ts'
+import { gossip, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
+import { refusal, replies, requests, SubmitNode, writes } from './submit-node.ts'
+
+const made = make({ clock: { alice: 1 } })
+const done = { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [SELF] }
+const needed = { type: 'need', pages: made.release.header.pages, blocks: [] }
+/** Submitted and brought but for the effects of the last block, whose writes are on their way. */
+function brought(node: SubmitNode, { envelope, id, page, block }: Made = made) {
+  node.settled(node.ask({ type: 'submit', envelope }))
+  node.settled(node.ask({ type: 'page', release: id, bytes: page }))
+  return node.ask({ type: 'block', release: id, bytes: block })
+}
+
+test('A place is taken at this seed, too, however many that the configuration names come before it', () => {
+  const before = Array.from({ length: LIMITS.leaseSeeds }, (_, n) => `${OTHER}${n}` as PeerId)
+  expect(before.every((peer) => peer < SELF)).toBe(true)
+  const node = new SubmitNode({
+    seeds: before.map((peer) => `/ip4/10.0.0.2/tcp/7400/p2p/${peer}` as Address),
+  })
+  for (const peer of before) node.connect(peer, { seed: true })
+  let effects = node.ask({ type: 'submit', envelope: made.envelope })
+  for (const peer of before) {
+    expect(requests(effects)).toEqual([`lease ${peer.slice(8)}`])
+    effects = node.answer(effects[0], { type: 'noted' })
+  }
+  expect(writes(effects)).toEqual(['lease!'])
+  expect(replies(effects)).toEqual([])
+})
+
+test('A release that is known here without its content is not done: its content is asked for', () => {
+  const node = new SubmitNode()
+  node.settled(node.handle(gossip(made)))
+  expect(replies(node.settled(node.ask({ type: 'submit', envelope: made.envelope })))).toEqual([needed])
+})
+
+test('Nor is one that was done and has lost a block: whoever awaits it hears so once it is whole again', () => {
+  const node = new SubmitNode()
+  node.settled(brought(node))
+  const ask = () => replies(node.ask({ type: 'await', release: made.id }))
+  expect(ask()).toMatchObject([{ type: 'done', verdict: 'NEW' }])
+  for (const digest of [sha256(made.page), sha256(made.block)]) node.handle({ kind: 'blockLost', digest })
+  // The manifest is read again, and is not there.
+  node.tick(1)
+  node.handle({ kind: 'blockRead', digest: sha256(made.page), bytes: undefined })
+  expect(replies(node.settled(node.ask({ type: 'submit', envelope: made.envelope })))).toEqual([needed])
+  expect(ask()).toEqual([])
+  node.settled(node.ask({ type: 'page', release: made.id, bytes: made.page }))
+  const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  expect(replies(last)).toContainEqual(done)
+})
+
+test('A release whose place another has got by the time that a second seed holds it is no success', () => {
+  const node = new SubmitNode()
+  node.settled(brought(node))
+  node.connect(PEER, { seed: true })
+  const next = make({ clock: { alice: 2 }, text: 'next' })
+  const [lease] = node.ask({ type: 'submit', envelope: next.envelope })
+  node.settled(node.answer(lease, { type: 'noted' }))
+  node.settled(node.ask({ type: 'page', release: next.id, bytes: next.page }))
+  const [second] = node
+    .settled(node.ask({ type: 'block', release: next.id, bytes: next.block }))
+    .filter((effect) => effect.kind === 'request')
+  expect(second).toMatchObject({ peer: PEER, request: { message: { type: 'await' } } })
+  node.settled(node.handle(gossip(make({ clock: { alice: 2 }, text: 'a twin' }))))
+  node.ask({ type: 'await', release: next.id })
+  const told = node.answer(second, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] })
+  expect(refusal(told)).toBe('ORDER_EQUIVOCATION')
+})
+
+test('A submission whose last batch takes the disk for long is not given up', () => {
+  const node = new SubmitNode()
+  const last = brought(node)
+  expect(replies(node.ask({ type: 'await', release: made.id }))).toEqual([])
+  expect(replies(node.tick(LIMITS.leaseMs)).filter(({ type }) => type === 'refused')).toEqual([])
+  expect(node.counted).toEqual([])
+  node.persist(last)
+  expect(node.counted).toEqual(['NEW'])
+})
+
+test('What it sends of its content are no questions: there may be more blocks than questions at once', () => {
+  const limits = withLimits({ publishAsksPerSecond: 0, publishAsksBurst: 1 })
+  const node = new SubmitNode({ limits })
+  const many = make({ clock: { alice: 1 }, also: ['b=1\n', 'c=1\n', 'd=1\n'] })
+  node.settled(node.ask({ type: 'submit', envelope: many.envelope }))
+  const parts = [many.page, ...[...many.content.values()].filter((bytes) => bytes !== many.page)]
+  const answers = parts.flatMap((bytes, at) =>
+    replies(node.ask({ type: at === 0 ? 'page' : 'block', release: many.id, bytes })),
+  )
+  expect(answers.map(({ type }) => type)).toEqual(['need', 'noted', 'noted', 'noted', 'need'])
+  expect(refusal(node.ask({ type: 'await', release: many.id }))).toBe('LIMIT_RATE')
+})
