@@ -44,3 +44,12 @@ test('as long as a seed is linked it is asked before', () => {
   for (let ms = 0; ms < 1_000; ms += 50) asked.push(...node.tick(50), ...node.noted())
   expect(new Set(asked.map(({ to }) => to))).toEqual(new Set([SEED]))
 })
+
+test('a seed that says it is busy for ever is asked again after as long as a block may take', () => {
+  const node = fetcher({ gateways: [SELF], draw: 0.5 })
+  const [page] = node.started as [Want]
+  expect(node.answer(page.id, { type: 'busy', retryAfterMs: 1e9 })).toEqual([])
+  const asked: Want[] = []
+  for (let ms = 0; ms < LIMITS.blockDeadlineMs; ms += 250) asked.push(...node.tick(250))
+  expect(asked.filter(({ to }) => to === SEED).map(({ digest }) => digest)).toEqual([page.digest])
+})

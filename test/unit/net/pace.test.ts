@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Pace, Throttle } from '../../../src/net/pace.ts'
+import { Bucket, Pace, Throttle } from '../../../src/net/pace.ts'
 
 const busy = (ms: number): void => {
   const endMs = performance.now() + ms
@@ -83,4 +83,12 @@ test('nobody owes more than a burst, however many come at once', async () => {
   await Promise.all(Array.from({ length: 1_000 }, () => throttle.take(who)))
   // a thousand would take ten seconds
   expect(performance.now() - sinceMs).toBeLessThan(5_000)
+})
+
+test('of what is not used no more is saved than a burst, and no more is owed', () => {
+  const bucket = new Bucket(1e6, 5)
+  busy(1)
+  expect(bucket.take(5)).toBe(0)
+  const slow = new Bucket(0, 5)
+  expect([slow.take(5), slow.take(50)]).toEqual([0, -5])
 })

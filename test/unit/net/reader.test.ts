@@ -32,6 +32,14 @@ test('messages come in order, whole, and what is sent later is waited for', asyn
   expect(await later).toEqual(some(200, 1))
 })
 
+test('what is read in time may be many times what may wait', async () => {
+  const { hear, reader } = await reading({ ...OPTIONS, maxWaitingBytes: 200 })
+  for (let round = 0; round < 20; round += 1) {
+    hear(bytesOf([some(90), some(90)]))
+    expect((await reader.read(inTime())).length + (await reader.read(inTime())).length).toBe(180)
+  }
+})
+
 /** CPU of this process, milliseconds: what others do meanwhile is not in it. */
 function cpuMs(): number {
   const { user, system } = process.cpuUsage()

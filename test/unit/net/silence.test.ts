@@ -38,6 +38,16 @@ test('whatever comes begins the count anew', () => {
   expect(ended).toEqual([])
 })
 
+test('one that has said something ends as well once nothing comes any more', () => {
+  const { socket, ended, link } = connection()
+  const silence = watching(link)
+  socket.bytesRead += 1
+  for (let look = 0; look < SILENT_LOOKS; look += 1) silence.look()
+  expect(ended).toEqual([])
+  silence.look()
+  expect(ended).toHaveLength(1)
+})
+
 test('a connection that has ended is not looked at any more', () => {
   const { socket, ended, link } = connection()
   const silence = watching(link)
