@@ -3,7 +3,7 @@ import type { EventOf } from '../../../src/core/events.ts'
 import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
 import { Serve } from '../../../src/core/serve.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
-import type { Digest, PeerId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, PeerId } from '../../../src/model/ids.ts'
 import { coreConfig } from '../core/fleet.ts'
 import { FakeJourney, hex, peer } from '../core-peers/fakes.ts'
 
@@ -20,8 +20,9 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce, ...change } })
   const counter = new StepCounter()
   let monoMs = 0
+  const announced: PeerId[] = []
   const serve = new Serve(config, {
-    announced: () => {},
+    announced: (_step, _release, from) => void announced.push(from),
     asked: () => {},
     isComing: (digest) => coming.has(digest),
     isAskedOf: (_digest, from) => from === askedOf,
@@ -40,6 +41,19 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   return {
     journey,
     coming,
+    /** Whose announcements were looked at. */
+    announced,
+    holds: (from: string) =>
+      run((step) => {
+        const message = {
+          type: 'holds',
+          release: hex('e') as never,
+          channel: 'app' as Channel,
+          whole: true,
+        } as const
+        const request = { protocol: 'blocks', message } as const
+        serve.onRequest(step, journey, { kind: 'request', id: 0, peer: peer(from), request })
+      }),
     want: (id: number, from: string, digest = hex('a'), failed = false) =>
       run((step) => {
         const message = { type: 'want', digest, ...(failed ? { failed } : {}) } as const
