@@ -158,8 +158,8 @@ function streamTurn({ pace, limits }: HostOptions): (connection: object) => Prom
   }
 }
 
-/** Damaged, or there is no room to open it. */
-const UNUSABLE = /corrupt|missing files|no space left|quota exceeded/i
+/** Damaged, or a file of it is gone, or there is no room to open it. */
+const UNUSABLE = /corrupt|missing files|no such file|no space left|quota exceeded/i
 
 /** libp2p's own memory of peers. An unusable one is begun anew: seeds bring what was in it. */
 async function openPeerStore(dir: string, log: LogPort): Promise<LevelDatastore> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -150,10 +150,18 @@ test('the peer store lies in the data directory and has one owner', async () => 
   expect(a.events).toEqual([])
 })
 
-test('a peer store that is damaged is begun anew', async () => {
+test.each([
+  ['that is damaged', (peers: string) => writeFile(join(peers, 'CURRENT'), 'nonsense')],
+  [
+    'whose MANIFEST is gone',
+    async (peers: string) => {
+      for (const name of await readdir(peers)) if (name.startsWith('MANIFEST')) await rm(join(peers, name))
+    },
+  ],
+])('a peer store %s is begun anew', async (_, spoil) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
   await (await Scripted.start({ dataDir })).transport.stop()
-  await writeFile(join(dataDir, 'peers', 'CURRENT'), 'nonsense')
+  await spoil(join(dataDir, 'peers'))
   const again = await node({ dataDir })
   expect(again.notes).toMatchObject([{ code: 'STORE_FAILED', text: expect.stringContaining('begun anew') }])
   expect(await again.transport.rememberedPeers()).toEqual([])
