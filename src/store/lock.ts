@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { faultOf, storeError } from './faults.ts'
+import { faultOf, isDamage, storeError } from './faults.ts'
 
 export interface Lock {
   /** LevelDB's folder that is locked. */
@@ -33,8 +33,8 @@ export async function lockFolder(path: string, dir = path): Promise<Lock> {
   try {
     return await open()
   } catch (error) {
-    // Nothing is in it, so damage costs nothing; a lock held by another process is never 'corrupt'.
-    if (faultOf(error) !== 'corrupt') throw storeError(error, dir)
+    // Nothing is in it, so damage costs nothing, nor does a file of it that is gone; LevelDB locks it before it reads any.
+    if (!isDamage(error)) throw storeError(error, dir)
     await rm(path, { recursive: true, force: true })
     return await open().catch((again: unknown) => {
       throw storeError(again, dir)

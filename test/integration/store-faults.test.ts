@@ -355,11 +355,13 @@ describe('a record that is damaged while the node runs', () => {
   })
 })
 
-test('the lock’s own files hold nothing: damage to them costs nothing', async () => {
+test.each([
+  ['damage to them', (path: string) => writeFile(path, 'no manifest')],
+  ['a lost one', (path: string) => rm(path)],
+])('the lock’s own files hold nothing: %s costs nothing', async (_, spoil) => {
   await lived()
   const lock = join(base, 'floor', '.lock')
-  for (const name of await readdir(lock))
-    if (/^MANIFEST/.test(name)) await writeFile(join(lock, name), 'not a manifest')
+  for (const name of await readdir(lock)) if (/^MANIFEST/.test(name)) await spoil(join(lock, name))
   const { snapshot } = await loaded()
   expect(snapshot).toMatchObject({ corrupt: 0, whole: [one.id, two.id].sort() })
   await expect(storeWith().store.open()).rejects.toMatchObject({ code: 'STORE_LOCKED' })
