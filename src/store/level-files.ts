@@ -53,10 +53,16 @@ async function problemOf(path: string, check: (file: Buffer) => void): Promise<s
 function checkOf(name: string, inUse: ReadonlySet<number> | undefined): ((file: Buffer) => void) | undefined {
   const table = /^(\d+)\.ldb$/.exec(name)
   if (table !== null) return inUse === undefined || inUse.has(Number(table[1])) ? checkTable : undefined
-  return /^(\d+\.log|MANIFEST-\d+)$/.test(name) ? checkLog : undefined
+  if (/^\d+\.log$/.test(name)) return checkLog
+  return /^MANIFEST-\d+$/.test(name) ? checkManifest : undefined
 }
 
 function checkLog(file: Buffer): void {
+  for (const _ of partsOf(file, 'torn'));
+}
+
+/** LevelDB reads on behind a torn end of its log, and opens no MANIFEST that has one of zeros. */
+function checkManifest(file: Buffer): void {
   for (const _ of partsOf(file));
 }
 

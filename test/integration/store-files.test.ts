@@ -88,6 +88,30 @@ describe('a log', () => {
     ])
   })
 
+  test('that ends in zeros from a sector on is torn where its last record reaches into them, and damaged else', async () => {
+    await writeLog(40, 3_000)
+    const path = await log()
+    const bytes = await readFile(path)
+    const damagedAt = async (changed: Buffer): Promise<string | undefined> => {
+      await writeFile(path, changed)
+      return (await check())[0]?.what
+    }
+    const second = 7 + 12 + 5 + 1 + 40
+    expect(await damagedAt(flipped(bytes, second, 1))).toBe(`the checksum at byte ${second} does not hold`)
+    for (let sector = 512; sector < bytes.length; sector += 512) {
+      const torn = Buffer.from(bytes).fill(0, sector)
+      expect(await damagedAt(torn), `from ${sector} on`).toBeUndefined()
+      expect(await damagedAt(Buffer.concat([torn, Buffer.alloc(4_096)]))).toBeUndefined()
+      // what is whole before it, and was promised, counts as ever
+      expect(await damagedAt(flipped(torn, 20, 1))).toBe('the checksum at byte 0 does not hold')
+    }
+    // no disk leaves that
+    expect(await damagedAt(Buffer.from(bytes).fill(0, 3_073))).toBeDefined()
+    expect(
+      await damagedAt(Buffer.concat([flipped(bytes, second + 20, 1), Buffer.alloc(4_096)])),
+    ).toBeDefined()
+  })
+
   test('with a record longer than its block is damaged', async () => {
     await writeLog(40)
     const path = await log()
@@ -173,6 +197,15 @@ describe('a table that no MANIFEST names', () => {
     const [inUse = ''] = (await tables()).filter((name) => !begun().endsWith(name))
     await writeFile(join(dir, inUse), 'torn')
     expect(await check()).toEqual([{ where: join(dir, inUse), what: 'too short for a table' }])
+  })
+
+  test('is checked as any other where the MANIFEST ends in zeros: LevelDB does not open it', async () => {
+    for (let round = 0; round < 2; round += 1) await writeLogOf('k'.repeat(2_000), 40)
+    const manifest = await fileOf(/^MANIFEST-/)
+    const bytes = await readFile(manifest)
+    await writeFile(manifest, Buffer.from(bytes).fill(0, 512))
+    expect(await check()).toMatchObject([{ where: manifest }])
+    await expect(levelDatabase(dir).open()).rejects.toThrow()
   })
 
   test('is checked as any other where an edit of the MANIFEST is of no kind that LevelDB writes', async () => {

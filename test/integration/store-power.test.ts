@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { levelDatabase } from '../../src/store/database.ts'
+import { checkFiles } from '../../src/store/level-files.ts'
 
 /** Each log the store synced by itself, with what was in it then. */
 const synced = new Map<string, Buffer>()
@@ -91,4 +92,27 @@ test('small synced batches behind one another sync no log a second time', async 
   await database.close()
   expect(synced.size).toBe(1)
   for (const log of synced.values()) expect(log.includes('floor/b')).toBe(false)
+})
+
+test('zeros where the power went before a record was written cost that record alone, and are no damage', async () => {
+  const database = levelDatabase(join(base, 'store'))
+  await database.open()
+  await database.batch([{ type: 'put', key: 'whole/a', value: Uint8Array.of(1) }], true)
+  await database.batch([{ type: 'put', key: 'block/b', value: new Uint8Array(100_000).fill(1) }], false)
+  for (const pages of [1, 3, 8, 20]) {
+    const cut = join(base, `cut-${pages}`)
+    await cutPower(join(base, 'store'), cut)
+    const [log = ''] = (await readdir(cut)).filter((name) => name.endsWith('.log'))
+    // its length is on disk already, the pages are not
+    const { size } = await stat(join(cut, log))
+    await truncate(join(cut, log), 4_096 * pages)
+    await truncate(join(cut, log), size)
+    expect(await checkFiles(cut, Number.POSITIVE_INFINITY), `${pages} pages`).toEqual([])
+    const found = levelDatabase(cut)
+    await found.open()
+    const keys = await Promise.all(['whole/a', 'block/b'].map((key) => found.get(key)))
+    await found.close()
+    expect(keys, `${pages} pages`).toEqual([Uint8Array.of(1), undefined])
+  }
+  await database.close()
 })
