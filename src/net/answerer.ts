@@ -130,7 +130,7 @@ export class Answerer {
 
   /**
    * The next request, or undefined where the asker is done or has been idle. The deadline of a message runs from its
-   * first byte: one byte a second does not renew it.
+   * first byte, or from here where that came with the message before: one byte a second does not renew it.
    * @throws MeshError LIMIT_TIMEOUT
    */
   async #read(
@@ -139,8 +139,8 @@ export class Answerer {
     rules: ProtocolRules,
   ): Promise<Uint8Array | undefined> {
     const over = new AbortController()
-    let begun = false
-    let timer = setTimeout(() => over.abort(), rules.idleMs)
+    let begun = messages.hasBegun
+    let timer = setTimeout(() => over.abort(), begun ? rules.messageDeadlineMs : rules.idleMs)
     const onBytes = () => {
       if (begun) return
       begun = true

@@ -35,6 +35,11 @@ export class MessageReader {
     })
   }
 
+  /** The next message has come in part. */
+  get hasBegun(): boolean {
+    return this.#waiting.length === 0 && this.#unframer.hasBegun
+  }
+
   /**
    * The next message; one reader at a time. What came whole before the stream ended is read first.
    * @throws MeshError LIMIT_BYTES, NET_UNREACHABLE; the signal's reason; what ended the stream

@@ -27,6 +27,11 @@ export class Unframer {
     this.#maxLengthBytes = Math.ceil(Math.log2(maxBytes + 1) / 7)
   }
 
+  /** Something of a message has come, its length at least in part, and not all of it. */
+  get hasBegun(): boolean {
+    return this.#lengthBytes > 0
+  }
+
   /** Of a message that is not whole yet. */
   get heldBytes(): number {
     return this.#filled

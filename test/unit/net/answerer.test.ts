@@ -34,6 +34,34 @@ test('what a peer said and left behind is not laid at its door once it has gone'
   expect(misconduct.report).not.toHaveBeenCalled()
 })
 
+test.each([1, 2, 30])(
+  'a message of which %i bytes came with the one before has to be whole in time, as any other',
+  async (cameWith) => {
+    const [sender, receiver] = await streamPair()
+    const rules = protocolRules(LIMITS)
+    const misconduct = { report: vi.fn() }
+    const answerer = new Answerer({
+      rules: { ...rules, admit: { ...rules.admit, messageDeadlineMs: 20 } },
+      limits: LIMITS,
+      pace: { slice: async () => {} },
+      unread: { watch: () => () => {} },
+      misconduct,
+      sink: (event: TransportEvent) => {
+        if (event.kind !== 'request') return
+        const reply = { protocol: 'admit', message: { type: 'noted' } } as const
+        queueMicrotask(() => answerer.reply({ kind: 'reply', id: event.id, reply }))
+      },
+      isCurrent: () => true,
+    } as unknown as AnswererOptions)
+    const message = { type: 'refuse', code: 'ADMIT_REFUSED', text: 'x'.repeat(200) } as const
+    const whole = frame([encodeRequest('admit', message)], 1_000).subarray()
+    const served = answerer.handler('admit')(receiver, { remotePeer: 'peer' } as unknown as Connection)
+    sender.send(Buffer.concat([whole, whole.subarray(0, cameWith)]))
+    await expect.poll(() => misconduct.report.mock.calls).toMatchObject([['peer', { code: 'LIMIT_TIMEOUT' }]])
+    await served
+  },
+)
+
 /** An answerer on a stream of yamux, what it hears given by hand; whatever is asked, a whole block is the answer. */
 function serving(
   blockDeadlineMs: number,
