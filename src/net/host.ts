@@ -133,8 +133,9 @@ async function configuration(options: HostOptions) {
     },
     // Each of its pings is a stream of its own, and all connections are asked at once: `silence.ts` looks instead.
     connectionMonitor: { enabled: false },
-    // must outlive a partition
-    peerStore: { maxAddressAge: 24 * HOUR_MS, maxPeerAge: 7 * 24 * HOUR_MS },
+    // What the core dials stands in the records of peers. A peer itself never ages: on quiet links nothing is written of it
+    // again, and one start with a clock ahead would drop all. How many they are is bounded by the core's book.
+    peerStore: { maxAddressAge: 24 * HOUR_MS, maxPeerAge: Number.POSITIVE_INFINITY },
     metrics: () => options.meter,
     services: {
       identify: identify(),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import type { Address } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
 import { SILENT_LOOKS } from '../../../src/net/silence.ts'
@@ -181,6 +181,22 @@ test('a record of a peer is there again after a restart', async () => {
   expect((await second.transport.rememberedPeers()).map((bytes) => Buffer.from(bytes))).toEqual([
     Buffer.from(record),
   ])
+})
+
+test('a record is there after a month in which nothing was written of its peer', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  const identityPem = newIdentityPem()
+  const record = signedRecord(privateKeyFromPem(identityPem))
+  const first = await Scripted.start({ dataDir })
+  first.transport.perform({ kind: 'rememberPeer', peer: peerIdOf(identityPem), record })
+  await first.untilAsync('kept', async () => (await first.transport.rememberedPeers()).length === 1)
+  await first.transport.stop()
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 30 * 86_400_000 })
+  try {
+    expect(await (await node({ dataDir })).transport.rememberedPeers()).toHaveLength(1)
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('records of peers that are damaged are dropped, and told; the others are there', async () => {
