@@ -9,6 +9,7 @@ import type { FleetId, PeerId } from '../model/ids.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
 import { afterReading } from './after-reading.ts'
 import type { Gate, Inbound } from './gate.ts'
+import { clockWatch, type GossipTimes } from './gossip-clock.ts'
 import { forget, forgetOldest, type GossipMemory, tellLater } from './gossip-memory.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
@@ -21,7 +22,9 @@ export type Topic = EffectOf<'publish'>['topic']
  * What we use of gossipsub 17.1.1: its exported type leaves these public members out. No contract of theirs, hence
  * the exact version in package.json.
  */
-export interface Pubsub extends GossipMemory {
+export type Pubsub = GossipMemory & GossipTimes & Members
+
+interface Members {
   readonly topicValidators: Map<
     string,
     (peer: Libp2pPeerId, message: { data: Uint8Array }) => Promise<TopicValidatorResult>
@@ -219,7 +222,11 @@ export class Gossip {
       pubsub.subscribe(name)
     }
     pubsub.addEventListener('gossipsub:message', ({ detail }) => this.#received(detail))
-    pubsub.addEventListener('gossipsub:heartbeat', () => forgetOldest(pubsub, limits.maxGossipSeen))
+    const watchClock = clockWatch()
+    pubsub.addEventListener('gossipsub:heartbeat', () => {
+      watchClock(pubsub)
+      forgetOldest(pubsub, limits.maxGossipSeen)
+    })
   }
 
   /** Neighbours say that they have a message, and are heard before it is passed on. */

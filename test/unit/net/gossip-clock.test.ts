@@ -1,0 +1,87 @@
+/** The clock of the host is set back: gossipsub's own backoffs, scores and cache, as we set them up. */
+import { gossipsub } from '@chainsafe/libp2p-gossipsub'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import type { FleetId } from '../../../src/model/ids.ts'
+import type { Gate } from '../../../src/net/gate.ts'
+import { Gossip, type GossipParts, gossipOptions, type Pubsub, topicNames } from '../../../src/net/gossip.ts'
+import { Pace } from '../../../src/net/pace.ts'
+
+const HOUR_MS = 3_600_000
+const fleet = {
+  ...{ fleetId: 'f1ee7'.padEnd(64, '0') as FleetId, region: 'default', seed: false, limits: LIMITS },
+  gate: { has: () => true } as unknown as Gate,
+}
+const { releases } = topicNames(fleet.fleetId, fleet.region)
+
+/** What of gossipsub is looked at here. */
+interface Inside {
+  readonly backoff: ReadonlyMap<string, ReadonlyMap<string, number>>
+  readonly mesh: Map<string, Set<string>>
+  readonly score: {
+    addPeer(peer: string): void
+    score(peer: string): number
+    rejectInvalidMessage(peer: string, topic: string): void
+  }
+  readonly seenCache: { put(id: string): void; has(id: string): boolean; prune(): void }
+  readonly gossipTracer: { addPromise(peer: string, ids: Uint8Array[]): void; readonly size: number }
+  doAddBackoff(peer: string, topic: string, ms: number): void
+  handleGraft(peer: string, graft: { topicID: string }[]): Promise<unknown>
+  dispatchEvent(event: Event): void
+}
+
+let inside: Inside
+beforeEach(() => {
+  vi.useFakeTimers()
+  const log = Object.assign(() => {}, { error() {}, trace() {} })
+  const components = { logger: { forComponent: () => log } } as never
+  const pubsub = gossipsub(gossipOptions({ ...fleet, pace: new Pace(LIMITS) }))(components)
+  inside = pubsub as unknown as Inside
+  const known = Object.assign(pubsub, { subscribe: () => {} }) as unknown as Pubsub
+  new Gossip({ ...fleet, pubsub: known } as unknown as GossipParts).start()
+  inside.mesh.set(releases, new Set())
+  inside.score.addPeer('peer')
+})
+afterEach(() => void vi.useRealTimers())
+
+/** Seconds go by, each with a heartbeat. */
+function pass(seconds: number): void {
+  for (let second = 0; second < seconds; second += 1) {
+    vi.advanceTimersByTime(1_000)
+    inside.dispatchEvent(new CustomEvent('gossipsub:heartbeat'))
+  }
+}
+
+test.each([
+  { what: 'goes on', stepMs: 0 },
+  { what: 'is set back by two hours', stepMs: -2 * HOUR_MS },
+])(
+  'while the clock $what a neighbour that left the mesh comes back in time, and unpunished',
+  async ({ stepMs }) => {
+    inside.doAddBackoff('peer', releases, 60_000)
+    pass(30)
+    vi.setSystemTime(Date.now() + stepMs)
+    pass(20)
+    const untilMs = inside.backoff.get(releases)?.get('peer') ?? 0
+    expect(Math.round((untilMs - Date.now()) / 1_000)).toBe(10)
+    pass(11)
+    await inside.handleGraft('peer', [{ topicID: releases }])
+    pass(1)
+    expect([inside.mesh.get(releases)?.has('peer'), inside.score.score('peer')]).toEqual([true, 0])
+  },
+)
+
+test('once the clock is set back what was said is forgotten in time, and scores are looked at anew', () => {
+  inside.seenCache.put('said')
+  inside.gossipTracer.addPromise('peer', [Uint8Array.of(1)])
+  expect(inside.score.score('peer')).toBe(0)
+  vi.setSystemTime(Date.now() - 2 * HOUR_MS)
+  inside.score.rejectInvalidMessage('peer', releases)
+  pass(1)
+  expect([inside.score.score('peer'), inside.gossipTracer.size]).toEqual([-20, 0])
+  inside.seenCache.prune()
+  expect(inside.seenCache.has('said')).toBe(true)
+  pass(LIMITS.gossipSeenMs / 1_000)
+  inside.seenCache.prune()
+  expect(inside.seenCache.has('said')).toBe(false)
+})
