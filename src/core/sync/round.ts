@@ -176,12 +176,14 @@ export class Round {
     const subBuckets: number[] = []
     const rows: Row[] = []
     let bytes = 0
+    const mostOfOne = Math.floor((budget - SUB_BUCKET_BYTES) / ENTRY_BYTES)
     const pending = this.view(step, journey).rowsIn(this.#pending, this.#subs)
     for (const [at, own] of pending.entries()) {
       bytes += SUB_BUCKET_BYTES + ENTRY_BYTES * own.length
       if (bytes > budget && subBuckets.length > 0) break
       subBuckets.push(this.#pending[at] ?? 0)
-      rows.push(...own)
+      // Whoever may publish can choose names that share one. What is not named in it the other takes for lacking here.
+      rows.push(...own.slice(0, mostOfOne))
     }
     this.#pending = this.#pending.slice(subBuckets.length)
     const entries = entriesOf(this.with.salt, rows)
