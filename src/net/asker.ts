@@ -5,7 +5,7 @@ import { type Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { Protocol } from '../model/messages.ts'
-import type { EffectOf, TransportEvent } from '../runtime/ports.ts'
+import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
 import { afterReading } from './after-reading.ts'
 import { isMisconduct, streamError } from './framing.ts'
 import { Line } from './line.ts'
@@ -20,6 +20,7 @@ export interface AskerOptions {
   /** A seed asks hardly anybody for blocks. */
   readonly seed: boolean
   readonly misconduct: Misconduct
+  readonly log: LogPort
   readonly sink: (event: TransportEvent) => void
   /** The one connection in use with a peer. */
   readonly current: (peer: PeerId) => Connection | undefined
@@ -37,7 +38,7 @@ export class Asker {
 
   ask(effect: EffectOf<'request'>): void {
     const { id, peer, request, timeoutMs } = effect
-    const { sink, misconduct, bytesFrom } = this.#options
+    const { sink, misconduct, log, bytesFrom } = this.#options
     const line = this.#line(peer, request.protocol)
     if (line === undefined) {
       // never from within `perform`: the core is in the middle of a step
@@ -49,6 +50,8 @@ export class Asker {
     const failed = (error: unknown) => {
       const failure = streamError(error, request.protocol)
       if (isMisconduct(failure)) misconduct.report(peer, failure)
+      if (failure.code === 'INTERNAL')
+        log.note({ kind: 'note', level: 'error', code: failure.code, text: failure.message, peer })
       if (isNotice(request)) return
       const { code } = failure
       const tell = () =>

@@ -51,7 +51,7 @@ export class Line {
   /**
    * Calls `onReply` for each reply, the last one included, in order; a notice has none and ends once it is sent.
    * @param timeoutMs for the first reply, waiting for a free stream included, and for each further one of a run
-   * @throws MeshError NET_TIMEOUT, NET_UNREACHABLE, NET_PROTOCOL, LIMIT_BYTES, LIMIT_STREAMS, CODEC_*
+   * @throws MeshError NET_TIMEOUT, NET_UNREACHABLE, NET_PROTOCOL, LIMIT_BYTES, LIMIT_STREAMS, CODEC_*, INTERNAL
    */
   async ask(request: AnyRequest, timeoutMs: number, onReply: (reply: AnyReply) => void): Promise<void> {
     if (isNotice(request) && this.#toldAtOnce(request)) return
@@ -121,10 +121,7 @@ export class Line {
 
   /** On a stream that stands idle and takes it: there is nothing to wait for, and no deadline to watch. */
   #toldAtOnce(notice: AnyRequest): boolean {
-    const bytes = frame(
-      [encodeRequest(notice.protocol, notice.message as never)],
-      this.#rules.maxRequestBytes,
-    )
+    const bytes = frame([this.#encoded(notice)], this.#rules.maxRequestBytes)
     const wire = this.#taken < this.#rules.maxStreams ? this.#idleWire() : undefined
     if (wire === undefined) return false
     const isFree = !wire.stream.writableNeedsDrain
@@ -140,8 +137,7 @@ export class Line {
     timeoutMs: number,
     onReply: (reply: AnyReply) => void,
   ): Promise<void> {
-    const bytes = encodeRequest(request.protocol, request.message as never)
-    await writeMessages(stream, [bytes], this.#rules.maxRequestBytes, first)
+    await writeMessages(stream, [this.#encoded(request)], this.#rules.maxRequestBytes, first)
     if (isNotice(request)) return
     let runBytes = 0
     for (let count = 1; ; count += 1) {
@@ -155,6 +151,15 @@ export class Line {
       done(received.byteLength)
       if (isLast(reply)) return
     }
+  }
+
+  /** @throws MeshError INTERNAL where it is too long, which is our own fault: not to be laid at the peer's door */
+  #encoded(request: AnyRequest): Uint8Array {
+    const bytes = encodeRequest(request.protocol, request.message as never)
+    const { id, maxRequestBytes } = this.#rules
+    if (bytes.byteLength <= maxRequestBytes) return bytes
+    const what = `own ${request.message.type} of ${bytes.byteLength} bytes`
+    throw new MeshError('INTERNAL', `${id}: ${what} is over the limit of ${maxRequestBytes}`)
   }
 
   /** Waits for one of the `maxStreams` places. */

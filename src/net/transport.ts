@@ -124,7 +124,7 @@ async function startParts(
   const host = await createHost({ ...options, gate, pace, unread, meter, gater: connections.gater })
   const { current, isCurrent } = connections
   const asker = new Asker({
-    ...{ rules, limits, unread, seed: options.seed, misconduct, sink, current },
+    ...{ rules, limits, unread, seed: options.seed, misconduct, log, sink, current },
     bytesFrom: (connection) => silence.bytesFrom(connection),
   })
   const answerer = new Answerer({ rules, limits, gate, pace, unread, misconduct, log, sink, isCurrent })

@@ -145,6 +145,17 @@ test('a run longer than its bound ends the request', async () => {
   expect(a.of('reply')).toHaveLength(2)
 })
 
+test.each([
+  { what: 'a request', own: sync },
+  { what: 'a notice', own: holds(1) },
+])('$what of our own that is too long is told, and not held against the peer', async ({ own }) => {
+  const [a, b] = await pair({ limits: { maxSyncMessageBytes: 10, maxBlockMessageBytes: 10 } })
+  a.ask(b.id, own)
+  await a.until('told', () => a.notes.some(({ code }) => code === 'INTERNAL'))
+  expect(a.notes).toMatchObject([{ level: 'error', code: 'INTERNAL', peer: b.id }])
+  expect([a.of('misbehaved'), b.of('request')]).toEqual([[], []])
+})
+
 // Older builds filled the bound with envelopes alone, so that what surrounds them came on top.
 test('a run that holds 1 MiB of envelopes is read to its end', async () => {
   const [a, b] = await pair()
