@@ -14,7 +14,9 @@ import {
   type Asked,
   codeHeard,
   type Link,
+  letGoForMs,
   newLink,
+  noRoomMs,
   ownHello,
   ownRoot,
   refusal,
@@ -175,7 +177,7 @@ export class Admit implements Stage {
         return
       case 'refuse':
         reply(step, id, { type: 'noted' })
-        this.#hangUp(step, link.session.peer, codeHeard(message.code), textHeard(message))
+        this.#refused(step, link.session, message)
         return
       case 'hello':
         this.#takeHello(step, journey, link, id, message)
@@ -236,6 +238,11 @@ export class Admit implements Stage {
     this.#ask(step, link, { type: 'refuse', code, text })
   }
 
+  #refused(step: Step, session: Session, said: Extract<AdmitRequest, { readonly type: 'refuse' }>): void {
+    const awayMs = letGoForMs(session, said.code, this.#config.limits)
+    this.#hangUp(step, session.peer, codeHeard(said.code), textHeard(said), awayMs)
+  }
+
   #refuseHeard(step: Step, { session, refusing }: Link): void {
     if (refusing !== undefined) this.#hangUp(step, session.peer, refusing.code, refusing.text)
   }
@@ -281,9 +288,7 @@ export class Admit implements Stage {
     const room = this.#places.room(step, journey, newcomer, [...this.sessions()])
     if (room.kind === 'none') {
       const text = `this node has its ${this.#places.most(journey)} peers; try another`
-      // Whoever has links enough needs no seed: a large fleet must not ask its few seeds all the time.
-      const retryAfterMs = submit ? limits.linkSwapMs : limits.redialIdleMaxMs
-      return this.#turnAway(step, link, 'ADMIT_REFUSED', text, retryAfterMs)
+      return this.#turnAway(step, link, 'ADMIT_REFUSED', text, noRoomMs(submit, limits))
     }
     const retryAfterMs = this.#turns.take(step.now.monoMs)
     if (retryAfterMs > 0)

@@ -107,8 +107,13 @@ export class Peers implements Stage {
     this.#lookSoon(step)
   }
 
-  onRefused(step: Step, _journey: Journey, peer: PeerId, retryAfterMs: number): void {
-    this.#redial.told(peer, step.now.monoMs, retryAfterMs, this.#short)
+  onRefused(step: Step, journey: Journey, peer: PeerId, retryAfterMs: number): void {
+    const { limits, submit } = this.#config
+    // A full seed: at another one somebody would have to go, and would go for the next.
+    const isFull = this.#book.isSeed(peer) && retryAfterMs > limits.redialIdleMaxMs && !this.#short && !submit
+    const away = isFull ? [...this.#book.seeds()].filter((one) => journey.session(one) === undefined) : []
+    for (const one of new Set([peer, ...away]))
+      this.#redial.told(one, step.now.monoMs, retryAfterMs, this.#short)
     this.#lookSoon(step)
   }
 

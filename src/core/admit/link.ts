@@ -1,11 +1,12 @@
 /** One connection on its way to be admitted, and the words both sides use. */
 import { CODES, type Code } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Hello, Refused } from '../../model/messages.ts'
 import type { CoreConfig } from '../config.ts'
 import type { EventOf, RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { RootRun } from '../roots/run.ts'
-import type { Session } from '../session.ts'
+import { isAdmitted, type Session } from '../session.ts'
 
 /** Of our own requests at most one is out. */
 export type Asked = 'open' | 'root' | 'fork' | 'refuse' | 'hello'
@@ -59,6 +60,16 @@ export const codeHeard = (code: string): Code =>
 
 export const textHeard = ({ code, text }: { readonly code: string; readonly text: string }): string =>
   `the peer refuses this node: ${code}: ${text}`
+
+/** Whoever has links enough needs no seed: a large fleet must not ask its few seeds all the time. */
+export const noRoomMs = (seed: boolean, { linkSwapMs, redialIdleMaxMs }: Limits): number =>
+  seed ? linkSwapMs : redialIdleMaxMs
+
+/** Whom it dialled and was admitted by lets this node go: another has its place there. Undefined: for something else. */
+export const letGoForMs = (session: Session, code: string, limits: Limits): number | undefined =>
+  code === 'ADMIT_REFUSED' && session.direction === 'outbound' && isAdmitted(session)
+    ? noRoomMs(session.hello.submit, limits)
+    : undefined
 
 export const ownRoot = (journey: Journey) => ({
   version: journey.root().version,

@@ -54,10 +54,10 @@ function comes(from = OTHER, hello: Hello = helloOf()): Effect[] {
 }
 
 /** We dial, and the other answers with its hello. */
-function goes(): Effect[] {
+function goes(hello: Hello = helloOf()): Effect[] {
   bench.run((step, journey) => admit.onConnected(step, journey, connected(OTHER, 'outbound')))
   answers(1, { type: 'opened', version: 1, digest: hex('1') })
-  return answers(2, helloOf())
+  return answers(2, hello)
 }
 
 const hungUp = (code: string, id = OTHER) => ({ kind: 'hangUp', peer: id, code })
@@ -99,6 +99,28 @@ describe('a certificate that does not hold', () => {
   it('cannot put words of its own among our codes', () => {
     comes()
     expect(codes(asks(9, { type: 'refuse', code: 'STORE_CORRUPT', text: 'x' }))).toEqual(['ADMIT_REFUSED'])
+  })
+})
+
+describe('a node that is let go', () => {
+  const { linkSwapMs, redialIdleMaxMs } = LIMITS
+  const refuse = { type: 'refuse', code: 'ADMIT_REFUSED', text: 'makes room for another node' } as const
+
+  it.each([
+    ['a seed', true, linkSwapMs],
+    ['a node', false, redialIdleMaxMs],
+  ])('by %s comes back as if that had refused it for want of room', (_, submit, retryAfterMs) => {
+    goes(helloOf({ submit }))
+    expect(acts(asks(9, refuse))[1]).toEqual({ ...hungUp('ADMIT_REFUSED'), retryAfterMs })
+  })
+
+  it('for another reason, by whom it did not dial or before it was admitted is not told when to come back', () => {
+    goes()
+    expect(acts(asks(9, { ...refuse, code: 'ADMIT_EXPIRED' }))[1]).toEqual(hungUp('ADMIT_EXPIRED'))
+    comes()
+    expect(acts(asks(9, refuse))[1]).toEqual(hungUp('ADMIT_REFUSED'))
+    bench.run((step, journey) => admit.onConnected(step, journey, connected(OTHER, 'outbound')))
+    expect(acts(asks(9, refuse))[1]).toEqual(hungUp('ADMIT_REFUSED'))
   })
 })
 

@@ -330,4 +330,47 @@ describe('a peer that says when to come back', () => {
       expect(dialledAfterMs()).toBeLessThan(2_500)
     }
   })
+
+  describe('a full seed', () => {
+    const more = someone({ submit: true })
+    const begin = (submit: boolean) => {
+      start({
+        seeds: [SEED, more].map(({ id }) => addressOf(id)),
+        limits: limitsOf({ minDegree: 2, outsideDegree: 0 }),
+        submit,
+      })
+      fail(addressOf(more.id))
+      admit(SEED.id, {}, { submit: true })
+      for (const name of ['a', 'b']) admit(peer(name))
+      pass(2_000)
+    }
+
+    it('is left to others for an hour, and so is every other: somebody would have to go there', () => {
+      begin(false)
+      told(LIMITS.linkSwapMs)
+      bench.pass(LIMITS.linkSwapMs * 0.7)
+      expect(dials(pass(60_000))).toEqual([])
+      bench.pass(LIMITS.linkSwapMs * 0.3)
+      expect(dials(pass(13_000))).toHaveLength(1)
+    })
+
+    it('and every other is dialled within 10 s once links are missing', () => {
+      begin(false)
+      told(LIMITS.linkSwapMs)
+      expect(dials(pass(60_000))).toEqual([])
+      lose(peer('a'))
+      expect(dials(pass(LIMITS.redialMaxMs + 1_500)).sort()).toEqual(
+        [SEED, more].map(({ id }) => addressOf(id)).sort(),
+      )
+    })
+
+    it('keeps no seed from another, nor a turn anybody from the next', () => {
+      begin(true)
+      told(LIMITS.linkSwapMs)
+      expect(dials(pass(20_000))).toEqual([addressOf(more.id)])
+      begin(false)
+      told(LIMITS.redialMaxMs)
+      expect(dials(pass(5_000))).toEqual([addressOf(more.id)])
+    })
+  })
 })
