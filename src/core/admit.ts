@@ -274,7 +274,8 @@ export class Admit implements Stage {
       this.#ask(step, link, { type: 'fork', root })
       return
     }
-    if (link.session.direction === 'outbound') this.#ask(step, link, ownHello(this.#config, journey))
+    if (link.session.direction === 'outbound')
+      this.#ask(step, link, ownHello(this.#config, journey, step.now))
     else if (link.held !== undefined) this.#conclude(step, journey, link, link.held)
   }
 
@@ -303,7 +304,7 @@ export class Admit implements Stage {
       this.#hangUp(step, room.of, 'ADMIT_REFUSED', 'makes room for another node')
       this.#places.moved(step, peer, room.of)
     }
-    reply(step, held.id, ownHello(this.#config, journey))
+    reply(step, held.id, ownHello(this.#config, journey, step.now))
     this.#admit(step, link, held.hello, judgement.admission)
   }
 

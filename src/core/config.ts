@@ -15,8 +15,11 @@ export interface CoreConfig {
   /** Stands for gateway only where nobody else does, as a seed: a slow link would hold up its region's large releases. */
   readonly gatewayLast?: boolean
   readonly seeds: readonly Address[]
-  /** Own certificate chain, node first; peers judge it. */
-  readonly chain: readonly Uint8Array[]
+  /**
+   * Own certificate chain, node first, as this node shows it at that moment: who signs its own signs another once the
+   * clock says that peers would refuse the last. The very same array where it is still the same chain; peers judge it.
+   */
+  readonly chain: (wallMs: number) => readonly Uint8Array[]
   /** A private key of `freshness.keys`: bare signature over the bytes given. Only seeds have it. Deterministic, synchronous. */
   readonly signBeacon?: { readonly key: KeyId; sign(data: Uint8Array): Uint8Array }
   /**

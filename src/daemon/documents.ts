@@ -11,6 +11,7 @@ import { startChain } from '../trust/chain.ts'
 import { type PrivateKey, privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
 import { looseMode } from './key-mode.ts'
+import { signedForItsTime } from './own-record.ts'
 
 /** A document a configuration names, as wire envelope. @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID */
 export function readDocument(path: string, key: string, limits: Limits): Uint8Array {
@@ -73,16 +74,22 @@ function readText(path: string, key: string): string {
 }
 
 /**
- * How this node proves itself: its certificate, or one it signs for itself with its pool's key.
+ * How this node proves itself at a moment: its certificate, or one it signs for itself with its pool's key.
  * @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID (also: a region or zone that the certificate does not give)
  */
-export function ownChain(config: NodeConfig, peer: PeerId, limits: Limits): Uint8Array[] {
+export function ownChain(
+  config: NodeConfig,
+  peer: PeerId,
+  limits: Limits,
+): (wallMs: number) => readonly Uint8Array[] {
   const { admission } = config
-  if (admission === undefined) return []
+  const none: readonly Uint8Array[] = []
+  if (admission === undefined) return () => none
   if ('certificate' in admission) {
     const own = readDocument(admission.certificate, 'admission.certificate', limits)
     checkLabels(config, certificateOf(own, 'admission.certificate', limits).labels, admission.certificate)
-    return [own]
+    const chain = [own]
+    return () => chain
   }
   const pool = readDocument(admission.pool, 'admission.pool', limits)
   const poolKey = readPrivateKey(admission.poolKey, 'admission.poolKey')
@@ -90,9 +97,10 @@ export function ownChain(config: NodeConfig, peer: PeerId, limits: Limits): Uint
   const wished: Labels = new Map(Object.entries(config.labels).sort(([a], [b]) => (a < b ? -1 : 1)))
   const labels = grantedLabels(certificateOf(pool, 'admission.pool', limits), wished)
   checkLabels(config, labels, admission.pool)
-  const now = Date.now()
-  const node = { peer, labels, notBefore: now - SKEW_MS, notAfter: now + OWN_CERTIFICATE_MS }
-  return [encodeEnvelope(issueNodeCertificate(node, poolKey)), pool]
+  return signedForItsTime((validity) => [
+    encodeEnvelope(issueNodeCertificate({ peer, labels, ...validity }, poolKey)),
+    pool,
+  ])
 }
 
 /** Peers would refuse what another key signed, and say no more than that. */
@@ -134,8 +142,3 @@ export function chainExpires(chain: readonly Uint8Array[], limits: Limits): numb
   const ends = chain.map((bytes) => certificateOf(bytes, 'admission', limits).notAfter)
   return ends.length === 0 ? undefined : Math.min(...ends)
 }
-
-/** A clock a little behind must not make a certificate that is not valid yet. */
-const SKEW_MS = 3_600_000
-/** Signed anew at every start; the pool's own end bounds it. */
-const OWN_CERTIFICATE_MS = 365 * 86_400_000

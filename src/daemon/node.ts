@@ -108,14 +108,14 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   const fleetId = fleetOf(root, limits)
   await makeFolders(config)
   const identity = await loadOrCreateIdentity(config.data)
-  const ownCertificates = ownChain(config, identity.peerId, limits)
-  const certificateExpires = chainExpires(ownCertificates, limits)
+  const chain = ownChain(config, identity.peerId, limits)
+  const labels = certifiedLabels(chain(Date.now()), limits)
   const logger = await createLogger(config.log.level)
 
   const metrics: NodeMetrics = createMetrics({
     view: () => core.view(clock.now()),
     storeBytes: () => store.bytes(),
-    certificateExpires: () => certificateExpires,
+    certificateExpires: () => chainExpires(chain(Date.now()), limits),
     gossip: (sessions) => gossipOf(transport, sessions),
   })
   undo.push(() => metrics.stop())
@@ -129,9 +129,11 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
     emit: (event) => driver.dispatch(event),
     onGone: ended(log, onEnd),
   })
-  const region = regionIn(certifiedLabels(ownCertificates, limits))
-  const transport = transportOf(config, identity, { fleetId, region }, log, metrics)
-  const core = createNode(coreConfig(config, root, identity, ownCertificates, () => transport.addresses()))
+  const place = { region: regionIn(labels), zone: zoneIn(labels) }
+  const transport = transportOf(config, identity, { fleetId, region: place.region }, log, metrics)
+  const core = createNode(
+    coreConfig(config, root, identity, { ...place, chain }, () => transport.addresses()),
+  )
   const now = nowOf(core, clock)
   const content = createContent(store, limits, ({ id, header }) =>
     lacking(now.channelView(header.channel), id),
@@ -235,20 +237,18 @@ function coreConfig(
   config: NodeConfig,
   root: Uint8Array,
   identity: Identity,
-  chain: readonly Uint8Array[],
+  { chain, region, zone }: Pick<CoreConfig, 'chain' | 'region' | 'zone'>,
   addresses: () => readonly string[],
 ): CoreConfig {
   const limits = config.limitsInForce
-  const labels = certifiedLabels(chain, limits)
-  const [region, zone] = [regionIn(labels), zoneIn(labels)]
   const patterns = config.channels.map(parsePattern)
   const key = privateKeyFromPem(identity.pem)
   const freshness =
     config.freshness === undefined ? undefined : readPrivateKey(config.freshness.key, 'freshness.key')
   const { peerId: peer } = identity
-  const fixed = { v: 1, critical: [], peer, patterns, region, zone, submit: config.submit, chain } as const
-  const peerRecord = signedWhenChanged(addresses, (own, at) =>
-    signPeerRecord({ ...fixed, addresses: own, at }, key),
+  const fixed = { v: 1, critical: [], peer, patterns, region, zone, submit: config.submit } as const
+  const peerRecord = signedWhenChanged(addresses, chain, (own, links, at) =>
+    signPeerRecord({ ...fixed, addresses: own, chain: links, at }, key),
   )
   return {
     self: identity.peerId,
@@ -267,8 +267,9 @@ function coreConfig(
     signHeartbeat: (at, stopgap) => {
       const own = addresses().slice(0, MAX_HEARTBEAT_ADDRESSES) as Address[]
       if (own.length === 0) return undefined
-      const said = { v: 1, critical: [], peer, region: region as Name, addresses: own, chain, at } as const
-      return signHeartbeat(stopgap === undefined ? said : { ...said, stopgap }, key)
+      const said = { v: 1, critical: [], peer, region: region as Name, addresses: own, at } as const
+      const shown = { ...said, chain: chain(Date.now()) }
+      return signHeartbeat(stopgap === undefined ? shown : { ...shown, stopgap }, key)
     },
     keepReleases: config.keepReleases,
     soakMs: config.health.soakMs,

@@ -1,25 +1,65 @@
-/** The node's own peer record, as it is given to peers. */
+/** What the node signs of itself: its peer record and, with a pool's key, its certificate. */
+import { MAX_TIME_MS } from '../codec/ids.ts'
 import type { Address } from '../model/ids.ts'
+import type { Validity } from '../trust/certificates.ts'
 
 /** As many as a peer record may hold. */
 const MAX_RECORD_ADDRESSES = 16
 
+/** A clock a little behind must not make a certificate that is not valid yet. */
+const SKEW_MS = 3_600_000
+/** The pool's own end bounds it. */
+const OWN_CERTIFICATE_MS = 365 * 86_400_000
+/** Long before anybody is warned of its end. */
+const RENEW_MS = OWN_CERTIFICATE_MS / 2
+
 /**
- * A fresh record makes every peer check a signature: it is signed anew only where the addresses are others, or peers hold
- * a later one. Each is later than the one before, also where the clock was set back, or peers would keep to that.
+ * A certificate is of the time that the clock said when it was signed. A host may start with a clock that is years behind
+ * or days ahead and have it set right later: then it is signed anew, or every peer would refuse this node until its next
+ * start. So it is when half of it is over, for a node that runs on.
+ */
+export function signedForItsTime(
+  sign: (validity: Validity) => readonly Uint8Array[],
+): (wallMs: number) => readonly Uint8Array[] {
+  let last:
+    | { readonly notBefore: number; readonly renewAt: number; readonly chain: readonly Uint8Array[] }
+    | undefined
+  return (wallMs) => {
+    // A document knows no time before 1970, where a host without a battery begins, and none after MAX_TIME_MS.
+    const at = Math.min(Math.max(wallMs, SKEW_MS), MAX_TIME_MS - OWN_CERTIFICATE_MS)
+    if (last === undefined || at < last.notBefore || at > last.renewAt) {
+      const [notBefore, notAfter] = [at - SKEW_MS, at + OWN_CERTIFICATE_MS]
+      last = { notBefore, renewAt: notAfter - RENEW_MS, chain: sign({ notBefore, notAfter }) }
+    }
+    return last.chain
+  }
+}
+
+/**
+ * A fresh record makes every peer check a signature: it is signed anew only where the addresses or the certificate are
+ * others, or peers hold a later one. Each is later than the one before, also where the clock was set back, or peers would keep to that.
  */
 export function signedWhenChanged(
   addresses: () => readonly string[],
-  sign: (addresses: readonly Address[], at: number) => Uint8Array,
+  chain: (wallMs: number) => readonly Uint8Array[],
+  sign: (addresses: readonly Address[], chain: readonly Uint8Array[], at: number) => Uint8Array,
   nowMs: () => number = Date.now,
 ): (notBefore: number) => Uint8Array {
-  let last: { readonly addresses: string; readonly at: number; readonly record: Uint8Array } | undefined
+  let last:
+    | {
+        readonly addresses: string
+        readonly chain: readonly Uint8Array[]
+        readonly at: number
+        readonly record: Uint8Array
+      }
+    | undefined
   return (notBefore) => {
     const own = addresses().slice(0, MAX_RECORD_ADDRESSES) as Address[]
     const text = own.join(' ')
-    if (last?.addresses !== text || last.at < notBefore) {
+    const links = chain(nowMs())
+    if (last?.addresses !== text || last.chain !== links || last.at < notBefore) {
       const at = Math.max(nowMs(), notBefore, (last?.at ?? 0) + 1)
-      last = { addresses: text, at, record: sign(own, at) }
+      last = { addresses: text, chain: links, at, record: sign(own, links, at) }
     }
     return last.record
   }

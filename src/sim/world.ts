@@ -132,7 +132,7 @@ export class World {
         seeds: Array.from({ length: seeds }, (_, n) => addressOf(peerOfKey(keyNamed(`node ${n}`)))).filter(
           (other) => other !== address,
         ),
-        chain,
+        chain: () => chain,
         ...(freshness === undefined
           ? {}
           : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),

@@ -79,7 +79,13 @@ class Sequence {
     this.oracle = new Oracle(limits)
     this.#speech = new Speech(seed, random, protocols)
     this.#node = createNode({
-      ...{ self: SELF.id, root: ROOTS[0] as Uint8Array, region: SELF.region, zone: 'a', chain: SELF.chain },
+      ...{
+        self: SELF.id,
+        root: ROOTS[0] as Uint8Array,
+        region: SELF.region,
+        zone: 'a',
+        chain: () => SELF.chain,
+      },
       ...{ patterns: [submit ? '**' : 'app/**'] as Pattern[], seeds: [addressOf((MEMBERS[1] as Member).id)] },
       ...{ submit, keepReleases: 3, soakMs: 30_000, materialize: true, random, limits },
       ...(submit ? { signBeacon } : {}),

@@ -73,7 +73,7 @@ export class LinkWorld {
         zone: 'all',
         submit: at < init.seeds,
         seeds: seeds.filter((address) => peerOf(address) !== peer),
-        chain: chains[at] as readonly Uint8Array[],
+        chain: () => chains[at] as readonly Uint8Array[],
         peerRecord: () => records[at] as Uint8Array,
         keepReleases: 3,
         soakMs: 0,

@@ -154,7 +154,8 @@ export class RegionalFleet {
     const record = signedRecord(key, { region, zone: 'z', submit, chain, patterns })
     const seeds = this.#seeds.map((name) => addressOf(peerOfKey(keyNamed(`${name} node 0`))))
     const core = createNode({
-      ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit, chain },
+      ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit },
+      chain: () => chain,
       seeds: seeds.filter((seed) => seed !== address),
       ...(freshness === undefined
         ? {}

@@ -3,7 +3,7 @@ import { CODES, type Code } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Hello, Refused } from '../../model/messages.ts'
 import type { CoreConfig } from '../config.ts'
-import type { EventOf, RequestId } from '../events.ts'
+import type { EventOf, Now, RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { RootRun } from '../roots/run.ts'
 import { isAdmitted, type Session } from '../session.ts'
@@ -76,9 +76,13 @@ export const ownRoot = (journey: Journey) => ({
   digest: journey.rootDigest(),
 })
 
-export const ownHello = ({ chain, patterns, region, zone, submit }: CoreConfig, journey: Journey): Hello => ({
+export const ownHello = (
+  { chain, patterns, region, zone, submit }: CoreConfig,
+  journey: Journey,
+  { wallMs }: Now,
+): Hello => ({
   type: 'hello',
-  chain,
+  chain: chain(wallMs),
   patterns,
   region,
   zone,

@@ -45,7 +45,7 @@ export class OwnCertificate {
       this.#said = ''
       this.#sayAgainMonoMs = monoMs + DAY_MS
     }
-    this.#judgement = this.#judge(self, chain, journey.root(), wallMs)
+    this.#judgement = this.#judge(self, chain(wallMs), journey.root(), wallMs)
     this.#aheadMs = aheadOf(step.now)
     this.#lookAtMonoMs = monoMs + (this.#judgement.kind === 'refused' ? REFUSED_LOOK_MS : DAY_MS)
     step.wakeAt(this.#lookAtMonoMs)

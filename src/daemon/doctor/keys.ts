@@ -78,14 +78,15 @@ export async function checkAdmission(config: NodeConfig): Promise<readonly Findi
     const { limitsInForce: limits } = config
     const peer = peerIdOf(isNew ? newIdentityPem() : readFileSync(identity, 'utf8'))
     const current = await newestRoot(config)
-    const judgement = createJudge(limits)(peer, ownChain(config, peer, limits), current, Date.now())
+    const nowMs = Date.now()
+    const judgement = createJudge(limits)(peer, ownChain(config, peer, limits)(nowMs), current, nowMs)
     if (judgement.kind === 'refused') {
       const section = judgement.code === 'ADMIT_EXPIRED' ? 'certificate-expiry' : 'join-a-node'
       const advice = `peers refuse it so; see docs/operations.md#${section}`
       return [wrong(check, `${judgement.code}: ${judgement.text}`, advice)]
     }
     const { labels, pool, notAfter } = judgement.admission
-    const left = Math.min(pool?.notAfter ?? notAfter, notAfter) - Date.now()
+    const left = Math.min(pool?.notAfter ?? notAfter, notAfter) - nowMs
     const said = [...labels].map(([name, value]) => `${name}=${value}`).join(' ') || 'no labels'
     const text = `${pool === undefined ? 'of its own' : `of pool ${pool.name}`}, ${said}, valid for ${Math.max(0, Math.floor(left / DAY_MS))} days`
     return [left < WARN_MS ? wrong(check, text, 'hand out a new one in time') : fine(check, text)]

@@ -49,7 +49,8 @@ function buildCore(trust: SimTrust, at: number, region: Name, zone: Name, seed: 
   const record = signedRecord(key, { region, zone, submit, chain })
   const [freshness] = trust.freshness
   const core = createNode({
-    ...{ self: peer, root: trust.rootEnvelope, patterns, region, zone, submit, chain },
+    ...{ self: peer, root: trust.rootEnvelope, patterns, region, zone, submit },
+    chain: () => chain,
     seeds: submit ? [] : [addressOf(peerOfKey(keyOf(ORIGIN)))],
     ...(submit && freshness !== undefined
       ? { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }

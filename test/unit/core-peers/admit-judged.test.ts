@@ -250,6 +250,20 @@ describe('the own certificate', () => {
     expect([codes(tick(1)), admit.own()?.kind]).toEqual([[], 'admitted'])
   })
 
+  it('is shown and judged as it is at that moment', () => {
+    const shown: number[] = []
+    const chain = (wallMs: number) => {
+      shown.push(wallMs)
+      return [Uint8Array.of(shown.length)]
+    }
+    start({ chain })
+    look()
+    expect(judge.chains.at(-1)).toEqual([Uint8Array.of(1)])
+    bench.pass(5_000)
+    expect(replies(comes()).at(-1)).toMatchObject({ type: 'hello', chain: [Uint8Array.of(2)] })
+    expect(shown).toEqual([bench.now.wallMs - 5_000, bench.now.wallMs])
+  })
+
   it.each([1, -1])('is looked at once the clock was set by more than an hour (%i)', (sign) => {
     look()
     judge.refused.set(peer('self'), 'ADMIT_EXPIRED')

@@ -144,7 +144,7 @@ export const configOf = (more: Partial<CoreConfig> = {}): CoreConfig => ({
   zone: 'a',
   submit: false,
   seeds: [],
-  chain: [],
+  chain: () => [],
   keepReleases: 3,
   soakMs: 0,
   materialize: false,
@@ -264,6 +264,8 @@ export const replies = (effects: readonly Effect[]): AnyReply['message'][] =>
 export class FakeJudge {
   readonly admissions = new Map<PeerId, Partial<Admission>>()
   readonly refused = new Map<PeerId, 'ADMIT_REFUSED' | 'ADMIT_EXPIRED' | 'ADMIT_LABELS'>()
+  /** Judged so far, in order. */
+  readonly chains: (readonly Uint8Array[])[] = []
 
   admission = (id: PeerId): Admission => ({
     peer: id,
@@ -277,7 +279,8 @@ export class FakeJudge {
     ...this.admissions.get(id),
   })
 
-  judge: Judge = (id, _chain, root) => {
+  judge: Judge = (id, chain, root) => {
+    this.chains.push(chain)
     const code = root.removed.peers.some((removed) => removed.id === id)
       ? 'ADMIT_REMOVED'
       : this.refused.get(id)

@@ -70,7 +70,7 @@ export const coreConfig = (change: Partial<CoreConfig> = {}): CoreConfig => ({
   zone: 'a',
   submit: false,
   seeds: [],
-  chain: [],
+  chain: () => [],
   keepReleases: 3,
   soakMs: 30_000,
   materialize: true,

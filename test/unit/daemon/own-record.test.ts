@@ -1,16 +1,21 @@
-import { expect, test } from 'vitest'
-import { signedWhenChanged } from '../../../src/daemon/own-record.ts'
+import { describe, expect, it, test } from 'vitest'
+import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
+import { signedForItsTime, signedWhenChanged } from '../../../src/daemon/own-record.ts'
+import type { Validity } from '../../../src/trust/certificates.ts'
 
-test('the own record is signed anew where addresses change or a later one is asked for, and never of an earlier time', () => {
+test('the own record is signed anew where addresses or certificate change or a later one is asked for, and never of an earlier time', () => {
   let nowMs = 1_000
   let addresses = ['a']
   const signed: string[] = []
-  const sign = (own: readonly string[], at: number): Uint8Array => {
+  let chain = [new Uint8Array(1)]
+  const sign = (own: readonly string[], links: readonly Uint8Array[], at: number): Uint8Array => {
+    expect(links).toBe(chain)
     signed.push(`${own.join(' ')} ${at}`)
     return new Uint8Array(signed.length)
   }
   const record = signedWhenChanged(
     () => addresses,
+    () => chain,
     sign,
     () => nowMs,
   )
@@ -23,5 +28,52 @@ test('the own record is signed anew where addresses change or a later one is ask
   nowMs = 9_000
   addresses = ['b']
   record(5_001)
-  expect(signed).toEqual(['a 1000', 'a 5001', 'a b 5002', 'b 9000'])
+  chain = [new Uint8Array(2)]
+  record(5_001)
+  record(5_001)
+  expect(signed).toEqual(['a 1000', 'a 5001', 'a b 5002', 'b 9000', 'b 9001'])
+})
+
+describe('a certificate that a node signs for itself', () => {
+  const NOW = Date.UTC(2026, 0, 1)
+  const [HOUR, DAY] = [3_600_000, 86_400_000]
+  const signing = () => {
+    const signed: Validity[] = []
+    const chain = signedForItsTime((validity) => {
+      signed.push(validity)
+      return [new Uint8Array(signed.length)]
+    })
+    return { chain, signed }
+  }
+
+  it('is the same until half of it is over', () => {
+    const { chain, signed } = signing()
+    const first = chain(NOW)
+    expect(signed).toEqual([{ notBefore: NOW - HOUR, notAfter: NOW + 365 * DAY }])
+    expect([chain(NOW - HOUR), chain(NOW + 182 * DAY)]).toEqual([first, first])
+    expect(chain(NOW + 183 * DAY)).not.toBe(first)
+    expect(signed[1]?.notAfter).toBe(NOW + (183 + 365) * DAY)
+  })
+
+  it.each([
+    ['years behind', NOW - 3_650 * DAY],
+    ['days ahead', NOW + 60 * DAY],
+  ])('is signed anew once a clock that was %s is set right', (_what, wrongMs) => {
+    const { chain, signed } = signing()
+    chain(wrongMs)
+    chain(NOW)
+    chain(NOW + 1)
+    expect(signed.slice(1)).toEqual([{ notBefore: NOW - HOUR, notAfter: NOW + 365 * DAY }])
+  })
+
+  it('is of times that a document can name, and then not signed at each look either', () => {
+    const { chain, signed } = signing()
+    chain(1_000)
+    chain(MAX_TIME_MS)
+    chain(MAX_TIME_MS + DAY)
+    expect(signed).toEqual([
+      { notBefore: 0, notAfter: HOUR + 365 * DAY },
+      { notBefore: MAX_TIME_MS - 365 * DAY - HOUR, notAfter: MAX_TIME_MS },
+    ])
+  })
 })
