@@ -27,7 +27,7 @@ import { fleetOf, foldersOf, makeFolders } from './folders.ts'
 import { heard, type OnContent } from './heard.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
-import { signedWhenChanged } from './own-record.ts'
+import { signedToFit, signedWhenChanged } from './own-record.ts'
 import { tokenProblem } from './token.ts'
 import { type CoreNow, createView, type DaemonView } from './view.ts'
 
@@ -132,7 +132,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   const place = { region: regionIn(labels), zone: zoneIn(labels) }
   const transport = transportOf(config, identity, { fleetId, region: place.region }, log, metrics)
   const core = createNode(
-    coreConfig(config, root, identity, { ...place, chain }, () => transport.addresses()),
+    coreConfig(config, root, identity, { ...place, chain, log }, () => transport.addresses()),
   )
   const now = nowOf(core, clock)
   const content = createContent(store, limits, ({ id, header }) =>
@@ -237,7 +237,7 @@ function coreConfig(
   config: NodeConfig,
   root: Uint8Array,
   identity: Identity,
-  { chain, region, zone }: Pick<CoreConfig, 'chain' | 'region' | 'zone'>,
+  { chain, region, zone, log }: Pick<CoreConfig, 'chain' | 'region' | 'zone'> & { readonly log: LogPort },
   addresses: () => readonly string[],
 ): CoreConfig {
   const limits = config.limitsInForce
@@ -264,13 +264,16 @@ function coreConfig(
       ? {}
       : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
     peerRecord,
-    signHeartbeat: (at, stopgap) => {
-      const own = addresses().slice(0, MAX_HEARTBEAT_ADDRESSES) as Address[]
-      if (own.length === 0) return undefined
-      const said = { v: 1, critical: [], peer, region: region as Name, addresses: own, at } as const
-      const shown = { ...said, chain: chain(Date.now()) }
-      return signHeartbeat(stopgap === undefined ? shown : { ...shown, stopgap }, key)
-    },
+    signHeartbeat: signedToFit(
+      addresses,
+      (own, at, stopgap) => {
+        const said = { v: 1, critical: [], peer, region: region as Name, addresses: own, at } as const
+        const shown = { ...said, chain: chain(Date.now()) }
+        return signHeartbeat(stopgap === undefined ? shown : { ...shown, stopgap }, key)
+      },
+      limits,
+      heartbeatTooLong(log),
+    ),
     keepReleases: config.keepReleases,
     soakMs: config.health.soakMs,
     materialize: config.materialize !== undefined,
@@ -289,8 +292,11 @@ function seedAddress(text: string, index: number): Address {
   }
 }
 
-/** As many as a heartbeat may hold. */
-const MAX_HEARTBEAT_ADDRESSES = 8
+const heartbeatTooLong = (log: LogPort) => () => {
+  const text =
+    'this node does not stand for gateway: beside its certificate a heartbeat has no room for an address; give the pool or the node fewer or shorter labels'
+  log.note({ kind: 'note', level: 'warn', code: 'LIMIT_BYTES', text })
+}
 
 /** @throws MeshError CONFIG_INVALID (no such group), ACTIVATE_UNSAFE_DIR: at start, not at the first release */
 async function openActivator(config: NodeConfig, store: StorePort, log: LogPort): Promise<ActivatorPort> {

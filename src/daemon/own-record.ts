@@ -1,10 +1,15 @@
-/** What the node signs of itself: its peer record and, with a pool's key, its certificate. */
+/** What the node signs of itself: peer record, heartbeat and, with a pool's key, its certificate. */
 import { MAX_TIME_MS } from '../codec/ids.ts'
+import type { CoreConfig } from '../core/config.ts'
+import type { Limits } from '../limits.ts'
+import type { Stopgap } from '../model/heartbeat.ts'
 import type { Address } from '../model/ids.ts'
 import type { Validity } from '../trust/certificates.ts'
 
 /** As many as a peer record may hold. */
 const MAX_RECORD_ADDRESSES = 16
+/** As many as a heartbeat may hold. */
+const MAX_HEARTBEAT_ADDRESSES = 8
 
 /** A clock a little behind must not make a certificate that is not valid yet. */
 const SKEW_MS = 3_600_000
@@ -62,5 +67,31 @@ export function signedWhenChanged(
       last = { addresses: text, chain: links, at, record: sign(own, links, at) }
     }
     return last.record
+  }
+}
+
+/**
+ * The node's own heartbeat, with as many of its addresses as there is room for beside its certificate: peers refuse one
+ * that is too long, and with it every hello that brings it.
+ * @param onTooLong called once, when not even one address fits: such a node does not stand for gateway
+ */
+export function signedToFit(
+  addresses: () => readonly string[],
+  sign: (addresses: readonly Address[], at: number, stopgap: Stopgap | undefined) => Uint8Array,
+  { maxHeartbeatBytes }: Limits,
+  onTooLong: () => void,
+): NonNullable<CoreConfig['signHeartbeat']> {
+  let isSaid = false
+  return (at, stopgap) => {
+    const own = addresses().slice(0, MAX_HEARTBEAT_ADDRESSES) as Address[]
+    for (let count = own.length; count > 0; count -= 1) {
+      const heartbeat = sign(own.slice(0, count), at, stopgap)
+      if (heartbeat.length <= maxHeartbeatBytes) return heartbeat
+    }
+    if (own.length > 0 && !isSaid) {
+      isSaid = true
+      onTooLong()
+    }
+    return undefined
   }
 }

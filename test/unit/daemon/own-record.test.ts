@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest'
 import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
-import { signedForItsTime, signedWhenChanged } from '../../../src/daemon/own-record.ts'
+import { signedForItsTime, signedToFit, signedWhenChanged } from '../../../src/daemon/own-record.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { Validity } from '../../../src/trust/certificates.ts'
 
 test('the own record is signed anew where addresses or certificate change or a later one is asked for, and never of an earlier time', () => {
@@ -75,5 +76,39 @@ describe('a certificate that a node signs for itself', () => {
       { notBefore: 0, notAfter: HOUR + 365 * DAY },
       { notBefore: MAX_TIME_MS - 365 * DAY - HOUR, notAfter: MAX_TIME_MS },
     ])
+  })
+})
+
+describe('the own heartbeat', () => {
+  const ROOM = 100
+  const signing = (addresses: readonly string[], chainBytes: number) => {
+    let told = 0
+    const sign = (own: readonly string[]) => new Uint8Array(chainBytes + own.join('').length)
+    const heartbeat = signedToFit(
+      () => addresses,
+      sign,
+      { ...LIMITS, maxHeartbeatBytes: ROOM },
+      () => {
+        told += 1
+      },
+    )
+    return { length: () => heartbeat(1, undefined)?.length, told: () => told }
+  }
+  const [one, ten] = ['x'.repeat(10), Array.from({ length: 10 }, () => 'x'.repeat(10))]
+
+  it('names eight addresses, or as many as fit beside the certificate', () => {
+    expect(signing(ten, 20).length()).toBe(ROOM)
+    expect(signing(ten, 21).length()).toBe(91)
+    expect(signing([one], 90).length()).toBe(ROOM)
+  })
+
+  it('is not said where not even one fits, which is told once', () => {
+    const { length, told } = signing([one], 91)
+    expect([length(), length(), told()]).toEqual([undefined, undefined, 1])
+  })
+
+  it('is not said, and nothing is told, while there is no address', () => {
+    const { length, told } = signing([], 91)
+    expect([length(), told()]).toEqual([undefined, 0])
   })
 })
