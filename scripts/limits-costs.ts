@@ -2,6 +2,7 @@
 import type { Limits } from '../src/limits.ts'
 
 const FORM = 'whoever made or sent it: a document is refused, for a message the connection ends'
+const LEFT_OUT = 'whoever made it: the document is left out'
 const DOCUMENT =
   'whoever made it: the document is refused; a peer that sends it loses score or its connection'
 const ROOT = 'the operator: the root is refused'
@@ -33,7 +34,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxEnvelopeBytes: DOCUMENT,
   maxPageBytes: RELEASE,
   maxBlockBytes: RELEASE,
-  maxBeaconBytes: DOCUMENT,
+  maxBeaconBytes: LEFT_OUT,
   maxCertificateBytes: DOCUMENT,
   maxHeartbeatBytes: DOCUMENT,
   maxPeerRecordBytes: DOCUMENT,
@@ -162,7 +163,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   beaconGraceMs: 'nobody: the channel, or the node, is shown as behind',
   beaconAheadMs: 'the beacon key: what it says is left out',
   maxBeaconEntries: 'nobody: the seed makes more pages',
-  maxBeaconPageBits: DOCUMENT,
+  maxBeaconPageBits: LEFT_OUT,
   maxBeaconPageBytes: 'the beacon keys: no further page of theirs is fetched',
   floorLostWaitMs: PACE,
   maxWants: WAITS,

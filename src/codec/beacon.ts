@@ -13,7 +13,7 @@ const beacon: Form<Beacon> = open({
   root: int(1),
   key: keyId,
   at: timeMs,
-  pages: list(digest, (limits) => 2 ** limits.maxBeaconPageBits, 1),
+  pages: list(digest, (limits) => 2 ** limits.maxBeaconPageBits, 1, 'LIMIT_BYTES'),
 })
 
 /**

@@ -6,7 +6,7 @@
 import { encodeControlGossip } from '../codec/gossip.ts'
 import { MAX_TIME_MS } from '../codec/ids.ts'
 import type { BeaconEntry, ChannelHash, Freshness as State } from '../model/beacon.ts'
-import type { Channel, Digest, PeerId } from '../model/ids.ts'
+import type { Channel, Digest, KeyId, PeerId } from '../model/ids.ts'
 import type { AnyReply, BeaconMark } from '../model/messages.ts'
 import { comparePlaces } from '../model/place.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -188,6 +188,7 @@ export class Freshness implements Stage {
     if (keys !== this.#freshnessKeys) {
       this.#freshnessKeys = keys
       this.#keys.reset()
+      this.#log.reset()
       this.#pages.keep(this.#keys.served())
     }
     this.#refresh(step, journey)
@@ -239,7 +240,8 @@ export class Freshness implements Stage {
 
   #check(journey: Journey, envelope: Uint8Array): BeaconCheck {
     const trust = { root: journey.root(), blames: journey.isRootCertain() }
-    return checkBeacon(envelope, trust, (key) => this.#keys.at(key), this.#config.limits)
+    const isSaid = (key: KeyId) => this.#log.isOfNewerBuild(key)
+    return checkBeacon(envelope, trust, (key) => this.#keys.at(key), isSaid, this.#config.limits)
   }
 
   #judge(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): GossipVerdict {
@@ -247,6 +249,10 @@ export class Freshness implements Stage {
     if (check.kind === 'reject') {
       step.emit({ kind: 'note', level: 'warn', code: check.code, text: check.text, peer: from })
       return 'reject'
+    }
+    if (check.kind === 'unsupported') {
+      this.#log.newerBuild(step, check.key)
+      return 'ignore'
     }
     // A key of a root we do not have yet: who took the beacon in has that, and the beacon comes again. Nobody else is asked:
     // no signature says that there is such a root.

@@ -51,6 +51,11 @@ function noteOfSpentKey(key: KeyId): Note {
   return { kind: 'note', level: 'error', code: 'TRUST_UNAUTHORISED', text }
 }
 
+function noteOfNewerBuild(key: KeyId): Note {
+  const text = `beacons of freshness key ${key.slice(0, 12)} are of a newer build, so that nothing they say counts here: upgrade this node`
+  return { kind: 'note', level: 'warn', code: 'CODEC_UNSUPPORTED', text }
+}
+
 type Emits = Pick<Step, 'emit'>
 
 /** Says what has changed since it was said last. */
@@ -59,6 +64,8 @@ export class FreshnessLog {
   readonly #behind = new Set<Channel>()
   #ahead: ReadonlySet<KeyId> = new Set()
   #isSpent = false
+  /** Keys that sign what this build cannot read; they are in the root, which bounds them. */
+  readonly #newer = new Set<KeyId>()
 
   node(step: Emits, state: Freshness): void {
     if (state !== this.#node) step.emit(noteOf(state))
@@ -82,5 +89,18 @@ export class FreshnessLog {
   spent(step: Emits, key: KeyId): void {
     if (!this.#isSpent) step.emit(noteOfSpentKey(key))
     this.#isSpent = true
+  }
+  newerBuild(step: Emits, key: KeyId): void {
+    if (!this.#newer.has(key)) step.emit(noteOfNewerBuild(key))
+    this.#newer.add(key)
+  }
+
+  isOfNewerBuild(key: KeyId): boolean {
+    return this.#newer.has(key)
+  }
+
+  /** The root names other keys. */
+  reset(): void {
+    this.#newer.clear()
   }
 }

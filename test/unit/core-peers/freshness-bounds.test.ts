@@ -1,8 +1,13 @@
 /** What whoever holds a freshness key can make others do is bounded. */
-import { expect, test } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { encode } from '../../../src/codec/cbor.ts'
+import { encodeEnvelope, preAuthEncoding } from '../../../src/codec/envelope.ts'
 import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
 import type { GossipVerdict } from '../../../src/core/effects.ts'
-import type { Pattern, ReleaseId } from '../../../src/model/ids.ts'
+import { PAYLOAD_TYPES } from '../../../src/model/envelope.ts'
+import type { Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
+import type { PrivateKey } from '../../../src/trust/private-key.ts'
 import { beaconOf, CHANNEL, EVERY_MS, entryAt, factsAt, KEYS, Listener, rootWith, SEED } from './beacons.ts'
 import { asked, codes, limitsOf } from './fakes.ts'
 
@@ -82,4 +87,46 @@ test('a seed whose key has signed the last moment there is says no more, and tha
   // what no peer could read is not told of by sync either, and no page is made for it
   expect(node.freshness.marks()).toEqual([{ key: KEY.id, at: MAX_TIME_MS }])
   expect(node.freshness.page(beaconOf(KEY, 1, [entryAt(2)]).digest)).toBeUndefined()
+})
+
+describe('a beacon of a newer build', () => {
+  const newer = (signer: PrivateKey, named = signer) => {
+    const payload = encode({ v: 2, whatever: 'else' })
+    const payloadType = PAYLOAD_TYPES.beacon
+    const sig = signer.sign(preAuthEncoding(payloadType, payload))
+    return encodeEnvelope({ payloadType, payload, signatures: [{ keyId: named.id, sig }] })
+  }
+
+  it.each([
+    ['of another version', () => newer(KEY)],
+    ['with a critical name', () => beaconOf(KEY, 1, [], { critical: ['later'] }).envelope],
+  ])('%s is left out, and said once of its key', (_what, made) => {
+    const { node, judge } = listener()
+    const said = (envelope: Uint8Array) => {
+      const effects = node.hear({ envelope, page: new Uint8Array(), digest: '' as Digest })
+      return codes(effects)
+    }
+    expect(said(made())).toEqual(['CODEC_UNSUPPORTED'])
+    expect([said(made()), judge(newer(KEY))]).toEqual([[], 'ignore'])
+    expect(said(newer(OTHER))).toEqual(['CODEC_UNSUPPORTED'])
+    expect(judge(beaconOf(KEY, node.bench.now.wallMs, []).envelope)).toBe('accept')
+  })
+
+  it('says nothing where no key of the root signed it, and is blamed where it says one did', () => {
+    const { node, judge } = listener()
+    const stranger = generatePrivateKey('ed25519').key
+    expect(judge(newer(stranger))).toBe('ignore')
+    expect(judge(newer(stranger, KEY))).toBe('reject')
+    const unsaid = node.hear({ envelope: newer(KEY), page: new Uint8Array(), digest: '' as Digest })
+    expect(codes(unsaid)).toEqual(['CODEC_UNSUPPORTED'])
+  })
+})
+
+test('over a bound of this node a beacon is left out, and nobody is blamed for it', () => {
+  const { judge, wall } = listener({ limits: limitsOf({ maxBeaconPageBits: 0 }) })
+  const { digest, envelope } = beaconOf(KEY, wall(), [])
+  expect(judge(beaconOf(KEY, wall(), [], { pages: [digest, digest] }).envelope)).toBe('ignore')
+  expect(judge(envelope)).toBe('accept')
+  const small = listener({ limits: limitsOf({ maxBeaconBytes: 10 }) })
+  expect(small.judge(envelope)).toBe('ignore')
 })
