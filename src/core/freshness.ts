@@ -360,6 +360,7 @@ export class Freshness implements Stage {
     const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)
     if (at > MAX_TIME_MS) return this.#log.spent(step, key)
     const pages = this.#own.build(journey)
+    this.#log.leftOut(step, this.#own.leftOut())
     for (const { digest, bytes, page } of pages) this.#pages.put(digest, bytes, page)
     const digests = pages.map(({ digest }) => digest)
     const { beacon, envelope } = ownBeacon(signer, root, at, digests)

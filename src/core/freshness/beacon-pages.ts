@@ -20,8 +20,11 @@ export function pageBits(pages: number, maxBits: number): number | undefined {
 
 /** How many of the first two digits of a hash there are. */
 const FIRST_BYTES = 256
+/** The head of a CBOR list is no longer, and an entry has so many values, lists included. */
+const LIST_HEAD_BYTES = 5
+const ENTRY_ITEMS = 7
 
-/** The least k with no page above `maxBeaconEntries`; at the greatest k a page may be longer. */
+/** The least k with no page above `maxBeaconEntries`; at the greatest k a page may be as long as a block. */
 function bitsFor(entries: readonly BeaconEntry[], { maxBeaconPageBits, maxBeaconEntries }: Limits): number {
   const counts = new Array<number>(FIRST_BYTES).fill(0)
   for (const { channel } of entries) counts[pageIndex(channel, 8)] = (counts[pageIndex(channel, 8)] ?? 0) + 1
@@ -38,6 +41,17 @@ function cut(entries: readonly BeaconEntry[], bits: number): BeaconPage[] {
   const pages: BeaconEntry[][] = Array.from({ length: 2 ** bits }, () => [])
   for (const entry of entries) pages[pageIndex(entry.channel, bits)]?.push(entry)
   return pages.map((page) => page.sort((a, b) => (a.channel < b.channel ? -1 : 1)))
+}
+
+/** As many of the first as a block holds: a longer page nobody could fetch. Equal seeds leave out the same. */
+function fitting(page: BeaconPage, { maxBlockBytes, maxItems }: Limits): BeaconPage {
+  const most = Math.floor((maxItems - 1) / ENTRY_ITEMS)
+  let left = maxBlockBytes - LIST_HEAD_BYTES
+  const tooMany = page.findIndex((entry, at) => {
+    left -= encodeBeaconPage([entry]).length - 1
+    return left < 0 || at >= most
+  })
+  return tooMany < 0 ? page : page.slice(0, tooMany)
 }
 
 export const isSameEntry = (a: BeaconEntry, b: BeaconEntry | undefined): boolean =>
@@ -63,6 +77,11 @@ export interface SignedPage {
   readonly page: BeaconPage
 }
 
+interface BuiltPage extends SignedPage {
+  /** With what has no room. */
+  readonly whole: BeaconPage
+}
+
 /**
  * Pages over all durable channels; equal seeds make equal bytes. A page that says what it said the last time is not made
  * anew: with 20,000 channels all 256 of them take a tenth of a second.
@@ -70,7 +89,7 @@ export interface SignedPage {
 export class BeaconPages {
   readonly #hashes: ChannelHashes
   readonly #limits: Limits
-  #last: readonly SignedPage[] = []
+  #last: readonly BuiltPage[] = []
 
   constructor(hashes: ChannelHashes, limits: Limits) {
     this.#hashes = hashes
@@ -80,15 +99,27 @@ export class BeaconPages {
   build(journey: Pick<Journey, 'channels' | 'envelope'>): readonly SignedPage[] {
     const entries = [...journey.channels()].flatMap((facts) => entryOf(journey, facts, this.#hashes) ?? [])
     const pages = cut(entries, bitsFor(entries, this.#limits))
-    this.#last = pages.map((page, at) => this.#known(page, at) ?? signedPage(page))
+    this.#last = pages.map((whole, at) => this.#known(whole, at) ?? { ...this.#signed(whole), whole })
     return this.#last
   }
 
-  #known(page: BeaconPage, at: number): SignedPage | undefined {
+  /** Channels that had no room on the pages built last. */
+  leftOut(): number {
+    return this.#last.reduce((sum, { page, whole }) => sum + whole.length - page.length, 0)
+  }
+
+  #known(whole: BeaconPage, at: number): BuiltPage | undefined {
     const last = this.#last[at]
     const isUnchanged =
-      last?.page.length === page.length && page.every((entry, place) => isSameEntry(entry, last.page[place]))
+      last?.whole.length === whole.length &&
+      whole.every((entry, place) => isSameEntry(entry, last.whole[place]))
     return isUnchanged ? last : undefined
+  }
+
+  #signed(whole: BeaconPage): SignedPage {
+    // No page that the number of pages keeps short is measured.
+    if (whole.length <= this.#limits.maxBeaconEntries) return signedPage(whole)
+    return signedPage(fitting(whole, this.#limits))
   }
 }
 

@@ -51,6 +51,11 @@ function noteOfSpentKey(key: KeyId): Note {
   return { kind: 'note', level: 'error', code: 'TRUST_UNAUTHORISED', text }
 }
 
+function noteOfLeftOut(channels: number): Note {
+  const text = `beacons of this seed say nothing of ${channels} channels: too many begin alike by their hash to fit in one page; no node can tell whether those are the newest`
+  return { kind: 'note', level: 'error', code: 'LIMIT_BYTES', text }
+}
+
 function noteOfNewerBuild(key: KeyId): Note {
   const text = `beacons of freshness key ${key.slice(0, 12)} are of a newer build, so that nothing they say counts here: upgrade this node`
   return { kind: 'note', level: 'warn', code: 'CODEC_UNSUPPORTED', text }
@@ -64,6 +69,7 @@ export class FreshnessLog {
   readonly #behind = new Set<Channel>()
   #ahead: ReadonlySet<KeyId> = new Set()
   #isSpent = false
+  #isLeftOut = false
   /** Keys that sign what this build cannot read; they are in the root, which bounds them. */
   readonly #newer = new Set<KeyId>()
 
@@ -90,6 +96,12 @@ export class FreshnessLog {
     if (!this.#isSpent) step.emit(noteOfSpentKey(key))
     this.#isSpent = true
   }
+  /** Of the own pages. */
+  leftOut(step: Emits, channels: number): void {
+    if (channels > 0 && !this.#isLeftOut) step.emit(noteOfLeftOut(channels))
+    this.#isLeftOut = channels > 0
+  }
+
   newerBuild(step: Emits, key: KeyId): void {
     if (!this.#newer.has(key)) step.emit(noteOfNewerBuild(key))
     this.#newer.add(key)

@@ -4,7 +4,7 @@ import { channelHash, sha256 } from '../../../src/codec/digest.ts'
 import { ChannelHashes } from '../../../src/core/channel-hashes.ts'
 import { BeaconPages, pageIndex } from '../../../src/core/freshness/beacon-pages.ts'
 import type { ChannelFacts } from '../../../src/core/journey.ts'
-import { LIMITS } from '../../../src/limits.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
 
 const releaseOf = (text: string) => sha256(new TextEncoder().encode(text)) as string as ReleaseId
@@ -64,4 +64,22 @@ test('a page is made anew where it says something else, and only there: as one t
   const bits = Math.log2(first.length)
   const changed = new Set([next, held, gone].map(({ channel }) => pageIndex(channelHash(channel), bits)))
   for (const [at, page] of second.entries()) expect(page === first[at]).toBe(!changed.has(at))
+})
+
+test('a page is no longer than a block, nor of more values than a document may have: the first of its channels are on it', () => {
+  const { facts, journey } = fleetOf(300)
+  const hashes = facts.map(({ channel }) => channelHash(channel)).sort()
+  const build = (limits: Partial<Limits>) => {
+    const all = { ...LIMITS, maxBeaconPageBits: 0, ...limits }
+    const pages = new BeaconPages(new ChannelHashes(), all)
+    const [only] = pages.build(journey)
+    expect(decodeBeaconPage(only?.bytes as Uint8Array, all)).toEqual(only?.page)
+    expect(only?.page.map(({ channel }) => channel)).toEqual(hashes.slice(0, only?.page.length))
+    expect(pages.build(journey)[0]).toBe(only)
+    return { length: only?.page.length ?? 0, leftOut: pages.leftOut() }
+  }
+  expect(build({})).toEqual({ length: 300, leftOut: 0 })
+  const full = build({ maxBlockBytes: 10_000 })
+  expect([full.length > 100, full.length + full.leftOut]).toEqual([true, 300])
+  expect(build({ maxItems: 1_500 })).toEqual({ length: 214, leftOut: 86 })
 })

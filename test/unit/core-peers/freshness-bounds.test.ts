@@ -6,7 +6,7 @@ import { encodeEnvelope, preAuthEncoding } from '../../../src/codec/envelope.ts'
 import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
 import type { GossipVerdict } from '../../../src/core/effects.ts'
 import { PAYLOAD_TYPES } from '../../../src/model/envelope.ts'
-import type { Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
 import { beaconOf, CHANNEL, EVERY_MS, entryAt, factsAt, KEYS, Listener, rootWith, SEED } from './beacons.ts'
 import { asked, codes, limitsOf } from './fakes.ts'
@@ -129,4 +129,17 @@ test('over a bound of this node a beacon is left out, and nobody is blamed for i
   expect(judge(envelope)).toBe('accept')
   const small = listener({ limits: limitsOf({ maxBeaconBytes: 10 }) })
   expect(small.judge(envelope)).toBe('ignore')
+})
+
+test('a seed with more channels than have room on its pages says so, once', () => {
+  const channels = ['shop/a', 'shop/b'] as Channel[]
+  const node = new Listener(rootWith([KEY]), {
+    submit: true,
+    signBeacon: { key: KEY.id, sign: (data) => KEY.sign(data) },
+    limits: limitsOf({ maxBeaconEntries: 1, maxBeaconPageBits: 0, maxBlockBytes: 100 }),
+  })
+  for (const channel of channels) node.bench.journey.facts.set(channel, factsAt(1, channel))
+  node.bench.journey.envelopes.set(factsAt(1).target as ReleaseId, new Uint8Array())
+  expect(codes(node.start())).toEqual(['LIMIT_BYTES'])
+  expect(codes(node.pass(2 * EVERY_MS))).not.toContain('LIMIT_BYTES')
 })
