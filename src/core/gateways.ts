@@ -52,11 +52,11 @@ export class Gateways implements Stage {
   #pace: Pace
   #startMonoMs = 0
   #standFromMonoMs = 0
-  #said = { count: 0, monoMs: Number.NEGATIVE_INFINITY, jitter: 1 }
+  #said = { count: 0, at: 0, monoMs: Number.NEGATIVE_INFINITY, jitter: 1 }
   #nextLookMonoMs = 0
   #lastAskMonoMs = Number.NEGATIVE_INFINITY
   #nextAskAllMonoMs = 0
-  #own: { readonly at: number; readonly bytes: Uint8Array; readonly stopgap: Stopgap | undefined } | undefined
+  #own: { readonly bytes: Uint8Array; readonly stopgap: Stopgap | undefined } | undefined
   /** Another host dialled this node, and any connection was not from this very host. */
   #dialledMonoMs = Number.NEGATIVE_INFINITY
   #dialledHereMonoMs = Number.NEGATIVE_INFINITY
@@ -275,13 +275,13 @@ export class Gateways implements Stage {
       return
     }
     if (this.#own !== undefined && step.now.monoMs < this.#nextSayMonoMs) return
-    const at = momentAfter(this.#own?.at ?? 0, step.now.wallMs, this.#config.limits)
+    const at = momentAfter(this.#said.at, step.now.wallMs, this.#config.limits)
     const bytes = this.#config.signHeartbeat?.(at, stopgap)
     const jitter = 0.9 + this.#config.random() / 5
-    this.#said = { count: this.#said.count + 1, monoMs: step.now.monoMs, jitter }
+    this.#said = { count: this.#said.count + 1, at, monoMs: step.now.monoMs, jitter }
     if (bytes === undefined) return
     if (this.#own === undefined) this.#lookSoon(step)
-    this.#own = { at, bytes, stopgap }
+    this.#own = { bytes, stopgap }
     this.#best.clear()
     const word = encodeControlGossip({ kind: 'heartbeat', envelope: bytes })
     step.emit({ kind: 'publish', topic: 'control', bytes: word })

@@ -17,8 +17,8 @@ export function paceOf(own: string, book: Heartbeats, monoMs: number, limits: Li
 }
 
 /**
- * When the next heartbeat is said to be of: later than the last, or nobody takes it for news. Unless the clock was set
- * back so far that others, who go by theirs, would ignore it until they get there.
+ * When the next heartbeat is said to be of: later than the last, also of before others stood in between, or nobody takes
+ * it for news. Unless the clock was set back so far that others, who go by theirs, would ignore it until they get there.
  */
 export const momentAfter = (lastAt: number, wallMs: number, { heartbeatSkewMs }: Limits): number =>
   lastAt - wallMs > heartbeatSkewMs ? wallMs : Math.max(wallMs, lastAt + 1)

@@ -90,3 +90,16 @@ test('of a clock that is a little ahead an old word is none', () => {
   bench.pass(5_000)
   expect(hear(signed('a')(bench.now.wallMs))).toBe('ignore')
 })
+
+test('who stands again, after others stood and its clock went back a little, says a later time than before', () => {
+  const last = saidIn(12_000).at(-1) as number
+  // Proven ones, who rank above a new one.
+  for (const name of Array.from({ length: LIMITS.maxGateways }, (_, at) => `other ${at}`))
+    expect(hear(signed(name)(bench.now.wallMs))).toBe('accept')
+  tick()
+  expect(gateways.of('eu')).not.toContain(named('self'))
+  setClock(-LIMITS.heartbeatSkewMs / 2)
+  const again = saidIn(30_000)
+  expect(again.length).toBeGreaterThan(0)
+  expect(again.every((at) => at > last)).toBe(true)
+})
