@@ -355,10 +355,12 @@ export class Freshness implements Stage {
   #sign(step: Step, journey: Journey, signer: NonNullable<CoreConfig['signBeacon']>): void {
     const { key } = signer
     const root = journey.root()
-    if (!root.freshness.keys.includes(key)) return
+    const { keys, maxAgeS, maxSkewS } = root.freshness
+    if (!keys.includes(key)) return
     // Only a later `at` is news, also after a clock that was ahead has been set right.
     const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)
     if (at > MAX_TIME_MS) return this.#log.spent(step, key)
+    this.#log.ownAhead(step, key, at - step.now.wallMs, (maxAgeS + maxSkewS) * 1_000)
     const pages = this.#own.build(journey)
     this.#log.leftOut(step, this.#own.leftOut())
     for (const { digest, bytes, page } of pages) this.#pages.put(digest, bytes, page)

@@ -51,6 +51,11 @@ function noteOfSpentKey(key: KeyId): Note {
   return { kind: 'note', level: 'error', code: 'TRUST_UNAUTHORISED', text }
 }
 
+function noteOfOwnAhead(key: KeyId, aheadMs: number): Note {
+  const text = `freshness key ${key.slice(0, 12)} has signed a time ${Math.ceil(aheadMs / 60_000)} minutes ahead of this seed's clock, and what it says next is later still: nodes may call channels stale until then, whatever their own clocks; if this clock is right, replace the key (confmesh trust set-freshness)`
+  return { kind: 'note', level: 'error', code: 'SYNC_CLOCK_OR_DELAY', text }
+}
+
 function noteOfLeftOut(channels: number): Note {
   const text = `beacons of this seed say nothing of ${channels} channels: too many begin alike by their hash to fit in one page; no node can tell whether those are the newest`
   return { kind: 'note', level: 'error', code: 'LIMIT_BYTES', text }
@@ -70,6 +75,7 @@ export class FreshnessLog {
   #ahead: ReadonlySet<KeyId> = new Set()
   #isSpent = false
   #isLeftOut = false
+  #isOwnAhead = false
   /** Keys that sign what this build cannot read; they are in the root, which bounds them. */
   readonly #newer = new Set<KeyId>()
 
@@ -96,6 +102,13 @@ export class FreshnessLog {
     if (!this.#isSpent) step.emit(noteOfSpentKey(key))
     this.#isSpent = true
   }
+  /** What the own key says next is of a time so far ahead; nodes allow `allowedMs`. */
+  ownAhead(step: Emits, key: KeyId, aheadMs: number, allowedMs: number): void {
+    const isAhead = aheadMs > allowedMs
+    if (isAhead && !this.#isOwnAhead) step.emit(noteOfOwnAhead(key, aheadMs))
+    this.#isOwnAhead = isAhead
+  }
+
   /** Of the own pages. */
   leftOut(step: Emits, channels: number): void {
     if (channels > 0 && !this.#isLeftOut) step.emit(noteOfLeftOut(channels))
