@@ -129,11 +129,9 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
     emit: (event) => driver.dispatch(event),
     onGone: ended(log, onEnd),
   })
-  const place = { region: regionIn(labels), zone: zoneIn(labels) }
+  const place = { region: regionIn(labels), zone: zoneIn(labels), chain, log }
   const transport = transportOf(config, identity, { fleetId, region: place.region }, log, metrics)
-  const core = createNode(
-    coreConfig(config, root, identity, { ...place, chain, log }, () => transport.addresses()),
-  )
+  const core = createNode(coreConfig(config, root, identity, place, () => transport.addresses()))
   const now = nowOf(core, clock)
   const content = createContent(store, limits, ({ id, header }) =>
     lacking(now.channelView(header.channel), id),

@@ -8,7 +8,18 @@ import type { GossipVerdict } from '../../../src/core/effects.ts'
 import { PAYLOAD_TYPES } from '../../../src/model/envelope.ts'
 import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
-import { beaconOf, CHANNEL, EVERY_MS, entryAt, factsAt, KEYS, Listener, rootWith, SEED } from './beacons.ts'
+import {
+  beaconOf,
+  CHANNEL,
+  EVERY_MS,
+  entryAt,
+  factsAt,
+  KEYS,
+  Listener,
+  MAX_AGE_MS,
+  rootWith,
+  SEED,
+} from './beacons.ts'
 import { asked, codes, limitsOf } from './fakes.ts'
 
 const [KEY, OTHER] = KEYS
@@ -142,4 +153,23 @@ test('a seed with more channels than have room on its pages says so, once', () =
   node.bench.journey.envelopes.set(factsAt(1).target as ReleaseId, new Uint8Array())
   expect(codes(node.start())).toEqual(['LIMIT_BYTES'])
   expect(codes(node.pass(2 * EVERY_MS))).not.toContain('LIMIT_BYTES')
+})
+
+test('a seed says once that its key has signed a time far ahead of its clock', () => {
+  const node = new Listener(rootWith([KEY]), {
+    submit: true,
+    signBeacon: { key: KEY.id, sign: (data) => KEY.sign(data) },
+  })
+  const errors = (ms: number) =>
+    node.pass(ms).filter((effect) => effect.kind === 'note' && effect.level === 'error')
+  const setBack = (ms: number) => {
+    node.bench.now = { ...node.bench.now, wallMs: node.bench.now.wallMs - ms }
+  }
+  node.start()
+  setBack(EVERY_MS + MAX_AGE_MS + 60_000 - 1)
+  expect(errors(EVERY_MS)).toEqual([])
+  setBack(EVERY_MS + 1)
+  expect(errors(3 * EVERY_MS)).toMatchObject([
+    { code: 'SYNC_CLOCK_OR_DELAY', text: expect.stringContaining('set-freshness') },
+  ])
 })

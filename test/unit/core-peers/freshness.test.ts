@@ -381,21 +381,6 @@ describe('a seed', () => {
     expect(second?.at).toBe((first?.at ?? 0) + 1)
   })
 
-  it('says once that its key has signed a time far ahead of its clock', () => {
-    const errors = (ms: number) =>
-      node.pass(ms).filter((effect) => effect.kind === 'note' && effect.level === 'error')
-    const setBack = (ms: number) => {
-      node.bench.now = { ...node.bench.now, wallMs: wall() - ms }
-    }
-    start()
-    setBack(EVERY_MS + MAX_AGE_MS + 60_000 - 1)
-    expect(errors(EVERY_MS)).toEqual([])
-    setBack(EVERY_MS + 1)
-    expect(errors(3 * EVERY_MS)).toMatchObject([
-      { code: 'SYNC_CLOCK_OR_DELAY', text: expect.stringContaining('set-freshness') },
-    ])
-  })
-
   it('is silent while the root does not list its key', () => {
     start()
     node.bench.journey.current = rootWith([OTHER])
