@@ -142,7 +142,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   bridgeBurst: REFUSED,
   bridgeDudsPerSecond: 'the sender: what it announces without content is not pulled for a while',
   bridgeDudsBurst: 'the sender: what it announces without content is not pulled for a while',
-  maxKnownPeers: 'the record heard last: not kept; a peer that proved itself replaces one that did not',
+  maxKnownPeers:
+    'the record heard last: not kept; a peer that proved itself replaces one that did not, one that is linked also one that was not since the start',
   redialMinMs: PACE,
   redialMaxMs: PACE,
   redialIdleMaxMs: PACE,

@@ -80,6 +80,7 @@ export type Effect =
     }
   /** Remember a peer for the next start. */
   | { readonly kind: 'rememberPeer'; readonly peer: PeerId; readonly record: Uint8Array }
+  | { readonly kind: 'forgetPeer'; readonly peer: PeerId }
   /** One log line with a stable code, also counted where it is a refusal. `peer`, `channel` are fields, never labels. */
   | {
       readonly kind: 'note'

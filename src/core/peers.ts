@@ -77,14 +77,10 @@ export class Peers implements Stage {
     const { limits, random } = this.#config
     const { monoMs } = step.now
     this.onRoot(step, journey, journey.root())
-    let remembered = 0
     const judge = this.#judgeAt(step, journey.root())
-    for (const bytes of snapshot.peers) {
-      const { learnt, problem } = this.#book.learn(bytes, () => true, judge, monoMs)
-      if (learnt === 'new') remembered += 1
-      if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem })
-    }
-    if (remembered >= ENOUGH_REMEMBERED)
+    const { taken, problems } = this.#book.remember(snapshot.peers, judge, monoMs)
+    for (const problem of problems) step.emit({ kind: 'note', level: 'warn', ...problem })
+    if (taken >= ENOUGH_REMEMBERED)
       for (const seed of this.#book.seeds())
         this.#redial.wait(seed, monoMs + (limits.redialMaxMs * random()) / 2)
     this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
@@ -193,6 +189,7 @@ export class Peers implements Stage {
     const { monoMs } = step.now
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
     this.#book.met(admitted, monoMs)
+    for (const peer of this.#book.takeDropped()) step.emit({ kind: 'forgetPeer', peer })
     const links = this.#withDials(admitted, [], monoMs)
     const candidates = this.#candidates(journey)
     const missing = this.#wantedSeeds(journey, links, admitted, monoMs)

@@ -16,7 +16,7 @@ import type { Asker } from './asker.ts'
 import type { Gate } from './gate.ts'
 import { Handshakes } from './handshakes.ts'
 import type { Misconduct } from './misconduct.ts'
-import { forgetStranger } from './remembered-peers.ts'
+import { forgetGone } from './remembered-peers.ts'
 
 export interface ConnectionsOptions {
   readonly self: PeerId
@@ -179,7 +179,7 @@ export class Connections {
 
   #gone({ peer, connection }: Link): void {
     this.#links.delete(peer)
-    if (connection.direction === 'inbound' && !this.#options.gate.has(peer)) void this.#forget(connection)
+    void this.#forget(connection)
     this.#options.gate.revoke(connection.remotePeer)
     this.#carriers?.asker.drop(peer)
     this.#options.misconduct.forget(peer)
@@ -190,7 +190,7 @@ export class Connections {
     const node = this.#node
     // back already: the next end of a connection decides
     if (node === undefined || node.getConnections(remotePeer).some(({ status }) => status === 'open')) return
-    await forgetStranger(node, remotePeer, this.#options.log)
+    await forgetGone(node, remotePeer, this.#options.log)
   }
 
   /**

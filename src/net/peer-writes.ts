@@ -1,7 +1,7 @@
 /** libp2p's writes to its peer store: none fails what it was made for, and none brings back whom we have forgotten. */
 import type { Libp2p, Peer, PeerId, PeerStore } from '@libp2p/interface'
 import type { LogPort } from '../runtime/ports.ts'
-import { forgetStranger, holdsRecord } from './remembered-peers.ts'
+import { forgetGone, holdsRecord } from './remembered-peers.ts'
 
 type Node = Pick<Libp2p, 'peerId' | 'peerStore' | 'status' | 'addEventListener' | 'getConnections'>
 type Write = PeerStore['merge']
@@ -9,8 +9,8 @@ type Write = PeerStore['merge']
 /**
  * libp2p 3.3.11 gives a stream up whose protocol it cannot write down, and never tells gossipsub of a peer of which it
  * cannot write down what it speaks: a full disk would cut the node off. What could not be written is known for as long as
- * the connection lasts. And it writes down what a peer says of itself after its connection has ended: of a stranger, for
- * whom nobody would clear that up.
+ * the connection lasts. And it writes down what a peer says of itself after its connection has ended: nobody would clear
+ * that up.
  */
 export function guardPeerWrites(node: Node, log: LogPort): void {
   const store: PeerStore = node.peerStore
@@ -46,7 +46,7 @@ export function guardPeerWrites(node: Node, log: LogPort): void {
       // What was begun before the connection's end, its end waits for before it forgets.
       const isLate = !isHere(id) && !holdsRecord(data)
       const peer = await outlasting(id, data, options)
-      if (isLate && !isHere(id)) await forgetStranger(node, id, log)
+      if (isLate && !isHere(id)) await forgetGone(node, id, log)
       return peer
     }
   }

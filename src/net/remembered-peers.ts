@@ -28,14 +28,22 @@ export async function rememberPeer(
   })
 }
 
+/** The core knows it no more; what libp2p wrote of one that is connected goes at the end of its connection. */
+export async function forgetPeer(node: Libp2p, { peer }: EffectOf<'forgetPeer'>): Promise<void> {
+  const id = peerIdFromString(peer)
+  if (node.getConnections(id).length === 0) await node.peerStore.delete(id)
+  else await node.peerStore.merge(id, { metadata: { [METADATA_KEY]: undefined } })
+}
+
 /** Ours, and no word of libp2p's own. */
 export const holdsRecord = ({ metadata = {} }: PeerData): boolean => METADATA_KEY in metadata
 
 /**
- * libp2p writes down every peer that ever opened a stream, for a week: identities are free, so a stranger could fill
- * the disk. One that was not admitted is forgotten with its connection, unless a record of it is kept.
+ * libp2p writes down every peer that ever opened a stream, and keeps it for years: identities are free, and whoever has a
+ * pool's key makes as many that are admitted, so that either could fill the disk. Each is forgotten with its connection,
+ * unless a record of it is kept: of those the core bounds the number.
  */
-export async function forgetStranger(
+export async function forgetGone(
   { peerStore }: Pick<Libp2p, 'peerStore'>,
   peer: PeerId,
   log: LogPort,
@@ -44,20 +52,27 @@ export async function forgetStranger(
     const { metadata } = await peerStore.get(peer).catch(() => ({ metadata: new Map() }))
     if (!metadata.has(METADATA_KEY)) await peerStore.delete(peer)
   } catch (error) {
-    const text = `a peer that was not admitted stays in the peer store: ${(error as Error).message}`
+    const text = `a peer that is gone stays in the peer store: ${(error as Error).message}`
     log.note({ kind: 'note', level: 'debug', code: 'STORE_FAILED', text })
   }
 }
 
 /** What libp2p's peer store lies in. */
 export interface PeersOnDisk {
-  readonly node: Pick<Libp2p, 'peerStore'>
+  readonly node: Pick<Libp2p, 'peerStore' | 'peerId' | 'getConnections'>
   readonly datastore: Pick<LevelDatastore, 'queryKeys' | 'delete'>
 }
 
+interface Remembered {
+  readonly id: PeerId
+  readonly record: Uint8Array
+  /** When it was signed. */
+  readonly at: number
+}
+
 /**
- * Records not older than the peer store keeps them, at most `maxKnownPeers`. One that is damaged makes all unreadable to
- * libp2p: it is dropped. A node without any still has its seeds.
+ * The newest `maxKnownPeers` records, newest first; what else the store holds, of peers that are not connected, goes. One
+ * that is damaged would make all unreadable to libp2p. A node without any still has its seeds.
  */
 export async function rememberedPeers(
   peers: PeersOnDisk,
@@ -66,13 +81,10 @@ export async function rememberedPeers(
 ): Promise<readonly Uint8Array[]> {
   const tell = (text: string) => log.note({ kind: 'note', level: 'warn', code: 'STORE_FAILED', text })
   try {
-    return await recordsIn(peers.node, limits)
-  } catch (error) {
-    tell(`the peer store is damaged: ${(error as Error).message}; what cannot be read of it is dropped`)
-  }
-  try {
-    await dropUnreadable(peers)
-    return await recordsIn(peers.node, limits)
+    const { records, damage } = await recordsIn(peers, limits)
+    if (damage !== undefined)
+      tell(`the peer store is damaged: ${damage}; what cannot be read of it is dropped`)
+    return records.map(({ record }) => record)
   } catch (error) {
     const reason = (error as Error).message
     tell(
@@ -82,19 +94,48 @@ export async function rememberedPeers(
   }
 }
 
-async function recordsIn({ peerStore }: PeersOnDisk['node'], limits: Limits): Promise<readonly Uint8Array[]> {
-  const peers = await peerStore.all()
-  const records = peers.flatMap(({ metadata }) => metadata.get(METADATA_KEY) ?? [])
-  return records.slice(0, limits.maxKnownPeers)
-}
-
-async function dropUnreadable({ node, datastore }: PeersOnDisk): Promise<void> {
+/** One at a time: an earlier build kept every peer that was ever admitted, more than memory holds. */
+async function recordsIn(
+  { node, datastore }: PeersOnDisk,
+  limits: Limits,
+): Promise<{ readonly records: readonly Remembered[]; readonly damage: string | undefined }> {
+  const most = limits.maxKnownPeers
+  let records: Remembered[] = []
+  let damage: string | undefined
+  const cut = async () => {
+    records.sort((a, b) => b.at - a.at)
+    for (const { id } of records.slice(most)) await node.peerStore.delete(id)
+    records = records.slice(0, most)
+  }
   for await (const key of datastore.queryKeys({ prefix: PEERS })) {
     try {
-      await node.peerStore.get(peerIdFromCID(CID.parse(key.toString().slice(PEERS.length))))
+      const id = peerIdFromCID(CID.parse(key.toString().slice(PEERS.length)))
+      const found = await remembered(node, id, limits)
+      if (found !== undefined) records.push(found)
+      else if (!id.equals(node.peerId) && node.getConnections(id).length === 0)
+        await node.peerStore.delete(id)
     } catch (error) {
-      // it has aged meanwhile, or gone
-      if ((error as Error).name !== 'NotFoundError') await datastore.delete(key)
+      damage ??= (error as Error).message
+      await datastore.delete(key)
     }
+    if (records.length >= 2 * most) await cut()
   }
+  await cut()
+  return { records, damage }
+}
+
+/** @throws what is damaged of it */
+async function remembered(
+  { peerStore }: PeersOnDisk['node'],
+  id: PeerId,
+  limits: Limits,
+): Promise<Remembered | undefined> {
+  const peer = await peerStore.get(id).catch((error: Error) => {
+    // it has aged meanwhile, or gone
+    if (error.name !== 'NotFoundError') throw error
+  })
+  const record = peer?.metadata.get(METADATA_KEY)
+  if (record === undefined) return undefined
+  const envelope = decodeEnvelope(record, limits.maxPeerRecordBytes, limits)
+  return { id, record, at: decodePeerRecord(envelope.payload, limits).at }
 }

@@ -22,7 +22,7 @@ import { type CountBytes, createMeter } from './meter.ts'
 import { Misconduct } from './misconduct.ts'
 import { Pace } from './pace.ts'
 import { PROTOCOLS, protocolRules } from './protocols.ts'
-import { rememberedPeers, rememberPeer } from './remembered-peers.ts'
+import { forgetPeer, rememberedPeers, rememberPeer } from './remembered-peers.ts'
 import { Silence } from './silence.ts'
 import { Unread } from './unread.ts'
 import { Watchdog } from './watchdog.ts'
@@ -40,7 +40,7 @@ export interface Transport extends TransportPort {
   addresses(): readonly Address[]
   /** Where it listens, whatever it announces; once started. */
   listening(): readonly Address[]
-  /** Records kept by `rememberPeer` in earlier runs; once started. */
+  /** Records kept by `rememberPeer` in earlier runs, newest first; once started. */
   rememberedPeers(): Promise<readonly Uint8Array[]>
   /** Peers we exchange whole messages with on a topic. */
   meshPeers(topic: Topic): readonly PeerId[]
@@ -171,6 +171,7 @@ function perform(parts: Parts, options: TransportOptions, self: PeerId, effect: 
       void parts.connections.hangUp(effect.peer, effect.code)
       break
     case 'rememberPeer':
+    case 'forgetPeer':
       void remember(parts, options, effect)
       break
   }
@@ -198,12 +199,13 @@ async function dialOut(
 async function remember(
   { host }: Parts,
   options: TransportOptions,
-  effect: EffectOf<'rememberPeer'>,
+  effect: EffectOf<'rememberPeer' | 'forgetPeer'>,
 ): Promise<void> {
   try {
-    await rememberPeer(host.node, effect, options.limits)
+    if (effect.kind === 'forgetPeer') await forgetPeer(host.node, effect)
+    else await rememberPeer(host.node, effect, options.limits)
   } catch (error) {
-    const text = `peer record not kept: ${(error as Error).message}`
+    const text = `peer record not ${effect.kind === 'forgetPeer' ? 'dropped' : 'kept'}: ${(error as Error).message}`
     options.log.note({ kind: 'note', level: 'warn', code: 'STORE_FAILED', text, peer: effect.peer })
   }
 }

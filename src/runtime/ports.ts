@@ -58,13 +58,13 @@ export type TransportEvent = EventOf<
 
 /** Carries effects of these kinds out; what comes of them arrives as events at the sink given to `start`. */
 export type TransportEffect = EffectOf<
-  'verdict' | 'publish' | 'request' | 'reply' | 'admit' | 'dial' | 'hangUp' | 'rememberPeer'
+  'verdict' | 'publish' | 'request' | 'reply' | 'admit' | 'dial' | 'hangUp' | 'rememberPeer' | 'forgetPeer'
 >
 
 export interface TransportPort {
   start(sink: (event: TransportEvent) => void): Promise<void>
   perform(effect: TransportEffect): void
-  /** Signed peer records kept by `rememberPeer` in earlier lives; once started. */
+  /** Signed peer records kept by `rememberPeer` in earlier lives, newest first; once started. */
   rememberedPeers?(): Promise<readonly Uint8Array[]>
   /** Answer an inbound blocks request with bytes read by the driver. Resolves once they are on their way, with false once the asker has gone; undefined: at once. */
   replyBlock(id: RequestId, bytes: Uint8Array | undefined): Promise<boolean> | undefined

@@ -68,6 +68,7 @@ export class SimTransport implements TransportPort {
       case 'reply':
         return this.#answer(effect.id, effect.reply)
       case 'rememberPeer':
+      case 'forgetPeer':
         return
     }
   }

@@ -30,6 +30,7 @@ const EFFECTS: Readonly<Record<EffectName, string>> = {
   activate: REACHED,
   collect: REACHED,
   rememberPeer: REACHED,
+  forgetPeer: 'takes a root that refuses a peer, or more peers than are remembered',
   note: INSIDE,
   count: INSIDE,
   observe: INSIDE,

@@ -34,12 +34,21 @@ export type JudgeRecord = (record: PeerRecord) => Judgement
 /** `new`: a peer not known before; `changed`: it is reached elsewhere or stores something else now; `own`: this node's. */
 export type Learnt = 'new' | 'own' | 'changed' | 'later' | 'old' | 'invalid' | 'full'
 
+interface Problem {
+  readonly code: Code
+  readonly text: string
+}
+
 export class PeerBook {
   readonly #self: PeerId
   readonly #limits: Limits
   readonly #known = new Map<PeerId, KnownPeer>()
   /** When each was linked last, or became known. */
   readonly #met = new Map<PeerId, number>()
+  /** Remembered from an earlier life and not linked in this one, the oldest record last. */
+  readonly #unmet = new Set<PeerId>()
+  /** Known no more, and not told yet. */
+  readonly #dropped = new Set<PeerId>()
   /** All of them in order, until one changes: a look each second and every exchange go through a thousand. */
   #sorted: readonly KnownPeer[] | undefined
   readonly #seeds = new Map<PeerId, Address>()
@@ -80,6 +89,28 @@ export class PeerBook {
   }
 
   /**
+   * What an earlier life has left.
+   * @param records newest first
+   * @returns how many are known now, and why others are not
+   */
+  remember(records: readonly Uint8Array[], judge: JudgeRecord, monoMs: number) {
+    const problems: Problem[] = []
+    for (const bytes of records.slice(0, this.#limits.maxKnownPeers)) {
+      const { learnt, peer, problem } = this.learn(bytes, () => true, judge, monoMs)
+      if (learnt === 'new' && peer !== undefined) this.#unmet.add(peer)
+      if (problem !== undefined) problems.push(problem)
+    }
+    return { taken: this.#unmet.size, problems }
+  }
+
+  /** Whom it knew until lately, once: nothing of them is to be remembered. */
+  takeDropped(): readonly PeerId[] {
+    const dropped = [...this.#dropped]
+    this.#dropped.clear()
+    return dropped
+  }
+
+  /**
    * Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root.
    * @param isProven is admitted here, or was once: such a peer finds room in a full book, and keeps it
    */
@@ -92,7 +123,7 @@ export class PeerBook {
     readonly learnt: Learnt
     readonly peer?: PeerId
     readonly own?: PeerRecord
-    readonly problem?: { readonly code: Code; readonly text: string }
+    readonly problem?: Problem
   } {
     const digest = sha256(bytes)
     if (this.#seen.has(digest)) return { learnt: 'old' }
@@ -129,7 +160,11 @@ export class PeerBook {
 
   /** They are linked. */
   met(linked: Iterable<{ readonly peer: PeerId }>, monoMs: number): void {
-    for (const { peer } of linked) if (this.#known.has(peer)) this.#met.set(peer, monoMs)
+    for (const { peer } of linked) {
+      if (!this.#known.has(peer)) continue
+      this.#met.set(peer, monoMs)
+      this.#unmet.delete(peer)
+    }
   }
 
   metLately(peer: PeerId, monoMs: number): boolean {
@@ -164,7 +199,11 @@ export class PeerBook {
     return addresses[attempt % Math.max(addresses.length, 1)]
   }
 
-  /** A full book makes room for peers that proved themselves only, at the expense of one that did not, or is gone. */
+  /**
+   * A full book makes room for peers that proved themselves only, at the expense of one that did not, or is gone, or was
+   * remembered and not met since: what is remembered may be all of peers that are gone, and would keep out for a day those
+   * that are there.
+   */
   #hasRoom(proven: boolean, monoMs: number): boolean {
     if (this.#known.size < this.#limits.maxKnownPeers) return true
     if (!proven) return false
@@ -173,17 +212,23 @@ export class PeerBook {
         this.#drop(peer)
         return true
       }
-    return false
+    const oldest = [...this.#unmet].at(-1)
+    if (oldest === undefined) return false
+    this.#drop(oldest)
+    return true
   }
 
   #put(peer: PeerId, known: KnownPeer): void {
     this.#known.set(peer, known)
+    this.#dropped.delete(peer)
     this.#sorted = undefined
   }
 
   #drop(peer: PeerId): void {
     this.#known.delete(peer)
     this.#met.delete(peer)
+    this.#unmet.delete(peer)
+    this.#dropped.add(peer)
     this.#sorted = undefined
   }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { Address } from '../../../src/model/ids.ts'
+import type { Address, PeerId } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
 import { SILENT_LOOKS } from '../../../src/net/silence.ts'
 import { signedRecord } from '../../../src/sim/own-records.ts'
@@ -224,20 +224,26 @@ test('records of peers that are damaged are dropped, and told; the others are th
   await connect(await node(), second)
 })
 
-test('strangers leave nothing in the peer store, admitted peers stay', async () => {
+test('of the peers that are gone those with a record stay in the peer store, whether they were admitted or not', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
   const b = await Scripted.start({ dataDir })
   b.onRequest = ({ id }) =>
     b.transport.perform({ kind: 'reply', id, reply: { protocol: 'admit', message: { type: 'noted' } } })
-  const [stranger, friend] = [await node(), await node()]
-  for (const other of [stranger, friend]) {
+  const identityPem = newIdentityPem()
+  const [stranger, guest, friend] = [await node(), await node(), await node({ identityPem })]
+  for (const other of [stranger, guest, friend]) {
     await connect(other, b)
     other.ask(b.id, open)
     await other.event('reply')
   }
-  friend.admit(b)
-  b.admit(friend)
-  await b.until('subscriptions', () => b.hears(friend))
+  for (const other of [guest, friend]) {
+    other.admit(b)
+    b.admit(other)
+    await b.until('subscriptions', () => b.hears(other))
+  }
+  const record = signedRecord(privateKeyFromPem(identityPem))
+  b.transport.perform({ kind: 'rememberPeer', peer: friend.id, record })
+  await b.untilAsync('kept', async () => (await b.transport.rememberedPeers()).length === 1)
   const peersOnDisk = async () => {
     const datastore = new LevelDatastore(join(dataDir, 'peers'))
     await datastore.open()
@@ -246,13 +252,49 @@ test('strangers leave nothing in the peer store, admitted peers stay', async () 
     await datastore.close()
     return keys.length
   }
-  for (const other of [stranger, friend]) {
+  for (const other of [stranger, guest, friend]) {
     await other.transport.stop()
     await b.event('disconnected', ({ peer }) => peer === other.id)
   }
   await b.transport.stop()
   // itself and the friend
   expect(await peersOnDisk()).toBe(2)
+})
+
+test('the newest records alone are remembered, newest first; of the others, and of one that is to be forgotten, nothing stays', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  const limits = { maxKnownPeers: 2 }
+  const identities = Array.from({ length: 7 }, newIdentityPem)
+  const ids = identities.map((identityPem) => peerIdOf(identityPem))
+  const records = identities.map((identityPem, at) =>
+    signedRecord(privateKeyFromPem(identityPem), { at: 1_000 + ((3 * at) % 7) }),
+  )
+  const first = await Scripted.start({ dataDir })
+  for (const [at, record] of records.entries())
+    first.transport.perform({ kind: 'rememberPeer', peer: ids[at] as PeerId, record })
+  await first.untilAsync('kept', async () => (await first.transport.rememberedPeers()).length === 7)
+  await first.transport.stop()
+  const datastore = new LevelDatastore(join(dataDir, 'peers'))
+  await datastore.open()
+  // Whom an earlier build kept without a record.
+  const stranger = peerIdFromString(peerIdOf(newIdentityPem())).toCID()
+  const own = await datastore.db.get(`/peers/${peerIdFromString(first.id).toCID()}`)
+  await datastore.db.put(`/peers/${stranger}`, own)
+  await datastore.close()
+  const second = await Scripted.start({ dataDir, limits })
+  const left = async () => (await second.transport.rememberedPeers()).map((bytes) => Buffer.from(bytes))
+  const newest = [2, 4].map((at) => Buffer.from(records[at] ?? []))
+  expect(await left()).toEqual(newest)
+  second.transport.perform({ kind: 'forgetPeer', peer: ids[2] as PeerId })
+  await second.untilAsync('forgotten', async () => (await left()).length === 1)
+  await second.transport.stop()
+  expect(second.notes).toEqual([])
+  await datastore.open()
+  const keys: string[] = []
+  for await (const key of datastore.queryKeys({ prefix: '/peers/' })) keys.push(key.toString())
+  await datastore.close()
+  // itself and the other
+  expect(keys).toHaveLength(2)
 })
 
 test('a link on which nothing comes any more ends, and one on which something comes stays', async () => {

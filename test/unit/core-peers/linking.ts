@@ -53,6 +53,8 @@ export const pass = (ms: number): Effect[] => {
   return all
 }
 export { dialled as dials, hungUp } from './fakes.ts'
+export const forgotten = (effects: readonly Effect[]): PeerId[] =>
+  effects.flatMap((effect) => (effect.kind === 'forgetPeer' ? [effect.peer] : []))
 export const remembered = (effects: readonly Effect[]): PeerId[] =>
   effects.flatMap((effect) => (effect.kind === 'rememberPeer' ? [effect.peer] : []))
 
