@@ -10,7 +10,7 @@ const MAX_AT_ONCE = 4
 /** A channel known here, or a pattern of our own: of what it matches we may know nothing yet. */
 export type Due = { readonly channel: Channel } | { readonly pattern: Pattern }
 
-export function storesDue({ patterns }: SyncPeer, due: Due): boolean {
+export function storesDue({ patterns }: Pick<SyncPeer, 'patterns'>, due: Due): boolean {
   if (patterns.includes(EVERYTHING)) return true
   if ('channel' in due) return storesChannel(patterns, due.channel)
   return patterns.some((pattern) => covers(pattern, due.pattern))
@@ -27,17 +27,14 @@ export function choosePeers(
   random: () => number,
 ): readonly SyncPeer[] {
   const chosen: SyncPeer[] = []
-  let rest = due
-  while (rest.length > 0 && chosen.length < MAX_AT_ONCE) {
-    const [first] = rest
-    const fit = first === undefined ? [] : peers.filter((peer) => storesDue(peer, first))
+  // Thousands of channels that nobody stores are held against what all store together, not against each of hundreds of peers.
+  const all = { patterns: [...new Set(peers.flatMap(({ patterns }) => patterns))] }
+  for (const one of due) {
+    if (chosen.length === Math.min(MAX_AT_ONCE, peers.length)) break
+    if (!storesDue(all, one) || chosen.some((peer) => storesDue(peer, one))) continue
+    const fit = peers.filter((peer) => storesDue(peer, one))
     const peer = fit[Math.floor(random() * fit.length)]
-    if (peer === undefined)
-      rest = rest.slice(1).filter((other) => peers.some((known) => storesDue(known, other)))
-    else {
-      chosen.push(peer)
-      rest = rest.filter((other) => !storesDue(peer, other))
-    }
+    if (peer !== undefined) chosen.push(peer)
   }
   const any = peers[Math.floor(random() * peers.length)]
   return chosen.length === 0 && any !== undefined ? [any] : chosen
