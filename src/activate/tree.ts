@@ -115,7 +115,7 @@ export async function syncDirectory(path: string): Promise<void> {
 /**
  * Is the tree exactly these files? Undefined, or what is different first: missing, added, of another kind, mode, group
  * or content, or a file that has a second name somewhere.
- * @throws why it was aborted
+ * @throws why it was aborted, or that the host is short of something
  */
 export async function differenceOf(
   root: string,
@@ -132,7 +132,7 @@ export async function differenceOf(
       isDirectory: found.isDirectory(),
     }))
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return differenceBy(error)
   }
   const directories = new Set((await directoriesOf(root, files)).map((path) => pathIn(root, path)))
   for (const { path, isDirectory } of listing) {
@@ -155,8 +155,17 @@ async function directoryDifference(path: string, ownership: Ownership): Promise<
   try {
     return ownDifference(await lstat(path), directoryMode(ownership), ownership)
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return differenceBy(error)
   }
+}
+
+/** The host has too little of something: nothing is known of the files. */
+const HOST_IS_SHORT: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
+
+/** @throws what says nothing of the files */
+function differenceBy(error: unknown): string {
+  if (HOST_IS_SHORT.has((error as NodeJS.ErrnoException).code)) throw error
+  return error instanceof Error ? error.message : String(error)
 }
 
 function ownDifference(stat: Stats, mode: number, { gid }: Ownership): string | undefined {
@@ -185,7 +194,7 @@ async function fileDifference(
     }
   } catch (error) {
     signal.throwIfAborted()
-    return error instanceof Error ? error.message : String(error)
+    return differenceBy(error)
   }
 }
 

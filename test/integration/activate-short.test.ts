@@ -1,0 +1,57 @@
+/** A host that is short of something says nothing of what somebody did to the files. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { buildTree, differenceOf } from '../../src/activate/tree.ts'
+import { sha256 } from '../../src/codec/digest.ts'
+import { LIMITS } from '../../src/limits.ts'
+
+const failing = vi.hoisted(() => ({ call: '', code: '' }))
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>()
+  const failable = (call: 'readdir' | 'lstat' | 'open') =>
+    (async (...given: never[]) => {
+      if (failing.call !== call) return (real[call] as (...given: never[]) => unknown)(...given)
+      throw Object.assign(new Error(`${failing.code}: ${call}`), { code: failing.code })
+    }) as never
+  return { ...real, readdir: failable('readdir'), lstat: failable('lstat'), open: failable('open') }
+})
+
+const bytes = new TextEncoder().encode('of the release\n')
+const digest = sha256(bytes)
+const size = bytes.length
+const files = [{ path: 'etc/app.conf', mode: 0o444, size, digest, blocks: [{ digest, size }] }] as const
+const ownership = { mode: undefined, gid: undefined }
+const { signal } = new AbortController()
+const store = {
+  readBlock: async () => bytes,
+  readEnvelope: () => Promise.reject(new Error('nobody needs an envelope here')),
+}
+
+let dir: string
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'confmesh-short-'))
+})
+afterEach(async () => {
+  failing.call = ''
+  await rm(dir, { recursive: true })
+})
+
+test.each(['readdir', 'lstat', 'open'])(
+  '%s: where the host has no room for it the tree counts as unread, not as changed',
+  async (call) => {
+    const releases = join(dir, '.releases')
+    await mkdir(releases)
+    const plan = { releases, name: 'tree', last: undefined, changed: new Set<string>(), files, ownership }
+    await buildTree(store, plan, LIMITS, signal)
+    const difference = () => differenceOf(join(releases, 'tree'), files, ownership, signal)
+    expect(await difference()).toBeUndefined()
+    failing.call = call
+    for (failing.code of ['EMFILE', 'ENFILE', 'ENOMEM'])
+      await expect(difference()).rejects.toThrow(failing.code)
+    failing.code = 'EACCES'
+    expect(await difference()).toMatch('EACCES')
+  },
+)
