@@ -12,7 +12,7 @@ import type { Checks } from './checks.ts'
 import type { CoreConfig } from './config.ts'
 import type { Effect, GossipVerdict } from './effects.ts'
 import type { Event, EventOf, Now, RequestId } from './events.ts'
-import { Housekeeping } from './housekeeping.ts'
+import { Housekeeping, type UploadsUnderWay } from './housekeeping.ts'
 import { writeEnvelope } from './ingest.ts'
 import type { Heard, Journey } from './journey.ts'
 import { createLedger, type Ledger } from './ledger.ts'
@@ -47,7 +47,7 @@ export interface Stages {
     silentKeys(journey: Journey, now: Now): number
   }
   readonly sync: Stage & { comparedPeers(): number }
-  readonly submit: Stage & { uploads?(): number }
+  readonly submit: Stage & { uploads?(): UploadsUnderWay }
   readonly bridge: Stage
 }
 
@@ -104,7 +104,7 @@ export class Dispatcher implements CoreFacts {
       heardBeacon: () => stages.freshness.heardAny(),
       dialled: () => [...this.#journey.admitted()].filter(({ direction }) => direction === 'outbound').length,
       fetchAgain: (step, release) => this.#journey.refetch(step, release, false),
-      uploads: () => stages.submit.uploads?.() ?? 0,
+      uploads: () => stages.submit.uploads?.(),
       fetching: () => content.running().map(({ release }) => release),
       reading: () => content.reading(),
     })

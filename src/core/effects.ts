@@ -67,16 +67,16 @@ export type Effect =
       readonly fallback: boolean
     }
   /**
-   * Remove what nothing keeps any more, down to the cache's bound. `keep` is complete. While there are `uploads`, what was
-   * written since start and no release names is theirs; without, it is cache like the rest: an upload was given up. Pages of
-   * those `awaited` are on their way. Of those in `envelopes` only the content may go.
+   * Remove what nothing keeps any more, down to the cache's bound. `keep` is complete. What `uploads` under way
+   * name stays though no release names it; all else is cache: an upload was given up. Pages of those `awaited` are on their
+   * way. Of those in `envelopes` only the content may go.
    */
   | {
       readonly kind: 'collect'
       readonly keep: readonly ReleaseId[]
       readonly envelopes: readonly ReleaseId[]
       readonly awaited: readonly ReleaseId[]
-      readonly uploads: boolean
+      readonly uploads: readonly Digest[]
     }
   /** Remember a peer for the next start. */
   | { readonly kind: 'rememberPeer'; readonly peer: PeerId; readonly record: Uint8Array }

@@ -1,5 +1,5 @@
 /** What is due now and then: writes to try again, the wait of a node without a floor, damage, the cache, the root's end. */
-import type { ReleaseId } from '../model/ids.ts'
+import type { Digest, ReleaseId } from '../model/ids.ts'
 import { settleAll } from './activate.ts'
 import { stateWrites, submissions } from './cell-writes.ts'
 import { targetOf } from './channel.ts'
@@ -19,14 +19,19 @@ const ROOT_LOOK_EVERY_MS = 24 * 3_600_000
 /** A node without any floor, new or with its disk lost, compares with so many peers before it activates anything. */
 const FIRST_COMPARES = 3
 
+export interface UploadsUnderWay {
+  readonly size: number
+  /** Pages and blocks that they name. */
+  named(): readonly Digest[]
+}
+
 export interface HousekeepingHooks {
   compared(): number
   heardBeacon(): boolean
   /** Admitted peers that were dialled from here: those are compared with at once. */
   dialled(): number
   fetchAgain(step: Step, release: ReleaseId): void
-  /** Uploads under way. */
-  uploads(): number
+  uploads(): UploadsUnderWay | undefined
   fetching(): readonly ReleaseId[]
   /** Those among them whose pages are not all read yet. */
   reading(): readonly ReleaseId[]
@@ -69,7 +74,7 @@ export class Housekeeping {
 
   /** The wait of a node without a floor ends as soon as enough peers were compared with. */
   afterEvent(step: Step): void {
-    const hasUploads = this.#hooks.uploads() > 0
+    const hasUploads = (this.#hooks.uploads()?.size ?? 0) > 0
     // Done or given up: in the second case its blocks are nobody's.
     if (this.#hadUploads && !hasUploads) this.collectSoon(step)
     this.#hadUploads = hasUploads
@@ -174,7 +179,7 @@ export class Housekeeping {
       keep: [...keep].sort(),
       envelopes: [...envelopes].sort(),
       awaited: [...new Set([...reading, ...this.#counting()])].sort(),
-      uploads: this.#hooks.uploads() > 0,
+      uploads: this.#hooks.uploads()?.named() ?? [],
     })
   }
 

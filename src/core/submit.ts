@@ -105,8 +105,8 @@ export class Submit implements Stage {
   }
 
   /** Uploads under way: their blocks are named by nothing that is stored yet. */
-  uploads(): number {
-    return this.#uploads.size
+  uploads(): Pick<Uploads, 'size' | 'named'> {
+    return this.#uploads
   }
 
   onStarted(step: Step, _journey: Journey, { snapshot }: EventOf<'started'>): void {

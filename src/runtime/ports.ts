@@ -19,8 +19,8 @@ export interface ClockPort {
 
 export interface CacheBound {
   readonly maxCacheBytes: number
-  /** Uploads are under way: what was written since start and no release names may be theirs. */
-  readonly uploads: boolean
+  /** What uploads under way name: of what no release names, what was written for them stays. */
+  readonly uploads: readonly Digest[]
   /** Releases whose missing pages are on their way here: until they come, a block that none names may be theirs. */
   readonly awaited: readonly ReleaseId[]
   /** Releases whose envelopes stay, though their content is cache. */

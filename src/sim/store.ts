@@ -97,7 +97,9 @@ export class SimStore implements StorePort {
       // Commits went on meanwhile: nobody said of what they brought that it is kept.
       const arrived = [...envelopes.values()].flatMap((one) => (before.has(one) ? [] : [one.release]))
       const awaited = [...bound.awaited, ...arrived]
-      const removal = await this.#remove([...keep, ...arrived], { ...bound, awaited, uploads: true })
+      // What of it may be an upload's is settled above.
+      const uploads = [...this.#memory.disk.latest.blocks.keys()]
+      const removal = await this.#remove([...keep, ...arrived], { ...bound, awaited, uploads })
       gone = removal.gone
       return removal
     }

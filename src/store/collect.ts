@@ -9,7 +9,7 @@ export interface CollectInput {
   readonly awaited: ReadonlySet<ReleaseId>
   /** Every block stored, with its size. */
   readonly sizes: ReadonlyMap<Digest, number>
-  /** Blocks of uploads and fetches under way: never collected. */
+  /** Blocks that came for an upload under way, or since the collection began: never collected. */
   readonly fresh: ReadonlySet<Digest>
   readonly maxCacheBytes: number
 }

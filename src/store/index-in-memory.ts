@@ -15,7 +15,7 @@ export class StoreIndex {
   readonly blocks = new Map<Digest, number>()
   readonly envelopes = new Map<ReleaseId, EnvelopeEntry>()
   readonly whole = new Set<ReleaseId>()
-  /** Written since this start: an upload or fetch under way may need them although no release here names them yet. */
+  /** Written since a collection began, or for an upload that was under way by then: no release here names them yet. */
   readonly fresh = new Set<Digest>()
   /**
    * Places of blocks: the number in the key, undefined for a key of format 1. Also of those whose writing failed and of
@@ -112,6 +112,12 @@ export class StoreIndex {
       default:
         return
     }
+  }
+
+  /** A collection begins: of what was written before it only what `uploads` name may be theirs. */
+  keepFresh(uploads: readonly Digest[]): void {
+    const named = new Set(uploads)
+    for (const digest of this.fresh) if (!named.has(digest)) this.fresh.delete(digest)
   }
 
   /** The last number given: what arrives from now on has a greater one. */

@@ -159,7 +159,7 @@ export class LevelStore implements StorePort {
 
   async collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
     // Before anything is awaited: what comes from now on may be of an upload that begins now.
-    if (!bound.uploads) this.#index.fresh.clear()
+    this.#index.keepFresh(bound.uploads)
     if (this.#index.blockBytes <= bound.maxCacheBytes) return []
     const { newest } = this.#index
     const contents = new Contents(this.#init.limits)

@@ -101,7 +101,8 @@ export class MemoryStore implements StorePort {
   ): Promise<readonly Digest[]> {
     this.#check()
     // What comes from now on may be of an upload that begins now.
-    if (!uploads) this.#fresh.clear()
+    const theirs = new Set(uploads)
+    for (const digest of this.#fresh) if (!theirs.has(digest)) this.#fresh.delete(digest)
     if (this.bytes() <= maxCacheBytes) return []
     const { blocks, envelopes } = this.disk.latest
     const before = new Set(envelopes.values())

@@ -10,7 +10,7 @@ const release = makeRelease(3, [{ path: 'a.yaml', content: 'a: 1\n' }])
 /** A bound of the cache while uploads may be under way. */
 const to = (maxCacheBytes: number, change: Partial<CacheBound> = {}): CacheBound => ({
   maxCacheBytes,
-  uploads: true,
+  uploads: [],
   awaited: [],
   envelopes: [],
   ...change,
@@ -95,7 +95,7 @@ export const COLLECTION: Promises = {
       release.writes.filter(({ kind }) => kind === 'envelope'),
       true,
     )
-    const bound = (maxCacheBytes: number) => to(maxCacheBytes, { uploads: false, awaited: [release.id] })
+    const bound = (maxCacheBytes: number) => to(maxCacheBytes, { awaited: [release.id] })
     expect(await store.collect([release.id], bound(900))).toEqual([])
     expect([...(await store.collect([release.id], bound(0)))].sort()).toEqual(
       [...cached.blocks.keys()].sort(),
@@ -113,7 +113,7 @@ export const COLLECTION: Promises = {
       head.writes.filter(({ kind }) => kind === 'envelope'),
       true,
     )
-    const bound = to(0, { uploads: false, awaited: [release.id] })
+    const bound = to(0, { awaited: [release.id] })
     expect(await store.collect([release.id, head.id], bound)).toEqual([orphan.digest])
     expect(await store.readEnvelope(head.id)).toBeDefined()
   },
@@ -131,7 +131,7 @@ export const COLLECTION: Promises = {
     const [page] = comes.pages
     const early = comes.writes.filter((write) => write.kind === 'block' && write.digest !== page)
     await store.commit([...others.writes, ...early], true)
-    const collected = store.collect([others.id], to(0, { uploads: false }))
+    const collected = store.collect([others.id], to(0))
     await store.commit(
       comes.writes.filter((write) => !early.includes(write)),
       true,
@@ -160,20 +160,20 @@ export const COLLECTION: Promises = {
     const { store } = await loaded(await bench())
     const [others, early] = [makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n' }]), block('of what comes')]
     await store.commit([...others.writes, early], true)
-    const collected = store.collect([others.id], to(0, { uploads: false }))
+    const collected = store.collect([others.id], to(0))
     await store.commit(
       release.writes.filter(({ kind }) => kind === 'envelope'),
       true,
     )
     expect(await collected).toEqual([])
-    expect(await store.collect([others.id, release.id], to(0, { uploads: false }))).toEqual([early.digest])
+    expect(await store.collect([others.id, release.id], to(0))).toEqual([early.digest])
   },
 
   'a release that is coming and not even noted yet may own what no page names': async ({ bench, loaded }) => {
     const { store } = await loaded(await bench())
     const early = block('of a release whose envelope waits for room')
     await store.commit([early], true)
-    const bound = to(0, { uploads: false, awaited: [release.id] })
+    const bound = to(0, { awaited: [release.id] })
     expect(await store.collect([release.id], bound)).toEqual([])
   },
 
@@ -205,9 +205,11 @@ export const COLLECTION: Promises = {
 
   'blocks of an upload under way are not collected': async ({ bench, loaded }) => {
     const { store } = await loaded(await bench())
-    const staged = block('staged by an upload')
-    await store.commit([staged], false)
-    expect(await store.collect([], to(0))).toEqual([])
+    const [staged, orphan] = [block('staged by an upload'), block('of an upload that was given up')]
+    await store.commit([staged, orphan], false)
+    // However long the upload goes on, what it does not name is cache.
+    expect(await store.collect([], to(0, { uploads: [staged.digest] }))).toEqual([orphan.digest])
+    expect(await store.collect([], to(0, { uploads: [staged.digest] }))).toEqual([])
     expect(await store.readBlock(staged.digest)).toEqual(staged.bytes)
   },
 
@@ -218,11 +220,11 @@ export const COLLECTION: Promises = {
     const { store } = await loaded(await bench())
     const [given, coming] = [block('of an upload that was given up'), block('of one that begins now')]
     await store.commit([given], false)
-    const collected = store.collect([], to(0, { uploads: false }))
+    const collected = store.collect([], to(0))
     const committed = store.commit([coming], false)
     expect(await collected).toEqual([given.digest])
     await committed
-    expect(await store.collect([], to(0))).toEqual([])
+    expect(await store.collect([], to(0, { uploads: [coming.digest] }))).toEqual([])
     expect(store.hasBlock(coming.digest)).toBe(true)
   },
 

@@ -11,7 +11,7 @@ import { block, blockKeyOf, FLEET, makeRelease } from '../contract/store-fixture
 
 const kept = makeRelease(3, [{ path: 'a.yaml', content: 'a: 1\n' }])
 const [page] = kept.pages
-const bound = { maxCacheBytes: 0, uploads: false, awaited: [kept.id], envelopes: [] }
+const bound = { maxCacheBytes: 0, uploads: [], awaited: [kept.id], envelopes: [] }
 
 let base: string
 let store: LevelStore

@@ -334,7 +334,7 @@ describe('a record that is damaged while the node runs', () => {
     if (page === undefined) throw new Error('a release without a page')
     await damage(raw, envelopeKey(one.id), await blockKeyOf(raw, page))
     // Whose page is damaged may name any block: nothing is collected that no other page names.
-    const bound = { maxCacheBytes: 0, uploads: true, awaited: [two.id], envelopes: [] }
+    const bound = { maxCacheBytes: 0, uploads: [], awaited: [two.id], envelopes: [] }
     expect(await store.collect([two.id], bound)).toEqual([])
     expect(await store.readBlock(blockOf(two))).toEqual(two.blocks.get(blockOf(two)))
     expect(await store.readEnvelope(one.id)).toBeUndefined()

@@ -135,7 +135,7 @@ describe('a store of format 1', () => {
   test('is collected', async () => {
     const { store, raw } = await loaded()
     await store.commit(recent.writes, true)
-    const bound = { maxCacheBytes: 0, uploads: false, awaited: [recent.id], envelopes: [] }
+    const bound = { maxCacheBytes: 0, uploads: [], awaited: [recent.id], envelopes: [] }
     expect([...(await store.collect([recent.id], bound))].sort()).toEqual([...old.blocks.keys()].sort())
     const left = await blockKeys(raw)
     expect(left).toHaveLength(recent.blocks.size)

@@ -7,6 +7,7 @@ import { sha256 } from '../../src/codec/digest.ts'
 import type { Effect } from '../../src/core/effects.ts'
 import type { Event } from '../../src/core/events.ts'
 import { LIMITS } from '../../src/limits.ts'
+import type { Digest } from '../../src/model/ids.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { envelopeKey, sizeKey } from '../../src/store/keys.ts'
 import { LevelStore, type LevelStoreInit } from '../../src/store/level.ts'
@@ -195,7 +196,7 @@ test('an envelope that is damaged outside an activation is written anew, and hol
     }
   }
   const collect = async () => {
-    for (const uploads of [1, 0]) {
+    for (const uploads of [['5'.repeat(64) as Digest], []]) {
       node.uploads = uploads
       await run(node.run({ kind: 'tick' }))
     }

@@ -8,7 +8,7 @@ import { stream } from '../../src/sim/random.ts'
 import { VirtualTime } from '../../src/sim/time.ts'
 import { CHANNEL, FLEET, makeRelease } from '../contract/store-fixtures.ts'
 
-const EMPTY: CacheBound = { maxCacheBytes: 0, uploads: false, awaited: [], envelopes: [] }
+const EMPTY: CacheBound = { maxCacheBytes: 0, uploads: [], awaited: [], envelopes: [] }
 const [old, kept, late] = [1, 2, 3].map((counter) =>
   makeRelease(counter, [{ path: 'own.txt', content: `${counter}`.repeat(800) }]),
 ) as [ReturnType<typeof makeRelease>, ReturnType<typeof makeRelease>, ReturnType<typeof makeRelease>]

@@ -33,6 +33,8 @@ export class Upload {
   /** Blocks the manifest names, with their sizes, in manifest order. */
   readonly sizes = new Map<Digest, number>()
   stagedBytes = 0
+  /** Of those, when it was submitted again last. */
+  resumedBytes = 0
   /** Writes under way. */
   writing = 0
   readonly reads = new Set<Digest>()

@@ -43,6 +43,14 @@ export class Uploads {
     return this.#uploads.size
   }
 
+  /** Pages and blocks, as far as it is known by now which they are. */
+  named(): readonly Digest[] {
+    return [...this.#uploads.values()].flatMap(({ release, sizes }) => [
+      ...release.header.pages,
+      ...sizes.keys(),
+    ])
+  }
+
   get(release: ReleaseId): Upload | undefined {
     return this.#uploads.get(release)
   }
@@ -73,9 +81,13 @@ export class Uploads {
     this.#goOn(step, journey, upload)
   }
 
-  /** Submitted again (a publisher that lost its connection): the same upload goes on. */
+  /**
+   * Submitted again (a publisher that lost its connection): the same upload goes on. It has its time anew where something
+   * has come since it was so last: to ask alone would hold its place for ever.
+   */
   resume(step: Step, upload: Upload, id: RequestId): void {
-    upload.progressMonoMs = step.now.monoMs
+    if (upload.stagedBytes > upload.resumedBytes) upload.progressMonoMs = step.now.monoMs
+    upload.resumedBytes = upload.stagedBytes
     if (upload.phase === 'finishing' || upload.need.size > 0)
       answer(step, id, needOf(upload, [...upload.need]))
     else upload.waiting.push(id)

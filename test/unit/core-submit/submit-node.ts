@@ -8,7 +8,7 @@ import type { Event } from '../../../src/core/events.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
 import { createSubmit } from '../../../src/core/submit.ts'
-import type { PeerId } from '../../../src/model/ids.ts'
+import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
 import { coreConfig, NO_GATEWAYS, ROOT, rootBytes, WALL_MS } from '../core/fleet.ts'
 
@@ -24,6 +24,7 @@ export class SubmitNode {
   readonly answered: number[] = []
   readonly #sessions: Session[] = []
   readonly #node: Dispatcher
+  readonly #submit: ReturnType<typeof createSubmit>
   #request = 10_000
 
   constructor(change: Partial<CoreConfig> = {}, snapshot: Partial<Snapshot> = {}) {
@@ -34,6 +35,7 @@ export class SubmitNode {
       onAnswered: (id) => void this.answered.push(id),
     }
     const checks = new Checks(config.limits)
+    this.#submit = createSubmit(config, checks)
     const stages: Stages = {
       admit,
       peers: { twin: () => undefined },
@@ -46,7 +48,7 @@ export class SubmitNode {
         silentKeys: () => 0,
       },
       sync: { comparedPeers: () => 1 },
-      submit: createSubmit(config, checks),
+      submit: this.#submit,
       bridge: {},
     }
     this.#node = new Dispatcher(config, stages, checks)
@@ -89,6 +91,11 @@ export class SubmitNode {
       1,
     )
     this.handle({ kind: 'disconnected', peer })
+  }
+
+  /** What uploads under way name. */
+  named(): readonly Digest[] {
+    return this.#submit.uploads().named()
   }
 
   /** Effects without log lines, metrics, wakes and what fetching and activation do. */

@@ -10,7 +10,7 @@ import type { Session } from '../../../src/core/session.ts'
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
 import type { Stage } from '../../../src/core/stage.ts'
 import type { Step } from '../../../src/core/step.ts'
-import type { Channel, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import {
   CHANNEL,
   coreConfig,
@@ -29,7 +29,8 @@ export class BenchNode {
   monoMs = 0
   wallMs = WALL_MS
   compared = 0
-  uploads = 0
+  /** What each upload under way names. */
+  uploads: readonly Digest[] = []
   readonly #sessions: Session[] = []
   readonly #node: Dispatcher
   #inside: ((step: Step, journey: Journey) => void) | undefined
@@ -59,7 +60,7 @@ export class BenchNode {
         silentKeys: () => 0,
       },
       sync: { comparedPeers: () => this.compared },
-      submit: { uploads: () => this.uploads },
+      submit: { uploads: () => ({ size: this.uploads.length, named: () => this.uploads }) },
       bridge: silent,
       ...stages,
     }

@@ -5,14 +5,15 @@ import { BenchNode, ofKind } from './bench-node.ts'
 import { given, gossip, type Made, make, PEER, ROOT } from './fleet.ts'
 
 const NOTHING = { keep: [], envelopes: [], awaited: [] }
+const NAMED = '5'.repeat(64) as Digest
 const collects = (node: BenchNode, afterMs: number) => {
   node.monoMs += afterMs
   return ofKind(node.run({ kind: 'tick' }), 'collect')
 }
 const uploaded = (node: BenchNode): void => {
-  node.uploads = 1
+  node.uploads = [NAMED]
   node.run({ kind: 'tick' })
-  node.uploads = 0
+  node.uploads = []
   node.run({ kind: 'tick' })
 }
 
@@ -27,14 +28,12 @@ describe('collection', () => {
     const [page] = ofKind(node.persist(node.run(gossip(made))), 'request')
     const [keep, envelopes] = [[made.id], []]
     expect(collects(node, 29_999)).toEqual([
-      { kind: 'collect', keep, envelopes, awaited: [made.id], uploads: false },
+      { kind: 'collect', keep, envelopes, awaited: [made.id], uploads: [] },
     ])
     const asked = node.run(given(page?.id, made.page))
     node.persist(asked)
     uploaded(node)
-    expect(collects(node, 30_000)).toEqual([
-      { kind: 'collect', keep, envelopes, awaited: [], uploads: false },
-    ])
+    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', keep, envelopes, awaited: [], uploads: [] }])
     const block = ofKind(asked, 'request').at(-1)
     node.persist(node.persist(node.run(given(block?.id, made.block))))
     uploaded(node)
@@ -93,7 +92,7 @@ describe('collection', () => {
     node.monoMs += 30_000
     const effects = node.run({ kind: 'tick' })
     expect(ofKind(effects, 'collect')).toEqual([
-      { kind: 'collect', ...NOTHING, envelopes: [made.id], uploads: false },
+      { kind: 'collect', ...NOTHING, envelopes: [made.id], uploads: [] },
     ])
     expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'unwhole', release: made.id }] }])
     node.inside((_step, journey) => expect(journey.isWhole(made.id)).toBe(false))
@@ -151,15 +150,15 @@ describe('uploads that end', () => {
   it('leave the cache to be collected; while one is under way its blocks are spared', () => {
     const node = new BenchNode({ submit: true })
     node.start()
-    node.uploads = 2
+    node.uploads = [NAMED, NAMED]
     node.run({ kind: 'tick' })
     expect(collects(node, 60_000)).toEqual([])
-    node.uploads = 0
+    node.uploads = []
     node.run({ kind: 'tick' })
-    node.uploads = 1
-    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', ...NOTHING, uploads: true }])
-    node.uploads = 0
+    node.uploads = [NAMED]
+    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', ...NOTHING, uploads: [NAMED] }])
+    node.uploads = []
     node.run({ kind: 'tick' })
-    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', ...NOTHING, uploads: false }])
+    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', ...NOTHING, uploads: [] }])
   })
 })

@@ -5,7 +5,7 @@ import type { CacheBound, Effect, Event, Ports } from '../../../src/runtime/port
 
 const keep = ['a'.repeat(64) as ReleaseId]
 const envelopes = ['b'.repeat(64) as ReleaseId]
-const collect: Effect = { kind: 'collect', keep, envelopes, awaited: keep, uploads: false }
+const collect: Effect = { kind: 'collect', keep, envelopes, awaited: keep, uploads: [] }
 
 /** Collects once, from a store that gives up these blocks. */
 async function collected(gone: readonly Digest[]) {
@@ -32,7 +32,7 @@ async function collected(gone: readonly Digest[]) {
 test('what a collection removed is told at once, as no damage', async () => {
   const digests = ['1', '2'].map((digit) => digit.repeat(64) as Digest)
   const { events, asked } = await collected(digests)
-  expect(asked).toEqual([[keep, { maxCacheBytes: 7, envelopes, awaited: keep, uploads: false }]])
+  expect(asked).toEqual([[keep, { maxCacheBytes: 7, envelopes, awaited: keep, uploads: [] }]])
   expect(events).toEqual([{ kind: 'tick' }, { kind: 'collected', digests }])
 })
 
