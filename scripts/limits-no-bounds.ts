@@ -80,7 +80,7 @@ const OF_CORE: Reasons = {
 const OF_NET: Reasons = {
   ...inFile('net/framing.ts', ['LONG_BYTES'], COPIES),
   ...inFile('net/gossip.ts', ['FLEET_ID_CHARS'], 'part of a name'),
-  ...inFile('net/gossip.ts', ['TOLD_HEARTBEATS'], PACE),
+  ...inFile('net/gossip.ts', ['TOLD_HEARTBEATS', 'RETAIN_SCORE_MS'], PACE),
   ...inFile('net/gossip.ts', ['TOLD_PEERS'], OWN),
   ...inFile('net/gossip-clock.ts', ['STEP_MS'], 'from where on a clock counts as set back'),
   ...inFile('net/relay-hold.ts', ['HOLD_MS', 'LATE_MS', 'MAX_SECOND_HOLD_MS'], PACE),

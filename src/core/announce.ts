@@ -40,7 +40,8 @@ export interface Announce {
 
 export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
   const { limits } = config
-  const messages = createBuckets<PeerId>(limits.gossipPerSecond, limits.gossipBurst)
+  // Bounded: what a peer said before it went is worked off after it.
+  const messages = createBuckets<PeerId>(limits.gossipPerSecond, limits.gossipBurst, limits.maxKnownPeers)
   // By the exact bytes, and only what was rejected: a bad copy sent first must not mask the good one.
   const rejected = new LatestSet<Digest>(limits.maxRejectedDigests)
 

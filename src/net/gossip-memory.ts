@@ -10,6 +10,8 @@ export interface GossipMemory {
   }
   /** Ids, so that a message that comes again is known; for `seenTTL`, oldest first. */
   readonly seenCache: { readonly entries: Map<string, unknown> }
+  /** By peer what it has already; an entry stays when its last message goes. */
+  readonly idontwants: Map<string, ReadonlyMap<string, unknown>>
   /** An id as it is written there. */
   readonly msgIdToStrFn: (id: Uint8Array) => string
   /** What became of each, for two minutes (its constant `TimeCacheDuration`). */
@@ -26,7 +28,7 @@ export interface GossipMemory {
  * kilobyte for each that a peer makes up.
  */
 export function forgetOldest(
-  { mcache: { msgs, history }, seenCache: { entries }, score }: GossipMemory,
+  { mcache: { msgs, history }, seenCache: { entries }, idontwants, score }: GossipMemory,
   most: number,
 ): void {
   for (const [at, came] of history.entries()) history[at] = came.filter(({ msgIdStr }) => msgs.has(msgIdStr))
@@ -35,6 +37,8 @@ export function forgetOldest(
     // what is still told of, or judged, must be known: it would be taken for news, and then for refused
     if (!msgs.has(id)) entries.delete(id)
   }
+  // said in a message that was worked off once its peer had gone
+  for (const [peer, said] of idontwants) if (said.size === 0) idontwants.delete(peer)
   const { records, queue } = score.deliveryRecords
   while (queue.length > most) records.delete(queue.shift()?.msgId ?? '')
 }

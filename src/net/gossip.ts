@@ -102,6 +102,12 @@ const TOLD_PEERS = 3
  */
 const MESH_DEGREE = 6
 export const MAX_MESH_DEGREE = 9
+/**
+ * For so long a peer that has gone keeps its score, so that it is not rid of it by coming back. In an hour, gossipsub's own
+ * measure, whoever has a pool's key leaves 180,000 names behind, which it goes through each second; to come back under
+ * another name costs it nothing.
+ */
+const RETAIN_SCORE_MS = 60_000
 /** What is in one RPC of gossip: far more than an honest peer has to say at once. */
 export const RPC_LIMITS = {
   maxSubscriptions: 1000,
@@ -154,6 +160,7 @@ export function gossipOptions({
     decodeRpcLimits: RPC_LIMITS,
     allowedTopics: new Set([topics.releases, topics.control]),
     scoreParams: {
+      retainScore: RETAIN_SCORE_MS,
       IPColocationFactorWeight: 0,
       appSpecificWeight: 1,
       appSpecificScore: (peer) => (gate.has(peer as PeerId) ? 0 : -1000),
@@ -280,17 +287,24 @@ export class Gossip {
 
   /** gossipsub reads a peer's next message once this one is through: to be slow here slows the peer. */
   async #bounded(topic: Topic, peer: Libp2pPeerId, data: Uint8Array): Promise<TopicValidatorResult> {
-    // of a flood that outlasts its connection the rest is held for as long as it is waited for
-    if (this.#throttle.isEmpty(peer) && !this.#parts.gate.hears(peer)) {
-      // nobody looked at it: from others it is news
-      forget(this.#parts.pubsub, messageId(this.#names[topic], data))
-      return TopicValidatorResult.Ignore
-    }
-    await this.#throttle.take(peer)
+    const { gate, misconduct } = this.#parts
+    if (this.#throttle.isEmpty(peer)) {
+      // of a flood that outlasts its connection the rest is held for as long as it is waited for
+      if (!gate.hears(peer)) return this.#unheard(topic, data)
+      await this.#throttle.take(peer)
+      if (!gate.hears(peer)) return this.#unheard(topic, data)
+    } else await this.#throttle.take(peer)
     if (data.byteLength <= this.#maxBytes[topic]) return TopicValidatorResult.Accept
     const text = `gossip on ${topic}: ${data.byteLength} bytes, at most ${this.#maxBytes[topic]} are allowed`
-    this.#parts.misconduct.report(peer.toString() as PeerId, new MeshError('LIMIT_BYTES', text))
+    // of one that is gone nobody would forget what was logged
+    if (gate.hears(peer)) misconduct.report(peer.toString() as PeerId, new MeshError('LIMIT_BYTES', text))
     return TopicValidatorResult.Reject
+  }
+
+  /** Nobody looked at it: from others it is news. */
+  #unheard(topic: Topic, data: Uint8Array): TopicValidatorResult {
+    forget(this.#parts.pubsub, messageId(this.#names[topic], data))
+    return TopicValidatorResult.Ignore
   }
 
   #received({ propagationSource, msgId, msg }: GossipMessage): void {

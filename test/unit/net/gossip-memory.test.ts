@@ -21,10 +21,15 @@ test('the oldest messages are forgotten, and what came in a heartbeat is no long
     },
     seenCache: { entries: new Map(ids.map((id) => [id, {}])) },
     msgIdToStrFn: String,
+    idontwants: new Map([
+      ['gone', new Map()],
+      ['here', new Map([['a', 1]])],
+    ]),
     score: { deliveryRecords: { records: new Map(ids.map((id) => [id, {}])), queue } },
   }
   forgetOldest(memory, 2)
   expect([...memory.seenCache.entries.keys()]).toEqual(['b', 'd'])
+  expect([...memory.idontwants.keys()]).toEqual(['here'])
   expect([...memory.score.deliveryRecords.records.keys()]).toEqual(['c', 'd'])
   expect(queue).toEqual([{ msgId: 'c' }, { msgId: 'd' }])
   expect(memory.mcache.history).toEqual([[{ msgIdStr: 'd' }], []])

@@ -151,6 +151,16 @@ describe('a flood', () => {
     expect(await says(honest, 'release')).toBe('duplicate')
   })
 
+  test('whose sender goes while it waits is not heard after it', async () => {
+    const gate = new Gate()
+    const validate = hears(gate)
+    gate.admit({ remotePeer } as unknown as Connection)
+    for (let count = 0; count < AT_ONCE; count += 1) await validate(remotePeer)
+    const waiting = validate(remotePeer)
+    gate.revoke(remotePeer as never)
+    expect(await waiting).toBe(TopicValidatorResult.Ignore)
+  })
+
   test('of a peer that is here waits, and is heard', async () => {
     const gate = new Gate()
     const validate = hears(gate)

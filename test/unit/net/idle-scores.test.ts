@@ -56,3 +56,11 @@ test('what one of them was blamed for is forgotten within a quarter of an hour',
   vi.advanceTimersByTime(HOUR_MS / 4)
   expect(scores()).toEqual(PEERS.map(() => 0))
 })
+
+test('a peer that has gone keeps its score for a minute, and is forgotten then', () => {
+  for (const peer of PEERS) score.removePeer(peer)
+  vi.advanceTimersByTime(59_000)
+  expect(score.peerStats.size).toBe(PEERS.length)
+  vi.advanceTimersByTime(3_000)
+  expect(score.peerStats.size).toBe(0)
+})
