@@ -211,6 +211,9 @@ describe('records of peers', () => {
     )
     expect(said.at(-1)).toMatchObject({ type: 'refused', code: 'LIMIT_RATE' })
     expect(said.slice(0, -1).every(({ type }) => type === 'peers')).toBe(true)
+    lose(SEED.id)
+    admit(SEED.id, { direction: 'inbound' })
+    expect(replies(asksPeers(SEED.id, []))).toMatchObject([{ type: 'peers' }])
   })
 
   it('of a removed node are forgotten', () => {

@@ -5,7 +5,7 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Journey } from '../../../src/core/journey.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Channel, Pattern } from '../../../src/model/ids.ts'
+import type { Channel, Pattern, PeerId } from '../../../src/model/ids.ts'
 import { BenchNode, fetching, ofKind } from './bench-node.ts'
 import {
   CHANNEL,
@@ -349,6 +349,23 @@ describe('bounds', () => {
       (n) => ofKind(node.run({ ...junk, bytes: new Uint8Array([n]) }), 'verdict')[0]?.verdict,
     )
     expect(verdicts).toEqual(['reject', 'reject', 'ignore'])
+  })
+
+  it('a peer’s bucket is forgotten with its connection, and those of peers that are gone are bounded', () => {
+    const node = new BenchNode({
+      limits: { ...LIMITS, gossipBurst: 1, gossipPerSecond: 0, maxKnownPeers: 2 },
+    })
+    node.start()
+    const said = (from: PeerId, n: number) => {
+      const bytes = new Uint8Array([n])
+      return ofKind(node.run({ kind: 'gossip', topic: 'releases', from, id: 'x', bytes }), 'verdict')[0]
+        ?.verdict
+    }
+    expect([said(PEER, 1), said(PEER, 2)]).toEqual(['reject', 'ignore'])
+    node.run({ kind: 'disconnected', peer: PEER })
+    expect([said(PEER, 3), said(PEER, 4)]).toEqual(['reject', 'ignore'])
+    for (const other of ['12D3KooWa', '12D3KooWb']) said(other as PeerId, 5)
+    expect(said(PEER, 6)).toBe('reject')
   })
 
   it('a release nobody has is asked for on and on, and said once', () => {

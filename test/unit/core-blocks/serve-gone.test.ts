@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import type { EventOf } from '../../../src/core/events.ts'
+import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
+import { Serve } from '../../../src/core/serve.ts'
+import type { Session } from '../../../src/core/session.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import { coreConfig } from '../core/fleet.ts'
+import { FakeJourney, hex, peer } from '../core-peers/fakes.ts'
+
+test('what a peer may announce is its own anew once it has gone and come back', () => {
+  const config = coreConfig({ limits: { ...LIMITS, announcementsBurst: 1, announcementsPerSecond: 0 } })
+  const heard: PeerId[] = []
+  const serve = new Serve(config, {
+    announced: (_step, _release, from) => void heard.push(from),
+    asked: () => {},
+    isComing: () => false,
+    isAskedOf: () => false,
+    beaconPage: () => undefined,
+    address: () => undefined,
+  })
+  const journey = new FakeJourney()
+  journey.links.set(peer('a'), { hello: {} } as unknown as Session)
+  const step = new OpenStep({ monoMs: 0, wallMs: 0 }, config, new StepCounter(), () => {})
+  const message = { type: 'holds', release: hex('1') as string as ReleaseId, whole: true } as const
+  const request = { protocol: 'blocks', message } as const
+  const event = { kind: 'request', id: 1, peer: peer('a'), request } as unknown as EventOf<'request'>
+  for (let times = 0; times < 2; times += 1) serve.onRequest(step, journey, event)
+  expect(heard).toHaveLength(1)
+  serve.onDisconnected(peer('a'))
+  serve.onRequest(step, journey, event)
+  expect(heard).toHaveLength(2)
+})
