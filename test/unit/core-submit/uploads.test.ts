@@ -385,32 +385,6 @@ test('A lease does not end under an upload that goes on', () => {
   expect(isOrdered(block(node, mine))).toBe(true)
 })
 
-test('An upload that is submitted again goes on for another lease where something has come since, and ends where nothing has', () => {
-  const node = new SubmitNode()
-  const made = make({ clock: { alice: 1 } })
-  submit(node, made)
-  page(node, made)
-  const again = () => refusal(node.ask({ type: 'submit', envelope: made.envelope }))
-  node.tick(LIMITS.leaseMs - 1)
-  expect(again()).toBe('need')
-  node.tick(LIMITS.leaseMs - 1)
-  expect(again()).toBe('need')
-  node.tick(1)
-  expect(refusal(block(node, made))).not.toBe('no reply')
-  expectEnded(node, made)
-})
-
-test('What the uploads under way name is what collection spares, until they end', () => {
-  const node = new SubmitNode()
-  const made = make({ clock: { alice: 1 } })
-  submit(node, made)
-  expect(node.named()).toEqual([sha256(made.page)])
-  page(node, made)
-  expect(node.named()).toEqual([sha256(made.page), sha256(made.block)])
-  node.tick(LIMITS.leaseMs)
-  expect(node.named()).toEqual([])
-})
-
 test('Of what was never submitted here nothing can be awaited, and not by any number', () => {
   const node = new SubmitNode({ limits: withLimits({ maxAwaits: 2 }) })
   const made = make({ clock: { alice: 1 } })
