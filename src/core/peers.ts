@@ -16,6 +16,7 @@ import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { type JudgeRecord, PeerBook } from './peers/book.ts'
 import { DialWindow } from './peers/dial-window.ts'
+import { sampleFor } from './peers/sample.ts'
 import { Twin } from './peers/twin.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
@@ -339,30 +340,12 @@ export class Peers implements Stage {
     step.emit({ kind: 'request', id, peer, request: { protocol: 'sync', message }, timeoutMs })
   }
 
-  /**
-   * Own record first, then others that were admitted here and can be reached, at random. The asker's own among them
-   * only where it is a later one than those it gave: somebody else gave it.
-   */
   #sample({ now }: Step, asker: PeerId, given: readonly Uint8Array[] = []): readonly Uint8Array[] {
-    const { limits, random, peerRecord } = this.#config
-    const own = peerRecord?.(this.#twin.notBefore)
+    const own = this.#config.peerRecord?.(this.#twin.notBefore)
     if (own !== undefined) this.#twin.gave(own)
-    const known = this.#book.all().filter(({ record, proven }) => {
-      const { peer } = record
-      const reachable = this.#redial.failures(peer) < PASS_ON_FAILURES
-      return proven && reachable && peer !== asker && this.#book.metLately(peer, now.monoMs)
-    })
-    const records = own === undefined ? [] : [own]
-    const theirs = this.#book.get(asker)?.bytes
-    if (theirs !== undefined && given.length > 0 && !given.some((bytes) => isSame(bytes, theirs)))
-      records.push(theirs)
-    let bytes = records.reduce((sum, { length }) => sum + length, 0)
-    for (const { bytes: record } of shuffled(known, random)) {
-      bytes += record.length + 8
-      if (records.length >= limits.maxExchanged || bytes > limits.maxSyncMessageBytes / 2) break
-      records.push(record)
-    }
-    return records
+    const isReachable = (peer: PeerId) => this.#redial.failures(peer) < PASS_ON_FAILURES
+    const known = this.#book.passedOn(asker, isReachable, now.monoMs)
+    return sampleFor({ own, theirs: this.#book.get(asker)?.bytes, given, known }, this.#config)
   }
 
   #learn(step: Step, journey: Journey, records: readonly Uint8Array[], from: PeerId): void {
@@ -392,8 +375,6 @@ export class Peers implements Stage {
     step.wakeAt(this.#nextLookMonoMs)
   }
 }
-
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 function answer(step: Step, id: RequestId, message: SyncReply): void {
   step.emit({ kind: 'reply', id, reply: { protocol: 'sync', message } })

@@ -110,6 +110,13 @@ export class PeerBook {
     return dropped
   }
 
+  /** What others are told of: who was admitted here and was linked lately. */
+  passedOn(asker: PeerId, isReachable: (peer: PeerId) => boolean, monoMs: number): readonly KnownPeer[] {
+    return this.all().filter(({ record: { peer }, proven }) => {
+      return proven && peer !== asker && isReachable(peer) && this.metLately(peer, monoMs)
+    })
+  }
+
   /**
    * Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root.
    * @param isProven is admitted here, or was once: such a peer finds room in a full book, and keeps it

@@ -1,0 +1,39 @@
+/** Which records a peer is given: its own links come of them. */
+import type { CoreConfig } from '../config.ts'
+import { shuffled } from '../degree.ts'
+import type { KnownPeer } from './book.ts'
+
+/** What CBOR adds to a record, at most. */
+const RECORD_OVERHEAD_BYTES = 8
+
+interface Records {
+  readonly own: Uint8Array | undefined
+  /** The asker's, as it is known here. */
+  readonly theirs: Uint8Array | undefined
+  /** What the asker gave. */
+  readonly given: readonly Uint8Array[]
+  /** Who was admitted here and can be reached. */
+  readonly known: readonly KnownPeer[]
+}
+
+/**
+ * Own record first, then others at random. The asker's own among them only where it is a later one than those it gave:
+ * somebody else gave it.
+ */
+export function sampleFor(
+  { own, theirs, given, known }: Records,
+  { limits, random }: CoreConfig,
+): readonly Uint8Array[] {
+  const records = own === undefined ? [] : [own]
+  if (theirs !== undefined && given.length > 0 && !given.some((bytes) => isSame(bytes, theirs)))
+    records.push(theirs)
+  let bytes = records.reduce((sum, { length }) => sum + length, 0)
+  for (const { bytes: record } of shuffled(known, random)) {
+    bytes += record.length + RECORD_OVERHEAD_BYTES
+    if (records.length >= limits.maxExchanged || bytes > limits.maxSyncMessageBytes / 2) break
+    records.push(record)
+  }
+  return records
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
