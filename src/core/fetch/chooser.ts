@@ -77,25 +77,34 @@ export class Chooser {
     const holders = this.#sources.of(job.release.id)
     // Whoever is no seed has its blocks from one through the fetchers alone. Seeds announce nothing, unless they lie.
     if (hello.submit && !submit && !holders.knows(peer)) return undefined
-    if (!hello.submit && this.#isFar(session)) return this.#overBorder(job, session)
-    const place =
-      hello.submit && submit
-        ? job.open.pick(undefined, random())
-        : (this.#ownOf(job, peer) ?? holders.pick(peer, job.open, random()))
-    return place === undefined ? undefined : this.#choice(job, place, session)
-  }
-
-  /** What a neighbour has is not taken over the border. */
-  #overBorder(job: FetchJob, session: AdmittedSession): Choice | undefined {
-    const holders = this.#sources.of(job.release.id)
-    const isNear = (peer: PeerId) => this.#near.has(peer) && this.#sources.counts(peer)
+    const isBlind = hello.submit && submit
+    const isElsewhere = this.#elsewhere(session, monoMs)
+    const own = isBlind ? undefined : this.#ownOf(job, peer)
+    if (own !== undefined && !holders.announced(own, isElsewhere)) return this.#choice(job, own, session)
     for (let looked = 0; looked < MAX_VAIN; looked += 1) {
-      const place =
-        this.#ownOf(job, session.peer) ?? holders.pick(session.peer, job.open, this.#config.random())
+      const place = isBlind ? job.open.pick(undefined, random()) : holders.pick(peer, job.open, random())
       if (place === undefined) return undefined
-      if (!holders.announced(place, isNear)) return this.#choice(job, place, session)
+      if (!holders.announced(place, isElsewhere)) return this.#choice(job, place, session)
     }
     return undefined
+  }
+
+  /**
+   * Whose word keeps a place from being asked of this one: what a neighbour has is not taken over the border, and what
+   * anybody has not asked of a seed that may lack it.
+   */
+  #elsewhere({ peer, hello }: AdmittedSession, monoMs: number): (one: PeerId) => boolean {
+    if (hello.submit) return (one) => this.#config.submit && one !== peer && this.#sources.counts(one)
+    if (this.#near.has(peer)) return () => false
+    return (one) => this.#near.has(one) && this.#gives(one, monoMs)
+  }
+
+  /** Its word counts, and it is not left alone for longer than a silent one takes to be noticed. */
+  #gives(peer: PeerId, monoMs: number): boolean {
+    return (
+      this.#sources.counts(peer) &&
+      !this.#sources.isAvoided(peer, monoMs + this.#config.limits.blockSilenceMs)
+    )
   }
 
   /**

@@ -73,14 +73,15 @@ export class Pull {
     for (const job of only === undefined ? this.#rounds.next(this.#puller.jobs()) : [only]) {
       if (job.refused || job.closing) continue
       wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
-      if (job.open.count === 0) continue
       if (this.#isEarly(job, step.now.monoMs)) {
         step.wakeAt(this.pace.nextMonoMs)
         continue
       }
-      if (this.#isFull) continue
+      const mayAsk = job.open.count > 0 && !this.#isFull
+      if (!mayAsk && !this.#mayQuery(job, step.now.monoMs)) continue
       ranking ??= this.#chooser.ranking(journey)
-      this.#pumpJob(step, journey, job, ranking)
+      if (mayAsk) this.#pumpJob(step, journey, job, ranking)
+      else this.#queries.ask(step, job, storing(job, ranking.candidates(job)), ranking.near)
     }
     if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
     if (this.#wants.isAnyOpen) this.#overdue.expectLook(step.now.monoMs + wakeMs)
@@ -163,11 +164,20 @@ export class Pull {
     return this.#wants.size + size >= maxWants || this.#wants.bytes + late + bytes >= maxWantBytes
   }
 
+  /**
+   * All of it is asked for, of other seeds, and none comes: they may wait for it as well, and ask this one. Who has it is to
+   * be found all the same.
+   */
+  #mayQuery(job: FetchJob, monoMs: number): boolean {
+    if (!this.#config.submit || job.missing.size === 0 || monoMs < job.nextQueryMonoMs) return false
+    return monoMs - job.progressMonoMs >= this.#patience.rescueMs
+  }
+
   #pumpJob(step: Step, journey: Journey, job: FetchJob, ranking: Ranking): void {
     const { monoMs } = step.now
     const candidates = ranking.candidates(job)
     this.#askNeighbours(step, job, candidates)
-    const sessions = candidates.filter(({ hello }) => storesChannel(hello.patterns, job.channel))
+    const sessions = storing(job, candidates)
     for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience)) {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
@@ -254,7 +264,7 @@ export class Pull {
       way: border ? 'border' : seed ? 'seed' : 'near',
       takeOver: takeOver === true,
       failed,
-      rescue,
+      ...(rescue && { rescue: job.rescue }),
     })
     if (rescue) job.rescue.asked()
     this.#sources.asked(peer, 1, step.now.monoMs)
@@ -268,9 +278,8 @@ export class Pull {
   #close(id: RequestId, monoMs: number, isBlock: boolean): Asked | undefined {
     const asked = this.#wants.close(id)
     if (asked === undefined) return undefined
-    const { peer, release, rescue, failed } = asked
-    this.#sources.asked(peer, -1, monoMs)
-    if (rescue) this.#puller.job(release)?.rescue.ended(isBlock && !failed)
+    this.#sources.asked(asked.peer, -1, monoMs)
+    asked.rescue?.ended(isBlock && !asked.failed)
     return asked
   }
 
@@ -351,3 +360,6 @@ export class Pull {
     this.#puller.received(step, journey, digest, bytes)
   }
 }
+
+const storing = (job: FetchJob, peers: readonly AdmittedSession[]): readonly AdmittedSession[] =>
+  peers.filter(({ hello }) => storesChannel(hello.patterns, job.channel))

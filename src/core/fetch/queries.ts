@@ -53,9 +53,11 @@ export class Queries {
     job.rounds += 1
     const others = sessions.filter(({ hello }) => !hello.submit || submit)
     const nearer = others.filter(({ peer }) => near.has(peer))
+    // Other seeds are asked for blocks, whether they have any or not.
+    const farther = others.filter(({ peer, hello }) => !near.has(peer) && !hello.submit)
     // What an ordinary node of another region was given, seeds bring home: each other time they ask there.
-    const asksFar = nearer.length === 0 || (submit && job.rounds % 2 === 0 && nearer.length < others.length)
-    const from = asksFar ? others.filter(({ peer }) => !near.has(peer)) : nearer
+    const asksFar = nearer.length === 0 || (submit && job.rounds % 2 === 0 && farther.length > 0)
+    const from = asksFar ? farther : nearer
     const asked = inTurn(from, job.questioned, limits.offersAtOnce)
     if (asked.length > 0) job.onAsked(monoMs)
     for (const { peer } of asked) {
@@ -117,7 +119,7 @@ function inTurn(
   const others = sessions.filter(({ peer }) => !before.has(peer))
   const again = sessions.filter(({ peer }) => before.has(peer))
   const turn = [...others, ...again].slice(0, most)
-  if (others.length <= most) before.clear()
+  if (others.length <= most) for (const { peer } of sessions) before.delete(peer)
   for (const { peer } of turn) before.add(peer)
   return turn
 }

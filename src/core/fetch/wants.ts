@@ -3,6 +3,7 @@
 import type { Digest, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { RequestId } from '../events.ts'
 import type { Way } from './patience.ts'
+import type { Rescue } from './rescue.ts'
 
 export interface Asked {
   readonly digest: Digest
@@ -17,8 +18,8 @@ export interface Asked {
   readonly takeOver: boolean
   /** Of a seed that sent this node on before, in vain. */
   readonly failed: boolean
-  /** Nobody announces it, nor is it this node's to bring in. */
-  readonly rescue: boolean
+  /** Nobody announces it, nor is it this node's to bring in: whose it is of those under way. */
+  readonly rescue?: Rescue
   /** A second peer was asked, or may be, before this one counts as silent. */
   hedged?: boolean
   /** So long unanswered that others are asked. */

@@ -45,3 +45,43 @@ test('a seed asks those of other regions each other time, an ordinary node none 
   expect(asked(false)).toContain(OTHER)
   expect(asked(false)).not.toContain(FAR)
 })
+
+test('those far have their turn, however few are near', () => {
+  const abroad = Array.from({ length: 9 }, (_, at) => peer(`far${at}`))
+  const node = fetcher({ self: SELF, submit: true, gateways: [], seeds: [], abroad })
+  for (let ms = 0; ms < 20_000; ms += 50) {
+    node.tick(50)
+    node.noted()
+  }
+  expect(abroad.filter((one) => !node.asked.includes(one))).toEqual([])
+})
+
+test('a seed looks for who has it while other seeds, which may lack it as well, are asked for all of it', () => {
+  const seeds = [peer('seed a'), peer('seed b')]
+  const node = fetcher({ self: SELF, submit: true, gateways: [], seeds, seedRegion: 'us', abroad: [FAR] })
+  expect(new Set(node.started.map(({ to }) => seeds.includes(to)))).toEqual(new Set([true]))
+  // before any of them counts as silent, over a border
+  const silentMs = LIMITS.blockSilenceMs + LIMITS.borderSilenceMs + LIMITS.standMs
+  for (let ms = 0; ms < silentMs - 100; ms += 50) {
+    node.tick(50)
+    node.noted()
+  }
+  expect(node.asked).toContain(FAR)
+})
+
+test('what somebody has is not asked of a seed that may lack it', () => {
+  const node = fetcher({ self: SELF, submit: true, gateways: [], seeds: [], abroad: [FAR] })
+  const all = Array.from({ length: 21 }, (_, at) => at)
+  for (const page of node.announce(FAR, all)) node.give(page)
+  expect(node.joined(peer('seed a'))).toEqual([])
+})
+
+test('a neighbour that says it has all, and is busy for ever, keeps nothing from coming over the border', () => {
+  const node = late()
+  const all = Array.from({ length: 41 }, (_, at) => at)
+  const [page] = node.announce(OTHER, all)
+  const [first] = page === undefined ? [] : node.give(page)
+  if (first === undefined) throw new Error('nothing is asked of the neighbour')
+  node.answer(first.id, { type: 'busy', retryAfterMs: LIMITS.blockDeadlineMs })
+  expect(node.announce(FAR, all).map(({ to }) => to)).toEqual(Array(LIMITS.maxWantsPerSeed).fill(FAR))
+})
