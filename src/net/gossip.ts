@@ -288,12 +288,11 @@ export class Gossip {
   /** gossipsub reads a peer's next message once this one is through: to be slow here slows the peer. */
   async #bounded(topic: Topic, peer: Libp2pPeerId, data: Uint8Array): Promise<TopicValidatorResult> {
     const { gate, misconduct } = this.#parts
-    if (this.#throttle.isEmpty(peer)) {
-      // of a flood that outlasts its connection the rest is held for as long as it is waited for
-      if (!gate.hears(peer)) return this.#unheard(topic, data)
-      await this.#throttle.take(peer)
-      if (!gate.hears(peer)) return this.#unheard(topic, data)
-    } else await this.#throttle.take(peer)
+    // of a flood that outlasts its connection the rest is held for as long as it is waited for
+    if (this.#throttle.isEmpty(peer) && !gate.hears(peer)) return this.#unheard(topic, data)
+    // One that goes while it waits said this while it was here, and what it said counts: others said it meanwhile, and were not
+    // listened to, since it was known. Whoever hung up in time would hide it.
+    await this.#throttle.take(peer)
     if (data.byteLength <= this.#maxBytes[topic]) return TopicValidatorResult.Accept
     const text = `gossip on ${topic}: ${data.byteLength} bytes, at most ${this.#maxBytes[topic]} are allowed`
     // of one that is gone nobody would forget what was logged
