@@ -23,6 +23,26 @@ export interface GossipMemory {
   }
 }
 
+/** What is counted of each peer, and for `retainScore` of one that has gone. */
+export interface Scores {
+  readonly peerStats: ReadonlyMap<string, { connected: boolean; readonly knownIPs: Set<string> }>
+  addPeer(id: string): void
+  removeIPsForPeer(id: string, ips: ReadonlySet<string>): void
+}
+
+/** From now on a peer that comes back has what was counted of it before: gossipsub begins anew, whatever it retained. */
+export function keepCounts(scores: Scores): void {
+  const begin = scores.addPeer.bind(scores)
+  scores.addPeer = (id) => {
+    const counted = scores.peerStats.get(id)
+    if (counted === undefined) return begin(id)
+    counted.connected = true
+    // it says anew where it is: from one address after the other they would add up
+    scores.removeIPsForPeer(id, counted.knownIPs)
+    counted.knownIPs.clear()
+  }
+}
+
 /**
  * Forgets the oldest messages beyond so many. gossipsub bounds its memory of them by time alone, at more than half a
  * kilobyte for each that a peer makes up.

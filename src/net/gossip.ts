@@ -10,7 +10,14 @@ import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
 import { afterReading } from './after-reading.ts'
 import type { Gate, Inbound } from './gate.ts'
 import { clockWatch, type GossipTimes } from './gossip-clock.ts'
-import { forget, forgetOldest, type GossipMemory, tellLater } from './gossip-memory.ts'
+import {
+  forget,
+  forgetOldest,
+  type GossipMemory,
+  keepCounts,
+  type Scores,
+  tellLater,
+} from './gossip-memory.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 import { relayHold } from './relay-hold.ts'
@@ -33,6 +40,7 @@ interface Members {
   readonly topics: Map<string, unknown>
   readonly streamsOutbound: Map<string, { readonly rawStream?: { readonly writeBufferLength?: number } }>
   readonly streamsInbound: Map<string, unknown>
+  readonly score: Scores
   subscribe(topic: string): void
   publish(topic: string, data: Uint8Array): Promise<{ readonly recipients: readonly unknown[] }>
   reportMessageValidationResult(id: string, source: string, verdict: TopicValidatorResult): void
@@ -103,9 +111,9 @@ const TOLD_PEERS = 3
 const MESH_DEGREE = 6
 export const MAX_MESH_DEGREE = 9
 /**
- * For so long a peer that has gone keeps its score, so that it is not rid of it by coming back. In an hour, gossipsub's own
- * measure, whoever has a pool's key leaves 180,000 names behind, which it goes through each second; to come back under
- * another name costs it nothing.
+ * For so long a peer that has gone keeps its score, so that it is not rid of it by coming back (`keepCounts`). In an hour,
+ * gossipsub's own measure, whoever has a pool's key leaves 180,000 names behind, which it goes through each second; to come
+ * back under another name costs it nothing.
  */
 const RETAIN_SCORE_MS = 60_000
 /** What is in one RPC of gossip: far more than an honest peer has to say at once. */
@@ -222,6 +230,7 @@ export class Gossip {
 
   start(): void {
     const { pubsub, seed, limits } = this.#parts
+    keepCounts(pubsub.score)
     if (seed) tellLater(pubsub)
     for (const topic of ['releases', 'control'] as const) {
       const name = this.#names[topic]

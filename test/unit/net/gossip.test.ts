@@ -1,4 +1,5 @@
 import { gossipsub, TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
+import type { PeerScore } from '@chainsafe/libp2p-gossipsub/score'
 import type { Connection } from '@libp2p/interface'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
@@ -9,19 +10,20 @@ import { Misconduct } from '../../../src/net/misconduct.ts'
 import { Pace } from '../../../src/net/pace.ts'
 import type { EffectOf } from '../../../src/runtime/ports.ts'
 
-/** Where gossipsub judges what came. */
+/** Where gossipsub judges what came, and who brought it. */
 interface Receiver {
   validateReceivedMessage(from: object, message: object): Promise<{ readonly code: string }>
+  readonly score: PeerScore
 }
 
 const FLEET = 'f1ee7'.padEnd(64, '0') as FleetId
 
-const options = (seed: boolean) =>
+const options = (seed: boolean, gate = new Gate()) =>
   gossipOptions({
     fleetId: FLEET,
     region: 'default',
     seed,
-    gate: new Gate(),
+    gate,
     pace: new Pace(LIMITS),
     limits: LIMITS,
   })
@@ -40,6 +42,21 @@ function gossipOn(pubsub: Pubsub, seed: boolean, gate = new Gate()): Gossip {
     log,
     sink,
   })
+}
+
+/** What a real gossipsub makes of messages. */
+function judged() {
+  const log = Object.assign(() => {}, { error() {}, trace() {} })
+  const gate = new Gate()
+  const real = gossipsub(options(false, gate))({ logger: { forComponent: () => log } } as never)
+  const pubsub = Object.assign(real, { subscribe: vi.fn(), addEventListener: vi.fn() })
+  gossipOn(pubsub as unknown as Pubsub, false, gate).start()
+  const { releases: topic } = topicNames(FLEET, 'default')
+  const says = async (peer: object, text: string): Promise<string> => {
+    const message = { topic, data: new TextEncoder().encode(text) }
+    return (await (pubsub as unknown as Receiver).validateReceivedMessage(peer, message)).code
+  }
+  return { pubsub, gate, says }
 }
 
 test('a small release leaves its origin in six copies at most, in a large fleet too', () => {
@@ -62,9 +79,32 @@ test.each([
       return new Map([['releases', this.history[0]?.map(({ msgIdStr }) => msgIdStr)]])
     },
   }
-  const pubsub = { topicValidators: new Map(), subscribe: vi.fn(), addEventListener: vi.fn(), mcache }
+  const score = { addPeer: vi.fn() }
+  const pubsub = { topicValidators: new Map(), subscribe: vi.fn(), addEventListener: vi.fn(), mcache, score }
   gossipOn(pubsub as unknown as Pubsub, seed).start()
   expect(mcache.getGossipIDs().get('releases')).toEqual(told)
+})
+
+test('what a peer was blamed for it is not rid of by coming back, and from many addresses nothing adds up', () => {
+  const { pubsub, gate } = judged()
+  const { score } = pubsub as unknown as Receiver
+  const remotePeer = { toString: () => 'blamed' }
+  gate.admit({ remotePeer } as unknown as Connection)
+  score.addPeer('blamed')
+  for (let count = 0; count < 10; count += 1)
+    score.rejectInvalidMessage('blamed', topicNames(FLEET, 'default').releases)
+  score.addPenalty('blamed', 3, 'graft_backoff' as never)
+  for (let life = 0; life < 3; life += 1) {
+    score.addIP('blamed', `10.0.0.${life}`)
+    score.removePeer('blamed')
+    score.addPeer('blamed')
+    score.scoreCache.clear()
+    expect(score.score('blamed')).toBeLessThan(-1_900)
+  }
+  score.addIP('blamed', '10.0.0.9')
+  expect([...score.peerIPs.keys()]).toEqual(['10.0.0.9'])
+  // It counts as one that is here: nobody forgets it.
+  expect(score.peerStats.get('blamed')).toMatchObject({ connected: true, behaviourPenalty: 3 })
 })
 
 describe('a verdict', () => {
@@ -107,7 +147,8 @@ describe('a verdict', () => {
 })
 
 describe('a flood', () => {
-  const forgetful = { seenCache: { entries: new Map() }, msgIdToStrFn: () => '' }
+  const score = { addPeer: vi.fn() }
+  const forgetful = { seenCache: { entries: new Map() }, msgIdToStrFn: () => '', score }
   const hears = (gate: Gate) => {
     const topicValidators: Pubsub['topicValidators'] = new Map()
     const pubsub = { topicValidators, subscribe: vi.fn(), addEventListener: vi.fn(), ...forgetful }
@@ -118,6 +159,7 @@ describe('a flood', () => {
   /** What it may say at once. */
   const AT_ONCE = 2 * LIMITS.gossipBurst
   const remotePeer = { toString: () => 'flooder' }
+  const honest = { toString: () => 'honest' }
   beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
   afterEach(() => void vi.useRealTimers())
 
@@ -130,22 +172,6 @@ describe('a flood', () => {
     gate.admit({ remotePeer: { ...remotePeer } } as unknown as Connection)
     expect(await validate(remotePeer)).toBe(TopicValidatorResult.Ignore)
   })
-
-  /** What a real gossipsub makes of messages. */
-  function judged() {
-    const log = Object.assign(() => {}, { error() {}, trace() {} })
-    const real = gossipsub(options(false))({ logger: { forComponent: () => log } } as never)
-    const pubsub = Object.assign(real, { subscribe: vi.fn(), addEventListener: vi.fn() })
-    const gate = new Gate()
-    gossipOn(pubsub as unknown as Pubsub, false, gate).start()
-    const { releases: topic } = topicNames(FLEET, 'default')
-    const says = async (peer: object, text: string): Promise<string> => {
-      const message = { topic, data: new TextEncoder().encode(text) }
-      return (await (pubsub as unknown as Receiver).validateReceivedMessage(peer, message)).code
-    }
-    return { pubsub, gate, says }
-  }
-  const honest = { toString: () => 'honest' }
 
   test('that outlasts its connection hides nothing that others say as well', async () => {
     const { gate, says } = judged()
