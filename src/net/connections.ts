@@ -169,6 +169,8 @@ export class Connections {
 
   #closed(connection: Connection): void {
     const link = this.#links.get(idOf(connection))
+    // replaced before, and slow to end: libp2p wrote of its peer until now
+    if (link === undefined) void this.#forget(connection)
     if (link?.connection !== connection) return
     this.#gone(link)
     const other = this.#node

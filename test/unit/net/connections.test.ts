@@ -1,0 +1,62 @@
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Libp2p } from 'libp2p'
+import { expect, test, vi } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
+import { Connections } from '../../../src/net/connections.ts'
+import { Gate } from '../../../src/net/gate.ts'
+import { Misconduct } from '../../../src/net/misconduct.ts'
+
+const remotePeer = { toString: () => 'other' } as Connection['remotePeer']
+
+/** One of libp2p's, as far as we look. */
+class Fake extends EventTarget {
+  readonly remotePeer = remotePeer
+  readonly remoteAddr = multiaddr('/ip4/192.0.2.1/tcp/4001')
+  readonly direction = 'outbound'
+  status = 'open'
+  async close(): Promise<void> {
+    this.status = 'closing'
+  }
+}
+
+class FakeNode extends EventTarget {
+  readonly all = new Set<Fake>()
+  readonly onDisk = new Set<string>()
+  readonly peerStore = {
+    get: async () => ({ metadata: new Map() }),
+    delete: async (peer: object) => void this.onDisk.delete(String(peer)),
+  }
+  getConnections = () => [...this.all]
+  opens(connection: Fake): void {
+    this.all.add(connection)
+    this.dispatchEvent(new CustomEvent('connection:open', { detail: connection }))
+  }
+  ends(connection: Fake): void {
+    connection.status = 'closed'
+    this.all.delete(connection)
+    this.dispatchEvent(new CustomEvent('connection:close', { detail: connection }))
+  }
+}
+
+test('what is written of a peer whose replaced connection ends last is forgotten', async () => {
+  const [log, sink, node] = [{ note: vi.fn() }, vi.fn(), new FakeNode()]
+  const misconduct = new Misconduct(log, { count: vi.fn(), observe: vi.fn() }, sink)
+  const connections = new Connections({
+    ...{ self: 'self' as PeerId, limits: LIMITS, gate: new Gate(), misconduct, log, sink },
+  })
+  const carriers = { asker: { drop: vi.fn() }, answerer: {} } as never
+  connections.start(node as unknown as Libp2p, carriers)
+  const [replaced, newer] = [new Fake(), new Fake()]
+  node.opens(replaced)
+  node.opens(newer)
+  expect(replaced.status).toBe('closing')
+  node.onDisk.add('other')
+  node.ends(newer)
+  await expect.poll(() => node.onDisk).toEqual(new Set())
+  // what it said of itself on the one that is slow to end
+  node.onDisk.add('other')
+  node.ends(replaced)
+  await expect.poll(() => node.onDisk).toEqual(new Set())
+})
