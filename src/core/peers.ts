@@ -98,9 +98,12 @@ export class Peers implements Stage {
     if (direction === 'outbound') this.#taken.add(peer)
   }
 
-  onDialFailed(step: Step, _journey: Journey, { address }: EventOf<'dialFailed'>): void {
+  onDialFailed(step: Step, journey: Journey, { address }: EventOf<'dialFailed'>): void {
     const peer = peerOf(address)
     if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#isMissed(peer))
+    const [linked] = journey.admitted()
+    // Where nobody is, it may be this host that is cut off.
+    if (linked !== undefined) this.#book.missed(peer, this.#redial.failures(peer))
     this.#lookSoon(step)
   }
 

@@ -45,8 +45,8 @@ export class PeerBook {
   readonly #known = new Map<PeerId, KnownPeer>()
   /** When each was linked last, or became known. */
   readonly #met = new Map<PeerId, number>()
-  /** Remembered from an earlier life and not linked in this one, the oldest record last. */
-  readonly #unmet = new Set<PeerId>()
+  /** Remembered from an earlier life and not heard of in this one, the oldest record last: whether all dials were in vain. */
+  readonly #unmet = new Map<PeerId, boolean>()
   /** Known no more, and not told yet. */
   readonly #dropped = new Set<PeerId>()
   /** All of them in order, until one changes: a look each second and every exchange go through a thousand. */
@@ -97,7 +97,7 @@ export class PeerBook {
     const problems: Problem[] = []
     for (const bytes of records.slice(0, this.#limits.maxKnownPeers)) {
       const { learnt, peer, problem } = this.learn(bytes, () => true, judge, monoMs)
-      if (learnt === 'new' && peer !== undefined) this.#unmet.add(peer)
+      if (learnt === 'new' && peer !== undefined) this.#unmet.set(peer, false)
       if (problem !== undefined) problems.push(problem)
     }
     return { taken: this.#unmet.size, problems }
@@ -162,6 +162,7 @@ export class PeerBook {
       this.#met.set(peer, monoMs)
       return { learnt: 'new', peer }
     }
+    this.#unmet.delete(peer)
     return { learnt: says(known.record) === says(record) ? 'later' : 'changed', peer }
   }
 
@@ -172,6 +173,12 @@ export class PeerBook {
       this.#met.set(peer, monoMs)
       this.#unmet.delete(peer)
     }
+  }
+
+  /** So many dials in a row have failed, at one of its addresses after the other. */
+  missed(peer: PeerId, failures: number): void {
+    const addresses = this.#known.get(peer)?.record.addresses ?? []
+    if (this.#unmet.has(peer) && failures >= addresses.length) this.#unmet.set(peer, true)
   }
 
   metLately(peer: PeerId, monoMs: number): boolean {
@@ -208,8 +215,8 @@ export class PeerBook {
 
   /**
    * A full book makes room for peers that proved themselves only, at the expense of one that did not, or is gone, or was
-   * remembered and not met since: what is remembered may be all of peers that are gone, and would keep out for a day those
-   * that are there.
+   * remembered and dialled in vain since: what is remembered may be all of peers that are gone, and would keep out for a day
+   * those that are there. No other: a node that has links dials few, and a pool's key would push out all the rest.
    */
   #hasRoom(proven: boolean, monoMs: number): boolean {
     if (this.#known.size < this.#limits.maxKnownPeers) return true
@@ -219,9 +226,9 @@ export class PeerBook {
         this.#drop(peer)
         return true
       }
-    const oldest = [...this.#unmet].at(-1)
-    if (oldest === undefined) return false
-    this.#drop(oldest)
+    const missed = [...this.#unmet].findLast(([, inVain]) => inVain)
+    if (missed === undefined) return false
+    this.#drop(missed[0])
     return true
   }
 

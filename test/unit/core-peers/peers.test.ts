@@ -266,23 +266,6 @@ describe('records of peers', () => {
     expect(passedOn()).toEqual([here.record()])
   })
 
-  it('that an earlier life left make room for a linked peer where theirs was not met since, the oldest first', () => {
-    const [met, newer, oldest] = [someone(), someone(), someone()]
-    const [here, more, late] = [someone(), someone(), someone()]
-    const records = [met, newer, oldest].map((one) => one.record())
-    start({ limits: limitsOf({ maxKnownPeers: 3 }) }, records)
-    for (const one of [SEED, met, here, more, late]) admit(one.id, { direction: 'inbound' })
-    pass(1_000)
-    expect(remembered(asksPeers(here.id, [here.record()]))).toEqual([here.id])
-    expect(forgotten(pass(1_000))).toEqual([oldest.id])
-    // Nobody gives way to a peer that is not linked, nor does one that was met.
-    asksPeers(SEED.id, [oldest.record()])
-    expect(remembered(asksPeers(more.id, [more.record()]))).toEqual([more.id])
-    expect(forgotten(pass(1_000))).toEqual([newer.id])
-    expect(remembered(asksPeers(late.id, [late.record()]))).toEqual([])
-    expect(forgotten(pass(1_000))).toEqual([])
-  })
-
   it('that are dropped are dropped from what is kept, too', () => {
     const [good, bad] = [someone(), someone()]
     start({}, [good.record(), bad.record()])

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { addressOf, limitsOf } from './fakes.ts'
+import { admit, asksPeers, fail, forgotten, pass, remembered, SEED, someone, start } from './linking.ts'
+
+describe('records of an earlier life in a full book', () => {
+  const asks = (one: ReturnType<typeof someone>) => remembered(asksPeers(one.id, [one.record()]))
+
+  it('make room for a linked peer where theirs was dialled in vain since, the oldest first', () => {
+    const [met, newer, oldest] = [someone(), someone(), someone()]
+    const [here, more, late] = [someone(), someone(), someone()]
+    const records = [met, newer, oldest].map((one) => one.record())
+    start({ limits: limitsOf({ maxKnownPeers: 3 }) }, records)
+    for (const one of [SEED, met, here, more, late]) admit(one.id, { direction: 'inbound' })
+    pass(1_000)
+    for (const one of [met, newer, oldest]) fail(addressOf(one.id))
+    expect(asks(here)).toEqual([here.id])
+    expect(forgotten(pass(1_000))).toEqual([oldest.id])
+    // Nobody gives way to a peer that is not linked, nor does one that was met.
+    asksPeers(SEED.id, [oldest.record()])
+    expect(asks(more)).toEqual([more.id])
+    expect(forgotten(pass(1_000))).toEqual([newer.id])
+    expect(asks(late)).toEqual([])
+    expect(forgotten(pass(1_000))).toEqual([])
+  })
+
+  it('stay, whoever comes, where theirs was not dialled everywhere, or while nobody was linked, or has signed since', () => {
+    const [untried, early, alive, elsewhere] = [someone(), someone(), someone(), someone()]
+    const addresses = ['192.0.2.1', '192.0.2.2'].map((host) => addressOf(elsewhere.id, host))
+    const records = [untried, early, alive].map((one) => one.record())
+    start({ limits: limitsOf({ maxKnownPeers: 4 }) }, [elsewhere.record({ addresses }), ...records])
+    fail(addressOf(early.id))
+    admit(SEED.id, { direction: 'inbound' })
+    fail(addressOf(elsewhere.id))
+    fail(addressOf(alive.id))
+    asksPeers(SEED.id, [alive.record({ at: 2 })])
+    for (const throwaway of [someone(), someone(), someone(), someone()]) {
+      admit(throwaway.id, { direction: 'inbound' })
+      expect(asks(throwaway)).toEqual([])
+    }
+    expect(forgotten(pass(20_000))).toEqual([])
+  })
+})
