@@ -89,17 +89,23 @@ export class PeerBook {
   }
 
   /**
-   * What an earlier life has left.
+   * What an earlier life has left. Who is refused is to be remembered no more, but for one whose certificate has ended: a clock
+   * that is ahead would drop all.
    * @param records newest first
-   * @returns how many are known now, and why others are not
+   * @returns how many are known now, and why others are not, each reason once
    */
   remember(records: readonly Uint8Array[], judge: JudgeRecord, monoMs: number) {
-    const problems: Problem[] = []
+    const refused = new Map<Code, string[]>()
     for (const bytes of records.slice(0, this.#limits.maxKnownPeers)) {
       const { learnt, peer, problem } = this.learn(bytes, () => true, judge, monoMs)
       if (learnt === 'new' && peer !== undefined) this.#unmet.set(peer, false)
-      if (problem !== undefined) problems.push(problem)
+      if (problem === undefined) continue
+      if (peer !== undefined && problem.code !== 'ADMIT_EXPIRED') this.#dropped.add(peer)
+      refused.set(problem.code, [...(refused.get(problem.code) ?? []), problem.text])
     }
+    const problems = [...refused].map(([code, [text = '', ...others]]): Problem => {
+      return { code, text: others.length === 0 ? text : `${text}; ${others.length} more are refused as well` }
+    })
     return { taken: this.#unmet.size, problems }
   }
 

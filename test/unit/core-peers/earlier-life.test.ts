@@ -1,6 +1,35 @@
 import { describe, expect, it } from 'vitest'
 import { addressOf, limitsOf } from './fakes.ts'
-import { admit, asksPeers, fail, forgotten, pass, remembered, SEED, someone, start } from './linking.ts'
+import {
+  admit,
+  asksPeers,
+  dials,
+  fail,
+  forgotten,
+  pass,
+  remembered,
+  SEED,
+  someone,
+  start,
+} from './linking.ts'
+
+describe('records of an earlier life that count no more', () => {
+  it.each([
+    ['that no key of the root admits', 'ADMIT_REFUSED', true],
+    ['whose pool may not grant their labels', 'ADMIT_LABELS', true],
+    ['whose certificates have ended, as they do for a clock that is ahead', 'ADMIT_EXPIRED', false],
+  ] as const)('%s are told of once, and dropped unless it is the clock: %s, %s', (_, code, areDropped) => {
+    const [good, ...bad] = [someone(), someone(), someone(), someone()]
+    const refused = new Map(bad.map(({ id }) => [id, code]))
+    const records = [...bad, good].map((one) => one.record())
+    const effects = start({}, records, refused)
+    expect(effects.filter(({ kind }) => kind === 'note')).toMatchObject([
+      { code, text: expect.stringContaining('2 more') },
+    ])
+    expect(forgotten(effects)).toEqual(areDropped ? bad.map(({ id }) => id) : [])
+    expect(dials(effects)).toContain(addressOf(good.id))
+  })
+})
 
 describe('records of an earlier life in a full book', () => {
   const asks = (one: ReturnType<typeof someone>) => remembered(asksPeers(one.id, [one.record()]))

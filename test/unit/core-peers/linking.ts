@@ -34,9 +34,11 @@ export let judge: FakeJudge
 export function start(
   more: ConstructorParameters<typeof Bench>[0] = {},
   remembered: readonly Uint8Array[] = [],
+  refused: FakeJudge['refused'] = new Map(),
 ): Effect[] {
   bench = new Bench({ seeds: [addressOf(SEED.id)], ...more })
   judge = new FakeJudge()
+  for (const [id, code] of refused) judge.refused.set(id, code)
   for (const [id, region] of certified) judge.admissions.set(id, { labels: new Map([['region', region]]) })
   peers = createPeers(bench.config, judge.judge)
   const snapshot = { ...EMPTY_SNAPSHOT, peers: remembered }
