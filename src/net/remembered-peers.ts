@@ -5,10 +5,12 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { LevelDatastore } from 'datastore-level'
 import type { Libp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
+import { decodeCertificate } from '../codec/certificate.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodePeerRecord } from '../codec/peer-record.ts'
 import type { Limits } from '../limits.ts'
 import type { EffectOf, LogPort } from '../runtime/ports.ts'
+import { openPeerRecord } from '../trust/peer-record.ts'
 
 const METADATA_KEY = 'confmesh-record'
 /** Before each peer's id in the peer store (`@libp2p/peer-store` 12.0.28). No contract of theirs. */
@@ -66,24 +68,37 @@ export interface PeersOnDisk {
 interface Remembered {
   readonly id: PeerId
   readonly record: Uint8Array
-  /** When it was signed. */
+  /** When it was signed; what is dated ahead of its time is no newer than now. */
   readonly at: number
+  /** A certificate of its peer has: nobody admits it, unless it is this clock that is ahead. */
+  readonly hasEnded: boolean
+}
+
+/** What is in the peer store. */
+interface Found {
+  readonly records: readonly Remembered[]
+  readonly damage: string | undefined
+  /** Why something could not be removed. */
+  readonly stays: string | undefined
 }
 
 /**
- * The newest `maxKnownPeers` records, newest first; what else the store holds, of peers that are not connected, goes. One
- * that is damaged would make all unreadable to libp2p. A node without any still has its seeds.
+ * The newest `maxKnownPeers` records, newest first, those that have ended behind all others; what else the store holds, of
+ * peers that are not connected, goes. One that is damaged would make all unreadable to libp2p. A node without any still has
+ * its seeds.
  */
 export async function rememberedPeers(
   peers: PeersOnDisk,
   limits: Limits,
   log: LogPort,
 ): Promise<readonly Uint8Array[]> {
-  const tell = (text: string) => log.note({ kind: 'note', level: 'warn', code: 'STORE_FAILED', text })
+  const tell = (text: string, level: 'warn' | 'debug' = 'warn') =>
+    log.note({ kind: 'note', level, code: 'STORE_FAILED', text })
   try {
-    const { records, damage } = await recordsIn(peers, limits)
+    const { records, damage, stays } = await recordsIn(peers, limits)
     if (damage !== undefined)
       tell(`the peer store is damaged: ${damage}; what cannot be read of it is dropped`)
+    if (stays !== undefined) tell(`what is not remembered stays in the peer store: ${stays}`, 'debug')
     return records.map(({ record }) => record)
   } catch (error) {
     const reason = (error as Error).message
@@ -95,16 +110,21 @@ export async function rememberedPeers(
 }
 
 /** One at a time: an earlier build kept every peer that was ever admitted, more than memory holds. */
-async function recordsIn(
-  { node, datastore }: PeersOnDisk,
-  limits: Limits,
-): Promise<{ readonly records: readonly Remembered[]; readonly damage: string | undefined }> {
+async function recordsIn({ node, datastore }: PeersOnDisk, limits: Limits): Promise<Found> {
   const most = limits.maxKnownPeers
   let records: Remembered[] = []
   let damage: string | undefined
+  let stays: string | undefined
+  const remove = async (removed: () => Promise<void>) => {
+    try {
+      await removed()
+    } catch (error) {
+      stays ??= (error as Error).message
+    }
+  }
   const cut = async () => {
-    records.sort((a, b) => b.at - a.at)
-    for (const { id } of records.slice(most)) await node.peerStore.delete(id)
+    records.sort((a, b) => Number(a.hasEnded) - Number(b.hasEnded) || b.at - a.at)
+    for (const { id } of records.slice(most)) await remove(() => node.peerStore.delete(id))
     records = records.slice(0, most)
   }
   for await (const key of datastore.queryKeys({ prefix: PEERS })) {
@@ -113,15 +133,15 @@ async function recordsIn(
       const found = await remembered(node, id, limits)
       if (found !== undefined) records.push(found)
       else if (!id.equals(node.peerId) && node.getConnections(id).length === 0)
-        await node.peerStore.delete(id)
+        await remove(() => node.peerStore.delete(id))
     } catch (error) {
       damage ??= (error as Error).message
-      await datastore.delete(key)
+      await remove(() => datastore.delete(key))
     }
     if (records.length >= 2 * most) await cut()
   }
   await cut()
-  return { records, damage }
+  return { records, damage, stays }
 }
 
 /** @throws what is damaged of it */
@@ -136,6 +156,13 @@ async function remembered(
   })
   const record = peer?.metadata.get(METADATA_KEY)
   if (record === undefined) return undefined
-  const envelope = decodeEnvelope(record, limits.maxPeerRecordBytes, limits)
-  return { id, record, at: decodePeerRecord(envelope.payload, limits).at }
+  const { at, chain } = openPeerRecord(record, limits)
+  const nowMs = Date.now()
+  const hasEnded = chain.some((link) => endOf(link, limits) < nowMs - limits.admitSkewMs)
+  return { id, record, at: Math.min(at, nowMs), hasEnded }
+}
+
+function endOf(certificate: Uint8Array, limits: Limits): number {
+  const { payload } = decodeEnvelope(certificate, limits.maxCertificateBytes, limits)
+  return decodeCertificate(payload, limits).notAfter
 }
