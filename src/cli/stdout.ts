@@ -2,6 +2,10 @@
 import { EXIT_CODES } from './exit-codes.ts'
 
 let isPrinting = false
+const loss = Promise.withResolvers<undefined>()
+
+/** That it is lost, for a command which otherwise waits until somebody ends it; mostly this never comes. */
+export const stdoutLost = loss.promise
 
 /** From here on the command only prints, perhaps without end: it is over where nobody can read it. */
 export function onlyPrints(): void {
@@ -16,6 +20,7 @@ export function outliveStdout(): void {
   let lost: NodeJS.ErrnoException | undefined
   process.stdout.on('error', (error) => {
     lost ??= error
+    loss.resolve(undefined)
     if (isPrinting) process.exit()
   })
   process.on('exit', () => {

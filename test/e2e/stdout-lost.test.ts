@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { confmesh, type InitResult, publish, RealFleet, type RealNode, until } from './real-fleet.ts'
 
 const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
@@ -25,9 +25,12 @@ interface Ended {
   readonly err: string
 }
 
-async function onFullDisk(args: readonly string[]): Promise<Ended> {
+async function onFullDisk(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const full = openSync('/dev/full', 'w')
-  const child = spawn(process.execPath, [LAUNCHER, ...args], { stdio: ['ignore', full, 'pipe'] })
+  const child = spawn(process.execPath, [LAUNCHER, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', full, 'pipe'],
+  })
   closeSync(full)
   const [err, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'close')])
   return { code, err }
@@ -87,13 +90,24 @@ test('what only prints is over with its reader', async () => {
   expect(await onFullDisk(['watch', CHANNEL, '--api', seed.api])).toEqual(full)
 })
 
-test('demo --exit | head -1 ends by what became of the fleet, and leaves no folder', async () => {
+describe('a demo whose output is lost', () => {
   const TMPDIR = join(fleet.dir, 'tmp')
-  mkdirSync(TMPDIR)
-  const demo = (env: NodeJS.ProcessEnv = {}) =>
-    unread(['demo', '--nodes', '1', '--regions', '1', '--exit'], 1, { TMPDIR, ...env })
-  expect(await demo()).toEqual({ code: 0, err: '' })
-  expect(readdirSync(TMPDIR)).toEqual([])
-  // A setting that no node knows: none starts.
-  expect((await demo({ CONFMESH_NODE_NONSENSE: '1' })).code).toBe(2)
+  const args = ['demo', '--nodes', '1', '--regions', '1']
+  beforeAll(() => mkdirSync(TMPDIR))
+
+  test('demo --exit | head -1 ends by what became of the fleet, and leaves no folder', async () => {
+    const demo = (env: NodeJS.ProcessEnv = {}) => unread([...args, '--exit'], 1, { TMPDIR, ...env })
+    expect(await demo()).toEqual({ code: 0, err: '' })
+    expect(readdirSync(TMPDIR)).toEqual([])
+    // A setting that no node knows: none starts.
+    expect((await demo({ CONFMESH_NODE_NONSENSE: '1' })).code).toBe(2)
+  })
+
+  test('without --exit it waits for no Ctrl-C, and leaves no folder either', async () => {
+    const before = readdirSync(TMPDIR)
+    expect(await unread(args, 1, { TMPDIR })).toEqual({ code: 0, err: '' })
+    const full = { code: 1, err: 'confmesh: OUTPUT_FAILED: stdout: ENOSPC; is its disk full?\n' }
+    expect(await onFullDisk(args, { TMPDIR })).toEqual(full)
+    expect(readdirSync(TMPDIR)).toEqual(before)
+  })
 })

@@ -16,6 +16,7 @@ import {
   withLogs,
 } from '../demo/fleet.ts'
 import { isJson, out } from '../output.ts'
+import { stdoutLost } from '../stdout.ts'
 import { isTerminal, short } from '../text.ts'
 
 interface DemoOptions {
@@ -54,7 +55,8 @@ export function register(program: Command): void {
       let passOn: (() => void) | undefined
       try {
         passOn = await Promise.race([interrupt, play(place, nodes, regions, exit)])
-        if (passOn === undefined && !exit) await interrupt
+        // Whoever reads no more does not see that it waits for Ctrl-C.
+        if (passOn === undefined && !exit) passOn = await Promise.race([interrupt, stdoutLost])
       } catch (error) {
         await place.leave(true)
         throw withLogs(error, place)
