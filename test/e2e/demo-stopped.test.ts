@@ -32,6 +32,7 @@ test.each([
   ['making keys', 'SIGTERM', false],
   ['starting', 'SIGINT', true],
   ['publishing', 'SIGINT', true],
+  ['publishing', 'SIGHUP', true],
 ] as const)('%s: %s', async (said, signal, whole) => {
   expect(await stopped(said, signal, whole)).toEqual([null, signal, ''])
   expect(readdirSync(TMPDIR)).toEqual([])

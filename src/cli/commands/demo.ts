@@ -182,11 +182,12 @@ function summary(fleet: DemoFleet, rounds: readonly Round[], exit: boolean): voi
 }
 
 /**
- * Ctrl-C, or whoever ends this process: once for all, so that a second one does not leave the keys behind.
+ * Ctrl-C, a terminal that is closed, or whoever ends this process: once for all, so that a second one does not leave the
+ * keys behind.
  * @returns what lets the signal do what it would have done
  */
 function interrupted(): Promise<() => void> {
-  const signals = ['SIGINT', 'SIGTERM'] as const
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   return new Promise((resolve) => {
     const heard = (signal: NodeJS.Signals): void =>
       resolve(() => {
