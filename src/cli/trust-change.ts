@@ -7,7 +7,7 @@ import type { Envelope } from '../model/envelope.ts'
 import type { Channel } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { describeChange, raisedBy } from '../trust/describe.ts'
-import { dropEndedRemovals, requireRoom } from '../trust/edit.ts'
+import { dropEndedRemovals, requireKept, requireRoom } from '../trust/edit.ts'
 import type { PrivateKey } from '../trust/private-key.ts'
 import { checkSuccession } from '../trust/root-rules.ts'
 import { addSignature, signEnvelope } from '../trust/signing.ts'
@@ -80,7 +80,10 @@ export async function applyChange(
   channels?: readonly Channel[],
 ): Promise<Outcome> {
   const current = readRoot(options.root)
-  const next = dropEndedRemovals(edit(current.root), Date.now())
+  const edited = edit(current.root)
+  const nowMs = Date.now()
+  requireKept(current.root, edited, nowMs)
+  const next = dropEndedRemovals(edited, nowMs)
   requireRoom(next, LIMITS)
   const payload = payloadOf(next)
   checkSuccession(current.root, next)

@@ -2,6 +2,7 @@
  * Changes of a trust root, each a pure step from version N to N+1 that raises epochs by itself where it takes
  * authority away. They throw MeshError USAGE for what makes no sense; `checkRoot` and `checkSuccession` stay the judges.
  */
+import { formatTime } from '../codec/json-fields.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { KeyId, Name, Pattern, PeerId } from '../model/ids.ts'
@@ -161,6 +162,23 @@ export function dropEndedRemovals(root: TrustRoot, nowMs: number): TrustRoot {
   const { peers, pools } = root.removed
   return { ...root, removed: { peers: peers.filter(holds), pools: pools.filter(holds) } }
 }
+
+/** A new entry that would be dropped with the change that makes it shuts nobody out. @throws MeshError USAGE */
+export function requireKept(old: TrustRoot, edited: TrustRoot, nowMs: number): void {
+  const before = removalsOf(old)
+  for (const [who, entry] of removalsOf(edited)) {
+    if (before.has(who) || entry.until === undefined || keepsOut(entry, nowMs)) continue
+    throw usage(
+      `${who} would not be shut out: its end is ${formatTime(entry.until)}, and a week after that the entry is dropped; name the true end, or none (a pool by the digest of its key), and it stays`,
+    )
+  }
+}
+
+const removalsOf = ({ removed: { peers, pools } }: TrustRoot): ReadonlyMap<string, Removal> =>
+  new Map<string, Removal>([
+    ...peers.map((peer) => [`node ${peer.id}`, peer] as const),
+    ...pools.map((pool) => [`pool ${pool.key}`, pool] as const),
+  ])
 
 /** Once those that have ended are gone. @throws MeshError USAGE where more are shut out than a root may name */
 export function requireRoom({ removed, version }: TrustRoot, { maxRemoved }: Limits): void {

@@ -187,6 +187,15 @@ describe('trust', () => {
     await change('remove-node', peer)
     await change('remove-node', peer, '--until', '2099-01-31')
     expect((await show(made.root)).removed.peers).toEqual([{ id: peer, until: '2099-01-31T00:00:00Z' }])
+    const before = readFileSync(made.root)
+    const other = (await json<{ peerId: string }>('identity', '--data', 'other')).peerId
+    const ended = ['--until', '2020-01-31', ...signed]
+    for (const [command, who] of [
+      ['remove-node', other],
+      ['remove-pool', made.pool],
+    ] as const)
+      await refused(2, 'USAGE', 'would not be shut out', 'trust', command, who, ...ended)
+    expect(readFileSync(made.root)).toEqual(before)
   })
 
   test('takes a key out by its id or a beginning of that, for its file may be lost', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { asJson } from '../../../src/codec/extra.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { KeyId, PeerId } from '../../../src/model/ids.ts'
@@ -8,6 +8,7 @@ import {
   dropEndedRemovals,
   removeNode,
   removePool,
+  requireKept,
   requireRoom,
   setFreshness,
 } from '../../../src/trust/edit.ts'
@@ -98,6 +99,25 @@ describe('removals', () => {
       'no channel gets a new epoch',
     ])
   })
+})
+
+test('nobody is told to be shut out by an entry that goes with the change that makes it', () => {
+  const week = 7 * 24 * 3_600_000
+  const [pool] = pools
+  const old = removePool(removeNode(root, b), pools[1])
+  for (const [next, who] of [
+    [removeNode(old, a, EXPIRES), `node ${a}`],
+    [removePool(old, pool, EXPIRES), `pool ${pool}`],
+  ] as const) {
+    expect(() => requireKept(old, next, EXPIRES + week - 1)).not.toThrow()
+    expect(() => requireKept(old, next, EXPIRES + week)).toThrow(
+      refusedAs('USAGE', new RegExp(`^${who} would not be shut out: its end is 2030-01-01T00:00:00Z`)),
+    )
+  }
+  // One that is there already is let go by its end.
+  const ended = removePool(removeNode(old, b, EXPIRES, true), pools[1], EXPIRES, true)
+  for (const next of [removePool(removeNode(old, a), pool), ended])
+    expect(() => requireKept(old, next, EXPIRES + week)).not.toThrow()
 })
 
 describe('what is said of removals', () => {
