@@ -83,7 +83,7 @@ export function replaceFile(path: string, text: string, mode: number): void {
 export function putInPlace(aside: string, path: string): void {
   try {
     renameSync(aside, path)
-    sync(dirname(path))
+    syncFolder(dirname(path))
   } catch (error) {
     throw cannot('write', path, 'a file', error)
   }
@@ -161,20 +161,32 @@ function writeAside(path: string, text: string, mode: number, put: (aside: strin
       closeSync(file)
     }
     put(aside)
-    sync(dirname(path))
+    syncFolder(dirname(path))
   } catch (error) {
     rmSync(aside, { force: true })
     throw cannot('write', path, 'a file', error)
   }
 }
 
-/** What a file holds, or which names a folder has, is on disk when it returns. */
-export function sync(path: string): void {
+/** What a file holds is on disk when it returns, or which names a folder has. */
+function sync(path: string): void {
   const opened = openSync(path, 'r')
   try {
     fsyncSync(opened)
   } finally {
     closeSync(opened)
+  }
+}
+
+/** What is said of a folder that cannot be synced by this user, as a drop box, or at all, as on shares of a virtual machine. */
+const NO_SYNC: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP'])
+
+/** Which names a folder has is on disk when it returns, where that can be had: what got its name is there either way. */
+export function syncFolder(path: string): void {
+  try {
+    sync(path)
+  } catch (error) {
+    if (!NO_SYNC.has((error as NodeJS.ErrnoException).code)) throw error
   }
 }
 

@@ -83,6 +83,35 @@ test('a disk that does not sync is told, and not that the file is there', async 
   await refused(2, 'INPUT_PATH', 'EIO', 'get', CHANNEL, '--out', at('config'), ...api())
 })
 
+test.each([
+  // A drop box, of which one may not read what is in it; shares, which know no sync of folders.
+  ['open', 'EACCES'],
+  ['fsync', 'EPERM'],
+  ['fsync', 'EINVAL'],
+  ['fsync', 'ENOTSUP'],
+])(
+  'a folder that cannot be synced is no failure, for what has its name is there: %s %s',
+  async (syscall, code) => {
+    const { openSync } = fs
+    const fail = () => {
+      throw Object.assign(new Error(`${code}: from the disk`), { code, syscall })
+    }
+    if (syscall === 'open')
+      vi.spyOn(fs, 'openSync').mockImplementation((path, flags, mode) =>
+        fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ? fail() : openSync(path, flags, mode),
+      )
+    else
+      vi.mocked(fs.fsyncSync).mockImplementation((fd) => {
+        if (fs.fstatSync(fd).isDirectory()) fail()
+      })
+    syncBuiltinESMExports()
+    await json('get', CHANNEL, '--out', at(code), ...api())
+    expect(readFileSync(at(code, 'app.yaml'), 'utf8')).toBe('a: 1\n')
+    await json('export', CHANNEL, at(`${code}.car`), ...api())
+    expect(existsSync(at(`${code}.car`))).toBe(true)
+  },
+)
+
 test('get --out / writes below it, and dots at the start of a name lead nowhere', async () => {
   const below = relative('/', at('root/app.yaml'))
   node.activate({ [below]: 'a: 1\n' }, 'root', 'root/prod')

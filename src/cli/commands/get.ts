@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { makeFolder } from '../../daemon/make-folder.ts'
 import { isMeshError, MeshError } from '../../errors.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
-import { sync } from '../files.ts'
+import { syncFolder } from '../files.ts'
 import { isJson, out } from '../output.ts'
 import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
@@ -46,7 +46,7 @@ export function register(program: Command): void {
           for (const folder of await save(options.out, path, mode, bytes)) changed.add(folder)
         }
         // Each once, with all that came into it.
-        for (const folder of changed) await written(folder, () => sync(folder))
+        for (const folder of changed) await written(folder, () => syncFolder(folder))
         const value = {
           release: listing.release,
           files: files.map(({ path }) => path),

@@ -1,9 +1,14 @@
 /** What a run that was killed left beside a file, whose process id comes again soon in a container. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fstatSync, fsyncSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { replaceFile, writeNew } from '../../../src/cli/files.ts'
+
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>()
+  return { ...real, fsyncSync: vi.fn(real.fsyncSync) }
+})
 
 let dir: string
 let path: string
@@ -12,13 +17,27 @@ beforeEach(() => {
   path = join(dir, 'release.json')
   writeFileSync(`${path}.${process.pid}.new`, 'half of a rel')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
+afterEach(() => {
+  vi.mocked(fsyncSync).mockReset()
+  rmSync(dir, { recursive: true, force: true })
+})
 
 test.each([
   ['a new file', writeNew],
   ['one in the place of another', replaceFile],
 ])('is not taken for the file: %s', (_, write) => {
   if (write === replaceFile) writeFileSync(path, 'with one signature')
+  write(path, 'whole', 0o644)
+  expect(readFileSync(path, 'utf8')).toBe('whole')
+})
+
+test.each([
+  ['a new file', writeNew],
+  ['one in the place of another', replaceFile],
+])('what has its name is there, though its folder cannot be synced: %s', (_, write) => {
+  vi.mocked(fsyncSync).mockImplementation((fd) => {
+    if (fstatSync(fd).isDirectory()) throw Object.assign(new Error('EINVAL'), { code: 'EINVAL' })
+  })
   write(path, 'whole', 0o644)
   expect(readFileSync(path, 'utf8')).toBe('whole')
 })
