@@ -56,7 +56,8 @@ export const printable = (text: string): string =>
 
 const MAX_LINE_CHARS = 1_000
 
-function asMeshError(error: unknown): MeshError {
+/** What is none is a fault of ours. */
+export function asMeshError(error: unknown): MeshError {
   if (isMeshError(error)) return error
   const reason = error instanceof Error ? error.message : String(error)
   return new MeshError(

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isMeshError, MeshError } from '../../errors.ts'
+import { MeshError } from '../../errors.ts'
+import { asMeshError } from '../output.ts'
 import { type NodeProcess, Processes } from './processes.ts'
 
 export const REGIONS = ['eu', 'us', 'ap', 'sa', 'af', 'me', 'oc', 'ca', 'in']
@@ -43,9 +44,8 @@ export interface DemoFleet {
 }
 
 /** A failure in words, with where to look: whoever reads it keeps the folder. */
-export function withLogs(error: unknown, { dir, processes: { cutLogs } }: Place): unknown {
-  if (!isMeshError(error)) return error
-  const { code, message, details } = error
+export function withLogs(error: unknown, { dir, processes: { cutLogs } }: Place): MeshError {
+  const { code, message, details } = asMeshError(error)
   const cut = cutLogs === 0 ? '' : `, ${cutLogs} of them cut short: is the disk full?`
   return new MeshError(
     code,

@@ -35,7 +35,8 @@ export class Processes {
    * @throws MeshError with the code that the command reported
    */
   async run(args: readonly string[]): Promise<Record<string, unknown>> {
-    const child = this.#spawn([...args, '--json'])
+    const what = `confmesh ${args[0]}`
+    const child = this.#spawn(what, [...args, '--json'])
     let text = ''
     child.stdout?.setEncoding('utf8').on('data', (part: string) => {
       text += part
@@ -43,13 +44,13 @@ export class Processes {
     child.stderr?.resume()
     await new Promise<void>((resolve, reject) => {
       child.once('close', () => resolve())
-      child.once('error', (error) => reject(cannotStart(`confmesh ${args[0]}`, error)))
+      child.once('error', (error) => reject(cannotStart(what, error)))
     })
     let value: Record<string, unknown>
     try {
       value = JSON.parse(text) as Record<string, unknown>
     } catch {
-      throw new MeshError('INTERNAL', `confmesh ${args[0]} said nothing that can be read`)
+      throw new MeshError('INTERNAL', `${what} said nothing that can be read`)
     }
     const error = value.error as { code: 'INTERNAL'; message: string } | undefined
     if (error !== undefined)
@@ -65,7 +66,7 @@ export class Processes {
     logFile: string,
     deadlineMs: number,
   ): Promise<NodeProcess> {
-    const child = this.#spawn(['node', ...args, '--label', `region=${region}`, '--json'])
+    const child = this.#spawn(name, ['node', ...args, '--label', `region=${region}`, '--json'])
     if (child.stderr) this.#keepLog(child.stderr, logFile)
     const ready = await firstLine(child, name, deadlineMs)
     return { name, region, ...ready, kill: () => void child.kill('SIGKILL') }
@@ -86,13 +87,9 @@ export class Processes {
   }
 
   /** A child that ends at once when this process does, kill -9 included. */
-  #spawn(args: readonly string[]): ChildProcess {
+  #spawn(what: string, args: readonly string[]): ChildProcess {
     if (this.#isOver) throw new MeshError('INTERNAL', 'the demo is over')
-    const env = { ...process.env, [PARENT_FD_VARIABLE]: String(PARENT_FD) }
-    const child = spawn(process.execPath, [PROGRAM, ...args], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    })
+    const child = started(what, args)
     this.#running.add(child)
     // One that could not be started ends by its error alone.
     for (const last of ['close', 'error']) child.once(last, () => this.#running.delete(child))
@@ -107,6 +104,16 @@ export class Processes {
       log.resume()
     })
     log.pipe(file)
+  }
+}
+
+function started(what: string, args: readonly string[]): ChildProcess {
+  const env = { ...process.env, [PARENT_FD_VARIABLE]: String(PARENT_FD) }
+  try {
+    return spawn(process.execPath, [PROGRAM, ...args], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+  } catch (error) {
+    // Some errors are thrown, as that of no memory, and others come as an event.
+    throw cannotStart(what, error as NodeJS.ErrnoException)
   }
 }
 

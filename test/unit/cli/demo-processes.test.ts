@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { withLogs } from '../../../src/cli/demo/fleet.ts'
 import { Processes } from '../../../src/cli/demo/processes.ts'
+import { MeshError } from '../../../src/errors.ts'
 
 const node = process.execPath
 let dir: string
@@ -33,6 +35,28 @@ test('what cannot be started is told in one line', async () => {
   })
   await expect(processes.run(['init', dir])).rejects.toMatchObject(failed('confmesh init'))
   await expect(start()).rejects.toMatchObject(failed('node-01'))
+})
+
+test('an error that is thrown at the start, as where memory is short, is told as one that comes later', async () => {
+  const tooLong = 'x'.repeat(4_000_000)
+  for (const [what, starting] of [
+    ['confmesh init', processes.run(['init', tooLong])],
+    ['node-01', processes.startNode('node-01', 'eu', [tooLong], join(dir, 'log'), 5_000)],
+  ] as const)
+    await expect(starting).rejects.toMatchObject({
+      code: 'INTERNAL',
+      message: expect.stringMatching(`^${what} cannot be started: E2BIG; .*ulimit`),
+    })
+})
+
+test('whatever fails, the folder with the logs is named', () => {
+  const place = { dir, processes, leave: async () => {} }
+  for (const error of [new MeshError('NET_TIMEOUT', 'late'), new Error('late'), 'late'])
+    expect(withLogs(error, place)).toMatchObject({
+      code: error instanceof MeshError ? 'NET_TIMEOUT' : 'INTERNAL',
+      message: expect.stringMatching(new RegExp(`^late.*; the logs are in ${dir}$`)),
+      details: { dir },
+    })
 })
 
 test('a node whose log cannot be written is not held up by it, and the log counts as cut', async () => {
