@@ -41,12 +41,12 @@ export const addressOf = (host: Host, port: number): string => `/${host.kind}/${
 export const dialAddress = (host: Host, port: number, peer: PeerId): Address =>
   `${addressOf(host, port)}/p2p/${peer}` as Address
 
-/** Two ports of one host. @throws MeshError USAGE */
-export function requireOther(port: number, apiPort: number, whose: string): void {
-  if (port === apiPort)
+/** The seed's HTTP is on 127.0.0.1, which one that listens on IPv6 alone leaves free. @throws MeshError USAGE */
+export function requireOther(hosts: readonly Host[], port: number, apiPort: number): void {
+  if (port === apiPort && hosts.some(({ kind }) => kind !== 'ip6'))
     throw new MeshError(
       'USAGE',
-      `--port ${port} is that of ${whose}'s HTTP, too; name another, or --api-port`,
+      `--port ${port} is that of the seed's HTTP, too; name another, or --api-port`,
       {
         argument: '--port',
       },

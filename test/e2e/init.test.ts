@@ -76,13 +76,30 @@ describe('init', () => {
     ['--host', 'FEBF::1'],
     ['--host', 'fe80::1%eth0'],
     ['--host', 'fd00::1%eth0'],
-    // The seed's HTTP, and that of the node.
+    // The seed's HTTP.
     ['--port', '7480'],
-    ['--port', '7481'],
   ])('refuses %s %s before it writes anything', async (option, value) => {
     await refused(2, 'USAGE', option, 'init', 'never', option, value)
     expect(existsSync(at('never'))).toBe(false)
   })
+})
+
+test.each([
+  ['7481', '7480', '7482'],
+  ['65535', '65534', '65533'],
+])('a seed at the port that the node’s HTTP would have: %s', async (port, api, node) => {
+  const made = await json<Fleet>('init', `next-${port}`, '--port', port, '--api-port', api)
+  expect(loadConfig(made.seedConfig, {}, new Map()).api.listen).toBe(`127.0.0.1:${api}`)
+  expect(loadConfig(made.nodeConfig, {}, new Map()).api.listen).toBe(`127.0.0.1:${node}`)
+})
+
+test('a seed on IPv6 alone leaves its port to the HTTP, which is on 127.0.0.1', async () => {
+  const at6 = ['--host', '2001:db8::1', '--port', '7480']
+  const made = await json<Fleet>('init', 'six', ...at6)
+  const seed = loadConfig(made.seedConfig, {}, new Map())
+  expect([seed.listen, seed.api.listen]).toEqual([['/ip6/::/tcp/7480'], '127.0.0.1:7480'])
+  await refused(2, 'USAGE', '--port', 'init', 'both', ...at6, '--host', 'seed.example.net')
+  expect(existsSync(at('both'))).toBe(false)
 })
 
 test('init refuses more channel patterns than a root holds, before it writes anything', async () => {

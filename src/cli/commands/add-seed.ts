@@ -62,7 +62,7 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   const hosts = options.host.map(parseHost)
   const port = wholeNumber('--port', options.port, 1, 65_535)
   const apiPort = wholeNumber('--api-port', options.apiPort, 1, 65_535)
-  requireOther(port, apiPort, 'the seed')
+  requireOther(hosts, port, apiPort)
   const from = loadConfig(options.from, {}, new Map())
   const seeds = await seedsOf(options.from, from)
   // Whatever may be refused is read before the first file is written.

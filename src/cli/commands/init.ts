@@ -54,7 +54,11 @@ export function register(program: Command): void {
     .option('--root-keys <n>', 'how many root keys', '1')
     .option('--root-threshold <m>', 'how many of them must sign a root (default: more than half)')
     .option('--port <n>', 'port of the seed', String(PORT))
-    .option('--api-port <n>', "port of the seed's HTTP; the node's is the next one", String(API_PORT))
+    .option(
+      '--api-port <n>',
+      "port of the seed's HTTP; the node's is the next one that is free of --port",
+      String(API_PORT),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  confmesh init fleet\n  confmesh init fleet --host seed1.example.net --channel "payments/*" --root-keys 3 --root-threshold 2\n',
@@ -86,13 +90,13 @@ function planOf(dir: string, options: Options): Plan {
     throw new MeshError('USAGE', `--channel: ${patterns.length} patterns, at most ${most} hold`)
   const port = wholeNumber('--port', options.port, 1, 65_535)
   const apiPort = wholeNumber('--api-port', options.apiPort, 1, 65_534)
-  requireOther(port, apiPort, 'the seed')
-  requireOther(port, apiPort + 1, 'the node')
+  const hosts = (options.host ?? ['127.0.0.1']).map(parseHost)
+  requireOther(hosts, port, apiPort)
   return {
     dir,
     fleet: argument('--fleet', options.fleet, parseName),
     publisher: argument('--publisher', options.publisher, parseName),
-    hosts: (options.host ?? ['127.0.0.1']).map(parseHost),
+    hosts,
     patterns,
     rootKeys,
     rootThreshold: wholeNumber('--root-threshold', options.rootThreshold ?? String(majority), 1, rootKeys),
@@ -192,6 +196,10 @@ function writePool(plan: Plan, keys: Keys, nowMs: number): void {
   writeNew(join(plan.dir, 'pool.json'), encodeEnvelopeJson(pool), 0o644)
 }
 
+/** The node may be on the seed's host, where the next port may be the seed's own. */
+const nodeApiPort = ({ port, apiPort }: Plan): number =>
+  [apiPort + 1, apiPort + 2, apiPort - 1].find((one) => one !== port && one <= 65_535) as number
+
 function writeConfigs(plan: Plan, seeds: readonly string[]): void {
   const { dir, fleet, hosts, port, apiPort, patterns } = plan
   const seed = seedYaml({
@@ -205,7 +213,7 @@ function writeConfigs(plan: Plan, seeds: readonly string[]): void {
   writeNew(join(dir, 'seed.yaml'), seed, 0o644)
   writeNew(
     join(dir, 'node.yaml'),
-    nodeYaml({ title, seeds, channels: patterns, apiPort: apiPort + 1 }),
+    nodeYaml({ title, seeds, channels: patterns, apiPort: nodeApiPort(plan) }),
     0o644,
   )
 }
