@@ -50,7 +50,8 @@ export function union<M extends Readonly<Record<string, Shape>>>(shapes: M): For
 /** Envelopes by what they may hold. */
 export const rootEnvelope = bytes((limits) => limits.maxRootBytes, 1)
 export const releaseEnvelope = bytes((limits) => limits.maxEnvelopeBytes, 1)
-export const beaconEnvelope = bytes((limits) => limits.maxBeaconBytes, 1)
+/** As long as a message may be: of which length a beacon counts is set on each host, and a longer one is no fault of who sends it. */
+export const beaconEnvelope = bytes((limits) => limits.maxSyncMessageBytes, 1)
 export const certificateEnvelope = bytes((limits) => limits.maxCertificateBytes, 1)
 
 const CONTROL = /\p{Cc}+/gu

@@ -147,6 +147,16 @@ describe('bounds', () => {
     ['a region that is no name', { region: 'EU' }, 'CODEC_MALFORMED'],
   ])('hello with %s', (_, more, code) => expect(hello(more)).toBe(code))
 
+  test('a beacon over the bound of this host is no fault of who sends it', () => {
+    const { maxBeaconBytes, maxSyncMessageBytes } = LIMITS
+    const reply = (length: number) => {
+      const message = { type: 'beacons', beacons: [new Uint8Array(length)] } as const
+      return codeOf(() => decodeReply('sync', encodeReply('sync', message), LIMITS))
+    }
+    expect(reply(maxBeaconBytes + 1)).toBe('accepted')
+    expect(reply(maxSyncMessageBytes)).toBe('LIMIT_BYTES')
+  })
+
   test('sync', () => {
     const digests = (buckets: number, salt = 16) =>
       request('sync', {
