@@ -7,7 +7,7 @@ import { matchesAny } from '../model/pattern.ts'
 import type { ActivationOutcome, ActivatorPort, EffectOf, LogPort } from '../runtime/ports.ts'
 import { changedPaths, isSameContent } from './changed-paths.ts'
 import { buildsIn, ChannelFolder, freshName, releaseOf, type TreeNotes } from './channel-folder.ts'
-import { killMarked } from './descendants.ts'
+import { killLeft } from './descendants.ts'
 import { activateError, failedOutcome } from './errors.ts'
 import { Gate } from './gate.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
@@ -341,6 +341,8 @@ class FileActivator implements Activator {
     const facts = { channel, release, previous, dir: folder.current, changedFile, cwd: folder.path }
     const runs = {
       begin: (mark: string) => this.#attempt(shown, () => folder.noteRunning(mark)),
+      // Where that fails, which is not said twice, its mark alone is known.
+      started: (mark: string, group: number) => folder.noteRunning(mark, group).catch(() => {}),
       end: () => this.#attempt(shown, () => folder.removeRunning()),
     }
     return runHooks(hooks, fallback ? undefined : health, facts, runs, limits, this.#stopping.signal)
@@ -348,9 +350,9 @@ class FileActivator implements Activator {
 
   /** A command that the node left when it was killed, with no timeout any more, does not run beside the next ones. */
   async #endLeft(place: Pick<Work, 'channel' | 'release' | 'folder'>): Promise<void> {
-    const mark = await place.folder.leftRunning()
-    if (mark === undefined) return
-    await killMarked(mark)
+    const left = await place.folder.leftRunning()
+    if (left === undefined) return
+    await killLeft(left.mark, left.group)
     await this.#attempt(place, () => place.folder.removeRunning())
   }
 

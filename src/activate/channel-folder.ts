@@ -11,7 +11,8 @@ const LINK = 'current'
 const NOTES = 'trees.json'
 const CHANGED = 'changed'
 const RUNNING = 'running'
-const MARK = /^[0-9a-f-]{36}$/
+/** A mark, and the process group unless it was not known yet. */
+const RUN = /^([0-9a-f-]{36})(?: ([1-9][0-9]{0,9}))?$/
 
 /** `<release>` or, built anew after somebody changed it, `<release>.<n>`. */
 const TREE = /^([0-9a-f]{64})(?:\.([1-9][0-9]{0,8}))?$/
@@ -171,15 +172,16 @@ export class ChannelFolder {
     await rm(this.changedFile, { force: true })
   }
 
-  /** The command that runs now: should this process be killed, the next one knows by that mark what it left. */
-  async noteRunning(mark: string): Promise<void> {
-    await this.#replace(RUNNING, mark, false)
+  /** The command that runs now: should this process be killed, the next one knows by this what it left. */
+  async noteRunning(mark: string, group?: number): Promise<void> {
+    await this.#replace(RUNNING, group === undefined ? mark : `${mark} ${group}`, false)
   }
 
-  /** The mark of a command that was not through when the process ended. */
-  async leftRunning(): Promise<string | undefined> {
+  /** The command that was not through when the process ended. */
+  async leftRunning(): Promise<{ mark: string; group: number | undefined } | undefined> {
     const text = await readFile(join(this.releases, RUNNING), 'utf8').catch(() => '')
-    return MARK.test(text) ? text : undefined
+    const [, mark, group] = RUN.exec(text) ?? []
+    return mark === undefined ? undefined : { mark, group: group === undefined ? undefined : Number(group) }
   }
 
   async removeRunning(): Promise<void> {

@@ -34,6 +34,27 @@ export async function killMarked(mark: string): Promise<void> {
   }
 }
 
+/**
+ * What is left of a command that was under way when its node was killed: all with its mark where it runs yet. Where it
+ * has ended meanwhile only what is in its group goes, as at any end: a service that left the group is to stay.
+ *
+ * @param group undefined where it is not known: then all count as the command's
+ */
+export async function killLeft(mark: string, group: number | undefined): Promise<void> {
+  const marked = await processesMarked(mark)
+  if (group === undefined || marked.includes(group)) return killMarked(mark)
+  // Only what has the mark says that it is this group still, and not another of the same number.
+  for (const pid of marked) if ((await groupOf(pid)) === group) return kill(-group)
+}
+
+/** Undefined where it has gone meanwhile. */
+async function groupOf(pid: number): Promise<number | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '')
+  // "pid (name) state parent group": the name may hold anything.
+  const group = /.*\) \S \d+ (\d+) /s.exec(stat)?.[1]
+  return group === undefined ? undefined : Number(group)
+}
+
 async function processesMarked(mark: string): Promise<readonly number[]> {
   const names = await readdir('/proc').catch(() => [] as string[])
   const found: number[] = []

@@ -33,6 +33,8 @@ export interface HookFacts {
 export interface RunNotes {
   /** @param mark of all that the command starts */
   begin(mark: string): Promise<void>
+  /** @param group in which it runs */
+  started(mark: string, group: number): Promise<void>
   end(): Promise<void>
 }
 
@@ -54,10 +56,15 @@ export async function runHooks(
   const run = async (command: readonly string[], timeoutMs: number): Promise<CommandResult> => {
     const mark = randomUUID()
     await runs.begin(mark)
+    let noted = Promise.resolve()
+    const onStart = (group: number): void => {
+      noted = runs.started(mark, group)
+    }
     try {
       const place = { cwd: facts.cwd, env: environment(facts), maxOutputBytes }
-      return await runCommand({ ...place, command, timeoutMs, mark, signal })
+      return await runCommand({ ...place, command, timeoutMs, mark, onStart, signal })
     } finally {
+      await noted
       await runs.end()
     }
   }

@@ -10,6 +10,8 @@ export interface CommandRun {
   readonly maxOutputBytes: number
   /** By which all that it starts is known; no other command has the same. */
   readonly mark: string
+  /** Called once it runs, with its process group. */
+  readonly onStart: (group: number) => void
   /** Aborted when the node stops. */
   readonly signal: AbortSignal
 }
@@ -46,6 +48,7 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
     } catch (error) {
       return resolve(unstarted(program, error as NodeJS.ErrnoException))
     }
+    if (child.pid !== undefined) run.onStart(child.pid)
     const output = outputOf(child, run.maxOutputBytes)
     let ended = false
     const end = async (result: CommandResult, done = false): Promise<void> => {

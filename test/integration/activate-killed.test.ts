@@ -1,7 +1,7 @@
 /** What a node that was killed left running: a command that was not through goes, a service that one has started stays. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { makeRelease } from '../contract/store-fixtures.ts'
@@ -80,6 +80,44 @@ test('a hook that was under way, with all it started, is ended before the next o
   expect(bench.codes()).toEqual([])
 })
 
+test('of a hook that ended while the node was dead what left its group stays, and the rest goes', async () => {
+  bench = await ActivateBench.start([first, second])
+  const [pids, go] = [join(bench.dir, 'pids'), join(bench.dir, 'go')]
+  const wait = `until [ -e ${go} ]; do sleep 0.02; done`
+  const inGroup = `sh -c 'echo $$ >> ${pids}; exec sleep 300' & until [ -s ${pids} ]; do sleep 0.02; done`
+  const service = `setsid sh -c 'echo $$ >> ${pids}; exec sleep 300' >/dev/null 2>&1 &`
+  const killed = life(`${inGroup}; ${service} echo $$ > ${join(bench.dir, 'leader')}; ${wait}`)
+  const [job, app] = await pidsIn(pids, 2)
+  const [leader] = await pidsIn(join(bench.dir, 'leader'), 1)
+  const running = join(bench.dir, first.channel, '.releases', 'running')
+  await until(async () => (await read(running)).endsWith(` ${leader}`))
+  killed.kill('SIGKILL')
+  await once(killed, 'exit')
+  await writeFile(go, '')
+  await until(async () => !(await isAlive(leader as number)))
+  expect([await isAlive(job as number), await isAlive(app as number)]).toEqual([true, true])
+  bench.restarted({ hooks: hook('true') })
+  expect(await bench.activate(second, first)).toMatchObject({ kind: 'healthy' })
+  await until(async () => !(await isAlive(job as number)))
+  expect(await isAlive(app as number)).toBe(true)
+  expect(await read(running)).toBe('')
+})
+
+test('a note of an earlier build, which has no group, counts for all that has its mark', async () => {
+  bench = await ActivateBench.start([first, second])
+  const pids = join(bench.dir, 'pids')
+  const killed = life(`setsid sh -c 'echo $$ >> ${pids}; exec sleep 300' & exec sleep 300`)
+  const [app] = await pidsIn(pids, 1)
+  const running = join(bench.dir, first.channel, '.releases', 'running')
+  await until(async () => (await read(running)).includes(' '))
+  killed.kill('SIGKILL')
+  await once(killed, 'exit')
+  await writeFile(running, (await read(running)).slice(0, 36))
+  bench.restarted({ hooks: hook('true') })
+  expect(await bench.activate(second, first)).toMatchObject({ kind: 'healthy' })
+  await until(async () => !(await isAlive(app as number)))
+})
+
 test('a service that a hook has started goes on', async () => {
   bench = await ActivateBench.start([first, second])
   const pids = join(bench.dir, 'pids')
@@ -87,6 +125,7 @@ test('a service that a hook has started goes on', async () => {
   bench.restarted({ hooks: hook(`${service} until [ -s ${pids} ]; do sleep 0.02; done`) })
   expect(await bench.activate(first)).toMatchObject({ kind: 'healthy' })
   const [pid] = await pidsIn(pids, 1)
+  expect(await read(join(bench.dir, first.channel, '.releases', 'running'))).toBe('')
   bench.restarted({ hooks: hook('true') })
   expect(await bench.activate(second, first)).toMatchObject({ kind: 'healthy' })
   expect(await isAlive(pid as number)).toBe(true)

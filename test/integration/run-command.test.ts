@@ -23,6 +23,7 @@ const run = (script: string, timeoutMs = TIMEOUT_MS): Promise<CommandResult> =>
     timeoutMs,
     maxOutputBytes: 1_000,
     mark: randomUUID(),
+    onStart: () => {},
     signal: new AbortController().signal,
   })
 
