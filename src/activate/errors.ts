@@ -23,6 +23,11 @@ const codeOf = (error: unknown): string =>
 /** The disk takes nothing more. */
 export const isFull = (error: unknown): boolean => FULL.has(codeOf(error))
 
+const SHORT = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
+
+/** The host has too little of something: nothing is known of the files. */
+export const isShort = (error: unknown): boolean => SHORT.has(codeOf(error))
+
 export const activateError = (code: Code, text: string): MeshError => new MeshError(code, text)
 
 /** Errors that only say "not there". */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../limits.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
+import { isShort } from './errors.ts'
 import { directoryMode, fileMode, type Ownership, own } from './ownership.ts'
 import type { ContentStore } from './read-manifest.ts'
 import { digestOf, openForReading, writeTreeFile } from './write-file.ts'
@@ -159,12 +160,9 @@ async function directoryDifference(path: string, ownership: Ownership): Promise<
   }
 }
 
-/** The host has too little of something: nothing is known of the files. */
-const HOST_IS_SHORT: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
-
 /** @throws what says nothing of the files */
 function differenceBy(error: unknown): string {
-  if (HOST_IS_SHORT.has((error as NodeJS.ErrnoException).code)) throw error
+  if (isShort(error)) throw error
   return error instanceof Error ? error.message : String(error)
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, type FileHandle, lstat, open, rm } from 'node:fs/promises'
 import type { ManifestEntry } from '../model/manifest.ts'
-import { activateError, isFull } from './errors.ts'
+import { activateError, isFull, isShort } from './errors.ts'
 import { fileMode, type Ownership, own } from './ownership.ts'
 import { type ContentStore, contentGone } from './read-manifest.ts'
 
@@ -79,15 +79,18 @@ async function clone(target: Target, signal: AbortSignal): Promise<boolean> {
     if (await cloneFrom(last, target, signal)) return true
   } catch (error) {
     signal.throwIfAborted()
-    // The store's copy would find no room either.
-    if (isFull(error)) throw error
+    // The store's copy would find no room either, or nothing is known of the last tree.
+    if (isFull(error) || isShort(error)) throw error
   }
   await rm(path, { force: true })
   return false
 }
 
 async function mayBeSame(last: string, { entry }: Target): Promise<boolean> {
-  const stat = await lstat(last).catch(() => undefined)
+  const stat = await lstat(last).catch((error: unknown) => {
+    if (isShort(error)) throw error
+    return undefined
+  })
   return stat?.isFile() === true && stat.size === entry.size
 }
 

@@ -1,22 +1,25 @@
 /** A host that is short of something says nothing of what somebody did to the files. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { buildTree, differenceOf } from '../../src/activate/tree.ts'
+import { writeTreeFile } from '../../src/activate/write-file.ts'
 import { sha256 } from '../../src/codec/digest.ts'
 import { LIMITS } from '../../src/limits.ts'
 
-const failing = vi.hoisted(() => ({ call: '', code: '' }))
+const failing = vi.hoisted(() => ({ call: '', code: '', isOnce: false }))
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>()
-  const failable = (call: 'readdir' | 'lstat' | 'open') =>
+  const failable = (call: 'readdir' | 'lstat' | 'open' | 'copyFile') =>
     (async (...given: never[]) => {
       if (failing.call !== call) return (real[call] as (...given: never[]) => unknown)(...given)
+      if (failing.isOnce) failing.call = ''
       throw Object.assign(new Error(`${failing.code}: ${call}`), { code: failing.code })
     }) as never
-  return { ...real, readdir: failable('readdir'), lstat: failable('lstat'), open: failable('open') }
+  const [readdir, lstat] = [failable('readdir'), failable('lstat')]
+  return { ...real, readdir, lstat, open: failable('open'), copyFile: failable('copyFile') }
 })
 
 const bytes = new TextEncoder().encode('of the release\n')
@@ -35,7 +38,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'confmesh-short-'))
 })
 afterEach(async () => {
-  failing.call = ''
+  Object.assign(failing, { call: '', isOnce: false })
   await rm(dir, { recursive: true })
 })
 
@@ -53,5 +56,24 @@ test.each(['readdir', 'lstat', 'open'])(
       await expect(difference()).rejects.toThrow(failing.code)
     failing.code = 'EACCES'
     expect(await difference()).toMatch('EACCES')
+  },
+)
+
+test.each(['lstat', 'copyFile', 'open'])(
+  '%s: where the host has no room for it a file of the last tree counts as unread, not as changed',
+  async (call) => {
+    const [last, path] = [join(dir, 'last'), join(dir, 'next')]
+    await writeFile(last, bytes)
+    const write = () => {
+      Object.assign(failing, { call, isOnce: true })
+      return writeTreeFile(store, { entry: files[0], path, last, ownership }, signal)
+    }
+    for (failing.code of ['EMFILE', 'ENFILE', 'ENOMEM']) {
+      await expect(write()).rejects.toThrow(failing.code)
+      await rm(path, { force: true })
+    }
+    failing.code = 'EACCES'
+    expect(await write()).toBe(false)
+    expect(failing.call).toBe('')
   },
 )
