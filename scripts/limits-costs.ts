@@ -40,7 +40,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxPeerRecordBytes: DOCUMENT,
   maxPages: RELEASE,
   maxMessageBytes: RELEASE,
-  maxSignatures: DOCUMENT,
+  maxSignatures:
+    'whoever made it: a release, a beacon or a heartbeat is left out; another document is refused, and a peer that sends it loses score or its connection',
   maxClockEntries:
     'the publisher beyond them: the tool signs nothing until the epoch is raised; a longer clock is refused',
   maxPublishers: ROOT,
@@ -163,7 +164,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   beaconIntervalMs: PACE,
   beaconGraceMs: 'nobody: the channel, or the node, is shown as behind',
   beaconAheadMs: 'the beacon key: what it says is left out',
-  maxBeaconEntries: 'nobody: the seed makes more pages',
+  maxBeaconEntries:
+    'nobody: the seed makes more pages; at 256 of them a page may be as long as a block, and channels beyond that are left out (the seed logs `LIMIT_BYTES`)',
   maxBeaconPageBits: LEFT_OUT,
   maxBeaconPageBytes: 'the beacon keys: no further page of theirs is fetched',
   floorLostWaitMs: PACE,

@@ -88,7 +88,7 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
   if (judged.verdict === 'RATE' && judged.code !== undefined)
     return {
       code: judged.code,
-      text: 'the release is over a limit that is the same everywhere (docs/limits.md)',
+      text: 'the release is over a limit of this seed (docs/limits.md): to submit it again does not help',
     }
   const refusal = REFUSED[judged.verdict]
   if (refusal !== undefined) return refusal

@@ -42,3 +42,11 @@ describe('a release that may be ordered', () => {
     expect(refused(judged(other))).toBeUndefined()
   })
 })
+
+test('a release over a limit of this seed is told so: another seed may allow more', () => {
+  const over = { verdict: 'RATE', code: 'LIMIT_CONTENT', provable: false, relayable: false } as const
+  expect(seed().refused(over)).toMatchObject({
+    code: 'LIMIT_CONTENT',
+    text: expect.stringContaining('a limit of this seed'),
+  })
+})
