@@ -2,9 +2,10 @@
 import { describe, expect, it, test } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encode } from '../../../src/codec/cbor.ts'
-import { encodeEnvelope, preAuthEncoding } from '../../../src/codec/envelope.ts'
+import { decodeEnvelope, encodeEnvelope, preAuthEncoding } from '../../../src/codec/envelope.ts'
 import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
 import type { GossipVerdict } from '../../../src/core/effects.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import { PAYLOAD_TYPES } from '../../../src/model/envelope.ts'
 import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
@@ -130,6 +131,19 @@ describe('a beacon of a newer build', () => {
     expect(judge(newer(stranger, KEY))).toBe('reject')
     const unsaid = node.hear({ envelope: newer(KEY), page: new Uint8Array(), digest: '' as Digest })
     expect(codes(unsaid)).toEqual(['CODEC_UNSUPPORTED'])
+  })
+
+  it('is checked no more once its key was said, whatever other keys signatures are added of', () => {
+    const { judge } = listener()
+    const padded = (signer: PrivateKey) => {
+      const { signatures, ...said } = decodeEnvelope(newer(signer, KEY), LIMITS.maxBeaconBytes, LIMITS)
+      const added = { keyId: OTHER.id, sig: OTHER.sign(new Uint8Array(1)) }
+      return encodeEnvelope({ ...said, signatures: [...signatures, added] })
+    }
+    const forged = padded(generatePrivateKey('ed25519').key)
+    expect([judge(forged), judge(padded(KEY))]).toEqual(['reject', 'ignore'])
+    // By its signatures it would be refused.
+    expect(judge(forged)).toBe('ignore')
   })
 })
 
