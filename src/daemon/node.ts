@@ -245,8 +245,11 @@ function coreConfig(
     config.freshness === undefined ? undefined : readPrivateKey(config.freshness.key, 'freshness.key')
   const { peerId: peer } = identity
   const fixed = { v: 1, critical: [], peer, patterns, region, zone, submit: config.submit } as const
-  const peerRecord = signedWhenChanged(addresses, chain, (own, links, at) =>
-    signPeerRecord({ ...fixed, addresses: own, chain: links, at }, key),
+  const peerRecord = signedWhenChanged(
+    addresses,
+    chain,
+    (own, links, at) => signPeerRecord({ ...fixed, addresses: own, chain: links, at }, key),
+    limits,
   )
   return {
     self: identity.peerId,

@@ -42,18 +42,23 @@ export function signedForItsTime(
 
 /**
  * A fresh record makes every peer check a signature: it is signed anew only where the addresses or the certificate are
- * others, or peers hold a later one. Each is later than the one before, also where the clock was set back, or peers would keep to that.
+ * others, or peers hold a later one. Each is later than the one before, also where the clock was set back, or peers would keep to that:
+ * all but what no peer took, for its certificate had not begun anywhere. Were that outdone, a clock that was years ahead for
+ * a minute would move all later records as far, and what this node signs after a restart be too old for everybody.
  */
 export function signedWhenChanged(
   addresses: () => readonly string[],
   chain: (wallMs: number) => readonly Uint8Array[],
   sign: (addresses: readonly Address[], chain: readonly Uint8Array[], at: number) => Uint8Array,
+  { admitSkewMs }: Limits,
   nowMs: () => number = Date.now,
 ): (notBefore: number) => Uint8Array {
   let last:
     | {
         readonly addresses: string
         readonly chain: readonly Uint8Array[]
+        /** When this chain was signed, by the clock of then. */
+        readonly chainMs: number
         readonly at: number
         readonly record: Uint8Array
       }
@@ -61,10 +66,13 @@ export function signedWhenChanged(
   return (notBefore) => {
     const own = addresses().slice(0, MAX_RECORD_ADDRESSES) as Address[]
     const text = own.join(' ')
-    const links = chain(nowMs())
+    const wallMs = nowMs()
+    const links = chain(wallMs)
     if (last?.addresses !== text || last.chain !== links || last.at < notBefore) {
-      const at = Math.max(nowMs(), notBefore, (last?.at ?? 0) + 1)
-      last = { addresses: text, chain: links, at, record: sign(own, links, at) }
+      const chainMs = last?.chain === links ? last.chainMs : wallMs
+      const hadBegun = last?.chain === links || (last?.chainMs ?? 0) - SKEW_MS <= wallMs + admitSkewMs
+      const at = Math.max(wallMs, notBefore, hadBegun ? (last?.at ?? 0) + 1 : 0)
+      last = { addresses: text, chain: links, chainMs, at, record: sign(own, links, at) }
     }
     return last.record
   }

@@ -18,6 +18,7 @@ test('the own record is signed anew where addresses or certificate change or a l
     () => addresses,
     () => chain,
     sign,
+    LIMITS,
     () => nowMs,
   )
   expect(record(0)).toBe(record(1_000))
@@ -33,6 +34,43 @@ test('the own record is signed anew where addresses or certificate change or a l
   record(5_001)
   record(5_001)
   expect(signed).toEqual(['a 1000', 'a 5001', 'a b 5002', 'b 9000', 'b 9001'])
+})
+
+describe('the own record after a clock that was ahead is set right', () => {
+  const NOW = Date.UTC(2026, 0, 1)
+  const HOUR = 3_600_000
+  /** What records are of, at each of these times of the clock, with a certificate that the node signs for itself. */
+  const recordsAt = (...clock: number[]): number[] => {
+    const signed: number[] = []
+    let nowMs = 0
+    const record = signedWhenChanged(
+      () => ['a'],
+      signedForItsTime(() => [new Uint8Array(1)]),
+      (_own, _links, at) => {
+        signed.push(at)
+        return new Uint8Array(1)
+      },
+      LIMITS,
+      () => nowMs,
+    )
+    for (const ms of clock) {
+      nowMs = ms
+      record(0)
+    }
+    return signed
+  }
+
+  it('is of the right time where its certificate had begun for no peer', () => {
+    const years = NOW + 20 * 365 * 24 * HOUR
+    expect(recordsAt(NOW, years, NOW + 60_000)).toEqual([NOW, years, NOW + 60_000])
+    const ahead = NOW + LIMITS.admitSkewMs + HOUR + 1
+    expect(recordsAt(ahead, NOW)).toEqual([ahead, NOW])
+  })
+
+  it('is later than the one before where peers may have taken that', () => {
+    const ahead = NOW + LIMITS.admitSkewMs + HOUR
+    expect(recordsAt(ahead, NOW)).toEqual([ahead, ahead + 1])
+  })
 })
 
 describe('a certificate that a node signs for itself', () => {
