@@ -33,6 +33,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/gateways.ts', ['LOOK_MS', 'IDLE_LOOK_MS', 'ASK_ALL_MS'], PACE),
   ...inFile('core/gateways.ts', ['SHARE', 'ANSWER_OVERHEAD_BYTES'], SIZE),
   ...inFile('core/gateways/heartbeats.ts', ['CLASS'], 'ranks'),
+  ...inFile('core/gateways/own-word.ts', ['UNSAID_MS'], PACE),
   ...inFile(
     'core/housekeeping.ts',
     ['SAVE_RETRY_MS', 'COLLECT_EVERY_MS', 'CHECK_EVERY_MS', 'ROOT_LOOK_EVERY_MS', 'FIRST_COMPARES'],

@@ -14,8 +14,9 @@ import type { Admission } from '../trust/certificates.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId } from './events.ts'
-import { momentAfter, type Pace, paceOf } from './gateways/heartbeat-pace.ts'
+import { type Pace, paceOf } from './gateways/heartbeat-pace.ts'
 import { byStanding, gatewaysAmong, Heartbeats, type Known, type Standing } from './gateways/heartbeats.ts'
+import { OwnWord } from './gateways/own-word.ts'
 import { gatewaysFor, nodesKnownIn } from './gateways/standing.ts'
 import { WarmLinks } from './gateways/warm-links.ts'
 import type { Journey } from './journey.ts'
@@ -42,6 +43,7 @@ export class Gateways implements Stage {
   readonly #weight: string
   readonly #book: Heartbeats
   readonly #links: WarmLinks
+  readonly #own: OwnWord
   readonly #asked = new Map<RequestId, PeerId>()
   readonly #asks: ReturnType<typeof createBuckets<PeerId>>
   readonly #removed = new Set<PeerId>()
@@ -52,11 +54,9 @@ export class Gateways implements Stage {
   #pace: Pace
   #startMonoMs = 0
   #standFromMonoMs = 0
-  #said = { count: 0, at: 0, monoMs: Number.NEGATIVE_INFINITY, jitter: 1 }
   #nextLookMonoMs = 0
   #lastAskMonoMs = Number.NEGATIVE_INFINITY
   #nextAskAllMonoMs = 0
-  #own: { readonly bytes: Uint8Array; readonly stopgap: Stopgap | undefined } | undefined
   /** Another host dialled this node, and any connection was not from this very host. */
   #dialledMonoMs = Number.NEGATIVE_INFINITY
   #dialledHereMonoMs = Number.NEGATIVE_INFINITY
@@ -70,6 +70,7 @@ export class Gateways implements Stage {
     this.#book = new Heartbeats(config.self, config.limits)
     this.#pace = paceOf(this.#region, this.#book, this.#monoMs, config.limits)
     this.#links = new WarmLinks(config)
+    this.#own = new OwnWord(config)
     this.#asks = createBuckets(config.limits.heartbeatAsksPerSecond, config.limits.heartbeatAsksBurst)
   }
 
@@ -78,7 +79,8 @@ export class Gateways implements Stage {
     const known = this.#best.get(region)
     if (known !== undefined) return known
     const live: Standing[] = [...this.#live(region)]
-    if (region === this.#region && this.#own !== undefined) live.push(this.#self(this.#own.stopgap))
+    const { word } = this.#own
+    if (region === this.#region && word !== undefined) live.push(this.#self(word.stopgap))
     const peers = gatewaysAmong(live, this.#config.limits.maxGateways)
     this.#best.set(region, peers)
     return peers
@@ -108,13 +110,12 @@ export class Gateways implements Stage {
 
   /** The own one, then the best of each region, then the second of each, and so on: as many as fit. */
   heartbeats(maxBytes = this.#config.limits.maxAdmitMessageBytes / SHARE): readonly Uint8Array[] {
-    const own = this.#own === undefined ? [] : [this.#own.bytes]
     const regions = this.regions().map((region) => this.#live(region))
     const ranks = Array.from({ length: this.#config.limits.maxGateways }, (_, rank) => rank)
     const known = ranks.flatMap((rank) => regions.flatMap((live) => live[rank]?.bytes ?? []))
     const chosen: Uint8Array[] = []
     let bytes = 0
-    for (const one of [...own, ...known]) {
+    for (const one of [...this.#own.bytes, ...known]) {
       bytes += one.length + 8
       if (bytes > maxBytes) break
       chosen.push(one)
@@ -205,9 +206,9 @@ export class Gateways implements Stage {
   onTick(step: Step, journey: Journey): void {
     this.#time(step)
     const { monoMs } = step.now
-    if (monoMs >= this.#standFromMonoMs) this.#stand(step, journey)
+    const nextMonoMs = monoMs < this.#standFromMonoMs ? this.#standFromMonoMs : this.#stand(step, journey)
     if (monoMs >= this.#nextLookMonoMs) this.#look(step, journey)
-    step.wakeAt(Math.min(this.#nextLookMonoMs, Math.max(this.#standFromMonoMs, this.#nextSayMonoMs)))
+    step.wakeAt(Math.min(this.#nextLookMonoMs, nextMonoMs))
   }
 
   onRoot(_step: Step, _journey: Journey, root: TrustRoot): void {
@@ -266,35 +267,34 @@ export class Gateways implements Stage {
     return regionOf(regionIn(judgement.admission.labels)) === region ? judgement.admission : undefined
   }
 
-  /** Says that this node lives while it stands, and falls silent once enough others rank above it. */
-  #stand(step: Step, journey: Journey): void {
+  /**
+   * Says that this node lives while it stands, and falls silent once enough others rank above it; not before it has said
+   * that it is to be the last from now on.
+   * @returns when to look again
+   */
+  #stand(step: Step, journey: Journey): number {
     const stopgap = this.#stopgap(step, journey)
-    if (!this.#mayStand(journey, stopgap)) {
-      this.#own = undefined
+    const isLastNow = this.#own.turnsLast(stopgap)
+    if (!isLastNow && !this.#mayStand(journey, stopgap)) {
+      this.#own.end()
       this.#best.clear()
-      return
+      return step.now.monoMs + IDLE_LOOK_MS
     }
-    if (this.#own !== undefined && step.now.monoMs < this.#nextSayMonoMs) return
-    const at = momentAfter(this.#said.at, step.now.wallMs, this.#config.limits)
-    const bytes = this.#config.signHeartbeat?.(at, stopgap)
-    const jitter = 0.9 + this.#config.random() / 5
-    this.#said = { count: this.#said.count + 1, at, monoMs: step.now.monoMs, jitter }
-    if (bytes === undefined) return
-    if (this.#own === undefined) this.#lookSoon(step)
-    this.#own = { bytes, stopgap }
+    const paceMs = isLastNow ? this.#config.limits.heartbeatMs : this.#pace.everyMs
+    if (step.now.monoMs >= this.#own.nextMonoMs(paceMs)) this.#say(step, journey, stopgap)
+    // Sooner once a border is known.
+    return this.#own.nextMonoMs(paceMs)
+  }
+
+  #say(step: Step, journey: Journey, stopgap: Stopgap | undefined): void {
+    const isNew = this.#own.word === undefined
+    const bytes = this.#own.say(step.now, stopgap)
     this.#best.clear()
+    if (bytes === undefined) return
+    if (isNew) this.#lookSoon(step)
     const word = encodeControlGossip({ kind: 'heartbeat', envelope: bytes })
     step.emit({ kind: 'publish', topic: 'control', bytes: word })
     for (const peer of this.#elsewhere(journey)) this.#tell(step, peer, [bytes], false)
-  }
-
-  /** Sooner once a border is known; a look at whether to stand where this node does not. */
-  get #nextSayMonoMs(): number {
-    if (this.#own === undefined) return this.#monoMs + IDLE_LOOK_MS
-    // A fleet that starts has no mesh yet to carry the first ones.
-    const soonMs = this.#config.limits.heartbeatMs * 2 ** (this.#said.count - 1)
-    const everyMs = Math.min(soonMs, this.#pace.everyMs)
-    return this.#said.monoMs + everyMs * this.#said.jitter
   }
 
   /** Fewer than F live ones rank above it; a seed, or who stands last, only where nobody else does. */
@@ -329,7 +329,7 @@ export class Gateways implements Stage {
   #look(step: Step, journey: Journey): void {
     const wanted = this.#wanted()
     this.#links.look(step, journey, wanted, (peer) => this.#book.find(peer)?.heartbeat.addresses ?? [])
-    const unknown = (this.#own !== undefined || this.#config.submit) && this.#askAround(step, journey)
+    const unknown = (this.#own.word !== undefined || this.#config.submit) && this.#askAround(step, journey)
     this.#nextLookMonoMs = step.now.monoMs + (unknown || wanted.length > 0 ? LOOK_MS : IDLE_LOOK_MS)
   }
 
@@ -380,7 +380,7 @@ export class Gateways implements Stage {
 
   #tellOne(step: Step, peers: readonly PeerId[]): void {
     const one = peers[Math.floor(this.#config.random() * peers.length)]
-    if (one !== undefined) this.#tell(step, one, this.#own === undefined ? [] : [this.#own.bytes], true)
+    if (one !== undefined) this.#tell(step, one, this.#own.bytes, true)
   }
 
   #tell(step: Step, peer: PeerId, heartbeats: readonly Uint8Array[], want: boolean): void {

@@ -1,7 +1,7 @@
 /** What the node signs of itself: peer record, heartbeat and, with a pool's key, its certificate. */
 import { MAX_TIME_MS } from '../codec/ids.ts'
 import type { CoreConfig } from '../core/config.ts'
-import type { Limits } from '../limits.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import type { Stopgap } from '../model/heartbeat.ts'
 import type { Address } from '../model/ids.ts'
 import type { Validity } from '../trust/certificates.ts'
@@ -86,9 +86,11 @@ export function signedWhenChanged(
 export function signedToFit(
   addresses: () => readonly string[],
   sign: (addresses: readonly Address[], at: number, stopgap: Stopgap | undefined) => Uint8Array,
-  { maxHeartbeatBytes }: Limits,
+  limits: Limits,
   onTooLong: () => void,
 ): NonNullable<CoreConfig['signHeartbeat']> {
+  // Where this host takes longer ones, others do not.
+  const maxHeartbeatBytes = Math.min(limits.maxHeartbeatBytes, LIMITS.maxHeartbeatBytes)
   let isSaid = false
   return (at, stopgap) => {
     const own = addresses().slice(0, MAX_HEARTBEAT_ADDRESSES) as Address[]

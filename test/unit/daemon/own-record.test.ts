@@ -119,13 +119,13 @@ describe('a certificate that a node signs for itself', () => {
 
 describe('the own heartbeat', () => {
   const ROOM = 100
-  const signing = (addresses: readonly string[], chainBytes: number) => {
+  const signing = (addresses: readonly string[], chainBytes: number, maxHeartbeatBytes = ROOM) => {
     let told = 0
     const sign = (own: readonly string[]) => new Uint8Array(chainBytes + own.join('').length)
     const heartbeat = signedToFit(
       () => addresses,
       sign,
-      { ...LIMITS, maxHeartbeatBytes: ROOM },
+      { ...LIMITS, maxHeartbeatBytes },
       () => {
         told += 1
       },
@@ -138,6 +138,11 @@ describe('the own heartbeat', () => {
     expect(signing(ten, 20).length()).toBe(ROOM)
     expect(signing(ten, 21).length()).toBe(91)
     expect(signing([one], 90).length()).toBe(ROOM)
+  })
+
+  it('is no longer than others take, where this host would take longer ones', () => {
+    const chainBytes = LIMITS.maxHeartbeatBytes - 15
+    expect(signing(ten, chainBytes, 2 * LIMITS.maxHeartbeatBytes).length()).toBe(LIMITS.maxHeartbeatBytes - 5)
   })
 
   it('is not said where not even one fits, which is told once', () => {
