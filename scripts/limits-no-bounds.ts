@@ -13,7 +13,7 @@ const inFile = (file: string, names: readonly string[], reason: string): Reasons
 
 const OF_CORE: Reasons = {
   ...inFile('core/freshness/beacon-pages.ts', ['FIRST_BYTES'], UNIT),
-  ...inFile('core/freshness/beacon-pages.ts', ['LIST_HEAD_BYTES', 'ENTRY_ITEMS'], FORM),
+  ...inFile('core/freshness/beacon-pages.ts', ['LIST_HEAD_BYTES', 'MAX_ENTRY_BYTES', 'ENTRY_ITEMS'], FORM),
   ...inFile('core/activate.ts', ['RETRY_MIN_MS', 'RETRY_MAX_MS'], PACE),
   ...inFile('core/freshness/beacon-keys.ts', ['SERVED_BEACONS'], 'how many of its own pages a seed serves'),
   ...inFile('core/freshness/beacon-wants.ts', ['SPREAD_MS', 'RETRY_MS'], PACE),

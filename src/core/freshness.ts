@@ -38,7 +38,7 @@ export class Freshness implements Stage {
   readonly #own: BeaconPages
   readonly #pages = new BeaconCache()
   readonly #derived: DerivedPages
-  /** When a current page of the channel was last at hand. */
+  /** When a current page that tells of the channel was last at hand. */
   readonly #pageHad = new Map<Channel, number>()
   readonly #behindSince = new Map<Channel, number>()
   #rootBehindSince: number | undefined
@@ -290,8 +290,9 @@ export class Freshness implements Stage {
       for (const one of heard) {
         const digest = this.#pageOf(one, hash)
         if (digest === undefined) continue
-        if (this.#pages.has(digest)) this.#pageHad.set(facts.channel, step.now.monoMs)
-        else missing.add(digest)
+        if (!this.#pages.has(digest)) missing.add(digest)
+        else if (this.#pages.tellsOf(digest, hash, this.#config.limits))
+          this.#pageHad.set(facts.channel, step.now.monoMs)
       }
     }
     this.#wantAll(step, heard, missing)

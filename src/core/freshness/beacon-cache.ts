@@ -5,10 +5,12 @@ import { type Code, isMeshError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { BeaconEntry, BeaconPage, ChannelHash } from '../../model/beacon.ts'
 import type { Digest } from '../../model/ids.ts'
+import { hasRoomForMore } from './beacon-pages.ts'
 
 interface Page {
   readonly bytes: Uint8Array
   readonly entries: ReadonlyMap<ChannelHash, BeaconEntry>
+  readonly last: ChannelHash | undefined
 }
 
 export class BeaconCache {
@@ -27,10 +29,19 @@ export class BeaconCache {
     return this.#pages.get(digest)?.entries
   }
 
+  /** True: it is at hand, and would name this channel if its seed had it. */
+  tellsOf(digest: Digest, hash: ChannelHash, limits: Limits): boolean {
+    const page = this.#pages.get(digest)
+    if (page === undefined) return false
+    const { bytes, entries, last } = page
+    return (last !== undefined && hash <= last) || hasRoomForMore(bytes.length, entries.size, limits)
+  }
+
   /** A page of our own making, or one that has been checked. */
   put(digest: Digest, bytes: Uint8Array, page: BeaconPage): void {
     if (this.#pages.has(digest)) return
-    this.#pages.set(digest, { bytes, entries: new Map(page.map((entry) => [entry.channel, entry])) })
+    const entries = new Map(page.map((entry) => [entry.channel, entry]))
+    this.#pages.set(digest, { bytes, entries, last: page.at(-1)?.channel })
     this.#totalBytes += bytes.length
   }
 

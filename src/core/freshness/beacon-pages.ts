@@ -20,8 +20,9 @@ export function pageBits(pages: number, maxBits: number): number | undefined {
 
 /** How many of the first two digits of a hash there are. */
 const FIRST_BYTES = 256
-/** The head of a CBOR list is no longer, and an entry has so many values, lists included. */
+/** The head of a CBOR list is no longer, nor an entry, which has so many values, lists included. */
 const LIST_HEAD_BYTES = 5
+export const MAX_ENTRY_BYTES = 136
 const ENTRY_ITEMS = 7
 
 /** The least k with no page above `maxBeaconEntries`; at the greatest k a page may be as long as a block. */
@@ -43,9 +44,12 @@ function cut(entries: readonly BeaconEntry[], bits: number): BeaconPage[] {
   return pages.map((page) => page.sort((a, b) => (a.channel < b.channel ? -1 : 1)))
 }
 
+const mostEntries = ({ maxItems }: Limits): number => Math.floor((maxItems - 1) / ENTRY_ITEMS)
+
 /** As many of the first as a block holds: a longer page nobody could fetch. Equal seeds leave out the same. */
-function fitting(page: BeaconPage, { maxBlockBytes, maxItems }: Limits): BeaconPage {
-  const most = Math.floor((maxItems - 1) / ENTRY_ITEMS)
+function fitting(page: BeaconPage, limits: Limits): BeaconPage {
+  const { maxBlockBytes } = limits
+  const most = mostEntries(limits)
   let left = maxBlockBytes - LIST_HEAD_BYTES
   const tooMany = page.findIndex((entry, at) => {
     left -= encodeBeaconPage([entry]).length - 1
@@ -53,6 +57,13 @@ function fitting(page: BeaconPage, { maxBlockBytes, maxItems }: Limits): BeaconP
   })
   return tooMany < 0 ? page : page.slice(0, tooMany)
 }
+
+/**
+ * Not every page has: what its seed has beyond the last entry may have been left out. Whoever may publish many channels of
+ * his own choice can fill a page, so that others are not on it.
+ */
+export const hasRoomForMore = (bytes: number, entries: number, limits: Limits): boolean =>
+  bytes + LIST_HEAD_BYTES + MAX_ENTRY_BYTES <= limits.maxBlockBytes && entries < mostEntries(limits)
 
 export const isSameEntry = (a: BeaconEntry, b: BeaconEntry | undefined): boolean =>
   a.channel === b?.channel && a.target === b.target && comparePlaces(a.top, b.top) === 0
@@ -117,8 +128,9 @@ export class BeaconPages {
   }
 
   #signed(whole: BeaconPage): SignedPage {
-    // No page that the number of pages keeps short is measured.
-    if (whole.length <= this.#limits.maxBeaconEntries) return signedPage(whole)
+    const signed = signedPage(whole)
+    const { maxBlockBytes } = this.#limits
+    if (signed.bytes.length <= maxBlockBytes && whole.length <= mostEntries(this.#limits)) return signed
     return signedPage(fitting(whole, this.#limits))
   }
 }

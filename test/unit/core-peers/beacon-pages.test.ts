@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest'
-import { decodeBeaconPage } from '../../../src/codec/beacon.ts'
+import { decodeBeaconPage, encodeBeaconPage } from '../../../src/codec/beacon.ts'
 import { channelHash, sha256 } from '../../../src/codec/digest.ts'
 import { ChannelHashes } from '../../../src/core/channel-hashes.ts'
-import { BeaconPages, pageIndex } from '../../../src/core/freshness/beacon-pages.ts'
+import {
+  BeaconPages,
+  hasRoomForMore,
+  MAX_ENTRY_BYTES,
+  pageIndex,
+} from '../../../src/core/freshness/beacon-pages.ts'
 import type { ChannelFacts } from '../../../src/core/journey.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
-import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Name, ReleaseId } from '../../../src/model/ids.ts'
 
 const releaseOf = (text: string) => sha256(new TextEncoder().encode(text)) as string as ReleaseId
 
@@ -82,4 +87,28 @@ test('a page is no longer than a block, nor of more values than a document may h
   const full = build({ maxBlockBytes: 10_000 })
   expect([full.length > 100, full.length + full.leftOut]).toEqual([true, 300])
   expect(build({ maxItems: 1_500 })).toEqual({ length: 214, leftOut: 86 })
+  // However many this seed would have on a page: what was set here says nothing of how long they are.
+  expect(build({ maxBlockBytes: 10_000, maxBeaconEntries: 10_000 })).toEqual(full)
+  expect(build({ maxItems: 1_500, maxBeaconEntries: 10_000 })).toEqual({ length: 214, leftOut: 86 })
+})
+
+test('no entry is longer than what counts as room for one', () => {
+  const most = Number.MAX_SAFE_INTEGER
+  const top = { epoch: most, counter: most, publisher: 'p'.repeat(63) as Name }
+  const channel = channelHash('app/c' as Channel)
+  const alone = encodeBeaconPage([{ channel, top, target: releaseOf('longest') }])
+  expect(alone).toHaveLength(1 + MAX_ENTRY_BYTES)
+})
+
+test.each<[string, Partial<Limits>]>([
+  ['bytes', { maxBlockBytes: 10_000 }],
+  ['values', { maxItems: 1_500 }],
+])('a page that was cut has no room for more, by %s; one that was not has', (_what, limits) => {
+  const all = { ...LIMITS, maxBeaconPageBits: 0, ...limits }
+  const roomOf = (count: number) => {
+    const [only] = new BeaconPages(new ChannelHashes(), all).build(fleetOf(count).journey)
+    return hasRoomForMore(only?.bytes.length ?? 0, only?.page.length ?? 0, all)
+  }
+  expect([0, 50].map(roomOf)).toEqual([true, true])
+  expect([300, 301, 302].map(roomOf)).toEqual([false, false, false])
 })

@@ -2,9 +2,11 @@
 import { describe, expect, it, test } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encode } from '../../../src/codec/cbor.ts'
+import { channelHash } from '../../../src/codec/digest.ts'
 import { decodeEnvelope, encodeEnvelope, preAuthEncoding } from '../../../src/codec/envelope.ts'
 import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
 import type { GossipVerdict } from '../../../src/core/effects.ts'
+import { MAX_ENTRY_BYTES } from '../../../src/core/freshness/beacon-pages.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { PAYLOAD_TYPES } from '../../../src/model/envelope.ts'
 import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
@@ -167,6 +169,52 @@ test('a seed with more channels than have room on its pages says so, once', () =
   node.bench.journey.envelopes.set(factsAt(1).target as ReleaseId, new Uint8Array())
   expect(codes(node.start())).toEqual(['LIMIT_BYTES'])
   expect(codes(node.pass(2 * EVERY_MS))).not.toContain('LIMIT_BYTES')
+})
+
+describe('a page that others have filled', () => {
+  /** Names of others, ascending by hash: those before that of the channel, and those after. */
+  const others = Array.from({ length: 60 }, (_, at) => `shop/other-${at}` as Channel).sort((a, b) =>
+    channelHash(a) < channelHash(b) ? -1 : 1,
+  )
+  const before = others.filter((channel) => channelHash(channel) < channelHash(CHANNEL))
+  const [after] = others.slice(before.length)
+  const SHOWN = before.at(-1) as Channel
+
+  /** States of the channel and of one that is on the page, after such a page came with each beacon for long. */
+  const judged = (channels: readonly Channel[], roomBytes: number) => {
+    const entries = channels.map((channel) => entryAt(1, channel))
+    const { page } = beaconOf(KEY, 1, entries)
+    const { node, wall } = listener({ limits: limitsOf({ maxBlockBytes: page.length + roomBytes }) })
+    node.bench.journey.facts.set(SHOWN, factsAt(1, SHOWN))
+    for (let passed = 0; passed <= MAX_AGE_MS; passed += EVERY_MS) {
+      node.hear(beaconOf(KEY, wall(), entries))
+      node.pass(EVERY_MS)
+    }
+    return [node.state(), node.state(SHOWN)]
+  }
+  const ROOM = MAX_ENTRY_BYTES + 5
+
+  it('says nothing of a channel after its last: that one is silent, as if the page could not be had', () => {
+    expect(judged(before, 0)).toEqual(['silent', 'fresh'])
+    expect(judged(before, ROOM - 1)).toEqual(['silent', 'fresh'])
+  })
+
+  it('says of a channel before its last, or where there is room for one more, that its seed has none', () => {
+    expect(judged([...before, after as Channel], 0)).toEqual(['unjudged', 'fresh'])
+    expect(judged(before, ROOM)).toEqual(['unjudged', 'fresh'])
+  })
+
+  it('hides nothing that another seed has on its page', () => {
+    const entries = before.map((channel) => entryAt(1, channel))
+    const { page } = beaconOf(KEY, 1, entries)
+    const { node, wall } = listener({ limits: limitsOf({ maxBlockBytes: page.length }) })
+    for (let passed = 0; passed <= MAX_AGE_MS; passed += EVERY_MS) {
+      node.hear(beaconOf(KEY, wall(), entries))
+      node.hear(beaconOf(OTHER, wall(), [entryAt(1)]))
+      node.pass(EVERY_MS)
+    }
+    expect(node.state()).toBe('fresh')
+  })
 })
 
 test('a seed says once that its key has signed a time far ahead of its clock', () => {
