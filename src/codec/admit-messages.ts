@@ -27,8 +27,8 @@ const newest = { version: int(1), digest }
 
 export const admitRequest: Form<AdmitRequest> = union({
   open: newest,
-  /** 0 asks for the first. */
-  root: { since: int(0) },
+  root: { since: int(1) },
+  firstRoot: {},
   fork: { root: rootEnvelope },
   refuse: { code: refused.code, text: refused.text },
   hello,

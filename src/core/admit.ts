@@ -20,6 +20,7 @@ import {
   ownHello,
   ownRoot,
   refusal,
+  reply,
   textHeard,
 } from './admit/link.ts'
 import { OwnCertificate } from './admit/own-certificate.ts'
@@ -170,6 +171,9 @@ export class Admit implements Stage {
         return
       case 'root':
         reply(step, id, this.#serveRoot(step, journey, link, message.since))
+        return
+      case 'firstRoot':
+        reply(step, id, this.#serveRoot(step, journey, link, 0))
         return
       case 'fork':
         reply(step, id, { type: 'noted' })
@@ -333,7 +337,7 @@ export class Admit implements Stage {
     step.emit({ kind: 'note', level: 'debug', code: 'PEER_ADMITTED', text, peer })
   }
 
-  #ask(step: Step, link: Link, message: AdmitRequest): void {
+  #ask(step: Step, link: Link, message: Extract<AdmitRequest, { readonly type: Asked }>): void {
     const id = step.nextRequest()
     this.#remember(link, id, message.type)
     const { admitDeadlineMs, refuseDeadlineMs } = this.#config.limits
@@ -391,10 +395,6 @@ export class Admit implements Stage {
     if (link !== undefined) this.#publishers.gone(link)
     this.#links.delete(peer)
   }
-}
-
-function reply(step: Step, id: RequestId, message: AdmitReply): void {
-  step.emit({ kind: 'reply', id, reply: { protocol: 'admit', message } })
 }
 
 export const createAdmit = (config: CoreConfig, judge: Judge): Admit => new Admit(config, judge)

@@ -41,6 +41,8 @@ export type AdmitRequest =
   | { readonly type: 'open'; readonly version: number; readonly digest: Digest }
   /** The root that follows `since`, from either side. */
   | { readonly type: 'root'; readonly since: number }
+  /** The root that the fleet is named after. A type of its own: a build that does not know it answers so. */
+  | { readonly type: 'firstRoot' }
   /** Same version, other digest: each sends its own once. */
   | { readonly type: 'fork'; readonly root: EnvelopeBytes }
   /** The dialler does not admit the other: a code and a line for its log; the connection ends. */

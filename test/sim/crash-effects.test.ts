@@ -37,6 +37,7 @@ const EFFECTS: Readonly<Record<EffectName, string>> = {
   wake: INSIDE,
   'request admit open': REACHED,
   'request admit root': REACHED,
+  'request admit firstRoot': 'takes a seed that begins with a later root',
   'request admit fork': FORK,
   'request admit refuse': REFUSAL,
   'request admit hello': REACHED,

@@ -1,12 +1,13 @@
 /** One connection on its way to be admitted, and the words both sides use. */
 import { CODES, type Code } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
-import type { Hello, Refused } from '../../model/messages.ts'
+import type { AdmitReply, Hello, Refused } from '../../model/messages.ts'
 import type { CoreConfig } from '../config.ts'
 import type { EventOf, Now, RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { RootRun } from '../roots/run.ts'
 import { isAdmitted, type Session } from '../session.ts'
+import type { Step } from '../step.ts'
 
 /** Of our own requests at most one is out. */
 export type Asked = 'open' | 'root' | 'fork' | 'refuse' | 'hello'
@@ -45,6 +46,10 @@ export function newLink(event: EventOf<'connected'>, sinceMonoMs: number, deadli
     held: undefined,
     refusing: undefined,
   }
+}
+
+export function reply(step: Step, id: RequestId, message: AdmitReply): void {
+  step.emit({ kind: 'reply', id, reply: { protocol: 'admit', message } })
 }
 
 export const refusal = (code: Code, text: string, retryAfterMs?: number): Refused => ({

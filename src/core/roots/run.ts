@@ -43,7 +43,8 @@ export class RootRun {
   ask(step: Step, journey: Journey): RequestId {
     const id = step.nextRequest()
     this.#since = this.#reached(journey)
-    const message = { type: 'root', since: this.#since } as const
+    const since = this.#since
+    const message = since === 0 ? ({ type: 'firstRoot' } as const) : ({ type: 'root', since } as const)
     const request = { protocol: 'admit', message } as const
     step.emit({
       kind: 'request',

@@ -55,6 +55,8 @@ export class Round {
   #phase: 'digests' | 'roots' | 'beacons' | 'entries' | 'push' = 'digests'
   #run: RootRun | undefined
   #rootsDone = false
+  /** Under which the digests were compared. */
+  #rootVersion = 0
   #theirBeacons: readonly BeaconMark[] = []
   #subs = 1
   #pending: number[] = []
@@ -98,16 +100,17 @@ export class Round {
 
   /** No answer. A failed run of roots ends the run, not the round. */
   fail(step: Step, journey: Journey): RoundState {
-    return this.#phase === 'roots' ? this.#afterRoots(step, journey) : 'broken'
+    return this.#phase === 'roots' ? this.#afterRoots(step, journey, false) : 'broken'
   }
 
   #askDigests(step: Step, journey: Journey): void {
     const { beacons } = this.#context
     this.#phase = 'digests'
+    this.#rootVersion = journey.root().version
     const message = {
       type: 'digests',
       salt: this.with.salt,
-      root: journey.root().version,
+      root: this.#rootVersion,
       beacons: beacons.marks(),
       ...this.view(step, journey).digests(this.with.salt),
     } as const
@@ -149,10 +152,11 @@ export class Round {
     return 'going'
   }
 
-  /** A newer root changes places and epochs, hence every digest: compare anew, once. */
-  #afterRoots(step: Step, journey: Journey): RoundState {
+  /** A newer root changes places and epochs, hence every digest. An older one, or none, leaves what was compared right. */
+  #afterRoots(step: Step, journey: Journey, answered = true): RoundState {
     this.#run = undefined
     this.#rootsDone = true
+    if (answered && journey.root().version === this.#rootVersion) return this.#askBeacons(step, journey)
     this.#askDigests(step, journey)
     return 'going'
   }

@@ -53,7 +53,7 @@ export const requests: {
   admit: [
     { type: 'open', version: 3, digest: digestOf('root') },
     { type: 'root', since: 2 },
-    { type: 'root', since: 0 },
+    { type: 'firstRoot' },
     { type: 'fork', root: envelope },
     hello,
   ],

@@ -161,6 +161,7 @@ describe('the listener', () => {
       answer(11, { type: 'root', root: rootBytes(1) }),
     ])
     expect(acts(asks(12, { type: 'root', since: 1 }))).toEqual([answer(12, { type: 'root' })])
+    expect(acts(asks(13, { type: 'firstRoot' }))).toEqual([answer(13, { type: 'root', root: rootBytes(1) })])
   })
 
   it('takes a fork in once and notes it each time', () => {

@@ -96,26 +96,22 @@ describe('a peer that cannot be compared with now', () => {
     expect(asked(next).map(({ request }) => request.message.type)).toEqual(['digests'])
   })
 
-  it.each<[string, () => Effect[]]>([
-    [
-      'refuses',
-      () => reply({ protocol: 'admit', message: { type: 'refused', code: 'LIMIT_RATE', text: 'no' } }),
-    ],
-    ['does not answer', () => fails()],
-  ])(
-    'that names a newer root and then %s it is compared with all the same, under the own one',
-    (_, answer) => {
-      out = idIn(reply(differ({ root: 2 })))
-      const effects = answer()
-      expect(asked(effects).map(({ request }) => request.message)).toMatchObject([
-        { type: 'digests', root: 1 },
-      ])
-      expect(hungUp(effects)).toEqual([])
-      out = idIn(effects)
-      reply(differ({ root: 2 }))
-      expect(a.sync.comparedPeers()).toBe(1)
-    },
-  )
+  it('that names a newer root and then refuses it is compared with all the same, under the own one', () => {
+    out = idIn(reply(differ({ root: 2 })))
+    const refused = { type: 'refused', code: 'LIMIT_RATE', text: 'no' } as const
+    const effects = reply({ protocol: 'admit', message: refused })
+    expect([asked(effects), hungUp(effects), a.sync.comparedPeers()]).toEqual([[], [], 1])
+  })
+
+  it('that names a newer root and then does not answer is asked again to compare', () => {
+    out = idIn(reply(differ({ root: 2 })))
+    const effects = fails()
+    expect(asked(effects).map(({ request }) => request.message)).toMatchObject([{ type: 'digests', root: 1 }])
+    expect(hungUp(effects)).toEqual([])
+    out = idIn(effects)
+    reply(differ({ root: 2 }))
+    expect(a.sync.comparedPeers()).toBe(1)
+  })
 })
 
 describe('a newer root that a peer names', () => {
