@@ -19,7 +19,7 @@ export interface ClockPort {
 
 export interface CacheBound {
   readonly maxCacheBytes: number
-  /** What uploads under way name: of what no release names, what was written for them stays. */
+  /** What uploads under way name: it stays though no release names it, whoever had it written. */
   readonly uploads: readonly Digest[]
   /** Releases whose missing pages are on their way here: until they come, a block that none names may be theirs. */
   readonly awaited: readonly ReleaseId[]

@@ -97,9 +97,7 @@ export class SimStore implements StorePort {
       // Commits went on meanwhile: nobody said of what they brought that it is kept.
       const arrived = [...envelopes.values()].flatMap((one) => (before.has(one) ? [] : [one.release]))
       const awaited = [...bound.awaited, ...arrived]
-      // What of it may be an upload's is settled above.
-      const uploads = [...this.#memory.disk.latest.blocks.keys()]
-      const removal = await this.#remove([...keep, ...arrived], { ...bound, awaited, uploads })
+      const removal = await this.#remove([...keep, ...arrived], { ...bound, awaited })
       gone = removal.gone
       return removal
     }
@@ -110,7 +108,7 @@ export class SimStore implements StorePort {
   async #remove(keep: readonly ReleaseId[], bound: CacheBound): Promise<Removal> {
     const { whole, envelopes } = this.#memory.disk.latest
     const [wasWhole, had] = [[...whole], [...envelopes.keys()]]
-    const gone = await this.#memory.collect(keep, bound)
+    const gone = await this.#memory.reduce(keep, bound)
     const writes = [
       ...wasWhole.flatMap((release): Write[] => (whole.has(release) ? [] : [{ kind: 'unwhole', release }])),
       ...had.flatMap((release): Write[] =>

@@ -9,7 +9,7 @@ export interface CollectInput {
   readonly awaited: ReadonlySet<ReleaseId>
   /** Every block stored, with its size. */
   readonly sizes: ReadonlyMap<Digest, number>
-  /** Blocks that came for an upload under way, or since the collection began: never collected. */
+  /** Blocks that an upload under way names, or that came since the collection began: never taken for nobody's. */
   readonly fresh: ReadonlySet<Digest>
   readonly maxCacheBytes: number
 }

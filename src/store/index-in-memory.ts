@@ -15,7 +15,7 @@ export class StoreIndex {
   readonly blocks = new Map<Digest, number>()
   readonly envelopes = new Map<ReleaseId, EnvelopeEntry>()
   readonly whole = new Set<ReleaseId>()
-  /** Written since a collection began, or for an upload that was under way by then: no release here names them yet. */
+  /** Written since a collection began, or named by an upload that was under way by then: no release here names them yet. */
   readonly fresh = new Set<Digest>()
   /**
    * Places of blocks: the number in the key, undefined for a key of format 1. Also of those whose writing failed and of
@@ -114,10 +114,10 @@ export class StoreIndex {
     }
   }
 
-  /** A collection begins: of what was written before it only what `uploads` name may be theirs. */
+  /** A collection begins: what `uploads` name is theirs, whoever had it written, and nothing else of what was before. */
   keepFresh(uploads: readonly Digest[]): void {
-    const named = new Set(uploads)
-    for (const digest of this.fresh) if (!named.has(digest)) this.fresh.delete(digest)
+    this.fresh.clear()
+    for (const digest of uploads) this.fresh.add(digest)
   }
 
   /** The last number given: what arrives from now on has a greater one. */

@@ -95,14 +95,19 @@ export class MemoryStore implements StorePort {
     return this.disk.latest.envelopes.get(release)?.bytes
   }
 
-  async collect(
+  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
+    // What comes from now on may be of an upload that begins now.
+    this.#fresh.clear()
+    for (const digest of bound.uploads) this.#fresh.add(digest)
+    return this.reduce(keep, bound)
+  }
+
+  /** The part of a collection that takes time: what came since it began stays. */
+  async reduce(
     keep: readonly ReleaseId[],
-    { maxCacheBytes, uploads, awaited, envelopes: named }: CacheBound,
+    { maxCacheBytes, awaited, envelopes: named }: Omit<CacheBound, 'uploads'>,
   ): Promise<readonly Digest[]> {
     this.#check()
-    // What comes from now on may be of an upload that begins now.
-    const theirs = new Set(uploads)
-    for (const digest of this.#fresh) if (!theirs.has(digest)) this.#fresh.delete(digest)
     if (this.bytes() <= maxCacheBytes) return []
     const { blocks, envelopes } = this.disk.latest
     const before = new Set(envelopes.values())

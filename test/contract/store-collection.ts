@@ -213,6 +213,19 @@ export const COLLECTION: Promises = {
     expect(await store.readBlock(staged.digest)).toEqual(staged.bytes)
   },
 
+  'blocks of an upload that was given up stay where it is made anew: they are not asked for again': async ({
+    bench,
+    loaded,
+  }) => {
+    const { store } = await loaded(await bench())
+    const given = block('of an upload that was given up')
+    await store.commit([given], false)
+    expect(await store.collect([], to(1_000_000))).toEqual([])
+    expect(await store.collect([], to(0, { uploads: [given.digest] }))).toEqual([])
+    expect(await store.readBlock(given.digest)).toEqual(given.bytes)
+    expect(await store.collect([], to(0))).toEqual([given.digest])
+  },
+
   'blocks of an upload that was given up are cache, those that come meanwhile are not': async ({
     bench,
     loaded,
