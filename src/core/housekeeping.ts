@@ -50,7 +50,7 @@ export class Housekeeping {
   /** All that count were looked at once since the start, or are being. */
   #checked = false
   #rootLookAtMonoMs = 0
-  #hadUploads = false
+  #uploads = 0
 
   constructor(node: NodeState, hooks: HousekeepingHooks) {
     this.#node = node
@@ -74,10 +74,10 @@ export class Housekeeping {
 
   /** The wait of a node without a floor ends as soon as enough peers were compared with. */
   afterEvent(step: Step): void {
-    const hasUploads = (this.#hooks.uploads()?.size ?? 0) > 0
-    // Done or given up: in the second case its blocks are nobody's.
-    if (this.#hadUploads && !hasUploads) this.collectSoon(step)
-    this.#hadUploads = hasUploads
+    const uploads = this.#hooks.uploads()?.size ?? 0
+    // One is done or was given up: in the second case its blocks are nobody's, however long others go on.
+    if (uploads < this.#uploads) this.collectSoon(step)
+    this.#uploads = uploads
     const until = this.#node.waitUntilMonoMs
     if (until === undefined) return
     const inTime = step.now.monoMs < until

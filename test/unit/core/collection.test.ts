@@ -161,4 +161,16 @@ describe('uploads that end', () => {
     node.run({ kind: 'tick' })
     expect(collects(node, 30_000)).toEqual([{ kind: 'collect', ...NOTHING, uploads: [] }])
   })
+
+  it('leave it to be collected while another goes on', () => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    const other = '6'.repeat(64) as Digest
+    node.uploads = [NAMED, other]
+    node.run({ kind: 'tick' })
+    node.uploads = [other]
+    node.run({ kind: 'tick' })
+    expect(collects(node, 30_000)).toEqual([{ kind: 'collect', ...NOTHING, uploads: [other] }])
+    expect(collects(node, 60_000)).toEqual([])
+  })
 })
