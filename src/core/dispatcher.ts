@@ -282,6 +282,7 @@ export class Dispatcher implements CoreFacts {
     if (refused !== undefined) return { verdict: refused, id, known: false }
     let verdict: GossipVerdict
     let known = false
+    let notNow = false
     let urgent = false
     try {
       const { kind, envelope } = decodeControlGossip(message.bytes, this.#config.limits)
@@ -292,9 +293,11 @@ export class Dispatcher implements CoreFacts {
       if (!isMeshError(error)) throw error
       step.emit({ kind: 'note', level: 'warn', code: error.code, text: error.message, peer: message.from })
       verdict = error.code === 'CODEC_MALFORMED' ? 'reject' : 'ignore'
+      // Another build may know it, or allow more: whoever brings it over a border is not to blame.
+      notNow = verdict === 'ignore'
     }
     this.#announce.verdict(step, message, verdict, urgent)
-    return { verdict, id, known }
+    return { verdict, id, known, notNow, blameless: notNow }
   }
 
   /** A root that does not fit may still be right for others, who know more: only what is no root at all is rejected. */

@@ -56,19 +56,26 @@ export function ingest(
   const { limits } = node.config
   const read = readRelease(bytes, limits)
   if (read.kind === 'refused') {
-    refuse(step, read.verdict, read.text, source, undefined, read.code)
-    return { ...nothing(read.verdict), code: read.code }
+    const { verdict, text, code, over } = read
+    refuse(step, verdict, text, source, undefined, code)
+    return { ...nothing(verdict, over !== undefined && isOurs(node, over) ? over.release : undefined), code }
   }
   const { envelope, release } = read
   if (read.kind === 'unsupported') {
-    const ours = release.header.fleet === node.roots.fleetId()
-    if (!ours || !authorised(node.roots.current(), envelope, release, limits)) return nothing('UNSUPPORTED')
+    if (!isOurs(node, read)) return nothing('UNSUPPORTED')
     const text = 'a release of a newer format; upgrade this node to take it'
     refuse(step, 'UNSUPPORTED', text, source, release)
     return nothing('UNSUPPORTED', release)
   }
   return orderRead(node, step, { bytes, envelope, release }, source, options)
 }
+
+/** Of one that is not taken, for it says more than can be read or kept here: a publisher of this fleet signed it. */
+const isOurs = (
+  { roots, config }: NodeState,
+  { envelope, release }: Pick<ReadBytes, 'envelope' | 'release'>,
+): boolean =>
+  release.header.fleet === roots.fleetId() && authorised(roots.current(), envelope, release, config.limits)
 
 interface ReadBytes {
   readonly bytes: Uint8Array

@@ -12,7 +12,19 @@ export type Read =
   | { readonly kind: 'read'; readonly envelope: Envelope; readonly release: Release }
   /** Another version of the format: relayed by nobody, said aloud only if its signatures hold. */
   | { readonly kind: 'unsupported'; readonly envelope: Envelope; readonly release: Release }
-  | { readonly kind: 'refused'; readonly verdict: Verdict; readonly code: Code; readonly text: string }
+  | {
+      readonly kind: 'refused'
+      readonly verdict: Verdict
+      readonly code: Code
+      readonly text: string
+      /** Of one over a limit what its signatures take, where that can be read. */
+      readonly over?: Signed
+    }
+
+interface Signed {
+  readonly envelope: Envelope
+  readonly release: Release
+}
 
 /** Strict and bounded; never throws for what a peer can send. */
 export function readRelease(bytes: Uint8Array, limits: Limits): Read {
@@ -26,15 +38,29 @@ export function readRelease(bytes: Uint8Array, limits: Limits): Read {
   try {
     return { kind: 'read', envelope, release: decodeHeader(envelope.payload, limits) }
   } catch (error) {
-    if (!isMeshError(error) || error.code !== 'CODEC_UNSUPPORTED') return refused(error)
+    if (!isMeshError(error)) throw error
+    if (error.code === 'LIMIT_CONTENT') return { ...refused(error), ...over(envelope, limits) }
+    if (error.code !== 'CODEC_UNSUPPORTED') return refused(error)
   }
   try {
-    const core = decodeHeaderCore(envelope.payload, limits)
-    // Only the names that every version has are read from it: publisher and channel, for the signatures.
-    const release = { id: core.id, counter: core.counter, header: core as unknown as Header }
-    return { kind: 'unsupported', envelope, release }
+    return { kind: 'unsupported', envelope, release: coreOf(envelope, limits) }
   } catch (error) {
     return refused(error)
+  }
+}
+
+/** Only the names that every version has are read from it: publisher and channel, for the signatures. */
+function coreOf({ payload }: Envelope, limits: Limits): Release {
+  const core = decodeHeaderCore(payload, limits)
+  return { id: core.id, counter: core.counter, header: core as unknown as Header }
+}
+
+function over(envelope: Envelope, limits: Limits): { readonly over?: Signed } {
+  try {
+    return { over: { envelope, release: coreOf(envelope, limits) } }
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    return {}
   }
 }
 
@@ -42,7 +68,7 @@ export function readRelease(bytes: Uint8Array, limits: Limits): Read {
  * Over a limit is no proof of guilt: another build may allow more. It is ignored like a message too many, while
  * what is malformed is rejected.
  */
-function refused(error: unknown): Read {
+function refused(error: unknown): Extract<Read, { readonly kind: 'refused' }> {
   if (!isMeshError(error)) throw error
   const verdict = error.code.startsWith('LIMIT_') ? 'RATE' : 'MALFORMED'
   return { kind: 'refused', verdict, code: error.code, text: error.message }

@@ -3,6 +3,7 @@ import { decode as decodeLoosely } from '@ipld/dag-cbor'
 import { describe, expect, it } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encode } from '../../../src/codec/cbor.ts'
+import { sha256 } from '../../../src/codec/digest.ts'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeControlGossip, encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { verdictOf } from '../../../src/core/announce.ts'
@@ -110,6 +111,17 @@ it.each([
   const bytes = encode({ ...said, envelope: new Uint8Array(4) })
   const effects = node.handle({ kind: 'gossip', topic: 'control', from: PEER, id: 'm', bytes })
   expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['CODEC_UNSUPPORTED']])
+  // Nor is it the fault of whoever brings it over a border, or asked of the next.
+  node.inside((step, journey) => {
+    const heard = journey.hear(step, 'control', bytes, PEER)
+    expect(heard).toEqual({
+      verdict: 'ignore',
+      id: sha256(bytes),
+      known: false,
+      notNow: true,
+      blameless: true,
+    })
+  })
 })
 
 describe('more than a node takes', () => {
@@ -158,6 +170,26 @@ describe('more than a node takes', () => {
     const release = make({ clock: { alice: 2, bob: 1 }, header })
     const effects = started({ limits: withLimits({ [name]: most }) }).handle(gossip(release))
     expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['LIMIT_CONTENT']])
+  })
+
+  it('of pages in a release is laid to nobody who brings it over a border, where this fleet’s publisher signed it', () => {
+    const pages = ['0'.repeat(64), '1'.repeat(64)] as Digest[]
+    const node = started({ limits: withLimits({ maxPages: 1 }) })
+    const hear = (header: Parameters<typeof make>[0]['header'], forge = false) => {
+      const { envelope, id } = make({ clock: { alice: 1 }, header: { pages, ...header } })
+      const { payload } = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+      const forged = signEnvelope('release', payload, [generatePrivateKey('ed25519').key])
+      const bytes = encodeReleaseGossip({ envelope: forge ? encodeEnvelope(forged) : envelope, attached: [] })
+      let heard: Heard | undefined
+      node.inside((step, journey) => {
+        heard = journey.hear(step, 'releases', bytes, PEER)
+      })
+      return { ...heard, isNamed: heard?.id === id }
+    }
+    expect(hear({})).toMatchObject({ verdict: 'ignore', isNamed: true, notNow: true, blameless: true })
+    // Anybody may make such a thing up, under the name of another to keep that out.
+    for (const made of [hear({}, true), hear({ fleet: 'e'.repeat(64) as FleetId })])
+      expect(made).toMatchObject({ verdict: 'ignore', id: undefined, notNow: false, blameless: false })
   })
 
   it('of messages on the control topic is ignored before it is read', () => {
