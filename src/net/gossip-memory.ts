@@ -26,6 +26,8 @@ export interface GossipMemory {
 /** What is counted of each peer, and for `retainScore` of one that has gone. */
 export interface Scores {
   readonly peerStats: ReadonlyMap<string, { connected: boolean; readonly knownIPs: Set<string> }>
+  /** Of a second ago at most: of one that was not admitted, too. */
+  readonly scoreCache: { delete(id: string): unknown }
   addPeer(id: string): void
   removeIPsForPeer(id: string, ips: ReadonlySet<string>): void
 }
@@ -34,6 +36,8 @@ export interface Scores {
 export function keepCounts(scores: Scores): void {
   const begin = scores.addPeer.bind(scores)
   scores.addPeer = (id) => {
+    // as it went it was admitted no longer, and what it says first, what it listens to, is said but once
+    scores.scoreCache.delete(id)
     const counted = scores.peerStats.get(id)
     if (counted === undefined) return begin(id)
     counted.connected = true

@@ -170,11 +170,16 @@ async function writeSynced(path: string, text: string): Promise<void> {
   }
 }
 
+/** Of file systems that sync no folder, such as shares of a virtual machine: there is no more to be had there. */
+const NO_FOLDER_SYNC = new Set(['EINVAL', 'ENOTSUP'])
+
 /** Else a power loss takes the name away, and the next start makes another identity. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path)
   try {
     await folder.sync()
+  } catch (error) {
+    if (!NO_FOLDER_SYNC.has((error as NodeJS.ErrnoException).code ?? '')) throw error
   } finally {
     await folder.close()
   }

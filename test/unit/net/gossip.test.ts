@@ -98,13 +98,26 @@ test('what a peer was blamed for it is not rid of by coming back, and from many 
     score.addIP('blamed', `10.0.0.${life}`)
     score.removePeer('blamed')
     score.addPeer('blamed')
-    score.scoreCache.clear()
     expect(score.score('blamed')).toBeLessThan(-1_900)
   }
   score.addIP('blamed', '10.0.0.9')
   expect([...score.peerIPs.keys()]).toEqual(['10.0.0.9'])
   // It counts as one that is here: nobody forgets it.
   expect(score.peerStats.get('blamed')).toMatchObject({ connected: true, behaviourPenalty: 3 })
+})
+
+test('a peer that is back within a second is heard at once: that it was not admitted meanwhile is forgotten', () => {
+  const { pubsub, gate } = judged()
+  const { score } = pubsub as unknown as Receiver
+  const remotePeer = { toString: () => 'honest' }
+  gate.admit({ remotePeer } as unknown as Connection)
+  score.addPeer('honest')
+  gate.revoke(remotePeer as never)
+  score.removePeer('honest')
+  expect(score.score('honest')).toBeLessThan(0)
+  gate.admit({ remotePeer } as unknown as Connection)
+  score.addPeer('honest')
+  expect(score.score('honest')).toBe(0)
 })
 
 describe('a verdict', () => {
