@@ -63,7 +63,7 @@ export function planCollection(input: CollectInput): Collection {
     for (const digest of named(content)) {
       const left = (uses.get(digest) ?? 0) - 1
       uses.set(digest, left)
-      if (left === 0) drop(digest)
+      if (left === 0 && !fresh.has(digest)) drop(digest)
     }
   }
   return { releases: dropped, blocks: gone }

@@ -1,6 +1,6 @@
 /** What every store promises of its cache: what goes, in which order, and what never does. */
 import { expect } from 'vitest'
-import type { ReleaseId } from '../../src/model/ids.ts'
+import type { Digest, ReleaseId } from '../../src/model/ids.ts'
 import type { CacheBound, Write } from '../../src/runtime/ports.ts'
 import type { Promises } from './store-contract.ts'
 import { block, makeRelease } from './store-fixtures.ts'
@@ -224,6 +224,14 @@ export const COLLECTION: Promises = {
     expect(await store.collect([], to(0, { uploads: [given.digest] }))).toEqual([])
     expect(await store.readBlock(given.digest)).toEqual(given.bytes)
     expect(await store.collect([], to(0))).toEqual([given.digest])
+  },
+
+  'what an upload under way names stays where a release that named it goes': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    await store.commit(release.writes, true)
+    const [named, ...others] = [...release.blocks.keys()].sort() as [Digest, ...Digest[]]
+    expect([...(await store.collect([], to(0, { uploads: [named] })))].sort()).toEqual(others)
+    expect(await store.readBlock(named)).toEqual(release.blocks.get(named))
   },
 
   'blocks of an upload that was given up are cache, those that come meanwhile are not': async ({

@@ -91,10 +91,11 @@ export class Chooser {
 
   /**
    * Whose word keeps a place from being asked of this one: what a neighbour has is not taken over the border, and what
-   * anybody has not asked of a seed that may lack it.
+   * anybody has not asked of a seed that was asked in vain.
    */
   #elsewhere({ peer, hello }: AdmittedSession, monoMs: number): (one: PeerId) => boolean {
-    if (hello.submit) return (one) => this.#config.submit && one !== peer && this.#sources.counts(one)
+    if (hello.submit)
+      return this.#sources.counts(peer) ? () => false : (one) => one !== peer && this.#gives(one, monoMs)
     if (this.#near.has(peer)) return () => false
     return (one) => this.#near.has(one) && this.#gives(one, monoMs)
   }

@@ -169,7 +169,9 @@ export class Pull {
    * be found all the same.
    */
   #mayQuery(job: FetchJob, monoMs: number): boolean {
-    if (!this.#config.submit || job.missing.size === 0 || monoMs < job.nextQueryMonoMs) return false
+    // of what waits for its turn nothing was asked in vain
+    if (!this.#config.submit || job.missing.size <= job.open.count || monoMs < job.nextQueryMonoMs)
+      return false
     return monoMs - job.progressMonoMs >= this.#patience.rescueMs
   }
 

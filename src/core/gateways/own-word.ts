@@ -41,11 +41,13 @@ export class OwnWord {
     return this.#word !== undefined && this.#word.stopgap !== 'seed' && stopgap === 'seed'
   }
 
-  /** When it is said next: at once by who does not stand yet. */
+  /** When it is said next: at once by who does not stand yet, but no sooner than others take one after the last. */
   nextMonoMs(paceMs: number): number {
-    if (this.#word === undefined) return this.#unsaidMonoMs + UNSAID_MS
+    const { heartbeatMs } = this.#config.limits
+    if (this.#word === undefined)
+      return Math.max(this.#unsaidMonoMs + UNSAID_MS, this.#said.monoMs + heartbeatMs * this.#said.jitter)
     // A fleet that starts has no mesh yet to carry the first ones.
-    const soonMs = this.#config.limits.heartbeatMs * 2 ** (this.#said.count - 1)
+    const soonMs = heartbeatMs * 2 ** (this.#said.count - 1)
     return this.#said.monoMs + Math.min(soonMs, paceMs) * this.#said.jitter
   }
 

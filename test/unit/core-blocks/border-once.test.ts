@@ -69,11 +69,16 @@ test('a seed looks for who has it while other seeds, which may lack it as well, 
   expect(node.asked).toContain(FAR)
 })
 
-test('what somebody has is not asked of a seed that may lack it', () => {
-  const node = fetcher({ self: SELF, submit: true, gateways: [], seeds: [], abroad: [FAR] })
-  const all = Array.from({ length: 21 }, (_, at) => at)
+test('what somebody has is asked of a seed all the same, but of none that was asked in vain', () => {
+  const seed = peer('seed a')
+  const node = fetcher({ self: SELF, submit: true, gateways: [], seeds: [], abroad: [FAR], blocks: 40 })
+  const all = Array.from({ length: 41 }, (_, at) => at)
   for (const page of node.announce(FAR, all)) node.give(page)
-  expect(node.joined(peer('seed a'))).toEqual([])
+  const wants = node.joined(seed)
+  expect(wants.map(({ to }) => to)).toEqual(Array(LIMITS.maxWantsPerSeed).fill(seed))
+  for (const { id } of wants) node.answer(id, { type: 'busy', retryAfterMs: 5 })
+  const later = Array.from({ length: 8 }, () => node.tick(50)).flat()
+  expect(later.filter(({ to }) => to === seed)).toEqual([])
 })
 
 test('a neighbour that says it has all, and is busy for ever, keeps nothing from coming over the border', () => {

@@ -82,6 +82,16 @@ describe('whose disk takes nothing any more', () => {
     expect(gateways.heartbeats()).toHaveLength(1)
   })
 
+  it('is counted again once its disk takes writes, however soon that is', () => {
+    while (said(pass(500)).length === 0);
+    pass(400_000)
+    bench.journey.readOnly = true
+    pass(2_000)
+    bench.journey.readOnly = false
+    pass(2 * LIMITS.heartbeatMs)
+    expect(listener.of('eu')).toContain(SELF)
+  })
+
   it('tells the gateways of other regions, too', () => {
     bench.link(FAR, {}, { region: 'us', heartbeats: [signed('far')(bench.now.wallMs)] })
     bench.run((step, journey) => gateways.onAdmitted(step, journey, FAR))
