@@ -234,14 +234,21 @@ export class Chooser {
     return from === undefined ? undefined : { ...this.#choice(job, place, from), rescue: true }
   }
 
-  /** Of the seed near, which gives what nobody has had from it yet. */
+  /**
+   * Of the seed near, which gives what nobody has had from it yet: while no gateway is known to bring any of it in. What it
+   * gave another meanwhile is left to that one.
+   */
   rescueOn(
     job: FetchJob,
     sessions: readonly AdmittedSession[],
     monoMs: number,
     stuckMs: number,
   ): Choice | undefined {
-    const { maxWantsPerSeed } = this.#config.limits
+    const { self, limits } = this.#config
+    const { maxWantsPerSeed } = limits
+    const holders = this.#sources.of(job.release.id)
+    const entrants = this.#entries.get(job)?.entrants.peers ?? [self]
+    if (entrants.some((peer) => peer === self || holders.knows(peer))) return undefined
     const from = sessions.find(
       (one) =>
         one.hello.submit && !this.#isFar(one) && this.#sources.isFree(one.peer, maxWantsPerSeed, monoMs),
@@ -249,17 +256,19 @@ export class Chooser {
     if (from === undefined) return undefined
     for (let looked = 0; looked < MAX_VAIN; looked += 1) {
       const place = this.#unannounced(job, monoMs, stuckMs)
-      if (place !== undefined) return { ...this.#choice(job, place, from), rescue: true }
+      if (place !== undefined) return { ...this.#choice(job, place, from), rescue: true, takeOver: true }
     }
     return undefined
   }
 
-  /** A random place that nobody announces, unless this one is announced. */
+  /** A random place that nobody announces, unless this one is announced, or left to whom a seed gave it. */
   #unannounced(job: FetchJob, monoMs: number, stuckMs: number): number | undefined {
     const place = job.open.pick(undefined, this.#config.random())
     if (place === undefined || this.#sources.of(job.release.id).announced(place, this.#sources.counts))
       return undefined
-    return this.#mayAskAgain(job, job.digests[place] as Digest, monoMs, stuckMs) ? place : undefined
+    const digest = job.digests[place] as Digest
+    if ((job.leftTo.get(digest)?.untilMonoMs ?? 0) > monoMs) return undefined
+    return this.#mayAskAgain(job, digest, monoMs, stuckMs) ? place : undefined
   }
 
   #most(session: AdmittedSession): number {

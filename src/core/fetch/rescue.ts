@@ -45,12 +45,12 @@ export class Rescue {
   /**
    * What a seed gives at the first word nobody has had from it: whoever should bring in the rest does not either, and the
    * next are asked for as these come, one more at a time (the slow start of RFC 5681). Where it says anything else somebody
-   * does, and half as many are asked for.
+   * does, and none is asked for any more: on a crowded host, where all are late, each would be a copy that leaves the seed.
    */
   ended(gaveFirst: boolean): void {
     this.#underWay -= 1
     if (gaveFirst) this.#atOnce = Math.min(Math.max(this.#atOnce, 1) + 1, this.#limits.maxWantsPerSeed)
-    else this.#atOnce = Math.floor(this.#atOnce / 2)
+    else this.#atOnce = 0
   }
 
   /** The seed near may be asked for one more. */
