@@ -40,7 +40,8 @@ export function planCollection(input: CollectInput): Collection {
   const read = new Set(releases.flatMap(({ release, content }) => (content.partial ? [] : [release])))
   const complete = [...awaited].every((release) => read.has(release))
   const isOrphan = (digest: Digest): boolean => complete && !uses.has(digest) && !fresh.has(digest)
-  const isCache = (digest: Digest): boolean => !kept.has(digest) && (uses.has(digest) || isOrphan(digest))
+  const isCache = (digest: Digest): boolean =>
+    !kept.has(digest) && !fresh.has(digest) && (uses.has(digest) || isOrphan(digest))
   let cacheBytes = 0
   for (const [digest, size] of sizes) if (isCache(digest)) cacheBytes += size
 
