@@ -22,6 +22,8 @@ export interface NodeProcess {
 /** The processes of one demo: all of them end with it, those that are just starting too, and none starts after. */
 export class Processes {
   readonly #running = new Set<ChildProcess>()
+  /** Each resolves once the log's file is closed. */
+  readonly #logs = new Set<Promise<void>>()
   #isOver = false
   #cutLogs = 0
 
@@ -72,7 +74,7 @@ export class Processes {
     return { name, region, ...ready, kill: () => void child.kill('SIGKILL') }
   }
 
-  /** SIGTERM, then SIGKILL after the deadline. */
+  /** SIGTERM, then SIGKILL after the deadline. Their logs are closed then. */
   async end(deadlineMs: number): Promise<void> {
     this.#isOver = true
     await Promise.all(
@@ -84,6 +86,8 @@ export class Processes {
         clearTimeout(timer)
       }),
     )
+    // A file that is only being opened would come back after its folder was removed.
+    await Promise.all(this.#logs)
   }
 
   /** A child that ends at once when this process does, kill -9 included. */
@@ -99,6 +103,9 @@ export class Processes {
   /** Without room for it the node, which waits for nobody to read it, goes on. */
   #keepLog(log: Readable, path: string): void {
     const file = createWriteStream(path)
+    this.#logs.add(new Promise<void>((resolve) => file.once('close', () => resolve())))
+    // Of a process that was not started there is no end.
+    log.once('close', () => file.end())
     file.once('error', () => {
       this.#cutLogs += 1
       log.resume()

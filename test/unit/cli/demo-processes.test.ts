@@ -1,5 +1,5 @@
 /** The processes of a demo on a machine that is at its limits. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -35,6 +35,18 @@ test('what cannot be started is told in one line', async () => {
   })
   await expect(processes.run(['init', dir])).rejects.toMatchObject(failed('confmesh init'))
   await expect(start()).rejects.toMatchObject(failed('node-01'))
+})
+
+test('once all have ended no log comes back: the folder can go', async () => {
+  for (let times = 0; times < 20; times += 1) {
+    const within = mkdtempSync(join(dir, 'demo-'))
+    const ended = new Processes()
+    process.execPath = join(dir, 'gone')
+    await expect(ended.startNode('node-01', 'eu', [], join(within, 'log'), 5_000)).rejects.toThrow()
+    await ended.end(1_000)
+    // Made by then, so that what is removed is all there will be.
+    expect(readdirSync(within)).toEqual(['log'])
+  }
 })
 
 test('an error that is thrown at the start, as where memory is short, is told as one that comes later', async () => {
