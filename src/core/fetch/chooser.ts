@@ -187,7 +187,7 @@ export class Chooser {
       const place = (first + step) % places
       const digest = job.digests[place] as Digest
       if (!job.missing.has(digest) || holders.announced(place, inTime)) continue
-      if ((job.leftTo.get(digest)?.untilMonoMs ?? 0) > now.monoMs) continue
+      if (job.isLeft(digest, now.monoMs)) continue
       if (!this.#sources.isFree(seed.peer, limits.maxWantsPerSeed, now.monoMs)) return
       yield { ...this.#choice(job, place, seed), takeOver: true }
     }
@@ -267,7 +267,7 @@ export class Chooser {
     if (place === undefined || this.#sources.of(job.release.id).announced(place, this.#sources.counts))
       return undefined
     const digest = job.digests[place] as Digest
-    if ((job.leftTo.get(digest)?.untilMonoMs ?? 0) > monoMs) return undefined
+    if (job.isLeft(digest, monoMs)) return undefined
     return this.#mayAskAgain(job, digest, monoMs, stuckMs) ? place : undefined
   }
 

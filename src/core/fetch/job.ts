@@ -47,7 +47,7 @@ export class FetchJob {
   /** Blocks for which a seed sent us elsewhere, to whom, and when it is asked again should nobody announce them. */
   readonly redirected = new Map<Digest, { readonly to: PeerId; readonly atMonoMs: number }>()
   /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */
-  readonly leftTo = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
+  readonly #leftTo = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
   readonly #places = new Map<Digest, number>()
   readonly #sizes: number[] = []
   readonly #reader: ManifestReader
@@ -154,11 +154,15 @@ export class FetchJob {
     return needed
   }
 
+  isLeft(digest: Digest, monoMs: number): boolean {
+    return (this.#leftTo.get(digest)?.untilMonoMs ?? 0) > monoMs
+  }
+
   /** Each time for twice as long, up to `mostMs`: a host that is busy is no dead one, and asking makes it busier. */
   leave(digest: Digest, monoMs: number, leastMs: number, mostMs: number): void {
-    const known = this.leftTo.get(digest)
+    const known = this.#leftTo.get(digest)
     const ms = known === undefined ? leastMs : Math.min(known.ms * 2, mostMs)
-    this.leftTo.set(digest, { untilMonoMs: monoMs + ms, ms })
+    this.#leftTo.set(digest, { untilMonoMs: monoMs + ms, ms })
   }
 
   /**

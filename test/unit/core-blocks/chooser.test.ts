@@ -25,7 +25,7 @@ function jobOf(places: number, pagesRead: boolean): FetchJob {
     open,
     missing: new Set(digests),
     redirected: new Map(),
-    leftTo: new Map(),
+    isLeft: () => false,
     sinceMonoMs: 0,
     progressMonoMs: 0,
   } as unknown as FetchJob

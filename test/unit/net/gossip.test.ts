@@ -85,12 +85,27 @@ test.each([
   expect(mcache.getGossipIDs().get('releases')).toEqual(told)
 })
 
-test('what a peer was blamed for it is not rid of by coming back, and from many addresses nothing adds up', () => {
+/** A peer that comes and goes. */
+function scored(name: string) {
   const { pubsub, gate } = judged()
   const { score } = pubsub as unknown as Receiver
-  const remotePeer = { toString: () => 'blamed' }
-  gate.admit({ remotePeer } as unknown as Connection)
-  score.addPeer('blamed')
+  const remotePeer = { toString: () => name }
+  return {
+    score,
+    admit: () => {
+      gate.admit({ remotePeer } as unknown as Connection)
+      score.addPeer(name)
+    },
+    revoke: () => {
+      gate.revoke(remotePeer as never)
+      score.removePeer(name)
+    },
+  }
+}
+
+test('what a peer was blamed for it is not rid of by coming back, and from many addresses nothing adds up', () => {
+  const { score, admit } = scored('blamed')
+  admit()
   for (let count = 0; count < 10; count += 1)
     score.rejectInvalidMessage('blamed', topicNames(FLEET, 'default').releases)
   score.addPenalty('blamed', 3, 'graft_backoff' as never)
@@ -107,16 +122,11 @@ test('what a peer was blamed for it is not rid of by coming back, and from many 
 })
 
 test('a peer that is back within a second is heard at once: that it was not admitted meanwhile is forgotten', () => {
-  const { pubsub, gate } = judged()
-  const { score } = pubsub as unknown as Receiver
-  const remotePeer = { toString: () => 'honest' }
-  gate.admit({ remotePeer } as unknown as Connection)
-  score.addPeer('honest')
-  gate.revoke(remotePeer as never)
-  score.removePeer('honest')
+  const { score, admit, revoke } = scored('honest')
+  admit()
+  revoke()
   expect(score.score('honest')).toBeLessThan(0)
-  gate.admit({ remotePeer } as unknown as Connection)
-  score.addPeer('honest')
+  admit()
   expect(score.score('honest')).toBe(0)
 })
 
