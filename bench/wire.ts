@@ -4,7 +4,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort, type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
+import { freePort } from '../test/e2e/free-port.ts'
+import { type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
 import { Border, type Crossings } from './border.ts'
 import { Arrivals } from './crowd-of-nodes.ts'
 import { total } from './metrics.ts'

@@ -2,26 +2,15 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { freePort } from '../test/e2e/free-port.ts'
 
 const deadlineMs = 60_000
 const channel = 'smoke/test'
 
 type Init = { seedConfig: string; nodeConfig: string; publisherKey: string }
 type Ready = { addresses: string[]; api: string }
-
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer()
-    server.once('error', fail)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => done(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
 
 /** Runs one command to its end and gives the JSON value it answers with. */
 function ask<Answer>(bin: string, ...args: string[]): Answer {

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from '../../src/client/index.ts'
+import { freePort } from './free-port.ts'
 import { newNode, type Runner } from './processes.ts'
 
 const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
@@ -243,14 +243,6 @@ export class RealFleet {
     await Promise.all([...this.nodes].map((node) => node.kill('SIGKILL')))
     rmSync(this.dir, { recursive: true, force: true })
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** Asks again until the condition holds. @throws Error with `what` and the last answer once the deadline has passed */

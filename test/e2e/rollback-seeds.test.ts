@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { EXIT_CODES } from '../../src/cli/exit-codes.ts'
-import { confmesh, converged, freePort, type InitResult, json, publish, RealFleet } from './real-fleet.ts'
+import { freePort } from './free-port.ts'
+import { confmesh, converged, type InitResult, json, publish, RealFleet } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const fleet = new RealFleet()

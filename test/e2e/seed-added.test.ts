@@ -2,7 +2,8 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { confmesh, converged, freePort, json, RealFleet, until } from './real-fleet.ts'
+import { freePort } from './free-port.ts'
+import { confmesh, converged, json, RealFleet, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const fleet = new RealFleet()

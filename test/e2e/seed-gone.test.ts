@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIT_CODES } from '../../src/cli/exit-codes.ts'
 import { readPublicKey } from '../../src/cli/key-files.ts'
+import { freePort } from './free-port.ts'
 import { commandsOf } from './pages.ts'
 import {
   confmesh,
   converged,
-  freePort,
   type InitResult,
   publish,
   RealFleet,

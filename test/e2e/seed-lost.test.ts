@@ -11,16 +11,9 @@ import { EXIT_CODES } from '../../src/cli/exit-codes.ts'
 import type { Address } from '../../src/model/ids.ts'
 import type { AnyReply, AnyRequest } from '../../src/model/messages.ts'
 import { agreeing, Hostile as Peer } from '../attack/kit/hostile.ts'
+import { freePort } from './free-port.ts'
 import { knownFrom } from './known-fleet.ts'
-import {
-  confmesh,
-  converged,
-  freePort,
-  type InitResult,
-  json,
-  RealFleet,
-  type RealNode,
-} from './real-fleet.ts'
+import { confmesh, converged, type InitResult, json, RealFleet, type RealNode } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const MESHSUB = '/meshsub/1.1.0'

@@ -8,17 +8,9 @@ import { encodeEnvelopeJson } from '../../src/codec/envelope-json.ts'
 import { encodeRoot } from '../../src/codec/root.ts'
 import { renew } from '../../src/trust/edit.ts'
 import { signEnvelope } from '../../src/trust/signing.ts'
+import { freePort } from './free-port.ts'
 import { commandsOf } from './pages.ts'
-import {
-  confmesh,
-  converged,
-  freePort,
-  type InitResult,
-  json,
-  RealFleet,
-  type RealNode,
-  until,
-} from './real-fleet.ts'
+import { confmesh, converged, type InitResult, json, RealFleet, type RealNode, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const fleet = new RealFleet()

@@ -1,7 +1,8 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { freePort, json, RealFleet, tryPublish, until } from './real-fleet.ts'
+import { freePort } from './free-port.ts'
+import { json, RealFleet, tryPublish, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const ROUNDS = 10
