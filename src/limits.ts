@@ -342,12 +342,12 @@ export const LIMITS = {
   listsPerSecond: 5,
   listsBurst: 100,
   counterTries: 5,
-  /** A KMS answers in a second; a person who confirms on a token needs longer. */
+  /** Of the signing tool: a KMS answers in a second; a person who confirms on a token needs longer. */
   signTimeoutMs: 120_000,
   keyLockMs: 120_000,
-  /** Once one seed is reached, the others have this long to be heard on what is newest. */
+  /** Of `publish`: once one seed is reached, the others have this long to be heard on what is newest. */
   otherSeedsMs: 2_000,
-  /** So long after a second seed should hold the release the next one is asked, if the first has not said so. */
+  /** Of `publish`: so long after a second seed should hold the release the next is asked, if the first has not said so. */
   publishIdleMs: 600_000,
 
   hookTimeoutMs: 60_000,

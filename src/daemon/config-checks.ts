@@ -68,12 +68,18 @@ const RATE = /Per(Second|Minute)$/
 /** Of these one can do without: what is at least wanted, kept beside what is needed, or cached. */
 const NONE_WILL_DO = /^(min|keep)|^outsideDegree$|^max(Cache|CheckedStore)Bytes$/
 
+/** The most that their own keys take. */
+const MOST_MS = 86_400_000
+const OF_COMMANDS = new Set(['hookTimeoutMs', 'healthTimeoutMs', 'soakMs'])
+
 /** A count, width or time of 0 would not bound the work but end it, in silence. @throws MeshError CONFIG_INVALID */
 export function checkLimit(name: string, value: number, place: string): void {
   if (RATE.test(name)) return
   const least = NONE_WILL_DO.test(name) ? 0 : 1
   if (!Number.isSafeInteger(value) || value < least)
     throw invalid(place, `limits.${name}`, `must be a whole number of at least ${least}`)
+  if (OF_COMMANDS.has(name) && value > MOST_MS)
+    throw invalid(place, `limits.${name}`, `must be ${MOST_MS} at most`)
   // Clients leave after three times as long as it is by itself, each of them, over and over: one may be so long under way.
   const most = 2 * LIMITS.watchHeartbeatMs
   if (name === 'watchHeartbeatMs' && value > most)

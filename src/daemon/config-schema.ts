@@ -22,7 +22,8 @@ const pattern = text.superRefine((value, context) => {
 const hook = z.strictObject({
   channels: z.array(pattern).min(1),
   command: z.array(text).min(1),
-  timeoutMs: milliseconds.default(LIMITS.hookTimeoutMs),
+  /** `limits.hookTimeoutMs` unless said. */
+  timeoutMs: milliseconds.optional(),
 })
 
 /** The node's configuration file: closed, so that a misspelt key is an error and not a silent default. */
@@ -50,10 +51,11 @@ export const CONFIG_SCHEMA = z.strictObject({
   health: z
     .strictObject({
       command: z.array(text).min(1).optional(),
-      timeoutMs: milliseconds.default(LIMITS.healthTimeoutMs),
-      soakMs: z.int().min(0).max(86_400_000).default(LIMITS.soakMs),
+      /** `limits.healthTimeoutMs` and `limits.soakMs` unless said. */
+      timeoutMs: milliseconds.optional(),
+      soakMs: z.int().min(0).max(86_400_000).optional(),
     })
-    .default({ timeoutMs: LIMITS.healthTimeoutMs, soakMs: LIMITS.soakMs }),
+    .default({}),
   api: z
     .strictObject({
       listen: text.default('127.0.0.1:7480'),

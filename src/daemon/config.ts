@@ -17,7 +17,9 @@ import { checkLimit, checkSettings, type Where } from './config-checks.ts'
 import { CONFIG_SCHEMA, type FileConfig } from './config-schema.ts'
 
 /** The file's settings with everything that overrides them, paths absolute. */
-export interface NodeConfig extends FileConfig {
+export interface NodeConfig extends Omit<FileConfig, 'hooks' | 'health'> {
+  readonly hooks: readonly (FileConfig['hooks'][number] & { readonly timeoutMs: number })[]
+  readonly health: FileConfig['health'] & { readonly timeoutMs: number; readonly soakMs: number }
   readonly keepReleases: number
   /** The built-in limits with the file's own on top. */
   readonly limitsInForce: Limits
@@ -65,7 +67,23 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrid
   const result = CONFIG_SCHEMA.safeParse(value)
   if (!result.success) throw invalid(result.error.issues[0], value, where)
   checkSettings(result.data, where)
-  return { ...result.data, ...kept(result.data, mergeLimits(result.data.limits, where)), where }
+  return { ...inForce(result.data, mergeLimits(result.data.limits, where)), where }
+}
+
+/** What the file leaves open is as the limits have it. */
+export const inForce = (file: FileConfig, limits: Limits): NodeConfig => ({
+  ...file,
+  ...timed(file, limits),
+  ...kept(file, limits),
+})
+
+/** How long commands may take, and a release is watched, where their own keys do not say it. */
+function timed({ hooks, health }: FileConfig, limits: Limits): Pick<NodeConfig, 'hooks' | 'health'> {
+  const { hookTimeoutMs, healthTimeoutMs, soakMs } = limits
+  return {
+    hooks: hooks.map((hook) => ({ ...hook, timeoutMs: hook.timeoutMs ?? hookTimeoutMs })),
+    health: { ...health, timeoutMs: health.timeoutMs ?? healthTimeoutMs, soakMs: health.soakMs ?? soakMs },
+  }
 }
 
 /** What is kept beside the active release is found by the history: it has room for all that is to be kept. */

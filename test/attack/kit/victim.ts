@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from '../../../src/client/index.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
+import { inForce } from '../../../src/daemon/config.ts'
 import { CONFIG_SCHEMA, type FileConfig } from '../../../src/daemon/config-schema.ts'
 import { type RunningNode, startNode } from '../../../src/daemon/node.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
@@ -63,12 +64,7 @@ export class Victim {
       log: { level: 'error' },
       ...options.config,
     })
-    const { keepReleases, keepReleasesSeed } = LIMITS
-    const limitsInForce = { ...LIMITS, ...options.limits }
-    const node = await startNode(
-      { ...config, keepReleases: options.seed ? keepReleasesSeed : keepReleases, limitsInForce },
-      '0.0.0-attacked',
-    )
+    const node = await startNode(inForce(config, { ...LIMITS, ...options.limits }), '0.0.0-attacked')
     return new Victim(dir, node)
   }
 

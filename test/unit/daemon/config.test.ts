@@ -260,6 +260,18 @@ describe('limits', () => {
     expect(LIMITS.maxWatchers).not.toBe(5)
   })
 
+  test('times of hooks and of the check are as the limits say where their own keys do not', () => {
+    const text = `materialize: { dir: out }
+hooks: [{ channels: [a], command: [run] }, { channels: [a], command: [run], timeoutMs: 5 }]
+limits: { hookTimeoutMs: 120000, healthTimeoutMs: 7, soakMs: 8 }`
+    const of = (more: string) => {
+      const { hooks, health } = load(`${LEAST}${text}\n${more}\n`)
+      return [hooks.map(({ timeoutMs }) => timeoutMs), health]
+    }
+    expect(of('')).toEqual([[120_000, 5], { timeoutMs: 7, soakMs: 8 }])
+    expect(of('health: { soakMs: 3 }')).toEqual([[120_000, 5], { timeoutMs: 7, soakMs: 3 }])
+  })
+
   test.each([
     ['maxParallelFiles: 0', /limits\.maxParallelFiles: must be a whole number of at least 1$/],
     ['maxParallelFiles: 0.5', /limits\.maxParallelFiles: must be a whole number of at least 1$/],
@@ -269,6 +281,7 @@ describe('limits', () => {
     ['maxWatchers: .inf', /limits\.maxWatchers: /],
     ['maxWatchers: .nan', /limits\.maxWatchers: /],
     ['gossipPerSecond: -0.5', /limits\.gossipPerSecond: /],
+    ['hookTimeoutMs: 86400001', /limits\.hookTimeoutMs: must be 86400000 at most$/],
     ['watchHeartbeatMs: 30001', /limits\.watchHeartbeatMs: must be 30000 at most: clients give up /],
   ])('%s is refused, with its line', (limit, message) => {
     const refused = refusal(new RegExp(`node\\.yaml:4: ${message.source}`))
