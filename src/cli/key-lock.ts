@@ -58,9 +58,13 @@ export async function lockKey(keyFile: string, waitMs: number): Promise<Free> {
   }
 }
 
+/** These pass: a key without its memory of places is no way out of them. LevelDB gives the system's text alone. */
+const PASSES = /no space left|quota exceeded|too many open files|input\/output error/i
+
 function notLocked(path: string, error: unknown): MeshError {
   let reason = error as Error
   while (reason.cause instanceof Error) reason = reason.cause
+  if (isMeshError(error) && PASSES.test(reason.message)) return error
   return new MeshError(
     'INPUT_PATH',
     `cannot lock ${path}: ${reason.message}; make the key's folder writable, or give the key by CONFMESH_KEY`,

@@ -3,7 +3,7 @@
  * other must not sign one place twice. Kept per fleet, channel and epoch, or a thief's 2^53−1 would outlive the epoch.
  */
 import { readFileSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { MeshError } from '../errors.ts'
@@ -137,14 +137,23 @@ async function write(path: string, memory: Memory): Promise<void> {
       await folder.close()
     }
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
-    throw new MeshError(
-      'INPUT_PATH',
-      `cannot write ${path} (this key's memory of its counters): ${reason}; make the key's folder writable, or give the key by CONFMESH_KEY`,
-      { path },
-      { cause: error },
-    )
+    await rm(aside, { force: true }).catch(() => undefined) // what kept it from being written is told
+    throw unwritten(path, error)
   }
+}
+
+/** Of these alone is a key without its memory the way out: of the others a place may be signed twice for nothing. */
+const NO_WRITES: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS'])
+const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
+
+function unwritten(path: string, error: unknown): MeshError {
+  const { code, message } = error as NodeJS.ErrnoException
+  const what = `cannot write ${path} (this key's memory of its counters): ${code ?? message}; nothing was signed`
+  const options = { cause: error }
+  if (FULL.has(code)) return new MeshError('STORE_FULL', `${what}; free space or quota`, { path }, options)
+  if (!NO_WRITES.has(code)) return new MeshError('STORE_FAILED', `${what}; try again`, { path }, options)
+  const advice = "make the key's folder writable, or give the key by CONFMESH_KEY"
+  return new MeshError('INPUT_PATH', `${what}; ${advice}`, { path }, options)
 }
 
 /** Several keys at hand: each remembers. */

@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Level } from 'level'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { lockKey, lockKeys } from '../../../src/cli/key-lock.ts'
 
 let dir = ''
@@ -82,3 +83,17 @@ test('what cannot be locked is said with what to do', async () => {
     message: expect.stringMatching(/^cannot lock .*publisher\.key\.lock: .*; make the key's folder writable/),
   })
 })
+
+test.each([
+  ['IO error: /k/LOCK: No space left on device', 'STORE_FULL'],
+  ['IO error: /k/LOCK: Too many open files', 'STORE_FAILED'],
+  ['IO error: /k/LOCK: Permission denied', 'INPUT_PATH'],
+])(
+  'a lock that cannot be made, %s: a key without memory is advised only where nothing may be written',
+  async (text, code) => {
+    vi.spyOn(Level.prototype, 'open').mockRejectedValueOnce(new Error('not open', { cause: new Error(text) }))
+    const error = await lockKey(key, 0).catch((failed: unknown) => failed)
+    expect(error).toMatchObject({ code })
+    expect(String(error).includes('CONFMESH_KEY')).toBe(code === 'INPUT_PATH')
+  },
+)

@@ -80,6 +80,20 @@ test('A memory that is there and cannot be read for now is neither empty nor dam
   expect(() => openMemory(key)).toThrow(expect.objectContaining({ code: 'INPUT_PATH' }))
 })
 
+test.each([
+  ['ENOSPC', 'STORE_FULL', /nothing was signed; free space or quota$/],
+  ['EIO', 'STORE_FAILED', /nothing was signed; try again$/],
+  ['EROFS', 'INPUT_PATH', /or give the key by CONFMESH_KEY$/],
+])(
+  'A memory that cannot be written, by %s, says what helps, and leaves nothing half written',
+  async (errno, code, message) => {
+    vi.mocked(rename).mockRejectedValue(Object.assign(new Error('as the disk says'), { code: errno }))
+    const failed = { code, message: expect.stringMatching(message) }
+    await expect(openMemory(key).record(at, signed(1))).rejects.toMatchObject(failed)
+    expect(readdirSync(dir)).toEqual([])
+  },
+)
+
 test('A higher epoch does not take away the counter of the one in force', async () => {
   const releases = [3, 1, 2].map((counter) => signed(counter).release)
   await openMemory(key).record({ ...at, epoch: 2 }, signed(2))
