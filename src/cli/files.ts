@@ -163,8 +163,16 @@ function writeAside(path: string, text: string, mode: number, put: (aside: strin
     put(aside)
     syncFolder(dirname(path))
   } catch (error) {
-    rmSync(aside, { force: true })
+    discard(aside)
     throw cannot('write', path, 'a file', error)
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // It could not be written, so it cannot be looked at either: that is told.
   }
 }
 

@@ -13,6 +13,7 @@ import type { Digest } from '../model/ids.ts'
 import type { BlockRef, ManifestEntry } from '../model/manifest.ts'
 import { chunkSizes, chunks } from './chunks.ts'
 import type { Content } from './content.ts'
+import { fill } from './fill.ts'
 import { ManifestWriter } from './manifest-writer.ts'
 import { findSources, type SourceFile, unreadable } from './sources.ts'
 
@@ -129,7 +130,7 @@ async function readSource(
     const blocks: BlockRef[] = []
     const found = new Map<Digest, Span>()
     let size = 0
-    const read = (buffer: Uint8Array, position: number) => fill(handle, buffer, position)
+    const read = (buffer: Uint8Array, position: number) => fill(file, handle, buffer, position)
     for await (const block of chunks(read, stats.size, chunkSizes(limits))) {
       // A log that grows as fast as it is read would never end.
       if (size + block.length > stats.size) throw changed(file)
@@ -163,17 +164,6 @@ async function openFile(file: string): Promise<FileHandle> {
   }
 }
 
-/** As much as the buffer holds, for a read may bring less than is there. */
-async function fill(handle: FileHandle, buffer: Uint8Array, position: number): Promise<number> {
-  let got = 0
-  while (got < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, got, buffer.length - got, position + got)
-    if (bytesRead === 0) break
-    got += bytesRead
-  }
-  return got
-}
-
 const changed = (file: string): MeshError =>
   new MeshError('CONTENT_DIGEST', `${file} changed while it was being published; publish again`, {
     path: file,
@@ -183,7 +173,7 @@ async function readSpan(digest: Digest, { file, offset, size }: Span): Promise<U
   const handle = await openFile(file)
   try {
     const bytes = Buffer.alloc(size)
-    const got = await fill(handle, bytes, offset)
+    const got = await fill(file, handle, bytes, offset)
     if (got !== size || sha256(bytes) !== digest) throw changed(file)
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   } finally {

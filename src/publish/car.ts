@@ -17,6 +17,7 @@ import type { Limits } from '../limits.ts'
 import type { Digest } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { Content } from './content.ts'
+import { fill } from './fill.ts'
 import { unreadable } from './sources.ts'
 
 /** A CAR header with one root takes 59 bytes; a longer one is none of ours. */
@@ -79,8 +80,8 @@ export async function openCar(path: string, limits: Limits): Promise<OpenedCar> 
   const handle = await openFile(path)
   const readAt = async ({ offset, size }: Place, digest: Digest): Promise<Uint8Array> => {
     const bytes = new Uint8Array(size)
-    const { bytesRead } = await handle.read(bytes, 0, size, offset)
-    if (bytesRead !== size || sha256(bytes) !== digest)
+    const read = await fill(path, handle, bytes, offset)
+    if (read !== size || sha256(bytes) !== digest)
       throw new MeshError(
         'CONTENT_DIGEST',
         `${path}: block ${digest.slice(0, 12)} is damaged; take another copy`,
@@ -113,6 +114,8 @@ export async function openCar(path: string, limits: Limits): Promise<OpenedCar> 
   } catch (error) {
     await handle.close()
     if (isMeshError(error)) throw error
+    // The disk's word, not the file's.
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw unreadable(path, error)
     throw malformed(path, (error as Error).message)
   }
 }

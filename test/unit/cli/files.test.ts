@@ -42,6 +42,12 @@ test.each([
   expect(readFileSync(path, 'utf8')).toBe('whole')
 })
 
+test('a name too long for one beside it: the file is named, not what was written aside', () => {
+  const long = join(dir, 'x'.repeat(250))
+  const refused = { code: 'INPUT_PATH', message: `cannot write ${long} as a file: ENAMETOOLONG` }
+  expect(() => writeNew(long, 'text', 0o644)).toThrow(expect.objectContaining(refused))
+})
+
 test('a file that is there stays, and is named', () => {
   writeFileSync(path, 'theirs')
   expect(() => writeNew(path, 'ours', 0o644)).toThrow(expect.objectContaining({ code: 'INPUT_EXISTS' }))

@@ -186,6 +186,21 @@ test('A file that changes between build and upload is found', async () => {
   })
 })
 
+test('A file that the disk gives no more at the upload is named', async () => {
+  const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
+  put('a', 'text')
+  const content = await build([dir], { limits: LIMITS })
+  const [entry] = (await pagesOf(content)).flat()
+  vi.mocked(open).mockImplementation(async (...args) => {
+    const read = () => Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }))
+    return Object.assign(await real.open(...args), { read })
+  })
+  await expect(content.read(entry?.blocks[0]?.digest as Digest)).rejects.toMatchObject({
+    code: 'INPUT_PATH',
+    message: `cannot read ${join(dir, 'a')}: EIO`,
+  })
+})
+
 test('Any files fill pages within their bound that read back as one manifest', () => {
   const file = fc.record({
     blocks: fc.integer({ min: 0, max: 60 }),

@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -9,11 +10,19 @@ import type { Digest } from '../../../src/model/ids.ts'
 import { type OpenedCar, openCar, writeCar } from '../../../src/publish/car.ts'
 import { make } from '../core/fleet.ts'
 
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>()
+  return { ...real, open: vi.fn(real.open) }
+})
+
 let file = ''
 beforeEach(() => {
   file = join(mkdtempSync(join(tmpdir(), 'confmesh-car-')), 'one.car')
 })
-afterEach(() => rmSync(join(file, '..'), { recursive: true, force: true }))
+afterEach(() => {
+  vi.mocked(open).mockReset()
+  rmSync(join(file, '..'), { recursive: true, force: true })
+})
 
 const made = make({ clock: { alice: 1 }, text: 'a=1\n' })
 
@@ -38,6 +47,35 @@ test('A release goes into a CAR file and comes out the same', async () => {
   expect(await car.content.read('0'.repeat(64) as Digest)).toBeUndefined()
   await car.close()
 })
+
+/** The disk gives so many reads of the file, and then errors. */
+async function failsAfter(reads: number): Promise<void> {
+  const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
+  vi.mocked(open).mockImplementation(async (...args) => {
+    const handle = await real.open(...args)
+    const read = handle.read.bind(handle) as (...all: unknown[]) => Promise<never>
+    let left = reads
+    const failing = async (...all: unknown[]) => {
+      left -= 1
+      if (left < 0) throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' })
+      return read(...all)
+    }
+    return Object.assign(handle, { read: failing })
+  })
+}
+
+test.each([0, 1, 2])(
+  'A disk that errs after %i reads is no damaged file: the path is named',
+  async (reads) => {
+    await write()
+    await failsAfter(reads)
+    const all = async (): Promise<void> => {
+      const car = await openCar(file, LIMITS)
+      await car.check().finally(() => car.close())
+    }
+    await expect(all()).rejects.toMatchObject({ code: 'INPUT_PATH', message: `cannot read ${file}: EIO` })
+  },
+)
 
 test('A changed byte anywhere is found, at the latest when it is read, and by the check of it all', async () => {
   const bytes = await write()
