@@ -63,7 +63,7 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
       resolve(result)
     }
     const timer = whenOver(run.timeoutMs, () => {
-      void end({ kind: 'timeout', text: `${program}: not done after ${run.timeoutMs} ms, killed` })
+      void end({ kind: 'timeout', text: `${program}: not done after ${run.timeoutMs} ms, killed${output()}` })
     })
     const abort = (): void => void end({ kind: 'failed', text: `${program}: ended, the node stops` })
     run.signal.addEventListener('abort', abort)

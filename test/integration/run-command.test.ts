@@ -46,6 +46,13 @@ const overAt = (): (() => boolean) => {
   return () => performance.now() > at
 }
 
+test('one that hangs is told with what it said last', async () => {
+  expect(await run('echo starting; echo waiting for the lock; sleep 60', 500)).toEqual({
+    kind: 'timeout',
+    text: '/bin/sh: not done after 500 ms, killed: waiting for the lock',
+  })
+})
+
 test('one that ended while the node stood still has passed, and what it said counts', async () => {
   const isOver = overAt()
   const pid = join(dir, 'pid')
