@@ -228,7 +228,7 @@ export class Client {
   async *watch(channel: string, options: WatchOptions = {}): AsyncGenerator<Snapshot> {
     const kept: StateFile | undefined =
       options.stateFile === undefined ? undefined : stateFile(options.stateFile, channel)
-    let last = kept?.read()
+    let last = this.#lastOf(kept, options)
     if (last !== undefined && !isAborted(options.signal)) yield last
     for await (const event of this.events(channel, options)) {
       if (last !== undefined && event.release === last.release && !last.fromDisk) continue
@@ -243,6 +243,16 @@ export class Client {
       }
       last = next
       yield next
+    }
+  }
+
+  /** The node has the truth: without the file there is only nothing until it answers. */
+  #lastOf(kept: StateFile | undefined, options: WatchOptions): Snapshot | undefined {
+    try {
+      return kept?.read()
+    } catch (error) {
+      options.onDisconnect?.(error as Error)
+      return undefined
     }
   }
 

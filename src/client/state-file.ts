@@ -14,6 +14,7 @@ import type { Snapshot } from './client.ts'
 
 /** The last state an application saw, so that it starts with something while its node is down. */
 export interface StateFile {
+  /** @throws MeshError INPUT_PATH where it is there and cannot be read, or is damaged */
   read(): Snapshot | undefined
   /** @throws MeshError INPUT_PATH where it cannot be written; the state before stays */
   write(snapshot: Snapshot): void
@@ -48,9 +49,16 @@ export function stateFile(path: string, channel: string): StateFile {
           changed: [...files.keys()],
           fromDisk: true,
         }
-      } catch {
-        // Absent or damaged: the node has the truth; this file only bridges its absence.
-        return undefined
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code === 'ENOENT') return undefined
+        const reason = code ?? 'it is damaged'
+        throw new MeshError(
+          'INPUT_PATH',
+          `cannot read the state file ${path}: ${reason}`,
+          { path },
+          { cause: error },
+        )
       }
     },
     write(snapshot) {

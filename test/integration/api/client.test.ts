@@ -341,12 +341,17 @@ describe('watching', () => {
     await watch.return(undefined)
   })
 
-  test('a damaged state file counts as none', async () => {
+  test('a damaged state file counts as none, and is told', async () => {
     const stateFile = join(dir, 'state.json')
     writeFileSync(stateFile, '{"release": ')
     node.activate({ a: '1' })
-    const watch = new Client({ api: (await start()).api.url }).watch(CHANNEL, { stateFile })
+    const told: Error[] = []
+    const client = new Client({ api: (await start()).api.url })
+    const watch = client.watch(CHANNEL, { stateFile, onDisconnect: (error) => told.push(error) })
     expect((await watch.next()).value?.fromDisk).toBe(false)
+    expect(told.map(({ message }) => message)).toEqual([
+      `cannot read the state file ${stateFile}: it is damaged`,
+    ])
     await watch.return(undefined)
   })
 
