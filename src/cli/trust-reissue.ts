@@ -208,8 +208,9 @@ const isTouched =
 /** Seeds or a signing command that are silent cost their deadline for each channel: after so many in a row the rest is not tried. */
 const MOST_SILENT = 3
 
-const isSilence = (code: Code): boolean =>
-  code.startsWith('NET_') || code === 'LIMIT_RATE' || code === 'SIGN_FAILED'
+/** A signing command that ends at once, as a KMS refuses a call, costs nothing to try again. */
+const isSilence = ({ code, details }: MeshError): boolean =>
+  code.startsWith('NET_') || code === 'LIMIT_RATE' || (code === 'SIGN_FAILED' && details.late === true)
 
 /** One channel that fails stops none after it: the root is out, and each of them counts for itself. */
 export async function handOut(
@@ -240,7 +241,7 @@ export async function handOut(
     } catch (error) {
       if (!isMeshError(error)) throw error
       left.push({ channel, code: error.code, message: error.message })
-      silent = isSilence(error.code) ? silent + 1 : 0
+      silent = isSilence(error) ? silent + 1 : 0
     }
   }
   return { ...handed, reissued, left }

@@ -15,7 +15,7 @@ export interface Signer {
   /**
    * @param data the pre-authentication encoding, exactly what is signed
    * @param candidates keys of the publisher, of which one must be the signer's
-   * @throws MeshError SIGN_FAILED
+   * @throws MeshError SIGN_FAILED, `late` in its details where the time was over
    */
   sign(data: Uint8Array, candidates: readonly PublicKey[]): Promise<Signature>
 }
@@ -57,11 +57,11 @@ export const MAX_OUTPUT_BYTES = 4096
  */
 function run(command: string, data: Uint8Array, limits: Limits): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-  const failed = (reason: string, cause?: unknown) =>
-    reject(new MeshError('SIGN_FAILED', `the signing command ${reason}`, {}, { cause }))
+  const failed = (reason: string, cause?: unknown, details = {}) =>
+    reject(new MeshError('SIGN_FAILED', `the signing command ${reason}`, details, { cause }))
   const child = spawn(command, { shell: true, stdio: ['pipe', 'pipe', 'inherit'] })
-  const end = (reason: string) => {
-    failed(reason)
+  const end = (reason: string, details = {}) => {
+    failed(reason, undefined, details)
     // What the shell started may outlive it: a closed pipe ends it, too.
     child.stdout.destroy()
     child.stdin.destroy()
@@ -69,7 +69,7 @@ function run(command: string, data: Uint8Array, limits: Limits): Promise<Buffer>
   }
   const { signTimeoutMs } = limits
   const late = setTimeout(
-    () => end(`had not ended and closed its output after ${signTimeoutMs} ms`),
+    () => end(`had not ended and closed its output after ${signTimeoutMs} ms`, { late: true }),
     signTimeoutMs,
   )
   const parts: Buffer[] = []

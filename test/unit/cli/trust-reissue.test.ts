@@ -11,7 +11,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { noMemory } from '../../../src/publish/counter.ts'
-import { keySigner } from '../../../src/publish/signer.ts'
+import { keySigner, type Signer } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
 import { renew } from '../../../src/trust/edit.ts'
 import { make, ROOT, raised, rootBytes } from '../core/fleet.ts'
@@ -87,6 +87,26 @@ test('where no seed answers any more the rest is named without being tried one b
   expect(seed.asked.filter((kind) => kind === 'state')).toHaveLength(3)
   tellLeft(left, NEXT)
   expect(process.exitCode).toBe(4)
+})
+
+test.each([
+  ['at once', false, CHANNELS.slice(3)],
+  ['by its time being over', true, []],
+] as const)('a signing command that fails three times, %s', async (_, late, issued) => {
+  const key = keySigner(ALICE)
+  let calls = 0
+  const signer: Signer = {
+    keyId: key.keyId,
+    async sign(...asked) {
+      calls += 1
+      if (calls > 3) return key.sign(...asked)
+      throw new MeshError('SIGN_FAILED', 'the signing command ended', late ? { late } : {})
+    },
+  }
+  const session = { ...sessionWith(new FakeSeed('a')), signers: [signer] }
+  const { reissued, left } = await handOut(join(folder, 'root.json'), ROOT, TARGETS, session)
+  expect(reissued.map(({ channel }) => channel)).toEqual(issued)
+  expect(left).toHaveLength(CHANNELS.length - issued.length)
 })
 
 test('a seed that restarts meanwhile leaves nothing behind', async () => {
