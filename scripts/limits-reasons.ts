@@ -101,7 +101,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   hookTimeoutMs: 'of a hook whose `timeoutMs` does not say it',
   hookTurnMs:
     'so long the hooks and the check of a channel count as one of `maxActivations`: a few that hang do not keep the others waiting until they are ended',
-  maxHookOutputBytes: 'for the log; the rest is read and dropped',
+  maxHookOutputBytes: 'kept of it, of which the last line goes to the log; the rest is read and dropped',
   healthTimeoutMs: 'where `health.timeoutMs` does not say it',
   soakMs: 'so long active and healthy makes a release last-known-good, where `health.soakMs` does not say it',
   keepReleases: 'content to go back to',

@@ -24,7 +24,7 @@ interface Options extends SigningOptions {
 
 export function register(program: Command): void {
   shared(signing(program.command('rollback')))
-    .description('a new release with the files of an old one; nothing is downloaded again')
+    .description('a new release with the files of an old one; nothing is uploaded again')
     .argument('<channel>', 'such as payments/prod')
     .requiredOption('--to <release>', 'the release to go back to (at least 8 digits)')
     .option('-m, --message <text>', 'why, for people')
@@ -123,7 +123,7 @@ export async function headerOf(
   if (unsaid !== undefined) throw unsaid
   throw new MeshError(
     'CONTENT_GONE',
-    `no seed keeps release ${short(id)} any more; publish its files instead (confmesh log ${channel} lists what is kept)`,
+    `no seed keeps release ${short(id)} any more; publish its files instead (confmesh log ${channel} lists what was active, newest first; seeds keep the newest)`,
   )
 }
 
