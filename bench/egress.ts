@@ -102,7 +102,11 @@ interface Extent {
   readonly startMs: number
 }
 
-async function run(nodes: number, { sizes, rounds, startMs }: Extent): Promise<Figures[]> {
+async function run(
+  nodes: number,
+  { sizes, rounds, startMs }: Extent,
+  onFigures: (measured: Figures) => void,
+): Promise<void> {
   const fleet = new RealFleet()
   const arrivals = new Arrivals()
   const crowd = new Crowd(arrivals)
@@ -124,13 +128,11 @@ async function run(nodes: number, { sizes, rounds, startMs }: Extent): Promise<F
     await delay(startMs)
     const standing = { fleet, init, seed, nodes, arrivals, cpuMs: cpu, sums }
     for (const bytes of WARM_UP_BYTES) await warmUp(standing, bytes)
-    const figures: Figures[] = []
     for (const bytes of sizes) {
       const measured = await measure(standing, bytes, rounds)
       process.stderr.write(`${rowOf(measured).what}: ${rowOf(measured).figure}\n`)
-      figures.push(measured)
+      onFigures(measured)
     }
-    return figures
   } finally {
     crowd.end()
     await fleet.end()
@@ -227,24 +229,31 @@ interface EgressOptions {
   readonly quick: boolean
   /** One number of nodes, or one size, alone. */
   readonly shape?: { readonly nodes?: number; readonly bytes?: number }
+  /** Given all there is after each size: where a later one fails, they stay. */
+  readonly keep: (soFar: Measured) => void
 }
 
-export async function egress({ quick, shape = {} }: EgressOptions): Promise<Measured> {
+export async function egress({ quick, shape = {}, keep }: EgressOptions): Promise<Measured> {
   const extent: Extent = quick ? QUICK : { sizes: SIZES, rounds: 5, startMs: START_MS }
-  const { rounds, startMs } = extent
   const counts = shape.nodes === undefined ? (quick ? [QUICK.nodes] : [10, 40, 100]) : [shape.nodes]
   const sizes = shape.bytes === undefined ? extent.sizes : [shape.bytes]
   const figures: Figures[] = []
-  for (const nodes of counts) figures.push(...(await run(nodes, { sizes, rounds, startMs })))
-  return {
-    about: [
-      `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases, the first ${startMs / 1_000} s after all had their links`,
-      `releases of ${WARM_UP_BYTES.map((bytes) => bytes / KIB).join(', ')} KiB go before, unmeasured`,
-      'bytes are all that libp2p connections sent from just before the release until 0.5 s after the last node ran it, gossip, sync and pings included',
-      'beyond idle: less what the fleet sent in the same time while idle, which is measured before each release; minutes after its start it still makes itself known',
-      'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it, less what the fleet took in the same time while idle, which is measured before each release',
-    ],
-    rows: figures.map(rowOf),
-    figures,
-  }
+  for (const nodes of counts)
+    await run(nodes, { ...extent, sizes }, (measured) => {
+      figures.push(measured)
+      keep(summed(figures, extent))
+    })
+  return summed(figures, extent)
 }
+
+const summed = (figures: readonly Figures[], { rounds, startMs }: Extent): Measured => ({
+  about: [
+    `real nodes on one machine over loopback, ${NODES_A_PROCESS} to a process, the seed in one of its own; one file of random bytes a release; medians of ${rounds} releases, the first ${startMs / 1_000} s after all had their links`,
+    `releases of ${WARM_UP_BYTES.map((bytes) => bytes / KIB).join(', ')} KiB go before, unmeasured`,
+    'bytes are all that libp2p connections sent from just before the release until 0.5 s after the last node ran it, gossip, sync and pings included',
+    'beyond idle: less what the fleet sent in the same time while idle, which is measured before each release; minutes after its start it still makes itself known',
+    'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it, less what the fleet took in the same time while idle, which is measured before each release',
+  ],
+  rows: figures.map(rowOf),
+  figures,
+})

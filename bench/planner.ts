@@ -220,15 +220,20 @@ function agreedRow({ bytes, nodes, seeds, p50, p99, originCopies }: Agreed): Row
   }
 }
 
-export async function planner({ quick }: { readonly quick: boolean }): Promise<Measured> {
+/** @param o.keep is given what was judged before what may yet fail: a child out of memory, say */
+export async function planner(o: {
+  readonly quick: boolean
+  readonly keep: (soFar: Measured) => void
+}): Promise<Measured> {
+  const { quick } = o
   const judged: Judged[] = []
   for (const asked of CASES.filter(({ long }) => !quick || long !== true))
     judged.push(await judge(asked, quick ? 1 : asked.seeds, judged))
+  o.keep(summed(quick, { judged, costs: [], lines: [], agreed: [] }))
   const costs = COSTS.filter(({ long }) => !quick || !long).map((asked) => ({
     ...asked,
     ...cost(asked.nodes, asked.bytes),
   }))
-  const lines = quick ? [] : await draw()
   const agreed = quick
     ? [agree(SMALL_BYTES, 60, 3), agree(MIB, 50, 1)]
     : [
@@ -237,6 +242,21 @@ export async function planner({ quick }: { readonly quick: boolean }): Promise<M
         agree(8 * MIB, 50, 3),
         agree(8 * MIB, 200, 1),
       ]
+  // Last: the plot in docs is of the same run as what is kept.
+  const lines = quick ? [] : await draw()
+  return summed(quick, { judged, costs, lines, agreed })
+}
+
+function summed(
+  quick: boolean,
+  m: {
+    readonly judged: readonly Judged[]
+    readonly costs: readonly ((typeof COSTS)[number] & ReturnType<typeof cost>)[]
+    readonly lines: readonly Line[]
+    readonly agreed: readonly Agreed[]
+  },
+): Measured {
+  const { judged, costs, lines, agreed } = m
   return {
     about: [
       'simulated, no real node: model "abstract" of docs/simulate.md; home us-east-1, links of 1 Gbit/s, borders of 10 Gbit/s, round trips published for three and six regions',

@@ -53,7 +53,7 @@ export function write({ name, isQuick, command }: Origin, loadBefore: number, me
     bench: name,
     command,
     date: new Date().toISOString(),
-    commit: COMMIT,
+    commit: commitOf(revision()),
     machine: {
       cores: cpus().length,
       cpu: cpus()[0]?.model ?? 'unknown',
@@ -77,6 +77,10 @@ export function replace(result: Result, reckoned: Measured): void {
   writeFileSync(join(DIR, `${result.bench}.json`), textOf({ ...result, ...reckoned }))
   writeTable()
 }
+
+/** Processes that were started late may have run what was committed meanwhile. */
+export const commitOf = (atEnd: string, atStart = COMMIT): string =>
+  atEnd === atStart ? atStart : `${atStart}, at the end ${atEnd}`
 
 const textOf = (result: Result): string => `${JSON.stringify(result, undefined, 2)}\n`
 

@@ -16,8 +16,11 @@ export function quantile(ascending: readonly number[], q: number): number {
 /** @param digits after the point */
 export function spread(values: readonly number[], digits = 0): Spread {
   const ascending = values.toSorted((a, b) => a - b)
-  const at = (q: number): number => Number(quantile(ascending, q).toFixed(digits))
-  return { n: values.length, min: at(0), p50: at(0.5), p99: at(0.99), max: at(1) }
+  const rounded = (value: number): number => Number(value.toFixed(digits))
+  const at = (q: number): number => rounded(quantile(ascending, q))
+  // Of an even number the greater of the two in the middle: of two rounds it must not be the better one.
+  const p50 = rounded(ascending[Math.floor(ascending.length / 2)] ?? Number.NaN)
+  return { n: values.length, min: at(0), p50, p99: at(0.99), max: at(1) }
 }
 
 /** "p50 / p99 / max" for the table of results. */

@@ -4,6 +4,9 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** The next round waits for those that are not through with this one: their times are from its own beginning. */
+const LATE_MS = 10_000
+
 interface Floor {
   readonly times: readonly number[]
   readonly missed: number
@@ -39,6 +42,8 @@ export async function tcpFanOut(o: {
       sentMs = performance.timeOrigin + performance.now()
       for (const socket of sockets) socket.write(payload)
       await delay(o.gapMs)
+      const lateMs = performance.now() + LATE_MS
+      while (times.length < o.receivers * (round + 1) && performance.now() < lateMs) await delay(20)
     }
     return { times, missed: o.receivers * o.rounds - times.length }
   } finally {

@@ -259,7 +259,10 @@ function rowsOf(f: Figures): readonly Row[] {
       ? []
       : [{ what: 'payloads over each border for each release', figure: borders.join(', ') }]),
     { what: 'bytes sent by the whole fleet while idle, B/s', figure: String(f.idleSentBytesPerSecond) },
-    { what: 'bare TCP fan-out of the same bytes to as many processes, ms', figure: line(f.bareTcpMs) },
+    {
+      what: 'bare TCP fan-out of the same bytes to as many processes, ms',
+      figure: `${line(f.bareTcpMs)}${f.bareTcpMissed > 0 ? `, ${f.bareTcpMissed} did not come` : ''}`,
+    },
     { what: 'p99 signed → active, over p99 of bare TCP', figure: `${f.ratioToFloor} ×` },
   ]
 }
@@ -294,18 +297,36 @@ const shaped = (quick: boolean, shape: NonNullable<WireOptions['shape']>): Scena
   return { nodes, regions, bytes, releases: quick ? 10 : 30, gapMs: 1_000 + 50 * nodes + bytes / 300 }
 }
 
-export async function wire({ quick, shape }: WireOptions): Promise<Measured> {
+/** A scenario that fails costs itself alone: the others are worth having, and the exit code says it. */
+export async function wire({ quick, shape, keep }: WireOptions & Keeping): Promise<Measured> {
   const figures: Figures[] = []
-  for (const scenario of shape === undefined ? scenarios(quick) : [shaped(quick, shape)])
-    figures.push(await releaseTo(scenario))
-  return {
-    about: [
-      'real processes on one machine over loopback, real libp2p, LevelDB and signatures; one release after another, one file of random bytes, published by one process over one connection to the seed',
-      `where there are regions, every byte between two of them passes a proxy that holds it for ${BORDER_MS} ms each way; no loss, no bound on bandwidth; all nodes share the machine’s cores all the same`,
-      'active is what the node itself recorded in its history; the seed counts as a node; a time from acknowledgement below zero means active before the publisher had heard of it',
-      'bytes are all that libp2p connections sent meanwhile, idle traffic of the gaps included; so is the CPU, user and system, of all nodes',
-    ],
-    rows: figures.flatMap(rowsOf),
-    figures,
+  const failed: Row[] = []
+  for (const scenario of shape === undefined ? scenarios(quick) : [shaped(quick, shape)]) {
+    try {
+      figures.push(await releaseTo(scenario))
+    } catch (error) {
+      process.exitCode = 1
+      const { nodes, regions, bytes } = scenario
+      const what = `${nodes + 1} processes, ${regions} regions, ${sizeText(bytes)}`
+      failed.push({ what, figure: `failed: ${(error as Error).message}` })
+    }
+    keep(summed(figures, failed))
   }
+  return summed(figures, failed)
 }
+
+interface Keeping {
+  /** Given all there is after each scenario. */
+  readonly keep: (soFar: Measured) => void
+}
+
+const summed = (figures: readonly Figures[], failed: readonly Row[]): Measured => ({
+  about: [
+    'real processes on one machine over loopback, real libp2p, LevelDB and signatures; one release after another, one file of random bytes, published by one process over one connection to the seed',
+    `where there are regions, every byte between two of them passes a proxy that holds it for ${BORDER_MS} ms each way; no loss, no bound on bandwidth; all nodes share the machine’s cores all the same`,
+    'active is what the node itself recorded in its history; the seed counts as a node; a time from acknowledgement below zero means active before the publisher had heard of it',
+    'bytes are all that libp2p connections sent meanwhile, idle traffic of the gaps included; so is the CPU, user and system, of all nodes',
+  ],
+  rows: [...figures.flatMap(rowsOf), ...failed],
+  figures,
+})

@@ -19,7 +19,7 @@ const DEADLINE_MS = 120_000
 export const aria2: System = {
   name: 'BitTorrent (aria2)',
   about:
-    'one aria2c a subscriber, a tracker at the origin, a new torrent of 64 KiB pieces for each payload; no DHT, no local discovery',
+    'one aria2c a subscriber, a tracker at the origin, a new torrent of 64 KiB pieces for each payload, of which subscribers are told once the origin offers it; no DHT, no local discovery',
   missing: () => program('aria2c', 'aria2'),
   async start(lab, subscribers): Promise<Running> {
     const origin = new Program(lab, 'origin', 'aria2', 'clients', {
@@ -42,13 +42,18 @@ export const aria2: System = {
         copyFileSync(path, join(lab.dir, 'c0', name))
         const torrent = join(lab.dir, `${name}.torrent`)
         writeFileSync(torrent, torrentOf(name, readFileSync(path)))
+        const before = swarmsOf(origin)
         origin.tell({ torrent, seq })
+        // A leecher that asks before there is a seeder asks again after two seconds.
+        await until('the origin offers it', DEADLINE_MS, () => swarmsOf(origin) > before || undefined)
         fleet.tell({ torrent, seq })
       },
       said: () => fleet.said,
     }
   },
 }
+
+const swarmsOf = ({ said }: Program): number => Math.max(0, ...said.map(({ swarms }) => swarms ?? 0))
 
 /** BEP 3: keys ascending. */
 function torrentOf(name: string, content: Buffer): Buffer {
@@ -73,14 +78,18 @@ function torrentOf(name: string, content: Buffer): Buffer {
   ])
 }
 
-/** Answers each announce with up to 30 others of the same torrent, in compact form (BEP 23). */
-function tracker(): void {
+/**
+ * Answers each announce with up to 30 others of the same torrent, in compact form (BEP 23).
+ * @param onSwarm told how many torrents have somebody, with the first of each
+ */
+function tracker(onSwarm: (swarms: number) => void): void {
   const swarms = new Map<string, Map<string, Buffer>>()
   createServer((question, answer) => {
     const info = /info_hash=([^&]*)/.exec(question.url ?? '')?.[1] ?? ''
     const port = Number(/[?&]port=(\d+)/.exec(question.url ?? '')?.[1] ?? 0)
     const address = (question.socket.remoteAddress ?? '').replace('::ffff:', '')
     const swarm = swarms.get(info) ?? new Map<string, Buffer>()
+    if (!swarms.has(info)) onSwarm(swarms.size + 1)
     swarms.set(info, swarm)
     const others = [...swarm.entries()]
       .filter(([key]) => key !== `${address}:${port}`)
@@ -157,7 +166,7 @@ class Client {
 }
 
 export const clients: Role = async (o, { say, commands }) => {
-  if (o.tracker === true) tracker()
+  if (o.tracker === true) tracker((swarms) => say({ swarms }))
   let current = 0
   let ready = 0
   const all = Array.from(

@@ -144,6 +144,8 @@ export interface Said {
   /** A subscriber has the whole payload with this number, by the wall clock of the one machine. */
   readonly got?: number
   readonly atMs?: number
+  /** Of a tracker: torrents that somebody has. */
+  readonly swarms?: number
   /** Anything a system's two sides have to tell one another. */
   readonly about?: string
 }
