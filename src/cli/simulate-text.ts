@@ -58,9 +58,11 @@ function why(question: Question): string {
   const small = isSmall(question.bytes)
   if (trouble(question) === '')
     return `not within ${small ? 'a minute' : `${MAX_HOURS} hours`}, which is all that is simulated.`
-  return small
-    ? 'gossip did not reach them. The program brings it to them by sync, within some 20 s of a link to one that has it; sync is not simulated.'
-    : 'some of its blocks died with their only holders.'
+  if (small)
+    return 'gossip did not reach them. The program brings it to them by sync, within some 20 s of a link to one that has it; sync is not simulated.'
+  return question.failures.originAfterPayloads === undefined
+    ? 'all gateways of their region died, or all their neighbours. In the program others take their place; that is not simulated.'
+    : 'some of its blocks died with their only holders, or all gateways of a region did.'
 }
 
 function trouble({ failures }: Question): string {

@@ -224,3 +224,14 @@ describe('an answer', () => {
     expect(text(await plan(small, 1, () => {}), small)).not.toMatch(/of what their store takes/)
   })
 })
+
+test('why living nodes lack a release: not for want of its blocks, where the origin has them all', async () => {
+  const question = questionOf({ ...OPTIONS, nodes: '12', size: '1MiB', churn: '90' })
+  const lacking = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3 } }
+  const found = { ...(await plan(question, 1, () => {})), ...lacking }
+  expect(text(found, question)).toContain(
+    'did not get it: all gateways of their region died, or all their neighbours.',
+  )
+  const failures = { ...question.failures, originAfterPayloads: 1.2 }
+  expect(text(found, { ...question, failures })).toContain('died with their only holders')
+})
