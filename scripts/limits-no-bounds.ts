@@ -36,7 +36,14 @@ const OF_CORE: Reasons = {
   ...inFile('core/gateways/own-word.ts', ['UNSAID_MS'], PACE),
   ...inFile(
     'core/housekeeping.ts',
-    ['SAVE_RETRY_MS', 'COLLECT_EVERY_MS', 'CHECK_EVERY_MS', 'ROOT_LOOK_EVERY_MS', 'FIRST_COMPARES'],
+    [
+      'SAVE_RETRY_MS',
+      'COLLECT_EVERY_MS',
+      'COLLECT_PAUSES',
+      'CHECK_EVERY_MS',
+      'ROOT_LOOK_EVERY_MS',
+      'FIRST_COMPARES',
+    ],
     PACE,
   ),
   ...inFile('core/housekeeping.ts', ['CHECKS_AT_ONCE'], OWN),

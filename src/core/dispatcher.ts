@@ -198,6 +198,7 @@ export class Dispatcher implements CoreFacts {
       case 'served':
         return this.#serve.onServed(step, event)
       case 'collected':
+        this.#housekeeping.onCollected(step)
         this.#gone(step, event.digests)
         return this.#each((stage) => stage.onBlocksLost?.(step, this.#journey, event.digests))
       case 'blockRead':
@@ -329,8 +330,7 @@ export class Dispatcher implements CoreFacts {
     for (const stage of this.#stages) if (stage.onRequest?.(step, this.#journey, event)) return
     if (this.#serve.onRequest(step, this.#journey, event)) return
     const message = { type: 'refused', code: 'NET_PROTOCOL', text: 'this node does not answer that' } as const
-    const { protocol } = event.request
-    step.emit({ kind: 'reply', id: event.id, reply: { protocol, message } })
+    step.emit({ kind: 'reply', id: event.id, reply: { protocol: event.request.protocol, message } })
   }
 
   #answered(step: Step, event: EventOf<'reply' | 'requestFailed'>): void {
@@ -382,7 +382,7 @@ export class Dispatcher implements CoreFacts {
   /** Fetches and what is being written as whole may have counted on these blocks. */
   #gone(step: Step, digests: readonly Digest[]): void {
     for (const digest of digests) this.#node.blocks.delete(digest)
-    this.#ledger.doubt()
+    if (digests.length > 0) this.#ledger.doubt()
     this.#journey.fetch.onBlocksLost(step, this.#journey, digests)
   }
 

@@ -69,7 +69,7 @@ export type Effect =
   /**
    * Remove what nothing keeps any more, down to the cache's bound. `keep` is complete. What `uploads` under way
    * name stays though no release names it; all else is cache: an upload was given up. Pages of those `awaited` are on their
-   * way. Of those in `envelopes` only the content may go.
+   * way. Of those in `envelopes` only the content may go. Answered by `collected`; until then there is no second one.
    */
   | {
       readonly kind: 'collect'

@@ -76,7 +76,7 @@ export type Event =
   | { readonly kind: 'served'; readonly id: RequestId; readonly bytes: number }
   /** Answer to `read`: undefined where the store lacks it or found it corrupt. */
   | { readonly kind: 'blockRead'; readonly digest: Digest; readonly bytes: Uint8Array | undefined }
-  /** Removed with the cache: of no release that counts. */
+  /** Answer to `collect`: what was removed with the cache, of no release that counts; nothing where that failed. */
   | { readonly kind: 'collected'; readonly digests: readonly Digest[] }
   /** A block was read in vain: corrupt (quarantined), or not stored at all. One that counted as here is fetched again if it is wanted. */
   | { readonly kind: 'blockLost'; readonly digest: Digest }

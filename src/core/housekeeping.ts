@@ -11,6 +11,8 @@ import type { Write } from './writes.ts'
 
 const SAVE_RETRY_MS = 5_000
 const COLLECT_EVERY_MS = 30_000
+/** A collection reads what every stored release is made of: it takes a tenth of the time at most, however long that is. */
+const COLLECT_PAUSES = 9
 /** Damage is looked for once in this time at most, however many blocks are reported. */
 const CHECK_EVERY_MS = 10_000
 /** Releases looked at in one go. */
@@ -44,6 +46,9 @@ export class Housekeeping {
   #comparesUntilMonoMs = Number.POSITIVE_INFINITY
   #saveAtMonoMs: number | undefined
   #collectAtMonoMs: number | undefined
+  /** When the one that is under way began. */
+  #collectingMonoMs: number | undefined
+  #nextCollectMonoMs = 0
   #checkAtMonoMs: number | undefined
   #nextCheckMonoMs = 0
   #suspects: ReleaseId[] = []
@@ -128,7 +133,17 @@ export class Housekeeping {
 
   /** A fetch that was ended, or a disk that takes writes again: what came of it is cache. */
   collectSoon(step: Step): void {
-    this.#collectAtMonoMs ??= step.now.monoMs + COLLECT_EVERY_MS
+    this.#collectAtMonoMs ??= Math.max(step.now.monoMs + COLLECT_EVERY_MS, this.#nextCollectMonoMs)
+    step.wakeAt(this.#collectAtMonoMs)
+  }
+
+  /** What is to be kept is said anew for the next one: a list made while this one read would lack what came since. */
+  onCollected(step: Step): void {
+    const { monoMs } = step.now
+    this.#nextCollectMonoMs = monoMs + COLLECT_PAUSES * (monoMs - (this.#collectingMonoMs ?? monoMs))
+    this.#collectingMonoMs = undefined
+    if (this.#collectAtMonoMs === undefined) return
+    this.#collectAtMonoMs = Math.max(this.#collectAtMonoMs, this.#nextCollectMonoMs)
     step.wakeAt(this.#collectAtMonoMs)
   }
 
@@ -156,9 +171,10 @@ export class Housekeeping {
   }
 
   #collect(step: Step): void {
-    if (this.#collectAtMonoMs === undefined) return
+    if (this.#collectAtMonoMs === undefined || this.#collectingMonoMs !== undefined) return
     if (step.now.monoMs < this.#collectAtMonoMs) return step.wakeAt(this.#collectAtMonoMs)
     this.#collectAtMonoMs = undefined
+    this.#collectingMonoMs = step.now.monoMs
     const keep = new Set<ReleaseId>(this.#hooks.fetching())
     const envelopes = new Set<ReleaseId>()
     const cache: ReleaseId[] = []

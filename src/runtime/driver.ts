@@ -1,6 +1,6 @@
 import { inDoubt } from '../core/restore.ts'
 import { isMeshError } from '../errors.ts'
-import type { Channel, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import { endAll } from './end-all.ts'
 import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
 
@@ -36,10 +36,11 @@ export function createDriver(
   const pending = new Set<Promise<void>>()
   let busy = false
   let held = false
-  let stopped = false
+  /** Reading all that is stored may take longer than a stop. */
+  const stopping = new AbortController()
 
   function dispatch(event: Event): void {
-    if (stopped) return
+    if (stopping.signal.aborted) return
     queue.push(event)
     drain()
   }
@@ -138,11 +139,11 @@ export function createDriver(
   }
 
   async function collect(effect: EffectOf<'collect'>): Promise<void> {
+    let digests: readonly Digest[] = []
     try {
       const { keep, envelopes, awaited, uploads } = effect
       const bound = { maxCacheBytes: options.maxCacheBytes, envelopes, awaited, uploads }
-      const digests = await ports.store.collect(keep, bound)
-      if (digests.length > 0) dispatch({ kind: 'collected', digests })
+      digests = await ports.store.collect(keep, bound, stopping.signal)
     } catch (error) {
       const code = isMeshError(error) ? error.code : 'STORE_FAILED'
       ports.log.note({
@@ -152,6 +153,7 @@ export function createDriver(
         text: `cache not collected: ${error instanceof Error ? error.message : String(error)}`,
       })
     }
+    dispatch({ kind: 'collected', digests })
   }
 
   return {
@@ -169,7 +171,7 @@ export function createDriver(
       drain()
     },
     async stop(at = () => {}) {
-      stopped = true
+      stopping.abort()
       ports.clock.stop()
       const said = (what: string, end: () => Promise<unknown>) => () => {
         at(what)

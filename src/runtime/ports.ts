@@ -38,8 +38,12 @@ export interface StorePort {
   readBlock(digest: Digest): Promise<Uint8Array | undefined>
   hasBlock(digest: Digest): boolean
   readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined>
-  /** Drop releases not in `keep` and blocks only they use, oldest first, until the cache is within its bound. Gone digests are returned. */
-  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]>
+  /**
+   * Drop releases not in `keep` and blocks only they use, oldest first, until the cache is within its bound. Gone digests are
+   * returned, also where the disk then failed. One at a time.
+   * @param stop nothing is removed where that has not begun by then
+   */
+  collect(keep: readonly ReleaseId[], bound: CacheBound, stop?: AbortSignal): Promise<readonly Digest[]>
   /** Bytes on disk, roughly. */
   bytes(): number
   close(): Promise<void>

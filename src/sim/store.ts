@@ -86,12 +86,16 @@ export class SimStore implements StorePort {
   }
 
   /** The bound is looked at, and what may be an upload's is settled, before anything is awaited; as on a real disk. */
-  async collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
+  async collect(
+    keep: readonly ReleaseId[],
+    bound: CacheBound,
+    stop?: AbortSignal,
+  ): Promise<readonly Digest[]> {
     const { envelopes } = this.#memory.disk.latest
     const before = new Set(envelopes.values())
     const fits = this.bytes() <= bound.maxCacheBytes
     await this.#memory.collect(keep, { ...bound, maxCacheBytes: Number.POSITIVE_INFINITY })
-    if (fits) return []
+    if (fits || stop?.aborted === true) return []
     let gone: readonly Digest[] = []
     const remove = async (): Promise<Removal> => {
       // Commits went on meanwhile: nobody said of what they brought that it is kept.

@@ -7,8 +7,11 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+/** What a record that is no block counts in a batch, also one that is taken away. */
+export const RECORD_BYTES = 512
+
 const bytesOf = (writes: readonly Write[]): number =>
-  writes.reduce((sum, write) => sum + (write.kind === 'block' ? write.bytes.length : 512), 0)
+  writes.reduce((sum, write) => sum + (write.kind === 'block' ? write.bytes.length : RECORD_BYTES), 0)
 
 /**
  * One write at a time, in the order of calls. Commits that come while the disk syncs wait and go out together,

@@ -5,7 +5,7 @@ import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
 
-export interface Content {
+interface Content {
   readonly pages: readonly Digest[]
   /** Blocks named by the pages that are here. */
   readonly blocks: readonly Digest[]
@@ -20,55 +20,75 @@ export interface ContentSource {
   readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined>
 }
 
-interface Known {
-  readonly pages: readonly Digest[]
-  readonly blocks: Set<Digest>
-  /** Pages that were not here when they were last looked for. */
-  readonly missing: Set<Digest>
-}
-
-/** What stored releases are made of, for one collection: each envelope and page is read once, as soon as it is here. */
+/**
+ * What stored releases are made of, for one collection. Most releases of a channel share most of their pages, hence each
+ * page is read once, and each digest is one text, whichever of them name it.
+ */
 export class Contents {
   readonly #limits: Limits
-  readonly #known = new Map<ReleaseId, Known>()
+  readonly #digests = new Map<Digest, Digest>()
+  readonly #releases = new Map<ReleaseId, readonly Digest[]>()
+  readonly #named = new Map<Digest, readonly Digest[]>()
+  readonly #lacking = new Set<ReleaseId>()
 
   constructor(limits: Limits) {
     this.#limits = limits
   }
 
-  /** What was read before is not read again, but for pages that came meanwhile. One without an envelope is left out. */
-  async read(
-    releases: readonly ReleaseId[],
-    source: ContentSource,
-  ): Promise<readonly { readonly release: ReleaseId; readonly content: Content }[]> {
-    const out: { release: ReleaseId; content: Content }[] = []
+  /** Pages of each release, in the order in which they were read; one without an envelope is left out. */
+  get releases(): ReadonlyMap<ReleaseId, readonly Digest[]> {
+    return this.#releases
+  }
+
+  /** Pages that are here, with the blocks that they name. */
+  get named(): ReadonlyMap<Digest, readonly Digest[]> {
+    return this.#named
+  }
+
+  /** Releases of which a page was not here when it was last looked for. */
+  get lacking(): ReadonlySet<ReleaseId> {
+    return this.#lacking
+  }
+
+  /**
+   * What was read before is not read again, but for pages that came meanwhile.
+   * @param stop looked at before each release: what is read by then is all there will be
+   */
+  async read(releases: Iterable<ReleaseId>, source: ContentSource, stop?: AbortSignal): Promise<void> {
     for (const release of releases) {
-      const known = this.#known.get(release) ?? (await this.#open(release, source))
-      if (known === undefined) continue
-      this.#known.set(release, known)
-      const { pages, blocks, missing } = known
-      for (const page of missing) {
-        const bytes = source.hasBlock(page) ? await source.readBlock(page) : undefined
-        if (bytes === undefined) continue
-        missing.delete(page)
-        for (const block of this.#named(bytes)) blocks.add(block)
-      }
-      out.push({ release, content: { pages, blocks: [...blocks], partial: missing.size > 0 } })
+      if (stop?.aborted === true) return
+      const pages = this.#releases.get(release) ?? (await this.#open(release, source))
+      if (pages === undefined) continue
+      this.#releases.set(release, pages)
+      this.#lacking.delete(release)
+      for (const page of pages) if (!(await this.#isRead(page, source))) this.#lacking.add(release)
     }
-    return out
+  }
+
+  async #isRead(page: Digest, source: ContentSource): Promise<boolean> {
+    if (this.#named.has(page)) return true
+    const bytes = source.hasBlock(page) ? await source.readBlock(page) : undefined
+    if (bytes === undefined) return false
+    // A page that cannot be read is the publisher's fault: no node fetches a block for it.
+    this.#named.set(page, this.#shared(orNothing(() => blocksOf(bytes, this.#limits))))
+    return true
   }
 
   /** One that was stored under higher limits, or by a newer build, counts as absent to the node: it names nothing, and goes. */
-  async #open(release: ReleaseId, source: ContentSource): Promise<Known | undefined> {
+  async #open(release: ReleaseId, source: ContentSource): Promise<readonly Digest[] | undefined> {
     const envelope = await source.readEnvelope(release)
     if (envelope === undefined) return undefined
-    const pages = orNothing(() => pagesOf(envelope, this.#limits))
-    return { pages, blocks: new Set(), missing: new Set(pages) }
+    return this.#shared(orNothing(() => pagesOf(envelope, this.#limits)))
   }
 
-  /** A page that cannot be read is the publisher's fault: no node fetches a block for it. */
-  #named(page: Uint8Array): readonly Digest[] {
-    return orNothing(() => blocksOf(page, this.#limits))
+  /** Each digest once. */
+  #shared(digests: readonly Digest[]): readonly Digest[] {
+    return [...new Set(digests)].map((digest) => {
+      const known = this.#digests.get(digest)
+      if (known !== undefined) return known
+      this.#digests.set(digest, digest)
+      return digest
+    })
   }
 }
 
@@ -81,12 +101,13 @@ function orNothing(read: () => readonly Digest[]): readonly Digest[] {
   }
 }
 
-function pagesOf(envelope: Uint8Array, limits: Limits): readonly Digest[] {
+/** @param envelope of a release */
+export function pagesOf(envelope: Uint8Array, limits: Limits): readonly Digest[] {
   const { payload } = decodeEnvelope(envelope, limits.maxEnvelopeBytes, limits)
   return decodeHeader(payload, limits).header.pages
 }
 
-const blocksOf = (page: Uint8Array, limits: Limits): readonly Digest[] =>
+export const blocksOf = (page: Uint8Array, limits: Limits): readonly Digest[] =>
   decodePage(page, limits).flatMap(({ blocks }) => blocks.map(({ digest }) => digest))
 
 /** Everything a release is made of, as far as its pages are here. @param envelope of a release */

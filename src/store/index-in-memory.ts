@@ -13,6 +13,7 @@ interface EnvelopeEntry {
 export class StoreIndex {
   /** Digest → size in bytes. */
   readonly blocks = new Map<Digest, number>()
+  /** Oldest first. */
   readonly envelopes = new Map<ReleaseId, EnvelopeEntry>()
   readonly whole = new Set<ReleaseId>()
   /** Written since a collection began, or named by an upload that was under way by then: no release here names them yet. */
@@ -126,11 +127,20 @@ export class StoreIndex {
   }
 
   arrivedSince(newest: number): readonly ReleaseId[] {
-    return [...this.envelopes].flatMap(([release, { number }]) => (number > newest ? [release] : []))
+    const arrived: ReleaseId[] = []
+    for (const [release, { number }] of this.envelopes) if (number > newest) arrived.push(release)
+    return arrived
+  }
+
+  /** Once all were read, which is in the order of their names: from then on they come in that of their arrival. */
+  arrange(): void {
+    const entries = [...this.envelopes].sort(([, a], [, b]) => a.number - b.number)
+    this.envelopes.clear()
+    for (const [release, entry] of entries) this.envelopes.set(release, entry)
   }
 
   /** Oldest first. */
   byArrival(): readonly ReleaseId[] {
-    return [...this.envelopes].sort(([, a], [, b]) => a.number - b.number).map(([release]) => release)
+    return [...this.envelopes.keys()]
   }
 }

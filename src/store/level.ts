@@ -5,9 +5,8 @@ import type { Limits } from '../limits.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { type AuditLog, auditLog } from './audit-log.ts'
-import { type Collection, planCollection } from './collect.ts'
 import { CommitQueue } from './commit-queue.ts'
-import { type ContentSource, Contents } from './content.ts'
+import type { ContentSource } from './content.ts'
 import { DamagedRecords, type Found } from './damaged-records.ts'
 import { type Database, levelDatabase } from './database.ts'
 import { isDamage, storeError } from './faults.ts'
@@ -17,9 +16,10 @@ import { FolderWatch } from './folder-watch.ts'
 import { GuardedDatabase } from './guarded-database.ts'
 import { StoreIndex } from './index-in-memory.ts'
 import { envelopeKey, sizeKey } from './keys.ts'
+import { type CollectedStore, collectFrom } from './level-collection.ts'
 import { type Lock, lockAll } from './lock.ts'
 import { checkMeta } from './meta.ts'
-import { collectOperations, operationsOf, pick } from './operations.ts'
+import { operationsOf, pick } from './operations.ts'
 import { readAll, type StoreContent } from './read-all.ts'
 import { ENVELOPE, readRecord } from './records.ts'
 import { isBlock } from './stray-blocks.ts'
@@ -157,35 +157,19 @@ export class LevelStore implements StorePort {
     return undefined
   }
 
-  async collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
-    // Before anything is awaited: what comes from now on may be of an upload that begins now.
-    this.#index.keepFresh(bound.uploads)
-    if (this.#index.blockBytes <= bound.maxCacheBytes) return []
-    const { newest } = this.#index
-    const contents = new Contents(this.#init.limits)
-    // Commits go on meanwhile: reading takes long, and `keep` knows nothing of what they bring.
-    await contents.read(this.#index.byArrival(), this)
-    return this.#queue.run(async () => {
-      const arrived = this.#index.arrivedSince(newest)
-      const plan = planCollection({
-        releases: await contents.read(this.#index.byArrival(), this.#alone),
-        keep: new Set([...keep, ...arrived]),
-        awaited: new Set([...bound.awaited, ...arrived]),
-        sizes: this.#index.blocks,
-        fresh: this.#index.fresh,
-        maxCacheBytes: bound.maxCacheBytes,
-      })
-      await this.#remove(plan, new Set(bound.envelopes))
-      return plan.blocks
-    })
-  }
-
-  async #remove({ releases, blocks }: Collection, named: ReadonlySet<ReleaseId>): Promise<void> {
-    const forgotten = releases.filter((release) => !named.has(release))
-    await this.#database.write(collectOperations(releases, forgotten, blocks, this.#index), false)
-    for (const release of releases) this.#index.whole.delete(release)
-    for (const release of forgotten) this.#index.removeEnvelope(release)
-    for (const digest of blocks) this.#index.removeBlock(digest)
+  collect(keep: readonly ReleaseId[], bound: CacheBound, stop?: AbortSignal): Promise<readonly Digest[]> {
+    const { dir, limits, log } = this.#init
+    const store: CollectedStore = {
+      dir,
+      limits,
+      log,
+      index: this.#index,
+      queue: this.#queue,
+      beside: this,
+      alone: this.#alone,
+      write: (operations) => this.#database.write(operations, false),
+    }
+    return collectFrom(store, keep, bound, stop)
   }
 
   bytes(): number {

@@ -3,7 +3,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
-import { type CollectInput, planCollection } from './collect.ts'
+import { planAtOnce } from './collect.ts'
 import { type ContentSource, Contents } from './content.ts'
 import { MemoryDisk } from './memory-disk.ts'
 
@@ -95,30 +95,33 @@ export class MemoryStore implements StorePort {
     return this.disk.latest.envelopes.get(release)?.bytes
   }
 
-  collect(keep: readonly ReleaseId[], bound: CacheBound): Promise<readonly Digest[]> {
+  collect(keep: readonly ReleaseId[], bound: CacheBound, stop?: AbortSignal): Promise<readonly Digest[]> {
     // What comes from now on may be of an upload that begins now.
     this.#fresh.clear()
     for (const digest of bound.uploads) this.#fresh.add(digest)
-    return this.reduce(keep, bound)
+    return this.reduce(keep, bound, stop)
   }
 
   /** The part of a collection that takes time: what came since it began stays. */
   async reduce(
     keep: readonly ReleaseId[],
     { maxCacheBytes, awaited, envelopes: named }: Omit<CacheBound, 'uploads'>,
+    stop?: AbortSignal,
   ): Promise<readonly Digest[]> {
     this.#check()
     if (this.bytes() <= maxCacheBytes) return []
     const { blocks, envelopes } = this.disk.latest
     const before = new Set(envelopes.values())
-    const releases = await this.#contents()
+    const contents = await this.#contents(stop)
+    if (stop?.aborted === true) return []
     const arrived = [...envelopes.values()].flatMap((envelope) =>
       before.has(envelope) ? [] : [envelope.release],
     )
-    const plan = planCollection({
-      releases,
+    const plan = planAtOnce({
+      releases: contents.releases,
+      named: contents.named,
       keep: new Set([...keep, ...arrived]),
-      awaited: new Set([...awaited, ...arrived]),
+      awaited: [...awaited, ...arrived],
       sizes: new Map([...blocks].map(([digest, bytes]) => [digest, bytes.length])),
       fresh: this.#fresh,
       maxCacheBytes,
@@ -126,8 +129,9 @@ export class MemoryStore implements StorePort {
     this.#beforeWrite()
     const stay = new Set(named)
     const forgotten = plan.releases.filter((release) => !stay.has(release))
-    this.disk.remove(plan.releases, forgotten, plan.blocks)
-    return plan.blocks
+    const gone = [...plan.orphans, ...plan.blocks]
+    this.disk.remove(plan.releases, forgotten, gone)
+    return gone
   }
 
   bytes(): number {
@@ -141,7 +145,7 @@ export class MemoryStore implements StorePort {
   }
 
   /** As of now: what is written while it is read is read, too. */
-  async #contents(): Promise<CollectInput['releases']> {
+  async #contents(stop?: AbortSignal): Promise<Contents> {
     const contents = new Contents(this.#init.limits)
     const { blocks, envelopes } = this.disk.latest
     const source: ContentSource = {
@@ -151,8 +155,8 @@ export class MemoryStore implements StorePort {
     }
     for (;;) {
       const writes = this.#writes
-      const releases = await contents.read([...envelopes.keys()], source)
-      if (writes === this.#writes) return releases
+      await contents.read([...envelopes.keys()], source, stop)
+      if (writes === this.#writes) return contents
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Form } from '../codec/fields.ts'
-import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
+import type { Digest, FleetId } from '../model/ids.ts'
 import type { Write } from '../runtime/ports.ts'
 import type { Operation } from './database.ts'
 import type { StoreIndex } from './index-in-memory.ts'
@@ -40,20 +40,6 @@ const put = <T>(key: string, form: Form<T>, value: T): Operation => ({
   value: writeRecord(form, key, value),
 })
 const del = (key: string): Operation => ({ type: 'del', key })
-
-/** What a collection takes away: records that releases are whole, envelopes, blocks. */
-export const collectOperations = (
-  whole: readonly ReleaseId[],
-  envelopes: readonly ReleaseId[],
-  blocks: readonly Digest[],
-  index: Pick<StoreIndex, 'keyOf'>,
-): readonly Operation[] =>
-  [
-    ...whole.map(wholeKey),
-    ...envelopes.map(envelopeKey),
-    ...blocks.map(sizeKey),
-    ...blocks.flatMap((digest) => index.keyOf(digest) ?? []),
-  ].map(del)
 
 export const putFormat = (): Operation => put(FORMAT_KEY, FORMAT_RECORD, FORMAT)
 export const putFleet = (fleet: FleetId): Operation => put(FLEET_KEY, FLEET, fleet)

@@ -57,6 +57,7 @@ export async function readAll(database: Database, index: StoreIndex, limits: Lim
     index.addEnvelope(release, { number, bytes: bytes.length })
     return { release, channel, bytes }
   })
+  index.arrange()
   const whole = await all(PREFIX.whole, MARK, (_, name) =>
     isDigest(name) ? (name as string as ReleaseId) : undefined,
   )

@@ -1,6 +1,6 @@
 import type { Limits } from '../limits.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
-import { contentOf } from './content.ts'
+import { blocksOf, pagesOf } from './content.ts'
 import type { Operation } from './database.ts'
 import type { StoreIndex } from './index-in-memory.ts'
 import { PREFIX } from './keys.ts'
@@ -18,7 +18,7 @@ export interface WholeCheck {
 
 /**
  * A record `whole` is believed for ever, so that a block it counts on and that is gone would never be missed: after
- * damage or an unclean end it is held against the index. Pages are read and checked, blocks only looked up: what each
+ * damage or an unclean end it is held against the index. Each page is read and checked, blocks only looked up: what each
  * collection reads as well.
  *
  * Blocks that the index does not know are looked for where one is missed, where an entry of the index is damaged, and where
@@ -49,11 +49,18 @@ export async function checkWhole(
   }
   const isHere = async (digest: Digest): Promise<boolean> =>
     index.blocks.has(digest) || (await read(digest)) !== undefined
-  const isComplete = async (envelope: Uint8Array): Promise<boolean> => {
-    const { blocks, partial } = await contentOf(envelope, read, limits)
-    if (partial) return false
-    for (const digest of blocks) if (!(await isHere(digest))) return false
+  const isPageComplete = async (page: Digest): Promise<boolean> => {
+    const bytes = await read(page)
+    if (bytes === undefined) return false
+    for (const digest of blocksOf(bytes, limits)) if (!(await isHere(digest))) return false
     return true
+  }
+  /** By page: most releases of a channel share most of theirs. */
+  const complete = new Map<Digest, boolean>()
+  const isComplete = async (envelope: Uint8Array): Promise<boolean> => {
+    const pages = pagesOf(envelope, limits)
+    for (const page of pages) if (!complete.has(page)) complete.set(page, await isPageComplete(page))
+    return pages.every((page) => complete.get(page))
   }
 
   const whole: ReleaseId[] = []

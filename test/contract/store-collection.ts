@@ -156,6 +156,33 @@ export const COLLECTION: Promises = {
     for (const [digest, bytes] of release.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
   },
 
+  'so does one that comes again meanwhile, though it was to go': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    await store.commit(release.writes, true)
+    const collected = store.collect([], to(0))
+    await store.commit(
+      release.writes.filter(({ kind }) => kind !== 'block').map((write) => ({ ...write })),
+      true,
+    )
+    expect(await collected).toEqual([])
+    for (const [digest, bytes] of release.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
+    expect(await store.readEnvelope(release.id)).toBeDefined()
+  },
+
+  'and so does what a page names that comes meanwhile': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    const [page] = release.pages
+    const isPage = (write: Write): boolean => write.kind === 'block' && write.digest === page
+    await store.commit(
+      release.writes.filter((write) => !isPage(write)),
+      true,
+    )
+    const collected = store.collect([release.id], to(0))
+    await store.commit(release.writes.filter(isPage), true)
+    expect(await collected).toEqual([])
+    for (const [digest, bytes] of release.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
+  },
+
   'and if its pages have not come yet, nothing that none names goes': async ({ bench, loaded }) => {
     const { store } = await loaded(await bench())
     const [others, early] = [makeRelease(2, [{ path: 'b.yaml', content: 'b: 2\n' }]), block('of what comes')]
@@ -247,6 +274,34 @@ export const COLLECTION: Promises = {
     await committed
     expect(await store.collect([], to(0, { uploads: [coming.digest] }))).toEqual([])
     expect(store.hasBlock(coming.digest)).toBe(true)
+  },
+
+  'one that is told to end before it removes anything removes nothing': async ({ bench, loaded }) => {
+    const { store } = await loaded(await bench())
+    await store.commit([...release.writes, block('named by nothing')], true)
+    const ending = new AbortController()
+    const collected = store.collect([], to(0), ending.signal)
+    ending.abort()
+    expect(await collected).toEqual([])
+    for (const [digest, bytes] of release.blocks) expect(await store.readBlock(digest)).toEqual(bytes)
+    expect(await store.readEnvelope(release.id)).toBeDefined()
+    expect(await store.collect([], to(0))).toHaveLength(release.blocks.size + 1)
+  },
+
+  'a page that two releases share goes with the second, and so do the blocks that it names': async ({
+    bench,
+    loaded,
+  }) => {
+    const { store } = await loaded(await bench())
+    const [one, two] = [1, 2].map((counter) =>
+      makeRelease(counter, [{ path: 'same.yaml', content: 'same: 1\n' }]),
+    ) as [ReturnType<typeof makeRelease>, ReturnType<typeof makeRelease>]
+    expect([one.pages, one.id]).toEqual([two.pages, expect.not.stringMatching(two.id)])
+    for (const { writes } of [one, two]) await store.commit(writes, true)
+    expect(await store.collect([two.id], to(0))).toEqual([])
+    expect(await store.readEnvelope(one.id)).toBeDefined()
+    expect([...(await store.collect([], to(0)))].sort()).toEqual([...one.blocks.keys()].sort())
+    for (const { id } of [one, two]) expect(await store.readEnvelope(id)).toBeUndefined()
   },
 
   'a block nobody names is dropped after the next start': async ({ bench, loaded }) => {

@@ -202,7 +202,10 @@ test('an envelope that is damaged outside an activation is written anew, and hol
     }
     node.monoMs += 60_000
     const [effect] = ofKind(node.run({ kind: 'tick' }), 'collect')
-    return effect === undefined ? undefined : store.collect(effect.keep, { ...effect, maxCacheBytes: 0 })
+    if (effect === undefined) return undefined
+    const digests = await store.collect(effect.keep, { ...effect, maxCacheBytes: 0 })
+    node.run({ kind: 'collected', digests })
+    return digests
   }
   await run(node.start(snapshot))
   const bytes = new TextEncoder().encode('of an upload that was given up')

@@ -133,6 +133,14 @@ export class BenchNode {
     )
   }
 
+  /** Collections that have come due by then: each takes no time, and removes nothing. */
+  collects(afterMs: number): readonly EffectOf<'collect'>[] {
+    this.monoMs += afterMs
+    const effects = ofKind(this.run({ kind: 'tick' }), 'collect')
+    if (effects.length > 0) this.run({ kind: 'collected', digests: [] })
+    return effects
+  }
+
   channelView(channel: Channel) {
     return this.#node.channelView(channel, { monoMs: this.monoMs, wallMs: this.wallMs })
   }

@@ -6,10 +6,7 @@ import { given, gossip, type Made, make, PEER, ROOT } from './fleet.ts'
 
 const NOTHING = { keep: [], envelopes: [], awaited: [] }
 const NAMED = '5'.repeat(64) as Digest
-const collects = (node: BenchNode, afterMs: number) => {
-  node.monoMs += afterMs
-  return ofKind(node.run({ kind: 'tick' }), 'collect')
-}
+const collects = (node: BenchNode, afterMs: number) => node.collects(afterMs)
 const uploaded = (node: BenchNode): void => {
   node.uploads = [NAMED]
   node.run({ kind: 'tick' })
@@ -96,6 +93,61 @@ describe('collection', () => {
     ])
     expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'unwhole', release: made.id }] }])
     node.inside((_step, journey) => expect(journey.isWhole(made.id)).toBe(false))
+  })
+})
+
+describe('a collection that takes long', () => {
+  const begun = () => {
+    const node = new BenchNode({ submit: true })
+    node.start()
+    uploaded(node)
+    node.monoMs = 30_000
+    expect(ofKind(node.run({ kind: 'tick' }), 'collect')).toHaveLength(1)
+    uploaded(node)
+    return node
+  }
+  const tick = (node: BenchNode, afterMs: number) => {
+    node.monoMs += afterMs
+    return ofKind(node.run({ kind: 'tick' }), 'collect')
+  }
+
+  it('has none beside it: the next one says what is to be kept by then', () => {
+    const made = make({ clock: { alice: 1 } })
+    const node = begun()
+    node.peer(PEER, { submit: true })
+    expect(tick(node, 60_000)).toEqual([])
+    node.run({ kind: 'collected', digests: [] })
+    node.persist(node.run(gossip(made)))
+    expect(tick(node, 600_000)).toMatchObject([{ keep: [made.id] }])
+  })
+
+  it('is followed by a pause of many times as long', () => {
+    const node = begun()
+    expect(tick(node, 40_000)).toEqual([])
+    const effects = node.run({ kind: 'collected', digests: [] })
+    expect(ofKind(effects, 'wake')).toEqual([{ kind: 'wake', atMonoMs: 430_000 }])
+    expect(tick(node, 359_999)).toEqual([])
+    expect(tick(node, 1)).toHaveLength(1)
+  })
+
+  it('lets the next one come in its time where it was short', () => {
+    const node = begun()
+    node.monoMs += 1_000
+    node.run({ kind: 'collected', digests: [] })
+    expect(tick(node, 28_999)).toEqual([])
+    expect(tick(node, 1)).toHaveLength(1)
+  })
+
+  it('that removed nothing makes nothing doubtful', () => {
+    const made = make({ clock: { alice: 1 } })
+    const node = begun()
+    node.peer(PEER)
+    node.inside((step, journey) =>
+      journey.ingestWhole(step, made.envelope, made.content, { via: 'submit', peer: PEER }),
+    )
+    node.run({ kind: 'collected', digests: [] })
+    expect(ofKind(node.run({ kind: 'persisted', ticket: 1 }), 'persist')).toEqual([])
+    node.inside((_step, journey) => expect(journey.isWhole(made.id)).toBe(true))
   })
 })
 

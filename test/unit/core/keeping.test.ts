@@ -50,10 +50,7 @@ describe('a fetched release', () => {
 
 it('what came of a fetch that a newer target ended is cache, and so is what a full disk refused: both are collected', () => {
   const { node } = fetching(make({ clock: { alice: 1 } }))
-  const collects = (afterMs: number) => {
-    node.monoMs += afterMs
-    return ofKind(node.run({ kind: 'tick' }), 'collect').length
-  }
+  const collects = (afterMs: number) => node.collects(afterMs).length
   expect(collects(60_000)).toBe(0)
   node.persist(node.run(gossip(make({ clock: { alice: 2 }, text: 'b=2\n' }))))
   expect([collects(29_000), collects(1_000), collects(60_000)]).toEqual([0, 1, 0])

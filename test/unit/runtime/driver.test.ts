@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { MeshError } from '../../../src/errors.ts'
 import type { Digest, ReleaseId } from '../../../src/model/ids.ts'
 import { createDriver } from '../../../src/runtime/driver.ts'
 import type { CacheBound, Effect, Event, Ports } from '../../../src/runtime/ports.ts'
@@ -10,9 +11,9 @@ const collect: Effect = { kind: 'collect', keep, envelopes, awaited: keep, uploa
 /** Collects once, from a store that gives up these blocks. */
 async function collected(gone: readonly Digest[]) {
   const events: Event[] = []
-  const asked: [readonly ReleaseId[], CacheBound][] = []
+  const asked: [readonly ReleaseId[], CacheBound, AbortSignal?][] = []
   const store = {
-    collect: async (...of: [readonly ReleaseId[], CacheBound]) => {
+    collect: async (...of: [readonly ReleaseId[], CacheBound, AbortSignal?]) => {
       asked.push(of)
       return gone
     },
@@ -32,12 +33,48 @@ async function collected(gone: readonly Digest[]) {
 test('what a collection removed is told at once, as no damage', async () => {
   const digests = ['1', '2'].map((digit) => digit.repeat(64) as Digest)
   const { events, asked } = await collected(digests)
-  expect(asked).toEqual([[keep, { maxCacheBytes: 7, envelopes, awaited: keep, uploads: [] }]])
+  const bound = { maxCacheBytes: 7, envelopes, awaited: keep, uploads: [] }
+  expect(asked).toEqual([[keep, bound, expect.objectContaining({ aborted: false })]])
   expect(events).toEqual([{ kind: 'tick' }, { kind: 'collected', digests }])
 })
 
-test('and where it removed nothing, nothing is told', async () => {
-  expect((await collected([])).events).toEqual([{ kind: 'tick' }])
+test('and where it removed nothing, that it is over: until then there is no other', async () => {
+  expect((await collected([])).events).toEqual([{ kind: 'tick' }, { kind: 'collected', digests: [] }])
+})
+
+test('also where it failed, which is noted', async () => {
+  const events: Event[] = []
+  const note = vi.fn()
+  const core = { handle: (event: Event) => (events.push(event) === 1 ? [collect] : []) }
+  const ports = {
+    store: { collect: () => Promise.reject(new MeshError('STORE_FULL', 'no room')) },
+    clock: { now: () => ({ monoMs: 0, wallMs: 0 }) },
+    log: { note },
+  } as unknown as Ports
+  createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
+  await vi.waitFor(() => expect(events).toEqual([{ kind: 'tick' }, { kind: 'collected', digests: [] }]))
+  const text = 'cache not collected: no room'
+  expect(note.mock.calls).toEqual([[{ kind: 'note', level: 'warn', code: 'STORE_FULL', text }]])
+})
+
+test('a stop does not wait for a collection to read all that is stored', async () => {
+  const close = vi.fn(async () => {})
+  let told: AbortSignal | undefined
+  const store = {
+    collect: (_keep: unknown, _bound: unknown, stop?: AbortSignal) => {
+      told = stop
+      return new Promise((resolve) => stop?.addEventListener('abort', () => resolve([])))
+    },
+    close,
+  }
+  const ends = { stop: async () => {} }
+  const clock = { now: () => ({ monoMs: 0, wallMs: 0 }), stop: () => {} }
+  const ports = { store, clock, transport: ends, activator: ends } as unknown as Ports
+  const driver = createDriver({ handle: () => [collect] }, ports, { maxCacheBytes: 7 })
+  driver.dispatch({ kind: 'tick' })
+  expect(told?.aborted).toBe(false)
+  await driver.stop()
+  expect(close).toHaveBeenCalledOnce()
 })
 
 test('a port that cannot stop keeps no other from its end, and is told in the end', async () => {
