@@ -178,11 +178,12 @@ export class Housekeeping {
     const keep = new Set<ReleaseId>(this.#hooks.fetching())
     const envelopes = new Set<ReleaseId>()
     const cache: ReleaseId[] = []
-    for (const cell of this.#node.cells.values()) {
-      const needed = neededBy(cell, this.#node.config.keepReleases)
-      for (const id of needed) (cell.stored ? keep : envelopes).add(id)
-      if (!cell.stored) cache.push(...needed)
+    const { cells, config } = this.#node
+    for (const cell of cells.values()) {
+      if (cell.stored) neededBy(cell, config.keepReleases, keep)
+      else cache.push(...neededBy(cell, config.keepReleases))
     }
+    for (const id of cache) envelopes.add(id)
     this.#giveUp(
       step,
       cache.filter((id) => !keep.has(id)),
@@ -192,9 +193,9 @@ export class Housekeeping {
     if (reading.length > 0) this.collectSoon(step)
     step.emit({
       kind: 'collect',
-      keep: [...keep].sort(),
-      envelopes: [...envelopes].sort(),
-      awaited: [...new Set([...reading, ...this.#counting()])].sort(),
+      keep: [...keep],
+      envelopes: [...envelopes],
+      awaited: [...new Set([...reading, ...this.#counting()])],
       uploads: this.#hooks.uploads()?.named() ?? [],
     })
   }
@@ -229,7 +230,7 @@ export class Housekeeping {
       for (const id of [targetOf(state.floor), state.active?.release, state.lastGood])
         if (id !== undefined && this.#node.whole.has(id)) counting.add(id)
     }
-    return [...counting].sort()
+    return [...counting]
   }
 
   #lookAtRoot(step: Step): void {

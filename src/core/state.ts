@@ -194,9 +194,9 @@ export function factsOf(cell: Cell): ChannelFacts {
  * Releases whose envelope and content must stay: floor, heads, what runs, is shown or may be gone back to, the newest
  * before; and what a submission replaces that may yet not come.
  */
-export function neededBy(cell: Cell, keepReleases: number): Set<ReleaseId> {
+export function neededBy(cell: Cell, keepReleases: number, needed = new Set<ReleaseId>()): Set<ReleaseId> {
   const { state } = cell
-  const needed = new Set<ReleaseId>(state.floor.ids)
+  for (const id of state.floor.ids) needed.add(id)
   for (const head of state.heads) needed.add(head.id)
   for (const { before } of cell.submitting.values()) {
     for (const id of before.floor.ids) needed.add(id)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import type { Digest } from '../../../src/model/ids.ts'
+import type { Channel, Digest } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { given, gossip, type Made, make, PEER, ROOT } from './fleet.ts'
 
@@ -35,6 +35,19 @@ describe('collection', () => {
     node.persist(node.persist(node.run(given(block?.id, made.block))))
     uploaded(node)
     expect(collects(node, 30_000)).toMatchObject([{ keep, awaited: [made.id] }])
+  })
+
+  it('keeps what is needed in the order of the channels: nobody asks for another, and to sort all is long', () => {
+    const made = ['app/a', 'app/b']
+      .map((channel) => make({ clock: { alice: 1 }, header: { channel: channel as Channel } }))
+      .sort((a, b) => (a.id < b.id ? 1 : -1))
+    const node = new BenchNode()
+    node.start()
+    node.peer(PEER, { submit: true })
+    for (const each of made) node.persist(node.run(gossip(each)))
+    uploaded(node)
+    const keep = made.map(({ id }) => id)
+    expect(collects(node, 30_000)).toMatchObject([{ keep }])
   })
 
   it('waits for pages that nobody gives no longer than it says so, and then looks again', () => {
