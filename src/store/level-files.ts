@@ -6,7 +6,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { maskedCrc32c } from './crc32c.ts'
 import { damagedAt, partsOf } from './level-log.ts'
-import { tablesInUse } from './level-manifest.ts'
+import { hasLostCurrent, tablesInUse } from './level-manifest.ts'
 import { varintAt } from './level-number.ts'
 import type { Problem } from './problem.ts'
 
@@ -18,14 +18,16 @@ const TABLE_MAGIC = 0xdb4775248b80fb57n
 
 /**
  * A first problem of each damaged file; undamaged ones give none, nor do tables that nothing names (a kill leaves them
- * half written). Nothing is read where all are more than `maxBytes`.
+ * half written). Nothing is read where all are more than `maxBytes`; that `CURRENT` is lost is seen all the same.
  */
 export async function checkFiles(dir: string, maxBytes: number): Promise<readonly Problem[]> {
-  const problems: Problem[] = []
-  const names = (await readdir(dir).catch(() => [] as string[])).sort()
+  const names = await namesIn(dir)
+  const problems = hasLostCurrent(names)
+    ? [{ where: join(dir, 'CURRENT'), what: 'it is gone, and LevelDB would begin anew without what is here' }]
+    : []
   let bytes = 0
   for (const name of names) bytes += (await stat(join(dir, name))).size
-  if (bytes > maxBytes) return []
+  if (bytes > maxBytes) return problems
   const inUse = await tablesInUse(dir)
   for (const name of names) {
     const check = checkOf(name, inUse)
@@ -35,6 +37,19 @@ export async function checkFiles(dir: string, maxBytes: number): Promise<readonl
   }
   return problems
 }
+
+/** Those of LevelDB's files, or none where there is no folder. */
+async function namesIn(dir: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(dir)).sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** LevelDB would take what is here for no store, as people would who look for its `CURRENT`. */
+export const isLost = async (dir: string): Promise<boolean> => hasLostCurrent(await namesIn(dir))
 
 async function problemOf(path: string, check: (file: Buffer) => void): Promise<string | undefined> {
   try {

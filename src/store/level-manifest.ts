@@ -1,11 +1,31 @@
 /**
- * Which tables LevelDB's MANIFEST names. A kill while one is written leaves a file that no MANIFEST names yet, cut
- * anywhere: no damage, LevelDB's next start removes it. Source: version_edit.cc and version_set.cc of LevelDB.
+ * Which MANIFEST of LevelDB is in use, and which tables that names. A kill while a table is written leaves a file that no
+ * MANIFEST names yet, cut anywhere: no damage, LevelDB's next start removes it. Source: db_impl.cc, version_edit.cc and
+ * version_set.cc of LevelDB.
  */
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { partsOf } from './level-log.ts'
 import { varintAt } from './level-number.ts'
+
+/** Of the very first start, where a kill may come before there is a `CURRENT`: nothing is in that store yet. */
+const FIRST_MANIFEST = 'MANIFEST-000001'
+
+/**
+ * LevelDB takes a folder without `CURRENT` for one without a store, begins one there, and removes the tables that are left.
+ * @param names of all files there
+ */
+export const hasLostCurrent = (names: readonly string[]): boolean =>
+  !names.includes('CURRENT') &&
+  names.some((name) => /^(MANIFEST-\d+|\d+\.(ldb|log))$/.test(name) && name !== FIRST_MANIFEST)
+
+/** So that what is sound can be read: which MANIFEST is in use is known where there is one alone. */
+export async function restoreCurrent(dir: string): Promise<void> {
+  const names = await readdir(dir)
+  const [manifest, ...others] = names.filter((name) => /^MANIFEST-\d+$/.test(name))
+  if (manifest === undefined || others.length > 0 || !hasLostCurrent(names)) return
+  await writeFile(join(dir, 'CURRENT'), `${manifest}\n`, { mode: 0o600, flag: 'wx' })
+}
 
 /** @returns the numbers of the tables in use; undefined where that cannot be read: each may be in use then */
 export async function tablesInUse(dir: string): Promise<ReadonlySet<number> | undefined> {

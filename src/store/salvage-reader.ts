@@ -5,6 +5,7 @@ import { unseal } from './checksum.ts'
 import { levelDatabase } from './database.ts'
 import { faultOf, LOCKED_OUT } from './faults.ts'
 import { blockIn, META, PREFIX } from './keys.ts'
+import { restoreCurrent } from './level-manifest.ts'
 
 /** Keys and values; none: that was all. */
 export type Records = readonly (readonly [string, Uint8Array])[]
@@ -21,6 +22,7 @@ const KINDS = [META, ...Object.values(others), block]
  * a kind, which then keeps nobody from the next.
  */
 async function* soundRecords(dir: string, maxBytes: number): AsyncGenerator<Records> {
+  await restoreCurrent(dir)
   const old = levelDatabase(dir, { mustExist: true, oneByOne: true })
   await old.open().catch((error: unknown) => {
     if (faultOf(error) === 'locked') process.exit(LOCKED_OUT)

@@ -69,14 +69,14 @@ const META: typeof FORMS = { [FORMAT_KEY]: FORMAT_RECORD, [FLEET_KEY]: FLEET, [U
  */
 export async function verifyStore(init: VerifyInit): Promise<readonly Problem[]> {
   const { dir } = init
-  if (!(await exists(join(dir, 'CURRENT'))))
-    throw new MeshError('STORE_MISSING', `${dir} holds no store; check --data`, { dir })
   const database = levelDatabase(dir, { mustExist: true })
   // Opening rewrites LevelDB's log, so its files are read before; but only where no node has them open.
   const problems = await checkFiles(dir, Number.POSITIVE_INFINITY)
   // Opening would drop what stands behind the damage in a log, and with it the evidence; where a damaged table is merged,
   // which opening begins, LevelDB may end this process.
   if (problems.length > 0) return problems
+  if (!(await exists(join(dir, 'CURRENT'))))
+    throw new MeshError('STORE_MISSING', `${dir} holds no store; check --data`, { dir })
   try {
     await database.open()
   } catch (error) {

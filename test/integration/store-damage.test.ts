@@ -1,5 +1,5 @@
 /** A stopped node's files with one bit changed, everywhere: found, never served, the floor never lower. */
-import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -167,6 +167,47 @@ describe('whole files', () => {
       }
     },
   )
+})
+
+test('one that has lost its CURRENT is no empty one: what is in it goes on, and the old one is kept', async () => {
+  const base = await newFolder()
+  await cp(sound, base, { recursive: true })
+  await rm(join(base, 'store/CURRENT'))
+  const where = join(base, 'store/CURRENT')
+  expect(await verify(base)).toEqual([{ where, what: expect.stringContaining('gone') }])
+  const tables = (await readdir(join(base, 'store'))).filter((name) => name.endsWith('.ldb'))
+  expect(tables).not.toEqual([])
+  const { codes, served } = await readAll(base)
+  expect(codes).toEqual(['STORE_CORRUPT'])
+  expect(served).toBe(releases.flatMap(({ blocks }) => [...blocks.keys()]).length)
+  expect(await readdir(join(base, 'store.corrupt-1'))).toEqual(expect.arrayContaining(tables))
+  expect((await readAll(base)).codes).toEqual([])
+})
+
+test('so it is where two MANIFESTs are left, of which none is known to be in use; only then nothing can be read', async () => {
+  const base = await newFolder()
+  await cp(sound, base, { recursive: true })
+  await rm(join(base, 'store/CURRENT'))
+  const names = await readdir(join(base, 'store'))
+  await writeFile(join(base, 'store/MANIFEST-999999'), '')
+  const { codes } = await readAll(base)
+  expect(codes.slice(0, 2)).toEqual(['STORE_CORRUPT', 'STORE_CORRUPT'])
+  expect(await readdir(join(base, 'store.corrupt-1'))).toEqual(
+    expect.arrayContaining(names.filter((name) => name.endsWith('.ldb'))),
+  )
+})
+
+test('a kill in the very first start leaves a MANIFEST alone, which is no damage', async () => {
+  const base = await newFolder()
+  await mkdir(join(base, 'store'))
+  await writeFile(join(base, 'store/MANIFEST-000001'), 'begun')
+  await expect(verify(base)).rejects.toMatchObject({ code: 'STORE_MISSING' })
+  const notes: EffectOf<'note'>[] = []
+  const store = storeIn(base, notes)
+  await store.open()
+  await store.load()
+  await store.close()
+  expect(notes).toEqual([])
 })
 
 test('a store LevelDB cannot open is set aside, the newest few are kept', async () => {

@@ -185,7 +185,10 @@ describe('a table that no MANIFEST names', () => {
     await writeFile(manifest, bytes)
     expect(await check()).toEqual([])
     await rm(join(dir, 'CURRENT'))
-    expect(await check()).toHaveLength(1)
+    expect(await check()).toEqual([
+      { where: join(dir, 'CURRENT'), what: expect.stringContaining('gone') },
+      { where: begun(), what: 'too short for a table' },
+    ])
   })
 
   test('is told from those in use where the MANIFEST has edits longer than its blocks', async () => {

@@ -1,9 +1,10 @@
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { access, realpath, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { checkDirectory } from '../../activate/safe-directory.ts'
 import { levelDatabase } from '../../store/database.ts'
 import { isDamage, storeError } from '../../store/faults.ts'
+import { isLost } from '../../store/level-files.ts'
 import { isInUse } from '../../store/lock.ts'
 import { seenDamage } from '../../store/seen-damage.ts'
 import { uncleanEnds } from '../../store/unclean-ends.ts'
@@ -71,16 +72,28 @@ export async function checkSpace(config: NodeConfig): Promise<Finding> {
   return fine(check, text)
 }
 
+/** Who the store belongs to, also one that has lost its `CURRENT`. @returns undefined: there is none */
+async function ownerOf(dir: string): Promise<Stats | undefined> {
+  try {
+    return await stat(join(dir, 'CURRENT'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return (await isLost(dir)) ? stat(dir) : undefined
+  }
+}
+
 const DAMAGED = 'confmesh verify says what is damaged; check the disk'
 
 /** Opens and closes the store, as a start would. */
 export async function checkStore(config: NodeConfig): Promise<{ state: StoreState; finding: Finding }> {
   const check = 'store'
   const dir = join(config.data, 'store')
-  const owner = await stat(join(dir, 'CURRENT')).catch(({ code }: NodeJS.ErrnoException) => code)
-  if (owner === 'EACCES') return { state: 'unknown', finding: wrong(check, `${dir}: ${owner}`, AS_ITS_USER) }
-  if (typeof owner !== 'object')
-    return { state: 'none', finding: fine(check, 'none yet; made at the first start') }
+  const owner = await ownerOf(dir).catch(({ code }: NodeJS.ErrnoException) => String(code))
+  if (owner === undefined) return { state: 'none', finding: fine(check, 'none yet; made at the first start') }
+  if (typeof owner === 'string') {
+    const advice = owner === 'EACCES' ? AS_ITS_USER : 'check the disk'
+    return { state: 'unknown', finding: wrong(check, `${dir}: ${owner}`, advice) }
+  }
   // LevelDB makes files anew when it opens: made by another user, the node could not open its own store again.
   if (process.geteuid !== undefined && owner.uid !== process.geteuid()) {
     const advice = `run confmesh doctor as user ${owner.uid}`

@@ -72,6 +72,21 @@ test('of one in which a run met damage it is said, and it is not opened', async 
   expect(await files()).toEqual(before)
 })
 
+test('one that has lost its CURRENT is none that is yet to be made, however large it is', async () => {
+  await damagedLog()
+  await rm(join(dir(), 'CURRENT'))
+  const before = await files()
+  expect(await check(0)).toMatchObject({
+    state: 'stopped',
+    finding: {
+      ok: false,
+      text: expect.stringContaining('CURRENT'),
+      advice: expect.stringContaining('verify'),
+    },
+  })
+  expect(await files()).toEqual(before)
+})
+
 test('a sound one opens', async () => {
   expect(await check()).toMatchObject({ state: 'none', finding: { ok: true } })
   const database = levelDatabase(dir())

@@ -46,6 +46,15 @@ test('a store that is not there yet is made at the first start', async () => {
   expect(await checkStore(config)).toMatchObject({ state: 'none', finding: { ok: true } })
 })
 
+test('one that cannot be looked at is not missing', async () => {
+  mkdirSync(config.data)
+  writeFileSync(join(config.data, 'store'), '')
+  expect(await checkStore(config)).toMatchObject({
+    state: 'unknown',
+    finding: { ok: false, text: expect.stringContaining('ENOTDIR'), advice: 'check the disk' },
+  })
+})
+
 test('whether a node runs on the store of another user is not known', async () => {
   started()
   vi.spyOn(process, 'geteuid').mockReturnValue(NOBODY)
