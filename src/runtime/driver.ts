@@ -1,5 +1,5 @@
 import { inDoubt } from '../core/restore.ts'
-import { isMeshError } from '../errors.ts'
+import { type Code, isMeshError } from '../errors.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import { endAll } from './end-all.ts'
 import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
@@ -72,9 +72,8 @@ export function createDriver(
         return track(serveBlock(effect))
       case 'read':
         return track(
-          ports.store.readBlock(effect.digest).then(
-            (bytes) => dispatch({ kind: 'blockRead', digest: effect.digest, bytes }),
-            () => dispatch({ kind: 'blockRead', digest: effect.digest, bytes: undefined }),
+          readBlock(effect.digest).then((bytes) =>
+            dispatch({ kind: 'blockRead', digest: effect.digest, bytes }),
           ),
         )
       case 'activate':
@@ -103,17 +102,29 @@ export function createDriver(
     dispatch({ kind: 'activated', channel, release, outcome })
   }
 
+  /** What the disk says, which no event tells. */
+  function noteFailure(level: 'warn' | 'error', error: unknown, what = ''): Code {
+    const code = isMeshError(error) ? error.code : 'STORE_FAILED'
+    const text = `${what}${error instanceof Error ? error.message : String(error)}`
+    ports.log.note({ kind: 'note', level, code, text })
+    return code
+  }
+
+  /** One that cannot be read now is told as one that is not here: others have it. */
+  async function readBlock(digest: Digest): Promise<Uint8Array | undefined> {
+    try {
+      return await ports.store.readBlock(digest)
+    } catch (error) {
+      noteFailure('error', error, `block ${digest.slice(0, 12)} not read: `)
+      return undefined
+    }
+  }
+
   async function persist(effect: EffectOf<'persist'>): Promise<void> {
     try {
       await ports.store.commit(effect.writes, effect.sync)
     } catch (error) {
-      const code = isMeshError(error) ? error.code : 'STORE_FAILED'
-      ports.log.note({
-        kind: 'note',
-        level: 'error',
-        code,
-        text: error instanceof Error ? error.message : String(error),
-      })
+      const code = noteFailure('error', error)
       dispatch({ kind: 'persistFailed', ticket: effect.ticket, code })
       return
     }
@@ -121,7 +132,7 @@ export function createDriver(
   }
 
   async function serveBlock(effect: EffectOf<'serveBlock'>): Promise<void> {
-    const bytes = await ports.store.readBlock(effect.digest).catch(() => undefined)
+    const bytes = await readBlock(effect.digest)
     const sent = ports.transport.replyBlock(effect.id, bytes)
     if (bytes === undefined) dispatch({ kind: 'blockLost', digest: effect.digest })
     else ports.metrics.count({ kind: 'count', metric: 'blocks_sent', by: 1 })
@@ -145,13 +156,7 @@ export function createDriver(
       const bound = { maxCacheBytes: options.maxCacheBytes, envelopes, awaited, uploads }
       digests = await ports.store.collect(keep, bound, stopping.signal)
     } catch (error) {
-      const code = isMeshError(error) ? error.code : 'STORE_FAILED'
-      ports.log.note({
-        kind: 'note',
-        level: 'warn',
-        code,
-        text: `cache not collected: ${error instanceof Error ? error.message : String(error)}`,
-      })
+      noteFailure('warn', error, 'cache not collected: ')
     }
     dispatch({ kind: 'collected', digests })
   }

@@ -125,3 +125,31 @@ test.each([
   await new Promise((resolve) => setImmediate(resolve))
   expect(events.at(-1)).toEqual({ kind: 'served', id: 1, bytes })
 })
+
+test.each([
+  ['to serve it', 'serveBlock', 'blockLost'],
+  ['for a fetch', 'read', 'blockRead'],
+] as const)(
+  'what the disk says of a block that is read %s is noted, and the node goes on without',
+  async (_, kind, told) => {
+    const events: Event[] = []
+    const note = vi.fn()
+    const digest = '1'.repeat(64) as Digest
+    const core = {
+      handle: (event: Event): readonly Effect[] => {
+        events.push(event)
+        return event.kind === 'tick' ? [{ kind, id: 1, digest }] : []
+      },
+    }
+    const ports = {
+      store: { readBlock: () => Promise.reject(new MeshError('STORE_FAILED', 'store: EIO')) },
+      transport: { replyBlock: () => undefined },
+      clock: { now: () => ({ monoMs: 0, wallMs: 0 }) },
+      log: { note },
+    } as unknown as Ports
+    createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
+    await vi.waitFor(() => expect(events).toContainEqual(expect.objectContaining({ kind: told, digest })))
+    const text = 'block 111111111111 not read: store: EIO'
+    expect(note.mock.calls).toEqual([[{ kind: 'note', level: 'error', code: 'STORE_FAILED', text }]])
+  },
+)
