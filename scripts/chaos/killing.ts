@@ -88,6 +88,10 @@ async function problemsIn(member: Member): Promise<string[]> {
   cpSync(member.data, copy, { recursive: true })
   const beside = join(member.trees, '.confmesh')
   const [fleet] = existsSync(beside) ? readdirSync(beside) : []
-  const found = await verifyData(copy, LIMITS, fleet === undefined ? undefined : join(beside, fleet))
+  const { problems: found } = await verifyData(
+    copy,
+    LIMITS,
+    fleet === undefined ? undefined : join(beside, fleet),
+  )
   return found.map(({ where, what }) => `${where}: ${what}`)
 }

@@ -5,6 +5,7 @@ import { decodeHeaderCore } from '../codec/header.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { TrustRoot } from '../model/root.ts'
+import { isAbsent, storeError } from '../store/faults.ts'
 import type { Problem } from '../store/problem.ts'
 import { type SignedKind, verifyStore } from '../store/verify.ts'
 import { authorised } from '../trust/authorise.ts'
@@ -13,41 +14,56 @@ import { keysOf, signers } from '../trust/threshold.ts'
 
 export type { Problem }
 
+export interface Verified {
+  /** What is wrong, and where; nothing where all that was looked at is sound. */
+  readonly problems: readonly Problem[]
+  /** The second copy of floors and root that was looked at; undefined: none was, as nobody said where it lies. */
+  readonly floorDir: string | undefined
+}
+
 /**
  * Every stored byte and signature of the stopped node whose data folder this is.
  * @param ownFloorDir where the configuration keeps the second copy of floors and root; else the fleet's folder below `<data>/floor`, where it is there
- * @returns what is wrong, and where; nothing where all is sound
  * @throws MeshError STORE_MISSING, STORE_LOCKED, STORE_VERSION, STORE_FAILED, USAGE (another user's store)
  */
-export async function verifyData(
-  data: string,
-  limits: Limits,
-  ownFloorDir?: string,
-): Promise<readonly Problem[]> {
+export async function verifyData(data: string, limits: Limits, ownFloorDir?: string): Promise<Verified> {
   await checkOwner(join(data, 'store'))
+  // A node that materializes keeps its second copy beside the files, where only its configuration leads.
   const floorDir = ownFloorDir ?? (await floorFolder(data))
-  return verifyStore({
-    dir: join(data, 'store'),
-    // A node that materializes keeps its second copy beside the files, where only its configuration leads.
-    floorDir,
-    limits,
-    checkEnvelope: signatureCheck(limits),
-  })
+  const checkEnvelope = signatureCheck(limits)
+  const problems = await verifyStore({ dir: join(data, 'store'), floorDir, limits, checkEnvelope })
+  return { problems, floorDir }
 }
 
 /** `<data>/floor/<first 8 digits of the fleet's id>`. */
 async function floorFolder(data: string): Promise<string | undefined> {
-  const folders = await readdir(join(data, 'floor')).catch((): string[] => [])
+  const path = join(data, 'floor')
+  const folders = (await lookAt(path, readdir(path))) ?? []
   const own = folders.filter((name) => /^[0-9a-f]{8}$/.test(name)).sort()[0]
-  return own === undefined ? undefined : join(data, 'floor', own)
+  return own === undefined ? undefined : join(path, own)
 }
 
 /** LevelDB makes files anew when it opens: made by another user, the node could not open its own store again. */
 async function checkOwner(dir: string): Promise<void> {
-  const found = await stat(dir).catch(() => undefined)
+  const found = await lookAt(dir, stat(dir))
   const user = process.geteuid?.()
-  if (found === undefined || user === undefined || found.uid === user) return
-  throw new MeshError('USAGE', `${dir} belongs to user ${found.uid}; run this as that user`, { dir })
+  if (found !== undefined && user !== undefined && found.uid !== user)
+    throw new MeshError('USAGE', `${dir} belongs to user ${found.uid}; run this as that user`, { dir })
+  const current = join(dir, 'CURRENT')
+  await lookAt(current, stat(current))
+}
+
+/** @returns undefined where nothing is there @throws MeshError USAGE where this user may not look, STORE_FAILED */
+async function lookAt<T>(path: string, look: Promise<T>): Promise<T | undefined> {
+  try {
+    return await look
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EACCES' && code !== 'EPERM') throw storeError(error, path)
+    const text = `${path}: ${code}; run this as the node's user`
+    throw new MeshError('USAGE', text, { path }, { cause: error })
+  }
 }
 
 /** Follows the stored roots one by one; everything else must be signed as one of them asks. */

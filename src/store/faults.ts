@@ -21,6 +21,10 @@ export function faultOf(error: unknown): Fault {
   return 'other'
 }
 
+/** There is no such file or folder: all else that the system says leaves open whether there is. */
+export const isAbsent = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code))
+
 /** With which the reader of a damaged store ends where another process has that open: EX_TEMPFAIL. */
 export const LOCKED_OUT = 75
 

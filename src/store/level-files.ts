@@ -5,6 +5,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { maskedCrc32c } from './crc32c.ts'
+import { isAbsent } from './faults.ts'
 import { damagedAt, partsOf } from './level-log.ts'
 import { hasLostCurrent, tablesInUse } from './level-manifest.ts'
 import { varintAt } from './level-number.ts'
@@ -43,7 +44,7 @@ async function namesIn(dir: string): Promise<readonly string[]> {
   try {
     return (await readdir(dir)).sort()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    if (isAbsent(error)) return []
     throw error
   }
 }

@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../codec/digest.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
@@ -9,7 +10,7 @@ import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import { comparePlaces } from '../model/place.ts'
 import { contentOf } from './content.ts'
 import { type Database, levelDatabase } from './database.ts'
-import { faultOf, isDamage, storeError } from './faults.ts'
+import { faultOf, isAbsent, isDamage, storeError } from './faults.ts'
 import { readFloorFiles, readFloorsAside } from './floor-files.ts'
 import { blockIn, blockKey, FLEET_KEY, FORMAT_KEY, nameIn, PREFIX, USED_KEY } from './keys.ts'
 import { checkFiles } from './level-files.ts'
@@ -30,7 +31,6 @@ import {
   readRecord,
   SIZE,
 } from './records.ts'
-import { exists } from './replacement.ts'
 
 export type SignedKind = 'root' | 'release' | 'beacon'
 
@@ -71,12 +71,16 @@ export async function verifyStore(init: VerifyInit): Promise<readonly Problem[]>
   const { dir } = init
   const database = levelDatabase(dir, { mustExist: true })
   // Opening rewrites LevelDB's log, so its files are read before; but only where no node has them open.
-  const problems = await checkFiles(dir, Number.POSITIVE_INFINITY)
+  const problems = await checkFiles(dir, Number.POSITIVE_INFINITY).catch((error: unknown) => {
+    throw storeError(error, dir)
+  })
   // Opening would drop what stands behind the damage in a log, and with it the evidence; where a damaged table is merged,
   // which opening begins, LevelDB may end this process.
   if (problems.length > 0) return problems
-  if (!(await exists(join(dir, 'CURRENT'))))
+  await access(join(dir, 'CURRENT')).catch((error: unknown) => {
+    if (!isAbsent(error)) throw storeError(error, dir)
     throw new MeshError('STORE_MISSING', `${dir} holds no store; check --data`, { dir })
+  })
   try {
     await database.open()
   } catch (error) {

@@ -1,9 +1,9 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { loadConfig } from '../../daemon/config.ts'
 import { readRoot } from '../../daemon/documents.ts'
 import { fleetOf, foldersOf } from '../../daemon/folders.ts'
-import { type Problem, verifyData } from '../../daemon/verify.ts'
+import { type Verified, verifyData } from '../../daemon/verify.ts'
 import { LIMITS } from '../../limits.ts'
 import { out, printable } from '../output.ts'
 
@@ -15,16 +15,26 @@ export function register(program: Command): void {
     .option('--config <file>', "the node's configuration, where it keeps the floor outside the data folder")
     .addHelpText(
       'after',
-      "\nRun it as the node's user. Example:\n  confmesh verify --data /var/lib/confmesh\n",
+      "\nRun it as the node's user. Example:\n  confmesh verify --config /etc/confmesh/node.yaml\n",
     )
     .action(async (options: Options) => {
-      const { data, problems } = await check(options)
+      const { data, problems, floorDir } = await check(options)
       const lines = problems.map(({ where, what }) => printable(`${where}: ${what}`))
       const summary =
         problems.length === 0
           ? `${data}: sound`
           : `${data}: ${problems.length} problems; the node sets them aside at its next start and fetches again what is lost`
-      out({ ok: problems.length === 0, data, problems }, [...lines, summary])
+      const unseen =
+        floorDir === undefined
+          ? [
+              `the second copy of the floor was not looked at: none is in ${join(data, 'floor')}; --config finds it`,
+            ]
+          : []
+      out({ ok: problems.length === 0, data, floor: floorDir ?? null, problems }, [
+        ...lines,
+        ...unseen.map(printable),
+        summary,
+      ])
       if (problems.length > 0) process.exitCode = 1
     })
 }
@@ -34,14 +44,14 @@ interface Options {
   readonly config?: string
 }
 
-async function check(options: Options): Promise<{ data: string; problems: readonly Problem[] }> {
+async function check(options: Options): Promise<Verified & { readonly data: string }> {
   if (options.config === undefined) {
     const data = resolve(options.data ?? 'data')
-    return { data, problems: await verifyData(data, LIMITS) }
+    return { data, ...(await verifyData(data, LIMITS)) }
   }
   const overrides = new Map(options.data === undefined ? [] : [['data', options.data]])
   const config = loadConfig(options.config, process.env, overrides)
   const limits = config.limitsInForce
   const { floorDir } = foldersOf(config, () => fleetOf(readRoot(config.root, limits), limits))
-  return { data: config.data, problems: await verifyData(config.data, limits, floorDir) }
+  return { data: config.data, ...(await verifyData(config.data, limits, floorDir)) }
 }
