@@ -16,6 +16,8 @@ const REFUSED = 'the asker: refused with `LIMIT_RATE`, it may ask again later'
 const PUBLISHER = 'the publisher: `LIMIT_RATE`, and when to come back'
 const STRANGER = 'the newest stranger: its connection ends'
 const FULL = 'the newcomer: refused, or the newest link of whoever holds most makes room'
+const FULL_NODE =
+  'the newcomer: refused, or the newest link of another region, or of whoever holds most, makes room'
 const BUSY = 'the asker: it hears "busy" and asks elsewhere, or again'
 const SILENT = 'the peer that is silent: somebody else is asked'
 const DEAD = 'the gateway: it counts as dead until it is heard again'
@@ -105,7 +107,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   outsideDegree: AIM,
   minOutbound: AIM,
   minCoverage: AIM,
-  hardDegree: FULL,
+  hardDegree: FULL_NODE,
   seedDegree: FULL,
   seedRoomMs: PACE,
   maxGateways: 'nodes that rank after these: they stand by',
@@ -124,7 +126,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   heartbeatChecksBurst: 'gateways not known yet: ignored, their next heartbeat counts',
   heartbeatAsksPerSecond: 'the asker: its answer is empty',
   heartbeatAsksBurst: 'the asker: its answer is empty',
-  gatewayDegree: FULL,
+  gatewayDegree: FULL_NODE,
   bridgeRanks: 'gateways that rank after these: they do not carry it',
   bridgeWaitMs: 'the gateway that is slower: the next rank pulls, too',
   claimVoidMs: 'the gateway that claimed it: others pull it, too',

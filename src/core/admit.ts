@@ -16,7 +16,6 @@ import {
   type Link,
   letGoForMs,
   newLink,
-  noRoomMs,
   ownHello,
   ownRoot,
   refusal,
@@ -243,7 +242,7 @@ export class Admit implements Stage {
   }
 
   #refused(step: Step, session: Session, said: Extract<AdmitRequest, { readonly type: 'refuse' }>): void {
-    const awayMs = letGoForMs(session, said.code, this.#config.limits)
+    const awayMs = letGoForMs(session, said.code, this.#config)
     this.#hangUp(step, session.peer, codeHeard(said.code), textHeard(said), awayMs)
   }
 
@@ -288,12 +287,11 @@ export class Admit implements Stage {
     const { peer } = link.session
     const judgement = this.#judge(peer, held.hello.chain, journey.root(), step.now.wallMs)
     if (judgement.kind === 'refused') return this.#hangUp(step, peer, judgement.code, judgement.text)
-    const { limits, submit } = this.#config
     const newcomer = { peer, admission: judgement.admission }
     const room = this.#places.room(step, journey, newcomer, [...this.sessions()])
     if (room.kind === 'none') {
       const text = `this node has its ${this.#places.most(journey)} peers; try another`
-      return this.#turnAway(step, link, 'ADMIT_REFUSED', text, noRoomMs(submit, limits))
+      return this.#turnAway(step, link, 'ADMIT_REFUSED', text, this.#places.awayMs(newcomer))
     }
     const retryAfterMs = this.#turns.take(step.now.monoMs)
     if (retryAfterMs > 0)

@@ -66,14 +66,25 @@ export const codeHeard = (code: string): Code =>
 export const textHeard = ({ code, text }: { readonly code: string; readonly text: string }): string =>
   `the peer refuses this node: ${code}: ${text}`
 
-/** Whoever has links enough needs no seed: a large fleet must not ask its few seeds all the time. */
-export const noRoomMs = (seed: boolean, { linkSwapMs, redialIdleMaxMs }: Limits): number =>
-  seed ? linkSwapMs : redialIdleMaxMs
+/**
+ * Whoever has links enough needs no seed and few peers outside its region: a large fleet must not ask the few that there are
+ * all the time.
+ */
+export const noRoomMs = (
+  isSeed: boolean,
+  region: string,
+  otherRegion: string,
+  { linkSwapMs, redialIdleMaxMs }: Limits,
+): number => (isSeed || region !== otherRegion ? linkSwapMs : redialIdleMaxMs)
 
 /** Whom it dialled and was admitted by lets this node go: another has its place there. Undefined: for something else. */
-export const letGoForMs = (session: Session, code: string, limits: Limits): number | undefined =>
+export const letGoForMs = (
+  session: Session,
+  code: string,
+  { region, limits }: CoreConfig,
+): number | undefined =>
   code === 'ADMIT_REFUSED' && session.direction === 'outbound' && isAdmitted(session)
-    ? noRoomMs(session.hello.submit, limits)
+    ? noRoomMs(session.hello.submit, region, session.hello.region, limits)
     : undefined
 
 export const ownRoot = (journey: Journey) => ({

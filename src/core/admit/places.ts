@@ -3,6 +3,7 @@
  * as those that came before stay for good. At a seed whoever has been there for a while makes room, for it has heard of
  * others, and they carry releases to it; a new node has nobody else to hear of them from.
  */
+import { regionIn } from '../../model/certificate.ts'
 import type { PeerId } from '../../model/ids.ts'
 import type { Admission } from '../../trust/certificates.ts'
 import type { CoreConfig } from '../config.ts'
@@ -10,7 +11,8 @@ import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
 import { type AdmittedSession, identityOf, isAdmitted, type Session } from '../session.ts'
 import type { Step } from '../step.ts'
-import { type Room, roomFor } from './room.ts'
+import { noRoomMs } from './link.ts'
+import { newestOf, type Room, roomFor } from './room.ts'
 
 /** One that asks for a place. */
 export interface Newcomer {
@@ -37,14 +39,37 @@ export class Places {
 
   room(step: Step, journey: Journey, newcomer: Newcomer, sessions: readonly Session[]): Room {
     const room = roomFor(identityOf(newcomer.peer, newcomer.admission), sessions, this.most(journey))
-    if (room.kind !== 'none' || !this.#config.submit) return room
-    const of = this.#whoGoes(step, journey, newcomer, sessions)
+    if (room.kind === 'free' || (room.kind === 'instead' && this.#config.submit)) return room
+    const of = this.#config.submit
+      ? this.#whoGoes(step, journey, newcomer, sessions)
+      : this.#fromElsewhere(journey, newcomer, sessions)
     return of === undefined ? room : { kind: 'instead', of }
+  }
+
+  /** When a newcomer without a place may ask again. */
+  awayMs({ admission }: Newcomer): number {
+    const { submit, region, limits } = this.#config
+    return noRoomMs(submit, region, regionIn(admission.labels), limits)
   }
 
   /** Neither the one that came nor the one that went moves anybody for a while. */
   moved({ now }: Step, ...peers: readonly PeerId[]): void {
     for (const peer of peers) this.#moved.set(peer, now.monoMs + this.#config.limits.settledLinkMs)
+  }
+
+  /**
+   * The newest from another region goes for one of the own, up to the links wanted there, and for whom the bridge needs. A
+   * large region wants more links outside than a small one has places; once they took those of a node that restarts, it would
+   * find no neighbours in its own.
+   */
+  #fromElsewhere(journey: Journey, { peer, admission }: Newcomer, sessions: readonly Session[]) {
+    const { region, limits } = this.#config
+    const admitted = sessions.filter(isAdmitted)
+    const others = admitted.filter(({ hello }) => hello.region !== region)
+    const isWanted =
+      regionIn(admission.labels) === region && admitted.length - others.length < limits.maxDegree
+    if (!isWanted && !journey.keeps(peer)) return undefined
+    return newestOf(others.filter((one) => !one.hello.submit && !journey.stands(one.peer)))?.peer
   }
 
   /**

@@ -23,6 +23,12 @@ export type Room =
   | { readonly kind: 'instead'; readonly of: PeerId }
   | { readonly kind: 'none' }
 
+/** Of those that came to us. */
+export const newestOf = (sessions: readonly AdmittedSession[]): AdmittedSession | undefined =>
+  sessions
+    .filter(({ direction }) => direction === 'inbound')
+    .sort((a, b) => b.sinceMonoMs - a.sinceMonoMs || (a.peer < b.peer ? -1 : 1))[0]
+
 /**
  * Room for one more of this identity. In a full node no identity keeps others out: one that holds two connections
  * more than the newcomer's would then hold gives up its newest.
@@ -42,8 +48,6 @@ export function roomFor(identity: string, sessions: Iterable<Session>, most: num
     ([a, some], [b, others]) => others.length - some.length || (a < b ? -1 : 1),
   )
   if (largest === undefined || largest[1].length < mine + 2) return { kind: 'none' }
-  const newest = largest[1]
-    .filter(({ direction }) => direction === 'inbound')
-    .sort((a, b) => b.sinceMonoMs - a.sinceMonoMs || (a.peer < b.peer ? -1 : 1))[0]
+  const newest = newestOf(largest[1])
   return newest === undefined ? { kind: 'none' } : { kind: 'instead', of: newest.peer }
 }

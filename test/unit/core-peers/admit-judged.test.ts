@@ -107,10 +107,12 @@ describe('a node that is let go', () => {
   const refuse = { type: 'refuse', code: 'ADMIT_REFUSED', text: 'makes room for another node' } as const
 
   it.each([
-    ['a seed', true, linkSwapMs],
-    ['a node', false, redialIdleMaxMs],
-  ])('by %s comes back as if that had refused it for want of room', (_, submit, retryAfterMs) => {
-    goes(helloOf({ submit }))
+    ['a seed', true, 'eu', linkSwapMs],
+    ['a node', false, 'eu', redialIdleMaxMs],
+    ['a node of another region', false, 'us', linkSwapMs],
+  ])('by %s comes back as if that had refused it for want of room', (_, submit, region, retryAfterMs) => {
+    judge.admissions.set(OTHER, { labels: new Map([['region', region]]) })
+    goes(helloOf({ submit, region }))
     expect(acts(asks(9, refuse))[1]).toEqual({ ...hungUp('ADMIT_REFUSED'), retryAfterMs })
   })
 
@@ -197,6 +199,33 @@ describe('room', () => {
     const effects = comes()
     expect(acts(effects)[0]).toEqual(hungUp('ADMIT_REFUSED', peer('b')))
     expect(effects).toContainEqual({ kind: 'admit', peer: OTHER, region: 'eu' })
+  })
+})
+
+describe('a full node with peers of another region', () => {
+  const from = (region: string, id = OTHER): Effect[] => {
+    judge.admissions.set(id, { labels: new Map([['region', region]]) })
+    return comes(id, helloOf({ region }))
+  }
+  beforeEach(() => {
+    start({ limits: limitsOf({ hardDegree: 2 }) })
+    for (const id of ['a', 'b']) {
+      from('us', peer(id))
+      bench.pass(1)
+    }
+  })
+
+  it('lets go of one for one of its own region', () => {
+    const effects = acts(from('eu'))
+    expect(effects.map(({ kind }) => kind)).toEqual(['hangUp', 'reply', 'admit'])
+    expect(effects[0]).toEqual(hungUp('ADMIT_REFUSED', peer('b')))
+    expect(effects[2]).toEqual({ kind: 'admit', peer: OTHER, region: 'eu' })
+  })
+
+  it('tells one more of them to come back in an hour: a large region has many that would', () => {
+    const effects = from('us')
+    expect(replies(effects)).toMatchObject([{ code: 'ADMIT_REFUSED', retryAfterMs: LIMITS.linkSwapMs }])
+    expect(acts(effects)[1]).toEqual(hungUp('ADMIT_REFUSED'))
   })
 })
 
