@@ -39,7 +39,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   admissionsBurst: 'a hundred nodes that start at once need not wait',
   maxUnadmitted: 'see above',
   maxDegree: 'see above',
-  outsideDegree: 'for comparison only, so that regions hear of one another without gateways',
+  outsideDegree:
+    'for comparison only, so that regions hear of one another without gateways; whoever gets none does not hurry for it',
   hardDegree: 'twice the wanted degree: others may choose us as we choose them',
   seedDegree: 'every node of a region of that size may stand at one seed',
   heartbeatLiveMs: 'three heartbeats missed',

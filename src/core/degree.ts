@@ -31,7 +31,7 @@ export interface Links {
   readonly uncovered: readonly Pattern[]
 }
 
-const stores = (patterns: readonly Pattern[], wanted: Pattern): boolean =>
+export const stores = (patterns: readonly Pattern[], wanted: Pattern): boolean =>
   patterns.some((pattern) => covers(pattern, wanted))
 
 /** What counts of a link, made or in the making. */

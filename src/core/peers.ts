@@ -16,6 +16,7 @@ import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { type JudgeRecord, PeerBook } from './peers/book.ts'
 import { DialWindow } from './peers/dial-window.ts'
+import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
 import { Twin } from './peers/twin.ts'
 import { type Buckets, createBuckets } from './rate.ts'
@@ -42,6 +43,7 @@ export class Peers implements Stage {
   readonly #book: PeerBook
   readonly #redial: Redial
   readonly #window: DialWindow
+  readonly #outside: Outside
   readonly #twin = new Twin()
   readonly #removed = new Set<PeerId>()
   /** Dialled and taken up, and not admitted yet: the session of one that ends is forgotten before its end is told. */
@@ -52,6 +54,7 @@ export class Peers implements Stage {
   #nextExchangeMonoMs = 0
   #exchangePauseMs: number
   #nextSwapMonoMs = 0
+  /** Of links in the region, or to who stores its channels; those outside are apart. */
   #short = true
 
   constructor(config: CoreConfig, judge: Judge) {
@@ -60,6 +63,7 @@ export class Peers implements Stage {
     this.#book = new PeerBook(config.self, config.seeds, config.limits)
     this.#redial = new Redial(config.limits, config.random)
     this.#window = new DialWindow(config.limits, config.random)
+    this.#outside = new Outside(config, this.#book)
     this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
     this.#exchangePauseMs = config.limits.exchangeMinMs
   }
@@ -100,7 +104,7 @@ export class Peers implements Stage {
 
   onDialFailed(step: Step, journey: Journey, { address }: EventOf<'dialFailed'>): void {
     const peer = peerOf(address)
-    if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#isMissed(peer))
+    if (this.#book.knows(peer)) this.#failed(peer, step.now.monoMs)
     const [linked] = journey.admitted()
     // Where nobody is, it may be this host that is cut off.
     if (linked !== undefined) this.#book.missed(peer, this.#redial.failures(peer))
@@ -113,7 +117,7 @@ export class Peers implements Stage {
     const isFull = this.#book.isSeed(peer) && retryAfterMs > limits.redialIdleMaxMs && !this.#short && !submit
     const away = isFull ? [...this.#book.seeds()].filter((one) => journey.session(one) === undefined) : []
     for (const one of new Set([peer, ...away]))
-      this.#redial.told(one, step.now.monoMs, retryAfterMs, this.#short)
+      this.#redial.told(one, step.now.monoMs, retryAfterMs, this.#short && !this.#outside.has(one))
     this.#lookSoon(step)
   }
 
@@ -123,6 +127,7 @@ export class Peers implements Stage {
     if (this.#book.prove(peer)) this.#remember(step, peer)
     if (journey.session(peer)?.direction === 'outbound') {
       this.#window.made()
+      this.#outside.made(peer)
       // The dialler asks: both records go over in one exchange.
       this.#exchange(step, peer)
     }
@@ -139,7 +144,7 @@ export class Peers implements Stage {
       // A stranger is dialled by nobody: to remember each would fill the memory.
     } else if (this.#book.knows(peer)) {
       if (inVain && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
-      this.#redial.failed(peer, monoMs, this.#isMissed(peer))
+      this.#failed(peer, monoMs)
     }
     this.#lookSoon(step)
   }
@@ -196,15 +201,16 @@ export class Peers implements Stage {
     for (const peer of this.#book.takeDropped()) step.emit({ kind: 'forgetPeer', peer })
     const links = this.#withDials(admitted, [], monoMs)
     const candidates = this.#candidates(journey)
+    const isWorse = this.#outside.look(links, candidates)
     const missing = this.#wantedSeeds(journey, links, admitted, monoMs)
     const wasShort = this.#short
     this.#short = this.#isShort(links, candidates, missing)
-    if (this.#short && !wasShort) {
-      this.#redial.hurry(monoMs)
+    if (isWorse || (this.#short && !wasShort)) {
+      this.#redial.hurry(monoMs, (peer) => this.#isMissed(peer))
       this.#exchangeSoon(monoMs)
     }
     for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
-    const due = candidates.filter(({ peer }) => this.#redial.nextMonoMs(peer) <= monoMs)
+    const due = candidates.filter(({ peer }) => this.#nextMonoMs(peer) <= monoMs)
     const dials = chooseDials(
       this.#config,
       this.#withDials(admitted, candidates, monoMs),
@@ -219,16 +225,16 @@ export class Peers implements Stage {
     }
     this.#shed(step, journey, links, admitted, candidates)
     if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
-    this.#nextLookMonoMs = this.#afterLook(monoMs, missing)
+    this.#nextLookMonoMs = this.#afterLook(monoMs, [...missing, ...candidates.map(({ peer }) => peer)])
     step.wakeAt(this.#nextLookMonoMs)
   }
 
-  #afterLook(monoMs: number, missing: readonly PeerId[]): number {
+  #afterLook(monoMs: number, away: readonly PeerId[]): number {
     const { limits, random } = this.#config
     const pauseMs = (this.#short ? limits.redialMinMs : IDLE_LOOK_MS) * (0.75 + random() / 2)
     if (this.#short) return monoMs + pauseMs
-    // Not late for a seed whose turn comes before that.
-    const due = missing.filter((peer) => this.#isMissed(peer)).map((peer) => this.#redial.nextMonoMs(peer))
+    // Not late for one whose turn comes before that.
+    const due = away.filter((peer) => this.#isMissed(peer)).map((peer) => this.#nextMonoMs(peer))
     return Math.max(Math.min(monoMs + pauseMs, ...due), monoMs + limits.redialMinMs)
   }
 
@@ -237,7 +243,17 @@ export class Peers implements Stage {
    * parted each part has links enough within itself, and nobody but the seeds dials across.
    */
   #isMissed(peer: PeerId): boolean {
+    if (this.#outside.has(peer)) return this.#outside.isAlone
     return this.#short || (this.#config.submit && this.#book.isSeed(peer))
+  }
+
+  #failed(peer: PeerId, monoMs: number): void {
+    this.#outside.inVain(peer, monoMs)
+    this.#redial.failed(peer, monoMs, this.#isMissed(peer))
+  }
+
+  #nextMonoMs(peer: PeerId): number {
+    return Math.max(this.#redial.nextMonoMs(peer), this.#outside.nextMonoMs(peer))
   }
 
   #candidates(journey: Journey): Candidate[] {
@@ -274,17 +290,13 @@ export class Peers implements Stage {
     return shuffled(due, this.#config.random).slice(0, 1)
   }
 
-  /** Below the wanted degree: fewer links than there could be. */
+  /** Below the wanted degree: fewer links than there could be, those outside left out. */
   #isShort(links: Links, candidates: readonly Candidate[], missingSeeds: readonly PeerId[]): boolean {
     const { limits, region } = this.#config
     const near = candidates.filter((candidate) => candidate.region === region).length
     const wantsNear = links.own < limits.minDegree && near > 0
-    const wantsFar = links.outside < limits.outsideDegree && candidates.length > near
     return (
-      wantsNear ||
-      wantsFar ||
-      links.uncovered.length > 0 ||
-      (links.own < limits.minDegree && missingSeeds.length > 0)
+      wantsNear || links.uncovered.length > 0 || (links.own < limits.minDegree && missingSeeds.length > 0)
     )
   }
 

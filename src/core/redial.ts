@@ -99,11 +99,11 @@ export class Redial {
     state.nextMonoMs = Math.max(state.nextMonoMs, untilMonoMs)
   }
 
-  /** Below the wanted degree again: nobody waits longer than `redialMaxMs` from now. */
-  hurry(nowMonoMs: number): void {
+  /** Below the wanted degree again: of those that are missed nobody waits longer than `redialMaxMs` from now. */
+  hurry(nowMonoMs: number, isMissed: (peer: PeerId) => boolean): void {
     const { redialMaxMs } = this.#limits
-    for (const state of this.#states.values())
-      if (state.nextMonoMs > nowMonoMs + redialMaxMs) {
+    for (const [peer, state] of this.#states)
+      if (state.nextMonoMs > nowMonoMs + redialMaxMs && isMissed(peer)) {
         state.nextMonoMs = nowMonoMs + redialMaxMs * (0.5 + this.#random() / 2)
         // Dialled earlier than it was told: what comes to nothing from then on is a failure, and the pause grows.
         state.toldUntilMonoMs = Math.min(state.toldUntilMonoMs, state.nextMonoMs)

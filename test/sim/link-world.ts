@@ -24,12 +24,18 @@ export interface LinkWorldInit {
   /** Peers each node remembers from before. */
   readonly remembered: number
   readonly limits: Limits
+  /** Of the node with this number, seeds first; all are in one region unless said. */
+  readonly regionOf?: (at: number) => string
 }
 
-interface Host {
+export interface Host {
   readonly peer: PeerId
-  readonly core: NodeCore
+  readonly region: string
+  readonly make: () => NodeCore
+  core: NodeCore
   readonly links: Set<PeerId>
+  /** Milliseconds of each dial that reached it. */
+  readonly dialled: number[]
   up: boolean
   cancelWake: () => void
 }
@@ -48,15 +54,17 @@ export class LinkWorld {
   readonly #asked = new Map<string, { readonly asker: Host; readonly id: number }>()
   readonly #random: Random
   #requests = 0
+  #parted = false
 
   constructor(init: LinkWorldInit) {
     this.#random = stream(init.seed, 'links')
     const trust = new SimTrust(init.seeds)
     const keys = Array.from({ length: init.seeds + init.nodes }, (_, at) => keyNamed(`node ${at}`))
-    const chains = keys.map((key) => chainOf(trust, peerOfKey(key), 'all', 'all'))
+    const { regionOf = () => 'all' } = init
+    const chains = keys.map((key, at) => chainOf(trust, peerOfKey(key), regionOf(at), 'all'))
     const records = keys.map((key, at) =>
       signedRecord(key, {
-        region: 'all',
+        region: regionOf(at),
         zone: 'all',
         submit: at < init.seeds,
         chain: chains[at] as readonly Uint8Array[],
@@ -69,7 +77,7 @@ export class LinkWorld {
         self: peer,
         root: trust.rootEnvelope,
         patterns: PATTERNS,
-        region: 'all',
+        region: regionOf(at),
         zone: 'all',
         submit: at < init.seeds,
         seeds: seeds.filter((address) => peerOf(address) !== peer),
@@ -81,10 +89,11 @@ export class LinkWorld {
         random: stream(init.seed, 'node', at),
         limits: init.limits,
       }
+      const make = () => createNode(config)
       const host = {
-        peer,
-        core: createNode(config),
+        ...{ peer, region: regionOf(at), make, core: make() },
         links: new Set<PeerId>(),
+        dialled: [],
         up: false,
         cancelWake: () => {},
       }
@@ -115,7 +124,52 @@ export class LinkWorld {
       .sort((a, b) => a - b)
   }
 
+  in(region: string): Host[] {
+    return [...this.#hosts.values()].filter((host) => host.region === region)
+  }
+
+  /** Of each node of a region that is no seed, how many of its links stay in it. */
+  linksWithin(region: string): readonly number[] {
+    return this.in(region)
+      .filter(({ peer }) => !this.loads.has(peer))
+      .map((host) => this.#within(host))
+  }
+
+  #within({ links, region }: Host): number {
+    return [...links].filter((peer) => this.#hosts.get(peer)?.region === region).length
+  }
+
+  /** No region reaches another from now on, or all do again. */
+  part(parted: boolean): void {
+    this.#parted = parted
+    if (!parted) return
+    for (const host of this.#hosts.values())
+      for (const peer of [...host.links])
+        if (this.#hosts.get(peer)?.region !== host.region) this.#part(host, peer)
+  }
+
+  linksAcross(): number {
+    const all = [...this.#hosts.values()]
+    return (
+      all.reduce((sum, { links }) => sum + links.size, 0) -
+      all.reduce((sum, host) => sum + this.#within(host), 0)
+    )
+  }
+
+  /** It ends, and starts anew with nothing remembered. */
+  restart(host: Host, downMs: number): void {
+    host.up = false
+    host.cancelWake()
+    for (const peer of [...host.links]) this.#part(host, peer)
+    this.time.after(downMs, () => {
+      host.core = host.make()
+      host.up = true
+      this.#give(host, { kind: 'started', snapshot: EMPTY_SNAPSHOT })
+    })
+  }
+
   #give(host: Host, event: Event): void {
+    if (!host.up) return
     const { nowMs } = this.time
     const now = { monoMs: nowMs, wallMs: EPOCH_MS + Math.floor(nowMs) }
     for (const effect of host.core.handle(event, now)) this.#perform(host, effect)
@@ -150,7 +204,9 @@ export class LinkWorld {
     const to = this.#hosts.get(peerOf(address))
     if (to === undefined) return
     this.time.after(between(this.#random, DIAL_MS, 2 * DIAL_MS), () => {
-      if (!to.up) return this.#give(from, { kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
+      if (!to.up || (this.#parted && to.region !== from.region))
+        return this.#give(from, { kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
+      to.dialled.push(this.time.nowMs)
       this.loads.get(to.peer)?.dialled.push(this.time.nowMs)
       const link = { kind: 'connected', ownHost: false } as const
       this.#give(from, { ...link, peer: to.peer, direction: 'outbound', address })
