@@ -10,6 +10,7 @@ import {
 } from '@chainsafe/libp2p-gossipsub'
 import type { Connection, PeerId as Libp2pPeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
 import type { PeerId } from '../model/ids.ts'
+import { GossipStreams } from './gossip-streams.ts'
 import { pulled, type Reading } from './pulled.ts'
 import type { Unread } from './unread.ts'
 
@@ -27,6 +28,7 @@ export class Gate {
   readonly #admitted = new Map<PeerId, Connection>()
   readonly #topologies = new Set<Topology>()
   readonly #waiting = new Map<PeerId, Set<() => void>>()
+  readonly #streams = new GossipStreams((connection) => this.#tell(connection))
   /** Of each connection the gossip stream that is read, or waits to be, last: resolves when it is through. */
   readonly #lastRead = new WeakMap<Connection, Promise<void>>()
 
@@ -47,7 +49,7 @@ export class Gate {
   admit(connection: Connection): void {
     const peer = idOf(connection.remotePeer)
     this.#admitted.set(peer, connection)
-    for (const topology of this.#topologies) void topology.onConnect?.(connection.remotePeer, connection)
+    this.#tell(connection)
     this.#wake(peer)
   }
 
@@ -99,8 +101,8 @@ export class Gate {
       real.handle(protocol, this.#held(handler, inbound), options)
     gated.register = (protocol, topology, options) => {
       this.#topologies.add(topology)
-      const onConnect: NonNullable<Topology['onConnect']> = (peer, connection) => {
-        if (this.#admitted.get(idOf(peer)) === connection) void topology.onConnect?.(peer, connection)
+      const onConnect: NonNullable<Topology['onConnect']> = (_peer, connection) => {
+        this.#tell(connection)
       }
       // libp2p also calls it when a peer takes a protocol off its list, at its will: gossipsub would forget the peer
       // and go on reading from it, and what it then subscribes to stays for ever. `revoke` is the only end.
@@ -123,8 +125,17 @@ export class Gate {
         watch: () => unread.watch(stream, connection),
         working: (bytes) => unread.change(connection, bytes),
       }
-      await handler(pulled(stream, reading), connection)
+      await handler(pulled(stream, reading), this.#streams.of(connection))
     }
+  }
+
+  /** Has gossipsub open a stream where it has none. @returns whether the peer is admitted on this connection */
+  #tell(connection: Connection): boolean {
+    const { remotePeer } = connection
+    if (this.#admitted.get(idOf(remotePeer)) !== connection) return false
+    const standIn = this.#streams.of(connection)
+    for (const topology of this.#topologies) void topology.onConnect?.(remotePeer, standIn)
+    return true
   }
 
   /** Gossip streams of one connection are read one after the other. @returns to be called at the end of this one */

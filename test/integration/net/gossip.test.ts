@@ -1,8 +1,12 @@
+import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import { afterEach, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import { joined, Scripted, type ScriptOptions } from './scripted.ts'
+import { frame } from '../../../src/net/framing.ts'
+import { topicNames } from '../../../src/net/gossip.ts'
+import { rawPeer } from './raw-peer.ts'
+import { FLEET, joined, Scripted, type ScriptOptions } from './scripted.ts'
 
-const running: Scripted[] = []
+const running: { stop(): Promise<void> }[] = []
 const node = async (options?: ScriptOptions): Promise<Scripted> => {
   const started = await Scripted.start(options)
   running.push(started)
@@ -11,6 +15,16 @@ const node = async (options?: ScriptOptions): Promise<Scripted> => {
 afterEach(async () => {
   await Promise.all(running.splice(0).map((each) => each.stop()))
 })
+
+const subscription = frame(
+  [
+    RPC.encode({
+      subscriptions: [{ subscribe: true, topic: topicNames(FLEET, 'default').releases }],
+      messages: [],
+    }),
+  ],
+  1_000,
+)
 
 /** a - b - c: what reaches c has been relayed by b. */
 async function chain(): Promise<[Scripted, Scripted, Scripted]> {
@@ -94,4 +108,28 @@ test('nobody to hear a message is said, and is no failure', async () => {
   await alone.until('note', () => alone.notes.length > 0)
   expect(alone.notes).toMatchObject([{ level: 'debug', code: 'NET_UNREACHABLE' }])
   expect(alone.notes[0]?.text).toContain('NoPeersSubscribedToTopic')
+})
+
+test.each([
+  ['answers no stream', false],
+  ['answers none, and has opened its own', true],
+] as const)('a peer that %s holds up the gossip of no other', async (_what, opensOne) => {
+  const [a, mute, late] = [await node({ limits: { watchdogMs: 2_000 } }), await rawPeer(), await node()]
+  running.push(mute)
+  await mute.dial(a.address)
+  await a.event('connected', ({ peer }) => peer === mute.id)
+  mute.ignoreStreams()
+  a.transport.perform({ kind: 'admit', peer: mute.id, region: 'all' })
+  if (opensOne) {
+    const stream = await mute.stream('/meshsub/1.1.0')
+    stream.send(subscription)
+    await a.until('heard', () => a.transport.subscribers('releases').includes(mute.id))
+  }
+  await joined(late, a)
+  say(a, 'news')
+  await hears(late, 'news')
+  // at its second look the watchdog hangs up on whoever has no stream each way
+  await a.event('disconnected', ({ peer }) => peer === mute.id)
+  expect(a.of('disconnected')).toHaveLength(1)
+  expect(late.of('disconnected')).toEqual([])
 })

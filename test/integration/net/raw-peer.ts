@@ -17,6 +17,8 @@ export interface RawPeer {
   /** Gossip streams opened to it. */
   meshsubStreams(): number
   stream(protocol: string): Promise<Stream>
+  /** From now on it answers nothing on streams that are opened to it. */
+  ignoreStreams(): void
   /** Frames of yamux as they are, whatever they say. */
   frames(bytes: Uint8Array): void
   /** Each as a message of noise, whatever is in it. */
@@ -25,6 +27,12 @@ export interface RawPeer {
   answer(protocol: string, bytes: Uint8Array): Promise<void>
   encode(request: AnyRequest): Uint8Array
   stop(): Promise<void>
+}
+
+/** What libp2p answers with. */
+interface Answering {
+  readonly muxer: { removeEventListener(type: 'stream', listener: () => void): void }
+  onIncomingStream(): void
 }
 
 /** What noise makes of a connection. */
@@ -57,6 +65,12 @@ export async function rawPeer({ listen = false, meshsub = false } = {}): Promise
       const [connection] = node.getConnections()
       if (connection === undefined) throw new Error('not connected')
       return connection.newStream([protocol], { maxOutboundStreams: 64 })
+    },
+    ignoreStreams() {
+      for (const connection of node.getConnections()) {
+        const { muxer, onIncomingStream } = connection as unknown as Answering
+        muxer.removeEventListener('stream', onIncomingStream)
+      }
     },
     frames(bytes) {
       const [connection] = node.getConnections()
