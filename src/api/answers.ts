@@ -3,15 +3,23 @@ import { setImmediate } from 'node:timers/promises'
 import type { Context } from 'hono'
 import type { StreamingApi } from 'hono/utils/stream'
 import type { Limits } from '../limits.ts'
-import type { Listing } from './node-view.ts'
+import type { Listing, ReleaseChange } from './node-view.ts'
 import { problem } from './problem.ts'
 
 /** Of a stream of blocks: one read, one on its way to the socket, one in it. */
 const BLOCKS_UNDER_WAY = 3
 /** So much each connection may have on its way to it, and of a long event it has no more. */
 const PIECE_BYTES = 64 * 1024
-/** Files of a listing that become text before I/O and timers come again: some 4 ms. */
-const SLICE_FILES = 4_096
+/** Files of a listing, or paths, that become text before I/O and timers come again: some 4 ms. */
+const SLICE = 4_096
+
+/** Paths that changed, as readers are told of them. */
+interface Paths {
+  /** Undefined where there was no room for them. */
+  readonly parts: Promise<readonly Buffer[] | undefined>
+  readers: number
+  free: () => void
+}
 
 /**
  * What readers have not taken yet, of all connections together. Whoever asks for long answers and reads none of them
@@ -23,6 +31,8 @@ export class Answers {
   #bytes = 0
   readonly #forRoom = new Set<() => void>()
   #lastListing: Promise<unknown> = Promise.resolve()
+  readonly #paths = new Map<readonly string[], Paths>()
+  #lastPaths: Promise<unknown> = Promise.resolve()
 
   constructor({ maxHttpAnswerBytes, maxBlockBytes }: Limits) {
     this.#maxBytes = maxHttpAnswerBytes
@@ -65,16 +75,44 @@ export class Answers {
     return refusal
   }
 
-  /** Written as it is taken: only its last pieces are left to the socket. */
-  async event(stream: StreamingApi, text: string): Promise<void> {
-    const bytes = Buffer.from(text)
-    const free = this.#hold(bytes.length)
+  /**
+   * Written as it is taken: only its last pieces are left to the socket. The paths are made, and held, once for all who are
+   * told of the same ones, for as long as one of them takes them. @returns whether there was room for it
+   */
+  async event(stream: StreamingApi, { release, clock, changed }: ReleaseChange): Promise<boolean> {
+    const paths = this.#paths.get(changed) ?? this.#made(changed)
+    paths.readers += 1
     try {
-      for (let at = 0; at < bytes.length && !stream.aborted; at += PIECE_BYTES)
-        await stream.write(bytes.subarray(at, at + PIECE_BYTES))
+      const parts = await paths.parts
+      if (parts === undefined) return false
+      const facts = JSON.stringify({ release, clock }).slice(0, -1)
+      const head = Buffer.from(`event: release\ndata: ${facts},"changed":[`)
+      const all = [head, ...parts, Buffer.from(`]}\nid: ${release}\n\n`)]
+      for (const bytes of parts.length > 1 ? all : [Buffer.concat(all)])
+        for (let at = 0; at < bytes.length && !stream.aborted; at += PIECE_BYTES)
+          await stream.write(bytes.subarray(at, at + PIECE_BYTES))
+      return true
     } finally {
-      free()
+      paths.readers -= 1
+      if (paths.readers === 0) {
+        this.#paths.delete(changed)
+        paths.free()
+      }
     }
+  }
+
+  /** One after another, as listings. */
+  #made(changed: readonly string[]): Paths {
+    const parts = this.#lastPaths.then(async () => {
+      if (this.isFull) return undefined
+      const made = await slicesOf(changed)
+      paths.free = this.#hold(lengthOf(made))
+      return made
+    })
+    this.#lastPaths = parts.catch(() => undefined)
+    const paths: Paths = { parts, readers: 0, free: () => {} }
+    this.#paths.set(changed, paths)
+    return paths
   }
 
   /**
@@ -87,7 +125,7 @@ export class Answers {
   }
 
   #parts(c: Context, parts: readonly Buffer[]): Response {
-    const bytes = parts.reduce((sum, { length }) => sum + length, 0)
+    const bytes = lengthOf(parts)
     this.#until(c, bytes)
     const headers = { 'content-type': 'application/json', 'content-length': `${bytes}` }
     // As one body they would be copied twice and written in one turn.
@@ -135,12 +173,20 @@ export class Answers {
 export const outgoingOf = (c: Context): ServerResponse | undefined =>
   (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing
 
+const lengthOf = (parts: readonly Buffer[]): number => parts.reduce((sum, { length }) => sum + length, 0)
+
 async function partsOf({ release, files }: Listing): Promise<readonly Buffer[]> {
-  const parts = [Buffer.from(`{"release":${JSON.stringify(release)},"files":[`)]
-  for (let at = 0; at < files.length; at += SLICE_FILES) {
+  const head = Buffer.from(`{"release":${JSON.stringify(release)},"files":[`)
+  return [head, ...(await slicesOf(files)), Buffer.from(']}')]
+}
+
+/** What stands between the brackets of a list. */
+async function slicesOf(values: readonly unknown[]): Promise<readonly Buffer[]> {
+  const parts: Buffer[] = []
+  for (let at = 0; at < values.length; at += SLICE) {
     if (at > 0) await setImmediate()
-    const list = JSON.stringify(files.slice(at, at + SLICE_FILES))
+    const list = JSON.stringify(values.slice(at, at + SLICE))
     parts.push(Buffer.from(`${at > 0 ? ',' : ''}${list.slice(1, -1)}`))
   }
-  return [...parts, Buffer.from(']}')]
+  return parts
 }

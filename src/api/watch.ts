@@ -32,6 +32,9 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
       next = next === undefined ? change : newer(next, change)
       wake?.()
     }
+    const first = (change: ReleaseChange): void => {
+      next = next === undefined ? change : newer(change, next)
+    }
     const unsubscribe = node.subscribe(channel, hear, () => stream.abort())
     const beat = setInterval(() => {
       isQuiet = true
@@ -41,16 +44,16 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
     try {
       const current = await currentState(node, channel, sent)
       // What was activated meanwhile is newer than what was read.
-      if (current !== undefined) next = next === undefined ? current : newer(current, next)
+      if (current !== undefined) first(current)
       while (!stream.aborted) {
         if (next?.release === sent) next = undefined
         if (next !== undefined && !answers.isFull) {
-          const { release, clock, changed } = next
+          const change = next
           next = undefined
-          isQuiet = false
-          sent = release
-          const data = JSON.stringify({ release, clock, changed })
-          await answers.event(stream, `event: release\ndata: ${data}\nid: ${release}\n\n`)
+          if (await answers.event(stream, change)) {
+            isQuiet = false
+            sent = change.release
+          } else first(change)
           continue
         }
         // At once, too: the reader learns that the stream stands, though there may be nothing to tell for long.

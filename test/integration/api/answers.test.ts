@@ -55,6 +55,20 @@ async function unread(...targets: readonly string[]): Promise<Socket> {
   return socket
 }
 
+/** Reads what comes of a watch. */
+function watching(): () => string {
+  const { hostname, port } = new URL(served.api.url)
+  let text = ''
+  const socket = connect(Number(port), hostname, () =>
+    socket.write(`GET ${WATCH} HTTP/1.1\r\nHost: localhost\r\n\r\n`),
+  )
+  open.push(socket)
+  socket.on('data', (part) => {
+    text += part.toString('latin1')
+  })
+  return () => text
+}
+
 const codes = () => served.problems.map(({ code }) => code)
 
 describe('long answers under way are bounded', () => {
@@ -97,19 +111,31 @@ describe('long answers under way are bounded', () => {
     const node = await start({ [LONG]: 'a' }, { maxHttpAnswerBytes: 1, watchHeartbeatMs: 50 })
     const first = await unread(WATCH)
     expect((await ask(served.api.url, '/v1/status')).code).toBe('API_BUSY')
-    const { hostname, port } = new URL(served.api.url)
-    let text = ''
-    const second = connect(Number(port), hostname, () =>
-      second.write(`GET ${WATCH} HTTP/1.1\r\nHost: localhost\r\n\r\n`),
-    )
-    open.push(second)
-    second.on('data', (part) => {
-      text += part.toString('latin1')
-    })
-    await vi.waitFor(() => expect(text.match(/: alive\n/g)?.length).toBeGreaterThan(3), within)
-    expect(text).not.toContain('event: release')
+    const text = watching()
+    await vi.waitFor(() => expect(text().match(/: alive\n/g)?.length).toBeGreaterThan(3), within)
+    expect(text()).not.toContain('event: release')
     first.destroy()
-    await vi.waitFor(() => expect(text).toContain(`id: ${node.channels.get(CHANNEL)?.at(-1)?.id}`), within)
+    await vi.waitFor(() => expect(text()).toContain(`id: ${node.channels.get(CHANNEL)?.at(-1)?.id}`), within)
+  })
+
+  test('an event whose room another takes while it is made comes once there is some', async () => {
+    const node = await start({ [LONG]: 'a' }, { maxHttpAnswerBytes: 1, watchHeartbeatMs: 50 })
+    const both = Promise.withResolvers<void>()
+    let asked = 0
+    node.beforeFiles = () => {
+      asked += 1
+      return both.promise
+    }
+    const first = unread(WATCH)
+    await vi.waitFor(() => expect(asked).toBe(1), within)
+    const text = watching()
+    await vi.waitFor(() => expect(asked).toBe(2), within)
+    both.resolve()
+    await vi.waitFor(() => expect(text().match(/: alive\n/g)?.length).toBeGreaterThan(3), within)
+    expect(text()).not.toContain('event: release')
+    const socket = await first
+    socket.destroy()
+    await vi.waitFor(() => expect(text()).toContain(`id: ${node.channels.get(CHANNEL)?.at(-1)?.id}`), within)
   })
 })
 

@@ -60,6 +60,18 @@ test('the current state comes first, then each activation with the paths that ch
   expect(dataOf(seen.events[1])).toEqual({ release: second.id, clock: { ops: 2 }, changed: ['a'] })
 })
 
+test('what changed is made into text once, however many watch', async () => {
+  const watchers = await Promise.all([watch(), watch(), watch()])
+  const stringify = vi.spyOn(JSON, 'stringify')
+  const { id } = node.activate({ here: '1' })
+  for (const { releases } of watchers) await vi.waitFor(() => expect(releases()).toEqual([id]), within)
+  const made = stringify.mock.results.filter(({ value }) => String(value).includes('["here"]'))
+  stringify.mockRestore()
+  expect(made).toHaveLength(1)
+  for (const { events } of watchers)
+    expect(events[0]?.data).toBe(`{"release":"${id}","clock":{"ops":1},"changed":["here"]}`)
+})
+
 test('a channel that has nothing yet may be watched; the first release comes', async () => {
   const seen = await watch()
   await vi.waitFor(() => expect(seen.comments).toBeGreaterThan(0), within)

@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events'
 import type { Context } from 'hono'
-import { expect, test } from 'vitest'
+import type { StreamingApi } from 'hono/utils/stream'
+import { expect, test, vi } from 'vitest'
 import { Answers } from '../../../src/api/answers.ts'
-import type { Listing } from '../../../src/api/node-view.ts'
+import type { Listing, ReleaseChange } from '../../../src/api/node-view.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Digest, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, ReleaseId } from '../../../src/model/ids.ts'
 
 const listingOf = (files: number): Listing => ({
   release: 'r"1' as ReleaseId,
@@ -55,4 +56,80 @@ test('a listing that fails holds up no other', async () => {
     answers.listing(asked(), listingOf(1)),
   ])
   expect([failed.status, other.status]).toEqual(['rejected', 'fulfilled'])
+})
+
+/** A reader of events, whose pieces are taken when the test says so. */
+function reader() {
+  const pieces: Buffer[] = []
+  const taken = Promise.withResolvers<void>()
+  const write = async (piece: Uint8Array) => {
+    pieces.push(Buffer.from(piece))
+    await taken.promise
+  }
+  const stream = { aborted: false, write } as unknown as StreamingApi
+  return { stream, taken, pieces, text: () => Buffer.concat(pieces).toString() }
+}
+
+const changeOf = (paths: number): ReleaseChange => ({
+  channel: 'a/b' as Channel,
+  release: 'r"1' as ReleaseId,
+  clock: { ops: 3 },
+  changed: Array.from({ length: paths }, (_, at) => `ü"${at}`),
+})
+
+const textOf = ({ release, clock, changed }: ReleaseChange): string =>
+  `event: release\ndata: ${JSON.stringify({ release, clock, changed })}\nid: ${release}\n\n`
+
+test.each([0, 1, 4_096, 4_097, 10_000])('an event of %i paths is JSON on a line', async (paths) => {
+  const { stream, taken, text } = reader()
+  taken.resolve()
+  expect(await new Answers(LIMITS).event(stream, changeOf(paths))).toBe(true)
+  expect(text()).toBe(textOf(changeOf(paths)))
+})
+
+test('a short event is written at once', async () => {
+  const { stream, taken, pieces } = reader()
+  taken.resolve()
+  await new Answers(LIMITS).event(stream, changeOf(100))
+  expect(pieces).toHaveLength(1)
+})
+
+test('paths are made once for all who are told of them, in slices, and held until the last one has them', async () => {
+  const stringify = vi.spyOn(JSON, 'stringify')
+  const change = changeOf(10_000)
+  const slices = () => stringify.mock.calls.filter(([value]) => Array.isArray(value)).length
+  const answers = new Answers({ ...LIMITS, maxHttpAnswerBytes: 1 })
+  const readers = Array.from({ length: 5 }, reader)
+  const told = readers.map(({ stream }) => answers.event(stream, { ...change }))
+  for (const { pieces } of readers) await expect.poll(() => pieces.length).toBe(1)
+  const late = reader()
+  told.push(answers.event(late.stream, change))
+  for (const { taken } of readers) taken.resolve()
+  await Promise.all(told.slice(0, 5))
+  expect(answers.isFull).toBe(true)
+  late.taken.resolve()
+  expect(await Promise.all(told)).toEqual(Array(6).fill(true))
+  expect(slices()).toBe(3)
+  expect(answers.isFull).toBe(false)
+  vi.restoreAllMocks()
+  for (const { text } of [...readers, late]) expect(text()).toBe(textOf(change))
+})
+
+test('other paths are made one after another, and nothing is written of those that have no room', async () => {
+  const answers = new Answers({ ...LIMITS, maxHttpAnswerBytes: 1 })
+  const [a, b] = [reader(), reader()]
+  const told = [a, b].map(({ stream }) => answers.event(stream, changeOf(5_000)))
+  expect(await told[1]).toBe(false)
+  expect(b.pieces).toEqual([])
+  a.taken.resolve()
+  expect(await told[0]).toBe(true)
+  b.taken.resolve()
+  expect(await answers.event(b.stream, changeOf(5_000))).toBe(true)
+})
+
+test('a reader that goes holds nothing any more', async () => {
+  const answers = new Answers({ ...LIMITS, maxHttpAnswerBytes: 1 })
+  const gone = { aborted: false, write: async () => Promise.reject(new Error('gone')) }
+  await expect(answers.event(gone as unknown as StreamingApi, changeOf(1))).rejects.toThrow('gone')
+  expect(answers.isFull).toBe(false)
 })
