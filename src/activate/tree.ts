@@ -1,4 +1,4 @@
-import { constants, type Stats } from 'node:fs'
+import { constants, type Dirent, type Stats } from 'node:fs'
 import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -90,6 +90,14 @@ async function directoriesOf(root: string, files: readonly ManifestEntry[]): Pro
   return [...directories]
 }
 
+/** Between two of them I/O and timers come. */
+async function* slicesOf<T>(items: readonly T[]): AsyncGenerator<readonly T[]> {
+  for (let at = 0; at < items.length; at += SLICE) {
+    if (at > 0) await setImmediate()
+    yield items.slice(at, at + SLICE)
+  }
+}
+
 /** Of a path below this folder, or the folder itself. */
 const pathIn = (root: string, path: string): string => path.slice(root.length + 1)
 
@@ -125,19 +133,22 @@ export async function differenceOf(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   signal.throwIfAborted()
-  const expected = new Map(files.map((entry) => [entry.path, entry]))
-  let listing: readonly { path: string; isDirectory: boolean }[]
+  const expected = new Set<string>()
+  for await (const slice of slicesOf(files)) for (const { path } of slice) expected.add(path)
+  let listing: readonly Dirent[]
   try {
-    listing = (await readdir(root, { recursive: true, withFileTypes: true })).map((found) => ({
-      path: pathIn(root, join(found.parentPath, found.name)),
-      isDirectory: found.isDirectory(),
-    }))
+    listing = await readdir(root, { recursive: true, withFileTypes: true })
   } catch (error) {
     return differenceBy(error)
   }
-  const directories = new Set((await directoriesOf(root, files)).map((path) => pathIn(root, path)))
-  for (const { path, isDirectory } of listing) {
-    if (isDirectory ? !directories.has(path) : !expected.has(path)) return `${path}: not of this release`
+  const directories = new Set<string>()
+  for await (const slice of slicesOf(await directoriesOf(root, files)))
+    for (const path of slice) directories.add(pathIn(root, path))
+  for await (const slice of slicesOf(listing)) {
+    for (const found of slice) {
+      const path = pathIn(root, join(found.parentPath, found.name))
+      if (!(found.isDirectory() ? directories : expected).has(path)) return `${path}: not of this release`
+    }
   }
   for (const path of directories) {
     signal.throwIfAborted()

@@ -1,5 +1,5 @@
 /** A stop does not wait for what may take long: files and folders that are looked at or written one by one. */
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -10,7 +10,7 @@ import { ActivateBench } from './activate-bench.ts'
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>()
-  return { ...real, open: vi.fn(real.open) }
+  return { ...real, open: vi.fn(real.open), readdir: vi.fn(real.readdir) }
 })
 const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
 
@@ -30,6 +30,7 @@ const started = async (releases: readonly TestRelease[]): Promise<void> => {
 }
 afterEach(async () => {
   vi.mocked(open).mockReset().mockImplementation(real.open)
+  vi.mocked(readdir).mockReset().mockImplementation(real.readdir)
   await bench?.cleanUp()
 })
 
@@ -115,25 +116,57 @@ test('no more folders are made durable', async () => {
   expect([synced, await bench.trees()]).toEqual([1, []])
 })
 
-test('a long chain of folders with many files in it is gone through in slices, each folder once', async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'confmesh-chain-'))
-  const root = join(dir, 'tree')
-  await mkdir(root, { mode: 0o700 })
-  const chain = Array.from({ length: 500 }, () => 'd').join('/')
-  const files = Array.from({ length: 60_000 }, (_, at) => ({ path: `${chain}/${at}` })) as ManifestEntry[]
+/** Turns of the event loop so far. */
+function countTurns(): { readonly turns: () => number; stop(): void } {
   let turns = 0
   const count = (): void => {
     turns++
     timer = setImmediate(count)
   }
   let timer = setImmediate(count)
+  return { turns: () => turns, stop: () => clearImmediate(timer) }
+}
+
+const checked = (root: string, files: readonly ManifestEntry[]): Promise<string | undefined> =>
+  differenceOf(root, files, { mode: undefined, gid: undefined }, new AbortController().signal)
+
+test('a long chain of folders with many files in it is gone through in slices, each folder once', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'confmesh-chain-'))
+  const root = join(dir, 'tree')
+  await mkdir(root, { mode: 0o700 })
+  const chain = Array.from({ length: 500 }, () => 'd').join('/')
+  const files = Array.from({ length: 60_000 }, (_, at) => ({ path: `${chain}/${at}` })) as ManifestEntry[]
+  const counted = countTurns()
   const startedAt = performance.now()
-  const { signal } = new AbortController()
-  const difference = await differenceOf(root, files, { mode: undefined, gid: undefined }, signal)
-  clearImmediate(timer)
+  const difference = await checked(root, files)
+  counted.stop()
   await rm(dir, { recursive: true })
   expect(difference).toBe('the tree: other mode')
-  expect(turns).toBeGreaterThanOrEqual(10)
+  expect(counted.turns()).toBeGreaterThanOrEqual(10)
   // Some 0.2 s; with all folders of each file gone through it is half a minute.
   expect(performance.now() - startedAt).toBeLessThan(5_000)
+})
+
+test('what is to be in a tree, and what is found there, is gone through in slices', async () => {
+  const names = Array.from({ length: 60_000 }, (_, at) => `${at}`)
+  const files = names.map((path) => ({ path })) as ManifestEntry[]
+  const counted = countTurns()
+  const seen: number[] = []
+  let asked = 0
+  const found = names.map((name) => {
+    const isDirectory = () => {
+      seen.push(counted.turns())
+      return name === '59999'
+    }
+    return { parentPath: '/tree', name, isDirectory }
+  })
+  vi.mocked(readdir).mockImplementation(async () => {
+    asked = counted.turns()
+    return found as never
+  })
+  const difference = await checked('/tree', files)
+  counted.stop()
+  expect(difference).toBe('59999: not of this release')
+  expect(asked).toBeGreaterThanOrEqual(10)
+  expect((seen.at(-1) ?? 0) - (seen[0] ?? 0)).toBeGreaterThanOrEqual(10)
 })
