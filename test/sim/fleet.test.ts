@@ -9,11 +9,11 @@ describe('a simulated fleet under faults keeps its promises and converges when t
     const { ok, problem, bridged } = await runSeed(3)
     expect({ ok, problem }).toEqual({ ok: true, problem: undefined })
     expect(bridged).toBeGreaterThan(10)
-  }, 60_000)
+  })
 
   test('one seed is one run, the same to the byte', async () => {
     const [a, b] = [await runSeed(7), await runSeed(7)]
     expect(b.trace).toEqual(a.trace)
     expect(b.digest).toBe(a.digest)
-  }, 60_000)
+  })
 })

@@ -18,6 +18,6 @@ export function testSeeds(first: number, last: number, size: Size = ORDINARY): v
         if (!ok) failed.push(`seed ${seed}: ${problem} (replay: npm run sim -- --seed ${seed}${nodes})`)
       }
       expect(failed).toEqual([])
-    }, 300_000)
+    })
   }
 }
