@@ -1,7 +1,10 @@
 /** A slip of the hand in an option of a script ends it at once: a run of nothing must not look like one that is green. */
 import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+
+/** Scripts of many modules, each a process of a second or two: on a busy machine many times that. */
+vi.setConfig({ testTimeout: 60_000 })
 
 const root = resolve(import.meta.dirname, '../..')
 
