@@ -45,12 +45,11 @@ test('mute sockets of one address leave half of the handshakes to others, and ar
 })
 
 test('mute sockets of six addresses, that have every place, make room for others', async () => {
-  const node = await start({ maxHandshakes: 32, handshakeDeadlineMs: 60_000 })
+  const [node, friend] = [await start({ maxHandshakes: 32, handshakeDeadlineMs: 60_000 }), await start()]
   const opened: Socket[] = []
   for (const [address, places] of [16, 8, 4, 2, 1, 1].entries())
     opened.push(...(await mute(node, places, `127.0.0.${2 + address}`)))
   expect(standing(opened)).toBe(32)
-  const friend = await start()
   friend.transport.perform({ kind: 'dial', address: node.address })
   await friend.event('dialFailed')
   // a handshake that takes two seconds is late
@@ -63,7 +62,7 @@ test('mute sockets of six addresses, that have every place, make room for others
 })
 
 test('a mute socket ends at the deadline of a handshake, and makes room', async () => {
-  const node = await start({ maxHandshakes: 4, handshakeDeadlineMs: 1_000 })
+  const [node, friend] = [await start({ maxHandshakes: 4, handshakeDeadlineMs: 3_000 }), await start()]
   const opened = await mute(node, 2)
   const sinceMs = performance.now()
   await node.until('ended', () => standing(opened) === 0)
@@ -71,7 +70,7 @@ test('a mute socket ends at the deadline of a handshake, and makes room', async 
   expect(performance.now() - sinceMs).toBeLessThan(9_000)
   const again = await mute(node, 2)
   // the ends of those two would have been seen by now
-  await connect(await start(), node)
+  await connect(friend, node)
   expect(standing(again)).toBe(2)
   expect(node.refused).toEqual([])
 })
