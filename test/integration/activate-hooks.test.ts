@@ -175,7 +175,7 @@ test('a timeout ends the hook, its children and those that left its group', asyn
   const bench = await started()
   const pids = join(bench.dir, 'pids')
   const script = `sleep 300 & echo $! >> ${pids}; setsid sh -c 'echo $$ >> ${pids}; sleep 301 & echo $! >> ${pids}; wait' & sleep 302`
-  bench.restarted({ hooks: [shell(script, 700)] })
+  bench.restarted({ hooks: [shell(script, 3_000)] })
   expect(await bench.activate(first)).toMatchObject({ kind: 'unhealthy', code: 'HOOK_TIMEOUT' })
   const started3 = (await read(pids)).trim().split('\n').map(Number)
   expect(started3).toHaveLength(3)
