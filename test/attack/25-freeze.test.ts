@@ -1,6 +1,7 @@
 /** Rows 25 and 54: everything new is kept from a node, and all of its neighbours are hostile. */
 import { expect, test } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
+import { freePort } from '../e2e/free-port.ts'
 import { stage } from './kit/stage.ts'
 import { until } from './kit/victim.ts'
 
@@ -10,7 +11,8 @@ const QUICK = { beaconIntervalMs: 400, redialMinMs: 50, redialMaxMs: 200, redial
 
 test('all neighbours hostile and silent: it says so, serves on, keeps room for a seed, and finds one that comes back', async () => {
   const fleet = aFleet({ maxAgeS: 1 })
-  const seed = await aVictim(fleet, { seed: true, limits: QUICK })
+  const config = { listen: [`/ip4/127.0.0.1/tcp/${await freePort()}`] }
+  const seed = await aVictim(fleet, { seed: true, limits: QUICK, config })
   const first = fleet.release({ counter: 1 })
   await seed.submit(first)
   const victim = await aVictim(fleet, {
@@ -32,13 +34,7 @@ test('all neighbours hostile and silent: it says so, serves on, keeps room for a
   expect([frozen.state, frozen.active?.release]).toEqual(['stale', first.id])
   expect((await victim.client.snapshot('pay/prod')).release).toBe(first.id)
   expect(besiegers.filter(({ connections }) => connections > 0)).toHaveLength(3)
-  const [listen] = seed.address.split('/p2p/') as [string]
-  const back = await aVictim(fleet, {
-    seed: true,
-    dir: seed.dir,
-    limits: QUICK,
-    config: { listen: [listen] },
-  })
+  const back = await aVictim(fleet, { seed: true, dir: seed.dir, limits: QUICK, config })
   const second = fleet.release({ counter: 2 })
   await back.submit(second)
   await victim.runs(second)

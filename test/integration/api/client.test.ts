@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { Client, type Snapshot } from '../../../src/client/index.ts'
+import { freePort } from '../../e2e/free-port.ts'
 import { CHANNEL, FakeNode, type Served, serve, sha } from './fake-node.ts'
 
 let node: FakeNode
@@ -300,7 +301,8 @@ test('a port in use is said so', async () => {
 describe('watching', () => {
   test('goes on after the node was away, with what changed meanwhile', async () => {
     node.activate({ a: '1', b: '1' })
-    const served = await start()
+    const listen = `127.0.0.1:${await freePort()}`
+    const served = await start({ listen })
     const client = new Client({ api: served.api.url })
     const lost: Error[] = []
     const watch = client.watch(CHANNEL, { onDisconnect: (error) => lost.push(error) })
@@ -310,7 +312,7 @@ describe('watching', () => {
     await served.api.stop()
     const next = watch.next()
     const second = node.activate({ a: '2', b: '1' })
-    await start({ listen: served.api.url.slice(7) })
+    await start({ listen })
     const { value } = await next
     expect([value?.release, textOf(value, 'a'), value?.changed]).toEqual([second.id, '2', ['a']])
     expect(lost.length).toBeGreaterThan(0)
@@ -320,7 +322,8 @@ describe('watching', () => {
   test('starts from the state file while the node is down, then takes the newest', async () => {
     const stateFile = join(dir, 'state', 'payments.json')
     const first = node.activate({ a: '1' })
-    const served = await start()
+    const listen = `127.0.0.1:${await freePort()}`
+    const served = await start({ listen })
     const client = new Client({ api: served.api.url })
     const before = client.watch(CHANNEL, { stateFile })
     const live = (await before.next()).value
@@ -335,7 +338,7 @@ describe('watching', () => {
     expect(String(kept?.files.get('a'))).toBe(String(live?.files.get('a')))
     const second = node.activate({ a: '2' })
     const next = watch.next()
-    await start({ listen: served.api.url.slice(7) })
+    await start({ listen })
     const { value } = await next
     expect([value?.release, value?.fromDisk, value?.changed]).toEqual([second.id, false, ['a']])
     await watch.return(undefined)
