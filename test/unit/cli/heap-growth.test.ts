@@ -5,8 +5,8 @@ import { GarbageBound } from '../../../src/cli/heap-growth.ts'
 
 const MODULE = join(import.meta.dirname, '../../../src/cli/heap-growth.ts')
 
-/** Six processes of a second or two each: on a busy machine many times that. */
-vi.setConfig({ testTimeout: 60_000 })
+/** Up to twelve processes of a second or two each: on a busy machine many times that. */
+vi.setConfig({ testTimeout: 180_000 })
 
 const COMMON = `
   import { setImmediate } from 'node:timers/promises'
@@ -48,15 +48,23 @@ const NEAR_FOUR = { least: 4, most: 6 }
 const isNearFour = (mib: number | undefined): boolean =>
   mib !== undefined && mib >= NEAR_FOUR.least && mib <= NEAR_FOUR.most
 
-/** Two collections may come before the bound is set anew after the first, and then it grows once more: in one of ten runs. */
-const leastOf = (figure: string, program: string): Record<string, number> => {
-  const all = [1, 2, 3].map(() => run(program) as Record<string, number>)
-  return all.reduce((a, b) => ((a[figure] ?? 0) <= (b[figure] ?? 0) ? a : b))
+const MOST_RUNS = 6
+
+/**
+ * Two collections may come before the bound is set anew after the first, and then it grows once more: in one of ten runs,
+ * and in one of a million in all of these.
+ * @returns what the first run that fits says, or the last
+ */
+function whereItFits(fits: (said: Record<string, number>) => boolean, program: string) {
+  for (let runs = 1; ; runs += 1) {
+    const said = run(program) as Record<string, number>
+    if (fits(said) || runs === MOST_RUNS) return said
+  }
 }
 
 test('the young generation of a node works with 4 MiB, where V8 would take many times that', () => {
-  const { free, bounded } = leastOf(
-    'bounded',
+  const { free, bounded } = whereItFits(
+    (said) => isNearFour(said.bounded),
     `
     await work()
     const free = semiSpace()
@@ -70,8 +78,8 @@ test('the young generation of a node works with 4 MiB, where V8 would take many 
 })
 
 test('what V8 takes off it while the node is idle it gets back', () => {
-  const { first, idle, busy } = leastOf(
-    'busy',
+  const { first, idle, busy } = whereItFits(
+    (said) => isNearFour(said.busy),
     `
     boundHeapGrowth()
     const first = semiSpace()
@@ -87,10 +95,7 @@ test('what V8 takes off it while the node is idle it gets back', () => {
 })
 
 test('and keeps to it while V8 marks what lives, whatever is made meanwhile', () => {
-  const most = (more: string): number | undefined =>
-    leastOf(
-      'most',
-      `
+  const growing = (more: string): string => `
     boundHeapGrowth()
     ${more}
     let most = 0
@@ -100,10 +105,13 @@ test('and keeps to it while V8 marks what lives, whatever is made meanwhile', ()
       if (i % 20_000 === 0) await setImmediate()
       if (i % 5_000 === 0) most = Math.max(most, young().physical_space_size / 2 ** 20)
     }
-    console.log(JSON.stringify({ most }))`,
-    ).most
-  expect(most('')).toBeLessThanOrEqual(2 * NEAR_FOUR.most)
-  expect(most("setFlagsFromString('--separate-gc-phases')")).toBeGreaterThan(2 * NEAR_FOUR.most)
+    console.log(JSON.stringify({ most }))`
+  const isBounded = ({ most = 0 }): boolean => most <= 2 * NEAR_FOUR.most
+  const isBeyond = (said: { most?: number }): boolean => !isBounded(said)
+  expect(whereItFits(isBounded, growing(''))).toSatisfy(isBounded)
+  const byItself = growing("setFlagsFromString('--separate-gc-phases')")
+  // To 20 to 70 MiB, and on a busy machine now and then to less than the bound.
+  expect(whereItFits(isBeyond, byItself)).toSatisfy(isBeyond)
 })
 
 /** The heap on average over what lives, while things grow old and are garbage then, as what peers send does. */
