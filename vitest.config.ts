@@ -61,7 +61,8 @@ export default defineConfig({
     sequence: { sequencer: Paired },
     coverage,
     projects: [
-      layer('unit', 10_000),
+      // Some compute for a second or two, which is ten times as much on a busy machine; none waits for long.
+      layer('unit', 60_000, { expect: { poll: { timeout: 5_000 } } }),
       layer('property', 120_000),
       layer('contract', 60_000),
       layer('attack', 120_000),

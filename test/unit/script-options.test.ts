@@ -1,10 +1,7 @@
 /** A slip of the hand in an option of a script ends it at once: a run of nothing must not look like one that is green. */
 import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
-import { expect, test, vi } from 'vitest'
-
-/** Scripts of many modules, each a process of a second or two: on a busy machine many times that. */
-vi.setConfig({ testTimeout: 60_000 })
+import { expect, test } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 
