@@ -110,7 +110,8 @@ test.each([
   { what: 'its window has room for a byte', more: 13, connection: {} },
   { what: 'its window has room for all', more: 2 ** 20, connection: { capacity: 1, delay: 60_000 } },
 ])('who takes no answers has one held for it, however often it says that $what', async (one) => {
-  const peer = serving(500, one.connection)
+  // by a deadline that all of this is well within
+  const peer = serving(2_000, one.connection)
   let most = 0
   for (let round = 0; round < 20; round += 1) {
     peer.want()
