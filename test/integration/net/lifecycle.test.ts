@@ -32,7 +32,7 @@ async function silentServer(): Promise<{ port: number; close(): void }> {
 }
 
 test('dialling: nobody there, somebody else there, nobody who speaks', async () => {
-  const [a, b] = [await node({ limits: { dialDeadlineMs: 700 } }), await node()]
+  const [a, b] = [await node({ limits: { dialDeadlineMs: 3_000 } }), await node()]
   const stranger = peerIdOf(newIdentityPem())
   const elsewhere = b.address.replace(b.id, stranger) as Address
   a.dial({ address: elsewhere })
