@@ -1,10 +1,18 @@
 /** Three regions of real processes: what crosses a border, and what does when a gateway dies in mid-release. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { rank } from '../../src/core/rendezvous.ts'
+import type { PeerId } from '../../src/model/ids.ts'
 import { converged, type InitResult, publish, RealFleet, type RealNode, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
-/** Not one of so many has a node of three as the first in one run of three thousand. */
-const ROUNDS = 20
+/** Not one of so many has a node of three as the first in one run of two hundred thousand. */
+const ROUNDS = 30
+/**
+ * Of a release into a region: from the first gateway and from the next, should it be late. They wait for one another
+ * 50 ms by their clocks, so that on a busy machine a third may pull, too, before it reads what the second told it. A fault
+ * in the ranks brings three each time: what has more is played once more. test/sim/borders.test.ts holds the bound without clocks.
+ */
+const MOST_COPIES = 2
 const fleet = new RealFleet()
 let made: InitResult
 let seed: RealNode
@@ -46,37 +54,55 @@ beforeAll(async () => {
 afterAll(() => fleet.end())
 
 test('a small release comes over each border once at the median, and twice at most', async () => {
+  const copiesOf = async (name: string): Promise<[number, number]> => {
+    const before = [await entered(eu), await entered(us)] as const
+    await converged([seed, ...eu, ...us], CHANNEL, await release(name))
+    return [(await entered(eu)) - before[0], (await entered(us)) - before[1]]
+  }
   const counts: number[] = []
   for (let round = 0; round < 5; round += 1) {
-    const before = [await entered(eu), await entered(us)] as const
-    await converged([seed, ...eu, ...us], CHANNEL, await release(`round ${round}`))
-    counts.push((await entered(eu)) - before[0], (await entered(us)) - before[1])
+    const copies = await copiesOf(`round ${round}`)
+    const isBeyond = Math.max(...copies) > MOST_COPIES
+    counts.push(...(isBeyond ? await copiesOf(`round ${round} once more`) : copies))
   }
   counts.sort((a, b) => a - b)
-  expect([counts[5], Number(counts.at(-1)) <= 2, counts]).toEqual([1, true, counts])
+  expect([counts[5], Number(counts.at(-1)) <= MOST_COPIES, counts]).toEqual([1, true, counts])
 }, 240_000)
 
 test('a gateway frozen in mid-release: the others of its region get each all the same, two copies at most', async () => {
-  const [frozen, ...others] = us
+  const [frozen, ...others] = us as [RealNode, ...RealNode[]]
   const pulled = async (): Promise<number> => {
     const counts = await Promise.all(others.map((node) => received(node, 'releases-pulled')))
     return counts.reduce((sum, count) => sum + count, 0)
   }
-  // Stopped, not killed: its connections stay, nobody is told, and what is pushed to it is on its way to nobody.
-  frozen?.process.kill('SIGSTOP')
-  try {
-    // One in three releases has it as the first of its region: what nobody else was pushed is pulled.
-    let wasFirst = false
-    for (let round = 0; !wasFirst && round < ROUNDS; round += 1) {
-      const before = [await entered(others), await pulled()] as const
-      await converged([seed, ...eu, ...others], CHANNEL, await release(`frozen ${round}`))
-      wasFirst = (await pulled()) > before[1]
-      const copies = (await entered(others)) - before[0] + (wasFirst ? 1 : 0)
-      expect([round, copies <= 2, copies]).toEqual([round, true, copies])
+  /** A release while it is frozen; the copies that came, and whether one was pushed to it, so that others pulled theirs. */
+  const play = async (name: string): Promise<{ id: string; copies: number; isFirst: boolean }> => {
+    const before = [await entered(others), await pulled()] as const
+    // Stopped, not killed: its connections stay, nobody is told, and what is pushed to it is on its way to nobody.
+    frozen.process.kill('SIGSTOP')
+    try {
+      const id = await release(name)
+      await converged([seed, ...eu, ...others], CHANNEL, id)
+      const [first] = rank(
+        id,
+        us.map(({ peerId }) => peerId as PeerId),
+      )
+      const isFirst = first === frozen.peerId && (await pulled()) > before[1]
+      return { id, isFirst, copies: (await entered(others)) - before[0] + (isFirst ? 1 : 0) }
+    } finally {
+      frozen.process.kill('SIGCONT')
     }
-    expect(wasFirst).toBe(true)
-  } finally {
-    frozen?.process.kill('SIGCONT')
   }
+  // One in three releases has it as the first of its region: what nobody else was pushed is pulled.
+  let [wasFirst, beyond] = [false, 0]
+  for (let round = 0; !wasFirst && round < ROUNDS; round += 1) {
+    const { id, copies, isFirst } = await play(`frozen ${round}`)
+    if (copies > MOST_COPIES) beyond += 1
+    else wasFirst = isFirst
+    expect([round, beyond <= 1, copies]).toEqual([round, true, copies])
+    // Without its heartbeats the others soon rank without it: the one that is due goes out as it thaws.
+    await converged([frozen], CHANNEL, id)
+  }
+  expect(wasFirst).toBe(true)
   await converged(us, CHANNEL, await release('thawed'))
 }, 240_000)
