@@ -130,7 +130,7 @@ export const BLOCKS: readonly WireBound[] = [
   ...constants('core/fetch/sources.ts', sources, [
     [
       'MAX_RELEASES',
-      'releases of which announcements are remembered',
+      'releases of which announcements are remembered, besides those that are being fetched',
       'what was used longest ago: forgotten',
     ],
     [
@@ -145,6 +145,11 @@ export const BLOCKS: readonly WireBound[] = [
     ],
   ]),
   ...constants('core/holders.ts', holders, [
+    [
+      'MAX_WHOLE',
+      'peers remembered to have all of a release',
+      'whoever was asked in vain; else who says so last',
+    ],
     ['MAX_PLACES', 'blocks that one announcement may name', 'the sender: the rest is not looked at'],
     [
       'PLACES_A_MESSAGE',

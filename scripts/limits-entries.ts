@@ -14,6 +14,8 @@ export const ENTRIES = {
   relayed: 896,
   /** A stored channel, as what one peer was offered of it. */
   offered: 228,
+  /** A release that is being fetched, as what one peer says to have all of. */
+  holder: 48,
   /** What a channel is compared by, in a list. */
   short: 44,
   /** A release that one peer is known to have, or is to be told of. */

@@ -2,7 +2,7 @@
 import { MAX_WAITED_FOR } from '../src/core/fetch/askers.ts'
 import { MAX_PAGES } from '../src/core/fetch/handed.ts'
 import { MAX_PARTS } from '../src/core/fetch/sources.ts'
-import { MAX_PLACES } from '../src/core/holders.ts'
+import { MAX_PLACES, MAX_WHOLE } from '../src/core/holders.ts'
 import { MAX_HOSTS } from '../src/core/hosts.ts'
 import { MAX_BLOCKS, MAX_HOLDERS } from '../src/core/serve/copies.ts'
 import { SLOW_MS } from '../src/core/serve/slow-takers.ts'
@@ -69,6 +69,11 @@ export function signed(): readonly Held[] {
       what: 'their twins',
       of: `${times(L.maxChannels, 'twin')}: a second one in the same place`,
       bytes: L.maxChannels * ENTRIES.twin,
+    },
+    {
+      what: 'who has them, while they are fetched',
+      of: `${many(L.maxChannels)} × ${times(MAX_WHOLE, 'holder')}`,
+      bytes: L.maxChannels * MAX_WHOLE * ENTRIES.holder,
     },
     {
       what: 'channels as peers see them, and those relayed',

@@ -108,6 +108,7 @@ export class Fetch {
     const job = new FetchJob(release, check, step.now.monoMs, limits)
     if (this.#news.has(release.id)) job.nextQueryMonoMs += limits.rescueMs * (0.75 + random() / 2)
     this.#jobs.set(release.id, job)
+    this.#sources.began(release.id)
     for (const page of release.header.pages) {
       this.#need(step, journey, job, page)
       const bytes = this.#handed.page(page)
@@ -136,6 +137,7 @@ export class Fetch {
   /** A newer target, or none: no more is asked for; what is here stays. */
   stop(release: ReleaseId): void {
     this.#jobs.delete(release)
+    this.#sources.ended(release)
     this.#offers.stop(release)
   }
 
@@ -214,6 +216,7 @@ export class Fetch {
     const job = this.#jobs.get(release)
     if (job === undefined) return undefined
     this.#jobs.delete(release)
+    this.#sources.ended(release)
     this.#offers.onWhole(step, release, job.channel, job.digests.length <= this.#config.limits.fewBlocks)
     return step.now.monoMs - job.sinceMonoMs
   }
@@ -261,8 +264,10 @@ export class Fetch {
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
-    if (!this.#pull.onReply(step, journey, id, reply)) return false
-    this.#pump(step, journey)
+    const told = this.#pull.onAnswer(step, id, reply)
+    if (told === undefined && !this.#pull.onReply(step, journey, id, reply)) return false
+    // Of very many its turn would come much later.
+    this.#pump(step, journey, undefined, told === undefined ? undefined : this.#jobs.get(told))
     return true
   }
 
@@ -373,10 +378,10 @@ export class Fetch {
     }
   }
 
-  #pump(step: Step, journey: Journey, only?: FetchJob): void {
+  #pump(step: Step, journey: Journey, only?: FetchJob, first?: FetchJob): void {
     if (this.#isReadOnly) return
     if (step.now.monoMs < this.#pausedUntilMonoMs) step.wakeAt(this.#pausedUntilMonoMs)
-    else this.#pull.pump(step, journey, only)
+    else this.#pull.pump(step, journey, only, first)
   }
 
   #complain(step: Step): void {

@@ -12,6 +12,8 @@ export interface Holding {
 
 /** So many places cost as much as the rest of a message: 16,384 take 0.1 ms to mark. */
 export const PLACES_A_MESSAGE = 16_384
+/** Peers that have all of one release: more are of no use, since no more blocks are asked for at once (`maxWants`). */
+export const MAX_WHOLE = 64
 /** Places a peer may name: more than the blocks of the largest release, in 128 KiB of bits. */
 export const MAX_PLACES = 1 << 20
 
@@ -19,8 +21,15 @@ interface Holder {
   whole: boolean
   /** It gave a block without having announced any: it may well have the rest. */
   likely: boolean
-  bits: Bitmap
+  /** Once it names single places. */
+  bits: Bitmap | undefined
 }
+
+/** One for all that have never said anything else: of very many releases most peers have all. */
+const ALL: Holder = Object.freeze({ whole: true, likely: false, bits: undefined })
+
+/** As whoever looks for a source sees it. */
+export type Known = Pick<Holders, 'announced' | 'any' | 'has' | 'isLiar' | 'isWhole' | 'knows' | 'pick'>
 
 export class Holders {
   readonly #holders = new Map<PeerId, Holder>()
@@ -30,12 +39,12 @@ export class Holders {
   #twice = new Bitmap()
   #isStale = false
 
-  takes(peer: PeerId, holding: Holding): void {
+  /** @param counts whose word does: others make room */
+  takes(peer: PeerId, holding: Holding, counts: (peer: PeerId) => boolean = () => true): void {
     if (this.#liars.has(peer) || isNothing(holding)) return
     const { whole, bitmap, ranges = [] } = holding
+    if (whole) return this.#hasAll(peer, counts)
     const holder = this.#of(peer)
-    holder.whole ||= whole
-    if (whole) return
     for (const [at, byte] of bitmap?.entries() ?? []) this.#mark(holder, at, byte)
     let left = MAX_PLACES
     for (let at = 0; at + 1 < ranges.length && left > 0; at += 2) {
@@ -75,7 +84,7 @@ export class Holders {
 
   has(peer: PeerId, place: number): boolean {
     const holder = this.#holders.get(peer)
-    return holder !== undefined && (holder.whole || holder.bits.has(place))
+    return holder !== undefined && (holder.whole || holder.bits?.has(place) === true)
   }
 
   /** It announced or gave something. */
@@ -96,13 +105,14 @@ export class Holders {
     if (holder === undefined) return undefined
     if (this.#isStale) this.#recount()
     if (holder.whole) return open.pick(undefined, random, this.#once)
+    if (!holder.likely && holder.bits === undefined) return undefined
     return open.pick(holder.likely ? undefined : holder.bits, random, this.#twice)
   }
 
   /** By anybody whose word counts. */
   announced(place: number, counts: (peer: PeerId) => boolean): boolean {
     for (const [peer, holder] of this.#holders)
-      if ((holder.whole || holder.bits.has(place)) && counts(peer)) return true
+      if ((holder.whole || holder.bits?.has(place) === true) && counts(peer)) return true
     return false
   }
 
@@ -123,11 +133,28 @@ export class Holders {
   forgetPlaces(peer: PeerId): void {
     const holder = this.#holders.get(peer)
     if (holder?.whole !== true) return this.forget(peer)
-    holder.bits = new Bitmap()
+    if (holder !== ALL) holder.bits = undefined
     this.#isStale = true
   }
 
+  #hasAll(peer: PeerId, counts: (peer: PeerId) => boolean): void {
+    if (this.isWhole(peer) || !this.#hasRoom(counts)) return
+    if (this.knows(peer)) this.#of(peer).whole = true
+    else this.#holders.set(peer, ALL)
+  }
+
+  #hasRoom(counts: (peer: PeerId) => boolean): boolean {
+    if (this.#holders.size < MAX_WHOLE) return true
+    const whole = [...this.#holders].flatMap(([peer, holder]) => (holder.whole ? [peer] : []))
+    if (whole.length < MAX_WHOLE) return true
+    const vain = whole.find((peer) => !counts(peer))
+    if (vain === undefined) return false
+    this.forget(vain)
+    return true
+  }
+
   #mark(holder: Holder, at: number, byte: number): void {
+    holder.bits ??= new Bitmap()
     const news = byte & ~holder.bits.byteAt(at)
     holder.bits.mergeAt(at, news)
     this.#twice.mergeAt(at, news & this.#once.byteAt(at))
@@ -139,18 +166,24 @@ export class Holders {
     this.#once = new Bitmap()
     this.#twice = new Bitmap()
     for (const { bits } of this.#holders.values())
-      for (const [at, byte] of bits.toBytes().entries()) {
+      for (const [at, byte] of bits?.toBytes().entries() ?? []) {
         this.#twice.mergeAt(at, byte & this.#once.byteAt(at))
         this.#once.mergeAt(at, byte)
       }
   }
 
+  /** To be changed. */
   #of(peer: PeerId): Holder {
-    const holder = this.#holders.get(peer) ?? { whole: false, likely: false, bits: new Bitmap() }
+    const known = this.#holders.get(peer)
+    if (known !== undefined && known !== ALL) return known
+    const holder: Holder = { whole: known === ALL, likely: false, bits: undefined }
     this.#holders.set(peer, holder)
     return holder
   }
 }
+
+/** Of what nobody has said anything of. */
+export const NOBODY: Known = new Holders()
 
 /** Whoever asks what is here says so, too: that makes it no holder. */
 export const isNothing = ({ whole, bitmap, ranges = [] }: Holding): boolean =>

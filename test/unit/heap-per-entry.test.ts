@@ -16,7 +16,9 @@ import { encodeCanonicalJson } from '../../src/codec/json.ts'
 import { decodePeerRecord, encodePeerRecord } from '../../src/codec/peer-record.ts'
 import { BridgeItems } from '../../src/core/bridge/items.ts'
 import { Askers } from '../../src/core/fetch/askers.ts'
+import { Sources } from '../../src/core/fetch/sources.ts'
 import { BeaconCache } from '../../src/core/freshness/beacon-cache.ts'
+import { MAX_WHOLE } from '../../src/core/holders.ts'
 import type { Journey } from '../../src/core/journey.ts'
 import { LatestSet } from '../../src/core/latest.ts'
 import { createBuckets } from '../../src/core/rate.ts'
@@ -221,6 +223,19 @@ describe('what peers ask and say', () => {
       each(createBuckets<string>(1, 1, 4_096), (hosts, at) =>
         hosts.take(own(`/ip4/192.0.2.${at}`), at + 0.5),
       ),
+    )
+  })
+
+  test('a peer that has all of what is being fetched', () => {
+    const sources = new Sources(LIMITS)
+    expectAtMost(
+      'holder',
+      10_000,
+      each(sources, (of, at) => {
+        const release = `r${Math.floor(at / MAX_WHOLE)}` as ReleaseId
+        if (at % MAX_WHOLE === 0) of.began(release)
+        of.announced(release, `p${at % MAX_WHOLE}` as PeerId, { whole: true })
+      }),
     )
   })
 

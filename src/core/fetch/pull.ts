@@ -4,7 +4,7 @@
  */
 import { sha256 } from '../../codec/digest.ts'
 import type { Code } from '../../errors.ts'
-import type { Digest, PeerId } from '../../model/ids.ts'
+import type { Digest, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { AnyReply, BlocksReply } from '../../model/messages.ts'
 import type { CoreConfig } from '../config.ts'
 import type { RequestId } from '../events.ts'
@@ -65,12 +65,15 @@ export class Pull {
     this.#queries = new Queries(config, sources, this.#patience, puller)
   }
 
-  /** Ask for as much as the limits allow: for this one alone, or for all. Of very many some are looked at in one go. */
-  pump(step: Step, journey: Journey, only?: FetchJob): void {
+  /**
+   * Ask for as much as the limits allow: for this one alone, or for all. Of very many some are looked at in one go.
+   * @param first among them, whosever turn it is
+   */
+  pump(step: Step, journey: Journey, only?: FetchJob, first?: FetchJob): void {
     let wakeMs = Number.POSITIVE_INFINITY
     // in one order for all: there may be hundreds of them
     let ranking: Ranking | undefined
-    for (const job of only === undefined ? this.#rounds.next(this.#puller.jobs()) : [only]) {
+    for (const job of only === undefined ? this.#rounds.next(this.#puller.jobs(), first) : [only]) {
       if (job.refused || job.closing) continue
       wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
       if (this.#isEarly(job, step.now.monoMs)) {
@@ -94,9 +97,13 @@ export class Pull {
     return Math.min(this.#config.limits.repairMs, nextTurnMs(withoutMs, this.#patience.stuckMs) - withoutMs)
   }
 
+  /** A neighbour says what it has. @returns of which release; undefined: it was asked for something else */
+  onAnswer(step: Step, id: RequestId, reply: AnyReply): ReleaseId | undefined {
+    return this.#queries.onReply(step, id, reply)
+  }
+
   /** True: the question was ours, and is closed. */
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
-    if (this.#queries.onReply(step, id, reply)) return true
     const isBlock = reply.protocol === 'blocks' && reply.message.type === 'block'
     const asked = this.#close(id, step.now.monoMs, isBlock)
     if (asked === undefined) return false
@@ -347,7 +354,7 @@ export class Pull {
   #receive(step: Step, journey: Journey, asked: Asked, bytes: Uint8Array): void {
     const { peer, release, digest } = asked
     if (bytes.length > this.#config.limits.maxBlockBytes || sha256(bytes) !== digest) {
-      this.#sources.of(release).lied(peer)
+      this.#sources.lied(release, peer)
       const text = 'a block did not match its digest; this peer is asked for nothing more of the release'
       step.emit({ kind: 'note', level: 'warn', code: 'BLOCK_DIGEST', text, peer, release })
       return

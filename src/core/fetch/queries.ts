@@ -81,13 +81,13 @@ export class Queries {
     return this.#sources.of(release).any(isRelied)
   }
 
-  /** True: the question was ours, and is closed. */
-  onReply(step: Step, id: RequestId, reply: AnyReply): boolean {
+  /** @returns the release that it was about; undefined: the question was none of these */
+  onReply(step: Step, id: RequestId, reply: AnyReply): ReleaseId | undefined {
     const query = this.#close(id, step.now.monoMs, true)
-    if (query === undefined) return false
+    if (query === undefined) return undefined
     if (reply.protocol === 'blocks' && reply.message.type === 'noted' && reply.message.whole === true)
       this.#sources.announced(query.release, query.peer, { whole: true })
-    return true
+    return query.release
   }
 
   onFailed(step: Step, id: RequestId): boolean {

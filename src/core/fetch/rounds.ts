@@ -9,13 +9,17 @@ export class Rounds<T> {
     this.#most = most
   }
 
-  /** All of them, in their order, while they are no more than fit in a go. */
-  next(all: Iterable<T>): readonly T[] {
+  /**
+   * All of them, in their order, while they are no more than fit in a go.
+   * @param first where they are more, one that is to be among them, in its turn or not
+   */
+  next(all: Iterable<T>, first?: T): readonly T[] {
     const every = [...all]
     this.areOthersLeft = every.length > this.#most
     if (!this.areOthersLeft) return every
     const from = this.#at % every.length
     this.#at = from + this.#most
-    return [...every.slice(from, this.#at), ...every.slice(0, Math.max(0, this.#at - every.length))]
+    const go = [...every.slice(from, this.#at), ...every.slice(0, Math.max(0, this.#at - every.length))]
+    return first === undefined ? go : [first, ...go.filter((one) => one !== first)]
   }
 }

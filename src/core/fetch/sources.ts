@@ -1,10 +1,10 @@
 /** Peers as sources of blocks: what each announced of each release, how much it is asked for, when it may be asked again. */
 import type { Limits } from '../../limits.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
-import { Holders, type Holding, isNothing } from '../holders.ts'
+import { Holders, type Holding, isNothing, type Known, NOBODY } from '../holders.ts'
 import { LatestMap } from '../latest.ts'
 
-/** Releases of which announcements are remembered: one may come before the envelope does. */
+/** Releases of which announcements are remembered that are not being fetched: one may come before the envelope does. */
 export const MAX_RELEASES = 1_024
 /**
  * Announcements of single blocks that are remembered, of all peers: a bitmap each, and two for what one and what several
@@ -18,7 +18,9 @@ export const MAX_BUSY = 4
 
 export class Sources {
   readonly #limits: Limits
-  readonly #releases = new LatestMap<ReleaseId, Holders>(MAX_RELEASES)
+  /** What is being fetched: in a fleet of very many channels far more than that, and what is said of one is of use in its turn. */
+  readonly #fetched = new Map<ReleaseId, Holders>()
+  readonly #others = new LatestMap<ReleaseId, Holders>(MAX_RELEASES)
   /** Releases of which a peer announced single places, the latest last: a bitmap each. */
   readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
   #parts = 0
@@ -65,24 +67,35 @@ export class Sources {
     this.#limits = limits
   }
 
-  of(release: ReleaseId): Holders {
-    const holders = this.#releases.get(release) ?? new Holders()
-    // Used, not only new: what is being fetched must outlive a flood of announcements of what does not exist.
-    this.#releases.set(release, holders)
-    return holders
+  /** Who has what of it, to be looked at. */
+  of(release: ReleaseId): Known {
+    return this.#find(release) ?? NOBODY
+  }
+
+  /** What is said of it is kept until the fetch ends. */
+  began(release: ReleaseId): void {
+    this.#fetched.set(release, this.#noted(release))
+    this.#others.delete(release)
+  }
+
+  ended(release: ReleaseId): void {
+    const holders = this.#fetched.get(release)
+    if (holders === undefined) return
+    this.#fetched.delete(release)
+    this.#others.set(release, holders)
   }
 
   announced(release: ReleaseId, peer: PeerId, holding: Holding): void {
-    this.of(release).takes(peer, holding)
     this.#mute.delete(peer)
     if (isNothing(holding)) return
+    this.#noted(release).takes(peer, holding, this.counts)
     if (!holding.whole) this.#notePart(release, peer)
     if (!this.#lacking.delete(peer)) return
     this.#avoided.delete(peer)
   }
 
   gave(release: ReleaseId, peer: PeerId): void {
-    this.of(release).gave(peer)
+    this.#noted(release).gave(peer)
     this.#proven.add(peer)
     this.#mute.delete(peer)
     this.#vain.delete(peer)
@@ -91,9 +104,14 @@ export class Sources {
     this.#false.delete(peer)
   }
 
+  /** It gave wrong bytes of it. */
+  lied(release: ReleaseId, peer: PeerId): void {
+    this.#noted(release).lied(peer)
+  }
+
   /** It said that it lacks what it was asked for: its word counts no longer, and it is asked later, each time more so. */
   lacks(release: ReleaseId, peer: PeerId, monoMs: number, place?: number): void {
-    if (this.of(release).lacks(peer, place)) {
+    if (this.#find(release)?.lacks(peer, place) === true) {
       this.#vain.set(peer, MAX_BUSY)
       this.#false.add(peer)
     }
@@ -164,7 +182,25 @@ export class Sources {
     this.#false.delete(peer)
     this.#parts -= this.#inPart.get(peer)?.size ?? 0
     this.#inPart.delete(peer)
-    for (const holders of this.#releases.values()) holders.forget(peer)
+    for (const holders of this.#fetched.values()) holders.forget(peer)
+    for (const holders of this.#others.values()) holders.forget(peer)
+  }
+
+  #find(release: ReleaseId): Holders | undefined {
+    const fetched = this.#fetched.get(release)
+    if (fetched !== undefined) return fetched
+    const other = this.#others.get(release)
+    // Used, not only new: what is offered on must outlive a flood of announcements of what does not exist.
+    if (other !== undefined) this.#others.set(release, other)
+    return other
+  }
+
+  #noted(release: ReleaseId): Holders {
+    const known = this.#find(release)
+    if (known !== undefined) return known
+    const holders = new Holders()
+    this.#others.set(release, holders)
+    return holders
   }
 
   /** What a peer says of releases nobody knows must not fill the memory. */
@@ -184,7 +220,7 @@ export class Sources {
     for (const oldest of noted) {
       noted.delete(oldest)
       this.#parts -= 1
-      this.#releases.get(oldest)?.forgetPlaces(peer)
+      this.#find(oldest)?.forgetPlaces(peer)
       return
     }
   }

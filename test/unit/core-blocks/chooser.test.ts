@@ -70,7 +70,7 @@ test('where no gateway that is linked stores the channel, or all lied or give no
   const job = jobOf(20, true)
   for (const [at, one] of gateways.entries()) {
     link(journey, one, { region: journey.region, patterns: at % 4 === 0 ? ['other/**'] : ['**'] })
-    if (at % 4 === 1) sources.of(job.release.id).lied(one)
+    if (at % 4 === 1) sources.lied(job.release.id, one)
     if (at % 4 === 2) sources.silent(one, 0)
     if (at % 4 === 3) {
       sources.announced(job.release.id, one, { whole: true })

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Bitmap } from '../../../src/core/bitmap.ts'
-import { costOf, Holders, rangesOf } from '../../../src/core/holders.ts'
+import { costOf, Holders, MAX_WHOLE, rangesOf } from '../../../src/core/holders.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
 
@@ -124,4 +125,27 @@ test('the places of a peer that has everything can be forgotten; of any other th
   expect([holders.isWhole(A), holders.knows(B)]).toEqual([true, false])
   // 1 is C's alone by now, as is 2
   expect(new Set(chances.map((chance) => holders.pick(C, open(1, 2), chance)))).toEqual(new Set([1, 2]))
+})
+
+test('of those that have all so many are remembered as may be asked at once; who was asked in vain makes room', () => {
+  const holders = new Holders()
+  const all = Array.from({ length: MAX_WHOLE + 2 }, (_, at) => peer(`P${at}`))
+  for (const one of all.slice(0, -1)) holders.takes(one, { whole: true })
+  holders.takes(all[MAX_WHOLE] as PeerId, { whole: false, ranges: [3, 1] })
+  holders.takes(all[MAX_WHOLE] as PeerId, { whole: true })
+  const known = () => all.filter((one) => holders.isWhole(one))
+  expect(known()).toEqual(all.slice(0, MAX_WHOLE))
+  expect(holders.has(all[MAX_WHOLE] as PeerId, 3)).toBe(true)
+  holders.takes(all[MAX_WHOLE + 1] as PeerId, { whole: true }, (one) => one !== all[7])
+  expect(known()).toEqual([...all.slice(0, 7), ...all.slice(8, MAX_WHOLE), all[MAX_WHOLE + 1]])
+  expect(MAX_WHOLE).toBeGreaterThanOrEqual(LIMITS.maxWants / LIMITS.maxWantsPerPeer)
+})
+
+test('what one that has all says of single places is not said of another', () => {
+  const holders = new Holders()
+  for (const one of [A, B]) holders.takes(one, { whole: true })
+  holders.takes(A, { whole: false, ranges: [3, 1] })
+  holders.forgetPlaces(B)
+  holders.lacks(A)
+  expect([A, B].map((one) => holders.has(one, 3))).toEqual([false, true])
 })

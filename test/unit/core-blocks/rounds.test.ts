@@ -22,3 +22,14 @@ test('of more each has its go in turn, whoever comes and goes meanwhile', () => 
   expect(rounds.next([8])).toEqual([8])
   expect(rounds.areOthersLeft).toBe(false)
 })
+
+test('one that is asked for comes first in the next go, and the others keep their turns', () => {
+  const rounds = new Rounds<number>(3)
+  const all = [1, 2, 3, 4, 5, 6, 7]
+  expect([rounds.next(all, 6), rounds.next(all, 5), rounds.next(all)]).toEqual([
+    [6, 1, 2, 3],
+    [5, 4, 6],
+    [7, 1, 2],
+  ])
+  expect(rounds.next([1, 2, 3], 2)).toEqual([1, 2, 3])
+})

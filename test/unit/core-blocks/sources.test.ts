@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Bitmap } from '../../../src/core/bitmap.ts'
-import { MAX_PARTS, Sources } from '../../../src/core/fetch/sources.ts'
+import { MAX_PARTS, MAX_RELEASES, Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { ReleaseId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
@@ -83,8 +83,8 @@ test('announcements of releases that do not exist do not drive out what is being
 
 test('what a peer announced counts no longer once it was silent, until it gives something', () => {
   const sources = new Sources(LIMITS)
-  const holders = sources.of(release(1))
   sources.announced(release(1), A, { whole: true })
+  const holders = sources.of(release(1))
   expect(holders.announced(0, sources.counts)).toBe(true)
   sources.silent(A, 1_000)
   sources.announced(release(1), A, { whole: true })
@@ -156,4 +156,27 @@ test('a peer that had parts of a release and then all of it has all of it, whate
   expect(holders.pick(B, open, 0)).toBe((1 << 20) - 1)
   expect(holders.pick(A, open, 0.99)).toBe(7)
   expect(sources.of(release(1)).knows(A)).toBe(true)
+})
+
+test('what is said of a release that is being fetched is kept, of however many; of others of the latest', () => {
+  const sources = new Sources(LIMITS)
+  const all = Array.from({ length: 3 * MAX_RELEASES }, (_, at) => release(at + 1))
+  const known = () => all.filter((id) => sources.of(id).isWhole(A))
+  sources.announced(release(1), A, { whole: true })
+  for (const id of all) sources.began(id)
+  for (const id of all) sources.announced(id, A, { whole: true })
+  expect(known()).toEqual(all)
+  for (const id of all) sources.ended(id)
+  expect(known()).toEqual(all.slice(-MAX_RELEASES))
+})
+
+test('to ask who has a release that nobody spoke of forgets nothing', () => {
+  const sources = new Sources(LIMITS)
+  sources.announced(release(0), A, { whole: true })
+  for (let n = 1; n <= 2 * MAX_RELEASES; n += 1) {
+    expect(sources.of(release(n)).knows(A)).toBe(false)
+    sources.announced(release(n), B, { whole: false })
+    sources.lacks(release(n), B, 0)
+  }
+  expect(sources.of(release(0)).isWhole(A)).toBe(true)
 })
