@@ -15,7 +15,7 @@ export const ENTRIES = {
   /** A stored channel, as what one peer was offered of it. */
   offered: 228,
   /** A release that is being fetched, as what one peer says to have all of. */
-  holder: 48,
+  holder: 64,
   /** What a channel is compared by, in a list. */
   short: 44,
   /** A release that one peer is known to have, or is to be told of. */

@@ -105,7 +105,7 @@ export class Dispatcher implements CoreFacts {
       dialled: () => [...this.#journey.admitted()].filter(({ direction }) => direction === 'outbound').length,
       fetchAgain: (step, release) => this.#journey.refetch(step, release, false),
       uploads: () => stages.submit.uploads?.(),
-      fetching: () => content.running().map(({ release }) => release),
+      fetching: () => content.running(),
       reading: () => content.reading(),
     })
   }

@@ -11,6 +11,7 @@ import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import { Handed } from './fetch/handed.ts'
 import { FetchJob } from './fetch/job.ts'
+import { Jobs } from './fetch/jobs.ts'
 import { Offers } from './fetch/offers.ts'
 import { Pull } from './fetch/pull.ts'
 import { Sources } from './fetch/sources.ts'
@@ -50,7 +51,7 @@ export class Fetch {
   readonly #sources: Sources
   readonly #offers: Offers
   readonly #pull: Pull
-  readonly #jobs = new Map<ReleaseId, FetchJob>()
+  readonly #jobs = new Jobs()
   readonly #handed: Handed
   readonly #writing = new Map<Digest, number>()
   readonly #news = new LatestSet<ReleaseId>(MAX_NEWS)
@@ -67,7 +68,8 @@ export class Fetch {
     const writing = this.#writing
     this.#pull = new Pull(config, this.#sources, {
       job: (release) => this.#jobs.get(release),
-      jobs: () => this.#jobs.values(),
+      jobs: () => this.#jobs.all(),
+      naming: (digest) => this.#jobs.naming(digest),
       isWriting: (digest) => writing.has(digest),
       writing: {
         get size() {
@@ -103,11 +105,11 @@ export class Fetch {
   start(step: Step, journey: Journey, release: Release, check = false): void {
     const early = this.#early.get(release.id) ?? NOTHING
     this.#early.delete(release.id)
-    if (this.#jobs.has(release.id) || journey.isWhole(release.id)) return
+    if (this.#jobs.get(release.id) !== undefined || journey.isWhole(release.id)) return
     const { limits, random } = this.#config
     const job = new FetchJob(release, check, step.now.monoMs, limits)
     if (this.#news.has(release.id)) job.nextQueryMonoMs += limits.rescueMs * (0.75 + random() / 2)
-    this.#jobs.set(release.id, job)
+    this.#jobs.add(job)
     this.#sources.began(release.id)
     for (const page of release.header.pages) {
       this.#need(step, journey, job, page)
@@ -122,7 +124,7 @@ export class Fetch {
   /** Pages nobody asked for: of a release that is under way, or to be heard of in a moment. */
   hand(step: Step, journey: Journey, pages: readonly Uint8Array[]): void {
     this.#handed.take(pages)
-    for (const job of [...this.#jobs.values()])
+    for (const job of this.#jobs.all())
       for (const page of job.release.header.pages) {
         const bytes = this.#handed.page(page)
         if (bytes !== undefined) this.offer(step, journey, page, bytes)
@@ -136,27 +138,29 @@ export class Fetch {
 
   /** A newer target, or none: no more is asked for; what is here stays. */
   stop(release: ReleaseId): void {
-    this.#jobs.delete(release)
+    this.#jobs.end(release)
     this.#sources.ended(release)
     this.#offers.stop(release)
   }
 
-  running(): readonly { readonly release: ReleaseId; readonly channel: Channel }[] {
-    return [...this.#jobs.values()].map(({ release, channel }) => ({ release: release.id, channel }))
+  /** Of one channel, or of all. */
+  running(channel?: Channel): readonly ReleaseId[] {
+    const jobs = channel === undefined ? this.#jobs.all() : this.#jobs.ofChannel(channel)
+    return jobs.map(({ release }) => release.id)
   }
 
   /** Those whose pages are not all read yet; of one that was refused, or that nobody gives, no more come. */
   reading(): readonly ReleaseId[] {
-    return [...this.#jobs.values()].flatMap((job) =>
-      job.refused || job.unavailable || job.nextPage === undefined ? [] : [job.release.id],
-    )
+    return this.#jobs
+      .all()
+      .flatMap((job) =>
+        job.refused || job.unavailable || job.nextPage === undefined ? [] : [job.release.id],
+      )
   }
 
   /** Missing here, and asked for, written or to be asked for. */
   isComing(digest: Digest): boolean {
-    if (this.#writing.has(digest)) return true
-    for (const job of this.#jobs.values()) if (job.missing.has(digest)) return true
-    return false
+    return this.#writing.has(digest) || this.#jobs.naming(digest).some((job) => job.missing.has(digest))
   }
 
   isAskedOf(digest: Digest, peer: PeerId): boolean {
@@ -185,9 +189,9 @@ export class Fetch {
   /** A block whose digest was checked, from whomever: written if some job needs it. @returns whether one does */
   offer(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): boolean {
     if (this.#writing.has(digest) || journey.hasBlock(digest)) return false
-    const needed = [...this.#jobs.values()].filter(
-      (job) => job.missing.has(digest) && this.#fits(step, job, digest, bytes),
-    )
+    const needed = this.#jobs
+      .naming(digest)
+      .filter((job) => job.missing.has(digest) && this.#fits(step, job, digest, bytes))
     if (needed.length === 0) return false
     if (this.#writing.size === 0) this.#pull.pace.began(step.now.monoMs)
     this.#writing.set(digest, bytes.length)
@@ -213,9 +217,8 @@ export class Fetch {
 
   /** The release is whole: the job ends. @returns milliseconds it took, undefined where there was none. */
   onWhole(step: Step, release: ReleaseId): number | undefined {
-    const job = this.#jobs.get(release)
+    const job = this.#jobs.end(release)
     if (job === undefined) return undefined
-    this.#jobs.delete(release)
     this.#sources.ended(release)
     this.#offers.onWhole(step, release, job.channel, job.digests.length <= this.#config.limits.fewBlocks)
     return step.now.monoMs - job.sinceMonoMs
@@ -240,12 +243,12 @@ export class Fetch {
   onStoreMode(step: Step, journey: Journey, isReadOnly: boolean): void {
     this.#isReadOnly = isReadOnly
     // Nobody was to bring anything meanwhile.
-    for (const job of this.#jobs.values()) job.progressMonoMs = step.now.monoMs
+    for (const job of this.#jobs.all()) job.progressMonoMs = step.now.monoMs
     this.#pump(step, journey)
   }
 
   onBlockRead(step: Step, journey: Journey, { digest, bytes }: EventOf<'blockRead'>): void {
-    for (const job of this.#jobs.values()) {
+    for (const job of this.#jobs.naming(digest)) {
       if (!job.checking.delete(digest)) continue
       if (bytes === undefined) this.#need(step, journey, job, digest)
       else if (job.nextPage === digest) this.#takePage(step, journey, job, bytes)
@@ -257,9 +260,8 @@ export class Fetch {
   /** They counted as here when the manifest was read; whoever still fetches asks for them after all. */
   onBlocksLost(step: Step, journey: Journey, digests: readonly Digest[]): void {
     for (const digest of digests)
-      for (const job of this.#jobs.values())
-        if (job.place(digest) !== undefined && !job.checking.has(digest))
-          this.#need(step, journey, job, digest)
+      for (const job of this.#jobs.naming(digest))
+        if (!job.checking.has(digest)) this.#need(step, journey, job, digest)
     this.#pump(step, journey)
   }
 
@@ -287,7 +289,7 @@ export class Fetch {
     this.#pull.onDisconnected(peer, step.now.monoMs)
     this.#sources.forgetPeer(peer)
     this.#offers.onDisconnected(peer)
-    for (const job of this.#jobs.values()) job.onDisconnected(peer, step.now.monoMs)
+    for (const job of this.#jobs.all()) job.onDisconnected(peer, step.now.monoMs)
     this.#pump(step, journey)
   }
 
@@ -295,8 +297,8 @@ export class Fetch {
     this.#offers.onTick(step, journey)
     // What is still out says something of whom it was asked of, be the release whole by now.
     this.#pull.lookForSilence(step)
-    if (this.#jobs.size === 0) return
-    for (const job of this.#jobs.values()) this.#advance(step, journey, job)
+    if (this.#jobs.all().length === 0) return
+    for (const job of this.#jobs.all()) this.#advance(step, journey, job)
     if (!this.#isReadOnly) this.#complain(step)
     this.#pump(step, journey)
   }
@@ -343,7 +345,7 @@ export class Fetch {
     const known = job.digests.length
     const isFirst = job.missing.size === 0
     try {
-      for (const digest of job.takePage(journey, bytes)) this.#pull.reopen(digest)
+      for (const digest of this.#jobs.takePage(job, journey, bytes)) this.#pull.reopen(digest)
     } catch (error) {
       if (!isMeshError(error)) throw error
       return this.#refuse(step, job, error.code, error.message)
@@ -368,13 +370,14 @@ export class Fetch {
   }
 
   #settle(step: Step, journey: Journey, digest: Digest): void {
-    for (const job of this.#jobs.values()) {
+    for (const job of this.#jobs.naming(digest)) {
       if (!job.missing.delete(digest)) continue
       const place = job.place(digest)
       job.shut(digest)
       this.#advance(step, journey, job)
       // What was dropped meanwhile is offered to nobody.
-      if (place !== undefined && this.#jobs.has(job.release.id)) this.#offers.onBlock(step, job, place)
+      if (place !== undefined && this.#jobs.get(job.release.id) !== undefined)
+        this.#offers.onBlock(step, job, place)
     }
   }
 
@@ -385,7 +388,7 @@ export class Fetch {
   }
 
   #complain(step: Step): void {
-    for (const job of this.#jobs.values()) {
+    for (const job of this.#jobs.all()) {
       if (job.unavailable || job.refused || job.missing.size === 0) continue
       if (step.now.monoMs - job.progressMonoMs < UNAVAILABLE_MS) continue
       job.unavailable = true

@@ -362,10 +362,10 @@ export class OwnJourney implements Journey {
     const target = targetOf(cell.state.floor)
     const isDue = cell.restoring || cell.stepsBack !== undefined
     const restoring = isDue ? cell.state.active?.release : undefined
-    for (const job of this.fetch.running()) {
-      const shown = job.release === target || cell.state.heads.some((head) => head.id === job.release)
-      if (job.channel !== cell.state.channel || shown || job.release === restoring) continue
-      this.fetch.stop(job.release)
+    for (const release of this.fetch.running(cell.state.channel)) {
+      const shown = release === target || cell.state.heads.some((head) => head.id === release)
+      if (shown || release === restoring) continue
+      this.fetch.stop(release)
       this.#hooks.fetchEnded(step)
     }
     for (const release of new Set([target, restoring])) {

@@ -7,6 +7,7 @@ import type { Channel, Digest, PeerId } from '../../model/ids.ts'
 import type { Release } from '../../model/release.ts'
 import { Bitmap } from '../bitmap.ts'
 import type { Journey } from '../journey.ts'
+import { Missing } from './missing.ts'
 import { Rescue } from './rescue.ts'
 
 export class FetchJob {
@@ -18,7 +19,7 @@ export class FetchJob {
   /** Pages, then blocks in the manifest's order, each once, as far as pages are read: announcements go by these places. */
   readonly digests: Digest[] = []
   /** Not durable here: open, asked for or being written. */
-  readonly missing = new Set<Digest>()
+  readonly missing: Missing
   /** Places of those missing that nobody is asked for and nothing is written of. */
   readonly open = new Bitmap()
   readonly unchecked: Digest[] = []
@@ -64,6 +65,7 @@ export class FetchJob {
     this.rescue = new Rescue(monoMs, limits)
     this.#reader = new ManifestReader(release.header, limits)
     this.#limits = limits
+    this.missing = new Missing(this.#places)
     for (const page of release.header.pages) this.#place(page, limits.maxPageBytes)
   }
 
@@ -117,9 +119,7 @@ export class FetchJob {
    * @returns whether that is news
    */
   need(journey: Journey, digest: Digest): boolean {
-    if (journey.hasBlock(digest) || this.missing.has(digest)) return false
-    this.missing.add(digest)
-    return true
+    return !journey.hasBlock(digest) && this.missing.add(digest)
   }
 
   /** Nobody is asked for it any more; it counts unless it came by another way. */
@@ -177,7 +177,7 @@ export class FetchJob {
 
   refuse(): void {
     this.refused = true
-    for (const digest of this.missing) this.shut(digest)
+    for (const digest of this.digests) this.shut(digest)
   }
 
   /** False: it is a block of another size than the manifest says. Of a page only the digest is known. */

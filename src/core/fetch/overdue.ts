@@ -92,13 +92,12 @@ export class Overdue {
 
   #isMissing(digest: Digest): boolean {
     if (this.#puller.isWriting(digest)) return false
-    for (const job of this.#puller.jobs()) if (job.missing.has(digest)) return true
-    return false
+    return this.#puller.naming(digest).some((job) => job.missing.has(digest))
   }
 
   #again(digest: Digest): void {
     if (this.#puller.isWriting(digest)) return
-    for (const job of this.#puller.jobs()) job.reopen(digest)
+    for (const job of this.#puller.naming(digest)) job.reopen(digest)
   }
 
   #lookAt(step: Step, monoMs: number): void {

@@ -160,7 +160,7 @@ export class Pull {
     const asked = this.#wants.peers(digest)
     if (asked.size >= MAX_ASKED || [...asked].some(this.#sources.counts) || this.#puller.isWriting(digest))
       return
-    for (const job of this.#puller.jobs()) job.reopen(digest)
+    for (const job of this.#puller.naming(digest)) job.reopen(digest)
   }
 
   /** Bytes under way have their bound, whatever asks for them; as many may come late of those that are silent. */
@@ -261,7 +261,7 @@ export class Pull {
     const id = step.nextRequest()
     const place = job.place(digest) ?? 0
     const release = job.release.id
-    for (const other of this.#puller.jobs()) other.shut(digest)
+    for (const other of this.#puller.naming(digest)) other.shut(digest)
     // Only a seed sends others on.
     const failed = seed && (inVain ?? (takeOver !== true && job.redirected.has(digest)))
     this.#wants.open(id, {

@@ -6,7 +6,9 @@ import type { FetchJob } from './job.ts'
 
 export interface Puller {
   job(release: ReleaseId): FetchJob | undefined
-  jobs(): Iterable<FetchJob>
+  jobs(): readonly FetchJob[]
+  /** Those of this page or block. */
+  naming(digest: Digest): readonly FetchJob[]
   isWriting(digest: Digest): boolean
   /** Blocks being written, and their bytes: they count as under way. */
   readonly writing: { readonly size: number; readonly bytes: number }

@@ -13,8 +13,7 @@ export class Rounds<T> {
    * All of them, in their order, while they are no more than fit in a go.
    * @param first where they are more, one that is to be among them, in its turn or not
    */
-  next(all: Iterable<T>, first?: T): readonly T[] {
-    const every = [...all]
+  next(every: readonly T[], first?: T): readonly T[] {
     this.areOthersLeft = every.length > this.#most
     if (!this.areOthersLeft) return every
     const from = this.#at % every.length

@@ -3,11 +3,21 @@ import { expect, test, vi } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import { Chooser } from '../../../src/core/fetch/chooser.ts'
+import { FetchJob } from '../../../src/core/fetch/job.ts'
+import { Jobs } from '../../../src/core/fetch/jobs.ts'
 import { Ranking } from '../../../src/core/fetch/ranking.ts'
+import { Fetch } from '../../../src/core/fetch.ts'
+import type { Journey } from '../../../src/core/journey.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'
 import { BenchNode, ofKind } from '../core/bench-node.ts'
-import { floorOf, make, record } from '../core/fleet.ts'
+import { CHANNEL, floorOf, given, type Made, make, record } from '../core/fleet.ts'
+
+interface Both {
+  readonly made: Made
+  readonly job: FetchJob
+}
 
 const COUNT = 400
 /** Jobs of one event, and some. */
@@ -88,4 +98,74 @@ test('what a neighbour answers is made use of, however many are under way', () =
     if (wants.some(({ digest }) => digest === second.digest)) break
   }
   expect(wants).toMatchObject([{ peer: neighbour, digest: second.digest }])
+})
+
+test.each([200, 600])('a block has those releases looked at that name it, of %i', (count) => {
+  const seed = '12D3KooWs' as PeerId
+  const looks = [vi.spyOn(FetchJob.prototype, 'shut'), vi.spyOn(FetchJob.prototype, 'reopen')]
+  const walks = vi.spyOn(Jobs.prototype, 'all')
+  const lists = vi.spyOn(Fetch.prototype, 'running')
+  const looked = (act: () => readonly Effect[]) => {
+    for (const spy of [...looks, walks]) spy.mockClear()
+    const effects = act()
+    return {
+      effects,
+      looks: looks.reduce((sum, { mock }) => sum + mock.calls.length, 0),
+      walks: walks.mock.calls.length,
+    }
+  }
+  const { node, all, effects } = starting(count)
+  expect(effects).not.toEqual([])
+  // each channel is asked for its own alone
+  expect(lists.mock.results.flatMap(({ value }) => value as readonly ReleaseId[])).toEqual([])
+  node.peer(seed, { submit: true })
+  node.monoMs = 25
+  const start = looked(() => node.run({ kind: 'tick' }))
+  const wants = asked(start.effects, 'want')
+  expect(wants.length).toBeGreaterThan(0)
+  expect(start.looks).toBe(wants.length)
+  const [want] = wants
+  const { page } = all.map(({ made }) => made).find((made) => sha256(made.page) === want?.digest) as Made
+  // the pump alone has them all in view
+  const came = looked(() => node.run(given(want?.id, page)))
+  expect(came).toMatchObject({ walks: 1 })
+  const further = asked(came.effects, 'want').length
+  // shut once it is there; its block is open since, and the page not any more
+  expect(came.looks).toBeLessThanOrEqual(further + 4)
+  const written = looked(() => node.persist(came.effects))
+  expect(written).toMatchObject({ walks: 1 })
+  expect(written.looks).toBeLessThanOrEqual(asked(written.effects, 'want').length + 1)
+  for (const spy of [...looks, walks, lists]) spy.mockRestore()
+})
+
+test('whoever names a block has it, in the order in which they began, whichever read its pages first', () => {
+  const jobs = new Jobs()
+  const journey = { hasBlock: () => false } as unknown as Journey
+  const shared = ['same\n', 'alike\n']
+  const [one, two, three] = [1, 2, 3].map((at) => {
+    const made = make({ clock: { alice: at }, text: `${at}\n`, also: shared })
+    const job = new FetchJob(made.release, false, 0, LIMITS)
+    jobs.add(job)
+    return { made, job }
+  }) as [Both, Both, Both]
+  const read = ({ made, job }: Both) => jobs.takePage(job, journey, made.page)
+  const digests = shared.map((text) => sha256(Buffer.from(text)))
+  const naming = () => digests.map((digest) => jobs.naming(digest))
+  expect(naming()).toEqual([[], []])
+  for (const each of [three, one, two]) read(each)
+  expect(naming()).toEqual(digests.map(() => [one.job, two.job, three.job]))
+  expect(jobs.naming(sha256(two.made.block))).toEqual([two.job])
+  expect([jobs.all(), jobs.ofChannel(CHANNEL)]).toEqual([
+    [one.job, two.job, three.job],
+    [one.job, two.job, three.job],
+  ])
+  expect(jobs.end(one.made.id)).toBe(one.job)
+  expect(naming()).toEqual(digests.map(() => [two.job, three.job]))
+  jobs.end(three.made.id)
+  expect(naming()).toEqual(digests.map(() => [two.job]))
+  expect(jobs.end(one.made.id)).toBeUndefined()
+  jobs.end(two.made.id)
+  expect([...naming(), jobs.naming(sha256(two.made.page)), jobs.all(), jobs.ofChannel(CHANNEL)]).toEqual(
+    Array.from({ length: 5 }, () => []),
+  )
 })
