@@ -44,6 +44,8 @@ interface Entry {
   readonly places: readonly number[]
   /** How many of the first of them are here. */
   done: number
+  /** Of all that was ever missing: more of it, and what counted as here may be so no longer. */
+  needed: number
 }
 
 export class Chooser {
@@ -123,6 +125,7 @@ export class Chooser {
   }
 
   #skipDone(job: FetchJob, entry: Entry): void {
+    if (entry.needed !== job.needed) [entry.needed, entry.done] = [job.needed, 0]
     const isMissing = (place: number | undefined) =>
       place !== undefined && job.missing.has(job.digests[place] as Digest)
     while (entry.done < entry.places.length && !isMissing(entry.places[entry.done])) entry.done += 1
@@ -145,7 +148,8 @@ export class Chooser {
     const entry = this.#entry(journey, job, sessions, now)
     // Of many blocks fetchers take over from one another once each has its own share, see below.
     const isFew = job.digests.length <= this.#config.limits.fewBlocks
-    const places = isHome && isFew ? this.#places(job, entry, now, stuckMs) : entry.places
+    this.#skipDone(job, entry)
+    const places = isHome && isFew ? this.#places(job, entry, now, stuckMs) : placesLeft(entry)
     let vain = 0
     for (const place of places) {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
@@ -194,15 +198,15 @@ export class Chooser {
   }
 
   /** The node's own part; and while nothing comes, in turn, that of others who should bring it and do not. */
-  *#places(job: FetchJob, { entrants, places }: Entry, now: Now, stuckMs: number): Iterable<number> {
-    yield* places
+  *#places(job: FetchJob, entry: Entry, now: Now, stuckMs: number): Iterable<number> {
+    yield* placesLeft(entry)
     const { self, random } = this.#config
     const turn = turnAt(now.monoMs - job.progressMonoMs, stuckMs)
     for (let looked = 0; turn > 0 && looked < MAX_VAIN; looked += 1) {
       const place = job.open.pick(undefined, random())
       if (place === undefined) return
       const key = this.#key(job, job.digests[place] as Digest)
-      if (entrants.rank(key, self) < manyAt(turn)) yield place
+      if (entry.entrants.rank(key, self) < manyAt(turn)) yield place
     }
   }
 
@@ -295,7 +299,7 @@ export class Chooser {
       .filter(({ digest }) => entrants.fetcher(this.#key(job, digest)) === self)
       .sort((a, b) => (a.digest < b.digest ? -1 : 1))
       .map(({ place }) => place)
-    const entry = { entrants, digests: job.digests.length, places, done: 0 }
+    const entry = { entrants, digests: job.digests.length, places, done: 0, needed: job.needed }
     this.#entries.set(job, entry)
     return entry
   }
@@ -350,4 +354,9 @@ export class Chooser {
     this.#views.forget()
     this.#upstream.around([...journey.admitted()], journey.region)
   }
+}
+
+/** From the first that is not here: no copy, and no look at those that are, of which there may be a million. */
+function* placesLeft({ places, done }: Entry): Iterable<number> {
+  for (let at = done; at < places.length; at += 1) yield places[at] as number
 }

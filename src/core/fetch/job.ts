@@ -20,6 +20,8 @@ export class FetchJob {
   readonly digests: Digest[] = []
   /** Not durable here: open, asked for or being written. */
   readonly missing: Missing
+  /** How much was missing, all told: what was here may be lost again. */
+  needed = 0
   /** Places of those missing that nobody is asked for and nothing is written of. */
   readonly open = new Bitmap()
   readonly unchecked: Digest[] = []
@@ -119,7 +121,9 @@ export class FetchJob {
    * @returns whether that is news
    */
   need(journey: Journey, digest: Digest): boolean {
-    return !journey.hasBlock(digest) && this.missing.add(digest)
+    if (journey.hasBlock(digest) || !this.missing.add(digest)) return false
+    this.needed += 1
+    return true
   }
 
   /** Nobody is asked for it any more; it counts unless it came by another way. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { Bitmap } from '../../../src/core/bitmap.ts'
 import { Chooser } from '../../../src/core/fetch/chooser.ts'
@@ -6,7 +6,7 @@ import { Entrants } from '../../../src/core/fetch/entry.ts'
 import type { FetchJob } from '../../../src/core/fetch/job.ts'
 import { Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { Digest, Pattern, PeerId } from '../../../src/model/ids.ts'
 import { configOf, FakeJourney, peer } from '../core-peers/fakes.ts'
 import { link } from './links.ts'
 
@@ -113,4 +113,32 @@ test('what a seed has sent this node elsewhere for it is not asked for before th
   const rescue = (monoMs: number) => chooser.rescue(job, [...journey.admitted()], monoMs, LIMITS.stuckMs)
   expect(rescue(699)).toBeUndefined()
   expect(rescue(700)).toMatchObject({ peer: peer('seed'), digest: digestOf(0) })
+})
+
+test('what is here is not looked at again for each block that comes, and asked for again where it was lost', () => {
+  const journey = new FakeJourney()
+  journey.gatewaysOf.set(journey.region, [peer('node')])
+  link(journey, 'seed', { region: journey.region, submit: true })
+  const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
+  const job = Object.assign(jobOf(3_000, true), { needed: 3_000 })
+  const looks = vi.spyOn(job.open, 'has')
+  /** The next few, which come. */
+  const go = () => {
+    const choices = chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, LIMITS)
+    const digests: Digest[] = []
+    for (const { digest } of choices) if (digests.push(digest) === 4) break
+    for (const digest of digests) {
+      job.open.delete(job.digests.indexOf(digest))
+      job.missing.delete(digest)
+    }
+    return digests
+  }
+  const came = Array.from({ length: 740 }, go).flat()
+  expect(new Set(came).size).toBe(4 * 740)
+  expect(looks.mock.calls.length).toBeLessThan(10 * job.digests.length)
+  const [lost] = came as [Digest]
+  job.missing.add(lost)
+  job.open.add(job.digests.indexOf(lost))
+  job.needed += 1
+  expect(go()).toContain(lost)
 })

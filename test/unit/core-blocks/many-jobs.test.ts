@@ -169,3 +169,13 @@ test('whoever names a block has it, in the order in which they began, whichever 
     Array.from({ length: 5 }, () => []),
   )
 })
+
+test('what a release lost again is counted as missing once more', () => {
+  const { release, page } = make({ clock: { alice: 1 } })
+  const job = new FetchJob(release, false, 0, LIMITS)
+  const lost = { hasBlock: () => false } as unknown as Journey
+  const digest = sha256(page)
+  expect([job.need(lost, digest), job.need(lost, digest), job.needed]).toEqual([true, false, 1])
+  job.missing.delete(digest)
+  expect([job.isComplete, job.need(lost, digest), job.needed, job.missing.size]).toEqual([false, true, 2, 1])
+})
