@@ -1,7 +1,7 @@
 /** The node's state in the words of the view. */
 import type { Freshness } from '../model/beacon.ts'
 import type { ChannelState, Gate } from '../model/channel-state.ts'
-import type { Address, Channel, ReleaseId } from '../model/ids.ts'
+import type { Address, Channel, Pattern, ReleaseId } from '../model/ids.ts'
 import { literalOf, matches } from '../model/pattern.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { isHeld, targetOf } from './channel.ts'
@@ -80,13 +80,22 @@ export function readinessOf(node: NodeState, compared: boolean): Readiness {
  * peer. What the store held counts before any peer is reached.
  */
 function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): readonly string[] {
-  const missing = new Set<string>()
-  for (const pattern of node.config.patterns) {
-    const known = cells.filter((cell) => matches(pattern, cell.state.channel) && isKnown(cell))
-    if (known.length === 0 && (literalOf(pattern) !== undefined || !compared)) missing.add(pattern)
-    for (const cell of known) if (activeOf(node, cell) === undefined) missing.add(cell.state.channel)
-  }
+  const known = cells.filter(isKnown)
+  // each is stored because a pattern matches it: which one does not matter here
+  const missing = new Set<string>(
+    known.filter((cell) => activeOf(node, cell) === undefined).map(({ state }) => state.channel),
+  )
+  for (const pattern of node.config.patterns)
+    if (isAwaited(node, pattern, known, compared)) missing.add(pattern)
   return [...missing].sort()
+}
+
+/** No channel of it is known, and one is to come, or may be. */
+function isAwaited(node: NodeState, pattern: Pattern, known: readonly Cell[], compared: boolean): boolean {
+  const channel = literalOf(pattern)
+  if (channel === undefined) return !compared && !known.some(({ state }) => matches(pattern, state.channel))
+  const cell = node.cells.get(channel)
+  return cell === undefined || !isKnown(cell)
 }
 
 /** What is served: what files show, as soon as it is here; nothing that is older. Never what failed its check, where there is else. */
