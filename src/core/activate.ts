@@ -3,15 +3,16 @@ import type { Code } from '../errors.ts'
 import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import { recordWrite } from './cell-writes.ts'
-import type { EventOf } from './events.ts'
+import type { EventOf, Now } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
 import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
 import {
   type Activating,
   type Cell,
+  type Due,
+  expiryOf,
   gateFor,
   isDurable,
-  isExpiring,
   isRootOver,
   type NodeState,
 } from './state.ts'
@@ -34,10 +35,20 @@ const DAMAGED: ReadonlySet<Code> = new Set([
 /** Try to make the target active; does nothing where it is, is under way, or a gate is closed. */
 export function settleCell(node: NodeState, step: Step, cell: Cell): void {
   settleNow(node, step, cell)
-  const waits = [...cell.retries.values()].some(({ atMonoMs }) => step.now.monoMs < atMonoMs)
-  if (waits || cell.soakAtMonoMs !== undefined || isExpiring(node, cell)) node.due.add(cell)
-  else node.due.delete(cell)
+  const { monoMs, wallMs } = step.now
+  const retries = [...cell.retries.values()].flatMap(({ atMonoMs }) => (monoMs < atMonoMs ? [atMonoMs] : []))
+  const times = cell.soakAtMonoMs === undefined ? retries : [...retries, cell.soakAtMonoMs]
+  const expires = expiryOf(node, cell)
+  if (times.length === 0 && expires === undefined) return void node.due.delete(cell)
+  const atMonoMs = times.length === 0 ? undefined : Math.min(...times)
+  node.due.set(cell, { atMonoMs, expires, wasOver: isOver(expires, wallMs) })
 }
+
+const isOver = (expires: number | undefined, wallMs: number): boolean =>
+  expires !== undefined && expires <= wallMs
+
+const isDue = ({ atMonoMs, expires, wasOver }: Due, { monoMs, wallMs }: Now): boolean =>
+  (atMonoMs !== undefined && atMonoMs <= monoMs) || isOver(expires, wallMs) !== wasOver
 
 /** After what changes the gates of all. */
 export function settleAll(node: NodeState, step: Step): void {
@@ -295,21 +306,28 @@ function scheduleSoak(node: NodeState, step: Step, cell: Cell): void {
 }
 
 /**
- * Soak over, retries due, gates that close or open by the clock; asks for the next wake of each channel. Those at rest are
- * not looked at: ticks come every few milliseconds while content does, and a node may have tens of thousands of channels.
+ * Soak over, retries due, gates that close or open by the clock; asks for the next wake of each channel. Those at rest, or
+ * whose time has not come, are not looked at: ticks come every few milliseconds while content does, and where the disk for
+ * files is full tens of thousands of channels wait to be tried again.
  */
 export function tickActivations(node: NodeState, step: Step): void {
   if (isRootOver(node, step.now.wallMs) !== node.rootOver) settleAll(node, step)
-  for (const cell of [...node.due]) {
-    // What is under way may be shown already: only where that touched nothing does the soak go on.
-    if (cell.soakAtMonoMs !== undefined && cell.activating === undefined) {
-      if (step.now.monoMs >= cell.soakAtMonoMs) {
-        cell.soakAtMonoMs = undefined
-        cell.state = soaked(cell.state)
-        persistRecord(node, step, cell)
-      } else step.wakeAt(cell.soakAtMonoMs)
+  const { monoMs } = step.now
+  for (const [cell, due] of node.due) {
+    if (isDue(due, step.now)) {
+      endSoak(node, step, cell)
+      settleCell(node, step, cell)
     }
-    const soaksOnly = cell.soakAtMonoMs !== undefined && cell.retries.size === 0 && !isExpiring(node, cell)
-    if (!soaksOnly) settleCell(node, step, cell)
+    const atMonoMs = node.due.get(cell)?.atMonoMs
+    if (atMonoMs !== undefined && monoMs < atMonoMs && cell.activating === undefined) step.wakeAt(atMonoMs)
   }
+}
+
+/** What is under way may be shown already: only where that touched nothing does the soak go on. */
+function endSoak(node: NodeState, step: Step, cell: Cell): void {
+  if (cell.soakAtMonoMs === undefined || cell.activating !== undefined) return
+  if (step.now.monoMs < cell.soakAtMonoMs) return
+  cell.soakAtMonoMs = undefined
+  cell.state = soaked(cell.state)
+  persistRecord(node, step, cell)
 }

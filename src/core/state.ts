@@ -57,6 +57,15 @@ export interface Cell {
   toldGate: string | undefined
 }
 
+/** When a channel is to be looked at, though nothing happens. */
+export interface Due {
+  /** The end of a soak, an activation to try again: the first of them that is still to come. */
+  readonly atMonoMs: number | undefined
+  /** The end of a target that is not active yet, by the wall clock, and whether that was past: a clock may be set. */
+  readonly expires: number | undefined
+  readonly wasOver: boolean
+}
+
 export interface Kept {
   readonly release: Release
   readonly channel: Channel
@@ -71,7 +80,7 @@ export interface NodeState {
   /** How many of them are stored. */
   storedCells: number
   /** Those that time alone may change: what else moves a channel is an event of its own. */
-  readonly due: Set<Cell>
+  readonly due: Map<Cell, Due>
   readonly relayed: Relayed
   readonly kept: Map<ReleaseId, Kept>
   /** Releases whose every page and block is on disk, with the proof. */
@@ -93,7 +102,7 @@ export function createState(config: CoreConfig, roots: Roots): NodeState {
     roots,
     cells: new Map(),
     storedCells: 0,
-    due: new Set(),
+    due: new Map(),
     relayed: createRelayed(config.limits.maxRelayedChannels),
     kept: new Map(),
     whole: new Map(),
@@ -165,11 +174,11 @@ export function gateFacts(node: NodeState, cell: Cell, wallMs: number): GateFact
 
 export const isRootOver = (node: NodeState, wallMs: number): boolean => node.roots.current().expires <= wallMs
 
-/** Its target is not active and has an end: the gate may close, or open after a clock was set right, as time goes. */
-export function isExpiring(node: NodeState, cell: Cell): boolean {
+/** The end of a target that is not active: the gate may close, or open after a clock was set right, as time goes. */
+export function expiryOf(node: NodeState, cell: Cell): number | undefined {
   const target = targetOf(cell.state.floor)
-  if (!cell.stored || target === undefined || target === cell.state.active?.release) return false
-  return node.kept.get(target)?.release.header.expires !== undefined
+  if (!cell.stored || target === undefined || target === cell.state.active?.release) return undefined
+  return node.kept.get(target)?.release.header.expires
 }
 
 export const gateFor = (node: NodeState, cell: Cell, wallMs: number): Gate =>

@@ -1,6 +1,6 @@
 /** What time alone changes in a channel: a soak that ends, an activation to try again, a release or a root that expires. */
-import { expect, it } from 'vitest'
-import { tickActivations } from '../../../src/core/activate.ts'
+import { expect, it, vi } from 'vitest'
+import { settleCell, tickActivations } from '../../../src/core/activate.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
@@ -40,6 +40,35 @@ it('channels at rest are not looked at by a tick, however many there are', () =>
   const step = new OpenStep({ monoMs: 1, wallMs: WALL_MS }, config, new StepCounter(), () => undefined)
   tickActivations(state, step)
   expect(step.close()).toEqual([])
+})
+
+it('of very many that wait to be tried again a tick looks at those whose time has come, and wakes at the next', () => {
+  const config = coreConfig()
+  const roots = createRoots(config.root, LIMITS)
+  const state = createState(config, roots)
+  const made = make({ clock: { alice: 1 } })
+  const counter = new StepCounter()
+  const at = (monoMs: number, act: (step: OpenStep) => void) => {
+    const step = new OpenStep({ monoMs, wallMs: WALL_MS }, config, counter, () => undefined)
+    act(step)
+    return step.close()
+  }
+  for (let n = 0; n < 2_000; n += 1) {
+    const cell = newCell(state, `app/c-${n}` as Channel)
+    cell.state = { ...cell.state, floor: { ...cell.state.floor, ids: [made.id] } }
+    cell.retries.set(made.id, { atMonoMs: 1_000 + n, delayMs: 1_000 })
+    state.cells.set(cell.state.channel, cell)
+    at(0, (step) => settleCell(state, step, cell))
+  }
+  counter.spend()
+  const looks = vi.spyOn(roots, 'current')
+  expect(at(500, (step) => tickActivations(state, step))).toEqual([{ kind: 'wake', atMonoMs: 1_000 }])
+  const before = looks.mock.calls.length
+  counter.spend()
+  expect(at(1_000, (step) => tickActivations(state, step))).toEqual([{ kind: 'wake', atMonoMs: 1_001 }])
+  // whether the root is over is looked at by each tick; the gate, for the one that is due
+  expect([before, looks.mock.calls.length - before]).toEqual([1, 2])
+  expect(state.due.size).toBe(1_999)
 })
 
 it('a release soaks for its time, is then written down as healthy, and no tick after that does anything', () => {
