@@ -149,13 +149,9 @@ export class Fetch {
     return jobs.map(({ release }) => release.id)
   }
 
-  /** Those whose pages are not all read yet; of one that was refused, or that nobody gives, no more come. */
+  /** Those of which pages are to come. */
   reading(): readonly ReleaseId[] {
-    return this.#jobs
-      .all()
-      .flatMap((job) =>
-        job.refused || job.unavailable || job.nextPage === undefined ? [] : [job.release.id],
-      )
+    return this.#jobs.all().flatMap((job) => (job.isReading ? [job.release.id] : []))
   }
 
   /** Missing here, and asked for, written or to be asked for. */
@@ -297,9 +293,10 @@ export class Fetch {
     this.#offers.onTick(step, journey)
     // What is still out says something of whom it was asked of, be the release whole by now.
     this.#pull.lookForSilence(step)
-    if (this.#jobs.all().length === 0) return
-    for (const job of this.#jobs.all()) this.#advance(step, journey, job)
-    if (!this.#isReadOnly) this.#complain(step)
+    const some = this.#jobs.inTurn()
+    if (some.length === 0) return
+    for (const job of some) this.#advance(step, journey, job)
+    if (!this.#isReadOnly) this.#complain(step, some)
     this.#pump(step, journey)
   }
 
@@ -387,8 +384,8 @@ export class Fetch {
     else this.#pull.pump(step, journey, only, first)
   }
 
-  #complain(step: Step): void {
-    for (const job of this.#jobs.all()) {
+  #complain(step: Step, some: readonly FetchJob[]): void {
+    for (const job of some) {
       if (job.unavailable || job.refused || job.missing.size === 0) continue
       if (step.now.monoMs - job.progressMonoMs < UNAVAILABLE_MS) continue
       job.unavailable = true

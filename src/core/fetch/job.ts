@@ -102,6 +102,11 @@ export class FetchJob {
     return this.release.header.pages[this.#pages]
   }
 
+  /** Not all pages are read yet; of one that was refused, or that nobody gives, no more come. */
+  get isReading(): boolean {
+    return !this.refused && !this.unavailable && this.nextPage !== undefined
+  }
+
   get isComplete(): boolean {
     const unread = this.unchecked.length + this.checking.size
     return this.nextPage === undefined && this.missing.size === 0 && unread === 0

@@ -5,6 +5,10 @@
 import type { Channel, Digest, ReleaseId } from '../../model/ids.ts'
 import type { Journey } from '../journey.ts'
 import type { FetchJob } from './job.ts'
+import { Rounds } from './rounds.ts'
+
+/** Looked at by one tick: a look costs a microsecond, and of very many under way there is a tick each 25 ms. */
+const JOBS_A_TICK = 1_024
 
 interface Begun {
   readonly turn: number
@@ -19,6 +23,7 @@ export class Jobs {
   readonly #begun = new Map<FetchJob, Begun>()
   readonly #channels = new Map<Channel, readonly FetchJob[]>()
   readonly #naming = new Map<Digest, readonly FetchJob[]>()
+  readonly #ticks = new Rounds<FetchJob>(JOBS_A_TICK)
   #all: readonly FetchJob[] | undefined
   #turns = 0
 
@@ -29,6 +34,11 @@ export class Jobs {
   all(): readonly FetchJob[] {
     this.#all ??= [...this.#jobs.values()]
     return this.#all
+  }
+
+  /** For one tick: all, or where they are very many some of them, each in its turn. */
+  inTurn(): readonly FetchJob[] {
+    return this.#ticks.next(this.all())
   }
 
   ofChannel(channel: Channel): readonly FetchJob[] {

@@ -8,6 +8,7 @@ import { Jobs } from '../../../src/core/fetch/jobs.ts'
 import { Ranking } from '../../../src/core/fetch/ranking.ts'
 import { Fetch } from '../../../src/core/fetch.ts'
 import type { Journey } from '../../../src/core/journey.ts'
+import { OwnJourney } from '../../../src/core/own-journey.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'
@@ -136,6 +137,21 @@ test.each([200, 600])('a block has those releases looked at that name it, of %i'
   expect(written).toMatchObject({ walks: 1 })
   expect(written.looks).toBeLessThanOrEqual(asked(written.effects, 'want').length + 1)
   for (const spy of [...looks, walks, lists]) spy.mockRestore()
+})
+
+test('a tick looks at some of very many for what they do next, and at each in its turn', () => {
+  const { node, all } = starting(1_500)
+  const looks = vi.spyOn(OwnJourney.prototype, 'envelope')
+  const seen = new Set<ReleaseId>()
+  for (let ms = 25; ms <= 50; ms += 25) {
+    looks.mockClear()
+    node.monoMs = ms
+    node.run({ kind: 'tick' })
+    expect(looks.mock.calls.length).toBeLessThanOrEqual(1_024)
+    for (const [release] of looks.mock.calls) seen.add(release)
+  }
+  expect(seen.size).toBe(all.length)
+  looks.mockRestore()
 })
 
 test('whoever names a block has it, in the order in which they began, whichever read its pages first', () => {
