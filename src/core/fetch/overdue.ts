@@ -5,6 +5,7 @@ import type { Step } from '../step.ts'
 import type { Patience } from './patience.ts'
 import type { Puller } from './puller.ts'
 import type { Sources } from './sources.ts'
+import type { Tempo } from './tempo.ts'
 import type { Asked, Wants } from './wants.ts'
 
 /**
@@ -18,15 +19,22 @@ export class Overdue {
   readonly #sources: Sources
   readonly #puller: Puller
   readonly #patience: Patience
+  readonly #tempo: Tempo
   readonly #wants: Wants
   /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
   #lookMonoMs = Number.POSITIVE_INFINITY
 
-  constructor(config: CoreConfig, sources: Sources, puller: Puller, patience: Patience, wants: Wants) {
+  constructor(
+    config: CoreConfig,
+    sources: Sources,
+    puller: Puller,
+    { patience, tempo, wants }: { patience: Patience; tempo: Tempo; wants: Wants },
+  ) {
     this.#config = config
     this.#sources = sources
     this.#puller = puller
     this.#patience = patience
+    this.#tempo = tempo
     this.#wants = wants
   }
 
@@ -62,6 +70,7 @@ export class Overdue {
         continue
       }
       if (!this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
+      if (asked.silent !== true) this.#tempo.silent(asked, monoMs)
       this.#wants.silent(asked)
       this.gaveNothing(asked)
       if (peers >= MAX_ASKED - 1 && ![...this.#wants.peers(digest)].some(this.#sources.counts))

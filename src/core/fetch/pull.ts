@@ -15,7 +15,7 @@ import { BulkPace } from './bulk-pace.ts'
 import { type Choice, Chooser } from './chooser.ts'
 import type { FetchJob } from './job.ts'
 import { MAX_ASKED, Overdue } from './overdue.ts'
-import { Patience } from './patience.ts'
+import { Patience, type Way } from './patience.ts'
 import type { Puller } from './puller.ts'
 import { Queries } from './queries.ts'
 import type { Ranking } from './ranking.ts'
@@ -23,7 +23,6 @@ import { Rounds } from './rounds.ts'
 import type { Sources } from './sources.ts'
 import { Tempo } from './tempo.ts'
 import { nextTurnMs } from './turns.ts'
-import { WantWindow } from './want-window.ts'
 import { type Asked, Wants } from './wants.ts'
 
 /**
@@ -45,7 +44,6 @@ export class Pull {
   readonly #patience: Patience
   readonly #wants = new Wants()
   readonly #overdue: Overdue
-  readonly #window: WantWindow
   readonly #tempo: Tempo
   /** How fast blocks go to the store, and large releases are asked for. */
   readonly pace = new BulkPace()
@@ -59,9 +57,9 @@ export class Pull {
     this.#puller = puller
     this.#chooser = new Chooser(config, sources)
     this.#patience = new Patience(config.limits)
-    this.#overdue = new Overdue(config, sources, puller, this.#patience, this.#wants)
-    this.#window = new WantWindow(config.limits.maxWants)
-    this.#tempo = new Tempo(config.limits, this.#patience, this.#window)
+    this.#tempo = new Tempo(config.limits, this.#patience, config.random)
+    const learnt = { patience: this.#patience, tempo: this.#tempo, wants: this.#wants }
+    this.#overdue = new Overdue(config, sources, puller, learnt)
     this.#queries = new Queries(config, sources, this.#patience, puller)
   }
 
@@ -117,8 +115,9 @@ export class Pull {
     if (this.#queries.onFailed(step, id)) return true
     const asked = this.#inVain(id, step.now.monoMs)
     if (asked === undefined) return false
-    const { peer, release } = asked
-    if (code === 'NET_TIMEOUT' && alive) this.#tempo.cutOff(asked, this.#wants.near, step.now.monoMs)
+    const { peer, release, way } = asked
+    const others = this.#wants.underWay(way)
+    if (code === 'NET_TIMEOUT' && alive) this.#tempo.cutOff(asked, others, step.now.monoMs)
     this.#sources.silent(peer, step.now.monoMs)
     const text = `no block from this peer (${code}); another is asked`
     step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
@@ -188,7 +187,7 @@ export class Pull {
     this.#askNeighbours(step, job, candidates)
     const sessions = storing(job, candidates)
     for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience)) {
-      if (this.#isFull || this.#isEarly(job, monoMs)) break
+      if (this.#isFull || this.#isEarly(job, monoMs) || this.#waits(job, wayTo(choice), monoMs)) break
       this.#ask(step, job, choice)
     }
     this.#rescueOn(step, job, sessions)
@@ -201,7 +200,7 @@ export class Pull {
     if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return
     for (let left = job.rescue.begin(); left > 0 && !this.#isFull; left -= 1) {
       const choice = this.#chooser.rescue(job, sessions, monoMs, this.#patience.stuckMs)
-      if (choice !== undefined) this.#ask(step, job, choice)
+      if (choice !== undefined && !this.#waits(job, wayTo(choice), monoMs)) this.#ask(step, job, choice)
     }
   }
 
@@ -210,7 +209,8 @@ export class Pull {
     const { monoMs } = step.now
     while (job.rescue.goesOn && !this.#isFull && !this.#isEarly(job, monoMs)) {
       const choice = this.#chooser.rescueOn(job, sessions, monoMs, this.#patience.stuckMs)
-      if (choice === undefined || !this.#ask(step, job, choice)) return
+      if (choice === undefined || this.#waits(job, wayTo(choice), monoMs)) return
+      if (!this.#ask(step, job, choice)) return
     }
   }
 
@@ -234,16 +234,18 @@ export class Pull {
   }
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
-    if (this.#isFull || job.open.count === 0 || this.#waits(job, session)) return undefined
+    if (this.#isFull || job.open.count === 0) return undefined
+    const { region, submit: seed } = session.hello
+    const border = regionOf(region) !== regionOf(this.#config.region)
+    if (this.#waits(job, wayTo({ border, seed }), monoMs)) return undefined
     const choice = this.#chooser.pull(job, session, monoMs)
     return choice !== undefined && this.#mayTakePlace(choice) ? choice : undefined
   }
 
-  /** Of few blocks all may be under way: they do not wait behind a large release. */
-  #waits(job: FetchJob, { hello }: AdmittedSession): boolean {
-    const isNear = !hello.submit && regionOf(hello.region) === regionOf(this.#config.region)
-    const isMany = job.digests.length > this.#config.limits.fewBlocks
-    return isNear && isMany && !this.#window.isOpen(this.#wants.near)
+  /** As many are under way as come in time. */
+  #waits(job: FetchJob, way: Way, monoMs: number): boolean {
+    const isFew = job.digests.length <= this.#config.limits.fewBlocks
+    return !this.#tempo.isOpen(way, this.#wants.underWay(way), isFew, monoMs)
   }
 
   /** Of a block that others were asked for in vain. */
@@ -270,7 +272,7 @@ export class Pull {
       peer,
       sinceMonoMs: step.now.monoMs,
       bytes: job.size(place),
-      way: border ? 'border' : seed ? 'seed' : 'near',
+      way: wayTo(choice),
       takeOver: takeOver === true,
       failed,
       ...(rescue && { rescue: job.rescue }),
@@ -362,13 +364,17 @@ export class Pull {
     step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
     if (this.#puller.isWriting(digest) || journey.hasBlock(digest))
       step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
-    this.#tempo.came(asked, this.#wants.near, step.now.monoMs)
+    this.#tempo.came(asked, this.#wants.underWay(asked.way), step.now.monoMs)
     const hello = journey.session(peer)?.hello
-    if (this.#puller.job(release) !== undefined && asked.way === 'near' && hello?.submit === false)
+    if (asked.way !== 'near') this.#sources.brokeSilence(peer)
+    else if (this.#puller.job(release) !== undefined && hello?.submit === false)
       this.#sources.gave(release, peer)
     this.#puller.received(step, journey, digest, bytes)
   }
 }
+
+const wayTo = ({ border, seed }: Pick<Choice, 'border' | 'seed'>): Way =>
+  border ? 'border' : seed ? 'seed' : 'near'
 
 const storing = (job: FetchJob, peers: readonly AdmittedSession[]): readonly AdmittedSession[] =>
   peers.filter(({ hello }) => storesChannel(hello.patterns, job.channel))

@@ -97,11 +97,16 @@ export class Sources {
   gave(release: ReleaseId, peer: PeerId): void {
     this.#noted(release).gave(peer)
     this.#proven.add(peer)
+    this.brokeSilence(peer)
+    this.#lacking.delete(peer)
+    this.#false.delete(peer)
+  }
+
+  /** A seed gives a block, or somebody over a border, whose word nobody relies on all the same. */
+  brokeSilence(peer: PeerId): void {
     this.#mute.delete(peer)
     this.#vain.delete(peer)
     this.#silent.delete(peer)
-    this.#lacking.delete(peer)
-    this.#false.delete(peer)
   }
 
   /** It gave wrong bytes of it. */

@@ -1,40 +1,75 @@
-/** What is learnt of how fast blocks come: how long one may take, and how many neighbours may be asked for at once. */
+/** What is learnt of how fast blocks come, each way by itself: how long one may take, and how many may be asked for at once. */
 import type { Limits } from '../../limits.ts'
-import type { Patience } from './patience.ts'
-import type { WantWindow } from './want-window.ts'
+import type { Patience, Way } from './patience.ts'
+import { FAR, NEAR, WantWindow } from './want-window.ts'
 import type { Asked } from './wants.ts'
+import { WayPause } from './way-pause.ts'
+
+interface Lane {
+  readonly window: WantWindow
+  readonly pause: WayPause
+  /** When a block came this way last. */
+  cameMonoMs: number
+}
 
 export class Tempo {
   readonly #limits: Limits
   readonly #patience: Patience
-  readonly #window: WantWindow
-  /** When a neighbour's block came last. */
-  #nearMonoMs = Number.NEGATIVE_INFINITY
+  readonly #lanes: Readonly<Record<Way, Lane>>
 
-  constructor(limits: Limits, patience: Patience, window: WantWindow) {
+  constructor(limits: Limits, patience: Patience, random: () => number) {
     this.#limits = limits
     this.#patience = patience
-    this.#window = window
-  }
-
-  /** @param near other questions to neighbours that do not count as silent */
-  came({ way, sinceMonoMs, silent }: Asked, near: number, monoMs: number): void {
-    this.#patience.answered(monoMs - sinceMonoMs, way)
-    if (way !== 'near') return
-    this.#nearMonoMs = monoMs
-    this.#window.arrived(near + 1, sinceMonoMs, silent === true, monoMs)
+    const lane = (shape: typeof NEAR): Lane => ({
+      window: new WantWindow(limits.maxWants, shape),
+      pause: new WayPause(limits.blockDeadlineMs, random),
+      cameMonoMs: Number.NEGATIVE_INFINITY,
+    })
+    this.#lanes = { near: lane(NEAR), seed: lane(FAR), border: lane(FAR) }
   }
 
   /**
-   * A neighbour from which bytes came gave no block until the deadline, nor did any other since it was asked: the way is
+   * A release of few blocks does not wait behind a large one: of neighbours, who are many, it is asked for all at once, and
+   * where all come by one way for one more than of others.
+   * @param underWay this way, without those that count as silent
+   */
+  isOpen(way: Way, underWay: number, isFew: boolean, monoMs: number): boolean {
+    const { window, pause } = this.#lanes[way]
+    if (way === 'near') return isFew || window.isOpen(underWay)
+    return pause.isOver(monoMs) && window.isOpen(isFew ? underWay - 1 : underWay)
+  }
+
+  /** @param others questions that go the same way and do not count as silent */
+  came({ way, sinceMonoMs, silent }: Asked, others: number, monoMs: number): void {
+    this.#patience.answered(monoMs - sinceMonoMs, way)
+    const lane = this.#lanes[way]
+    lane.cameMonoMs = monoMs
+    lane.pause.end()
+    lane.window.arrived(others + 1, sinceMonoMs, silent === true, monoMs)
+  }
+
+  /**
+   * A peer counts as silent from now on. Where all blocks come by one way, and none did since it was asked, it may be the way
+   * that is slow: all that is under way asked for of others, too, would make it slower.
+   */
+  silent({ way, sinceMonoMs }: Asked, monoMs: number): void {
+    const lane = this.#lanes[way]
+    if (way !== 'near' && lane.cameMonoMs <= sinceMonoMs) lane.window.nothingCame(sinceMonoMs, monoMs)
+  }
+
+  /**
+   * A peer from which bytes came gave no block until the deadline, nor did any other this way since it was asked: the way is
    * slower than that, and shared by fewer something comes of it. Were others quicker meanwhile, it is that one's fault, and
    * says nothing of the way. Nor does one that ends much later than the deadline: this node was busy, or stood still.
    */
-  cutOff({ way, sinceMonoMs }: Asked, near: number, monoMs: number): void {
-    if (way !== 'near' || this.#nearMonoMs > sinceMonoMs) return
+  cutOff({ way, sinceMonoMs }: Asked, others: number, monoMs: number): void {
+    const lane = this.#lanes[way]
+    if (lane.cameMonoMs > sinceMonoMs) return
     const { blockDeadlineMs, repairMs } = this.#limits
     if (monoMs - sinceMonoMs > blockDeadlineMs + repairMs) return
     this.#patience.answered(monoMs - sinceMonoMs, way)
-    this.#window.arrived(near + 1, sinceMonoMs, true, monoMs)
+    // Asked for with as few as can be, and still too many: there are others that ask.
+    if (way !== 'near' && lane.window.wasLeast(sinceMonoMs)) lane.pause.begin(sinceMonoMs, monoMs)
+    lane.window.arrived(others + 1, sinceMonoMs, true, monoMs)
   }
 }

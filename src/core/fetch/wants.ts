@@ -36,11 +36,11 @@ export class Wants {
   readonly #awaited = new Map<Digest, number>()
   #bytes = 0
   #silentBytes = 0
-  #near = 0
+  readonly #underWay: Record<Way, number> = { near: 0, seed: 0, border: 0 }
 
-  /** Requests to neighbours of the own region that do not count as silent. */
-  get near(): number {
-    return this.#near
+  /** Requests that go this way, and whose peers do not count as silent. */
+  underWay(way: Way): number {
+    return this.#underWay[way]
   }
 
   /**
@@ -78,7 +78,7 @@ export class Wants {
     this.#asked.set(id, asked)
     this.#bytes += asked.bytes
     this.#awaited.set(asked.digest, (this.#awaited.get(asked.digest) ?? 0) + 1)
-    if (asked.way === 'near') this.#near += 1
+    this.#underWay[asked.way] += 1
     this.#peers.set(asked.digest, new Set(this.peers(asked.digest)).add(asked.peer))
   }
 
@@ -114,7 +114,7 @@ export class Wants {
   /** It was answered, or counts as silent. */
   #noLonger({ digest, bytes, way }: Asked): void {
     this.#bytes -= bytes
-    if (way === 'near') this.#near -= 1
+    this.#underWay[way] -= 1
     const left = (this.#awaited.get(digest) ?? 0) - 1
     if (left > 0) this.#awaited.set(digest, left)
     else this.#awaited.delete(digest)

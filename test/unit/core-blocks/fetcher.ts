@@ -152,8 +152,8 @@ export function fetcher({
     return [...broken, ...linked, ...ended]
   }
   /** Another seed. */
-  const joined = (seed: PeerId): Want[] => {
-    bench.link(seed, {}, { submit: true })
+  const joined = (seed: PeerId, region = 'eu'): Want[] => {
+    bench.link(seed, {}, { submit: true, region })
     return run((step, journey) => fetch.onAdmitted(step, journey))
   }
   /** It has no answer until the deadline. @param alive bytes came of its peer meanwhile */

@@ -35,13 +35,17 @@ test.each([
 )
 
 test('what may come late has its bound: of silent ones as much as of all others', () => {
-  const { asked, joined, tick } = swallowed(100, 4, LIMITS.maxBlockBytes)
-  const more = (from: number) => {
-    // Twice as long for what is asked of a second one.
-    for (let ms = 0; ms < 2 * LIMITS.blockSilenceMs; ms += 100) tick(100)
-    return seedsOf(from + 4)
-      .slice(from)
-      .flatMap(joined)
+  const { asked, announce, joined, tick } = swallowed(100, 4, LIMITS.maxBlockBytes)
+  // Over a border: that seeds near are silent says nothing of the way there.
+  const pass = (untilMs: number) => {
+    for (let ms = 0; ms < untilMs; ms += 100) tick(100)
   }
-  expect([asked, more(4), more(8)].map(bytesOf)).toEqual([LIMITS.maxWantBytes, LIMITS.maxWantBytes, 0])
+  const { blockSilenceMs, borderSilenceMs, standMs } = LIMITS
+  pass(blockSilenceMs)
+  const far = seedsOf(8).slice(4)
+  const more = far.flatMap((seed) => joined(seed, 'us'))
+  // Twice as long for what is asked of a second one.
+  pass(2 * (blockSilenceMs + borderSilenceMs) + standMs)
+  expect([asked, more].map(bytesOf)).toEqual([LIMITS.maxWantBytes, LIMITS.maxWantBytes])
+  expect(announce(OTHER, [100])).toEqual([])
 })

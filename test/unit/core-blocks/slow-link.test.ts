@@ -85,33 +85,31 @@ test.each([
 })
 
 test('one that is late while another gives teaches nothing: the way is not to blame', () => {
-  const window = new WantWindow(16)
   const patience = new Patience(LIMITS)
-  const tempo = new Tempo(LIMITS, patience, window)
+  const tempo = new Tempo(LIMITS, patience, () => 0)
+  const isOpen = (underWay: number) => tempo.isOpen('near', underWay, false, 0)
   const late = { way: 'near', sinceMonoMs: 0, silent: true } as Asked
   tempo.came({ way: 'near', sinceMonoMs: 0 } as Asked, 3, 10)
   tempo.cutOff(late, 3, LIMITS.blockDeadlineMs)
   expect(patience.silenceMs('near', 0)).toBe(LIMITS.blockSilenceMs)
-  expect(window.isOpen(4)).toBe(true)
+  expect(isOpen(4)).toBe(true)
   tempo.cutOff({ ...late, sinceMonoMs: 11 }, 3, LIMITS.blockDeadlineMs + 11)
   expect(patience.silenceMs('near', 0)).toBe(LIMITS.blockDeadlineMs / 2)
-  expect([window.isOpen(1), window.isOpen(2)]).toEqual([true, false])
-  tempo.cutOff({ ...late, way: 'seed', sinceMonoMs: 20_000 }, 3, 30_000)
-  expect(patience.silenceMs('seed', 0)).toBe(LIMITS.blockSilenceMs)
+  expect([isOpen(1), isOpen(2)]).toEqual([true, false])
 })
 
 test('a node that stood still itself learns nothing of the way, and doubts nobody for longer than until the deadline', () => {
-  const window = new WantWindow(16)
   const patience = new Patience(LIMITS)
-  const tempo = new Tempo(LIMITS, patience, window)
+  const tempo = new Tempo(LIMITS, patience, () => 0)
+  const isOpen = (underWay: number) => tempo.isOpen('near', underWay, false, 0)
   const { blockDeadlineMs, repairMs } = LIMITS
   const late = { way: 'near', sinceMonoMs: 0, silent: true } as Asked
   tempo.cutOff(late, 3, blockDeadlineMs + repairMs + 1)
   expect(patience.silenceMs('near', 0)).toBe(LIMITS.blockSilenceMs)
-  expect(window.isOpen(3)).toBe(true)
+  expect(isOpen(3)).toBe(true)
   tempo.cutOff(late, 3, blockDeadlineMs + repairMs)
   expect(patience.silenceMs('near', 0)).toBe(blockDeadlineMs / 2)
-  expect([window.isOpen(1), window.isOpen(2)]).toEqual([true, false])
+  expect([isOpen(1), isOpen(2)]).toEqual([true, false])
   expect(patience.doubtMs).toBe(blockDeadlineMs)
   // A block that came long ago, when this node was busy until now.
   const others = new Patience(LIMITS)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { WantWindow } from '../../../src/core/fetch/want-window.ts'
+import { FAR, NEAR, WantWindow } from '../../../src/core/fetch/want-window.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, type Want } from './fetcher.ts'
@@ -21,13 +21,13 @@ function round(window: WantWindow, tookMs: number, atMonoMs: number, silent = fa
 
 describe('the window', () => {
   test('begins with four, and is sixteen two rounds later', () => {
-    const window = new WantWindow(64)
+    const window = new WantWindow(64, NEAR)
     expect(sizeOf(window)).toBe(4)
     expect([round(window, 10, 0), round(window, 10, 10)]).toEqual([8, 16])
   })
 
   test('is halved once for a round that came late, however many were, and grows by one a round from there', () => {
-    const window = new WantWindow(16)
+    const window = new WantWindow(16, NEAR)
     for (let at = 0; at < 10; at += 1) round(window, 10, 10 * at)
     expect(sizeOf(window)).toBe(16)
     expect(round(window, 1_001, 1_000)).toBe(8)
@@ -36,32 +36,45 @@ describe('the window', () => {
   })
 
   test('is halved where the sender counted as silent by then, though it took less', () => {
-    const window = new WantWindow(16)
+    const window = new WantWindow(16, NEAR)
     for (let at = 0; at < 10; at += 1) round(window, 10, 10 * at)
     expect(round(window, 500, 1_000, true)).toBe(8)
   })
 
   test('does not grow while little of it is made use of', () => {
-    const window = new WantWindow(64)
+    const window = new WantWindow(64, NEAR)
     for (let at = 0; at < 100; at += 1) window.arrived(1, at, false, at)
     expect(sizeOf(window)).toBe(4)
   })
 
-  test('whatever comes, it is never below two nor beyond its bound', () => {
-    const block = fc.record({ underWay: fc.nat(100), tookMs: fc.nat(5_000), silent: fc.boolean() })
-    fc.assert(
-      fc.property(fc.integer({ min: 4, max: 64 }), fc.array(block, { maxLength: 300 }), (most, blocks) => {
-        const window = new WantWindow(most)
-        let monoMs = 0
-        for (const { underWay, tookMs, silent } of blocks) {
-          monoMs += tookMs
-          window.arrived(underWay, monoMs - tookMs, silent, monoMs)
-          expect(sizeOf(window)).toBeGreaterThanOrEqual(2)
-          expect(sizeOf(window)).toBeLessThanOrEqual(most)
-        }
-      }),
-    )
-  })
+  test.each([
+    ['of neighbours', NEAR, 4, 2],
+    ['over a border', FAR, 64, 1],
+  ])(
+    '%s, whatever comes, begins within its bound, is never beyond it, nor so small that nothing could',
+    (_, shape, first, least) => {
+      const block = fc.record({
+        underWay: fc.nat(100),
+        tookMs: fc.nat(9_000),
+        silent: fc.boolean(),
+        lost: fc.boolean(),
+      })
+      expect(sizeOf(new WantWindow(64, shape))).toBe(first)
+      fc.assert(
+        fc.property(fc.integer({ min: 4, max: 64 }), fc.array(block, { maxLength: 300 }), (most, blocks) => {
+          const window = new WantWindow(most, shape)
+          let monoMs = 0
+          for (const { underWay, tookMs, silent, lost } of blocks) {
+            monoMs += tookMs
+            if (lost) window.nothingCame(monoMs - tookMs, monoMs)
+            else window.arrived(underWay, monoMs - tookMs, silent, monoMs)
+            expect(sizeOf(window)).toBeGreaterThanOrEqual(least)
+            expect(sizeOf(window)).toBeLessThanOrEqual(most)
+          }
+        }),
+      )
+    },
+  )
 })
 
 describe('of neighbours that have all', () => {
