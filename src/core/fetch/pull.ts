@@ -102,10 +102,10 @@ export class Pull {
 
   /** True: the question was ours, and is closed. */
   onReply(step: Step, journey: Journey, id: RequestId, reply: AnyReply): boolean {
-    const isBlock = reply.protocol === 'blocks' && reply.message.type === 'block'
-    const asked = this.#close(id, step.now.monoMs, isBlock)
+    const said = reply.protocol === 'blocks' ? reply.message.type : undefined
+    const asked = this.#close(id, step.now.monoMs, said)
     if (asked === undefined) return false
-    if (!isBlock) this.#overdue.gaveNothing(asked)
+    if (said !== 'block') this.#overdue.gaveNothing(asked)
     if (reply.protocol === 'blocks') this.#answered(step, journey, asked, reply.message)
     this.reopen(asked.digest)
     return true
@@ -125,7 +125,7 @@ export class Pull {
   }
 
   #inVain(id: RequestId, monoMs: number): Asked | undefined {
-    const asked = this.#close(id, monoMs, false)
+    const asked = this.#close(id, monoMs)
     if (asked === undefined) return undefined
     this.#overdue.gaveNothing(asked)
     this.reopen(asked.digest)
@@ -277,7 +277,7 @@ export class Pull {
       failed,
       ...(rescue && { rescue: job.rescue }),
     })
-    if (rescue) job.rescue.asked()
+    if (rescue) job.rescue.asked(border)
     this.#sources.asked(peer, 1, step.now.monoMs)
     if (this.#isLarge(job)) this.pace.asked(step.now.monoMs)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
@@ -286,11 +286,11 @@ export class Pull {
     return true
   }
 
-  #close(id: RequestId, monoMs: number, isBlock: boolean): Asked | undefined {
+  #close(id: RequestId, monoMs: number, said?: BlocksReply['type']): Asked | undefined {
     const asked = this.#wants.close(id)
     if (asked === undefined) return undefined
     this.#sources.asked(asked.peer, -1, monoMs)
-    asked.rescue?.ended(isBlock && !asked.failed)
+    asked.rescue?.ended(said, asked.failed)
     return asked
   }
 

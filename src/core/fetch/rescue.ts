@@ -1,8 +1,11 @@
 /** When what nobody brings in is asked for all the same, and how much of it at once: of one release. */
 import type { Limits } from '../../limits.ts'
+import type { BlocksReply } from '../../model/messages.ts'
 
 /** While nothing comes, so many at most: what a whole region waits for is rarely one block. */
 const MOST_BLINDLY = 8
+/** What is asked for over a border, and not answered, is followed by the next after up to so many times `rescueMs`: 32 s. */
+const MOST_WAITS = 64
 
 export class Rescue {
   readonly #limits: Limits
@@ -11,6 +14,8 @@ export class Rescue {
   #goes = 0
   #atOnce = 0
   #underWay = 0
+  /** Nothing came of what was asked for over a border since. */
+  #isUnanswered = false
 
   constructor(monoMs: number, limits: Limits) {
     this.#limits = limits
@@ -21,15 +26,19 @@ export class Rescue {
     return monoMs >= this.#nextMonoMs
   }
 
-  /** Each time later: a whole region that waits must not all ask the seed again and again. */
+  /**
+   * Each time later: a whole region that waits must not all ask the seed again and again. Over a border that does not answer
+   * much later: it may be slow, and what each node of the region asks for would keep out what the gateways bring in.
+   */
   postpone(monoMs: number, random: number): void {
     const { rescueMs } = this.#limits
-    this.#nextMonoMs = monoMs + rescueMs * Math.min(2 ** this.#goes, MOST_BLINDLY) * (0.5 + random)
+    const most = this.#isUnanswered ? MOST_WAITS : MOST_BLINDLY
+    this.#nextMonoMs = monoMs + rescueMs * Math.min(2 ** this.#goes, most) * (0.5 + random)
   }
 
-  /** For how many blocks: the more the longer nothing comes. */
+  /** For how many blocks: the more the longer nothing comes, but over a border that does not answer. */
   begin(): number {
-    const blocks = Math.min(2 ** this.#goes, MOST_BLINDLY)
+    const blocks = this.#isUnanswered ? 1 : Math.min(2 ** this.#goes, MOST_BLINDLY)
     this.#goes += 1
     return blocks
   }
@@ -38,8 +47,9 @@ export class Rescue {
     this.#goes = 0
   }
 
-  asked(): void {
+  asked(border: boolean): void {
     this.#underWay += 1
+    if (border) this.#isUnanswered = true
   }
 
   /**
@@ -47,9 +57,12 @@ export class Rescue {
    * next are asked for as these come, one more at a time (the slow start of RFC 5681). Where it says anything else somebody
    * does, and none is asked for any more: on a crowded host, where all are late, each would be a copy that leaves the seed.
    */
-  ended(gaveFirst: boolean): void {
+  ended(said: BlocksReply['type'] | undefined, failed: boolean): void {
     this.#underWay -= 1
-    if (gaveFirst) this.#atOnce = Math.min(Math.max(this.#atOnce, 1) + 1, this.#limits.maxWantsPerSeed)
+    // Whom a seed sends on learns nothing of the way that blocks take.
+    if (said === 'block' || said === 'gone') this.#isUnanswered = false
+    if (said === 'block' && !failed)
+      this.#atOnce = Math.min(Math.max(this.#atOnce, 1) + 1, this.#limits.maxWantsPerSeed)
     else this.#atOnce = 0
   }
 

@@ -73,3 +73,39 @@ test('a seed over the border is asked for a block now and then only: fetchers al
   expect(node.give(first)).toEqual([])
   expect(node.tick(LIMITS.rescueMs / 2)).toEqual([])
 })
+
+/** Questions to a far seed within a minute, and the ms after which each was asked. */
+function farRescues(answer?: (node: Fetcher, want: Want) => Want[]): { want: Want; ms: number }[] {
+  const { node, first } = stuck({ seedRegion: 'us', seeds: [SEED], random: () => 0.5 })
+  const asked = [{ want: first, ms: 0 }]
+  const open = [first]
+  for (let ms = 50; ms <= 60_000; ms += 50) {
+    const answers = answer === undefined ? [] : open.splice(0).flatMap((want) => answer(node, want))
+    for (const want of [...answers, ...node.tick(50), ...node.noted()]) {
+      asked.push({ want, ms })
+      open.push(want)
+    }
+  }
+  return asked
+}
+
+test('over a border that does not answer it asks for one at a time, and each time after twice as long', () => {
+  const times = farRescues().map(({ ms }) => ms)
+  const gaps = times.slice(1).map((ms, at) => ms - (times[at] as number))
+  for (const [at, ms] of gaps.entries()) expect(ms).toBeGreaterThanOrEqual(LIMITS.rescueMs * 2 ** at)
+  expect(gaps.length).toBeGreaterThanOrEqual(4)
+})
+
+test('one that answers that it has nothing is asked for more and more', () => {
+  const asked = farRescues((node, { id }) => node.answer(id, { type: 'gone' }))
+  const times = [...new Set(asked.map(({ ms }) => ms))]
+  expect(asked.length).toBeGreaterThan(2 * times.length)
+})
+
+test('a far seed that sends this node on says nothing of how blocks come: it is asked for one at a time, and ever later', () => {
+  const sentOn = farRescues((node, { id }) =>
+    node.answer(id, { type: 'redirect', peer: NEAR, addresses: [] }),
+  ).map(({ ms }) => ms)
+  expect(sentOn.length).toBeGreaterThan(3)
+  expect(new Set(sentOn).size).toBe(sentOn.length)
+})
