@@ -4,6 +4,7 @@ import type { PeerId } from '../model/ids.ts'
 import { LatestMap } from './latest.ts'
 
 interface State {
+  /** In a row, without a bound of its own: by it the addresses of a peer take turns. */
   failures: number
   /** Links in a row that were made and did not last. */
   flaps: number
@@ -60,7 +61,7 @@ export class Redial {
     state.busyUntilMonoMs = 0
     if (nowMonoMs < state.toldUntilMonoMs) return
     const pauseMs = Math.min(short ? redialMaxMs : redialIdleMaxMs, redialMinMs * 2 ** state.failures)
-    state.failures = Math.min(state.failures + 1, 30)
+    state.failures += 1
     state.nextMonoMs = nowMonoMs + pauseMs * (0.5 + this.#random() / 2)
   }
 

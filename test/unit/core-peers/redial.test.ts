@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest'
 import { Redial } from '../../../src/core/redial.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import { limitsOf, peer } from './fakes.ts'
+import type { Address } from '../../../src/model/ids.ts'
+import { addressOf, limitsOf, peer } from './fakes.ts'
+import { bench, dials, fail, pass, someone, start } from './linking.ts'
 
 it('remembers so many peers: whoever came and went with new identities leaves nothing for ever', () => {
   const redial = new Redial(limitsOf({ maxKnownPeers: 2 }), () => 0)
@@ -36,4 +38,27 @@ it('hurries for those that are missed, and keeps to what others said', () => {
   for (const name of ['near', 'far']) redial.told(peer(name), 0, 3_600_000, false)
   redial.hurry(0, (one) => one === 'near')
   expect(['near', 'far'].map((name) => redial.nextMonoMs(peer(name)))).toEqual([10_000, 3_600_000])
+})
+
+it('goes on through all addresses of a peer, however many dials have failed', () => {
+  const one = someone()
+  const addresses = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4'].map((host) =>
+    addressOf(one.id, host),
+  )
+  const dialled = dials(start({ seeds: [] }, [one.record({ addresses })]))
+  while (dialled.length < 44) {
+    fail(dialled.at(-1) ?? addressOf(one.id))
+    const deadlineMs = bench.now.monoMs + 2 * LIMITS.redialMaxMs
+    for (let found: Address[] = []; found.length === 0; dialled.push(...found)) {
+      expect(bench.now.monoMs).toBeLessThan(deadlineMs)
+      found = dials(pass(250))
+    }
+  }
+  expect(dialled.slice(40)).toEqual(addresses)
+})
+
+it('pauses no longer than its bound after a thousand failed dials and more', () => {
+  const redial = new Redial(LIMITS, () => 1)
+  for (let times = 0; times < 1_100; times += 1) redial.failed(peer('a'), 0, true)
+  expect(redial.nextMonoMs(peer('a'))).toBe(LIMITS.redialMaxMs)
 })
