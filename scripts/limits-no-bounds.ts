@@ -58,6 +58,7 @@ const OF_CORE: Reasons = {
     'what this node goes by',
   ),
   ...inFile('core/peers.ts', ['IDLE_LOOK_MS'], PACE),
+  ...inFile('core/peers/unreached.ts', ['TOLD_AFTER_FAILURES'], PACE),
   ...inFile('core/peers/sample.ts', ['RECORD_OVERHEAD_BYTES'], SIZE),
   ...inFile('core/submit/questions.ts', ['STATE_OVERHEAD_BYTES'], SIZE),
   ...inFile('core/fetch/overdue.ts', ['MAX_ASKED'], OWN),

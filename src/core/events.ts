@@ -49,7 +49,8 @@ export type Event =
       readonly ownHost: boolean
     }
   | { readonly kind: 'disconnected'; readonly peer: PeerId }
-  | { readonly kind: 'dialFailed'; readonly address: Address; readonly code: Code }
+  /** `text`: the address and the reason, for people. */
+  | { readonly kind: 'dialFailed'; readonly address: Address; readonly code: Code; readonly text?: string }
   /** A gossip message; `id` names it in the `verdict` that must follow. */
   | {
       readonly kind: 'gossip'

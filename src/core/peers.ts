@@ -19,6 +19,7 @@ import { DialWindow } from './peers/dial-window.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
 import { Twin } from './peers/twin.ts'
+import { Unreached } from './peers/unreached.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
 import { type AdmittedSession, identityOf, isAdmitted, type Session } from './session.ts'
@@ -45,6 +46,7 @@ export class Peers implements Stage {
   readonly #window: DialWindow
   readonly #outside: Outside
   readonly #twin = new Twin()
+  readonly #unreached = new Unreached()
   readonly #removed = new Set<PeerId>()
   /** Dialled and taken up, and not admitted yet: the session of one that ends is forgotten before its end is told. */
   readonly #taken = new Set<PeerId>()
@@ -102,12 +104,15 @@ export class Peers implements Stage {
     if (direction === 'outbound') this.#taken.add(peer)
   }
 
-  onDialFailed(step: Step, journey: Journey, { address }: EventOf<'dialFailed'>): void {
-    const peer = peerOf(address)
+  onDialFailed(step: Step, journey: Journey, event: EventOf<'dialFailed'>): void {
+    const peer = peerOf(event.address)
     if (this.#book.knows(peer)) this.#failed(peer, step.now.monoMs)
+    const failures = this.#redial.failures(peer)
     const [linked] = journey.admitted()
     // Where nobody is, it may be this host that is cut off.
-    if (linked !== undefined) this.#book.missed(peer, this.#redial.failures(peer))
+    if (linked !== undefined) this.#book.missed(peer, failures)
+    if (this.#book.isSeed(peer))
+      this.#unreached.failed(step, event, failures, this.#book.addresses(peer).length)
     this.#lookSoon(step)
   }
 
@@ -124,6 +129,7 @@ export class Peers implements Stage {
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     this.#redial.admitted(peer)
     this.#taken.delete(peer)
+    this.#unreached.linked(peer)
     if (this.#book.prove(peer)) this.#remember(step, peer)
     if (journey.session(peer)?.direction === 'outbound') {
       this.#window.made()

@@ -192,7 +192,7 @@ async function dialOut(
     const { code, message } = isMeshError(error) ? error : new MeshError('INTERNAL', String(error))
     const level = code === 'NET_PEER_ID' ? 'warn' : 'debug'
     log.note({ kind: 'note', level, code, text: message })
-    sink({ kind: 'dialFailed', address, code })
+    sink({ kind: 'dialFailed', address, code, text: message })
   }
 }
 

@@ -51,14 +51,18 @@ export class PeerBook {
   readonly #dropped = new Set<PeerId>()
   /** All of them in order, until one changes: a look each second and every exchange go through a thousand. */
   #sorted: readonly KnownPeer[] | undefined
-  readonly #seeds = new Map<PeerId, Address>()
+  /** Where each is reached as the configuration says: one may have several addresses. */
+  readonly #seeds = new Map<PeerId, readonly Address[]>()
   #seen: LatestSet<string>
 
   constructor(self: PeerId, seeds: readonly Address[], limits: Limits) {
     this.#self = self
     this.#limits = limits
     this.#seen = new LatestSet(2 * limits.maxKnownPeers)
-    for (const address of seeds) if (peerOf(address) !== self) this.#seeds.set(peerOf(address), address)
+    for (const address of seeds) {
+      const peer = peerOf(address)
+      if (peer !== self) this.#seeds.set(peer, [...(this.#seeds.get(peer) ?? []), address])
+    }
   }
 
   seeds(): Iterable<PeerId> {
@@ -183,8 +187,7 @@ export class PeerBook {
 
   /** So many dials in a row have failed, at one of its addresses after the other. */
   missed(peer: PeerId, failures: number): void {
-    const addresses = this.#known.get(peer)?.record.addresses ?? []
-    if (this.#unmet.has(peer) && failures >= addresses.length) this.#unmet.set(peer, true)
+    if (this.#unmet.has(peer) && failures >= this.addresses(peer).length) this.#unmet.set(peer, true)
   }
 
   metLately(peer: PeerId, monoMs: number): boolean {
@@ -210,13 +213,17 @@ export class PeerBook {
     }
   }
 
-  /** Where to dial; addresses take turns, those of this very host last. */
+  /** Where to dial; addresses take turns. */
   address(peer: PeerId, attempt: number): Address | undefined {
-    const seed = this.#seeds.get(peer)
+    const addresses = this.addresses(peer)
+    return addresses[attempt % Math.max(addresses.length, 1)]
+  }
+
+  /** As a seed's stand in the configuration, then those that it says itself, of these the ones of this very host last. */
+  addresses(peer: PeerId): readonly Address[] {
     const own = [...(this.#known.get(peer)?.record.addresses ?? [])]
     own.sort((a, b) => Number(isLoopback(a)) - Number(isLoopback(b)))
-    const addresses = seed === undefined ? own : [seed, ...own.filter((address) => address !== seed)]
-    return addresses[attempt % Math.max(addresses.length, 1)]
+    return [...new Set([...(this.#seeds.get(peer) ?? []), ...own])]
   }
 
   /**

@@ -36,7 +36,11 @@ test('dialling: nobody there, somebody else there, nobody who speaks', async () 
   const stranger = peerIdOf(newIdentityPem())
   const elsewhere = b.address.replace(b.id, stranger) as Address
   a.dial({ address: elsewhere })
-  expect(await a.event('dialFailed')).toEqual({ kind: 'dialFailed', address: elsewhere, code: 'NET_PEER_ID' })
+  const text = expect.stringContaining(`${elsewhere}: another peer answers there`)
+  expect(await a.event('dialFailed')).toEqual({
+    kind: 'dialFailed',
+    ...{ address: elsewhere, code: 'NET_PEER_ID', text },
+  })
 
   const closed = `/ip4/127.0.0.1/tcp/1/p2p/${stranger}` as Address
   a.dial({ address: closed })

@@ -102,6 +102,44 @@ describe('seeds', () => {
     expect(Math.max(...pauses)).toBeLessThanOrEqual(LIMITS.redialMaxMs + 500)
   })
 
+  it('with several addresses are dialled at each in turn, as they are named, then where their own record says', () => {
+    const [a1, a2, own] = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((host) => addressOf(SEED.id, host))
+    const seeds = [a1, a2] as Address[]
+    const dialled = dials(start({ seeds }))
+    const failing = (times: number) => {
+      for (let left = times; left > 0; left -= 1) {
+        fail(dialled.at(-1) as Address)
+        dialled.push(...dials(pass(LIMITS.redialMaxMs + 1_500)))
+      }
+    }
+    expect(dialled).toEqual([a1])
+    failing(3)
+    expect(dialled).toEqual([a1, a2, a1, a2])
+    admit(SEED.id)
+    asksPeers(SEED.id, [SEED.record({ addresses: [own, a2] as Address[] })])
+    lose(SEED.id)
+    dialled.splice(0, 4, ...dials(pass(3_000)))
+    failing(3)
+    expect(dialled).toEqual([a1, a2, own, a1])
+  })
+
+  it('that are dialled in vain several times, at each address, are told of once, and again after a link', () => {
+    const hosts = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4', '192.0.2.5', '192.0.2.6']
+    const noted = (more: readonly Address[], times: number) =>
+      Array.from({ length: times }, () => codes(fail(more[0] as Address)).join())
+    start()
+    const unknown = ['', '', '', '', '']
+    expect(noted([addressOf(someone().id)], 5)).toEqual(unknown)
+    const said = ['', '', '', '', 'NET_UNREACHABLE', '', '', '']
+    expect(noted([addressOf(SEED.id)], 8)).toEqual(said)
+    admit(SEED.id)
+    lose(SEED.id)
+    expect(noted([addressOf(SEED.id)], 8)).toEqual(said)
+    const seeds = hosts.map((host) => addressOf(SEED.id, host))
+    start({ seeds })
+    expect(noted(seeds, 7)).toEqual([...unknown, 'NET_UNREACHABLE', ''])
+  })
+
   it('that a node itself is are never dialled', () => {
     expect(dials(start({ self: SEED.id, submit: true }))).toEqual([])
   })
