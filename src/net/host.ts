@@ -45,7 +45,7 @@ export interface Station {
   readonly region: string
   /** Multiaddrs without a peer id, such as `/ip4/0.0.0.0/tcp/7400`. */
   readonly listen: readonly string[]
-  /** Said to others instead of what we listen on; empty: the addresses of this host's interfaces. */
+  /** Said to others instead of what we listen on; empty: that, with the addresses of this host's interfaces (`announced.ts`). */
   readonly announce: readonly string[]
   /** Takes many more connections. */
   readonly seed: boolean

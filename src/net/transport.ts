@@ -10,6 +10,7 @@ import type {
   TransportPort,
 } from '../runtime/ports.ts'
 import { diallable } from './address.ts'
+import { announced } from './announced.ts'
 import { Answerer } from './answerer.ts'
 import { Asker } from './asker.ts'
 import { Connections } from './connections.ts'
@@ -74,7 +75,7 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     peerId,
-    addresses: () => (parts === undefined ? [] : diallable(parts.host.node.getMultiaddrs(), peerId)),
+    addresses: () => (parts === undefined ? [] : addressesOf(parts.host, options, peerId)),
     listening: () => (parts === undefined ? [] : diallable(parts.host.listening(), peerId)),
     rememberedPeers: async () =>
       parts === undefined ? [] : rememberedPeers(parts.host, options.limits, options.log),
@@ -106,6 +107,9 @@ export function createTransport(options: TransportOptions): Transport {
     },
   }
 }
+
+const addressesOf = ({ node, listening }: Host, { announce }: TransportOptions, self: PeerId) =>
+  announce.length > 0 ? diallable(node.getMultiaddrs(), self) : announced(listening(), self)
 
 async function startParts(
   options: TransportOptions,

@@ -5,7 +5,7 @@ import { checkCommands } from './commands.ts'
 import type { Finding } from './finding.ts'
 import { checkBeacons } from './freshness.ts'
 import { checkAdmission, checkFreshnessKey, checkKeyFiles } from './keys.ts'
-import { checkPorts, checkSeeds } from './network.ts'
+import { checkAnnounced, checkPorts, checkSeeds } from './network.ts'
 import { checkRoot } from './root.ts'
 import { checkFolders, checkSpace, checkStore } from './store.ts'
 
@@ -23,6 +23,7 @@ export async function examine(config: NodeConfig): Promise<readonly Finding[]> {
     ...(await checkCommands(config)),
     store,
     ...(await checkPorts(config, state)),
+    checkAnnounced(config),
     await checkClock(config, seeds.clocks),
     ...(await checkBeacons(config, state)),
     ...seeds.findings,

@@ -36,7 +36,7 @@ export class Scripted {
       dataDir: dir,
       fleetId: FLEET,
       region: options.region ?? 'default',
-      listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'],
+      listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'].flat(),
       announce: [],
       seed: options.seed ?? false,
       limits: { ...LIMITS, ...options.limits },
@@ -149,7 +149,7 @@ export interface ScriptOptions {
   readonly seed?: boolean
   readonly limits?: Partial<Limits>
   readonly identityPem?: string
-  readonly listen?: string
+  readonly listen?: string | readonly string[]
   readonly dataDir?: string
 }
 
