@@ -51,7 +51,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/admit/own-certificate.ts', ['HOUR_MS', 'DAY_MS'], UNIT),
   ...inFile('core/admit/own-certificate.ts', ['REFUSED_LOOK_MS'], PACE),
   ...inFile('core/fetch/patience.ts', ['MAX_ALLOWED', 'EARNED_BY'], OWN),
-  ...inFile('core/peers/book.ts', ['REMEMBER_AGAIN_MS', 'MET_LATELY_MS'], PACE),
+  ...inFile('core/peers/book.ts', ['REMEMBER_AGAIN_MS', 'MET_LATELY_MS', 'UNMET_MS'], PACE),
   ...inFile(
     'core/peers.ts',
     ['PASS_ON_FAILURES', 'ENOUGH_KNOWN', 'ENOUGH_REMEMBERED'],

@@ -59,7 +59,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   streamsBurst: 'as many as a connection may have',
   redialMinMs: 'first pause after a failed dial, with jitter',
   redialMaxMs: 'longest pause while links are missing: a healed network is found within it',
-  redialIdleMaxMs: 'longest pause while nothing is missing',
+  redialIdleMaxMs: 'longest pause while nothing is missing, and before who is gone is dialled again',
   linkSwapMs: 'one link is made anew so often, so that clusters do not close',
   exchangeMaxMs: 'see above',
   exchangesBurst: 'see above',

@@ -14,6 +14,8 @@ export interface Candidate {
   readonly patterns: readonly Pattern[]
   /** All members of a pool are one. */
   readonly identity: string
+  /** Not met for long, and dialled in vain. */
+  readonly gone: boolean
 }
 
 export interface Self {
@@ -49,6 +51,18 @@ export const linkOf = ({ peer, hello, direction, admission }: AdmittedSession): 
   identity: identityOf(peer, admission),
 })
 
+/** Below the wanted degree: fewer links than there could be, those outside left out. */
+export function isShort(
+  { region, limits }: Self & { readonly limits: Limits },
+  links: Links,
+  candidates: readonly Candidate[],
+  missingSeeds: readonly PeerId[],
+): boolean {
+  if (links.uncovered.length > 0) return true
+  const near = candidates.some((candidate) => candidate.region === region)
+  return links.own < limits.minDegree && (near || missingSeeds.length > 0)
+}
+
 export function countLinks(self: Self, links: readonly Link[], limits: Limits): Links {
   const own = links.filter(({ region }) => region === self.region).length
   const identities = new Set(links.map(({ identity }) => identity))
@@ -72,7 +86,10 @@ export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return out
 }
 
-/** Whom to dial for want of a link: the own region up to `minDegree`, a few outside, and whoever stores what nobody near does. */
+/**
+ * Whom to dial for want of a link: the own region up to `minDegree`, a few outside, and whoever stores what nobody near does.
+ * Of those that serve alike whoever is gone comes last.
+ */
 export function chooseDials(
   self: Self,
   links: Links,
@@ -80,7 +97,7 @@ export function chooseDials(
   random: () => number,
   limits: Limits,
 ): readonly Candidate[] {
-  const mixed = shuffled(candidates, random)
+  const mixed = shuffled(candidates, random).sort((a, b) => Number(a.gone) - Number(b.gone))
   const chosen = new Set<Candidate>()
   /** Chooses until `count` of those that fit are chosen, for whatever reason. */
   const reach = (count: number, fits: (candidate: Candidate) => boolean) => {

@@ -11,11 +11,21 @@ import type { PeerRecord } from '../model/peer-record.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { Judge } from '../trust/admission.ts'
 import type { CoreConfig } from './config.ts'
-import { type Candidate, chooseDials, countLinks, type Links, linkOf, shuffled, spareLink } from './degree.ts'
+import {
+  type Candidate,
+  chooseDials,
+  countLinks,
+  isShort,
+  type Links,
+  linkOf,
+  shuffled,
+  spareLink,
+} from './degree.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { type JudgeRecord, PeerBook } from './peers/book.ts'
 import { DialWindow } from './peers/dial-window.ts'
+import { ExchangePace } from './peers/exchange-pace.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
 import { Twin } from './peers/twin.ts'
@@ -50,14 +60,15 @@ export class Peers implements Stage {
   readonly #removed = new Set<PeerId>()
   /** Dialled and taken up, and not admitted yet: the session of one that ends is forgotten before its end is told. */
   readonly #taken = new Set<PeerId>()
+  readonly #exchangePace: ExchangePace
   readonly #exchanges = new Map<RequestId, PeerId>()
   readonly #asks: Buckets<PeerId>
   #nextLookMonoMs = 0
-  #nextExchangeMonoMs = 0
-  #exchangePauseMs: number
   #nextSwapMonoMs = 0
   /** Of links in the region, or to who stores its channels; those outside are apart. */
   #short = true
+  /** As of the last look. */
+  #gone: ReadonlySet<PeerId> = new Set()
 
   constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
@@ -67,7 +78,7 @@ export class Peers implements Stage {
     this.#window = new DialWindow(config.limits, config.random)
     this.#outside = new Outside(config, this.#book)
     this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
-    this.#exchangePauseMs = config.limits.exchangeMinMs
+    this.#exchangePace = new ExchangePace(config)
   }
 
   /** Where others can dial this peer, as its own record says. */
@@ -113,7 +124,7 @@ export class Peers implements Stage {
     if (linked !== undefined) this.#book.missed(peer, failures)
     if (this.#book.isSeed(peer))
       this.#unreached.failed(step, event, failures, this.#book.addresses(peer).length)
-    this.#lookSoon(step)
+    if (!this.#gone.has(peer)) this.#lookSoon(step)
   }
 
   onRefused(step: Step, journey: Journey, peer: PeerId, retryAfterMs: number): void {
@@ -206,31 +217,28 @@ export class Peers implements Stage {
     this.#book.met(admitted, monoMs)
     for (const peer of this.#book.takeDropped()) step.emit({ kind: 'forgetPeer', peer })
     const links = this.#withDials(admitted, [], monoMs)
-    const candidates = this.#candidates(journey)
-    const isWorse = this.#outside.look(links, candidates)
+    const candidates = this.#candidates(journey, admitted.length > 0, monoMs)
+    const there = candidates.filter(({ gone }) => !gone)
+    this.#gone = new Set(candidates.filter(({ gone }) => gone).map(({ peer }) => peer))
+    const isWorse = this.#outside.look(links, there)
     const missing = this.#wantedSeeds(journey, links, admitted, monoMs)
     const wasShort = this.#short
-    this.#short = this.#isShort(links, candidates, missing)
+    this.#short = isShort(this.#config, links, there, missing)
     if (isWorse || (this.#short && !wasShort)) {
       this.#redial.hurry(monoMs, (peer) => this.#isMissed(peer))
-      this.#exchangeSoon(monoMs)
+      this.#exchangePace.soon(monoMs)
     }
     for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
     const due = candidates.filter(({ peer }) => this.#nextMonoMs(peer) <= monoMs)
-    const dials = chooseDials(
-      this.#config,
-      this.#withDials(admitted, candidates, monoMs),
-      due,
-      this.#config.random,
-      limits,
-    )
+    const coming = this.#withDials(admitted, candidates, monoMs)
+    const dials = chooseDials(this.#config, coming, due, this.#config.random, limits)
     const room = this.#window.room(this.#redial.underWay(monoMs), monoMs)
     for (const { peer } of dials.slice(0, room)) {
       this.#window.pause(monoMs)
       this.#dial(step, peer)
     }
-    this.#shed(step, journey, links, admitted, candidates)
-    if (monoMs >= this.#nextExchangeMonoMs) this.#exchangeWithSomebody(step, admitted)
+    this.#shed(step, journey, links, admitted, there)
+    if (this.#exchangePace.isDue(monoMs)) this.#exchangeWithSomebody(step, admitted)
     this.#nextLookMonoMs = this.#afterLook(monoMs, [...missing, ...candidates.map(({ peer }) => peer)])
     step.wakeAt(this.#nextLookMonoMs)
   }
@@ -245,10 +253,11 @@ export class Peers implements Stage {
   }
 
   /**
-   * The pause before it is dialled again grows to `redialMaxMs` only: links are missing, or both are seeds. Where a region is
-   * parted each part has links enough within itself, and nobody but the seeds dials across.
+   * The pause before it is dialled again grows to `redialMaxMs` only: links are missing and it is not gone, or both are seeds.
+   * Where a region is parted each part has links enough within itself, and nobody but the seeds dials across.
    */
   #isMissed(peer: PeerId): boolean {
+    if (this.#gone.has(peer)) return false
     if (this.#outside.has(peer)) return this.#outside.isAlone
     return this.#short || (this.#config.submit && this.#book.isSeed(peer))
   }
@@ -262,11 +271,13 @@ export class Peers implements Stage {
     return Math.max(this.#redial.nextMonoMs(peer), this.#outside.nextMonoMs(peer))
   }
 
-  #candidates(journey: Journey): Candidate[] {
+  /** Where nobody is linked none counts as gone: it may be this host that is cut off. */
+  #candidates(journey: Journey, isLinked: boolean, monoMs: number): Candidate[] {
     return this.#book.all().flatMap(({ record: { peer, patterns }, admission }) => {
       const free = journey.session(peer) === undefined && !this.#removed.has(peer) && !this.#book.isSeed(peer)
       if (!free) return []
-      return [{ peer, region: regionIn(admission.labels), patterns, identity: identityOf(peer, admission) }]
+      const [region, identity] = [regionIn(admission.labels), identityOf(peer, admission)]
+      return [{ peer, region, patterns, identity, gone: isLinked && this.#book.isGone(peer, monoMs) }]
     })
   }
 
@@ -294,16 +305,6 @@ export class Peers implements Stage {
     if (away.some((peer) => this.#redial.isBusy(peer, monoMs))) return []
     const due = away.filter((peer) => this.#redial.nextMonoMs(peer) <= monoMs)
     return shuffled(due, this.#config.random).slice(0, 1)
-  }
-
-  /** Below the wanted degree: fewer links than there could be, those outside left out. */
-  #isShort(links: Links, candidates: readonly Candidate[], missingSeeds: readonly PeerId[]): boolean {
-    const { limits, region } = this.#config
-    const near = candidates.filter((candidate) => candidate.region === region).length
-    const wantsNear = links.own < limits.minDegree && near > 0
-    return (
-      wantsNear || links.uncovered.length > 0 || (links.own < limits.minDegree && missingSeeds.length > 0)
-    )
   }
 
   #dial(step: Step, peer: PeerId): void {
@@ -340,16 +341,9 @@ export class Peers implements Stage {
     step.emit({ kind: 'hangUp', peer: spare.peer, code: 'done' })
   }
 
-  #exchangeSoon(monoMs: number): void {
-    this.#exchangePauseMs = this.#config.limits.exchangeMinMs
-    this.#nextExchangeMonoMs = Math.min(this.#nextExchangeMonoMs, monoMs + this.#exchangePauseMs)
-  }
-
   #exchangeWithSomebody(step: Step, admitted: readonly AdmittedSession[]): void {
-    const { limits, random } = this.#config
-    this.#nextExchangeMonoMs = step.now.monoMs + this.#exchangePauseMs * (0.75 + random() / 2)
-    this.#exchangePauseMs = Math.min(this.#exchangePauseMs * 2, limits.exchangeMaxMs)
-    const somebody = admitted[Math.floor(random() * admitted.length)]
+    this.#exchangePace.passed(step.now.monoMs)
+    const somebody = admitted[Math.floor(this.#config.random() * admitted.length)]
     if (somebody !== undefined) this.#exchange(step, somebody.peer)
   }
 
@@ -372,14 +366,13 @@ export class Peers implements Stage {
   #learn(step: Step, journey: Journey, records: readonly Uint8Array[], from: PeerId): void {
     const judge = this.#judgeAt(step, journey.root())
     const isProven = (id: PeerId): boolean => journey.session(id)?.hello !== undefined
-    const { maxExchanged, exchangeMinMs } = this.#config.limits
-    for (const bytes of records.slice(0, maxExchanged)) {
+    for (const bytes of records.slice(0, this.#config.limits.maxExchanged)) {
       const { learnt, peer, own, problem } = this.#book.learn(bytes, isProven, judge, step.now.monoMs)
       if (own !== undefined) this.#twin.heard(step, own, bytes)
       if (problem !== undefined) step.emit({ kind: 'note', level: 'warn', ...problem, peer: from })
       if (peer === undefined || (learnt !== 'new' && learnt !== 'changed')) continue
       const isWanted = this.#short || this.#book.size < ENOUGH_KNOWN
-      if (learnt === 'new' && isWanted) this.#exchangePauseMs = exchangeMinMs
+      if (learnt === 'new' && isWanted) this.#exchangePace.quicken()
       if (this.#book.get(peer)?.proven === true) this.#remember(step, peer)
       this.#lookSoon(step)
     }

@@ -18,6 +18,8 @@ const REMEMBER_AGAIN_MS = 86_400_000
  * is for one that is there. No sooner, or whoever makes peers with a pool's key could push out all others.
  */
 const MET_LATELY_MS = 86_400_000
+/** Whoever was remembered is gone so soon after a start: how long before it nobody was linked is not known. */
+const UNMET_MS = 3_600_000
 
 export interface KnownPeer {
   readonly record: PeerRecord
@@ -45,8 +47,10 @@ export class PeerBook {
   readonly #known = new Map<PeerId, KnownPeer>()
   /** When each was linked last, or became known. */
   readonly #met = new Map<PeerId, number>()
-  /** Remembered from an earlier life and not heard of in this one, the oldest record last: whether all dials were in vain. */
-  readonly #unmet = new Map<PeerId, boolean>()
+  /** Remembered from an earlier life and not heard of in this one, the oldest record last. */
+  readonly #unmet = new Set<PeerId>()
+  /** Not heard of since dials to each address were in vain, while others were linked. */
+  readonly #inVain = new Set<PeerId>()
   /** Known no more, and not told yet. */
   readonly #dropped = new Set<PeerId>()
   /** All of them in order, until one changes: a look each second and every exchange go through a thousand. */
@@ -102,7 +106,7 @@ export class PeerBook {
     const refused = new Map<Code, string[]>()
     for (const bytes of records.slice(0, this.#limits.maxKnownPeers)) {
       const { learnt, peer, problem } = this.learn(bytes, () => true, judge, monoMs)
-      if (learnt === 'new' && peer !== undefined) this.#unmet.set(peer, false)
+      if (learnt === 'new' && peer !== undefined) this.#unmet.add(peer)
       if (problem === undefined) continue
       if (peer !== undefined && problem.code !== 'ADMIT_EXPIRED') this.#dropped.add(peer)
       refused.set(problem.code, [...(refused.get(problem.code) ?? []), problem.text])
@@ -172,7 +176,7 @@ export class PeerBook {
       this.#met.set(peer, monoMs)
       return { learnt: 'new', peer }
     }
-    this.#unmet.delete(peer)
+    this.#heardOf(peer)
     return { learnt: says(known.record) === says(record) ? 'later' : 'changed', peer }
   }
 
@@ -181,13 +185,20 @@ export class PeerBook {
     for (const { peer } of linked) {
       if (!this.#known.has(peer)) continue
       this.#met.set(peer, monoMs)
-      this.#unmet.delete(peer)
+      this.#heardOf(peer)
     }
   }
 
   /** So many dials in a row have failed, at one of its addresses after the other. */
   missed(peer: PeerId, failures: number): void {
-    if (this.#unmet.has(peer) && failures >= this.addresses(peer).length) this.#unmet.set(peer, true)
+    if (this.#known.has(peer) && failures >= this.addresses(peer).length) this.#inVain.add(peer)
+  }
+
+  /** As far as one can tell: for want of it no link is missing. Seeds were named, and are missed for good. */
+  isGone(peer: PeerId, monoMs: number): boolean {
+    if (!this.#inVain.has(peer) || this.#seeds.has(peer)) return false
+    const quietMs = monoMs - (this.#met.get(peer) ?? monoMs)
+    return quietMs >= (this.#unmet.has(peer) ? UNMET_MS : MET_LATELY_MS)
   }
 
   metLately(peer: PeerId, monoMs: number): boolean {
@@ -239,9 +250,9 @@ export class PeerBook {
         this.#drop(peer)
         return true
       }
-    const missed = [...this.#unmet].findLast(([, inVain]) => inVain)
+    const missed = [...this.#unmet].findLast((peer) => this.#inVain.has(peer))
     if (missed === undefined) return false
-    this.#drop(missed[0])
+    this.#drop(missed)
     return true
   }
 
@@ -255,8 +266,14 @@ export class PeerBook {
     this.#known.delete(peer)
     this.#met.delete(peer)
     this.#unmet.delete(peer)
+    this.#inVain.delete(peer)
     this.#dropped.add(peer)
     this.#sorted = undefined
+  }
+
+  #heardOf(peer: PeerId): void {
+    this.#unmet.delete(peer)
+    this.#inVain.delete(peer)
   }
 }
 

@@ -11,6 +11,7 @@ const member = (at: number, identity = 'pool'): Candidate => ({
   region: 'eu',
   patterns,
   identity,
+  gone: false,
 })
 const link = (identity: string): Link => ({ region: 'eu', patterns, direction: 'outbound', identity })
 const chosen = (links: readonly Link[], candidates: readonly Candidate[]): string[] =>
@@ -27,4 +28,11 @@ it('a node whose links are all of one pool dials one of another, where one is kn
 it('the few of another pool are not run over by all the rest', () => {
   const many = Array.from({ length: 4 }, (_, at) => member(at))
   expect(chosen([link('pool'), link('pool')], [...many, member(1, 'x')])).toEqual([])
+})
+
+it('of those that serve alike whoever is gone is dialled last, and is dialled', () => {
+  const gone = Array.from({ length: 8 }, (_, at) => ({ ...member(at, 'gone'), gone: true }))
+  expect(chosen([], [...gone, member(1), member(2)]).sort()).toEqual(['pool 1', 'pool 2'])
+  const far = { ...member(1), region: 'us' }
+  expect(chosen([], [...gone, far]).filter((name) => name.startsWith('gone'))).toHaveLength(2)
 })
