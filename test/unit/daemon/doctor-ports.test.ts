@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import type { NodeConfig } from '../../../src/daemon/config.ts'
 import { checkPorts } from '../../../src/daemon/doctor/network.ts'
 import type { StoreState } from '../../../src/daemon/doctor/store.ts'
+import { freePort } from '../../e2e/free-port.ts'
 
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ family }) => family === 'IPv6'))
 
@@ -18,14 +19,6 @@ async function listening(host: string): Promise<number> {
   servers.push(server)
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
-}
-
-async function freePort(): Promise<number> {
-  const port = await listening('0.0.0.0')
-  const [server] = servers.splice(0) as [Server]
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const bothAt = (port: number): NodeConfig =>
