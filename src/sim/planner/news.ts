@@ -62,8 +62,9 @@ export class News {
   onBlock(node: number, block: number): void {
     const held = this.#parts.holdings.count[node] as number
     const told = this.#toldMost[node] as number
-    if (this.#few && held === this.#blocks) return this.#soon(node, 0)
     if (held - told >= LIMITS.maxHaveBlocks) return this.#soon(node, 0)
+    // Nothing more comes that it could be said with.
+    if (held === this.#blocks) return this.#soon(node, this.#few ? 0 : BATCH_TICKS)
     // What nobody has told of would be gone with this node.
     const isFirst = !this.#few && !this.#parts.holdings.isTold(node, block)
     this.#soon(node, isFirst || held - told >= Math.min(told, LIMITS.haveAtOnce) ? BATCH_TICKS : PAUSE_TICKS)
