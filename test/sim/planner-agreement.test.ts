@@ -84,7 +84,7 @@ const ORDER_IS_MEANT = [
   // Blocks as the manifest has them, whom to dial as the draw had them, seeds as configured.
   ...['inline.ts', 'degree.ts', 'peers/book.ts'],
   // First come, first served: links, peers to compare with, fetches, uploads; channels as the store gave them.
-  ...['admit.ts', 'sync.ts', 'fetch.ts', 'submit/uploads.ts', 'own-journey.ts'],
+  ...['admit.ts', 'sync.ts', 'fetch/jobs.ts', 'submit/uploads.ts', 'own-journey.ts'],
 ]
 
 // Of seed 9: a node of it that comes back stores several channels.

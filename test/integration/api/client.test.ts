@@ -348,13 +348,11 @@ describe('watching', () => {
     const stateFile = join(dir, 'state.json')
     writeFileSync(stateFile, '{"release": ')
     node.activate({ a: '1' })
-    const told: Error[] = []
+    const told: string[] = []
     const client = new Client({ api: (await start()).api.url })
-    const watch = client.watch(CHANNEL, { stateFile, onDisconnect: (error) => told.push(error) })
+    const watch = client.watch(CHANNEL, { stateFile, onDisconnect: ({ message }) => told.push(message) })
     expect((await watch.next()).value?.fromDisk).toBe(false)
-    expect(told.map(({ message }) => message)).toEqual([
-      `cannot read the state file ${stateFile}: it is damaged`,
-    ])
+    expect(told).toEqual([`cannot read the state file ${stateFile}: it is damaged`])
     await watch.return(undefined)
   })
 
