@@ -117,7 +117,8 @@ export class Peers implements Stage {
 
   onDialFailed(step: Step, journey: Journey, event: EventOf<'dialFailed'>): void {
     const peer = peerOf(event.address)
-    if (this.#book.knows(peer)) this.#failed(peer, step.now.monoMs)
+    if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#isMissed(peer))
+    this.#outside.inVain(peer, step.now.monoMs)
     const failures = this.#redial.failures(peer)
     const [linked] = journey.admitted()
     // Where nobody is, it may be this host that is cut off.
@@ -161,7 +162,8 @@ export class Peers implements Stage {
       // A stranger is dialled by nobody: to remember each would fill the memory.
     } else if (this.#book.knows(peer)) {
       if (inVain && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
-      this.#failed(peer, monoMs)
+      if (inVain) this.#outside.inVain(peer, monoMs)
+      this.#redial.failed(peer, monoMs, this.#isMissed(peer))
     }
     this.#lookSoon(step)
   }
@@ -260,11 +262,6 @@ export class Peers implements Stage {
     if (this.#gone.has(peer)) return false
     if (this.#outside.has(peer)) return this.#outside.isAlone
     return this.#short || (this.#config.submit && this.#book.isSeed(peer))
-  }
-
-  #failed(peer: PeerId, monoMs: number): void {
-    this.#outside.inVain(peer, monoMs)
-    this.#redial.failed(peer, monoMs, this.#isMissed(peer))
   }
 
   #nextMonoMs(peer: PeerId): number {

@@ -59,6 +59,26 @@ const inVain = (ms: number): Address[] => {
 beforeEach(() => certified.clear())
 
 describe('a region with links enough within itself', () => {
+  it('is not kept from dialling outside by one that comes and goes', () => {
+    const [one, other] = elsewhere(2) as [Someone, Someone]
+    begin(LIMITS.minDegree, [one])
+    const link = { peer: one.id, direction: 'inbound' as const, address: addressOf(one.id), ownHost: false }
+    const dialled: Address[] = []
+    const comesAndGoes = (ms: number) => {
+      for (let left = ms; left > 0; left -= 50) {
+        bench.run((step, journey) => peers.onConnected(step, journey, { kind: 'connected', ...link }))
+        bench.run((step, journey) =>
+          peers.onDisconnected(step, journey, { kind: 'disconnected', peer: one.id }),
+        )
+        dialled.push(...dials(pass(50)))
+      }
+    }
+    comesAndGoes(20_000)
+    asksPeers(peer('own 0'), [other.record()])
+    comesAndGoes(2 * LIMITS.redialMinMs)
+    expect(dialled).toContain(addressOf(other.id))
+  })
+
   it('asks whoever refused it outside when it was told to, and looks no oftener than with nothing missing', () => {
     const far = elsewhere(3)
     begin(LIMITS.minDegree, far)
