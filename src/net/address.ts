@@ -1,6 +1,7 @@
 /** Addresses of peers: multiaddrs, as people write them and as connections show them. */
 import { networkInterfaces } from 'node:os'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { isPrivateIp } from '@libp2p/utils'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { MeshError } from '../errors.ts'
 import type { Address, PeerId } from '../model/ids.ts'
@@ -78,10 +79,26 @@ export function isOwnHost(address: Multiaddr): boolean {
   return own.some(({ address: mine }) => mine === host.replace(/^::ffff:/, ''))
 }
 
-/** What others can dial, each with `/p2p/<peer id>`; loopback last: it serves demos on one host. */
+/** Networks of containers and virtual machines on this host: another one has its own at the same addresses. */
+const INNER = /^(docker|br-|veth|virbr|cni|podman|flannel|cali|lxc)/
+
+/** How far away an address is understood: 0 everywhere, 1 on private networks, 2 and 3 on this host alone. */
+function rankOf(address: Multiaddr, inner: ReadonlySet<string>): number {
+  const host = hostOf(address) ?? ''
+  if (LOOPBACK.test(host)) return 3
+  if (inner.has(host)) return 2
+  return isPrivateIp(host) === true ? 1 : 0
+}
+
+/**
+ * What others can dial, each with `/p2p/<peer id>`; first what most can: records and heartbeats have room for few, and the
+ * first one is dialled first.
+ */
 export function diallable(addresses: readonly Multiaddr[], peer: PeerId): readonly Address[] {
   const usable = addresses.filter((address) => !UNUSABLE.test(hostOf(address) ?? ''))
-  const rank = (address: Multiaddr) => (LOOPBACK.test(hostOf(address) ?? '') ? 1 : 0)
+  const interfaces = Object.entries(networkInterfaces()).filter(([name]) => INNER.test(name))
+  const inner = new Set(interfaces.flatMap(([, list]) => (list ?? []).map(({ address }) => address)))
+  const rank = (address: Multiaddr) => rankOf(address, inner)
   const sorted = usable.toSorted((a, b) => rank(a) - rank(b) || (a.toString() < b.toString() ? -1 : 1))
   return [...new Set(sorted.map((address) => addressOf(address, peer)))]
 }

@@ -1,5 +1,7 @@
+import { syncBuiltinESMExports } from 'node:module'
+import os, { type NetworkInterfaceInfo } from 'node:os'
 import { multiaddr } from '@multiformats/multiaddr'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { addressOf, diallable, isOwnHost, isTcp, parseAddress } from '../../../src/net/address.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
 
@@ -59,6 +61,23 @@ test('addresses for others: no unspecified, no link-local, loopback last, the id
     `/ip4/127.0.0.1/tcp/1/p2p/${peer}`,
   ])
   expect(addressOf(multiaddr('/ip4/192.0.2.7/tcp/1'), peer)).toBe(`/ip4/192.0.2.7/tcp/1/p2p/${peer}`)
+})
+
+test('addresses for others: public ones first, then private ones, then those of networks of containers here', () => {
+  const bridges = Array.from({ length: 16 }, (_, at) => `172.${17 + at}.0.1`)
+  const infos = bridges.map((address) => ({ address, family: 'IPv4' }) as NetworkInterfaceInfo)
+  vi.spyOn(os, 'networkInterfaces').mockReturnValue({ docker0: infos.slice(0, 1), 'br-1': infos.slice(1) })
+  syncBuiltinESMExports()
+  const all = ['10.0.0.1', ...bridges, '192.168.1.5', '5.9.1.1'].map((host) =>
+    multiaddr(`/ip4/${host}/tcp/1`),
+  )
+  const given = [multiaddr('/ip6/2a01:4f8::1/tcp/1'), multiaddr('/dns4/a.example/tcp/1'), ...all]
+  const hosts = diallable(given, peer).map((address) => address.split('/')[2])
+  expect(hosts).toEqual(['a.example', '5.9.1.1', '2a01:4f8::1', '10.0.0.1', '192.168.1.5', ...bridges])
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  syncBuiltinESMExports()
 })
 
 test('only TCP to a host is dialled: peers may name a socket of this machine, or a carrier of others', () => {
