@@ -60,7 +60,7 @@ export class Answers {
       async () => this.#refusal() ?? this.#parts(c, await partsOf(listing)),
     )
     // Told to whoever asked; the next one begins all the same.
-    this.#lastListing = answer.catch(() => undefined)
+    this.#lastListing = answer.then(passed, passed)
     return answer
   }
 
@@ -88,7 +88,8 @@ export class Answers {
       const facts = JSON.stringify({ release, clock }).slice(0, -1)
       const head = Buffer.from(`event: release\ndata: ${facts},"changed":[`)
       const all = [head, ...parts, Buffer.from(`]}\nid: ${release}\n\n`)]
-      for (const bytes of parts.length > 1 ? all : [Buffer.concat(all)])
+      // A short one goes as one piece; joined, a longer one would be held once for each reader.
+      for (const bytes of lengthOf(all) > PIECE_BYTES ? all : [Buffer.concat(all)])
         for (let at = 0; at < bytes.length && !stream.aborted; at += PIECE_BYTES)
           await stream.write(bytes.subarray(at, at + PIECE_BYTES))
       return true
@@ -109,7 +110,8 @@ export class Answers {
       paths.free = this.#hold(lengthOf(made))
       return made
     })
-    this.#lastPaths = parts.catch(() => undefined)
+    // Of the turn alone: what was made is not held beyond its readers.
+    this.#lastPaths = parts.then(passed, passed)
     const paths: Paths = { parts, readers: 0, free: () => {} }
     this.#paths.set(changed, paths)
     return paths
@@ -172,6 +174,8 @@ export class Answers {
 /** None where the app is asked without a socket. */
 export const outgoingOf = (c: Context): ServerResponse | undefined =>
   (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing
+
+const passed = (): undefined => undefined
 
 const lengthOf = (parts: readonly Buffer[]): number => parts.reduce((sum, { length }) => sum + length, 0)
 

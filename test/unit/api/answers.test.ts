@@ -94,6 +94,27 @@ test('a short event is written at once', async () => {
   expect(pieces).toHaveLength(1)
 })
 
+test('of as many long paths as one slice has, each reader takes pieces of the same bytes', async () => {
+  const change = {
+    ...changeOf(0),
+    changed: Array.from({ length: 4_096 }, (_, at) => `${at}`.padEnd(1_000, '#')),
+  }
+  const buffers: ArrayBufferLike[][] = []
+  const streams = Array.from({ length: 3 }, () => {
+    const seen: ArrayBufferLike[] = []
+    buffers.push(seen)
+    return {
+      aborted: false,
+      write: async (piece: Uint8Array) => void seen.push(piece.buffer),
+    } as unknown as StreamingApi
+  })
+  const answers = new Answers(LIMITS)
+  await Promise.all(streams.map((stream) => answers.event(stream, change)))
+  const long = buffers.map((seen) => [...new Set(seen.filter(({ byteLength }) => byteLength > 64 * 1024))])
+  expect(long.map(({ length }) => length)).toEqual([1, 1, 1])
+  expect(new Set(long.flat()).size).toBe(1)
+})
+
 test('paths are made once for all who are told of them, in slices, and held until the last one has them', async () => {
   const stringify = vi.spyOn(JSON, 'stringify')
   const change = changeOf(10_000)
