@@ -40,6 +40,7 @@ const OF_CORE: Reasons = {
       'SAVE_RETRY_MS',
       'COLLECT_EVERY_MS',
       'COLLECT_PAUSES',
+      'MOST_PAUSE_MS',
       'CHECK_EVERY_MS',
       'ROOT_LOOK_EVERY_MS',
       'FIRST_COMPARES',

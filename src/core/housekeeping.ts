@@ -11,8 +11,10 @@ import type { Write } from './writes.ts'
 
 const SAVE_RETRY_MS = 5_000
 const COLLECT_EVERY_MS = 30_000
-/** A collection reads what every stored release is made of: it takes a tenth of the time at most, however long that is. */
+/** A collection reads what every stored release is made of: it takes a tenth of the time. */
 const COLLECT_PAUSES = 9
+/** A process or disk that stood still meanwhile says nothing of that, and what the cache has too much of grows by the minute. */
+const MOST_PAUSE_MS = 10 * 60_000
 /** Damage is looked for once in this time at most, however many blocks are reported. */
 const CHECK_EVERY_MS = 10_000
 /** Releases looked at in one go. */
@@ -140,7 +142,8 @@ export class Housekeeping {
   /** What is to be kept is said anew for the next one: a list made while this one read would lack what came since. */
   onCollected(step: Step): void {
     const { monoMs } = step.now
-    this.#nextCollectMonoMs = monoMs + COLLECT_PAUSES * (monoMs - (this.#collectingMonoMs ?? monoMs))
+    const tookMs = monoMs - (this.#collectingMonoMs ?? monoMs)
+    this.#nextCollectMonoMs = monoMs + Math.min(MOST_PAUSE_MS, COLLECT_PAUSES * tookMs)
     this.#collectingMonoMs = undefined
     if (this.#collectAtMonoMs === undefined) return
     this.#collectAtMonoMs = Math.max(this.#collectAtMonoMs, this.#nextCollectMonoMs)

@@ -57,6 +57,7 @@ export async function collectFrom(
   )
   if (isEnding()) return []
   return queue.run(async () => {
+    if (isEnding()) return []
     const left = await withoutLate(store, contents, plan, newest)
     return remove(store, left, new Set(bound.envelopes))
   })

@@ -3,7 +3,7 @@
  * MANIFEST names yet, cut anywhere: no damage, LevelDB's next start removes it. Source: db_impl.cc, version_edit.cc and
  * version_set.cc of LevelDB.
  */
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { partsOf } from './level-log.ts'
 import { varintAt } from './level-number.ts'
@@ -24,7 +24,10 @@ export async function restoreCurrent(dir: string): Promise<void> {
   const names = await readdir(dir)
   const [manifest, ...others] = names.filter((name) => /^MANIFEST-\d+$/.test(name))
   if (manifest === undefined || others.length > 0 || !hasLostCurrent(names)) return
-  await writeFile(join(dir, 'CURRENT'), `${manifest}\n`, { mode: 0o600, flag: 'wx' })
+  // Whole or not at all: LevelDB does not open one that is cut short. Names that it does not know it leaves alone.
+  const aside = join(dir, 'CURRENT.new')
+  await writeFile(aside, `${manifest}\n`, { mode: 0o600, flush: true })
+  await rename(aside, join(dir, 'CURRENT'))
 }
 
 /** @returns the numbers of the tables in use; undefined where that cannot be read: each may be in use then */

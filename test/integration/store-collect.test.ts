@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS, type Limits } from '../../src/limits.ts'
 import type { EffectOf, EventOf } from '../../src/runtime/ports.ts'
@@ -122,6 +123,25 @@ test('one that is told to end reads no further, and the store is closed cleanly'
   expect(await exists(join(base, 'store-ends'))).toBe(true)
   await store.close()
   expect(await exists(join(base, 'store-ends'))).toBe(false)
+})
+
+test('one that is told to end while a write is before it removes nothing', async () => {
+  const ending = new AbortController()
+  const held = Promise.withResolvers<void>()
+  let deletes = 0
+  batch = async (operations, sync) => {
+    deletes += operations.filter(({ type }) => type === 'del').length
+    await held.promise
+    return raw.batch(operations, sync)
+  }
+  const more = store.commit(makeRelease(9, [{ path: 'a.yaml', content: 'a: 9\n' }]).writes, true)
+  const collected = store.collect([], { ...bound, awaited: [] }, ending.signal)
+  // It has its plan by then, and waits for its turn.
+  for (let turn = 0; turn < 500; turn++) await setImmediate()
+  ending.abort()
+  held.resolve()
+  await more
+  expect([await collected, deletes]).toEqual([[], 0])
 })
 
 test('once it removes, it is not cut off', async () => {

@@ -143,6 +143,14 @@ describe('a collection that takes long', () => {
     expect(tick(node, 1)).toHaveLength(1)
   })
 
+  it('is followed by ten minutes at most, where the process or its disk stood still meanwhile', () => {
+    const node = begun()
+    expect(tick(node, 8 * 3_600_000)).toEqual([])
+    node.run({ kind: 'collected', digests: [] })
+    expect(tick(node, 599_999)).toEqual([])
+    expect(tick(node, 1)).toHaveLength(1)
+  })
+
   it('lets the next one come in its time where it was short', () => {
     const node = begun()
     node.monoMs += 1_000
