@@ -10,7 +10,7 @@ const ROUNDS = 30
 /**
  * Of a release into a region: from the first gateway and from the next, should it be late. They wait for one another
  * 50 ms by their clocks, so that on a busy machine a third may pull, too, before it reads what the second told it. A fault
- * in the ranks brings three each time: what has more is played once more. test/sim/borders.test.ts holds the bound without clocks.
+ * in the ranks brings three each time: what has more is played once more, once in all. test/sim/borders.test.ts holds the bound without clocks.
  */
 const MOST_COPIES = 2
 const fleet = new RealFleet()
@@ -60,13 +60,18 @@ test('a small release comes over each border once at the median, and twice at mo
     return [(await entered(eu)) - before[0], (await entered(us)) - before[1]]
   }
   const counts: number[] = []
+  const beyond: number[][] = []
   for (let round = 0; round < 5; round += 1) {
     const copies = await copiesOf(`round ${round}`)
-    const isBeyond = Math.max(...copies) > MOST_COPIES
-    counts.push(...(isBeyond ? await copiesOf(`round ${round} once more`) : copies))
+    if (Math.max(...copies) <= MOST_COPIES) counts.push(...copies)
+    else {
+      beyond.push(copies)
+      counts.push(...(await copiesOf(`round ${round} once more`)))
+    }
   }
   counts.sort((a, b) => a - b)
-  expect([counts[5], Number(counts.at(-1)) <= MOST_COPIES, counts]).toEqual([1, true, counts])
+  const isKept = Number(counts.at(-1)) <= MOST_COPIES && beyond.length <= 1
+  expect([counts[5], isKept, counts, beyond]).toEqual([1, true, counts, beyond])
 }, 240_000)
 
 test('a gateway frozen in mid-release: the others of its region get each all the same, two copies at most', async () => {
