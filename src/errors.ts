@@ -126,3 +126,10 @@ export class MeshError extends Error {
 }
 
 export const isMeshError = (error: unknown): error is MeshError => error instanceof MeshError
+
+const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG'])
+/** Node has no name for a spent quota: Linux, macOS. */
+const NAMELESS_QUOTA = /^Unknown system error -(122|69)$/
+
+/** No room, quota, inode, or a read-only file system. @param code of an error of the system */
+export const isFullCode = (code: unknown): boolean => FULL.has(code) || NAMELESS_QUOTA.test(String(code))

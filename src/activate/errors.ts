@@ -1,8 +1,5 @@
-import { type Code, isMeshError, MeshError } from '../errors.ts'
+import { type Code, isFullCode, isMeshError, MeshError } from '../errors.ts'
 import type { ActivationOutcome } from '../runtime/ports.ts'
-
-/** No room, quota, inode, or a read-only file system. */
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG'])
 
 /** Why files could not be put in place, with the code that says what to do. */
 export function failedOutcome(error: unknown, dir: string): Extract<ActivationOutcome, { kind: 'failed' }> {
@@ -21,7 +18,7 @@ const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : ''
 
 /** The disk takes nothing more. */
-export const isFull = (error: unknown): boolean => FULL.has(codeOf(error))
+export const isFull = (error: unknown): boolean => isFullCode(codeOf(error))
 
 const SHORT = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 

@@ -29,7 +29,8 @@ export async function lockKeys(keyFiles: readonly string[], waitMs: number): Pro
 
 /**
  * @returns frees the lock; the end of the process does, too
- * @throws MeshError LIMIT_TIMEOUT (another run holds it for too long), INPUT_PATH (folder not writable)
+ * @throws MeshError LIMIT_TIMEOUT (another run holds it for too long), INPUT_PATH (folder not writable),
+ *   STORE_FULL, STORE_FAILED (what may pass)
  */
 export async function lockKey(keyFile: string, waitMs: number): Promise<Free> {
   const path = `${keyFile}.lock`

@@ -47,7 +47,7 @@ export interface WatchOptions {
   readonly signal?: AbortSignal
   /** Keep the last state here and start with it when the node is down. */
   readonly stateFile?: string
-  /** Told of each lost connection, and of a state file that could not be written; the watch goes on by itself. */
+  /** Told of each lost connection, and of a state file that could not be read or written; the watch goes on by itself. */
   readonly onDisconnect?: (error: Error) => void
 }
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { MeshError } from '../errors.ts'
+import { isFullCode, MeshError } from '../errors.ts'
 import type { Channel, FleetId, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { unreadable } from './sources.ts'
@@ -58,7 +58,7 @@ export interface CounterMemory {
   epoch(fleet: FleetId, channel: Channel, root: number): number
   releases(fleet: FleetId, channel: Channel): readonly ReleaseId[]
   channels(fleet: FleetId): readonly Channel[]
-  /** On disk when it returns: before anything signed leaves this host. @throws MeshError INPUT_PATH */
+  /** On disk when it returns: before anything signed leaves this host. @throws MeshError INPUT_PATH, STORE_FULL, STORE_FAILED */
   record(
     at: { readonly fleet: FleetId; readonly channel: Channel; readonly epoch: number },
     signed: { readonly counter: number; readonly release: ReleaseId },
@@ -144,16 +144,18 @@ async function write(path: string, memory: Memory): Promise<void> {
 
 /** Of these alone is a key without its memory the way out: of the others a place may be signed twice for nothing. */
 const NO_WRITES: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS'])
-const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
 
 function unwritten(path: string, error: unknown): MeshError {
   const { code, message } = error as NodeJS.ErrnoException
   const what = `cannot write ${path} (this key's memory of its counters): ${code ?? message}; nothing was signed`
   const options = { cause: error }
-  if (FULL.has(code)) return new MeshError('STORE_FULL', `${what}; free space or quota`, { path }, options)
-  if (!NO_WRITES.has(code)) return new MeshError('STORE_FAILED', `${what}; try again`, { path }, options)
-  const advice = "make the key's folder writable, or give the key by CONFMESH_KEY"
-  return new MeshError('INPUT_PATH', `${what}; ${advice}`, { path }, options)
+  if (NO_WRITES.has(code)) {
+    const advice = "make the key's folder writable, or give the key by CONFMESH_KEY"
+    return new MeshError('INPUT_PATH', `${what}; ${advice}`, { path }, options)
+  }
+  return isFullCode(code)
+    ? new MeshError('STORE_FULL', `${what}; free space or quota`, { path }, options)
+    : new MeshError('STORE_FAILED', `${what}; try again`, { path }, options)
 }
 
 /** Several keys at hand: each remembers. */

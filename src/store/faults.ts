@@ -1,9 +1,7 @@
-import { isMeshError, MeshError } from '../errors.ts'
+import { isFullCode, isMeshError, MeshError } from '../errors.ts'
 
 export type Fault = 'locked' | 'full' | 'corrupt' | 'missing' | 'other'
 
-/** Full disk, spent quota, no inode left, read-only file system, file size limit: nothing can be written for now. */
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG'])
 /** LevelDB passes on only the text of the system's error. */
 const FULL_TEXT = /no space left|quota exceeded|read-only file system|file too large/i
 
@@ -11,7 +9,7 @@ const FULL_TEXT = /no space left|quota exceeded|read-only file system|file too l
 export function faultOf(error: unknown): Fault {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     const code = 'code' in at ? String(at.code) : ''
-    if (code === 'STORE_FULL' || FULL.has(code) || FULL_TEXT.test(at.message)) return 'full'
+    if (code === 'STORE_FULL' || isFullCode(code) || FULL_TEXT.test(at.message)) return 'full'
     if (code === 'STORE_LOCKED' || code === 'LEVEL_LOCKED') return 'locked'
     // What it maps beyond the end of a table that was cut short.
     const isShort = code === 'LEVEL_IO_ERROR' && /\.(ldb|sst): Invalid argument/.test(at.message)

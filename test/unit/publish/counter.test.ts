@@ -82,6 +82,7 @@ test('A memory that is there and cannot be read for now is neither empty nor dam
 
 test.each([
   ['ENOSPC', 'STORE_FULL', /nothing was signed; free space or quota$/],
+  ['Unknown system error -122', 'STORE_FULL', /nothing was signed; free space or quota$/],
   ['EIO', 'STORE_FAILED', /nothing was signed; try again$/],
   ['EROFS', 'INPUT_PATH', /or give the key by CONFMESH_KEY$/],
 ])(

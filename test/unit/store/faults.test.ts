@@ -8,7 +8,7 @@ const error = (code: string, message = 'something', cause?: Error): Error =>
 
 test.each<[string, unknown, string]>([
   ['a full disk', error('ENOSPC'), 'STORE_FULL'],
-  ['a spent quota', error('EDQUOT'), 'STORE_FULL'],
+  ['a spent quota', error('Unknown system error -122'), 'STORE_FULL'],
   ['a read-only disk', error('EROFS'), 'STORE_FULL'],
   ['a file that may not grow', error('EFBIG'), 'STORE_FULL'],
   [
