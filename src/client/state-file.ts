@@ -51,7 +51,8 @@ export function stateFile(path: string, channel: string): StateFile {
         }
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
-        if (code === 'ENOENT') return undefined
+        // Not there yet; that it cannot be is told when it is written.
+        if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
         const reason = code ?? 'it is damaged'
         throw new MeshError(
           'INPUT_PATH',

@@ -45,6 +45,8 @@ const SAID =
 async function check(name: string, bytes: Uint8Array): Promise<string> {
   const dir = scratch(name)
   writeFileSync(join(dir, name), bytes)
+  // Or all that is said of the folder is that it has none.
+  writeFileSync(join(dir, 'CURRENT'), 'MANIFEST-000001\n')
   for (const { what } of await checkFiles(dir, Number.POSITIVE_INFINITY)) {
     if (!SAID.test(what)) throw new Error(`a problem that nobody foresaw: ${what}`)
     throw new MeshError('STORE_CORRUPT', what)
@@ -54,7 +56,6 @@ async function check(name: string, bytes: Uint8Array): Promise<string> {
 
 async function manifest(bytes: Uint8Array): Promise<void> {
   const dir = await check('MANIFEST-000001', bytes)
-  writeFileSync(join(dir, 'CURRENT'), 'MANIFEST-000001\n')
   const tables = await tablesInUse(dir)
   if (tables === undefined) throw new MeshError('STORE_CORRUPT', 'an edit in it cannot be read')
   for (const number of tables)
