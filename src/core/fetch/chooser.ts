@@ -14,7 +14,7 @@ import type { Patience } from './patience.ts'
 import { Ranking } from './ranking.ts'
 import type { Sources } from './sources.ts'
 import { manyAt, turnAt } from './turns.ts'
-import { type Around, Upstream } from './upstream.ts'
+import { type Around, type IsOpen, Upstream } from './upstream.ts'
 import { Views } from './views.ts'
 
 export interface Choice {
@@ -137,12 +137,12 @@ export class Chooser {
     job: FetchJob,
     sessions: readonly AdmittedSession[],
     now: Now,
-    { doubtMs, stuckMs }: Pick<Patience, 'doubtMs' | 'stuckMs'>,
+    { doubtMs, stuckMs, isOpen }: Pick<Patience, 'doubtMs' | 'stuckMs'> & { isOpen: IsOpen },
   ): Iterable<Choice> {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
-    const around = this.#upstream.around(sessions, journey.region)
+    const around = this.#upstream.around(sessions, journey.region, isOpen)
     const isHome = around.home === journey.region
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
     const entry = this.#entry(journey, job, sessions, now)
@@ -170,7 +170,7 @@ export class Chooser {
   *#takeOver(
     job: FetchJob,
     entry: Entry,
-    { seeds, home }: Around,
+    { seeds, home, isOpen }: Around,
     now: Now,
     doubtMs: number,
   ): Iterable<Choice> {
@@ -178,7 +178,9 @@ export class Chooser {
     if (job.digests.length <= limits.fewBlocks || !entry.entrants.peers.includes(self)) return
     if (now.monoMs - job.sinceMonoMs < doubtMs) return
     const near = seeds.filter(({ hello }) => regionOf(hello.region) === home)
-    const seed = near.find(({ peer }) => this.#sources.isFree(peer, limits.maxWantsPerSeed, now.monoMs))
+    const isFree = (one: AdmittedSession) =>
+      isOpen(one) && this.#sources.isFree(one.peer, limits.maxWantsPerSeed, now.monoMs)
+    const seed = near.find(isFree)
     this.#skipDone(job, entry)
     // Its own blocks come first, and while they do, the others' do as well.
     if (seed === undefined || entry.done < entry.places.length) return
@@ -192,7 +194,7 @@ export class Chooser {
       const digest = job.digests[place] as Digest
       if (!job.missing.has(digest) || holders.announced(place, inTime)) continue
       if (job.isLeft(digest, now.monoMs)) continue
-      if (!this.#sources.isFree(seed.peer, limits.maxWantsPerSeed, now.monoMs)) return
+      if (!isFree(seed)) return
       yield { ...this.#choice(job, place, seed), takeOver: true }
     }
   }
@@ -218,23 +220,25 @@ export class Chooser {
   }
 
   /**
-   * Somebody who may have what nobody announces: a seed first, or else one of another region. Whoever is near would have
-   * said so.
+   * Somebody who may have what nobody announces: a seed first, or else one of another region, where the way there is open.
+   * Whoever is near would have said so.
    */
   rescue(
     job: FetchJob,
     sessions: readonly AdmittedSession[],
     monoMs: number,
-    stuckMs: number,
+    { stuckMs, isOpen }: { stuckMs: number; isOpen: IsOpen },
   ): Choice | undefined {
     const place = this.#unannounced(job, monoMs, stuckMs)
     if (place === undefined) return undefined
     const free = sessions.filter((session) => this.#sources.isFree(session.peer, this.#most(session), monoMs))
+    const likely = free.filter((one) => one.hello.submit || this.#isFar(one))
+    const open = likely.filter(isOpen)
     const from =
-      free.find((one) => one.hello.submit && !this.#isFar(one)) ??
-      free.find(({ hello }) => hello.submit) ??
-      free.find((one) => this.#isFar(one)) ??
-      free[0]
+      open.find((one) => one.hello.submit && !this.#isFar(one)) ??
+      open.find(({ hello }) => hello.submit) ??
+      open[0] ??
+      (likely.length === 0 ? free[0] : undefined)
     return from === undefined ? undefined : { ...this.#choice(job, place, from), rescue: true }
   }
 
@@ -352,7 +356,7 @@ export class Chooser {
 
   onAdmitted(journey: Journey): void {
     this.#views.forget()
-    this.#upstream.around([...journey.admitted()], journey.region)
+    this.#upstream.around([...journey.admitted()], journey.region, () => true)
   }
 }
 

@@ -186,8 +186,14 @@ export class Pull {
     const candidates = ranking.candidates(job)
     this.#askNeighbours(step, job, candidates)
     const sessions = storing(job, candidates)
-    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, this.#patience)) {
-      if (this.#isFull || this.#isEarly(job, monoMs) || this.#waits(job, wayTo(choice), monoMs)) break
+    const { doubtMs, stuckMs } = this.#patience
+    const isOpen = (session: AdmittedSession) => !this.#waits(job, this.#wayOf(session), monoMs)
+    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, {
+      doubtMs,
+      stuckMs,
+      isOpen,
+    })) {
+      if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
     }
     this.#rescueOn(step, job, sessions)
@@ -199,8 +205,8 @@ export class Pull {
     job.rescue.postpone(monoMs, this.#config.random())
     if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return
     for (let left = job.rescue.begin(); left > 0 && !this.#isFull; left -= 1) {
-      const choice = this.#chooser.rescue(job, sessions, monoMs, this.#patience.stuckMs)
-      if (choice !== undefined && !this.#waits(job, wayTo(choice), monoMs)) this.#ask(step, job, choice)
+      const choice = this.#chooser.rescue(job, sessions, monoMs, { stuckMs, isOpen })
+      if (choice !== undefined) this.#ask(step, job, choice)
     }
   }
 
@@ -235,11 +241,13 @@ export class Pull {
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
     if (this.#isFull || job.open.count === 0) return undefined
-    const { region, submit: seed } = session.hello
-    const border = regionOf(region) !== regionOf(this.#config.region)
-    if (this.#waits(job, wayTo({ border, seed }), monoMs)) return undefined
+    if (this.#waits(job, this.#wayOf(session), monoMs)) return undefined
     const choice = this.#chooser.pull(job, session, monoMs)
     return choice !== undefined && this.#mayTakePlace(choice) ? choice : undefined
+  }
+
+  #wayOf({ hello: { region, submit: seed } }: AdmittedSession): Way {
+    return wayTo({ border: regionOf(region) !== regionOf(this.#config.region), seed })
   }
 
   /** As many are under way as come in time. */

@@ -14,7 +14,11 @@ export interface Around {
   readonly seeds: readonly AdmittedSession[]
   /** The region of the seeds: this one where there is any here. Undefined: none was ever linked. */
   readonly home: string | undefined
+  /** Whether the way to it is open: one that is not is no reason to wait where another is. */
+  readonly isOpen: IsOpen
 }
+
+export type IsOpen = (session: AdmittedSession) => boolean
 
 export class Upstream {
   readonly #config: CoreConfig
@@ -29,21 +33,22 @@ export class Upstream {
     this.#views = views
   }
 
-  around(sessions: readonly AdmittedSession[], region: string): Around {
+  around(sessions: readonly AdmittedSession[], region: string, isOpen: IsOpen): Around {
     const seeds = sessions.filter(({ hello }) => hello.submit)
     this.#home = homeOf(seeds, region) ?? this.#home
-    return { sessions, seeds, home: this.#home }
+    return { sessions, seeds, home: this.#home, isOpen }
   }
 
   /** The seed at home, or the fetcher of the region that feeds this one; it is free, or nobody is. */
   of(
     journey: Journey,
     key: Digest,
-    { sessions, seeds, home }: Around,
+    { sessions, seeds, home, isOpen }: Around,
     now: Now,
   ): AdmittedSession | undefined {
     const { maxWantsPerSeed, exportRegions } = this.#config.limits
-    const free = (session: AdmittedSession) => this.#sources.isFree(session.peer, maxWantsPerSeed, now.monoMs)
+    const free = (session: AdmittedSession) =>
+      isOpen(session) && this.#sources.isFree(session.peer, maxWantsPerSeed, now.monoMs)
     const names = this.#views.names(journey, now)
     const parent =
       home === undefined ? undefined : parentRegion(key, journey.region, home, names, exportRegions)

@@ -31,6 +31,8 @@ function jobOf(places: number, pagesRead: boolean): FetchJob {
   } as unknown as FetchJob
 }
 
+const GOING = { ...LIMITS, isOpen: () => true }
+
 /** Places that each gateway asks the seed for. */
 function brought(places: number, pagesRead: boolean): number[][] {
   const job = jobOf(places, pagesRead)
@@ -42,7 +44,7 @@ function brought(places: number, pagesRead: boolean): number[][] {
     link(journey, 'seed', { region: journey.region, submit: true })
     const chooser = new Chooser(configOf({ self }), new Sources(LIMITS))
     const sessions = [...journey.admitted()]
-    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, LIMITS)]
+    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)]
       .map(({ digest }) => digests.indexOf(digest))
       .sort((a, b) => a - b)
   })
@@ -82,7 +84,7 @@ test('where no gateway that is linked stores the channel, or all lied or give no
   const sessions = chooser
     .ranking(journey)
     .candidates({ ...job, channel: 'app/config' } as unknown as FetchJob)
-  const choices = [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, LIMITS)]
+  const choices = [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)]
   expect(choices.map(({ peer: from }) => from)).toEqual(job.digests.map(() => peer('seed')))
   expect(new Set(choices.map(({ digest }) => digest))).toEqual(new Set(job.digests))
 })
@@ -96,7 +98,7 @@ test('nor does one that is not linked, and whose record says that it stores othe
     const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
     const job = { ...jobOf(20, true), channel: 'app/config' } as unknown as FetchJob
     const sessions = chooser.ranking(journey).candidates(job)
-    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, LIMITS)].length
+    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)].length
   }
   expect(asked()).toBeGreaterThan(0)
   // of one nothing is known: it may bring its part in
@@ -110,7 +112,7 @@ test('what a seed has sent this node elsewhere for it is not asked for before th
   const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
   const job = jobOf(1, true)
   job.redirected.set(digestOf(0), { to: peer('holder'), atMonoMs: 700 })
-  const rescue = (monoMs: number) => chooser.rescue(job, [...journey.admitted()], monoMs, LIMITS.stuckMs)
+  const rescue = (monoMs: number) => chooser.rescue(job, [...journey.admitted()], monoMs, GOING)
   expect(rescue(699)).toBeUndefined()
   expect(rescue(700)).toMatchObject({ peer: peer('seed'), digest: digestOf(0) })
 })
@@ -124,7 +126,7 @@ test('what is here is not looked at again for each block that comes, and asked f
   const looks = vi.spyOn(job.open, 'has')
   /** The next few, which come. */
   const go = () => {
-    const choices = chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, LIMITS)
+    const choices = chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING)
     const digests: Digest[] = []
     for (const { digest } of choices) if (digests.push(digest) === 4) break
     for (const digest of digests) {
