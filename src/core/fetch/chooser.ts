@@ -220,7 +220,8 @@ export class Chooser {
   }
 
   /**
-   * Somebody who may have what nobody announces: a seed first, or else one of another region, where the way there is open.
+   * Somebody who may have what nobody announces: a seed first, or else one of another region, where the way there is open;
+   * of those that are far whoever was silent, or lacked something, last.
    * Whoever is near would have said so.
    */
   rescue(
@@ -234,8 +235,12 @@ export class Chooser {
     const free = sessions.filter((session) => this.#sources.isFree(session.peer, this.#most(session), monoMs))
     const likely = free.filter((one) => one.hello.submit || this.#isFar(one))
     const open = likely.filter(isOpen)
+    // One that is dead, and gives nothing, is free again by the next time.
+    const far = open.filter(({ peer }) => this.#sources.answers(peer))
     const from =
       open.find((one) => one.hello.submit && !this.#isFar(one)) ??
+      far.find(({ hello }) => hello.submit) ??
+      far[0] ??
       open.find(({ hello }) => hello.submit) ??
       open[0] ??
       (likely.length === 0 ? free[0] : undefined)

@@ -204,10 +204,12 @@ export class Pull {
     if (job.awaitsAnswer(monoMs, MAX_HELD_MS) && !job.isAnswered) return
     job.rescue.postpone(monoMs, this.#config.random())
     if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return
+    let isAnyAsked = false
     for (let left = job.rescue.begin(); left > 0 && !this.#isFull; left -= 1) {
       const choice = this.#chooser.rescue(job, sessions, monoMs, { stuckMs, isOpen })
-      if (choice !== undefined) this.#ask(step, job, choice)
+      if (choice !== undefined && this.#ask(step, job, choice)) isAnyAsked = true
     }
+    if (!isAnyAsked) job.rescue.wasInVain(monoMs, this.#config.random())
   }
 
   /** The seed near gives what nobody brings in. */

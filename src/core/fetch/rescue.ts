@@ -43,6 +43,13 @@ export class Rescue {
     return blocks
   }
 
+  /** Nothing was to be asked, as where the question before stands: over a border that does not answer the next go is far off. */
+  wasInVain(monoMs: number, random: number): void {
+    if (!this.#isUnanswered) return
+    this.#goes -= 1
+    this.#nextMonoMs = monoMs + this.#limits.rescueMs * (0.5 + random)
+  }
+
   onBlock(): void {
     this.#goes = 0
   }

@@ -117,6 +117,19 @@ test('what a seed has sent this node elsewhere for it is not asked for before th
   expect(rescue(700)).toMatchObject({ peer: peer('seed'), digest: digestOf(0) })
 })
 
+test('of those over the border one that was silent is asked last, however long ago it was, and before nobody', () => {
+  const journey = new FakeJourney()
+  link(journey, 'seed', { region: 'us', submit: true })
+  const sources = new Sources(LIMITS)
+  const chooser = new Chooser(configOf({ self: peer('node') }), sources)
+  const asked = () =>
+    chooser.rescue(jobOf(1, true), [...journey.admitted()], 60_000, { ...GOING, stuckMs: 0 })?.peer
+  sources.silent(peer('seed'), 0)
+  expect(asked()).toBe(peer('seed'))
+  link(journey, 'far', { region: 'us' })
+  expect(asked()).toBe(peer('far'))
+})
+
 test('what is here is not looked at again for each block that comes, and asked for again where it was lost', () => {
   const journey = new FakeJourney()
   journey.gatewaysOf.set(journey.region, [peer('node')])

@@ -1,5 +1,6 @@
 /** What nobody brings in: a node that is no gateway, of a release of twenty blocks of which the gateway brings none. */
 import { expect, test } from 'vitest'
+import { Rescue } from '../../../src/core/fetch/rescue.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, SEED, type Want } from './fetcher.ts'
@@ -108,4 +109,35 @@ test('a far seed that sends this node on says nothing of how blocks come: it is 
   ).map(({ ms }) => ms)
   expect(sentOn.length).toBeGreaterThan(3)
   expect(new Set(sentOn).size).toBe(sentOn.length)
+})
+
+test('after a pause over the border the far seed is asked anew soon, though a go fell into it', () => {
+  const { node, first } = stuck({ seedRegion: 'us', random: () => 0.99 })
+  const asked = [{ want: first, ms: 0 }]
+  for (let ms = 50; ms <= 400_000; ms += 50) {
+    const late = asked.filter((one) => one.want.to === SEED && ms === one.ms + LIMITS.blockDeadlineMs)
+    const again = late.flatMap(({ want }) => node.timedOut(want.id, true))
+    for (const want of [...again, ...node.tick(50), ...node.noted()]) {
+      asked.push({ want, ms })
+      if (want.to !== SEED) node.answer(want.id, { type: 'busy', retryAfterMs: 10_000 })
+    }
+  }
+  const times = asked.filter(({ want }) => want.to === SEED).map(({ ms }) => ms)
+  const gaps = times.slice(1).map((ms, at) => ms - (times[at] as number))
+  expect(Math.max(...gaps)).toBeLessThan(5 * LIMITS.blockDeadlineMs + 2 * LIMITS.rescueMs)
+  expect(gaps.length).toBeGreaterThan(7)
+})
+
+test('a go at which the question before stands over the border is no go: the next follows soon, and not twice as late', () => {
+  const rescue = new Rescue(0, LIMITS)
+  rescue.begin()
+  rescue.asked(true)
+  for (let monoMs = 500; monoMs < 50_000; monoMs += 500) {
+    expect(rescue.isDue(monoMs)).toBe(true)
+    rescue.postpone(monoMs, 0.5)
+    expect(rescue.begin()).toBe(1)
+    rescue.wasInVain(monoMs, 0.5)
+  }
+  rescue.postpone(50_000, 0.5)
+  expect([rescue.isDue(50_999), rescue.isDue(51_000)]).toEqual([false, true])
 })
