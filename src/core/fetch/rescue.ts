@@ -4,7 +4,7 @@ import type { BlocksReply } from '../../model/messages.ts'
 
 /** While nothing comes, so many at most: what a whole region waits for is rarely one block. */
 const MOST_BLINDLY = 8
-/** What is asked for over a border, and not answered, is followed by the next after up to so many times `rescueMs`: 32 s. */
+/** What is asked for over a border, and not answered, is followed by the next after up to so many times `rescueMs`, a half more or less. */
 const MOST_WAITS = 64
 
 export class Rescue {
