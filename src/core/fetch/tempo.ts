@@ -10,6 +10,8 @@ interface Lane {
   readonly pause: WayPause
   /** When a block came this way last. */
   cameMonoMs: number
+  /** When that one was asked for, of those that came in time, which was asked for last. */
+  quickMonoMs: number
 }
 
 export class Tempo {
@@ -24,6 +26,7 @@ export class Tempo {
       window: new WantWindow(limits.maxWants, shape),
       pause: new WayPause(limits.blockDeadlineMs, random),
       cameMonoMs: Number.NEGATIVE_INFINITY,
+      quickMonoMs: Number.NEGATIVE_INFINITY,
     })
     this.#lanes = { near: lane(NEAR), seed: lane(FAR), border: lane(FAR) }
   }
@@ -39,13 +42,22 @@ export class Tempo {
     return pause.isOver(monoMs) && window.isOpen(isFew ? underWay - 1 : underWay)
   }
 
-  /** @param others questions that go the same way and do not count as silent */
-  came({ way, sinceMonoMs, silent }: Asked, others: number, monoMs: number): void {
+  /**
+   * Of a seed, or over a border, one that is late says nothing of the way where one that was asked for after it was not: its
+   * sender was slow, or stood still. Else it halves the window, however few are under way at the end of a release: these begin
+   * with all at once, and from one on the window would grow by one a round, through all releases to come.
+   * @param others questions that go the same way and do not count as silent
+   */
+  came({ way, sinceMonoMs, silent = false }: Asked, others: number, monoMs: number): void {
     this.#patience.answered(monoMs - sinceMonoMs, way)
     const lane = this.#lanes[way]
     lane.cameMonoMs = monoMs
     lane.pause.end()
-    lane.window.arrived(others + 1, sinceMonoMs, silent === true, monoMs)
+    const isLate = lane.window.isLate(sinceMonoMs, silent, monoMs)
+    if (!isLate) lane.quickMonoMs = Math.max(lane.quickMonoMs, sinceMonoMs)
+    const isFarLate = isLate && way !== 'near'
+    if (isFarLate && sinceMonoMs < lane.quickMonoMs) return
+    lane.window.arrived(isFarLate ? Number.POSITIVE_INFINITY : others + 1, sinceMonoMs, silent, monoMs)
   }
 
   /**

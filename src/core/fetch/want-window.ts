@@ -50,6 +50,10 @@ export class WantWindow {
     return !this.isOpen(this.#shape.least) && askedMonoMs >= this.#leastMonoMs
   }
 
+  isLate(askedMonoMs: number, silent: boolean, nowMonoMs: number): boolean {
+    return silent || nowMonoMs - askedMonoMs > this.#shape.lateMs
+  }
+
   isOpen(underWay: number): boolean {
     return underWay < Math.floor(this.#size)
   }
@@ -60,7 +64,7 @@ export class WantWindow {
    * @param silent its sender counted as that by then
    */
   arrived(underWay: number, askedMonoMs: number, silent: boolean, nowMonoMs: number): void {
-    if (silent || nowMonoMs - askedMonoMs > this.#shape.lateMs) this.#late(underWay, askedMonoMs, nowMonoMs)
+    if (this.isLate(askedMonoMs, silent, nowMonoMs)) this.#late(underWay, askedMonoMs, nowMonoMs)
     // One that is not made use of proves nothing.
     else if (2 * underWay >= this.#size) this.#grow()
   }

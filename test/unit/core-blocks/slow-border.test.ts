@@ -133,6 +133,21 @@ describe('where nothing comes', () => {
     expect([sizeOf(tempo, 'border'), sizeOf(tempo, 'near')]).toEqual([maxWants, 4])
   })
 
+  test('one that is late while what was asked for after it was not says nothing of the way', () => {
+    const tempo = new Tempo(LIMITS, new Patience(LIMITS), () => 0)
+    tempo.came({ ...border, sinceMonoMs: 1_000 }, 1, 1_150)
+    tempo.came({ ...border, silent: true }, 0, 3_000)
+    expect(sizeOf(tempo, 'border')).toBe(maxWants)
+    tempo.came({ ...border, sinceMonoMs: 1_001, silent: true }, 0, 4_000)
+    expect(sizeOf(tempo, 'border')).toBe(maxWants / 2)
+  })
+
+  test('one that is late at the end of a release leaves half of what may be under way, for the next one', () => {
+    const tempo = new Tempo(LIMITS, new Patience(LIMITS), () => 0)
+    tempo.came({ ...border, silent: true }, 0, 3_000)
+    expect(sizeOf(tempo, 'border')).toBe(maxWants / 2)
+  })
+
   test('a release of few blocks has one place more there, and waits for no other of neighbours', () => {
     const tempo = new Tempo(LIMITS, new Patience(LIMITS), () => 0)
     tempo.silent(border, 2_000)
