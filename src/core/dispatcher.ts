@@ -239,7 +239,7 @@ export class Dispatcher implements CoreFacts {
 
   #admit(step: Step, peer: PeerId): void {
     this.#each((stage) => stage.onAdmitted?.(step, this.#journey, peer))
-    this.#journey.fetch.onAdmitted(step, this.#journey)
+    this.#journey.fetch.onAdmitted(step, this.#journey, peer)
   }
 
   #disconnected(step: Step, event: EventOf<'disconnected'>): void {

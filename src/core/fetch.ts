@@ -275,8 +275,8 @@ export class Fetch {
     return true
   }
 
-  onAdmitted(step: Step, journey: Journey): void {
-    this.#pull.onAdmitted(step, journey)
+  onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
+    this.#pull.onAdmitted(step, journey, peer)
     this.#offers.onAdmitted(step)
     this.#pump(step, journey)
   }

@@ -141,7 +141,9 @@ export class Pull {
     this.#overdue.look(step)
   }
 
-  onAdmitted(step: Step, journey: Journey): void {
+  onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
+    const session = [...journey.admitted()].find((one) => one.peer === peer)
+    if (session !== undefined) this.#tempo.joined(this.#wayOf(session))
     this.#chooser.onAdmitted(journey)
     const { near } = this.#chooser.ranking(journey)
     for (const job of this.#puller.jobs()) this.#queries.onAdmitted(job, near, step.now.monoMs)

@@ -42,6 +42,11 @@ export class Tempo {
     return pause.isOver(monoMs) && window.isOpen(isFew ? underWay - 1 : underWay)
   }
 
+  /** One more that may be asked, or one that was restarted: why nothing came that way may be over. */
+  joined(way: Way): void {
+    this.#lanes[way].pause.lift()
+  }
+
   /**
    * Of a seed, or over a border, one that is late says nothing of the way where one that was asked for after it was not: its
    * sender was slow, or stood still. Else it halves the window, however few are under way at the end of a release: these begin

@@ -31,6 +31,11 @@ export class WayPause {
     this.#deadlines = Math.min(2 * this.#deadlines, MOST_DEADLINES)
   }
 
+  /** It is tried anew now; should that be in vain, the next pause is as long as it would have been. */
+  lift(): void {
+    this.#untilMonoMs = Number.NEGATIVE_INFINITY
+  }
+
   /** Something came that way. */
   end(): void {
     this.#untilMonoMs = Number.NEGATIVE_INFINITY

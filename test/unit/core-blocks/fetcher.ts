@@ -145,7 +145,7 @@ export function fetcher({
     bench.journey.links.delete(other)
     const broken = run((step, journey) => fetch.onDisconnected(step, journey, other))
     if (link !== undefined) bench.journey.links.set(other, link)
-    const linked = run((step, journey) => fetch.onAdmitted(step, journey))
+    const linked = run((step, journey) => fetch.onAdmitted(step, journey, other))
     const ended = questions.flatMap(({ id }) =>
       run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_UNREACHABLE', false)),
     )
@@ -154,7 +154,7 @@ export function fetcher({
   /** Another seed. */
   const joined = (seed: PeerId, region = 'eu'): Want[] => {
     bench.link(seed, {}, { submit: true, region })
-    return run((step, journey) => fetch.onAdmitted(step, journey))
+    return run((step, journey) => fetch.onAdmitted(step, journey, seed))
   }
   /** It has no answer until the deadline. @param alive bytes came of its peer meanwhile */
   const timedOut = (id: number, alive = false): Want[] =>
