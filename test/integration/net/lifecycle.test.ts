@@ -87,9 +87,9 @@ test('a host that is routed globally says so: its addresses of both kinds are an
   try {
     const a = await node({ listen: ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0'] })
     expect(a.transport.addresses().map((address) => address.replace(/\/tcp\/\d+\/p2p\/.*/, ''))).toEqual([
-      '/ip4/10.0.0.5',
       '/ip4/5.9.1.1',
       '/ip6/2a01:4f8::1',
+      '/ip4/10.0.0.5',
     ])
   } finally {
     interfaces.mockRestore()
