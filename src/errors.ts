@@ -133,3 +133,8 @@ const NAMELESS_QUOTA = /^Unknown system error -(122|69)$/
 
 /** No room, quota, inode, or a read-only file system. @param code of an error of the system */
 export const isFullCode = (code: unknown): boolean => FULL.has(code) || NAMELESS_QUOTA.test(String(code))
+
+const FORBIDDEN: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS'])
+
+/** Nothing may be written there, now or later. @param code of an error of the system */
+export const isForbiddenCode = (code: unknown): boolean => FORBIDDEN.has(code)

@@ -20,7 +20,7 @@ import {
 import { dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeFolder } from '../daemon/make-folder.ts'
-import { MeshError } from '../errors.ts'
+import { isForbiddenCode, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 
 /** What link says on file systems without hard links, as sticks and shares have them; net/identity.ts knows the same. */
@@ -106,9 +106,6 @@ export async function makeEmptyFolder(path: string): Promise<void> {
 const LOCKED_MS = 10_000
 const POLL_MS = 20
 
-/** What says that nothing can be written there: then nothing is overwritten either. */
-const NO_WRITES: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS'])
-
 /**
  * Reads and writes a file that several people sign, with nobody else in between. FILE.lock is a plain file, for they may be
  * several users of one folder; who is killed meanwhile leaves it.
@@ -142,7 +139,8 @@ function takeLock(lock: string): 'here' | 'by another' | 'not needed' {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return 'by another'
-    if (NO_WRITES.has(code)) return 'not needed'
+    // Where nothing may be written nothing is overwritten either.
+    if (isForbiddenCode(code)) return 'not needed'
     throw cannot('write', lock, 'a lock', error)
   }
 }

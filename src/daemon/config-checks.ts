@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import type { FileConfig } from './config-schema.ts'
+import { type FileConfig, MOST_MS } from './config-schema.ts'
 
 /** Where a setting was made, for the beginning of an error: file and line, as near as it can be said. */
 export type Where = (path: readonly PropertyKey[]) => string
@@ -68,8 +68,7 @@ const RATE = /Per(Second|Minute)$/
 /** Of these one can do without: what is at least wanted, kept beside what is needed, or cached. */
 const NONE_WILL_DO = /^(min|keep)|^outsideDegree$|^max(Cache|CheckedStore)Bytes$/
 
-/** The most that their own keys take. */
-const MOST_MS = 86_400_000
+/** Bounded as their own keys are. */
 const OF_COMMANDS = new Set(['hookTimeoutMs', 'healthTimeoutMs', 'soakMs'])
 
 /** A count, width or time of 0 would not bound the work but end it, in silence. @throws MeshError CONFIG_INVALID */

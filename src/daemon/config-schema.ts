@@ -4,7 +4,9 @@ import { LIMITS } from '../limits.ts'
 import { parsePattern } from '../model/names.ts'
 
 const text = z.string().min(1)
-const milliseconds = z.int().min(1).max(86_400_000)
+/** The most that a hook or check may take, or a release be watched: a day. */
+export const MOST_MS = 86_400_000
+const milliseconds = z.int().min(1).max(MOST_MS)
 const octalForm = 'an octal mode as text, in quotes, such as "0440"'
 /** Without quotes YAML takes it for a number, and a decimal one. */
 const octal = z.string(octalForm).regex(/^0[0-7]{3}$/, octalForm)
@@ -53,7 +55,7 @@ export const CONFIG_SCHEMA = z.strictObject({
       command: z.array(text).min(1).optional(),
       /** `limits.healthTimeoutMs` and `limits.soakMs` unless said. */
       timeoutMs: milliseconds.optional(),
-      soakMs: z.int().min(0).max(86_400_000).optional(),
+      soakMs: z.int().min(0).max(MOST_MS).optional(),
     })
     .default({}),
   api: z

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { isFullCode, MeshError } from '../errors.ts'
+import { isForbiddenCode, isFullCode, MeshError } from '../errors.ts'
 import type { Channel, FleetId, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { unreadable } from './sources.ts'
@@ -142,14 +142,12 @@ async function write(path: string, memory: Memory): Promise<void> {
   }
 }
 
-/** Of these alone is a key without its memory the way out: of the others a place may be signed twice for nothing. */
-const NO_WRITES: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS'])
-
+/** A key without its memory is the way out where nothing may be written: else a place may be signed twice for nothing. */
 function unwritten(path: string, error: unknown): MeshError {
   const { code, message } = error as NodeJS.ErrnoException
   const what = `cannot write ${path} (this key's memory of its counters): ${code ?? message}; nothing was signed`
   const options = { cause: error }
-  if (NO_WRITES.has(code)) {
+  if (isForbiddenCode(code)) {
     const advice = "make the key's folder writable, or give the key by CONFMESH_KEY"
     return new MeshError('INPUT_PATH', `${what}; ${advice}`, { path }, options)
   }
