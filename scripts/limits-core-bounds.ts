@@ -1,5 +1,6 @@
 /** Bounds of the core on what one peer may make it do, or remember. */
 import * as activate from '../src/core/activate.ts'
+import * as borderDuty from '../src/core/border-duty.ts'
 import * as announcers from '../src/core/bridge/announcers.ts'
 import * as coreBridge from '../src/core/bridge.ts'
 import * as checks from '../src/core/checks.ts'
@@ -193,6 +194,9 @@ export const BLOCKS: readonly WireBound[] = [
       'the peer: it is busy here',
     ],
     ['MAX_SLOW', 'slow peers remembered', FORGOTTEN],
+  ]),
+  ...constants('core/border-duty.ts', borderDuty, [
+    ['MAX_BROUGHT_IN', 'blocks that a gateway brought in and no other gateway has asked for', FORGOTTEN],
   ]),
   ...constants('core/serve/copies.ts', copies, [
     ['MAX_BLOCKS', 'blocks of which a seed remembers whom it gave them to', FORGOTTEN],

@@ -26,6 +26,8 @@ const OF_CORE: Reasons = {
   ...inFile('core/fetch/bulk-pace.ts', ['SHARE', 'AT_ONCE', 'REMEMBERED', 'MAX_GAP_MS'], PACE),
   ...inFile('core/fetch/views.ts', ['VIEW_MS'], PACE),
   ...inFile('core/fetch/chooser.ts', ['MAX_VAIN', 'MAX_LOOKS'], 'how far a search of ours goes'),
+  ...inFile('core/fetch/upstream.ts', ['MAX_FAILING', 'MAX_PUT_OFF'], 'how far a search of ours goes'),
+  ...inFile('core/serve/backlog.ts', ['WEIGHT'], UNIT),
   ...inFile('core/freshness/derived-pages.ts', ['MAX_TRIES'], 'how far a search of ours goes'),
   ...inFile('core/fetch.ts', ['UNAVAILABLE_MS', 'DISK_RETRY_MS'], PACE),
   ...inFile('core/fetch.ts', ['MAX_CHECKS'], OWN),

@@ -94,8 +94,7 @@ export class Dispatcher implements CoreFacts {
       announced: (step, release, peer, holding) =>
         content.announced(step, this.#journey, release, peer, holding),
       asked: (step, release, peer) => content.asked(step, this.#journey, release, peer),
-      isComing: (digest) => content.isComing(digest),
-      isAskedOf: (digest, peer) => content.isAskedOf(digest, peer),
+      content,
       beaconPage: (digest) => stages.freshness.page(digest),
       address: (peer) => stages.peers.address?.(peer),
     })

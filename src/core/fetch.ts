@@ -7,6 +7,7 @@ import { type Code, isMeshError } from '../errors.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply } from '../model/messages.ts'
 import type { Release } from '../model/release.ts'
+import type { BorderDuty } from './border-duty.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import { Handed } from './fetch/handed.ts'
@@ -51,6 +52,7 @@ export class Fetch {
   readonly #sources: Sources
   readonly #offers: Offers
   readonly #pull: Pull
+  readonly duty: BorderDuty
   readonly #jobs = new Jobs()
   readonly #handed: Handed
   readonly #writing = new Map<Digest, number>()
@@ -83,6 +85,7 @@ export class Fetch {
       },
       received: (step, journey, digest, bytes) => this.offer(step, journey, digest, bytes),
     })
+    this.duty = this.#pull.duty
   }
 
   /** Gossip brings the release just now: the neighbours get its content as we do, and say so. */
@@ -395,5 +398,3 @@ export class Fetch {
     }
   }
 }
-
-export const createFetch = (config: CoreConfig, hooks: FetchHooks): Fetch => new Fetch(config, hooks)

@@ -29,7 +29,10 @@ interface Holder {
 const ALL: Holder = Object.freeze({ whole: true, likely: false, bits: undefined })
 
 /** As whoever looks for a source sees it. */
-export type Known = Pick<Holders, 'announced' | 'any' | 'has' | 'isLiar' | 'isWhole' | 'knows' | 'pick'>
+export type Known = Pick<
+  Holders,
+  'announced' | 'any' | 'has' | 'isLiar' | 'isWhole' | 'knows' | 'pick' | 'spread'
+>
 
 export class Holders {
   readonly #holders = new Map<PeerId, Holder>()
@@ -107,6 +110,15 @@ export class Holders {
     if (holder.whole) return open.pick(undefined, random, this.#once)
     if (!holder.likely && holder.bits === undefined) return undefined
     return open.pick(holder.likely ? undefined : holder.bits, random, this.#twice)
+  }
+
+  /** Of so many places, how many two peers or more have announced. */
+  spread(places: number): number {
+    if (this.#isStale) this.#recount()
+    let whole = 0
+    for (const holder of this.#holders.values()) if (holder.whole) whole += 1
+    if (whole === 0) return this.#twice.count
+    return whole === 1 ? this.#once.count : places
   }
 
   /** By anybody whose word counts. */

@@ -10,7 +10,7 @@ import { epochOf } from '../trust/epoch.ts'
 import { cameAfterAll, settleAll, settleCell } from './activate.ts'
 import { targetOf, withoutRelease } from './channel.ts'
 import type { Ticket, Topic } from './events.ts'
-import { createFetch, type Fetch } from './fetch.ts'
+import { Fetch } from './fetch.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
 import { releaseGossip } from './inline.ts'
 import type { ChannelFacts, Heard, Ingested, Journey, KeptOut, Source } from './journey.ts'
@@ -61,7 +61,7 @@ export class OwnJourney implements Journey {
     this.#node = node
     this.#stages = stages
     this.#hooks = hooks
-    this.fetch = createFetch(node.config, {
+    this.fetch = new Fetch(node.config, {
       failed: (step, channel, release, code, text) => {
         const cell = node.cells.get(channel)
         if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs, release }

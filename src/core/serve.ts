@@ -4,25 +4,32 @@
  */
 import type { Address, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { BlocksReply } from '../model/messages.ts'
+import type { BorderDuty } from './border-duty.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import { costOf, type Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { type Buckets, createBuckets } from './rate.ts'
+import { Backlog } from './serve/backlog.ts'
 import { Copies } from './serve/copies.ts'
 import { lateMonoMs, SlowTakers, type Taking } from './serve/slow-takers.ts'
 import { regionOf } from './session.ts'
 import type { Step } from './step.ts'
+
+export interface Content {
+  /** It is missing here, and being fetched or written. */
+  isComing(digest: Digest): boolean
+  /** This very peer is asked for it, and nobody else: each would wait for the other. */
+  isAskedOf(digest: Digest, peer: PeerId): boolean
+  readonly duty: BorderDuty
+}
 
 export interface ServeFrom {
   /** A peer says what it holds of a release. */
   announced(step: Step, release: ReleaseId, peer: PeerId, holding: Holding): void
   /** A peer asks what is here of a release. */
   asked(step: Step, release: ReleaseId, peer: PeerId): void
-  /** It is missing here, and being fetched or written. */
-  isComing(digest: Digest): boolean
-  /** This very peer is asked for it, and nobody else: each would wait for the other. */
-  isAskedOf(digest: Digest, peer: PeerId): boolean
+  readonly content: Content
   /** Pages of beacons are asked for as blocks, and live in memory. */
   beaconPage(digest: Digest): Uint8Array | undefined
   /** Where others can dial this peer, as far as it is known. */
@@ -34,9 +41,11 @@ interface Wanted {
   readonly peer: PeerId
   readonly digest: Digest
   readonly border: boolean
+  /** Of another gateway of the region, which is the first to ask for what this one brought in. */
+  readonly handOn: boolean
   /** Seeds get blocks without a booking. */
   readonly seed: boolean
-  /** The asker was sent on by us before, in vain. */
+  /** The asker was sent on by us before, in vain; or put off, here and by others. */
   readonly failed: boolean
   readonly untilMonoMs: number
 }
@@ -49,14 +58,16 @@ export class Serve {
   /** Being read and written to the network. */
   readonly #active = new Map<RequestId, Wanted & Taking>()
   readonly #slow = new SlowTakers()
+  readonly #backlog: Backlog
   readonly #queue: Wanted[] = []
   /** Until the block is here. */
-  #standing: Wanted[] = []
+  #standing: readonly Wanted[] = []
 
   constructor(config: CoreConfig, from: ServeFrom) {
     this.#config = config
     this.#from = from
     this.#copies = new Copies(config)
+    this.#backlog = new Backlog(config.limits)
     const { announcementsPerSecond, announcementsBurst } = config.limits
     this.#announcements = createBuckets(announcementsPerSecond, announcementsBurst)
   }
@@ -86,8 +97,9 @@ export class Serve {
     if (this.#standing.length === 0) return
     const ready = this.#standing.filter((wanted) => wanted.digest === digest)
     if (ready.length === 0) return
-    this.#standing = this.#standing.filter((wanted) => wanted.digest !== digest)
+    this.#stand(this.#standing.filter((wanted) => wanted.digest !== digest))
     for (const wanted of ready) this.#serve(step, journey, wanted)
+    this.#putOff(step, journey)
   }
 
   /** A block is on its way, or none of it: the asker has gone, or it could not be read. */
@@ -95,17 +107,19 @@ export class Serve {
     const active = this.#active.get(id)
     if (active === undefined) return
     this.#active.delete(id)
+    this.#backlog.left(step.now.monoMs)
     const { limits } = this.#config
     if (this.#slow.left(active, bytes, [...this.#active.values()], limits, step.now.monoMs))
       this.#sendAway(step)
     // What waits in line here is no sign of a dead peer.
     if (this.#config.submit) this.#copies.heard(active.peer, step.now.monoMs)
     this.#next(step)
+    this.#backlog.waits(this.#waitingAbroad)
   }
 
   onDisconnected(peer: PeerId): void {
     for (const wanted of this.#queue.filter((one) => one.peer === peer)) this.#takenBack(wanted)
-    this.#standing = this.#standing.filter((wanted) => wanted.peer !== peer)
+    this.#stand(this.#standing.filter((wanted) => wanted.peer !== peer))
     this.#announcements.forget(peer)
   }
 
@@ -115,7 +129,7 @@ export class Serve {
       if (untilMonoMs <= monoMs) this.#active.delete(id)
     this.#next(step)
     const due = this.#standing.filter(({ untilMonoMs }) => untilMonoMs <= monoMs)
-    if (due.length > 0) this.#standing = this.#standing.filter(({ untilMonoMs }) => untilMonoMs > monoMs)
+    if (due.length > 0) this.#stand(this.#standing.filter(({ untilMonoMs }) => untilMonoMs > monoMs))
     for (const { id } of due) this.#busy(step, id)
     for (const { untilMonoMs } of this.#standing) step.wakeAt(untilMonoMs)
   }
@@ -134,18 +148,56 @@ export class Serve {
     const border = isOutside && !this.#slow.has(peer, step.now.monoMs)
     const { limits } = this.#config
     const seed = hello?.submit === true
-    const wanted = { id, peer, digest, border, seed, failed, untilMonoMs: step.now.monoMs + limits.standMs }
+    const untilMonoMs = step.now.monoMs + limits.standMs
+    const wanted = { id, peer, digest, border, handOn: false, seed, failed, untilMonoMs }
     if (journey.hasBlock(digest)) return this.#serve(step, journey, wanted)
-    if (!this.#from.isComing(digest)) return this.#answer(step, id, { type: 'gone' })
+    const { content } = this.#from
+    if (!content.isComing(digest)) return this.#answer(step, id, { type: 'gone' })
     const mine = this.#standing.filter((one) => one.peer === peer).length
     const isFull = mine >= limits.maxWantsPerSeed || this.#standing.length >= limits.maxStanding
-    if (isFull || this.#from.isAskedOf(digest, peer)) return this.#busy(step, id)
-    this.#standing.push(wanted)
+    if (isFull || content.isAskedOf(digest, peer)) return this.#busy(step, id)
+    this.#stand([...this.#standing, wanted])
     step.wakeAt(wanted.untilMonoMs)
+    this.#putOff(step, journey)
+  }
+
+  #stand(standing: readonly Wanted[]): void {
+    this.#standing = standing
+    this.#from.content.duty.awaited = standing.flatMap(({ border, digest }) => (border ? [digest] : []))
+  }
+
+  /**
+   * What other regions wait for here takes too long: for what is not here yet they ask the next in line, who gets it from a
+   * neighbour. Whoever was put off often enough stays.
+   */
+  #putOff(step: Step, journey: Journey): void {
+    const waiting = this.#waitingAbroad
+    this.#backlog.waits(waiting)
+    if (!this.#backlog.isTooLong || this.#config.submit) return
+    const isPutOff = ({ border, failed }: Wanted): boolean => border && !failed
+    if (!this.#standing.some(isPutOff)) return
+    if (!journey.gateways(journey.region).some((peer) => peer !== this.#config.self)) return
+    const putOff = this.#standing.filter(isPutOff)
+    this.#stand(this.#standing.filter((wanted) => !isPutOff(wanted)))
+    for (const { id } of putOff) this.#busy(step, id, this.#backlog.retryAfterMs(waiting))
+  }
+
+  get #waitingAbroad(): number {
+    return this.#queue.filter(({ border }) => border).length
   }
 
   #serve(step: Step, journey: Journey, wanted: Wanted): void {
-    if (!this.#config.submit || this.#gives(step, journey, wanted)) this.#enqueue(step, wanted)
+    if (this.#config.submit) {
+      if (this.#gives(step, journey, wanted)) this.#enqueue(step, wanted)
+      return
+    }
+    this.#enqueue(step, { ...wanted, handOn: this.#isToHandOn(step, journey, wanted) })
+  }
+
+  /** Until another gateway has it nobody here has it from anybody else, and other regions may wait for it there. */
+  #isToHandOn({ now: { monoMs } }: Step, journey: Journey, { peer, digest, border }: Wanted): boolean {
+    if (border || !this.#from.content.duty.isToHandOn(digest) || this.#slow.has(peer, monoMs)) return false
+    return journey.gateways(journey.region).includes(peer)
   }
 
   #gives(step: Step, journey: Journey, wanted: Wanted): boolean {
@@ -169,8 +221,9 @@ export class Serve {
 
   #enqueue(step: Step, wanted: Wanted): void {
     if (this.#isFullFor(step, wanted)) return this.#busy(step, wanted.id)
-    // A region waits behind whoever asks over its border.
-    const at = wanted.border ? this.#queue.findIndex(({ border }) => !border) : -1
+    if (wanted.handOn) this.#from.content.duty.handedOn(wanted.digest)
+    // A region waits behind whoever asks over its border, and behind those of its own who hand on what they are given.
+    const at = this.#queue.findIndex((one) => urgency(one) < urgency(wanted))
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, wanted)
     this.#next(step)
   }
@@ -179,14 +232,14 @@ export class Serve {
    * The own region finds the block elsewhere. Whoever asks over the border is the only one to bring it in there, and
    * would lose a round trip of up to 330 ms: it waits in line, with as much as it may want at once.
    */
-  #isFullFor({ now: { monoMs } }: Step, { peer, border }: Wanted): boolean {
+  #isFullFor({ now: { monoMs } }: Step, { peer, border, handOn }: Wanted): boolean {
     const { limits, submit } = this.#config
     const active = [...this.#active.values()]
     const mine = active.filter((one) => one.peer === peer).length
     // Who holds a place already is not let by.
     const letsBy = mine === 0 && this.#slow.letsBy(active, limits.maxServedAtOnce, monoMs)
     const held = this.#slow.places(active, monoMs) - (letsBy ? 1 : 0)
-    const room = submit || border ? limits.maxServedBySeed : limits.maxServed
+    const room = submit || border || handOn ? limits.maxServedBySeed : limits.maxServed
     if (held + this.#queue.length >= room) return true
     if (this.#slow.has(peer, monoMs))
       return [...active, ...this.#queue].some((one) => this.#slow.has(one.peer, monoMs))
@@ -198,6 +251,7 @@ export class Serve {
 
   #next(step: Step): void {
     const { monoMs } = step.now
+    if (this.#active.size === 0) this.#backlog.began(monoMs)
     for (;;) {
       const wanted = this.#nextInLine([...this.#active.values()], monoMs)
       if (wanted === undefined) break
@@ -262,3 +316,6 @@ export class Serve {
     step.emit({ kind: 'reply', id, reply: { protocol: 'blocks', message } })
   }
 }
+
+/** In line: other regions, then who hands on what this node brought in, then all else. */
+const urgency = ({ border, handOn }: Wanted): number => (border ? 2 : handOn ? 1 : 0)

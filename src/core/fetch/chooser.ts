@@ -4,6 +4,7 @@
  * whoever may have it.
  */
 import type { Channel, Digest, PeerId } from '../../model/ids.ts'
+import type { BorderDuty } from '../border-duty.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
@@ -29,6 +30,8 @@ export interface Choice {
   readonly inVain?: true
   /** Nobody announces it, nor is it this node's to bring in. */
   readonly rescue?: true
+  /** Those before it in line are too busy: it is to take it whatever waits there. */
+  readonly last?: true
 }
 
 /** Own blocks looked at in one go for which nobody is free. */
@@ -54,12 +57,14 @@ export class Chooser {
   readonly #entries = new WeakMap<FetchJob, Entry>()
   readonly #views: Views
   readonly #upstream: Upstream
+  readonly #duty: BorderDuty
   /** Linked neighbours of the own region. */
   #near: ReadonlySet<PeerId> = new Set()
 
-  constructor(config: CoreConfig, sources: Sources) {
+  constructor(config: CoreConfig, sources: Sources, duty: BorderDuty) {
     this.#config = config
     this.#sources = sources
+    this.#duty = duty
     this.#views = new Views(config)
     this.#upstream = new Upstream(config, sources, this.#views)
   }
@@ -111,17 +116,33 @@ export class Chooser {
   }
 
   /**
-   * Of what this node is to bring in and others have by now, the next that this peer has: other regions wait for it here,
-   * in this order, and would do so until the end where this node's link is slow.
+   * Of what other regions wait for here, and of what this node is to bring in and others have by now, the next that this
+   * peer has: it is awaited here in this order, and would be until the end where this node's link is slow.
    */
   #ownOf(job: FetchJob, peer: PeerId): number | undefined {
-    const entry = this.#entries.get(job)
-    if (entry === undefined) return undefined
-    this.#skipDone(job, entry)
     const holders = this.#sources.of(job.release.id)
-    return entry.places
-      .slice(entry.done, entry.done + MAX_VAIN)
-      .find((place) => job.open.has(place) && holders.has(peer, place))
+    const isThere = (place: number): boolean => job.open.has(place) && holders.has(peer, place)
+    const awaited = this.#duty.awaited.flatMap((digest) => job.place(digest) ?? []).find(isThere)
+    const entry = this.#entries.get(job)
+    if (awaited !== undefined || entry === undefined) return awaited
+    this.#skipDone(job, entry)
+    return entry.places.slice(entry.done, entry.done + MAX_VAIN).find(isThere)
+  }
+
+  /**
+   * How many blocks may be under way from neighbours. While this node lacks blocks that it is to bring in its link is for
+   * these first: all of its region, and regions behind it, wait for them. The more so where neighbours have got far ahead
+   * of it, so that its link is slower than theirs.
+   */
+  mostNear(job: FetchJob): number {
+    const { fewBlocks, maxWants, maxWantsPerSeed, haveAtOnce } = this.#config.limits
+    const entry = this.#entries.get(job)
+    const places = job.digests.length
+    if (entry === undefined || places <= fewBlocks) return maxWants
+    this.#skipDone(job, entry)
+    if (entry.done >= entry.places.length) return maxWants
+    const have = places - job.missing.size
+    return 2 * have < this.#sources.of(job.release.id).spread(places) ? haveAtOnce : maxWantsPerSeed
   }
 
   #skipDone(job: FetchJob, entry: Entry): void {
@@ -156,7 +177,8 @@ export class Chooser {
       const digest = job.digests[place] as Digest
       if (!this.#mayAskAgain(job, digest, now.monoMs, stuckMs)) continue
       const from = this.#upstream.of(journey, this.#key(job, digest), around, now)
-      if (from !== undefined) yield this.#choice(job, place, from)
+      if (from !== undefined)
+        yield { ...this.#choice(job, place, from.session), ...(from.last && { last: true }) }
       else if (++vain >= MAX_VAIN) return
     }
     if (isHome) yield* this.#takeOver(job, entry, around, now, doubtMs)

@@ -6,6 +6,7 @@ import { sha256 } from '../../codec/digest.ts'
 import type { Code } from '../../errors.ts'
 import type { Digest, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { AnyReply, BlocksReply } from '../../model/messages.ts'
+import { BorderDuty } from '../border-duty.ts'
 import type { CoreConfig } from '../config.ts'
 import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
@@ -49,13 +50,14 @@ export class Pull {
   readonly pace = new BulkPace()
   readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
   readonly #queries: Queries
+  readonly duty = new BorderDuty()
   #nextDialMonoMs = 0
 
   constructor(config: CoreConfig, sources: Sources, puller: Puller) {
     this.#config = config
     this.#sources = sources
     this.#puller = puller
-    this.#chooser = new Chooser(config, sources)
+    this.#chooser = new Chooser(config, sources, this.duty)
     this.#patience = new Patience(config.limits)
     this.#tempo = new Tempo(config.limits, this.#patience, config.random)
     const learnt = { patience: this.#patience, tempo: this.#tempo, wants: this.#wants }
@@ -256,6 +258,7 @@ export class Pull {
 
   /** As many are under way as come in time. */
   #waits(job: FetchJob, way: Way, monoMs: number): boolean {
+    if (way === 'near' && this.#wants.underWay(way) >= this.#chooser.mostNear(job)) return true
     const isFew = job.digests.length <= this.#config.limits.fewBlocks
     return !this.#tempo.isOpen(way, this.#wants.underWay(way), isFew, monoMs)
   }
@@ -269,15 +272,15 @@ export class Pull {
 
   /** False: this very peer is asked for it already, or it is being written. */
   #ask(step: Step, job: FetchJob, choice: Choice): boolean {
-    const { digest, peer, border, seed, takeOver, inVain, rescue = false } = choice
+    const { digest, peer, border, seed, takeOver, inVain, rescue = false, last = false } = choice
     if (this.#wants.peers(digest).has(peer) || this.#puller.isWriting(digest)) return false
     if (!border && !seed) this.#overdue.lookForHedge(step)
     const id = step.nextRequest()
     const place = job.place(digest) ?? 0
     const release = job.release.id
     for (const other of this.#puller.naming(digest)) other.shut(digest)
-    // Only a seed sends others on.
-    const failed = seed && (inVain ?? (takeOver !== true && job.redirected.has(digest)))
+    // Only a seed sends others on, and only over a border anybody is put off.
+    const failed = last || (seed && (inVain ?? (takeOver !== true && job.redirected.has(digest))))
     this.#wants.open(id, {
       digest,
       release,
@@ -318,7 +321,10 @@ export class Pull {
       case 'busy': {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
-        this.#sources.busy(peer, untilMonoMs)
+        // All that stood there are put off at once: that is the one time.
+        if (asked.way === 'border' && this.#sources.isAvoided(peer, monoMs))
+          this.#sources.avoid(peer, untilMonoMs)
+        else this.#sources.busy(peer, untilMonoMs)
         return step.wakeAt(untilMonoMs)
       }
       case 'redirect':
@@ -378,8 +384,10 @@ export class Pull {
       step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
     this.#tempo.came(asked, this.#wants.underWay(asked.way), step.now.monoMs)
     const hello = journey.session(peer)?.hello
-    if (asked.way !== 'near') this.#sources.brokeSilence(peer)
-    else if (this.#puller.job(release) !== undefined && hello?.submit === false)
+    if (asked.way !== 'near') {
+      this.#sources.brokeSilence(peer)
+      this.duty.broughtIn(digest)
+    } else if (this.#puller.job(release) !== undefined && hello?.submit === false)
       this.#sources.gave(release, peer)
     this.#puller.received(step, journey, digest, bytes)
   }

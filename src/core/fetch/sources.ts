@@ -53,6 +53,11 @@ export class Sources {
     return !this.#silent.has(peer) && !this.#lacking.has(peer)
   }
 
+  /** It is left alone for no more than having too much to do. */
+  isOnlyBusy(peer: PeerId): boolean {
+    return this.answers(peer) && this.counts(peer)
+  }
+
   /** It was silent, or announced what it lacked, and gave nothing since: its part is for whoever comes next. */
   fails(peer: PeerId): boolean {
     return this.#silent.has(peer) || this.#false.has(peer)

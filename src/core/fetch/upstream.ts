@@ -18,6 +18,18 @@ export interface Around {
   readonly isOpen: IsOpen
 }
 
+/** Of whom a block is to be asked. */
+export interface From {
+  readonly session: AdmittedSession
+  /** All before it in line were too busy. */
+  readonly last: boolean
+}
+
+/** Gateways of the region that feeds this one, in line for a block, that fail: then the seed is asked. */
+const MAX_FAILING = 2
+/** Gateways that may put this node off: who is third in line takes the block, whatever waits there. */
+const MAX_PUT_OFF = 2
+
 export type IsOpen = (session: AdmittedSession) => boolean
 
 export class Upstream {
@@ -39,13 +51,8 @@ export class Upstream {
     return { sessions, seeds, home: this.#home, isOpen }
   }
 
-  /** The seed at home, or the fetcher of the region that feeds this one; it is free, or nobody is. */
-  of(
-    journey: Journey,
-    key: Digest,
-    { sessions, seeds, home, isOpen }: Around,
-    now: Now,
-  ): AdmittedSession | undefined {
+  /** The seed at home, or a gateway of the region that feeds this one; it is free, or nobody is. */
+  of(journey: Journey, key: Digest, { sessions, seeds, home, isOpen }: Around, now: Now): From | undefined {
     const { maxWantsPerSeed, exportRegions } = this.#config.limits
     const free = (session: AdmittedSession) =>
       isOpen(session) && this.#sources.isFree(session.peer, maxWantsPerSeed, now.monoMs)
@@ -54,16 +61,23 @@ export class Upstream {
       home === undefined ? undefined : parentRegion(key, journey.region, home, names, exportRegions)
     if (parent !== undefined) {
       const except = new Set<PeerId>()
-      // The fetcher there, or its successor while it is left alone; after two the seed.
-      for (let tries = 0; tries < 2; tries += 1) {
+      let failing = 0
+      // The fetcher there, or its successors while it is left alone; after two that fail the seed.
+      while (except.size <= MAX_PUT_OFF && failing < MAX_FAILING) {
         const peer = this.#views.of(journey, parent, now).fetcher(key, except)
+        if (peer === undefined) break
         const session = sessions.find((one) => one.peer === peer)
-        if (session !== undefined && free(session)) return session
-        if (session !== undefined && !this.#sources.isAvoided(session.peer, now.monoMs)) return undefined
-        if (peer !== undefined) except.add(peer)
+        if (session !== undefined && free(session))
+          return { session, last: except.size - failing === MAX_PUT_OFF }
+        if (session !== undefined && !this.#sources.isAvoided(peer, now.monoMs)) return undefined
+        if (session === undefined || !this.#sources.isOnlyBusy(peer)) failing += 1
+        except.add(peer)
       }
+      // Who is only busy has it, or is to get it: it is not to cross the border from the seed as well.
+      if (except.size > failing) return undefined
     }
-    return seeds.filter(free).sort((a, b) => this.#sources.load(a.peer) - this.#sources.load(b.peer))[0]
+    const seed = seeds.filter(free).sort((a, b) => this.#sources.load(a.peer) - this.#sources.load(b.peer))[0]
+    return seed && { session: seed, last: false }
   }
 }
 

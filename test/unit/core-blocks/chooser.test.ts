@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { Bitmap } from '../../../src/core/bitmap.ts'
+import { BorderDuty } from '../../../src/core/border-duty.ts'
 import { Chooser } from '../../../src/core/fetch/chooser.ts'
 import { Entrants } from '../../../src/core/fetch/entry.ts'
 import type { FetchJob } from '../../../src/core/fetch/job.ts'
@@ -42,7 +43,7 @@ function brought(places: number, pagesRead: boolean): number[][] {
     journey.gatewaysOf.set(journey.region, gateways)
     for (const one of gateways) if (one !== self) link(journey, one, { region: journey.region })
     link(journey, 'seed', { region: journey.region, submit: true })
-    const chooser = new Chooser(configOf({ self }), new Sources(LIMITS))
+    const chooser = new Chooser(configOf({ self }), new Sources(LIMITS), new BorderDuty())
     const sessions = [...journey.admitted()]
     return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)]
       .map(({ digest }) => digests.indexOf(digest))
@@ -80,7 +81,7 @@ test('where no gateway that is linked stores the channel, or all lied or give no
     }
   }
   link(journey, 'seed', { region: journey.region, submit: true })
-  const chooser = new Chooser(configOf({ self: peer('node') }), sources)
+  const chooser = new Chooser(configOf({ self: peer('node') }), sources, new BorderDuty())
   const sessions = chooser
     .ranking(journey)
     .candidates({ ...job, channel: 'app/config' } as unknown as FetchJob)
@@ -95,7 +96,7 @@ test('nor does one that is not linked, and whose record says that it stores othe
   for (const one of gateways) journey.records.set(one, ['other/**' as Pattern])
   link(journey, 'seed', { region: journey.region, submit: true })
   const asked = (): number => {
-    const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
+    const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS), new BorderDuty())
     const job = { ...jobOf(20, true), channel: 'app/config' } as unknown as FetchJob
     const sessions = chooser.ranking(journey).candidates(job)
     return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)].length
@@ -109,7 +110,7 @@ test('nor does one that is not linked, and whose record says that it stores othe
 test('what a seed has sent this node elsewhere for it is not asked for before that one counts as silent, by rescue either', () => {
   const journey = new FakeJourney()
   link(journey, 'seed', { region: journey.region, submit: true })
-  const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
+  const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS), new BorderDuty())
   const job = jobOf(1, true)
   job.redirected.set(digestOf(0), { to: peer('holder'), atMonoMs: 700 })
   const rescue = (monoMs: number) => chooser.rescue(job, [...journey.admitted()], monoMs, GOING)
@@ -121,7 +122,7 @@ test('of those over the border one that was silent is asked last, however long a
   const journey = new FakeJourney()
   link(journey, 'seed', { region: 'us', submit: true })
   const sources = new Sources(LIMITS)
-  const chooser = new Chooser(configOf({ self: peer('node') }), sources)
+  const chooser = new Chooser(configOf({ self: peer('node') }), sources, new BorderDuty())
   const asked = () =>
     chooser.rescue(jobOf(1, true), [...journey.admitted()], 60_000, { ...GOING, stuckMs: 0 })?.peer
   sources.silent(peer('seed'), 0)
@@ -134,7 +135,7 @@ test('what is here is not looked at again for each block that comes, and asked f
   const journey = new FakeJourney()
   journey.gatewaysOf.set(journey.region, [peer('node')])
   link(journey, 'seed', { region: journey.region, submit: true })
-  const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS))
+  const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS), new BorderDuty())
   const job = Object.assign(jobOf(3_000, true), { needed: 3_000 })
   const looks = vi.spyOn(job.open, 'has')
   /** The next few, which come. */
@@ -156,4 +157,42 @@ test('what is here is not looked at again for each block that comes, and asked f
   job.open.add(job.digests.indexOf(lost))
   job.needed += 1
   expect(go()).toContain(lost)
+})
+
+test('neighbours are asked for few blocks at once while some are missing that a gateway is to bring in', () => {
+  const [self, a, b] = gateways as [PeerId, PeerId, PeerId]
+  const journey = new FakeJourney()
+  journey.gatewaysOf.set(journey.region, gateways)
+  link(journey, 'seed', { region: journey.region, submit: true })
+  const sources = new Sources(LIMITS)
+  const chooser = new Chooser(configOf({ self }), sources, new BorderDuty())
+  const job = jobOf(100, true)
+  const all = job.digests
+  const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
+  expect(chooser.mostNear(job)).toBe(LIMITS.maxWants)
+  const own = [...chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING)]
+  expect(own.length).toBeGreaterThan(0)
+  expect(chooser.mostNear(job)).toBe(LIMITS.maxWantsPerSeed)
+  // One that has all says little of how far the others are.
+  sources.announced(job.release.id, a, { whole: true })
+  expect(chooser.mostNear(job)).toBe(LIMITS.maxWantsPerSeed)
+  sources.announced(job.release.id, b, { whole: true })
+  expect(chooser.mostNear(job)).toBe(LIMITS.haveAtOnce)
+  for (const digest of all.filter((one) => !isOwn(one)).slice(0, 50)) job.missing.delete(digest)
+  expect(chooser.mostNear(job)).toBe(LIMITS.maxWantsPerSeed)
+  for (const digest of all.filter(isOwn)) job.missing.delete(digest)
+  expect(chooser.mostNear(job)).toBe(LIMITS.maxWants)
+})
+
+test('of few blocks all are asked for at once, whoever is to bring them in', () => {
+  const [self] = gateways as [PeerId]
+  const journey = new FakeJourney()
+  journey.gatewaysOf.set(journey.region, [self])
+  link(journey, 'seed', { region: journey.region, submit: true })
+  const chooser = new Chooser(configOf({ self }), new Sources(LIMITS), new BorderDuty())
+  const job = jobOf(LIMITS.fewBlocks, true)
+  expect([
+    ...chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING),
+  ]).not.toEqual([])
+  expect(chooser.mostNear(job)).toBe(LIMITS.maxWants)
 })

@@ -4,7 +4,7 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import { Entrants } from '../../../src/core/fetch/entry.ts'
-import { createFetch } from '../../../src/core/fetch.ts'
+import { Fetch } from '../../../src/core/fetch.ts'
 import type { Code } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
@@ -78,7 +78,7 @@ export function fetcher({
   const failures: Code[] = []
   const failed = (...[, , , code]: readonly [unknown, unknown, unknown, Code, string]) =>
     void failures.push(code)
-  const fetch = createFetch(bench.config, { failed, ended: () => {} })
+  const fetch = new Fetch(bench.config, { failed, ended: () => {} })
   const tickets = new Map<number, Digest>()
   /** Who was asked what it has. */
   const asked: PeerId[] = []
@@ -169,6 +169,7 @@ export function fetcher({
     failed: unanswered,
     timedOut,
     left,
+    duty: fetch.duty,
     effects,
     failures,
     own: digests.filter(isOwn),

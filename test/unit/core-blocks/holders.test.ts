@@ -149,3 +149,18 @@ test('what one that has all says of single places is not said of another', () =>
   holders.lacks(A)
   expect([A, B].map((one) => holders.has(one, 3))).toEqual([false, true])
 })
+
+test('what two peers or more have announced is counted, those that have all among them', () => {
+  const holders = new Holders()
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(peer) as [PeerId, PeerId, PeerId, PeerId]
+  holders.takes(a, { whole: false, ranges: [0, 6] })
+  expect(holders.spread(20)).toBe(0)
+  holders.takes(b, { whole: false, ranges: [4, 6] })
+  expect(holders.spread(20)).toBe(2)
+  holders.takes(c, { whole: true })
+  expect(holders.spread(20)).toBe(10)
+  holders.takes(d, { whole: true })
+  expect(holders.spread(20)).toBe(20)
+  for (const one of [c, d, b]) holders.forget(one)
+  expect(holders.spread(20)).toBe(0)
+})

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { BorderDuty } from '../../../src/core/border-duty.ts'
 import type { EventOf } from '../../../src/core/events.ts'
 import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
 import { Serve } from '../../../src/core/serve.ts'
@@ -14,8 +15,7 @@ test('what a peer may announce is its own anew once it has gone and come back', 
   const serve = new Serve(config, {
     announced: (_step, _release, from) => void heard.push(from),
     asked: () => {},
-    isComing: () => false,
-    isAskedOf: () => false,
+    content: { isComing: () => false, isAskedOf: () => false, duty: new BorderDuty() },
     beaconPage: () => undefined,
     address: () => undefined,
   })

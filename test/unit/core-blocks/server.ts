@@ -1,4 +1,5 @@
 /** What a node gives of its blocks, without the rest of it. */
+import { BorderDuty } from '../../../src/core/border-duty.ts'
 import type { EventOf } from '../../../src/core/events.ts'
 import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
 import { Serve } from '../../../src/core/serve.ts'
@@ -16,6 +17,7 @@ class HasBlocks extends FakeJourney {
 export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limits> = {}) {
   const journey = new HasBlocks()
   const coming = new Set<Digest>()
+  const duty = new BorderDuty()
   let askedOf: PeerId | undefined
   const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce, ...change } })
   const counter = new StepCounter()
@@ -24,8 +26,11 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   const serve = new Serve(config, {
     announced: (_step, _release, from) => void announced.push(from),
     asked: () => {},
-    isComing: (digest) => coming.has(digest),
-    isAskedOf: (_digest, from) => from === askedOf,
+    content: {
+      isComing: (digest) => coming.has(digest),
+      isAskedOf: (_digest, from) => from === askedOf,
+      duty,
+    },
     beaconPage: () => undefined,
     address: () => undefined,
   })
@@ -41,6 +46,7 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   return {
     journey,
     coming,
+    duty,
     /** Whose announcements were looked at. */
     announced,
     holds: (from: string) =>

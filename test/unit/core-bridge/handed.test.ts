@@ -4,7 +4,7 @@ import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { type Bridge, createBridge } from '../../../src/core/bridge.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import { Handed, MAX_PAGES } from '../../../src/core/fetch/handed.ts'
-import { createFetch } from '../../../src/core/fetch.ts'
+import { Fetch } from '../../../src/core/fetch.ts'
 import { readRelease } from '../../../src/core/release-bytes.ts'
 import { rank } from '../../../src/core/rendezvous.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -215,7 +215,7 @@ describe('pages that nobody asked for', () => {
     bench.link(peer('one'))
     const { journey } = bench
     journey.envelopes.set(one.id, one.envelope)
-    const fetch = createFetch(bench.config, { failed: () => {}, ended: () => {} })
+    const fetch = new Fetch(bench.config, { failed: () => {}, ended: () => {} })
     bench.run((step) => fetch.start(step, journey, releaseOf(one)))
     const effects = bench.run((step) => fetch.hand(step, journey, pagesOf(another)))
     expect(effects.filter(({ kind }) => kind === 'persist' || kind === 'request')).toEqual([])
@@ -230,7 +230,7 @@ describe('pages that nobody asked for', () => {
     bench.link(peer('one'))
     const { journey } = bench
     journey.envelopes.set(one.id, one.envelope)
-    const fetch = createFetch(bench.config, { failed: () => {}, ended: () => {} })
+    const fetch = new Fetch(bench.config, { failed: () => {}, ended: () => {} })
     const start = () => bench.run((step) => fetch.start(step, journey, releaseOf(one)))
     const take = () => bench.run((step) => fetch.hand(step, journey, pages))
     const effects = when === 'before' ? [...take(), ...start()] : [...start(), ...take()]
