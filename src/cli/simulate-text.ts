@@ -164,7 +164,7 @@ export function assumptions(plan: Plan, question: Question): string[] {
     ...(plan.transport === 'blocks' && question.links.length > 1
       ? [
           question.gateways === 'any'
-            ? 'Gateways are any nodes: a slow one holds its region up.'
+            ? 'Gateways are any nodes: a slow one hands its part on to faster ones, which costs its region some time.'
             : 'Gateways are nodes of the fastest uplink, which the program does not see to.',
         ]
       : []),

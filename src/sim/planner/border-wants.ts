@@ -1,10 +1,12 @@
 /**
  * What gateways ask of the origin and of other regions: home's fetchers ask the origin, eight blocks at a time; the
- * others leave a standing want with the block's fetcher in the parent region, served the moment it is there. After a
- * death whoever is next in line asks anew, where no living neighbour has the block.
+ * others leave a standing want with the block's fetcher in the parent region, served the moment it is there, and with the
+ * next in line there where that one puts it off. After a death whoever is next in line asks anew, where no living
+ * neighbour has the block.
  */
 import { BLOCKS_PER_SPARE, MAX_SPARE } from '../../core/serve/copies.ts'
 import { LIMITS } from '../../limits.ts'
+import { Awaited } from './awaited.ts'
 import { below, draw, PURPOSE } from './draw.ts'
 import type { Entry } from './entry.ts'
 import { type Fleet, ORIGIN } from './fleet.ts'
@@ -29,6 +31,7 @@ interface Kinds {
   readonly standing: number
   readonly redirect: number
   readonly again: number
+  readonly putOff: number
 }
 
 export class BorderWants {
@@ -39,15 +42,10 @@ export class BorderWants {
   readonly #holdings: Holdings
   readonly #uploads: Uploads
   readonly #isInTime: (place: number) => boolean
-  readonly #serve: (node: number, to: number, block: number) => void
+  readonly #awaited: Awaited
   readonly #blocks: number
   readonly #seed: number
   readonly #kinds: Kinds
-  /** Place (region, block): with whom its want stands, and whose it is. */
-  readonly #standsAt: Int32Array
-  readonly #standsFor: Int32Array
-  /** By home gateway: what it is to bring in. */
-  readonly #own = new Map<number, readonly number[]>()
   /** Place (region, block): whom that region's fetcher asked last, and who it was. */
   readonly #askedOf: Int32Array
   readonly #askedBy: Int32Array
@@ -97,13 +95,11 @@ export class BorderWants {
     this.#holdings = parts.holdings
     this.#uploads = parts.uploads
     this.#isInTime = parts.isInTime
-    this.#serve = parts.serve
+    this.#awaited = new Awaited(parts, blocks, kinds.putOff)
     this.#blocks = blocks
     this.#seed = seed
     this.#kinds = kinds
     const places = parts.fleet.regions * blocks
-    this.#standsAt = new Int32Array(places).fill(NOBODY)
-    this.#standsFor = new Int32Array(places).fill(NOBODY)
     this.#askedOf = new Int32Array(places).fill(NOBODY)
     this.#askedBy = new Int32Array(places).fill(NOBODY)
     this.#tries = new Int32Array(blocks)
@@ -128,20 +124,24 @@ export class BorderWants {
 
   /** A want for one block has arrived: served now or when it is there. */
   onWant(at: number, from: number, block: number): void {
-    if (at === ORIGIN) return this.#give(from, block)
-    if (this.#holdings.has(at, block)) return this.#uploads.promise(at, from, block)
-    const place = this.#place(from, block)
-    this.#standsAt[place] = at
-    this.#standsFor[place] = from
+    if (at === ORIGIN) this.#give(from, block)
+    else this.#awaited.onWant(at, from, block)
   }
 
-  /** Of these idle neighbours' blocks first one that is the node's own to bring in: other regions wait for it here. */
+  /** It was put off for the so-many-th time: the so-many-th next in line there has the block from neighbours sooner. */
+  onPutOff(asker: number, by: number, block: number, times: number): void {
+    const place = this.#place(asker, block)
+    if (this.#holdings.has(asker, block) || this.#askedOf[place] !== by || this.#askedBy[place] !== asker)
+      return
+    const region = this.#fleet.regionOf[by] as number
+    const next = this.#entry.fetcher(region, block, times)
+    const source = next === NOBODY ? this.#entry.fetcher(region, block) : next
+    if (source !== NOBODY) this.#ask(asker, source, block)
+  }
+
+  /** Of these idle neighbours' blocks first one that other regions wait for here. */
   choose(node: number, idle: Uint8Array, many: number): number {
-    for (const block of this.#own.get(node) ?? []) {
-      if (this.#holdings.has(node, block) || this.#holdings.isAsked(node, block)) continue
-      for (let n = 0; n < many; n++) if (this.#holdings.hasTold(node, idle[n] as number, block)) return block
-    }
-    return this.#holdings.choose(node, idle, many)
+    return this.#awaited.choose(node, idle, many)
   }
 
   /** The ranges of a whole release: every block for which the two are the fetchers of their regions. */
@@ -164,14 +164,7 @@ export class BorderWants {
   /** A node has a block: other regions that wait for it get it. */
   onBlock(node: number, block: number): void {
     if (block === MANIFEST && this.#handsOn) this.#handOn(node)
-    for (let region = 0; region < this.#fleet.regions; region++) {
-      const place = region * this.#blocks + block
-      if (this.#standsAt[place] !== node) continue
-      this.#standsAt[place] = NOBODY
-      const to = this.#standsFor[place] as number
-      if (this.#fleet.regionOf[node] === region) this.#serve(node, to, block)
-      else this.#uploads.promise(node, to, block)
-    }
+    this.#awaited.onBlock(node, block)
   }
 
   /**
@@ -183,8 +176,8 @@ export class BorderWants {
     const gateways = this.#fleet.gateways[region] ?? []
     if (gateways[0] !== node) return
     const abroad = region === 0 ? this.#fleet.gateways.slice(1).flatMap(([first]) => first ?? []) : []
-    for (const to of [...abroad, ...gateways])
-      if (!this.#holdings.has(to, MANIFEST)) this.#uploads.promise(node, to, MANIFEST)
+    for (const to of abroad) if (!this.#holdings.has(to, MANIFEST)) this.#uploads.promise(node, to, MANIFEST)
+    for (const to of gateways) if (!this.#holdings.has(to, MANIFEST)) this.#uploads.hand(node, to, MANIFEST)
   }
 
   /** One of home's has its block from the origin: it may ask for another. */
@@ -208,9 +201,10 @@ export class BorderWants {
     this.#askMore(gateway)
   }
 
-  /** A block has left the origin. */
-  onLeft(to: number): void {
-    this.#heardAt.set(to, this.#wheel.tick)
+  /** A block has left a node. */
+  onLeft(node: number, to: number): void {
+    if (node === ORIGIN) this.#heardAt.set(to, this.#wheel.tick)
+    else this.#awaited.onLeft(node)
   }
 
   /** Each block once, to whoever asks first; once more where that one is known to be dead, or may well be. */
@@ -262,7 +256,7 @@ export class BorderWants {
         // It is this gateway's to ask for, though its turn may come later.
         this.#note(gateway, ORIGIN, block)
       } else others.push(block)
-    this.#own.set(gateway, [...own])
+    this.#awaited.pullFirst(gateway, own)
     this.#shuffle(gateway, own)
     this.#shuffle(gateway, others)
     this.#toAsk.set(gateway, own)

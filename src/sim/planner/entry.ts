@@ -34,13 +34,14 @@ export class Entry {
     }
   }
 
-  /** −1 where no gateway of the region is left. */
-  fetcher(region: number, block: number): number {
+  /** −1 where no gateway of the region is left. @param skipped so many living ones that are before it in the line */
+  fetcher(region: number, block: number, skipped = 0): number {
     const gateways = this.#fleet.gateways[region] as readonly number[]
     const first = (region * this.#blocks + block) * this.#lineLength
+    let before = skipped
     for (let turn = 0; turn < gateways.length; turn++) {
       const gateway = gateways[this.#line[first + turn] as number] as number
-      if (!this.#gone.has(gateway)) return gateway
+      if (!this.#gone.has(gateway) && before-- === 0) return gateway
     }
     return -1
   }

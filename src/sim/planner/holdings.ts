@@ -11,6 +11,8 @@ export const MANIFEST = 0
 export class Holdings {
   /** Blocks each node holds. */
   readonly count: Int32Array
+  /** Blocks that each was told of by two neighbours. */
+  readonly spread: Int32Array
   readonly #blocks: number
   readonly #words: number
   readonly #seed: number
@@ -32,6 +34,7 @@ export class Holdings {
     this.#seed = seed
     this.#words = Math.ceil(blocks / 32)
     this.count = new Int32Array(fleet.size)
+    this.spread = new Int32Array(fleet.size)
     this.#have = new Int32Array(fleet.size * this.#words)
     this.#asked = new Int32Array(fleet.size * this.#words)
     this.#told = new Int32Array(fleet.size * PLACES * this.#words)
@@ -88,7 +91,10 @@ export class Holdings {
     const place = node * PLACES + edge
     if (this.#bit(this.#told, place, block)) return
     this.#set(this.#told, place, block)
-    this.#set(this.#bit(this.#toldOnce, node, block) ? this.#toldTwice : this.#toldOnce, node, block)
+    const isSecond = this.#bit(this.#toldOnce, node, block)
+    if (isSecond && !this.#bit(this.#toldTwice, node, block))
+      this.spread[node] = (this.spread[node] as number) + 1
+    this.#set(isSecond ? this.#toldTwice : this.#toldOnce, node, block)
     if (!this.has(node, block) && !this.isAsked(node, block))
       this.#useful[place] = (this.#useful[place] as number) + 1
   }
@@ -103,13 +109,16 @@ export class Holdings {
   #retell(node: number, word: number): void {
     let once = 0
     let twice = 0
+    const at = node * this.#words + word
     for (let place = node * PLACES; place < (node + 1) * PLACES; place++) {
       const told = this.#told[place * this.#words + word] as number
       twice |= once & told
       once |= told
     }
-    this.#toldOnce[node * this.#words + word] = once
-    this.#toldTwice[node * this.#words + word] = twice
+    const before = countOf(this.#toldTwice[at] as number)
+    this.spread[node] = (this.spread[node] as number) + countOf(twice) - before
+    this.#toldOnce[at] = once
+    this.#toldTwice[at] = twice
   }
 
   isUseful(node: number, edge: number): boolean {

@@ -4,7 +4,9 @@
  * when the origin has accepted the whole, which is when the header leaves it.
  */
 import { LIMITS } from '../../limits.ts'
+import { Asked, NOTHING } from './asked.ts'
 import { BorderWants, DOUBT_TICKS } from './border-wants.ts'
+import { Brought } from './brought.ts'
 import { Busy } from './busy.ts'
 import { deathsOf } from './deaths.ts'
 import { Entry } from './entry.ts'
@@ -17,6 +19,7 @@ import { OriginDeath } from './origin-death.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
 import { perNode, type RunResult } from './run-result.ts'
+import { Shares } from './shares.ts'
 import { stuckTicks } from './stuck.ts'
 import { TICKS_PER_MS, ticksOfMs } from './ticks.ts'
 import { Uploads } from './uploads.ts'
@@ -39,6 +42,7 @@ const HEADER = FIRST_OF_MODEL + 13
 const REDIRECT = FIRST_OF_MODEL + 14
 const AGAIN = FIRST_OF_MODEL + 15
 const WORKED_ON = FIRST_OF_MODEL + 16
+const PUT_OFF = FIRST_OF_MODEL + 17
 
 /** A manifest of one file names each block in so many bytes: digest, size and their framing. */
 const ENTRY_BYTES = 40
@@ -53,9 +57,6 @@ const REPAIR_TICKS = ticksOfMs(LIMITS.repairMs)
 /** Every fourth look asks again elsewhere: once a second. */
 const AGAIN_EVERY = 4
 
-const IDLE = 0
-const WAITING = 1
-const GONE = 2
 const NEVER = -1
 
 export class LargeRelease {
@@ -78,14 +79,11 @@ export class LargeRelease {
   readonly #news: News
   /** Before a node has the header it can ask for nothing. */
   readonly #heard: Heard
-  /** By place of `neighbours`: is a block on the way from there, and which. */
-  readonly #edge: Uint8Array
-  readonly #wanted: Int32Array
-  readonly #waitingSince: Int32Array
-  readonly #avoidUntil: Int32Array
+  readonly #asked: Asked
+  readonly #brought: Brought
+  readonly #shares: Shares
   readonly #dead: Uint8Array
   readonly #doneAt: Int32Array
-  readonly #idle = new Uint8Array(PLACES)
   /** They were given the manifest before they heard of the release. */
   readonly #early = new Set<number>()
   #missing: number
@@ -114,26 +112,25 @@ export class LargeRelease {
     this.#holdings = new Holdings(this.#fleet, this.#blocks, question.seed)
     this.#uploads = new Uploads(this.#fleet, this.#wheel, this.#network, SENT)
     this.#entry = new Entry(this.#fleet, this.#blocks, question.seed)
+    const parts = {
+      ...{ fleet: this.#fleet, wheel: this.#wheel, network: this.#network, entry: this.#entry },
+      ...{ holdings: this.#holdings, uploads: this.#uploads },
+    }
+    this.#asked = new Asked(parts)
+    this.#brought = new Brought(this.#fleet)
+    this.#shares = new Shares(parts, this.#blocks)
     this.#border = new BorderWants(
       {
-        ...{ fleet: this.#fleet, wheel: this.#wheel, network: this.#network, entry: this.#entry },
-        ...{ holdings: this.#holdings, uploads: this.#uploads },
-        isInTime: (place) =>
-          this.#edge[place] !== WAITING ||
-          (this.#waitingSince[place] as number) + DOUBT_TICKS > this.#wheel.tick,
+        ...parts,
+        isInTime: (place) => this.#asked.isInTime(place, DOUBT_TICKS),
         serve: (node, to, block) => this.#serve(node, to, block),
       },
       this.#blocks,
       question.seed,
-      { want: BORDER_WANT, standing: STANDING, redirect: REDIRECT, again: AGAIN },
+      { want: BORDER_WANT, standing: STANDING, redirect: REDIRECT, again: AGAIN, putOff: PUT_OFF },
     )
     this.#busy = new Busy(size)
     this.#originDeath = new OriginDeath(question, this.#fleet.upNsPerByte[ORIGIN] as number, this.#blocks)
-    this.#edge = new Uint8Array(size * PLACES)
-    this.#wanted = new Int32Array(size * PLACES)
-    this.#waitingSince = new Int32Array(size * PLACES)
-    this.#avoidUntil = new Int32Array(size * PLACES)
-    const parts = { fleet: this.#fleet, wheel: this.#wheel, network: this.#network, holdings: this.#holdings }
     this.#news = new News(parts, this.#blocks, { flush: FLUSH, have: HAVE })
     this.#heard = hearOf(question)
     this.#dead = new Uint8Array(size)
@@ -181,14 +178,14 @@ export class LargeRelease {
       case BUSY:
         return this.#avoid(node, from, c, this.#busy.ticks(node, this.#holdings.draw(node)))
       case SENT:
-        if (node === ORIGIN) this.#border.onLeft(from)
-        return this.#uploads.next(node)
+        this.#uploads.next(node)
+        return this.#border.onLeft(node, from)
       case FLUSH:
         return this.#news.flush(node)
       case HAVE:
         return this.#hear(node, from, d, c)
       case CHECKED:
-        return this.#keep(node, c)
+        return this.#keep(node, from, c)
       case RETRY:
         return this.#choose(node)
       case TIMEOUT:
@@ -207,6 +204,8 @@ export class LargeRelease {
         return this.#redirect(node, c, d)
       case AGAIN:
         return this.#border.askAgain(node, c)
+      case PUT_OFF:
+        return this.#border.onPutOff(node, from, c, d)
       case WORKED_ON:
         return this.#deliver(node, from, c)
     }
@@ -214,7 +213,7 @@ export class LargeRelease {
 
   /** The header is there: now it knows what to ask for. */
   #open(node: number): void {
-    if (this.#early.delete(node)) this.#keep(node, MANIFEST)
+    if (this.#early.delete(node)) this.#keep(node, ORIGIN, MANIFEST)
     else this.#border.onHeader(node)
     this.#choose(node)
   }
@@ -222,7 +221,7 @@ export class LargeRelease {
   /** What a fetcher lacks of its own is asked of whoever the origin gave it to: other regions wait for it here. */
   #redirect(node: number, block: number, holder: number): void {
     const edge = this.#entry.fetcher(0, block) === node ? placeOf(this.#fleet, node, holder) : -1
-    if (edge !== -1 && this.#edge[edge] !== GONE) this.#holdings.tell(node, edge - node * PLACES, block)
+    if (edge !== -1 && !this.#asked.isGone(edge)) this.#holdings.tell(node, edge - node * PLACES, block)
     this.#border.onRedirect(node, block)
     this.#choose(node)
   }
@@ -230,6 +229,7 @@ export class LargeRelease {
   /** Sent here by the origin it may be before the block is: then it waits for that. */
   #serve(node: number, from: number, block: number): void {
     if (!this.#holdings.has(node, block)) return this.#border.onWant(node, from, block)
+    if (this.#brought.settle(node, from, block)) return this.#uploads.hand(node, from, block)
     if (!this.#uploads.offer(node, from, block)) this.#network.control(node, from, BUSY_BYTES, BUSY, block, 0)
   }
 
@@ -244,10 +244,9 @@ export class LargeRelease {
   #deliver(node: number, from: number, block: number): void {
     if (this.#dead[node] === 1 || (this.#dead[from] === 1 && this.#uploads.isCut(from, node, block))) return
     const edge = placeOf(this.#fleet, node, from)
-    if (edge !== -1 && this.#edge[edge] === WAITING && this.#wanted[edge] === block) {
-      this.#edge[edge] = IDLE
-      this.#busy.answered(node, this.#wheel.tick - (this.#waitingSince[edge] as number))
-    } else if (from === ORIGIN) this.#border.onServed(node)
+    const awaited = edge === -1 ? NOTHING : this.#asked.come(edge, block)
+    if (awaited !== NOTHING) this.#busy.answered(node, awaited)
+    else if (from === ORIGIN) this.#border.onServed(node)
     this.#received++
     if (from === ORIGIN) this.#originDeath.onBlockOut(block)
     this.#checkOrigin()
@@ -255,7 +254,7 @@ export class LargeRelease {
     this.#choose(node)
   }
 
-  #keep(node: number, block: number): void {
+  #keep(node: number, from: number, block: number): void {
     const { tick } = this.#wheel
     // Only the manifest is given to anybody unasked.
     if ((this.#heard.ticks[node] as number) > tick) return void this.#early.add(node)
@@ -266,16 +265,20 @@ export class LargeRelease {
       this.#doneAt[node] = tick
       this.#missing--
     }
+    this.#brought.onBlock(node, from, block)
     this.#border.onBlock(node, block)
     this.#news.onBlock(node, block)
+    // Whoever brings nothing in any more may ask for more at once.
+    if (this.#shares.onBlock(node, block)) this.#choose(node)
     if (block !== MANIFEST) return
     this.#border.onManifest(node)
+    this.#shares.onManifest(node)
     this.#choose(node)
   }
 
   #hear(node: number, teller: number, from: number, to: number): void {
     const edge = placeOf(this.#fleet, node, teller)
-    if (edge === -1 || this.#edge[edge] === GONE) return
+    if (edge === -1 || this.#asked.isGone(edge)) return
     this.#holdings.hear(node, edge - node * PLACES, teller, from, to)
     this.#choose(node)
   }
@@ -283,42 +286,28 @@ export class LargeRelease {
   /** Wants one random block of each idle neighbour that has one; the manifest before any other. */
   #choose(node: number): void {
     if ((this.#heard.ticks[node] as number) > this.#wheel.tick) return
-    for (;;) {
-      const many = this.#findIdle(node)
+    while (this.#asked.underWay(node) < this.#shares.most(node)) {
+      const { idle } = this.#asked
+      const many = this.#asked.findIdle(node)
       if (many === 0) return
-      const block = this.#border.choose(node, this.#idle, many)
+      const block = this.#border.choose(node, idle, many)
       if (block === -1) return
       let holders = 0
       for (let n = 0; n < many; n++) {
-        const edge = this.#idle[n] as number
-        if (this.#holdings.hasTold(node, edge, block)) this.#idle[holders++] = edge
+        const edge = idle[n] as number
+        if (this.#holdings.hasTold(node, edge, block)) idle[holders++] = edge
       }
-      const edge = node * PLACES + (this.#idle[this.#holdings.draw(node) % holders] as number)
-      this.#edge[edge] = WAITING
-      this.#wanted[edge] = block
-      this.#waitingSince[edge] = this.#wheel.tick
-      this.#holdings.ask(node, block)
-      this.#network.control(node, this.#fleet.neighbours[edge] as number, WANT_BYTES, WANT, block, 0)
+      const edge = idle[this.#holdings.draw(node) % holders] as number
+      this.#asked.ask(node, edge, block)
+      const neighbour = this.#fleet.neighbours[node * PLACES + edge] as number
+      this.#network.control(node, neighbour, WANT_BYTES, WANT, block, 0)
     }
-  }
-
-  #findIdle(node: number): number {
-    let many = 0
-    for (let edge = 0; edge < PLACES; edge++) {
-      const place = node * PLACES + edge
-      if (this.#edge[place] !== IDLE || !this.#holdings.isUseful(node, edge)) continue
-      if ((this.#avoidUntil[place] as number) <= this.#wheel.tick) this.#idle[many++] = edge
-    }
-    return many
   }
 
   /** A neighbour is busy, or does not answer: its block is looked for elsewhere, itself left alone for a while. */
   #avoid(node: number, neighbour: number, block: number, ticks: number): void {
     const edge = placeOf(this.#fleet, node, neighbour)
-    if (edge === -1 || this.#edge[edge] !== WAITING || this.#wanted[edge] !== block) return
-    this.#edge[edge] = IDLE
-    this.#avoidUntil[edge] = this.#wheel.tick + ticks
-    this.#holdings.unask(node, block)
+    if (edge === -1 || !this.#asked.avoid(edge, block, ticks)) return
     this.#wheel.push(this.#wheel.tick + ticks, RETRY, node, 0, 0, 0)
     this.#choose(node)
   }
@@ -343,12 +332,12 @@ export class LargeRelease {
   #detect(gone: number): void {
     this.#border.lose(gone)
     this.#entry.lose(gone)
+    this.#shares.onDeath(gone)
     for (let at = gone * PLACES; at < (gone + 1) * PLACES; at++) {
       const node = this.#fleet.neighbours[at] as number
       const edge = node === -1 || this.#dead[node] === 1 ? -1 : placeOf(this.#fleet, node, gone)
       if (edge === -1) continue
-      if (this.#edge[edge] === WAITING) this.#holdings.unask(node, this.#wanted[edge] as number)
-      this.#edge[edge] = GONE
+      this.#asked.lose(edge)
       this.#news.lose(edge)
       this.#holdings.forget(node, edge - node * PLACES)
       this.#choose(node)

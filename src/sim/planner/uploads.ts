@@ -1,4 +1,7 @@
-/** What each node sends: one block after another, those for other regions first, at most four waiting for the own one. */
+/**
+ * What each node sends: one block after another, those for other regions first, then what is handed to gateways of its
+ * own, then at most four others.
+ */
 import { LIMITS } from '../../limits.ts'
 import type { Fleet } from './fleet.ts'
 import type { Network } from './network.ts'
@@ -20,6 +23,8 @@ export class Uploads {
   readonly #length: Uint8Array
   /** Only gateways and the origin have one. */
   readonly #border = new Map<number, [to: number, what: number][]>()
+  /** Only gateways have one. */
+  readonly #handed = new Map<number, [to: number, what: number][]>()
 
   constructor(fleet: Fleet, wheel: Wheel, network: Network, doneKind: number) {
     this.#wheel = wheel
@@ -48,17 +53,24 @@ export class Uploads {
 
   /** Before everything that waits, behind what other regions were promised earlier. */
   promise(node: number, to: number, what: number): void {
-    if (this.#to[node] === NOBODY) return this.#send(node, to, what, this.#network.nowNs)
-    const waiting = this.#border.get(node)
-    if (waiting === undefined) this.#border.set(node, [[to, what]])
-    else waiting.push([to, what])
+    this.#lineUp(this.#border, node, to, what)
+  }
+
+  /** To a gateway of the same region: behind what other regions wait for, before all else, however much that is. */
+  hand(node: number, to: number, what: number): void {
+    this.#lineUp(this.#handed, node, to, what)
+  }
+
+  /** Blocks that wait for other regions. */
+  abroad(node: number): number {
+    return this.#border.get(node)?.length ?? 0
   }
 
   /** A block has left: the next goes out. */
   next(node: number): void {
     this.#to[node] = NOBODY
-    const abroad = this.#border.get(node)?.shift()
-    if (abroad !== undefined) return this.#send(node, ...abroad, 0)
+    const ahead = this.#border.get(node)?.shift() ?? this.#handed.get(node)?.shift()
+    if (ahead !== undefined) return this.#send(node, ...ahead, 0)
     const length = this.#length[node] as number
     if (length === 0) return
     const first = node * QUEUE_BLOCKS * 2
@@ -70,7 +82,7 @@ export class Uploads {
 
   /** What a dead node will not send, the block under way included. */
   drop(node: number): readonly (readonly [to: number, what: number])[] {
-    const lost: [number, number][] = [...(this.#border.get(node) ?? [])]
+    const lost: [number, number][] = [...(this.#border.get(node) ?? []), ...(this.#handed.get(node) ?? [])]
     if (this.#to[node] !== NOBODY) lost.push([this.#to[node] as number, this.#what[node] as number])
     for (let n = 0; n < (this.#length[node] as number); n++) {
       const at = (node * QUEUE_BLOCKS + n) * 2
@@ -82,6 +94,13 @@ export class Uploads {
   /** Was this block under way when its sender died? */
   isCut(from: number, to: number, what: number): boolean {
     return this.#to[from] === to && this.#what[from] === what
+  }
+
+  #lineUp(line: Map<number, [to: number, what: number][]>, node: number, to: number, what: number): void {
+    if (this.#to[node] === NOBODY) return this.#send(node, to, what, this.#network.nowNs)
+    const waiting = line.get(node)
+    if (waiting === undefined) line.set(node, [[to, what]])
+    else waiting.push([to, what])
   }
 
   /** @param notBeforeNs 0 for what follows at once: the link knows to the nanosecond when it is free */
