@@ -128,13 +128,26 @@ export const publishedFacts = (done: Published) => ({
   ...(done.newChannel === undefined ? {} : { newChannel: done.newChannel }),
   ...(done.replaces === undefined ? {} : { replaces: done.replaces, difference: done.difference }),
   acknowledgedBy: done.acknowledgedBy,
+  ...(done.verdict === undefined ? {} : { verdict: done.verdict }),
 })
+
+/** It was taken, so the command is done; but its publisher would wait for it on the nodes in vain. */
+export function warnIfBeside(
+  channel: Channel,
+  { release, verdict }: Pick<Published, 'release' | 'verdict'>,
+): void {
+  if (verdict === 'CONCURRENT')
+    warn(
+      `no node activates ${short(release)}: another publisher's release stands beside it in ${channel} and ranks higher; look at both, then publish again, which replaces both`,
+    )
+}
 
 export function outPublished(
   channel: Channel,
   done: Published,
   more: { readonly dryRun?: true; readonly channel?: Channel } = {},
 ): void {
+  warnIfBeside(channel, done)
   const held = `held by ${done.acknowledgedBy.length} seed${done.acknowledgedBy.length === 1 ? '' : 's'}`
   const there = `${channel} is ${short(done.release)} already, ${held}`
   const sent = `${channel} ${short(done.release)}: ${amount(done)}, ${size(done.uploadedBytes)} uploaded, ${held}`

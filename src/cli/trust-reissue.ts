@@ -23,7 +23,7 @@ import { argument } from './arguments.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { out, printable, progress, warn } from './output.ts'
 import { keyMissing, type Session, withSession } from './publish-session.ts'
-import { publishedFacts, tellUpload } from './publish-text.ts'
+import { publishedFacts, tellUpload, warnIfBeside } from './publish-text.ts'
 import { readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
@@ -236,7 +236,9 @@ export async function handOut(
     progress(`issuing ${channel} again, ${index + 1} of ${touched.length}`)
     try {
       const run = () => reissue(channel, release, root, session)
-      reissued.push({ channel, ...(await overRestarts(reached, LIMITS, run)) })
+      const done = await overRestarts(reached, LIMITS, run)
+      warnIfBeside(channel, done)
+      reissued.push({ channel, ...done })
       silent = 0
     } catch (error) {
       if (!isMeshError(error)) throw error

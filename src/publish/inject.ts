@@ -47,7 +47,7 @@ export async function inject(
   const submission = { release: release.id, envelope: encodeEnvelope(envelope), content }
   const { verdict, uploadedBytes, acknowledgedBy } = await submitToFirst(seeds, submission, options)
   const unchanged = verdict === 'DUPLICATE' && uploadedBytes === 0
-  return { ...facts, uploadedBytes, unchanged, acknowledgedBy }
+  return { ...facts, uploadedBytes, unchanged, acknowledgedBy, verdict }
 }
 
 /** What stands there is what was expected, or this very release, and is shown. */

@@ -25,7 +25,7 @@ import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
 import { RefusedBySeed, type Seed } from './seeds.ts'
 import { type Signer, signRelease } from './signer.ts'
 import { type Standing, standingOf, verified } from './standing.ts'
-import { type Progress, submitToFirst } from './submit.ts'
+import { type Progress, type Submitted, submitToFirst } from './submit.ts'
 
 export interface Change {
   readonly standing: Standing
@@ -72,6 +72,8 @@ export interface Published extends Partial<Replacing> {
   /** Nothing was ever published there; absent where nobody asked what stands there. */
   readonly newChannel?: boolean
   readonly acknowledgedBy: readonly PeerId[]
+  /** How the seed ordered it; absent where nothing was submitted. */
+  readonly verdict?: Submitted['verdict']
   /** Signed, where `until` says so. */
   readonly envelope?: Envelope
 }
@@ -136,12 +138,8 @@ async function tryOnce(
   const { heldAs } = content
   const seeds = heldAs === undefined ? options.seeds : await holdersFirst(options.seeds, heldAs, limits)
   try {
-    const submitted = await submitToFirst(
-      seeds,
-      { release, envelope: encodeEnvelope(envelope), content },
-      options,
-    )
-    return { ...base, uploadedBytes: submitted.uploadedBytes, acknowledgedBy: submitted.acknowledgedBy }
+    const submission = { release, envelope: encodeEnvelope(envelope), content }
+    return { ...base, ...(await submitToFirst(seeds, submission, options)) }
   } catch (error) {
     if (error instanceof RefusedBySeed && error.code === 'ORDER_PLACE_TAKEN')
       return { taken: error, signed: { id: release, counter } }

@@ -75,6 +75,17 @@ test('a channel that cannot be issued again stops none after it, and is named at
   expect(process.exitCode).toBe(3)
 })
 
+test('one beside which another publisher has a release that ranks higher is named', async () => {
+  const seed = new FakeSeed('a')
+  seed.next.set('await', [{ type: 'done', verdict: 'CONCURRENT', acknowledgedBy: [seed.peer] }])
+  const { reissued, left } = await handOutTo(seed)
+  expect([reissued.map(({ verdict }) => verdict), left]).toEqual([
+    ['CONCURRENT', 'NEW', 'NEW', 'NEW', 'NEW'],
+    [],
+  ])
+  expect(said).toEqual([expect.stringMatching(/no node activates .* beside it in app\/a and ranks higher/)])
+})
+
 test('where no seed answers any more the rest is named without being tried one by one', async () => {
   const seed = new FakeSeed('a')
   seed.next.set(

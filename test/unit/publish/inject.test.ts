@@ -38,6 +38,12 @@ test('What was signed is shown beside what stands there, then submitted as it is
   expect(done).toMatchObject({ release: wanted.id, unchanged: false, acknowledgedBy: [seed.peer] })
 })
 
+test('How the seed ordered it is told', async () => {
+  const seed = holding()
+  seed.next.set('await', [{ type: 'done', verdict: 'CONCURRENT', acknowledgedBy: [seed.peer] }])
+  expect(await inject(prepared, options(seed))).toMatchObject({ verdict: 'CONCURRENT', unchanged: false })
+})
+
 test('A dry run, another target than expected, or a no sends nothing', async () => {
   const seed = holding()
   const shown = await inject(prepared, options(seed, { until: 'shown', expect: before.id.slice(0, 8) }))

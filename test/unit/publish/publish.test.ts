@@ -218,6 +218,17 @@ test('Saying no signs and sends nothing', async () => {
   expect(seed.submitted).toBeUndefined()
 })
 
+test('A release that the seed ordered below that of another publisher says so', async () => {
+  for (const verdict of ['NEW', 'CONCURRENT'] as const) {
+    const seed = empty()
+    seed.next.set('await', [{ type: 'done', verdict, acknowledgedBy: [seed.peer] }])
+    expect(await publish(options(seed))).toMatchObject({ verdict, unchanged: false })
+  }
+  const seed = empty()
+  seed.envelopes = [wanted.envelope]
+  expect(await publish(options(seed))).not.toHaveProperty('verdict')
+})
+
 test('A seed lost on the way is followed by the next one reached', async () => {
   const [gone, here] = [empty(), empty()]
   gone.next.set('page', [new MeshError('NET_UNREACHABLE', 'gone')])
