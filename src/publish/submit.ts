@@ -39,8 +39,11 @@ type Done = Extract<PublishReply, { type: 'done' }>
 
 /** Requests under way at once: one crosses the network while another is written. */
 const PARALLEL = 2
-/** A seed that has a part of it is dialled again this often, each time that it took something in between. */
-const REDIALS = 2
+/**
+ * A seed that has a part of it is dialled again this often, each time that it took something in between: fifteen seconds of
+ * waits at least, so that one that is stopped in order and started again is back by then.
+ */
+const REDIALS = 5
 /** An upload that it has ended is begun again this often: nothing new is signed for it. */
 const REOPENINGS = 2
 /** A seed that is busy is asked again this often. */
@@ -163,22 +166,24 @@ async function overCuts<T>(
   run: (progressed: () => void) => Promise<T>,
   atFirst = 0,
 ): Promise<T> {
-  let redials = atFirst
+  let most = atFirst
+  let redials = 0
   const progressed = () => {
-    redials = REDIALS
+    most = REDIALS
+    redials = 0
   }
   let isCut = seed.isGone === true
   for (;;) {
     try {
       if (isCut) {
-        await delay(limits.redialMinMs)
+        await delay(limits.redialMinMs * Math.max(1, redials) * (1 + Math.random() / 2))
         await seed.redial?.()
       }
       return await run(progressed)
     } catch (error) {
       isCut = isMeshError(error) && error.code === 'NET_UNREACHABLE'
-      if (!isCut || seed.redial === undefined || redials === 0) throw error
-      redials -= 1
+      if (!isCut || seed.redial === undefined || redials === most) throw error
+      redials += 1
     }
   }
 }

@@ -105,6 +105,27 @@ test('A seed that has a part of it is dialled again when the connection is cut, 
   expect(other.asked).toEqual([])
 })
 
+test('A seed that is restarted is dialled until it is back, ever later, in the upload and after it', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+  for (const at of ['block', 'await'] as const) {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set(at, [cut()])
+    const begun = performance.now()
+    const dialledMs: number[] = []
+    const restarted = Object.assign(seed, {
+      redial: async () => {
+        dialledMs.push(performance.now() - begun)
+        if (dialledMs.length < 5) throw cut()
+      },
+    })
+    const limits = { ...LIMITS, redialMinMs: 20 }
+    const done = await submitToFirst([restarted, other], submission(), { limits })
+    expect([done.acknowledgedBy, dialledMs.length, other.asked]).toEqual([[seed.peer], 5, []])
+    // The sum of one to five.
+    expect(dialledMs.at(-1)).toBeGreaterThanOrEqual(15 * limits.redialMinMs - 5)
+  }
+})
+
 test('A seed that cannot be reached again, or had nothing yet, is followed by the next', async () => {
   for (const at of ['submit', 'block'] as const) {
     const [seed, other] = [lacking('a'), lacking('b')]
@@ -118,7 +139,7 @@ test('A seed that cannot be reached again, or had nothing yet, is followed by th
     })
     const limits = { ...LIMITS, redialMinMs: 1 }
     const done = await submitToFirst([gone, other], submission(), { limits })
-    expect([done.acknowledgedBy, dialled]).toEqual([[other.peer], at === 'submit' ? 0 : 2])
+    expect([done.acknowledgedBy, dialled]).toEqual([[other.peer], at === 'submit' ? 0 : 5])
   }
 })
 
