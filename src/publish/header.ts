@@ -1,10 +1,11 @@
 /** The header a publisher signs, from content, standing and clock. */
+import { sha256 } from '../codec/digest.ts'
 import { encodeHeader } from '../codec/header.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { VectorClock } from '../model/clock.ts'
 import type { Channel, Name } from '../model/ids.ts'
-import type { Header } from '../model/release.ts'
+import type { Header, Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { Content } from './content.ts'
 
@@ -47,3 +48,7 @@ export function makeHeader(facts: HeaderFacts, limits: Limits): { header: Header
     )
   return { header, payload }
 }
+
+/** The same to every node, made at another moment: a run that was cut off, and the one that follows it, sign two such. */
+export const isSameButForTime = ({ id, header: { created } }: Release, header: Header): boolean =>
+  sha256(encodeHeader({ ...header, created })) === (id as string)

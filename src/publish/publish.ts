@@ -1,7 +1,8 @@
 /**
  * A publish from content to acknowledgement: what stands in the channel, the next clock, signatures, the upload. A place
  * that another pipeline is proven to have taken meanwhile is left to it and the next one signed, a few times, unless the
- * caller named what it expects to replace.
+ * caller named what it expects to replace. Where it was taken for the very same release, by a run that was cut off, that
+ * one is brought to its end.
  */
 
 import { sha256 } from '../codec/digest.ts'
@@ -18,7 +19,7 @@ import type { Content } from './content.ts'
 import type { CounterMemory } from './counter.ts'
 import { type Replacing, replacing } from './difference.ts'
 import { isNewChannel, requireExpected } from './expected.ts'
-import { makeHeader } from './header.ts'
+import { isSameButForTime, makeHeader } from './header.ts'
 import { holdersFirst } from './holders.ts'
 import { lookForNew, type NewChannel } from './new-channel.ts'
 import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
@@ -95,20 +96,28 @@ export async function publish(options: PublishOptions): Promise<Published> {
     requireExpected(standing, name, options)
     const result = await tryOnce(options, speaker, { standing, isNew: isNewChannel(name) ? name : undefined })
     if (!('taken' in result)) return result
-    const { taken, signed } = result
-    if (!['any', undefined].includes(options.expect) || attempt === limits.counterTries) throw taken
-    const other = taken.envelope === undefined ? undefined : verified(taken.envelope, root, channel, limits)
+    const { taken, other, signed } = result
     // A seed that lies would have keys without a memory sign one place twice, and any other waste counters.
     if (other === undefined || other.id === signed.id || other.counter < signed.counter) throw taken
+    if (!['any', undefined].includes(options.expect)) throw notBehind(taken, limits)
+    if (attempt === limits.counterTries) throw taken
     also.push(other)
   }
+}
+
+/** Another release has the place. */
+interface Taken {
+  readonly taken: RefusedBySeed
+  /** Where the seed proves it. */
+  readonly other: Release | undefined
+  readonly signed: Pick<Release, 'id' | 'counter'>
 }
 
 async function tryOnce(
   options: PublishOptions,
   speaker: Speaker,
   { standing, isNew }: Pick<Change, 'standing' | 'isNew'>,
-): Promise<Published | { readonly taken: RefusedBySeed; readonly signed: Pick<Release, 'id' | 'counter'> }> {
+): Promise<Published | Taken> {
   const { root, channel, content, memory, limits } = options
   const publisher = speaker.publisher.name
   const { epoch } = standing
@@ -132,20 +141,37 @@ async function tryOnce(
     throw new MeshError('PUBLISH_DECLINED', 'nothing was signed or sent')
   if (options.until === 'shown') return base
   // On disk before a signature exists: a run that dies here only wastes a counter.
-  await memory.record({ fleet: root.fleetId, channel, epoch }, { counter, release })
+  const at = { fleet: root.fleetId, channel, epoch }
+  await memory.record(at, { counter, release })
   const envelope = await signRelease(payload, options.signers, speaker.keys)
   if (options.until === 'signed') return { ...base, envelope }
   const { heldAs } = content
   const seeds = heldAs === undefined ? options.seeds : await holdersFirst(options.seeds, heldAs, limits)
+  const bring = async (id: ReleaseId, bytes: Uint8Array): Promise<Published> => {
+    const submission = { release: id, envelope: bytes, content }
+    return { ...base, release: id, ...(await submitToFirst(seeds, submission, options)) }
+  }
   try {
-    const submission = { release, envelope: encodeEnvelope(envelope), content }
-    return { ...base, ...(await submitToFirst(seeds, submission, options)) }
+    return await bring(release, encodeEnvelope(envelope))
   } catch (error) {
-    if (error instanceof RefusedBySeed && error.code === 'ORDER_PLACE_TAKEN')
-      return { taken: error, signed: { id: release, counter } }
-    throw error
+    if (!(error instanceof RefusedBySeed) || error.code !== 'ORDER_PLACE_TAKEN') throw error
+    const proof = error.envelope
+    const other = proof === undefined ? undefined : verified(proof, root, channel, limits)
+    const isEarlier = other !== undefined && other.id !== release && isSameButForTime(other, header)
+    if (proof === undefined || !isEarlier) return { taken: error, other, signed: { id: release, counter } }
+    await memory.record(at, { counter, release: other.id })
+    return bring(other.id, proof)
   }
 }
+
+/** What was expected is replaced by whatever has the place, so that a release behind it would replace that. */
+const notBehind = (taken: RefusedBySeed, { leaseMs }: Limits): MeshError =>
+  new MeshError(
+    'ORDER_PLACE_TAKEN',
+    `another run of this publisher has the next place (said by seed ${taken.details.seed}), and with --expect nothing is signed behind it; once its release stands there, look at it; if it was cut off, run this again ${leaseMs / 60_000} minutes after its last block`,
+    taken.details,
+    { cause: taken },
+  )
 
 /** The same files by the same publisher, whole at a seed, with nothing left to settle. */
 function isUnchanged(

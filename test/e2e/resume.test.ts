@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { total } from '../../bench/metrics.ts'
-import { converged, type InitResult, json, RealFleet, type RealNode, until } from './real-fleet.ts'
+import { confmesh, converged, type InitResult, json, RealFleet, type RealNode, until } from './real-fleet.ts'
 
 const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
 const CHANNEL = 'data/large'
@@ -24,16 +24,8 @@ const dir = join(fleet.dir, 'content')
 let made: InitResult
 let seed: RealNode
 
-const publishing = () => [
-  'publish',
-  CHANNEL,
-  dir,
-  '--key',
-  made.publisherKey,
-  '--seed',
-  made.seedAddress,
-  '--yes',
-]
+const placing = () => ['publish', CHANNEL, dir, '--seed', made.seedAddress, '--yes']
+const publishing = () => [...placing(), '--key', made.publisherKey]
 const newContent = () => writeFileSync(join(dir, 'data.bin'), randomBytes(FILE_BYTES))
 
 /** Bytes in the store once it has grown by as much as a part. */
@@ -44,10 +36,15 @@ const grown = (node: RealNode, fromBytes: number): Promise<number> =>
   })
 
 /** Publishes until a part is at the seed, then goes on or ends with whatever `interrupt` does. */
-async function interrupted(interrupt: (kill: () => void) => Promise<void>) {
+async function interrupted(
+  interrupt: (kill: () => void) => Promise<void>,
+  command: readonly string[] = publishing(),
+  env: NodeJS.ProcessEnv = {},
+) {
   const before = await total(seed.api, 'confmesh_store_bytes')
-  const child = spawn(process.execPath, [LAUNCHER, ...publishing(), '--json'], {
+  const child = spawn(process.execPath, [LAUNCHER, ...command, '--json'], {
     stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, ...env },
   })
   const said = text(child.stdout)
   const closed = new Promise((resolve) => child.once('close', resolve))
@@ -76,6 +73,19 @@ test('a publisher killed in mid-upload: run again, it uploads what is not there 
   newContent()
   const { there } = await interrupted(async (kill) => kill())
   const { release, uploadedBytes } = await again()
+  expect(uploadedBytes).toBeLessThan(FILE_BYTES - there + SLACK_BYTES)
+  await converged([seed], CHANNEL, release)
+})
+
+test('so does a pipeline without a memory, with the same --expect', async () => {
+  const { active } = await seed.client.channel(CHANNEL)
+  const command = [...placing(), '--root', made.root, '--expect', active?.release ?? 'none']
+  const env = { CONFMESH_KEY: readFileSync(made.publisherKey, 'utf8') }
+  newContent()
+  const { there } = await interrupted(async (kill) => kill(), command, env)
+  const { code, out } = await confmesh([...command, '--json'], { env })
+  expect(code, out).toBe(0)
+  const { release, uploadedBytes } = JSON.parse(out)
   expect(uploadedBytes).toBeLessThan(FILE_BYTES - there + SLACK_BYTES)
   await converged([seed], CHANNEL, release)
 })

@@ -171,6 +171,45 @@ test('With --expect nothing else is signed: a taken place, or another target, is
   expect(seed.asked.filter((type) => type === 'submit')).toHaveLength(1)
 })
 
+test('A run that was cut off in its upload is gone on with: the same release but for its time is brought as it is', async () => {
+  const target = make({ clock: { alice: 4 }, text: 'target' })
+  const earlier = (header = {}, text = 'wanted') =>
+    make({ clock: { alice: 5 }, text, header: { created: WALL_MS - 60_000, ...header } })
+  const cutOff = earlier()
+  for (const expected of [target.id.slice(0, 8), undefined]) {
+    const seed = empty()
+    seed.envelopes = [target.envelope]
+    seed.next.set('submit', [taken(cutOff.envelope)])
+    const recorded: unknown[] = []
+    const record: CounterMemory['record'] = async (_at, { counter, release }) =>
+      void recorded.push([counter, release])
+    const done = await publish(options(seed, { expect: expected, memory: { ...noMemory, record } }))
+    expect(done).toMatchObject({ release: cutOff.id, replaces: target.id, acknowledgedBy: [seed.peer] })
+    expect(seed.submitted).toEqual(cutOff.envelope)
+    expect([...seed.blocks]).toEqual([pageDigest, blockDigest])
+    expect(recorded).toEqual([
+      [5, expect.not.stringContaining(cutOff.id)],
+      [5, cutOff.id],
+    ])
+  }
+  const others = [
+    earlier({}, 'other'),
+    earlier({ message: 'other' }),
+    earlier({ expires: WALL_MS + 1 }),
+    make({ clock: { alice: 6 }, text: 'wanted' }),
+  ]
+  for (const { envelope } of others) {
+    const seed = empty()
+    seed.envelopes = [target.envelope]
+    seed.next.set('submit', [taken(envelope)])
+    await expect(publish(options(seed, { expect: target.id.slice(0, 8) }))).rejects.toMatchObject({
+      code: 'ORDER_PLACE_TAKEN',
+      message: expect.stringMatching(/with --expect nothing is signed behind it; .* 10 minutes/),
+    })
+    expect(seed.asked.filter((type) => type === 'submit')).toHaveLength(1)
+  }
+})
+
 test('A run that was done is run again with the same --expect: nothing is replaced', async () => {
   const seed = empty()
   seed.envelopes = [wanted.envelope]
