@@ -27,7 +27,7 @@ export interface SigningOptions {
   readonly publisher?: string
   readonly root?: string
   readonly seed?: readonly string[]
-  /** Nothing is sent, so seeds need not be named. */
+  /** Nothing is sent, so seeds need not be named where a key file remembers what it signed. */
   readonly offline?: boolean
   /** Perhaps nothing is signed, so keys need not be named. */
   readonly keyless?: boolean
@@ -76,6 +76,11 @@ export async function withSession<T>(
     options.publisher === undefined ? undefined : argument('--publisher', options.publisher, parseName)
   const start = readChain(rootPath(options, files))
   const seeded = options.seed !== undefined || options.offline !== true
+  if (!seeded && files.length === 0)
+    throw new MeshError(
+      'USAGE',
+      'neither a seed nor a key file is named, so nobody says which counter is next; name one: --seed ADDRESS, or --key FILE',
+    )
   const addresses = seeded ? seedAddresses(options) : []
   if (!seeded) warn("no seed is named: the counter comes from this key's own memory alone")
   const free = files.length === 0 ? undefined : await lockAll(files)
