@@ -107,6 +107,7 @@ export class Serve {
     const active = this.#active.get(id)
     if (active === undefined) return
     this.#active.delete(id)
+    if (bytes === 0) this.#owedStill(active)
     this.#backlog.left(step.now.monoMs)
     const { limits } = this.#config
     if (this.#slow.left(active, bytes, [...this.#active.values()], limits, step.now.monoMs))
@@ -125,8 +126,11 @@ export class Serve {
 
   onTick(step: Step): void {
     const { monoMs } = step.now
-    for (const { id, untilMonoMs } of this.#active.values())
-      if (untilMonoMs <= monoMs) this.#active.delete(id)
+    for (const wanted of this.#active.values())
+      if (wanted.untilMonoMs <= monoMs) {
+        this.#active.delete(wanted.id)
+        this.#owedStill(wanted)
+      }
     this.#next(step)
     const due = this.#standing.filter(({ untilMonoMs }) => untilMonoMs <= monoMs)
     if (due.length > 0) this.#stand(this.#standing.filter(({ untilMonoMs }) => untilMonoMs > monoMs))
@@ -298,7 +302,13 @@ export class Serve {
   /** Out of the line, and not given. */
   #takenBack(wanted: Wanted): Wanted {
     if (this.#config.submit && !wanted.seed) this.#copies.takeBack(wanted.digest, wanted.peer)
+    this.#owedStill(wanted)
     return this.#takenOut(wanted)
+  }
+
+  /** It was to hand the block on, and has not got it. */
+  #owedStill({ handOn, digest }: Wanted): void {
+    if (handOn) this.#from.content.duty.broughtIn(digest)
   }
 
   /** Who has turned out to be slow waits no longer in the line of the others. */

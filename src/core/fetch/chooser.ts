@@ -11,6 +11,7 @@ import type { Journey } from '../journey.ts'
 import { type AdmittedSession, regionOf, storesChannel } from '../session.ts'
 import { Entrants } from './entry.ts'
 import type { FetchJob } from './job.ts'
+import { type OwnPart, placesLeft, skipDone } from './own-part.ts'
 import type { Patience } from './patience.ts'
 import { Ranking } from './ranking.ts'
 import type { Sources } from './sources.ts'
@@ -34,27 +35,23 @@ export interface Choice {
   readonly last?: true
 }
 
+/** What a gateway has to bring in first of a job. */
+export interface JobDuty {
+  /** Places that other regions wait for here. */
+  readonly awaited: readonly number[]
+  /** Blocks that may be under way from neighbours; beyond, what is awaited here and its own part alone. */
+  readonly mostNear: number
+}
+
 /** Own blocks looked at in one go for which nobody is free. */
 const MAX_VAIN = 16
 /** Places looked at in one go for what other fetchers have not brought in: the next go begins elsewhere. */
 const MAX_LOOKS = 512
 
-/** Blocks of one job that this node brings into its region, and how far it is with asking for them. */
-interface Entry {
-  readonly entrants: Entrants
-  readonly digests: number
-  /** Places by ascending digest: every fetcher goes through its blocks in this order, so that a standing want is met soon. */
-  readonly places: readonly number[]
-  /** How many of the first of them are here. */
-  done: number
-  /** Of all that was ever missing: more of it, and what counted as here may be so no longer. */
-  needed: number
-}
-
 export class Chooser {
   readonly #config: CoreConfig
   readonly #sources: Sources
-  readonly #entries = new WeakMap<FetchJob, Entry>()
+  readonly #entries = new WeakMap<FetchJob, OwnPart>()
   readonly #views: Views
   readonly #upstream: Upstream
   readonly #duty: BorderDuty
@@ -77,7 +74,12 @@ export class Chooser {
   }
 
   /** From neighbours that announced it; a seed asks other seeds whether they announced anything or not. */
-  pull(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
+  pull(
+    job: FetchJob,
+    session: AdmittedSession,
+    monoMs: number,
+    { awaited, onlyOwn }: Pick<JobDuty, 'awaited'> & { readonly onlyOwn: boolean },
+  ): Choice | undefined {
     const { submit, random } = this.#config
     const { peer, hello } = session
     if (!this.#sources.isFree(peer, this.#most(session), monoMs)) return undefined
@@ -86,9 +88,9 @@ export class Chooser {
     if (hello.submit && !submit && !holders.knows(peer)) return undefined
     const isBlind = hello.submit && submit
     const isElsewhere = this.#elsewhere(session, monoMs)
-    const own = isBlind ? undefined : this.#ownOf(job, peer)
+    const own = isBlind ? undefined : this.#ownOf(job, peer, awaited)
     if (own !== undefined && !holders.announced(own, isElsewhere)) return this.#choice(job, own, session)
-    for (let looked = 0; looked < MAX_VAIN; looked += 1) {
+    for (let looked = 0; looked < MAX_VAIN && !onlyOwn; looked += 1) {
       const place = isBlind ? job.open.pick(undefined, random()) : holders.pick(peer, job.open, random())
       if (place === undefined) return undefined
       if (!holders.announced(place, isElsewhere)) return this.#choice(job, place, session)
@@ -119,37 +121,35 @@ export class Chooser {
    * Of what other regions wait for here, and of what this node is to bring in and others have by now, the next that this
    * peer has: it is awaited here in this order, and would be until the end where this node's link is slow.
    */
-  #ownOf(job: FetchJob, peer: PeerId): number | undefined {
+  #ownOf(job: FetchJob, peer: PeerId, awaited: readonly number[]): number | undefined {
     const holders = this.#sources.of(job.release.id)
     const isThere = (place: number): boolean => job.open.has(place) && holders.has(peer, place)
-    const awaited = this.#duty.awaited.flatMap((digest) => job.place(digest) ?? []).find(isThere)
+    const first = awaited.find(isThere)
     const entry = this.#entries.get(job)
-    if (awaited !== undefined || entry === undefined) return awaited
-    this.#skipDone(job, entry)
+    if (first !== undefined || entry === undefined) return first
+    skipDone(job, entry)
     return entry.places.slice(entry.done, entry.done + MAX_VAIN).find(isThere)
   }
 
+  /** For one go. */
+  duty(job: FetchJob): JobDuty {
+    const places = this.#duty.awaited.flatMap((digest) => job.place(digest) ?? [])
+    return { awaited: places.filter((place) => job.open.has(place)), mostNear: this.#mostNear(job) }
+  }
+
   /**
-   * How many blocks may be under way from neighbours. While this node lacks blocks that it is to bring in its link is for
-   * these first: all of its region, and regions behind it, wait for them. The more so where neighbours have got far ahead
-   * of it, so that its link is slower than theirs.
+   * While this node lacks blocks that it is to bring in its link is for these first: all of its region, and regions behind
+   * it, wait for them. The more so where neighbours have got far ahead of it, so that its link is slower than theirs.
    */
-  mostNear(job: FetchJob): number {
+  #mostNear(job: FetchJob): number {
     const { fewBlocks, maxWants, maxWantsPerSeed, haveAtOnce } = this.#config.limits
     const entry = this.#entries.get(job)
     const places = job.digests.length
     if (entry === undefined || places <= fewBlocks) return maxWants
-    this.#skipDone(job, entry)
+    skipDone(job, entry)
     if (entry.done >= entry.places.length) return maxWants
     const have = places - job.missing.size
     return 2 * have < this.#sources.of(job.release.id).spread(places) ? haveAtOnce : maxWantsPerSeed
-  }
-
-  #skipDone(job: FetchJob, entry: Entry): void {
-    if (entry.needed !== job.needed) [entry.needed, entry.done] = [job.needed, 0]
-    const isMissing = (place: number | undefined) =>
-      place !== undefined && job.missing.has(job.digests[place] as Digest)
-    while (entry.done < entry.places.length && !isMissing(entry.places[entry.done])) entry.done += 1
   }
 
   /** What this node is to bring into its region and nobody here announces. */
@@ -163,13 +163,14 @@ export class Chooser {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
-    const around = this.#upstream.around(sessions, journey.region, isOpen)
+    const isStuck = now.monoMs - job.progressMonoMs >= this.#config.limits.rescueMs
+    const around = this.#upstream.around(sessions, journey.region, isOpen, isStuck)
     const isHome = around.home === journey.region
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
     const entry = this.#entry(journey, job, sessions, now)
     // Of many blocks fetchers take over from one another once each has its own share, see below.
     const isFew = job.digests.length <= this.#config.limits.fewBlocks
-    this.#skipDone(job, entry)
+    skipDone(job, entry)
     const places = isHome && isFew ? this.#places(job, entry, now, stuckMs) : placesLeft(entry)
     let vain = 0
     for (const place of places) {
@@ -191,7 +192,7 @@ export class Chooser {
    */
   *#takeOver(
     job: FetchJob,
-    entry: Entry,
+    entry: OwnPart,
     { seeds, home, isOpen }: Around,
     now: Now,
     doubtMs: number,
@@ -203,7 +204,7 @@ export class Chooser {
     const isFree = (one: AdmittedSession) =>
       isOpen(one) && this.#sources.isFree(one.peer, limits.maxWantsPerSeed, now.monoMs)
     const seed = near.find(isFree)
-    this.#skipDone(job, entry)
+    skipDone(job, entry)
     // Its own blocks come first, and while they do, the others' do as well.
     if (seed === undefined || entry.done < entry.places.length) return
     const holders = this.#sources.of(job.release.id)
@@ -222,7 +223,7 @@ export class Chooser {
   }
 
   /** The node's own part; and while nothing comes, in turn, that of others who should bring it and do not. */
-  *#places(job: FetchJob, entry: Entry, now: Now, stuckMs: number): Iterable<number> {
+  *#places(job: FetchJob, entry: OwnPart, now: Now, stuckMs: number): Iterable<number> {
     yield* placesLeft(entry)
     const { self, random } = this.#config
     const turn = turnAt(now.monoMs - job.progressMonoMs, stuckMs)
@@ -320,7 +321,7 @@ export class Chooser {
     return { digest: job.digests[place] as Digest, peer, border: this.#isFar(session), seed: hello.submit }
   }
 
-  #entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): Entry {
+  #entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): OwnPart {
     const known = this.#entries.get(job)
     const entrants = this.#storing(journey, job.channel, sessions, now, known?.entrants)
     if (known?.digests === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
@@ -383,11 +384,6 @@ export class Chooser {
 
   onAdmitted(journey: Journey): void {
     this.#views.forget()
-    this.#upstream.around([...journey.admitted()], journey.region, () => true)
+    this.#upstream.around([...journey.admitted()], journey.region, () => true, false)
   }
-}
-
-/** From the first that is not here: no copy, and no look at those that are, of which there may be a million. */
-function* placesLeft({ places, done }: Entry): Iterable<number> {
-  for (let at = done; at < places.length; at += 1) yield places[at] as number
 }

@@ -13,7 +13,7 @@ import type { Journey } from '../journey.ts'
 import { type AdmittedSession, regionOf, storesChannel } from '../session.ts'
 import type { Step } from '../step.ts'
 import { BulkPace } from './bulk-pace.ts'
-import { type Choice, Chooser } from './chooser.ts'
+import { type Choice, Chooser, type JobDuty } from './chooser.ts'
 import type { FetchJob } from './job.ts'
 import { MAX_ASKED, Overdue } from './overdue.ts'
 import { Patience, type Way } from './patience.ts'
@@ -228,9 +228,10 @@ export class Pull {
 
   #askNeighbours(step: Step, job: FetchJob, sessions: readonly AdmittedSession[]): void {
     const { monoMs } = step.now
+    const duty = this.#chooser.duty(job)
     for (const session of sessions) {
       for (;;) {
-        const choice = this.#isEarly(job, monoMs) ? undefined : this.#next(job, session, monoMs)
+        const choice = this.#isEarly(job, monoMs) ? undefined : this.#next(job, session, monoMs, duty)
         if (choice === undefined || !this.#ask(step, job, choice)) break
       }
     }
@@ -245,10 +246,12 @@ export class Pull {
     return this.#isLarge(job) && monoMs < this.pace.nextMonoMs
   }
 
-  #next(job: FetchJob, session: AdmittedSession, monoMs: number): Choice | undefined {
+  #next(job: FetchJob, session: AdmittedSession, monoMs: number, duty: JobDuty): Choice | undefined {
     if (this.#isFull || job.open.count === 0) return undefined
-    if (this.#waits(job, this.#wayOf(session), monoMs)) return undefined
-    const choice = this.#chooser.pull(job, session, monoMs)
+    const way = this.#wayOf(session)
+    if (this.#waits(job, way, monoMs)) return undefined
+    const onlyOwn = way === 'near' && this.#wants.underWay(way) >= duty.mostNear
+    const choice = this.#chooser.pull(job, session, monoMs, { ...duty, onlyOwn })
     return choice !== undefined && this.#mayTakePlace(choice) ? choice : undefined
   }
 
@@ -258,7 +261,6 @@ export class Pull {
 
   /** As many are under way as come in time. */
   #waits(job: FetchJob, way: Way, monoMs: number): boolean {
-    if (way === 'near' && this.#wants.underWay(way) >= this.#chooser.mostNear(job)) return true
     const isFew = job.digests.length <= this.#config.limits.fewBlocks
     return !this.#tempo.isOpen(way, this.#wants.underWay(way), isFew, monoMs)
   }
@@ -321,9 +323,7 @@ export class Pull {
       case 'busy': {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
-        // All that stood there are put off at once: that is the one time.
-        if (asked.way === 'border' && this.#sources.isAvoided(peer, monoMs))
-          this.#sources.avoid(peer, untilMonoMs)
+        if (asked.way === 'border') this.#sources.putOff(peer, untilMonoMs, monoMs)
         else this.#sources.busy(peer, untilMonoMs)
         return step.wakeAt(untilMonoMs)
       }

@@ -15,6 +15,8 @@ export const MAX_PARTS = 1_024
 const MAX_AVOID_MS = 10_000
 /** So many times in a row a peer may be too busy for what it announced before this node waits for it no more. */
 export const MAX_BUSY = 4
+/** Of `avoidPeerMs`, which a gateway may ask for: half as long again by chance. */
+const MAX_PUT_OFF = 1.5
 
 export class Sources {
   readonly #limits: Limits
@@ -53,9 +55,10 @@ export class Sources {
     return !this.#silent.has(peer) && !this.#lacking.has(peer)
   }
 
-  /** It is left alone for no more than having too much to do. */
-  isOnlyBusy(peer: PeerId): boolean {
-    return this.answers(peer) && this.counts(peer)
+  /** It is left alone for having too much to do for now, and no longer than an honest one may ask for. */
+  isOnlyBusy(peer: PeerId, monoMs: number): boolean {
+    const leftMs = (this.#avoided.get(peer) ?? 0) - monoMs
+    return this.#tooBusy.has(peer) && leftMs <= MAX_PUT_OFF * this.#limits.avoidPeerMs
   }
 
   /** It was silent, or announced what it lacked, and gave nothing since: its part is for whoever comes next. */
@@ -67,6 +70,9 @@ export class Sources {
   isMute(peer: PeerId): boolean {
     return this.#mute.has(peer)
   }
+
+  /** Over a border, and the last word of each. */
+  readonly #tooBusy = new Set<PeerId>()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -125,6 +131,7 @@ export class Sources {
       this.#vain.set(peer, MAX_BUSY)
       this.#false.add(peer)
     }
+    this.#tooBusy.delete(peer)
     const delayMs = Math.min(MAX_AVOID_MS, (this.#lacking.get(peer) ?? this.#limits.avoidPeerMs / 8) * 2)
     this.#lacking.set(peer, delayMs)
     this.avoid(peer, monoMs + delayMs)
@@ -136,8 +143,17 @@ export class Sources {
     this.avoid(peer, untilMonoMs)
   }
 
+  /** Over a border: all that stands there is put off at once, which is the one time. */
+  putOff(peer: PeerId, untilMonoMs: number, monoMs: number): void {
+    this.#mute.delete(peer)
+    if (this.isAvoided(peer, monoMs)) return this.avoid(peer, untilMonoMs)
+    this.#tooBusy.add(peer)
+    this.busy(peer, untilMonoMs)
+  }
+
   /** It is left alone for a while, each time longer until it gives something. */
   silent(peer: PeerId, monoMs: number): void {
+    this.#tooBusy.delete(peer)
     const delayMs = this.#silent.get(peer) ?? this.#limits.avoidPeerMs
     this.#silent.set(peer, Math.min(MAX_AVOID_MS, delayMs * 2))
     this.#vain.set(peer, MAX_BUSY)
@@ -190,6 +206,7 @@ export class Sources {
     this.#silent.delete(peer)
     this.#mute.delete(peer)
     this.#false.delete(peer)
+    this.#tooBusy.delete(peer)
     this.#parts -= this.#inPart.get(peer)?.size ?? 0
     this.#inPart.delete(peer)
     for (const holders of this.#fetched.values()) holders.forget(peer)

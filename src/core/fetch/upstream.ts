@@ -4,7 +4,7 @@ import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import { type AdmittedSession, regionOf } from '../session.ts'
-import { parentRegion } from './entry.ts'
+import { type Entrants, parentRegion } from './entry.ts'
 import type { Sources } from './sources.ts'
 import type { Views } from './views.ts'
 
@@ -16,6 +16,8 @@ export interface Around {
   readonly home: string | undefined
   /** Whether the way to it is open: one that is not is no reason to wait where another is. */
   readonly isOpen: IsOpen
+  /** Nothing has come for so long that nobody who is busy is waited for. */
+  readonly isStuck: boolean
 }
 
 /** Of whom a block is to be asked. */
@@ -45,39 +47,56 @@ export class Upstream {
     this.#views = views
   }
 
-  around(sessions: readonly AdmittedSession[], region: string, isOpen: IsOpen): Around {
+  around(sessions: readonly AdmittedSession[], region: string, isOpen: IsOpen, isStuck: boolean): Around {
     const seeds = sessions.filter(({ hello }) => hello.submit)
     this.#home = homeOf(seeds, region) ?? this.#home
-    return { sessions, seeds, home: this.#home, isOpen }
+    return { sessions, seeds, home: this.#home, isOpen, isStuck }
   }
 
   /** The seed at home, or a gateway of the region that feeds this one; it is free, or nobody is. */
-  of(journey: Journey, key: Digest, { sessions, seeds, home, isOpen }: Around, now: Now): From | undefined {
-    const { maxWantsPerSeed, exportRegions } = this.#config.limits
-    const free = (session: AdmittedSession) =>
-      isOpen(session) && this.#sources.isFree(session.peer, maxWantsPerSeed, now.monoMs)
+  of(journey: Journey, key: Digest, around: Around, now: Now): From | undefined {
+    const { seeds, home } = around
+    const { exportRegions } = this.#config.limits
     const names = this.#views.names(journey, now)
     const parent =
       home === undefined ? undefined : parentRegion(key, journey.region, home, names, exportRegions)
     if (parent !== undefined) {
-      const except = new Set<PeerId>()
-      let failing = 0
-      // The fetcher there, or its successors while it is left alone; after two that fail the seed.
-      while (except.size <= MAX_PUT_OFF && failing < MAX_FAILING) {
-        const peer = this.#views.of(journey, parent, now).fetcher(key, except)
-        if (peer === undefined) break
-        const session = sessions.find((one) => one.peer === peer)
-        if (session !== undefined && free(session))
-          return { session, last: except.size - failing === MAX_PUT_OFF }
-        if (session !== undefined && !this.#sources.isAvoided(peer, now.monoMs)) return undefined
-        if (session === undefined || !this.#sources.isOnlyBusy(peer)) failing += 1
-        except.add(peer)
-      }
-      // Who is only busy has it, or is to get it: it is not to cross the border from the seed as well.
-      if (except.size > failing) return undefined
+      const of = this.#ofRegion(this.#views.of(journey, parent, now), key, around, now)
+      if (of !== 'the seed') return of
     }
-    const seed = seeds.filter(free).sort((a, b) => this.#sources.load(a.peer) - this.#sources.load(b.peer))[0]
+    const load = ({ peer }: AdmittedSession): number => this.#sources.load(peer)
+    const free = seeds.filter((seed) => this.#isFree(seed, around, now))
+    const seed = free.sort((a, b) => load(a) - load(b))[0]
     return seed && { session: seed, last: false }
+  }
+
+  /**
+   * The fetcher there, or its successors while it is left alone; after two that fail the seed. Who is only busy has the
+   * block, or is to get it: it does not cross the border from the seed as well, unless nothing comes that way.
+   */
+  #ofRegion(entrants: Entrants, key: Digest, around: Around, now: Now): From | 'the seed' | undefined {
+    const except = new Set<PeerId>()
+    let failing = 0
+    while (except.size <= MAX_PUT_OFF && failing < MAX_FAILING) {
+      const peer = entrants.fetcher(key, except)
+      if (peer === undefined) break
+      const session = around.sessions.find((one) => one.peer === peer)
+      const putOff = except.size - failing
+      // To a seed that stands as gateway it would say that it was sent on in vain.
+      if (session !== undefined && this.#isFree(session, around, now))
+        return { session, last: putOff === MAX_PUT_OFF && !session.hello.submit }
+      if (session !== undefined && !this.#sources.isAvoided(peer, now.monoMs)) return undefined
+      if (session === undefined || !this.#sources.isOnlyBusy(peer, now.monoMs)) failing += 1
+      except.add(peer)
+    }
+    const isAnyBusy = except.size > failing
+    return isAnyBusy && failing < MAX_FAILING && !around.isStuck ? undefined : 'the seed'
+  }
+
+  #isFree(session: AdmittedSession, { isOpen }: Around, now: Now): boolean {
+    return (
+      isOpen(session) && this.#sources.isFree(session.peer, this.#config.limits.maxWantsPerSeed, now.monoMs)
+    )
   }
 }
 

@@ -70,6 +70,23 @@ test('one that is sent away has not got it: what was brought in is still owed', 
   expect(node.duty.isToHandOn(hex('a'))).toBe(true)
 })
 
+test('and so is what waited in line for one that is gone, or that did not get it', () => {
+  const node = gateway()
+  node.want(0, 'A')
+  node.want(1, 'E')
+  node.gone(peer('E'))
+  expect(node.duty.isToHandOn(hex('a'))).toBe(true)
+  node.want(2, 'F')
+  node.served(0)
+  expect(node.duty.isToHandOn(hex('a'))).toBe(false)
+  node.served(2, 0)
+  expect(node.duty.isToHandOn(hex('a'))).toBe(true)
+  node.want(3, 'F')
+  expect(node.duty.isToHandOn(hex('a'))).toBe(false)
+  node.tick(LIMITS.blockDeadlineMs)
+  expect(node.duty.isToHandOn(hex('a'))).toBe(true)
+})
+
 test('where more waits for other regions than leaves in time, they ask another for what is not here yet', () => {
   const node = slow()
   expect(node.want(1, 'farther', hex('x'))).toEqual([])

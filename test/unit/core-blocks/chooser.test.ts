@@ -169,19 +169,19 @@ test('neighbours are asked for few blocks at once while some are missing that a 
   const job = jobOf(100, true)
   const all = job.digests
   const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
-  expect(chooser.mostNear(job)).toBe(LIMITS.maxWants)
+  expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWants)
   const own = [...chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING)]
   expect(own.length).toBeGreaterThan(0)
-  expect(chooser.mostNear(job)).toBe(LIMITS.maxWantsPerSeed)
+  expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWantsPerSeed)
   // One that has all says little of how far the others are.
   sources.announced(job.release.id, a, { whole: true })
-  expect(chooser.mostNear(job)).toBe(LIMITS.maxWantsPerSeed)
+  expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWantsPerSeed)
   sources.announced(job.release.id, b, { whole: true })
-  expect(chooser.mostNear(job)).toBe(LIMITS.haveAtOnce)
+  expect(chooser.duty(job).mostNear).toBe(LIMITS.haveAtOnce)
   for (const digest of all.filter((one) => !isOwn(one)).slice(0, 50)) job.missing.delete(digest)
-  expect(chooser.mostNear(job)).toBe(LIMITS.maxWantsPerSeed)
+  expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWantsPerSeed)
   for (const digest of all.filter(isOwn)) job.missing.delete(digest)
-  expect(chooser.mostNear(job)).toBe(LIMITS.maxWants)
+  expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWants)
 })
 
 test('of few blocks all are asked for at once, whoever is to bring them in', () => {
@@ -194,5 +194,5 @@ test('of few blocks all are asked for at once, whoever is to bring them in', () 
   expect([
     ...chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING),
   ]).not.toEqual([])
-  expect(chooser.mostNear(job)).toBe(LIMITS.maxWants)
+  expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWants)
 })

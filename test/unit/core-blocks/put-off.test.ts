@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { Entrants } from '../../../src/core/fetch/entry.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
+import type { BlocksReply } from '../../../src/model/messages.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, SEED, SELF, type Want } from './fetcher.ts'
 
@@ -65,16 +66,65 @@ test('one that is put off with all it asked for counts on that gateway as before
   expect(toOf(again)).toEqual(new Set(ABROAD.slice(0, 1)))
 })
 
-test('of gateways that fail the seed is asked after two, busy ones among them or not', () => {
-  const { node, wants } = fed()
-  const gone = [...wants]
+/** What is asked for in the end where each gateway says its word to whatever is asked of it. */
+function after(
+  word: (to: PeerId, want: Want) => BlocksReply,
+  { node, wants } = fed(ABROAD, 12),
+): readonly Want[] {
+  const open = [...wants]
   const asked: Want[] = []
-  for (let want = gone.shift(); want !== undefined && asked.length < 200; want = gone.shift()) {
-    const next = node.answer(want.id, want.to === SEED ? BUSY : { type: 'gone' })
-    asked.push(...next)
-    gone.push(...next)
+  for (let want = open.shift(); want !== undefined && asked.length < 200; want = open.shift()) {
+    asked.push(want)
+    if (want.to !== SEED) open.push(...node.answer(want.id, word(want.to, want)))
   }
-  expect(toOf(asked).has(SEED)).toBe(true)
+  return asked
+}
+
+test('where two in line lack it the seed is asked, be a third too busy or not', () => {
+  for (const busy of [...ABROAD, undefined]) {
+    const asked = after((to) => (to === busy ? BUSY : { type: 'gone' }))
+    expect(new Set(asked.filter(({ to }) => to === SEED).map(({ digest }) => digest)).size).toBe(
+      LIMITS.maxWantsPerSeed,
+    )
+  }
+})
+
+test('nor is one waited for that would be left alone for longer than an honest one asks for', () => {
+  const [one] = ABROAD
+  const only = () => fed([one as PeerId], 12)
+  expect(toOf(after(() => ({ type: 'busy', retryAfterMs: 10_000 }), only()))).toEqual(new Set([one, SEED]))
+  expect(toOf(after(() => BUSY, only()))).toEqual(new Set([one]))
+})
+
+test('nor longer than until nothing has come for a while', () => {
+  const [one] = ABROAD
+  const { node, wants } = fed([one as PeerId], 12)
+  let open = wants
+  for (let ms = 0; ms < LIMITS.rescueMs - 50; ms += 50) {
+    expect(open.filter(({ to }) => to === SEED)).toEqual([])
+    open = [...open.flatMap(({ id }) => node.answer(id, BUSY)), ...node.tick(50)]
+  }
+  for (let ms = 0; ms < 100; ms += 50)
+    open = [...open.flatMap(({ id }) => node.answer(id, BUSY)), ...node.tick(50)]
+  expect(toOf(open)).toEqual(new Set([SEED]))
+})
+
+test('that one lacked something long ago is no reason not to wait for it when it is busy', () => {
+  const { node, wants } = fed(ABROAD, 40)
+  const [first, second] = ABROAD
+  const isOf = (one: PeerId | undefined) => (want: Want) => want.to === one
+  // Each lacks one, and gives the rest of what it was asked for then.
+  const said = [first, second].flatMap((one) => {
+    const [lacked, ...given] = wants.filter(isOf(one))
+    if (lacked === undefined) throw new Error('each gateway brings in some')
+    return [...given.flatMap(node.give), ...node.answer(lacked.id, { type: 'gone' })]
+  })
+  const rest = [...wants.filter(isOf(ABROAD[2])), ...said, ...node.tick(4 * LIMITS.avoidPeerMs)]
+  const [given, ...others] = rest.filter(({ to }) => to !== SEED)
+  const left = [...others, ...node.give(given as Want)]
+  const asked = after(() => BUSY, { node, wants: left })
+  expect(asked.length).toBeGreaterThan(left.length)
+  expect(asked.filter(isOf(SEED))).toEqual([])
 })
 
 test('what it brought in is owed to the other gateways, what a neighbour gave is not', () => {
@@ -123,4 +173,25 @@ function mostUnderWay({ gateways = [SELF, OTHER], holders = NEIGHBOURS, blocks =
 test('while it lacks blocks that it is to bring in, it asks neighbours for few at once', () => {
   expect(mostUnderWay()).toBeLessThanOrEqual(LIMITS.maxWantsPerSeed)
   expect(mostUnderWay({ gateways: [OTHER] })).toBeGreaterThan(LIMITS.maxWantsPerSeed)
+})
+
+test('nor does that keep what other regions wait for here, or its own part, from who has it alone', () => {
+  for (const part of ['awaited', 'own'] as const) {
+    const node = fetcher({ neighbours: NEIGHBOURS, gateways: [SELF, OTHER], blocks: 60 })
+    for (const page of node.started.length > 0 ? node.started : node.announce(OTHER, [0])) node.give(page)
+    const places = node.digests.flatMap((digest, at) => (node.others.includes(digest) ? [at + 1] : []))
+    // All but one have come or are under way, as many as may be.
+    const open = NEIGHBOURS.flatMap((one) => node.announce(one, places.slice(1)))
+    for (let given = 0; open.length < LIMITS.maxWantsPerSeed; given += 1) {
+      if (given > 40) throw new Error('so many are never under way')
+      open.push(...node.give(open.shift() as Want))
+    }
+    const [last] = node.others
+    if (part === 'awaited') node.duty.awaited = [last as Digest]
+    const own = node.digests.indexOf(node.own[0] as Digest) + 1
+    const told = node.announce(OTHER, part === 'awaited' ? places.slice(0, 1) : [own])
+    expect(told.filter(({ to }) => to === OTHER).map(({ digest }) => digest)).toEqual(
+      part === 'awaited' ? [last] : [],
+    )
+  }
 })

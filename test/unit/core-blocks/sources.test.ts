@@ -180,3 +180,16 @@ test('to ask who has a release that nobody spoke of forgets nothing', () => {
   }
   expect(sources.of(release(0)).isWhole(A)).toBe(true)
 })
+
+test('one that puts off all that was asked of it at once over a border is busy once', () => {
+  const sources = new Sources(LIMITS)
+  for (let question = 0; question < 8; question += 1) sources.putOff(A, 200, 0)
+  expect([sources.counts(A), sources.isOnlyBusy(A, 0)]).toEqual([true, true])
+  sources.silent(A, 300)
+  sources.putOff(A, 400, 300)
+  expect(sources.isOnlyBusy(A, 300)).toBe(false)
+  sources.putOff(A, 2_000, 1_900)
+  expect(sources.isOnlyBusy(A, 1_900)).toBe(true)
+  sources.forgetPeer(A)
+  expect(sources.isOnlyBusy(A, 1_900)).toBe(false)
+})
