@@ -89,6 +89,16 @@ describe('a large release in a fleet of forty', () => {
     expect(fleet.time.nowMs - fromMs).toBeLessThan(2_000)
   }, 120_000)
 
+  test('does not wait for the seed of a region that had yet to get it when it was asked', () => {
+    const fleet = started({ regions: ['eu', 'us'], nodes: 10 })
+    for (const node of fleet.of('us')) if (!node.isSeed) fleet.part(node, fleet.seedOf('eu'))
+    fleet.run(10)
+    const made = fleet.publish('eu', noise(2 * MIB))
+    const fromMs = fleet.time.nowMs
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+    expect(fleet.time.nowMs - fromMs).toBeLessThan(3_000)
+  }, 120_000)
+
   test('of a channel that few nodes store, and no gateway, comes to them at the pace of their seed', () => {
     const stores = (at: number) => at % 10 === 0
     const fleet = started({ regions: ['eu'], nodes: 40, patternOf: (at) => (stores(at) ? 'app/*' : 'web/*') })

@@ -319,7 +319,7 @@ export class Pull {
       case 'block':
         return this.#receive(step, journey, asked, reply.bytes)
       case 'gone':
-        return this.#sources.lacks(release, peer, monoMs, this.#puller.job(release)?.place(digest))
+        return this.#sources.lacks(asked, monoMs, this.#puller.job(release)?.place(digest))
       case 'busy': {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())

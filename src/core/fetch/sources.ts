@@ -3,6 +3,7 @@ import type { Limits } from '../../limits.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
 import { Holders, type Holding, isNothing, type Known, NOBODY } from '../holders.ts'
 import { LatestMap } from '../latest.ts'
+import type { Asked } from './wants.ts'
 
 /** Releases of which announcements are remembered that are not being fetched: one may come before the envelope does. */
 export const MAX_RELEASES = 1_024
@@ -37,8 +38,8 @@ export class Sources {
   readonly #silent = new Map<PeerId, number>()
   /** Silent, and not a word about blocks from it since. */
   readonly #mute = new Set<PeerId>()
-  /** How long a peer that lacked what it was asked for is left alone; each time longer. */
-  readonly #lacking = new Map<PeerId, number>()
+  /** Peers that lacked what they were asked for: when each said so last, and how long it is left alone. */
+  readonly #lacking = new Map<PeerId, { readonly saidMonoMs: number; readonly ms: number }>()
   /** Announced what they lacked, and gave nothing since. */
   readonly #false = new Set<PeerId>()
 
@@ -109,7 +110,6 @@ export class Sources {
     this.#noted(release).gave(peer)
     this.#proven.add(peer)
     this.brokeSilence(peer)
-    this.#lacking.delete(peer)
     this.#false.delete(peer)
   }
 
@@ -118,6 +118,7 @@ export class Sources {
     this.#mute.delete(peer)
     this.#vain.delete(peer)
     this.#silent.delete(peer)
+    this.#lacking.delete(peer)
   }
 
   /** It gave wrong bytes of it. */
@@ -125,16 +126,28 @@ export class Sources {
     this.#noted(release).lied(peer)
   }
 
-  /** It said that it lacks what it was asked for: its word counts no longer, and it is asked later, each time more so. */
-  lacks(release: ReleaseId, peer: PeerId, monoMs: number, place?: number): void {
+  /**
+   * It said that it lacks what it was asked for: its word counts no longer, and it is asked later. A neighbour that will
+   * announce what it gets each time more so; a seed, or whoever is over a border, announces nothing, and may have it any
+   * moment.
+   */
+  lacks(
+    { release, peer, sinceMonoMs, way }: Pick<Asked, 'release' | 'peer' | 'sinceMonoMs' | 'way'>,
+    monoMs: number,
+    place?: number,
+  ): void {
     if (this.#find(release)?.lacks(peer, place) === true) {
       this.#vain.set(peer, MAX_BUSY)
       this.#false.add(peer)
     }
     this.#tooBusy.delete(peer)
-    const delayMs = Math.min(MAX_AVOID_MS, (this.#lacking.get(peer) ?? this.#limits.avoidPeerMs / 8) * 2)
-    this.#lacking.set(peer, delayMs)
-    this.avoid(peer, monoMs + delayMs)
+    const last = this.#lacking.get(peer)
+    // What it was asked for before it said so last tells nothing new.
+    if (last !== undefined && sinceMonoMs < last.saidMonoMs) return
+    const leastMs = this.#limits.avoidPeerMs / 4
+    const ms = way === 'near' ? Math.min(MAX_AVOID_MS, 2 * (last?.ms ?? leastMs / 2)) : leastMs
+    this.#lacking.set(peer, { saidMonoMs: monoMs, ms })
+    this.avoid(peer, monoMs + ms)
   }
 
   busy(peer: PeerId, untilMonoMs: number): void {

@@ -2,12 +2,19 @@ import { expect, test } from 'vitest'
 import { Bitmap } from '../../../src/core/bitmap.ts'
 import { MAX_PARTS, MAX_RELEASES, Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { ReleaseId } from '../../../src/model/ids.ts'
+import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
 
 const A = peer('A')
 const B = peer('B')
 const release = (n: number): ReleaseId => n.toString(16).padStart(64, '0') as ReleaseId
+/** A question to a neighbour. */
+const asked = (of: PeerId, sinceMonoMs = 0) => ({
+  release: release(1),
+  peer: of,
+  sinceMonoMs,
+  way: 'near' as const,
+})
 const lastPlace = { whole: false, ranges: [(1 << 20) - 1, 1] }
 
 test('a peer that announces blocks of releases nobody knows is remembered for a few of them', () => {
@@ -55,7 +62,7 @@ test.each([
   ['ranges of nothing', { ranges: [3, 0] }],
 ])('whoever says %s counts as no holder, and what it lacks it lacks as before', (_, places) => {
   const sources = new Sources(LIMITS)
-  sources.lacks(release(1), A, 0)
+  sources.lacks(asked(A), 0)
   sources.announced(release(1), A, { whole: false, ...places })
   expect(sources.of(release(1)).knows(A)).toBe(false)
   expect(sources.of(release(1)).any(sources.counts)).toBe(false)
@@ -99,12 +106,12 @@ test('what a peer announced counts no longer once it was silent, until it gives 
 test('nor once it lacked what it had announced, however often it says so again', () => {
   const sources = new Sources(LIMITS)
   sources.announced(release(1), A, { whole: true })
-  sources.lacks(release(1), A, 1_000)
+  sources.lacks(asked(A), 1_000)
   sources.announced(release(1), A, { whole: true })
   expect(sources.of(release(1)).has(A, 0)).toBe(true)
   expect(sources.of(release(1)).announced(0, sources.counts)).toBe(false)
   sources.gave(release(1), B)
-  sources.lacks(release(1), B, 1_000)
+  sources.lacks(asked(B), 1_000)
   expect(sources.counts(B)).toBe(true)
 })
 
@@ -126,6 +133,28 @@ test('each further silence leaves it alone for twice as long, ten seconds at mos
   expect(sources.isAvoided(A, 3 * avoidPeerMs - 1)).toBe(true)
   for (let n = 0; n < 10; n += 1) sources.silent(A, 100_000)
   expect([sources.isAvoided(A, 109_999), sources.isAvoided(A, 110_000)]).toEqual([true, false])
+})
+
+test('a neighbour that lacks what it is asked for is left alone for twice as long each time, but for questions of before', () => {
+  const sources = new Sources(LIMITS)
+  const leastMs = LIMITS.avoidPeerMs / 4
+  for (let n = 0; n < 8; n += 1) sources.lacks(asked(A, 100), 200 + n)
+  expect([sources.isAvoided(A, 199 + leastMs), sources.isAvoided(A, 200 + leastMs)]).toEqual([true, false])
+  sources.lacks(asked(A, 1_000), 1_000)
+  expect([sources.isAvoided(A, 999 + 2 * leastMs), sources.isAvoided(A, 1_000 + 2 * leastMs)]).toEqual([
+    true,
+    false,
+  ])
+  for (let n = 2; n < 10; n += 1) sources.lacks(asked(A, n * 1_000), n * 1_000)
+  expect([sources.isAvoided(A, 18_999), sources.isAvoided(A, 19_000)]).toEqual([true, false])
+})
+
+test('a seed that lacked something and gives something since answers as before', () => {
+  const sources = new Sources(LIMITS)
+  sources.lacks({ ...asked(A), way: 'seed' }, 0)
+  expect(sources.answers(A)).toBe(false)
+  sources.brokeSilence(A)
+  expect(sources.answers(A)).toBe(true)
 })
 
 test.each([
@@ -176,7 +205,7 @@ test('to ask who has a release that nobody spoke of forgets nothing', () => {
   for (let n = 1; n <= 2 * MAX_RELEASES; n += 1) {
     expect(sources.of(release(n)).knows(A)).toBe(false)
     sources.announced(release(n), B, { whole: false })
-    sources.lacks(release(n), B, 0)
+    sources.lacks({ ...asked(B), release: release(n) }, 0)
   }
   expect(sources.of(release(0)).isWhole(A)).toBe(true)
 })
