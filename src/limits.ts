@@ -228,7 +228,7 @@ export const LIMITS = {
   maxServedBySeed: 64,
   /** Read and written to the network at once; the others wait in line, so that the first is through early. */
   maxServedAtOnce: 4,
-  /** How long a want stands for a block that is on its way here, and how many of them. */
+  /** How long a want stands for a block that is on its way here (at a seed, of its own region, for half of `blockSilenceMs`), and how many of them. */
   standMs: 1_000,
   /** What waits for a block here holds a stream of the asker's and a few hundred bytes. */
   maxStanding: 256,

@@ -152,7 +152,7 @@ export class Serve {
     const border = isOutside && !this.#slow.has(peer, step.now.monoMs)
     const { limits } = this.#config
     const seed = hello?.submit === true
-    const untilMonoMs = step.now.monoMs + limits.standMs
+    const untilMonoMs = step.now.monoMs + this.#standMs(isOutside)
     const wanted = { id, peer, digest, border, handOn: false, seed, failed, untilMonoMs }
     if (journey.hasBlock(digest)) return this.#serve(step, journey, wanted)
     const { content } = this.#from
@@ -188,6 +188,15 @@ export class Serve {
 
   get #waitingAbroad(): number {
     return this.#queue.filter(({ border }) => border).length
+  }
+
+  /**
+   * Over a border a question costs a round trip. Whoever is near would take a seed for silent by then that is still getting
+   * the block itself, leave it alone and ask far ones for all: it hears "busy" in time, and asks again.
+   */
+  #standMs(isOutside: boolean): number {
+    const { standMs, blockSilenceMs } = this.#config.limits
+    return this.#config.submit && !isOutside ? blockSilenceMs / 2 : standMs
   }
 
   #serve(step: Step, journey: Journey, wanted: Wanted): void {

@@ -58,6 +58,18 @@ describe('serving blocks', () => {
     expect(node.tick(LIMITS.standMs)).toEqual(['busy 3'])
   })
 
+  test('at a seed one of its own region is given back before the asker takes the seed for silent', () => {
+    const node = server(true)
+    link(node.journey, 'A')
+    link(node.journey, 'far', { region: 'far' })
+    node.coming.add(hex('a'))
+    expect([node.want(1, 'A'), node.want(2, 'far')]).toEqual([[], []])
+    expect(node.tick(LIMITS.blockSilenceMs / 2 - 1)).toEqual([])
+    expect(node.tick(LIMITS.blockSilenceMs / 2)).toEqual(['busy 1'])
+    expect(node.tick(LIMITS.standMs - 1)).toEqual([])
+    expect(node.tick(LIMITS.standMs)).toEqual(['busy 2'])
+  })
+
   test('a want does not stand for what is asked of that very peer: each would wait for the other', () => {
     const node = server()
     for (const name of ['A', 'B']) link(node.journey, name)
