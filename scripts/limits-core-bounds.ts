@@ -144,6 +144,11 @@ export const BLOCKS: readonly WireBound[] = [
       'times in a row that a peer is too busy for what it announced',
       'the peer: its word counts no more until it gives something',
     ],
+    [
+      'MAX_LACKED',
+      'times in a row that a seed of the own region lacks what it is asked for',
+      'the seed: far ones are asked as well until it gives something',
+    ],
   ]),
   ...constants('core/holders.ts', holders, [
     [

@@ -89,6 +89,14 @@ describe('a large release in a fleet of forty', () => {
     expect(fleet.time.nowMs - fromMs).toBeLessThan(2_000)
   }, 120_000)
 
+  test('of two regions with a seed each crosses the border once: what the other seed takes its region has from it', () => {
+    const fleet = started({ regions: ['eu', 'us'], nodes: 20 })
+    const made = fleet.publish('eu', noise(MIB))
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+    expect(fleet.blockBytes(fleet.of('eu'), 'us') / sizeOf(made)).toBeLessThanOrEqual(1.05)
+    expect(fleet.blockBytes(fleet.of('us'), 'eu')).toBe(0)
+  }, 120_000)
+
   test('does not wait for the seed of a region that had yet to get it when it was asked', () => {
     const fleet = started({ regions: ['eu', 'us'], nodes: 10 })
     for (const node of fleet.of('us')) if (!node.isSeed) fleet.part(node, fleet.seedOf('eu'))

@@ -18,6 +18,14 @@ const MAX_AVOID_MS = 10_000
 export const MAX_BUSY = 4
 /** Of `avoidPeerMs`, which a gateway may ask for: half as long again by chance. */
 const MAX_PUT_OFF = 1.5
+/** And so often a seed near may lack what it is asked for before far ones are asked: for 750 ms it may have yet to hear of the release. */
+export const MAX_LACKED = 4
+
+interface Lacking {
+  readonly saidMonoMs: number
+  readonly times: number
+  readonly ms: number
+}
 
 export class Sources {
   readonly #limits: Limits
@@ -38,8 +46,8 @@ export class Sources {
   readonly #silent = new Map<PeerId, number>()
   /** Silent, and not a word about blocks from it since. */
   readonly #mute = new Set<PeerId>()
-  /** Peers that lacked what they were asked for: when each said so last, and how long it is left alone. */
-  readonly #lacking = new Map<PeerId, { readonly saidMonoMs: number; readonly ms: number }>()
+  /** Peers that lacked what they were asked for: when each said so last, how often in a row, and how long it is left alone. */
+  readonly #lacking = new Map<PeerId, Lacking>()
   /** Announced what they lacked, and gave nothing since. */
   readonly #false = new Set<PeerId>()
 
@@ -65,6 +73,11 @@ export class Sources {
   /** It was silent, or announced what it lacked, and gave nothing since: its part is for whoever comes next. */
   fails(peer: PeerId): boolean {
     return this.#silent.has(peer) || this.#false.has(peer)
+  }
+
+  /** Neither was it silent, nor did it lack what it was asked for again and again, since it gave something. */
+  isAwaited(peer: PeerId): boolean {
+    return !this.#silent.has(peer) && (this.#lacking.get(peer)?.times ?? 0) < MAX_LACKED
   }
 
   /** Dead, as far as one can tell: whoever is only slow still says what it has. */
@@ -143,10 +156,10 @@ export class Sources {
     this.#tooBusy.delete(peer)
     const last = this.#lacking.get(peer)
     // What it was asked for before it said so last tells nothing new.
-    if (last !== undefined && sinceMonoMs < last.saidMonoMs) return
+    if (last !== undefined && sinceMonoMs <= last.saidMonoMs) return
     const leastMs = this.#limits.avoidPeerMs / 4
     const ms = way === 'near' ? Math.min(MAX_AVOID_MS, 2 * (last?.ms ?? leastMs / 2)) : leastMs
-    this.#lacking.set(peer, { saidMonoMs: monoMs, ms })
+    this.#lacking.set(peer, { saidMonoMs: monoMs, times: (last?.times ?? 0) + 1, ms })
     this.avoid(peer, monoMs + ms)
   }
 

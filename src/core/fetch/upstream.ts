@@ -55,7 +55,7 @@ export class Upstream {
 
   /** The seed at home, or a gateway of the region that feeds this one; it is free, or nobody is. */
   of(journey: Journey, key: Digest, around: Around, now: Now): From | undefined {
-    const { seeds, home } = around
+    const { home } = around
     const { exportRegions } = this.#config.limits
     const names = this.#views.names(journey, now)
     const parent =
@@ -65,7 +65,7 @@ export class Upstream {
       if (of !== 'the seed') return of
     }
     const load = ({ peer }: AdmittedSession): number => this.#sources.load(peer)
-    const free = seeds.filter((seed) => this.#isFree(seed, around, now))
+    const free = this.#seeds(journey.region, around).filter((seed) => this.#isFree(seed, around, now))
     const seed = free.sort((a, b) => load(a) - load(b))[0]
     return seed && { session: seed, last: false }
   }
@@ -97,6 +97,16 @@ export class Upstream {
     return (
       isOpen(session) && this.#sources.isFree(session.peer, this.#config.limits.maxWantsPerSeed, now.monoMs)
     )
+  }
+
+  /**
+   * Those of this region: what a far one gives enters it a second time. All of them once each near one is silent, says
+   * again and again that it has nothing, or its way is closed; one that is busy is only later.
+   */
+  #seeds(region: string, { seeds, isOpen }: Around): readonly AdmittedSession[] {
+    const near = seeds.filter(({ hello }) => regionOf(hello.region) === region)
+    const isAwaited = (one: AdmittedSession) => isOpen(one) && this.#sources.isAwaited(one.peer)
+    return near.some(isAwaited) ? near : seeds
   }
 }
 

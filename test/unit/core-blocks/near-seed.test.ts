@@ -1,0 +1,74 @@
+/** A region with a seed of its own, and links to one of another region: what the far one gives crosses the border. */
+import { expect, test } from 'vitest'
+import { MAX_LACKED } from '../../../src/core/fetch/sources.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import { peer } from '../core-peers/fakes.ts'
+import { fetcher, SEED, SELF, type Want } from './fetcher.ts'
+
+type Fetcher = ReturnType<typeof fetcher>
+const FAR = peer('far seed')
+/** What a gateway that is to bring it in asks for, and no rescue for a block or two. */
+const ALL = Array(LIMITS.maxWantsPerSeed).fill(FAR)
+const STEP_MS = 10
+
+/** The only gateway; the page has come, and is followed by this. */
+function between(): { node: Fetcher; wants: Want[] } {
+  const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 40 })
+  expect(node.joined(FAR, 'us')).toEqual([])
+  return { node, wants: node.started.flatMap((page) => node.give(page)) }
+}
+
+function pass(node: Fetcher, ms: number): Want[] {
+  return Array.from({ length: ms / STEP_MS }, () => node.tick(STEP_MS)).flat()
+}
+
+const to = (wants: readonly Want[], whom: typeof SEED): Want[] => wants.filter((want) => want.to === whom)
+
+test('all is asked of the seed near, though it may be asked for no more now', () => {
+  const { node, wants } = between()
+  const asked = Array(LIMITS.maxWantsPerSeed).fill(SEED)
+  expect(wants.map((want) => want.to)).toEqual(asked)
+  const next = wants.flatMap((want) => node.give(want))
+  expect(next.map((want) => want.to)).toEqual(asked)
+})
+
+test('however often it is busy', () => {
+  const { node, wants } = between()
+  let open = wants
+  for (let ms = 0; ms < LIMITS.rescueMs - STEP_MS; ms += STEP_MS) {
+    const again = open.flatMap(({ id }) =>
+      node.answer(id, { type: 'busy', retryAfterMs: LIMITS.busyRetryMs }),
+    )
+    open = [...again, ...node.tick(STEP_MS)]
+    expect(to(open, FAR)).toEqual([])
+  }
+})
+
+test('or lacks it, as it has yet to hear of the release; but then, and until it gives something, of a far one as well', () => {
+  const { node, wants } = between()
+  let open = wants
+  for (let times = 1; times <= MAX_LACKED; times += 1) {
+    const meanwhile = open.flatMap(({ id }) => node.answer(id, { type: 'gone' }))
+    const isGivenUp = times === MAX_LACKED
+    expect(to(meanwhile, FAR).map((want) => want.to)).toEqual(isGivenUp ? ALL : [])
+    open = to(pass(node, LIMITS.avoidPeerMs / 4), SEED)
+    expect(open.length).toBeGreaterThan(0)
+  }
+})
+
+test('while it is silent all is asked of the far one', () => {
+  const { node } = between()
+  expect(to(pass(node, LIMITS.blockSilenceMs - STEP_MS), FAR)).toEqual([])
+  expect(to(node.tick(STEP_MS), FAR).map((want) => want.to)).toEqual(ALL)
+})
+
+test('and while so little may be asked for near that the region would wait for it', () => {
+  const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 40 })
+  const wants = node.started.flatMap((page) => node.give(page))
+  // silent, and nothing came: one at a time from now on
+  pass(node, LIMITS.blockSilenceMs)
+  for (const want of wants) node.give(want)
+  const open = to(pass(node, LIMITS.avoidPeerMs), SEED)
+  expect(open).toHaveLength(1)
+  expect(node.joined(FAR, 'us').map((want) => want.to)).toEqual(ALL)
+})
