@@ -307,7 +307,7 @@ export class Pull {
     const asked = this.#wants.close(id)
     if (asked === undefined) return undefined
     this.#sources.asked(asked.peer, -1, monoMs)
-    asked.rescue?.ended(said, asked.failed)
+    asked.rescue?.ended(said, asked, monoMs)
     return asked
   }
 

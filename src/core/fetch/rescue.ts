@@ -1,11 +1,14 @@
 /** When what nobody brings in is asked for all the same, and how much of it at once: of one release. */
 import type { Limits } from '../../limits.ts'
 import type { BlocksReply } from '../../model/messages.ts'
+import type { Asked } from './wants.ts'
 
 /** While nothing comes, so many at most: what a whole region waits for is rarely one block. */
 const MOST_BLINDLY = 8
 /** What is asked for over a border, and not answered, is followed by the next after up to so many times `rescueMs`, a half more or less. */
 const MOST_WAITS = 64
+
+type Ended = Pick<Asked, 'failed' | 'silent'>
 
 export class Rescue {
   readonly #limits: Limits
@@ -16,6 +19,8 @@ export class Rescue {
   #underWay = 0
   /** Nothing came of what was asked for over a border since. */
   #isUnanswered = false
+  /** A go was put off because of that. */
+  #isPutOff = false
 
   constructor(monoMs: number, limits: Limits) {
     this.#limits = limits
@@ -33,6 +38,7 @@ export class Rescue {
   postpone(monoMs: number, random: number): void {
     const { rescueMs } = this.#limits
     const most = this.#isUnanswered ? MOST_WAITS : MOST_BLINDLY
+    this.#isPutOff = this.#isUnanswered
     this.#nextMonoMs = monoMs + rescueMs * Math.min(2 ** this.#goes, most) * (0.5 + random)
   }
 
@@ -64,13 +70,24 @@ export class Rescue {
    * next are asked for as these come, one more at a time (the slow start of RFC 5681). Where it says anything else somebody
    * does, and none is asked for any more: on a crowded host, where all are late, each would be a copy that leaves the seed.
    */
-  ended(said: BlocksReply['type'] | undefined, failed: boolean): void {
+  ended(said: BlocksReply['type'] | undefined, { failed, silent }: Ended, monoMs: number): void {
     this.#underWay -= 1
     // Whom a seed sends on learns nothing of the way that blocks take.
-    if (said === 'block' || said === 'gone') this.#isUnanswered = false
+    if (said === 'block' || said === 'gone') {
+      this.#isUnanswered = false
+      if (silent !== true) this.#isBack(monoMs)
+    }
     if (said === 'block' && !failed)
       this.#atOnce = Math.min(Math.max(this.#atOnce, 1) + 1, this.#limits.maxWantsPerSeed)
     else this.#atOnce = 0
+  }
+
+  /** A border that answers in time again: nobody waits for the go that was put off while it did not. */
+  #isBack(monoMs: number): void {
+    if (!this.#isPutOff) return
+    this.#isPutOff = false
+    this.#goes = 0
+    this.#nextMonoMs = Math.min(this.#nextMonoMs, monoMs + this.#limits.rescueMs)
   }
 
   /** The seed near may be asked for one more. */

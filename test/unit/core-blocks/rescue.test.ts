@@ -8,6 +8,9 @@ import { fetcher, OTHER, SEED, type Want } from './fetcher.ts'
 type Fetcher = ReturnType<typeof fetcher>
 const NEAR = peer('near')
 
+/** So long a border does not answer. */
+const BROKEN_MS = 60_000
+
 /** Evenly spread draws, the same each time. */
 function draws(): () => number {
   let at = 0
@@ -75,16 +78,32 @@ test('a seed over the border is asked for a block now and then only: fetchers al
   expect(node.tick(LIMITS.rescueMs / 2)).toEqual([])
 })
 
-/** Questions to a far seed within a minute, and the ms after which each was asked. */
-function farRescues(answer?: (node: Fetcher, want: Want) => Want[]): { want: Want; ms: number }[] {
+interface Question {
+  readonly want: Want
+  readonly ms: number
+}
+
+/**
+ * Questions to a far seed within a minute, and the ms after which each was asked.
+ * @param answer undefined: not yet
+ */
+function farRescues(
+  answer: (node: Fetcher, asked: Question, ms: number) => Want[] | undefined = () => undefined,
+  untilMs = BROKEN_MS,
+): Question[] {
   const { node, first } = stuck({ seedRegion: 'us', seeds: [SEED], random: () => 0.5 })
   const asked = [{ want: first, ms: 0 }]
-  const open = [first]
-  for (let ms = 50; ms <= 60_000; ms += 50) {
-    const answers = answer === undefined ? [] : open.splice(0).flatMap((want) => answer(node, want))
+  let open = [...asked]
+  for (let ms = 50; ms <= untilMs; ms += 50) {
+    const answers: Want[] = []
+    open = open.filter((one) => {
+      const next = answer(node, one, ms)
+      answers.push(...(next ?? []))
+      return next === undefined
+    })
     for (const want of [...answers, ...node.tick(50), ...node.noted()]) {
       asked.push({ want, ms })
-      open.push(want)
+      open.push({ want, ms })
     }
   }
   return asked
@@ -97,15 +116,29 @@ test('over a border that does not answer it asks for one at a time, and each tim
   expect(gaps.length).toBeGreaterThanOrEqual(4)
 })
 
+test('once it answers again, after a minute, the next is asked for as soon as at first', () => {
+  const answered: number[] = []
+  const asked = farRescues((node, { want, ms: askedMs }, ms) => {
+    if (want.to !== SEED) return node.answer(want.id, { type: 'busy', retryAfterMs: LIMITS.blockDeadlineMs })
+    if (ms - askedMs === LIMITS.blockDeadlineMs) return node.timedOut(want.id)
+    if (askedMs < BROKEN_MS) return undefined
+    answered.push(ms)
+    return node.give(want)
+  }, 2 * BROKEN_MS)
+  const [first, second] = answered as [number, number]
+  expect(asked.filter(({ ms }) => ms < BROKEN_MS).length).toBeGreaterThan(4)
+  expect(second - first).toBeLessThanOrEqual(2 * LIMITS.rescueMs)
+})
+
 test('one that answers that it has nothing is asked for more and more', () => {
-  const asked = farRescues((node, { id }) => node.answer(id, { type: 'gone' }))
+  const asked = farRescues((node, { want }) => node.answer(want.id, { type: 'gone' }))
   const times = [...new Set(asked.map(({ ms }) => ms))]
   expect(asked.length).toBeGreaterThan(2 * times.length)
 })
 
 test('a far seed that sends this node on says nothing of how blocks come: it is asked for one at a time, and ever later', () => {
-  const sentOn = farRescues((node, { id }) =>
-    node.answer(id, { type: 'redirect', peer: NEAR, addresses: [] }),
+  const sentOn = farRescues((node, { want }) =>
+    node.answer(want.id, { type: 'redirect', peer: NEAR, addresses: [] }),
   ).map(({ ms }) => ms)
   expect(sentOn.length).toBeGreaterThan(3)
   expect(new Set(sentOn).size).toBe(sentOn.length)
@@ -140,4 +173,18 @@ test('a go at which the question before stands over the border is no go: the nex
   }
   rescue.postpone(50_000, 0.5)
   expect([rescue.isDue(50_999), rescue.isDue(51_000)]).toEqual([false, true])
+})
+
+test.each([
+  ['an answer in time ends the wait', false, LIMITS.rescueMs],
+  ['a late one, as over a slow border, does not end the wait', true, 8 * LIMITS.rescueMs],
+])('%s for a go that was put off since nothing had been answered', (_, silent, waitMs) => {
+  const rescue = new Rescue(0, LIMITS)
+  for (let goes = 0; goes < 3; goes += 1) {
+    rescue.asked(true)
+    rescue.begin()
+  }
+  rescue.postpone(1_000, 0.5)
+  rescue.ended('block', { failed: false, silent }, 1_000)
+  expect([rescue.isDue(999 + waitMs), rescue.isDue(1_000 + waitMs)]).toEqual([false, true])
 })
