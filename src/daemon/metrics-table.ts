@@ -169,7 +169,12 @@ export const GAUGES = {
     help: 'Channels whose newest release a gate keeps from being active, by gate; one that runs although its health check failed counts as health',
     labels: ['gate'],
   },
-  peers: { name: 'confmesh_peers', type: 'gauge', help: 'Admitted peers, by region', labels: ['region'] },
+  peers: {
+    name: 'confmesh_peers',
+    type: 'gauge',
+    help: "Admitted peers, by region; the node's own is always there",
+    labels: ['region'],
+  },
   rootVersion: { name: 'confmesh_root_version', type: 'gauge', help: 'Version of the trust root in force' },
   rootExpires: {
     name: 'confmesh_root_expires_seconds',

@@ -9,6 +9,8 @@ import { COUNTERS, GAUGES, HISTOGRAMS, type MetricRow, NETWORK } from './metrics
 
 /** Values read when someone scrapes. */
 export interface Gauged {
+  /** Of this node, as its peers count it. */
+  readonly region: string
   view(): CoreView
   storeBytes(): number
   certificateExpires(): number | undefined
@@ -114,6 +116,8 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   const gates = view.channels.map(({ gate, unhealthy }) => (unhealthy ? 'health' : gate))
   for (const gate of GATES) set('gated', gates.filter((closed) => closed === gate).length, { gate })
   gauges.get('peers')?.reset()
+  // Without any peer there would be no series: what is not there is below no bound of an alert.
+  set('peers', 0, { region: gauged.region })
   for (const [region, count] of peersByRegion(view.sessions)) set('peers', count, { region })
   set('rootVersion', view.root.version)
   set('rootFork', view.root.forked ? 1 : 0)

@@ -114,6 +114,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   const logger = await createLogger(config.log.level)
 
   const metrics: NodeMetrics = createMetrics({
+    region: regionIn(labels),
     view: () => core.view(clock.now()),
     storeBytes: () => store.bytes(),
     certificateExpires: () => chainExpires(chain(Date.now()), limits),
@@ -150,8 +151,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
     startedAtMs,
     onProblem: unannounced(log),
   })
-  const activator = await openActivator(config, store, log)
-  const ports = { clock, store, transport, activator, metrics, log }
+  const ports = { clock, store, transport, activator: await openActivator(config, store, log), metrics, log }
   const driver = createDriver(heard(core, view, onContent), ports, limits)
   undo.push((at) => driver.stop(at))
   await driver.start()

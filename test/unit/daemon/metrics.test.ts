@@ -9,6 +9,7 @@ let certificate: number | undefined
 let scores: readonly number[]
 let metrics: NodeMetrics
 let views: number
+let sessions: CoreView['sessions']
 let forked = false
 
 /** When the two fetches began. */
@@ -39,18 +40,20 @@ beforeEach(() => {
   certificate = undefined
   views = 0
   scores = [0, -19.6, 3]
+  sessions = view.sessions
   metrics = createMetrics({
+    region: 'eu',
     view: () => {
       views += 1
-      return view
+      return { ...view, sessions }
     },
     storeBytes: () => 42,
     certificateExpires: () => certificate,
-    gossip: (sessions) => ({
+    gossip: (asked) => ({
       topics: 2,
       remembered: 7,
       meshPeers: { releases: 5, control: 4 },
-      scores: sessions === view.sessions ? scores : [],
+      scores: asked === sessions ? scores : [],
     }),
   })
 })
@@ -116,6 +119,17 @@ test('a gate is counted whatever the state is; what runs although it failed its 
     ['expired', '1'],
     ['health', '2'],
   ])
+})
+
+test('a node without peers says 0 in its own region: what has no series is below no bound of an alert', async () => {
+  const peers = async () =>
+    (await metrics.text()).split('\n').filter((line) => line.startsWith(`${GAUGES.peers.name}{`))
+  const name = GAUGES.peers.name
+  expect(await peers()).toEqual([`${name}{region="eu"} 2`, `${name}{region="us"} 1`])
+  sessions = view.sessions.filter(({ hello }) => hello?.region === 'us')
+  expect(await peers()).toEqual([`${name}{region="eu"} 0`, `${name}{region="us"} 1`])
+  sessions = []
+  expect(await peers()).toEqual([`${name}{region="eu"} 0`])
 })
 
 test('without peers there is no lowest score', async () => {
