@@ -19,7 +19,7 @@ export async function examine(config: NodeConfig): Promise<readonly Finding[]> {
     ...(await checkAdmission(config)),
     ...(await checkFreshnessKey(config)),
     ...(await checkFolders(config)),
-    await checkSpace(config),
+    ...(await checkSpace(config)),
     ...(await checkCommands(config)),
     store,
     ...(await checkPorts(config, state)),

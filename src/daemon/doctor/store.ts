@@ -59,16 +59,28 @@ async function nearest(path: string): Promise<string> {
   return isThere || dirname(path) === path ? path : nearest(dirname(path))
 }
 
-export async function checkSpace(config: NodeConfig): Promise<Finding> {
+/** Of each disk that the node writes to, once: files and floors lie often on others than the store does. */
+export async function checkSpace({ data, floorDir, materialize }: NodeConfig): Promise<readonly Finding[]> {
+  const disks = new Map<number, string>()
+  for (const folder of [data, floorDir, materialize?.dir]) {
+    if (folder === undefined) continue
+    const there = await nearest(folder)
+    const { dev } = await stat(there)
+    if (!disks.has(dev)) disks.set(dev, there)
+  }
+  return Promise.all([...disks.values()].map(checkDisk))
+}
+
+async function checkDisk(folder: string): Promise<Finding> {
   const check = 'disk space'
-  const { bavail, bsize, files, ffree } = await statfs(await nearest(config.data))
+  const { bavail, bsize, files, ffree } = await statfs(folder)
   const free = bavail * bsize
-  const text = `${Math.floor(free / MIB)} MiB free`
+  const text = `${folder}: ${Math.floor(free / MIB)} MiB free`
   if (free < MIN_FREE_BYTES)
     return wrong(check, text, `free space: less than ${MIN_FREE_BYTES / MIB} MiB is little`)
   // Some file systems have no fixed number of files and say 0.
   if (files > 0 && ffree < 1_000)
-    return wrong(check, `${ffree} more files fit`, 'remove small files: inodes run out')
+    return wrong(check, `${folder}: ${ffree} more files fit`, 'remove small files: inodes run out')
   return fine(check, text)
 }
 
