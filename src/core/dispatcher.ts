@@ -208,7 +208,7 @@ export class Dispatcher implements CoreFacts {
       case 'activated':
         return this.#activated(step, event)
       case 'storeMode':
-        this.#node.readOnly = event.readOnly
+        this.#node.readOnly = event.readOnly ? (event.code ?? 'STORE_FULL') : undefined
         this.#journey.fetch.onStoreMode(step, this.#journey, event.readOnly)
         this.#housekeeping.collectSoon(step)
         if (!event.readOnly) this.#housekeeping.saveNow(step)

@@ -89,7 +89,7 @@ export type Event =
       readonly release: ReleaseId
       readonly outcome: ActivationOutcome
     }
-  /** The store takes writes again, or no longer. */
-  | { readonly kind: 'storeMode'; readonly readOnly: boolean }
+  /** The store takes writes again, or no longer; `code` says why not: without one the disk is full. */
+  | { readonly kind: 'storeMode'; readonly readOnly: boolean; readonly code?: Code }
 
 export type EventOf<K extends Event['kind']> = Extract<Event, { readonly kind: K }>

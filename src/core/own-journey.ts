@@ -269,7 +269,7 @@ export class OwnJourney implements Journey {
   }
 
   get readOnly(): boolean {
-    return this.#node.readOnly
+    return this.#node.readOnly !== undefined
   }
 
   sessions(): Iterable<Session> {

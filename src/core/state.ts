@@ -89,7 +89,8 @@ export interface NodeState {
   readonly blocks: Set<Digest>
   /** Versions of roots that are not on disk; a code: not for now, and they are written again. */
   readonly unsavedRoots: Map<number, 'writing' | Code>
-  readOnly: boolean
+  /** Why the store takes no writes. */
+  readOnly: Code | undefined
   /** Nothing is activated before this time: a node without a floor asks others first. */
   waitUntilMonoMs: number | undefined
   /** The root's time was over when all channels were last looked at. */
@@ -108,7 +109,7 @@ export function createState(config: CoreConfig, roots: Roots): NodeState {
     whole: new Map(),
     blocks: new Set(),
     unsavedRoots: new Map(),
-    readOnly: false,
+    readOnly: undefined,
     waitUntilMonoMs: undefined,
     rootOver: false,
   }
@@ -167,7 +168,7 @@ export function gateFacts(node: NodeState, cell: Cell, wallMs: number): GateFact
     release: target === undefined ? undefined : node.kept.get(target)?.release,
     whole: target !== undefined && node.whole.has(target),
     root: node.roots.current(),
-    readOnly: node.readOnly,
+    readOnly: node.readOnly !== undefined,
     wallMs,
   }
 }

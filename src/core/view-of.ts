@@ -136,7 +136,7 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     history: state.history.map(facts),
     freshness,
     // An older failure does not say why nothing newer comes.
-    lastError: shown === 'stale' ? (kept ?? failure) : (failure ?? kept),
+    lastError: unwritten(node, gate, now) ?? (shown === 'stale' ? (kept ?? failure) : (failure ?? kept)),
     fetch: target === undefined ? undefined : sources.progress(target),
   }
 }
@@ -147,6 +147,12 @@ function failedBefore({ state }: Cell): LastError | undefined {
   if (state.active === undefined || target === undefined || !state.failed.includes(target)) return undefined
   const text = 'the newest release failed its health check here; the log of that time says why'
   return { code: 'ACTIVATE_UNHEALTHY', text, at: state.active.activatedAt, release: target }
+}
+
+/** What is not here is not fetched, and what is here not shown, while the store takes no writes. */
+function unwritten({ readOnly: code }: NodeState, gate: Gate, { wallMs }: Now): LastError | undefined {
+  if (code === undefined || (gate !== 'content' && gate !== 'read-only')) return undefined
+  return { code, text: 'the store takes no writes: the newest release waits until it does', at: wallMs }
 }
 
 /** Why the newest may be another than what is here, as the log says it once. */

@@ -67,7 +67,8 @@ export interface CoreView {
   readonly ready: boolean
   /** Channels (or configured patterns without any known channel) that have nothing active. */
   readonly waitingFor: readonly string[]
-  readonly readOnly: boolean
+  /** Why the store takes no writes. */
+  readonly readOnly: Code | undefined
   /** Monotonic time at which the newest freshness beacon came; the start where none has yet. */
   readonly beaconMonoMs: number
   /** Freshness keys of the root, other than our own, of which nothing was heard for as long as it allows. */

@@ -165,7 +165,7 @@ function status(sources: ViewSources): ReturnType<NodeView['status']> {
     ...(view.own === undefined ? {} : { certificate: certificateView(view.own) }),
     patterns: sources.patterns,
     channels: channelViews(view, sources.patterns),
-    store: { bytes: sources.store.bytes(), readOnly: view.readOnly },
+    store: { bytes: sources.store.bytes(), readOnly: view.readOnly !== undefined },
     problems: problemsOf(view),
   }
 }
@@ -196,8 +196,11 @@ function problemsOf({ twin, readOnly }: CoreView): { code: Code; message: string
     const message = `another process runs with this node's identity${where}; give each its own data folder`
     problems.push({ code: 'NET_DUPLICATE_ID', message })
   }
-  if (readOnly)
-    problems.push({ code: 'STORE_FULL', message: 'the store takes no writes; free space, or see the log' })
+  if (readOnly !== undefined) {
+    const advice =
+      readOnly === 'STORE_FULL' ? 'free space, or see the log' : 'the log says which folder and why'
+    problems.push({ code: readOnly, message: `the store takes no writes; ${advice}` })
+  }
   return problems
 }
 

@@ -69,7 +69,7 @@ export class SimStore implements StorePort {
     if (this.#readOnly === readOnly) return
     this.#readOnly = readOnly
     if (readOnly) this.#disk.whenFree(this.#life, () => this.#setReadOnly(false))
-    this.#emit({ kind: 'storeMode', readOnly })
+    this.#emit({ kind: 'storeMode', readOnly, ...(readOnly && { code: 'STORE_FULL' }) })
   }
 
   async readBlock(digest: Digest): Promise<Uint8Array | undefined> {

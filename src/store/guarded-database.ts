@@ -5,6 +5,7 @@ import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 import { type Database, demandRoom, type Operation, probeFolder } from './database.ts'
 import { faultOf, isDamage, storeError } from './faults.ts'
+import { NO_KEY } from './keys.ts'
 import { dropOldest, setAside } from './quarantine.ts'
 import { exists, prepareReplacement, takePlace } from './replacement.ts'
 import { damageMark, isDoubtful, seenDamage } from './seen-damage.ts'
@@ -17,7 +18,8 @@ export interface GuardedDatabaseInit {
   readonly databaseAt: (dir: string) => Database
   readonly limits: Limits
   readonly log: LogPort
-  readonly onMode: (readOnly: boolean) => void
+  /** Told why it takes no writes, and again where that is another reason by now; undefined: it takes them again. */
+  readonly onMode: (why: Code | undefined) => void
   /** Throws where another folder has taken the place of the one that was opened, or none is there. */
   readonly checkPlace: () => void
   /** Runs work while no write is under way. */
@@ -25,8 +27,8 @@ export interface GuardedDatabaseInit {
 }
 
 /**
- * LevelDB with what it lacks: a full disk makes it read-only until the disk takes bytes again, a damaged one is
- * set aside. Its errors become ours here.
+ * LevelDB with what it lacks: a disk that refuses writes makes it read-only until one goes through again, a damaged
+ * store is set aside. Its errors become ours here.
  *
  * After a failed write LevelDB's log may end in a torn record, behind which synced ones would be lost at the next
  * start; so nothing is written after a failure before the database was closed and opened again. Or it ends in a whole
@@ -37,12 +39,13 @@ export class GuardedDatabase {
   /** Resolved while the database is open for reading. */
   #readable: Promise<void> = Promise.resolve()
   #broken = false
-  /** Folders other than the store's own that had no room, on disks of their own perhaps. */
-  readonly #fullElsewhere = new Set<string>()
+  /** Folders other than the store's own that refused a write, on disks of their own perhaps, and that write. */
+  readonly #refusedElsewhere = new Map<string, () => Promise<void>>()
   /** Keys of the synced batch that failed, with what was under them before: its record may lie in the log. */
   #failedKeys: readonly string[] = []
   #before: readonly Operation[] | undefined
-  #readOnly = false
+  /** Why it takes no writes. */
+  #readOnly: Code | undefined
   #wasSetAside = false
   #endedUnclean = false
   #opened = false
@@ -195,47 +198,63 @@ export class GuardedDatabase {
     }
   }
 
-  /** After any failed write, also of a floor file. */
-  failed(error: unknown, where: string): MeshError {
+  /**
+   * After any failed write, also of a floor file. A full disk stays full; all else may have been for once, which `mend`
+   * finds out.
+   * @param again the write that failed, where LevelDB did not make it
+   */
+  failed(error: unknown, where: string, again?: () => Promise<void>): MeshError {
     const failed = storeError(error, where)
     this.#broken = true
-    if (failed.code === 'STORE_FULL') {
-      if (where !== this.#init.dir) this.#fullElsewhere.add(where)
-      this.#setReadOnly(true, where)
-    }
+    if (again !== undefined) this.#refusedElsewhere.set(where, again)
+    if (failed.code === 'STORE_FULL') this.#setReadOnly(failed)
     if (failed.code === 'STORE_CORRUPT') void this.#markDamaged()
     return failed
   }
 
-  /** Nothing is closed before the disk has shown that it takes bytes: LevelDB cannot open on a full one. */
+  /**
+   * What failed goes through when it is tried again, or the store takes no writes from now on: nothing else would tell of a
+   * disk that refuses each of them. Nothing is closed before the disk has shown that it takes bytes: LevelDB cannot open
+   * on a full one.
+   */
   async mend(): Promise<void> {
     if (!this.#broken) return
     const { dir, database, limits, checkPlace } = this.#init
     let where = dir
     try {
       checkPlace()
-      await this.#withRoom(() => database.probe(limits.storeProbeBytes))
-      // Or what failed there would be written at once, and fail again, as often as this disk takes bytes.
-      // With what a root takes, the longest of what lies there, beside the one that it replaces.
-      for (where of this.#fullElsewhere) await probeFolder(where, 2 * limits.maxRootBytes)
+      for (const [folder, again] of this.#refusedElsewhere) {
+        where = folder
+        // With what a root takes, the longest of what lies there, beside the one that it replaces.
+        await probeFolder(folder, 2 * limits.maxRootBytes)
+        // A folder may take a file of that name and not the one that failed.
+        await again()
+      }
       where = dir
+      await this.#withRoom(() => database.probe(limits.storeProbeBytes))
       this.#before ??= await this.#readBefore()
       this.#readable = database.close().then(() => database.open())
       await this.#readable
-      if (this.#before.length > 0) await database.batch(this.#before, true)
+      await database.batch(this.#before, true)
     } catch (error) {
-      throw this.failed(error, where)
+      const failed = this.failed(error, where)
+      // That the folder is gone ends the node.
+      if (failed.code !== 'STORE_GONE') this.#setReadOnly(failed)
+      throw failed
     }
     this.#broken = false
-    this.#fullElsewhere.clear()
+    this.#refusedElsewhere.clear()
     this.#failedKeys = []
     this.#before = undefined
-    this.#setReadOnly(false)
+    this.#setReadOnly(undefined)
   }
 
-  /** Only while LevelDB is open since before the failure: a batch that failed is not among what it shows. */
+  /**
+   * Only while LevelDB is open since before the failure: a batch that failed is not among what it shows. With a write that
+   * changes nothing: what was not synced is not written again, and only a write shows that LevelDB takes one.
+   */
   async #readBefore(): Promise<Operation[]> {
-    const before: Operation[] = []
+    const before: Operation[] = [{ type: 'del', key: NO_KEY }]
     for (const key of this.#failedKeys) {
       const value = await this.get(key)
       before.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value })
@@ -257,22 +276,18 @@ export class GuardedDatabase {
     }
   }
 
-  #setReadOnly(readOnly: boolean, where = this.#init.dir): void {
-    if (this.#readOnly === readOnly) return
+  #setReadOnly(why: MeshError | undefined): void {
+    if (this.#readOnly === why?.code) return
     const { limits, alone, onMode } = this.#init
-    this.#readOnly = readOnly
+    this.#readOnly = why?.code
     clearInterval(this.#probing)
-    if (readOnly) {
-      this.#note(
-        'error',
-        'STORE_FULL',
-        `${where}: no room; what is stored is served on, tried again by itself`,
-      )
-      // That the disk is still full is known and counted: the next probe follows.
+    if (why !== undefined) {
+      this.#note('error', why.code, `${why.message}; what is stored is served on, tried again by itself`)
+      // That the disk still refuses is known and counted: the next probe follows.
       const probe = (): void => void alone(() => this.mend()).catch(() => undefined)
       this.#probing = setInterval(probe, limits.storeProbeMs).unref()
     }
-    onMode(readOnly)
+    onMode(why?.code)
   }
 
   /** Compaction met a table it cannot read, and will again: the next start sets the store aside. */

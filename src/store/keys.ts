@@ -36,6 +36,8 @@ export const META = 'meta/'
 export const FORMAT_KEY = `${META}format`
 export const FLEET_KEY = `${META}fleet`
 export const USED_KEY = `${META}used`
+/** Nothing ever lies here: to remove it is a write that changes nothing. */
+export const NO_KEY = `${META}none`
 
 export const PREFIX = {
   root: 'root/',

@@ -81,7 +81,8 @@ export class LevelStore implements StorePort {
       databaseAt: init.database ?? levelDatabase,
       limits: init.limits,
       log: init.log,
-      onMode: (readOnly) => init.emit?.({ kind: 'storeMode', readOnly }),
+      onMode: (code) =>
+        init.emit?.({ kind: 'storeMode', readOnly: code !== undefined, ...(code && { code }) }),
       checkPlace: () => this.#watch.check(),
       alone: (work) => this.#queue.run(work),
     })
@@ -291,7 +292,7 @@ export class LevelStore implements StorePort {
     try {
       await this.#write(writes, sync)
     } catch (error) {
-      this.#watch.check()
+      this.#watch.checkGone()
       // At once, before it is answered: a crash would bring back what failed. Where the disk takes nothing yet, later.
       await this.#database.mend().catch(() => undefined)
       throw error
@@ -329,11 +330,20 @@ export class LevelStore implements StorePort {
    * each of them is late.
    */
   async #prepareSynced(writes: readonly Write[]): Promise<PreparedFloors> {
-    this.#watch.check()
+    this.#checkPlace()
     const [files, settled] = await Promise.allSettled([this.#prepareFiles(writes), this.#database.settle()])
     if (settled.status === 'fulfilled' && files.status === 'fulfilled') return files.value
     if (files.status === 'fulfilled') await files.value.drop().catch(() => undefined)
     throw settled.status === 'rejected' ? settled.reason : (files as PromiseRejectedResult).reason
+  }
+
+  /** A folder that cannot be looked at is told as one that refuses writes. @throws MeshError STORE_* */
+  #checkPlace(): void {
+    try {
+      this.#watch.check()
+    } catch (error) {
+      throw this.#database.failed(error, this.#init.dir)
+    }
   }
 
   /** What takes room, before anything is written: only a whole batch is to be seen, in the store and in the files. */
@@ -342,10 +352,11 @@ export class LevelStore implements StorePort {
     const newest = pick(writes, 'root')
       .toSorted((a, b) => a.version - b.version)
       .at(-1)
+    const prepare = () => this.#floors.prepare(floors, newest)
     try {
-      return await this.#floors.prepare(floors, newest)
+      return await prepare()
     } catch (error) {
-      throw this.#database.failed(error, this.#init.floorDir)
+      throw this.#database.failed(error, this.#init.floorDir, async () => (await prepare()).drop())
     }
   }
 

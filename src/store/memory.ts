@@ -174,7 +174,7 @@ export class MemoryStore implements StorePort {
   #setReadOnly(readOnly: boolean): void {
     if (this.#readOnly === readOnly) return
     this.#readOnly = readOnly
-    this.#init.emit?.({ kind: 'storeMode', readOnly })
+    this.#init.emit?.({ kind: 'storeMode', readOnly, ...(readOnly && { code: 'STORE_FULL' }) })
   }
 }
 

@@ -205,7 +205,7 @@ const PROMISES: Promises = {
     await store.commit([before], true)
     on.fill(true)
     await expect(store.commit(release.writes, true)).rejects.toMatchObject({ code: 'STORE_FULL' })
-    expect(on.events).toContainEqual({ kind: 'storeMode', readOnly: true })
+    expect(on.events).toContainEqual({ kind: 'storeMode', readOnly: true, code: 'STORE_FULL' })
     expect(await store.readBlock(before.digest)).toEqual(before.bytes)
     expect(store.hasBlock([...release.blocks.keys()][0] ?? before.digest)).toBe(false)
     on.fill(false)

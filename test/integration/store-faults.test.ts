@@ -264,7 +264,7 @@ describe('a disk that is full of damaged stores kept to be looked at', () => {
     await store.commit(two.writes, true)
     expect(await setAside()).toEqual(['store.corrupt-2'])
     expect(events).toEqual([
-      { kind: 'storeMode', readOnly: true },
+      { kind: 'storeMode', readOnly: true, code: 'STORE_FULL' },
       { kind: 'storeMode', readOnly: false },
     ])
   })

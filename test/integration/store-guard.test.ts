@@ -104,7 +104,7 @@ test('where the audit log of an earlier build cannot leave the store, nothing is
     },
   }))
   expect(notes.map(({ text }) => text)).toContainEqual(expect.stringContaining('stays in the store'))
-  expect(events).toEqual([{ kind: 'storeMode', readOnly: true }])
+  expect(events).toEqual([{ kind: 'storeMode', readOnly: true, code: 'STORE_FULL' }])
   full = false
   await store.commit(one.writes, true)
   expect(calls.slice(0, 3)).toEqual(['open', 'open', 'batch'])

@@ -73,7 +73,7 @@ test.each([
   const { disk, events, start, store, collect } = await filled(fate)
   await expect(collect()).rejects.toMatchObject({ code })
   expect(await whole(store)).toEqual(all)
-  expect(events).toEqual(fate === 'full' ? ['{"kind":"storeMode","readOnly":true}'] : [])
+  expect(events).toEqual(fate === 'full' ? ['{"kind":"storeMode","readOnly":true,"code":"STORE_FULL"}'] : [])
   disk.crash()
   expect(await whole(await start())).toEqual(all)
 })

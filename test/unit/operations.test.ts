@@ -72,6 +72,12 @@ describe('alerts', () => {
     expect(failing).toContain('outcome!="healthy"')
   })
 
+  test('whatever a disk says that fails is one of them', () => {
+    const asked = rules.flatMap(({ expr }) => /code=~?"([^"]+)"/.exec(expr)?.[1] ?? [])
+    for (const code of ['STORE_FULL', 'STORE_FAILED', 'STORE_CORRUPT'])
+      expect(asked.filter((pattern) => new RegExp(`^(?:${pattern})$`).test(code))).toHaveLength(1)
+  })
+
   test('none is there twice', () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length)
   })

@@ -4,7 +4,7 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { given, gossip, make, PEER } from './fleet.ts'
+import { CHANNEL, given, gossip, make, PEER } from './fleet.ts'
 
 const made = make({ clock: { alice: 1 } })
 const mode = (readOnly: boolean) => ({ kind: 'storeMode', readOnly }) as const
@@ -50,4 +50,37 @@ it('the content of one that comes meanwhile is not written, but asked for when i
   }
   expect(wanted).toEqual([made.page, made.block].map(sha256))
   expect(begun(effects)).toEqual([made.id])
+})
+
+it('says of each channel whose newest release waits for the disk what that said, and of no other', () => {
+  const node = started()
+  const said = () => {
+    const { readOnly, channels } = node.view()
+    return [readOnly, channels.map(({ state, gate, lastError }) => [state, gate, lastError?.code])]
+  }
+  const came = node.run(gossip(made, [made.page, made.block]))
+  const whole = [...came, ...node.persist(came)]
+  node.persist(whole)
+  node.run({
+    kind: 'activated',
+    channel: CHANNEL,
+    release: made.id,
+    outcome: { kind: 'healthy', changed: 1 },
+  })
+  node.run({ kind: 'storeMode', readOnly: true, code: 'STORE_FAILED' })
+  expect(said()).toEqual(['STORE_FAILED', [['active', null, undefined]]])
+  node.run(gossip(make({ clock: { alice: 2 }, text: 'b=2\n' })))
+  expect(said()).toEqual(['STORE_FAILED', [['fetching', 'content', 'STORE_FAILED']]])
+  node.run(mode(true))
+  expect(said()).toEqual(['STORE_FULL', [['fetching', 'content', 'STORE_FULL']]])
+  node.run(mode(false))
+  expect(said()).toEqual([undefined, [['fetching', 'content', undefined]]])
+})
+
+it('says so of what is whole and waits to be shown as well', () => {
+  const node = started()
+  const came = node.run(gossip(made, [made.page, made.block]))
+  node.run({ kind: 'storeMode', readOnly: true, code: 'STORE_FAILED' })
+  node.persist(came)
+  expect(node.view().channels).toMatchObject([{ gate: 'read-only', lastError: { code: 'STORE_FAILED' } }])
 })

@@ -4,7 +4,7 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import { type Content, createContent, lacking } from '../../../src/daemon/content.ts'
 import { type CoreNow, createView } from '../../../src/daemon/view.ts'
-import { MeshError } from '../../../src/errors.ts'
+import { type Code, MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import type { ManifestEntry } from '../../../src/model/manifest.ts'
@@ -191,7 +191,7 @@ describe('content', () => {
 
 describe('view', () => {
   /** A view over one channel; what each release's listing waits for is the test's. */
-  function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: number }) {
+  function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: number }, readOnly?: Code) {
     let active: Release = release('one', 1, [])
     const waits = new Map<string, Promise<void>>()
     const content = {
@@ -212,7 +212,12 @@ describe('view', () => {
       state: 'active',
       gate: null,
     })
-    const whole = vi.fn(() => ({ root: { version: 1, expires: 0 }, sessions: [], channels: [entry()] }))
+    const whole = vi.fn(() => ({
+      root: { version: 1, expires: 0 },
+      sessions: [],
+      channels: [entry()],
+      readOnly,
+    }))
     const core = {
       view: whole,
       channelView: (channel: Channel) => (channel === CHANNEL ? entry() : undefined),
@@ -314,6 +319,19 @@ describe('view', () => {
     expect(view.channel(CHANNEL)?.fetch).toEqual({ have: 120, blocks: 400 })
     expect(viewOf().view.channel(CHANNEL)?.fetch).toBeNull()
   })
+
+  test.each([
+    ['STORE_FULL', 'the store takes no writes; free space, or see the log'],
+    ['STORE_FAILED', 'the store takes no writes; the log says which folder and why'],
+  ] as const)(
+    'a store that takes no writes is a problem, told by what the disk said: %s',
+    (code, message) => {
+      const { store, problems } = viewOf(undefined, code).view.status()
+      expect([store.readOnly, problems]).toEqual([true, [{ code, message }]])
+      const sound = viewOf().view.status()
+      expect([sound.store.readOnly, sound.problems]).toEqual([false, []])
+    },
+  )
 
   test('a listing that is slow to read never makes older news come last', async () => {
     const { view, waits, activate } = viewOf()
