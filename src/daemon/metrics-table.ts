@@ -184,7 +184,7 @@ export const GAUGES = {
   rootFork: {
     name: 'confmesh_root_fork',
     type: 'gauge',
-    help: '1 while another valid root of the version in force is known',
+    help: '1 while another valid root of the version in force is known; after a start it is once a peer has brought it',
   },
   poolExpires: {
     name: 'confmesh_certificate_expires_seconds',
