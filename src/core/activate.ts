@@ -183,7 +183,7 @@ function inSight({ now }: Step, cell: Cell, { release, epoch, kind }: Activating
 function healthy(node: NodeState, step: Step, cell: Cell, under: Activating): void {
   const { release, epoch, kind } = under
   const isBack = kind === 'fallback'
-  if (!isBack) cell.lastError = undefined
+  if (!isBack && !isOfNewest(cell, release)) cell.lastError = undefined
   if (kind === 'restore') return scheduleSoak(node, step, cell)
   setActive(node, step, cell, under, isBack)
   const kept = node.kept.get(release)
@@ -201,6 +201,10 @@ function healthy(node: NodeState, step: Step, cell: Cell, under: Activating): vo
     step.emit({ kind: 'observe', metric: 'publish_to_active', ms })
   }
 }
+
+/** What keeps the newest back is said on, whatever else is in order meanwhile. */
+const isOfNewest = ({ lastError, state: { floor } }: Cell, active: ReleaseId): boolean =>
+  lastError?.release !== undefined && lastError.release !== active && floor.ids.includes(lastError.release)
 
 function unhealthy(
   node: NodeState,

@@ -7,7 +7,7 @@ import type { Freshness } from '../../../src/model/beacon.ts'
 import type { Pattern } from '../../../src/model/ids.ts'
 import { successor } from '../../../src/trust/successor.ts'
 import { activated, BenchNode, comes, fetching, ofKind } from './bench-node.ts'
-import { given, make, PEER, ROOT, rootBytes } from './fleet.ts'
+import { CHANNEL, floorOf, given, make, PEER, ROOT, record, rootBytes } from './fleet.ts'
 
 const TICK: Event = { kind: 'tick' }
 const good = make({ clock: { alice: 1 } })
@@ -81,4 +81,38 @@ it('what a raised epoch ends is no error of the channel any more', () => {
   const renewed = successor(ROOT, { expires: ROOT.expires + 1_000_000, raise: ['**' as Pattern] })
   node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(renewed), PEER)))
   expect(node.view().channels[0]).toMatchObject({ state: 'stale', target: undefined, lastError: undefined })
+})
+
+it('why the newest is held back is said on once what is active was found in order after a restart', () => {
+  const newest = make({ clock: { alice: 2 }, header: { critical: ['later'] } })
+  const active = { release: good.id, epoch: 1, activatedAt: 5, soaked: true }
+  const node = new BenchNode()
+  const effects = node.start({
+    floors: [floorOf(newest), floorOf(newest)],
+    channels: [record([newest.id], { active })] as never,
+    envelopes: [good, newest].map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope })),
+    whole: [good.id, newest.id],
+  })
+  expect(ofKind(effects, 'activate')).toMatchObject([{ release: good.id }])
+  node.persist(node.run(activated(good, 'healthy')))
+  expect(node.view().channels[0]).toMatchObject({
+    gate: 'unsupported',
+    lastError: { code: 'ACTIVATE_UNSUPPORTED', release: newest.id },
+  })
+})
+
+it('what failed at the start, and is in order now, is no error any more', () => {
+  const active = { release: good.id, epoch: 1, activatedAt: 5, soaked: true }
+  const node = new BenchNode()
+  node.start({
+    floors: [floorOf(good), floorOf(good)],
+    channels: [record([good.id], { active })] as never,
+    envelopes: [{ release: good.id, channel: CHANNEL, bytes: good.envelope }],
+    whole: [good.id],
+  })
+  node.run(activated(good, 'failed'))
+  expect(errorOf(node)).toBe('ACTIVATE_UNHEALTHY')
+  later(node, 2_000)
+  node.persist(node.run(activated(good, 'healthy')))
+  expect(errorOf(node)).toBeUndefined()
 })
