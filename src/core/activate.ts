@@ -184,6 +184,7 @@ function healthy(node: NodeState, step: Step, cell: Cell, under: Activating): vo
   const { release, epoch, kind } = under
   const isBack = kind === 'fallback'
   if (!isBack && !isOfNewest(cell, release)) cell.lastError = undefined
+  if (!isBack) cell.relapsed = undefined
   if (kind === 'restore') return scheduleSoak(node, step, cell)
   setActive(node, step, cell, under, isBack)
   const kept = node.kept.get(release)
@@ -213,7 +214,10 @@ function unhealthy(
   under: Activating,
   served: ActiveRecord | undefined,
 ): void {
-  if (under.kind === 'restore') return
+  if (under.kind === 'restore') {
+    cell.relapsed = under.release
+    return
+  }
   if (under.kind === 'fallback') return setActive(node, step, cell, under, false)
   cell.state = failed(cell.state, under.release, MAX_FAILED)
   const { epoch } = cell

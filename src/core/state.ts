@@ -49,6 +49,8 @@ export interface Cell {
    * active before it, which is served until then.
    */
   stepsBack: { readonly from: ReleaseId; readonly served: ActiveRecord | undefined } | undefined
+  /** Was active before the start, and failed the check that runs where its files are put right; it stays active all the same. */
+  relapsed: ReleaseId | undefined
   /** Their activation failed, and says nothing of the release: not before this time again. Of the target, and of what is active. */
   readonly retries: Map<ReleaseId, { readonly atMonoMs: number; readonly delayMs: number }>
   soakAtMonoMs: number | undefined
@@ -129,6 +131,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     restoring: false,
     ahead: undefined,
     stepsBack: undefined,
+    relapsed: undefined,
     retries: new Map(),
     soakAtMonoMs: undefined,
     lastError: undefined,

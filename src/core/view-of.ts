@@ -130,8 +130,7 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     ids: state.floor.ids,
     heads: state.heads,
     active: active === undefined ? undefined : { ...facts(active), soaked: active.soaked },
-    unhealthy:
-      cell.stepsBack !== undefined || (active !== undefined && state.failed.includes(active.release)),
+    unhealthy: cell.stepsBack !== undefined || (active !== undefined && hasFailed(cell, active.release)),
     lastGood: state.lastGood,
     history: state.history.map(facts),
     freshness,
@@ -140,6 +139,9 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     fetch: target === undefined ? undefined : sources.progress(target),
   }
 }
+
+const hasFailed = ({ state, relapsed }: Cell, release: ReleaseId): boolean =>
+  state.failed.includes(release) || relapsed === release
 
 /** What is stored of a failed health check outlives the process that ran it, unlike its output. */
 function failedBefore({ state }: Cell): LastError | undefined {

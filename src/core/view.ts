@@ -38,7 +38,7 @@ export interface CoreChannelView {
   readonly ids: readonly ReleaseId[]
   readonly heads: readonly Release[]
   readonly active: (ActiveFacts & { readonly soaked: boolean }) | undefined
-  /** What files show failed its health check here: there was nothing to go back to, or the step back is not done yet. */
+  /** What files show failed its health check here: it was active before, there was nothing to go back to, or the step back is not done yet. */
   readonly unhealthy: boolean
   readonly lastGood: ReleaseId | undefined
   /** Newest first, the active one excluded. */

@@ -191,3 +191,35 @@ it('a release whose files are not shown, or whose check failed after the start, 
     )
   }
 })
+
+it('what runs although its check failed after the start counts as unhealthy until a check of what is active passes', () => {
+  const [one, two] = [make({ clock: { alice: 1 } }), make({ clock: { alice: 2 }, text: 'b=1\n' })]
+  const active = { release: one.id, epoch: 1, activatedAt: 5, soaked: true }
+  const relapsed = () => {
+    const node = new BenchNode()
+    node.start({
+      floors: [floorOf(one), floorOf(one)],
+      channels: [record([one.id], { active })] as never,
+      envelopes: [{ release: one.id, channel: CHANNEL, bytes: one.envelope }],
+      whole: [one.id],
+    })
+    expect(node.view().channels[0]).toMatchObject({ state: 'active', gate: null, unhealthy: false })
+    node.persist(node.run(done(one, 'unhealthy')))
+    expect(node.view().channels[0]).toMatchObject({ state: 'active', gate: null, unhealthy: true })
+    node.persist(node.run(gossip(two, [two.page, two.block])))
+    return node
+  }
+  const mended = relapsed()
+  mended.persist(mended.run(done(two, 'healthy')))
+  expect(mended.view().channels[0]).toMatchObject({ active: { id: two.id }, unhealthy: false })
+  // of a step back no check runs; where its hooks were cut short it is looked at as after a start
+  const back = relapsed()
+  back.persist(back.run(done(two, 'unhealthy')))
+  const cut = { kind: 'failed', code: 'ACTIVATE_FAILED', text: 'no room', shown: true } as const
+  back.run({ kind: 'activated', channel: CHANNEL, release: one.id, outcome: cut })
+  expect(back.view().channels[0]).toMatchObject({ active: { id: one.id }, unhealthy: true })
+  back.monoMs += 2_000
+  back.run(TICK)
+  back.persist(back.run(done(one, 'healthy')))
+  expect(back.view().channels[0]).toMatchObject({ active: { id: one.id }, unhealthy: false })
+})
