@@ -5,7 +5,7 @@ import { stateWrites, submissions } from './cell-writes.ts'
 import { targetOf } from './channel.ts'
 import type { Now } from './events.ts'
 import type { Entry } from './ledger.ts'
-import { type NodeState, neededBy } from './state.ts'
+import { isKnown, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import type { Write } from './writes.ts'
 
@@ -44,7 +44,7 @@ export interface HousekeepingHooks {
 export class Housekeeping {
   readonly #node: NodeState
   readonly #hooks: HousekeepingHooks
-  /** Whoever reached nobody by then goes by what is here. */
+  /** Whoever reached nobody by then goes by what is here, if anything is. */
   #comparesUntilMonoMs = Number.POSITIVE_INFINITY
   #saveAtMonoMs: number | undefined
   #collectAtMonoMs: number | undefined
@@ -76,7 +76,7 @@ export class Housekeeping {
    */
   hasCompared(now: Now): boolean {
     if (this.#node.config.seeds.length === 0 || this.#hooks.compared() > 0) return true
-    return now.monoMs >= this.#comparesUntilMonoMs
+    return now.monoMs >= this.#comparesUntilMonoMs && [...this.#node.cells.values()].some(isKnown)
   }
 
   /** The wait of a node without a floor ends as soon as enough peers were compared with. */

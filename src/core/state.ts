@@ -163,6 +163,10 @@ export function cellFor(node: NodeState, channel: Channel): Cell | undefined {
   return node.cells.get(channel) ?? newCell(node, channel)
 }
 
+/** A channel that is stored here, and of which something was. */
+export const isKnown = ({ stored, state }: Cell): boolean =>
+  stored && (state.floor.ids.length > 0 || state.active !== undefined)
+
 export const isDurable = (cell: Cell): boolean => cell.writing === 0 && !cell.unsaved
 
 export function gateFacts(node: NodeState, cell: Cell, wallMs: number): GateFacts {

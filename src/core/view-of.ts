@@ -9,7 +9,7 @@ import type { Now } from './events.ts'
 import type { FetchProgress } from './fetch.ts'
 import { WHY_STALE } from './freshness/notes.ts'
 import type { Session } from './session.ts'
-import { type Cell, gateFor, type NodeState } from './state.ts'
+import { type Cell, gateFor, isKnown, type NodeState } from './state.ts'
 import type { ActiveFacts, CoreChannelView, CoreView, LastError, Readiness } from './view.ts'
 import type { ActiveRecord } from './writes.ts'
 
@@ -20,7 +20,7 @@ export interface ChannelSources {
 
 export interface ViewSources extends ChannelSources {
   readonly sessions: readonly Session[]
-  /** Some peer was compared with, or there is none to compare with, or none was reached in time. */
+  /** Some peer was compared with, or there is none to compare with, or none was reached in time and something is here. */
   readonly compared: boolean
   readonly beaconMonoMs: number
   readonly silentKeys: number
@@ -103,8 +103,6 @@ function activeOf(node: NodeState, { ahead, stepsBack, state }: Cell): ActiveRec
   if (ahead === undefined) return stepsBack?.served ?? state.active
   return node.whole.has(ahead.release) && node.kept.has(ahead.release) ? ahead : undefined
 }
-
-const isKnown = ({ state }: Cell): boolean => state.floor.ids.length > 0 || state.active !== undefined
 
 function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSources): CoreChannelView {
   const { state } = cell

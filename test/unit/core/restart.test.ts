@@ -70,6 +70,40 @@ describe('what a node restarts with', () => {
     expect(alone.readiness().ready).toBe(true)
   })
 
+  it('waits for a peer, however long, where nothing was stored that it is to have', () => {
+    const seeds = ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never]
+    for (const [patterns, snapshot] of [
+      [['**'], {}],
+      [['other/**'], stored([old])],
+    ] as const) {
+      const node = new BenchNode({ seeds, patterns: patterns as readonly string[] as readonly Pattern[] })
+      node.start(snapshot)
+      node.monoMs = 10_000_000
+      expect(node.readiness()).toEqual({ ready: false, waitingFor: patterns })
+      node.compared = 1
+      expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
+    }
+    const first = new BenchNode({ patterns: ['**' as Pattern] })
+    first.start()
+    expect(first.readiness()).toEqual({ ready: true, waitingFor: [] })
+  })
+
+  it('without any peer, too, has what was submitted at it', () => {
+    const node = new BenchNode({ seeds: ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never] })
+    node.start()
+    node.monoMs = 10_000
+    node.handle({ kind: 'tick' })
+    node.persist(node.run(gossip(made, [made.page, made.block])))
+    expect(node.readiness()).toEqual({ ready: false, waitingFor: [CHANNEL] })
+    node.run({
+      kind: 'activated',
+      channel: CHANNEL,
+      release: made.id,
+      outcome: { kind: 'healthy', changed: 1 },
+    })
+    expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
+  })
+
   it.each([
     ['runs with nothing to go back to', made, true],
     ['was gone back from', old, false],
