@@ -33,9 +33,9 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
   let watchers = 0
   app.use('*', async (c, next) => {
     await next()
-    // Whatever is refused has a code; /readyz answers 503 without one: it says "not yet".
+    // Whatever is refused has a code; /readyz answers 503 without one: it says "not yet". A fault was told with its stack.
     const code = c.res.headers.get(CODE_HEADER)
-    if (code !== null) options.onProblem(code as Code, `${c.req.method} ${c.req.path}`)
+    if (code !== null && code !== 'INTERNAL') options.onProblem(code as Code, `${c.req.method} ${c.req.path}`)
   })
   app.use('*', guards(options))
   app.onError((error) => {

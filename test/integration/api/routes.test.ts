@@ -292,6 +292,13 @@ describe('failures', () => {
     ])
   })
 
+  test('a fault of the node is told once, with where it is', async () => {
+    node.failure = new Error('a fault')
+    await refused(await get(CHANNEL), 500, 'INTERNAL')
+    node.failure = undefined
+    expect(served.problems).toEqual([{ code: 'INTERNAL', text: expect.stringContaining('a fault\n    at ') }])
+  })
+
   test('a node that is not ready refuses nothing', async () => {
     node.waitingFor = ['payments/prod']
     expect((await get('/readyz')).status).toBe(503)
