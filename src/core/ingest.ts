@@ -57,15 +57,19 @@ export function ingest(
   const read = readRelease(bytes, limits)
   if (read.kind === 'refused') {
     const { verdict, text, code, over } = read
-    refuse(step, verdict, text, source, undefined, code)
-    return { ...nothing(verdict, over !== undefined && isOurs(node, over) ? over.release : undefined), code }
+    const ours = over !== undefined && isOurs(node, over) ? over.release : undefined
+    return {
+      ...nothing(verdict, ours),
+      code,
+      ...refuse(step, options, verdict, text, source, undefined, code),
+    }
   }
   const { envelope, release } = read
   if (read.kind === 'unsupported') {
     if (!isOurs(node, read)) return nothing('UNSUPPORTED')
     const text = 'a release of a newer format; upgrade this node to take it'
-    refuse(step, 'UNSUPPORTED', text, source, release)
-    return nothing('UNSUPPORTED', release)
+    const refused = refuse(step, options, 'UNSUPPORTED', text, source, release)
+    return { ...nothing('UNSUPPORTED', release), ...refused }
   }
   return orderRead(node, step, { bytes, envelope, release }, source, options)
 }
@@ -94,7 +98,7 @@ function orderRead(
   const context = contextOf(node, read)
   const cell = cellFor(node, release.header.channel)
   if (cell === undefined) {
-    noteFull(node, step, release)
+    if (options.judgeOnly !== true) noteFull(node, step, release)
     const verdict = node.relayed.order(release, context, step.now.monoMs, options.judgeOnly === true)
     return judged(node, step, read, source, verdict, options)
   }
@@ -158,8 +162,9 @@ function judged(
   read: ReadBytes,
   source: Source,
   verdict: Verdict,
-  { judgeOnly, content }: IngestOptions,
+  options: IngestOptions,
 ): Outcome {
+  const { judgeOnly, content } = options
   const { release, envelope } = read
   const named = node.roots.undisputed(release.header.root)
   const signed = () =>
@@ -168,17 +173,14 @@ function judged(
       ? verdict !== 'UNAUTHORISED'
       : authorised(named, envelope, release, node.config.limits))
   // What is only judged was not ordered: of two that race for a place the second is refused, and nothing is held.
-  const orders = ACCEPTED.has(verdict) && judgeOnly !== true
-  if (orders) step.emit({ kind: 'count', metric: 'ordered', by: 1, label: verdict })
-  else if (verdict === 'DUPLICATE' || verdict === 'TWIN_KNOWN')
-    step.emit({ kind: 'count', metric: 'duplicates', by: 1 })
-  else if (!ACCEPTED.has(verdict)) refuse(step, verdict, REFUSALS[verdict] ?? 'refused', source, release)
-  if (orders && verdict === 'TWIN') {
-    const text =
-      'two releases in one place: the publisher equivocated; the channel is held until its next release'
-    refuse(step, verdict, text, source, release)
-  }
+  if (judgeOnly !== true) count(step, verdict)
+  const text = REFUSALS[verdict]
+  const refused =
+    text === undefined || (judgeOnly && verdict === 'TWIN')
+      ? {}
+      : refuse(step, options, verdict, text, source, release)
   return {
+    ...refused,
     verdict,
     release,
     provable: verdict === 'UNAUTHORISED' && named !== undefined && !signed(),
@@ -188,7 +190,14 @@ function judged(
   }
 }
 
+function count(step: Step, verdict: Verdict): void {
+  if (ACCEPTED.has(verdict)) step.emit({ kind: 'count', metric: 'ordered', by: 1, label: verdict })
+  else if (verdict === 'DUPLICATE' || verdict === 'TWIN_KNOWN')
+    step.emit({ kind: 'count', metric: 'duplicates', by: 1 })
+}
+
 const REFUSALS: Partial<Record<Verdict, string>> = {
+  TWIN: 'two releases in one place: the publisher equivocated; the channel is held until its next release',
   STALE: 'an older release than the one known here',
   STALE_EPOCH:
     "the release was made before the channel's epoch was raised; publish it again under the newest root",
@@ -203,23 +212,28 @@ const REFUSALS: Partial<Record<Verdict, string>> = {
 /** What a fault of the sender's costs a warning, the rest is everyday. */
 const LOUD: ReadonlySet<Verdict> = new Set(['UNAUTHORISED', 'MISPLACED', 'MALFORMED', 'TWIN', 'UNSUPPORTED'])
 
+/** Said, unless whoever asked for the verdict alone is to say it. */
 function refuse(
   step: Step,
+  { judgeOnly }: IngestOptions,
   verdict: Verdict,
   text: string,
   source: Source,
   release?: Release,
   code = CODE_OF[verdict],
-): void {
-  if (code === undefined) return
-  step.emit({
+): Pick<Ingested, 'refusal'> {
+  if (code === undefined) return {}
+  const refusal = {
     kind: 'note',
     level: LOUD.has(verdict) ? 'warn' : 'debug',
     code,
     text,
     ...(source.peer === undefined ? {} : { peer: source.peer }),
     ...(release === undefined ? {} : { channel: release.header.channel, release: release.id }),
-  })
+  } as const
+  if (judgeOnly) return { refusal }
+  step.emit(refusal)
+  return {}
 }
 
 /** Envelope, floor and heads in one; what is needed by nothing any more goes in the same batch. */

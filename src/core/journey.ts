@@ -9,7 +9,7 @@ import type { Place } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { Adoption } from '../trust/chain.ts'
-import type { GossipVerdict } from './effects.ts'
+import type { EffectOf, GossipVerdict } from './effects.ts'
 import type { Topic } from './events.ts'
 import type { AdmittedSession, Session } from './session.ts'
 import type { Step } from './step.ts'
@@ -48,6 +48,8 @@ export interface Ingested {
   readonly fills?: boolean
   /** Why it could not even be read. */
   readonly code?: Code
+  /** Of what was judged only, and is refused: not said yet, for whoever asked says what comes of it, once. */
+  readonly refusal?: EffectOf<'note'>
 }
 
 /** How a release came: who is blamed, whose attached blocks count, who is asked for missing roots. */

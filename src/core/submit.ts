@@ -22,6 +22,7 @@ import {
   audit,
   counted,
   ENDED,
+  ended,
   NOT_HERE,
   NOTHING_LACKS,
   placeTaken,
@@ -309,7 +310,7 @@ export class Submit implements Stage {
 
   /** Refused; in the audit log where it verifies, at a bounded rate: anybody can send old ones again. */
   #deny(step: Step, { id, peer }: Ask, judged: Ingested, refusal: Refusal): void {
-    refuse(step, id, peer, refusal, true)
+    refuse(step, id, peer, refusal, true, judged)
     const proven = !['MALFORMED', 'UNAUTHORISED', 'MISPLACED', 'RATE', 'AHEAD'].includes(judged.verdict)
     if (judged.release === undefined || !proven || !this.#audits.take(step.now.monoMs)) return
     const { channel } = judged.release.header
@@ -317,12 +318,11 @@ export class Submit implements Stage {
   }
 
   #ended(step: Step, upload: Upload, refusal: Refusal): void {
-    const { id, header } = upload.release
+    const { id } = upload.release
     this.#claims.end(step, id, true)
     this.#late.add(id)
     this.#acknowledge.refused(step, id, refusal)
-    counted(step, refusal.code)
-    audit(step, { peer: upload.peer, release: id, channel: header.channel, answer: refusal.code })
+    ended(step, upload, refusal)
   }
 
   /** Everything is here. */

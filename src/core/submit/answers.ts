@@ -3,7 +3,9 @@ import type { Code } from '../../errors.ts'
 import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply } from '../../model/messages.ts'
 import { comparePlaces, type Place } from '../../model/place.ts'
+import type { Release } from '../../model/release.ts'
 import type { CoreConfig } from '../config.ts'
+import type { EffectOf } from '../effects.ts'
 import type { RequestId } from '../events.ts'
 import type { Ingested, Journey, Verdict } from '../journey.ts'
 import type { Step } from '../step.ts'
@@ -22,17 +24,34 @@ export interface Refusal {
 export const answer = (step: Step, id: RequestId, message: PublishReply): void =>
   step.emit({ kind: 'reply', id, reply: { protocol: 'publish', message } })
 
-/** @param isSubmission refused itself, and not a question or a part of it: then this is its answer */
+/**
+ * @param isSubmission refused itself, and not a question or a part of it: then this is its answer
+ * @param judged where order judged it: what that has against it says more
+ */
 export function refuse(
   step: Step,
   id: RequestId,
   peer: PeerId,
   refusal: Refusal,
   isSubmission = false,
+  judged?: Pick<Ingested, 'refusal' | 'release'>,
 ): void {
   if (isSubmission) counted(step, refusal.code)
-  step.emit({ kind: 'note', level: 'info', code: refusal.code, text: `publish: ${refusal.text}`, peer })
+  if (judged?.refusal === undefined) noted(step, refusal, peer, judged?.release)
+  else step.emit(ofSubmission(judged.refusal))
   answer(step, id, refusedBy(refusal))
+}
+
+/** Of what gossip brings the everyday is of no interest; what a publisher is told is looked for in the log. */
+const ofSubmission = (note: EffectOf<'note'>): EffectOf<'note'> => ({
+  ...note,
+  level: note.level === 'debug' ? 'info' : note.level,
+  text: `publish: ${note.text}`,
+})
+
+function noted(step: Step, { code, text }: Refusal, peer: PeerId, release: Release | undefined): void {
+  const about = release === undefined ? {} : { channel: release.header.channel, release: release.id }
+  step.emit({ kind: 'note', level: 'info', code, text: `publish: ${text}`, peer, ...about })
 }
 
 export const refusedBy = (refusal: Refusal): PublishReply => ({
@@ -167,6 +186,17 @@ export function accepted(
     release: id,
   })
   counted(step, verdict)
+}
+
+/** An upload ended in vain: said once, whoever waits for it just now. */
+export function ended(
+  step: Step,
+  { release, peer }: Pick<Upload, 'release' | 'peer'>,
+  refusal: Refusal,
+): void {
+  counted(step, refusal.code)
+  noted(step, refusal, peer, release)
+  audit(step, { peer, release: release.id, channel: release.header.channel, answer: refusal.code })
 }
 
 /** One line of the append-only audit log: who submitted what, what was answered. */

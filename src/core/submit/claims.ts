@@ -254,6 +254,8 @@ export class Claims {
   ): boolean {
     if (envelope === undefined) return false
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
+    // A seed that proves nothing is seen by its log line alone.
+    if (judged.refusal !== undefined) step.emit(judged.refusal)
     if (judged.release === undefined || !VERIFIED.has(judged.verdict)) return false
     return (
       judged.release.header.channel === claim.release.header.channel &&

@@ -34,7 +34,7 @@ export class Lender {
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     const refusal = refusalOf(journey, this.#table, judged)
     if (refusal !== undefined || judged.release === undefined) {
-      if (refusal !== undefined) refuse(step, id, peer, refusal)
+      if (refusal !== undefined) refuse(step, id, peer, refusal, false, judged)
       return
     }
     const release = judged.release.id

@@ -11,7 +11,7 @@ import type { Release } from '../../model/release.ts'
 import type { EventOf, RequestId, Ticket } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { Step } from '../step.ts'
-import { answer, type Refusal, refuse } from './answers.ts'
+import { answer, type Refusal, refuse, refusedBy } from './answers.ts'
 import { Upload } from './upload.ts'
 
 export interface UploadHooks {
@@ -190,7 +190,7 @@ export class Uploads {
   }
 
   end(step: Step, upload: Upload, refusal: Refusal, also: readonly RequestId[] = []): void {
-    for (const id of [...this.close(upload), ...also]) refuse(step, id, upload.peer, refusal)
+    for (const id of [...this.close(upload), ...also]) answer(step, id, refusedBy(refusal))
     this.#hooks.ended(step, upload, refusal)
   }
 

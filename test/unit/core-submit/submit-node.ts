@@ -20,6 +20,7 @@ export class SubmitNode {
   readonly counted: (string | undefined)[] = []
   /** Log lines and counts of all that happened, as `LEVEL CODE` and `METRIC LABEL`. */
   readonly said: string[] = []
+  readonly notes: EffectOf<'note'>[] = []
   /** Requests that have their answer. */
   readonly answered: number[] = []
   readonly #sessions: Session[] = []
@@ -105,8 +106,10 @@ export class SubmitNode {
     for (const count of ofKind(effects, 'count'))
       if (count.metric === 'submissions') this.counted.push(count.label)
     for (const effect of effects)
-      if (effect.kind === 'note') this.said.push(`${effect.level} ${effect.code}`)
-      else if (effect.kind === 'count') this.said.push(`${effect.metric} ${effect.label ?? ''}`.trim())
+      if (effect.kind === 'note') {
+        this.said.push(`${effect.level} ${effect.code}`)
+        this.notes.push(effect)
+      } else if (effect.kind === 'count') this.said.push(`${effect.metric} ${effect.label ?? ''}`.trim())
     return effects.filter(({ kind }) => shown.includes(kind))
   }
 
