@@ -20,6 +20,7 @@ import { BeaconKeys, type Heard, isClockOrDelay, tooFarAhead } from './freshness
 import { BeaconPages, pageBits, pageIndex } from './freshness/beacon-pages.ts'
 import { BeaconWants } from './freshness/beacon-wants.ts'
 import { DerivedPages } from './freshness/derived-pages.ts'
+import { Lacking } from './freshness/lacking.ts'
 import { FreshnessLog } from './freshness/notes.ts'
 import { ownBeacon } from './freshness/own-beacon.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
@@ -40,8 +41,7 @@ export class Freshness implements Stage {
   readonly #derived: DerivedPages
   /** When a current page that tells of the channel was last at hand. */
   readonly #pageHad = new Map<Channel, number>()
-  readonly #behindSince = new Map<Channel, number>()
-  #rootBehindSince: number | undefined
+  readonly #lacking: Lacking
   #freshnessKeys = ''
   #startMonoMs = 0
   #nextSignMonoMs = 0
@@ -51,6 +51,7 @@ export class Freshness implements Stage {
 
   constructor(config: CoreConfig) {
     this.#config = config
+    this.#lacking = new Lacking(config.limits.beaconGraceMs)
     this.#keys = new BeaconKeys(config.limits)
     this.#own = new BeaconPages(this.#hashes, config.limits)
     this.#derived = new DerivedPages(this.#keys, this.#pages, this.#hashes, config.limits)
@@ -102,10 +103,10 @@ export class Freshness implements Stage {
 
   /** True: some beacon names something that is not here. Keeps since when. */
   lacks({ now }: Step, journey: Journey): boolean {
-    const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now)
-    const rootBehind = heard.some(({ beacon }) => beacon.root > journey.root().version)
-    this.#rootBehindSince = rootBehind ? (this.#rootBehindSince ?? now.monoMs) : undefined
-    let behind = rootBehind || this.#namesUnknown(journey)
+    const { version, freshness } = journey.root()
+    const named = this.#keys.within(freshness.maxAgeS * 1_000, now).map(({ beacon }) => beacon.root)
+    this.#lacking.lookAtRoot(version, named, now)
+    let behind = named.some((root) => root > version) || this.#namesUnknown(journey)
     for (const facts of journey.channels())
       if (facts.stored && this.#compare(now, journey, facts)) behind = true
     return behind
@@ -188,6 +189,7 @@ export class Freshness implements Stage {
     if (keys !== this.#freshnessKeys) {
       this.#freshnessKeys = keys
       this.#keys.reset()
+      this.#lacking.reset()
       this.#log.reset()
       this.#pages.keep(this.#keys.served())
     }
@@ -203,11 +205,9 @@ export class Freshness implements Stage {
     const had = Math.max(this.#startMonoMs, this.#pageHad.get(channel) ?? 0)
     if (now.monoMs - had > maxAgeS * 1_000) return 'silent'
     const facts = journey.channel(channel)
-    const named = facts === undefined ? [] : this.#entriesFor(journey, facts, now)
-    if (facts !== undefined && named.some((entry) => comparePlaces(entry.top, facts.floor.top) > 0)) {
-      const since = this.#behindSince.get(channel) ?? now.monoMs
-      if (now.monoMs - since > this.#config.limits.beaconGraceMs) return 'behind'
-    }
+    if (facts === undefined) return 'unjudged'
+    if (this.#lacking.isLate(facts, now)) return 'behind'
+    const named = this.#entriesOn(this.#pagesFor(journey, channel, now), channel)
     return named.length === 0 ? 'unjudged' : whole
   }
 
@@ -216,21 +216,20 @@ export class Freshness implements Stage {
     const { maxAgeS, maxSkewS } = journey.root().freshness
     const { limits } = this.#config
     if (this.#keys.isSilent(maxAgeS * 1_000, now)) return 'silent'
+    if (this.#lacking.isRootLate(journey.root().version, now)) return 'behind'
     const heard = this.#keys.within(maxAgeS * 1_000, now)
-    if (heard.some(({ beacon }) => beacon.root > journey.root().version)) {
-      const since = this.#rootBehindSince ?? now.monoMs
-      if (now.monoMs - since > limits.beaconGraceMs) return 'behind'
-    }
     return isClockOrDelay(heard, (maxAgeS + maxSkewS) * 1_000, now, limits) ? 'clock-or-delay' : 'fresh'
   }
 
-  /** Entries for a channel in the current pages of keys heard lately; empty where no page lists it. */
-  #entriesFor(journey: Journey, { channel }: ChannelFacts, now: Now): BeaconEntry[] {
+  /** Current pages of keys heard lately where the channel would be named; not all of them are at hand. */
+  #pagesFor(journey: Journey, channel: Channel, now: Now): Digest[] {
+    const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now)
+    return heard.flatMap((one) => this.#pageOf(one, this.#hashes.of(channel)) ?? [])
+  }
+
+  #entriesOn(pages: readonly Digest[], channel: Channel): BeaconEntry[] {
     const hash = this.#hashes.of(channel)
-    return this.#keys.within(journey.root().freshness.maxAgeS * 1_000, now).flatMap((heard) => {
-      const digest = this.#pageOf(heard, hash)
-      return (digest === undefined ? undefined : this.#pages.entries(digest)?.get(hash)) ?? []
-    })
+    return pages.flatMap((digest) => this.#pages.entries(digest)?.get(hash) ?? [])
   }
 
   #pageOf({ beacon }: Heard, hash: ChannelHash): Digest | undefined {
@@ -330,11 +329,15 @@ export class Freshness implements Stage {
     if (!this.#pageHad.has(facts.channel)) this.#pageHad.set(facts.channel, now.monoMs)
     const { top, ids } = facts.floor
     const own = facts.held ? 'held' : (ids[0] ?? 'none')
-    const named = this.#entriesFor(journey, facts, now)
-    const behind = named.some((entry) => comparePlaces(entry.top, top) > 0)
-    if (!behind) this.#behindSince.delete(facts.channel)
-    else if (!this.#behindSince.has(facts.channel)) this.#behindSince.set(facts.channel, now.monoMs)
-    return behind || named.some((entry) => comparePlaces(entry.top, top) === 0 && entry.target !== own)
+    const pages = this.#pagesFor(journey, facts.channel, now)
+    const named = this.#entriesOn(pages, facts.channel)
+    const hasPages = pages.length > 0 && pages.every((digest) => this.#pages.has(digest))
+    const tops = named.map((entry) => entry.top)
+    this.#lacking.lookAt(facts, tops, hasPages, now)
+    return named.some((entry) => {
+      const order = comparePlaces(entry.top, top)
+      return order > 0 || (order === 0 && entry.target !== own)
+    })
   }
 
   /** Sync looks for this at its next tick. */
@@ -381,10 +384,12 @@ export class Freshness implements Stage {
     if (keys.length === 0) return
     const state = this.#nodeState(journey, step.now)
     this.#log.node(step, state)
-    for (const { channel, stored } of journey.channels()) {
-      if (!stored) continue
-      const behind = state === 'fresh' && this.state(channel, journey, step.now) === 'behind'
-      this.#log.channel(step, channel, behind)
+    // Where the node can say nothing, what was said of its channels stands.
+    for (const facts of state === 'fresh' ? journey.channels() : []) {
+      if (!facts.stored) continue
+      const its = this.state(facts.channel, journey, step.now)
+      if (its === 'behind' || (its !== 'silent' && !this.#lacking.lacks(facts)))
+        this.#log.channel(step, facts.channel, its === 'behind')
     }
     const heard = this.#keys.within(maxAgeS * 1_000, step.now)
     this.#log.ahead(step, tooFarAhead(heard, step.now, this.#config.limits))

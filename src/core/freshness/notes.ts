@@ -31,7 +31,7 @@ export const WHY_STALE = {
 /** Of the whole node. */
 function noteOf(state: Freshness): Note {
   if (state === 'fresh' || state === 'unjudged')
-    return { ...FRESH, text: 'beacons advance and name nothing newer' }
+    return { ...FRESH, text: 'beacons advance and name no newer trust root' }
   return { kind: 'note', level: 'warn', ...OF_NODE[state] }
 }
 
