@@ -1,8 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { validate } from 'dockerfile-utils'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { CONFIG_SCHEMA } from '../../src/daemon/config-schema.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -43,6 +49,56 @@ describe('docker/Dockerfile', () => {
     expect(finalStage.filter((line) => /^(COPY|ADD) /.test(line))).toEqual([
       'COPY --from=build /packed/confmesh.tgz /build/package-lock.json /opt/confmesh/',
     ])
+  })
+})
+
+describe('the health check of the image', () => {
+  const check = read('docker/Dockerfile')
+    .replaceAll('\\\n', '')
+    .match(/^HEALTHCHECK .*CMD (\[.*\])$/m)
+  const [, flag, script] = JSON.parse(check?.[1] ?? '[]') as [string, string, string]
+  const ends: (() => unknown)[] = []
+  afterEach(async () => {
+    for (const end of ends.splice(0)) await end()
+  })
+
+  /** What answers /healthz with a status, and 404 to all else. */
+  async function answering(status: number, at: { port: 0 } | { path: string }) {
+    const server = createServer(({ url }, response) => {
+      response.writeHead(url === '/healthz' ? status : 404).end()
+    }).listen('port' in at ? { ...at, host: '127.0.0.1' } : at)
+    ends.push(() => new Promise((done) => server.close(done)))
+    await once(server, 'listening')
+    return server.address()
+  }
+
+  async function exitCode(api: string): Promise<unknown> {
+    const asking = spawn(process.execPath, [flag, script], { env: { CONFMESH_API: api }, stdio: 'inherit' })
+    ends.push(() => asking.kill('SIGKILL'))
+    const [code] = await once(asking, 'exit')
+    return code
+  }
+
+  test('asks at the address that a node has without being told', () => {
+    const least = CONFIG_SCHEMA.parse({ root: 'root.json', data: 'data' })
+    expect(script).toContain(`process.env.CONFMESH_API || 'http://${least.api.listen}'`)
+  })
+
+  test.each([
+    [200, 0],
+    [503, 1],
+  ])('an answer of %i is exit code %i', async (status, code) => {
+    const { port } = (await answering(status, { port: 0 })) as AddressInfo
+    expect(await exitCode(`http://127.0.0.1:${port}`)).toBe(code)
+  })
+
+  test('asks at a socket that CONFMESH_API names; where nobody listens is exit code 1', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'confmesh-health-'))
+    ends.push(() => rmSync(dir, { recursive: true }))
+    const path = join(dir, 'api.sock')
+    expect(await exitCode(`unix:${path}`)).toBe(1)
+    await answering(200, { path })
+    expect(await exitCode(`unix:${path}`)).toBe(0)
   })
 })
 
