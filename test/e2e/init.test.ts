@@ -38,9 +38,11 @@ describe('init', () => {
     expect(seed.listen).toEqual(['/ip4/0.0.0.0/tcp/7400'])
     const node = loadConfig(fleet.nodeConfig, {}, new Map())
     expect(node).toMatchObject({ submit: false, seeds: [fleet.seedAddress], channels: ['pay/*', 'web'] })
-    expect(node.api.listen).toBe('127.0.0.1:7481')
+    // Its seed is on another host, and commands ask there unless they are told where.
+    expect(node.api.listen).toBe('127.0.0.1:7480')
     expect(node.materialize).toBeUndefined()
     expect(loadConfig(single.seedConfig, {}, new Map()).listen).toEqual(['/ip4/127.0.0.1/tcp/7400'])
+    expect(loadConfig(single.nodeConfig, {}, new Map()).api.listen).toBe('127.0.0.1:7481')
   })
 
   test('says that loopback is this host alone', async () => {

@@ -56,7 +56,7 @@ export function register(program: Command): void {
     .option('--port <n>', 'port of the seed', String(PORT))
     .option(
       '--api-port <n>',
-      "port of the seed's HTTP; the node's is the next one that is free of --port",
+      "port of the seed's HTTP, and of the node's; where they may be on one host the node's is the next one that is free of --port",
       String(API_PORT),
     )
     .addHelpText(
@@ -196,9 +196,14 @@ function writePool(plan: Plan, keys: Keys, nowMs: number): void {
   writeNew(join(plan.dir, 'pool.json'), encodeEnvelopeJson(pool), 0o644)
 }
 
-/** The node may be on the seed's host, where the next port may be the seed's own. */
-const nodeApiPort = ({ port, apiPort }: Plan): number =>
-  [apiPort + 1, apiPort + 2, apiPort - 1].find((one) => one !== port && one <= 65_535) as number
+/**
+ * Where commands ask without being told, unless the node may be on the seed's host: there the next port may be the
+ * seed's own.
+ */
+function nodeApiPort({ hosts, port, apiPort }: Plan): number {
+  if (!hosts.some(({ loopback }) => loopback)) return apiPort
+  return [apiPort + 1, apiPort + 2, apiPort - 1].find((one) => one !== port && one <= 65_535) as number
+}
 
 function writeConfigs(plan: Plan, seeds: readonly string[]): void {
   const { dir, fleet, hosts, port, apiPort, patterns } = plan
