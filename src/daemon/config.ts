@@ -222,15 +222,22 @@ function absolutePaths(value: Record<string, unknown>, base: string): void {
     api.listen = `unix:${resolve(base, api.listen.slice(5))}`
 }
 
-/** What Kubernetes puts into each container's environment for a service named `confmesh-node`. */
-const OF_A_SERVICE = /^CONFMESH_NODE_(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)$/
+const TWIN = 'CONFMESH_NODE_'
+const HOST = '_SERVICE_HOST'
+/** What Kubernetes puts into each container's environment for a service of its namespace, behind the service's name. */
+const OF_A_SERVICE = /^(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)$/
 
 function* environmentTwins(
   environment: NodeJS.ProcessEnv,
 ): Iterable<[name: string, path: string, text: string]> {
-  for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith('CONFMESH_NODE_') || OF_A_SERVICE.test(name) || text === undefined) continue
-    yield [name, dottedKey(name), text]
+  const names = Object.keys(environment).filter((name) => name.startsWith(TWIN))
+  // One named `confmesh-node`, and `confmesh-node-0` and the like where their hosts are told.
+  const services = names.flatMap((name) => (name.endsWith(HOST) ? [`${name.slice(0, -HOST.length)}_`] : []))
+  const isOfAService = (name: string) =>
+    [TWIN, ...services].some((its) => name.startsWith(its) && OF_A_SERVICE.test(name.slice(its.length)))
+  for (const name of names) {
+    const text = environment[name]
+    if (text !== undefined && !isOfAService(name)) yield [name, dottedKey(name), text]
   }
 }
 
@@ -264,7 +271,7 @@ const KEYS_BY_TWIN = new Map([...SCALARS, ...LISTS, 'hooks', ...LIMIT_KEYS].map(
 
 /** `api.tokenFile` → `CONFMESH_NODE_API_TOKEN_FILE`. */
 function twin(key: string): string {
-  return `CONFMESH_NODE_${key
+  return `${TWIN}${key
     .replace(/([A-Z])/g, '_$1')
     .replaceAll('.', '_')
     .toUpperCase()}`

@@ -161,21 +161,33 @@ describe('what overrides what', () => {
     expect(() => load(text, { CONFMESH_NODE_LIMITS_MAX_WACHERS: '7' })).toThrow(refusal(/no such setting/))
   })
 
+  const OF_A_SERVICE = [
+    'SERVICE_HOST',
+    'SERVICE_PORT',
+    'SERVICE_PORT_P2P',
+    'PORT',
+    'PORT_7400_TCP',
+    'PORT_7400_TCP_ADDR',
+  ]
+  const serviceOf = (name: string) =>
+    Object.fromEntries(OF_A_SERVICE.map((word) => [`${name}_${word}`, 'tcp://10.0.0.1:7400']))
+
   test('what Kubernetes says of a service named confmesh-node is no setting', () => {
-    const words = [
-      'SERVICE_HOST',
-      'SERVICE_PORT',
-      'SERVICE_PORT_P2P',
-      'PORT',
-      'PORT_7400_TCP',
-      'PORT_7400_TCP_ADDR',
-    ]
-    const environment = Object.fromEntries(
-      words.map((word) => [`CONFMESH_NODE_${word}`, 'tcp://10.0.0.1:7400']),
-    )
+    const environment = serviceOf('CONFMESH_NODE')
     expect(JSON.stringify(load(LEAST, environment))).toBe(JSON.stringify(load(LEAST)))
     expect(() => load(LEAST, { CONFMESH_NODE_PORTS: '1' })).toThrow(refusal(/no such setting/))
     expect(() => load(LEAST, { CONFMESH_NODE_SERVICE: '1' })).toThrow(refusal(/no such setting/))
+  })
+
+  test('nor of one named confmesh-node-0, or with the name of a key, where its host is told', () => {
+    const environment = { ...serviceOf('CONFMESH_NODE_0'), ...serviceOf('CONFMESH_NODE_API') }
+    const told = { ...environment, CONFMESH_NODE_API_LISTEN: '127.0.0.1:1' }
+    expect(load(LEAST, told).api.listen).toBe('127.0.0.1:1')
+    expect(() => load(LEAST, { ...environment, CONFMESH_NODE_API_LISTN: 'x' })).toThrow(
+      refusal(/^CONFMESH_NODE_API_LISTN: no such setting/),
+    )
+    for (const slip of ['CONFMESH_NODE_0_PORTS', 'CONFMESH_NODE_1_PORT', 'CONFMESH_NODE_1_SERVICE_PORT'])
+      expect(() => load(LEAST, { ...environment, [slip]: '1' })).toThrow(refusal(/no such setting/))
   })
 
   test('a twin of no key, or with a value of another type, is refused', () => {
