@@ -28,6 +28,7 @@ import { fleetOf, foldersOf, makeFolders } from './folders.ts'
 import { heard, type OnContent } from './heard.ts'
 import { createLogger, logPort } from './log.ts'
 import { createMetrics, type GossipNumbers, type NodeMetrics } from './metrics.ts'
+import { closeToGroup } from './own-keys.ts'
 import { signedToFit, signedWhenChanged } from './own-record.ts'
 import { tokenProblem } from './token.ts'
 import { type CoreNow, createView, type DaemonView } from './view.ts'
@@ -107,8 +108,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   const root = readRoot(config.root, limits)
   const token = readToken(config.api)
   const fleetId = fleetOf(root, limits)
-  await makeFolders(config)
-  const identity = await loadOrCreateIdentity(config.data)
+  const identity = await ownIdentity(config)
   const chain = ownChain(config, identity.peerId, limits)
   const labels = certifiedLabels(chain(Date.now()), limits)
   const logger = await createLogger(config.log.level)
@@ -122,6 +122,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   })
   undo.push(() => metrics.stop())
   const log = logPort(logger, (code) => metrics.refused(code), config.limitsInForce)
+  for (const text of identity.closed) log.note({ kind: 'note', level: 'warn', code: 'CONFIG_KEY_MODE', text })
   const clock = systemClock()
   const store = new LevelStore({
     ...foldersOf(config, () => fleetId),
@@ -161,6 +162,13 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   const addresses = transport.addresses()
   logger.info({ code: 'READY', peer: identity.peerId, addresses, api: api.url }, 'listening')
   return { peerId: identity.peerId, addresses, api: api.url }
+}
+
+/** Who this node is, and which of its keys a group could read until now. */
+async function ownIdentity(config: NodeConfig): Promise<Identity & { readonly closed: readonly string[] }> {
+  await makeFolders(config)
+  const closed = closeToGroup(config)
+  return { ...(await loadOrCreateIdentity(config.data)), closed }
 }
 
 const ended = (log: LogPort, onEnd: OnEnd) => (error: MeshError) => {

@@ -39,6 +39,13 @@ describe('docker/Dockerfile', () => {
     expect(finalStage.find((line) => line.includes('npm ci'))).toMatch(/--omit=dev --ignore-scripts/)
   })
 
+  test('has a group of a fixed number, which a volume can be given to', () => {
+    const made = finalStage.find((line) => line.includes('useradd '))
+    expect(made).toMatch(
+      / groupadd --system --gid 10001 confmesh .* useradd --system --uid 10001 --gid 10001 /,
+    )
+  })
+
   test('sets the allocator as the service file does, whose settings the memory under attack is measured with', () => {
     const set = finalStage.find((line) => line.startsWith('ENV MALLOC_'))?.slice('ENV '.length)
     expect(set).toMatch(/^MALLOC_ARENA_MAX=1 /)

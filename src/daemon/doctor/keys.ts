@@ -5,6 +5,7 @@ import { IDENTITY_FILE, NO_IDENTITY, newIdentityPem, peerIdOf } from '../../net/
 import { createJudge } from '../../trust/admission.ts'
 import type { NodeConfig } from '../config.ts'
 import { ownChain, readPrivateKey } from '../documents.ts'
+import { openToGroup } from '../own-keys.ts'
 import { tokenProblem } from '../token.ts'
 import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
 import { newestRoot } from './root.ts'
@@ -20,10 +21,13 @@ export function checkKeyFiles(config: NodeConfig): readonly Finding[] {
   if (config.admission !== undefined && 'poolKey' in config.admission)
     keys.push(['admission.poolKey', config.admission.poolKey])
   if (config.freshness !== undefined) keys.push(['freshness.key', config.freshness.key])
+  const open = openToGroup(config)
   const findings = keys.map(([name, path]): Finding => {
+    const mode = open.get(path)
     try {
-      readPrivateKey(path, name)
-      return fine(`key ${name}`, path)
+      readPrivateKey(path, name, mode !== undefined)
+      const more = mode === undefined ? '' : ` has mode ${mode}: the node sets it back to 0600`
+      return fine(`key ${name}`, `${path}${more}`)
     } catch (error) {
       if (!isMeshError(error)) throw error
       return wrong(`key ${name}`, error.message, adviceOn(error.code, name, path))
@@ -103,7 +107,8 @@ export async function checkFreshnessKey(config: NodeConfig): Promise<readonly Fi
   const check = 'freshness key'
   try {
     const current = await newestRoot(config)
-    const { id } = readPrivateKey(config.freshness.key, 'freshness.key')
+    const { key } = config.freshness
+    const { id } = readPrivateKey(key, 'freshness.key', openToGroup(config).has(key))
     if (current.freshness.keys.includes(id)) return [fine(check, `named by root ${current.version}`)]
     return [
       wrong(

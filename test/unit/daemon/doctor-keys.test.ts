@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -71,6 +71,23 @@ test('of each key file that will not do it is said what to do', () => {
   ])
   rmSync(join(dir, 'freshness.key'))
   expect(advice()[2]).toEqual(['key freshness.key', 'check the path and its permissions'])
+})
+
+test('of keys in the data folder that their group may read it is said that the node closes them', async () => {
+  const key = join(dir, 'data/freshness.key')
+  renameSync(join(dir, 'freshness.key'), key)
+  const own = { ...config, freshness: { key } }
+  const identity = join(dir, 'data', IDENTITY_FILE)
+  for (const path of [identity, key, join(dir, 'pool.key')]) chmodSync(path, 0o660)
+  const said = (path: string) => ({ ok: true, text: `${path} has mode 0660: the node sets it back to 0600` })
+  expect(checkKeyFiles(own)).toMatchObject([
+    said(identity),
+    { ok: false, advice: `chmod 600 ${join(dir, 'pool.key')}` },
+    said(key),
+  ])
+  expect(await checkFreshnessKey(own)).toHaveLength(1)
+  writeFileSync(key, 'junk')
+  expect(checkKeyFiles(own)[2]).toMatchObject({ ok: false, text: expect.stringContaining(key) })
 })
 
 test.each([
