@@ -86,6 +86,10 @@ describe('the health check of the image', () => {
     return code
   }
 
+  test('leaves a node half an hour to open a store that is damaged', () => {
+    expect(read('docker/Dockerfile')).toMatch(/^HEALTHCHECK .*--start-period=30m /m)
+  })
+
   test('asks at the address that a node has without being told', () => {
     const least = CONFIG_SCHEMA.parse({ root: 'root.json', data: 'data' })
     expect(script).toContain(`process.env.CONFMESH_API || 'http://${least.api.listen}'`)
