@@ -39,6 +39,15 @@ describe('docker/Dockerfile', () => {
     expect(finalStage.find((line) => line.includes('npm ci'))).toMatch(/--omit=dev --ignore-scripts/)
   })
 
+  test('runs under an init, which it has installed', () => {
+    expect(finalStage.filter((line) => line.startsWith('ENTRYPOINT '))).toEqual([
+      'ENTRYPOINT ["tini", "--", "confmesh"]',
+    ])
+    expect(finalStage.find((line) => line.includes('apt-get install'))).toMatch(/ tini /)
+    // A second one would complain that it is not PID 1.
+    expect(read('docker/compose.yaml')).not.toMatch(/^ *init:/m)
+  })
+
   test('has a group of a fixed number, which a volume can be given to', () => {
     const made = finalStage.find((line) => line.includes('useradd '))
     expect(made).toMatch(
