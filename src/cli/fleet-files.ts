@@ -9,6 +9,7 @@ export interface SeedFacts {
 }
 
 export interface NodeFacts {
+  readonly listen: readonly string[]
   readonly seeds: readonly string[]
   readonly channels: readonly string[]
   readonly apiPort: number
@@ -43,13 +44,13 @@ api:
 `
 }
 
-export function nodeYaml({ seeds, channels, apiPort, title }: NodeFacts): string {
+export function nodeYaml({ listen, seeds, channels, apiPort, title }: NodeFacts): string {
   return `# ${title}
 # Start it with: confmesh node --config node.yaml
 # A copy with another data, api.listen (and materialize.dir) is another node, on this host or any.
 root: root.json
 data: node
-listen:${list(['/ip4/0.0.0.0/tcp/0'])}
+listen:${list(listen)}
 seeds:${list(seeds)}
 # Where this host stands; both must be labels that the pool grants.
 # labels: { region: eu, zone: eu-1 }

@@ -63,3 +63,8 @@ export function listenAddresses(hosts: readonly Host[], port: number): string[] 
   const narrow = addresses.filter((address) => ![...wide].some((w) => w.slice(0, 5) === address.slice(0, 5)))
   return [...new Set([...wide, ...narrow])]
 }
+
+/** What nodes listen on that may be anywhere: the families in which their seed is reached. A name is taken for IPv4. */
+export const nodeListenAddresses = (hosts: readonly Host[]): string[] => [
+  ...new Set(hosts.map(({ kind }) => (kind === 'ip6' ? '/ip6/::/tcp/0' : '/ip4/0.0.0.0/tcp/0'))),
+]

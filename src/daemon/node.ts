@@ -9,7 +9,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import { regionIn, zoneIn } from '../model/certificate.ts'
 import type { Address, Channel, FleetId, Name } from '../model/ids.ts'
 import { parsePattern } from '../model/names.ts'
-import { UNREACHABLE_ADVICE, unreachable } from '../net/announced.ts'
+import { unreachable } from '../net/announced.ts'
 import { parseAddress } from '../net/dial.ts'
 import { type Identity, loadOrCreateIdentity } from '../net/identity.ts'
 import { createTransport, type Transport } from '../net/transport.ts'
@@ -208,9 +208,9 @@ function transportOf(
   metrics: NodeMetrics,
 ): Transport {
   const { data, listen, announce, submit, limitsInForce: limits } = config
-  const text = unreachable(config)
-  if (text !== undefined)
-    log.note({ kind: 'note', level: 'warn', code: 'NET_LISTEN', text: `${text}; ${UNREACHABLE_ADVICE}` })
+  const found = unreachable(config)
+  if (found !== undefined)
+    log.note({ kind: 'note', level: 'warn', code: 'NET_LISTEN', text: `${found.text}; ${found.advice}` })
   return createTransport({
     identityPem: pem,
     dataDir: data,

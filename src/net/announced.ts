@@ -26,16 +26,31 @@ interface Place {
   readonly seeds: readonly string[]
 }
 
-/**
- * What keeps other hosts from dialling this node, though it listens for them; undefined: nothing that is seen from here, or it
- * is one of a fleet on one host.
- */
-export function unreachable({ listen, announce, seeds }: Place): string | undefined {
-  if (announce.length > 0 || listen.every(isLoopback)) return undefined
-  if (seeds.length > 0 && seeds.every(isLoopback)) return undefined
-  const addresses = listen.flatMap((address) => getThinWaistAddresses(multiaddr(address)))
-  if (!addresses.every(isLoopback)) return undefined
-  return `no other host can dial it at ${listen.join(', ')}: this host has no address but loopback`
+export interface Unreachable {
+  readonly text: string
+  readonly advice: string
 }
 
-export const UNREACHABLE_ADVICE = 'bring its network up, or set announce'
+/**
+ * What keeps other hosts from dialling this node, though it listens for them; undefined: nothing that is seen from here, or it
+ * is one of a fleet on one host. Where it is told what to announce, somebody may pass on to it what comes there, unless
+ * this host has addresses, but of the family alone on which it does not listen.
+ */
+export function unreachable({ listen, announce, seeds }: Place): Unreachable | undefined {
+  if (listen.every(isLoopback)) return undefined
+  if ([announce, seeds].some((list) => list.length > 0 && list.every(isLoopback))) return undefined
+  if (listen.some(leadsHere)) return undefined
+  const other = EVERYWHERE.find(leadsHere)
+  if (other === undefined && announce.length > 0) return undefined
+  const text = `no other host can dial it at ${listen.join(', ')}: this host has no address but loopback`
+  if (other === undefined) return { text, advice: 'bring its network up, or set announce' }
+  const family = other.startsWith('/ip6') ? 'IPv6' : 'IPv4'
+  const port = /\/tcp\/(\d+)/.exec(listen[0] as string)?.[1] ?? '0'
+  const advice = `add ${other.replace(/\d+$/, port)} to listen, or bring the rest of its network up`
+  return { text: `${text} there, and others of ${family}`, advice }
+}
+
+const EVERYWHERE = ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']
+
+/** One address at least that this stands for is beyond loopback. */
+const leadsHere = (address: string): boolean => !getThinWaistAddresses(multiaddr(address)).every(isLoopback)

@@ -100,8 +100,20 @@ test('a seed on IPv6 alone leaves its port to the HTTP, which is on 127.0.0.1', 
   const made = await json<Fleet>('init', 'six', ...at6)
   const seed = loadConfig(made.seedConfig, {}, new Map())
   expect([seed.listen, seed.api.listen]).toEqual([['/ip6/::/tcp/7480'], '127.0.0.1:7480'])
+  // Where nodes have IPv6 alone they would reach nobody else on the other.
+  expect(loadConfig(made.nodeConfig, {}, new Map()).listen).toEqual(['/ip6/::/tcp/0'])
   await refused(2, 'USAGE', '--port', 'init', 'both', ...at6, '--host', 'seed.example.net')
   expect(existsSync(at('both'))).toBe(false)
+})
+
+test('nodes of a seed that is reached on both families listen on both, those of a name on IPv4', async () => {
+  const listens = async (dir: string, ...hosts: string[]) => {
+    const { nodeConfig } = await json<Fleet>('init', dir, ...hosts.flatMap((host) => ['--host', host]))
+    return loadConfig(nodeConfig, {}, new Map()).listen
+  }
+  const both = ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']
+  expect(await listens('two', '10.0.0.1', '2001:db8::1', '10.0.0.2')).toEqual(both)
+  expect(await listens('named', 'seed.example.net')).toEqual(both.slice(0, 1))
 })
 
 test('init refuses more channel patterns than a root holds, before it writes anything', async () => {

@@ -14,7 +14,15 @@ import { argument, collect, wholeNumber } from '../arguments.ts'
 import { makeEmptyFolder, writeNew } from '../files.ts'
 import { nodeYaml, seedYaml } from '../fleet-files.ts'
 import { generatePrivateKey, type KeyPair } from '../generate-key.ts'
-import { addressOf, dialAddress, type Host, listenAddresses, parseHost, requireOther } from '../host.ts'
+import {
+  addressOf,
+  dialAddress,
+  type Host,
+  listenAddresses,
+  nodeListenAddresses,
+  parseHost,
+  requireOther,
+} from '../host.ts'
 import { saveKeyPair } from '../key-files.ts'
 import { out } from '../output.ts'
 import { payloadOf } from '../root-files.ts'
@@ -214,13 +222,15 @@ function writeConfigs(plan: Plan, seeds: readonly string[]): void {
     seeds: [],
     apiPort,
   })
-  const title = `A node of ${fleet}.`
+  const node = nodeYaml({
+    title: `A node of ${fleet}.`,
+    listen: nodeListenAddresses(hosts),
+    seeds,
+    channels: patterns,
+    apiPort: nodeApiPort(plan),
+  })
   writeNew(join(dir, 'seed.yaml'), seed, 0o644)
-  writeNew(
-    join(dir, 'node.yaml'),
-    nodeYaml({ title, seeds, channels: patterns, apiPort: nodeApiPort(plan) }),
-    0o644,
-  )
+  writeNew(join(dir, 'node.yaml'), node, 0o644)
 }
 
 function describe(plan: Plan, result: { fleetId: string; seedAddress: string }): string[] {

@@ -5,7 +5,7 @@ import type { Limits } from '../../limits.ts'
 import type { FleetId } from '../../model/ids.ts'
 import type { TrustRoot } from '../../model/root.ts'
 import { parseAddress } from '../../net/address.ts'
-import { UNREACHABLE_ADVICE, unreachable } from '../../net/announced.ts'
+import { unreachable } from '../../net/announced.ts'
 import { dialPublisher, type PublishConnection } from '../../net/dial.ts'
 import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
@@ -68,8 +68,8 @@ async function checkPort({ name, host, port, ipv6Only }: Place, state: StoreStat
 /** Others have an address to dial it at; whether they come through to it cannot be seen from here. */
 export function checkAnnounced(config: NodeConfig): Finding {
   const check = 'announced address'
-  const text = unreachable(config)
-  if (text !== undefined) return wrong(check, text, UNREACHABLE_ADVICE)
+  const found = unreachable(config)
+  if (found !== undefined) return wrong(check, found.text, found.advice)
   const { announce } = config
   return fine(check, announce.length > 0 ? announce.join(', ') : 'what it listens on')
 }

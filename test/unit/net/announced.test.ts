@@ -45,8 +45,10 @@ test.each([
 
 const NODE = { listen: WILD, announce: [], seeds: [SEED] }
 test('it says that no other host can dial it where loopback is all that a wildcard stands for', () => {
-  expect(unreachable(NODE)).toContain('no other host can dial it at /ip4/0.0.0.0/tcp/0, /ip6/::/tcp/7400')
-  expect(unreachable({ ...NODE, seeds: [] })).toContain('no other host can dial it')
+  const text = `no other host can dial it at ${WILD.join(', ')}: this host has no address but loopback`
+  const advice = 'bring its network up, or set announce'
+  expect(unreachable(NODE)).toEqual({ text, advice })
+  expect(unreachable({ ...NODE, seeds: [] })).toEqual({ text, advice })
   expect(checkAnnounced(NODE as unknown as NodeConfig)).toMatchObject({
     ok: false,
     advice: expect.stringContaining('announce'),
@@ -62,6 +64,29 @@ test.each([
   expect(unreachable({ ...NODE, ...more })).toBeUndefined()
   expect(checkAnnounced({ ...NODE, ...more } as unknown as NodeConfig)).toMatchObject({ ok: true })
 })
+
+test.each([
+  [['127.0.0.1', '::1', '2001:db8::1'], '/ip4/0.0.0.0/tcp/7400', 'IPv6', '/ip6/::/tcp/7400'],
+  [['127.0.0.1', '192.0.2.1', 'fe80::1'], '/ip6/::/tcp/0', 'IPv4', '/ip4/0.0.0.0/tcp/0'],
+])(
+  'of a host with %j that listens on %s it says that it has addresses of %s',
+  (has, listens, family, add) => {
+    withAddresses(...has)
+    const node = { ...NODE, listen: [listens] }
+    const found = {
+      text: `no other host can dial it at ${listens}: this host has no address but loopback there, and others of ${family}`,
+      advice: `add ${add} to listen, or bring the rest of its network up`,
+    }
+    // What is announced then leads to a port where nobody listens: so it is with a name that has an IPv6 address alone.
+    for (const announce of [[], ['/dns/seed.example.com/tcp/7400']]) {
+      expect(unreachable({ ...node, announce })).toEqual(found)
+      const finding = checkAnnounced({ ...node, announce } as unknown as NodeConfig)
+      expect(finding).toMatchObject({ ok: false, ...found })
+    }
+    // The first seed of a fleet on one host.
+    expect(unreachable({ ...node, announce: ['/ip4/127.0.0.1/tcp/7400'], seeds: [] })).toBeUndefined()
+  },
+)
 
 test('nor where one interface has an address', () => {
   withAddresses('127.0.0.1', '2a01:4f8::1')
