@@ -1,5 +1,6 @@
 // Judges the package as it would be published: packed, linted, installed into an empty folder without development
-// packages and without install scripts, and used there under Node 24 as a stranger would.
+// packages and without install scripts, and used there under Node 24 as a stranger would; then as docs/operations.md
+// installs it on a host, from the lock file.
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -69,6 +70,15 @@ try {
   await step('imported', () => {
     const text = "await import('confmesh'); await import('confmesh/client')"
     run(process.execPath, ['--input-type=module', '--eval', text], home)
+  })
+  await step('installed from the lock file, as docs/operations.md says', () => {
+    const [, page = ''] = readFileSync(join(root, 'docs/operations.md'), 'utf8').split('\n## Install\n')
+    const commands = /^```sh\n(.+?)^```$/ms.exec(page)?.[1] ?? 'exit 1'
+    const here = { 'confmesh-X.Y.Z.tgz': tarball, '/opt/': `${work}/`, '/usr/bin/': `${work}/` }
+    const text = Object.entries(here).reduce((all, [there, path]) => all.replaceAll(there, path), commands)
+    run('sh', ['-ec', text], root)
+    const said = run(process.execPath, [join(work, 'confmesh'), '--version'], work).trim()
+    if (said !== version) throw new Error(`it says ${said}, not ${version}`)
   })
   await step('a fleet of two: init, node, publish, read', () => publishAndRead(bin, join(work, 'fleet')))
 } catch (error) {

@@ -55,6 +55,13 @@ describe('docker/Dockerfile', () => {
     )
   })
 
+  test('has the versions of the lock file, and so has a host by docs/operations.md', () => {
+    const [, install] = /^## Install$.+?^```sh$(.+?)^```$/ms.exec(read('docs/operations.md')) ?? []
+    const [command = ''] = install?.match(/^npm ci .+$/m) ?? []
+    expect(finalStage.find((line) => line.includes('npm ci'))).toContain(` && ${command} `)
+    expect(install).toContain('\ncp package-lock.json ')
+  })
+
   test('sets the allocator as the service file does, whose settings the memory under attack is measured with', () => {
     const set = finalStage.find((line) => line.startsWith('ENV MALLOC_'))?.slice('ENV '.length)
     expect(set).toMatch(/^MALLOC_ARENA_MAX=1 /)
