@@ -115,6 +115,8 @@ export interface Journey {
   /** Undefined: its releases are ordered and kept here, or would be. Others are relayed only. */
   keptOut(channel: Channel): KeptOut | undefined
   envelope(release: ReleaseId): Uint8Array | undefined
+  /** Of a release whose envelope is here. */
+  channelOf(release: ReleaseId): Channel | undefined
   isWhole(release: ReleaseId): boolean
   /** Durable here: may be served. */
   hasBlock(digest: Digest): boolean

@@ -260,6 +260,10 @@ export class OwnJourney implements Journey {
     return this.#node.kept.get(release)?.envelope
   }
 
+  channelOf(release: ReleaseId): Channel | undefined {
+    return this.#node.kept.get(release)?.channel
+  }
+
   isWhole(release: ReleaseId): boolean {
     return this.#node.whole.has(release)
   }

@@ -23,6 +23,8 @@ import {
   counted,
   ENDED,
   ended,
+  equivocation,
+  heldHere,
   NOT_HERE,
   NOTHING_LACKS,
   placeTaken,
@@ -235,7 +237,7 @@ export class Submit implements Stage {
       this.#claims.end(step, release, false)
       accepted(step, overtaken, 'DUPLICATE')
     }
-    this.#acknowledge.onWhole(step, release)
+    this.#acknowledge.onWhole(step, journey, release)
     this.#lender.drop(step, release)
   }
 
@@ -288,8 +290,7 @@ export class Submit implements Stage {
     }
     if (journey.isWhole(release.id) && judged.verdict === 'DUPLICATE') {
       counted(step, 'DUPLICATE')
-      answer(step, id, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [this.#config.self] })
-      return
+      return answer(step, id, heldHere(this.#config))
     }
     if (!this.#submits.take(release.header.channel, step.now.monoMs)) {
       const text = 'too many releases of this channel in a minute'
@@ -348,7 +349,9 @@ export class Submit implements Stage {
   #refusalOf(journey: Journey, judged: Ingested): Refusal | undefined {
     const refusal = refusalOf(journey, this.#leases, judged)
     if (refusal !== undefined || judged.release === undefined) return refusal
-    return untaken(journey, this.#config, judged.release.header.channel)
+    const { id, header } = judged.release
+    const kept = untaken(journey, this.#config, header.channel)
+    return kept ?? (journey.isWhole(id) ? equivocation(journey, id) : undefined)
   }
 
   #whole(
@@ -367,12 +370,12 @@ export class Submit implements Stage {
 
   #await(step: Step, journey: Journey, { id, peer, session }: Ask, release: ReleaseId): void {
     const upload = this.#uploads.get(release)
-    const underWay =
-      upload !== undefined || this.#acknowledge.isPending(release) || this.#acknowledge.answered(release)
-    if (!underWay && journey.isWhole(release)) {
-      answer(step, id, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [this.#config.self] })
-      return
-    }
+    const isPending = upload !== undefined || this.#acknowledge.isPending(release)
+    const underWay = isPending || this.#acknowledge.answered(release)
+    const isHere = !isPending && journey.isWhole(release)
+    const refusal = isHere ? equivocation(journey, release) : undefined
+    if (refusal !== undefined) return refuse(step, id, peer, refusal)
+    if (isHere && !underWay) return answer(step, id, heldHere(this.#config))
     // Another seed names a release to us: pull it. Its envelope comes by gossip or sync. Only a seed is a second holder.
     const asSecond = !underWay && this.#config.submit && isAdmitted(session)
     // With a full disk it would be waited for in vain, and no third seed asked.

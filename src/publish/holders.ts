@@ -5,7 +5,7 @@
 import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { ReleaseId } from '../model/ids.ts'
-import { askSeed, type Seed } from './seeds.ts'
+import { askSeed, RefusedBySeed, type Seed } from './seeds.ts'
 
 /** The others stay behind them: one may have every block without the release. */
 export async function holdersFirst(
@@ -24,8 +24,8 @@ async function isHolder(seed: Seed, release: ReleaseId, limits: Limits): Promise
     const { type } = await askSeed(seed, { type: 'await', release }, ['done', 'noted'], limits)
     return type === 'done'
   } catch (error) {
-    // Refused: it does not. Silent: that is told when its turn comes.
-    if (isMeshError(error)) return false
-    throw error
+    if (!isMeshError(error)) throw error
+    // One that has it says so, too, where a twin holds its channel. Else it does not. Silent: that is told when its turn comes.
+    return error instanceof RefusedBySeed && error.code === 'ORDER_EQUIVOCATION'
   }
 }

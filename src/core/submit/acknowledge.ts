@@ -9,7 +9,7 @@ import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
 import type { Step } from '../step.ts'
-import { answer, type Refusal, refusedBy } from './answers.ts'
+import { answer, equivocation, heldHere, type Refusal, refusedBy } from './answers.ts'
 import { namedFirst } from './named-seeds.ts'
 import type { Upload } from './upload.ts'
 
@@ -45,6 +45,10 @@ interface Awaiter extends Asker {
 /** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
 const isPatient = ({ now, config }: Step, { askedMonoMs }: Pending): boolean =>
   now.monoMs - askedMonoMs >= config.limits.awaitMs / 2
+
+/** That it equivocates is said by a seed that has all of it. */
+const isHeldBy = (reply: PublishReply): boolean =>
+  reply.type === 'done' || (reply.type === 'refused' && reply.code === 'ORDER_EQUIVOCATION')
 
 /** By a newer one: no second seed pulls it any more. */
 function isReplaced(journey: Journey, release: ReleaseId, { channel }: Pending): boolean {
@@ -139,10 +143,10 @@ export class Acknowledge {
   }
 
   /** Pulled here for another seed, or fetched meanwhile. */
-  onWhole(step: Step, release: ReleaseId): void {
+  onWhole(step: Step, journey: Journey, release: ReleaseId): void {
     if (this.#pending.has(release) || !this.#awaiters.has(release)) return
-    const acknowledgedBy = [step.config.self]
-    this.#tell(step, release, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy })
+    const refusal = equivocation(journey, release)
+    this.#tell(step, release, refusal === undefined ? heldHere(step.config) : refusedBy(refusal))
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, reply: PublishReply): boolean {
@@ -151,7 +155,7 @@ export class Acknowledge {
     const [release, pending] = found
     const asked = [...pending.tried].at(-1)
     pending.request = undefined
-    if (reply.type === 'done' && asked !== undefined) {
+    if (isHeldBy(reply) && asked !== undefined) {
       pending.holders.add(asked)
       this.#settle(step, journey, release, pending)
     } else if (reply.type === 'noted' && asked !== undefined && isPatient(step, pending))
@@ -224,17 +228,10 @@ export class Acknowledge {
 
   #settle(step: Step, journey: Journey, release: ReleaseId, pending: Pending): void {
     this.#pending.delete(release)
-    const facts = journey.channel(pending.channel)
-    if (facts?.held === true && facts.floor.ids.includes(release)) {
-      const text = `another release was signed for the same place; ${pending.channel} is held until a greater one`
-      this.#final(step, release, refusedBy({ code: 'ORDER_EQUIVOCATION', text }))
-      return
-    }
+    const refusal = equivocation(journey, release)
     const acknowledgedBy = [...pending.holders].sort()
-    this.#final(step, release, { type: 'done', verdict: pending.verdict, acknowledgedBy })
-  }
-
-  #final(step: Step, release: ReleaseId, reply: PublishReply): void {
+    const done = { type: 'done', verdict: pending.verdict, acknowledgedBy } as const
+    const reply = refusal === undefined ? done : refusedBy(refusal)
     this.#answered.set(release, reply)
     this.#tell(step, release, reply)
   }

@@ -78,6 +78,13 @@ export const ENDED: Refusal = { code: 'ORDER_PLACE_TAKEN', text: 'the upload has
 /** Everything is here: what is left is to `await` the word that it is held. */
 export const NOTHING_LACKS: PublishReply = { type: 'need', pages: [], blocks: [] }
 
+/** Known and whole here; which other seeds hold it is not known. */
+export const heldHere = ({ self }: Pick<CoreConfig, 'self'>): PublishReply => ({
+  type: 'done',
+  verdict: 'DUPLICATE',
+  acknowledgedBy: [self],
+})
+
 const REFUSED: Partial<Record<Verdict, Refusal>> = {
   STALE: { code: 'ORDER_STALE', text: 'a newer release of this channel is known; publish on top of it' },
   STALE_EPOCH: {
@@ -162,6 +169,18 @@ export function placeTaken(journey: Journey, leases: LeaseTable, channel: Channe
     text: 'another release has this counter; sign anew with the next one',
     ...(envelope === undefined ? {} : { envelope }),
   }
+}
+
+/**
+ * Of a release that is here, where another one in its place is known, too: it counts nowhere before one of a greater place
+ * comes, and whoever brings it, now or again, is told so.
+ */
+export function equivocation(journey: Journey, release: ReleaseId): Refusal | undefined {
+  const channel = journey.channelOf(release)
+  const facts = channel === undefined ? undefined : journey.channel(channel)
+  if (facts?.held !== true || !facts.floor.ids.includes(release)) return undefined
+  const text = `another release was signed for the same place; ${channel} is held until a greater one`
+  return { code: 'ORDER_EQUIVOCATION', text }
 }
 
 /** One submission has its answer: accepted, known already, or the code of the refusal. */

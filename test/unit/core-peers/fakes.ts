@@ -96,6 +96,7 @@ export class FakeJourney implements Journey {
   channel = (channel: Channel) => this.facts.get(channel)
   keptOut = () => undefined
   envelope = (release: ReleaseId) => this.envelopes.get(release)
+  channelOf = () => undefined
   isWhole = () => false
   hasBlock = () => false
   readOnly = false

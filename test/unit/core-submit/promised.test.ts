@@ -1,9 +1,21 @@
 /** What a publisher is told is true when it hears it: of its place, of the content, and of what others signed. */
 import { expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
+import type { Snapshot } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
-import { gossip, type Made, make, OTHER, PEER, SELF, withLimits } from '../core/fleet.ts'
+import {
+  CHANNEL,
+  floorOf,
+  gossip,
+  type Made,
+  make,
+  OTHER,
+  PEER,
+  record,
+  SELF,
+  withLimits,
+} from '../core/fleet.ts'
 import { refusal, replies, requests, SubmitNode, writes } from './submit-node.ts'
 
 const made = make({ clock: { alice: 1 } })
@@ -54,7 +66,8 @@ test('Nor is one that was done and has lost a block: whoever awaits it hears so 
   expect(replies(last)).toContainEqual(done)
 })
 
-test('A release whose place another has got by the time that a second seed holds it is no success', () => {
+/** A release that is whole, and of which one more seed is asked whether it holds it; and a twin of it. */
+function besideASecond() {
   const node = new SubmitNode()
   node.settled(brought(node))
   node.connect(PEER, { seed: true })
@@ -66,10 +79,66 @@ test('A release whose place another has got by the time that a second seed holds
     .settled(node.ask({ type: 'block', release: next.id, bytes: next.block }))
     .filter((effect) => effect.kind === 'request')
   expect(second).toMatchObject({ peer: PEER, request: { message: { type: 'await' } } })
-  node.settled(node.handle(gossip(make({ clock: { alice: 2 }, text: 'a twin' }))))
+  return { node, next, second, twin: make({ clock: { alice: 2 }, text: 'a twin' }) }
+}
+
+test('A release whose place another has got by the time that a second seed holds it is no success', () => {
+  const { node, next, second, twin } = besideASecond()
+  node.settled(node.handle(gossip(twin)))
   node.ask({ type: 'await', release: next.id })
   const told = node.answer(second, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] })
   expect(refusal(told)).toBe('ORDER_EQUIVOCATION')
+})
+
+test('Nor is it where it is brought or awaited again, though it was one before the twin came', () => {
+  const { node, next, second, twin } = besideASecond()
+  node.answer(second, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] })
+  const ask = () => replies(node.ask({ type: 'await', release: next.id }))
+  expect(ask()).toEqual([{ type: 'done', verdict: 'NEW', acknowledgedBy: [PEER, SELF] }])
+  node.settled(node.handle(gossip(twin)))
+  const held = {
+    type: 'refused',
+    code: 'ORDER_EQUIVOCATION',
+    text: 'another release was signed for the same place; app/web is held until a greater one',
+  }
+  expect(ask()).toEqual([held])
+  for (let times = 0; times < 2; times += 1) {
+    const again = node.ask({ type: 'submit', envelope: next.envelope })
+    expect(replies(again)).toEqual([held])
+    expect(writes(again)).toEqual(['audit'])
+  }
+  expect(node.counted).toEqual(['NEW', 'NEW', 'ORDER_EQUIVOCATION', 'ORDER_EQUIVOCATION'])
+})
+
+test('Nor at a seed that was restarted since, nor where all of it came from elsewhere', () => {
+  const twin = make({ clock: { alice: 1 }, text: 'a twin' })
+  const ids = [made.id, twin.id].sort()
+  const stored: Partial<Snapshot> = {
+    floors: [{ ...floorOf(made), ids }],
+    channels: [record(ids)] as never,
+    envelopes: [made, twin].map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope })),
+    blocks: new Set(made.content.keys()),
+    whole: [made.id],
+  }
+  const restarted = new SubmitNode({}, stored)
+  expect(refusal(restarted.ask({ type: 'submit', envelope: made.envelope }))).toBe('ORDER_EQUIVOCATION')
+  expect(refusal(restarted.ask({ type: 'await', release: made.id }))).toBe('ORDER_EQUIVOCATION')
+
+  const node = new SubmitNode()
+  node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+  expect(replies(node.ask({ type: 'await', release: made.id }))).toEqual([])
+  const all = node.handle(gossip(made, [...made.content.values()]))
+  expect(replies([...all, ...node.settled(node.handle(gossip(twin)))])).toEqual([])
+  expect(refusal(node.persist(all))).toBe('ORDER_EQUIVOCATION')
+})
+
+test('A second seed that knows of the twin holds it all the same: no third is asked', () => {
+  const { node, next, second } = besideASecond()
+  node.connect(OTHER, { seed: true })
+  node.ask({ type: 'await', release: next.id })
+  const told = node.answer(second, { type: 'refused', code: 'ORDER_EQUIVOCATION', text: 'held' })
+  expect(told.map(({ kind }) => kind)).toEqual(['reply'])
+  expect(replies(told)).toEqual([{ type: 'done', verdict: 'NEW', acknowledgedBy: [PEER, SELF] }])
 })
 
 test('A submission whose last batch takes the disk for long is not given up', () => {

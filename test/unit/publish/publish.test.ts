@@ -300,6 +300,17 @@ test('What only seeds hold goes to one that holds it whole, whichever was reache
   }
 })
 
+test('A seed that has it, and a twin of it, is a holder: going back to one of two twins ends a hold', async () => {
+  const old = make({ clock: { alice: 1 } })
+  const [lacking, holder] = [empty(), new FakeSeed('b')]
+  lacking.next.set('await', [{ type: 'refused', code: 'FETCH_UNAVAILABLE', text: 'not submitted here' }])
+  holder.next.set('await', [{ type: 'refused', code: 'ORDER_EQUIVOCATION', text: 'held' }])
+  const content = contentAtSeeds(old.release)
+  await publish(options(lacking, { content, seeds: [lacking, holder], checkName: false }))
+  expect(lacking.asked).toEqual(['state', 'await'])
+  expect(holder.asked).toEqual(['state', 'await', 'submit', 'await'])
+})
+
 test('A signing command gets the bytes on stdin and gives the signature as base64; garbage is refused', async () => {
   const data = new TextEncoder().encode('DSSEv1 bytes')
   const sig = Buffer.from(ALICE.sign(data)).toString('base64')
