@@ -290,7 +290,7 @@ export class Submit implements Stage {
     }
     if (journey.isWhole(release.id) && judged.verdict === 'DUPLICATE') {
       counted(step, 'DUPLICATE')
-      return answer(step, id, heldHere(this.#config))
+      return answer(step, id, this.#acknowledge.again(step, release.id))
     }
     if (!this.#submits.take(release.header.channel, step.now.monoMs)) {
       const text = 'too many releases of this channel in a minute'

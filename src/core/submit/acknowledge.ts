@@ -9,7 +9,7 @@ import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
 import type { Step } from '../step.ts'
-import { answer, equivocation, heldHere, type Refusal, refusedBy } from './answers.ts'
+import { answer, equivocation, heldHere, NOTHING_LACKS, type Refusal, refusedBy } from './answers.ts'
 import { namedFirst } from './named-seeds.ts'
 import type { Upload } from './upload.ts'
 
@@ -130,6 +130,13 @@ export class Acknowledge {
 
   isPending(release: ReleaseId): boolean {
     return this.#pending.has(release)
+  }
+
+  /** To whoever brings again what is whole here: all who hold it by the last answer, or to await that with the one before. */
+  again(step: Step, release: ReleaseId): PublishReply {
+    if (this.#pending.has(release)) return NOTHING_LACKS
+    const answered = this.#answered.get(release)
+    return answered?.type === 'done' ? { ...answered, verdict: 'DUPLICATE' } : heldHere(step.config)
   }
 
   /** The upload ended in vain: whoever waits hears why. Submitting the same again starts afresh. */

@@ -132,6 +132,18 @@ test('Nor at a seed that was restarted since, nor where all of it came from else
   expect(refusal(node.persist(all))).toBe('ORDER_EQUIVOCATION')
 })
 
+test('Brought again while a second seed pulls it a release is awaited again; after that both hold it', () => {
+  const { node, next, second } = besideASecond()
+  const again = () => replies(node.ask({ type: 'submit', envelope: next.envelope }))
+  expect(again()).toEqual([{ type: 'need', pages: [], blocks: [] }])
+  expect(replies(node.ask({ type: 'await', release: next.id }))).toEqual([])
+  const both = { type: 'done', verdict: 'NEW', acknowledgedBy: [PEER, SELF] }
+  const told = node.answer(second, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] })
+  expect(replies(told)).toEqual([both])
+  expect(again()).toEqual([{ ...both, verdict: 'DUPLICATE' }])
+  expect(node.counted).toEqual(['NEW', 'NEW', 'DUPLICATE', 'DUPLICATE'])
+})
+
 test('A second seed that knows of the twin holds it all the same: no third is asked', () => {
   const { node, next, second } = besideASecond()
   node.connect(OTHER, { seed: true })
