@@ -83,6 +83,11 @@ export const PEERS: readonly WireBound[] = [
   ]),
   ...constants('core/submit/acknowledge.ts', acknowledge, [
     ['MAX_AWAITS_OF_ONE', 'questions of `maxAwaits`, of one peer or one host of strangers', PUBLISHER],
+    [
+      'MAX_ASKED',
+      'seeds asked at once whether they hold a release, one more in each such part of `acknowledgeMs`',
+      'the others: they are asked once one of these refuses, or fails',
+    ],
   ]),
   ...constants('core/submit/claims.ts', claims, [
     [

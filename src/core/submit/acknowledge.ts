@@ -1,6 +1,7 @@
 /**
  * A publisher is told `done` when the seed it uploaded to and one more hold the whole release durably. The second
- * seed is asked by the very question publishers ask (`await`): it pulls the release and answers once it is whole.
+ * seed is asked by the very question publishers ask (`await`): it pulls the release and answers once it is whole. Where
+ * one is slow others are asked beside it: the first that holds it counts.
  */
 import type { Limits } from '../../limits.ts'
 import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
@@ -18,6 +19,14 @@ type Accepted = 'NEW' | 'CONCURRENT' | 'DUPLICATE'
 /** Of one peer, or of one host of strangers, for one release: whoever asks has one question out, and one more once it dialled anew. */
 export const MAX_AWAITS_OF_ONE = 2
 
+/** Seeds asked at once for one release. They come one after another, so that all are asked in the time that a small one has. */
+export const MAX_ASKED = 3
+
+interface Asked {
+  readonly peer: PeerId
+  readonly atMonoMs: number
+}
+
 interface Pending {
   /** Who brought it. */
   readonly publisher: PeerId
@@ -26,8 +35,10 @@ interface Pending {
   readonly holders: Set<PeerId>
   readonly tried: Set<PeerId>
   readonly deadlineMonoMs: number
-  request: RequestId | undefined
-  askedMonoMs: number
+  /** Without an answer yet. */
+  readonly asked: Map<RequestId, Asked>
+  /** Then one more is asked. */
+  anotherMonoMs: number
 }
 
 /** Who waits for a release. */
@@ -43,8 +54,8 @@ interface Awaiter extends Asker {
 }
 
 /** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
-const isPatient = ({ now, config }: Step, { askedMonoMs }: Pending): boolean =>
-  now.monoMs - askedMonoMs >= config.limits.awaitMs / 2
+const isPatient = ({ now, config }: Step, { atMonoMs }: Asked): boolean =>
+  now.monoMs - atMonoMs >= config.limits.awaitMs / 2
 
 /** That it equivocates is said by a seed that has all of it. */
 const isHeldBy = (reply: PublishReply): boolean =>
@@ -84,8 +95,8 @@ export class Acknowledge {
       holders: new Set([step.config.self]),
       tried: new Set(),
       deadlineMonoMs: step.now.monoMs + allowedMs,
-      request: undefined,
-      askedMonoMs: 0,
+      asked: new Map(),
+      anotherMonoMs: 0,
     }
     this.#pending.set(release, pending)
     step.wakeAt(pending.deadlineMonoMs)
@@ -157,26 +168,21 @@ export class Acknowledge {
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, reply: PublishReply): boolean {
-    const found = this.#ofRequest(id)
+    const found = this.#taken(id)
     if (found === undefined) return false
-    const [release, pending] = found
-    const asked = [...pending.tried].at(-1)
-    pending.request = undefined
-    if (isHeldBy(reply) && asked !== undefined) {
-      pending.holders.add(asked)
+    const { release, pending, asked } = found
+    if (isHeldBy(reply)) {
+      pending.holders.add(asked.peer)
       this.#settle(step, journey, release, pending)
-    } else if (reply.type === 'noted' && asked !== undefined && isPatient(step, pending))
-      this.#ask(step, release, pending, asked)
+    } else if (reply.type === 'noted' && isPatient(step, asked)) this.#ask(step, release, pending, asked.peer)
     else this.#askOne(step, journey, release, pending)
     return true
   }
 
   onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
-    const found = this.#ofRequest(id)
+    const found = this.#taken(id)
     if (found === undefined) return false
-    const [release, pending] = found
-    pending.request = undefined
-    this.#askOne(step, journey, release, pending)
+    this.#askOne(step, journey, found.release, found.pending)
     return true
   }
 
@@ -185,7 +191,10 @@ export class Acknowledge {
     for (const [release, pending] of this.#pending) {
       if (pending.deadlineMonoMs <= now || isReplaced(journey, release, pending))
         this.#settle(step, journey, release, pending)
-      else step.wakeAt(pending.deadlineMonoMs)
+      else {
+        if (pending.anotherMonoMs <= now) this.#askOne(step, journey, release, pending)
+        step.wakeAt(Math.min(pending.deadlineMonoMs, pending.anotherMonoMs))
+      }
     }
     for (const [release, awaiters] of this.#awaiters) {
       const due = awaiters.filter(({ untilMonoMs }) => untilMonoMs <= now)
@@ -201,32 +210,43 @@ export class Acknowledge {
     else this.#awaiters.set(release, awaiters)
   }
 
-  #ofRequest(id: RequestId): [ReleaseId, Pending] | undefined {
-    for (const entry of this.#pending) if (entry[1].request === id) return entry
+  #taken(id: RequestId) {
+    for (const [release, pending] of this.#pending) {
+      const asked = pending.asked.get(id)
+      if (asked === undefined) continue
+      pending.asked.delete(id)
+      return { release, pending, asked }
+    }
     return undefined
   }
 
-  /** One more seed not tried yet, or an answer without. */
+  /**
+   * One more seed not tried yet, beside those that have not answered: it fetches what it stores anyway, and may have had
+   * this for long. Without one, an answer once no other is asked.
+   */
   #askOne(step: Step, journey: Journey, release: ReleaseId, pending: Pending): void {
+    pending.anotherMonoMs = step.now.monoMs + step.config.limits.acknowledgeMs / MAX_ASKED
+    step.wakeAt(pending.anotherMonoMs)
+    if (pending.asked.size === MAX_ASKED) return
     const seeds = [...journey.admitted()]
       .filter(({ peer, hello }) => hello.submit && peer !== step.config.self && !pending.tried.has(peer))
       .map(({ peer }) => peer)
     const { named, others } = namedFirst(step.config, seeds)
-    const from = named.length > 0 ? named : others
+    // Who only says that it is a seed would be the first to say that it holds this, too.
+    const asked = [...pending.asked.values()].map(({ peer }) => peer)
+    const from = named.length > 0 || namedFirst(step.config, asked).named.length > 0 ? named : others
     const seed = from[Math.floor(step.config.random() * from.length)]
-    if (seed === undefined) this.#settle(step, journey, release, pending)
-    else this.#ask(step, release, pending, seed)
+    if (seed !== undefined) this.#ask(step, release, pending, seed)
+    else if (pending.asked.size === 0) this.#settle(step, journey, release, pending)
   }
 
   #ask(step: Step, release: ReleaseId, pending: Pending, peer: PeerId): void {
-    // Last in the set is the one asked now.
-    pending.tried.delete(peer)
+    const id = step.nextRequest()
     pending.tried.add(peer)
-    pending.request = step.nextRequest()
-    pending.askedMonoMs = step.now.monoMs
+    pending.asked.set(id, { peer, atMonoMs: step.now.monoMs })
     step.emit({
       kind: 'request',
-      id: pending.request,
+      id,
       peer,
       request: { protocol: 'publish', message: { type: 'await', release } },
       timeoutMs: step.config.limits.publishDeadlineMs,

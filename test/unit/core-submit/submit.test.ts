@@ -261,8 +261,10 @@ test('A seed that the configuration names is told to pull, not a peer that only 
 
 test('Where the second seed turns out to be full, also while it is waited for, a third is told to pull', () => {
   const full = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
+  // Too early for a third to be asked beside a slow one.
+  const limits = withLimits({ acknowledgeMs: 2 * LIMITS.awaitMs })
   for (const isLater of [false, true]) {
-    const node = new SubmitNode()
+    const node = new SubmitNode({ limits })
     node.connect(PEER, { seed: true })
     node.connect(OTHER, { seed: true })
     const last = uploadedBesideTwo(node)

@@ -1,0 +1,110 @@
+/** A second seed that is slow: others are asked beside it, and the first that holds the release counts. */
+import { expect, test } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
+import { MAX_ASKED } from '../../../src/core/submit/acknowledge.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Address, PeerId } from '../../../src/model/ids.ts'
+import type { PublishReply } from '../../../src/model/messages.ts'
+import { make, SELF } from '../core/fleet.ts'
+import { ofKind, replies, requests, SubmitNode } from './submit-node.ts'
+
+const made = make({ clock: { alice: 1 } })
+const [A, B, C, D] = ['A', 'B', 'C', 'D'].map((name) => `12D3KooW${name}` as PeerId) as [
+  PeerId,
+  PeerId,
+  PeerId,
+  PeerId,
+]
+const EVERY_MS = LIMITS.acknowledgeMs / MAX_ASKED
+const done = (...by: PeerId[]) => ({ type: 'done', verdict: 'NEW', acknowledgedBy: by }) as const
+const held = { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [] } as const
+const full = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
+
+/** A release that is whole here, beside so many seeds, the first of which is asked; its publisher waits. */
+function beside(seeds: readonly PeerId[], named: readonly PeerId[] = []) {
+  const node = new SubmitNode({
+    seeds: named.map((peer) => `/ip4/10.0.0.2/tcp/7400/p2p/${peer}` as Address),
+  })
+  for (const peer of seeds) node.connect(peer, { seed: true })
+  const asked = new Map<string, Effect>()
+  const note = (effects: readonly Effect[]) => {
+    for (const request of ofKind(effects, 'request')) asked.set(request.peer, request)
+    return effects
+  }
+  let effects = node.ask({ type: 'submit', envelope: made.envelope })
+  while (requests(effects)[0]?.startsWith('lease') === true)
+    effects = node.answer(effects[0], { type: 'noted' })
+  node.settled(effects)
+  node.ask({ type: 'page', release: made.id, bytes: made.page })
+  const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+  expect(requests(note(last))).toEqual(['await A'])
+  expect(node.ask({ type: 'await', release: made.id })).toEqual([])
+  return {
+    tick: (afterMs: number) => note(node.tick(afterMs)),
+    answer: (peer: PeerId, reply: PublishReply) => note(node.answer(asked.get(peer), reply)),
+    fail: (peer: PeerId) => {
+      const request = asked.get(peer)
+      if (request?.kind !== 'request') throw new Error('it was not asked')
+      return note(node.handle({ kind: 'requestFailed', id: request.id, code: 'NET_TIMEOUT' }))
+    },
+  }
+}
+
+test('Another is asked after a third of the time, and the first that holds it counts', () => {
+  const { tick, answer } = beside([A, B])
+  expect(tick(EVERY_MS - 1)).toEqual([])
+  const another = tick(1)
+  expect(another).toMatchObject([
+    { kind: 'request', peer: B, request: { message: { type: 'await', release: made.id } } },
+  ])
+  const told = answer(B, held)
+  expect(told.map(({ kind }) => kind)).toEqual(['reply'])
+  expect(replies(told)).toEqual([done(B, SELF)])
+  // The slow one has nothing to add, nor is anybody asked any more.
+  expect(answer(A, held)).toEqual([])
+  expect(tick(LIMITS.acknowledgeMs)).toEqual([])
+})
+
+test('So does the slow one, where it is the first after all', () => {
+  const { tick, answer } = beside([A, B])
+  tick(EVERY_MS)
+  expect(replies(answer(A, held))).toEqual([done(A, SELF)])
+})
+
+test('So many are asked at once and no more, the next where one of them refuses or fails', () => {
+  const { tick, answer, fail } = beside([A, B, C, D])
+  expect(tick(EVERY_MS - 1)).toEqual([])
+  expect(requests(answer(A, full))).toEqual(['await B'])
+  // Each has its time, however it came to be asked.
+  expect(tick(1)).toEqual([])
+  expect(requests(tick(EVERY_MS))).toEqual(['await C'])
+  expect(fail(B).map((effect) => requests([effect])[0])).toEqual(['await D'])
+  // Two are left, which both may hold it yet.
+  expect(answer(C, full)).toEqual([])
+  expect(replies(answer(D, full))).toEqual([done(SELF)])
+})
+
+test('All that are asked may be slow: the time is over when it is over', () => {
+  const { tick } = beside([A, B, C, D])
+  const asked = Array.from({ length: MAX_ASKED - 1 }, () => requests(tick(EVERY_MS)))
+  expect(asked).toEqual([['await B'], ['await C']])
+  expect(tick(EVERY_MS)).toEqual([])
+  expect(replies(tick(LIMITS.acknowledgeMsPerMib))).toEqual([done(SELF)])
+})
+
+test('One that says “not yet” in time is asked again beside the others', () => {
+  const { tick, answer } = beside([A, B])
+  expect(requests(tick(LIMITS.awaitMs / 2))).toEqual(['await B'])
+  const again = answer(A, { type: 'noted' })
+  expect(again.map(({ kind }) => kind)).toEqual(['request'])
+  expect(requests(again)).toEqual(['await A'])
+  expect(replies(answer(A, held))).toEqual([done(A, SELF)])
+})
+
+test('Beside one that the configuration names nobody is asked who only says that it is a seed', () => {
+  const { tick, fail } = beside([A, B, C], [A, C])
+  expect(requests(tick(EVERY_MS))).toEqual(['await C'])
+  expect(tick(EVERY_MS)).toEqual([])
+  expect(fail(A)).toEqual([])
+  expect(requests(fail(C))).toEqual(['await B'])
+})
