@@ -134,7 +134,8 @@ export class Claims {
     const claim = this.#claims.get(asked.release)
     if (claim === undefined) return true
     if (reply.type === 'refused' && this.#proves(step, journey, claim, asked.peer, reply.envelope)) {
-      const text = 'another release has this counter at another seed; sign anew with the next one'
+      const text =
+        'another release has this counter, or a greater one, at another seed; sign anew with the next'
       this.#lose(step, journey, claim, {
         code: 'ORDER_PLACE_TAKEN',
         text,

@@ -2,10 +2,10 @@
 import type { Code } from '../../errors.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
 import type { RequestId, Ticket } from '../events.ts'
-import type { Journey } from '../journey.ts'
+import type { Ingested, Journey } from '../journey.ts'
 import { isAdmitted, type Session } from '../session.ts'
 import type { Step } from '../step.ts'
-import { answer, refusalOf, refuse } from './answers.ts'
+import { answer, placeTaken, type Refusal, refusalOf, refuse } from './answers.ts'
 import type { LeaseTable } from './leases.ts'
 
 interface From {
@@ -34,7 +34,7 @@ export class Lender {
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     const refusal = refusalOf(journey, this.#table, judged)
     if (refusal !== undefined || judged.release === undefined) {
-      if (refusal !== undefined) refuse(step, id, peer, refusal, false, judged)
+      if (refusal !== undefined) refuse(step, id, peer, this.#proven(journey, refusal, judged), false, judged)
       return
     }
     const release = judged.release.id
@@ -55,6 +55,13 @@ export class Lender {
     const ticket = step.nextTicket()
     this.#written.set(ticket, { id, peer, release })
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'lease', lease }], sync: true })
+  }
+
+  /** A seed that is behind believes no other that a release is stale: the newer one shows it. */
+  #proven(journey: Journey, refusal: Refusal, { release }: Ingested): Refusal {
+    if (refusal.code !== 'ORDER_STALE' || release === undefined) return refusal
+    const { envelope } = placeTaken(journey, this.#table, release.header.channel)
+    return envelope === undefined ? refusal : { ...refusal, envelope }
   }
 
   /** Said only now: a lease that a crash forgets would be lent twice. */

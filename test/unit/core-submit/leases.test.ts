@@ -3,7 +3,8 @@ import type { Snapshot } from '../../../src/core/snapshot.ts'
 import { SILENT_MS } from '../../../src/core/submit/claims.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
-import { CHANNEL, make, OTHER, PEER } from '../core/fleet.ts'
+import type { PublishReply } from '../../../src/model/messages.ts'
+import { CHANNEL, gossip, make, OTHER, PEER } from '../core/fleet.ts'
 import { ofKind, refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
 const mine = make({ clock: { alice: 1 }, text: 'mine' })
@@ -135,6 +136,21 @@ test('A proven refusal frees what was taken and is passed on with its proof', ()
   const after = node.answer(second[0], taken)
   expect(requests(after)).toEqual(['free other'])
   expect(replies(after)).toMatchObject([{ code: 'ORDER_PLACE_TAKEN', envelope: theirs.envelope }])
+  expect(writes(after)).toEqual(['audit'])
+})
+
+test('A seed that is behind takes no release that another knows to be stale: its publisher is shown what is newer', () => {
+  const newer = make({ clock: { alice: 2 }, text: 'newer' })
+  const ahead = seeds()
+  ahead.settled(ahead.handle(gossip(newer)))
+  const [refused] = replies(ahead.ask({ type: 'lease', envelope: mine.envelope }, PEER))
+  expect(refused).toMatchObject({ type: 'refused', code: 'ORDER_STALE', envelope: newer.envelope })
+  const behind = new SubmitNode()
+  behind.connect(PEER, { seed: true })
+  const [asked] = behind.ask({ type: 'submit', envelope: mine.envelope })
+  const after = behind.answer(asked, refused as PublishReply)
+  expect(after.map(({ kind }) => kind).sort()).toEqual(['persist', 'reply'])
+  expect(replies(after)).toMatchObject([{ code: 'ORDER_PLACE_TAKEN', envelope: newer.envelope }])
   expect(writes(after)).toEqual(['audit'])
 })
 
