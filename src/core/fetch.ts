@@ -157,9 +157,9 @@ export class Fetch {
     return this.#jobs.all().flatMap((job) => (job.isReading ? [job.release.id] : []))
   }
 
-  /** Missing here, and asked for, written or to be asked for. */
+  /** Missing here, and asked for, written or to be asked for: of a disk that takes nothing nobody waits for it. */
   isComing(digest: Digest): boolean {
-    return this.#writing.has(digest) || this.#jobs.naming(digest).some((job) => job.missing.has(digest))
+    return this.#writing.has(digest) || (!this.#isReadOnly && this.#jobs.areWithout(digest))
   }
 
   isAskedOf(digest: Digest, peer: PeerId): boolean {

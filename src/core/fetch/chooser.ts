@@ -35,6 +35,9 @@ export interface Choice {
   readonly last?: true
 }
 
+/** Without a block for so long something else is done; and what may be asked of whom. */
+type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'rescueMs'> & { readonly isOpen: IsOpen }
+
 /** What a gateway has to bring in first of a job. */
 export interface JobDuty {
   /** Places that other regions wait for here. */
@@ -158,12 +161,12 @@ export class Chooser {
     job: FetchJob,
     sessions: readonly AdmittedSession[],
     now: Now,
-    { doubtMs, stuckMs, isOpen }: Pick<Patience, 'doubtMs' | 'stuckMs'> & { isOpen: IsOpen },
+    { doubtMs, stuckMs, rescueMs, isOpen }: Going,
   ): Iterable<Choice> {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
-    const isStuck = now.monoMs - job.progressMonoMs >= this.#config.limits.rescueMs
+    const isStuck = now.monoMs - job.progressMonoMs >= rescueMs
     const around = this.#upstream.around(sessions, journey.region, isOpen, isStuck)
     const isHome = around.home === journey.region
     const relied = isHome ? this.#sources.isProven : this.#sources.counts

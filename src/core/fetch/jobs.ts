@@ -50,6 +50,11 @@ export class Jobs {
     return this.#naming.get(digest) ?? NONE
   }
 
+  /** Some of them. */
+  areWithout(digest: Digest): boolean {
+    return this.naming(digest).some((job) => job.missing.has(digest))
+  }
+
   add(job: FetchJob): void {
     this.#jobs.set(job.release.id, job)
     this.#begun.set(job, { turn: this.#turns++, alone: [job] })

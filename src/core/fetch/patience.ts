@@ -85,6 +85,11 @@ export class Patience {
     return Math.min(Math.max(rescueMs, 2 * this.#usualMs('near')), blockDeadlineMs)
   }
 
+  /** And before whoever is only busy over a border is waited for no longer: where blocks take long there, too, that is no sign. */
+  get farRescueMs(): number {
+    return Math.min(Math.max(this.rescueMs, 2 * this.#usualMs('border')), this.#limits.blockDeadlineMs)
+  }
+
   /** False: too many blocks were asked for twice of late. */
   hedge(): boolean {
     if (this.#allowed < 1) return false

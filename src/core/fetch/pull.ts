@@ -192,11 +192,8 @@ export class Pull {
     const sessions = storing(job, candidates)
     const { doubtMs, stuckMs } = this.#patience
     const isOpen = (session: AdmittedSession) => !this.#waits(job, this.#wayOf(session), monoMs)
-    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, {
-      doubtMs,
-      stuckMs,
-      isOpen,
-    })) {
+    const going = { doubtMs, stuckMs, rescueMs: this.#patience.farRescueMs, isOpen }
+    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, going)) {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
     }
@@ -290,6 +287,7 @@ export class Pull {
       sinceMonoMs: step.now.monoMs,
       bytes: job.size(place),
       way: wayTo(choice),
+      seed,
       takeOver: takeOver === true,
       failed,
       ...(rescue && { rescue: job.rescue }),
@@ -324,7 +322,7 @@ export class Pull {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
         if (asked.way === 'border') this.#sources.putOff(peer, untilMonoMs, monoMs)
-        else this.#sources.busy(peer, untilMonoMs)
+        else this.#sources.busy(peer, untilMonoMs, monoMs)
         return step.wakeAt(untilMonoMs)
       }
       case 'redirect':

@@ -20,6 +20,8 @@ export const MAX_BUSY = 4
 const MAX_PUT_OFF = 1.5
 /** And so often a seed near may lack what it is asked for before far ones are asked: for 750 ms it may have yet to hear of the release. */
 export const MAX_LACKED = 4
+/** And for so long it may be busy with nothing to give: as late as a block may be over a border by which it comes to a seed. */
+const MAX_BUSY_MS = 5_000
 
 interface Lacking {
   readonly saidMonoMs: number
@@ -64,10 +66,9 @@ export class Sources {
     return !this.#silent.has(peer) && !this.#lacking.has(peer)
   }
 
-  /** It is left alone for having too much to do for now, and no longer than an honest one may ask for. */
+  /** It is left alone for having too much to do for now. */
   isOnlyBusy(peer: PeerId, monoMs: number): boolean {
-    const leftMs = (this.#avoided.get(peer) ?? 0) - monoMs
-    return this.#tooBusy.has(peer) && leftMs <= MAX_PUT_OFF * this.#limits.avoidPeerMs
+    return this.#tooBusy.has(peer) && this.#isBriefly(peer, monoMs)
   }
 
   /** It was silent, or announced what it lacked, and gave nothing since: its part is for whoever comes next. */
@@ -75,9 +76,17 @@ export class Sources {
     return this.#silent.has(peer) || this.#false.has(peer)
   }
 
-  /** Neither was it silent, nor did it lack what it was asked for again and again, since it gave something. */
-  isAwaited(peer: PeerId): boolean {
-    return !this.#silent.has(peer) && (this.#lacking.get(peer)?.times ?? 0) < MAX_LACKED
+  /** Neither was it silent, nor lacked it what it was asked for again and again, nor was it busy all the time, since it gave something. */
+  isAwaited(peer: PeerId, monoMs: number): boolean {
+    if (this.#silent.has(peer) || (this.#lacking.get(peer)?.times ?? 0) >= MAX_LACKED) return false
+    const busy = this.#busy.get(peer)
+    const busyMs = busy === undefined ? 0 : busy.lastMonoMs - busy.sinceMonoMs
+    return busyMs < MAX_BUSY_MS && this.#isBriefly(peer, monoMs)
+  }
+
+  /** It is left alone for no longer than an honest one may ask for. */
+  #isBriefly(peer: PeerId, monoMs: number): boolean {
+    return (this.#avoided.get(peer) ?? 0) - monoMs <= MAX_PUT_OFF * this.#limits.avoidPeerMs
   }
 
   /** Dead, as far as one can tell: whoever is only slow still says what it has. */
@@ -85,6 +94,8 @@ export class Sources {
     return this.#mute.has(peer)
   }
 
+  /** When each said first and last that it is busy, of those that gave nothing since. */
+  readonly #busy = new Map<PeerId, { readonly sinceMonoMs: number; readonly lastMonoMs: number }>()
   /** Over a border, and the last word of each. */
   readonly #tooBusy = new Set<PeerId>()
 
@@ -132,6 +143,7 @@ export class Sources {
     this.#vain.delete(peer)
     this.#silent.delete(peer)
     this.#lacking.delete(peer)
+    this.#busy.delete(peer)
   }
 
   /** It gave wrong bytes of it. */
@@ -140,12 +152,12 @@ export class Sources {
   }
 
   /**
-   * It said that it lacks what it was asked for: its word counts no longer, and it is asked later. A neighbour that will
-   * announce what it gets each time more so; a seed, or whoever is over a border, announces nothing, and may have it any
-   * moment.
+   * It said that it lacks what it was asked for: its word counts no longer, and it is asked later, each time more so: a
+   * neighbour will announce what it gets, and two gateways over a border that are asked in turn have to be left alone at the
+   * same time for a seed to be asked. A seed announces nothing, and may have it any moment.
    */
   lacks(
-    { release, peer, sinceMonoMs, way }: Pick<Asked, 'release' | 'peer' | 'sinceMonoMs' | 'way'>,
+    { release, peer, sinceMonoMs, seed }: Pick<Asked, 'release' | 'peer' | 'sinceMonoMs' | 'seed'>,
     monoMs: number,
     place?: number,
   ): void {
@@ -158,13 +170,17 @@ export class Sources {
     // What it was asked for before it said so last tells nothing new.
     if (last !== undefined && sinceMonoMs <= last.saidMonoMs) return
     const leastMs = this.#limits.avoidPeerMs / 4
-    const ms = way === 'near' ? Math.min(MAX_AVOID_MS, 2 * (last?.ms ?? leastMs / 2)) : leastMs
+    const ms = seed ? leastMs : Math.min(MAX_AVOID_MS, 2 * (last?.ms ?? leastMs / 2))
     this.#lacking.set(peer, { saidMonoMs: monoMs, times: (last?.times ?? 0) + 1, ms })
     this.avoid(peer, monoMs + ms)
   }
 
-  busy(peer: PeerId, untilMonoMs: number): void {
+  busy(peer: PeerId, untilMonoMs: number, monoMs: number): void {
     this.#mute.delete(peer)
+    const before = this.#busy.get(peer)
+    // Long ago it was another time.
+    const isOn = before !== undefined && monoMs - before.lastMonoMs <= 2 * this.#limits.blockDeadlineMs
+    this.#busy.set(peer, { sinceMonoMs: isOn ? before.sinceMonoMs : monoMs, lastMonoMs: monoMs })
     this.#vain.set(peer, (this.#vain.get(peer) ?? 0) + 1)
     this.avoid(peer, untilMonoMs)
   }
@@ -174,7 +190,7 @@ export class Sources {
     this.#mute.delete(peer)
     if (this.isAvoided(peer, monoMs)) return this.avoid(peer, untilMonoMs)
     this.#tooBusy.add(peer)
-    this.busy(peer, untilMonoMs)
+    this.busy(peer, untilMonoMs, monoMs)
   }
 
   /** It is left alone for a while, each time longer until it gives something. */
@@ -233,6 +249,7 @@ export class Sources {
     this.#mute.delete(peer)
     this.#false.delete(peer)
     this.#tooBusy.delete(peer)
+    this.#busy.delete(peer)
     this.#parts -= this.#inPart.get(peer)?.size ?? 0
     this.#inPart.delete(peer)
     for (const holders of this.#fetched.values()) holders.forget(peer)

@@ -65,7 +65,7 @@ export class Upstream {
       if (of !== 'the seed') return of
     }
     const load = ({ peer }: AdmittedSession): number => this.#sources.load(peer)
-    const free = this.#seeds(journey.region, around).filter((seed) => this.#isFree(seed, around, now))
+    const free = this.#seeds(journey.region, around, now).filter((seed) => this.#isFree(seed, around, now))
     const seed = free.sort((a, b) => load(a) - load(b))[0]
     return seed && { session: seed, last: false }
   }
@@ -101,11 +101,11 @@ export class Upstream {
 
   /**
    * Those of this region: what a far one gives enters it a second time. All of them once each near one is silent, says
-   * again and again that it has nothing, or its way is closed; one that is busy is only later.
+   * again and again that it has nothing, has been busy for long, or its way is closed.
    */
-  #seeds(region: string, { seeds, isOpen }: Around): readonly AdmittedSession[] {
+  #seeds(region: string, { seeds, isOpen }: Around, now: Now): readonly AdmittedSession[] {
     const near = seeds.filter(({ hello }) => regionOf(hello.region) === region)
-    const isAwaited = (one: AdmittedSession) => isOpen(one) && this.#sources.isAwaited(one.peer)
+    const isAwaited = (one: AdmittedSession) => isOpen(one) && this.#sources.isAwaited(one.peer, now.monoMs)
     return near.some(isAwaited) ? near : seeds
   }
 }

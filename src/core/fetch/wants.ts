@@ -14,6 +14,7 @@ export interface Asked {
   readonly bytes: number
   /** Over a region border it may stand until the other side has it. */
   readonly way: Way
+  readonly seed: boolean
   /** Another's to bring in. */
   readonly takeOver: boolean
   /** Of a seed that sent this node on before, in vain. */

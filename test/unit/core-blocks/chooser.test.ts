@@ -77,7 +77,7 @@ test('where no gateway that is linked stores the channel, or all lied or give no
     if (at % 4 === 2) sources.silent(one, 0)
     if (at % 4 === 3) {
       sources.announced(job.release.id, one, { whole: true })
-      sources.lacks({ release: job.release.id, peer: one, sinceMonoMs: 0, way: 'near' }, 0, 3)
+      sources.lacks({ release: job.release.id, peer: one, sinceMonoMs: 0, seed: false }, 0, 3)
     }
   }
   link(journey, 'seed', { region: journey.region, submit: true })

@@ -170,6 +170,8 @@ export function fetcher({
     timedOut,
     left,
     duty: fetch.duty,
+    isComing: (digest: Digest) => fetch.isComing(digest),
+    storeMode: (isReadOnly: boolean) => run((step, journey) => fetch.onStoreMode(step, journey, isReadOnly)),
     effects,
     failures,
     own: digests.filter(isOwn),

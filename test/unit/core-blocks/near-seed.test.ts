@@ -1,6 +1,6 @@
 /** A region with a seed of its own, and links to one of another region: what the far one gives crosses the border. */
 import { expect, test } from 'vitest'
-import { MAX_LACKED } from '../../../src/core/fetch/sources.ts'
+import { MAX_LACKED, Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, SEED, SELF, type Want } from './fetcher.ts'
@@ -42,6 +42,35 @@ test('however often it is busy', () => {
     open = [...again, ...node.tick(STEP_MS)]
     expect(to(open, FAR)).toEqual([])
   }
+})
+
+test.each([
+  ['busy with nothing to give for more than five seconds', 'busyRetryMs', 5_500],
+  ['to be left alone for longer than an honest one asks for', 'blockDeadlineMs', 500],
+] as const)('but not where it is %s', (_, pause, withinMs) => {
+  const { node, wants } = between()
+  let open = wants
+  let most = 0
+  for (let ms = 0; ms < withinMs; ms += STEP_MS) {
+    const busy = { type: 'busy', retryAfterMs: LIMITS[pause] } as const
+    const again = to(open, SEED).flatMap(({ id }) => node.answer(id, busy))
+    // A rescue is for a block or two.
+    const rescued = to(open, FAR).flatMap(node.give)
+    open = [...again, ...rescued, ...node.tick(STEP_MS)]
+    most = Math.max(most, to(open, FAR).length)
+  }
+  expect(most).toBeGreaterThanOrEqual(LIMITS.maxWantsPerSeed / 2)
+})
+
+test('that it was busy long ago does not count', () => {
+  const sources = new Sources(LIMITS)
+  sources.busy(SEED, 10, 0)
+  sources.busy(SEED, 60_010, 60_000)
+  expect(sources.isAwaited(SEED, 60_000)).toBe(true)
+  sources.busy(SEED, 66_010, 66_000)
+  expect(sources.isAwaited(SEED, 66_000)).toBe(false)
+  sources.brokeSilence(SEED)
+  expect(sources.isAwaited(SEED, 66_000)).toBe(true)
 })
 
 test('or lacks it, as it has yet to hear of the release; but then, and until it gives something, of a far one as well', () => {

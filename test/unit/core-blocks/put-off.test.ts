@@ -109,6 +109,32 @@ test('nor longer than until nothing has come for a while', () => {
   expect(toOf(open)).toEqual(new Set([SEED]))
 })
 
+test('nor for ever two that lack it in turn, each while the other may be asked again', () => {
+  const { node, wants } = fed(ABROAD.slice(0, 2), 2)
+  let open = wants.map((want) => ({ want, dueMs: 300 }))
+  const asked: Want[] = []
+  for (let ms = 0; ms < 3_000; ms += 10) {
+    const due = open.filter(({ dueMs }) => dueMs <= ms)
+    open = open.filter((one) => !due.includes(one))
+    const next = [...due.flatMap(({ want }) => node.answer(want.id, { type: 'gone' })), ...node.tick(10)]
+    asked.push(...next)
+    open.push(...next.map((want) => ({ want, dueMs: ms + 300 })))
+  }
+  expect(toOf(asked)).toEqual(new Set([...ABROAD.slice(0, 2), SEED]))
+})
+
+test('where blocks take long over the border, one that is busy is waited for as much longer', () => {
+  const [one] = ABROAD
+  const { node, wants } = fed([one as PeerId], 12)
+  let open = [...wants, ...node.tick(700)].filter(({ to }) => to === one)
+  open = [...open.slice(4), ...open.slice(0, 4).flatMap(node.give)]
+  for (let ms = 0; ms < 2 * LIMITS.rescueMs; ms += 50) {
+    open = [...open.flatMap(({ id }) => node.answer(id, BUSY)), ...node.tick(50)]
+    // by entry: a rescue is for a block or two
+    expect(open.filter(({ to }) => to === SEED).length).toBeLessThan(3)
+  }
+})
+
 test('that one lacked something long ago is no reason not to wait for it when it is busy', () => {
   const { node, wants } = fed(ABROAD, 40)
   const [first, second] = ABROAD

@@ -5,9 +5,10 @@ import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
 import { Serve } from '../../../src/core/serve.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { coreConfig } from '../core/fleet.ts'
 import { FakeJourney, hex, peer } from '../core-peers/fakes.ts'
+import { fetcher, SELF } from './fetcher.ts'
 
 test('what a peer may announce is its own anew once it has gone and come back', () => {
   const config = coreConfig({ limits: { ...LIMITS, announcementsBurst: 1, announcementsPerSecond: 0 } })
@@ -30,4 +31,15 @@ test('what a peer may announce is its own anew once it has gone and come back', 
   serve.onDisconnected(peer('a'))
   serve.onRequest(step, journey, event)
   expect(heard).toHaveLength(2)
+})
+
+test('what is missing does not come while the disk takes nothing: nobody waits for it here', () => {
+  const node = fetcher({ blocks: 20, gateways: [SELF] })
+  for (const page of node.started) node.give(page)
+  const digest = node.own.at(-1) as Digest
+  expect(node.isComing(digest)).toBe(true)
+  node.storeMode(true)
+  expect(node.isComing(digest)).toBe(false)
+  node.storeMode(false)
+  expect(node.isComing(digest)).toBe(true)
 })

@@ -13,7 +13,7 @@ const asked = (of: PeerId, sinceMonoMs = 0) => ({
   release: release(1),
   peer: of,
   sinceMonoMs,
-  way: 'near' as const,
+  seed: false,
 })
 const lastPlace = { whole: false, ranges: [(1 << 20) - 1, 1] }
 
@@ -118,9 +118,9 @@ test('nor once it lacked what it had announced, however often it says so again',
 test('nor while it is too busy again and again', () => {
   const sources = new Sources(LIMITS)
   sources.announced(release(1), A, { whole: true })
-  for (let n = 0; n < 3; n += 1) sources.busy(A, n)
+  for (let n = 0; n < 3; n += 1) sources.busy(A, n, n)
   expect(sources.counts(A)).toBe(true)
-  sources.busy(A, 3)
+  sources.busy(A, 3, 3)
   expect(sources.counts(A)).toBe(false)
 })
 
@@ -151,7 +151,7 @@ test('a neighbour that lacks what it is asked for is left alone for twice as lon
 
 test('a seed that lacked something and gives something since answers as before', () => {
   const sources = new Sources(LIMITS)
-  sources.lacks({ ...asked(A), way: 'seed' }, 0)
+  sources.lacks({ ...asked(A), seed: true }, 0)
   expect(sources.answers(A)).toBe(false)
   sources.brokeSilence(A)
   expect(sources.answers(A)).toBe(true)
@@ -159,7 +159,7 @@ test('a seed that lacked something and gives something since answers as before',
 
 test.each([
   ['gives a block', (sources: Sources) => sources.gave(release(1), A)],
-  ['says that it is busy', (sources: Sources) => sources.busy(A, 0)],
+  ['says that it is busy', (sources: Sources) => sources.busy(A, 0, 0)],
   ['announces anything', (sources: Sources) => sources.announced(release(1), A, { whole: true, ranges: [] })],
   ['is gone', (sources: Sources) => sources.forgetPeer(A)],
 ])('a peer that was silent is mute until it %s', (_, speaks) => {

@@ -6,7 +6,7 @@ import { hex, peer } from '../core-peers/fakes.ts'
 const digest = hex('a')
 const want = (from: string) => ({
   ...{ digest, release: hex('e') as string as ReleaseId, peer: peer(from), sinceMonoMs: 0, bytes: 10 },
-  ...{ way: 'seed' as const, takeOver: false, failed: false },
+  ...{ way: 'seed' as const, seed: true, takeOver: false, failed: false },
 })
 
 test('a want that was let go and asked anew of the same peer ends with the second question, not the first', () => {
