@@ -24,11 +24,11 @@ import {
   ENDED,
   ended,
   equivocation,
-  heldHere,
   NOT_HERE,
   NOTHING_LACKS,
   placeTaken,
   type Refusal,
+  ranked,
   refusalOf,
   refuse,
   untaken,
@@ -235,7 +235,7 @@ export class Submit implements Stage {
       // It came from elsewhere: its publisher, who may be gone, has nothing more to bring.
       for (const id of this.#uploads.close(overtaken)) answer(step, id, NOTHING_LACKS)
       this.#claims.end(step, release, false)
-      accepted(step, overtaken, 'DUPLICATE')
+      accepted(step, overtaken, ranked(journey, release, 'DUPLICATE'))
     }
     this.#acknowledge.onWhole(step, journey, release)
     this.#lender.drop(step, release)
@@ -289,8 +289,8 @@ export class Submit implements Stage {
       return
     }
     if (journey.isWhole(release.id) && judged.verdict === 'DUPLICATE') {
-      counted(step, 'DUPLICATE')
-      return answer(step, id, this.#acknowledge.again(step, release.id))
+      counted(step, ranked(journey, release.id, 'DUPLICATE'))
+      return answer(step, id, this.#acknowledge.again(step, journey, release.id))
     }
     if (!this.#submits.take(release.header.channel, step.now.monoMs)) {
       const text = 'too many releases of this channel in a minute'
@@ -364,25 +364,25 @@ export class Submit implements Stage {
     this.#uploads.close(upload)
     this.#claims.end(step, upload.release.id, false)
     const taken = verdict === 'NEW' || verdict === 'CONCURRENT' ? verdict : 'DUPLICATE'
-    accepted(step, upload, taken)
+    accepted(step, upload, ranked(journey, upload.release.id, taken))
     this.#acknowledge.begin(step, journey, upload, taken)
   }
 
   #await(step: Step, journey: Journey, { id, peer, session }: Ask, release: ReleaseId): void {
     const upload = this.#uploads.get(release)
     const isPending = upload !== undefined || this.#acknowledge.isPending(release)
-    const underWay = isPending || this.#acknowledge.answered(release)
     const isHere = !isPending && journey.isWhole(release)
     const refusal = isHere ? equivocation(journey, release) : undefined
     if (refusal !== undefined) return refuse(step, id, peer, refusal)
-    if (isHere && !underWay) return answer(step, id, heldHere(this.#config))
+    const said = isPending ? undefined : this.#acknowledge.answered(step, journey, release)
+    if (said !== undefined) return answer(step, id, said)
     // Another seed names a release to us: pull it. Its envelope comes by gossip or sync. Only a seed is a second holder.
-    const asSecond = !underWay && this.#config.submit && isAdmitted(session)
+    const asSecond = !isPending && this.#config.submit && isAdmitted(session)
     // With a full disk it would be waited for in vain, and no third seed asked.
     if (asSecond && journey.readOnly) return refuse(step, id, peer, unwritten('STORE_FULL'))
     const isKnown = asSecond && journey.envelope(release) !== undefined
     const isUnstored = isKnown && !journey.fetchFrom(step, release, peer)
-    if (!underWay && (!asSecond || isUnstored)) {
+    if (!isPending && (!asSecond || isUnstored)) {
       const text = 'this release was not submitted here; submit it first'
       refuse(step, id, peer, this.#late.has(release) ? ENDED : { code: 'FETCH_UNAVAILABLE', text })
       return

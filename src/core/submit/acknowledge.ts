@@ -10,11 +10,18 @@ import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
 import type { Step } from '../step.ts'
-import { answer, equivocation, heldHere, NOTHING_LACKS, type Refusal, refusedBy } from './answers.ts'
+import {
+  type Accepted,
+  answer,
+  equivocation,
+  heldHere,
+  NOTHING_LACKS,
+  type Refusal,
+  ranked,
+  refusedBy,
+} from './answers.ts'
 import { namedFirst } from './named-seeds.ts'
 import type { Upload } from './upload.ts'
-
-type Accepted = 'NEW' | 'CONCURRENT' | 'DUPLICATE'
 
 /** Of one peer, or of one host of strangers, for one release: whoever asks has one question out, and one more once it dialled anew. */
 export const MAX_AWAITS_OF_ONE = 2
@@ -71,7 +78,7 @@ function isReplaced(journey: Journey, release: ReleaseId, { channel }: Pending):
 export class Acknowledge {
   readonly #pending = new Map<ReleaseId, Pending>()
   readonly #awaiters = new Map<ReleaseId, Awaiter[]>()
-  /** Final answers. */
+  /** Final answers, as they were given. */
   readonly #answered: LatestMap<ReleaseId, PublishReply>
 
   constructor({ maxAnswered }: Pick<Limits, 'maxAnswered'>) {
@@ -108,12 +115,7 @@ export class Acknowledge {
    * @param upload where it is still being brought
    */
   wait(step: Step, release: ReleaseId, asker: Asker, upload: Pick<Upload, 'peer'> | undefined): boolean {
-    const { id, peer, whose } = asker
-    const answered = this.#answered.get(release)
-    if (answered !== undefined) {
-      answer(step, id, answered)
-      return true
-    }
+    const { peer, whose } = asker
     const awaiters = this.#awaiters.get(release) ?? []
     const isPublisher = peer === (upload?.peer ?? this.#pending.get(release)?.publisher)
     const hasNone = isPublisher && awaiters.every((one) => one.peer !== peer)
@@ -135,8 +137,11 @@ export class Acknowledge {
       )
   }
 
-  answered(release: ReleaseId): boolean {
-    return this.#answered.has(release)
+  /** Of a release that is not under way: the final answer, as it ranks by now, or that it is here. */
+  answered(step: Step, journey: Journey, release: ReleaseId): PublishReply | undefined {
+    const answered = this.#answered.get(release)
+    if (answered?.type === 'done') return { ...answered, verdict: ranked(journey, release, answered.verdict) }
+    return answered ?? (journey.isWhole(release) ? heldHere(step.config, journey, release) : undefined)
   }
 
   isPending(release: ReleaseId): boolean {
@@ -144,10 +149,11 @@ export class Acknowledge {
   }
 
   /** To whoever brings again what is whole here: all who hold it by the last answer, or to await that with the one before. */
-  again(step: Step, release: ReleaseId): PublishReply {
+  again(step: Step, journey: Journey, release: ReleaseId): PublishReply {
     if (this.#pending.has(release)) return NOTHING_LACKS
+    const held = heldHere(step.config, journey, release)
     const answered = this.#answered.get(release)
-    return answered?.type === 'done' ? { ...answered, verdict: 'DUPLICATE' } : heldHere(step.config)
+    return answered?.type === 'done' ? { ...answered, verdict: held.verdict } : held
   }
 
   /** The upload ended in vain: whoever waits hears why. Submitting the same again starts afresh. */
@@ -164,7 +170,8 @@ export class Acknowledge {
   onWhole(step: Step, journey: Journey, release: ReleaseId): void {
     if (this.#pending.has(release) || !this.#awaiters.has(release)) return
     const refusal = equivocation(journey, release)
-    this.#tell(step, release, refusal === undefined ? heldHere(step.config) : refusedBy(refusal))
+    const held = heldHere(step.config, journey, release)
+    this.#tell(step, release, refusal === undefined ? held : refusedBy(refusal))
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, reply: PublishReply): boolean {
@@ -257,7 +264,7 @@ export class Acknowledge {
     this.#pending.delete(release)
     const refusal = equivocation(journey, release)
     const acknowledgedBy = [...pending.holders].sort()
-    const done = { type: 'done', verdict: pending.verdict, acknowledgedBy } as const
+    const done = { type: 'done', verdict: ranked(journey, release, pending.verdict), acknowledgedBy } as const
     const reply = refusal === undefined ? done : refusedBy(refusal)
     this.#answered.set(release, reply)
     this.#tell(step, release, reply)

@@ -78,10 +78,15 @@ export const ENDED: Refusal = { code: 'ORDER_PLACE_TAKEN', text: 'the upload has
 /** Everything is here: what is left is to `await` the word that it is held. */
 export const NOTHING_LACKS: PublishReply = { type: 'need', pages: [], blocks: [] }
 
+type Done = Extract<PublishReply, { type: 'done' }>
+
+/** How a release that is here was taken. */
+export type Accepted = Done['verdict']
+
 /** Known and whole here; which other seeds hold it is not known. */
-export const heldHere = ({ self }: Pick<CoreConfig, 'self'>): PublishReply => ({
+export const heldHere = ({ self }: Pick<CoreConfig, 'self'>, journey: Journey, release: ReleaseId): Done => ({
   type: 'done',
-  verdict: 'DUPLICATE',
+  verdict: ranked(journey, release, 'DUPLICATE'),
   acknowledgedBy: [self],
 })
 
@@ -183,15 +188,26 @@ export function equivocation(journey: Journey, release: ReleaseId): Refusal | un
   return { code: 'ORDER_EQUIVOCATION', text }
 }
 
+/**
+ * How a release was taken, but CONCURRENT where another publisher's stands beside it and ranks higher, whenever that came:
+ * no node activates it then, and whoever brings it, now or again, is told so.
+ */
+export function ranked(journey: Journey, release: ReleaseId, taken: Accepted): Accepted {
+  const channel = journey.channelOf(release)
+  const facts = channel === undefined ? undefined : journey.channel(channel)
+  if (facts === undefined || facts.floor.ids.includes(release)) return taken
+  return facts.heads.some(({ id }) => id === release) ? 'CONCURRENT' : taken
+}
+
 /** One submission has its answer: accepted, known already, or the code of the refusal. */
-export const counted = (step: Step, label: 'NEW' | 'CONCURRENT' | 'DUPLICATE' | Code): void =>
+export const counted = (step: Step, label: Accepted | Code): void =>
   step.emit({ kind: 'count', metric: 'submissions', by: 1, label })
 
 /** It is whole here, and was taken as `verdict` says. */
 export function accepted(
   step: Step,
   { release: { id, header }, peer }: Pick<Upload, 'release' | 'peer'>,
-  verdict: 'NEW' | 'CONCURRENT' | 'DUPLICATE',
+  verdict: Accepted,
 ): void {
   const { channel } = header
   audit(step, { peer, release: id, channel, answer: verdict })

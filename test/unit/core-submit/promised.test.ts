@@ -132,6 +132,62 @@ test('Nor at a seed that was restarted since, nor where all of it came from else
   expect(refusal(node.persist(all))).toBe('ORDER_EQUIVOCATION')
 })
 
+/** Of another publisher, ranking higher than what is second on its channel: no node activates that. */
+const higher = make({ clock: { bob: 2 }, publisher: 'bob', text: 'higher' })
+
+test('A release that another publisher has ranked below his own by the time that a second seed holds it says so', () => {
+  const { node, next, second } = besideASecond()
+  node.ask({ type: 'await', release: next.id })
+  node.settled(node.handle(gossip(higher)))
+  const told = node.answer(second, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] })
+  expect(told.map(({ kind }) => kind)).toEqual(['reply'])
+  expect(replies(told)).toEqual([{ type: 'done', verdict: 'CONCURRENT', acknowledgedBy: [PEER, SELF] }])
+})
+
+test('So it does where it is awaited or brought again, though it was the highest when it was done', () => {
+  const { node, next, second } = besideASecond()
+  node.answer(second, { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] })
+  const ask = () => replies(node.ask({ type: 'await', release: next.id }))
+  const done = { type: 'done', acknowledgedBy: [PEER, SELF] }
+  expect(ask()).toEqual([{ ...done, verdict: 'NEW' }])
+  node.settled(node.handle(gossip(higher)))
+  expect(ask()).toEqual([{ ...done, verdict: 'CONCURRENT' }])
+  const again = node.ask({ type: 'submit', envelope: next.envelope })
+  expect(again.map(({ kind }) => kind)).toEqual(['reply'])
+  expect(replies(again)).toEqual([{ ...done, verdict: 'CONCURRENT' }])
+  expect(node.counted).toEqual(['NEW', 'NEW', 'CONCURRENT'])
+})
+
+test('So it does at a seed that was restarted since, and at one that had it from the mesh', () => {
+  const beside = { type: 'done', verdict: 'CONCURRENT', acknowledgedBy: [SELF] }
+  const restarted = new SubmitNode(
+    {},
+    {
+      floors: [floorOf(higher)],
+      channels: [record([made.id, higher.id].sort())] as never,
+      envelopes: [made, higher].map(({ id, envelope: bytes }) => ({ release: id, channel: CHANNEL, bytes })),
+      blocks: new Set(made.content.keys()),
+      whole: [made.id],
+    },
+  )
+  expect(replies(restarted.ask({ type: 'await', release: made.id }))).toEqual([beside])
+  expect(replies(restarted.ask({ type: 'submit', envelope: made.envelope }))).toEqual([beside])
+
+  const knowing = new SubmitNode()
+  for (const each of [made, higher]) knowing.settled(knowing.handle(gossip(each)))
+  knowing.settled(brought(knowing))
+  expect(replies(knowing.ask({ type: 'await', release: made.id }))).toEqual([beside])
+  expect(knowing.counted).toEqual(['CONCURRENT'])
+
+  const overtaken = new SubmitNode()
+  overtaken.settled(overtaken.ask({ type: 'submit', envelope: made.envelope }))
+  expect(replies(overtaken.ask({ type: 'await', release: made.id }))).toEqual([])
+  const all = overtaken.handle(gossip(made, [...made.content.values()]))
+  overtaken.settled(overtaken.handle(gossip(higher)))
+  expect(replies(overtaken.persist(all))).toEqual([beside])
+  expect(overtaken.counted).toEqual(['CONCURRENT'])
+})
+
 test('Brought again while a second seed pulls it a release is awaited again; after that both hold it', () => {
   const { node, next, second } = besideASecond()
   const again = () => replies(node.ask({ type: 'submit', envelope: next.envelope }))

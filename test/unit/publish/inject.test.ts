@@ -42,6 +42,9 @@ test('How the seed ordered it is told', async () => {
   const seed = holding()
   seed.next.set('await', [{ type: 'done', verdict: 'CONCURRENT', acknowledgedBy: [seed.peer] }])
   expect(await inject(prepared, options(seed))).toMatchObject({ verdict: 'CONCURRENT', unchanged: false })
+  // It has all of it already: what no node activates is not left at that.
+  seed.next.set('submit', [{ type: 'done', verdict: 'CONCURRENT', acknowledgedBy: [seed.peer] }])
+  expect(await inject(prepared, options(seed))).toMatchObject({ verdict: 'CONCURRENT', unchanged: false })
 })
 
 test('A dry run, another target than expected, or a no sends nothing', async () => {
