@@ -9,6 +9,7 @@ import { validate } from 'dockerfile-utils'
 import { afterEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { CONFIG_SCHEMA } from '../../src/daemon/config-schema.ts'
+import { FakeNode, serve } from '../integration/api/fake-node.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -79,7 +80,12 @@ describe('the health check of the image', () => {
   const check = read('docker/Dockerfile')
     .replaceAll('\\\n', '')
     .match(/^HEALTHCHECK .*CMD (\[.*\])$/m)
-  const [, flag, script] = JSON.parse(check?.[1] ?? '[]') as [string, string, string]
+  const command: string[] = JSON.parse(check?.[1] ?? '[]')
+  /** The image has Node, and below /opt/confmesh what is built here. */
+  const here = (word: string) =>
+    word === 'node'
+      ? process.execPath
+      : word.replace(/^\/opt\/confmesh\/dist\/(.+)\.js$/, (_, name) => join(root, 'src', `${name}.ts`))
   const ends: (() => unknown)[] = []
   afterEach(async () => {
     for (const end of ends.splice(0)) await end()
@@ -95,8 +101,9 @@ describe('the health check of the image', () => {
     return server.address()
   }
 
-  async function exitCode(api: string): Promise<unknown> {
-    const asking = spawn(process.execPath, [flag, script], { env: { CONFMESH_API: api }, stdio: 'inherit' })
+  async function exitCode(api: string, [program = '', ...args] = command): Promise<unknown> {
+    const env = { CONFMESH_API: api }
+    const asking = spawn(here(program), args.map(here), { env, stdio: 'inherit' })
     ends.push(() => asking.kill('SIGKILL'))
     const [code] = await once(asking, 'exit')
     return code
@@ -108,7 +115,9 @@ describe('the health check of the image', () => {
 
   test('asks at the address that a node has without being told', () => {
     const least = CONFIG_SCHEMA.parse({ root: 'root.json', data: 'data' })
-    expect(script).toContain(`process.env.CONFMESH_API || 'http://${least.api.listen}'`)
+    expect(readFileSync(here(command[1] ?? ''), 'utf8')).toContain(
+      `process.env.CONFMESH_API || 'http://${least.api.listen}'`,
+    )
   })
 
   test.each([
@@ -126,6 +135,15 @@ describe('the health check of the image', () => {
     expect(await exitCode(`unix:${path}`)).toBe(1)
     await answering(200, { path })
     expect(await exitCode(`unix:${path}`)).toBe(0)
+  })
+
+  test('is what starts the pod of docs/operations.md: a node with a token answers it, too', async () => {
+    const [, pod = ''] = /^## In Kubernetes$.+?^```yaml$(.+?)^```$/ms.exec(read('docs/operations.md')) ?? []
+    const [{ startupProbe }] = parse(pod).spec.containers
+    const { api } = await serve(new FakeNode(), { token: 'a token of the API' })
+    ends.push(() => api.stop())
+    expect((await fetch(`${api.url}/v1/status`)).status).toBe(401)
+    expect(await exitCode(api.url, startupProbe.exec.command)).toBe(0)
   })
 })
 
