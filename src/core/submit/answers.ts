@@ -90,8 +90,13 @@ export const heldHere = ({ self }: Pick<CoreConfig, 'self'>, journey: Journey, r
   acknowledgedBy: [self],
 })
 
+export const STALE: Refusal = {
+  code: 'ORDER_STALE',
+  text: 'a newer release of this channel is known; publish on top of it',
+}
+
 const REFUSED: Partial<Record<Verdict, Refusal>> = {
-  STALE: { code: 'ORDER_STALE', text: 'a newer release of this channel is known; publish on top of it' },
+  STALE,
   STALE_EPOCH: {
     code: 'ORDER_STALE_EPOCH',
     text: "made under a root from before the channel's epoch; sign it under the current root",

@@ -6,14 +6,14 @@
  */
 import type { Code } from '../../errors.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
-import type { PublishReply } from '../../model/messages.ts'
+import type { PublishReply, Refused } from '../../model/messages.ts'
 import { comparePlaces, type Place } from '../../model/place.ts'
 import type { Release } from '../../model/release.ts'
 import type { RequestId, Ticket } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
 import type { Step } from '../step.ts'
-import { placeTaken, type Refusal } from './answers.ts'
+import { placeTaken, type Refusal, STALE } from './answers.ts'
 import type { LeaseTable } from './leases.ts'
 import { namedFirst } from './named-seeds.ts'
 
@@ -51,6 +51,13 @@ const VERIFIED = new Set(['NEW', 'CONCURRENT', 'TWIN', 'TWIN_KNOWN', 'DUPLICATE'
 export const SILENT_MS = 5 * 60_000
 /** More than a node has links to. */
 export const MAX_SILENT = 1_024
+
+/** What another seed has proven. To sign what is stale anew would bring old content back above the newer release. */
+function asSaid({ code, envelope }: Refused): Refusal {
+  if (code === 'ORDER_STALE') return STALE
+  const text = 'another release has this counter, or a greater one, at another seed; sign anew with the next'
+  return { code: 'ORDER_PLACE_TAKEN', text, ...(envelope === undefined ? {} : { envelope }) }
+}
 
 /** Those named when an upload began may be gone by now. */
 const isThere = (journey: Journey, peer: PeerId): boolean => journey.session(peer)?.hello !== undefined
@@ -134,13 +141,7 @@ export class Claims {
     const claim = this.#claims.get(asked.release)
     if (claim === undefined) return true
     if (reply.type === 'refused' && this.#proves(step, journey, claim, asked.peer, reply.envelope)) {
-      const text =
-        'another release has this counter, or a greater one, at another seed; sign anew with the next'
-      this.#lose(step, journey, claim, {
-        code: 'ORDER_PLACE_TAKEN',
-        text,
-        envelope: reply.envelope as Uint8Array,
-      })
+      this.#lose(step, journey, claim, asSaid(reply))
       return true
     }
     if (claim.granted) return true

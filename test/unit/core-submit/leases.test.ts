@@ -139,7 +139,7 @@ test('A proven refusal frees what was taken and is passed on with its proof', ()
   expect(writes(after)).toEqual(['audit'])
 })
 
-test('A seed that is behind takes no release that another knows to be stale: its publisher is shown what is newer', () => {
+test('A seed that is behind takes no release that another knows to be stale: its publisher is told so', () => {
   const newer = make({ clock: { alice: 2 }, text: 'newer' })
   const ahead = seeds()
   ahead.settled(ahead.handle(gossip(newer)))
@@ -150,7 +150,8 @@ test('A seed that is behind takes no release that another knows to be stale: its
   const [asked] = behind.ask({ type: 'submit', envelope: mine.envelope })
   const after = behind.answer(asked, refused as PublishReply)
   expect(after.map(({ kind }) => kind).sort()).toEqual(['persist', 'reply'])
-  expect(replies(after)).toMatchObject([{ code: 'ORDER_PLACE_TAKEN', envelope: newer.envelope }])
+  const text = 'a newer release of this channel is known; publish on top of it'
+  expect(replies(after)).toEqual([{ type: 'refused', code: 'ORDER_STALE', text }])
   expect(writes(after)).toEqual(['audit'])
 })
 

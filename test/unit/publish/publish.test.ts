@@ -171,6 +171,14 @@ test('With --expect nothing else is signed: a taken place, or another target, is
   expect(seed.asked.filter((type) => type === 'submit')).toHaveLength(1)
 })
 
+test('What a seed knows to be stale is not signed anew by itself, whatever comes with its refusal', async () => {
+  const seed = empty()
+  const { envelope } = make({ clock: { alice: 7 }, text: 'newer' })
+  seed.next.set('submit', [{ type: 'refused', code: 'ORDER_STALE', text: 'newer', envelope }])
+  await expect(publish(options(seed))).rejects.toMatchObject({ code: 'ORDER_STALE' })
+  expect(seed.asked.filter((type) => type === 'submit')).toHaveLength(1)
+})
+
 test('A run that was cut off in its upload is gone on with: the same release but for its time is brought as it is', async () => {
   const target = make({ clock: { alice: 4 }, text: 'target' })
   const earlier = (header = {}, text = 'wanted') =>
