@@ -342,7 +342,7 @@ export class Submit implements Stage {
   #overtaken(step: Step, journey: Journey, { release, envelope, peer }: Upload): Refusal | undefined {
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     if (judged.verdict === 'TWIN' || judged.verdict === 'TWIN_KNOWN')
-      return placeTaken(journey, this.#leases, release.header.channel)
+      return placeTaken(journey, this.#leases, release)
     return this.#refusalOf(journey, judged)
   }
 

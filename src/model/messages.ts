@@ -18,7 +18,10 @@ export interface Refused {
   readonly text: string
   /** Set where coming back later makes sense. */
   readonly retryAfterMs?: number
-  /** With `ORDER_PLACE_TAKEN`: the envelope of the greatest place held or leased. */
+  /**
+   * With `ORDER_PLACE_TAKEN`: of the greatest place in the channel that the release's publisher holds or has leased. With
+   * `ORDER_STALE`, to a seed that asks for a lease: of the greatest of all.
+   */
   readonly envelope?: EnvelopeBytes
 }
 

@@ -1,6 +1,6 @@
 /** How a seed answers `publish` requests, and what a verdict means to someone who submits. */
 import type { Code } from '../../errors.ts'
-import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
+import type { Channel, Name, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply } from '../../model/messages.ts'
 import { comparePlaces, type Place } from '../../model/place.ts'
 import type { Release } from '../../model/release.ts'
@@ -131,7 +131,7 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
   if (judged.release === undefined) return REFUSED.MALFORMED
   const { header, id } = judged.release
   if (judged.verdict === 'TWIN' || judged.verdict === 'TWIN_KNOWN')
-    return placeTaken(journey, leases, header.channel)
+    return placeTaken(journey, leases, judged.release)
   if (judged.verdict === 'DUPLICATE') return undefined
   if (!judged.relayable) {
     const text =
@@ -145,7 +145,7 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
   const lease = leases.at(header.channel, place)
   const taken =
     (heldBy !== undefined && heldBy.id !== id) || (lease !== undefined && lease.record.release !== id)
-  return taken ? placeTaken(journey, leases, header.channel) : undefined
+  return taken ? placeTaken(journey, leases, judged.release) : undefined
 }
 
 /** What has no place here would be uploaded and never ordered: its publisher would wait for nothing. */
@@ -166,19 +166,33 @@ export function untaken(
 
 const samePlace = (a: Place, b: Place): boolean => comparePlaces(a, b) === 0
 
-/** The refusal of a place that another release has, with the envelope of the greatest place held or leased. */
-export function placeTaken(journey: Journey, leases: LeaseTable, channel: Channel): Refusal {
-  const facts = journey.channel(channel)
-  const lease = leases.greatest(channel)
-  const held = facts?.floor.ids.map((id) => journey.envelope(id)).find((bytes) => bytes !== undefined)
-  const leased =
-    lease !== undefined && (facts === undefined || comparePlaces(lease.record.place, facts.floor.top) > 0)
-  const envelope = leased ? lease.record.envelope : (held ?? lease?.record.envelope)
+/**
+ * The refusal of a place that another release has, with the envelope of the greatest that its publisher holds or has leased: the
+ * next is signed behind that, or its upload gone on with where it was cut off. What others have there is neither.
+ */
+export function placeTaken(journey: Journey, leases: LeaseTable, { header }: Release): Refusal {
+  const envelope = greatest(journey, leases, header.channel, header.publisher)
   return {
     code: 'ORDER_PLACE_TAKEN',
     text: 'another release has this counter; sign anew with the next one',
     ...(envelope === undefined ? {} : { envelope }),
   }
+}
+
+/** The envelope of the greatest place of a channel that is held or leased, by whomever or by one publisher. */
+export function greatest(
+  journey: Journey,
+  leases: LeaseTable,
+  channel: Channel,
+  publisher?: Name,
+): Uint8Array | undefined {
+  const held = (journey.channel(channel)?.heads ?? [])
+    .filter(({ header }) => publisher === undefined || header.publisher === publisher)
+    .map((head) => ({ place: journey.place(head), envelope: journey.envelope(head.id) }))
+  const leased = leases.greatest(channel, publisher)?.record
+  return [...held, ...(leased === undefined ? [] : [leased])]
+    .filter(({ envelope }) => envelope !== undefined)
+    .sort((a, b) => comparePlaces(b.place, a.place))[0]?.envelope
 }
 
 /**

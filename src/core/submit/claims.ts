@@ -219,7 +219,7 @@ export class Claims {
     const { channel } = release.header
     const other = this.#table.at(channel, place)
     if (other !== undefined && other.record.release !== release.id) {
-      this.#lose(step, journey, claim, placeTaken(journey, this.#table, channel))
+      this.#lose(step, journey, claim, placeTaken(journey, this.#table, release))
       return
     }
     const lease = { channel, place, release: release.id, envelope, holder: undefined }

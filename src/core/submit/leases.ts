@@ -3,7 +3,7 @@
  * two pipelines with copies of one key do not sign two releases into one place. A record is synced before it
  * counts and comes back after a restart with its full time, because a lease forgotten is a twin made.
  */
-import type { Channel, ReleaseId } from '../../model/ids.ts'
+import type { Channel, Name, ReleaseId } from '../../model/ids.ts'
 import { comparePlaces, type Place } from '../../model/place.ts'
 import type { LeaseRecord } from '../writes.ts'
 
@@ -65,11 +65,13 @@ export class LeaseTable {
     return lease
   }
 
-  /** The lease of the greatest place of a channel. */
-  greatest(channel: Channel): Lease | undefined {
+  /** The lease of the greatest place of a channel, or of the greatest that one publisher has there. */
+  greatest(channel: Channel, publisher?: Name): Lease | undefined {
     let best: Lease | undefined
     for (const lease of this.#byPlace.values()) {
+      const { place } = lease.record
       if (lease.record.channel !== channel) continue
+      if (publisher !== undefined && place.publisher !== publisher) continue
       if (best === undefined || comparePlaces(lease.record.place, best.record.place) > 0) best = lease
     }
     return best

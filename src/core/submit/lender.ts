@@ -5,7 +5,7 @@ import type { RequestId, Ticket } from '../events.ts'
 import type { Ingested, Journey } from '../journey.ts'
 import { isAdmitted, type Session } from '../session.ts'
 import type { Step } from '../step.ts'
-import { answer, placeTaken, type Refusal, refusalOf, refuse } from './answers.ts'
+import { answer, greatest, type Refusal, refusalOf, refuse } from './answers.ts'
 import type { LeaseTable } from './leases.ts'
 
 interface From {
@@ -60,7 +60,7 @@ export class Lender {
   /** A seed that is behind believes no other that a release is stale: the newer one shows it. */
   #proven(journey: Journey, refusal: Refusal, { release }: Ingested): Refusal {
     if (refusal.code !== 'ORDER_STALE' || release === undefined) return refusal
-    const { envelope } = placeTaken(journey, this.#table, release.header.channel)
+    const envelope = greatest(journey, this.#table, release.header.channel)
     return envelope === undefined ? refusal : { ...refusal, envelope }
   }
 

@@ -162,6 +162,22 @@ test('While one upload has a place, another id gets ORDER_PLACE_TAKEN with its e
   expect(reply).toMatchObject({ type: 'refused', code: 'ORDER_PLACE_TAKEN', envelope: mine.envelope })
 })
 
+test('What is shown of a taken place is its own publisher’s, whatever another has above: a run cut off finds its release', () => {
+  const node = seeds()
+  const above = make({ clock: { bob: 1 }, publisher: 'bob', text: 'above' })
+  for (const { envelope } of [theirs, above])
+    expect(replies(node.settled(node.ask({ type: 'lease', envelope }, PEER)))).toEqual([{ type: 'noted' }])
+  const shown = () => replies(node.ask({ type: 'submit', envelope: mine.envelope }))
+  const taken = { type: 'refused', code: 'ORDER_PLACE_TAKEN' }
+  expect(shown()).toMatchObject([{ ...taken, envelope: theirs.envelope }])
+  node.settled(node.handle(gossip(above)))
+  expect(shown()).toMatchObject([{ ...taken, envelope: theirs.envelope }])
+  // The next has to be signed behind all of them.
+  const next = make({ clock: { alice: 3 }, text: 'next' })
+  node.settled(node.ask({ type: 'lease', envelope: next.envelope }, PEER))
+  expect(shown()).toMatchObject([{ ...taken, envelope: next.envelope }])
+})
+
 test('A lease is lent to an admitted seed once its record is on disk; another id is refused, never passed on', () => {
   const node = seeds()
   expect(refusal(node.ask({ type: 'lease', envelope: mine.envelope }, TOOL))).toBe('ADMIT_REFUSED')
