@@ -126,6 +126,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   stopTimeoutMs: 'then what is left is left to the end of the process',
   stopDeadlineMs:
     'a stop, or a start that is told to stop, that takes longer is cut off: what matters is durable. Container engines kill after 10 s; 60 ms of CPU, yet some seconds where thirty others want the same core',
-  storeProbeMs: 'how often a full disk is tried again',
+  storeProbeMs:
+    'how often a full disk is tried again; one that fails otherwise at first, then after pauses that double up to a minute',
   maxConfigBytes: 'a configuration is short',
 }

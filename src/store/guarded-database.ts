@@ -4,6 +4,7 @@ import { type Code, isMeshError, type MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { LogPort } from '../runtime/ports.ts'
 import { type Database, demandRoom, type Operation, probeFolder } from './database.ts'
+import { DiskProbe } from './disk-probe.ts'
 import { faultOf, isDamage, storeError } from './faults.ts'
 import { NO_KEY } from './keys.ts'
 import { dropOldest, setAside } from './quarantine.ts'
@@ -49,10 +50,12 @@ export class GuardedDatabase {
   #wasSetAside = false
   #endedUnclean = false
   #opened = false
-  #probing: NodeJS.Timeout | undefined
+  readonly #probe: DiskProbe
 
   constructor(init: GuardedDatabaseInit) {
     this.#init = init
+    const attempt = () => init.alone(async () => void (this.#probe.isOn && (await this.mend())))
+    this.#probe = new DiskProbe({ pauseMs: init.limits.storeProbeMs, attempt })
   }
 
   get wasSetAside(): boolean {
@@ -126,12 +129,17 @@ export class GuardedDatabase {
     await this.#withRoom(() => database.open())
   }
 
+  /** Before it is closed in its turn: no further try begins, and one that waits for its turn does nothing. */
+  stopProbing(): void {
+    this.#probe.stop()
+  }
+
   async close(): Promise<void> {
     // A reopening that failed was reported when it did.
     await this.#readable.catch(() => undefined)
     // What failed was said to be so: the next start must not find it. That the disk takes nothing yet was reported.
     if (this.#failedKeys.length > 0) await this.mend().catch(() => undefined)
-    clearInterval(this.#probing)
+    this.stopProbing()
     await this.#init.database.close()
     // one that another process has open keeps its count
     if (this.#opened) await closedCleanly(this.#init.dir)
@@ -278,16 +286,13 @@ export class GuardedDatabase {
 
   #setReadOnly(why: MeshError | undefined): void {
     if (this.#readOnly === why?.code) return
-    const { limits, alone, onMode } = this.#init
     this.#readOnly = why?.code
-    clearInterval(this.#probing)
-    if (why !== undefined) {
+    if (why === undefined) this.#probe.stop()
+    else {
       this.#note('error', why.code, `${why.message}; what is stored is served on, tried again by itself`)
-      // That the disk still refuses is known and counted: the next probe follows.
-      const probe = (): void => void alone(() => this.mend()).catch(() => undefined)
-      this.#probing = setInterval(probe, limits.storeProbeMs).unref()
+      this.#probe.start(why.code !== 'STORE_FULL')
     }
-    onMode(why?.code)
+    this.#init.onMode(why?.code)
   }
 
   /** Compaction met a table it cannot read, and will again: the next start sets the store aside. */

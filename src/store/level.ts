@@ -178,6 +178,7 @@ export class LevelStore implements StorePort {
   }
 
   async close(): Promise<void> {
+    this.#database.stopProbing()
     await this.#queue.run(() => this.#database.close())
     this.#watch.stop()
     await Promise.allSettled(this.#locks.map((lock) => lock.release()))
@@ -289,6 +290,7 @@ export class LevelStore implements StorePort {
 
   /** Bytes in a folder that is gone are not durable, whatever LevelDB says; what is refused must not be there either. */
   async #flush(writes: readonly Write[], sync: boolean): Promise<void> {
+    await this.#database.mend()
     try {
       await this.#write(writes, sync)
     } catch (error) {
@@ -300,7 +302,6 @@ export class LevelStore implements StorePort {
   }
 
   async #write(writes: readonly Write[], sync: boolean): Promise<void> {
-    await this.#database.mend()
     const files = sync ? await this.#prepareSynced(writes) : await this.#prepareFiles(writes)
     const joined = writes.map((write): Write => {
       const floor = write.kind === 'floor' ? files.floors.get(write.floor.channel) : undefined

@@ -2,10 +2,11 @@
 import { mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS, type Limits } from '../../src/limits.ts'
 import type { Write } from '../../src/runtime/ports.ts'
+import { CommitQueue } from '../../src/store/commit-queue.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { type FloorFiles, floorFiles } from '../../src/store/floor-files.ts'
 import { LevelStore } from '../../src/store/level.ts'
@@ -40,6 +41,7 @@ beforeEach(async () => {
   ;[events, notes, opened, trouble] = [[], [], 0, undefined]
 })
 afterEach(async () => {
+  vi.restoreAllMocks()
   trouble = undefined
   await store.close()
   await rm(base, { recursive: true, force: true })
@@ -202,4 +204,53 @@ test('why it takes no writes is told anew where the reason is another by now', a
   await refuses(one.writes)
   expect(events).toEqual([{ ...refused, code: 'STORE_FULL' }, refused])
   expect(notes.map(({ code }) => code)).toEqual(['STORE_FULL', 'STORE_FAILED'])
+})
+
+/** Each try takes so long to fail. */
+const slow =
+  (tried: () => Promise<unknown>) =>
+  (raw: Database): Partial<Database> => ({
+    ...batches(raw),
+    probe: async (bytes) => {
+      if (trouble !== undefined) await tried()
+      if (trouble !== undefined) throw trouble
+      await raw.probe(bytes)
+    },
+  })
+
+test('a disk that takes its time to fail is tried once at a time: neither commits nor the stop wait for more', async () => {
+  let tries = 0
+  const tried = () => {
+    tries += 1
+    return new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  await load({ limits: SOON, database: slow(tried) })
+  trouble = system('EIO')
+  await refuses(one.writes)
+  await expect.poll(() => tries, { timeout: 10_000 }).toBeGreaterThan(3)
+  const before = tries
+  await refuses(two.writes)
+  await store.close()
+  // one that had its turn, one of the commit, one of the stop: what could not be synced is taken back
+  expect(tries - before).toBeLessThanOrEqual(3)
+})
+
+test('a try that waits for its turn is none any more once the store is closed', async () => {
+  const gate = Promise.withResolvers<void>()
+  let tries = 0
+  const tried = () => {
+    tries += 1
+    return gate.promise
+  }
+  await load({ limits: SOON, database: slow(tried) })
+  const turns = vi.spyOn(CommitQueue.prototype, 'run')
+  trouble = system('ENOSPC')
+  const refusal = expect(store.commit(one.writes, true)).rejects.toMatchObject({ code: 'STORE_FULL' })
+  // behind the commit, which tries at once
+  await expect.poll(() => turns.mock.calls.length, { timeout: 10_000 }).toBeGreaterThan(1)
+  const closed = store.close()
+  gate.resolve()
+  await Promise.all([refusal, closed])
+  // of the commit, and of the stop
+  expect(tries).toBe(2)
 })
