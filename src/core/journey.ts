@@ -120,8 +120,8 @@ export interface Journey {
   isWhole(release: ReleaseId): boolean
   /** Durable here: may be served. */
   hasBlock(digest: Digest): boolean
-  /** Its disk is full or fails: nothing is fetched for now. */
-  readonly readOnly: boolean
+  /** Why its disk takes nothing: nothing is fetched for now. */
+  readonly readOnly: Code | undefined
   sessions(): Iterable<Session>
   admitted(): Iterable<AdmittedSession>
   session(peer: PeerId): Session | undefined

@@ -272,8 +272,8 @@ export class OwnJourney implements Journey {
     return this.#node.blocks.has(digest)
   }
 
-  get readOnly(): boolean {
-    return this.#node.readOnly !== undefined
+  get readOnly(): Code | undefined {
+    return this.#node.readOnly
   }
 
   sessions(): Iterable<Session> {

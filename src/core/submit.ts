@@ -378,8 +378,9 @@ export class Submit implements Stage {
     if (said !== undefined) return answer(step, id, said)
     // Another seed names a release to us: pull it. Its envelope comes by gossip or sync. Only a seed is a second holder.
     const asSecond = !isPending && this.#config.submit && isAdmitted(session)
-    // With a full disk it would be waited for in vain, and no third seed asked.
-    if (asSecond && journey.readOnly) return refuse(step, id, peer, unwritten('STORE_FULL'))
+    // With a disk that takes nothing it would be waited for in vain, and no third seed asked.
+    const unkept = asSecond ? journey.readOnly : undefined
+    if (unkept !== undefined) return refuse(step, id, peer, unwritten(unkept))
     const isKnown = asSecond && journey.envelope(release) !== undefined
     const isUnstored = isKnown && !journey.fetchFrom(step, release, peer)
     if (!isPending && (!asSecond || isUnstored)) {

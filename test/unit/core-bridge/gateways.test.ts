@@ -80,7 +80,7 @@ function start({ limits = {}, standsAs, signs = true }: Options = {}): void {
   })
   gateways = createGateways(bench.config, judge)
   bench.journey.gateways = (region) => gateways.of(region)
-  bench.journey.readOnly = standsAs === 'readOnly'
+  bench.journey.readOnly = standsAs === 'readOnly' ? 'STORE_FULL' : undefined
   bench.run((step, journey) =>
     gateways.onStarted(step, journey, { kind: 'started', snapshot: EMPTY_SNAPSHOT }),
   )

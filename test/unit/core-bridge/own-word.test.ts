@@ -75,7 +75,7 @@ describe('whose disk takes nothing any more', () => {
     while (said(pass(500)).length === 0);
     pass(ms)
     expect(listener.of('eu')).toContain(SELF)
-    bench.journey.readOnly = true
+    bench.journey.readOnly = 'STORE_FULL'
     expect(said(pass(2 * LIMITS.heartbeatMs))).toMatchObject([{ peer: SELF, stopgap: 'seed' }])
     for (const by of [gateways, listener]) expect(by.of('eu')).toEqual([OTHER])
     expect(said(pass(400_000))).toEqual([])
@@ -85,9 +85,9 @@ describe('whose disk takes nothing any more', () => {
   it('is counted again once its disk takes writes, however soon that is', () => {
     while (said(pass(500)).length === 0);
     pass(400_000)
-    bench.journey.readOnly = true
+    bench.journey.readOnly = 'STORE_FULL'
     pass(2_000)
-    bench.journey.readOnly = false
+    bench.journey.readOnly = undefined
     pass(2 * LIMITS.heartbeatMs)
     expect(listener.of('eu')).toContain(SELF)
   })
@@ -96,7 +96,7 @@ describe('whose disk takes nothing any more', () => {
     bench.link(FAR, {}, { region: 'us', heartbeats: [signed('far')(bench.now.wallMs)] })
     bench.run((step, journey) => gateways.onAdmitted(step, journey, FAR))
     pass(LIMITS.heartbeatMs)
-    bench.journey.readOnly = true
+    bench.journey.readOnly = 'STORE_FULL'
     const told = asked(pass(2 * LIMITS.heartbeatMs)).flatMap(({ peer, request }) =>
       request.protocol === 'bridge' && request.message.type === 'heartbeats' && !request.message.want
         ? [[peer, request.message.heartbeats.length]]
@@ -107,7 +107,7 @@ describe('whose disk takes nothing any more', () => {
 
   it('stands on as the last where nobody else does', () => {
     while (said(pass(500, false)).length === 0);
-    bench.journey.readOnly = true
+    bench.journey.readOnly = 'STORE_FULL'
     expect(said(pass(20_000, false)).map(({ stopgap }) => stopgap)).toEqual(['seed', 'seed'])
     expect(listener.of('eu')).toEqual([SELF])
   })

@@ -7,6 +7,7 @@ import { Handed } from '../../../src/core/fetch/handed.ts'
 import type { ChannelFacts, Heard, Ingested, Journey, Source } from '../../../src/core/journey.ts'
 import { type AdmittedSession, isAdmitted, type Session } from '../../../src/core/session.ts'
 import type { Step } from '../../../src/core/step.ts'
+import type { Code } from '../../../src/errors.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type {
   Address,
@@ -99,7 +100,7 @@ export class FakeJourney implements Journey {
   channelOf = () => undefined
   isWhole = () => false
   hasBlock = () => false
-  readOnly = false
+  readOnly: Code | undefined = undefined
   sessions = () => this.links.values()
   admitted = (): Iterable<AdmittedSession> => [...this.links.values()].filter(isAdmitted)
   session = (id: PeerId) => this.links.get(id)

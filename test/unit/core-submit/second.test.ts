@@ -39,15 +39,19 @@ describe('A release that a neighbour names with `await`', () => {
     expect(replies(effects)).toEqual([refused])
   })
 
-  test('is refused by a seed whose disk is full, so that another seed is asked, and awaited once there is room', () => {
-    const node = knowing({})
-    node.settled(node.handle({ kind: 'storeMode', readOnly: true }))
-    const effects = named(node)
-    expect(effects.map(({ kind }) => kind)).toEqual(['reply'])
-    expect(replies(effects)).toMatchObject([{ type: 'refused', code: 'STORE_FULL' }])
-    node.settled(node.handle({ kind: 'storeMode', readOnly: false }))
-    expect(replies(named(node))).toEqual([])
-  })
+  test.each(['STORE_FULL', 'STORE_FAILED'] as const)(
+    'is refused by a seed whose disk takes nothing (%s), so that another seed is asked, and awaited once it does',
+    (code) => {
+      const node = knowing({})
+      node.settled(node.handle({ kind: 'storeMode', readOnly: true, code }))
+      const effects = named(node)
+      expect(effects.map(({ kind }) => kind)).toEqual(['reply'])
+      expect(replies(effects)).toMatchObject([{ type: 'refused', code }])
+      expect(node.notes.at(-1)).toMatchObject({ code, peer: PEER })
+      node.settled(node.handle({ kind: 'storeMode', readOnly: false }))
+      expect(replies(named(node))).toEqual([])
+    },
+  )
 
   test('is not fetched where its channel is stored no longer, so that another seed is asked', () => {
     const floors = [floorOf(target)]
