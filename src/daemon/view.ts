@@ -189,6 +189,11 @@ function certificateView(own: Judgement): CertificateView {
   }
 }
 
+const STORE_ADVICE: Partial<Record<Code, string>> = {
+  STORE_FULL: 'free space, or see the log',
+  STORE_CORRUPT: 'restart the node: it sets the damaged one aside',
+}
+
 function problemsOf({ twin, readOnly }: CoreView): { code: Code; message: string }[] {
   const problems: { code: Code; message: string }[] = []
   if (twin !== undefined) {
@@ -197,8 +202,7 @@ function problemsOf({ twin, readOnly }: CoreView): { code: Code; message: string
     problems.push({ code: 'NET_DUPLICATE_ID', message })
   }
   if (readOnly !== undefined) {
-    const advice =
-      readOnly === 'STORE_FULL' ? 'free space, or see the log' : 'the log says which folder and why'
+    const advice = STORE_ADVICE[readOnly] ?? 'the log says which folder and why'
     problems.push({ code: readOnly, message: `the store takes no writes; ${advice}` })
   }
   return problems

@@ -27,6 +27,9 @@ export interface GuardedDatabaseInit {
   readonly alone: (work: () => Promise<void>) => Promise<void>
 }
 
+/** A write that changes nothing. */
+const NOTHING: Operation = { type: 'del', key: NO_KEY }
+
 /**
  * LevelDB with what it lacks: a disk that refuses writes makes it read-only until one goes through again, a damaged
  * store is set aside. Its errors become ours here.
@@ -46,7 +49,11 @@ export class GuardedDatabase {
   #failedKeys: readonly string[] = []
   #before: readonly Operation[] | undefined
   /** Why it takes no writes. */
-  #readOnly: Code | undefined
+  #readOnly: MeshError | undefined
+  /** Opened anew after a failure, and nothing was written since. */
+  #isUnproven = false
+  /** Each write is refused untried: that LevelDB opens anew, and takes one at once, tells nothing. */
+  #refusesUntried = false
   #wasSetAside = false
   #endedUnclean = false
   #opened = false
@@ -54,7 +61,7 @@ export class GuardedDatabase {
 
   constructor(init: GuardedDatabaseInit) {
     this.#init = init
-    const attempt = () => init.alone(async () => void (this.#probe.isOn && (await this.mend())))
+    const attempt = () => init.alone(async () => void (this.#probe.isOn && (await this.#lookAgain())))
     this.#probe = new DiskProbe({ pauseMs: init.limits.storeProbeMs, attempt })
   }
 
@@ -138,7 +145,7 @@ export class GuardedDatabase {
     // A reopening that failed was reported when it did.
     await this.#readable.catch(() => undefined)
     // What failed was said to be so: the next start must not find it. That the disk takes nothing yet was reported.
-    if (this.#failedKeys.length > 0) await this.mend().catch(() => undefined)
+    if (this.#failedKeys.length > 0) await this.#openAnew().catch(() => undefined)
     this.stopProbing()
     await this.#init.database.close()
     // one that another process has open keeps its count
@@ -187,14 +194,23 @@ export class GuardedDatabase {
 
   /** Only while no other write is under way. @throws MeshError STORE_FULL, STORE_CORRUPT, STORE_FAILED */
   async write(operations: readonly Operation[], sync: boolean): Promise<void> {
-    await this.mend()
+    await this.ready()
     try {
       await this.#init.database.batch(operations, sync)
     } catch (error) {
       // Only a sync can fail behind a record that is whole.
       if (sync) this.#failedKeys = [...new Set(operations.map(({ key }) => key))]
-      throw this.failed(error, this.#init.dir)
+      const failed = this.failed(error, this.#init.dir)
+      if (this.#isUnproven) this.#doubt(failed)
+      throw failed
     }
+    if (operations.length > 0) this.#isUnproven = false
+  }
+
+  /** Before a write, and only while none is under way. @throws MeshError STORE_* while it takes none */
+  async ready(): Promise<void> {
+    if (this.#refusesUntried && this.#readOnly !== undefined) throw this.#readOnly
+    await this.mend()
   }
 
   /** Only while no write is under way; what it did not do, the next synced write does. @throws MeshError STORE_* */
@@ -207,8 +223,8 @@ export class GuardedDatabase {
   }
 
   /**
-   * After any failed write, also of a floor file. A full disk stays full; all else may have been for once, which `mend`
-   * finds out.
+   * After any failed write, also of a floor file. A full disk stays full, and damage until the next start; all else may
+   * have been for once, which `mend` finds out.
    * @param again the write that failed, where LevelDB did not make it
    */
   failed(error: unknown, where: string, again?: () => Promise<void>): MeshError {
@@ -216,7 +232,10 @@ export class GuardedDatabase {
     this.#broken = true
     if (again !== undefined) this.#refusedElsewhere.set(where, again)
     if (failed.code === 'STORE_FULL') this.#setReadOnly(failed)
-    if (failed.code === 'STORE_CORRUPT') void this.#markDamaged()
+    if (failed.code === 'STORE_CORRUPT') {
+      this.#doubt(failed)
+      void this.#markDamaged()
+    }
     return failed
   }
 
@@ -227,6 +246,11 @@ export class GuardedDatabase {
    */
   async mend(): Promise<void> {
     if (!this.#broken) return
+    if (this.#readOnly?.code === 'STORE_CORRUPT') throw this.#readOnly
+    await this.#openAnew()
+  }
+
+  async #openAnew(): Promise<void> {
     const { dir, database, limits, checkPlace } = this.#init
     let where = dir
     try {
@@ -254,7 +278,31 @@ export class GuardedDatabase {
     this.#refusedElsewhere.clear()
     this.#failedKeys = []
     this.#before = undefined
-    this.#setReadOnly(undefined)
+    this.#isUnproven = true
+    if (!this.#refusesUntried) this.#setReadOnly(undefined)
+  }
+
+  /**
+   * LevelDB that could not merge its tables refuses each write until it is opened anew, and then takes some until it has
+   * tried to merge them again: opened and written to at once it would look sound, and refuse the next write, for ever.
+   */
+  #doubt(why: MeshError): void {
+    this.#refusesUntried = true
+    this.#setReadOnly(why)
+  }
+
+  /** What takes a write a while after it was opened anew has merged what it had to, or is still at it. */
+  async #lookAgain(): Promise<void> {
+    if (!this.#broken) {
+      try {
+        await this.#init.database.batch([NOTHING], true)
+        this.#refusesUntried = false
+        return this.#setReadOnly(undefined)
+      } catch (error) {
+        this.failed(error, this.#init.dir)
+      }
+    }
+    await this.mend()
   }
 
   /**
@@ -262,7 +310,7 @@ export class GuardedDatabase {
    * changes nothing: what was not synced is not written again, and only a write shows that LevelDB takes one.
    */
   async #readBefore(): Promise<Operation[]> {
-    const before: Operation[] = [{ type: 'del', key: NO_KEY }]
+    const before: Operation[] = [NOTHING]
     for (const key of this.#failedKeys) {
       const value = await this.get(key)
       before.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value })
@@ -285,13 +333,16 @@ export class GuardedDatabase {
   }
 
   #setReadOnly(why: MeshError | undefined): void {
-    if (this.#readOnly === why?.code) return
-    this.#readOnly = why?.code
-    if (why === undefined) this.#probe.stop()
-    else {
-      this.#note('error', why.code, `${why.message}; what is stored is served on, tried again by itself`)
-      this.#probe.start(why.code !== 'STORE_FULL')
+    // Of what is damaged only the next start makes a new store.
+    if (this.#readOnly?.code === why?.code || this.#readOnly?.code === 'STORE_CORRUPT') return
+    this.#readOnly = why
+    const isLost = why?.code === 'STORE_CORRUPT'
+    if (why !== undefined) {
+      const text = `${why.message}; what is stored is served on, ${isLost ? 'and nothing new is taken' : 'tried again by itself'}`
+      this.#note('error', why.code, text)
     }
+    if (why === undefined || isLost) this.#probe.stop()
+    else this.#probe.start(why.code !== 'STORE_FULL')
     this.#init.onMode(why?.code)
   }
 

@@ -290,7 +290,7 @@ export class LevelStore implements StorePort {
 
   /** Bytes in a folder that is gone are not durable, whatever LevelDB says; what is refused must not be there either. */
   async #flush(writes: readonly Write[], sync: boolean): Promise<void> {
-    await this.#database.mend()
+    await this.#database.ready()
     try {
       await this.#write(writes, sync)
     } catch (error) {

@@ -8,6 +8,7 @@ import { LIMITS, type Limits } from '../../src/limits.ts'
 import type { Write } from '../../src/runtime/ports.ts'
 import { CommitQueue } from '../../src/store/commit-queue.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
+import { DiskProbe } from '../../src/store/disk-probe.ts'
 import { type FloorFiles, floorFiles } from '../../src/store/floor-files.ts'
 import { LevelStore } from '../../src/store/level.ts'
 import type { StoreEvent } from '../contract/store-contract.ts'
@@ -204,6 +205,69 @@ test('why it takes no writes is told anew where the reason is another by now', a
   await refuses(one.writes)
   expect(events).toEqual([{ ...refused, code: 'STORE_FULL' }, refused])
   expect(notes.map(({ code }) => code)).toEqual(['STORE_FULL', 'STORE_FAILED'])
+})
+
+/**
+ * LevelDB cannot merge its tables: it finds out a while after it was opened, and refuses each write from then until it is
+ * opened anew.
+ */
+const unmerged = (raw: Database): Partial<Database> => {
+  let lately = opened
+  return {
+    batch: async (...of) => {
+      if (trouble !== undefined && opened === lately) throw trouble
+      lately = opened
+      await raw.batch(...of)
+    },
+  }
+}
+const torn = Object.assign(new Error('Corruption: block checksum mismatch: 5.ldb'), {
+  code: 'LEVEL_CORRUPTION',
+})
+
+test.each([
+  ['STORE_FAILED', level('5.ldb: Input/output error'), 2],
+  ['STORE_CORRUPT', torn, 0],
+] as const)(
+  'LevelDB cannot merge its tables (%s): it is told, and not opened anew for each write',
+  async (code, error, openings) => {
+    await load({ database: unmerged })
+    await store.commit(one.writes, true)
+    const before = opened
+    trouble = error
+    for (const name of ['a', 'b', 'c'])
+      await expect(store.commit([block(name)], false)).rejects.toMatchObject({ code })
+    expect(events).toEqual([{ ...refused, code }])
+    expect(opened - before).toBe(openings)
+    expect(await store.readEnvelope(one.id)).toEqual(one.envelope)
+  },
+)
+
+test('it goes on by itself once it has merged them, which is not when it was opened anew', async () => {
+  await load({ limits: SOON, database: unmerged })
+  const before = opened
+  trouble = level('5.ldb: Input/output error')
+  for (const name of ['a', 'b']) await refuses([block(name)], false)
+  await expect.poll(() => opened - before, { timeout: 10_000 }).toBeGreaterThan(3)
+  expect(events).toEqual([refused])
+  trouble = undefined
+  await takesWritesAgain()
+  await store.commit(two.writes, true)
+  expect(events).toEqual([refused, again])
+})
+
+test('what is damaged takes nothing until a restart, and is not tried again', async () => {
+  await load({ database: batches })
+  const probing = vi.spyOn(DiskProbe.prototype, 'start')
+  const before = opened
+  for (const error of [torn, undefined]) {
+    trouble = error
+    await expect(store.commit(one.writes, true)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+  }
+  expect(opened).toBe(before)
+  expect(probing).not.toHaveBeenCalled()
+  await store.close()
+  expect(events).toEqual([{ ...refused, code: 'STORE_CORRUPT' }])
 })
 
 /** Each try takes so long to fail. */

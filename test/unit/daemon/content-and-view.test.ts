@@ -323,6 +323,7 @@ describe('view', () => {
   test.each([
     ['STORE_FULL', 'the store takes no writes; free space, or see the log'],
     ['STORE_FAILED', 'the store takes no writes; the log says which folder and why'],
+    ['STORE_CORRUPT', 'the store takes no writes; restart the node: it sets the damaged one aside'],
   ] as const)(
     'a store that takes no writes is a problem, told by what the disk said: %s',
     (code, message) => {
