@@ -30,6 +30,9 @@ export interface GuardedDatabaseInit {
 /** A write that changes nothing. */
 const NOTHING: Operation = { type: 'del', key: NO_KEY }
 
+/** Opened anew it takes writes, under load many of them, until it has tried again to merge its tables, megabytes of them. */
+const UNPROVEN_MS = 60_000
+
 /**
  * LevelDB with what it lacks: a disk that refuses writes makes it read-only until one goes through again, a damaged
  * store is set aside. Its errors become ours here.
@@ -50,8 +53,8 @@ export class GuardedDatabase {
   #before: readonly Operation[] | undefined
   /** Why it takes no writes. */
   #readOnly: MeshError | undefined
-  /** Opened anew after a failure, and nothing was written since. */
-  #isUnproven = false
+  /** When LevelDB was opened anew after a failure: what fails soon after says that nothing has become better. */
+  #openedAnewMonoMs = Number.NEGATIVE_INFINITY
   /** Each write is refused untried: that LevelDB opens anew, and takes one at once, tells nothing. */
   #refusesUntried = false
   #wasSetAside = false
@@ -201,10 +204,9 @@ export class GuardedDatabase {
       // Only a sync can fail behind a record that is whole.
       if (sync) this.#failedKeys = [...new Set(operations.map(({ key }) => key))]
       const failed = this.failed(error, this.#init.dir)
-      if (this.#isUnproven) this.#doubt(failed)
+      if (performance.now() - this.#openedAnewMonoMs < UNPROVEN_MS) this.#doubt(failed)
       throw failed
     }
-    if (operations.length > 0) this.#isUnproven = false
   }
 
   /** Before a write, and only while none is under way. @throws MeshError STORE_* while it takes none */
@@ -278,7 +280,7 @@ export class GuardedDatabase {
     this.#refusedElsewhere.clear()
     this.#failedKeys = []
     this.#before = undefined
-    this.#isUnproven = true
+    this.#openedAnewMonoMs = performance.now()
     if (!this.#refusesUntried) this.#setReadOnly(undefined)
   }
 

@@ -243,6 +243,25 @@ test.each([
   },
 )
 
+test('nor where it takes some writes before it has tried to merge them again', async () => {
+  const left = { opened: -1, writes: 0 }
+  const unmergedYet = (raw: Database): Partial<Database> => ({
+    batch: async (...of) => {
+      // A few writes go through after each opening, before the tables are read.
+      if (left.opened !== opened) Object.assign(left, { opened, writes: 4 })
+      if (trouble !== undefined && left.writes-- <= 0) throw trouble
+      await raw.batch(...of)
+    },
+  })
+  await load({ database: unmergedYet })
+  await store.commit(one.writes, true)
+  const before = opened
+  trouble = level('5.ldb: Input/output error')
+  for (let at = 0; at < 20; at += 1) await store.commit([block(`block ${at}`)], false).catch(() => undefined)
+  expect(events).toEqual([refused])
+  expect(opened - before).toBeLessThanOrEqual(2)
+})
+
 test('it goes on by itself once it has merged them, which is not when it was opened anew', async () => {
   await load({ limits: SOON, database: unmerged })
   const before = opened
