@@ -5,6 +5,7 @@
  * are passed over; a refusal counts only with an envelope that verifies, or a lying seed could burn counters.
  */
 import type { Code } from '../../errors.ts'
+import { replaces } from '../../model/clock.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply, Refused } from '../../model/messages.ts'
 import { comparePlaces, type Place } from '../../model/place.ts'
@@ -52,9 +53,12 @@ export const SILENT_MS = 5 * 60_000
 /** More than a node has links to. */
 export const MAX_SILENT = 1_024
 
-/** What another seed has proven. To sign what is stale anew would bring old content back above the newer release. */
-function asSaid({ code, envelope }: Refused): Refusal {
-  if (code === 'ORDER_STALE') return STALE
+/**
+ * What another seed has proven. To sign what is stale anew would bring old content back above the newer release; but a greater
+ * place alone makes nothing stale.
+ */
+function asSaid({ code, envelope }: Refused, proof: Release, claimed: Release): Refusal {
+  if (code === 'ORDER_STALE' && replaces(proof.header.clock, claimed.header.clock)) return STALE
   const text = 'another release has this counter, or a greater one, at another seed; sign anew with the next'
   return { code: 'ORDER_PLACE_TAKEN', text, ...(envelope === undefined ? {} : { envelope }) }
 }
@@ -140,8 +144,10 @@ export class Claims {
     this.#silent.delete(asked.peer)
     const claim = this.#claims.get(asked.release)
     if (claim === undefined) return true
-    if (reply.type === 'refused' && this.#proves(step, journey, claim, asked.peer, reply.envelope)) {
-      this.#lose(step, journey, claim, asSaid(reply))
+    const proof =
+      reply.type === 'refused' ? this.#proof(step, journey, claim, asked.peer, reply.envelope) : undefined
+    if (reply.type === 'refused' && proof !== undefined) {
+      this.#lose(step, journey, claim, asSaid(reply, proof, claim.release))
       return true
     }
     if (claim.granted) return true
@@ -247,22 +253,23 @@ export class Claims {
     this.#hooks.lost(step, journey, claim.release.id, refusal)
   }
 
-  #proves(
+  /** A release that stands in the claim's place, or above; undefined: none is shown. */
+  #proof(
     step: Step,
     journey: Journey,
     claim: Claim,
     peer: PeerId,
     envelope: Uint8Array | undefined,
-  ): boolean {
-    if (envelope === undefined) return false
+  ): Release | undefined {
+    if (envelope === undefined) return undefined
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     // A seed that proves nothing is seen by its log line alone.
     if (judged.refusal !== undefined) step.emit(judged.refusal)
-    if (judged.release === undefined || !VERIFIED.has(judged.verdict)) return false
-    return (
+    if (judged.release === undefined || !VERIFIED.has(judged.verdict)) return undefined
+    const isProof =
       judged.release.header.channel === claim.release.header.channel &&
       judged.release.id !== claim.release.id &&
       comparePlaces(journey.place(judged.release), claim.place) >= 0
-    )
+    return isProof ? judged.release : undefined
   }
 }

@@ -1,5 +1,6 @@
 /** Leases lent to other seeds: answered from own records alone, never passed on. */
 import type { Code } from '../../errors.ts'
+import { replaces } from '../../model/clock.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
 import type { RequestId, Ticket } from '../events.ts'
 import type { Ingested, Journey } from '../journey.ts'
@@ -57,10 +58,13 @@ export class Lender {
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'lease', lease }], sync: true })
   }
 
-  /** A seed that is behind believes no other that a release is stale: the newer one shows it. */
+  /** A seed that is behind believes no other that a release is stale: one that replaces it shows it. */
   #proven(journey: Journey, refusal: Refusal, { release }: Ingested): Refusal {
     if (refusal.code !== 'ORDER_STALE' || release === undefined) return refusal
-    const envelope = greatest(journey, this.#table, release.header.channel)
+    const { channel, clock } = release.header
+    const newer = journey.channel(channel)?.heads.find(({ header }) => replaces(header.clock, clock))
+    const shown = newer === undefined ? undefined : journey.envelope(newer.id)
+    const envelope = shown ?? greatest(journey, this.#table, channel)
     return envelope === undefined ? refusal : { ...refusal, envelope }
   }
 

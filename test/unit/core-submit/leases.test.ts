@@ -155,6 +155,16 @@ test('A seed that is behind takes no release that another knows to be stale: its
   expect(writes(after)).toEqual(['audit'])
 })
 
+test('but not where all that is shown stands beside it: the next one is signed above that', () => {
+  const beside = make({ publisher: 'bob', clock: { bob: 9 } })
+  const behind = new SubmitNode()
+  behind.connect(PEER, { seed: true })
+  const [asked] = behind.ask({ type: 'submit', envelope: mine.envelope })
+  const { envelope } = beside
+  const after = behind.answer(asked, { type: 'refused', code: 'ORDER_STALE', text: 'no', envelope })
+  expect(replies(after)).toMatchObject([{ code: 'ORDER_PLACE_TAKEN', envelope }])
+})
+
 test('While one upload has a place, another id gets ORDER_PLACE_TAKEN with its envelope', () => {
   const node = new SubmitNode()
   node.settled(node.ask({ type: 'submit', envelope: mine.envelope }))
