@@ -10,7 +10,7 @@ export const MAX_BROUGHT_IN = 4_096
 
 export class BorderDuty {
   readonly #broughtIn = new LatestSet<Digest>(MAX_BROUGHT_IN)
-  /** What other regions wait for here and is not here yet, in the order in which they asked. */
+  /** What other regions wait for here (at a seed its own, too) and is not here yet, in the order in which they asked. */
   awaited: readonly Digest[] = []
 
   /** From a seed, or over a border: until another gateway has it, it is gone with this node. */

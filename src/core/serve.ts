@@ -167,7 +167,9 @@ export class Serve {
 
   #stand(standing: readonly Wanted[]): void {
     this.#standing = standing
-    this.#from.content.duty.awaited = standing.flatMap(({ border, digest }) => (border ? [digest] : []))
+    // A seed that has yet to get a release has first what its region asks it for: else it is busy with all that it lacks.
+    const isAwaited = ({ border }: Wanted): boolean => border || this.#config.submit
+    this.#from.content.duty.awaited = standing.filter(isAwaited).map(({ digest }) => digest)
   }
 
   /**

@@ -40,7 +40,7 @@ type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'rescueMs'> & { readonly isO
 
 /** What a gateway has to bring in first of a job. */
 export interface JobDuty {
-  /** Places that other regions wait for here. */
+  /** Places that other regions wait for here, and at a seed its own. */
   readonly awaited: readonly number[]
   /** Blocks that may be under way from neighbours; beyond, what is awaited here and its own part alone. */
   readonly mostNear: number
@@ -91,7 +91,7 @@ export class Chooser {
     if (hello.submit && !submit && !holders.knows(peer)) return undefined
     const isBlind = hello.submit && submit
     const isElsewhere = this.#elsewhere(session, monoMs)
-    const own = isBlind ? undefined : this.#ownOf(job, peer, awaited)
+    const own = isBlind ? awaited.find((place) => job.open.has(place)) : this.#ownOf(job, peer, awaited)
     if (own !== undefined && !holders.announced(own, isElsewhere)) return this.#choice(job, own, session)
     for (let looked = 0; looked < MAX_VAIN && !onlyOwn; looked += 1) {
       const place = isBlind ? job.open.pick(undefined, random()) : holders.pick(peer, job.open, random())
@@ -167,7 +167,7 @@ export class Chooser {
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
     const isStuck = now.monoMs - job.progressMonoMs >= rescueMs
-    const around = this.#upstream.around(sessions, journey.region, isOpen, isStuck)
+    const around = this.#upstream.around(sessions, journey.region, { isOpen, isStuck })
     const isHome = around.home === journey.region
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
     const entry = this.#entry(journey, job, sessions, now)
@@ -387,6 +387,6 @@ export class Chooser {
 
   onAdmitted(journey: Journey): void {
     this.#views.forget()
-    this.#upstream.around([...journey.admitted()], journey.region, () => true, false)
+    this.#upstream.home([...journey.admitted()], journey.region)
   }
 }

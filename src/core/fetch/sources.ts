@@ -20,8 +20,8 @@ export const MAX_BUSY = 4
 const MAX_PUT_OFF = 1.5
 /** And so often a seed near may lack what it is asked for before far ones are asked: for 750 ms it may have yet to hear of the release. */
 export const MAX_LACKED = 4
-/** And for so long it may be busy with nothing to give: as late as a block may be over a border by which it comes to a seed. */
-const MAX_BUSY_MS = 5_000
+/** And for so long it may be busy with nothing to give: at 2 Mbit/s ten gateways that ask it have a block each by then. */
+const MAX_BUSY_MS = 10_000
 
 interface Lacking {
   readonly saidMonoMs: number
@@ -179,7 +179,9 @@ export class Sources {
     this.#mute.delete(peer)
     const before = this.#busy.get(peer)
     // Long ago it was another time.
-    const isOn = before !== undefined && monoMs - before.lastMonoMs <= 2 * this.#limits.blockDeadlineMs
+    const isOn =
+      before !== undefined &&
+      monoMs - before.lastMonoMs <= MAX_PUT_OFF * this.#limits.avoidPeerMs + this.#limits.blockSilenceMs
     this.#busy.set(peer, { sinceMonoMs: isOn ? before.sinceMonoMs : monoMs, lastMonoMs: monoMs })
     this.#vain.set(peer, (this.#vain.get(peer) ?? 0) + 1)
     this.avoid(peer, untilMonoMs)

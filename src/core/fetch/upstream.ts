@@ -47,10 +47,20 @@ export class Upstream {
     this.#views = views
   }
 
-  around(sessions: readonly AdmittedSession[], region: string, isOpen: IsOpen, isStuck: boolean): Around {
+  around(
+    sessions: readonly AdmittedSession[],
+    region: string,
+    going: Pick<Around, 'isOpen' | 'isStuck'>,
+  ): Around {
+    const seeds = this.home(sessions, region)
+    return { sessions, seeds, home: this.#home, ...going }
+  }
+
+  /** Which region is home is seen by the seeds that are linked. @returns these */
+  home(sessions: readonly AdmittedSession[], region: string): readonly AdmittedSession[] {
     const seeds = sessions.filter(({ hello }) => hello.submit)
     this.#home = homeOf(seeds, region) ?? this.#home
-    return { sessions, seeds, home: this.#home, isOpen, isStuck }
+    return seeds
   }
 
   /** The seed at home, or a gateway of the region that feeds this one; it is free, or nobody is. */

@@ -164,3 +164,10 @@ test('what other regions wait for is known to whoever asks for blocks here, as l
   node.tick(LIMITS.standMs)
   expect(node.duty.awaited).toEqual([])
 })
+
+test('at a seed what its own region waits for as well', () => {
+  const node = gateway(true)
+  node.coming.add(hex('x'))
+  node.want(1, 'A', hex('x'))
+  expect(node.duty.awaited).toEqual([hex('x')])
+})

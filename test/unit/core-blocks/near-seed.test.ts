@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { MAX_LACKED, Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Digest } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, SEED, SELF, type Want } from './fetcher.ts'
 
@@ -45,7 +46,7 @@ test('however often it is busy', () => {
 })
 
 test.each([
-  ['busy with nothing to give for more than five seconds', 'busyRetryMs', 5_500],
+  ['busy with nothing to give for more than ten seconds', 'busyRetryMs', 11_000],
   ['to be left alone for longer than an honest one asks for', 'blockDeadlineMs', 500],
 ] as const)('but not where it is %s', (_, pause, withinMs) => {
   const { node, wants } = between()
@@ -65,12 +66,13 @@ test.each([
 test('that it was busy long ago does not count', () => {
   const sources = new Sources(LIMITS)
   sources.busy(SEED, 10, 0)
-  sources.busy(SEED, 60_010, 60_000)
-  expect(sources.isAwaited(SEED, 60_000)).toBe(true)
-  sources.busy(SEED, 66_010, 66_000)
-  expect(sources.isAwaited(SEED, 66_000)).toBe(false)
+  // nobody asked it anything between
+  sources.busy(SEED, 10_010, 10_000)
+  expect(sources.isAwaited(SEED, 10_000)).toBe(true)
+  for (let ms = 10_000; ms <= 20_000; ms += 500) sources.busy(SEED, ms + 10, ms)
+  expect(sources.isAwaited(SEED, 20_000)).toBe(false)
   sources.brokeSilence(SEED)
-  expect(sources.isAwaited(SEED, 66_000)).toBe(true)
+  expect(sources.isAwaited(SEED, 20_000)).toBe(true)
 })
 
 test('or lacks it, as it has yet to hear of the release; but then, and until it gives something, of a far one as well', () => {
@@ -100,4 +102,18 @@ test('and while so little may be asked for near that the region would wait for i
   const open = to(pass(node, LIMITS.avoidPeerMs), SEED)
   expect(open).toHaveLength(1)
   expect(node.joined(FAR, 'us').map((want) => want.to)).toEqual(ALL)
+})
+
+test('a seed that has yet to get a release asks first for what its region waits for', () => {
+  const node = fetcher({ submit: true, seeds: [FAR], seedRegion: 'us', blocks: 40, random: () => 0.5 })
+  const [page] = node.started
+  if (page === undefined) throw new Error('nobody is asked for the page')
+  const awaited = [node.digests[33], node.digests[5]] as Digest[]
+  node.duty.awaited = awaited
+  expect(
+    node
+      .give(page)
+      .slice(0, 2)
+      .map(({ digest }) => digest),
+  ).toEqual(awaited)
 })
