@@ -72,11 +72,14 @@ export class Housekeeping {
 
   /**
    * Patterns name no channels: until some peer was compared with, it is not known which there are. Channels of one
-   * pattern, stored or heard of, tell nothing of another that was configured since.
+   * pattern, stored or heard of, tell nothing of another that was configured since. The seeds of a new fleet may name one
+   * another, and the next one, or the first release, waits until the first is ready.
    */
   hasCompared(now: Now): boolean {
-    if (this.#node.config.seeds.length === 0 || this.#hooks.compared() > 0) return true
-    return now.monoMs >= this.#comparesUntilMonoMs && [...this.#node.cells.values()].some(isKnown)
+    const { seeds, submit } = this.#node.config
+    if (seeds.length === 0 || this.#hooks.compared() > 0) return true
+    const isAnyKnown = submit || [...this.#node.cells.values()].some(isKnown)
+    return isAnyKnown && now.monoMs >= this.#comparesUntilMonoMs
   }
 
   /** The wait of a node without a floor ends as soon as enough peers were compared with. */

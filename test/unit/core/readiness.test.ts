@@ -5,6 +5,7 @@ import { createState, keepCell, newCell } from '../../../src/core/state.ts'
 import { readinessOf } from '../../../src/core/view-of.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Pattern } from '../../../src/model/ids.ts'
+import { BenchNode } from './bench-node.ts'
 import { coreConfig, make } from './fleet.ts'
 
 const made = make({ clock: { alice: 1 } })
@@ -59,4 +60,14 @@ test('each channel is looked at once, however many patterns there are', () => {
   // each pattern is looked at for a wildcard
   expect(split.mock.calls.length).toBeLessThan(2 * (patterns.length + 1))
   split.mockRestore()
+})
+
+test('a seed of a new fleet that names others does not wait for them for long: they may wait for it', () => {
+  const seeds = ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never]
+  const node = new BenchNode({ seeds, submit: true, patterns: ['**' as Pattern] })
+  node.start()
+  node.monoMs = 9_999
+  expect(node.readiness().ready).toBe(false)
+  node.monoMs = 10_000
+  expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
 })
