@@ -17,6 +17,8 @@ export type StoreState = 'none' | 'stopped' | 'running' | 'unknown'
 const MIB = 1024 * 1024
 /** Room for LevelDB's own rewriting and some releases; below it STORE_FULL is near. */
 const MIN_FREE_BYTES = 512 * MIB
+/** Of disks with no store on them: floors are small, and files as large as whoever publishes makes them, often kilobytes. */
+const MIN_FREE_ELSEWHERE_BYTES = 16 * MIB
 
 /** Folders that the node writes: ours, and where files are materialized, ours alone. */
 export async function checkFolders(config: NodeConfig): Promise<readonly Finding[]> {
@@ -68,16 +70,16 @@ export async function checkSpace({ data, floorDir, materialize }: NodeConfig): P
     const { dev } = await stat(there)
     if (!disks.has(dev)) disks.set(dev, there)
   }
-  return Promise.all([...disks.values()].map(checkDisk))
+  const least = (at: number): number => (at === 0 ? MIN_FREE_BYTES : MIN_FREE_ELSEWHERE_BYTES)
+  return Promise.all([...disks.values()].map((folder, at) => checkDisk(folder, least(at))))
 }
 
-async function checkDisk(folder: string): Promise<Finding> {
+async function checkDisk(folder: string, leastBytes: number): Promise<Finding> {
   const check = 'disk space'
   const { bavail, bsize, files, ffree } = await statfs(folder)
   const free = bavail * bsize
   const text = `${folder}: ${Math.floor(free / MIB)} MiB free`
-  if (free < MIN_FREE_BYTES)
-    return wrong(check, text, `free space: less than ${MIN_FREE_BYTES / MIB} MiB is little`)
+  if (free < leastBytes) return wrong(check, text, `free space: less than ${leastBytes / MIB} MiB is little`)
   // Some file systems have no fixed number of files and say 0.
   if (files > 0 && ffree < 1_000)
     return wrong(check, `${folder}: ${ffree} more files fit`, 'remove small files: inodes run out')

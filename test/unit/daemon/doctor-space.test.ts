@@ -58,6 +58,17 @@ test('so is that of the floors, and one on which no more files fit', async () =>
   ])
 })
 
+test('little is enough where no store lies: floors and files are often on a small disk of their own', async () => {
+  onDisks({ floors: { mib: 40 }, files: { mib: 60 } })
+  expect(await checkSpace(config('floors', 'files'))).toMatchObject([
+    { ok: true },
+    { ok: true },
+    { ok: true },
+  ])
+  onDisks({ data: { mib: 500 }, floors: { mib: 40 } })
+  expect(await checkSpace(config('floors', 'data'))).toMatchObject([{ ok: false }, { ok: true }])
+})
+
 test('folders on one disk, also those that are made at the first start, are told once', async () => {
   const data = inDir('data')
   const told = [{ ok: true, text: expect.stringContaining(`${data}: `) }]
