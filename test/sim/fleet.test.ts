@@ -3,7 +3,7 @@ import { runSeed } from '../../src/sim/run.ts'
 import { testSeeds } from './seeds.ts'
 
 describe('a simulated fleet under faults keeps its promises and converges when they end', () => {
-  testSeeds(1, 100)
+  testSeeds(1, 60)
 
   test('of several regions, too, whose gateways bridge the borders', async () => {
     const { ok, problem, bridged } = await runSeed(3)
