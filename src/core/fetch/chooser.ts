@@ -81,7 +81,8 @@ export class Chooser {
     job: FetchJob,
     session: AdmittedSession,
     monoMs: number,
-    { awaited, onlyOwn }: Pick<JobDuty, 'awaited'> & { readonly onlyOwn: boolean },
+    { awaited }: JobDuty,
+    onlyOwn: boolean,
   ): Choice | undefined {
     const { submit, random } = this.#config
     const { peer, hello } = session

@@ -248,7 +248,7 @@ export class Pull {
     const way = this.#wayOf(session)
     if (this.#waits(job, way, monoMs)) return undefined
     const onlyOwn = way === 'near' && this.#wants.underWay(way) >= duty.mostNear
-    const choice = this.#chooser.pull(job, session, monoMs, { ...duty, onlyOwn })
+    const choice = this.#chooser.pull(job, session, monoMs, duty, onlyOwn)
     return choice !== undefined && this.#mayTakePlace(choice) ? choice : undefined
   }
 

@@ -52,6 +52,10 @@ export class Sources {
   readonly #lacking = new Map<PeerId, Lacking>()
   /** Announced what they lacked, and gave nothing since. */
   readonly #false = new Set<PeerId>()
+  /** When each said first and last that it is busy, of those that gave nothing since. */
+  readonly #busy = new Map<PeerId, { readonly sinceMonoMs: number; readonly lastMonoMs: number }>()
+  /** Over a border, and the last word of each. */
+  readonly #tooBusy = new Set<PeerId>()
 
   /**
    * Its announcements count: it was not asked in vain before. One peer that announces everything and gives nothing must
@@ -93,11 +97,6 @@ export class Sources {
   isMute(peer: PeerId): boolean {
     return this.#mute.has(peer)
   }
-
-  /** When each said first and last that it is busy, of those that gave nothing since. */
-  readonly #busy = new Map<PeerId, { readonly sinceMonoMs: number; readonly lastMonoMs: number }>()
-  /** Over a border, and the last word of each. */
-  readonly #tooBusy = new Set<PeerId>()
 
   constructor(limits: Limits) {
     this.#limits = limits

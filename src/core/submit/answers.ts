@@ -7,7 +7,7 @@ import type { Release } from '../../model/release.ts'
 import type { CoreConfig } from '../config.ts'
 import type { EffectOf } from '../effects.ts'
 import type { RequestId } from '../events.ts'
-import type { Ingested, Journey, Verdict } from '../journey.ts'
+import type { ChannelFacts, Ingested, Journey, Verdict } from '../journey.ts'
 import type { Step } from '../step.ts'
 import type { LeaseTable } from './leases.ts'
 import type { Upload } from './upload.ts'
@@ -195,15 +195,19 @@ export function greatest(
     .sort((a, b) => comparePlaces(b.place, a.place))[0]?.envelope
 }
 
+function factsOf(journey: Journey, release: ReleaseId): ChannelFacts | undefined {
+  const channel = journey.channelOf(release)
+  return channel === undefined ? undefined : journey.channel(channel)
+}
+
 /**
  * Of a release that is here, where another one in its place is known, too: it counts nowhere before one of a greater place
  * comes, and whoever brings it, now or again, is told so.
  */
 export function equivocation(journey: Journey, release: ReleaseId): Refusal | undefined {
-  const channel = journey.channelOf(release)
-  const facts = channel === undefined ? undefined : journey.channel(channel)
+  const facts = factsOf(journey, release)
   if (facts?.held !== true || !facts.floor.ids.includes(release)) return undefined
-  const text = `another release was signed for the same place; ${channel} is held until a greater one`
+  const text = `another release was signed for the same place; ${facts.channel} is held until a greater one`
   return { code: 'ORDER_EQUIVOCATION', text }
 }
 
@@ -212,8 +216,7 @@ export function equivocation(journey: Journey, release: ReleaseId): Refusal | un
  * no node activates it then, and whoever brings it, now or again, is told so.
  */
 export function ranked(journey: Journey, release: ReleaseId, taken: Accepted): Accepted {
-  const channel = journey.channelOf(release)
-  const facts = channel === undefined ? undefined : journey.channel(channel)
+  const facts = factsOf(journey, release)
   if (facts === undefined || facts.floor.ids.includes(release)) return taken
   return facts.heads.some(({ id }) => id === release) ? 'CONCURRENT' : taken
 }
