@@ -74,7 +74,7 @@ const forbidden = [
   {
     name: 'stages-apart',
     severity: 'error',
-    comment: 'stages never import each other: core/node.ts alone calls them, in the order of the journey',
+    comment: 'stages never import each other: core/dispatcher.ts calls them, in the order of the journey',
     from: { path: `^src/core/(${stages})(\\.ts$|/)` },
     to: { path: `^src/core/(${stages})(\\.ts$|/)`, pathNot: '^src/core/$1(\\.ts$|/)' },
   },

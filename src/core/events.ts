@@ -1,4 +1,4 @@
-/** Everything that can happen to a node. One union, one dispatcher (`core/node.ts`). */
+/** Everything that can happen to a node. One union, one dispatcher (`core/dispatcher.ts`). */
 import type { Code } from '../errors.ts'
 import type { Address, Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'

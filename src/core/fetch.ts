@@ -1,7 +1,7 @@
 /**
  * Content of a release: pages in their order, since each is checked against those before; blocks as they can be had,
- * every one against its digest. What is here already is not asked for. Block bytes live only in the effect that
- * writes them. How they are asked for is `pull.ts`, and of whom `chooser.ts`; what neighbours are told is `offers.ts`.
+ * every one against its digest. What is here already is not asked for. Block bytes live in the effect that writes them,
+ * but for what came with its release. How they are asked for is `pull.ts`, of whom `chooser.ts`, what is told `offers.ts`.
  */
 import { type Code, isMeshError } from '../errors.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../model/ids.ts'

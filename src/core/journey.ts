@@ -1,5 +1,5 @@
 /**
- * What stages may know of one another. `core/node.ts` implements it and hands it to the stages, which never
+ * What stages may know of one another. `core/own-journey.ts` implements it and hands it to the stages, which never
  * import each other: a stage reads the rest of the node through this and asks it to take in what it received.
  */
 import type { Code } from '../errors.ts'

@@ -1,4 +1,4 @@
-/** The only dispatcher: owns the stages and calls them in the journey's order. */
+/** Puts a node together: its stages, and the one dispatcher that calls them. */
 import { createJudge } from '../trust/admission.ts'
 import { createAdmit } from './admit.ts'
 import { createBridge } from './bridge.ts'

@@ -1,6 +1,6 @@
 /**
- * What peers get from us: a durable block, first come first served, few at a time, and "busy" beyond, so that they
- * ask somebody who is free. What is on its way here may be waited for.
+ * What peers get from us: a durable block, other regions first and each by its turn, few at a time, and "busy" beyond, so
+ * that they ask somebody who is free. What is on its way here may be waited for.
  */
 import type { Address, Digest, PeerId, ReleaseId } from '../model/ids.ts'
 import type { BlocksReply } from '../model/messages.ts'

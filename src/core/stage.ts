@@ -1,5 +1,5 @@
 /**
- * What a stage may take part in. `core/node.ts` owns the stages and calls these in the journey's order; a stage
+ * What a stage may take part in. `core/dispatcher.ts` calls these in the journey's order; a stage
  * keeps its own slice of state and reaches the rest of the node only through the `Journey` it is handed.
  */
 import type { Address, Channel, Digest, Pattern, PeerId, ReleaseId } from '../model/ids.ts'

@@ -4,7 +4,7 @@ import type { Now, RequestId, Ticket } from './events.ts'
 
 /**
  * One call of `handle`: the time, and where stages put their effects. Stages get a step and their own slice of
- * state, never each other; `core/node.ts` alone passes results from one stage to the next.
+ * state, never each other; only `core/dispatcher.ts` and `core/own-journey.ts` pass results from one stage to the next.
  */
 export interface Step {
   readonly now: Now

@@ -3,7 +3,7 @@ import type { Address, Name, PeerId } from './ids.ts'
 
 /**
  * Why a node that is not proven stands for gateway all the same: it is up for less than ten minutes or nobody has
- * dialled it lately (`new`), or it is a seed, which has enough to do (`seed`).
+ * dialled it lately (`new`), or it is to be the last (`seed`): a seed, which has enough to do, one told so, one that cannot write.
  */
 export type Stopgap = 'new' | 'seed'
 

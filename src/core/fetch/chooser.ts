@@ -1,5 +1,5 @@
 /**
- * Which block to ask whom for next. Inside a region a random block among those a free neighbour announces; what only
+ * Which block to ask whom for next. Inside a region a random block among those a free neighbour announces, what it alone has first; what only
  * the elected fetcher brings in, from the seed or over the border; and what nobody announces for too long, from
  * whoever may have it.
  */

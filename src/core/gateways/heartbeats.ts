@@ -1,4 +1,7 @@
-/** Who is known to stand for gateway, region by region: verified, bounded, the newest word of each peer. */
+/**
+ * Who is known to stand for gateway, region by region, and who of them counts: verified, bounded, the newest word of
+ * each peer.
+ */
 import { sha256 } from '../../codec/digest.ts'
 import { isMeshError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'

@@ -1,6 +1,6 @@
 /**
  * What a seed gives away: each block about once. It remembers to whom it gave which block and sends whoever asks next
- * there; a copy more is given only where that failed, and beyond two only with a small part of the uplink.
+ * there; a copy more is given only where that failed or is silent, and beyond two only with a small part of the uplink.
  */
 import type { Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'

@@ -1,4 +1,4 @@
-/** The answering side of a comparison. It keeps nothing of a round but the salt, so that a peer costs no memory. */
+/** The answering side of a comparison. Of a round it keeps the salt alone; of the answer before, what it offered and what was not on disk. */
 import type { BeaconMark, ShortDigest, ShortHash, SyncRequest } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'

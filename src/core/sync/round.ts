@@ -1,6 +1,6 @@
 /**
  * The asking side of one comparison with one peer: roots, beacons, digests, entries, then what the other lacks. A
- * round has one request out at a time and ends with the first that gets no answer.
+ * round has one request out at a time and ends with the first that gets no answer, but for roots.
  */
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
 import type { AnyReply, BeaconMark, ShortHash, SyncReply } from '../../model/messages.ts'

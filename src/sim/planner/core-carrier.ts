@@ -1,6 +1,6 @@
 /**
- * The transport of simulated cores: links, requests and gossip over the planner's network. Gossip is a mesh of the own
- * region with IDONTWANT, as in the abstract model; requests and answers are encoded to know their size and decoded anew.
+ * The transport of simulated cores: links and requests over the planner's network (gossip is `core-gossip.ts`). Requests and
+ * answers are encoded to know their size and decoded anew.
  */
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, isLast } from '../../codec/messages.ts'
 import type { EffectOf } from '../../core/effects.ts'

@@ -1,5 +1,5 @@
 /**
- * What nodes tell their neighbours of the blocks they have: after 10 ms or 64 blocks, to all of them; of a release of
+ * What nodes tell their neighbours of the blocks they have: after 10 ms or 64 blocks, or 100 ms where there are few, to all of them; of a release of
  * few blocks to four, the same from the first to the last, and of the whole to two more (docs/protocol.md).
  */
 import { LIMITS } from '../../limits.ts'
