@@ -5,13 +5,15 @@ import { isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { Channel } from '../model/ids.ts'
+import { parsePattern } from '../model/names.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { describeChange, raisedBy } from '../trust/describe.ts'
-import { dropEndedRemovals, requireKept, requireRoom } from '../trust/edit.ts'
+import { alsoRaised, dropEndedRemovals, requireKept, requireRoom } from '../trust/edit.ts'
 import type { PrivateKey } from '../trust/private-key.ts'
 import { checkSuccession } from '../trust/root-rules.ts'
 import { addSignature, signEnvelope } from '../trust/signing.ts'
 import { keysOf, signers } from '../trust/threshold.ts'
+import { argument } from './arguments.ts'
 import { requireNew, whileLocked, writeNew } from './files.ts'
 import { readPrivateKey } from './key-files.ts'
 import { isJson, out, printable } from './output.ts'
@@ -34,13 +36,15 @@ export interface ChangeOptions {
   readonly root: string
   readonly rootKey: readonly string[]
   readonly out?: string
+  /** Patterns that get a new epoch beside those that the change needs. */
+  readonly raise?: readonly string[]
   /** Asked which channels a new epoch touches. */
   readonly seed?: readonly string[]
   readonly yes?: true
 }
 
 /** Of somebody who signs what another changed. */
-export type SignOptions = Pick<ChangeOptions, 'rootKey' | 'seed' | 'yes'> &
+export type SignOptions = Pick<ChangeOptions, 'rootKey' | 'out' | 'seed' | 'yes'> &
   Partial<Pick<ChangeOptions, 'root'>>
 
 interface Count {
@@ -80,7 +84,8 @@ export async function applyChange(
   channels?: readonly Channel[],
 ): Promise<Outcome> {
   const current = readRoot(options.root)
-  const edited = edit(current.root)
+  const raise = (options.raise ?? []).map((text) => argument('--raise', text, parsePattern))
+  const edited = alsoRaised(edit(current.root), raise)
   const nowMs = Date.now()
   requireKept(current.root, edited, nowMs)
   const next = dropEndedRemovals(edited, nowMs)
@@ -118,14 +123,16 @@ async function touchedChannels(
 /** More signatures: on a draft, or on a root that holds already. Whoever signs is told what by this command, not by the other. */
 export async function signRoot(file: string, options: SignOptions): Promise<void> {
   const beside = rootOfDraft(resolve(file))
-  const target = options.root ?? beside
-  if (target === undefined) return signCurrent(file, options.rootKey)
-  const current = readRoot(target)
+  const left = options.root ?? beside
+  if (left === undefined) return signCurrent(file, options.rootKey)
+  const current = readRoot(left)
+  const target = resolve(options.out ?? left)
+  if (target !== current.path) requireNew(target)
   const draft = readRootDraft(file)
   checkSuccession(current.root, draft.root)
   const keys = rootKeys(options.rootKey, current.root, draft.root)
   const sign = () => keys.reduce(addSignature, readSame(draft.path, draft.envelope.payload))
-  const step = { current, next: draft.root, sign, target: resolve(target), draft: draft.path }
+  const step = { current, next: draft.root, sign, target, draft: draft.path }
   const explained = explain(step, [], await touchedChannels(options.seed, current.root, draft.root))
   await agree(explained.lines, 'sign this root?', options.yes === true)
   // No draft, and nothing is missing: the root that is left was named only to say what it changes, and stays what it is.
@@ -181,7 +188,7 @@ function conclude(step: Step, explained: Explained): Outcome {
   const facts = { fleetId: next.fleetId, version: next.version, ...explained.facts, complete, signatures }
   if (!complete) {
     saveEnvelope(draft, envelope)
-    const lines = waiting(draft, signatures, current.path, next)
+    const lines = waiting(step, signatures)
     return { complete, facts: { root: current.path, draft, ...facts }, lines }
   }
   const replaces = target === current.path
@@ -203,11 +210,15 @@ function conclude(step: Step, explained: Explained): Outcome {
 
 const say = ({ facts, lines }: Outcome): void => out(facts, lines)
 
-function waiting(draft: string, { old, next }: Signatures, path: string, root: TrustRoot): string[] {
+function waiting(
+  { current: { path }, next: root, target, draft }: Step,
+  { old, next }: Signatures,
+): string[] {
   const missing = Math.max(old.need - old.have, next.need - next.have)
+  const elsewhere = target === path ? '' : ` --root ${path} --out ${target}`
   return [
     `${path} is unchanged: ${missing} more ${missing === 1 ? 'signature is' : 'signatures are'} needed (version ${root.version - 1}: ${old.have} of ${old.need}, version ${root.version}: ${next.have} of ${next.need})`,
-    `each of the others runs: confmesh trust sign ${draft} --root-key FILE --seed ADDRESS`,
+    `each of the others runs: confmesh trust sign ${draft}${elsewhere} --root-key FILE --seed ADDRESS`,
   ]
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { collect } from './arguments.ts'
 import { LOST_KEY } from './key-files.ts'
+import { RAISE } from './trust-publishers.ts'
 
 export interface PushOptions {
   readonly root: string
@@ -17,6 +18,7 @@ export interface RotateOptions extends Omit<PushOptions, 'publisher'> {
   readonly out?: string
   readonly addKey?: readonly string[]
   readonly removeKey?: readonly string[]
+  readonly raise?: readonly string[]
   readonly stolen?: true
   readonly yes?: true
 }
@@ -57,6 +59,7 @@ Example:
     .requiredOption('--root <file>', 'the root')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
     .option('--out <file>', 'write the new root into this new file instead')
+    .option('--raise <pattern...>', `${RAISE} (without --seed)`, collect)
     .option('--seed <address...>', 'hand it out to these seeds', collect)
     .option('--key <file...>', "the publisher's keys that sign the re-issued releases", collect)
     .option('--sign-with <command>', 'a command that signs them; may be given several times', collect)

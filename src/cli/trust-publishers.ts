@@ -14,6 +14,8 @@ interface PublisherOptions extends ChangeOptions {
   readonly replace?: true
 }
 
+export const RAISE = 'give these channels a new epoch, too, as after a fork'
+
 /**
  * The options that every change of a root has.
  * @param example what its own arguments may look like
@@ -26,6 +28,7 @@ export function change(trust: Command, name: string, description: string, exampl
     .requiredOption('--root <file>', 'the current root')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
     .option('--out <file>', 'write the new root into this new file and leave the current one alone')
+    .option('--raise <pattern...>', RAISE, collect)
     .option('--seed <address...>', 'ask these seeds which channels must be issued again', collect)
     .option('--yes', 'do not ask on a terminal')
     .addHelpText('after', `\nExample:\n  confmesh trust ${name}${own} --root root.json --root-key root.key\n`)

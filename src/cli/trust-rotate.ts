@@ -5,7 +5,7 @@ import type { Channel, KeyId, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import { openMemory } from '../publish/counter.ts'
-import { AnotherRoot, requireOurs } from '../publish/roots.ts'
+import { AnotherRoot, isWithheld, type RootEnvelope, requireOurs } from '../publish/roots.ts'
 import { overRestarts, redialGone } from '../publish/seeds.ts'
 import { changePublisherKeys } from '../trust/edit.ts'
 import { argument } from './arguments.ts'
@@ -42,6 +42,11 @@ export async function rotate(name: string, options: RotateOptions): Promise<void
     out(facts, lines)
     return
   }
+  if (options.raise !== undefined)
+    throw new MeshError(
+      'USAGE',
+      '--raise with rotate is for a root that is handed out later: leave out --seed, then confmesh trust push --key FILE',
+    )
   await withSession({ ...options, publisher: name, keyless: true }, (session) =>
     rotateInFleet(change, options, session),
   )
@@ -90,7 +95,9 @@ export async function rotateInFleet(
   const old = readRoot(options.root).root
   requireNewest(old, options.root, session)
   // On top of another root than the fleet's it would undo that one, and nobody would be told before.
-  await requireOurs(rootsBeside(options.root), session.seeds.reached, LIMITS)
+  const roots = rootsBeside(options.root)
+  await requireOurs(roots, session.seeds.reached, LIMITS)
+  await requireHandedOut(roots, options, session)
   const found = change.remove.length === 0 ? NOTHING : await lookUp(change, old, options, session)
   requireSigners(old, changed(old, change), found.targets, session)
   const { complete, facts, lines } = await changeKeys(change, options, found.channels)
@@ -121,6 +128,26 @@ export async function rotateInFleet(
       : leftOut(channels, targets, old)),
   ])
   tellLeft(handed.left, readRoot(path).root)
+}
+
+/**
+ * What a root that nobody has yet raises would go out with this one, and nothing of it be issued again or named.
+ * @throws MeshError USAGE
+ */
+async function requireHandedOut(
+  roots: readonly RootEnvelope[],
+  { root, seed = [] }: RotateOptions,
+  { seeds }: Session,
+): Promise<void> {
+  const newest = roots.at(-1)
+  if (newest === undefined || !(await isWithheld(newest, seeds.reached, LIMITS))) return
+  const { version } = newest
+  const push = ['confmesh trust push --root', root, ...seed.flatMap((one) => ['--seed', one])].join(' ')
+  throw new MeshError(
+    'USAGE',
+    `no seed has root ${version} yet: hand out first what it changes, with --key FILE where it has a new epoch: ${push}`,
+    { version, next: push },
+  )
 }
 
 interface Found {

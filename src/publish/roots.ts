@@ -4,6 +4,7 @@ import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { adopt, type RootChain, startChain } from '../trust/chain.ts'
+import { toFollow } from '../trust/root-rules.ts'
 import { askPatiently, RefusedBySeed, type Seed } from './seeds.ts'
 
 /** Roots taken from one seed in one run of the tool: decades of changes. */
@@ -119,6 +120,62 @@ export async function pushRoots(
 }
 
 /**
+ * Before any seed is handed the newest: each that has another root in the place of one of ours can take what follows that.
+ * Whatever one of them must refuse would leave the fleet in two for good, as the others had it by then. A seed that is silent
+ * is passed over.
+ * @throws AnotherRoot TRUST_ROOT_FORK
+ */
+export async function requireTakenByAll(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+  limits: Limits,
+): Promise<void> {
+  for (const seed of seeds) {
+    try {
+      await requireTaken(roots, seed, limits)
+    } catch (error) {
+      if (!isMeshError(error) || (error instanceof AnotherRoot && error.code === 'TRUST_ROOT_FORK'))
+        throw error
+    }
+  }
+}
+
+async function requireTaken(roots: readonly RootEnvelope[], seed: Seed, limits: Limits): Promise<void> {
+  for (let at = roots.length - 2; at >= 0; at--) {
+    const [root, next] = [roots[at], roots[at + 1]]
+    if (root === undefined || next === undefined) return
+    const its = await compare(seed, root, limits)
+    if (its === undefined) continue
+    if (its === 'other') await requireFollows(seed, root, next, limits)
+    return
+  }
+}
+
+/** @throws AnotherRoot TRUST_ROOT_FORK where the seed's root of the version of ours does not let the next one follow */
+async function requireFollows(
+  seed: Seed,
+  ours: RootEnvelope,
+  next: RootEnvelope,
+  limits: Limits,
+): Promise<void> {
+  const { version } = ours
+  const { root } = await askPatiently(seed, { type: 'roots', since: version - 1 }, ['root'], limits)
+  if (root === undefined) return
+  const its = startChain(root, limits)
+  const { adoption } = adopt(its, next.envelope, limits)
+  if (adoption.kind === 'adopted' || !('text' in adoption)) return
+  const [current, following] = [ours, next].map(({ envelope }) => startChain(envelope, limits).current)
+  const raise =
+    current === undefined || following === undefined ? [] : toFollow(its.current, current, following)
+  const options = raise.map((pattern) => ` --raise '${pattern}'`).join('')
+  throw new AnotherRoot(
+    'TRUST_ROOT_FORK',
+    `seed ${seed.peer} has another root ${version} and would refuse root ${version + 1}: ${adoption.text}; nothing was handed out: put root.${version}.json back in place of the newest and make root ${version + 1} anew${options === '' ? ', signed for both' : ` with${options}`}, or leave that seed out`,
+    { seed: seed.peer, version, raise: raise.join(' ') },
+  )
+}
+
+/**
  * What the newest of these takes the place of at the seeds: where they have another root in the place of one of ours, that
  * is theirs, as far as it is proven from what both have. Undefined where none has any of ours, or says so.
  */
@@ -153,6 +210,24 @@ export async function newestKnown(
     }
   }
   return undefined
+}
+
+/** Of the seeds that answer, there being one, none has this root or another in its place: it was never handed out. */
+export async function isWithheld(
+  root: RootEnvelope,
+  seeds: readonly Seed[],
+  limits: Limits,
+): Promise<boolean> {
+  let answered = 0
+  for (const seed of seeds) {
+    try {
+      if ((await compare(seed, root, limits)) !== undefined) return false
+      answered += 1
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+    }
+  }
+  return answered > 0
 }
 
 /**

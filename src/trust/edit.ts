@@ -7,7 +7,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { KeyId, Name, Pattern, PeerId } from '../model/ids.ts'
 import type { PublicKey, Publisher, Role, TrustRoot } from '../model/root.ts'
-import { byName, successor } from './successor.ts'
+import { byName, raiseEpochs, successor } from './successor.ts'
 
 export interface PublisherSpec {
   readonly name: Name
@@ -139,6 +139,10 @@ function withEnd<T extends Removal>(entry: T, until: number | undefined): T {
 
 export const raiseEpoch = (root: TrustRoot, pattern: Pattern): TrustRoot =>
   successor(root, { raise: [pattern] })
+
+/** A root that is not handed out yet, with a new epoch for these patterns, too. */
+export const alsoRaised = (next: TrustRoot, patterns: readonly Pattern[]): TrustRoot =>
+  patterns.length === 0 ? next : { ...next, epochs: raiseEpochs(next.epochs, patterns, next.version) }
 
 /** @param expires milliseconds since 1970 */
 export const renew = (root: TrustRoot, expires: number): TrustRoot => successor(root, { expires })

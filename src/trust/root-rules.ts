@@ -1,6 +1,7 @@
 import { MeshError } from '../errors.ts'
+import type { Pattern } from '../model/ids.ts'
 import { covers } from '../model/pattern.ts'
-import type { Publisher, TrustRoot } from '../model/root.ts'
+import type { EpochEntry, Publisher, TrustRoot } from '../model/root.ts'
 import { importPublicKey } from './public-key.ts'
 
 /**
@@ -35,6 +36,21 @@ export function checkSuccession(old: TrustRoot, next: TrustRoot): void {
     }
   }
   for (const publisher of narrowed(old, next)) checkRaised(publisher, next)
+}
+
+/**
+ * What a root that follows one of two roots of a version must raise to follow the other, too: to either of them an epoch of the
+ * other is neither its own nor new; and whoever loses authority there does so under a new epoch.
+ */
+export function toFollow(other: TrustRoot, own: TrustRoot, next: TrustRoot): readonly Pattern[] {
+  const has = ({ epochs }: TrustRoot, { pattern, value }: EpochEntry) =>
+    epochs.some((entry) => entry.pattern === pattern && entry.value === value)
+  const alone = [
+    ...own.epochs.filter((entry) => !has(other, entry)),
+    ...other.epochs.filter((entry) => !has(own, entry)),
+  ].map(({ pattern }) => pattern)
+  const losing = narrowed(other, next).flatMap(({ patterns }) => patterns)
+  return [...new Set([...alone, ...losing])].sort()
 }
 
 /** Publishers of `old` that lost a key, a pattern or their place, or need more signatures than before. */

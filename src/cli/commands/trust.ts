@@ -34,6 +34,7 @@ export function register(program: Command): void {
     .argument('<file>', 'root.N.draft.json')
     .requiredOption('--root-key <file...>', 'root keys to sign with', collect)
     .option('--root <file>', 'the current root (default: the one beside the draft)')
+    .option('--out <file>', 'write the new root into this new file and leave the current one alone')
     .option('--seed <address...>', 'ask these seeds which channels must be issued again', collect)
     .option('--yes', 'do not ask on a terminal')
     .addHelpText('after', '\nExample:\n  confmesh trust sign root.2.draft.json --root-key b.key\n')

@@ -1,7 +1,8 @@
 import { expect, test, vi } from 'vitest'
 import { handOver, lineOf, pushToAll } from '../../../src/cli/trust-push.ts'
-import type { Channel } from '../../../src/model/ids.ts'
-import { renew } from '../../../src/trust/edit.ts'
+import type { Channel, Pattern } from '../../../src/model/ids.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { alsoRaised, renew } from '../../../src/trust/edit.ts'
 import { ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { FakeSeed } from '../publish/fake-seed.ts'
 
@@ -45,6 +46,29 @@ test('one that has another root of the version is refused, and nothing is said o
     raised: ['**'],
   })
   said.mockRestore()
+})
+
+test('a root that one side of a fork would refuse is handed to neither, and the way out is named', async () => {
+  const [ours, theirs] = [raised(ROOT), renew(ROOT, ROOT.expires + 1_000)]
+  const next = renew(ours, ROOT.expires + 2_000)
+  const seedWith = (name: string, second: TrustRoot) => {
+    const seed = new FakeSeed(name)
+    for (const root of [ROOT, second]) seed.roots.set(root.version, rootBytes(root))
+    return seed
+  }
+  const bytes = (...roots: TrustRoot[]) =>
+    roots.map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+  const [a, b] = [seedWith('a', ours), seedWith('b', theirs)]
+  await expect(pushToAll(bytes(ROOT, ours, next), [a, b])).rejects.toMatchObject({
+    code: 'TRUST_ROOT_FORK',
+    message: expect.stringMatching(/12D3KooWb has another root 2 .* root\.2\.json .* --raise '\*\*'/),
+  })
+  expect([...a.asked, ...b.asked]).not.toContain('root')
+  const both = alsoRaised(next, ['**' as Pattern])
+  expect(await pushToAll(bytes(ROOT, ours, both), [a, b])).toMatchObject({
+    seeds: [{ version: 3 }, { version: 3, forked: 2 }],
+    refused: [],
+  })
 })
 
 test('a root that replaces another than the one kept here says so', () => {

@@ -15,7 +15,7 @@ import type { Channel, Name, Pattern } from '../../../src/model/ids.ts'
 import { noMemory } from '../../../src/publish/counter.ts'
 import { keySigner, type Signer } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
-import { renew } from '../../../src/trust/edit.ts'
+import { raiseEpoch, renew } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
 import type { PrivateKey } from '../../../src/trust/private-key.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
@@ -258,4 +258,18 @@ test('a seed that does not say what root it has keeps nobody from rotating; one 
   expect(readRoot(path).root.version).toBe(3)
   const said = vi.mocked(process.stdout.write).mock.calls.join('')
   expect(said).toMatch(/is at root 3, 1 new; its root 2 was another/)
+})
+
+test('what an older root changes that was never handed out is not handed out along with it', async () => {
+  const seed = seedWith([CHANNEL])
+  const { root, envelope } = readRoot(path)
+  saveEnvelope(join(dir, 'root.1.json'), envelope)
+  const raised = raiseEpoch(root, 'app/*' as Pattern)
+  saveEnvelope(path, signEnvelope('root', encodeRoot(raised), [rootKey]))
+  await expect(rotateAt(seed)).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining(`confmesh trust push --root ${path} --seed ${ADDRESS}`),
+  })
+  expect(readRoot(path).root.version).toBe(2)
+  expect(seed.asked).not.toContain('root')
 })

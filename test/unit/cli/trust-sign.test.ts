@@ -185,3 +185,29 @@ test('a root that another run replaced meanwhile stays', async () => {
   await changing
   expect(readFileSync(at('root.json'), 'utf8')).toBe(other)
 })
+
+test('into a file of its own: the command that is printed for the others does it, and leaves the root alone', async () => {
+  fleetOf(2)
+  const before = readFileSync(at('root.json'), 'utf8')
+  const options = { ...by('one.key'), root: at('root.json'), out: at('new.json') }
+  await changeRoot(options, (root) => renew(root, EXPIRES + 86_400_000))
+  const printed = vi.mocked(process.stdout.write).mock.calls.join('')
+  const draft = at('new.2.draft.json')
+  expect(printed).toContain(
+    `confmesh trust sign ${draft} --root ${at('root.json')} --out ${at('new.json')} --root-key`,
+  )
+  await signRoot(draft, { ...by('two.key'), root: at('root.json'), out: at('new.json') })
+  expect(readRoot(at('new.json')).root.version).toBe(2)
+  expect(readFileSync(at('root.json'), 'utf8')).toBe(before)
+  expect(existsSync(draft)).toBe(false)
+})
+
+test('a change gives what is named a new epoch, too', async () => {
+  fleetOf(1)
+  const options = { ...by('one.key'), root: at('root.json'), raise: ['app/*'] }
+  await changeRoot(options, (root) => renew(root, EXPIRES + 86_400_000))
+  expect(readRoot(at('root.json')).root.epochs).toEqual([{ pattern: 'app/*', value: 2 }])
+  await expect(changeRoot({ ...options, raise: ['*app'] }, (root) => root)).rejects.toMatchObject({
+    message: expect.stringContaining('--raise'),
+  })
+})
