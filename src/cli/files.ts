@@ -19,12 +19,15 @@ import {
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { closeToOthers } from '../daemon/key-mode.ts'
 import { makeFolder } from '../daemon/make-folder.ts'
 import { isForbiddenCode, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 
 /** What link says on file systems without hard links, as sticks and shares have them; net/identity.ts knows the same. */
 const NO_LINKS: ReadonlySet<unknown> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'])
+
+const OTHERS_MAY = 0o077
 
 /** A file in someone's hands that we only read. @throws MeshError INPUT_PATH */
 export function readInput(path: string, what: string): string {
@@ -50,7 +53,11 @@ export function requireNew(path: string): void {
   }
 }
 
-/** A new file, on disk when this returns. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+/**
+ * A new file, on disk when this returns.
+ * @param mode one that gives others nothing is a key's
+ * @throws MeshError INPUT_EXISTS, INPUT_PATH, CONFIG_KEY_MODE (of a key, where the file system keeps no modes)
+ */
 export function writeNew(path: string, text: string, mode: number): void {
   writeAside(path, text, mode, (aside) => {
     try {
@@ -153,6 +160,7 @@ function writeAside(path: string, text: string, mode: number, put: (aside: strin
   try {
     const file = openSync(aside, 'wx', mode)
     try {
+      if ((mode & OTHERS_MAY) === 0) closeToOthers(file, path)
       writeFileSync(file, text)
       fsyncSync(file)
     } finally {
@@ -162,7 +170,7 @@ function writeAside(path: string, text: string, mode: number, put: (aside: strin
     syncFolder(dirname(path))
   } catch (error) {
     discard(aside)
-    throw cannot('write', path, 'a file', error)
+    throw error instanceof MeshError ? error : cannot('write', path, 'a file', error)
   }
 }
 

@@ -1,6 +1,6 @@
 /** Key files: PKCS#8 PEM, mode 0600, with the public half beside it as FILE.pub. */
 import { existsSync, readFileSync } from 'node:fs'
-import { looseMode } from '../daemon/key-mode.ts'
+import { looseMode, WHERE_NO_MODES } from '../daemon/key-mode.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { KeyId } from '../model/ids.ts'
 import type { PublicKey } from '../model/root.ts'
@@ -16,7 +16,7 @@ export function readPrivateKey(path: string): PrivateKey {
     throw new MeshError('CONFIG_KEY', `${path} is a public key; name the private one, without .pub`, { path })
   const loose = looseMode(path)
   if (loose !== undefined) {
-    const text = `${path} has mode ${loose}, others may use this key; run: chmod 600 ${path}`
+    const text = `${path} has mode ${loose}, others may use this key; run: chmod 600 ${path}; ${WHERE_NO_MODES}`
     throw new MeshError('CONFIG_KEY_MODE', text, { path })
   }
   return naming(path, () => privateKeyFromPem(pem))
@@ -57,7 +57,7 @@ export function keyNamed(given: string, keys: readonly KeyId[], what: string): K
   )
 }
 
-/** Writes FILE and FILE.pub, both new. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+/** Writes FILE and FILE.pub, both new. @throws MeshError INPUT_EXISTS, INPUT_PATH, CONFIG_KEY_MODE (it cannot be closed) */
 export function writeKeyPair(path: string, type: PublicKey['type']): PrivateKey {
   for (const half of [path, `${path}.pub`]) requireNew(half)
   const pair = generatePrivateKey(type)
@@ -65,7 +65,7 @@ export function writeKeyPair(path: string, type: PublicKey['type']): PrivateKey 
   return pair.key
 }
 
-/** One that is made already. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+/** One that is made already. @throws MeshError as `writeKeyPair` */
 export function saveKeyPair(path: string, { pem, key }: KeyPair): void {
   writeNew(path, pem, 0o600)
   writeNew(`${path}.pub`, publicPem(key.public), 0o644)

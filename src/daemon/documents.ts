@@ -10,7 +10,7 @@ import { grantedLabels, issueNodeCertificate } from '../trust/certificates.ts'
 import { startChain } from '../trust/chain.ts'
 import { type PrivateKey, privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
-import { looseMode } from './key-mode.ts'
+import { looseMode, WHERE_NO_MODES } from './key-mode.ts'
 import { signedForItsTime } from './own-record.ts'
 
 /** A document a configuration names, as wire envelope. @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID */
@@ -53,7 +53,7 @@ export function readPrivateKey(path: string, key: string, isClosedFirst = false)
   const pem = readText(path, key)
   const loose = isClosedFirst ? undefined : looseMode(path)
   if (loose !== undefined) {
-    const text = `${key}: ${path} has mode ${loose}, others may use this key; run: chmod 600 ${path}`
+    const text = `${key}: ${path} has mode ${loose}, others may use this key; run: chmod 600 ${path}; ${WHERE_NO_MODES}`
     throw new MeshError('CONFIG_KEY_MODE', text, { key })
   }
   try {

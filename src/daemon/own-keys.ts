@@ -5,9 +5,9 @@
 import { chmodSync, type Stats, statSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { MeshError } from '../errors.ts'
+import { octal } from '../net/no-modes.ts'
 import type { NodeConfig } from './config.ts'
 import { IDENTITY_FILE } from './identity.ts'
-import { octal } from './key-mode.ts'
 
 const GROUP_MAY = 0o070
 const EVERYONE_MAY = 0o007

@@ -6,6 +6,7 @@ import {
   type KeyObject,
   randomUUID,
 } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { link, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { generateKeyPairFromSeed, publicKeyFromRaw } from '@libp2p/crypto/keys'
@@ -14,6 +15,7 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { MeshError } from '../errors.ts'
 import type { PeerId } from '../model/ids.ts'
 import { makeFolder } from '../runtime/make-folder.ts'
+import { keepsNoModes, octal, WHERE_NO_MODES } from './no-modes.ts'
 
 export interface Identity {
   /** PKCS#8 PEM of the Ed25519 private key. */
@@ -33,7 +35,7 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'])
 
 /**
  * The key in `<dataDir>/identity.key`, made at first use (mode 0600, on disk before this resolves).
- * @throws MeshError CONFIG_KEY (no Ed25519 key), CONFIG_KEY_MODE (others may read it), CONFIG_UNREADABLE
+ * @throws MeshError CONFIG_KEY (no Ed25519 key), CONFIG_KEY_MODE (others may read it, or could), CONFIG_UNREADABLE
  */
 export async function loadOrCreateIdentity(dataDir: string): Promise<Identity> {
   const path = join(dataDir, IDENTITY_FILE)
@@ -79,12 +81,16 @@ function ed25519Key(pem: string): KeyObject {
   return key
 }
 
+/** Windows has no such bits. */
+const isOpenToOthers = ({ mode }: Stats): boolean =>
+  process.platform !== 'win32' && (mode & READABLE_BY_OTHERS) !== 0
+
 async function readIdentity(path: string): Promise<string | undefined> {
   try {
-    const { mode } = await stat(path)
-    if (process.platform !== 'win32' && (mode & READABLE_BY_OTHERS) !== 0) {
-      const found = (mode & 0o777).toString(8).padStart(4, '0')
-      throw new MeshError('CONFIG_KEY_MODE', `${path} has mode ${found}; run: chmod 600 ${path}`, { path })
+    const found = await stat(path)
+    if (isOpenToOthers(found)) {
+      const text = `${path} has mode ${octal(found)}; run: chmod 600 ${path}; ${WHERE_NO_MODES}`
+      throw new MeshError('CONFIG_KEY_MODE', text, { path })
     }
     const pem = await readFile(path, 'utf8')
     checkedAt(path, pem)
@@ -114,7 +120,7 @@ async function createIdentity(path: string): Promise<string> {
     throw unmakeable(folder, error)
   })
   try {
-    await writeSynced(aside, newIdentityPem())
+    await writeSynced(aside, path)
     await link(aside, path).catch(async (error: NodeJS.ErrnoException) => {
       if (NO_LINKS.has(error.code ?? '')) await renameLocked(aside, path)
       else if (error.code !== 'EEXIST') throw error
@@ -158,12 +164,16 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
+/** @param path the name that it gets */
+async function writeSynced(aside: string, path: string): Promise<void> {
+  const file = await open(aside, 'wx', 0o600)
   try {
     // Whatever the umask took from it.
     await file.chmod(0o600)
-    await file.writeFile(text)
+    const found = await file.stat()
+    // While it is empty: every later start would refuse it.
+    if (isOpenToOthers(found)) throw keepsNoModes(path, found)
+    await file.writeFile(newIdentityPem())
     await file.sync()
   } finally {
     await file.close()

@@ -39,7 +39,7 @@ test('a key that others may read is refused with the command that helps', async 
   await chmod(path, 0o640)
   await expect(loadOrCreateIdentity(dir)).rejects.toMatchObject({
     code: 'CONFIG_KEY_MODE',
-    message: `${path} has mode 0640; run: chmod 600 ${path}`,
+    message: `${path} has mode 0640; run: chmod 600 ${path}; where that changes nothing its file system keeps no modes: copy it to one that does, and run chmod there`,
   })
 })
 
