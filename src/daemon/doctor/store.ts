@@ -43,12 +43,16 @@ async function checkWritable(check: string, path: string): Promise<Finding> {
   }
 }
 
+/** In a pod the node's user can give nothing to itself. */
+const UNSAFE =
+  "name a folder that only the node's user and root may change, no link on the way; in a pod see docs/operations.md#in-kubernetes"
+
 async function checkSafe(check: string, path: string, writable: Finding): Promise<Finding> {
   try {
     await checkDirectory(await realpath(await nearest(path)))
     return writable
   } catch (error) {
-    return wrong(check, (error as Error).message, "give it to the node's user alone, no link on the way")
+    return wrong(check, (error as Error).message, UNSAFE)
   }
 }
 
