@@ -96,6 +96,7 @@ export const EXIT_CODES: Readonly<Record<Code, ExitCode>> = {
   CONFIG_KEY_MODE: 2,
   USAGE: 2,
   RUNTIME_VERSION: 2,
+  RUNTIME_PLATFORM: 2,
   INPUT_PATH: 2,
   INPUT_EXISTS: 2,
   PUBLISH_EXPECT: 3,

@@ -16,6 +16,7 @@ import {
   withLogs,
 } from '../demo/fleet.ts'
 import { isJson, out } from '../output.ts'
+import { requireNodePlatform } from '../platform.ts'
 import { stdoutLost } from '../stdout.ts'
 import { isTerminal, short } from '../text.ts'
 
@@ -47,6 +48,7 @@ export function register(program: Command): void {
     .option('--exit', 'end after the run; exit code 0 only if every node converged')
     .addHelpText('after', '\nExamples:\n  confmesh demo\n  confmesh demo --nodes 24 --exit\n')
     .action(async (options: DemoOptions) => {
+      requireNodePlatform()
       const nodes = wholeNumber('--nodes', options.nodes, 1, 100)
       const regions = wholeNumber('--regions', options.regions, 1, REGIONS.length)
       const exit = options.exit === true

@@ -3,6 +3,7 @@ import { loadConfig } from '../../daemon/config.ts'
 import { VERSION } from '../../daemon/version.ts'
 import { garbageBound } from '../heap-growth.ts'
 import { type NodeOptions, nodeOptions, overridesOf } from '../node-options.ts'
+import { requireNodePlatform } from '../platform.ts'
 
 export function register(program: Command): void {
   const command = program
@@ -15,6 +16,7 @@ export function register(program: Command): void {
       '\nExamples:\n  confmesh node --config fleet/seed.yaml\n  confmesh node --config fleet/node.yaml --data /var/lib/confmesh --label region=eu\n',
     )
     .action(async (options: NodeOptions & { config: string }, command: Command) => {
+      requireNodePlatform()
       const json = command.optsWithGlobals<{ json?: boolean }>().json === true
       const config = loadConfig(options.config, process.env, overridesOf(options))
       // The network's code is loaded only now: a wrong configuration is told without it.
