@@ -7,7 +7,7 @@ import type { Limits } from '../limits.ts'
 import { type ApiOptions, createApp } from './app.ts'
 import { handOver } from './listener.ts'
 import type { NodeView } from './node-view.ts'
-import { freeSocketPath } from './socket-path.ts'
+import { freeSocketPath, lengthProblem } from './socket-path.ts'
 
 export interface ApiServer {
   /** `http://127.0.0.1:7480` or `unix:/path`. */
@@ -50,6 +50,8 @@ export async function startApi(node: NodeView, listen: string, options: ApiOptio
 function hintFor(code: string | undefined, path: string | undefined): string {
   if (code === 'EADDRINUSE') return 'is in use; stop the other process or set api.listen'
   const what = `cannot be listened on (${code})`
+  const tooLong = path === undefined ? undefined : lengthProblem(path)
+  if (tooLong !== undefined) return `${what}: ${tooLong}`
   // libuv says EACCES for a folder that is not there, too.
   if (path !== undefined) return `${what}; is ${dirname(path)} there, and may this user write to it?`
   if (code === 'EACCES') return `${what}; ports below 1024 are for root: choose one from 1024 on`

@@ -18,6 +18,16 @@ export async function freeSocketPath(path: string): Promise<void> {
   rmSync(path, { force: true })
 }
 
+/** What a socket's address holds of a path: 108 bytes on Linux, 104 on macOS and the BSDs. */
+const MOST_PATH_BYTES = process.platform === 'linux' ? 108 : 104
+
+/** What the system says of a path that is too long is EINVAL alone. @returns undefined where it is not */
+export function lengthProblem(path: string): string | undefined {
+  const bytes = Buffer.byteLength(path)
+  if (bytes <= MOST_PATH_BYTES) return undefined
+  return `the path has ${bytes} bytes, and a socket's at most ${MOST_PATH_BYTES}; name a shorter one`
+}
+
 /** What cannot be looked at, below a file perhaps, cannot be listened on: that says why. */
 function entryAt(path: string): Stats | undefined {
   try {
