@@ -17,7 +17,6 @@ import type { Journey } from './journey.ts'
 import { LatestSet } from './latest.ts'
 import { readRelease } from './release-bytes.ts'
 import { rank } from './rendezvous.ts'
-import { regionOf } from './session.ts'
 import type { Said, Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -42,7 +41,7 @@ export class Bridge implements Stage {
   constructor(config: CoreConfig) {
     const { limits } = config
     this.#config = config
-    this.#region = regionOf(config.region) as Name
+    this.#region = config.region as Name
     this.#items = new BridgeItems(limits)
     this.#rights = new BridgeRights(config)
     this.#announcers = new Announcers(limits)
@@ -290,7 +289,7 @@ export class Bridge implements Stage {
   /** To everybody near who stands, whatever its rank here: who takes itself for a gateway must not pull as well. */
   #claim(step: Step, journey: Journey, item: BridgeItem): void {
     step.emit({ kind: 'count', metric: 'bridge_claims', by: 1 })
-    const near = [...journey.admitted()].filter(({ hello }) => regionOf(hello.region) === this.#region)
+    const near = [...journey.admitted()].filter(({ hello }) => hello.region === this.#region)
     const standing = near.map(({ peer }) => peer).filter((peer) => journey.stands(peer))
     for (const peer of standing.sort()) this.#ask(step, peer, { type: 'claim', item })
   }

@@ -8,6 +8,7 @@ export interface CoreConfig {
   /** Envelope of the configured root, any version; the newest of this and the store counts. */
   readonly root: Uint8Array
   readonly patterns: readonly Pattern[]
+  /** Never empty: `regionIn`. */
   readonly region: string
   readonly zone: string
   /** Takes submissions from anywhere (a seed); others take them from their own host only. */

@@ -24,7 +24,7 @@ import { Lacking } from './freshness/lacking.ts'
 import { FreshnessLog } from './freshness/notes.ts'
 import { ownBeacon } from './freshness/own-beacon.ts'
 import type { ChannelFacts, Journey } from './journey.ts'
-import { EVERYTHING, regionOf } from './session.ts'
+import { EVERYTHING } from './session.ts'
 import type { OrderedRelease, Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -161,7 +161,7 @@ export class Freshness implements Stage {
   take(step: Step, journey: Journey, envelope: Uint8Array, from: PeerId): void {
     const verdict = this.#judge(step, journey, envelope, from)
     const region = journey.session(from)?.hello?.region
-    if (verdict !== 'accept' || region === undefined || regionOf(region) === journey.region) return
+    if (verdict !== 'accept' || region === undefined || region === journey.region) return
     step.emit({ kind: 'publish', topic: 'control', bytes: encodeControlGossip({ kind: 'beacon', envelope }) })
   }
 

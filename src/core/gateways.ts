@@ -22,7 +22,7 @@ import { WarmLinks } from './gateways/warm-links.ts'
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
 import { weight } from './rendezvous.ts'
-import { type AdmittedSession, isAdmitted, regionOf } from './session.ts'
+import { type AdmittedSession, isAdmitted } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -65,7 +65,7 @@ export class Gateways implements Stage {
   constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
     this.#judge = judge
-    this.#region = regionOf(config.region)
+    this.#region = config.region
     this.#weight = weight(this.#region, config.self)
     this.#book = new Heartbeats(config.self, config.limits)
     this.#pace = paceOf(this.#region, this.#book, this.#monoMs, config.limits)
@@ -97,10 +97,6 @@ export class Gateways implements Stage {
   stands(peer: PeerId): boolean {
     const known = this.#book.find(peer)
     return known !== undefined && known.heardMonoMs > this.#monoMs - this.#pace.liveMs
-  }
-
-  regionOf(peer: PeerId): string | undefined {
-    return this.#book.find(peer)?.heartbeat.region
   }
 
   /** A link the bridge needs: never spare. */
@@ -264,7 +260,7 @@ export class Gateways implements Stage {
   #admission(step: Step, journey: Journey, { peer, region, chain = [] }: Heartbeat): Admission | undefined {
     const judgement = this.#judge(peer, chain, journey.root(), step.now.wallMs)
     if (judgement.kind === 'refused') return undefined
-    return regionOf(regionIn(judgement.admission.labels)) === region ? judgement.admission : undefined
+    return regionIn(judgement.admission.labels) === region ? judgement.admission : undefined
   }
 
   /**
@@ -322,7 +318,7 @@ export class Gateways implements Stage {
   #elsewhere(journey: Journey): PeerId[] {
     return [...journey.admitted()]
       .map(({ peer }) => peer)
-      .filter((peer) => this.stands(peer) && this.regionOf(peer) !== this.#region)
+      .filter((peer) => this.stands(peer) && this.#book.find(peer)?.heartbeat.region !== this.#region)
       .sort()
   }
 
@@ -371,7 +367,7 @@ export class Gateways implements Stage {
   #unknown(admitted: readonly AdmittedSession[]): readonly (readonly PeerId[])[] {
     const regions = new Map<string, PeerId[]>()
     for (const { peer, hello } of admitted) {
-      const region = regionOf(hello.region)
+      const { region } = hello
       if (region === this.#region || this.of(region).length > 0) continue
       regions.set(region, [...(regions.get(region) ?? []), peer])
     }

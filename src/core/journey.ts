@@ -125,7 +125,7 @@ export interface Journey {
   sessions(): Iterable<Session>
   admitted(): Iterable<AdmittedSession>
   session(peer: PeerId): Session | undefined
-  /** The node's own region by configuration; a node without one is in `default`. */
+  /** The node's own region by configuration. */
   readonly region: string
   /**
    * Live gateways of a region as far as known here, best rank for the region first, this node among them where it is

@@ -18,7 +18,7 @@ import { isYoung } from './onward.ts'
 import { placeOf } from './order.ts'
 import { raiseEpochs } from './raise-epochs.ts'
 import { noteRefused } from './roots/refused.ts'
-import { type AdmittedSession, isAdmitted, regionOf, type Session } from './session.ts'
+import { type AdmittedSession, isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import { type Cell, factsOf, isDurable, type Kept, keptOut, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
@@ -72,7 +72,7 @@ export class OwnJourney implements Journey {
   }
 
   get region(): string {
-    return regionOf(this.#node.config.region)
+    return this.#node.config.region
   }
 
   patternsOf(peer: PeerId): readonly Pattern[] | undefined {
@@ -84,7 +84,7 @@ export class OwnJourney implements Journey {
   }
 
   regions(): readonly string[] {
-    const linked = [...this.admitted()].map(({ hello }) => regionOf(hello.region))
+    const linked = [...this.admitted()].map(({ hello }) => hello.region)
     return [...new Set([...this.#hooks.gateways.regions(), ...linked])].sort()
   }
 

@@ -13,7 +13,6 @@ import { type Buckets, createBuckets } from './rate.ts'
 import { Backlog } from './serve/backlog.ts'
 import { Copies } from './serve/copies.ts'
 import { lateMonoMs, SlowTakers, type Taking } from './serve/slow-takers.ts'
-import { regionOf } from './session.ts'
 import type { Step } from './step.ts'
 
 export interface Content {
@@ -148,7 +147,7 @@ export class Serve {
     const page = this.#from.beaconPage(digest)
     if (page !== undefined) return this.#answer(step, id, { type: 'block', bytes: page })
     const hello = journey.session(peer)?.hello
-    const isOutside = regionOf(hello?.region ?? '') !== journey.region
+    const isOutside = hello?.region !== journey.region
     const border = isOutside && !this.#slow.has(peer, step.now.monoMs)
     const { limits } = this.#config
     const seed = hello?.submit === true

@@ -13,7 +13,7 @@ export interface Session {
   readonly sinceMonoMs: number
   /**
    * Set once both sides' hello went through: gossip, sync and blocks are open. Its region and zone are those of the
-   * certificate, whatever the peer said.
+   * certificate, whatever the peer said, and never empty: `regionIn`.
    */
   readonly hello: Hello | undefined
   /** What its certificate chain says; set with `hello`. */
@@ -32,9 +32,6 @@ export const identityOf = (peer: PeerId, admission: Admission | undefined): stri
 
 /** Patterns of a seed: it stores every channel. */
 export const EVERYTHING = '**' as Pattern
-
-/** A node that names no region is in this one. */
-export const regionOf = (label: string): string => (label === '' ? 'default' : label)
 
 /** A peer with these patterns stores the channel. */
 export const storesChannel = (patterns: readonly Pattern[], channel: Channel): boolean =>

@@ -4,7 +4,7 @@ import type { BridgeRequest } from '../../model/messages.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Journey } from '../journey.ts'
 import { createBuckets } from '../rate.ts'
-import { isAdmitted, regionOf } from '../session.ts'
+import { isAdmitted } from '../session.ts'
 import type { Step } from '../step.ts'
 
 /** What concerns things that cross borders. */
@@ -20,7 +20,7 @@ export class BridgeRights {
   readonly #messages: ReturnType<typeof createBuckets<PeerId>>
 
   constructor({ region, limits }: CoreConfig) {
-    this.#region = regionOf(region) as Name
+    this.#region = region as Name
     this.#messages = createBuckets(limits.bridgePerSecond, limits.bridgeBurst)
   }
 
@@ -37,7 +37,7 @@ export class BridgeRights {
     const count = message.type === 'have' ? message.items.length : 1
     if (!this.#messages.take(peer, step.now.monoMs, count))
       return { code: 'LIMIT_RATE', text: 'more bridge messages than a gateway may send' }
-    const near = regionOf(session.hello.region) === this.#region
+    const near = session.hello.region === this.#region
     const mayBridge = journey.stands(peer) && (message.type !== 'claim' || near)
     const seedTells = message.type === 'announce' && near && session.hello.submit
     if (mayBridge || seedTells) return undefined

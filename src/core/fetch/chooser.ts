@@ -8,7 +8,7 @@ import type { BorderDuty } from '../border-duty.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
-import { type AdmittedSession, regionOf, storesChannel } from '../session.ts'
+import { type AdmittedSession, storesChannel } from '../session.ts'
 import { Entrants } from './entry.ts'
 import type { FetchJob } from './job.ts'
 import { type OwnPart, placesLeft, skipDone } from './own-part.ts'
@@ -204,7 +204,7 @@ export class Chooser {
     const { limits, random, self } = this.#config
     if (job.digests.length <= limits.fewBlocks || !entry.entrants.peers.includes(self)) return
     if (now.monoMs - job.sinceMonoMs < doubtMs) return
-    const near = seeds.filter(({ hello }) => regionOf(hello.region) === home)
+    const near = seeds.filter(({ hello }) => hello.region === home)
     const isFree = (one: AdmittedSession) =>
       isOpen(one) && this.#sources.isFree(one.peer, limits.maxWantsPerSeed, now.monoMs)
     const seed = near.find(isFree)
@@ -317,7 +317,7 @@ export class Chooser {
   }
 
   #isFar({ hello }: AdmittedSession): boolean {
-    return regionOf(hello.region) !== regionOf(this.#config.region)
+    return hello.region !== this.#config.region
   }
 
   #choice(job: FetchJob, place: number, session: AdmittedSession): Choice {
@@ -355,7 +355,7 @@ export class Chooser {
     const all = this.#views.of(journey, journey.region, now)
     if (all.peers.length === 0) {
       // None is known yet: the nearest there are, so that a fleet of a few nodes works from its first second.
-      const near = sessions.filter(({ hello }) => !hello.submit && regionOf(hello.region) === journey.region)
+      const near = sessions.filter(({ hello }) => !hello.submit && hello.region === journey.region)
       const peers = [self, ...near.map(({ peer }) => peer)]
       // The same from one look to the next: each is a hash.
       return known?.sameAs(peers) === true ? known : new Entrants(peers)

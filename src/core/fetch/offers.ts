@@ -13,7 +13,6 @@ import { rangesOf } from '../holders.ts'
 import type { Journey } from '../journey.ts'
 import { Lateness } from '../lateness.ts'
 import type { AdmittedSession } from '../session.ts'
-import { regionOf } from '../session.ts'
 import type { Step } from '../step.ts'
 import { Askers } from './askers.ts'
 import type { FetchJob } from './job.ts'
@@ -214,7 +213,7 @@ export class Offers {
   }
 
   #lacks(journey: Journey, offer: Offer, { peer, hello }: AdmittedSession, latest: number): boolean {
-    if (hello.submit || regionOf(hello.region) !== journey.region) return false
+    if (hello.submit || hello.region !== journey.region) return false
     const holders = this.#sources.of(offer.release)
     if ((offer.told.get(peer) ?? 0) >= latest || holders.isWhole(peer)) return false
     if (offer.few && offer.log.length > 0 && offer.log.every((place) => holders.has(peer, place)))

@@ -10,7 +10,7 @@ import { BorderDuty } from '../border-duty.ts'
 import type { CoreConfig } from '../config.ts'
 import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
-import { type AdmittedSession, regionOf, storesChannel } from '../session.ts'
+import { type AdmittedSession, storesChannel } from '../session.ts'
 import type { Step } from '../step.ts'
 import { BulkPace } from './bulk-pace.ts'
 import { type Choice, Chooser, type JobDuty } from './chooser.ts'
@@ -253,7 +253,7 @@ export class Pull {
   }
 
   #wayOf({ hello: { region, submit: seed } }: AdmittedSession): Way {
-    return wayTo({ border: regionOf(region) !== regionOf(this.#config.region), seed })
+    return wayTo({ border: region !== this.#config.region, seed })
   }
 
   /** As many are under way as come in time. */

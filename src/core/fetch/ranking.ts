@@ -2,7 +2,7 @@
 import type { PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import { shuffled } from '../degree.ts'
-import { type AdmittedSession, regionOf, storesChannel } from '../session.ts'
+import { type AdmittedSession, storesChannel } from '../session.ts'
 import type { FetchJob } from './job.ts'
 import type { Sources } from './sources.ts'
 
@@ -30,8 +30,7 @@ export class Ranking {
     this.#ranked = sessions
       .map((session) => ({ session, place: place(session), stores: session.hello.patterns.join(' ') }))
       .sort((a, b) => a.place - b.place)
-    const isNear = ({ hello }: AdmittedSession) =>
-      (!hello.submit || submit) && regionOf(hello.region) === regionOf(region)
+    const isNear = ({ hello }: AdmittedSession) => (!hello.submit || submit) && hello.region === region
     this.near = new Set(sessions.filter(isNear).map(({ peer }) => peer))
   }
 

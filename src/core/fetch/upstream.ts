@@ -3,7 +3,7 @@ import type { Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
-import { type AdmittedSession, regionOf } from '../session.ts'
+import type { AdmittedSession } from '../session.ts'
 import { type Entrants, parentRegion } from './entry.ts'
 import type { Sources } from './sources.ts'
 import type { Views } from './views.ts'
@@ -114,7 +114,7 @@ export class Upstream {
    * again and again that it has nothing, has been busy for long, or its way is closed.
    */
   #seeds(region: string, { seeds, isOpen }: Around, now: Now): readonly AdmittedSession[] {
-    const near = seeds.filter(({ hello }) => regionOf(hello.region) === region)
+    const near = seeds.filter(({ hello }) => hello.region === region)
     const isAwaited = (one: AdmittedSession) => isOpen(one) && this.#sources.isAwaited(one.peer, now.monoMs)
     return near.some(isAwaited) ? near : seeds
   }
@@ -122,6 +122,6 @@ export class Upstream {
 
 /** This one where any of the seeds is here. */
 function homeOf(seeds: readonly AdmittedSession[], region: string): string | undefined {
-  const regions = seeds.map(({ hello }) => regionOf(hello.region)).sort()
+  const regions = seeds.map(({ hello }) => hello.region).sort()
   return regions.includes(region) ? region : regions[0]
 }

@@ -1,6 +1,5 @@
 import type { Limits } from '../../limits.ts'
 import type { Journey } from '../journey.ts'
-import { regionOf } from '../session.ts'
 
 /**
  * How many gateways a region of so many nodes has: three fifths of them, within bounds. Each keeps a link to every other of
@@ -15,6 +14,6 @@ export const gatewaysFor = (
 /** Nodes of its own region that a node is linked to, and itself: of a region with more nodes than links enough to count as large. */
 export function nodesKnownIn(region: string, journey: Pick<Journey, 'admitted'>): number {
   let nodes = 1
-  for (const { hello } of journey.admitted()) if (regionOf(hello.region) === region) nodes += 1
+  for (const { hello } of journey.admitted()) if (hello.region === region) nodes += 1
   return nodes
 }

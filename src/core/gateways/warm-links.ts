@@ -4,7 +4,6 @@ import { peerOf } from '../../model/names.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Journey } from '../journey.ts'
 import { Redial } from '../redial.ts'
-import { regionOf } from '../session.ts'
 import type { Step } from '../step.ts'
 
 /** A gateway that changes for a moment must not cost its links. */
@@ -82,8 +81,7 @@ export class WarmLinks {
   #close(step: Step, journey: Journey): void {
     if (this.#made.size === 0) return
     const { limits, region } = this.#config
-    const own = regionOf(region)
-    const outside = [...journey.admitted()].filter(({ hello }) => regionOf(hello.region) !== own)
+    const outside = [...journey.admitted()].filter(({ hello }) => hello.region !== region)
     let spare = outside.length - limits.outsideDegree
     const longest = [...this.#made].sort(([a, since], [b, other]) => since - other || (a < b ? -1 : 1))
     for (const [peer, lastMonoMs] of longest) {

@@ -6,7 +6,6 @@ import type { Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
-import { regionOf } from '../session.ts'
 
 export type Judgement =
   | { readonly kind: 'give' }
@@ -66,7 +65,7 @@ export class Copies {
     if (session?.hello?.submit === true) return { kind: 'give' }
     const given = this.#given.get(digest) ?? { copies: 0, peers: [], lastMonoMs: Number.NEGATIVE_INFINITY }
     const { copies, peers } = given
-    const region = regionOf(session?.hello?.region ?? '')
+    const region = session?.hello?.region
     const to = peers.find((peer) => this.#reaches(journey, peer, region))
     const isSentOn = to !== undefined && !failed && !peers.includes(asker)
     if (isSentOn && !(hasRoom && this.#doubts(to, copies, monoMs))) return { kind: 'redirect', to }
@@ -128,9 +127,9 @@ export class Copies {
   }
 
   /** Of the asker's region, or of the own one: its gateways reach both. */
-  #reaches(journey: Journey, peer: PeerId, region: string): boolean {
+  #reaches(journey: Journey, peer: PeerId, region: string | undefined): boolean {
     const hello = journey.session(peer)?.hello
-    return hello !== undefined && [region, journey.region].includes(regionOf(hello.region))
+    return hello !== undefined && [region, journey.region].includes(hello.region)
   }
 
   #ration(monoMs: number): boolean {

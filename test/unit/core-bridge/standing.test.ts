@@ -14,6 +14,6 @@ it('three fifths of a small region stand, three at least, of a large one eight',
 })
 
 it('a node knows itself and those of its region that it is linked to', () => {
-  expect(nodesKnownIn('eu', linked('eu', 'us', 'eu', ''))).toBe(3)
-  expect(nodesKnownIn('default', linked('', '', 'eu'))).toBe(3)
+  expect(nodesKnownIn('eu', linked('eu', 'us', 'eu', 'default'))).toBe(3)
+  expect(nodesKnownIn('default', linked('default', 'default', 'eu'))).toBe(3)
 })
