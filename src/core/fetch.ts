@@ -10,6 +10,7 @@ import type { Release } from '../model/release.ts'
 import type { BorderDuty } from './border-duty.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
+import { Disk } from './fetch/disk.ts'
 import { Handed } from './fetch/handed.ts'
 import { FetchJob } from './fetch/job.ts'
 import { Jobs } from './fetch/jobs.ts'
@@ -23,8 +24,6 @@ import type { Step } from './step.ts'
 
 /** Without a block for so long the fetch says so, and goes on. */
 const UNAVAILABLE_MS = 30_000
-/** After the disk refused a write. */
-const DISK_RETRY_MS = 5_000
 /** Blocks being checked on disk at once, where a fetch looks for damage. */
 const MAX_CHECKS = 8
 /** Releases of which it is remembered that gossip brought them: their content is on its way to the neighbours, too. */
@@ -55,11 +54,9 @@ export class Fetch {
   readonly duty: BorderDuty
   readonly #jobs = new Jobs()
   readonly #handed: Handed
-  readonly #writing = new Map<Digest, number>()
+  readonly #disk = new Disk()
   readonly #news = new LatestSet<ReleaseId>(MAX_NEWS)
   readonly #early = new LatestMap<ReleaseId, ReadonlyMap<Digest, Uint8Array>>(MAX_EARLY)
-  #pausedUntilMonoMs = 0
-  #isReadOnly = false
 
   constructor(config: CoreConfig, hooks: FetchHooks) {
     this.#config = config
@@ -67,22 +64,10 @@ export class Fetch {
     this.#sources = new Sources(config.limits)
     this.#offers = new Offers(config, this.#sources)
     this.#handed = new Handed(config.limits)
-    const writing = this.#writing
-    this.#pull = new Pull(config, this.#sources, {
+    this.#pull = new Pull(config, this.#sources, this.#disk, {
       job: (release) => this.#jobs.get(release),
       jobs: () => this.#jobs.all(),
       naming: (digest) => this.#jobs.naming(digest),
-      isWriting: (digest) => writing.has(digest),
-      writing: {
-        get size() {
-          return writing.size
-        },
-        get bytes() {
-          let bytes = 0
-          for (const each of writing.values()) bytes += each
-          return bytes
-        },
-      },
       received: (step, journey, digest, bytes) => this.offer(step, journey, digest, bytes),
     })
     this.duty = this.#pull.duty
@@ -159,11 +144,11 @@ export class Fetch {
 
   /** Missing here, and asked for, written or to be asked for: of a disk that takes nothing nobody waits for it. */
   isComing(digest: Digest): boolean {
-    return this.#writing.has(digest) || (!this.#isReadOnly && this.#jobs.areWithout(digest))
+    return this.#disk.isWriting(digest) || (!this.#disk.isReadOnly && this.#jobs.areWithout(digest))
   }
 
   isAskedOf(digest: Digest, peer: PeerId): boolean {
-    return !this.#writing.has(digest) && this.#pull.isAskedOnly(digest, peer)
+    return !this.#disk.isWriting(digest) && this.#pull.isAskedOnly(digest, peer)
   }
 
   /** What a peer says it holds, asked or not. */
@@ -187,13 +172,12 @@ export class Fetch {
 
   /** A block whose digest was checked, from whomever: written if some job needs it. @returns whether one does */
   offer(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): boolean {
-    if (this.#writing.has(digest) || journey.hasBlock(digest)) return false
+    if (this.#disk.isWriting(digest) || journey.hasBlock(digest)) return false
     const needed = this.#jobs
       .naming(digest)
       .filter((job) => job.missing.has(digest) && this.#fits(step, job, digest, bytes))
     if (needed.length === 0) return false
-    if (this.#writing.size === 0) this.#pull.pace.began(step.now.monoMs)
-    this.#writing.set(digest, bytes.length)
+    this.#disk.takes(digest, bytes.length, step.now.monoMs)
     const ticket = step.nextTicket()
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'block', digest, bytes }], sync: false })
     for (const job of needed) {
@@ -209,7 +193,7 @@ export class Fetch {
 
   /** A block is durable: whoever waited for it goes on. */
   onBlock(step: Step, journey: Journey, digest: Digest): void {
-    if (this.#writing.delete(digest)) this.#pull.pace.wrote(step.now.monoMs)
+    this.#disk.wrote(digest, step.now.monoMs)
     this.#settle(step, journey, digest)
     this.#pump(step, journey)
   }
@@ -229,18 +213,18 @@ export class Fetch {
   }
 
   onWriteFailed(step: Step, blocks: readonly Digest[], whole: readonly ReleaseId[]): void {
-    this.#pausedUntilMonoMs = step.now.monoMs + DISK_RETRY_MS
-    for (const digest of blocks) if (this.#writing.delete(digest)) this.#pull.reopen(digest)
+    this.#disk.pause(step.now.monoMs)
+    for (const digest of blocks) if (this.#disk.failed(digest)) this.#pull.reopen(digest)
     for (const release of whole) {
       const job = this.#jobs.get(release)
       if (job !== undefined) job.closing = false
     }
-    step.wakeAt(this.#pausedUntilMonoMs)
+    step.wakeAt(this.#disk.pausedUntilMonoMs)
   }
 
   /** A disk that takes nothing: what is asked for would come in vain, over and over. The store says when it takes bytes again. */
   onStoreMode(step: Step, journey: Journey, isReadOnly: boolean): void {
-    this.#isReadOnly = isReadOnly
+    this.#disk.isReadOnly = isReadOnly
     // Nobody was to bring anything meanwhile.
     for (const job of this.#jobs.all()) job.progressMonoMs = step.now.monoMs
     this.#pump(step, journey)
@@ -299,7 +283,7 @@ export class Fetch {
     const some = this.#jobs.inTurn()
     if (some.length === 0) return
     for (const job of some) this.#advance(step, journey, job)
-    if (!this.#isReadOnly) this.#complain(step, some)
+    if (!this.#disk.isReadOnly) this.#complain(step, some)
     this.#pump(step, journey)
   }
 
@@ -382,8 +366,9 @@ export class Fetch {
   }
 
   #pump(step: Step, journey: Journey, only?: FetchJob, first?: FetchJob): void {
-    if (this.#isReadOnly) return
-    if (step.now.monoMs < this.#pausedUntilMonoMs) step.wakeAt(this.#pausedUntilMonoMs)
+    if (this.#disk.isReadOnly) return
+    const { pausedUntilMonoMs } = this.#disk
+    if (step.now.monoMs < pausedUntilMonoMs) step.wakeAt(pausedUntilMonoMs)
     else this.#pull.pump(step, journey, only, first)
   }
 

@@ -2,8 +2,9 @@
 import type { Digest } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Step } from '../step.ts'
+import type { Disk } from './disk.ts'
+import type { Fetching } from './fetching.ts'
 import type { Patience } from './patience.ts'
-import type { Puller } from './puller.ts'
 import type { Sources } from './sources.ts'
 import type { Tempo } from './tempo.ts'
 import type { Asked, Wants } from './wants.ts'
@@ -17,7 +18,8 @@ export const MAX_ASKED = 5
 export class Overdue {
   readonly #config: CoreConfig
   readonly #sources: Sources
-  readonly #puller: Puller
+  readonly #disk: Disk
+  readonly #fetching: Fetching
   readonly #patience: Patience
   readonly #tempo: Tempo
   readonly #wants: Wants
@@ -27,12 +29,14 @@ export class Overdue {
   constructor(
     config: CoreConfig,
     sources: Sources,
-    puller: Puller,
+    disk: Disk,
+    fetching: Fetching,
     { patience, tempo, wants }: { patience: Patience; tempo: Tempo; wants: Wants },
   ) {
     this.#config = config
     this.#sources = sources
-    this.#puller = puller
+    this.#disk = disk
+    this.#fetching = fetching
     this.#patience = patience
     this.#tempo = tempo
     this.#wants = wants
@@ -100,13 +104,13 @@ export class Overdue {
   }
 
   #isMissing(digest: Digest): boolean {
-    if (this.#puller.isWriting(digest)) return false
-    return this.#puller.naming(digest).some((job) => job.missing.has(digest))
+    if (this.#disk.isWriting(digest)) return false
+    return this.#fetching.naming(digest).some((job) => job.missing.has(digest))
   }
 
   #again(digest: Digest): void {
-    if (this.#puller.isWriting(digest)) return
-    for (const job of this.#puller.naming(digest)) job.reopen(digest)
+    if (this.#disk.isWriting(digest)) return
+    for (const job of this.#fetching.naming(digest)) job.reopen(digest)
   }
 
   #lookAt(step: Step, monoMs: number): void {

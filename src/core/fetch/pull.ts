@@ -12,12 +12,12 @@ import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import { type AdmittedSession, storesChannel } from '../session.ts'
 import type { Step } from '../step.ts'
-import { BulkPace } from './bulk-pace.ts'
 import { type Choice, Chooser, type JobDuty } from './chooser.ts'
+import type { Disk } from './disk.ts'
+import type { Fetching } from './fetching.ts'
 import type { FetchJob } from './job.ts'
 import { MAX_ASKED, Overdue } from './overdue.ts'
 import { Patience, type Way } from './patience.ts'
-import type { Puller } from './puller.ts'
 import { Queries } from './queries.ts'
 import type { Ranking } from './ranking.ts'
 import { Rounds } from './rounds.ts'
@@ -40,29 +40,29 @@ const NEXT_GO_MS = 25
 export class Pull {
   readonly #config: CoreConfig
   readonly #sources: Sources
-  readonly #puller: Puller
+  readonly #disk: Disk
+  readonly #fetching: Fetching
   readonly #chooser: Chooser
   readonly #patience: Patience
   readonly #wants = new Wants()
   readonly #overdue: Overdue
   readonly #tempo: Tempo
-  /** How fast blocks go to the store, and large releases are asked for. */
-  readonly pace = new BulkPace()
   readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
   readonly #queries: Queries
   readonly duty = new BorderDuty()
   #nextDialMonoMs = 0
 
-  constructor(config: CoreConfig, sources: Sources, puller: Puller) {
+  constructor(config: CoreConfig, sources: Sources, disk: Disk, fetching: Fetching) {
     this.#config = config
     this.#sources = sources
-    this.#puller = puller
+    this.#disk = disk
+    this.#fetching = fetching
     this.#chooser = new Chooser(config, sources, this.duty)
     this.#patience = new Patience(config.limits)
     this.#tempo = new Tempo(config.limits, this.#patience, config.random)
     const learnt = { patience: this.#patience, tempo: this.#tempo, wants: this.#wants }
-    this.#overdue = new Overdue(config, sources, puller, learnt)
-    this.#queries = new Queries(config, sources, this.#patience, puller)
+    this.#overdue = new Overdue(config, sources, disk, fetching, learnt)
+    this.#queries = new Queries(config, sources, this.#patience, fetching)
   }
 
   /**
@@ -73,11 +73,11 @@ export class Pull {
     let wakeMs = Number.POSITIVE_INFINITY
     // in one order for all: there may be hundreds of them
     let ranking: Ranking | undefined
-    for (const job of only === undefined ? this.#rounds.next(this.#puller.jobs(), first) : [only]) {
+    for (const job of only === undefined ? this.#rounds.next(this.#fetching.jobs(), first) : [only]) {
       if (job.refused || job.closing) continue
       wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
       if (this.#isEarly(job, step.now.monoMs)) {
-        step.wakeAt(this.pace.nextMonoMs)
+        step.wakeAt(this.#disk.pace.nextMonoMs)
         continue
       }
       const mayAsk = job.open.count > 0 && !this.#isFull
@@ -148,7 +148,7 @@ export class Pull {
     if (session !== undefined) this.#tempo.joined(this.#wayOf(session))
     this.#chooser.onAdmitted(journey)
     const { near } = this.#chooser.ranking(journey)
-    for (const job of this.#puller.jobs()) this.#queries.onAdmitted(job, near, step.now.monoMs)
+    for (const job of this.#fetching.jobs()) this.#queries.onAdmitted(job, near, step.now.monoMs)
   }
 
   /** Nothing comes of what it was asked for; that the connection broke says nothing of it. */
@@ -161,15 +161,15 @@ export class Pull {
   /** It may be asked for, unless somebody is whose word counts, or it is being written. */
   reopen(digest: Digest): void {
     const asked = this.#wants.peers(digest)
-    if (asked.size >= MAX_ASKED || [...asked].some(this.#sources.counts) || this.#puller.isWriting(digest))
+    if (asked.size >= MAX_ASKED || [...asked].some(this.#sources.counts) || this.#disk.isWriting(digest))
       return
-    for (const job of this.#puller.naming(digest)) job.reopen(digest)
+    for (const job of this.#fetching.naming(digest)) job.reopen(digest)
   }
 
   /** Bytes under way have their bound, whatever asks for them; as many may come late of those that are silent. */
   get #isFull(): boolean {
     const { maxWants, maxWantBytes } = this.#config.limits
-    const { size, bytes } = this.#puller.writing
+    const { size, bytes } = this.#disk
     const late = Math.max(0, this.#wants.silentBytes - maxWantBytes)
     return this.#wants.size + size >= maxWants || this.#wants.bytes + late + bytes >= maxWantBytes
   }
@@ -198,7 +198,7 @@ export class Pull {
       this.#ask(step, job, choice)
     }
     this.#rescueOn(step, job, sessions)
-    if (this.#isEarly(job, monoMs)) return step.wakeAt(this.pace.nextMonoMs)
+    if (this.#isEarly(job, monoMs)) return step.wakeAt(this.#disk.pace.nextMonoMs)
     if (this.#isFull || job.open.count === 0) return
     this.#queries.ask(step, job, sessions, ranking.near)
     if (!job.rescue.isDue(monoMs)) return
@@ -240,7 +240,7 @@ export class Pull {
 
   /** A large release yields to all else. */
   #isEarly(job: FetchJob, monoMs: number): boolean {
-    return this.#isLarge(job) && monoMs < this.pace.nextMonoMs
+    return this.#isLarge(job) && monoMs < this.#disk.pace.nextMonoMs
   }
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number, duty: JobDuty): Choice | undefined {
@@ -272,12 +272,12 @@ export class Pull {
   /** False: this very peer is asked for it already, or it is being written. */
   #ask(step: Step, job: FetchJob, choice: Choice): boolean {
     const { digest, peer, border, seed, takeOver, inVain, rescue = false, last = false } = choice
-    if (this.#wants.peers(digest).has(peer) || this.#puller.isWriting(digest)) return false
+    if (this.#wants.peers(digest).has(peer) || this.#disk.isWriting(digest)) return false
     if (!border && !seed) this.#overdue.lookForHedge(step)
     const id = step.nextRequest()
     const place = job.place(digest) ?? 0
     const release = job.release.id
-    for (const other of this.#puller.naming(digest)) other.shut(digest)
+    for (const other of this.#fetching.naming(digest)) other.shut(digest)
     // Only a seed sends others on, and only over a border anybody is put off.
     const failed = last || (seed && (inVain ?? (takeOver !== true && job.redirected.has(digest))))
     this.#wants.open(id, {
@@ -294,7 +294,7 @@ export class Pull {
     })
     if (rescue) job.rescue.asked(border)
     this.#sources.asked(peer, 1, step.now.monoMs)
-    if (this.#isLarge(job)) this.pace.asked(step.now.monoMs)
+    if (this.#isLarge(job)) this.#disk.pace.asked(step.now.monoMs)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
     const timeoutMs = this.#config.limits.blockDeadlineMs
     step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
@@ -317,7 +317,7 @@ export class Pull {
       case 'block':
         return this.#receive(step, journey, asked, reply.bytes)
       case 'gone':
-        return this.#sources.lacks(asked, monoMs, this.#puller.job(release)?.place(digest))
+        return this.#sources.lacks(asked, monoMs, this.#fetching.job(release)?.place(digest))
       case 'busy': {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
@@ -341,7 +341,7 @@ export class Pull {
     // Only a seed sends others on, and nobody twice: from anyone else it would make this node dial whomever a peer names.
     if (journey.session(peer)?.hello?.submit !== true || failed)
       return this.#sources.silent(peer, step.now.monoMs)
-    const job = this.#puller.job(release)
+    const job = this.#fetching.job(release)
     const place = job?.place(digest)
     if (job === undefined || place === undefined) return
     const again = { digest, peer, border: way === 'border', seed: true }
@@ -378,16 +378,16 @@ export class Pull {
       return
     }
     step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
-    if (this.#puller.isWriting(digest) || journey.hasBlock(digest))
+    if (this.#disk.isWriting(digest) || journey.hasBlock(digest))
       step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
     this.#tempo.came(asked, this.#wants.underWay(asked.way), step.now.monoMs)
     const hello = journey.session(peer)?.hello
     if (asked.way !== 'near') {
       this.#sources.brokeSilence(peer)
       this.duty.broughtIn(digest)
-    } else if (this.#puller.job(release) !== undefined && hello?.submit === false)
+    } else if (this.#fetching.job(release) !== undefined && hello?.submit === false)
       this.#sources.gave(release, peer)
-    this.#puller.received(step, journey, digest, bytes)
+    this.#fetching.received(step, journey, digest, bytes)
   }
 }
 

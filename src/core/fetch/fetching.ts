@@ -4,14 +4,11 @@ import type { Journey } from '../journey.ts'
 import type { Step } from '../step.ts'
 import type { FetchJob } from './job.ts'
 
-export interface Puller {
+export interface Fetching {
   job(release: ReleaseId): FetchJob | undefined
   jobs(): readonly FetchJob[]
   /** Those of this page or block. */
   naming(digest: Digest): readonly FetchJob[]
-  isWriting(digest: Digest): boolean
-  /** Blocks being written, and their bytes: they count as under way. */
-  readonly writing: { readonly size: number; readonly bytes: number }
   /** A block whose digest is right. */
   received(step: Step, journey: Journey, digest: Digest, bytes: Uint8Array): void
 }
