@@ -35,7 +35,7 @@ import {
   unwritten,
 } from './submit/answers.ts'
 import { Claims } from './submit/claims.ts'
-import { LeaseTable } from './submit/leases.ts'
+import { dropLease, LeaseTable } from './submit/leases.ts'
 import { Lender } from './submit/lender.ts'
 import { Questions } from './submit/questions.ts'
 import type { Upload } from './submit/upload.ts'
@@ -168,7 +168,7 @@ export class Submit implements Stage {
       // The lease of an upload here lives as long as the upload, which has its own end.
       if (this.#uploads.get(record.release) !== undefined)
         this.#leases.extend(record.release, step.now.monoMs + this.#config.limits.leaseMs)
-      else this.#lender.drop(step, record.release)
+      else dropLease(step, this.#leases, record.release)
     }
     const next = this.#leases.nextExpiry()
     if (next !== undefined) step.wakeAt(next)
@@ -238,7 +238,7 @@ export class Submit implements Stage {
       accepted(step, overtaken, ranked(journey, release, 'DUPLICATE'))
     }
     this.#acknowledge.onWhole(step, journey, release)
-    this.#lender.drop(step, release)
+    dropLease(step, this.#leases, release)
   }
 
   #dispatch(step: Step, journey: Journey, ask: Ask): void {

@@ -14,8 +14,8 @@ import type { RequestId, Ticket } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
 import type { Step } from '../step.ts'
-import { placeTaken, type Refusal, STALE } from './answers.ts'
-import type { LeaseTable } from './leases.ts'
+import { placeTaken, type Refusal, STALE, unwritten } from './answers.ts'
+import { dropLease, type LeaseTable, takeLease } from './leases.ts'
 import { namedFirst } from './named-seeds.ts'
 
 interface Claim {
@@ -120,13 +120,7 @@ export class Claims {
     const claim = this.#claims.get(release)
     if (claim === undefined) return
     this.#claims.delete(release)
-    if (this.#table.drop(release) !== undefined)
-      step.emit({
-        kind: 'persist',
-        ticket: step.nextTicket(),
-        writes: [{ kind: 'dropLease', release }],
-        sync: false,
-      })
+    dropLease(step, this.#table, release)
     if (!free) return
     for (const peer of claim.taken) {
       const id = step.nextRequest()
@@ -185,8 +179,7 @@ export class Claims {
     const release = this.#written.get(ticket)
     this.#written.delete(ticket)
     const claim = release === undefined ? undefined : this.#claims.get(release)
-    if (claim !== undefined)
-      this.#lose(step, journey, claim, { code, text: 'this seed cannot write to its disk; try another seed' })
+    if (claim !== undefined) this.#lose(step, journey, claim, unwritten(code))
   }
 
   /** Renews once a minute while there is progress. */
@@ -229,16 +222,12 @@ export class Claims {
       return
     }
     const lease = { channel, place, release: release.id, envelope, holder: undefined }
-    const expires = step.now.monoMs + step.config.limits.leaseMs
-    if (!this.#table.put(lease, expires)) {
+    const ticket = takeLease(step, this.#table, lease)
+    if (ticket !== undefined) this.#written.set(ticket, release.id)
+    else {
       const text = 'too many submissions under way at this seed'
       this.#lose(step, journey, claim, { code: 'LIMIT_RATE', text, retryAfterMs: 10_000 })
-      return
     }
-    step.wakeAt(expires)
-    const ticket = step.nextTicket()
-    this.#written.set(ticket, release.id)
-    step.emit({ kind: 'persist', ticket, writes: [{ kind: 'lease', lease }], sync: true })
   }
 
   #ask(step: Step, claim: Claim, peer: PeerId): void {

@@ -5,6 +5,8 @@
  */
 import type { Channel, Name, ReleaseId } from '../../model/ids.ts'
 import { comparePlaces, type Place } from '../../model/place.ts'
+import type { Ticket } from '../events.ts'
+import type { Step } from '../step.ts'
 import type { LeaseRecord } from '../writes.ts'
 
 export interface Lease {
@@ -88,4 +90,21 @@ export class LeaseTable {
       if (next === undefined || expiresMonoMs < next) next = expiresMonoMs
     return next
   }
+}
+
+/** @returns the ticket of its record: it counts once that is on disk. Undefined: there are as many as may be */
+export function takeLease(step: Step, table: LeaseTable, record: LeaseRecord): Ticket | undefined {
+  const expiresMonoMs = step.now.monoMs + step.config.limits.leaseMs
+  if (!table.put(record, expiresMonoMs)) return undefined
+  step.wakeAt(expiresMonoMs)
+  const ticket = step.nextTicket()
+  step.emit({ kind: 'persist', ticket, writes: [{ kind: 'lease', lease: record }], sync: true })
+  return ticket
+}
+
+/** Its record goes with it, where there is one. */
+export function dropLease(step: Step, table: LeaseTable, release: ReleaseId): void {
+  if (table.drop(release) === undefined) return
+  const writes = [{ kind: 'dropLease', release }] as const
+  step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
 }

@@ -7,7 +7,7 @@ import type { Ingested, Journey } from '../journey.ts'
 import { isAdmitted, type Session } from '../session.ts'
 import type { Step } from '../step.ts'
 import { answer, greatest, type Refusal, refusalOf, refuse } from './answers.ts'
-import type { LeaseTable } from './leases.ts'
+import { dropLease, type LeaseTable, takeLease } from './leases.ts'
 
 interface From {
   readonly id: RequestId
@@ -39,23 +39,18 @@ export class Lender {
       return
     }
     const release = judged.release.id
-    const expires = step.now.monoMs + step.config.limits.leaseMs
     // Renewed, or its place is held by the very release already.
     if (this.#table.of(release) !== undefined || judged.verdict === 'DUPLICATE') {
-      this.#table.extend(release, expires)
+      this.#table.extend(release, step.now.monoMs + step.config.limits.leaseMs)
       answer(step, id, { type: 'noted' })
       return
     }
     const { channel } = judged.release.header
     const lease = { channel, place: journey.place(judged.release), release, envelope, holder: peer }
-    if (!this.#table.put(lease, expires)) {
+    const ticket = takeLease(step, this.#table, lease)
+    if (ticket === undefined)
       refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many leases', retryAfterMs: 10_000 })
-      return
-    }
-    step.wakeAt(expires)
-    const ticket = step.nextTicket()
-    this.#written.set(ticket, { id, peer, release })
-    step.emit({ kind: 'persist', ticket, writes: [{ kind: 'lease', lease }], sync: true })
+    else this.#written.set(ticket, { id, peer, release })
   }
 
   /** A seed that is behind believes no other that a release is stale: one that replaces it shows it. */
@@ -85,13 +80,7 @@ export class Lender {
 
   free(step: Step, ask: From & { readonly release: ReleaseId }): void {
     const { id, peer, release } = ask
-    if (this.#table.of(release)?.record.holder === peer) this.drop(step, release)
+    if (this.#table.of(release)?.record.holder === peer) dropLease(step, this.#table, release)
     answer(step, id, { type: 'noted' })
-  }
-
-  drop(step: Step, release: ReleaseId): void {
-    if (this.#table.drop(release) === undefined) return
-    const writes = [{ kind: 'dropLease', release }] as const
-    step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
   }
 }

@@ -11,7 +11,7 @@ import type { Release } from '../../model/release.ts'
 import type { EventOf, RequestId, Ticket } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { Step } from '../step.ts'
-import { answer, type Refusal, refuse, refusedBy } from './answers.ts'
+import { answer, type Refusal, refuse, refusedBy, unwritten } from './answers.ts'
 import { Upload } from './upload.ts'
 
 export interface UploadHooks {
@@ -153,8 +153,7 @@ export class Uploads {
     this.#writing.delete(ticket)
     const upload = writing === undefined ? undefined : this.#uploads.get(writing.release)
     if (upload === undefined) return
-    const text = 'this seed cannot write to its disk; try another seed'
-    this.end(step, upload, { code, text }, writing?.id === undefined ? [] : [writing.id])
+    this.end(step, upload, unwritten(code), writing?.id === undefined ? [] : [writing.id])
   }
 
   onBlockRead(step: Step, journey: Journey, event: EventOf<'blockRead'>): void {
