@@ -3,15 +3,14 @@
  * the elected fetcher brings in, from the seed or over the border; and what nobody announces for too long, from
  * whoever may have it.
  */
-import type { Channel, Digest, PeerId } from '../../model/ids.ts'
+import type { Digest, PeerId } from '../../model/ids.ts'
 import type { BorderDuty } from '../border-duty.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
-import { type AdmittedSession, storesChannel } from '../session.ts'
-import { Entrants } from './entry.ts'
+import type { AdmittedSession } from '../session.ts'
 import type { FetchJob } from './job.ts'
-import { type OwnPart, placesLeft, skipDone } from './own-part.ts'
+import { type OwnPart, OwnParts } from './own-part.ts'
 import type { Patience } from './patience.ts'
 import { Ranking } from './ranking.ts'
 import type { Sources } from './sources.ts'
@@ -54,7 +53,7 @@ const MAX_LOOKS = 512
 export class Chooser {
   readonly #config: CoreConfig
   readonly #sources: Sources
-  readonly #entries = new WeakMap<FetchJob, OwnPart>()
+  readonly #ownParts: OwnParts
   readonly #views: Views
   readonly #upstream: Upstream
   readonly #duty: BorderDuty
@@ -67,9 +66,10 @@ export class Chooser {
     this.#duty = duty
     this.#views = new Views(config)
     this.#upstream = new Upstream(config, sources, this.#views)
+    this.#ownParts = new OwnParts(config, sources, this.#views)
   }
 
-  /** For one go: whom `pull`, `entry` and `rescue` are then asked about. */
+  /** For one go: whom `pull`, `bringIn` and `rescue` are then asked about. */
   ranking(journey: Journey): Ranking {
     const ranking = new Ranking(this.#config, this.#sources, journey.admitted())
     this.#near = ranking.near
@@ -129,10 +129,7 @@ export class Chooser {
     const holders = this.#sources.of(job.release.id)
     const isThere = (place: number): boolean => job.open.has(place) && holders.has(peer, place)
     const first = awaited.find(isThere)
-    const entry = this.#entries.get(job)
-    if (first !== undefined || entry === undefined) return first
-    skipDone(job, entry)
-    return entry.places.slice(entry.done, entry.done + MAX_VAIN).find(isThere)
+    return first ?? this.#ownParts.of(job)?.next(MAX_VAIN).find(isThere)
   }
 
   /** For one go. */
@@ -147,17 +144,16 @@ export class Chooser {
    */
   #mostNear(job: FetchJob): number {
     const { fewBlocks, maxWants, maxWantsPerSeed, haveAtOnce } = this.#config.limits
-    const entry = this.#entries.get(job)
+    const own = this.#ownParts.of(job)
     const places = job.digests.length
-    if (entry === undefined || places <= fewBlocks) return maxWants
-    skipDone(job, entry)
-    if (entry.done >= entry.places.length) return maxWants
+    if (own === undefined || places <= fewBlocks) return maxWants
+    if (own.isDone) return maxWants
     const have = places - job.missing.size
     return 2 * have < this.#sources.of(job.release.id).spread(places) ? haveAtOnce : maxWantsPerSeed
   }
 
   /** What this node is to bring into its region and nobody here announces. */
-  *entry(
+  *bringIn(
     journey: Journey,
     job: FetchJob,
     sessions: readonly AdmittedSession[],
@@ -171,22 +167,21 @@ export class Chooser {
     const around = this.#upstream.around(sessions, journey.region, { isOpen, isStuck })
     const isHome = around.home === journey.region
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
-    const entry = this.#entry(journey, job, sessions, now)
+    const own = this.#ownParts.look(journey, job, sessions, now)
     // Of many blocks fetchers take over from one another once each has its own share, see below.
     const isFew = job.digests.length <= this.#config.limits.fewBlocks
-    skipDone(job, entry)
-    const places = isHome && isFew ? this.#places(job, entry, now, stuckMs) : placesLeft(entry)
+    const places = isHome && isFew ? this.#places(job, own, now, stuckMs) : own.left()
     let vain = 0
     for (const place of places) {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
       if (!this.#mayAskAgain(job, digest, now.monoMs, stuckMs)) continue
-      const from = this.#upstream.of(journey, this.#key(job, digest), around, now)
+      const from = this.#upstream.of(journey, this.#ownParts.key(job, digest), around, now)
       if (from !== undefined)
         yield { ...this.#choice(job, place, from.session), ...(from.last && { last: true }) }
       else if (++vain >= MAX_VAIN) return
     }
-    if (isHome) yield* this.#takeOver(job, entry, around, now, doubtMs)
+    if (isHome) yield* this.#takeOver(job, own, around, now, doubtMs)
   }
 
   /**
@@ -196,21 +191,20 @@ export class Chooser {
    */
   *#takeOver(
     job: FetchJob,
-    entry: OwnPart,
+    own: OwnPart,
     { seeds, home, isOpen }: Around,
     now: Now,
     doubtMs: number,
   ): Iterable<Choice> {
     const { limits, random, self } = this.#config
-    if (job.digests.length <= limits.fewBlocks || !entry.entrants.peers.includes(self)) return
+    if (job.digests.length <= limits.fewBlocks || !own.entrants.peers.includes(self)) return
     if (now.monoMs - job.sinceMonoMs < doubtMs) return
     const near = seeds.filter(({ hello }) => hello.region === home)
     const isFree = (one: AdmittedSession) =>
       isOpen(one) && this.#sources.isFree(one.peer, limits.maxWantsPerSeed, now.monoMs)
     const seed = near.find(isFree)
-    skipDone(job, entry)
     // Its own blocks come first, and while they do, the others' do as well.
-    if (seed === undefined || entry.done < entry.places.length) return
+    if (seed === undefined || !own.isDone) return
     const holders = this.#sources.of(job.release.id)
     // However busy: held is held. What only a silent one has is as good as lost.
     const inTime = (peer: PeerId) => !this.#sources.isLate(peer, doubtMs, now.monoMs)
@@ -227,15 +221,15 @@ export class Chooser {
   }
 
   /** The node's own part; and while nothing comes, in turn, that of others who should bring it and do not. */
-  *#places(job: FetchJob, entry: OwnPart, now: Now, stuckMs: number): Iterable<number> {
-    yield* placesLeft(entry)
+  *#places(job: FetchJob, own: OwnPart, now: Now, stuckMs: number): Iterable<number> {
+    yield* own.left()
     const { self, random } = this.#config
     const turn = turnAt(now.monoMs - job.progressMonoMs, stuckMs)
     for (let looked = 0; turn > 0 && looked < MAX_VAIN; looked += 1) {
       const place = job.open.pick(undefined, random())
       if (place === undefined) return
-      const key = this.#key(job, job.digests[place] as Digest)
-      if (entry.entrants.rank(key, self) < manyAt(turn)) yield place
+      const key = this.#ownParts.key(job, job.digests[place] as Digest)
+      if (own.entrants.rank(key, self) < manyAt(turn)) yield place
     }
   }
 
@@ -287,7 +281,7 @@ export class Chooser {
     const { self, limits } = this.#config
     const { maxWantsPerSeed } = limits
     const holders = this.#sources.of(job.release.id)
-    const entrants = this.#entries.get(job)?.entrants.peers ?? [self]
+    const entrants = this.#ownParts.of(job)?.entrants.peers ?? [self]
     if (entrants.some((peer) => peer === self || holders.knows(peer))) return undefined
     const from = sessions.find(
       (one) =>
@@ -323,63 +317,6 @@ export class Chooser {
   #choice(job: FetchJob, place: number, session: AdmittedSession): Choice {
     const { peer, hello } = session
     return { digest: job.digests[place] as Digest, peer, border: this.#isFar(session), seed: hello.submit }
-  }
-
-  #entry(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): OwnPart {
-    const known = this.#entries.get(job)
-    const entrants = this.#storing(journey, job.channel, sessions, now, known?.entrants)
-    if (known?.digests === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
-    const { self } = this.#config
-    const places = job.digests
-      .map((digest, place) => ({ digest, place }))
-      .filter(({ digest }) => entrants.fetcher(this.#key(job, digest)) === self)
-      .sort((a, b) => (a.digest < b.digest ? -1 : 1))
-      .map(({ place }) => place)
-    const entry = { entrants, digests: job.digests.length, places, done: 0, needed: job.needed }
-    this.#entries.set(job, entry)
-    return entry
-  }
-
-  /**
-   * Gateways that are known not to store the channel, by their hello or their own record, to have lied or to give nothing,
-   * bring nothing of it in. Where none is left each node that stores it does.
-   */
-  #storing(
-    journey: Journey,
-    channel: Channel,
-    sessions: readonly AdmittedSession[],
-    now: Now,
-    known: Entrants | undefined,
-  ): Entrants {
-    const { self } = this.#config
-    const all = this.#views.of(journey, journey.region, now)
-    if (all.peers.length === 0) {
-      // None is known yet: the nearest there are, so that a fleet of a few nodes works from its first second.
-      const near = sessions.filter(({ hello }) => !hello.submit && hello.region === journey.region)
-      const peers = [self, ...near.map(({ peer }) => peer)]
-      // The same from one look to the next: each is a hash.
-      return known?.sameAs(peers) === true ? known : new Entrants(peers)
-    }
-    const serves = (peer: PeerId) =>
-      !this.#sources.fails(peer) && sessions.some((session) => session.peer === peer)
-    const mayStore = (peer: PeerId) => {
-      const patterns = journey.patternsOf(peer)
-      return patterns === undefined || storesChannel(patterns, channel)
-    }
-    const isFit = (peer: PeerId) => (this.#views.isConnected(peer) ? serves(peer) : mayStore(peer))
-    const fit = all.peers.filter((peer) => peer === self || isFit(peer))
-    if (fit.length === all.peers.length) return all
-    const peers = fit.length > 0 ? fit : [self]
-    return known?.sameAs(peers) === true ? known : new Entrants(peers)
-  }
-
-  /**
-   * What elects a block's fetchers: its digest, and for a release of very few blocks that of its first page. Whoever has
-   * read the manifest brings in the rest at once, and no other gateway has to learn first that there is something to bring.
-   */
-  #key(job: FetchJob, digest: Digest): Digest {
-    const isSingle = job.nextPage === undefined && job.digests.length <= this.#config.limits.singleEntryBlocks
-    return (isSingle ? job.release.header.pages[0] : undefined) ?? digest
   }
 
   onDisconnected(peer: PeerId, monoMs: number): void {

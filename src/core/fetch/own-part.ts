@@ -1,29 +1,132 @@
-/** What a gateway brings into its region of one release, and how far it is with that. */
-import type { Digest } from '../../model/ids.ts'
-import type { Entrants } from './entry.ts'
+/** What this node is to bring into its region of each release: who else does of the same, and how far it is with that. */
+import type { Channel, Digest, PeerId } from '../../model/ids.ts'
+import type { CoreConfig } from '../config.ts'
+import type { Now } from '../events.ts'
+import type { Journey } from '../journey.ts'
+import { type AdmittedSession, storesChannel } from '../session.ts'
+import { Entrants } from './entry.ts'
 import type { FetchJob } from './job.ts'
+import type { Sources } from './sources.ts'
+import type { Views } from './views.ts'
 
-/** Blocks of one job that this node brings into its region, and how far it is with asking for them. */
-export interface OwnPart {
+/** Of one release, while the same gateways bring it in. */
+export class OwnPart {
   readonly entrants: Entrants
+  /** Blocks of the release that are known. */
   readonly digests: number
-  /** Places by ascending digest: every fetcher goes through its blocks in this order, so that a standing want is met soon. */
-  readonly places: readonly number[]
+  readonly #job: FetchJob
+  /** By ascending digest: every fetcher goes through its blocks in this order, so that a standing want is met soon. */
+  readonly #places: readonly number[]
   /** How many of the first of them are here. */
-  done: number
+  #done = 0
   /** Of all that was ever missing: more of it, and what counted as here may be so no longer. */
-  needed: number
+  #needed: number
+
+  constructor(job: FetchJob, entrants: Entrants, places: readonly number[]) {
+    this.entrants = entrants
+    this.digests = job.digests.length
+    this.#job = job
+    this.#places = places
+    this.#needed = job.needed
+  }
+
+  /** All of it is here. */
+  get isDone(): boolean {
+    this.#skipDone()
+    return this.#done >= this.#places.length
+  }
+
+  /** From the first that is not here: no copy, and no look at those that are, of which there may be a million. */
+  *left(): Iterable<number> {
+    this.#skipDone()
+    for (let at = this.#done; at < this.#places.length; at += 1) yield this.#places[at] as number
+  }
+
+  /** From the same, so many. */
+  next(most: number): readonly number[] {
+    this.#skipDone()
+    return this.#places.slice(this.#done, this.#done + most)
+  }
+
+  #skipDone(): void {
+    const { needed, missing, digests } = this.#job
+    if (this.#needed !== needed) [this.#needed, this.#done] = [needed, 0]
+    const isHere = (place: number) => !missing.has(digests[place] as Digest)
+    while (this.#done < this.#places.length && isHere(this.#places[this.#done] as number)) this.#done += 1
+  }
 }
 
-/** Counts those that are here by now. */
-export function skipDone(job: FetchJob, entry: OwnPart): void {
-  if (entry.needed !== job.needed) [entry.needed, entry.done] = [job.needed, 0]
-  const isMissing = (place: number | undefined) =>
-    place !== undefined && job.missing.has(job.digests[place] as Digest)
-  while (entry.done < entry.places.length && !isMissing(entry.places[entry.done])) entry.done += 1
-}
+export class OwnParts {
+  readonly #config: CoreConfig
+  readonly #sources: Sources
+  readonly #views: Views
+  readonly #parts = new WeakMap<FetchJob, OwnPart>()
 
-/** From the first that is not here: no copy, and no look at those that are, of which there may be a million. */
-export function* placesLeft({ places, done }: OwnPart): Iterable<number> {
-  for (let at = done; at < places.length; at += 1) yield places[at] as number
+  constructor(config: CoreConfig, sources: Sources, views: Views) {
+    this.#config = config
+    this.#sources = sources
+    this.#views = views
+  }
+
+  /** As of the last look. */
+  of(job: FetchJob): OwnPart | undefined {
+    return this.#parts.get(job)
+  }
+
+  look(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): OwnPart {
+    const known = this.#parts.get(job)
+    const entrants = this.#storing(journey, job.channel, sessions, now, known?.entrants)
+    if (known?.digests === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
+    const { self } = this.#config
+    const places = job.digests
+      .map((digest, place) => ({ digest, place }))
+      .filter(({ digest }) => entrants.fetcher(this.key(job, digest)) === self)
+      .sort((a, b) => (a.digest < b.digest ? -1 : 1))
+      .map(({ place }) => place)
+    const part = new OwnPart(job, entrants, places)
+    this.#parts.set(job, part)
+    return part
+  }
+
+  /**
+   * What elects a block's fetchers: its digest, and for a release of very few blocks that of its first page. Whoever has
+   * read the manifest brings in the rest at once, and no other gateway has to learn first that there is something to bring.
+   */
+  key(job: FetchJob, digest: Digest): Digest {
+    const isSingle = job.nextPage === undefined && job.digests.length <= this.#config.limits.singleEntryBlocks
+    return (isSingle ? job.release.header.pages[0] : undefined) ?? digest
+  }
+
+  /**
+   * Gateways that are known not to store the channel, by their hello or their own record, to have lied or to give nothing,
+   * bring nothing of it in. Where none is left each node that stores it does.
+   */
+  #storing(
+    journey: Journey,
+    channel: Channel,
+    sessions: readonly AdmittedSession[],
+    now: Now,
+    known: Entrants | undefined,
+  ): Entrants {
+    const { self } = this.#config
+    const all = this.#views.of(journey, journey.region, now)
+    if (all.peers.length === 0) {
+      // None is known yet: the nearest there are, so that a fleet of a few nodes works from its first second.
+      const near = sessions.filter(({ hello }) => !hello.submit && hello.region === journey.region)
+      const peers = [self, ...near.map(({ peer }) => peer)]
+      // The same from one look to the next: each is a hash.
+      return known?.sameAs(peers) === true ? known : new Entrants(peers)
+    }
+    const serves = (peer: PeerId) =>
+      !this.#sources.fails(peer) && sessions.some((session) => session.peer === peer)
+    const mayStore = (peer: PeerId) => {
+      const patterns = journey.patternsOf(peer)
+      return patterns === undefined || storesChannel(patterns, channel)
+    }
+    const isFit = (peer: PeerId) => (this.#views.isConnected(peer) ? serves(peer) : mayStore(peer))
+    const fit = all.peers.filter((peer) => peer === self || isFit(peer))
+    if (fit.length === all.peers.length) return all
+    const peers = fit.length > 0 ? fit : [self]
+    return known?.sameAs(peers) === true ? known : new Entrants(peers)
+  }
 }

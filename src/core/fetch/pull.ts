@@ -193,7 +193,7 @@ export class Pull {
     const { doubtMs, stuckMs } = this.#patience
     const isOpen = (session: AdmittedSession) => !this.#waits(job, this.#wayOf(session), monoMs)
     const going = { doubtMs, stuckMs, rescueMs: this.#patience.farRescueMs, isOpen }
-    for (const choice of this.#chooser.entry(journey, job, sessions, step.now, going)) {
+    for (const choice of this.#chooser.bringIn(journey, job, sessions, step.now, going)) {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
     }

@@ -45,7 +45,7 @@ function brought(places: number, pagesRead: boolean): number[][] {
     link(journey, 'seed', { region: journey.region, submit: true })
     const chooser = new Chooser(configOf({ self }), new Sources(LIMITS), new BorderDuty())
     const sessions = [...journey.admitted()]
-    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)]
+    return [...chooser.bringIn(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)]
       .map(({ digest }) => digests.indexOf(digest))
       .sort((a, b) => a - b)
   })
@@ -85,7 +85,7 @@ test('where no gateway that is linked stores the channel, or all lied or give no
   const sessions = chooser
     .ranking(journey)
     .candidates({ ...job, channel: 'app/config' } as unknown as FetchJob)
-  const choices = [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)]
+  const choices = [...chooser.bringIn(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)]
   expect(choices.map(({ peer: from }) => from)).toEqual(job.digests.map(() => peer('seed')))
   expect(new Set(choices.map(({ digest }) => digest))).toEqual(new Set(job.digests))
 })
@@ -99,7 +99,7 @@ test('nor does one that is not linked, and whose record says that it stores othe
     const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS), new BorderDuty())
     const job = { ...jobOf(20, true), channel: 'app/config' } as unknown as FetchJob
     const sessions = chooser.ranking(journey).candidates(job)
-    return [...chooser.entry(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)].length
+    return [...chooser.bringIn(journey, job, sessions, { monoMs: 0, wallMs: 0 }, GOING)].length
   }
   expect(asked()).toBeGreaterThan(0)
   // of one nothing is known: it may bring its part in
@@ -140,7 +140,7 @@ test('what is here is not looked at again for each block that comes, and asked f
   const looks = vi.spyOn(job.open, 'has')
   /** The next few, which come. */
   const go = () => {
-    const choices = chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING)
+    const choices = chooser.bringIn(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING)
     const digests: Digest[] = []
     for (const { digest } of choices) if (digests.push(digest) === 4) break
     for (const digest of digests) {
@@ -170,7 +170,7 @@ test('neighbours are asked for few blocks at once while some are missing that a 
   const all = job.digests
   const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
   expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWants)
-  const own = [...chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING)]
+  const own = [...chooser.bringIn(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING)]
   expect(own.length).toBeGreaterThan(0)
   expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWantsPerSeed)
   // One that has all says little of how far the others are.
@@ -192,7 +192,7 @@ test('of few blocks all are asked for at once, whoever is to bring them in', () 
   const chooser = new Chooser(configOf({ self }), new Sources(LIMITS), new BorderDuty())
   const job = jobOf(LIMITS.fewBlocks, true)
   expect([
-    ...chooser.entry(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING),
+    ...chooser.bringIn(journey, job, [...journey.admitted()], { monoMs: 0, wallMs: 0 }, GOING),
   ]).not.toEqual([])
   expect(chooser.duty(job).mostNear).toBe(LIMITS.maxWants)
 })
