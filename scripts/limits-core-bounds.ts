@@ -4,6 +4,7 @@ import * as borderDuty from '../src/core/border-duty.ts'
 import * as announcers from '../src/core/bridge/announcers.ts'
 import * as coreBridge from '../src/core/bridge.ts'
 import * as checks from '../src/core/checks.ts'
+import * as announcements from '../src/core/fetch/announcements.ts'
 import * as askers from '../src/core/fetch/askers.ts'
 import * as handed from '../src/core/fetch/handed.ts'
 import * as offers from '../src/core/fetch/offers.ts'
@@ -133,7 +134,7 @@ export const PEERS: readonly WireBound[] = [
 
 /** What peers may do where blocks are exchanged. */
 export const BLOCKS: readonly WireBound[] = [
-  ...constants('core/fetch/sources.ts', sources, [
+  ...constants('core/fetch/announcements.ts', announcements, [
     [
       'MAX_RELEASES',
       'releases of which announcements are remembered, besides those that are being fetched',
@@ -144,6 +145,8 @@ export const BLOCKS: readonly WireBound[] = [
       'announcements of single blocks remembered, a release of a peer each',
       'whoever announced most: its oldest is forgotten',
     ],
+  ]),
+  ...constants('core/fetch/sources.ts', sources, [
     [
       'MAX_BUSY',
       'times in a row that a peer is too busy for what it announced',

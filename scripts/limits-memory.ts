@@ -1,7 +1,7 @@
 /** What hostile peers can make a node hold at most, summed from the limits: for each kind of node, since degrees differ. */
+import { MAX_PARTS } from '../src/core/fetch/announcements.ts'
 import { MAX_WAITED_FOR } from '../src/core/fetch/askers.ts'
 import { MAX_PAGES } from '../src/core/fetch/handed.ts'
-import { MAX_PARTS } from '../src/core/fetch/sources.ts'
 import { MAX_PLACES, MAX_WHOLE } from '../src/core/holders.ts'
 import { MAX_HOSTS } from '../src/core/hosts.ts'
 import { MAX_BLOCKS, MAX_HOLDERS } from '../src/core/serve/copies.ts'

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Bitmap } from '../../../src/core/bitmap.ts'
-import { MAX_PARTS, MAX_RELEASES, Sources } from '../../../src/core/fetch/sources.ts'
+import { MAX_PARTS, MAX_RELEASES } from '../../../src/core/fetch/announcements.ts'
+import { Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
