@@ -1,4 +1,5 @@
 /** What the fleet simulator is asked, and what must come of it. */
+import { COMPARED_REGIONS } from '../src/sim/planner/agreement.ts'
 import {
   BORDER_BITS_PER_SECOND,
   EQUAL_LINKS,
@@ -10,7 +11,7 @@ import {
 } from '../src/sim/planner/question.ts'
 import { publishedRegions } from '../src/sim/planner/regions.ts'
 
-export const THREE = ['us-east-1', 'eu-west-1', 'ap-northeast-1']
+export const THREE = COMPARED_REGIONS
 export const SIX = [...THREE, 'us-west-2', 'ap-southeast-1', 'sa-east-1']
 export const KIB = 2 ** 10
 export const MIB = 2 ** 20

@@ -1,13 +1,11 @@
 /** The fleet simulator against what it must reach, what it costs, and time against fleet size as a plot. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { writePlot } from '../src/cli/plot.ts'
-import { type Agreement, BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../src/sim/planner/agreement.ts'
-import { CoreRelease } from '../src/sim/planner/core-release.ts'
+import { subtitleLines, writePlot } from '../src/cli/plot.ts'
+import { agreementText } from '../src/cli/simulate-accuracy.ts'
 import { type Plan, plan } from '../src/sim/planner/plan.ts'
 import type { Question } from '../src/sim/planner/question.ts'
-import { runOne } from '../src/sim/planner/run-one.ts'
-import { quantileOf, type RunResult } from '../src/sim/planner/run-result.ts'
+import { type Agreed, agree, agreedRow, comparedFleet, keepCompared } from './agreement.ts'
 import { CASES, type Case, failing, MIB, question, SIX, SMALL_BYTES, THREE } from './planner-cases.ts'
 import type { Measured, Row } from './results.ts'
 
@@ -121,10 +119,10 @@ async function lineOf(name: string, of: (nodes: number) => Question): Promise<Li
   return { name, points }
 }
 
-/** Time until 99 % have a release against the size of the fleet, into `docs`. */
-export async function draw(): Promise<readonly Line[]> {
+/** Time until 99 % have a release against the size of the fleet. */
+async function spreadBySize(): Promise<readonly Line[]> {
   const small = (regions: readonly string[]) => (nodes: number) => question(regions, nodes, SMALL_BYTES)
-  const lines = [
+  return [
     await lineOf('100 MiB in blocks, 3 regions (its line time is 839 ms)', (nodes) =>
       question(THREE, nodes, 100 * MIB),
     ),
@@ -134,91 +132,26 @@ export async function draw(): Promise<readonly Line[]> {
     await lineOf('4 KiB, 6 regions', small(SIX)),
     await lineOf('4 KiB, 3 regions', small(THREE)),
   ]
+}
+
+/** Into `docs`. */
+export async function draw(lines: readonly Line[], agreed: readonly Agreed[]): Promise<void> {
   await writePlot(PLOT, {
     title: 'Time until 99 % of the nodes have a release, checked',
     subtitle: [
       'simulated, model: abstract (docs/simulate.md); median of 3 seeds, 1 for large fleets',
       'links of 1 Gbit/s, published round trips; npm run bench -- planner',
-      `against the program’s own state machines, on simulated links too, ${agreementText()}`,
+      ...subtitleLines(`accuracy: ${agreementText(agreed.map(comparedFleet))}`),
     ],
     x: { title: 'nodes', scale: 'log' },
     y: { title: 'time to p99, ms', scale: 'log' },
     series: lines,
     mark: 'points',
   })
-  return lines
-}
-
-const offText = ({ nodes, p50Percent, p99Percent }: Agreement): string =>
-  `and ${nodes} nodes: ${p50Percent} % off at p50, ${p99Percent} % at p99`
-
-const agreementText = (): string =>
-  `4 KiB ${offText(GOSSIP_AGREEMENT)}; 1 to 8 MiB ${offText(BLOCKS_AGREEMENT)}`
-
-/** The two models' times at one share of the nodes: medians over the seeds. */
-interface Compared {
-  readonly coreMs: number
-  readonly abstractMs: number
-  /** The abstract model's share off, fleet by fleet: the median, and the quartiles around it. */
-  readonly off: number
-  readonly offFrom: number
-  readonly offTo: number
-}
-
-interface Agreed {
-  readonly bytes: number
-  readonly nodes: number
-  readonly seeds: number
-  readonly p50: Compared
-  readonly p99: Compared
-  readonly originCopies: number
 }
 
 /** Of 4 KiB: single fleets are up to a third off at p50, and more where a packet is lost on the way: five say nothing of a tenth. */
 const AGREEING_SEEDS = 24
-
-/** The product's own cores beside the abstract model, the same fleets. */
-function agree(bytes: number, nodes: number, seeds: number): Agreed {
-  const asked = Array.from({ length: seeds }, (_, n) => ({
-    ...question(THREE, nodes, bytes),
-    seed: n + 1,
-  }))
-  const cores = asked.map((one) => new CoreRelease(one).run())
-  const models = asked.map((one) => runOne(one, () => {}))
-  const originCopies = over(
-    cores.map(({ originBytes, payloadBytes }) => originBytes / payloadBytes),
-    0.5,
-  )
-  return {
-    ...{ bytes, nodes, seeds, originCopies },
-    ...{ p50: compare(cores, models, 0.5), p99: compare(cores, models, 0.99) },
-  }
-}
-
-function compare(cores: readonly RunResult[], models: readonly RunResult[], q: number): Compared {
-  const coresMs = cores.map(({ timesMs }) => quantileOf(timesMs, q))
-  const modelsMs = models.map(({ timesMs }) => quantileOf(timesMs, q))
-  const off = modelsMs.map((ms, at) => ms / (coresMs[at] as number) - 1)
-  return {
-    ...{ coreMs: over(coresMs, 0.5), abstractMs: over(modelsMs, 0.5) },
-    ...{ off: over(off, 0.5), offFrom: over(off, 0.25), offTo: over(off, 0.75) },
-  }
-}
-
-const over = (values: readonly number[], q: number): number => quantileOf(Float64Array.from(values).sort(), q)
-
-function agreedRow({ bytes, nodes, seeds, p50, p99, originCopies }: Agreed): Row {
-  const percent = (share: number): string => (share * 100).toFixed(1)
-  const offText = ({ off, offFrom, offTo }: Compared): string =>
-    seeds === 1
-      ? `${percent(off)} %`
-      : `${percent(off)} % (quartiles ${percent(offFrom)} and ${percent(offTo)})`
-  const ok = [p50, p99].every(({ off }) => Math.abs(off) <= 0.1)
-  return {
-    what: `agreement: ${bytes < MIB ? '4 KiB' : `${bytes / MIB} MiB`}, ${nodes} nodes, 3 regions, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}, p50 and p99 within 10 %`,
-    figure: `${ok ? 'reached' : '**missed**'}: core ${p50.coreMs} / ${p99.coreMs} ms, abstract ${p50.abstractMs} / ${p99.abstractMs} ms: ${offText(p50)} and ${offText(p99)} off; ${Number(originCopies.toFixed(4))} copies out of the origin's core`,
-  }
-}
 
 /** @param o.keep is given what was judged before what may yet fail: a child out of memory, say */
 export async function planner(o: {
@@ -242,8 +175,12 @@ export async function planner(o: {
         agree(8 * MIB, 50, 3),
         agree(8 * MIB, 200, 1),
       ]
-  // Last: the plot in docs is of the same run as what is kept.
-  const lines = quick ? [] : await draw()
+  const lines = quick ? [] : await spreadBySize()
+  if (!quick) {
+    // Last: the plot in docs and what `simulate` says of its accuracy are of the same run as what is kept.
+    await draw(lines, agreed)
+    keepCompared(agreed)
+  }
   return summed(quick, { judged, costs, lines, agreed })
 }
 

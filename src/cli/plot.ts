@@ -30,6 +30,20 @@ export interface Plot {
   readonly mark: 'step' | 'points'
 }
 
+/** A line of a subtitle goes no further. */
+const LINE_CHARACTERS = 110
+
+/** As wide as the drawing. */
+export function subtitleLines(text: string): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`.trimStart()
+    if (longer.length > LINE_CHARACTERS) lines.push(word)
+    else lines[lines.length - 1] = longer
+  }
+  return lines
+}
+
 /**
  * Before there is anything to draw: what is to be drawn may have taken minutes to reckon.
  * @returns draws to the file

@@ -1,8 +1,9 @@
 /** How a release spreads through a simulated fleet: share of the nodes that have it, by time. */
 import type { Plan } from '../sim/planner/plan.ts'
 import type { Question } from '../sim/planner/question.ts'
-import type { Plot } from './plot.ts'
-import { bytesText, errorText } from './simulate-text.ts'
+import { type Plot, subtitleLines } from './plot.ts'
+import { errorText } from './simulate-accuracy.ts'
+import { bytesText } from './simulate-units.ts'
 
 export function plotOf(plan: Plan, question: Question): Plot {
   const unit = plan.timeMs.all.median < 2_000 ? { title: 'ms', ms: 1 } : { title: 's', ms: 1_000 }
@@ -11,7 +12,7 @@ export function plotOf(plan: Plan, question: Question): Plot {
     subtitle: [
       `simulated, model: ${plan.model}, ${plan.transport}; seed ${plan.seed}; home ${plan.regions[0]}`,
       `${p99Of(plan, unit)}; round trips: ${question.regions.source}`,
-      ...errorLines(errorText(plan, question)),
+      ...subtitleLines(`accuracy: ${errorText(plan, question)}`),
     ],
     x: { title: `time since the origin accepted it, ${unit.title}`, scale: 'linear' },
     y: { title: 'living nodes that have it, checked, %', scale: 'linear' },
@@ -23,20 +24,6 @@ export function plotOf(plan: Plan, question: Question): Plot {
     ],
     mark: 'step',
   }
-}
-
-/** A line of a subtitle goes no further. */
-const LINE_CHARACTERS = 110
-
-/** How far off the model may be, as wide as the drawing. */
-function errorLines(text: string): string[] {
-  const lines = ['']
-  for (const word of `accuracy: ${text}`.split(' ')) {
-    const longer = `${lines.at(-1)} ${word}`.trimStart()
-    if (longer.length > LINE_CHARACTERS) lines.push(word)
-    else lines[lines.length - 1] = longer
-  }
-  return lines
 }
 
 /** Drawn is the first release alone. */

@@ -1,14 +1,13 @@
 /** A simulated answer as people read it: words first, then the table, then what it rests on. */
-import { isDeepStrictEqual } from 'node:util'
 import Table from 'cli-table3'
 import { LIMITS } from '../limits.ts'
-import { type Agreement, BLOCKS_AGREEMENT, GOSSIP_AGREEMENT } from '../sim/planner/agreement.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
-import { BORDER_BITS_PER_SECOND, EQUAL_LINKS, type Question } from '../sim/planner/question.ts'
-import { publishedRegions, type Regions } from '../sim/planner/regions.ts'
+import type { Question } from '../sim/planner/question.ts'
 import { isSmall } from '../sim/planner/run-one.ts'
 import { isPaced } from '../sim/planner/store-pace.ts'
 import { MAX_HOURS } from '../sim/planner/wheel.ts'
+import { errorText } from './simulate-accuracy.ts'
+import { bytesText, count, payloads, rate, time } from './simulate-units.ts'
 import { PLAIN } from './text.ts'
 
 export function describe(plan: Plan, question: Question): string {
@@ -112,46 +111,8 @@ function basis(plan: Plan, question: Question): string[] {
   ]
 }
 
-/** How far the model is from the program itself, and what of the question was never compared. */
-export function errorText({ transport }: Plan, question: Question): string {
-  const compared = transport === 'gossip' ? GOSSIP_AGREEMENT : BLOCKS_AGREEMENT
-  const { minBytes, maxBytes, nodes, regions, seeds, p50Percent, p99Percent, originCopies } = compared
-  const what =
-    transport === 'gossip' ? bytesText(maxBytes) : `${bytesText(minBytes)} to ${bytesText(maxBytes)}`
-  const { cores, model } = originCopies
-  const copies = cores === model ? '' : `; ${cores} copies left the origin where the model has ${model}`
-  const outside = notCompared(question, compared).join(', ')
-  const rest = outside === '' ? '' : ` Not compared: ${outside}.`
-  return `against the program's own state machines, on simulated links too, ${what}, ${regions.length} regions, ${nodes} nodes, ${seeds} seeds: ${p50Percent} % off at half of the nodes and ${p99Percent} % at 99 %${copies}.${rest} Real machines: docs/simulate.md.`
-}
-
-function notCompared(question: Question, { minBytes, maxBytes, nodes, regions }: Agreement): string[] {
-  const { bytes, links, borderBitsPerSecond, gateways, storeBytesPerSecond } = question
-  return [
-    ...(bytes < minBytes || bytes > maxBytes ? [bytesText(bytes)] : []),
-    ...(question.nodes === nodes ? [] : [`${count(question.nodes)} nodes`]),
-    ...regionsNotCompared(question.regions, regions),
-    ...(trouble(question) === '' ? [] : ['failures']),
-    ...(isDeepStrictEqual(links, EQUAL_LINKS) ? [] : ['other links than 1 Gbit/s']),
-    ...(borderBitsPerSecond === BORDER_BITS_PER_SECOND ? [] : ['this border']),
-    ...(gateways === 'any' ? [] : ['fast gateways']),
-    ...(storeBytesPerSecond === undefined ? [] : ['slow stores']),
-  ]
-}
-
-/** Whichever of them is home. */
-function regionsNotCompared({ names, rttMs }: Regions, compared: readonly string[]): string[] {
-  if (names.length !== compared.length) return [names.length === 1 ? '1 region' : `${names.length} regions`]
-  // Who gives own round trips may call them by the names of published ones.
-  const isCompared =
-    isDeepStrictEqual(names.toSorted(), compared.toSorted()) &&
-    isDeepStrictEqual(rttMs, publishedRegions(names).rttMs)
-  return isCompared ? [] : ['these round trips']
-}
-
 /** What the figures rest on, one a line; also in `--json`. */
 export function assumptions(plan: Plan, question: Question): string[] {
-  const rate = (bits: number): string => (bits >= 1e9 ? `${bits / 1e9} Gbit/s` : `${bits / 1e6} Mbit/s`)
   const links = question.links.map(
     ({ share, upBitsPerSecond, downBitsPerSecond }) =>
       `${share * 100} % at ${rate(upBitsPerSecond)} up and ${rate(downBitsPerSecond)} down`,
@@ -178,22 +139,4 @@ export function assumptions(plan: Plan, question: Question): string[] {
       : []),
     'Not in it: slow disks, several releases at once, other traffic on the links, how fast the real program fills a link.',
   ]
-}
-
-const count = (n: number): string => n.toLocaleString('en-US')
-
-function payloads(bytes: number, payload: number): string {
-  const n = Number((bytes / payload).toFixed(2))
-  return `${n} ${n === 1 ? 'payload' : 'payloads'}`
-}
-
-function time(ms: number): string {
-  return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(2)} s`
-}
-
-export function bytesText(bytes: number): string {
-  if (bytes < 1024) return `${bytes.toFixed(0)} B`
-  const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : bytes < 2 ** 40 ? 3 : 4
-  const text = (bytes / 1024 ** power).toFixed(1).replace(/\.0$/, '')
-  return `${text} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`
 }

@@ -4,9 +4,10 @@ import type { Question } from '../../sim/planner/question.ts'
 import { collect, wholeNumber } from '../arguments.ts'
 import { isJson, out } from '../output.ts'
 import { openPlot } from '../plot.ts'
+import { errorText } from '../simulate-accuracy.ts'
 import { plotOf } from '../simulate-plot.ts'
 import { questionOf, type SimulateOptions } from '../simulate-question.ts'
-import { assumptions, describe, errorText } from '../simulate-text.ts'
+import { assumptions, describe } from '../simulate-text.ts'
 
 const MAX_RELEASES = 100
 

@@ -35,7 +35,7 @@ export const DONT_WANT_FROM_BYTES = 512
 const HEARTBEAT_TICKS = ticksOfMs(GOSSIP.heartbeatMs)
 const LAZY_PEERS = GOSSIP.lazyDegree
 /** Envelope of a release with its framing: header, one or two signatures. */
-const ENVELOPE_BYTES = 600
+export const ENVELOPE_BYTES = 600
 /** Whole gossip message with content attached: one TCP flight. */
 export const MAX_SMALL_BYTES = LIMITS.maxInlineBytes - ENVELOPE_BYTES
 /** Nothing is told of any more after this long; what lacks the release then is counted as never. */

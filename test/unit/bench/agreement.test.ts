@@ -1,0 +1,32 @@
+/** What `simulate` says of its accuracy is what was found, and not what was found once. */
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { type Agreed, COMPARED_FILE, comparedText } from '../../../bench/agreement.ts'
+import { kept } from '../../../bench/results.ts'
+
+test('what simulate says of its accuracy is of the kept run of the planner bench', () => {
+  const { agreed } = kept('planner').figures as { readonly agreed: readonly Agreed[] }
+  const text = comparedText(agreed)
+  const toDo = `src/sim/planner/compared.ts is of another run than bench/results/planner.json; put this into it:\n\n${text}`
+  expect(readFileSync(COMPARED_FILE, 'utf8'), toDo).toBe(text)
+})
+
+test('of the two shares of the nodes the fleets that are further off tell how far', () => {
+  const at = { coreMs: 1, abstractMs: 1 }
+  const agreed: Agreed = {
+    ...{ bytes: 1_048_576, nodes: 50, seeds: 3, originCopies: 1.23456 },
+    p50: { ...at, off: -0.05, offFrom: -0.2, offTo: 0 },
+    p99: { ...at, off: 0.01, offFrom: -0.1, offTo: 0.12345 },
+  }
+  expect(comparedText([agreed])).toContain(`[
+  {
+    bytes: 1048576,
+    nodes: 50,
+    seeds: 3,
+    p50Off: -0.05,
+    p99Off: 0.01,
+    halfWithin: 0.2,
+    originCopies: 1.23456,
+  },
+]`)
+})
