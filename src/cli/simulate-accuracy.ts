@@ -12,6 +12,7 @@ import { BORDER_BITS_PER_SECOND, EQUAL_LINKS, NO_FAILURES, type Question } from 
 import { publishedRegions, type Regions } from '../sim/planner/regions.ts'
 import { isSmall } from '../sim/planner/run-one.ts'
 import { ENVELOPE_BYTES } from '../sim/planner/small.ts'
+import { isPaced } from '../sim/planner/store-pace.ts'
 import { bytesText, count } from './simulate-units.ts'
 
 export function errorText({ transport }: Pick<Plan, 'transport'>, question: Question): string {
@@ -59,7 +60,7 @@ function notCompared(question: Question, fleets: readonly ComparedFleet[]): stri
     ...(isDeepStrictEqual(links, EQUAL_LINKS) ? [] : ['other links than 1 Gbit/s']),
     ...(borderBitsPerSecond === BORDER_BITS_PER_SECOND ? [] : ['this border']),
     ...(gateways === 'any' ? [] : ['fast gateways']),
-    ...(storeBytesPerSecond === undefined ? [] : ['slow stores']),
+    ...(storeBytesPerSecond === undefined || !isPaced(question) ? [] : ['slow stores']),
   ]
 }
 

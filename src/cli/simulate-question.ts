@@ -14,7 +14,6 @@ import {
 import { knownRegions, mixedRegions, publishedName, type Regions } from '../sim/planner/regions.ts'
 import { isSmall, MAX_LARGE_NODES } from '../sim/planner/run-one.ts'
 import { MAX_SMALL_BYTES } from '../sim/planner/small.ts'
-import { paced } from '../sim/planner/store-pace.ts'
 import { wholeNumber } from './arguments.ts'
 
 export interface SimulateOptions {
@@ -52,13 +51,13 @@ export function questionOf(options: SimulateOptions): Question {
       `a release in blocks is simulated for at most ${MAX_LARGE_NODES} nodes; one of up to ${MAX_SMALL_BYTES} bytes is a single message, for up to ${MAX_NODES}`,
     )
   const storeBytesPerSecond = options.store === undefined ? undefined : storeOf(options.store)
-  const carry = linksOf(options.link)
-  const links = paced(carry, bytes, storeBytesPerSecond)
+  const links = linksOf(options.link)
   const borderBitsPerSecond =
     options.border === undefined ? BORDER_BITS_PER_SECOND : rateOf('--border', options.border)
-  const hoursOver = (by: readonly LinkClass[]): number =>
-    lineMs({ bytes, links: by, borderBitsPerSecond, regions }) / 3_600_000
-  const [hours, unpaced] = [hoursOver(links), hoursOver(carry)]
+  const asked = { bytes, links, borderBitsPerSecond, regions }
+  const store = storeBytesPerSecond === undefined ? {} : { storeBytesPerSecond }
+  const hoursOf = (what: Parameters<typeof lineMs>[0]): number => lineMs(what) / 3_600_000
+  const [hours, unpaced] = [hoursOf({ ...asked, ...store }), hoursOf(asked)]
   if (hours > MAX_LINE_HOURS) {
     const most = `at most ${MAX_LINE_HOURS} are simulated`
     throw unpaced > MAX_LINE_HOURS
@@ -72,10 +71,8 @@ export function questionOf(options: SimulateOptions): Question {
         )
   }
   return {
-    ...{ nodes, regions, bytes, links },
+    ...{ nodes, ...asked, ...store },
     gateways: oneOf('--gateways', options.gateways, ['any', 'fastest'] as const),
-    borderBitsPerSecond,
-    ...(storeBytesPerSecond === undefined ? {} : { storeBytesPerSecond }),
     failures: failuresOf(options),
     loss: LOSS,
     seed: wholeNumber('--seed', options.seed, 1, 2 ** 31 - 1),

@@ -129,14 +129,22 @@ export function assumptions(plan: Plan, question: Question): string[] {
             : 'Gateways are nodes of the fastest uplink, which the program does not see to.',
         ]
       : []),
-    ...(question.storeBytesPerSecond === undefined || !isPaced(question)
-      ? []
-      : [
-          `Nodes take no more than a quarter of what their store takes, ${bytesText(question.storeBytesPerSecond)} a second.`,
-        ]),
+    ...storeText(question),
     ...(plan.transport === 'gossip'
       ? ['Not in it: sync, which brings a release to whom gossip has missed.']
       : []),
     'Not in it: slow disks, several releases at once, other traffic on the links, how fast the real program fills a link.',
+  ]
+}
+
+function storeText(question: Question): string[] {
+  const { storeBytesPerSecond } = question
+  if (storeBytesPerSecond === undefined) return []
+  if (isPaced(question))
+    return [
+      `Nodes take no more than a quarter of what their store takes, ${bytesText(storeBytesPerSecond)} a second.`,
+    ]
+  return [
+    `Of a release of up to ${bytesText(LIMITS.pacedBytes)} nodes ask for all that their links carry, whatever the store takes: --store has no effect.`,
   ]
 }

@@ -6,6 +6,7 @@ import { below, draw, PURPOSE } from './draw.ts'
 import { joinAtRandom } from './graph.ts'
 import type { LinkClass, Question } from './question.ts'
 import { ZONES } from './regions.ts'
+import { askedBitsPerSecond } from './store-pace.ts'
 
 /** Connections of a node inside its region, and how many of them are links of the gossip mesh (gossipsub's D). */
 export const CONNECTIONS = LIMITS.minDegree
@@ -35,10 +36,14 @@ export interface Fleet {
   /** By region, in the order of rank. */
   readonly gateways: readonly (readonly number[])[]
   readonly upNsPerByte: Float64Array
+  /** Of what comes to a node: its link, or what it asks for where its store is slower. */
   readonly downNsPerByte: Float64Array
+  /** Of its link alone. */
+  readonly linkDownNsPerByte: Float64Array
 }
 
-export function buildFleet({ nodes, regions, links, gateways: stand, seed }: Question): Fleet {
+export function buildFleet(question: Question): Fleet {
+  const { nodes, regions, links, gateways: stand, seed } = question
   const size = nodes + 1
   const count = regions.names.length
   const firstOf = Int32Array.from({ length: count + 1 }, (_, r) => 1 + Math.floor((nodes * r) / count))
@@ -46,14 +51,17 @@ export function buildFleet({ nodes, regions, links, gateways: stand, seed }: Que
   const zoneOf = new Uint8Array(size)
   const upNsPerByte = new Float64Array(size)
   const downNsPerByte = new Float64Array(size)
+  const linkDownNsPerByte = new Float64Array(size)
   for (let region = 0; region < count; region++) regionOf.fill(region, firstOf[region], firstOf[region + 1])
+  const mostDown = askedBitsPerSecond(question)
   const fastest = links.reduce((best, link) => (link.upBitsPerSecond > best.upBitsPerSecond ? link : best))
   for (let node = 0; node < size; node++) {
     zoneOf[node] = below(draw(seed, node, PURPOSE.zone, 0), ZONES)
     // The origin has the best link there is: it is the one that the fleet's owner chose.
     const link = node === ORIGIN ? fastest : classOf(links, draw(seed, node, PURPOSE.link, 0))
     upNsPerByte[node] = 8e9 / link.upBitsPerSecond
-    downNsPerByte[node] = 8e9 / link.downBitsPerSecond
+    linkDownNsPerByte[node] = 8e9 / link.downBitsPerSecond
+    downNsPerByte[node] = 8e9 / Math.min(link.downBitsPerSecond, mostDown)
   }
   const neighbours = new Int32Array(size * PLACES).fill(-1)
   const gateways: number[][] = []
@@ -75,7 +83,7 @@ export function buildFleet({ nodes, regions, links, gateways: stand, seed }: Que
   const originMesh = Int32Array.from(mesh)
   return {
     ...{ size, regions: count, regionOf, zoneOf, firstOf, neighbours, originMesh, gateways },
-    ...{ upNsPerByte, downNsPerByte },
+    ...{ upNsPerByte, downNsPerByte, linkDownNsPerByte },
   }
 }
 

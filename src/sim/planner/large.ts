@@ -364,7 +364,7 @@ export class LargeRelease {
       if (at === NEVER && this.#dead[node] === 0) unfinished++
       if (at === NEVER) continue
       times.push(at / TICKS_PER_MS)
-      const lineMs = (this.#question.bytes * (this.#fleet.downNsPerByte[node] as number)) / 1e6
+      const lineMs = (this.#question.bytes * (this.#fleet.linkDownNsPerByte[node] as number)) / 1e6
       ofLine.push(at / TICKS_PER_MS / lineMs)
       received += traffic.received[node] as number
     }

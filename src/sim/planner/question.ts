@@ -1,5 +1,6 @@
 /** What is asked of a simulated fleet. */
 import { type Regions, SAME_REGION_RTT_MS } from './regions.ts'
+import { askedBitsPerSecond } from './store-pace.ts'
 
 /** A share of the nodes with this link; the shares of a fleet add up to 1. */
 export interface LinkClass {
@@ -25,6 +26,7 @@ export interface Question {
   readonly regions: Regions
   /** Content of the release. */
   readonly bytes: number
+  /** As they are: how much of them a slow store leaves unused is `store-pace.ts`'s. */
   readonly links: readonly LinkClass[]
   /** Gateways are any nodes, as the product elects them, or only those with the fastest uplink. */
   readonly gateways: 'any' | 'fastest'
@@ -37,7 +39,7 @@ export interface Question {
   readonly host?: Host
   /** All nodes are processes of this one; unless said each has a machine of its own. */
   readonly machine?: Machine
-  /** What a node's store takes a second, where that holds the links' downward rates. */
+  /** What a node's store takes a second; unless said as much as any link brings. */
   readonly storeBytesPerSecond?: number
   readonly seed: number
 }
@@ -62,17 +64,18 @@ export interface Machine {
 
 export const HOST: Host = { hopMs: 2, hopSpreadMs: 1, blockMs: 1 }
 
-/** What one payload takes on the slowest link, or out of home's border once for each other region. */
-export function lineMs({ bytes, links, borderBitsPerSecond, regions }: Payload): number {
+/** What one payload takes on the slowest link, or at what nodes ask for, or out of home's border once for each other region. */
+export function lineMs(payload: Payload): number {
+  const { bytes, links, borderBitsPerSecond, regions } = payload
   const rates = links.flatMap(({ upBitsPerSecond, downBitsPerSecond }) => [
     upBitsPerSecond,
     downBitsPerSecond,
   ])
   const border = borderBitsPerSecond / (regions.names.length - 1)
-  return (bytes * 8_000) / Math.min(border, ...rates)
+  return (bytes * 8_000) / Math.min(border, askedBitsPerSecond(payload), ...rates)
 }
 
-type Payload = Pick<Question, 'bytes' | 'links' | 'borderBitsPerSecond' | 'regions'>
+type Payload = Pick<Question, 'bytes' | 'links' | 'borderBitsPerSecond' | 'regions' | 'storeBytesPerSecond'>
 
 /** About how long a release is on its way, in blocks: what dies meanwhile dies within it. At least a round trip. */
 export const transferMs = (question: Payload): number =>

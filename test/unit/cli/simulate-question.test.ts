@@ -8,7 +8,9 @@ import {
   sizeOf,
 } from '../../../src/cli/simulate-question.ts'
 import { describe as text } from '../../../src/cli/simulate-text.ts'
+import { buildFleet } from '../../../src/sim/planner/fleet.ts'
 import { plan } from '../../../src/sim/planner/plan.ts'
+import { transferMs } from '../../../src/sim/planner/question.ts'
 
 const OPTIONS: SimulateOptions = {
   ...{ nodes: '1000', regions: 'us,eu,ap', size: '4KiB', churn: '0', link: '1Gbit', gateways: 'any' },
@@ -110,12 +112,25 @@ test('what is too much is told with what would do', () => {
 })
 
 test('a store holds nodes to a quarter of what it takes, where a release is large enough to be paced', () => {
-  const link = (typed: Partial<SimulateOptions>) =>
-    questionOf({ ...OPTIONS, size: '17MiB', ...typed }).links[0]?.downBitsPerSecond
-  expect(link({ store: '200MB' })).toBe(4e8)
-  expect(link({ store: '200MB', size: '16MiB' })).toBe(1e9)
-  expect(link({ store: '2GB' })).toBe(1e9)
-  expect(link({ store: '200MB', link: '1Gbit/100Mbit' })).toBe(1e8)
+  const downOf = (typed: Partial<SimulateOptions>) => {
+    const { downNsPerByte } = buildFleet(questionOf({ ...OPTIONS, nodes: '3', size: '17MiB', ...typed }))
+    return 8e9 / (downNsPerByte[1] as number)
+  }
+  expect(downOf({ store: '200MB' })).toBe(4e8)
+  expect(downOf({ store: '200MB', size: '16MiB' })).toBe(1e9)
+  expect(downOf({ store: '2GB' })).toBe(1e9)
+  expect(downOf({ store: '200MB', link: '1Gbit/100Mbit' })).toBe(1e8)
+})
+
+test('the links of the answer are those that were asked about, and line time is theirs, however slow the store', async () => {
+  const question = questionOf({ ...OPTIONS, nodes: '12', size: '64MiB', store: '100MB' })
+  expect(question.links[0]?.downBitsPerSecond).toBe(1e9)
+  const answer = await plan(question, 1, () => {})
+  // A fifth of the link is a quarter of what the store takes.
+  expect(answer.ofLineTime?.median).toBeGreaterThanOrEqual(5)
+  expect(text(answer, question)).toMatch(/^Links: 100 % at 1 Gbit\/s up and 1 Gbit\/s down;/m)
+  // Whoever dies meanwhile does so while it travels, which takes five times as long.
+  expect(transferMs(question)).toBeCloseTo((64 * 2 ** 20 * 8) / 2e5)
 })
 
 test('links: up and down apart, or a mix', () => {
@@ -218,10 +233,12 @@ describe('an answer', () => {
     const said = text(await plan(told, 1, () => {}), told)
     expect(said).not.toMatch(/Too soon/)
     expect(said).toMatch(/^Nodes take no more than a quarter of what their store takes, 95\.4 MiB a second/m)
-    expect(said).toMatch(/Not compared: 17 MiB, 9 nodes, other links than 1 Gbit\/s, slow stores\./)
+    expect(said).toMatch(/Not compared: 17 MiB, 9 nodes, slow stores\./)
     // A release that is not paced takes as much as there is.
     const small = asked({ nodes: '9', size: '1MiB', store: '100MB' })
-    expect(text(await plan(small, 1, () => {}), small)).not.toMatch(/of what their store takes/)
+    const unpaced = text(await plan(small, 1, () => {}), small)
+    expect(unpaced).not.toMatch(/of what their store takes|slow stores/)
+    expect(unpaced).toMatch(/^Of a release of up to 16 MiB nodes ask .*: --store has no effect\.$/m)
   })
 })
 
