@@ -3,6 +3,7 @@ import type { Plan } from '../sim/planner/plan.ts'
 import type { Question } from '../sim/planner/question.ts'
 import { type Plot, subtitleLines } from './plot.ts'
 import { errorText } from './simulate-accuracy.ts'
+import { whoGetIt } from './simulate-text.ts'
 import { bytesText } from './simulate-units.ts'
 
 export function plotOf(plan: Plan, question: Question): Plot {
@@ -15,7 +16,7 @@ export function plotOf(plan: Plan, question: Question): Plot {
       ...subtitleLines(`accuracy: ${errorText(plan, question)}`),
     ],
     x: { title: `time since the origin accepted it, ${unit.title}`, scale: 'linear' },
-    y: { title: 'living nodes that have it, checked, %', scale: 'linear' },
+    y: { title: shareOf(plan), scale: 'linear' },
     series: [
       {
         name: 'nodes',
@@ -26,13 +27,16 @@ export function plotOf(plan: Plan, question: Question): Plot {
   }
 }
 
+const shareOf = (plan: Plan): string =>
+  whoGetIt(plan) === undefined
+    ? 'nodes that have it, checked, %'
+    : 'nodes that have it, checked, % of all but those dead without it'
+
 /** Drawn is the first release alone. */
-function p99Of(
-  { timeMs, releases, unfinished }: Plan,
-  unit: { readonly title: string; readonly ms: number },
-): string {
+function p99Of(plan: Plan, unit: { readonly title: string; readonly ms: number }): string {
+  const { timeMs, releases } = plan
   if (Number.isNaN(timeMs.p99.median)) return 'nobody has it'
   const text = `${(timeMs.p99.median / unit.ms).toFixed(unit.ms === 1 ? 0 : 2)} ${unit.title}`
-  const of = unfinished > 0 ? ' of those that get it' : ''
-  return `99 %${of} after ${text}${releases === 1 ? '' : ` (median of ${releases} releases; drawn is the first)`}`
+  const who = whoGetIt(plan)
+  return `99 %${who === undefined ? '' : ` of ${who}`} after ${text}${releases === 1 ? '' : ` (median of ${releases} releases; drawn is the first)`}`
 }

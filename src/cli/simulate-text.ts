@@ -37,10 +37,16 @@ function words(plan: Plan, question: Question): string {
   return lines.join('\n')
 }
 
-function reached({ timeMs, unfinished }: Plan): string {
+function reached(plan: Plan): string {
+  const { timeMs } = plan
   if (Number.isNaN(timeMs.p50.median)) return 'none of them has it at the end.'
-  const half = unfinished > 0 ? 'half of those that get it' : 'half of them'
-  return `${half} have it, checked, after ${time(timeMs.p50.median)}, 99 % after ${time(timeMs.p99.median)}, the last after ${time(timeMs.all.median)}.`
+  return `half of ${whoGetIt(plan) ?? 'them'} have it, checked, after ${time(timeMs.p50.median)}, 99 % after ${time(timeMs.p99.median)}, the last after ${time(timeMs.all.median)}.`
+}
+
+/** Of whom all times are, where that is not the whole fleet: who died may have had it before, and who lives may lack it. */
+export function whoGetIt({ nodes, reached: { min, max } }: Plan): string | undefined {
+  if (min === nodes || max === 0) return undefined
+  return `the ${min === max ? count(min) : `${count(min)} to ${count(max)}`} that get it`
 }
 
 function lacking({ releases, incomplete }: Plan, question: Question): string {
@@ -86,7 +92,7 @@ function table(plan: Plan): string {
     )
     rows.push([what, ...cells])
   }
-  row('time to 50 % of nodes', plan.timeMs.p50, time)
+  row(`time to 50 % of ${whoGetIt(plan) ?? 'nodes'}`, plan.timeMs.p50, time)
   row('time to 99 %', plan.timeMs.p99, time)
   row('time to 100 %', plan.timeMs.all, time)
   if (plan.ofLineTime !== null) row('99 %: time over own line time', plan.ofLineTime, (x) => x.toFixed(2))

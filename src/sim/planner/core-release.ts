@@ -286,7 +286,7 @@ export class CoreRelease {
       enteredBytes: [...this.#entered.subarray(1)],
       leftHomeBytes: this.#leftHomeBytes,
       receivedBytesPerNode: perNode(this.#receivedBytes, times.length),
-      controlBytesPerNode: perNode(traffic.control, times.length),
+      controlBytesPerNode: traffic.control / (this.#fleet.size - 1),
       events: this.#wheel.count,
       hash: this.#hash.hex,
     }

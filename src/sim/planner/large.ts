@@ -377,7 +377,7 @@ export class LargeRelease {
       originBytes: traffic.sent[ORIGIN] as number,
       ...this.#network.overBorders,
       receivedBytesPerNode: perNode(received, times.length),
-      controlBytesPerNode: perNode(traffic.control, times.length) + this.#heard.bytesPerNode,
+      controlBytesPerNode: traffic.control / (size - 1) + this.#heard.bytesPerNode,
       events: this.#wheel.count,
       hash: this.#hash.hex,
     }

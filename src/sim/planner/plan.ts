@@ -25,6 +25,8 @@ export interface Plan {
   readonly timeMs: { readonly p50: Spread; readonly p99: Spread; readonly all: Spread }
   /** The 99th percentile of time over the node's own line time; null for gossip. */
   readonly ofLineTime: Spread | null
+  /** Nodes that got it, of each release: those that `timeMs` is of. Some may have died since. */
+  readonly reached: Spread
   /** Living nodes without it at the end, all releases together. */
   readonly unfinished: number
   /** Releases that living nodes were left without, and how many in the worst of them. */
@@ -38,7 +40,10 @@ export interface Plan {
   readonly receivedBytesPerNode: Spread
   readonly duplicateShare: Spread
   readonly controlBytesPerNode: Spread
-  /** Of the first release: share of the living nodes that have it, by time, in steps of a hundredth of those that get it. */
+  /**
+   * Of the first release: share of the nodes that have it, by time, in steps of a hundredth of those that get it. Nodes that
+   * died without it do not count, those that died with it do.
+   */
   readonly curve: readonly { readonly ms: number; readonly share: number }[]
   readonly events: number
   /** Rolling hash of each release's events: the same question gives the same. */
@@ -73,6 +78,7 @@ export function summed(question: Question, results: readonly RunResult[]): Plan 
     ofLineTime: small
       ? null
       : over(({ ofLine }) => (ofLine === undefined ? Number.NaN : quantileOf(ofLine, 0.99))),
+    reached: over(({ timesMs }) => timesMs.length),
     unfinished: results.reduce((sum, { unfinished }) => sum + unfinished, 0),
     incomplete: {
       releases: results.filter(({ unfinished }) => unfinished > 0).length,

@@ -15,8 +15,9 @@ export interface RunResult {
   readonly enteredBytes: readonly number[]
   /** Out of home into other regions. */
   readonly leftHomeBytes: number
-  /** Means over the nodes that have it. */
+  /** Of the payload, by the nodes that have it at the end: their mean. */
   readonly receivedBytesPerNode: number
+  /** Said by all nodes, also those that died: the mean over all. */
   readonly controlBytesPerNode: number
   readonly events: number
   /** Rolling hash over all events. */

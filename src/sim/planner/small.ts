@@ -59,8 +59,9 @@ export class SmallRelease {
   readonly #deadAt: Int32Array
   /** By place of `neighbours`: that neighbour is known to have it. */
   readonly #known: Uint8Array
+  /** By node: how often it received the message while it lived. */
+  readonly #copies: Uint16Array
   #missing: number
-  #copies = 0
 
   constructor(question: Question) {
     this.#question = question
@@ -80,6 +81,7 @@ export class SmallRelease {
     this.#seenAt = new Int32Array(size).fill(NEVER)
     this.verifiedAt = new Int32Array(size).fill(NEVER)
     this.#known = new Uint8Array(size * MESH_DEGREE)
+    this.#copies = new Uint16Array(size)
     this.#bridge = new Bridge(this.#fleet, question, this.#wheel, this.#network, FIRST_OF_BRIDGE, {
       has: (node) => this.verifiedAt[node] !== NEVER,
       seen: (node) => this.#seenAt[node] !== NEVER,
@@ -134,7 +136,7 @@ export class SmallRelease {
   #see(node: number, from: number): void {
     const { tick } = this.#wheel
     if ((this.#deadAt[node] as number) <= tick) return
-    this.#copies++
+    this.#copies[node] = (this.#copies[node] as number) + 1
     this.#know(node, from)
     if (this.#seenAt[node] !== NEVER) return
     this.#seenAt[node] = tick
@@ -209,11 +211,14 @@ export class SmallRelease {
     const { size } = this.#fleet
     const { traffic } = this.#network
     const times: number[] = []
+    let copies = 0
     let unfinished = 0
     for (let node = 1; node < size; node++) {
       const at = this.verifiedAt[node] as number
-      if (at !== NEVER) times.push(at / TICKS_PER_MS)
-      else if ((this.#deadAt[node] as number) > this.#wheel.tick) unfinished++
+      if (at === NEVER && (this.#deadAt[node] as number) > this.#wheel.tick) unfinished++
+      if (at === NEVER) continue
+      times.push(at / TICKS_PER_MS)
+      copies += this.#copies[node] as number
     }
     // What gossip still says of it once everybody has it changes nothing but the bill.
     const told = LAZY_PEERS * I_HAVE_BYTES
@@ -225,8 +230,8 @@ export class SmallRelease {
       payloadBytes: this.#messageBytes,
       originBytes: traffic.sent[ORIGIN] as number,
       ...this.#network.overBorders,
-      receivedBytesPerNode: perNode(this.#copies * this.#messageBytes, times.length),
-      controlBytesPerNode: perNode(traffic.control, times.length) + told,
+      receivedBytesPerNode: perNode(copies * this.#messageBytes, times.length),
+      controlBytesPerNode: traffic.control / (size - 1) + told,
       events: this.#wheel.count,
       hash: this.#hash.hex,
     }

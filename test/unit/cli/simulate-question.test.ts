@@ -147,7 +147,7 @@ test('the answer says its model, what it rests on and how long it takes', async 
   expect(said).toMatch(
     /60 nodes in 3 regions, a release of 3 MiB, while 5 % of the nodes die meanwhile, the first gateway/,
   )
-  expect(said).toMatch(/half of them have it, checked, after [\d.]+ m?s, 99 % after/)
+  expect(said).toMatch(/half of the 5\d that get it have it, checked, after [\d.]+ m?s, 99 % after/)
   expect(said).toMatch(/^Model: abstract, pulled in blocks of 256 KiB; 1 release, seed 1/m)
   expect(said).toMatch(/^Not in it: /m)
 })
@@ -155,12 +155,13 @@ test('the answer says its model, what it rests on and how long it takes', async 
 describe('an answer', () => {
   const asked = (typed: Partial<SimulateOptions>) => questionOf({ ...OPTIONS, nodes: '60', ...typed })
   const NONE = { median: Number.NaN, min: Number.NaN, max: Number.NaN }
+  const ZERO = { median: 0, min: 0, max: 0 }
 
   test('of a release that nobody has when the simulation ends has no figure that is none', async () => {
     const question = asked({ size: '3MiB' })
     const { timeMs, ...answer } = await plan(question, 1, () => {})
     const nobody = {
-      ...{ timeMs: { p50: NONE, p99: NONE, all: NONE }, ofLineTime: NONE },
+      ...{ timeMs: { p50: NONE, p99: NONE, all: NONE }, ofLineTime: NONE, reached: ZERO },
       ...{ unfinished: 60, incomplete: { releases: 1, mostNodes: 60 } },
       ...{ receivedBytesPerNode: NONE, duplicateShare: NONE, controlBytesPerNode: NONE },
     }
@@ -176,11 +177,13 @@ describe('an answer', () => {
   test('of several releases says of how many it is that nodes did not get it, and of which nodes its times are', async () => {
     const question = asked({ size: '3MiB', churn: '5' })
     const answer = await plan(question, 2, () => {})
-    const some = { ...answer, unfinished: 7, incomplete: { releases: 2, mostNodes: 5 }, releases: 9 }
+    const reached = { median: 57, min: 55, max: 60 }
+    const some = { ...answer, reached, unfinished: 7, incomplete: { releases: 2, mostNodes: 5 }, releases: 9 }
     expect(text(some, question)).toMatch(
-      /^half of those that get it have it, .*\n.*\n.*\nIn 2 of 9 releases living nodes did not get it, in the worst 5 living nodes: /m,
+      /^half of the 55 to 60 that get it have it, .*\n.*\n.*\nIn 2 of 9 releases living nodes did not get it, in the worst 5 living nodes: /m,
     )
-    expect(text(answer, question)).toMatch(/^half of them have it/m)
+    const all = { median: 60, min: 60, max: 60 }
+    expect(text({ ...answer, reached: all }, question)).toMatch(/^half of them have it/m)
   })
 
   test('where nobody is left that could have it has no endless figure, and its plot says so', async () => {
@@ -204,7 +207,7 @@ describe('an answer', () => {
     const last = answer.curve.at(-1)?.share ?? Number.NaN
     expect(last).toBeLessThan(1)
     const { subtitle } = plotOf(answer, question)
-    expect(subtitle[1]).toMatch(/^99 % of those that get it after/)
+    expect(subtitle[1]).toMatch(/^99 % of the \d+ that get it after/)
     expect(subtitle.slice(2).join(' ')).toMatch(
       /^accuracy: .*7 copies left the origin where the model has 6.*300 nodes/,
     )
