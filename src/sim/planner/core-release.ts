@@ -281,6 +281,7 @@ export class CoreRelease {
       timesMs: Float64Array.from(times, (tick) => (tick - from) / TICKS_PER_MS).sort(),
       ofLine: undefined,
       unfinished: this.#fleet.size - 1 - times.length,
+      blockBytes: undefined,
       payloadBytes: isSmall(this.#question.bytes) ? this.#payloadBytes : this.#question.bytes,
       originBytes: this.#originBytes,
       enteredBytes: [...this.#entered.subarray(1)],

@@ -373,6 +373,7 @@ export class LargeRelease {
       timesMs: Float64Array.from(times).sort(),
       ofLine: Float64Array.from(ofLine).sort(),
       unfinished,
+      blockBytes: this.#blockBytes,
       payloadBytes: (this.#blocks - 1) * this.#blockBytes + this.#manifestBytes,
       originBytes: traffic.sent[ORIGIN] as number,
       ...this.#network.overBorders,

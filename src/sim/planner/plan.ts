@@ -1,6 +1,6 @@
 /** The planner's answer: several releases through the same fleet, put together. */
 import type { Question } from './question.ts'
-import { isSmall, simulatedBlockBytes } from './run-one.ts'
+import { isSmall } from './run-one.ts'
 import { quantileOf, type RunResult } from './run-result.ts'
 import { runSideBySide } from './side-by-side.ts'
 
@@ -71,7 +71,7 @@ export function summed(question: Question, results: readonly RunResult[]): Plan 
     nodes: question.nodes,
     regions: question.regions.names,
     bytes: question.bytes,
-    blockBytes: small ? null : Math.min(question.bytes, simulatedBlockBytes(question.nodes, question.bytes)),
+    blockBytes: results[0]?.blockBytes ?? null,
     releases: results.length,
     seed: question.seed,
     timeMs: { p50: time(0.5), p99: time(0.99), all: time(1) },

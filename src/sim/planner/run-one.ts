@@ -17,7 +17,7 @@ export const isSmall = (bytes: number): boolean => bytes <= MAX_SMALL_BYTES
 /** Nodes that a large release can be simulated for. */
 export const MAX_LARGE_NODES = MAX_DELIVERIES / MIN_BLOCKS
 
-/** 256 KiB, or more where nodes × blocks would be too many to simulate. */
+/** At most: 256 KiB, or more where nodes × blocks would be too many to simulate. */
 export function simulatedBlockBytes(nodes: number, bytes: number): number {
   const blocks = Math.min(MAX_BLOCKS, Math.max(MIN_BLOCKS, Math.floor(MAX_DELIVERIES / nodes)))
   return Math.max(LIMITS.maxBlockBytes, Math.ceil(bytes / blocks))

@@ -8,6 +8,8 @@ export interface RunResult {
   readonly ofLine: Float64Array | undefined
   /** Living nodes that never got it. */
   readonly unfinished: number
+  /** Of the blocks that were simulated, all of one size; undefined of one message, and of the product's own blocks. */
+  readonly blockBytes: number | undefined
   /** One payload: what a node must receive. */
   readonly payloadBytes: number
   readonly originBytes: number

@@ -227,6 +227,7 @@ export class SmallRelease {
       timesMs: Float64Array.from(times).sort(),
       ofLine: undefined,
       unfinished,
+      blockBytes: undefined,
       payloadBytes: this.#messageBytes,
       originBytes: traffic.sent[ORIGIN] as number,
       ...this.#network.overBorders,

@@ -152,6 +152,15 @@ test('the answer says its model, what it rests on and how long it takes', async 
   expect(said).toMatch(/^Not in it: /m)
 })
 
+test.each([
+  ['100KiB', 102_400],
+  ['300KiB', 153_600],
+  ['3MiB', 262_144],
+])('a release of %s is told to be in the blocks that were simulated', async (size, bytes) => {
+  const question = questionOf({ ...OPTIONS, nodes: '12', size })
+  expect((await plan(question, 1, () => {})).blockBytes).toBe(bytes)
+})
+
 describe('an answer', () => {
   const asked = (typed: Partial<SimulateOptions>) => questionOf({ ...OPTIONS, nodes: '60', ...typed })
   const NONE = { median: Number.NaN, min: Number.NaN, max: Number.NaN }
