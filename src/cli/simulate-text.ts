@@ -29,12 +29,19 @@ function words(plan: Plan, question: Question): string {
     const range = from === (most / payloadBytes).toFixed(2) ? '' : `${Number(from)} to `
     lines.push(`${range}${payloads(most, payloadBytes)} over the border into each other region.`)
   }
-  if (plan.unfinished > 0) lines.push(lacking(plan, question))
-  if (isPaced(question) && question.storeBytesPerSecond === undefined)
-    lines.push(
-      `Too soon where stores are slow: the program asks for more than ${bytesText(LIMITS.pacedBytes)} no faster than a quarter of what the store takes; say how much that is (--store 200MB).`,
-    )
-  return lines.join('\n')
+  return [...lines, ...notes(plan, question)].join('\n')
+}
+
+/** What must be known beside the figures; also in `--json`. */
+export function notes(plan: Plan, question: Question): string[] {
+  return [
+    ...(plan.unfinished > 0 ? [lacking(plan, question)] : []),
+    ...(isPaced(question) && question.storeBytesPerSecond === undefined
+      ? [
+          `Too soon where stores are slow: the program asks for more than ${bytesText(LIMITS.pacedBytes)} no faster than a quarter of what the store takes; say how much that is (--store 200MB).`,
+        ]
+      : []),
+  ]
 }
 
 function reached(plan: Plan): string {

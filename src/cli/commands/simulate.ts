@@ -1,13 +1,12 @@
 import type { Command } from 'commander'
 import { plan } from '../../sim/planner/plan.ts'
-import type { Question } from '../../sim/planner/question.ts'
 import { collect, wholeNumber } from '../arguments.ts'
 import { isJson, out } from '../output.ts'
 import { openPlot } from '../plot.ts'
-import { errorText } from '../simulate-accuracy.ts'
+import { jsonOf } from '../simulate-json.ts'
 import { plotOf } from '../simulate-plot.ts'
 import { questionOf, type SimulateOptions } from '../simulate-question.ts'
-import { assumptions, describe } from '../simulate-text.ts'
+import { describe } from '../simulate-text.ts'
 
 const MAX_RELEASES = 100
 
@@ -49,31 +48,10 @@ async function simulate(options: SimulateOptions): Promise<void> {
   const draw = options.plot === undefined ? undefined : await openPlot(options.plot)
   const answer = await plan(question, releases, tellProgress())
   endProgress()
-  out(
-    {
-      ...answer,
-      ...asked(question),
-      error: errorText(answer, question),
-      assumptions: assumptions(answer, question),
-    },
-    describe(answer, question),
-  )
+  out(jsonOf(answer, question), describe(answer, question))
   // Last: whatever goes wrong with it, the answer is there.
   await draw?.(plotOf(answer, question))
 }
-
-const asked = ({ regions, storeBytesPerSecond, ...question }: Question) => ({
-  question: {
-    links: question.links,
-    gateways: question.gateways,
-    borderBitsPerSecond: question.borderBitsPerSecond,
-    storeBytesPerSecond: storeBytesPerSecond ?? null,
-    failures: question.failures,
-    loss: question.loss,
-    rttMs: regions.rttMs,
-    rttSource: regions.source,
-  },
-})
 
 const isWatched = (): boolean => process.stderr.isTTY === true && !isJson()
 
