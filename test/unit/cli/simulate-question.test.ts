@@ -254,6 +254,25 @@ describe('an answer', () => {
   })
 })
 
+test('what an answer claims is said to be no more than the model has', async () => {
+  const said = async (typed: Partial<SimulateOptions>): Promise<string> => {
+    const question = questionOf({ ...OPTIONS, nodes: '12', ...typed })
+    return text(await plan(question, 1, () => {}), question)
+  }
+  const calm = await said({ size: '1MiB' })
+  expect(calm).toMatch(/^Time begins .* no packet loss but of the header\.$/m)
+  expect(calm).toMatch(/^Not in it: blocks that come twice, .*\nNot in it: slow disks, .*activation\.$/m)
+  expect(calm).not.toMatch(/Deaths are found|larger than the program|the origin with/)
+  expect(await said({ size: '1MiB', churn: '5' })).toMatch(/^Deaths are found out after 0\.5 s: .* 75 s\.$/m)
+  expect(await said({ size: '17MiB', store: '100MB', link: 'mix' })).toMatch(
+    /^Links: .*, the origin with the fastest; .*\n(.*\n)*Not in it: several releases at once/m,
+  )
+  expect(await said({ nodes: '4' })).toMatch(/^Not in it: sync, /m)
+  const question = questionOf({ ...OPTIONS, nodes: '12', size: '1MiB' })
+  const coarse = { ...(await plan(question, 1, () => {})), blockBytes: 300_000 }
+  expect(text(coarse, question)).toMatch(/^The blocks are larger than the program’s, /m)
+})
+
 test('why living nodes lack a release: not for want of its blocks, where the origin has them all', async () => {
   const question = questionOf({ ...OPTIONS, nodes: '12', size: '1MiB', churn: '90' })
   const lacking = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3 } }
