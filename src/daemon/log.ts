@@ -6,20 +6,39 @@ import type { LogPort } from '../runtime/ports.ts'
 /** Of one line; peers have a say in some. */
 const MAX_TEXT_CHARS = 500
 
-/** Kept for a log that takes nothing, such as one on a full disk; later lines are lost until it takes these. */
+/** Kept for a log that takes nothing, such as a full disk or pipe; later lines are lost until it takes these. */
 const MAX_UNWRITTEN_BYTES = 256 * 1024
+
+/** A try is one write of at most 16 KiB; lines of a node that has nothing more to say must not lie here for long. */
+const TRY_AGAIN_MS = 1_000
 
 /** JSON lines on stderr, readable ones on a terminal. stdout belongs to the command. */
 export async function createLogger(level: string): Promise<Logger> {
   const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
-  const lines = pino.destination({ dest: 2, sync: true, maxLength: MAX_UNWRITTEN_BYTES })
-  // A node serves on without a log; where that is a matter of room, each further line tries again.
-  lines.on('error', () => {})
+  const lines = linesToStderr()
   if (process.stderr.isTTY !== true) return pino(base, lines)
   // Only there: a service does not carry what paints for people.
   const { prettyFactory } = await import('pino-pretty')
   const painted = prettyFactory({ colorize: true, ignore: 'pid,hostname' })
   return pino(base, { write: (line) => lines.write(painted(line)) })
+}
+
+/** A node serves on without a log, and never waits for whoever reads it. What was not written is tried again by itself. */
+function linesToStderr() {
+  // A pipe that is full refuses a line (EAGAIN); by default the whole process would sleep until its reader takes some.
+  const retryEAGAIN = () => false
+  const lines = pino.destination({ dest: 2, sync: true, maxLength: MAX_UNWRITTEN_BYTES, retryEAGAIN })
+  let isWaiting = false
+  const tryAgain = (): void => {
+    isWaiting = false
+    lines.write('')
+  }
+  lines.on('error', () => {
+    if (isWaiting) return
+    isWaiting = true
+    setTimeout(tryAgain, TRY_AGAIN_MS * (1 + Math.random() / 4)).unref()
+  })
+  return lines
 }
 
 /**

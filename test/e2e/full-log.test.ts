@@ -1,7 +1,7 @@
-/** The disk that takes the log, or what goes to stdout, is full: a node serves on. */
-import { spawn } from 'node:child_process'
+/** What takes the log, or what goes to stdout, is full, a disk or a pipe that nobody reads: a node serves on. */
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -29,6 +29,22 @@ test('a node whose log cannot be written starts, answers, and ends in order', as
   expect([node.process.exitCode, node.process.signalCode]).toEqual([0, null])
 })
 
+test('nor does one wait for a reader of its log who has stopped', async () => {
+  const pipe = fullPipe()
+  const node = await real.start('unread', fleet.seedConfig, ['--data', `${real.dir}/unread`], {
+    logTo: pipe.writer,
+  })
+  closeSync(pipe.writer)
+  for (let asked = 0; asked < 50; asked += 1) {
+    expect(await statusFor(`${node.api}/healthz`, 'elsewhere.example')).toBe(421)
+  }
+  const answer = await fetch(`${node.api}/healthz`, { signal: AbortSignal.timeout(10_000) })
+  expect(answer.status).toBe(200)
+  await node.kill('SIGTERM')
+  closeSync(pipe.reader)
+  expect([node.process.exitCode, node.process.signalCode]).toEqual([0, null])
+})
+
 test('nor does one end that cannot say on stdout that it is ready', async () => {
   const full = openSync('/dev/full', 'w')
   const launcher = join(import.meta.dirname, '../../dist/cli/launcher.js')
@@ -45,6 +61,23 @@ test('nor does one end that cannot say on stdout that it is ready', async () => 
     node.kill('SIGKILL')
   }
 })
+
+/** A pipe that takes nothing more: its reader, which is this process, has stopped. */
+function fullPipe(): { writer: number; reader: number } {
+  const path = join(real.dir, 'pipe')
+  execFileSync('mkfifo', [path])
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+  // a pipe takes so much whole or not at all
+  const lines = Buffer.alloc(4096, '\n')
+  try {
+    for (;;) writeSync(filler, lines)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+  }
+  closeSync(filler)
+  return { writer: openSync(path, 'w'), reader }
+}
 
 /** Where it answers, as its log says. @throws Error where that ends before */
 async function readyApi(log: Readable): Promise<string> {
