@@ -139,3 +139,11 @@ const FORBIDDEN: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS'])
 
 /** Nothing may be written there, now or later. @param code of an error of the system */
 export const isForbiddenCode = (code: unknown): boolean => FORBIDDEN.has(code)
+
+/** LevelDB's texts, on Windows the second. */
+const HELD =
+  /^IO error: (?:lock .*: (?:already held by process|Resource temporarily unavailable|Permission denied)$|LockFile )/s
+
+/** A process has this LevelDB: its code alone stands for every failure to lock, also where a file system has no locks. */
+export const isLockHeld = (error: Error): boolean =>
+  'code' in error && error.code === 'LEVEL_LOCKED' && HELD.test(error.message)

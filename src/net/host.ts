@@ -9,7 +9,7 @@ import { tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { LevelDatastore } from 'datastore-level'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import { MeshError } from '../errors.ts'
+import { isLockHeld, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId } from '../model/ids.ts'
 import type { LogPort } from '../runtime/ports.ts'
@@ -183,11 +183,11 @@ async function openedDatastore(dir: string): Promise<LevelDatastore> {
     await datastore.db.open()
     return datastore
   } catch (error) {
-    const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
-    const locked = code === 'LEVEL_LOCKED'
+    const reason = ((error as Error).cause ?? error) as Error
+    const locked = isLockHeld(reason)
     const text = locked
       ? `${dir} is in use by another node; stop it first`
-      : `${dir} cannot be opened: ${message}`
+      : `${dir} cannot be opened: ${reason.message}`
     throw new MeshError(locked ? 'STORE_LOCKED' : 'STORE_FAILED', text, { dir }, { cause: error })
   }
 }

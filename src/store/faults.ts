@@ -1,4 +1,4 @@
-import { isFullCode, isMeshError, MeshError } from '../errors.ts'
+import { isFullCode, isLockHeld, isMeshError, MeshError } from '../errors.ts'
 
 export type Fault = 'locked' | 'full' | 'corrupt' | 'missing' | 'other'
 
@@ -10,7 +10,7 @@ export function faultOf(error: unknown): Fault {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     const code = 'code' in at ? String(at.code) : ''
     if (code === 'STORE_FULL' || isFullCode(code) || FULL_TEXT.test(at.message)) return 'full'
-    if (code === 'STORE_LOCKED' || code === 'LEVEL_LOCKED') return 'locked'
+    if (code === 'STORE_LOCKED' || isLockHeld(at)) return 'locked'
     // What it maps beyond the end of a table that was cut short.
     const isShort = code === 'LEVEL_IO_ERROR' && /\.(ldb|sst): Invalid argument/.test(at.message)
     if (code === 'LEVEL_CORRUPTION' || isShort) return 'corrupt'

@@ -90,7 +90,7 @@ function endOf(child: ChildProcess, dir: string): Promise<string | MeshError> {
     child.once('error', (error) => resolve(child.pid === undefined ? storeError(error, dir) : error.message))
     child.once('exit', (code, by) => {
       if (code === LOCKED_OUT)
-        return resolve(storeError(Object.assign(new Error('locked'), { code: 'LEVEL_LOCKED' }), dir))
+        return resolve(storeError(Object.assign(new Error('locked'), { code: 'STORE_LOCKED' }), dir))
       const text = `its reader ended with ${by ?? code}`
       if (child.connected) child.once('disconnect', () => resolve(text))
       else resolve(text)

@@ -4,6 +4,7 @@ import os, { type NetworkInterfaceInfo, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
+import { Level } from 'level'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
@@ -169,6 +170,17 @@ test('the peer store lies in the data directory and has one owner', async () => 
   expect(await readFile(join(dataDir, 'peers', 'CURRENT'), 'utf8')).toContain('MANIFEST')
   await expect(Scripted.start({ dataDir })).rejects.toMatchObject({ code: 'STORE_LOCKED' })
   expect(a.events).toEqual([])
+})
+
+test('a peer store on a file system without locks is in use by nobody', async () => {
+  const text = 'IO error: lock /peers/LOCK: No locks available'
+  const cause = Object.assign(new Error(text), { code: 'LEVEL_LOCKED' })
+  vi.spyOn(Level.prototype, 'open').mockRejectedValueOnce(new Error('not open', { cause }))
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  await expect(Scripted.start({ dataDir })).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+    message: expect.stringContaining(`cannot be opened: ${text}`),
+  })
 })
 
 test.each([

@@ -97,3 +97,13 @@ test.each([
     expect(String(error).includes('CONFMESH_KEY')).toBe(code === 'INPUT_PATH')
   },
 )
+
+test('a file system without locks is told at once: no other run is waited for', async () => {
+  const text = 'IO error: lock /k/LOCK: No locks available'
+  const cause = Object.assign(new Error(text), { code: 'LEVEL_LOCKED' })
+  vi.spyOn(Level.prototype, 'open').mockRejectedValueOnce(new Error('not open', { cause }))
+  await expect(lockKey(key, 0)).rejects.toMatchObject({
+    code: 'INPUT_PATH',
+    message: expect.stringContaining(text),
+  })
+})
