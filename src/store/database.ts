@@ -30,8 +30,10 @@ const view = (buffer: Uint8Array): Uint8Array =>
 
 /** @throws ENOSPC where the disk has fewer bytes left, and what the system says where it cannot be asked */
 export async function demandRoom(dir: string, bytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(dir)
-  if (bavail * bsize < bytes) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+  const { blocks, bavail, bsize } = await statfs(dir)
+  // Some file systems have no size and say 0 of all.
+  if (blocks > 0 && bavail * bsize < bytes)
+    throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
 }
 
 /** @throws what the system says while the disk under this folder takes no bytes */

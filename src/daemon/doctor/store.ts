@@ -80,11 +80,12 @@ export async function checkSpace({ data, floorDir, materialize }: NodeConfig): P
 
 async function checkDisk(folder: string, leastBytes: number): Promise<Finding> {
   const check = 'disk space'
-  const { bavail, bsize, files, ffree } = await statfs(folder)
+  const { blocks, bavail, bsize, files, ffree } = await statfs(folder)
   const free = bavail * bsize
-  const text = `${folder}: ${Math.floor(free / MIB)} MiB free`
-  if (free < leastBytes) return wrong(check, text, `free space: less than ${leastBytes / MIB} MiB is little`)
-  // Some file systems have no fixed number of files and say 0.
+  // Some file systems have no size, or no fixed number of files, and say 0.
+  const text = `${folder}: ${blocks > 0 ? `${Math.floor(free / MIB)} MiB` : 'unknown how much is'} free`
+  if (blocks > 0 && free < leastBytes)
+    return wrong(check, text, `free space: less than ${leastBytes / MIB} MiB is little`)
   if (files > 0 && ffree < 1_000)
     return wrong(check, `${folder}: ${ffree} more files fit`, 'remove small files: inodes run out')
   return fine(check, text)

@@ -30,14 +30,18 @@ const config = (floors: string, files: string): NodeConfig =>
   ({ data: inDir('data'), floorDir: inDir(floors), materialize: { dir: inDir(files) } }) as NodeConfig
 
 /** Folders on disks of their own; those that are not named are on the first of all. */
-function onDisks(disks: Readonly<Record<string, { mib: number; ffree?: number }>>): void {
+function onDisks(disks: Readonly<Record<string, { mib: number; ffree?: number; blocks?: number }>>): void {
   vi.mocked(stat).mockImplementation(async (path) => {
     const disk = Object.keys(disks).findIndex((name) => String(path) === inDir(name))
     return { ...statSync(path), dev: disk + 1 } as Stats
   })
   vi.mocked(statfs).mockImplementation(async (path) => {
-    const { mib, ffree = 1_000_000 } = disks[String(path).slice(dir.length + 1)] ?? { mib: 10_000 }
-    return { bavail: mib, bsize: MIB, files: 1_000_000, ffree } as StatsFs
+    const {
+      mib,
+      ffree = 1_000_000,
+      blocks = 20_000,
+    } = disks[String(path).slice(dir.length + 1)] ?? { mib: 10_000 }
+    return { blocks, bavail: mib, bsize: MIB, files: 1_000_000, ffree } as StatsFs
   })
 }
 
@@ -55,6 +59,14 @@ test('so is that of the floors, and one on which no more files fit', async () =>
     { ok: true, text: `${inDir('data')}: 10000 MiB free` },
     { ok: false, text: `${inDir('floors')}: 12 more files fit` },
     { ok: true, text: `${inDir('files')}: 512 MiB free` },
+  ])
+})
+
+test('a file system that has no size is not full; one on which no more files fit is', async () => {
+  onDisks({ data: { mib: 0, blocks: 0 }, floors: { mib: 0, blocks: 0, ffree: 12 } })
+  expect(await checkSpace(config('floors', 'data'))).toMatchObject([
+    { ok: true, text: `${inDir('data')}: unknown how much is free` },
+    { ok: false, text: `${inDir('floors')}: 12 more files fit` },
   ])
 })
 
