@@ -59,8 +59,9 @@ export async function lockKey(keyFile: string, waitMs: number): Promise<Free> {
   }
 }
 
-/** These pass: a key without its memory of places is no way out of them. LevelDB gives the system's text alone. */
-const PASSES = /no space left|quota exceeded|too many open files|input\/output error/i
+/** These pass: a key without its memory of places is no way out of them. LevelDB gives the system's text alone, or musl's. */
+const PASSES =
+  /no space left|quota exceeded|too many open files|no file descriptors available|input\/output error|i\/o error/i
 
 function notLocked(path: string, error: unknown): MeshError {
   let reason = error as Error

@@ -87,6 +87,9 @@ test('what cannot be locked is said with what to do', async () => {
 test.each([
   ['IO error: /k/LOCK: No space left on device', 'STORE_FULL'],
   ['IO error: /k/LOCK: Too many open files', 'STORE_FAILED'],
+  ['IO error: /k/LOCK: No file descriptors available', 'STORE_FAILED'],
+  ['IO error: /k/LOCK: Input/output error', 'STORE_FAILED'],
+  ['IO error: /k/LOCK: I/O error', 'STORE_FAILED'],
   ['IO error: /k/LOCK: Permission denied', 'INPUT_PATH'],
 ])(
   'a lock that cannot be made, %s: a key without memory is advised only where nothing may be written',
