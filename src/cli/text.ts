@@ -1,8 +1,10 @@
+import { paints } from '../daemon/paints.ts'
+
 /** The first 12 digits: enough to tell releases apart, and accepted wherever a release is named. */
 export const short = (id: string): string => id.slice(0, 12)
 
 /** Colours and redrawing only where someone looks. */
-export const isTerminal = (): boolean => process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+export const isTerminal = (): boolean => process.stdout.isTTY === true && paints(process.env)
 
 /** A table without lines: cli-table3's characters. */
 export const PLAIN = {

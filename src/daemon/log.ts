@@ -2,6 +2,7 @@ import { type Logger, pino } from 'pino'
 import type { Limits } from '../limits.ts'
 import { printable } from '../model/printable.ts'
 import type { LogPort } from '../runtime/ports.ts'
+import { paints } from './paints.ts'
 
 /** Of one line; peers have a say in some. */
 const MAX_TEXT_CHARS = 500
@@ -12,14 +13,14 @@ const MAX_UNWRITTEN_BYTES = 256 * 1024
 /** A try is one write of at most 16 KiB; lines of a node that has nothing more to say must not lie here for long. */
 const TRY_AGAIN_MS = 1_000
 
-/** JSON lines on stderr, readable ones on a terminal. stdout belongs to the command. */
+/** JSON lines on stderr, readable ones on a terminal, painted where it may be. stdout belongs to the command. */
 export async function createLogger(level: string): Promise<Logger> {
   const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
   const lines = linesToStderr()
   if (process.stderr.isTTY !== true) return pino(base, lines)
   // Only there: a service does not carry what paints for people.
   const { prettyFactory } = await import('pino-pretty')
-  const painted = prettyFactory({ colorize: true, ignore: 'pid,hostname' })
+  const painted = prettyFactory({ colorize: paints(process.env), ignore: 'pid,hostname' })
   return pino(base, { write: (line) => lines.write(painted(line)) })
 }
 
