@@ -5,6 +5,9 @@ import { garbageBound } from '../heap-growth.ts'
 import { type NodeOptions, nodeOptions, overridesOf } from '../node-options.ts'
 import { requireNodePlatform } from '../platform.ts'
 
+/** For a supervisor that waits for its end, and for nobody else: who reads at all has read it by then. */
+const LAST_WORDS_MS = 5_000
+
 export function register(program: Command): void {
   const command = program
     .command('node')
@@ -16,23 +19,29 @@ export function register(program: Command): void {
       '\nExamples:\n  confmesh node --config fleet/seed.yaml\n  confmesh node --config fleet/node.yaml --data /var/lib/confmesh --label region=eu\n',
     )
     .action(async (options: NodeOptions & { config: string }, command: Command) => {
-      requireNodePlatform()
-      const json = command.optsWithGlobals<{ json?: boolean }>().json === true
-      const config = loadConfig(options.config, process.env, overridesOf(options))
-      // The network's code is loaded only now: a wrong configuration is told without it.
-      const { runNode } = await import('../../daemon/run.ts')
-      // As with the log: who wants its few lines may have no room, or be gone; READY is in the log, too, and the node serves on.
-      process.stdout.removeAllListeners('error').on('error', () => {})
-      await runNode(config, {
-        version: VERSION,
-        onContent: (bytes) => garbageBound.contentCame(bytes),
-        onReady: (ready) => {
-          if (json) process.stdout.write(`${JSON.stringify({ event: 'ready', ...ready })}\n`)
-          else
-            process.stdout.write(
-              `ready: ${ready.peerId}\n  ${[...ready.addresses, ready.api].join('\n  ')}\n`,
-            )
-        },
-      })
+      try {
+        await run(options, command.optsWithGlobals<{ json?: boolean }>().json === true)
+      } catch (error) {
+        // What is wrong is said next, perhaps into a pipe whose reader has stopped.
+        setTimeout(() => process.exit(), LAST_WORDS_MS).unref()
+        throw error
+      }
     })
+}
+
+async function run(options: NodeOptions & { config: string }, json: boolean): Promise<void> {
+  requireNodePlatform()
+  const config = loadConfig(options.config, process.env, overridesOf(options))
+  // The network's code is loaded only now: a wrong configuration is told without it.
+  const { runNode } = await import('../../daemon/run.ts')
+  // As with the log: who wants its few lines may have no room, or be gone; READY is in the log, too, and the node serves on.
+  process.stdout.removeAllListeners('error').on('error', () => {})
+  await runNode(config, {
+    version: VERSION,
+    onContent: (bytes) => garbageBound.contentCame(bytes),
+    onReady: (ready) => {
+      if (json) process.stdout.write(`${JSON.stringify({ event: 'ready', ...ready })}\n`)
+      else process.stdout.write(`ready: ${ready.peerId}\n  ${[...ready.addresses, ready.api].join('\n  ')}\n`)
+    },
+  })
 }
