@@ -11,6 +11,7 @@ import { killLeft } from './descendants.ts'
 import { activateError, failedOutcome } from './errors.ts'
 import { Gate } from './gate.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
+import { Orders } from './orders.ts'
 import { groupId, type Ownership } from './ownership.ts'
 import { type ContentStore, readManifest } from './read-manifest.ts'
 import { makeDirectories, openDirectory } from './safe-directory.ts'
@@ -65,6 +66,8 @@ interface Work {
   readonly was: readonly ManifestEntry[] | undefined
   readonly notes: TreeNotes
   readonly fallback: boolean
+  /** Until it is in sight it may be withdrawn. */
+  readonly signal: AbortSignal
 }
 
 /** A tree that holds exactly a release. */
@@ -97,6 +100,7 @@ class FileActivator implements Activator {
   readonly #init: ActivatorInit
   readonly #hooks: readonly Hook[]
   readonly #stopping = new AbortController()
+  readonly #orders = new Orders()
   readonly #tails = new Map<Channel, Promise<unknown>>()
   readonly #gate: Gate
   #ready: Ready | undefined
@@ -112,7 +116,13 @@ class FileActivator implements Activator {
   }
 
   activate(order: Order): Promise<ActivationOutcome> {
-    return this.#inTurn(order.channel, () => this.#activate(order))
+    const open = this.#orders.open(order)
+    const outcome = this.#inTurn(order.channel, () => this.#activate(order, open.signal))
+    return outcome.finally(() => this.#orders.close(open))
+  }
+
+  withdraw(channel: Channel, release: ReleaseId): void {
+    this.#orders.withdraw(channel, release)
   }
 
   restore(
@@ -139,7 +149,9 @@ class FileActivator implements Activator {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort(activateError('ACTIVATE_FAILED', 'the node stops'))
+    const why = activateError('ACTIVATE_FAILED', 'the node stops')
+    this.#stopping.abort(why)
+    this.#orders.stop(why)
     await Promise.allSettled(this.#tails.values())
   }
 
@@ -163,12 +175,12 @@ class FileActivator implements Activator {
    * A bounded number of channels at a time: each holds a manifest, writes files and starts processes. Hooks that take long
    * give their place away, so that a few that hang do not keep all other channels waiting until they are ended.
    */
-  async #activate(order: Order): Promise<ActivationOutcome> {
+  async #activate(order: Order, signal: AbortSignal): Promise<ActivationOutcome> {
     // Until a step back is done, what failed its check is in sight: it waits for no target.
     const leave = await this.#gate.enter(order.fallback)
     let patience: NodeJS.Timeout | undefined
     try {
-      const shown = await this.#put(order)
+      const shown = await this.#put(order, signal)
       if (shown.kind !== 'shown') return shown
       patience = setTimeout(leave, this.#init.limits.hookTurnMs)
       const outcome = await this.#judge(shown).catch((error: unknown) => failedOutcome(error, this.#init.dir))
@@ -179,8 +191,10 @@ class FileActivator implements Activator {
     }
   }
 
-  async #put({ channel, release, pages, fallback, ahead }: Order): Promise<ActivationOutcome | Shown> {
-    this.#stopping.signal.throwIfAborted()
+  async #put(order: Order, signal: AbortSignal): Promise<ActivationOutcome | Shown> {
+    const { channel, release, pages, fallback, ahead } = order
+    // It may have waited long for its turn.
+    signal.throwIfAborted()
     const { base, ownership } = await this.#prepare()
     // Again before each activation: what was safe at start may not be any longer.
     await makeDirectories(base, ChannelFolder.below(channel))
@@ -189,7 +203,7 @@ class FileActivator implements Activator {
     const listed = await folder.list()
     this.#noteLeft(await folder.removeUnfinished(listed), { channel, release })
     const [before, notes] = [await folder.activeTree(), await folder.notes()]
-    const place = { channel, folder, listed, ownership, before, notes, fallback }
+    const place = { channel, folder, listed, ownership, before, notes, fallback, signal }
     if (ahead !== undefined && releaseOf(before) === ahead && notes.failed !== before)
       return this.#stay({ ...place, release: ahead })
     const files = await readManifest(this.#init.store, release, pages, this.#init.limits)
@@ -225,12 +239,12 @@ class FileActivator implements Activator {
 
   /** The name of a tree that holds exactly this release: one that is there, each digest checked, or a new one. */
   async #wholeTree(work: Work): Promise<Whole> {
-    const { folder, files, ownership, release, before, was } = work
+    const { folder, files, ownership, release, before, was, signal } = work
     const { store, limits } = this.#init
     const builds = buildsIn(work.listed, release)
     const candidates = before !== undefined && builds.includes(before) ? [before] : builds.toReversed()
     for (const tree of candidates) {
-      const difference = await differenceOf(folder.treePath(tree), files, ownership, this.#stopping.signal)
+      const difference = await differenceOf(folder.treePath(tree), files, ownership, signal)
       if (difference === undefined) return { tree, edited: [] }
       const text = `${folder.treePath(tree)} was changed (${difference}); built anew`
       this.#note('error', 'ACTIVATE_DRIFT', text, work)
@@ -239,7 +253,7 @@ class FileActivator implements Activator {
     // Of what is not known any longer each file is tried: its digest decides.
     const changed = new Set(was === undefined ? [] : await changedPaths(was, files, isSameContent))
     const plan = { releases: folder.releases, name, last: before, changed, files, ownership }
-    return { tree: name, edited: await buildTree(store, plan, limits, this.#stopping.signal) }
+    return { tree: name, edited: await buildTree(store, plan, limits, signal) }
   }
 
   async #show(work: Work, { tree, edited }: Whole): Promise<Shown> {
@@ -292,14 +306,12 @@ class FileActivator implements Activator {
 
   /** Did somebody else change the tree in sight, as far as that is known, or cheap to know? */
   async #isDrifted(work: Work, tree: string, changed: readonly string[]): Promise<boolean> {
-    const { folder, files, ownership, before, release } = work
+    const { folder, files, ownership, before, release, signal } = work
     if (before === undefined || before === tree) return false
     // Built anew only where it differs.
     if (releaseOf(before) === release) return true
     if (changed.length > 0) return false
-    return (
-      (await differenceOf(folder.treePath(before), files, ownership, this.#stopping.signal)) !== undefined
-    )
+    return (await differenceOf(folder.treePath(before), files, ownership, signal)) !== undefined
   }
 
   /**
@@ -317,7 +329,8 @@ class FileActivator implements Activator {
 
   /** What is in sight counts, also where the disk does not say that it stays: the record of it puts that right. */
   async #swap(work: Work, tree: string): Promise<void> {
-    const { folder } = work
+    const { folder, signal } = work
+    signal.throwIfAborted()
     await folder.show(tree).catch(async (error: unknown) => {
       if ((await folder.activeTree()) !== tree) throw error
       this.#noteFault(error, work)

@@ -5,6 +5,8 @@ export function createMarkOnly(): ActivatorPort {
   return {
     activate: async () => ({ kind: 'healthy', changed: 0 }),
     restore: async () => ({ kind: 'healthy', changed: 0 }),
+    // Nothing waits: what is asked for is done.
+    withdraw: () => {},
     shown: async () => undefined,
     stop: async () => {},
   }

@@ -3,6 +3,7 @@ import type { Code } from '../errors.ts'
 import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import { recordWrite } from './cell-writes.ts'
+import { isHeld } from './channel.ts'
 import type { EventOf, Now } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
 import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
@@ -57,7 +58,8 @@ export function settleAll(node: NodeState, step: Step): void {
 }
 
 function settleNow(node: NodeState, step: Step, cell: Cell): void {
-  if (!cell.stored || cell.activating !== undefined) return
+  if (!cell.stored) return
+  if (cell.activating !== undefined) return withdraw(node, step, cell, cell.activating)
   stayInEnded(node, step, cell)
   for (const next of nextOf(node, step, cell)) {
     // The other one may have better luck: only the one that failed waits.
@@ -66,6 +68,24 @@ function settleNow(node: NodeState, step: Step, cell: Cell): void {
     if (step.now.monoMs < atMonoMs) step.wakeAt(atMonoMs)
     else if (begin(node, step, cell, next, next.kind === 'restore' ? next.release : shown)) return
   }
+}
+
+/**
+ * An order waits for its turn behind other channels' hooks, and a large tree is built for long: what must not be begun any
+ * more by then must not be shown either. A step back that is under way goes on.
+ */
+function withdraw(node: NodeState, step: Step, cell: Cell, under: Activating): void {
+  const { kind, release } = under
+  if (kind !== 'target' || under.withdrawn || !isOff(node, step, cell, under)) return
+  cell.activating = { ...under, withdrawn: true }
+  step.emit({ kind: 'withdraw', channel: cell.state.channel, release })
+}
+
+/** A root ended its epoch, its twin is known, or its time or the root's is over. */
+function isOff(node: NodeState, { now }: Step, cell: Cell, { epoch }: Activating): boolean {
+  if (epoch < cell.epoch || isHeld(cell.state.floor)) return true
+  const gate = gateFor(node, cell, now.wallMs)
+  return gate === 'expired' || gate === 'root-expired'
 }
 
 /** What is to be shown, the first that can be. */
@@ -147,6 +167,8 @@ export function onActivated(node: NodeState, step: Step, event: EventOf<'activat
   if (cell === undefined || under === undefined || under.release !== event.release) return undefined
   cell.activating = undefined
   const { outcome } = event
+  // As wished, and nothing to try again: what counts now is settled next.
+  if (under.withdrawn && outcome.kind === 'failed' && outcome.shown !== true) return undefined
   step.emit({ kind: 'count', metric: 'activations', by: 1, label: outcome.kind })
   if (outcome.kind === 'failed') {
     if (outcome.shown === true) inSight(step, cell, under)

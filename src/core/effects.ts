@@ -66,6 +66,8 @@ export type Effect =
       /** Back to last-known-good: no hooks decide, no further step down. */
       readonly fallback: boolean
     }
+  /** The activation under way is not wanted any more: unless files show the release already, it ends as `failed`. */
+  | { readonly kind: 'withdraw'; readonly channel: Channel; readonly release: ReleaseId }
   /**
    * Remove what nothing keeps any more, down to the cache's bound. `keep` is complete. What `uploads` under way
    * name stays though no release names it; all else is cache: an upload was given up. Pages of those `awaited` are on their

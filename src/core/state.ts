@@ -21,6 +21,8 @@ export interface Activating {
   readonly release: ReleaseId
   readonly epoch: number
   readonly kind: 'target' | 'fallback' | 'restore'
+  /** Taken back: where nothing was shown by then, that is no failure. */
+  readonly withdrawn?: true
 }
 
 /** A channel whose floor is kept, with what is under way for it. The values inside are replaced, never changed. */

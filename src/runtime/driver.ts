@@ -78,6 +78,8 @@ export function createDriver(
         )
       case 'activate':
         return track(activate(effect))
+      case 'withdraw':
+        return ports.activator.withdraw(effect.channel, effect.release)
       case 'collect':
         return track(collect(effect))
       case 'note':

@@ -88,6 +88,8 @@ export interface ActivatorPort {
     pages: readonly Digest[],
     ahead: ReleaseId | undefined,
   ): Promise<ActivationOutcome>
+  /** An order of this channel for this release that has not been shown yet ends as `failed`; what has goes on. */
+  withdraw(channel: Channel, release: ReleaseId): void
   /**
    * At start: the release that `current` shows, unless it failed its check; undefined where there is none, or it cannot be
    * told. Never rejects.

@@ -97,7 +97,7 @@ const LIFE: Scenario = {
     { kind: 'recover', atMs: 9_000, seed: 0 },
     publish(10_001, WIDE, beta, 40_000),
     { kind: 'gray', atMs: 11_000, node: 4, how: 'mute', forMs: 12_000 },
-    publish(13_000, OPEN, beta, 5_000),
+    publish(13_000, OPEN, beta, 30_000),
     { kind: 'renew', atMs: 14_000, seed: 1 },
   ],
 }
@@ -170,8 +170,11 @@ export function* pointsOf(node: number, reached: Reached, stride = 1, first = 0)
   }
 }
 
-/** What the world cannot tell apart from the effect before: dying there is dying at the next one. */
-const UNSEEN = new Set(['note', 'count', 'observe', 'wake'])
+/**
+ * What the world cannot tell apart from the effect before: dying there is dying at the next one. An activation that is taken
+ * back, too: it ends with the process.
+ */
+const UNSEEN = new Set(['note', 'count', 'observe', 'wake', 'withdraw'])
 
 /** Kind of an effect, and of messages what they are. */
 function nameOf(effect: Effect): string {

@@ -16,6 +16,15 @@ export interface Tree {
 /** Told of every swap, so that checkers see each activation as an application would. */
 export type OnSwap = (channel: Channel, tree: Tree, fallback: boolean) => void
 
+type Asked = 'channel' | 'release' | 'pages' | 'fallback'
+
+interface Order extends Pick<EffectOf<'activate'>, Asked> {
+  readonly life: number
+  readonly store: StorePort
+  /** Withdrawn meanwhile. */
+  readonly isOff: () => boolean
+}
+
 export class HostFiles {
   readonly trees = new Map<Channel, Tree>()
   readonly #time: VirtualTime
@@ -56,60 +65,53 @@ export class HostFiles {
   activator(store: StorePort): ActivatorPort {
     const life = ++this.#life
     const tails = new Map<Channel, Promise<ActivationOutcome>>()
+    const withdrawn = new Set<string>()
+    const keyOf = (channel: Channel, release: ReleaseId) => `${channel} ${release}`
     /** One after another on a channel, as on a real host. */
-    const inTurn = (channel: Channel, work: () => Promise<ActivationOutcome>) => {
-      const turn = tails.get(channel)?.then(work, work) ?? work()
+    const inTurn = (
+      { channel, release, pages, fallback }: Pick<EffectOf<'activate'>, Asked>,
+      work: (order: Order) => Promise<ActivationOutcome>,
+    ) => {
+      const key = keyOf(channel, release)
+      // Asked for anew.
+      withdrawn.delete(key)
+      const order = { life, store, channel, release, pages, fallback, isOff: () => withdrawn.has(key) }
+      const begin = () => work(order)
+      const turn = tails.get(channel)?.then(begin, begin) ?? begin()
       tails.set(channel, turn)
       return turn
     }
     return {
-      activate: (effect) => inTurn(effect.channel, () => this.#activate(life, store, effect)),
+      activate: (effect) => inTurn(effect, (order) => this.#show(order)),
       restore: (channel, release, pages, ahead) =>
-        inTurn(channel, () => this.#restore(life, store, channel, release, pages, ahead)),
+        inTurn({ channel, release, pages, fallback: false }, (order) => this.#restore(order, ahead)),
+      withdraw: (channel, release) => void withdrawn.add(keyOf(channel, release)),
       shown: (channel) => Promise.resolve(this.trees.get(channel)?.release),
       stop: () => Promise.resolve(),
     }
-  }
-
-  #activate(life: number, store: StorePort, effect: EffectOf<'activate'>): Promise<ActivationOutcome> {
-    return this.#show(life, store, effect.channel, effect.release, effect.pages, effect.fallback)
   }
 
   /**
    * The record of what is active can be older than what is shown: a crash came in between, or the newer record was
    * lost. As on a real host, what is shown then stays, as it is the target; a tree that failed its check does not.
    */
-  async #restore(
-    life: number,
-    store: StorePort,
-    channel: Channel,
-    release: ReleaseId,
-    pages: readonly Digest[],
-    ahead: ReleaseId | undefined,
-  ): Promise<ActivationOutcome> {
-    const shown = this.trees.get(channel)?.release
-    if (shown === undefined || shown !== ahead || this.#sick.has(shown))
-      return this.#show(life, store, channel, release, pages, false)
-    await this.#delay(life)
+  async #restore(order: Order, ahead: ReleaseId | undefined): Promise<ActivationOutcome> {
+    const shown = this.trees.get(order.channel)?.release
+    if (shown === undefined || shown !== ahead || this.#sick.has(shown)) return this.#show(order)
+    await this.#delay(order.life)
     return { kind: 'healthy', changed: 0 }
   }
 
-  async #show(
-    life: number,
-    store: StorePort,
-    channel: Channel,
-    release: ReleaseId,
-    pages: readonly Digest[],
-    fallback: boolean,
-  ): Promise<ActivationOutcome> {
+  async #show({ life, store, channel, release, pages, ...order }: Order): Promise<ActivationOutcome> {
     const files = await this.#read(store, pages)
     await this.#delay(life)
     if (files === undefined) return { kind: 'failed', code: 'CONTENT_GONE', text: 'a block is gone' }
+    if (order.isOff()) return { kind: 'failed', code: 'ACTIVATE_FAILED', text: 'withdrawn' }
     const before = this.trees.get(channel)
     const differs = before?.release !== release || !sameFiles(before.files, files)
     if (differs) {
       this.trees.set(channel, { release, files })
-      this.#onSwap(channel, { release, files }, fallback)
+      this.#onSwap(channel, { release, files }, order.fallback)
     }
     if (this.#sick.has(release))
       return { kind: 'unhealthy', code: 'ACTIVATE_UNHEALTHY', text: 'the health check fails' }

@@ -141,6 +141,32 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
     await activator.stop()
   })
 
+  test('an order that is withdrawn before its turn shows nothing, and asked for again it does', async () => {
+    const { activator, dir, shows } = await make()
+    if (dir !== undefined) dirs.push(dir)
+    const outcomes = [activator.activate(effect(first)), activator.activate(effect(second, first))]
+    activator.withdraw(CHANNEL, second.id)
+    const [shown, withdrawn] = await Promise.all(outcomes)
+    expect(shown).toMatchObject({ kind: 'healthy' })
+    if (shows) expect(withdrawn).toMatchObject({ kind: 'failed' })
+    expect(withdrawn !== undefined && 'shown' in withdrawn).toBe(false)
+    expect(await activator.shown(CHANNEL)).toBe(shows ? first.id : undefined)
+    expect(await activator.activate(effect(second, first))).toMatchObject({ kind: 'healthy' })
+    await activator.stop()
+  })
+
+  test('what is shown already, or another release, cannot be withdrawn', async () => {
+    const { activator, dir, shows } = await make()
+    if (dir !== undefined) dirs.push(dir)
+    await activator.activate(effect(first))
+    activator.withdraw(CHANNEL, first.id)
+    const next = activator.activate(effect(second, first))
+    activator.withdraw(CHANNEL, first.id)
+    expect(await next).toMatchObject({ kind: 'healthy' })
+    expect(await activator.shown(CHANNEL)).toBe(shows ? second.id : undefined)
+    await activator.stop()
+  })
+
   test('it stops twice without harm', async () => {
     const activator = await made()
     await activator.stop()

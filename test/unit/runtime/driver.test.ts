@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { MeshError } from '../../../src/errors.ts'
-import type { Digest, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, ReleaseId } from '../../../src/model/ids.ts'
 import { createDriver } from '../../../src/runtime/driver.ts'
 import type { CacheBound, Effect, Event, Ports } from '../../../src/runtime/ports.ts'
 
@@ -75,6 +75,26 @@ test('a stop does not wait for a collection to read all that is stored', async (
   expect(told?.aborted).toBe(false)
   await driver.stop()
   expect(close).toHaveBeenCalledOnce()
+})
+
+test('an activation that is taken back is told in the order of the effects', () => {
+  const log: string[] = []
+  const place = { channel: 'app/web' as Channel, release: keep[0] as ReleaseId }
+  const activator = {
+    activate: ({ release }: { release: ReleaseId }) => {
+      log.push(`activate ${release.slice(0, 2)}`)
+      return new Promise(() => {})
+    },
+    withdraw: (channel: Channel, release: ReleaseId) =>
+      void log.push(`withdraw ${channel} ${release.slice(0, 2)}`),
+  }
+  const effects = [
+    { kind: 'activate', ...place },
+    { kind: 'withdraw', ...place },
+  ] as unknown as readonly Effect[]
+  const ports = { activator, clock: { now: () => ({ monoMs: 0, wallMs: 0 }) } } as unknown as Ports
+  createDriver({ handle: () => effects }, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
+  expect(log).toEqual(['activate aa', 'withdraw app/web aa'])
 })
 
 test('a port that cannot stop keeps no other from its end, and is told in the end', async () => {

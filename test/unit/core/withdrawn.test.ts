@@ -1,0 +1,100 @@
+/** An activation under way that is taken back: it may wait for its turn for long, and must not be shown any more by then. */
+import { describe, expect, it } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { renew } from '../../../src/trust/edit.ts'
+import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
+import { CHANNEL, gossip, type Made, make, PEER, ROOT, raised, rootBytes } from './fleet.ts'
+
+const good = make({ clock: { alice: 1 } })
+const stolen = make({ clock: { alice: 2 }, text: 'b=1\n' })
+const right = make({ clock: { alice: 1 }, text: 'c=1\n', header: { root: 2 } })
+const TICK: Event = { kind: 'tick' }
+const withdrawn = ({ id }: Made) => ({ kind: 'withdraw', channel: CHANNEL, release: id })
+const adopts = (node: BenchNode, root: TrustRoot) =>
+  node.inside((step, journey) => journey.adoptRoot(step, rootBytes(root), PEER))
+const shows = (effects: readonly Effect[]) => ofKind(effects, 'activate').map(({ release }) => release)
+/** All but when to wake. */
+const done = (effects: readonly Effect[]) => effects.filter(({ kind }) => kind !== 'wake')
+const active = (node: BenchNode) => node.view().channels[0]?.active?.id
+
+/** The first has soaked, and this one is under way. */
+function underWay(made = stolen) {
+  const node = new BenchNode()
+  node.start()
+  node.peer(PEER, { submit: true })
+  comes(node, good)
+  node.persist(node.run(activated(good, 'healthy')))
+  node.monoMs = 30_000
+  node.persist(node.run(TICK))
+  expect(shows(comes(node, made))).toEqual([made.id])
+  return node
+}
+
+describe('a root that ends its epoch', () => {
+  it('takes it back at once, and what counts is shown next', () => {
+    const node = underWay()
+    const adopted = adopts(node, raised(ROOT))
+    expect(done(adopted)).toMatchObject([
+      { kind: 'persist', writes: [{ kind: 'root', version: 2 }, { kind: 'floor' }, { kind: 'channel' }] },
+      { kind: 'publish', topic: 'control' },
+      withdrawn(stolen),
+    ])
+    expect(done(node.persist(adopted))).toEqual([])
+    expect(shows(comes(node, right))).toEqual([])
+    const ended = node.handle(activated(stolen, 'failed'))
+    expect(done(ended)).toMatchObject([{ kind: 'activate', release: right.id, previous: good.id }])
+    expect(node.view().channels[0]).toMatchObject({ active: { id: good.id }, lastError: undefined })
+  })
+
+  it('comes too late for one that was shown already', () => {
+    const node = underWay()
+    node.persist(adopts(node, raised(ROOT)))
+    node.persist(node.run(activated(stolen, 'healthy')))
+    expect(active(node)).toBe(stolen.id)
+    expect(shows(comes(node, right))).toEqual([right.id])
+  })
+
+  it('leaves a step back to go on', () => {
+    const node = underWay()
+    expect(shows(node.run(activated(stolen, 'unhealthy')))).toEqual([good.id])
+    expect(ofKind(adopts(node, raised(ROOT)), 'withdraw')).toEqual([])
+  })
+})
+
+it('one that raises nothing, or a newer release, takes none back', () => {
+  const node = underWay()
+  expect(ofKind(adopts(node, renew(ROOT, ROOT.expires + 1_000)), 'withdraw')).toEqual([])
+  expect(ofKind(comes(node, make({ clock: { alice: 3 }, text: 'd=1\n' })), 'withdraw')).toEqual([])
+})
+
+it('its twin takes it back, and the release that ends the hold is shown', () => {
+  const node = underWay()
+  const twin = node.run(gossip(make({ clock: { alice: 2 }, text: 'twin=1\n' })))
+  expect(ofKind([...twin, ...node.persist(twin)], 'withdraw')).toEqual([withdrawn(stolen)])
+  expect(done(node.handle(activated(stolen, 'failed')))).toEqual([])
+  expect(active(node)).toBe(good.id)
+  const next = make({ clock: { alice: 3 }, text: 'd=1\n' })
+  expect(shows(comes(node, next))).toEqual([next.id])
+})
+
+describe('the end of', () => {
+  it('the root takes it back, once, and it is shown under a renewed one', () => {
+    const node = underWay()
+    node.wallMs = ROOT.expires
+    expect(done(node.run(TICK))).toContainEqual(withdrawn(stolen))
+    expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
+    expect(shows(node.run(activated(stolen, 'failed')))).toEqual([])
+    expect(shows(adopts(node, renew(ROOT, ROOT.expires + 1_000)))).toEqual([stolen.id])
+  })
+
+  it('its own time takes it back', () => {
+    const short = make({ clock: { alice: 2 }, header: { expires: ROOT.expires - 1_000 } })
+    const node = underWay(short)
+    node.wallMs = ROOT.expires - 1_000
+    expect(done(node.run(TICK))).toContainEqual(withdrawn(short))
+    expect(shows(node.run(activated(short, 'failed')))).toEqual([])
+    expect(active(node)).toBe(good.id)
+  })
+})
