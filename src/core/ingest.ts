@@ -154,7 +154,9 @@ function contextOf(node: NodeState, { envelope, release }: ReadBytes): OrderCont
 
 /**
  * Relaying asks for more than order: authorised under the root the release names, too, and that root kept and
- * undisputed; else a node still at that root would punish the relay. Blame asks for the same proof.
+ * undisputed; else a node still at that root would punish the relay. Blame asks for the same proof. What is submitted is taken
+ * under the root kept, disputed or not: who may publish must not wait for the end of a fork, nor for one of a replaced root,
+ * which whoever has old keys can make. Neighbours order it, and those that know of the fork leave it to sync.
  */
 function judged(
   node: NodeState,
@@ -166,10 +168,12 @@ function judged(
 ): Outcome {
   const { judgeOnly, content } = options
   const { release, envelope } = read
-  const named = node.roots.undisputed(release.header.root)
+  const { roots } = node
+  const { root: version } = release.header
+  const named = source.via === 'submit' ? roots.kept(version) : roots.undisputed(version)
   const signed = () =>
     named !== undefined &&
-    (named === node.roots.current()
+    (named === roots.current()
       ? verdict !== 'UNAUTHORISED'
       : authorised(named, envelope, release, node.config.limits))
   // What is only judged was not ordered: of two that race for a place the second is refused, and nothing is held.
