@@ -3,10 +3,10 @@ import type { Code } from '../errors.ts'
 import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import { recordWrite } from './cell-writes.ts'
-import { isHeld } from './channel.ts'
+import { isHeld, targetOf } from './channel.ts'
 import type { EventOf, Now } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
-import { activated, failed, fallbackOf, settle, soaked } from './settle.ts'
+import { activated, failed, failedAnew, fallbackOf, settle, soaked } from './settle.ts'
 import {
   type Activating,
   type Cell,
@@ -61,6 +61,7 @@ function settleNow(node: NodeState, step: Step, cell: Cell): void {
   if (!cell.stored) return
   if (cell.activating !== undefined) return withdraw(node, step, cell, cell.activating)
   stayInEnded(node, step, cell)
+  carryFailure(node, step, cell)
   for (const next of nextOf(node, step, cell)) {
     // The other one may have better luck: only the one that failed waits.
     const atMonoMs = cell.retries.get(next.release)?.atMonoMs ?? 0
@@ -263,6 +264,23 @@ function stayInEnded(node: NodeState, step: Step, cell: Cell): void {
   const { from } = cell.stepsBack
   cell.stepsBack = undefined
   setActive(node, step, cell, { release: from, epoch: active.epoch, kind: 'target' }, false)
+}
+
+/** What failed here does not come back under another id, as the root that ends its epoch is handed out. */
+function carryFailure(node: NodeState, step: Step, cell: Cell): void {
+  const target = targetOf(cell.state.floor)
+  const kept = target === undefined ? undefined : node.kept.get(target)
+  if (kept === undefined || !isDurable(cell)) return
+  const { release } = kept
+  const state = failedAnew(cell.state, release, MAX_FAILED)
+  if (state === cell.state) return
+  const isCarried = state.failed !== cell.state.failed
+  cell.state = state
+  // Else written with what becomes active next.
+  if (!isCarried) return
+  persistRecord(node, step, cell)
+  const text = 'the same files failed their health check here before the root changed; what is active stays'
+  report(step, cell, release.id, 'ACTIVATE_UNHEALTHY', text)
 }
 
 function setActive(node: NodeState, step: Step, cell: Cell, under: Activating, isSoaked: boolean): void {

@@ -1,7 +1,8 @@
 /** What a node keeps of one channel. Values, never changed in place: every rule returns the next state. */
+import { sha256 } from '../codec/digest.ts'
 import { replaces } from '../model/clock.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
-import type { Channel, FleetId, Name, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, FleetId, Name, ReleaseId } from '../model/ids.ts'
 import { comparePlaces, type Place, placeBefore } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import type { ActiveRecord, ChannelRecord } from './writes.ts'
@@ -17,6 +18,8 @@ export interface ChannelState {
   readonly lastGoodEpoch: number
   /** Ids whose health check failed here, newest last. */
   readonly failed: readonly ReleaseId[]
+  /** Of the target that had failed here when a root ended its epoch, until the new one has a target: what it held. */
+  readonly failedPages?: Digest | undefined
   readonly history: ChannelRecord['history']
 }
 
@@ -75,13 +78,24 @@ export function headsOf(releases: readonly Release[]): readonly Release[] {
   return heads.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
+/** Equal where two releases are the same files. */
+export const pagesOf = ({ header }: Release): Digest => sha256(header.pages.join())
+
+/** Of what is about to end: without a target it leaves what was known before. */
+function failedPagesOf({ floor, heads, failed, failedPages }: ChannelState): Digest | undefined {
+  if (floor.ids.length === 0) return failedPages
+  const target = heads.find(({ id }) => id === targetOf(floor) && failed.includes(id))
+  return target === undefined ? undefined : pagesOf(target)
+}
+
 /**
  * A root raised the channel's epoch: what was ordered before counts no more. What is active stays, and is served
  * to applications until a release of the new epoch wins.
  */
 export function raiseEpoch(state: ChannelState, epoch: number): ChannelState {
   if (comparePlaces(placeBefore(epoch), state.floor.top) <= 0) return state
-  return { ...state, floor: { ...state.floor, top: placeBefore(epoch), ids: [] }, heads: [] }
+  const failedPages = failedPagesOf(state)
+  return { ...state, floor: { ...state.floor, top: placeBefore(epoch), ids: [] }, heads: [], failedPages }
 }
 
 export const isNamed = ({ floor, heads }: ChannelState, id: ReleaseId): boolean =>
@@ -114,7 +128,7 @@ export function joinChannels(a: ChannelState, b: ChannelState): ChannelState {
 
 /** As written down. */
 export function recordOf(state: ChannelState): ChannelRecord {
-  const { channel, active, lastGood, lastGoodEpoch, failed, history } = state
+  const { channel, active, lastGood, lastGoodEpoch, failed, failedPages, history } = state
   return {
     channel,
     heads: state.heads.map((head) => head.id),
@@ -122,6 +136,7 @@ export function recordOf(state: ChannelState): ChannelRecord {
     lastGood,
     lastGoodEpoch,
     failed,
+    failedPages,
     history,
   }
 }

@@ -5,6 +5,7 @@ import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, ReleaseId } from '../model/ids.ts'
 import { comparePlaces } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
+import { recordWrite } from './cell-writes.ts'
 import { type ChannelState, emptyChannel, headsOf, raiseEpoch } from './channel.ts'
 import { durableAtStart } from './durable.ts'
 import type { EventOf } from './events.ts'
@@ -45,6 +46,8 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
+    // Known from the floor as it was alone.
+    if (cell.state.failedPages !== records.get(channel)?.failedPages) writes.push(recordWrite(cell))
     writes.push(...dropUnneeded(node, cell))
   }
   if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
@@ -187,10 +190,11 @@ function restoreState(
     lastGood: record?.lastGood,
     lastGoodEpoch: record?.lastGoodEpoch ?? 0,
     failed: record?.failed ?? [],
+    failedPages: record?.failedPages,
     // The bound may have been higher when it was written.
     history: record?.history.slice(0, node.config.limits.maxHistory) ?? [],
   }
-  const raised = raiseEpoch(stored, epoch)
+  const raised = raiseEpoch({ ...stored, heads: kept }, epoch)
   // What is kept was accepted once, and stays so while its epoch lasts: it may lift a floor that was lost, never lower one.
   const current = kept.filter((release) => release.header.root >= epoch && release.header.fleet === fleet)
   let lifted = raised.floor

@@ -17,7 +17,7 @@ import {
 } from '../codec/fields.ts'
 import { LIMITS, type Limits } from '../limits.ts'
 import type { Floor } from '../model/floor.ts'
-import type { FleetId, Name, ReleaseId } from '../model/ids.ts'
+import type { Digest, FleetId, Name, ReleaseId } from '../model/ids.ts'
 import { parseChannel, parseName, parsePeerId } from '../model/names.ts'
 import type { Place } from '../model/place.ts'
 import type { Write } from '../runtime/ports.ts'
@@ -60,6 +60,7 @@ const channelShape = record({
   lastGood: optional(release),
   lastGoodEpoch: int(),
   failed: releases,
+  failedPages: optional(hash<Digest>(32)),
   history: list(record({ release, activatedAt: int() }), MAX_LISTED),
 })
 export const CHANNEL: Form<ChannelRecord> = convert(

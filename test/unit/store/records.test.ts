@@ -19,6 +19,7 @@ const recordOf = (activations: number) => ({
   lastGood: ids(2)[1],
   lastGoodEpoch: 1,
   failed: ids(32),
+  failedPages: sha256('pages'),
   history: ids(activations).map((release, activatedAt) => ({ release, activatedAt })),
 })
 

@@ -1,0 +1,158 @@
+/** A planned rotation issues the target anew in a new epoch, also on a host where it failed its health check. */
+import { describe, expect, it } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import type { ChannelRecord } from '../../../src/core/writes.ts'
+import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
+import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, raised, rootBytes } from './fleet.ts'
+
+const TICK: Event = { kind: 'tick' }
+const two = raised(ROOT)
+const good = make({ clock: { alice: 1 } })
+const bad = make({ clock: { alice: 2 }, text: 'b=1\n' })
+const under2 = (counter: number, text: string): Made =>
+  make({ clock: { alice: counter }, text, header: { root: 2 } })
+const anew = under2(1, 'b=1\n')
+const shows = (effects: readonly Effect[]) => ofKind(effects, 'activate').map(({ release }) => release)
+const records = (effects: readonly Effect[]): readonly ChannelRecord[] =>
+  ofKind(effects, 'persist').flatMap(({ writes }) =>
+    writes.flatMap((write) => (write.kind === 'channel' ? [write.record] : [])),
+  )
+const adopts = (node: BenchNode, root = two) => {
+  const effects = node.inside((step, journey) => journey.adoptRoot(step, rootBytes(root), PEER))
+  node.persist(effects)
+  return effects
+}
+
+/** The first has soaked. */
+function soaked() {
+  const node = new BenchNode()
+  node.start()
+  node.peer(PEER, { submit: true })
+  comes(node, good)
+  node.persist(node.run(activated(good, 'healthy')))
+  node.monoMs = 30_000
+  node.persist(node.run(TICK))
+  return node
+}
+
+/** The second failed, and the node stepped back. */
+function steppedBack() {
+  const node = soaked()
+  comes(node, bad)
+  node.persist(node.run(activated(bad, 'unhealthy')))
+  node.persist(node.run(activated(good, 'healthy')))
+  return node
+}
+const stays = {
+  active: { id: good.id },
+  gate: 'health',
+  unhealthy: false,
+  lastError: { code: 'ACTIVATE_UNHEALTHY', release: anew.id },
+}
+
+describe('what failed here and is issued anew with the root', () => {
+  it('is not shown: there is nothing left to go back to from it', () => {
+    const node = steppedBack()
+    adopts(node)
+    const came = node.run(gossip(anew, [anew.page, anew.block]))
+    const durable = came.flatMap((effect) =>
+      effect.kind === 'persist' ? node.handle({ kind: 'persisted', ticket: effect.ticket }) : [],
+    )
+    expect(durable).toMatchObject([
+      { kind: 'observe', metric: 'publish_to_whole' },
+      { kind: 'persist', writes: [{ kind: 'channel', record: { failed: [bad.id, anew.id] } }] },
+      { kind: 'note', level: 'error', code: 'ACTIVATE_UNHEALTHY', release: anew.id },
+    ])
+    node.persist(durable)
+    node.monoMs += 60_000
+    expect(shows(node.run(TICK))).toEqual([])
+    expect(node.view().channels[0]).toMatchObject(stays)
+  })
+
+  it('is not shown after two such roots either', () => {
+    const node = steppedBack()
+    adopts(node)
+    adopts(node, raised(two))
+    const third = make({ clock: { alice: 1 }, text: 'b=1\n', header: { root: 3 } })
+    expect(shows(comes(node, third))).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ gate: 'health', active: { id: good.id } })
+    adopts(node, raised(raised(two)))
+    const fourth = make({ clock: { alice: 1 }, text: 'b=1\n', header: { root: 4 } })
+    expect(shows(comes(node, fourth))).toEqual([])
+  })
+
+  it('is tried where it is published again', () => {
+    const node = steppedBack()
+    adopts(node)
+    node.persist(comes(node, anew))
+    const again = under2(2, 'b=1\n')
+    expect(shows(comes(node, again))).toEqual([again.id])
+  })
+
+  it('is tried where other files came first', () => {
+    const node = steppedBack()
+    adopts(node)
+    const fixed = under2(1, 'c=1\n')
+    expect(shows(comes(node, fixed))).toEqual([fixed.id])
+    node.persist(node.run(activated(fixed, 'healthy')))
+    const back = under2(2, 'b=1\n')
+    expect(shows(comes(node, back))).toEqual([back.id])
+  })
+
+  it('is tried where it runs all the same: nothing is lost by that', () => {
+    const node = new BenchNode()
+    node.start()
+    comes(node, bad)
+    node.persist(node.run(activated(bad, 'unhealthy')))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id }, unhealthy: true })
+    adopts(node)
+    expect(shows(comes(node, anew))).toEqual([anew.id])
+  })
+})
+
+it('what did not fail is shown when it is issued anew, whatever failed before it', () => {
+  const node = steppedBack()
+  const fixed = make({ clock: { alice: 3 }, text: 'c=1\n' })
+  comes(node, fixed)
+  node.persist(node.run(activated(fixed, 'healthy')))
+  adopts(node)
+  const [same, old] = [under2(1, 'c=1\n'), under2(2, 'b=1\n')]
+  expect(shows(comes(node, same))).toEqual([same.id])
+  node.persist(node.run(activated(same, 'healthy')))
+  expect(shows(comes(node, old))).toEqual([old.id])
+})
+
+describe('a restart between the root and what is issued anew', () => {
+  const of = (made: Made) => ({ release: made.id, channel: CHANNEL, bytes: made.envelope })
+  const roots = [ROOT, two].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+  const restarted = (record: ChannelRecord | undefined, more: object) => {
+    const node = new BenchNode({ root: rootBytes(two) })
+    const whole = [good.id, bad.id]
+    const started = node.start({ roots, channels: [record] as never, whole, ...more })
+    node.persist(started)
+    node.persist(node.run(activated(good, 'healthy')))
+    return { node, started }
+  }
+  const staysAsItIs = (node: BenchNode) => {
+    expect(shows(comes(node, anew))).toEqual([])
+    expect(node.view().channels[0]).toMatchObject(stays)
+  }
+
+  it('forgets nothing', () => {
+    const floor = { ...floorOf(bad), top: { epoch: 2, counter: 0, publisher: '' }, ids: [] } as never
+    const record = records(adopts(steppedBack())).at(-1)
+    const { node } = restarted(record, { floors: [floor, floor], envelopes: [of(good)] })
+    staysAsItIs(node)
+  })
+
+  it('that brings the root itself writes down what it ended', () => {
+    const node = soaked()
+    comes(node, bad)
+    const [record] = records(node.run(activated(bad, 'unhealthy')))
+    const floors = [floorOf(bad), floorOf(bad)]
+    const again = restarted(record, { floors, envelopes: [of(good), of(bad)] })
+    expect(records(again.started)).toMatchObject([{ failedPages: expect.any(String), failed: [bad.id] }])
+    staysAsItIs(again.node)
+  })
+})
