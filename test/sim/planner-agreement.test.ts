@@ -9,6 +9,7 @@ import {
   type Question,
 } from '../../src/sim/planner/question.ts'
 import { publishedRegions } from '../../src/sim/planner/regions.ts'
+import { REAL_BLOCK_BYTES, runOne } from '../../src/sim/planner/run-one.ts'
 import { quantileOf, type RunResult } from '../../src/sim/planner/run-result.ts'
 import { SmallRelease } from '../../src/sim/planner/small.ts'
 import { runSeed } from '../../src/sim/run.ts'
@@ -65,6 +66,16 @@ test.each([
     expect(leftHomeBytes / payloadBytes).toBeCloseTo(2, 1)
     expect(receivedBytesPerNode / payloadBytes).toBeLessThanOrEqual(1.02)
   }
+})
+
+test('and where the round trip over a border bounds how fast it is, not its rate', MINUTES, () => {
+  const asked = { ...ask(3, 1), bytes: 16 * 2 ** 20 }
+  const core = new CoreRelease(asked, REAL_BLOCK_BYTES).run()
+  const model = runOne(asked, () => {})
+  expect([core.unfinished, model.unfinished]).toEqual([0, 0])
+  // At the rates of its links it would be there after 0.2 s.
+  expect(pooled([core], 0.99)).toBeGreaterThan(1_500)
+  expect(Math.abs(pooled([model], 0.99) / pooled([core], 0.99) - 1)).toBeLessThanOrEqual(0.1)
 })
 
 let end = (): void => {}

@@ -46,7 +46,7 @@ export interface JobDuty {
 }
 
 /** Own blocks looked at in one go for which nobody is free. */
-const MAX_VAIN = 16
+export const MAX_VAIN = 16
 /** Places looked at in one go for what other fetchers have not brought in: the next go begins elsewhere. */
 const MAX_LOOKS = 512
 

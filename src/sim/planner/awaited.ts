@@ -77,6 +77,11 @@ export class Awaited {
     if (crosses) this.#look(node)
   }
 
+  /** It would put this want off, too. @returns how often that was now */
+  passOver(place: number): number {
+    return this.#putOff.passOver(place)
+  }
+
   /** A block has left a node. */
   onLeft(node: number): void {
     this.#putOff.onLeft(node)

@@ -1,12 +1,13 @@
 /**
- * What gateways ask of the origin and of other regions: home's fetchers ask the origin, eight blocks at a time; the
- * others leave a standing want with the block's fetcher in the parent region, served the moment it is there, and with the
- * next in line there where that one puts it off. After a death whoever is next in line asks anew, where no living
- * neighbour has the block.
+ * What gateways ask of the origin and of other regions: home's fetchers ask the origin, 8 blocks at a time; the others ask
+ * the block's fetcher in the parent region, as many at a time (`border-window.ts`), where a want stands until the block is
+ * there; and the next in line there where that one puts it off. After a death whoever is next in line asks anew, where no
+ * living neighbour has the block.
  */
 import { BLOCKS_PER_SPARE, MAX_SPARE } from '../../core/serve/copies.ts'
 import { LIMITS } from '../../limits.ts'
 import { Awaited } from './awaited.ts'
+import { type BlockSizes, BorderWindow } from './border-window.ts'
 import { below, draw, PURPOSE } from './draw.ts'
 import type { Entry } from './entry.ts'
 import { type Fleet, ORIGIN } from './fleet.ts'
@@ -22,13 +23,13 @@ const WANT_BYTES = 40
 const REDIRECT_BYTES = 60
 /** A gateway that asks for nothing for so long may be dead: what it was given is given to another. */
 export const DOUBT_TICKS = ticksOfMs(LIMITS.doubtMs)
-/** A run of ranges. */
-const STANDING_BYTES = 120
 const NOBODY = -1
+/** It waits until there is room for it. */
+const LATER = -2
 
 interface Kinds {
   readonly want: number
-  readonly standing: number
+  readonly turn: number
   readonly redirect: number
   readonly again: number
   readonly putOff: number
@@ -43,13 +44,17 @@ export class BorderWants {
   readonly #uploads: Uploads
   readonly #isInTime: (place: number) => boolean
   readonly #awaited: Awaited
+  readonly #window: BorderWindow
   readonly #blocks: number
   readonly #seed: number
   readonly #kinds: Kinds
-  /** Place (region, block): whom that region's fetcher asked last, and who it was. */
+  /** Every block but the manifest, as all go through them: by digest in the program, so that what one waits for is the other's next. */
+  readonly #order: number[]
+  /** Place (region, block): whom that region's fetcher asked last, who it was, and how often it was put off. */
   readonly #askedOf: Int32Array
   readonly #askedBy: Int32Array
-  /** By home gateway: what it has yet to ask the origin for, and how many it waits for. */
+  readonly #putOff: Uint8Array
+  /** By home gateway: what it has yet to ask the origin for, the next last, and how many it waits for. */
   readonly #toAsk = new Map<number, number[]>()
   readonly #waiting = new Map<number, number>()
   readonly #lost = new Set<number>()
@@ -83,8 +88,11 @@ export class BorderWants {
       readonly isInTime: (place: number) => boolean
       /** Gives a neighbour a block, or tells it that there is no room. */
       readonly serve: (node: number, to: number, block: number) => void
+      /** Blocks that a node has asked of neighbours. */
+      readonly near: (node: number) => number
     },
     blocks: number,
+    sizes: BlockSizes,
     seed: number,
     kinds: Kinds,
   ) {
@@ -99,9 +107,18 @@ export class BorderWants {
     this.#blocks = blocks
     this.#seed = seed
     this.#kinds = kinds
+    const calls = {
+      source: (gateway: number, block: number) => this.#source(gateway, block),
+      ask: (gateway: number, source: number, block: number) => this.#ask(gateway, source, block),
+      near: parts.near,
+    }
+    this.#window = new BorderWindow(parts, sizes, calls, kinds.turn)
+    this.#order = Array.from({ length: blocks - 1 }, (_, n) => n + 1)
+    this.#shuffle(ORIGIN, this.#order)
     const places = parts.fleet.regions * blocks
     this.#askedOf = new Int32Array(places).fill(NOBODY)
     this.#askedBy = new Int32Array(places).fill(NOBODY)
+    this.#putOff = new Uint8Array(places)
     this.#tries = new Int32Array(blocks)
     this.#given = new Int32Array(blocks).fill(NOBODY)
   }
@@ -110,7 +127,7 @@ export class BorderWants {
   onHeader(node: number): void {
     const region = this.#fleet.regionOf[node] as number
     if (this.#entry.fetcher(region, MANIFEST) !== node) return
-    const source = this.#source(region, MANIFEST)
+    const source = this.#source(node, MANIFEST)
     if (source !== NOBODY) this.#ask(node, source, MANIFEST)
   }
 
@@ -118,8 +135,20 @@ export class BorderWants {
   onManifest(node: number): void {
     const region = this.#fleet.regionOf[node] as number
     if (this.#fleet.gateways[region]?.includes(node) !== true) return
-    if (region === 0) this.#askOrigin(node)
-    else this.#leaveStanding(region, node)
+    if (region === 0) return this.#askOrigin(node)
+    const own = this.#order.filter((block) => this.#entry.fetcher(region, block) === node)
+    for (const block of own) this.#note(node, LATER, block)
+    this.#window.line(node, own)
+  }
+
+  /** A block has come from another region. */
+  onCame(gateway: number, from: number, block: number): void {
+    this.#window.end(gateway, from, block, false)
+  }
+
+  /** There may be room for this gateway to ask for more. */
+  onTurn(gateway: number): void {
+    this.#window.fill(gateway)
   }
 
   /** A want for one block has arrived: served now or when it is there. */
@@ -131,25 +160,26 @@ export class BorderWants {
   /** It was put off for the so-many-th time: the so-many-th next in line there has the block from neighbours sooner. */
   onPutOff(asker: number, by: number, block: number, times: number): void {
     const place = this.#place(asker, block)
-    if (this.#holdings.has(asker, block) || this.#askedOf[place] !== by || this.#askedBy[place] !== asker)
-      return
-    const region = this.#fleet.regionOf[by] as number
-    const next = this.#entry.fetcher(region, block, times)
-    const source = next === NOBODY ? this.#entry.fetcher(region, block) : next
-    if (source !== NOBODY) this.#ask(asker, source, block)
+    const isAwaited = this.#askedOf[place] === by && this.#askedBy[place] === asker
+    if (isAwaited) {
+      this.#passOver(asker, by)
+      this.#putOff[place] = times
+      this.#note(asker, LATER, block)
+    }
+    this.#window.end(asker, by, block, isAwaited)
+  }
+
+  /** What has yet to be asked of one that puts off is asked of the next in line, too. */
+  #passOver(asker: number, by: number): void {
+    for (const block of this.#window.waiting(asker)) {
+      const place = this.#place(asker, block)
+      if (this.#source(asker, block) === by) this.#putOff[place] = this.#awaited.passOver(place)
+    }
   }
 
   /** Of these idle neighbours' blocks first one that other regions wait for here. */
   choose(node: number, idle: Uint8Array, many: number): number {
     return this.#awaited.choose(node, idle, many)
-  }
-
-  /** The ranges of a whole release: every block for which the two are the fetchers of their regions. */
-  onStanding(at: number, from: number): void {
-    const region = this.#fleet.regionOf[from] as number
-    for (let block = MANIFEST + 1; block < this.#blocks; block++)
-      if (this.#entry.fetcher(region, block) === from && this.#source(region, block) === at)
-        this.onWant(at, from, block)
   }
 
   /** The origin has the whole, and the manifest goes with the header, to the gateway that is the first to have that. */
@@ -225,6 +255,7 @@ export class BorderWants {
   /** It is known to be dead: nothing is expected from it any more. */
   lose(node: number): void {
     this.#lost.add(node)
+    this.#window.lose(node)
   }
 
   /**
@@ -234,32 +265,53 @@ export class BorderWants {
   repair(gateway: number, again: boolean): void {
     const region = this.#fleet.regionOf[gateway] as number
     const known = this.#holdings.has(gateway, MANIFEST) ? this.#blocks : MANIFEST + 1
+    const anew: number[] = []
     for (let block = 0; block < known; block++) {
       if (this.#holdings.has(gateway, block) || this.#holdings.isAsked(gateway, block)) continue
-      if (this.#entry.fetcher(region, block) !== gateway) continue
-      const place = region * this.#blocks + block
-      const asked = this.#askedOf[place] as number
-      const stands = this.#askedBy[place] === gateway && asked !== NOBODY && !this.#lost.has(asked)
-      if (stands && !(again && region === 0 && asked !== ORIGIN)) continue
-      if (this.#holdings.isTold(gateway, block)) continue
-      const source = this.#source(region, block)
-      if (source !== NOBODY && source !== gateway) this.#ask(gateway, source, block)
+      if (this.#entry.fetcher(region, block) !== gateway || this.#stands(gateway, block, again)) continue
+      if (!this.#holdings.isTold(gateway, block)) anew.push(block)
     }
+    this.#askAnew(gateway, anew)
+  }
+
+  /** It is being brought in, or is to be once there is room for it. */
+  #stands(gateway: number, block: number, again: boolean): boolean {
+    const place = this.#place(gateway, block)
+    const asked = this.#askedOf[place] as number
+    if (this.#askedBy[place] !== gateway || asked === NOBODY || this.#lost.has(asked)) return false
+    return !again || asked === LATER || asked === ORIGIN || this.#fleet.regionOf[gateway] !== 0
+  }
+
+  #askAnew(gateway: number, blocks: readonly number[]): void {
+    const region = this.#fleet.regionOf[gateway] as number
+    const later: number[] = []
+    for (const block of blocks) {
+      const asked = this.#askedOf[this.#place(gateway, block)] as number
+      // Whoever was asked has not got it, or is dead: home asks the next region.
+      if (region === 0 && asked > ORIGIN) this.#tries[block] = (this.#tries[block] as number) + 1
+      const source = this.#source(gateway, block)
+      if (block === MANIFEST || source === ORIGIN) {
+        if (source !== NOBODY) this.#ask(gateway, source, block)
+        continue
+      }
+      this.#note(gateway, LATER, block)
+      this.#window.end(gateway, asked, block, false)
+      later.push(block)
+    }
+    this.#window.line(gateway, later)
   }
 
   #askOrigin(gateway: number): void {
     const own: number[] = []
     const others: number[] = []
-    for (let block = MANIFEST + 1; block < this.#blocks; block++)
+    for (const block of this.#order)
       if (this.#entry.fetcher(0, block) === gateway) {
         own.push(block)
-        // It is this gateway's to ask for, though its turn may come later.
         this.#note(gateway, ORIGIN, block)
       } else others.push(block)
     this.#awaited.pullFirst(gateway, own)
-    this.#shuffle(gateway, own)
     this.#shuffle(gateway, others)
-    this.#toAsk.set(gateway, own)
+    this.#toAsk.set(gateway, own.reverse())
     this.#others.set(gateway, others)
     this.#held.set(gateway, [])
     this.#waiting.set(gateway, 0)
@@ -308,18 +360,6 @@ export class BorderWants {
     this.#waiting.set(gateway, waiting)
   }
 
-  #leaveStanding(region: number, gateway: number): void {
-    const sources = new Set<number>()
-    for (let block = MANIFEST + 1; block < this.#blocks; block++) {
-      if (this.#entry.fetcher(region, block) !== gateway) continue
-      const source = this.#source(region, block)
-      sources.add(source)
-      this.#note(gateway, source, block)
-    }
-    for (const source of [...sources].sort((a, b) => a - b))
-      this.#network.control(gateway, source, STANDING_BYTES, this.#kinds.standing, 0, 0)
-  }
-
   #ask(gateway: number, source: number, block: number): void {
     this.#note(gateway, source, block)
     this.#network.control(gateway, source, WANT_BYTES, this.#kinds.want, block, 0)
@@ -332,13 +372,24 @@ export class BorderWants {
   }
 
   /** Whom a region's fetcher asks: upstream's, the origin at home; once that is dead, home asks the other regions in turn. */
-  #source(region: number, block: number): number {
-    if (region !== 0) return this.#entry.fetcher(this.#entry.parent(region, block), block)
+  #source(gateway: number, block: number): number {
+    const region = this.#fleet.regionOf[gateway] as number
+    if (region !== 0) return this.#inLine(gateway, block, this.#entry.parent(region, block))
     if (!this.#lost.has(ORIGIN)) return ORIGIN
-    if (this.#fleet.regions === 1) return NOBODY
-    const turn = this.#tries[block] as number
-    this.#tries[block] = turn + 1
-    return this.#entry.fetcher(1 + (turn % (this.#fleet.regions - 1)), block)
+    const others = this.#fleet.regions - 1
+    for (let n = 0; n < others; n++) {
+      const turn = (this.#tries[block] as number) + n
+      const source = this.#inLine(gateway, block, 1 + (turn % others))
+      if (source !== NOBODY) return source
+    }
+    return NOBODY
+  }
+
+  /** Who is next in line there, behind those that have put it off; the first where nobody is. */
+  #inLine(gateway: number, block: number, there: number): number {
+    const times = this.#putOff[this.#place(gateway, block)] as number
+    const next = this.#entry.fetcher(there, block, times)
+    return next === NOBODY ? this.#entry.fetcher(there, block) : next
   }
 
   #place(node: number, block: number): number {

@@ -65,18 +65,18 @@ function buildCore(trust: SimTrust, at: number, region: Name, zone: Name, seed: 
 }
 
 /** A release with one file of so many bytes, no two blocks of which are the same. */
-export function releaseOf(trust: SimTrust, bytes: number): Made {
+export function releaseOf(trust: SimTrust, bytes: number, blockBytes: number): Made {
   const publisher = 'alpha' as Name
   const order = {
     ...{ fleetId: trust.fleetId, root: trust.version, channel: 'app/config' as Channel },
     ...{ publisher, clock: new Map([[publisher, 1]]), message: '', created: EPOCH_MS },
-    files: new Map([['app.conf', contentOf(bytes)]]),
+    files: new Map([['app.conf', contentOf(bytes, blockBytes)]]),
   }
-  return makeRelease(order, (payload) => trust.sign(publisher, payload), LIMITS.maxBlockBytes)
+  return makeRelease(order, (payload) => trust.sign(publisher, payload), blockBytes)
 }
 
-function contentOf(bytes: number): Buffer {
+function contentOf(bytes: number, blockBytes: number): Buffer {
   const content = Buffer.alloc(bytes, 'configuration ')
-  for (let at = 0; at + 4 <= bytes; at += LIMITS.maxBlockBytes) content.writeUInt32BE(at, at)
+  for (let at = 0; at + 4 <= bytes; at += blockBytes) content.writeUInt32BE(at, at)
   return content
 }

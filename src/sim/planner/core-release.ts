@@ -5,6 +5,7 @@
 import type { Effect, EffectOf } from '../../core/effects.ts'
 import type { Event } from '../../core/events.ts'
 import { EMPTY_SNAPSHOT } from '../../core/snapshot.ts'
+import { LIMITS } from '../../limits.ts'
 import type { Digest, PeerId } from '../../model/ids.ts'
 import type { AnyRequest, PublishReply } from '../../model/messages.ts'
 import { peerOf } from '../../model/names.ts'
@@ -67,12 +68,13 @@ export class CoreRelease {
   #originBytes = 0
   #payloadBytes = 0
 
-  constructor(question: Question) {
+  /** @param blockBytes of its blocks, the last apart */
+  constructor(question: Question, blockBytes: number = LIMITS.maxBlockBytes) {
     this.#question = question
     this.#fleet = buildFleet(question)
     const { trust, nodes } = buildCores(this.#fleet, question)
     this.#nodes = nodes
-    this.#made = releaseOf(trust, question.bytes)
+    this.#made = releaseOf(trust, question.bytes, blockBytes)
     this.#wheel = new Wheel(this.#fleet.size * 64)
     this.#network = new Network(
       ...([this.#fleet, linksFor(question), this.#wheel] as const),

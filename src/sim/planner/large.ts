@@ -37,7 +37,7 @@ const DIE = FIRST_OF_MODEL + 8
 const DETECT = FIRST_OF_MODEL + 9
 const REPAIR = FIRST_OF_MODEL + 10
 const BORDER_WANT = FIRST_OF_MODEL + 11
-const STANDING = FIRST_OF_MODEL + 12
+const BORDER_TURN = FIRST_OF_MODEL + 12
 const HEADER = FIRST_OF_MODEL + 13
 const REDIRECT = FIRST_OF_MODEL + 14
 const AGAIN = FIRST_OF_MODEL + 15
@@ -90,8 +90,11 @@ export class LargeRelease {
   #received = 0
   #lastTick = 0
 
-  /** @param blockBytes at most so large; simulated blocks may be larger than real ones where a fleet is */
-  constructor(question: Question, blockBytes: number = LIMITS.maxBlockBytes) {
+  /**
+   * @param blockBytes at most so large; simulated blocks may be larger than real ones where a fleet is
+   * @param realBytes of the blocks that these stand for
+   */
+  constructor(question: Question, blockBytes: number = LIMITS.maxBlockBytes, realBytes = blockBytes) {
     this.#question = question
     this.#fleet = buildFleet(question)
     const { size } = this.#fleet
@@ -124,10 +127,12 @@ export class LargeRelease {
         ...parts,
         isInTime: (place) => this.#asked.isInTime(place, DOUBT_TICKS),
         serve: (node, to, block) => this.#serve(node, to, block),
+        near: (node) => this.#asked.underWay(node),
       },
       this.#blocks,
+      { simulated: this.#blockBytes, real: Math.min(this.#blockBytes, realBytes) },
       question.seed,
-      { want: BORDER_WANT, standing: STANDING, redirect: REDIRECT, again: AGAIN, putOff: PUT_OFF },
+      { want: BORDER_WANT, turn: BORDER_TURN, redirect: REDIRECT, again: AGAIN, putOff: PUT_OFF },
     )
     this.#busy = new Busy(size)
     this.#originDeath = new OriginDeath(question, this.#fleet.upNsPerByte[ORIGIN] as number, this.#blocks)
@@ -196,8 +201,8 @@ export class LargeRelease {
         return this.#repair(node, c)
       case BORDER_WANT:
         return this.#border.onWant(node, from, c)
-      case STANDING:
-        return this.#border.onStanding(node, from)
+      case BORDER_TURN:
+        return this.#border.onTurn(node)
       case HEADER:
         return this.#open(node)
       case REDIRECT:
@@ -245,8 +250,11 @@ export class LargeRelease {
     if (this.#dead[node] === 1 || (this.#dead[from] === 1 && this.#uploads.isCut(from, node, block))) return
     const edge = placeOf(this.#fleet, node, from)
     const awaited = edge === -1 ? NOTHING : this.#asked.come(edge, block)
-    if (awaited !== NOTHING) this.#busy.answered(node, awaited)
-    else if (from === ORIGIN) this.#border.onServed(node)
+    if (awaited !== NOTHING) {
+      this.#busy.answered(node, awaited)
+      this.#border.onTurn(node)
+    } else if (from === ORIGIN) this.#border.onServed(node)
+    else if (edge === -1) this.#border.onCame(node, from, block)
     this.#received++
     if (from === ORIGIN) this.#originDeath.onBlockOut(block)
     this.#checkOrigin()

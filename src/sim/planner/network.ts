@@ -146,6 +146,11 @@ export class Network {
     return (2 * this.#baseNs(a, b)) / NS_PER_MS
   }
 
+  /** And with it, on average. */
+  usualRttMs(a: number, b: number): number {
+    return this.rttMs(a, b) * (1 + JITTER)
+  }
+
   #crossBorder(to: number, from: number, what: number, lagUs: number): void {
     const bytes = this.bytesOf(what)
     const region = this.#fleet.regionOf[from] as number

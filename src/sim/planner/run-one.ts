@@ -11,6 +11,8 @@ const MAX_DELIVERIES = 10_000_000
 const MAX_BLOCKS = 16_384
 /** Fewer blocks than this say nothing of a transfer in blocks. */
 const MIN_BLOCKS = 50
+/** Of the program's, on average: `chunkSizes`. */
+export const REAL_BLOCK_BYTES = 150 * 1_024
 
 export const isSmall = (bytes: number): boolean => bytes <= MAX_SMALL_BYTES
 
@@ -27,5 +29,5 @@ export function simulatedBlockBytes(nodes: number, bytes: number): number {
 export function runOne(question: Question, onProgress: (done: number) => void): RunResult {
   if (isSmall(question.bytes)) return new SmallRelease(question).run(onProgress)
   const blockBytes = simulatedBlockBytes(question.nodes, question.bytes)
-  return new LargeRelease(question, blockBytes).run(onProgress)
+  return new LargeRelease(question, blockBytes, REAL_BLOCK_BYTES).run(onProgress)
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { BorderWants } from '../../../src/sim/planner/border-wants.ts'
-import { KINDS, twoRegions } from './two-regions.ts'
+import { BLOCK_BYTES, KINDS, twoRegions } from './two-regions.ts'
 
 const BLOCKS = 31
 const BLOCK = 7
@@ -8,7 +8,9 @@ const BLOCK = 7
 /** A gateway that has left all its wants with those of the region that feeds its own. */
 function asker() {
   const { parts, entry, holdings, said } = twoRegions(BLOCKS)
-  const border = new BorderWants({ ...parts, isInTime: () => true, serve: () => {} }, BLOCKS, 1, KINDS)
+  const calls = { isInTime: () => true, serve: () => {}, near: () => 0 }
+  const sizes = { simulated: BLOCK_BYTES, real: BLOCK_BYTES }
+  const border = new BorderWants({ ...parts, ...calls }, BLOCKS, sizes, 1, KINDS)
   const node = entry.fetcher(1, BLOCK)
   const line = [0, 1, 2, 3].map((before) => entry.fetcher(0, BLOCK, before))
   border.onManifest(node)

@@ -12,12 +12,12 @@ import { Wheel } from '../../../src/sim/planner/wheel.ts'
 export const KINDS = {
   sent: FIRST_OF_MODEL,
   want: FIRST_OF_MODEL + 1,
-  standing: FIRST_OF_MODEL + 2,
+  turn: FIRST_OF_MODEL + 2,
   redirect: FIRST_OF_MODEL + 3,
   again: FIRST_OF_MODEL + 4,
   putOff: FIRST_OF_MODEL + 5,
 }
-const BLOCK_BYTES = 262_144
+export const BLOCK_BYTES = 262_144
 const SEED = 1
 
 export interface Said {

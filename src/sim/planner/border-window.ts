@@ -1,0 +1,171 @@
+/**
+ * How much a gateway has under way over borders: of each gateway there so many blocks as the program asks one peer for at
+ * once, of all of them no more than it holds in memory. What is beyond waits here, and is asked for as blocks come. A
+ * round trip that long bounds how fast a border is, whatever its rate.
+ *
+ * Simulated blocks may be larger than the program's. Then as many of them are under way as hold the same bytes, the last
+ * in part, and one is asked for no sooner than those of the program in its place would all have been.
+ */
+import { MAX_VAIN } from '../../core/fetch/chooser.ts'
+import { LIMITS } from '../../limits.ts'
+import type { Holdings } from './holdings.ts'
+import type { Network } from './network.ts'
+import { ticksOfMs } from './ticks.ts'
+import type { Wheel } from './wheel.ts'
+
+const NOBODY = -1
+
+interface Parts {
+  readonly wheel: Wheel
+  readonly network: Network
+  readonly holdings: Holdings
+}
+
+export interface BlockSizes {
+  readonly simulated: number
+  /** Of the program; no larger than the simulated ones. */
+  readonly real: number
+}
+
+interface Calls {
+  /** Whom this gateway is to ask for a block; −1: nobody for now. */
+  readonly source: (gateway: number, block: number) => number
+  readonly ask: (gateway: number, source: number, block: number) => void
+  /** Blocks that it has asked of neighbours. */
+  readonly near: (gateway: number) => number
+}
+
+/** What a gateway has asked of one other. */
+interface Lane {
+  readonly blocks: Set<number>
+  /** When all that was asked for so far would have been, were it asked for at an even pace. */
+  paidTick: number
+}
+
+interface Line {
+  /** To be asked for, in this order. */
+  readonly waiting: number[]
+  readonly lanes: Map<number, Lane>
+  underWay: number
+  wakeTick: number
+}
+
+export class BorderWindow {
+  readonly #parts: Parts
+  readonly #sizes: BlockSizes
+  readonly #calls: Calls
+  readonly #turnKind: number
+  readonly #lines = new Map<number, Line>()
+
+  /** @param turnKind of the event at which a gateway's `fill` is due */
+  constructor(parts: Parts, sizes: BlockSizes, calls: Calls, turnKind: number) {
+    this.#parts = parts
+    this.#sizes = sizes
+    this.#calls = calls
+    this.#turnKind = turnKind
+  }
+
+  /** All of these are to be asked for, behind what waits already. */
+  line(gateway: number, blocks: readonly number[]): void {
+    const line = this.#lineOf(gateway)
+    for (const block of blocks) line.waiting.push(block)
+    this.fill(gateway)
+  }
+
+  /** The block has come from there, or does not: the next may be asked for. @param again it is to be asked for before all else */
+  end(gateway: number, source: number, block: number, again: boolean): void {
+    const line = this.#lineOf(gateway)
+    if (line.lanes.get(source)?.blocks.delete(block) === true) line.underWay--
+    if (again) line.waiting.unshift(block)
+    this.fill(gateway)
+  }
+
+  /** It is known to be dead: nothing is under way from there any more. */
+  lose(source: number): void {
+    for (const line of this.#lines.values()) {
+      line.underWay -= line.lanes.get(source)?.blocks.size ?? 0
+      line.lanes.delete(source)
+    }
+  }
+
+  /** What is not asked for yet, in its order. */
+  waiting(gateway: number): readonly number[] {
+    return this.#lines.get(gateway)?.waiting ?? []
+  }
+
+  /** Asks for as much as there is room for; like the program it looks at no more than a few for which there is none. */
+  fill(gateway: number): void {
+    const line = this.#lines.get(gateway)
+    if (line === undefined || line.waiting.length === 0) return
+    const { wheel, holdings } = this.#parts
+    let soonestTick = Number.POSITIVE_INFINITY
+    let at = 0
+    for (let vain = 0; at < line.waiting.length && vain < MAX_VAIN && !this.#isFull(gateway, line); ) {
+      const block = line.waiting[at] as number
+      const isHere = holdings.has(gateway, block)
+      const source = isHere ? NOBODY : this.#calls.source(gateway, block)
+      const readyTick = source === NOBODY ? Number.POSITIVE_INFINITY : this.#readyTick(gateway, line, source)
+      if (!isHere && readyTick > wheel.tick) {
+        soonestTick = Math.min(soonestTick, readyTick)
+        at++
+        vain++
+        continue
+      }
+      line.waiting.splice(at, 1)
+      if (isHere) continue
+      this.#take(gateway, line, source, block)
+      this.#calls.ask(gateway, source, block)
+    }
+    this.#wake(gateway, line, soonestTick)
+  }
+
+  #lineOf(gateway: number): Line {
+    const known = this.#lines.get(gateway)
+    if (known !== undefined) return known
+    const line: Line = { waiting: [], lanes: new Map(), underWay: 0, wakeTick: 0 }
+    this.#lines.set(gateway, line)
+    return line
+  }
+
+  #isFull(gateway: number, { underWay }: Line): boolean {
+    const { simulated, real } = this.#sizes
+    const bytes = underWay * simulated + this.#calls.near(gateway) * real
+    return bytes >= Math.min(LIMITS.maxWantBytes, LIMITS.maxWants * real)
+  }
+
+  /** When the next may be asked of this one; infinite where something has to come first. */
+  #readyTick(gateway: number, { lanes }: Line, source: number): number {
+    const lane = lanes.get(source)
+    if (lane === undefined) return 0
+    if (lane.blocks.size * this.#sizes.simulated >= LIMITS.maxWantsPerSeed * this.#sizes.real)
+      return Number.POSITIVE_INFINITY
+    const roundTicks = this.#roundTicks(gateway, source)
+    return lane.paidTick - Math.max(0, roundTicks - this.#spanTicks(roundTicks))
+  }
+
+  #take(gateway: number, line: Line, source: number, block: number): void {
+    const lane = line.lanes.get(source) ?? { blocks: new Set(), paidTick: 0 }
+    line.lanes.set(source, lane)
+    lane.blocks.add(block)
+    lane.paidTick =
+      Math.max(this.#parts.wheel.tick, lane.paidTick) + this.#spanTicks(this.#roundTicks(gateway, source))
+    line.underWay++
+  }
+
+  #roundTicks(gateway: number, source: number): number {
+    return ticksOfMs(this.#parts.network.usualRttMs(gateway, source))
+  }
+
+  /** Of a round trip in which all comes that may be under way, the part of one simulated block. */
+  #spanTicks(roundTicks: number): number {
+    return (roundTicks * this.#sizes.simulated) / (LIMITS.maxWantsPerSeed * this.#sizes.real)
+  }
+
+  #wake(gateway: number, line: Line, soonestTick: number): void {
+    const { wheel } = this.#parts
+    const isComing = line.wakeTick > wheel.tick && line.wakeTick <= Math.ceil(soonestTick)
+    if (soonestTick === Number.POSITIVE_INFINITY || isComing) return
+    line.wakeTick = Math.ceil(soonestTick)
+    wheel.push(line.wakeTick, this.#turnKind, gateway, 0, 0, 0)
+  }
+}
