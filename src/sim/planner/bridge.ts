@@ -14,6 +14,8 @@ const RANKS = LIMITS.bridgeRanks
 const RANK_WAIT_TICKS = ticksOfMs(LIMITS.bridgeWaitMs)
 const CLAIM_TICKS = ticksOfMs(LIMITS.claimVoidMs)
 const CLAIM_PER_RANK_TICKS = ticksOfMs(LIMITS.claimVoidStepMs)
+/** A pull that has brought nothing for so long has failed: another is asked. */
+const PULL_TICKS = CLAIM_TICKS + CLAIM_PER_RANK_TICKS
 /** A release that old is told of over every border link, whoever should have carried it. */
 const TELL_ALL_TICKS = ticksOfMs(LIMITS.bridgeHaveMs)
 /** Digest, channel hash and framing. */
@@ -105,7 +107,7 @@ export class Bridge {
     const gateway = this.#byNode.get(a)
     if (gateway === undefined) return
     if (kind === this.#kinds.announce) this.#hear(gateway, b)
-    else if (kind === this.#kinds.claim) this.#heedClaim(gateway, b)
+    else if (kind === this.#kinds.claim) this.#heedClaim(gateway)
     else if (kind === this.#kinds.look) this.#look(gateway)
     else if (kind === this.#kinds.tell) this.#tellAll(gateway)
     else if (this.#gossip.has(gateway.node)) this.#gossip.push(gateway.node, b)
@@ -117,12 +119,13 @@ export class Bridge {
     if (gateway.rank === 0 && this.#wheel.tick < TELL_ALL_TICKS) {
       // The envelope follows the announcement: nothing is pulled unless it fails to come.
       this.#claim(gateway)
-      this.#lookAt(gateway, gateway.claimedUntil)
+      this.#lookAt(gateway, this.#wheel.tick + CLAIM_TICKS)
     } else this.#lookAt(gateway, this.#wheel.tick + gateway.rank * RANK_WAIT_TICKS)
   }
 
-  #heedClaim(gateway: Gateway, claimer: number): void {
-    gateway.claimedUntil = this.#claimEnd(this.#byNode.get(claimer)?.rank ?? 0)
+  /** If nothing comes of it the next rank is first, whoever claimed. */
+  #heedClaim(gateway: Gateway): void {
+    gateway.claimedUntil = this.#wheel.tick + CLAIM_TICKS + gateway.rank * CLAIM_PER_RANK_TICKS
   }
 
   /** Neither release nor claim: this gateway brings it over. */
@@ -136,7 +139,7 @@ export class Bridge {
     gateway.announcedBy.push(source)
     this.#claim(gateway)
     this.#network.control(gateway.node, source, PULL_BYTES, this.#kinds.pull, 0, 0)
-    this.#lookAt(gateway, gateway.claimedUntil)
+    this.#lookAt(gateway, tick + PULL_TICKS)
   }
 
   #tellAll(gateway: Gateway): void {
@@ -146,14 +149,9 @@ export class Bridge {
   }
 
   #claim(gateway: Gateway): void {
-    gateway.claimedUntil = this.#claimEnd(gateway.rank)
     for (const other of this.#regions[gateway.region] ?? [])
       if (other !== gateway)
         this.#network.control(gateway.node, other.node, CLAIM_BYTES, this.#kinds.claim, 0, 0)
-  }
-
-  #claimEnd(rank: number): number {
-    return this.#wheel.tick + CLAIM_TICKS + rank * CLAIM_PER_RANK_TICKS
   }
 
   #lookAt(gateway: Gateway, tick: number): void {

@@ -61,5 +61,5 @@ export function twoRegions(blocks: number, upBits = 1e9) {
     return all
   }
   const parts = { fleet, wheel, network, holdings, uploads, entry }
-  return { ...parts, parts, home: home as readonly number[], away: away as readonly number[], said }
+  return { ...parts, parts, question, home: home as readonly number[], away: away as readonly number[], said }
 }

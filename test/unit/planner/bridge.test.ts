@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import { Bridge } from '../../../src/sim/planner/bridge.ts'
+import { FIRST_OF_MODEL } from '../../../src/sim/planner/network.ts'
+import { ticksOfMs } from '../../../src/sim/planner/ticks.ts'
+import { twoRegions } from './two-regions.ts'
+
+const ANNOUNCE = FIRST_OF_MODEL
+const PULL = FIRST_OF_MODEL + 3
+
+/** The gateways of two regions, by rank, the first of which feeds the second. */
+function bridge() {
+  const { fleet, question, wheel, network, home, away } = twoRegions(2)
+  const model = new Bridge(fleet, question, wheel, network, FIRST_OF_MODEL, {
+    has: () => false,
+    seen: () => false,
+    push: () => {},
+  })
+  return {
+    ...{ home, away },
+    /** A gateway is told of the release by another, now. */
+    tell: (to: number, from: number): void => wheel.push(wheel.tick, ANNOUNCE, to, from, 0, 0),
+    /** Until this time, with the dead deaf. @returns who said what of a kind to whom, and when */
+    run: (kind: number, untilMs: number, isDead = (_node: number, _ms: number) => false) => {
+      const said: { readonly from: number; readonly to: number; readonly ms: number }[] = []
+      while (wheel.next() && wheel.tick < ticksOfMs(untilMs)) {
+        const ms = wheel.tick / ticksOfMs(1)
+        if (wheel.kind === kind) said.push({ from: wheel.b, to: wheel.a, ms })
+        if (!isDead(wheel.a, ms)) model.handle()
+      }
+      return said
+    },
+  }
+}
+
+test('where a claim comes to nothing each waits by its own rank, so that one pulls and not all', () => {
+  const { home, away, tell, run } = bridge()
+  const [, second, third, fourth] = away as [number, number, number, number]
+  for (const to of [second, third, fourth]) tell(to, home[1] as number)
+  const pulls = run(PULL, 3_000, (node, ms) => node === second && ms > LIMITS.bridgeWaitMs)
+  expect(pulls.map(({ from }) => from)).toEqual([second, third])
+  const waitedMs = (pulls[1]?.ms ?? 0) - (pulls[0]?.ms ?? 0)
+  expect(Math.abs(waitedMs - LIMITS.claimVoidMs - 2 * LIMITS.claimVoidStepMs)).toBeLessThan(20)
+})
