@@ -49,6 +49,24 @@ test("the abstract model agrees with the product's own cores within a tenth, at 
   }
 })
 
+test(
+  'and on slow links as many copies enter regions, where some are asked for before the first is there',
+  MINUTES,
+  () => {
+    const links = [{ share: 1, upBitsPerSecond: 1e7, downBitsPerSecond: 1e7 }]
+    const asked = [1, 2, 3, 4, 5, 6].map((seed) => ({ ...ask(60, seed), bytes: 13_000, links, loss: 0 }))
+    // Who is how soon in line is drawn: one fleet has more copies than another, in either.
+    const copies = (results: readonly RunResult[]): number =>
+      results
+        .flatMap(({ enteredBytes, payloadBytes }) => enteredBytes.map((bytes) => bytes / payloadBytes))
+        .reduce((sum, each, _, { length }) => sum + each / length, 0)
+    const cores = copies(asked.map((one) => new CoreRelease(one).run()))
+    const models = copies(asked.map((one) => new SmallRelease(one).run(() => {})))
+    expect(cores).toBeGreaterThan(1.25)
+    expect(Math.abs(models - cores)).toBeLessThanOrEqual(0.25)
+  },
+)
+
 test.each([
   { mib: 1, seeds: [1, 2] },
   { mib: 8, seeds: [2] },

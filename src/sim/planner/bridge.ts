@@ -1,6 +1,6 @@
 /**
- * How a small release crosses borders in the abstract model: announce to the gateway of the same rank, push to rank 0,
- * claim inside the region; rank i waits, then pulls itself (docs/protocol.md).
+ * How a small release crosses borders in the abstract model: push to the gateway of rank 0, which claims it inside the
+ * region once it is checked, announce to the others of the same rank; rank i waits, then pulls itself (docs/protocol.md).
  */
 import { LIMITS } from '../../limits.ts'
 import { below, draw, happens, PURPOSE } from './draw.ts'
@@ -38,10 +38,13 @@ interface Gateway {
   /** Gateways of other regions that have announced to it. */
   readonly announcedBy: number[]
   claimedUntil: number
+  /** It has said that it brings it over. */
+  hasClaimed: boolean
   waiting: boolean
 }
 
 export class Bridge {
+  readonly #fleet: Fleet
   readonly #wheel: Wheel
   readonly #network: Network
   readonly #gossip: Gossip
@@ -64,6 +67,7 @@ export class Bridge {
     firstKind: number,
     gossip: Gossip,
   ) {
+    this.#fleet = fleet
     this.#wheel = wheel
     this.#network = network
     this.#gossip = gossip
@@ -77,7 +81,7 @@ export class Bridge {
     this.#regions = fleet.gateways.map((nodes, region) =>
       nodes.map((node, rank) => ({
         ...{ node, region, rank: believedRank(question, node, rank) },
-        ...{ announcedBy: [], claimedUntil: 0, waiting: false },
+        ...{ announcedBy: [], claimedUntil: 0, hasClaimed: false, waiting: false },
       })),
     )
     for (const gateway of this.#regions.flat()) this.#byNode.set(gateway.node, gateway)
@@ -87,17 +91,22 @@ export class Bridge {
     return this.#regions.flatMap((gateways) => gateways[rank]?.node ?? [])
   }
 
-  /** Only home's gateways carry a release abroad, each to its own rank. */
-  onVerified(node: number): void {
+  /**
+   * Only home's gateways carry a release abroad, each to its own rank, the first with the content.
+   * @param from who gave it the copy that it has checked
+   */
+  onVerified(node: number, from: number): void {
     const gateway = this.#byNode.get(node)
     if (gateway === undefined) return
     this.#wheel.push(this.#wheel.tick + TELL_ALL_TICKS, this.#kinds.tell, node, 0, 0, 0)
+    // Of rubbish nobody around would have to hear.
+    if (this.#fleet.regionOf[from] !== gateway.region) this.#claim(gateway)
     if (gateway.region !== 0 || gateway.rank >= RANKS) return
     for (const others of this.#regions.slice(1)) {
       const other = others[Math.min(gateway.rank, others.length - 1)]
       if (other === undefined) continue
-      this.#network.control(node, other.node, ANNOUNCE_BYTES, this.#kinds.announce, 0, 0)
       if (gateway.rank === 0) this.#gossip.push(node, other.node)
+      else this.#network.control(node, other.node, ANNOUNCE_BYTES, this.#kinds.announce, 0, 0)
     }
   }
 
@@ -113,14 +122,11 @@ export class Bridge {
     else if (this.#gossip.has(gateway.node)) this.#gossip.push(gateway.node, b)
   }
 
+  /** Told without the content. */
   #hear(gateway: Gateway, from: number): void {
     if (this.#gossip.seen(gateway.node)) return
     gateway.announcedBy.push(from)
-    if (gateway.rank === 0 && this.#wheel.tick < TELL_ALL_TICKS) {
-      // The envelope follows the announcement: nothing is pulled unless it fails to come.
-      this.#claim(gateway)
-      this.#lookAt(gateway, this.#wheel.tick + CLAIM_TICKS)
-    } else this.#lookAt(gateway, this.#wheel.tick + gateway.rank * RANK_WAIT_TICKS)
+    this.#lookAt(gateway, this.#wheel.tick + Math.max(1, gateway.rank) * RANK_WAIT_TICKS)
   }
 
   /** If nothing comes of it the next rank is first, whoever claimed. */
@@ -148,7 +154,10 @@ export class Bridge {
         this.#network.control(gateway.node, other.node, ANNOUNCE_BYTES, this.#kinds.announce, 0, 0)
   }
 
+  /** Once: if it comes to nothing others have their turn. */
   #claim(gateway: Gateway): void {
+    if (gateway.hasClaimed) return
+    gateway.hasClaimed = true
     for (const other of this.#regions[gateway.region] ?? [])
       if (other !== gateway)
         this.#network.control(gateway.node, other.node, CLAIM_BYTES, this.#kinds.claim, 0, 0)

@@ -15,8 +15,8 @@ export const MESH_DEGREE = GOSSIP.degree
 /** Places for them, and behind them for a gateway's links to the other gateways of its region. */
 export const PLACES = CONNECTIONS + LIMITS.maxGateways - 1
 
-/** The origin hands a release to the gateways of its own region that may carry it abroad before anyone else. */
-const PUSHED_GATEWAYS = LIMITS.bridgeRanks
+/** The origin hands a release to the first gateway of its own region before anyone else; the next ranks it only tells. */
+const PUSHED_GATEWAYS = 1
 
 /** The origin is node 0, in region 0; it stands beside the `nodes` that the question counts. */
 export const ORIGIN = 0
@@ -31,7 +31,7 @@ export interface Fleet {
   readonly firstOf: Int32Array
   /** `PLACES` a node, −1 where empty; the first `MESH_DEGREE` are its mesh. */
   readonly neighbours: Int32Array
-  /** The origin's own mesh, in its region: gateways first. */
+  /** The origin's own mesh, in its region: the first gateway before others. */
   readonly originMesh: Int32Array
   /** By region, in the order of rank. */
   readonly gateways: readonly (readonly number[])[]

@@ -155,6 +155,8 @@ export class Network {
     const bytes = this.bytesOf(what)
     const region = this.#fleet.regionOf[from] as number
     if (region === this.#fleet.regionOf[ORIGIN]) this.traffic.leftHome += bytes
+    const into = this.#fleet.regionOf[to] as number
+    this.traffic.entered[into] = (this.traffic.entered[into] as number) + bytes
     this.#out.pass(region, this.nowNs, lagUs * NS_PER_US, bytes)
     const atNs = this.#out.startNs + this.#delayNs(from, to, what, bytes)
     this.#wheel.push(ticksOfNs(atNs), BORDER_IN, to, from, what, Math.round(this.#out.lagNs / NS_PER_US))
@@ -163,7 +165,6 @@ export class Network {
   #enter(to: number, from: number, what: number, lagUs: number): void {
     const region = this.#fleet.regionOf[to] as number
     const bytes = this.bytesOf(what)
-    this.traffic.entered[region] = (this.traffic.entered[region] as number) + bytes
     this.#in.pass(region, this.nowNs, lagUs * NS_PER_US, bytes)
     const atTick = ticksOfNs(this.#in.startNs)
     const lag = Math.round(this.#in.lagNs / NS_PER_US)

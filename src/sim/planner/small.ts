@@ -117,7 +117,7 @@ export class SmallRelease {
     const { kind, a: node, b: from } = this.#wheel
     switch (kind) {
       case VERIFIED:
-        return this.#verify(node)
+        return this.#verify(node, this.#wheel.c)
       case DONT_WANT:
         return this.#know(node, from)
       case HEARTBEAT:
@@ -145,7 +145,7 @@ export class SmallRelease {
     const { hopMs, hopSpreadMs } = this.#question.host ?? HOST
     // Signature, order and the relay's own work at each hop.
     const busy = ticksOfMs(hopMs) + exponential(drawn, ticksOfMs(hopSpreadMs))
-    this.#wheel.push(this.cores?.work(tick) ?? tick + busy, VERIFIED, node, 0, 0, 0)
+    this.#wheel.push(this.cores?.work(tick) ?? tick + busy, VERIFIED, node, 0, from, 0)
   }
 
   #sayDontWant(node: number, from: number): void {
@@ -166,7 +166,7 @@ export class SmallRelease {
     }
   }
 
-  #verify(node: number): void {
+  #verify(node: number, from: number): void {
     const { tick } = this.#wheel
     this.verifiedAt[node] = tick
     this.#missing--
@@ -174,7 +174,7 @@ export class SmallRelease {
       const peer = this.#fleet.neighbours[node * PLACES + at] as number
       if (peer !== -1 && this.#known[node * MESH_DEGREE + at] === 0) this.#network.send(node, peer, PAYLOAD)
     }
-    this.#bridge.onVerified(node)
+    this.#bridge.onVerified(node, from)
     const wait = (this.#phase(node) - (tick % HEARTBEAT_TICKS) + HEARTBEAT_TICKS) % HEARTBEAT_TICKS
     this.#wheel.push(tick + wait, HEARTBEAT, node, 0, 0, 0)
   }

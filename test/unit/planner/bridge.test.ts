@@ -6,18 +6,20 @@ import { ticksOfMs } from '../../../src/sim/planner/ticks.ts'
 import { twoRegions } from './two-regions.ts'
 
 const ANNOUNCE = FIRST_OF_MODEL
+const CLAIM = FIRST_OF_MODEL + 1
 const PULL = FIRST_OF_MODEL + 3
 
 /** The gateways of two regions, by rank, the first of which feeds the second. */
 function bridge() {
   const { fleet, question, wheel, network, home, away } = twoRegions(2)
+  const pushed: number[] = []
   const model = new Bridge(fleet, question, wheel, network, FIRST_OF_MODEL, {
     has: () => false,
     seen: () => false,
-    push: () => {},
+    push: (_from, to) => void pushed.push(to),
   })
   return {
-    ...{ home, away },
+    ...{ model, home, away, pushed },
     /** A gateway is told of the release by another, now. */
     tell: (to: number, from: number): void => wheel.push(wheel.tick, ANNOUNCE, to, from, 0, 0),
     /** Until this time, with the dead deaf. @returns who said what of a kind to whom, and when */
@@ -41,4 +43,23 @@ test('where a claim comes to nothing each waits by its own rank, so that one pul
   expect(pulls.map(({ from }) => from)).toEqual([second, third])
   const waitedMs = (pulls[1]?.ms ?? 0) - (pulls[0]?.ms ?? 0)
   expect(Math.abs(waitedMs - LIMITS.claimVoidMs - 2 * LIMITS.claimVoidStepMs)).toBeLessThan(20)
+})
+
+test('a gateway of the first rank sends the content alone, the others an announcement', () => {
+  const { model, home, away, pushed, run } = bridge()
+  for (const node of home.slice(0, 2)) model.onVerified(node, home[2] as number)
+  expect(pushed).toEqual([away[0]])
+  expect(run(ANNOUNCE, 900).map(({ from, to }) => [from, to])).toEqual([[home[1], away[1]]])
+})
+
+test('whoever gets the content over the border claims it once it is checked, and nobody that is only told of it', () => {
+  const { model, home, away, tell, run } = bridge()
+  const [first, ...others] = away as [number, ...number[]]
+  tell(first, home[1] as number)
+  expect(run(CLAIM, LIMITS.bridgeWaitMs - 1)).toEqual([])
+  model.onVerified(others[0] as number, first)
+  model.onVerified(first, home[0] as number)
+  const claims = run(CLAIM, 2 * LIMITS.bridgeWaitMs)
+  expect(claims.map(({ from }) => from)).toEqual(others.map(() => first))
+  expect(claims.map(({ to }) => to).sort()).toEqual([...others].sort())
 })
