@@ -265,6 +265,8 @@ export class BorderWants {
   repair(gateway: number, again: boolean): void {
     const region = this.#fleet.regionOf[gateway] as number
     const known = this.#holdings.has(gateway, MANIFEST) ? this.#blocks : MANIFEST + 1
+    const isAllAsked = this.#lost.size === 0 && known === this.#blocks
+    if (isAllAsked || this.#holdings.count[gateway] === this.#blocks) return
     const anew: number[] = []
     for (let block = 0; block < known; block++) {
       if (this.#holdings.has(gateway, block) || this.#holdings.isAsked(gateway, block)) continue
