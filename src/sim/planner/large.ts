@@ -8,6 +8,7 @@ import { Asked, NOTHING } from './asked.ts'
 import { BorderWants, DOUBT_TICKS } from './border-wants.ts'
 import { Brought } from './brought.ts'
 import { Busy } from './busy.ts'
+import { Checks } from './checks.ts'
 import { deathsOf } from './deaths.ts'
 import { Entry } from './entry.ts'
 import { buildFleet, type Fleet, ORIGIN, PLACES, placeOf } from './fleet.ts'
@@ -75,7 +76,7 @@ export class LargeRelease {
   readonly #blocks: number
   readonly #blockBytes: number
   readonly #manifestBytes: number
-  readonly #checkTicks: number
+  readonly #checks: Checks
   readonly #news: News
   /** Before a node has the header it can ask for nothing. */
   readonly #heard: Heard
@@ -100,7 +101,7 @@ export class LargeRelease {
     const { size } = this.#fleet
     const content = Math.max(1, Math.ceil(question.bytes / blockBytes))
     this.#blocks = content + 1
-    this.#checkTicks = ticksOfMs((question.host ?? HOST).blockMs)
+    this.#checks = new Checks(size, (question.host ?? HOST).blockMs)
     this.#blockBytes = Math.ceil(question.bytes / content)
     this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / LIMITS.maxBlockBytes)
     this.#wheel = new Wheel(size * 16)
@@ -258,7 +259,8 @@ export class LargeRelease {
     this.#received++
     if (from === ORIGIN) this.#originDeath.onBlockOut(block)
     this.#checkOrigin()
-    this.#wheel.push(this.#wheel.tick + this.#checkTicks, CHECKED, node, from, block, 0)
+    const bytes = this.#network.bytesOf(block)
+    this.#wheel.push(this.#checks.done(node, bytes, this.#wheel.tick), CHECKED, node, from, block, 0)
     this.#choose(node)
   }
 
