@@ -71,7 +71,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/fetch/rescue.ts', ['MOST_BLINDLY'], OWN),
   ...inFile('core/fetch/pull.ts', ['MAX_HELD_MS', 'NEXT_GO_MS'], PACE),
   ...inFile('core/roots/run.ts', ['MINUTE_MS'], UNIT),
-  ...inFile('core/fetch/sources.ts', ['MAX_AVOID_MS', 'MAX_PUT_OFF', 'MAX_BUSY_MS'], PACE),
+  ...inFile('core/fetch/sources.ts', ['MAX_AVOID_MS', 'MAX_AVOID_TIMES', 'MAX_BUSY_MS'], PACE),
   ...inFile('core/sync/answer.ts', ['LACK_BYTES'], SIZE),
   ...inFile('core/sync/choice.ts', ['MAX_AT_ONCE'], OWN),
   ...inFile(

@@ -10,7 +10,7 @@ import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { AdmittedSession } from '../session.ts'
 import type { FetchJob } from './job.ts'
-import { type OwnPart, OwnParts } from './own-part.ts'
+import { mostNear, type OwnPart, OwnParts } from './own-part.ts'
 import type { Patience } from './patience.ts'
 import { Ranking } from './ranking.ts'
 import type { Sources } from './sources.ts'
@@ -138,18 +138,14 @@ export class Chooser {
     return { awaited: places.filter((place) => job.open.has(place)), mostNear: this.#mostNear(job) }
   }
 
-  /**
-   * While this node lacks blocks that it is to bring in its link is for these first: all of its region, and regions behind
-   * it, wait for them. The more so where neighbours have got far ahead of it, so that its link is slower than theirs.
-   */
   #mostNear(job: FetchJob): number {
-    const { fewBlocks, maxWants, maxWantsPerSeed, haveAtOnce } = this.#config.limits
+    const { limits } = this.#config
     const own = this.#ownParts.of(job)
     const places = job.digests.length
-    if (own === undefined || places <= fewBlocks) return maxWants
-    if (own.isDone) return maxWants
+    if (own === undefined || places <= limits.fewBlocks) return limits.maxWants
+    if (own.isDone) return limits.maxWants
     const have = places - job.missing.size
-    return 2 * have < this.#sources.of(job.release.id).spread(places) ? haveAtOnce : maxWantsPerSeed
+    return mostNear(have, this.#sources.of(job.release.id).spread(places), limits)
   }
 
   /** What this node is to bring into its region and nobody here announces. */

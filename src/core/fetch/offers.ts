@@ -65,13 +65,13 @@ export class Offers {
     if (isSaidAtOnce(job, limits))
       return this.#soon(step, offer, job.isComplete ? 0 : limits.blockDeadlineMs / 2)
     const told = toldMost(offer)
-    const { haveBatchMs, havePauseMs, haveAtOnce, maxHaveBlocks } = limits
+    const { haveBatchMs, havePauseMs, maxHaveBlocks } = limits
     const news = offer.log.length - told
     if (news >= maxHaveBlocks) return this.#soon(step, offer, 0)
     // What nobody else has would be gone with this node.
     const isFirst = !offer.few && !this.#sources.of(offer.release).announced(place, () => true)
     // The last block of few is said with the whole, a write later.
-    const isSoon = isFirst || (news >= Math.min(told, haveAtOnce) && !(offer.few && job.isComplete))
+    const isSoon = isFirst || (isWorthTelling(news, told, limits) && !(offer.few && job.isComplete))
     const pauseMs = isSoon ? haveBatchMs : havePauseMs
     // Of few blocks, once some neighbours know of it, the others are soon said with the whole.
     const isCalm = !offer.few || offer.told.size === 0
@@ -264,6 +264,13 @@ const isAll = ({ job }: Offer, limits: Limits): boolean =>
 /** What is here is said already, or about to be. */
 const isAnySaid = ({ job, log }: Offer, limits: Limits): boolean =>
   log.length > 0 && (job === undefined || !isSaidAtOnce(job, limits) || job.isComplete)
+
+/** As many as were told before, or a few. */
+export const isWorthTelling = (
+  news: number,
+  told: number,
+  { haveAtOnce }: Pick<Limits, 'haveAtOnce'>,
+): boolean => news >= Math.min(told, haveAtOnce)
 
 /** What the neighbour told most has been told of the log. */
 const toldMost = ({ told }: Offer): number => Math.max(0, ...told.values())

@@ -1,4 +1,5 @@
 /** What this node is to bring into its region of each release: who else does of the same, and how far it is with that. */
+import type { Limits } from '../../limits.ts'
 import type { Channel, Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
@@ -130,3 +131,16 @@ export class OwnParts {
     return known?.sameAs(peers) === true ? known : new Entrants(peers)
   }
 }
+
+/**
+ * Blocks that a node which lacks some of its own part may have under way from neighbours: its link is for these first, all
+ * of its region, and regions behind it, wait for them. The more so where neighbours have got far ahead of it, so that its
+ * link is slower than theirs.
+ * @param have blocks that it has
+ * @param spread blocks that two neighbours announce
+ */
+export const mostNear = (
+  have: number,
+  spread: number,
+  { haveAtOnce, maxWantsPerSeed }: Pick<Limits, 'haveAtOnce' | 'maxWantsPerSeed'>,
+): number => (2 * have < spread ? haveAtOnce : maxWantsPerSeed)

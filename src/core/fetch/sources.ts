@@ -10,7 +10,7 @@ const MAX_AVOID_MS = 10_000
 /** So many times in a row a peer may be too busy for what it announced before this node waits for it no more. */
 export const MAX_BUSY = 4
 /** Of `avoidPeerMs`, which a gateway may ask for: half as long again by chance. */
-const MAX_PUT_OFF = 1.5
+const MAX_AVOID_TIMES = 1.5
 /** And so often a seed near may lack what it is asked for before far ones are asked: for 750 ms it may have yet to hear of the release. */
 export const MAX_LACKED = 4
 /** And for so long it may be busy with nothing to give: at 2 Mbit/s ten gateways that ask it have a block each by then. */
@@ -97,7 +97,7 @@ export class Sources {
 
   /** It is left alone for no longer than an honest one may ask for. */
   #isBriefly(peer: PeerId, monoMs: number): boolean {
-    return this.#conduct(peer).avoidedUntilMonoMs - monoMs <= MAX_PUT_OFF * this.#limits.avoidPeerMs
+    return this.#conduct(peer).avoidedUntilMonoMs - monoMs <= MAX_AVOID_TIMES * this.#limits.avoidPeerMs
   }
 
   /** Dead, as far as one can tell: whoever is only slow still says what it has. */
@@ -189,7 +189,7 @@ export class Sources {
     // Long ago it was another time.
     const isOn =
       before !== undefined &&
-      monoMs - before.lastMonoMs <= MAX_PUT_OFF * this.#limits.avoidPeerMs + this.#limits.blockSilenceMs
+      monoMs - before.lastMonoMs <= MAX_AVOID_TIMES * this.#limits.avoidPeerMs + this.#limits.blockSilenceMs
     conduct.busy = { sinceMonoMs: isOn ? before.sinceMonoMs : monoMs, lastMonoMs: monoMs }
     conduct.vain += 1
     this.avoid(peer, untilMonoMs)

@@ -30,7 +30,7 @@ export interface From {
 /** Gateways of the region that feeds this one, in line for a block, that fail: then the seed is asked. */
 const MAX_FAILING = 2
 /** Gateways that may put this node off: who is third in line takes the block, whatever waits there. */
-const MAX_PUT_OFF = 2
+export const MAX_PUT_OFF = 2
 
 export type IsOpen = (session: AdmittedSession) => boolean
 

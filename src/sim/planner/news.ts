@@ -2,6 +2,7 @@
  * What nodes tell their neighbours of the blocks they have: after 10 ms or 64 blocks, or 100 ms where there are few, to all of them; of a release of
  * few blocks to four, the same from the first to the last, and of the whole to two more (docs/protocol.md).
  */
+import { isWorthTelling } from '../../core/fetch/offers.ts'
 import { LIMITS } from '../../limits.ts'
 import { below } from './draw.ts'
 import { type Fleet, PLACES } from './fleet.ts'
@@ -67,7 +68,8 @@ export class News {
     if (held === this.#blocks) return this.#soon(node, this.#few ? 0 : BATCH_TICKS)
     // What nobody has told of would be gone with this node.
     const isFirst = !this.#few && !this.#parts.holdings.isTold(node, block)
-    this.#soon(node, isFirst || held - told >= Math.min(told, LIMITS.haveAtOnce) ? BATCH_TICKS : PAUSE_TICKS)
+    const isSoon = isFirst || isWorthTelling(held - told, told, LIMITS)
+    this.#soon(node, isSoon ? BATCH_TICKS : PAUSE_TICKS)
   }
 
   /** This place holds somebody dead. */

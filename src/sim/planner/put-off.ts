@@ -2,6 +2,7 @@
  * Which gateways put off what other regions want of them, and how often each want was: where more waits at an uplink than
  * that can send in time, another gateway of the region, which gets the block from neighbours, gives it sooner.
  */
+import { MAX_PUT_OFF } from '../../core/fetch/upstream.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Entry } from './entry.ts'
 import type { Fleet } from './fleet.ts'
@@ -12,8 +13,6 @@ import type { Uploads } from './uploads.ts'
 /** Blocks that may wait for other regions without that anything is put off, and how long these may take to leave. */
 const FEW_WAIT = LIMITS.maxWantsPerSeed
 const SHORT_NS = (LIMITS.doubtMs / 2) * 1e6
-/** So often a want is put off: the third that is asked takes it. */
-const MOST_TIMES = 2
 const NOBODY = -1
 
 interface Parts {
@@ -35,9 +34,9 @@ export class PutOff {
     this.#times = new Uint8Array(places)
   }
 
-  /** A want of this place for a block that is not there yet. */
+  /** A want of this place for a block that is not there yet; who is third in line takes it. */
   applies(at: number, place: number): boolean {
-    return this.#overdue.has(at) && (this.#times[place] as number) < MOST_TIMES
+    return this.#overdue.has(at) && (this.#times[place] as number) < MAX_PUT_OFF
   }
 
   /** @returns how often it now was put off */
@@ -50,7 +49,7 @@ export class PutOff {
   /** As if it had been, unless who is next takes it. @returns how often it now was */
   passOver(place: number): number {
     const times = this.#times[place] as number
-    return times < MOST_TIMES ? this.note(place) : times
+    return times < MAX_PUT_OFF ? this.note(place) : times
   }
 
   /** One more waits there for another region: is it from now on too much? */

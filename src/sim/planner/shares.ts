@@ -2,14 +2,11 @@
  * What each gateway lacks of its own share, and for how much it asks neighbours meanwhile: its link is first for what
  * nobody else brings in, and the more so where neighbours have got far ahead of it.
  */
+import { mostNear } from '../../core/fetch/own-part.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Entry } from './entry.ts'
 import { type Fleet, PLACES } from './fleet.ts'
 import { type Holdings, MANIFEST } from './holdings.ts'
-
-/** Blocks asked of neighbours at once by a gateway that lacks some of its share, and by one that is behind, too. */
-const MOST_BESIDE = LIMITS.maxWantsPerSeed
-const MOST_BEHIND = LIMITS.haveAtOnce
 
 interface Parts {
   readonly fleet: Fleet
@@ -62,6 +59,6 @@ export class Shares {
   most(node: number): number {
     if (this.#blocks <= LIMITS.fewBlocks || this.#lacking[node] === 0) return PLACES
     const { count, spread } = this.#parts.holdings
-    return 2 * (count[node] as number) < (spread[node] as number) ? MOST_BEHIND : MOST_BESIDE
+    return mostNear(count[node] as number, spread[node] as number, LIMITS)
   }
 }
