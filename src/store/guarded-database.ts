@@ -83,7 +83,7 @@ export class GuardedDatabase {
     try {
       await takePlace(dir)
       // Others need room on this disk as well, such as libp2p's own store. Where nothing can go, opening says what is wrong.
-      await this.#withRoom(() => demandRoom(dirname(dir), limits.storeProbeBytes)).catch(() => undefined)
+      await this.withRoom(() => demandRoom(dirname(dir), limits.storeProbeBytes)).catch(() => undefined)
       const damage = await this.#damage()
       if (damage !== undefined) await this.#replace(damage)
       else await this.#openOrBegin()
@@ -106,11 +106,11 @@ export class GuardedDatabase {
   async #openOrBegin(): Promise<void> {
     const { database } = this.#init
     try {
-      await this.#withRoom(() => database.open())
+      await this.withRoom(() => database.open())
     } catch (error) {
       if (!isDamage(error)) throw error
       await this.setAside('LevelDB cannot open it')
-      await this.#withRoom(() => database.open())
+      await this.withRoom(() => database.open())
     }
   }
 
@@ -122,7 +122,7 @@ export class GuardedDatabase {
       await this.#markDamaged()
       let problem: string | undefined
       try {
-        await this.#withRoom(async () => {
+        await this.withRoom(async () => {
           problem = await prepareReplacement(dir, databaseAt, limits)
         })
       } catch (error) {
@@ -136,7 +136,7 @@ export class GuardedDatabase {
     }
     await this.setAside(reason)
     await takePlace(dir)
-    await this.#withRoom(() => database.open())
+    await this.withRoom(() => database.open())
   }
 
   /** Before it is closed in its turn: no further try begins, and one that waits for its turn does nothing. */
@@ -265,7 +265,7 @@ export class GuardedDatabase {
         await again()
       }
       where = dir
-      await this.#withRoom(() => database.probe(limits.storeProbeBytes))
+      await this.withRoom(() => database.probe(limits.storeProbeBytes))
       this.#before ??= await this.#readBefore()
       this.#readable = database.close().then(() => database.open())
       await this.#readable
@@ -321,7 +321,7 @@ export class GuardedDatabase {
   }
 
   /** A disk may be full of what was set aside for people to look at: that goes, the oldest first, before the node stands still. */
-  async #withRoom(work: () => Promise<void>): Promise<void> {
+  async withRoom<T>(work: () => Promise<T>): Promise<T> {
     const { dir } = this.#init
     for (;;) {
       try {

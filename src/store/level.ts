@@ -103,7 +103,8 @@ export class LevelStore implements StorePort {
     await mkdir(dirname(dir), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
       throw storeError(error, dir)
     })
-    this.#locks = await lockAll([...new Set([floorDir, ...lockDirs])])
+    // A lock is a LevelDB of its own and takes room, too: none is written to that another process has.
+    this.#locks = await this.#database.withRoom(() => lockAll([...new Set([floorDir, ...lockDirs])]))
     try {
       await this.#database.open()
       await checkMeta(this.#database, this.#init)

@@ -1,5 +1,5 @@
 /** What a life leaves for the next, and what fails before the first commit: neither goes past what guards the store. */
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -69,6 +69,29 @@ test('what took the place of a damaged store opens once there is room for that a
   }))
   expect([...snapshot.whole].sort()).toEqual([one.id, two.id].sort())
   expect(notes.map(({ code }) => code)).toEqual(['STORE_CORRUPT', 'STORE_FULL'])
+})
+
+/** The folder is locked by a LevelDB, whose first file takes no byte, once: it is removed with what failed. */
+async function fullOnce(folder: string): Promise<void> {
+  await mkdir(join(folder, '.lock'), { recursive: true })
+  await symlink('/dev/full', join(folder, '.lock', 'MANIFEST-000001'))
+}
+
+test('where no folder can be locked for want of room, what was set aside gives way first', async () => {
+  await fullOnce(join(base, 'floor'))
+  for (const number of [1, 2]) await mkdir(join(base, `store.corrupt-${number}`))
+  const { notes } = await loaded()
+  expect((await readdir(base)).filter((name) => name.includes('corrupt'))).toEqual(['store.corrupt-2'])
+  const text = `${dir()}: no room; ${dir()}.corrupt-1, kept of a damaged store, is removed`
+  expect(notes).toEqual([{ kind: 'note', level: 'warn', code: 'STORE_FULL', text }])
+})
+
+test('where nothing was set aside, a folder that cannot be locked for want of room is said', async () => {
+  await fullOnce(join(base, 'floor'))
+  await expect(loaded()).rejects.toMatchObject({
+    code: 'STORE_FULL',
+    message: expect.stringContaining(join(base, 'floor')),
+  })
 })
 
 test('damaged records kept for people to look at are counted over all lives', async () => {
