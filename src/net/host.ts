@@ -16,6 +16,7 @@ import type { LogPort } from '../runtime/ports.ts'
 import type { Gate } from './gate.ts'
 import { gossipInbound, gossipOptions, type Pubsub } from './gossip.ts'
 import { libp2pKey } from './identity.ts'
+import { KeptPorts } from './kept-ports.ts'
 import { boundedYamux } from './muxer.ts'
 import { nativeNoise } from './noise.ts'
 import { noteProtocolsOnce } from './noted-protocols.ts'
@@ -38,7 +39,7 @@ export const MAX_DIALS = 16
 export interface Station {
   /** PKCS#8 PEM, Ed25519. */
   readonly identityPem: string
-  /** libp2p's peer store lies in `<dataDir>/peers`. */
+  /** libp2p's peer store lies in `<dataDir>/peers`, and in it the ports of this node. */
   readonly dataDir: string
   readonly fleetId: FleetId
   /** One segment: the region whose topics this node is on. */
@@ -87,7 +88,8 @@ export interface Host {
 export async function createHost(options: HostOptions): Promise<Host> {
   setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS)
   const datastore = await openPeerStore(join(options.dataDir, 'peers'), options.log)
-  const node = await createLibp2p({ ...(await configuration(options)), datastore, start: false })
+  const ports = await KeptPorts.load(datastore, options.listen, options.log)
+  const node = await createLibp2p({ ...(await configuration(options, ports)), datastore, start: false })
   noteProtocolsOnce(node)
   guardPeerWrites(node, options.log)
   const stop = async () => {
@@ -106,19 +108,20 @@ export async function createHost(options: HostOptions): Promise<Host> {
         await stop()
         throw listenError(options.listen, error)
       }
+      await ports.save()
     },
     stop,
   }
 }
 
-async function configuration(options: HostOptions) {
+async function configuration(options: HostOptions, ports: KeptPorts) {
   const { seed, gate, limits } = options
   const role = seed ? 'seed' : 'node'
   const most = connectionsOf(role, limits)
   return {
     privateKey: await libp2pKey(options.identityPem),
     addresses: { listen: [...options.listen], announce: [...options.announce] },
-    transports: [tcp({ backlog: 1024, maxConnections: most.sockets })],
+    transports: [ports.firstOn(tcp({ backlog: 1024, maxConnections: most.sockets }))],
     connectionEncrypters: [nativeNoise()],
     streamMuxers: [boundedYamux(options.unread, limits, streamTurn(options))],
     connectionGater: options.gater,

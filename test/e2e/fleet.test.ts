@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -125,7 +125,12 @@ describe('a fleet of real processes', () => {
     }
     const alone = await fleet.startNode('node1', made)
     await serves(alone)
+    // Its content is with the others alone, and where these were nobody tells but its memory.
+    rmSync(join(others[1]?.data as string, 'store'), { recursive: true })
     const back = await Promise.all(['node2', 'node3', 'joined'].map((name) => fleet.startNode(name, made)))
+    const linked = ({ name, client }: RealNode) =>
+      until(`${name} has found another`, 30_000, async () => (await client.status()).peers.connected > 0)
+    await Promise.all([alone, ...back].map(linked))
     await Promise.all(back.map(serves))
     await Promise.all([alone, ...back].map((node) => node.kill('SIGTERM')))
   })
