@@ -51,6 +51,7 @@ const OF_CORE: Reasons = {
     PACE,
   ),
   ...inFile('core/housekeeping.ts', ['CHECKS_AT_ONCE'], OWN),
+  ...inFile('core/submit/first-compare.ts', ['TIMES'], PACE),
   ...inFile('core/lateness.ts', ['PAUSES', 'MAX_PAUSE_MS'], PACE),
   ...inFile('core/admit/own-certificate.ts', ['HOUR_MS', 'DAY_MS'], UNIT),
   ...inFile('core/admit/own-certificate.ts', ['REFUSED_LOOK_MS'], PACE),

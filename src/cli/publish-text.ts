@@ -37,6 +37,9 @@ export function tellUpload(mostBytes: number): Required<Progress> {
       const seconds = Math.round(waitedMs / 1_000)
       progress(`seed ${seed} has all of it and brings it to a second one: ${seconds} s so far`)
     },
+    onBusy(_seed, { message }) {
+      progress(`${message}; asked again`)
+    },
     onLost(seed, { code }) {
       shown = -1
       const silent = code.startsWith('NET_') ? 'went silent' : 'cannot take it'

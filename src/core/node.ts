@@ -26,13 +26,14 @@ export function createNode(config: CoreConfig): NodeCore & CoreFacts {
   const freshness = createFreshness(config)
   const checks = new Checks(config.limits)
   const judge = createJudge(config.limits)
+  const sync = createSync(config, freshness)
   const stages = {
     admit: createAdmit(config, judge),
     peers: createPeers(config, judge),
     gateways: createGateways(config, judge),
     freshness,
-    sync: createSync(config, freshness),
-    submit: createSubmit(config, checks),
+    sync,
+    submit: createSubmit(config, checks, () => sync.comparedPeers()),
     bridge: createBridge(config),
   }
   return new Dispatcher(config, stages, checks)

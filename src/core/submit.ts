@@ -35,6 +35,7 @@ import {
   unwritten,
 } from './submit/answers.ts'
 import { Claims } from './submit/claims.ts'
+import { FirstCompare } from './submit/first-compare.ts'
 import { dropLease, LeaseTable } from './submit/leases.ts'
 import { Lender } from './submit/lender.ts'
 import { Questions } from './submit/questions.ts'
@@ -76,10 +77,12 @@ export class Submit implements Stage {
   readonly #audits: Bucket
   readonly #submits: Buckets<Channel>
   readonly #questions: Questions
+  readonly #firstCompare: FirstCompare
   /** Releases whose upload ended in vain: what still comes of them is late, not unwanted. */
   readonly #late: LatestSet<ReleaseId>
 
-  constructor(config: CoreConfig, checks: Checks) {
+  /** @param compared peers compared with since start */
+  constructor(config: CoreConfig, checks: Checks, compared: () => number) {
     const { limits } = config
     this.#config = config
     this.#checks = checks
@@ -90,6 +93,7 @@ export class Submit implements Stage {
     this.#audits = createBucket(limits.auditsPerSecond, limits.auditsBurst)
     this.#submits = createBuckets(limits.submitsPerMinute / 60, limits.submitsBurst, limits.maxChannels)
     this.#questions = new Questions(limits)
+    this.#firstCompare = new FirstCompare(compared)
     this.#late = new LatestSet(limits.maxAnswered)
     this.#claims = new Claims(this.#leases, {
       granted: (step, journey, release) => {
@@ -116,6 +120,7 @@ export class Submit implements Stage {
     const expires = step.now.monoMs + this.#config.limits.leaseMs
     for (const record of snapshot.leases) this.#leases.restore(record, expires)
     if (snapshot.leases.length > 0) step.wakeAt(expires)
+    this.#firstCompare.onStarted(step, snapshot)
   }
 
   onDisconnected(_step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
@@ -279,29 +284,22 @@ export class Submit implements Stage {
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     const { release } = judged
     const refusal = this.#refusalOf(journey, judged)
-    if (refusal !== undefined || release === undefined) {
-      if (refusal !== undefined) this.#deny(step, ask, judged, refusal)
-      return
-    }
+    if (refusal !== undefined) return this.#deny(step, ask, judged, refusal)
+    if (release === undefined) return
     const open = this.#uploads.get(release.id)
-    if (open !== undefined) {
-      this.#uploads.resume(step, open, id)
-      return
-    }
+    if (open !== undefined) return this.#uploads.resume(step, open, id)
     if (journey.isWhole(release.id) && judged.verdict === 'DUPLICATE') {
       counted(step, ranked(journey, release.id, 'DUPLICATE'))
       return answer(step, id, this.#acknowledge.again(step, journey, release.id))
     }
+    const early = this.#firstCompare.refusal(step)
+    if (early !== undefined) return this.#deny(step, ask, judged, early)
     if (!this.#submits.take(release.header.channel, step.now.monoMs)) {
       const text = 'too many releases of this channel in a minute'
-      this.#deny(step, ask, judged, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
-      return
+      return this.#deny(step, ask, judged, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
     }
     const upload = this.#uploads.open(step, release, envelope, { peer, host: hostOf(session.address) })
-    if ('code' in upload) {
-      this.#deny(step, ask, judged, upload)
-      return
-    }
+    if ('code' in upload) return this.#deny(step, ask, judged, upload)
     this.#acknowledge.forget(release.id)
     upload.waiting.push(id)
     // A release that order knows holds its place already.
@@ -397,4 +395,5 @@ export class Submit implements Stage {
 /** By peer where it is admitted, else by address: peer ids cost nothing. */
 const whose = (session: Session): string => (isAdmitted(session) ? session.peer : hostOf(session.address))
 
-export const createSubmit = (config: CoreConfig, checks: Checks): Submit => new Submit(config, checks)
+export const createSubmit = (config: CoreConfig, checks: Checks, compared: () => number): Submit =>
+  new Submit(config, checks, compared)

@@ -26,6 +26,8 @@ export interface Progress {
   readonly onProgress?: (uploadedBytes: number) => void
   /** The seed has all of it, and brings it to a second one: still. */
   readonly onWait?: (seed: PeerId, waitedMs: number) => void
+  /** It takes it later and said when; it is asked again. */
+  readonly onBusy?: (seed: PeerId, error: MeshError) => void
   /** It went silent, cannot take it, or lacks what is not at hand here (`CONTENT_GONE`); the next one is tried. */
   readonly onLost?: (seed: PeerId, error: MeshError) => void
 }
@@ -116,7 +118,7 @@ async function bring(
 ): Promise<Done> {
   for (let reopened = 0; ; reopened += 1) {
     try {
-      const answer = await upload(seed, submission, options.limits, sent)
+      const answer = await upload(seed, submission, options, sent)
       return answer ?? (await awaitDone(seed, submission, options))
     } catch (error) {
       if (!(error instanceof Late)) throw error
@@ -140,17 +142,17 @@ function whyNone(seeds: readonly Seed[], errors: readonly MeshError[]): MeshErro
 async function upload(
   seed: Seed,
   submission: Submission,
-  limits: Limits,
+  options: SubmitOptions,
   sent: (bytes: number) => void,
 ): Promise<Done | undefined> {
-  return overCuts(seed, limits, async (progressed) => {
+  return overCuts(seed, options.limits, async (progressed) => {
     const count = (bytes: number) => {
       progressed()
       sent(bytes)
     }
-    let reply = await open(seed, submission.envelope, limits)
+    let reply = await open(seed, submission.envelope, options)
     while (reply.type === 'need' && reply.pages.length + reply.blocks.length > 0)
-      reply = await sendAll(seed, submission, reply, { limits, sent: count })
+      reply = await sendAll(seed, submission, reply, { ...options, sent: count })
     return reply.type === 'done' ? reply : undefined
   })
 }
@@ -188,13 +190,15 @@ async function overCuts<T>(
   }
 }
 
-async function open(seed: Seed, envelope: Uint8Array, limits: Limits) {
+async function open(seed: Seed, envelope: Uint8Array, { limits, onBusy }: SubmitOptions) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await askSeed(seed, { type: 'submit', envelope }, ['need', 'done'], limits)
     } catch (error) {
-      const waitMs = error instanceof RefusedBySeed ? error.retryAfterMs : undefined
+      if (!(error instanceof RefusedBySeed)) throw error
+      const { retryAfterMs: waitMs } = error
       if (waitMs === undefined || attempt === BUSY_TRIES) throw error
+      onBusy?.(seed.peer, error)
       await delay(Math.min(waitMs, limits.publishDeadlineMs) * (1 + Math.random() / 2))
     }
   }
@@ -205,13 +209,14 @@ async function sendAll(
   seed: Seed,
   { release, envelope, content }: Submission,
   need: Need,
-  { limits, sent }: { readonly limits: Limits; readonly sent: (bytes: number) => void },
+  options: SubmitOptions & { readonly sent: (bytes: number) => void },
 ) {
   const queue: { type: 'page' | 'block'; digest: Digest }[] = [
     ...need.pages.map((digest) => ({ type: 'page' as const, digest })),
     ...need.blocks.map((digest) => ({ type: 'block' as const, digest })),
   ]
   let next: Need | undefined
+  const { limits, sent } = options
   const worker = async () => {
     for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
       const bytes = await readPart(seed, content, part.digest)
@@ -232,7 +237,7 @@ async function sendAll(
   )
   if (failures.length > 0) throw lateOr(failures.find((error) => !isMerelyLate(error)) ?? failures[0])
   // The seed lost count (it was restarted): submitting again says where it stands.
-  return next ?? open(seed, envelope, limits)
+  return next ?? open(seed, envelope, options)
 }
 
 /** The seed ended the upload before this part came, and says why elsewhere: a place that is taken comes with the proof. */

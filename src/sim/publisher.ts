@@ -4,7 +4,11 @@ import type { PublishReply, PublishRequest } from '../model/messages.ts'
 import type { TransportEvent } from '../runtime/ports.ts'
 import type { Made } from './fleet.ts'
 import { addressOf, type SimNetwork } from './network.ts'
+import type { VirtualTime } from './time.ts'
 import type { SimTransport } from './transport.ts'
+
+/** A seed that is busy is asked again this often, as by the tool. */
+const BUSY_TRIES = 6
 
 export type Outcome =
   | { readonly kind: 'acknowledged' }
@@ -17,22 +21,26 @@ export type Outcome =
  */
 export class SimPublisher {
   readonly #network: SimNetwork
+  readonly #time: VirtualTime
   readonly #peer: PeerId
   readonly #seed: PeerId
   readonly #made: Made | undefined
   readonly #done: (outcome: Outcome) => void
   #transport: SimTransport | undefined
   #request = 0
+  #asked: PublishRequest | undefined
+  #busy = 0
   readonly #toSend: PublishRequest[]
 
   /** @param what roots in the order of their versions, those the seed knows included, and a release if any */
   constructor(
-    network: SimNetwork,
+    { network, time }: { readonly network: SimNetwork; readonly time: VirtualTime },
     ends: { readonly self: PeerId; readonly seed: PeerId },
     what: { readonly roots: readonly Uint8Array[]; readonly made?: Made },
     done: (outcome: Outcome) => void,
   ) {
     this.#network = network
+    this.#time = time
     this.#peer = ends.self
     this.#seed = ends.seed
     this.#made = what.made
@@ -68,6 +76,7 @@ export class SimPublisher {
     switch (reply.type) {
       case 'refused':
         if (reply.code === 'TRUST_ROOT_OLD') break
+        if (this.#comesBack(reply)) return
         return this.#end({ kind: 'refused', code: reply.code })
       case 'done':
         return this.#end({ kind: 'acknowledged' })
@@ -79,6 +88,15 @@ export class SimPublisher {
         break
     }
     this.#next()
+  }
+
+  #comesBack({ code, retryAfterMs }: Extract<PublishReply, { type: 'refused' }>): boolean {
+    const asked = this.#asked
+    if (code !== 'LIMIT_RATE' || retryAfterMs === undefined || asked?.type !== 'submit') return false
+    this.#busy += 1
+    if (this.#busy === BUSY_TRIES) return false
+    this.#time.after(retryAfterMs, () => this.#ask(asked))
+    return true
   }
 
   #queue(type: 'page' | 'block', digest: string): void {
@@ -95,6 +113,7 @@ export class SimPublisher {
   }
 
   #ask(message: PublishRequest): void {
+    this.#asked = message
     const request = { protocol: 'publish', message } as const
     this.#transport?.perform({
       kind: 'request',

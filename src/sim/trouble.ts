@@ -212,7 +212,7 @@ export class Trouble {
     roots: readonly Uint8Array[],
     done: (outcome: Outcome) => void,
   ): void {
-    const { network, nodes, published, say } = this.#parts
+    const { network, time, nodes, published, say } = this.#parts
     const at = nodes[seed]
     if (at === undefined) return
     const clock = made?.header.clock.get(made.header.publisher)
@@ -221,7 +221,8 @@ export class Trouble {
     const epoch = made === undefined ? '' : ` epoch ${published.placeOf(made).epoch}`
     say(`${name}${place}${epoch} at ${label(at.peer)}`)
     const self = peerOfKey(keyNamed(`publishing host ${++this.#hosts}`))
-    new SimPublisher(network, { self, seed: at.peer }, { roots, ...(made && { made }) }, (outcome) => {
+    const ends = { self, seed: at.peer }
+    new SimPublisher({ network, time }, ends, { roots, ...(made && { made }) }, (outcome) => {
       say(`${name} ${outcome.kind}${outcome.kind === 'acknowledged' ? '' : ` ${outcome.code}`}`)
       done(outcome)
     }).start()

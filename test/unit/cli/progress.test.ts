@@ -34,13 +34,15 @@ test('an upload says how much of how much, once for each hundredth', () => {
   expect(said[50]).toBe('512.0 KiB of at most 1.0 MiB uploaded\n')
 })
 
-test('the wait for a second seed is told, and one that went silent too, terminal or not', () => {
+test('the wait for a second seed, or for one that is busy, is told, and one that went silent too, terminal or not', () => {
   process.stderr.isTTY = true
-  const { onWait, onLost } = tellUpload(10)
+  const { onBusy, onWait, onLost } = tellUpload(10)
+  onBusy('12D3KooWa' as PeerId, new MeshError('LIMIT_RATE', 'it has just started'))
   onWait('12D3KooWa' as PeerId, 40_012)
   process.stderr.isTTY = false
   onLost('12D3KooWa' as PeerId, new MeshError('NET_TIMEOUT', 'no word'))
   expect(said).toEqual([
+    'it has just started; asked again\n',
     'seed 12D3KooWa has all of it and brings it to a second one: 40 s so far\n',
     'confmesh: seed 12D3KooWa went silent (NET_TIMEOUT); the next one is asked what it lacks\n',
   ])

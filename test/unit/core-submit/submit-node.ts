@@ -16,6 +16,8 @@ export const TOOL = '12D3KooWtool' as PeerId
 
 export class SubmitNode {
   monoMs = 1_000
+  /** Peers compared with since start. */
+  compared = 1
   /** Submissions, by their answer. */
   readonly counted: (string | undefined)[] = []
   /** Log lines and counts of all that happened, as `LEVEL CODE` and `METRIC LABEL`. */
@@ -36,7 +38,7 @@ export class SubmitNode {
       onAnswered: (id) => void this.answered.push(id),
     }
     const checks = new Checks(config.limits)
-    this.#submit = createSubmit(config, checks)
+    this.#submit = createSubmit(config, checks, () => this.compared)
     const stages: Stages = {
       admit,
       peers: { twin: () => undefined },
@@ -48,7 +50,7 @@ export class SubmitNode {
         lastHeardMonoMs: () => 0,
         silentKeys: () => 0,
       },
-      sync: { comparedPeers: () => 1 },
+      sync: { comparedPeers: () => this.compared },
       submit: this.#submit,
       bridge: {},
     }

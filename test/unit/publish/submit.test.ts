@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Digest } from '../../../src/model/ids.ts'
+import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
 import { submitToFirst } from '../../../src/publish/submit.ts'
 import { make } from '../core/fleet.ts'
@@ -172,18 +172,16 @@ test('A seed that ended its connection while it idled is dialled again when its 
 
 describe('a seed that is busy', () => {
   const busy = (times: number): PublishReply[] =>
-    Array.from({ length: times }, () => ({
-      type: 'refused',
-      code: 'LIMIT_RATE',
-      text: 'busy',
-      retryAfterMs: 1,
-    }))
+    Array(times).fill({ type: 'refused', code: 'LIMIT_RATE', text: 'busy', retryAfterMs: 1 })
 
   test('is asked again when it says so, and takes it', async () => {
     const [seed, other] = [lacking('a'), lacking('b')]
     seed.next.set('submit', busy(2))
-    const done = await submitToFirst([seed, other], submission(), { limits: LIMITS })
+    const said: string[] = []
+    const onBusy = (peer: PeerId, { code, message }: MeshError) => said.push(`${peer} ${code} ${message}`)
+    const done = await submitToFirst([seed, other], submission(), { limits: LIMITS, onBusy })
     expect([done.acknowledgedBy, asks(seed, 'submit'), other.asked]).toEqual([[seed.peer], 3, []])
+    expect(said).toEqual(Array(2).fill(`${seed.peer} LIMIT_RATE busy (said by seed ${seed.peer})`))
   })
 
   test('is followed by the next where it stays so, and says so where none is left', async () => {

@@ -1,0 +1,39 @@
+/**
+ * What a node had stored when it started may be older than what its fleet has, as of a backup or a snapshot of its host that
+ * was put back. A release signed on top of that is behind on the day that it is made: acknowledged here, it would be refused
+ * by all others, and nobody told. So nothing is taken before what was stored has been compared with some peer.
+ */
+
+import type { Snapshot } from '../snapshot.ts'
+import type { Step } from '../step.ts'
+import type { Refusal } from './answers.ts'
+
+/** So often a publisher comes back at least. */
+const TIMES = 5
+
+export class FirstCompare {
+  readonly #compared: () => number
+  /** Who reached nobody by then goes by what is here. */
+  #untilMonoMs = Number.NEGATIVE_INFINITY
+
+  /** @param compared peers with which a whole comparison has been made since start */
+  constructor(compared: () => number) {
+    this.#compared = compared
+  }
+
+  /** A seed that knows nobody waits for nobody; nor does one that has stored nothing, as in a new fleet. */
+  onStarted({ now, config }: Step, { floors, channels, envelopes, peers }: Snapshot): void {
+    const hasStored = [floors, channels, envelopes].some((records) => records.length > 0)
+    if (hasStored && config.seeds.length + peers.length > 0)
+      this.#untilMonoMs = now.monoMs + config.limits.floorLostWaitMs
+  }
+
+  /** What a submission is told; undefined: it may be taken. */
+  refusal({ now, config }: Step): Refusal | undefined {
+    const leftMs = this.#untilMonoMs - now.monoMs
+    if (leftMs <= 0 || this.#compared() > 0) return undefined
+    const text = `this seed has just started and first compares what it has stored with its peers; it takes releases then, in ${Math.ceil(leftMs / 1_000)} s at the latest`
+    const retryAfterMs = Math.ceil(Math.min(leftMs, config.limits.floorLostWaitMs / TIMES))
+    return { code: 'LIMIT_RATE', text, retryAfterMs }
+  }
+}
