@@ -57,6 +57,12 @@ export const draftPath = (path: string, version: number): string => beside(path,
 /** `root.json` → `root.2.json`, beside it. */
 export const oldPath = (path: string, version: number): string => beside(path, String(version))
 
+/** Where the newest belongs: `root.2.json` of version 2 → `root.json`, any other file where it is. */
+export function newestPath({ path, root }: RootFile): string {
+  const match = /^(.*)\.(\d+)\.json$/.exec(basename(path))
+  return Number(match?.[2]) === root.version ? join(dirname(path), `${match?.[1]}.json`) : path
+}
+
 /** `root.3.draft.json` → `root.json`; undefined where the name is no draft's. */
 export function rootOfDraft(path: string): string | undefined {
   const match = /^(.*)\.\d+\.draft\.json$/.exec(basename(path))

@@ -223,7 +223,7 @@ function waiting(
 }
 
 /** Somebody asked or waited meanwhile: what another run has put there is not overwritten. @throws MeshError INPUT_EXISTS */
-function requireUnchanged({ path, envelope }: RootFile): void {
+export function requireUnchanged({ path, envelope }: RootFile): void {
   if (Buffer.from(readRootDraft(path).envelope.payload).equals(envelope.payload)) return
   throw new MeshError('INPUT_EXISTS', `${path} was replaced by another run meanwhile; look at it first`, {
     path,

@@ -1,5 +1,6 @@
-/** `trust push` and `trust rotate`: the trust commands that reach a running fleet. Network code is loaded only by them. */
+/** `trust fetch`, `trust push` and `trust rotate`: the trust commands that reach a running fleet. Network code is loaded only by them. */
 import type { Command } from 'commander'
+import { shared } from './api-options.ts'
 import { collect } from './arguments.ts'
 import { LOST_KEY } from './key-files.ts'
 import { RAISE } from './trust-publishers.ts'
@@ -23,7 +24,14 @@ export interface RotateOptions extends Omit<PushOptions, 'publisher'> {
   readonly yes?: true
 }
 
+/** Of `trust fetch`. */
+export interface FetchOptions {
+  readonly root: string
+  readonly seed?: readonly string[]
+}
+
 export function registerHandOut(trust: Command): void {
+  registerFetch(trust)
   trust
     .command('push')
     .description('hand new roots to a running fleet; they prove themselves')
@@ -79,6 +87,27 @@ Example:
     )
     .action(async (name: string, options: RotateOptions) =>
       (await import('./trust-rotate.ts')).rotate(name, options),
+    )
+}
+
+function registerFetch(trust: Command): void {
+  shared(trust.command('fetch'))
+    .description('bring the newest root of a running fleet here, by the steps from an older one')
+    .requiredOption('--root <file>', 'any root of the fleet: root.json of a backup or a host, root.N.json')
+    .option('--seed <address...>', 'seeds, one or more, instead of the node behind --api', collect)
+    .addHelpText(
+      'after',
+      `
+Each step is checked as nodes check it. The newest is FILE then, the older ones are root.N.json beside it; of root.N.json
+itself root.json beside it is the newest. What stands there and is none of these versions is never overwritten.
+Without --seed it asks a node on its own host, as import does: also where no seed is left.
+
+Example:
+  confmesh trust fetch --root root.json --seed ADDR
+`,
+    )
+    .action(async (options: FetchOptions, command: Command) =>
+      (await import('./trust-fetch.ts')).fetchNewest(options, command),
     )
 }
 

@@ -30,7 +30,7 @@ async function orBehind(error: unknown, asked: Asked): Promise<unknown> {
       const own = asked.root.version
       return new MeshError(
         'TRUST_ROOT_GAP',
-        `${error.message}; seed ${seed.peer} is at root ${version} and has none that follows root ${own}, which is at hand; take the newest root.json (--root FILE), or name another seed as well`,
+        `${error.message}; seed ${seed.peer} is at root ${version} and has none that follows root ${own}, which is at hand; name another seed as well, or take the newest root.json (confmesh trust fetch, from a seed that has the steps; then --root FILE)`,
         { seed: seed.peer, version: own },
         { cause: error },
       )

@@ -258,7 +258,7 @@ export async function has(seed: Seed, root: RootEnvelope, limits: Limits): Promi
   const code = next.root === undefined ? 'TRUST_ROOT_FORK' : 'TRUST_ROOT_OLD'
   throw new AnotherRoot(
     code,
-    `seed ${seed.peer} has another root ${version}${next.root === undefined ? '' : ', and newer ones'}: somebody else changed the root, or this file is of an old backup; take the newest root.json and its root.N.json from whoever has them, and make the change again`,
+    `seed ${seed.peer} has another root ${version}${next.root === undefined ? '' : ', and newer ones'}: somebody else changed the root, or this file is of an old backup; fetch the newest (confmesh trust fetch --root FILE --seed ADDRESS) and make the change again`,
     { seed: seed.peer, version },
   )
 }
@@ -269,11 +269,24 @@ async function compare(
   { version, envelope }: RootEnvelope,
   limits: Limits,
 ): Promise<'same' | 'other' | undefined> {
+  const ours = startChain(envelope, limits)
+  const its = await rootAt(seed, version, ours.current.fleetId, limits)
+  if (its === undefined) return undefined
+  return ours.currentDigest === its.currentDigest ? 'same' : 'other'
+}
+
+/** A seed's root of a version, which proves nothing but itself; undefined: it has none. @throws AnotherRoot ORDER_MISPLACED */
+export async function rootAt(
+  seed: Seed,
+  version: number,
+  fleet: FleetId,
+  limits: Limits,
+): Promise<RootChain | undefined> {
   const { root } = await askPatiently(seed, { type: 'roots', since: version - 1 }, ['root'], limits)
   if (root === undefined) return undefined
-  const [ours, its] = [startChain(envelope, limits), startChain(root, limits)]
-  const [fleet, other] = [ours.current.fleetId, its.current.fleetId]
-  if (fleet === other) return ours.currentDigest === its.currentDigest ? 'same' : 'other'
+  const its = startChain(root, limits)
+  const other = its.current.fleetId
+  if (fleet === other) return its
   throw new AnotherRoot(
     'ORDER_MISPLACED',
     `seed ${seed.peer} is of fleet ${other.slice(0, 12)}, and this root of ${fleet.slice(0, 12)}; name a seed of this fleet`,

@@ -1,7 +1,7 @@
 import { sha256 } from '../codec/digest.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeRoot } from '../codec/root.ts'
-import { MeshError } from '../errors.ts'
+import { type Code, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { Digest } from '../model/ids.ts'
@@ -39,6 +39,17 @@ export type Adoption =
       readonly text: string
     }
 export type AdoptionKind = Adoption['kind']
+
+export const ADOPTION_CODES: Readonly<Record<Exclude<AdoptionKind, 'adopted'>, Code>> = {
+  old: 'TRUST_ROOT_OLD',
+  gap: 'TRUST_ROOT_GAP',
+  fork: 'TRUST_ROOT_FORK',
+  'old-fork': 'TRUST_ROOT_OLD',
+  unauthorised: 'TRUST_ROOT_UNAUTHORISED',
+  invalid: 'TRUST_ROOT_INVALID',
+  narrows: 'TRUST_ROOT_NARROWS',
+  unsupported: 'CODEC_UNSUPPORTED',
+}
 
 interface Opened {
   readonly envelope: Envelope

@@ -20,6 +20,7 @@ import {
 
 const CHANNEL = 'payments/prod'
 const SECTION = 'Replace a seed that is dead'
+type Commands = [string[], string[], string[], string[], string[]]
 const fleet = new RealFleet()
 let made: InitResult
 let folder: string
@@ -66,6 +67,18 @@ async function run(words: readonly string[]): Promise<Run> {
   return ran
 }
 
+/** Two roots more are in force, and the folder of the root keys is an old backup's. */
+async function losesRoots(): Promise<void> {
+  const first = readFileSync(join(folder, 'root.json'))
+  for (let changes = 0; changes < 2; changes += 1) {
+    await run(['trust', 'renew', '--root', 'root.json', '--root-key', 'root-1.key'])
+    await run(['trust', 'push', '--root', 'root.json', '--seed', seed.address])
+  }
+  await everywhere('root 3', async ({ client }) => (await client.status()).root.version === 3)
+  for (const name of ['root.1.json', 'root.2.json', 'root.json']) rmSync(join(folder, name))
+  writeFileSync(join(folder, 'root.json'), first)
+}
+
 /** The section, from its first command to its last; `instead` is what it says to change in them. */
 async function replacedBySection(name: string, instead: Record<string, string>): Promise<void> {
   const dead = seed.address
@@ -73,10 +86,13 @@ async function replacedBySection(name: string, instead: Record<string, string>):
   const here = `127.0.0.1 --port ${await freePort()} --api-port ${await freePort()}`
   const commands = (NEW: string) =>
     commandsOf(SECTION, { seed2: name, 'seed2.example.net': here, NEW, ...instead })
-  const { out } = await run(commands('')[0] as string[])
+  const [fetch, add] = commands('') as [string[], string[]]
+  // the folder of the root keys is on a node's host here
+  await run([...fetch, '--api', (nodes[0] as RealNode).api])
+  const { out } = await run(add)
   expect(out).toContain('where no other seed is left, start this one first and push to it')
   const address = / reached at (\S+)/.exec(out)?.[1] as string
-  const [, push, remove, pushAgain] = commands(address) as [string[], string[], string[], string[]]
+  const [, , push, remove, pushAgain] = commands(address) as Commands
 
   expect((await confmesh(push.with(-1, dead), { cwd: folder })).code).toBe(EXIT_CODES.NET_UNREACHABLE)
   seed = await onHost(`${name} host`, join(folder, name))
@@ -113,7 +129,8 @@ test('started anew from copies at its own address, it is found by the nodes and 
   await publishes('two')
 })
 
-test('at another address: a new seed, started before anything is pushed', async () => {
+test('at another address, with an old root at hand: a new seed, started before anything is pushed', async () => {
+  await losesRoots()
   await dies('second')
   await replacedBySection('seed2', {})
 })

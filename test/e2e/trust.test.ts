@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 const KEYS = ['add-root-key', 'remove-root-key', 'add-admission-key', 'remove-admission-key', 'set-freshness']
 const PUBLISHERS = ['add-publisher', 'remove-publisher', 'set-threshold', 'raise-epoch', 'rotate']
-const OTHERS = ['show', 'verify', 'sign', 'push', 'renew', 'remove-node', 'remove-pool']
+const OTHERS = ['show', 'verify', 'sign', 'fetch', 'push', 'renew', 'remove-node', 'remove-pool']
 test.each([...KEYS, ...PUBLISHERS, ...OTHERS])('trust %s --help ends with an example of it', async (name) => {
   const { code, out } = await confmesh('trust', name, '--help')
   expect(code).toBe(0)

@@ -33,7 +33,7 @@ interface Options {
 }
 
 const HAND_OUT_NOTE =
-  'hand the new root out (confmesh trust push) before this seed starts, or its beacons count for nothing; where no other seed is left, start this one first and push to it'
+  'hand the new root out (confmesh trust push) before this seed starts, or its beacons count for nothing; where no other seed is left, start this one first and push to it; that takes a root made from the newest, which confmesh trust fetch has from any node on its own host'
 const LIST_NOTE =
   'nodes find the new seed through the others; name it in their seeds, too, so that it can stand in for them, and where no other is left, so that they find it at all'
 

@@ -1,14 +1,12 @@
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
-import { parseAddress } from '../../daemon/address.ts'
-import { isMeshError, MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { openCar } from '../../publish/car.ts'
-import type { Seeds } from '../../publish/seeds.ts'
 import { submitToFirst } from '../../publish/submit.ts'
-import { clientOf, isByThisHost, shared } from '../api-options.ts'
+import { shared } from '../api-options.ts'
 import { collect } from '../arguments.ts'
 import { requireUnexpired } from '../expiry.ts'
+import { reachNode } from '../local-node.ts'
 import { connect, seedAddresses } from '../publish-session.ts'
 import { outPublished, tellUpload } from '../publish-text.ts'
 
@@ -46,24 +44,4 @@ export function register(program: Command): void {
         await close()
       }
     })
-}
-
-/**
- * The node behind the API. It takes submissions from its own host, and there it is reached where it listens: what it
- * announces may lead to it through others, or not from here. An API that is reached on this host may all the same be
- * handed on from another, as a container's is, where nothing else is.
- */
-async function reachNode(command: Command): Promise<Seeds> {
-  const { addresses, listening } = await clientOf(command).status()
-  const own = isByThisHost(command) ? listening : []
-  const others = addresses.filter((address) => !own.includes(address))
-  if (own.length + others.length === 0)
-    throw new MeshError('NET_UNREACHABLE', 'the node listens on no address; name a seed: --seed ADDRESS')
-  if (own.length === 0) return connect(others.map(parseAddress))
-  try {
-    return await connect(own.map(parseAddress))
-  } catch (error) {
-    if (!isMeshError(error) || !error.code.startsWith('NET_') || others.length === 0) throw error
-    return await connect(others.map(parseAddress))
-  }
 }

@@ -23,7 +23,7 @@ test('says so, and what to do, where the seed lacks the roots between', async ()
   await expect(published(refusing(3))).rejects.toMatchObject({
     code: 'TRUST_ROOT_GAP',
     message: expect.stringMatching(
-      /^before the epoch .*12D3KooWa is at root 3 and has none that follows root 1.*--root/,
+      /^before the epoch .*12D3KooWa is at root 3 and has none that follows root 1.*confmesh trust fetch.*--root/,
     ),
   })
   const stranger = { signers: [keySigner(generatePrivateKey('ed25519').key)] }

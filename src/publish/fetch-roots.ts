@@ -1,0 +1,99 @@
+/** The newest root of a running fleet, for whoever has an older one: seeds lead there step by step, or say why not. */
+import { isMeshError, MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { Channel, PeerId } from '../model/ids.ts'
+import { ADOPTION_CODES, adopt, type RootChain } from '../trust/chain.ts'
+import { catchUp, rootAt } from './roots.ts'
+import { askPatiently, type Seed } from './seeds.ts'
+
+export interface AtRoot {
+  readonly peer: PeerId
+  /** The newest that it has. */
+  readonly version: number
+  /** Its root of the version at hand is another, and what it has now follows from both. */
+  readonly forked?: number
+}
+
+export interface Fetched {
+  /** From the root at hand to the newest that is proven from it. */
+  readonly chain: RootChain
+  readonly seeds: readonly AtRoot[]
+  /** Of whose roots the newest cannot be proven from here, and why; or that fell silent. */
+  readonly refused: readonly { readonly peer: PeerId; readonly error: MeshError }[]
+}
+
+export async function fetchRoots(start: RootChain, seeds: readonly Seed[], limits: Limits): Promise<Fetched> {
+  let chain = start
+  // One that lacks the next step may lead on from where another has led to.
+  for (let rounds = 0; rounds < seeds.length; rounds += 1) {
+    const before = chain
+    chain = await catchUp(before, seeds, limits)
+    if (chain === before) break
+  }
+  const agreed: AtRoot[] = []
+  const refused: { peer: PeerId; error: MeshError }[] = []
+  for (const seed of seeds) {
+    try {
+      agreed.push(await judge(seed, start, chain, limits))
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      refused.push({ peer: seed.peer, error })
+    }
+  }
+  return { chain, seeds: agreed, refused }
+}
+
+/** @throws MeshError TRUST_ROOT_*, CODEC_UNSUPPORTED where it has what does not follow; ORDER_MISPLACED, NET_* */
+async function judge(seed: Seed, start: RootChain, chain: RootChain, limits: Limits): Promise<AtRoot> {
+  const { peer } = seed
+  const { version, fleetId } = chain.current
+  const its = await rootAt(seed, version, fleetId, limits)
+  const { root: next } = await askPatiently(seed, { type: 'roots', since: version }, ['root'], limits)
+  if (its !== undefined && its.currentDigest !== chain.currentDigest)
+    throw another(peer, version, { isReplaced: next !== undefined, isFetched: chain !== start })
+  if (next !== undefined) {
+    const { adoption } = adopt(chain, next, limits)
+    if (adoption.kind === 'adopted') return { peer, version: version + 1 } // it came just now
+    throw new MeshError(ADOPTION_CODES[adoption.kind], `seed ${peer}: ${adoption.text}`, { seed: peer })
+  }
+  if (its === undefined) return behind(seed, chain, limits)
+  const first = start === chain ? undefined : await rootAt(seed, start.current.version, fleetId, limits)
+  const isForked = first !== undefined && first.currentDigest !== start.currentDigest
+  return { peer, version, ...(isForked ? { forked: start.current.version } : {}) }
+}
+
+/** Any: asked for the version alone that comes with it. */
+const CHANNEL = 'root' as Channel
+
+/** It has neither the newest nor the next: it is older, or lacks the steps between. @throws MeshError TRUST_ROOT_GAP, ORDER_MISPLACED */
+async function behind(seed: Seed, { current }: RootChain, limits: Limits): Promise<AtRoot> {
+  const { peer } = seed
+  const { rootVersion } = await askPatiently(seed, { type: 'state', channel: CHANNEL }, ['state'], limits)
+  await rootAt(seed, rootVersion, current.fleetId, limits)
+  if (rootVersion <= current.version) return { peer, version: rootVersion }
+  throw new MeshError(
+    'TRUST_ROOT_GAP',
+    `seed ${peer} is at root ${rootVersion} and has none that follows root ${current.version}; name another seed as well, or begin with a newer root, as a host's own may be`,
+    { seed: peer, version: current.version },
+  )
+}
+
+/** @param how isFetched: the one at hand is another seed's */
+function another(
+  peer: PeerId,
+  version: number,
+  how: { readonly isReplaced: boolean; readonly isFetched: boolean },
+): MeshError {
+  const more = how.isReplaced ? ', and newer ones that do not follow from it' : ''
+  const [than, advice] = how.isFetched
+    ? ["than another seed's", '']
+    : [
+        'than the one here',
+        `where this one was never handed out, move its file away and begin with the version before it (--root root.${version - 1}.json); else `,
+      ]
+  return new MeshError(
+    how.isReplaced ? 'TRUST_ROOT_OLD' : 'TRUST_ROOT_FORK',
+    `seed ${peer} has another root ${version} ${than}${more}: ${advice}see docs/operations.md#root-fork`,
+    { seed: peer, version },
+  )
+}
