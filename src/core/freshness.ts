@@ -360,7 +360,7 @@ export class Freshness implements Stage {
     const { key } = signer
     const root = journey.root()
     const { keys, maxAgeS, maxSkewS } = root.freshness
-    if (!keys.includes(key)) return
+    if (!keys.includes(key)) return this.#log.unnamed(step, key, root.version)
     // Only a later `at` is news, also after a clock that was ahead has been set right.
     const at = Math.max(step.now.wallMs, this.#keys.at(key) + 1)
     if (at > MAX_TIME_MS) return this.#log.spent(step, key)

@@ -51,6 +51,11 @@ function noteOfSpentKey(key: KeyId): Note {
   return { kind: 'note', level: 'error', code: 'TRUST_UNAUTHORISED', text }
 }
 
+function noteOfUnnamedKey(key: KeyId, version: number): Note {
+  const text = `root ${version} does not name this seed's freshness key ${key.slice(0, 12)}: this seed signs no beacons, and nobody hears from it what is newest; add the key to the newest root (confmesh trust fetch, trust set-freshness --add-key, trust push)`
+  return { kind: 'note', level: 'warn', code: 'CONFIG_KEY', text }
+}
+
 function noteOfOwnAhead(key: KeyId, aheadMs: number): Note {
   const text = `freshness key ${key.slice(0, 12)} has signed a time ${Math.ceil(aheadMs / 60_000)} minutes ahead of this seed's clock, and what it says next is later still: nodes may call channels stale until then, whatever their own clocks; if this clock is right, replace the key (confmesh trust set-freshness)`
   return { kind: 'note', level: 'error', code: 'SYNC_CLOCK_OR_DELAY', text }
@@ -73,6 +78,7 @@ export class FreshnessLog {
   #node: Freshness = 'fresh'
   readonly #behind = new Set<Channel>()
   #ahead: ReadonlySet<KeyId> = new Set()
+  #isUnnamed = false
   #isSpent = false
   #isLeftOut = false
   #isOwnAhead = false
@@ -95,6 +101,12 @@ export class FreshnessLog {
   ahead(step: Emits, keys: ReadonlySet<KeyId>): void {
     for (const key of keys) if (!this.#ahead.has(key)) step.emit(noteOfClock(key))
     this.#ahead = keys
+  }
+
+  /** The root does not know the own key. */
+  unnamed(step: Emits, key: KeyId, version: number): void {
+    if (!this.#isUnnamed) step.emit(noteOfUnnamedKey(key, version))
+    this.#isUnnamed = true
   }
 
   /** The own key can sign nothing later any more. */
@@ -127,5 +139,6 @@ export class FreshnessLog {
   /** The root names other keys. */
   reset(): void {
     this.#newer.clear()
+    this.#isUnnamed = false
   }
 }

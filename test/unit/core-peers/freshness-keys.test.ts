@@ -98,6 +98,25 @@ describe('a seed', () => {
     expect(node.freshness.silentKeys(node.bench.journey, node.bench.now)).toBe(1)
   })
 
+  it('whose key the root does not name says so, once for each change of the keys', () => {
+    node = new Listener(rootWith([OTHER]), signs)
+    const unnamed = (version: number) => ({
+      kind: 'note',
+      level: 'warn',
+      code: 'CONFIG_KEY',
+      text: expect.stringMatching(new RegExp(`^root ${version} does not name .* ${KEY.id.slice(0, 12)}: `)),
+    })
+    expect(node.start()).toEqual([unnamed(1)])
+    expect(hears([OTHER], 2 * MAX_AGE_MS)).toEqual([])
+    adopts(rootWith([OTHER], 2))
+    expect(hears([OTHER], 2 * EVERY_MS)).toEqual([])
+    adopts(rootWith(KEYS, 3))
+    expect(hears([OTHER], 2 * EVERY_MS)).toEqual([])
+    expect(node.freshness.marks().map(({ key }) => key)).toContain(KEY.id)
+    adopts(rootWith([OTHER], 4))
+    expect(node.pass(2 * EVERY_MS).filter(({ kind }) => kind === 'note')).toEqual([unnamed(4)])
+  })
+
   it('that is the only one is never silent, linked with anybody or not', () => {
     started(rootWith([KEY]), signs)
     cutOff()
