@@ -72,6 +72,18 @@ test('six regions, a tree of two', () => {
   expect(result.leftHomeBytes / result.payloadBytes).toBeCloseTo(2, 1)
 })
 
+test.each([false, true])(
+  'in blocks larger than all that a gateway has under way regions that feed one another end, too; first gateways die: %s',
+  (gateway) => {
+    const failures = { ...NO_FAILURES, gateway }
+    const question = ask({ nodes: 60, regions: publishedRegions(SIX), bytes: 1_800 * MIB, failures })
+    for (const seed of [1, 2, 3]) {
+      const release = new LargeRelease({ ...question, seed }, 10 * MIB, 150 * 1_024)
+      expect(release.run(() => {}).unfinished, `seed ${seed}`).toBe(0)
+    }
+  },
+)
+
 test('mixed links: each against its own line time', () => {
   expect(r99(run(ask({ links: MIXED_LINKS, gateways: 'fastest' })))).toBeLessThanOrEqual(1.7)
 })

@@ -112,9 +112,9 @@ export class BorderWants {
       ask: (gateway: number, source: number, block: number) => this.#ask(gateway, source, block),
       near: parts.near,
     }
-    this.#window = new BorderWindow(parts, sizes, calls, kinds.turn)
     this.#order = Array.from({ length: blocks - 1 }, (_, n) => n + 1)
     this.#shuffle(ORIGIN, this.#order)
+    this.#window = new BorderWindow(parts, this.#order, sizes, calls, kinds.turn)
     const places = parts.fleet.regions * blocks
     this.#askedOf = new Int32Array(places).fill(NOBODY)
     this.#askedBy = new Int32Array(places).fill(NOBODY)

@@ -3,6 +3,10 @@
  * once, of all of them no more than it holds in memory. What is beyond waits here, and is asked for as blocks come. A
  * round trip that long bounds how fast a border is, whatever its rate.
  *
+ * A want may stand at a source that lacks the block, which waits itself for what another has asked of it. In the program
+ * such a want ends after a second; here there is no ring of them: all ask in one and the same order, and what comes before
+ * all that a gateway has under way is asked for whatever the bounds. So the first block that anybody lacks is under way.
+ *
  * Simulated blocks may be larger than the program's. Then as many of them are under way as hold the same bytes, the last
  * in part, and one is asked for no sooner than those of the program in its place would all have been.
  */
@@ -14,6 +18,8 @@ import { ticksOfMs } from './ticks.ts'
 import type { Wheel } from './wheel.ts'
 
 const NOBODY = -1
+/** The manifest. */
+const BEFORE_ALL = -1
 
 interface Parts {
   readonly wheel: Wheel
@@ -43,49 +49,53 @@ interface Lane {
 }
 
 interface Line {
-  /** To be asked for, in this order. */
+  /** To be asked for, in the order of all. */
   readonly waiting: number[]
   readonly lanes: Map<number, Lane>
-  underWay: number
   wakeTick: number
 }
 
 export class BorderWindow {
   readonly #parts: Parts
+  /** By block: its place in the order in which all gateways go through them. */
+  readonly #rank: readonly number[]
   readonly #sizes: BlockSizes
   readonly #calls: Calls
   readonly #turnKind: number
   readonly #lines = new Map<number, Line>()
 
-  /** @param turnKind of the event at which a gateway's `fill` is due */
-  constructor(parts: Parts, sizes: BlockSizes, calls: Calls, turnKind: number) {
+  /**
+   * @param order all blocks but the manifest, as all gateways go through them
+   * @param turnKind of the event at which a gateway's `fill` is due
+   */
+  constructor(parts: Parts, order: readonly number[], sizes: BlockSizes, calls: Calls, turnKind: number) {
+    const rank = [BEFORE_ALL]
+    for (const [at, block] of order.entries()) rank[block] = at
     this.#parts = parts
+    this.#rank = rank
     this.#sizes = sizes
     this.#calls = calls
     this.#turnKind = turnKind
   }
 
-  /** All of these are to be asked for, behind what waits already. */
+  /** All of these are to be asked for, among what waits already. */
   line(gateway: number, blocks: readonly number[]): void {
-    const line = this.#lineOf(gateway)
-    for (const block of blocks) line.waiting.push(block)
+    const { waiting } = this.#lineOf(gateway)
+    for (const block of blocks) waiting.push(block)
+    waiting.sort((a, b) => this.#rankOf(a) - this.#rankOf(b))
     this.fill(gateway)
   }
 
-  /** The block has come from there, or does not: the next may be asked for. @param again it is to be asked for before all else */
+  /** The block has come from there, or does not: the next may be asked for. @param again it is to be asked for once more */
   end(gateway: number, source: number, block: number, again: boolean): void {
-    const line = this.#lineOf(gateway)
-    if (line.lanes.get(source)?.blocks.delete(block) === true) line.underWay--
-    if (again) line.waiting.unshift(block)
-    this.fill(gateway)
+    this.#lineOf(gateway).lanes.get(source)?.blocks.delete(block)
+    if (again) this.line(gateway, [block])
+    else this.fill(gateway)
   }
 
   /** It is known to be dead: nothing is under way from there any more. */
   lose(source: number): void {
-    for (const line of this.#lines.values()) {
-      line.underWay -= line.lanes.get(source)?.blocks.size ?? 0
-      line.lanes.delete(source)
-    }
+    for (const { lanes } of this.#lines.values()) lanes.delete(source)
   }
 
   /** What is not asked for yet, in its order. */
@@ -100,11 +110,14 @@ export class BorderWindow {
     const { wheel, holdings } = this.#parts
     let soonestTick = Number.POSITIVE_INFINITY
     let at = 0
-    for (let vain = 0; at < line.waiting.length && vain < MAX_VAIN && !this.#isFull(gateway, line); ) {
+    for (let vain = 0; at < line.waiting.length && vain < MAX_VAIN; ) {
       const block = line.waiting[at] as number
       const isHere = holdings.has(gateway, block)
+      const isFirst = this.#isFirst(line, block)
+      if (!isHere && !isFirst && this.#isFull(gateway, line)) break
       const source = isHere ? NOBODY : this.#calls.source(gateway, block)
-      const readyTick = source === NOBODY ? Number.POSITIVE_INFINITY : this.#readyTick(gateway, line, source)
+      const readyTick =
+        source === NOBODY ? Number.POSITIVE_INFINITY : this.#readyTick(gateway, line, source, isFirst)
       if (!isHere && readyTick > wheel.tick) {
         soonestTick = Math.min(soonestTick, readyTick)
         at++
@@ -122,23 +135,37 @@ export class BorderWindow {
   #lineOf(gateway: number): Line {
     const known = this.#lines.get(gateway)
     if (known !== undefined) return known
-    const line: Line = { waiting: [], lanes: new Map(), underWay: 0, wakeTick: 0 }
+    const line: Line = { waiting: [], lanes: new Map(), wakeTick: 0 }
     this.#lines.set(gateway, line)
     return line
   }
 
-  #isFull(gateway: number, { underWay }: Line): boolean {
+  #rankOf(block: number): number {
+    return this.#rank[block] as number
+  }
+
+  /** In the order of all before everything that is under way. */
+  #isFirst({ lanes }: Line, block: number): boolean {
+    for (const { blocks } of lanes.values())
+      for (const other of blocks) if (this.#rankOf(other) < this.#rankOf(block)) return false
+    return true
+  }
+
+  /** Of each gateway no more than may be under way at once, however large the last block that was asked of it. */
+  #isFull(gateway: number, { lanes }: Line): boolean {
     const { simulated, real } = this.#sizes
-    const bytes = underWay * simulated + this.#calls.near(gateway) * real
+    let bytes = this.#calls.near(gateway) * real
+    for (const { blocks } of lanes.values())
+      bytes += Math.min(blocks.size * simulated, LIMITS.maxWantsPerSeed * real)
     return bytes >= Math.min(LIMITS.maxWantBytes, LIMITS.maxWants * real)
   }
 
   /** When the next may be asked of this one; infinite where something has to come first. */
-  #readyTick(gateway: number, { lanes }: Line, source: number): number {
+  #readyTick(gateway: number, { lanes }: Line, source: number, isFirst: boolean): number {
     const lane = lanes.get(source)
     if (lane === undefined) return 0
-    if (lane.blocks.size * this.#sizes.simulated >= LIMITS.maxWantsPerSeed * this.#sizes.real)
-      return Number.POSITIVE_INFINITY
+    const isFull = lane.blocks.size * this.#sizes.simulated >= LIMITS.maxWantsPerSeed * this.#sizes.real
+    if (isFull && !isFirst) return Number.POSITIVE_INFINITY
     const roundTicks = this.#roundTicks(gateway, source)
     return lane.paidTick - Math.max(0, roundTicks - this.#spanTicks(roundTicks))
   }
@@ -149,7 +176,6 @@ export class BorderWindow {
     lane.blocks.add(block)
     lane.paidTick =
       Math.max(this.#parts.wheel.tick, lane.paidTick) + this.#spanTicks(this.#roundTicks(gateway, source))
-    line.underWay++
   }
 
   #roundTicks(gateway: number, source: number): number {

@@ -8,7 +8,7 @@ const REAL = LIMITS.maxBlockBytes
 const BLOCKS = 201
 const AT_ONCE = LIMITS.maxWantsPerSeed
 
-/** A gateway that is to bring in blocks, those of an odd number from another source than the even ones. */
+/** A gateway that is to bring in blocks, those of an odd number from another source than the even ones, and after these. */
 function asker({ simulated = REAL, near = 0 } = {}) {
   const { parts, wheel, home, away, holdings, network } = twoRegions(BLOCKS)
   const [even, odd] = home as [number, number]
@@ -20,7 +20,8 @@ function asker({ simulated = REAL, near = 0 } = {}) {
     ask: (_node: number, _source: number, block: number) => void asked.push(block),
     near: () => near,
   }
-  const window = new BorderWindow(parts, { simulated, real: REAL }, calls, KINDS.turn)
+  const order = [...evens(2, 100), ...evens(1, 100)]
+  const window = new BorderWindow(parts, order, { simulated, real: REAL }, calls, KINDS.turn)
   const roundTicks = ticksOfMs(network.usualRttMs(node, even))
   return {
     ...{ window, node, even, odd, holdings },
@@ -114,5 +115,52 @@ test('one that is twice what may be under way takes two round trips', () => {
   come(2)
   expect(asked()).toEqual([])
   expect(turn()).toBe(2 * roundTicks)
+  expect(asked()).toEqual([4])
+})
+
+test('what comes before all that is under way is asked for, however much that is', () => {
+  const { window, node, asked, come, wait } = asker({ near: LIMITS.maxWantBytes / REAL - 1 })
+  window.line(node, [1, 3])
+  expect(asked()).toEqual([1])
+  window.line(node, [4, 6])
+  expect(asked()).toEqual([4])
+  wait()
+  window.line(node, [2])
+  expect(asked()).toEqual([2])
+  come(4)
+  come(2)
+  expect(asked()).toEqual([6])
+})
+
+test('of one gateway there, too', () => {
+  const { window, node, asked, come, wait } = asker()
+  window.line(node, evens(18, AT_ONCE))
+  asked()
+  wait()
+  window.line(node, [2, 4])
+  expect(asked()).toEqual([2])
+  come(18)
+  expect(asked()).toEqual([])
+  come(20)
+  expect(asked()).toEqual([4])
+})
+
+test('what is to be asked for since a death waits in the order of all', () => {
+  const { window, node, asked, come, wait } = asker()
+  window.line(node, [...evens(4, AT_ONCE), 22, 26])
+  asked()
+  wait()
+  window.line(node, [20, 24])
+  for (const block of [4, 6, 8, 10]) come(block)
+  expect(asked()).toEqual([20, 22, 24, 26])
+})
+
+test('one that is larger than all that may be under way keeps nobody from asking another gateway', () => {
+  const { window, node, asked, come, turn } = asker({ simulated: LIMITS.maxWantBytes })
+  window.line(node, [2, 4, 1, 3])
+  expect(asked()).toEqual([2, 1])
+  come(2)
+  expect(turn()).toBeDefined()
+  // The other stands there meanwhile.
   expect(asked()).toEqual([4])
 })
