@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ComparedFleet, MOST_OFF } from '../src/sim/planner/agreement.ts'
 import { CoreRelease } from '../src/sim/planner/core-release.ts'
-import { runOne } from '../src/sim/planner/run-one.ts'
+import { REAL_BLOCK_BYTES, runOne } from '../src/sim/planner/run-one.ts'
 import { quantileOf, type RunResult } from '../src/sim/planner/run-result.ts'
 import { MIB, question, THREE } from './planner-cases.ts'
 import type { Row } from './results.ts'
@@ -35,7 +35,8 @@ export function agree(bytes: number, nodes: number, seeds: number): Agreed {
     ...question(THREE, nodes, bytes),
     seed: n + 1,
   }))
-  const cores = asked.map((one) => new CoreRelease(one).run())
+  // The model goes by the program's blocks as they are on average, wherever it counts what is under way.
+  const cores = asked.map((one) => new CoreRelease(one, REAL_BLOCK_BYTES).run())
   const models = asked.map((one) => runOne(one, () => {}))
   const originCopies = over(
     cores.map(({ originBytes, payloadBytes }) => originBytes / payloadBytes),

@@ -174,6 +174,8 @@ export async function planner(o: {
         agree(MIB, 50, 3),
         agree(8 * MIB, 50, 3),
         agree(8 * MIB, 200, 1),
+        // So few are bound by the round trips of a border, not by its rate.
+        agree(16 * MIB, 3, 3),
       ]
   const lines = quick ? [] : await spreadBySize()
   if (!quick) {
