@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ComparedFleet, MOST_OFF } from '../src/sim/planner/agreement.ts'
 import { CoreRelease } from '../src/sim/planner/core-release.ts'
+import type { Question } from '../src/sim/planner/question.ts'
 import { REAL_BLOCK_BYTES, runOne } from '../src/sim/planner/run-one.ts'
 import { quantileOf, type RunResult } from '../src/sim/planner/run-result.ts'
 import { MIB, question, THREE } from './planner-cases.ts'
@@ -28,13 +29,18 @@ export interface Agreed {
   readonly p50: Compared
   readonly p99: Compared
   readonly originCopies: number
+  /** Of the first seed; none in what was kept before. */
+  readonly modelHash?: string
 }
 
+/** What both are asked, by its seed. */
+export const comparedQuestion = (bytes: number, nodes: number, seed: number): Question => ({
+  ...question(THREE, nodes, bytes),
+  seed,
+})
+
 export function agree(bytes: number, nodes: number, seeds: number): Agreed {
-  const asked = Array.from({ length: seeds }, (_, n) => ({
-    ...question(THREE, nodes, bytes),
-    seed: n + 1,
-  }))
+  const asked = Array.from({ length: seeds }, (_, n) => comparedQuestion(bytes, nodes, n + 1))
   // The model goes by the program's blocks as they are on average, wherever it counts what is under way.
   const cores = asked.map((one) => new CoreRelease(one, REAL_BLOCK_BYTES).run())
   const models = asked.map((one) => runOne(one, () => {}))
@@ -45,6 +51,7 @@ export function agree(bytes: number, nodes: number, seeds: number): Agreed {
   return {
     ...{ bytes, nodes, seeds, originCopies },
     ...{ p50: compare(cores, models, 0.5), p99: compare(cores, models, 0.99) },
+    ...(models[0] !== undefined && { modelHash: models[0].hash }),
   }
 }
 
@@ -74,11 +81,13 @@ export function agreedRow({ bytes, nodes, seeds, p50, p99, originCopies }: Agree
 }
 
 /** What of it the answers of `simulate` need. */
-export function comparedFleet({ bytes, nodes, seeds, p50, p99, originCopies }: Agreed): ComparedFleet {
+export function comparedFleet(agreed: Agreed): ComparedFleet {
+  const { bytes, nodes, seeds, p50, p99, originCopies, modelHash } = agreed
   const quartiles = [p50, p99].flatMap(({ offFrom, offTo }) => [Math.abs(offFrom), Math.abs(offTo)])
   return {
     ...{ bytes, nodes, seeds, p50Off: rounded(p50.off), p99Off: rounded(p99.off) },
     ...{ halfWithin: rounded(Math.max(...quartiles)), originCopies: rounded(originCopies) },
+    ...(modelHash !== undefined && { modelHash }),
   }
 }
 
@@ -86,7 +95,9 @@ const rounded = (value: number): number => Number(value.toFixed(6))
 
 export function comparedText(agreed: readonly Agreed[]): string {
   const fleets = agreed.map(comparedFleet).map((fleet) => {
-    const fields = Object.entries(fleet).map(([name, value]) => `    ${name}: ${value},\n`)
+    const fields = Object.entries(fleet).map(
+      ([name, value]) => `    ${name}: ${typeof value === 'string' ? `'${value}'` : value},\n`,
+    )
     return `  {\n${fields.join('')}  },\n`
   })
   return `/** Written by \`npm run bench -- planner\`: what it found, and nothing by hand. */

@@ -18,6 +18,8 @@ export interface ComparedFleet {
   readonly halfWithin: number
   /** That left the origin's core. */
   readonly originCopies: number
+  /** Of the model's run with seed 1: another one is another model's. None in what was kept before it was looked at. */
+  readonly modelHash?: string
 }
 
 /** Names of published ones: those of all fleets that were compared. */

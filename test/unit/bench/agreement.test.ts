@@ -1,9 +1,17 @@
 /** What `simulate` says of its accuracy is what was found, and not what was found once. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { type Agreed, agree, COMPARED_FILE, comparedText } from '../../../bench/agreement.ts'
+import {
+  type Agreed,
+  agree,
+  COMPARED_FILE,
+  comparedQuestion,
+  comparedText,
+} from '../../../bench/agreement.ts'
 import { kept } from '../../../bench/results.ts'
 import { MOST_OFF } from '../../../src/sim/planner/agreement.ts'
+import { COMPARED } from '../../../src/sim/planner/compared.ts'
+import { runOne } from '../../../src/sim/planner/run-one.ts'
 
 test('what simulate says of its accuracy is of the kept run of the planner bench', () => {
   const { agreed } = kept('planner').figures as { readonly agreed: readonly Agreed[] }
@@ -30,11 +38,24 @@ test('of the two shares of the nodes the fleets that are further off tell how fa
     originCopies: 1.23456,
   },
 ]`)
+  expect(comparedText([{ ...agreed, modelHash: 'abc' }])).toContain(`
+    originCopies: 1.23456,
+    modelHash: 'abc',
+  },
+]`)
+})
+
+test.each(COMPARED)('the model is the one that was compared: %o', ({ bytes, nodes, modelHash }) => {
+  if (modelHash === undefined) return
+  const toDo =
+    'src/sim/planner/compared.ts tells of another model: `npm run bench -- planner` compares this one'
+  expect(runOne(comparedQuestion(bytes, nodes, 1), () => {}).hash, toDo).toBe(modelHash)
 })
 
 // 8 blocks a round trip are two thirds more where each is 256 KiB instead of 150.
 test('both are asked for blocks of the same size where round trips bound how fast they are', () => {
-  const { p50, p99 } = agree(4 * 2 ** 20, 3, 1)
+  const { p50, p99, modelHash } = agree(4 * 2 ** 20, 3, 1)
   expect(Math.abs(p50.off)).toBeLessThanOrEqual(MOST_OFF)
   expect(Math.abs(p99.off)).toBeLessThanOrEqual(MOST_OFF)
+  expect(modelHash).toBe(runOne(comparedQuestion(4 * 2 ** 20, 3, 1), () => {}).hash)
 })
