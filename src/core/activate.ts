@@ -279,7 +279,8 @@ function carryFailure(node: NodeState, step: Step, cell: Cell): void {
   // Else written with what becomes active next.
   if (!isCarried) return
   persistRecord(node, step, cell)
-  const text = 'the same files failed their health check here before the root changed; what is active stays'
+  const text =
+    'it failed its health check here before the root changed; what is active stays; once more, by --again, it is tried'
   report(step, cell, release.id, 'ACTIVATE_UNHEALTHY', text)
 }
 

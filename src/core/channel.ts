@@ -18,8 +18,8 @@ export interface ChannelState {
   readonly lastGoodEpoch: number
   /** Ids whose health check failed here, newest last. */
   readonly failed: readonly ReleaseId[]
-  /** Of the target that had failed here when a root ended its epoch, until the new one has a target: what it held. */
-  readonly failedPages?: Digest | undefined
+  /** Of the target that had failed here when a root ended its epoch, until the new one has a target: what would be copied. */
+  readonly failedTarget?: Digest | undefined
   readonly history: ChannelRecord['history']
 }
 
@@ -78,14 +78,23 @@ export function headsOf(releases: readonly Release[]): readonly Release[] {
   return heads.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** Equal where two releases are the same files. */
-export const pagesOf = ({ header }: Release): Digest => sha256(header.pages.join())
+/** What a rotation copies where it issues a release anew. */
+const copiedOf = ({ header: { pages, message, expires } }: Release): Digest =>
+  sha256(JSON.stringify([pages, message, expires ?? null]))
+
+/**
+ * Is it what a rotation makes of the release that this was copied of? Then it is the first of its publisher in the new epoch.
+ * The same files with another message, or once more, are a person's: they are meant to be tried, as after a theft, when
+ * nothing is issued by itself.
+ */
+export const isAnew = (release: Release, copied: Digest): boolean =>
+  release.counter === 1 && copiedOf(release) === copied
 
 /** Of what is about to end: without a target it leaves what was known before. */
-function failedPagesOf({ floor, heads, failed, failedPages }: ChannelState): Digest | undefined {
-  if (floor.ids.length === 0) return failedPages
+function failedTargetOf({ floor, heads, failed, failedTarget }: ChannelState): Digest | undefined {
+  if (floor.ids.length === 0) return failedTarget
   const target = heads.find(({ id }) => id === targetOf(floor) && failed.includes(id))
-  return target === undefined ? undefined : pagesOf(target)
+  return target === undefined ? undefined : copiedOf(target)
 }
 
 /**
@@ -94,8 +103,8 @@ function failedPagesOf({ floor, heads, failed, failedPages }: ChannelState): Dig
  */
 export function raiseEpoch(state: ChannelState, epoch: number): ChannelState {
   if (comparePlaces(placeBefore(epoch), state.floor.top) <= 0) return state
-  const failedPages = failedPagesOf(state)
-  return { ...state, floor: { ...state.floor, top: placeBefore(epoch), ids: [] }, heads: [], failedPages }
+  const failedTarget = failedTargetOf(state)
+  return { ...state, floor: { ...state.floor, top: placeBefore(epoch), ids: [] }, heads: [], failedTarget }
 }
 
 export const isNamed = ({ floor, heads }: ChannelState, id: ReleaseId): boolean =>
@@ -128,7 +137,7 @@ export function joinChannels(a: ChannelState, b: ChannelState): ChannelState {
 
 /** As written down. */
 export function recordOf(state: ChannelState): ChannelRecord {
-  const { channel, active, lastGood, lastGoodEpoch, failed, failedPages, history } = state
+  const { channel, active, lastGood, lastGoodEpoch, failed, failedTarget, history } = state
   return {
     channel,
     heads: state.heads.map((head) => head.id),
@@ -136,7 +145,7 @@ export function recordOf(state: ChannelState): ChannelRecord {
     lastGood,
     lastGoodEpoch,
     failed,
-    failedPages,
+    failedTarget,
     history,
   }
 }

@@ -47,7 +47,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
     // Known from the floor as it was alone.
-    if (cell.state.failedPages !== records.get(channel)?.failedPages) writes.push(recordWrite(cell))
+    if (cell.state.failedTarget !== records.get(channel)?.failedTarget) writes.push(recordWrite(cell))
     writes.push(...dropUnneeded(node, cell))
   }
   if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
@@ -190,7 +190,7 @@ function restoreState(
     lastGood: record?.lastGood,
     lastGoodEpoch: record?.lastGoodEpoch ?? 0,
     failed: record?.failed ?? [],
-    failedPages: record?.failedPages,
+    failedTarget: record?.failedTarget,
     // The bound may have been higher when it was written.
     history: record?.history.slice(0, node.config.limits.maxHistory) ?? [],
   }

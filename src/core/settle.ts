@@ -3,7 +3,7 @@ import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
-import { type ChannelState, pagesOf, targetOf } from './channel.ts'
+import { type ChannelState, isAnew, targetOf } from './channel.ts'
 import type { ActiveRecord } from './writes.ts'
 
 /** Features of a release that this build knows; any other name in `critical` keeps what is active. */
@@ -72,16 +72,16 @@ export function failed(state: ChannelState, release: ReleaseId, maxFailed: numbe
 }
 
 /**
- * The first target since a root ended the epoch, which a rotation issues anew whatever stood there. Where it is the very files
- * that had failed here, it has failed, too: shown it would stay, as an ended epoch is never gone back to. Published once
+ * The first target since a root ended the epoch, which a rotation issues anew whatever stood there. Where it is what had
+ * failed here, it has failed, too: shown it would stay, as an ended epoch is never gone back to. Published once
  * more it is tried; at once where what is active failed itself, for then nothing is lost.
  */
 export function failedAnew(state: ChannelState, target: Release, maxFailed: number): ChannelState {
-  const { failedPages, active } = state
-  if (failedPages === undefined) return state
-  const rest = { ...state, failedPages: undefined }
+  const { failedTarget, active } = state
+  if (failedTarget === undefined) return state
+  const rest = { ...state, failedTarget: undefined }
   const isBetter = active !== undefined && !state.failed.includes(active.release)
-  return isBetter && pagesOf(target) === failedPages ? failed(rest, target.id, maxFailed) : rest
+  return isBetter && isAnew(target, failedTarget) ? failed(rest, target.id, maxFailed) : rest
 }
 
 /**

@@ -14,8 +14,8 @@ export interface ChannelRecord {
   readonly lastGoodEpoch: number
   /** Ids whose health check failed here, newest last, bounded. */
   readonly failed: readonly ReleaseId[]
-  /** The files of the target that had failed here when a root ended its epoch, while the new one has no target. */
-  readonly failedPages?: Digest | undefined
+  /** What is copied of the target that had failed here when a root ended its epoch, while the new one has no target. */
+  readonly failedTarget?: Digest | undefined
   /** What was active before, newest first, for people. */
   readonly history: readonly { readonly release: ReleaseId; readonly activatedAt: number }[]
 }

@@ -60,7 +60,7 @@ const channelShape = record({
   lastGood: optional(release),
   lastGoodEpoch: int(),
   failed: releases,
-  failedPages: optional(hash<Digest>(32)),
+  failedTarget: optional(hash<Digest>(32)),
   history: list(record({ release, activatedAt: int() }), MAX_LISTED),
 })
 export const CHANNEL: Form<ChannelRecord> = convert(

@@ -90,14 +90,48 @@ describe('what failed here and is issued anew with the root', () => {
     expect(shows(comes(node, again))).toEqual([again.id])
   })
 
+  it('is tried where it is published again and the first did not come here', () => {
+    const node = steppedBack()
+    adopts(node)
+    const again = under2(2, 'b=1\n')
+    expect(shows(comes(node, again))).toEqual([again.id])
+  })
+
+  it('is tried where it is published with another message, as after a theft: that is nothing a rotation does', () => {
+    const node = steppedBack()
+    adopts(node)
+    const right = make({
+      clock: { alice: 1 },
+      text: 'b=1\n',
+      header: { root: 2, message: 'after the theft' },
+    })
+    expect(shows(comes(node, right))).toEqual([right.id])
+  })
+
+  it('is tried where it is published with another end', () => {
+    const node = steppedBack()
+    adopts(node)
+    const longer = make({
+      clock: { alice: 1 },
+      text: 'b=1\n',
+      header: { root: 2, expires: ROOT.expires - 1_000 },
+    })
+    expect(shows(comes(node, longer))).toEqual([longer.id])
+  })
+
   it('is tried where other files came first', () => {
     const node = steppedBack()
     adopts(node)
     const fixed = under2(1, 'c=1\n')
     expect(shows(comes(node, fixed))).toEqual([fixed.id])
     node.persist(node.run(activated(fixed, 'healthy')))
-    const back = under2(2, 'b=1\n')
-    expect(shows(comes(node, back))).toEqual([back.id])
+    for (const back of [
+      make({ publisher: 'bob', clock: { bob: 1 }, text: 'b=1\n', header: { root: 2 } }),
+      under2(2, 'b=1\n'),
+    ]) {
+      expect(shows(comes(node, back))).toEqual([back.id])
+      node.persist(node.run(activated(back, 'healthy')))
+    }
   })
 
   it('is tried where it runs all the same: nothing is lost by that', () => {
@@ -152,7 +186,7 @@ describe('a restart between the root and what is issued anew', () => {
     const [record] = records(node.run(activated(bad, 'unhealthy')))
     const floors = [floorOf(bad), floorOf(bad)]
     const again = restarted(record, { floors, envelopes: [of(good), of(bad)] })
-    expect(records(again.started)).toMatchObject([{ failedPages: expect.any(String), failed: [bad.id] }])
+    expect(records(again.started)).toMatchObject([{ failedTarget: expect.any(String), failed: [bad.id] }])
     staysAsItIs(again.node)
   })
 })

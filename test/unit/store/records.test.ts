@@ -19,7 +19,7 @@ const recordOf = (activations: number) => ({
   lastGood: ids(2)[1],
   lastGoodEpoch: 1,
   failed: ids(32),
-  failedPages: sha256('pages'),
+  failedTarget: sha256('copied'),
   history: ids(activations).map((release, activatedAt) => ({ release, activatedAt })),
 })
 
