@@ -82,11 +82,11 @@ function withdraw(node: NodeState, step: Step, cell: Cell, under: Activating): v
   step.emit({ kind: 'withdraw', channel: cell.state.channel, release })
 }
 
-/** A root ended its epoch, its twin is known, or its time or the root's is over. */
-function isOff(node: NodeState, { now }: Step, cell: Cell, { epoch }: Activating): boolean {
+/** A root ended its epoch, its twin is known, or its time or the root's is over. A newer target has a time of its own. */
+function isOff(node: NodeState, { now }: Step, cell: Cell, { release, epoch }: Activating): boolean {
   if (epoch < cell.epoch || isHeld(cell.state.floor)) return true
-  const gate = gateFor(node, cell, now.wallMs)
-  return gate === 'expired' || gate === 'root-expired'
+  const expires = node.kept.get(release)?.release.header.expires
+  return isOver(expires, now.wallMs) || isRootOver(node, now.wallMs)
 }
 
 /** What is to be shown, the first that can be. */

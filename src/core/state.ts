@@ -65,7 +65,7 @@ export interface Cell {
 export interface Due {
   /** The end of a soak, an activation to try again: the first of them that is still to come. */
   readonly atMonoMs: number | undefined
-  /** The end of a target that is not active yet, by the wall clock, and whether that was past: a clock may be set. */
+  /** The end of what is not active yet, under way or the target, by the wall clock, and whether that was past: a clock may be set. */
   readonly expires: number | undefined
   readonly wasOver: boolean
 }
@@ -184,11 +184,14 @@ export function gateFacts(node: NodeState, cell: Cell, wallMs: number): GateFact
 
 export const isRootOver = (node: NodeState, wallMs: number): boolean => node.roots.current().expires <= wallMs
 
-/** The end of a target that is not active: the gate may close, or open after a clock was set right, as time goes. */
+/**
+ * The end of a target that is not active: the gate may close, or open after a clock was set right, as time goes. While one
+ * is under way that one's, for until then it may be taken back, and a newer target waits for it.
+ */
 export function expiryOf(node: NodeState, cell: Cell): number | undefined {
-  const target = targetOf(cell.state.floor)
-  if (!cell.stored || target === undefined || target === cell.state.active?.release) return undefined
-  return node.kept.get(target)?.release.header.expires
+  const next = cell.activating?.release ?? targetOf(cell.state.floor)
+  if (!cell.stored || next === undefined || next === cell.state.active?.release) return undefined
+  return node.kept.get(next)?.release.header.expires
 }
 
 export const gateFor = (node: NodeState, cell: Cell, wallMs: number): Gate =>

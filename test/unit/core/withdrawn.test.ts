@@ -10,6 +10,10 @@ import { CHANNEL, gossip, type Made, make, PEER, ROOT, raised, rootBytes } from 
 const good = make({ clock: { alice: 1 } })
 const stolen = make({ clock: { alice: 2 }, text: 'b=1\n' })
 const right = make({ clock: { alice: 1 }, text: 'c=1\n', header: { root: 2 } })
+const ending = { expires: ROOT.expires - 1_000 }
+const short = make({ clock: { alice: 2 }, header: ending })
+const short3 = make({ clock: { alice: 3 }, header: ending })
+const newer = make({ clock: { alice: 3 }, text: 'd=1\n' })
 const TICK: Event = { kind: 'tick' }
 const withdrawn = ({ id }: Made) => ({ kind: 'withdraw', channel: CHANNEL, release: id })
 const adopts = (node: BenchNode, root: TrustRoot) =>
@@ -66,7 +70,7 @@ describe('a root that ends its epoch', () => {
 it('one that raises nothing, or a newer release, takes none back', () => {
   const node = underWay()
   expect(ofKind(adopts(node, renew(ROOT, ROOT.expires + 1_000)), 'withdraw')).toEqual([])
-  expect(ofKind(comes(node, make({ clock: { alice: 3 }, text: 'd=1\n' })), 'withdraw')).toEqual([])
+  expect(ofKind(comes(node, newer), 'withdraw')).toEqual([])
 })
 
 it('its twin takes it back, and the release that ends the hold is shown', () => {
@@ -75,8 +79,7 @@ it('its twin takes it back, and the release that ends the hold is shown', () => 
   expect(ofKind([...twin, ...node.persist(twin)], 'withdraw')).toEqual([withdrawn(stolen)])
   expect(done(node.handle(activated(stolen, 'failed')))).toEqual([])
   expect(active(node)).toBe(good.id)
-  const next = make({ clock: { alice: 3 }, text: 'd=1\n' })
-  expect(shows(comes(node, next))).toEqual([next.id])
+  expect(shows(comes(node, newer))).toEqual([newer.id])
 })
 
 describe('the end of', () => {
@@ -89,12 +92,37 @@ describe('the end of', () => {
     expect(shows(adopts(node, renew(ROOT, ROOT.expires + 1_000)))).toEqual([stolen.id])
   })
 
+  it('the root takes it back, also where a newer one needs another build', () => {
+    const node = underWay()
+    comes(node, make({ clock: { alice: 3 }, header: { critical: ['x'] } }))
+    node.wallMs = ROOT.expires
+    expect(done(node.run(TICK))).toContainEqual(withdrawn(stolen))
+  })
+
   it('its own time takes it back', () => {
-    const short = make({ clock: { alice: 2 }, header: { expires: ROOT.expires - 1_000 } })
     const node = underWay(short)
     node.wallMs = ROOT.expires - 1_000
     expect(done(node.run(TICK))).toContainEqual(withdrawn(short))
     expect(shows(node.run(activated(short, 'failed')))).toEqual([])
     expect(active(node)).toBe(good.id)
+  })
+
+  it('its own time takes it back, also where a newer one has none and is not whole yet', () => {
+    const node = underWay(short)
+    node.persist(node.run(gossip(newer)))
+    expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
+    node.wallMs = ROOT.expires - 1_000
+    expect(done(node.run(TICK))).toEqual([withdrawn(short)])
+    expect(done(node.run(activated(short, 'failed')))).toEqual([])
+    expect(active(node)).toBe(good.id)
+  })
+
+  it('a newer one does not take it back, and is told of once this one is through', () => {
+    const node = underWay()
+    comes(node, short3)
+    node.wallMs = ROOT.expires - 1_000
+    expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
+    node.persist(node.run(activated(stolen, 'healthy')))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: stolen.id }, gate: 'expired' })
   })
 })
