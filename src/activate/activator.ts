@@ -118,7 +118,7 @@ class FileActivator implements Activator {
   activate(order: Order): Promise<ActivationOutcome> {
     const open = this.#orders.open(order)
     const outcome = this.#inTurn(order.channel, () => this.#activate(order, open.signal))
-    return outcome.finally(() => this.#orders.close(open))
+    return outcome.finally(() => this.#orders.close(order.channel, open))
   }
 
   withdraw(channel: Channel, release: ReleaseId): void {

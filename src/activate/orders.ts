@@ -8,7 +8,8 @@ interface Named {
 
 /** Activations under way, those that wait for their turn among them: each can be taken back. */
 export class Orders {
-  readonly #open = new Map<AbortController, Named>()
+  /** By channel, each of which has few: a root may take back those of all at once. */
+  readonly #open = new Map<Channel, Map<AbortController, ReleaseId>>()
   /** Why none is carried out any more. */
   #stopped: unknown
 
@@ -16,22 +17,24 @@ export class Orders {
   open({ channel, release }: Named): AbortController {
     const order = new AbortController()
     if (this.#stopped !== undefined) order.abort(this.#stopped)
-    this.#open.set(order, { channel, release })
+    const orders = this.#open.get(channel) ?? new Map<AbortController, ReleaseId>()
+    this.#open.set(channel, orders.set(order, release))
     return order
   }
 
-  close(order: AbortController): void {
-    this.#open.delete(order)
+  close(channel: Channel, order: AbortController): void {
+    const orders = this.#open.get(channel)
+    orders?.delete(order)
+    if (orders?.size === 0) this.#open.delete(channel)
   }
 
   withdraw(channel: Channel, release: ReleaseId): void {
-    for (const [order, named] of this.#open)
-      if (named.channel === channel && named.release === release)
-        order.abort(activateError('ACTIVATE_FAILED', 'withdrawn before it was shown'))
+    for (const [order, named] of this.#open.get(channel) ?? [])
+      if (named === release) order.abort(activateError('ACTIVATE_FAILED', 'withdrawn before it was shown'))
   }
 
   stop(why: unknown): void {
     this.#stopped = why
-    for (const order of this.#open.keys()) order.abort(why)
+    for (const orders of this.#open.values()) for (const order of orders.keys()) order.abort(why)
   }
 }
