@@ -90,11 +90,13 @@ const copiedOf = ({ header: { pages, message, expires } }: Release): Digest =>
 export const isAnew = (release: Release, copied: Digest): boolean =>
   release.counter === 1 && copiedOf(release) === copied
 
-/** Of what is about to end: without a target it leaves what was known before. */
-function failedTargetOf({ floor, heads, failed, failedTarget }: ChannelState): Digest | undefined {
-  if (floor.ids.length === 0) return failedTarget
-  const target = heads.find(({ id }) => id === targetOf(floor) && failed.includes(id))
-  return target === undefined ? undefined : copiedOf(target)
+/** Of what is about to end: without a target, or before that was judged, it leaves what was known before. */
+function failedTargetOf({ floor, heads, failed, failedTarget: before }: ChannelState): Digest | undefined {
+  if (floor.ids.length === 0) return before
+  const target = heads.find(({ id }) => id === targetOf(floor))
+  if (target === undefined) return undefined
+  if (failed.includes(target.id)) return copiedOf(target)
+  return before !== undefined && isAnew(target, before) ? before : undefined
 }
 
 /**

@@ -12,6 +12,8 @@ const good = make({ clock: { alice: 1 } })
 const bad = make({ clock: { alice: 2 }, text: 'b=1\n' })
 const under2 = (counter: number, text: string): Made =>
   make({ clock: { alice: counter }, text, header: { root: 2 } })
+const under3 = (counter: number): Made =>
+  make({ clock: { alice: counter }, text: 'b=1\n', header: { root: 3 } })
 const anew = under2(1, 'b=1\n')
 const shows = (effects: readonly Effect[]) => ofKind(effects, 'activate').map(({ release }) => release)
 const records = (effects: readonly Effect[]): readonly ChannelRecord[] =>
@@ -74,12 +76,32 @@ describe('what failed here and is issued anew with the root', () => {
     const node = steppedBack()
     adopts(node)
     adopts(node, raised(two))
-    const third = make({ clock: { alice: 1 }, text: 'b=1\n', header: { root: 3 } })
-    expect(shows(comes(node, third))).toEqual([])
+    expect(shows(comes(node, under3(1)))).toEqual([])
     expect(node.view().channels[0]).toMatchObject({ gate: 'health', active: { id: good.id } })
     adopts(node, raised(raised(two)))
     const fourth = make({ clock: { alice: 1 }, text: 'b=1\n', header: { root: 4 } })
     expect(shows(comes(node, fourth))).toEqual([])
+  })
+
+  it('is not shown where the first one was not on disk when the second such root came', () => {
+    const node = steppedBack()
+    adopts(node)
+    const came = node.run(gossip(anew, [anew.page, anew.block]))
+    adopts(node, raised(two))
+    node.persist(came)
+    expect(shows(comes(node, under3(1)))).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ gate: 'health', active: { id: good.id } })
+  })
+
+  it('is tried after a second such root where other files were not on disk by then, or it was published again', () => {
+    for (const first of [under2(1, 'c=1\n'), under2(2, 'b=1\n')]) {
+      const node = steppedBack()
+      adopts(node)
+      const came = node.run(gossip(first, [first.page, first.block]))
+      adopts(node, raised(two))
+      node.persist(came)
+      expect(shows(comes(node, under3(1)))).toEqual([under3(1).id])
+    }
   })
 
   it('is tried where it is published again', () => {
