@@ -327,7 +327,9 @@ export class GuardedDatabase {
       try {
         return await work()
       } catch (error) {
-        const gone = faultOf(error) === 'full' ? await dropOldest(dir) : undefined
+        // The floor, or the files, may lie on another disk, which that would not help.
+        const full = isMeshError(error) && typeof error.details.dir === 'string' ? error.details.dir : dir
+        const gone = faultOf(error) === 'full' ? await dropOldest(dir, full) : undefined
         if (gone === undefined) throw error
         this.#note('warn', 'STORE_FULL', `${dir}: no room; ${gone}, kept of a damaged store, is removed`)
       }

@@ -1,6 +1,7 @@
-import { readdir, rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { syncDirectory } from './durable-file.ts'
+import { nearestFolder } from './nearest-folder.ts'
 
 /**
  * Moves a damaged store to `<dir>.corrupt-<n>`, for people to look at, and keeps only the newest few. It is never
@@ -20,10 +21,14 @@ export async function setAside(dir: string, keep: number): Promise<string> {
 /**
  * Where the disk is full, what people may look at gives way to what the node needs.
  *
- * @returns what is gone; undefined where nothing was kept, or it cannot be removed
+ * @param full the folder that takes nothing
+ * @returns what is gone; undefined where nothing was kept, it cannot be removed, or makes no room: it lies on another disk
  */
-export async function dropOldest(dir: string): Promise<string | undefined> {
+export async function dropOldest(dir: string, full = dir): Promise<string | undefined> {
   try {
+    const disks = [await nearestFolder(full), dirname(dir)].map(async (folder) => (await stat(folder)).dev)
+    const [needed, gained] = await Promise.all(disks)
+    if (needed !== gained) return undefined
     const [oldest] = await numbersBeside(dir)
     if (oldest === undefined) return undefined
     await remove(pathOf(dir, oldest))

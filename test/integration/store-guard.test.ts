@@ -1,5 +1,5 @@
 /** What a life leaves for the next, and what fails before the first commit: neither goes past what guards the store. */
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -32,8 +32,11 @@ afterEach(async () => {
 const dir = () => join(base, 'store')
 
 /** `fault` may take the place of some of LevelDB's calls. */
-async function loaded(fault: (raw: Database) => Partial<Database> = () => ({}), limits: Limits = FAST) {
-  const notes: EffectOf<'note'>[] = []
+async function loaded(
+  fault: (raw: Database) => Partial<Database> = () => ({}),
+  limits: Limits = FAST,
+  notes: EffectOf<'note'>[] = [],
+) {
   const events: StoreEvent[] = []
   const raw = levelDatabase(dir())
   const store = new LevelStore({
@@ -84,6 +87,25 @@ test('where no folder can be locked for want of room, what was set aside gives w
   expect((await readdir(base)).filter((name) => name.includes('corrupt'))).toEqual(['store.corrupt-2'])
   const text = `${dir()}: no room; ${dir()}.corrupt-1, kept of a damaged store, is removed`
   expect(notes).toEqual([{ kind: 'note', level: 'warn', code: 'STORE_FULL', text }])
+})
+
+test('where a folder lies on another disk that is full, what was set aside stays: no room comes of it there', async () => {
+  const elsewhere = await mkdtemp('/dev/shm/confmesh-guard-')
+  try {
+    expect((await stat(elsewhere)).dev).not.toBe((await stat(base)).dev)
+    await symlink(elsewhere, join(base, 'floor'))
+    await fullOnce(elsewhere)
+    for (const number of [1, 2]) await mkdir(join(base, `store.corrupt-${number}`))
+    const notes: EffectOf<'note'>[] = []
+    await expect(loaded(undefined, FAST, notes)).rejects.toMatchObject({
+      code: 'STORE_FULL',
+      details: { dir: join(base, 'floor') },
+    })
+    expect((await readdir(base)).sort()).toEqual(['floor', 'store.corrupt-1', 'store.corrupt-2'])
+    expect(notes).toEqual([])
+  } finally {
+    await rm(elsewhere, { recursive: true })
+  }
 })
 
 test('where nothing was set aside, a folder that cannot be locked for want of room is said', async () => {

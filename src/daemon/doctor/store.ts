@@ -1,11 +1,12 @@
 import { constants, type Stats } from 'node:fs'
 import { access, realpath, stat, statfs } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { checkDirectory } from '../../activate/safe-directory.ts'
 import { levelDatabase } from '../../store/database.ts'
 import { isDamage, storeError } from '../../store/faults.ts'
 import { isLost } from '../../store/level-files.ts'
 import { isInUse } from '../../store/lock.ts'
+import { nearestFolder } from '../../store/nearest-folder.ts'
 import { seenDamage } from '../../store/seen-damage.ts'
 import { uncleanEnds } from '../../store/unclean-ends.ts'
 import type { NodeConfig } from '../config.ts'
@@ -33,7 +34,7 @@ export async function checkFolders(config: NodeConfig): Promise<readonly Finding
 }
 
 async function checkWritable(check: string, path: string): Promise<Finding> {
-  const there = await nearest(path)
+  const there = await nearestFolder(path)
   try {
     await access(there, constants.W_OK | constants.X_OK)
     return fine(check, there === path ? path : `${path} is made at the first start`)
@@ -49,20 +50,11 @@ const UNSAFE =
 
 async function checkSafe(check: string, path: string, writable: Finding): Promise<Finding> {
   try {
-    await checkDirectory(await realpath(await nearest(path)))
+    await checkDirectory(await realpath(await nearestFolder(path)))
     return writable
   } catch (error) {
     return wrong(check, (error as Error).message, UNSAFE)
   }
-}
-
-/** The folder itself or the nearest above it that is there. */
-async function nearest(path: string): Promise<string> {
-  const isThere = await stat(path).then(
-    () => true,
-    () => false,
-  )
-  return isThere || dirname(path) === path ? path : nearest(dirname(path))
 }
 
 /** Of each disk that the node writes to, once: files and floors lie often on others than the store does. */
@@ -70,7 +62,7 @@ export async function checkSpace({ data, floorDir, materialize }: NodeConfig): P
   const disks = new Map<number, string>()
   for (const folder of [data, floorDir, materialize?.dir]) {
     if (folder === undefined) continue
-    const there = await nearest(folder)
+    const there = await nearestFolder(folder)
     const { dev } = await stat(there)
     if (!disks.has(dev)) disks.set(dev, there)
   }
