@@ -32,11 +32,14 @@ function linesToStderr() {
   let isWaiting = false
   const tryAgain = (): void => {
     isWaiting = false
+    process.off('exit', tryAgain)
     lines.write('')
   }
   lines.on('error', () => {
     if (isWaiting) return
     isWaiting = true
+    // At its end no timer runs, and a reader that is slow may have made room by then.
+    process.once('exit', tryAgain)
     setTimeout(tryAgain, TRY_AGAIN_MS * (1 + Math.random() / 4)).unref()
   })
   return lines
