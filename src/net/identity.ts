@@ -168,11 +168,11 @@ async function isThere(path: string): Promise<boolean> {
 async function writeSynced(aside: string, path: string): Promise<void> {
   const file = await open(aside, 'wx', 0o600)
   try {
-    // Whatever the umask took from it.
-    await file.chmod(0o600)
+    // Whatever the umask took from it. Some mounts refuse that, and may say 0600 of each file all the same.
+    const cause = await file.chmod(0o600).catch((error: unknown) => error)
     const found = await file.stat()
     // While it is empty: every later start would refuse it.
-    if (isOpenToOthers(found)) throw keepsNoModes(path, found)
+    if (isOpenToOthers(found)) throw keepsNoModes(path, found, cause)
     await file.writeFile(newIdentityPem())
     await file.sync()
   } finally {

@@ -11,6 +11,7 @@ import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import { loadConfig } from '../../../src/daemon/config.ts'
 import { startNode } from '../../../src/daemon/node.ts'
+import { loadOrCreateIdentity } from '../../../src/net/identity.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 import { rootKeys, rootOne } from '../trust/fixtures.ts'
 
@@ -22,16 +23,18 @@ const said = vi.hoisted(() => (file: Stats) => {
   return file
 })
 
+const chmod = vi.hoisted(() => (mode: number) => {
+  if (disk.chmod === 'fails') throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+  if (disk.chmod === 'works') disk.mode = mode
+})
+
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>()
   return {
     ...real,
     statSync: (path: string) => said(real.statSync(path)),
     fstatSync: (fd: number) => said(real.fstatSync(fd)),
-    fchmodSync: (_fd: number, mode: number) => {
-      if (disk.chmod === 'fails') throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
-      if (disk.chmod === 'works') disk.mode = mode
-    },
+    fchmodSync: (_fd: number, mode: number) => chmod(mode),
   }
 })
 vi.mock('node:fs/promises', async (original) => {
@@ -39,7 +42,10 @@ vi.mock('node:fs/promises', async (original) => {
   const open = async (...given: Parameters<typeof real.open>) => {
     const file = await real.open(...given)
     const stat = file.stat.bind(file)
-    return Object.assign(file, { stat: async () => said(await stat()) })
+    return Object.assign(file, {
+      stat: async () => said(await stat()),
+      chmod: async (mode: number) => chmod(mode),
+    })
   }
   return { ...real, open, stat: async (path: string) => said(await real.stat(path)) }
 })
@@ -93,8 +99,18 @@ test('the first start refuses, not the second, and leaves no key', async () => {
   writeFileSync(at('root.json'), root)
   writeFileSync(at('node.yaml'), 'root: root.json\ndata: data\nlisten: [/ip4/127.0.0.1/tcp/0]\n')
   const config = loadConfig(at('node.yaml'), {}, new Map())
-  await expect(startNode(config, '0.0.0')).rejects.toMatchObject(refused('data/identity.key'))
-  expect(files().sort()).toEqual(['node.yaml', 'root.json'])
+  for (const how of ['does nothing', 'fails']) {
+    Object.assign(disk, { chmod: how })
+    await expect(startNode(config, '0.0.0'), how).rejects.toMatchObject(refused('data/identity.key'))
+    expect(files().sort()).toEqual(['node.yaml', 'root.json'])
+  }
+})
+
+test('a mount where chmod fails and each file has 0600 gets a key at the first start', async () => {
+  Object.assign(disk, { mode: 0o600, chmod: 'fails' })
+  const made = await loadOrCreateIdentity(at('data'))
+  expect(readFileSync(at('data/identity.key'), 'utf8')).toBe(made.pem)
+  expect(await loadOrCreateIdentity(at('data'))).toEqual(made)
 })
 
 test('a right that is inherited from the folder and can be taken is no reason to refuse', async () => {
