@@ -11,6 +11,7 @@ logger.warn({ code: 'READY' }, 'it is there')`
 test.each([
   ['as it comes', { TERM: 'xterm' }, true],
   ['whose user wants no colours', { TERM: 'xterm', NO_COLOR: '1' }, false],
+  ['whose user says nothing of colours', { TERM: 'xterm', NO_COLOR: '' }, true],
   ['that knows no colours', { TERM: 'dumb' }, false],
 ])('a terminal %s', (_, env, isPainted) => {
   const options = { env: { PATH: process.env.PATH, ...env }, encoding: 'utf8' } as const
