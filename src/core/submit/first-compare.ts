@@ -8,8 +8,8 @@ import type { Snapshot } from '../snapshot.ts'
 import type { Step } from '../step.ts'
 import type { Refusal } from './answers.ts'
 
-/** So often a publisher comes back at least. */
-const TIMES = 5
+/** So often a publisher comes back for this: half of its tries, so that as many are left for what else is busy. */
+const TIMES = 3
 
 export class FirstCompare {
   readonly #compared: () => number
