@@ -20,8 +20,11 @@ const CHECK_EVERY_MS = 10_000
 /** Releases looked at in one go. */
 const CHECKS_AT_ONCE = 8
 const ROOT_LOOK_EVERY_MS = 24 * 3_600_000
-/** A node without any floor, new or with its disk lost, compares with so many peers before it activates anything. */
-const FIRST_COMPARES = 3
+/**
+ * A node without any floor, new or with its disk lost, compares with so many peers before it activates anything; a seed with
+ * what it had stored, before it takes a release.
+ */
+export const FIRST_COMPARES = 3
 
 export interface UploadsUnderWay {
   readonly size: number

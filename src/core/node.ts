@@ -33,7 +33,7 @@ export function createNode(config: CoreConfig): NodeCore & CoreFacts {
     gateways: createGateways(config, judge),
     freshness,
     sync,
-    submit: createSubmit(config, checks, () => sync.comparedPeers()),
+    submit: createSubmit(config, checks, (channel) => sync.isCompared(channel)),
     bridge: createBridge(config),
   }
   return new Dispatcher(config, stages, checks)

@@ -35,7 +35,7 @@ import {
   unwritten,
 } from './submit/answers.ts'
 import { Claims } from './submit/claims.ts'
-import { FirstCompare } from './submit/first-compare.ts'
+import { type Compared, FirstCompare } from './submit/first-compare.ts'
 import { dropLease, LeaseTable } from './submit/leases.ts'
 import { Lender } from './submit/lender.ts'
 import { Questions } from './submit/questions.ts'
@@ -81,8 +81,7 @@ export class Submit implements Stage {
   /** Releases whose upload ended in vain: what still comes of them is late, not unwanted. */
   readonly #late: LatestSet<ReleaseId>
 
-  /** @param compared peers compared with since start */
-  constructor(config: CoreConfig, checks: Checks, compared: () => number) {
+  constructor(config: CoreConfig, checks: Checks, compared: Compared) {
     const { limits } = config
     this.#config = config
     this.#checks = checks
@@ -292,7 +291,7 @@ export class Submit implements Stage {
       counted(step, ranked(journey, release.id, 'DUPLICATE'))
       return answer(step, id, this.#acknowledge.again(step, journey, release.id))
     }
-    const early = this.#firstCompare.refusal(step)
+    const early = this.#firstCompare.refusal(step, release.header.channel)
     if (early !== undefined) return this.#deny(step, ask, judged, early)
     if (!this.#submits.take(release.header.channel, step.now.monoMs)) {
       const text = 'too many releases of this channel in a minute'
@@ -395,5 +394,5 @@ export class Submit implements Stage {
 /** By peer where it is admitted, else by address: peer ids cost nothing. */
 const whose = (session: Session): string => (isAdmitted(session) ? session.peer : hostOf(session.address))
 
-export const createSubmit = (config: CoreConfig, checks: Checks, compared: () => number): Submit =>
+export const createSubmit = (config: CoreConfig, checks: Checks, compared: Compared): Submit =>
   new Submit(config, checks, compared)

@@ -18,7 +18,8 @@ import type { OrderedRelease, Stage } from './stage.ts'
 import type { Step } from './step.ts'
 import { answerDigests, answerEntries } from './sync/answer.ts'
 import { SyncIndex } from './sync/channel-index.ts'
-import { choosePeers, type Due, storesDue } from './sync/choice.ts'
+import { choosePeers, coversAll, type Due, storesDue } from './sync/choice.ts'
+import { isCompared } from './sync/first-compares.ts'
 import {
   answerSync,
   askSync,
@@ -89,6 +90,11 @@ export class Sync implements Stage {
     return this.#complete.size
   }
 
+  /** What is stored here of this channel is no older than what enough others have of it. */
+  isCompared(channel: Channel): boolean {
+    return isCompared(this.#peers.values(), channel)
+  }
+
   onStarted(step: Step): void {
     this.#plan(step)
   }
@@ -96,10 +102,10 @@ export class Sync implements Stage {
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     const session = journey.session(peer)
     if (session?.hello === undefined) return
-    const known = createSyncPeer(step, peer, session.hello.patterns)
+    const known = createSyncPeer(step, peer, session.hello.patterns, session.direction === 'outbound')
     this.#peers.set(peer, known)
     // One comparison tells both sides everything: the dialler's.
-    if (session.direction === 'outbound') this.#start(step, journey, known)
+    if (known.dialled) this.#start(step, journey, known)
   }
 
   onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
@@ -134,10 +140,9 @@ export class Sync implements Stage {
         this.#pump(step, journey, peer)
         return true
       }
-    for (const [peer, catchUp] of this.#catchUps)
-      if (catchUp.id === id) {
+    for (const [peer, { id: asked, run }] of this.#catchUps)
+      if (asked === id) {
         this.#catchUps.delete(peer)
-        const { run } = catchUp
         if (
           reply.protocol === 'admit' &&
           run.take(step, journey, reply.message, this.#context.budget) === 'more'
@@ -151,8 +156,7 @@ export class Sync implements Stage {
   onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code, alive: boolean): boolean {
     for (const round of this.#rounds.values())
       if (round.request === id) {
-        const state = round.fail(step, journey)
-        if (state === 'going') return true
+        if (round.fail(step, journey) === 'going') return true
         this.#end(step, round.peer, 'unanswered')
         this.#unanswered(step, journey, round.with, code, alive)
         return true
@@ -287,13 +291,9 @@ export class Sync implements Stage {
     }
     for (const pattern of this.#config.patterns) consider(`=${pattern}`, { pattern })
     // Whoever covers our patterns stores our channels: no need to go through thousands of them.
-    if (this.#compared.size > 0 || !idle.some((peer) => this.#coversOwn(peer)))
+    if (this.#compared.size > 0 || !idle.some((peer) => coversAll(peer, this.#config.patterns)))
       for (const { channel, stored } of journey.channels()) if (stored) consider(channel, { channel })
     return due.sort((a, b) => (a.last === b.last ? 0 : a.last - b.last)).map((item) => item.due)
-  }
-
-  #coversOwn(peer: SyncPeer): boolean {
-    return this.#config.patterns.every((pattern) => storesDue(peer, { pattern }))
   }
 
   #start(step: Step, journey: Journey, peer: SyncPeer): void {
@@ -320,6 +320,7 @@ export class Sync implements Stage {
   #conclude(step: Step, journey: Journey, round: Round): void {
     const { monoMs } = step.now
     if (this.#complete.size < this.#config.limits.maxKnownPeers) this.#complete.add(round.peer)
+    round.with.compared ||= !round.again
     this.#noteCompared(round.with, round.view(step, journey).rows(), monoMs)
     step.emit({ kind: 'observe', metric: 'sync_round', ms: monoMs - round.startMonoMs })
     if (round.again) this.#start(step, journey, round.with)
@@ -328,7 +329,7 @@ export class Sync implements Stage {
   /** A peer that stores all that we store is the common case, and needs no list of channels. */
   #noteCompared(peer: SyncPeer, rows: Iterable<{ readonly channel: Channel }>, monoMs: number): void {
     const { patterns } = this.#config
-    if (this.#coversOwn(peer)) {
+    if (coversAll(peer, patterns)) {
       this.#allMonoMs = monoMs
       this.#compared.clear()
       return

@@ -1,9 +1,11 @@
 /**
  * What a node had stored when it started may be older than what its fleet has, as of a backup or a snapshot of its host that
  * was put back. A release signed on top of that is behind on the day that it is made: acknowledged here, it would be refused
- * by all others, and nobody told. So nothing is taken before what was stored has been compared with some peer.
+ * by all others, and nobody told. So no release of a channel is taken before what was stored of it has been compared with
+ * peers that store it. A channel of which nothing is stored is no exception: it may be younger than the backup.
  */
 
+import type { Channel } from '../../model/ids.ts'
 import type { Snapshot } from '../snapshot.ts'
 import type { Step } from '../step.ts'
 import type { Refusal } from './answers.ts'
@@ -11,13 +13,15 @@ import type { Refusal } from './answers.ts'
 /** So often a publisher comes back for this: half of its tries, so that as many are left for what else is busy. */
 const TIMES = 3
 
+/** Since start, with enough peers that store this channel. */
+export type Compared = (channel: Channel) => boolean
+
 export class FirstCompare {
-  readonly #compared: () => number
+  readonly #compared: Compared
   /** Who reached nobody by then goes by what is here. */
   #untilMonoMs = Number.NEGATIVE_INFINITY
 
-  /** @param compared peers with which a whole comparison has been made since start */
-  constructor(compared: () => number) {
+  constructor(compared: Compared) {
     this.#compared = compared
   }
 
@@ -29,9 +33,9 @@ export class FirstCompare {
   }
 
   /** What a submission is told; undefined: it may be taken. */
-  refusal({ now, config }: Step): Refusal | undefined {
+  refusal({ now, config }: Step, channel: Channel): Refusal | undefined {
     const leftMs = this.#untilMonoMs - now.monoMs
-    if (leftMs <= 0 || this.#compared() > 0) return undefined
+    if (leftMs <= 0 || this.#compared(channel)) return undefined
     const text = `this seed has just started and first compares what it has stored with its peers; it takes releases then, in ${Math.ceil(leftMs / 1_000)} s at the latest`
     const retryAfterMs = Math.ceil(Math.min(leftMs, config.limits.floorLostWaitMs / TIMES))
     return { code: 'LIMIT_RATE', text, retryAfterMs }

@@ -4,7 +4,7 @@ import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { Step } from '../step.ts'
 import type { SyncIndex } from './channel-index.ts'
-import { keyed, type Row, subsFor } from './digests.ts'
+import { keyed, NOTHING, type Row, subsFor } from './digests.ts'
 import {
   answerSync,
   budgeted,
@@ -36,6 +36,7 @@ export function answerDigests(
     return false
   }
   from.theirSalt = salt
+  from.cameEmpty ||= buckets.every((group) => group === NOTHING)
   const view = index.view(journey, from.patterns, step.now.monoMs)
   const own = view.digests(salt)
   const subs = subsFor(view.size)

@@ -16,6 +16,10 @@ export function storesDue({ patterns }: Pick<SyncPeer, 'patterns'>, due: Due): b
   return patterns.some((pattern) => covers(pattern, due.pattern))
 }
 
+/** The common case: all nodes of a fleet store the same. */
+export const coversAll = (peer: Pick<SyncPeer, 'patterns'>, patterns: readonly Pattern[]): boolean =>
+  patterns.every((pattern) => storesDue(peer, { pattern }))
+
 /**
  * @param due longest uncompared first
  * @param peers those with no comparison under way, in a fixed order

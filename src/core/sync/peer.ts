@@ -38,6 +38,12 @@ interface Offered {
 export interface SyncPeer {
   readonly peer: PeerId
   readonly patterns: readonly Pattern[]
+  /** By us. */
+  readonly dialled: boolean
+  /** To the end, by a comparison that we started. */
+  compared: boolean
+  /** On this connection it had nothing of what both store: what it has since may be ours. */
+  cameEmpty: boolean
   /** Keys the digests of comparisons we start on this connection. */
   readonly salt: Uint8Array
   theirSalt: Uint8Array | undefined
@@ -63,11 +69,19 @@ export interface SyncPeer {
   deafUntilMonoMs: number
 }
 
-export function createSyncPeer(step: Step, peer: PeerId, patterns: readonly Pattern[]): SyncPeer {
+export function createSyncPeer(
+  step: Step,
+  peer: PeerId,
+  patterns: readonly Pattern[],
+  dialled = false,
+): SyncPeer {
   const { limits, random } = step.config
   return {
     peer,
     patterns,
+    dialled,
+    compared: false,
+    cameEmpty: false,
     salt: saltFrom(random),
     theirSalt: undefined,
     unanswered: 0,

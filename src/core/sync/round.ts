@@ -10,7 +10,7 @@ import type { RootBudget } from '../roots/run.ts'
 import { RootRun } from '../roots/run.ts'
 import type { Step } from '../step.ts'
 import type { SyncIndex, SyncView } from './channel-index.ts'
-import { entriesOf, type Row } from './digests.ts'
+import { bucketOf, entriesOf, NOTHING, type Row } from './digests.ts'
 import {
   askSync,
   type BeaconBook,
@@ -119,6 +119,7 @@ export class Round {
 
   #takeDiffer(step: Step, journey: Journey, said: Said<'differ'>): RoundState {
     if (said.digests.length !== said.buckets.length * said.subs) return 'broken'
+    this.with.cameEmpty ||= this.#lacksAll(step, journey, said)
     this.#theirBeacons = said.beacons
     this.#subs = said.subs
     this.#pending = this.#differing(step, journey, said)
@@ -129,6 +130,14 @@ export class Round {
       return 'going'
     }
     return this.#askBeacons(step, journey)
+  }
+
+  /** What both store it has nothing of. */
+  #lacksAll(step: Step, journey: Journey, { buckets, digests }: Said<'differ'>): boolean {
+    if (digests.some((group) => group !== NOTHING)) return false
+    for (const { hash } of this.view(step, journey).rows())
+      if (!buckets.includes(bucketOf(hash))) return false
+    return true
   }
 
   #differing(step: Step, journey: Journey, { buckets, subs, digests }: Said<'differ'>): number[] {

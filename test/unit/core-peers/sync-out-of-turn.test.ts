@@ -74,10 +74,11 @@ describe('a run that is as long as one may be', () => {
       reply({ type: 'envelopes', envelopes: [new Uint8Array(60_000)], lacks: [], more: true })
     const effects = reply({ type: 'envelopes', envelopes: [new Uint8Array(1_000)], lacks: [], more: false })
     expect(a.sync.comparedPeers()).toBe(1)
+    expect(a.sync.isCompared('app/web' as Channel)).toBe(verdict === 'DUPLICATE')
     return asked(effects).some(({ request }) => request.message.type === 'digests')
   }
 
-  it('is followed by another where it brought something', () => {
+  it('is followed by another where it brought something: nothing counts as compared yet', () => {
     expect(isComparedAnew('NEW')).toBe(true)
   })
 

@@ -8,7 +8,7 @@ import type { Event } from '../../../src/core/events.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
 import { createSubmit } from '../../../src/core/submit.ts'
-import type { Digest, PeerId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
 import { coreConfig, NO_GATEWAYS, ROOT, rootBytes, WALL_MS } from '../core/fleet.ts'
 
@@ -16,8 +16,8 @@ export const TOOL = '12D3KooWtool' as PeerId
 
 export class SubmitNode {
   monoMs = 1_000
-  /** Peers compared with since start. */
-  compared = 1
+  /** What is stored here of a channel has been compared since start. */
+  compared: (channel: Channel) => boolean = () => true
   /** Submissions, by their answer. */
   readonly counted: (string | undefined)[] = []
   /** Log lines and counts of all that happened, as `LEVEL CODE` and `METRIC LABEL`. */
@@ -38,7 +38,7 @@ export class SubmitNode {
       onAnswered: (id) => void this.answered.push(id),
     }
     const checks = new Checks(config.limits)
-    this.#submit = createSubmit(config, checks, () => this.compared)
+    this.#submit = createSubmit(config, checks, (channel) => this.compared(channel))
     const stages: Stages = {
       admit,
       peers: { twin: () => undefined },
@@ -50,7 +50,7 @@ export class SubmitNode {
         lastHeardMonoMs: () => 0,
         silentKeys: () => 0,
       },
-      sync: { comparedPeers: () => this.compared },
+      sync: { comparedPeers: () => 1 },
       submit: this.#submit,
       bridge: {},
     }
