@@ -5,13 +5,8 @@ import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern, PeerId } from '../model/ids.ts'
 import { channelsUnder } from '../publish/channels.ts'
-import {
-  type PushedTo,
-  pushRoots,
-  type RootEnvelope,
-  requireTakenByAll,
-  rootAtSeeds,
-} from '../publish/roots.ts'
+import { requireTakenByAll } from '../publish/root-forks.ts'
+import { type PushedTo, pushRoots, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
 import type { Seed, Seeds } from '../publish/seeds.ts'
 import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
@@ -81,14 +76,16 @@ export interface Handed {
   readonly refused: readonly { readonly peer: PeerId; readonly code: Code }[]
 }
 
-/** @throws MeshError what a seed refused, where none took it; AnotherRoot where one could not take what the others would */
+/** @throws MeshError what a seed refused, where none took it; AnotherRoot where one has another that these must follow first */
 export async function pushToAll(roots: readonly RootEnvelope[], seeds: readonly Seed[]): Promise<Handed> {
-  await requireTakenByAll(roots, seeds, LIMITS)
+  const left = await requireTakenByAll(roots, seeds, LIMITS)
   const pushed: PushedTo[] = []
   const refused: { peer: PeerId; code: Code }[] = []
   const errors: MeshError[] = []
   for (const seed of seeds) {
     try {
+      const error = left.get(seed)
+      if (error !== undefined) throw error
       pushed.push(await pushRoots(roots, seed, LIMITS))
     } catch (error) {
       if (!isMeshError(error)) throw error

@@ -4,7 +4,6 @@ import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { adopt, type RootChain, startChain } from '../trust/chain.ts'
-import { toFollow } from '../trust/root-rules.ts'
 import { askPatiently, RefusedBySeed, type Seed } from './seeds.ts'
 
 /** Roots taken from one seed in one run of the tool: decades of changes. */
@@ -120,62 +119,6 @@ export async function pushRoots(
 }
 
 /**
- * Before any seed is handed the newest: each that has another root in the place of one of ours can take what follows that.
- * Whatever one of them must refuse would leave the fleet in two for good, as the others had it by then. A seed that is silent
- * is passed over.
- * @throws AnotherRoot TRUST_ROOT_FORK
- */
-export async function requireTakenByAll(
-  roots: readonly RootEnvelope[],
-  seeds: readonly Seed[],
-  limits: Limits,
-): Promise<void> {
-  for (const seed of seeds) {
-    try {
-      await requireTaken(roots, seed, limits)
-    } catch (error) {
-      if (!isMeshError(error) || (error instanceof AnotherRoot && error.code === 'TRUST_ROOT_FORK'))
-        throw error
-    }
-  }
-}
-
-async function requireTaken(roots: readonly RootEnvelope[], seed: Seed, limits: Limits): Promise<void> {
-  for (let at = roots.length - 2; at >= 0; at--) {
-    const [root, next] = [roots[at], roots[at + 1]]
-    if (root === undefined || next === undefined) return
-    const its = await compare(seed, root, limits)
-    if (its === undefined) continue
-    if (its === 'other') await requireFollows(seed, root, next, limits)
-    return
-  }
-}
-
-/** @throws AnotherRoot TRUST_ROOT_FORK where the seed's root of the version of ours does not let the next one follow */
-async function requireFollows(
-  seed: Seed,
-  ours: RootEnvelope,
-  next: RootEnvelope,
-  limits: Limits,
-): Promise<void> {
-  const { version } = ours
-  const { root } = await askPatiently(seed, { type: 'roots', since: version - 1 }, ['root'], limits)
-  if (root === undefined) return
-  const its = startChain(root, limits)
-  const { adoption } = adopt(its, next.envelope, limits)
-  if (adoption.kind === 'adopted' || !('text' in adoption)) return
-  const [current, following] = [ours, next].map(({ envelope }) => startChain(envelope, limits).current)
-  const raise =
-    current === undefined || following === undefined ? [] : toFollow(its.current, current, following)
-  const options = raise.map((pattern) => ` --raise '${pattern}'`).join('')
-  throw new AnotherRoot(
-    'TRUST_ROOT_FORK',
-    `seed ${seed.peer} has another root ${version} and would refuse root ${version + 1}: ${adoption.text}; nothing was handed out: put root.${version}.json back in place of the newest and make root ${version + 1} anew${options === '' ? ', signed for both' : ` with${options}`}, or leave that seed out`,
-    { seed: seed.peer, version, raise: raise.join(' ') },
-  )
-}
-
-/**
  * What the newest of these takes the place of at the seeds: where they have another root in the place of one of ours, that
  * is theirs, as far as it is proven from what both have. Undefined where none has any of ours, or says so.
  */
@@ -253,13 +196,16 @@ export async function requireOurs(
 export async function has(seed: Seed, root: RootEnvelope, limits: Limits): Promise<boolean> {
   const its = await compare(seed, root, limits)
   if (its !== 'other') return its === 'same'
-  const { version } = root
-  const next = await askPatiently(seed, { type: 'roots', since: version }, ['root'], limits)
-  const code = next.root === undefined ? 'TRUST_ROOT_FORK' : 'TRUST_ROOT_OLD'
-  throw new AnotherRoot(
-    code,
-    `seed ${seed.peer} has another root ${version}${next.root === undefined ? '' : ', and newer ones'}: somebody else changed the root, or this file is of an old backup; fetch the newest (confmesh trust fetch --root FILE --seed ADDRESS) and make the change again`,
-    { seed: seed.peer, version },
+  const { root: next } = await askPatiently(seed, { type: 'roots', since: root.version }, ['root'], limits)
+  throw inItsPlace(seed.peer, root.version, next !== undefined)
+}
+
+/** @param isReplaced the seed's own has one after it */
+export function inItsPlace(peer: PeerId, version: number, isReplaced: boolean): AnotherRoot {
+  return new AnotherRoot(
+    isReplaced ? 'TRUST_ROOT_OLD' : 'TRUST_ROOT_FORK',
+    `seed ${peer} has another root ${version}${isReplaced ? ', and newer ones' : ''}: somebody else changed the root, or this file is of an old backup; fetch the newest (confmesh trust fetch --root FILE --seed ADDRESS) and make the change again`,
+    { seed: peer, version },
   )
 }
 
@@ -275,7 +221,7 @@ async function compare(
   return ours.currentDigest === its.currentDigest ? 'same' : 'other'
 }
 
-/** A seed's root of a version, which proves nothing but itself; undefined: it has none. @throws AnotherRoot ORDER_MISPLACED */
+/** A seed's root of a version, which proves nothing but itself; undefined: it has none. @throws AnotherRoot ORDER_MISPLACED; MeshError NET_* */
 export async function rootAt(
   seed: Seed,
   version: number,
@@ -286,10 +232,16 @@ export async function rootAt(
   if (root === undefined) return undefined
   const its = startChain(root, limits)
   const other = its.current.fleetId
-  if (fleet === other) return its
-  throw new AnotherRoot(
-    'ORDER_MISPLACED',
-    `seed ${seed.peer} is of fleet ${other.slice(0, 12)}, and this root of ${fleet.slice(0, 12)}; name a seed of this fleet`,
-    { seed: seed.peer, fleet: other },
+  if (fleet !== other)
+    throw new AnotherRoot(
+      'ORDER_MISPLACED',
+      `seed ${seed.peer} is of fleet ${other.slice(0, 12)}, and this root of ${fleet.slice(0, 12)}; name a seed of this fleet`,
+      { seed: seed.peer, fleet: other },
+    )
+  if (its.current.version === version) return its
+  throw new MeshError(
+    'NET_PROTOCOL',
+    `seed ${seed.peer} was asked for root ${version} and sent root ${its.current.version}`,
+    { seed: seed.peer, version },
   )
 }

@@ -1,10 +1,22 @@
 import { expect, test, vi } from 'vitest'
 import { handOver, lineOf, pushToAll } from '../../../src/cli/trust-push.ts'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
 import type { Channel, Pattern } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { alsoRaised, renew } from '../../../src/trust/edit.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
 import { ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { FakeSeed } from '../publish/fake-seed.ts'
+import { key } from '../trust/fixtures.ts'
+
+function seedWith(name: string, ...roots: TrustRoot[]): FakeSeed {
+  const seed = new FakeSeed(name)
+  for (const root of roots) seed.roots.set(root.version, rootBytes(root))
+  return seed
+}
+const bytes = (...roots: TrustRoot[]) =>
+  roots.map((root) => ({ version: root.version, envelope: rootBytes(root) }))
 
 test('A seed that refuses a root is named beside those that took it', async () => {
   const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
@@ -51,14 +63,7 @@ test('one that has another root of the version is refused, and nothing is said o
 test('a root that one side of a fork would refuse is handed to neither, and the way out is named', async () => {
   const [ours, theirs] = [raised(ROOT), renew(ROOT, ROOT.expires + 1_000)]
   const next = renew(ours, ROOT.expires + 2_000)
-  const seedWith = (name: string, second: TrustRoot) => {
-    const seed = new FakeSeed(name)
-    for (const root of [ROOT, second]) seed.roots.set(root.version, rootBytes(root))
-    return seed
-  }
-  const bytes = (...roots: TrustRoot[]) =>
-    roots.map((root) => ({ version: root.version, envelope: rootBytes(root) }))
-  const [a, b] = [seedWith('a', ours), seedWith('b', theirs)]
+  const [a, b] = [seedWith('a', ROOT, ours), seedWith('b', ROOT, theirs)]
   await expect(pushToAll(bytes(ROOT, ours, next), [a, b])).rejects.toMatchObject({
     code: 'TRUST_ROOT_FORK',
     message: expect.stringMatching(/12D3KooWb has another root 2 .* root\.2\.json .* --raise '\*\*'/),
@@ -69,6 +74,37 @@ test('a root that one side of a fork would refuse is handed to neither, and the 
     seeds: [{ version: 3 }, { version: 3, forked: 2 }],
     refused: [],
   })
+})
+
+/** Copies the fleet's id, and signs itself. */
+function forged(): Uint8Array {
+  const stranger = key()
+  const root = {
+    ...renew(ROOT, ROOT.expires),
+    keys: new Map([...ROOT.keys, [stranger.id, stranger.public] as const]),
+    root: { keys: [stranger.id], threshold: 1 },
+  }
+  return encodeEnvelope(signEnvelope('root', encodeRoot(root), [stranger]))
+}
+
+test.each([
+  ['that nobody of the fleet signed', 'TRUST_ROOT_UNAUTHORISED', new Map([[2, forged()]])],
+  [
+    'of another version than it was asked for',
+    'NET_PROTOCOL',
+    new Map([2, 3].map((version) => [version, rootBytes(ROOT)])),
+  ],
+])('a seed that shows a root %s keeps no other from the newest', async (_, code, shown) => {
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  const [honest, hostile] = [seedWith('a', ROOT), seedWith('b', ROOT)]
+  for (const [version, root] of shown) hostile.roots.set(version, root)
+  const two = raised(ROOT)
+  const three = renew(two, ROOT.expires + 1_000)
+  expect(await pushToAll(bytes(ROOT, two, three), [hostile, honest])).toEqual({
+    seeds: [{ peer: honest.peer, version: 3, adopted: 2 }],
+    refused: [{ peer: hostile.peer, code }],
+  })
+  said.mockRestore()
 })
 
 test('a root that replaces another than the one kept here says so', () => {

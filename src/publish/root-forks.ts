@@ -1,0 +1,106 @@
+/** What seeds have in the place of the roots at hand: looked at before any of them is handed the newest. */
+import { isMeshError, MeshError } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import type { PeerId } from '../model/ids.ts'
+import { ADOPTION_CODES, adopt, type KeptRoot, type RootChain, startChain } from '../trust/chain.ts'
+import { toFollow } from '../trust/root-rules.ts'
+import { AnotherRoot, type RootEnvelope, rootAt } from './roots.ts'
+import type { Seed } from './seeds.ts'
+
+/** What a seed shows in the place of ours is nobody's: the root keys of what both have did not sign it. */
+class Unproven extends MeshError {}
+
+/**
+ * Whatever one seed must refuse would leave the fleet in two for good, as the others had it by then. A seed that is silent
+ * is passed over, and so is one with a root that the fleet's keys did not sign: anybody could keep all others from theirs.
+ * @param roots ascending, without a gap, the newest last
+ * @returns seeds to hand nothing, and why
+ * @throws AnotherRoot TRUST_ROOT_FORK
+ */
+export async function requireTakenByAll(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+  limits: Limits,
+): Promise<ReadonlyMap<Seed, MeshError>> {
+  const left = new Map<Seed, MeshError>()
+  const looks = seeds.map(async (seed) => {
+    try {
+      return [seed, await look(roots.slice(0, -1), seed, limits)] as const
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      if (error instanceof Unproven) left.set(seed, error)
+      return undefined
+    }
+  })
+  const found = (await Promise.all(looks)).filter((one) => one !== undefined)
+  for (const [{ peer }, other] of found) requireFollows(peer, other, roots, limits)
+  return left
+}
+
+/**
+ * All of its answers have the time of one.
+ * @returns from the newest that it has as it is here to its own newest, where that is another than ours, and proven
+ * @throws Unproven; MeshError NET_*, ORDER_MISPLACED
+ */
+async function look(
+  roots: readonly RootEnvelope[],
+  seed: Seed,
+  limits: Limits,
+): Promise<RootChain | undefined> {
+  const endMs = performance.now() + limits.publishDeadlineMs
+  const inTime = (): Limits => {
+    const publishDeadlineMs = Math.ceil(endMs - performance.now())
+    if (publishDeadlineMs > 0) return { ...limits, publishDeadlineMs }
+    throw new MeshError('NET_TIMEOUT', `seed ${seed.peer} has not said in time which roots it has`)
+  }
+  const theirs: RootChain[] = []
+  for (const { version, envelope } of roots.toReversed()) {
+    const ours = startChain(envelope, limits)
+    const its = await rootAt(seed, version, ours.current.fleetId, inTime())
+    if (its?.currentDigest === ours.currentDigest)
+      return theirs.length === 0 ? undefined : follow(ours, theirs, seed, limits)
+    if (its !== undefined) theirs.unshift(its)
+  }
+  return undefined
+}
+
+/** @throws Unproven */
+function follow(start: RootChain, theirs: readonly RootChain[], { peer }: Seed, limits: Limits): RootChain {
+  let chain = start
+  for (const { roots, current } of theirs) {
+    const { envelope } = roots.get(current.version) as KeptRoot
+    const { adoption, chain: next } = adopt(chain, envelope, limits)
+    if (adoption.kind !== 'adopted')
+      throw new Unproven(
+        ADOPTION_CODES[adoption.kind],
+        `seed ${peer} has another root ${current.version}, which does not follow from root ${chain.current.version}: ${adoption.text}`,
+        { seed: peer, version: current.version },
+      )
+    chain = next
+  }
+  return chain
+}
+
+/** @throws AnotherRoot TRUST_ROOT_FORK where a seed's root of the version of ours does not let the next one follow */
+function requireFollows(
+  peer: PeerId,
+  other: RootChain | undefined,
+  roots: readonly RootEnvelope[],
+  limits: Limits,
+): void {
+  if (other === undefined) return
+  const { version } = other.current
+  const at = roots.findIndex((root) => root.version === version)
+  const [ours, next] = [roots[at], roots[at + 1]]
+  if (ours === undefined || next === undefined) return
+  const { adoption } = adopt(other, next.envelope, limits)
+  if (adoption.kind === 'adopted') return
+  const rootOf = ({ envelope }: RootEnvelope) => startChain(envelope, limits).current
+  const raise = toFollow(other.current, rootOf(ours), rootOf(next))
+  const options = raise.map((pattern) => ` --raise '${pattern}'`).join('')
+  throw new AnotherRoot(
+    'TRUST_ROOT_FORK',
+    `seed ${peer} has another root ${version} and would refuse root ${version + 1}: ${adoption.text}; nothing was handed out: put root.${version}.json back in place of the newest and make root ${version + 1} anew${options === '' ? ', signed for both' : ` with${options}`}, or leave that seed out`,
+    { seed: peer, version, raise: raise.join(' ') },
+  )
+}
