@@ -4,8 +4,16 @@ import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import { ADOPTION_CODES, adopt, type KeptRoot, type RootChain, startChain } from '../trust/chain.ts'
 import { toFollow } from '../trust/root-rules.ts'
-import { AnotherRoot, type RootEnvelope, rootAt } from './roots.ts'
-import type { Seed } from './seeds.ts'
+import { AnotherRoot, inItsPlace, type RootEnvelope, rootAt } from './roots.ts'
+import { askPatiently, type Seed } from './seeds.ts'
+
+/** Of one seed, in the versions at hand. */
+interface Found {
+  /** From the newest that it has as it is here to its own newest, where that is another than ours, and proven. */
+  readonly other?: RootChain
+  /** It has one of a newer version than the newest at hand, too. */
+  readonly isReplaced?: boolean
+}
 
 /** What a seed shows in the place of ours is nobody's: the root keys of what both have did not sign it. */
 class Unproven extends MeshError {}
@@ -15,7 +23,7 @@ class Unproven extends MeshError {}
  * is passed over, and so is one with a root that the fleet's keys did not sign: anybody could keep all others from theirs.
  * @param roots ascending, without a gap, the newest last
  * @returns seeds to hand nothing, and why
- * @throws AnotherRoot TRUST_ROOT_FORK
+ * @throws AnotherRoot TRUST_ROOT_FORK, TRUST_ROOT_OLD
  */
 export async function requireTakenByAll(
   roots: readonly RootEnvelope[],
@@ -25,7 +33,7 @@ export async function requireTakenByAll(
   const left = new Map<Seed, MeshError>()
   const looks = seeds.map(async (seed) => {
     try {
-      return [seed, await look(roots.slice(0, -1), seed, limits)] as const
+      return [seed, await look(roots, seed, limits)] as const
     } catch (error) {
       if (!isMeshError(error)) throw error
       if (error instanceof Unproven) left.set(seed, error)
@@ -33,20 +41,12 @@ export async function requireTakenByAll(
     }
   })
   const found = (await Promise.all(looks)).filter((one) => one !== undefined)
-  for (const [{ peer }, other] of found) requireFollows(peer, other, roots, limits)
+  for (const [{ peer }, one] of found) requireFollows(peer, one, roots, limits)
   return left
 }
 
-/**
- * All of its answers have the time of one.
- * @returns from the newest that it has as it is here to its own newest, where that is another than ours, and proven
- * @throws Unproven; MeshError NET_*, ORDER_MISPLACED
- */
-async function look(
-  roots: readonly RootEnvelope[],
-  seed: Seed,
-  limits: Limits,
-): Promise<RootChain | undefined> {
+/** All of its answers have the time of one. @throws Unproven; MeshError NET_*, ORDER_MISPLACED */
+async function look(roots: readonly RootEnvelope[], seed: Seed, limits: Limits): Promise<Found> {
   const endMs = performance.now() + limits.publishDeadlineMs
   const inTime = (): Limits => {
     const publishDeadlineMs = Math.ceil(endMs - performance.now())
@@ -57,11 +57,15 @@ async function look(
   for (const { version, envelope } of roots.toReversed()) {
     const ours = startChain(envelope, limits)
     const its = await rootAt(seed, version, ours.current.fleetId, inTime())
-    if (its?.currentDigest === ours.currentDigest)
-      return theirs.length === 0 ? undefined : follow(ours, theirs, seed, limits)
+    if (its?.currentDigest === ours.currentDigest) {
+      if (theirs.length === 0) return {}
+      const since = roots.at(-1)?.version ?? version
+      const { root: newer } = await askPatiently(seed, { type: 'roots', since }, ['root'], inTime())
+      return { other: follow(ours, theirs, seed, limits), isReplaced: newer !== undefined }
+    }
     if (its !== undefined) theirs.unshift(its)
   }
-  return undefined
+  return {}
 }
 
 /** @throws Unproven */
@@ -81,10 +85,10 @@ function follow(start: RootChain, theirs: readonly RootChain[], { peer }: Seed, 
   return chain
 }
 
-/** @throws AnotherRoot TRUST_ROOT_FORK where a seed's root of the version of ours does not let the next one follow */
+/** @throws AnotherRoot where a seed's root of the version of ours does not let the next one follow, or is in the place of that */
 function requireFollows(
   peer: PeerId,
-  other: RootChain | undefined,
+  { other, isReplaced = false }: Found,
   roots: readonly RootEnvelope[],
   limits: Limits,
 ): void {
@@ -92,7 +96,8 @@ function requireFollows(
   const { version } = other.current
   const at = roots.findIndex((root) => root.version === version)
   const [ours, next] = [roots[at], roots[at + 1]]
-  if (ours === undefined || next === undefined) return
+  if (ours === undefined) return
+  if (next === undefined) throw inItsPlace(peer, version, isReplaced)
   const { adoption } = adopt(other, next.envelope, limits)
   if (adoption.kind === 'adopted') return
   const rootOf = ({ envelope }: RootEnvelope) => startChain(envelope, limits).current

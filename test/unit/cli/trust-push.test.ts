@@ -10,6 +10,9 @@ import { ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { FakeSeed } from '../publish/fake-seed.ts'
 import { key } from '../trust/fixtures.ts'
 
+/** Beside another of its version. */
+const THEIRS = renew(ROOT, ROOT.expires + 1_000)
+
 function seedWith(name: string, ...roots: TrustRoot[]): FakeSeed {
   const seed = new FakeSeed(name)
   for (const root of roots) seed.roots.set(root.version, rootBytes(root))
@@ -44,26 +47,25 @@ test('a root that raises an epoch says which channels it leaves without a releas
   expect(await handOver(roots, [seed])).toMatchObject({ seeds: [{ adopted: 0 }], raised: [], channels: [] })
 })
 
-test('one that has another root of the version is refused, and nothing is said of epochs before', async () => {
-  const seed = new FakeSeed('a')
-  const theirs = renew(ROOT, ROOT.expires + 1_000)
-  for (const root of [ROOT, theirs]) seed.roots.set(root.version, rootBytes(root))
-  const roots = [ROOT, raised(ROOT)].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
-  await expect(handOver(roots, [seed])).rejects.toMatchObject({ code: 'TRUST_ROOT_FORK' })
-  const [taking, said] = [new FakeSeed('b'), vi.spyOn(process.stderr, 'write').mockReturnValue(true)]
-  taking.roots.set(1, rootBytes(ROOT))
-  expect(await handOver(roots, [seed, taking])).toMatchObject({
-    seeds: [{ peer: taking.peer, adopted: 1 }],
-    refused: [{ peer: seed.peer, code: 'TRUST_ROOT_FORK' }],
-    raised: ['**'],
-  })
-  said.mockRestore()
-})
+test.each([
+  ['in force', 'TRUST_ROOT_FORK', []],
+  ['replaced', 'TRUST_ROOT_OLD', [renew(THEIRS, ROOT.expires + 2_000)]],
+])(
+  'where a seed has another root of the version, which is %s there, none is handed this one',
+  async (_, code, newer) => {
+    const [taking, seed] = [seedWith('a', ROOT), seedWith('b', ROOT, THEIRS, ...newer)]
+    await expect(handOver(bytes(ROOT, raised(ROOT)), [taking, seed])).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(/12D3KooWb has another root 2.*make the change again/),
+    })
+    expect([...taking.asked, ...seed.asked]).not.toContain('root')
+  },
+)
 
 test('a root that one side of a fork would refuse is handed to neither, and the way out is named', async () => {
-  const [ours, theirs] = [raised(ROOT), renew(ROOT, ROOT.expires + 1_000)]
+  const ours = raised(ROOT)
   const next = renew(ours, ROOT.expires + 2_000)
-  const [a, b] = [seedWith('a', ROOT, ours), seedWith('b', ROOT, theirs)]
+  const [a, b] = [seedWith('a', ROOT, ours), seedWith('b', ROOT, THEIRS)]
   await expect(pushToAll(bytes(ROOT, ours, next), [a, b])).rejects.toMatchObject({
     code: 'TRUST_ROOT_FORK',
     message: expect.stringMatching(/12D3KooWb has another root 2 .* root\.2\.json .* --raise '\*\*'/),
