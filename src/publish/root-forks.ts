@@ -9,7 +9,9 @@ import { askPatiently, type Seed } from './seeds.ts'
 
 /** Of one seed, in the versions at hand. */
 interface Found {
-  /** From the newest that it has as it is here to its own newest, where that is another than ours, and proven. */
+  /** The newest that it has as it is here; 0: none, so that nothing else of it is proven. */
+  readonly same: number
+  /** From there to its own newest, where that is another than ours. */
   readonly other?: RootChain
   /** It has one of a newer version than the newest at hand, too. */
   readonly isReplaced?: boolean
@@ -41,7 +43,11 @@ export async function requireTakenByAll(
     }
   })
   const found = (await Promise.all(looks)).filter((one) => one !== undefined)
-  for (const [{ peer }, one] of found) requireFollows(peer, one, roots, limits)
+  const known = Math.max(0, ...found.map(([, { same }]) => same))
+  for (const [seed, one] of found) {
+    const error = cutOff(seed.peer, one, roots, known, limits)
+    if (error !== undefined) left.set(seed, error)
+  }
   return left
 }
 
@@ -58,14 +64,14 @@ async function look(roots: readonly RootEnvelope[], seed: Seed, limits: Limits):
     const ours = startChain(envelope, limits)
     const its = await rootAt(seed, version, ours.current.fleetId, inTime())
     if (its?.currentDigest === ours.currentDigest) {
-      if (theirs.length === 0) return {}
+      if (theirs.length === 0) return { same: version }
       const since = roots.at(-1)?.version ?? version
       const { root: newer } = await askPatiently(seed, { type: 'roots', since }, ['root'], inTime())
-      return { other: follow(ours, theirs, seed, limits), isReplaced: newer !== undefined }
+      return { same: version, other: follow(ours, theirs, seed, limits), isReplaced: newer !== undefined }
     }
     if (its !== undefined) theirs.unshift(its)
   }
-  return {}
+  return { same: 0 }
 }
 
 /** @throws Unproven */
@@ -85,27 +91,42 @@ function follow(start: RootChain, theirs: readonly RootChain[], { peer }: Seed, 
   return chain
 }
 
-/** @throws AnotherRoot where a seed's root of the version of ours does not let the next one follow, or is in the place of that */
-function requireFollows(
+/**
+ * Its own root lets the next of ours not follow.
+ * @param known the newest of ours that any seed has
+ * @returns why nothing that is handed out reaches it, where others have that next one already
+ * @throws AnotherRoot where they have not, or its own is in the place of our newest
+ */
+function cutOff(
   peer: PeerId,
   { other, isReplaced = false }: Found,
   roots: readonly RootEnvelope[],
+  known: number,
   limits: Limits,
-): void {
-  if (other === undefined) return
+): AnotherRoot | undefined {
+  if (other === undefined) return undefined
   const { version } = other.current
   const at = roots.findIndex((root) => root.version === version)
   const [ours, next] = [roots[at], roots[at + 1]]
-  if (ours === undefined) return
+  if (ours === undefined) return undefined
   if (next === undefined) throw inItsPlace(peer, version, isReplaced)
   const { adoption } = adopt(other, next.envelope, limits)
-  if (adoption.kind === 'adopted') return
+  if (adoption.kind === 'adopted') return undefined
+  const says = `seed ${peer} has another root ${version} and would refuse root ${version + 1}: ${adoption.text}`
+  // Made anew beside that it would be one fork more.
+  if (known > version)
+    return new AnotherRoot(
+      'TRUST_ROOT_FORK',
+      `${says}; others have that one already, so that no later root brings this seed back: leave it out, and start it on an empty store with the newest root (docs/operations.md#root-fork)`,
+      { seed: peer, version },
+    )
   const rootOf = ({ envelope }: RootEnvelope) => startChain(envelope, limits).current
   const raise = toFollow(other.current, rootOf(ours), rootOf(next))
   const options = raise.map((pattern) => ` --raise '${pattern}'`).join('')
+  const after = at + 2 < roots.length ? ' (and those after it)' : ''
   throw new AnotherRoot(
     'TRUST_ROOT_FORK',
-    `seed ${peer} has another root ${version} and would refuse root ${version + 1}: ${adoption.text}; nothing was handed out: put root.${version}.json back in place of the newest and make root ${version + 1} anew${options === '' ? ', signed for both' : ` with${options}`}, or leave that seed out`,
+    `${says}; nothing was handed out: where nobody has root ${version + 1} yet, put root.${version}.json back in place of the newest and make root ${version + 1}${after} anew${options === '' ? ', signed for both' : ` with${options}`}; else leave that seed out (docs/operations.md#root-fork)`,
     { seed: peer, version, raise: raise.join(' ') },
   )
 }

@@ -78,6 +78,36 @@ test('a root that one side of a fork would refuse is handed to neither, and the 
   })
 })
 
+test('a seed that no root can bring back any more keeps the others from none, and nobody is told to make one anew', async () => {
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  const two = raised(ROOT)
+  const three = renew(two, ROOT.expires + 2_000)
+  const roots = bytes(ROOT, two, three, renew(three, ROOT.expires + 3_000))
+  const [a, b] = [seedWith('a', ROOT, THEIRS), seedWith('b', ROOT, two, three)]
+  expect(await pushToAll(roots, [a, b])).toEqual({
+    seeds: [{ peer: b.peer, version: 4, adopted: 1 }],
+    refused: [{ peer: a.peer, code: 'TRUST_ROOT_FORK' }],
+  })
+  const text = said.mock.calls.join('')
+  expect(text).toMatch(/12D3KooWa has another root 2 .* leave it out, and start it on an empty store/)
+  expect(text).not.toContain('anew')
+  await expect(pushToAll(roots, [a])).rejects.toMatchObject({ code: 'TRUST_ROOT_FORK' })
+  expect(a.asked).not.toContain('root')
+  said.mockRestore()
+})
+
+test('where no seed has what another refuses yet, it is handed to none', async () => {
+  const two = raised(ROOT)
+  const three = renew(two, ROOT.expires + 2_000)
+  const roots = bytes(ROOT, two, three, renew(three, ROOT.expires + 3_000))
+  const [a, b] = [seedWith('a', ROOT, THEIRS), seedWith('b', ROOT, two)]
+  await expect(pushToAll(roots, [a, b])).rejects.toMatchObject({
+    code: 'TRUST_ROOT_FORK',
+    message: expect.stringMatching(/make root 3 \(and those after it\) anew with --raise '\*\*'; else leave/),
+  })
+  expect([...a.asked, ...b.asked]).not.toContain('root')
+})
+
 /** Copies the fleet's id, and signs itself. */
 function forged(): Uint8Array {
   const stranger = key()
