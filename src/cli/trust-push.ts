@@ -57,7 +57,7 @@ export async function handOver(roots: readonly RootEnvelope[], seeds: readonly S
 }
 
 /** Against the newest that the seeds have; without one beside the root they take none of these. */
-async function raisedFor(
+export async function raisedFor(
   roots: readonly RootEnvelope[],
   seeds: readonly Seed[],
 ): Promise<readonly Pattern[]> {

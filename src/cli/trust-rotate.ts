@@ -3,6 +3,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, KeyId, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
+import { covers } from '../model/pattern.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import { openMemory } from '../publish/counter.ts'
 import { AnotherRoot, isWithheld, type RootEnvelope, requireOurs } from '../publish/roots.ts'
@@ -15,7 +16,7 @@ import { type Session, withSession } from './publish-session.ts'
 import { readRoot } from './root-files.ts'
 import { applyChange, type Outcome } from './trust-change.ts'
 import type { RotateOptions } from './trust-hand-out.ts'
-import { lineOf, rootsBeside } from './trust-push.ts'
+import { lineOf, raisedFor, rootsBeside } from './trust-push.ts'
 import {
   channelsKnown,
   factsOf,
@@ -97,7 +98,7 @@ export async function rotateInFleet(
   // On top of another root than the fleet's it would undo that one, and nobody would be told before.
   const roots = rootsBeside(options.root)
   await requireOurs(roots, session.seeds.reached, LIMITS)
-  await requireHandedOut(roots, options, session)
+  await requireHandedOut(roots, change.publisher, options, session)
   const found = change.remove.length === 0 ? NOTHING : await lookUp(change, old, options, session)
   requireSigners(old, changed(old, change), found.targets, session)
   const { complete, facts, lines } = await changeKeys(change, options, found.channels)
@@ -136,18 +137,28 @@ export async function rotateInFleet(
  */
 async function requireHandedOut(
   roots: readonly RootEnvelope[],
-  { root, seed = [] }: RotateOptions,
-  { seeds }: Session,
+  publisher: Name,
+  options: RotateOptions,
+  session: Session,
 ): Promise<void> {
+  const { reached } = session.seeds
   const newest = roots.at(-1)
-  if (newest === undefined || !(await isWithheld(newest, seeds.reached, LIMITS))) return
+  if (newest === undefined || !(await isWithheld(newest, reached, LIMITS))) return
   const { version } = newest
-  const push = ['confmesh trust push --root', root, ...seed.flatMap((one) => ['--seed', one])].join(' ')
-  throw new MeshError(
-    'USAGE',
-    `no seed has root ${version} yet: hand out first what it changes, with --key FILE where it has a new epoch: ${push}`,
-    { version, next: push },
-  )
+  const say = (what: string, next: string) =>
+    new MeshError('USAGE', `no seed has root ${version} yet: hand out first ${what}: ${next}`, {
+      version,
+      next,
+    })
+  const push = pushCommand(options.root, undefined, options, session)
+  if (options.stolen === true)
+    throw say("what it changes, without --key, for what that issues again may be the thief's", push)
+  const raised = await raisedFor(roots, reached)
+  if (raised.length === 0) throw say('what it changes', push)
+  const own = readRoot(options.root).root.publishers.get(publisher)?.patterns ?? []
+  const isOwn = raised.some((pattern) => own.some((one) => covers(pattern, one) || covers(one, pattern)))
+  const again = isOwn ? pushCommand(options.root, publisher, options, session) : `${push} --key FILE`
+  throw say('what it changes, which issues again what has a new epoch (not after a theft)', again)
 }
 
 interface Found {

@@ -12,6 +12,7 @@ import { encodeRoot } from '../../../src/codec/root.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Name, Pattern } from '../../../src/model/ids.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
 import { noMemory } from '../../../src/publish/counter.ts'
 import { keySigner, type Signer } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
@@ -260,16 +261,38 @@ test('a seed that does not say what root it has keeps nobody from rotating; one 
   expect(said).toMatch(/is at root 3, 1 new; its root 2 was another/)
 })
 
-test('what an older root changes that was never handed out is not handed out along with it', async () => {
-  const seed = seedWith([CHANNEL])
-  const { root, envelope } = readRoot(path)
-  saveEnvelope(join(dir, 'root.1.json'), envelope)
-  const raised = raiseEpoch(root, 'app/*' as Pattern)
-  saveEnvelope(path, signEnvelope('root', encodeRoot(raised), [rootKey]))
-  await expect(rotateAt(seed)).rejects.toMatchObject({
-    code: 'USAGE',
-    message: expect.stringContaining(`confmesh trust push --root ${path} --seed ${ADDRESS}`),
-  })
-  expect(readRoot(path).root.version).toBe(2)
-  expect(seed.asked).not.toContain('root')
-})
+const ISSUES = ', which issues again what has a new epoch (not after a theft)'
+const KEYED = ' --key new.key --sign-with COMMAND --publisher alice'
+
+test.each([
+  ['that raises nothing', (root: TrustRoot) => renew(root, WALL_MS + 2_000), {}, '', ''],
+  ['that raises an epoch', (root: TrustRoot) => raiseEpoch(root, 'app/*' as Pattern), {}, KEYED, ISSUES],
+  [
+    'that raises one of others',
+    (root: TrustRoot) => raiseEpoch(root, 'other/*' as Pattern),
+    {},
+    ' --key FILE',
+    ISSUES,
+  ],
+  [
+    'that raises an epoch, after a theft',
+    (root: TrustRoot) => raiseEpoch(root, 'app/*' as Pattern),
+    { stolen: true },
+    '',
+    ", without --key, for what that issues again may be the thief's",
+  ],
+] as const)(
+  'an older root %s, and was never handed out, goes out first',
+  async (_, change, more, again, how) => {
+    const seed = seedWith([CHANNEL])
+    const { root, envelope } = readRoot(path)
+    saveEnvelope(join(dir, 'root.1.json'), envelope)
+    saveEnvelope(path, signEnvelope('root', encodeRoot(change(root)), [rootKey]))
+    const next = `confmesh trust push --root ${path} --seed ${ADDRESS}${again}`
+    const said = await rotateAt(seed, more).catch((error: unknown) => error)
+    expect(said).toMatchObject({ code: 'USAGE', details: { version: 2, next } })
+    expect((said as MeshError).message).toContain(`hand out first what it changes${how}: ${next}`)
+    expect(readRoot(path).root.version).toBe(2)
+    expect(seed.asked).not.toContain('root')
+  },
+)
