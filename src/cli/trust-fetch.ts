@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { sha256 } from '../codec/digest.ts'
 import { decodeEnvelope, encodeEnvelope } from '../codec/envelope.ts'
-import { MeshError } from '../errors.ts'
+import { type Code, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { type AtRoot, fetchRoots } from '../publish/fetch-roots.ts'
 import type { Seeds } from '../publish/seeds.ts'
@@ -50,7 +50,15 @@ function standingAt(target: string, given: RootFile): RootFile | undefined {
   return existsSync(target) ? readRoot(target) : undefined
 }
 
-/** @throws MeshError what a seed has against it, where none agrees; INPUT_EXISTS */
+/** A seed has another root, or newer ones: what the others have need not be the fleet's newest. */
+const DISPUTES: ReadonlySet<Code> = new Set([
+  'TRUST_ROOT_FORK',
+  'TRUST_ROOT_OLD',
+  'TRUST_ROOT_GAP',
+  'CODEC_UNSUPPORTED',
+])
+
+/** @throws MeshError what a seed has against it, where none has it; INPUT_EXISTS */
 export async function bring(
   given: RootFile,
   place: Place,
@@ -58,6 +66,9 @@ export async function bring(
 ): Promise<void> {
   const start = startChain(encodeEnvelope(given.envelope), LIMITS)
   const fetched = await fetchRoots(start, seeds.reached, LIMITS)
+  // Of one whose newest does not follow from here: a seed that is behind says nothing against that.
+  const disputed = fetched.refused.find(({ error }) => DISPUTES.has(error.code))?.error
+  if (disputed !== undefined && !fetched.isHeld) throw disputed
   if (fetched.seeds.length === 0)
     throw fetched.refused[0]?.error ?? new MeshError('USAGE', 'no seed is named')
   for (const { error } of fetched.refused) warn(`${error.code}: ${printable(error.message)}`)
@@ -72,16 +83,16 @@ export async function bring(
   out({ ...facts, seeds: fetched.seeds, refused, unreached: unreachedOf(seeds) }, [
     ...written.filter((path) => path !== target).map((path) => `${path} is written`),
     standing?.root.version === version
-      ? `${target} is version ${version} already, and the seeds have none that is newer`
+      ? `${target} is version ${version} already${disputed === undefined ? ', and the seeds have none that is newer' : ''}`
       : `${target} is version ${version} now`,
-    ...fetched.seeds.map((seed) => lineOf(seed, version)),
+    ...fetched.seeds.map((seed) => lineOf(seed, version, disputed !== undefined)),
   ])
 }
 
-function lineOf({ peer, version, forked }: AtRoot, newest: number): string {
+function lineOf({ peer, version, forked }: AtRoot, newest: number, isDisputed: boolean): string {
   const is = `seed ${short(peer)} is at root ${version}`
   if (version > newest) return `${is} by now: fetch once more`
-  if (version < newest) return `${is}: hand it the newer ones (confmesh trust push)`
+  if (version < newest) return isDisputed ? is : `${is}: hand it the newer ones (confmesh trust push)`
   return forked === undefined
     ? is
     : `${is}; its root ${forked} was another than the one kept here: what this one changed counts only if the newest says so, too`

@@ -18,6 +18,8 @@ export interface Fetched {
   /** From the root at hand to the newest that is proven from it. */
   readonly chain: RootChain
   readonly seeds: readonly AtRoot[]
+  /** One of them has the newest: those that are behind have nothing against it, and do not say that it is the fleet's. */
+  readonly isHeld: boolean
   /** Of whose roots the newest cannot be proven from here, and why; or that fell silent. */
   readonly refused: readonly { readonly peer: PeerId; readonly error: MeshError }[]
 }
@@ -40,7 +42,8 @@ export async function fetchRoots(start: RootChain, seeds: readonly Seed[], limit
       refused.push({ peer: seed.peer, error })
     }
   }
-  return { chain, seeds: agreed, refused }
+  const isHeld = agreed.some(({ version }) => version >= chain.current.version)
+  return { chain, seeds: agreed, isHeld, refused }
 }
 
 /** @throws MeshError TRUST_ROOT_*, CODEC_UNSUPPORTED where it has what does not follow; ORDER_MISPLACED, NET_* */
@@ -66,11 +69,13 @@ async function judge(seed: Seed, start: RootChain, chain: RootChain, limits: Lim
 const CHANNEL = 'root' as Channel
 
 /** It has neither the newest nor the next: it is older, or lacks the steps between. @throws MeshError TRUST_ROOT_GAP, ORDER_MISPLACED */
-async function behind(seed: Seed, { current }: RootChain, limits: Limits): Promise<AtRoot> {
+async function behind(seed: Seed, { current, currentDigest }: RootChain, limits: Limits): Promise<AtRoot> {
   const { peer } = seed
   const { rootVersion } = await askPatiently(seed, { type: 'state', channel: CHANNEL }, ['state'], limits)
-  await rootAt(seed, rootVersion, current.fleetId, limits)
-  if (rootVersion <= current.version) return { peer, version: rootVersion }
+  const its = await rootAt(seed, rootVersion, current.fleetId, limits)
+  // Or it came just now.
+  const isSame = its?.currentDigest === currentDigest
+  if (rootVersion < current.version || isSame) return { peer, version: rootVersion }
   throw new MeshError(
     'TRUST_ROOT_GAP',
     `seed ${peer} is at root ${rootVersion} and has none that follows root ${current.version}; name another seed as well, or begin with a newer root, as a host's own may be`,

@@ -9,7 +9,7 @@ import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { renew } from '../../../src/trust/edit.ts'
-import { ROOT, rootBytes } from '../core/fleet.ts'
+import { ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { FakeSeed } from '../publish/fake-seed.ts'
 
 const TWO = renew(ROOT, ROOT.expires + 1_000)
@@ -129,6 +129,34 @@ test('where no seed agrees nothing is written; where one does the others are tol
   expect(said.join('')).toMatch(
     /confmesh: TRUST_ROOT_FORK: .*has another root 2 than the one here[\s\S]*version 2 already/,
   )
+})
+
+test('a seed that is behind is none that has the root here, where another has something against it', async () => {
+  save('root.json', OTHER_TWO)
+  const other = raised(ROOT)
+  for (const fork of [seedWith(ROOT, other), seedWith(ROOT, other, renew(other, ROOT.expires + 1_000))])
+    for (const seeds of [
+      [fork, seedWith(ROOT)],
+      [seedWith(ROOT), fork],
+    ])
+      await expect(fetched('root.json', ...seeds)).rejects.toMatchObject({
+        code: fork.roots.size === 2 ? 'TRUST_ROOT_FORK' : 'TRUST_ROOT_OLD',
+      })
+  expect([stored(), said.join('')]).toEqual([{ 'root.json': OTHER_TWO }, ''])
+})
+
+test('where one has it, and another something against it, no seed is to be handed it', async () => {
+  save('root.json', OTHER_TWO)
+  await fetched('root.json', seedWith(ROOT, OTHER_TWO), seedWith(ROOT, TWO), seedWith(ROOT))
+  expect(said.join('')).toMatch(
+    /root\.json is version 2 already\nseed .* is at root 2\nseed .* is at root 1\n$/,
+  )
+})
+
+test('a root that no seed has yet is no matter where none has another', async () => {
+  save('root.json', TWO)
+  await fetched('root.json', seedWith(ROOT))
+  expect(said.join('')).toMatch(/version 2 already, and .*\nseed .* is at root 1: hand it the newer ones/)
 })
 
 test('a version here that was another than the fleet’s is named, and a seed that lacks the newest', async () => {
