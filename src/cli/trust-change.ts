@@ -124,19 +124,20 @@ async function touchedChannels(
 export async function signRoot(file: string, options: SignOptions): Promise<void> {
   const beside = rootOfDraft(resolve(file))
   const left = options.root ?? beside
-  if (left === undefined) return signCurrent(file, options.rootKey)
+  if (left === undefined) return signCurrent(file, options)
   const current = readRoot(left)
   const target = resolve(options.out ?? left)
   if (target !== current.path) requireNew(target)
   const draft = readRootDraft(file)
   checkSuccession(current.root, draft.root)
   const keys = rootKeys(options.rootKey, current.root, draft.root)
+  // No draft, and nothing is missing: the root that is left was named only to say what it changes, and stays what it is.
+  const isThere = beside === undefined && isComplete(count(current.root, draft.root, draft.envelope))
+  if (isThere) requireInPlace(draft.path, options)
   const sign = () => keys.reduce(addSignature, readSame(draft.path, draft.envelope.payload))
   const step = { current, next: draft.root, sign, target, draft: draft.path }
   const explained = explain(step, [], await touchedChannels(options.seed, current.root, draft.root))
   await agree(explained.lines, 'sign this root?', options.yes === true)
-  // No draft, and nothing is missing: the root that is left was named only to say what it changes, and stays what it is.
-  const isThere = beside === undefined && isComplete(count(current.root, draft.root, draft.envelope))
   await whileLocked(draft.path, () =>
     isThere ? saveInPlace(draft, sign(), explained.facts) : say(conclude(step, explained)),
   )
@@ -241,8 +242,17 @@ function readSame(path: string, payload: Uint8Array): Envelope {
   )
 }
 
+/** @throws MeshError USAGE: who names a new file believes that the signatures go there, and that this one is left alone */
+function requireInPlace(path: string, { out: given }: SignOptions): void {
+  if (given === undefined) return
+  throw new MeshError(
+    'USAGE',
+    `${path} holds already and takes further signatures where it is; leave out --out, or sign a copy of it`,
+  )
+}
+
 /** Whoever signs it is told nothing, so it must hold already. @throws MeshError USAGE */
-async function signCurrent(file: string, keyFiles: readonly string[]): Promise<void> {
+async function signCurrent(file: string, options: SignOptions): Promise<void> {
   const current = readRootDraft(file)
   const { path, envelope, root } = current
   if (!holdsAlready(current))
@@ -250,7 +260,8 @@ async function signCurrent(file: string, keyFiles: readonly string[]): Promise<v
       'USAGE',
       `${path} is version ${root.version} and not seen to hold already, step by step from version 1 beside it; name the root that is left: --root FILE`,
     )
-  const keys = rootKeys(keyFiles, root, root)
+  requireInPlace(path, options)
+  const keys = rootKeys(options.rootKey, root, root)
   await whileLocked(path, () => {
     const signed = keys.reduce(addSignature, readSame(path, envelope.payload))
     saveInPlace(current, signed, {})

@@ -1,5 +1,5 @@
 /** `trust sign`: nothing is signed unexplained, and no signature is lost to another's. */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -110,6 +110,25 @@ test('with the root that it replaced named it stays where it is, and so does tha
   expect([readRoot(at('root.json')).root.version, signatures('root.json')]).toEqual([2, 3])
   expect(readFileSync(kept, 'utf8')).toBe(before)
   expect(existsSync(at('kept.1.1.json'))).toBe(false)
+})
+
+test('it goes into no file of its own: that is said, and no file changes', async () => {
+  fleetOf(2)
+  await renewBy('one.key')
+  await signRoot(at('root.2.draft.json'), by('two.key'))
+  cpSync(at('root.1.json'), at('kept.1.json'))
+  const files = () =>
+    Object.fromEntries(readdirSync(dir).map((name) => [name, readFileSync(at(name), 'utf8')]))
+  const before = files()
+  for (const root of [undefined, at('kept.1.json')]) {
+    const beside = root === undefined ? {} : { root }
+    const options = { ...by('three.key'), ...beside, out: at('new.json') }
+    await expect(signRoot(at('root.json'), options)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('--out'),
+    })
+  }
+  expect(files()).toEqual(before)
 })
 
 test('a file under any other name is kept once the root has come of it', async () => {
