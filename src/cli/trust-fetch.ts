@@ -71,6 +71,8 @@ export async function bring(
   if (disputed !== undefined && !fetched.isHeld) throw disputed
   if (fetched.seeds.length === 0)
     throw fetched.refused[0]?.error ?? new MeshError('USAGE', 'no seed is named')
+  const rival = fetched.refused.find(({ isRival }) => isRival)?.error
+  if (rival !== undefined) throw contested(rival)
   for (const { error } of fetched.refused) warn(`${error.code}: ${printable(error.message)}`)
   const { target, standing } = place
   const { version, fleetId } = fetched.chain.current
@@ -88,6 +90,14 @@ export async function bring(
     ...fetched.seeds.map((seed) => lineOf(seed, version, disputed !== undefined)),
   ])
 }
+
+/** Whoever is asked first would decide, be it a seed that a thief of older root keys serves his roots from. */
+const contested = ({ code, message, details }: MeshError): MeshError =>
+  new MeshError(
+    code,
+    `${message}; both follow from the root here, so nothing was written: ask who holds the root keys which of them is the fleet's, and name seeds that have it alone`,
+    details,
+  )
 
 function lineOf({ peer, version, forked }: AtRoot, newest: number, isDisputed: boolean): string {
   const is = `seed ${short(peer)} is at root ${version}`

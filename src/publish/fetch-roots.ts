@@ -21,7 +21,14 @@ export interface Fetched {
   /** One of them has the newest: those that are behind have nothing against it, and do not say that it is the fleet's. */
   readonly isHeld: boolean
   /** Of whose roots the newest cannot be proven from here, and why; or that fell silent. */
-  readonly refused: readonly { readonly peer: PeerId; readonly error: MeshError }[]
+  readonly refused: readonly Refused[]
+}
+
+interface Refused {
+  readonly peer: PeerId
+  readonly error: MeshError
+  /** Its own newest follows from the root at hand just as well: only people can tell which is the fleet's. */
+  readonly isRival: boolean
 }
 
 export async function fetchRoots(start: RootChain, seeds: readonly Seed[], limits: Limits): Promise<Fetched> {
@@ -33,17 +40,38 @@ export async function fetchRoots(start: RootChain, seeds: readonly Seed[], limit
     if (chain === before) break
   }
   const agreed: AtRoot[] = []
-  const refused: { peer: PeerId; error: MeshError }[] = []
+  const refused: Refused[] = []
   for (const seed of seeds) {
+    const rival = await rivalAt(seed, start, chain, limits)
     try {
-      agreed.push(await judge(seed, start, chain, limits))
+      const at = await judge(seed, start, chain, limits)
+      if (rival === undefined) agreed.push(at)
+      else throw another(seed.peer, rival, { isReplaced: false, isFetched: true })
     } catch (error) {
       if (!isMeshError(error)) throw error
-      refused.push({ peer: seed.peer, error })
+      refused.push({ peer: seed.peer, error, isRival: rival !== undefined })
     }
   }
   const isHeld = agreed.some(({ version }) => version >= chain.current.version)
   return { chain, seeds: agreed, isHeld, refused }
+}
+
+/**
+ * Where the seed's own roots lead from the one at hand, if that is none of those that others led to, and what they have does not
+ * follow from it. One that is silent leads nowhere.
+ */
+async function rivalAt(
+  seed: Seed,
+  start: RootChain,
+  chain: RootChain,
+  limits: Limits,
+): Promise<number | undefined> {
+  const own = await catchUp(start, [seed], limits)
+  const { version } = own.current
+  if (chain.roots.get(version)?.digest === own.currentDigest) return undefined
+  const next = chain.roots.get(version + 1)
+  const heals = next !== undefined && adopt(own, next.envelope, limits).adoption.kind === 'adopted'
+  return heals ? undefined : version
 }
 
 /** @throws MeshError TRUST_ROOT_*, CODEC_UNSUPPORTED where it has what does not follow; ORDER_MISPLACED, NET_* */

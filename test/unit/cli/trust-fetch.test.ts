@@ -7,6 +7,7 @@ import { newestPath, readRoot, saveEnvelope } from '../../../src/cli/root-files.
 import { bring } from '../../../src/cli/trust-fetch.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { renew } from '../../../src/trust/edit.ts'
 import { ROOT, raised, rootBytes } from '../core/fleet.ts'
@@ -176,4 +177,23 @@ test('a file is an older version by its number alone where it is of that version
   save('fleet.json', TWO)
   const paths = ['root.1.json', 'root.7.json', 'fleet.json'].map((name) => newestPath(readRoot(at(name))))
   expect(paths).toEqual(['root.json', 'root.7.json', 'fleet.json'].map(at))
+})
+
+test('of seeds whose roots both follow from the one here none is believed, in either order; each alone is', async () => {
+  save('root.json', ROOT)
+  const rival = () => Object.assign(seedWith(ROOT, OTHER_TWO), { peer: '12D3KooWb' as PeerId })
+  const [two, three] = [raised(ROOT), renew(raised(ROOT), ROOT.expires + 2_000)]
+  const asked = [
+    [seedWith(ROOT, TWO), rival()],
+    [rival(), seedWith(ROOT, TWO)],
+    [seedWith(ROOT, two, three), rival()],
+    [rival(), seedWith(ROOT, two, three)],
+  ] as const
+  for (const seeds of asked)
+    await expect(fetched('root.json', ...seeds)).rejects.toMatchObject({
+      message: expect.stringMatching(/both follow from the root here, so nothing was written/),
+    })
+  expect(stored()).toEqual({ 'root.json': ROOT })
+  await fetched('root.json', rival())
+  expect(stored()).toEqual({ 'root.1.json': ROOT, 'root.json': OTHER_TWO })
 })
