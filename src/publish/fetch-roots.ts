@@ -68,6 +68,8 @@ async function rivalAt(
 ): Promise<number | undefined> {
   const own = await catchUp(start, [seed], limits)
   const { version } = own.current
+  // It goes on from there: what came just now.
+  if (own.roots.get(chain.current.version)?.digest === chain.currentDigest) return undefined
   if (chain.roots.get(version)?.digest === own.currentDigest) return undefined
   const next = chain.roots.get(version + 1)
   const heals = next !== undefined && adopt(own, next.envelope, limits).adoption.kind === 'adopted'
@@ -101,8 +103,8 @@ async function behind(seed: Seed, { current, currentDigest }: RootChain, limits:
   const { peer } = seed
   const { rootVersion } = await askPatiently(seed, { type: 'state', channel: CHANNEL }, ['state'], limits)
   const its = await rootAt(seed, rootVersion, current.fleetId, limits)
-  // Or it came just now.
-  const isSame = its?.currentDigest === currentDigest
+  // Or it comes just now, and is not written yet.
+  const isSame = its === undefined ? rootVersion === current.version : its.currentDigest === currentDigest
   if (rootVersion < current.version || isSame) return { peer, version: rootVersion }
   throw new MeshError(
     'TRUST_ROOT_GAP',

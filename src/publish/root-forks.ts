@@ -95,11 +95,11 @@ function follow(start: RootChain, theirs: readonly RootChain[], { peer }: Seed, 
  * Its own root lets the next of ours not follow.
  * @param known the newest of ours that any seed has
  * @returns why nothing that is handed out reaches it, where others have that next one already
- * @throws AnotherRoot where they have not, or its own is in the place of our newest
+ * @throws AnotherRoot where they have not
  */
 function cutOff(
   peer: PeerId,
-  { other, isReplaced = false }: Found,
+  { same, other, isReplaced = false }: Found,
   roots: readonly RootEnvelope[],
   known: number,
   limits: Limits,
@@ -109,7 +109,15 @@ function cutOff(
   const at = roots.findIndex((root) => root.version === version)
   const [ours, next] = [roots[at], roots[at + 1]]
   if (ours === undefined) return undefined
-  if (next === undefined) throw inItsPlace(peer, version, isReplaced)
+  if (next === undefined) {
+    if (known <= same) throw inItsPlace(peer, version, isReplaced)
+    // Others have ours already: who shows a longer line, be it signed with older keys that were stolen, keeps it from nobody.
+    return new AnotherRoot(
+      'TRUST_ROOT_FORK',
+      `seed ${peer} has other roots than the rest since version ${same}: leave it out, or end the fork with a next root that is signed for both (docs/operations.md#root-fork)`,
+      { seed: peer, version },
+    )
+  }
   const { adoption } = adopt(other, next.envelope, limits)
   if (adoption.kind === 'adopted') return undefined
   const says = `seed ${peer} has another root ${version} and would refuse root ${version + 1}: ${adoption.text}`

@@ -179,6 +179,22 @@ test('a file is an older version by its number alone where it is of that version
   expect(paths).toEqual(['root.json', 'root.7.json', 'fleet.json'].map(at))
 })
 
+test('one that comes between two questions is no fork', async () => {
+  save('root.json', ROOT)
+  const seed = seedWith(ROOT, TWO)
+  const ask = seed.ask.bind(seed)
+  let asked = 0
+  seed.ask = async (request) => {
+    const answer = await ask(request)
+    if (request.type === 'roots' && request.since === 2) asked += 1
+    if (asked === 1) seed.roots.set(3, rootBytes(THREE))
+    return answer
+  }
+  await fetched('root.json', seed)
+  expect(readRoot(at('root.json')).root).toEqual(TWO)
+  expect(said.join('')).toMatch(/is at root 3 by now: fetch once more/)
+})
+
 test('of seeds whose roots both follow from the one here none is believed, in either order; each alone is', async () => {
   save('root.json', ROOT)
   const rival = () => Object.assign(seedWith(ROOT, OTHER_TWO), { peer: '12D3KooWb' as PeerId })

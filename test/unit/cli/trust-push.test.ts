@@ -96,6 +96,32 @@ test('a seed that no root can bring back any more keeps the others from none, an
   said.mockRestore()
 })
 
+test('one with a line of its own keeps no other from what others have already, nor from what follows that', async () => {
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  const two = raised(ROOT)
+  const three = renew(two, ROOT.expires + 2_000)
+  const [theirThree, theirFour] = [renew(THEIRS, THEIRS.expires + 1), renew(THEIRS, THEIRS.expires + 2)]
+  const four = renew(theirThree, theirFour.expires)
+  const [fork, has, late] = [seedWith('a', ROOT, THEIRS), seedWith('b', ROOT, two), seedWith('c', ROOT)]
+  expect(await pushToAll(bytes(ROOT, two), [fork, has, late])).toMatchObject({
+    seeds: [
+      { peer: has.peer, adopted: 0 },
+      { peer: late.peer, adopted: 1 },
+    ],
+    refused: [{ peer: fork.peer, code: 'TRUST_ROOT_FORK' }],
+  })
+  const longer = seedWith('d', ROOT, THEIRS, theirThree, four)
+  expect(await pushToAll(bytes(ROOT, two, three), [longer, has])).toMatchObject({
+    seeds: [{ peer: has.peer, version: 3 }],
+    refused: [{ peer: longer.peer }],
+  })
+  expect(said.mock.calls.join('')).toMatch(
+    /12D3KooWd has other roots than the rest since version 1: leave it out/,
+  )
+  expect([...fork.asked, ...longer.asked]).not.toContain('root')
+  said.mockRestore()
+})
+
 test('where no seed has what another refuses yet, it is handed to none', async () => {
   const two = raised(ROOT)
   const three = renew(two, ROOT.expires + 2_000)
