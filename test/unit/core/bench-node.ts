@@ -162,6 +162,18 @@ export const comes = (node: BenchNode, made: Made): readonly Effect[] =>
   node.persist(node.run(gossip(made, [made.page, made.block])))
 
 /** What came of its activation. */
+/** It runs this release, which has soaked: last-known-good for what comes next. */
+export function soaked(made: Made): BenchNode {
+  const node = new BenchNode()
+  node.start()
+  node.peer(PEER, { submit: true })
+  comes(node, made)
+  node.persist(node.run(activated(made, 'healthy')))
+  node.monoMs = 30_000
+  node.persist(node.run({ kind: 'tick' }))
+  return node
+}
+
 export const activated = ({ id }: Made, kind: 'healthy' | 'unhealthy' | 'failed'): Event => ({
   kind: 'activated',
   channel: CHANNEL,

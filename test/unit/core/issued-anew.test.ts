@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { ChannelRecord } from '../../../src/core/writes.ts'
-import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
+import { activated, BenchNode, comes, ofKind, soaked } from './bench-node.ts'
 import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, raised, rootBytes } from './fleet.ts'
 
 const TICK: Event = { kind: 'tick' }
@@ -26,21 +26,9 @@ const adopts = (node: BenchNode, root = two) => {
   return effects
 }
 
-/** The first has soaked. */
-function soaked() {
-  const node = new BenchNode()
-  node.start()
-  node.peer(PEER, { submit: true })
-  comes(node, good)
-  node.persist(node.run(activated(good, 'healthy')))
-  node.monoMs = 30_000
-  node.persist(node.run(TICK))
-  return node
-}
-
 /** The second failed, and the node stepped back. */
 function steppedBack() {
-  const node = soaked()
+  const node = soaked(good)
   comes(node, bad)
   node.persist(node.run(activated(bad, 'unhealthy')))
   node.persist(node.run(activated(good, 'healthy')))
@@ -203,7 +191,7 @@ describe('a restart between the root and what is issued anew', () => {
   })
 
   it('that brings the root itself writes down what it ended', () => {
-    const node = soaked()
+    const node = soaked(good)
     comes(node, bad)
     const [record] = records(node.run(activated(bad, 'unhealthy')))
     const floors = [floorOf(bad), floorOf(bad)]

@@ -4,7 +4,7 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Digest } from '../../../src/model/ids.ts'
-import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
+import { activated, BenchNode, comes, ofKind, soaked } from './bench-node.ts'
 import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
@@ -17,13 +17,7 @@ const lost = (made: Made): Event => ({ kind: 'blockLost', digest: sha256(made.bl
 
 /** The first is last-known-good, and the second under way. */
 function underWay() {
-  const node = new BenchNode()
-  node.start()
-  node.peer(PEER, { submit: true })
-  comes(node, good)
-  node.persist(node.run(activated(good, 'healthy')))
-  node.monoMs = 30_000
-  node.persist(node.run(TICK))
+  const node = soaked(good)
   comes(node, bad)
   return node
 }

@@ -4,7 +4,7 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { renew } from '../../../src/trust/edit.ts'
-import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
+import { activated, type BenchNode, comes, ofKind, soaked } from './bench-node.ts'
 import { CHANNEL, gossip, type Made, make, PEER, ROOT, raised, rootBytes } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
@@ -25,13 +25,7 @@ const active = (node: BenchNode) => node.view().channels[0]?.active?.id
 
 /** The first has soaked, and this one is under way. */
 function underWay(made = stolen) {
-  const node = new BenchNode()
-  node.start()
-  node.peer(PEER, { submit: true })
-  comes(node, good)
-  node.persist(node.run(activated(good, 'healthy')))
-  node.monoMs = 30_000
-  node.persist(node.run(TICK))
+  const node = soaked(good)
   expect(shows(comes(node, made))).toEqual([made.id])
   return node
 }
