@@ -19,15 +19,13 @@ import {
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { closeToOthers } from '../daemon/key-mode.ts'
+import { closeToOthers, OTHERS_MAY } from '../daemon/key-mode.ts'
 import { makeFolder } from '../daemon/make-folder.ts'
 import { isForbiddenCode, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 
 /** What link says on file systems without hard links, as sticks and shares have them; net/identity.ts knows the same. */
 const NO_LINKS: ReadonlySet<unknown> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'])
-
-const OTHERS_MAY = 0o077
 
 /** A file in someone's hands that we only read. @throws MeshError INPUT_PATH */
 export function readInput(path: string, what: string): string {

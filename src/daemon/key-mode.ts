@@ -1,9 +1,8 @@
 import { fchmodSync, fstatSync, type Stats, statSync } from 'node:fs'
-import { keepsNoModes, octal } from '../net/no-modes.ts'
+import { keepsNoModes, OTHERS_MAY, octal } from '../net/no-modes.ts'
 
-export { WHERE_NO_MODES } from '../net/no-modes.ts'
+export { OTHERS_MAY, WHERE_NO_MODES } from '../net/no-modes.ts'
 
-const OTHERS_MAY = 0o077
 /** Whatever is more than that the group reads. */
 const MORE_THAN_GROUP_READS = 0o037
 

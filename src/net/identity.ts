@@ -15,7 +15,7 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { MeshError } from '../errors.ts'
 import type { PeerId } from '../model/ids.ts'
 import { makeFolder } from '../runtime/make-folder.ts'
-import { keepsNoModes, octal, WHERE_NO_MODES } from './no-modes.ts'
+import { keepsNoModes, OTHERS_MAY, octal, WHERE_NO_MODES } from './no-modes.ts'
 
 export interface Identity {
   /** PKCS#8 PEM of the Ed25519 private key. */
@@ -29,7 +29,6 @@ export const NO_IDENTITY =
   'put its copy back, or remove it: the node then gets a new peer id, which a pool admits and a certificate of its own does not'
 /** The raw key is the tail of both DER forms: RFC 8410. */
 const KEY_BYTES = 32
-const READABLE_BY_OTHERS = 0o077
 /** What link says on file systems without hard links (FAT, many of FUSE), or where a file may have one name alone. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'])
 
@@ -82,8 +81,7 @@ function ed25519Key(pem: string): KeyObject {
 }
 
 /** Windows has no such bits. */
-const isOpenToOthers = ({ mode }: Stats): boolean =>
-  process.platform !== 'win32' && (mode & READABLE_BY_OTHERS) !== 0
+const isOpenToOthers = ({ mode }: Stats): boolean => process.platform !== 'win32' && (mode & OTHERS_MAY) !== 0
 
 async function readIdentity(path: string): Promise<string | undefined> {
   try {

@@ -8,6 +8,9 @@ interface Moded {
   readonly mode: number
 }
 
+/** Bits of a mode by which others than the owner could use a key. */
+export const OTHERS_MAY = 0o077
+
 /** As `chmod` writes it. */
 export const octal = ({ mode }: Moded): string => (mode & 0o777).toString(8).padStart(4, '0')
 
