@@ -2,5 +2,5 @@ import { describe } from 'vitest'
 import { SMALL, testSeeds } from './seeds.ts'
 
 describe('many small ones', () => {
-  testSeeds(61, 500, SMALL)
+  testSeeds(41, 300, SMALL)
 })
