@@ -235,8 +235,7 @@ export async function handOut(
     }
     progress(`issuing ${channel} again, ${index + 1} of ${touched.length}`)
     try {
-      const run = () => reissue(channel, release, root, session)
-      const done = await overRestarts(reached, LIMITS, run)
+      const done = await reissue(channel, release, root, session)
       warnIfBeside(channel, done)
       reissued.push({ channel, ...done })
       silent = 0
@@ -300,6 +299,8 @@ function reissue(channel: Channel, release: Release, root: TrustRoot, session: S
     expect: undefined,
     checkName: false,
     again: true,
+    // Signed once more it would be the second of the epoch, which hosts do not know for what had failed its check there.
+    isAwaited: true,
     until: 'submitted',
     limits: LIMITS,
     wallMs: Date.now,

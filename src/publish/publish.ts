@@ -23,10 +23,10 @@ import { isSameButForTime, makeHeader } from './header.ts'
 import { holdersFirst } from './holders.ts'
 import { lookForNew, type NewChannel } from './new-channel.ts'
 import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
-import { RefusedBySeed, type Seed } from './seeds.ts'
+import { overRestarts, RefusedBySeed, type Seed } from './seeds.ts'
 import { type Signer, signRelease } from './signer.ts'
 import { type Standing, standingOf, verified } from './standing.ts'
-import { type Progress, type Submitted, submitToFirst } from './submit.ts'
+import { type Progress, type Submission, type Submitted, submitToFirst } from './submit.ts'
 
 export interface Change {
   readonly standing: Standing
@@ -55,6 +55,8 @@ export interface PublishOptions extends Progress {
   readonly checkName: boolean
   /** Publish even where the target is the same. */
   readonly again: boolean
+  /** Nobody runs it again, so that seeds that restart are waited for: what is signed by then is brought to them as it is. */
+  readonly isAwaited?: boolean
   /** Stop before signing, or after it: nothing is sent. */
   readonly until: 'submitted' | 'signed' | 'shown'
   readonly limits: Limits
@@ -88,7 +90,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
   const also: Release[] = []
   let name: NewChannel | 'known' | MeshError = 'known'
   for (let attempt = 1; ; attempt++) {
-    const standing = await standingOf(options.seeds, root, channel, { limits, also })
+    const standing = await awaiting(options, () => standingOf(options.seeds, root, channel, { limits, also }))
     if (attempt === 1 && options.checkName && standing.releases.length === 0)
       name = await lookForNew(channel, options.seeds, limits)
     // First: a run that was cut off once it was done is run again with the same expectation.
@@ -104,6 +106,9 @@ export async function publish(options: PublishOptions): Promise<Published> {
     also.push(other)
   }
 }
+
+const awaiting = <T>({ isAwaited, seeds, limits }: PublishOptions, run: () => Promise<T>): Promise<T> =>
+  isAwaited === true ? overRestarts(seeds, limits, run) : run()
 
 /** Another release has the place. */
 interface Taken {
@@ -145,11 +150,9 @@ async function tryOnce(
   await memory.record(at, { counter, release })
   const envelope = await signRelease(payload, options.signers, speaker.keys)
   if (options.until === 'signed') return { ...base, envelope }
-  const { heldAs } = content
-  const seeds = heldAs === undefined ? options.seeds : await holdersFirst(options.seeds, heldAs, limits)
   const bring = async (id: ReleaseId, bytes: Uint8Array): Promise<Published> => {
     const submission = { release: id, envelope: bytes, content }
-    return { ...base, release: id, ...(await submitToFirst(seeds, submission, options)) }
+    return { ...base, release: id, ...(await awaiting(options, () => submit(submission, options))) }
   }
   try {
     return await bring(release, encodeEnvelope(envelope))
@@ -162,6 +165,13 @@ async function tryOnce(
     await memory.record(at, { counter, release: other.id })
     return bring(other.id, proof)
   }
+}
+
+async function submit(submission: Submission, options: PublishOptions): Promise<Submitted> {
+  const { heldAs } = options.content
+  const { seeds, limits } = options
+  const first = heldAs === undefined ? seeds : await holdersFirst(seeds, heldAs, limits)
+  return submitToFirst(first, submission, options)
 }
 
 /** What was expected is replaced by whatever has the place, so that a release behind it would replace that. */

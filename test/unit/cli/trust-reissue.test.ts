@@ -10,7 +10,7 @@ import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
-import { noMemory } from '../../../src/publish/counter.ts'
+import { noMemory, openMemory } from '../../../src/publish/counter.ts'
 import { keySigner, type Signer } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
 import { renew } from '../../../src/trust/edit.ts'
@@ -120,16 +120,23 @@ test.each([
   expect(left).toHaveLength(CHANNELS.length - issued.length)
 })
 
-test('a seed that restarts meanwhile leaves nothing behind', async () => {
-  let dials = 0
-  const redial = async () => {
-    dials += 1
-  }
-  const seed = Object.assign(new FakeSeed('a'), { redial })
-  seed.next.set('state', [new MeshError('NET_UNREACHABLE', 'cut')])
-  const { reissued, left } = await handOutTo(seed)
-  expect([reissued.length, left, dials]).toEqual([CHANNELS.length, [], 1])
-})
+test.each(['state', 'submit'] as const)(
+  'a seed that restarts meanwhile, when it is asked to %s, leaves nothing behind, nor a second release of one channel',
+  async (kind) => {
+    let dials = 0
+    const redial = async () => {
+      dials += 1
+    }
+    const seed = Object.assign(new FakeSeed('a'), { redial })
+    const cut = new MeshError('NET_UNREACHABLE', 'cut')
+    seed.next.set(kind, [cut])
+    const session = { ...sessionWith(seed), memory: openMemory(join(folder, 'alice.key')) }
+    const { reissued, left } = await handOut(join(folder, 'root.json'), ROOT, TARGETS, session)
+    expect([reissued.length, left, dials]).toEqual([CHANNELS.length, [], 1])
+    // Hosts know by that counter what they tried already.
+    expect(reissued.map(({ clock }) => [...clock])).toEqual(CHANNELS.map(() => [['alice', 1]]))
+  },
+)
 
 test('nothing is left where all of it is issued again', async () => {
   const { reissued, left } = await handOutTo(new FakeSeed('a'))

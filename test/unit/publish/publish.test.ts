@@ -179,6 +179,48 @@ test('What a seed knows to be stale is not signed anew by itself, whatever comes
   expect(seed.asked.filter((type) => type === 'submit')).toHaveLength(1)
 })
 
+/** Every submission to a seed whose connections end `cuts` times before one of them comes through. */
+function restarting(cuts: number): { seed: FakeSeed; submissions: Uint8Array[] } {
+  const seed = Object.assign(empty(), { redial: async () => undefined })
+  const submissions: Uint8Array[] = []
+  const ask = seed.ask.bind(seed)
+  seed.ask = async (request) => {
+    if (request.type === 'submit') submissions.push(request.envelope)
+    return ask(request)
+  }
+  const cut = () => new MeshError('NET_UNREACHABLE', 'cut')
+  seed.next.set('submit', Array.from({ length: cuts }, cut))
+  return { seed, submissions }
+}
+
+const AWAITED = { isAwaited: true, again: true, limits: { ...LIMITS, redialMinMs: 1 } }
+
+test('A seed that restarts before it has a release that is awaited is brought the very same one', async () => {
+  const { seed, submissions } = restarting(1)
+  const signed: number[] = []
+  const memory: CounterMemory = {
+    ...noMemory,
+    counter: () => signed.at(-1) ?? 0,
+    record: async (_at, { counter }) => void signed.push(counter),
+  }
+  const done = await publish(options(seed, { ...AWAITED, memory }))
+  expect(submissions).toHaveLength(2)
+  expect(submissions[0]).toEqual(submissions[1])
+  expect([signed, done.clock.get('alice' as Name), done.acknowledgedBy]).toEqual([[1], 1, [seed.peer]])
+})
+
+test('One that stays away has nothing else signed for it, and one that was handed another meanwhile has', async () => {
+  const away = restarting(99)
+  await expect(publish(options(away.seed, AWAITED))).rejects.toMatchObject({ code: 'NET_UNREACHABLE' })
+  expect(away.submissions.length).toBeGreaterThan(1)
+  expect(new Set(away.submissions.map(String)).size).toBe(1)
+
+  const { seed, submissions } = restarting(1)
+  seed.next.get('submit')?.push(taken(make({ clock: { alice: 7 }, text: 'other' }).envelope))
+  await publish(options(seed, AWAITED))
+  expect(submissions.map((one) => headerOf(one).clock.get('alice' as Name))).toEqual([1, 1, 8])
+})
+
 test('A run that was cut off in its upload is gone on with: the same release but for its time is brought as it is', async () => {
   const target = make({ clock: { alice: 4 }, text: 'target' })
   const earlier = (header = {}, text = 'wanted') =>
