@@ -304,6 +304,16 @@ describe('a start behind a submission that was on its way to disk', () => {
     expect(await start()).toMatchObject({ target: below.id, heads: [{ id: below.id }] })
   })
 
+  it('that failed, of what was known already, in memory alone, has what was saved meanwhile', async () => {
+    const { node, write, start } = begun()
+    fails(node, ofKind(node.run(gossip(two)), 'persist'))
+    const own = submit(node, two)
+    const saved = node.run({ kind: 'storeMode', readOnly: false })
+    fails(node, own)
+    write(saved)
+    expect(await start()).toMatchObject({ target: two.id, heads: [{ id: two.id }] })
+  })
+
   it.each([
     [[other, two], [1], { target: two.id, heads: [{ id: two.id }] }],
     [[other, two], [0], { target: other.id, heads: { length: 2 } }],
