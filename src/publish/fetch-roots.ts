@@ -2,6 +2,7 @@
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel, PeerId } from '../model/ids.ts'
+import type { PublishReply } from '../model/messages.ts'
 import { ADOPTION_CODES, adopt, type RootChain } from '../trust/chain.ts'
 import { catchUp, rootAt } from './roots.ts'
 import { askPatiently, type Seed } from './seeds.ts'
@@ -31,7 +32,12 @@ interface Refused {
   readonly isRival: boolean
 }
 
-export async function fetchRoots(start: RootChain, seeds: readonly Seed[], limits: Limits): Promise<Fetched> {
+export async function fetchRoots(
+  start: RootChain,
+  reached: readonly Seed[],
+  limits: Limits,
+): Promise<Fetched> {
+  const seeds = reached.map(askedOnce)
   let chain = start
   // One that lacks the next step may lead on from where another has led to.
   for (let rounds = 0; rounds < seeds.length; rounds += 1) {
@@ -54,6 +60,26 @@ export async function fetchRoots(start: RootChain, seeds: readonly Seed[], limit
   }
   const isHeld = agreed.some(({ version }) => version >= chain.current.version)
   return { chain, seeds: agreed, isHeld, refused }
+}
+
+/**
+ * A root that the seed has shown is not asked for again: questions are rationed, and a chain of years has hundreds. That it has
+ * none is asked anew, for one may come just now.
+ */
+function askedOnce(seed: Seed): Seed {
+  const shown = new Map<number, PublishReply>()
+  return {
+    peer: seed.peer,
+    async ask(request, timeoutMs) {
+      if (request.type !== 'roots') return seed.ask(request, timeoutMs)
+      const known = shown.get(request.since)
+      if (known !== undefined) return known
+      const reply = await seed.ask(request, timeoutMs)
+      if (reply.type === 'root' && reply.root !== undefined) shown.set(request.since, reply)
+      return reply
+    },
+    close: () => seed.close(),
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The newest root, out of seeds that have it, or steps to it, or others. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -76,6 +76,19 @@ test('one seed may lead on where another has led to; one that is behind is no ob
     { peer: old.peer, version: 1 },
   ])
   expect(refused).toEqual([])
+})
+
+test('asks each seed for each root that it has once, whoever else has it', async () => {
+  const seeds = [seedWith('a', ...ROOTS), seedWith('b', ...ROOTS), seedWith('c', ONE, TWO, THREE)]
+  const asks = seeds.map((seed) => vi.spyOn(seed, 'ask'))
+  const { chain } = await fetched(TWO, ...seeds)
+  expect(chain.current).toEqual(FIVE)
+  const shown = asks.map(({ mock }, at) =>
+    mock.calls.flatMap(([request]) =>
+      request.type === 'roots' && seeds[at]?.roots.has(request.since + 1) ? [request.since + 1] : [],
+    ),
+  )
+  expect(shown.map((versions) => versions.sort())).toEqual([[2, 3, 4, 5], [2, 3, 4, 5], [3]])
 })
 
 test.each([
