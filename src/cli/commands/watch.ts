@@ -9,7 +9,9 @@ import { clockText } from './status.ts'
 
 export function register(program: Command): void {
   shared(program.command('watch'))
-    .description('one line per activation, the current state first; reconnects by itself')
+    .description(
+      'one line per activation, the current state first; a slow reader gets the newest; reconnects by itself',
+    )
     .argument('<channel>', 'such as payments/prod')
     .addHelpText(
       'after',
@@ -28,10 +30,17 @@ export function register(program: Command): void {
         const line = isJson()
           ? JSON.stringify(event)
           : `${await activatedAt(client, channel, event.release)}  ${short(event.release)}  ${clockText(event.clock)}  ${event.changed.map(printable).join(' ')}`
-        process.stdout.write(`${line}\n`)
+        await taken(`${line}\n`)
       }
     })
 }
+
+/**
+ * Until stdout has passed it on: behind a reader that stands still nothing piles up, for what comes meanwhile waits at the
+ * node, which keeps the newest alone. Of a stdout that is lost the whole command ends: see `onlyPrints`.
+ */
+const taken = (line: string): Promise<void> =>
+  new Promise((resolve) => void process.stdout.write(line, () => resolve()))
 
 /** When it became active here; where that is not known any longer, now. */
 async function activatedAt(client: Client, channel: string, release: string): Promise<string> {
