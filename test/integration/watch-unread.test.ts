@@ -48,6 +48,9 @@ test('a watch whose reader stands still reads no further, and tells it the newes
     if (line.includes(short(newest.id))) break
   }
   expect(lines[0]).toContain(short(first.id))
+  // Those between were replaced by the time they were told.
+  const times = new Set(lines.slice(1, -1).map((line) => line.split(' ', 1)[0]))
+  expect([...times]).toEqual(['2026-01-01T00:00:00.000Z'])
 })
 
 test('is over with its reader, also where a line of it waits', async () => {

@@ -42,11 +42,12 @@ export function register(program: Command): void {
 const taken = (line: string): Promise<void> =>
   new Promise((resolve) => void process.stdout.write(line, () => resolve()))
 
-/** When it became active here; where that is not known any longer, now. */
+/** When it became active here, though it may be replaced by now; where that is not known any longer, now. */
 async function activatedAt(client: Client, channel: string, release: string): Promise<string> {
   try {
-    const { active } = await client.channel(channel)
-    if (active?.release === release) return active.activatedAt
+    const { active, history } = await client.channel(channel)
+    const known = [active, ...history].find((one) => one?.release === release)
+    if (known) return known.activatedAt
   } catch (error) {
     // The next event says that the node is lost.
     if (!isMeshError(error)) throw error
