@@ -103,15 +103,25 @@ export function keepOld({ path, envelope, root }: RootFile): string {
   return kept
 }
 
+/** Those kept beside it, down to the first gap; ascending. @throws MeshError as `readRoot` does */
+export function olderBeside({ path, root }: RootFile): readonly RootFile[] {
+  const older: RootFile[] = []
+  for (let version = root.version - 1; version >= 1; version--) {
+    const kept = oldPath(path, version)
+    if (!existsSync(kept)) break
+    older.unshift(readRoot(kept))
+  }
+  return older
+}
+
+/** Under another name, too: by that name they are handed out with what follows them, and shown to lead to it. */
+export function keepAllOld(current: RootFile, path: string): void {
+  for (const old of [...olderBeside(current), current]) keepOld({ ...old, path })
+}
+
 /** The oldest version, of those beside the file without a gap, from which each step was checked. @throws MeshError TRUST_*, CODEC_* */
 export function followsFrom(file: RootFile): number {
-  const older: RootFile[] = []
-  for (let version = file.root.version - 1; version >= 1; version--) {
-    const path = oldPath(file.path, version)
-    if (!existsSync(path)) break
-    older.unshift(readRoot(path))
-  }
-  const [first, ...rest] = [...older, file]
+  const [first, ...rest] = [...olderBeside(file), file]
   let chain = startChain(encodeEnvelope((first as RootFile).envelope), LIMITS)
   for (const step of rest) {
     const result = adopt(chain, encodeEnvelope(step.envelope), LIMITS)

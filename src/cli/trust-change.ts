@@ -22,6 +22,7 @@ import {
   draftPath,
   envelopeText,
   followsFrom,
+  keepAllOld,
   keepOld,
   payloadOf,
   type RootFile,
@@ -195,7 +196,10 @@ function conclude(step: Step, explained: Explained): Outcome {
   const replaces = target === current.path
   const previous = replaces ? keepOld(current) : current.path
   if (replaces) saveEnvelope(target, envelope)
-  else writeNew(target, envelopeText(envelope), 0o644)
+  else {
+    keepAllOld(current, target)
+    writeNew(target, envelopeText(envelope), 0o644)
+  }
   // A file that came under another name is not this command's to remove.
   if (existsSync(draft) && rootOfDraft(draft) !== undefined) unlinkSync(draft)
   const again =

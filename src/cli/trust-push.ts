@@ -1,5 +1,4 @@
 /** Hands roots out to seeds; the fleet has them from there. */
-import { existsSync } from 'node:fs'
 import { encodeEnvelope } from '../codec/envelope.ts'
 import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -12,7 +11,7 @@ import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { out, warn } from './output.ts'
 import { connect, seedAddresses, warnOfExpiry } from './publish-session.ts'
-import { oldPath, readRoot } from './root-files.ts'
+import { olderBeside, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
 import { warnUnsaid } from './trust-touched.ts'
@@ -56,15 +55,20 @@ export async function handOver(roots: readonly RootEnvelope[], seeds: readonly S
   return { ...handed, raised, channels }
 }
 
-/** Against the newest that the seeds have; without one beside the root they take none of these. */
+/** Against the newest that the seeds have; where that is not beside the root, what these steps alone raise. */
 export async function raisedFor(
   roots: readonly RootEnvelope[],
   seeds: readonly Seed[],
 ): Promise<readonly Pattern[]> {
-  const [known, newest] = [await rootAtSeeds(roots, seeds, LIMITS), roots.at(-1)]
-  if (known === undefined || newest === undefined || known.version === newest.version) return []
+  const [oldest, newest] = [roots[0], roots.at(-1)]
+  if (oldest === undefined || newest === undefined) return []
+  const known = await rootAtSeeds(roots, seeds, LIMITS)
   const { current } = startChain(newest.envelope, LIMITS)
-  return raisedBy(known, current).map(({ pattern }) => pattern)
+  const raised =
+    known === undefined
+      ? current.epochs.filter(({ value }) => value >= oldest.version)
+      : raisedBy(known, current)
+  return raised.map(({ pattern }) => pattern)
 }
 
 export const lineOf = ({ peer, version, adopted, forked }: PushedTo): string =>
@@ -101,11 +105,8 @@ export async function pushToAll(roots: readonly RootEnvelope[], seeds: readonly 
 /** The root and every older one kept beside it, down to the first gap; ascending. */
 export function rootsBeside(path: string): readonly RootEnvelope[] {
   const newest = readRoot(path)
-  const roots: RootEnvelope[] = [{ version: newest.root.version, envelope: encodeEnvelope(newest.envelope) }]
-  for (let version = newest.root.version - 1; version >= 1; version--) {
-    const older = oldPath(newest.path, version)
-    if (!existsSync(older)) break
-    roots.push({ version, envelope: encodeEnvelope(readRoot(older).envelope) })
-  }
-  return roots.reverse()
+  return [...olderBeside(newest), newest].map(({ root: { version }, envelope }) => ({
+    version,
+    envelope: encodeEnvelope(envelope),
+  }))
 }

@@ -2,6 +2,7 @@
  * A root handed out together with what it leaves without a release. That is looked up before the root goes out, for
  * afterwards it counts no more, and issued again right after it: nodes born in between would stay empty.
  */
+import { basename } from 'node:path'
 import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern } from '../model/ids.ts'
@@ -24,7 +25,7 @@ import { EXIT_CODES } from './exit-codes.ts'
 import { out, printable, progress, warn } from './output.ts'
 import { keyMissing, type Session, withSession } from './publish-session.ts'
 import { publishedFacts, tellUpload, warnIfBeside } from './publish-text.ts'
-import { readRoot } from './root-files.ts'
+import { oldPath, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
 import { type Handed, lineOf, pushToAll, rootsBeside, unreachedOf } from './trust-push.ts'
@@ -106,10 +107,12 @@ async function rootOfFleet(path: string, { seeds }: Session): Promise<TrustRoot>
   const roots = rootsBeside(path)
   const known = await rootAtSeeds(roots, seeds.reached, LIMITS)
   if (known !== undefined) return known
-  for (const seed of seeds.reached) await has(seed, roots.at(-1) as RootEnvelope, LIMITS)
+  const newest = roots.at(-1) as RootEnvelope
+  for (const seed of seeds.reached) await has(seed, newest, LIMITS)
+  const before = basename(oldPath(path, newest.version - 1))
   throw new MeshError(
     'TRUST_ROOT_GAP',
-    `no seed has a root that is kept beside ${path}, so what a new epoch touches is not known; put the older root.N.json there`,
+    `no seed has a root that is kept beside ${path}, so what a new epoch touches is not known; put ${before} and those before it there`,
     { path },
   )
 }
