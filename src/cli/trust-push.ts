@@ -14,7 +14,7 @@ import { connect, seedAddresses, warnOfExpiry } from './publish-session.ts'
 import { olderBeside, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
-import { warnUnsaid } from './trust-touched.ts'
+import { PUBLISH_IT_TOO, warnUnsaid } from './trust-touched.ts'
 
 /** Told to people and to `--json`. */
 export async function pushToSeeds(options: PushOptions): Promise<void> {
@@ -51,7 +51,8 @@ interface HandedOver extends Handed {
 export async function handOver(roots: readonly RootEnvelope[], seeds: readonly Seed[]): Promise<HandedOver> {
   const raised = await raisedFor(roots, seeds)
   const handed = await pushToAll(roots, seeds)
-  const channels = raised.length === 0 ? [] : await channelsUnder(raised, seeds, LIMITS, warnUnsaid)
+  const unsaid = warnUnsaid(PUBLISH_IT_TOO)
+  const channels = raised.length === 0 ? [] : await channelsUnder(raised, seeds, LIMITS, unsaid)
   return { ...handed, raised, channels }
 }
 

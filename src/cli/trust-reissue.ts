@@ -39,6 +39,8 @@ export interface HandedOut extends Handed {
   readonly left: readonly Left[]
 }
 
+const NAME_IT = 'name with --channel what is missing'
+
 /** Without a release under the root that is out, and why. */
 interface Left {
   readonly channel: Channel
@@ -82,7 +84,7 @@ async function pushAgain(
   session: Session,
 ): Promise<void> {
   const patterns = root.epochs.map(({ pattern }) => pattern)
-  const held = await channelsUnder(patterns, session.seeds.reached, LIMITS, warnUnsaid)
+  const held = await channelsUnder(patterns, session.seeds.reached, LIMITS, warnUnsaid(NAME_IT))
   const channels = [...new Set([...named(options.channel), ...held])].sort()
   const stale = await staleOf(channels, root, session)
   const handed = await pushToAll(rootsBeside(options.root), session.seeds.reached)
@@ -138,7 +140,7 @@ export async function channelsKnown(
   const remembered = joinMemories(memories)
     .channels(fleetId)
     .filter((channel) => matchesAny(patterns, channel))
-  const held = await channelsUnder(patterns, seeds.reached, LIMITS, warnUnsaid)
+  const held = await channelsUnder(patterns, seeds.reached, LIMITS, warnUnsaid(NAME_IT))
   return [...new Set([...named(given), ...literal, ...remembered, ...held])].sort()
 }
 

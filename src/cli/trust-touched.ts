@@ -13,15 +13,21 @@ export async function channelsAt(
 ): Promise<readonly Channel[]> {
   const seeds = await connect(seedAddresses({ seed: addresses }))
   try {
-    return await channelsUnder(patterns, seeds.reached, LIMITS, warnUnsaid)
+    return await channelsUnder(patterns, seeds.reached, LIMITS, warnUnsaid(PUBLISH_IT_TOO))
   } finally {
     await seeds.close()
   }
 }
 
-/** A channel that nobody names is not issued again: the list's gaps are said, and what to do about them. */
-export function warnUnsaid({ peer }: Seed, { code, message }: MeshError): void {
-  warn(
-    `seed ${peer} did not name all its channels: ${code}: ${printable(message)}; name with --channel what is missing`,
-  )
-}
+/** Of commands that issue nothing again themselves. */
+export const PUBLISH_IT_TOO =
+  'what it holds besides and gets a new epoch must be published again, too; confmesh status there lists it'
+
+/**
+ * A channel that nobody names is not issued again: the list's gaps are said.
+ * @param advice what to do about them, at this command
+ */
+export const warnUnsaid =
+  (advice: string) =>
+  ({ peer }: Seed, { code, message }: MeshError): void =>
+    warn(`seed ${peer} did not name all its channels: ${code}: ${printable(message)}; ${advice}`)
