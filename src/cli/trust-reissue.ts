@@ -5,7 +5,7 @@
 import { basename } from 'node:path'
 import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import type { Channel, Pattern } from '../model/ids.ts'
+import type { Channel, KeyId, Pattern } from '../model/ids.ts'
 import { parseChannel } from '../model/names.ts'
 import { matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
@@ -195,9 +195,23 @@ export function requireSigners(
   session: Session,
 ): void {
   const touched = targets.filter(isTouched(old, next))
-  if (touched.length > 0 && session.signers.length === 0) throw keyMissing()
-  for (const [channel] of touched)
-    requireThreshold(speakerFor(next, channel, speaking(session)), session.signers.length)
+  if (touched.length === 0) return
+  if (session.signers.length === 0) throw keyMissing()
+  const by = speaking(session)
+  requireStaying(old, next, by)
+  for (const [channel] of touched) requireThreshold(speakerFor(next, channel, by), session.signers.length)
+}
+
+/** @throws MeshError TRUST_UNAUTHORISED: what to do about a key that no publisher has would bring it back */
+function requireStaying(old: TrustRoot, next: TrustRoot, by: By): void {
+  const isIn = ({ publishers }: TrustRoot, key: KeyId) =>
+    [...publishers.values()].some(({ keys }) => keys.includes(key))
+  const leaving = by.keys.find((key) => isIn(old, key) && !isIn(next, key))
+  if (leaving === undefined) return
+  throw new MeshError(
+    'TRUST_UNAUTHORISED',
+    `key ${leaving.slice(0, 12)} is no publisher's any more in root ${next.version}; what is issued again is signed by the keys that stay: --key FILE`,
+  )
 }
 
 const speaking = ({ signers, publisher }: Session): By => ({

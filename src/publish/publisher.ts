@@ -38,11 +38,29 @@ export function ownersOf(root: TrustRoot, by: By): readonly Publisher[] {
   const all = [...root.publishers.values()].filter(({ name }) => by.name === undefined || name === by.name)
   const owners = all.filter(({ keys }) => by.keys.every((key) => keys.includes(key)))
   if (owners.length > 0) return owners
-  const whose = by.keys.map((key) => key.slice(0, 12)).join(', ')
-  const what =
-    by.name === undefined ? `no publisher has the key ${whose}` : `publisher ${by.name} has no such key`
-  throw refused(`${what} in root ${root.version}; add it with: confmesh trust add-publisher`)
+  throw refused(whyNone(root, by))
 }
+
+/** Each with the change that it asks for, if any: a key that left, perhaps as stolen, is not to come back by following advice. */
+function whyNone({ publishers, version }: TrustRoot, { keys, name }: By): string {
+  const all = [...publishers.values()]
+  if (all.length === 0) return `root ${version} has no publisher; add one with: confmesh trust add-publisher`
+  const having = (key: KeyId) => all.filter((one) => one.keys.includes(key)).map((one) => one.name)
+  if (name !== undefined) {
+    const own = publishers.get(name)
+    if (own === undefined)
+      return `root ${version} has no publisher ${name}, but ${all.map((one) => one.name).join(', ')}`
+    const foreign = keys.filter((key) => !own.keys.includes(key))
+    return `publisher ${name} has no key ${foreign.map(brief).join(', ')} in root ${version}; use one that it has, or add a new one with: confmesh trust rotate ${name} --add-key FILE`
+  }
+  const unknown = keys.filter((key) => having(key).length === 0)
+  if (unknown.length > 0)
+    return `no publisher has the key ${unknown.map(brief).join(', ')} in root ${version}; use the publisher's present key, or add a new one with: confmesh trust rotate PUBLISHER --add-key FILE (a new publisher: confmesh trust add-publisher)`
+  const owned = keys.map((key) => `${brief(key)} of ${having(key).join(', ')}`).join('; ')
+  return `no publisher has all of these keys in root ${version} (${owned}); name those of one`
+}
+
+const brief = (key: KeyId): string => key.slice(0, 12)
 
 /** Before anything is built or sent. @throws MeshError TRUST_UNAUTHORISED */
 export function requireThreshold({ publisher }: Speaker, signers: number): void {

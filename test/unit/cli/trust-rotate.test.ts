@@ -291,6 +291,27 @@ test('a seed that does not say what root it has keeps nobody from rotating; one 
   expect(said).toMatch(/is at root 3, 1 new; its root 2 was another/)
 })
 
+test.each([
+  [
+    'the key that leaves',
+    oldKey,
+    "is no publisher's any more in root 2; what is issued again is signed by the keys that stay: --key FILE",
+  ],
+  [
+    'a key that is to be added',
+    key(),
+    'publisher alice has no key .* in root 2; use one that it has, or add',
+  ],
+])('signed with %s it changes nothing, and no key that left is to come back', async (_, by, why) => {
+  const seed = seedWith([CHANNEL])
+  seed.envelopes = [release(4).envelope]
+  await expect(rotateAt(seed, {}, [keySigner(by)])).rejects.toMatchObject({
+    code: 'TRUST_UNAUTHORISED',
+    message: expect.stringMatching(why),
+  })
+  expect(readRoot(path).root.version).toBe(1)
+})
+
 const ISSUES = ', which issues again what has a new epoch (not after a theft)'
 const KEYED = ' --key new.key --sign-with COMMAND --publisher alice'
 
