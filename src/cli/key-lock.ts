@@ -7,19 +7,24 @@ import { statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { lockFolder } from '../daemon/lock.ts'
 import { isMeshError, MeshError } from '../errors.ts'
+import { BY_ENVIRONMENT } from '../publish/counter.ts'
 
 const POLL_MS = 100
 
 type Free = () => Promise<void>
 
 /** One after another, in an order that all runs have. @throws MeshError as `lockKey` */
-export async function lockKeys(keyFiles: readonly string[], waitMs: number): Promise<Free> {
+export async function lockKeys(
+  keyFiles: readonly string[],
+  waitMs: number,
+  otherwise = BY_ENVIRONMENT,
+): Promise<Free> {
   const locks: Free[] = []
   const free = async () => {
     for (const one of locks.splice(0).reverse()) await one()
   }
   try {
-    for (const file of keyFiles.toSorted()) locks.push(await lockKey(file, waitMs))
+    for (const file of keyFiles.toSorted()) locks.push(await lockKey(file, waitMs, otherwise))
   } catch (error) {
     await free()
     throw error
@@ -28,11 +33,12 @@ export async function lockKeys(keyFiles: readonly string[], waitMs: number): Pro
 }
 
 /**
+ * @param otherwise what else helps where it cannot be locked
  * @returns frees the lock; the end of the process does, too
- * @throws MeshError LIMIT_TIMEOUT (another run holds it for too long), INPUT_PATH (folder not writable),
+ * @throws MeshError LIMIT_TIMEOUT (another run holds it for too long), INPUT_PATH (folder or lock not writable),
  *   STORE_FULL, STORE_FAILED (what may pass)
  */
-export async function lockKey(keyFile: string, waitMs: number): Promise<Free> {
+export async function lockKey(keyFile: string, waitMs: number, otherwise = BY_ENVIRONMENT): Promise<Free> {
   const path = `${keyFile}.lock`
   if (statSync(path, { throwIfNoEntry: false })?.isFile() === true)
     throw new MeshError(
@@ -46,7 +52,7 @@ export async function lockKey(keyFile: string, waitMs: number): Promise<Free> {
       const { release } = await lockFolder(path)
       return release
     } catch (error) {
-      if (!isMeshError(error) || error.code !== 'STORE_LOCKED') throw notLocked(path, error)
+      if (!isMeshError(error) || error.code !== 'STORE_LOCKED') throw notLocked(path, error, otherwise)
       if (performance.now() > deadline)
         throw new MeshError(
           'LIMIT_TIMEOUT',
@@ -63,13 +69,13 @@ export async function lockKey(keyFile: string, waitMs: number): Promise<Free> {
 const PASSES =
   /no space left|quota exceeded|too many open files|no file descriptors available|input\/output error|i\/o error/i
 
-function notLocked(path: string, error: unknown): MeshError {
+function notLocked(path: string, error: unknown, otherwise: string): MeshError {
   let reason = error as Error
   while (reason.cause instanceof Error) reason = reason.cause
   if (isMeshError(error) && PASSES.test(reason.message)) return error
   return new MeshError(
     'INPUT_PATH',
-    `cannot lock ${path}: ${reason.message}; make the key's folder writable, or give the key by CONFMESH_KEY`,
+    `cannot lock ${path}: ${reason.message}; make the key's folder, and the lock in it, this user's own and writable, on a file system with locks${otherwise}`,
     { path },
     { cause: error },
   )

@@ -9,7 +9,7 @@ import { LIMITS } from '../limits.ts'
 import type { Address, Name } from '../model/ids.ts'
 import { parseName } from '../model/names.ts'
 import type { TrustRoot } from '../model/root.ts'
-import { type CounterMemory, joinMemories, noMemory, openMemory } from '../publish/counter.ts'
+import { BY_ENVIRONMENT, type CounterMemory, joinMemories, noMemory, openMemory } from '../publish/counter.ts'
 import { catchUp } from '../publish/roots.ts'
 import { reachSeeds, type Seeds } from '../publish/seeds.ts'
 import { commandSigner, keySigner, type Signer } from '../publish/signer.ts'
@@ -85,7 +85,7 @@ export async function withSession<T>(
   if (!seeded) warn("no seed is named: the counter comes from this key's own memory alone")
   const free = files.length === 0 ? undefined : await lockAll(files)
   try {
-    const memory = files.length === 0 ? noMemory : joinMemories(files.map(openMemory))
+    const memory = files.length === 0 ? noMemory : joinMemories(files.map((file) => openMemory(file)))
     const seeds = seeded ? await connect(addresses) : NO_SEEDS
     try {
       const chain = await catchUp(start, seeds.reached, LIMITS)
@@ -100,9 +100,12 @@ export async function withSession<T>(
 }
 
 /** LevelDB is loaded only now: a wrong command line, a wrong key are told without it. */
-export async function lockAll(files: readonly string[]): Promise<() => Promise<void>> {
+export async function lockAll(
+  files: readonly string[],
+  otherwise = BY_ENVIRONMENT,
+): Promise<() => Promise<void>> {
   const { lockKeys } = await import('./key-lock.ts')
-  return lockKeys(files, LIMITS.keyLockMs)
+  return lockKeys(files, LIMITS.keyLockMs, otherwise)
 }
 
 /** @throws MeshError USAGE, CONFIG_INVALID */

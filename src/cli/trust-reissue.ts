@@ -199,8 +199,13 @@ export function requireSigners(
   if (session.signers.length === 0) throw keyMissing()
   const by = speaking(session)
   requireStaying(old, next, by)
-  for (const [channel] of touched) requireThreshold(speakerFor(next, channel, by), session.signers.length)
+  for (const [channel] of touched)
+    requireThreshold(speakerFor(next, channel, by), session.signers.length, HAND_OUT_FIRST)
 }
+
+/** Nothing is lost by it: what was active stays until the channels have their releases. */
+const HAND_OUT_FIRST =
+  'hand the root out without keys (confmesh trust push, after a rotate without --seed), and publish each channel by: confmesh publish --prepare, then confmesh sign'
 
 /** @throws MeshError TRUST_UNAUTHORISED: what to do about a key that no publisher has would bring it back */
 function requireStaying(old: TrustRoot, next: TrustRoot, by: By): void {

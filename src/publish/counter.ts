@@ -74,8 +74,14 @@ export const noMemory: CounterMemory = {
   record: async () => undefined,
 }
 
-/** @throws MeshError INPUT_PATH where the file is there and cannot be understood: guessing could sign a place twice */
-export function openMemory(keyFile: string): CounterMemory {
+/** Without a memory, for whoever may take the key from elsewhere. */
+export const BY_ENVIRONMENT = ', or give the key by CONFMESH_KEY'
+
+/**
+ * @param otherwise what else helps where its folder cannot be written
+ * @throws MeshError INPUT_PATH where the file is there and cannot be understood: guessing could sign a place twice
+ */
+export function openMemory(keyFile: string, otherwise = BY_ENVIRONMENT): CounterMemory {
   const path = `${keyFile}.counters.json`
   let memory = read(path)
   return {
@@ -96,7 +102,7 @@ export function openMemory(keyFile: string): CounterMemory {
       )
       const entry = { ...raised(before, { epoch, counter }), releases }
       memory = { version: 1, fleets: { ...memory.fleets, [fleet]: { ...channels, [channel]: entry } } }
-      await write(path, memory)
+      await write(path, memory, otherwise)
     },
   }
 }
@@ -118,7 +124,7 @@ function read(path: string): Memory {
   }
 }
 
-async function write(path: string, memory: Memory): Promise<void> {
+async function write(path: string, memory: Memory, otherwise: string): Promise<void> {
   const aside = `${path}.${process.pid}.new`
   try {
     const handle = await open(aside, 'w', 0o600)
@@ -138,18 +144,18 @@ async function write(path: string, memory: Memory): Promise<void> {
     }
   } catch (error) {
     await rm(aside, { force: true }).catch(() => undefined) // what kept it from being written is told
-    throw unwritten(path, error)
+    throw unwritten(path, error, otherwise)
   }
 }
 
 /** A key without its memory is the way out where nothing may be written: else a place may be signed twice for nothing. */
-function unwritten(path: string, error: unknown): MeshError {
+function unwritten(path: string, error: unknown, otherwise: string): MeshError {
   const { code, message } = error as NodeJS.ErrnoException
   const what = `cannot write ${path} (this key's memory of its counters): ${code ?? message}; nothing was signed`
   const options = { cause: error }
   if (isForbiddenCode(code)) {
-    const advice = "make the key's folder writable, or give the key by CONFMESH_KEY"
-    return new MeshError('INPUT_PATH', `${what}; ${advice}`, { path }, options)
+    const advice = "make the key's folder, and that file, this user's own and writable"
+    return new MeshError('INPUT_PATH', `${what}; ${advice}${otherwise}`, { path }, options)
   }
   return isFullCode(code)
     ? new MeshError('STORE_FULL', `${what}; free space or quota`, { path }, options)

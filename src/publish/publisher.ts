@@ -62,11 +62,18 @@ function whyNone({ publishers, version }: TrustRoot, { keys, name }: By): string
 
 const brief = (key: KeyId): string => key.slice(0, 12)
 
-/** Before anything is built or sent. @throws MeshError TRUST_UNAUTHORISED */
-export function requireThreshold({ publisher }: Speaker, signers: number): void {
+/** For what is published from files: by one command, or by each holder of a key in turn. */
+const ONE_BY_ONE = 'publish the files by: confmesh publish --prepare, then confmesh sign'
+
+/**
+ * Before anything is built or sent.
+ * @param instead the way of whoever has no more keys
+ * @throws MeshError TRUST_UNAUTHORISED
+ */
+export function requireThreshold({ publisher }: Speaker, signers: number, instead = ONE_BY_ONE): void {
   if (signers < publisher.threshold)
     throw refused(
-      `publisher ${publisher.name} needs ${publisher.threshold} signatures, ${signers} at hand; name more keys, or use --prepare and confmesh sign`,
+      `publisher ${publisher.name} needs ${publisher.threshold} signatures, ${signers} at hand; name more keys, or ${instead}`,
     )
 }
 

@@ -24,6 +24,9 @@ interface Options {
   readonly root?: string
 }
 
+/** The key of `sign` is a file. */
+const NO_OTHER = ''
+
 export function register(program: Command): void {
   program
     .command('sign')
@@ -42,12 +45,16 @@ export function register(program: Command): void {
       const keys = files.map(readPrivateKey)
       requireRoom(file, keys.reduce(addSignature, prepared.envelope))
       const remembering = files.filter(canRemember)
-      const free = await lockAll(remembering)
+      const free = await lockAll(remembering, NO_OTHER)
       let envelope: Envelope
       try {
         // As publish does: no signature is seen before its counter is remembered.
         for (const key of remembering)
-          await claim(openMemory(key), prepared.release, epochFor(prepared.release, key, options.root))
+          await claim(
+            openMemory(key, NO_OTHER),
+            prepared.release,
+            epochFor(prepared.release, key, options.root),
+          )
         envelope = await whileLocked(resolve(file), () => addTo(file, prepared.release, keys))
       } finally {
         await free()

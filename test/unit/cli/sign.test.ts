@@ -1,8 +1,10 @@
 /** `confmesh sign`: a co-signer's key signs one place once, as the publisher's does. */
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { Level } from 'level'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { register } from '../../../src/cli/commands/sign.ts'
 import { writeKeyPair } from '../../../src/cli/key-files.ts'
@@ -12,6 +14,8 @@ import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { encodePrepared, readPrepared } from '../../../src/publish/prepared.ts'
 import { type Made, make, ROOT, raised, rootBytes, WALL_MS } from '../core/fleet.ts'
+
+vi.mock('node:fs/promises', { spy: true })
 
 let dir = ''
 let key = ''
@@ -121,6 +125,27 @@ test('two who sign one file at the same moment both count', async () => {
   rmSync(`${file}.lock`)
   await waiting
   expect([signatures(file), existsSync(`${file}.lock`)]).toEqual([3, false])
+})
+
+test('a lock that another user made is said with a way that `sign` has', async () => {
+  const file = prepared('release', make({ clock: { alice: 5 } }))
+  const cause = new Error('IO error: /k/LOCK: Permission denied')
+  vi.spyOn(Level.prototype, 'open').mockRejectedValueOnce(new Error('not open', { cause }))
+  await expect(sign(file)).rejects.toMatchObject({
+    code: 'INPUT_PATH',
+    message: expect.stringMatching(/b\.key\.lock: .*Permission denied; make .* on a file system with locks$/),
+  })
+  expect(signatures(file)).toBe(1)
+})
+
+test('nor is any other advised where its memory cannot be written', async () => {
+  const file = prepared('release', make({ clock: { alice: 5 } }))
+  vi.mocked(rename).mockRejectedValueOnce(Object.assign(new Error('not yours'), { code: 'EPERM' }))
+  await expect(sign(file)).rejects.toMatchObject({
+    code: 'INPUT_PATH',
+    message: expect.stringMatching(/b\.key\.counters\.json .*EPERM; .*this user's own and writable$/),
+  })
+  expect(signatures(file)).toBe(1)
 })
 
 test('of a release that ends it is said when', async () => {

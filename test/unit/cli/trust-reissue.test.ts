@@ -3,12 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type Session, withSession } from '../../../src/cli/publish-session.ts'
-import { handOut, pushAndReissue, staleOf, type Target, tellLeft } from '../../../src/cli/trust-reissue.ts'
+import {
+  handOut,
+  pushAndReissue,
+  requireSigners,
+  staleOf,
+  type Target,
+  tellLeft,
+} from '../../../src/cli/trust-reissue.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Channel } from '../../../src/model/ids.ts'
+import type { Channel, Name } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { noMemory, openMemory } from '../../../src/publish/counter.ts'
 import { keySigner, type Signer } from '../../../src/publish/signer.ts'
@@ -144,6 +151,16 @@ test('nothing is left where all of it is issued again', async () => {
   tellLeft(left, NEXT)
   expect(said).toEqual([])
   expect(process.exitCode).toBe(0)
+})
+
+test('too few keys are told of a way that is there: the root first, then each channel by its signers', () => {
+  const publishers = new Map(
+    [...NEXT.publishers].map(([name, one]) => [name, { ...one, keys: [ALICE.id, ALICE.id], threshold: 2 }]),
+  )
+  const session = { ...sessionWith(new FakeSeed('a')), publisher: 'alice' as Name }
+  expect(() => requireSigners(ROOT, { ...NEXT, publishers }, TARGETS, session)).toThrow(
+    /alice needs 2 signatures, 1 at hand; name more keys, or hand the root out without keys .*: confmesh publish --prepare, then confmesh sign$/,
+  )
 })
 
 test('a channel that holds nothing of the root’s epoch is stale; one that two releases hold is not', async () => {

@@ -95,6 +95,14 @@ test.each([
   },
 )
 
+test('Where the key can be given in no other way none is advised', async () => {
+  vi.mocked(rename).mockRejectedValue(Object.assign(new Error('as the disk says'), { code: 'EACCES' }))
+  await expect(openMemory(key, '').record(at, signed(1))).rejects.toMatchObject({
+    code: 'INPUT_PATH',
+    message: expect.stringMatching(/; make the key's folder, and that file, this user's own and writable$/),
+  })
+})
+
 test('A higher epoch does not take away the counter of the one in force', async () => {
   const releases = [3, 1, 2].map((counter) => signed(counter).release)
   await openMemory(key).record({ ...at, epoch: 2 }, signed(2))

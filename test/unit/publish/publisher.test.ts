@@ -1,8 +1,8 @@
 /** Keys that speak for no publisher: what is said leads to no change of the root but the one that is wanted. */
 import { expect, test } from 'vitest'
 import type { KeyId } from '../../../src/model/ids.ts'
-import { type By, ownersOf } from '../../../src/publish/publisher.ts'
-import { name, otherKey, pattern, publisherKey, rootOne, spec, thirdKey } from '../trust/fixtures.ts'
+import { type By, ownersOf, requireThreshold, speakerFor } from '../../../src/publish/publisher.ts'
+import { channel, name, otherKey, pattern, publisherKey, rootOne, spec, thirdKey } from '../trust/fixtures.ts'
 
 const [CI, WEB] = [name('ci'), name('web')]
 const ROOT = rootOne([
@@ -45,4 +45,13 @@ test('a root without publishers has none to use', () => {
   const message = 'root 1 has no publisher; add one with: confmesh trust add-publisher'
   for (const by of [{}, { name: CI }, { keys: [thirdKey.id] }])
     expect(why(by, rootOne([]))).toMatchObject({ code: 'TRUST_UNAUTHORISED', message })
+})
+
+test('whoever has too few keys, at whichever command, is told another command, and no option of this one', () => {
+  const two = rootOne([spec({ name: CI, keys: [publisherKey.public, otherKey.public], threshold: 2 })])
+  const speaker = speakerFor(two, channel('pay/prod'), { keys: [publisherKey.id], name: undefined })
+  const message =
+    'publisher ci needs 2 signatures, 1 at hand; name more keys, or publish the files by: confmesh publish --prepare, then confmesh sign'
+  expect(() => requireThreshold(speaker, 1)).toThrow(expect.objectContaining({ message }))
+  requireThreshold(speaker, 2)
 })
