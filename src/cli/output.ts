@@ -28,14 +28,14 @@ export function out(value: unknown, text: string | readonly string[]): void {
   else if (text.length > 0) process.stdout.write(`${typeof text === 'string' ? text : text.join('\n')}\n`)
 }
 
-/** A line that people must see beside the result, on stderr. */
+/** A line that people must see beside the result, on stderr; printable, whatever is quoted in it. */
 export function warn(text: string): void {
-  process.stderr.write(`confmesh: ${text}\n`)
+  process.stderr.write(`confmesh: ${printable(text)}\n`)
 }
 
-/** Progress: on stderr, on a terminal only. */
+/** Progress: on stderr, on a terminal only, as printable as a warning. */
 export function progress(text: string): void {
-  if (process.stderr.isTTY === true && !mode.json) process.stderr.write(`${text}\n`)
+  if (process.stderr.isTTY === true && !mode.json) process.stderr.write(`${printable(text)}\n`)
 }
 
 /**
@@ -66,7 +66,11 @@ export function asMeshError(error: unknown): MeshError {
   )
 }
 
+/** It begins with the message again: a line that is forged there stays one of the trace. */
 function traceOf(error: Error): string {
-  const trace = error.stack ?? String(error)
+  const trace = (error.stack ?? String(error))
+    .split(/\s*\n\s*/)
+    .map(printable)
+    .join('\n    ')
   return error.cause instanceof Error ? `${trace}\ncaused by: ${traceOf(error.cause)}` : trace
 }

@@ -10,7 +10,7 @@ import type { Seeds } from '../publish/seeds.ts'
 import { type KeptRoot, type RootChain, startChain } from '../trust/chain.ts'
 import { whileLocked, writeNew } from './files.ts'
 import { reachNode } from './local-node.ts'
-import { out, printable, warn } from './output.ts'
+import { out, warn } from './output.ts'
 import { connect, seedAddresses, warnOfExpiry } from './publish-session.ts'
 import {
   draftPath,
@@ -73,7 +73,7 @@ export async function bring(
     throw fetched.refused[0]?.error ?? new MeshError('USAGE', 'no seed is named')
   const rival = fetched.refused.find(({ isRival }) => isRival)?.error
   if (rival !== undefined) throw contested(rival)
-  for (const { error } of fetched.refused) warn(`${error.code}: ${printable(error.message)}`)
+  for (const { error } of fetched.refused) warn(`${error.code}: ${error.message}`)
   const { target, standing } = place
   const { version, fleetId } = fetched.chain.current
   warnOfExpiry(fetched.chain.current)

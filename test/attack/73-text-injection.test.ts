@@ -1,9 +1,15 @@
 import type { Logger } from 'pino'
-import { expect, test } from 'vitest'
-import { printable } from '../../src/cli/output.ts'
+import { afterEach, expect, test, vi } from 'vitest'
+import { fail, printable, setOutput } from '../../src/cli/output.ts'
+import { tellUpload } from '../../src/cli/publish-text.ts'
+import { pushToAll } from '../../src/cli/trust-push.ts'
 import { logPort } from '../../src/daemon/log.ts'
+import { MeshError } from '../../src/errors.ts'
 import { LIMITS } from '../../src/limits.ts'
-import { FakeNode, serve } from '../integration/api/fake-node.ts'
+import { confmesh } from '../e2e/command-line.ts'
+import { CHANNEL, FakeNode, serve } from '../integration/api/fake-node.ts'
+import { ROOT, rootBytes } from '../unit/core/fleet.ts'
+import { FakeSeed } from '../unit/publish/fake-seed.ts'
 
 const ATTACKS = [
   '\x1b[2J\x1b[1;1Hall is well',
@@ -45,6 +51,71 @@ test.each(ATTACKS)('%j is shown as escapes in the log and counted', (text) => {
 
 test.each(ATTACKS)('%j is shown as escapes on the terminal', (text) => {
   expect(printable(text)).not.toMatch(steers)
+})
+
+const { isTTY } = process.stderr
+afterEach(() => {
+  vi.restoreAllMocks()
+  setOutput({ json: false, verbose: false })
+  process.stderr.isTTY = isTTY
+  process.exitCode = 0
+})
+
+/** What was written there, as its lines. */
+function stderr(): () => string[] {
+  let written = ''
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    written += text
+    return true
+  })
+  return () => written.trimEnd().split('\n')
+}
+
+/** Each begins as it must and steers nothing. */
+function expectHarmless(lines: readonly string[], begin: RegExp): void {
+  for (const line of lines) {
+    expect(line).not.toMatch(steers)
+    expect(line).toMatch(begin)
+  }
+}
+
+test('in the path of a file, they are shown as escapes by what lists it', async () => {
+  const node = new FakeNode()
+  node.activate(Object.fromEntries(ATTACKS.map((path) => [path, 'x'])))
+  const { api } = await serve(node)
+  try {
+    const { out } = await confmesh('get', CHANNEL, '--api', api.url)
+    const [head, ...files] = out.trimEnd().split('\n')
+    expect(head).toMatch(/^release [0-9a-f]{12}$/)
+    expect(files).toHaveLength(ATTACKS.length)
+    expectHarmless(files, /^ +1 {2}\S/)
+  } finally {
+    await api.stop()
+  }
+})
+
+test.each(ATTACKS)('%j, said by a seed, is shown as escapes beside what came of it', async (text) => {
+  process.stderr.isTTY = true
+  const lines = stderr()
+  const [taking, refusing] = [new FakeSeed('a'), new FakeSeed('b')]
+  refusing.next.set('root', [{ type: 'refused', code: 'LIMIT_RATE', text }])
+  await pushToAll([{ version: 1, envelope: rootBytes(ROOT) }], [taking, refusing])
+  expect(lines()).toHaveLength(1)
+  expectHarmless(lines(), /^confmesh: LIMIT_RATE: /)
+  tellUpload(1).onBusy(refusing.peer, new MeshError('LIMIT_RATE', text))
+  expect(lines()).toHaveLength(2)
+  expectHarmless(lines().slice(1), /; asked again$/)
+})
+
+test.each(ATTACKS)('%j in an error is shown as escapes in its trace, and no line of its own', (text) => {
+  setOutput({ json: false, verbose: true })
+  const lines = stderr()
+  fail(new MeshError('NET_PROTOCOL', 'from a seed', {}, { cause: new Error(text) }))
+  const [said, trace, ...rest] = lines()
+  expect(said).toBe('confmesh: NET_PROTOCOL: from a seed')
+  expect(trace).toBe('MeshError: from a seed')
+  expect(rest.length).toBeGreaterThan(2)
+  expectHarmless(rest, /^( {4}|caused by: Error: )/)
 })
 
 test('a text without end is cut, plain text in any script is let be', () => {

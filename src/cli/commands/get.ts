@@ -7,7 +7,7 @@ import { makeFolder } from '../../daemon/make-folder.ts'
 import { isMeshError, MeshError } from '../../errors.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { syncFolder } from '../files.ts'
-import { isJson, out } from '../output.ts'
+import { isJson, out, printable } from '../output.ts'
 import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
 
@@ -68,7 +68,7 @@ export function register(program: Command): void {
         listing,
         [
           `release ${short(listing.release)}`,
-          ...files.map(({ path, size }) => `${String(size).padStart(10)}  ${path}`),
+          ...files.map(({ path, size }) => `${String(size).padStart(10)}  ${printable(path)}`),
         ].join('\n'),
       )
     })
