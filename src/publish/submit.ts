@@ -61,11 +61,15 @@ class Lacking extends MeshError {
 
 /**
  * What a seed says of itself and not of the release: its disk is full or fails, it has no room for one more channel or for
- * what is under way, does not store this channel, lags behind in roots, lost what it was brought, or takes nothing at all.
+ * what is under way, takes less than the built-in limits that the release was made by, does not store this channel, lags
+ * behind in roots, lost what it was brought, or takes nothing at all.
  */
 const OF_SEED: ReadonlySet<Code> = new Set([
   'LIMIT_CHANNELS',
   'LIMIT_RATE',
+  'LIMIT_CONTENT',
+  'LIMIT_BYTES',
+  'LIMIT_SIGNATURES',
   'ORDER_MISPLACED',
   'ORDER_AHEAD',
   'FETCH_UNAVAILABLE',

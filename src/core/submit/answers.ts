@@ -120,12 +120,12 @@ const REFUSED: Partial<Record<Verdict, Refusal>> = {
 
 /** Undefined: an upload may open (NEW, CONCURRENT, or DUPLICATE). TWIN and TWIN_KNOWN: the place is taken. */
 export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested): Refusal | undefined {
-  // To come back later would not help: it is the release that is too much.
-  if (judged.verdict === 'RATE' && judged.code !== undefined)
-    return {
-      code: judged.code,
-      text: 'the release is over a limit of this seed (docs/limits.md): to submit it again does not help',
-    }
+  // To come back later would not help: it is the release that is too much, here.
+  if (judged.verdict === 'RATE' && judged.code !== undefined) {
+    const what = judged.refusal?.text ?? 'the release is over a limit'
+    const text = `${what}, a limit of this seed (docs/limits.md); name another seed, or raise it here`
+    return { code: judged.code, text }
+  }
   const refusal = REFUSED[judged.verdict]
   if (refusal !== undefined) return refusal
   if (judged.release === undefined) return REFUSED.MALFORMED

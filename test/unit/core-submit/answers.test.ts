@@ -43,10 +43,16 @@ describe('a release that may be ordered', () => {
   })
 })
 
-test('a release over a limit of this seed is told so: another seed may allow more', () => {
-  const over = { verdict: 'RATE', code: 'LIMIT_CONTENT', provable: false, relayable: false } as const
-  expect(seed().refused(over)).toMatchObject({
+test('a release over a limit of this seed is told so, and which: another seed may allow more', () => {
+  const refusal = {
+    kind: 'note',
+    level: 'debug',
     code: 'LIMIT_CONTENT',
-    text: expect.stringContaining('a limit of this seed'),
+    text: 'files: 9 is above 8',
+  } as const
+  const over = { verdict: 'RATE', code: 'LIMIT_CONTENT', provable: false, relayable: false, refusal } as const
+  expect(seed().refused(over)).toEqual({
+    code: 'LIMIT_CONTENT',
+    text: 'files: 9 is above 8, a limit of this seed (docs/limits.md); name another seed, or raise it here',
   })
 })

@@ -212,6 +212,10 @@ describe('a seed that cannot take it', () => {
     ['it does not store the channel', 'submit', { ...full, code: 'ORDER_MISPLACED' } as const],
     ['others have staged all that it takes', 'block', busy],
     ['it takes none of other hosts', 'submit', only],
+    ['it takes fewer files than are built in', 'submit', { ...full, code: 'LIMIT_CONTENT' } as const],
+    ['it takes shorter blocks', 'block', { ...full, code: 'LIMIT_CONTENT' } as const],
+    ['it takes shorter envelopes', 'submit', { ...full, code: 'LIMIT_BYTES' } as const],
+    ['it looks at fewer signatures', 'submit', { ...full, code: 'LIMIT_SIGNATURES' } as const],
     ['it lacks the root', 'submit', { ...full, code: 'ORDER_AHEAD' } as const],
   ] as const)('is followed by the next one, with the same envelope: %s', async (_, at, refused) => {
     const [seed, other] = [lacking('a'), lacking('b')]
@@ -243,7 +247,7 @@ describe('a seed that cannot take it', () => {
   })
 
   test('What a seed refuses of the release itself is refused: no other is asked', async () => {
-    for (const code of ['ORDER_STALE', 'TRUST_UNAUTHORISED', 'LIMIT_CONTENT']) {
+    for (const code of ['ORDER_STALE', 'TRUST_UNAUTHORISED', 'CONTENT_PATH']) {
       const [seed, other] = [lacking('a'), lacking('b')]
       seed.next.set('submit', [{ ...full, code }])
       const done = submitToFirst([seed, other], submission(), { limits: LIMITS })
