@@ -1,4 +1,7 @@
-/** Files that the command line writes: whole or not at all, and never over what somebody has. */
+/**
+ * Files that the command line writes: whole or not at all, and never over what somebody has. Each may throw what
+ * `pathFailure` makes of a disk, also where INPUT_PATH alone is named.
+ */
 import { randomBytes } from 'node:crypto'
 import {
   accessSync,
@@ -23,6 +26,7 @@ import { closeToOthers, OTHERS_MAY } from '../daemon/key-mode.ts'
 import { makeFolder } from '../daemon/make-folder.ts'
 import { isForbiddenCode, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import { pathFailure } from './path-failure.ts'
 
 /** What link says on file systems without hard links, as sticks and shares have them; net/identity.ts knows the same. */
 const NO_LINKS: ReadonlySet<unknown> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'])
@@ -206,13 +210,6 @@ const isThere = (path: string): MeshError =>
   new MeshError('INPUT_EXISTS', `${path} is there already; name another, or remove it first`, { path })
 
 function cannot(verb: string, path: string, what: string, error: unknown): MeshError {
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === 'EEXIST') return isThere(path)
-  const reason = code === 'ENOENT' ? 'no such file or folder' : (code ?? (error as Error).message)
-  return new MeshError(
-    'INPUT_PATH',
-    `cannot ${verb} ${path} as ${what}: ${reason}`,
-    { path },
-    { cause: error },
-  )
+  if ((error as NodeJS.ErrnoException).code === 'EEXIST') return isThere(path)
+  return pathFailure(`cannot ${verb} ${path} as ${what}`, path, error)
 }

@@ -5,6 +5,7 @@
 import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { MeshError } from '../errors.ts'
+import { pathFailure } from './path-failure.ts'
 
 export interface Series {
   readonly name: string
@@ -47,8 +48,8 @@ export function subtitleLines(text: string): string[] {
 /**
  * Before there is anything to draw: what is to be drawn may have taken minutes to reckon.
  * @returns draws to the file
- * @throws MeshError USAGE where the packages are not there or the name is that of another format, INPUT_PATH where the
- * file cannot be written
+ * @throws MeshError USAGE where the packages are not there or the name is that of another format, INPUT_PATH, STORE_FULL
+ * or STORE_FAILED where the file cannot be written
  */
 export async function openPlot(path: string): Promise<(plot: Plot) => Promise<void>> {
   const extension = extname(path)
@@ -70,8 +71,7 @@ function writing(path: string, write: () => void): void {
   try {
     write()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new MeshError('INPUT_PATH', `--plot: ${path} cannot be written: ${reason}`, {}, { cause: error })
+    throw pathFailure(`--plot: cannot write ${path}`, path, error)
   }
 }
 

@@ -1,6 +1,6 @@
 /** What `get --out` and `export` write out of the mesh, often to a stick: said to be there once the disk has it. */
 import { once } from 'node:events'
-import fs, { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import fs, { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
@@ -76,12 +76,27 @@ test('export: the file before it has its name, then its folder', async () => {
   expect(done).toEqual(['sync aside', 'rename release.car', 'sync '])
 })
 
-test('a disk that does not sync is told, and not that the file is there', async () => {
-  vi.mocked(fs.fsyncSync).mockImplementation(() => {
-    throw Object.assign(new Error('EIO: from the disk'), { code: 'EIO', syscall: 'fsync' })
-  })
-  await refused(2, 'INPUT_PATH', 'EIO', 'get', CHANNEL, '--out', at('config'), ...api())
-})
+test.each([
+  ['EIO', 'STORE_FAILED', 'look at the disk'],
+  ['ENOSPC', 'STORE_FULL', 'free space or quota'],
+  ['EDQUOT', 'STORE_FULL', 'free space or quota'],
+] as const)(
+  'a disk that fails or is full is told, not that the file is there or its path wrong: %s',
+  async (code, told, advice) => {
+    node.activate({ 'app.yaml': 'a: 1\n' })
+    const failure = Object.assign(new Error(`${code}: from the disk`), { code, syscall: 'fsync' })
+    vi.mocked(fs.fsyncSync).mockImplementation(() => {
+      throw failure
+    })
+    // A folder that is there already, and one that is not.
+    await refused(1, told, `config: ${code}; ${advice}`, 'get', CHANNEL, '--out', at('config'), ...api())
+    await refused(1, told, `x.key as a file: ${code}; ${advice}`, 'keygen', '--out', at('x.key'))
+    vi.mocked(fs.fsync).mockImplementation((_fd, done) => done(failure))
+    await refused(1, told, `app.yaml: ${code}; ${advice}`, 'get', CHANNEL, '--out', at('new'), ...api())
+    await refused(1, told, `x.car: ${code}; ${advice}`, 'export', CHANNEL, at('x.car'), ...api())
+    expect(readdirSync(at()).filter((name) => name.startsWith('x.'))).toEqual([])
+  },
+)
 
 test.each([
   // A drop box, of which one may not read what is in it; shares, which know no sync of folders.

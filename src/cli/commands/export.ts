@@ -2,7 +2,7 @@ import { createWriteStream, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
-import { isMeshError, MeshError } from '../../errors.ts'
+import { isMeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { parseChannel } from '../../model/names.ts'
 import type { Release } from '../../model/release.ts'
@@ -11,6 +11,7 @@ import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument } from '../arguments.ts'
 import { asideOf, putInPlace, requireNew } from '../files.ts'
 import { out } from '../output.ts'
+import { pathFailure } from '../path-failure.ts'
 import { size } from '../publish-text.ts'
 import { short } from '../text.ts'
 
@@ -34,7 +35,7 @@ export function register(program: Command): void {
       // Under its name only once it is whole and reads back as a release.
       const aside = asideOf(path)
       try {
-        await save(await client.car(channel, wanted), aside)
+        await save(await client.car(channel, wanted), aside, path)
         const release = await readBack(aside)
         putInPlace(aside, path)
         const bytes = statSync(path).size
@@ -59,12 +60,11 @@ async function readBack(path: string): Promise<Release> {
   }
 }
 
-async function save(from: AsyncIterable<Buffer>, path: string): Promise<void> {
+async function save(from: AsyncIterable<Buffer>, aside: string, path: string): Promise<void> {
   try {
-    await pipeline(from, createWriteStream(path, { flags: 'wx', mode: 0o644, flush: true }))
+    await pipeline(from, createWriteStream(aside, { flags: 'wx', mode: 0o644, flush: true }))
   } catch (error) {
     if (isMeshError(error)) throw error
-    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
-    throw new MeshError('INPUT_PATH', `cannot write ${path}: ${reason}`, { path }, { cause: error })
+    throw pathFailure(`cannot write ${path}`, path, error)
   }
 }

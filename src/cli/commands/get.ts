@@ -8,6 +8,7 @@ import { isMeshError, MeshError } from '../../errors.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { syncFolder } from '../files.ts'
 import { isJson, out, printable } from '../output.ts'
+import { pathFailure } from '../path-failure.ts'
 import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
 
@@ -108,14 +109,13 @@ async function save(
   })
 }
 
-/** @throws MeshError INPUT_PATH where the disk does not take it */
+/** @throws MeshError INPUT_PATH, STORE_FULL, STORE_FAILED where the disk does not take it */
 async function written<T>(path: string, write: () => T | Promise<T>): Promise<T> {
   try {
     return await write()
   } catch (error) {
-    const { code, syscall } = error as NodeJS.ErrnoException
+    const { syscall } = error as NodeJS.ErrnoException
     if (isMeshError(error) || syscall === undefined) throw error
-    const text = `cannot write ${path}: ${code}; name a folder that you may write: --out DIR`
-    throw new MeshError('INPUT_PATH', text, { path }, { cause: error })
+    throw pathFailure(`cannot write ${path}`, path, error, '; name a folder that you may write: --out DIR')
   }
 }

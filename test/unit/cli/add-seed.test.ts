@@ -40,7 +40,7 @@ const addSeed = (...rootKeys: readonly string[]) =>
     ...['--root', at('fleet/root.json'), ...rootKeys.flatMap((key) => ['--root-key', at('fleet', key)])],
   )
 
-const FULL = new MeshError('INPUT_PATH', 'the disk is full')
+const FULL = new MeshError('STORE_FULL', 'the disk is full')
 
 test.each([
   ['holds', ['root-1.key', 'root-2.key'], 2, 'root.json'],

@@ -58,7 +58,7 @@ test('nothing stays of what could not be written', () => {
     writeFileSync(to, 'a')
     failing('ENOSPC')()
   })
-  expect(() => writeNew(path, 'a key', 0o600)).toThrow(expect.objectContaining({ code: 'INPUT_PATH' }))
+  expect(() => writeNew(path, 'a key', 0o600)).toThrow(expect.objectContaining({ code: 'STORE_FULL' }))
   expect(readdirSync(dir)).toEqual([])
 })
 

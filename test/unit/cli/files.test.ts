@@ -53,3 +53,10 @@ test('a file that is there stays, and is named', () => {
   expect(() => writeNew(path, 'ours', 0o644)).toThrow(expect.objectContaining({ code: 'INPUT_EXISTS' }))
   expect(readFileSync(path, 'utf8')).toBe('theirs')
 })
+
+test('a read-only file system is no matter of room: the path is not right', () => {
+  vi.mocked(fsyncSync).mockImplementation(() => {
+    throw Object.assign(new Error('EROFS'), { code: 'EROFS' })
+  })
+  expect(() => writeNew(path, 'whole', 0o644)).toThrow(expect.objectContaining({ code: 'INPUT_PATH' }))
+})

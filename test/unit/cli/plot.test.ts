@@ -2,14 +2,28 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { openPlot } from '../../../src/cli/plot.ts'
+import { openPlot, type Plot } from '../../../src/cli/plot.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'confmesh-plot-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
+const PLOT: Plot = {
+  ...{ title: 'a title', subtitle: [], mark: 'points' },
+  x: { title: 'x', scale: 'linear' },
+  y: { title: 'y', scale: 'linear' },
+  series: [{ name: 'one', points: [[1, 2]] }],
+}
+
 test('a place that takes no file is told before there is anything to draw', async () => {
   await expect(openPlot(join(dir, 'nowhere', 'a.svg'))).rejects.toMatchObject({ code: 'INPUT_PATH' })
   await expect(openPlot(dir)).rejects.toMatchObject({ code: 'INPUT_PATH' })
+})
+
+test('a disk without room for it is told as such', async () => {
+  await expect((await openPlot('/dev/full'))(PLOT)).rejects.toMatchObject({
+    code: 'STORE_FULL',
+    message: expect.stringMatching(/^--plot: cannot write \/dev\/full: ENOSPC; free space/),
+  })
 })
 
 test('a name of another format is refused: what is written is SVG', async () => {
@@ -20,11 +34,6 @@ test('nothing is left of the trial, and the plot comes where it was asked for', 
   const file = join(dir, 'b.svg')
   const draw = await openPlot(file)
   expect(existsSync(file)).toBe(false)
-  await draw({
-    ...{ title: 'a title', subtitle: [], mark: 'points' },
-    x: { title: 'x', scale: 'linear' },
-    y: { title: 'y', scale: 'linear' },
-    series: [{ name: 'one', points: [[1, 2]] }],
-  })
+  await draw(PLOT)
   expect(readFileSync(file, 'utf8')).toMatch(/^<svg.*a title/s)
 })
