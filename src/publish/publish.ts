@@ -102,7 +102,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
     // A seed that lies would have keys without a memory sign one place twice, and any other waste counters.
     if (other === undefined || other.id === signed.id || other.counter < signed.counter) throw taken
     if (!['any', undefined].includes(options.expect)) throw notBehind(taken, limits)
-    if (attempt === limits.counterTries) throw taken
+    if (attempt === limits.counterTries) throw outrun(taken, speaker, attempt)
     also.push(other)
   }
 }
@@ -173,6 +173,15 @@ async function submit(submission: Submission, options: PublishOptions): Promise<
   const first = heldAs === undefined ? seeds : await holdersFirst(seeds, heldAs, limits)
   return submitToFirst(first, submission, options)
 }
+
+/** To sign anew is what was done each time: only the other runs can let this one through. */
+const outrun = (taken: RefusedBySeed, { publisher }: Speaker, tries: number): MeshError =>
+  new MeshError(
+    'PUBLISH_COUNTER',
+    `${tries} places, one after another, were taken by other runs (said by seed ${taken.details.seed}); let the runs of ${publisher.name} wait for each other, then try again`,
+    taken.details,
+    { cause: taken },
+  )
 
 /** What was expected is replaced by whatever has the place, so that a release behind it would replace that. */
 const notBehind = (taken: RefusedBySeed, { leaseMs }: Limits): MeshError =>

@@ -121,7 +121,11 @@ test('A taken place is left to the other and the next one signed, a few times', 
     'submit',
     Array.from({ length: 9 }, (_, index) => taken(make({ clock: { alice: index + 1 } }).envelope)),
   )
-  await expect(publish(options(busy))).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
+  await expect(publish(options(busy))).rejects.toMatchObject({
+    code: 'PUBLISH_COUNTER',
+    message: expect.stringMatching(/^5 places, .*12D3KooWa.*; let the runs of alice wait for each other/),
+    details: { seed: busy.peer },
+  })
   expect(busy.asked.filter((type) => type === 'submit')).toHaveLength(LIMITS.counterTries)
 })
 
