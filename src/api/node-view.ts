@@ -100,7 +100,7 @@ export interface NodeView {
   stores(channel: Channel): boolean
   /** Undefined: not a channel known here. */
   channel(channel: Channel): (ChannelView & { readonly history: readonly HistoryView[] }) | undefined
-  /** Files of the active release, or of a stored one; undefined where it has none. @throws MeshError STORE_CORRUPT, API_UNAVAILABLE, CONTENT_GONE */
+  /** Files of the active release, or of a stored one; undefined where it has none. @throws MeshError STORE_CORRUPT, API_UNAVAILABLE, CONTENT_GONE, API_NOT_FOUND */
   files(channel: Channel, release?: ReleaseId): Promise<Listing | undefined>
   /** One of them; `file` is undefined where the release has none of that path. @throws MeshError as `files` */
   file(channel: Channel, path: string, release?: ReleaseId): Promise<FoundFile | undefined>

@@ -66,8 +66,8 @@ export function createView(sources: ViewSources): DaemonView {
     const id = wanted ?? find(channel)?.active?.id
     if (id === undefined) return undefined
     const release = sources.core.release(id)
-    if (release !== undefined && release.header.channel === channel) return release
-    throw lacking(find(channel), id)
+    if (release?.header.channel === channel) return release
+    throw elsewhere(sources, channel, id, release) ?? lacking(find(channel), id)
   }
 
   async function announce(channel: Channel): Promise<void> {
@@ -144,6 +144,24 @@ export function createView(sources: ViewSources): DaemonView {
         })
     },
   }
+}
+
+/**
+ * What is looked for under a name that is not its own may be whole here all the same. Of a channel that this node stores
+ * nothing is so plain: its store may have been lost meanwhile.
+ */
+function elsewhere(
+  { core, patterns }: ViewSources,
+  channel: Channel,
+  id: ReleaseId,
+  known: Release | undefined,
+): MeshError | undefined {
+  if (known !== undefined) {
+    const text = `release ${id.slice(0, 12)} is of ${known.header.channel}; ask for it there`
+    return new MeshError('API_NOT_FOUND', text)
+  }
+  if (core.channelView(channel) !== undefined || matchesAny(patterns, channel)) return undefined
+  return new MeshError('API_NOT_FOUND', `no channel ${channel} known here; 'confmesh status' lists them`)
 }
 
 function status(sources: ViewSources): ReturnType<NodeView['status']> {

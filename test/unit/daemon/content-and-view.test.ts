@@ -296,6 +296,28 @@ describe('view', () => {
     expect(whole).toHaveBeenCalledOnce()
   })
 
+  test('a release is asked for under its own channel: under another it is not found, and that is told', async () => {
+    const { view, activate } = viewOf()
+    const { id } = release('two', 2, [])
+    activate(release('two', 2, []))
+    const unknown = release('nobody has it', 3, []).id
+    for (const [channel, wanted, code, message] of [
+      ['payments/prdo', id, 'API_NOT_FOUND', `release ${id.slice(0, 12)} is of ${CHANNEL}; ask for it there`],
+      ['web/prod', id, 'API_NOT_FOUND', `release ${id.slice(0, 12)} is of ${CHANNEL}; ask for it there`],
+      ['payments/prdo', unknown, 'API_NOT_FOUND', 'no channel payments/prdo known here'],
+      // It may have been active a moment ago, before the store was lost: who watches goes on.
+      ['pay/prod', unknown, 'CONTENT_GONE', 'not, or no longer, whole here'],
+      [CHANNEL, unknown, 'CONTENT_GONE', 'not, or no longer, whole here'],
+    ] as const) {
+      const error = { code, message: expect.stringContaining(message) }
+      const of = channel as Channel
+      await expect(view.files(of, wanted)).rejects.toMatchObject(error)
+      await expect(view.file(of, 'f2', wanted)).rejects.toMatchObject(error)
+      await expect(view.read(of, 'f2', wanted)).rejects.toMatchObject(error)
+      await expect(view.car(of, wanted)).rejects.toMatchObject(error)
+    }
+  })
+
   test('an attempt that activates nothing is no activation', async () => {
     const { view, activate } = viewOf()
     const seen: ReleaseChange[] = []
