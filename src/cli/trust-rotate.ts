@@ -6,13 +6,12 @@ import { parseName } from '../model/names.ts'
 import { covers } from '../model/pattern.ts'
 import type { PublicKey, TrustRoot } from '../model/root.ts'
 import { openMemory } from '../publish/counter.ts'
-import { requireOurs } from '../publish/root-forks.ts'
-import { AnotherRoot, isWithheld, type RootEnvelope } from '../publish/roots.ts'
-import { overRestarts, redialGone, type Seed } from '../publish/seeds.ts'
+import { AnotherRoot, isWithheld, type RootEnvelope, requireOurs } from '../publish/roots.ts'
+import { overRestarts, redialGone } from '../publish/seeds.ts'
 import { changePublisherKeys } from '../trust/edit.ts'
 import { argument } from './arguments.ts'
 import { keyNamed, readPublicKey } from './key-files.ts'
-import { out, warn } from './output.ts'
+import { out } from './output.ts'
 import { type Session, withSession } from './publish-session.ts'
 import { readRoot } from './root-files.ts'
 import { applyChange, type Outcome } from './trust-change.ts'
@@ -98,11 +97,8 @@ export async function rotateInFleet(
   requireNewest(old, options.root, session)
   // On top of another root than the fleet's it would undo that one, and nobody would be told before.
   const roots = rootsBeside(options.root)
-  const { reached } = session.seeds
-  const left = await requireOurs(roots, reached, LIMITS)
-  for (const { code, message } of left.values()) warn(`${code}: ${message}`)
-  const heard = reached.filter((seed) => !left.has(seed))
-  await requireHandedOut(roots, heard, change.publisher, options, session)
+  await requireOurs(roots, session.seeds.reached, LIMITS)
+  await requireHandedOut(roots, change.publisher, options, session)
   const found = change.remove.length === 0 ? NOTHING : await lookUp(change, old, options, session)
   requireSigners(old, changed(old, change), found.targets, session)
   const { complete, facts, lines } = await changeKeys(change, options, found.channels)
@@ -137,18 +133,17 @@ export async function rotateInFleet(
 
 /**
  * What a root that nobody has yet raises would go out with this one, and nothing of it be issued again or named.
- * @param seeds whose word on that counts
  * @throws MeshError USAGE
  */
 async function requireHandedOut(
   roots: readonly RootEnvelope[],
-  seeds: readonly Seed[],
   publisher: Name,
   options: RotateOptions,
   session: Session,
 ): Promise<void> {
+  const { reached } = session.seeds
   const newest = roots.at(-1)
-  if (newest === undefined || !(await isWithheld(newest, seeds, LIMITS))) return
+  if (newest === undefined || !(await isWithheld(newest, reached, LIMITS))) return
   const { version } = newest
   const say = (what: string, next: string) =>
     new MeshError('USAGE', `no seed has root ${version} yet: hand out first ${what}: ${next}`, {
@@ -158,7 +153,7 @@ async function requireHandedOut(
   const push = pushCommand(options.root, undefined, options, session)
   if (options.stolen === true)
     throw say("what it changes, without --key, for what that issues again may be the thief's", push)
-  const raised = await raisedFor(roots, seeds)
+  const raised = await raisedFor(roots, reached)
   if (raised.length === 0) throw say('what it changes', push)
   const own = readRoot(options.root).root.publishers.get(publisher)?.patterns ?? []
   const isOwn = raised.some((pattern) => own.some((one) => covers(pattern, one) || covers(one, pattern)))

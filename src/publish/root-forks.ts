@@ -1,4 +1,4 @@
-/** What seeds have in the place of the roots at hand: looked at before one more is built on them or the newest handed out. */
+/** What seeds have in the place of the roots at hand: looked at before any of them is handed the newest. */
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
@@ -13,8 +13,6 @@ interface Found {
   readonly same: number
   /** From there to its own newest, where that is another than ours. */
   readonly other?: RootChain
-  /** The version of its newest, where it has others in the place of all that are here: theirs or nobody's. */
-  readonly unknown?: number
   /** It has one of a newer version than the newest at hand, too. */
   readonly isReplaced?: boolean
 }
@@ -34,8 +32,18 @@ export async function requireTakenByAll(
   seeds: readonly Seed[],
   limits: Limits,
 ): Promise<ReadonlyMap<Seed, MeshError>> {
-  const { found, left } = await lookAtAll(roots, seeds, limits)
-  const known = newestOf(found)
+  const left = new Map<Seed, MeshError>()
+  const looks = seeds.map(async (seed) => {
+    try {
+      return [seed, await look(roots, seed, limits)] as const
+    } catch (error) {
+      if (!isMeshError(error)) throw error
+      if (error instanceof Unproven) left.set(seed, error)
+      return undefined
+    }
+  })
+  const found = (await Promise.all(looks)).filter((one) => one !== undefined)
+  const known = Math.max(0, ...found.map(([, { same }]) => same))
   for (const [seed, one] of found) {
     const error = cutOff(seed.peer, one, roots, known, limits)
     if (error !== undefined) left.set(seed, error)
@@ -43,57 +51,7 @@ export async function requireTakenByAll(
   return left
 }
 
-/**
- * Before one more root is built on these: another in the place of one of them, signed by the fleet's keys, may be the
- * fleet's. A seed that is silent is passed over, and so is one whose root proves nothing where another has ours.
- * @param roots ascending, without a gap, the newest last
- * @returns seeds that are passed over for what they show, and why
- * @throws AnotherRoot TRUST_ROOT_FORK, TRUST_ROOT_OLD; MeshError what a seed would be passed over for, where none has ours
- */
-export async function requireOurs(
-  roots: readonly RootEnvelope[],
-  seeds: readonly Seed[],
-  limits: Limits,
-): Promise<ReadonlyMap<Seed, MeshError>> {
-  const { found, left } = await lookAtAll(roots, seeds, limits)
-  const known = newestOf(found)
-  for (const [seed, { other, unknown, isReplaced = false }] of found) {
-    const version = other?.current.version ?? unknown
-    if (version === undefined) continue
-    const error = inItsPlace(seed.peer, version, isReplaced)
-    if (other !== undefined || version > known) throw error
-    left.set(seed, error)
-  }
-  const [error] = left.values()
-  if (error !== undefined && known === 0) throw error
-  return left
-}
-
-type FoundAt = readonly (readonly [Seed, Found])[]
-
-/** The newest of ours that any seed has. */
-const newestOf = (found: FoundAt): number => Math.max(0, ...found.map(([, { same }]) => same))
-
-/** @returns left: what they show is nobody's, or of another fleet */
-async function lookAtAll(
-  roots: readonly RootEnvelope[],
-  seeds: readonly Seed[],
-  limits: Limits,
-): Promise<{ readonly found: FoundAt; readonly left: Map<Seed, MeshError> }> {
-  const left = new Map<Seed, MeshError>()
-  const looks = seeds.map(async (seed) => {
-    try {
-      return [seed, await look(roots, seed, limits)] as const
-    } catch (error) {
-      if (!isMeshError(error)) throw error
-      if (error instanceof Unproven || error instanceof AnotherRoot) left.set(seed, error)
-      return undefined
-    }
-  })
-  return { found: (await Promise.all(looks)).filter((one) => one !== undefined), left }
-}
-
-/** All of its answers have the time of one. @throws Unproven; AnotherRoot ORDER_MISPLACED; MeshError NET_* */
+/** All of its answers have the time of one. @throws Unproven; MeshError NET_*, ORDER_MISPLACED */
 async function look(roots: readonly RootEnvelope[], seed: Seed, limits: Limits): Promise<Found> {
   const endMs = performance.now() + limits.publishDeadlineMs
   const inTime = (): Limits => {
@@ -101,22 +59,19 @@ async function look(roots: readonly RootEnvelope[], seed: Seed, limits: Limits):
     if (publishDeadlineMs > 0) return { ...limits, publishDeadlineMs }
     throw new MeshError('NET_TIMEOUT', `seed ${seed.peer} has not said in time which roots it has`)
   }
-  const since = roots.at(-1)?.version ?? 0
-  const isReplaced = async () =>
-    (await askPatiently(seed, { type: 'roots', since }, ['root'], inTime())).root !== undefined
   const theirs: RootChain[] = []
   for (const { version, envelope } of roots.toReversed()) {
     const ours = startChain(envelope, limits)
     const its = await rootAt(seed, version, ours.current.fleetId, inTime())
     if (its?.currentDigest === ours.currentDigest) {
       if (theirs.length === 0) return { same: version }
-      const other = follow(ours, theirs, seed, limits)
-      return { same: version, other, isReplaced: await isReplaced() }
+      const since = roots.at(-1)?.version ?? version
+      const { root: newer } = await askPatiently(seed, { type: 'roots', since }, ['root'], inTime())
+      return { same: version, other: follow(ours, theirs, seed, limits), isReplaced: newer !== undefined }
     }
     if (its !== undefined) theirs.unshift(its)
   }
-  const unknown = theirs.at(-1)?.current.version
-  return unknown === undefined ? { same: 0 } : { same: 0, unknown, isReplaced: await isReplaced() }
+  return { same: 0 }
 }
 
 /** @throws Unproven */

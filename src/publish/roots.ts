@@ -173,6 +173,25 @@ export async function isWithheld(
   return answered > 0
 }
 
+/**
+ * Before one more root is built on these: the newest of them that a seed knows of is its own, too. A seed that is silent is
+ * passed over.
+ * @throws AnotherRoot
+ */
+export async function requireOurs(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+  limits: Limits,
+): Promise<void> {
+  for (const seed of seeds) {
+    try {
+      for (const root of roots.toReversed()) if (await has(seed, root, limits)) break
+    } catch (error) {
+      if (!isMeshError(error) || error instanceof AnotherRoot) throw error
+    }
+  }
+}
+
 /** @throws AnotherRoot TRUST_ROOT_FORK where another is in its place, TRUST_ROOT_OLD where that is replaced, ORDER_MISPLACED; MeshError NET_* */
 export async function has(seed: Seed, root: RootEnvelope, limits: Limits): Promise<boolean> {
   const its = await compare(seed, root, limits)
