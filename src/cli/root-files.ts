@@ -4,10 +4,11 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { encodeEnvelope } from '../codec/envelope.ts'
 import { decodeEnvelopeJson, encodeEnvelopeJson } from '../codec/envelope-json.ts'
 import { decodeRoot, encodeRoot } from '../codec/root.ts'
-import { isMeshError, MeshError } from '../errors.ts'
+import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { TrustRoot } from '../model/root.ts'
+import { naming } from '../publish/naming.ts'
 import { adopt, startChain } from '../trust/chain.ts'
 import { checkRoot } from '../trust/root-rules.ts'
 import { checkType } from '../trust/threshold.ts'
@@ -136,13 +137,4 @@ export function followsFrom(file: RootFile): number {
 
 function beside(path: string, suffix: string): string {
   return join(dirname(path), `${basename(path).replace(/\.json$/, '')}.${suffix}.json`)
-}
-
-function naming<T>(path: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (!isMeshError(error)) throw error
-    throw new MeshError(error.code, `${path}: ${error.message}`, { ...error.details, path }, { cause: error })
-  }
 }

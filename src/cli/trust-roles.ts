@@ -8,6 +8,7 @@ import { LIMITS } from '../limits.ts'
 import type { KeyId } from '../model/ids.ts'
 import { isDigest, parsePeerId } from '../model/names.ts'
 import type { TrustRoot } from '../model/root.ts'
+import { naming } from '../publish/naming.ts'
 import {
   addAdmissionKey,
   addRootKey,
@@ -155,9 +156,12 @@ const DROPPED = 'the entry is dropped a week later, also one that is there alrea
 /** A file of that name counts first: no file is called like a digest by accident. */
 function poolOf(text: string): { key: KeyId; until?: number } {
   if (!existsSync(text) && isDigest(text)) return { key: text as string as KeyId }
-  const envelope = decodeEnvelopeJson(readInput(text, 'a pool certificate'), LIMITS)
-  checkType(envelope, 'certificate')
-  const { subject, notAfter } = decodeCertificate(envelope.payload, LIMITS)
+  const json = readInput(text, 'a pool certificate')
+  const { subject, notAfter } = naming(text, () => {
+    const envelope = decodeEnvelopeJson(json, LIMITS)
+    checkType(envelope, 'certificate')
+    return decodeCertificate(envelope.payload, LIMITS)
+  })
   if ('pool' in subject) return { key: subject.key, until: notAfter }
   throw new MeshError(
     'USAGE',

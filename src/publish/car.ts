@@ -18,6 +18,7 @@ import type { Digest } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { Content } from './content.ts'
 import { fill } from './fill.ts'
+import { named } from './naming.ts'
 import { unreadable } from './sources.ts'
 
 /** A CAR header with one root takes 59 bytes; a longer one is none of ours. */
@@ -85,6 +86,7 @@ export async function openCar(path: string, limits: Limits): Promise<OpenedCar> 
       throw new MeshError(
         'CONTENT_DIGEST',
         `${path}: block ${digest.slice(0, 12)} is damaged; take another copy`,
+        { path },
       )
     return bytes
   }
@@ -113,7 +115,7 @@ export async function openCar(path: string, limits: Limits): Promise<OpenedCar> 
     return { release, envelope, content, check, close: () => handle.close() }
   } catch (error) {
     await handle.close()
-    if (isMeshError(error)) throw error
+    if (isMeshError(error)) throw inFile(path, error)
     // The disk's word, not the file's.
     if ((error as NodeJS.ErrnoException).syscall !== undefined) throw unreadable(path, error)
     throw malformed(path, (error as Error).message)
@@ -130,9 +132,23 @@ async function requireWhole(
   for (const page of pages) {
     const bytes = await read(page)
     if (bytes === undefined) throw missing(page)
-    for (const { blocks } of decodePage(bytes, limits))
+    for (const { blocks } of pageOf(path, bytes, limits))
       for (const { digest } of blocks) if (!places.has(digest)) throw missing(digest)
   }
+}
+
+function pageOf(path: string, bytes: Uint8Array, limits: Limits): ReturnType<typeof decodePage> {
+  try {
+    return decodePage(bytes, limits)
+  } catch (error) {
+    throw isMeshError(error) ? inFile(path, error) : error
+  }
+}
+
+/** What names the file already stays as it is. */
+function inFile(path: string, error: MeshError): MeshError {
+  if (error.details.path === path) return error
+  return error.code === 'CODEC_MALFORMED' ? malformed(path, error.message) : named(path, error)
 }
 
 const malformed = (path: string, reason: string): MeshError =>

@@ -9,6 +9,7 @@ import type { Limits } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { Release } from '../model/release.ts'
 import { checkType } from '../trust/threshold.ts'
+import { naming } from './naming.ts'
 import { unreadable } from './sources.ts'
 
 const FORM = z.strictObject({
@@ -49,7 +50,9 @@ export function readPrepared(file: string, limits: Limits): Prepared {
       { cause: error },
     )
   }
-  const envelope = decodeEnvelopeJson(JSON.stringify(form.envelope), limits)
-  checkType(envelope, 'release')
-  return { envelope, release: decodeHeader(envelope.payload, limits), paths: form.paths }
+  return naming(file, () => {
+    const envelope = decodeEnvelopeJson(JSON.stringify(form.envelope), limits)
+    checkType(envelope, 'release')
+    return { envelope, release: decodeHeader(envelope.payload, limits), paths: form.paths }
+  })
 }

@@ -3,6 +3,7 @@ import { createWriteStream, renameSync, rmSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
+import { MAX_FILE_BYTES } from '../../client/client.ts'
 import { makeFolder } from '../../daemon/make-folder.ts'
 import { isMeshError, MeshError } from '../../errors.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
@@ -61,6 +62,11 @@ export function register(program: Command): void {
         if (!isJson()) {
           onlyPrints()
           return pipeline(await client.stream(channel, file, release), process.stdout, { end: false })
+        }
+        if (one.size > MAX_FILE_BYTES) {
+          const way = 'write it with --out DIR, or leave out --json'
+          const text = `${file}: ${one.size} bytes, in one JSON value ${MAX_FILE_BYTES} at most; ${way}`
+          throw new MeshError('LIMIT_BYTES', text)
         }
         const content = Buffer.from(await client.get(channel, file, release)).toString('base64')
         return out({ release, ...one, content, files }, '')

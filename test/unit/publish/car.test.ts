@@ -140,6 +140,31 @@ test('What is no release as CAR says so, whatever its length claims', async () =
     await expect(openCar(none, LIMITS)).rejects.toMatchObject({ code: 'INPUT_PATH' })
 })
 
+test('What is wrong with the release or a page in it is said with the file, and what to name instead', async () => {
+  const write = async (envelope: Uint8Array, of: Iterable<readonly [Digest, Uint8Array]> = []) => {
+    const parts: Uint8Array[] = []
+    for await (const part of writeCar(envelope, blocks(of))) parts.push(part)
+    writeFileSync(file, Buffer.concat(parts))
+  }
+  const told = (reason: string) => ({
+    code: 'CODEC_MALFORMED',
+    message: expect.stringMatching(`^${file}: not a release as CAR: ${reason}.*; name a file that`),
+  })
+  await write(Buffer.from('junk'))
+  await expect(openCar(file, LIMITS)).rejects.toMatchObject(told('cbor'))
+  const page = Buffer.from('no page')
+  const lying = make({ clock: { alice: 1 }, header: { pages: [sha256(page)] } })
+  await write(lying.envelope, [[sha256(page), page]])
+  const car = await openCar(file, LIMITS)
+  await expect(car.check()).rejects.toMatchObject(told('cbor'))
+  await car.close()
+  // It may be whole: another build, or one with other limits, takes it.
+  await expect(openCar(file, { ...LIMITS, maxFiles: 0 })).rejects.toMatchObject({
+    code: 'LIMIT_CONTENT',
+    message: `${file}: header.files: 1 is above 0`,
+  })
+})
+
 test('Any block that pages can name has room, however small, and no more than those', async () => {
   const small = Array.from({ length: 20 }, (_, at) => Uint8Array.of(at))
   await write([...made.content, ...small.map((bytes) => [sha256(bytes), bytes] as const)])
