@@ -1,6 +1,10 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { afterEach, expect, test, vi } from 'vitest'
 import { fail, printable, setOutput } from '../../src/cli/output.ts'
+import { runProgram } from '../../src/cli/program.ts'
 import { tellUpload } from '../../src/cli/publish-text.ts'
 import { pushToAll } from '../../src/cli/trust-push.ts'
 import { logPort } from '../../src/daemon/log.ts'
@@ -105,6 +109,30 @@ test.each(ATTACKS)('%j, said by a seed, is shown as escapes beside what came of 
   tellUpload(1).onBusy(refusing.peer, new MeshError('LIMIT_RATE', text))
   expect(lines()).toHaveLength(2)
   expectHarmless(lines().slice(1), /; asked again$/)
+})
+
+test('said by whatever answers at --api, they are shown as escapes by who watches and loses it', async () => {
+  const lines = stderr()
+  let asked = 0
+  const liar = createServer(({ url }, response) => {
+    if (url?.endsWith('/watch') !== true) {
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ channel: CHANNEL, state: 'empty', heads: [], history: [] }))
+      return
+    }
+    asked += 1
+    const [status, code] = asked === 1 ? [503, 'API_BUSY'] : [404, 'API_NOT_FOUND']
+    response.writeHead(status, { 'content-type': 'application/problem+json' })
+    response.end(JSON.stringify({ status, code, title: code, detail: ATTACKS.join(' ') }))
+  }).listen(0, '127.0.0.1')
+  await once(liar, 'listening')
+  try {
+    await runProgram(['watch', CHANNEL, '--api', `http://127.0.0.1:${(liar.address() as AddressInfo).port}`])
+  } finally {
+    liar.close()
+  }
+  expect(lines()).toHaveLength(2)
+  expectHarmless(lines(), /^(lost the node \(.*\); reconnecting$|confmesh: API_NOT_FOUND: )/)
 })
 
 test.each(ATTACKS)('%j in an error is shown as escapes in its trace, and no line of its own', (text) => {

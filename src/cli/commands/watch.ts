@@ -24,7 +24,7 @@ export function register(program: Command): void {
       const stopped = new AbortController()
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopped.abort())
       const onDisconnect = (error: Error): void =>
-        void process.stderr.write(`lost the node (${error.message}); reconnecting\n`)
+        void process.stderr.write(`lost the node (${printable(error.message)}); reconnecting\n`)
       onlyPrints()
       for await (const event of client.events(channel, { signal: stopped.signal, onDisconnect })) {
         const line = isJson()
