@@ -9,9 +9,10 @@ import { writePlot } from '../src/cli/plot.ts'
 import { NO_FAILURES, type Question } from '../src/sim/planner/question.ts'
 import { isSmall, runOne, simulatedBlockBytes } from '../src/sim/planner/run-one.ts'
 import { quantileOf, type RunResult } from '../src/sim/planner/run-result.ts'
+import { BORDER_MS, regionName } from './regional-fleet.ts'
 import type { Measured, Row } from './results.ts'
 import { spread } from './spread.ts'
-import { BORDER_MS, type Figures, regionName, releaseTo, type Scenario } from './wire.ts'
+import { type Figures, releaseTo, type Scenario } from './wire.ts'
 
 const PLOT = join(import.meta.dirname, '../docs/calibration.svg')
 const KIB = 1024

@@ -14,6 +14,7 @@ import { crowd } from './crowd.ts'
 import { egress } from './egress.ts'
 import { footprint } from './footprint.ts'
 import { micro } from './micro.ts'
+import { border } from './over-borders.ts'
 import { peers } from './peers.ts'
 import { planner } from './planner.ts'
 import { loadNow, type Measured, write } from './results.ts'
@@ -29,6 +30,7 @@ interface Options extends WireOptions {
 const BENCHES: Readonly<Record<string, (options: Options) => Promise<Measured>>> = {
   micro,
   wire,
+  border,
   egress,
   crowd,
   beside,

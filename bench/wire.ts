@@ -4,12 +4,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort } from '../test/e2e/free-port.ts'
-import { type InitResult, RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
-import { Border, type Crossings } from './border.ts'
+import { RealFleet, type RealNode } from '../test/e2e/real-fleet.ts'
+import type { Border, Crossings } from './border.ts'
 import { Arrivals } from './crowd-of-nodes.ts'
 import { total } from './metrics.ts'
 import { cpuSeconds, pidOf } from './processes.ts'
+import { BORDER_MS, type Shape, type StartedFleet, start } from './regional-fleet.ts'
 import { type Arrived, arrivals, type Onlooker, type Sent, send } from './release-stream.ts'
 import type { Measured, Row } from './results.ts'
 import { line, type Spread, spread } from './spread.ts'
@@ -23,15 +23,8 @@ const EVERYWHERE_MS = 60_000
 const IDLE_MS = 5_000
 /** For each node, before the first release. */
 const SETTLE_MS = 500
-/** One way between two regions: a round trip of 80 ms, as across an ocean. */
-export const BORDER_MS = 40
-/** Processes that start at once; more would only wait for the cores. */
-const STARTS_AT_ONCE = 3
 
-export interface Scenario {
-  /** Beside the one seed. */
-  readonly nodes: number
-  readonly regions: number
+export interface Scenario extends Shape {
   /** Content of one release: one file of random bytes, so that nothing of it is there already. */
   readonly bytes: number
   readonly releases: number
@@ -64,52 +57,6 @@ export interface Figures extends Scenario {
   readonly bareTcpMissed: number
   /** p99 from signing over p99 of the bare fan-out, which knows no borders. */
   readonly ratioToFloor: number
-}
-
-interface Fleet {
-  readonly init: InitResult
-  readonly seed: RealNode
-  /** The seed first. */
-  readonly nodes: readonly RealNode[]
-  readonly border: Border | undefined
-}
-
-export const regionName = (index: number): string => `region-${index + 1}`
-
-async function start(fleet: RealFleet, o: Scenario): Promise<Fleet> {
-  const init = await fleet.init('fleet', ['--channel', 'bench/*'])
-  const regions = new Map<number, string>()
-  const border =
-    o.regions === 1
-      ? undefined
-      : new Border({
-          oneWayMs: BORDER_MS,
-          regionOf: (pid) => regions.get(pid),
-          pids: () => [...fleet.nodes].map(pidOf),
-        })
-  const launch = async (name: string, index: number): Promise<RealNode> => {
-    const region = regionName(index % o.regions)
-    const isSeed = index === 0
-    const own = isSeed ? [] : fleet.own(name).slice(0, 2)
-    if (border === undefined)
-      return fleet.start(name, isSeed ? init.seedConfig : init.nodeConfig, isSeed ? [] : fleet.own(name))
-    const port = await freePort()
-    const env = { CONFMESH_NODE_ANNOUNCE: `/ip4/127.0.0.1/tcp/${await border.before(port, region)}` }
-    const args = [...own, '--listen', `/ip4/127.0.0.1/tcp/${port}`, '--label', `region=${region}`]
-    if (!isSeed) args.push('--seed', seedAddress)
-    const node = await fleet.start(name, isSeed ? init.seedConfig : init.nodeConfig, args, { env })
-    regions.set(pidOf(node), region)
-    return node
-  }
-  let seedAddress = init.seedAddress
-  const seed = await launch('seed', 0)
-  seedAddress = seed.address
-  const nodes = [seed]
-  for (let at = 1; at <= o.nodes; at += STARTS_AT_ONCE) {
-    const indices = Array.from({ length: Math.min(STARTS_AT_ONCE, o.nodes - at + 1) }, (_, i) => at + i)
-    nodes.push(...(await Promise.all(indices.map((index) => launch(`node-${index}`, index)))))
-  }
-  return { init: { ...init, seedAddress }, seed, nodes, border }
 }
 
 /** What a release cost until the last node ran it. */
@@ -153,7 +100,7 @@ interface Counted {
   readonly crossed: Crossings
 }
 
-async function count({ nodes, border }: Fleet): Promise<Counted> {
+async function count({ nodes, border }: StartedFleet): Promise<Counted> {
   const cpuS = sum(nodes.map((node) => cpuSeconds(pidOf(node))))
   const crossed = border?.crossings() ?? new Map()
   const sent = await Promise.all(nodes.map((node) => total(node.api, 'confmesh_network_sent_bytes_total')))
