@@ -2,36 +2,41 @@
  * What crosses the borders of three regions of real processes: of each release, of releases while a gateway is killed,
  * and of nothing at all.
  */
-import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { withSession } from '../src/cli/publish-session.ts'
 import { RealFleet } from '../test/e2e/real-fleet.ts'
 import type { Border } from './border.ts'
-import { idleRates, type OverBorders, overBorders, type Round, type Stretch, since } from './crossings.ts'
-import { Arrivals } from './crowd-of-nodes.ts'
-import { BORDER_MS, type StartedFleet, start } from './regional-fleet.ts'
-import { publishSmall } from './release-stream.ts'
+import { idleRates, type OverBorders, overBorders, type Round } from './crossings.ts'
+import { type Kills, killRows, killsIn } from './gateway-kills.ts'
+import { type Idle, idleAt, idleRow } from './idle-talk.ts'
+import { BORDER_MS } from './regional-fleet.ts'
 import type { Measured, Row } from './results.ts'
 import { type Spread, spread } from './spread.ts'
+import {
+  AFTER_MS,
+  DEADLINE_MS,
+  IDLE_MS,
+  idleBefore,
+  REGIONS,
+  release,
+  releaseTo,
+  type Standing,
+  stand,
+} from './standing-regions.ts'
 
 const KIB = 1024
 const MIB = KIB * KIB
-const REGIONS = 3
-const DEADLINE_MS = 120_000
 /** Unmeasured: a process that has just started compiles what a release runs while it runs. */
 const WARM_UP_BYTES = [64 * KIB, MIB] as const
 /** Links and gossip's mesh take a few heartbeats to stand. */
 const LINKS_MS = 15_000
-/** Before each release: what the one before left to say has been said. */
-const SETTLE_MS = 2_000
-const IDLE_MS = 3_000
-/** After the last node runs a release: what is on its way still counts. */
-const AFTER_MS = 500
 
 interface Extent {
   /** Beside the one seed. */
   readonly nodes: number
   readonly releases: readonly { readonly bytes: number; readonly count: number }[]
+  readonly kills: { readonly bytes: number; readonly count: number }
+  /** Idle talk is heard at these ages, or as soon after as the releases leave it time, and for so long. */
+  readonly idle: { readonly youngS: number; readonly oldS: number; readonly seconds: number }
 }
 
 const WHOLE: Extent = {
@@ -41,6 +46,8 @@ const WHOLE: Extent = {
     { bytes: MIB, count: 5 },
     { bytes: 8 * MIB, count: 3 },
   ],
+  kills: { bytes: 8 * MIB, count: 4 },
+  idle: { youngS: 60, oldS: 240, seconds: 15 },
 }
 const QUICK: Extent = {
   nodes: 8,
@@ -48,6 +55,8 @@ const QUICK: Extent = {
     { bytes: 64 * KIB, count: 2 },
     { bytes: MIB, count: 2 },
   ],
+  kills: { bytes: 8 * MIB, count: 1 },
+  idle: { youngS: 20, oldS: 30, seconds: 5 },
 }
 
 /** Of one size of release. */
@@ -62,57 +71,18 @@ interface SizeFigures extends OverBorders {
 interface Figures {
   readonly nodes: number
   readonly sizes: readonly SizeFigures[]
-}
-
-/** A fleet that stands. */
-interface Standing extends StartedFleet {
-  readonly fleet: RealFleet
-  readonly border: Border
-  readonly arrivals: Arrivals
-  number: number
-}
-
-async function stand(fleet: RealFleet, nodes: number): Promise<Standing> {
-  const started = await start(fleet, { nodes, regions: REGIONS })
-  const { border } = started
-  if (border === undefined) throw new Error('no borders')
-  const arrivals = new Arrivals()
-  for (const { process } of started.nodes) arrivals.listen(process)
-  return { ...started, fleet, border, arrivals, number: 0 }
-}
-
-async function release(on: Standing, bytes: number): Promise<{ id: string; signedMs: number }> {
-  let published: { id: string; signedMs: number } | undefined
-  on.number += 1
-  await withSession({ key: [on.init.publisherKey], seed: [on.init.seedAddress] }, async (session) => {
-    const { release: id, signedMs } = await publishSmall(on.fleet, session, on.number, randomBytes(bytes))
-    published = { id, signedMs }
-  })
-  if (published === undefined) throw new Error('nothing was published')
-  return published
-}
-
-/** What crossed while that was done. */
-async function crossedBy(border: Border, work: () => Promise<unknown>): Promise<Stretch> {
-  const before = border.crossings()
-  const fromMs = performance.now()
-  await work()
-  return { crossed: since(before, border.crossings()), tookMs: performance.now() - fromMs }
+  readonly idle: readonly Idle[]
+  readonly kills: Kills | undefined
 }
 
 async function sizeFigures(on: Standing, bytes: number, count: number): Promise<SizeFigures> {
   const rounds: Round[] = []
   const times: number[] = []
   for (let i = 0; i < count; i += 1) {
-    await delay(SETTLE_MS)
-    const idle = await crossedBy(on.border, () => delay(IDLE_MS))
-    const one = await crossedBy(on.border, async () => {
-      const { id, signedMs } = await release(on, bytes)
-      const at = await on.arrivals.of(id, on.nodes.length, DEADLINE_MS)
-      times.push(...at.map((ms) => ms - signedMs))
-      await delay(AFTER_MS)
-    })
-    rounds.push({ idle, release: one })
+    const idle = await idleBefore(on)
+    const { stretch, activeMs } = await releaseTo(on, bytes, on.nodes.length)
+    times.push(...activeMs)
+    rounds.push({ idle, release: stretch })
   }
   const rates = idleRates(rounds.map(({ idle }) => idle))
   return {
@@ -132,12 +102,16 @@ async function run(extent: Extent, onFigures: (so: Figures) => void): Promise<Fi
     for (const bytes of WARM_UP_BYTES)
       await on.arrivals.of((await release(on, bytes)).id, on.nodes.length, DEADLINE_MS)
     const sizes: SizeFigures[] = []
-    const figures = { nodes: extent.nodes, sizes }
+    const idle = [await idleAt(on, extent.idle.youngS, extent.idle.seconds)]
+    const figures = { nodes: extent.nodes, sizes, idle, kills: undefined }
     for (const { bytes, count } of extent.releases) {
       sizes.push(await sizeFigures(on, bytes, count))
       onFigures(figures)
     }
-    return figures
+    idle.push(await idleAt(on, extent.idle.oldS, extent.idle.seconds))
+    onFigures(figures)
+    const kills = await killsIn(on, extent.kills, (soFar) => onFigures({ ...figures, kills: soFar }))
+    return { ...figures, kills }
   } finally {
     border?.end()
     await fleet.end()
@@ -180,8 +154,13 @@ const summed = (figures: Figures): Measured => ({
     `simulated are the borders alone: every byte between two regions passes a proxy that counts it and holds it for ${BORDER_MS} ms each way; no loss, no bound on bandwidth; all nodes share the machine’s cores`,
     `bytes are those of the connections (encryption and framing, gossip, sync, heartbeats and pings with them), from just before a release is made until ${AFTER_MS} ms after the last node runs it; beyond idle: less what crosses in the same time at the mean rate of ${IDLE_MS / 1_000} s before each release of that size`,
     `releases of ${WARM_UP_BYTES.map(sizeText).join(' and ')} go before, unmeasured`,
-    'goals: one payload into a region at the median, two at worst',
+    'killed: SIGKILL for that process in a region abroad which most came to over its border, once a third of the release has come into the region; its host lives, so that its connections close; it is started anew before the next round. Silent deaths are in the tests and in the simulator',
+    'goals: one payload into a region at the median, two at worst, two with a gateway killed',
   ],
-  rows: figures.sizes.flatMap((size) => sizeRows(figures, size)),
+  rows: [
+    ...figures.sizes.flatMap((size) => sizeRows(figures, size)),
+    ...(figures.kills === undefined ? [] : killRows(figures.kills)),
+    ...figures.idle.map(idleRow),
+  ],
   figures,
 })
