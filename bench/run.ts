@@ -14,6 +14,7 @@ import { crowd } from './crowd.ts'
 import { egress } from './egress.ts'
 import { footprint } from './footprint.ts'
 import { micro } from './micro.ts'
+import { originDies } from './origin-dies.ts'
 import { border } from './over-borders.ts'
 import { peers } from './peers.ts'
 import { planner } from './planner.ts'
@@ -34,6 +35,7 @@ const BENCHES: Readonly<Record<string, (options: Options) => Promise<Measured>>>
   egress,
   crowd,
   beside,
+  'origin-dies': originDies,
   footprint,
   'catch-up': catchUp,
   chunking,
