@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- --quick] [NAME…]`: runs each bench, one after another, and writes bench/results; exit 1 if one of them
- * failed. Quick: five minutes for all, of smaller fleets and fewer releases, so that their figures are rougher; they go to
- * bench/results/quick, which is not kept, and nothing is drawn.
+ * failed. Quick: minutes for all, of smaller fleets and fewer releases, so that their figures are rougher; they go to
+ * bench/results/quick, which is not kept, and nothing is drawn. Each says how long it took, and the last line how long all did.
  * `npm run bench -- wire --nodes 29 --regions 3 --bytes 65536`: one run of that shape, in a result of its own. `egress`,
  * `crowd` and `peers` are such runs, one after another.
  */
@@ -13,6 +13,7 @@ import { chunking } from './chunking.ts'
 import { crowd } from './crowd.ts'
 import { egress } from './egress.ts'
 import { footprint } from './footprint.ts'
+import { inTurn } from './in-turn.ts'
 import { micro } from './micro.ts'
 import { originDies } from './origin-dies.ts'
 import { border } from './over-borders.ts'
@@ -99,11 +100,16 @@ for (const [option, shaped] of Object.entries(SHAPED)) {
 }
 const asked: Shape = Object.fromEntries(given.map(([name, text]) => [name, Number(text)]))
 
+const wordsOf = (shape: Shape): string =>
+  Object.entries(shape)
+    .map(([key, value]) => ` --${key} ${value}`)
+    .join('')
+
 /** Its figures, on stdout and on disk. @throws whatever ends the bench; what it kept so far stays */
 async function run(name: string, shape: Shape): Promise<void> {
   const before = loadNow()
   const shaped = Object.entries(shape)
-  const words = shaped.map(([key, value]) => ` --${key} ${value}`).join('')
+  const words = wordsOf(shape)
   process.stdout.write(`${name}${words}: measuring (load average ${before})\n`)
   const result = {
     name: [name, ...shaped.map(([key, value]) => `${key}-${value}`)].join('-'),
@@ -118,14 +124,18 @@ async function run(name: string, shape: Shape): Promise<void> {
   for (const { what, figure } of measured.rows) process.stdout.write(`  ${what}: ${figure}\n`)
 }
 
-for (const name of names) {
-  const isWhole = given.length === 0 && !values.quick
-  for (const shape of (isWhole ? PARTS[name] : undefined) ?? [asked])
-    try {
-      await run(name, shape)
-    } catch (error) {
-      // the others are worth having all the same
-      process.stderr.write(`bench: ${name} failed: ${(error as Error).stack}\n`)
-      process.exitCode = 1
-    }
-}
+const isWhole = given.length === 0 && !values.quick
+const parts = names.flatMap((name) =>
+  ((isWhole ? PARTS[name] : undefined) ?? [asked]).map((shape) => ({
+    name: `${name}${wordsOf(shape)}`,
+    run: () => run(name, shape),
+  })),
+)
+await inTurn(parts, {
+  say: (line) => process.stdout.write(`${line}\n`),
+  failed: (name, { stack }) => {
+    process.stderr.write(`bench: ${name} failed: ${stack}\n`)
+    process.exitCode = 1
+  },
+  nowMs: () => performance.now(),
+})
