@@ -76,12 +76,15 @@ export const CASES: readonly Case[] = [
       long: nodes === 100_000,
     })),
   ),
-  ...[THREE, SIX].map((regions) => ({
-    name: `4 KiB, 10000 nodes, ${regions.length} regions, first gateway of each dead`,
-    question: failing(small(regions, 10_000), { gateway: true }),
-    seeds: 9,
-    most: { ...SMALL, regionMedian: 2, p99Ms: regions === THREE ? 350 : 450 },
-  })),
+  ...[10_000, 100_000].flatMap((nodes) =>
+    [THREE, SIX].map((regions) => ({
+      name: `4 KiB, ${nodes} nodes, ${regions.length} regions, first gateway of each dead`,
+      question: failing(small(regions, nodes), { gateway: true }),
+      seeds: nodes < 100_000 ? 9 : 5,
+      most: { ...SMALL, regionMedian: 2, p99Ms: regions === THREE ? 350 : 450 },
+      long: nodes === 100_000,
+    })),
+  ),
   {
     name: '4 KiB, 10000 nodes, 6 regions, a tenth of the gateways take a wrong rank',
     question: failing(small(SIX, 10_000), { wrongRank: 0.1 }),

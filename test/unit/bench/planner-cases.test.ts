@@ -1,0 +1,22 @@
+/** The fleets that the goals of the simulator are told for are those that its bench judges. */
+
+import { isDeepStrictEqual } from 'node:util'
+import { expect, test } from 'vitest'
+import { CASES, SIX, SMALL_BYTES, THREE } from '../../../bench/planner-cases.ts'
+import { NO_FAILURES } from '../../../src/sim/planner/question.ts'
+
+test.each([
+  { failures: NO_FAILURES, regions: THREE },
+  { failures: NO_FAILURES, regions: SIX },
+  { failures: { ...NO_FAILURES, gateway: true }, regions: THREE },
+  { failures: { ...NO_FAILURES, gateway: true }, regions: SIX },
+])('the time of one message is judged up to 100,000 nodes: $regions.length regions, $failures', (asked) => {
+  const cases = CASES.filter(
+    ({ question: { bytes, failures, regions }, most }) =>
+      bytes === SMALL_BYTES &&
+      isDeepStrictEqual(failures, asked.failures) &&
+      isDeepStrictEqual(regions.names, asked.regions) &&
+      most.p99Ms !== undefined,
+  )
+  expect(cases.map(({ question }) => question.nodes)).toContain(100_000)
+})
