@@ -33,6 +33,7 @@ const LINKS_MS = 15_000
 interface Extent {
   /** Beside the one seed. */
   readonly nodes: number
+  /** The smallest last: idle talk weighs most beside it, and a fleet grows calmer by the minute. */
   readonly releases: readonly { readonly bytes: number; readonly count: number }[]
   readonly kills: { readonly bytes: number; readonly count: number }
   /** Idle talk is heard at these ages, or as soon after as the releases leave it time, and for so long. */
@@ -42,9 +43,9 @@ interface Extent {
 const WHOLE: Extent = {
   nodes: 29,
   releases: [
-    { bytes: 64 * KIB, count: 5 },
-    { bytes: MIB, count: 5 },
     { bytes: 8 * MIB, count: 3 },
+    { bytes: MIB, count: 5 },
+    { bytes: 64 * KIB, count: 5 },
   ],
   kills: { bytes: 8 * MIB, count: 4 },
   idle: { youngS: 60, oldS: 240, seconds: 15 },
@@ -52,8 +53,8 @@ const WHOLE: Extent = {
 const QUICK: Extent = {
   nodes: 8,
   releases: [
-    { bytes: 64 * KIB, count: 2 },
     { bytes: MIB, count: 2 },
+    { bytes: 64 * KIB, count: 2 },
   ],
   kills: { bytes: 8 * MIB, count: 1 },
   idle: { youngS: 20, oldS: 30, seconds: 5 },
