@@ -48,6 +48,8 @@ interface Point extends RealPoint {
   /** Of the model against the real one. */
   readonly errorPercent: { readonly p50: number; readonly p99: number }
   readonly payloads?: Payloads<{ readonly real: number; readonly model: number }>
+  /** Of the first seed: another one is another model's. */
+  readonly modelHash: string
 }
 
 interface Times {
@@ -64,7 +66,7 @@ interface Payloads<T> {
 /** All that a run of this bench keeps. */
 export interface Calibration {
   readonly host: Host
-  readonly points: readonly RealPoint[]
+  readonly points: readonly (RealPoint & Partial<Pick<Point, 'modelHash'>>)[]
 }
 
 interface Modelled {
@@ -72,6 +74,7 @@ interface Modelled {
   readonly p99Ms: number
   readonly seedPayloads: number
   readonly intoRegionPayloads: number
+  readonly modelHash: string
 }
 
 const medianMs = (work: () => void): number => {
@@ -99,7 +102,7 @@ function hostOf(): Host {
  * What the simulator is told of this machine: all processes share its cores, and a delivery takes of them what was
  * measured; each block its part of it, the manifest and the header counted as one each. Loopback holds nothing up.
  */
-function questionOf({ processes, bytes, cpuMsPerDelivery: cpuMs }: RealPoint, host: Host): Question {
+export function questionOf({ processes, bytes, cpuMsPerDelivery: cpuMs }: RealPoint, host: Host): Question {
   const names = Array.from({ length: REGIONS }, (_, at) => regionName(at))
   const nodes = processes - 1
   const pieces = 2 + Math.ceil(bytes / simulatedBlockBytes(nodes, bytes))
@@ -131,6 +134,7 @@ function modelled(asked: Question): Modelled {
     p99Ms: Math.round(quantileOf(ascending, 0.99)),
     seedPayloads: median(({ originBytes, payloadBytes }) => originBytes / payloadBytes),
     intoRegionPayloads: median(({ enteredBytes, payloadBytes }) => Math.max(...enteredBytes) / payloadBytes),
+    modelHash: runs[0]?.hash ?? '',
   }
 }
 
@@ -163,11 +167,11 @@ function realPoint(o: Scenario, figures: Figures): RealPoint {
 }
 
 function against(point: RealPoint, host: Host): Point {
-  const { seedPayloads, intoRegionPayloads, ...model } = modelled(questionOf(point, host))
+  const { seedPayloads, intoRegionPayloads, modelHash, ...model } = modelled(questionOf(point, host))
   const { processes, bytes, cpuMsPerDelivery, real, payloads } = point
   const off = (said: number, was: number): number => Math.round((said / was - 1) * 100)
   return {
-    ...{ processes, bytes, cpuMsPerDelivery, real, model },
+    ...{ processes, bytes, cpuMsPerDelivery, real, model, modelHash },
     errorPercent: { p50: off(model.p50Ms, real.p50Ms), p99: off(model.p99Ms, real.p99Ms) },
     ...(payloads && {
       payloads: {
