@@ -58,15 +58,6 @@ describe('Content that is not what it says', () => {
   })
 
   test.each([
-    [{ maxFiles: 1 }, 'LIMIT_CONTENT', 'header.files: 2 is above 1'],
-    [{ maxEnvelopeBytes: 50 }, 'LIMIT_BYTES', 'bytes, at most 50 are taken'],
-  ] as const)('more than this seed takes, %j: who submits is told which limit it is', (less, code, why) => {
-    const node = new SubmitNode({ limits: withLimits(less) })
-    const text = expect.stringMatching(`${why}.*, a limit of this seed .* name another seed`)
-    expect(replies(submit(node, madeOf([pageOf()], 2, 3)))).toEqual([{ type: 'refused', code, text }])
-  })
-
-  test.each([
     ['a page that is none', [utf8('no page')], 1, 10, 'CODEC_MALFORMED'],
     [
       'one block with two sizes',

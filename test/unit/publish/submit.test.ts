@@ -201,7 +201,6 @@ describe('a seed that is busy', () => {
 describe('a seed that cannot take it', () => {
   const full = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
   const busy = { ...full, code: 'LIMIT_RATE', retryAfterMs: 60_000 } as const
-  const only = { ...full, code: 'ADMIT_REFUSED' } as const
 
   test.each([
     ['its disk is full at once', 'submit', full],
@@ -211,9 +210,8 @@ describe('a seed that cannot take it', () => {
     ['it has no room for the channel', 'submit', { ...full, code: 'LIMIT_CHANNELS' } as const],
     ['it does not store the channel', 'submit', { ...full, code: 'ORDER_MISPLACED' } as const],
     ['others have staged all that it takes', 'block', busy],
-    ['it takes none of other hosts', 'submit', only],
-    ['it takes fewer files than are built in', 'submit', { ...full, code: 'LIMIT_CONTENT' } as const],
-    ['it takes shorter blocks', 'block', { ...full, code: 'LIMIT_CONTENT' } as const],
+    ['it takes none of other hosts', 'submit', { ...full, code: 'ADMIT_REFUSED' } as const],
+    ['a release is over a limit of its own', 'block', { ...full, code: 'LIMIT_CONTENT' } as const],
     ['it takes shorter envelopes', 'submit', { ...full, code: 'LIMIT_BYTES' } as const],
     ['it looks at fewer signatures', 'submit', { ...full, code: 'LIMIT_SIGNATURES' } as const],
     ['it lacks the root', 'submit', { ...full, code: 'ORDER_AHEAD' } as const],
