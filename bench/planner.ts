@@ -141,7 +141,9 @@ export async function draw(lines: readonly Line[], agreed: readonly Agreed[]): P
     subtitle: [
       'simulated, model: abstract (docs/simulate.md); median of 3 seeds, 1 for large fleets',
       'links of 1 Gbit/s, published round trips; npm run bench -- planner',
-      ...subtitleLines(`accuracy: ${agreementText(agreed.map(comparedFleet))}`),
+      ...subtitleLines(
+        `accuracy: ${agreementText(agreed.map(comparedFleet))}. Not compared: other fleets, 6 regions, failures`,
+      ),
     ],
     x: { title: 'nodes', scale: 'log' },
     y: { title: 'time to p99, ms', scale: 'log' },
