@@ -149,6 +149,12 @@ export const CASES: readonly Case[] = [
     seeds: 3,
     most: { ...LARGE, ofLine: 1.7 },
   },
+  {
+    name: '400 MiB, 300 nodes, mixed links, any gateways',
+    question: { ...large(THREE, 300, 400), links: MIXED_LINKS },
+    seeds: 3,
+    most: { ...LARGE, ofLine: 1.35 },
+  },
   ...[THREE, SIX].map((regions) => ({
     name: `100 MiB, 300 nodes, ${regions.length} regions, a tenth and the first gateway of each die`,
     question: failing(large(regions, 300, 100), { churn: 0.1, gateway: true }),

@@ -2,8 +2,8 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
-import { CASES, SIX, SMALL_BYTES, THREE } from '../../../bench/planner-cases.ts'
-import { NO_FAILURES } from '../../../src/sim/planner/question.ts'
+import { CASES, MIB, SIX, SMALL_BYTES, THREE } from '../../../bench/planner-cases.ts'
+import { MIXED_LINKS, NO_FAILURES } from '../../../src/sim/planner/question.ts'
 
 test.each([
   { failures: NO_FAILURES, regions: THREE },
@@ -20,3 +20,14 @@ test.each([
   )
   expect(cases.map(({ question }) => question.nodes)).toContain(100_000)
 })
+
+test.each(['any', 'fastest'] as const)(
+  '400 MiB on mixed links are judged where gateways are %s',
+  (gateways) => {
+    const cases = CASES.filter(
+      ({ question, most }) =>
+        question.links === MIXED_LINKS && question.bytes === 400 * MIB && most.ofLine !== undefined,
+    )
+    expect(cases.map(({ question }) => question.gateways)).toContain(gateways)
+  },
+)
