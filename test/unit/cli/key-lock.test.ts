@@ -14,7 +14,10 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'confmesh-key-lock-'))
   key = join(dir, 'publisher.key')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(dir, { recursive: true, force: true })
+})
 
 const busy = { code: 'LIMIT_TIMEOUT', message: expect.stringContaining('publisher.key.lock: another run') }
 
@@ -96,7 +99,7 @@ test.each([
 ])(
   'a lock that cannot be made, %s: a key without memory is advised only where nothing may be written',
   async (text, code) => {
-    vi.spyOn(Level.prototype, 'open').mockRejectedValueOnce(new Error('not open', { cause: new Error(text) }))
+    vi.spyOn(Level.prototype, 'open').mockRejectedValue(new Error('not open', { cause: new Error(text) }))
     const error = await lockKey(key, 0).catch((failed: unknown) => failed)
     expect(error).toMatchObject({ code })
     expect(String(error).includes('CONFMESH_KEY')).toBe(code === 'INPUT_PATH')
@@ -106,7 +109,7 @@ test.each([
 test('a file system without locks is told at once: no other run is waited for', async () => {
   const text = 'IO error: lock /k/LOCK: No locks available'
   const cause = Object.assign(new Error(text), { code: 'LEVEL_LOCKED' })
-  vi.spyOn(Level.prototype, 'open').mockRejectedValueOnce(new Error('not open', { cause }))
+  vi.spyOn(Level.prototype, 'open').mockRejectedValue(new Error('not open', { cause }))
   await expect(lockKey(key, 0)).rejects.toMatchObject({
     code: 'INPUT_PATH',
     message: expect.stringContaining(text),

@@ -130,7 +130,7 @@ test('two who sign one file at the same moment both count', async () => {
 test('a lock that another user made is said with a way that `sign` has', async () => {
   const file = prepared('release', make({ clock: { alice: 5 } }))
   const cause = new Error('IO error: /k/LOCK: Permission denied')
-  vi.spyOn(Level.prototype, 'open').mockRejectedValueOnce(new Error('not open', { cause }))
+  vi.spyOn(Level.prototype, 'open').mockRejectedValue(new Error('not open', { cause }))
   await expect(sign(file)).rejects.toMatchObject({
     code: 'INPUT_PATH',
     message: expect.stringMatching(/b\.key\.lock: .*Permission denied; make .* on a file system with locks$/),
