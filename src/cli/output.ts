@@ -56,6 +56,17 @@ export const printable = (text: string): string =>
 
 const MAX_LINE_CHARS = 1_000
 
+/** The same of all that a node answered, names too: no field that is shown can be forgotten. */
+export function allPrintable<T>(said: T): T
+export function allPrintable(said: unknown): unknown {
+  if (typeof said === 'string') return printable(said)
+  if (Array.isArray(said)) return said.map(allPrintable)
+  if (typeof said !== 'object' || said === null) return said
+  return Object.fromEntries(
+    Object.entries(said).map(([name, value]) => [printable(name), allPrintable(value)]),
+  )
+}
+
 /** What is none is a fault of ours. */
 export function asMeshError(error: unknown): MeshError {
   if (isMeshError(error)) return error

@@ -1,7 +1,11 @@
 import { paints } from '../daemon/paints.ts'
+import { printable } from './output.ts'
 
-/** The first 12 digits: enough to tell releases apart, and accepted wherever a release is named. */
-export const short = (id: string): string => id.slice(0, 12)
+/**
+ * The first 12 digits: enough to tell releases apart, and accepted wherever a release is named. What a node gives as an id
+ * need not be digits.
+ */
+export const short = (id: string): string => printable(id.slice(0, 12))
 
 /** Colours and redrawing only where someone looks. */
 export const isTerminal = (): boolean => process.stdout.isTTY === true && paints(process.env)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -111,10 +111,70 @@ test.each(ATTACKS)('%j, said by a seed, is shown as escapes beside what came of 
   expectHarmless(lines().slice(1), /; asked again$/)
 })
 
+/** Whatever answers at --api. */
+async function answering(listener: RequestListener): Promise<{ api: string; close: () => void }> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return { api: `http://127.0.0.1:${port}`, close: () => server.close() }
+}
+
+/** All that a node answers, with this in each field that takes it; the watch ends after one event. */
+function sayingOnly(text: string): RequestListener {
+  const active = { release: text, clock: { [text]: text }, message: text, activatedAt: text, created: text }
+  const lastError = { code: text, message: text, release: text }
+  const channel = { channel: text, active, heads: [active, { ...active, release: `x${text}` }], lastError }
+  const entry = {
+    ...channel,
+    state: text,
+    gate: text,
+    fetch: { have: text, blocks: text },
+    history: [active],
+  }
+  const status = {
+    ...{ peerId: text, fleetId: text, version: text, uptimeSeconds: text, labels: { [text]: text } },
+    ...{ addresses: [], peers: { connected: text, byRegion: { [text]: text } }, patterns: [text] },
+    ...{ root: { version: text, expires: text }, store: { bytes: text }, channels: [entry] },
+    certificate: { problem: null, pool: text, labels: { [text]: text }, expires: text },
+    problems: [{ code: text, message: text }],
+  }
+  const files = { release: text, files: [{ path: text, size: text, mode: 0o444, digest: text }] }
+  let watched = 0
+  return ({ url = '' }, response) => {
+    if (!url.endsWith('/watch')) {
+      const answer = url.endsWith('/status') ? status : url.endsWith('/files') ? files : entry
+      response.setHeader('content-type', 'application/json')
+      return response.end(JSON.stringify(answer))
+    }
+    watched += 1
+    if (watched > 1) return response.writeHead(404).end()
+    response.setHeader('content-type', 'text/event-stream')
+    const event = { channel: text, release: text, clock: { [text]: text }, changed: [text] }
+    return response.end(`event: release\ndata: ${JSON.stringify(event)}\n\n`)
+  }
+}
+
+test.each(ATTACKS)(
+  '%j in any field of what a node answers is shown as escapes by each command',
+  async (text) => {
+    const { api, close } = await answering(sayingOnly(text))
+    try {
+      for (const command of [['status'], ['log', CHANNEL], ['get', CHANNEL], ['watch', CHANNEL]]) {
+        const { out, err } = await confmesh(...command, '--api', api)
+        const [lines, said] = [out.trimEnd().split('\n'), err.trimEnd().split('\n')]
+        expect(lines[0]).not.toBe('')
+        expectHarmless([...lines, ...said], /^(?!confmesh: all)/)
+      }
+    } finally {
+      close()
+    }
+  },
+)
+
 test('said by whatever answers at --api, they are shown as escapes by who watches and loses it', async () => {
   const lines = stderr()
   let asked = 0
-  const liar = createServer(({ url }, response) => {
+  const { api, close } = await answering(({ url }, response) => {
     if (url?.endsWith('/watch') !== true) {
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify({ channel: CHANNEL, state: 'empty', heads: [], history: [] }))
@@ -124,12 +184,11 @@ test('said by whatever answers at --api, they are shown as escapes by who watche
     const [status, code] = asked === 1 ? [503, 'API_BUSY'] : [404, 'API_NOT_FOUND']
     response.writeHead(status, { 'content-type': 'application/problem+json' })
     response.end(JSON.stringify({ status, code, title: code, detail: ATTACKS.join(' ') }))
-  }).listen(0, '127.0.0.1')
-  await once(liar, 'listening')
+  })
   try {
-    await runProgram(['watch', CHANNEL, '--api', `http://127.0.0.1:${(liar.address() as AddressInfo).port}`])
+    await runProgram(['watch', CHANNEL, '--api', api])
   } finally {
-    liar.close()
+    close()
   }
   expect(lines()).toHaveLength(2)
   expectHarmless(lines(), /^(lost the node \(.*\); reconnecting$|confmesh: API_NOT_FOUND: )/)

@@ -28,8 +28,9 @@ export interface Run {
 /** One command line in this process, with what it wrote and the exit code it left: 100 processes would take minutes. */
 export async function confmesh(...args: string[]): Promise<Run> {
   const written = { out: '', err: '' }
-  const take = (to: 'out' | 'err') => (text: string | Uint8Array) => {
+  const take = (to: 'out' | 'err') => (text: string | Uint8Array, taken?: unknown) => {
     written[to] += String(text)
+    if (typeof taken === 'function') taken()
     return true
   }
   const spies = [

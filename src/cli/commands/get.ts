@@ -75,7 +75,7 @@ export function register(program: Command): void {
         listing,
         [
           `release ${short(listing.release)}`,
-          ...files.map(({ path, size }) => `${String(size).padStart(10)}  ${printable(path)}`),
+          ...files.map(({ path, size }) => `${printable(String(size)).padStart(10)}  ${printable(path)}`),
         ].join('\n'),
       )
     })

@@ -3,7 +3,7 @@ import Table from 'cli-table3'
 import type { Command } from 'commander'
 import type { ChannelEntry, Status } from '../../client/index.ts'
 import { clientOf, shared } from '../api-options.ts'
-import { out, printable } from '../output.ts'
+import { allPrintable, out } from '../output.ts'
 import { isTerminal, PLAIN, short } from '../text.ts'
 
 export function register(program: Command): void {
@@ -15,7 +15,7 @@ export function register(program: Command): void {
     )
     .action(async (_options: unknown, command: Command) => {
       const status = await clientOf(command).status()
-      out(status, describe(status))
+      out(status, describe(allPrintable(status)))
     })
 }
 
@@ -48,9 +48,7 @@ function describe(status: Status): string {
     `store  ${size(status.store.bytes)}${status.store.readOnly ? paint('red', '  READ-ONLY: the disk is full or failing') : ''}`,
     `up     ${duration(status.uptimeSeconds)}, confmesh ${status.version}`,
   ]
-  const problems = status.problems.map(({ code, message }) =>
-    paint('red', `wrong  ${printable(`${code}: ${message}`)}`),
-  )
+  const problems = status.problems.map(({ code, message }) => paint('red', `wrong  ${code}: ${message}`))
   return [
     ...head,
     ...problems,
@@ -75,9 +73,7 @@ function certificateLines(certificate: Status['certificate']): string[] {
   if (certificate === undefined) return []
   const { problem, pool, labels, expires } = certificate
   if (problem !== null)
-    return [
-      `cert   ${paint('red', `${problem.code}: ${printable(problem.message)}; peers refuse this node`)}`,
-    ]
+    return [`cert   ${paint('red', `${problem.code}: ${problem.message}; peers refuse this node`)}`]
   const granted = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
   const from = pool === null ? 'of its own' : `of pool ${pool}`
   return [`cert   ${[from, ...granted].join(' ')}, expires ${(expires ?? '').slice(0, 10)}`]
@@ -97,7 +93,7 @@ function table(channels: readonly ChannelEntry[]): string {
       active === null ? '-' : short(active.release),
       active === null ? '-' : clockText(active.clock),
       active === null ? '-' : active.activatedAt.slice(0, 19).replace('T', ' '),
-      printable(entry.lastError === null ? (active?.message ?? '') : errorText(entry.lastError)),
+      entry.lastError === null ? (active?.message ?? '') : errorText(entry.lastError),
     ])
   }
   return rows.toString()

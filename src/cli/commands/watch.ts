@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import type { Client } from '../../client/index.ts'
+import type { Client, ReleaseEvent } from '../../client/index.ts'
 import { isMeshError } from '../../errors.ts'
 import { clientOf, shared } from '../api-options.ts'
-import { isJson, printable } from '../output.ts'
+import { allPrintable, isJson, printable } from '../output.ts'
 import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
 import { clockText } from './status.ts'
@@ -29,11 +29,14 @@ export function register(program: Command): void {
       for await (const event of client.events(channel, { signal: stopped.signal, onDisconnect })) {
         const line = isJson()
           ? JSON.stringify(event)
-          : `${await activatedAt(client, channel, event.release)}  ${short(event.release)}  ${clockText(event.clock)}  ${event.changed.map(printable).join(' ')}`
+          : lineOf(await activatedAt(client, channel, event.release), allPrintable(event))
         await taken(`${line}\n`)
       }
     })
 }
+
+const lineOf = (at: string, { release, clock, changed }: ReleaseEvent): string =>
+  `${at}  ${short(release)}  ${clockText(clock)}  ${changed.join(' ')}`
 
 /**
  * Until stdout has passed it on: behind a reader that stands still nothing piles up, for what comes meanwhile waits at the
@@ -47,7 +50,7 @@ async function activatedAt(client: Client, channel: string, release: string): Pr
   try {
     const { active, history } = await client.channel(channel)
     const known = [active, ...history].find((one) => one?.release === release)
-    if (known) return known.activatedAt
+    if (known) return printable(known.activatedAt)
   } catch (error) {
     // The next event says that the node is lost.
     if (!isMeshError(error)) throw error
