@@ -1,7 +1,6 @@
 /**
  * A large release whose origin is killed when it has given away enough, a tenth of the nodes with it: how many of the living
- * complete.
- * Each round has a fleet of its own, of real processes, one a node.
+ * complete. Each round has a fleet of its own, of real processes, one a node.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BlockWatch, Held } from '../test/e2e/block-watch.ts'
