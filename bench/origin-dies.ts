@@ -36,9 +36,11 @@ export interface Round {
   readonly lastMs?: number
   /** Pages and blocks of the release. */
   readonly blocks: number
-  /** Of these, what the living had said by the kill that they have among them. */
+  /** Of these, what all nodes had said by the kill that they have among them, those that were killed included. */
+  readonly blocksOutAtKill: number
+  /** The same of the living alone. */
   readonly blocksLivingAtKill: number
-  /** What none of the living had said even at the deadline: it died with its only holders. */
+  /** What none of the living had said even at the deadline: it died with the seed and those killed. */
   readonly blocksLost: number
 }
 
@@ -97,6 +99,7 @@ async function round({ nodes, bytes }: Extent): Promise<Round> {
     const held = (): Held[] => heldBy([...living, ...dying])
     const { due, payloads } = await death(seed.api, { bytes, idle, places, held })
     const atKill = {
+      blocksOutAtKill: amongThem(held(), places),
       blocksLivingAtKill: amongThem(heldBy(living), places),
       completeAtKill: arrivals.soFar(release).length,
     }
@@ -126,7 +129,7 @@ export function outcome(rounds: readonly Round[]): string {
     .filter((one) => !whole.includes(one))
     .map(({ living, complete, blocksLost, blocks }) =>
       blocksLost > 0
-        ? `${complete} of ${living}, ${blocksLost} of ${blocks} blocks died with their only holders`
+        ? `${complete} of ${living}, ${blocksLost} of ${blocks} blocks died with the seed and those killed`
         : `${complete} of ${living}, though each block was among the living`,
     )
   return [`${whole.length} of ${rounds.length} rounds`, ...others].join('; ')
@@ -154,6 +157,10 @@ function rowsOf(rounds: readonly Round[]): Row[] {
     {
       what: 'nodes killed beside the seed · of the living, complete at the kill (each round)',
       figure: `${rounds[0]?.killed} · ${rounds.map(({ completeAtKill, living }) => `${completeAtKill} of ${living}`).join(', ')}`,
+    },
+    {
+      what: 'each block was known to be with some node at the kill, those killed included',
+      figure: count(({ blocks, blocksOutAtKill }) => blocks === blocksOutAtKill),
     },
     {
       what: 'each block was known to be among the living at the kill',

@@ -24,11 +24,11 @@ test('an origin that is asked for no more is killed once each block has come to 
 test('a round that left nodes out is counted, with what became of the blocks', () => {
   const whole: Round = {
     ...{ payloadsAtKill: 1.2, due: 'payloads', killed: 3, living: 26, completeAtKill: 0, complete: 26 },
-    ...{ lastMs: 5_000, blocks: 56, blocksLivingAtKill: 56, blocksLost: 0 },
+    ...{ lastMs: 5_000, blocks: 56, blocksOutAtKill: 56, blocksLivingAtKill: 56, blocksLost: 0 },
   }
   const { lastMs: _, ...left } = { ...whole, complete: 0, blocksLivingAtKill: 54 }
   expect(outcome([whole, whole])).toBe('2 of 2 rounds')
   expect(outcome([whole, { ...left, blocksLost: 2 }, { ...left, complete: 25 }])).toBe(
-    '1 of 3 rounds; 0 of 26, 2 of 56 blocks died with their only holders; 25 of 26, though each block was among the living',
+    '1 of 3 rounds; 0 of 26, 2 of 56 blocks died with the seed and those killed; 25 of 26, though each block was among the living',
   )
 })
