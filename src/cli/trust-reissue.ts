@@ -22,7 +22,7 @@ import { raisedBy } from '../trust/describe.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { argument } from './arguments.ts'
 import { EXIT_CODES } from './exit-codes.ts'
-import { out, printable, progress, warn } from './output.ts'
+import { out, progress, warn } from './output.ts'
 import { keyMissing, type Session, withSession } from './publish-session.ts'
 import { publishedFacts, tellUpload, warnIfBeside } from './publish-text.ts'
 import { oldPath, readRoot } from './root-files.ts'
@@ -284,7 +284,7 @@ export function tellLeft(left: readonly Left[], { version }: TrustRoot): void {
   const [first] = left
   if (first === undefined) return
   for (const { channel, code, message } of left)
-    warn(`${code}: ${channel} is left without a release under root ${version}: ${printable(message)}`)
+    warn(`${code}: ${channel} is left without a release under root ${version}: ${message}`)
   warn(
     `root ${version} is handed out and what is active stays; publish each of these ${left.length}: confmesh publish CHANNEL FOLDER`,
   )

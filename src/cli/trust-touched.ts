@@ -4,7 +4,7 @@ import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern } from '../model/ids.ts'
 import { channelsUnder } from '../publish/channels.ts'
 import type { Seed } from '../publish/seeds.ts'
-import { printable, warn } from './output.ts'
+import { warn } from './output.ts'
 import { connect, seedAddresses } from './publish-session.ts'
 
 export async function channelsAt(
@@ -30,4 +30,4 @@ export const PUBLISH_IT_TOO =
 export const warnUnsaid =
   (advice: string) =>
   ({ peer }: Seed, { code, message }: MeshError): void =>
-    warn(`seed ${peer} did not name all its channels: ${code}: ${printable(message)}; ${advice}`)
+    warn(`seed ${peer} did not name all its channels: ${code}: ${message}; ${advice}`)

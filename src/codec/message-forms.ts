@@ -56,12 +56,14 @@ export const certificateEnvelope = bytes((limits) => limits.maxCertificateBytes,
 
 const CONTROL = /\p{Cc}+/gu
 export const MAX_TEXT_BYTES = 1024
+/** Of what this build says itself: in UTF-8 it is no longer than may be read. */
+export const MAX_OWN_TEXT_CHARS = MAX_TEXT_BYTES / 4
 
 /** One line for a log: what a peer says must not be able to forge a second one or steer a terminal. */
 const line: Form<string> = convert(
   text(MAX_TEXT_BYTES),
   (said) => said.replace(CONTROL, ' '),
-  (own) => own.replace(CONTROL, ' ').slice(0, MAX_TEXT_BYTES / 4),
+  (own) => own.replace(CONTROL, ' ').slice(0, MAX_OWN_TEXT_CHARS),
 )
 
 /** Codes of a newer build pass; they are shown, never used as a metric's label. */

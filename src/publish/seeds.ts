@@ -1,5 +1,6 @@
 /** Connections to seeds: all are tried at once, the first reached takes the upload, the others are heard on what is newest. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { MAX_OWN_TEXT_CHARS } from '../codec/message-forms.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
@@ -217,8 +218,12 @@ export class RefusedBySeed extends MeshError {
   readonly envelope: Uint8Array | undefined
 
   constructor(seed: Seed, refused: Extract<PublishReply, { type: 'refused' }>) {
-    super(codeOf(refused.code), `${refused.text} (said by seed ${seed.peer})`, { seed: seed.peer })
+    super(codeOf(refused.code), `${saidBy(refused.text)} (said by seed ${seed.peer})`, { seed: seed.peer })
     this.retryAfterMs = refused.retryAfterMs
     this.envelope = refused.envelope
   }
 }
+
+/** No longer than an honest seed's: who said it, and what to do about it, stand behind it in a line that is cut. */
+const saidBy = (text: string): string =>
+  text.length > MAX_OWN_TEXT_CHARS ? `${text.slice(0, MAX_OWN_TEXT_CHARS)}…` : text

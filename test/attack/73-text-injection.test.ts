@@ -7,9 +7,12 @@ import { fail, printable, setOutput } from '../../src/cli/output.ts'
 import { runProgram } from '../../src/cli/program.ts'
 import { tellUpload } from '../../src/cli/publish-text.ts'
 import { pushToAll } from '../../src/cli/trust-push.ts'
+import { PUBLISH_IT_TOO, warnUnsaid } from '../../src/cli/trust-touched.ts'
+import { MAX_TEXT_BYTES } from '../../src/codec/message-forms.ts'
 import { logPort } from '../../src/daemon/log.ts'
 import { MeshError } from '../../src/errors.ts'
 import { LIMITS } from '../../src/limits.ts'
+import { RefusedBySeed } from '../../src/publish/seeds.ts'
 import { confmesh } from '../e2e/command-line.ts'
 import { CHANNEL, FakeNode, serve } from '../integration/api/fake-node.ts'
 import { ROOT, rootBytes } from '../unit/core/fleet.ts'
@@ -109,6 +112,24 @@ test.each(ATTACKS)('%j, said by a seed, is shown as escapes beside what came of 
   tellUpload(1).onBusy(refusing.peer, new MeshError('LIMIT_RATE', text))
   expect(lines()).toHaveLength(2)
   expectHarmless(lines().slice(1), /; asked again$/)
+})
+
+test.each([
+  ['x'.repeat(MAX_TEXT_BYTES), 'x'],
+  // Longer as escapes.
+  ['\u202e'.repeat(MAX_TEXT_BYTES / 3), '\\u{202e}'],
+])('%.1s… of any length, said by a seed, leaves room for who said it and what to do', async (text, last) => {
+  const lines = stderr()
+  const [taking, refusing] = [new FakeSeed('a'), new FakeSeed('b')]
+  const answer = { type: 'refused', code: 'LIMIT_RATE', text } as const
+  refusing.next.set('root', [answer])
+  await pushToAll([{ version: 1, envelope: rootBytes(ROOT) }], [taking, refusing])
+  const refusal = new RefusedBySeed(refusing, answer)
+  fail(refusal)
+  warnUnsaid(PUBLISH_IT_TOO)(refusing, refusal)
+  const said = `${last}… (said by seed ${refusing.peer})`
+  const ends = ['', '', `; ${PUBLISH_IT_TOO}`].map((end) => said + end)
+  expect(lines().map((line, at) => line.slice(-(ends[at]?.length ?? 0)))).toEqual(ends)
 })
 
 /** Whatever answers at --api. */
