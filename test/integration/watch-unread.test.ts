@@ -60,3 +60,12 @@ test('is over with its reader, also where a line of it waits', async () => {
   child.stdout.destroy()
   expect(await once(child, 'exit', { signal: AbortSignal.timeout(30_000) })).toEqual([0, null])
 })
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it, also where a line of it waits', async (signal) => {
+  const { child, activate } = await watchUnread()
+  activate()
+  await once(child.stdout, 'readable')
+  const ended = once(child, 'exit', { signal: AbortSignal.timeout(30_000) })
+  child.kill(signal)
+  expect(await ended).toEqual([0, null])
+})

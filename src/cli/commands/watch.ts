@@ -21,18 +21,29 @@ export function register(program: Command): void {
       const client = clientOf(command)
       // A wrong name or an absent node is told at once; what is lost later is waited for.
       await client.channel(channel)
-      const stopped = new AbortController()
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopped.abort())
+      const { signal } = stoppedBySignals()
       const onDisconnect = (error: Error): void =>
         void process.stderr.write(`lost the node (${printable(error.message)}); reconnecting\n`)
       onlyPrints()
-      for await (const event of client.events(channel, { signal: stopped.signal, onDisconnect })) {
+      for await (const event of client.events(channel, { signal, onDisconnect })) {
         const line = isJson()
           ? JSON.stringify(event)
           : lineOf(await activatedAt(client, channel, event.release), allPrintable(event))
+        if (signal.aborted) return
         await taken(`${line}\n`)
       }
     })
+}
+
+/** Whose reader stands still is not waited for: the command ends in the midst of its line. */
+function stoppedBySignals(): AbortController {
+  const stopped = new AbortController()
+  const stop = (): void => {
+    stopped.abort()
+    if (process.stdout.writableLength > 0) process.exit()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
+  return stopped
 }
 
 const lineOf = (at: string, { release, clock, changed }: ReleaseEvent): string =>
