@@ -26,7 +26,7 @@ import { closeToOthers, OTHERS_MAY } from '../daemon/key-mode.ts'
 import { makeFolder } from '../daemon/make-folder.ts'
 import { isForbiddenCode, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { pathFailure } from './path-failure.ts'
+import { pathFailure } from '../publish/path-failure.ts'
 
 /** What link says on file systems without hard links, as sticks and shares have them; net/identity.ts knows the same. */
 const NO_LINKS: ReadonlySet<unknown> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'])

@@ -5,7 +5,7 @@
 import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { MeshError } from '../errors.ts'
-import { pathFailure } from './path-failure.ts'
+import { pathFailure } from '../publish/path-failure.ts'
 
 export interface Series {
   readonly name: string

@@ -75,10 +75,11 @@ interface Place {
 
 /**
  * Reads where each block lies, then the envelope; blocks are read and checked when they are asked for.
- * @throws MeshError INPUT_PATH, CODEC_MALFORMED, LIMIT_*, TRUST_TYPE
+ * @param path its name in errors, where that is another one
+ * @throws MeshError INPUT_PATH, STORE_FAILED, CODEC_MALFORMED, LIMIT_*, TRUST_TYPE
  */
-export async function openCar(path: string, limits: Limits): Promise<OpenedCar> {
-  const handle = await openFile(path)
+export async function openCar(file: string, limits: Limits, path = file): Promise<OpenedCar> {
+  const handle = await openFile(file, path)
   const readAt = async ({ offset, size }: Place, digest: Digest): Promise<Uint8Array> => {
     const bytes = new Uint8Array(size)
     const read = await fill(path, handle, bytes, offset)
@@ -92,7 +93,7 @@ export async function openCar(path: string, limits: Limits): Promise<OpenedCar> 
   }
   try {
     await checkCarHeader(path, handle)
-    const { root, places } = await indexCar(path, limits)
+    const { root, places } = await indexCar(file, limits, path)
     const at = places.get(root)
     if (at === undefined) throw malformed(path, 'the release it names is not in it')
     if (at.size > limits.maxEnvelopeBytes) throw malformed(path, 'its first block is no release')
@@ -158,10 +159,10 @@ const malformed = (path: string, reason: string): MeshError =>
     { path },
   )
 
-async function openFile(path: string): Promise<FileHandle> {
+async function openFile(file: string, path: string): Promise<FileHandle> {
   try {
     // A pipe in its place does not block, and a folder can be opened but not read.
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
     if ((await handle.stat()).isFile()) return handle
     await handle.close()
   } catch (error) {
@@ -179,8 +180,12 @@ async function checkCarHeader(path: string, handle: FileHandle): Promise<void> {
   if (length === 0 || length > MAX_CAR_HEADER_BYTES) throw malformed(path, 'no CAR header')
 }
 
-async function indexCar(path: string, limits: Limits): Promise<{ root: Digest; places: Map<Digest, Place> }> {
-  const stream = createReadStream(path)
+async function indexCar(
+  file: string,
+  limits: Limits,
+  path: string,
+): Promise<{ root: Digest; places: Map<Digest, Place> }> {
+  const stream = createReadStream(file)
   try {
     const indexer = await CarIndexer.fromIterable(stream)
     const [root] = await indexer.getRoots()

@@ -4,7 +4,7 @@ import { unreadable } from './sources.ts'
 /**
  * As much as the buffer holds, or all that is there: a read may bring less than either.
  * @param file its name, in errors
- * @throws MeshError INPUT_PATH
+ * @throws MeshError INPUT_PATH, STORE_FAILED
  */
 export async function fill(
   file: string,

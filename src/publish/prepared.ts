@@ -29,7 +29,7 @@ export interface Prepared {
 export const encodePrepared = ({ envelope, paths }: Pick<Prepared, 'envelope' | 'paths'>): string =>
   `${JSON.stringify({ version: 1, envelope: JSON.parse(encodeEnvelopeJson(envelope)), paths }, null, 2)}\n`
 
-/** @throws MeshError INPUT_PATH (unreadable, no such file), CODEC_MALFORMED, TRUST_TYPE */
+/** @throws MeshError INPUT_PATH (unreadable, no such file), STORE_FAILED (its disk), CODEC_MALFORMED, TRUST_TYPE */
 export function readPrepared(file: string, limits: Limits): Prepared {
   let text: string
   try {

@@ -6,6 +6,7 @@ import { comparePaths, PathTree } from '../codec/path.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { shown } from '../model/names.ts'
+import { pathFailure } from './path-failure.ts'
 
 export interface SourceFile {
   /** In the release, with `/` between segments. */
@@ -18,7 +19,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Ascending by path. Only regular files: a link or a device would be something else on every node.
- * @throws MeshError INPUT_PATH (not there, unreadable), CONTENT_PATH, CONTENT_EMPTY, LIMIT_CONTENT, USAGE
+ * @throws MeshError INPUT_PATH (not there, unreadable), STORE_FAILED (its disk), CONTENT_PATH, CONTENT_EMPTY, LIMIT_CONTENT, USAGE
  */
 export async function findSources(paths: readonly string[], limits: Limits): Promise<readonly SourceFile[]> {
   const found: SourceFile[] = []
@@ -96,8 +97,5 @@ function requireFile(entry: Stats | Dirent<Buffer>, path: string): void {
   throw new MeshError('CONTENT_PATH', `${path} is ${what}; a release holds regular files only`, { path })
 }
 
-export function unreadable(path: string, error: unknown): MeshError {
-  const code = (error as NodeJS.ErrnoException).code
-  const reason = code === 'ENOENT' ? 'no such file or folder' : (code ?? (error as Error).message)
-  return new MeshError('INPUT_PATH', `cannot read ${path}: ${reason}`, { path }, { cause: error })
-}
+export const unreadable = (path: string, error: unknown): MeshError =>
+  pathFailure(`cannot read ${path}`, path, error)

@@ -98,6 +98,19 @@ test.each([
   },
 )
 
+test('export: a disk that fails as it reads back is told, and by the name that the file was to have', async () => {
+  node.activate({ 'app.yaml': 'a: 1\n' })
+  const failure = Object.assign(new Error('EIO: from the disk'), { code: 'EIO', syscall: 'read' })
+  const { open } = fs.promises
+  vi.spyOn(fs.promises, 'open').mockImplementation(async (...all) =>
+    Object.assign(await open(...all), { read: () => Promise.reject(failure) }),
+  )
+  syncBuiltinESMExports()
+  const told = 'x.car: EIO; look at the disk'
+  await refused(1, 'STORE_FAILED', told, 'export', CHANNEL, at('x.car'), ...api())
+  expect(readdirSync(at()).filter((name) => name.startsWith('x.'))).toEqual([])
+})
+
 test.each([
   // A drop box, of which one may not read what is in it; shares, which know no sync of folders.
   ['open', 'EACCES'],

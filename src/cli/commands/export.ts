@@ -7,11 +7,11 @@ import { LIMITS } from '../../limits.ts'
 import { parseChannel } from '../../model/names.ts'
 import type { Release } from '../../model/release.ts'
 import { openCar } from '../../publish/car.ts'
+import { pathFailure } from '../../publish/path-failure.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument } from '../arguments.ts'
 import { asideOf, putInPlace, requireNew } from '../files.ts'
 import { out } from '../output.ts'
-import { pathFailure } from '../path-failure.ts'
 import { size } from '../publish-text.ts'
 import { short } from '../text.ts'
 
@@ -36,7 +36,7 @@ export function register(program: Command): void {
       const aside = asideOf(path)
       try {
         await save(await client.car(channel, wanted), aside, path)
-        const release = await readBack(aside)
+        const release = await readBack(aside, path)
         putInPlace(aside, path)
         const bytes = statSync(path).size
         out(
@@ -50,8 +50,8 @@ export function register(program: Command): void {
 }
 
 /** Each block of it, as who imports it will: a node whose disk lies would be found out at the other side of the gap. */
-async function readBack(path: string): Promise<Release> {
-  const { release, check, close } = await openCar(path, LIMITS)
+async function readBack(aside: string, path: string): Promise<Release> {
+  const { release, check, close } = await openCar(aside, LIMITS, path)
   try {
     await check()
     return release

@@ -196,8 +196,8 @@ test('A file that the disk gives no more at the upload is named', async () => {
     return Object.assign(await real.open(...args), { read })
   })
   await expect(content.read(entry?.blocks[0]?.digest as Digest)).rejects.toMatchObject({
-    code: 'INPUT_PATH',
-    message: `cannot read ${join(dir, 'a')}: EIO`,
+    code: 'STORE_FAILED',
+    message: `cannot read ${join(dir, 'a')}: EIO; look at the disk, or name a file on another`,
   })
 })
 

@@ -73,7 +73,10 @@ test.each([0, 1, 2])(
       const car = await openCar(file, LIMITS)
       await car.check().finally(() => car.close())
     }
-    await expect(all()).rejects.toMatchObject({ code: 'INPUT_PATH', message: `cannot read ${file}: EIO` })
+    await expect(all()).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      message: `cannot read ${file}: EIO; look at the disk, or name a file on another`,
+    })
   },
 )
 
