@@ -90,7 +90,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/peers/twin.ts', ['RECORDS_LEFT'], 'how sure it is before it tells'),
   ...inFile('core/peers/twin.ts', ['TELL_MS', 'CLOCKS_APART_MS'], PACE),
   ...inFile('core/fetch/want-window.ts', ['START', 'LEAST', 'LATE_MS', 'FAR_LEAST', 'FAR_LATE_MS'], PACE),
-  ...inFile('core/fetch/rescue.ts', ['MOST_WAITS'], PACE),
+  ...inFile('core/fetch/rescue.ts', ['MOST_WAITS', 'CROSS_AT_ONCE', 'MOST_LEFT'], PACE),
   ...inFile('core/fetch/way-pause.ts', ['MOST_DEADLINES'], PACE),
   ...inFile('core/gateways/warm-links.ts', ['LINGER_MS', 'PATIENCE_MS'], PACE),
 }

@@ -261,7 +261,15 @@ export class Chooser {
       open.find(({ hello }) => hello.submit) ??
       open[0] ??
       (likely.length === 0 ? free[0] : undefined)
-    return from === undefined ? undefined : { ...this.#choice(job, place, from), rescue: true }
+    if (from === undefined || (this.#isFar(from) && !this.#crosses(job, sessions))) return undefined
+    return { ...this.#choice(job, place, from), rescue: true }
+  }
+
+  /** Neighbours of whom none says what it has may all be dead: then nobody asks but this node. */
+  #crosses(job: FetchJob, sessions: readonly AdmittedSession[]): boolean {
+    if (!job.isHeard) return true
+    const neighbours = sessions.filter(({ peer }) => this.#near.has(peer))
+    return job.rescue.crosses(neighbours.length, this.#config.random)
   }
 
   /**

@@ -45,6 +45,8 @@ export class FetchJob {
   #askedMonoMs = Number.NEGATIVE_INFINITY
   /** When one of those answered last, or the last of them could not. */
   #answeredMonoMs = Number.NEGATIVE_INFINITY
+  /** When one of those did. */
+  #heardMonoMs = Number.NEGATIVE_INFINITY
   /** What nobody announces is asked for at a seed, or of anybody. */
   readonly rescue: Rescue
   /** Blocks for which a seed sent us elsewhere, to whom, and when it is asked again should nobody announce them. */
@@ -82,9 +84,11 @@ export class FetchJob {
     this.#askedMonoMs = nowMonoMs
   }
 
-  onAnswer(nowMonoMs: number): void {
+  /** One has said what it has; false: none of those asked can. */
+  onAnswer(nowMonoMs: number, isHeard: boolean): void {
     this.#askedMonoMs = Number.NEGATIVE_INFINITY
     this.#answeredMonoMs = nowMonoMs
+    if (isHeard) this.#heardMonoMs = nowMonoMs
   }
 
   /** They were asked less than so long ago, and none has answered. */
@@ -92,9 +96,14 @@ export class FetchJob {
     return nowMonoMs < this.#askedMonoMs + mostMs
   }
 
-  /** One has answered since a block came last. */
+  /** One has answered since a block came last, or none of those asked can. */
   get isAnswered(): boolean {
     return this.#answeredMonoMs >= this.progressMonoMs
+  }
+
+  /** One has answered since a block came last. */
+  get isHeard(): boolean {
+    return this.#heardMonoMs >= this.progressMonoMs
   }
 
   /** The page that has to be read next; those before it are checked. */

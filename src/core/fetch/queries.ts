@@ -105,7 +105,7 @@ export class Queries {
     this.#open.delete(id)
     const { release } = query
     if (answers || ![...this.#open.values()].some((other) => other.release === release))
-      this.#jobs.job(release)?.onAnswer(monoMs)
+      this.#jobs.job(release)?.onAnswer(monoMs, answers)
     return query
   }
 }

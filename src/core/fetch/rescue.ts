@@ -7,6 +7,10 @@ import type { Asked } from './wants.ts'
 const MOST_BLINDLY = 8
 /** What is asked for over a border, and not answered, is followed by the next after up to so many times `rescueMs`, a half more or less. */
 const MOST_WAITS = 64
+/** Of nodes that wait side by side so many, on average, ask over a border in one go: more would share it to no end. */
+const CROSS_AT_ONCE = 2
+/** So many goes in a row, of about 16 s at first, a node leaves to the others. */
+const MOST_LEFT = 6
 
 type Ended = Pick<Asked, 'failed' | 'silent'>
 
@@ -21,6 +25,12 @@ export class Rescue {
   #isUnanswered = false
   /** A go was put off because of that. */
   #isPutOff = false
+  /** What was asked for over a border last was answered in time. */
+  #isQuick = false
+  /** It was drawn in this go, where there was need to ask. */
+  #crosses: boolean | undefined
+  /** Goes in a row that were left to others, since a block came last. */
+  #left = 0
 
   constructor(monoMs: number, limits: Limits) {
     this.#limits = limits
@@ -46,18 +56,36 @@ export class Rescue {
   begin(): number {
     const blocks = this.#isUnanswered ? 1 : Math.min(2 ** this.#goes, MOST_BLINDLY)
     this.#goes += 1
+    if (this.#crosses === false) this.#left += 1
+    this.#crosses = undefined
     return blocks
+  }
+
+  /**
+   * Whether it is for this node to ask over a border in this go. Its neighbours wait as it does, and would ask as it does:
+   * until the border is known to be quick it is drawn, each time anew, who of them asks, two on average however many they are
+   * (as the random timers of SRM: Floyd and others, 1995). As the others may have no link there, a node that was not drawn
+   * for long asks all the same, for one block.
+   */
+  crosses(neighbours: number, random: () => number): boolean {
+    this.#crosses ??= this.#isQuick || random() * neighbours < CROSS_AT_ONCE
+    if (!this.#crosses && this.#left < MOST_LEFT) return false
+    this.#left = 0
+    return true
   }
 
   /** Nothing was to be asked, as where the question before stands: over a border that does not answer the next go is far off. */
   wasInVain(monoMs: number, random: number): void {
-    if (!this.#isUnanswered) return
+    // That it was for others to ask is a go as any other.
+    if (!this.#isUnanswered || this.#crosses === false) return
     this.#goes -= 1
     this.#nextMonoMs = monoMs + this.#limits.rescueMs * (0.5 + random)
   }
 
   onBlock(): void {
     this.#goes = 0
+    this.#left = 0
+    this.#crosses = undefined
   }
 
   asked(border: boolean): void {
@@ -75,8 +103,9 @@ export class Rescue {
     // Whom a seed sends on learns nothing of the way that blocks take.
     if (said === 'block' || said === 'gone') {
       this.#isUnanswered = false
-      if (silent !== true) this.#isBack(monoMs)
-    }
+      this.#isQuick = silent !== true
+      if (this.#isQuick) this.#isBack(monoMs)
+    } else if (said === undefined) this.#isQuick = false
     if (said === 'block' && !failed)
       this.#atOnce = Math.min(Math.max(this.#atOnce, 1) + 1, this.#limits.maxWantsPerSeed)
     else this.#atOnce = 0

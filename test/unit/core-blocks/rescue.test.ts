@@ -188,3 +188,101 @@ test.each([
   rescue.ended('block', { failed: false, silent }, 1_000)
   expect([rescue.isDue(999 + waitMs), rescue.isDue(1_000 + waitMs)]).toEqual([false, true])
 })
+
+test('of neighbours that wait side by side two ask over a border in one go, on average, which is drawn once a go', () => {
+  const rescue = new Rescue(0, LIMITS)
+  const crosses = (draw: number) => rescue.crosses(20, () => draw)
+  rescue.begin()
+  expect([crosses(0.1), crosses(0)]).toEqual([false, false])
+  rescue.begin()
+  expect([crosses(0.09), crosses(0.99)]).toEqual([true, true])
+})
+
+test.each([
+  ['was answered in time', 'block', false, true],
+  ['was answered late', 'block', true, false],
+  ['was not answered at all', undefined, true, false],
+] as const)(
+  'a border that once was quick and last %s is asked by each node: %s, %s, %s',
+  (_, said, silent, isAsked) => {
+    const rescue = new Rescue(0, LIMITS)
+    for (const [last, late] of [['block', false] as const, [said, silent] as const]) {
+      rescue.asked(true)
+      rescue.ended(last, { failed: false, silent: late }, 1_000)
+    }
+    rescue.begin()
+    expect(rescue.crosses(20, () => 0.5)).toBe(isAsked)
+  },
+)
+
+test('a go that was for others to ask over a border that does not answer is a go: the next is twice as late', () => {
+  const rescue = new Rescue(0, LIMITS)
+  rescue.asked(true)
+  for (let goes = 0; goes < 3; goes += 1) {
+    rescue.postpone(1_000, 0.5)
+    rescue.begin()
+    rescue.crosses(20, () => 0.5)
+    rescue.wasInVain(1_000, 0.5)
+  }
+  rescue.postpone(1_000, 0.5)
+  expect([rescue.isDue(999 + 8 * LIMITS.rescueMs), rescue.isDue(1_000 + 8 * LIMITS.rescueMs)]).toEqual([
+    false,
+    true,
+  ])
+})
+
+/** Of those that were asked what they have. */
+const ANSWERS = {
+  none: () => [],
+  'none can and none': (node: Fetcher) => node.failed(),
+  all: (node: Fetcher) => node.noted(),
+}
+
+test.each([
+  ['all of them ask', 'none', true, 0.99],
+  ['all of them ask', 'none can and none', true, 0.99],
+  ['they are drawn', 'all', false, 0.99],
+  ['they are drawn', 'all', true, 0.09],
+] as const)(
+  'of twenty neighbours over a border %s where %s of the others answer: %s at a draw of %d',
+  (_, which, isAsked, draw) => {
+    const neighbours = Array.from({ length: 19 }, (_, at) => peer(`near ${at}`))
+    const options = {
+      self: peer('nobody'),
+      gateways: [OTHER],
+      neighbours,
+      seedRegion: 'us',
+      random: () => draw,
+    }
+    const node = fetcher({ blocks: 1, ...options })
+    for (const page of node.announce(peer('near 0'), [0])) node.give(page)
+    const wants: Want[] = []
+    for (let ms = 0; ms < 10_000; ms += 50) wants.push(...node.tick(50), ...ANSWERS[which](node))
+    expect(wants.some(({ to }) => to === SEED)).toBe(isAsked)
+  },
+)
+
+test('a node that was not drawn six times running asks over the border for one block, as its neighbours may not reach it', () => {
+  const rescue = new Rescue(0, LIMITS)
+  const go = () => {
+    rescue.begin()
+    return [rescue.crosses(20, () => 0.5), rescue.crosses(20, () => 0.5)]
+  }
+  const others = [false, false]
+  const goes = (many: number) => Array.from({ length: many }, go)
+  expect(goes(8)).toEqual([...Array(6).fill(others), [true, false], others])
+  goes(5)
+  rescue.onBlock()
+  expect(goes(7)).toEqual([...Array(6).fill(others), [true, false]])
+})
+
+test('of twenty neighbours that leave it to one another each asks over the border for one block within half a minute', () => {
+  const neighbours = Array.from({ length: 19 }, (_, at) => peer(`near ${at}`))
+  const node = fetcher({
+    ...{ self: peer('nobody'), gateways: [OTHER], neighbours, seedRegion: 'us', random: () => 0.99 },
+  })
+  for (const page of node.announce(peer('near 0'), [0])) node.give(page)
+  const wants: Want[] = []
+  for (let ms = 0; ms < 35_000; ms += 50) wants.push(...node.tick(50), ...node.noted())
+  expect(wants.filter(({ to }) => to === SEED)).toHaveLength(1)
+})
