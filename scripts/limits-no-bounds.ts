@@ -127,4 +127,10 @@ const OF_NET: Reasons = {
   ...inFile('net/watchdog.ts', ['MIB'], UNIT),
 }
 
-export const NO_BOUNDS: Reasons = { ...OF_CORE, ...OF_NET }
+const OF_CODEC = inFile(
+  'codec/message-forms.ts',
+  ['MAX_OWN_TEXT_CHARS'],
+  'how much this node says itself: MAX_TEXT_BYTES bounds what it reads',
+)
+
+export const NO_BOUNDS: Reasons = { ...OF_CODEC, ...OF_CORE, ...OF_NET }
