@@ -9,7 +9,7 @@ import { isMeshError, MeshError } from '../../errors.ts'
 import { pathFailure } from '../../publish/path-failure.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { syncFolder } from '../files.ts'
-import { isJson, out, printable } from '../output.ts'
+import { allPrintable, isJson, out } from '../output.ts'
 import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
 
@@ -75,7 +75,7 @@ export function register(program: Command): void {
         listing,
         [
           `release ${short(listing.release)}`,
-          ...files.map(({ path, size }) => `${printable(String(size)).padStart(10)}  ${printable(path)}`),
+          ...allPrintable(files).map(({ path, size }) => `${String(size).padStart(10)}  ${path}`),
         ].join('\n'),
       )
     })
