@@ -33,6 +33,14 @@ export function since(before: Crossings, now: Crossings): Crossings {
   return new Map([...now].map(([border, bytes]) => [border, bytes - (before.get(border) ?? 0)]))
 }
 
+/** Over all borders of a region into it, of what is counted by border. */
+export const intoRegion = (
+  byBorder: Iterable<readonly [border: string, count: number]>,
+  region: string,
+): number => [...byBorder].reduce((sum, [border, count]) => (to(border) === region ? sum + count : sum), 0)
+
+const to = (border: string): string => border.slice(border.indexOf('→') + 1)
+
 /** @returns bytes a second over each border, over all these times together */
 export function idleRates(stretches: readonly Stretch[]): ReadonlyMap<string, number> {
   const seconds = stretches.reduce((sum, { tookMs }) => sum + tookMs, 0) / 1_000
@@ -67,7 +75,6 @@ export function overBorders(rounds: readonly Round[], payloadBytes: number): Ove
       beyondIdle: inPayloads(crossed.map((bytes, at) => bytes - (idle[at] ?? 0))),
     }
   }
-  const to = (border: string): string => border.slice(border.indexOf('→') + 1)
   const regions = [...new Set(names.map(to))].sort()
   return {
     borders: Object.fromEntries(names.sort().map((border) => [border, payloads([border])])),

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RealNode } from '../test/e2e/real-fleet.ts'
 import { until } from '../test/e2e/real-fleet.ts'
-import { type OverBorders, overBorders, type Round, since } from './crossings.ts'
+import { intoRegion, type OverBorders, overBorders, type Round, since } from './crossings.ts'
 import { regionName } from './regional-fleet.ts'
 import { CHANNEL } from './release-stream.ts'
 import type { Row } from './results.ts'
@@ -43,10 +43,7 @@ async function killIn(on: Standing, region: string, bytes: number): Promise<Kill
   const before = border.crossings()
   const enteredBefore = new Map(its.map((node) => [node.name, border.entered(portOf(node))]))
   const came = (node: RealNode): number => border.entered(portOf(node)) - (enteredBefore.get(node.name) ?? 0)
-  const into = (): number =>
-    [...since(before, border.crossings())]
-      .filter(([name]) => name.endsWith(`→${region}`))
-      .reduce((sum, [, crossed]) => sum + crossed, 0)
+  const into = (): number => intoRegion(since(before, border.crossings()), region)
   for (const fromMs = performance.now(); into() < bytes * KILLED_AT; await delay(LOOK_MS))
     if (performance.now() - fromMs > DEADLINE_MS) throw new Error(`nothing comes into ${region}`)
   const [first] = its.sort((a, b) => came(b) - came(a))
@@ -102,10 +99,7 @@ export function killRows(kills: Kills): readonly Row[] {
   const what = `${kills.rounds.length} × ${kills.bytes / 2 ** 20} MiB, a gateway killed in mid-release each time, all ${kills.living} others complete`
   const abroad = Object.entries(kills.into).filter(([region]) => region !== regionName(0))
   const own = kills.rounds.map(({ region, payloads }) =>
-    Object.entries(payloads)
-      .filter(([name]) => name.endsWith(`→${region}`))
-      .reduce((sum, [, value]) => sum + value, 0)
-      .toFixed(2),
+    intoRegion(Object.entries(payloads), region).toFixed(2),
   )
   const last = kills.rounds.map(({ lastActiveMs }) => lastActiveMs)
   return [
