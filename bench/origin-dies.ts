@@ -193,7 +193,7 @@ export async function originDies({ quick, keep }: OriginDiesOptions): Promise<Me
 const summed = (rounds: readonly Round[], { nodes, bytes }: Extent): Measured => ({
   about: [
     `one seed and ${nodes} nodes, a process each, on one machine over loopback, a new fleet each round; one file of ${bytes / MIB} MiB of random bytes; the seed and a tenth of the nodes are killed (SIGKILL) while it travels`,
-    `the time to kill: the seed has sent ${PAYLOADS} payloads, beyond what it says idly; or each block has come to two nodes, living or dying, if that is first, as it is where no fetcher falls silent and asks the seed for a second copy: the processes share two cores, and all of them complete as the seed sends its last block or soon after`,
+    `the time to kill: the seed has sent ${PAYLOADS} payloads, beyond what it says idly; or each block has come to two nodes, living or dying, if that is first, as it may be where no fetcher falls silent and asks the seed for a second copy; the processes share two cores`,
     'who has a block is what the node itself has told a peer beside it, which comes some milliseconds late; a killed process closes its connections, so that its death shows at once',
     `a node is complete once it runs the release; those that do not within ${COMPLETE_DEADLINE_MS / 1_000} s after the kill count as left out`,
   ],
