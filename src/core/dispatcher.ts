@@ -94,6 +94,7 @@ export class Dispatcher implements CoreFacts {
       announced: (step, release, peer, holding) =>
         content.announced(step, this.#journey, release, peer, holding),
       asked: (step, release, peer) => content.asked(step, this.#journey, release, peer),
+      left: (step, digest) => content.left(step, this.#journey, digest),
       content,
       beaconPage: (digest) => stages.freshness.page(digest),
       address: (peer) => stages.peers.address?.(peer),

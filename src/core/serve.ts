@@ -28,6 +28,8 @@ export interface ServeFrom {
   announced(step: Step, release: ReleaseId, peer: PeerId, holding: Holding): void
   /** A peer asks what is here of a release. */
   asked(step: Step, release: ReleaseId, peer: PeerId): void
+  /** A peer has been given this block. */
+  left(step: Step, digest: Digest): void
   readonly content: Content
   /** Pages of beacons are asked for as blocks, and live in memory. */
   beaconPage(digest: Digest): Uint8Array | undefined
@@ -107,6 +109,7 @@ export class Serve {
     if (active === undefined) return
     this.#active.delete(id)
     if (bytes === 0) this.#owedStill(active)
+    else this.#from.left(step, active.digest)
     this.#backlog.left(step.now.monoMs)
     const { limits } = this.#config
     if (this.#slow.left(active, bytes, [...this.#active.values()], limits, step.now.monoMs))

@@ -35,7 +35,11 @@ export interface Choice {
 }
 
 /** Without a block for so long something else is done; and what may be asked of whom. */
-type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'rescueMs'> & { readonly isOpen: IsOpen }
+type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'rescueMs'> & {
+  readonly isOpen: IsOpen
+  /** Blocks asked of seeds. */
+  readonly underWay: () => number
+}
 
 /** What a gateway has to bring in first of a job. */
 export interface JobDuty {
@@ -154,8 +158,9 @@ export class Chooser {
     job: FetchJob,
     sessions: readonly AdmittedSession[],
     now: Now,
-    { doubtMs, stuckMs, rescueMs, isOpen }: Going,
+    going: Going,
   ): Iterable<Choice> {
+    const { stuckMs, rescueMs, isOpen, underWay } = going
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
@@ -173,11 +178,21 @@ export class Chooser {
       const digest = job.digests[place] as Digest
       if (!this.#mayAskAgain(job, digest, now.monoMs, stuckMs)) continue
       const from = this.#upstream.of(journey, this.#ownParts.key(job, digest), around, now)
+      if (from?.session.hello.submit && !isFew && !this.#mayBringIn(job, own, around, underWay(), now)) return
       if (from !== undefined)
         yield { ...this.#choice(job, place, from.session), ...(from.last && { last: true }) }
       else if (++vain >= MAX_VAIN) return
     }
-    if (isHome) yield* this.#takeOver(job, own, around, now, doubtMs)
+    if (isHome) yield* this.#takeOver(job, own, around, now, going)
+  }
+
+  /** What it brought in others have by now, but for a part; or there is nobody here who wants it. */
+  #mayBringIn(job: FetchJob, own: OwnPart, { sessions }: Around, underWay: number, { monoMs }: Now): boolean {
+    if (!sessions.some(({ peer }) => this.#near.has(peer))) return true
+    const holders = this.#sources.of(job.release.id)
+    const isElsewhere = (digest: Digest) =>
+      holders.announced(job.place(digest) as number, this.#sources.counts)
+    return job.ownPace.mayAsk({ own: own.size, underWay, now: monoMs }, isElsewhere)
   }
 
   /**
@@ -188,13 +203,14 @@ export class Chooser {
   *#takeOver(
     job: FetchJob,
     own: OwnPart,
-    { seeds, home, isOpen }: Around,
+    around: Around,
     now: Now,
-    doubtMs: number,
+    { doubtMs, underWay }: Pick<Going, 'doubtMs' | 'underWay'>,
   ): Iterable<Choice> {
     const { limits, random, self } = this.#config
     if (job.digests.length <= limits.fewBlocks || !own.entrants.peers.includes(self)) return
     if (now.monoMs - job.sinceMonoMs < doubtMs) return
+    const { seeds, home, isOpen } = around
     const near = seeds.filter(({ hello }) => hello.region === home)
     const isFree = (one: AdmittedSession) =>
       isOpen(one) && this.#sources.isFree(one.peer, limits.maxWantsPerSeed, now.monoMs)
@@ -211,7 +227,7 @@ export class Chooser {
       const digest = job.digests[place] as Digest
       if (!job.missing.has(digest) || holders.announced(place, inTime)) continue
       if (job.isLeft(digest, now.monoMs)) continue
-      if (!isFree(seed)) return
+      if (!isFree(seed) || !this.#mayBringIn(job, own, around, underWay(), now)) return
       yield { ...this.#choice(job, place, seed), takeOver: true }
     }
   }

@@ -8,6 +8,7 @@ import type { Release } from '../../model/release.ts'
 import { Bitmap } from '../bitmap.ts'
 import type { Journey } from '../journey.ts'
 import { Missing } from './missing.ts'
+import { IN_VAIN_MS, OwnPace } from './own-pace.ts'
 import { Rescue } from './rescue.ts'
 
 export class FetchJob {
@@ -49,6 +50,8 @@ export class FetchJob {
   #heardMonoMs = Number.NEGATIVE_INFINITY
   /** What nobody announces is asked for at a seed, or of anybody. */
   readonly rescue: Rescue
+  /** How much of its own part this node asks the seed for. */
+  readonly ownPace = new OwnPace<Digest>(IN_VAIN_MS)
   /** Blocks for which a seed sent us elsewhere, to whom, and when it is asked again should nobody announce them. */
   readonly redirected = new Map<Digest, { readonly to: PeerId; readonly atMonoMs: number }>()
   /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */

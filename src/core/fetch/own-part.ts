@@ -31,6 +31,11 @@ export class OwnPart {
     this.#needed = job.needed
   }
 
+  /** Blocks, those that are here among them. */
+  get size(): number {
+    return this.#places.length
+  }
+
   /** All of it is here. */
   get isDone(): boolean {
     this.#skipDone()

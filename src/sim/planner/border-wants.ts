@@ -4,7 +4,6 @@
  * there; and the next in line there where that one puts it off. After a death whoever is next in line asks anew, where no
  * living neighbour has the block.
  */
-import { BLOCKS_PER_SPARE, MAX_SPARE } from '../../core/serve/copies.ts'
 import { LIMITS } from '../../limits.ts'
 import { Awaited } from './awaited.ts'
 import { type BlockSizes, BorderWindow } from './border-window.ts'
@@ -13,7 +12,8 @@ import type { Entry } from './entry.ts'
 import { type Fleet, ORIGIN } from './fleet.ts'
 import { type Holdings, MANIFEST } from './holdings.ts'
 import type { Network } from './network.ts'
-import { ticksOfMs } from './ticks.ts'
+import { DOUBT_TICKS, OriginCopies } from './origin-copies.ts'
+import { OwnWants } from './own-wants.ts'
 import type { Uploads } from './uploads.ts'
 import type { Wheel } from './wheel.ts'
 
@@ -21,8 +21,6 @@ import type { Wheel } from './wheel.ts'
 const IN_FLIGHT = LIMITS.maxWantsPerSeed
 const WANT_BYTES = 40
 const REDIRECT_BYTES = 60
-/** A gateway that asks for nothing for so long may be dead: what it was given is given to another. */
-export const DOUBT_TICKS = ticksOfMs(LIMITS.doubtMs)
 const NOBODY = -1
 /** It waits until there is room for it. */
 const LATER = -2
@@ -57,9 +55,9 @@ export class BorderWants {
   /** By home gateway: what it has yet to ask the origin for, the next last, and how many it waits for. */
   readonly #toAsk = new Map<number, number[]>()
   readonly #waiting = new Map<number, number>()
+  readonly #ownWants: OwnWants
   readonly #lost = new Set<number>()
-  /** By block: to whom the origin gave it. */
-  readonly #given: Int32Array
+  readonly #copies: OriginCopies
   /** By home gateway: what others are to bring in, looked through once its own are asked for. */
   readonly #others = new Map<number, number[]>()
   readonly #takesOver = new Set<number>()
@@ -67,10 +65,6 @@ export class BorderWants {
   readonly #held = new Map<number, number[]>()
   /** When each home gateway had the manifest. */
   readonly #knowsSince = new Map<number, number>()
-  /** When each home gateway last asked the origin for a block or got one. */
-  readonly #heardAt = new Map<number, number>()
-  /** First copies the origin gave since the last that a doubt has cost, as far as they are saved up. */
-  #earned = 0
   /** The manifest is small enough to go with the header. */
   #handsOn = false
   /** How often home has looked for a block elsewhere since the origin died. */
@@ -103,6 +97,7 @@ export class BorderWants {
     this.#holdings = parts.holdings
     this.#uploads = parts.uploads
     this.#isInTime = parts.isInTime
+    this.#ownWants = new OwnWants(parts.fleet, parts.wheel)
     this.#awaited = new Awaited(parts, blocks, kinds.putOff)
     this.#blocks = blocks
     this.#seed = seed
@@ -120,7 +115,7 @@ export class BorderWants {
     this.#askedBy = new Int32Array(places).fill(NOBODY)
     this.#putOff = new Uint8Array(places)
     this.#tries = new Int32Array(blocks)
-    this.#given = new Int32Array(blocks).fill(NOBODY)
+    this.#copies = new OriginCopies(blocks)
   }
 
   /** A gateway has the header: whoever is to bring the manifest in asks for it. */
@@ -187,7 +182,7 @@ export class BorderWants {
     const [first] = this.#fleet.gateways[0] ?? []
     if (first === undefined) return
     this.#handsOn = true
-    this.#given[MANIFEST] = first
+    this.#copies.gives(first, MANIFEST)
     this.#uploads.promise(ORIGIN, first, MANIFEST)
   }
 
@@ -211,11 +206,17 @@ export class BorderWants {
   }
 
   /** One of home's has its block from the origin: it may ask for another. */
-  onServed(gateway: number): void {
+  onServed(gateway: number, block = NOBODY): void {
     const waiting = this.#waiting.get(gateway)
     if (waiting === undefined) return
     this.#waiting.set(gateway, waiting - 1)
+    if (block !== NOBODY) this.#ownWants.brought(gateway, block)
     this.#askMore(gateway)
+  }
+
+  /** Another has a block from this node. */
+  onTaken(from: number, block: number): void {
+    if (this.#ownWants.taken(from, block)) this.#askMore(from)
   }
 
   /** The origin said who was given this block: that one will tell of it. */
@@ -233,23 +234,16 @@ export class BorderWants {
 
   /** A block has left a node. */
   onLeft(node: number, to: number): void {
-    if (node === ORIGIN) this.#heardAt.set(to, this.#wheel.tick)
+    if (node === ORIGIN) this.#copies.heard(to, this.#wheel.tick)
     else this.#awaited.onLeft(node)
   }
 
   /** Each block once, to whoever asks first; once more where that one is known to be dead, or may well be. */
   #give(to: number, block: number): void {
-    const { tick } = this.#wheel
-    const holder = this.#given[block] as number
-    this.#heardAt.set(to, tick)
-    if (holder === NOBODY) this.#earned = Math.min(MAX_SPARE * BLOCKS_PER_SPARE, this.#earned + 1)
-    else if (holder !== to && !this.#lost.has(holder)) {
-      if (tick - (this.#heardAt.get(holder) ?? tick) < DOUBT_TICKS || this.#earned < BLOCKS_PER_SPARE)
-        return this.#network.control(ORIGIN, to, REDIRECT_BYTES, this.#kinds.redirect, block, holder)
-      this.#earned -= BLOCKS_PER_SPARE
-    }
-    this.#given[block] = to
-    this.#uploads.promise(ORIGIN, to, block)
+    const isLost = (node: number) => this.#lost.has(node)
+    const holder = this.#copies.judge(to, block, this.#wheel.tick, isLost)
+    if (holder === NOBODY) return this.#uploads.promise(ORIGIN, to, block)
+    this.#network.control(ORIGIN, to, REDIRECT_BYTES, this.#kinds.redirect, block, holder)
   }
 
   /** It is known to be dead: nothing is expected from it any more. */
@@ -314,6 +308,7 @@ export class BorderWants {
     this.#awaited.pullFirst(gateway, own)
     this.#shuffle(gateway, others)
     this.#toAsk.set(gateway, own.reverse())
+    this.#ownWants.begin(gateway, own.length)
     this.#others.set(gateway, others)
     this.#held.set(gateway, [])
     this.#waiting.set(gateway, 0)
@@ -337,18 +332,22 @@ export class BorderWants {
     if (this.#lost.has(ORIGIN)) return
     const own = this.#toAsk.get(gateway) ?? []
     let waiting = this.#waiting.get(gateway) ?? 0
-    while (waiting < IN_FLIGHT && own.length > 0) {
+    while (waiting < IN_FLIGHT && own.length > 0 && this.#ownWants.mayAsk(gateway, waiting)) {
       const block = own.pop() as number
       if (this.#holdings.has(gateway, block)) continue
       this.#ask(gateway, ORIGIN, block)
       waiting++
     }
     const since = this.#knowsSince.get(gateway) ?? 0
-    if (waiting === 0 && this.#blocks > LIMITS.fewBlocks && this.#wheel.tick - since >= DOUBT_TICKS)
+    if (
+      waiting + own.length === 0 &&
+      this.#blocks > LIMITS.fewBlocks &&
+      this.#wheel.tick - since >= DOUBT_TICKS
+    )
       this.#takesOver.add(gateway)
     const held = this.#held.get(gateway) ?? []
     const others = this.#takesOver.has(gateway) ? (this.#others.get(gateway) ?? []) : []
-    while (waiting < IN_FLIGHT && others.length > 0) {
+    while (waiting < IN_FLIGHT && others.length > 0 && this.#ownWants.mayAsk(gateway, waiting)) {
       const block = others.pop() as number
       if (this.#holdings.has(gateway, block)) continue
       if (this.#holdings.isTold(gateway, block, this.#isInTime)) {

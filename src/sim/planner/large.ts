@@ -5,7 +5,7 @@
  */
 import { LIMITS } from '../../limits.ts'
 import { Asked, NOTHING } from './asked.ts'
-import { BorderWants, DOUBT_TICKS } from './border-wants.ts'
+import { BorderWants } from './border-wants.ts'
 import { Brought } from './brought.ts'
 import { Busy } from './busy.ts'
 import { Checks } from './checks.ts'
@@ -16,6 +16,7 @@ import { type Heard, hearOf } from './header.ts'
 import { Holdings, MANIFEST } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { News } from './news.ts'
+import { DOUBT_TICKS } from './origin-copies.ts'
 import { OriginDeath } from './origin-death.ts'
 import { HOST, type Question } from './question.ts'
 import { RollingHash } from './rolling-hash.ts'
@@ -254,9 +255,10 @@ export class LargeRelease {
     if (awaited !== NOTHING) {
       this.#busy.answered(node, awaited)
       this.#border.onTurn(node)
-    } else if (from === ORIGIN) this.#border.onServed(node)
+    } else if (from === ORIGIN) this.#border.onServed(node, block)
     else if (edge === -1) this.#border.onCame(node, from, block)
     this.#received++
+    this.#border.onTaken(from, block)
     if (from === ORIGIN) this.#originDeath.onBlockOut(block)
     this.#checkOrigin()
     const bytes = this.#network.bytesOf(block)

@@ -5,6 +5,7 @@ import { BorderDuty } from '../../../src/core/border-duty.ts'
 import { Chooser } from '../../../src/core/fetch/chooser.ts'
 import { Entrants } from '../../../src/core/fetch/entry.ts'
 import type { FetchJob } from '../../../src/core/fetch/job.ts'
+import { IN_VAIN_MS, OwnPace } from '../../../src/core/fetch/own-pace.ts'
 import { Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, Pattern, PeerId } from '../../../src/model/ids.ts'
@@ -27,12 +28,13 @@ function jobOf(places: number, pagesRead: boolean): FetchJob {
     missing: new Set(digests),
     redirected: new Map(),
     isLeft: () => false,
+    ownPace: new OwnPace(IN_VAIN_MS),
     sinceMonoMs: 0,
     progressMonoMs: 0,
   } as unknown as FetchJob
 }
 
-const GOING = { ...LIMITS, isOpen: () => true }
+const GOING = { ...LIMITS, isOpen: () => true, underWay: () => 0 }
 
 /** Places that each gateway asks the seed for. */
 function brought(places: number, pagesRead: boolean): number[][] {

@@ -113,11 +113,16 @@ export function fetcher({
     for (const digest of done) here.add(digest)
     return done.flatMap((digest) => run((step, journey) => fetch.onBlock(step, journey, digest)))
   }
-  const give = ({ id, digest }: Want): Want[] => {
+  /** And it stays with this node alone. */
+  const keep = ({ id, digest }: Want): Want[] => {
     const asked = answer(id, { type: 'block', bytes: contents.get(digest) as Uint8Array })
     bench.pass(writeMs)
     return [...asked, ...written()]
   }
+  /** A neighbour has been given it. */
+  const handOn = (digest: Digest): Want[] => run((step, journey) => fetch.left(step, journey, digest))
+  /** And somebody asks this node for it at once. */
+  const give = (want: Want): Want[] => [...keep(want), ...handOn(want.digest)]
   const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
   if (heard) fetch.heard(RELEASE)
   for (const asker of askers)
@@ -151,9 +156,9 @@ export function fetcher({
     )
     return [...broken, ...linked, ...ended]
   }
-  /** Another seed. */
-  const joined = (seed: PeerId, region = 'eu'): Want[] => {
-    bench.link(seed, {}, { submit: true, region })
+  /** Another seed, unless its hello says otherwise. */
+  const joined = (seed: PeerId, region = 'eu', hello: Parameters<Bench['link']>[2] = {}): Want[] => {
+    bench.link(seed, {}, { submit: true, region, ...hello })
     return run((step, journey) => fetch.onAdmitted(step, journey, seed))
   }
   /** It has no answer until the deadline. @param alive bytes came of its peer meanwhile */
@@ -181,6 +186,8 @@ export function fetcher({
     asked,
     dialled,
     noted,
+    keep,
+    handOn,
     give,
     answer,
     announce,

@@ -11,7 +11,7 @@ const PAUSE_MS = LIMITS.avoidPeerMs / 4
 
 /** The only gateway of its region; the page has come. */
 function reading(options: Parameters<typeof fetcher>[0] = {}) {
-  const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 20, ...options })
+  const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 64, ...options })
   return { node, wants: node.started.flatMap((page) => node.give(page)) }
 }
 

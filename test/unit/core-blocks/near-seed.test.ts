@@ -14,7 +14,7 @@ const STEP_MS = 10
 
 /** The only gateway; the page has come, and is followed by this. */
 function between(): { node: Fetcher; wants: Want[] } {
-  const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 40 })
+  const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 64 })
   expect(node.joined(FAR, 'us')).toEqual([])
   return { node, wants: node.started.flatMap((page) => node.give(page)) }
 }
@@ -94,7 +94,7 @@ test('while it is silent all is asked of the far one', () => {
 })
 
 test('and while so little may be asked for near that the region would wait for it', () => {
-  const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 40 })
+  const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 64 })
   const wants = node.started.flatMap((page) => node.give(page))
   // silent, and nothing came: one at a time from now on
   pass(node, LIMITS.blockSilenceMs)

@@ -19,6 +19,18 @@ describe('serving blocks', () => {
     expect(node.served(2)).toEqual(['serve 3'])
   })
 
+  test('what has left for another is told, and not what could not be given', () => {
+    const node = server()
+    for (const name of ['A', 'B']) link(node.journey, name)
+    for (const digest of [hex('a'), hex('b')]) node.journey.here.add(digest)
+    node.want(1, 'A', hex('a'))
+    node.want(2, 'B', hex('b'))
+    expect(node.left).toEqual([])
+    node.served(1, 0)
+    node.served(2)
+    expect(node.left).toEqual([hex('b')])
+  })
+
   test('whoever asks over a border goes before the region', () => {
     const node = server()
     for (const name of ['A', 'B']) link(node.journey, name)

@@ -23,9 +23,11 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   const counter = new StepCounter()
   let monoMs = 0
   const announced: PeerId[] = []
+  const left: Digest[] = []
   const serve = new Serve(config, {
     announced: (_step, _release, from) => void announced.push(from),
     asked: () => {},
+    left: (_step, digest) => void left.push(digest),
     content: {
       isComing: (digest) => coming.has(digest),
       isAskedOf: (_digest, from) => from === askedOf,
@@ -47,6 +49,8 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     journey,
     coming,
     duty,
+    /** What another has from here, as it is told. */
+    left,
     /** Whose announcements were looked at. */
     announced,
     holds: (from: string) =>

@@ -17,11 +17,11 @@ const bytesOf = (wants: readonly Want[]) => wants.length * LIMITS.maxBlockBytes
 test.each([
   {
     what: 'as many blocks as may be under way',
-    blocks: 2 * LIMITS.maxWants,
+    blocks: 8 * LIMITS.maxWants,
     blockBytes: 0,
     most: LIMITS.maxWants,
   },
-  { what: 'as many bytes', blocks: 40, blockBytes: LIMITS.maxBlockBytes, most: 32 },
+  { what: 'as many bytes', blocks: 264, blockBytes: LIMITS.maxBlockBytes, most: 32 },
 ])(
   '$what, asked of silent seeds, keep none from being asked of a neighbour once they count as silent',
   (each) => {
@@ -35,7 +35,7 @@ test.each([
 )
 
 test('what may come late has its bound: of silent ones as much as of all others', () => {
-  const { asked, announce, joined, tick } = swallowed(100, 4, LIMITS.maxBlockBytes)
+  const { asked, announce, joined, tick } = swallowed(264, 4, LIMITS.maxBlockBytes)
   // Over a border: that seeds near are silent says nothing of the way there.
   const pass = (untilMs: number) => {
     for (let ms = 0; ms < untilMs; ms += 100) tick(100)
@@ -47,5 +47,5 @@ test('what may come late has its bound: of silent ones as much as of all others'
   // Twice as long for what is asked of a second one.
   pass(2 * (blockSilenceMs + borderSilenceMs) + standMs)
   expect([asked, more].map(bytesOf)).toEqual([LIMITS.maxWantBytes, LIMITS.maxWantBytes])
-  expect(announce(OTHER, [100])).toEqual([])
+  expect(announce(OTHER, [264])).toEqual([])
 })

@@ -10,6 +10,9 @@ import { fetcher, OTHER, SEED, type Want } from './fetcher.ts'
 
 const ELSEWHERE = '/ip4/192.0.2.1/tcp/7400' as Address
 
+/** An eighth of what is its own may be under way, or with it alone. */
+const partOf = (own: readonly Digest[]): number => Math.ceil(own.length / 8)
+
 const digestsOf = (wants: readonly Want[]): Digest[] => wants.map(({ digest }) => digest).sort()
 
 describe('a fetcher at home', () => {
@@ -18,14 +21,16 @@ describe('a fetcher at home', () => {
     const first = started.length > 0 ? started : announce(OTHER, [0])
     const wants = first.flatMap(give)
     expect(wants.every(({ to, failed }) => to === SEED && !failed)).toBe(true)
-    expect(wants.length).toBe(Math.min(own.length, LIMITS.maxWantsPerSeed))
+    expect(wants.length).toBe(partOf(own))
+    expect(own.length).toBeGreaterThan(2)
     for (const { digest } of wants) expect(own).toContain(digest)
   })
 
   test('then for what nobody has announced, as much as for its own at once', () => {
-    const { others, ownShare, announce, give } = fetcher()
+    const { own, others, ownShare, announce, give } = fetcher()
     const wants = ownShare()
-    expect(wants.length).toBe(Math.min(others.length, LIMITS.maxWantsPerSeed))
+    expect(wants.length).toBe(partOf(own))
+    expect(others.length).toBeGreaterThan(2)
     for (const want of wants) expect(want).toMatchObject({ to: SEED, failed: false })
     for (const { digest } of wants) expect(others).toContain(digest)
     // What is on its way is asked for once; what is announced is pulled from whoever has it.
@@ -36,7 +41,7 @@ describe('a fetcher at home', () => {
   })
 
   test('what the other was given it leaves to it, and asks again where that one does not announce it', () => {
-    const { others, ownShare, answer, tick, announce, digests } = fetcher()
+    const { own, others, ownShare, answer, tick, announce, digests } = fetcher()
     const sentOn = ownShare()
     const rest: Want[] = []
     for (let want = sentOn[0], at = 0; want !== undefined; at += 1, want = [...sentOn, ...rest][at])
@@ -49,7 +54,8 @@ describe('a fetcher at home', () => {
       expect.objectContaining({ to: OTHER, digest: others[0], failed: false }),
     ])
     const again = tick(1)
-    expect(again.length).toBe(Math.min(others.length - 1, LIMITS.maxWantsPerSeed))
+    expect(again.length).toBe(partOf(own))
+    expect(others.length).toBeGreaterThan(3)
     for (const want of again) {
       expect(want).toMatchObject({ to: SEED, failed: false })
       expect(others.slice(1)).toContain(want.digest)

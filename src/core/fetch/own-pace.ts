@@ -1,0 +1,78 @@
+/**
+ * How much of its own part a fetcher asks the seed for before others have what it brought in so far. What it alone has is
+ * gone with it, and for good where the seed dies, too: on a busy host the seed would have given the whole away before
+ * anything is handed on.
+ */
+
+/** Of what it is to bring in, one in so many may be under way, or with it alone: at 1 Gbit/s others have a block after 20 ms. */
+const PARTS = 8
+/** However small its part. */
+const LEAST = 1
+/** As many as eight full rounds: each is looked at again and again while it waits. */
+const MOST = 64
+/** Once nobody takes any only the latest are looked at. */
+const MOST_IN_VAIN = 8
+/** So long without anybody who takes any, or says a word of the release: there is nobody to wait for. */
+export const IN_VAIN_MS = 2_000
+/** And so many times as long whatever they say. On a host whose cores are all busy it may be three times. */
+const MOST_TIMES = 5
+
+interface Asking {
+  /** Blocks of the release that it is to bring in, those that are here among them. */
+  readonly own: number
+  /** Asked of seeds. */
+  readonly underWay: number
+  readonly now: number
+}
+
+export class OwnPace<Block> {
+  readonly #inVain: number
+  /** Brought in, and nobody else is known to have them: since when. The oldest first. */
+  readonly #alone = new Map<Block, number>()
+  /** When anybody last showed that the release matters to it, and when one took a block. */
+  #heard = 0
+  #took = 0
+  #isInVain = false
+  #isHeldBack = false
+
+  /** @param inVain `IN_VAIN_MS`, as time is reckoned */
+  constructor(inVain: number) {
+    this.#inVain = inVain
+  }
+
+  brought(block: Block, now: number): void {
+    const [oldest] = this.#alone.keys()
+    const most = this.#isInVain ? MOST_IN_VAIN : MOST
+    if (oldest !== undefined && this.#alone.size >= most) this.#alone.delete(oldest)
+    this.#alone.set(block, now)
+  }
+
+  /** A neighbour says what it has of the release, or asks. */
+  heard(now: number): void {
+    this.#heard = now
+  }
+
+  /** Another has it. @returns whether more was held back until one has */
+  taken(block: Block, now: number): boolean {
+    if (!this.#alone.delete(block)) return false
+    this.#isInVain = false
+    this.#took = now
+    return this.#isHeldBack
+  }
+
+  /** @param isElsewhere another says that it has it */
+  mayAsk({ own, underWay, now }: Asking, isElsewhere: (block: Block) => boolean): boolean {
+    const most = Math.min(MOST, Math.max(LEAST, Math.ceil(own / PARTS)))
+    if (underWay + this.#alone.size >= most) this.#look(now, isElsewhere)
+    this.#isHeldBack = !this.#isInVain && underWay + this.#alone.size >= most
+    return !this.#isHeldBack
+  }
+
+  #look(now: number, isElsewhere: (block: Block) => boolean): void {
+    for (const block of this.#alone.keys()) if (isElsewhere(block)) this.taken(block, now)
+    const [since = now] = this.#alone.values()
+    const idle = now - Math.max(since, this.#took)
+    const silent = Math.min(idle, now - this.#heard)
+    if (silent >= this.#inVain || idle >= MOST_TIMES * this.#inVain) this.#isInVain = true
+  }
+}
