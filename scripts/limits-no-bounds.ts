@@ -25,7 +25,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/bridge/items.ts', ['NOT_NOW_MS'], PACE),
   ...inFile('core/fetch/bulk-pace.ts', ['SHARE', 'AT_ONCE', 'REMEMBERED', 'MAX_GAP_MS'], PACE),
   ...inFile('core/fetch/own-pace.ts', ['PARTS', 'LEAST', 'MOST', 'MOST_IN_VAIN'], OWN),
-  ...inFile('core/fetch/own-pace.ts', ['IN_VAIN_MS', 'MOST_TIMES'], PACE),
+  ...inFile('core/fetch/own-pace.ts', ['IN_VAIN_MS'], PACE),
   ...inFile('core/fetch/views.ts', ['VIEW_MS'], PACE),
   ...inFile('core/fetch/chooser.ts', ['MAX_VAIN', 'MAX_LOOKS'], 'how far a search of ours goes'),
   ...inFile('core/fetch/upstream.ts', ['MAX_FAILING', 'MAX_PUT_OFF'], 'how far a search of ours goes'),

@@ -155,21 +155,17 @@ export class Fetch {
   announced(step: Step, journey: Journey, release: ReleaseId, peer: PeerId, holding: Holding): void {
     this.#sources.announced(release, peer, holding)
     const job = this.#jobs.get(release)
-    if (job === undefined) return
-    job.ownPace.heard(step.now.monoMs)
-    this.#pump(step, journey, job)
+    if (job !== undefined) this.#pump(step, journey, job)
   }
 
   /** A peer asks what is here. */
   asked(step: Step, journey: Journey, release: ReleaseId, peer: PeerId): void {
-    this.#jobs.get(release)?.ownPace.heard(step.now.monoMs)
     this.#offers.onAsked(step, release, peer, journey.isWhole(release))
   }
 
   /** A peer has been given a block that this node has. */
   left(step: Step, journey: Journey, digest: Digest): void {
-    for (const job of this.#jobs.naming(digest))
-      if (job.ownPace.taken(digest, step.now.monoMs)) this.#pump(step, journey, job)
+    for (const job of this.#jobs.naming(digest)) if (job.ownPace.taken(digest)) this.#pump(step, journey, job)
   }
 
   progress(release: ReleaseId): FetchProgress | undefined {

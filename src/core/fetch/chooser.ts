@@ -37,7 +37,7 @@ export interface Choice {
 /** Without a block for so long something else is done; and what may be asked of whom. */
 type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'rescueMs'> & {
   readonly isOpen: IsOpen
-  /** Blocks asked of seeds. */
+  /** Blocks of the release asked of seeds here. */
   readonly underWay: () => number
 }
 
@@ -178,7 +178,8 @@ export class Chooser {
       const digest = job.digests[place] as Digest
       if (!this.#mayAskAgain(job, digest, now.monoMs, stuckMs)) continue
       const from = this.#upstream.of(journey, this.#ownParts.key(job, digest), around, now)
-      if (from?.session.hello.submit && !isFew && !this.#mayBringIn(job, own, around, underWay(), now)) return
+      const isOfSeed = from?.session.hello.submit === true && !isFew
+      if (isOfSeed && !this.#mayBringIn(job, own, around, underWay(), now)) return
       if (from !== undefined)
         yield { ...this.#choice(job, place, from.session), ...(from.last && { last: true }) }
       else if (++vain >= MAX_VAIN) return

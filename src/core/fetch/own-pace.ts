@@ -12,10 +12,11 @@ const LEAST = 1
 const MOST = 64
 /** Once nobody takes any only the latest are looked at. */
 const MOST_IN_VAIN = 8
-/** So long without anybody who takes any, or says a word of the release: there is nobody to wait for. */
-export const IN_VAIN_MS = 2_000
-/** And so many times as long whatever they say. On a host whose cores are all busy it may be three times. */
-const MOST_TIMES = 5
+/**
+ * So long one may be with it alone: who could take it does not, or more slowly than it comes, and is waited for no longer. On a
+ * host whose cores are all busy it is with another after one to three seconds.
+ */
+export const IN_VAIN_MS = 5_000
 
 interface Asking {
   /** Blocks of the release that it is to bring in, those that are here among them. */
@@ -29,9 +30,6 @@ export class OwnPace<Block> {
   readonly #inVain: number
   /** Brought in, and nobody else is known to have them: since when. The oldest first. */
   readonly #alone = new Map<Block, number>()
-  /** When anybody last showed that the release matters to it, and when one took a block. */
-  #heard = 0
-  #took = 0
   #isInVain = false
   #isHeldBack = false
 
@@ -47,16 +45,10 @@ export class OwnPace<Block> {
     this.#alone.set(block, now)
   }
 
-  /** A neighbour says what it has of the release, or asks. */
-  heard(now: number): void {
-    this.#heard = now
-  }
-
   /** Another has it. @returns whether more was held back until one has */
-  taken(block: Block, now: number): boolean {
+  taken(block: Block): boolean {
     if (!this.#alone.delete(block)) return false
-    this.#isInVain = false
-    this.#took = now
+    if (this.#alone.size === 0) this.#isInVain = false
     return this.#isHeldBack
   }
 
@@ -69,10 +61,8 @@ export class OwnPace<Block> {
   }
 
   #look(now: number, isElsewhere: (block: Block) => boolean): void {
-    for (const block of this.#alone.keys()) if (isElsewhere(block)) this.taken(block, now)
+    for (const block of this.#alone.keys()) if (isElsewhere(block)) this.taken(block)
     const [since = now] = this.#alone.values()
-    const idle = now - Math.max(since, this.#took)
-    const silent = Math.min(idle, now - this.#heard)
-    if (silent >= this.#inVain || idle >= MOST_TIMES * this.#inVain) this.#isInVain = true
+    if (now - since >= this.#inVain) this.#isInVain = true
   }
 }

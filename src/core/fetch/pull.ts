@@ -192,7 +192,7 @@ export class Pull {
     const sessions = storing(job, candidates)
     const { doubtMs, stuckMs } = this.#patience
     const isOpen = (session: AdmittedSession) => !this.#waits(job, this.#wayOf(session), monoMs)
-    const underWay = () => this.#wants.underWay('seed')
+    const underWay = () => this.#wants.ofSeeds(job.release.id)
     const going = { doubtMs, stuckMs, rescueMs: this.#patience.farRescueMs, isOpen, underWay }
     for (const choice of this.#chooser.bringIn(journey, job, sessions, step.now, going)) {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
@@ -386,7 +386,7 @@ export class Pull {
     if (asked.way !== 'near') {
       this.#sources.brokeSilence(peer)
       this.duty.broughtIn(digest)
-      if (asked.seed) this.#fetching.job(release)?.ownPace.brought(digest, step.now.monoMs)
+      if (asked.way === 'seed') this.#fetching.job(release)?.ownPace.brought(digest, step.now.monoMs)
     } else if (this.#fetching.job(release) !== undefined && hello?.submit === false)
       this.#sources.gave(release, peer)
     this.#fetching.received(step, journey, digest, bytes)

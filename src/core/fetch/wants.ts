@@ -44,6 +44,14 @@ export class Wants {
     return this.#underWay[way]
   }
 
+  /** Of one release, those that seeds here were asked for and that may come in time. */
+  ofSeeds(release: ReleaseId): number {
+    let many = 0
+    for (const asked of this.#asked.values())
+      if (asked.way === 'seed' && asked.silent !== true && asked.release === release) many += 1
+    return many
+  }
+
   /**
    * Blocks, not requests: a second peer asked for the same takes no further place, and silent ones none at all, or a few
    * that are dead would keep everything from being asked of the others until the deadline.

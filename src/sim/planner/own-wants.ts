@@ -32,7 +32,7 @@ export class OwnWants {
 
   /** @returns whether that one held more back until then */
   taken(gateway: number, block: number): boolean {
-    return this.#paces.get(gateway)?.taken(block, this.#wheel.tick) === true
+    return this.#paces.get(gateway)?.taken(block) === true
   }
 
   mayAsk(gateway: number, underWay: number): boolean {

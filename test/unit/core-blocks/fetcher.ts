@@ -16,6 +16,7 @@ export const SELF = peer('self')
 export const OTHER = peer('other')
 export const SEED = peer('seed')
 const RELEASE = 'e'.repeat(64) as ReleaseId
+const OTHER_RELEASE = 'd'.repeat(64) as ReleaseId
 const CHANNEL = 'app/web' as Channel
 
 export interface Want {
@@ -63,18 +64,21 @@ export function fetcher({
     contents.set(digest, content)
     return digest
   }
-  const digests = Array.from({ length: blocks }, (_, at) =>
-    put(new TextEncoder().encode(`block ${at}`.padEnd(blockBytes))),
-  )
-  const sizes = digests.map((digest) => ({
-    digest,
-    size: (contents.get(digest) as Uint8Array).length + sizeLie,
-  }))
-  const size = sizes.reduce((sum, block) => sum + block.size, 0)
-  const file = { path: 'a', mode: 0o444 as const, size, digest: sha256(new Uint8Array()), blocks: sizes }
-  const page = put(encodePage([file]))
-  const header = { channel: CHANNEL, pages: [page], files: 1, bytes: size }
-  const release = { id: RELEASE, header, counter: 1 } as unknown as Release
+  /** A release of one file. */
+  const make = (id: ReleaseId, texts: readonly string[]) => {
+    const digests = texts.map((text) => put(new TextEncoder().encode(text.padEnd(blockBytes))))
+    const sizes = digests.map((digest) => ({
+      digest,
+      size: (contents.get(digest) as Uint8Array).length + sizeLie,
+    }))
+    const size = sizes.reduce((sum, block) => sum + block.size, 0)
+    const file = { path: 'a', mode: 0o444 as const, size, digest: sha256(new Uint8Array()), blocks: sizes }
+    const page = put(encodePage([file]))
+    const header = { channel: CHANNEL, pages: [page], files: 1, bytes: size }
+    return { digests, page, release: { id, header, counter: 1 } as unknown as Release }
+  }
+  const texts = (name: string) => Array.from({ length: blocks }, (_, at) => `${name} ${at}`)
+  const { digests, page, release } = make(RELEASE, texts('block'))
   const failures: Code[] = []
   const failed = (...[, , , code]: readonly [unknown, unknown, unknown, Code, string]) =>
     void failures.push(code)
@@ -144,6 +148,16 @@ export function fetcher({
     expect(here).toEqual(new Set([page, ...digests.filter(isOwn)]))
     return tick(LIMITS.doubtMs)
   }
+  /** As many blocks of another release; the page comes at once. */
+  const another = (): { own: readonly Digest[]; wants: Want[] } => {
+    const other = make(OTHER_RELEASE, texts('another'))
+    bench.journey.envelopes.set(OTHER_RELEASE, new Uint8Array())
+    const begun = run((step, journey) => fetch.start(step, journey, other.release))
+    const known = run((step, journey) =>
+      fetch.announced(step, journey, OTHER_RELEASE, OTHER, { whole: false, ranges: [0, 1] }),
+    )
+    return { own: other.digests.filter(isOwn), wants: [...begun, ...known].flatMap(give) }
+  }
   /** Its connection breaks and is made anew; the questions that were on it end behind that. */
   const relinked = (other: PeerId, questions: readonly Want[]): Want[] => {
     const link = bench.journey.links.get(other)
@@ -195,5 +209,6 @@ export function fetcher({
     relinked,
     joined,
     ownShare,
+    another,
   }
 }

@@ -17,13 +17,6 @@ function begun(blocks = BLOCKS) {
   return { ...node, first, part: Math.ceil(node.own.length / 8) }
 }
 
-/** @returns what is asked for meanwhile */
-function pass(tick: (ms: number) => Want[], untilMs: number): Want[] {
-  const wants: Want[] = []
-  for (let ms = 0; ms < untilMs; ms += 50) wants.push(...tick(Math.min(50, untilMs - ms)))
-  return wants
-}
-
 const ofSeed = (wants: readonly Want[]): Want[] => wants.filter(({ to }) => to === SEED)
 
 describe('a fetcher asks the seed for an eighth of its own part', () => {
@@ -65,6 +58,16 @@ describe('a fetcher asks the seed for an eighth of its own part', () => {
     expect(ofSeed(first)).toHaveLength(own.length)
   })
 
+  test('whatever is under way of another release', () => {
+    const { first, part, another } = begun(36)
+    expect(ofSeed(first)).toHaveLength(part)
+    const { own, wants } = another()
+    // the page may be its own, too
+    expect(own.length % 8).toBeGreaterThan(0)
+    expect(part + Math.ceil(own.length / 8)).toBeLessThanOrEqual(LIMITS.maxWantsPerSeed)
+    expect(ofSeed(wants)).toHaveLength(Math.ceil(own.length / 8))
+  })
+
   test('or, without a neighbour here that stores the channel, for as much as one may ask a seed for', () => {
     const { started, left, keep, joined } = fetcher({ gateways: [SELF], blocks: 16 })
     expect(left(OTHER)).toEqual([])
@@ -72,52 +75,26 @@ describe('a fetcher asks the seed for an eighth of its own part', () => {
     expect(ofSeed(started.flatMap(keep))).toHaveLength(LIMITS.maxWantsPerSeed)
   })
 
-  test('where nobody takes any for two seconds for as much as one may ask a seed for', () => {
-    const { first, keep, tick, handOn } = begun()
+  test('for as much as one may ask a seed for where it has had one alone for five seconds', () => {
+    const { first, part, keep, tick, handOn } = begun(100)
+    const kept = [...first]
     first.map(keep)
-    const early = pass(tick, IN_VAIN_MS - 1)
-    // what comes to nothing for long is asked for by the rescue, one more each time
-    expect(ofSeed(early).length).toBeLessThan(LIMITS.maxWantsPerSeed)
-    const late = [...tick(1), ...tick(50)]
-    expect(ofSeed([...early, ...late])).toHaveLength(LIMITS.maxWantsPerSeed)
-    // and once somebody takes one all is as before
-    const [one, ...others] = ofSeed([...early, ...late]) as [Want, ...Want[]]
-    const more = keep(one)
-    expect(ofSeed(more)).toHaveLength(1)
-    expect(handOn(one.digest)).toEqual([])
-    expect(ofSeed([...others, ...more].flatMap(keep))).toEqual([])
-  })
-})
-
-describe('neighbours that speak of the release', () => {
-  const asking = { own: 8, underWay: 0 }
-  const nobody = () => false
-
-  test('are waited for, for ten seconds', () => {
-    const pace = new OwnPace<string>(IN_VAIN_MS)
-    for (const block of ['a']) pace.brought(block, 0)
-    for (let now = 0; now < 5 * IN_VAIN_MS; now += IN_VAIN_MS / 2) {
-      pace.heard(now)
-      expect(pace.mayAsk({ ...asking, now }, nobody)).toBe(false)
-    }
-    expect(pace.mayAsk({ ...asking, now: 5 * IN_VAIN_MS }, nobody)).toBe(true)
-  })
-
-  test('and anew from the last block that one of them took', () => {
-    const pace = new OwnPace<string>(IN_VAIN_MS)
-    for (const block of ['a', 'c']) pace.brought(block, 0)
-    pace.taken('c', IN_VAIN_MS)
-    expect(pace.mayAsk({ ...asking, now: 2 * IN_VAIN_MS - 1 }, nobody)).toBe(false)
-    expect(pace.mayAsk({ ...asking, now: 2 * IN_VAIN_MS }, nobody)).toBe(true)
-  })
-
-  test('an announcement or a question of theirs counts', () => {
-    const { first, keep, tick, announce, asked } = begun()
-    first.map(keep)
-    expect(ofSeed(pass(tick, IN_VAIN_MS - 1)).length).toBeLessThan(LIMITS.maxWantsPerSeed)
-    announce(OTHER, [])
-    asked.length = 0
-    expect(ofSeed(pass(tick, IN_VAIN_MS - 1)).length).toBeLessThan(LIMITS.maxWantsPerSeed)
+    for (let ms = 0; ms < IN_VAIN_MS - 1; ms += 50)
+      for (const want of tick(Math.min(50, IN_VAIN_MS - 1 - ms))) {
+        // what comes to nothing for long is asked for by the rescue, which is answered here
+        kept.push(want)
+        expect(ofSeed(keep(want))).toEqual([])
+      }
+    expect(kept.length).toBeLessThanOrEqual(part + IN_VAIN_MS / LIMITS.rescueMs)
+    const atOnce = [...tick(1), ...tick(50)]
+    expect(ofSeed(atOnce)).toHaveLength(LIMITS.maxWantsPerSeed)
+    // one that is slow is waited for no more than one that takes nothing
+    const more = atOnce.flatMap((want) => [...keep(want), ...handOn(kept.pop()?.digest ?? want.digest)])
+    expect(ofSeed(more)).toHaveLength(LIMITS.maxWantsPerSeed)
+    // until neighbours have caught up
+    const last = more.flatMap((want) => [...keep(want), ...handOn(want.digest)])
+    for (const { digest } of [...first, ...kept, ...atOnce, ...last]) handOn(digest)
+    expect(ofSeed(last.slice(part).flatMap(keep))).toEqual([])
   })
 })
 
@@ -137,20 +114,40 @@ describe('what is known to be with this node alone', () => {
       let brought = 0
       while (pace.mayAsk(asking(0, own), nobody)) pace.brought(brought++, 0)
       expect(brought).toBe(most)
-      for (const block of [0, 1]) pace.taken(block, 0)
+      for (const block of [0, 1]) pace.taken(block)
       expect([1, 2].map((underWay) => pace.mayAsk(asking(underWay, own), nobody))).toEqual([most > 1, false])
     }
   })
 
-  test('is remembered of the last few alone where nobody takes any', () => {
+  test('is remembered of the last few alone once one is with it for long, until all of these are taken', () => {
     const pace = new OwnPace<number>(IN_VAIN_MS)
-    for (const block of [0]) pace.brought(block, 0)
+    pace.brought(0, 0)
     expect(pace.mayAsk(asking(0, 8, IN_VAIN_MS - 1), nobody)).toBe(false)
     expect(pace.mayAsk(asking(0, 8, IN_VAIN_MS), nobody)).toBe(true)
-    for (let block = 2; block < 1_000; block += 1) pace.brought(block, IN_VAIN_MS)
-    expect(pace.taken(0, IN_VAIN_MS)).toBe(false)
+    for (let block = 1; block < 1_000; block += 1) pace.brought(block, IN_VAIN_MS)
+    expect(pace.taken(0)).toBe(false)
+    for (let block = 992; block < 999; block += 1) pace.taken(block)
     expect(pace.mayAsk(asking(64, 8, IN_VAIN_MS), nobody)).toBe(true)
-    pace.taken(999, IN_VAIN_MS)
-    expect(pace.mayAsk(asking(0, 8, IN_VAIN_MS), nobody)).toBe(false)
+    pace.taken(999)
+    expect(pace.mayAsk(asking(64, 8, IN_VAIN_MS), nobody)).toBe(false)
+  })
+
+  test('does not hold back for ever where one takes it more slowly than it comes', () => {
+    const pace = new OwnPace<number>(IN_VAIN_MS)
+    let next = 0
+    const ask = (now: number): number => {
+      const from = next
+      while (next - from < 1_000 && pace.mayAsk(asking(0, 4_000, now), nobody)) pace.brought(next++, now)
+      return next - from
+    }
+    expect(ask(0)).toBe(64)
+    // the latest first: the oldest waits
+    for (let now = 1_000; now < IN_VAIN_MS; now += 1_000) {
+      pace.taken(next - 1)
+      expect(ask(now)).toBe(1)
+    }
+    expect(ask(IN_VAIN_MS)).toBe(1_000)
+    pace.taken(next - 1)
+    expect(ask(2 * IN_VAIN_MS)).toBe(1_000)
   })
 })

@@ -52,3 +52,15 @@ test('a block that silent peers alone are asked for takes no place, and its byte
   expect(counted()).toEqual([0, 0, 0])
   expect(wants.isAnyOpen).toBe(false)
 })
+
+test('what seeds are asked for of one release is told without what is silent, of neighbours or of others', () => {
+  const wants = new Wants()
+  const late = want('late')
+  wants.open(1, late)
+  wants.open(2, want('A'))
+  wants.open(3, { ...want('B'), way: 'near', seed: false })
+  wants.open(4, { ...want('C'), release: hex('f') as string as ReleaseId })
+  expect(wants.ofSeeds(late.release)).toBe(2)
+  wants.silent(late)
+  expect(wants.ofSeeds(late.release)).toBe(1)
+})
