@@ -146,7 +146,10 @@ export class FetchJob {
   /** Nobody is asked for it any more; it counts unless it came by another way. */
   reopen(digest: Digest): void {
     const place = this.#places.get(digest)
-    if (place !== undefined && this.missing.has(digest) && !this.refused) this.open.add(place)
+    if (place === undefined || !this.missing.has(digest) || this.refused) return
+    this.open.add(place)
+    // Not written, or lost: nobody can take it from here.
+    this.ownPace.taken(digest)
   }
 
   /** Asked for, being written, or here. */

@@ -39,9 +39,11 @@ export class OwnPace<Block> {
   }
 
   brought(block: Block, now: number): void {
-    const [oldest] = this.#alone.keys()
     const most = this.#isInVain ? MOST_IN_VAIN : MOST
-    if (oldest !== undefined && this.#alone.size >= most) this.#alone.delete(oldest)
+    for (const oldest of this.#alone.keys()) {
+      if (this.#alone.size < most) break
+      this.#alone.delete(oldest)
+    }
     this.#alone.set(block, now)
   }
 

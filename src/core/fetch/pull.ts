@@ -379,16 +379,16 @@ export class Pull {
       return
     }
     step.emit({ kind: 'count', metric: 'blocks_received', by: 1 })
-    if (this.#disk.isWriting(digest) || journey.hasBlock(digest))
-      step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
+    const isSecond = this.#disk.isWriting(digest) || journey.hasBlock(digest)
+    if (isSecond) step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
     this.#tempo.came(asked, this.#wants.underWay(asked.way), step.now.monoMs)
     const hello = journey.session(peer)?.hello
+    const job = this.#fetching.job(release)
     if (asked.way !== 'near') {
       this.#sources.brokeSilence(peer)
       this.duty.broughtIn(digest)
-      if (asked.way === 'seed') this.#fetching.job(release)?.ownPace.brought(digest, step.now.monoMs)
-    } else if (this.#fetching.job(release) !== undefined && hello?.submit === false)
-      this.#sources.gave(release, peer)
+      if (asked.way === 'seed' && !isSecond) job?.ownPace.brought(digest, step.now.monoMs)
+    } else if (job !== undefined && hello?.submit === false) this.#sources.gave(release, peer)
     this.#fetching.received(step, journey, digest, bytes)
   }
 }

@@ -123,6 +123,10 @@ export function fetcher({
     bench.pass(writeMs)
     return [...asked, ...written()]
   }
+  const lost = (digest: Digest): Want[] => {
+    here.delete(digest)
+    return run((step, journey) => fetch.onBlocksLost(step, journey, [digest]))
+  }
   /** A neighbour has been given it. */
   const handOn = (digest: Digest): Want[] => run((step, journey) => fetch.left(step, journey, digest))
   /** And somebody asks this node for it at once. */
@@ -201,6 +205,7 @@ export function fetcher({
     dialled,
     noted,
     keep,
+    lost,
     handOn,
     give,
     answer,

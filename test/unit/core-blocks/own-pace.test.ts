@@ -17,6 +17,10 @@ function begun(blocks = BLOCKS) {
   return { ...node, first, part: Math.ceil(node.own.length / 8) }
 }
 
+/** @returns what is asked for meanwhile */
+const pass = (tick: (ms: number) => Want[], ms: number): Want[] =>
+  Array.from({ length: ms / 50 }, () => tick(50)).flat()
+
 const ofSeed = (wants: readonly Want[]): Want[] => wants.filter(({ to }) => to === SEED)
 
 describe('a fetcher asks the seed for an eighth of its own part', () => {
@@ -96,6 +100,26 @@ describe('a fetcher asks the seed for an eighth of its own part', () => {
     for (const { digest } of [...first, ...kept, ...atOnce, ...last]) handOn(digest)
     expect(ofSeed(last.slice(part).flatMap(keep))).toEqual([])
   })
+
+  test('without what is lost again: it is asked for anew', () => {
+    const { first, keep, lost } = begun(LIMITS.fewBlocks + 2)
+    const [one] = first as [Want]
+    expect(keep(one)).toEqual([])
+    expect(lost(one.digest)).toEqual([expect.objectContaining({ to: SEED })])
+  })
+
+  test('without what comes a second time, of a seed that was late: others have it since', () => {
+    const SECOND = peer('second seed')
+    const { first, joined, tick, give, keep } = begun(LIMITS.fewBlocks + 2)
+    const [late] = first as [Want]
+    joined(SECOND)
+    const again = pass(tick, LIMITS.blockSilenceMs + 50).filter(({ digest }) => digest === late.digest)
+    expect(again).toMatchObject([{ to: SECOND }])
+    const next = again.flatMap(give)
+    expect(next).toHaveLength(1)
+    keep(late)
+    expect(next.flatMap(give)).toHaveLength(1)
+  })
 })
 
 describe('what is known to be with this node alone', () => {
@@ -130,6 +154,17 @@ describe('what is known to be with this node alone', () => {
     expect(pace.mayAsk(asking(64, 8, IN_VAIN_MS), nobody)).toBe(true)
     pace.taken(999)
     expect(pace.mayAsk(asking(64, 8, IN_VAIN_MS), nobody)).toBe(false)
+  })
+
+  test('and no more of them however much was with it alone before', () => {
+    const pace = new OwnPace<number>(IN_VAIN_MS)
+    for (let block = 0; block < 64; block += 1) pace.brought(block, 0)
+    expect(pace.mayAsk(asking(64, 4_000, IN_VAIN_MS), nobody)).toBe(true)
+    for (let block = 64; block < 72; block += 1) pace.brought(block, IN_VAIN_MS)
+    for (let block = 64; block < 71; block += 1) pace.taken(block)
+    expect(pace.mayAsk(asking(64, 4_000, IN_VAIN_MS), nobody)).toBe(true)
+    pace.taken(71)
+    expect(pace.mayAsk(asking(64, 4_000, IN_VAIN_MS), nobody)).toBe(false)
   })
 
   test('does not hold back for ever where one takes it more slowly than it comes', () => {
