@@ -21,7 +21,7 @@ export const IN_VAIN_MS = 5_000
 interface Asking {
   /** Blocks of the release that it is to bring in, those that are here among them. */
   readonly own: number
-  /** Asked of seeds. */
+  /** Asked of seeds here. */
   readonly underWay: number
   readonly now: number
 }
