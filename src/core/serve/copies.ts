@@ -105,7 +105,8 @@ export class Copies {
 
   /**
    * Whoever was given a block asks for the next once others have most of what it has. One that has asked for nothing for
-   * a while may have died unseen and taken the block with it, and this seed may be gone before that shows: somebody else gets it, too.
+   * a while may have died unseen and taken the block with it, and this seed may be gone before that shows: somebody else
+   * gets it, too.
    */
   #doubts(holder: PeerId, copies: number, monoMs: number): boolean {
     const silentMs = monoMs - (this.#heard.get(holder) ?? Number.NEGATIVE_INFINITY)

@@ -6,37 +6,40 @@ import type { Wheel } from './wheel.ts'
 
 const NOBODY_ELSE = () => false
 
+interface Share {
+  /** Blocks that the gateway is to bring in. */
+  readonly own: number
+  readonly pace: OwnPace<number>
+}
+
 export class OwnWants {
   readonly #wheel: Wheel
-  readonly #own = new Map<number, number>()
-  /** By gateway: of whom there is somebody else to have it. */
-  readonly #paces: ReadonlyMap<number, OwnPace<number>>
+  /** Home has more than one node: there is another to have what one brings in. */
+  readonly #isAnyoneElse: boolean
+  /** By gateway, once it knows all blocks. */
+  readonly #shares = new Map<number, Share>()
 
   constructor(fleet: Fleet, wheel: Wheel) {
-    const [home = []] = fleet.gateways
-    const isAlone = fleet.regionOf.subarray(1).filter((region) => region === 0).length < 2
     this.#wheel = wheel
-    this.#paces = new Map(
-      isAlone ? [] : home.map((gateway) => [gateway, new OwnPace<number>(ticksOfMs(IN_VAIN_MS))]),
-    )
+    this.#isAnyoneElse = fleet.regionOf.subarray(1).filter((region) => region === 0).length > 1
   }
 
-  /** It knows how many blocks it is to bring in. */
   begin(gateway: number, own: number): void {
-    this.#own.set(gateway, own)
+    if (this.#isAnyoneElse) this.#shares.set(gateway, { own, pace: new OwnPace(ticksOfMs(IN_VAIN_MS)) })
   }
 
   brought(gateway: number, block: number): void {
-    this.#paces.get(gateway)?.brought(block, this.#wheel.tick)
+    this.#shares.get(gateway)?.pace.brought(block, this.#wheel.tick)
   }
 
   /** @returns whether that one held more back until then */
   taken(gateway: number, block: number): boolean {
-    return this.#paces.get(gateway)?.taken(block) === true
+    return this.#shares.get(gateway)?.pace.taken(block) === true
   }
 
   mayAsk(gateway: number, underWay: number): boolean {
-    const asking = { own: this.#own.get(gateway) ?? 0, underWay, now: this.#wheel.tick }
-    return this.#paces.get(gateway)?.mayAsk(asking, NOBODY_ELSE) !== false
+    const share = this.#shares.get(gateway)
+    if (share === undefined) return true
+    return share.pace.mayAsk({ own: share.own, underWay, now: this.#wheel.tick }, NOBODY_ELSE)
   }
 }

@@ -1,4 +1,4 @@
-/** Two regions of six nodes each, the origin's and one that it feeds, and the parts of the model that gateways go by. */
+/** Two regions of six nodes each, if not told otherwise, the origin's and one that it feeds, and the parts of the model that gateways go by. */
 
 import { Entry } from '../../../src/sim/planner/entry.ts'
 import { buildFleet } from '../../../src/sim/planner/fleet.ts'
@@ -28,10 +28,10 @@ export interface Said {
 }
 
 /** @param upBits of each node's uplink, a second */
-export function twoRegions(blocks: number, upBits = 1e9) {
+export function twoRegions(blocks: number, upBits = 1e9, nodes = 12) {
   const question = {
     ...{
-      nodes: 12,
+      nodes,
       regions: publishedRegions(['us-east-1', 'eu-west-1']),
       bytes: blocks,
       links: EQUAL_LINKS,
