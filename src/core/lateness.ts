@@ -7,6 +7,8 @@
 const PAUSES = 4
 /** One that was stopped for minutes is no crowd. */
 const MAX_PAUSE_MS = 1_000
+/** A host that is not crowded is late by less, but for a moment. */
+const CROWDED_MS = 10
 
 export class Lateness {
   #ms = 0
@@ -14,6 +16,10 @@ export class Lateness {
   /** A timer ran that was due then. What was seen before fades by half each time. */
   ran(dueMonoMs: number, nowMonoMs: number): void {
     this.#ms = Math.max(0, nowMonoMs - dueMonoMs, this.#ms / 2)
+  }
+
+  get isCrowded(): boolean {
+    return this.#ms > CROWDED_MS
   }
 
   /** How long to wait for what can wait, at least. */

@@ -1,7 +1,8 @@
 /**
  * Telling neighbours of the own region what is here, so that they can ask for it: never one message a block, and
  * nothing to whoever said that it has all. A release of few blocks is offered to few neighbours, the same from the
- * first block to the last: telling all of them costs many times what the blocks do.
+ * first block to the last: telling all of them costs many times what the blocks do. On a crowded host only those that
+ * were told least hear of each: by the time of the others there is more to tell them, and much that they have by then.
  */
 import { MAX_RANGES } from '../../codec/blocks-messages.ts'
 import type { Limits } from '../../limits.ts'
@@ -39,6 +40,11 @@ interface Offer {
 const EVERYTHING = Number.POSITIVE_INFINITY
 /** So much later at the earliest a neighbour that asks again is told everything anew: of a large release that is much. */
 export const RETELL_MS = 1_000
+/**
+ * Neighbours that hear at once of what is new on a crowded host. Of 60 real nodes on two cores that were given 8 MiB each
+ * told 475 times where all heard at once, 240 times with four, and 145 with two, and was done a fifth sooner.
+ */
+const CROWD_OFFERS = 2
 const NEVER = Number.POSITIVE_INFINITY
 
 export class Offers {
@@ -177,14 +183,27 @@ export class Offers {
     if (isNext) offer.nextMonoMs = NEVER
     // Further pages may have named many.
     if (!offer.few) offer.lateMonoMs = NEVER
-    for (const { peer } of offer.few ? this.#few(step, offer, behind) : behind) {
+    const due = offer.few ? this.#few(step, offer, behind) : behind
+    const first = this.#lateness.isCrowded ? this.#leastTold(offer, due) : due
+    if (first.length < due.length)
+      this.#soon(step, offer, Math.max(this.#config.limits.havePauseMs, this.#lateness.pauseMs))
+    for (const { peer } of first) {
       this.#tell(step, offer, peer)
       offer.told.set(peer, latest)
       this.#askers.told(offer.release, peer)
     }
-    if (offer.job !== undefined || offer.lateMonoMs !== NEVER) return
+    if (offer.job !== undefined || Math.min(offer.nextMonoMs, offer.lateMonoMs) !== NEVER) return
     this.#offers.delete(offer.release)
     this.#askers.drop(offer.release)
+  }
+
+  /** Whoever asked, and of the others a few; who is not among them hears of it with the next block, or after a pause. */
+  #leastTold({ release, told }: Offer, due: readonly AdmittedSession[]): readonly AdmittedSession[] {
+    const asked = due.filter(({ peer }) => this.#askers.has(release, peer))
+    const others = due.filter(({ peer }) => !this.#askers.has(release, peer))
+    const toldOf = ({ peer }: AdmittedSession) => told.get(peer) ?? 0
+    const inOrder = shuffled(others, this.#config.random).sort((a, b) => toldOf(a) - toldOf(b))
+    return [...asked, ...inOrder.slice(0, CROWD_OFFERS)]
   }
 
   /**

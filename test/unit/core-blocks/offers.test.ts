@@ -122,10 +122,10 @@ describe('a release of few blocks', () => {
     const node = fetching(4)
     node.block(0)
     // Due after 10 ms, as on a host that fifty nodes share.
-    expect(node.tick(LIMITS.haveBatchMs + 100)).toHaveLength(4)
+    expect(node.tick(LIMITS.haveBatchMs + 100)).toHaveLength(2)
     node.block(1)
     expect(node.tick(399)).toEqual([])
-    expect(node.tick(1)).toHaveLength(5)
+    expect(node.tick(1)).toHaveLength(2)
     node.block(2)
     expect(node.tick(LONG_MS)).not.toEqual([])
     node.block(3)
@@ -298,7 +298,9 @@ describe('a release of many blocks', () => {
   test('as a whole it is offered however late the node comes to it', () => {
     const node = fetching(LIMITS.fewBlocks + 1)
     node.whole()
-    expect(node.tick(LONG_MS)).toHaveLength(12)
+    const told = peersOf([LONG_MS, 1_000, 1_000, 1_000, 1_000, 1_000].flatMap((ms) => node.tick(ms)))
+    expect(new Set(told).size).toBe(12)
+    expect(node.tick(LONG_MS)).toEqual([])
   })
 
   test('as a whole it is offered to all, once', () => {
@@ -307,6 +309,73 @@ describe('a release of many blocks', () => {
     node.whole()
     expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
     expect(node.tick(LONG_MS)).toEqual([])
+  })
+})
+
+describe('on a crowded host', () => {
+  const LATE_MS = 25
+  const PAUSE_MS = 4 * LATE_MS
+  const places = (lines: readonly string[]) => [...new Set(lines.map((line) => line.split(' ')[1]))]
+
+  test('two neighbours hear at once, those told least, and of all that is new to them', () => {
+    const node = fetching(LIMITS.fewBlocks + 1, 6)
+    const rounds = [0, 1, 2, 3].map((place) => {
+      node.block(place)
+      return node.tick(LIMITS.haveBatchMs + LATE_MS)
+    })
+    expect(rounds.map(places)).toEqual([['0,1'], ['0,2'], ['0,3'], ['1,3']])
+    expect(rounds.map(({ length }) => length)).toEqual([2, 2, 2, 2])
+    const [first = [], second = [], third = [], fourth = []] = rounds.map(peersOf)
+    expect(new Set([...first, ...second, ...third]).size).toBe(6)
+    expect(fourth).toEqual(first)
+  })
+
+  test('where nothing new comes the others hear after a pause, and of the whole all do', () => {
+    const node = fetching(LIMITS.fewBlocks + 1, 6)
+    node.block(0)
+    node.whole()
+    const told = node.tick(LIMITS.haveBatchMs + LATE_MS)
+    expect(told).toHaveLength(2)
+    expect(node.tick(PAUSE_MS - 1)).toEqual([])
+    told.push(...node.tick(1))
+    expect(told).toHaveLength(4)
+    told.push(...node.tick(PAUSE_MS))
+    expect(new Set(peersOf(told)).size).toBe(6)
+    expect(places(told)).toEqual(['whole'])
+    expect(node.tick(LONG_MS)).toEqual([])
+  })
+
+  test('of few blocks the others of the four hear after a pause', () => {
+    const node = fetching(4)
+    node.block(0)
+    const first = node.tick(LIMITS.haveBatchMs + LATE_MS)
+    const second = node.tick(PAUSE_MS)
+    expect(places([...first, ...second])).toEqual(['0,1'])
+    expect([first.length, second.length]).toEqual([2, 2])
+    expect(new Set(peersOf([...first, ...second])).size).toBe(4)
+  })
+
+  test('whoever asked hears at once', () => {
+    const node = fetching(LIMITS.fewBlocks + 1)
+    const asking = ['n1', 'n3', 'n5', 'n7', 'n9', 'n11']
+    for (const name of asking) node.asks(name)
+    node.block(0)
+    const told = peersOf(node.tick(LIMITS.haveBatchMs + LATE_MS))
+    expect(told).toEqual(expect.arrayContaining(asking))
+    expect(told).toHaveLength(asking.length + 2)
+  })
+
+  test('once its timers are in time again all hear at once', () => {
+    const node = fetching(LIMITS.fewBlocks + 20)
+    node.block(0)
+    expect(node.tick(LIMITS.haveBatchMs + 1_000)).toHaveLength(2)
+    const counts: number[] = []
+    for (let place = 1; place < 10; place += 1) {
+      node.block(place)
+      counts.push(node.tick(LIMITS.haveBatchMs).length)
+    }
+    expect(counts.at(0)).toBe(2)
+    expect(counts.at(-1)).toBe(12)
   })
 })
 
