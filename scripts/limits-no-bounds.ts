@@ -54,10 +54,11 @@ const OF_CORE: Reasons = {
   ),
   ...inFile('core/housekeeping.ts', ['CHECKS_AT_ONCE'], OWN),
   ...inFile('core/submit/first-compare.ts', ['TIMES'], PACE),
-  ...inFile('core/lateness.ts', ['PAUSES', 'MAX_PAUSE_MS', 'CROWDED_MS'], PACE),
+  ...inFile('core/lateness.ts', ['PAUSES', 'MAX_MS', 'CROWDED_MS'], PACE),
   ...inFile('core/admit/own-certificate.ts', ['HOUR_MS', 'DAY_MS'], UNIT),
   ...inFile('core/admit/own-certificate.ts', ['REFUSED_LOOK_MS'], PACE),
   ...inFile('core/fetch/offers.ts', ['CROWD_OFFERS'], OWN),
+  ...inFile('core/fetch/offers.ts', ['LATENESS_KEPT_MS'], PACE),
   ...inFile('core/fetch/patience.ts', ['MAX_ALLOWED', 'EARNED_BY'], OWN),
   ...inFile('core/peers/book.ts', ['REMEMBER_AGAIN_MS', 'MET_LATELY_MS', 'UNMET_MS'], PACE),
   ...inFile(

@@ -6,24 +6,33 @@
 /** So many times as long as its timers are late a node waits: what it says then costs a fifth of what there is at most. */
 const PAUSES = 4
 /** One that was stopped for minutes is no crowd. */
-const MAX_PAUSE_MS = 1_000
+const MAX_MS = 250
 /** A host that is not crowded is late by less, but for a moment. */
 const CROWDED_MS = 10
 
 export class Lateness {
+  readonly #keptMs: number
   #ms = 0
+  #ranMonoMs = 0
+
+  /** @param keptMs for so long what was seen last counts: whoever has timers seldom goes by it for ever */
+  constructor(keptMs = Number.POSITIVE_INFINITY) {
+    this.#keptMs = keptMs
+  }
 
   /** A timer ran that was due then. What was seen before fades by half each time. */
   ran(dueMonoMs: number, nowMonoMs: number): void {
-    this.#ms = Math.max(0, nowMonoMs - dueMonoMs, this.#ms / 2)
+    const before = nowMonoMs - this.#ranMonoMs > this.#keptMs ? 0 : this.#ms
+    this.#ms = Math.min(MAX_MS, Math.max(0, nowMonoMs - dueMonoMs, before / 2))
+    this.#ranMonoMs = nowMonoMs
   }
 
   get isCrowded(): boolean {
     return this.#ms > CROWDED_MS
   }
 
-  /** How long to wait for what can wait, at least. */
+  /** How long to wait for what can wait, at least: a second at most. */
   get pauseMs(): number {
-    return Math.min(PAUSES * this.#ms, MAX_PAUSE_MS)
+    return PAUSES * this.#ms
   }
 }

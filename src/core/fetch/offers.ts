@@ -45,14 +45,17 @@ export const RETELL_MS = 1_000
  * told 475 times where all heard at once, 240 times with four, and 145 with two, and was done a fifth sooner.
  */
 const CROWD_OFFERS = 2
+/** How late this host was with what it said long ago says nothing of now: twice the longest pause between two rounds. */
+const LATENESS_KEPT_MS = 2_000
 const NEVER = Number.POSITIVE_INFINITY
+const NONE: ReadonlySet<AdmittedSession> = new Set()
 
 export class Offers {
   readonly #config: CoreConfig
   readonly #sources: Sources
   readonly #offers = new Map<ReleaseId, Offer>()
   readonly #askers = new Askers()
-  readonly #lateness = new Lateness()
+  readonly #lateness = new Lateness(LATENESS_KEPT_MS)
 
   constructor(config: CoreConfig, sources: Sources) {
     this.#config = config
@@ -93,10 +96,10 @@ export class Offers {
     this.#soon(step, offer, few ? 0 : limits.haveBatchMs)
   }
 
-  /** What was being fetched is no longer wanted. */
+  /** What was being fetched is no longer wanted, or is fetched anew: what was whole is so no more. */
   stop(release: ReleaseId): void {
     this.#askers.drop(release)
-    if (this.#offers.get(release)?.job !== undefined) this.#offers.delete(release)
+    this.#offers.delete(release)
   }
 
   /** Somebody new, who was told nothing. */
@@ -184,26 +187,29 @@ export class Offers {
     // Further pages may have named many.
     if (!offer.few) offer.lateMonoMs = NEVER
     const due = offer.few ? this.#few(step, offer, behind) : behind
-    const first = this.#lateness.isCrowded ? this.#leastTold(offer, due) : due
-    if (first.length < due.length)
-      this.#soon(step, offer, Math.max(this.#config.limits.havePauseMs, this.#lateness.pauseMs))
-    for (const { peer } of first) {
-      this.#tell(step, offer, peer)
-      offer.told.set(peer, latest)
-      this.#askers.told(offer.release, peer)
+    const postponed = this.#lateness.isCrowded ? this.#postponed(offer, due) : NONE
+    for (const session of due) {
+      if (postponed.has(session)) continue
+      this.#tell(step, offer, session.peer)
+      offer.told.set(session.peer, latest)
+      this.#askers.told(offer.release, session.peer)
     }
+    if (postponed.size > 0)
+      this.#soon(step, offer, Math.max(this.#config.limits.havePauseMs, this.#lateness.pauseMs))
     if (offer.job !== undefined || Math.min(offer.nextMonoMs, offer.lateMonoMs) !== NEVER) return
     this.#offers.delete(offer.release)
     this.#askers.drop(offer.release)
   }
 
-  /** Whoever asked, and of the others a few; who is not among them hears of it with the next block, or after a pause. */
-  #leastTold({ release, told }: Offer, due: readonly AdmittedSession[]): readonly AdmittedSession[] {
-    const asked = due.filter(({ peer }) => this.#askers.has(release, peer))
-    const others = due.filter(({ peer }) => !this.#askers.has(release, peer))
-    const toldOf = ({ peer }: AdmittedSession) => told.get(peer) ?? 0
-    const inOrder = shuffled(others, this.#config.random).sort((a, b) => toldOf(a) - toldOf(b))
-    return [...asked, ...inOrder.slice(0, CROWD_OFFERS)]
+  /**
+   * Who hears later, with the next block or after a pause: all but those that asked and the few that were told least. To
+   * whom there is nothing to say takes nobody's place.
+   */
+  #postponed(offer: Offer, due: readonly AdmittedSession[]): ReadonlySet<AdmittedSession> {
+    const waiting = due.filter(({ peer }) => !this.#hasAsked(offer, peer) && this.#hasNewsFor(offer, peer))
+    const toldOf = ({ peer }: AdmittedSession) => offer.told.get(peer) ?? 0
+    const leastFirst = shuffled(waiting, this.#config.random).sort((a, b) => toldOf(a) - toldOf(b))
+    return new Set(leastFirst.slice(CROWD_OFFERS))
   }
 
   /**
@@ -238,6 +244,21 @@ export class Offers {
     if (offer.few && offer.log.length > 0 && offer.log.every((place) => holders.has(peer, place)))
       return false
     return matchesAny(hello.patterns, offer.channel)
+  }
+
+  /** And was not told since. */
+  #hasAsked({ release, told, retoldMonoMs }: Offer, peer: PeerId): boolean {
+    return this.#askers.has(release, peer) || (retoldMonoMs.has(peer) && told.get(peer) === 0)
+  }
+
+  /** As `#newsFor`, for many at once: of a large release to put all that is new in order takes milliseconds. */
+  #hasNewsFor(offer: Offer, peer: PeerId): boolean {
+    const { release, log, told, retoldMonoMs } = offer
+    if (isAll(offer, this.#config.limits)) return true
+    const holders = this.#sources.of(release)
+    for (let at = told.get(peer) ?? 0; at < log.length; at += 1)
+      if (retoldMonoMs.has(peer) || !holders.has(peer, log[at] as number)) return true
+    return false
   }
 
   /** What it was not told yet and has not itself. It may have lost what it had: whoever asks hears all. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MAX_RANGES } from '../../../src/codec/blocks-messages.ts'
 import type { Effect } from '../../../src/core/effects.ts'
+import { MAX_WAITED_FOR } from '../../../src/core/fetch/askers.ts'
 import type { FetchJob } from '../../../src/core/fetch/job.ts'
 import { Offers } from '../../../src/core/fetch/offers.ts'
 import { Sources } from '../../../src/core/fetch/sources.ts'
@@ -47,7 +48,9 @@ function fetching(places: number, neighbours = 12, { bytes = 1_000_000 } = {}) {
       left -= 1
       expect(bench.run((step) => offers.onBlock(step, job, place))).toEqual([])
     },
-    asks: (name: string) => void bench.run((step) => offers.onAsked(step, RELEASE, peer(name), false)),
+    asks: (name: string, release = RELEASE) =>
+      void bench.run((step) => offers.onAsked(step, release, peer(name), false)),
+    stop: () => offers.stop(RELEASE),
     whole: () => bench.run((step) => offers.onWhole(step, RELEASE, CHANNEL, places <= LIMITS.fewBlocks)),
     tick: (ms: number): string[] => {
       bench.pass(ms)
@@ -363,6 +366,67 @@ describe('on a crowded host', () => {
     const told = peersOf(node.tick(LIMITS.haveBatchMs + LATE_MS))
     expect(told).toEqual(expect.arrayContaining(asking))
     expect(told).toHaveLength(asking.length + 2)
+  })
+
+  test("whoever asks for what was said before hears at once, too, and takes nobody's place", () => {
+    const node = fetching(LIMITS.fewBlocks + 1, 6)
+    node.block(0)
+    const told = peersOf(node.tick(LIMITS.haveBatchMs + LATE_MS)) as string[]
+    for (const name of told) {
+      node.asks(name)
+      for (let at = 0; at < MAX_WAITED_FOR; at += 1) node.asks(name, `${at}` as ReleaseId)
+    }
+    const next = peersOf(node.tick(LIMITS.haveBatchMs + LATE_MS))
+    expect(next).toEqual(expect.arrayContaining(told))
+    expect(next).toHaveLength(4)
+  })
+
+  test("whoever has all that is new itself takes nobody's place", () => {
+    const node = fetching(LIMITS.fewBlocks + 1, 8)
+    for (const at of [0, 1, 2, 3, 4, 5])
+      node.sources.announced(RELEASE, peer(`n${at}`), { whole: false, ranges: [0, 1] })
+    node.block(0)
+    expect(peersOf(node.tick(LIMITS.haveBatchMs + LATE_MS))).toEqual(['n6', 'n7'])
+    expect(node.tick(LONG_MS)).toEqual([])
+  })
+
+  test('what it was late with once counts for two seconds', () => {
+    const node = fetching(LIMITS.fewBlocks + 1)
+    node.block(0)
+    node.whole()
+    const told = [...node.tick(LONG_MS), ...Array.from({ length: 200 }, () => node.tick(10)).flat()]
+    expect(new Set(peersOf(told)).size).toBe(12)
+  })
+
+  test('how late it was with a release that comes no further says nothing of a later one', () => {
+    const node = fetching(LIMITS.fewBlocks + 1, 2)
+    node.block(0)
+    expect(node.tick(LIMITS.haveBatchMs + 200)).toHaveLength(2)
+    for (let at = 2; at < 12; at += 1) link(node.bench.journey, `n${at}`)
+    node.bench.pass(2_000)
+    node.block(1)
+    expect(node.tick(LIMITS.haveBatchMs)).toHaveLength(12)
+  })
+
+  test('that is later than ten milliseconds, and a pause is a tenth of a second at least', () => {
+    const inTime = fetching(LIMITS.fewBlocks + 1)
+    inTime.block(0)
+    expect(inTime.tick(LIMITS.haveBatchMs + 10)).toHaveLength(12)
+    const late = fetching(LIMITS.fewBlocks + 1)
+    late.block(0)
+    expect(late.tick(LIMITS.haveBatchMs + 11)).toHaveLength(2)
+    expect(late.tick(LIMITS.havePauseMs - 1)).toEqual([])
+    expect(late.tick(1)).toHaveLength(10)
+  })
+
+  test('what is fetched anew while the whole is still said is said block by block', () => {
+    const node = fetching(LIMITS.fewBlocks + 1)
+    node.block(0)
+    node.whole()
+    expect(node.tick(LIMITS.haveBatchMs + LATE_MS)).toHaveLength(2)
+    node.stop()
+    node.block(3)
+    expect(places(node.tick(LIMITS.haveBatchMs + LATE_MS))).toEqual(['3,1'])
   })
 
   test('once its timers are in time again all hear at once', () => {
