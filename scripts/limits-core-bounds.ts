@@ -157,6 +157,11 @@ export const BLOCKS: readonly WireBound[] = [
       'times in a row that a seed of the own region lacks what it is asked for',
       'the seed: far ones are asked as well until it gives something',
     ],
+    [
+      'MAX_SLOW',
+      'times that a neighbour may say other things while it owes a block',
+      'the peer: it counts as silent until it gives something, and its part is for whoever comes next',
+    ],
   ]),
   ...constants('core/holders.ts', holders, [
     [

@@ -151,6 +151,10 @@ export class Fetch {
     return !this.#disk.isWriting(digest) && this.#pull.isAskedOnly(digest, peer)
   }
 
+  spoke(peer: PeerId, monoMs: number): void {
+    this.#sources.spoke(peer, monoMs)
+  }
+
   /** What a peer says it holds, asked or not. */
   announced(step: Step, journey: Journey, release: ReleaseId, peer: PeerId, holding: Holding): void {
     this.#sources.announced(release, peer, holding)

@@ -20,6 +20,8 @@ export interface Content {
   isComing(digest: Digest): boolean
   /** This very peer is asked for it, and nobody else: each would wait for the other. */
   isAskedOf(digest: Digest, peer: PeerId): boolean
+  /** A peer asks or says something. */
+  spoke(peer: PeerId, monoMs: number): void
   readonly duty: BorderDuty
 }
 
@@ -80,8 +82,10 @@ export class Serve {
       const text = 'blocks are for admitted peers'
       if (message.type !== 'holds')
         this.#answer(step, event.id, { type: 'refused', code: 'ADMIT_REFUSED', text })
-    } else if (message.type === 'want')
-      this.#want(step, journey, event, message.digest, message.failed === true)
+      return true
+    }
+    this.#from.content.spoke(event.peer, step.now.monoMs)
+    if (message.type === 'want') this.#want(step, journey, event, message.digest, message.failed === true)
     else {
       if (this.#announcements.take(event.peer, step.now.monoMs, costOf(message))) {
         this.#from.announced(step, message.release, event.peer, message)

@@ -13,6 +13,8 @@ export const MAX_BUSY = 4
 const MAX_AVOID_TIMES = 1.5
 /** And so often a seed near may lack what it is asked for before far ones are asked: for 750 ms it may have yet to hear of the release. */
 export const MAX_LACKED = 4
+/** And so often in a row it may say other things while it owes a block. Who is only slow has given one two seconds later. */
+export const MAX_SLOW = 2
 /** And for so long it may be busy with nothing to give: at 2 Mbit/s ten gateways that ask it have a block each by then. */
 const MAX_BUSY_MS = 10_000
 
@@ -24,6 +26,11 @@ interface Conduct {
   load: number
   /** Since when it has answered nothing, while it is asked for something. */
   owesSinceMonoMs: number | undefined
+  /** When it said anything last. */
+  spokeMonoMs: number
+  /** How often it was slow since it gave something, and when last. */
+  slow: number
+  slowMonoMs: number
   /** How often in a row it was too busy; silent, or without what it announced, counts as all of them at once. */
   vain: number
   /** It gave a block. */
@@ -47,6 +54,9 @@ const FRESH: Readonly<Conduct> = Object.freeze({
   avoidedUntilMonoMs: 0,
   load: 0,
   owesSinceMonoMs: undefined,
+  spokeMonoMs: Number.NEGATIVE_INFINITY,
+  slow: 0,
+  slowMonoMs: Number.NEGATIVE_INFINITY,
   vain: 0,
   isProven: false,
   silentMs: undefined,
@@ -79,6 +89,16 @@ export class Sources {
   /** It is left alone for having too much to do for now. */
   isOnlyBusy(peer: PeerId, monoMs: number): boolean {
     return this.#conduct(peer).isTooBusy && this.#isBriefly(peer, monoMs)
+  }
+
+  /**
+   * It said something else in the latter half of the time for which it has owed a block, or since it was slow last: whoever
+   * died has not, unless it was as late before. Not of one that was silent, or slow again and again.
+   */
+  isAtWork(peer: PeerId, sinceMonoMs: number, monoMs: number): boolean {
+    const { spokeMonoMs, silentMs, slow, slowMonoMs } = this.#conduct(peer)
+    if (silentMs !== undefined || slow >= MAX_SLOW) return false
+    return monoMs - spokeMonoMs < (monoMs - Math.max(sinceMonoMs, slowMonoMs)) / 2
   }
 
   /** It was silent, or announced what it lacked, and gave nothing since: its part is for whoever comes next. */
@@ -131,7 +151,13 @@ export class Sources {
     this.#announcements.takes(release, peer, holding, this.counts)
     if (conduct?.lacking === undefined) return
     conduct.lacking = undefined
-    conduct.avoidedUntilMonoMs = 0
+    // Owing a block is another matter.
+    if (conduct.slow === 0) conduct.avoidedUntilMonoMs = 0
+  }
+
+  /** It says anything that has to do with blocks. */
+  spoke(peer: PeerId, monoMs: number): void {
+    this.#noted(peer).spokeMonoMs = monoMs
   }
 
   gave(release: ReleaseId, peer: PeerId): void {
@@ -147,6 +173,7 @@ export class Sources {
     const conduct = this.#noted(peer)
     conduct.isMute = false
     conduct.vain = 0
+    conduct.slow = 0
     conduct.silentMs = undefined
     conduct.lacking = undefined
     conduct.busy = undefined
@@ -213,6 +240,15 @@ export class Sources {
     conduct.isMute = true
     conduct.isTooBusy = false
     this.avoid(peer, monoMs + delayMs)
+  }
+
+  /** It is left alone for a while and nobody relies on its word, as if it were silent; but its part stays its own. */
+  slow(peer: PeerId, monoMs: number): void {
+    const conduct = this.#noted(peer)
+    conduct.slow += 1
+    conduct.slowMonoMs = monoMs
+    this.doubt(peer)
+    this.avoid(peer, monoMs + this.#limits.avoidPeerMs)
   }
 
   /** What it was asked for takes long: nobody relies on its word until it gives something. */

@@ -141,6 +141,8 @@ export function fetcher({
       const ranges = places.flatMap((place) => [place, 1])
       fetch.announced(step, journey, RELEASE, from, { whole: false, ranges })
     })
+  /** It says something else than what it is asked for. */
+  const spoke = (from: PeerId): Want[] => run((step) => fetch.spoke(from, step.now.monoMs))
   const tick = (ms: number): Want[] => {
     bench.pass(ms)
     return run((step, journey) => fetch.onTick(step, journey))
@@ -210,6 +212,7 @@ export function fetcher({
     give,
     answer,
     announce,
+    spoke,
     tick,
     relinked,
     joined,

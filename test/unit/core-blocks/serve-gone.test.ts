@@ -17,7 +17,7 @@ test('what a peer may announce is its own anew once it has gone and come back', 
     announced: (_step, _release, from) => void heard.push(from),
     asked: () => {},
     left: () => {},
-    content: { isComing: () => false, isAskedOf: () => false, duty: new BorderDuty() },
+    content: { isComing: () => false, isAskedOf: () => false, spoke: () => {}, duty: new BorderDuty() },
     beaconPage: () => undefined,
     address: () => undefined,
   })

@@ -24,6 +24,7 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   let monoMs = 0
   const announced: PeerId[] = []
   const left: Digest[] = []
+  const spoke: PeerId[] = []
   const serve = new Serve(config, {
     announced: (_step, _release, from) => void announced.push(from),
     asked: () => {},
@@ -31,6 +32,7 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     content: {
       isComing: (digest) => coming.has(digest),
       isAskedOf: (_digest, from) => from === askedOf,
+      spoke: (from) => void spoke.push(from),
       duty,
     },
     beaconPage: () => undefined,
@@ -51,6 +53,8 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     duty,
     /** What another has from here, as it is told. */
     left,
+    /** Who asked or said anything. */
+    spoke,
     /** Whose announcements were looked at. */
     announced,
     holds: (from: string) =>

@@ -1,0 +1,104 @@
+/** A gateway that owes a block for long, and says other things meanwhile: it is short of cores, not dead. */
+import { describe, expect, test } from 'vitest'
+import { MAX_SLOW, Sources } from '../../../src/core/fetch/sources.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { ReleaseId } from '../../../src/model/ids.ts'
+import { peer } from '../core-peers/fakes.ts'
+import { fetcher, OTHER, SEED } from './fetcher.ts'
+import { link } from './links.ts'
+import { server } from './server.ts'
+
+const { blockSilenceMs, avoidPeerMs } = LIMITS
+const A = peer('A')
+const RELEASE = 'e'.repeat(64) as ReleaseId
+
+/** Two gateways of a region beyond the seed's; the other one announces a block of its own, is asked for it, and owes it. */
+function owed() {
+  const fetch = fetcher({ seedRegion: 'us' })
+  const { started, announce, give, digests, others } = fetch
+  const page = started.length > 0 ? started : announce(OTHER, [0])
+  page.flatMap(give)
+  const known = others[0]
+  if (known === undefined) throw new Error('the other one is to bring nothing in')
+  const asked = announce(OTHER, [digests.indexOf(known) + 1])
+  expect(asked).toMatchObject([{ to: OTHER, digest: known }])
+  const ofOthers = (wants: ReturnType<typeof fetch.tick>) =>
+    wants.filter(({ to, digest }) => to === SEED && others.includes(digest))
+  /** So long in steps; a word of the other's at each of these times. */
+  const pass = (ms: number, wordsAtMs: readonly number[] = []) =>
+    Array.from({ length: ms / 10 }, (_, at) => {
+      if (wordsAtMs.includes(at * 10)) fetch.spoke(OTHER)
+      return ofOthers(fetch.tick(10))
+    }).flat()
+  return { ...fetch, asked, pass }
+}
+
+describe('a gateway that owes a block', () => {
+  test('and says nothing is dead: its part is brought in by the next at once', () => {
+    const { pass } = owed()
+    expect(pass(blockSilenceMs - 10)).toEqual([])
+    expect(pass(20)).not.toEqual([])
+  })
+
+  test('and says other things is slow: its part stays its own', () => {
+    const { pass } = owed()
+    expect(pass(blockSilenceMs + 20, [blockSilenceMs - 50])).toEqual([])
+  })
+
+  test('and said something at first alone may have died since', () => {
+    const { pass } = owed()
+    expect(pass(blockSilenceMs + 20, [blockSilenceMs / 2 - 10])).not.toEqual([])
+  })
+})
+
+test('who is slow is left alone as a silent one is, whatever it announces, but has not failed', () => {
+  const sources = new Sources(LIMITS)
+  sources.slow(A, 1_000)
+  expect(sources.isAvoided(A, 1_000 + avoidPeerMs - 1)).toBe(true)
+  expect(sources.isAvoided(A, 1_000 + avoidPeerMs)).toBe(false)
+  expect([sources.counts(A), sources.fails(A), sources.isMute(A)]).toEqual([false, false, false])
+  sources.lacks({ release: RELEASE, peer: A, sinceMonoMs: 900, seed: false }, 1_000)
+  sources.announced(RELEASE, A, { whole: true })
+  expect(sources.isAvoided(A, 1_000 + avoidPeerMs - 1)).toBe(true)
+  sources.gave(RELEASE, A)
+  expect(sources.counts(A)).toBe(true)
+})
+
+test('a second time it takes a word in the latter half of the time since the first', () => {
+  const sources = new Sources(LIMITS)
+  sources.spoke(A, 1_900)
+  expect(sources.isAtWork(A, 0, 2_000)).toBe(true)
+  sources.slow(A, 2_000)
+  expect(sources.isAtWork(A, 0, 3_000)).toBe(false)
+  sources.spoke(A, 2_600)
+  expect(sources.isAtWork(A, 0, 3_000)).toBe(true)
+})
+
+test('who is slow again and again, or was silent, is no more at work whatever it says, until it gives a block', () => {
+  const sources = new Sources(LIMITS)
+  let monoMs = 0
+  const isAtWork = () => {
+    monoMs += avoidPeerMs
+    sources.spoke(A, monoMs - 1)
+    return sources.isAtWork(A, monoMs - blockSilenceMs, monoMs)
+  }
+  for (let times = 0; times < MAX_SLOW; times += 1) {
+    expect(isAtWork()).toBe(true)
+    sources.slow(A, monoMs)
+  }
+  expect(isAtWork()).toBe(false)
+  sources.brokeSilence(A)
+  expect(isAtWork()).toBe(true)
+  sources.silent(A, monoMs)
+  expect(isAtWork()).toBe(false)
+})
+
+test('whoever asks for a block, or announces one, has said something, if it is admitted', () => {
+  const { journey, want, holds, spoke } = server()
+  link(journey, 'a')
+  link(journey, 'b')
+  want(1, 'a')
+  holds('b')
+  holds('c')
+  expect(spoke).toEqual(['a', 'b'])
+})
