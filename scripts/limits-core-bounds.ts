@@ -159,7 +159,7 @@ export const BLOCKS: readonly WireBound[] = [
     ],
     [
       'MAX_SLOW',
-      'times that a neighbour may say other things while it owes a block',
+      'times that a neighbour may say other things while it owes a block, until it gives one in time',
       'the peer: it counts as silent until it gives something, and its part is for whoever comes next',
     ],
   ]),

@@ -388,7 +388,7 @@ export class Pull {
       this.#sources.brokeSilence(peer)
       this.duty.broughtIn(digest)
       if (asked.way === 'seed' && !isSecond) job?.ownPace.brought(digest, step.now.monoMs)
-    } else if (job !== undefined && hello?.submit === false) this.#sources.gave(release, peer)
+    } else if (job !== undefined && hello?.submit === false) this.#sources.gave(asked)
     this.#fetching.received(step, journey, digest, bytes)
   }
 }

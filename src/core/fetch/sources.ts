@@ -13,7 +13,7 @@ export const MAX_BUSY = 4
 const MAX_AVOID_TIMES = 1.5
 /** And so often a seed near may lack what it is asked for before far ones are asked: for 750 ms it may have yet to hear of the release. */
 export const MAX_LACKED = 4
-/** And so often in a row it may say other things while it owes a block. Who is only slow has given one two seconds later. */
+/** And so often in a row it may say other things while it owes a block, until it gives one in time. */
 export const MAX_SLOW = 2
 /** And for so long it may be busy with nothing to give: at 2 Mbit/s ten gateways that ask it have a block each by then. */
 const MAX_BUSY_MS = 10_000
@@ -28,7 +28,7 @@ interface Conduct {
   owesSinceMonoMs: number | undefined
   /** When it said anything last. */
   spokeMonoMs: number
-  /** How often it was slow since it gave something, and when last. */
+  /** How often it was slow since it gave something in time, and when last. */
   slow: number
   slowMonoMs: number
   /** How often in a row it was too busy; silent, or without what it announced, counts as all of them at once. */
@@ -151,8 +151,8 @@ export class Sources {
     this.#announcements.takes(release, peer, holding, this.counts)
     if (conduct?.lacking === undefined) return
     conduct.lacking = undefined
-    // Owing a block is another matter.
-    if (conduct.slow === 0) conduct.avoidedUntilMonoMs = 0
+    // That it owes a block is another matter.
+    conduct.avoidedUntilMonoMs = conduct.slow === 0 ? 0 : conduct.slowMonoMs + this.#limits.avoidPeerMs
   }
 
   /** It says anything that has to do with blocks. */
@@ -160,12 +160,14 @@ export class Sources {
     this.#noted(peer).spokeMonoMs = monoMs
   }
 
-  gave(release: ReleaseId, peer: PeerId): void {
+  /** A block, in time or not: whoever is late each time is slow twice, and silent from then on. */
+  gave({ release, peer, silent }: Pick<Asked, 'release' | 'peer' | 'silent'>): void {
     this.#announcements.gave(release, peer)
     this.brokeSilence(peer)
     const conduct = this.#noted(peer)
     conduct.isProven = true
     conduct.isFalse = false
+    if (silent !== true) conduct.slow = 0
   }
 
   /** A seed gives a block, or somebody over a border, whose word nobody relies on all the same. */
@@ -173,7 +175,6 @@ export class Sources {
     const conduct = this.#noted(peer)
     conduct.isMute = false
     conduct.vain = 0
-    conduct.slow = 0
     conduct.silentMs = undefined
     conduct.lacking = undefined
     conduct.busy = undefined

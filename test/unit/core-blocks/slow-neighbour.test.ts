@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { MAX_SLOW, Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { ReleaseId } from '../../../src/model/ids.ts'
+import type { Digest, ReleaseId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, SEED } from './fetcher.ts'
 import { link } from './links.ts'
@@ -16,8 +16,9 @@ const RELEASE = 'e'.repeat(64) as ReleaseId
 function owed() {
   const fetch = fetcher({ seedRegion: 'us' })
   const { started, announce, give, digests, others } = fetch
-  const page = started.length > 0 ? started : announce(OTHER, [0])
-  page.flatMap(give)
+  // The page, and what is this node's own to bring in.
+  const open = started.length > 0 ? [...started] : announce(OTHER, [0])
+  for (let want = open.shift(); want !== undefined; want = open.shift()) open.push(...give(want))
   const known = others[0]
   if (known === undefined) throw new Error('the other one is to bring nothing in')
   const asked = announce(OTHER, [digests.indexOf(known) + 1])
@@ -51,6 +52,26 @@ describe('a gateway that owes a block', () => {
   })
 })
 
+test('a block that comes late clears nothing: the next that is owed makes it silent', () => {
+  const { asked, others, digests, announce, keep, spoke, tick } = owed()
+  const [owes] = asked
+  if (owes === undefined) throw new Error('nothing is asked of it')
+  /** With a word at every moment. */
+  const pass = (ms: number) =>
+    Array.from({ length: ms / 10 }, () => {
+      spoke(OTHER)
+      return tick(10)
+    }).flat()
+  const ofOthers = (wants: ReturnType<typeof tick>) =>
+    wants.filter(({ to, digest }) => to === SEED && others.includes(digest))
+  // Slow at first, and once more a second later.
+  expect(ofOthers(pass(blockSilenceMs + avoidPeerMs + 50))).toEqual([])
+  keep(owes)
+  announce(OTHER, [digests.indexOf(others[1] as Digest) + 1])
+  // Which is asked of it once it is left alone no more, and as late as that is what is usual now.
+  expect(ofOthers(pass(avoidPeerMs + LIMITS.blockDeadlineMs / 2 + 50))).not.toEqual([])
+})
+
 test('who is slow is left alone as a silent one is, whatever it announces, but has not failed', () => {
   const sources = new Sources(LIMITS)
   sources.slow(A, 1_000)
@@ -60,8 +81,17 @@ test('who is slow is left alone as a silent one is, whatever it announces, but h
   sources.lacks({ release: RELEASE, peer: A, sinceMonoMs: 900, seed: false }, 1_000)
   sources.announced(RELEASE, A, { whole: true })
   expect(sources.isAvoided(A, 1_000 + avoidPeerMs - 1)).toBe(true)
-  sources.gave(RELEASE, A)
+  sources.gave({ release: RELEASE, peer: A, silent: true })
   expect(sources.counts(A)).toBe(true)
+})
+
+test('once it is not left alone any more for being slow, what it announces ends any other pause', () => {
+  const sources = new Sources(LIMITS)
+  sources.slow(A, 1_000)
+  sources.lacks({ release: RELEASE, peer: A, sinceMonoMs: 60_000, seed: false }, 60_000)
+  expect(sources.isAvoided(A, 60_001)).toBe(true)
+  sources.announced(RELEASE, A, { whole: true })
+  expect(sources.isAvoided(A, 60_001)).toBe(false)
 })
 
 test('a second time it takes a word in the latter half of the time since the first', () => {
@@ -74,7 +104,7 @@ test('a second time it takes a word in the latter half of the time since the fir
   expect(sources.isAtWork(A, 0, 3_000)).toBe(true)
 })
 
-test('who is slow again and again, or was silent, is no more at work whatever it says, until it gives a block', () => {
+test('who is slow again and again, or was silent, is no more at work whatever it says, until it gives a block in time', () => {
   const sources = new Sources(LIMITS)
   let monoMs = 0
   const isAtWork = () => {
@@ -87,7 +117,9 @@ test('who is slow again and again, or was silent, is no more at work whatever it
     sources.slow(A, monoMs)
   }
   expect(isAtWork()).toBe(false)
-  sources.brokeSilence(A)
+  sources.gave({ release: RELEASE, peer: A, silent: true })
+  expect(isAtWork()).toBe(false)
+  sources.gave({ release: RELEASE, peer: A })
   expect(isAtWork()).toBe(true)
   sources.silent(A, monoMs)
   expect(isAtWork()).toBe(false)

@@ -100,7 +100,7 @@ test('what a peer announced counts no longer once it was silent, until it gives 
   expect(holders.any(sources.counts)).toBe(false)
   sources.announced(release(1), B, lastPlace)
   expect(holders.any(sources.counts)).toBe(true)
-  sources.gave(release(1), A)
+  sources.gave({ release: release(1), peer: A })
   expect(holders.announced(0, sources.counts)).toBe(true)
 })
 
@@ -111,7 +111,7 @@ test('nor once it lacked what it had announced, however often it says so again',
   sources.announced(release(1), A, { whole: true })
   expect(sources.of(release(1)).has(A, 0)).toBe(true)
   expect(sources.of(release(1)).announced(0, sources.counts)).toBe(false)
-  sources.gave(release(1), B)
+  sources.gave({ release: release(1), peer: B })
   sources.lacks(asked(B), 1_000)
   expect(sources.counts(B)).toBe(true)
 })
@@ -159,7 +159,7 @@ test('a seed that lacked something and gives something since answers as before',
 })
 
 test.each([
-  ['gives a block', (sources: Sources) => sources.gave(release(1), A)],
+  ['gives a block', (sources: Sources) => sources.gave({ release: release(1), peer: A })],
   ['says that it is busy', (sources: Sources) => sources.busy(A, 0, 0)],
   ['announces anything', (sources: Sources) => sources.announced(release(1), A, { whole: true, ranges: [] })],
   ['is gone', (sources: Sources) => sources.forgetPeer(A)],
