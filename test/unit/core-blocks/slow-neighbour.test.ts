@@ -68,8 +68,8 @@ test('a block that comes late clears nothing: the next that is owed makes it sil
   expect(ofOthers(pass(blockSilenceMs + avoidPeerMs + 50))).toEqual([])
   keep(owes)
   announce(OTHER, [digests.indexOf(others[1] as Digest) + 1])
-  // Which is asked of it once it is left alone no more, and as late as that is what is usual now.
-  expect(ofOthers(pass(avoidPeerMs + LIMITS.blockDeadlineMs / 2 + 50))).not.toEqual([])
+  // Which is asked of it once it is left alone no more; before anybody asks for what nobody announces, one by one.
+  expect(ofOthers(pass(3_000)).length).toBeGreaterThan(others.length / 2)
 })
 
 test('who is slow is left alone as a silent one is, whatever it announces, but has not failed', () => {
