@@ -73,7 +73,7 @@ export class Overdue {
         this.#hedge(step, asked, mayHedge)
         continue
       }
-      if (!this.#sources.isAvoided(peer, monoMs)) this.#isLate(asked, monoMs)
+      if (!this.#sources.isAvoided(peer, monoMs)) this.#judge(asked, monoMs)
       if (asked.silent !== true) this.#tempo.silent(asked, monoMs)
       this.#wants.silent(asked)
       this.gaveNothing(asked)
@@ -84,7 +84,7 @@ export class Overdue {
   }
 
   /** On a host that is short of cores a neighbour is slow for as long as a dead one is silent, but not without a word. */
-  #isLate({ peer, way, sinceMonoMs }: Asked, monoMs: number): void {
+  #judge({ peer, way, sinceMonoMs }: Asked, monoMs: number): void {
     const isSlow = way === 'near' && this.#sources.isAtWork(peer, sinceMonoMs, monoMs)
     if (isSlow) this.#sources.slow(peer, monoMs)
     else this.#sources.silent(peer, monoMs)
