@@ -253,20 +253,23 @@ export class Offers {
 
   /** As `#newsFor`, for many at once: of a large release to put all that is new in order takes milliseconds. */
   #hasNewsFor(offer: Offer, peer: PeerId): boolean {
-    const { release, log, told, retoldMonoMs } = offer
     if (isAll(offer, this.#config.limits)) return true
-    const holders = this.#sources.of(release)
-    for (let at = told.get(peer) ?? 0; at < log.length; at += 1)
-      if (retoldMonoMs.has(peer) || !holders.has(peer, log[at] as number)) return true
+    const isNew = this.#isNewTo(offer, peer)
+    for (let at = offer.told.get(peer) ?? 0; at < offer.log.length; at += 1)
+      if (isNew(offer.log[at] as number)) return true
     return false
   }
 
-  /** What it was not told yet and has not itself. It may have lost what it had: whoever asks hears all. */
-  #newsFor({ release, log, told, retoldMonoMs }: Offer, peer: PeerId): readonly number[] {
-    const news = log.slice(told.get(peer) ?? 0)
+  #newsFor(offer: Offer, peer: PeerId): readonly number[] {
+    const news = offer.log.slice(offer.told.get(peer) ?? 0).filter(this.#isNewTo(offer, peer))
+    return news.sort((a, b) => a - b)
+  }
+
+  /** Of what it was not told yet: what it has not itself. It may have lost what it had: whoever asks hears all. */
+  #isNewTo({ release, retoldMonoMs }: Offer, peer: PeerId): (place: number) => boolean {
+    if (retoldMonoMs.has(peer)) return () => true
     const holders = this.#sources.of(release)
-    const some = retoldMonoMs.has(peer) ? news : news.filter((place) => !holders.has(peer, place))
-    return some.sort((a, b) => a - b)
+    return (place) => !holders.has(peer, place)
   }
 
   #tell(step: Step, offer: Offer, peer: PeerId): void {
