@@ -55,6 +55,20 @@ class Paired extends BaseSequencer {
   }
 }
 
+/**
+ * Unit tests of the pure core leave nothing behind and share a process; one each took as long as the tests themselves.
+ * Not those that put another module in the place of one: it would have been loaded before.
+ */
+const PURE = 'codec|core|core-*|order|planner|runtime|trust'
+const replacing = ['codec/costly-requests', 'core-submit/replaced'].map((name) => `test/unit/${name}.test.ts`)
+const shared = {
+  ...{ include: [`test/unit/@(${PURE})/**/*.test.ts`], exclude: replacing },
+  ...{ isolate: false, restoreMocks: true },
+}
+const apart = ['test/unit/*.test.ts', `test/unit/!(${PURE})/**/*.test.ts`, ...replacing]
+const UNIT_MS = 60_000
+const unitPolls = { poll: { timeout: 5_000 } }
+
 const fromBuild = { globalSetup: ['test/build-once.ts'] }
 
 export default defineConfig({
@@ -66,7 +80,8 @@ export default defineConfig({
     coverage,
     projects: [
       // Some compute for a second or two, which is ten times as much on a busy machine; none waits for long.
-      layer('unit', 60_000, { expect: { poll: { timeout: 5_000 } } }),
+      layer('unit', UNIT_MS, { expect: unitPolls, include: apart }),
+      layer('unit-pure', UNIT_MS, { expect: unitPolls, ...shared }),
       layer('property', 120_000),
       layer('contract', 60_000),
       layer('attack', 120_000),
