@@ -114,6 +114,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   minGateways: AIM,
   heartbeatMs: 'a gateway that says it twice as often: the rest is ignored',
   heartbeatLiveMs: DEAD,
+  farHeartbeatMs: PACE,
+  farHeartbeatLiveMs: DEAD,
   calmHeartbeatMs: PACE,
   calmHeartbeatLiveMs: DEAD,
   heartbeatSkewMs: 'the gateway: its heartbeat is ignored',

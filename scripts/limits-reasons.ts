@@ -44,6 +44,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   hardDegree: 'twice the wanted degree: others may choose us as we choose them',
   seedDegree: 'every node of a region of that size may stand at one seed',
   heartbeatLiveMs: 'three heartbeats missed',
+  farHeartbeatLiveMs: 'three of them missed',
   calmHeartbeatLiveMs: 'three of them missed',
   dialledWithinMs: 'how long a dial from another host proves that we can be dialled',
   maxRegions: 'known by their gateways; more than any fleet has',

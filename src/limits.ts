@@ -130,6 +130,9 @@ export const LIMITS = {
   /** A gateway says so often that it lives, and counts as long since it was heard: three misses. */
   heartbeatMs: 5_000,
   heartbeatLiveMs: 15_000,
+  /** Over a border, where each tells each: a third as often. One that dies without a sign costs the next rank's wait meanwhile. */
+  farHeartbeatMs: 15_000,
+  farHeartbeatLiveMs: 45_000,
   /** The same where no other region is known: only large releases wait for a gateway, and ask another after a silence. Eight heartbeats each 5 s would cost a node 20 KB/s. The first come sooner: a starting fleet has no mesh to carry them. */
   calmHeartbeatMs: 120_000,
   calmHeartbeatLiveMs: 360_000,
@@ -197,7 +200,6 @@ export const LIMITS = {
   /** Exchanges a peer may ask for: a record of a key not seen before costs milliseconds to check. */
   exchangesPerSecond: 0.5,
   exchangesBurst: 4,
-
   syncIntervalMs: 4_500,
   /** Comparisons a peer may ask for: one digests 20,000 channels in about 20 ms. */
   syncPerSecond: 4,
@@ -349,13 +351,11 @@ export const LIMITS = {
   otherSeedsMs: 2_000,
   /** Of `publish`: so long after a second seed should hold the release the next is asked, if the first has not said so. */
   publishIdleMs: 600_000,
-
   hookTimeoutMs: 60_000,
   hookTurnMs: 10_000,
   maxHookOutputBytes: 64 * KIB,
   healthTimeoutMs: 30_000,
   soakMs: 30_000,
-
   keepReleases: 3,
   keepReleasesSeed: 20,
   keepTrees: 2,

@@ -14,10 +14,11 @@ import type { Admission } from '../trust/certificates.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId } from './events.ts'
-import { type Pace, paceOf } from './gateways/heartbeat-pace.ts'
+import { HeartbeatPace } from './gateways/heartbeat-pace.ts'
 import { byStanding, gatewaysAmong, Heartbeats, type Known, type Standing } from './gateways/heartbeats.ts'
 import { OwnWord } from './gateways/own-word.ts'
 import { gatewaysFor, nodesKnownIn } from './gateways/standing.ts'
+import { ToldAbroad } from './gateways/told-abroad.ts'
 import { WarmLinks } from './gateways/warm-links.ts'
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
@@ -44,14 +45,14 @@ export class Gateways implements Stage {
   readonly #book: Heartbeats
   readonly #links: WarmLinks
   readonly #own: OwnWord
+  readonly #told: ToldAbroad
   readonly #asked = new Map<RequestId, PeerId>()
   readonly #asks: ReturnType<typeof createBuckets<PeerId>>
   readonly #removed = new Set<PeerId>()
   /** What `of` answers, until something changes. */
   readonly #best = new Map<string, readonly PeerId[]>()
   #monoMs = 0
-  /** Of this moment. */
-  #pace: Pace
+  readonly #pace: HeartbeatPace
   #startMonoMs = 0
   #standFromMonoMs = 0
   #nextLookMonoMs = 0
@@ -68,9 +69,10 @@ export class Gateways implements Stage {
     this.#region = config.region
     this.#weight = weight(this.#region, config.self)
     this.#book = new Heartbeats(config.self, config.limits)
-    this.#pace = paceOf(this.#region, this.#book, this.#monoMs, config.limits)
+    this.#pace = new HeartbeatPace(this.#region, config.limits)
     this.#links = new WarmLinks(config)
     this.#own = new OwnWord(config)
+    this.#told = new ToldAbroad(config.limits)
     this.#asks = createBuckets(config.limits.heartbeatAsksPerSecond, config.limits.heartbeatAsksBurst)
   }
 
@@ -95,8 +97,7 @@ export class Gateways implements Stage {
 
   /** Stands, or did so lately: whatever its rank in our view, its bridge messages count. */
   stands(peer: PeerId): boolean {
-    const known = this.#book.find(peer)
-    return known !== undefined && known.heardMonoMs > this.#monoMs - this.#pace.liveMs
+    return this.#book.isLive(peer, this.#monoMs, this.#pace.liveMs)
   }
 
   /** A link the bridge needs: never spare. */
@@ -149,6 +150,7 @@ export class Gateways implements Stage {
   onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
     this.#time(step)
     this.#book.lost(peer)
+    this.#told.forget(peer)
     this.#asks.forget(peer)
     for (const [id, asked] of this.#asked) if (asked === peer) this.#asked.delete(id)
     this.#best.clear()
@@ -196,6 +198,7 @@ export class Gateways implements Stage {
   }
 
   onRequestFailed(_step: Step, _journey: Journey, id: RequestId): boolean {
+    this.#told.forget(this.#asked.get(id))
     return this.#asked.delete(id)
   }
 
@@ -218,12 +221,12 @@ export class Gateways implements Stage {
   #time(step: Step): void {
     if (step.now.monoMs === this.#monoMs) return
     this.#monoMs = step.now.monoMs
-    this.#pace = paceOf(this.#region, this.#book, this.#monoMs, this.#config.limits)
+    this.#pace.look(this.#book, this.#monoMs)
     this.#best.clear()
   }
 
   #live(region: string): readonly Known[] {
-    return this.#book.live(region, this.#monoMs, this.#pace.liveMs)
+    return this.#book.live(region, this.#monoMs, this.#pace.liveMs(region))
   }
 
   #self(stopgap: Stopgap | undefined): Standing {
@@ -290,7 +293,8 @@ export class Gateways implements Stage {
     if (isNew) this.#lookSoon(step)
     const word = encodeControlGossip({ kind: 'heartbeat', envelope: bytes })
     step.emit({ kind: 'publish', topic: 'control', bytes: word })
-    for (const peer of this.#elsewhere(journey)) this.#tell(step, peer, [bytes], false)
+    for (const peer of this.#elsewhere(journey))
+      if (this.#told.isNews(peer, stopgap, step.now.monoMs)) this.#tell(step, peer, [bytes], false)
   }
 
   /** Fewer than F live ones rank above it; a seed, or who stands last, only where nobody else does. */

@@ -12,19 +12,22 @@ const VIEW_MS = 250
 export class Views {
   readonly #entrants = new Map<string, { readonly entrants: Entrants; readonly untilMonoMs: number }>()
   #connected: ReadonlySet<PeerId> = new Set()
-  /** Connections that ended, until the peer's heartbeat would be missed by all. */
+  /** Connections that ended, until the peer's heartbeat would be missed by all: of the own region, and of others. */
   readonly #gone: Recent<PeerId>
+  readonly #goneFar: Recent<PeerId>
   #regions: { readonly names: readonly string[]; readonly untilMonoMs: number } | undefined
 
   constructor({ limits }: CoreConfig) {
     this.#gone = new Recent(limits.maxKnownPeers, limits.heartbeatLiveMs)
+    this.#goneFar = new Recent(limits.maxKnownPeers, limits.farHeartbeatLiveMs)
   }
 
   of(journey: Journey, region: string, now: Now): Entrants {
     const known = this.#entrants.get(region)
     if (known !== undefined && known.untilMonoMs > now.monoMs) return known.entrants
     this.#connected = new Set([...journey.admitted()].map(({ peer }) => peer))
-    const isGone = (peer: PeerId) => !this.#connected.has(peer) && this.#gone.has(peer, now.monoMs)
+    const gone = region === journey.region ? this.#gone : this.#goneFar
+    const isGone = (peer: PeerId) => !this.#connected.has(peer) && gone.has(peer, now.monoMs)
     const peers = journey.gateways(region).filter((peer) => !isGone(peer))
     const entrants = known?.entrants.sameAs(peers) ? known.entrants : new Entrants(peers)
     this.#entrants.set(region, { entrants, untilMonoMs: now.monoMs + VIEW_MS })
@@ -45,6 +48,7 @@ export class Views {
   /** Its part falls to others at once, where its end was seen. */
   onDisconnected(peer: PeerId, monoMs: number): void {
     this.#gone.add(peer, monoMs)
+    this.#goneFar.add(peer, monoMs)
     this.forget()
   }
 

@@ -1,19 +1,42 @@
 import type { Limits } from '../../limits.ts'
 import type { Heartbeats } from './heartbeats.ts'
 
-/** How often a gateway says that it lives, and how long it counts as alive since it was heard. */
-export interface Pace {
-  readonly everyMs: number
-  readonly liveMs: number
-}
+/**
+ * How often a gateway says in its region that it lives, and how long one counts since it was heard. Calm while no gateway of
+ * another region is known: nobody waits for one at a border then.
+ */
+export class HeartbeatPace {
+  readonly #own: string
+  readonly #limits: Limits
+  #hasBorder = false
+  /** When a gateway of another region counted last. */
+  #borderMonoMs = Number.NEGATIVE_INFINITY
+  #monoMs = 0
 
-/** Calm while no gateway of another region is known: nobody waits for one at a border then. */
-export function paceOf(own: string, book: Heartbeats, monoMs: number, limits: Limits): Pace {
-  const { heartbeatMs, heartbeatLiveMs, calmHeartbeatMs, calmHeartbeatLiveMs } = limits
-  const isBorder = (region: string) => region !== own && book.live(region, monoMs, heartbeatLiveMs).length > 0
-  return book.regions().some(isBorder)
-    ? { everyMs: heartbeatMs, liveMs: heartbeatLiveMs }
-    : { everyMs: calmHeartbeatMs, liveMs: calmHeartbeatLiveMs }
+  constructor(own: string, limits: Limits) {
+    this.#own = own
+    this.#limits = limits
+  }
+
+  look(book: Heartbeats, monoMs: number): void {
+    const isBorder = (region: string) =>
+      region !== this.#own && book.live(region, monoMs, this.#limits.farHeartbeatLiveMs).length > 0
+    this.#monoMs = monoMs
+    this.#hasBorder = book.regions().some(isBorder)
+    if (this.#hasBorder) this.#borderMonoMs = monoMs
+  }
+
+  /** Not calm at once: others, who heard of the border later or second hand, still count nobody for minutes. */
+  get everyMs(): number {
+    const { heartbeatMs, calmHeartbeatMs, farHeartbeatLiveMs } = this.#limits
+    return this.#monoMs - this.#borderMonoMs < 2 * farHeartbeatLiveMs ? heartbeatMs : calmHeartbeatMs
+  }
+
+  readonly liveMs = (region: string): number => {
+    const { heartbeatLiveMs, farHeartbeatLiveMs, calmHeartbeatLiveMs } = this.#limits
+    if (!this.#hasBorder) return calmHeartbeatLiveMs
+    return region === this.#own ? heartbeatLiveMs : farHeartbeatLiveMs
+  }
 }
 
 /**

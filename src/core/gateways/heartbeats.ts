@@ -121,6 +121,11 @@ export class Heartbeats {
     return known.filter(({ heardMonoMs }) => heardMonoMs > since).sort(byStanding)
   }
 
+  isLive(peer: PeerId, monoMs: number, liveMs: (region: string) => number): boolean {
+    const known = this.find(peer)
+    return known !== undefined && known.heardMonoMs > monoMs - liveMs(known.heartbeat.region)
+  }
+
   regions(): readonly string[] {
     return [...this.#regions.keys()].sort()
   }
@@ -139,10 +144,11 @@ export class Heartbeats {
   }
 
   /** It is linked again, and spoke lately: as alive as it was. */
-  found(peer: PeerId, now: Now, liveMs: number): void {
+  found(peer: PeerId, now: Now, liveMs: (region: string) => number): void {
     const known = this.find(peer)
     if (known === undefined || known.heardMonoMs !== Number.NEGATIVE_INFINITY) return
-    if (Math.abs(now.wallMs - known.heartbeat.at) < liveMs) this.#heard(peer, now.monoMs)
+    if (Math.abs(now.wallMs - known.heartbeat.at) < liveMs(known.heartbeat.region))
+      this.#heard(peer, now.monoMs)
   }
 
   /** Those whose admission does not hold under a new root go; who may stay all the same is heard again. */
@@ -175,7 +181,10 @@ export class Heartbeats {
     if (Math.abs(at - now.wallMs) > this.#limits.heartbeatSkewMs) return { kind: 'ignored' }
     // Honest ones come every `heartbeatMs`: a peer that signs more of them gets no more checks for it.
     const tooSoon = (before?.heardMonoMs ?? 0) > now.monoMs - this.#limits.heartbeatMs / 2
-    if (before === undefined ? !this.#mayCheck(from, now) : tooSoon) return { kind: 'ignored' }
+    // What it says of itself to a gateway of another region it says once for long: not too soon after a word of others.
+    const isTurn = from === peer && before?.stopgap !== heartbeat.stopgap
+    if (before === undefined || (tooSoon && isTurn) ? !this.#mayCheck(from, now) : tooSoon)
+      return { kind: 'ignored' }
     const key = checkHeartbeat(read, before?.key, this.#limits)
     const admission =
       before !== undefined && saysSame(before.heartbeat, heartbeat) ? before.admission : admitted(heartbeat)
@@ -224,7 +233,7 @@ export class Heartbeats {
   #hasRoom(now: Now): boolean {
     if (this.#regions.size < this.#limits.maxRegions) return true
     for (const region of this.regions())
-      if (this.live(region, now.monoMs, this.#limits.heartbeatLiveMs).length === 0)
+      if (this.live(region, now.monoMs, this.#limits.farHeartbeatLiveMs).length === 0)
         return this.#regions.delete(region)
     return false
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Heartbeats, SHARES } from '../../../src/core/gateways/heartbeats.ts'
 import { createGateways } from '../../../src/core/gateways.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
+import type { Stopgap } from '../../../src/model/heartbeat.ts'
 import type { KeyId, Name, PeerId } from '../../../src/model/ids.ts'
 import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'
 import { heartbeatsOf } from '../../../src/sim/own-records.ts'
@@ -29,14 +30,21 @@ it('what is no news is not read again, and who was forgotten is heard again by t
   expect([learn(), learn(), read]).toEqual(['fresh', 'ignored', 2])
 })
 
+interface Heard {
+  readonly region?: string
+  readonly from?: string
+  readonly afterMs?: number
+  readonly stopgap?: Stopgap
+}
+
 /** A book, who is admitted by it, and what it makes of a heartbeat. */
 function bookOf(limits: Partial<Limits>) {
   const book = new Heartbeats(peerOfKey(keyNamed('self')), { ...LIMITS, ...limits })
   const asked: string[] = []
-  const hear = (name: string, more: { region?: string; from?: string; afterMs?: number } = {}): string => {
-    const { region = 'eu', from = name, afterMs = 0 } = more
+  const hear = (name: string, more: Heard = {}): string => {
+    const { region = 'eu', from = name, afterMs = 0, stopgap } = more
     const at = { monoMs: now.monoMs + afterMs, wallMs: now.wallMs + afterMs }
-    const bytes = heartbeatsOf(keyNamed(name), region as Name, [])(at.wallMs)
+    const bytes = heartbeatsOf(keyNamed(name), region as Name, [])(at.wallMs, stopgap)
     const admitted = ({ peer }: { readonly peer: PeerId }) => {
       asked.push(`${name} ${region}`)
       return { peer, labels: new Map(), issuer: '' as KeyId, notBefore: 0, notAfter: 4e12 }
@@ -68,8 +76,8 @@ describe('the book is bounded', () => {
       'ignored',
     ])
     expect(book.regions()).toEqual(['r0', 'r1'])
-    hear('r1', { region: 'r1', afterMs: LIMITS.heartbeatLiveMs - 1 })
-    expect(hear('r2', { region: 'r2', afterMs: LIMITS.heartbeatLiveMs })).toBe('fresh')
+    hear('r1', { region: 'r1', afterMs: LIMITS.farHeartbeatLiveMs - 1 })
+    expect(hear('r2', { region: 'r2', afterMs: LIMITS.farHeartbeatLiveMs })).toBe('fresh')
     expect(book.regions()).toEqual(['r1', 'r2'])
   })
 
@@ -94,6 +102,19 @@ it('who is known is checked as often as an honest one speaks, and its chain is l
   expect(book.regions()).toEqual(['us'])
 })
 
+it('what is new is taken from the peer itself however soon, as often as keys are checked, and from nobody else', () => {
+  const { book, hear } = bookOf({ heartbeatChecksPerSecond: 0, heartbeatChecksBurst: 2 * SHARES })
+  hear('a', { from: 'other' })
+  expect(hear('a', { from: 'other', afterMs: 1, stopgap: 'seed' })).toBe('ignored')
+  expect(hear('a', { afterMs: 2, stopgap: 'seed' })).toBe('fresh')
+  expect(book.live('eu', now.monoMs + 2, 1_000)).toMatchObject([{ stopgap: 'seed' }])
+  expect(hear('a', { afterMs: 3, stopgap: 'seed' })).toBe('ignored')
+  expect([hear('a', { afterMs: 4 }), hear('a', { afterMs: 5, stopgap: 'seed' })]).toEqual([
+    'fresh',
+    'ignored',
+  ])
+})
+
 it('whose connection broke is dead until it is linked again, and alive then if it spoke lately', () => {
   const { book, hear } = bookOf({})
   hear('a')
@@ -101,7 +122,7 @@ it('whose connection broke is dead until it is linked again, and alive then if i
   if (a === undefined) throw new Error('nobody is known')
   const alive = (afterMs: number) => {
     const at = { monoMs: now.monoMs + afterMs, wallMs: now.wallMs + afterMs }
-    book.found(a.peer, at, 1_000)
+    book.found(a.peer, at, () => 1_000)
     return book.live('eu', at.monoMs, 1_000).length
   }
   // That it is linked says nothing of who was heard by another way.

@@ -1,0 +1,116 @@
+/** Gateways of other regions: how often they are told that this node stands, and how long they count since they were heard. */
+import { beforeEach, expect, it } from 'vitest'
+import type { RequestId } from '../../../src/core/events.ts'
+import { createGateways, type Gateways } from '../../../src/core/gateways.ts'
+import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Name, PeerId } from '../../../src/model/ids.ts'
+import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'
+import { heartbeatsOf } from '../../../src/sim/own-records.ts'
+import type { Judge } from '../../../src/trust/admission.ts'
+import { asked, Bench, hex } from '../core-peers/fakes.ts'
+import { said } from './said-heartbeats.ts'
+
+const [SELF, NEAR, FAR] = ['self', 'near', 'far'].map((name) => peerOfKey(keyNamed(name))) as [
+  PeerId,
+  PeerId,
+  PeerId,
+]
+const regionOf = (peer: PeerId): Name => (peer === FAR ? 'us' : 'eu') as Name
+const judge: Judge = (peer) => {
+  const labels = new Map([['region', regionOf(peer)]])
+  const issuer = hex('a') as never
+  return { kind: 'admitted', admission: { peer, labels, issuer, notBefore: 0, notAfter: 4e12 } }
+}
+const signed = (name: string) =>
+  heartbeatsOf(keyNamed(name), regionOf(peerOfKey(keyNamed(name))), [])(bench.now.wallMs) as Uint8Array
+
+let bench: Bench
+let gateways: Gateways
+beforeEach(() => {
+  bench = new Bench({
+    ...{ self: SELF, region: 'eu', random: () => 0.5 },
+    signHeartbeat: (at, stopgap) => heartbeatsOf(keyNamed('self'), 'eu' as Name, [])(at, stopgap),
+  })
+  gateways = createGateways(bench.config, judge)
+  bench.run((step, journey) =>
+    gateways.onStarted(step, journey, { kind: 'started', snapshot: EMPTY_SNAPSHOT }),
+  )
+  pass(4_000)
+  link()
+})
+
+function pass(ms: number) {
+  const effects = []
+  for (let left = ms; left > 0; left -= 500) {
+    bench.pass(Math.min(500, left))
+    effects.push(...bench.run((step, journey) => gateways.onTick(step, journey)))
+  }
+  return effects
+}
+function link() {
+  bench.link(FAR, {}, { region: 'us', heartbeats: [signed('far')] })
+  bench.run((step, journey) => gateways.onAdmitted(step, journey, FAR))
+}
+function lose() {
+  bench.run((step, journey) => gateways.onDisconnected(step, journey, { kind: 'disconnected', peer: FAR }))
+}
+/** How often it is told, as time goes on. */
+const tells = (ms: number): number =>
+  asked(pass(ms)).filter(
+    ({ peer, request: { message } }) => peer === FAR && message.type === 'heartbeats' && !message.want,
+  ).length
+
+it('it is told at once, and of nothing new every third time', () => {
+  expect([tells(5_000), tells(10_000), tells(6_000), tells(9_000), tells(6_000)]).toEqual([1, 0, 1, 0, 1])
+})
+
+it('it is told at once what is new', () => {
+  tells(5_000)
+  bench.journey.readOnly = 'STORE_FULL'
+  expect([tells(6_000), tells(6_000)]).toEqual([1, 0])
+})
+
+it('it is told on each connection: what was said on the one before may be lost', () => {
+  tells(5_000)
+  lose()
+  bench.pass(1)
+  link()
+  expect(tells(5_000)).toBe(1)
+})
+
+it('it is told again where it did not answer', () => {
+  const [first] = asked(pass(5_000))
+  bench.run((step, journey) => {
+    gateways.onRequestFailed(step, journey, first?.id as RequestId)
+  })
+  expect(tells(5_000)).toBe(1)
+})
+
+it('once none is left this node says that it stands as often as before, until nobody else knows one', () => {
+  pass(10_000)
+  lose()
+  const { farHeartbeatLiveMs, heartbeatMs, calmHeartbeatMs } = LIMITS
+  expect(said(pass(2 * farHeartbeatLiveMs - heartbeatMs)).length).toBeGreaterThanOrEqual(16)
+  expect(said(pass(calmHeartbeatMs)).length).toBeLessThanOrEqual(2)
+})
+
+it('it counts for three times as long as one of the own region', () => {
+  bench.run((step, journey) => {
+    gateways.onControl(step, journey, 'heartbeat', signed('near'), NEAR)
+  })
+  const heard = bench.now.monoMs
+  const counts = (afterMs: number) => {
+    pass(heard + afterMs - bench.now.monoMs)
+    return {
+      near: gateways.of('eu').includes(NEAR),
+      far: gateways.of('us').includes(FAR),
+      stands: gateways.stands(FAR),
+    }
+  }
+  expect(counts(LIMITS.heartbeatLiveMs - 1)).toEqual({ near: true, far: true, stands: true })
+  expect(counts(LIMITS.heartbeatLiveMs)).toEqual({ near: false, far: true, stands: true })
+  expect(counts(LIMITS.farHeartbeatLiveMs - 1)).toEqual({ near: false, far: true, stands: true })
+  // None of another region is left, and one of a fleet without borders counts for minutes.
+  expect(counts(LIMITS.farHeartbeatLiveMs)).toMatchObject({ near: true })
+})
