@@ -68,7 +68,7 @@ export class Gateways implements Stage {
     this.#judge = judge
     this.#region = config.region
     this.#weight = weight(this.#region, config.self)
-    this.#book = new Heartbeats(config.self, config.limits)
+    this.#book = new Heartbeats(config.self, config.region, config.limits)
     this.#pace = new HeartbeatPace(this.#region, config.limits)
     this.#links = new WarmLinks(config)
     this.#own = new OwnWord(config)
@@ -294,7 +294,7 @@ export class Gateways implements Stage {
     const word = encodeControlGossip({ kind: 'heartbeat', envelope: bytes })
     step.emit({ kind: 'publish', topic: 'control', bytes: word })
     for (const peer of this.#elsewhere(journey))
-      if (this.#told.isNews(peer, stopgap, step.now.monoMs)) this.#tell(step, peer, [bytes], false)
+      if (this.#told.take(peer, stopgap, step.now.monoMs)) this.#tell(step, peer, [bytes], false)
   }
 
   /** Fewer than F live ones rank above it; a seed, or who stands last, only where nobody else does. */

@@ -26,10 +26,14 @@ export class HeartbeatPace {
     if (this.#hasBorder) this.#borderMonoMs = monoMs
   }
 
-  /** Not calm at once: others, who heard of the border later or second hand, still count nobody for minutes. */
+  /**
+   * Not calm at once: as long as the last word of a gateway of another region may be taken somebody may hear of it, know a
+   * border again, and count nobody of its own region who is silent for more than seconds.
+   */
   get everyMs(): number {
-    const { heartbeatMs, calmHeartbeatMs, farHeartbeatLiveMs } = this.#limits
-    return this.#monoMs - this.#borderMonoMs < 2 * farHeartbeatLiveMs ? heartbeatMs : calmHeartbeatMs
+    const { heartbeatMs, calmHeartbeatMs, heartbeatSkewMs, farHeartbeatLiveMs } = this.#limits
+    const withoutMs = this.#monoMs - this.#borderMonoMs
+    return withoutMs < heartbeatSkewMs + farHeartbeatLiveMs ? heartbeatMs : calmHeartbeatMs
   }
 
   readonly liveMs = (region: string): number => {

@@ -66,6 +66,7 @@ export const SHARES = 8
 
 export class Heartbeats {
   readonly #self: PeerId
+  readonly #region: string
   readonly #limits: Limits
   readonly #regions = new Map<string, Map<PeerId, Known>>()
   /** Read already, whoever signed it: these bytes speak of this peer and moment. */
@@ -73,8 +74,9 @@ export class Heartbeats {
   readonly #checks: Bucket
   readonly #checksFor: Buckets<PeerId>
 
-  constructor(self: PeerId, limits: Limits) {
+  constructor(self: PeerId, region: string, limits: Limits) {
     this.#self = self
+    this.#region = region
     this.#limits = limits
     this.#read = new LatestMap(8 * limits.maxHeartbeats)
     const { heartbeatChecksPerSecond, heartbeatChecksBurst, maxKnownPeers } = limits
@@ -181,8 +183,8 @@ export class Heartbeats {
     if (Math.abs(at - now.wallMs) > this.#limits.heartbeatSkewMs) return { kind: 'ignored' }
     // Honest ones come every `heartbeatMs`: a peer that signs more of them gets no more checks for it.
     const tooSoon = (before?.heardMonoMs ?? 0) > now.monoMs - this.#limits.heartbeatMs / 2
-    // What it says of itself to a gateway of another region it says once for long: not too soon after a word of others.
-    const isTurn = from === peer && before?.stopgap !== heartbeat.stopgap
+    // What is new it tells those of other regions once, maybe right after somebody brought an older word of it.
+    const isTurn = from === peer && region !== this.#region && before?.stopgap !== heartbeat.stopgap
     if (before === undefined || (tooSoon && isTurn) ? !this.#mayCheck(from, now) : tooSoon)
       return { kind: 'ignored' }
     const key = checkHeartbeat(read, before?.key, this.#limits)
@@ -210,7 +212,7 @@ export class Heartbeats {
     return known.heartbeat.at >= said.at
   }
 
-  /** A key not seen before, which costs a millisecond. */
+  /** A key not seen before, which costs a millisecond, or a word sooner than others. */
   #mayCheck(from: PeerId, { monoMs }: Now): boolean {
     return this.#checksFor.take(from, monoMs) && this.#checks.take(monoMs)
   }

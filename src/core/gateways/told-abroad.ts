@@ -17,10 +17,10 @@ export class ToldAbroad {
   }
 
   /**
-   * It was not told on this connection yet, or something else, or long ago, or did not answer. Asked each time this node says in its region
-   * that it stands, which is not to the millisecond: half such a time early is in time.
+   * Whether it is told now: it was not on this connection yet, or something else, or long ago, or did not answer. Asked each
+   * time this node says in its region that it stands, which is not to the millisecond: half such a time early is in time.
    */
-  isNews(peer: PeerId, stopgap: Stopgap | undefined, monoMs: number): boolean {
+  take(peer: PeerId, stopgap: Stopgap | undefined, monoMs: number): boolean {
     const { heartbeatMs, farHeartbeatMs } = this.#limits
     const told = this.#told.get(peer)
     const isOld = told !== undefined && told.stopgap === stopgap
