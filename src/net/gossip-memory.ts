@@ -76,8 +76,8 @@ export function forget(
 }
 
 /**
- * From now on a message is told of a heartbeat later. While the message is on its way most of those that a seed tells would
- * ask the origin for a copy of their own; a heartbeat later only those whom nobody gave one.
+ * From now on a message is told of a heartbeat later. A seed tells a quarter of up to five hundred, and while the message is
+ * on its way most of them would ask the origin for a copy of their own; a heartbeat later only those whom nobody gave one.
  */
 export function tellLater({ mcache }: Pick<GossipMemory, 'mcache'>): void {
   const tell = mcache.getGossipIDs.bind(mcache)

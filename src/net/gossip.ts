@@ -97,11 +97,10 @@ export interface GossipSettings {
 }
 
 /**
- * A message is told of in one heartbeat, to three peers outside the mesh: a node of whose mesh nobody passes anything on
- * hears of it within a second (from a seed, within two: `tellLater`). gossipsub tells six in each of three heartbeats, because
- * its links may lose a message; ours do not, and what is missing all the same sync brings, as it does to whoever comes later.
- * A node that six told was told six times of what it had. Nor is it a share of the peers, which gossipsub tells where that is
- * more: a quarter of a seed's 500 were told of each release by the origin, whose cost would grow with the fleet.
+ * A message is told of in one heartbeat, to three peers outside the mesh or a quarter of them: a node of whose mesh nobody
+ * passes anything on hears of it within a second (from a seed, within two: `tellLater`). gossipsub tells six in each of three
+ * heartbeats, because its links may lose a message; ours do not, and what is missing all the same sync brings, as it does to
+ * whoever comes later. A node that six told was told six times of what it had.
  */
 const TOLD_HEARTBEATS = 1
 const TOLD_PEERS = 3
@@ -154,7 +153,6 @@ export function gossipOptions({
     Dhi: seed ? MESH_DEGREE : MAX_MESH_DEGREE,
     Dout: 2,
     Dlazy: TOLD_PEERS,
-    gossipFactor: 0,
     asyncValidation: true,
     awaitRpcHandler: true,
     awaitRpcMessageHandler: true,

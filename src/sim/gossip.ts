@@ -27,8 +27,9 @@ export const GOSSIP = {
   outboundDegree: 2,
   /** Kept whatever chance says, when a mesh is cut down: those that are in it longest, for all are as good. */
   keptDegree: 4,
-  /** Outside the mesh, told at each heartbeat. */
+  /** Outside the mesh, told at each heartbeat: so many, or this share where that is more. */
   lazyDegree: 3,
+  lazyShare: 0.25,
   firstHeartbeatMs: 100,
   heartbeatMs: 1_000,
   /** Heartbeats for which a message can be had, and for which it is told of: by a seed a heartbeat later. */
@@ -235,7 +236,8 @@ export class SimGossip {
     const others = [...this.#peers.keys()].filter(
       (peer) => !peers.has(peer) && this.#score(peer) >= GOSSIP.gossipThreshold,
     )
-    for (const peer of shuffled(others, this.#parts.random).slice(0, GOSSIP.lazyDegree))
+    const count = Math.max(GOSSIP.lazyDegree, Math.floor(GOSSIP.lazyShare * others.length))
+    for (const peer of shuffled(others, this.#parts.random).slice(0, count))
       this.#parts.send(peer, { kind: 'have', ids })
   }
 
