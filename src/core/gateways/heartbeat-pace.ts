@@ -8,10 +8,9 @@ import type { Heartbeats } from './heartbeats.ts'
 export class HeartbeatPace {
   readonly #own: string
   readonly #limits: Limits
-  #hasBorder = false
+  #monoMs = 0
   /** When a gateway of another region counted last. */
   #borderMonoMs = Number.NEGATIVE_INFINITY
-  #monoMs = 0
 
   constructor(own: string, limits: Limits) {
     this.#own = own
@@ -22,8 +21,11 @@ export class HeartbeatPace {
     const isBorder = (region: string) =>
       region !== this.#own && book.live(region, monoMs, this.#limits.farHeartbeatLiveMs).length > 0
     this.#monoMs = monoMs
-    this.#hasBorder = book.regions().some(isBorder)
-    if (this.#hasBorder) this.#borderMonoMs = monoMs
+    if (book.regions().some(isBorder)) this.#borderMonoMs = monoMs
+  }
+
+  get #withoutBorderMs(): number {
+    return this.#monoMs - this.#borderMonoMs
   }
 
   /**
@@ -32,13 +34,13 @@ export class HeartbeatPace {
    */
   get everyMs(): number {
     const { heartbeatMs, calmHeartbeatMs, heartbeatSkewMs, farHeartbeatLiveMs } = this.#limits
-    const withoutMs = this.#monoMs - this.#borderMonoMs
-    return withoutMs < heartbeatSkewMs + farHeartbeatLiveMs ? heartbeatMs : calmHeartbeatMs
+    const isCalm = this.#withoutBorderMs >= heartbeatSkewMs + farHeartbeatLiveMs
+    return isCalm ? calmHeartbeatMs : heartbeatMs
   }
 
   readonly liveMs = (region: string): number => {
     const { heartbeatLiveMs, farHeartbeatLiveMs, calmHeartbeatLiveMs } = this.#limits
-    if (!this.#hasBorder) return calmHeartbeatLiveMs
+    if (this.#withoutBorderMs > 0) return calmHeartbeatLiveMs
     return region === this.#own ? heartbeatLiveMs : farHeartbeatLiveMs
   }
 }
