@@ -343,8 +343,9 @@ export class Gateways implements Stage {
   }
 
   /**
-   * Of a region of which no gateway is known any peer is asked, at every look; a gateway now and then for all it knows.
-   * A seed, which foreign gateways do not tell, asks one of its own region's each time.
+   * Of a region of which no gateway is known any peer is asked, at every look; a gateway now and then for all it knows, of
+   * the own region if one is linked: each there hears all others itself, and an answer is worth twenty words over a border.
+   * A seed, which foreign gateways do not tell, asks each time.
    * @returns true while there is a region of which no gateway is known
    */
   #askAround(step: Step, journey: Journey): boolean {
@@ -355,32 +356,31 @@ export class Gateways implements Stage {
     const isUnknown = unknown.length > 0
     if (monoMs < this.#lastAskMonoMs + (isUnknown ? LOOK_MS : limits.heartbeatMs)) return isUnknown
     this.#lastAskMonoMs = monoMs
-    for (const peers of unknown) this.#tellOne(step, peers)
+    for (const sessions of unknown) this.#tellOne(step, sessions)
     const bordered = isUnknown || this.regions().length > 1
     if (bordered && (submit || monoMs >= this.#nextAskAllMonoMs)) {
       this.#nextAskAllMonoMs = monoMs + ASK_ALL_MS
-      this.#tellOne(
-        step,
-        admitted.map(({ peer }) => peer).filter((peer) => this.stands(peer)),
-      )
+      const standing = admitted.filter(({ peer }) => this.stands(peer))
+      const near = standing.filter(({ hello }) => hello.region === this.#region)
+      this.#tellOne(step, near.length > 0 ? near : standing)
     }
     return isUnknown
   }
 
   /** Admitted peers of each other region of which no gateway is known, region by region. */
-  #unknown(admitted: readonly AdmittedSession[]): readonly (readonly PeerId[])[] {
-    const regions = new Map<string, PeerId[]>()
-    for (const { peer, hello } of admitted) {
-      const { region } = hello
+  #unknown(admitted: readonly AdmittedSession[]): readonly (readonly AdmittedSession[])[] {
+    const regions = new Map<string, AdmittedSession[]>()
+    for (const session of admitted) {
+      const { region } = session.hello
       if (region === this.#region || this.of(region).length > 0) continue
-      regions.set(region, [...(regions.get(region) ?? []), peer])
+      regions.set(region, [...(regions.get(region) ?? []), session])
     }
     return [...regions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, peers]) => peers)
   }
 
-  #tellOne(step: Step, peers: readonly PeerId[]): void {
-    const one = peers[Math.floor(this.#config.random() * peers.length)]
-    if (one !== undefined) this.#tell(step, one, this.#own.bytes, true)
+  #tellOne(step: Step, sessions: readonly AdmittedSession[]): void {
+    const one = sessions[Math.floor(this.#config.random() * sessions.length)]
+    if (one !== undefined) this.#tell(step, one.peer, this.#own.bytes, true)
   }
 
   #tell(step: Step, peer: PeerId, heartbeats: readonly Uint8Array[], want: boolean): void {

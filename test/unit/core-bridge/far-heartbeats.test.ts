@@ -116,3 +116,19 @@ it('it counts for three times as long as one of the own region', () => {
   // None of another region is left, and one of a fleet without borders counts for minutes.
   expect(counts(LIMITS.farHeartbeatLiveMs)).toMatchObject({ near: true })
 })
+
+/** Whom it asks for all they know, as time goes on. */
+const questions = (ms: number): PeerId[] =>
+  asked(pass(ms)).flatMap(({ peer, request: { message } }) =>
+    message.type === 'heartbeats' && message.want ? [peer] : [],
+  )
+
+it('one of the own region is asked for all it knows: over a border an answer costs twenty words', () => {
+  bench.link(NEAR, {}, { region: 'eu', heartbeats: [signed('near')] })
+  bench.run((step, journey) => gateways.onAdmitted(step, journey, NEAR))
+  expect(questions(10_000)).toEqual([NEAR])
+})
+
+it('where none of the own region is linked, one of another is asked', () => {
+  expect(questions(10_000)).toEqual([FAR])
+})
