@@ -311,7 +311,10 @@ export class Peers implements Stage {
     step.emit({ kind: 'dial', address })
   }
 
-  /** One link too many goes; and every hour one of those in order, so that clusters cannot close. */
+  /**
+   * One link too many goes; and every hour one of those in order, so that clusters cannot close. None to a gateway, nor by
+   * one: the end of its connection counts as its death, and another is then taken for who brings a block in.
+   */
   #shed(
     step: Step,
     journey: Journey,
@@ -319,9 +322,9 @@ export class Peers implements Stage {
     admitted: readonly AdmittedSession[],
     candidates: readonly Candidate[],
   ): void {
-    const { limits, random, submit, region } = this.#config
+    const { limits, random, submit, region, self } = this.#config
     const { monoMs } = step.now
-    if (submit) return
+    if (submit || (links.own <= limits.hardDegree && journey.gateways(region).includes(self))) return
     const swap = monoMs >= this.#nextSwapMonoMs
     if (swap) this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
     const another = candidates.some((candidate) => candidate.region === region)
@@ -331,6 +334,7 @@ export class Peers implements Stage {
     const mayGo = ({ peer, sinceMonoMs }: AdmittedSession) =>
       monoMs - sinceMonoMs >= limits.settledLinkMs &&
       !journey.keeps(peer) &&
+      !journey.stands(peer) &&
       (!this.#book.isSeed(peer) || (links.own > limits.maxDegree && seeds > 1))
     const spare = spareLink(this.#config, admitted, mayGo, random, limits)
     if (spare === undefined) return

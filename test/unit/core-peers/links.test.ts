@@ -167,6 +167,19 @@ describe('the degree', () => {
     expect(['c', 'd']).toContain(gone)
   })
 
+  it('gives up no link to a gateway, and none while it is one itself', () => {
+    const goes = (gateways: readonly PeerId[]) => {
+      start({ limits: limitsOf({ minDegree: 1, maxDegree: 3, outsideDegree: 0 }), seeds: [] })
+      bench.journey.gatewaysOf.set('eu', gateways)
+      for (const one of gateways) bench.journey.standing.add(one)
+      for (const name of ['a', 'b', 'c', 'd']) admit(peer(name))
+      return hungUp(pass(80_000))
+    }
+    expect(goes(['a', 'b', 'c'].map(peer))).toEqual([peer('d')])
+    expect(goes(['a', 'b', 'c', 'd'].map(peer))).toEqual([])
+    expect(goes([bench.config.self])).toEqual([])
+  })
+
   it('keeps to its only seed, which it would dial again at once, and gives up one of two', () => {
     const more = someone({ submit: true })
     const goes = (seeds: readonly PeerId[]) => {
