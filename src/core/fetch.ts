@@ -64,12 +64,8 @@ export class Fetch {
     this.#sources = new Sources(config.limits)
     this.#offers = new Offers(config, this.#sources)
     this.#handed = new Handed(config.limits)
-    this.#pull = new Pull(config, this.#sources, this.#disk, {
-      job: (release) => this.#jobs.get(release),
-      jobs: () => this.#jobs.all(),
-      naming: (digest) => this.#jobs.naming(digest),
-      received: (step, journey, digest, bytes) => this.offer(step, journey, digest, bytes),
-    })
+    const received = this.offer.bind(this)
+    this.#pull = new Pull(config, this.#sources, this.#disk, this.#jobs, received)
     this.duty = this.#pull.duty
   }
 
@@ -314,7 +310,7 @@ export class Fetch {
       if (digest === undefined) break
       this.#read(step, job, digest)
     }
-    if (!job.isComplete) return
+    if (!job.isComplete || this.#disk.isPaused(step.now.monoMs)) return
     job.closing = true
     const ticket = step.nextTicket()
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'whole', release: job.release.id }], sync: true })
@@ -364,9 +360,8 @@ export class Fetch {
 
   #settle(step: Step, journey: Journey, digest: Digest): void {
     for (const job of this.#jobs.naming(digest)) {
-      if (!job.missing.delete(digest)) continue
+      if (!job.got(digest)) continue
       const place = job.place(digest)
-      job.shut(digest)
       this.#advance(step, journey, job)
       // What was dropped meanwhile is offered to nobody.
       if (place !== undefined && this.#jobs.get(job.release.id) !== undefined)
@@ -376,8 +371,7 @@ export class Fetch {
 
   #pump(step: Step, journey: Journey, only?: FetchJob, first?: FetchJob): void {
     if (this.#disk.isReadOnly) return
-    const { pausedUntilMonoMs } = this.#disk
-    if (step.now.monoMs < pausedUntilMonoMs) step.wakeAt(pausedUntilMonoMs)
+    if (this.#disk.isPaused(step.now.monoMs)) step.wakeAt(this.#disk.pausedUntilMonoMs)
     else this.#pull.pump(step, journey, only, first)
   }
 

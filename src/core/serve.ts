@@ -113,8 +113,10 @@ export class Serve {
     if (active === undefined) return
     this.#active.delete(id)
     if (bytes === 0) this.#owedStill(active)
-    else this.#from.left(step, active.digest)
-    this.#backlog.left(step.now.monoMs)
+    else {
+      this.#from.left(step, active.digest)
+      this.#backlog.left(step.now.monoMs)
+    }
     const { limits } = this.#config
     if (this.#slow.left(active, bytes, [...this.#active.values()], limits, step.now.monoMs))
       this.#sendAway(step)
@@ -128,16 +130,20 @@ export class Serve {
     for (const wanted of this.#queue.filter((one) => one.peer === peer)) this.#takenBack(wanted)
     this.#stand(this.#standing.filter((wanted) => wanted.peer !== peer))
     this.#announcements.forget(peer)
+    this.#backlog.waits(this.#waitingAbroad)
   }
 
   onTick(step: Step): void {
     const { monoMs } = step.now
-    for (const wanted of this.#active.values())
-      if (wanted.untilMonoMs <= monoMs) {
+    for (const wanted of this.#active.values()) {
+      if (wanted.untilMonoMs > monoMs) step.wakeAt(wanted.untilMonoMs)
+      else {
         this.#active.delete(wanted.id)
         this.#owedStill(wanted)
       }
+    }
     this.#next(step)
+    this.#backlog.waits(this.#waitingAbroad)
     const due = this.#standing.filter(({ untilMonoMs }) => untilMonoMs <= monoMs)
     if (due.length > 0) this.#stand(this.#standing.filter(({ untilMonoMs }) => untilMonoMs > monoMs))
     for (const { id } of due) this.#busy(step, id)

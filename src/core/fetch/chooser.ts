@@ -11,7 +11,7 @@ import type { Journey } from '../journey.ts'
 import type { AdmittedSession } from '../session.ts'
 import type { FetchJob } from './job.ts'
 import { mostNear, type OwnPart, OwnParts } from './own-part.ts'
-import type { Patience } from './patience.ts'
+import { type Patience, type Way, wayTo } from './patience.ts'
 import { Ranking } from './ranking.ts'
 import type { Sources } from './sources.ts'
 import { manyAt, turnAt } from './turns.ts'
@@ -21,8 +21,7 @@ import { Views } from './views.ts'
 export interface Choice {
   readonly digest: Digest
   readonly peer: PeerId
-  /** Over a border. */
-  readonly border: boolean
+  readonly way: Way
   readonly seed: boolean
   /** Another's to bring in, asked of the seed in case that one is dead. */
   readonly takeOver?: true
@@ -233,16 +232,20 @@ export class Chooser {
     }
   }
 
-  /** The node's own part; and while nothing comes, in turn, that of others who should bring it and do not. */
+  /**
+   * The node's own part; and while nothing comes, in turn, that of others who should bring it and do not. Of what one node
+   * brings in as a whole the rest is for whoever was given some: who did not bring that does not bring the rest either.
+   */
   *#places(job: FetchJob, own: OwnPart, now: Now, stuckMs: number): Iterable<number> {
     yield* own.left()
     const { self, random } = this.#config
     const turn = turnAt(now.monoMs - job.progressMonoMs, stuckMs)
-    for (let looked = 0; turn > 0 && looked < MAX_VAIN; looked += 1) {
+    const isHeir = job.isEntered && this.#ownParts.isSingle(job)
+    for (let looked = 0; (isHeir || turn > 0) && looked < MAX_VAIN; looked += 1) {
       const place = job.open.pick(undefined, random())
       if (place === undefined) return
       const key = this.#ownParts.key(job, job.digests[place] as Digest)
-      if (own.entrants.rank(key, self) < manyAt(turn)) yield place
+      if (isHeir || own.entrants.rank(key, self) < manyAt(turn)) yield place
     }
   }
 
@@ -331,13 +334,14 @@ export class Chooser {
     return session.hello.submit || this.#isFar(session) ? maxWantsPerSeed : maxWantsPerPeer
   }
 
-  #isFar({ hello }: AdmittedSession): boolean {
-    return hello.region !== this.#config.region
+  #isFar(session: AdmittedSession): boolean {
+    return wayTo(session, this.#config.region) === 'border'
   }
 
   #choice(job: FetchJob, place: number, session: AdmittedSession): Choice {
     const { peer, hello } = session
-    return { digest: job.digests[place] as Digest, peer, border: this.#isFar(session), seed: hello.submit }
+    const way = wayTo(session, this.#config.region)
+    return { digest: job.digests[place] as Digest, peer, way, seed: hello.submit }
   }
 
   onDisconnected(peer: PeerId, monoMs: number): void {

@@ -49,6 +49,11 @@ export class Disk {
     return this.#pausedUntilMonoMs
   }
 
+  /** It takes nothing now, as far as is known. */
+  isPaused(nowMonoMs: number): boolean {
+    return this.isReadOnly || nowMonoMs < this.#pausedUntilMonoMs
+  }
+
   pause(nowMonoMs: number): void {
     this.#pausedUntilMonoMs = nowMonoMs + RETRY_MS
   }

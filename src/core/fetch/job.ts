@@ -52,6 +52,8 @@ export class FetchJob {
   readonly rescue: Rescue
   /** How much of its own part this node asks the seed for. */
   readonly ownPace = new OwnPace<Digest>(IN_VAIN_MS)
+  /** A seed gave this node something of it. */
+  isEntered = false
   /** Blocks for which a seed sent us elsewhere, to whom, and when it is asked again should nobody announce them. */
   readonly redirected = new Map<Digest, { readonly to: PeerId; readonly atMonoMs: number }>()
   /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */
@@ -140,6 +142,22 @@ export class FetchJob {
   need(journey: Journey, digest: Digest): boolean {
     if (journey.hasBlock(digest) || !this.missing.add(digest)) return false
     this.needed += 1
+    return true
+  }
+
+  /** A seed gave this one, and nobody here has it but this node. */
+  entered(digest: Digest, monoMs: number): void {
+    this.isEntered = true
+    this.ownPace.brought(digest, monoMs)
+  }
+
+  /** It is durable. @returns whether it was missing */
+  got(digest: Digest): boolean {
+    if (!this.missing.delete(digest)) return false
+    this.shut(digest)
+    // Should it be lost, whom it was left to then says nothing.
+    this.redirected.delete(digest)
+    this.#leftTo.delete(digest)
     return true
   }
 

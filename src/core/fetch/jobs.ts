@@ -50,9 +50,9 @@ export class Jobs {
     return this.#naming.get(digest) ?? NONE
   }
 
-  /** Some of them. */
+  /** Some of them: of one that was refused nothing is to come any more. */
   areWithout(digest: Digest): boolean {
-    return this.naming(digest).some((job) => job.missing.has(digest))
+    return this.naming(digest).some((job) => !job.refused && job.missing.has(digest))
   }
 
   add(job: FetchJob): void {

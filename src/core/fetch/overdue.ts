@@ -3,7 +3,7 @@ import type { Digest } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Step } from '../step.ts'
 import type { Disk } from './disk.ts'
-import type { Fetching } from './fetching.ts'
+import type { Jobs } from './jobs.ts'
 import type { Patience } from './patience.ts'
 import type { Sources } from './sources.ts'
 import type { Tempo } from './tempo.ts'
@@ -19,7 +19,7 @@ export class Overdue {
   readonly #config: CoreConfig
   readonly #sources: Sources
   readonly #disk: Disk
-  readonly #fetching: Fetching
+  readonly #jobs: Jobs
   readonly #patience: Patience
   readonly #tempo: Tempo
   readonly #wants: Wants
@@ -30,13 +30,13 @@ export class Overdue {
     config: CoreConfig,
     sources: Sources,
     disk: Disk,
-    fetching: Fetching,
+    jobs: Jobs,
     { patience, tempo, wants }: { patience: Patience; tempo: Tempo; wants: Wants },
   ) {
     this.#config = config
     this.#sources = sources
     this.#disk = disk
-    this.#fetching = fetching
+    this.#jobs = jobs
     this.#patience = patience
     this.#tempo = tempo
     this.#wants = wants
@@ -97,27 +97,23 @@ export class Overdue {
   }
 
   /** A block that takes long may be had from a second neighbour, while the first is not blamed yet. */
-  #hedge(step: Step, asked: Asked, now: boolean): void {
+  #hedge(step: Step, asked: Asked, mayHedge: boolean): void {
     const { digest, peer, sinceMonoMs, way } = asked
-    if (way !== 'near' || asked.hedged !== undefined || !this.#isMissing(digest)) return
+    if (way !== 'near' || asked.hedged !== undefined) return
+    if (this.#disk.isWriting(digest) || !this.#jobs.areWithout(digest)) return
     const { monoMs } = step.now
     const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
     if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
-    if (!now) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
+    if (!mayHedge) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
     if (this.#wants.peers(digest).size >= MAX_ASKED || !this.#patience.hedge()) return
     asked.hedged = true
     this.#sources.doubt(peer)
     this.#again(digest)
   }
 
-  #isMissing(digest: Digest): boolean {
-    if (this.#disk.isWriting(digest)) return false
-    return this.#fetching.naming(digest).some((job) => job.missing.has(digest))
-  }
-
   #again(digest: Digest): void {
     if (this.#disk.isWriting(digest)) return
-    for (const job of this.#fetching.naming(digest)) job.reopen(digest)
+    for (const job of this.#jobs.naming(digest)) job.reopen(digest)
   }
 
   #lookAt(step: Step, monoMs: number): void {

@@ -99,8 +99,12 @@ export class OwnParts {
    * read the manifest brings in the rest at once, and no other gateway has to learn first that there is something to bring.
    */
   key(job: FetchJob, digest: Digest): Digest {
-    const isSingle = job.nextPage === undefined && job.digests.length <= this.#config.limits.singleEntryBlocks
-    return (isSingle ? job.release.header.pages[0] : undefined) ?? digest
+    return (this.isSingle(job) ? job.release.header.pages[0] : undefined) ?? digest
+  }
+
+  /** One node brings all of it in. */
+  isSingle(job: FetchJob): boolean {
+    return job.nextPage === undefined && job.digests.length <= this.#config.limits.singleEntryBlocks
   }
 
   /**

@@ -6,6 +6,7 @@
  * Tail at Scale", 2013), within an allowance: what both of them send is a block in vain.
  */
 import type { Limits } from '../../limits.ts'
+import type { AdmittedSession } from '../session.ts'
 
 /** Blocks that hedging may fetch twice before others came, and how many blocks earn one more. */
 const MAX_ALLOWED = 4
@@ -13,6 +14,9 @@ const EARNED_BY = 100
 
 /** Where a block comes from: over a border round trips are longer, and a seed lets many wait in line. */
 export type Way = 'near' | 'seed' | 'border'
+
+export const wayTo = ({ hello }: AdmittedSession, region: string): Way =>
+  hello.region !== region ? 'border' : hello.submit ? 'seed' : 'near'
 
 interface Estimate {
   smoothMs: number

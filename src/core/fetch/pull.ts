@@ -10,16 +10,17 @@ import { BorderDuty } from '../border-duty.ts'
 import type { CoreConfig } from '../config.ts'
 import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
-import { type AdmittedSession, storesChannel } from '../session.ts'
+import { type AdmittedSession, isAdmitted } from '../session.ts'
 import type { Step } from '../step.ts'
+import { Alarms } from './alarms.ts'
 import { type Choice, Chooser, type JobDuty } from './chooser.ts'
 import type { Disk } from './disk.ts'
-import type { Fetching } from './fetching.ts'
 import type { FetchJob } from './job.ts'
+import type { Jobs } from './jobs.ts'
 import { MAX_ASKED, Overdue } from './overdue.ts'
-import { Patience, type Way } from './patience.ts'
+import { Patience, type Way, wayTo } from './patience.ts'
 import { Queries } from './queries.ts'
-import type { Ranking } from './ranking.ts'
+import { type Ranking, storing } from './ranking.ts'
 import { Rounds } from './rounds.ts'
 import type { Sources } from './sources.ts'
 import { Tempo } from './tempo.ts'
@@ -37,11 +38,15 @@ const JOBS_A_GO = 128
 /** Until the next go where not all were looked at: all 20,000 in four seconds, for some 5 % of a core. */
 const NEXT_GO_MS = 25
 
+/** A block whose digest is right. */
+type Received = (step: Step, journey: Journey, digest: Digest, bytes: Uint8Array) => void
+
 export class Pull {
   readonly #config: CoreConfig
   readonly #sources: Sources
   readonly #disk: Disk
-  readonly #fetching: Fetching
+  readonly #jobs: Jobs
+  readonly #received: Received
   readonly #chooser: Chooser
   readonly #patience: Patience
   readonly #wants = new Wants()
@@ -49,20 +54,22 @@ export class Pull {
   readonly #tempo: Tempo
   readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
   readonly #queries: Queries
+  readonly #alarms = new Alarms()
   readonly duty = new BorderDuty()
   #nextDialMonoMs = 0
 
-  constructor(config: CoreConfig, sources: Sources, disk: Disk, fetching: Fetching) {
+  constructor(config: CoreConfig, sources: Sources, disk: Disk, jobs: Jobs, received: Received) {
     this.#config = config
     this.#sources = sources
     this.#disk = disk
-    this.#fetching = fetching
+    this.#jobs = jobs
+    this.#received = received
     this.#chooser = new Chooser(config, sources, this.duty)
     this.#patience = new Patience(config.limits)
     this.#tempo = new Tempo(config.limits, this.#patience, config.random)
     const learnt = { patience: this.#patience, tempo: this.#tempo, wants: this.#wants }
-    this.#overdue = new Overdue(config, sources, disk, fetching, learnt)
-    this.#queries = new Queries(config, sources, this.#patience, fetching)
+    this.#overdue = new Overdue(config, sources, disk, jobs, learnt)
+    this.#queries = new Queries(config, sources, this.#patience, jobs)
   }
 
   /**
@@ -73,7 +80,7 @@ export class Pull {
     let wakeMs = Number.POSITIVE_INFINITY
     // in one order for all: there may be hundreds of them
     let ranking: Ranking | undefined
-    for (const job of only === undefined ? this.#rounds.next(this.#fetching.jobs(), first) : [only]) {
+    for (const job of only === undefined ? this.#rounds.next(this.#jobs.all(), first) : [only]) {
       if (job.refused || job.closing) continue
       wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
       if (this.#isEarly(job, step.now.monoMs)) {
@@ -87,8 +94,9 @@ export class Pull {
       else this.#queries.ask(step, job, storing(job, ranking.candidates(job)), ranking.near)
     }
     if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
+    const alarmMs = this.#alarms.next(step.now.monoMs) - step.now.monoMs
     if (this.#wants.isAnyOpen) this.#overdue.expectLook(step.now.monoMs + wakeMs)
-    if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
+    if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + Math.min(wakeMs, alarmMs))
   }
 
   /** Until others step in for whoever should bring in what does not come. */
@@ -144,11 +152,11 @@ export class Pull {
   }
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
-    const session = [...journey.admitted()].find((one) => one.peer === peer)
-    if (session !== undefined) this.#tempo.joined(this.#wayOf(session))
+    const session = journey.session(peer)
+    if (session !== undefined && isAdmitted(session)) this.#tempo.joined(wayTo(session, this.#config.region))
     this.#chooser.onAdmitted(journey)
     const { near } = this.#chooser.ranking(journey)
-    for (const job of this.#fetching.jobs()) this.#queries.onAdmitted(job, near, step.now.monoMs)
+    for (const job of this.#jobs.all()) this.#queries.onAdmitted(job, near, step.now.monoMs)
   }
 
   /** Nothing comes of what it was asked for; that the connection broke says nothing of it. */
@@ -163,7 +171,7 @@ export class Pull {
     const asked = this.#wants.peers(digest)
     if (asked.size >= MAX_ASKED || [...asked].some(this.#sources.counts) || this.#disk.isWriting(digest))
       return
-    for (const job of this.#fetching.naming(digest)) job.reopen(digest)
+    for (const job of this.#jobs.naming(digest)) job.reopen(digest)
   }
 
   /** Bytes under way have their bound, whatever asks for them; as many may come late of those that are silent. */
@@ -191,7 +199,8 @@ export class Pull {
     this.#askNeighbours(step, job, candidates)
     const sessions = storing(job, candidates)
     const { doubtMs, stuckMs } = this.#patience
-    const isOpen = (session: AdmittedSession) => !this.#waits(job, this.#wayOf(session), monoMs)
+    const isOpen = (session: AdmittedSession) =>
+      !this.#waits(job, wayTo(session, this.#config.region), monoMs)
     const underWay = () => this.#wants.ofSeeds(job.release.id)
     const going = { doubtMs, stuckMs, rescueMs: this.#patience.farRescueMs, isOpen, underWay }
     for (const choice of this.#chooser.bringIn(journey, job, sessions, step.now, going)) {
@@ -219,7 +228,7 @@ export class Pull {
     const { monoMs } = step.now
     while (job.rescue.goesOn && !this.#isFull && !this.#isEarly(job, monoMs)) {
       const choice = this.#chooser.rescueOn(job, sessions, monoMs, this.#patience.stuckMs)
-      if (choice === undefined || this.#waits(job, wayTo(choice), monoMs)) return
+      if (choice === undefined || this.#waits(job, choice.way, monoMs)) return
       if (!this.#ask(step, job, choice)) return
     }
   }
@@ -246,15 +255,11 @@ export class Pull {
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number, duty: JobDuty): Choice | undefined {
     if (this.#isFull || job.open.count === 0) return undefined
-    const way = this.#wayOf(session)
+    const way = wayTo(session, this.#config.region)
     if (this.#waits(job, way, monoMs)) return undefined
     const onlyOwn = way === 'near' && this.#wants.underWay(way) >= duty.mostNear
     const choice = this.#chooser.pull(job, session, monoMs, duty, onlyOwn)
     return choice !== undefined && this.#mayTakePlace(choice) ? choice : undefined
-  }
-
-  #wayOf({ hello: { region, submit: seed } }: AdmittedSession): Way {
-    return wayTo({ border: region !== this.#config.region, seed })
   }
 
   /** As many are under way as come in time. */
@@ -272,13 +277,13 @@ export class Pull {
 
   /** False: this very peer is asked for it already, or it is being written. */
   #ask(step: Step, job: FetchJob, choice: Choice): boolean {
-    const { digest, peer, border, seed, takeOver, inVain, rescue = false, last = false } = choice
+    const { digest, peer, way, seed, takeOver, inVain, rescue = false, last = false } = choice
     if (this.#wants.peers(digest).has(peer) || this.#disk.isWriting(digest)) return false
-    if (!border && !seed) this.#overdue.lookForHedge(step)
+    if (way === 'near') this.#overdue.lookForHedge(step)
     const id = step.nextRequest()
     const place = job.place(digest) ?? 0
     const release = job.release.id
-    for (const other of this.#fetching.naming(digest)) other.shut(digest)
+    for (const other of this.#jobs.naming(digest)) other.shut(digest)
     // Only a seed sends others on, and only over a border anybody is put off.
     const failed = last || (seed && (inVain ?? (takeOver !== true && job.redirected.has(digest))))
     this.#wants.open(id, {
@@ -287,13 +292,13 @@ export class Pull {
       peer,
       sinceMonoMs: step.now.monoMs,
       bytes: job.size(place),
-      way: wayTo(choice),
+      way,
       seed,
       takeOver: takeOver === true,
       failed,
       ...(rescue && { rescue: job.rescue }),
     })
-    if (rescue) job.rescue.asked(border)
+    if (rescue) job.rescue.asked(way === 'border')
     this.#sources.asked(peer, 1, step.now.monoMs)
     if (this.#isLarge(job)) this.#disk.pace.asked(step.now.monoMs)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)
@@ -318,13 +323,13 @@ export class Pull {
       case 'block':
         return this.#receive(step, journey, asked, reply.bytes)
       case 'gone':
-        return this.#sources.lacks(asked, monoMs, this.#fetching.job(release)?.place(digest))
+        return this.#sources.lacks(asked, monoMs, this.#jobs.get(release)?.place(digest))
       case 'busy': {
         const waitMs = Math.min(Math.max(reply.retryAfterMs, this.#patience.busyMs), limits.blockDeadlineMs)
         const untilMonoMs = monoMs + waitMs * (0.5 + random())
         if (asked.way === 'border') this.#sources.putOff(peer, untilMonoMs, monoMs)
         else this.#sources.busy(peer, untilMonoMs, monoMs)
-        return step.wakeAt(untilMonoMs)
+        return this.#alarms.set(untilMonoMs)
       }
       case 'redirect':
         return this.#redirected(step, journey, asked, reply)
@@ -342,10 +347,10 @@ export class Pull {
     // Only a seed sends others on, and nobody twice: from anyone else it would make this node dial whomever a peer names.
     if (journey.session(peer)?.hello?.submit !== true || failed)
       return this.#sources.silent(peer, step.now.monoMs)
-    const job = this.#fetching.job(release)
+    const job = this.#jobs.get(release)
     const place = job?.place(digest)
     if (job === undefined || place === undefined) return
-    const again = { digest, peer, border: way === 'border', seed: true }
+    const again = { digest, peer, way, seed: true }
     // It says nothing any more, or spoils what it is given: the seed is told at once.
     if (this.#sources.isMute(to.peer) || this.#sources.of(release).isLiar(to.peer))
       return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
@@ -355,7 +360,7 @@ export class Pull {
     const silenceMs = this.#patience.silenceMs('near', 0)
     const againMonoMs = step.now.monoMs + silenceMs * (0.75 + this.#config.random() / 2)
     job.redirected.set(digest, { to: to.peer, atMonoMs: againMonoMs })
-    step.wakeAt(againMonoMs)
+    this.#alarms.set(againMonoMs)
     if (journey.session(to.peer)?.hello !== undefined)
       return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
     const [address] = to.addresses
@@ -383,18 +388,12 @@ export class Pull {
     if (isSecond) step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
     this.#tempo.came(asked, this.#wants.underWay(asked.way), step.now.monoMs)
     const hello = journey.session(peer)?.hello
-    const job = this.#fetching.job(release)
+    const job = this.#jobs.get(release)
     if (asked.way !== 'near') {
       this.#sources.brokeSilence(peer)
       this.duty.broughtIn(digest)
-      if (asked.way === 'seed' && !isSecond) job?.ownPace.brought(digest, step.now.monoMs)
+      if (asked.way === 'seed' && !isSecond) job?.entered(digest, step.now.monoMs)
     } else if (job !== undefined && hello?.submit === false) this.#sources.gave(asked)
-    this.#fetching.received(step, journey, digest, bytes)
+    this.#received(step, journey, digest, bytes)
   }
 }
-
-const wayTo = ({ border, seed }: Pick<Choice, 'border' | 'seed'>): Way =>
-  border ? 'border' : seed ? 'seed' : 'near'
-
-const storing = (job: FetchJob, peers: readonly AdmittedSession[]): readonly AdmittedSession[] =>
-  peers.filter(({ hello }) => storesChannel(hello.patterns, job.channel))

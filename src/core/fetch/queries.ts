@@ -6,6 +6,7 @@ import type { RequestId } from '../events.ts'
 import type { AdmittedSession } from '../session.ts'
 import type { Step } from '../step.ts'
 import type { FetchJob } from './job.ts'
+import type { Jobs } from './jobs.ts'
 import type { Patience } from './patience.ts'
 import type { Sources } from './sources.ts'
 
@@ -18,15 +19,10 @@ export class Queries {
   readonly #config: CoreConfig
   readonly #sources: Sources
   readonly #patience: Patience
-  readonly #jobs: { job(release: ReleaseId): FetchJob | undefined }
+  readonly #jobs: Jobs
   readonly #open = new Map<RequestId, Query>()
 
-  constructor(
-    config: CoreConfig,
-    sources: Sources,
-    patience: Patience,
-    jobs: { job(release: ReleaseId): FetchJob | undefined },
-  ) {
+  constructor(config: CoreConfig, sources: Sources, patience: Patience, jobs: Jobs) {
     this.#config = config
     this.#sources = sources
     this.#patience = patience
@@ -105,7 +101,7 @@ export class Queries {
     this.#open.delete(id)
     const { release } = query
     if (answers || ![...this.#open.values()].some((other) => other.release === release))
-      this.#jobs.job(release)?.onAnswer(monoMs, answers)
+      this.#jobs.get(release)?.onAnswer(monoMs, answers)
     return query
   }
 }

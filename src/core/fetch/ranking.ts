@@ -6,6 +6,10 @@ import { type AdmittedSession, storesChannel } from '../session.ts'
 import type { FetchJob } from './job.ts'
 import type { Sources } from './sources.ts'
 
+/** Those that store its channel: they may have what they have not announced. */
+export const storing = (job: FetchJob, peers: readonly AdmittedSession[]): readonly AdmittedSession[] =>
+  peers.filter(({ hello }) => storesChannel(hello.patterns, job.channel))
+
 interface Ranked {
   readonly session: AdmittedSession
   /** Equal lists of patterns are equal texts. */

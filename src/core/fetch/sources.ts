@@ -196,6 +196,7 @@ export class Sources {
     place?: number,
   ): void {
     const conduct = this.#noted(peer)
+    conduct.isMute = false
     if (this.#announcements.lacks(release, peer, place)) {
       conduct.vain = MAX_BUSY
       conduct.isFalse = true

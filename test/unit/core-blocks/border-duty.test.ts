@@ -129,6 +129,28 @@ test('until nothing waits any more', () => {
   expect(node.want(2, 'farthest', hex('x'))).toEqual([])
 })
 
+test('or until those who waited have gone', () => {
+  const node = slow()
+  node.served(100)
+  node.want(110, 'farther', hex('far10'))
+  expect(node.want(1, 'farthest', hex('x'))).toEqual(['busy 1'])
+  for (const name of ['far', 'farther']) node.gone(peer(name))
+  for (const name of ['far', 'farther']) link(node.journey, name, { region: 'us' })
+  for (const id of [111, 112]) node.want(id, 'far', hex('far1'))
+  expect(node.want(2, 'farthest', hex('x'))).toEqual([])
+})
+
+test('what was not given says nothing of how fast blocks leave', () => {
+  const node = slow()
+  node.served(100)
+  for (let at = 1; at <= 40; at += 1) {
+    node.served(100 + at, 0)
+    node.want(109 + at, at % 2 === 0 ? 'far' : 'farther', hex('far1'))
+  }
+  node.want(150, 'farther', hex('far10'))
+  expect(node.want(1, 'farthest', hex('x'))).toEqual(['busy 1'])
+})
+
 test('whoever was put off by others already stays, and so does the own region', () => {
   const node = slow()
   node.served(100)

@@ -143,8 +143,10 @@ export function fetcher({
     })
   /** It says something else than what it is asked for. */
   const spoke = (from: PeerId): Want[] => run((step) => fetch.spoke(from, step.now.monoMs))
+  /** A tick forgets what others were to come for. */
   const tick = (ms: number): Want[] => {
     bench.pass(ms)
+    bench.wakeMonoMs = Number.POSITIVE_INFINITY
     return run((step, journey) => fetch.onTick(step, journey))
   }
   /** The page, by whoever is asked for it, then its own share, block by block. @returns what is asked for beyond that */
@@ -199,6 +201,8 @@ export function fetcher({
     storeMode: (isReadOnly: boolean) => run((step, journey) => fetch.onStoreMode(step, journey, isReadOnly)),
     effects,
     failures,
+    /** Until the next tick that was asked for. */
+    wakeMs: () => bench.wakeMonoMs - bench.now.monoMs,
     own: digests.filter(isOwn),
     others: digests.filter((digest) => !isOwn(digest)),
     digests,

@@ -14,6 +14,8 @@ test('a place whose block never leaves is free again after as long as a block ma
   // Somebody else would be let by.
   expect([node.want(1, 'A'), node.want(2, 'A')]).toEqual([['serve 1'], []])
   expect(node.tick(LIMITS.blockDeadlineMs - 1)).toEqual([])
+  // Whatever that tick came for.
+  expect(node.wakeMonoMs()).toBe(LIMITS.blockDeadlineMs)
   expect(node.tick(LIMITS.blockDeadlineMs)).toEqual(['serve 2'])
 })
 

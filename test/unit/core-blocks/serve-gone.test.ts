@@ -8,7 +8,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { coreConfig } from '../core/fleet.ts'
 import { FakeJourney, hex, peer } from '../core-peers/fakes.ts'
-import { fetcher, SELF } from './fetcher.ts'
+import { fetcher, OTHER, SELF } from './fetcher.ts'
 
 test('what a peer may announce is its own anew once it has gone and come back', () => {
   const config = coreConfig({ limits: { ...LIMITS, announcementsBurst: 1, announcementsPerSecond: 0 } })
@@ -43,4 +43,14 @@ test('what is missing does not come while the disk takes nothing: nobody waits f
   expect(node.isComing(digest)).toBe(false)
   node.storeMode(false)
   expect(node.isComing(digest)).toBe(true)
+})
+
+test('nothing of a release that was given up comes any more', () => {
+  const node = fetcher({ sizeLie: -1 })
+  const [page] = node.started.length > 0 ? node.started : node.announce(OTHER, [0])
+  const [block] = page === undefined ? [] : node.give(page)
+  expect(node.digests.map(node.isComing)).toContain(true)
+  if (block !== undefined) node.give(block)
+  expect(node.failures).toEqual(['LIMIT_CONTENT'])
+  expect(node.digests.map(node.isComing)).not.toContain(true)
 })

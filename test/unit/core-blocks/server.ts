@@ -22,6 +22,7 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   const config = coreConfig({ submit, limits: { ...LIMITS, maxServedAtOnce, ...change } })
   const counter = new StepCounter()
   let monoMs = 0
+  let wakeMonoMs: number | undefined
   const announced: PeerId[] = []
   const left: Digest[] = []
   const spoke: PeerId[] = []
@@ -41,7 +42,8 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   const run = (act: (step: OpenStep) => void) => {
     const step = new OpenStep({ monoMs, wallMs: 0 }, config, counter, () => {})
     act(step)
-    return step.effects.flatMap((effect) => {
+    return step.close().flatMap((effect) => {
+      if (effect.kind === 'wake') wakeMonoMs = effect.atMonoMs
       if (effect.kind === 'serveBlock') return [`serve ${effect.id}`]
       if (effect.kind === 'reply') return [`${effect.reply.message.type} ${effect.id}`]
       return []
@@ -89,8 +91,12 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
       askedOf = of
     },
     gone: (from: PeerId) => serve.onDisconnected(from),
+    /** When the next tick is, as far as one was asked for since the last. */
+    wakeMonoMs: () => wakeMonoMs,
     tick: (ms: number) => {
       monoMs = ms
+      counter.spend()
+      wakeMonoMs = undefined
       return run((step) => serve.onTick(step))
     },
   }

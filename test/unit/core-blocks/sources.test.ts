@@ -161,6 +161,7 @@ test('a seed that lacked something and gives something since answers as before',
 test.each([
   ['gives a block', (sources: Sources) => sources.gave({ release: release(1), peer: A })],
   ['says that it is busy', (sources: Sources) => sources.busy(A, 0, 0)],
+  ['says that it lacks something', (sources: Sources) => sources.lacks({ ...asked(A), seed: false }, 0)],
   ['announces anything', (sources: Sources) => sources.announced(release(1), A, { whole: true, ranges: [] })],
   ['is gone', (sources: Sources) => sources.forgetPeer(A)],
 ])('a peer that was silent is mute until it %s', (_, speaks) => {

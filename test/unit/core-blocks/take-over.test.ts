@@ -200,7 +200,7 @@ describe('a seed is asked for what nobody announces', () => {
 })
 
 test('who was not asked yet what it has is asked before those that gave something, and anew once it is linked again', () => {
-  const givers = ['a', 'b', 'c', 'd'].map(peer)
+  const givers = [...'abcdefgh'].map(peer)
   const late = peer('late')
   const neighbours = [...givers, late]
   const { asked, announce, answer, give, noted, relinked, tick } = fetcher({
@@ -223,4 +223,30 @@ test('who was not asked yet what it has is asked before those that gave somethin
   asked.length = 0
   until(() => asked.length > 0)
   expect(asked).toContain(late)
+})
+
+describe('of a release of very few blocks, which one gateway brings in', () => {
+  /** A gateway, of four, that is not the first in rank. */
+  const second = () => {
+    const all = ['a', 'b', 'c'].map(peer)
+    const nodes = all.map((self) =>
+      fetcher({ blocks: 2, self, gateways: [...all, OTHER], neighbours: all.filter((one) => one !== self) }),
+    )
+    return nodes.find(({ started }) => started.length === 0) as ReturnType<typeof fetcher>
+  }
+
+  test('the second steps in for the first, and goes on with the rest at once', () => {
+    const node = second()
+    expect(node.tick(LIMITS.stuckMs - 1)).toEqual([])
+    const [page] = node.tick(1)
+    expect(page).toMatchObject({ to: SEED })
+    const rest = page === undefined ? [] : node.keep(page)
+    expect(rest).toMatchObject(node.digests.map((digest) => ({ to: SEED, digest })))
+  })
+
+  test('but not where a neighbour gave it', () => {
+    const node = second()
+    const [page] = node.announce(OTHER, [0])
+    expect(page === undefined ? [] : node.keep(page)).toEqual([])
+  })
 })

@@ -21,6 +21,17 @@ describe('a release whose record `whole` cannot be written', () => {
     expect(ofKind(node.persist(again), 'activate')).toMatchObject([{ release: made.id }])
   })
 
+  it('and not before, whatever ticks come', () => {
+    const made = make({ clock: { alice: 1 } })
+    const { node, block } = fetching(made)
+    const [closing] = ofKind(node.persist(node.run(given(block?.id, made.block))), 'persist')
+    node.run({ kind: 'persistFailed', ticket: closing?.ticket ?? 0, code: 'STORE_FULL' })
+    for (let turns = 0; turns < 4; turns += 1) {
+      node.monoMs += 1_000
+      expect(ofKind(node.run({ kind: 'tick' }), 'persist')).toEqual([])
+    }
+  })
+
   it('and no peer is said to lack what is all here, however long the disk takes nothing', () => {
     const made = make({ clock: { alice: 1 } })
     const { node, block } = fetching(made)
