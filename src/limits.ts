@@ -226,13 +226,13 @@ export const LIMITS = {
   maxWantsPerSeed: 8,
   /** Blocks queued for others before they hear "busy": 4 of 256 KiB are 8 ms at 1 Gbit/s; with 8 the slowest node needs 6 % longer. */
   maxServed: 4,
-  /** A seed is asked for 8 blocks by each of 8 fetchers. */
+  /** At a seed, which is asked for 8 blocks by each of 8 fetchers; elsewhere for who asks over a border or hands on what was brought in. */
   maxServedBySeed: 64,
   /** Read and written to the network at once; the others wait in line, so that the first is through early. */
   maxServedAtOnce: 4,
-  /** How long a want stands for a block that is on its way here (at a seed, of its own region, for half of `blockSilenceMs`), and how many of them. */
+  /** How long a want stands for a block that is on its way here (at a seed, of its own region, for half of `blockSilenceMs`). */
   standMs: 1_000,
-  /** What waits for a block here holds a stream of the asker's and a few hundred bytes. */
+  /** And how many of them: what waits for a block here holds a stream of the asker's and a few hundred bytes. */
   maxStanding: 256,
   /** Two blocks at 1 Gbit/s are through by then. */
   busyRetryMs: 10,
@@ -244,7 +244,7 @@ export const LIMITS = {
   stuckMs: 100,
   /** In addition over a border: twice the longest round trip between regions. */
   borderSilenceMs: 600,
-  /** Avoid a peer that timed out or lied about having. */
+  /** How long a silent peer is left alone at first, twice as long each time; one that says `gone`, a quarter of it at first. */
   avoidPeerMs: 1_000,
   /** How often it is looked for what nobody brings. */
   repairMs: 250,

@@ -43,10 +43,11 @@ interface Wanted {
   readonly id: RequestId
   readonly peer: PeerId
   readonly digest: Digest
+  /** Over a border, by one that is not known to read slowly: it goes first. */
   readonly border: boolean
   /** Of another gateway of the region, which is the first to ask for what this one brought in. */
   readonly handOn: boolean
-  /** Seeds get blocks without a booking. */
+  /** A seed is given a block without counting a copy, so that there is none to take back. */
   readonly seed: boolean
   /** The asker was sent on by us before, in vain; or put off, here and by others. */
   readonly failed: boolean

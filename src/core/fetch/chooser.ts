@@ -79,7 +79,7 @@ export class Chooser {
     return ranking
   }
 
-  /** From neighbours that announced it; a seed asks other seeds whether they announced anything or not. */
+  /** From neighbours that announced it; a seed asks other seeds even for what they have not announced. */
   pull(
     job: FetchJob,
     session: AdmittedSession,
@@ -162,10 +162,10 @@ export class Chooser {
     const { stuckMs, rescueMs, isOpen, underWay } = going
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
-    // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
     const isStuck = now.monoMs - job.progressMonoMs >= rescueMs
     const around = this.#upstream.around(sessions, journey.region, { isOpen, isStuck })
     const isHome = around.home === journey.region
+    // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
     const own = this.#ownParts.look(journey, job, sessions, now)
     // Of many blocks fetchers take over from one another once each has its own share, see below.
@@ -222,8 +222,8 @@ export class Chooser {
     const inTime = (peer: PeerId) => !this.#sources.isLate(peer, doubtMs, now.monoMs)
     const places = job.digests.length
     const first = Math.floor(random() * places)
-    for (let step = 0; step < Math.min(places, MAX_LOOKS); step += 1) {
-      const place = (first + step) % places
+    for (let looked = 0; looked < Math.min(places, MAX_LOOKS); looked += 1) {
+      const place = (first + looked) % places
       const digest = job.digests[place] as Digest
       if (!job.missing.has(digest) || holders.announced(place, inTime)) continue
       if (job.isLeft(digest, now.monoMs)) continue

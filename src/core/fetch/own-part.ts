@@ -14,18 +14,18 @@ import type { Views } from './views.ts'
 export class OwnPart {
   readonly entrants: Entrants
   /** Blocks of the release that are known. */
-  readonly digests: number
+  readonly blocksKnown: number
   readonly #job: FetchJob
   /** By ascending digest: every fetcher goes through its blocks in this order, so that a standing want is met soon. */
   readonly #places: readonly number[]
   /** How many of the first of them are here. */
   #done = 0
-  /** Of all that was ever missing: more of it, and what counted as here may be so no longer. */
+  /** `needed` of the job at the last look: once more was missing, what counted as here may be so no longer. */
   #needed: number
 
   constructor(job: FetchJob, entrants: Entrants, places: readonly number[]) {
     this.entrants = entrants
-    this.digests = job.digests.length
+    this.blocksKnown = job.digests.length
     this.#job = job
     this.#places = places
     this.#needed = job.needed
@@ -82,7 +82,7 @@ export class OwnParts {
   look(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): OwnPart {
     const known = this.#parts.get(job)
     const entrants = this.#storing(journey, job.channel, sessions, now, known?.entrants)
-    if (known?.digests === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
+    if (known?.blocksKnown === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
     const { self } = this.#config
     const places = job.digests
       .map((digest, place) => ({ digest, place }))

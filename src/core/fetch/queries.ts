@@ -49,7 +49,7 @@ export class Queries {
     job.rounds += 1
     const others = sessions.filter(({ hello }) => !hello.submit || submit)
     const nearer = others.filter(({ peer }) => near.has(peer))
-    // Other seeds are asked for blocks, whether they have any or not.
+    // A seed asks other seeds for blocks even if they announced nothing, and not what they have.
     const farther = others.filter(({ peer, hello }) => !near.has(peer) && !hello.submit)
     // What an ordinary node of another region was given, seeds bring home: each other time they ask there.
     const asksFar = nearer.length === 0 || (submit && job.rounds % 2 === 0 && farther.length > 0)

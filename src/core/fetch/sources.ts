@@ -45,7 +45,7 @@ interface Conduct {
   isFalse: boolean
   /** When it said first and last that it is busy, if it gave nothing since. */
   busy: { readonly sinceMonoMs: number; readonly lastMonoMs: number } | undefined
-  /** Too busy for what it was asked over a border, and that was its last word. */
+  /** It has put us off over a border, and was neither silent nor without what it was asked for since. */
   isTooBusy: boolean
 }
 

@@ -1,33 +1,36 @@
 /** The gateways of each region as this node sees them, looked up anew every so often, and when a connection begins or ends. */
+import type { Limits } from '../../limits.ts'
 import type { PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
-import { Recent } from '../recent.ts'
+import { LatestMap } from '../latest.ts'
 import { Entrants } from './entry.ts'
 
 /** How long a view of the regions' gateways is used before it is asked for again. */
 const VIEW_MS = 250
 
 export class Views {
+  readonly #limits: Limits
   readonly #entrants = new Map<string, { readonly entrants: Entrants; readonly untilMonoMs: number }>()
   #connected: ReadonlySet<PeerId> = new Set()
-  /** Connections that ended, until the peer's heartbeat would be missed by all: of the own region, and of others. */
-  readonly #gone: Recent<PeerId>
-  readonly #goneFar: Recent<PeerId>
+  /** When connections ended: they count until the peer's heartbeat would be missed by all. */
+  readonly #goneMonoMs: LatestMap<PeerId, number>
   #regions: { readonly names: readonly string[]; readonly untilMonoMs: number } | undefined
 
   constructor({ limits }: CoreConfig) {
-    this.#gone = new Recent(limits.maxKnownPeers, limits.heartbeatLiveMs)
-    this.#goneFar = new Recent(limits.maxKnownPeers, limits.farHeartbeatLiveMs)
+    this.#limits = limits
+    this.#goneMonoMs = new LatestMap(limits.maxKnownPeers)
   }
 
   of(journey: Journey, region: string, now: Now): Entrants {
     const known = this.#entrants.get(region)
     if (known !== undefined && known.untilMonoMs > now.monoMs) return known.entrants
     this.#connected = new Set([...journey.admitted()].map(({ peer }) => peer))
-    const gone = region === journey.region ? this.#gone : this.#goneFar
-    const isGone = (peer: PeerId) => !this.#connected.has(peer) && gone.has(peer, now.monoMs)
+    const { heartbeatLiveMs, farHeartbeatLiveMs } = this.#limits
+    const sinceMonoMs = now.monoMs - (region === journey.region ? heartbeatLiveMs : farHeartbeatLiveMs)
+    const isGone = (peer: PeerId) =>
+      !this.#connected.has(peer) && (this.#goneMonoMs.get(peer) ?? sinceMonoMs) > sinceMonoMs
     const peers = journey.gateways(region).filter((peer) => !isGone(peer))
     const entrants = known?.entrants.sameAs(peers) ? known.entrants : new Entrants(peers)
     this.#entrants.set(region, { entrants, untilMonoMs: now.monoMs + VIEW_MS })
@@ -47,8 +50,7 @@ export class Views {
 
   /** Its part falls to others at once, where its end was seen. */
   onDisconnected(peer: PeerId, monoMs: number): void {
-    this.#gone.add(peer, monoMs)
-    this.#goneFar.add(peer, monoMs)
+    this.#goneMonoMs.set(peer, monoMs)
     this.forget()
   }
 

@@ -21,7 +21,7 @@ export interface Asked {
   readonly failed: boolean
   /** Nobody announces it, nor is it this node's to bring in: whose it is of those under way. */
   readonly rescue?: Rescue
-  /** A second peer was asked, or may be, before this one counts as silent. */
+  /** Whether a second peer was asked early. Undefined: one still may be. False: no more, this one has ended or is silent. */
   hedged?: boolean
   /** So long unanswered that others are asked. */
   silent?: boolean
