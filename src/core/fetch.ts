@@ -231,7 +231,11 @@ export class Fetch {
   onStoreMode(step: Step, journey: Journey, isReadOnly: boolean): void {
     this.#disk.isReadOnly = isReadOnly
     // Nobody was to bring anything meanwhile.
-    for (const job of this.#jobs.all()) job.progressMonoMs = step.now.monoMs
+    for (const job of this.#jobs.all()) {
+      job.progressMonoMs = step.now.monoMs
+      // Of what is all here nothing is asked of anybody: it waits for no pause.
+      if (!isReadOnly && job.isComplete && !job.closing && !job.refused) this.#close(step, job)
+    }
     this.#pump(step, journey)
   }
 
@@ -310,7 +314,10 @@ export class Fetch {
       if (digest === undefined) break
       this.#read(step, job, digest)
     }
-    if (!job.isComplete || this.#disk.isPaused(step.now.monoMs)) return
+    if (job.isComplete && !this.#disk.isPaused(step.now.monoMs)) this.#close(step, job)
+  }
+
+  #close(step: Step, job: FetchJob): void {
     job.closing = true
     const ticket = step.nextTicket()
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'whole', release: job.release.id }], sync: true })

@@ -116,7 +116,7 @@ export class Serve {
     if (bytes === 0) this.#owedStill(active)
     else {
       this.#from.left(step, active.digest)
-      this.#backlog.left(step.now.monoMs)
+      this.#backlog.left(step.now.monoMs, active.sinceMonoMs)
     }
     const { limits } = this.#config
     if (this.#slow.left(active, bytes, [...this.#active.values()], limits, step.now.monoMs))

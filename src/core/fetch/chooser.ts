@@ -241,11 +241,13 @@ export class Chooser {
     const { self, random } = this.#config
     const turn = turnAt(now.monoMs - job.progressMonoMs, stuckMs)
     const isHeir = job.isEntered && this.#ownParts.isSingle(job)
+    const holders = this.#sources.of(job.release.id)
+    const isLeft = (place: number) => isHeir && !holders.announced(place, this.#sources.counts)
     for (let looked = 0; (isHeir || turn > 0) && looked < MAX_VAIN; looked += 1) {
       const place = job.open.pick(undefined, random())
       if (place === undefined) return
       const key = this.#ownParts.key(job, job.digests[place] as Digest)
-      if (isHeir || own.entrants.rank(key, self) < manyAt(turn)) yield place
+      if (isLeft(place) || own.entrants.rank(key, self) < manyAt(turn)) yield place
     }
   }
 

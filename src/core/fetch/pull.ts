@@ -93,10 +93,12 @@ export class Pull {
       if (mayAsk) this.#pumpJob(step, journey, job, ranking)
       else this.#queries.ask(step, job, storing(job, ranking.candidates(job)), ranking.near)
     }
-    if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
     const alarmMs = this.#alarms.next(step.now.monoMs) - step.now.monoMs
+    // Where not all were looked at the next go is soon, and may be for others.
+    if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
+    else if (wakeMs !== Number.POSITIVE_INFINITY) wakeMs = Math.min(wakeMs, alarmMs)
     if (this.#wants.isAnyOpen) this.#overdue.expectLook(step.now.monoMs + wakeMs)
-    if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + Math.min(wakeMs, alarmMs))
+    if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
   }
 
   /** Until others step in for whoever should bring in what does not come. */
@@ -349,7 +351,8 @@ export class Pull {
       return this.#sources.silent(peer, step.now.monoMs)
     const job = this.#jobs.get(release)
     const place = job?.place(digest)
-    if (job === undefined || place === undefined) return
+    // It has come another way, or is to come no more.
+    if (job === undefined || place === undefined || job.refused || !job.missing.has(digest)) return
     const again = { digest, peer, way, seed: true }
     // It says nothing any more, or spoils what it is given: the seed is told at once.
     if (this.#sources.isMute(to.peer) || this.#sources.of(release).isLiar(to.peer))
@@ -365,12 +368,8 @@ export class Pull {
       return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
     const [address] = to.addresses
     // Most blocks come by neighbours all the same: a link more is for those that have none with it.
-    if (
-      address === undefined ||
-      step.now.monoMs < this.#nextDialMonoMs ||
-      this.#sources.of(release).any(this.#sources.counts)
-    )
-      return
+    const isAnyWithIt = this.#sources.of(release).any(this.#sources.counts)
+    if (address === undefined || isAnyWithIt || step.now.monoMs < this.#nextDialMonoMs) return
     this.#nextDialMonoMs = step.now.monoMs + this.#config.limits.redialMinMs
     step.emit({ kind: 'dial', address })
   }

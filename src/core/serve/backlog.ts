@@ -33,8 +33,9 @@ export class Backlog {
     this.#sinceMonoMs = monoMs
   }
 
-  left(monoMs: number): void {
-    const gapMs = monoMs - this.#sinceMonoMs
+  /** @param begunMonoMs when this one was begun: before that nobody waited for it, however long another has held a place */
+  left(monoMs: number, begunMonoMs: number): void {
+    const gapMs = monoMs - Math.max(this.#sinceMonoMs, begunMonoMs)
     this.#sinceMonoMs = monoMs
     this.#gapMs = this.#gapMs === undefined ? gapMs : this.#gapMs + WEIGHT * (gapMs - this.#gapMs)
   }

@@ -30,11 +30,11 @@ test('who was busy is asked again when it said, though something else was due be
 })
 
 test('and so is the seed, about what it sent this node elsewhere for', () => {
-  const node = fetcher({ gateways: [SELF] })
+  const node = fetcher({ gateways: [SELF], draw: 0.2 })
   const [page] = node.started
   node.answer(page?.id ?? 0, { type: 'redirect', peer: peer('holder'), addresses: [] })
-  // The draw makes it three quarters of the time that makes one silent.
-  node.tick(0.75 * LIMITS.blockSilenceMs - 10)
+  // By the draw; turns of others begin at other times.
+  node.tick(0.85 * LIMITS.blockSilenceMs - 10)
   expect(node.wakeMs()).toBe(10)
   expect(node.tick(10)).toMatchObject([{ to: SEED, digest: page?.digest }])
 })

@@ -9,7 +9,7 @@ const MANY = LIMITS.maxWantsPerSeed + 1
 function backlog(gapMs: number): Backlog {
   const one = new Backlog(LIMITS)
   one.began(1_000)
-  for (let block = 1; block <= 8; block += 1) one.left(1_000 + block * gapMs)
+  for (let block = 1; block <= 8; block += 1) one.left(1_000 + block * gapMs, 0)
   return one
 }
 
@@ -47,7 +47,7 @@ test('once it is, it is so until nothing waits', () => {
 test('a pause in which nothing was on its way is none of its pace', () => {
   const one = backlog(1)
   one.began(60_000)
-  one.left(60_001)
+  one.left(60_001, 60_000)
   one.waits(MANY)
   expect(one.isTooLong).toBe(false)
 })

@@ -10,8 +10,8 @@ const NEAR = ['A', 'B', 'C', 'D', 'E', 'F']
 const FAR = { region: 'far' } as const
 
 /** E and F are gateways as well; block a is here, and came from a seed. */
-function gateway(submit = false) {
-  const node = server(submit)
+function gateway(submit = false, places = 1) {
+  const node = server(submit, places)
   for (const name of NEAR) link(node.journey, name)
   for (const name of ['far', 'farther', 'farthest']) link(node.journey, name, FAR)
   node.journey.gatewaysOf.set('here', [SELF, peer('E'), peer('F')])
@@ -135,9 +135,22 @@ test('or until those who waited have gone', () => {
   node.want(110, 'farther', hex('far10'))
   expect(node.want(1, 'farthest', hex('x'))).toEqual(['busy 1'])
   for (const name of ['far', 'farther']) node.gone(peer(name))
-  for (const name of ['far', 'farther']) link(node.journey, name, { region: 'us' })
+  for (const name of ['far', 'farther']) link(node.journey, name, FAR)
   for (const id of [111, 112]) node.want(id, 'far', hex('far1'))
   expect(node.want(2, 'farthest', hex('x'))).toEqual([])
+})
+
+test('nor does it how long another has held a place that reads nothing', () => {
+  const node = gateway(false, 4)
+  link(node.journey, 'dead', FAR)
+  for (let at = 0; at <= 10; at += 1) node.journey.here.add(hex(`far${at}`))
+  node.coming.add(hex('x'))
+  node.want(1, 'dead', hex('far0'))
+  node.tick(6_000)
+  node.want(2, 'far', hex('far0'))
+  node.served(2)
+  for (let at = 0; at < 14; at += 1) node.want(10 + at, at < 8 ? 'far' : 'farther', hex(`far${at % 10}`))
+  expect(node.want(99, 'farthest', hex('x'))).toEqual([])
 })
 
 test('what was not given says nothing of how fast blocks leave', () => {

@@ -227,10 +227,10 @@ test('who was not asked yet what it has is asked before those that gave somethin
 
 describe('of a release of very few blocks, which one gateway brings in', () => {
   /** A gateway, of four, that is not the first in rank. */
-  const second = () => {
+  const second = (blocks = 2) => {
     const all = ['a', 'b', 'c'].map(peer)
     const nodes = all.map((self) =>
-      fetcher({ blocks: 2, self, gateways: [...all, OTHER], neighbours: all.filter((one) => one !== self) }),
+      fetcher({ blocks, self, gateways: [...all, OTHER], neighbours: all.filter((one) => one !== self) }),
     )
     return nodes.find(({ started }) => started.length === 0) as ReturnType<typeof fetcher>
   }
@@ -242,6 +242,22 @@ describe('of a release of very few blocks, which one gateway brings in', () => {
     expect(page).toMatchObject({ to: SEED })
     const rest = page === undefined ? [] : node.keep(page)
     expect(rest).toMatchObject(node.digests.map((digest) => ({ to: SEED, digest })))
+  })
+
+  test('but not with what the first says that it has', () => {
+    const node = second()
+    const [page] = node.tick(LIMITS.stuckMs)
+    node.announce(OTHER, [0, 1, 2])
+    const rest = page === undefined ? [] : node.keep(page)
+    expect(rest.map(({ to }) => to)).not.toContain(SEED)
+  })
+
+  test('nor where it is of more blocks than one gateway brings in', () => {
+    const node = second(LIMITS.singleEntryBlocks + 1)
+    const [page] = node.tick(LIMITS.stuckMs)
+    expect(page).toMatchObject({ to: SEED })
+    const rest = page === undefined ? [] : node.keep(page)
+    for (const { digest } of rest) expect(node.own).toContain(digest)
   })
 
   test('but not where a neighbour gave it', () => {

@@ -21,6 +21,22 @@ describe('a release whose record `whole` cannot be written', () => {
     expect(ofKind(node.persist(again), 'activate')).toMatchObject([{ release: made.id }])
   })
 
+  it('and at once where the store says that it takes bytes again, but not while it takes none', () => {
+    const made = make({ clock: { alice: 1 } })
+    const { node, block } = fetching(made)
+    const [closing] = ofKind(node.persist(node.run(given(block?.id, made.block))), 'persist')
+    node.run({ kind: 'storeMode', readOnly: true })
+    node.run({ kind: 'persistFailed', ticket: closing?.ticket ?? 0, code: 'STORE_FULL' })
+    const whole = (effects: readonly Effect[]) => ofKind(effects, 'persist').flatMap(({ writes }) => writes)
+    node.monoMs = 6_000
+    expect(whole(node.run({ kind: 'tick' }))).not.toContainEqual({ kind: 'whole', release: made.id })
+    node.monoMs += 1
+    expect(whole(node.run({ kind: 'storeMode', readOnly: false }))).toContainEqual({
+      kind: 'whole',
+      release: made.id,
+    })
+  })
+
   it('and not before, whatever ticks come', () => {
     const made = make({ clock: { alice: 1 } })
     const { node, block } = fetching(made)
