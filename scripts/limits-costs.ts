@@ -103,7 +103,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxUnadmittedPerAddress: STRANGER,
   maxUnadmitted: `${STRANGER}; of publishers beyond half of it the one idle longest goes`,
   minDegree: AIM,
-  maxDegree: 'a link that is not needed: it is closed',
+  maxDegree: 'a link that is not needed, and leads to no gateway: it is closed; a gateway has `hardDegree`',
   outsideDegree: AIM,
   minOutbound: AIM,
   minCoverage: AIM,

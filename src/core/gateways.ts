@@ -343,13 +343,13 @@ export class Gateways implements Stage {
   }
 
   /**
-   * Of a region of which no gateway is known any peer is asked, at every look; a gateway now and then for all it knows, of
-   * the own region if one is linked: each there hears all others itself, and an answer is worth twenty words over a border.
-   * A seed, which foreign gateways do not tell, asks each time.
+   * Of a region of which no gateway is known any peer is asked, at every look; now and then a gateway for all it knows, sooner
+   * by a seed, which foreign ones do not tell: one near, as an answer is worth twenty words over a border, but one abroad
+   * every so often, or what its whole region has lost a node would never hear of.
    * @returns true while there is a region of which no gateway is known
    */
   #askAround(step: Step, journey: Journey): boolean {
-    const { limits, submit } = this.#config
+    const { limits, submit, random } = this.#config
     const { monoMs } = step.now
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
     const unknown = this.#unknown(admitted)
@@ -357,12 +357,12 @@ export class Gateways implements Stage {
     if (monoMs < this.#lastAskMonoMs + (isUnknown ? LOOK_MS : limits.heartbeatMs)) return isUnknown
     this.#lastAskMonoMs = monoMs
     for (const sessions of unknown) this.#tellOne(step, sessions)
-    const bordered = isUnknown || this.regions().length > 1
-    if (bordered && (submit || monoMs >= this.#nextAskAllMonoMs)) {
-      this.#nextAskAllMonoMs = monoMs + ASK_ALL_MS
-      const standing = admitted.filter(({ peer }) => this.stands(peer))
-      const near = standing.filter(({ hello }) => hello.region === this.#region)
-      this.#tellOne(step, near.length > 0 ? near : standing)
+    if ((isUnknown || this.regions().length > 1) && monoMs >= this.#nextAskAllMonoMs) {
+      this.#nextAskAllMonoMs = monoMs + (submit ? limits.heartbeatMs : ASK_ALL_MS)
+      const far = admitted.filter(({ peer, hello }) => this.stands(peer) && hello.region !== this.#region)
+      const near = admitted.filter(({ peer, hello }) => this.stands(peer) && hello.region === this.#region)
+      const isNear = near.length > 0 && (far.length === 0 || random() * limits.maxGateways >= 1)
+      this.#tellOne(step, isNear ? near : far)
     }
     return isUnknown
   }

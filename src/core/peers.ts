@@ -312,8 +312,8 @@ export class Peers implements Stage {
   }
 
   /**
-   * One link too many goes; and every hour one of those in order, so that clusters cannot close. None to a gateway, nor by
-   * one: the end of its connection counts as its death, and another is then taken for who brings a block in.
+   * One link too many goes, none to a gateway, and a gateway has room for more: the end of its connection counts as its death.
+   * And every hour one of those in order, whosever, so that clusters cannot close, nor gateways gather all links.
    */
   #shed(
     step: Step,
@@ -324,17 +324,19 @@ export class Peers implements Stage {
   ): void {
     const { limits, random, submit, region, self } = this.#config
     const { monoMs } = step.now
-    if (submit || (links.own <= limits.hardDegree && journey.gateways(region).includes(self))) return
+    if (submit) return
     const swap = monoMs >= this.#nextSwapMonoMs
     if (swap) this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
     const another = candidates.some((candidate) => candidate.region === region)
-    if (links.own <= limits.maxDegree && !(swap && another && links.own >= limits.minDegree)) return
+    const gateways = journey.gateways(region)
+    const isTooMany = links.own > (gateways.includes(self) ? limits.hardDegree : limits.maxDegree)
+    if (!isTooMany && !(swap && another && links.own >= limits.minDegree)) return
     // the only seed would be dialled again at once
     const seeds = admitted.filter(({ peer }) => this.#book.isSeed(peer)).length
     const mayGo = ({ peer, sinceMonoMs }: AdmittedSession) =>
       monoMs - sinceMonoMs >= limits.settledLinkMs &&
       !journey.keeps(peer) &&
-      !journey.stands(peer) &&
+      !(isTooMany && gateways.includes(peer)) &&
       (!this.#book.isSeed(peer) || (links.own > limits.maxDegree && seeds > 1))
     const spare = spareLink(this.#config, admitted, mayGo, random, limits)
     if (spare === undefined) return

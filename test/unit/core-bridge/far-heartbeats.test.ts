@@ -26,10 +26,12 @@ const signed = (name: string) =>
   heartbeatsOf(keyNamed(name), regionOf(peerOfKey(keyNamed(name))), [])(bench.now.wallMs) as Uint8Array
 
 let bench: Bench
+let draw = 0.5
 let gateways: Gateways
 beforeEach(() => {
+  draw = 0.5
   bench = new Bench({
-    ...{ self: SELF, region: 'eu', random: () => 0.5 },
+    ...{ self: SELF, region: 'eu', random: () => draw },
     signHeartbeat: (at, stopgap) => heartbeatsOf(keyNamed('self'), 'eu' as Name, [])(at, stopgap),
   })
   gateways = createGateways(bench.config, judge)
@@ -127,6 +129,13 @@ it('one of the own region is asked for all it knows: over a border an answer cos
   bench.link(NEAR, {}, { region: 'eu', heartbeats: [signed('near')] })
   bench.run((step, journey) => gateways.onAdmitted(step, journey, NEAR))
   expect(questions(10_000)).toEqual([NEAR])
+})
+
+it('but every so often one abroad: what its whole region has lost it would never hear of', () => {
+  bench.link(NEAR, {}, { region: 'eu', heartbeats: [signed('near')] })
+  bench.run((step, journey) => gateways.onAdmitted(step, journey, NEAR))
+  draw = 1 / LIMITS.maxGateways - 0.01
+  expect(questions(10_000)).toEqual([FAR])
 })
 
 it('where none of the own region is linked, one of another is asked', () => {

@@ -167,7 +167,7 @@ describe('the degree', () => {
     expect(['c', 'd']).toContain(gone)
   })
 
-  it('gives up no link to a gateway, and none while it is one itself', () => {
+  it('gives up none of too many links that is to a gateway, and a gateway has room for more', () => {
     const goes = (gateways: readonly PeerId[]) => {
       start({ limits: limitsOf({ minDegree: 1, maxDegree: 3, outsideDegree: 0 }), seeds: [] })
       bench.journey.gatewaysOf.set('eu', gateways)
@@ -178,6 +178,10 @@ describe('the degree', () => {
     expect(goes(['a', 'b', 'c'].map(peer))).toEqual([peer('d')])
     expect(goes(['a', 'b', 'c', 'd'].map(peer))).toEqual([])
     expect(goes([bench.config.self])).toEqual([])
+    start({ limits: limitsOf({ minDegree: 1, maxDegree: 2, hardDegree: 3, outsideDegree: 0 }), seeds: [] })
+    bench.journey.gatewaysOf.set('eu', [bench.config.self])
+    for (const name of ['a', 'b', 'c', 'd']) admit(peer(name))
+    expect(hungUp(pass(80_000))).toHaveLength(1)
   })
 
   it('keeps to its only seed, which it would dial again at once, and gives up one of two', () => {
@@ -195,10 +199,11 @@ describe('the degree', () => {
     expect(goes([SEED.id, more.id])).toHaveLength(1)
   })
 
-  it('is shuffled once an hour', () => {
+  it('is shuffled once an hour, gateways too, or they would gather all links', () => {
     const another = someone()
     start({ limits: limitsOf({ minDegree: 2, maxDegree: 4, outsideDegree: 0, minOutbound: 0 }), seeds: [] })
     for (const name of ['a', 'b', 'c']) admit(peer(name))
+    bench.journey.gatewaysOf.set('eu', ['a', 'b', 'c'].map(peer))
     asksPeers(peer('a'), [another.record()])
     fail(addressOf(another.id))
     expect(hungUp(pass(LIMITS.linkSwapMs / 2 - 10_000))).toEqual([])
