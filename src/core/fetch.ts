@@ -233,8 +233,8 @@ export class Fetch {
     // Nobody was to bring anything meanwhile.
     for (const job of this.#jobs.all()) {
       job.progressMonoMs = step.now.monoMs
-      // Of what is all here nothing is asked of anybody: it waits for no pause.
-      if (!isReadOnly && job.isComplete && !job.closing && !job.refused) this.#close(step, job)
+      // What is all here is asked of nobody: it waits for no pause.
+      this.#advance(step, journey, job, isReadOnly)
     }
     this.#pump(step, journey)
   }
@@ -296,8 +296,13 @@ export class Fetch {
     this.#pump(step, journey)
   }
 
-  /** Read the next page off the disk, check a few blocks, or close. */
-  #advance(step: Step, journey: Journey, job: FetchJob): void {
+  /** Read the next page off the disk, check a few blocks, or close, unless the disk takes nothing now. */
+  #advance(
+    step: Step,
+    journey: Journey,
+    job: FetchJob,
+    isPaused = this.#disk.isPaused(step.now.monoMs),
+  ): void {
     // Replaced a moment ago, and dropped: a record that it is whole would come behind the one that drops it, and stay.
     if (journey.envelope(job.release.id) === undefined) {
       this.stop(job.release.id)
@@ -314,10 +319,7 @@ export class Fetch {
       if (digest === undefined) break
       this.#read(step, job, digest)
     }
-    if (job.isComplete && !this.#disk.isPaused(step.now.monoMs)) this.#close(step, job)
-  }
-
-  #close(step: Step, job: FetchJob): void {
+    if (!job.isComplete || isPaused) return
     job.closing = true
     const ticket = step.nextTicket()
     step.emit({ kind: 'persist', ticket, writes: [{ kind: 'whole', release: job.release.id }], sync: true })
