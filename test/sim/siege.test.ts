@@ -40,7 +40,8 @@ test('eight silent ones among the links of a node, a seed and honest ones with t
 
 test('in several regions every honest one converges, and what a hostile gateway does not bring in others do', async () => {
   const regions = ['eu', 'us', 'ap', 'af'] as Name[]
-  const { besieged, victimSays, problem } = await besiege({ seed: 1, nodes: 40, regions })
+  // Where two hostile gateways come one after the other; in one seed of five there are three, which takes up to six seconds.
+  const { besieged, victimSays, problem } = await besiege({ seed: 3, nodes: 40, regions })
   expect(problem).toBeUndefined()
   expect(victimSays).toBe('silent')
   for (const { lastMs, missing } of besieged) {
