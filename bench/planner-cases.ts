@@ -54,6 +54,8 @@ export interface Case {
   readonly long?: boolean
 }
 
+/** Medians of 5 to 9 differ by a tenth: whether a packet is lost at a border, and who ranks first, is drawn. */
+const SMALL_SEEDS = 41
 const SMALL = { origin: 8, region: 2, regionMedian: 1, received: 2.2 }
 const LARGE = { origin: 1.05, region: 1.1, regionMedian: 1.05, received: 1.02, controlShare: 0.003 }
 const BROKEN = { origin: 1.1, region: 1.3, received: 1.05, controlShare: 0.003 }
@@ -71,7 +73,7 @@ export const CASES: readonly Case[] = [
     [THREE, SIX].map((regions) => ({
       name: `4 KiB, ${nodes} nodes, ${regions.length} regions`,
       question: small(regions, nodes),
-      seeds: nodes < 100_000 ? 9 : 5,
+      seeds: SMALL_SEEDS,
       most: { ...SMALL, p99Ms: farMs(regions) + 80 },
       long: nodes === 100_000,
     })),
@@ -80,7 +82,7 @@ export const CASES: readonly Case[] = [
     [THREE, SIX].map((regions) => ({
       name: `4 KiB, ${nodes} nodes, ${regions.length} regions, first gateway of each dead`,
       question: failing(small(regions, nodes), { gateway: true }),
-      seeds: nodes < 100_000 ? 9 : 5,
+      seeds: SMALL_SEEDS,
       most: { ...SMALL, regionMedian: 2, p99Ms: regions === THREE ? 350 : 450 },
       long: nodes === 100_000,
     })),

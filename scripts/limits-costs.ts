@@ -131,6 +131,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   gatewayDegree: FULL_NODE,
   bridgeRanks: 'gateways that rank after these: they do not carry it',
   bridgeWaitMs: 'the gateway that is slower: the next rank pulls, too',
+  bridgeHomeWaitMs: 'the gateway that is slower: the seed gives the next rank a copy, too',
   claimVoidMs: 'the gateway that claimed it: others pull it, too',
   claimVoidStepMs: 'the gateway that claimed it: others pull it, too',
   bridgeHaveMs: PACE,

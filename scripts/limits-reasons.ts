@@ -50,6 +50,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxRegions: 'known by their gateways; more than any fleet has',
   heartbeatChecksBurst: 'see above',
   heartbeatAsksBurst: 'see above',
+  bridgeHomeWaitMs:
+    'the same of the second where a seed of its region told it: a push, its check and a claim take 4 to 8 ms on links of 1 Gbit/s; on slower ones, or a busy host, the seed gives one copy more',
   claimVoidStepMs: 'see above',
   maxBridgeHave: 'names in one message',
   maxBridgePullsOfOne: 'under way to one peer: it has to give before it is asked for more',

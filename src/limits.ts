@@ -40,7 +40,6 @@ export const LIMITS = {
   maxFiles: 200_000,
   maxPathBytes: 1024,
   maxPathSegmentBytes: 255,
-
   maxChannelBytes: 200,
   maxChannelSegments: 8,
   maxPatterns: 64,
@@ -158,6 +157,7 @@ export const LIMITS = {
   bridgeRanks: 3,
   /** What each rank waits for the one before it: half the round trip of a long border, ten hops inside a region. */
   bridgeWaitMs: 50,
+  bridgeHomeWaitMs: 10,
   /** A claim that brought nothing for so long is void, later for each rank so that one pulls and not all. */
   claimVoidMs: 1_000,
   claimVoidStepMs: 500,

@@ -3,13 +3,14 @@
  * pushes it to one gateway of each other region, which claims it there and says it on its region's topic; the next
  * ranks hear of it and step in only where neither it nor a claim came in time. Sync repairs what even they lose.
  */
-import { sha256 } from '../codec/digest.ts'
-import { decodeControlGossip, decodeReleaseGossip, encodeReleaseGossip } from '../codec/gossip.ts'
+import { decodeReleaseGossip, encodeReleaseGossip } from '../codec/gossip.ts'
 import type { Code } from '../errors.ts'
-import type { Digest, Name, PeerId, ReleaseId } from '../model/ids.ts'
+import type { Digest, Name, PeerId } from '../model/ids.ts'
 import type { AnyReply, BridgeItem, BridgeReply } from '../model/messages.ts'
 import { Announcers } from './bridge/announcers.ts'
+import { asRelease, idOf } from './bridge/id-of.ts'
 import { BridgeItems, type Wanted } from './bridge/items.ts'
+import { rankWaitMs } from './bridge/rank-wait.ts'
 import { type Ask, BridgeRights } from './bridge/rights.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
@@ -52,13 +53,16 @@ export class Bridge implements Stage {
     if (journey.regions().length < 2) return
     const isGateway = this.#isGateway(journey)
     if (!isGateway && !(this.#config.submit && said.how === 'own')) return
-    const id = this.#idOf(said)
+    const id = idOf(said, this.#config.limits)
     if (id === undefined || this.#items.isHere(id)) return
     if (said.how === 'known') return this.#items.here(id, undefined)
     const home = this.#items.find(id)?.item.home ?? this.#region
     const item: BridgeItem = { topic: said.topic, id, home }
     this.#items.here(id, said.bytes)
     this.#carryOn(step, journey, item, said.bytes)
+    // Gossip was quicker than the seed's push: the next ranks, which the seed told of it, need not ask for it.
+    const isFirst = said.how === 'relayed' && home === this.#region && this.#place(journey, item) === 0
+    if (isFirst) this.#claim(step, journey, item)
   }
 
   onRoot(): void {
@@ -122,16 +126,6 @@ export class Bridge implements Stage {
 
   #isGateway(journey: Journey): boolean {
     return journey.gateways(this.#region).includes(this.#config.self)
-  }
-
-  /** Undefined: heartbeats stay where they are, and what cannot be read is not carried. */
-  #idOf({ topic, bytes, release }: Said): Digest | undefined {
-    const { limits } = this.#config
-    if (topic === 'control')
-      return decodeControlGossip(bytes, limits).kind === 'heartbeat' ? undefined : sha256(bytes)
-    if (release !== undefined) return asDigest(release)
-    const read = readRelease(decodeReleaseGossip(bytes, limits).envelope, limits)
-    return read.kind === 'read' ? asDigest(read.release.id) : undefined
   }
 
   /** Over the borders, if this is its home; and a second later a word to all, if this node is a gateway. */
@@ -258,7 +252,9 @@ export class Bridge implements Stage {
   #want(step: Step, journey: Journey, item: BridgeItem, peer: PeerId): void {
     if (this.#isHere(step, journey, item) || !this.#announcers.isTrusted(peer, step.now.monoMs)) return
     const { limits } = this.#config
-    const waitMs = () => Math.max(1, this.#place(journey, item)) * limits.bridgeWaitMs
+    const { hello } = journey.session(peer) ?? {}
+    const bySeed = hello?.region === this.#region && hello.submit
+    const waitMs = () => rankWaitMs(this.#place(journey, item), bySeed, limits)
     const wanted = this.#items.find(item.id) ?? this.#items.want(item, step.now.monoMs + waitMs())
     if (wanted === undefined) return
     if (!wanted.sources.includes(peer) && wanted.sources.length < limits.maxBridgeSources)
@@ -387,9 +383,6 @@ export class Bridge implements Stage {
     return id
   }
 }
-
-const asDigest = (release: ReleaseId): Digest => release as string as Digest
-const asRelease = (id: Digest): ReleaseId => id as string as ReleaseId
 
 function answer(step: Step, id: RequestId, message: BridgeReply): void {
   step.emit({ kind: 'reply', id, reply: { protocol: 'bridge', message } })

@@ -2,16 +2,16 @@
  * How a small release crosses borders in the abstract model: push to the gateway of rank 0, which claims it inside the
  * region once it is checked, announce to the others of the same rank; rank i waits, then pulls itself (docs/protocol.md).
  */
+import { rankWaitMs } from '../../core/bridge/rank-wait.ts'
 import { LIMITS } from '../../limits.ts'
 import { below, draw, happens, PURPOSE } from './draw.ts'
-import type { Fleet } from './fleet.ts'
+import { type Fleet, ORIGIN } from './fleet.ts'
 import type { Network } from './network.ts'
 import type { Question } from './question.ts'
 import { ticksOfMs } from './ticks.ts'
 import type { Wheel } from './wheel.ts'
 
 const RANKS = LIMITS.bridgeRanks
-const RANK_WAIT_TICKS = ticksOfMs(LIMITS.bridgeWaitMs)
 const CLAIM_TICKS = ticksOfMs(LIMITS.claimVoidMs)
 const CLAIM_PER_RANK_TICKS = ticksOfMs(LIMITS.claimVoidStepMs)
 /** A pull that has brought nothing for so long has failed: another is asked. */
@@ -100,7 +100,8 @@ export class Bridge {
     if (gateway === undefined) return
     this.#wheel.push(this.#wheel.tick + TELL_ALL_TICKS, this.#kinds.tell, node, 0, 0, 0)
     // Of rubbish nobody around would have to hear.
-    if (this.#fleet.regionOf[from] !== gateway.region) this.#claim(gateway)
+    if (this.#fleet.regionOf[from] !== gateway.region || this.#isFirstAtHome(gateway, from))
+      this.#claim(gateway)
     if (gateway.region !== 0 || gateway.rank >= RANKS) return
     for (const others of this.#regions.slice(1)) {
       const other = others[Math.min(gateway.rank, others.length - 1)]
@@ -110,9 +111,24 @@ export class Bridge {
     }
   }
 
+  /** The origin pushes to the first gateway at home as one of its mesh, and tells the next ranks. */
+  onAccepted(): void {
+    if (this.#regions.length === 1) return
+    for (const { node } of (this.#regions[0] ?? []).slice(1, RANKS))
+      this.#network.control(ORIGIN, node, ANNOUNCE_BYTES, this.#kinds.announce, 0, 0)
+  }
+
+  /** It takes itself for the first, or the origin does, which pushed to it. */
+  #isFirstAtHome(gateway: Gateway, from: number): boolean {
+    const [home] = this.#regions
+    if (gateway.region !== 0 || this.#regions.length === 1) return false
+    return gateway.rank === 0 || (from === ORIGIN && gateway === home?.[0])
+  }
+
   /** The wheel's event is one of the bridge's. */
   handle(): void {
     const { kind, a, b } = this.#wheel
+    if (kind === this.#kinds.pull && a === ORIGIN) return this.#gossip.push(a, b)
     const gateway = this.#byNode.get(a)
     if (gateway === undefined) return
     if (kind === this.#kinds.announce) this.#hear(gateway, b)
@@ -126,7 +142,8 @@ export class Bridge {
   #hear(gateway: Gateway, from: number): void {
     if (this.#gossip.seen(gateway.node)) return
     gateway.announcedBy.push(from)
-    this.#lookAt(gateway, this.#wheel.tick + Math.max(1, gateway.rank) * RANK_WAIT_TICKS)
+    const waitMs = rankWaitMs(gateway.rank, from === ORIGIN, LIMITS)
+    this.#lookAt(gateway, this.#wheel.tick + ticksOfMs(waitMs))
   }
 
   /** If nothing comes of it the next rank is first, whoever claimed. */

@@ -109,6 +109,7 @@ export class SmallRelease {
     this.#seenAt[ORIGIN] = 0
     this.verifiedAt[ORIGIN] = 0
     for (const peer of this.#fleet.originMesh) this.#network.send(ORIGIN, peer, PAYLOAD)
+    this.#bridge.onAccepted()
     if (this.#question.failures.originAfterPayloads !== undefined) this.#deadAt[ORIGIN] = 1
     this.#wheel.push(this.#phase(ORIGIN), HEARTBEAT, ORIGIN, 0, 0, 0)
   }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import { Bridge } from '../../../src/sim/planner/bridge.ts'
+import { ORIGIN } from '../../../src/sim/planner/fleet.ts'
 import { FIRST_OF_MODEL } from '../../../src/sim/planner/network.ts'
 import { ticksOfMs } from '../../../src/sim/planner/ticks.ts'
 import { twoRegions } from './two-regions.ts'
@@ -10,8 +11,9 @@ const CLAIM = FIRST_OF_MODEL + 1
 const PULL = FIRST_OF_MODEL + 3
 
 /** The gateways of two regions, by rank, the first of which feeds the second. */
-function bridge() {
-  const { fleet, question, wheel, network, home, away } = twoRegions(2)
+function bridge(regions = 2) {
+  const { fleet: two, question, wheel, network, home, away } = twoRegions(2)
+  const fleet = { ...two, gateways: two.gateways.slice(0, regions) }
   const pushed: number[] = []
   const model = new Bridge(fleet, question, wheel, network, FIRST_OF_MODEL, {
     has: () => false,
@@ -62,4 +64,41 @@ test('whoever gets the content over the border claims it once it is checked, and
   const claims = run(CLAIM, 2 * LIMITS.bridgeWaitMs)
   expect(claims.map(({ from }) => from)).toEqual(others.map(() => first))
   expect(claims.map(({ to }) => to).sort()).toEqual([...others].sort())
+})
+
+test("where the first gateway of the origin's region is dead the next one asks the origin, and no third", () => {
+  const { model, home, pushed, run } = bridge()
+  model.onAccepted()
+  const pulls = run(PULL, 900, (node) => node === home[0])
+  expect(pulls.map(({ from, to }) => [from, to])).toEqual([[home[1], ORIGIN]])
+  expect(pushed).toEqual([home[1]])
+  expect(pulls[0]?.ms).toBeLessThan(LIMITS.bridgeHomeWaitMs + 5)
+})
+
+test('and where it lives its claim holds them off', () => {
+  const { model, home, pushed, run } = bridge()
+  model.onAccepted()
+  model.onVerified(home[0] as number, ORIGIN)
+  pushed.length = 0
+  expect(run(PULL, 900)).toEqual([])
+  expect(pushed).toEqual([])
+})
+
+test.each([
+  ['announced', ANNOUNCE],
+  ['claimed', CLAIM],
+  ['pulled', PULL],
+])('with one region nothing is %s', (_what, kind) => {
+  const { model, home, run } = bridge(1)
+  model.onAccepted()
+  model.onVerified(home[0] as number, ORIGIN)
+  expect(run(kind, 900)).toEqual([])
+})
+
+test('the first gateway at home claims what a neighbour gave it, too', () => {
+  const { model, home, run } = bridge()
+  const [first, second] = home as [number, number]
+  model.onVerified(second, first)
+  model.onVerified(first, second)
+  expect(new Set(run(CLAIM, LIMITS.bridgeWaitMs - 1).map(({ from }) => from))).toEqual(new Set([first]))
 })
