@@ -25,8 +25,8 @@ import {
   askSync,
   type BeaconBook,
   createSyncPeer,
-  intoMessages,
   messageBudget,
+  nextOffers,
   offerLive,
   type SyncPeer,
 } from './sync/peer.ts'
@@ -165,7 +165,8 @@ export class Sync implements Stage {
       if (peer.pushing === id) {
         peer.pushing = undefined
         peer.offers.clear() // the next comparison finds them
-        this.#unanswered(step, journey, peer, code, alive)
+        // One silence is not two: what was asked meanwhile has its own time.
+        if (!this.#rounds.has(peer.peer)) this.#unanswered(step, journey, peer, code, alive)
         return true
       }
     for (const [peer, catchUp] of this.#catchUps) if (catchUp.id === id) return this.#catchUps.delete(peer)
@@ -376,18 +377,8 @@ export class Sync implements Stage {
   /** One push at a time, and none beside a comparison: two streams would be one too many for the other side. */
   #pump(step: Step, journey: Journey, peer: SyncPeer): void {
     if (peer.pushing !== undefined || peer.offers.size === 0 || this.#rounds.has(peer.peer)) return
-    const envelopes: Uint8Array[] = []
-    let bytes = 0
-    for (const release of peer.offers) {
-      const envelope = peer.knows.has(release) ? undefined : journey.envelope(release)
-      bytes += envelope?.length ?? 0
-      if (bytes > messageBudget(this.#config.limits) && envelopes.length > 0) break
-      peer.offers.delete(release)
-      peer.knows.add(release)
-      if (envelope !== undefined) envelopes.push(envelope)
-    }
-    const [message] = intoMessages(envelopes, this.#config.limits)
-    if (message !== undefined) peer.pushing = askSync(step, peer, { type: 'push', envelopes: message })
+    const envelopes = nextOffers(peer, (release) => journey.envelope(release), this.#config.limits)
+    if (envelopes.length > 0) peer.pushing = askSync(step, peer, { type: 'push', envelopes })
   }
 
   #plan(step: Step): void {

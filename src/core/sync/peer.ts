@@ -163,6 +163,26 @@ export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): 
   return messages
 }
 
+/** Of what is offered as much as one message takes, which the peer counts as knowing from now on. */
+export function nextOffers(
+  peer: SyncPeer,
+  envelopeOf: (release: ReleaseId) => Uint8Array | undefined,
+  limits: Limits,
+): Uint8Array[] {
+  const envelopes: Uint8Array[] = []
+  let bytes = 0
+  for (const release of peer.offers) {
+    const envelope = peer.knows.has(release) ? undefined : envelopeOf(release)
+    if (bytes + (envelope?.length ?? 0) > messageBudget(limits) && envelopes.length > 0) break
+    peer.offers.delete(release)
+    peer.knows.add(release)
+    if (envelope === undefined || envelope.length > messageBudget(limits)) continue
+    envelopes.push(envelope)
+    bytes += budgeted(envelope)
+  }
+  return envelopes
+}
+
 export function askSync(step: Step, to: SyncPeer, message: SyncRequest): RequestId {
   const id = step.nextRequest()
   const { peer } = to
