@@ -11,8 +11,11 @@ import type { TrustRoot } from '../model/root.ts'
 import { isStillNamed, type Judge, type Judgement } from '../trust/admission.ts'
 import type { Admission } from '../trust/certificates.ts'
 import {
+  type AfterRefusal,
   type Asked,
+  afterRefusal,
   codeHeard,
+  JUDGED,
   type Link,
   letGoForMs,
   newLink,
@@ -143,7 +146,7 @@ export class Admit implements Stage {
         step.wakeAt(link.deadlineMonoMs)
         continue
       }
-      this.#hangUp(step, link.session.peer, 'ADMIT_REFUSED', 'not admitted in time')
+      this.#hangUp(step, link.session.peer, 'NET_TIMEOUT', 'not admitted in time')
     }
   }
 
@@ -156,7 +159,7 @@ export class Admit implements Stage {
       // Not admitted yet: its certificate is judged when its hello comes, under this root.
       if (hello === undefined && !root.removed.peers.some(({ id }) => id === peer)) continue
       const judgement = this.#judge(peer, hello?.chain ?? [], root, undefined)
-      if (judgement.kind === 'refused') this.#hangUp(step, peer, judgement.code, judgement.text)
+      if (judgement.kind === 'refused') this.#hangUp(step, peer, judgement.code, judgement.text, JUDGED)
     }
   }
 
@@ -230,9 +233,10 @@ export class Admit implements Stage {
       const judgement = this.#judge(peer, message.chain, journey.root(), step.now.wallMs)
       if (judgement.kind === 'admitted') this.#admit(step, link, message, judgement.admission)
       else this.#refuse(step, link, judgement)
-    } else if (message.type === 'refused')
-      this.#hangUp(step, peer, codeHeard(message.code), textHeard(message), message.retryAfterMs)
-    else this.#hangUp(step, peer, 'NET_PROTOCOL', 'the peer answers out of turn')
+    } else if (message.type === 'refused') {
+      const { code, retryAfterMs } = message
+      this.#hangUp(step, peer, codeHeard(code), textHeard(message), afterRefusal(code, retryAfterMs))
+    } else this.#hangUp(step, peer, 'NET_PROTOCOL', 'the peer answers out of turn')
   }
 
   /** The dialler tells the other why before it hangs up; the other has admitted us and would wonder. */
@@ -243,11 +247,11 @@ export class Admit implements Stage {
 
   #refused(step: Step, session: Session, said: Extract<AdmitRequest, { readonly type: 'refuse' }>): void {
     const awayMs = letGoForMs(session, said.code, this.#config)
-    this.#hangUp(step, session.peer, codeHeard(said.code), textHeard(said), awayMs)
+    this.#hangUp(step, session.peer, codeHeard(said.code), textHeard(said), afterRefusal(said.code, awayMs))
   }
 
   #refuseHeard(step: Step, { session, refusing }: Link): void {
-    if (refusing !== undefined) this.#hangUp(step, session.peer, refusing.code, refusing.text)
+    if (refusing !== undefined) this.#hangUp(step, session.peer, refusing.code, refusing.text, JUDGED)
   }
 
   #takeRoot(step: Step, journey: Journey, link: Link, message: AdmitReply): void {
@@ -286,7 +290,7 @@ export class Admit implements Stage {
   #conclude(step: Step, journey: Journey, link: Link, held: NonNullable<Link['held']>): void {
     const { peer } = link.session
     const judgement = this.#judge(peer, held.hello.chain, journey.root(), step.now.wallMs)
-    if (judgement.kind === 'refused') return this.#hangUp(step, peer, judgement.code, judgement.text)
+    if (judgement.kind === 'refused') return this.#hangUp(step, peer, judgement.code, judgement.text, JUDGED)
     const newcomer = { peer, admission: judgement.admission }
     const room = this.#places.room(step, journey, newcomer, [...this.sessions()])
     if (room.kind === 'none') {
@@ -294,14 +298,8 @@ export class Admit implements Stage {
       return this.#turnAway(step, link, 'ADMIT_REFUSED', text, this.#places.awayMs(newcomer))
     }
     const retryAfterMs = this.#turns.take(step.now.monoMs)
-    if (retryAfterMs > 0)
-      return this.#turnAway(
-        step,
-        link,
-        'LIMIT_RATE',
-        'too many nodes ask for admission here at once',
-        retryAfterMs,
-      )
+    const busy = 'too many nodes ask for admission here at once'
+    if (retryAfterMs > 0) return this.#turnAway(step, link, 'LIMIT_RATE', busy, retryAfterMs)
     if (room.kind === 'instead') {
       this.#hangUp(step, room.of, 'ADMIT_REFUSED', 'makes room for another node')
       this.#places.moved(step, peer, room.of)
@@ -379,12 +377,12 @@ export class Admit implements Stage {
     this.#hangUp(step, peer, 'LIMIT_STREAMS', 'others publish, and this connection was idle longest')
   }
 
-  #hangUp(step: Step, peer: PeerId, code: Code, text: string, retryAfterMs?: number): void {
+  #hangUp(step: Step, peer: PeerId, code: Code, text: string, after: AfterRefusal = {}): void {
     const held = this.#links.get(peer)?.held
     if (held !== undefined) reply(step, held.id, refusal(code, text))
     this.#forget(peer)
     step.emit({ kind: 'note', level: 'warn', code, text, peer })
-    step.emit({ kind: 'hangUp', peer, code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
+    step.emit({ kind: 'hangUp', peer, code, ...after })
   }
 
   #forget(peer: PeerId): void {

@@ -67,8 +67,8 @@ export class Dispatcher implements CoreFacts {
   readonly #rootBytes = new RootBudget()
   /** Admitted in this step; the others hear of it once the event is through. */
   #admitted: PeerId[] = []
-  /** Refused us in this step and said when to come back. */
-  #refused: { readonly peer: PeerId; readonly retryAfterMs: number }[] = []
+  /** Refused us in this step and said when to come back, or do not admit us, or we them. */
+  #refused: { readonly peer: PeerId; readonly retryAfterMs: number | undefined }[] = []
   /** Goes round in the region since this step. */
   #said: Said[] = []
 
@@ -162,7 +162,7 @@ export class Dispatcher implements CoreFacts {
   #seen(effect: Effect): void {
     if (effect.kind === 'persist') this.#ledger.open(effect)
     else if (effect.kind === 'admit') this.#admitted.push(effect.peer)
-    else if (effect.kind === 'hangUp' && effect.retryAfterMs !== undefined)
+    else if (effect.kind === 'hangUp' && (effect.retryAfterMs !== undefined || effect.judged))
       this.#refused.push({ peer: effect.peer, retryAfterMs: effect.retryAfterMs })
     else if (effect.kind === 'reply') this.#named.admit.onAnswered?.(effect.id)
     else if (effect.kind === 'publish') this.#said.push({ ...effect, how: 'own' })

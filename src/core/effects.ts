@@ -42,6 +42,8 @@ export type Effect =
       readonly code: Code | 'done'
       /** The peer refused us and said when to come back. */
       readonly retryAfterMs?: number
+      /** One of the two does not admit the other as it is: another connection would end alike. */
+      readonly judged?: true
     }
   /** Write all or nothing, synced to disk where `sync`; answered by `persisted` or `persistFailed`. */
   | {

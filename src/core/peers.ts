@@ -11,20 +11,13 @@ import type { PeerRecord } from '../model/peer-record.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { Judge } from '../trust/admission.ts'
 import type { CoreConfig } from './config.ts'
-import {
-  type Candidate,
-  chooseDials,
-  countLinks,
-  isShort,
-  type Links,
-  linkOf,
-  shuffled,
-  spareLink,
-} from './degree.ts'
+import { type Candidate, chooseDials, countLinks, isShort, type Links, linkOf, shuffled } from './degree.ts'
 import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
+import { Begun } from './peers/begun.ts'
 import { type JudgeRecord, PeerBook } from './peers/book.ts'
 import { DialWindow } from './peers/dial-window.ts'
+import { linkToEnd } from './peers/end-link.ts'
 import { ExchangePace } from './peers/exchange-pace.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
@@ -58,8 +51,7 @@ export class Peers implements Stage {
   readonly #twin = new Twin()
   readonly #unreached = new Unreached()
   readonly #removed = new Set<PeerId>()
-  /** Dialled and taken up, and not admitted yet: the session of one that ends is forgotten before its end is told. */
-  readonly #taken = new Set<PeerId>()
+  readonly #begun = new Begun()
   readonly #exchangePace: ExchangePace
   readonly #exchanges = new Map<RequestId, PeerId>()
   readonly #asks: Buckets<PeerId>
@@ -112,23 +104,30 @@ export class Peers implements Stage {
   }
 
   onConnected(_step: Step, _journey: Journey, { peer, direction }: EventOf<'connected'>): void {
-    if (direction === 'outbound') this.#taken.add(peer)
+    this.#begun.connected(peer, direction)
   }
 
   onDialFailed(step: Step, journey: Journey, event: EventOf<'dialFailed'>): void {
     const peer = peerOf(event.address)
     if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#isMissed(peer))
     this.#outside.inVain(peer, step.now.monoMs)
-    const failures = this.#redial.failures(peer)
-    const [linked] = journey.admitted()
-    // Where nobody is, it may be this host that is cut off.
-    if (linked !== undefined) this.#book.missed(peer, failures)
+    const failures = this.#missed(journey, peer)
     if (this.#book.isSeed(peer))
       this.#unreached.failed(step, event, failures, this.#book.addresses(peer).length)
     if (!this.#gone.has(peer)) this.#lookSoon(step)
   }
 
-  onRefused(step: Step, journey: Journey, peer: PeerId, retryAfterMs: number): void {
+  /** @returns how often in a row it was dialled in vain */
+  #missed(journey: Journey, peer: PeerId): number {
+    const failures = this.#redial.failures(peer)
+    const [linked] = journey.admitted()
+    // Where nobody is, it may be this host that is cut off.
+    if (linked !== undefined) this.#book.missed(peer, failures)
+    return failures
+  }
+
+  onRefused(step: Step, journey: Journey, peer: PeerId, retryAfterMs: number | undefined): void {
+    if (retryAfterMs === undefined) return this.#begun.refused(peer)
     const { limits, submit } = this.#config
     // A full seed: at another one somebody would have to go, and would go for the next.
     const isFull = this.#book.isSeed(peer) && retryAfterMs > limits.redialIdleMaxMs && !this.#short && !submit
@@ -140,7 +139,7 @@ export class Peers implements Stage {
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     this.#redial.admitted(peer)
-    this.#taken.delete(peer)
+    this.#begun.admitted(peer)
     this.#unreached.linked(peer)
     if (this.#book.prove(peer)) this.#remember(step, peer)
     if (journey.session(peer)?.direction === 'outbound') {
@@ -152,18 +151,20 @@ export class Peers implements Stage {
     this.#lookSoon(step)
   }
 
-  onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>, session?: Session): void {
+  onDisconnected(step: Step, journey: Journey, { peer }: EventOf<'disconnected'>, session?: Session): void {
     const { monoMs } = step.now
     for (const [id, asked] of this.#exchanges) if (asked === peer) this.#exchanges.delete(id)
     this.#asks.forget(peer)
-    const inVain = this.#taken.delete(peer)
+    const end = this.#begun.ended(peer)
     if (session !== undefined && isAdmitted(session)) {
       this.#redial.ended(peer, monoMs, monoMs - session.sinceMonoMs)
       // A stranger is dialled by nobody: to remember each would fill the memory.
-    } else if (this.#book.knows(peer)) {
-      if (inVain && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
-      if (inVain) this.#outside.inVain(peer, monoMs)
+      // What another dialled says nothing of its address.
+    } else if (this.#book.knows(peer) && end !== 'inbound') {
+      if (end === 'unfinished' && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
+      if (end !== undefined) this.#outside.inVain(peer, monoMs)
       this.#redial.failed(peer, monoMs, this.#isMissed(peer))
+      if (end === 'refused') this.#missed(journey, peer)
     }
     this.#lookSoon(step)
   }
@@ -270,9 +271,9 @@ export class Peers implements Stage {
 
   /** Where nobody is linked none counts as gone: it may be this host that is cut off. */
   #candidates(journey: Journey, isLinked: boolean, monoMs: number): Candidate[] {
-    return this.#book.all().flatMap(({ record: { peer, patterns }, admission }) => {
+    return this.#book.all().flatMap(({ record: { peer, patterns, addresses }, admission }) => {
       const free = journey.session(peer) === undefined && !this.#removed.has(peer) && !this.#book.isSeed(peer)
-      if (!free) return []
+      if (!free || addresses.length === 0) return [] // who listens nowhere dials others
       const [region, identity] = [regionIn(admission.labels), identityOf(peer, admission)]
       return [{ peer, region, patterns, identity, gone: isLinked && this.#book.isGone(peer, monoMs) }]
     })
@@ -311,10 +312,7 @@ export class Peers implements Stage {
     step.emit({ kind: 'dial', address })
   }
 
-  /**
-   * One link too many goes, none to a gateway, and a gateway has room for more: the end of its connection counts as its death.
-   * And every hour one of those in order, whosever, so that clusters cannot close, nor gateways gather all links.
-   */
+  /** One link too many goes; and every hour one of those in order, so that clusters cannot close. */
   #shed(
     step: Step,
     journey: Journey,
@@ -322,23 +320,13 @@ export class Peers implements Stage {
     admitted: readonly AdmittedSession[],
     candidates: readonly Candidate[],
   ): void {
-    const { limits, random, submit, region, self } = this.#config
+    const { limits, random, submit } = this.#config
     const { monoMs } = step.now
     if (submit) return
-    const swap = monoMs >= this.#nextSwapMonoMs
-    if (swap) this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
-    const another = candidates.some((candidate) => candidate.region === region)
-    const gateways = journey.gateways(region)
-    const isTooMany = links.own > (gateways.includes(self) ? limits.hardDegree : limits.maxDegree)
-    if (!isTooMany && !(swap && another && links.own >= limits.minDegree)) return
-    // the only seed would be dialled again at once
-    const seeds = admitted.filter(({ peer }) => this.#book.isSeed(peer)).length
-    const mayGo = ({ peer, sinceMonoMs }: AdmittedSession) =>
-      monoMs - sinceMonoMs >= limits.settledLinkMs &&
-      !journey.keeps(peer) &&
-      !(isTooMany && gateways.includes(peer)) &&
-      (!this.#book.isSeed(peer) || (links.own > limits.maxDegree && seeds > 1))
-    const spare = spareLink(this.#config, admitted, mayGo, random, limits)
+    const isSwap = monoMs >= this.#nextSwapMonoMs
+    if (isSwap) this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
+    const isSeed = (peer: PeerId) => this.#book.isSeed(peer)
+    const spare = linkToEnd({ isSwap, links, admitted, candidates, isSeed }, this.#config, journey, monoMs)
     if (spare === undefined) return
     this.#redial.wait(spare.peer, monoMs + limits.redialIdleMaxMs)
     step.emit({ kind: 'hangUp', peer: spare.peer, code: 'done' })

@@ -50,8 +50,8 @@ export interface Stage {
   onAdmitted?(step: Step, journey: Journey, peer: PeerId): void
   /** `session` is what it was; `journey.session(peer)` may be gone already. */
   onDisconnected?(step: Step, journey: Journey, event: EventOf<'disconnected'>, session?: Session): void
-  /** Refused, and told to come back after so long; `onDisconnected` follows. */
-  onRefused?(step: Step, journey: Journey, peer: PeerId, retryAfterMs: number): void
+  /** Refused, and told to come back after so long, or for what it is; `onDisconnected` follows. */
+  onRefused?(step: Step, journey: Journey, peer: PeerId, retryAfterMs: number | undefined): void
   onDialFailed?(step: Step, journey: Journey, event: EventOf<'dialFailed'>): void
   /** True: mine, answered or to be answered later. */
   onRequest?(step: Step, journey: Journey, event: EventOf<'request'>): boolean

@@ -3,11 +3,15 @@ import { CODES, type Code } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { AdmitReply, Hello, Refused } from '../../model/messages.ts'
 import type { CoreConfig } from '../config.ts'
+import type { EffectOf } from '../effects.ts'
 import type { EventOf, Now, RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { RootRun } from '../roots/run.ts'
 import { isAdmitted, type Session } from '../session.ts'
 import type { Step } from '../step.ts'
+
+export type AfterRefusal = Pick<EffectOf<'hangUp'>, 'retryAfterMs' | 'judged'>
+export const JUDGED: AfterRefusal = { judged: true }
 
 /** Of our own requests at most one is out. */
 export type Asked = 'open' | 'root' | 'fork' | 'refuse' | 'hello'
@@ -62,6 +66,12 @@ export const refusal = (code: Code, text: string, retryAfterMs?: number): Refuse
 /** What a peer refuses us for stands in our log under its own code, where that is one of admission. */
 export const codeHeard = (code: string): Code =>
   code.startsWith('ADMIT_') && (CODES as readonly string[]).includes(code) ? (code as Code) : 'ADMIT_REFUSED'
+
+/** What its refusal means for the next dial; nothing where it has no time for us now. */
+export const afterRefusal = (code: string, retryAfterMs: number | undefined): AfterRefusal => {
+  if (retryAfterMs !== undefined) return { retryAfterMs }
+  return code.startsWith('ADMIT_') ? JUDGED : {}
+}
 
 export const textHeard = ({ code, text }: { readonly code: string; readonly text: string }): string =>
   `the peer refuses this node: ${code}: ${text}`

@@ -61,6 +61,7 @@ function goes(hello: Hello = helloOf()): Effect[] {
 }
 
 const hungUp = (code: string, id = OTHER) => ({ kind: 'hangUp', peer: id, code })
+const judged = (code: string, id = OTHER) => ({ ...hungUp(code, id), judged: true })
 
 describe('a certificate that does not hold', () => {
   for (const code of ['ADMIT_REFUSED', 'ADMIT_EXPIRED', 'ADMIT_LABELS'] as const) {
@@ -69,7 +70,7 @@ describe('a certificate that does not hold', () => {
       const effects = comes()
       expect(replies(effects)).toMatchObject([{ type: 'refused', code }])
       expect(codes(effects)).toEqual([code])
-      expect(acts(effects)[1]).toEqual(hungUp(code))
+      expect(acts(effects)[1]).toEqual(judged(code))
       expect(admit.session(OTHER)).toBeUndefined()
     })
 
@@ -78,7 +79,7 @@ describe('a certificate that does not hold', () => {
       const effects = goes()
       expect(asked(effects).map(({ request }) => request.message)).toMatchObject([{ type: 'refuse', code }])
       expect(effects.some(({ kind }) => kind === 'admit')).toBe(false)
-      expect(acts(answers(3, { type: 'noted' }))).toEqual([hungUp(code)])
+      expect(acts(answers(3, { type: 'noted' }))).toEqual([judged(code)])
     })
   }
 
@@ -86,14 +87,14 @@ describe('a certificate that does not hold', () => {
     judge.refused.set(OTHER, 'ADMIT_EXPIRED')
     goes()
     const effects = bench.run((step, journey) => admit.onRequestFailed(step, journey, 3, 'NET_TIMEOUT'))
-    expect(acts(effects)).toEqual([hungUp('ADMIT_EXPIRED')])
+    expect(acts(effects)).toEqual([judged('ADMIT_EXPIRED')])
   })
 
   it('is logged by the one that is refused, under the same code', () => {
     comes()
     const effects = asks(9, { type: 'refuse', code: 'ADMIT_EXPIRED', text: 'ended' })
     expect(codes(effects)).toEqual(['ADMIT_EXPIRED'])
-    expect(acts(effects)[1]).toEqual(hungUp('ADMIT_EXPIRED'))
+    expect(acts(effects)[1]).toEqual(judged('ADMIT_EXPIRED'))
   })
 
   it('cannot put words of its own among our codes', () => {
@@ -118,11 +119,16 @@ describe('a node that is let go', () => {
 
   it('for another reason, by whom it did not dial or before it was admitted is not told when to come back', () => {
     goes()
-    expect(acts(asks(9, { ...refuse, code: 'ADMIT_EXPIRED' }))[1]).toEqual(hungUp('ADMIT_EXPIRED'))
+    expect(acts(asks(9, { ...refuse, code: 'ADMIT_EXPIRED' }))[1]).toEqual(judged('ADMIT_EXPIRED'))
     comes()
-    expect(acts(asks(9, refuse))[1]).toEqual(hungUp('ADMIT_REFUSED'))
+    expect(acts(asks(9, refuse))[1]).toEqual(judged('ADMIT_REFUSED'))
     bench.run((step, journey) => admit.onConnected(step, journey, connected(OTHER, 'outbound')))
-    expect(acts(asks(9, refuse))[1]).toEqual(hungUp('ADMIT_REFUSED'))
+    expect(acts(asks(9, refuse))[1]).toEqual(judged('ADMIT_REFUSED'))
+  })
+
+  it('for want of room before it was admitted is not judged: another connection may end otherwise', () => {
+    bench.run((step, journey) => admit.onConnected(step, journey, connected(OTHER, 'outbound')))
+    expect(acts(asks(9, { ...refuse, code: 'LIMIT_STREAMS' }))[1]).toEqual(hungUp('ADMIT_REFUSED'))
   })
 })
 
@@ -152,13 +158,13 @@ describe('a new root', () => {
     for (const id of [mine, free]) comes(id)
     judge.refused.set(mine, 'ADMIT_REFUSED')
     const effects = adopt({ removed: { peers: [], pools: [{ key: pool.key }] } })
-    expect(acts(effects)).toEqual([hungUp('ADMIT_REFUSED', mine)])
+    expect(acts(effects)).toEqual([judged('ADMIT_REFUSED', mine)])
   })
 
   it('cuts off what a key admitted that admits no more', () => {
     comes()
     judge.refused.set(OTHER, 'ADMIT_REFUSED')
-    expect(acts(adopt({ admission: { keys: [] } }))).toEqual([hungUp('ADMIT_REFUSED')])
+    expect(acts(adopt({ admission: { keys: [] } }))).toEqual([judged('ADMIT_REFUSED')])
   })
 
   it('leaves those alone whom it still names: an end of their certificate is no reason', () => {

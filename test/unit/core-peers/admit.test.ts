@@ -121,7 +121,7 @@ describe('the dialler', () => {
     answers(1, { type: 'opened', version: 1, digest: hex('1') })
     const effects = answers(2, { type: 'refused', code: 'ADMIT_REMOVED', text: 'out' })
     expect(codes(effects)).toEqual(['ADMIT_REMOVED'])
-    expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: OTHER, code: 'ADMIT_REMOVED' }])
+    expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: OTHER, code: 'ADMIT_REMOVED', judged: true }])
   })
 
   it('hangs up where open or hello gets no answer', () => {
@@ -178,7 +178,7 @@ describe('the listener', () => {
     asks(7, { type: 'open', version: 1, digest: hex('1') })
     const effects = asks(8, hello)
     expect(replies(effects)).toMatchObject([{ type: 'refused', code: 'ADMIT_REMOVED' }])
-    expect(acts(effects)[1]).toEqual({ kind: 'hangUp', peer: OTHER, code: 'ADMIT_REMOVED' })
+    expect(acts(effects)[1]).toEqual({ kind: 'hangUp', peer: OTHER, code: 'ADMIT_REMOVED', judged: true })
   })
 
   it('says when to come back where it has its peers', () => {
@@ -235,7 +235,7 @@ describe('a peer out of turn', () => {
 })
 
 describe('the deadline', () => {
-  const hungUp: Effect = { kind: 'hangUp', peer: OTHER, code: 'ADMIT_REFUSED' }
+  const hungUp: Effect = { kind: 'hangUp', peer: OTHER, code: 'NET_TIMEOUT' }
 
   it('ends what is not admitted, and asks to be woken for it', () => {
     accept()
@@ -307,7 +307,7 @@ describe('the deadline', () => {
     asks(8, hello)
     bench.pass(timeoutMs)
     const effects = tick()
-    expect(replies(effects)).toMatchObject([{ type: 'refused', code: 'ADMIT_REFUSED' }])
+    expect(replies(effects)).toMatchObject([{ type: 'refused', code: 'NET_TIMEOUT' }])
     expect(acts(effects)[1]).toEqual(hungUp)
   })
 })
@@ -318,7 +318,7 @@ it('cuts off a removed node as soon as the root is adopted', () => {
   asks(8, hello)
   const root = rootOf(2, { removed: { peers: [{ id: OTHER }], pools: [] } })
   const effects = bench.run((step, journey) => admit.onRoot(step, journey, root))
-  expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: OTHER, code: 'ADMIT_REMOVED' }])
+  expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: OTHER, code: 'ADMIT_REMOVED', judged: true }])
 })
 
 it('drops the newest stranger of an address that has too many', () => {

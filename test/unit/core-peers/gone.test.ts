@@ -8,6 +8,7 @@ import {
   bench,
   dials,
   fail,
+  giveUp,
   lose,
   pass,
   peers,
@@ -87,6 +88,14 @@ describe('in a fleet of few a peer that is gone', () => {
     expect(pauses.length).toBeGreaterThan(10)
     expect(lookPauseMs()).toBeGreaterThanOrEqual(IDLE_LOOK_MS)
     fail(addressOf(gone.id))
+    expect(lookPauseMs()).toBeGreaterThanOrEqual(IDLE_LOOK_MS)
+  })
+
+  it('is so, too, where it answers and one of the two does not admit the other', () => {
+    begin()
+    bench.pass(25 * HOUR_MS)
+    pass(IS_QUICK)
+    giveUp(gone.id, 'refused')
     expect(lookPauseMs()).toBeGreaterThanOrEqual(IDLE_LOOK_MS)
   })
 

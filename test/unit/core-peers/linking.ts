@@ -1,6 +1,7 @@
 /** A node with its peers stage alone, and what others do to it. */
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import type { Effect } from '../../../src/core/effects.ts'
+import type { End } from '../../../src/core/peers/begun.ts'
 import { createPeers, type Peers } from '../../../src/core/peers.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
@@ -75,11 +76,13 @@ export const lose = (id: PeerId) => {
     peers.onDisconnected(step, journey, { kind: 'disconnected', peer: id }, session),
   )
 }
-/** Its connection ends before it is admitted. */
-export const giveUp = (id: PeerId) => {
-  const link = { peer: id, direction: 'outbound' as const, address: addressOf(id), ownHost: false }
+/** Its connection ends before it is admitted: nobody had the time, one of the two does not admit the other, or it dialled. */
+export const giveUp = (id: PeerId, why: End = 'unfinished') => {
+  const direction = why === 'inbound' ? why : ('outbound' as const)
+  const link = { peer: id, direction, address: addressOf(id), ownHost: false }
   return bench.run((step, journey) => {
     peers.onConnected(step, journey, { kind: 'connected', ...link })
+    if (why === 'refused') peers.onRefused(step, journey, id, undefined)
     // Admission has forgotten the session by then.
     peers.onDisconnected(step, journey, { kind: 'disconnected', peer: id })
   })

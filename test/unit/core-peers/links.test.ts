@@ -69,6 +69,27 @@ describe('the degree', () => {
     expect(under.length).toBeGreaterThan(1)
   })
 
+  it('is dialled for with as many at a time as before where one of the two does not admit the other', () => {
+    const limits = limitsOf({ minDegree: 16, outsideDegree: 0, maxDialsAtOnce: 4 })
+    const near = region('eu', 40)
+    const under = dials(
+      start(
+        { limits, seeds: [] },
+        near.map((one) => one.record()),
+      ),
+    )
+    for (const address of under) giveUp(idAt(near, address), 'refused')
+    expect(dials(pass(500)).length).toBe(4)
+  })
+
+  it('does not wait for those that listen nowhere', () => {
+    const limits = limitsOf({ minDegree: 4, minOutbound: 0, outsideDegree: 0 })
+    const deaf = region('eu', 100).map((one) => one.record({ addresses: [] }))
+    const near = region('eu', 4)
+    const first = dials(start({ limits, seeds: [] }, [...deaf, ...near.map((one) => one.record())]))
+    expect([...first].sort()).toEqual(near.map(({ id }) => addressOf(id)).sort())
+  })
+
   it('is not dialled for at once by links that do not last', () => {
     const [one] = region('eu', 1)
     const { id } = one as Someone
@@ -159,7 +180,7 @@ describe('the degree', () => {
   })
 
   it('above its top gives up a link that it dialled itself and can spare, once settled', () => {
-    start({ limits: limitsOf({ minDegree: 1, maxDegree: 3, outsideDegree: 0 }), seeds: [] })
+    start({ limits: limitsOf({ minDegree: 1, minOutbound: 0, maxDegree: 3, outsideDegree: 0 }), seeds: [] })
     for (const name of ['a', 'b']) admit(peer(name), { direction: 'inbound' })
     for (const name of ['c', 'd']) admit(peer(name))
     expect(hungUp(pass(50_000))).toEqual([])
@@ -167,9 +188,30 @@ describe('the degree', () => {
     expect(['c', 'd']).toContain(gone)
   })
 
+  it('keeps those of its own choice however many others dial it: given up they would be dialled for again', () => {
+    const near = region('eu', 40)
+    const limits = limitsOf({ outsideDegree: 0 })
+    start(
+      { limits, seeds: [] },
+      near.map((one) => one.record()),
+    )
+    const inbound = near.slice(0, limits.maxDegree - 1)
+    for (const { id } of inbound) admit(id, { direction: 'inbound' })
+    let made = 0
+    for (let second = 0; second < 1_800; second += 1) {
+      const effects = pass(1_000)
+      expect(hungUp(effects)).toEqual([])
+      for (const address of dials(effects)) {
+        admit(idAt(near, address))
+        made += 1
+      }
+    }
+    expect(made).toBeLessThanOrEqual(2 * limits.minOutbound)
+  })
+
   it('gives up none of too many links that is to a gateway, and a gateway has room for more', () => {
     const goes = (gateways: readonly PeerId[]) => {
-      start({ limits: limitsOf({ minDegree: 1, maxDegree: 3, outsideDegree: 0 }), seeds: [] })
+      start({ limits: limitsOf({ minDegree: 1, minOutbound: 0, maxDegree: 3, outsideDegree: 0 }), seeds: [] })
       bench.journey.gatewaysOf.set('eu', gateways)
       for (const name of ['a', 'b', 'c', 'd']) admit(peer(name))
       return hungUp(pass(80_000))
@@ -177,7 +219,10 @@ describe('the degree', () => {
     expect(goes(['a', 'b', 'c'].map(peer))).toEqual([peer('d')])
     expect(goes(['a', 'b', 'c', 'd'].map(peer))).toEqual([])
     expect(goes([bench.config.self])).toEqual([])
-    start({ limits: limitsOf({ minDegree: 1, maxDegree: 2, hardDegree: 3, outsideDegree: 0 }), seeds: [] })
+    start({
+      limits: limitsOf({ minDegree: 1, minOutbound: 0, maxDegree: 2, hardDegree: 3, outsideDegree: 0 }),
+      seeds: [],
+    })
     bench.journey.gatewaysOf.set('eu', [bench.config.self])
     for (const name of ['a', 'b', 'c', 'd']) admit(peer(name))
     expect(hungUp(pass(80_000))).toHaveLength(1)
@@ -188,7 +233,7 @@ describe('the degree', () => {
     const goes = (seeds: readonly PeerId[]) => {
       start({
         seeds: seeds.map((id) => addressOf(id)),
-        limits: limitsOf({ minDegree: 1, maxDegree: 3, outsideDegree: 0 }),
+        limits: limitsOf({ minDegree: 1, minOutbound: 0, maxDegree: 3, outsideDegree: 0 }),
       })
       for (const name of ['a', 'b', 'c']) admit(peer(name), { direction: 'inbound' })
       for (const id of seeds) admit(id, {}, { submit: true })

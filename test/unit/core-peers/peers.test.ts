@@ -10,6 +10,7 @@ import {
   dials,
   fail,
   forgotten,
+  giveUp,
   judge,
   lose,
   pass,
@@ -170,6 +171,20 @@ describe('records of peers', () => {
     expect(remembered(admit(one.id))).toEqual([one.id])
     expect(replies(asksPeers(SEED.id, []))).toEqual([{ type: 'peers', records: [one.record()] }])
     expect(replies(asksPeers(one.id, []))).toEqual([{ type: 'peers', records: [] }])
+  })
+
+  it('are passed on still where their peer dialled and was turned away: that says nothing of its address', () => {
+    const one = someone()
+    admit(SEED.id)
+    asksPeers(SEED.id, [one.record()])
+    admit(one.id)
+    lose(one.id)
+    for (let times = 0; times < 3; times += 1) giveUp(one.id, 'inbound')
+    bench.pass(10_000)
+    expect(replies(asksPeers(SEED.id, []))).toEqual([{ type: 'peers', records: [one.record()] }])
+    for (let times = 0; times < 3; times += 1) giveUp(one.id)
+    bench.pass(10_000)
+    expect(replies(asksPeers(SEED.id, []))).toEqual([{ type: 'peers', records: [] }])
   })
 
   it('of an admitted peer are remembered when they come, and again when they say something else', () => {
