@@ -56,6 +56,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/submit/first-compare.ts', ['TIMES'], PACE),
   ...inFile('core/lateness.ts', ['PAUSES', 'MAX_MS', 'CROWDED_MS'], PACE),
   ...inFile('core/admit/own-certificate.ts', ['HOUR_MS', 'DAY_MS'], UNIT),
+  ...inFile('core/clock-set.ts', ['SET_MS'], PACE),
   ...inFile('core/admit/own-certificate.ts', ['REFUSED_LOOK_MS'], PACE),
   ...inFile('core/fetch/offers.ts', ['CROWD_OFFERS'], OWN),
   ...inFile('core/fetch/offers.ts', ['LATENESS_KEPT_MS'], PACE),

@@ -10,6 +10,7 @@ import { peerOf } from '../model/names.ts'
 import type { PeerRecord } from '../model/peer-record.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { Judge } from '../trust/admission.ts'
+import { ClockSet } from './clock-set.ts'
 import type { CoreConfig } from './config.ts'
 import { type Candidate, chooseDials, countLinks, isShort, type Links, linkOf, shuffled } from './degree.ts'
 import type { EventOf, RequestId } from './events.ts'
@@ -52,6 +53,7 @@ export class Peers implements Stage {
   readonly #unreached = new Unreached()
   readonly #removed = new Set<PeerId>()
   readonly #begun = new Begun()
+  readonly #clock = new ClockSet()
   readonly #exchangePace: ExchangePace
   readonly #exchanges = new Map<RequestId, PeerId>()
   readonly #asks: Buckets<PeerId>
@@ -87,7 +89,8 @@ export class Peers implements Stage {
     const { limits, random } = this.#config
     const { monoMs } = step.now
     this.onRoot(step, journey, journey.root())
-    const judge = this.#judgeAt(step, journey.root())
+    // A clock that is wrong yet would refuse all. Whose certificate has ended is refused when it is dialled.
+    const judge: JudgeRecord = ({ peer, chain }) => this.#judge(peer, chain, journey.root(), undefined)
     const { taken, problems } = this.#book.remember(snapshot.peers, judge, monoMs)
     for (const problem of problems) step.emit({ kind: 'note', level: 'warn', ...problem })
     if (taken >= ENOUGH_REMEMBERED)
@@ -218,6 +221,7 @@ export class Peers implements Stage {
     const { monoMs } = step.now
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
     this.#book.met(admitted, monoMs)
+    if (this.#clock.look(step.now)) this.#book.readAgain()
     for (const peer of this.#book.takeDropped()) step.emit({ kind: 'forgetPeer', peer })
     const links = this.#withDials(admitted, [], monoMs)
     const candidates = this.#candidates(journey, admitted.length > 0, monoMs)

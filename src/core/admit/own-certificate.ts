@@ -1,8 +1,8 @@
 /** The node's own certificate chain, judged as peers judge it: whoever runs the host hears before it ends. */
 import type { Code } from '../../errors.ts'
 import { dateOf, type Judge, type Judgement } from '../../trust/admission.ts'
+import { ClockSet } from '../clock-set.ts'
 import type { CoreConfig } from '../config.ts'
-import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { Step } from '../step.ts'
 
@@ -16,8 +16,7 @@ export class OwnCertificate {
   readonly #judge: Judge
   #judgement: Judgement | undefined
   #lookAtMonoMs = 0
-  /** By how much the clock was ahead of the time that has passed, at the last look. */
-  #aheadMs = 0
+  readonly #clock = new ClockSet()
   #said = ''
   #sayAgainMonoMs = 0
 
@@ -32,8 +31,7 @@ export class OwnCertificate {
   }
 
   onTick(step: Step, journey: Journey): void {
-    const wasSet = Math.abs(aheadOf(step.now) - this.#aheadMs) > HOUR_MS
-    if (wasSet || step.now.monoMs >= this.#lookAtMonoMs) this.look(step, journey)
+    if (this.#clock.look(step.now) || step.now.monoMs >= this.#lookAtMonoMs) this.look(step, journey)
     else step.wakeAt(this.#lookAtMonoMs)
   }
 
@@ -46,7 +44,7 @@ export class OwnCertificate {
       this.#sayAgainMonoMs = monoMs + DAY_MS
     }
     this.#judgement = this.#judge(self, chain(wallMs), journey.root(), wallMs)
-    this.#aheadMs = aheadOf(step.now)
+    this.#clock.look(step.now)
     this.#lookAtMonoMs = monoMs + (this.#judgement.kind === 'refused' ? REFUSED_LOOK_MS : DAY_MS)
     step.wakeAt(this.#lookAtMonoMs)
     const finding = this.#finding(this.#judgement, wallMs)
@@ -71,5 +69,3 @@ export class OwnCertificate {
     return { code: 'CERTIFICATE_EXPIRES', text: `${what} ${when}; ${then}` }
   }
 }
-
-const aheadOf = ({ wallMs, monoMs }: Now): number => wallMs - monoMs

@@ -97,8 +97,8 @@ export class PeerBook {
   }
 
   /**
-   * What an earlier life has left. Who is refused is to be remembered no more, but for one whose certificate has ended: a clock
-   * that is ahead would drop all.
+   * What an earlier life has left. Who is refused is to be remembered no more.
+   * @param judge by the root alone: a clock that is wrong at a start would refuse all
    * @param records newest first
    * @returns how many are known now, and why others are not, each reason once
    */
@@ -108,7 +108,7 @@ export class PeerBook {
       const { learnt, peer, problem } = this.learn(bytes, () => true, judge, monoMs)
       if (learnt === 'new' && peer !== undefined) this.#unmet.add(peer)
       if (problem === undefined) continue
-      if (peer !== undefined && problem.code !== 'ADMIT_EXPIRED') this.#dropped.add(peer)
+      if (peer !== undefined) this.#dropped.add(peer)
       refused.set(problem.code, [...(refused.get(problem.code) ?? []), problem.text])
     }
     const problems = [...refused].map(([code, [text = '', ...others]]): Problem => {
@@ -215,13 +215,18 @@ export class PeerBook {
 
   /** A new root: who is admitted no more goes, and what was refused under the old one may come again. */
   judgeAgain(root: TrustRoot, judge: JudgeRecord): void {
-    this.#seen = new LatestSet(2 * this.#limits.maxKnownPeers)
+    this.readAgain()
     for (const [peer, known] of this.#known) {
       if (isStillNamed(peer, known.admission, root)) continue
       const judgement = judge(known.record)
       if (judgement.kind === 'refused') this.#drop(peer)
       else this.#put(peer, { ...known, admission: judgement.admission })
     }
+  }
+
+  /** What was refused may come again. */
+  readAgain(): void {
+    this.#seen = new LatestSet(2 * this.#limits.maxKnownPeers)
   }
 
   /** Where to dial; addresses take turns. */

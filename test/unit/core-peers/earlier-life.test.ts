@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { addressOf, limitsOf } from './fakes.ts'
+import { addressOf, codes, limitsOf } from './fakes.ts'
 import {
   admit,
   asksPeers,
+  bench,
   dials,
   fail,
   forgotten,
+  judge,
   pass,
   remembered,
   SEED,
@@ -15,10 +17,9 @@ import {
 
 describe('records of an earlier life that count no more', () => {
   it.each([
-    ['that no key of the root admits', 'ADMIT_REFUSED', true],
-    ['whose pool may not grant their labels', 'ADMIT_LABELS', true],
-    ['whose certificates have ended, as they do for a clock that is ahead', 'ADMIT_EXPIRED', false],
-  ] as const)('%s are told of once, and dropped unless it is the clock: %s, %s', (_, code, areDropped) => {
+    ['that no key of the root admits', 'ADMIT_REFUSED'],
+    ['whose pool may not grant their labels', 'ADMIT_LABELS'],
+  ] as const)('%s are told of once, and dropped: %s', (_, code) => {
     const [good, ...bad] = [someone(), someone(), someone(), someone()]
     const refused = new Map(bad.map(({ id }) => [id, code]))
     const records = [...bad, good].map((one) => one.record())
@@ -26,8 +27,35 @@ describe('records of an earlier life that count no more', () => {
     expect(effects.filter(({ kind }) => kind === 'note')).toMatchObject([
       { code, text: expect.stringContaining('2 more') },
     ])
-    expect(forgotten(effects)).toEqual(areDropped ? bad.map(({ id }) => id) : [])
+    expect(forgotten(effects)).toEqual(bad.map(({ id }) => id))
     expect(dials(effects)).toContain(addressOf(good.id))
+  })
+})
+
+describe('where the clock is wrong', () => {
+  const group = [someone(), someone(), someone()]
+  const ended = new Map(group.map(({ id }) => [id, 'ADMIT_EXPIRED'] as const))
+  const records = group.map((one) => one.record())
+  const all = group.map(({ id }) => addressOf(id)).sort()
+
+  it('at a start, who is remembered is dialled all the same: seeds may be gone', () => {
+    const effects = start({ seeds: [] }, records, ended)
+    expect([forgotten(effects), codes(effects)]).toEqual([[], []])
+    expect(dials([...effects, ...pass(5_000)]).sort()).toEqual(all)
+  })
+
+  it('records that were refused for it are taken once it is set right', () => {
+    start({ seeds: [] }, [], ended)
+    admit(SEED.id, { direction: 'inbound' })
+    asksPeers(SEED.id, records)
+    expect(dials(pass(5_000))).toEqual([])
+    judge.refused.clear()
+    asksPeers(SEED.id, records)
+    expect(dials(pass(5_000))).toEqual([])
+    bench.now = { ...bench.now, wallMs: bench.now.wallMs + 2 * 3_600_000 }
+    pass(10_000)
+    asksPeers(SEED.id, records)
+    expect(dials(pass(5_000)).sort()).toEqual(all)
   })
 })
 
