@@ -4,9 +4,9 @@ import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import { parsePattern } from '../model/names.ts'
 import { matchesAny } from '../model/pattern.ts'
-import type { ActivationOutcome, ActivatorPort, EffectOf, LogPort } from '../runtime/ports.ts'
+import type { ActivationOutcome, ActivatorPort, LogPort } from '../runtime/ports.ts'
 import { changedPaths, isSameContent } from './changed-paths.ts'
-import { buildsIn, ChannelFolder, freshName, releaseOf, type TreeNotes } from './channel-folder.ts'
+import { buildsIn, ChannelFolder, freshName, releaseOf, seenTrees, type TreeNotes } from './channel-folder.ts'
 import { killLeft } from './descendants.ts'
 import { activateError, failedOutcome } from './errors.ts'
 import { Gate } from './gate.ts'
@@ -17,6 +17,7 @@ import { type ContentStore, readManifest } from './read-manifest.ts'
 import { makeDirectories, openDirectory } from './safe-directory.ts'
 import { isDone, toldPaths } from './told.ts'
 import { buildTree, differenceOf } from './tree.ts'
+import type { Bad, Order, Shown, Whole, Work } from './work.ts'
 
 export { createMarkOnly } from './mark-only.ts'
 
@@ -46,48 +47,6 @@ interface Ready {
   /** Real path of `dir`. */
   readonly base: string
   readonly ownership: Ownership
-}
-
-/** What is asked for. */
-type Order = Pick<EffectOf<'activate'>, 'channel' | 'release' | 'pages' | 'fallback' | 'ahead'>
-
-/** One activation on its way. */
-interface Work {
-  readonly channel: Channel
-  readonly release: ReleaseId
-  readonly files: readonly ManifestEntry[]
-  readonly folder: ChannelFolder
-  readonly ownership: Ownership
-  /** All that lay where the trees are when it began. */
-  readonly listed: readonly string[]
-  /** The tree shown so far. */
-  readonly before: string | undefined
-  /** What that tree holds, unless it is not known any longer. */
-  readonly was: readonly ManifestEntry[] | undefined
-  readonly notes: TreeNotes
-  readonly fallback: boolean
-  /** Until it is in sight it may be withdrawn. */
-  readonly signal: AbortSignal
-}
-
-/** A tree that holds exactly a release. */
-interface Whole {
-  readonly tree: string
-  /** Paths found changed by somebody else in the tree shown so far, where it was to be copied. */
-  readonly edited: readonly string[]
-}
-
-/** What is in sight while its hooks run: without manifests, as those of many channels may run for long. */
-interface Shown extends Pick<Work, 'channel' | 'release' | 'folder' | 'fallback'> {
-  readonly kind: 'shown'
-  readonly tree: string
-  readonly changed: number
-  readonly previous: ReleaseId | undefined
-  readonly hooks: readonly Hook[]
-  /** What is noted of it, but for the verdict. */
-  readonly trees: readonly string[]
-  /** The verdict is noted already. */
-  readonly isKnown: boolean
 }
 
 /**
@@ -210,7 +169,8 @@ class FileActivator implements Activator {
     const was = releaseOf(before) === release ? files : await this.#manifestOf(releaseOf(before))
     const work: Work = { ...place, release, files, was }
     const whole = await this.#wholeTree(work)
-    if (whole.tree !== before || notes.done !== whole.tree) return this.#show(work, whole)
+    const isInSight = whole.tree === before && listed.includes(before)
+    if (!isInSight || notes.done !== whole.tree) return this.#show(work, whole)
     return { kind: 'healthy', changed: 0 }
   }
 
@@ -239,9 +199,9 @@ class FileActivator implements Activator {
 
   /** The name of a tree that holds exactly this release: one that is there, each digest checked, or a new one. */
   async #wholeTree(work: Work): Promise<Whole> {
-    const { folder, files, ownership, release, before, was, signal } = work
+    const { folder, files, ownership, release, before, was, listed, notes, signal } = work
     const { store, limits } = this.#init
-    const builds = buildsIn(work.listed, release)
+    const builds = buildsIn(listed, release)
     const candidates = before !== undefined && builds.includes(before) ? [before] : builds.toReversed()
     for (const tree of candidates) {
       const difference = await differenceOf(folder.treePath(tree), files, ownership, signal)
@@ -249,6 +209,11 @@ class FileActivator implements Activator {
       const text = `${folder.treePath(tree)} was changed (${difference}); built anew`
       this.#note('error', 'ACTIVATE_DRIFT', text, work)
     }
+    if (before !== undefined && releaseOf(before) === release && !builds.includes(before))
+      this.#note('error', 'ACTIVATE_DRIFT', `${folder.treePath(before)} was removed; built anew`, work)
+    // What was built and never shown may be what fills the disk.
+    const keep = new Set([...seenTrees(notes, before), ...builds])
+    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(listed, keep), work))
     const name = freshName(release, builds)
     // Of what is not known any longer each file is tried: its digest decides.
     const changed = new Set(was === undefined ? [] : await changedPaths(was, files, isSameContent))
@@ -259,10 +224,7 @@ class FileActivator implements Activator {
   async #show(work: Work, { tree, edited }: Whole): Promise<Shown> {
     const { channel, release, folder, listed, before, was, notes, fallback } = work
     const { keepTrees } = this.#init.limits
-    // Noted first is what was about to be shown: where that did not come to pass, nobody has seen it.
-    const seen = notes.trees[0] === before ? notes.trees : notes.trees.slice(1)
-    const older = [before, ...seen].filter((name) => name !== undefined && name !== tree)
-    const all = [tree, ...new Set(older as string[])]
+    const all = [tree, ...seenTrees(notes, before).filter((name) => name !== tree)]
     const previous = releaseOf(all.find((name) => releaseOf(name) !== release))
     const replaced = previous === releaseOf(before) ? was : await this.#manifestOf(previous)
     const changed = await changedPaths(replaced ?? [], work.files)
@@ -306,8 +268,9 @@ class FileActivator implements Activator {
 
   /** Did somebody else change the tree in sight, as far as that is known, or cheap to know? */
   async #isDrifted(work: Work, tree: string, changed: readonly string[]): Promise<boolean> {
-    const { folder, files, ownership, before, release, signal } = work
-    if (before === undefined || before === tree) return false
+    const { folder, files, ownership, before, release, listed, signal } = work
+    // One that was removed and is built anew has the name it had.
+    if (before === undefined || before === tree) return before !== undefined && !listed.includes(before)
     // Built anew only where it differs.
     if (releaseOf(before) === release) return true
     if (changed.length > 0) return false
@@ -395,5 +358,3 @@ class FileActivator implements Activator {
     this.#init.log?.note({ kind: 'note', level, code, text, channel, release })
   }
 }
-
-type Bad = Exclude<ActivationOutcome, { kind: 'healthy' }>

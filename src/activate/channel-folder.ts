@@ -108,7 +108,7 @@ export class ChannelFolder {
         path = await this.#setAside(name)
         await removeTree(path)
       } catch (error) {
-        stays.push(`${path} cannot be removed: ${String(error)}`)
+        if (!isAbsent(error)) stays.push(`${path} cannot be removed: ${String(error)}`)
       }
     }
     return stays
@@ -206,6 +206,11 @@ export class ChannelFolder {
 /** Trees of this release among what is listed, the newest build last. */
 export const buildsIn = (listed: readonly string[], release: ReleaseId): readonly string[] =>
   listed.filter((name) => releaseOf(name) === release).sort((a, b) => buildOf(a) - buildOf(b))
+
+/** The tree shown so far and those before it. What is noted first was about to be shown: it may not have come to pass. */
+export const seenTrees = ({ trees }: TreeNotes, before: string | undefined): readonly string[] => [
+  ...new Set([...(before === undefined ? [] : [before]), ...(trees[0] === before ? trees : trees.slice(1))]),
+]
 
 /** A name no tree has. @param builds of this release, the newest last */
 export function freshName(release: ReleaseId, builds: readonly string[]): string {

@@ -15,9 +15,11 @@ const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/p
 const first = makeRelease(1, [{ path: 'app.yaml', content: '1' }])
 const second = makeRelease(2, [{ path: 'app.yaml', content: '2' }])
 const third = makeRelease(3, [{ path: 'app.yaml', content: '3' }])
+/** Holds what the first does. */
+const again = makeRelease(4, [{ path: 'app.yaml', content: '1' }])
 let bench: ActivateBench
 beforeEach(async () => {
-  bench = await ActivateBench.start([first, second, third])
+  bench = await ActivateBench.start([first, second, third, again])
 })
 afterEach(async () => {
   vi.mocked(open).mockReset().mockImplementation(real.open)
@@ -154,6 +156,33 @@ describe('what is durable before a tree is shown', () => {
     const seen = durable()
     expect(await bench.activate(second)).toMatchObject({ kind: 'healthy' })
     expect([await files(), seen[0]?.[1]]).toEqual(['2', [second.id]])
+  })
+
+  test('and told to hooks, where the tree in sight was removed: what they saw is gone', async () => {
+    node()
+    await bench.activate(first)
+    await bench.activate(again, first)
+    expect(await heard()).toBe('1')
+    await real.rm(bench.path('.releases', again.id), { recursive: true })
+    node()
+    expect(await bench.activate(again)).toEqual({ kind: 'healthy', changed: 0 })
+    expect([await heard(), bench.codes()]).toEqual(['11', ['ACTIVATE_DRIFT']])
+  })
+
+  test('and what was built before it and never shown is gone by then: it may be what fills the disk', async () => {
+    node()
+    await bench.activate(first)
+    broken(notes(), 'ENOSPC')
+    expect(await bench.activate(second, first)).toMatchObject({ kind: 'failed' })
+    const built: (readonly string[])[] = []
+    vi.mocked(open).mockImplementation(async (at, ...more) => {
+      if (String(at).endsWith('app.yaml')) built.push(await bench.trees())
+      return real.open(at, ...more)
+    })
+    expect(await bench.activate(third, first)).toMatchObject({ kind: 'healthy' })
+    expect(built.length).toBeGreaterThan(0)
+    for (const trees of built) expect(trees).not.toContain(second.id)
+    expect([await bench.trees(), bench.codes()]).toEqual([[first.id, third.id].sort(), []])
   })
 
   test('its name, where it is gone back to and the disk takes no note of it', async () => {
