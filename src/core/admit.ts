@@ -102,7 +102,7 @@ export class Admit implements Stage {
       return false
     }
     if (event.request.protocol !== 'admit') return false
-    if (link === undefined) reply(step, event.id, refusal('ADMIT_REFUSED', 'this connection is closing'))
+    if (link === undefined) reply(step, event.id, refusal('NET_UNREACHABLE', 'this connection is closing'))
     else this.#answer(step, journey, link, event.id, event.request.message)
     return true
   }

@@ -89,8 +89,7 @@ export class Peers implements Stage {
     const { limits, random } = this.#config
     const { monoMs } = step.now
     this.onRoot(step, journey, journey.root())
-    // A clock that is wrong yet would refuse all. Whose certificate has ended is refused when it is dialled.
-    const judge: JudgeRecord = ({ peer, chain }) => this.#judge(peer, chain, journey.root(), undefined)
+    const judge = this.#judgeAt(step, journey.root())
     const { taken, problems } = this.#book.remember(snapshot.peers, judge, monoMs)
     for (const problem of problems) step.emit({ kind: 'note', level: 'warn', ...problem })
     if (taken >= ENOUGH_REMEMBERED)
@@ -167,7 +166,10 @@ export class Peers implements Stage {
       if (end === 'unfinished' && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
       if (end !== undefined) this.#outside.inVain(peer, monoMs)
       this.#redial.failed(peer, monoMs, this.#isMissed(peer))
-      if (end === 'refused') this.#missed(journey, peer)
+      if (end === 'refused') {
+        this.#window.refused(monoMs)
+        this.#missed(journey, peer)
+      }
     }
     this.#lookSoon(step)
   }
@@ -221,7 +223,7 @@ export class Peers implements Stage {
     const { monoMs } = step.now
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
     this.#book.met(admitted, monoMs)
-    if (this.#clock.look(step.now)) this.#book.readAgain()
+    if (this.#clock.look(step.now)) this.#book.readAgain(this.#judgeAt(step, journey.root()), monoMs)
     for (const peer of this.#book.takeDropped()) step.emit({ kind: 'forgetPeer', peer })
     const links = this.#withDials(admitted, [], monoMs)
     const candidates = this.#candidates(journey, admitted.length > 0, monoMs)

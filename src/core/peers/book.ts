@@ -58,6 +58,8 @@ export class PeerBook {
   /** Where each is reached as the configuration says: one may have several addresses. */
   readonly #seeds = new Map<PeerId, readonly Address[]>()
   #seen: LatestSet<string>
+  /** Remembered, and by this clock their certificates have ended or not begun. */
+  readonly #ended: Uint8Array[] = []
 
   constructor(self: PeerId, seeds: readonly Address[], limits: Limits) {
     this.#self = self
@@ -97,8 +99,8 @@ export class PeerBook {
   }
 
   /**
-   * What an earlier life has left. Who is refused is to be remembered no more.
-   * @param judge by the root alone: a clock that is wrong at a start would refuse all
+   * What an earlier life has left. Who is refused is to be remembered no more, but for one whose certificate has ended: that
+   * may be a clock that is wrong, and is read again once it was set.
    * @param records newest first
    * @returns how many are known now, and why others are not, each reason once
    */
@@ -108,7 +110,8 @@ export class PeerBook {
       const { learnt, peer, problem } = this.learn(bytes, () => true, judge, monoMs)
       if (learnt === 'new' && peer !== undefined) this.#unmet.add(peer)
       if (problem === undefined) continue
-      if (peer !== undefined) this.#dropped.add(peer)
+      if (problem.code === 'ADMIT_EXPIRED') this.#ended.push(bytes)
+      else if (peer !== undefined) this.#dropped.add(peer)
       refused.set(problem.code, [...(refused.get(problem.code) ?? []), problem.text])
     }
     const problems = [...refused].map(([code, [text = '', ...others]]): Problem => {
@@ -215,7 +218,7 @@ export class PeerBook {
 
   /** A new root: who is admitted no more goes, and what was refused under the old one may come again. */
   judgeAgain(root: TrustRoot, judge: JudgeRecord): void {
-    this.readAgain()
+    this.#seen = new LatestSet(2 * this.#limits.maxKnownPeers)
     for (const [peer, known] of this.#known) {
       if (isStillNamed(peer, known.admission, root)) continue
       const judgement = judge(known.record)
@@ -224,9 +227,10 @@ export class PeerBook {
     }
   }
 
-  /** What was refused may come again. */
-  readAgain(): void {
+  /** The clock was set: what it refused is read again, or may come again. */
+  readAgain(judge: JudgeRecord, monoMs: number): void {
     this.#seen = new LatestSet(2 * this.#limits.maxKnownPeers)
+    this.remember(this.#ended.splice(0), judge, monoMs)
   }
 
   /** Where to dial; addresses take turns. */

@@ -8,11 +8,15 @@ import type { Limits } from '../../limits.ts'
 
 type WindowLimits = Pick<Limits, 'maxDialsAtOnce' | 'maxDialsUnderWay' | 'redialMinMs' | 'redialIdleMaxMs'>
 
+const REFUSALS_OF_ROUNDS = 2
+
 export class DialWindow {
   readonly #limits: WindowLimits
   readonly #random: () => number
   #size: number
   #nextMonoMs = 0
+  /** In a row. */
+  #refusals = 0
 
   constructor(limits: WindowLimits, random: () => number) {
     this.#limits = limits
@@ -27,6 +31,7 @@ export class DialWindow {
   }
 
   made(): void {
+    this.#refusals = 0
     const more = this.#size < 1 ? this.#size * 2 : this.#size + 1 / this.#size
     this.#size = Math.min(this.#limits.maxDialsUnderWay, more)
     if (this.#size >= 1) this.#nextMonoMs = 0
@@ -36,6 +41,12 @@ export class DialWindow {
     const { redialMinMs, redialIdleMaxMs } = this.#limits
     this.#size = Math.max(redialMinMs / redialIdleMaxMs, this.#size / 2)
     this.pause(nowMonoMs)
+  }
+
+  /** One that is not admitted says something of that peer alone; so many in a row, that it is this node nobody admits. */
+  refused(nowMonoMs: number): void {
+    this.#refusals += 1
+    if (this.#refusals > REFUSALS_OF_ROUNDS * this.#limits.maxDialsAtOnce) this.starved(nowMonoMs)
   }
 
   /** A dial begins, or came to nothing: below one at a time the next has to wait. */

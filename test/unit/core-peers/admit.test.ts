@@ -195,7 +195,7 @@ describe('a peer out of turn', () => {
   const hungUp = (code: string): Effect => ({ kind: 'hangUp', peer: OTHER, code }) as Effect
 
   it('is answered and nothing more where its connection is closing', () => {
-    expect(replies(asks(7, hello))).toMatchObject([{ type: 'refused', code: 'ADMIT_REFUSED' }])
+    expect(replies(asks(7, hello))).toMatchObject([{ type: 'refused', code: 'NET_UNREACHABLE' }])
     expect([...admit.sessions()]).toEqual([])
   })
 

@@ -281,13 +281,12 @@ export class FakeJudge {
     ...this.admissions.get(id),
   })
 
-  judge: Judge = (id, chain, root, nowMs) => {
+  judge: Judge = (id, chain, root) => {
     this.chains.push(chain)
     const code = root.removed.peers.some((removed) => removed.id === id)
       ? 'ADMIT_REMOVED'
       : this.refused.get(id)
-    // Of those that have ended nobody is refused without a look at the clock.
-    return code === undefined || (code === 'ADMIT_EXPIRED' && nowMs === undefined)
+    return code === undefined
       ? { kind: 'admitted', admission: this.admission(id) }
       : { kind: 'refused', code, text: `${id} is not for this fleet` }
   }

@@ -82,6 +82,21 @@ describe('the degree', () => {
     expect(dials(pass(500)).length).toBe(4)
   })
 
+  it('is dialled for with fewer at a time where nobody admits this node', () => {
+    const limits = limitsOf({ minDegree: 16, outsideDegree: 0, maxDialsAtOnce: 4 })
+    const near = region('eu', 200)
+    const records = near.map((one) => one.record())
+    let under = dials(start({ limits, seeds: [] }, records))
+    let minute = 0
+    for (let seconds = 0; seconds < 120; seconds += 1) {
+      for (const address of under) giveUp(idAt(near, address), 'refused')
+      under = dials(pass(1_000))
+      if (seconds >= 60) minute += under.length
+    }
+    expect(minute).toBeGreaterThan(0)
+    expect(minute).toBeLessThanOrEqual(3)
+  })
+
   it('does not wait for those that listen nowhere', () => {
     const limits = limitsOf({ minDegree: 4, minOutbound: 0, outsideDegree: 0 })
     const deaf = region('eu', 100).map((one) => one.record({ addresses: [] }))
