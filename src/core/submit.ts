@@ -367,14 +367,16 @@ export class Submit implements Stage {
 
   #await(step: Step, journey: Journey, { id, peer, session }: Ask, release: ReleaseId): void {
     const upload = this.#uploads.get(release)
-    const isPending = upload !== undefined || this.#acknowledge.isPending(release)
-    const isHere = !isPending && journey.isWhole(release)
-    const refusal = isHere ? equivocation(journey, release) : undefined
+    // Only a seed is a second holder: what is whole here it hears at once, or two that have it wait for each other's word.
+    const toSeed = this.#config.submit && isAdmitted(session)
+    const isWhole = journey.isWhole(release)
+    const isPending = (upload !== undefined || this.#acknowledge.isPending(release)) && !(toSeed && isWhole)
+    const refusal = !isPending && isWhole ? equivocation(journey, release) : undefined
     if (refusal !== undefined) return refuse(step, id, peer, refusal)
     const said = isPending ? undefined : this.#acknowledge.answered(step, journey, release)
     if (said !== undefined) return answer(step, id, said)
-    // Another seed names a release to us: pull it. Its envelope comes by gossip or sync. Only a seed is a second holder.
-    const asSecond = !isPending && this.#config.submit && isAdmitted(session)
+    // Another seed names a release to us: pull it. Its envelope comes by gossip or sync.
+    const asSecond = !isPending && toSeed
     // With a disk that takes nothing it would be waited for in vain, and no third seed asked.
     const unkept = asSecond ? journey.readOnly : undefined
     if (unkept !== undefined) return refuse(step, id, peer, unwritten(unkept))

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { CoreConfig } from '../../../src/core/config.ts'
 import type { Snapshot } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Pattern } from '../../../src/model/ids.ts'
+import type { Pattern, PeerId } from '../../../src/model/ids.ts'
 import { CHANNEL, floorOf, gossip, make, PEER, record, SELF } from '../core/fleet.ts'
 import { replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
@@ -103,4 +103,23 @@ describe('An upload of what came whole from elsewhere', () => {
     expect(replies(node.ask({ type: 'block', release: made.id, bytes: made.block }))).toEqual([nothing])
     expect(replies(ask(node))).toEqual([done])
   })
+})
+
+test('Of two seeds that both have it whole and ask each other, the one that is asked says so at once, and still waits', () => {
+  const made = make({ clock: { alice: 1 } })
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const ask = (peer: PeerId) => replies(node.ask({ type: 'await', release: made.id }, peer))
+  const [lease] = node.ask({ type: 'submit', envelope: made.envelope })
+  node.settled(node.answer(lease, { type: 'noted' }))
+  node.ask({ type: 'page', release: made.id, bytes: made.page })
+  const last = node.ask({ type: 'block', release: made.id, bytes: made.block })
+  // Not on disk yet.
+  expect(ask(PEER)).toEqual([])
+  const [own] = node.persist(last).filter(({ kind }) => kind === 'request')
+  expect(own).toMatchObject({ peer: PEER, request: { message: { type: 'await', release: made.id } } })
+  expect(ask(PEER)).toEqual([{ type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [SELF] }])
+  expect(ask(TOOL)).toEqual([])
+  const both = { type: 'done', verdict: 'NEW', acknowledgedBy: [PEER, SELF] } as const
+  expect(replies(node.answer(own, { ...both, acknowledgedBy: [PEER] }))).toEqual([both, both])
 })
