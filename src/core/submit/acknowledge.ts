@@ -9,6 +9,7 @@ import type { PublishReply } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
+import { storesChannel } from '../session.ts'
 import type { Step } from '../step.ts'
 import {
   type Accepted,
@@ -236,7 +237,9 @@ export class Acknowledge {
     step.wakeAt(pending.anotherMonoMs)
     if (pending.asked.size === MAX_ASKED) return
     const seeds = [...journey.admitted()]
-      .filter(({ peer, hello }) => hello.submit && peer !== step.config.self && !pending.tried.has(peer))
+      // One that does not store the channel would keep the question as long as it may, and never hold the release.
+      .filter(({ hello }) => hello.submit && storesChannel(hello.patterns, pending.channel))
+      .filter(({ peer }) => peer !== step.config.self && !pending.tried.has(peer))
       .map(({ peer }) => peer)
     const { named, others } = namedFirst(step.config, seeds)
     // Who only says that it is a seed would be the first to say that it holds this, too.

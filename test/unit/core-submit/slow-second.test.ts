@@ -108,3 +108,19 @@ test('Beside one that the configuration names nobody is asked who only says that
   expect(fail(A)).toEqual([])
   expect(requests(fail(C))).toEqual(['await B'])
 })
+
+test('A seed that does not store the channel is not asked: it would keep the question and never hold the release', () => {
+  for (const [stores, told] of [
+    [['db/**'], []],
+    [['db/**', 'app/*'], ['await A']],
+  ] as const) {
+    const node = new SubmitNode()
+    node.connect(A, { seed: true, patterns: stores })
+    node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
+    node.ask({ type: 'page', release: made.id, bytes: made.page })
+    const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+    expect(requests(last)).toEqual(told)
+    const waits = replies(node.ask({ type: 'await', release: made.id }))
+    expect(waits).toEqual(told.length === 0 ? [done(SELF)] : [])
+  }
+})

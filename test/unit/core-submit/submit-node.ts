@@ -62,14 +62,20 @@ export class SubmitNode {
 
   connect(
     peer: PeerId,
-    options: { readonly seed?: boolean; readonly ownHost?: boolean; readonly host?: string } = {},
+    options: {
+      readonly seed?: boolean
+      readonly ownHost?: boolean
+      readonly host?: string
+      /** Of a seed; else every channel. */
+      readonly patterns?: readonly string[]
+    } = {},
   ): void {
     const hello =
       options.seed === true
         ? {
             type: 'hello',
             chain: [],
-            patterns: ['**'],
+            patterns: options.patterns ?? ['**'],
             region: 'here',
             zone: 'a',
             submit: true,
