@@ -374,18 +374,18 @@ export class Submit implements Stage {
     const refusal = !isPending && isWhole ? equivocation(journey, release) : undefined
     if (refusal !== undefined) return refuse(step, id, peer, refusal)
     const said = isPending ? undefined : this.#acknowledge.answered(step, journey, release)
-    if (said !== undefined) return answer(step, id, said)
-    // Another seed names a release to us: pull it. Its envelope comes by gossip or sync.
+    // What was held once may be lost by now, and another seed counts on it.
+    if (said !== undefined && (isWhole || !toSeed)) return answer(step, id, said)
+    // Another seed names a release to us: pull it. Its envelope comes by gossip or sync; what is known no longer was replaced.
     const asSecond = !isPending && toSeed
     // With a disk that takes nothing it would be waited for in vain, and no third seed asked.
     const unkept = asSecond ? journey.readOnly : undefined
     if (unkept !== undefined) return refuse(step, id, peer, unwritten(unkept))
     const isKnown = asSecond && journey.envelope(release) !== undefined
-    const isUnstored = isKnown && !journey.fetchFrom(step, release, peer)
+    const isUnstored = isKnown ? !journey.fetchFrom(step, release, peer) : said?.type === 'done'
     if (!isPending && (!asSecond || isUnstored)) {
       const text = 'this release was not submitted here; submit it first'
-      refuse(step, id, peer, this.#late.has(release) ? ENDED : { code: 'FETCH_UNAVAILABLE', text })
-      return
+      return refuse(step, id, peer, this.#late.has(release) ? ENDED : { code: 'FETCH_UNAVAILABLE', text })
     }
     if (this.#acknowledge.wait(step, release, { id, peer, whose: whose(session) }, upload)) return
     const text = 'too many wait for this release'

@@ -16,7 +16,7 @@ import {
   SELF,
   withLimits,
 } from '../core/fleet.ts'
-import { refusal, replies, requests, SubmitNode, writes } from './submit-node.ts'
+import { refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
 const made = make({ clock: { alice: 1 } })
 const done = { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [SELF] }
@@ -64,6 +64,35 @@ test('Nor is one that was done and has lost a block: whoever awaits it hears so 
   node.settled(node.ask({ type: 'page', release: made.id, bytes: made.page }))
   const last = node.settled(node.ask({ type: 'block', release: made.id, bytes: made.block }))
   expect(replies(last)).toContainEqual(done)
+})
+
+test('Another seed is not told from memory that it is held: what has lost a block is fetched, and held once it is whole', () => {
+  const node = new SubmitNode()
+  node.settled(brought(node))
+  node.connect(PEER, { seed: true })
+  const ask = (peer = TOOL) => node.ask({ type: 'await', release: made.id }, peer)
+  expect(replies(ask(PEER))).toMatchObject([{ type: 'done', verdict: 'NEW' }])
+  for (const digest of [sha256(made.page), sha256(made.block)]) node.handle({ kind: 'blockLost', digest })
+  node.tick(1)
+  node.handle({ kind: 'blockRead', digest: sha256(made.page), bytes: undefined })
+  expect(replies(ask(PEER))).toEqual([])
+  // Its publisher, whose answer may have been lost, was told the truth.
+  expect(replies(ask())).toMatchObject([{ type: 'done', verdict: 'NEW' }])
+  const whole = node.settled(node.handle(gossip(made, [...made.content.values()])))
+  expect(replies(whole)).toEqual([done])
+})
+
+test('Nor is it told so of what was replaced and dropped since, and not left to wait for it', () => {
+  const node = new SubmitNode({ keepReleases: 1, materialize: false })
+  for (const counter of [1, 2, 3]) {
+    const next = counter === 1 ? made : make({ clock: { alice: counter }, text: `${counter}` })
+    node.settled(brought(node, next))
+    const outcome = { kind: 'healthy', changed: 1 } as const
+    node.settled(node.handle({ kind: 'activated', channel: CHANNEL, release: next.id, outcome }))
+  }
+  node.connect(PEER, { seed: true })
+  expect(replies(node.ask({ type: 'header', release: made.id }))).toEqual([{ type: 'header' }])
+  expect(refusal(node.ask({ type: 'await', release: made.id }, PEER))).toBe('FETCH_UNAVAILABLE')
 })
 
 /** A release that is whole, and of which one more seed is asked whether it holds it; and a twin of it. */
