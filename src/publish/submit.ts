@@ -180,14 +180,18 @@ async function overCuts<T>(
   }
   let isCut = seed.isGone === true
   for (;;) {
+    let isDialled = false
     try {
       if (isCut) {
         await delay(limits.redialMinMs * Math.max(1, redials) * (1 + Math.random() / 2))
         await seed.redial?.()
       }
+      isDialled = true
       return await run(progressed)
     } catch (error) {
-      isCut = isMeshError(error) && error.code === 'NET_UNREACHABLE'
+      // What lies between may drop a connection without a word to either end.
+      const isSilent = isDialled && isMeshError(error) && error.code === 'NET_TIMEOUT'
+      isCut = isSilent || (isMeshError(error) && error.code === 'NET_UNREACHABLE')
       if (!isCut || seed.redial === undefined || redials === most) throw error
       redials += 1
     }

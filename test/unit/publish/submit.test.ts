@@ -1,6 +1,5 @@
 /** The upload to a seed and the wait for its word: how long, at which seed, and over how many connections. */
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { sha256 } from '../../../src/codec/digest.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, PeerId } from '../../../src/model/ids.ts'
@@ -103,6 +102,40 @@ test('A seed that has a part of it is dialled again when the connection is cut, 
     2,
   ])
   expect(other.asked).toEqual([])
+})
+
+test('So is one whose connection is lost without a word once it has taken something, and not before', async () => {
+  const silent = () => new MeshError('NET_TIMEOUT', 'no answer')
+  for (const at of ['submit', 'block', 'await'] as const) {
+    const [seed, other] = [lacking('a'), lacking('b')]
+    seed.next.set(at, [silent()])
+    let dialled = 0
+    const redialled = Object.assign(seed, {
+      redial: async () => {
+        dialled += 1
+      },
+    })
+    const limits = { ...LIMITS, redialMinMs: 1 }
+    const done = await submitToFirst([redialled, other], submission(), { limits })
+    const isLeft = at === 'submit'
+    expect([done.acknowledgedBy, dialled]).toEqual([[isLeft ? other.peer : seed.peer], isLeft ? 0 : 1])
+    expect(asks(seed, 'page')).toBe(isLeft ? 0 : 1)
+  }
+})
+
+test('One that is silent to the new connection, too, is followed by the next at once', async () => {
+  const [seed, other] = [lacking('a'), lacking('b')]
+  seed.next.set('block', [new MeshError('NET_TIMEOUT', 'no answer')])
+  let dialled = 0
+  const dead = Object.assign(seed, {
+    redial: async () => {
+      dialled += 1
+      throw new MeshError('NET_TIMEOUT', 'no answer')
+    },
+  })
+  const limits = { ...LIMITS, redialMinMs: 1 }
+  const done = await submitToFirst([dead, other], submission(), { limits })
+  expect([done.acknowledgedBy, dialled]).toEqual([[other.peer], 1])
 })
 
 test('A seed that is restarted is dialled until it is back, ever later, in the upload and after it', async () => {
@@ -284,42 +317,6 @@ test('Where no seed is left, the last one says why', async () => {
   other.next.set('submit', [new MeshError('NET_TIMEOUT', 'silent')])
   await expect(submitToFirst([seed, other], submission(), { limits: LIMITS })).rejects.toMatchObject({
     code: 'NET_TIMEOUT',
-  })
-})
-
-describe('where two parts fail', () => {
-  const parts = [page, block]
-  const late = { type: 'refused', code: 'ORDER_PLACE_TAKEN', text: 'the upload has ended' } as const
-  const full = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
-  const taken = { ...late, envelope: made.envelope }
-
-  /** The parts are answered one after another, the one named first before the other. */
-  function answering(first: 0 | 1, answers: readonly PublishReply[]): FakeSeed {
-    const seed = new FakeSeed('a')
-    const ask = seed.ask.bind(seed)
-    const told = Promise.withResolvers<void>()
-    vi.spyOn(seed, 'ask').mockImplementation(async (request) => {
-      if (request.type === 'submit') return { type: 'need', pages: [], blocks: parts }
-      if (request.type !== 'block') return ask(request)
-      const isFirst = sha256(request.bytes) === parts[first]
-      if (!isFirst) await told.promise
-      else setImmediate(told.resolve)
-      return answers[isFirst ? 0 : 1] as PublishReply
-    })
-    return seed
-  }
-
-  test.each([
-    ['the first of two causes', [full, taken], 'STORE_FULL'],
-    ['the proof of a place that is taken, before another cause', [taken, full], 'ORDER_PLACE_TAKEN'],
-    ['the cause, where the other part only came too late', [full, late], 'STORE_FULL'],
-    ['and also where that was answered before', [late, full], 'STORE_FULL'],
-    ['that it came too late, where nothing else is said', [late, late], 'ORDER_PLACE_TAKEN'],
-  ])('the publisher is told %s', async (_, answers, code) => {
-    for (const first of [0, 1] as const)
-      await expect(
-        submitToFirst([answering(first, answers)], submission(), { limits: LIMITS }),
-      ).rejects.toMatchObject({ code })
   })
 })
 
