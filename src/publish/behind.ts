@@ -4,7 +4,12 @@ import { type Published, type PublishOptions, publish } from './publish.ts'
 import { askPatiently, type Seed } from './seeds.ts'
 
 /** What an older root may lead to: keys and epochs that it does not know of. */
-const BY_OLD_ROOT: ReadonlySet<Code> = new Set(['TRUST_UNAUTHORISED', 'ORDER_STALE', 'ORDER_STALE_EPOCH'])
+const BY_OLD_ROOT: ReadonlySet<Code> = new Set([
+  'TRUST_UNAUTHORISED',
+  'TRUST_ROOT_GAP',
+  'ORDER_STALE',
+  'ORDER_STALE_EPOCH',
+])
 
 /**
  * Of what has failed alone is asked what is behind it: a seed that lies about its root keeps nobody from publishing.

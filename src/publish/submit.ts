@@ -62,7 +62,7 @@ class Lacking extends MeshError {
 /**
  * What a seed says of itself and not of the release: its disk is full or fails, it has no room for one more channel or for
  * what is under way, takes less than the built-in limits that the release was made by, does not store this channel, lags
- * behind in roots, lost what it was brought, or takes nothing at all.
+ * behind in roots or began after the one that the release names, lost what it was brought, or takes nothing at all.
  */
 const OF_SEED: ReadonlySet<Code> = new Set([
   'LIMIT_CHANNELS',
@@ -72,6 +72,7 @@ const OF_SEED: ReadonlySet<Code> = new Set([
   'LIMIT_SIGNATURES',
   'ORDER_MISPLACED',
   'ORDER_AHEAD',
+  'TRUST_ROOT_GAP',
   'FETCH_UNAVAILABLE',
   'ADMIT_REFUSED',
 ])

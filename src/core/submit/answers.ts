@@ -134,11 +134,10 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
     return placeTaken(journey, leases, judged.release)
   if (judged.verdict === 'DUPLICATE') return undefined
   if (!judged.relayable) {
-    const text =
-      journey.rootEnvelope(header.root) === undefined
-        ? `root ${header.root}, which it names, is not known here; name another seed, or publish again under root ${journey.root().version}`
-        : `not authorised under root ${header.root}, which it names`
-    return { code: 'TRUST_UNAUTHORISED', text }
+    if (journey.rootEnvelope(header.root) !== undefined)
+      return { code: 'TRUST_UNAUTHORISED', text: `not authorised under root ${header.root}, which it names` }
+    const text = `root ${header.root}, which it names, is not known here; name another seed, or publish again under root ${journey.root().version}`
+    return { code: 'TRUST_ROOT_GAP', text }
   }
   const place = journey.place(judged.release)
   const heldBy = journey.channel(header.channel)?.heads.find((head) => samePlace(journey.place(head), place))

@@ -31,6 +31,15 @@ describe('a release that may be ordered', () => {
     expect(seed().refused(judged(made, { relayable: false }))).toMatchObject({ code: 'TRUST_UNAUTHORISED' })
   })
 
+  test('is left to another seed where the root that it names is from before this one began', () => {
+    const { journey, refused } = seed()
+    journey.rootEnvelope = () => undefined
+    expect(refused(judged(made, { relayable: false }))).toEqual({
+      code: 'TRUST_ROOT_GAP',
+      text: 'root 1, which it names, is not known here; name another seed, or publish again under root 1',
+    })
+  })
+
   test('is refused where another holds its place, or has it leased, with the proof', () => {
     const held = seed([other])
     expect(held.refused(judged(made, { verdict: 'CONCURRENT' }))).toMatchObject({ code: 'ORDER_PLACE_TAKEN' })

@@ -45,7 +45,7 @@ describe('roots', () => {
     expect(first()).toEqual([{ type: 'root', at }])
     expect(replies(node.ask({ type: 'submit', envelope }))).toMatchObject([
       {
-        code: 'TRUST_UNAUTHORISED',
+        code: 'TRUST_ROOT_GAP',
         text: expect.stringMatching(/^root 1, which it names, is not known here/),
       },
     ])

@@ -33,6 +33,13 @@ test('says so, and what to do, where the seed lacks the roots between', async ()
   })
 })
 
+test('so it is where the seed began after the root at hand', async () => {
+  const seed = refusing(3)
+  seed.next.set('submit', [{ type: 'refused', code: 'TRUST_ROOT_GAP', text: 'root 1 is not known here' }])
+  const message = expect.stringMatching(/^root 1 is not known here .*12D3KooWa is at root 3/)
+  await expect(published(seed)).rejects.toMatchObject({ code: 'TRUST_ROOT_GAP', message })
+})
+
 test('is said as it is where no root is missing, and where the seed says no more', async () => {
   const ahead = refusing(2)
   ahead.roots.set(2, rootBytes(raised(ROOT)))

@@ -248,6 +248,7 @@ describe('a seed that cannot take it', () => {
     ['it takes shorter envelopes', 'submit', { ...full, code: 'LIMIT_BYTES' } as const],
     ['it looks at fewer signatures', 'submit', { ...full, code: 'LIMIT_SIGNATURES' } as const],
     ['it lacks the root', 'submit', { ...full, code: 'ORDER_AHEAD' } as const],
+    ['it began after that root', 'submit', { ...full, code: 'TRUST_ROOT_GAP' } as const],
   ] as const)('is followed by the next one, with the same envelope: %s', async (_, at, refused) => {
     const [seed, other] = [lacking('a'), lacking('b')]
     seed.next.set(at, [refused])
