@@ -62,7 +62,8 @@ class Lacking extends MeshError {
 /**
  * What a seed says of itself and not of the release: its disk is full or fails, it has no room for one more channel or for
  * what is under way, takes less than the built-in limits that the release was made by, does not store this channel, lags
- * behind in roots or began after the one that the release names, lost what it was brought, or takes nothing at all.
+ * behind in roots or began after the one that the release names, lost what it was brought, lacks what is not at hand here
+ * either, or takes nothing at all.
  */
 const OF_SEED: ReadonlySet<Code> = new Set([
   'LIMIT_CHANNELS',
@@ -74,6 +75,7 @@ const OF_SEED: ReadonlySet<Code> = new Set([
   'ORDER_AHEAD',
   'TRUST_ROOT_GAP',
   'FETCH_UNAVAILABLE',
+  'CONTENT_GONE',
   'ADMIT_REFUSED',
 ])
 const isOfSeed = (code: Code): boolean => code.startsWith('STORE_') || OF_SEED.has(code)
@@ -111,8 +113,7 @@ export async function submitToFirst(
   throw whyNone(seeds, errors)
 }
 
-const mayOtherTake = (error: MeshError): boolean =>
-  error instanceof Lacking || error.code.startsWith('NET_') || isOfSeed(error.code)
+const mayOtherTake = (error: MeshError): boolean => error.code.startsWith('NET_') || isOfSeed(error.code)
 
 /** A seed that has ended the upload meanwhile says why where the same release is submitted again, or takes it up anew. */
 async function bring(
@@ -258,9 +259,12 @@ class Late extends Error {}
 
 const lateOr = (error: unknown): unknown => (isMerelyLate(error) ? new Late('late', { cause: error }) : error)
 
-/** It was restarted before all of it was on its disk: it knows nothing of the upload any more, and takes it up anew. */
+/**
+ * It knows nothing of the upload any more, and takes it up anew: it was restarted before all of it was on its disk, or a block
+ * that it had counted on was removed meanwhile, though the release may stand there as the target.
+ */
 const isForgotten = (error: unknown): boolean =>
-  error instanceof RefusedBySeed && error.code === 'FETCH_UNAVAILABLE'
+  error instanceof RefusedBySeed && (error.code === 'FETCH_UNAVAILABLE' || error.code === 'CONTENT_GONE')
 
 async function readPart(seed: Seed, content: Submission['content'], digest: Digest): Promise<Uint8Array> {
   const bytes = await content.read(digest)

@@ -330,8 +330,11 @@ test('an upload that the seed has ended is begun again, and goes on', async () =
   expect(asks(seed, 'submit')).toBe(asks(calm, 'submit') + 1)
 })
 
-describe('a seed that was restarted before it had all of it on disk', () => {
-  const forgotten = { type: 'refused', code: 'FETCH_UNAVAILABLE', text: 'not submitted here' } as const
+describe.each([
+  ['was restarted before it had all of it on disk', 'FETCH_UNAVAILABLE'],
+  ['lost a block that it had counted on', 'CONTENT_GONE'],
+] as const)('a seed that %s', (_, code) => {
+  const forgotten = { type: 'refused', code, text: 'bring it again' } as const
 
   test('is brought it again', async () => {
     const [seed, other] = [lacking('a'), lacking('b')]
@@ -342,17 +345,14 @@ describe('a seed that was restarted before it had all of it on disk', () => {
 
   test('is followed by the next where it forgets it each time', async () => {
     const [seed, other] = [lacking('a'), lacking('b')]
-    seed.next.set(
-      'await',
-      Array.from({ length: 9 }, () => forgotten),
-    )
+    seed.next.set('await', Array(9).fill(forgotten))
     const lost: unknown[] = []
     const done = await submitToFirst([seed, other], submission(), {
       limits: LIMITS,
-      onLost: (peer, { code }) => lost.push([peer, code]),
+      onLost: (peer, { code: said }) => lost.push([peer, said]),
     })
     expect([done.acknowledgedBy, asks(seed, 'submit')]).toEqual([[other.peer], 3])
-    expect(lost).toEqual([[seed.peer, 'FETCH_UNAVAILABLE']])
+    expect(lost).toEqual([[seed.peer, code]])
   })
 })
 
