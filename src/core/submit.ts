@@ -99,7 +99,7 @@ export class Submit implements Stage {
         const upload = this.#uploads.get(release)
         if (upload !== undefined) this.#uploads.begin(step, journey, upload)
       },
-      lost: (step, _journey, release, refusal) => {
+      lost: (step, release, refusal) => {
         const upload = this.#uploads.get(release)
         if (upload !== undefined) this.#uploads.end(step, upload, refusal)
       },
@@ -215,7 +215,7 @@ export class Submit implements Stage {
   onPersistFailed(step: Step, journey: Journey, { ticket, code }: EventOf<'persistFailed'>): void {
     this.#lender.onPersistFailed(step, ticket, code)
     this.#questions.onWritten(step, journey)
-    this.#claims.onPersistFailed(step, journey, ticket, code)
+    this.#claims.onPersistFailed(step, ticket, code)
     this.#uploads.onPersistFailed(step, ticket, code)
     const ordering = this.#ordering.get(ticket)
     this.#ordering.delete(ticket)

@@ -42,7 +42,7 @@ interface Asked {
 export interface ClaimHooks {
   granted(step: Step, journey: Journey, release: ReleaseId): void
   /** Not granted, or lost in a renewal; what was taken is already freed. */
-  lost(step: Step, journey: Journey, release: ReleaseId, refusal: Refusal): void
+  lost(step: Step, release: ReleaseId, refusal: Refusal): void
 }
 
 /** Verdicts only a release that verifies can get. */
@@ -141,7 +141,7 @@ export class Claims {
     const proof =
       reply.type === 'refused' ? this.#proof(step, journey, claim, asked.peer, reply.envelope) : undefined
     if (reply.type === 'refused' && proof !== undefined) {
-      this.#lose(step, journey, claim, asSaid(reply, proof, claim.release))
+      this.#lose(step, claim, asSaid(reply, proof, claim.release))
       return true
     }
     if (claim.granted) return true
@@ -175,11 +175,11 @@ export class Claims {
     this.#advance(step, journey, release)
   }
 
-  onPersistFailed(step: Step, journey: Journey, ticket: Ticket, code: Code): void {
+  onPersistFailed(step: Step, ticket: Ticket, code: Code): void {
     const release = this.#written.get(ticket)
     this.#written.delete(ticket)
     const claim = release === undefined ? undefined : this.#claims.get(release)
-    if (claim !== undefined) this.#lose(step, journey, claim, unwritten(code))
+    if (claim !== undefined) this.#lose(step, claim, unwritten(code))
   }
 
   /** Renews once a minute while there is progress. */
@@ -218,7 +218,7 @@ export class Claims {
     const { channel } = release.header
     const other = this.#table.at(channel, place)
     if (other !== undefined && other.record.release !== release.id) {
-      this.#lose(step, journey, claim, placeTaken(journey, this.#table, release))
+      this.#lose(step, claim, placeTaken(journey, this.#table, release))
       return
     }
     const lease = { channel, place, release: release.id, envelope, holder: undefined }
@@ -226,7 +226,7 @@ export class Claims {
     if (ticket !== undefined) this.#written.set(ticket, release.id)
     else {
       const text = 'too many submissions under way at this seed'
-      this.#lose(step, journey, claim, { code: 'LIMIT_RATE', text, retryAfterMs: 10_000 })
+      this.#lose(step, claim, { code: 'LIMIT_RATE', text, retryAfterMs: 10_000 })
     }
   }
 
@@ -237,9 +237,9 @@ export class Claims {
     step.emit({ kind: 'request', id, peer, request, timeoutMs: step.config.limits.leaseAskMs })
   }
 
-  #lose(step: Step, journey: Journey, claim: Claim, refusal: Refusal): void {
+  #lose(step: Step, claim: Claim, refusal: Refusal): void {
     this.end(step, claim.release.id, true)
-    this.#hooks.lost(step, journey, claim.release.id, refusal)
+    this.#hooks.lost(step, claim.release.id, refusal)
   }
 
   /** A release that stands in the claim's place, or above; undefined: none is shown. */

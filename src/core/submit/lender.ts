@@ -12,21 +12,26 @@ import { dropLease, type LeaseTable, takeLease } from './leases.ts'
 interface From {
   readonly id: RequestId
   readonly peer: PeerId
-  readonly session: Session
+}
+
+/** Who asks for the lease of a release, or gives it back. */
+interface OfRelease extends From {
+  readonly release: ReleaseId
 }
 
 export class Lender {
   readonly #table: LeaseTable
-  readonly #written = new Map<
-    Ticket,
-    { readonly id: RequestId; readonly peer: PeerId; readonly release: ReleaseId }
-  >()
+  readonly #written = new Map<Ticket, OfRelease>()
 
   constructor(table: LeaseTable) {
     this.#table = table
   }
 
-  lend(step: Step, journey: Journey, ask: From & { readonly envelope: Uint8Array }): void {
+  lend(
+    step: Step,
+    journey: Journey,
+    ask: From & { readonly session: Session; readonly envelope: Uint8Array },
+  ): void {
     const { id, peer, session, envelope } = ask
     if (!isAdmitted(session)) {
       refuse(step, id, peer, { code: 'ADMIT_REFUSED', text: 'leases are for admitted nodes' })
@@ -78,8 +83,7 @@ export class Lender {
     refuse(step, asked.id, asked.peer, { code, text: 'this seed cannot write to its disk' })
   }
 
-  free(step: Step, ask: From & { readonly release: ReleaseId }): void {
-    const { id, peer, release } = ask
+  free(step: Step, { id, peer, release }: OfRelease): void {
     if (this.#table.of(release)?.record.holder === peer) dropLease(step, this.#table, release)
     answer(step, id, { type: 'noted' })
   }
