@@ -20,9 +20,22 @@ export interface Database {
   entries(prefix?: string): AsyncIterable<readonly [string, Uint8Array]>
   /** As `entries`, without what lies under them. */
   keys(prefix: string): AsyncIterable<string>
+  /** What its tables have in this range, with what is gone from there and not yet merged away; roughly, and without its logs. */
+  sizeOf(from: string, to: string): Promise<number>
+  /**
+   * Merges the tables of this range at once, so that what is gone gives its room back. Writes and reads go on, `close` waits
+   * for it. That it could not, LevelDB says to the next write alone.
+   */
+  compact(from: string, to: string): Promise<void>
   /** Throws while the disk takes no bytes. */
   probe(bytes: number): Promise<void>
   close(): Promise<void>
+}
+
+/** The types of `level` have only what browsers have as well. */
+type NodeLevel = Level<string, Uint8Array> & {
+  approximateSize(from: string, to: string): Promise<number>
+  compactRange(from: string, to: string): Promise<void>
 }
 
 const view = (buffer: Uint8Array): Uint8Array =>
@@ -65,10 +78,10 @@ export interface Opening {
  * one it costs a single record, which the checksums find.
  */
 export function levelDatabase(dir: string, { mustExist = false, oneByOne = false }: Opening = {}): Database {
-  let level: Level<string, Uint8Array> | undefined
+  let level: NodeLevel | undefined
   /** Written since the last synced batch, in logs that LevelDB may have left since, or leaves with the next batch. */
   let unsynced = false
-  const opened = (): Level<string, Uint8Array> => {
+  const opened = (): NodeLevel => {
     if (level === undefined) throw new Error('the store is not open')
     return level
   }
@@ -84,7 +97,7 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
         valueEncoding: 'view',
         compression: false,
         createIfMissing: !mustExist,
-      })
+      }) as NodeLevel
       await level.open()
     },
     async get(key) {
@@ -106,6 +119,8 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
     async *keys(prefix) {
       yield* opened().keys(rangeOf(prefix))
     },
+    sizeOf: async (from, to) => opened().approximateSize(from, to),
+    compact: async (from, to) => opened().compactRange(from, to),
     probe: (bytes) => probeFolder(dir, bytes),
     close: async () => level?.close(),
   }

@@ -195,6 +195,40 @@ export class GuardedDatabase {
     }
   }
 
+  /** @throws MeshError STORE_FAILED */
+  async sizeOf(from: string, to: string): Promise<number> {
+    try {
+      await this.#readable
+      return await this.#init.database.sizeOf(from, to)
+    } catch (error) {
+      throw storeError(error, this.#init.dir)
+    }
+  }
+
+  /**
+   * Only where there is room: what is merged goes when what it becomes is there, and a disk that was nearly full before
+   * would take no writes any more. Whether it went well `check` finds out.
+   *
+   * @param liveBytes what is written anew of it, at most
+   * @throws MeshError STORE_* while it takes no writes, STORE_FULL
+   */
+  async compact(from: string, to: string, liveBytes: number): Promise<void> {
+    const { dir, database, limits } = this.#init
+    if (this.#readOnly !== undefined) throw this.#readOnly
+    try {
+      await demandRoom(dirname(dir), liveBytes + limits.storeProbeBytes)
+      await this.#readable
+      await database.compact(from, to)
+    } catch (error) {
+      throw storeError(error, dir)
+    }
+  }
+
+  /** LevelDB that could not merge its tables refuses each write from then on. @throws MeshError STORE_* */
+  async check(): Promise<void> {
+    await this.#init.alone(() => this.write([NOTHING], false))
+  }
+
   /** Only while no other write is under way. @throws MeshError STORE_FULL, STORE_CORRUPT, STORE_FAILED */
   async write(operations: readonly Operation[], sync: boolean): Promise<void> {
     await this.ready()

@@ -70,6 +70,11 @@ export class StoreIndex {
     return this.blocks.has(digest) ? blockKey(digest, this.#numbers.get(digest)) : undefined
   }
 
+  /** Of a block that is here; undefined for a key of format 1. */
+  numberOf(digest: Digest): number | undefined {
+    return this.#numbers.get(digest)
+  }
+
   /** Of the key a block is to be written under: the same however often it is asked for, and after a batch that failed. */
   numberFor(digest: Digest): number | undefined {
     if (!this.#numbers.has(digest)) this.#numbers.set(digest, this.next())

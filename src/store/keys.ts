@@ -5,7 +5,8 @@
  *
  * Blocks are most of what is written, and lie in order of arrival: LevelDB merges a table with those of the next level whose
  * keys overlap its own, and one whose keys overlap none it moves there unread ("trivial move" in `db_impl.cc`, compactions
- * in `doc/impl.md`). Under their digests alone, which are random, every block would be written anew at each level.
+ * in `doc/impl.md`). Under their digests alone, which are random, every block would be written anew at each level. Nor does
+ * anything that is written later meet those that are gone: `dead-space.ts` gives their room back.
  *
  *     meta/format            version of this layout
  *     meta/fleet             the fleet this store belongs to
@@ -74,6 +75,39 @@ export function blockIn(
   const number = digits === undefined ? undefined : Number(digits)
   return isDigest(digest) && blockKey(digest, number) === key ? { digest, number } : undefined
 }
+
+/** Keys of blocks as a line, to be cut anywhere. */
+export interface BlockLine {
+  readonly from: number
+  /** Not on it any more. */
+  readonly to: number
+  keyAt(at: number): string
+  /** Undefined where it lies on another line. */
+  placeOf(digest: Digest, number: number | undefined): number | undefined
+}
+
+/** With this many digits of 16 a digest has its place on the line: a number that is exact. */
+const PLACE_DIGITS = 8
+
+/** By their numbers, up to this one; and behind them, by the first digits of their digests, those of format 1. */
+export const blockLines = (newest: number): readonly BlockLine[] => [
+  {
+    from: 0,
+    to: newest + 1,
+    keyAt: (at) => PREFIX.block + padded(at),
+    placeOf: (_, number) => number,
+  },
+  {
+    from: Number.parseInt(padded(newest).slice(0, PLACE_DIGITS), 16) + 1,
+    to: 16 ** PLACE_DIGITS,
+    keyAt: (at) =>
+      at < 16 ** PLACE_DIGITS
+        ? PREFIX.block + at.toString(16).padStart(PLACE_DIGITS, '0')
+        : rangeOf(PREFIX.block).lt,
+    placeOf: (digest, number) =>
+      number === undefined ? Number.parseInt(digest.slice(0, PLACE_DIGITS), 16) : undefined,
+  },
+]
 
 /** What follows the prefix. */
 export const nameIn = (prefix: string, key: string): string => key.slice(prefix.length)

@@ -7,8 +7,11 @@ import { type CommitQueue, RECORD_BYTES } from './commit-queue.ts'
 import { type ContentSource, Contents } from './content.ts'
 import type { Operation } from './database.ts'
 import { storeError } from './faults.ts'
+import type { GuardedDatabase } from './guarded-database.ts'
 import type { StoreIndex } from './index-in-memory.ts'
 import { envelopeKey, sizeKey, wholeKey } from './keys.ts'
+import { ENVELOPE, readRecord } from './records.ts'
+import { isBlock } from './stray-blocks.ts'
 
 export interface CollectedStore {
   readonly dir: string
@@ -18,10 +21,23 @@ export interface CollectedStore {
   readonly log: LogPort
   /** Records while commits go on. */
   readonly beside: ContentSource
-  /** And as they lie, for work in the queue. */
-  readonly alone: ContentSource
-  write(operations: readonly Operation[]): Promise<void>
+  readonly database: Pick<GuardedDatabase, 'get' | 'write'>
 }
+
+/** Records as they lie, for work in the queue: to set a damaged one aside takes a turn of its own. */
+const recordsAlone = ({ index, database, limits }: CollectedStore): ContentSource => ({
+  hasBlock: (digest) => index.blocks.has(digest),
+  async readBlock(digest) {
+    const key = index.keyOf(digest)
+    const bytes = key === undefined ? undefined : await database.get(key)
+    return bytes !== undefined && isBlock(digest, bytes) ? bytes : undefined
+  },
+  async readEnvelope(release) {
+    const key = envelopeKey(release)
+    const sealed = await database.get(key)
+    return sealed === undefined ? undefined : readRecord(ENVELOPE, key, sealed, limits)?.bytes
+  },
+})
 
 /**
  * Reading what the releases are made of and planning what goes take long in a store of many, so commits go on meanwhile.
@@ -74,16 +90,17 @@ async function inTurns<T>(work: Generator<undefined, T>): Promise<T> {
 
 /** Nothing goes that is of a release that came since, or of one whose pages did. */
 async function withoutLate(
-  { index, alone }: CollectedStore,
+  store: CollectedStore,
   contents: Contents,
   plan: Collection,
   newest: number,
 ): Promise<Collection> {
+  const { index } = store
   const arrived = new Set(index.arrivedSince(newest))
   const releases = plan.releases.filter((release) => !arrived.has(release))
   const going = new Set(releases)
   const late = new Set([...arrived, ...contents.lacking].filter((release) => !going.has(release)))
-  await contents.read(late, alone)
+  await contents.read(late, recordsAlone(store))
   const needed = new Set<Digest>()
   for (const release of late)
     for (const page of contents.releases.get(release) ?? [])
@@ -112,7 +129,7 @@ interface Removal {
  * @returns the blocks that are gone, also where the disk takes no further batch
  */
 async function remove(
-  { dir, index, limits, log, write }: CollectedStore,
+  { dir, index, limits, log, database }: CollectedStore,
   { releases, blocks, orphans }: Collection,
   named: ReadonlySet<ReleaseId>,
 ): Promise<readonly Digest[]> {
@@ -133,7 +150,8 @@ async function remove(
   }
   try {
     for (const batch of batches(removals(), limits.maxStoreBatchBytes)) {
-      await write(batch.flatMap(({ keys }) => keys.map((key): Operation => ({ type: 'del', key }))))
+      const operations = batch.flatMap(({ keys }) => keys.map((key): Operation => ({ type: 'del', key })))
+      await database.write(operations, false)
       for (const { done } of batch) done()
     }
   } catch (error) {

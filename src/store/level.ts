@@ -6,9 +6,9 @@ import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { type AuditLog, auditLog } from './audit-log.ts'
 import { CommitQueue } from './commit-queue.ts'
-import type { ContentSource } from './content.ts'
 import { DamagedRecords, type Found } from './damaged-records.ts'
 import { type Database, levelDatabase } from './database.ts'
+import { DeadSpace } from './dead-space.ts'
 import { isDamage, storeError } from './faults.ts'
 import { type FloorFiles, type FloorFilesContent, floorFiles, type PreparedFloors } from './floor-files.ts'
 import { joinCopies, withRootCopy } from './floors-joined.ts'
@@ -55,20 +55,7 @@ export class LevelStore implements StorePort {
   readonly #watch: FolderWatch
   readonly #queue: CommitQueue
   readonly #damaged: DamagedRecords
-  /** Records as they lie, for work in the queue: to set a damaged one aside takes a turn of its own. */
-  readonly #alone: ContentSource = {
-    hasBlock: (digest) => this.hasBlock(digest),
-    readBlock: async (digest) => {
-      const key = this.#index.keyOf(digest)
-      const bytes = key === undefined ? undefined : await this.#database.get(key)
-      return bytes !== undefined && isBlock(digest, bytes) ? bytes : undefined
-    },
-    readEnvelope: async (release) => {
-      const key = envelopeKey(release)
-      const sealed = await this.#database.get(key)
-      return sealed === undefined ? undefined : readRecord(ENVELOPE, key, sealed, this.#init.limits)?.bytes
-    },
-  }
+  readonly #deadSpace: DeadSpace
   #index = new StoreIndex()
   #locks: readonly Lock[] = []
 
@@ -81,8 +68,10 @@ export class LevelStore implements StorePort {
       databaseAt: init.database ?? levelDatabase,
       limits: init.limits,
       log: init.log,
-      onMode: (code) =>
-        init.emit?.({ kind: 'storeMode', readOnly: code !== undefined, ...(code && { code }) }),
+      onMode: (code) => {
+        if (code === undefined) void this.#deadSpace.giveBack()
+        init.emit?.({ kind: 'storeMode', readOnly: code !== undefined, ...(code && { code }) })
+      },
       checkPlace: () => this.#watch.check(),
       alone: (work) => this.#queue.run(work),
     })
@@ -92,6 +81,8 @@ export class LevelStore implements StorePort {
       maxQuarantined: init.limits.maxQuarantined,
       note: (level, code, text) => this.#note(level, code, text),
     })
+    const { dir, log } = init
+    this.#deadSpace = new DeadSpace({ dir, log, database: this.#database, index: () => this.#index })
     this.#floors = init.floors ?? floorFiles(init.floorDir, init.fleetId, init.limits)
     this.#audit = auditLog(dirname(init.dir), init.limits, init.log)
     this.#watch = new FolderWatch(init.limits.storeWatchMs, (gone) => init.onGone?.(gone))
@@ -126,6 +117,7 @@ export class LevelStore implements StorePort {
     })
     const snapshot = await this.#queue.run(() => this.#settle(content, copies))
     this.#watch.start([this.#init.dir, ...this.#locks.map(({ path }) => path)])
+    void this.#deadSpace.giveBack()
     return snapshot
   }
 
@@ -159,7 +151,11 @@ export class LevelStore implements StorePort {
     return undefined
   }
 
-  collect(keep: readonly ReleaseId[], bound: CacheBound, stop?: AbortSignal): Promise<readonly Digest[]> {
+  async collect(
+    keep: readonly ReleaseId[],
+    bound: CacheBound,
+    stop?: AbortSignal,
+  ): Promise<readonly Digest[]> {
     const { dir, limits, log } = this.#init
     const store: CollectedStore = {
       dir,
@@ -168,10 +164,11 @@ export class LevelStore implements StorePort {
       index: this.#index,
       queue: this.#queue,
       beside: this,
-      alone: this.#alone,
-      write: (operations) => this.#database.write(operations, false),
+      database: this.#database,
     }
-    return collectFrom(store, keep, bound, stop)
+    const gone = await collectFrom(store, keep, bound, stop)
+    if (gone.length > 0) void this.#deadSpace.giveBack()
+    return gone
   }
 
   bytes(): number {
@@ -180,6 +177,7 @@ export class LevelStore implements StorePort {
 
   async close(): Promise<void> {
     this.#database.stopProbing()
+    await this.#deadSpace.stop()
     await this.#queue.run(() => this.#database.close())
     this.#watch.stop()
     await Promise.allSettled(this.#locks.map((lock) => lock.release()))
