@@ -109,7 +109,7 @@ export class GuardedDatabase {
       await this.withRoom(() => database.open())
     } catch (error) {
       if (!isDamage(error)) throw error
-      await this.setAside('LevelDB cannot open it')
+      await this.#setAside('LevelDB cannot open it')
       await this.withRoom(() => database.open())
     }
   }
@@ -134,9 +134,23 @@ export class GuardedDatabase {
       if (problem !== undefined)
         this.#note('warn', 'STORE_CORRUPT', `${dir}: not read to its end: ${problem}; peers have the rest`)
     }
-    await this.setAside(reason)
+    await this.#setAside(reason)
     await takePlace(dir)
     await this.withRoom(() => database.open())
+  }
+
+  /**
+   * Where damage is found only by reading it, while it is open. What LevelDB cannot read then costs itself, not the store.
+   *
+   * @throws MeshError STORE_*
+   */
+  async replace(reason: string): Promise<void> {
+    try {
+      await this.#init.database.close()
+      await this.#replace(reason)
+    } catch (error) {
+      throw storeError(error, this.#init.dir)
+    }
   }
 
   /** Before it is closed in its turn: no further try begins, and one that waits for its turn does nothing. */
@@ -155,11 +169,8 @@ export class GuardedDatabase {
     if (this.#opened) await closedCleanly(this.#init.dir)
   }
 
-  /**
-   * A damaged store starts empty: the floor is in its second copy, and peers have the rest.
-   * @returns where the old one went; undefined where somebody has removed it
-   */
-  async setAside(reason: string): Promise<string | undefined> {
+  /** What was not saved of a damaged store is lost: the floor is in its second copy, and peers have the rest. */
+  async #setAside(reason: string): Promise<void> {
     const { dir, database, limits } = this.#init
     try {
       await database.close()
@@ -168,7 +179,6 @@ export class GuardedDatabase {
       this.#wasSetAside = true
       const text = `${dir}: ${reason}; ${path === undefined ? 'it is gone' : `kept as ${path}`}, starting anew, refilling from peers`
       this.#note('error', 'STORE_CORRUPT', text)
-      return path
     } catch (error) {
       throw storeError(error, dir)
     }
@@ -195,14 +205,10 @@ export class GuardedDatabase {
     }
   }
 
-  /** @throws MeshError STORE_FAILED */
+  /** @throws what LevelDB throws */
   async sizeOf(from: string, to: string): Promise<number> {
-    try {
-      await this.#readable
-      return await this.#init.database.sizeOf(from, to)
-    } catch (error) {
-      throw storeError(error, this.#init.dir)
-    }
+    await this.#readable
+    return this.#init.database.sizeOf(from, to)
   }
 
   /**
@@ -210,18 +216,14 @@ export class GuardedDatabase {
    * would take no writes any more. Whether it went well `check` finds out.
    *
    * @param liveBytes what is written anew of it, at most
-   * @throws MeshError STORE_* while it takes no writes, STORE_FULL
+   * @throws MeshError STORE_* while it takes no writes, and what LevelDB or the system throws
    */
   async compact(from: string, to: string, liveBytes: number): Promise<void> {
     const { dir, database, limits } = this.#init
     if (this.#readOnly !== undefined) throw this.#readOnly
-    try {
-      await demandRoom(dirname(dir), liveBytes + limits.storeProbeBytes)
-      await this.#readable
-      await database.compact(from, to)
-    } catch (error) {
-      throw storeError(error, dir)
-    }
+    await demandRoom(dirname(dir), liveBytes + limits.storeProbeBytes)
+    await this.#readable
+    await database.compact(from, to)
   }
 
   /** LevelDB that could not merge its tables refuses each write from then on. @throws MeshError STORE_* */

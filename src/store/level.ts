@@ -186,19 +186,23 @@ export class LevelStore implements StorePort {
 
   // Opening
 
-  /** Reading a table that LevelDB cannot read costs the whole store, once. */
+  /** A table that LevelDB cannot read is found here where the store is too large to be read through from outside. */
   async #readContent(): Promise<StoreContent> {
     try {
-      this.#index = new StoreIndex()
-      return await readAll(this.#raw, this.#index, this.#init.limits)
+      return await this.#readAll()
     } catch (error) {
       if (!isDamage(error)) throw storeError(error, this.#init.dir)
-      await this.#database.setAside('a table cannot be read')
-      await this.#database.open()
+      await this.#database.replace('a table cannot be read')
       await checkMeta(this.#database, this.#init)
-      this.#index = new StoreIndex()
-      return readAll(this.#raw, this.#index, this.#init.limits)
+      return await this.#readAll().catch((again: unknown) => {
+        throw storeError(again, this.#init.dir)
+      })
     }
+  }
+
+  #readAll(): Promise<StoreContent> {
+    this.#index = new StoreIndex()
+    return readAll(this.#raw, this.#index, this.#init.limits)
   }
 
   // What was read becomes the snapshot

@@ -32,12 +32,12 @@ afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true })
 })
 
-function storeIn(base: string, notes: EffectOf<'note'>[] = [], fleetId = FLEET): LevelStore {
+function storeIn(base: string, notes: EffectOf<'note'>[] = [], fleetId = FLEET, limits = LIMITS): LevelStore {
   return new LevelStore({
     dir: join(base, 'store'),
     floorDir: join(base, 'floor'),
     fleetId,
-    limits: LIMITS,
+    limits,
     log: { note: (note) => void notes.push(note) },
   })
 }
@@ -221,6 +221,39 @@ test('a store LevelDB cannot open is set aside, the newest few are kept', async 
   }
   const kept = (await readdir(base)).filter((name) => name.startsWith('store.corrupt-')).sort()
   expect(kept).toEqual(['store.corrupt-3', 'store.corrupt-4'])
+})
+
+test('a table that cannot be read costs what is in it, also of a store too large to be looked through first', async () => {
+  const base = await newFolder()
+  // A table for each life but the last, which finds nothing to make one of.
+  for (const writes of [...releases.map((release) => release.writes), []]) {
+    const store = storeIn(base)
+    await store.open()
+    await store.load()
+    await store.commit(writes, true)
+    await store.close()
+  }
+  const tables = (await readdir(join(base, 'store'))).filter((name) => name.endsWith('.ldb')).sort()
+  const path = join(base, 'store', tables.at(-1) ?? '')
+  const bytes = await readFile(path)
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
+  await writeFile(path, bytes)
+
+  const notes: EffectOf<'note'>[] = []
+  const store = storeIn(base, notes, FLEET, { ...LIMITS, maxCheckedStoreBytes: 0 })
+  await store.open()
+  const snapshot = await store.load()
+  const kept = releases.slice(0, 2)
+  expect(snapshot.envelopes.map(({ release }) => release).sort()).toEqual(kept.map(({ id }) => id).sort())
+  expect([...snapshot.whole].sort()).toEqual(kept.map(({ id }) => id).sort())
+  for (const { blocks } of kept)
+    for (const [digest, block] of blocks) expect(await store.readBlock(digest)).toEqual(block)
+  expect(snapshot.floors.reduce(joinFloors)).toEqual(newest)
+  expect(snapshot).toMatchObject({ corrupt: 1, floorLost: false })
+  const text = expect.stringContaining('a table cannot be read')
+  expect(notes.at(-1)).toMatchObject({ level: 'error', code: 'STORE_CORRUPT', text })
+  await store.close()
+  expect(await verify(base)).toEqual([])
 })
 
 test('damage is set aside with the store it was in, the sound rest goes on, and after a refill verify is clean', async () => {
