@@ -36,8 +36,11 @@ export class DamagedRecords {
     }
   }
 
-  /** @param further what is written with it. Never rejects: what cannot be moved stays, and is found again. */
-  async setAside(damaged: readonly Found[], further: readonly Operation[] = []): Promise<void> {
+  /**
+   * @param further what is written with it
+   * @returns whether it was written. Never rejects: what cannot be moved stays, and is found again.
+   */
+  async setAside(damaged: readonly Found[], further: readonly Operation[] = []): Promise<boolean> {
     const { dir, database, maxQuarantined, note } = this.#init
     const room = Math.max(0, maxQuarantined - this.#kept)
     const operations = damaged.flatMap(({ key, value }, at) =>
@@ -49,8 +52,12 @@ export class DamagedRecords {
     const [first] = damaged
     const text = `${dir}: ${damaged.length} damaged records ${fate}, first ${first?.key}; what is lost is fetched again`
     if (first !== undefined) note('error', 'STORE_CORRUPT', text)
-    await database.write([...operations, ...further], false).catch((error: unknown) => {
+    try {
+      await database.write([...operations, ...further], false)
+      return true
+    } catch (error) {
       note('warn', 'STORE_FAILED', `damaged records stay where they are: ${String(error)}`)
-    })
+      return false
+    }
   }
 }

@@ -60,6 +60,7 @@ export class GuardedDatabase {
   #wasSetAside = false
   #endedUnclean = false
   #opened = false
+  #isChecked = false
   readonly #probe: DiskProbe
 
   constructor(init: GuardedDatabaseInit) {
@@ -75,6 +76,11 @@ export class GuardedDatabase {
   /** What one record says of others may not hold: some may be lost. */
   get isDoubtful(): boolean {
     return this.#wasSetAside || this.#endedUnclean
+  }
+
+  /** What was in doubt has been looked for, and what was found is written. */
+  setChecked(): void {
+    this.#isChecked = true
   }
 
   /** @throws MeshError STORE_LOCKED, STORE_FULL, STORE_FAILED */
@@ -139,11 +145,7 @@ export class GuardedDatabase {
     await this.withRoom(() => database.open())
   }
 
-  /**
-   * Where damage is found only by reading it, while it is open. What LevelDB cannot read then costs itself, not the store.
-   *
-   * @throws MeshError STORE_*
-   */
+  /** Where damage is found only by reading, while it is open. @throws MeshError STORE_* */
   async replace(reason: string): Promise<void> {
     try {
       await this.#init.database.close()
@@ -165,8 +167,8 @@ export class GuardedDatabase {
     if (this.#failedKeys.length > 0) await this.#openAnew().catch(() => undefined)
     this.stopProbing()
     await this.#init.database.close()
-    // one that another process has open keeps its count
-    if (this.#opened) await closedCleanly(this.#init.dir)
+    // One that another process has open keeps its count, and one in doubt that this start did not come to check.
+    if (this.#opened && (this.#isChecked || !this.isDoubtful)) await closedCleanly(this.#init.dir)
   }
 
   /** What was not saved of a damaged store is lost: the floor is in its second copy, and peers have the rest. */
@@ -212,8 +214,7 @@ export class GuardedDatabase {
   }
 
   /**
-   * Only where there is room: what is merged goes when what it becomes is there, and a disk that was nearly full before
-   * would take no writes any more. Whether it went well `check` finds out.
+   * Only where there is room: what is merged goes when what it becomes is there. Whether it went well `check` finds out.
    *
    * @param liveBytes what is written anew of it, at most
    * @throws MeshError STORE_* while it takes no writes, and what LevelDB or the system throws

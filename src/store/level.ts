@@ -261,7 +261,8 @@ export class LevelStore implements StorePort {
     const { whole, lacking, operations } = await checkWhole(content, this.#index, this.#database, limits)
     if (lacking.length > 0)
       this.#note('error', 'STORE_CORRUPT', `${this.#init.dir}: ${lacking.length} releases lack blocks`)
-    if (damaged.length + operations.length > 0) await this.#damaged.setAside(damaged, operations)
+    const isFound = damaged.length + operations.length > 0
+    if (!isFound || (await this.#damaged.setAside(damaged, operations))) this.#database.setChecked()
     return whole
   }
 

@@ -9,10 +9,11 @@ import type { Event } from '../../src/core/events.ts'
 import { LIMITS } from '../../src/limits.ts'
 import type { Digest } from '../../src/model/ids.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
-import { envelopeKey, sizeKey } from '../../src/store/keys.ts'
+import { envelopeKey, PREFIX, sizeKey } from '../../src/store/keys.ts'
 import { LevelStore, type LevelStoreInit } from '../../src/store/level.ts'
+import { exists } from '../../src/store/replacement.ts'
 import { verifyStore } from '../../src/store/verify.ts'
-import { blockKeyOf, blockKeysOf, withDatabase } from '../contract/store-fixtures.ts'
+import { blockKeyOf, blockKeysOf, OTHER_FLEET, withDatabase } from '../contract/store-fixtures.ts'
 import { BenchNode, ofKind } from '../unit/core/bench-node.ts'
 import { make, PEER, ROOT } from '../unit/core/fleet.ts'
 
@@ -25,8 +26,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(base, { recursive: true, force: true }))
 
-async function opened(folder: string, further: Partial<LevelStoreInit> = {}) {
-  const store = new LevelStore({
+const storeIn = (folder: string, further: Partial<LevelStoreInit> = {}): LevelStore =>
+  new LevelStore({
     dir: join(folder, 'store'),
     floorDir: join(folder, 'floor'),
     fleetId: ROOT.fleetId,
@@ -34,6 +35,9 @@ async function opened(folder: string, further: Partial<LevelStoreInit> = {}) {
     log: { note: () => {} },
     ...further,
   })
+
+async function opened(folder: string, further: Partial<LevelStoreInit> = {}) {
+  const store = storeIn(folder, further)
   await store.open()
   return { store, snapshot: await store.load() }
 }
@@ -137,6 +141,39 @@ test.each([
   const { isWhole, wants } = await restarted()
   expect({ isWhole, wants }).toEqual({ isWhole: false, wants: new Set([gone]) })
 })
+
+/** What a start may fail with before it has looked for what is lost, or written down what it found. */
+const failures: Readonly<Record<string, Partial<LevelStoreInit>>> = {
+  'is of another fleet': { fleetId: OTHER_FLEET },
+  'cannot read the second copies of floors': {
+    floors: { load: () => Promise.reject(new Error('EIO')), prepare: () => Promise.reject(new Error('EIO')) },
+  },
+  'cannot write what it found': {
+    database: (dir) => {
+      const raw = levelDatabase(dir)
+      const batch: Database['batch'] = (operations, sync) =>
+        operations.some(({ key }) => key.startsWith(PREFIX.whole))
+          ? Promise.reject(new Error('IO error: 5.log: No space left on device'))
+          : raw.batch(operations, sync)
+      return { ...raw, batch }
+    },
+  },
+}
+test.each(Object.keys(failures))(
+  'a start that %s leaves it to the next one to miss what an unclean end took',
+  async (failure) => {
+    await lived(base, 'killed')
+    await remove(await inDatabase((database) => blockKeyOf(database, block)), sizeKey(block))
+    const store = storeIn(base, failures[failure])
+    await store.open().then(
+      () => store.load().catch(() => undefined),
+      () => undefined,
+    )
+    await store.close()
+    expect(await restarted()).toEqual({ isWhole: false, hasBlock: false, wants: new Set([block]) })
+    expect(await exists(join(base, 'store-ends'))).toBe(false)
+  },
+)
 
 test('an envelope that is damaged while the node runs is written anew, and the release activated', async () => {
   const { store, snapshot } = await opened(base)
