@@ -75,11 +75,11 @@ export type Event =
   | { readonly kind: 'persistFailed'; readonly ticket: Ticket; readonly code: Code }
   /** What `serveBlock` asked for is on its way, so many bytes: none where the asker has gone, or nothing could be read. Its place is free. */
   | { readonly kind: 'served'; readonly id: RequestId; readonly bytes: number }
-  /** Answer to `read`: undefined where the store lacks it or found it corrupt. */
+  /** Answer to `read`: undefined where the store lacks it, found it corrupt, or cannot read it however often it tries. */
   | { readonly kind: 'blockRead'; readonly digest: Digest; readonly bytes: Uint8Array | undefined }
   /** Answer to `collect`: what was removed with the cache, of no release that counts; nothing where that failed. */
   | { readonly kind: 'collected'; readonly digests: readonly Digest[] }
-  /** A block was read in vain: corrupt (quarantined), or not stored at all. One that counted as here is fetched again if it is wanted. */
+  /** A block was read in vain: corrupt (quarantined), or not stored at all; not one that the disk refuses for now. One that counted as here is fetched again if it is wanted. */
   | { readonly kind: 'blockLost'; readonly digest: Digest }
   /** A stored envelope turned out to be corrupt (quarantined): write it again if it is kept. */
   | { readonly kind: 'envelopeLost'; readonly release: ReleaseId }

@@ -1,8 +1,14 @@
+import { setTimeout } from 'node:timers/promises'
 import { inDoubt } from '../core/restore.ts'
 import { type Code, isMeshError } from '../errors.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import { endAll } from './end-all.ts'
 import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
+
+/** Before a block that the disk refused is read again: what is short for a moment comes back within. */
+const READ_PAUSES_MS = [50, 250, 1_000]
+/** For so long, with jitter, whoever asked for one leaves this node alone: a disk that fails for good is not read without end. */
+const UNREAD_RETRY_MS = 1_000
 
 /** What the driver needs of the core: one synchronous step. */
 export interface Core {
@@ -36,6 +42,8 @@ export function createDriver(
   const pending = new Set<Promise<void>>()
   let busy = false
   let held = false
+  /** Blocks that the disk refused when they were read last. */
+  const unread = new Set<Digest>()
   /** Reading all that is stored may take longer than a stop. */
   const stopping = new AbortController()
 
@@ -72,7 +80,7 @@ export function createDriver(
         return track(serveBlock(effect))
       case 'read':
         return track(
-          readBlock(effect.digest).then((bytes) =>
+          readAgain(effect.digest).then((bytes) =>
             dispatch({ kind: 'blockRead', digest: effect.digest, bytes }),
           ),
         )
@@ -112,14 +120,32 @@ export function createDriver(
     return code
   }
 
-  /** One that cannot be read now is told as one that is not here: others have it. */
-  async function readBlock(digest: Digest): Promise<Uint8Array | undefined> {
+  /**
+   * What the disk refuses now, such as for want of descriptors, is not lost: the store says itself what is. It is noted once,
+   * until it can be read again.
+   */
+  async function readBlock(digest: Digest): Promise<{ readonly bytes: Uint8Array | undefined } | 'failed'> {
     try {
-      return await ports.store.readBlock(digest)
+      const bytes = await ports.store.readBlock(digest)
+      unread.delete(digest)
+      return { bytes }
     } catch (error) {
-      noteFailure('error', error, `block ${digest.slice(0, 12)} not read: `)
-      return undefined
+      if (!unread.has(digest)) noteFailure('error', error, `block ${digest.slice(0, 12)} not read: `)
+      unread.add(digest)
+      return 'failed'
     }
+  }
+
+  /** One that cannot be read in the end is told as one that is not here: others have it. */
+  async function readAgain(digest: Digest): Promise<Uint8Array | undefined> {
+    for (const pauseMs of [...READ_PAUSES_MS, undefined]) {
+      const read = await readBlock(digest)
+      if (read !== 'failed') return read.bytes
+      if (pauseMs !== undefined)
+        await setTimeout(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+      if (stopping.signal.aborted) break
+    }
+    return undefined
   }
 
   async function persist(effect: EffectOf<'persist'>): Promise<void> {
@@ -134,12 +160,21 @@ export function createDriver(
   }
 
   async function serveBlock(effect: EffectOf<'serveBlock'>): Promise<void> {
-    const bytes = await readBlock(effect.digest)
-    const sent = ports.transport.replyBlock(effect.id, bytes)
+    const { id } = effect
+    const read = await readBlock(effect.digest)
+    if (read === 'failed') {
+      // It holds the block, and gives it later: who hears "gone" asks no more, and nobody else may have it.
+      const message = { type: 'busy', retryAfterMs: UNREAD_RETRY_MS } as const
+      ports.transport.perform({ kind: 'reply', id, reply: { protocol: 'blocks', message } })
+      ports.metrics.count({ kind: 'count', metric: 'busy', by: 1 })
+      return dispatch({ kind: 'served', id, bytes: 0 })
+    }
+    const { bytes } = read
+    const sent = ports.transport.replyBlock(id, bytes)
     if (bytes === undefined) dispatch({ kind: 'blockLost', digest: effect.digest })
     else ports.metrics.count({ kind: 'count', metric: 'blocks_sent', by: 1 })
     const isGone = (await sent) === false
-    dispatch({ kind: 'served', id: effect.id, bytes: isGone ? 0 : (bytes?.byteLength ?? 0) })
+    dispatch({ kind: 'served', id, bytes: isGone ? 0 : (bytes?.byteLength ?? 0) })
   }
 
   async function shownNow(channels: readonly Channel[]): Promise<ReadonlyMap<Channel, ReleaseId>> {

@@ -146,30 +146,74 @@ test.each([
   expect(events.at(-1)).toEqual({ kind: 'served', id: 1, bytes })
 })
 
-test.each([
-  ['to serve it', 'serveBlock', 'blockLost'],
-  ['for a fetch', 'read', 'blockRead'],
-] as const)(
-  'what the disk says of a block that is read %s is noted, and the node goes on without',
-  async (_, kind, told) => {
-    const events: Event[] = []
-    const note = vi.fn()
-    const digest = '1'.repeat(64) as Digest
-    const core = {
-      handle: (event: Event): readonly Effect[] => {
-        events.push(event)
-        return event.kind === 'tick' ? [{ kind, id: 1, digest }] : []
-      },
-    }
-    const ports = {
-      store: { readBlock: () => Promise.reject(new MeshError('STORE_FAILED', 'store: EIO')) },
-      transport: { replyBlock: () => undefined },
-      clock: { now: () => ({ monoMs: 0, wallMs: 0 }) },
-      log: { note },
-    } as unknown as Ports
-    createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
-    await vi.waitFor(() => expect(events).toContainEqual(expect.objectContaining({ kind: told, digest })))
-    const text = 'block 111111111111 not read: store: EIO'
-    expect(note.mock.calls).toEqual([[{ kind: 'note', level: 'error', code: 'STORE_FAILED', text }]])
-  },
-)
+/** Reads a block for `effect`, of a disk that refuses it so many times; once more with each tick. */
+function reading(kind: 'serveBlock' | 'read', failures: number) {
+  const digest = '1'.repeat(64) as Digest
+  const events: Event[] = []
+  const [note, perform, replyBlock] = [vi.fn(), vi.fn(), vi.fn(() => undefined)]
+  let reads = 0
+  const readBlock = async () => {
+    reads += 1
+    if (reads <= failures) throw new MeshError('STORE_FAILED', 'store: EMFILE')
+    return Uint8Array.of(1, 2, 3)
+  }
+  const core = {
+    handle: (event: Event) => {
+      events.push(event)
+      return event.kind === 'tick' ? ([{ kind, id: 1, digest }] as readonly Effect[]) : []
+    },
+  }
+  const ends = { stop: async () => {} }
+  const ports = {
+    store: { readBlock, close: async () => {} },
+    transport: { perform, replyBlock, ...ends },
+    activator: ends,
+    metrics: { count: () => {} },
+    clock: { now: () => ({ monoMs: 0, wallMs: 0 }), stop: () => {} },
+    log: { note },
+  } as unknown as Ports
+  const driver = createDriver(core, ports, { maxCacheBytes: 7 })
+  const ask = () => driver.dispatch({ kind: 'tick' })
+  ask()
+  const told = { events, note, perform, replyBlock, reads: () => reads }
+  return { ...told, driver, ask, digest }
+}
+const unread = (text = 'block 111111111111 not read: store: EMFILE') => [
+  [{ kind: 'note', level: 'error', code: 'STORE_FAILED', text }],
+]
+
+test('a block that the disk refuses now is not lost: its asker comes again, and gets it', async () => {
+  const { events, note, perform, replyBlock, ask } = reading('serveBlock', 2)
+  const served = (bytes: number) => ({ kind: 'served', id: 1, bytes })
+  await vi.waitFor(() => expect(events).toEqual([{ kind: 'tick' }, served(0)]))
+  const message = { type: 'busy', retryAfterMs: 1_000 }
+  const busy = [{ kind: 'reply', id: 1, reply: { protocol: 'blocks', message } }]
+  ask()
+  await vi.waitFor(() => expect(events).toHaveLength(4))
+  expect(perform.mock.calls).toEqual([busy, busy])
+  expect(replyBlock).not.toHaveBeenCalled()
+  ask()
+  await vi.waitFor(() => expect(events.at(-1)).toEqual(served(3)))
+  expect(events.filter(({ kind }) => kind === 'blockLost')).toEqual([])
+  // A disk that fails for good does not fill the log as well.
+  expect(note.mock.calls).toEqual(unread())
+})
+
+test('one that is read for a fetch is tried again before it counts as not here', async () => {
+  const { events, digest } = reading('read', 3)
+  const read = { kind: 'blockRead', digest, bytes: Uint8Array.of(1, 2, 3) }
+  await vi.waitFor(() => expect(events).toEqual([{ kind: 'tick' }, read]), { timeout: 10_000 })
+})
+
+test('not for ever: it is noted, and the node goes on without', async () => {
+  const { events, digest, note, reads } = reading('read', Number.POSITIVE_INFINITY)
+  const read = { kind: 'blockRead', digest, bytes: undefined }
+  await vi.waitFor(() => expect(events).toEqual([{ kind: 'tick' }, read]), { timeout: 10_000 })
+  expect([note.mock.calls, reads()]).toEqual([unread(), 4])
+})
+
+test('a stop does not wait for the next try', async () => {
+  const { driver, reads } = reading('read', Number.POSITIVE_INFINITY)
+  await driver.stop()
+  expect(reads()).toBe(1)
+})
