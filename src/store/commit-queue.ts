@@ -1,10 +1,15 @@
 import type { Write } from '../runtime/ports.ts'
 
-interface Waiting {
+interface Commit {
   readonly writes: readonly Write[]
   readonly sync: boolean
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
+}
+
+/** Never rejects: whoever wanted it done is told. */
+interface Work {
+  readonly work: () => Promise<void>
 }
 
 /** What a record that is no block counts in a batch, also one that is taken away. */
@@ -15,15 +20,16 @@ const bytesOf = (writes: readonly Write[]): number =>
 
 /**
  * One write at a time, in the order of calls. Commits that come while the disk syncs wait and go out together,
- * so that a hundred of them cost a few syncs (group commit). A group is one batch: all of it or nothing.
+ * so that a hundred of them cost a few syncs (group commit). A group is one batch: all of it or nothing. It ends before
+ * other work that waits: else that would wait for as long as commits come.
  *
  * Who commits bounds the queue: the core has a bounded number of writes under way.
  */
 export class CommitQueue {
   readonly #flush: (writes: readonly Write[], sync: boolean) => Promise<void>
   readonly #maxBatchBytes: number
-  #waiting: Waiting[] = []
-  #tail: Promise<unknown> = Promise.resolve()
+  readonly #waiting: (Commit | Work)[] = []
+  #isRunning = false
 
   constructor(flush: (writes: readonly Write[], sync: boolean) => Promise<void>, maxBatchBytes: number) {
     this.#flush = flush
@@ -31,44 +37,55 @@ export class CommitQueue {
   }
 
   commit(writes: readonly Write[], sync: boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ writes, sync, resolve, reject })
-      if (this.#waiting.length === 1) void this.run(() => this.#flushWaiting())
-    })
+    return new Promise((resolve, reject) => this.#add({ writes, sync, resolve, reject }))
   }
 
   /** Alone: no commit runs beside `work`. */
   run<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(work)
-    this.#tail = done.catch(() => undefined)
-    return done
+    return new Promise((resolve, reject) => this.#add({ work: () => work().then(resolve, reject) }))
   }
 
-  async #flushWaiting(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#nextGroup()
-      try {
-        await this.#flush(
-          group.flatMap(({ writes }) => writes),
-          group.some(({ sync }) => sync),
-        )
-        for (const { resolve } of group) resolve()
-      } catch (error) {
-        for (const { reject } of group) reject(error)
-      }
-      // Taken off only now: while it is here, a new commit waits for this loop instead of starting one.
-      this.#waiting.splice(0, group.length)
+  #add(one: Commit | Work): void {
+    this.#waiting.push(one)
+    if (!this.#isRunning) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    // What comes in the same turn goes out with the first.
+    await Promise.resolve()
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if ('work' in next) {
+        this.#waiting.shift()
+        await next.work()
+      } else await this.#flushGroup()
+    }
+    this.#isRunning = false
+  }
+
+  async #flushGroup(): Promise<void> {
+    const group = this.#nextGroup()
+    this.#waiting.splice(0, group.length)
+    try {
+      await this.#flush(
+        group.flatMap(({ writes }) => writes),
+        group.some(({ sync }) => sync),
+      )
+      for (const { resolve } of group) resolve()
+    } catch (error) {
+      for (const { reject } of group) reject(error)
     }
   }
 
-  #nextGroup(): readonly Waiting[] {
+  #nextGroup(): readonly Commit[] {
     let bytes = 0
-    let count = 0
-    for (const { writes } of this.#waiting) {
-      bytes += bytesOf(writes)
-      if (count > 0 && bytes > this.#maxBatchBytes) break
-      count++
+    const group: Commit[] = []
+    for (const next of this.#waiting) {
+      if ('work' in next) break
+      bytes += bytesOf(next.writes)
+      if (group.length > 0 && bytes > this.#maxBatchBytes) break
+      group.push(next)
     }
-    return this.#waiting.slice(0, count)
+    return group
   }
 }

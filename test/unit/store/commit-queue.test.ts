@@ -63,3 +63,39 @@ test('work alone waits for the commits before it, fails alone, and those after i
   await queue.commit([block(20)], true)
   expect(batches).toHaveLength(2)
 })
+
+test('work has its turn between commits, however many come behind it', async () => {
+  const log: string[] = []
+  const queue = new CommitQueue(async (writes) => {
+    await new Promise(setImmediate)
+    log.push(...writes.map(({ kind }) => kind))
+  }, 100)
+  let commits = 0
+  // Two writers out of step: while the one's commit is written, the other's waits.
+  const writer = async (): Promise<void> => {
+    while (!log.includes('work') && commits++ < 1_000) await queue.commit([block(10)], false)
+  }
+  const first = writer()
+  await new Promise(setImmediate)
+  const writers = [first, writer()]
+  const before = queue.commit([block(20)], false)
+  const alone = queue.run(async () => void log.push('work'))
+  // Nor does what comes behind it go before it.
+  const behind = queue.commit([{ kind: 'dropEnvelope', release: 'a'.repeat(64) as never }], true)
+  await Promise.all([before, alone, behind, ...writers])
+  expect(commits).toBeLessThan(20)
+  expect(log.indexOf('work')).toBeLessThan(log.indexOf('dropEnvelope'))
+})
+
+test('what closes the store comes after the commits before it, and before those behind', async () => {
+  const { queue, batches, begun, go } = queueOf(100)
+  const first = queue.commit([block(10)], false)
+  await begun
+  const second = queue.commit([block(20)], true)
+  const closed = queue.run(async () => batches.map(({ sizes }) => sizes))
+  const third = queue.commit([block(30)], true)
+  go()
+  await Promise.all([first, second, third])
+  expect(await closed).toEqual([[10], [20]])
+  expect(batches.map(({ sizes }) => sizes)).toEqual([[10], [20], [30]])
+})
