@@ -212,6 +212,7 @@ export async function removeTree(root: string): Promise<void> {
   try {
     await rm(root, { recursive: true, force: true })
   } catch {
+    await chmod(root, 0o700)
     for (const found of await readdir(root, { recursive: true, withFileTypes: true }))
       if (found.isDirectory()) await chmod(join(found.parentPath, found.name), 0o700)
     await chmod(dirname(root), 0o755)

@@ -1,5 +1,5 @@
 /** A node that is killed while an old tree is removed: half a tree is nobody's, and no change by somebody else. */
-import { readdir, rm } from 'node:fs/promises'
+import { chmod, lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
@@ -55,4 +55,19 @@ test('its release is built anew when it comes again, and nothing is left of it',
   expect(bench.codes()).toEqual([])
   expect(await bench.tree()).toBe(first.id)
   expect(await unfinished()).toEqual([])
+})
+
+test('a tree that somebody made read-only is removed as well', async () => {
+  bench = await ActivateBench.start(releases)
+  for (const release of [first, second, third]) await bench.activate(release)
+  await chmod(bench.path('.releases', first.id), 0o555)
+  // As the system has it for any user but root.
+  vi.mocked(rm).mockImplementation(async (path, options) => {
+    const isShut = String(path).includes(first.id) && ((await lstat(path)).mode & 0o200) === 0
+    if (isShut) throw Object.assign(new Error('permission denied'), { code: 'EACCES' })
+    return real.rm(path, options)
+  })
+  expect(await bench.activate(fourth, third)).toMatchObject({ kind: 'healthy' })
+  await expect.poll(() => half(first.id)).toBe('')
+  expect(bench.codes()).toEqual([])
 })
