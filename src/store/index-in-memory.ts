@@ -15,7 +15,6 @@ export class StoreIndex {
   readonly blocks = new Map<Digest, number>()
   /** Oldest first. */
   readonly envelopes = new Map<ReleaseId, EnvelopeEntry>()
-  readonly whole = new Set<ReleaseId>()
   /** Written since a collection began, or named by an upload that was under way by then: no release here names them yet. */
   readonly fresh = new Set<Digest>()
   /**
@@ -108,12 +107,6 @@ export class StoreIndex {
         return
       case 'dropEnvelope':
         this.removeEnvelope(write.release)
-        return
-      case 'whole':
-        this.whole.add(write.release)
-        return
-      case 'unwhole':
-        this.whole.delete(write.release)
         return
       default:
         return

@@ -135,8 +135,7 @@ async function remove(
 ): Promise<readonly Digest[]> {
   const gone: Digest[] = []
   function* removals(): Generator<Removal> {
-    for (const release of releases)
-      yield { keys: [wholeKey(release)], done: () => index.whole.delete(release) }
+    for (const release of releases) yield { keys: [wholeKey(release)], done: () => {} }
     for (const release of releases)
       if (!named.has(release))
         yield { keys: [envelopeKey(release)], done: () => index.removeEnvelope(release) }

@@ -61,7 +61,6 @@ export async function readAll(database: Database, index: StoreIndex, limits: Lim
   const whole = await all(PREFIX.whole, MARK, (_, name) =>
     isDigest(name) ? (name as string as ReleaseId) : undefined,
   )
-  for (const release of whole) index.whole.add(release)
   await all(PREFIX.size, SIZE, (entry, name) => {
     if (!isDigest(name)) return undefined
     index.addBlock(name, entry)

@@ -72,10 +72,7 @@ export async function checkWhole(
     if (envelope === undefined || (await isComplete(envelope).catch(() => false))) whole.push(release)
     else lacking.push(release)
   }
-  for (const release of lacking) {
-    index.whole.delete(release)
-    operations.push(...operationsOf({ kind: 'unwhole', release }, index))
-  }
+  for (const release of lacking) operations.push(...operationsOf({ kind: 'unwhole', release }, index))
   if (disk.wasSetAside || content.damaged.some(({ key }) => key.startsWith(PREFIX.size))) await strays.look()
   return { whole, lacking, operations: [...operations, ...(await strays.drop())] }
 }
