@@ -15,7 +15,7 @@ import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.t
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
-import { Acknowledge } from './submit/acknowledge.ts'
+import { Acknowledge, whose } from './submit/acknowledge.ts'
 import {
   accepted,
   answer,
@@ -31,6 +31,7 @@ import {
   ranked,
   refusalOf,
   refuse,
+  TOO_MANY_WAIT,
   untaken,
   unwritten,
 } from './submit/answers.ts'
@@ -370,12 +371,14 @@ export class Submit implements Stage {
     // Only a seed is a second holder: what is whole here it hears at once, or two that have it wait for each other's word.
     const toSeed = this.#config.submit && isAdmitted(session)
     const isWhole = journey.isWhole(release)
-    const isPending = (upload !== undefined || this.#acknowledge.isPending(release)) && !(toSeed && isWhole)
+    const isUnderWay = upload !== undefined || (!toSeed && this.#acknowledge.isPending(release))
+    const isPending = isUnderWay && !(toSeed && isWhole)
     const refusal = !isPending && isWhole ? equivocation(journey, release) : undefined
     if (refusal !== undefined) return refuse(step, id, peer, refusal)
     const said = isPending ? undefined : this.#acknowledge.answered(step, journey, release)
-    // What was held once may be lost by now, and another seed counts on it.
-    if (said !== undefined && (isWhole || !toSeed)) return answer(step, id, said)
+    // What was held once may be lost by now. Of what was replaced its publisher still hears how it went.
+    const isLost = said?.type === 'done' && !isWhole && journey.envelope(release) !== undefined
+    if (said !== undefined && (isWhole || !(toSeed || isLost))) return answer(step, id, said)
     // Another seed names a release to us: pull it. Its envelope comes by gossip or sync; what is known no longer was replaced.
     const asSecond = !isPending && toSeed
     // With a disk that takes nothing it would be waited for in vain, and no third seed asked.
@@ -387,14 +390,10 @@ export class Submit implements Stage {
       const text = 'this release was not submitted here; submit it first'
       return refuse(step, id, peer, this.#late.has(release) ? ENDED : { code: 'FETCH_UNAVAILABLE', text })
     }
-    if (this.#acknowledge.wait(step, release, { id, peer, whose: whose(session) }, upload)) return
-    const text = 'too many wait for this release'
-    refuse(step, id, peer, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+    const isWaiting = this.#acknowledge.wait(step, release, { id, peer, whose: whose(session) }, upload)
+    if (!isWaiting) refuse(step, id, peer, TOO_MANY_WAIT)
   }
 }
-
-/** By peer where it is admitted, else by address: peer ids cost nothing. */
-const whose = (session: Session): string => (isAdmitted(session) ? session.peer : hostOf(session.address))
 
 export const createSubmit = (config: CoreConfig, checks: Checks, compared: Compared): Submit =>
   new Submit(config, checks, compared)

@@ -46,6 +46,11 @@ const PARALLEL = 2
  * waits at least, so that one that is stopped in order and started again is back by then.
  */
 const REDIALS = 5
+/**
+ * Beyond that, one whose connection is lost without a word: once after each time that it took something, so often in all. What
+ * lets nothing pass but handshakes is found out after one answer's deadline more, and somebody else is asked.
+ */
+const SILENT_REDIALS = 5
 /** An upload that it has ended is begun again this often: nothing new is signed for it. */
 const REOPENINGS = 2
 /** A seed that is busy is asked again this often. */
@@ -176,9 +181,13 @@ async function overCuts<T>(
 ): Promise<T> {
   let most = atFirst
   let redials = 0
+  let silences = 0
+  /** Since it took something last. */
+  let wasSilent = false
   const progressed = () => {
     most = REDIALS
     redials = 0
+    wasSilent = false
   }
   let isCut = seed.isGone === true
   for (;;) {
@@ -195,6 +204,9 @@ async function overCuts<T>(
       const isSilent = isDialled && isMeshError(error) && error.code === 'NET_TIMEOUT'
       isCut = isSilent || (isMeshError(error) && error.code === 'NET_UNREACHABLE')
       if (!isCut || seed.redial === undefined || redials === most) throw error
+      if (isSilent && (wasSilent || silences === SILENT_REDIALS)) throw error
+      wasSilent ||= isSilent
+      silences += Number(isSilent)
       redials += 1
     }
   }

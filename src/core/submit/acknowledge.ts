@@ -7,9 +7,10 @@ import type { Limits } from '../../limits.ts'
 import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
+import { hostOf } from '../hosts.ts'
 import type { Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
-import { storesChannel } from '../session.ts'
+import { isAdmitted, type Session, storesChannel } from '../session.ts'
 import type { Step } from '../step.ts'
 import {
   type Accepted,
@@ -57,6 +58,10 @@ interface Asker {
   readonly whose: string
 }
 
+/** By peer where it is admitted, else by address: peer ids cost nothing. */
+export const whose = (session: Session): string =>
+  isAdmitted(session) ? session.peer : hostOf(session.address)
+
 interface Awaiter extends Asker {
   readonly untilMonoMs: number
 }
@@ -64,6 +69,18 @@ interface Awaiter extends Asker {
 /** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
 const isPatient = ({ now, config }: Step, { atMonoMs }: Asked): boolean =>
   now.monoMs - atMonoMs >= config.limits.awaitMs / 2
+
+const isAdmittedPeer = (one: Asker): boolean => one.whose === one.peer
+
+const isHere = (step: Step, journey: Journey, release: ReleaseId): PublishReply => {
+  const refusal = equivocation(journey, release)
+  return refusal === undefined ? heldHere(step.config, journey, release) : refusedBy(refusal)
+}
+
+const LOST: Refusal = {
+  code: 'CONTENT_GONE',
+  text: 'this seed lost a block of it before a second one had it; publish again',
+}
 
 /** That it equivocates is said by a seed that has all of it. */
 const isHeldBy = (reply: PublishReply): boolean =>
@@ -107,6 +124,7 @@ export class Acknowledge {
       anotherMonoMs: 0,
     }
     this.#pending.set(release, pending)
+    this.#tellSeeds(step, journey, release)
     step.wakeAt(pending.deadlineMonoMs)
     this.#askOne(step, journey, release, pending)
   }
@@ -116,11 +134,11 @@ export class Acknowledge {
    * @param upload where it is still being brought
    */
   wait(step: Step, release: ReleaseId, asker: Asker, upload: Pick<Upload, 'peer'> | undefined): boolean {
-    const { peer, whose } = asker
+    const { peer } = asker
     const awaiters = this.#awaiters.get(release) ?? []
     const isPublisher = peer === (upload?.peer ?? this.#pending.get(release)?.publisher)
     const hasNone = isPublisher && awaiters.every((one) => one.peer !== peer)
-    const ofOne = awaiters.filter((one) => one.whose === whose).length
+    const ofOne = awaiters.filter((one) => one.whose === asker.whose).length
     const isFull = ofOne >= MAX_AWAITS_OF_ONE || awaiters.length >= step.config.limits.maxAwaits
     if (isFull && !hasNone) return false
     const untilMonoMs = step.now.monoMs + step.config.limits.awaitMs
@@ -169,10 +187,9 @@ export class Acknowledge {
 
   /** Pulled here for another seed, or fetched meanwhile. */
   onWhole(step: Step, journey: Journey, release: ReleaseId): void {
-    if (this.#pending.has(release) || !this.#awaiters.has(release)) return
-    const refusal = equivocation(journey, release)
-    const held = heldHere(step.config, journey, release)
-    this.#tell(step, release, refusal === undefined ? held : refusedBy(refusal))
+    if (!this.#awaiters.has(release)) return
+    if (this.#pending.has(release)) this.#tellSeeds(step, journey, release)
+    else this.#tell(step, release, isHere(step, journey, release))
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, reply: PublishReply): boolean {
@@ -265,16 +282,30 @@ export class Acknowledge {
 
   #settle(step: Step, journey: Journey, release: ReleaseId, pending: Pending): void {
     this.#pending.delete(release)
-    const refusal = equivocation(journey, release)
+    // A block of it may have been lost since: then others may hold it, and this seed does not.
+    const isLost = !journey.isWhole(release) && journey.envelope(release) !== undefined
+    if (isLost) pending.holders.delete(step.config.self)
     const acknowledgedBy = [...pending.holders].sort()
     const done = { type: 'done', verdict: ranked(journey, release, pending.verdict), acknowledgedBy } as const
+    const refusal = acknowledgedBy.length === 0 ? LOST : equivocation(journey, release)
     const reply = refusal === undefined ? done : refusedBy(refusal)
     this.#answered.set(release, reply)
-    this.#tell(step, release, reply)
+    this.#tell(step, release, reply, isLost ? (one) => !isAdmittedPeer(one) : undefined)
   }
 
-  #tell(step: Step, release: ReleaseId, reply: PublishReply): void {
-    for (const { id } of this.#awaiters.get(release) ?? []) answer(step, id, reply)
-    this.#awaiters.delete(release)
+  /** Only the publisher waits for a second one: of two seeds that have it neither waits for the other's word. */
+  #tellSeeds(step: Step, journey: Journey, release: ReleaseId): void {
+    const publisher = this.#pending.get(release)?.publisher
+    const isSeed = (one: Asker) => isAdmittedPeer(one) && one.peer !== publisher
+    this.#tell(step, release, isHere(step, journey, release), isSeed)
+  }
+
+  #tell(step: Step, release: ReleaseId, reply: PublishReply, whom = (_: Asker): boolean => true): void {
+    const awaiters = this.#awaiters.get(release) ?? []
+    for (const one of awaiters) if (whom(one)) answer(step, one.id, reply)
+    this.#leave(
+      release,
+      awaiters.filter((one) => !whom(one)),
+    )
   }
 }

@@ -67,6 +67,12 @@ export const unwritten = (code: Code): Refusal => ({
   text: 'this seed cannot write to its disk; try another seed',
 })
 
+export const TOO_MANY_WAIT: Refusal = {
+  code: 'LIMIT_RATE',
+  text: 'too many wait for this release',
+  retryAfterMs: 1_000,
+}
+
 export const NOT_HERE: Refusal = {
   code: 'ADMIT_REFUSED',
   text: 'this node takes submissions from its own host only; name a seed',

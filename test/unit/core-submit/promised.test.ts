@@ -76,8 +76,8 @@ test('Another seed is not told from memory that it is held: what has lost a bloc
   node.tick(1)
   node.handle({ kind: 'blockRead', digest: sha256(made.page), bytes: undefined })
   expect(replies(ask(PEER))).toEqual([])
-  // Its publisher, whose answer may have been lost, was told the truth.
-  expect(replies(ask())).toMatchObject([{ type: 'done', verdict: 'NEW' }])
+  // Its publisher, whose answer may have been lost, has the content.
+  expect(refusal(ask())).toBe('FETCH_UNAVAILABLE')
   const whole = node.settled(node.handle(gossip(made, [...made.content.values()])))
   expect(replies(whole)).toEqual([done])
 })
@@ -93,6 +93,31 @@ test('Nor is it told so of what was replaced and dropped since, and not left to 
   node.connect(PEER, { seed: true })
   expect(replies(node.ask({ type: 'header', release: made.id }))).toEqual([{ type: 'header' }])
   expect(refusal(node.ask({ type: 'await', release: made.id }, PEER))).toBe('FETCH_UNAVAILABLE')
+})
+
+/** What is awaited of another seed has lost its blocks here. */
+function lostMeanwhile() {
+  const { node, next, second } = besideASecond()
+  for (const digest of [sha256(next.page), sha256(next.block)]) node.handle({ kind: 'blockLost', digest })
+  node.tick(1)
+  node.handle({ kind: 'blockRead', digest: sha256(next.page), bytes: undefined })
+  return { node, next, second }
+}
+
+test('Of what lost a block while a second seed was asked only that one is named, and no seed is told that it is held here', () => {
+  const { node, next, second } = lostMeanwhile()
+  const another = `${PEER}2` as PeerId
+  node.connect(another, { seed: true })
+  expect(replies(node.ask({ type: 'await', release: next.id }))).toEqual([])
+  expect(replies(node.ask({ type: 'await', release: next.id }, another))).toEqual([])
+  const theirs = { type: 'done', verdict: 'NEW', acknowledgedBy: [PEER] } as const
+  expect(replies(node.answer(second, theirs))).toEqual([theirs])
+})
+
+test('And where no second seed has it, its publisher is told to bring it again', () => {
+  const { node, next, second } = lostMeanwhile()
+  expect(replies(node.ask({ type: 'await', release: next.id }))).toEqual([])
+  expect(refusal(node.answer(second, { type: 'noted' }))).toBe('CONTENT_GONE')
 })
 
 /** A release that is whole, and of which one more seed is asked whether it holds it; and a twin of it. */
