@@ -9,6 +9,8 @@ import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
 const READ_PAUSES_MS = [50, 250, 1_000]
 /** For so long, with jitter, whoever asked for one leaves this node alone: a disk that fails for good is not read without end. */
 const UNREAD_RETRY_MS = 1_000
+/** Refused for so long a block counts as lost: it is fetched anew where others have it. */
+const UNREAD_LOST_MS = 60_000
 
 /** What the driver needs of the core: one synchronous step. */
 export interface Core {
@@ -42,8 +44,8 @@ export function createDriver(
   const pending = new Set<Promise<void>>()
   let busy = false
   let held = false
-  /** Blocks that the disk refused when they were read last. */
-  const unread = new Set<Digest>()
+  /** Blocks that the disk refused when they were read last, and since when. */
+  const unread = new Map<Digest, number>()
   /** Reading all that is stored may take longer than a stop. */
   const stopping = new AbortController()
 
@@ -122,7 +124,7 @@ export function createDriver(
 
   /**
    * What the disk refuses now, such as for want of descriptors, is not lost: the store says itself what is. It is noted once,
-   * until it can be read again.
+   * until it can be read again or counts as lost.
    */
   async function readBlock(digest: Digest): Promise<{ readonly bytes: Uint8Array | undefined } | 'failed'> {
     try {
@@ -130,8 +132,10 @@ export function createDriver(
       unread.delete(digest)
       return { bytes }
     } catch (error) {
-      if (!unread.has(digest)) noteFailure('error', error, `block ${digest.slice(0, 12)} not read: `)
-      unread.add(digest)
+      if (!unread.has(digest)) {
+        noteFailure('error', error, `block ${digest.slice(0, 12)} not read: `)
+        unread.set(digest, ports.clock.now().monoMs)
+      }
       return 'failed'
     }
   }
@@ -167,6 +171,11 @@ export function createDriver(
       const message = { type: 'busy', retryAfterMs: UNREAD_RETRY_MS } as const
       ports.transport.perform({ kind: 'reply', id, reply: { protocol: 'blocks', message } })
       ports.metrics.count({ kind: 'count', metric: 'busy', by: 1 })
+      const sinceMonoMs = unread.get(effect.digest) ?? Number.POSITIVE_INFINITY
+      if (ports.clock.now().monoMs - sinceMonoMs >= UNREAD_LOST_MS) {
+        unread.delete(effect.digest)
+        dispatch({ kind: 'blockLost', digest: effect.digest })
+      }
       return dispatch({ kind: 'served', id, bytes: 0 })
     }
     const { bytes } = read
@@ -195,6 +204,7 @@ export function createDriver(
     } catch (error) {
       noteFailure('warn', error, 'cache not collected: ')
     }
+    for (const digest of digests) unread.delete(digest)
     dispatch({ kind: 'collected', digests })
   }
 

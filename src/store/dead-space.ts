@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { LogPort } from '../runtime/ports.ts'
 import { storeError } from './faults.ts'
 import type { GuardedDatabase } from './guarded-database.ts'
@@ -8,7 +9,10 @@ const MIB = 1024 * 1024
 /** So much may be dead in all: whoever gave it back sooner would write the live blocks between anew, again and again. */
 const DEAD_BYTES = 32 * MIB
 /** Merged in one go: a stop waits for it, and LevelDB's own merging. */
-const PIECE_BYTES = 64 * MIB
+const PIECE_BYTES = 16 * MIB
+/** A block's key, once in its table and once in the table's index, and what LevelDB writes around it. */
+const KEY_BYTES = 90
+const BLOCKS_A_TURN = 4_096
 /** Less in one place stays: the tables at its ends, of 2 MiB each, are written anew with it. */
 const LEAST_BYTES = 8 * MIB
 
@@ -21,7 +25,7 @@ interface Live {
 interface Piece {
   readonly from: string
   readonly to: string
-  /** What is written anew of it, at most. */
+  /** What is written anew of it, beside what LevelDB would have merged anyway. */
   readonly liveBytes: number
 }
 
@@ -37,7 +41,7 @@ export interface DeadSpaceInit {
  * so that what says that they are gone stays in the upper levels and never meets them (`keys.ts`).
  *
  * What is dead is what the tables have beyond the live blocks, also from lives before. It is looked for by halves, and only
- * where at least half is dead it is merged: a byte given back costs at most one written, and the store has at most twice its
+ * where at least half is dead it is merged: a byte given back costs about one written, and the store has at most twice its
  * live bytes and some tens of MiB. Commits and reads go on beside it.
  */
 export class DeadSpace {
@@ -82,16 +86,28 @@ export class DeadSpace {
   async #giveBack(): Promise<void> {
     const { database, index } = this.#init
     const { gte, lt } = rangeOf(PREFIX.block)
-    if ((await database.sizeOf(gte, lt)) - index().blockBytes < DEAD_BYTES) return
-    let merged = 0
+    const { blockBytes, blocks } = index()
+    if ((await database.sizeOf(gte, lt)) - blockBytes - blocks.size * KEY_BYTES < DEAD_BYTES) return
+    const pieces: Piece[] = []
     for (const line of blockLines(index().newest)) {
-      const live = liveOn(line, index())
-      for await (const { from, to, liveBytes } of this.#mostlyDead(line, line.from, line.to, live)) {
+      const live = await liveOn(line, index())
+      for await (const piece of this.#mostlyDead(line, line.from, line.to, live)) pieces.push(piece)
+    }
+    // The room of those that cost least may be what the others need.
+    pieces.sort((a, b) => a.liveBytes - b.liveBytes)
+    const failures: unknown[] = []
+    let merged = 0
+    for (const { from, to, liveBytes } of pieces) {
+      if (this.#isStopped) break
+      try {
         await database.compact(from, to, liveBytes)
         merged += 1
+      } catch (error) {
+        failures.push(error)
       }
     }
     if (merged > 0) await database.check()
+    if (failures.length > 0) throw failures[0]
   }
 
   async *#mostlyDead(
@@ -105,7 +121,7 @@ export class DeadSpace {
     for (const { bytes } of live) piece.liveBytes += bytes
     const bytes = await this.#init.database.sizeOf(piece.from, piece.to)
     const dead = bytes - piece.liveBytes
-    if (dead < LEAST_BYTES) return
+    if (this.#isStopped || dead < LEAST_BYTES) return
     if (bytes <= PIECE_BYTES && dead >= piece.liveBytes) return yield piece
     if (to - from <= 1) return
     const middle = Math.floor((from + to) / 2)
@@ -125,11 +141,13 @@ export class DeadSpace {
 }
 
 /** As of now: what is written later lies behind, or makes its place look more dead than it is. */
-function liveOn(line: BlockLine, index: StoreIndex): readonly Live[] {
+async function liveOn(line: BlockLine, index: StoreIndex): Promise<readonly Live[]> {
   const live: Live[] = []
+  let looked = 0
   for (const [digest, bytes] of index.blocks) {
     const at = line.placeOf(digest, index.numberOf(digest))
-    if (at !== undefined) live.push({ at, bytes })
+    if (at !== undefined) live.push({ at, bytes: bytes + KEY_BYTES })
+    if (++looked % BLOCKS_A_TURN === 0) await setImmediate()
   }
   return live
 }

@@ -178,7 +178,8 @@ test('little that is dead stays where it is', async () => {
 })
 
 test('a store that has swollen before gives its room back after its start, which does not wait for it', async () => {
-  const kept = await swollen(80, 4)
+  // LevelDB merges some of it by itself where it is behind with its own work, of so much never all.
+  const kept = await swollen(240, 4)
   const goOn = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
   const store = await loaded((raw) => ({
@@ -191,7 +192,7 @@ test('a store that has swollen before gives its room back after its start, which
   await begun.promise
   // Nor do commits.
   await store.commit(blocks(1), true)
-  expect(await diskBytes()).toBeGreaterThan(80 * MIB)
+  expect(await diskBytes()).toBeGreaterThan(boundOf(5 * MIB))
   goOn.resolve()
   await expect.poll(diskBytes, POLL).toBeLessThan(boundOf(5 * MIB))
   for (const { digest, bytes } of kept) expect(await store.readBlock(digest)).toEqual(bytes)
@@ -238,7 +239,7 @@ test('a stop waits for what is being merged, and lets nothing more begin', async
 })
 
 test('what keeps it from merging is noted; the store goes on, and tries again after the next removal', async () => {
-  const kept = await swollen(80, 4)
+  const kept = await swollen(160, 4)
   let fails = true
   const store = await loaded((raw) => ({
     async compact(from, to) {
@@ -256,7 +257,7 @@ test('what keeps it from merging is noted; the store goes on, and tries again af
 })
 
 test('LevelDB that could not merge is asked for it: it would refuse the next write', async () => {
-  await swollen(80, 4)
+  await swollen(160, 4)
   let refuses = true
   await loaded((raw) => ({
     async batch(operations, sync) {

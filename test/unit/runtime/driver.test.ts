@@ -148,6 +148,7 @@ test.each([
 
 /** Reads a block for `effect`, of a disk that refuses it so many times; once more with each tick. */
 function reading(kind: 'serveBlock' | 'read', failures: number) {
+  let monoMs = 0
   const digest = '1'.repeat(64) as Digest
   const events: Event[] = []
   const [note, perform, replyBlock] = [vi.fn(), vi.fn(), vi.fn(() => undefined)]
@@ -169,11 +170,14 @@ function reading(kind: 'serveBlock' | 'read', failures: number) {
     transport: { perform, replyBlock, ...ends },
     activator: ends,
     metrics: { count: () => {} },
-    clock: { now: () => ({ monoMs: 0, wallMs: 0 }), stop: () => {} },
+    clock: { now: () => ({ monoMs, wallMs: 0 }), stop: () => {} },
     log: { note },
   } as unknown as Ports
   const driver = createDriver(core, ports, { maxCacheBytes: 7 })
-  const ask = () => driver.dispatch({ kind: 'tick' })
+  const ask = (atMonoMs = 0) => {
+    monoMs = atMonoMs
+    driver.dispatch({ kind: 'tick' })
+  }
   ask()
   const told = { events, note, perform, replyBlock, reads: () => reads }
   return { ...told, driver, ask, digest }
@@ -197,6 +201,20 @@ test('a block that the disk refuses now is not lost: its asker comes again, and 
   expect(events.filter(({ kind }) => kind === 'blockLost')).toEqual([])
   // A disk that fails for good does not fill the log as well.
   expect(note.mock.calls).toEqual(unread())
+})
+
+test('one that it refuses for a minute is lost, so that another copy of it is fetched', async () => {
+  const { events, note, ask } = reading('serveBlock', Number.POSITIVE_INFINITY)
+  const lost = () => events.filter(({ kind }) => kind === 'blockLost').length
+  await vi.waitFor(() => expect(events).toHaveLength(2))
+  ask(59_999)
+  await vi.waitFor(() => expect(events).toHaveLength(4))
+  expect([lost(), note.mock.calls.length]).toEqual([0, 1])
+  ask(60_000)
+  await vi.waitFor(() => expect(events).toHaveLength(7))
+  ask(60_001)
+  await vi.waitFor(() => expect(events).toHaveLength(9))
+  expect([lost(), note.mock.calls.length]).toEqual([1, 2])
 })
 
 test('one that is read for a fetch is tried again before it counts as not here', async () => {
