@@ -146,7 +146,11 @@ export class Admit implements Stage {
         step.wakeAt(link.deadlineMonoMs)
         continue
       }
-      this.#hangUp(step, link.session.peer, 'NET_TIMEOUT', 'not admitted in time')
+      const late = 'not admitted in time'
+      // No judgement: another dial may end otherwise.
+      if (link.held !== undefined) reply(step, link.held.id, refusal('NET_TIMEOUT', late))
+      link.held = undefined
+      this.#hangUp(step, link.session.peer, 'ADMIT_REFUSED', late)
     }
   }
 

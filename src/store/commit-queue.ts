@@ -42,7 +42,9 @@ export class CommitQueue {
 
   /** Alone: no commit runs beside `work`. */
   run<T>(work: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => this.#add({ work: () => work().then(resolve, reject) }))
+    return new Promise((resolve, reject) =>
+      this.#add({ work: () => Promise.resolve().then(work).then(resolve, reject) }),
+    )
   }
 
   #add(one: Commit | Work): void {

@@ -8,6 +8,7 @@ import type { Limits } from '../../limits.ts'
 
 type WindowLimits = Pick<Limits, 'maxDialsAtOnce' | 'maxDialsUnderWay' | 'redialMinMs' | 'redialIdleMaxMs'>
 
+/** Rounds of dials that all ended so. */
 const REFUSALS_OF_ROUNDS = 2
 
 export class DialWindow {

@@ -235,7 +235,7 @@ describe('a peer out of turn', () => {
 })
 
 describe('the deadline', () => {
-  const hungUp: Effect = { kind: 'hangUp', peer: OTHER, code: 'NET_TIMEOUT' }
+  const hungUp: Effect = { kind: 'hangUp', peer: OTHER, code: 'ADMIT_REFUSED' }
 
   it('ends what is not admitted, and asks to be woken for it', () => {
     accept()
