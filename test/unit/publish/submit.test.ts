@@ -83,19 +83,24 @@ test('While a seed brings it to a second one, no other is sent the same', async 
 
 const cut = () => new MeshError('NET_UNREACHABLE', 'the connection is gone')
 
-test('A seed that has a part of it is dialled again when the connection is cut, in the upload and after it', async () => {
-  const [seed, other] = [lacking('a'), lacking('b')]
-  seed.next.set('block', [cut()])
-  seed.next.set('await', [cut()])
-  let dialled = 0
-  const redialled = Object.assign(seed, {
+/** Takes each dial, and counts them. */
+function redialled(seed: FakeSeed) {
+  const counting = Object.assign(seed, {
+    dialled: 0,
     redial: async () => {
-      dialled += 1
+      counting.dialled += 1
     },
   })
+  return counting
+}
+
+test('A seed that has a part of it is dialled again when the connection is cut, in the upload and after it', async () => {
+  const [seed, other] = [redialled(lacking('a')), lacking('b')]
+  seed.next.set('block', [cut()])
+  seed.next.set('await', [cut()])
   const limits = { ...LIMITS, redialMinMs: 1 }
-  const done = await submitToFirst([redialled, other], submission(), { limits })
-  expect([done.acknowledgedBy, dialled, asks(seed, 'page'), asks(seed, 'submit')]).toEqual([
+  const done = await submitToFirst([seed, other], submission(), { limits })
+  expect([done.acknowledgedBy, seed.dialled, asks(seed, 'page'), asks(seed, 'submit')]).toEqual([
     [seed.peer],
     2,
     1,
@@ -107,18 +112,12 @@ test('A seed that has a part of it is dialled again when the connection is cut, 
 test('So is one whose connection is lost without a word once it has taken something, and not before', async () => {
   const silent = () => new MeshError('NET_TIMEOUT', 'no answer')
   for (const at of ['submit', 'block', 'await'] as const) {
-    const [seed, other] = [lacking('a'), lacking('b')]
+    const [seed, other] = [redialled(lacking('a')), lacking('b')]
     seed.next.set(at, [silent()])
-    let dialled = 0
-    const redialled = Object.assign(seed, {
-      redial: async () => {
-        dialled += 1
-      },
-    })
     const limits = { ...LIMITS, redialMinMs: 1 }
-    const done = await submitToFirst([redialled, other], submission(), { limits })
+    const done = await submitToFirst([seed, other], submission(), { limits })
     const isLeft = at === 'submit'
-    expect([done.acknowledgedBy, dialled]).toEqual([[isLeft ? other.peer : seed.peer], isLeft ? 0 : 1])
+    expect([done.acknowledgedBy, seed.dialled]).toEqual([[isLeft ? other.peer : seed.peer], isLeft ? 0 : 1])
     expect(asks(seed, 'page')).toBe(isLeft ? 0 : 1)
   }
 })
