@@ -39,6 +39,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/gateways.ts', ['SHARE', 'ANSWER_OVERHEAD_BYTES'], SIZE),
   ...inFile('core/gateways/heartbeats.ts', ['CLASS'], 'ranks'),
   ...inFile('core/gateways/own-word.ts', ['UNSAID_MS'], PACE),
+  ...inFile('core/gateways/turn.ts', ['LARGEST_REGION', 'HEX_DIGITS'], PACE),
   ...inFile(
     'core/housekeeping.ts',
     [

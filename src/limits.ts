@@ -140,7 +140,7 @@ export const LIMITS = {
   /** A node this long up, and dialled by another host within the hour, is proven: it ranks before all others. */
   provenUpMs: 600_000,
   dialledWithinMs: 3_600_000,
-  /** A starting node listens for up to so long before it stands: most of a fleet that starts together never has to. */
+  /** So long at most a starting node listens before it stands, or takes a place come free; as long again for each that stands then. */
   standDelayMs: 2_000,
   /** Heartbeats remembered of one region (four times those that count), and regions: an invented one must cost nothing. */
   maxHeartbeats: 32,

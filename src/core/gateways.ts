@@ -14,11 +14,13 @@ import type { Admission } from '../trust/certificates.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId } from './events.ts'
+import { Dialled } from './gateways/dialled.ts'
 import { HeartbeatPace } from './gateways/heartbeat-pace.ts'
 import { byStanding, gatewaysAmong, Heartbeats, type Known, type Standing } from './gateways/heartbeats.ts'
 import { OwnWord } from './gateways/own-word.ts'
 import { gatewaysFor, nodesKnownIn } from './gateways/standing.ts'
 import { ToldAbroad } from './gateways/told-abroad.ts'
+import { Turn } from './gateways/turn.ts'
 import { WarmLinks } from './gateways/warm-links.ts'
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
@@ -45,6 +47,7 @@ export class Gateways implements Stage {
   readonly #book: Heartbeats
   readonly #links: WarmLinks
   readonly #own: OwnWord
+  readonly #turn: Turn
   readonly #told: ToldAbroad
   readonly #asked = new Map<RequestId, PeerId>()
   readonly #asks: ReturnType<typeof createBuckets<PeerId>>
@@ -54,14 +57,10 @@ export class Gateways implements Stage {
   #monoMs = 0
   readonly #pace: HeartbeatPace
   #startMonoMs = 0
-  #standFromMonoMs = 0
   #nextLookMonoMs = 0
   #lastAskMonoMs = Number.NEGATIVE_INFINITY
   #nextAskAllMonoMs = 0
-  /** Another host dialled this node, and any connection was not from this very host. */
-  #dialledMonoMs = Number.NEGATIVE_INFINITY
-  #dialledHereMonoMs = Number.NEGATIVE_INFINITY
-  #sawOtherHost = false
+  readonly #dialled = new Dialled()
 
   constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
@@ -72,6 +71,7 @@ export class Gateways implements Stage {
     this.#pace = new HeartbeatPace(this.#region, config.limits)
     this.#links = new WarmLinks(config)
     this.#own = new OwnWord(config)
+    this.#turn = new Turn(this.#weight, config.limits)
     this.#told = new ToldAbroad(config.limits)
     this.#asks = createBuckets(config.limits.heartbeatAsksPerSecond, config.limits.heartbeatAsksBurst)
   }
@@ -121,19 +121,13 @@ export class Gateways implements Stage {
   }
 
   onStarted(step: Step, journey: Journey, _event: EventOf<'started'>): void {
-    const { limits, random } = this.#config
     this.#startMonoMs = step.now.monoMs
-    this.#standFromMonoMs = step.now.monoMs + limits.standDelayMs * random()
     this.onRoot(step, journey, journey.root())
-    this.#nextLookMonoMs = this.#standFromMonoMs
-    step.wakeAt(this.#nextLookMonoMs)
+    this.#lookSoon(step)
   }
 
-  onConnected(step: Step, _journey: Journey, { direction, ownHost }: EventOf<'connected'>): void {
-    if (!ownHost) this.#sawOtherHost = true
-    if (direction === 'outbound') return
-    if (ownHost) this.#dialledHereMonoMs = step.now.monoMs
-    else this.#dialledMonoMs = step.now.monoMs
+  onConnected(step: Step, _journey: Journey, event: EventOf<'connected'>): void {
+    this.#dialled.connected(event, step.now.monoMs)
   }
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
@@ -204,9 +198,8 @@ export class Gateways implements Stage {
 
   onTick(step: Step, journey: Journey): void {
     this.#time(step)
-    const { monoMs } = step.now
-    const nextMonoMs = monoMs < this.#standFromMonoMs ? this.#standFromMonoMs : this.#stand(step, journey)
-    if (monoMs >= this.#nextLookMonoMs) this.#look(step, journey)
+    const nextMonoMs = this.#stand(step, journey)
+    if (step.now.monoMs >= this.#nextLookMonoMs) this.#look(step, journey)
     step.wakeAt(Math.min(this.#nextLookMonoMs, nextMonoMs))
   }
 
@@ -274,10 +267,16 @@ export class Gateways implements Stage {
   #stand(step: Step, journey: Journey): number {
     const stopgap = this.#stopgap(step, journey)
     const isLastNow = this.#own.turnsLast(stopgap)
-    if (!isLastNow && !this.#mayStand(journey, stopgap)) {
+    const above = this.#above(journey, stopgap)
+    if (!isLastNow && above === undefined) {
       this.#own.end()
+      this.#turn.passed()
       this.#best.clear()
       return step.now.monoMs + IDLE_LOOK_MS
+    }
+    if (this.#own.word === undefined) {
+      const fromMonoMs = this.#turn.fromMonoMs(above ?? 0, step.now.monoMs)
+      if (step.now.monoMs < fromMonoMs) return fromMonoMs
     }
     const paceMs = isLastNow ? this.#config.limits.heartbeatMs : this.#pace.everyMs
     if (step.now.monoMs >= this.#own.nextMonoMs(paceMs)) this.#say(step, journey, stopgap)
@@ -297,24 +296,25 @@ export class Gateways implements Stage {
       if (this.#told.take(peer, stopgap, step.now.monoMs)) this.#tell(step, peer, [bytes], false)
   }
 
-  /** Fewer than F live ones rank above it; a seed, or who stands last, only where nobody else does. */
-  #mayStand(journey: Journey, stopgap: Stopgap | undefined): boolean {
-    if (this.#config.signHeartbeat === undefined) return false
+  /**
+   * How many live ones rank above it. A place is for who has fewer than F, for a seed, or who stands last, only where nobody
+   * else does.
+   * @returns undefined: none is free for it
+   */
+  #above(journey: Journey, stopgap: Stopgap | undefined): number | undefined {
+    if (this.#config.signHeartbeat === undefined) return undefined
     const others = this.#live(this.#region)
-    if (stopgap === 'seed' && others.some((other) => other.stopgap !== 'seed')) return false
-    const above = others.filter((other) => byStanding(other, this.#self(stopgap)) < 0)
-    return above.length < gatewaysFor(nodesKnownIn(this.#region, journey), this.#config.limits)
+    if (stopgap === 'seed' && others.some((other) => other.stopgap !== 'seed')) return undefined
+    const self = this.#self(stopgap)
+    const above = others.filter((other) => byStanding(other, self) < 0).length
+    return above < gatewaysFor(nodesKnownIn(this.#region, journey), this.#config.limits) ? above : undefined
   }
 
-  /**
-   * Proven is who is up for ten minutes and was dialled by another host within the hour. Where a node has met no other
-   * host at all, the whole fleet is on this one (a demo, a test), and being dialled from here counts.
-   */
+  /** Proven is who is up for ten minutes and was dialled by another host within the hour. */
   #stopgap({ now }: Step, { readOnly }: Journey): Stopgap | undefined {
     const { limits, submit, gatewayLast } = this.#config
     if (submit || gatewayLast || readOnly) return 'seed'
-    const dialledMonoMs = this.#sawOtherHost ? this.#dialledMonoMs : this.#dialledHereMonoMs
-    const isDialled = dialledMonoMs > now.monoMs - limits.dialledWithinMs
+    const isDialled = this.#dialled.lastMonoMs > now.monoMs - limits.dialledWithinMs
     return isDialled && now.monoMs - this.#startMonoMs >= limits.provenUpMs ? undefined : 'new'
   }
 
@@ -392,7 +392,7 @@ export class Gateways implements Stage {
   }
 
   #lookSoon(step: Step): void {
-    this.#nextLookMonoMs = Math.min(this.#nextLookMonoMs, Math.max(step.now.monoMs, this.#standFromMonoMs))
+    this.#nextLookMonoMs = Math.min(this.#nextLookMonoMs, step.now.monoMs)
     step.wakeAt(this.#nextLookMonoMs)
   }
 }

@@ -116,7 +116,7 @@ describe('whose disk takes nothing any more', () => {
 describe('who can say nothing', () => {
   it('signs nothing at each look, and stands as soon as it can', () => {
     hasRoom = false
-    pass(21_000)
+    pass(24_000)
     expect(signs).toBe(5)
     hasRoom = true
     expect(said(pass(5_000))).toHaveLength(1)
