@@ -14,10 +14,10 @@ import type { Admission } from '../trust/certificates.ts'
 import type { CoreConfig } from './config.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId } from './events.ts'
-import { Dialled } from './gateways/dialled.ts'
 import { HeartbeatPace } from './gateways/heartbeat-pace.ts'
 import { byStanding, gatewaysAmong, Heartbeats, type Known, type Standing } from './gateways/heartbeats.ts'
 import { OwnWord } from './gateways/own-word.ts'
+import { Proven } from './gateways/proven.ts'
 import { gatewaysFor, nodesKnownIn } from './gateways/standing.ts'
 import { ToldAbroad } from './gateways/told-abroad.ts'
 import { Turn } from './gateways/turn.ts'
@@ -48,6 +48,7 @@ export class Gateways implements Stage {
   readonly #links: WarmLinks
   readonly #own: OwnWord
   readonly #turn: Turn
+  readonly #proven: Proven
   readonly #told: ToldAbroad
   readonly #asked = new Map<RequestId, PeerId>()
   readonly #asks: ReturnType<typeof createBuckets<PeerId>>
@@ -56,11 +57,9 @@ export class Gateways implements Stage {
   readonly #best = new Map<string, readonly PeerId[]>()
   #monoMs = 0
   readonly #pace: HeartbeatPace
-  #startMonoMs = 0
   #nextLookMonoMs = 0
   #lastAskMonoMs = Number.NEGATIVE_INFINITY
   #nextAskAllMonoMs = 0
-  readonly #dialled = new Dialled()
 
   constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
@@ -72,6 +71,7 @@ export class Gateways implements Stage {
     this.#links = new WarmLinks(config)
     this.#own = new OwnWord(config)
     this.#turn = new Turn(this.#weight, config.limits)
+    this.#proven = new Proven(config.limits)
     this.#told = new ToldAbroad(config.limits)
     this.#asks = createBuckets(config.limits.heartbeatAsksPerSecond, config.limits.heartbeatAsksBurst)
   }
@@ -121,13 +121,13 @@ export class Gateways implements Stage {
   }
 
   onStarted(step: Step, journey: Journey, _event: EventOf<'started'>): void {
-    this.#startMonoMs = step.now.monoMs
+    this.#proven.started(step.now.monoMs)
     this.onRoot(step, journey, journey.root())
     this.#lookSoon(step)
   }
 
   onConnected(step: Step, _journey: Journey, event: EventOf<'connected'>): void {
-    this.#dialled.connected(event, step.now.monoMs)
+    this.#proven.connected(event, step.now.monoMs)
   }
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
@@ -143,6 +143,7 @@ export class Gateways implements Stage {
 
   onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
     this.#time(step)
+    this.#proven.ended(peer, step.now.monoMs)
     this.#book.lost(peer)
     this.#told.forget(peer)
     this.#asks.forget(peer)
@@ -267,18 +268,18 @@ export class Gateways implements Stage {
   #stand(step: Step, journey: Journey): number {
     const stopgap = this.#stopgap(step, journey)
     const isLastNow = this.#own.turnsLast(stopgap)
-    const above = this.#above(journey, stopgap)
-    if (!isLastNow && above === undefined) {
+    const standing = this.#standing(journey, stopgap)
+    if (!isLastNow && standing === undefined) {
       this.#own.end()
       this.#turn.passed()
       this.#best.clear()
       return step.now.monoMs + IDLE_LOOK_MS
     }
     if (this.#own.word === undefined) {
-      const fromMonoMs = this.#turn.fromMonoMs(above ?? 0, step.now.monoMs)
+      const fromMonoMs = this.#turn.fromMonoMs(standing ?? 0, step.now.monoMs)
       if (step.now.monoMs < fromMonoMs) return fromMonoMs
     }
-    const paceMs = isLastNow ? this.#config.limits.heartbeatMs : this.#pace.everyMs
+    const paceMs = this.#own.isNews(stopgap) ? this.#config.limits.heartbeatMs : this.#pace.everyMs
     if (step.now.monoMs >= this.#own.nextMonoMs(paceMs)) this.#say(step, journey, stopgap)
     // Sooner once a border is known.
     return this.#own.nextMonoMs(paceMs)
@@ -297,25 +298,24 @@ export class Gateways implements Stage {
   }
 
   /**
-   * How many live ones rank above it. A place is for who has fewer than F, for a seed, or who stands last, only where nobody
-   * else does.
-   * @returns undefined: none is free for it
+   * How many others stand, F - 1 at most, where a place is free: for who has fewer than F above it, for a seed, or who stands
+   * last, only where nobody else does. Undefined: none is.
    */
-  #above(journey: Journey, stopgap: Stopgap | undefined): number | undefined {
+  #standing(journey: Journey, stopgap: Stopgap | undefined): number | undefined {
     if (this.#config.signHeartbeat === undefined) return undefined
     const others = this.#live(this.#region)
-    if (stopgap === 'seed' && others.some((other) => other.stopgap !== 'seed')) return undefined
+    const standing = others.filter((other) => other.stopgap !== 'seed').length
     const self = this.#self(stopgap)
+    if (stopgap === 'seed' && standing > 0) return undefined
     const above = others.filter((other) => byStanding(other, self) < 0).length
-    return above < gatewaysFor(nodesKnownIn(this.#region, journey), this.#config.limits) ? above : undefined
+    const places = gatewaysFor(nodesKnownIn(this.#region, journey), this.#config.limits)
+    return above < places ? Math.min(standing, places - 1) : undefined
   }
 
-  /** Proven is who is up for ten minutes and was dialled by another host within the hour. */
   #stopgap({ now }: Step, { readOnly }: Journey): Stopgap | undefined {
-    const { limits, submit, gatewayLast } = this.#config
+    const { submit, gatewayLast } = this.#config
     if (submit || gatewayLast || readOnly) return 'seed'
-    const isDialled = this.#dialled.lastMonoMs > now.monoMs - limits.dialledWithinMs
-    return isDialled && now.monoMs - this.#startMonoMs >= limits.provenUpMs ? undefined : 'new'
+    return this.#proven.at(now.monoMs) ? undefined : 'new'
   }
 
   /** Linked gateways of other regions: they do not hear our control topic. */

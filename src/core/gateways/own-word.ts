@@ -38,7 +38,12 @@ export class OwnWord {
    * holds. They take a new one as soon as they would take any.
    */
   turnsLast(stopgap: Stopgap | undefined): boolean {
-    return this.#word !== undefined && this.#word.stopgap !== 'seed' && stopgap === 'seed'
+    return stopgap === 'seed' && this.isNews(stopgap)
+  }
+
+  /** Others go by another class of it: once it is proven all who are rank before it until they hear so. */
+  isNews(stopgap: Stopgap | undefined): boolean {
+    return this.#word !== undefined && this.#word.stopgap !== stopgap
   }
 
   /** When it is said next: at once by who does not stand yet, but no sooner than others take one after the last. */

@@ -42,11 +42,11 @@ export class Turn {
 
   /**
    * From when on it may stand, where a place is free.
-   * @param above who stand and rank above it: each makes one more less urgent, once there have been enough
+   * @param standing how many others stand, whatever their rank: each makes one more less urgent, once there have been enough
    */
-  fromMonoMs(above: number, monoMs: number): number {
+  fromMonoMs(standing: number, monoMs: number): number {
     this.#freeMonoMs ??= monoMs
-    const longestMs = this.#isFirst ? this.#standDelayMs : this.#standDelayMs * (1 + above)
+    const longestMs = this.#isFirst ? this.#standDelayMs : this.#standDelayMs * (1 + standing)
     return this.#freeMonoMs + longestMs * this.#turn
   }
 }

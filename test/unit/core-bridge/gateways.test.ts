@@ -177,27 +177,27 @@ describe('standing', () => {
     expect(said(pass(4_000))).toEqual([])
   })
 
-  it('is proven after ten minutes, if another host dialled it within the hour', () => {
-    const limits = { provenUpMs: 10_000, dialledWithinMs: 60_000 }
-    const from = (ownHost: boolean, direction: 'inbound' | 'outbound' = 'inbound') =>
-      bench.run((step, journey) =>
-        gateways.onConnected(step, journey, connected(named('x'), direction, { ownHost })),
-      )
-    const standing = () => said(pass(14_000)).at(-1)?.stopgap
-    start({ limits })
-    expect(standing()).toBe('new')
-    from(false, 'outbound')
-    expect(standing()).toBe('new')
-    from(true) // there are other hosts, and none of them reaches this one
-    expect(standing()).toBe('new')
-    from(false)
-    expect(standing()).toBeUndefined()
-    pass(60_000)
-    expect(standing()).toBe('new')
-    // The whole fleet on one host.
-    start({ limits })
-    from(true)
-    expect(standing()).toBeUndefined()
+  it('says at once that it is proven now: until then all who are rank before it', () => {
+    const { calmHeartbeatMs, calmHeartbeatLiveMs } = LIMITS
+    start({
+      limits: { provenUpMs: 40_000, dialledWithinMs: 10_000, calmHeartbeatMs, calmHeartbeatLiveMs },
+    })
+    const other = connected(named('x'), 'inbound', { ownHost: false })
+    bench.run((step, journey) => gateways.onConnected(step, journey, other))
+    expect(said(pass(39_500)).map(({ stopgap }) => stopgap)).toEqual(['new', 'new', 'new', 'new'])
+    expect(said(pass(5_000)).map(({ stopgap }) => stopgap)).toEqual([undefined])
+    bench.run((step, journey) =>
+      gateways.onDisconnected(step, journey, { kind: 'disconnected', peer: named('x') }),
+    )
+    expect(said(pass(12_000)).map(({ stopgap }) => stopgap)).toEqual(['new'])
+  })
+
+  it('leaves eight that are new their places for a while once it is proven', () => {
+    start({ limits: { provenUpMs: 4_000 } })
+    for (const name of above(8)) hear(heartbeat(name, { stopgap: 'new' }))
+    const other = connected(named('x'), 'inbound', { ownHost: false })
+    bench.run((step, journey) => gateways.onConnected(step, journey, other))
+    expect(said(pass(10_000))).toEqual([])
   })
 
   it.each(LAST)('%s: stands only where nobody else does', (standsAs) => {
