@@ -282,11 +282,14 @@ export class Client {
     return undefined
   }
 
-  /** Nothing is said again of a release that is still active: only of one that replaced it an event is on its way. */
+  /**
+   * Nothing is said again of a release that is still active, nor of one that is active again after nothing was, as where a
+   * store was lost: only of one that replaced it an event is on its way.
+   */
   async #isReplaced(channel: string, release: string, signal: AbortSignal | undefined): Promise<boolean> {
     try {
       const { active } = await this.#channel(channel, signal)
-      return active?.release !== release
+      return active !== null && active.release !== release
     } catch {
       return false // the next attempt says what is wrong with the node
     }

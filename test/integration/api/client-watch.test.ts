@@ -87,6 +87,24 @@ describe('what cannot be read for once does not end a watch', () => {
     await watch.return(undefined)
   })
 
+  test('a release of a node that has nothing active until it has fetched it again', async () => {
+    const first = node.activate({ a: '1' })
+    const { channel } = node
+    let reads = 0
+    node.beforeFiles = async () => {
+      node.channel = channel
+      if (++reads !== 2) return
+      node.channel = (name) => {
+        const known = channel.call(node, name)
+        return known && { ...known, active: null, state: 'empty' }
+      }
+      throw new MeshError('CONTENT_GONE', 'the store was lost')
+    }
+    const watch = client.watch(CHANNEL, { signal: AbortSignal.timeout(10_000) })
+    expect((await watch.next()).value?.release).toBe(first.id)
+    await watch.return(undefined)
+  })
+
   test.each([
     ['a disk that fails', new MeshError('STORE_FAILED', 'EIO')],
     ['a disk that is full', new MeshError('STORE_FULL', 'no space')],

@@ -86,7 +86,7 @@ export class FakeNode implements NodeView {
 
   ready = () => ({ ready: this.waitingFor.length === 0, waitingFor: this.waitingFor })
 
-  channel(channel: Channel) {
+  channel(channel: Channel): ReturnType<NodeView['channel']> {
     if (this.failure !== undefined) throw this.failure
     if (!this.channels.has(channel)) return undefined
     const history = (this.channels.get(channel) ?? []).slice(0, -1).map(({ id, counter, message }) => ({
