@@ -71,16 +71,23 @@ export function createView(sources: ViewSources): DaemonView {
   }
 
   async function announce(channel: Channel): Promise<void> {
+    const before = announced.get(channel)
     const release = find(channel)?.active?.release
     // An attempt that failed, or that only restored the files, is no activation.
-    if (release === undefined || announced.get(channel)?.id === release.id) return
-    const changed = await changedSince(sources.content, announced.get(channel), release)
+    if (release === undefined || before?.id === release.id) return
+    const changed = await changedSince(sources.content, before, release)
+    const [now, last] = [find(channel)?.active?.id, announced.get(channel)?.id]
+    // Stepped back from before it was told: who came in between has it.
+    if (before !== undefined && now === before.id && last === before.id) tell(channel, before, changed)
     // One activated meanwhile announces itself, against the same release before: older news never come last.
-    if (find(channel)?.active?.id !== release.id || announced.get(channel)?.id === release.id) return
+    if (now !== release.id || last === release.id) return
     announced.set(channel, release)
-    for (const { tell } of watchers.get(channel) ?? []) {
-      tell({ channel, release: release.id, clock: Object.fromEntries(release.header.clock), changed })
-    }
+    tell(channel, release, changed)
+  }
+
+  function tell(channel: Channel, { id, header }: Release, changed: readonly string[]): void {
+    for (const watcher of watchers.get(channel) ?? [])
+      watcher.tell({ channel, release: id, clock: Object.fromEntries(header.clock), changed })
   }
 
   return {
@@ -139,7 +146,8 @@ export function createView(sources: ViewSources): DaemonView {
       else
         announce(channel).catch((error: unknown) => {
           sources.onProblem(channel, error)
-          // Nobody would ever say it again.
+          // Nobody would ever say it again. Who comes back is given it, and is told if the one before is active again.
+          announced.delete(channel)
           for (const { missed } of watchers.get(channel) ?? []) missed?.()
         })
     },

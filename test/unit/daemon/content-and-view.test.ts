@@ -2,40 +2,12 @@ import { describe, expect, test, vi } from 'vitest'
 import type { ReleaseChange } from '../../../src/api/node-view.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
-import { type Content, createContent, lacking } from '../../../src/daemon/content.ts'
-import { type CoreNow, createView } from '../../../src/daemon/view.ts'
-import { type Code, MeshError } from '../../../src/errors.ts'
+import { createContent, lacking } from '../../../src/daemon/content.ts'
+import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Channel, Digest, Pattern, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Digest, ReleaseId } from '../../../src/model/ids.ts'
 import type { ManifestEntry } from '../../../src/model/manifest.ts'
-import type { Release } from '../../../src/model/release.ts'
-import type { StorePort } from '../../../src/runtime/ports.ts'
-
-const CHANNEL = 'payments/prod' as Channel
-const bytes = (text: string) => new TextEncoder().encode(text)
-
-function storeOf() {
-  const blocks = new Map<string, Uint8Array>()
-  /** Of these it is found only as they are read that they are not there. */
-  const indexed = new Set<string>()
-  const put = (data: Uint8Array): Digest => {
-    const digest = sha256(data)
-    blocks.set(digest, data)
-    return digest
-  }
-  const store = {
-    readBlock: async (digest: Digest) => blocks.get(digest),
-    hasBlock: (digest: Digest) => indexed.has(digest) || blocks.has(digest),
-    bytes: () => 0,
-  } as unknown as StorePort
-  return { blocks, indexed, put, store }
-}
-
-const release = (name: string, counter: number, pages: readonly Digest[]): Release => ({
-  id: sha256(bytes(name)) as string as ReleaseId,
-  counter,
-  header: { channel: CHANNEL, clock: new Map([['ops', counter]]), pages } as unknown as Release['header'],
-})
+import { bytes, CHANNEL, release, storeOf, viewOf } from './view-of.ts'
 
 /** CPU of this process, milliseconds: what others do meanwhile is not in it. */
 function cpuMs(): number {
@@ -190,61 +162,6 @@ describe('content', () => {
 })
 
 describe('view', () => {
-  /** A view over one channel; what each release's listing waits for is the test's. */
-  function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: number }, readOnly?: Code) {
-    let active: Release = release('one', 1, [])
-    const waits = new Map<string, Promise<void>>()
-    const content = {
-      manifest: async () => [],
-      bytes: async () => [],
-      blocks: async () => [],
-      files: async ({ id, counter }: Release) => {
-        await waits.get(id)
-        return [{ path: `f${counter}`, mode: 0o444, size: 1, digest: id as string as Digest }]
-      },
-    } as unknown as Content
-    const entry = () => ({
-      channel: CHANNEL,
-      active: { id: active.id, release: active, activatedAt: 0 },
-      heads: [],
-      history: [],
-      fetch,
-      state: 'active',
-      gate: null,
-    })
-    const whole = vi.fn(() => ({
-      root: { version: 1, expires: 0 },
-      sessions: [],
-      channels: [entry()],
-      readOnly,
-    }))
-    const core = {
-      view: whole,
-      channelView: (channel: Channel) => (channel === CHANNEL ? entry() : undefined),
-      readiness: () => ({ ready: true, waitingFor: [] }),
-      release: (id: ReleaseId) => (id === active.id ? active : undefined),
-      envelope: (id: ReleaseId) => (id === active.id ? bytes('envelope') : undefined),
-    } as unknown as CoreNow
-    const view = createView({
-      core,
-      patterns: ['pay/*', 'web/prod', CHANNEL] as Pattern[],
-      content,
-      store: storeOf().store,
-      version: '1',
-      labels: {},
-      addresses: () => [],
-      listening: () => [],
-      metrics: async () => '',
-      startedAtMs: 0,
-      onProblem: () => undefined,
-    })
-    const activate = (next: Release) => {
-      active = next
-      view.activated(CHANNEL)
-    }
-    return { view, waits, activate, whole }
-  }
-
   test('who watches is told of each activation, with the paths that differ, until it leaves', async () => {
     const { view, activate } = viewOf()
     const seen: ReleaseChange[] = []
@@ -370,6 +287,37 @@ describe('view', () => {
     await new Promise(setImmediate)
     expect(seen.map((change) => change.release)).toEqual([third.id])
     expect(seen[0]?.changed).toEqual(['f1', 'f3'])
+  })
+
+  test('who came while the node stood on a release that was never told is told of the one it stepped back to', async () => {
+    const first = release('one', 1, [])
+    const { view, waits, activate } = viewOf()
+    const missed = vi.fn()
+    view.subscribe(CHANNEL, () => undefined, missed)
+    const second = release('two', 2, [])
+    waits.set(second.id, Promise.reject(new Error('EMFILE')))
+    activate(second)
+    await vi.waitFor(() => expect(missed).toHaveBeenCalledOnce())
+    const seen: ReleaseChange[] = []
+    view.subscribe(CHANNEL, (change) => seen.push(change))
+    activate(first)
+    await vi.waitFor(() => expect(seen.map((change) => change.release)).toEqual([first.id]))
+  })
+
+  test('and who came while its listing was read', async () => {
+    const first = release('one', 1, [])
+    const { view, waits, activate } = viewOf()
+    view.subscribe(CHANNEL, () => undefined)
+    const second = release('two', 2, [])
+    const slow = Promise.withResolvers<void>()
+    waits.set(second.id, slow.promise)
+    activate(second)
+    const seen: ReleaseChange[] = []
+    view.subscribe(CHANNEL, (change) => seen.push(change))
+    activate(first)
+    slow.resolve()
+    await vi.waitFor(() => expect(seen.map((change) => change.release)).toEqual([first.id]))
+    expect(seen[0]).toEqual({ channel: CHANNEL, release: first.id, clock: { ops: 1 }, changed: ['f1', 'f2'] })
   })
 
   test('a channel that the configuration names is shown before anything of it is here', () => {
