@@ -8,6 +8,7 @@ import {
   closeSync,
   constants,
   copyFileSync,
+  createWriteStream,
   existsSync,
   fsyncSync,
   linkSync,
@@ -18,6 +19,7 @@ import {
   rmSync,
   statSync,
   unlinkSync,
+  type WriteStream,
   writeFileSync,
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -156,6 +158,31 @@ function takeLock(lock: string): 'here' | 'by another' | 'not needed' {
 
 /** A name of its own in each run: who is killed leaves it behind, and in a container the next one has the same process id. */
 export const asideOf = (path: string): string => `${path}.${randomBytes(6).toString('hex')}.new`
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Nothing of what is written aside stays behind, also not of Ctrl-C or of whoever ends this process; that ends it all the same. */
+export async function whileAside<T>(aside: string, run: () => Promise<T>): Promise<T> {
+  const unheard = (): void => {
+    for (const signal of ENDING) process.off(signal, heard)
+  }
+  const heard = (signal: NodeJS.Signals): void => {
+    discard(aside)
+    unheard()
+    process.kill(process.pid, signal)
+  }
+  for (const signal of ENDING) process.on(signal, heard)
+  try {
+    return await run()
+  } finally {
+    discard(aside)
+    unheard()
+  }
+}
+
+/** There once this returns, so that a signal leaves nothing that is only about to come. Whoever writes it says what went wrong. */
+export const openAside = (aside: string, mode: number): WriteStream =>
+  createWriteStream(aside, { fd: openSync(aside, 'wx', mode), flush: true })
 
 function writeAside(path: string, text: string, mode: number, put: (aside: string) => void): void {
   const aside = asideOf(path)

@@ -1,4 +1,4 @@
-import { createWriteStream, rmSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
@@ -10,7 +10,7 @@ import { openCar } from '../../publish/car.ts'
 import { pathFailure } from '../../publish/path-failure.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument } from '../arguments.ts'
-import { asideOf, putInPlace, requireNew } from '../files.ts'
+import { asideOf, openAside, putInPlace, requireNew, whileAside } from '../files.ts'
 import { out } from '../output.ts'
 import { size } from '../publish-text.ts'
 import { short } from '../text.ts'
@@ -34,7 +34,7 @@ export function register(program: Command): void {
         options.release === undefined ? undefined : await resolveRelease(client, channel, options.release)
       // Under its name only once it is whole and reads back as a release.
       const aside = asideOf(path)
-      try {
+      await whileAside(aside, async () => {
         await save(await client.car(channel, wanted), aside, path)
         const release = await readBack(aside, path)
         putInPlace(aside, path)
@@ -43,9 +43,7 @@ export function register(program: Command): void {
           { channel, release: release.id, file: path, bytes },
           `${channel} ${short(release.id)} is in ${path} (${size(bytes)})`,
         )
-      } finally {
-        rmSync(aside, { force: true })
-      }
+      })
     })
 }
 
@@ -62,7 +60,7 @@ async function readBack(aside: string, path: string): Promise<Release> {
 
 async function save(from: AsyncIterable<Buffer>, aside: string, path: string): Promise<void> {
   try {
-    await pipeline(from, createWriteStream(aside, { flags: 'wx', mode: 0o644, flush: true }))
+    await pipeline(from, openAside(aside, 0o644))
   } catch (error) {
     if (isMeshError(error)) throw error
     throw pathFailure(`cannot write ${path}`, path, error)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createWriteStream, renameSync, rmSync } from 'node:fs'
+import { renameSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
@@ -8,7 +8,7 @@ import { makeFolder } from '../../daemon/make-folder.ts'
 import { isMeshError, MeshError } from '../../errors.ts'
 import { pathFailure } from '../../publish/path-failure.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
-import { syncFolder } from '../files.ts'
+import { openAside, syncFolder, whileAside } from '../files.ts'
 import { allPrintable, isJson, out } from '../output.ts'
 import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
@@ -101,13 +101,10 @@ async function save(
   const aside = join(folder, `.confmesh-${randomBytes(6).toString('hex')}.part`)
   return written(target, async () => {
     const made = await makeFolder(folder, 0o777)
-    try {
-      await pipeline(bytes, createWriteStream(aside, { mode: mode | 0o200, flags: 'wx', flush: true }))
+    await whileAside(aside, async () => {
+      await pipeline(bytes, openAside(aside, mode | 0o200))
       renameSync(aside, target)
-    } catch (error) {
-      rmSync(aside, { force: true })
-      throw error
-    }
+    })
     const changed = [folder]
     const first = made === undefined ? folder : dirname(made)
     for (let one = folder; one !== first; one = dirname(one)) changed.push(dirname(one))
