@@ -1,4 +1,4 @@
-/** Nobody reads what a watch says, for days perhaps: it holds as much as goes into a pipe, whatever the node does meanwhile. */
+/** `watch` as a process. Nobody reads what it says, for days perhaps: it holds as much as goes into a pipe, whatever the node does meanwhile. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -68,4 +68,28 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it, also where a line of it w
   const ended = once(child, 'exit', { signal: AbortSignal.timeout(30_000) })
   child.kill(signal)
   expect(await ended).toEqual([0, null])
+})
+
+test('of a channel that has nothing yet it says so, and waits for the first release', async () => {
+  const node = new FakeNode()
+  const { api } = await serve(node)
+  const child = spawn(process.execPath, [MAIN, 'watch', CHANNEL, '--api', api.url])
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await api.stop()
+  })
+  await expect.poll(() => node.listeners.size).toBe(1)
+  const { id } = node.activate({ a: '1' })
+  const [line] = await once(createInterface({ input: child.stdout }), 'line')
+  expect(line).toContain(short(id))
+  const [said] = await once(createInterface({ input: child.stderr }), 'line')
+  expect(said).toBe(`confmesh: no channel ${CHANNEL} known here yet`)
+})
+
+test('of one that the node does not store it is refused', async () => {
+  const { api } = await serve(new FakeNode())
+  onTestFinished(() => api.stop())
+  const args = [MAIN, 'watch', 'elsewhere/prod', '--api', api.url]
+  const child = spawn(process.execPath, args, { stdio: 'ignore' })
+  expect(await once(child, 'exit', { signal: AbortSignal.timeout(30_000) })).toEqual([1, null])
 })

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Client, ReleaseEvent } from '../../client/index.ts'
 import { isMeshError } from '../../errors.ts'
 import { clientOf, shared } from '../api-options.ts'
-import { allPrintable, isJson, printable } from '../output.ts'
+import { allPrintable, isJson, printable, warn } from '../output.ts'
 import { onlyPrints } from '../stdout.ts'
 import { short } from '../text.ts'
 import { clockText } from './status.ts'
@@ -19,8 +19,12 @@ export function register(program: Command): void {
     )
     .action(async (channel: string, _options: unknown, command: Command) => {
       const client = clientOf(command)
-      // A wrong name or an absent node is told at once; what is lost later is waited for.
-      await client.channel(channel)
+      // An absent node is told at once; what is lost later is waited for.
+      await client.channel(channel).catch((error: unknown) => {
+        if (!isMeshError(error) || error.code !== 'API_NOT_FOUND') throw error
+        // A new fleet has nothing of it yet. Where nothing of it can ever come, the stream is refused.
+        warn(`no channel ${channel} known here yet`)
+      })
       const { signal } = stoppedBySignals()
       const onDisconnect = (error: Error): void =>
         void process.stderr.write(`lost the node (${printable(error.message)}); reconnecting\n`)
