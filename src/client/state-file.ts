@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   fsyncSync,
@@ -84,9 +85,10 @@ export function stateFile(path: string, channel: string): StateFile {
 
 function replace(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true })
-  const aside = `${path}.${process.pid}.part`
+  // A name of its own for each: two containers have one process id, and two watches of one process may share a file.
+  const aside = `${path}.${randomBytes(6).toString('hex')}.part`
   try {
-    const fd = openSync(aside, 'w', 0o600)
+    const fd = openSync(aside, 'wx', 0o600)
     try {
       // All of it, or an error: one write may be cut short by a disk that is full.
       writeFileSync(fd, text)

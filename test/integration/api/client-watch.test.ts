@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type ClientRequest, createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -281,6 +281,18 @@ describe('the state file', () => {
     expect((await watch.next()).value?.release).toBe(first.id)
     expect(told).toEqual([expect.objectContaining({ code: 'INPUT_PATH' })])
     expect(told[0]?.message).toContain(stateFile)
+    await watch.return(undefined)
+  })
+
+  test('is written aside under a name that nobody else has, whose process id is the same or not', async () => {
+    const first = node.activate({ a: '1' })
+    const [stateFile, theirs] = [join(dir, 'state.json'), join(dir, 'theirs')]
+    writeFileSync(theirs, 'theirs')
+    symlinkSync(theirs, `${stateFile}.${process.pid}.part`)
+    const watch = client.watch(CHANNEL, { stateFile })
+    await watch.next()
+    expect(readFileSync(theirs, 'utf8')).toBe('theirs')
+    expect(JSON.parse(readFileSync(stateFile, 'utf8')).release).toBe(first.id)
     await watch.return(undefined)
   })
 
