@@ -64,14 +64,19 @@ export function requireNew(path: string): void {
  */
 export function writeNew(path: string, text: string, mode: number): void {
   writeAside(path, text, mode, (aside) => {
-    try {
-      linkSync(aside, path) // fails where the name is taken, unlike rename
-    } catch (error) {
-      if (!NO_LINKS.has((error as NodeJS.ErrnoException).code)) throw error
-      copyNew(aside, path)
-    }
+    nameNew(aside, path, () => copyNew(aside, path))
     unlinkSync(aside)
   })
+}
+
+/** A second name, which must be free; `withoutLinks` gives it where the file system has no hard links. */
+function nameNew(aside: string, path: string, withoutLinks: () => void): void {
+  try {
+    linkSync(aside, path) // fails where the name is taken, unlike rename
+  } catch (error) {
+    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code)) throw error
+    withoutLinks()
+  }
 }
 
 /** Without hard links: not whole at once, but taken away where it fails. @throws an error of code EEXIST where the name is taken */
@@ -90,12 +95,18 @@ export function replaceFile(path: string, text: string, mode: number): void {
   writeAside(path, text, mode, (aside) => renameSync(aside, path))
 }
 
-/** Gives a file that is on disk its name, which is when this returns. @throws MeshError INPUT_PATH */
+/** Gives a new file that is on disk its name, which is when this returns. @throws MeshError INPUT_EXISTS, INPUT_PATH */
 export function putInPlace(aside: string, path: string): void {
   try {
-    renameSync(aside, path)
+    nameNew(aside, path, () => {
+      // A copy would take room for as much again.
+      if (existsSync(path)) throw isThere(path)
+      renameSync(aside, path)
+    })
+    discard(aside)
     syncFolder(dirname(path))
   } catch (error) {
+    if (error instanceof MeshError) throw error
     throw cannot('write', path, 'a file', error)
   }
 }

@@ -1,6 +1,6 @@
 /** What `get --out` and `export` write out of the mesh, often to a stick: said to be there once the disk has it. */
 import { once } from 'node:events'
-import fs, { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import fs, { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
@@ -27,7 +27,7 @@ const nameOf = (path: string): string => relative(at(), path).replace(/[^/]*\.(p
 beforeEach(() => {
   done = []
   const synced = (fd: number) => done.push(`sync ${nameOf(readlinkSync(`/proc/self/fd/${fd}`))}`)
-  const { fsync, fsyncSync, renameSync } = fs
+  const { fsync, fsyncSync, linkSync, renameSync } = fs
   vi.spyOn(fs, 'fsync').mockImplementation((fd, told) => {
     synced(fd)
     fsync(fd, told)
@@ -39,6 +39,10 @@ beforeEach(() => {
   vi.spyOn(fs, 'renameSync').mockImplementation((from, to) => {
     done.push(`rename ${nameOf(String(to))}`)
     renameSync(from, to)
+  })
+  vi.spyOn(fs, 'linkSync').mockImplementation((from, to) => {
+    done.push(`link ${nameOf(String(to))}`)
+    linkSync(from, to)
   })
   syncBuiltinESMExports()
 })
@@ -66,14 +70,26 @@ test('get --out: each file before it has its name, then each folder', async () =
   expect(done.slice(6).sort()).toEqual(['sync ', 'sync config', 'sync config/deep', 'sync config/deep/er'])
 })
 
+const made = make({ clock: { alice: 1 }, text: 'a block of its own\n' })
+async function* blocks() {
+  for (const [digest, bytes] of made.content) yield { digest, bytes }
+}
+
 test('export: the file before it has its name, then its folder', async () => {
-  const made = make({ clock: { alice: 1 }, text: 'a block of its own\n' })
-  async function* blocks() {
-    for (const [digest, bytes] of made.content) yield { digest, bytes }
-  }
   node.car = async () => writeCar(made.envelope, blocks())
   await json('export', CHANNEL, at('release.car'), ...api())
-  expect(done).toEqual(['sync aside', 'rename release.car', 'sync '])
+  expect(done).toEqual(['sync aside', 'link release.car', 'sync '])
+})
+
+test('export: a file that got the name meanwhile stays', async () => {
+  node.car = async () => {
+    writeFileSync(at('theirs.car'), 'theirs')
+    return writeCar(made.envelope, blocks())
+  }
+  await refused(2, 'INPUT_EXISTS', 'theirs.car', 'export', CHANNEL, at('theirs.car'), ...api())
+  expect(readFileSync(at('theirs.car'), 'utf8')).toBe('theirs')
+  expect(readdirSync(at()).filter((name) => name.startsWith('theirs'))).toEqual(['theirs.car'])
+  node.car = async () => writeCar(made.envelope, blocks())
 })
 
 test.each([

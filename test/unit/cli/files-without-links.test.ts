@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { writeNew } from '../../../src/cli/files.ts'
+import { putInPlace, writeNew } from '../../../src/cli/files.ts'
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>()
@@ -51,6 +51,19 @@ test('what somebody has stays', () => {
   expect(() => writeNew(path, 'a key', 0o600)).toThrow(expect.objectContaining({ code: 'INPUT_EXISTS' }))
   expect(readFileSync(path, 'utf8')).toBe('theirs')
   expect(readdirSync(dir)).toEqual(['ops.key'])
+})
+
+test('what was written aside gets its name without a copy, unless somebody has it', () => {
+  const aside = join(dir, 'aside')
+  writeFileSync(aside, 'a release')
+  writeFileSync(path, 'theirs')
+  expect(() => putInPlace(aside, path)).toThrow(expect.objectContaining({ code: 'INPUT_EXISTS' }))
+  expect(readFileSync(path, 'utf8')).toBe('theirs')
+  rmSync(path)
+  putInPlace(aside, path)
+  expect(readFileSync(path, 'utf8')).toBe('a release')
+  expect(readdirSync(dir)).toEqual(['ops.key'])
+  expect(copyFileSync).not.toHaveBeenCalled()
 })
 
 test('nothing stays of what could not be written', () => {
