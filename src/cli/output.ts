@@ -43,8 +43,17 @@ export function progress(text: string): void {
  * `{error: {code, message, details}}` on stdout with `--json`. A stack trace only with `--verbose`.
  */
 export function fail(error: unknown): void {
+  say(error, mode.json)
+}
+
+/** The same once the result is out, which with `--json` is the one value on stdout: on stderr in either form. */
+export function failAfterwards(error: unknown): void {
+  say(error, false)
+}
+
+function say(error: unknown, asJson: boolean): void {
   const { code, message, details } = asMeshError(error)
-  if (mode.json) process.stdout.write(`${JSON.stringify({ error: { code, message, details } })}\n`)
+  if (asJson) process.stdout.write(`${JSON.stringify({ error: { code, message, details } })}\n`)
   else process.stderr.write(`confmesh: ${code}: ${printable(message)}\n`)
   if (mode.verbose && error instanceof Error) process.stderr.write(`${traceOf(error)}\n`)
   process.exitCode = EXIT_CODES[code]

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { plan } from '../../sim/planner/plan.ts'
 import { collect, wholeNumber } from '../arguments.ts'
-import { isJson, out } from '../output.ts'
+import { failAfterwards, isJson, out } from '../output.ts'
 import { openPlot } from '../plot.ts'
 import { jsonOf } from '../simulate-json.ts'
 import { plotOf } from '../simulate-plot.ts'
@@ -50,7 +50,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
   endProgress()
   out(jsonOf(answer, question), describe(answer, question))
   // Last: whatever goes wrong with it, the answer is there.
-  await draw?.(plotOf(answer, question))
+  await draw?.(plotOf(answer, question)).catch(failAfterwards)
 }
 
 const isWatched = (): boolean => process.stderr.isTTY === true && !isJson()

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openPlot, type Plot } from '../../../src/cli/plot.ts'
+import { confmesh } from '../../e2e/command-line.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'confmesh-plot-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -24,6 +25,14 @@ test('a disk without room for it is told as such', async () => {
     code: 'STORE_FULL',
     message: expect.stringMatching(/^--plot: cannot write \/dev\/full: ENOSPC; free space/),
   })
+})
+
+test('of an answer that could not be drawn there is one JSON value all the same, and the failure beside it', async () => {
+  const asked = ['simulate', '--nodes', '20', '--regions', 'us', '--plot', '/dev/full', '--json']
+  const { code, out, err } = await confmesh(...asked)
+  expect(JSON.parse(out)).toMatchObject({ nodes: 20 })
+  expect(err).toMatch(/^confmesh: STORE_FULL: --plot: cannot write \/dev\/full: .*\n$/)
+  expect(code).toBe(1)
 })
 
 test('a name of another format is refused: what is written is SVG', async () => {
