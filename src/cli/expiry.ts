@@ -4,13 +4,13 @@ import { LIMITS } from '../limits.ts'
 import type { Release } from '../model/release.ts'
 import type { Seed } from '../publish/seeds.ts'
 import { isPast } from '../publish/standing.ts'
-import { timeOf } from './time.ts'
+import { realTime, timeOf } from './time.ts'
 
 /** @returns milliseconds since 1970 */
 export function expiryOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)
-    ? Date.parse(text)
+    ? realTime(text)
     : Number.NaN
   if (Number.isNaN(ms))
     throw new MeshError('USAGE', `--expires: "${text}" is no time such as 2030-01-31T12:00:00Z`)

@@ -23,7 +23,7 @@ import { checkType } from '../trust/threshold.ts'
 import { argument, collect, wholeNumber } from './arguments.ts'
 import { readInput } from './files.ts'
 import { keyNamed, LOST_KEY, readPublicKey } from './key-files.ts'
-import { timeOf, twoYearsFrom } from './time.ts'
+import { realTime, timeOf, twoYearsFrom } from './time.ts'
 import { type ChangeOptions, changeRoot } from './trust-change.ts'
 import { change } from './trust-publishers.ts'
 
@@ -170,7 +170,7 @@ function poolOf(text: string): { key: KeyId; until?: number } {
 }
 
 function dateOf(text: string): number {
-  const ms = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$/.test(text) ? Date.parse(text) : Number.NaN
+  const ms = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$/.test(text) ? realTime(text) : Number.NaN
   if (Number.isSafeInteger(ms)) return ms
   throw new MeshError('USAGE', `--until: "${text}" is no date such as 2027-01-31`, { argument: '--until' })
 }

@@ -6,12 +6,13 @@ import { Command } from 'commander'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { register as registerImport } from '../../../src/cli/commands/import.ts'
 import { register as registerPublish } from '../../../src/cli/commands/publish.ts'
-import { requireUnexpired } from '../../../src/cli/expiry.ts'
+import { expiryOf, requireUnexpired } from '../../../src/cli/expiry.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { writeCar } from '../../../src/publish/car.ts'
 import { encodePrepared } from '../../../src/publish/prepared.ts'
 import { reachSeeds } from '../../../src/publish/seeds.ts'
+import { confmesh } from '../../e2e/command-line.ts'
 import { make } from '../core/fleet.ts'
 import { FakeSeed } from '../publish/fake-seed.ts'
 
@@ -98,6 +99,27 @@ test('One that stands beside what is there would be new; one of an epoch that ha
   const top = { epoch: over.release.header.root + 1, counter: 0, publisher: '' as const }
   seed.next.set('state', [{ type: 'state', rootVersion: 2, top, held: false, envelopes: [], whole: false }])
   await requireUnexpired('release', over.release, [seed])
+})
+
+test.each(['2030-02-31T00:00:00Z', '2031-02-29T12:00:00+01:00', '2030-01-31T24:00:00Z'])(
+  'a time that does not exist is none, not the one a day or more later: %s',
+  (text) => {
+    expect(() => expiryOf(text)).toThrow(expect.objectContaining({ code: 'USAGE' }))
+  },
+)
+
+test('a time is read in its own zone, in the last hour of a leap day too', () => {
+  expect(expiryOf('2096-02-29T23:30:00-01:00')).toBe(Date.UTC(2096, 2, 1, 0, 30))
+  expect(expiryOf('2096-02-29T23:30Z')).toBe(Date.UTC(2096, 1, 29, 23, 30))
+})
+
+test('nor is there an end of a certificate on a day that does not exist', async () => {
+  const peer = SEED.split('/').at(-1) ?? ''
+  for (const until of ['2027-02-30', '2027-02-30T00:00:00Z']) {
+    const root = ['--root', join(dir, 'root.json'), '--root-key', join(dir, 'root.key')]
+    const { code, err } = await confmesh('trust', 'remove-node', peer, '--until', until, ...root)
+    expect([code, err]).toEqual([2, `confmesh: USAGE: --until: "${until}" is no date such as 2027-01-31\n`])
+  }
 })
 
 test('One that has time left, or no end, is, and nobody is asked', async () => {
