@@ -54,7 +54,7 @@ export interface WatchOptions {
 /** Turns parsed text into a checked value, or throws; a zod schema's `parse` fits. */
 export type Validator<T> = (value: unknown) => T
 
-/** Of an answer in JSON: the listing of the most files has some 30 MB where paths are short. */
+/** Of an answer in JSON, an event among them: the listing of the most files has some 30 MB where paths are short. */
 export const MAX_JSON_BYTES = 64 * 1024 * 1024
 /** Of a file that is read whole, unless `maxFileBytes` says otherwise. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -207,7 +207,7 @@ export class Client {
         const onAlive = (): void => {
           backoffMs = BACKOFF_MIN_MS
         }
-        for await (const event of serverSentEvents(response, WATCH_SILENCE_MS, onAlive)) {
+        for await (const event of serverSentEvents(response, WATCH_SILENCE_MS, MAX_JSON_BYTES, onAlive)) {
           if (isAborted(options.signal)) return
           const change: ReleaseEvent = readAnswer(this.#endpoint.url, event.data, 'event')
           lastSeen = change.release
