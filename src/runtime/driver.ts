@@ -9,7 +9,10 @@ import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
 const READ_PAUSES_MS = [50, 250, 1_000]
 /** For so long, with jitter, whoever asked for one leaves this node alone: a disk that fails for good is not read without end. */
 const UNREAD_RETRY_MS = 1_000
-/** Refused for so long a block counts as lost: it is fetched anew where others have it. */
+/**
+ * Refused for so long a block counts as lost: it is fetched anew where others have it. What was last refused longer ago than
+ * that says nothing of now: whoever asks for one comes back after a second.
+ */
 const UNREAD_LOST_MS = 60_000
 
 /** What the driver needs of the core: one synchronous step. */
@@ -44,8 +47,8 @@ export function createDriver(
   const pending = new Set<Promise<void>>()
   let busy = false
   let held = false
-  /** Blocks that the disk refused when they were read last, and since when. */
-  const unread = new Map<Digest, number>()
+  /** Blocks that the disk refused when they were read last, since when, and when last. */
+  const unread = new Map<Digest, { readonly sinceMonoMs: number; readonly lastMonoMs: number }>()
   /** Reading all that is stored may take longer than a stop. */
   const stopping = new AbortController()
 
@@ -132,10 +135,11 @@ export function createDriver(
       unread.delete(digest)
       return { bytes }
     } catch (error) {
-      if (!unread.has(digest)) {
-        noteFailure('error', error, `block ${digest.slice(0, 12)} not read: `)
-        unread.set(digest, ports.clock.now().monoMs)
-      }
+      const { monoMs } = ports.clock.now()
+      const before = unread.get(digest)
+      const goesOn = before !== undefined && monoMs - before.lastMonoMs <= UNREAD_LOST_MS
+      if (!goesOn) noteFailure('error', error, `block ${digest.slice(0, 12)} not read: `)
+      unread.set(digest, { sinceMonoMs: goesOn ? before.sinceMonoMs : monoMs, lastMonoMs: monoMs })
       return 'failed'
     }
   }
@@ -149,6 +153,7 @@ export function createDriver(
         await setTimeout(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
       if (stopping.signal.aborted) break
     }
+    unread.delete(digest)
     return undefined
   }
 
@@ -171,7 +176,7 @@ export function createDriver(
       const message = { type: 'busy', retryAfterMs: UNREAD_RETRY_MS } as const
       ports.transport.perform({ kind: 'reply', id, reply: { protocol: 'blocks', message } })
       ports.metrics.count({ kind: 'count', metric: 'busy', by: 1 })
-      const sinceMonoMs = unread.get(effect.digest) ?? Number.POSITIVE_INFINITY
+      const { sinceMonoMs } = unread.get(effect.digest) ?? { sinceMonoMs: Number.POSITIVE_INFINITY }
       if (ports.clock.now().monoMs - sinceMonoMs >= UNREAD_LOST_MS) {
         unread.delete(effect.digest)
         dispatch({ kind: 'blockLost', digest: effect.digest })

@@ -217,6 +217,15 @@ test('one that it refuses for a minute is lost, so that another copy of it is fe
   expect([lost(), note.mock.calls.length]).toEqual([1, 2])
 })
 
+test('refused once more hours later it is not lost: nobody has read it between', async () => {
+  const { events, note, ask } = reading('serveBlock', 2)
+  await vi.waitFor(() => expect(events).toHaveLength(2))
+  ask(7_200_000)
+  await vi.waitFor(() => expect(events).toHaveLength(4))
+  expect(events.filter(({ kind }) => kind === 'blockLost')).toEqual([])
+  expect(note.mock.calls).toEqual([...unread(), ...unread()])
+})
+
 test('one that is read for a fetch is tried again before it counts as not here', async () => {
   const { events, digest } = reading('read', 3)
   const read = { kind: 'blockRead', digest, bytes: Uint8Array.of(1, 2, 3) }
@@ -224,10 +233,14 @@ test('one that is read for a fetch is tried again before it counts as not here',
 })
 
 test('not for ever: it is noted, and the node goes on without', async () => {
-  const { events, digest, note, reads } = reading('read', Number.POSITIVE_INFINITY)
+  const { events, digest, note, reads, ask } = reading('read', Number.POSITIVE_INFINITY)
   const read = { kind: 'blockRead', digest, bytes: undefined }
   await vi.waitFor(() => expect(events).toEqual([{ kind: 'tick' }, read]), { timeout: 10_000 })
   expect([note.mock.calls, reads()]).toEqual([unread(), 4])
+  // It counts as not here: a copy that came meanwhile is another one.
+  ask()
+  await vi.waitFor(() => expect(events).toHaveLength(4), { timeout: 10_000 })
+  expect(note.mock.calls).toEqual([...unread(), ...unread()])
 })
 
 test('a stop does not wait for the next try', async () => {
