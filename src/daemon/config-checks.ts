@@ -70,6 +70,10 @@ const NONE_WILL_DO = /^(min|keep)|^outsideDegree$|^max(Cache|CheckedStore)Bytes$
 
 /** Bounded as their own keys are. */
 const OF_COMMANDS = new Set(['hookTimeoutMs', 'healthTimeoutMs', 'soakMs'])
+/** A timer set for longer than these 24.8 days is over at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** No timer runs for these: dates are compared. */
+const OF_DATES = new Set(['admitSkewMs', 'expiryWarnMs'])
 
 /** A count, width or time of 0 would not bound the work but end it, in silence. @throws MeshError CONFIG_INVALID */
 export function checkLimit(name: string, value: number, place: string): void {
@@ -77,8 +81,9 @@ export function checkLimit(name: string, value: number, place: string): void {
   const least = NONE_WILL_DO.test(name) ? 0 : 1
   if (!Number.isSafeInteger(value) || value < least)
     throw invalid(place, `limits.${name}`, `must be a whole number of at least ${least}`)
-  if (OF_COMMANDS.has(name) && value > MOST_MS)
-    throw invalid(place, `limits.${name}`, `must be ${MOST_MS} at most`)
+  const mostMs = OF_COMMANDS.has(name) ? MOST_MS : LONGEST_TIMER_MS
+  if (name.endsWith('Ms') && !OF_DATES.has(name) && value > mostMs)
+    throw invalid(place, `limits.${name}`, `must be ${mostMs} at most`)
   // Clients leave after three times as long as it is by itself, each of them, over and over: one may be so long under way.
   const most = 2 * LIMITS.watchHeartbeatMs
   if (name === 'watchHeartbeatMs' && value > most)

@@ -294,6 +294,7 @@ limits: { hookTimeoutMs: 120000, healthTimeoutMs: 7, soakMs: 8 }`
     ['maxWatchers: .nan', /limits\.maxWatchers: /],
     ['gossipPerSecond: -0.5', /limits\.gossipPerSecond: /],
     ['hookTimeoutMs: 86400001', /limits\.hookTimeoutMs: must be 86400000 at most$/],
+    ['stopDeadlineMs: 2147483648', /limits\.stopDeadlineMs: must be 2147483647 at most$/],
     ['watchHeartbeatMs: 30001', /limits\.watchHeartbeatMs: must be 30000 at most: clients give up /],
   ])('%s is refused, with its line', (limit, message) => {
     const refused = refusal(new RegExp(`node\\.yaml:4: ${message.source}`))
@@ -306,6 +307,11 @@ limits: { hookTimeoutMs: 120000, healthTimeoutMs: 7, soakMs: 8 }`
       expect(load(`${LEAST}limits: { ${name}: 0 }\n`).limitsInForce).toEqual({ ...LIMITS, [name]: 0 })
     },
   )
+
+  test('a time for which no timer runs may be as long as one likes', () => {
+    const { limitsInForce } = load(`${LEAST}limits: { expiryWarnMs: 31536000000 }\n`)
+    expect(limitsInForce.expiryWarnMs).toBe(31_536_000_000)
+  })
 
   test('clients wait for a heartbeat twice as seldom', () => {
     const { limitsInForce } = load(`${LEAST}limits: { watchHeartbeatMs: 30000 }\n`)
