@@ -15,7 +15,7 @@ export interface RunOptions {
   readonly onContent: (bytes: number) => void
 }
 
-/** Runs a node until SIGTERM or SIGINT, then ends the process. @throws MeshError why it cannot start, or go on */
+/** Runs a node until SIGTERM, SIGINT or SIGHUP, then ends the process. @throws MeshError why it cannot start, or go on */
 export async function runNode(config: NodeConfig, options: RunOptions): Promise<void> {
   // Node's 250 ms per address fails a host of several addresses over a slow link.
   setDefaultAutoSelectFamilyAttemptTimeout(2_000)
@@ -27,6 +27,8 @@ export async function runNode(config: NodeConfig, options: RunOptions): Promise<
     setTimeout(() => cutOff(stopDeadlineMs, node?.stopping() ?? 'its start'), stopDeadlineMs).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
+  // A terminal that closes says it twice, by its shell and by itself: the second is not meant as "now".
+  process.on('SIGHUP', end)
   node = await startNode(config, options.version, options.onContent)
   options.onReady(node.ready)
   const failed = await Promise.race([ended.promise, node.failed])

@@ -54,7 +54,7 @@ async function* soundRecords(dir: string, maxBytes: number): AsyncGenerator<Reco
 const [dir = '', maxBytes] = process.argv.slice(2)
 process.once('disconnect', () => process.exit(1))
 // Its parent ends it; a terminal tells both at once.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 // Each answer is asked for, so that no more than one is in memory, and the one before has arrived.
 await once(process, 'message')
 for await (const records of soundRecords(dir, Number(maxBytes))) {

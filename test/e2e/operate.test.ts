@@ -1,5 +1,5 @@
 /** verify and doctor, as an operator meets them. */
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -17,6 +17,18 @@ interface Checks {
 
 const failed = (value: unknown): string[] =>
   (value as Checks).checks.filter(({ ok }) => !ok).map(({ check }) => check)
+
+test('a node whose terminal closes, which tells it more than once, ends in order', async () => {
+  const made = await fleet.init('closed')
+  const node = await fleet.start('closed-seed', made.seedConfig)
+  const ends = join(fleet.dir, 'closed/seed/store-ends')
+  expect(existsSync(ends)).toBe(true)
+  const again = setInterval(() => node.process.kill('SIGHUP'), 5)
+  await node.kill('SIGHUP')
+  clearInterval(again)
+  expect([node.process.exitCode, node.process.signalCode]).toEqual([0, null])
+  expect(existsSync(ends)).toBe(false)
+})
 
 test('verify: refused beside a running node, sound, then damage is said with its place', async () => {
   const made = await fleet.init()

@@ -30,6 +30,9 @@ const closed = async () => {
   await fresh.close()
   return join(base, 'fresh')
 }
+/** The process that reads the damaged store for this one. */
+const reader = (): number =>
+  Number.parseInt(execFileSync('pgrep', ['-P', String(process.pid), '-f', 'salvage-reader']).toString(), 10)
 const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0)
@@ -157,11 +160,9 @@ describe('a store of more than one answer', () => {
         await fresh.batch(operations, sync)
         if (killed) return
         killed = true
-        const [pid] = execFileSync('pgrep', ['-P', String(process.pid), '-f', 'salvage-reader'])
-          .toString()
-          .split('\n')
-        process.kill(Number(pid), 'SIGKILL')
-        await expect.poll(() => isAlive(Number(pid))).toBe(false)
+        const pid = reader()
+        process.kill(pid, 'SIGKILL')
+        await expect.poll(() => isAlive(pid)).toBe(false)
       },
     }
     const fromMs = performance.now()
@@ -169,6 +170,20 @@ describe('a store of more than one answer', () => {
     expect(performance.now() - fromMs).toBeLessThan(LIMITS.salvageAnswerMs / 2)
     expect(await keys()).toContain('size')
   })
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'whose reader hears %s of a terminal, as the node does, is read to its end',
+    async (signal) => {
+      const telling: Database = {
+        ...fresh,
+        batch: async (operations, sync) => {
+          await fresh.batch(operations, sync)
+          if (operations.some(({ key }) => key.startsWith('size/'))) process.kill(reader(), signal)
+        },
+      }
+      expect(await salvage(old(), telling, limits)).toBeUndefined()
+    },
+  )
 
   test('for whose blocks the disk has no room keeps the rest, on disk before the old one goes', async () => {
     let settled: readonly string[] = []
