@@ -216,11 +216,12 @@ export function createDriver(
   return {
     dispatch,
     async start() {
+      // What the store finds out while it is read, and what the transport brings, which runs before the core's first effects
+      // (dials), waits behind `started`.
+      held = true
       await ports.store.open()
       const snapshot = await ports.store.load()
       const shown = await shownNow(inDoubt(snapshot))
-      // The transport runs before the core's first effects (dials) but what it brings waits behind `started`.
-      held = true
       await ports.transport.start(dispatch)
       const peers = (await ports.transport.rememberedPeers?.()) ?? snapshot.peers
       held = false

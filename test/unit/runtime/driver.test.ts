@@ -42,6 +42,31 @@ test('and where it removed nothing, that it is over: until then there is no othe
   expect((await collected([])).events).toEqual([{ kind: 'tick' }, { kind: 'collected', digests: [] }])
 })
 
+test('what the store says while it is read, the core hears once it knows what is stored', async () => {
+  const heard: string[] = []
+  const core = {
+    handle: ({ kind }: Event): readonly Effect[] => {
+      heard.push(kind)
+      return []
+    },
+  }
+  const snapshot = { floors: [], envelopes: [], channels: [], peers: [] }
+  const ports = {
+    store: {
+      open: async () => driver.dispatch({ kind: 'storeMode', readOnly: true }),
+      load: async () => {
+        driver.dispatch({ kind: 'storeMode', readOnly: false })
+        return snapshot
+      },
+    },
+    transport: { start: async (sink: (event: Event) => void) => sink({ kind: 'tick' }) },
+    clock: { now: () => ({ monoMs: 0, wallMs: 0 }) },
+  } as unknown as Ports
+  const driver = createDriver(core, ports, { maxCacheBytes: 7 })
+  await driver.start()
+  expect(heard).toEqual(['started', 'storeMode', 'storeMode', 'tick'])
+})
+
 test('also where it failed, which is noted', async () => {
   const events: Event[] = []
   const note = vi.fn()
