@@ -11,11 +11,14 @@ export async function freeSocketPath(path: string): Promise<void> {
   const found = entryAt(path)
   if (found === undefined) return
   if (!found.isSocket()) throw refusal(path, 'is there already and no socket; name another')
-  const refused = await connectError(path)
-  if (refused === 'ENOENT') return
-  // Only this says that nobody listens: a full queue (EAGAIN) or a foreign socket (EACCES) has an owner.
-  if (refused !== 'ECONNREFUSED') throw refusal(path, 'is in use; stop the other process or set api.listen')
+  if (await isServed(path)) throw refusal(path, 'is in use; stop the other process or set api.listen')
   rmSync(path, { force: true })
+}
+
+/** Only these say that nobody listens: a full queue (EAGAIN) or a foreign socket (EACCES) has an owner. */
+export async function isServed(path: string): Promise<boolean> {
+  const refused = await connectError(path)
+  return refused !== 'ENOENT' && refused !== 'ECONNREFUSED'
 }
 
 /** What a socket's address holds of a path: 108 bytes on Linux, 104 on macOS and the BSDs. */

@@ -75,7 +75,7 @@ test('doctor: well before, beside and after a node; each thing that is wrong by 
   ])
   // The test gives the API another port than the configuration: that nobody listens there is what doctor must see.
   const running = await json(['doctor', '--config', made.seedConfig])
-  expect(failed(running.value).map((check) => check.slice(0, 8))).toEqual(['port api'])
+  expect(failed(running.value).map((check) => check.slice(0, 8))).toEqual(['port api', 'beacons'])
   await seed.kill('SIGTERM')
 
   chmodSync(join(fleet.dir, 'fleet/pool.key'), 0o644)

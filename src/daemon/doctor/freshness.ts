@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { get, SILENCE_MS, text } from '../../client/transport.ts'
-import { isMeshError } from '../../errors.ts'
 import type { TrustRoot } from '../../model/root.ts'
 import type { NodeConfig } from '../config.ts'
 import { type Finding, fine, wrong } from './finding.ts'
@@ -10,17 +9,23 @@ import type { StoreState } from './store.ts'
 const ASK_MS = 5_000
 const MAX_METRICS_BYTES = 4 * 1024 * 1024
 
-/** What the running node has heard of its seeds' beacons lately. Nothing where it cannot be asked: ports and root say why. */
+/** What the running node has heard of its seeds' beacons lately. Nothing where only its log says where to ask it, or root says why. */
 export async function checkBeacons(config: NodeConfig, state: StoreState): Promise<readonly Finding[]> {
-  if (state !== 'running') return []
+  if (state !== 'running' || config.api.listen.endsWith(':0')) return []
   const root = await newestRoot(config).catch(() => undefined)
   if (root === undefined) return []
   try {
     const answer = await get(endpointOf(config), '/metrics', { timeoutMs: ASK_MS, silenceMs: SILENCE_MS })
     return [judgeBeacons(await text(answer, MAX_METRICS_BYTES, SILENCE_MS), root.freshness)]
   } catch (error) {
-    if (isMeshError(error) || (error as NodeJS.ErrnoException).code !== undefined) return []
-    throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    // Read once, at its start.
+    const advice =
+      code === 'API_UNAUTHORISED'
+        ? 'was the token file changed? Restart the node'
+        : 'does it listen where api.listen says? Restart the node where that was changed'
+    return [wrong('beacons', `the running node did not say when it heard one: ${code}`, advice)]
   }
 }
 

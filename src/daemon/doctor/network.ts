@@ -1,5 +1,9 @@
 import { once } from 'node:events'
+import { constants } from 'node:fs'
+import { access, lstat } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { dirname } from 'node:path'
+import { isServed, lengthProblem } from '../../api/socket-path.ts'
 import { isMeshError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { FleetId } from '../../model/ids.ts'
@@ -22,9 +26,15 @@ interface Place {
   readonly ipv6Only: boolean
 }
 
-/** Each fixed port can be listened on; while the node runs, it is the node that listens there. */
+/** Each fixed port, and the API's socket, can be listened on; while the node runs, it is the node that listens there. */
 export async function checkPorts(config: NodeConfig, state: StoreState): Promise<readonly Finding[]> {
-  return Promise.all(placesOf(config).map((place) => checkPort(place, state)))
+  const { listen } = config.api
+  const ports = placesOf(config).map(async (place) =>
+    judge(`port ${place.name}`, await portProblem(place), state),
+  )
+  if (!listen.startsWith('unix:')) return Promise.all(ports)
+  const socket = socketProblem(listen.slice('unix:'.length))
+  return Promise.all([...ports, socket.then((problem) => judge(`api ${listen}`, problem, state))])
 }
 
 function placesOf({ listen, api }: NodeConfig): readonly Place[] {
@@ -41,28 +51,46 @@ function placesOf({ listen, api }: NodeConfig): readonly Place[] {
   return places.filter(({ port }) => port !== 0)
 }
 
-async function checkPort({ name, host, port, ipv6Only }: Place, state: StoreState): Promise<Finding> {
-  const check = `port ${name}`
+/** Why nothing can listen there; undefined where it can. */
+async function portProblem({ host, port, ipv6Only }: Place): Promise<string | undefined> {
   const server = createServer()
   try {
     server.listen({ host, port, ipv6Only, exclusive: true })
     await once(server, 'listening')
     server.close()
-    if (state !== 'running') return fine(check, 'free')
+    return undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? (error as Error).message
+  }
+}
+
+/** As `portProblem`. What a dead process left goes at the start. */
+async function socketProblem(path: string): Promise<string | undefined> {
+  const tooLong = lengthProblem(path)
+  if (tooLong !== undefined) return tooLong
+  const found = await lstat(path).catch(() => undefined)
+  if (found !== undefined && !found.isSocket()) return 'is there already and no socket'
+  if (found !== undefined && (await isServed(path))) return 'EADDRINUSE'
+  const folder = dirname(path)
+  return access(folder, constants.W_OK | constants.X_OK).then(
+    () => undefined,
+    ({ code }: NodeJS.ErrnoException) => `${folder}: ${code}`,
+  )
+}
+
+function judge(check: string, problem: string | undefined, state: StoreState): Finding {
+  if (problem === undefined && state !== 'running') return fine(check, 'free')
+  if (problem === undefined)
     return wrong(
       check,
       'a node is running, but not listening here',
       'was the configuration changed? Restart it',
     )
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
-    if (reason === 'EADDRINUSE' && state === 'running') return fine(check, 'in use, as the node is running')
-    if (reason === 'EADDRINUSE' && state === 'unknown')
-      return wrong(check, 'in use, by the node perhaps', AS_ITS_USER)
-    const advice =
-      reason === 'EADDRINUSE' ? 'stop what holds it, or choose another port' : 'choose another address'
-    return wrong(check, reason, advice)
-  }
+  if (problem === 'EADDRINUSE' && state === 'running') return fine(check, 'in use, as the node is running')
+  if (problem === 'EADDRINUSE' && state === 'unknown')
+    return wrong(check, 'in use, by the node perhaps', AS_ITS_USER)
+  const advice = problem === 'EADDRINUSE' ? 'stop what holds it, or choose another' : 'choose another address'
+  return wrong(check, problem, advice)
 }
 
 /** Others have an address to dial it at; whether they come through to it cannot be seen from here. */

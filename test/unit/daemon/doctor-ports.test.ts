@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import type { NodeConfig } from '../../../src/daemon/config.ts'
 import { checkPorts } from '../../../src/daemon/doctor/network.ts'
@@ -24,7 +26,7 @@ async function listening(host: string): Promise<number> {
 const bothAt = (port: number): NodeConfig =>
   ({
     listen: [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`],
-    api: { listen: 'unix:/nowhere' },
+    api: { listen: '127.0.0.1:0' },
   }) as unknown as NodeConfig
 
 test.runIf(hasIpv6)('every address of both kinds on one port: as free as it is for the node', async () => {
@@ -46,11 +48,40 @@ test.runIf(hasIpv6)('and in use where somebody else has one of them', async () =
 
 test('in use is no fault of whoever holds it where that may be the node itself', async () => {
   const port = await listening('127.0.0.1')
-  const config = { listen: [`/ip4/127.0.0.1/tcp/${port}`], api: { listen: 'unix:/nowhere' } }
+  const config = { listen: [`/ip4/127.0.0.1/tcp/${port}`], api: { listen: '127.0.0.1:0' } }
   const check = (state: StoreState) => checkPorts(config as unknown as NodeConfig, state)
   expect(await check('running')).toMatchObject([{ ok: true }])
   expect(await check('unknown')).toMatchObject([
     { ok: false, text: 'in use, by the node perhaps', advice: "run confmesh doctor as the node's user" },
   ])
   expect(await check('stopped')).toMatchObject([{ ok: false, advice: expect.stringMatching(/^stop /) }])
+})
+
+test('the socket of the API: what keeps the node from listening there is said, and who does', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'confmesh-doctor-'))
+  const check = (path: string, state: StoreState) =>
+    checkPorts({ listen: [], api: { listen: `unix:${path}` } } as unknown as NodeConfig, state)
+  try {
+    const path = join(dir, 'sock')
+    expect(await check(path, 'stopped')).toEqual([{ check: `api unix:${path}`, ok: true, text: 'free' }])
+    expect(await check(path, 'running')).toMatchObject([
+      { ok: false, advice: expect.stringMatching(/Restart/) },
+    ])
+    expect(await check('/nowhere/sock', 'none')).toMatchObject([{ ok: false, text: '/nowhere: ENOENT' }])
+    const long = join(dir, 'x'.repeat(109))
+    expect(await check(long, 'none')).toMatchObject([
+      { ok: false, text: expect.stringMatching(/a socket's at most/) },
+    ])
+    writeFileSync(join(dir, 'file'), '')
+    expect(await check(join(dir, 'file'), 'running')).toMatchObject([
+      { ok: false, text: expect.stringMatching(/no socket/) },
+    ])
+    const server = createServer().listen(path)
+    servers.push(server)
+    await once(server, 'listening')
+    expect(await check(path, 'running')).toMatchObject([{ ok: true }])
+    expect(await check(path, 'stopped')).toMatchObject([{ ok: false, text: 'EADDRINUSE' }])
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
 })
