@@ -18,7 +18,7 @@ export async function examine(config: NodeConfig): Promise<readonly Finding[]> {
     ...checkKeyFiles(config),
     ...(await checkAdmission(config)),
     ...(await checkFreshnessKey(config)),
-    ...(await checkFolders(config)),
+    ...(await checkFolders(config, state)),
     ...(await checkSpace(config)),
     ...(await checkCommands(config)),
     store,

@@ -10,6 +10,8 @@ import { nearestFolder } from '../../store/nearest-folder.ts'
 import { seenDamage } from '../../store/seen-damage.ts'
 import { uncleanEnds } from '../../store/unclean-ends.ts'
 import type { NodeConfig } from '../config.ts'
+import { readRoot } from '../documents.ts'
+import { fleetOf, foldersOf } from '../folders.ts'
 import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
 
 /** `running`: another process has the store, most likely this very node. `unknown`: this user may not look. */
@@ -22,16 +24,44 @@ const MIN_FREE_BYTES = 512 * MIB
 const MIN_FREE_ELSEWHERE_BYTES = 16 * MIB
 
 /** Folders that the node writes: ours, and where files are materialized, ours alone. */
-export async function checkFolders(config: NodeConfig): Promise<readonly Finding[]> {
+export async function checkFolders(config: NodeConfig, state: StoreState): Promise<readonly Finding[]> {
   const findings = [await checkWritable('data folder', config.data)]
-  if (config.floorDir !== undefined) findings.push(await checkWritable('floor folder', config.floorDir))
+  const floorDir = floorFolder(config)
+  if (floorDir !== undefined) findings.push(await checkOwn('floor folder', floorDir, state))
   if (config.materialize !== undefined) {
     const check = 'materialize.dir'
-    const writable = await checkWritable(check, config.materialize.dir)
-    findings.push(writable.ok ? await checkSafe(check, config.materialize.dir, writable) : writable)
+    const own = await checkOwn(check, config.materialize.dir, state)
+    findings.push(own.ok ? await checkSafe(check, config.materialize.dir, own) : own)
   }
   return findings
 }
+
+/** Undefined where only a root that cannot be used would tell, which is said elsewhere. */
+function floorFolder(config: NodeConfig): string | undefined {
+  const { root, limitsInForce: limits } = config
+  try {
+    return foldersOf(config, () => fleetOf(readRoot(root, limits), limits)).floorDir
+  } catch {
+    return undefined
+  }
+}
+
+/** Apart from its store a node locks these, too. While it runs, or may run, it is the one that has them. */
+async function checkOwn(check: string, path: string, state: StoreState): Promise<Finding> {
+  const writable = await checkWritable(check, path)
+  if (!writable.ok || state === 'running' || state === 'unknown' || !(await isHeld(path))) return writable
+  return wrong(check, `${path}: in use by another node`, 'give each node its own')
+}
+
+/** A lock that is not there would be made by looking, and one of another user's is not looked at. */
+async function isHeld(folder: string): Promise<boolean> {
+  const lock = join(folder, '.lock')
+  const owner = await stat(join(lock, 'CURRENT')).catch(() => undefined)
+  return owner !== undefined && !isAnothers(owner) && (await isInUse(lock))
+}
+
+/** LevelDB makes files anew when it opens: made by another user, the node could not open its own store again. */
+const isAnothers = ({ uid }: Stats): boolean => process.geteuid !== undefined && uid !== process.geteuid()
 
 async function checkWritable(check: string, path: string): Promise<Finding> {
   const there = await nearestFolder(path)
@@ -105,8 +135,7 @@ export async function checkStore(config: NodeConfig): Promise<{ state: StoreStat
     const advice = owner === 'EACCES' ? AS_ITS_USER : 'check the disk'
     return { state: 'unknown', finding: wrong(check, `${dir}: ${owner}`, advice) }
   }
-  // LevelDB makes files anew when it opens: made by another user, the node could not open its own store again.
-  if (process.geteuid !== undefined && owner.uid !== process.geteuid()) {
+  if (isAnothers(owner)) {
     const advice = `run confmesh doctor as user ${owner.uid}`
     return { state: 'unknown', finding: wrong(check, `${dir} belongs to user ${owner.uid}`, advice) }
   }
