@@ -1,4 +1,3 @@
-import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import type { NodeConfig } from './config.ts'
 import { type Ready, type RunningNode, startNode } from './node.ts'
 
@@ -17,8 +16,6 @@ export interface RunOptions {
 
 /** Runs a node until SIGTERM, SIGINT or SIGHUP, then ends the process. @throws MeshError why it cannot start, or go on */
 export async function runNode(config: NodeConfig, options: RunOptions): Promise<void> {
-  // Node's 250 ms per address fails a host of several addresses over a slow link.
-  setDefaultAutoSelectFamilyAttemptTimeout(2_000)
   const ended = Promise.withResolvers<undefined>()
   let node: RunningNode | undefined
   const end = () => {
