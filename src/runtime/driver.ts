@@ -185,8 +185,7 @@ export function createDriver(
     }
     const { bytes } = read
     const sent = ports.transport.replyBlock(id, bytes)
-    if (bytes === undefined) dispatch({ kind: 'blockLost', digest: effect.digest })
-    else ports.metrics.count({ kind: 'count', metric: 'blocks_sent', by: 1 })
+    if (bytes !== undefined) ports.metrics.count({ kind: 'count', metric: 'blocks_sent', by: 1 })
     const isGone = (await sent) === false
     dispatch({ kind: 'served', id, bytes: isGone ? 0 : (bytes?.byteLength ?? 0) })
   }

@@ -34,7 +34,7 @@ export interface StorePort {
   load(): Promise<Snapshot>
   /** All or nothing; resolved once durable (`sync`). Floors and roots reach their second copy in the same call. @throws MeshError STORE_FULL, STORE_FAILED */
   commit(writes: readonly Write[], sync: boolean): Promise<void>
-  /** Checked against its checksum and digest; undefined where absent or damaged (then quarantined). */
+  /** Checked against its checksum and digest; undefined where absent or damaged (then quarantined), told as `blockLost`. */
   readBlock(digest: Digest): Promise<Uint8Array | undefined>
   hasBlock(digest: Digest): boolean
   readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined>

@@ -168,7 +168,8 @@ test.each([
   } as unknown as Ports
   createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
   await new Promise((resolve) => setImmediate(resolve))
-  expect(events.at(-1)).toEqual({ kind: 'served', id: 1, bytes })
+  // That one is lost the store says itself.
+  expect(events).toEqual([{ kind: 'tick' }, { kind: 'served', id: 1, bytes }])
 })
 
 /** Reads a block for `effect`, of a disk that refuses it so many times; once more with each tick. */
