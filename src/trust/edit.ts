@@ -164,7 +164,7 @@ export const keepsOut = ({ until }: Removal, nowMs: number): boolean =>
 export function dropEndedRemovals(root: TrustRoot, nowMs: number): TrustRoot {
   const holds = (entry: Removal): boolean => keepsOut(entry, nowMs)
   const { peers, pools } = root.removed
-  return { ...root, removed: { peers: peers.filter(holds), pools: pools.filter(holds) } }
+  return { ...root, removed: { ...root.removed, peers: peers.filter(holds), pools: pools.filter(holds) } }
 }
 
 /** A new entry that would be dropped with the change that makes it shuts nobody out. @throws MeshError USAGE */

@@ -31,14 +31,16 @@ export function successor(old: TrustRoot, change: RootChange): TrustRoot {
 }
 
 /** What this build does not know may name keys, as a role of a newer one does: then it takes none out of the table. */
-const saysMore = (root: TrustRoot): boolean =>
-  root.otherRoles !== undefined ||
-  [root, root.root, root.admission, root.freshness, ...root.publishers.values()].some(
-    (part) => 'extra' in part,
-  )
+function saysMore(root: TrustRoot): boolean {
+  const { removed, keys, publishers, epochs } = root
+  const single = [root, root.root, root.admission, root.freshness, removed]
+  const listed = [...keys.values(), ...publishers.values(), ...epochs, ...removed.peers, ...removed.pools]
+  return root.otherRoles !== undefined || [...single, ...listed].some((part) => 'extra' in part)
+}
 
+/** One that stands there already stays as it stands, with what a newer build says of it. */
 const allKeys = (old: TrustRoot, newKeys: readonly PublicKey[]): ReadonlyMap<KeyId, PublicKey> =>
-  new Map([...old.keys.values(), ...newKeys].map((key) => [key.id, key]))
+  new Map([...newKeys, ...old.keys.values()].map((key) => [key.id, key]))
 
 /** Entries that a raised pattern covers are swept away: the new, higher one holds for all they matched. */
 export function raiseEpochs(

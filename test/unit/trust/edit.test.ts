@@ -85,6 +85,12 @@ describe('removals', () => {
     )
   })
 
+  it('keep what a newer build says beside them when those that have ended go', () => {
+    const extra = asJson.pack({ regions: ['eu'] })
+    const old = { ...root, removed: { ...removeNode(root, a, EXPIRES).removed, extra } }
+    expect(dropEndedRemovals(old, Number.MAX_SAFE_INTEGER).removed).toEqual({ peers: [], pools: [], extra })
+  })
+
   it('end seven days after the certificate, and those without an end never', () => {
     const [pool] = pools
     const old = removePool(removeNode(removeNode(root, a, EXPIRES), b), pool, EXPIRES)
@@ -219,8 +225,22 @@ describe('keys that no role names', () => {
       'a publisher',
       { publishers: new Map([...root.publishers].map(([id, one]) => [id, { ...one, ...named }])) },
     ],
+    ['an epoch', { epochs: [{ pattern: pattern('web'), value: 1, ...named }] }],
+    ['a key', { keys: new Map([...held.keys].map(([id, one]) => [id, { ...one, ...named }])) }],
+    ['what is removed', { removed: { ...root.removed, ...named } }],
+    ['a removed node', { removed: { ...root.removed, peers: [{ id: a, ...named }] } }],
+    ['a removed pool', { removed: { ...root.removed, pools: [{ key: pools[0], ...named }] } }],
   ])('stay where %s says what a newer build knows', (_, more) => {
     expect(edited({ ...held, ...more })).toEqual([true, true, true])
+  })
+
+  it('keep what a newer build says of them where one of them gets a role', () => {
+    const said = { ...stranger, extra: unknown }
+    const next = setFreshness(
+      { ...held, keys: new Map([...root.keys, [stranger.id, said]]) },
+      { add: [stranger], remove: [] },
+    )
+    expect(next.keys.get(stranger.id)).toEqual(said)
   })
 })
 
