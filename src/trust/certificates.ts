@@ -11,7 +11,7 @@ import type { PublicKey, TrustRoot } from '../model/root.ts'
 import type { PrivateKey } from './private-key.ts'
 import { importPublicKey } from './public-key.ts'
 import { signEnvelope } from './signing.ts'
-import { checkType, keysOf, signers } from './threshold.ts'
+import { keysOf, signers } from './threshold.ts'
 
 /** Milliseconds since 1970, both ends included. */
 export interface Validity {
@@ -88,15 +88,14 @@ export function readChain(
         : `a certificate chain has one or two links, not ${chain.length}`,
     )
   }
-  const node = openCertificate(nodeBytes, limits)
-  const { subject, labels } = node.certificate
-  if (!('peer' in subject)) throw refused('the first certificate names a pool, not a node')
+  const issuers = keysOf(root.admission.keys, root.keys)
   if (poolBytes === undefined) {
-    const issuer = issuerOf(node, keysOf(root.admission.keys, root.keys), limits, 'the node')
-    return { peer: subject.peer, labels, issuer, ...validityOf([node.certificate]) }
+    const { certificate, issuer } = openCertificate(nodeBytes, issuers, limits, 'the node')
+    return { peer: peerIn(certificate), labels: certificate.labels, issuer, ...validityOf([certificate]) }
   }
-  const { certificate, name: poolName, key, issuer } = readPool(poolBytes, root, limits, pools)
-  issuerOf(node, new Map([[key.id, key]]), limits, 'the node')
+  const { certificate, name: poolName, key, issuer } = readPool(poolBytes, issuers, limits, pools)
+  const { certificate: node } = openCertificate(nodeBytes, new Map([[key.id, key]]), limits, 'the node')
+  const { labels } = node
   for (const [name, value] of labels) {
     if (grants(certificate, name, value)) continue
     throw new MeshError('ADMIT_LABELS', `pool ${poolName} may not grant the label ${name}=${value}`, {
@@ -104,25 +103,34 @@ export function readChain(
     })
   }
   return {
-    peer: subject.peer,
+    peer: peerIn(node),
     labels,
     issuer,
     pool: { name: poolName, key: key.id, notAfter: certificate.notAfter },
-    ...validityOf([node.certificate, certificate]),
+    ...validityOf([node, certificate]),
   }
 }
 
-function readPool(bytes: Uint8Array, root: TrustRoot, limits: Limits, pools: PoolMemory): VerifiedPool {
+function peerIn({ subject }: Certificate): PeerId {
+  if ('peer' in subject) return subject.peer
+  throw refused('the first certificate names a pool, not a node')
+}
+
+function readPool(
+  bytes: Uint8Array,
+  issuers: ReadonlyMap<KeyId, PublicKey>,
+  limits: Limits,
+  pools: PoolMemory,
+): VerifiedPool {
   const digest = sha256(bytes)
   const known = pools.get(digest)
   if (known !== undefined) return known
-  const pool = openCertificate(bytes, limits)
-  const { subject } = pool.certificate
+  const { certificate, issuer } = openCertificate(bytes, issuers, limits, 'the pool')
+  const { subject } = certificate
   if (!('pool' in subject)) throw refused('the second certificate names a node, not a pool')
-  const issuer = issuerOf(pool, keysOf(root.admission.keys, root.keys), limits, 'the pool')
   // Under its own id: decodeCertificate has compared them.
   const key = importPublicKey(subject.spki)
-  const verified = { certificate: pool.certificate, name: subject.pool, key, issuer }
+  const verified = { certificate, name: subject.pool, key, issuer }
   if (pools.size < MAX_POOLS) pools.set(digest, verified)
   return verified
 }
@@ -133,30 +141,27 @@ function issue(certificate: Certificate, key: PrivateKey): Envelope {
   return signEnvelope('certificate', encodeCertificate(certificate), [key])
 }
 
-interface Opened {
-  readonly envelope: Envelope
+interface Issued {
   readonly certificate: Certificate
+  readonly issuer: KeyId
 }
 
-function openCertificate(bytes: Uint8Array, limits: Limits): Opened {
-  const envelope = decodeEnvelope(bytes, limits.maxCertificateBytes, limits)
-  checkType(envelope, 'certificate')
-  return { envelope, certificate: decodeCertificate(envelope.payload, limits) }
-}
-
-function issuerOf(
-  { envelope, certificate }: Opened,
-  keys: ReadonlyMap<KeyId, PublicKey>,
+/** What nobody of these signed is not even read: a stranger's of a newer form would have this node say "upgrade". */
+function openCertificate(
+  bytes: Uint8Array,
+  issuers: ReadonlyMap<KeyId, PublicKey>,
   limits: Limits,
   what: string,
-): KeyId {
-  const [issuer] = signers(envelope, 'certificate', keys, limits)
+): Issued {
+  const envelope = decodeEnvelope(bytes, limits.maxCertificateBytes, limits)
+  const [issuer] = signers(envelope, 'certificate', issuers, limits)
   if (issuer === undefined) throw refused(`the certificate of ${what} is signed by no key that may admit it`)
+  const certificate = decodeCertificate(envelope.payload, limits)
   if (certificate.critical.length > 0) {
     const names = certificate.critical.join(', ')
     throw new MeshError('CODEC_UNSUPPORTED', `the certificate of ${what} needs ${names}; upgrade this node`)
   }
-  return issuer
+  return { certificate, issuer }
 }
 
 /** A label's value is one segment, so patterns of channels say what may be granted. */

@@ -102,6 +102,16 @@ describe('a certificate chain', () => {
     expect(() => read(signed(otherKey))).toThrow(refusedAs('ADMIT_REFUSED'))
   })
 
+  it('of another version says so where a key that may issue it signed it, and else is a stranger’s', () => {
+    const payload = new TextEncoder().encode('{"v":2}')
+    const signed = (...by: (typeof admissionKey)[]) => signEnvelope('certificate', payload, by)
+    for (const chain of [[signed(admissionKey)], [signed(poolKey), pool], [member(), signed(admissionKey)]])
+      expect(() => read(...chain)).toThrow(refusedAs('CODEC_UNSUPPORTED'))
+    for (const by of [[], [otherKey], [publisherKey]])
+      for (const chain of [[signed(...by)], [signed(...by), pool], [member(), signed(...by)]])
+        expect(() => read(...chain)).toThrow(refusedAs('ADMIT_REFUSED'))
+  })
+
   it('takes no pool that stands under the id of another key', () => {
     const { subject, ...rest } = certificateOf(pool)
     const foreign = { ...rest, subject: { ...subject, key: otherKey.id } }
