@@ -6,6 +6,7 @@ import { parseAddress, parseName, parsePattern, parsePeerId, peerOf } from '../m
 import type { PeerRecord } from '../model/peer-record.ts'
 import { decodeStrict, encode } from './cbor.ts'
 import * as form from './fields.ts'
+import { timeMs } from './ids.ts'
 
 export const MAX_ADDRESSES = 16
 export const MAX_CHAIN = 2
@@ -16,7 +17,7 @@ const shape = form.open({
   v: form.version,
   critical: form.critical,
   peer: form.parsed(parsePeerId),
-  at: form.int(),
+  at: timeMs,
   addresses: form.list(form.parsed(parseAddress), MAX_ADDRESSES),
   patterns: form.list(form.parsed(parsePattern), (limits) => limits.maxPatterns),
   region: label,

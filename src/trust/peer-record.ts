@@ -13,7 +13,7 @@ import type { PublicKey } from '../model/root.ts'
 import type { PrivateKey } from './private-key.ts'
 import { importPublicKey } from './public-key.ts'
 import { signEnvelope } from './signing.ts'
-import { signers } from './threshold.ts'
+import { checkType, signers } from './threshold.ts'
 
 /** SPKI of an Ed25519 key up to the key itself: RFC 8410 §4. */
 const SPKI_PREFIX = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00]
@@ -38,9 +38,14 @@ export const signPeerRecord = (record: PeerRecord, key: PrivateKey): Uint8Array 
  */
 export function openPeerRecord(bytes: Uint8Array, limits: Limits): PeerRecord {
   const envelope = decodeEnvelope(bytes, limits.maxPeerRecordBytes, limits)
+  checkType(envelope, 'peer')
   const record = decodePeerRecord(envelope.payload, limits)
   const key = keyOfPeer(record.peer)
   if (signers(envelope, 'peer', new Map([[key.id, key]]), limits).length === 0)
     throw new MeshError('TRUST_UNAUTHORISED', `peer record of ${record.peer} is not signed by that peer`)
+  if (record.critical.length > 0) {
+    const names = record.critical.join(', ')
+    throw new MeshError('CODEC_UNSUPPORTED', `peer record of ${record.peer} needs ${names}`)
+  }
   return record
 }

@@ -33,8 +33,11 @@ export interface KnownPeer {
 /** Whether the peer of a record would be admitted, as of now. */
 export type JudgeRecord = (record: PeerRecord) => Judgement
 
-/** `new`: a peer not known before; `changed`: it is reached elsewhere or stores something else now; `own`: this node's. */
-export type Learnt = 'new' | 'own' | 'changed' | 'later' | 'old' | 'invalid' | 'full'
+/**
+ * `new`: a peer not known before; `changed`: it is reached elsewhere or stores something else now; `own`: this node's;
+ * `newer`: what this build does not know, which is no fault of whoever passes it on.
+ */
+export type Learnt = 'new' | 'own' | 'changed' | 'later' | 'old' | 'newer' | 'invalid' | 'full'
 
 interface Problem {
   readonly code: Code
@@ -156,6 +159,10 @@ export class PeerBook {
       record = openPeerRecord(bytes, this.#limits)
     } catch (error) {
       if (!isMeshError(error)) throw error
+      if (error.code === 'CODEC_UNSUPPORTED') {
+        this.#seen.add(digest)
+        return { learnt: 'newer' }
+      }
       return { learnt: 'invalid', problem: { code: error.code, text: error.message } }
     }
     const { peer } = record

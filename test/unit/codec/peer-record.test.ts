@@ -1,6 +1,7 @@
 import { decode as decodeLoosely } from '@ipld/dag-cbor'
 import { expect, test } from 'vitest'
 import { encode } from '../../../src/codec/cbor.ts'
+import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
 import { decodePeerRecord, encodePeerRecord } from '../../../src/codec/peer-record.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { codeOf } from './refusal.ts'
@@ -13,6 +14,8 @@ const foreign = address?.replace(/[^/]*$/, '12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS
 test.each<[string, object, string]>([
   ['nothing changed', {}, 'accepted'],
   ['v 2', { v: 2, at: 'x' }, 'CODEC_UNSUPPORTED'],
+  ['the last time there is', { at: MAX_TIME_MS }, 'accepted'],
+  ['a time beyond it', { at: MAX_TIME_MS + 1 }, 'CODEC_MALFORMED'],
   ['an address of another peer', { addresses: [address, foreign] }, 'CODEC_MALFORMED'],
   ['16 addresses', { addresses: new Array(16).fill(address) }, 'accepted'],
   ['17 addresses', { addresses: new Array(17).fill(address) }, 'CODEC_MALFORMED'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { peerOfRawKey, rawKeyOfPeer } from '../../../src/codec/peer-id.ts'
 import { decodePeerRecord, encodePeerRecord } from '../../../src/codec/peer-record.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -7,6 +8,7 @@ import type { Pattern, PeerId } from '../../../src/model/ids.ts'
 import { peerOfKey } from '../../../src/sim/keys.ts'
 import { recordOf } from '../../../src/sim/own-records.ts'
 import { openPeerRecord, signPeerRecord } from '../../../src/trust/peer-record.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
 import { addressOf, peer } from './fakes.ts'
 
 const { key } = generatePrivateKey('ed25519')
@@ -57,6 +59,24 @@ describe('a peer record', () => {
     )
     const nobody = { ...record, peer: peer('Qm'), addresses: [] }
     expect(() => openPeerRecord(signPeerRecord(nobody, key), LIMITS)).toThrow()
+  })
+
+  it('that needs what this build does not know says so once its signature holds', () => {
+    const later = { ...record, critical: ['waves'] }
+    expect(() => openPeerRecord(signPeerRecord(later, key), LIMITS)).toThrow(
+      expect.objectContaining({ code: 'CODEC_UNSUPPORTED', message: expect.stringMatching(/needs waves/) }),
+    )
+    const other = generatePrivateKey('ed25519').key
+    expect(() => openPeerRecord(signPeerRecord(later, other), LIMITS)).toThrow(
+      expect.objectContaining({ code: 'TRUST_UNAUTHORISED' }),
+    )
+  })
+
+  it('in an envelope of another kind is not read', () => {
+    const envelope = signEnvelope('heartbeat', new Uint8Array([1]), [key])
+    expect(() => openPeerRecord(encodeEnvelope(envelope), LIMITS)).toThrow(
+      expect.objectContaining({ code: 'TRUST_TYPE' }),
+    )
   })
 
   it('beyond its bounds is refused', () => {

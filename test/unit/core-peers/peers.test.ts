@@ -1,7 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { encode } from '../../../src/codec/cbor.ts'
+import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { PeerBook } from '../../../src/core/peers/book.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, KeyId } from '../../../src/model/ids.ts'
 import { openPeerRecord, signPeerRecord } from '../../../src/trust/peer-record.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
 import { addressOf, asked, codes, hex, limitsOf, peer, replies, rootOf } from './fakes.ts'
 import {
   admit,
@@ -203,6 +207,26 @@ describe('records of peers', () => {
     expect(codes(asksPeers(SEED.id, [forged]))).toEqual(['TRUST_UNAUTHORISED'])
     expect(codes(asksPeers(SEED.id, [new Uint8Array([1, 2])]))).toEqual(['CODEC_MALFORMED'])
     expect(dials(pass(2_000))).toEqual([])
+  })
+
+  it('of a newer build are left alone without a word, and each is looked at once', () => {
+    const [one, two] = [someone(), someone()]
+    admit(SEED.id, { direction: 'inbound' })
+    const payload = encode({ v: 2 })
+    const other = encodeEnvelope(signEnvelope('peer', payload, [two.key]))
+    expect(asksPeers(SEED.id, [one.record({ critical: ['waves'] }), other]).map(({ kind }) => kind)).toEqual([
+      'reply',
+    ])
+    expect(dials(pass(2_000))).toEqual([])
+    const book = new PeerBook(SEED.id, [], LIMITS)
+    const learn = () =>
+      book.learn(
+        one.record({ critical: ['waves'] }),
+        () => true,
+        () => ({ kind: 'refused', code: 'ADMIT_REFUSED', text: '' }),
+        0,
+      )
+    expect([learn(), learn()]).toEqual([{ learnt: 'newer' }, { learnt: 'old' }])
   })
 
   it('of strangers are not asked for nor taken', () => {

@@ -3,6 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { MAX_TIME_MS } from '../../../src/codec/ids.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { type PeersOnDisk, rememberedPeers } from '../../../src/net/remembered-peers.ts'
 import { peerOfKey } from '../../../src/sim/keys.ts'
@@ -58,7 +59,7 @@ async function start(records: readonly ReturnType<typeof record>[], remove: () =
 const done = async () => {}
 
 test('records whose certificate has ended push out no others, however far ahead they are dated', async () => {
-  const ended = Array.from({ length: 4 }, () => record(2 ** 50, NOW - 3 * DAY_MS))
+  const ended = Array.from({ length: 4 }, () => record(MAX_TIME_MS, NOW - 3 * DAY_MS))
   const [older, newer] = [record(NOW - 20), record(NOW - 10)]
   const { names, removed } = await start([...ended, older, newer], done)
   expect(names).toEqual([newer.peer, older.peer])
@@ -72,7 +73,7 @@ test('a record that has ended is kept where there is room, and one that a clock 
 })
 
 test('a record that is dated ahead is no newer than one of now', async () => {
-  const [honest, ahead] = [record(NOW), record(2 ** 50)]
+  const [honest, ahead] = [record(NOW), record(MAX_TIME_MS)]
   expect((await start([honest, ahead], done)).names).toEqual([honest.peer, ahead.peer])
 })
 
