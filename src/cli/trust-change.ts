@@ -7,6 +7,7 @@ import type { Envelope } from '../model/envelope.ts'
 import type { Channel } from '../model/ids.ts'
 import { parsePattern } from '../model/names.ts'
 import type { TrustRoot } from '../model/root.ts'
+import { requireKnown } from '../trust/chain.ts'
 import { describeChange, raisedBy } from '../trust/describe.ts'
 import { alsoRaised, dropEndedRemovals, requireKept, requireRoom } from '../trust/edit.ts'
 import type { PrivateKey } from '../trust/private-key.ts'
@@ -130,6 +131,7 @@ export async function signRoot(file: string, options: SignOptions): Promise<void
   const target = resolve(options.out ?? left)
   if (target !== current.path) requireNew(target)
   const draft = readRootDraft(file)
+  requireKnown(draft.root)
   checkSuccession(current.root, draft.root)
   const keys = rootKeys(options.rootKey, current.root, draft.root)
   // No draft, and nothing is missing: the root that is left was named only to say what it changes, and stays what it is.
@@ -255,10 +257,11 @@ function requireInPlace(path: string, { out: given }: SignOptions): void {
   )
 }
 
-/** Whoever signs it is told nothing, so it must hold already. @throws MeshError USAGE */
+/** Whoever signs it is told nothing, so it must hold already. @throws MeshError USAGE, CODEC_UNSUPPORTED */
 async function signCurrent(file: string, options: SignOptions): Promise<void> {
   const current = readRootDraft(file)
   const { path, envelope, root } = current
+  requireKnown(root)
   if (!holdsAlready(current))
     throw new MeshError(
       'USAGE',

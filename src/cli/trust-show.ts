@@ -48,6 +48,7 @@ const signersOf = ({ envelope, root }: RootFile): number =>
   signers(envelope, 'root', keysOf(root.root.keys, root.keys), LIMITS).length
 
 function asJson(root: TrustRoot) {
+  const { keys, maxAgeS, maxSkewS } = root.freshness
   return {
     fleetId: root.fleetId,
     version: root.version,
@@ -61,8 +62,8 @@ function asJson(root: TrustRoot) {
       ]),
     ),
     admission: { keys: root.admission.keys },
-    freshness: root.freshness,
-    epochs: root.epochs,
+    freshness: { keys, maxAgeS, maxSkewS },
+    epochs: root.epochs.map(({ pattern, value }) => ({ pattern, value })),
     removed: {
       peers: root.removed.peers.map(({ id, until }) => ({ id, ...ending(until) })),
       pools: root.removed.pools.map(({ key, until }) => ({ key, ...ending(until) })),

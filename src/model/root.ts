@@ -25,6 +25,7 @@ export interface EpochEntry {
   readonly pattern: Pattern
   /** The root version that raised the epoch of what the pattern matches. */
   readonly value: number
+  readonly extra?: Extra
 }
 
 /** Who may publish what, who admits nodes, which nodes are out, and who may change this document. */
@@ -39,12 +40,18 @@ export interface TrustRoot {
   readonly keys: ReadonlyMap<KeyId, PublicKey>
   readonly root: Role
   readonly publishers: ReadonlyMap<Name, Publisher>
-  readonly admission: { readonly keys: readonly KeyId[] }
-  readonly freshness: { readonly keys: readonly KeyId[]; readonly maxAgeS: number; readonly maxSkewS: number }
+  readonly admission: { readonly keys: readonly KeyId[]; readonly extra?: Extra }
+  readonly freshness: {
+    readonly keys: readonly KeyId[]
+    readonly maxAgeS: number
+    readonly maxSkewS: number
+    readonly extra?: Extra
+  }
   readonly epochs: readonly EpochEntry[]
   readonly removed: {
-    readonly peers: readonly { readonly id: PeerId; readonly until?: number }[]
-    readonly pools: readonly { readonly key: KeyId; readonly until?: number }[]
+    readonly peers: readonly { readonly id: PeerId; readonly until?: number; readonly extra?: Extra }[]
+    readonly pools: readonly { readonly key: KeyId; readonly until?: number; readonly extra?: Extra }[]
+    readonly extra?: Extra
   }
   /** Roles this build does not know. */
   readonly otherRoles?: Extra

@@ -71,8 +71,13 @@ export function startChain(envelopeBytes: Uint8Array, limits: Limits): RootChain
       { version: kept.root.version },
     )
   }
-  if (kept.root.critical.length > 0) throw new MeshError('CODEC_UNSUPPORTED', unknownNames(kept.root))
+  requireKnown(kept.root)
   return extend(new Map(), kept)
+}
+
+/** @throws MeshError CODEC_UNSUPPORTED where it needs what this build does not know */
+export function requireKnown(root: TrustRoot): void {
+  if (root.critical.length > 0) throw new MeshError('CODEC_UNSUPPORTED', unknownNames(root))
 }
 
 /**

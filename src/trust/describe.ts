@@ -1,4 +1,6 @@
+import { asJson } from '../codec/extra.ts'
 import { formatTime } from '../codec/json-fields.ts'
+import type { Extra } from '../model/extra.ts'
 import type { EpochEntry, Publisher, Role, TrustRoot } from '../model/root.ts'
 import { keepsOut, type Removal } from './edit.ts'
 
@@ -15,6 +17,7 @@ export function describeChange(old: TrustRoot, next: TrustRoot, nowMs: number): 
       ? []
       : [`expires ${formatTime(old.expires)} -> ${formatTime(next.expires)}`]),
     ...describeEpochs(old, next),
+    ...describeUnknown(old, next),
   ]
 }
 
@@ -120,4 +123,53 @@ function describeEpochs(old: TrustRoot, next: TrustRoot): string[] {
     ({ pattern, value }) =>
       `new epoch ${value} for every channel that ${pattern} matches: what is active stays, older releases no longer count, publish there again under this root`,
   )
+}
+
+/** Nobody is to sign unawares what only a newer build can read. What goes with a part that is gone was said with it. */
+function describeUnknown(old: TrustRoot, next: TrustRoot): string[] {
+  const before = partsOf(old)
+  const changed = [...partsOf(next)].flatMap(([part, after]) => {
+    const [was, is] = [namesIn(before.get(part)), namesIn(after)]
+    const names = [...new Set([...was.keys(), ...is.keys()])]
+    return names.filter((name) => was.get(name) !== is.get(name)).map((name) => `${part}${name}`)
+  })
+  if (changed.length === 0) return []
+  const shown = changed.length > MAX_SHOWN ? [...changed.slice(0, MAX_SHOWN), 'and others'] : changed
+  const names = shown.map((name) => name.slice(0, MAX_SHOWN_CHARS)).join(', ')
+  return [`IT SAYS SOMETHING THAT THIS BUILD DOES NOT KNOW (${names}); sign it with the newer build`]
+}
+
+/** Of names that this build does not know; more make a line that nobody reads. */
+const MAX_SHOWN = 8
+const MAX_SHOWN_CHARS = 100
+
+/** What it says of each, as text. */
+const namesIn = (extra: Extra | undefined): ReadonlyMap<string, string> =>
+  new Map(
+    extra === undefined
+      ? []
+      : Object.entries(asJson.unpack(extra) as object).map(([name, value]) => [name, JSON.stringify(value)]),
+  )
+
+/** Each part of a root that may hold names of a newer build, and what it holds. */
+function partsOf(root: TrustRoot): ReadonlyMap<string, Extra | undefined> {
+  const { removed, admission, freshness } = root
+  const each = <T extends { readonly extra?: Extra }>(
+    what: string,
+    all: Iterable<T>,
+    named: (part: T) => string,
+  ) => [...all].map((part) => [`${what} ${named(part)} `, part.extra] as const)
+  return new Map([
+    ['', root.extra],
+    ['role ', root.otherRoles],
+    ['root role ', root.root.extra],
+    ['admission ', admission.extra],
+    ['freshness ', freshness.extra],
+    ['removed ', removed.extra],
+    ...each('key', root.keys.values(), ({ id }) => id),
+    ...each('publisher', root.publishers.values(), ({ name }) => name),
+    ...each('epoch', root.epochs, ({ pattern }) => pattern),
+    ...each('node', removed.peers, ({ id }) => id),
+    ...each('pool', removed.pools, ({ key }) => key),
+  ])
 }

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { writeKeyPair } from '../../../src/cli/key-files.ts'
 import { readRoot, readRootDraft, saveEnvelope } from '../../../src/cli/root-files.ts'
 import { changeRoot, signRoot } from '../../../src/cli/trust-change.ts'
+import { asJson } from '../../../src/codec/extra.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { renew } from '../../../src/trust/edit.ts'
@@ -229,4 +230,27 @@ test('a change gives what is named a new epoch, too', async () => {
   await expect(changeRoot({ ...options, raise: ['*app'] }, (root) => root)).rejects.toMatchObject({
     message: expect.stringContaining('--raise'),
   })
+})
+
+test('what this build would not understand is not signed, and stays as it is', async () => {
+  const root = fleetOf(2)
+  save('root.2.draft.json', { ...renew(root, EXPIRES + 1000), critical: ['waves'] }, keys.slice(0, 1))
+  save('first.json', { ...root, critical: ['waves'] }, keys.slice(0, 2))
+  for (const name of ['root.2.draft.json', 'first.json']) {
+    const before = readFileSync(at(name), 'utf8')
+    await expect(signRoot(at(name), by('two.key'))).rejects.toMatchObject({
+      code: 'CODEC_UNSUPPORTED',
+      message: expect.stringContaining('needs waves'),
+    })
+    expect(readFileSync(at(name), 'utf8')).toBe(before)
+  }
+  expect(readRoot(at('root.json')).root.version).toBe(1)
+})
+
+test('who signs what only a newer build can explain is told so', async () => {
+  const root = fleetOf(2)
+  const extra = asJson.pack({ waves: [1] })
+  save('root.2.draft.json', { ...renew(root, EXPIRES + 1000), extra }, keys.slice(0, 1))
+  await signRoot(at('root.2.draft.json'), by('two.key'))
+  expect(vi.mocked(process.stdout.write).mock.calls.join('')).toContain('DOES NOT KNOW (waves)')
 })
