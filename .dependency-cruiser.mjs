@@ -24,7 +24,7 @@ const mayImport = {
 /** Packages and Node modules of the pure folders; the others may use what package.json names. */
 const pureMayUse = {
   model: [],
-  codec: ['node_modules/@ipld/dag-cbor/', 'node_modules/multiformats/', '^(node:)?crypto$'],
+  codec: ['node_modules/@ipld/dag-cbor/', 'node_modules/multiformats/', '^(node:)?(buffer|crypto)$'],
   trust: ['^(node:)?crypto$'],
   core: [],
 }

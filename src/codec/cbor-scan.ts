@@ -3,6 +3,7 @@
  * decoder, which recurses: 5 KB of `[[[[…` would overflow its stack, and a count of 2³² would be believed.
  * Form: RFC 8949 §4.2 as narrowed by dag-cbor, and by us to integers, bytes, text, arrays, maps and booleans.
  */
+import { isUtf8 } from 'node:buffer'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 
@@ -20,8 +21,6 @@ interface Cursor {
   at: number
   /** Of byte strings so far. */
   stringBytes: number
-  /** Every text so far is ASCII and every key stands after the one before it. */
-  plain: boolean
 }
 
 /** Big-endian unsigned integer of 1, 2, 4 or 8 bytes. */
@@ -85,10 +84,18 @@ function item(cursor: Cursor, asKey: boolean): number {
   if (inside > cursor.bytes.length - cursor.at) throw malformed('length beyond the end', start)
   if (major >= ARRAY) return inside
   if (asKey && isProto(cursor.bytes, cursor.at, value)) throw malformed('forbidden key', start)
-  if (major === 3 && cursor.plain) cursor.plain = isAscii(cursor.bytes, cursor.at, cursor.at + value)
+  if (major === 3) checkText(cursor.bytes, cursor.at, cursor.at + value)
   if (major === 2) cursor.stringBytes += value
   cursor.at += value
   return NO_CONTAINER
+}
+
+/** The decoder would put U+FFFD for bytes that are no UTF-8, and leave out a byte order mark at the beginning. */
+function checkText(bytes: Uint8Array, from: number, to: number): void {
+  if (isAscii(bytes, from, to)) return
+  if (!isUtf8(bytes.subarray(from, to))) throw malformed('text that is no UTF-8', from)
+  if (bytes[from] === 0xef && bytes[from + 1] === 0xbb && bytes[from + 2] === 0xbf)
+    throw malformed('text that begins with a byte order mark', from)
 }
 
 function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
@@ -120,7 +127,7 @@ function noteKey(cursor: Cursor, open: Open, depth: number, start: number): void
   const length = cursor.at - at
   const before = open.keyAt[depth] as number
   if (before >= 0 && !follows(cursor.bytes, at, length, before, open.keyLength[depth] as number))
-    cursor.plain = false
+    throw malformed('a key that stands twice or out of order', start)
   open.keyAt[depth] = at
   open.keyLength[depth] = length
 }
@@ -132,19 +139,16 @@ export interface ScanBounds {
 }
 
 /**
- * Refuses what is not one definite, shallow, small item that fills the bytes.
+ * Refuses what is not one definite, shallow, small item that fills the bytes, or not in the one form of what it says.
  *
- * @returns true where it is canonical for certain: what is left to check elsewhere is the order of keys, which was
- *   seen to be right, and UTF-8, which ASCII always is. False: only comparing with the re-encoded bytes can tell.
  * @throws MeshError CODEC_MALFORMED
  */
-export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): boolean {
+export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): void {
   const cursor: Cursor = {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     at: 0,
     stringBytes: 0,
-    plain: true,
   }
   const open: Open = { left: [1], map: [false], keyAt: [-1], keyLength: [0] }
   let items = 0
@@ -161,7 +165,7 @@ export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): b
     const inside = item(cursor, asKey)
     if (cursor.at - cursor.stringBytes > maxTextBytes)
       throw malformed(`more than ${maxTextBytes} bytes that are in no byte string`, cursor.at)
-    if (asKey && cursor.plain) noteKey(cursor, open, depth, start)
+    if (asKey) noteKey(cursor, open, depth, start)
     if (inside < 0) continue
     if (++depth > limits.maxDepth) throw malformed(`nested deeper than ${limits.maxDepth}`, cursor.at)
     open.left[depth] = inside
@@ -169,5 +173,4 @@ export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): b
     open.keyAt[depth] = -1
   }
   if (cursor.at !== bytes.length) throw malformed('bytes after the end', cursor.at)
-  return cursor.plain
 }

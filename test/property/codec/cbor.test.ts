@@ -115,6 +115,37 @@ test('nothing that the strict decoder takes is refused by the loose one, and the
   )
 })
 
+/** Bytes near what UTF-8 forbids: overlong, surrogates, beyond U+10FFFF, cut off; and byte order marks. */
+const textBytes = fc.array(
+  fc.oneof(
+    fc.constantFrom(0x61, 0xc0, 0xc2, 0xe0, 0xed, 0xf0, 0xf4, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf),
+    fc.constantFrom(0xef, 0xbb, 0xbf),
+    fc.integer({ min: 0, max: 255 }),
+  ),
+  { maxLength: 4 },
+)
+const texts = fc.oneof(
+  textBytes,
+  fc.constantFrom('', 'ü', 'é', 'zz', '\ufeff', 'a\ufeff', '😀').map((text) => [...Buffer.from(text)]),
+)
+
+test('a map of two keys and texts of any bytes is taken exactly where it encodes to these bytes again', () => {
+  let taken = 0
+  const check = (parts: readonly (readonly number[])[]) => {
+    const given = Uint8Array.from([0xa2, ...parts.flatMap((part) => [0x60 + part.length, ...part])])
+    let isSame = false
+    try {
+      isSame = equalBytes(encodeLoosely(decodeLoosely(given)), given)
+    } catch {
+      // a key that stands twice
+    }
+    if (isSame) taken++
+    expect(attempt(given) !== undefined).toBe(isSame)
+  }
+  fc.assert(fc.property(fc.tuple(texts, texts, texts, texts), check), { numRuns: 20_000 })
+  expect(taken).toBeGreaterThan(100)
+})
+
 test('any nesting beyond the limit is refused, however it is mixed', () => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { minLength: 17, maxLength: 6_000, size: 'max' }), (maps) => {

@@ -54,6 +54,10 @@ describe('what is refused', () => {
     ['duplicate key', 'a2 61 61 01 61 61 02'],
     ['keys in falling order', 'a2 61 62 01 61 61 02'],
     ['longer key before a shorter one', 'a2 62 6161 01 61 62 02'],
+    ['keys in falling order behind text that is not ASCII', '82 62 c3bc a2 61 62 01 61 61 02'],
+    ['duplicate key that is not ASCII', 'a2 62 c3bc 01 62 c3bc 02'],
+    ['key that is invalid UTF-8', 'a1 61 ff 01'],
+    ['key with a byte order mark that a decoder would drop', 'a1 64 efbbbf 61 01'],
     ['key __proto__', 'a1 69 5f5f70726f746f5f5f a0'],
     ['key __proto__ inside', '81 a1 69 5f5f70726f746f5f5f 01'],
     ['invalid UTF-8', '61 ff'],
@@ -108,6 +112,8 @@ describe('what is taken', () => {
     ['80', []],
     ['a0', {}],
     ['62 c3bc', 'ü'],
+    ['64 61 efbbbf', 'a\ufeff'],
+    ['a2 61 62 01 62 c3bc 02', { b: 1, ü: 2 }],
   ])('%s', (bytes, value) => {
     expect(decode(hex(bytes))).toEqual(value)
     expect(encode(value)).toEqual(hex(bytes))

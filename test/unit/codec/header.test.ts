@@ -118,16 +118,19 @@ describe('versions', () => {
     expect(encodeHeader(read)).toEqual(bytes)
   })
 
-  test('what looks like a link of dag-cbor is taken, too, and kept', () => {
-    // Made by hand, since the encoder would take it for one.
-    const fields = { message: '', rollout: { '.': 1, bytes: 1 }, future: [{ '.': 1, bytes: 1 }] }
-    const almost = Buffer.from(withField(fields))
-    const bytes = Buffer.from(almost.toString('latin1').replaceAll('a.\x01', 'a/\x01'), 'latin1')
-    const looks = { '/': 1, bytes: 1 }
-    const read = decode(bytes).header
-    expect(asCbor.unpack(read.rollout as Extra)).toEqual(looks)
-    expect(asCbor.unpack(read.extra as Extra)).toEqual({ future: [looks] })
-  })
+  test.each(['', 'hello', 'grüße'])(
+    'what looks like a link of dag-cbor is taken beside %j, and kept',
+    (message) => {
+      // Made by hand, since the encoder would take it for one.
+      const fields = { message, rollout: { '.': 1, bytes: 1 }, future: [{ '.': 1, bytes: 1 }] }
+      const almost = Buffer.from(withField(fields))
+      const bytes = Buffer.from(almost.toString('latin1').replaceAll('a.\x01', 'a/\x01'), 'latin1')
+      const looks = { '/': 1, bytes: 1 }
+      const read = decode(bytes).header
+      expect(asCbor.unpack(read.rollout as Extra)).toEqual(looks)
+      expect(asCbor.unpack(read.extra as Extra)).toEqual({ future: [looks] })
+    },
+  )
 
   test('an unknown critical name is taken: the gate is activation, not decoding', () => {
     expect(decode(withField({ critical: ['teleport'] })).header.critical).toEqual(['teleport'])
