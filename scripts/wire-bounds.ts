@@ -5,6 +5,7 @@ import * as blocks from '../src/codec/blocks-messages.ts'
 import * as bridge from '../src/codec/bridge-messages.ts'
 import * as certificate from '../src/codec/certificate.ts'
 import * as envelope from '../src/codec/envelope.ts'
+import * as gossipMessages from '../src/codec/gossip.ts'
 import * as heartbeat from '../src/codec/heartbeat.ts'
 import * as ids from '../src/codec/ids.ts'
 import * as forms from '../src/codec/message-forms.ts'
@@ -35,6 +36,7 @@ import { BLOCKS, PEERS } from './limits-core-bounds.ts'
 const CONNECTION = 'the sender: its connection ends'
 const DOCUMENT = 'whoever made it: the document is refused'
 const RESET = 'whoever opens one more: it is reset'
+const GOSSIP = 'the sender: it counts against its links'
 const DIALLER = 'the dialler: its connection ends at once'
 
 const GOSSIP_WHAT: Readonly<Record<keyof typeof gossip.RPC_LIMITS, string>> = {
@@ -70,6 +72,13 @@ const CODEC: readonly WireBound[] = [
     ['MAX_PAYLOAD_TYPE_BYTES', 'bytes of the type that is signed', DOCUMENT],
     ['MAX_SIGNATURE_BYTES', 'bytes of a signature', DOCUMENT],
   ]),
+  ...constants('codec/gossip.ts', gossipMessages, [
+    [
+      'MAX_CONTROL_TEXT_BYTES',
+      'bytes of a root, beacon or heartbeat in gossip that are in no byte string',
+      GOSSIP,
+    ],
+  ]),
   ...constants('codec/heartbeat.ts', heartbeat, [
     ['MAX_ADDRESSES', 'addresses in a heartbeat', DOCUMENT],
     ['MAX_CHAIN', 'certificates in a heartbeat', DOCUMENT],
@@ -81,6 +90,9 @@ const CODEC: readonly WireBound[] = [
   ...constants('codec/messages.ts', messages, [
     ['MAX_ADMIT_TEXT_BYTES', 'bytes of a request for admission that are in no byte string', CONNECTION],
     ['MAX_PUBLISH_TEXT_BYTES', 'bytes of a submission that are in no byte string', CONNECTION],
+    ['MAX_BLOCKS_TEXT_BYTES', 'bytes of a request for blocks that are in no byte string', CONNECTION],
+    ['MAX_SYNC_TEXT_BYTES', 'bytes of a question of sync that are in no byte string', CONNECTION],
+    ['MAX_BRIDGE_TEXT_BYTES', 'bytes of a question of a gateway that are in no byte string', CONNECTION],
   ]),
   ...constants('codec/peer-record.ts', peerRecord, [
     ['MAX_ADDRESSES', 'addresses in a peer record', DOCUMENT],

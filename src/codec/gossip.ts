@@ -35,12 +35,17 @@ const control: Form<{
   envelope: bytes((limits) => limits.maxRootBytes, 1),
 })
 
+/** An envelope is one byte string; what else there may be is a newer build's. */
+export const MAX_CONTROL_TEXT_BYTES = 4 * 1024
+
 export const encodeReleaseGossip = (message: ReleaseGossip): Uint8Array =>
   encode(release.write({ v: 1, ...message } satisfies FormOf<typeof release>))
 
 /** @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, CODEC_UNSUPPORTED */
 export function decodeReleaseGossip(encoded: Uint8Array, limits: Limits): ReleaseGossip {
-  const bounds = { maxBytes: limits.maxReleasesGossipBytes, limits, what: 'release gossip' }
+  // Every other byte of what is attached may be the head of a byte string.
+  const maxTextBytes = limits.maxInlineBytes
+  const bounds = { maxBytes: limits.maxReleasesGossipBytes, maxTextBytes, limits, what: 'release gossip' }
   const { envelope, attached } = release.read(decodeStrict(encoded, bounds), 'release gossip', limits)
   if (attached.length > 0 && encoded.length > limits.maxInlineBytes)
     throw new MeshError('LIMIT_BYTES', `release gossip: ${encoded.length} bytes with content attached`)
@@ -52,7 +57,8 @@ export const encodeControlGossip = ({ kind, envelope }: ControlGossip): Uint8Arr
 
 /** @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, CODEC_UNSUPPORTED */
 export function decodeControlGossip(encoded: Uint8Array, limits: Limits): ControlGossip {
-  const bounds = { maxBytes: limits.maxControlGossipBytes, limits, what: 'control gossip' }
+  const maxTextBytes = MAX_CONTROL_TEXT_BYTES
+  const bounds = { maxBytes: limits.maxControlGossipBytes, maxTextBytes, limits, what: 'control gossip' }
   const { type, envelope } = control.read(decodeStrict(encoded, bounds), 'control gossip', limits)
   return { kind: type, envelope }
 }

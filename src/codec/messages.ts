@@ -56,9 +56,19 @@ export function encodeReplyParts({ protocol, message }: AnyReply): readonly Uint
  */
 export const MAX_ADMIT_TEXT_BYTES = 16 * 1024
 export const MAX_PUBLISH_TEXT_BYTES = 2 * 1024
-const maxTextBytes: Partial<Record<Protocol, number>> = {
+/**
+ * Of admitted peers, who ask far more often: twice and more of what the longest has in this build. That is a list of 512 ranges,
+ * 64 marks of beacons, 256 items with the names of regions.
+ */
+export const MAX_BLOCKS_TEXT_BYTES = 8 * 1024
+export const MAX_SYNC_TEXT_BYTES = 4 * 1024
+export const MAX_BRIDGE_TEXT_BYTES = 48 * 1024
+const maxTextBytes: Readonly<Record<Protocol, number>> = {
   admit: MAX_ADMIT_TEXT_BYTES,
   publish: MAX_PUBLISH_TEXT_BYTES,
+  blocks: MAX_BLOCKS_TEXT_BYTES,
+  sync: MAX_SYNC_TEXT_BYTES,
+  bridge: MAX_BRIDGE_TEXT_BYTES,
 }
 
 /** Only what carries content may be as long as a block. */
@@ -75,7 +85,7 @@ function checkPublish(bytes: Uint8Array, request: AnyRequest, limits: Limits): v
 export function decodeRequest(protocol: Protocol, bytes: Uint8Array, limits: Limits): AnyRequest {
   const what = `${protocol} request`
   const maxBytes = maxRequestBytes(protocol, limits)
-  const bounds = { maxBytes, maxTextBytes: maxTextBytes[protocol] ?? maxBytes, limits, what }
+  const bounds = { maxBytes, maxTextBytes: maxTextBytes[protocol], limits, what }
   const value = decodeStrict(bytes, bounds)
   const request = { protocol, message: requests[protocol].read(value, what, limits) } as AnyRequest
   checkPublish(bytes, request, limits)
