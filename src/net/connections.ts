@@ -38,6 +38,7 @@ interface Link {
   readonly connection: Connection
   /** Where it comes from: unadmitted ones are counted by it. */
   readonly host: string
+  readonly sinceMs: number
 }
 
 /** No more is wanted of a peer, or nothing comes from it: it is not refused. */
@@ -146,14 +147,14 @@ export class Connections {
       return
     }
     if (known !== undefined && known.connection.status === 'open' && !this.#closing.has(known.connection)) {
-      if (!this.#wins(connection, known.connection)) {
+      if (!this.#wins(connection, known)) {
         void this.#end(connection)
         return
       }
       void this.#end(known.connection)
     }
     if (known !== undefined) this.#gone(known)
-    this.#links.set(peer, { peer, connection, host })
+    this.#links.set(peer, { peer, connection, host, sinceMs: performance.now() })
     // what the muxer refused it ended at once; who is behind it is known here
     connection.addEventListener('close', ({ error }) => {
       if (isMeshError(error)) this.#options.misconduct.report(peer, error)
@@ -197,10 +198,12 @@ export class Connections {
 
   /**
    * Both sides must keep the same one of two. Simultaneous dials: the one dialled by the lower peer id. Both dialled
-   * by one side: the newer, since that side had given the older up.
+   * by one side: the newer, since that side had given the older up. Where the older was there before the newer can have been
+   * dialled, they did not cross: its other side has started anew, and it is dead.
    */
-  #wins(fresh: Connection, known: Connection): boolean {
+  #wins(fresh: Connection, { connection: known, sinceMs }: Link): boolean {
     if (fresh.direction === known.direction) return true
+    if (performance.now() - sinceMs > this.#options.limits.dialDeadlineMs) return true
     const peer = idOf(fresh)
     const dialler = fresh.direction === 'outbound' ? this.#options.self : peer
     const other = dialler === peer ? this.#options.self : peer

@@ -1,12 +1,15 @@
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
-import { expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import { Connections } from '../../../src/net/connections.ts'
 import { Gate } from '../../../src/net/gate.ts'
 import { Misconduct } from '../../../src/net/misconduct.ts'
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+afterEach(() => void vi.useRealTimers())
 
 const remotePeer = { toString: () => 'other' } as Connection['remotePeer']
 
@@ -14,8 +17,12 @@ const remotePeer = { toString: () => 'other' } as Connection['remotePeer']
 class Fake extends EventTarget {
   readonly remotePeer = remotePeer
   readonly remoteAddr = multiaddr('/ip4/192.0.2.1/tcp/4001')
-  readonly direction = 'outbound'
+  readonly direction: 'inbound' | 'outbound'
   status = 'open'
+  constructor(direction: 'inbound' | 'outbound' = 'outbound') {
+    super()
+    this.direction = direction
+  }
   async close(): Promise<void> {
     this.status = 'closing'
   }
@@ -40,14 +47,20 @@ class FakeNode extends EventTarget {
   }
 }
 
-test('what is written of a peer whose replaced connection ends last is forgotten', async () => {
+/** @param self the other side is `other` */
+function connected(self: string) {
   const [log, sink, node] = [{ note: vi.fn() }, vi.fn(), new FakeNode()]
   const misconduct = new Misconduct(log, { count: vi.fn(), observe: vi.fn() }, sink)
   const connections = new Connections({
-    ...{ self: 'self' as PeerId, limits: LIMITS, gate: new Gate(), misconduct, log, sink },
+    ...{ self: self as PeerId, limits: LIMITS, gate: new Gate(), misconduct, log, sink },
   })
   const carriers = { asker: { drop: vi.fn() }, answerer: {} } as never
   connections.start(node as unknown as Libp2p, carriers)
+  return { node, connections }
+}
+
+test('what is written of a peer whose replaced connection ends last is forgotten', async () => {
+  const { node } = connected('self')
   const [replaced, newer] = [new Fake(), new Fake()]
   node.opens(replaced)
   node.opens(newer)
@@ -59,4 +72,32 @@ test('what is written of a peer whose replaced connection ends last is forgotten
   node.onDisk.add('other')
   node.ends(replaced)
   await expect.poll(() => node.onDisk).toEqual(new Set())
+})
+
+test('of two dials that crossed, the one of the lower id stays on both sides, whichever came first', () => {
+  for (const [self, stays] of [
+    ['self', 'inbound'],
+    ['lower', 'outbound'],
+  ] as const)
+    for (const first of ['inbound', 'outbound'] as const) {
+      const { node, connections } = connected(self)
+      node.opens(new Fake(first))
+      vi.advanceTimersByTime(LIMITS.dialDeadlineMs)
+      node.opens(new Fake(first === 'inbound' ? 'outbound' : 'inbound'))
+      expect([...node.all].map(({ status }) => status).sort()).toEqual(['closing', 'open'])
+      expect(connections.current('other' as PeerId)?.direction).toBe(stays)
+    }
+})
+
+test('who dials long after it was dialled has started anew: the connection from before is dead', () => {
+  const { node, connections } = connected('lower')
+  const [dead, fresh] = [new Fake('outbound'), new Fake('inbound')]
+  node.opens(dead)
+  vi.advanceTimersByTime(LIMITS.dialDeadlineMs + 1)
+  node.opens(fresh)
+  expect([connections.current('other' as PeerId), dead.status, fresh.status]).toEqual([
+    fresh,
+    'closing',
+    'open',
+  ])
 })
