@@ -3,7 +3,7 @@
  * through `MessageReader`, which looks at the state of the stream and takes a signal; raw async iterators over a libp2p
  * stream hang for ever once the peer has half-closed it.
  */
-import type { Stream } from '@libp2p/interface'
+import type { Stream, StreamCloseEvent } from '@libp2p/interface'
 import { encode } from 'it-length-prefixed'
 import { pipe } from 'it-pipe'
 import { pEvent } from 'p-event'
@@ -35,7 +35,7 @@ export function frame(messages: readonly Message[], maxBytes: number): Uint8Arra
  * `drain` alone tells little: yamux says so for a window with room for one more byte, and whoever asked for the next answer
  * then, and read none, would have them all held here. Where nothing is left on the stream it is the connection that took more.
  *
- * @throws Error where the stream has ended
+ * @throws what ended the stream, as an Error
  */
 export async function writeMessages(
   stream: Stream,
@@ -47,7 +47,12 @@ export async function writeMessages(
   // what is too long for its buffer has ended it
   if (stream.status !== 'open') throw new Error(`the stream is ${stream.status}`)
   const filter = () => takesMore(stream)
-  await pEvent(stream as unknown as EventTarget, 'drain', { signal, rejectionEvents: ['close'], filter })
+  try {
+    await pEvent(stream as unknown as EventTarget, 'drain', { signal, rejectionEvents: ['close'], filter })
+  } catch (error) {
+    if (error instanceof Error) throw error
+    throw (error as StreamCloseEvent).error ?? new Error('the stream has ended')
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { expect, test } from 'vitest'
+import { MeshError } from '../../../src/errors.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import { writeMessages } from '../../../src/net/framing.ts'
 import { boundedYamux, MAX_STREAM_UNSENT_BYTES } from '../../../src/net/muxer.ts'
@@ -25,17 +26,18 @@ async function streams(limits: Limits = LIMITS) {
     connection.dispatchEvent(new Event('drain'))
     await new Promise(setImmediate)
   }
-  return { small, large, link, drain }
+  return { small, large, link, drain, connection }
 }
 
 function written(stream: Stream, bytes: number) {
-  const state = { is: 'under way' }
+  const state: { is: string; code?: string | undefined } = { is: 'under way' }
   writeMessages(stream, [new Uint8Array(bytes)], bytes, AbortSignal.timeout(10_000)).then(
     () => {
       state.is = 'written'
     },
     (error: Error) => {
       state.is = error.message
+      state.code = error instanceof MeshError ? error.code : undefined
     },
   )
   return state
@@ -74,4 +76,13 @@ test('streams take the longest run that the limits allow', async () => {
   await new Promise(setImmediate)
   expect([large.status, answer.is]).toEqual(['open', 'under way'])
   large.abort(new Error('over'))
+})
+
+test('what ends a stream is what the message that waits on it is told', async () => {
+  const { small, large, connection } = await streams()
+  const [aborted, gone] = [written(small, 100), written(large, 100)]
+  small.abort(new MeshError('LIMIT_BYTES', 'too much was said meanwhile'))
+  connection.dispatchEvent(new Event('close'))
+  await expect.poll(() => aborted).toEqual({ is: 'too much was said meanwhile', code: 'LIMIT_BYTES' })
+  await expect.poll(() => gone).toEqual({ is: 'the stream has ended' })
 })
