@@ -23,8 +23,8 @@ export const MAX_STREAM_UNSENT_BYTES = 2 * 1024 * KIB
 /** Where limits allow for longer ones: half as much again as the longest, since each message has its length before it. */
 const UNSENT_FOR_LONGEST = 1.5
 /**
- * What waits to be sent because the other side takes nothing: each stream stops after at most one window, frames of yamux
- * itself never. Beyond, the connection ends.
+ * What waits to be sent because the other side takes nothing: each stream stops after at most one window (`holdBehind`), frames
+ * of yamux itself never. Beyond, the connection ends.
  */
 export const MAX_UNSENT_BYTES = MAX_STREAMS * MAX_WINDOW_BYTES
 
@@ -40,6 +40,8 @@ interface Windowed extends Pick<Stream, 'status' | 'readBufferLength' | 'addEven
   sendWindowUpdate(): void
   /** Hands out what has come, if somebody listens and it is not paused; after each frame, too. */
   dispatchReadBuffer(): void
+  /** `drain` has it send what is left on it. */
+  safeDispatchEvent(type: string, event?: object): boolean
 }
 interface Muxer {
   _newStream(...args: readonly unknown[]): Windowed
@@ -79,6 +81,7 @@ export function boundedYamux(
       boundBegun(muxer as unknown as Decoding, connection, MAX_WINDOW_BYTES, held)
       boundFrames(muxer as unknown as Framed, connection)
       connection.maxWriteBufferLength = MAX_UNSENT_BYTES
+      holdBehind(muxer as unknown as Muxer, connection)
       updateSparingly(muxer as unknown as Muxer, held)
       if (turn !== undefined) takeInTurn(muxer as unknown as Muxer, () => turn(connection))
       return muxer
@@ -92,6 +95,22 @@ function streamUnsentBytes(limits: Limits): number {
     Math.max(rules.maxRunBytes, rules.maxReplyBytes, rules.maxRequestBytes),
   )
   return Math.max(MAX_STREAM_UNSENT_BYTES, Math.ceil(UNSENT_FOR_LONGEST * Math.max(...longest)))
+}
+
+/**
+ * What is left on a stream stays there while the connection is full, whatever its window has room for: once on the connection
+ * a reset does not take it back, and whoever takes nothing could have more put there with each stream. When the connection has
+ * drained each of its streams hears of it.
+ */
+function holdBehind(muxer: Muxer, connection: { readonly writableNeedsDrain: boolean }): void {
+  const create = muxer._newStream.bind(muxer)
+  muxer._newStream = (...args) => {
+    const stream = create(...args)
+    const dispatch = stream.safeDispatchEvent.bind(stream)
+    stream.safeDispatchEvent = (type, event) =>
+      (type !== 'drain' || !connection.writableNeedsDrain) && dispatch(type, event)
+    return stream
+  }
 }
 
 /**

@@ -20,6 +20,7 @@ const streamOf = (at: number): number => 1_001 + 2 * at
 
 export const opened = (at: number): Buffer => yamuxFrame(WINDOW_UPDATE, SYN, streamOf(at), 0)
 export const openedAndReset = (at: number): Buffer => yamuxFrame(WINDOW_UPDATE, SYN | RST, streamOf(at), 0)
+export const reset = (at: number): Buffer => yamuxFrame(WINDOW_UPDATE, RST, streamOf(at), 0)
 /** @param more bytes that the other side may send */
 export const updated = (at: number, more = 0): Buffer => yamuxFrame(WINDOW_UPDATE, 0, streamOf(at), more)
 export const sent = (at: number, bytes: Uint8Array): Buffer => sentOn(streamOf(at), bytes)

@@ -10,7 +10,7 @@ import { boundedYamux } from '../../../src/net/muxer.ts'
 import { PROTOCOL_IDS, protocolRules } from '../../../src/net/protocols.ts'
 import { Unread } from '../../../src/net/unread.ts'
 import type { TransportEvent } from '../../../src/runtime/ports.ts'
-import { opened, sent, updated } from '../../integration/net/yamux-frames.ts'
+import { opened, reset, sent, updated } from '../../integration/net/yamux-frames.ts'
 
 test('what a peer said and left behind is not laid at its door once it has gone', async () => {
   const [sender, receiver] = await streamPair()
@@ -102,7 +102,8 @@ function serving(
   if (stream === undefined) throw new Error('the stream is taken up at once')
   const message = { type: 'want', digest: 'd'.repeat(64) as Digest } as const
   const wanted = frame([encodeRequest('blocks', message)], 1_000).subarray()
-  return { hear, want: () => hear(sent(0, wanted)), asked: () => asked, ends, stream, connection }
+  const want = (at = 0) => hear(sent(at, wanted))
+  return { hear, want, asked: () => asked, ends, stream, connection }
 }
 
 test.each([
@@ -129,6 +130,30 @@ test.each([
   await expect.poll(() => peer.stream.status).toBe('aborted')
   expect(peer.asked()).toBeLessThanOrEqual(2)
   expect(await peer.ends.at(-1)).toBe(false)
+})
+
+test('who takes nothing has no answers held beyond its streams, however many it opens and resets', async () => {
+  const peer = serving(60_000, { capacity: 1, delay: 60_000 })
+  for (let at = 1; at <= 40; at += 1) {
+    peer.hear(opened(at))
+    peer.want(at)
+    await new Promise(setImmediate)
+    peer.hear(updated(at, 2 ** 20))
+    await new Promise(setImmediate)
+    peer.hear(reset(at))
+  }
+  expect(peer.asked()).toBe(40)
+  expect(peer.connection.writeBufferLength).toBeLessThan(2 ** 20)
+})
+
+test('room in a window that comes while the connection is full is used once that has drained', async () => {
+  const peer = serving(10_000, { capacity: 1, delay: 20 })
+  peer.want()
+  peer.want()
+  await new Promise(setImmediate)
+  expect([peer.connection.writableNeedsDrain, peer.stream.writeBufferLength > 0]).toEqual([true, true])
+  peer.hear(updated(0, 2 ** 20))
+  await expect.poll(peer.asked).toBe(2)
 })
 
 test('an answer is given up no sooner than its asker does, however soon a message of the protocol has to be whole', async () => {
