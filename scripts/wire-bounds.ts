@@ -17,6 +17,7 @@ import * as sync from '../src/codec/sync-messages.ts'
 import { LIMITS } from '../src/limits.ts'
 import * as address from '../src/net/address.ts'
 import * as gossip from '../src/net/gossip.ts'
+import * as notices from '../src/net/gossip-notices.ts'
 import * as handshakes from '../src/net/handshakes.ts'
 import * as host from '../src/net/host.ts'
 import * as muxer from '../src/net/muxer.ts'
@@ -183,6 +184,13 @@ const CONNECTIONS: readonly WireBound[] = [
       ],
     ),
   ),
+  ...constants('net/gossip-notices.ts', notices, [
+    [
+      'MAX_NOTICES',
+      'messages a heartbeat of which neighbours are told that they are here (IDONTWANT), of one peer’s no more than are left for others',
+      'whoever sends most: nothing is said of the rest, which neighbours may send once more',
+    ],
+  ]),
   ...constants('net/watchdog.ts', watchdog, [
     ['MAX_UNSENT_BYTES', 'bytes of gossip that a peer leaves unread', 'the peer: its link is made anew'],
     ['MAX_ALL_UNSENT_BYTES', 'and all peers together, each an equal part', 'the peer: its link is made anew'],

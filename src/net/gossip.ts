@@ -18,6 +18,7 @@ import {
   type Scores,
   tellLater,
 } from './gossip-memory.ts'
+import { type GossipNotices, sayNoMoreThanNoted } from './gossip-notices.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 import { relayHold } from './relay-hold.ts'
@@ -29,7 +30,7 @@ export type Topic = EffectOf<'publish'>['topic']
  * What we use of gossipsub 17.1.1: its exported type leaves these public members out. No contract of theirs, hence
  * the exact version in package.json.
  */
-export type Pubsub = GossipMemory & GossipTimes & Members
+export type Pubsub = GossipMemory & GossipTimes & GossipNotices & Members
 
 interface Members {
   readonly topicValidators: Map<
@@ -239,8 +240,10 @@ export class Gossip {
     }
     pubsub.addEventListener('gossipsub:message', ({ detail }) => this.#received(detail))
     const watchClock = clockWatch()
+    const sayAnew = sayNoMoreThanNoted(pubsub)
     pubsub.addEventListener('gossipsub:heartbeat', () => {
       watchClock(pubsub)
+      sayAnew()
       forgetOldest(pubsub, limits.maxGossipSeen)
     })
   }

@@ -80,7 +80,8 @@ test.each([
     },
   }
   const score = { addPeer: vi.fn() }
-  const pubsub = { topicValidators: new Map(), subscribe: vi.fn(), addEventListener: vi.fn(), mcache, score }
+  const said = { subscribe: vi.fn(), addEventListener: vi.fn(), sendIDontWants: vi.fn() }
+  const pubsub = { topicValidators: new Map(), ...said, mcache, score }
   gossipOn(pubsub as unknown as Pubsub, seed).start()
   expect(mcache.getGossipIDs().get('releases')).toEqual(told)
 })
@@ -174,7 +175,8 @@ describe('a flood', () => {
   const forgetful = { seenCache: { entries: new Map() }, msgIdToStrFn: () => '', score }
   const hears = (gate: Gate) => {
     const topicValidators: Pubsub['topicValidators'] = new Map()
-    const pubsub = { topicValidators, subscribe: vi.fn(), addEventListener: vi.fn(), ...forgetful }
+    const said = { subscribe: vi.fn(), addEventListener: vi.fn(), sendIDontWants: vi.fn() }
+    const pubsub = { topicValidators, ...said, ...forgetful }
     gossipOn(pubsub as unknown as Pubsub, false, gate).start()
     const [validator] = topicValidators.values()
     return (peer: object) => validator?.(peer as never, { data: Uint8Array.of(1) })
