@@ -49,20 +49,22 @@ export class Watchdog {
     const mostUnsent = Math.min(MAX_UNSENT_BYTES, MAX_ALL_UNSENT_BYTES / admitted.length)
     for (const peer of this.#misses.keys()) if (!gate.has(peer)) this.#misses.delete(peer)
     for (const peer of admitted) {
-      const misses = this.#healthy(peer, mostUnsent) ? 0 : (this.#misses.get(peer) ?? 0) + 1
+      const fault = this.#fault(peer, mostUnsent)
+      const misses = fault === undefined ? 0 : (this.#misses.get(peer) ?? 0) + 1
       this.#misses.set(peer, misses)
       if (misses < MISSES) continue
       this.#misses.delete(peer)
-      const text = 'no gossip streams with an admitted peer: the connection is made anew'
+      const text = `${fault}: the connection is made anew`
       log.note({ kind: 'note', level: 'warn', code: 'NET_UNREACHABLE', text, peer })
       void hangUp(peer)
     }
   }
 
-  #healthy(peer: PeerId, mostUnsent: number): boolean {
+  #fault(peer: PeerId, mostUnsent: number): string | undefined {
     const { streamsInbound, streamsOutbound } = this.#options.pubsub
     const outbound = streamsOutbound.get(peer)
-    if (outbound === undefined || !streamsInbound.has(peer)) return false
-    return (outbound.rawStream?.writeBufferLength ?? 0) <= mostUnsent
+    if (outbound === undefined || !streamsInbound.has(peer)) return 'no gossip streams with an admitted peer'
+    const unsent = outbound.rawStream?.writeBufferLength ?? 0
+    return unsent <= mostUnsent ? undefined : `an admitted peer leaves ${unsent} bytes of gossip unread`
   }
 }

@@ -4,12 +4,12 @@ import type { PeerId } from '../../../src/model/ids.ts'
 import { Gate } from '../../../src/net/gate.ts'
 import { MAX_ALL_UNSENT_BYTES, MAX_UNSENT_BYTES, Watchdog } from '../../../src/net/watchdog.ts'
 
-/** Looks twice at so many peers, of which the first leaves so much unread: those whose link is made anew. */
-function hungUp(peers: number, writeBufferLength: number): PeerId[] {
+/** Looks twice at so many peers, of which the first leaves so much unread: those whose link is made anew, and why. */
+function hungUp(peers: number, writeBufferLength: number): string[] {
   const gate = new Gate()
   const ids = Array.from({ length: peers }, (_, at) => `peer-${at}` as PeerId)
   for (const id of ids) gate.admit({ remotePeer: { toString: () => id } } as never)
-  const gone: PeerId[] = []
+  const gone: string[] = []
   const streamsOutbound = new Map(
     ids.map((id, at) => [
       id as string,
@@ -20,7 +20,7 @@ function hungUp(peers: number, writeBufferLength: number): PeerId[] {
     gate,
     pubsub: { streamsOutbound, streamsInbound: streamsOutbound },
     limits: LIMITS,
-    log: { note: () => {} },
+    log: { note: ({ text }) => void gone.push(text) },
     hangUp: async (peer) => void gone.push(peer),
   })
   watchdog.look()
@@ -30,10 +30,14 @@ function hungUp(peers: number, writeBufferLength: number): PeerId[] {
 }
 
 test('a peer that leaves more gossip unread than its part loses its link, and the part is smaller among many', () => {
+  const anew = (bytes: number) => [
+    `an admitted peer leaves ${bytes} bytes of gossip unread: the connection is made anew`,
+    'peer-0',
+  ]
   expect(hungUp(2, MAX_UNSENT_BYTES)).toEqual([])
-  expect(hungUp(2, MAX_UNSENT_BYTES + 1)).toEqual(['peer-0'])
+  expect(hungUp(2, MAX_UNSENT_BYTES + 1)).toEqual(anew(MAX_UNSENT_BYTES + 1))
   expect(hungUp(512, MAX_ALL_UNSENT_BYTES / 512)).toEqual([])
-  expect(hungUp(512, MAX_ALL_UNSENT_BYTES / 512 + 1)).toEqual(['peer-0'])
+  expect(hungUp(512, MAX_ALL_UNSENT_BYTES / 512 + 1)).toEqual(anew(MAX_ALL_UNSENT_BYTES / 512 + 1))
 })
 
 /** One admitted peer with a gossip stream each way, until a test takes one. */
