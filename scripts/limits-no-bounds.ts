@@ -125,7 +125,7 @@ const OF_NET: Reasons = {
     ['UNSENT_FOR_LONGEST'],
     'what MAX_STREAM_UNSENT_BYTES is, where limits allow for more',
   ),
-  ...inFile('net/muxer.ts', ['INIT', 'SYN_RECEIVED'], FORM),
+  ...inFile('net/muxer.ts', ['HEADER_BYTES', 'INIT', 'SYN_RECEIVED'], FORM),
   ...inFile('net/noise.ts', ['TAG_BYTES', 'MOST_BYTES'], FORM),
   ...inFile('net/noise.ts', ['LONG_BYTES', 'JOINED_AFTER'], COPIES),
   ...inFile('net/unframing.ts', ['FIRST_BYTES', 'GROWTH'], COPIES),

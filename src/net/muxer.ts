@@ -42,6 +42,8 @@ interface Windowed extends Pick<Stream, 'status' | 'readBufferLength' | 'addEven
   dispatchReadBuffer(): void
   /** `drain` has it send what is left on it. */
   safeDispatchEvent(type: string, event?: object): boolean
+  /** So much of what is left goes in one frame; set at each update of the window, and not by what is sent meanwhile. */
+  maxMessageSize?: number
 }
 interface Muxer {
   _newStream(...args: readonly unknown[]): Windowed
@@ -49,6 +51,8 @@ interface Muxer {
   safeDispatchEvent(type: string, event: { readonly detail: Stream }): boolean
 }
 
+/** By so much yamux has frames shorter than the window: their header, which counts in none. */
+const HEADER_BYTES = 12
 /** States in which an update carries the flag that opens or acknowledges the stream. */
 const INIT = 0
 const SYN_RECEIVED = 2
@@ -109,8 +113,23 @@ function holdBehind(muxer: Muxer, connection: { readonly writableNeedsDrain: boo
     const dispatch = stream.safeDispatchEvent.bind(stream)
     stream.safeDispatchEvent = (type, event) =>
       (type !== 'drain' || !connection.writableNeedsDrain) && dispatch(type, event)
+    fillWindow(stream)
     return stream
   }
+}
+
+/**
+ * What a window has room for goes in one frame. yamux leaves room for the header: of a window that opened by thirteen bytes
+ * thirteen frames were made, of a byte each, for an update of twelve.
+ */
+function fillWindow(stream: Windowed): void {
+  let mostBytes = (stream.maxMessageSize ?? 0) + HEADER_BYTES
+  Object.defineProperty(stream, 'maxMessageSize', {
+    get: () => mostBytes,
+    set: (bytes: number) => {
+      mostBytes = bytes + HEADER_BYTES
+    },
+  })
 }
 
 /**

@@ -107,8 +107,7 @@ function serving(
 }
 
 test.each([
-  // thirteen bytes, one more than the header of a frame: yamux takes that for room
-  { what: 'its window has room for a byte', more: 13, connection: {} },
+  { what: 'its window has room for a byte', more: 1, connection: {} },
   { what: 'its window has room for all', more: 2 ** 20, connection: { capacity: 1, delay: 60_000 } },
 ])('who takes no answers has one held for it, however often it says that $what', async (one) => {
   // by a deadline that all of this is well within
@@ -154,6 +153,21 @@ test('room in a window that comes while the connection is full is used once that
   expect([peer.connection.writableNeedsDrain, peer.stream.writeBufferLength > 0]).toEqual([true, true])
   peer.hear(updated(0, 2 ** 20))
   await expect.poll(peer.asked).toBe(2)
+})
+
+test('an update of a window costs one frame, however little it has room for', async () => {
+  const peer = serving(10_000, { capacity: 1_000 })
+  peer.want()
+  // of a block, what surrounds it: the rest has gone
+  await expect.poll(() => peer.stream.writeBufferLength).toBeGreaterThan(28)
+  const [send, left] = [vi.spyOn(peer.connection, 'send'), peer.stream.writeBufferLength]
+  let room = 0
+  for (const [count, more] of [13, 1, 14].entries()) {
+    peer.hear(updated(0, more))
+    room += more
+    await new Promise(setImmediate)
+    expect([send.mock.calls.length, left - peer.stream.writeBufferLength]).toEqual([count + 1, room])
+  }
 })
 
 test('an answer is given up no sooner than its asker does, however soon a message of the protocol has to be whole', async () => {
