@@ -155,9 +155,10 @@ export class Connections {
     }
     if (known !== undefined) this.#gone(known)
     this.#links.set(peer, { peer, connection, host, sinceMs: performance.now() })
-    // what the muxer refused it ended at once; who is behind it is known here
+    // What the muxer refused it ended at once; who is behind it is known here. Of one that is gone nobody would forget what was
+    // logged: a connection that was replaced may be the last to end.
     connection.addEventListener('close', ({ error }) => {
-      if (isMeshError(error)) this.#options.misconduct.report(peer, error)
+      if (isMeshError(error) && this.#links.has(peer)) this.#options.misconduct.report(peer, error)
     })
     this.#options.sink({
       kind: 'connected',

@@ -2,6 +2,7 @@ import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import { Connections } from '../../../src/net/connections.ts'
@@ -40,8 +41,9 @@ class FakeNode extends EventTarget {
     this.all.add(connection)
     this.dispatchEvent(new CustomEvent('connection:open', { detail: connection }))
   }
-  ends(connection: Fake): void {
+  ends(connection: Fake, error?: Error): void {
     connection.status = 'closed'
+    connection.dispatchEvent(Object.assign(new Event('close'), { error }))
     this.all.delete(connection)
     this.dispatchEvent(new CustomEvent('connection:close', { detail: connection }))
   }
@@ -56,7 +58,7 @@ function connected(self: string) {
   })
   const carriers = { asker: { drop: vi.fn() }, answerer: {} } as never
   connections.start(node as unknown as Libp2p, carriers)
-  return { node, connections }
+  return { node, connections, sink }
 }
 
 test('what is written of a peer whose replaced connection ends last is forgotten', async () => {
@@ -72,6 +74,18 @@ test('what is written of a peer whose replaced connection ends last is forgotten
   node.onDisk.add('other')
   node.ends(replaced)
   await expect.poll(() => node.onDisk).toEqual(new Set())
+})
+
+test('what ended a connection is laid at the door of a peer that is here, not of one that is gone', async () => {
+  const { node, connections, sink } = connected('self')
+  const [replaced, newer] = [new Fake(), new Fake()]
+  const tooFast = () => new MeshError('LIMIT_RATE', 'too fast')
+  node.opens(replaced)
+  node.opens(newer)
+  node.ends(newer, tooFast())
+  await expect.poll(() => connections.current('other' as PeerId)).toBe(undefined)
+  node.ends(replaced, tooFast())
+  expect(sink.mock.calls.filter(([{ kind }]) => kind === 'misbehaved')).toHaveLength(1)
 })
 
 test('of two dials that crossed, the one of the lower id stays on both sides, whichever came first', () => {
