@@ -137,7 +137,7 @@ export const LIMITS = {
   calmHeartbeatLiveMs: 360_000,
   /** A heartbeat's clock may be this far from ours: an old one said again must not raise the dead. */
   heartbeatSkewMs: 600_000,
-  /** A node this long up, and dialled by another host within the hour, is proven: it ranks before all others. */
+  /** A node up for this long to twice as long, and dialled by another host within the hour, is proven: it ranks before all others. */
   provenUpMs: 600_000,
   dialledWithinMs: 3_600_000,
   /** So long at most a starting node listens before it stands, or takes a place come free; as long again for each that stands then. */

@@ -20,7 +20,7 @@ import { OwnWord } from './gateways/own-word.ts'
 import { Proven } from './gateways/proven.ts'
 import { gatewaysFor, nodesKnownIn } from './gateways/standing.ts'
 import { ToldAbroad } from './gateways/told-abroad.ts'
-import { Turn } from './gateways/turn.ts'
+import { Turn, turnOf } from './gateways/turn.ts'
 import { WarmLinks } from './gateways/warm-links.ts'
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
@@ -70,8 +70,8 @@ export class Gateways implements Stage {
     this.#pace = new HeartbeatPace(this.#region, config.limits)
     this.#links = new WarmLinks(config)
     this.#own = new OwnWord(config)
-    this.#turn = new Turn(this.#weight, config.limits)
-    this.#proven = new Proven(config.limits)
+    this.#turn = new Turn(turnOf(this.#weight), config.limits)
+    this.#proven = new Proven(config.limits, turnOf(this.#weight))
     this.#told = new ToldAbroad(config.limits)
     this.#asks = createBuckets(config.limits.heartbeatAsksPerSecond, config.limits.heartbeatAsksBurst)
   }

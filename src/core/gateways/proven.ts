@@ -1,4 +1,7 @@
-/** Whether this node is proven: up for ten minutes, and dialled by another host within the hour. */
+/**
+ * Whether this node is proven: up for ten to twenty minutes, and dialled by another host within the hour. Who ranks first is so
+ * first: of a fleet that has started together those that stand are proven before those that would stand in their place.
+ */
 import type { Limits } from '../../limits.ts'
 import type { PeerId } from '../../model/ids.ts'
 import type { EventOf } from '../events.ts'
@@ -6,15 +9,18 @@ import type { EventOf } from '../events.ts'
 type Connected = Pick<EventOf<'connected'>, 'peer' | 'direction' | 'ownHost'>
 
 export class Proven {
-  readonly #limits: Pick<Limits, 'provenUpMs' | 'dialledWithinMs'>
+  readonly #upMs: number
+  readonly #dialledWithinMs: number
   readonly #byOthers = new Inbound()
   readonly #fromHere = new Inbound()
   /** Any connection was not from this very host. */
   #sawOtherHost = false
   #startMonoMs = 0
 
-  constructor(limits: Pick<Limits, 'provenUpMs' | 'dialledWithinMs'>) {
-    this.#limits = limits
+  /** @param turn of this node, 0 to 1 */
+  constructor({ provenUpMs, dialledWithinMs }: Pick<Limits, 'provenUpMs' | 'dialledWithinMs'>, turn: number) {
+    this.#upMs = provenUpMs * (1 + turn)
+    this.#dialledWithinMs = dialledWithinMs
   }
 
   started(monoMs: number): void {
@@ -37,10 +43,9 @@ export class Proven {
    * counts.
    */
   at(monoMs: number): boolean {
-    const { provenUpMs, dialledWithinMs } = this.#limits
     const { open, endedMonoMs } = this.#sawOtherHost ? this.#byOthers : this.#fromHere
-    const isDialled = open.size > 0 || endedMonoMs > monoMs - dialledWithinMs
-    return isDialled && monoMs - this.#startMonoMs >= provenUpMs
+    const isDialled = open.size > 0 || endedMonoMs > monoMs - this.#dialledWithinMs
+    return isDialled && monoMs - this.#startMonoMs >= this.#upMs
   }
 }
 

@@ -25,12 +25,14 @@ export function turnOf(weight: string): number {
 export class Turn {
   readonly #turn: number
   readonly #standDelayMs: number
+  /** How many stood when it was looked at last. */
+  #standing = 0
   #freeMonoMs: number | undefined
   /** A fleet that starts has no time to lose: each of its first gateways is missed. */
   #isFirst = true
 
-  constructor(weight: string, { standDelayMs }: Pick<Limits, 'standDelayMs'>) {
-    this.#turn = turnOf(weight)
+  constructor(turn: number, { standDelayMs }: Pick<Limits, 'standDelayMs'>) {
+    this.#turn = turn
     this.#standDelayMs = standDelayMs
   }
 
@@ -45,7 +47,9 @@ export class Turn {
    * @param standing how many others stand, whatever their rank: each makes one more less urgent, once there have been enough
    */
   fromMonoMs(standing: number, monoMs: number): number {
-    this.#freeMonoMs ??= monoMs
+    // Fewer stand now: what is left of the longer wait is no wait, for nobody.
+    if (this.#freeMonoMs === undefined || standing < this.#standing) this.#freeMonoMs = monoMs
+    this.#standing = standing
     const longestMs = this.#isFirst ? this.#standDelayMs : this.#standDelayMs * (1 + standing)
     return this.#freeMonoMs + longestMs * this.#turn
   }

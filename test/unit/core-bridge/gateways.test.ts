@@ -180,12 +180,12 @@ describe('standing', () => {
   it('says at once that it is proven now: until then all who are rank before it', () => {
     const { calmHeartbeatMs, calmHeartbeatLiveMs } = LIMITS
     start({
-      limits: { provenUpMs: 40_000, dialledWithinMs: 10_000, calmHeartbeatMs, calmHeartbeatLiveMs },
+      limits: { provenUpMs: 25_000, dialledWithinMs: 10_000, calmHeartbeatMs, calmHeartbeatLiveMs },
     })
     const other = connected(named('x'), 'inbound', { ownHost: false })
     bench.run((step, journey) => gateways.onConnected(step, journey, other))
-    expect(said(pass(39_500)).map(({ stopgap }) => stopgap)).toEqual(['new', 'new', 'new', 'new'])
-    expect(said(pass(5_000)).map(({ stopgap }) => stopgap)).toEqual([undefined])
+    expect(said(pass(41_000)).map(({ stopgap }) => stopgap)).toEqual(['new', 'new', 'new', 'new'])
+    expect(said(pass(15_000)).map(({ stopgap }) => stopgap)).toEqual([undefined])
     bench.run((step, journey) =>
       gateways.onDisconnected(step, journey, { kind: 'disconnected', peer: named('x') }),
     )
@@ -193,7 +193,7 @@ describe('standing', () => {
   })
 
   it('leaves eight that are new their places for a while once it is proven', () => {
-    start({ limits: { provenUpMs: 4_000 } })
+    start({ limits: { provenUpMs: 2_000 } })
     for (const name of above(8)) hear(heartbeat(name, { stopgap: 'new' }))
     const other = connected(named('x'), 'inbound', { ownHost: false })
     bench.run((step, journey) => gateways.onConnected(step, journey, other))

@@ -9,7 +9,7 @@ const outbound = (peer: PeerId) => ({ peer, direction: 'outbound', ownHost: fals
 
 let proven: Proven
 beforeEach(() => {
-  proven = new Proven(LIMITS)
+  proven = new Proven(LIMITS, 0)
   proven.started(1_000)
 })
 
@@ -17,6 +17,13 @@ describe('proven', () => {
   it('is who is up for ten minutes and was dialled', () => {
     proven.connected(inbound(A), 2_000)
     expect([proven.at(600_999), proven.at(601_000)]).toEqual([false, true])
+  })
+
+  it('is the later the worse it ranks, after twice as long at most', () => {
+    const last = new Proven(LIMITS, 1)
+    last.started(1_000)
+    last.connected(inbound(A), 2_000)
+    expect([last.at(1_200_999), last.at(1_201_000)]).toEqual([false, true])
   })
 
   it('is not who dials others only', () => {

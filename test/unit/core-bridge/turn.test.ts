@@ -23,7 +23,7 @@ function regionOf(nodes: number, left: number): Member[] {
     .sort()
     .reverse()
   return weights.map((own, rank) => {
-    const turn = new Turn(own, { standDelayMs: 2_000 })
+    const turn = new Turn(turnOf(own), { standDelayMs: 2_000 })
     turn.passed()
     return { weight: own, turn, stoodMs: rank < left ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY }
   })
@@ -76,15 +76,23 @@ describe('a turn', () => {
   it('is at once for the first of a million, and begins anew where the place was taken meanwhile', () => {
     expect(turnOf('f'.repeat(64))).toBe(0)
     expect(turnOf('0'.repeat(64))).toBe(1)
-    const turn = new Turn('0'.repeat(64), { standDelayMs: 2_000 })
+    const turn = new Turn(1, { standDelayMs: 2_000 })
     expect(turn.fromMonoMs(0, 1_000)).toBe(3_000)
     turn.passed()
     expect(turn.fromMonoMs(0, 5_000)).toBe(7_000)
     expect(turn.fromMonoMs(3, 6_000)).toBe(13_000)
   })
 
+  it('begins anew where fewer stand: after most of a longer wait it would come at once, for a whole region', () => {
+    const turn = new Turn(1, { standDelayMs: 2_000 })
+    turn.passed()
+    expect(turn.fromMonoMs(7, 0)).toBe(16_000)
+    expect(turn.fromMonoMs(4, 11_000)).toBe(21_000)
+    expect(turn.fromMonoMs(5, 12_000)).toBe(23_000)
+  })
+
   it('is within two seconds of the start, however many stand already', () => {
-    const turn = new Turn('0'.repeat(64), { standDelayMs: 2_000 })
+    const turn = new Turn(1, { standDelayMs: 2_000 })
     expect(turn.fromMonoMs(7, 1_000)).toBe(3_000)
   })
 })
