@@ -37,7 +37,7 @@ import { BLOCKS, PEERS } from './limits-core-bounds.ts'
 const CONNECTION = 'the sender: its connection ends'
 const DOCUMENT = 'whoever made it: the document is refused'
 const RESET = 'whoever opens one more: it is reset'
-const GOSSIP = 'the sender: it counts against its links'
+const IGNORED = 'nobody: it is ignored'
 const DIALLER = 'the dialler: its connection ends at once'
 
 const GOSSIP_WHAT: Readonly<Record<keyof typeof gossip.RPC_LIMITS, string>> = {
@@ -77,8 +77,9 @@ const CODEC: readonly WireBound[] = [
     [
       'MAX_CONTROL_TEXT_BYTES',
       'bytes of a root, beacon or heartbeat in gossip that are in no byte string',
-      GOSSIP,
+      IGNORED,
     ],
+    ['MAX_RELEASE_TEXT_BYTES', 'bytes of a release in gossip that are in no byte string', IGNORED],
   ]),
   ...constants('codec/heartbeat.ts', heartbeat, [
     ['MAX_ADDRESSES', 'addresses in a heartbeat', DOCUMENT],

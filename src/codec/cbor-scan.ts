@@ -141,7 +141,7 @@ export interface ScanBounds {
 /**
  * Refuses what is not one definite, shallow, small item that fills the bytes, or not in the one form of what it says.
  *
- * @throws MeshError CODEC_MALFORMED
+ * @throws MeshError CODEC_MALFORMED; LIMIT_BYTES where it has more text than it may, which a newer build may allow
  */
 export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): void {
   const cursor: Cursor = {
@@ -164,7 +164,7 @@ export function scan(bytes: Uint8Array, { limits, maxTextBytes }: ScanBounds): v
     const asKey = open.map[depth] === true && left % 2 === 0
     const inside = item(cursor, asKey)
     if (cursor.at - cursor.stringBytes > maxTextBytes)
-      throw malformed(`more than ${maxTextBytes} bytes that are in no byte string`, cursor.at)
+      throw new MeshError('LIMIT_BYTES', `more than ${maxTextBytes} bytes that are in no byte string`)
     if (asKey) noteKey(cursor, open, depth, start)
     if (inside < 0) continue
     if (++depth > limits.maxDepth) throw malformed(`nested deeper than ${limits.maxDepth}`, cursor.at)

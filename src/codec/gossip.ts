@@ -37,14 +37,15 @@ const control: Form<{
 
 /** An envelope is one byte string; what else there may be is a newer build's. */
 export const MAX_CONTROL_TEXT_BYTES = 4 * 1024
+/** Beside it every other byte of what is attached may be the head of a byte string. */
+export const MAX_RELEASE_TEXT_BYTES = 16 * 1024
 
 export const encodeReleaseGossip = (message: ReleaseGossip): Uint8Array =>
   encode(release.write({ v: 1, ...message } satisfies FormOf<typeof release>))
 
 /** @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, CODEC_UNSUPPORTED */
 export function decodeReleaseGossip(encoded: Uint8Array, limits: Limits): ReleaseGossip {
-  // Every other byte of what is attached may be the head of a byte string.
-  const maxTextBytes = limits.maxInlineBytes
+  const maxTextBytes = Math.max(MAX_RELEASE_TEXT_BYTES, limits.maxInlineBytes)
   const bounds = { maxBytes: limits.maxReleasesGossipBytes, maxTextBytes, limits, what: 'release gossip' }
   const { envelope, attached } = release.read(decodeStrict(encoded, bounds), 'release gossip', limits)
   if (attached.length > 0 && encoded.length > limits.maxInlineBytes)

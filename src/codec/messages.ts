@@ -63,12 +63,14 @@ export const MAX_PUBLISH_TEXT_BYTES = 2 * 1024
 export const MAX_BLOCKS_TEXT_BYTES = 8 * 1024
 export const MAX_SYNC_TEXT_BYTES = 4 * 1024
 export const MAX_BRIDGE_TEXT_BYTES = 48 * 1024
-const maxTextBytes: Readonly<Record<Protocol, number>> = {
-  admit: MAX_ADMIT_TEXT_BYTES,
-  publish: MAX_PUBLISH_TEXT_BYTES,
-  blocks: MAX_BLOCKS_TEXT_BYTES,
-  sync: MAX_SYNC_TEXT_BYTES,
-  bridge: MAX_BRIDGE_TEXT_BYTES,
+/** Of one item that a gateway names, with twice the room that it takes. */
+const BRIDGE_ITEM_TEXT_BYTES = 192
+const maxTextBytes: Readonly<Record<Protocol, (limits: Limits) => number>> = {
+  admit: () => MAX_ADMIT_TEXT_BYTES,
+  publish: () => MAX_PUBLISH_TEXT_BYTES,
+  blocks: () => MAX_BLOCKS_TEXT_BYTES,
+  sync: () => MAX_SYNC_TEXT_BYTES,
+  bridge: ({ maxBridgeHave }) => Math.max(MAX_BRIDGE_TEXT_BYTES, BRIDGE_ITEM_TEXT_BYTES * maxBridgeHave),
 }
 
 /** Only what carries content may be as long as a block. */
@@ -85,7 +87,7 @@ function checkPublish(bytes: Uint8Array, request: AnyRequest, limits: Limits): v
 export function decodeRequest(protocol: Protocol, bytes: Uint8Array, limits: Limits): AnyRequest {
   const what = `${protocol} request`
   const maxBytes = maxRequestBytes(protocol, limits)
-  const bounds = { maxBytes, maxTextBytes: maxTextBytes[protocol], limits, what }
+  const bounds = { maxBytes, maxTextBytes: maxTextBytes[protocol](limits), limits, what }
   const value = decodeStrict(bytes, bounds)
   const request = { protocol, message: requests[protocol].read(value, what, limits) } as AnyRequest
   checkPublish(bytes, request, limits)

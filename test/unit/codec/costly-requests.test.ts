@@ -43,7 +43,7 @@ describe.each(junk)('a hundred kilobytes of %s', (_what, zzz) => {
   ])('in a submission, $type, are refused and not decoded', (message) => {
     const sent = encode({ v: 1, ...message, zzz })
     const before = decodings()
-    expect(codeOf(() => decodeRequest('publish', sent, LIMITS))).toBe('CODEC_MALFORMED')
+    expect(codeOf(() => decodeRequest('publish', sent, LIMITS))).toBe('LIMIT_BYTES')
     expect(decodings()).toBe(before)
   })
 })
@@ -59,7 +59,7 @@ describe.each(junk)('sixty kilobytes of %s', (_what, all) => {
   const zzz = sixtyKilobytes(all)
   const isRefused = (sent: Uint8Array, read: (bytes: Uint8Array) => unknown) => {
     const before = decodings()
-    expect(codeOf(() => read(sent))).toBe('CODEC_MALFORMED')
+    expect(codeOf(() => read(sent))).toBe('LIMIT_BYTES')
     expect(decodings()).toBe(before)
   }
 
@@ -131,6 +131,16 @@ test('gossip of full length is decoded, with as many parts as may be attached', 
   expect(decodeReleaseGossip(encodeReleaseGossip(small), LIMITS)).toEqual(small)
   const root = { kind: 'root' as const, envelope: new Uint8Array(LIMITS.maxRootBytes) }
   expect(decodeControlGossip(encodeControlGossip(root), LIMITS)).toEqual(root)
+})
+
+test('whatever limits say that are lower or higher here', () => {
+  const small = { envelope: bytes, attached: [] }
+  const inline = { ...LIMITS, maxInlineBytes: 1 }
+  expect(decodeReleaseGossip(encodeReleaseGossip(small), inline)).toEqual(small)
+  const item = { topic: 'releases', id: 'd'.repeat(64) as Digest, home: 'r'.repeat(63) as Name } as const
+  const have = { type: 'have', items: new Array(600).fill(item) } as const
+  const many = { ...LIMITS, maxBridgeHave: 600 }
+  expect(decodeRequest('bridge', encodeRequest('bridge', have), many).message).toEqual(have)
 })
 
 test('what is legal is decoded: pages and blocks of full length, and a hello with as much in it as may be', () => {
