@@ -6,7 +6,7 @@ import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Connection, ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
 import { type Code, isMeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import { networkOf } from '../model/network.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
@@ -199,12 +199,14 @@ export class Connections {
 
   /**
    * Both sides must keep the same one of two. Simultaneous dials: the one dialled by the lower peer id. Both dialled
-   * by one side: the newer, since that side had given the older up. Where the older was there before the newer can have been
-   * dialled, they did not cross: its other side has started anew, and it is dead.
+   * by one side: the newer, since that side had given the older up. Where the older was there long before the newer can have
+   * been dialled, they did not cross: who dials has started anew, and it is dead. That is for who is dialled to see, the other
+   * knows of no older one; by twice what either may take, or each would keep the other of two that crossed slowly.
    */
   #wins(fresh: Connection, { connection: known, sinceMs }: Link): boolean {
     if (fresh.direction === known.direction) return true
-    if (performance.now() - sinceMs > this.#options.limits.dialDeadlineMs) return true
+    const crossedMs = 2 * Math.max(this.#options.limits.dialDeadlineMs, LIMITS.dialDeadlineMs)
+    if (fresh.direction === 'inbound' && performance.now() - sinceMs > crossedMs) return true
     const peer = idOf(fresh)
     const dialler = fresh.direction === 'outbound' ? this.#options.self : peer
     const other = dialler === peer ? this.#options.self : peer

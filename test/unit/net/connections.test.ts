@@ -96,18 +96,33 @@ test('of two dials that crossed, the one of the lower id stays on both sides, wh
     for (const first of ['inbound', 'outbound'] as const) {
       const { node, connections } = connected(self)
       node.opens(new Fake(first))
-      vi.advanceTimersByTime(LIMITS.dialDeadlineMs)
+      vi.advanceTimersByTime(2 * LIMITS.dialDeadlineMs)
       node.opens(new Fake(first === 'inbound' ? 'outbound' : 'inbound'))
       expect([...node.all].map(({ status }) => status).sort()).toEqual(['closing', 'open'])
       expect(connections.current('other' as PeerId)?.direction).toBe(stays)
     }
 })
 
+test('of a node that dials a peer which it has had all the time the lower id decides, however long that was', () => {
+  const { node, connections } = connected('lower')
+  const [old, fresh] = [new Fake('inbound'), new Fake('outbound')]
+  node.opens(old)
+  vi.advanceTimersByTime(3 * LIMITS.dialDeadlineMs)
+  node.opens(fresh)
+  expect(connections.current('other' as PeerId)).toBe(fresh)
+  const higher = connected('self')
+  const stays = new Fake('inbound')
+  higher.node.opens(stays)
+  vi.advanceTimersByTime(3 * LIMITS.dialDeadlineMs)
+  higher.node.opens(new Fake('outbound'))
+  expect(higher.connections.current('other' as PeerId)).toBe(stays)
+})
+
 test('who dials long after it was dialled has started anew: the connection from before is dead', () => {
   const { node, connections } = connected('lower')
   const [dead, fresh] = [new Fake('outbound'), new Fake('inbound')]
   node.opens(dead)
-  vi.advanceTimersByTime(LIMITS.dialDeadlineMs + 1)
+  vi.advanceTimersByTime(2 * LIMITS.dialDeadlineMs + 1)
   node.opens(fresh)
   expect([connections.current('other' as PeerId), dead.status, fresh.status]).toEqual([
     fresh,
