@@ -8,6 +8,7 @@ import { CID } from 'multiformats/cid'
 import { decodeCertificate } from '../codec/certificate.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodePeerRecord } from '../codec/peer-record.ts'
+import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { EffectOf, LogPort } from '../runtime/ports.ts'
 import { openPeerRecord } from '../trust/peer-record.ts'
@@ -135,6 +136,8 @@ async function recordsIn({ node, datastore }: PeersOnDisk, limits: Limits): Prom
       else if (!id.equals(node.peerId) && node.getConnections(id).length === 0)
         await remove(() => node.peerStore.delete(id))
     } catch (error) {
+      // A newer build has left it, and will know it again.
+      if (isMeshError(error) && error.code === 'CODEC_UNSUPPORTED') continue
       damage ??= (error as Error).message
       await remove(() => datastore.delete(key))
     }

@@ -86,6 +86,15 @@ test('a record that its peer has not signed is damaged, and dropped', async () =
   expect(removed).toHaveLength(2)
 })
 
+test('what a newer build has left stays for it, and is no damage', async () => {
+  const { key } = generatePrivateKey('ed25519')
+  const newer = { peer: peerOfKey(key), bytes: signedRecord(key, { at: NOW, critical: ['waves'] }) }
+  const good = record(NOW)
+  const { names, removed } = await start([newer, good], done)
+  expect(names).toEqual([good.peer])
+  expect(removed).toEqual(['/peers/nobody'])
+})
+
 test('what cannot be removed costs no peer, and is no damage', async () => {
   const records = [record(NOW - 2), record(NOW - 1), record(NOW)]
   const { names, notes } = await start(records, () => Promise.reject(new Error('ENOSPC')))
