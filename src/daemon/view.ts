@@ -134,7 +134,9 @@ export function createView(sources: ViewSources): DaemonView {
       const set = watchers.get(channel) ?? new Set()
       watchers.set(channel, set.add(watcher))
       const active = find(channel)?.active?.release
-      if (active !== undefined && !announced.has(channel)) announced.set(channel, active)
+      // What others wait for is told to them: who comes meanwhile is given it by itself.
+      if (active === undefined) announced.delete(channel)
+      else if (set.size === 1) announced.set(channel, active)
       return () => {
         set.delete(watcher)
         if (set.size === 0) watchers.delete(channel)

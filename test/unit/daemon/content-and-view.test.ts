@@ -320,6 +320,20 @@ describe('view', () => {
     expect(seen[0]).toEqual({ channel: CHANNEL, release: first.id, clock: { ops: 1 }, changed: ['f1', 'f2'] })
   })
 
+  test('who waits for a first release hears it, though another comes while its listing is read', async () => {
+    const first = release('one', 1, [])
+    const { view, waits, activate, lose } = viewOf()
+    lose()
+    const seen: ReleaseChange[] = []
+    view.subscribe(CHANNEL, (change) => seen.push(change))
+    const slow = Promise.withResolvers<void>()
+    waits.set(first.id, slow.promise)
+    activate(first)
+    view.subscribe(CHANNEL, () => undefined)
+    slow.resolve()
+    await vi.waitFor(() => expect(seen.map((change) => change.release)).toEqual([first.id]))
+  })
+
   test('a channel that the configuration names is shown before anything of it is here', () => {
     const { view } = viewOf()
     const channels = view.status().channels.map(({ channel, state }) => [channel, state])

@@ -35,7 +35,7 @@ export const release = (name: string, counter: number, pages: readonly Digest[])
 
 /** A view over one channel; what each release's listing waits for is the test's. */
 export function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: number }, readOnly?: Code) {
-  let active: Release = release('one', 1, [])
+  let active: Release | undefined = release('one', 1, [])
   const waits = new Map<string, Promise<void>>()
   const content = {
     manifest: async () => [],
@@ -48,7 +48,7 @@ export function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: numb
   } as unknown as Content
   const entry = () => ({
     channel: CHANNEL,
-    active: { id: active.id, release: active, activatedAt: 0 },
+    active: active && { id: active.id, release: active, activatedAt: 0 },
     heads: [],
     history: [],
     fetch,
@@ -65,8 +65,8 @@ export function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: numb
     view: whole,
     channelView: (channel: Channel) => (channel === CHANNEL ? entry() : undefined),
     readiness: () => ({ ready: true, waitingFor: [] }),
-    release: (id: ReleaseId) => (id === active.id ? active : undefined),
-    envelope: (id: ReleaseId) => (id === active.id ? bytes('envelope') : undefined),
+    release: (id: ReleaseId) => (id === active?.id ? active : undefined),
+    envelope: (id: ReleaseId) => (id === active?.id ? bytes('envelope') : undefined),
   } as unknown as CoreNow
   const view = createView({
     core,
@@ -85,5 +85,8 @@ export function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: numb
     active = next
     view.activated(CHANNEL)
   }
-  return { view, waits, activate, whole }
+  const lose = () => {
+    active = undefined
+  }
+  return { view, waits, activate, lose, whole }
 }
