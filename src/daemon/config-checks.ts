@@ -73,7 +73,7 @@ const OF_COMMANDS = new Set(['hookTimeoutMs', 'healthTimeoutMs', 'soakMs'])
 /** A timer set for longer than these 24.8 days is over at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** No timer runs for these: dates are compared. */
-const OF_DATES = new Set(['admitSkewMs', 'expiryWarnMs'])
+const OF_DATES = new Set(['admitSkewMs', 'expiryWarnMs', 'dialledWithinMs'])
 
 /** A count, width or time of 0 would not bound the work but end it, in silence. @throws MeshError CONFIG_INVALID */
 export function checkLimit(name: string, value: number, place: string): void {

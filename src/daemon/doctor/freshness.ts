@@ -15,7 +15,11 @@ export async function checkBeacons(config: NodeConfig, state: StoreState): Promi
   const root = await newestRoot(config).catch(() => undefined)
   if (root === undefined) return []
   try {
-    const answer = await get(endpointOf(config), '/metrics', { timeoutMs: ASK_MS, silenceMs: SILENCE_MS })
+    const answer = await get(endpointOf(config), '/metrics', {
+      ...{ timeoutMs: ASK_MS, silenceMs: SILENCE_MS },
+      // Under its own name it may be none of those that it answers to.
+      headers: { host: 'localhost' },
+    })
     return [judgeBeacons(await text(answer, MAX_METRICS_BYTES, SILENCE_MS), root.freshness)]
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
@@ -24,7 +28,7 @@ export async function checkBeacons(config: NodeConfig, state: StoreState): Promi
     const advice =
       code === 'API_UNAUTHORISED'
         ? 'was the token file changed? Restart the node'
-        : 'does it listen where api.listen says? Restart the node where that was changed'
+        : 'does it listen where api.listen says, and has it time? Restart the node where that was changed'
     return [wrong('beacons', `the running node did not say when it heard one: ${code}`, advice)]
   }
 }

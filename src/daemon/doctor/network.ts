@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { access, lstat } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, sep } from 'node:path'
 import { isServed, lengthProblem } from '../../api/socket-path.ts'
 import { isMeshError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -11,6 +11,7 @@ import type { TrustRoot } from '../../model/root.ts'
 import { parseAddress } from '../../net/address.ts'
 import { unreachable } from '../../net/announced.ts'
 import { dialPublisher, type PublishConnection } from '../../net/dial.ts'
+import { nearestFolder } from '../../store/nearest-folder.ts'
 import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
 import type { SeedClock } from './clock.ts'
@@ -33,7 +34,8 @@ export async function checkPorts(config: NodeConfig, state: StoreState): Promise
     judge(`port ${place.name}`, await portProblem(place), state),
   )
   if (!listen.startsWith('unix:')) return Promise.all(ports)
-  const socket = socketProblem(listen.slice('unix:'.length))
+  const made = [config.data, config.materialize?.dir, config.floorDir].filter((dir) => dir !== undefined)
+  const socket = socketProblem(listen.slice('unix:'.length), made)
   return Promise.all([...ports, socket.then((problem) => judge(`api ${listen}`, problem, state))])
 }
 
@@ -64,14 +66,19 @@ async function portProblem({ host, port, ipv6Only }: Place): Promise<string | un
   }
 }
 
-/** As `portProblem`. What a dead process left goes at the start. */
-async function socketProblem(path: string): Promise<string | undefined> {
+/**
+ * As `portProblem`. What a dead process left goes at the start.
+ * @param made folders that the node makes before it listens
+ */
+async function socketProblem(path: string, made: readonly string[]): Promise<string | undefined> {
   const tooLong = lengthProblem(path)
   if (tooLong !== undefined) return tooLong
   const found = await lstat(path).catch(() => undefined)
   if (found !== undefined && !found.isSocket()) return 'is there already and no socket'
   if (found !== undefined && (await isServed(path))) return 'EADDRINUSE'
-  const folder = dirname(path)
+  const own = dirname(path)
+  const isMade = made.some((dir) => own === dir || own.startsWith(`${dir}${sep}`))
+  const folder = isMade ? await nearestFolder(own) : own
   return access(folder, constants.W_OK | constants.X_OK).then(
     () => undefined,
     ({ code }: NodeJS.ErrnoException) => `${folder}: ${code}`,

@@ -67,6 +67,9 @@ test('the socket of the API: what keeps the node from listening there is said, a
     expect(await check(path, 'running')).toMatchObject([
       { ok: false, advice: expect.stringMatching(/Restart/) },
     ])
+    const data = join(dir, 'data')
+    const inData = { listen: [], data, api: { listen: `unix:${data}/api/sock` } } as unknown as NodeConfig
+    expect(await checkPorts(inData, 'none')).toMatchObject([{ ok: true }])
     expect(await check('/nowhere/sock', 'none')).toMatchObject([{ ok: false, text: '/nowhere: ENOENT' }])
     const long = join(dir, 'x'.repeat(109))
     expect(await check(long, 'none')).toMatchObject([
