@@ -17,6 +17,9 @@ import { type AttackedFleet, CHANNEL, type MadeRelease } from './fleet.ts'
 
 export const DEADLINE_MS = 20_000
 
+/** A host that stands still for seconds is not what is tested: whoever is being let in meanwhile would be cut off, not answered. */
+const PATIENT: Limits = { ...LIMITS, admitDeadlineMs: 30_000 }
+
 export interface VictimOptions {
   readonly limits?: Partial<Limits>
   readonly config?: Partial<FileConfig>
@@ -64,7 +67,7 @@ export class Victim {
       log: { level: 'error' },
       ...options.config,
     })
-    const node = await startNode(inForce(config, { ...LIMITS, ...options.limits }), '0.0.0-attacked')
+    const node = await startNode(inForce(config, { ...PATIENT, ...options.limits }), '0.0.0-attacked')
     return new Victim(dir, node)
   }
 
