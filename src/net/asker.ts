@@ -6,7 +6,6 @@ import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { Protocol } from '../model/messages.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
-import { afterReading } from './after-reading.ts'
 import { isMisconduct, streamError } from './framing.ts'
 import { Line } from './line.ts'
 import type { Misconduct } from './misconduct.ts'
@@ -54,10 +53,7 @@ export class Asker {
         log.note({ kind: 'note', level: 'error', code: failure.code, text: failure.message, peer })
       if (isNotice(request)) return
       const { code } = failure
-      const tell = () =>
-        sink({ kind: 'requestFailed', id, code, ...(bytesFrom(connection) > bytesBefore && { alive: true }) })
-      if (code === 'NET_TIMEOUT') afterReading(tell)
-      else tell()
+      sink({ kind: 'requestFailed', id, code, ...(bytesFrom(connection) > bytesBefore && { alive: true }) })
     }
     line
       .ask(request, timeoutMs, (reply) => sink({ kind: 'reply', id, reply }))

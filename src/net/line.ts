@@ -4,6 +4,7 @@ import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
+import { Deadline } from './deadline.ts'
 import { frame, streamError, writeMessages } from './framing.ts'
 import type { ProtocolRules } from './protocols.ts'
 import { MessageReader } from './reader.ts'
@@ -55,22 +56,38 @@ export class Line {
    */
   async ask(request: AnyRequest, timeoutMs: number, onReply: (reply: AnyReply) => void): Promise<void> {
     if (isNotice(request) && this.#toldAtOnce(request)) return
-    const first = AbortSignal.timeout(timeoutMs)
-    await this.#turn(first)
+    const deadline = new Deadline(timeoutMs)
+    try {
+      await this.#turn(deadline.signal)
+      await this.#askInTurn(request, deadline, (reply) => {
+        onReply(reply)
+        deadline.arm(timeoutMs)
+      })
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  /** One of the `maxStreams` places is taken for it, and goes to the next one that waits. */
+  async #askInTurn(
+    request: AnyRequest,
+    { signal }: Deadline,
+    onReply: (reply: AnyReply) => void,
+  ): Promise<void> {
     let wire: Wire | undefined
     let answered = false
     const exchange = (on: Wire) =>
-      this.#exchange(on, request, first, timeoutMs, (reply) => {
+      this.#exchange(on, request, signal, (reply) => {
         answered = true
         onReply(reply)
       })
     try {
-      wire = await this.#wire(first)
+      wire = await this.#wire(signal)
       try {
         await exchange(wire)
       } catch (error) {
         if (answered || !isClosedWhileIdle(wire)) throw error
-        wire = await this.#insteadOf(wire, first)
+        wire = await this.#insteadOf(wire, signal)
         await exchange(wire)
       }
       this.#keep(wire)
@@ -95,13 +112,15 @@ export class Line {
     const idle = this.#idleWire()
     if (idle !== undefined) return void this.#idle.push(idle)
     this.#taken += 1
+    const deadline = new Deadline(this.#rules.messageDeadlineMs)
     try {
-      const wire = await this.#opened(AbortSignal.timeout(this.#rules.messageDeadlineMs))
+      const wire = await this.#opened(deadline.signal)
       this.#inUse.delete(wire.stream)
       this.#keep(wire)
     } catch {
       // a peer that is gone, or does not speak this: no request was lost by it
     } finally {
+      deadline.clear()
       this.#taken -= 1
       this.#waiting.shift()?.go()
     }
@@ -133,15 +152,13 @@ export class Line {
   async #exchange(
     { stream, messages, done }: Wire,
     request: AnyRequest,
-    first: AbortSignal,
-    timeoutMs: number,
+    signal: AbortSignal,
     onReply: (reply: AnyReply) => void,
   ): Promise<void> {
-    await writeMessages(stream, [this.#encoded(request)], this.#rules.maxRequestBytes, first)
+    await writeMessages(stream, [this.#encoded(request)], this.#rules.maxRequestBytes, signal)
     if (isNotice(request)) return
     let runBytes = 0
     for (let count = 1; ; count += 1) {
-      const signal = count === 1 ? first : AbortSignal.timeout(timeoutMs)
       const received = await messages.read(signal)
       runBytes += received.byteLength
       if (runBytes > this.#rules.maxRunBytes || count > this.#limits.maxRunMessages)
