@@ -7,6 +7,7 @@ import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest, Protocol } from '../model/messages.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
+import { Deadline } from './deadline.ts'
 import { isMisconduct, streamError, writeMessages } from './framing.ts'
 import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
@@ -138,27 +139,25 @@ export class Answerer {
     messages: MessageReader,
     rules: ProtocolRules,
   ): Promise<Uint8Array | undefined> {
-    const over = new AbortController()
     let begun = messages.hasBegun
-    let timer = setTimeout(() => over.abort(), begun ? rules.messageDeadlineMs : rules.idleMs)
+    const deadline = new Deadline(begun ? rules.messageDeadlineMs : rules.idleMs)
     const onBytes = () => {
       if (begun) return
       begun = true
-      clearTimeout(timer)
-      timer = setTimeout(() => over.abort(), rules.messageDeadlineMs)
+      deadline.arm(rules.messageDeadlineMs)
     }
     stream.addEventListener('message', onBytes)
     try {
-      return await messages.read(over.signal)
+      return await messages.read(deadline.signal)
     } catch (error) {
-      if (begun && over.signal.aborted) {
+      if (begun && deadline.signal.aborted) {
         const text = `${rules.id}: a message was not whole after ${rules.messageDeadlineMs} ms`
         throw new MeshError('LIMIT_TIMEOUT', text, {}, { cause: error })
       }
       if (begun) throw error
       return undefined
     } finally {
-      clearTimeout(timer)
+      deadline.clear()
       stream.removeEventListener('message', onBytes)
     }
   }

@@ -1,7 +1,10 @@
 /** This process stands still while what others sent lies in the socket: both ends are here, one has said what it had to. */
 import { afterEach, expect, test } from 'vitest'
+import { frame } from '../../../src/net/framing.ts'
+import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
 import { holdLoop } from '../../unit/net/hold-loop.ts'
-import { joined, Scripted, type ScriptOptions, want } from './scripted.ts'
+import { rawPeer } from './raw-peer.ts'
+import { joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
 
 const running: { stop(): Promise<void> }[] = []
 const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
@@ -36,4 +39,45 @@ test('an answer that lies in the socket when the time is over was in time', asyn
 
 test('of an answer longer than a window the rest comes after that, and is waited for', async () => {
   await answeredInTime(256 * 1_024, 1_500)
+})
+
+/** A stranger's question, half of which has been read; `rest` sends the other half. */
+async function halfRead() {
+  const b = await node({ limits: { admitDeadlineMs: 200 } })
+  const raw = keep(await rawPeer())
+  await raw.dial(b.address)
+  await b.event('connected')
+  await raw.identified()
+  const stream = await raw.stream(PROTOCOL_IDS.admit)
+  const whole = frame([raw.encode(open)], 1_000).subarray()
+  const received = b.bytes.received
+  stream.send(whole.subarray(0, 10))
+  await b.until('half of it', () => b.bytes.received > received)
+  return { b, raw, rest: () => void stream.send(whole.subarray(10)) }
+}
+
+const asked = async (b: Scripted) => {
+  await b.until('an end', () => b.of('request').length + b.of('misbehaved').length > 0)
+  expect(b.of('misbehaved')).toEqual([])
+  expect(b.of('request')).toMatchObject([{ request: open }])
+}
+
+test('a question whose rest lies in the socket is no fault of who asks', async () => {
+  const { b, rest } = await halfRead()
+  await holdLoop(400, rest)
+  await asked(b)
+})
+
+test('nor is one whose rest did not fit in there, if it comes soon after', async () => {
+  const { b, rest } = await halfRead()
+  await holdLoop(1_500)
+  for (let turns = 0; turns < 5; turns += 1) await holdLoop(0)
+  rest()
+  await asked(b)
+})
+
+test('what does not come then either is one', async () => {
+  const { b, raw } = await halfRead()
+  await holdLoop(1_500)
+  expect(await b.event('misbehaved')).toMatchObject({ peer: raw.id, code: 'LIMIT_TIMEOUT' })
 })
