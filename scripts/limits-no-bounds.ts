@@ -109,6 +109,11 @@ const OF_NET: Reasons = {
   ...inFile('net/gossip.ts', ['TOLD_HEARTBEATS', 'RETAIN_SCORE_MS'], PACE),
   ...inFile('net/gossip.ts', ['TOLD_PEERS'], OWN),
   ...inFile('net/gossip-clock.ts', ['STEP_MS'], 'from where on a clock counts as set back'),
+  ...inFile(
+    'net/gossip-promises.ts',
+    ['STOOD_STILL_MS'],
+    'from where on this host counts as one that stood still',
+  ),
   ...inFile('net/relay-hold.ts', ['HOLD_MS', 'LATE_MS', 'MAX_SECOND_HOLD_MS'], PACE),
   ...inFile('net/gossip.ts', ['MESH_DEGREE'], 'how many neighbours this node aims at'),
   ...inFile('net/host.ts', ['HOUR_MS'], UNIT),

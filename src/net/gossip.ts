@@ -19,6 +19,7 @@ import {
   tellLater,
 } from './gossip-memory.ts'
 import { type GossipNotices, sayNoMoreThanNoted } from './gossip-notices.ts'
+import { type GossipPromises, readBeforeBlame } from './gossip-promises.ts'
 import type { Misconduct } from './misconduct.ts'
 import { type Pace, Throttle } from './pace.ts'
 import { relayHold } from './relay-hold.ts'
@@ -30,7 +31,7 @@ export type Topic = EffectOf<'publish'>['topic']
  * What we use of gossipsub 17.1.1: its exported type leaves these public members out. No contract of theirs, hence
  * the exact version in package.json.
  */
-export type Pubsub = GossipMemory & GossipTimes & GossipNotices & Members
+export type Pubsub = GossipMemory & GossipTimes & GossipNotices & GossipPromises & Members
 
 interface Members {
   readonly topicValidators: Map<
@@ -232,6 +233,7 @@ export class Gossip {
   start(): void {
     const { pubsub, seed, limits } = this.#parts
     keepCounts(pubsub.score)
+    readBeforeBlame(pubsub)
     if (seed) tellLater(pubsub)
     for (const topic of ['releases', 'control'] as const) {
       const name = this.#names[topic]

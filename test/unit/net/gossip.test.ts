@@ -79,9 +79,9 @@ test.each([
       return new Map([['releases', this.history[0]?.map(({ msgIdStr }) => msgIdStr)]])
     },
   }
-  const score = { addPeer: vi.fn() }
+  const noted = { score: { addPeer: vi.fn() }, gossipTracer: { getBrokenPromises: vi.fn() } }
   const said = { subscribe: vi.fn(), addEventListener: vi.fn(), sendIDontWants: vi.fn() }
-  const pubsub = { topicValidators: new Map(), ...said, mcache, score }
+  const pubsub = { topicValidators: new Map(), ...said, mcache, ...noted }
   gossipOn(pubsub as unknown as Pubsub, seed).start()
   expect(mcache.getGossipIDs().get('releases')).toEqual(told)
 })
@@ -171,8 +171,8 @@ describe('a verdict', () => {
 })
 
 describe('a flood', () => {
-  const score = { addPeer: vi.fn() }
-  const forgetful = { seenCache: { entries: new Map() }, msgIdToStrFn: () => '', score }
+  const noted = { score: { addPeer: vi.fn() }, gossipTracer: { getBrokenPromises: vi.fn() } }
+  const forgetful = { seenCache: { entries: new Map() }, msgIdToStrFn: () => '', ...noted }
   const hears = (gate: Gate) => {
     const topicValidators: Pubsub['topicValidators'] = new Map()
     const said = { subscribe: vi.fn(), addEventListener: vi.fn(), sendIDontWants: vi.fn() }
