@@ -47,16 +47,16 @@ test('mute sockets of one address leave half of the handshakes to others, and ar
 test('mute sockets of six addresses, that have every place, make room for others', async () => {
   const [node, friend] = [await start({ maxHandshakes: 32, handshakeDeadlineMs: 60_000 }), await start()]
   const opened: Socket[] = []
+  const sinceMs = performance.now()
   for (const [address, places] of [16, 8, 4, 2, 1, 1].entries())
     opened.push(...(await mute(node, places, `127.0.0.${2 + address}`)))
   expect(standing(opened)).toBe(32)
-  friend.transport.perform({ kind: 'dial', address: node.address })
-  await friend.event('dialFailed')
-  // a handshake that takes two seconds is late
-  for (let dials = 1; friend.of('connected').length === 0; dials += 1) {
+  for (let dials = 0; friend.of('connected').length === 0; dials += 1) {
     friend.transport.perform({ kind: 'dial', address: node.address })
     const told = () => friend.of('connected').length + friend.of('dialFailed').length > dials
     await friend.until('told', told)
+    // a handshake that takes two seconds is late, and none before
+    if (performance.now() - sinceMs < 2_000) expect(friend.of('connected')).toEqual([])
   }
   expect(standing(opened)).toBe(31)
 })
@@ -68,10 +68,9 @@ test('a mute socket ends at the deadline of a handshake, and makes room', async 
   await node.until('ended', () => standing(opened) === 0)
   // libp2p by itself waits for ten seconds
   expect(performance.now() - sinceMs).toBeLessThan(9_000)
-  const again = await mute(node, 2)
-  // the ends of those two would have been seen by now
+  await mute(node, 2)
   await connect(friend, node)
-  expect(standing(again)).toBe(2)
+  // nor were those two, which came before
   expect(node.refused).toEqual([])
 })
 

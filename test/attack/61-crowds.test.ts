@@ -7,11 +7,14 @@ import type { Victim } from './kit/victim.ts'
 
 const { fleet: aFleet, victim: aVictim, hostile: aHostile } = stage()
 
+/** Long beside what a host may stand still while the crowd is answered. */
+const TURN_MS = 50_000
+
 test('of a crowd some get in, the others hear each its own time to come back', async () => {
   const fleet = aFleet()
   const seed = await aVictim(fleet, {
     seed: true,
-    limits: { admissionsPerSecond: 0.25, admissionsBurst: 3, redialMaxMs: 60_000 },
+    limits: { admissionsPerSecond: 1_000 / TURN_MS, admissionsBurst: 3, redialMaxMs: 3_600_000 },
   })
   const crowd = await Promise.all(Array.from({ length: 12 }, () => aHostile(fleet)))
   const sinceMs = performance.now()
@@ -21,11 +24,11 @@ test('of a crowd some get in, the others hear each its own time to come back', a
     answer.type === 'refused' && answer.code === 'LIMIT_RATE' ? [answer.retryAfterMs ?? 0] : [],
   )
   expect(admitted).toBeGreaterThanOrEqual(3)
-  expect(admitted).toBeLessThanOrEqual(4 + (performance.now() - sinceMs) / 4_000)
+  expect(admitted).toBeLessThanOrEqual(4 + (performance.now() - sinceMs) / TURN_MS)
   expect(admitted + waits.length).toBe(12)
-  // one in four seconds is promised: no two turns fall together
-  const turns = waits.sort((a, b) => a - b)
-  expect(new Set(turns.map((ms) => Math.floor(ms / 1_000))).size).toBe(turns.length)
+  // one in that time is promised: no two turns fall together, and those who are told later wait a little less
+  const tens = waits.map((ms) => Math.floor(ms / 10_000))
+  expect(new Set(tens).size).toBe(waits.length)
   expect(await seed.peers()).toBe(admitted)
 })
 

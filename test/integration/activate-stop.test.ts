@@ -144,7 +144,7 @@ test('a long chain of folders with many files in it is gone through in slices, e
   expect(difference).toBe('the tree: other mode')
   expect(counted.turns()).toBeGreaterThanOrEqual(10)
   // Some 0.2 s; with all folders of each file gone through it is half a minute.
-  expect(performance.now() - startedAt).toBeLessThan(5_000)
+  expect(performance.now() - startedAt).toBeLessThan(20_000)
 })
 
 test('what is to be in a tree, and what is found there, is gone through in slices', async () => {

@@ -16,6 +16,7 @@ import { submitToFirst } from '../../../src/publish/submit.ts'
 import { type AttackedFleet, CHANNEL, type MadeRelease } from './fleet.ts'
 
 export const DEADLINE_MS = 20_000
+const LOOK_MS = 20
 
 /** A host that stands still for seconds is not what is tested: whoever is being let in meanwhile would be cut off, not answered. */
 const PATIENT: Limits = { ...LIMITS, admitDeadlineMs: 30_000 }
@@ -153,6 +154,16 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
   const endMs = performance.now() + deadlineMs
   while (!(await holds())) {
     if (performance.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`)
-    await delay(20)
+    await delay(LOOK_MS)
   }
+}
+
+/** Time until it holds in which this process ran: one that stands still does not look, and cuts nobody off meanwhile. */
+export async function runningMs(what: string, holds: () => boolean): Promise<number> {
+  let looks = 0
+  await until(what, () => {
+    looks += 1
+    return holds()
+  })
+  return looks * LOOK_MS
 }

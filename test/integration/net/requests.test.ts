@@ -286,14 +286,17 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
     const b = await node({ limits: DEADLINES })
     const raw = await insider(b)
     const stream = await raw.stream(PROTOCOL_IDS[protocol])
-    const startMs = performance.now()
+    // no clock: what a host that stands still misses of them is not made up for
+    let drips = 0
     stream.send(Buffer.from([100]))
     const drip = setInterval(() => {
       if (stream.writeStatus === 'writable') stream.send(Buffer.from([0]))
     }, 50)
+      drips += 1
     expect(await b.event('misbehaved')).toMatchObject({ peer: raw.id, code: 'LIMIT_TIMEOUT' })
     clearInterval(drip)
-    expect(performance.now() - startMs).toBeLessThan(2_000)
+    // six are due
+    expect(drips).toBeLessThan(20)
   })
 })
 
