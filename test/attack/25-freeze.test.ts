@@ -17,7 +17,8 @@ test('all neighbours hostile and silent: it says so, serves on, keeps room for a
   await seed.submit(first)
   const victim = await aVictim(fleet, {
     seeds: [seed.address],
-    limits: { ...QUICK, hardDegree: 3, gatewayDegree: 3 },
+    // besiegers open no gossip stream, and are to stay all the same
+    limits: { ...QUICK, hardDegree: 3, gatewayDegree: 3, watchdogMs: 60_000 },
   })
   await victim.runs(first)
   await seed.stop(true)

@@ -56,7 +56,7 @@ test.each([
   await first.stop(true)
   for (const folder of lost) rmSync(join(first.dir, 'data', folder), { recursive: true })
   const seeds = [`/ip4/127.0.0.1/tcp/1/p2p/${(await aHostile(fleet)).id}`]
-  const victim = await aVictim(fleet, { dir: first.dir, seeds, limits: { floorLostWaitMs: 3_000 } })
+  const victim = await aVictim(fleet, { dir: first.dir, seeds, limits: { floorLostWaitMs: 12_000 } })
   const [thief, honest] = [await joined(fleet, victim), await joined(fleet, victim)]
   thief.announce(old)
   await taken(victim)

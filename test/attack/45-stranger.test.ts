@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { encodeReleaseGossip } from '../../src/codec/gossip.ts'
 import type { Code } from '../../src/errors.ts'
+import { LIMITS } from '../../src/limits.ts'
 import { frame } from '../../src/net/framing.ts'
 import { STRANGER } from './kit/attacks.ts'
 import { CBOR_BOMBS, LENGTH_BOMBS } from './kit/bombs.ts'
@@ -9,11 +10,10 @@ import { CHANNEL, PUBLISHER } from './kit/fleet.ts'
 import { stage } from './kit/stage.ts'
 
 const { fleet: aFleet, victim: aVictim, hostile: aHostile, joined } = stage()
-const FIRST_MS = 1_000
 
 test('before admission there is no sync, no block and no gossip; after 5 s there is no connection', async () => {
   const fleet = aFleet()
-  const victim = await aVictim(fleet, { limits: { admitDeadlineMs: FIRST_MS } })
+  const victim = await aVictim(fleet, { limits: { admitDeadlineMs: LIMITS.admitDeadlineMs } })
   const stranger = await aHostile(fleet)
   await stranger.dial(victim.address)
   const refused = { type: 'refused', code: 'ADMIT_REFUSED' }
@@ -53,8 +53,11 @@ const REFUSED_WITH: Readonly<Record<string, Code>> = {
 
 test.each(Object.keys(STRANGER))('%s: refused, and the node serves on', async (name) => {
   const fleet = aFleet()
-  const limits = { admitDeadlineMs: 2 * FIRST_MS, publishDeadlineMs: FIRST_MS / 2, publishAsksBurst: 50 }
-  const victim = await aVictim(fleet, { seed: true, limits })
+  // some last for as long as one may take to be admitted, in which the honest one has to be
+  const limits = { admitDeadlineMs: 8_000, publishDeadlineMs: 500 }
+  // so few that a slow host does not spread its questions over what is allowed
+  const asks = { publishAsksBurst: 50, publishAsksPerSecond: 1 }
+  const victim = await aVictim(fleet, { seed: true, limits: { ...limits, ...asks } })
   const stranger = await aHostile(fleet)
   await stranger.dial(victim.address)
   const aim = {

@@ -17,7 +17,7 @@ beforeAll(async () => {
     '%2e%2e': 'odd',
     b: 'content of b',
   })
-  served = await serve(node, { limits: { maxWatchers: 3, httpRequestTimeoutMs: 400 } })
+  served = await serve(node, { limits: { maxWatchers: 3 } })
 })
 afterEach(() => served.problems.splice(0))
 afterAll(() => served.api.stop())
@@ -131,9 +131,11 @@ describe('sizes', () => {
   })
 
   test('a request that trickles in is ended at the timeout, and told', async () => {
-    const { status, code } = await raw(served.api.url, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
+    const { api, problems } = await serve(node, { limits: { httpRequestTimeoutMs: 400 } })
+    const { status, code } = await raw(api.url, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
     expect([status, code]).toEqual([408, 'API_BAD_REQUEST'])
-    expect(served.problems.map((problem) => problem.code)).toEqual(['API_BAD_REQUEST'])
+    expect(problems.map((problem) => problem.code)).toEqual(['API_BAD_REQUEST'])
+    await api.stop()
   })
 
   test.each([

@@ -37,9 +37,9 @@ const limits = (maxActivations: number, hookTurnMs: number): typeof LIMITS =>
 const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '')
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + 30_000
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('the condition did not come true within 10 s')
+    if (performance.now() > deadline) throw new Error('the condition did not come true within 30 s')
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

@@ -47,9 +47,9 @@ const overAt = (): (() => boolean) => {
 }
 
 test('one that hangs is told with what it said last', async () => {
-  expect(await run('echo starting; echo waiting for the lock; sleep 60', 500)).toEqual({
+  expect(await run('echo starting; echo waiting for the lock; sleep 60', 5_000)).toEqual({
     kind: 'timeout',
-    text: '/bin/sh: not done after 500 ms, killed: waiting for the lock',
+    text: '/bin/sh: not done after 5000 ms, killed: waiting for the lock',
   })
 })
 

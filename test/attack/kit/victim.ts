@@ -40,7 +40,7 @@ export class Victim {
   private constructor(dir: string, node: RunningNode) {
     this.dir = dir
     this.#node = node
-    this.client = new Client({ api: node.ready.api })
+    this.client = new Client({ api: node.ready.api, timeoutMs: 30_000 })
   }
 
   static async start(fleet: AttackedFleet, options: VictimOptions = {}): Promise<Victim> {

@@ -66,7 +66,8 @@ describe('what the node knows to lack', () => {
         await held
       })()
     const first = ask(served.api.url, CAR)
-    await vi.waitFor(async () => expect((await ask(served.api.url, '/v1/status')).code).toBe('API_BUSY'))
+    const isFull = async () => expect((await ask(served.api.url, '/v1/status')).code).toBe('API_BUSY')
+    await vi.waitFor(isFull, { timeout: 30_000 })
     expect((await ask(served.api.url, CAR)).code).toBe('API_BUSY')
     expect((await ask(served.api.url, CAR, { method: 'HEAD' })).status).toBe(200)
     node.car = car.bind(node)

@@ -14,7 +14,7 @@ export function raw(url: string, text: string): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     let answer = ''
     const socket = connect(Number(port), hostname, () => socket.write(text))
-    socket.setEncoding('latin1').setTimeout(5_000, () => socket.destroy(new Error('no answer within 5 s')))
+    socket.setEncoding('latin1').setTimeout(30_000, () => socket.destroy(new Error('no answer within 30 s')))
     socket.on('data', (part: string) => {
       answer += part
     })

@@ -75,7 +75,7 @@ async function cameIn(asker: Scripted, protocol: Protocol, count: number): Promi
 test.each(['admit', 'publish'] as const)(
   'a stream of %s that a stranger leaves idle is closed long before one for comparisons, which carries the next',
   async (protocol) => {
-    const limits = { streamIdleMs: 100, admittedStreamIdleMs: 5_000 }
+    const limits = { streamIdleMs: 100 }
     const [a, b] = [await node({ limits }), await node({ limits })]
     await joined(a, b)
     await asked(a, b, comparison)
@@ -109,7 +109,7 @@ test('a seed, which asks hardly anybody for blocks, opens none before it asks', 
 })
 
 test('what an older build closes sooner than we would is replaced, and no request fails by it', async () => {
-  const [a, old] = [await node(), await node({ limits: { admittedStreamIdleMs: 1_000 } })]
+  const [a, old] = [await node(), await node({ limits: { admittedStreamIdleMs: 5_000 } })]
   await joined(a, old)
   await compared(a, old)
   await cameIn(a, 'blocks', 1)

@@ -12,6 +12,8 @@ import { PROTOCOL_IDS, PROTOCOLS } from '../../../src/net/protocols.ts'
 import { type RawPeer, rawPeer } from './raw-peer.ts'
 import { DIGEST, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
 
+/** Of an answer that is due, on a host that may stand still for seconds. */
+const REPLY_MS = 30_000
 const running: { stop(): Promise<void> }[] = []
 const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
   running.push(started)
@@ -237,7 +239,7 @@ async function hostile(b: Scripted): Promise<RawPeer> {
 
 /** The code in the refusal that ends the stream. */
 async function refusal(stream: Stream): Promise<string> {
-  const bytes = (await lpStream(stream).read({ signal: AbortSignal.timeout(5_000) })).subarray()
+  const bytes = (await lpStream(stream).read({ signal: AbortSignal.timeout(REPLY_MS) })).subarray()
   return (
     /LIMIT_BYTES|CODEC_MALFORMED|LIMIT_TIMEOUT/.exec(Buffer.from(bytes).toString('latin1'))?.[0] ?? 'none'
   )
@@ -290,9 +292,9 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
     let drips = 0
     stream.send(Buffer.from([100]))
     const drip = setInterval(() => {
+      drips += 1
       if (stream.writeStatus === 'writable') stream.send(Buffer.from([0]))
     }, 50)
-      drips += 1
     expect(await b.event('misbehaved')).toMatchObject({ peer: raw.id, code: 'LIMIT_TIMEOUT' })
     clearInterval(drip)
     // six are due
@@ -306,7 +308,7 @@ test('what a newer build asks is answered with its code, and the stream goes on'
   b.onRequest = ({ id }) => replyTo(b, id, { protocol: 'admit', message: { type: 'noted' } })
   const messages = lpStream(await raw.stream(PROTOCOL_IDS.admit))
   const read = async () =>
-    decodeReply('admit', (await messages.read({ signal: AbortSignal.timeout(5_000) })).subarray(), LIMITS)
+    decodeReply('admit', (await messages.read({ signal: AbortSignal.timeout(REPLY_MS) })).subarray(), LIMITS)
       .message
   await messages.write(encode({ v: 1, type: 'tomorrow' }))
   expect(await read()).toMatchObject({ type: 'refused', code: 'CODEC_UNSUPPORTED' })
@@ -350,7 +352,7 @@ test('a second stream of a protocol that allows one is reset, and the first stil
   await b.until('second reset', () => second.status === 'reset')
   const messages = lpStream(first)
   await messages.write(raw.encode(open))
-  const reply = (await messages.read({ signal: AbortSignal.timeout(5_000) })).subarray()
+  const reply = (await messages.read({ signal: AbortSignal.timeout(REPLY_MS) })).subarray()
   expect(Buffer.from(reply)).toEqual(Buffer.from(encodeReply('admit', { type: 'noted' })))
 })
 
