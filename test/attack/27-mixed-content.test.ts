@@ -58,8 +58,9 @@ test('of three peers one gives corrupt bytes and one nothing at all: the third i
   silent.answers = () => undefined
   third.answers = honest(release)
   const have = { type: 'have', release: release.id, channel: release.header.channel, whole: true } as const
-  corrupt.announceBare(release)
+  // first: after half a second in which nobody has it, anybody is asked
   await silent.ask('blocks', have)
+  corrupt.announceBare(release)
   await silent.wasAsked('a block', ({ message }) => message.type === 'want')
   await corrupt.ask('blocks', have)
   await corrupt.wasAsked('a block', ({ message }) => message.type === 'want')

@@ -27,6 +27,7 @@ async function bordered() {
 }
 
 const isPull = ({ protocol, message }: AnyRequest) => protocol === 'bridge' && message.type === 'pull'
+const isClaim = ({ protocol, message }: AnyRequest) => protocol === 'bridge' && message.type === 'claim'
 
 /** An honest gateway that ranks behind the first has it: it says so, and waits to be asked. */
 const offer = async (far: Hostile, id: string) =>
@@ -77,6 +78,8 @@ test('for what one claims no other gateway is asked, and none hears of it', asyn
   await offer(far, release.id)
   await victim.runs(release)
   expect(new Set(pulls(far))).toEqual(new Set([release.id]))
+  // the release may run before it has heard
+  await near.wasAsked('the claim', isClaim)
   const claimed = near.asked.flatMap(({ protocol, message }) =>
     protocol === 'bridge' && message.type === 'claim' ? [message.item.id] : [],
   )
