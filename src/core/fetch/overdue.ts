@@ -90,6 +90,17 @@ export class Overdue {
     else this.#sources.silent(peer, monoMs)
   }
 
+  /**
+   * Nothing came of a question. Of those that are asked for many blocks at once, seeds and whoever is over a border, all that
+   * ends while they are left alone is one silence; a neighbour is asked for one block. What ends much later than the deadline
+   * says nothing of anybody: this node was busy, or stood still, and the answer may lie here.
+   */
+  ended({ peer, sinceMonoMs, way }: Asked, monoMs: number): void {
+    const { blockDeadlineMs, repairMs } = this.#config.limits
+    if (monoMs - sinceMonoMs > blockDeadlineMs + repairMs) return
+    if (way === 'near' || !this.#sources.isAvoided(peer, monoMs)) this.#sources.silent(peer, monoMs)
+  }
+
   /** To ask a second one was right, if that was done: from this one nothing came, so nothing twice. */
   gaveNothing(asked: Asked): void {
     if (asked.hedged === true) this.#patience.hedgedRightly()

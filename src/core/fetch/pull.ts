@@ -130,7 +130,7 @@ export class Pull {
     const { peer, release, way } = asked
     const others = this.#wants.underWay(way)
     if (code === 'NET_TIMEOUT' && alive) this.#tempo.cutOff(asked, others, step.now.monoMs)
-    this.#sources.silent(peer, step.now.monoMs)
+    this.#overdue.ended(asked, step.now.monoMs)
     const text = `no block from this peer (${code}); another is asked`
     step.emit({ kind: 'note', level: 'debug', code: 'BLOCK_TIMEOUT', text, peer, release })
     return true

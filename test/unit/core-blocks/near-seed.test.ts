@@ -93,6 +93,27 @@ test('while it is silent all is asked of the far one', () => {
   expect(to(node.tick(STEP_MS), FAR).map((want) => want.to)).toEqual(ALL)
 })
 
+test('a node that stood still itself until long after the deadline asks the seed near on at once', () => {
+  const { node, wants } = between()
+  // the far one is no way out either: what it gives would enter the region a second time
+  expect(node.tick(2 * LIMITS.blockDeadlineMs)).toEqual([])
+  const again = wants.flatMap(({ id }) => node.timedOut(id))
+  expect(again.map((want) => want.to)).toEqual(Array(LIMITS.maxWantsPerSeed).fill(SEED))
+})
+
+test('one standstill of the seed is one silence, however much it was asked for: it is asked again a second later', () => {
+  const { node, wants } = between()
+  expect(node.tick(LIMITS.blockDeadlineMs)).toEqual([])
+  expect(
+    to(
+      wants.flatMap(({ id }) => node.timedOut(id)),
+      SEED,
+    ),
+  ).toEqual([])
+  expect(to(pass(node, LIMITS.avoidPeerMs - STEP_MS), SEED)).toEqual([])
+  expect(to(node.tick(STEP_MS), SEED)).not.toEqual([])
+})
+
 test('and while so little may be asked for near that the region would wait for it', () => {
   const node = fetcher({ gateways: [SELF], seeds: [SEED], blocks: 64 })
   const wants = node.started.flatMap((page) => node.give(page))
