@@ -119,6 +119,7 @@ export class Serve {
       this.#backlog.left(step.now.monoMs, active.sinceMonoMs)
     }
     const { limits } = this.#config
+    this.#look(step)
     if (this.#slow.left(active, bytes, [...this.#active.values()], limits, step.now.monoMs))
       this.#sendAway(step)
     // What waits in line here is no sign of a dead peer.
@@ -279,18 +280,25 @@ export class Serve {
 
   #next(step: Step): void {
     const { monoMs } = step.now
+    const lookMonoMs = this.#look(step)
     if (this.#active.size === 0) this.#backlog.began(monoMs)
     for (;;) {
       const wanted = this.#nextInLine([...this.#active.values()], monoMs)
       if (wanted === undefined) break
       const untilMonoMs = monoMs + this.#config.limits.blockDeadlineMs
-      const taking = { sinceMonoMs: monoMs, passedByBytes: 0, ofItsPeer: 1 }
+      const taking = { sinceMonoMs: monoMs, passedByBytes: 0, ofItsPeer: 1, stoodMs: 0 }
       this.#active.set(wanted.id, { ...wanted, untilMonoMs, ...taking })
       step.wakeAt(untilMonoMs)
       step.emit({ kind: 'serveBlock', id: wanted.id, digest: wanted.digest })
     }
+    if (this.#active.size > 0) step.wakeAt(lookMonoMs)
     const lastLateMonoMs = Math.max(...[...this.#active.values()].map(lateMonoMs))
     if (this.#queue.length > 0 && lastLateMonoMs > monoMs) step.wakeAt(lastLateMonoMs)
+  }
+
+  /** Whether this node stood still, before anything is made of what took long. */
+  #look({ now }: Step): number {
+    return this.#slow.look([...this.#active.values()], this.#config.limits, now.monoMs)
   }
 
   /**

@@ -2,7 +2,9 @@
  * Who does not take what it is given holds a place for as long as a block may take, and a few of them all places there are.
  * That a block takes long says nothing by itself: the own uplink may be slow. It does once blocks that others asked for later
  * have left meanwhile, as many bytes as all places hold: peers share the uplink evenly, and blocks may be small. What one peer
- * has on its way at once shares its part. Where every place is held so, one more is given, so that this shows.
+ * has on its way at once shares its part. Where every place is held so, one more is given, so that this shows. While this
+ * node stands still nothing leaves it, and of all that leaves after that what is far, or on a slow link, comes last: only time
+ * in which it runs is a peer's.
  */
 import type { Limits } from '../../limits.ts'
 import type { PeerId } from '../../model/ids.ts'
@@ -23,6 +25,8 @@ export interface Taking {
   passedByBytes: number
   /** Blocks that this peer had on its way at once meanwhile, at most. */
   ofItsPeer: number
+  /** For so long this node stood still meanwhile. */
+  stoodMs: number
 }
 
 /** When it is, if it is the only one of its peer. */
@@ -32,9 +36,20 @@ const isLate = (one: Taking, monoMs: number): boolean => lateMonoMs(one) <= mono
 export class SlowTakers {
   /** Since when each is known to be. */
   readonly #since = new LatestMap<PeerId, number>(MAX_SLOW)
+  /** When the next look is due. */
+  #lookMonoMs = Number.POSITIVE_INFINITY
 
   has(peer: PeerId, monoMs: number): boolean {
     return monoMs - (this.#since.get(peer) ?? Number.NEGATIVE_INFINITY) < SLOW_FOR_MS
+  }
+
+  /** Before anything is judged: one that comes much later than it was asked for says that this node stood still. @returns by when to look again */
+  look(active: readonly Taking[], { repairMs }: Limits, monoMs: number): number {
+    const lateMs = monoMs - this.#lookMonoMs
+    if (lateMs > repairMs)
+      for (const one of active) one.stoodMs = Math.min(one.stoodMs + lateMs, monoMs - one.sinceMonoMs)
+    this.#lookMonoMs = monoMs + repairMs
+    return this.#lookMonoMs
   }
 
   /** Places that are held: all slow ones have one. */
@@ -69,10 +84,10 @@ export class SlowTakers {
     const before = active.filter((one) => one.peer !== block.peer && one.sinceMonoMs < block.sinceMonoMs)
     for (const one of before) one.passedByBytes += bytes
     const slow = before.filter(
-      ({ peer, passedByBytes, sinceMonoMs, ofItsPeer }) =>
+      ({ peer, passedByBytes, sinceMonoMs, stoodMs, ofItsPeer }) =>
         passedByBytes >= maxServedAtOnce * maxBlockBytes &&
         // Of all places at once the deadline would come first.
-        sinceMonoMs + SLOW_MS * Math.min(ofItsPeer, Math.max(1, maxServedAtOnce - 1)) <= monoMs &&
+        sinceMonoMs + stoodMs + SLOW_MS * Math.min(ofItsPeer, Math.max(1, maxServedAtOnce - 1)) <= monoMs &&
         !this.has(peer, monoMs),
     )
     for (const { peer } of slow) this.#since.set(peer, monoMs)

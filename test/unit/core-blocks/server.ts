@@ -49,6 +49,12 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
       return []
     })
   }
+  const tickAt = (ms: number) => {
+    monoMs = ms
+    counter.spend()
+    wakeMonoMs = undefined
+    return run((step) => serve.onTick(step))
+  }
   return {
     journey,
     coming,
@@ -93,11 +99,13 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     gone: (from: PeerId) => serve.onDisconnected(from),
     /** When the next tick is, as far as one was asked for since the last. */
     wakeMonoMs: () => wakeMonoMs,
+    /** With all ticks that are asked for until then. */
     tick: (ms: number) => {
-      monoMs = ms
-      counter.spend()
-      wakeMonoMs = undefined
-      return run((step) => serve.onTick(step))
+      const said: string[] = []
+      while (wakeMonoMs !== undefined && wakeMonoMs < ms) said.push(...tickAt(wakeMonoMs))
+      return [...said, ...tickAt(ms)]
     },
+    /** It stands still until then. */
+    standStill: tickAt,
   }
 }

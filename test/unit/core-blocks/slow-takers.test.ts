@@ -159,6 +159,40 @@ test('who takes three blocks at once has three times as long for the last of the
   expect(node.want(6, 'P')).toEqual(['busy 6'])
 })
 
+test.each([
+  ['before any other block has left', 0],
+  ['after as many have left as pass it by', LIMITS.maxServedAtOnce],
+])('a peer far away is not slow because this node stood still, %s', (_, many) => {
+  const node = holding(true)
+  link(node.journey, 'P', { region: 'far' })
+  link(node.journey, 'C')
+  expect(node.want(1, 'P')).toEqual(['serve 1'])
+  node.tick(1)
+  const pass = (from: number, most: number) => {
+    for (let id = from; id < from + most; id += 1) {
+      expect(node.want(id, 'C')).toEqual([`serve ${id}`])
+      expect(node.served(id)).toEqual([])
+    }
+  }
+  pass(10, many)
+  node.standStill(SLOW_MS + 1_000)
+  pass(20, LIMITS.maxServedAtOnce)
+  expect(node.want(2, 'P')).toEqual(['serve 2'])
+  expect(node.served(2)).toEqual([])
+  // But as it takes nothing after that either.
+  node.tick(LIMITS.blockDeadlineMs - 1)
+  pass(30, LIMITS.maxServedAtOnce)
+  expect(node.want(3, 'P')).toEqual(['busy 3'])
+})
+
+test('a block that begins before a standstill is noticed has had no more of it than it has been on its way', () => {
+  const slow = new SlowTakers()
+  slow.look([], LIMITS, 0)
+  const late = { peer: peer('P'), sinceMonoMs: 4_000, passedByBytes: 0, ofItsPeer: 1, stoodMs: 0 }
+  slow.look([late], LIMITS, 4_100)
+  expect(late.stoodMs).toBe(100)
+})
+
 test('who has gone, or asks for what cannot be read, passes nobody by', () => {
   const node = holding()
   for (const name of ['A', 'C']) link(node.journey, name)
@@ -174,8 +208,8 @@ test('who has gone, or asks for what cannot be read, passes nobody by', () => {
 test('of many that were slow those are remembered that were so last', () => {
   const slow = new SlowTakers()
   for (let at = 0; at <= MAX_SLOW; at += 1) {
-    const late = { peer: peer(`P${at}`), sinceMonoMs: 0, passedByBytes: 0, ofItsPeer: 1 }
-    const block = { peer: peer('C'), sinceMonoMs: 1, passedByBytes: 0, ofItsPeer: 1 }
+    const late = { peer: peer(`P${at}`), sinceMonoMs: 0, passedByBytes: 0, ofItsPeer: 1, stoodMs: 0 }
+    const block = { peer: peer('C'), sinceMonoMs: 1, passedByBytes: 0, ofItsPeer: 1, stoodMs: 0 }
     const bytes = LIMITS.maxServedAtOnce * LIMITS.maxBlockBytes
     expect(slow.left(block, bytes, [late], LIMITS, SLOW_MS)).toBe(true)
   }

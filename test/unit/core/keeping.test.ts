@@ -166,7 +166,7 @@ describe('serving', () => {
     node.persist(persist === undefined ? [] : [persist])
     expect(node.run(want(made))).toEqual([
       { kind: 'serveBlock', id: 7, digest: sha256(made.page) },
-      { kind: 'wake', atMonoMs: LIMITS.blockDeadlineMs },
+      { kind: 'wake', atMonoMs: LIMITS.repairMs },
     ])
   })
 
