@@ -213,7 +213,7 @@ export class Pull {
     if (this.#isEarly(job, monoMs)) return step.wakeAt(this.#disk.pace.nextMonoMs)
     if (this.#isFull || job.open.count === 0) return
     this.#queries.ask(step, job, sessions, ranking.near)
-    if (!job.rescue.isDue(monoMs)) return
+    if (!job.rescue.isDue(monoMs) || this.#overdue.isReading(monoMs)) return
     if (job.awaitsAnswer(monoMs, MAX_HELD_MS) && !job.isAnswered) return
     job.rescue.postpone(monoMs, this.#config.random())
     if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return

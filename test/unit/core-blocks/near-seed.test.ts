@@ -101,6 +101,22 @@ test('a node that stood still itself until long after the deadline asks the seed
   expect(again.map((want) => want.to)).toEqual(Array(LIMITS.maxWantsPerSeed).fill(SEED))
 })
 
+test('and one that stood still for three seconds first reads what has come meanwhile, however soon it looks again', () => {
+  const { node, wants } = between()
+  expect(node.tick(3_000)).toEqual([])
+  expect(node.wakeMs()).toBeLessThanOrEqual(LIMITS.repairMs)
+  const meanwhile = [node.tick(1), pass(node, LIMITS.repairMs - STEP_MS)].flat()
+  expect(meanwhile).toEqual([])
+  expect(wants.flatMap(node.give).map((want) => want.to)).toEqual(Array(LIMITS.maxWantsPerSeed).fill(SEED))
+})
+
+test('of which nothing has come by then is silent', () => {
+  const { node } = between()
+  node.tick(3_000)
+  expect(to(pass(node, LIMITS.repairMs - STEP_MS), FAR)).toEqual([])
+  expect(to(node.tick(STEP_MS), FAR).map((want) => want.to)).toEqual(ALL)
+})
+
 test('one standstill of the seed is one silence, however much it was asked for: it is asked again a second later', () => {
   const { node, wants } = between()
   expect(node.tick(LIMITS.blockDeadlineMs)).toEqual([])
