@@ -9,7 +9,7 @@ import type { Digest, Name, PeerId } from '../model/ids.ts'
 import type { AnyReply, BridgeItem, BridgeReply } from '../model/messages.ts'
 import { Announcers } from './bridge/announcers.ts'
 import { asRelease, idOf } from './bridge/id-of.ts'
-import { BridgeItems, type Wanted } from './bridge/items.ts'
+import { BridgeItems, putOff, type Wanted } from './bridge/items.ts'
 import { rankWaitMs } from './bridge/rank-wait.ts'
 import { type Ask, BridgeRights } from './bridge/rights.ts'
 import type { CoreConfig } from './config.ts'
@@ -117,7 +117,7 @@ export class Bridge implements Stage {
       if (wanted.isAsked) continue
       if (this.#isHere(step, journey, wanted.item))
         this.#items.drop(wanted.item.id) // sync was quicker
-      else if (wanted.dueMonoMs > monoMs) step.wakeAt(wanted.dueMonoMs)
+      else if (wanted.dueMonoMs > monoMs || putOff(wanted, monoMs)) step.wakeAt(wanted.dueMonoMs)
       else if (pulls >= PULLS_A_STEP) step.wakeAt(monoMs + PULL_PAUSE_MS)
       else if (this.#pull(step, journey, wanted)) pulls += 1
     }
@@ -272,6 +272,7 @@ export class Bridge implements Stage {
     if (wanted === undefined || wanted.claimedBy.has(peer)) return
     wanted.claimedBy.add(peer)
     wanted.dueMonoMs = voidMonoMs
+    wanted.wasDue = false
     step.wakeAt(voidMonoMs)
   }
 

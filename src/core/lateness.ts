@@ -10,6 +10,13 @@ const MAX_MS = 250
 /** A host that is not crowded is late by less, but for a moment. */
 const CROWDED_MS = 10
 
+/**
+ * How long what is due so late waits once more, where what came meanwhile may make it needless: it lies unread yet, as timers run
+ * before anything is read. None on a host that is in time.
+ */
+export const pauseAfterMs = (lateMs: number): number =>
+  lateMs > CROWDED_MS ? PAUSES * Math.min(MAX_MS, lateMs) : 0
+
 export class Lateness {
   readonly #keptMs: number
   #ms = 0

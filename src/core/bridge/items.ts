@@ -2,6 +2,7 @@
 import type { Limits } from '../../limits.ts'
 import type { Digest, PeerId } from '../../model/ids.ts'
 import type { BridgeItem } from '../../model/messages.ts'
+import { pauseAfterMs } from '../lateness.ts'
 import { LatestSet } from '../latest.ts'
 import { Recent } from '../recent.ts'
 
@@ -18,9 +19,24 @@ export interface Wanted {
   readonly claimedBy: Set<PeerId>
   /** When this node claims and pulls it. */
   dueMonoMs: number
+  /** A tick has found it due. */
+  wasDue: boolean
   /** A pull of it is under way. */
   isAsked: boolean
   pulls: number
+}
+
+/**
+ * Found due by a tick. Where that came late, a claim or the thing itself may lie unread in this host's own sockets: it waits once
+ * more, and only once, or a host that is always late would never pull.
+ *
+ * @returns true: it waits
+ */
+export function putOff(wanted: Wanted, monoMs: number): boolean {
+  const pauseMs = wanted.wasDue ? 0 : pauseAfterMs(monoMs - wanted.dueMonoMs)
+  wanted.wasDue = true
+  if (pauseMs > 0) wanted.dueMonoMs = monoMs + pauseMs
+  return pauseMs > 0
 }
 
 export class BridgeItems {
@@ -83,6 +99,7 @@ export class BridgeItems {
       sources: [],
       claimedBy: new Set(),
       dueMonoMs,
+      wasDue: false,
       isAsked: false,
       pulls: 0,
     }

@@ -12,6 +12,7 @@ import { renew } from '../../../src/trust/edit.ts'
 import { BenchNode } from '../core/bench-node.ts'
 import { make, PEER, ROOT, rootBytes } from '../core/fleet.ts'
 import { acts, asked, Bench, hungUp, limitsOf, peer, requestOf } from '../core-peers/fakes.ts'
+import { inTime } from './in-time.ts'
 import { messageOf } from './toy-regions.ts'
 
 const bytes = messageOf('one')
@@ -71,9 +72,8 @@ describe('what this node cannot take as it is now', () => {
     return bench.run((step, journey) => bridge.onRequest(step, journey, request))
   }
   const pulls = (ms: number): EffectOf<'request'>[] => {
-    bench.pass(ms)
-    const effects = asked(bench.run((step, journey) => bridge.onTick(step, journey)))
-    return effects.filter(({ request }) => request.message.type === 'pull')
+    const tick = () => bench.run((step, journey) => bridge.onTick(step, journey))
+    return asked(inTime(bench, ms, tick)).filter(({ request }) => request.message.type === 'pull')
   }
   const [first, second] = FAR as [PeerId, PeerId]
   /** Announced by one, pulled from it, and judged. */

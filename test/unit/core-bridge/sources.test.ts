@@ -9,6 +9,7 @@ import type { Limits } from '../../../src/limits.ts'
 import type { Name, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { BridgeItem, BridgeRequest } from '../../../src/model/messages.ts'
 import { acts, asked, Bench, limitsOf, peer, replies, requestOf } from '../core-peers/fakes.ts'
+import { inTime } from './in-time.ts'
 import { messageOf } from './toy-regions.ts'
 
 const bytes = messageOf('one')
@@ -57,10 +58,8 @@ const ask = (from: PeerId, message: BridgeRequest): Effect[] => {
 const announce = (from: PeerId, one = item()) => ask(from, { type: 'announce', item: one })
 const say = (how: 'relayed' | 'known') =>
   acts(bench.run((step, journey) => bridge.onSaid(step, journey, { topic: 'control', bytes, how })))
-const later = (ms: number): EffectOf<'request'>[] => {
-  bench.pass(ms)
-  return asked(bench.run((step, journey) => bridge.onTick(step, journey)))
-}
+const tick = () => bench.run((step, journey) => bridge.onTick(step, journey))
+const later = (ms: number): EffectOf<'request'>[] => asked(inTime(bench, ms, tick))
 const pulls = (ms: number) => later(ms).filter(({ request }) => request.message.type === 'pull')
 const replied = (
   pull: EffectOf<'request'> | undefined,
