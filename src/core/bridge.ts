@@ -9,7 +9,7 @@ import type { Digest, Name, PeerId } from '../model/ids.ts'
 import type { AnyReply, BridgeItem, BridgeReply } from '../model/messages.ts'
 import { Announcers } from './bridge/announcers.ts'
 import { asRelease, idOf } from './bridge/id-of.ts'
-import { BridgeItems, putOff, type Wanted } from './bridge/items.ts'
+import { BridgeItems, type Pull, putOff, type Wanted } from './bridge/items.ts'
 import { rankWaitMs } from './bridge/rank-wait.ts'
 import { type Ask, BridgeRights } from './bridge/rights.ts'
 import type { CoreConfig } from './config.ts'
@@ -33,7 +33,7 @@ export class Bridge implements Stage {
   readonly #items: BridgeItems
   readonly #announcers: Announcers
   /** Under way. */
-  readonly #pulls = new Map<RequestId, { readonly wanted: Wanted; readonly peer: PeerId }>()
+  readonly #pulls = new Map<RequestId, Pull>()
   /** Said here lately; every border link hears of them. */
   #toSay: { readonly item: BridgeItem; readonly atMonoMs: number }[] = []
   readonly #rights: BridgeRights
@@ -103,10 +103,11 @@ export class Bridge implements Stage {
   onRequestFailed(step: Step, _journey: Journey, id: RequestId, code: Code): boolean {
     const pull = this.#ended(step, id)
     if (pull === undefined) return false
-    const { wanted, peer } = pull
-    // Of a connection that broke, or of our own haste, the peer is innocent.
-    if (this.#items.find(wanted.item.id) === wanted)
-      this.#inVain(step, wanted, code === 'NET_TIMEOUT' ? peer : undefined)
+    const { wanted, peer, sinceMonoMs } = pull
+    // Of a connection that broke, of our own haste, or where this host stood still meanwhile, the peer is innocent.
+    const tookMs = step.now.monoMs - sinceMonoMs
+    const isSilent = code === 'NET_TIMEOUT' && tookMs <= this.#config.limits.bridgeDeadlineMs
+    if (this.#items.find(wanted.item.id) === wanted) this.#inVain(step, wanted, isSilent ? peer : undefined)
     return true
   }
 
@@ -314,13 +315,14 @@ export class Bridge implements Stage {
     if (pulls === 0) this.#claim(step, journey, item)
     wanted.pulls += 1
     wanted.isAsked = true
-    this.#pulls.set(this.#ask(step, peer, { type: 'pull', item }), { wanted, peer })
+    const id = this.#ask(step, peer, { type: 'pull', item })
+    this.#pulls.set(id, { wanted, peer, sinceMonoMs: step.now.monoMs })
     this.#announcers.pulled(peer)
     step.emit({ kind: 'count', metric: 'bridge_pulled', by: 1 })
     return true
   }
 
-  #ended(step: Step, id: RequestId): { readonly wanted: Wanted; readonly peer: PeerId } | undefined {
+  #ended(step: Step, id: RequestId): Pull | undefined {
     const pull = this.#pulls.get(id)
     if (pull === undefined) return undefined
     this.#pulls.delete(id)

@@ -26,6 +26,13 @@ export interface Wanted {
   pulls: number
 }
 
+/** Under way. */
+export interface Pull {
+  readonly wanted: Wanted
+  readonly peer: PeerId
+  readonly sinceMonoMs: number
+}
+
 /**
  * Found due by a tick. Where that came late, a claim or the thing itself may lie unread in this host's own sockets: it waits once
  * more, and only once, or a host that is always late would never pull.

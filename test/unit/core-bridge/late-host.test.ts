@@ -95,3 +95,17 @@ describe('what is due while the host stands still', () => {
     expect(later(1_000).filter(isPull)).toHaveLength(1)
   })
 })
+
+it.each([
+  { ms: 1_500, what: 'does not answer in time', pulls: 0 },
+  { ms: 3_000, what: 'does not answer a host that is late', pulls: 0 },
+  { ms: 3_001, what: 'was asked by a host that stood still', pulls: 1 },
+])('who $what is asked for $pulls more', ({ ms, pulls }) => {
+  gateway({ bridgeDudsPerSecond: 0, bridgeDudsBurst: 0, maxBridgePulls: 1 })
+  announced()
+  const [pull] = later(LIMITS.bridgeWaitMs).filter(isPull)
+  bench.pass(ms)
+  bench.run((step, journey) => bridge.onRequestFailed(step, journey, pull?.id ?? 0, 'NET_TIMEOUT'))
+  announced('two')
+  expect(later(200).filter(isPull)).toHaveLength(pulls)
+})
