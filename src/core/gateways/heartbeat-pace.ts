@@ -1,6 +1,9 @@
 import type { Limits } from '../../limits.ts'
 import type { Heartbeats } from './heartbeats.ts'
 
+/** A gateway book is looked at every five seconds at least, by a host that is in time. */
+const LOOKED_MS = 6_000
+
 /**
  * How often a gateway says in its region that it lives, and how long one counts since it was heard. Calm while no gateway of
  * another region is known: nobody waits for one at a border then.
@@ -18,6 +21,9 @@ export class HeartbeatPace {
   }
 
   look(book: Heartbeats, monoMs: number): void {
+    // While this host stood still nobody could be heard: what was said meanwhile lies unread.
+    const deafMs = monoMs - this.#monoMs - LOOKED_MS
+    if (deafMs > 0) book.deaf(deafMs)
     const isBorder = (region: string) =>
       region !== this.#own && book.live(region, monoMs, this.#limits.farHeartbeatLiveMs).length > 0
     this.#monoMs = monoMs

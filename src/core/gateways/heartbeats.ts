@@ -153,6 +153,12 @@ export class Heartbeats {
       this.#heard(peer, now.monoMs)
   }
 
+  /** For so long nobody could be heard: it does not count. */
+  deaf(ms: number): void {
+    for (const peers of this.#regions.values())
+      for (const [peer, known] of peers) peers.set(peer, { ...known, heardMonoMs: known.heardMonoMs + ms })
+  }
+
   /** Those whose admission does not hold under a new root go; who may stay all the same is heard again. */
   keep(holds: (peer: PeerId, admission: Admission) => boolean): void {
     for (const peers of [...this.#regions.values()])

@@ -80,8 +80,7 @@ test('others of a site whose clocks were all ahead are heard again, and what the
   bench.pass(5_000)
   expect(hear(bytes)).toBe('ignore')
   expect(hear(signed('a')(bench.now.wallMs - 5_001))).toBe('ignore')
-  bench.pass(12_000)
-  tick()
+  saidIn(12_000)
   expect(gateways.stands(named('a'))).toBe(false)
 })
 
