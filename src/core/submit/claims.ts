@@ -27,6 +27,8 @@ interface Claim {
   next: number
   /** Seeds that granted it. */
   readonly taken: Set<PeerId>
+  /** Seeds asked once more, as this host stood still when they may have answered. */
+  readonly again: Set<PeerId>
   granted: boolean
   renewAtMonoMs: number
   /** Something of the upload has come since the last renewal. */
@@ -95,6 +97,7 @@ export class Claims {
       order: lowest.includes(self) ? lowest : [...lowest, self],
       next: 0,
       taken: new Set(),
+      again: new Set(),
       granted: false,
       renewAtMonoMs: 0,
       progressed: false,
@@ -156,12 +159,15 @@ export class Claims {
     const asked = this.#asked.get(id)
     if (asked === undefined) return false
     this.#asked.delete(id)
+    const { leaseAskMs, repairMs } = step.config.limits
+    const tookMs = step.now.monoMs - asked.atMonoMs
+    const isLate = tookMs > leaseAskMs + repairMs
     // One whose connection ended at once cost no time: a seed that restarts is asked again.
-    if (step.now.monoMs - asked.atMonoMs >= step.config.limits.leaseAskMs / 2)
-      this.#silent.set(asked.peer, step.now.monoMs + SILENT_MS)
+    if (tookMs >= leaseAskMs / 2 && !isLate) this.#silent.set(asked.peer, step.now.monoMs + SILENT_MS)
     const claim = this.#claims.get(asked.release)
     if (claim === undefined || claim.granted) return true
-    claim.next += 1
+    if (isLate && !claim.again.has(asked.peer)) claim.again.add(asked.peer)
+    else claim.next += 1
     this.#advance(step, journey, asked.release)
     return true
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
 import type { Snapshot } from '../../../src/core/snapshot.ts'
 import { SILENT_MS } from '../../../src/core/submit/claims.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -63,8 +64,10 @@ test('A silent seed is passed over, and so is one that refuses without proof', (
 describe('Who was silent when it was asked for a lease', () => {
   const next = (counter: number) => make({ clock: { alice: counter }, text: `${counter}` }).envelope
   /** Asked for the first release, and failing after so long. */
-  function failed(node: SubmitNode, afterMs: number) {
-    const [asked] = ofKind(node.ask({ type: 'submit', envelope: next(1) }), 'request')
+  const failed = (node: SubmitNode, afterMs: number) =>
+    unanswered(node, node.ask({ type: 'submit', envelope: next(1) }), afterMs)
+  function unanswered(node: SubmitNode, asking: readonly Effect[], afterMs: number) {
+    const [asked] = ofKind(asking, 'request')
     if (asked === undefined) throw new Error('nobody was asked')
     node.monoMs += afterMs
     return node.settled(node.handle({ kind: 'requestFailed', id: asked.id, code: 'NET_TIMEOUT' }))
@@ -104,6 +107,34 @@ describe('Who was silent when it was asked for a lease', () => {
     const node = alone()
     failed(node, 1)
     expect(requests(node.ask({ type: 'submit', envelope: next(2) }))).toEqual(['lease peer'])
+  })
+
+  const lateMs = LIMITS.leaseAskMs + LIMITS.repairMs
+  test('is not who was asked by a host that stood still: it is asked once more, and then passed over', () => {
+    const node = alone()
+    const again = failed(node, 20_000)
+    expect(requests(again)).toEqual(['lease peer'])
+    expect(writes(again)).toEqual([])
+    const passed = unanswered(node, again, lateMs + 1)
+    expect(requests(passed)).toEqual([])
+    expect(writes(passed)).toEqual(['lease!'])
+    expect(requests(node.ask({ type: 'submit', envelope: next(2) }))).toEqual(['lease peer'])
+  })
+
+  test('is who does not answer the second time, and who failed a little late', () => {
+    for (const again of [true, false]) {
+      const node = alone()
+      if (again) unanswered(node, failed(node, lateMs + 1), lateMs)
+      else expect(writes(failed(node, lateMs))).toEqual(['lease!'])
+      expect(writes(node.ask({ type: 'submit', envelope: next(2) }))).toEqual(['lease!'])
+    }
+  })
+
+  test('nor is one asked again that is gone', () => {
+    const node = alone()
+    const asking = node.ask({ type: 'submit', envelope: next(1) })
+    node.disconnect(PEER)
+    expect(writes(unanswered(node, asking, 20_000))).toEqual(['lease!'])
   })
 })
 
