@@ -27,6 +27,8 @@ export class Overdue {
   #lookMonoMs = Number.POSITIVE_INFINITY
   /** Until then what came while this node stood still is being read. */
   #readingMonoMs = Number.NEGATIVE_INFINITY
+  /** The look before waited for that: this one judges, however late, or a node that is always late would wait for the dead for ever. */
+  #hasRead = false
 
   constructor(
     config: CoreConfig,
@@ -64,8 +66,12 @@ export class Overdue {
     const { monoMs } = step.now
     const lateMs = monoMs - this.#lookMonoMs
     this.#lookMonoMs = Number.POSITIVE_INFINITY
-    if (lateMs > limits.repairMs) this.#readingMonoMs = monoMs + limits.repairMs
+    if (lateMs > limits.repairMs && !this.#hasRead) {
+      this.#readingMonoMs = monoMs + limits.repairMs
+      this.#hasRead = true
+    }
     if (this.isReading(monoMs)) return this.#lookAt(step, this.#readingMonoMs)
+    this.#hasRead = false
     const mayHedge = lateMs <= limits.hedgeMs / 2
     for (const asked of this.#wants.all()) {
       const { digest, peer, sinceMonoMs, way } = asked

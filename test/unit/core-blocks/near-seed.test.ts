@@ -117,6 +117,12 @@ test('of which nothing has come by then is silent', () => {
   expect(to(node.tick(STEP_MS), FAR).map((want) => want.to)).toEqual(ALL)
 })
 
+test('a node that is late for each look finds out who is silent all the same', () => {
+  const { node } = between()
+  const looks = [node.tick(2_000), node.tick(2_000)].flat()
+  expect(to(looks, FAR).map((want) => want.to)).toEqual(ALL)
+})
+
 test('one standstill of the seed is one silence, however much it was asked for: it is asked again a second later', () => {
   const { node, wants } = between()
   expect(node.tick(LIMITS.blockDeadlineMs)).toEqual([])
