@@ -7,9 +7,16 @@ process.stderr.on('error', () => {})
 
 outliveStdout()
 
-await runProgram(process.argv.slice(2))
+/** For a supervisor that waits for a node's end, and for nobody else: who reads at all has read it by then. */
+const LAST_WORDS_MS = 5_000
+
+const args = process.argv.slice(2)
+await runProgram(args)
 
 // A command that failed half-way may leave connections and timers behind; nothing may keep it from ending.
 if (process.exitCode !== undefined && process.exitCode !== 0) {
   process.stdout.write('', () => process.stderr.write('', () => process.exit()))
+  // What is wrong was said into a pipe, perhaps, whose reader has stopped.
+  if (args.find((arg) => !arg.startsWith('-')) === 'node')
+    setTimeout(() => process.exit(), LAST_WORDS_MS).unref()
 }

@@ -5,9 +5,6 @@ import { garbageBound } from '../heap-growth.ts'
 import { type NodeOptions, nodeOptions, overridesOf } from '../node-options.ts'
 import { requireNodePlatform } from '../platform.ts'
 
-/** For a supervisor that waits for its end, and for nobody else: who reads at all has read it by then. */
-const LAST_WORDS_MS = 5_000
-
 export function register(program: Command): void {
   const command = program
     .command('node')
@@ -18,15 +15,9 @@ export function register(program: Command): void {
       'after',
       '\nExamples:\n  confmesh node --config fleet/seed.yaml\n  confmesh node --config fleet/node.yaml --data /var/lib/confmesh --label region=eu\n',
     )
-    .action(async (options: NodeOptions & { config: string }, command: Command) => {
-      try {
-        await run(options, command.optsWithGlobals<{ json?: boolean }>().json === true)
-      } catch (error) {
-        // What is wrong is said next, perhaps into a pipe whose reader has stopped.
-        setTimeout(() => process.exit(), LAST_WORDS_MS).unref()
-        throw error
-      }
-    })
+    .action((options: NodeOptions & { config: string }, command: Command) =>
+      run(options, command.optsWithGlobals<{ json?: boolean }>().json === true),
+    )
 }
 
 async function run(options: NodeOptions & { config: string }, json: boolean): Promise<void> {

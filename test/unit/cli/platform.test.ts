@@ -27,8 +27,10 @@ beforeEach(() => {
       return true
     })
   Object.defineProperty(process, 'platform', { value: 'win32' })
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
 })
 afterEach(() => {
+  vi.useRealTimers()
   Object.defineProperty(process, 'platform', { value: platform })
   process.exitCode = 0
   vi.unstubAllEnvs()
@@ -44,4 +46,6 @@ test.each(['node', 'demo'])('confmesh %s refuses in one line, and makes no file'
   expect(process.exitCode).toBe(2)
   expect(readdirSync(dir)).toEqual(['node.yaml'])
   for (const start of [startFleet, runNode]) expect(start).not.toHaveBeenCalled()
+  // It runs in whose process it is called, which it must not end later on.
+  expect(vi.getTimerCount()).toBe(0)
 })
