@@ -245,7 +245,13 @@ export class RealFleet {
   }
 }
 
-/** Asks again until the condition holds. @throws Error with `what` and the last answer once the deadline has passed */
+/** Once the deadline has passed: who stood still until then, as all on a machine may, has not yet waited for the others. */
+const LATE_LOOKS = 5
+
+/**
+ * Asks again until the condition holds.
+ * @throws Error with `what` and the last answer once the deadline has passed, and some more looks have
+ */
 export async function until<T>(
   what: string,
   deadlineMs: number,
@@ -253,7 +259,8 @@ export async function until<T>(
 ): Promise<T> {
   const end = performance.now() + deadlineMs
   let last: unknown
-  for (;;) {
+  for (let late = 0; ; ) {
+    if (performance.now() > end) late += 1
     try {
       const answer = await ask()
       if (answer !== undefined && answer !== false) return answer
