@@ -32,7 +32,8 @@ test('the data folder is removed: STORE_GONE, exit 1; a start makes a new node, 
   const node = await fleet.startNode('removed', made)
   const { release } = await publish(made, CHANNEL, fleet.files('app', { 'app.txt': 'one' }))
   await converged([node], CHANNEL, release)
-  rmSync(node.data, { recursive: true, force: true })
+  // Again where the node has just written something into what was empty.
+  rmSync(node.data, { recursive: true, force: true, maxRetries: 10 })
   const { code, said } = await endOf(node)
   expect(code).toBe(1)
   expect(JSON.parse(said)).toMatchObject({ error: { code: 'STORE_GONE' } })

