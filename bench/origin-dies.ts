@@ -48,7 +48,7 @@ interface Travelling {
   readonly bytes: number
   readonly idle: Sample
   readonly places: number
-  readonly held: () => readonly Held[]
+  readonly held: () => Promise<readonly Held[]>
 }
 
 /** Waits until it is time. @throws Error where that does not come */
@@ -58,7 +58,7 @@ async function death(seed: string, o: Travelling): Promise<{ due: Due; payloads:
   for (;;) {
     const { sent, atMs } = await sampleOf(seed)
     const payloads = (sent - idle.sent - idle.perMs * (atMs - idle.atMs)) / bytes
-    const due = dueBy({ payloads, held: o.held(), places })
+    const due = dueBy({ payloads, held: await o.held(), places })
     if (due !== undefined) return { due, payloads: Number(payloads.toFixed(3)) }
     if (atMs > endMs) throw new Error(`the seed has sent ${payloads} payloads in ${DEATH_DEADLINE_MS} ms`)
     await delay(SAMPLE_MS)
@@ -95,12 +95,13 @@ async function round({ nodes, bytes }: Extent): Promise<Round> {
     watch = watching
     const idle = await idleOf(seed.api)
     const { release, places } = await doomed.publishLarge(bytes)
-    const heldBy = (some: typeof living): Held[] => some.map((node) => watching.held(node, release))
-    const held = (): Held[] => heldBy([...living, ...dying])
+    const heldBy = (some: typeof living): Promise<Held[]> =>
+      Promise.all(some.map((node) => watching.held(node, release)))
+    const held = (): Promise<Held[]> => heldBy([...living, ...dying])
     const { due, payloads } = await death(seed.api, { bytes, idle, places, held })
     const atKill = {
-      blocksOutAtKill: amongThem(held(), places),
-      blocksLivingAtKill: amongThem(heldBy(living), places),
+      blocksOutAtKill: amongThem(await held(), places),
+      blocksLivingAtKill: amongThem(await heldBy(living), places),
       completeAtKill: arrivals.soFar(release).length,
     }
     const killedMs = Date.now()
@@ -114,7 +115,7 @@ async function round({ nodes, bytes }: Extent): Promise<Round> {
       ...{ payloadsAtKill: payloads, due, killed: dying.length, living: living.length, ...atKill },
       complete: at.length,
       ...(isWhole && { lastMs: Math.max(...at) - killedMs }),
-      ...{ blocks: places, blocksLost: isWhole ? 0 : places - amongThem(heldBy(living), places) },
+      ...{ blocks: places, blocksLost: isWhole ? 0 : places - amongThem(await heldBy(living), places) },
     }
   } finally {
     await watch?.stop()

@@ -1,14 +1,15 @@
 /**
  * Who holds which blocks, seen from outside: a peer beside each node, which asks for nothing and is told by that node,
  * as every neighbour is, what has become durable there (`holds`, docs/protocol.md). Durable blocks stay, so whatever
- * was seen once is true from then on.
+ * was seen once is true from then on. A peer that was cut off, as one that stood still for long is, enters again; of what is
+ * whole by then it hears no more.
  */
 import { Holders } from '../../src/core/holders.ts'
 import type { Address } from '../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, BlocksRequest } from '../../src/model/messages.ts'
 import { Hostile as Peer } from '../attack/kit/hostile.ts'
 import { type FleetFiles, knownFrom } from './known-fleet.ts'
-import type { RealNode } from './real-fleet.ts'
+import { type RealNode, until } from './real-fleet.ts'
 
 const MESHSUB = '/meshsub/1.1.0'
 
@@ -29,14 +30,20 @@ export class BlockWatch {
   static async start(files: FleetFiles, nodes: readonly RealNode[]): Promise<BlockWatch> {
     const known = knownFrom(files)
     const watch = new BlockWatch(known.root.version)
-    for (const node of nodes) await watch.#beside(node, await Peer.start(known))
+    for (const node of nodes) {
+      const watcher = await Peer.start(known)
+      watch.#watchers.set(node, watcher)
+      watcher.answers = (request) => watch.#answer(request)
+      await enter(node, watcher)
+    }
     return watch
   }
 
   /** What this node has said of a release by now. */
-  held(node: RealNode, release: string): Held {
+  async held(node: RealNode, release: string): Promise<Held> {
     const watcher = this.#watchers.get(node)
-    if (watcher === undefined || watcher.connections !== 1) throw new Error(`${node.name} is not watched`)
+    if (watcher === undefined) throw new Error(`${node.name} is not watched`)
+    if (watcher.connections === 0) await enter(node, watcher)
     const said = new Holders()
     for (const { protocol, message } of watcher.asked)
       if (protocol === 'blocks' && isAbout(message, release)) said.takes(watcher.id, message)
@@ -49,15 +56,6 @@ export class BlockWatch {
   async stop(): Promise<void> {
     await Promise.all([...this.#watchers.values()].map((watcher) => watcher.stop()))
     this.#watchers.clear()
-  }
-
-  async #beside(node: RealNode, watcher: Peer): Promise<void> {
-    this.#watchers.set(node, watcher)
-    watcher.answers = (request) => this.#answer(request)
-    const answer = await watcher.enter(node.address as Address)
-    if (answer.type !== 'hello') throw new Error(`${node.name} admits no watcher: ${JSON.stringify(answer)}`)
-    // Without gossip the node would make the connection anew; a watcher subscribes to nothing.
-    await watcher.stream(MESHSUB)
   }
 
   /** A neighbour with nothing to give: it knows of no release that the other lacks. */
@@ -79,6 +77,15 @@ export class BlockWatch {
     return { protocol, message: message.type === 'want' ? { type: 'gone' } : { type: 'noted' } }
   }
 }
+
+/** Again where it is cut off meanwhile: whoever is being let in has a few seconds for that, and may stand still for longer. */
+const enter = (node: RealNode, watcher: Peer): Promise<unknown> =>
+  until(`${node.name} admits a watcher`, 30_000, async () => {
+    const answer = await watcher.enter(node.address as Address)
+    if (answer.type !== 'hello') throw new Error(JSON.stringify(answer))
+    // Without gossip the node would make the connection anew; a watcher subscribes to nothing.
+    return watcher.stream(MESHSUB)
+  })
 
 const isAbout = (message: BlocksRequest, release: string): message is BlocksRequest & { type: 'holds' } =>
   message.type === 'holds' && message.release === release

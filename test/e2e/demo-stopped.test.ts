@@ -11,9 +11,12 @@ const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
 const TMPDIR = mkdtempSync(join(tmpdir(), 'confmesh-stopped-'))
 afterAll(() => rmSync(TMPDIR, { recursive: true, force: true }))
 
-/** Once it says so. @param whole the terminal sends it to every process of the group */
+/**
+ * Once it says so; it goes on until it is stopped, for however late that is read.
+ * @param whole the terminal sends it to every process of the group
+ */
 async function stopped(said: string, signal: NodeJS.Signals, whole: boolean): Promise<unknown[]> {
-  const args = [LAUNCHER, 'demo', '--nodes', '2', '--regions', '1', '--exit']
+  const args = [LAUNCHER, 'demo', '--nodes', '2', '--regions', '1']
   const env = { ...process.env, TMPDIR }
   const demo = spawn(process.execPath, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(demo, 'close')
@@ -22,8 +25,11 @@ async function stopped(said: string, signal: NodeJS.Signals, whole: boolean): Pr
     err += text
   })
   const pid = demo.pid as number
+  let isStopped = false
   createInterface(demo.stdout).on('line', (line) => {
-    if (line.startsWith(`· ${said}`)) process.kill(whole ? -pid : pid, signal)
+    if (isStopped || !line.startsWith(`· ${said}`)) return
+    isStopped = true
+    process.kill(whole ? -pid : pid, signal)
   })
   return [...(await ended), err]
 }

@@ -83,12 +83,19 @@ export class DoomedFleet {
     await Promise.all([this.seed, ...this.dying].map((node) => node.kill('SIGKILL')))
   }
 
-  /** Every one of the living runs the release. */
+  /** Every one of the living runs the release by now. */
+  async isEverywhere(release: string): Promise<boolean> {
+    for (const { client } of this.living)
+      if ((await client.channel(CHANNEL)).active?.release !== release) return false
+    return true
+  }
+
+  /** Every one of the living comes to run the release. */
   survived(release: string, deadlineMs: number): Promise<void> {
     return converged(this.living, CHANNEL, release, deadlineMs)
   }
 }
 
-/** Pages and blocks that one of these has. */
+/** How many pages and blocks one of these has. */
 export const amongThem = (held: readonly Held[], places: number): number =>
   Array.from({ length: places }, (_, place) => held.some((one) => one.has(place))).filter(Boolean).length

@@ -5,13 +5,15 @@
  * origin has sent.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { BlockWatch, Held } from './block-watch.ts'
+import type { BlockWatch } from './block-watch.ts'
 import { amongThem, DoomedFleet } from './doomed-fleet.ts'
 import { RealFleet, until } from './real-fleet.ts'
 
 const NODES = Number(process.env.CONFMESH_E2E_NODES ?? 11)
-/** So long that nobody has it all when the origin dies. */
+/** So long that not all have it all when the origin dies. */
 const PAYLOAD_BYTES = 24 * 1024 * 1024
+/** Where they have before this process came to look, as on a busy machine, the next release is the one. */
+const TRIES = 3
 
 const fleet = new RealFleet()
 let doomed: DoomedFleet
@@ -25,19 +27,26 @@ afterAll(async () => {
   await fleet.end()
 })
 
+/** Publishes until those who live on have every block among them, and some of them lack something. @returns that release */
+async function amongTheLiving(watching: BlockWatch): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    const { release, places } = await doomed.publishLarge(PAYLOAD_BYTES)
+    const least = await until('those who live on have every block among them', 240_000, async () => {
+      const held = await Promise.all(doomed.living.map((node) => watching.held(node, release)))
+      if (amongThem(held, places) === places) return Math.min(...held.map((one) => one.count(places)))
+      // A watcher that was cut off meanwhile may have missed that a node has all.
+      return (await doomed.isEverywhere(release)) && places
+    })
+    if (least < places) return release
+    expect(tries, 'some of the living lack something').toBeLessThan(TRIES)
+    await doomed.survived(release, 240_000)
+  }
+}
+
 test('the origin dies, a tenth of the nodes with it, once the others have every block among them: all who live complete', async () => {
-  const watching = await doomed.watch(doomed.living)
-  watch = watching
-  const { release, places } = await doomed.publishLarge(PAYLOAD_BYTES)
-  const held = (): Held[] => doomed.living.map((node) => watching.held(node, release))
-  await until(
-    'those who live on have every block among them',
-    240_000,
-    async () => amongThem(held(), places) === places,
-  )
-  const atDeath = held().map((one) => one.count(places))
+  watch = await doomed.watch(doomed.living)
+  const release = await amongTheLiving(watch)
   await doomed.kill()
-  await watching.stop()
-  expect(Math.min(...atDeath), 'some of the living lack something').toBeLessThan(places)
+  await watch.stop()
   await doomed.survived(release, 240_000)
 }, 600_000)
