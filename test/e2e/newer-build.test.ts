@@ -25,11 +25,13 @@ import { submitToFirst } from '../../src/publish/submit.ts'
 import { issueNodeCertificate } from '../../src/trust/certificates.ts'
 import { type PrivateKey, privateKeyFromPem } from '../../src/trust/private-key.ts'
 import { signEnvelope } from '../../src/trust/signing.ts'
-import { Hostile as Peer } from '../attack/kit/hostile.ts'
+import { agreeing, Hostile as Peer } from '../attack/kit/hostile.ts'
 import { converged, type InitResult, RealFleet, type RealNode, until } from './real-fleet.ts'
 
 const CHANNEL = parseChannel('payments/prod')
 const HOUR_MS = 3_600_000
+/** A peer of this process takes its time to be let in, and to gossip: as long as the machine has it stand still. */
+const PATIENT = { CONFMESH_NODE_LIMITS_ADMIT_DEADLINE_MS: '30000', CONFMESH_NODE_LIMITS_WATCHDOG_MS: '60000' }
 const fleet = new RealFleet()
 let made: InitResult
 let root: TrustRoot
@@ -43,7 +45,7 @@ const keyOf = (path: string): PrivateKey => privateKeyFromPem(readFileSync(path,
 beforeAll(async () => {
   made = await fleet.init()
   root = decodeRoot(decodeEnvelopeJson(readFileSync(made.root, 'utf8'), LIMITS).payload, LIMITS)
-  seed = await fleet.start('seed', made.seedConfig)
+  seed = await fleet.start('seed', made.seedConfig, [], { env: PATIENT })
   nodes = [seed, ...(await Promise.all([1, 2].map((n) => fleet.startNode(`node${n}`, made))))]
   publisher = await dialPublisher(made.seedAddress as Address, { limits: LIMITS })
 })
@@ -81,7 +83,7 @@ async function refused(node: RealNode, code: string): Promise<number> {
 
 /** The log comes through a pipe, later than an answer over the network. */
 const said = (node: RealNode, text: string) =>
-  until(`${node.name} logs "${text}"`, 5_000, async () => node.log().includes(text))
+  until(`${node.name} logs "${text}"`, 20_000, async () => node.log().includes(text))
 
 describe('releases', () => {
   let active: string
@@ -185,6 +187,7 @@ describe('messages', () => {
         ),
       ],
     })
+    peer.answers = agreeing
     await peer.dial(seed.address as Address)
   })
   afterAll(() => peer.stop())

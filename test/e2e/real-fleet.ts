@@ -220,8 +220,13 @@ export class RealFleet {
     return node
   }
 
-  startNode(name: string, fleet: InitResult, more: readonly string[] = []): Promise<RealNode> {
-    return this.start(name, fleet.nodeConfig, [...this.own(name), ...more])
+  startNode(
+    name: string,
+    fleet: InitResult,
+    more: readonly string[] = [],
+    options: StartOptions = {},
+  ): Promise<RealNode> {
+    return this.start(name, fleet.nodeConfig, [...this.own(name), ...more], options)
   }
 
   /** Options of a node that shares its configuration with others. */
@@ -268,8 +273,7 @@ export async function until<T>(
     } catch (error) {
       last = error
     }
-    if (performance.now() > end)
-      throw new Error(`not within ${deadlineMs} ms: ${what} (last: ${String(last)})`)
+    if (late === LATE_LOOKS) throw new Error(`not within ${deadlineMs} ms: ${what} (last: ${String(last)})`)
     await delay(50)
   }
 }

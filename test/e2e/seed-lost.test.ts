@@ -18,6 +18,8 @@ import { confmesh, converged, type InitResult, json, RealFleet, type RealNode } 
 const CHANNEL = 'payments/prod'
 const MESHSUB = '/meshsub/1.1.0'
 const FILE_BYTES = 3 * 1024 * 1024
+/** A neighbour is of this process, which may stand still while it is being let in. */
+const PATIENT = { CONFMESH_NODE_LIMITS_ADMIT_DEADLINE_MS: '30000' }
 
 const fleet = new RealFleet()
 const neighbours: Peer[] = []
@@ -43,6 +45,8 @@ afterEach(async () => {
   await Promise.all([...fleet.nodes].map((node) => node.kill('SIGKILL')))
 })
 afterAll(() => fleet.end())
+
+const start = (name: string, config: string) => fleet.start(name, config, [], { env: PATIENT })
 
 /** At once: nothing that it would still say leaves it. */
 function kill(seed: RealNode): undefined {
@@ -80,7 +84,7 @@ const publishAt = (seeds: readonly RealNode[], name: string) => {
 }
 
 test('a seed killed after the last block, before its word: the publish goes on with the next seed and ends well', async () => {
-  const seeds = await Promise.all(configs.map((config, at) => fleet.start(`seed-${at}`, config)))
+  const seeds = await Promise.all(configs.map((config, at) => start(`seed-${at}`, config)))
   let killed: RealNode | undefined
   for (const seed of seeds) {
     const peer = await beside(seed, () => {
@@ -103,7 +107,7 @@ test('a seed killed after the last block, before its word: the publish goes on w
 })
 
 test('where no other seed is named, the publish says that this one is gone', async () => {
-  const seed = await fleet.start('only', made.seedConfig)
+  const seed = await start('only', made.seedConfig)
   await beside(seed, () => kill(seed))
   const run = await publishAt([seed], 'one')
   expect(JSON.parse(run.out).error).toMatchObject({ code: 'NET_UNREACHABLE' })
