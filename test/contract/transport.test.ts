@@ -177,7 +177,7 @@ describe.each([
 
   test('no answer ends in a timeout, and only once', async () => {
     const [a, b] = await pair()
-    const id = await asked(a, b, want, 300)
+    const id = await asked(a, b, want, 3_000)
     await a.until('requestFailed', () => of(a, 'requestFailed').length > 0)
     expect(of(a, 'requestFailed')).toMatchObject([{ id: 1, code: 'NET_TIMEOUT' }])
     b.port.replyBlock(id, BYTES)

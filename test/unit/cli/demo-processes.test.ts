@@ -8,6 +8,8 @@ import { Processes } from '../../../src/cli/demo/processes.ts'
 import { MeshError } from '../../../src/errors.ts'
 
 const node = process.execPath
+/** Until it listens: what is tested comes sooner. */
+const START_MS = 30_000
 let dir: string
 let processes: Processes
 beforeEach(() => {
@@ -25,7 +27,7 @@ function running(script: string): void {
   process.execPath = join(dir, 'program')
   writeFileSync(process.execPath, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
 }
-const start = (log = join(dir, 'log')) => processes.startNode('node-01', 'eu', [], log, 5_000)
+const start = (log = join(dir, 'log')) => processes.startNode('node-01', 'eu', [], log, START_MS)
 
 test('what cannot be started is told in one line', async () => {
   process.execPath = join(dir, 'gone')
@@ -42,7 +44,7 @@ test('once all have ended no log comes back: the folder can go', async () => {
     const within = mkdtempSync(join(dir, 'demo-'))
     const ended = new Processes()
     process.execPath = join(dir, 'gone')
-    await expect(ended.startNode('node-01', 'eu', [], join(within, 'log'), 5_000)).rejects.toThrow()
+    await expect(ended.startNode('node-01', 'eu', [], join(within, 'log'), START_MS)).rejects.toThrow()
     await ended.end(1_000)
     // Made by then, so that what is removed is all there will be.
     expect(readdirSync(within)).toEqual(['log'])
@@ -53,7 +55,7 @@ test('an error that is thrown at the start, as where memory is short, is told as
   const tooLong = 'x'.repeat(4_000_000)
   for (const [what, starting] of [
     ['confmesh init', processes.run(['init', tooLong])],
-    ['node-01', processes.startNode('node-01', 'eu', [tooLong], join(dir, 'log'), 5_000)],
+    ['node-01', processes.startNode('node-01', 'eu', [tooLong], join(dir, 'log'), START_MS)],
   ] as const)
     await expect(starting).rejects.toMatchObject({
       code: 'INTERNAL',

@@ -1,6 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import { streamPair } from '@libp2p/utils'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { encodeReply } from '../../../src/codec/messages.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -43,7 +43,7 @@ function lineOf({ blocks = 8, blockDeadlineMs = 10_000 } = {}) {
     return ours
   }
   const replies: AnyReply[] = []
-  const ask = () => line.ask(want, 2_000, (reply) => replies.push(reply))
+  const ask = () => line.ask(want, 20_000, (reply) => replies.push(reply))
   return { line, opening, open, ask, replies }
 }
 
@@ -62,7 +62,7 @@ test('one stream is opened, however often it is wanted, and requests go out on i
 test('none is opened beside a request that opens its own, nor on a line that is closed', async () => {
   const { line, opening, open, ask } = lineOf()
   const asking = ask()
-  await vi.waitFor(() => expect(opening).toHaveLength(1))
+  await expect.poll(() => opening).toHaveLength(1)
   await line.warm()
   await open()
   await asking
@@ -86,7 +86,7 @@ test('where none comes, that is no failure, and its place is given to the reques
   const asking = ask()
   opening[0]?.reject(new Error('the peer does not speak this'))
   await warming
-  await vi.waitFor(() => expect(opening).toHaveLength(2))
+  await expect.poll(() => opening).toHaveLength(2)
   await open()
   await asking
   expect(replies).toHaveLength(1)
@@ -99,7 +99,7 @@ test('what is closed while a request is on its way to it was idle: the request g
   await warming
   await ask()
   const asking = ask()
-  await vi.waitFor(() => expect(opening).toHaveLength(2))
+  await expect.poll(() => opening).toHaveLength(2)
   await open()
   await asking
   expect(replies).toHaveLength(2)
@@ -113,12 +113,12 @@ test('a peer that closes a new stream without an answer is not asked again', asy
   await warming
   const asking = ask()
   const failed = expect(asking).rejects.toMatchObject({ code: 'NET_UNREACHABLE' })
-  await vi.waitFor(() => expect(opening).toHaveLength(2))
+  await expect.poll(() => opening).toHaveLength(2)
   await open({ answers: 0 })
   await failed
   expect(opening).toHaveLength(2)
   const third = expect(ask()).rejects.toMatchObject({ code: 'NET_UNREACHABLE' })
-  await vi.waitFor(() => expect(opening).toHaveLength(3))
+  await expect.poll(() => opening).toHaveLength(3)
   await open({ answers: 0 })
   await third
   expect(opening).toHaveLength(3)

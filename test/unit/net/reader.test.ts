@@ -6,7 +6,7 @@ import { frame } from '../../../src/net/framing.ts'
 import { MessageReader } from '../../../src/net/reader.ts'
 
 const OPTIONS = { what: 'test', maxBytes: 200_000, maxWaitingBytes: 400_000 }
-const inTime = () => AbortSignal.timeout(2_000)
+const inTime = () => AbortSignal.timeout(20_000)
 const bytesOf = (messages: readonly Uint8Array[]): Uint8Array => frame(messages, 300_000).subarray()
 
 /** What comes is given by hand, part by part, as a muxer does. */
