@@ -74,6 +74,8 @@ export async function open(
     request.once('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer)
       if (error instanceof MeshError || error.name === 'AbortError') return reject(error)
+      // A node ends a connection that idled, perhaps as this went out on it; whatever is asked here may be asked twice.
+      if (request.reusedSocket && error.code === 'ECONNRESET') return resolve(open(endpoint, path, options))
       reject(
         new MeshError(
           'NET_UNREACHABLE',
