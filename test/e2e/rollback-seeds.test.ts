@@ -7,6 +7,9 @@ import { freePort } from './free-port.ts'
 import { confmesh, converged, type InitResult, json, publish, RealFleet } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
+/** A command gives a second seed two seconds to be reached: one that stood still for as long is reached by the next run. */
+const TRIES = 3
+const MISSED = 'was not reached (NET_TIMEOUT)'
 const fleet = new RealFleet()
 afterAll(() => fleet.end())
 
@@ -37,7 +40,10 @@ test('a rollback goes to the seed that holds the old files, and the other has it
   })
   expect(alone.code).toBe(EXIT_CODES.CONTENT_GONE)
 
-  const run = await confmesh([...back, '--seed', later.address, '--seed', seed.address])
+  const both = () => confmesh([...back, '--seed', later.address, '--seed', seed.address])
+  let run = await both()
+  for (let tries = 1; run.code !== 0 && run.err.includes(MISSED) && tries < TRIES; tries += 1)
+    run = await both()
   expect(run.code, run.out).toBe(0)
   expect(run.err).not.toContain('no longer holds')
   const done = JSON.parse(run.out)
@@ -49,15 +55,16 @@ test('a rollback goes to the seed that holds the old files, and the other has it
   expect(Buffer.from(await later.client.get(CHANNEL, 'app.yaml')).toString()).toBe('replicas: 3\n')
 })
 
-test('a channel is issued again by the seed that holds its release, though another lacks it', async () => {
-  const { made, second } = await init('rotated')
+/** A channel whose release one seed holds alone, issued again over this seed and one that lacks it. */
+async function rotated(name: string) {
+  const { made, second } = await init(name)
   const config = readFileSync(second, 'utf8')
   const alone = config.replace(/^seeds:\n( +- .*\n)+/m, 'seeds: []\n')
   expect(alone).not.toBe(config)
   writeFileSync(second, alone)
-  const seeds = [await fleet.start('empty', second), await fleet.start('full', made.seedConfig)] as const
-  await publish(made, CHANNEL, fleet.files('rotated-app', { 'app.yaml': 'replicas: 3\n' }))
-  const key = join(fleet.dir, 'new.key')
+  const [empty, full] = [await fleet.start('empty', second), await fleet.start('full', made.seedConfig)]
+  await publish(made, CHANNEL, fleet.files(`${name}-app`, { 'app.yaml': 'replicas: 3\n' }))
+  const key = join(fleet.dir, `${name}.key`)
   expect((await json(['keygen', '--out', key])).value).not.toHaveProperty('error')
   const run = await confmesh([
     ...[
@@ -70,11 +77,18 @@ test('a channel is issued again by the seed that holds its release, though anoth
       `${made.publisherKey}.pub`,
     ],
     ...['--root', made.root, '--root-key', ...made.rootKeys, '--key', key, '--yes', '--json'],
-    ...seeds.flatMap(({ address }) => ['--seed', address]),
+    ...[empty, full].flatMap(({ address }) => ['--seed', address]),
   ])
+  return { run, full }
+}
+
+test('a channel is issued again by the seed that holds its release, though another lacks it', async () => {
+  let { run, full } = await rotated('rotated')
+  for (let tries = 1; run.err.includes(MISSED) && tries < TRIES; tries += 1)
+    ({ run, full } = await rotated(`rotated-${tries}`))
   expect(run.code, run.out).toBe(0)
   expect(run.err).not.toContain('no longer holds')
   const [{ release, acknowledgedBy }] = JSON.parse(run.out).reissued
-  expect(acknowledgedBy).toEqual([seeds[1].peerId])
-  await converged([seeds[1]], CHANNEL, release)
+  expect(acknowledgedBy).toEqual([full.peerId])
+  await converged([full], CHANNEL, release)
 })

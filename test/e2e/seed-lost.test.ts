@@ -17,6 +17,9 @@ import { confmesh, converged, type InitResult, json, RealFleet, type RealNode } 
 
 const CHANNEL = 'payments/prod'
 const MESHSUB = '/meshsub/1.1.0'
+/** A publish gives a second seed two seconds to be reached: where one stood still for as long all begins again. */
+const TRIES = 3
+const MISSED = 'was not reached (NET_TIMEOUT)'
 const FILE_BYTES = 3 * 1024 * 1024
 /** A neighbour is of this process, which may stand still while it is being let in. */
 const PATIENT = { CONFMESH_NODE_LIMITS_ADMIT_DEADLINE_MS: '30000' }
@@ -40,10 +43,11 @@ beforeAll(async () => {
   writeFileSync(other, alone)
   configs = [made.seedConfig, other]
 })
-afterEach(async () => {
+async function allEnd(): Promise<void> {
   await Promise.all(neighbours.splice(0).map((neighbour) => neighbour.stop()))
   await Promise.all([...fleet.nodes].map((node) => node.kill('SIGKILL')))
-})
+}
+afterEach(allEnd)
 afterAll(() => fleet.end())
 
 const start = (name: string, config: string) => fleet.start(name, config, [], { env: PATIENT })
@@ -83,7 +87,8 @@ const publishAt = (seeds: readonly RealNode[], name: string) => {
   ])
 }
 
-test('a seed killed after the last block, before its word: the publish goes on with the next seed and ends well', async () => {
+/** Whichever of two seeds takes the upload dies once it has all of it. */
+async function publishedOverOneThatDies(content: string) {
   const seeds = await Promise.all(configs.map((config, at) => start(`seed-${at}`, config)))
   let killed: RealNode | undefined
   for (const seed of seeds) {
@@ -95,9 +100,18 @@ test('a seed killed after the last block, before its word: the publish goes on w
       return { protocol: 'publish', message: { type: 'done', verdict: 'DUPLICATE', acknowledgedBy } }
     })
   }
-  const run = await publishAt(seeds, 'two')
-  expect(run.code, run.err).toBe(0)
+  const run = await publishAt(seeds, content)
   const [left] = seeds.filter((seed) => seed !== killed) as [RealNode]
+  return { run, killed, left }
+}
+
+test('a seed killed after the last block, before its word: the publish goes on with the next seed and ends well', async () => {
+  let { run, killed, left } = await publishedOverOneThatDies('two')
+  for (let tries = 1; run.err.includes(MISSED) && tries < TRIES; tries += 1) {
+    await allEnd()
+    ;({ run, killed, left } = await publishedOverOneThatDies(`two, ${tries}`))
+  }
+  expect(run.code, run.err).toBe(0)
   const { release, acknowledgedBy, uploadedBytes } = JSON.parse(run.out)
   expect(run.err).toContain(`seed ${killed?.peerId} went silent (NET_UNREACHABLE)`)
   expect(acknowledgedBy).toContain(left.peerId)
