@@ -1,7 +1,7 @@
 /**
- * Admission: what two nodes say before anything else opens. The dialler opens; whoever has the older root catches up
- * first, so that a node thirty roots behind still gets in; then hellos go both ways and each judges the other's
- * certificate. Whatever a stranger does here ends by a deadline that only advancing roots renew.
+ * Admission: what two nodes say before anything else opens. The dialler opens; whoever has the older root catches up first, so
+ * that a node thirty roots behind still gets in; then hellos go both ways and each judges the other's certificate. Whatever a
+ * stranger does here ends by a deadline that only advancing roots renew.
  */
 import type { Code } from '../errors.ts'
 import { regionIn, zoneIn } from '../model/certificate.ts'
@@ -15,6 +15,7 @@ import {
   type Asked,
   afterRefusal,
   codeHeard,
+  hasTime,
   JUDGED,
   type Link,
   letGoForMs,
@@ -142,7 +143,7 @@ export class Admit implements Stage {
     this.#own.onTick(step, journey)
     for (const link of [...this.#links.values()]) {
       if (isAdmitted(link.session)) continue
-      if (step.now.monoMs < link.deadlineMonoMs) {
+      if (hasTime(link, step.now.monoMs, this.#config.limits)) {
         step.wakeAt(link.deadlineMonoMs)
         continue
       }
@@ -357,8 +358,7 @@ export class Admit implements Stage {
   }
 
   #renew(step: Step, link: Link): void {
-    const later = step.now.monoMs + this.#config.limits.admitDeadlineMs
-    link.deadlineMonoMs = Math.max(link.deadlineMonoMs, later)
+    link.deadlineMonoMs = Math.max(link.deadlineMonoMs, step.now.monoMs + this.#config.limits.admitDeadlineMs)
     step.wakeAt(link.deadlineMonoMs)
   }
 

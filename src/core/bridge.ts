@@ -105,8 +105,9 @@ export class Bridge implements Stage {
     if (pull === undefined) return false
     const { wanted, peer, sinceMonoMs } = pull
     // Of a connection that broke, of our own haste, or where this host stood still meanwhile, the peer is innocent.
-    const tookMs = step.now.monoMs - sinceMonoMs
-    const isSilent = code === 'NET_TIMEOUT' && tookMs <= this.#config.limits.bridgeDeadlineMs
+    const isLate = step.now.monoMs - sinceMonoMs > this.#config.limits.bridgeDeadlineMs
+    const isSilent = code === 'NET_TIMEOUT' && (!isLate || wanted.wasExcused)
+    wanted.wasExcused ||= isLate
     if (this.#items.find(wanted.item.id) === wanted) this.#inVain(step, wanted, isSilent ? peer : undefined)
     return true
   }

@@ -19,6 +19,8 @@ export type Asked = 'open' | 'root' | 'fork' | 'refuse' | 'hello'
 export interface Link {
   session: Session
   deadlineMonoMs: number
+  /** It had a moment more, as this host stood still. */
+  wasExcused: boolean
   /** When it last asked for something of publishing, by which it is kept. */
   publishedMonoMs: number | undefined
   asked: { readonly id: RequestId; readonly what: Asked } | undefined
@@ -40,6 +42,7 @@ export function newLink(event: EventOf<'connected'>, sinceMonoMs: number, deadli
   return {
     session: { peer, direction, address, ownHost, sinceMonoMs, hello: undefined },
     deadlineMonoMs,
+    wasExcused: false,
     publishedMonoMs: undefined,
     asked: undefined,
     theirs: undefined,
@@ -50,6 +53,18 @@ export function newLink(event: EventOf<'connected'>, sinceMonoMs: number, deadli
     held: undefined,
     refusing: undefined,
   }
+}
+
+/**
+ * Whether it has time yet. Where this is asked much later than its deadline this host stood still, and what it said lies unread:
+ * it has a moment more, once.
+ */
+export function hasTime(link: Link, monoMs: number, { repairMs }: Limits): boolean {
+  if (!link.wasExcused && monoMs - link.deadlineMonoMs > repairMs) {
+    link.wasExcused = true
+    link.deadlineMonoMs = monoMs + repairMs
+  }
+  return monoMs < link.deadlineMonoMs
 }
 
 export function reply(step: Step, id: RequestId, message: AdmitReply): void {

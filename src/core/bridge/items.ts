@@ -21,6 +21,8 @@ export interface Wanted {
   dueMonoMs: number
   /** A tick has found it due. */
   wasDue: boolean
+  /** A pull of it ended so late that this host stood still: the next one is laid to whoever was asked, however late. */
+  wasExcused: boolean
   /** A pull of it is under way. */
   isAsked: boolean
   pulls: number
@@ -107,6 +109,7 @@ export class BridgeItems {
       claimedBy: new Set(),
       dueMonoMs,
       wasDue: false,
+      wasExcused: false,
       isAsked: false,
       pulls: 0,
     }

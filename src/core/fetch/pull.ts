@@ -97,7 +97,7 @@ export class Pull {
     // Where not all were looked at the next go is soon, and may be for others.
     if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
     else if (wakeMs !== Number.POSITIVE_INFINITY) wakeMs = Math.min(wakeMs, alarmMs)
-    if (this.#wants.isAnyOpen) this.#overdue.expectLook(step.now.monoMs + wakeMs)
+    this.#overdue.expectLook(step.now.monoMs + wakeMs)
     if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)
   }
 
@@ -200,7 +200,8 @@ export class Pull {
     const candidates = ranking.candidates(job)
     this.#askNeighbours(step, job, candidates)
     const sessions = storing(job, candidates)
-    const { doubtMs, stuckMs } = this.#patience
+    const isReading = this.#overdue.isReading(monoMs)
+    const { doubtMs, stuckMs } = isReading ? { doubtMs: Infinity, stuckMs: Infinity } : this.#patience
     const isOpen = (session: AdmittedSession) =>
       !this.#waits(job, wayTo(session, this.#config.region), monoMs)
     const underWay = () => this.#wants.ofSeeds(job.release.id)
@@ -209,11 +210,11 @@ export class Pull {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
     }
-    this.#rescueOn(step, job, sessions)
+    if (!isReading) this.#rescueOn(step, job, sessions)
     if (this.#isEarly(job, monoMs)) return step.wakeAt(this.#disk.pace.nextMonoMs)
     if (this.#isFull || job.open.count === 0) return
     this.#queries.ask(step, job, sessions, ranking.near)
-    if (!job.rescue.isDue(monoMs) || this.#overdue.isReading(monoMs)) return
+    if (!job.rescue.isDue(monoMs) || isReading) return
     if (job.awaitsAnswer(monoMs, MAX_HELD_MS) && !job.isAnswered) return
     job.rescue.postpone(monoMs, this.#config.random())
     if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return

@@ -161,12 +161,13 @@ export class Claims {
     this.#asked.delete(id)
     const { leaseAskMs, repairMs } = step.config.limits
     const tookMs = step.now.monoMs - asked.atMonoMs
-    const isLate = tookMs > leaseAskMs + repairMs
-    // One whose connection ended at once cost no time: a seed that restarts is asked again.
-    if (tookMs >= leaseAskMs / 2 && !isLate) this.#silent.set(asked.peer, step.now.monoMs + SILENT_MS)
     const claim = this.#claims.get(asked.release)
+    // Once in a claim: of a host that is late each time a dead seed would cost two waits at every upload.
+    const isExcused = tookMs > leaseAskMs + repairMs && claim?.again.has(asked.peer) !== true
+    // One whose connection ended at once cost no time: a seed that restarts is asked again.
+    if (tookMs >= leaseAskMs / 2 && !isExcused) this.#silent.set(asked.peer, step.now.monoMs + SILENT_MS)
     if (claim === undefined || claim.granted) return true
-    if (isLate && !claim.again.has(asked.peer)) claim.again.add(asked.peer)
+    if (isExcused) claim.again.add(asked.peer)
     else claim.next += 1
     this.#advance(step, journey, asked.release)
     return true

@@ -117,6 +117,17 @@ test('of which nothing has come by then is silent', () => {
   expect(to(node.tick(STEP_MS), FAR).map((want) => want.to)).toEqual(ALL)
 })
 
+test.each([8, 64])('nor does it step in for another gateway, of %i blocks, before that is read', (blocks) => {
+  const node = fetcher({ gateways: [SELF, peer('other gateway')], seeds: [SEED], blocks })
+  let open = node.started
+  while (open.length > 0) open = open.flatMap(node.give)
+  // a tick from which the next look is known to be late
+  expect(node.tick(STEP_MS)).toEqual([])
+  expect(node.tick(3_000)).toEqual([])
+  expect(pass(node, LIMITS.repairMs - STEP_MS)).toEqual([])
+  expect(to(pass(node, 2_000), SEED)).not.toEqual([])
+})
+
 test('a node that is late for each look finds out who is silent all the same', () => {
   const { node } = between()
   const looks = [node.tick(2_000), node.tick(2_000)].flat()

@@ -96,6 +96,19 @@ describe('what is due while the host stands still', () => {
   })
 })
 
+it('who gives nothing to a host that is always late is asked for no more from the second time on', () => {
+  gateway({ bridgeDudsPerSecond: 0, bridgeDudsBurst: 0 })
+  announced()
+  for (let times = 1; times <= 2; times += 1) {
+    const [pull] = later(200).filter(isPull)
+    expect(pull).toBeDefined()
+    bench.pass(3_001)
+    bench.run((step, journey) => bridge.onRequestFailed(step, journey, pull?.id ?? 0, 'NET_TIMEOUT'))
+  }
+  announced('two')
+  expect(later(200).filter(isPull)).toEqual([])
+})
+
 it.each([
   { ms: 1_500, what: 'does not answer in time', pulls: 0 },
   { ms: 3_000, what: 'does not answer a host that is late', pulls: 0 },

@@ -247,6 +247,16 @@ describe('the deadline', () => {
     expect([...admit.sessions()]).toEqual([])
   })
 
+  it('leaves who is not admitted a moment more where this host stood still, to read what it said, and only once', () => {
+    accept()
+    bench.pass(timeoutMs + LIMITS.repairMs + 1)
+    expect(acts(tick())).toEqual([])
+    bench.pass(LIMITS.repairMs - 1)
+    expect(acts(tick())).toEqual([])
+    bench.pass(20_000)
+    expect(acts(tick())).toEqual([hungUp])
+  })
+
   it('does not touch what is admitted', () => {
     accept()
     asks(7, { type: 'open', version: 1, digest: hex('1') })
@@ -281,7 +291,7 @@ describe('the deadline', () => {
       ).toEqual([])
       bench.pass(timeoutMs)
       expect(acts(tick())).toEqual(submit ? [] : [hungUp])
-      bench.pass(LIMITS.leaseMs)
+      bench.pass(LIMITS.leaseMs - timeoutMs)
       expect(acts(tick())).toEqual(submit ? [hungUp] : [])
     }
   })

@@ -118,7 +118,7 @@ describe('Who was silent when it was asked for a lease', () => {
     const passed = unanswered(node, again, lateMs + 1)
     expect(requests(passed)).toEqual([])
     expect(writes(passed)).toEqual(['lease!'])
-    expect(requests(node.ask({ type: 'submit', envelope: next(2) }))).toEqual(['lease peer'])
+    expect(writes(node.ask({ type: 'submit', envelope: next(2) }))).toEqual(['lease!'])
   })
 
   test('is who does not answer the second time, and who failed a little late', () => {

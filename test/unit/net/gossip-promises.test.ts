@@ -65,6 +65,13 @@ test('what was not is a promise that was broken, a heartbeat later', async () =>
   expect(inside.gossipTracer.size).toBe(0)
 })
 
+test('on a host that is late each time it is one at the second', async () => {
+  promised()
+  expect(await pass(5_000)).toBe(0)
+  expect(await pass(5_000)).toBeLessThan(-1_000)
+  expect(inside.gossipTracer.size).toBe(0)
+})
+
 test('a host that did not stand still blames in time who brings nothing', async () => {
   promised()
   for (let second = 1; second <= 3; second += 1) expect(await pass(1_000)).toBe(0)
