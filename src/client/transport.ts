@@ -53,14 +53,25 @@ export async function open(
   path: string,
   options: RequestOptions,
 ): Promise<IncomingMessage> {
+  return answerBy(performance.now() + options.timeoutMs, endpoint, path, options)
+}
+
+async function answerBy(
+  endMs: number,
+  endpoint: Endpoint,
+  path: string,
+  options: RequestOptions,
+): Promise<IncomingMessage> {
   const headers: Record<string, string> = { ...options.headers }
   if (endpoint.token !== undefined) headers.authorization = `Bearer ${sendable(endpoint.token)}`
   return new Promise((resolve, reject) => {
     const target = targetOf(endpoint.url, path)
+    let isAnswered = false
     const request = httpRequest(
       { ...target, headers: { host: 'localhost', ...target.headers, ...headers }, signal: options.signal },
       (response) => {
         clearTimeout(timer)
+        isAnswered = true
         resolve(response)
       },
     )
@@ -69,13 +80,15 @@ export async function open(
         request.destroy(
           new MeshError('NET_TIMEOUT', `${endpoint.url}: no answer within ${options.timeoutMs} ms`),
         ),
-      options.timeoutMs,
+      Math.max(1, endMs - performance.now()),
     )
-    request.once('error', (error: NodeJS.ErrnoException) => {
+    request.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer)
+      if (isAnswered) return // who reads the answer hears of it
       if (error instanceof MeshError || error.name === 'AbortError') return reject(error)
       // A node ends a connection that idled, perhaps as this went out on it; whatever is asked here may be asked twice.
-      if (request.reusedSocket && error.code === 'ECONNRESET') return resolve(open(endpoint, path, options))
+      if (request.reusedSocket && error.code === 'ECONNRESET')
+        return resolve(answerBy(endMs, endpoint, path, options))
       reject(
         new MeshError(
           'NET_UNREACHABLE',
