@@ -110,6 +110,7 @@ async function round({ nodes, bytes }: Extent): Promise<Round> {
     const at = await arrivals
       .of(release, living.length, COMPLETE_DEADLINE_MS)
       .catch(() => arrivals.soFar(release))
+    if (watch.entriesAgain > 0) throw new Error('a watcher was cut off: what its node held then is not known')
     const isWhole = at.length === living.length
     return {
       ...{ payloadsAtKill: payloads, due, killed: dying.length, living: living.length, ...atKill },

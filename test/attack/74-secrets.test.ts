@@ -16,6 +16,7 @@ import { until } from './kit/victim.ts'
 const { fleet: aFleet, victim: aVictim } = stage()
 /** Of a process from source, on a host that is busy. */
 const START_MS = 60_000
+const LET_IN_MS = 30_000
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
 const ROUTES = ['/v1/status', '/metrics', '/openapi.json', '/healthz', '/readyz', '/v1/channels/none', '/%zz']
 
@@ -96,19 +97,30 @@ async function attackAll(fleet: AttackedFleet, address: Address): Promise<void> 
   }
   for (const attack of [...Object.values(STRANGER), ...Object.values(ADMITTED)]) {
     const hostile = await Hostile.start(fleet)
-    await until('it is let in', () => isLetIn(hostile, address), START_MS)
-    // cut off in the middle, as it may be
-    await attack(hostile, aim).catch(() => undefined)
-    await hostile.stop()
+    try {
+      await letIn(hostile, address)
+      // cut off in the middle, as it may be
+      await attack(hostile, aim).catch(() => undefined)
+    } finally {
+      await hostile.stop()
+    }
   }
 }
 
 /** A node that has the flood before this one to go through yet may cut off whoever is being let in. */
-const isLetIn = (hostile: Hostile, address: Address): Promise<boolean> =>
-  hostile.join(address).then(
-    () => true,
-    () => false,
-  )
+async function letIn(hostile: Hostile, address: Address): Promise<void> {
+  let refused: unknown
+  const isIn = async () => {
+    refused = await hostile.join(address).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    return refused === undefined
+  }
+  await until('it is let in', isIn, LET_IN_MS).catch(() => {
+    throw refused
+  })
+}
 
 test('not in the log at debug of a node under attack, its configuration, or errors with --verbose', async () => {
   const fleet = aFleet()

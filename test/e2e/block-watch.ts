@@ -22,6 +22,7 @@ export interface Held {
 export class BlockWatch {
   readonly #root: number
   readonly #watchers = new Map<RealNode, Peer>()
+  #entriesAgain = 0
 
   private constructor(root: number) {
     this.#root = root
@@ -39,11 +40,19 @@ export class BlockWatch {
     return watch
   }
 
+  /** Where there were any, nodes may hold more than is known here. */
+  get entriesAgain(): number {
+    return this.#entriesAgain
+  }
+
   /** What this node has said of a release by now. */
   async held(node: RealNode, release: string): Promise<Held> {
     const watcher = this.#watchers.get(node)
     if (watcher === undefined) throw new Error(`${node.name} is not watched`)
-    if (watcher.connections === 0) await enter(node, watcher)
+    if (watcher.connections === 0) {
+      this.#entriesAgain += 1
+      await enter(node, watcher)
+    }
     const said = new Holders()
     for (const { protocol, message } of watcher.asked)
       if (protocol === 'blocks' && isAbout(message, release)) said.takes(watcher.id, message)

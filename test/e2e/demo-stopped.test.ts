@@ -5,10 +5,16 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, afterEach, expect, test } from 'vitest'
 
 const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
 const TMPDIR = mkdtempSync(join(tmpdir(), 'confmesh-stopped-'))
+/** Of those that were not stopped: without an end of their own they would go on. */
+const running = new Set<number>()
+afterEach(() => {
+  for (const pid of running) process.kill(-pid, 'SIGKILL')
+  running.clear()
+})
 afterAll(() => rmSync(TMPDIR, { recursive: true, force: true }))
 
 /**
@@ -25,13 +31,16 @@ async function stopped(said: string, signal: NodeJS.Signals, whole: boolean): Pr
     err += text
   })
   const pid = demo.pid as number
+  running.add(pid)
   let isStopped = false
   createInterface(demo.stdout).on('line', (line) => {
     if (isStopped || !line.startsWith(`· ${said}`)) return
     isStopped = true
     process.kill(whole ? -pid : pid, signal)
   })
-  return [...(await ended), err]
+  const how = await ended
+  running.delete(pid)
+  return [...how, err]
 }
 
 test.each([

@@ -14,6 +14,9 @@ class HasBlocks extends FakeJourney {
   override hasBlock = ((digest: Digest) => this.here.has(digest)) as () => boolean
 }
 
+/** A node that asks to be woken at once each time would never let time pass. */
+const MAX_TICKS = 100_000
+
 export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limits> = {}) {
   const journey = new HasBlocks()
   const coming = new Set<Digest>()
@@ -102,7 +105,10 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     /** With all ticks that are asked for until then. */
     tick: (ms: number) => {
       const said: string[] = []
-      while (wakeMonoMs !== undefined && wakeMonoMs < ms) said.push(...tickAt(wakeMonoMs))
+      for (let ticks = 0; wakeMonoMs !== undefined && wakeMonoMs < ms; ticks += 1) {
+        if (ticks > MAX_TICKS) throw new Error(`${ticks} ticks until ${ms} ms`)
+        said.push(...tickAt(wakeMonoMs))
+      }
       return [...said, ...tickAt(ms)]
     },
     /** It stands still until then. */
