@@ -1,20 +1,13 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { encodeReply } from '../../../src/codec/messages.ts'
 import { frame } from '../../../src/net/framing.ts'
 import { newIdentityPem } from '../../../src/net/identity.ts'
 import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
+import { kept } from './kept.ts'
 import { rawPeer } from './raw-peer.ts'
-import { connect, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
+import { connect, joined, open, Scripted, want } from './scripted.ts'
 
-const running: { stop(): Promise<void> }[] = []
-const node = async (options?: ScriptOptions): Promise<Scripted> => {
-  const started = await Scripted.start(options)
-  running.push(started)
-  return started
-}
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((each) => each.stop()))
-})
+const { keep, node } = kept()
 
 test('a connection is told to both sides once, with its direction, address and origin', async () => {
   const [a, b] = [await node(), await node()]
@@ -161,7 +154,7 @@ test('strangers beyond the bound are turned away, the newest first, and admitted
 
 test('gossip streams are opened to admitted peers only', async () => {
   const [a, raw] = [await node(), await rawPeer({ listen: true, meshsub: true })]
-  running.push(raw)
+  keep(raw)
   a.dial(raw)
   await a.event('connected')
   await raw.identified()
@@ -178,7 +171,7 @@ test('gossip streams are opened to admitted peers only', async () => {
 
 test('of two connections from the same side the newer stays, as a new session', async () => {
   const [b, raw] = [await node(), await rawPeer()]
-  running.push(raw)
+  keep(raw)
   await raw.dial(b.address)
   await b.event('connected')
   await raw.dial(b.address, { force: true })

@@ -1,23 +1,16 @@
 /** An admitted peer that is cut off hears why, as long as it listens. */
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { AnyRequest } from '../../../src/model/messages.ts'
+import { kept } from './kept.ts'
 import { rawPeer } from './raw-peer.ts'
-import { connect, joined, Scripted, type ScriptOptions } from './scripted.ts'
+import { connect, joined, type Scripted } from './scripted.ts'
 
 /** Time enough on a busy host. */
 const PATIENT = { limits: { refuseDeadlineMs: 5_000, hangUpMs: 5_000 } }
 /** Longer than any event is waited for. */
 const NEVER_MS = 60_000
-const running: { stop(): Promise<void> }[] = []
-const node = async (options?: ScriptOptions): Promise<Scripted> => {
-  const started = await Scripted.start(options)
-  running.push(started)
-  return started
-}
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((each) => each.stop()))
-})
+const { keep, node } = kept()
 
 type Cut = 'ADMIT_REMOVED' | 'ADMIT_REFUSED' | 'LIMIT_BYTES' | 'LIMIT_STREAMS' | 'NET_TIMEOUT' | 'done'
 const cutsOff = (by: Scripted, peer: { readonly id: Scripted['id'] }, code: Cut) =>
@@ -101,7 +94,7 @@ test('a peer that answers nothing is cut off all the same, and who broke a proto
 test('a peer that does not even speak of admission is cut off at once', async () => {
   const b = await node({ limits: { refuseDeadlineMs: NEVER_MS } })
   const raw = await rawPeer()
-  running.push(raw)
+  keep(raw)
   await raw.dial(b.address)
   await b.event('connected')
   b.transport.perform({ kind: 'admit', peer: raw.id, region: 'all' })

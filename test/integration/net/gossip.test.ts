@@ -1,20 +1,13 @@
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import { frame } from '../../../src/net/framing.ts'
 import { topicNames } from '../../../src/net/gossip.ts'
+import { kept } from './kept.ts'
 import { rawPeer } from './raw-peer.ts'
-import { FLEET, joined, Scripted, type ScriptOptions } from './scripted.ts'
+import { FLEET, joined, type Scripted } from './scripted.ts'
 
-const running: { stop(): Promise<void> }[] = []
-const node = async (options?: ScriptOptions): Promise<Scripted> => {
-  const started = await Scripted.start(options)
-  running.push(started)
-  return started
-}
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((each) => each.stop()))
-})
+const { keep, node } = kept()
 
 const subscription = frame(
   [
@@ -115,7 +108,7 @@ test.each([
   ['answers none, and has opened its own', true],
 ] as const)('a peer that %s holds up the gossip of no other', async (_what, opensOne) => {
   const [a, mute, late] = [await node({ limits: { watchdogMs: 2_000 } }), await rawPeer(), await node()]
-  running.push(mute)
+  keep(mute)
   await mute.dial(a.address)
   await a.event('connected', ({ peer }) => peer === mute.id)
   mute.ignoreStreams()

@@ -5,23 +5,16 @@ import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
 import { Level } from 'level'
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
 import { SILENT_LOOKS } from '../../../src/net/silence.ts'
 import { signedRecord } from '../../../src/sim/own-records.ts'
 import { privateKeyFromPem } from '../../../src/trust/private-key.ts'
-import { connect, DIGEST, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
+import { kept } from './kept.ts'
+import { connect, DIGEST, joined, open, Scripted, want } from './scripted.ts'
 
-const running: Scripted[] = []
-const node = async (options?: ScriptOptions): Promise<Scripted> => {
-  const started = await Scripted.start(options)
-  running.push(started)
-  return started
-}
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((each) => each.stop()))
-})
+const { node } = kept()
 
 /** Listens and never says a word. */
 async function silentServer(): Promise<{ port: number; close(): void }> {

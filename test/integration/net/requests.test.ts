@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { encode } from '../../../src/codec/cbor.ts'
 import { decodeReply, encodeReply, maxRequestBytes } from '../../../src/codec/messages.ts'
 import { intoMessages } from '../../../src/core/sync/peer.ts'
@@ -9,20 +9,13 @@ import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
 import type { AnyReply, AnyRequest, SyncReply } from '../../../src/model/messages.ts'
 import { frame } from '../../../src/net/framing.ts'
 import { PROTOCOL_IDS, PROTOCOLS } from '../../../src/net/protocols.ts'
+import { kept } from './kept.ts'
 import { type RawPeer, rawPeer } from './raw-peer.ts'
-import { DIGEST, joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
+import { DIGEST, joined, open, type Scripted, type ScriptOptions, want } from './scripted.ts'
 
 /** Of an answer that is due, on a host that may stand still for seconds. */
 const REPLY_MS = 30_000
-const running: { stop(): Promise<void> }[] = []
-const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
-  running.push(started)
-  return started
-}
-const node = async (options?: ScriptOptions): Promise<Scripted> => keep(await Scripted.start(options))
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((each) => each.stop()))
-})
+const { keep, node } = kept()
 
 const pair = async (options?: ScriptOptions): Promise<[Scripted, Scripted]> => {
   const [a, b] = [await node(options), await node(options)]

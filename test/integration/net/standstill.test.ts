@@ -1,20 +1,13 @@
 /** This process stands still while what others sent lies in the socket: both ends are here, one has said what it had to. */
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { frame } from '../../../src/net/framing.ts'
 import { PROTOCOL_IDS } from '../../../src/net/protocols.ts'
 import { holdLoop } from '../../unit/net/hold-loop.ts'
+import { kept } from './kept.ts'
 import { rawPeer } from './raw-peer.ts'
-import { joined, open, Scripted, type ScriptOptions, want } from './scripted.ts'
+import { joined, open, type Scripted, want } from './scripted.ts'
 
-const running: { stop(): Promise<void> }[] = []
-const keep = <T extends { stop(): Promise<void> }>(started: T): T => {
-  running.push(started)
-  return started
-}
-const node = async (options?: ScriptOptions): Promise<Scripted> => keep(await Scripted.start(options))
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((each) => each.stop()))
-})
+const { keep, node } = kept()
 
 /** What is asked is answered with so many bytes, and once the answer has left all stands still. */
 async function answeredInTime(bytes: number, heldMs: number) {

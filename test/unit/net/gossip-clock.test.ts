@@ -1,18 +1,11 @@
 /** The clock of the host is set back: gossipsub's own backoffs, scores and cache, as we set them up. */
-import { gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { FleetId } from '../../../src/model/ids.ts'
-import type { Gate } from '../../../src/net/gate.ts'
-import { Gossip, type GossipParts, gossipOptions, type Pubsub, topicNames } from '../../../src/net/gossip.ts'
-import { Pace } from '../../../src/net/pace.ts'
+import { topicNames } from '../../../src/net/gossip.ts'
+import { GOSSIP_FLEET, startedGossip } from './started-gossip.ts'
 
 const HOUR_MS = 3_600_000
-const fleet = {
-  ...{ fleetId: 'f1ee7'.padEnd(64, '0') as FleetId, region: 'default', seed: false, limits: LIMITS },
-  gate: { has: () => true } as unknown as Gate,
-}
-const { releases } = topicNames(fleet.fleetId, fleet.region)
+const { releases } = topicNames(GOSSIP_FLEET.fleetId, GOSSIP_FLEET.region)
 
 /** What of gossipsub is looked at here. */
 interface Inside {
@@ -32,13 +25,7 @@ interface Inside {
 
 let inside: Inside
 beforeEach(() => {
-  vi.useFakeTimers()
-  const log = Object.assign(() => {}, { error() {}, trace() {} })
-  const components = { logger: { forComponent: () => log } } as never
-  const pubsub = gossipsub(gossipOptions({ ...fleet, pace: new Pace(LIMITS) }))(components)
-  inside = pubsub as unknown as Inside
-  const known = Object.assign(pubsub, { subscribe: () => {} }) as unknown as Pubsub
-  new Gossip({ ...fleet, pubsub: known } as unknown as GossipParts).start()
+  inside = startedGossip()
   inside.mesh.set(releases, new Set())
   inside.score.addPeer('peer')
 })

@@ -1,16 +1,6 @@
 /** What peers promised to bring, and the heartbeats of gossipsub itself. */
-import { gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { LIMITS } from '../../../src/limits.ts'
-import type { FleetId } from '../../../src/model/ids.ts'
-import type { Gate } from '../../../src/net/gate.ts'
-import { Gossip, type GossipParts, gossipOptions, type Pubsub } from '../../../src/net/gossip.ts'
-import { Pace } from '../../../src/net/pace.ts'
-
-const fleet = {
-  ...{ fleetId: 'f1ee7'.padEnd(64, '0') as FleetId, region: 'default', seed: false, limits: LIMITS },
-  gate: { has: () => true } as unknown as Gate,
-}
+import { startedGossip } from './started-gossip.ts'
 
 /** What of gossipsub is looked at here. */
 interface Inside {
@@ -26,13 +16,7 @@ interface Inside {
 
 let inside: Inside
 beforeEach(() => {
-  vi.useFakeTimers()
-  const log = Object.assign(() => {}, { error() {}, trace() {} })
-  const components = { logger: { forComponent: () => log } } as never
-  const pubsub = gossipsub(gossipOptions({ ...fleet, pace: new Pace(LIMITS) }))(components)
-  inside = pubsub as unknown as Inside
-  const known = Object.assign(pubsub, { subscribe: () => {} }) as unknown as Pubsub
-  new Gossip({ ...fleet, pubsub: known } as unknown as GossipParts).start()
+  inside = startedGossip()
   inside.score.addPeer('peer')
 })
 afterEach(() => void vi.useRealTimers())
