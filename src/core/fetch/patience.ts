@@ -67,6 +67,14 @@ export class Patience {
   }
 
   /**
+   * For how long a neighbour has to be silent, without a word, to be taken for dead: no time at all where answers are quick. On
+   * a host where they are late, whoever counts as silent is late as a rule, and what it was given would leave the seed again.
+   */
+  get muteMs(): number {
+    return this.silenceMs('near', 0) - this.#limits.blockSilenceMs
+  }
+
+  /**
    * How long whoever is busy is left alone, at least: on a slow link its line moves as slowly as the blocks come, and asking
    * every few milliseconds would take more of the link than all else that is no block. No longer than one that is silent.
    */

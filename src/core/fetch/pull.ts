@@ -356,7 +356,8 @@ export class Pull {
     if (job === undefined || place === undefined || job.refused || !job.missing.has(digest)) return
     const again = { digest, peer, way, seed: true }
     // It says nothing any more, or spoils what it is given: the seed is told at once.
-    if (this.#sources.isMute(to.peer) || this.#sources.of(release).isLiar(to.peer))
+    const isMute = this.#sources.isMute(to.peer, step.now.monoMs - this.#patience.muteMs)
+    if (isMute || this.#sources.of(release).isLiar(to.peer))
       return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
     if (takeOver)

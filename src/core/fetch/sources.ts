@@ -37,8 +37,8 @@ interface Conduct {
   isProven: boolean
   /** It was silent, and gave nothing since: how long it is left alone after its next silence. */
   silentMs: number | undefined
-  /** Silent, and not a word about blocks from it since. */
-  isMute: boolean
+  /** Since when it is silent, if not a word about blocks came from it since. */
+  muteSinceMonoMs: number | undefined
   /** It lacked what it was asked for: when it said so last, how often in a row, and how long it is left alone. */
   lacking: { readonly saidMonoMs: number; readonly times: number; readonly ms: number } | undefined
   /** It announced what it lacked, and gave nothing since. */
@@ -60,7 +60,7 @@ const FRESH: Readonly<Conduct> = Object.freeze({
   vain: 0,
   isProven: false,
   silentMs: undefined,
-  isMute: false,
+  muteSinceMonoMs: undefined,
   lacking: undefined,
   isFalse: false,
   busy: undefined,
@@ -120,9 +120,10 @@ export class Sources {
     return this.#conduct(peer).avoidedUntilMonoMs - monoMs <= MAX_AVOID_TIMES * this.#limits.avoidPeerMs
   }
 
-  /** Dead, as far as one can tell: whoever is only slow still says what it has. */
-  isMute(peer: PeerId): boolean {
-    return this.#conduct(peer).isMute
+  /** Without a word since then, and dead as far as one can tell: whoever is only slow still says what it has, or asks for what it lacks. */
+  isMute(peer: PeerId, sinceMonoMs: number): boolean {
+    const { muteSinceMonoMs } = this.#conduct(peer)
+    return muteSinceMonoMs !== undefined && muteSinceMonoMs <= sinceMonoMs
   }
 
   constructor(limits: Limits) {
@@ -146,7 +147,7 @@ export class Sources {
 
   announced(release: ReleaseId, peer: PeerId, holding: Holding): void {
     const conduct = this.#conducts.get(peer)
-    if (conduct !== undefined) conduct.isMute = false
+    if (conduct !== undefined) conduct.muteSinceMonoMs = undefined
     if (isNothing(holding)) return
     this.#announcements.takes(release, peer, holding, this.counts)
     if (conduct?.lacking === undefined) return
@@ -157,7 +158,9 @@ export class Sources {
 
   /** It says anything that has to do with blocks. */
   spoke(peer: PeerId, monoMs: number): void {
-    this.#noted(peer).spokeMonoMs = monoMs
+    const conduct = this.#noted(peer)
+    conduct.spokeMonoMs = monoMs
+    conduct.muteSinceMonoMs = undefined
   }
 
   /** A block, in time or not: whoever is late each time is slow twice, and silent from then on. */
@@ -173,7 +176,7 @@ export class Sources {
   /** A seed gives a block, or somebody over a border, whose word nobody relies on all the same. */
   brokeSilence(peer: PeerId): void {
     const conduct = this.#noted(peer)
-    conduct.isMute = false
+    conduct.muteSinceMonoMs = undefined
     conduct.vain = 0
     conduct.silentMs = undefined
     conduct.lacking = undefined
@@ -196,7 +199,7 @@ export class Sources {
     place?: number,
   ): void {
     const conduct = this.#noted(peer)
-    conduct.isMute = false
+    conduct.muteSinceMonoMs = undefined
     if (this.#announcements.lacks(release, peer, place)) {
       conduct.vain = MAX_BUSY
       conduct.isFalse = true
@@ -214,7 +217,7 @@ export class Sources {
   busy(peer: PeerId, untilMonoMs: number, monoMs: number): void {
     const conduct = this.#noted(peer)
     const before = conduct.busy
-    conduct.isMute = false
+    conduct.muteSinceMonoMs = undefined
     // Long ago it was another time.
     const isOn =
       before !== undefined &&
@@ -227,7 +230,7 @@ export class Sources {
   /** Over a border: all that stands there is put off at once, which is the one time. */
   putOff(peer: PeerId, untilMonoMs: number, monoMs: number): void {
     const conduct = this.#noted(peer)
-    conduct.isMute = false
+    conduct.muteSinceMonoMs = undefined
     if (this.isAvoided(peer, monoMs)) return this.avoid(peer, untilMonoMs)
     conduct.isTooBusy = true
     this.busy(peer, untilMonoMs, monoMs)
@@ -239,7 +242,7 @@ export class Sources {
     const delayMs = conduct.silentMs ?? this.#limits.avoidPeerMs
     conduct.silentMs = Math.min(MAX_AVOID_MS, delayMs * 2)
     conduct.vain = MAX_BUSY
-    conduct.isMute = true
+    conduct.muteSinceMonoMs ??= monoMs
     conduct.isTooBusy = false
     this.avoid(peer, monoMs + delayMs)
   }

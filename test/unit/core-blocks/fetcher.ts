@@ -197,6 +197,7 @@ export function fetcher({
     timedOut,
     left,
     duty: fetch.duty,
+    has: (digest: Digest): boolean => here.has(digest),
     isComing: (digest: Digest) => fetch.isComing(digest),
     storeMode: (isReadOnly: boolean) => run((step, journey) => fetch.onStoreMode(step, journey, isReadOnly)),
     effects,

@@ -201,6 +201,6 @@ test('a seed that gives something after all is no longer left alone for longer a
   expect(broke).toHaveBeenCalledWith(seed)
   broke.mockRestore()
   sources.brokeSilence(seed)
-  expect(sources.counts(seed) && !sources.isMute(seed) && !sources.fails(seed)).toBe(true)
+  expect(sources.counts(seed) && !sources.isMute(seed, 40_000) && !sources.fails(seed)).toBe(true)
   expect(silentFor(40_000)).toEqual([true, false, false])
 })

@@ -69,7 +69,7 @@ test('who is slow is left alone as a silent one is, whatever it announces, but h
   sources.slow(A, 1_000)
   expect(sources.isAvoided(A, 1_000 + avoidPeerMs - 1)).toBe(true)
   expect(sources.isAvoided(A, 1_000 + avoidPeerMs)).toBe(false)
-  expect([sources.counts(A), sources.fails(A), sources.isMute(A)]).toEqual([false, false, false])
+  expect([sources.counts(A), sources.fails(A), sources.isMute(A, 1_000)]).toEqual([false, false, false])
   sources.lacks({ release: RELEASE, peer: A, sinceMonoMs: 900, seed: false }, 1_000)
   sources.announced(RELEASE, A, { whole: true })
   expect(sources.isAvoided(A, 1_000 + avoidPeerMs - 1)).toBe(true)

@@ -163,14 +163,20 @@ test.each([
   ['says that it is busy', (sources: Sources) => sources.busy(A, 0, 0)],
   ['says that it lacks something', (sources: Sources) => sources.lacks({ ...asked(A), seed: false }, 0)],
   ['announces anything', (sources: Sources) => sources.announced(release(1), A, { whole: true, ranges: [] })],
+  ['asks for anything', (sources: Sources) => sources.spoke(A, 700)],
   ['is gone', (sources: Sources) => sources.forgetPeer(A)],
 ])('a peer that was silent is mute until it %s', (_, speaks) => {
   const sources = new Sources(LIMITS)
-  expect(sources.isMute(A)).toBe(false)
-  sources.silent(A, 0)
-  expect([sources.isMute(A), sources.isMute(B)]).toEqual([true, false])
+  expect(sources.isMute(A, 0)).toBe(false)
+  sources.silent(A, 100)
+  sources.silent(A, 600)
+  expect([sources.isMute(A, 99), sources.isMute(A, 100), sources.isMute(B, 100)]).toEqual([
+    false,
+    true,
+    false,
+  ])
   speaks(sources)
-  expect(sources.isMute(A)).toBe(false)
+  expect(sources.isMute(A, 600)).toBe(false)
 })
 
 test('a peer that had parts of a release and then all of it has all of it, whatever it says of others; the places are forgotten', () => {

@@ -82,22 +82,51 @@ describe('a fetcher at home', () => {
     expect(left).toContain(announce(OTHER, all).find(({ to }) => to === OTHER)?.digest)
   })
 
+  type Node = ReturnType<typeof fetcher>
+  const inVain = [expect.objectContaining({ to: SEED, failed: true })]
+
+  const pass = (node: Node, forMs: number): void => {
+    for (let ms = 0; ms < forMs; ms += 50) node.tick(50)
+  }
+
+  /** What the other has announced is asked of it, and does not come for so long. */
+  const silenced = (node: Node, wants: readonly Want[], forMs: number): Want => {
+    const isOpen = (digest: Digest) => !node.has(digest) && wants.every((want) => want.digest !== digest)
+    const known = node.others.find(isOpen) as Digest
+    const asked = node.announce(OTHER, [node.digests.indexOf(known) + 1])
+    expect(asked).toMatchObject([{ to: OTHER }])
+    pass(node, forMs)
+    return asked[0] as Want
+  }
+
+  /** @returns what is asked for at once, of the same block */
+  const sentToOther = (node: Node, { id, digest }: Want): Want[] =>
+    node.answer(id, { type: 'redirect', peer: OTHER, addresses: [] }).filter((want) => want.digest === digest)
+
   test.each([
-    ['says nothing for long', false],
-    ['is slow, but says what it has,', true],
-  ])('of what was given to one that %s the seed is told that it was in vain, or not: %s', (_, speaks) => {
-    const { ownShare, answer, tick, announce, digests, others } = fetcher()
-    const wants = ownShare()
-    // What that one has announced is asked of it, and does not come.
-    const known = others.find((digest) => wants.every((want) => want.digest !== digest)) as Digest
-    expect(announce(OTHER, [digests.indexOf(known) + 1])).toMatchObject([{ to: OTHER }])
-    for (let ms = 0; ms <= LIMITS.blockSilenceMs; ms += 50) tick(50)
-    if (speaks) announce(OTHER, [])
-    const [{ id, digest } = { id: 0 }] = wants
-    const told = answer(id, { type: 'redirect', peer: OTHER, addresses: [] })
-    expect(told.filter((want) => want.digest === digest)).toEqual(
-      speaks ? [] : [expect.objectContaining({ to: SEED, failed: true })],
-    )
+    ['says nothing for long', () => {}, inVain],
+    ['is slow, but says what it has,', (node: Node) => node.announce(OTHER, []), []],
+    ['is slow, but asks for what it lacks,', (node: Node) => node.spoke(OTHER), []],
+  ])('of what was given to one that %s the seed is told that it was in vain, or not', (_, speaks, told) => {
+    const node = fetcher()
+    const wants = node.ownShare()
+    silenced(node, wants, LIMITS.blockSilenceMs + 50)
+    speaks(node)
+    expect(sentToOther(node, wants[0] as Want)).toEqual(told)
+  })
+
+  test('nor at once where neighbours are late as a rule, but once that one is silent for as much longer', () => {
+    const node = fetcher({ blocks: 40 })
+    const wants = node.ownShare()
+    const lateMs = 350
+    for (let times = 0; times < 2; times += 1) node.keep(silenced(node, wants, lateMs))
+    // As RFC 6298 has it, of these two and of the page, which came at once: 82 + 4 * 142, by the next tick.
+    const silenceMs = 700
+    silenced(node, wants, silenceMs)
+    const [first, second] = wants as [Want, Want]
+    expect(sentToOther(node, first)).toEqual([])
+    pass(node, silenceMs - LIMITS.blockSilenceMs)
+    expect(sentToOther(node, second)).toEqual(inVain)
   })
 
   test('and whoever is no gateway takes nothing over', () => {
