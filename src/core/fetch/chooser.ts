@@ -35,10 +35,15 @@ export interface Choice {
 
 /** Without a block for so long something else is done; and what may be asked of whom. */
 type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'rescueMs'> & {
+  /** It does not bring what it was given. */
+  readonly isMute: (peer: PeerId) => boolean
   readonly isOpen: IsOpen
   /** Blocks of the release asked of seeds here. */
   readonly underWay: () => number
 }
+
+/** When a seed is asked once more for what it has given another. */
+export type Again = Pick<Going, 'stuckMs' | 'isMute'>
 
 /** What a gateway has to bring in first of a job. */
 export interface JobDuty {
@@ -159,7 +164,7 @@ export class Chooser {
     now: Now,
     going: Going,
   ): Iterable<Choice> {
-    const { stuckMs, rescueMs, isOpen, underWay } = going
+    const { rescueMs, isOpen, underWay } = going
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     const isStuck = now.monoMs - job.progressMonoMs >= rescueMs
@@ -170,12 +175,12 @@ export class Chooser {
     const own = this.#ownParts.look(journey, job, sessions, now)
     // Of many blocks fetchers take over from one another once each has its own share, see below.
     const isFew = job.digests.length <= this.#config.limits.fewBlocks
-    const places = isHome && isFew ? this.#places(job, own, now, stuckMs) : own.left()
+    const places = isHome && isFew ? this.#places(job, own, now, going.stuckMs) : own.left()
     let vain = 0
     for (const place of places) {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
-      if (!this.#mayAskAgain(job, digest, now.monoMs, stuckMs)) continue
+      if (!this.#mayAskAgain(job, digest, now.monoMs, going)) continue
       const from = this.#upstream.of(journey, this.#ownParts.key(job, digest), around, now)
       const isOfSeed = from?.session.hello.submit === true && !isFew
       if (isOfSeed && !this.#mayBringIn(job, own, around, underWay(), now)) return
@@ -251,10 +256,10 @@ export class Chooser {
     }
   }
 
-  /** The one that a seed sent us to may be gone, or silent: once it counts as that and nothing comes, the seed is told so. */
-  #mayAskAgain(job: FetchJob, digest: Digest, monoMs: number, stuckMs: number): boolean {
+  /** The one that a seed sent us to may be gone, or silent: once it is dead, or counts as silent and nothing comes, the seed is told so. */
+  #mayAskAgain(job: FetchJob, digest: Digest, monoMs: number, { stuckMs, isMute }: Again): boolean {
     const again = job.redirected.get(digest)
-    if (again === undefined) return true
+    if (again === undefined || isMute(again.to)) return true
     return monoMs >= again.atMonoMs && monoMs - job.progressMonoMs >= stuckMs
   }
 
@@ -267,13 +272,13 @@ export class Chooser {
     job: FetchJob,
     sessions: readonly AdmittedSession[],
     monoMs: number,
-    { stuckMs, isOpen }: { stuckMs: number; isOpen: IsOpen },
+    going: Again & Pick<Going, 'isOpen'>,
   ): Choice | undefined {
-    const place = this.#unannounced(job, monoMs, stuckMs)
+    const place = this.#unannounced(job, monoMs, going)
     if (place === undefined) return undefined
     const free = sessions.filter((session) => this.#sources.isFree(session.peer, this.#most(session), monoMs))
     const likely = free.filter((one) => one.hello.submit || this.#isFar(one))
-    const open = likely.filter(isOpen)
+    const open = likely.filter(going.isOpen)
     // One that is dead, and gives nothing, is free again by the next time.
     const far = open.filter(({ peer }) => this.#sources.answers(peer))
     const from =
@@ -302,7 +307,7 @@ export class Chooser {
     job: FetchJob,
     sessions: readonly AdmittedSession[],
     monoMs: number,
-    stuckMs: number,
+    going: Again,
   ): Choice | undefined {
     const { self, limits } = this.#config
     const { maxWantsPerSeed } = limits
@@ -315,20 +320,20 @@ export class Chooser {
     )
     if (from === undefined) return undefined
     for (let looked = 0; looked < MAX_VAIN; looked += 1) {
-      const place = this.#unannounced(job, monoMs, stuckMs)
+      const place = this.#unannounced(job, monoMs, going)
       if (place !== undefined) return { ...this.#choice(job, place, from), rescue: true, takeOver: true }
     }
     return undefined
   }
 
   /** A random place that nobody announces, unless this one is announced, or left to whom a seed gave it. */
-  #unannounced(job: FetchJob, monoMs: number, stuckMs: number): number | undefined {
+  #unannounced(job: FetchJob, monoMs: number, going: Again): number | undefined {
     const place = job.open.pick(undefined, this.#config.random())
     if (place === undefined || this.#sources.of(job.release.id).announced(place, this.#sources.counts))
       return undefined
     const digest = job.digests[place] as Digest
     if (job.isLeft(digest, monoMs)) return undefined
-    return this.#mayAskAgain(job, digest, monoMs, stuckMs) ? place : undefined
+    return this.#mayAskAgain(job, digest, monoMs, going) ? place : undefined
   }
 
   #most(session: AdmittedSession): number {

@@ -1,5 +1,5 @@
 /** Blocks that do not come in time: whoever is silent is left alone, and somebody else is asked. */
-import type { Digest } from '../../model/ids.ts'
+import type { Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Step } from '../step.ts'
 import type { Disk } from './disk.ts'
@@ -96,6 +96,11 @@ export class Overdue {
   /** That nothing has come says nothing yet: this node stood still a moment ago. */
   isReading(monoMs: number): boolean {
     return monoMs < this.#readingMonoMs
+  }
+
+  /** As good as dead: what it was given it does not bring. */
+  isMute(peer: PeerId, monoMs: number): boolean {
+    return !this.isReading(monoMs) && this.#sources.isMute(peer, monoMs - this.#patience.muteMs)
   }
 
   /** On a host that is short of cores a neighbour is slow for as long as a dead one is silent, but not without a word. */

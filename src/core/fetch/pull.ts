@@ -13,7 +13,7 @@ import type { Journey } from '../journey.ts'
 import { type AdmittedSession, isAdmitted } from '../session.ts'
 import type { Step } from '../step.ts'
 import { Alarms } from './alarms.ts'
-import { type Choice, Chooser, type JobDuty } from './chooser.ts'
+import { type Again, type Choice, Chooser, type JobDuty } from './chooser.ts'
 import type { Disk } from './disk.ts'
 import type { FetchJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
@@ -205,12 +205,13 @@ export class Pull {
     const isOpen = (session: AdmittedSession) =>
       !this.#waits(job, wayTo(session, this.#config.region), monoMs)
     const underWay = () => this.#wants.ofSeeds(job.release.id)
-    const going = { doubtMs, stuckMs, rescueMs: this.#patience.farRescueMs, isOpen, underWay }
+    const isMute = (peer: PeerId) => this.#overdue.isMute(peer, monoMs)
+    const going = { doubtMs, stuckMs, rescueMs: this.#patience.farRescueMs, isMute, isOpen, underWay }
     for (const choice of this.#chooser.bringIn(journey, job, sessions, step.now, going)) {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
     }
-    if (!isReading) this.#rescueOn(step, job, sessions)
+    if (!isReading) this.#rescueOn(step, job, sessions, going)
     if (this.#isEarly(job, monoMs)) return step.wakeAt(this.#disk.pace.nextMonoMs)
     if (this.#isFull || job.open.count === 0) return
     this.#queries.ask(step, job, sessions, ranking.near)
@@ -220,17 +221,17 @@ export class Pull {
     if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return
     let isAnyAsked = false
     for (let left = job.rescue.begin(); left > 0 && !this.#isFull; left -= 1) {
-      const choice = this.#chooser.rescue(job, sessions, monoMs, { stuckMs, isOpen })
+      const choice = this.#chooser.rescue(job, sessions, monoMs, going)
       if (choice !== undefined && this.#ask(step, job, choice)) isAnyAsked = true
     }
     if (!isAnyAsked) job.rescue.wasInVain(monoMs, this.#config.random())
   }
 
   /** The seed near gives what nobody brings in. */
-  #rescueOn(step: Step, job: FetchJob, sessions: readonly AdmittedSession[]): void {
+  #rescueOn(step: Step, job: FetchJob, sessions: readonly AdmittedSession[], going: Again): void {
     const { monoMs } = step.now
     while (job.rescue.goesOn && !this.#isFull && !this.#isEarly(job, monoMs)) {
-      const choice = this.#chooser.rescueOn(job, sessions, monoMs, this.#patience.stuckMs)
+      const choice = this.#chooser.rescueOn(job, sessions, monoMs, going)
       if (choice === undefined || this.#waits(job, choice.way, monoMs)) return
       if (!this.#ask(step, job, choice)) return
     }
@@ -356,8 +357,7 @@ export class Pull {
     if (job === undefined || place === undefined || job.refused || !job.missing.has(digest)) return
     const again = { digest, peer, way, seed: true }
     // It says nothing any more, or spoils what it is given: the seed is told at once.
-    const isMute = this.#sources.isMute(to.peer, step.now.monoMs - this.#patience.muteMs)
-    if (isMute || this.#sources.of(release).isLiar(to.peer))
+    if (this.#overdue.isMute(to.peer, step.now.monoMs) || this.#sources.of(release).isLiar(to.peer))
       return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
     if (takeOver)
@@ -367,7 +367,7 @@ export class Pull {
     job.redirected.set(digest, { to: to.peer, atMonoMs: againMonoMs })
     this.#alarms.set(againMonoMs)
     if (journey.session(to.peer)?.hello !== undefined)
-      return this.#sources.announced(release, to.peer, { whole: false, ranges: [place, 1] })
+      return this.#sources.holds(release, to.peer, { whole: false, ranges: [place, 1] })
     const [address] = to.addresses
     // Most blocks come by neighbours all the same: a link more is for those that have none with it.
     const isAnyWithIt = this.#sources.of(release).any(this.#sources.counts)

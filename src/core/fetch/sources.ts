@@ -147,9 +147,15 @@ export class Sources {
 
   announced(release: ReleaseId, peer: PeerId, holding: Holding): void {
     const conduct = this.#conducts.get(peer)
-    if (conduct !== undefined) conduct.muteSinceMonoMs = undefined
+    if (conduct !== undefined) this.#endsMute(conduct)
+    this.holds(release, peer, holding)
+  }
+
+  /** A seed says so: no word of its own. */
+  holds(release: ReleaseId, peer: PeerId, holding: Holding): void {
     if (isNothing(holding)) return
     this.#announcements.takes(release, peer, holding, this.counts)
+    const conduct = this.#conducts.get(peer)
     if (conduct?.lacking === undefined) return
     conduct.lacking = undefined
     // That it owes a block is another matter.
@@ -160,7 +166,13 @@ export class Sources {
   spoke(peer: PeerId, monoMs: number): void {
     const conduct = this.#noted(peer)
     conduct.spokeMonoMs = monoMs
-    conduct.muteSinceMonoMs = undefined
+    this.#endsMute(conduct)
+  }
+
+  /** What it says clears it once: whoever says much and gives nothing is silent again, and mute until it gives something. */
+  #endsMute(conduct: Conduct): void {
+    const { silentMs = 0 } = conduct
+    if (silentMs <= 2 * this.#limits.avoidPeerMs) conduct.muteSinceMonoMs = undefined
   }
 
   /** A block, in time or not: whoever is late each time is slow twice, and silent from then on. */

@@ -34,7 +34,7 @@ function jobOf(places: number, pagesRead: boolean): FetchJob {
   } as unknown as FetchJob
 }
 
-const GOING = { ...LIMITS, isOpen: () => true, underWay: () => 0 }
+const GOING = { ...LIMITS, isMute: () => false, isOpen: () => true, underWay: () => 0 }
 
 /** Places that each gateway asks the seed for. */
 function brought(places: number, pagesRead: boolean): number[][] {

@@ -169,14 +169,31 @@ test.each([
   const sources = new Sources(LIMITS)
   expect(sources.isMute(A, 0)).toBe(false)
   sources.silent(A, 100)
-  sources.silent(A, 600)
   expect([sources.isMute(A, 99), sources.isMute(A, 100), sources.isMute(B, 100)]).toEqual([
     false,
     true,
     false,
   ])
   speaks(sources)
-  expect(sources.isMute(A, 600)).toBe(false)
+  expect(sources.isMute(A, 700)).toBe(false)
+})
+
+test('and that was silent twice is so since the first time, whatever it says, until it gives a block', () => {
+  const sources = new Sources(LIMITS)
+  sources.silent(A, 100)
+  sources.silent(A, 600)
+  sources.announced(release(1), A, { whole: true, ranges: [] })
+  sources.spoke(A, 700)
+  expect([sources.isMute(A, 99), sources.isMute(A, 100)]).toEqual([false, true])
+  sources.gave({ release: release(1), peer: A })
+  expect(sources.isMute(A, 700)).toBe(false)
+})
+
+test('what a seed says of a peer that was silent is no word of its own', () => {
+  const sources = new Sources(LIMITS)
+  sources.silent(A, 100)
+  sources.holds(release(1), A, { whole: true, ranges: [] })
+  expect(sources.isMute(A, 100)).toBe(true)
 })
 
 test('a peer that had parts of a release and then all of it has all of it, whatever it says of others; the places are forgotten', () => {

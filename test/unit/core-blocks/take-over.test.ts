@@ -115,6 +115,14 @@ describe('a fetcher at home', () => {
     expect(sentToOther(node, wants[0] as Want)).toEqual(told)
   })
 
+  test('nor while the node reads what came while it stood still', () => {
+    const node = fetcher()
+    const wants = node.ownShare()
+    silenced(node, wants, LIMITS.blockSilenceMs + 50)
+    node.tick(5_000)
+    expect(sentToOther(node, wants[0] as Want)).toEqual([])
+  })
+
   test('nor at once where neighbours are late as a rule, but once that one is silent for as much longer', () => {
     const node = fetcher({ blocks: 40 })
     const wants = node.ownShare()
