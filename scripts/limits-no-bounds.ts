@@ -62,7 +62,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/admit/own-certificate.ts', ['REFUSED_LOOK_MS'], PACE),
   ...inFile('core/fetch/offers.ts', ['CROWD_OFFERS'], OWN),
   ...inFile('core/fetch/offers.ts', ['LATENESS_KEPT_MS'], PACE),
-  ...inFile('core/fetch/patience.ts', ['MAX_ALLOWED', 'EARNED_BY'], OWN),
+  ...inFile('core/fetch/patience.ts', ['MAX_ALLOWED', 'EARNED_BY', 'MUTE_TIMES'], OWN),
   ...inFile('core/peers/book.ts', ['REMEMBER_AGAIN_MS', 'MET_LATELY_MS', 'UNMET_MS'], PACE),
   ...inFile('core/peers/dial-window.ts', ['REFUSALS_OF_ROUNDS'], PACE),
   ...inFile(

@@ -180,7 +180,7 @@ export class Chooser {
     for (const place of places) {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
-      if (!this.#mayAskAgain(job, digest, now.monoMs, going)) continue
+      if (!this.#mayAskAgain(job, place, now.monoMs, going)) continue
       const from = this.#upstream.of(journey, this.#ownParts.key(job, digest), around, now)
       const isOfSeed = from?.session.hello.submit === true && !isFew
       if (isOfSeed && !this.#mayBringIn(job, own, around, underWay(), now)) return
@@ -256,10 +256,15 @@ export class Chooser {
     }
   }
 
-  /** The one that a seed sent us to may be gone, or silent: once it is dead, or counts as silent and nothing comes, the seed is told so. */
-  #mayAskAgain(job: FetchJob, digest: Digest, monoMs: number, { stuckMs, isMute }: Again): boolean {
-    const again = job.redirected.get(digest)
-    if (again === undefined || isMute(again.to)) return true
+  /**
+   * The one that a seed sent us to may be gone, or silent: once it counts as that and nothing comes, the seed is told so, which
+   * costs it a copy. Once it is dead others may come, but this block is nobody's.
+   */
+  #mayAskAgain(job: FetchJob, place: number, monoMs: number, { stuckMs, isMute }: Again): boolean {
+    const again = job.redirected.get(job.digests[place] as Digest)
+    if (again === undefined) return true
+    if (isMute(again.to) && !this.#sources.of(job.release.id).announced(place, this.#sources.counts))
+      return true
     return monoMs >= again.atMonoMs && monoMs - job.progressMonoMs >= stuckMs
   }
 
@@ -333,7 +338,7 @@ export class Chooser {
       return undefined
     const digest = job.digests[place] as Digest
     if (job.isLeft(digest, monoMs)) return undefined
-    return this.#mayAskAgain(job, digest, monoMs, going) ? place : undefined
+    return this.#mayAskAgain(job, place, monoMs, going) ? place : undefined
   }
 
   #most(session: AdmittedSession): number {

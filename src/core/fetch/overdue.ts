@@ -65,8 +65,9 @@ export class Overdue {
     const { limits } = this.#config
     const { monoMs } = step.now
     const lateMs = monoMs - this.#lookMonoMs
+    const isLate = this.#isLate(monoMs)
     this.#lookMonoMs = Number.POSITIVE_INFINITY
-    if (lateMs > limits.repairMs && !this.#hasRead) {
+    if (isLate) {
       this.#readingMonoMs = monoMs + limits.repairMs
       this.#hasRead = true
     }
@@ -100,7 +101,13 @@ export class Overdue {
 
   /** As good as dead: what it was given it does not bring. */
   isMute(peer: PeerId, monoMs: number): boolean {
-    return !this.isReading(monoMs) && this.#sources.isMute(peer, monoMs - this.#patience.muteMs)
+    const isUnread = this.isReading(monoMs) || this.#isLate(monoMs)
+    return !isUnread && this.#sources.isMute(peer, monoMs - this.#patience.muteMs)
+  }
+
+  /** A look is overdue: this node was busy, or stood still. */
+  #isLate(monoMs: number): boolean {
+    return monoMs - this.#lookMonoMs > this.#config.limits.repairMs && !this.#hasRead
   }
 
   /** On a host that is short of cores a neighbour is slow for as long as a dead one is silent, but not without a word. */

@@ -388,13 +388,13 @@ export class Pull {
     const isSecond = this.#disk.isWriting(digest) || journey.hasBlock(digest)
     if (isSecond) step.emit({ kind: 'count', metric: 'blocks_in_vain', by: 1 })
     this.#tempo.came(asked, this.#wants.underWay(asked.way), step.now.monoMs)
-    const hello = journey.session(peer)?.hello
     const job = this.#jobs.get(release)
     if (asked.way !== 'near') {
       this.#sources.brokeSilence(peer)
       this.duty.broughtIn(digest)
       if (asked.way === 'seed' && !isSecond) job?.entered(digest, step.now.monoMs)
-    } else if (job !== undefined && hello?.submit === false) this.#sources.gave(asked)
+    } else if (job === undefined) this.#sources.brokeSilence(peer)
+    else if (journey.session(peer)?.hello?.submit === false) this.#sources.gave(asked)
     this.#received(step, journey, digest, bytes)
   }
 }

@@ -169,10 +169,10 @@ export class Sources {
     this.#endsMute(conduct)
   }
 
-  /** What it says clears it once: whoever says much and gives nothing is silent again, and mute until it gives something. */
+  /** What it says clears it once, while it owes something: whoever says much and gives nothing is mute until it answers. */
   #endsMute(conduct: Conduct): void {
-    const { silentMs = 0 } = conduct
-    if (silentMs <= 2 * this.#limits.avoidPeerMs) conduct.muteSinceMonoMs = undefined
+    const { load, silentMs = 0 } = conduct
+    if (load === 0 || silentMs <= 2 * this.#limits.avoidPeerMs) conduct.muteSinceMonoMs = undefined
   }
 
   /** A block, in time or not: whoever is late each time is slow twice, and silent from then on. */

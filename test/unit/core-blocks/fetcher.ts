@@ -198,6 +198,10 @@ export function fetcher({
     left,
     duty: fetch.duty,
     has: (digest: Digest): boolean => here.has(digest),
+    /** The release is wanted no more. */
+    stop: (): void => fetch.stop(RELEASE),
+    /** No event comes to this node for so long. */
+    stands: (ms: number): void => bench.pass(ms),
     isComing: (digest: Digest) => fetch.isComing(digest),
     storeMode: (isReadOnly: boolean) => run((step, journey) => fetch.onStoreMode(step, journey, isReadOnly)),
     effects,

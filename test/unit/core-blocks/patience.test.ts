@@ -17,14 +17,16 @@ test('a second neighbour is asked once a block takes longer than usual, neither 
   expect(patience.hedgeMs).toBe(patience.silenceMs('near', 0))
 })
 
-test('whoever counts as silent is taken for dead at once, but later where silence takes longer to count', () => {
+test('whoever counts as silent is taken for dead at once, but much later where silence takes longer to count', () => {
   const patience = new Patience(LIMITS)
   expect(patience.muteMs).toBe(0)
   for (let n = 0; n < 50; n += 1) patience.answered(5, 'near')
   expect(patience.muteMs).toBe(0)
-  patience.answered(3_000, 'near')
+  patience.answered(1_000, 'near')
   expect(patience.muteMs).toBeGreaterThan(0)
-  expect(patience.muteMs).toBe(patience.silenceMs('near', 0) - blockSilenceMs)
+  expect(patience.muteMs).toBe(3 * (patience.silenceMs('near', 0) - blockSilenceMs))
+  for (let n = 0; n < 50; n += 1) patience.answered(60_000, 'near')
+  expect(patience.muteMs).toBe(LIMITS.blockDeadlineMs)
 })
 
 test('others step in later where all answers are late, and no later than a neighbour counts as silent', () => {

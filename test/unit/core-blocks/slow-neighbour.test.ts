@@ -1,5 +1,5 @@
 /** A gateway that owes a block for long, and says other things meanwhile: it is short of cores, not dead. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { MAX_SLOW, Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, ReleaseId } from '../../../src/model/ids.ts'
@@ -62,6 +62,16 @@ test('a block that comes late clears nothing: the next that is owed makes it sil
   announce(OTHER, [digests.indexOf(others[1] as Digest) + 1])
   // Which is asked of it once it is left alone no more; before anybody asks for what nobody announces, one by one.
   expect(pass(3_000, () => true).length).toBeGreaterThan(others.length / 2)
+})
+
+test('a block that comes when its release is wanted no more ends the silence of whoever gives it', () => {
+  const { asked, pass, stop, keep } = owed()
+  pass(blockSilenceMs + 10, () => false)
+  stop()
+  const broke = vi.spyOn(Sources.prototype, 'brokeSilence')
+  for (const owes of asked) keep(owes)
+  expect(broke.mock.calls).toEqual([[OTHER]])
+  broke.mockRestore()
 })
 
 test('who is slow is left alone as a silent one is, whatever it announces, but has not failed', () => {

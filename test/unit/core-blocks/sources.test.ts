@@ -178,15 +178,18 @@ test.each([
   expect(sources.isMute(A, 700)).toBe(false)
 })
 
-test('and that was silent twice is so since the first time, whatever it says, until it gives a block', () => {
+test('and that was silent twice is so since the first time, whatever it says while it owes something', () => {
   const sources = new Sources(LIMITS)
+  sources.asked(A, 1, 0)
   sources.silent(A, 100)
   sources.silent(A, 600)
   sources.announced(release(1), A, { whole: true, ranges: [] })
   sources.spoke(A, 700)
   expect([sources.isMute(A, 99), sources.isMute(A, 100)]).toEqual([false, true])
-  sources.gave({ release: release(1), peer: A })
-  expect(sources.isMute(A, 700)).toBe(false)
+  sources.asked(A, -1, 800)
+  expect(sources.isMute(A, 800)).toBe(true)
+  sources.spoke(A, 900)
+  expect(sources.isMute(A, 900)).toBe(false)
 })
 
 test('what a seed says of a peer that was silent is no word of its own', () => {

@@ -115,15 +115,18 @@ describe('a fetcher at home', () => {
     expect(sentToOther(node, wants[0] as Want)).toEqual(told)
   })
 
-  test('nor while the node reads what came while it stood still', () => {
+  test.each([
+    ['is read', (node: Node) => void node.tick(5_000)],
+    ['is to be read', (node: Node) => node.stands(5_000)],
+  ])('nor while what came as this node stood still %s', (_, stood) => {
     const node = fetcher()
     const wants = node.ownShare()
     silenced(node, wants, LIMITS.blockSilenceMs + 50)
-    node.tick(5_000)
+    stood(node)
     expect(sentToOther(node, wants[0] as Want)).toEqual([])
   })
 
-  test('nor at once where neighbours are late as a rule, but once that one is silent for as much longer', () => {
+  test('nor at once where neighbours are late as a rule, but once that one is silent for much longer', () => {
     const node = fetcher({ blocks: 40 })
     const wants = node.ownShare()
     const lateMs = 350
@@ -133,7 +136,7 @@ describe('a fetcher at home', () => {
     silenced(node, wants, silenceMs)
     const [first, second] = wants as [Want, Want]
     expect(sentToOther(node, first)).toEqual([])
-    pass(node, silenceMs - LIMITS.blockSilenceMs)
+    pass(node, 3 * (silenceMs - LIMITS.blockSilenceMs))
     expect(sentToOther(node, second)).toEqual(inVain)
   })
 
