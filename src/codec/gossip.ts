@@ -18,10 +18,10 @@ export interface ControlGossip {
 const release = record({
   v: version,
   envelope: bytes((limits) => limits.maxEnvelopeBytes, 1),
-  // What is attached has at least one byte each and two of CBOR, so the message's bound is one of their number.
+  // Bounded by the message alone: more than this node takes attached is not malformed, a neighbour may take more.
   attached: list(
-    bytes((limits) => limits.maxInlineBytes, 1),
-    (limits) => limits.maxInlineBytes,
+    bytes((limits) => limits.maxReleasesGossipBytes, 1),
+    (limits) => limits.maxReleasesGossipBytes,
   ),
 })
 

@@ -35,6 +35,16 @@ describe('releases', () => {
     expect(code(LIMITS.maxInlineBytes)).toBe('accepted')
     expect(code(LIMITS.maxInlineBytes + 1)).toBe('LIMIT_BYTES')
   })
+
+  test.each([
+    ['one part is longer than may be attached here', [new Uint8Array(LIMITS.maxInlineBytes + 1)]],
+    [
+      'there are more parts than bytes may be attached here',
+      new Array(LIMITS.maxInlineBytes + 1).fill(utf8('x')),
+    ],
+  ])('of a neighbour that takes more, where %s, nothing is malformed', (_, attached) =>
+    expect(decode({ attached })).toBe('LIMIT_BYTES'),
+  )
 })
 
 describe('control', () => {
