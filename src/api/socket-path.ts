@@ -11,15 +11,22 @@ export async function freeSocketPath(path: string): Promise<void> {
   const found = entryAt(path)
   if (found === undefined) return
   if (!found.isSocket()) throw refusal(path, 'is there already and no socket; name another')
-  if (await isServed(path)) throw refusal(path, 'is in use; stop the other process or set api.listen')
+  const refused = await connectError(path)
+  // The system says so before it looks for who listens: another user's may be dead, which this one cannot find out.
+  if (refused === 'EACCES' || refused === 'EPERM')
+    throw refusal(
+      path,
+      `is a socket that this user may not connect to (${refused}); remove it if nothing serves it, or set api.listen`,
+    )
+  if (mayBeServed(refused)) throw refusal(path, 'is in use; stop the other process or set api.listen')
   rmSync(path, { force: true })
 }
 
+export const isServed = async (path: string): Promise<boolean> => mayBeServed(await connectError(path))
+
 /** Only these say that nobody listens: a full queue (EAGAIN) or a foreign socket (EACCES) has an owner. */
-export async function isServed(path: string): Promise<boolean> {
-  const refused = await connectError(path)
-  return refused !== 'ENOENT' && refused !== 'ECONNREFUSED'
-}
+const mayBeServed = (refused: string | undefined): boolean =>
+  refused !== 'ENOENT' && refused !== 'ECONNREFUSED'
 
 /** What a socket's address holds of a path: 108 bytes on Linux, 104 on macOS and the BSDs. */
 const MOST_PATH_BYTES = process.platform === 'linux' ? 108 : 104

@@ -1,9 +1,13 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, linkSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { freeSocketPath } from '../../../src/api/socket-path.ts'
 import { FakeNode, serve } from '../../integration/api/fake-node.ts'
 
+const NOBODY = 65_534
 const MOST_BYTES = process.platform === 'linux' ? 108 : 104
 
 let dir: string
@@ -27,4 +31,28 @@ test('a path that is longer than a socket may have is refused with its length an
   expect(readdirSync(dir)).toEqual([])
   const { api } = await serve(new FakeNode(), { listen: `unix:${pathOf(MOST_BYTES)}` })
   await api.stop()
+})
+
+test('a socket of another user is not said to be in use: it may be dead', async () => {
+  const path = join(dir, 'api.sock')
+  const dead = createServer().listen(path)
+  await once(dead, 'listening')
+  // Closing takes the name away, as a kill would not: a second name stays.
+  linkSync(path, join(dir, 'left'))
+  dead.close()
+  await once(dead, 'close')
+  renameSync(join(dir, 'left'), path)
+  chmodSync(dir, 0o755)
+  chmodSync(path, 0)
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) process.seteuid?.(NOBODY)
+  try {
+    await expect(freeSocketPath(path)).rejects.toMatchObject({
+      code: 'NET_LISTEN',
+      message: `api.listen: unix:${path} is a socket that this user may not connect to (EACCES); remove it if nothing serves it, or set api.listen`,
+    })
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
+  expect(readdirSync(dir)).toEqual(['api.sock'])
 })
