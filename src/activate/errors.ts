@@ -5,14 +5,14 @@ import type { ActivationOutcome } from '../runtime/ports.ts'
 export function failedOutcome(error: unknown, dir: string): Extract<ActivationOutcome, { kind: 'failed' }> {
   if (isMeshError(error)) return { kind: 'failed', code: error.code, text: error.message }
   const text = error instanceof Error ? error.message : String(error)
-  if (isFull(error))
-    return {
-      kind: 'failed',
-      code: 'STORE_FULL',
-      text: `${dir}: no room for the release (${codeOf(error)}); free space`,
-    }
+  if (isFull(error)) return { kind: 'failed', code: 'STORE_FULL', text: `${dir}: ${fullText(codeOf(error))}` }
   return { kind: 'failed', code: 'ACTIVATE_FAILED', text: `${dir}: ${text}` }
 }
+
+const fullText = (code: string): string =>
+  code === 'EROFS'
+    ? 'on a read-only file system; remount it writable'
+    : `no room for the release (${code}); free space`
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : ''
