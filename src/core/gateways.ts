@@ -132,10 +132,10 @@ export class Gateways implements Stage {
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     this.#time(step)
-    this.#book.found(peer, step.now, this.#pace.liveMs)
-    this.#best.clear()
     const session = journey.session(peer)
     if (session === undefined || !isAdmitted(session)) return
+    this.#book.found(peer, session.hello.region, step.now, this.#pace.liveMs)
+    this.#best.clear()
     this.#links.made(peer)
     for (const bytes of session.hello.heartbeats) this.#learn(step, journey, bytes, peer)
     this.#lookSoon(step)

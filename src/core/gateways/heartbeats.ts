@@ -145,10 +145,15 @@ export class Heartbeats {
     this.#heard(peer, Number.NEGATIVE_INFINITY)
   }
 
-  /** It is linked again, and spoke lately: as alive as it was. */
-  found(peer: PeerId, now: Now, liveMs: (region: string) => number): void {
+  /**
+   * It is linked again, and spoke lately: as alive as it was; dead until it is heard where it has moved to another region.
+   * What it said of the old one is kept: else that would be news when others tell it once more.
+   */
+  found(peer: PeerId, region: string, now: Now, liveMs: (region: string) => number): void {
     const known = this.find(peer)
-    if (known === undefined || known.heardMonoMs !== Number.NEGATIVE_INFINITY) return
+    if (known === undefined) return
+    if (known.heartbeat.region !== region) return this.lost(peer)
+    if (known.heardMonoMs !== Number.NEGATIVE_INFINITY) return
     if (Math.abs(now.wallMs - known.heartbeat.at) < liveMs(known.heartbeat.region))
       this.#heard(peer, now.monoMs)
   }

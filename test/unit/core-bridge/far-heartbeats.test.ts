@@ -50,8 +50,8 @@ function pass(ms: number) {
   }
   return effects
 }
-function link() {
-  bench.link(FAR, {}, { region: 'us', heartbeats: [signed('far')] })
+function link(region = 'us', heartbeats = [signed('far')]) {
+  bench.link(FAR, {}, { region, heartbeats })
   bench.run((step, journey) => gateways.onAdmitted(step, journey, FAR))
 }
 function lose() {
@@ -140,4 +140,11 @@ it('but every so often one abroad: what its whole region has lost it would never
 
 it('where none of the own region is linked, one of another is asked', () => {
   expect(questions(10_000)).toEqual([FAR])
+})
+
+it('one that comes back from another region is none of its old one', () => {
+  expect(gateways.of('us')).toEqual([FAR])
+  lose()
+  link('eu', [])
+  expect([gateways.of('us'), gateways.stands(FAR)]).toEqual([[], false])
 })

@@ -124,7 +124,7 @@ it('whose connection broke is dead until it is linked again, and alive then if i
   if (a === undefined) throw new Error('nobody is known')
   const alive = (afterMs: number) => {
     const at = { monoMs: now.monoMs + afterMs, wallMs: now.wallMs + afterMs }
-    book.found(a.peer, at, () => 1_000)
+    book.found(a.peer, 'eu', at, () => 1_000)
     return book.live('eu', at.monoMs, 1_000).length
   }
   // That it is linked says nothing of who was heard by another way.
@@ -155,3 +155,21 @@ it('what somebody tells who is not admitted is not read, nor answered', () => {
   bench.link(from)
   expect(tell()).toEqual([true, 1, 1])
 })
+
+it.each(['lost', 'not lost'])(
+  'who moved to another region, %s before, is dead until it is heard there',
+  (how) => {
+    const { book, hear } = bookOf({})
+    hear('a')
+    const [a] = book.live('eu', now.monoMs, 1_000)
+    if (a === undefined) throw new Error('nobody is known')
+    if (how === 'lost') book.lost(a.peer)
+    book.found(a.peer, 'us', now, () => 1_000)
+    expect(book.live('eu', now.monoMs, 1_000)).toEqual([])
+    // Others count it for a while, and tell what it said before it moved.
+    expect(hear('a', { from: 'other' })).toBe('ignored')
+    expect(book.live('eu', now.monoMs, 1_000)).toEqual([])
+    expect(hear('a', { region: 'us', afterMs: 1 })).toBe('fresh')
+    expect(book.regions()).toEqual(['us'])
+  },
+)
