@@ -23,7 +23,7 @@ import { ExchangePace } from './peers/exchange-pace.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
 import { Twin } from './peers/twin.ts'
-import { Unreached } from './peers/unreached.ts'
+import { otherAnswers, Unreached } from './peers/unreached.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
 import { type AdmittedSession, identityOf, isAdmitted, type Session } from './session.ts'
@@ -114,8 +114,9 @@ export class Peers implements Stage {
     if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#isMissed(peer))
     this.#outside.inVain(peer, step.now.monoMs)
     const failures = this.#missed(journey, peer)
-    if (this.#book.isSeed(peer))
-      this.#unreached.failed(step, event, failures, this.#book.addresses(peer).length)
+    const isSeed = this.#book.isSeed(peer)
+    if (event.code === 'NET_PEER_ID') otherAnswers(step, event, isSeed)
+    if (isSeed) this.#unreached.failed(step, event, failures, this.#book.addresses(peer).length)
     if (!this.#gone.has(peer)) this.#lookSoon(step)
   }
 

@@ -194,8 +194,8 @@ async function dialOut(
     await dial(host.node, address, limits.dialDeadlineMs)
   } catch (error) {
     const { code, message } = isMeshError(error) ? error : new MeshError('INTERNAL', String(error))
-    const level = code === 'NET_PEER_ID' ? 'warn' : 'debug'
-    log.note({ kind: 'note', level, code, text: message })
+    // The core says it of another peer that answers: it knows whether the address is of a seed.
+    if (code !== 'NET_PEER_ID') log.note({ kind: 'note', level: 'debug', code, text: message })
     sink({ kind: 'dialFailed', address, code, text: message })
   }
 }

@@ -32,3 +32,12 @@ export class Unreached {
     this.#told.delete(peer)
   }
 }
+
+/** Worth a warning where somebody has written the peer id; what peers say of themselves is out of date now and then. */
+export function otherAnswers(
+  step: Step,
+  { address, code, text = address }: EventOf<'dialFailed'>,
+  isSeed: boolean,
+): void {
+  step.emit({ kind: 'note', level: isSeed ? 'warn' : 'debug', code, text, peer: peerOf(address) })
+}

@@ -35,6 +35,8 @@ test('dialling: nobody there, somebody else there, nobody who speaks', async () 
     kind: 'dialFailed',
     ...{ address: elsewhere, code: 'NET_PEER_ID', text },
   })
+  // Whose address it is the core knows, and says it.
+  expect(a.refused).not.toContain('NET_PEER_ID')
 
   const closed = `/ip4/127.0.0.1/tcp/1/p2p/${stranger}` as Address
   a.dial({ address: closed })
