@@ -6,7 +6,7 @@ import { recordWrite } from './cell-writes.ts'
 import { isHeld, targetOf } from './channel.ts'
 import type { EventOf, Now } from './events.ts'
 import { dropUnneeded } from './ingest.ts'
-import { activated, failed, failedAnew, fallbackOf, settle, soaked } from './settle.ts'
+import { activated, failed, failedAnew, fallbackOf, passed, settle, soaked } from './settle.ts'
 import {
   type Activating,
   type Cell,
@@ -208,7 +208,10 @@ function healthy(node: NodeState, step: Step, cell: Cell, under: Activating): vo
   const isBack = kind === 'fallback'
   if (!isBack && !isOfNewest(cell, release)) cell.lastError = undefined
   if (!isBack) cell.relapsed = undefined
-  if (kind === 'restore') return scheduleSoak(node, step, cell)
+  if (kind === 'restore') {
+    clearFailure(node, step, cell, release)
+    return scheduleSoak(node, step, cell)
+  }
   setActive(node, step, cell, under, isBack)
   const kept = node.kept.get(release)
   const text = isBack ? 'back on the last release that was healthy here' : `active in epoch ${epoch}`
@@ -224,6 +227,19 @@ function healthy(node: NodeState, step: Step, cell: Cell, under: Activating): vo
     const ms = Math.max(0, step.now.wallMs - kept.release.header.created)
     step.emit({ kind: 'observe', metric: 'publish_to_active', ms })
   }
+}
+
+/**
+ * What stayed although its check failed, for want of anything to go back to, has passed it after a start: the check was wrong,
+ * or what it asks was not up yet. Where files show what is ahead nothing was checked.
+ */
+function clearFailure(node: NodeState, step: Step, cell: Cell, release: ReleaseId): void {
+  const kept = node.kept.get(release)
+  if (kept === undefined || cell.ahead !== undefined) return
+  const state = passed(cell.state, kept.release)
+  if (state === cell.state) return
+  cell.state = state
+  persistRecord(node, step, cell)
 }
 
 /** What keeps the newest back is said on, whatever else is in order meanwhile. */

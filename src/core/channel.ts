@@ -79,7 +79,7 @@ export function headsOf(releases: readonly Release[]): readonly Release[] {
 }
 
 /** What a rotation copies where it issues a release anew. */
-const copiedOf = ({ header: { pages, message, expires } }: Release): Digest =>
+export const copiedOf = ({ header: { pages, message, expires } }: Release): Digest =>
   sha256(JSON.stringify([pages, message, expires ?? null]))
 
 /**

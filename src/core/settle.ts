@@ -3,7 +3,7 @@ import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
-import { type ChannelState, isAnew, targetOf } from './channel.ts'
+import { type ChannelState, copiedOf, isAnew, targetOf } from './channel.ts'
 import type { ActiveRecord } from './writes.ts'
 
 /** Features of a release that this build knows; any other name in `critical` keeps what is active. */
@@ -69,6 +69,13 @@ export const soaked = (state: ChannelState): ChannelState =>
 export function failed(state: ChannelState, release: ReleaseId, maxFailed: number): ChannelState {
   if (state.failed.includes(release)) return state
   return { ...state, failed: [...state.failed, release].slice(-maxFailed) }
+}
+
+/** The check of `release` passed here after all, as one that was corrected: nothing is left of its failure, under no other id either. */
+export function passed(state: ChannelState, release: Release): ChannelState {
+  if (!state.failed.includes(release.id)) return state
+  const failedTarget = state.failedTarget === copiedOf(release) ? undefined : state.failedTarget
+  return { ...state, failed: state.failed.filter((id) => id !== release.id), failedTarget }
 }
 
 /**

@@ -2,10 +2,11 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { type Activator, createActivator } from '../../src/activate/activator.ts'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS } from '../../src/limits.ts'
+import type { ReleaseId } from '../../src/model/ids.ts'
 import { createDriver } from '../../src/runtime/driver.ts'
 import type { Ports, Write } from '../../src/runtime/ports.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
@@ -33,30 +34,40 @@ interface Place {
   readonly activator: () => Activator
 }
 
-/** The record says that `old` is active, the floor names `top`, files show `made`, which failed its check. */
-async function crashed(top: Made): Promise<Place> {
+const NO_BAD = '! grep -q bad "$CONFMESH_DIR/a.conf"'
+
+/** The record says that `old` is active, and the floor names `top`. */
+async function placed(top: Made, failed: readonly ReleaseId[] = []) {
   const dir = await mkdtemp(join(tmpdir(), 'confmesh-restart-'))
   ends.push(() => rm(dir, { recursive: true, force: true }))
   await chmod(dir, 0o755)
   const store = new MemoryStore({ limits: LIMITS })
   await store.open()
-  const active = { release: old.id, epoch: 1, activatedAt: 5, soaked: true }
+  const active = { release: old.id, epoch: 1, activatedAt: 5, soaked: failed.length === 0 }
   const writes: Write[] = [
     { kind: 'root', version: 1, envelope: rootBytes(ROOT) },
     { kind: 'floor', floor: floorOf(top) },
-    { kind: 'channel', record: record([top.id], { active }) as never },
+    { kind: 'channel', record: record([top.id], { active, failed }) as never },
     ...wholeOf(old),
-    ...wholeOf(made),
   ]
   await store.commit(writes)
-  const command = ['/bin/sh', '-c', '! grep -q bad "$CONFMESH_DIR/a.conf"']
-  const health = { command, timeoutMs: 20_000 }
-  const activator = () => createActivator({ dir, hooks: [], health, store, limits: LIMITS })
-  const order = (of: Made): EffectOf<'activate'> =>
-    ({ channel: CHANNEL, release: of.id, pages: of.release.header.pages, fallback: false }) as never
-  expect(await activator().activate(order(old))).toMatchObject({ kind: 'healthy' })
-  expect(await activator().activate(order(made))).toMatchObject({ kind: 'unhealthy' })
+  const activator = (check: string) => {
+    const health = { command: ['/bin/sh', '-c', check], timeoutMs: 20_000 }
+    return createActivator({ dir, hooks: [], health, store, limits: LIMITS })
+  }
   return { dir, store, activator }
+}
+
+const order = (of: Made): EffectOf<'activate'> =>
+  ({ channel: CHANNEL, release: of.id, pages: of.release.header.pages, fallback: false }) as never
+
+/** Files show `made`, which failed its check. */
+async function crashed(top: Made): Promise<Place> {
+  const { dir, store, activator } = await placed(top)
+  await store.commit(wholeOf(made))
+  expect(await activator(NO_BAD).activate(order(old))).toMatchObject({ kind: 'healthy' })
+  expect(await activator(NO_BAD).activate(order(made))).toMatchObject({ kind: 'unhealthy' })
+  return { dir, store, activator: () => activator(NO_BAD) }
 }
 
 /** What is told to be active, at each step until no activation is under way. */
@@ -105,3 +116,13 @@ test.each([
     expect(await readFile(join(place.dir, CHANNEL, 'current', 'a.conf'), 'utf8')).toBe('good\n')
   },
 )
+
+test.each([
+  ['has passed it where that was corrected', 'true', []],
+  ['has failed it still where that was not', 'false', [old.id]],
+])('a first release that failed its check by the record %s, after a restart', async (_, check, failed) => {
+  const place = await placed(old, [old.id])
+  expect(await place.activator('false').activate(order(old))).toMatchObject({ kind: 'unhealthy' })
+  await restarted({ ...place, activator: () => place.activator(check) })
+  await vi.waitFor(() => expect(place.store.disk.latest.channels.get(CHANNEL)?.failed).toEqual(failed))
+})

@@ -237,3 +237,61 @@ describe('a root that ends the epoch before the step back is taken', () => {
     }
   })
 })
+
+describe('a first release that stays, as there is nothing to go back to, and after a start passes its check', () => {
+  const twice = [floorOf(bad), floorOf(bad)]
+  const active = { release: bad.id, epoch: 1, activatedAt: 5, soaked: false }
+  const failedBefore = { active, failed: [good.id, bad.id] }
+  const snapshot = {
+    floors: twice,
+    channels: [record([bad.id], failedBefore)] as never,
+    envelopes: [{ release: bad.id, channel: CHANNEL, bytes: bad.envelope }],
+    whole: [bad.id],
+  }
+
+  it('is healthy by the record, too', () => {
+    const node = new BenchNode()
+    node.persist(node.start(snapshot))
+    expect(node.view().channels[0]).toMatchObject({ unhealthy: true })
+    const passed = node.run(activated(bad, 'healthy'))
+    expect(ofKind(passed, 'persist').flatMap(({ writes }) => writes)).toMatchObject([
+      { kind: 'channel', record: { active: { release: bad.id }, failed: [good.id] } },
+    ])
+    expect(node.view().channels[0]).toMatchObject({ state: 'active', gate: null, unhealthy: false })
+    expect(node.view().channels[0]?.lastError).toBeUndefined()
+  })
+
+  it('soaks, and is what the next one that fails is left for', () => {
+    const node = new BenchNode()
+    node.persist(node.start(snapshot))
+    node.persist(node.run(activated(bad, 'healthy')))
+    node.monoMs += 30_000
+    node.persist(node.run(TICK))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: bad.id, soaked: true } })
+    comes(node, newer)
+    const failed = node.run(activated(newer, 'unhealthy'))
+    expect(activations(failed)).toEqual([{ release: bad.id, previous: newer.id, fallback: true }])
+  })
+
+  it('is unhealthy as before where it fails once more, or files show what is ahead of it and nothing was checked', () => {
+    for (const [shown, outcome] of [
+      [new Map(), 'unhealthy'],
+      [new Map([[CHANNEL, newer.id]]), 'healthy'],
+    ] as const) {
+      const node = new BenchNode()
+      node.persist(node.start({ ...snapshot, floors: [floorOf(newer), floorOf(newer)] }, shown))
+      const ended = node.run(activated(bad, outcome))
+      expect(ofKind(ended, 'persist')).toEqual([])
+    }
+  })
+
+  it('is shown again where a root that ended its epoch has it issued anew', () => {
+    const two = raised(ROOT)
+    const roots = [ROOT, two].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
+    const node = new BenchNode({ root: rootBytes(two) })
+    node.persist(node.start({ ...snapshot, roots }))
+    node.persist(node.run(activated(bad, 'healthy')))
+    const anew = make({ clock: { alice: 1 }, text: 'b=1\n', header: { root: 2 } })
+    expect(activations(comes(node, anew))).toMatchObject([{ release: anew.id }])
+  })
+})
