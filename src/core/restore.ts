@@ -26,7 +26,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     note('STORE_CORRUPT', `${snapshot.corrupt} damaged records were taken out; peers refill them`)
   const { floors, foreign, rewrite, single } = joinCopies(node, snapshot.floors)
   if (foreign > 0) note('STORE_FLOOR_LOST', `${foreign} floors are of another fleet and count as absent`)
-  const kept = keepEnvelopes(node, step, event)
+  const { kept, left } = keepEnvelopes(node, step, event)
   const writes: Write[] = []
   for (const release of snapshot.whole)
     if (node.kept.has(release)) node.whole.set(release, durableAtStart(event))
@@ -43,6 +43,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const shown = event.shown?.get(channel)
     const sure = single.has(channel) ? undefined : before
     if (shown !== undefined && isAhead(cell.state, sure, shown)) cell.ahead = since(step, cell, shown)
+    sayLeft(step, cell, left)
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
@@ -130,30 +131,42 @@ const sameFloor = (a: Floor, b: Floor): boolean =>
   comparePlaces(a.top, b.top) === 0 && a.ids.join() === b.ids.join()
 
 /** What cannot be read counts as absent, and may be what is active: the first is said, with how many there are. */
-function keepEnvelopes(node: NodeState, step: Step, event: EventOf<'started'>): Map<Channel, Release[]> {
+function keepEnvelopes(node: NodeState, step: Step, event: EventOf<'started'>) {
   const byChannel = new Map<Channel, Release[]>()
-  let left = 0
-  let first: { readonly read: Read; readonly release: ReleaseId; readonly channel: Channel } | undefined
+  const left = new Map<ReleaseId, Left>()
   for (const { release: id, channel, bytes } of event.snapshot.envelopes) {
     const read = readRelease(bytes, node.config.limits)
     if (read.kind !== 'read' || read.release.id !== id || read.release.header.channel !== channel) {
-      left++
-      first ??= { read, release: id, channel }
+      left.set(id, { ...whyLeft(read), channel })
       continue
     }
     node.kept.set(id, { release: read.release, channel, envelope: bytes })
     byChannel.set(channel, [...(byChannel.get(channel) ?? []), read.release])
   }
-  if (first !== undefined) {
-    const { code, why } = whyLeft(first.read)
-    const text = `${left} releases stored here cannot be read any longer and count as absent, first ${first.release}: ${why}`
-    step.emit({ kind: 'note', level: 'warn', code, text, channel: first.channel, release: first.release })
+  for (const [release, { code, why, channel }] of [...left].slice(0, 1)) {
+    const text = `${left.size} releases stored here cannot be read any longer and count as absent, first ${release}: ${why}`
+    step.emit({ kind: 'note', level: 'warn', code, text, channel, release })
   }
-  return byChannel
+  return { kept: byChannel, left }
+}
+
+interface Left {
+  readonly code: Code
+  readonly why: string
+  readonly channel: Channel
+}
+
+/** Until something newer is active, or it is here again: its files stay as they are, and are not looked after. */
+function sayLeft({ now }: Step, cell: Cell, left: ReadonlyMap<ReleaseId, Left>): void {
+  const release = cell.state.active?.release
+  const lost = release === undefined ? undefined : left.get(release)
+  if (release === undefined || lost === undefined) return
+  const text = `what is active cannot be read here any longer: ${lost.why}`
+  cell.lastError = { code: lost.code, text, at: now.wallMs, release }
 }
 
 /** Limits may be lower than when it was stored, the build older. */
-function whyLeft(read: Read): { readonly code: Code; readonly why: string } {
+function whyLeft(read: Read): Pick<Left, 'code' | 'why'> {
   if (read.kind === 'refused') return { code: read.code, why: read.text }
   if (read.kind === 'unsupported') return { code: 'CODEC_UNSUPPORTED', why: 'it is of a newer format' }
   return { code: 'STORE_CORRUPT', why: 'another release is in its place' }

@@ -21,7 +21,9 @@ export interface GateFacts {
 /** The first closed gate in front of a target, by how long it is likely to stay closed: the longest first. */
 export function gateOf(state: ChannelState, facts: GateFacts): Gate {
   const target = targetOf(state.floor)
-  if (target === undefined || target === state.active?.release) return null
+  if (target === undefined) return null
+  // Files show it, but what they are to be can be known by its envelope alone: it is waited for.
+  if (target === state.active?.release) return facts.release === undefined ? 'content' : null
   if (state.failed.includes(target)) return 'health'
   if (facts.release?.header.critical.some((name) => !KNOWN_CRITICAL.has(name))) return 'unsupported'
   const expires = facts.release?.header.expires

@@ -76,14 +76,16 @@ export function readinessOf(node: NodeState, compared: boolean): Readiness {
 }
 
 /**
- * Every configured channel has an active release; of a pattern, every channel known after the first comparison with a
- * peer. What the store held counts before any peer is reached.
+ * Every configured channel has an active release that can be read here; of a pattern, every channel known after the first
+ * comparison with a peer. What the store held counts before any peer is reached.
  */
 function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): readonly string[] {
   const known = cells.filter(isKnown)
   // each is stored because a pattern matches it: which one does not matter here
   const missing = new Set<string>(
-    known.filter((cell) => activeOf(node, cell) === undefined).map(({ state }) => state.channel),
+    known
+      .filter((cell) => readable(node, activeOf(node, cell)) === undefined)
+      .map(({ state }) => state.channel),
   )
   for (const pattern of node.config.patterns)
     if (isAwaited(node, pattern, known, compared)) missing.add(pattern)
@@ -103,6 +105,10 @@ function activeOf(node: NodeState, { ahead, stepsBack, state }: Cell): ActiveRec
   if (ahead === undefined) return stepsBack?.served ?? state.active
   return node.whole.has(ahead.release) && node.kept.has(ahead.release) ? ahead : undefined
 }
+
+/** Files may show it on; but what it is made of is not known where its envelope is damaged, or over a limit by now. */
+const readable = ({ kept }: NodeState, active: ActiveRecord | undefined): ActiveRecord | undefined =>
+  active !== undefined && kept.has(active.release) ? active : undefined
 
 function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSources): CoreChannelView {
   const { state } = cell
@@ -165,7 +171,8 @@ function keptFromUpdates(freshness: Freshness, { wallMs }: Now): LastError | und
 /** The first that holds: what stops a channel from moving comes before what is merely to be known. */
 function stateOf(node: NodeState, cell: Cell, gate: Gate, freshness: Freshness, now: Now): ChannelState {
   const { state } = cell
-  const { active, floor } = state
+  const { floor } = state
+  const active = readable(node, state.active)
   const target = targetOf(floor)
   if (isHeld(floor)) return 'held'
   if (target !== undefined && target !== active?.release && (gate === 'content' || gate === null))

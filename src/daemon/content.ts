@@ -140,17 +140,24 @@ function partsIn({ blocks }: ManifestEntry, { start, end }: { start: number; end
 
 /**
  * What it means that something of a release is not here. Of what is active, or is gone back to, the core fetches again
- * what is lost; the target is on its way. The rest is not fetched again.
+ * what is lost; the target is on its way. The rest is not fetched again, nor what is active and over a limit by now.
+ * @param isKept its envelope is here: what it is made of is known
  */
 export function lacking(
   entry: Pick<CoreChannelView, 'active' | 'lastGood' | 'target'> | undefined,
   release: ReleaseId,
+  isKept: boolean,
 ): MeshError {
   const name = `release ${release.slice(0, 12)}`
-  if (entry !== undefined && (release === entry.active?.id || release === entry.lastGood))
+  if (isKept && entry !== undefined && (release === entry.active?.id || release === entry.lastGood))
     return new MeshError(
       'STORE_CORRUPT',
       `${name}: its content here is damaged; peers are asked for it again`,
+    )
+  if (!isKept && release === entry?.active?.id)
+    return new MeshError(
+      'API_UNAVAILABLE',
+      `${name}: it cannot be read here any longer; 'confmesh status' or the log of the start says why`,
     )
   if (release === entry?.target)
     return new MeshError('API_UNAVAILABLE', `${name}: its content is still on its way here; try again later`)

@@ -137,7 +137,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   const core = createNode(coreConfig(config, root, identity, place, () => transport.addresses()))
   const now = nowOf(core, clock)
   const content = createContent(store, limits, ({ id, header }) =>
-    lacking(now.channelView(header.channel), id),
+    lacking(now.channelView(header.channel), id, now.release(id) !== undefined),
   )
   const view = createView({
     core: now,

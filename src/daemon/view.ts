@@ -67,7 +67,7 @@ export function createView(sources: ViewSources): DaemonView {
     if (id === undefined) return undefined
     const release = sources.core.release(id)
     if (release?.header.channel === channel) return release
-    throw elsewhere(sources, channel, id, release) ?? lacking(find(channel), id)
+    throw elsewhere(sources, channel, id, release) ?? lacking(find(channel), id, false)
   }
 
   async function announce(channel: Channel): Promise<void> {

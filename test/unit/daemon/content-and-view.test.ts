@@ -142,7 +142,7 @@ describe('content', () => {
     await expect(parts.next()).rejects.toMatchObject(lost)
   })
 
-  test('what is lacking of the active release, or of the last good one, is damage; of the target on its way; else gone', () => {
+  test('what is lacking of the active release, or of the last good one, is damage; of the target on its way; else gone; what is active and cannot be read is none of that', () => {
     const [active, good, target, old] = ['active', 'good', 'target', 'old'].map(
       (name) => release(name, 1, []).id,
     ) as [ReleaseId, ReleaseId, ReleaseId, ReleaseId]
@@ -151,13 +151,20 @@ describe('content', () => {
       lastGood: good,
       target,
     }
-    const codes = [active, good, target, old].map((id) => lacking(entry, id).code)
+    const codes = [active, good, target, old].map((id) => lacking(entry, id, true).code)
     expect(codes).toEqual(['STORE_CORRUPT', 'STORE_CORRUPT', 'API_UNAVAILABLE', 'CONTENT_GONE'])
-    expect(lacking({ ...entry, target: active }, active).code).toBe('STORE_CORRUPT')
-    expect(lacking({ active: undefined, lastGood: undefined, target: undefined }, old).code).toBe(
-      'CONTENT_GONE',
-    )
-    expect(lacking(undefined, active).code).toBe('CONTENT_GONE')
+    expect(lacking({ ...entry, target: active }, active, true).code).toBe('STORE_CORRUPT')
+    const none = { active: undefined, lastGood: undefined, target: undefined }
+    expect(lacking(none, old, true).code).toBe('CONTENT_GONE')
+    expect(lacking(undefined, active, true).code).toBe('CONTENT_GONE')
+    const unread = [active, good, target, old].map((id) => lacking({ ...entry, target }, id, false))
+    const refused = ['API_UNAVAILABLE', 'CONTENT_GONE', 'API_UNAVAILABLE', 'CONTENT_GONE']
+    expect(unread.map(({ code }) => code)).toEqual(refused)
+    const said = expect.stringContaining('cannot be read here any longer')
+    expect([unread[0], lacking({ ...entry, target: active }, active, false)]).toMatchObject([
+      { message: said },
+      { message: said },
+    ])
   })
 })
 
