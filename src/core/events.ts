@@ -32,7 +32,7 @@ export type ActivationOutcome =
 export type Event =
   /**
    * First event: what the store held, both floor copies listed.
-   * @param shown what files show, of channels where `inDoubt` asks for it
+   * @param shown what files show, of channels where `inDoubt` or `formerlyActive` asks for it
    */
   | {
       readonly kind: 'started'

@@ -2,7 +2,8 @@
 
 import type { Code } from '../errors.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
-import type { Channel, ReleaseId } from '../model/ids.ts'
+import type { Channel, Pattern, ReleaseId } from '../model/ids.ts'
+import { matchesAny } from '../model/pattern.ts'
 import { comparePlaces } from '../model/place.ts'
 import type { Release } from '../model/release.ts'
 import { recordWrite } from './cell-writes.ts'
@@ -36,6 +37,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   const stored = new Set(snapshot.roots.map((root) => root.version))
   for (const [version, { envelope }] of node.roots.all())
     if (!stored.has(version)) writes.push({ kind: 'root', version, envelope })
+  const former: Channel[] = []
   const records = new Map(snapshot.channels.map((record) => [record.channel, record]))
   for (const channel of [...new Set([...floors.keys(), ...records.keys(), ...kept.keys()])].sort()) {
     const before = floors.get(channel)
@@ -43,6 +45,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const shown = event.shown?.get(channel)
     const sure = single.has(channel) ? undefined : before
     if (shown !== undefined && isAhead(cell.state, sure, shown)) cell.ahead = since(step, cell, shown)
+    if (shown !== undefined && !cell.stored) former.push(channel)
     sayLeft(step, cell, left)
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
@@ -53,6 +56,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   }
   if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
   noteMany(node, step)
+  noteFormer(step, former)
   if (snapshot.floorLost)
     note('STORE_FLOOR_LOST', 'no floor is left although the store was used; peers are asked first')
   node.rootOver = isRootOver(node, step.now.wallMs)
@@ -66,6 +70,16 @@ function noteMany({ storedCells, config: { limits } }: NodeState, step: Step): v
   if (storedCells <= limits.maxChannels) return
   const text = `${storedCells} channels that were stored here match again, more than may come in (limits.maxChannels: ${limits.maxChannels}); all stay`
   step.emit({ kind: 'note', level: 'warn', code: 'LIMIT_CHANNELS', text })
+}
+
+/**
+ * Nobody updates these files any more, and whoever reads them cannot see that. They stay: some service may run by them, and a
+ * pattern that was left out by mistake comes back.
+ */
+function noteFormer(step: Step, [channel, ...more]: readonly Channel[]): void {
+  if (channel === undefined) return
+  const text = `${1 + more.length} channels that are not stored here any longer (channels) have files in the folder of materialize.dir, first ${channel}: they stay as they are, without updates; remove them by hand`
+  step.emit({ kind: 'note', level: 'warn', code: 'ACTIVATE_LEFTOVER', text, channel })
 }
 
 const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord => ({
@@ -101,6 +115,12 @@ export function inDoubt({ floors: copies, channels, envelopes }: Snapshot): read
   const doubtful = [...[...floors.values()].filter(differs), ...ofOneCopy(copies), ...bare]
   return [...new Set(doubtful.map(({ channel }) => channel))].sort()
 }
+
+/** Channels that were active here, and that none of the node's patterns matches by now: files may show them on. */
+export const formerlyActive = ({ channels }: Snapshot, patterns: readonly Pattern[]): readonly Channel[] =>
+  channels.flatMap(({ channel, active }) =>
+    active === undefined || matchesAny(patterns, channel) ? [] : [channel],
+  )
 
 function ofOneCopy(copies: readonly Floor[]): readonly Floor[] {
   const count = new Map<Channel, number>()

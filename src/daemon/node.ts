@@ -104,7 +104,7 @@ function atItsLine(error: unknown, where: NodeConfig['where']): unknown {
 
 async function compose({ config, version, undo, onEnd, onContent }: Composing): Promise<Ready> {
   const startedAtMs = performance.now()
-  const limits = config.limitsInForce
+  const [limits, patterns] = [config.limitsInForce, config.channels.map(parsePattern)]
   const root = readRoot(config.root, limits)
   const token = readToken(config.api)
   const fleetId = fleetOf(root, limits)
@@ -141,7 +141,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   )
   const view = createView({
     core: now,
-    patterns: config.channels.map(parsePattern),
+    patterns,
     store,
     content,
     version,
@@ -153,7 +153,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
     onProblem: unannounced(log),
   })
   const ports = { clock, store, transport, activator: await openActivator(config, store, log), metrics, log }
-  const driver = createDriver(heard(core, view, onContent), ports, limits)
+  const driver = createDriver(heard(core, view, onContent), ports, { ...limits, patterns })
   undo.push((at) => driver.stop(at))
   await driver.start()
 

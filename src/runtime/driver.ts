@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
-import { inDoubt } from '../core/restore.ts'
+import { formerlyActive, inDoubt } from '../core/restore.ts'
 import { type Code, isMeshError } from '../errors.ts'
-import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, Pattern, ReleaseId } from '../model/ids.ts'
 import { endAll } from './end-all.ts'
 import type { Effect, EffectOf, Event, Now, Ports } from './ports.ts'
 
@@ -41,7 +41,12 @@ export interface Driver {
 export function createDriver(
   core: Core,
   ports: Ports,
-  options: { readonly onStep?: () => void; readonly maxCacheBytes: number },
+  options: {
+    readonly onStep?: () => void
+    readonly maxCacheBytes: number
+    /** Of the channels that the node stores; without, files of others are not asked for. */
+    readonly patterns?: readonly Pattern[]
+  },
 ): Driver {
   const queue: Event[] = []
   const pending = new Set<Promise<void>>()
@@ -190,7 +195,7 @@ export function createDriver(
     dispatch({ kind: 'served', id, bytes: isGone ? 0 : (bytes?.byteLength ?? 0) })
   }
 
-  async function shownNow(channels: readonly Channel[]): Promise<ReadonlyMap<Channel, ReleaseId>> {
+  async function shownNow(channels: Iterable<Channel>): Promise<ReadonlyMap<Channel, ReleaseId>> {
     const shown = new Map<Channel, ReleaseId>()
     for (const channel of channels) {
       const release = await ports.activator.shown(channel)
@@ -220,7 +225,8 @@ export function createDriver(
       held = true
       await ports.store.open()
       const snapshot = await ports.store.load()
-      const shown = await shownNow(inDoubt(snapshot))
+      const former = options.patterns === undefined ? [] : formerlyActive(snapshot, options.patterns)
+      const shown = await shownNow(new Set([...inDoubt(snapshot), ...former]))
       await ports.transport.start(dispatch)
       const peers = (await ports.transport.rememberedPeers?.()) ?? snapshot.peers
       held = false

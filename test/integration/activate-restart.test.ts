@@ -6,12 +6,12 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { type Activator, createActivator } from '../../src/activate/activator.ts'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS } from '../../src/limits.ts'
-import type { ReleaseId } from '../../src/model/ids.ts'
+import type { Pattern, ReleaseId } from '../../src/model/ids.ts'
 import { createDriver } from '../../src/runtime/driver.ts'
-import type { Ports, Write } from '../../src/runtime/ports.ts'
+import type { LogPort, Ports, Write } from '../../src/runtime/ports.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { BenchNode } from '../unit/core/bench-node.ts'
-import { CHANNEL, floorOf, type Made, make, ROOT, record, rootBytes } from '../unit/core/fleet.ts'
+import { CHANNEL, floorOf, type Made, make, ROOT, record, rootBytes, WALL_MS } from '../unit/core/fleet.ts'
 
 const old = make({ clock: { alice: 1 }, text: 'good\n' })
 const made = make({ clock: { alice: 2 }, text: 'bad\n' })
@@ -70,6 +70,16 @@ async function crashed(top: Made): Promise<Place> {
   return { dir, store, activator: () => activator(NO_BAD) }
 }
 
+const nothing = (): void => {}
+const portsOf = (real: Pick<Ports, 'store' | 'activator'>, note: LogPort['note'] = nothing): Ports =>
+  ({
+    ...real,
+    clock: { now: () => ({ monoMs: 0, wallMs: WALL_MS }), wakeAt: nothing, stop: nothing },
+    transport: { start: async () => {}, perform: nothing, stop: async () => {} },
+    metrics: { count: nothing, observe: nothing },
+    log: { note },
+  }) as unknown as Ports
+
 /** What is told to be active, at each step until no activation is under way. */
 async function restarted({ store, activator }: Place): Promise<readonly unknown[]> {
   const node = new BenchNode()
@@ -89,15 +99,7 @@ async function restarted({ store, activator }: Place): Promise<readonly unknown[
       return effects
     },
   }
-  const nothing = (): void => {}
-  const ports = {
-    clock: { now: () => ({ monoMs: 0, wallMs: node.wallMs }), wakeAt: nothing, stop: nothing },
-    store,
-    transport: { start: async () => {}, perform: nothing, stop: async () => {} },
-    activator: activator(),
-    metrics: { count: nothing, observe: nothing },
-    log: { note: nothing },
-  } as unknown as Ports
+  const ports = portsOf({ store, activator: activator() })
   const driver = createDriver(core, ports, { maxCacheBytes: 1_000_000 })
   ends.push(() => driver.stop())
   await driver.start()
@@ -125,4 +127,26 @@ test.each([
   expect(await place.activator('false').activate(order(old))).toMatchObject({ kind: 'unhealthy' })
   await restarted({ ...place, activator: () => place.activator(check) })
   await vi.waitFor(() => expect(place.store.disk.latest.channels.get(CHANNEL)?.failed).toEqual(failed))
+})
+
+test('files of a channel that is not stored any longer are told of at each start, as long as they are there, and stay', async () => {
+  const { dir, store, activator } = await placed(old)
+  expect(await activator('true').activate(order(old))).toMatchObject({ kind: 'healthy' })
+  const patterns = ['other/**' as Pattern]
+  const told = async () => {
+    const notes: string[] = []
+    const ports = portsOf({ store, activator: activator('true') }, ({ code, channel, text }) => {
+      if (code === 'ACTIVATE_LEFTOVER') notes.push(`${channel}: ${text}`)
+    })
+    const driver = createDriver(new BenchNode({ patterns }), ports, { maxCacheBytes: 1_000_000, patterns })
+    ends.push(() => driver.stop())
+    await driver.start()
+    return notes
+  }
+  const leftover = [expect.stringMatching(/^app\/web: 1 channels .*first app\/web: they stay as they are/)]
+  expect(await told()).toEqual(leftover)
+  expect(await told()).toEqual(leftover)
+  expect(await readFile(join(dir, CHANNEL, 'current', 'a.conf'), 'utf8')).toBe('good\n')
+  await rm(join(dir, CHANNEL), { recursive: true })
+  expect(await told()).toEqual([])
 })

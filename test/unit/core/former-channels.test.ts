@@ -1,9 +1,11 @@
 /** Floors outlive their subscription: what was stored before `channels` was changed must not keep out what is stored now. */
 import { expect, test } from 'vitest'
+import { formerlyActive } from '../../../src/core/restore.ts'
+import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Channel, Pattern } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { floorOf, gossip, make } from './fleet.ts'
+import { floorOf, gossip, make, record } from './fleet.ts'
 
 /** A node that stored so many channels before its subscription was changed. */
 function nodeAfter(former: number, limits: Partial<Limits>): BenchNode {
@@ -60,4 +62,33 @@ test('those that match again all stay, and the operator hears at start where the
   expect(started(2)).toEqual([
     '3 channels that were stored here match again, more than may come in (limits.maxChannels: 2); all stay',
   ])
+})
+
+test('what was active and is not stored any longer is asked of the files, and told of once, where they show it', () => {
+  const made = make({ clock: { alice: 1 } })
+  const channels = ['app/now/a', 'app/then/a', 'app/then/b', 'app/then/c'] as Channel[]
+  const active = { release: made.id, epoch: 1, activatedAt: 5, soaked: true }
+  const records = channels.map((channel, at) => ({
+    ...record([], at === 3 ? {} : { active }),
+    channel,
+  })) as never
+  const patterns = ['app/now/*'] as Pattern[]
+  const asked = formerlyActive({ ...EMPTY_SNAPSHOT, channels: records }, patterns)
+  expect(asked).toEqual(['app/then/a', 'app/then/b'])
+  const told = (shown: readonly Channel[]) => {
+    const started = new BenchNode({ patterns }).start(
+      { channels: records },
+      new Map(shown.map((channel) => [channel, made.id])),
+    )
+    return ofKind(started, 'note').filter(({ code }) => code === 'ACTIVATE_LEFTOVER')
+  }
+  expect(told(channels.slice(0, 3))).toMatchObject([
+    {
+      level: 'warn',
+      channel: 'app/then/a',
+      text: expect.stringMatching(/^2 channels .* first app\/then\/a: /),
+    },
+  ])
+  // In doubt, a stored one is asked, too.
+  expect(told(channels.slice(0, 1))).toEqual([])
 })
