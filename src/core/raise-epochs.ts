@@ -13,8 +13,10 @@ export function raiseEpochs(node: NodeState, root: TrustRoot): Write[] {
     const raised = raiseEpoch(cell.state, cell.epoch)
     if (raised === cell.state) continue
     cell.state = raised
-    // Of releases that count no more.
-    cell.lastError = undefined
+    // Of releases that count no more; what is active stays, and why it cannot be read with it.
+    const active = raised.active?.release
+    const isUnread = active !== undefined && !node.kept.has(active)
+    if (!isUnread || cell.lastError?.release !== active) cell.lastError = undefined
     writes.push({ kind: 'floor', floor: raised.floor }, { kind: 'channel', record: recordOf(raised) })
     writes.push(...dropUnneeded(node, cell))
   }

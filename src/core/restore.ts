@@ -46,7 +46,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const sure = single.has(channel) ? undefined : before
     if (shown !== undefined && isAhead(cell.state, sure, shown)) cell.ahead = since(step, cell, shown)
     if (shown !== undefined && !cell.stored) former.push(channel)
-    sayLeft(step, cell, left)
+    sayLeft(node, step, cell, left)
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
@@ -78,7 +78,7 @@ function noteMany({ storedCells, config: { limits } }: NodeState, step: Step): v
  */
 function noteFormer(step: Step, [channel, ...more]: readonly Channel[]): void {
   if (channel === undefined) return
-  const text = `${1 + more.length} channels that are not stored here any longer (channels) have files in the folder of materialize.dir, first ${channel}: they stay as they are, without updates; remove them by hand`
+  const text = `${1 + more.length} channels that are not stored here any longer (channels) have files in the folder of materialize.dir, first ${channel}: they stay as they are, without updates; remove current and .releases there by hand`
   step.emit({ kind: 'note', level: 'warn', code: 'ACTIVATE_LEFTOVER', text, channel })
 }
 
@@ -177,13 +177,16 @@ interface Left {
 }
 
 /** Until something newer is active, or it is here again: its files stay as they are, and are not looked after. */
-function sayLeft({ now }: Step, cell: Cell, left: ReadonlyMap<ReleaseId, Left>): void {
+function sayLeft(node: NodeState, { now }: Step, cell: Cell, left: ReadonlyMap<ReleaseId, Left>): void {
   const release = cell.state.active?.release
-  const lost = release === undefined ? undefined : left.get(release)
-  if (release === undefined || lost === undefined) return
-  const text = `what is active cannot be read here any longer: ${lost.why}`
-  cell.lastError = { code: lost.code, text, at: now.wallMs, release }
+  if (release === undefined || !cell.stored || node.kept.has(release)) return
+  const { code, why } = left.get(release) ?? DAMAGED
+  const text = `what is active cannot be read here any longer: ${why}`
+  cell.lastError = { code, text, at: now.wallMs, release }
 }
+
+/** The store took its record out. */
+const DAMAGED: Pick<Left, 'code' | 'why'> = { code: 'STORE_CORRUPT', why: 'its record was damaged' }
 
 /** Limits may be lower than when it was stored, the build older. */
 function whyLeft(read: Read): Pick<Left, 'code' | 'why'> {

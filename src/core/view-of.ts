@@ -76,16 +76,14 @@ export function readinessOf(node: NodeState, compared: boolean): Readiness {
 }
 
 /**
- * Every configured channel has an active release that can be read here; of a pattern, every channel known after the first
- * comparison with a peer. What the store held counts before any peer is reached.
+ * Every configured channel has an active release; of a pattern, every channel known after the first comparison with a
+ * peer. What the store held counts before any peer is reached.
  */
 function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): readonly string[] {
   const known = cells.filter(isKnown)
   // each is stored because a pattern matches it: which one does not matter here
   const missing = new Set<string>(
-    known
-      .filter((cell) => readable(node, activeOf(node, cell)) === undefined)
-      .map(({ state }) => state.channel),
+    known.filter((cell) => activeOf(node, cell) === undefined).map(({ state }) => state.channel),
   )
   for (const pattern of node.config.patterns)
     if (isAwaited(node, pattern, known, compared)) missing.add(pattern)
@@ -177,7 +175,7 @@ function stateOf(node: NodeState, cell: Cell, gate: Gate, freshness: Freshness, 
   if (isHeld(floor)) return 'held'
   if (target !== undefined && target !== active?.release && (gate === 'content' || gate === null))
     return 'fetching'
-  if (active === undefined) return 'empty'
+  if (active === undefined && readable(node, activeOf(node, cell)) === undefined) return 'empty'
   if (isOld(node, cell, freshness, now)) return 'stale'
   return state.heads.length > 1 ? 'conflict' : 'active'
 }

@@ -65,7 +65,7 @@ export interface CoreView {
   /** Relayed for others, places only. */
   readonly relayedChannels: number
   readonly ready: boolean
-  /** Channels (or configured patterns without any known channel) that have nothing active, or nothing that can be read here. */
+  /** Channels (or configured patterns without any known channel) that have nothing active. */
   readonly waitingFor: readonly string[]
   /** Why the store takes no writes. */
   readonly readOnly: Code | undefined

@@ -147,6 +147,6 @@ test('files of a channel that is not stored any longer are told of at each start
   expect(await told()).toEqual(leftover)
   expect(await told()).toEqual(leftover)
   expect(await readFile(join(dir, CHANNEL, 'current', 'a.conf'), 'utf8')).toBe('good\n')
-  await rm(join(dir, CHANNEL), { recursive: true })
+  for (const name of ['current', '.releases']) await rm(join(dir, CHANNEL, name), { recursive: true })
   expect(await told()).toEqual([])
 })

@@ -25,14 +25,14 @@ const tried = (node: BenchNode, ms: number) => {
 const target = ({ id }: Made) => [{ release: id, fallback: false }]
 
 /** The record says that the first is active; the second is whole, and its hooks are cut short. */
-function restarted(soaked = true) {
+function restarted(soaked = true, read = [good, next]) {
   const node = new BenchNode()
   node.peer(PEER, { submit: true })
   const active = { release: good.id, epoch: 1, activatedAt: 5, soaked }
   const start = node.start({
     floors: [floorOf(next), floorOf(next)],
     channels: [record([next.id], { active })] as never,
-    envelopes: [good, next].map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope })),
+    envelopes: read.map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope })),
     whole: [good.id, next.id],
   })
   expect(activations(start)).toEqual(target(next))
@@ -60,6 +60,17 @@ describe('after a start', () => {
     node.wallMs = WALL_MS + 600_000
     expect(tried(node, 60_000)).toEqual([])
     expect(node.view().channels[0]).toMatchObject({ gate: 'expired', active: { id: next.id } })
+  })
+
+  it('and the channel is not empty where what is active by the record cannot be read any longer', () => {
+    const { node } = restarted(true, [next])
+    node.wallMs = WALL_MS + 600_000
+    tried(node, 60_000)
+    expect(node.view().channels[0]).toMatchObject({
+      state: 'active',
+      gate: 'expired',
+      active: { id: next.id },
+    })
   })
 
   it('what is active by the record does not soak: files show another', () => {

@@ -83,6 +83,18 @@ it('what a raised epoch ends is no error of the channel any more', () => {
   expect(node.view().channels[0]).toMatchObject({ state: 'stale', target: undefined, lastError: undefined })
 })
 
+it('but that what is active cannot be read any longer is, as that stays', () => {
+  const node = new BenchNode()
+  const active = { release: good.id, epoch: 1, activatedAt: 5, soaked: true }
+  node.start({ floors: [floorOf(good), floorOf(good)], channels: [record([good.id], { active })] as never })
+  node.peer(PEER, { submit: true })
+  expect(errorOf(node)).toBe('STORE_CORRUPT')
+  const next = successor(ROOT, { raise: ['**' as Pattern] })
+  node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(next), PEER)))
+  expect(node.view().channels[0]).toMatchObject({ target: undefined, active: { id: good.id } })
+  expect(errorOf(node)).toBe('STORE_CORRUPT')
+})
+
 it('why the newest is held back is said on once what is active was found in order after a restart', () => {
   const newest = make({ clock: { alice: 2 }, header: { critical: ['later'] } })
   const active = { release: good.id, epoch: 1, activatedAt: 5, soaked: true }

@@ -15,11 +15,6 @@ const ACTIVE = { release: made.id, epoch: 1, activatedAt: 5, soaked: false }
 function node(patterns: readonly string[], active: readonly string[], waiting: readonly string[] = []) {
   const config = coreConfig({ patterns: patterns as readonly Pattern[] })
   const state = createState(config, createRoots(config.root, LIMITS))
-  state.kept.set(made.id, {
-    release: made.release,
-    channel: made.release.header.channel,
-    envelope: made.envelope,
-  })
   for (const channel of [...active, ...waiting] as Channel[]) {
     const cell = newCell(state, channel)
     const floor = { ...cell.state.floor, ids: [made.id] }

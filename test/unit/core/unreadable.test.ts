@@ -27,7 +27,7 @@ function lowered(more: object = {}, change: object = {}) {
 }
 
 describe('a release over a limit that was lowered', () => {
-  it('is waited for, and the channel says why', () => {
+  it('is waited for, the channel says why, and its files serve on', () => {
     const { node, started } = lowered()
     expect(node.view().channels[0]).toMatchObject({
       state: 'fetching',
@@ -35,7 +35,7 @@ describe('a release over a limit that was lowered', () => {
       active: { id: large.id, release: undefined },
       lastError: { code: 'LIMIT_CONTENT', release: large.id, text: expect.stringContaining('any longer: ') },
     })
-    expect(node.readiness()).toEqual({ ready: false, waitingFor: [CHANNEL] })
+    expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
     // What files show stays.
     expect(shows(started)).toEqual([])
     expect(ofKind(node.handle(gossip(large)), 'persist')).toEqual([])
@@ -45,7 +45,6 @@ describe('a release over a limit that was lowered', () => {
     const roots = [ROOT, raised(ROOT)].map((root) => ({ version: root.version, envelope: rootBytes(root) }))
     const { node } = lowered({ roots }, { root: rootBytes(raised(ROOT)) })
     expect(node.view().channels[0]).toMatchObject({ state: 'empty', gate: null, target: undefined })
-    expect(node.readiness()).toEqual({ ready: false, waitingFor: [CHANNEL] })
   })
 
   it('is followed by nothing older, and goes for a newer one that fits', () => {
@@ -71,11 +70,11 @@ describe('a release over a limit that was lowered', () => {
 it('one whose envelope was damaged is active again once a peer gave that, and its files are looked at', () => {
   const node = new BenchNode()
   node.persist(node.start({ ...snapshot, envelopes: [], whole: [], corrupt: 1 }))
-  expect(node.view().channels[0]).toMatchObject({ state: 'fetching', gate: 'content' })
-  expect(node.readiness().ready).toBe(false)
+  const lastError = { code: 'STORE_CORRUPT', release: large.id }
+  expect(node.view().channels[0]).toMatchObject({ state: 'fetching', gate: 'content', lastError })
   const here = node.persist(node.run(gossip(large, [large.page, ...[...large.content.values()].slice(1)])))
   expect(shows(here)).toEqual([{ release: large.id, previous: large.id }])
   node.persist(node.run(activated(large, 'healthy')))
-  expect(node.view().channels[0]).toMatchObject({ state: 'active', gate: null, active: { id: large.id } })
-  expect(node.readiness().ready).toBe(true)
+  const active = { state: 'active', gate: null, lastError: undefined, active: { id: large.id } }
+  expect(node.view().channels[0]).toMatchObject(active)
 })
