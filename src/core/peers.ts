@@ -115,7 +115,7 @@ export class Peers implements Stage {
     this.#outside.inVain(peer, step.now.monoMs)
     const failures = this.#missed(journey, peer)
     const isSeed = this.#book.isSeed(peer)
-    if (event.code === 'NET_PEER_ID') otherAnswers(step, event, isSeed)
+    if (event.code === 'NET_PEER_ID') otherAnswers(step, event, this.#book.isWritten(peer, event.address))
     if (isSeed) this.#unreached.failed(step, event, failures, this.#book.addresses(peer).length)
     if (!this.#gone.has(peer)) this.#lookSoon(step)
   }

@@ -82,6 +82,11 @@ export class PeerBook {
     return this.#seeds.has(peer)
   }
 
+  /** Somebody has written this address of a seed: it is not one that the seed says of itself. */
+  isWritten(peer: PeerId, address: Address): boolean {
+    return this.#seeds.get(peer)?.includes(address) === true
+  }
+
   /** It could be dialled. */
   knows(peer: PeerId): boolean {
     return this.#seeds.has(peer) || this.#known.has(peer)

@@ -37,7 +37,7 @@ export class Unreached {
 export function otherAnswers(
   step: Step,
   { address, code, text = address }: EventOf<'dialFailed'>,
-  isSeed: boolean,
+  isWritten: boolean,
 ): void {
-  step.emit({ kind: 'note', level: isSeed ? 'warn' : 'debug', code, text, peer: peerOf(address) })
+  step.emit({ kind: 'note', level: isWritten ? 'warn' : 'debug', code, text, peer: peerOf(address) })
 }
