@@ -24,7 +24,7 @@ export async function freeSocketPath(path: string): Promise<void> {
 
 export const isServed = async (path: string): Promise<boolean> => mayBeServed(await connectError(path))
 
-/** Only these say that nobody listens: a full queue (EAGAIN) or a foreign socket (EACCES) has an owner. */
+/** Only these say that nobody listens: a full queue (EAGAIN) or a foreign socket (EACCES) may have an owner. */
 const mayBeServed = (refused: string | undefined): boolean =>
   refused !== 'ENOENT' && refused !== 'ECONNREFUSED'
 

@@ -114,9 +114,9 @@ export class Peers implements Stage {
     if (this.#book.knows(peer)) this.#redial.failed(peer, step.now.monoMs, this.#isMissed(peer))
     this.#outside.inVain(peer, step.now.monoMs)
     const failures = this.#missed(journey, peer)
-    const isSeed = this.#book.isSeed(peer)
     if (event.code === 'NET_PEER_ID') otherAnswers(step, event, this.#book.isWritten(peer, event.address))
-    if (isSeed) this.#unreached.failed(step, event, failures, this.#book.addresses(peer).length)
+    if (this.#book.isSeed(peer))
+      this.#unreached.failed(step, event, failures, this.#book.addresses(peer).length)
     if (!this.#gone.has(peer)) this.#lookSoon(step)
   }
 

@@ -179,7 +179,8 @@ interface Left {
 /** Until something newer is active, or it is here again: its files stay as they are, and are not looked after. */
 function sayLeft(node: NodeState, { now }: Step, cell: Cell, left: ReadonlyMap<ReleaseId, Left>): void {
   const release = cell.state.active?.release
-  if (release === undefined || !cell.stored || node.kept.has(release)) return
+  const inSight = cell.ahead?.release ?? release
+  if (release === undefined || inSight === undefined || !cell.stored || node.kept.has(inSight)) return
   const { code, why } = left.get(release) ?? DAMAGED
   const text = `what is active cannot be read here any longer: ${why}`
   cell.lastError = { code, text, at: now.wallMs, release }

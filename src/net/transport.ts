@@ -194,7 +194,7 @@ async function dialOut(
     await dial(host.node, address, limits.dialDeadlineMs)
   } catch (error) {
     const { code, message } = isMeshError(error) ? error : new MeshError('INTERNAL', String(error))
-    // The core says it of another peer that answers: it knows whether the address is of a seed.
+    // The core says it of another peer that answers: it knows whether somebody wrote the address.
     if (code !== 'NET_PEER_ID') log.note({ kind: 'note', level: 'debug', code, text: message })
     sink({ kind: 'dialFailed', address, code, text: message })
   }

@@ -71,7 +71,7 @@ export class Overdue {
       this.#readingMonoMs = monoMs + limits.repairMs
       this.#hasRead = true
     }
-    if (this.isReading(monoMs)) return this.#lookAt(step, this.#readingMonoMs)
+    if (this.#isReading(monoMs)) return this.#lookAt(step, this.#readingMonoMs)
     this.#hasRead = false
     const mayHedge = lateMs <= limits.hedgeMs / 2
     for (const asked of this.#wants.all()) {
@@ -94,15 +94,18 @@ export class Overdue {
     }
   }
 
-  /** That nothing has come says nothing yet: this node stood still a moment ago. */
-  isReading(monoMs: number): boolean {
+  #isReading(monoMs: number): boolean {
     return monoMs < this.#readingMonoMs
   }
 
   /** As good as dead: what it was given it does not bring. */
   isMute(peer: PeerId, monoMs: number): boolean {
-    const isUnread = this.isReading(monoMs) || this.#isLate(monoMs)
-    return !isUnread && this.#sources.isMute(peer, monoMs - this.#patience.muteMs)
+    return !this.isUnread(monoMs) && this.#sources.isMute(peer, monoMs - this.#patience.muteMs)
+  }
+
+  /** That nothing has come says nothing yet: this node stood still a moment ago, or just now. */
+  isUnread(monoMs: number): boolean {
+    return this.#isReading(monoMs) || this.#isLate(monoMs)
   }
 
   /** A look is overdue: this node was busy, or stood still. */

@@ -200,8 +200,8 @@ export class Pull {
     const candidates = ranking.candidates(job)
     this.#askNeighbours(step, job, candidates)
     const sessions = storing(job, candidates)
-    const isReading = this.#overdue.isReading(monoMs)
-    const { doubtMs, stuckMs } = isReading ? { doubtMs: Infinity, stuckMs: Infinity } : this.#patience
+    const isUnread = this.#overdue.isUnread(monoMs)
+    const { doubtMs, stuckMs } = isUnread ? { doubtMs: Infinity, stuckMs: Infinity } : this.#patience
     const isOpen = (session: AdmittedSession) =>
       !this.#waits(job, wayTo(session, this.#config.region), monoMs)
     const underWay = () => this.#wants.ofSeeds(job.release.id)
@@ -211,11 +211,11 @@ export class Pull {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)
     }
-    if (!isReading) this.#rescueOn(step, job, sessions, going)
+    if (!isUnread) this.#rescueOn(step, job, sessions, going)
     if (this.#isEarly(job, monoMs)) return step.wakeAt(this.#disk.pace.nextMonoMs)
     if (this.#isFull || job.open.count === 0) return
     this.#queries.ask(step, job, sessions, ranking.near)
-    if (!job.rescue.isDue(monoMs) || isReading) return
+    if (!job.rescue.isDue(monoMs) || isUnread) return
     if (job.awaitsAnswer(monoMs, MAX_HELD_MS) && !job.isAnswered) return
     job.rescue.postpone(monoMs, this.#config.random())
     if (monoMs - job.progressMonoMs < this.#patience.rescueMs) return

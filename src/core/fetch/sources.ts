@@ -37,7 +37,7 @@ interface Conduct {
   isProven: boolean
   /** It was silent, and gave nothing since: how long it is left alone after its next silence. */
   silentMs: number | undefined
-  /** Since when it is silent, if not a word about blocks came from it since. */
+  /** Since when it is silent, if no word about blocks came from it since that counts (`#endsMute`). */
   muteSinceMonoMs: number | undefined
   /** It lacked what it was asked for: when it said so last, how often in a row, and how long it is left alone. */
   lacking: { readonly saidMonoMs: number; readonly times: number; readonly ms: number } | undefined
@@ -120,7 +120,7 @@ export class Sources {
     return this.#conduct(peer).avoidedUntilMonoMs - monoMs <= MAX_AVOID_TIMES * this.#limits.avoidPeerMs
   }
 
-  /** Without a word since then, and dead as far as one can tell: whoever is only slow still says what it has, or asks for what it lacks. */
+  /** Without a word that counts since then, and dead as far as one can tell: whoever is only slow still says what it has, or asks for what it lacks. */
   isMute(peer: PeerId, sinceMonoMs: number): boolean {
     const { muteSinceMonoMs } = this.#conduct(peer)
     return muteSinceMonoMs !== undefined && muteSinceMonoMs <= sinceMonoMs
@@ -185,7 +185,7 @@ export class Sources {
     if (silent !== true) conduct.slow = 0
   }
 
-  /** A seed gives a block, or somebody over a border, whose word nobody relies on all the same. */
+  /** A seed gives a block, or somebody over a border, whose word nobody relies on all the same; or a neighbour one that is wanted no more. */
   brokeSilence(peer: PeerId): void {
     const conduct = this.#noted(peer)
     conduct.muteSinceMonoMs = undefined

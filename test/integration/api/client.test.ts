@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { linkSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { z } from 'zod'
 import { Client, type Snapshot } from '../../../src/client/index.ts'
 import { freePort } from '../../e2e/free-port.ts'
+import { leaveSocket } from './dead-socket.ts'
 import { CHANNEL, FakeNode, type Served, serve, sha } from './fake-node.ts'
 
 let node: FakeNode
@@ -263,13 +263,7 @@ describe('a Unix socket', () => {
 
   test('that a dead process left is replaced', async () => {
     const path = join(dir, 'api.sock')
-    const dead = createServer().listen(path)
-    await once(dead, 'listening')
-    // Closing takes the name away, as a kill would not: a second name stays.
-    linkSync(path, join(dir, 'left'))
-    dead.close()
-    await once(dead, 'close')
-    renameSync(join(dir, 'left'), path)
+    await leaveSocket(path)
     node.activate({ a: '1' })
     const { api } = await start({ listen: `unix:${path}` })
     expect(Buffer.from(await new Client({ api: api.url }).get(CHANNEL, 'a')).toString()).toBe('1')

@@ -1,10 +1,9 @@
-import { once } from 'node:events'
-import { chmodSync, linkSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { freeSocketPath } from '../../../src/api/socket-path.ts'
+import { leaveSocket } from '../../integration/api/dead-socket.ts'
 import { FakeNode, serve } from '../../integration/api/fake-node.ts'
 
 const NOBODY = 65_534
@@ -35,13 +34,7 @@ test('a path that is longer than a socket may have is refused with its length an
 
 test('a socket of another user is not said to be in use: it may be dead', async () => {
   const path = join(dir, 'api.sock')
-  const dead = createServer().listen(path)
-  await once(dead, 'listening')
-  // Closing takes the name away, as a kill would not: a second name stays.
-  linkSync(path, join(dir, 'left'))
-  dead.close()
-  await once(dead, 'close')
-  renameSync(join(dir, 'left'), path)
+  await leaveSocket(path)
   chmodSync(dir, 0o755)
   chmodSync(path, 0)
   const isRoot = process.geteuid?.() === 0

@@ -126,6 +126,21 @@ describe('a fetcher at home', () => {
     expect(sentToOther(node, wants[0] as Want)).toEqual([])
   })
 
+  test('nor is the seed told of its own blocks by what comes first after it stood still', () => {
+    const { started, give, answer, announce, stands, own } = fetcher()
+    const first = started.length > 0 ? started : announce(OTHER, [0])
+    const wants = first.flatMap(give)
+    const sentOn = new Set<Digest>()
+    for (let want = wants.shift(); want !== undefined; want = wants.shift()) {
+      if (want.to === SEED) sentOn.add(want.digest)
+      const said = want.to === SEED ? ({ type: 'redirect', peer: OTHER, addresses: [] } as const) : undefined
+      wants.push(...answer(want.id, said ?? { type: 'gone' }))
+    }
+    expect(own.every((digest) => sentOn.has(digest))).toBe(true)
+    stands(5_000)
+    expect(announce(OTHER, [])).toEqual([])
+  })
+
   test('nor at once where neighbours are late as a rule, but once that one is silent for much longer', () => {
     const node = fetcher({ blocks: 40 })
     const wants = node.ownShare()

@@ -62,6 +62,19 @@ describe('after a start', () => {
     expect(node.view().channels[0]).toMatchObject({ gate: 'expired', active: { id: next.id } })
   })
 
+  it('and that what is active by the record cannot be read is no news where files show another', () => {
+    const node = new BenchNode()
+    const active = { release: good.id, epoch: 1, activatedAt: 5, soaked: true }
+    const snapshot = {
+      floors: [floorOf(next), floorOf(next)],
+      channels: [record([next.id], { active })] as never,
+      envelopes: [{ release: next.id, channel: CHANNEL, bytes: next.envelope }],
+      whole: [next.id],
+    }
+    node.start(snapshot, new Map([[CHANNEL, next.id]]))
+    expect(node.view().channels[0]).toMatchObject({ active: { id: next.id }, lastError: undefined })
+  })
+
   it('and the channel is not empty where what is active by the record cannot be read any longer', () => {
     const { node } = restarted(true, [next])
     node.wallMs = WALL_MS + 600_000
