@@ -34,7 +34,7 @@ export interface Choice {
 }
 
 /** Without a block for so long something else is done; and what may be asked of whom. */
-type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'rescueMs'> & {
+type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'failMs' | 'rescueMs'> & {
   /** It does not bring what it was given. */
   readonly isMute: (peer: PeerId) => boolean
   readonly isOpen: IsOpen
@@ -43,7 +43,7 @@ type Going = Pick<Patience, 'doubtMs' | 'stuckMs' | 'rescueMs'> & {
 }
 
 /** When a seed is asked once more for what it has given another. */
-export type Again = Pick<Going, 'stuckMs' | 'isMute'>
+export type Again = Pick<Going, 'failMs' | 'isMute'>
 
 /** What a gateway has to bring in first of a job. */
 export interface JobDuty {
@@ -260,12 +260,12 @@ export class Chooser {
    * The one that a seed sent us to may be gone, or silent: once it counts as that and nothing comes, the seed is told so, which
    * costs it a copy. Once it is dead others may come, but this block is nobody's.
    */
-  #mayAskAgain(job: FetchJob, place: number, monoMs: number, { stuckMs, isMute }: Again): boolean {
+  #mayAskAgain(job: FetchJob, place: number, monoMs: number, { failMs, isMute }: Again): boolean {
     const again = job.redirected.get(job.digests[place] as Digest)
     if (again === undefined) return true
     if (isMute(again.to) && !this.#sources.of(job.release.id).announced(place, this.#sources.counts))
       return true
-    return monoMs >= again.atMonoMs && monoMs - job.progressMonoMs >= stuckMs
+    return monoMs >= again.atMonoMs && monoMs - job.progressMonoMs >= failMs
   }
 
   /**

@@ -50,6 +50,14 @@ export class Patience {
     known.smoothMs = (7 * known.smoothMs + tookMs) / 8
   }
 
+  /**
+   * How long without any block before a seed is told that whom it named does not bring what that one was given: it costs a
+   * copy, so that on a host where all is late more is waited for than before stepping in.
+   */
+  get failMs(): number {
+    return this.stuckMs + this.muteMs
+  }
+
   /** How long before it is doubted that a near peer lives: on a host where all answers are late, later, but until the deadline. */
   get doubtMs(): number {
     const { doubtMs, blockDeadlineMs } = this.#limits
@@ -129,4 +137,11 @@ export class Patience {
     const known = this.#estimates.get(way)
     return known === undefined ? 0 : known.smoothMs + 4 * known.variationMs
   }
+}
+
+/** Of a node that has not read yet what came while it stood still: nothing is missed. */
+export const UNREAD: Pick<Patience, 'doubtMs' | 'stuckMs' | 'failMs'> = {
+  doubtMs: Number.POSITIVE_INFINITY,
+  stuckMs: Number.POSITIVE_INFINITY,
+  failMs: Number.POSITIVE_INFINITY,
 }

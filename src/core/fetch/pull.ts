@@ -18,7 +18,7 @@ import type { Disk } from './disk.ts'
 import type { FetchJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { MAX_ASKED, Overdue } from './overdue.ts'
-import { Patience, type Way, wayTo } from './patience.ts'
+import { Patience, UNREAD, type Way, wayTo } from './patience.ts'
 import { Queries } from './queries.ts'
 import { type Ranking, storing } from './ranking.ts'
 import { Rounds } from './rounds.ts'
@@ -201,12 +201,12 @@ export class Pull {
     this.#askNeighbours(step, job, candidates)
     const sessions = storing(job, candidates)
     const isUnread = this.#overdue.isUnread(monoMs)
-    const { doubtMs, stuckMs } = isUnread ? { doubtMs: Infinity, stuckMs: Infinity } : this.#patience
+    const { doubtMs, stuckMs, failMs } = isUnread ? UNREAD : this.#patience
     const isOpen = (session: AdmittedSession) =>
       !this.#waits(job, wayTo(session, this.#config.region), monoMs)
     const underWay = () => this.#wants.ofSeeds(job.release.id)
     const isMute = (peer: PeerId) => this.#overdue.isMute(peer, monoMs)
-    const going = { doubtMs, stuckMs, rescueMs: this.#patience.farRescueMs, isMute, isOpen, underWay }
+    const going = { doubtMs, stuckMs, failMs, rescueMs: this.#patience.farRescueMs, isMute, isOpen, underWay }
     for (const choice of this.#chooser.bringIn(journey, job, sessions, step.now, going)) {
       if (this.#isFull || this.#isEarly(job, monoMs)) break
       this.#ask(step, job, choice)

@@ -34,7 +34,13 @@ function jobOf(places: number, pagesRead: boolean): FetchJob {
   } as unknown as FetchJob
 }
 
-const GOING = { ...LIMITS, isMute: () => false, isOpen: () => true, underWay: () => 0 }
+const GOING = {
+  ...LIMITS,
+  failMs: LIMITS.stuckMs,
+  isMute: () => false,
+  isOpen: () => true,
+  underWay: () => 0,
+}
 
 /** Places that each gateway asks the seed for. */
 function brought(places: number, pagesRead: boolean): number[][] {
@@ -126,7 +132,7 @@ test('of those over the border one that was silent is asked last, however long a
   const sources = new Sources(LIMITS)
   const chooser = new Chooser(configOf({ self: peer('node') }), sources, new BorderDuty())
   const asked = () =>
-    chooser.rescue(jobOf(1, true), [...journey.admitted()], 60_000, { ...GOING, stuckMs: 0 })?.peer
+    chooser.rescue(jobOf(1, true), [...journey.admitted()], 60_000, { ...GOING, failMs: 0 })?.peer
   sources.silent(peer('seed'), 0)
   expect(asked()).toBe(peer('seed'))
   link(journey, 'far', { region: 'us' })

@@ -39,6 +39,14 @@ test('others step in later where all answers are late, and no later than a neigh
   expect(patience.stuckMs).toBe(LIMITS.blockDeadlineMs / 2)
 })
 
+test('a seed is told that whom it named brings nothing once nothing comes, and much later where all is late', () => {
+  const patience = new Patience(LIMITS)
+  expect(patience.failMs).toBe(LIMITS.stuckMs)
+  patience.answered(1_000, 'near')
+  expect(patience.failMs).toBe(patience.stuckMs + patience.muteMs)
+  expect(patience.muteMs).toBeGreaterThan(patience.stuckMs)
+})
+
 test('a seed is asked for what nobody brings once that takes twice as long as neighbours do', () => {
   const patience = new Patience(LIMITS)
   expect(patience.rescueMs).toBe(LIMITS.rescueMs)
