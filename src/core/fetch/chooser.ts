@@ -258,14 +258,16 @@ export class Chooser {
 
   /**
    * The one that a seed sent us to may be gone, or silent: once it counts as that and nothing comes, the seed is told so, which
-   * costs it a copy. Once it is dead others may come, but this block is nobody's.
+   * costs it a copy. Once it is dead others may come, but this block is nobody's; so, too, after two deadlines: one that gives
+   * a block just before each would keep all that it was given for as long as the release has blocks.
    */
   #mayAskAgain(job: FetchJob, place: number, monoMs: number, { failMs, isMute }: Again): boolean {
     const again = job.redirected.get(job.digests[place] as Digest)
     if (again === undefined) return true
-    if (isMute(again.to) && !this.#sources.of(job.release.id).announced(place, this.#sources.counts))
-      return true
-    return monoMs >= again.atMonoMs && monoMs - job.progressMonoMs >= failMs
+    const dueMs = monoMs - again.atMonoMs
+    const isLost = isMute(again.to) || dueMs >= 2 * Math.max(failMs, this.#config.limits.blockDeadlineMs)
+    if (isLost && !this.#sources.of(job.release.id).announced(place, this.#sources.counts)) return true
+    return dueMs >= 0 && monoMs - job.progressMonoMs >= failMs
   }
 
   /**

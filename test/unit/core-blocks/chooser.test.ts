@@ -126,6 +126,20 @@ test('what a seed has sent this node elsewhere for it is not asked for before th
   expect(rescue(700)).toMatchObject({ peer: peer('seed'), digest: digestOf(0) })
 })
 
+test('though others come all the time it is asked for after two deadlines', () => {
+  const journey = new FakeJourney()
+  link(journey, 'seed', { region: journey.region, submit: true })
+  const chooser = new Chooser(configOf({ self: peer('node') }), new Sources(LIMITS), new BorderDuty())
+  const rescue = (monoMs: number) => {
+    const job = Object.assign(jobOf(1, true), { progressMonoMs: monoMs })
+    job.redirected.set(digestOf(0), { to: peer('holder'), atMonoMs: 700 })
+    return chooser.rescue(job, [...journey.admitted()], monoMs, GOING)
+  }
+  const endMs = 700 + 2 * LIMITS.blockDeadlineMs
+  expect(rescue(endMs - 1)).toBeUndefined()
+  expect(rescue(endMs)).toMatchObject({ peer: peer('seed'), digest: digestOf(0) })
+})
+
 test('of those over the border one that was silent is asked last, however long ago it was, and before nobody', () => {
   const journey = new FakeJourney()
   link(journey, 'seed', { region: 'us', submit: true })
