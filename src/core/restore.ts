@@ -163,7 +163,9 @@ function keepEnvelopes(node: NodeState, step: Step, event: EventOf<'started'>) {
     node.kept.set(id, { release: read.release, channel, envelope: bytes })
     byChannel.set(channel, [...(byChannel.get(channel) ?? []), read.release])
   }
-  for (const [release, { code, why, channel }] of [...left].slice(0, 1)) {
+  const [first] = left
+  if (first !== undefined) {
+    const [release, { code, why, channel }] = first
     const text = `${left.size} releases stored here cannot be read any longer and count as absent, first ${release}: ${why}`
     step.emit({ kind: 'note', level: 'warn', code, text, channel, release })
   }

@@ -12,8 +12,9 @@ import type { AdmittedSession } from '../session.ts'
 const MAX_ALLOWED = 4
 const EARNED_BY = 100
 /**
- * By how much longer than 400 ms silence takes to count, so many times as long until it is death. Of a hundred nodes on two
- * cores, all alive, four in five that were silent for once as long had said something by then.
+ * By how much longer than 400 ms silence takes to count, so many times as long until it is death. A hundred nodes on two cores,
+ * all alive, took one another for dead after once as long: four in five of what they asked their seed for then would not have
+ * been asked for after three times.
  */
 const MUTE_TIMES = 3
 
