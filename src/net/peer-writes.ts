@@ -1,4 +1,4 @@
-/** libp2p's writes to its peer store: none fails what it was made for, and none brings back whom we have forgotten. */
+/** libp2p's writes to its peer store: none fails what it was made for, takes a record of ours away or brings one back. */
 import type { Libp2p, Peer, PeerId, PeerStore } from '@libp2p/interface'
 import type { LogPort } from '../runtime/ports.ts'
 import { forgetGone, holdsRecord } from './remembered-peers.ts'
@@ -10,7 +10,8 @@ type Write = PeerStore['merge']
  * libp2p 3.3.11 gives a stream up whose protocol it cannot write down, and never tells gossipsub of a peer of which it
  * cannot write down what it speaks: a full disk would cut the node off. What could not be written is known for as long as
  * the connection lasts. And it writes down what a peer says of itself after its connection has ended: nobody would clear
- * that up.
+ * that up. @libp2p/identify 4.1.14 puts back the metadata that it has read before, under no lock: the record of a peer that
+ * came meanwhile would be gone, and is not sent again.
  */
 export function guardPeerWrites(node: Node, log: LogPort): void {
   const store: PeerStore = node.peerStore
@@ -51,7 +52,8 @@ export function guardPeerWrites(node: Node, log: LogPort): void {
     }
   }
   store.merge = guarded(store.merge.bind(store))
-  store.patch = guarded(store.patch.bind(store))
+  const patch = store.patch.bind(store)
+  store.patch = guarded((id, { metadata: _read, ...data }, options) => patch(id, data, options))
   store.save = guarded(store.save.bind(store))
 
   const get = store.get.bind(store)

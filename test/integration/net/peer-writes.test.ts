@@ -68,6 +68,17 @@ test('a full disk costs no stream, gossip hears of who comes and goes, and it is
   ])
 })
 
+test('what libp2p has read of a peer before our record of it was written does not take that back', async () => {
+  const { node } = await guardedHost(async () => {})
+  const { peerId } = await plain()
+  await node.peerStore.merge(peerId, { metadata: { 'confmesh-record': new Uint8Array(3) } })
+  // as identify does: all that was there when it looked
+  await node.peerStore.patch(peerId, { protocols: [ECHO], metadata: new Map() })
+  const { metadata, protocols } = await node.peerStore.get(peerId)
+  expect([...metadata.keys()]).toEqual(['confmesh-record'])
+  expect(protocols).toEqual([ECHO])
+})
+
 test('what is written of a stranger once it is gone is forgotten again, a record of ours is not', async () => {
   const { node } = await guardedHost(async () => {})
   const [stranger, known] = [await plain(), await plain()]
