@@ -1,5 +1,5 @@
 /** A fleet of real processes: on one network, or in regions, each node behind a border of its own. */
-import { freePort } from '../test/e2e/free-port.ts'
+import { freePort } from '../src/cli/demo/free-port.ts'
 import type { InitResult, RealFleet, RealNode } from '../test/e2e/real-fleet.ts'
 import { Border } from './border.ts'
 

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { freePort } from '../test/e2e/free-port.ts'
+import { freePort } from '../src/cli/demo/free-port.ts'
 
 const deadlineMs = 60_000
 const channel = 'smoke/test'

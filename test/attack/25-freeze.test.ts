@@ -1,7 +1,7 @@
 /** Rows 25 and 54: everything new is kept from a node, and all of its neighbours are hostile. */
 import { expect, test } from 'vitest'
+import { freePort } from '../../src/cli/demo/free-port.ts'
 import { LIMITS } from '../../src/limits.ts'
-import { freePort } from '../e2e/free-port.ts'
 import { stage } from './kit/stage.ts'
 import { until } from './kit/victim.ts'
 

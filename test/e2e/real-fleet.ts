@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../../src/cli/demo/free-port.ts'
 import { Client } from '../../src/client/index.ts'
-import { freePort } from './free-port.ts'
 import { newNode, type Runner } from './processes.ts'
 
 const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
@@ -295,3 +295,13 @@ export async function converged(
     ),
   )
 }
+
+/**
+ * What a node says of itself comes beside the releases, so that convergence does not tell it. LevelDB appends what is put, as it
+ * is, to a log: there is a peer's record, for the next start.
+ */
+export const remembersPeers = (data: string): Promise<true> =>
+  until(`a peer is written down in ${data}`, 30_000, async () => {
+    const dir = join(data, 'peers')
+    return readdirSync(dir).some((file) => readFileSync(join(dir, file)).includes('confmesh-record'))
+  })

@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { freePort } from '../../src/cli/demo/free-port.ts'
 import { EXIT_CODES } from '../../src/cli/exit-codes.ts'
-import { freePort } from './free-port.ts'
 import { confmesh, converged, type InitResult, json, publish, RealFleet } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'

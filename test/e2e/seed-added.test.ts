@@ -2,7 +2,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { freePort } from './free-port.ts'
+import { freePort } from '../../src/cli/demo/free-port.ts'
 import { confmesh, converged, json, RealFleet, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'

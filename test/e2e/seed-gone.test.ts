@@ -2,9 +2,9 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../../src/cli/demo/free-port.ts'
 import { EXIT_CODES } from '../../src/cli/exit-codes.ts'
 import { readPublicKey } from '../../src/cli/key-files.ts'
-import { freePort } from './free-port.ts'
 import { commandsOf } from './pages.ts'
 import {
   confmesh,

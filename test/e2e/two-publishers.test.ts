@@ -1,11 +1,13 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { freePort } from './free-port.ts'
+import { freePort } from '../../src/cli/demo/free-port.ts'
 import { json, RealFleet, tryPublish, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const ROUNDS = 10
+/** How long a disk takes to sync the word that a place is given is the machine's affair. */
+const PATIENT = { CONFMESH_NODE_LIMITS_LEASE_ASK_MS: '20000' }
 const fleet = new RealFleet()
 afterAll(() => fleet.end())
 
@@ -27,7 +29,10 @@ test('two runs at once with copies of one key, each knowing one seed only: no ho
   ])
   expect(second.value).not.toHaveProperty('error')
   const config = (second.value as unknown as { seedConfig: string }).seedConfig
-  const seeds = [await fleet.start('seed', made.seedConfig), await fleet.start('seed-2', config)]
+  const seeds = [
+    await fleet.start('seed', made.seedConfig, [], { env: PATIENT }),
+    await fleet.start('seed-2', config, [], { env: PATIENT }),
+  ]
   const nodes = await Promise.all(
     [1, 2].map((n) =>
       fleet.startNode(`node${n}`, made, ['--seed', made.seedAddress, '--seed', seeds[1]?.address as string]),

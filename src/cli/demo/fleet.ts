@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MeshError } from '../../errors.ts'
 import { asMeshError } from '../output.ts'
+import { freePort } from './free-port.ts'
 import { type NodeProcess, Processes } from './processes.ts'
 
 export const REGIONS = ['eu', 'us', 'ap', 'sa', 'af', 'me', 'oc', 'ca', 'in']
@@ -103,7 +103,7 @@ interface Configs {
 }
 
 async function makeConfigs(processes: Processes, dir: string, regions: number): Promise<Configs> {
-  const ports = await freePorts(regions)
+  const ports = await Promise.all(Array.from({ length: regions }, freePort))
   const made = (await processes.run(['init', dir, '--port', String(ports[0]), '--channel', '**'])) as {
     root: string
     rootKeys: string[]
@@ -140,22 +140,6 @@ function makeContent(dir: string): string {
   writeFileSync(join(content, 'limits.json'), `${JSON.stringify({ requestsPerSecond: 100 })}\n`)
   writeFileSync(join(content, 'routes', 'eu.yaml'), 'upstream: eu-1\n')
   return content
-}
-
-/** Ports nobody listens on at this moment. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject)
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
-        }),
-    ),
-  )
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
 
 /** Runs at most a few at a time, results in order. */

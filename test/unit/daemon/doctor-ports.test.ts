@@ -4,10 +4,10 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { freePort } from '../../../src/cli/demo/free-port.ts'
 import type { NodeConfig } from '../../../src/daemon/config.ts'
 import { checkPorts } from '../../../src/daemon/doctor/network.ts'
 import type { StoreState } from '../../../src/daemon/doctor/store.ts'
-import { freePort } from '../../e2e/free-port.ts'
 
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ family }) => family === 'IPv6'))
 
