@@ -10,6 +10,7 @@ import {
   publish,
   RealFleet,
   type RealNode,
+  remembersPeers,
   until,
 } from './real-fleet.ts'
 
@@ -118,6 +119,8 @@ describe('a fleet of real processes', () => {
     const [first, ...others] = nodes as [RealNode, ...RealNode[]]
     const joined = await fleet.startNode('joined', made, ['--seed', first.address])
     await converged([joined], CHANNEL, second)
+    // Nobody tells it later, but its memory.
+    await remembersPeers(joined.data)
     await Promise.all([joined, first, ...others].map((node) => node.kill()))
     const serves = async (node: RealNode) => {
       await until(`${node.name} is ready`, 20_000, async () => (await node.client.ready()).ready)

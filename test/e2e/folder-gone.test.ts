@@ -24,6 +24,8 @@ async function endOf(node: RealNode): Promise<{ code: number | null; said: strin
     20_000,
     async () => child.exitCode !== null || child.signalCode !== null,
   )
+  // Until all that it printed is read; nothing is sent to what has ended.
+  await node.kill()
   return { code: node.process.exitCode, said }
 }
 

@@ -145,5 +145,5 @@ test('two processes with one identity: said in log, status and metrics', async (
   expect((await confmesh(['status', '--api', node.api])).out).toContain(
     'wrong  NET_DUPLICATE_ID: another process',
   )
-  expect(node.log()).toContain('"NET_DUPLICATE_ID"')
+  await until('it is logged', 20_000, async () => node.log().includes('"NET_DUPLICATE_ID"'))
 })

@@ -1,18 +1,12 @@
 /** A seed's whole data folder is put back from a backup, store and floor, and a pipeline publishes before it has heard of anybody. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { EXIT_CODES } from '../../src/cli/exit-codes.ts'
-import { converged, publish, RealFleet, tryPublish, until } from './real-fleet.ts'
+import { converged, publish, RealFleet, remembersPeers, tryPublish, until } from './real-fleet.ts'
 
 const CHANNEL = 'payments/prod'
 const fleet = new RealFleet()
-
-/** LevelDB appends what is put, as it is, to a log: here is a peer's record, for the next start. */
-const remembersPeers = (data: string): boolean =>
-  readdirSync(join(data, 'peers')).some((name) =>
-    readFileSync(join(data, 'peers', name)).includes('confmesh-record'),
-  )
 
 afterAll(() => fleet.end())
 
@@ -32,7 +26,7 @@ test('a release on top of what was put back is not acknowledged: it waits for a 
   const { release } = await publish(made, CHANNEL, files('first'))
   await converged([seed, node], CHANNEL, release)
   // A seed that knows nobody waits for nobody; what a node says of itself comes beside the releases.
-  await until('the seed has written down its peer', 30_000, async () => remembersPeers(data))
+  await remembersPeers(data)
   await seed.kill('SIGTERM')
   cpSync(data, backup, { recursive: true })
   seed = await fleet.start('seed', made.seedConfig)

@@ -2,7 +2,7 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { type Activator, createActivator } from '../../src/activate/activator.ts'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS } from '../../src/limits.ts'
@@ -126,7 +126,7 @@ test.each([
   const place = await placed(old, [old.id])
   expect(await place.activator('false').activate(order(old))).toMatchObject({ kind: 'unhealthy' })
   await restarted({ ...place, activator: () => place.activator(check) })
-  await vi.waitFor(() => expect(place.store.disk.latest.channels.get(CHANNEL)?.failed).toEqual(failed))
+  await expect.poll(() => place.store.disk.latest.channels.get(CHANNEL)?.failed).toEqual(failed)
 })
 
 test('files of a channel that is not stored any longer are told of at each start, as long as they are there, and stay', async () => {
