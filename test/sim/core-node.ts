@@ -32,12 +32,18 @@ export class CoreNode {
   lastHeartbeatMs = Number.NEGATIVE_INFINITY
   cancelWake: () => void = () => {}
   bornMs = 0
+  /** Nodes of another reach it through seeds alone. */
+  island = 0
 
   constructor(core: NodeCore, peer: PeerId, region: string, isSeed: boolean) {
     this.core = core
     this.peer = peer
     this.region = region
     this.isSeed = isSeed
+  }
+
+  isApart(other: CoreNode): boolean {
+    return !this.isSeed && !other.isSeed && this.island !== other.island
   }
 }
 

@@ -268,7 +268,8 @@ export class RegionalFleet {
     const to = this.nodes.find(({ peer }) => peer === peerOf(address))
     if (to === undefined) return
     this.time.after(3 * this.#delay(from, to), () => {
-      if (to.silent) return void this.handle(from, { kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
+      if (to.silent || from.isApart(to))
+        return void this.handle(from, { kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
       if (from.links.has(to.peer)) return
       from.links.set(to.peer, to)
       to.links.set(from.peer, from)

@@ -200,11 +200,17 @@ export class FetchJob {
     return (this.#leftTo.get(digest)?.untilMonoMs ?? 0) > monoMs
   }
 
-  /** Each time for twice as long, up to `mostMs`: a host that is busy is no dead one, and asking makes it busier. */
-  leave(digest: Digest, monoMs: number, leastMs: number, mostMs: number): void {
+  /**
+   * Each time for twice as long, up to a deadline: a host that is busy is no dead one, and asking makes it busier.
+   * @returns false: it was left for that long before, and nobody has announced it
+   */
+  leave(digest: Digest, monoMs: number, leastMs: number): boolean {
     const known = this.#leftTo.get(digest)
-    const ms = known === undefined ? leastMs : Math.min(known.ms * 2, mostMs)
+    const mostMs = this.#limits.blockDeadlineMs
+    if (known?.ms === mostMs) return false
+    const ms = Math.min(known === undefined ? leastMs : known.ms * 2, mostMs)
     this.#leftTo.set(digest, { untilMonoMs: monoMs + ms, ms })
+    return true
   }
 
   /**

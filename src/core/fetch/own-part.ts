@@ -1,6 +1,6 @@
 /** What this node is to bring into its region of each release: who else does of the same, and how far it is with that. */
 import type { Limits } from '../../limits.ts'
-import type { Channel, Digest, PeerId } from '../../model/ids.ts'
+import type { Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
@@ -81,7 +81,7 @@ export class OwnParts {
 
   look(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): OwnPart {
     const known = this.#parts.get(job)
-    const entrants = this.#storing(journey, job.channel, sessions, now, known?.entrants)
+    const entrants = this.#storing(journey, job, sessions, now, known?.entrants)
     if (known?.blocksKnown === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
     const { self } = this.#config
     const places = job.digests
@@ -109,20 +109,23 @@ export class OwnParts {
 
   /**
    * Gateways that are known not to store the channel, by their hello or their own record, to have lied or to give nothing,
-   * bring nothing of it in. Where none is left each node that stores it does.
+   * bring nothing of it in. Where none is left each node that stores it does. So does one that reaches nobody but seeds: what
+   * others bring in does not come to it.
    */
   #storing(
     journey: Journey,
-    channel: Channel,
+    { channel, sinceMonoMs }: FetchJob,
     sessions: readonly AdmittedSession[],
     now: Now,
     known: Entrants | undefined,
   ): Entrants {
-    const { self } = this.#config
+    const { self, limits } = this.#config
     const all = this.#views.of(journey, journey.region, now)
-    if (all.peers.length === 0) {
+    const near = sessions.filter(({ hello }) => !hello.submit && hello.region === journey.region)
+    // Not at once: it may have begun just now, and is linked soon.
+    const isAlone = near.length === 0 && now.monoMs - sinceMonoMs >= limits.rescueMs
+    if (all.peers.length === 0 || isAlone) {
       // None is known yet: the nearest there are, so that a fleet of a few nodes works from its first second.
-      const near = sessions.filter(({ hello }) => !hello.submit && hello.region === journey.region)
       const peers = [self, ...near.map(({ peer }) => peer)]
       // The same from one look to the next: each is a hash.
       return known?.sameAs(peers) === true ? known : new Entrants(peers)

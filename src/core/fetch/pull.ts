@@ -356,14 +356,14 @@ export class Pull {
     // It has come another way, or is to come no more.
     if (job === undefined || place === undefined || job.refused || !job.missing.has(digest)) return
     const again = { digest, peer, way, seed: true }
-    // It says nothing any more, or spoils what it is given: the seed is told at once.
-    if (this.#overdue.isMute(to.peer, step.now.monoMs) || this.#sources.of(release).isLiar(to.peer))
-      return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
+    const { monoMs } = step.now
+    const isLost = this.#overdue.isMute(to.peer, monoMs) || this.#sources.of(release).isLiar(to.peer)
     // It is on its way to that one, who will announce it; if not soon, the seed is asked anew.
-    if (takeOver)
-      return job.leave(digest, step.now.monoMs, this.#patience.doubtMs, this.#config.limits.blockDeadlineMs)
-    const silenceMs = this.#patience.silenceMs('near', 0)
-    const againMonoMs = step.now.monoMs + silenceMs * (0.75 + this.#config.random() / 2)
+    if (takeOver && !isLost && job.leave(digest, monoMs, this.#patience.doubtMs)) return
+    // It says nothing any more, spoils what it is given, or is beyond reach of all here: the seed is told at once.
+    if (takeOver || isLost)
+      return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
+    const againMonoMs = monoMs + this.#patience.silenceMs('near', 0) * (0.75 + this.#config.random() / 2)
     job.redirected.set(digest, { to: to.peer, atMonoMs: againMonoMs })
     this.#alarms.set(againMonoMs)
     if (journey.session(to.peer)?.hello !== undefined)
@@ -371,8 +371,8 @@ export class Pull {
     const [address] = to.addresses
     // Most blocks come by neighbours all the same: a link more is for those that have none with it.
     const isAnyWithIt = this.#sources.of(release).any(this.#sources.counts)
-    if (address === undefined || isAnyWithIt || step.now.monoMs < this.#nextDialMonoMs) return
-    this.#nextDialMonoMs = step.now.monoMs + this.#config.limits.redialMinMs
+    if (address === undefined || isAnyWithIt || monoMs < this.#nextDialMonoMs) return
+    this.#nextDialMonoMs = monoMs + this.#config.limits.redialMinMs
     step.emit({ kind: 'dial', address })
   }
 

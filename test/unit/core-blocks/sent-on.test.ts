@@ -60,7 +60,7 @@ test('of what has come it is forgotten to whom it was left: once lost it is aske
   const job = new FetchJob(release, false, 0, LIMITS)
   job.need(new Bench().journey, page)
   job.redirected.set(page, { to: OTHER, atMonoMs: 1_000 })
-  job.leave(page, 0, 1_000, 1_000)
+  job.leave(page, 0, 1_000)
   expect([job.got(page), job.got(page)]).toEqual([true, false])
   expect([job.redirected.size, job.isLeft(page, 1)]).toEqual([0, false])
 })
