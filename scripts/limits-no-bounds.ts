@@ -76,6 +76,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/submit/questions.ts', ['STATE_OVERHEAD_BYTES'], SIZE),
   ...inFile('core/fetch/overdue.ts', ['MAX_ASKED'], OWN),
   ...inFile('core/fetch/pull.ts', ['JOBS_A_GO'], OWN),
+  ...inFile('core/fetch/goes.ts', ['OLDEST_EACH'], OWN),
   ...inFile('core/fetch/jobs.ts', ['JOBS_A_TICK'], OWN),
   ...inFile('core/fetch/rescue.ts', ['MOST_BLINDLY'], OWN),
   ...inFile('core/fetch/pull.ts', ['MAX_HELD_MS', 'NEXT_GO_MS'], PACE),

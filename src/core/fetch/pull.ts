@@ -15,13 +15,13 @@ import type { Step } from '../step.ts'
 import { Alarms } from './alarms.ts'
 import { type Again, type Choice, Chooser, type JobDuty } from './chooser.ts'
 import type { Disk } from './disk.ts'
+import { Goes } from './goes.ts'
 import type { FetchJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { MAX_ASKED, Overdue } from './overdue.ts'
 import { Patience, UNREAD, type Way, wayTo } from './patience.ts'
 import { Queries } from './queries.ts'
 import { type Ranking, storing } from './ranking.ts'
-import { Rounds } from './rounds.ts'
 import type { Sources } from './sources.ts'
 import { Tempo } from './tempo.ts'
 import { nextTurnMs } from './turns.ts'
@@ -52,7 +52,7 @@ export class Pull {
   readonly #wants = new Wants()
   readonly #overdue: Overdue
   readonly #tempo: Tempo
-  readonly #rounds = new Rounds<FetchJob>(JOBS_A_GO)
+  readonly #goes = new Goes(JOBS_A_GO)
   readonly #queries: Queries
   readonly #alarms = new Alarms()
   readonly duty = new BorderDuty()
@@ -80,7 +80,7 @@ export class Pull {
     let wakeMs = Number.POSITIVE_INFINITY
     // in one order for all: there may be hundreds of them
     let ranking: Ranking | undefined
-    for (const job of only === undefined ? this.#rounds.next(this.#jobs.all(), first) : [only]) {
+    for (const job of only === undefined ? this.#goes.next(this.#jobs.all(), first) : [only]) {
       if (job.refused || job.closing) continue
       wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
       if (this.#isEarly(job, step.now.monoMs)) {
@@ -95,7 +95,7 @@ export class Pull {
     }
     const alarmMs = this.#alarms.next(step.now.monoMs) - step.now.monoMs
     // Where not all were looked at the next go is soon, and may be for others.
-    if (this.#rounds.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
+    if (this.#goes.areOthersLeft) wakeMs = Math.min(wakeMs, NEXT_GO_MS)
     else if (wakeMs !== Number.POSITIVE_INFINITY) wakeMs = Math.min(wakeMs, alarmMs)
     this.#overdue.expectLook(step.now.monoMs + wakeMs)
     if (wakeMs !== Number.POSITIVE_INFINITY) step.wakeAt(step.now.monoMs + wakeMs)

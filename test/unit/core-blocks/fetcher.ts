@@ -156,9 +156,9 @@ export function fetcher({
     expect(here).toEqual(new Set([page, ...digests.filter(isOwn)]))
     return tick(LIMITS.doubtMs)
   }
-  /** As many blocks of another release; the page comes at once. */
-  const another = (): { own: readonly Digest[]; wants: Want[] } => {
-    const other = make(OTHER_RELEASE, texts('another'))
+  /** As many blocks of another release, unless its texts are given; the page comes at once. */
+  const another = (of = texts('another')): { own: readonly Digest[]; wants: Want[] } => {
+    const other = make(OTHER_RELEASE, of)
     bench.journey.envelopes.set(OTHER_RELEASE, new Uint8Array())
     const begun = run((step, journey) => fetch.start(step, journey, other.release))
     const known = run((step, journey) =>
@@ -166,6 +166,8 @@ export function fetcher({
     )
     return { own: other.digests.filter(isOwn), wants: [...begun, ...known].flatMap(give) }
   }
+  const announceAnother = (from: PeerId): Want[] =>
+    run((step, journey) => fetch.announced(step, journey, OTHER_RELEASE, from, { whole: true }))
   /** Its connection breaks and is made anew; the questions that were on it end behind that. */
   const relinked = (other: PeerId, questions: readonly Want[]): Want[] => {
     const link = bench.journey.links.get(other)
@@ -227,5 +229,6 @@ export function fetcher({
     joined,
     ownShare,
     another,
+    announceAnother,
   }
 }

@@ -1,0 +1,36 @@
+/**
+ * Which releases are looked at in one go, and in which order. Whoever is first takes the places there are, at neighbours and in
+ * memory: a release of few blocks would wait for all that was begun before it, for minutes where the link is slow. So what lacks
+ * least goes first (the shortest remaining time first: Schrage, 1968), and so that many small ones do not keep a large one from
+ * ever being whole, what was begun first has each fourth go.
+ */
+import type { FetchJob } from './job.ts'
+import { Rounds } from './rounds.ts'
+
+const OLDEST_EACH = 4
+
+export class Goes {
+  readonly #rounds: Rounds<FetchJob>
+  #goes = 0
+
+  /** @param most looked at in one go */
+  constructor(most: number) {
+    this.#rounds = new Rounds(most)
+  }
+
+  /** The last go was not over all of them. */
+  get areOthersLeft(): boolean {
+    return this.#rounds.areOthersLeft
+  }
+
+  /**
+   * @param every in the order in which they were begun
+   * @param first where they are too many for one go, one that is to be among them, in its turn or not
+   */
+  next(every: readonly FetchJob[], first?: FetchJob): readonly FetchJob[] {
+    const go = this.#rounds.next(every, first)
+    if (go.length < 2) return go
+    this.#goes = (this.#goes + 1) % OLDEST_EACH
+    return this.#goes === 0 ? go : [...go].sort((a, b) => a.missing.size - b.missing.size)
+  }
+}
