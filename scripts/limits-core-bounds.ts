@@ -7,6 +7,7 @@ import * as checks from '../src/core/checks.ts'
 import * as announcements from '../src/core/fetch/announcements.ts'
 import * as askers from '../src/core/fetch/askers.ts'
 import * as handed from '../src/core/fetch/handed.ts'
+import * as home from '../src/core/fetch/home.ts'
 import * as offers from '../src/core/fetch/offers.ts'
 import * as sources from '../src/core/fetch/sources.ts'
 import * as fetching from '../src/core/fetch.ts'
@@ -215,6 +216,9 @@ export const BLOCKS: readonly WireBound[] = [
   ]),
   ...constants('core/border-duty.ts', borderDuty, [
     ['MAX_BROUGHT_IN', 'blocks that a gateway brought in and no other gateway has asked for', FORGOTTEN],
+  ]),
+  ...constants('core/fetch/home.ts', home, [
+    ['MAX_SEEDS', 'seeds of which it is remembered what they store', FORGOTTEN],
   ]),
   ...constants('core/serve/copies.ts', copies, [
     ['MAX_BLOCKS', 'blocks of which a seed remembers whom it gave them to', FORGOTTEN],

@@ -119,6 +119,20 @@ describe('a large release in a fleet of forty', () => {
     expect(fleet.blockBytes([fleet.seedOf('eu')], 'eu') / sizeOf(made)).toBeLessThanOrEqual(1.25)
   }, 120_000)
 
+  test('is fed from the region whose seed stores it, also where that of another stores something else', () => {
+    const seedPatternOf = (region: string) => (region === 'eu' ? '**' : 'web/*')
+    const fleet = started({ regions: ['eu', 'us'], nodes: 20, seedPatternOf })
+    for (const node of fleet.of('us')) fleet.part(node, fleet.seedOf('eu'))
+    fleet.run(20_000)
+    const made = fleet.publish('eu', noise(2 * MIB))
+    const fromMs = fleet.time.nowMs
+    const those = fleet.nodes.filter((node) => node !== fleet.seedOf('us'))
+    expect(fleet.run(DEADLINE_MS, () => those.every((node) => fleet.runs(node, made)))).toBe(true)
+    expect(fleet.time.nowMs - fromMs).toBeLessThan(2_000)
+    const entered = fleet.blockBytes(fleet.of('eu'), 'us') / sizeOf(made)
+    expect(entered).toBeLessThanOrEqual(1.05)
+  }, 120_000)
+
   test('that an ordinary node of another region was given comes home by the seed', () => {
     const fleet = started({ regions: ['eu', 'us'], nodes: 8, seeds: ['eu'] })
     const [given] = fleet.of('us')

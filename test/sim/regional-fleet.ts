@@ -35,6 +35,7 @@ export interface Shape {
   readonly seeds?: readonly string[]
   /** What its nodes store, seeds left out: all, unless said. */
   readonly patternOf?: (at: number) => string
+  readonly seedPatternOf?: (region: string) => string
 }
 
 export class RegionalFleet {
@@ -148,7 +149,8 @@ export class RegionalFleet {
     const peer = peerOfKey(key)
     const submit = at === 0
     const freshness = submit ? this.#trust.freshness[this.#shape.regions.indexOf(region)] : undefined
-    const patterns = [(submit ? '**' : (this.#shape.patternOf?.(at) ?? '**')) as Pattern]
+    const pattern = submit ? this.#shape.seedPatternOf?.(region) : this.#shape.patternOf?.(at)
+    const patterns = [(pattern ?? '**') as Pattern]
     const address = addressOf(peer)
     const chain = chainOf(this.#trust, peer, region, 'z')
     const record = signedRecord(key, { region, zone: 'z', submit, chain, patterns })

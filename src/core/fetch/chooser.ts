@@ -168,7 +168,7 @@ export class Chooser {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     const isStuck = now.monoMs - job.progressMonoMs >= rescueMs
-    const around = this.#upstream.around(sessions, journey.region, { isOpen, isStuck })
+    const around = this.#upstream.around(job.channel, sessions, journey.region, { isOpen, isStuck })
     const isHome = around.home === journey.region
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
@@ -364,6 +364,6 @@ export class Chooser {
 
   onAdmitted(journey: Journey): void {
     this.#views.forget()
-    this.#upstream.home([...journey.admitted()], journey.region)
+    this.#upstream.onAdmitted(journey)
   }
 }

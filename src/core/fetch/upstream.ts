@@ -1,10 +1,11 @@
 /** From where what this node is to bring into its region comes. */
-import type { Digest, PeerId } from '../../model/ids.ts'
+import type { Channel, Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { AdmittedSession } from '../session.ts'
 import { type Entrants, parentRegion } from './entry.ts'
+import { Home } from './home.ts'
 import type { Sources } from './sources.ts'
 import type { Views } from './views.ts'
 
@@ -12,7 +13,7 @@ import type { Views } from './views.ts'
 export interface Around {
   readonly sessions: readonly AdmittedSession[]
   readonly seeds: readonly AdmittedSession[]
-  /** The region of the seeds: this one where there is any here. Undefined: none was ever linked. */
+  /** The region of the seeds that store the channel: this one where there is any here. Undefined: none was ever linked. */
   readonly home: string | undefined
   /** Whether the way to it is open: one that is not is no reason to wait where another is. */
   readonly isOpen: IsOpen
@@ -38,8 +39,7 @@ export class Upstream {
   readonly #config: CoreConfig
   readonly #sources: Sources
   readonly #views: Views
-  /** The region of the seeds that were linked last: that it is fed from there is true while none of them is, too. */
-  #home: string | undefined
+  readonly #home = new Home()
 
   constructor(config: CoreConfig, sources: Sources, views: Views) {
     this.#config = config
@@ -47,20 +47,19 @@ export class Upstream {
     this.#views = views
   }
 
+  /** @param sessions of peers that store the channel */
   around(
+    channel: Channel,
     sessions: readonly AdmittedSession[],
     region: string,
     going: Pick<Around, 'isOpen' | 'isStuck'>,
   ): Around {
-    const seeds = this.home(sessions, region)
-    return { sessions, seeds, home: this.#home, ...going }
+    const seeds = sessions.filter(({ hello }) => hello.submit)
+    return { sessions, seeds, home: this.#home.of(channel, seeds, region), ...going }
   }
 
-  /** Which region is home is seen by the seeds that are linked. @returns these */
-  home(sessions: readonly AdmittedSession[], region: string): readonly AdmittedSession[] {
-    const seeds = sessions.filter(({ hello }) => hello.submit)
-    this.#home = homeOf(seeds, region) ?? this.#home
-    return seeds
+  onAdmitted(journey: Journey): void {
+    this.#home.linked(journey.admitted())
   }
 
   /** The seed at home, or a gateway of the region that feeds this one; it is free, or nobody is. */
@@ -118,10 +117,4 @@ export class Upstream {
     const isAwaited = (one: AdmittedSession) => isOpen(one) && this.#sources.isAwaited(one.peer, now.monoMs)
     return near.some(isAwaited) ? near : seeds
   }
-}
-
-/** This one where any of the seeds is here. */
-function homeOf(seeds: readonly AdmittedSession[], region: string): string | undefined {
-  const regions = seeds.map(({ hello }) => hello.region).sort()
-  return regions.includes(region) ? region : regions[0]
 }

@@ -132,6 +132,7 @@ export function fetcher({
   /** And somebody asks this node for it at once. */
   const give = (want: Want): Want[] => [...keep(want), ...handOn(want.digest)]
   const isOwn = (digest: Digest) => new Entrants(gateways).fetcher(digest) === self
+  for (const seed of seeds) run((step, journey) => fetch.onAdmitted(step, journey, seed))
   if (heard) fetch.heard(RELEASE)
   for (const asker of askers)
     run((step, journey) => fetch.announced(step, journey, RELEASE, asker, { whole: false }))

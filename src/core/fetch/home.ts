@@ -1,0 +1,39 @@
+/**
+ * From which region a channel is fed: that of the seeds that store it. A seed may store a part only, and where none that stores a
+ * channel is linked, the others do not feed it.
+ */
+import type { Channel, PeerId } from '../../model/ids.ts'
+import { LatestMap } from '../latest.ts'
+import { type AdmittedSession, storesChannel } from '../session.ts'
+
+type Seed = Pick<AdmittedSession['hello'], 'region' | 'patterns'>
+
+/** Seeds of a fleet are few; of more the ones that were linked last are remembered. */
+export const MAX_SEEDS = 64
+
+export class Home {
+  /** Those that were ever linked: that a region is fed from theirs is true while none of them is, too. */
+  readonly #seeds = new LatestMap<PeerId, Seed>(MAX_SEEDS)
+
+  linked(sessions: Iterable<AdmittedSession>): void {
+    for (const { peer, hello } of sessions) if (hello.submit) this.#seeds.set(peer, hello)
+  }
+
+  /**
+   * @param seeds those that are linked and store the channel
+   * @returns `region` where any of them is there; undefined: none that stores it was ever linked
+   */
+  of(channel: Channel, seeds: readonly AdmittedSession[], region: string): string | undefined {
+    const linked = seeds.map(({ hello }) => hello)
+    if (linked.length > 0) return regionOf(linked, region)
+    return regionOf(
+      [...this.#seeds.values()].filter(({ patterns }) => storesChannel(patterns, channel)),
+      region,
+    )
+  }
+}
+
+function regionOf(seeds: readonly Seed[], region: string): string | undefined {
+  const regions = seeds.map((seed) => seed.region).sort()
+  return regions.includes(region) ? region : regions[0]
+}
