@@ -1,6 +1,9 @@
 import { isIP } from 'node:net'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
+import type { PeerId } from '../model/ids.ts'
+import { hostAndPort } from '../net/address.ts'
+import { ofAnother } from '../net/announced.ts'
 import { type FileConfig, MOST_MS } from './config-schema.ts'
 
 /** Where a setting was made, for the beginning of an error: file and line, as near as it can be said. */
@@ -15,18 +18,49 @@ export function checkSettings(config: FileConfig, where: Where): void {
   checkActivation(config, where)
 }
 
-const ADDRESS = /^\/(?:ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/(\d{1,5})(?:\/p2p\/[^/\s]+)?$/
+/** The form alone: what stands in it is read by `hostAndPort`. */
+const ADDRESS =
+  /^\/(?:ip[46]\/[\da-f.:]+|dns[46]?\/[\w.-]{1,253})\/tcp\/\d{1,5}(?:\/p2p\/[1-9A-HJ-NP-Za-km-z]{1,64})?$/i
 const HOST_PORT = /^\[?([\d.]+|[\da-f:]*:[\da-f:]*|[a-z\d.-]+)\]?:(\d{1,5})$/i
+/** The unspecified ones, and those that hold on one link alone. */
+const NOT_ANNOUNCED = /^(0\.0\.0\.0|::|fe[89ab][\da-f]:.*)$/
+const EXAMPLES = {
+  listen: '/ip4/0.0.0.0/tcp/7400 or /ip6/::/tcp/7400',
+  announce: '/ip4/192.0.2.7/tcp/7400 or /dns4/node1.example.net/tcp/7400',
+} as const
+
+function checkAddress(key: keyof typeof EXAMPLES, address: string, place: string): void {
+  let at: ReturnType<typeof hostAndPort> | undefined
+  let reason = ''
+  try {
+    if (ADDRESS.test(address)) at = hostAndPort(address)
+  } catch (error) {
+    reason = ` (${(error as Error).message})`
+  }
+  if (at === undefined) {
+    const form = ofHostPort(address) ?? EXAMPLES[key]
+    throw invalid(place, key, `"${address}" is no TCP multiaddr${reason}; write it as ${form}`)
+  }
+  if (key === 'announce' && (at.port === 0 || NOT_ANNOUNCED.test(at.host))) {
+    const advice = `write what others reach it at, as ${EXAMPLES.announce}, or leave announce out`
+    throw invalid(place, key, `"${address}" leads no other host here; ${advice}`)
+  }
+}
 
 /** What most people try first is HOST:PORT: they are told the same as a multiaddr. */
-function checkAddress(key: string, address: string, place: string): void {
-  const port = ADDRESS.exec(address)?.[1]
-  if (port !== undefined && Number(port) <= 65_535) return
-  const given = HOST_PORT.exec(address)
-  const [, host = '', number = ''] = given ?? []
+function ofHostPort(text: string): string | undefined {
+  const [, host, port] = HOST_PORT.exec(text) ?? []
+  if (host === undefined) return undefined
   const kind = host.includes(':') ? 'ip6' : /^[\d.]+$/.test(host) ? 'ip4' : 'dns4'
-  const form = given === null ? '/ip4/0.0.0.0/tcp/7400 or /ip6/::/tcp/7400' : `/${kind}/${host}/tcp/${number}`
-  throw invalid(place, key, `"${address}" is no TCP multiaddr; write it as ${form}`)
+  return `/${kind}/${host}/tcp/${port}`
+}
+
+/** The peer id in a line may be that of the host from which it was copied. @throws MeshError CONFIG_INVALID */
+export function checkOwnId({ announce }: Pick<FileConfig, 'announce'>, self: PeerId): void {
+  const other = ofAnother(announce, self)
+  if (other === undefined) return
+  const what = `"${other}" names another peer than this node, ${self}; write it without /p2p/…`
+  throw new MeshError('CONFIG_INVALID', `announce: ${what}`, { key: `announce.${announce.indexOf(other)}` })
 }
 
 function checkApi({ api }: FileConfig, place: string): void {

@@ -22,6 +22,7 @@ import { signHeartbeat } from '../trust/heartbeat.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
 import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
+import { checkOwnId } from './config-checks.ts'
 import { createContent, lacking } from './content.ts'
 import { certifiedLabels, chainExpires, ownChain, readPrivateKey, readRoot } from './documents.ts'
 import { fleetOf, foldersOf, makeFolders } from './folders.ts'
@@ -164,11 +165,13 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   return { peerId: identity.peerId, addresses, api: api.url }
 }
 
-/** Who this node is, and which of its keys a group could read until now. */
+/** Who this node is, and which of its keys a group could read until now. @throws MeshError CONFIG_INVALID, CONFIG_KEY */
 async function ownIdentity(config: NodeConfig): Promise<Identity & { readonly closed: readonly string[] }> {
   await makeFolders(config)
   const closed = closeToGroup(config)
-  return { ...(await loadOrCreateIdentity(config.data)), closed }
+  const identity = await loadOrCreateIdentity(config.data)
+  checkOwnId(config, identity.peerId)
+  return { ...identity, closed }
 }
 
 const ended = (log: LogPort, onEnd: OnEnd) => (error: MeshError) => {

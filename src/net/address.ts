@@ -64,6 +64,12 @@ export function hostOf(address: Multiaddr): string | undefined {
   return address.getComponents().find(({ name }) => /^(ip4|ip6|dns|dns4|dns6|dnsaddr)$/.test(name))?.value
 }
 
+/** Of `/<kind>/<host>/tcp/<port>…`, the host as multiaddrs write it. @throws Error saying what is wrong with either */
+export function hostAndPort(text: string): { readonly host: string; readonly port: number } {
+  const [host, tcp] = multiaddr(text).getComponents()
+  return { host: host?.value ?? '', port: Number(tcp?.value) }
+}
+
 /** With the peer's id at the end, whatever the connection shows. */
 export function addressOf(address: Multiaddr, peer: PeerId): Address {
   const bare = peerIdIn(address) === undefined ? `${address}/p2p/${peer}` : address.toString()

@@ -38,7 +38,7 @@ export function checkKeyFiles(config: NodeConfig): readonly Finding[] {
 }
 
 /** What this user may not look at is there, for all it knows. */
-function isMissing(path: string): boolean {
+export function isMissing(path: string): boolean {
   try {
     statSync(path)
     return false

@@ -1,21 +1,23 @@
 import { once } from 'node:events'
-import { constants } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { access, lstat } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname, sep } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { isServed, lengthProblem } from '../../api/socket-path.ts'
 import { isMeshError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { FleetId } from '../../model/ids.ts'
 import type { TrustRoot } from '../../model/root.ts'
 import { parseAddress } from '../../net/address.ts'
-import { unreachable } from '../../net/announced.ts'
+import { ofAnother, unreachable } from '../../net/announced.ts'
 import { dialPublisher, type PublishConnection } from '../../net/dial.ts'
+import { IDENTITY_FILE, peerIdOf } from '../../net/identity.ts'
 import { nearestFolder } from '../../store/nearest-folder.ts'
 import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
 import type { SeedClock } from './clock.ts'
 import { AS_ITS_USER, type Finding, fine, wrong } from './finding.ts'
+import { isMissing } from './keys.ts'
 import { newestRoot } from './root.ts'
 import type { StoreState } from './store.ts'
 
@@ -106,7 +108,23 @@ export function checkAnnounced(config: NodeConfig): Finding {
   const found = unreachable(config)
   if (found !== undefined) return wrong(check, found.text, found.advice)
   const { announce } = config
+  const other = announcedOfAnother(config)
+  if (other !== undefined)
+    return wrong(check, `${other} names another peer than this node`, 'write it without /p2p/…')
   return fine(check, announce.length > 0 ? announce.join(', ') : 'what it listens on')
+}
+
+function announcedOfAnother({ announce, data }: NodeConfig): string | undefined {
+  const named = announce.filter((address) => address.includes('/p2p/'))
+  if (named.length === 0) return undefined
+  const identity = join(data, IDENTITY_FILE)
+  // Its own id is made at the first start, and is none that somebody wrote before.
+  if (isMissing(identity)) return named[0]
+  try {
+    return ofAnother(named, peerIdOf(readFileSync(identity, 'utf8')))
+  } catch {
+    return undefined // what is wrong with the identity is said by name
+  }
 }
 
 /**

@@ -349,27 +349,3 @@ describe('api.listen', () => {
     expect(load(`${LEAST}api: { listen: "0.0.0.0:1", public: true }\n`).api.public).toBe(true)
   })
 })
-
-describe('listen and announce', () => {
-  test.each([['/ip4/127.0.0.1/tcp/0'], ['/ip6/::/tcp/7400'], ['/dns4/seed1.example.net/tcp/7400']])(
-    '%s is taken',
-    (address) => {
-      expect(load(`${LEAST}listen: ["${address}"]\n`).listen).toEqual([address])
-      expect(load(`${LEAST}announce: ["${address}"]\n`).announce).toEqual([address])
-    },
-  )
-
-  test.each([
-    ['127.0.0.1:7400', '/ip4/127.0.0.1/tcp/7400'],
-    ['[::1]:7400', '/ip6/::1/tcp/7400'],
-    ['seed1.example.net:7400', '/dns4/seed1.example.net/tcp/7400'],
-    ['7400', '/ip4/0.0.0.0/tcp/7400'],
-    ['/ip4/127.0.0.1/tcp/74000', '/ip4/0.0.0.0/tcp/7400'],
-    ['/ip4/127.0.0.1/udp/7400/quic-v1', '/ip4/0.0.0.0/tcp/7400'],
-  ])('%s is refused, and told as %s', (address, form) => {
-    for (const key of ['listen', 'announce'])
-      expect(() => load(`${LEAST}${key}:\n  - /ip4/127.0.0.1/tcp/0\n  - "${address}"\n`)).toThrow(
-        refusal(new RegExp(`node\\.yaml:5: ${key}: .*write it as ${form.replaceAll('.', '\\.')}`)),
-      )
-  })
-})
