@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
-import { hostAndPort } from '../net/address.ts'
+import { hostAndPort, ofHostPort } from '../net/address.ts'
 import { ofAnother } from '../net/announced.ts'
 import { type FileConfig, MOST_MS } from './config-schema.ts'
 
@@ -21,7 +21,6 @@ export function checkSettings(config: FileConfig, where: Where): void {
 /** The form alone: what stands in it is read by `hostAndPort`. */
 const ADDRESS =
   /^\/(?:ip[46]\/[\da-f.:]+|dns[46]?\/[\w.-]{1,253})\/tcp\/\d{1,5}(?:\/p2p\/[1-9A-HJ-NP-Za-km-z]{1,64})?$/i
-const HOST_PORT = /^\[?([\d.]+|[\da-f:]*:[\da-f:]*|[a-z\d.-]+)\]?:(\d{1,5})$/i
 /** The unspecified ones, and those that hold on one link alone. */
 const NOT_ANNOUNCED = /^(0\.0\.0\.0|::|fe[89ab][\da-f]:.*)$/
 const EXAMPLES = {
@@ -45,14 +44,6 @@ function checkAddress(key: keyof typeof EXAMPLES, address: string, place: string
     const advice = `write what others reach it at, as ${EXAMPLES.announce}, or leave announce out`
     throw invalid(place, key, `"${address}" leads no other host here; ${advice}`)
   }
-}
-
-/** What most people try first is HOST:PORT: they are told the same as a multiaddr. */
-function ofHostPort(text: string): string | undefined {
-  const [, host, port] = HOST_PORT.exec(text) ?? []
-  if (host === undefined) return undefined
-  const kind = host.includes(':') ? 'ip6' : /^[\d.]+$/.test(host) ? 'ip4' : 'dns4'
-  return `/${kind}/${host}/tcp/${port}`
 }
 
 /** The peer id in a line may be that of the host from which it was copied. @throws MeshError CONFIG_INVALID */

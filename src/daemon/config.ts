@@ -296,7 +296,10 @@ function assign(value: Record<string, unknown>, path: string, given: string | re
     typeof given !== 'string'
       ? given
       : LISTS.has(path)
-        ? given.split(',').filter((part) => part !== '')
+        ? given
+            .split(',')
+            .map((part) => part.trim())
+            .filter((part) => part !== '')
         : scalar(path, given)
   if (tail === undefined) {
     value[head] = parsed

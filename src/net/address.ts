@@ -12,16 +12,34 @@ export const MAX_CHARACTERS = 470
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
 const UNUSABLE = /^(0\.0\.0\.0|::|fe80:.*)$/
 
+const HOST_NAMES: ReadonlySet<string> = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
+
+const HOST_PORT = /^\[?([\d.]+|[\da-f:]*:[\da-f:]*|[a-z\d.-]+)\]?:(\d{1,5})$/i
+
+/** What most people try first is HOST:PORT: the same as a multiaddr. */
+export function ofHostPort(text: string): string | undefined {
+  // nothing so long is a host, and the colons of a file's whole text would be tried in pairs
+  const [, host, port] = text.length > MAX_CHARACTERS ? [] : (HOST_PORT.exec(text) ?? [])
+  if (host === undefined) return undefined
+  const kind = host.includes(':') ? 'ip6' : /^[\d.]+$/.test(host) ? 'ip4' : 'dns4'
+  return `/${kind}/${host}/tcp/${port}`
+}
+
+const form = (text: string): string => {
+  const place = ofHostPort(text)
+  return place === undefined ? EXAMPLE : `${place}/p2p/12D3KooW…`
+}
+
 /**
- * The address of a peer as given by a person: a TCP multiaddr that ends in `/p2p/<peer id>`, since whoever answers
- * there must prove to be exactly that peer.
+ * The address of a peer as given by a person: host, TCP port and `/p2p/<peer id>`, since whoever answers there must prove to
+ * be exactly that peer, and no more, since nothing else is dialled.
  * @throws MeshError CONFIG_INVALID
  */
 export function parseAddress(text: string): Address {
   const wrong = (reason: string, cause?: unknown) =>
     new MeshError(
       'CONFIG_INVALID',
-      `address "${text.slice(0, 200)}" ${reason}; write it as ${EXAMPLE}`,
+      `address "${text.slice(0, 200)}" ${reason}; write it as ${form(text)}`,
       {},
       { cause },
     )
@@ -33,11 +51,12 @@ export function parseAddress(text: string): Address {
   } catch (error) {
     throw wrong('is no multiaddr', error)
   }
-  const parts = address.getComponents()
-  if (!parts.some(({ name }) => name === 'tcp')) throw wrong('has no /tcp/<port>')
-  const last = parts.at(-1)
-  if (last?.name !== 'p2p' || last.value === undefined) throw wrong('does not end in /p2p/<peer id>')
-  if (parts.filter(({ name }) => name === 'p2p').length > 1) throw wrong('names more than one peer id')
+  const [host, port, ...ids] = address.getComponents()
+  const isTcpAlone = HOST_NAMES.has(host?.name ?? '') && port?.name === 'tcp' && Number(port.value) > 0
+  if (!isTcpAlone || ids.some(({ name }) => name !== 'p2p')) throw wrong('is no TCP address of a host')
+  const [last] = ids
+  if (last?.value === undefined) throw wrong('does not end in /p2p/<peer id>')
+  if (ids.length > 1) throw wrong('names more than one peer id')
   try {
     peerIdFromString(last.value)
   } catch (error) {
@@ -45,8 +64,6 @@ export function parseAddress(text: string): Address {
   }
   return address.toString() as Address
 }
-
-const HOST_NAMES: ReadonlySet<string> = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
 
 /** TCP to a host: what peers say of others may name sockets of this machine, too (`/unix/…`), which are not dialled. */
 export function isTcp(address: Multiaddr): boolean {

@@ -107,3 +107,8 @@ test('one with its own is announced as it is', async () => {
     await node.stop()
   }
 })
+
+test('a list of the environment may have spaces around its commas', () => {
+  const [one, two] = [1, 2].map((host) => `/ip4/10.0.0.${host}/tcp/7400/p2p/${OTHER}`)
+  expect(load('', { CONFMESH_NODE_SEEDS: ` ${one}, ${two} , ` }).seeds).toEqual([one, two])
+})

@@ -14,15 +14,28 @@ test.each(['/ip4/10.0.0.1/tcp/7400', '/ip6/2001:db8::1/tcp/7400', '/dns4/seed.ex
   },
 )
 
+const EXAMPLE = '/dns4/seed1.example.com/tcp/7400/p2p/12D3KooW…'
+const NO_HOST = 'is no TCP address of a host'
+
 test.each([
-  ['host:7400', 'is no multiaddr'],
-  ['', 'has no /tcp'],
-  ['/ip4/10.0.0.1/tcp/7400', 'does not end in /p2p/'],
-  [`/ip4/10.0.0.1/p2p/${peer}`, 'has no /tcp'],
-  ['/ip4/10.0.0.1/tcp/7400/p2p/nonsense', 'is no peer id'],
-  [`/ip4/10.0.0.1/tcp/70000/p2p/${peer}`, 'is no multiaddr'],
-  [`/ip4/10.0.0.1/tcp/1/p2p/${peer}/p2p-circuit/p2p/${peer}`, 'more than one'],
-])('%s is refused and shown how to write it', (text, reason) => {
+  ['host', 'is no multiaddr', EXAMPLE],
+  ['host:7400', 'is no multiaddr', '/dns4/host/tcp/7400/p2p/12D3KooW…'],
+  ['10.0.0.1:7400', 'is no multiaddr', '/ip4/10.0.0.1/tcp/7400/p2p/12D3KooW…'],
+  ['[2001:db8::1]:7400', 'is no multiaddr', '/ip6/2001:db8::1/tcp/7400/p2p/12D3KooW…'],
+  ['', NO_HOST, EXAMPLE],
+  ['/ip4/10.0.0.1/tcp/7400', 'does not end in /p2p/', EXAMPLE],
+  [`/ip4/10.0.0.1/p2p/${peer}`, NO_HOST, EXAMPLE],
+  ['/ip4/10.0.0.1/tcp/7400/p2p/nonsense', 'is no peer id', EXAMPLE],
+  [`/ip4/10.0.0.1/tcp/70000/p2p/${peer}`, 'is no multiaddr', EXAMPLE],
+  [`/ip4/10.0.0.1/tcp/0/p2p/${peer}`, NO_HOST, EXAMPLE],
+  [`/ip4/10.0.0.1/tcp/1/p2p/${peer}/p2p/${peer}`, 'more than one', EXAMPLE],
+  [`/ip4/10.0.0.1/tcp/1/p2p/${peer}/p2p-circuit/p2p/${peer}`, NO_HOST, EXAMPLE],
+  [`/ip4/10.0.0.1/tcp/7400/ws/p2p/${peer}`, NO_HOST, EXAMPLE],
+  [`/dns4/a.example/tcp/443/tls/ws/p2p/${peer}`, NO_HOST, EXAMPLE],
+  [`/tcp/7400/p2p/${peer}`, NO_HOST, EXAMPLE],
+  [`/dnsaddr/a.example/tcp/7400/p2p/${peer}`, NO_HOST, EXAMPLE],
+  [`/ip6zone/eth0/ip6/fe80::1/tcp/7400/p2p/${peer}`, NO_HOST, EXAMPLE],
+])('%s is refused and shown how to write it', (text, reason, form) => {
   let error: unknown
   try {
     parseAddress(text)
@@ -31,7 +44,7 @@ test.each([
   }
   expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
   expect((error as Error).message).toContain(reason)
-  expect((error as Error).message).toContain('/dns4/seed1.example.com/tcp/7400/p2p/')
+  expect((error as Error).message).toMatch(new RegExp(`; write it as ${form.replace(/[.[\]]/g, '\\$&')}$`))
 })
 
 test('what is longer than any address is refused unread: reading a peer id takes the square of its length', () => {
@@ -39,6 +52,7 @@ test('what is longer than any address is refused unread: reading a peer id takes
   expect(parseAddress(longest)).toBe(longest)
   const text = `/ip4/10.0.0.1/tcp/7400/p2p/${'z'.repeat(500)}`
   expect(() => parseAddress(text)).toThrow('is longer than 470 characters')
+  expect(() => parseAddress(`${'a'.repeat(466)}:7400`)).toThrow(`characters; write it as ${EXAMPLE}`)
 })
 
 test('the own host: loopback in any form, not a stranger', () => {
