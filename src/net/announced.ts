@@ -2,7 +2,7 @@
 import { getThinWaistAddresses } from '@libp2p/utils'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Address, PeerId } from '../model/ids.ts'
-import { diallable, peerIdIn } from './address.ts'
+import { addressOf, diallable, peerIdIn } from './address.ts'
 
 const LOOPBACK = /^\/(ip4\/127\.|ip6\/(::1|::ffff:127\.[^/]*)\/|dns[46]?\/localhost\/)/
 const isLoopback = (address: Multiaddr | string): boolean => LOOPBACK.test(address.toString())
@@ -18,6 +18,14 @@ export function announced(listening: readonly Multiaddr[], peer: PeerId): readon
     peer,
   )
   return beyond.length > 0 ? beyond : diallable(listening, peer)
+}
+
+/**
+ * What it is told to announce, in that order: whoever wrote it knows what most of the others reach, which may be a private
+ * address before a public one.
+ */
+export function asWritten(announce: readonly string[], peer: PeerId): readonly Address[] {
+  return [...new Set(announce.map((text) => addressOf(multiaddr(text), peer)))]
 }
 
 /** The first that bears the id of another peer: nobody takes this node for that one, so nobody's dial comes to anything. */

@@ -10,7 +10,7 @@ import type {
   TransportPort,
 } from '../runtime/ports.ts'
 import { diallable } from './address.ts'
-import { announced } from './announced.ts'
+import { announced, asWritten } from './announced.ts'
 import { Answerer } from './answerer.ts'
 import { Asker } from './asker.ts'
 import { Connections } from './connections.ts'
@@ -108,8 +108,8 @@ export function createTransport(options: TransportOptions): Transport {
   }
 }
 
-const addressesOf = ({ node, listening }: Host, { announce }: TransportOptions, self: PeerId) =>
-  announce.length > 0 ? diallable(node.getMultiaddrs(), self) : announced(listening(), self)
+const addressesOf = (host: Host, { announce }: TransportOptions, self: PeerId) =>
+  announce.length > 0 ? asWritten(announce, self) : announced(host.listening(), self)
 
 async function startParts(
   options: TransportOptions,

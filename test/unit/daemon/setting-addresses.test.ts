@@ -93,16 +93,17 @@ test("an announced address with another host's peer id keeps the node from start
   expect(checkAnnounced(config)).toMatchObject(told)
 })
 
-test('one with its own is announced as it is', async () => {
+test('what is announced is so in the order in which it is written, with the own id once', async () => {
   const { peerId } = await loadOrCreateIdentity(join(dir, 'data'))
   const own = `/ip4/127.0.0.1/tcp/7400/p2p/${peerId}`
+  const hosts = ['/dns4/z.example/tcp/7400', '/ip4/10.0.0.7/tcp/7400', '/ip4/5.9.1.1/tcp/7400']
   const config = load(
-    `listen: [/ip4/127.0.0.1/tcp/0]\nannounce: [${own}]\napi: { listen: "127.0.0.1:0" }\nlog: { level: error }`,
+    `listen: [/ip4/127.0.0.1/tcp/0]\nannounce: [${[own, ...hosts].join(', ')}]\napi: { listen: "127.0.0.1:0" }\nlog: { level: error }`,
   )
-  expect(checkAnnounced(config)).toEqual({ check: 'announced address', ok: true, text: own })
+  expect(checkAnnounced(config)).toMatchObject({ ok: true, text: [own, ...hosts].join(', ') })
   const node = await startNode(config, '0.0.0')
   try {
-    expect(node.ready.addresses).toEqual([own])
+    expect(node.ready.addresses).toEqual([own, ...hosts.map((host) => `${host}/p2p/${peerId}`)])
   } finally {
     await node.stop()
   }
