@@ -25,7 +25,7 @@ import { WarmLinks } from './gateways/warm-links.ts'
 import type { Journey } from './journey.ts'
 import { createBuckets } from './rate.ts'
 import { weight } from './rendezvous.ts'
-import { type AdmittedSession, isAdmitted } from './session.ts'
+import { type AdmittedSession, dialledAt, isAdmitted } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -136,7 +136,7 @@ export class Gateways implements Stage {
     if (session === undefined || !isAdmitted(session)) return
     this.#book.found(peer, session.hello.region, step.now, this.#pace.liveMs)
     this.#best.clear()
-    this.#links.made(peer)
+    this.#links.made(peer, dialledAt(session))
     for (const bytes of session.hello.heartbeats) this.#learn(step, journey, bytes, peer)
     this.#lookSoon(step)
   }

@@ -26,7 +26,7 @@ import { Twin } from './peers/twin.ts'
 import { otherAnswers, Unreached } from './peers/unreached.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
-import { type AdmittedSession, identityOf, isAdmitted, type Session } from './session.ts'
+import { type AdmittedSession, dialledAt, identityOf, isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -75,9 +75,9 @@ export class Peers implements Stage {
     this.#exchangePace = new ExchangePace(config)
   }
 
-  /** Where others can dial this peer, as its own record says. */
+  /** Where others can dial this peer: as this node did, or else as its own record says. */
   address(peer: PeerId): Address | undefined {
-    return this.#book.address(peer, 0)
+    return this.#redial.address(peer, this.#book.addresses(peer), 0)
   }
 
   /** What it stores, as its own record says. */
@@ -141,11 +141,13 @@ export class Peers implements Stage {
   }
 
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
-    this.#redial.admitted(peer)
+    const session = journey.session(peer)
+    const dialled = session && dialledAt(session)
+    this.#redial.admitted(peer, dialled)
     this.#begun.admitted(peer)
     this.#unreached.linked(peer)
     if (this.#book.prove(peer)) this.#remember(step, peer)
-    if (journey.session(peer)?.direction === 'outbound') {
+    if (dialled !== undefined) {
       this.#window.made()
       this.#outside.made(peer)
       // The dialler asks: both records go over in one exchange.
@@ -313,7 +315,7 @@ export class Peers implements Stage {
   }
 
   #dial(step: Step, peer: PeerId): void {
-    const address = this.#book.address(peer, this.#redial.failures(peer))
+    const address = this.#redial.address(peer, this.#book.addresses(peer))
     if (address === undefined) return
     this.#redial.dialled(peer, step.now.monoMs)
     step.emit({ kind: 'dial', address })

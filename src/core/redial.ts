@@ -1,6 +1,6 @@
 /** When a peer may be dialled again: endless, with a growing pause and jitter, so that a restarting fleet spreads out. */
 import type { Limits } from '../limits.ts'
-import type { PeerId } from '../model/ids.ts'
+import type { Address, PeerId } from '../model/ids.ts'
 import { LatestMap } from './latest.ts'
 
 interface State {
@@ -13,6 +13,8 @@ interface State {
   busyUntilMonoMs: number
   /** The peer said when to come back: until then what ends is no failure. */
   toldUntilMonoMs: number
+  /** Where it was dialled when it was admitted last. */
+  worked: Address | undefined
 }
 
 export class Redial {
@@ -29,6 +31,13 @@ export class Redial {
 
   failures(peer: PeerId): number {
     return this.#states.get(peer)?.failures ?? 0
+  }
+
+  /** Where to dial it: its addresses take turns, and the one that worked last begins; of the others some may never answer. */
+  address(peer: PeerId, addresses: readonly Address[], failures = this.failures(peer)): Address | undefined {
+    const worked = this.#states.get(peer)?.worked
+    const first = worked === undefined ? 0 : Math.max(0, addresses.indexOf(worked))
+    return addresses[(first + failures) % Math.max(1, addresses.length)]
   }
 
   /** Monotonic time of the next attempt; 0: at once. */
@@ -65,10 +74,15 @@ export class Redial {
     state.nextMonoMs = nowMonoMs + pauseMs * (0.5 + this.#random() / 2)
   }
 
-  admitted(peer: PeerId): void {
-    const flaps = this.#states.get(peer)?.flaps ?? 0
+  /** @param dialled where it was dialled; undefined: the peer dialled, which says nothing of its addresses */
+  admitted(peer: PeerId, dialled: Address | undefined): void {
+    const { flaps = 0, worked } = this.#states.get(peer) ?? {}
     this.#states.delete(peer)
-    if (flaps > 0) this.#state(peer).flaps = flaps
+    const last = dialled ?? worked
+    if (flaps === 0 && last === undefined) return
+    const state = this.#state(peer)
+    state.flaps = flaps
+    state.worked = last
   }
 
   /** An admitted link is gone: made anew almost at once, later each time it does not last. */
@@ -118,7 +132,8 @@ export class Redial {
   #state(peer: PeerId): State {
     let state = this.#states.get(peer)
     if (state === undefined) {
-      state = { failures: 0, flaps: 0, nextMonoMs: 0, busyUntilMonoMs: 0, toldUntilMonoMs: 0 }
+      const never = { nextMonoMs: 0, busyUntilMonoMs: 0, toldUntilMonoMs: 0, worked: undefined }
+      state = { failures: 0, flaps: 0, ...never }
       this.#states.set(peer, state)
     }
     return state

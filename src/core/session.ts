@@ -24,6 +24,10 @@ export interface AdmittedSession extends Session {
   readonly hello: Hello
 }
 
+/** Undefined where the peer dialled. */
+export const dialledAt = ({ direction, address }: Session): Address | undefined =>
+  direction === 'outbound' ? address : undefined
+
 export const isAdmitted = (session: Session): session is AdmittedSession => session.hello !== undefined
 
 /** All members of a pool are one identity: whoever has its key makes as many peer ids as it likes. */

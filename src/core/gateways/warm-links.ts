@@ -31,9 +31,10 @@ export class WarmLinks {
     return this.#wanted.has(peer)
   }
 
-  made(peer: PeerId): void {
+  /** @param dialled where it was dialled; undefined: the peer dialled */
+  made(peer: PeerId, dialled: Address | undefined): void {
     this.#dialled.delete(peer)
-    this.#redial.admitted(peer)
+    this.#redial.admitted(peer, dialled)
   }
 
   look(
@@ -67,8 +68,7 @@ export class WarmLinks {
   /** Addresses take turns; whoever vouches for a peer vouches for its id, and nobody else answers to it. */
   #dial(step: Step, peer: PeerId, addresses: readonly Address[]): void {
     const own = addresses.filter((address) => peerOf(address) === peer)
-    const attempt = this.#redial.failures(peer)
-    const address = own[attempt % Math.max(own.length, 1)]
+    const address = this.#redial.address(peer, own)
     if (address === undefined) return
     // Counted as failed until it is admitted: the next attempt waits longer.
     this.#redial.failed(peer, step.now.monoMs, false)

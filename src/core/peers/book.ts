@@ -245,12 +245,6 @@ export class PeerBook {
     this.remember(this.#ended.splice(0), judge, monoMs)
   }
 
-  /** Where to dial; addresses take turns. */
-  address(peer: PeerId, attempt: number): Address | undefined {
-    const addresses = this.addresses(peer)
-    return addresses[attempt % Math.max(addresses.length, 1)]
-  }
-
   /** As a seed's stand in the configuration, then those that it says itself, of these the ones of this very host last. */
   addresses(peer: PeerId): readonly Address[] {
     const own = [...(this.#known.get(peer)?.record.addresses ?? [])]

@@ -12,8 +12,8 @@ let links: WarmLinks
 const look = (...wanted: readonly PeerId[]): Effect[] =>
   bench.run((step, journey) => links.look(step, journey, wanted, (id) => [addressOf(id)]))
 const made = (id: PeerId, region = 'us'): void => {
-  bench.link(id, {}, { region })
-  links.made(id)
+  const { address } = bench.link(id, {}, { region })
+  links.made(id, address)
 }
 const outside = Array.from({ length: LIMITS.outsideDegree + 1 }, (_, at) => peer(`us-${at}`))
 const [first] = outside as [PeerId, ...PeerId[]]
@@ -63,4 +63,15 @@ test('so many are dialled at a time, and further ones once those are made or hav
   expect(dialled(look(...many))).toEqual([])
   made(many[0] as PeerId)
   expect(dialled(look(...many))).toHaveLength(1)
+})
+
+test('one that is lost is dialled first where it was made, since another address may lead nowhere', () => {
+  const addresses = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((host) => addressOf(first, host))
+  const lookLater = () => {
+    bench.pass(MINUTE_MS)
+    return dialled(bench.run((step, journey) => links.look(step, journey, [first], () => addresses)))
+  }
+  expect([lookLater(), lookLater()]).toEqual([[addresses[0]], [addresses[1]]])
+  links.made(first, addresses[1])
+  expect([lookLater(), lookLater()]).toEqual([[addresses[1]], [addresses[2]]])
 })

@@ -3,7 +3,7 @@ import { Redial } from '../../../src/core/redial.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address } from '../../../src/model/ids.ts'
 import { addressOf, limitsOf, peer } from './fakes.ts'
-import { bench, dials, fail, pass, someone, start } from './linking.ts'
+import { admit, bench, dials, fail, lose, pass, peers, someone, start } from './linking.ts'
 
 it('remembers so many peers: whoever came and went with new identities leaves nothing for ever', () => {
   const redial = new Redial(limitsOf({ maxKnownPeers: 2 }), () => 0)
@@ -55,6 +55,29 @@ it('goes on through all addresses of a peer, however many dials have failed', ()
     }
   }
   expect(dialled.slice(40)).toEqual(addresses)
+})
+
+it('begins with the address at which the last link was made, and sends others there', () => {
+  const one = someone()
+  const addresses = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((host) => addressOf(one.id, host))
+  const [dead, good, other] = addresses as [Address, Address, Address]
+  const dialled = dials(start({ seeds: [] }, [one.record({ addresses })]))
+  expect(peers.address(one.id)).toBe(dead)
+  fail(dead)
+  const next = () => dials(pass(LIMITS.redialMaxMs))
+  dialled.push(...next())
+  expect(dialled).toEqual([dead, good])
+  admit(one.id, { address: good })
+  expect(peers.address(one.id)).toBe(good)
+  lose(one.id)
+  expect(next()).toEqual([good])
+  // What it dials itself says nothing of where it is reached.
+  admit(one.id, { direction: 'inbound', address: addressOf(one.id, '192.0.2.9') })
+  lose(one.id)
+  expect(next()).toEqual([good])
+  fail(good)
+  expect(next()).toEqual([other])
+  expect(peers.address(one.id)).toBe(good)
 })
 
 it('pauses no longer than its bound after a thousand failed dials and more', () => {
