@@ -71,7 +71,7 @@ async function clientHost({ identity, limits }: DialOptions, unread: Unread): Pr
     connectionEncrypters: [nativeNoise()],
     streamMuxers: [boundedYamux(unread, limits)],
     connectionMonitor: { enabled: false },
-    connectionManager: { dialTimeout: limits.dialDeadlineMs },
+    connectionManager: { dialTimeout: limits.dialDeadlineMs, addressDialTimeout: limits.dialDeadlineMs },
   })
 }
 

@@ -133,6 +133,8 @@ async function configuration(options: HostOptions, ports: KeptPorts) {
       inboundUpgradeTimeout: limits.handshakeDeadlineMs,
       maxParallelDials: MAX_DIALS,
       dialTimeout: limits.dialDeadlineMs,
+      // 6 s of it otherwise, and each dial here is of one address
+      addressDialTimeout: limits.dialDeadlineMs,
     },
     // Each of its pings is a stream of its own, and all connections are asked at once: `silence.ts` looks instead.
     connectionMonitor: { enabled: false },

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import os, { type NetworkInterfaceInfo, tmpdir } from 'node:os'
@@ -5,7 +6,7 @@ import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
 import { Level } from 'level'
-import { expect, test, vi } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
 import { SILENT_LOOKS } from '../../../src/net/silence.ts'
@@ -15,14 +16,16 @@ import { kept } from './kept.ts'
 import { connect, DIGEST, joined, open, Scripted, want } from './scripted.ts'
 
 const { node } = kept()
+afterEach(() => void vi.restoreAllMocks())
 
 /** Listens and never says a word. */
-async function silentServer(): Promise<{ port: number; close(): void }> {
+async function silentServer(): Promise<{ port: number; met: Promise<unknown>; close(): void }> {
   const server = createServer(() => {})
+  const met = once(server, 'connection')
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
-  return { port: address.port, close: () => server.close() }
+  return { port: address.port, met, close: () => server.close() }
 }
 
 test('dialling: nobody there, somebody else there, nobody who speaks', async () => {
@@ -52,6 +55,17 @@ test('dialling: nobody there, somebody else there, nobody who speaks', async () 
   a.dial(a)
   await a.event('dialFailed', ({ address, code }) => address === a.address && code === 'NET_DUPLICATE_ID')
   for (const each of [a, hasty]) expect(each.of('connected')).toEqual([])
+})
+
+test('a dial has its deadline whole: nothing in libp2p ends it sooner', async () => {
+  const silent = await silentServer()
+  const a = await node({ limits: { dialDeadlineMs: 20_000 } })
+  const deadlines = vi.spyOn(AbortSignal, 'timeout')
+  a.dial({ address: `/ip4/127.0.0.1/tcp/${silent.port}/p2p/${peerIdOf(newIdentityPem())}` as Address })
+  await silent.met
+  // one of ours, and one of libp2p's for the address
+  expect(deadlines.mock.calls).toEqual([[20_000], [20_000]])
+  silent.close()
 })
 
 test('a taken port is said with its address', async () => {

@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address, Channel } from '../../../src/model/ids.ts'
 import { dialPublisher, type PublishConnection } from '../../../src/net/dial.ts'
@@ -8,6 +9,7 @@ import { DIGEST, Scripted } from './scripted.ts'
 
 const ending: (() => Promise<void>)[] = []
 afterEach(async () => {
+  vi.restoreAllMocks()
   for (const end of ending.splice(0).reverse()) await end()
 })
 
@@ -105,16 +107,35 @@ test('nobody there, and somebody else there', async () => {
   })
 })
 
-test('a dial that nobody waits for any more ends at once, however silent the other side', async () => {
+/** Takes connections and never says a word. @returns its address, and the first connection */
+async function silentHost(): Promise<{ address: Address; met: Promise<unknown> }> {
   const silent = createServer()
+  const met = once(silent, 'connection')
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   ending.push(async () => void silent.close())
   const { port } = silent.address() as AddressInfo
-  const address = `/ip4/127.0.0.1/tcp/${port}/p2p/${peerIdOf(newIdentityPem())}` as Address
+  return { address: `/ip4/127.0.0.1/tcp/${port}/p2p/${peerIdOf(newIdentityPem())}` as Address, met }
+}
+
+test('a dial that nobody waits for any more ends at once, however silent the other side', async () => {
+  const { address, met } = await silentHost()
   const waiting = new AbortController()
-  silent.once('connection', () => waiting.abort())
+  void met.then(() => waiting.abort())
   const dialled = dialPublisher(address, { limits: LIMITS, signal: waiting.signal })
   const beganMs = performance.now()
   await expect(dialled).rejects.toMatchObject({ code: 'NET_TIMEOUT' })
   expect(performance.now() - beganMs).toBeLessThan(LIMITS.dialDeadlineMs / 2)
+})
+
+test('a dial has its deadline whole: nothing in libp2p ends it sooner', async () => {
+  const { address, met } = await silentHost()
+  const deadlines = vi.spyOn(AbortSignal, 'timeout')
+  const waiting = new AbortController()
+  const limits = { ...LIMITS, dialDeadlineMs: 20_000 }
+  const dialled = dialPublisher(address, { limits, signal: waiting.signal })
+  await met
+  waiting.abort()
+  await expect(dialled).rejects.toMatchObject({ code: 'NET_TIMEOUT' })
+  // one of ours, and one of libp2p's for the address
+  expect(deadlines.mock.calls).toEqual([[20_000], [20_000]])
 })
