@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { endProcess, isLookingUp } from '../runtime/end-process.ts'
 import { runProgram } from './program.ts'
 import { outliveStdout } from './stdout.ts'
 
@@ -13,10 +14,11 @@ const LAST_WORDS_MS = 5_000
 const args = process.argv.slice(2)
 await runProgram(args)
 
-// A command that failed half-way may leave connections and timers behind; nothing may keep it from ending.
-if (process.exitCode !== undefined && process.exitCode !== 0) {
-  process.stdout.write('', () => process.stderr.write('', () => process.exit()))
+// A command that failed half-way may leave connections and timers behind, and any a lookup of a name that nobody waits for
+// any more; nothing may keep it from ending.
+if ((process.exitCode !== undefined && process.exitCode !== 0) || isLookingUp()) {
+  process.stdout.write('', () => process.stderr.write('', () => endProcess()))
   // What is wrong was said into a pipe, perhaps, whose reader has stopped.
   if (args.find((arg) => !arg.startsWith('-')) === 'node')
-    setTimeout(() => process.exit(), LAST_WORDS_MS).unref()
+    setTimeout(() => endProcess(), LAST_WORDS_MS).unref()
 }

@@ -1,10 +1,11 @@
+import { endProcess } from '../runtime/end-process.ts'
 import type { NodeConfig } from './config.ts'
 import { type Ready, type RunningNode, startNode } from './node.ts'
 
 function cutOff(deadlineMs: number, waitsFor: string): void {
   const text = `cut off, it took more than ${deadlineMs / 1_000} s to stop; it waited for ${waitsFor}`
   process.stderr.write(`confmesh: ${text}\n`)
-  process.exit(1)
+  endProcess(1)
 }
 
 export interface RunOptions {
@@ -33,5 +34,5 @@ export async function runNode(config: NodeConfig, options: RunOptions): Promise<
   await node.stop()
   if (failed !== undefined) throw failed
   // libp2p leaves a heartbeat timer behind; everything of ours is closed.
-  process.exit(0)
+  endProcess(0)
 }
