@@ -17,6 +17,7 @@ import type { Gate } from './gate.ts'
 import { gossipInbound, gossipOptions, type Pubsub } from './gossip.ts'
 import { libp2pKey } from './identity.ts'
 import { KeptPorts } from './kept-ports.ts'
+import { ListenFailures, type Tcp } from './listeners.ts'
 import { boundedYamux } from './muxer.ts'
 import { nativeNoise } from './noise.ts'
 import { noteProtocolsOnce } from './noted-protocols.ts'
@@ -89,7 +90,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
   setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS)
   const datastore = await openPeerStore(join(options.dataDir, 'peers'), options.log)
   const ports = await KeptPorts.load(datastore, options.listen, options.log)
-  const node = await createLibp2p({ ...(await configuration(options, ports)), datastore, start: false })
+  const failures = new ListenFailures()
+  const node = await createLibp2p({
+    ...(await configuration(options, (make) => failures.noted(ports.firstOn(make)))),
+    ...{ datastore, start: false },
+  })
   noteProtocolsOnce(node)
   guardPeerWrites(node, options.log)
   const stop = async () => {
@@ -104,6 +109,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     start: async () => {
       try {
         await node.start()
+        failures.settle(options.log)
       } catch (error) {
         await stop()
         throw listenError(options.listen, error)
@@ -114,14 +120,14 @@ export async function createHost(options: HostOptions): Promise<Host> {
   }
 }
 
-async function configuration(options: HostOptions, ports: KeptPorts) {
+async function configuration(options: HostOptions, listening: (make: Tcp) => Tcp) {
   const { seed, gate, limits } = options
   const role = seed ? 'seed' : 'node'
   const most = connectionsOf(role, limits)
   return {
     privateKey: await libp2pKey(options.identityPem),
     addresses: { listen: [...options.listen], announce: [...options.announce] },
-    transports: [ports.firstOn(tcp({ backlog: 1024, maxConnections: most.sockets }))],
+    transports: [listening(tcp({ backlog: 1024, maxConnections: most.sockets }))],
     connectionEncrypters: [nativeNoise()],
     streamMuxers: [boundedYamux(options.unread, limits, streamTurn(options))],
     connectionGater: options.gater,

@@ -3,13 +3,11 @@
  * loss of a whole site nodes know one another by the records of the life before alone, and with no seed there nobody would
  * say where the others are by now.
  */
-import type { Listener, Transport } from '@libp2p/interface'
-import type { tcp } from '@libp2p/tcp'
+import type { Listener } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { LevelDatastore } from 'datastore-level'
 import type { LogPort } from '../runtime/ports.ts'
-
-type Tcp = ReturnType<typeof tcp>
+import { type Tcp, withListeners } from './listeners.ts'
 
 /** Beside what libp2p keeps in the peer store, and under none of its prefixes. */
 const KEY = '/confmesh/ports'
@@ -55,12 +53,7 @@ export class KeptPorts {
 
   /** @returns a transport whose listeners take the port that they had, where it is free */
   firstOn(make: Tcp): Tcp {
-    return (components) => {
-      const transport = make(components)
-      const createListener: Transport['createListener'] = transport.createListener.bind(transport)
-      transport.createListener = (options) => this.#keeping(createListener(options))
-      return transport
-    }
+    return withListeners(make, (listener) => this.#keeping(listener))
   }
 
   /** Once it listens. A disk that takes nothing costs the next life its port, not this one its start. */

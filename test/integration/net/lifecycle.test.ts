@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type ListenOptions, Server } from 'node:net'
 import os, { type NetworkInterfaceInfo, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -76,6 +76,29 @@ test('a taken port is said with its address', async () => {
     code: 'NET_LISTEN',
     message: expect.stringContaining(`127.0.0.1:${port} is in use`),
   })
+})
+
+test('an IPv6 address that is none of this host is said, though the node could listen on IPv4', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'confmesh-net-'))
+  const started = Scripted.start({ dataDir, listen: ['/ip4/127.0.0.1/tcp/0', '/ip6/2001:db8::5/tcp/0'] })
+  const message = expect.stringMatching(/\/ip6\/2001:db8::5\/tcp\/0: E[A-Z]+: .*2001:db8::5/)
+  await expect(started).rejects.toMatchObject({ code: 'NET_LISTEN', message })
+  // nothing of it is left
+  await node({ dataDir })
+})
+
+test('on a host without IPv6 every address of both kinds is that of IPv4, with a word on it', async () => {
+  const { listen } = Server.prototype
+  vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, ...args: unknown[]) {
+    if ((args[0] as ListenOptions).host !== '::') return Reflect.apply(listen, this, args)
+    const text = 'listen EAFNOSUPPORT: address family not supported :::0'
+    process.nextTick(() => this.emit('error', Object.assign(new Error(text), { code: 'EAFNOSUPPORT' })))
+    return this
+  })
+  const a = await node({ listen: ['/ip4/127.0.0.1/tcp/0', '/ip6/::/tcp/0'] })
+  expect(a.transport.listening()).toEqual([expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\//)])
+  const text = 'listen: /ip6/::/tcp/0 is left out, as this host has no IPv6 (EAFNOSUPPORT)'
+  expect(a.notes).toEqual([{ kind: 'note', level: 'warn', code: 'NET_LISTEN', text }])
 })
 
 test('addresses can be dialled: no unspecified ones, each with the peer id, no loopback among others', async () => {
