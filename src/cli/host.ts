@@ -9,7 +9,9 @@ export interface Host {
   readonly loopback: boolean
 }
 
-const DNS_NAME = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i
+/** With a dot at its end no search domains are tried. */
+const DNS_NAME =
+  /^(?=.{1,253}\.?$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\.?$/i
 
 /** Any address, and those of one link, which mean something with the name of an interface of that very host alone. */
 const NOWHERE = new BlockList()
@@ -29,8 +31,8 @@ export function parseHost(text: string): Host {
   if (family === 4) return { text, kind: 'ip4', loopback: text.startsWith('127.') }
   if (family === 6) return { text, kind: 'ip6', loopback: text === '::1' }
   // A last label of digits is a mistyped IP address, as no top-level domain is a number.
-  if (DNS_NAME.test(text) && !/(^|\.)\d+$/.test(text))
-    return { text, kind: 'dns', loopback: text === 'localhost' }
+  if (DNS_NAME.test(text) && !/(^|\.)\d+\.?$/.test(text))
+    return { text, kind: 'dns', loopback: /^localhost\.?$/.test(text) }
   throw new MeshError('USAGE', `--host: "${text}" is neither an IP address nor a DNS name`, {
     argument: '--host',
   })

@@ -62,7 +62,9 @@ describe('init', () => {
 
   test.each([
     ['--host', '999.1.1.1'],
+    ['--host', '10.0.0.1.'],
     ['--host', 'a b'],
+    ['--host', 'seed.example.net..'],
     ['--channel', 'pay//x'],
     ['--root-keys', '0'],
     ['--root-threshold', '2'],
@@ -114,6 +116,12 @@ test('nodes of a seed that is reached on both families listen on both, those of 
   const both = ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']
   expect(await listens('two', '10.0.0.1', '2001:db8::1', '10.0.0.2')).toEqual(both)
   expect(await listens('named', 'seed.example.net')).toEqual(both.slice(0, 1))
+})
+
+test('a name that no search domain is tried with is taken as it is written', async () => {
+  const { seedAddress, nodeConfig } = await json<Fleet>('init', 'dotted', '--host', 'seed.example.net.')
+  expect(seedAddress).toMatch(/^\/dns\/seed\.example\.net\.\/tcp\/7400\/p2p\//)
+  expect(loadConfig(nodeConfig, {}, new Map()).seeds).toEqual([seedAddress])
 })
 
 test('init refuses more channel patterns than a root holds, before it writes anything', async () => {
