@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { endProcess, isLookingUp } from '../runtime/end-process.ts'
+import { endProcess, isLookingUp } from '../daemon/end-process.ts'
 import { runProgram } from './program.ts'
 import { outliveStdout } from './stdout.ts'
 

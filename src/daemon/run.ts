@@ -1,5 +1,5 @@
-import { endProcess } from '../runtime/end-process.ts'
 import type { NodeConfig } from './config.ts'
+import { endProcess } from './end-process.ts'
 import { type Ready, type RunningNode, startNode } from './node.ts'
 
 function cutOff(deadlineMs: number, waitsFor: string): void {
