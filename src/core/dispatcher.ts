@@ -91,8 +91,7 @@ export class Dispatcher implements CoreFacts {
     })
     const content = this.#journey.fetch
     this.#serve = new Serve(config, {
-      announced: (step, release, peer, holding) =>
-        content.announced(step, this.#journey, release, peer, holding),
+      announced: (step, release, peer, of) => content.announced(step, this.#journey, release, peer, of),
       asked: (step, release, peer) => content.asked(step, this.#journey, release, peer),
       left: (step, digest) => content.left(step, this.#journey, digest),
       content,
@@ -195,6 +194,7 @@ export class Dispatcher implements CoreFacts {
         return this.#persisted(step, event)
       case 'persistFailed':
         return this.#persistFailed(step, event)
+      case 'serving':
       case 'served':
         return this.#serve.onServed(step, event)
       case 'collected':

@@ -73,6 +73,8 @@ export type Event =
   /** A write is durable. */
   | { readonly kind: 'persisted'; readonly ticket: Ticket }
   | { readonly kind: 'persistFailed'; readonly ticket: Ticket; readonly code: Code }
+  /** What `serveBlock` asked for is read off the disk, and begins to leave; not where nothing could be read. */
+  | { readonly kind: 'serving'; readonly id: RequestId }
   /** What `serveBlock` asked for is on its way, so many bytes: none where the asker has gone, or nothing could be read. Its place is free. */
   | { readonly kind: 'served'; readonly id: RequestId; readonly bytes: number }
   /** Answer to `read`: undefined where the store lacks it, found it corrupt, or cannot read it however often it tries. */

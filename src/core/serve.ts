@@ -12,7 +12,7 @@ import type { Journey } from './journey.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Backlog } from './serve/backlog.ts'
 import { Copies } from './serve/copies.ts'
-import { lateMonoMs, SlowTakers, type Taking } from './serve/slow-takers.ts'
+import { lateMonoMs, NOT_YET, SlowTakers, type Taking } from './serve/slow-takers.ts'
 import type { Step } from './step.ts'
 
 export interface Content {
@@ -54,13 +54,18 @@ interface Wanted {
   readonly untilMonoMs: number
 }
 
+/** Being read, or on its way. */
+interface Active extends Wanted, Taking {
+  readonly begunMonoMs: number
+}
+
 export class Serve {
   readonly #config: CoreConfig
   readonly #from: ServeFrom
   readonly #copies: Copies
   readonly #announcements: Buckets<PeerId>
   /** Being read and written to the network. */
-  readonly #active = new Map<RequestId, Wanted & Taking>()
+  readonly #active = new Map<RequestId, Active>()
   readonly #slow = new SlowTakers()
   readonly #backlog: Backlog
   readonly #queue: Wanted[] = []
@@ -108,15 +113,21 @@ export class Serve {
     this.#putOff(step, journey)
   }
 
-  /** A block is on its way, or none of it: the asker has gone, or it could not be read. */
-  onServed(step: Step, { id, bytes }: EventOf<'served'>): void {
+  /** A block begins to leave; or is on its way, or none of it: the asker has gone, or it could not be read. */
+  onServed(step: Step, event: EventOf<'serving' | 'served'>): void {
+    const { id } = event
     const active = this.#active.get(id)
     if (active === undefined) return
+    if (event.kind === 'serving') {
+      active.sinceMonoMs = step.now.monoMs
+      return
+    }
+    const { bytes } = event
     this.#active.delete(id)
     if (bytes === 0) this.#owedStill(active)
     else {
       this.#from.left(step, active.digest)
-      this.#backlog.left(step.now.monoMs, active.sinceMonoMs)
+      this.#backlog.left(step.now.monoMs, active.begunMonoMs)
     }
     const { limits } = this.#config
     this.#look(step)
@@ -286,8 +297,8 @@ export class Serve {
       const wanted = this.#nextInLine([...this.#active.values()], monoMs)
       if (wanted === undefined) break
       const untilMonoMs = monoMs + this.#config.limits.blockDeadlineMs
-      const taking = { sinceMonoMs: monoMs, passedByBytes: 0, ofItsPeer: 1, stoodMs: 0 }
-      this.#active.set(wanted.id, { ...wanted, untilMonoMs, ...taking })
+      const taking = { sinceMonoMs: NOT_YET, passedByBytes: 0, ofItsPeer: 1, stoodMs: 0 }
+      this.#active.set(wanted.id, { ...wanted, untilMonoMs, begunMonoMs: monoMs, ...taking })
       step.wakeAt(untilMonoMs)
       step.emit({ kind: 'serveBlock', id: wanted.id, digest: wanted.digest })
     }

@@ -189,6 +189,7 @@ export function createDriver(
       return dispatch({ kind: 'served', id, bytes: 0 })
     }
     const { bytes } = read
+    if (bytes !== undefined) dispatch({ kind: 'serving', id })
     const sent = ports.transport.replyBlock(id, bytes)
     if (bytes !== undefined) ports.metrics.count({ kind: 'count', metric: 'blocks_sent', by: 1 })
     const isGone = (await sent) === false

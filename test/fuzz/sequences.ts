@@ -251,6 +251,7 @@ class Sequence {
     }
     for (const id of this.#served.splice(0)) {
       const bytes = this.#random() < 0.1 ? 0 : LIMITS.maxBlockBytes
+      if (bytes > 0) this.#hear({ kind: 'serving', id })
       this.#hear({ kind: 'served', id, bytes })
     }
     for (const { channel, release } of this.#activations.splice(0))

@@ -337,6 +337,7 @@ export class RegionalFleet {
     if (to !== undefined) node.sentTo.set(to, (node.sentTo.get(to) ?? 0) + (bytes?.length ?? 0))
     const message = bytes === undefined ? ({ type: 'gone' } as const) : ({ type: 'block', bytes } as const)
     this.#answer(node, id, { protocol: 'blocks', message })
+    if (bytes !== undefined) this.time.after(0, () => this.handle(node, { kind: 'serving', id }))
     this.time.after(1, () => this.handle(node, { kind: 'served', id, bytes: bytes?.byteLength ?? 0 }))
   }
 

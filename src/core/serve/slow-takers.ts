@@ -17,10 +17,14 @@ export const SLOW_FOR_MS = 60_000
 /** Such peers remembered: half of those a seed has. */
 export const MAX_SLOW = 256
 
-/** A block on its way to a peer. */
+/** While it is read off the disk, however long that takes, a block is no sign of who asked for it. */
+export const NOT_YET = Number.POSITIVE_INFINITY
+
+/** A block on its way to a peer, or being read for it. */
 export interface Taking {
   readonly peer: PeerId
-  readonly sinceMonoMs: number
+  /** Since when it leaves this node, or `NOT_YET`. */
+  sinceMonoMs: number
   /** Bytes of blocks that others asked for later, and have. */
   passedByBytes: number
   /** Blocks that this peer had on its way at once meanwhile, at most. */
@@ -47,7 +51,8 @@ export class SlowTakers {
   look(active: readonly Taking[], { repairMs }: Limits, monoMs: number): number {
     const lateMs = monoMs - this.#lookMonoMs
     if (lateMs > repairMs)
-      for (const one of active) one.stoodMs = Math.min(one.stoodMs + lateMs, monoMs - one.sinceMonoMs)
+      for (const one of active)
+        one.stoodMs = Math.min(one.stoodMs + lateMs, Math.max(0, monoMs - one.sinceMonoMs))
     this.#lookMonoMs = monoMs + repairMs
     return this.#lookMonoMs
   }

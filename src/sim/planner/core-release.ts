@@ -231,6 +231,7 @@ export class CoreRelease {
     const bytes = this.#disks[node]?.get(digest)
     const busyMs = bytes === undefined ? 0 : this.#carrier.serve(node, id, bytes)
     if (bytes === undefined) this.#carrier.answer(node, id, { protocol: 'blocks', message: { type: 'gone' } })
+    else this.#handle(node, { kind: 'serving', id })
     this.#later(busyMs, () => this.#handle(node, { kind: 'served', id, bytes: bytes?.byteLength ?? 0 }))
   }
 

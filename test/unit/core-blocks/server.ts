@@ -42,16 +42,21 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     beaconPage: () => undefined,
     address: () => undefined,
   })
-  const run = (act: (step: OpenStep) => void) => {
+  const cold = new Set<number>()
+  const run = (act: (step: OpenStep) => void): string[] => {
     const step = new OpenStep({ monoMs, wallMs: 0 }, config, counter, () => {})
     act(step)
     return step.close().flatMap((effect) => {
       if (effect.kind === 'wake') wakeMonoMs = effect.atMonoMs
-      if (effect.kind === 'serveBlock') return [`serve ${effect.id}`]
+      if (effect.kind === 'serveBlock') {
+        const begins = cold.has(effect.id) ? [] : serving(effect.id)
+        return [`serve ${effect.id}`, ...begins]
+      }
       if (effect.kind === 'reply') return [`${effect.reply.message.type} ${effect.id}`]
       return []
     })
   }
+  const serving = (id: number) => run((step) => serve.onServed(step, { kind: 'serving', id }))
   const tickAt = (ms: number) => {
     monoMs = ms
     counter.spend()
@@ -90,6 +95,9 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
         }
         serve.onRequest(step, journey, event)
       }),
+    /** Blocks that are not in memory: those asked for by this are read until `serving`. */
+    cold,
+    serving,
     served: (id: number, bytes = LIMITS.maxBlockBytes) =>
       run((step) => serve.onServed(step, { kind: 'served', id, bytes })),
     block: (digest: Digest) => {

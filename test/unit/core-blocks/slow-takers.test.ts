@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MAX_SLOW, SLOW_FOR_MS, SLOW_MS, SlowTakers } from '../../../src/core/serve/slow-takers.ts'
+import { MAX_SLOW, NOT_YET, SLOW_FOR_MS, SLOW_MS, SlowTakers } from '../../../src/core/serve/slow-takers.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { hex, peer } from '../core-peers/fakes.ts'
 import { link } from './links.ts'
@@ -185,12 +185,40 @@ test.each([
   expect(node.want(3, 'P')).toEqual(['busy 3'])
 })
 
+test.each([
+  ['nor for as long as a block may take after that', SLOW_MS - 1, 'serve 2'],
+  ['but because it does not take it after that either', SLOW_MS, 'busy 2'],
+])('a peer is not slow because this node reads what it asks for off a slow disk, %s', (_, ms, answer) => {
+  const node = holding(true)
+  link(node.journey, 'P', { region: 'far' })
+  link(node.journey, 'C')
+  node.cold.add(1)
+  expect(node.want(1, 'P')).toEqual(['serve 1'])
+  const pass = (from: number) => {
+    for (let id = from; id < from + LIMITS.maxServedAtOnce; id += 1) {
+      expect(node.want(id, 'C')).toEqual([`serve ${id}`])
+      expect(node.served(id)).toEqual([])
+    }
+  }
+  const readMs = SLOW_MS + 500
+  node.tick(readMs)
+  pass(10)
+  expect(node.serving(1)).toEqual([])
+  pass(20)
+  node.tick(readMs + ms)
+  pass(30)
+  expect(node.want(2, 'P')).toEqual([answer])
+})
+
 test('a block that begins before a standstill is noticed has had no more of it than it has been on its way', () => {
   const slow = new SlowTakers()
   slow.look([], LIMITS, 0)
   const late = { peer: peer('P'), sinceMonoMs: 4_000, passedByBytes: 0, ofItsPeer: 1, stoodMs: 0 }
   slow.look([late], LIMITS, 4_100)
   expect(late.stoodMs).toBe(100)
+  const reading = { ...late, sinceMonoMs: NOT_YET, stoodMs: 0 }
+  slow.look([reading], LIMITS, 8_000)
+  expect(reading.stoodMs).toBe(0)
 })
 
 test('who has gone, or asks for what cannot be read, passes nobody by', () => {

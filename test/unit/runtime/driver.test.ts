@@ -169,7 +169,36 @@ test.each([
   createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
   await new Promise((resolve) => setImmediate(resolve))
   // That one is lost the store says itself.
-  expect(events).toEqual([{ kind: 'tick' }, { kind: 'served', id: 1, bytes }])
+  const begins = read === undefined ? [] : [{ kind: 'serving', id: 1 }]
+  expect(events).toEqual([{ kind: 'tick' }, ...begins, { kind: 'served', id: 1, bytes }])
+})
+
+test('a block begins to leave once it is read, however long that takes', async () => {
+  const events: Event[] = []
+  const digest = '1'.repeat(64) as Digest
+  const core = {
+    handle: (event: Event): readonly Effect[] => {
+      events.push(event)
+      return event.kind === 'tick' ? [{ kind: 'serveBlock', id: 1, digest }] : []
+    },
+  }
+  const read = Promise.withResolvers<Uint8Array>()
+  const taken = Promise.withResolvers<boolean>()
+  const replyBlock = vi.fn(() => taken.promise)
+  const ports = {
+    store: { readBlock: () => read.promise },
+    transport: { replyBlock },
+    metrics: { count: () => {} },
+    clock: { now: () => ({ monoMs: 0, wallMs: 0 }) },
+  } as unknown as Ports
+  createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect([events, replyBlock.mock.calls]).toEqual([[{ kind: 'tick' }], []])
+  read.resolve(Uint8Array.of(1, 2, 3))
+  await vi.waitFor(() => expect(events).toEqual([{ kind: 'tick' }, { kind: 'serving', id: 1 }]))
+  expect(replyBlock).toHaveBeenCalledOnce()
+  taken.resolve(true)
+  await vi.waitFor(() => expect(events.at(-1)).toEqual({ kind: 'served', id: 1, bytes: 3 }))
 })
 
 /** Reads a block for `effect`, of a disk that refuses it so many times; once more with each tick. */
