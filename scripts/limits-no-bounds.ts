@@ -32,7 +32,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/serve/backlog.ts', ['WEIGHT'], UNIT),
   ...inFile('core/freshness/derived-pages.ts', ['MAX_TRIES'], 'how far a search of ours goes'),
   ...inFile('core/fetch.ts', ['UNAVAILABLE_MS'], PACE),
-  ...inFile('core/fetch/disk.ts', ['RETRY_MS'], PACE),
+  ...inFile('core/fetch/disk.ts', ['RETRY_MS', 'BEHIND_MS'], PACE),
   ...inFile('core/fetch.ts', ['MAX_CHECKS'], OWN),
   ...inFile('core/freshness.ts', ['LOOKS_PER_BEACON'], PACE),
   ...inFile('core/gateways.ts', ['LOOK_MS', 'IDLE_LOOK_MS', 'ASK_ALL_MS'], PACE),

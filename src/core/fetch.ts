@@ -219,7 +219,7 @@ export class Fetch {
 
   onWriteFailed(step: Step, blocks: readonly Digest[], whole: readonly ReleaseId[]): void {
     this.#disk.pause(step.now.monoMs)
-    for (const digest of blocks) if (this.#disk.failed(digest)) this.#pull.reopen(digest)
+    for (const digest of blocks) if (this.#disk.failed(digest, step.now.monoMs)) this.#pull.reopen(digest)
     for (const release of whole) {
       const job = this.#jobs.get(release)
       if (job !== undefined) job.closing = false
@@ -384,10 +384,13 @@ export class Fetch {
     else this.#pull.pump(step, journey, only, first)
   }
 
+  /** Of peers, but for the time in which this node's own disk kept it waiting. */
   #complain(step: Step, some: readonly FetchJob[]): void {
+    const { monoMs } = step.now
+    this.#disk.complain(step, UNAVAILABLE_MS)
     for (const job of some) {
       if (job.unavailable || job.refused || job.missing.size === 0) continue
-      if (step.now.monoMs - job.progressMonoMs < UNAVAILABLE_MS) continue
+      if (monoMs - Math.max(job.progressMonoMs, this.#disk.behindMonoMs(monoMs)) < UNAVAILABLE_MS) continue
       job.unavailable = true
       const id = job.release.id
       const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; asking on`
