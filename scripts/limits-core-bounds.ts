@@ -21,6 +21,7 @@ import * as copies from '../src/core/serve/copies.ts'
 import * as slowTakers from '../src/core/serve/slow-takers.ts'
 import * as acknowledge from '../src/core/submit/acknowledge.ts'
 import * as claims from '../src/core/submit/claims.ts'
+import * as uploads from '../src/core/submit/uploads.ts'
 import * as syncIndex from '../src/core/sync/channel-index.ts'
 import * as syncPeer from '../src/core/sync/peer.ts'
 import * as coreSync from '../src/core/sync.ts'
@@ -98,6 +99,13 @@ export const PEERS: readonly WireBound[] = [
       'the peer: leases are taken without it',
     ],
     ['MAX_SILENT', 'such peers remembered', FORGOTTEN],
+  ]),
+  ...constants('core/submit/uploads.ts', uploads, [
+    [
+      'ABANDONED_MS',
+      'until an upload of which nothing comes from a publisher that is gone gives its place to one that has none (`maxUploads`, `maxUploadsPerAddress`)',
+      'the publisher: submitted again it goes on with what has come, where there is a place',
+    ],
   ]),
   ...constants('core/gateways/heartbeats.ts', heartbeats, [
     [

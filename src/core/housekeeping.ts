@@ -27,7 +27,8 @@ const ROOT_LOOK_EVERY_MS = 24 * 3_600_000
 export const FIRST_COMPARES = 3
 
 export interface UploadsUnderWay {
-  readonly size: number
+  /** So many are done, or were given up. */
+  readonly closed: number
   /** Pages and blocks that they name. */
   named(): readonly Digest[]
 }
@@ -60,7 +61,7 @@ export class Housekeeping {
   /** All that count were looked at once since the start, or are being. */
   #checked = false
   #rootLookAtMonoMs = 0
-  #uploads = 0
+  #uploadsClosed = 0
 
   constructor(node: NodeState, hooks: HousekeepingHooks) {
     this.#node = node
@@ -87,10 +88,10 @@ export class Housekeeping {
 
   /** The wait of a node without a floor ends as soon as enough peers were compared with. */
   afterEvent(step: Step): void {
-    const uploads = this.#hooks.uploads()?.size ?? 0
+    const closed = this.#hooks.uploads()?.closed ?? 0
     // One is done or was given up: in the second case its blocks are nobody's, however long others go on.
-    if (uploads < this.#uploads) this.collectSoon(step)
-    this.#uploads = uploads
+    if (closed > this.#uploadsClosed) this.collectSoon(step)
+    this.#uploadsClosed = closed
     const until = this.#node.waitUntilMonoMs
     if (until === undefined) return
     const inTime = step.now.monoMs < until

@@ -112,7 +112,7 @@ export class Submit implements Stage {
   }
 
   /** Uploads under way: their blocks are named by nothing that is stored yet. */
-  uploads(): Pick<Uploads, 'size' | 'named'> {
+  uploads(): Pick<Uploads, 'closed' | 'named'> {
     return this.#uploads
   }
 
@@ -287,7 +287,7 @@ export class Submit implements Stage {
     if (refusal !== undefined) return this.#deny(step, ask, judged, refusal)
     if (release === undefined) return
     const open = this.#uploads.get(release.id)
-    if (open !== undefined) return this.#uploads.resume(step, open, id)
+    if (open !== undefined) return this.#uploads.resume(step, open, ask)
     if (journey.isWhole(release.id) && judged.verdict === 'DUPLICATE') {
       counted(step, ranked(journey, release.id, 'DUPLICATE'))
       return answer(step, id, this.#acknowledge.again(step, journey, release.id))
@@ -298,7 +298,8 @@ export class Submit implements Stage {
       const text = 'too many releases of this channel in a minute'
       return this.#deny(step, ask, judged, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
     }
-    const upload = this.#uploads.open(step, release, envelope, { peer, host: hostOf(session.address) })
+    const from = { peer, host: hostOf(session.address) }
+    const upload = this.#uploads.open(step, journey, release, envelope, from)
     if ('code' in upload) return this.#deny(step, ask, judged, upload)
     this.#acknowledge.forget(release.id)
     upload.waiting.push(id)

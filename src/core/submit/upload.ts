@@ -20,6 +20,8 @@ export class Upload {
   readonly peer: PeerId
   /** Host of the submitter's address: quotas count by it. */
   readonly host: string
+  /** Who submitted it, or sent something of it, last: a publisher comes back as another peer. */
+  sender: PeerId
   phase: Phase = 'leasing'
   /** Requests that get the next `need`. */
   waiting: RequestId[] = []
@@ -52,6 +54,7 @@ export class Upload {
     this.envelope = envelope
     this.peer = from.peer
     this.host = from.host
+    this.sender = from.peer
     this.progressMonoMs = from.monoMs
     this.#contentBytes = envelope.length
     this.#reader = new ManifestReader(release.header, limits)

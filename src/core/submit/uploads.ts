@@ -6,6 +6,7 @@
 import { sha256 } from '../../codec/digest.ts'
 import { decodePage } from '../../codec/page.ts'
 import { type Code, isMeshError } from '../../errors.ts'
+import { replaces } from '../../model/clock.ts'
 import type { Digest, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { Release } from '../../model/release.ts'
 import type { EventOf, RequestId, Ticket } from '../events.ts'
@@ -28,19 +29,26 @@ interface Writing {
   readonly id: RequestId | undefined
 }
 
+/** Once nothing has come for so long from a publisher that is gone, its upload gives its place to one that has none. */
+export const ABANDONED_MS = 30_000
+
+const GIVEN_UP: Refusal = { code: 'LIMIT_TIMEOUT', text: 'no progress for too long; submit again' }
+
 const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`
 
 export class Uploads {
   readonly #uploads = new Map<ReleaseId, Upload>()
   readonly #writing = new Map<Ticket, Writing>()
   readonly #hooks: UploadHooks
+  #closed = 0
 
   constructor(hooks: UploadHooks) {
     this.#hooks = hooks
   }
 
-  get size(): number {
-    return this.#uploads.size
+  /** So many are done, or were given up. */
+  get closed(): number {
+    return this.#closed
   }
 
   /** Pages and blocks, as far as it is known by now which they are. */
@@ -58,16 +66,23 @@ export class Uploads {
   /** Takes a place among the uploads, or says why there is none. The content is not asked for yet. */
   open(
     step: Step,
+    journey: Journey,
     release: Release,
     envelope: Uint8Array,
     from: { peer: PeerId; host: string },
   ): Upload | Refusal {
     const { limits } = step.config
-    const sameHost = [...this.#uploads.values()].filter(({ host }) => host === from.host).length
-    if (this.#uploads.size >= limits.maxUploads || sameHost >= limits.maxUploadsPerAddress)
-      return { code: 'LIMIT_RATE', text: 'too many uploads under way at this seed', retryAfterMs: 5_000 }
     if (release.header.bytes > limits.maxReleaseBytes)
       return { code: 'LIMIT_CONTENT', text: `a release has at most ${mib(limits.maxReleaseBytes)}` }
+    const all = [...this.#uploads.values()]
+    const sameHost = all.filter(({ host }) => host === from.host)
+    const isHostFull = sameHost.length >= limits.maxUploadsPerAddress
+    if (isHostFull || all.length >= limits.maxUploads) {
+      const abandoned = abandonedOf(step, journey, isHostFull ? sameHost : all, release)
+      if (abandoned === undefined)
+        return { code: 'LIMIT_RATE', text: 'too many uploads under way at this seed', retryAfterMs: 5_000 }
+      this.end(step, abandoned, GIVEN_UP)
+    }
     const upload = new Upload(release, envelope, { ...from, monoMs: step.now.monoMs }, limits)
     this.#uploads.set(release.id, upload)
     step.wakeAt(step.now.monoMs + limits.leaseMs)
@@ -85,7 +100,8 @@ export class Uploads {
    * Submitted again (a publisher that lost its connection): the same upload goes on. It has its time anew where something
    * has come since it was so last: to ask alone would hold its place for ever.
    */
-  resume(step: Step, upload: Upload, id: RequestId): void {
+  resume(step: Step, upload: Upload, { id, peer }: { readonly id: RequestId; readonly peer: PeerId }): void {
+    upload.sender = peer
     if (upload.stagedBytes > upload.resumedBytes) upload.progressMonoMs = step.now.monoMs
     upload.resumedBytes = upload.stagedBytes
     if (upload.phase === 'finishing' || upload.need.size > 0)
@@ -135,6 +151,7 @@ export class Uploads {
     upload.need.delete(digest)
     upload.stagedBytes += request.bytes.length
     upload.progressMonoMs = step.now.monoMs
+    upload.sender = request.peer
     this.#stage(step, journey, upload, digest, request)
   }
 
@@ -168,15 +185,14 @@ export class Uploads {
     for (const upload of [...this.#uploads.values()]) {
       if (upload.phase === 'finishing') continue
       const endMonoMs = upload.progressMonoMs + step.config.limits.leaseMs
-      if (endMonoMs <= step.now.monoMs)
-        this.end(step, upload, { code: 'LIMIT_TIMEOUT', text: 'no progress for too long; submit again' })
+      if (endMonoMs <= step.now.monoMs) this.end(step, upload, GIVEN_UP)
       else step.wakeAt(endMonoMs)
     }
   }
 
   /** Gone for good, done or in vain. @returns who still has no answer: to what comes next, or to what is being written */
   close(upload: Upload): readonly RequestId[] {
-    this.#uploads.delete(upload.release.id)
+    if (this.#uploads.delete(upload.release.id)) this.#closed += 1
     const unanswered = upload.waiting
     upload.waiting = []
     for (const [ticket, { release, id }] of this.#writing) {
@@ -343,6 +359,30 @@ export class Uploads {
     upload.phase = 'finishing'
     this.#hooks.complete(step, journey, upload)
   }
+}
+
+/**
+ * One that waits for what its publisher, who is gone, does not send: first what the new release replaces, such as that of a
+ * pipeline which was stopped and runs anew, then what has had nothing for longest. What it has is cache from then on.
+ */
+function abandonedOf(
+  step: Step,
+  journey: Journey,
+  uploads: readonly Upload[],
+  { header: { channel, clock } }: Release,
+): Upload | undefined {
+  const abandoned = uploads
+    .filter(
+      ({ need, sender, progressMonoMs }) =>
+        need.size > 0 &&
+        journey.session(sender) === undefined &&
+        step.now.monoMs - progressMonoMs >= ABANDONED_MS,
+    )
+    .sort((a, b) => a.progressMonoMs - b.progressMonoMs)
+  const replaced = abandoned.find(
+    ({ release: { header } }) => header.channel === channel && replaces(clock, header.clock),
+  )
+  return replaced ?? abandoned[0]
 }
 
 const needOf = (upload: Upload, digests: readonly Digest[]) =>

@@ -23,6 +23,8 @@ export class SubmitNode {
   /** Log lines and counts of all that happened, as `LEVEL CODE` and `METRIC LABEL`. */
   readonly said: string[] = []
   readonly notes: EffectOf<'note'>[] = []
+  /** Collections that were begun. */
+  collections = 0
   /** Requests that have their answer. */
   readonly answered: number[] = []
   readonly #sessions: Session[] = []
@@ -111,6 +113,7 @@ export class SubmitNode {
   handle(event: Event): readonly Effect[] {
     const shown = ['reply', 'request', 'persist', 'publish', 'read']
     const effects = this.#node.handle(event, { monoMs: this.monoMs, wallMs: WALL_MS + this.monoMs })
+    this.collections += ofKind(effects, 'collect').length
     for (const count of ofKind(effects, 'count'))
       if (count.metric === 'submissions') this.counted.push(count.label)
     for (const effect of effects)

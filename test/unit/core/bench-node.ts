@@ -29,10 +29,10 @@ export class BenchNode {
   monoMs = 0
   wallMs = WALL_MS
   compared = 0
-  /** What each upload under way names. */
-  uploads: readonly Digest[] = []
   readonly #sessions: Session[] = []
   readonly #node: Dispatcher
+  #uploads: readonly Digest[] = []
+  #uploadsClosed = 0
   #inside: ((step: Step, journey: Journey) => void) | undefined
 
   constructor(change: Partial<CoreConfig> = {}, stages: Partial<Stages> = {}) {
@@ -60,7 +60,7 @@ export class BenchNode {
         silentKeys: () => 0,
       },
       sync: { comparedPeers: () => this.compared },
-      submit: { uploads: () => ({ size: this.uploads.length, named: () => this.uploads }) },
+      submit: { uploads: () => ({ closed: this.#uploadsClosed, named: () => this.#uploads }) },
       bridge: silent,
       ...stages,
     }
@@ -77,6 +77,12 @@ export class BenchNode {
 
   handle(event: Event): readonly Effect[] {
     return this.#node.handle(event, { monoMs: this.monoMs, wallMs: this.wallMs })
+  }
+
+  /** What each upload under way names: where there are fewer of them some have ended. */
+  set uploads(named: readonly Digest[]) {
+    this.#uploadsClosed += Math.max(0, this.#uploads.length - named.length)
+    this.#uploads = named
   }
 
   /** All effects but log lines and metrics. */
