@@ -12,7 +12,7 @@ import type { Checks } from './checks.ts'
 import type { CoreConfig } from './config.ts'
 import type { Effect, GossipVerdict } from './effects.ts'
 import type { Event, EventOf, Now, RequestId } from './events.ts'
-import { Housekeeping, type UploadsUnderWay } from './housekeeping.ts'
+import { Housekeeping, type PeersCompared, type UploadsUnderWay } from './housekeeping.ts'
 import { writeEnvelope } from './ingest.ts'
 import type { Heard, Journey } from './journey.ts'
 import { createLedger, type Ledger } from './ledger.ts'
@@ -46,7 +46,7 @@ export interface Stages {
     lastHeardMonoMs(): number
     silentKeys(journey: Journey, now: Now): number
   }
-  readonly sync: Stage & { comparedPeers(): number }
+  readonly sync: Stage & PeersCompared
   readonly submit: Stage & { uploads?(): UploadsUnderWay }
   readonly bridge: Stage
 }
@@ -99,9 +99,9 @@ export class Dispatcher implements CoreFacts {
       address: (peer) => stages.peers.address?.(peer),
     })
     this.#housekeeping = new Housekeeping(this.#node, {
-      compared: () => stages.sync.comparedPeers(),
+      sync: stages.sync,
       heardBeacon: () => stages.freshness.heardAny(),
-      dialled: () => [...this.#journey.admitted()].filter(({ direction }) => direction === 'outbound').length,
+      admitted: () => this.#journey.admitted(),
       fetchAgain: (step, release) => this.#journey.refetch(step, release, false),
       uploads: () => stages.submit.uploads?.(),
       fetching: () => content.running(),
@@ -126,7 +126,7 @@ export class Dispatcher implements CoreFacts {
     return viewOf(this.#node, now, {
       ...this.#channelSources(now),
       sessions: [...this.#named.admit.sessions()],
-      compared: this.#housekeeping.hasCompared(now),
+      compared: (pattern) => this.#housekeeping.hasCompared(now, pattern),
       beaconMonoMs: this.#named.freshness.lastHeardMonoMs(),
       silentKeys: this.#named.freshness.silentKeys(this.#journey, now),
       own: this.#named.admit.own?.(),
@@ -139,7 +139,7 @@ export class Dispatcher implements CoreFacts {
   }
 
   readiness(now: Now): Readiness {
-    return readinessOf(this.#node, this.#housekeeping.hasCompared(now))
+    return readinessOf(this.#node, (pattern) => this.#housekeeping.hasCompared(now, pattern))
   }
 
   release(release: ReleaseId): Release | undefined {

@@ -1,10 +1,11 @@
 /** What is due now and then: writes to try again, the wait of a node without a floor, damage, the cache, the root's end. */
-import type { Digest, ReleaseId } from '../model/ids.ts'
+import type { Digest, Pattern, ReleaseId } from '../model/ids.ts'
 import { settleAll } from './activate.ts'
 import { stateWrites, submissions } from './cell-writes.ts'
 import { targetOf } from './channel.ts'
 import type { Now } from './events.ts'
 import type { Entry } from './ledger.ts'
+import { type AdmittedSession, mayShare } from './session.ts'
 import { isKnown, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import type { Write } from './writes.ts'
@@ -33,11 +34,17 @@ export interface UploadsUnderWay {
   named(): readonly Digest[]
 }
 
+export interface PeersCompared {
+  /** Peers that store something of what this node does and were compared with since start. */
+  comparedPeers(): number
+  /** One of them stores something of this own pattern. */
+  hasCompared(pattern: Pattern): boolean
+}
+
 export interface HousekeepingHooks {
-  compared(): number
+  readonly sync: PeersCompared
   heardBeacon(): boolean
-  /** Admitted peers that were dialled from here: those are compared with at once. */
-  dialled(): number
+  admitted(): Iterable<AdmittedSession>
   fetchAgain(step: Step, release: ReleaseId): void
   uploads(): UploadsUnderWay | undefined
   fetching(): readonly ReleaseId[]
@@ -75,15 +82,16 @@ export class Housekeeping {
   }
 
   /**
-   * Patterns name no channels: until some peer was compared with, it is not known which there are. Channels of one
-   * pattern, stored or heard of, tell nothing of another that was configured since. The seeds of a new fleet may name one
-   * another, and the next one, or the first release, waits until the first is ready.
+   * Patterns name no channels: until a peer was compared with that stores something of one, it is not known which there
+   * are. Channels of one pattern, stored or heard of, tell nothing of another that was configured since; but nobody may
+   * store anything of it yet, so it is not waited for long. The seeds of a new fleet may name one another, and the next
+   * one, or the first release, waits until the first is ready.
    */
-  hasCompared(now: Now): boolean {
+  hasCompared(now: Now, pattern: Pattern): boolean {
     const { seeds, submit } = this.#node.config
-    if (seeds.length === 0 || this.#hooks.compared() > 0) return true
-    const isAnyKnown = submit || [...this.#node.cells.values()].some(isKnown)
-    return isAnyKnown && now.monoMs >= this.#comparesUntilMonoMs
+    if (seeds.length === 0 || this.#hooks.sync.hasCompared(pattern)) return true
+    if (now.monoMs < this.#comparesUntilMonoMs) return false
+    return submit || this.#hooks.sync.comparedPeers() > 0 || this.#node.cells.values().some(isKnown)
   }
 
   /** The wait of a node without a floor ends as soon as enough peers were compared with. */
@@ -97,19 +105,26 @@ export class Housekeeping {
     const inTime = step.now.monoMs < until
     if (inTime && !this.#knowsEnough()) return
     this.#node.waitUntilMonoMs = undefined
-    if (!inTime && this.#hooks.compared() === 0) {
+    if (!inTime && this.#hooks.sync.comparedPeers() === 0) {
       const text =
-        'no peer could be compared with before the first activation; what is newest is not known; does it reach a seed (confmesh doctor)?'
+        'no peer that stores any of its channels could be compared with before the first activation; what is newest is not known; does it reach a seed (confmesh doctor)?'
       step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })
     }
     settleAll(this.#node, step)
   }
 
   #knowsEnough(): boolean {
-    const compared = this.#hooks.compared()
+    const compared = this.#hooks.sync.comparedPeers()
     const beacons = this.#node.roots.current().freshness.keys.length > 0
-    const enough = Math.max(1, Math.min(FIRST_COMPARES, this.#hooks.dialled()))
+    const enough = Math.max(1, Math.min(FIRST_COMPARES, this.#dialled()))
     return compared >= enough && (!beacons || this.#hooks.heardBeacon())
+  }
+
+  /** Admitted peers that store something of what this node does and were dialled from here: those are compared with at once. */
+  #dialled(): number {
+    const { patterns } = this.#node.config
+    const dialled = [...this.#hooks.admitted()].filter(({ direction }) => direction === 'outbound')
+    return dialled.filter(({ hello }) => mayShare(patterns, hello.patterns)).length
   }
 
   onWriteFailed(step: Step, entry: Entry): void {

@@ -1,6 +1,6 @@
 import type { Address, Channel, Pattern, PeerId } from '../model/ids.ts'
 import type { Hello } from '../model/messages.ts'
-import { matchesAny } from '../model/pattern.ts'
+import { matchesAny, overlaps } from '../model/pattern.ts'
 import type { Admission } from '../trust/certificates.ts'
 
 /** A connection, from `connected` to `disconnected`. */
@@ -40,3 +40,7 @@ export const EVERYTHING = '**' as Pattern
 /** A peer with these patterns stores the channel. */
 export const storesChannel = (patterns: readonly Pattern[], channel: Channel): boolean =>
   patterns.includes(EVERYTHING) || matchesAny(patterns, channel)
+
+/** Peers of these patterns and of those may store a channel in common. */
+export const mayShare = (some: readonly Pattern[], others: readonly Pattern[]): boolean =>
+  some.some((one) => others.some((other) => overlaps(one, other)))

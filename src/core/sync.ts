@@ -4,7 +4,7 @@
  * differs. What sync brings is offered on at once, because gossip does not say a thing twice.
  */
 import type { Code } from '../errors.ts'
-import type { Channel, PeerId } from '../model/ids.ts'
+import type { Channel, Pattern, PeerId } from '../model/ids.ts'
 import type { AnyReply, SyncRequest } from '../model/messages.ts'
 import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
@@ -19,7 +19,7 @@ import type { Step } from './step.ts'
 import { answerDigests, answerEntries } from './sync/answer.ts'
 import { SyncIndex } from './sync/channel-index.ts'
 import { choosePeers, coversAll, type Due, storesDue } from './sync/choice.ts'
-import { isCompared } from './sync/first-compares.ts'
+import { ComparedPeers, isCompared } from './sync/first-compares.ts'
 import {
   answerSync,
   askSync,
@@ -67,7 +67,7 @@ export class Sync implements Stage {
   /** When each channel, and each own pattern, was last compared, where that is later than `#allMonoMs`. */
   readonly #compared = new Map<string, number>()
   #allMonoMs = Number.NEGATIVE_INFINITY
-  readonly #complete = new Set<PeerId>()
+  readonly #complete: ComparedPeers
   readonly #onward = new Onward()
   readonly #lateness = new Lateness()
   #nextMonoMs = 0
@@ -77,6 +77,7 @@ export class Sync implements Stage {
   constructor(config: CoreConfig, beacons: BeaconBook) {
     this.#config = config
     this.#beacons = beacons
+    this.#complete = new ComparedPeers(config)
     this.#context = {
       index: new SyncIndex(new ChannelHashes()),
       beacons,
@@ -85,9 +86,14 @@ export class Sync implements Stage {
     }
   }
 
-  /** Peers with which a whole comparison has been made since start, whether still connected or not. */
+  /** Peers that store something of what this node does and were compared with since start, whether still connected or not. */
   comparedPeers(): number {
     return this.#complete.size
+  }
+
+  /** One of them stores something of this own pattern. */
+  hasCompared(pattern: Pattern): boolean {
+    return this.#complete.has(pattern)
   }
 
   /** What is stored here of this channel is no older than what enough others have of it. */
@@ -320,7 +326,7 @@ export class Sync implements Stage {
 
   #conclude(step: Step, journey: Journey, round: Round): void {
     const { monoMs } = step.now
-    if (this.#complete.size < this.#config.limits.maxKnownPeers) this.#complete.add(round.peer)
+    this.#complete.note(round.with)
     round.with.compared ||= !round.again
     this.#noteCompared(round.with, round.view(step, journey).rows(), monoMs)
     step.emit({ kind: 'observe', metric: 'sync_round', ms: monoMs - round.startMonoMs })

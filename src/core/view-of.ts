@@ -18,10 +18,15 @@ export interface ChannelSources {
   progress(release: ReleaseId): FetchProgress | undefined
 }
 
+/**
+ * Of an own pattern: a peer that stores something of it was compared with, or there is none to compare with, or none was
+ * reached in time and something is here, or some peer has something for this node.
+ */
+export type Compared = (pattern: Pattern) => boolean
+
 export interface ViewSources extends ChannelSources {
   readonly sessions: readonly Session[]
-  /** Some peer was compared with, or there is none to compare with, or none was reached in time and something is here. */
-  readonly compared: boolean
+  readonly compared: Compared
   readonly beaconMonoMs: number
   readonly silentKeys: number
   /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */
@@ -69,7 +74,7 @@ export function channelViewOf(
   return cell?.stored ? channelView(node, cell, now, sources) : undefined
 }
 
-export function readinessOf(node: NodeState, compared: boolean): Readiness {
+export function readinessOf(node: NodeState, compared: Compared): Readiness {
   const cells = [...node.cells.values()].filter((cell) => cell.stored)
   const waitingFor = waiting(node, cells, compared)
   return { ready: waitingFor.length === 0, waitingFor }
@@ -77,9 +82,9 @@ export function readinessOf(node: NodeState, compared: boolean): Readiness {
 
 /**
  * Every configured channel has an active release; of a pattern, every channel known after the first comparison with a
- * peer. What the store held counts before any peer is reached.
+ * peer that stores something of it. What the store held counts before any peer is reached.
  */
-function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): readonly string[] {
+function waiting(node: NodeState, cells: readonly Cell[], compared: Compared): readonly string[] {
   const known = cells.filter(isKnown)
   // each is stored because a pattern matches it: which one does not matter here
   const missing = new Set<string>(
@@ -91,9 +96,10 @@ function waiting(node: NodeState, cells: readonly Cell[], compared: boolean): re
 }
 
 /** No channel of it is known, and one is to come, or may be. */
-function isAwaited(node: NodeState, pattern: Pattern, known: readonly Cell[], compared: boolean): boolean {
+function isAwaited(node: NodeState, pattern: Pattern, known: readonly Cell[], compared: Compared): boolean {
   const channel = literalOf(pattern)
-  if (channel === undefined) return !compared && !known.some(({ state }) => matches(pattern, state.channel))
+  if (channel === undefined)
+    return !compared(pattern) && !known.some(({ state }) => matches(pattern, state.channel))
   const cell = node.cells.get(channel)
   return cell === undefined || !isKnown(cell)
 }

@@ -41,3 +41,16 @@ export function covers(q: Pattern, p: Pattern): boolean {
   }
   return wide.length === narrow.length
 }
+
+/** Some channel matches both. */
+export function overlaps(p: Pattern, q: Pattern): boolean {
+  const ours = p.split('/')
+  const theirs = q.split('/')
+  for (const [index, one] of ours.entries()) {
+    const other = theirs[index]
+    if (other === undefined) return false
+    if (one === '**' || other === '**') return true
+    if (one !== '*' && other !== '*' && one !== other) return false
+  }
+  return ours.length === theirs.length
+}

@@ -1,10 +1,38 @@
-/** Whether what was stored here of a channel when the node started is known to be no older than what others have of it. */
-import type { Channel } from '../../model/ids.ts'
+/** What is known since the start of what others have: of a channel that was stored here then, and of the own patterns. */
+import type { Channel, Pattern, PeerId } from '../../model/ids.ts'
+import type { CoreConfig } from '../config.ts'
 import { FIRST_COMPARES } from '../housekeeping.ts'
-import { storesChannel } from '../session.ts'
+import { mayShare, storesChannel } from '../session.ts'
 import type { SyncPeer } from './peer.ts'
 
+/** With whom a whole comparison was made since start. Whoever stores nothing of what is stored here tells nothing by one. */
+export class ComparedPeers {
+  readonly #config: Pick<CoreConfig, 'patterns' | 'limits'>
+  readonly #peers = new Set<PeerId>()
+  /** Own ones of which one of them stores something. */
+  readonly #patterns = new Set<Pattern>()
+
+  constructor(config: Pick<CoreConfig, 'patterns' | 'limits'>) {
+    this.#config = config
+  }
+
+  get size(): number {
+    return this.#peers.size
+  }
+
+  has(pattern: Pattern): boolean {
+    return this.#patterns.has(pattern)
+  }
+
+  note({ peer, patterns }: Pick<SyncPeer, 'peer' | 'patterns'>): void {
+    const shared = this.#config.patterns.filter((own) => mayShare([own], patterns))
+    for (const own of shared) this.#patterns.add(own)
+    if (shared.length > 0 && this.#peers.size < this.#config.limits.maxKnownPeers) this.#peers.add(peer)
+  }
+}
+
 /**
+ * Whether what was stored here of a channel when the node started is known to be no older than what others have of it.
  * A peer may have been put back from the same backup, so those that were dialled are all waited for, up to a few: they are
  * compared with at once. Whoever came empty proves nothing, also later: what it has then it may have from here.
  *

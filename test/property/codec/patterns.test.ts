@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { isMeshError } from '../../../src/errors.ts'
 import type { Channel, Pattern } from '../../../src/model/ids.ts'
 import { parseChannel, parsePattern } from '../../../src/model/names.ts'
-import { covers, matches } from '../../../src/model/pattern.ts'
+import { covers, matches, overlaps } from '../../../src/model/pattern.ts'
 import { channel, pattern } from './arbitraries.ts'
 
 const part = fc.constantFrom('a', 'b', '*')
@@ -45,6 +45,16 @@ test('q covers p exactly if every channel that p matches, q matches', () => {
     fc.property(narrow, narrow, (q, p) => {
       const all = universe.every((c) => !matches(p, c) || matches(q, c))
       expect(covers(q, p)).toBe(all)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('two patterns overlap exactly if some channel matches both', () => {
+  fc.assert(
+    fc.property(narrow, narrow, (p, q) => {
+      const some = universe.some((c) => matches(p, c) && matches(q, c))
+      expect([overlaps(p, q), overlaps(q, p)]).toEqual([some, some])
     }),
     { numRuns: 2_000 },
   )

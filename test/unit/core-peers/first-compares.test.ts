@@ -1,7 +1,10 @@
-/** Whether what a node has of a channel is known to be no older than what others have: what a seed asks before it takes a release. */
+/**
+ * Whether what a node has of a channel is known to be no older than what others have: what a seed asks before it takes a
+ * release. And of which own patterns it was told what others have: what its readiness goes by.
+ */
 import { expect, it, test } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
-import type { Channel } from '../../../src/model/ids.ts'
+import type { Channel, Pattern } from '../../../src/model/ids.ts'
 import { join, later, ToyNode, talk } from './dialogue.ts'
 
 const PAYMENTS = 'payments/prod' as Channel
@@ -84,3 +87,14 @@ test.each([
     expect(known).toEqual(others.map((_, at) => at + 1 >= enough))
   },
 )
+
+test('a peer that stores nothing of what is stored here tells nothing of it by a comparison', () => {
+  const node = new ToyNode('node', ['payments/*', 'team/**'])
+  const compared = () => ['payments/*', 'team/**'].map((own) => node.sync.hasCompared(own as Pattern))
+  for (const at of [1, 2, 3]) join(node, having(`web ${at}`, [WEB], ['web/**', 'payments/a/b', 'payments']))
+  expect([node.sync.comparedPeers(), compared()]).toEqual([0, [false, false]])
+  join(node, new ToyNode('new', ['payments/prod']))
+  expect([node.sync.comparedPeers(), compared()]).toEqual([1, [true, false]])
+  join(node, seedOf())
+  expect([node.sync.comparedPeers(), compared()]).toEqual([2, [true, true]])
+})

@@ -52,7 +52,7 @@ export class SubmitNode {
         lastHeardMonoMs: () => 0,
         silentKeys: () => 0,
       },
-      sync: { comparedPeers: () => 1 },
+      sync: { comparedPeers: () => 1, hasCompared: () => true },
       submit: this.#submit,
       bridge: {},
     }

@@ -29,6 +29,8 @@ export class BenchNode {
   monoMs = 0
   wallMs = WALL_MS
   compared = 0
+  /** Own patterns of which those peers store something; undefined: all. */
+  comparedOf: readonly Pattern[] | undefined
   readonly #sessions: Session[] = []
   readonly #node: Dispatcher
   #uploads: readonly Digest[] = []
@@ -59,7 +61,10 @@ export class BenchNode {
         lastHeardMonoMs: () => 0,
         silentKeys: () => 0,
       },
-      sync: { comparedPeers: () => this.compared },
+      sync: {
+        comparedPeers: () => this.compared,
+        hasCompared: (pattern) => this.compared > 0 && (this.comparedOf?.includes(pattern) ?? true),
+      },
       submit: { uploads: () => ({ closed: this.#uploadsClosed, named: () => this.#uploads }) },
       bridge: silent,
       ...stages,

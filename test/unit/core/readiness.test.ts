@@ -47,8 +47,11 @@ test.each([
   { patterns: ['db/**'], active: ['app/a', 'db/a'], waiting: ['app/b'], before: [], after: [] },
 ])('a node of $patterns with $active active waits for $before, once it has compared for $after', (given) => {
   const state = node(given.patterns, given.active, given.waiting)
-  expect(readinessOf(state, false)).toEqual({ ready: given.before.length === 0, waitingFor: given.before })
-  expect(readinessOf(state, true)).toEqual({ ready: given.after.length === 0, waitingFor: given.after })
+  expect(readinessOf(state, () => false)).toEqual({
+    ready: given.before.length === 0,
+    waitingFor: given.before,
+  })
+  expect(readinessOf(state, () => true)).toEqual({ ready: given.after.length === 0, waitingFor: given.after })
 })
 
 test('each channel is looked at once, however many patterns there are', () => {
@@ -56,7 +59,7 @@ test('each channel is looked at once, however many patterns there are', () => {
   const patterns = [...channels.slice(0, 30), ...Array.from({ length: 30 }, (_, at) => `app/c-${at}/**`)]
   const state = node(['app/*', ...patterns], channels)
   const split = vi.spyOn(String.prototype, 'split')
-  expect(readinessOf(state, true)).toEqual({ ready: true, waitingFor: [] })
+  expect(readinessOf(state, () => true)).toEqual({ ready: true, waitingFor: [] })
   // each pattern is looked at for a wildcard
   expect(split.mock.calls.length).toBeLessThan(2 * (patterns.length + 1))
   split.mockRestore()
@@ -68,6 +71,23 @@ test('a seed of a new fleet that names others does not wait for them for long: t
   node.start()
   node.monoMs = 9_999
   expect(node.readiness().ready).toBe(false)
+  node.monoMs = 10_000
+  expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
+})
+
+test('a node waits for a peer that stores something of each pattern, ten seconds at most for one that nobody may store', () => {
+  const seeds = ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never]
+  const patterns = ['app/**', 'pay/*'] as readonly string[] as readonly Pattern[]
+  const node = new BenchNode({ seeds, patterns })
+  node.start()
+  node.compared = 1
+  node.comparedOf = ['app/**' as Pattern]
+  node.monoMs = 9_999
+  expect(node.readiness()).toEqual({ ready: false, waitingFor: ['pay/*'] })
+  expect(node.view()).toMatchObject({ ready: false, waitingFor: ['pay/*'] })
+  node.comparedOf = patterns
+  expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
+  node.comparedOf = ['app/**' as Pattern]
   node.monoMs = 10_000
   expect(node.readiness()).toEqual({ ready: true, waitingFor: [] })
 })

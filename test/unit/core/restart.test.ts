@@ -344,11 +344,14 @@ describe('what a node restarts with', () => {
   ])(
     'new, with %i peers that it dialled, it runs nothing before it has compared with %i',
     (peers, enough) => {
-      const node = new BenchNode({ seeds: ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never] })
+      const seeds = ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never]
+      const node = new BenchNode({ seeds, patterns: [CHANNEL as string as Pattern] })
       node.start()
       for (let at = 0; at < peers; at += 1) node.peer(`12D3KooW${at}` as PeerId)
       // these compare in their own time
       for (let at = 4; at < 8; at += 1) node.peer(`12D3KooW${at}` as PeerId, { direction: 'inbound' })
+      // and these store nothing of it
+      for (let at = 8; at < 12; at += 1) node.peer(`12D3KooW${at}` as PeerId, { patterns: ['other/**'] })
       const begun = [node.persist(node.run(gossip(made, [made.page, made.block])))]
       for (node.compared = 0; node.compared < enough; node.compared += 1) {
         node.monoMs += 10
